@@ -1,0 +1,243 @@
+//! Processor architectures: what option 93 (RFC 4578 2.1) can say, and what each firmware can start.
+//!
+//! The registry is IANA's "Processor Architecture Types", shared with DHCPv6 option 61 (RFC 5970 3.3). Code 7 is x64
+//! and code 9 is EFI byte code as erratum 4624 says, not as RFC 4578 prints it.
+
+use core::fmt;
+
+/// A code of option 93, known or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Arch(pub u16);
+
+/// How a firmware of this architecture fetches its loader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Tftp,
+    Http,
+}
+
+/// The kind of program that a firmware can start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// A raw 16-bit image, loaded at 0:7C00 and entered there (PXE 2.1).
+    Bios,
+    /// A PE/COFF image whose machine type is this one (UEFI 2.10 table 2.1).
+    Efi(u16),
+    /// Nothing that is customarily loaded over the network.
+    None,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Row {
+    pub code: u16,
+    /// The word for it on the command line, in the configuration and in logs.
+    pub id: &'static str,
+    pub name: &'static str,
+    pub transport: Transport,
+    /// Pointer width of the programs that the firmware can start, in bits; 0 where nothing is known.
+    pub bits: u8,
+    pub program: Program,
+    /// File names under which loaders for it are customarily found, best first.
+    pub loaders: &'static [&'static str],
+    /// The architecture whose loaders it takes, if not its own: HTTP codes, and byte code (see [`Arch::base`]).
+    pub base: u16,
+}
+
+const I386: Program = Program::Efi(0x014c);
+const X64: Program = Program::Efi(0x8664);
+const IA64: Program = Program::Efi(0x0200);
+const ARM: Program = Program::Efi(0x01c2);
+const ARM64: Program = Program::Efi(0xaa64);
+const EBC: Program = Program::Efi(0x0ebc);
+const RISCV32: Program = Program::Efi(0x5032);
+const RISCV64: Program = Program::Efi(0x5064);
+const RISCV128: Program = Program::Efi(0x5128);
+const LOONG32: Program = Program::Efi(0x6232);
+const LOONG64: Program = Program::Efi(0x6264);
+
+/// Every assigned code. `snponly` goes before `ipxe`: it drives the network card through the firmware that has just
+/// used it, where a native driver may not know the card.
+pub const TABLE: &[Row] = &[
+    row(0, "bios", "x86 BIOS", 16, Program::Bios, BIOS_LOADERS),
+    row(1, "pc98", "NEC PC-98", 0, Program::None, &[]),
+    row(2, "uefi-ia64", "Itanium UEFI", 64, IA64, &["bootia64.efi"]),
+    row(3, "alpha", "DEC Alpha", 0, Program::None, &[]),
+    row(4, "arc-x86", "Arc x86", 0, Program::None, &[]),
+    row(5, "intel-lean", "Intel Lean Client", 0, Program::None, &[]),
+    row(6, "uefi-ia32", "x86 UEFI", 32, I386, IA32_LOADERS),
+    row(7, "uefi-x64", "x64 UEFI", 64, X64, X64_LOADERS),
+    row(8, "efi-xscale", "EFI XScale", 0, Program::None, &[]),
+    // No machine is known that wants byte code over the network; VMware, an OVMF of 2013 and some ThinkPads say 9.
+    Row { base: 7, ..row(9, "uefi-ebc", "x64 UEFI announced as byte code", 64, EBC, &[]) },
+    row(10, "uefi-arm32", "ARM 32 UEFI", 32, ARM, ARM32_LOADERS),
+    row(11, "uefi-arm64", "ARM 64 UEFI", 64, ARM64, ARM64_LOADERS),
+    row(12, "ppc-of", "PowerPC Open Firmware", 0, Program::None, &[]),
+    row(13, "ppc-epapr", "PowerPC ePAPR", 0, Program::None, &[]),
+    row(14, "ppc-opal", "POWER OPAL v3", 64, Program::None, &[]),
+    http(15, "http-ia32", "x86 UEFI HTTP", 32, I386, 6),
+    http(16, "http-x64", "x64 UEFI HTTP", 64, X64, 7),
+    http(17, "http-ebc", "x64 UEFI HTTP announced as byte code", 64, EBC, 7),
+    http(18, "http-arm32", "ARM 32 UEFI HTTP", 32, ARM, 10),
+    http(19, "http-arm64", "ARM 64 UEFI HTTP", 64, ARM64, 11),
+    http(20, "http-bios", "PC/AT BIOS HTTP", 16, Program::None, 20),
+    row(21, "uboot-arm32", "ARM 32 U-Boot", 32, ARM, ARM32_LOADERS),
+    row(22, "uboot-arm64", "ARM 64 U-Boot", 64, ARM64, ARM64_LOADERS),
+    http(23, "http-uboot-arm32", "ARM 32 U-Boot HTTP", 32, ARM, 21),
+    http(24, "http-uboot-arm64", "ARM 64 U-Boot HTTP", 64, ARM64, 22),
+    row(25, "uefi-riscv32", "RISC-V 32 UEFI", 32, RISCV32, RISCV32_LOADERS),
+    http(26, "http-riscv32", "RISC-V 32 UEFI HTTP", 32, RISCV32, 25),
+    row(27, "uefi-riscv64", "RISC-V 64 UEFI", 64, RISCV64, RISCV64_LOADERS),
+    http(28, "http-riscv64", "RISC-V 64 UEFI HTTP", 64, RISCV64, 27),
+    row(29, "uefi-riscv128", "RISC-V 128 UEFI", 128, RISCV128, &["bootriscv128.efi"]),
+    http(30, "http-riscv128", "RISC-V 128 UEFI HTTP", 128, RISCV128, 29),
+    row(31, "s390", "s390 basic", 64, Program::None, &[]),
+    row(32, "s390x", "s390 extended", 64, Program::None, &[]),
+    row(33, "uefi-mips32", "MIPS 32 UEFI", 32, Program::None, &[]),
+    row(34, "uefi-mips64", "MIPS 64 UEFI", 64, Program::None, &[]),
+    row(35, "uefi-sunway32", "Sunway 32 UEFI", 32, Program::None, &[]),
+    row(36, "uefi-sunway64", "Sunway 64 UEFI", 64, Program::None, &[]),
+    row(37, "uefi-loongarch32", "LoongArch 32 UEFI", 32, LOONG32, &["bootloongarch32.efi"]),
+    http(38, "http-loongarch32", "LoongArch 32 UEFI HTTP", 32, LOONG32, 37),
+    row(39, "uefi-loongarch64", "LoongArch 64 UEFI", 64, LOONG64, LOONG64_LOADERS),
+    http(40, "http-loongarch64", "LoongArch 64 UEFI HTTP", 64, LOONG64, 39),
+    row(41, "rpiboot", "Raspberry Pi boot ROM", 64, Program::None, &[]),
+];
+
+const BIOS_LOADERS: &[&str] = &["undionly.kpxe", "ipxe.pxe", "pxelinux.0", "lpxelinux.0", "core.0"];
+const IA32_LOADERS: &[&str] = &[
+    "snponly-ia32.efi",
+    "ipxe-ia32.efi",
+    "snponly-i386.efi",
+    "ipxe-i386.efi",
+    "snponly.efi",
+    "ipxe.efi",
+    "bootia32.efi",
+];
+const X64_LOADERS: &[&str] = &[
+    "snponly-x64.efi",
+    "ipxe-x64.efi",
+    "snponly-x86_64.efi",
+    "ipxe-x86_64.efi",
+    "snponly-amd64.efi",
+    "ipxe-amd64.efi",
+    "snponly.efi",
+    "ipxe.efi",
+    "bootx64.efi",
+];
+const ARM32_LOADERS: &[&str] = &[
+    "snponly-arm32.efi",
+    "ipxe-arm32.efi",
+    "snponly-arm.efi",
+    "ipxe-arm.efi",
+    "snponly.efi",
+    "ipxe.efi",
+    "bootarm.efi",
+];
+const ARM64_LOADERS: &[&str] = &[
+    "snponly-arm64.efi",
+    "ipxe-arm64.efi",
+    "snponly-aarch64.efi",
+    "ipxe-aarch64.efi",
+    "snponly.efi",
+    "ipxe.efi",
+    "bootaa64.efi",
+];
+const RISCV32_LOADERS: &[&str] =
+    &["snponly-riscv32.efi", "ipxe-riscv32.efi", "snponly.efi", "ipxe.efi", "bootriscv32.efi"];
+const RISCV64_LOADERS: &[&str] =
+    &["snponly-riscv64.efi", "ipxe-riscv64.efi", "snponly.efi", "ipxe.efi", "bootriscv64.efi"];
+const LOONG64_LOADERS: &[&str] = &[
+    "snponly-loong64.efi",
+    "ipxe-loong64.efi",
+    "snponly-loongarch64.efi",
+    "ipxe-loongarch64.efi",
+    "snponly.efi",
+    "ipxe.efi",
+    "bootloongarch64.efi",
+];
+
+const fn row(
+    code: u16,
+    id: &'static str,
+    name: &'static str,
+    bits: u8,
+    program: Program,
+    loaders: &'static [&'static str],
+) -> Row {
+    Row { code, id, name, transport: Transport::Tftp, bits, program, loaders, base: code }
+}
+
+const fn http(code: u16, id: &'static str, name: &'static str, bits: u8, program: Program, base: u16) -> Row {
+    Row { code, id, name, transport: Transport::Http, bits, program, loaders: &[], base }
+}
+
+impl Arch {
+    pub const BIOS: Arch = Arch(0);
+    pub const IA32: Arch = Arch(6);
+    pub const X64: Arch = Arch(7);
+    pub const EBC: Arch = Arch(9);
+
+    /// Its row in the table, if the code is assigned.
+    pub fn row(self) -> Option<&'static Row> {
+        TABLE.get(usize::from(self.0))
+    }
+
+    /// The architecture by its command-line word (`uefi-x64`).
+    pub fn by_id(id: &str) -> Option<Arch> {
+        TABLE.iter().find(|row| row.id == id).map(|row| Arch(row.code))
+    }
+
+    pub fn transport(self) -> Option<Transport> {
+        self.row().map(|row| row.transport)
+    }
+
+    /// The architecture under which its loaders are listed: HTTP codes share those of their TFTP twin, 9 those of 7.
+    pub fn base(self) -> Arch {
+        self.row().map_or(self, |row| Arch(row.base))
+    }
+
+    /// UEFI firmware, whatever its transport: it wants the redirect shape, a BIOS ROM the direct one.
+    pub fn is_efi(self) -> bool {
+        matches!(self.row().map(|row| row.program), Some(Program::Efi(_)))
+    }
+}
+
+/// The name, or the number of an unassigned code.
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.row() {
+            Some(row) => f.write_str(row.name),
+            None => write!(f, "unassigned architecture {}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_stands_at_the_index_of_its_code() {
+        for (index, row) in TABLE.iter().enumerate() {
+            assert_eq!(usize::from(row.code), index, "{}", row.id);
+            assert_eq!(Arch::by_id(row.id), Some(Arch(row.code)));
+        }
+        assert_eq!(TABLE.len(), 42, "the registry ends with 41");
+    }
+
+    #[test]
+    fn a_base_stands_for_itself_and_is_fetched_over_tftp() {
+        for row in TABLE {
+            let base = &TABLE[usize::from(row.base)];
+            assert_eq!(base.base, base.code, "{}", row.id);
+            assert!(base.transport == Transport::Tftp || base.code == 20, "{}", row.id);
+        }
+    }
+
+    #[test]
+    fn byte_code_takes_the_x64_loader() {
+        assert_eq!(Arch(9).base(), Arch::X64);
+        assert_eq!(Arch(17).base(), Arch::X64);
+    }
+}

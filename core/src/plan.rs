@@ -1,0 +1,75 @@
+//! What the operator wants, built once and then only read. A reload builds a new one and swaps it whole.
+
+use crate::arch::Arch;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+
+/// Everything that decides what a machine is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Who serves TFTP; `None` when nobody does, and then no bare file name is ever offered.
+    pub tftp: Option<Tftp>,
+    /// The port on which our own HTTP server listens; `None` when it does not.
+    pub http: Option<u16>,
+    /// Whether we listen on 4011. If not, UEFI is given the direct shape: a redirect would lead nowhere.
+    pub boot_server: bool,
+    /// What a firmware is given, by architecture ([`Arch::base`]).
+    pub loaders: BTreeMap<Arch, Loader>,
+    /// What the firmware of every other architecture is given (`filename` of an old proxy.ini with iPXE mode off).
+    pub any_other: Option<Loader>,
+    /// What an iPXE is given.
+    pub ipxe: Ipxe,
+    /// Words in option 77 that mean "already iPXE", beside `iPXE` and `gPXE`.
+    pub user_classes: Vec<String>,
+    /// Relays that may ask. Empty: any.
+    pub relays: Vec<Ipv4Addr>,
+    /// What the menu shows of the boot folder.
+    pub menu: Menu,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tftp {
+    /// We do, on the address that the client reached us by.
+    Ours,
+    /// Somebody else (`tftpd` of an old proxy.ini).
+    At(Ipv4Addr),
+}
+
+/// A first-stage program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loader {
+    /// The name under which it is offered, at most 127 octets.
+    pub name: String,
+    /// Where it lies, absolute; `None` when another server has it.
+    pub path: Option<String>,
+}
+
+/// What an iPXE is told to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ipxe {
+    /// The script `boot.ipxe` of our own, by http or tftp as the client can.
+    #[default]
+    Ours,
+    /// This name or URL, as it stands (`chainload_url` of an old proxy.ini).
+    Given(String),
+    /// What the firmware of its architecture gets (old proxy.ini with iPXE mode off).
+    AsFirmware,
+}
+
+/// The boot folder as the generated menu shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Menu {
+    /// The operator's own `boot.ipxe` stands in the boot folder and is served as it is.
+    pub own_script: bool,
+    pub entries: Vec<Entry>,
+}
+
+/// One line of the generated menu. Paths are relative to the boot folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    Linux { title: String, kernel: String, initrds: Vec<String>, arguments: String },
+    Script { title: String, path: String },
+    Efi { title: String, path: String, arch: Arch },
+}
