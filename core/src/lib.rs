@@ -6,8 +6,22 @@
 
 extern crate alloc;
 
+pub mod wire;
+
 pub mod arch;
 pub mod link;
+pub mod recent;
+
+pub mod arrival;
+pub mod client;
+
 pub mod plan;
 
+pub mod choose;
+pub mod memory;
+pub mod reply4;
+pub mod route;
+pub mod shape;
+
+pub mod answer;
 pub mod fetch;

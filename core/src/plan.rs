@@ -21,10 +21,14 @@ pub struct Plan {
     pub any_other: Option<Loader>,
     /// What an iPXE is given.
     pub ipxe: Ipxe,
+    /// Whether UEFI HTTP boot clients are answered; the old proxy.ini did not know them.
+    pub http_clients: bool,
     /// Words in option 77 that mean "already iPXE", beside `iPXE` and `gPXE`.
     pub user_classes: Vec<String>,
     /// Relays that may ask. Empty: any.
     pub relays: Vec<Ipv4Addr>,
+    /// The most answers a second on one interface. `None`: as many as come, for a boot storm is legitimate.
+    pub most_per_second: Option<u32>,
     /// What the menu shows of the boot folder.
     pub menu: Menu,
 }

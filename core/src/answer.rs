@@ -1,0 +1,172 @@
+//! answer(): the way of a packet, in reading order. One call serves the daemon, `explain`, tests and fuzzing.
+
+use crate::arrival::{Arrival, Port};
+use crate::choose::{Boot, Nothing, choose};
+use crate::client::{Client, NotOurs};
+use crate::memory::Memory;
+use crate::plan::Plan;
+use crate::reply4;
+use crate::route::{Destination, Refused, route};
+use crate::shape::{Name, Shape};
+use crate::wire::Malformed;
+use crate::wire::dhcp4::{Message, MessageType};
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
+
+/// Who asked, if that could be told, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub client: Option<Client>,
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Respond(Response),
+    Silent(Silence),
+}
+
+/// What was answered. The octets are in [`Replies`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    pub kind: MessageType,
+    pub shape: Name,
+    pub boot: Boot,
+    pub to: Destination,
+}
+
+/// Silence always has a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    Malformed(Malformed),
+    NotOurs(NotOurs),
+    Refused(Refused),
+    Nothing(Nothing),
+}
+
+/// The datagrams to send, in one buffer that is used again and again.
+#[derive(Debug, Default)]
+pub struct Replies {
+    octets: Vec<u8>,
+    list: Vec<(Range<usize>, Destination)>,
+}
+
+/// What to say to a datagram. `replies` is emptied first; `memory` learns what later answers need.
+pub fn answer(plan: &Plan, memory: &mut Memory, arrival: &Arrival<'_>, replies: &mut Replies) -> Answer {
+    replies.clear();
+    let mut client = None;
+    let verdict = match way(plan, memory, arrival, replies, &mut client) {
+        Ok(response) => Verdict::Respond(response),
+        Err(silence) => Verdict::Silent(silence),
+    };
+    Answer { client, verdict }
+}
+
+/// parse - recognise - route - limit - choose - shape - build. The first step that fails is the reason for silence.
+fn way(
+    plan: &Plan,
+    memory: &mut Memory,
+    arrival: &Arrival<'_>,
+    replies: &mut Replies,
+    seen: &mut Option<Client>,
+) -> Result<Response, Silence> {
+    let message = Message::parse(arrival.datagram)?;
+    let client = seen.insert(Client::recognise(&message, arrival.port, &plan.user_classes)?);
+    let to = route(plan, arrival, client, || memory.offered_through_relay(client, arrival.now))?;
+    limit(plan, memory, arrival, client)?;
+    let here = *to.from.ip();
+    let boot = choose(plan, client, here)?;
+    let shape = Shape::of(client, boot.clone(), here, plan.boot_server);
+    replies.push(to, |out| reply4::write(&message, arrival.port, &shape, here, out))?;
+    if client.relay.is_some() && client.port == Port::Dhcp {
+        memory.note_relayed_offer(client, arrival.now);
+    }
+    Ok(Response { kind: shape.kind, shape: shape.name, boot, to })
+}
+
+/// Per machine always, per source on 4011, per interface where the plan says so (protocol note 9). A relay's address
+/// stands for thousands of machines and has no limit of its own.
+fn limit(plan: &Plan, memory: &mut Memory, arrival: &Arrival<'_>, client: &Client) -> Result<(), Refused> {
+    if !memory.allows_client(&client.hardware, arrival.now) {
+        return Err(Refused::TooManyFromClient);
+    }
+    if client.port == Port::BootServer && !memory.allows_source(*arrival.from.ip(), arrival.now) {
+        return Err(Refused::TooManyFromSource);
+    }
+    match plan.most_per_second {
+        Some(most) if !memory.allows_link(arrival.link().index, most, arrival.now) => Err(Refused::TooManyOnLink),
+        _ => Ok(()),
+    }
+}
+
+impl Replies {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Destination)> {
+        self.list.iter().map(|(range, to)| (&self.octets[range.clone()], *to))
+    }
+
+    fn clear(&mut self) {
+        self.octets.clear();
+        self.list.clear();
+    }
+
+    fn push<E>(&mut self, to: Destination, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+        let start = self.octets.len();
+        write(&mut self.octets)?;
+        self.list.push((start..self.octets.len(), to));
+        Ok(())
+    }
+}
+
+impl Silence {
+    /// The word for counters and scripts.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::NotOurs(reason) => reason.label(),
+            Self::Refused(reason) => reason.label(),
+            Self::Nothing(reason) => reason.label(),
+        }
+    }
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(reason) => write!(f, "malformed: {reason}"),
+            Self::NotOurs(reason) => reason.fmt(f),
+            Self::Refused(reason) => reason.fmt(f),
+            Self::Nothing(reason) => reason.fmt(f),
+        }
+    }
+}
+
+impl From<Malformed> for Silence {
+    fn from(reason: Malformed) -> Self {
+        Self::Malformed(reason)
+    }
+}
+
+impl From<NotOurs> for Silence {
+    fn from(reason: NotOurs) -> Self {
+        Self::NotOurs(reason)
+    }
+}
+
+impl From<Refused> for Silence {
+    fn from(reason: Refused) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+impl From<Nothing> for Silence {
+    fn from(reason: Nothing) -> Self {
+        Self::Nothing(reason)
+    }
+}
+
+impl From<reply4::TooLarge> for Silence {
+    fn from(reply4::TooLarge { octets, most }: reply4::TooLarge) -> Self {
+        Self::Refused(Refused::TooLarge { octets, most })
+    }
+}

@@ -1,0 +1,150 @@
+//! A table of what was heard lately, bounded by construction: it never grows, and the oldest of a row gives way.
+
+use alloc::vec::Vec;
+
+/// Set-associative: a key belongs to one row of [`WAYS`] places. A look-up costs at most that many comparisons,
+/// whoever fills the table with whatever keys.
+#[derive(Debug)]
+pub struct Recent<K, V> {
+    rows: Vec<[Option<Place<K, V>>; WAYS]>,
+    /// Makes rows unpredictable from outside, so that nobody can aim at another's place.
+    seed: u64,
+}
+
+const WAYS: usize = 8;
+
+#[derive(Clone, Copy, Debug)]
+struct Place<K, V> {
+    key: K,
+    value: V,
+    /// When it was last written, in milliseconds.
+    at: u64,
+}
+
+/// A key as the octets that are hashed.
+pub trait Key: Copy + Eq {
+    fn octets(&self) -> impl AsRef<[u8]>;
+}
+
+impl Key for core::net::Ipv4Addr {
+    fn octets(&self) -> impl AsRef<[u8]> {
+        core::net::Ipv4Addr::octets(self)
+    }
+}
+
+impl Key for u32 {
+    fn octets(&self) -> impl AsRef<[u8]> {
+        self.to_le_bytes()
+    }
+}
+
+impl Key for [u8; 17] {
+    fn octets(&self) -> impl AsRef<[u8]> {
+        *self
+    }
+}
+
+impl<K: Key, V: Copy> Recent<K, V> {
+    /// Room for about `capacity` keys.
+    pub fn new(capacity: usize, seed: u64) -> Self {
+        let rows = capacity.div_ceil(WAYS).next_power_of_two();
+        let mut table = Vec::new();
+        table.resize_with(rows, || [const { None }; WAYS]);
+        Recent { rows: table, seed }
+    }
+
+    pub fn get(&self, key: K) -> Option<V> {
+        self.rows[self.row(key)].iter().flatten().find(|place| place.key == key).map(|place| place.value)
+    }
+
+    /// The value of a key, changed. A new key begins with `fresh` and takes the place of the oldest in its row.
+    pub fn update<T>(&mut self, key: K, now: u64, fresh: V, change: impl FnOnce(&mut V) -> T) -> T {
+        let row = self.row(key);
+        let row = &mut self.rows[row];
+        let known = row.iter().position(|place| place.as_ref().is_some_and(|place| place.key == key));
+        let index = known.unwrap_or_else(|| oldest(row));
+        let mut place = match (known, row[index]) {
+            (Some(_), Some(place)) => place,
+            _ => Place { key, value: fresh, at: now },
+        };
+        let result = change(&mut place.value);
+        row[index] = Some(Place { at: now, ..place });
+        result
+    }
+
+    /// FNV-1a over seed and key, folded once more so that the low bits depend on all of it.
+    fn row(&self, key: K) -> usize {
+        let mut hash = 0xcbf2_9ce4_8422_2325 ^ self.seed;
+        for &octet in key.octets().as_ref() {
+            hash = (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+        }
+        hash ^= hash >> 32;
+        hash as usize & (self.rows.len() - 1)
+    }
+}
+
+/// An empty place counts as older than any.
+fn oldest<K, V>(row: &[Option<Place<K, V>>; WAYS]) -> usize {
+    let age = |place: &Option<Place<K, V>>| place.as_ref().map_or(0, |place| place.at + 1);
+    row.iter().enumerate().min_by_key(|(_, place)| age(place)).map_or(0, |(index, _)| index)
+}
+
+/// `burst` at once, then `per_second`. Counted in thousandths, so that slow rates lose nothing to rounding.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    level: u64,
+    at: u64,
+}
+
+impl Bucket {
+    pub fn full(burst: u32, now: u64) -> Self {
+        Bucket { level: u64::from(burst) * 1000, at: now }
+    }
+
+    /// Takes one token if there is one.
+    pub fn take(&mut self, burst: u32, per_second: u32, now: u64) -> bool {
+        let gained = now.saturating_sub(self.at).saturating_mul(per_second.into());
+        self.level = self.level.saturating_add(gained).min(u64::from(burst) * 1000);
+        self.at = now;
+        let allowed = self.level >= 1000;
+        if allowed {
+            self.level -= 1000;
+        }
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_kept_until_its_row_needs_the_place() {
+        let mut table: Recent<u32, u64> = Recent::new(8, 0);
+        for key in 0..8 {
+            table.update(key, u64::from(key), 0, |value| *value = u64::from(key) * 10);
+        }
+        assert_eq!(table.get(3), Some(30));
+        table.update(0, 100, 0, |_| ());
+        table.update(99, 101, 0, |value| *value = 7);
+        assert_eq!(table.get(1), None, "the oldest gave way");
+        assert_eq!((table.get(0), table.get(99)), (Some(0), Some(7)));
+    }
+
+    #[test]
+    fn many_keys_spread_over_the_rows() {
+        let mut table: Recent<u32, ()> = Recent::new(4096, 0x5eed);
+        (0..2048u32).for_each(|key| table.update(key, 0, (), |_| ()));
+        let kept = (0..2048u32).filter(|&key| table.get(key).is_some()).count();
+        assert!(kept > 1980, "{kept} of 2048 in a table of 4096");
+    }
+
+    #[test]
+    fn a_bucket_gives_its_burst_and_then_its_rate() {
+        let mut bucket = Bucket::full(8, 0);
+        assert_eq!((0..20).filter(|_| bucket.take(8, 2, 0)).count(), 8);
+        assert!(!bucket.take(8, 2, 499));
+        assert!(bucket.take(8, 2, 500) && !bucket.take(8, 2, 500));
+        assert_eq!((0..20).filter(|_| bucket.take(8, 2, 60_000)).count(), 8, "no more than the burst is saved up");
+    }
+}

@@ -1,0 +1,154 @@
+//! Where a reply goes, and from which address: RFC 2131 4.1 in a proxy's situation (protocol note 2.2), with the
+//! refusals of its section 9. An answer never goes where a liar could aim it.
+
+use crate::arrival::{Arrival, Port};
+use crate::client::Client;
+use crate::plan::Plan;
+use core::fmt;
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+const CLIENT_PORT: u16 = 68;
+
+/// The addresses of one reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Destination {
+    pub to: SocketAddrV4,
+    /// Our address and port: what option 54 says, and for 4011 also what the request was sent to.
+    pub from: SocketAddrV4,
+    /// The interface to leave by, where the address alone does not tell (a broadcast).
+    pub link: Option<u32>,
+}
+
+/// Why an otherwise good request is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The interface has no IPv4 address, or is not served.
+    NoAddress,
+    /// A source that no client has: broadcast, multicast, loopback, or our own address.
+    Source(Ipv4Addr),
+    /// A source port that a reflected answer would harm.
+    SourcePort(u16),
+    /// ciaddr is not the source address: the answer could be aimed at a third host.
+    Ciaddr { ciaddr: Ipv4Addr, source: Ipv4Addr },
+    /// 4011 from a network that we do not serve, and no OFFER went there through a relay.
+    Unserved(Ipv4Addr),
+    /// giaddr is no unicast address, or is our own.
+    Giaddr(Ipv4Addr),
+    /// The plan lists relays, and this is none of them.
+    RelayNotListed(Ipv4Addr),
+    /// More than 8 at once or 2 a second from one machine.
+    TooManyFromClient,
+    /// The same from one source address on 4011.
+    TooManyFromSource,
+    /// More than the plan allows for the interface.
+    TooManyOnLink,
+    /// The reply with the relay's option 82 would be larger than the client takes.
+    TooLarge { octets: usize, most: usize },
+}
+
+/// `heard` says whether an OFFER went to this machine through a relay lately.
+pub fn route(
+    plan: &Plan,
+    arrival: &Arrival<'_>,
+    client: &Client,
+    heard: impl FnOnce() -> bool,
+) -> Result<Destination, Refused> {
+    let here = arrival.server().ok_or(Refused::NoAddress)?;
+    let source = *arrival.from.ip();
+    if source.is_broadcast() || source.is_multicast() || source.is_loopback() || arrival.is_ours(source) {
+        return Err(Refused::Source(source));
+    }
+    match client.port {
+        Port::Dhcp => {
+            let (to, link) = dhcp(plan, arrival, client)?;
+            Ok(Destination { to, from: SocketAddrV4::new(here, Port::Dhcp.number()), link })
+        }
+        Port::BootServer => {
+            boot_server(arrival, client, heard)?;
+            // EDK2 listens on 4011 only, iPXE asks from 68: the source port, never a fixed one. The broadcast flag
+            // means nothing here, the client has an address. A relay never carries 4011.
+            Ok(Destination { to: arrival.from, from: SocketAddrV4::new(here, client.port.number()), link: None })
+        }
+    }
+}
+
+fn dhcp(plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(SocketAddrV4, Option<u32>), Refused> {
+    if let Some(relay) = client.relay {
+        let giaddr = relay.giaddr;
+        if giaddr.is_broadcast() || giaddr.is_multicast() || giaddr.is_loopback() || arrival.is_ours(giaddr) {
+            return Err(Refused::Giaddr(giaddr));
+        }
+        if !plan.relays.is_empty() && !plan.relays.contains(&giaddr) {
+            return Err(Refused::RelayNotListed(giaddr));
+        }
+        let port = if relay.source_port { arrival.from.port() } else { Port::Dhcp.number() };
+        return Ok((SocketAddrV4::new(giaddr, port), None));
+    }
+    let source = *arrival.from.ip();
+    match client.ciaddr {
+        // yiaddr is 0, there is no address to unicast to, whatever the broadcast flag says.
+        Ipv4Addr::UNSPECIFIED => Ok((SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT), Some(arrival.link().index))),
+        ciaddr if ciaddr == source => Ok((SocketAddrV4::new(ciaddr, CLIENT_PORT), None)),
+        ciaddr => Err(Refused::Ciaddr { ciaddr, source }),
+    }
+}
+
+fn boot_server(arrival: &Arrival<'_>, client: &Client, heard: impl FnOnce() -> bool) -> Result<(), Refused> {
+    let (source, port) = (*arrival.from.ip(), arrival.from.port());
+    if source.is_unspecified() || arrival.is_broadcast(source) {
+        return Err(Refused::Source(source));
+    }
+    // Echo, discard, DNS, our own 67, and no port at all.
+    if matches!(port, 0 | 7 | 19 | 53 | 67) {
+        return Err(Refused::SourcePort(port));
+    }
+    if !client.ciaddr.is_unspecified() && client.ciaddr != source {
+        return Err(Refused::Ciaddr { ciaddr: client.ciaddr, source });
+    }
+    let on_link = arrival.reaches(source);
+    let behind_relay = || !client.ciaddr.is_unspecified() && heard();
+    if on_link || behind_relay() { Ok(()) } else { Err(Refused::Unserved(source)) }
+}
+
+impl Refused {
+    /// The word for counters and scripts.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::NoAddress => "refused:no-address",
+            Self::Source(_) => "refused:source",
+            Self::SourcePort(_) => "refused:source-port",
+            Self::Ciaddr { .. } => "refused:ciaddr",
+            Self::Unserved(_) => "refused:unserved-network",
+            Self::Giaddr(_) => "refused:giaddr",
+            Self::RelayNotListed(_) => "refused:relay-not-listed",
+            Self::TooManyFromClient => "refused:too-many-from-client",
+            Self::TooManyFromSource => "refused:too-many-from-source",
+            Self::TooManyOnLink => "refused:too-many-on-link",
+            Self::TooLarge { .. } => "refused:too-large",
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAddress => f.write_str("the interface has no IPv4 address that we serve"),
+            Self::Source(source) => write!(f, "{source} is no client's address"),
+            Self::SourcePort(port) => write!(f, "an answer to port {port} could do harm"),
+            Self::Ciaddr { ciaddr, source } => {
+                write!(f, "ciaddr {ciaddr} is not the source {source}: the answer could be aimed at a third host")
+            }
+            Self::Unserved(source) => {
+                write!(f, "{source} is in no network that we serve, and no offer went there through a relay")
+            }
+            Self::Giaddr(giaddr) => write!(f, "giaddr {giaddr} is no relay's address"),
+            Self::RelayNotListed(giaddr) => write!(f, "relay {giaddr} is not among those that may ask"),
+            Self::TooManyFromClient => f.write_str("more than this machine may ask (8 at once, 2 a second)"),
+            Self::TooManyFromSource => f.write_str("more than this address may ask (8 at once, 2 a second)"),
+            Self::TooManyOnLink => f.write_str("more than the configuration allows for this interface"),
+            Self::TooLarge { octets, most } => {
+                write!(f, "the reply would have {octets} octets, the client takes {most}")
+            }
+        }
+    }
+}

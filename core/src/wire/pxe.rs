@@ -1,0 +1,154 @@
+//! What PXE put into DHCP: option 43 sub-options, machine identifier, boot items; and iPXE's option 175.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Option 43 that says: load the file of this offer, with no prompt, menu or discovery (PXE 2.1 table 2-1, 6 = 8).
+pub const LOAD_THE_FILE: [u8; 4] = [6, 1, 8, 255];
+/// PXE_BOOT_ITEM.
+pub const BOOT_ITEM: u8 = 71;
+
+/// Encapsulated options (option 43, option 175): code, length, value; 0 pads, 255 ends. Stops at the first that
+/// overruns.
+#[derive(Clone, Debug)]
+pub struct SubOptions<'a>(pub &'a [u8]);
+
+impl<'a> Iterator for SubOptions<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match *self.0 {
+                [0, ref rest @ ..] => self.0 = rest,
+                [code, length, ref rest @ ..] if code != 255 && rest.len() >= usize::from(length) => {
+                    let (value, rest) = rest.split_at(length.into());
+                    self.0 = rest;
+                    return Some((code, value));
+                }
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// The item that a client chose from a menu (43.71).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootItem {
+    pub kind: u16,
+    /// Bit 15: the client wants credentials.
+    pub layer: u16,
+}
+
+impl BootItem {
+    /// From the value of option 43.
+    pub fn find(vendor_specific: &[u8]) -> Option<Self> {
+        match SubOptions(vendor_specific).find(|&(code, _)| code == BOOT_ITEM)?.1 {
+            &[a, b, c, d] => Some(BootItem { kind: u16::from_be_bytes([a, b]), layer: u16::from_be_bytes([c, d]) }),
+            _ => None,
+        }
+    }
+}
+
+/// Option 97: type 0 and the UUID as SMBIOS stores it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MachineId(pub [u8; 17]);
+
+impl MachineId {
+    pub fn from_octets(octets: &[u8]) -> Option<Self> {
+        octets.try_into().ok().map(MachineId)
+    }
+
+    /// From a printed UUID's 16 octets: SMBIOS keeps the first three fields little endian.
+    pub fn from_uuid(uuid: [u8; 16]) -> Self {
+        let mut octets = [0; 17];
+        octets[1..].copy_from_slice(&swap_fields(uuid));
+        MachineId(octets)
+    }
+
+    /// The UUID in printed order.
+    pub fn uuid(&self) -> [u8; 16] {
+        let mut stored = [0; 16];
+        stored.copy_from_slice(&self.0[1..]);
+        swap_fields(stored)
+    }
+
+    /// All zeros or all ones: firmware without a UUID sends such, and it is no machine's key.
+    pub fn is_key(&self) -> bool {
+        let stored = &self.0[1..];
+        !stored.iter().all(|&o| o == 0) && !stored.iter().all(|&o| o == 0xff)
+    }
+}
+
+/// As people and SMBIOS tools print it: `00112233-4455-6677-8899-aabbccddeeff`.
+impl fmt::Display for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, octet) in self.uuid().iter().enumerate() {
+            let dash = if matches!(index, 4 | 6 | 8 | 10) { "-" } else { "" };
+            write!(f, "{dash}{octet:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+fn swap_fields(mut uuid: [u8; 16]) -> [u8; 16] {
+    uuid[..4].reverse();
+    uuid[4..6].reverse();
+    uuid[6..8].reverse();
+    uuid
+}
+
+/// What an iPXE says about itself in option 175: which features were built in (iPXE `include/ipxe/features.h`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// Bit n: feature code 0x10 + n.
+    pub bits: u32,
+    pub version: Option<[u8; 3]>,
+}
+
+impl Features {
+    pub const HTTP: u8 = 0x13;
+    pub const HTTPS: u8 = 0x14;
+    pub const TFTP: u8 = 0x15;
+
+    /// `None` when the option holds neither a version nor a feature: then it is somebody else's 175.
+    pub fn parse(option: &[u8]) -> Option<Self> {
+        let mut features = Features::default();
+        for (code, value) in SubOptions(option) {
+            match (code, value) {
+                (0x10..=0x29, value) if value != [0] => features.bits |= 1 << (code - 0x10),
+                (0xeb, &[major, minor, patch, ..]) => features.version = Some([major, minor, patch]),
+                _ => {}
+            }
+        }
+        (features.bits != 0 || features.version.is_some()).then_some(features)
+    }
+
+    pub fn has(&self, code: u8) -> bool {
+        code.checked_sub(0x10).is_some_and(|bit| bit < 32 && self.bits & (1 << bit) != 0)
+    }
+}
+
+/// Option 77 in its two encodings: an RFC 3004 list, and always the raw octets as one candidate, because iPXE, gPXE
+/// and many configured clients send a plain string.
+pub fn user_classes(option: &[u8]) -> Vec<&[u8]> {
+    let mut candidates = Vec::from([option]);
+    let mut rest = option;
+    let mut list = Vec::new();
+    while let [length, tail @ ..] = rest {
+        let length = usize::from(*length);
+        if length == 0 || tail.len() < length {
+            return candidates;
+        }
+        let (class, tail) = tail.split_at(length);
+        list.push(class);
+        rest = tail;
+    }
+    candidates.append(&mut list);
+    candidates
+}
+
+/// Printable ASCII as it is, everything else as `\xNN`: what came from the network never reaches a terminal raw.
+pub fn escaped(octets: &[u8]) -> String {
+    octets.escape_ascii().to_string()
+}
