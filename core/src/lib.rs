@@ -11,6 +11,7 @@ pub mod wire;
 pub mod arch;
 pub mod link;
 pub mod recent;
+pub mod show;
 
 pub mod arrival;
 pub mod client;

@@ -1,4 +1,4 @@
-//! What was heard before and bears on an answer now. It comes into [`crate::answer::answer`] as a value; time is an
+//! What was heard before and bears on an answer now. It comes into `answer()` as a value; time is an
 //! argument, in milliseconds of any clock that does not go back.
 
 use crate::client::{Client, Hardware};

@@ -8,6 +8,7 @@ use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::{Loader, Plan, Tftp};
 use proxydhcpd_core::route::Destination;
+use proxydhcpd_core::wire::dhcp4::{Header, Writer};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 pub const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
@@ -57,4 +58,56 @@ pub fn ask_again(
     let answer = answer(plan, memory, &arrival, &mut replies);
     let sent = replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();
     (answer, sent)
+}
+
+/// A request in the making: what a test does not say is as OVMF x64 says it on port 67.
+pub struct Packet {
+    pub header: Header,
+    pub options: Vec<(u8, Vec<u8>)>,
+}
+
+impl Packet {
+    pub fn discover() -> Packet {
+        let header = Header { xid: 7, chaddr: mac([2, 0, 0, 0, 1, 7]), ..Header::default() };
+        let class = b"PXEClient:Arch:00007:UNDI:003000".to_vec();
+        Packet { header, options: vec![(53, vec![1]), (93, vec![0, 7]), (60, class)] }
+    }
+
+    pub fn request_4011() -> Packet {
+        let mut packet = Packet::discover().set(53, &[3]);
+        packet.header.ciaddr = Ipv4Addr::new(192, 0, 2, 107);
+        packet
+    }
+
+    /// Replaces every instance of an option, or adds it at the end.
+    pub fn set(mut self, code: u8, value: &[u8]) -> Packet {
+        self.options.retain(|(c, _)| *c != code);
+        self.add(code, value)
+    }
+
+    pub fn add(mut self, code: u8, value: &[u8]) -> Packet {
+        self.options.push((code, value.to_vec()));
+        self
+    }
+
+    pub fn without(mut self, code: u8) -> Packet {
+        self.options.retain(|(c, _)| *c != code);
+        self
+    }
+
+    pub fn octets(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&self.header, &mut out);
+        self.options.iter().for_each(|(code, value)| {
+            writer.option(*code, value);
+        });
+        writer.finish(0);
+        out
+    }
+}
+
+pub fn mac(octets: [u8; 6]) -> [u8; 16] {
+    let mut chaddr = [0; 16];
+    chaddr[..6].copy_from_slice(&octets);
+    chaddr
 }

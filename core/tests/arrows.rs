@@ -1,0 +1,55 @@
+//! A room names only rooms above it. What nothing holds, drifts.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Every room of this crate, from the one that names nobody to the one that may name all.
+const ROOMS: &[&str] = &[
+    "wire", "arch", "link", "recent", "show", "arrival", "client", "plan", "choose", "memory", "shape", "reply4",
+    "route", "answer", "name", "script", "fetch", "transfer",
+];
+
+#[test]
+fn a_room_names_only_rooms_above_it() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
+    for file in rust_files(&source) {
+        let room = room_of(file.strip_prefix(&source).unwrap());
+        if room == "lib" {
+            continue;
+        }
+        let place = ROOMS.iter().position(|name| *name == room).unwrap_or_else(|| panic!("{room} is not in the list"));
+        seen.insert(room);
+        for named in names(&std::fs::read_to_string(&file).unwrap()) {
+            match ROOMS.iter().position(|room| *room == named) {
+                Some(other) if other <= place => {}
+                _ => wrong.push(format!("{} names {named}", file.display())),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(seen.len(), ROOMS.len(), "the list names a room that is not there; there are {seen:?}");
+}
+
+/// The words after `crate::`, also within braces.
+fn names(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        let listed = rest.strip_prefix('{').and_then(|list| list.split_once('}'));
+        let paths: Vec<&str> = listed.map_or(vec![rest], |(list, _)| list.split(',').collect());
+        let word = |path: &str| path.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        names.extend(paths.into_iter().map(word));
+    }
+    names
+}
+
+fn room_of(relative: &Path) -> String {
+    relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_string()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] }).collect()
+}
