@@ -1,0 +1,71 @@
+# The two commands are `make run` and `make test`; as root, on Debian 12 or 13 with git and a Rust toolchain.
+
+CARGO   ?= cargo
+DESTDIR ?=
+PREFIX  ?= /usr
+BOOT    ?= /var/lib/proxydhcpd/boot
+RUN     ?= target/run/boot
+
+RELEASE := target/release/proxydhcpd
+LAB     := target/lab/proxydhcpd
+
+.PHONY: help run build loaders test unit e2e bench coverage fuzz install uninstall
+
+help:
+	@echo 'make run        start the server on this machine'"'"'s networks, with no configuration'
+	@echo 'make test       everything that is tested, firmware boots included'
+	@echo 'make loaders    unpack newer iPXE loaders (ARM, RISC-V, LoongArch) into BOOT=$(BOOT)'
+	@echo 'make bench      speed, side by side with dnsmasq, tftpd-hpa and nginx'
+	@echo 'make coverage   line coverage by file'
+	@echo 'make fuzz       half a minute for every fuzz target'
+	@echo 'make install    binary, unit, manual page; make uninstall takes them away again'
+
+run: build
+	@dist/install-loaders
+	@mkdir -p $(RUN)
+	@test -e $(RUN)/ipxe-arm64.efi || dist/loaders $(RUN)
+	$(RELEASE) serve --boot-dir $(RUN)
+
+build:
+	$(CARGO) build --release --locked --package proxydhcpd
+
+loaders:
+	dist/loaders $(BOOT)
+
+# Packages first, so that a missing one is said before anything is built.
+test: unit e2e
+
+unit:
+	e2e/setup
+	$(CARGO) test --locked --package proxydhcpd-core --package proxydhcpd --no-fail-fast
+
+e2e:
+	e2e/setup
+	$(CARGO) build --profile lab --locked --package proxydhcpd
+	PROXYDHCPD=$(CURDIR)/$(LAB) $(CARGO) test --locked --package proxydhcpd-e2e
+
+bench: build
+	e2e/setup bench
+	bench/run $(RELEASE)
+
+coverage:
+	dist/coverage
+
+fuzz:
+	fuzz/run
+
+install: build
+	install -D -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/sbin/proxydhcpd
+	install -D -m 0644 dist/systemd/proxydhcpd.service $(DESTDIR)/lib/systemd/system/proxydhcpd.service
+	install -D -m 0644 docs/man/proxydhcpd.8 $(DESTDIR)$(PREFIX)/share/man/man8/proxydhcpd.8
+	install -d -m 0755 $(DESTDIR)/etc/proxydhcpd $(DESTDIR)$(BOOT)
+	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+	@echo 'Start it with: systemctl enable --now proxydhcpd'
+
+# What you put into /etc/proxydhcpd and the boot folder stays.
+uninstall:
+	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl disable --now proxydhcpd || true; fi
+	rm -f $(DESTDIR)$(PREFIX)/sbin/proxydhcpd $(DESTDIR)/lib/systemd/system/proxydhcpd.service
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/proxydhcpd.8
+	-rmdir $(DESTDIR)/etc/proxydhcpd $(DESTDIR)$(BOOT) $(DESTDIR)$(dir $(BOOT)) 2>/dev/null
+	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi

@@ -1,0 +1,44 @@
+//! Any datagram on either port ends in a verdict, and an answer is always sound.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use proxydhcpd_core::answer::{Replies, Verdict, answer};
+use proxydhcpd_core::arch::TABLE;
+use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::link::{Link, Network4};
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::{Loader, Plan, Tftp};
+use proxydhcpd_core::wire::dhcp4::Message;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+fuzz_target!(|input: (bool, [u8; 4], u16, &[u8])| {
+    let (on_4011, source, source_port, datagram) = input;
+    let here = Ipv4Addr::new(192, 0, 2, 10);
+    let links = [Link { index: 1, name: "eth0".into(), mtu: 1500, ipv4: vec![Network4 { address: here, prefix: 24 }] }];
+    let loader = |code| (proxydhcpd_core::arch::Arch(code), Loader { name: format!("{code}.efi"), path: None });
+    let plan = Plan {
+        tftp: Some(Tftp::Ours),
+        http: Some(8080),
+        http_clients: true,
+        boot_server: true,
+        loaders: TABLE.iter().map(|row| loader(row.code)).collect(),
+        ..Plan::default()
+    };
+    let (port, to) = if on_4011 { (Port::BootServer, here) } else { (Port::Dhcp, Ipv4Addr::BROADCAST) };
+    let from = SocketAddrV4::new(source.into(), source_port);
+    let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, now: 0 };
+    let mut replies = Replies::default();
+    let answer = answer(&plan, &mut Memory::new(0), &arrival, &mut replies);
+    let Verdict::Respond(response) = answer.verdict else {
+        assert_eq!(replies.iter().count(), 0);
+        return;
+    };
+    for (octets, _) in replies.iter() {
+        let reply = Message::parse(octets).expect("what we send is sound");
+        assert!(reply.header.op == 2 && reply.header.yiaddr.is_unspecified());
+        assert!((300..=1472).contains(&octets.len()));
+    }
+    if on_4011 {
+        assert_eq!(response.to.to, from);
+    }
+});

@@ -1,0 +1,22 @@
+//! What was parsed and is written again says the same.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use proxydhcpd_core::show;
+use proxydhcpd_core::wire::dhcp4::{Message, Writer, code};
+
+fuzz_target!(|octets: &[u8]| {
+    let Ok(message) = Message::parse(octets) else { return };
+    let _ = show::dhcp4(&message).to_string();
+    // Written without overload: every option, in order, in one area.
+    let mut again = Vec::new();
+    let mut writer = Writer::new(&message.header, &mut again);
+    let options: Vec<(u8, &[u8])> = message.options().filter(|(c, _)| *c != code::OVERLOAD).collect();
+    for (code, value) in &options {
+        writer.option(*code, value);
+    }
+    writer.finish(0);
+    let read = Message::parse(&again).expect("what we write, we can read");
+    assert_eq!(read.header, message.header);
+    assert!(read.options().eq(options));
+});
