@@ -1,0 +1,166 @@
+//! A machine as it is described on the command line.
+
+use crate::probable::probable;
+use proxydhcpd_core::arch::{Arch, TABLE};
+use std::fmt;
+use std::str::FromStr;
+
+/// `uefi-x64`: the firmware of an architecture. `ipxe-x64`: an iPXE that this firmware has started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientKind {
+    pub arch: Arch,
+    pub ipxe: bool,
+}
+
+impl FromStr for ClientKind {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        if let Some(arch) = Arch::by_id(word) {
+            return Ok(Self { arch, ipxe: false });
+        }
+        let stage2 = word.strip_prefix("ipxe-");
+        if let Some(arch) = stage2.and_then(|rest| Arch::by_id(rest).or(Arch::by_id(&format!("uefi-{rest}")))) {
+            return Ok(Self { arch, ipxe: true });
+        }
+        let stage2: Vec<String> =
+            TABLE.iter().map(|row| format!("ipxe-{}", row.id.strip_prefix("uefi-").unwrap_or(row.id))).collect();
+        let known = TABLE.iter().map(|row| row.id).chain(stage2.iter().map(String::as_str));
+        Err(match probable(word, known) {
+            Some(known) => format!("no such client; did you mean `{known}`?"),
+            None => "no such client; `proxydhcpd help explain` lists them".to_owned(),
+        })
+    }
+}
+
+/// An Ethernet address in any of the usual spellings: with colons, dashes, Cisco's dots, or bare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mac(pub [u8; 6]);
+
+impl FromStr for Mac {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        octets(text, &[':', '-', '.'])
+            .ok_or_else(|| "six octets in hex, for example 52:54:00:12:34:56".to_owned())
+            .map(Self)
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// A machine identifier, its octets in the order in which it is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uuid(pub [u8; 16]);
+
+impl FromStr for Uuid {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = "32 hex digits, for example 11223344-5566-7788-99aa-bbccddeeff00";
+        octets(text, &['-']).ok_or_else(|| wanted.to_owned()).map(Self)
+    }
+}
+
+/// A packet to be explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PacketHex {
+    /// `-`
+    Stdin,
+    Octets(Vec<u8>),
+}
+
+impl FromStr for PacketHex {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "-" { Ok(Self::Stdin) } else { Self::octets(text).map(Self::Octets) }
+    }
+}
+
+impl PacketHex {
+    /// Hex as Wireshark, tcpdump and `xxd -p` print it: white space and colons between the octets do not matter.
+    pub fn octets(text: &str) -> Result<Vec<u8>, String> {
+        let text = text.trim().strip_prefix("0x").unwrap_or(text);
+        let wrong = |c: &char| !c.is_ascii_hexdigit() && !c.is_whitespace() && *c != ':';
+        if let Some(c) = text.chars().find(wrong) {
+            return Err(format!("{c:?} is no hex digit"));
+        }
+        let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+        if digits.is_empty() || digits.len() % 2 == 1 {
+            return Err("an octet is two hex digits".to_owned());
+        }
+        Ok(pairs(&digits).collect())
+    }
+}
+
+/// Exactly `N` octets, with separators only between them.
+fn octets<const N: usize>(text: &str, separators: &[char]) -> Option<[u8; N]> {
+    if !text.starts_with(|c: char| c.is_ascii_hexdigit()) || !text.ends_with(|c: char| c.is_ascii_hexdigit()) {
+        return None;
+    }
+    let parts: Vec<&str> = text.split(separators).collect();
+    let digits = parts.concat();
+    // `0:1:2:3:4:5` drops zeros that `00:01:...` has; guessing which digit was left out would be a guess.
+    let whole = parts.iter().all(|part| !part.is_empty() && part.len() % 2 == 0);
+    let hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if whole && hex && digits.len() == 2 * N { pairs(&digits).collect::<Vec<_>>().try_into().ok() } else { None }
+}
+
+/// The octets of an even number of hex digits.
+fn pairs(digits: &str) -> impl Iterator<Item = u8> + '_ {
+    let digit = |b: u8| char::from(b).to_digit(16).unwrap_or(0) as u8;
+    digits.as_bytes().chunks_exact(2).map(move |pair| digit(pair[0]) << 4 | digit(pair[1]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_architecture_has_a_word_and_so_has_the_ipxe_on_it() {
+        for row in TABLE {
+            assert_eq!(row.id.parse(), Ok(ClientKind { arch: Arch(row.code), ipxe: false }));
+            let stage2 = format!("ipxe-{}", row.id.strip_prefix("uefi-").unwrap_or(row.id));
+            assert_eq!(stage2.parse(), Ok(ClientKind { arch: Arch(row.code), ipxe: true }));
+        }
+    }
+
+    #[test]
+    fn a_misspelt_client_is_told_the_probable_one() {
+        assert!("ufei-x64".parse::<ClientKind>().unwrap_err().contains("`uefi-x64`"));
+        assert!("ipxe-arm46".parse::<ClientKind>().unwrap_err().contains("`ipxe-arm64`"));
+    }
+
+    #[test]
+    fn a_mac_address_has_many_spellings() {
+        let mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+        for text in ["52:54:00:12:34:56", "52-54-00-12-34-56", "5254.0012.3456", "525400123456"] {
+            assert_eq!(text.parse(), Ok(mac), "{text}");
+        }
+        for text in ["", "52:54:00:12:34", "52:54:0:12:34:56", "52:54:00:12:34:5g", "525400123456:", "é25400123456"] {
+            assert!(text.parse::<Mac>().is_err(), "{text}");
+        }
+        assert_eq!(mac.to_string(), "52:54:00:12:34:56");
+    }
+
+    #[test]
+    fn a_machine_identifier_keeps_the_printed_order() {
+        let uuid: Uuid = "11223344-5566-7788-99AA-bbccddeeff00".parse().unwrap();
+        assert_eq!(uuid.0[..4], [0x11, 0x22, 0x33, 0x44]);
+        assert!("11223344".parse::<Uuid>().is_err());
+    }
+
+    #[test]
+    fn a_packet_is_taken_as_tools_print_it() {
+        assert_eq!("01 01\n06:00".parse(), Ok(PacketHex::Octets(vec![1, 1, 6, 0])));
+        assert_eq!("0x0101".parse(), Ok(PacketHex::Octets(vec![1, 1])));
+        assert_eq!("-".parse(), Ok(PacketHex::Stdin));
+        assert!("010".parse::<PacketHex>().is_err() && "01zz".parse::<PacketHex>().is_err());
+    }
+}

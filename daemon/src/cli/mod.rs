@@ -1,0 +1,275 @@
+//! The command line: the flags of the Python daemon, and verbs beside them.
+
+pub mod client;
+
+use crate::config::flags::Flags;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use client::{ClientKind, Mac, PacketHex, Uuid};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+/// Boots the machines of a network, beside the DHCP server that is already there
+///
+/// Without a verb it serves. It needs no configuration: it finds the interfaces, the boot loaders and the files of the
+/// boot folder by itself, and leaves the addresses to the DHCP server of the network.
+#[derive(Debug, Parser)]
+#[command(
+    name = "proxydhcpd",
+    version,
+    infer_long_args = true, // the Python daemon took `--conf` for `--config`
+    after_help = "Examples:
+  proxydhcpd                            serve every network of this machine
+  proxydhcpd -i eth1 -b /srv/boot       one network, another boot folder
+  proxydhcpd -c proxy.ini -d            as the Python daemon was started
+  proxydhcpd check                      what would be served, and what is wrong with it
+  proxydhcpd explain --client uefi-x64  what would this machine get, and why
+
+Exit status: 0 after a signal; 1 if it cannot serve here; 2 for wrong usage or a wrong file."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Verb>,
+
+    #[command(flatten)]
+    pub flags: Flags,
+
+    #[command(flatten)]
+    pub output: Output,
+
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// Say more: -v tells why machines are not answered, -vv every step
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "log_level")]
+    pub verbose: u8,
+
+    /// What is logged
+    #[arg(long, global = true, value_name = "LEVEL", value_enum)]
+    pub log_level: Option<LogLevel>,
+
+    /// Colours: auto is only on a terminal, and never if NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct Serve {
+    /// Go into the background, once everything is open and the configuration is good
+    #[arg(short, long)]
+    pub daemon: bool,
+
+    /// We are that background process: our standard input is the pipe to who started us.
+    #[arg(long, hide = true)]
+    pub detached: bool,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub enum Command {
+    Serve(Serve),
+    Check(Check),
+    Explain(Explain),
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Serve: what happens without a verb
+    Serve(Serve),
+    Check(Check),
+    Explain(Explain),
+}
+
+/// Say what would be served, and what is wrong with it
+///
+/// Reads the configuration as `serve` would and looks at interfaces, loaders and the boot folder. Opens no port, sends
+/// nothing, needs no root.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  proxydhcpd check                      the configuration that `serve` would find
+  proxydhcpd check proxy.ini            another file, also one of the Python daemon
+  proxydhcpd check --json | jq .        for scripts
+
+Exit status: 0 if it can be served (there may be warnings); 1 if it does not fit this machine; 2 if the file is wrong.")]
+pub struct Check {
+    /// The file, as with --config
+    #[arg(conflicts_with = "config")]
+    pub file: Option<PathBuf>,
+
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Say what a machine would get, and why
+///
+/// Every step of the decision and the reply as a tree. Nothing is sent. The machine is described by flags, or given as
+/// a packet.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  proxydhcpd explain --client uefi-x64               an x64 UEFI machine
+  proxydhcpd explain --client bios --relay 10.1.0.1  a BIOS machine behind a relay
+  proxydhcpd explain --client ipxe-arm64             an ARM machine that already runs iPXE
+  proxydhcpd explain --client uefi-x64 --port 4011   its second question
+  proxydhcpd explain 0101060012345678...             a DHCP packet in hex, or `-` to read it from a pipe
+
+Clients: bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, uefi-riscv64, uefi-loongarch64, http-x64, http-arm64 and
+every other architecture of the registry; ipxe-bios, ipxe-x64, ipxe-arm64 ... for a machine that already runs iPXE.")]
+pub struct Explain {
+    /// The DHCP packet (UDP payload) in hex; `-`: standard input
+    #[arg(value_name = "HEX", required_unless_present = "client", conflicts_with_all = ["client", "mac", "uuid"])]
+    pub packet: Option<PacketHex>,
+
+    /// Kind of machine
+    #[arg(long, value_name = "ID")]
+    pub client: Option<ClientKind>,
+
+    /// Its MAC address
+    #[arg(long, default_value = "52:54:00:12:34:56")]
+    pub mac: Mac,
+
+    /// Its machine identifier (option 97), as printed by the firmware
+    #[arg(long)]
+    pub uuid: Option<Uuid>,
+
+    /// The relay that it is behind (giaddr)
+    #[arg(long, value_name = "ADDRESS")]
+    pub relay: Option<Ipv4Addr>,
+
+    /// The port at which it asks: 67 (the broadcast) or 4011 (the boot server)
+    #[arg(long, default_value = "67", value_parser = ["67", "4011"])]
+    port: String,
+
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Explain {
+    pub fn port(&self) -> u16 {
+        if self.port == "4011" { 4011 } else { 67 }
+    }
+}
+
+impl Cli {
+    /// What is asked for, with flags that may stand before or behind the verb.
+    pub fn into_command(self) -> Result<(Command, Flags, Output), clap::Error> {
+        let Self { command, mut flags, output, serve } = self;
+        let command = match command {
+            None => Command::Serve(serve),
+            Some(Verb::Serve(after)) => Command::Serve(Serve {
+                daemon: serve.daemon || after.daemon,
+                detached: serve.detached || after.detached,
+            }),
+            Some(Verb::Check(_) | Verb::Explain(_)) if serve.daemon => {
+                let message = "--daemon goes with serving only\n";
+                return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, message));
+            }
+            Some(Verb::Check(check)) => {
+                flags.config = flags.config.or(check.file.clone());
+                Command::Check(check)
+            }
+            Some(Verb::Explain(explain)) => Command::Explain(explain),
+        };
+        Ok((command, flags, output))
+    }
+}
+
+impl Output {
+    pub fn level(&self) -> LogLevel {
+        match (self.log_level, self.verbose) {
+            (Some(level), _) => level,
+            (None, 0) => LogLevel::Info,
+            (None, 1) => LogLevel::Debug,
+            (None, _) => LogLevel::Trace,
+        }
+    }
+
+    /// For everything that is printed through `anstream`.
+    pub fn choose_colours(&self) {
+        match self.color {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(words: &str) -> Result<(Command, Flags, Output), clap::Error> {
+        Cli::try_parse_from(words.split_whitespace())?.into_command()
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_old_flags_serve() {
+        for words in [
+            "proxydhcpd -d -p -c /x.ini",
+            "proxydhcpd --daemon --proxy-only --conf /x.ini",
+            "proxydhcpd -p serve -dc /x.ini",
+        ] {
+            let (command, flags, _) = parse(words).unwrap();
+            assert!(matches!(command, Command::Serve(Serve { daemon: true, detached: false })), "{words}");
+            assert!(flags.proxy_only && flags.config == Some("/x.ini".into()), "{words}");
+        }
+        assert!(matches!(parse("proxydhcpd").unwrap().0, Command::Serve(Serve { daemon: false, .. })));
+    }
+
+    #[test]
+    fn check_takes_the_file_by_itself() {
+        assert_eq!(parse("proxydhcpd check a.ini --json").unwrap().1.config, Some("a.ini".into()));
+        assert!(parse("proxydhcpd check a.ini -c b.ini").is_err());
+        assert!(parse("proxydhcpd -d check").is_err());
+    }
+
+    #[test]
+    fn explain_wants_a_machine() {
+        assert!(parse("proxydhcpd explain").is_err());
+        assert!(parse("proxydhcpd explain --client uefi-x64 --port 69").is_err());
+        assert!(parse("proxydhcpd explain --client bios 0101").is_err());
+        let Ok((Command::Explain(explain), ..)) = parse("proxydhcpd explain --client ipxe-x64 --port 4011 -b /b")
+        else {
+            panic!("not understood")
+        };
+        assert_eq!(explain.port(), 4011);
+        assert!(explain.client.unwrap().ipxe);
+    }
+
+    #[test]
+    fn flags_that_contradict_each_other_are_refused() {
+        for words in
+            ["--no-tftp --tftp-ports 5000-5001", "--http-port 80 --no-http", "-v --log-level warn", "--http-port 0"]
+        {
+            assert_eq!(parse(&format!("proxydhcpd {words}")).unwrap_err().exit_code(), 2, "{words}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The addresses that an old proxy.ini names, held against those that the machine has.
+
+use crate::config::diagnostic::{Diagnostic, Source, Span};
+use proxydhcpd_core::link::Link;
+use std::net::Ipv4Addr;
+
+/// Who the file says that we are. It must fit the machine: see [`Addresses::settle`].
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    pub(super) source: Source,
+    pub(super) interface: Option<(String, Span)>,
+    pub(super) listen_address: Option<(Ipv4Addr, Span)>,
+}
+
+/// Where to serve, once the addresses have been held against the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// By name. Empty: all but loopback.
+    pub interfaces: Vec<String>,
+    /// The server identifier; `None`: each interface's own address.
+    pub address: Option<Ipv4Addr>,
+}
+
+impl Addresses {
+    /// The Python daemon's "split brain" check, against the machine's interfaces. It compared the first address of an
+    /// interface only; here each of its addresses counts.
+    pub fn settle(&self, links: &[Link]) -> Result<Served, Diagnostic> {
+        match (&self.interface, &self.listen_address) {
+            (Some((name, at)), listen) => {
+                let Some(link) = links.iter().find(|link| link.name == *name) else {
+                    return Err(self.critical(at, format!("this machine has no interface {name}"), links));
+                };
+                let Some(first) = link.address() else {
+                    return Err(self.critical(at, format!("interface {name} has no IPv4 address"), links));
+                };
+                let address = match listen {
+                    Some((address, at)) if !link.owns(*address) => {
+                        let split = format!("listen_address {address} is not an address of interface {name} ({first})");
+                        return Err(self.critical(at, split, links));
+                    }
+                    Some((address, _)) => *address,
+                    None => first,
+                };
+                Ok(Served { interfaces: vec![name.clone()], address: Some(address) })
+            }
+            (None, Some((Ipv4Addr::UNSPECIFIED, _))) => Ok(Served::default()),
+            (None, Some((address, at))) => match links.iter().find(|link| link.owns(*address)) {
+                Some(link) => Ok(Served { interfaces: vec![link.name.clone()], address: Some(*address) }),
+                None => Err(self.critical(at, format!("no interface has the address {address}"), links)),
+            },
+            (None, None) => {
+                let mut critical = Diagnostic::critical("neither `interface` nor `listen_address` is given");
+                critical.file = Some(self.source.name.clone());
+                Err(critical.help(format!("put one of them under [proxy]; {}", what_there_is(links))))
+            }
+        }
+    }
+
+    fn critical(&self, at: &Span, message: String, links: &[Link]) -> Diagnostic {
+        self.source.critical(at.clone(), message).help(what_there_is(links))
+    }
+}
+
+fn what_there_is(links: &[Link]) -> String {
+    let each = |link: &Link| link.address().map(|address| format!("{} ({address})", link.name));
+    let named: Vec<String> = links.iter().filter_map(each).collect();
+    if named.is_empty() {
+        return "no interface of this machine has an IPv4 address yet".to_owned();
+    }
+    format!("this machine has {}", named.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proxydhcpd_core::link::Network4;
+
+    const ETH0: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+    const SECOND: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 11);
+    const ETH1: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+
+    fn machine() -> Vec<Link> {
+        let link = |index, name: &str, addresses: &[Ipv4Addr]| Link {
+            index,
+            name: name.to_owned(),
+            mtu: 1500,
+            ipv4: addresses.iter().map(|&address| Network4 { address, prefix: 24 }).collect(),
+        };
+        vec![link(2, "eth0", &[ETH0, SECOND]), link(3, "eth1", &[ETH1]), link(4, "eth2", &[])]
+    }
+
+    fn settle(interface: Option<&str>, listen: Option<Ipv4Addr>) -> Result<Served, String> {
+        let source = Source::new("proxy.ini", b"[proxy]\n".to_vec()).unwrap();
+        let interface = interface.map(|name| (name.to_owned(), 0..7));
+        let addresses = Addresses { source, interface, listen_address: listen.map(|address| (address, 0..7)) };
+        addresses.settle(&machine()).map_err(|critical| critical.to_string())
+    }
+
+    #[test]
+    fn either_of_the_two_names_the_other() {
+        let eth0 = |address| Ok(Served { interfaces: vec!["eth0".into()], address: Some(address) });
+        assert_eq!(settle(Some("eth0"), None), eth0(ETH0));
+        assert_eq!(settle(None, Some(ETH0)), eth0(ETH0));
+        assert_eq!(settle(Some("eth0"), Some(ETH0)), eth0(ETH0));
+        assert_eq!(settle(None, Some(SECOND)), eth0(SECOND));
+    }
+
+    #[test]
+    fn the_unspecified_address_alone_serves_every_interface() {
+        assert_eq!(settle(None, Some(Ipv4Addr::UNSPECIFIED)), Ok(Served::default()));
+    }
+
+    #[test]
+    fn what_does_not_fit_the_machine_is_critical() {
+        for (interface, listen) in [
+            (Some("eth0"), Some(ETH1)),
+            (Some("eth0"), Some(Ipv4Addr::UNSPECIFIED)),
+            (Some("eth2"), None),
+            (Some("eth9"), None),
+            (None, Some(Ipv4Addr::new(203, 0, 113, 1))),
+            (None, None),
+        ] {
+            let told = settle(interface, listen).unwrap_err();
+            assert!(told.starts_with("CRITICAL: "), "{told}");
+            assert!(told.contains("eth0 (192.0.2.10), eth1 (198.51.100.1)"), "{told}");
+        }
+    }
+}

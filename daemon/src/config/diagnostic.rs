@@ -1,0 +1,254 @@
+//! What is wrong with a configuration, as values: `serve` prints the first screen of it, `check` all, a script reads JSON.
+
+use owo_colors::{OwoColorize, Style};
+use serde::Serialize;
+use std::fmt;
+use std::ops::Range;
+
+/// Octets of a [`Source`].
+pub type Span = Range<usize>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Warning,
+    /// The file or the command line is wrong: exit status 2.
+    Error,
+    /// The file is right and does not fit this machine: exit status 1. The Python daemon printed such lines with
+    /// `CRITICAL:` in front, and scripts look for it.
+    Critical,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    pub severity: Severity,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    #[serde(flatten)]
+    pub place: Option<Place>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+/// Where in the file. Lines and columns count from 1, columns in characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    pub line: usize,
+    pub column: usize,
+    /// Characters that the finger points at, at least one.
+    pub width: usize,
+    /// The line itself.
+    pub text: String,
+}
+
+/// The text of a configuration file and its name.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub name: String,
+    pub text: String,
+}
+
+impl Source {
+    /// Takes a byte order mark off; refuses what is not UTF-8.
+    pub fn new(name: &str, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
+        match String::from_utf8(bytes) {
+            Ok(mut text) => {
+                if text.starts_with('\u{feff}') {
+                    text.drain(..'\u{feff}'.len_utf8());
+                }
+                Ok(Self { name: name.to_owned(), text })
+            }
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let source = Self { name: name.to_owned(), text };
+                Err(source
+                    .error(at..at + 1, "this is not UTF-8 text")
+                    .help("save the file in UTF-8, or leave characters beyond ASCII out"))
+            }
+        }
+    }
+
+    pub fn error(&self, at: Span, message: impl Into<String>) -> Diagnostic {
+        self.diagnostic(Severity::Error, at, message.into())
+    }
+
+    pub fn warning(&self, at: Span, message: impl Into<String>) -> Diagnostic {
+        self.diagnostic(Severity::Warning, at, message.into())
+    }
+
+    pub fn critical(&self, at: Span, message: impl Into<String>) -> Diagnostic {
+        self.diagnostic(Severity::Critical, at, message.into())
+    }
+
+    /// Something that the whole file lacks.
+    pub fn missing(&self, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(message).of(&self.name)
+    }
+
+    fn diagnostic(&self, severity: Severity, at: Span, message: String) -> Diagnostic {
+        let place = Some(self.place(at));
+        Diagnostic { severity, message, file: Some(self.name.clone()), place, help: None }
+    }
+
+    fn place(&self, at: Span) -> Place {
+        let start = self.text.floor_char_boundary(at.start.min(self.text.len()));
+        let end = self.text.ceil_char_boundary(at.end.clamp(start, self.text.len()));
+        let before = &self.text[..start];
+        let line_start = before.rfind(['\n', '\r']).map_or(0, |newline| newline + 1);
+        let line_end = self.text[start..].find(['\n', '\r']).map_or(self.text.len(), |length| start + length);
+        Place {
+            line: 1 + line_breaks(before),
+            column: 1 + self.text[line_start..start].chars().count(),
+            width: self.text[start..end.min(line_end).max(start)].chars().count().max(1),
+            text: self.text[line_start..line_end].to_owned(),
+        }
+    }
+}
+
+/// LF, CR LF and a lone CR each end a line, as they do for Python.
+fn line_breaks(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let lone_cr = |at: usize| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
+    (0..bytes.len()).filter(|&at| bytes[at] == b'\n' || lone_cr(at)).count()
+}
+
+impl Diagnostic {
+    /// An error of no particular file: the command line.
+    pub fn error(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), file: None, place: None, help: None }
+    }
+
+    pub fn critical(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Critical, ..Self::error(message) }
+    }
+
+    pub fn of(mut self, file: &str) -> Self {
+        self.file = Some(file.to_owned());
+        self
+    }
+
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// For a printer that strips colours where they are not wanted (`anstream`).
+    pub fn styled(&self) -> impl fmt::Display + '_ {
+        Styled(self)
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, colours: &Colours) -> fmt::Result {
+        let (word, colour) = match self.severity {
+            Severity::Warning => ("warning", colours.warning),
+            Severity::Error => ("error", colours.error),
+            Severity::Critical => ("CRITICAL", colours.error),
+        };
+        write!(f, "{}{}", word.style(colour), format_args!(": {}", Printable(&self.message)).style(colours.bold))?;
+        if let Some(file) = &self.file {
+            write!(f, "\n {} {}", "-->".style(colours.frame), Printable(file))?;
+        }
+        if let Some(place) = &self.place {
+            let number = place.line.to_string();
+            let margin = " ".repeat(number.len());
+            let bar = "|".style(colours.frame);
+            let indent = " ".repeat(place.column - 1);
+            write!(f, ":{}:{}", place.line, place.column)?;
+            write!(f, "\n{margin} {bar}\n{} {bar} {}", number.style(colours.frame), Printable(&place.text))?;
+            write!(f, "\n{margin} {bar} {indent}{}", "^".repeat(place.width).style(colour))?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n {} {}", "= help:".style(colours.frame), Printable(help))?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Colours {
+    error: Style,
+    warning: Style,
+    bold: Style,
+    frame: Style,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, &Colours::default())
+    }
+}
+
+struct Styled<'a>(&'a Diagnostic);
+
+impl fmt::Display for Styled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bold = Style::new().bold();
+        self.0.write(f, &Colours { error: bold.red(), warning: bold.yellow(), bold, frame: bold.blue() })
+    }
+}
+
+/// Every character in one column, so that the finger under the line points at the right one.
+struct Printable<'a>(&'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '\t' => f.write_str(" "),
+            c if c.is_control() => f.write_str("\u{fffd}"),
+            c => write!(f, "{c}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_finger_points_at_the_column_in_characters() {
+        let source = Source::new("a.ini", "[proxy]\r\nküche\t= eins\r\n".into()).unwrap();
+        let at = source.text.find("eins").unwrap();
+        let shown = source.error(at..at + 4, "no such thing").help("try another").to_string();
+        assert_eq!(
+            shown,
+            "error: no such thing\n --> a.ini:2:9\n  |\n2 | küche = eins\n  |         ^^^^\n = help: try another"
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_text() {
+        assert_eq!(Source::new("a", b"\xef\xbb\xbf[proxy]".to_vec()).unwrap().text, "[proxy]");
+    }
+
+    #[test]
+    fn another_encoding_is_named_with_its_place() {
+        let error = Source::new("a.ini", b"[proxy]\nfilename=k\xfcche\n".to_vec()).unwrap_err();
+        let place = error.place.unwrap();
+        assert_eq!((place.line, place.column), (2, 11));
+        assert!(error.message.contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_span_past_the_end_still_has_a_place() {
+        let source = Source::new("a", b"x".to_vec()).unwrap();
+        assert_eq!(source.place(5..9), Place { line: 1, column: 2, width: 1, text: "x".into() });
+    }
+
+    #[test]
+    fn control_characters_of_the_file_do_not_reach_the_terminal() {
+        let source = Source::new("a", b"\x1b[2J = 1".to_vec()).unwrap();
+        assert!(!source.error(0..1, "bad \x07").to_string().contains(['\x1b', '\x07']));
+    }
+
+    #[test]
+    fn json_is_flat() {
+        let source = Source::new("a.ini", b"x".to_vec()).unwrap();
+        let json = serde_json::to_value(source.warning(0..1, "odd")).unwrap();
+        assert_eq!(json["severity"], "warning");
+        assert_eq!(
+            (json["file"].as_str(), json["line"].as_u64(), json["column"].as_u64()),
+            (Some("a.ini"), Some(1), Some(1))
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! The settings as flags of the command line; each does what the key of the same name does, and goes before it.
+
+use crate::config::{Enabled, Settings};
+use std::net::Ipv4Addr;
+use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Configuration")]
+pub struct Flags {
+    /// Configuration file: our own, or the proxy.ini of the Python daemon
+    ///
+    /// Without it: /etc/proxydhcpd/proxydhcpd.toml, else /etc/proxydhcpd/proxy.ini, else none, and none is needed.
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Answer on port 4011 only, because this host's own DHCP server has port 67
+    #[arg(short, long, global = true)]
+    pub proxy_only: bool,
+
+    /// Serve on this interface; may be given several times [default: all but loopback]
+    #[arg(short, long = "interface", global = true, value_name = "NAME")]
+    pub interfaces: Vec<String>,
+
+    /// Folder with the files to boot [default: /var/lib/proxydhcpd/boot]
+    #[arg(short, long, global = true, value_name = "DIR")]
+    pub boot_dir: Option<PathBuf>,
+
+    /// Port of the HTTP server [default: 8080]
+    #[arg(long, global = true, value_name = "PORT", conflicts_with = "no_http")]
+    pub http_port: Option<NonZeroU16>,
+
+    /// Serve no HTTP
+    #[arg(long, global = true)]
+    pub no_http: bool,
+
+    /// Serve no TFTP
+    #[arg(long, global = true, conflicts_with_all = ["tftp_ports", "tftp_single_port"])]
+    pub no_tftp: bool,
+
+    /// Ports from which TFTP transfers are sent [default: any]
+    #[arg(long, global = true, value_name = "FIRST-LAST", value_parser = port_range)]
+    pub tftp_ports: Option<RangeInclusive<u16>>,
+
+    /// Send TFTP transfers from port 69 too, for firewalls and containers
+    #[arg(long, global = true, conflicts_with = "tftp_ports")]
+    pub tftp_single_port: bool,
+
+    /// TFTP transfers at a time, of all machines together [default: no limit]
+    #[arg(long, global = true, value_name = "N")]
+    pub max_transfers: Option<NonZeroUsize>,
+
+    /// DHCP packets that are looked at in a second on each interface [default: no limit]
+    #[arg(long, global = true, value_name = "N")]
+    pub max_packets_per_second: Option<NonZeroU32>,
+
+    /// Answer this relay, and no other but those given so; may be given several times [default: any]
+    #[arg(long = "allow-relay", global = true, value_name = "ADDRESS")]
+    pub relays: Vec<Ipv4Addr>,
+
+    /// A further word in option 77 that means "already iPXE"; may be given several times
+    #[arg(long = "user-class", global = true, value_name = "WORD")]
+    pub user_classes: Vec<String>,
+}
+
+impl Flags {
+    pub fn apply(&self, settings: &mut Settings) {
+        settings.proxy_only |= self.proxy_only;
+        replace_list(&mut settings.interfaces, &self.interfaces);
+        replace_list(&mut settings.relays, &self.relays);
+        replace_list(&mut settings.user_classes, &self.user_classes);
+        if let Some(dir) = &self.boot_dir {
+            settings.boot_dir.clone_from(dir);
+        }
+        if let Some(port) = self.http_port {
+            settings.http.enabled = Enabled::Yes;
+            settings.http.port = port.get();
+        }
+        if self.no_http {
+            settings.http.enabled = Enabled::No;
+        }
+        if self.tftp_ports.is_some() || self.tftp_single_port {
+            settings.tftp.enabled = Enabled::Yes;
+            settings.tftp.ports.clone_from(&self.tftp_ports);
+            settings.tftp.single_port = self.tftp_single_port;
+        }
+        if self.no_tftp {
+            settings.tftp.enabled = Enabled::No;
+        }
+        settings.tftp.max_transfers = self.max_transfers.or(settings.tftp.max_transfers);
+        settings.max_packets_per_second = self.max_packets_per_second.or(settings.max_packets_per_second);
+    }
+}
+
+fn replace_list<T: Clone>(setting: &mut Vec<T>, flags: &[T]) {
+    if !flags.is_empty() {
+        *setting = flags.to_vec();
+    }
+}
+
+/// `50000-50999`.
+pub fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
+    match text.split_once('-').and_then(|(first, last)| Some((port(first)?, port(last)?))) {
+        Some((first, last)) if first <= last => Ok(first..=last),
+        _ => Err("two ports, the lower one first, for example 50000-50999".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_range_is_two_ports_in_order() {
+        assert_eq!(port_range("50000-50999"), Ok(50000..=50999));
+        assert_eq!(port_range("69-69"), Ok(69..=69));
+        for wrong in ["", "5", "2-1", "0-5", "1-65536", "a-b", "1-2-3"] {
+            assert!(port_range(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_file() {
+        let mut settings = Settings { interfaces: vec!["eth0".into()], ..Settings::default() };
+        let flags = Flags { interfaces: vec!["eth1".into()], no_http: true, ..Flags::default() };
+        flags.apply(&mut settings);
+        assert_eq!((settings.interfaces, settings.http.enabled), (vec!["eth1".to_owned()], Enabled::No));
+    }
+
+    #[test]
+    fn a_flag_that_is_not_given_changes_nothing() {
+        let mut settings = Settings::default();
+        Flags::default().apply(&mut settings);
+        assert_eq!(settings, Settings::default());
+    }
+}

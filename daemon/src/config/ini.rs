@@ -1,0 +1,289 @@
+//! The dialect of Python's ConfigParser, as the Python daemon read its proxy.ini with it: what is accepted, what is
+//! refused and what every value is must be the same. `tests/ini_like_python.rs` asks Python itself.
+//!
+//! Where it differs on purpose: a byte order mark is skipped, and all errors are told at once.
+
+use crate::config::diagnostic::{Diagnostic, Source, Span};
+
+/// What was written, before `%` is expanded.
+#[derive(Debug, Default)]
+pub struct Ini {
+    pub sections: Vec<Section>,
+    /// `[DEFAULT]`: entries that every section has unless it has its own.
+    defaults: Vec<Entry>,
+}
+
+#[derive(Debug)]
+pub struct Section {
+    pub name: String,
+    pub at: Span,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: String,
+    key_at: Span,
+    /// The value's lines, joined by line feeds.
+    raw: String,
+    value_at: Span,
+}
+
+/// An entry as a section sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    pub key: String,
+    pub key_at: Span,
+    pub value: String,
+    pub value_at: Span,
+    /// It stands in `[DEFAULT]`.
+    pub inherited: bool,
+}
+
+pub fn parse(source: &Source) -> Result<Ini, Vec<Diagnostic>> {
+    let mut reader =
+        Reader { source, ini: Ini::default(), open: Open::Nothing, indent: 0, in_value: false, errors: vec![] };
+    for line in lines(&source.text) {
+        reader.line(line);
+    }
+    for entry in reader.ini.all_entries() {
+        entry.raw.truncate(entry.raw.trim_end_matches(is_space).len());
+    }
+    if reader.errors.is_empty() { Ok(reader.ini) } else { Err(reader.errors) }
+}
+
+impl Ini {
+    /// The entries of a section, its own and the inherited, with `%` expanded.
+    pub fn items(&self, section: &Section, source: &Source) -> Vec<Result<Item, Diagnostic>> {
+        let inherited = self.defaults.iter().filter(|entry| !section.entries.iter().any(|own| own.key == entry.key));
+        let own = section.entries.iter().map(|entry| (entry, false));
+        own.chain(inherited.map(|entry| (entry, true)))
+            .map(|(entry, inherited)| {
+                let mut value = String::new();
+                self.expand(section, &entry.raw, 1, &mut value)
+                    .map_err(|message| source.error(entry.value_at.clone(), message).help(PERCENT))?;
+                let (key, key_at, value_at) = (entry.key.clone(), entry.key_at.clone(), entry.value_at.clone());
+                Ok(Item { key, key_at, value, value_at, inherited })
+            })
+            .collect()
+    }
+
+    /// Appends `raw` to `out`, with `%%` and `%(key)s` replaced.
+    fn expand(&self, section: &Section, raw: &str, depth: usize, out: &mut String) -> Result<(), String> {
+        if depth > DEEPEST && raw.contains('%') {
+            return Err(format!("`%(...)s` refers to itself, or through more than {DEEPEST} keys"));
+        }
+        let mut rest = raw;
+        while let Some((before, after)) = rest.split_once('%') {
+            out.push_str(before);
+            if let Some(after) = after.strip_prefix('%') {
+                out.push('%');
+                rest = after;
+                continue;
+            }
+            let Some((key, after)) = reference(after) else {
+                return Err("a `%` must be followed by `%` or by `(key)s`".to_owned());
+            };
+            let key = key.to_lowercase();
+            let entry = section.entries.iter().chain(&self.defaults).find(|entry| entry.key == key);
+            let entry = entry.ok_or_else(|| format!("`%({key})s` refers to a key that is not there"))?;
+            self.expand(section, &entry.raw, depth + 1, out)?;
+            if out.len() > LONGEST_VALUE {
+                return Err(format!("the value grows past {LONGEST_VALUE} octets"));
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        Ok(())
+    }
+
+    fn all_entries(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.sections.iter_mut().flat_map(|section| &mut section.entries).chain(&mut self.defaults)
+    }
+}
+
+/// Python's MAX_INTERPOLATION_DEPTH.
+const DEEPEST: usize = 10;
+/// Python knows no limit; ten keys of ten references each would fill its memory.
+const LONGEST_VALUE: usize = 65536;
+const PERCENT: &str = "a single `%` is written `%%`";
+
+/// `(key)s` and what follows it.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    let (key, after) = text.strip_prefix('(')?.split_once(')')?;
+    Some((key, after.strip_prefix('s')?)).filter(|_| !key.is_empty())
+}
+
+/// Which section the next entry goes to.
+enum Open {
+    Nothing,
+    Defaults,
+    /// The last one.
+    Section,
+}
+
+struct Reader<'a> {
+    source: &'a Source,
+    ini: Ini,
+    open: Open,
+    /// Indentation of the last line that was no continuation.
+    indent: usize,
+    /// An entry stands above in this section, so a deeper line continues it.
+    in_value: bool,
+    errors: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn line(&mut self, line: Span) {
+        let text = &self.source.text[line.clone()];
+        let content = text.trim_matches(is_space);
+        let at = line.start + (text.len() - text.trim_start_matches(is_space).len());
+        let at = at..at + content.len();
+        if content.starts_with(['#', ';']) {
+            return;
+        }
+        if content.is_empty() {
+            // An empty line belongs to the value above; trailing ones are trimmed at the end.
+            if self.in_value {
+                self.continue_value("", at);
+            }
+            return;
+        }
+        let indent = text.chars().take_while(|c| is_space(*c)).count();
+        if self.in_value && indent > self.indent {
+            return self.continue_value(content, at);
+        }
+        self.indent = indent;
+        if let Some(name) = header(content) {
+            self.section(name, at);
+        } else {
+            self.entry(content, at);
+        }
+    }
+
+    fn section(&mut self, name: &str, at: Span) {
+        self.in_value = false;
+        if name == "DEFAULT" {
+            self.open = Open::Defaults;
+            return;
+        }
+        if self.ini.sections.iter().any(|section| section.name == name) {
+            self.errors.push(self.source.error(at.clone(), format!("section [{name}] is there twice")));
+        }
+        self.open = Open::Section;
+        self.ini.sections.push(Section { name: name.to_owned(), at, entries: Vec::new() });
+    }
+
+    fn entry(&mut self, content: &str, at: Span) {
+        let entries = match self.open {
+            Open::Defaults => &mut self.ini.defaults,
+            Open::Section => &mut self.ini.sections.last_mut().expect("opened by its header").entries,
+            Open::Nothing => {
+                let error = self.source.error(at, "a line before the first section");
+                return self.errors.push(error.help("the file begins with `[proxy]`"));
+            }
+        };
+        let Some(delimiter) = content.find(['=', ':']).filter(|position| *position > 0) else {
+            let error = self.source.error(at, "neither `[section]` nor `key = value`");
+            return self.errors.push(error);
+        };
+        let written = content[..delimiter].trim_end_matches(is_space);
+        let value = content[delimiter + 1..].trim_start_matches(is_space);
+        let (key, key_at) = (written.to_lowercase(), at.start..at.start + written.len());
+        if entries.iter().any(|entry| entry.key == key) {
+            self.errors.push(self.source.error(key_at.clone(), format!("key `{key}` is there twice")));
+        }
+        entries.push(Entry { key, key_at, raw: value.to_owned(), value_at: at.end - value.len()..at.end });
+        self.in_value = true;
+    }
+
+    fn continue_value(&mut self, content: &str, at: Span) {
+        let entries = match self.open {
+            Open::Defaults => &mut self.ini.defaults,
+            _ => &mut self.ini.sections.last_mut().expect("opened by its header").entries,
+        };
+        let entry = entries.last_mut().expect("in_value: an entry stands above");
+        if entry.raw.is_empty() && !content.is_empty() {
+            entry.value_at = at;
+        }
+        entry.raw.push('\n');
+        entry.raw.push_str(content);
+    }
+}
+
+/// `[name]`; what follows the last bracket is ignored, and a name may hold brackets.
+fn header(content: &str) -> Option<&str> {
+    let (name, _) = content.strip_prefix('[')?.rsplit_once(']')?;
+    (!name.is_empty()).then_some(name)
+}
+
+/// The lines without their ends: LF, CR LF and a lone CR, as Python opens text.
+fn lines(text: &str) -> impl Iterator<Item = Span> + '_ {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
+        let length = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        let line = start..start + length;
+        start = line.end + if rest[length..].starts_with("\r\n") { 2 } else { 1 };
+        Some(line)
+    })
+}
+
+/// `str.isspace` of Python: Unicode white space and the four separators of ASCII.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<(String, String)>, String> {
+        let source = Source::new("t.ini", text.into()).unwrap();
+        let told = |errors: Vec<Diagnostic>| errors.iter().map(|e| format!("{e}\n")).collect::<String>();
+        let ini = parse(&source).map_err(told)?;
+        let section = &ini.sections[0];
+        ini.items(section, &source)
+            .into_iter()
+            .map(|item| item.map(|item| (item.key, item.value)).map_err(|e| e.to_string()))
+            .collect()
+    }
+
+    fn value(text: &str) -> String {
+        read(&format!("[proxy]\n{text}")).unwrap().remove(0).1
+    }
+
+    #[test]
+    fn a_value_is_what_stands_there_quotes_and_all() {
+        assert_eq!(value("a = \"x\" ; no comment"), "\"x\" ; no comment");
+        assert_eq!(value("A:http://h:8080/#x"), "http://h:8080/#x");
+    }
+
+    #[test]
+    fn an_indented_line_continues_the_value() {
+        assert_eq!(value("a = 1\n  2\n\n  3\n\n"), "1\n2\n\n3");
+        assert_eq!(value("a =\n  2"), "\n2");
+    }
+
+    #[test]
+    fn equally_indented_keys_are_keys() {
+        assert_eq!(read("[proxy]\n  a=1\n  b=2").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn percent_is_expanded_and_bounded() {
+        assert_eq!(value("a = 100%% %(B)s\nb=x"), "100% x");
+        assert!(read("[proxy]\na = %(a)s").unwrap_err().contains("itself"));
+        assert!(read("[proxy]\na = 50%").unwrap_err().contains("%%"));
+        let bomb: String = (1..10).map(|n| format!("k{n}={}\n", format!("%(k{})s", n + 1).repeat(10))).collect();
+        assert!(read(&format!("[proxy]\n{bomb}k10=0123456789")).unwrap_err().contains("grows"));
+    }
+
+    #[test]
+    fn all_errors_are_told_with_their_places() {
+        let told = read("[proxy]\na=1\nA=2\nnonsense\n[proxy]").unwrap_err();
+        for place in ["t.ini:3:1", "t.ini:4:1", "t.ini:5:1"] {
+            assert!(told.contains(place), "{place} in {told}");
+        }
+    }
+}

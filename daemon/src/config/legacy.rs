@@ -1,0 +1,284 @@
+//! The Python daemon's proxy.ini: what it means. A file that worked there works here and routes by it identically.
+
+use crate::config::addresses::Addresses;
+use crate::config::diagnostic::{Diagnostic, Severity, Source};
+use crate::config::ini::{self, Ini, Item, Section};
+use crate::probable::probable;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+/// An old file, read.
+#[derive(Clone, Debug)]
+pub struct Legacy {
+    pub routing: Routing,
+    pub addresses: Addresses,
+}
+
+/// What its keys route, as parts of a [`Plan`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routing {
+    pub tftpd: Ipv4Addr,
+    pub loaders: BTreeMap<Arch, Loader>,
+    pub any_other: Option<Loader>,
+    pub ipxe: Ipxe,
+}
+
+/// The file and its warnings, or its errors among them.
+pub fn read(source: &Source) -> Result<(Legacy, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let ini = ini::parse(source)?;
+    let mut reader = Reader { source, values: BTreeMap::new(), told: Vec::new() };
+    for section in &ini.sections {
+        reader.section(&ini, section);
+    }
+    // A misspelt key is told as such, and not also as a missing one.
+    let meaning = if reader.wrong() { None } else { reader.meaning(&ini) };
+    match meaning {
+        Some((routing, addresses)) if !reader.wrong() => Ok((Legacy { routing, addresses }, reader.told)),
+        _ => Err(reader.told),
+    }
+}
+
+impl Routing {
+    /// Puts itself into a plan in place of whatever we would choose ourselves. The file knows no HTTP boot: `http` goes,
+    /// so that HTTP clients stay unanswered as they were.
+    pub fn apply(&self, plan: &mut Plan) {
+        plan.tftp = Some(Tftp::At(self.tftpd));
+        plan.http = None;
+        plan.loaders = self.loaders.clone();
+        plan.any_other = self.any_other.clone();
+        plan.ipxe = self.ipxe.clone();
+    }
+}
+
+/// The key of [ipxe] that would serve this architecture: a hint for the log when there is none.
+pub fn key_for(arch: Arch) -> Option<&'static str> {
+    BOOTSTRAPS.iter().find(|(_, served, _)| *served == arch.base()).map(|(key, ..)| *key)
+}
+
+/// How a value is checked, wherever its key stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Address,
+    /// Anything but nothing.
+    Text,
+    Switch,
+}
+
+/// Every key, and the section from which it is read; in the other two it is accepted and does nothing.
+const KEYS: [(&str, &str, Kind); 16] = [
+    ("listen_address", "proxy", Kind::Address),
+    ("interface", "proxy", Kind::Text),
+    ("tftpd", "proxy", Kind::Address),
+    ("filename", "proxy", Kind::Text),
+    ("filename_efi32", "proxy", Kind::Text),
+    ("filename_efi64", "proxy", Kind::Text),
+    (VENDOR, "proxy", Kind::Text),
+    ("enabled", "ipxe", Kind::Switch),
+    ("chainload_url", "ipxe", Kind::Text),
+    ("legacy_bootstrap", "ipxe", Kind::Text),
+    ("efi_bootstrap", "ipxe", Kind::Text),
+    ("efi32_bootstrap", "ipxe", Kind::Text),
+    ("arm32_bootstrap", "ipxe", Kind::Text),
+    ("arm64_bootstrap", "ipxe", Kind::Text),
+    ("riscv64_bootstrap", "ipxe", Kind::Text),
+    ("loongarch64_bootstrap", "ipxe", Kind::Text),
+];
+
+const VENDOR: &str = "vendor_specific_information";
+const SECTIONS: [&str; 3] = ["proxy", "pxe", "ipxe"];
+
+/// The loaders of iPXE mode: the two that the Python daemon had, with its defaults, and ours, without: an architecture
+/// that the file does not name stays unserved, as its owner knows it.
+const BOOTSTRAPS: [(&str, Arch, Option<&str>); 7] = [
+    ("legacy_bootstrap", Arch::BIOS, Some("undionly.kpxe")),
+    ("efi_bootstrap", Arch::X64, Some("ipxe.efi")),
+    ("efi32_bootstrap", Arch::IA32, None),
+    ("arm32_bootstrap", Arch(10), None),
+    ("arm64_bootstrap", Arch(11), None),
+    ("riscv64_bootstrap", Arch(27), None),
+    ("loongarch64_bootstrap", Arch(39), None),
+];
+
+/// The `file` field has 128 octets, of which the last is NUL.
+const LONGEST_NAME: usize = 127;
+/// Option 67 holds 255 octets, of which the last is NUL.
+const LONGEST_URL: usize = 254;
+
+struct Reader<'a> {
+    source: &'a Source,
+    /// The values that are read, by section and key.
+    values: BTreeMap<(&'static str, &'static str), Item>,
+    told: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn section(&mut self, ini: &Ini, section: &Section) {
+        if !SECTIONS.contains(&section.name.as_str()) {
+            let error = self.source.error(section.at.clone(), format!("unknown section [{}]", section.name));
+            let help = match probable(&section.name, SECTIONS) {
+                Some(known) => format!("did you mean [{known}]?"),
+                None => "the sections are [proxy], [pxe] and [ipxe]".to_owned(),
+            };
+            return self.tell(error.help(help));
+        }
+        for item in ini.items(section, self.source) {
+            match item {
+                Ok(item) => self.item(section, item),
+                Err(error) => self.tell(error),
+            }
+        }
+    }
+
+    fn item(&mut self, section: &Section, item: Item) {
+        let Some((key, home, kind)) = KEYS.into_iter().find(|(key, ..)| *key == item.key) else {
+            let error = self.source.error(item.key_at, format!("unknown key `{}`", item.key));
+            let known = probable(&item.key, KEYS.map(|(key, ..)| key));
+            return self.tell(match known {
+                Some(known) => error.help(format!("did you mean `{known}`?")),
+                None => error.help(format!("the keys are {}", KEYS.map(|(key, ..)| key).join(", "))),
+            });
+        };
+        match kind {
+            Kind::Address if address(&item.value).is_none() => {
+                let error = self.source.error(item.value_at, format!("`{key}` must be an IPv4 address"));
+                return self.tell(error.help(format!("for example `{key} = 192.0.2.10`")));
+            }
+            Kind::Text if item.value.is_empty() => {
+                let error = self.source.error(item.key_at, format!("`{key}` has no value"));
+                return self.tell(error.help("give it one, or take the line out"));
+            }
+            _ => {}
+        }
+        if section.name == home {
+            self.values.insert((home, key), item);
+        } else if !item.inherited {
+            let warning = self.source.warning(item.key_at, format!("`{key}` is not read from [{}]", section.name));
+            self.tell(warning.help(format!("it counts under [{home}] only")));
+        }
+    }
+
+    /// What the values mean together; `None` if something needed is missing.
+    fn meaning(&mut self, ini: &Ini) -> Option<(Routing, Addresses)> {
+        let Some(proxy) = ini.sections.iter().find(|section| section.name == "proxy") else {
+            self.tell(self.source.missing("there is no section [proxy]"));
+            return None;
+        };
+        if self.item_of("proxy", "tftpd").is_none() {
+            let error = self.source.error(proxy.at.clone(), "`tftpd` is missing under [proxy]");
+            self.tell(error.help("the address of the server that has the boot files"));
+        }
+        self.vendor_information();
+        let (loaders, any_other, ipxe) = if self.ipxe_mode() {
+            (self.bootstraps(), None, Ipxe::Given(self.chainload_url()))
+        } else {
+            if self.item_of("proxy", "filename").is_none() {
+                let error = self.source.error(proxy.at.clone(), "`filename` is missing under [proxy]");
+                self.tell(error.help("the file that every machine gets while iPXE mode is off"));
+            }
+            (self.filenames(), self.loader("proxy", "filename", None), Ipxe::AsFirmware)
+        };
+        let routing = Routing { tftpd: self.tftpd()?, loaders, any_other, ipxe };
+        let interface = self.item_of("proxy", "interface").map(|item| (item.value.clone(), item.value_at.clone()));
+        let listen = self.item_of("proxy", "listen_address");
+        let listen_address = listen.and_then(|item| Some((address(&item.value)?, item.value_at.clone())));
+        Some((routing, Addresses { source: self.source.clone(), interface, listen_address }))
+    }
+
+    fn tftpd(&mut self) -> Option<Ipv4Addr> {
+        let item = self.item_of("proxy", "tftpd")?;
+        let (address, at) = (address(&item.value)?, item.value_at.clone());
+        if address.is_unspecified() {
+            self.tell(self.source.warning(at, "with `tftpd = 0.0.0.0` no machine knows where to fetch its file"));
+        }
+        Some(address)
+    }
+
+    /// Option 43 is a list of sub-options (PXE 2.1 section 2.2.3). Text there is none, and UEFI firmware drops the
+    /// whole offer for it, which is one reason why no UEFI machine ever booted from the Python daemon.
+    fn vendor_information(&mut self) {
+        let Some(item) = self.item_of("proxy", VENDOR) else { return };
+        let (at, ascii) = (item.key_at.clone(), item.value.is_ascii());
+        let value_at = item.value_at.clone();
+        if ascii {
+            let warning = self.source.warning(at, format!("`{VENDOR}` is not sent"));
+            self.tell(warning.help("as plain text it is no valid option 43 and stops UEFI firmware; the line can go"));
+        } else {
+            self.tell(self.source.error(value_at, format!("`{VENDOR}` holds characters beyond ASCII")));
+        }
+    }
+
+    /// On only for `true`; the Python daemon knew no `yes`, `1` or `on`.
+    fn ipxe_mode(&mut self) -> bool {
+        let Some(item) = self.item_of("ipxe", "enabled") else { return false };
+        let (value, at) = (item.value.to_lowercase(), item.value_at.clone());
+        if value != "true" && value != "false" {
+            let warning = self.source.warning(at, "iPXE mode is off: it is on for `enabled = true` only");
+            self.tell(warning.help("write `true` or `false`"));
+        }
+        value == "true"
+    }
+
+    fn bootstraps(&mut self) -> BTreeMap<Arch, Loader> {
+        let loader = |(key, arch, default)| self.loader("ipxe", key, default).map(|loader| (arch, loader));
+        BOOTSTRAPS.into_iter().filter_map(loader).collect()
+    }
+
+    fn filenames(&mut self) -> BTreeMap<Arch, Loader> {
+        let named = [("filename_efi32", Arch::IA32), ("filename_efi64", Arch::X64)];
+        named.into_iter().filter_map(|(key, arch)| Some((arch, self.loader("proxy", key, None)?))).collect()
+    }
+
+    fn loader(&mut self, section: &'static str, key: &'static str, default: Option<&str>) -> Option<Loader> {
+        let name = self.name(section, key, LONGEST_NAME).or(default.map(str::to_owned))?;
+        Some(Loader { name, path: None })
+    }
+
+    fn chainload_url(&mut self) -> String {
+        self.name("ipxe", "chainload_url", LONGEST_URL).unwrap_or_else(|| "boot.ipxe".to_owned())
+    }
+
+    /// A name as it goes on the wire.
+    fn name(&mut self, section: &'static str, key: &'static str, longest: usize) -> Option<String> {
+        let item = self.item_of(section, key)?.clone();
+        let (value, at) = (item.value, item.value_at);
+        if !value.is_ascii() {
+            let error = self.source.error(at, format!("`{key}` holds characters beyond ASCII"));
+            self.tell(error.help("firmware compares names octet by octet; rename the file"));
+        } else if value.len() > longest {
+            let error =
+                self.source.error(at, format!("`{key}` has {} octets, the wire has room for {longest}", value.len()));
+            self.tell(error.help("a shorter path, or a symbolic link on the server"));
+        } else if value.contains(char::is_control) {
+            let warning = self.source.warning(at, format!("`{key}` holds a line break or another control character"));
+            self.tell(warning.help("an indented line continues the value above it"));
+        }
+        Some(value)
+    }
+
+    fn item_of(&self, section: &'static str, key: &'static str) -> Option<&Item> {
+        self.values.get(&(section, key))
+    }
+
+    /// What [DEFAULT] gives to three sections is told once.
+    fn tell(&mut self, diagnostic: Diagnostic) {
+        if !self.told.contains(&diagnostic) {
+            self.told.push(diagnostic);
+        }
+    }
+
+    fn wrong(&self) -> bool {
+        self.told.iter().any(|told| told.severity >= Severity::Error)
+    }
+}
+
+/// Four decimal numbers, leading zeros allowed and decimal all the same: Python's `int` read them so.
+fn address(text: &str) -> Option<Ipv4Addr> {
+    let octet = |part: &str| {
+        let digits = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        if digits { part.parse::<u8>().ok() } else { None }
+    };
+    let octets: Vec<u8> = text.split('.').map(octet).collect::<Option<_>>()?;
+    <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
+}

@@ -1,0 +1,209 @@
+//! From what the operator wrote to what it means. Reading touches nothing but the configuration file itself: whether an
+//! address is ours is asked later ([`addresses::Addresses::settle`]), so `check` needs neither root nor the network.
+
+pub mod addresses;
+pub mod diagnostic;
+pub mod flags;
+pub mod ini;
+pub mod legacy;
+pub mod toml;
+
+use addresses::Served;
+use diagnostic::{Diagnostic, Severity, Source};
+use flags::Flags;
+use legacy::Legacy;
+use proxydhcpd_core::link::Link;
+use serde::Serialize;
+use std::fmt;
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+/// How the server runs, as opposed to what a machine is given (that is the plan).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Only port 4011: port 67 belongs to a DHCP server on this host.
+    pub proxy_only: bool,
+    /// Interfaces to serve, by name. Empty: all but loopback.
+    pub interfaces: Vec<String>,
+    pub boot_dir: PathBuf,
+    pub http: Http,
+    pub tftp: Tftp,
+    /// Cap on a whole interface.
+    pub max_packets_per_second: Option<NonZeroU32>,
+    /// Relays that may ask. Empty: any.
+    pub relays: Vec<Ipv4Addr>,
+    /// Words in option 77 that mean "already iPXE", beside the usual ones.
+    pub user_classes: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    pub enabled: Enabled,
+    pub port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tftp {
+    pub enabled: Enabled,
+    /// Ports from which transfers are sent.
+    pub ports: Option<RangeInclusive<u16>>,
+    /// Transfers are sent from port 69 too.
+    pub single_port: bool,
+    /// Cap on all transfers together.
+    pub max_transfers: Option<NonZeroUsize>,
+}
+
+/// Whether a file server of ours runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enabled {
+    No,
+    Yes,
+    /// Only if this address (`tftpd` of an old proxy.ini) is the machine's own and nothing else serves there.
+    IfOurs(Ipv4Addr),
+}
+
+impl From<bool> for Enabled {
+    fn from(on: bool) -> Self {
+        if on { Self::Yes } else { Self::No }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            proxy_only: false,
+            interfaces: Vec::new(),
+            boot_dir: PathBuf::from("/var/lib/proxydhcpd/boot"),
+            http: Http { enabled: Enabled::Yes, port: 8080 },
+            tftp: Tftp { enabled: Enabled::Yes, ports: None, single_port: false, max_transfers: None },
+            max_packets_per_second: None,
+            relays: Vec::new(),
+            user_classes: Vec::new(),
+        }
+    }
+}
+
+/// A configuration that can be run.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Where it was read from, absolute; `None`: there is no file.
+    pub file: Option<PathBuf>,
+    pub settings: Settings,
+    /// What an old proxy.ini says about routing and addresses.
+    pub legacy: Option<Legacy>,
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// Where to serve on this machine. An old file's addresses must fit it; interfaces named by flags take their place.
+    pub fn settle(&self, links: &[Link]) -> Result<Served, ConfigError> {
+        match &self.legacy {
+            Some(legacy) if self.settings.interfaces.is_empty() => {
+                legacy.addresses.settle(links).map_err(|critical| ConfigError(vec![critical]))
+            }
+            _ => Ok(Served { interfaces: self.settings.interfaces.clone(), address: None }),
+        }
+    }
+}
+
+/// Why there is none: at least one error among warnings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ConfigError(pub Vec<Diagnostic>);
+
+impl ConfigError {
+    /// 2: the file or the command line is wrong. 1: it does not fit the machine.
+    pub fn exit_status(&self) -> u8 {
+        if self.0.iter().any(|told| told.severity == Severity::Error) { 2 } else { 1 }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|told| writeln!(f, "{told}"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads the file of the flags, else the one in /etc, else none.
+pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
+    load_below(flags, Path::new("/etc/proxydhcpd"))
+}
+
+/// [`load`] with the folder in which a file is looked for when the flags name none.
+pub fn load_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
+    let found = match &flags.config {
+        Some(file) => Some((file.clone(), open(file)?)),
+        None => {
+            let mut found = None;
+            for name in ["proxydhcpd.toml", "proxy.ini"] {
+                let file = folder.join(name);
+                if file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+                    continue;
+                }
+                let bytes = open(&file)?;
+                found = Some((file, bytes));
+                break;
+            }
+            found
+        }
+    };
+    let mut loaded = match found {
+        Some((file, bytes)) => read(file, bytes).map_err(ConfigError)?,
+        None => Loaded { file: None, settings: Settings::default(), legacy: None, warnings: Vec::new() },
+    };
+    flags.apply(&mut loaded.settings);
+    // The way back into the folder is lost when the server goes into the background, and a reload needs it.
+    loaded.settings.boot_dir = absolute(loaded.settings.boot_dir);
+    Ok(loaded)
+}
+
+fn open(file: &Path) -> Result<Vec<u8>, ConfigError> {
+    std::fs::read(file).map_err(|error| {
+        let error = Diagnostic::error(format!("unable to read the configuration file: {error}"));
+        ConfigError(vec![error.of(&file.display().to_string())])
+    })
+}
+
+fn read(file: PathBuf, bytes: Vec<u8>) -> Result<Loaded, Vec<Diagnostic>> {
+    let source = Source::new(&file.display().to_string(), bytes).map_err(|error| vec![error])?;
+    let format = Format::of(&file, &source.text);
+    let file = Some(absolute(file));
+    if format == Format::Toml {
+        let settings = toml::read(&source)?;
+        return Ok(Loaded { file, settings, legacy: None, warnings: Vec::new() });
+    }
+    let (legacy, warnings) = legacy::read(&source)?;
+    let mut settings = Settings::default();
+    settings.tftp.enabled = Enabled::IfOurs(legacy.routing.tftpd);
+    settings.http.enabled = Enabled::IfOurs(legacy.routing.tftpd);
+    Ok(Loaded { file, settings, legacy: Some(legacy), warnings })
+}
+
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Format {
+    Toml,
+    Ini,
+}
+
+impl Format {
+    /// By the ending; where that says nothing, by a section that only the old file has.
+    fn of(file: &Path, text: &str) -> Self {
+        match file.extension().and_then(|ending| ending.to_str()) {
+            Some("toml") => Self::Toml,
+            Some("ini") => Self::Ini,
+            _ if text.lines().any(|line| ["[proxy]", "[pxe]", "[ipxe]", "[DEFAULT]"].contains(&line.trim())) => {
+                Self::Ini
+            }
+            _ => Self::Toml,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What is worth a line. One when a machine is answered, at most one in ten seconds for the same machine and outcome,
+//! and a bounded number in all, however many machines are switched on together; what is held back is counted and summed
+//! up once a minute. Silence is counted only: whoever can send a packet could make us shout otherwise.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
+/// `K`: the machine and the outcome.
+#[derive(Debug)]
+pub struct Journal<K> {
+    /// When a line was last written for this key. Every entry has cost a token, and goes after [`AGAIN`], so there are
+    /// never many of them.
+    written: HashMap<K, Instant>,
+    tokens: f64,
+    refilled: Instant,
+    /// Since when the figures below are counted.
+    since: Instant,
+    held_back: u64,
+    silent: u64,
+    silences: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admit {
+    /// Write it.
+    Line,
+    /// It goes into the next [`Summary`].
+    Counted,
+}
+
+/// What there was beside the lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub held_back: u64,
+    pub silent: u64,
+    pub over: Duration,
+}
+
+/// The same machine and outcome get no second line before this.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Lines that may come at once, and how many more in each second after. A class room is shown machine by machine; a
+/// data centre by its first machines and a sum.
+const BURST: f64 = 100.0;
+const PER_SECOND: f64 = 10.0;
+const SUMMARY: Duration = Duration::from_secs(60);
+
+impl<K: Eq + Hash> Journal<K> {
+    pub fn new(now: Instant) -> Self {
+        Self {
+            written: HashMap::new(),
+            tokens: BURST,
+            refilled: now,
+            since: now,
+            held_back: 0,
+            silent: 0,
+            silences: BTreeMap::new(),
+        }
+    }
+
+    pub fn admit(&mut self, key: K, now: Instant) -> Admit {
+        self.tokens = BURST.min(self.tokens + PER_SECOND * now.duration_since(self.refilled).as_secs_f64());
+        self.refilled = now;
+        let recent = |written: &Instant| now.duration_since(*written) < AGAIN;
+        if self.tokens < 1.0 || self.written.get(&key).is_some_and(recent) {
+            self.held_back += 1;
+            return Admit::Counted;
+        }
+        if self.written.len() >= MOST_KEYS {
+            self.written.retain(|_, written| recent(written));
+        }
+        self.tokens -= 1.0;
+        self.written.insert(key, now);
+        Admit::Line
+    }
+
+    /// A machine was not answered, for this reason.
+    pub fn silent(&mut self, reason: &'static str) {
+        self.silent += 1;
+        *self.silences.entry(reason).or_default() += 1;
+    }
+
+    /// How often we were silent since the start, by reason.
+    pub fn silences(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.silences.iter().map(|(reason, times)| (*reason, *times))
+    }
+
+    /// Once a minute, if anything was held back.
+    pub fn summary(&mut self, now: Instant) -> Option<Summary> {
+        let over = now.duration_since(self.since);
+        if over < SUMMARY {
+            return None;
+        }
+        let summary = Summary { held_back: self.held_back, silent: self.silent, over };
+        (self.since, self.held_back, self.silent) = (now, 0, 0);
+        (summary.held_back > 0).then_some(summary)
+    }
+}
+
+/// Twice the keys that can be younger than [`AGAIN`], so that old ones are swept out seldom and the table stays small.
+const MOST_KEYS: usize = 2 * (BURST as usize + PER_SECOND as usize * AGAIN.as_secs() as usize);
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let answers = if self.held_back == 1 { "answer" } else { "answers" };
+        match self.over.as_secs() {
+            ..90 => write!(f, "{} more {answers} in the last minute", self.held_back)?,
+            seconds => write!(f, "{} more {answers} in the last {} minutes", self.held_back, (seconds + 30) / 60)?,
+        }
+        if self.silent > 0 {
+            write!(f, ", and {} packets that want no answer", self.silent)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn the_same_machine_and_outcome_get_one_line_in_ten_seconds() {
+        let start = Instant::now();
+        let mut journal = Journal::new(start);
+        let machine = ("52:54:00:12:34:56", "loader");
+        assert_eq!(journal.admit(machine, start), Admit::Line);
+        assert_eq!(journal.admit(machine, start + seconds(9)), Admit::Counted);
+        assert_eq!(journal.admit(("52:54:00:12:34:56", "script"), start + seconds(9)), Admit::Line);
+        assert_eq!(journal.admit(machine, start + seconds(10)), Admit::Line);
+    }
+
+    #[test]
+    fn a_storm_is_shown_by_its_first_machines_and_a_sum() {
+        let start = Instant::now();
+        let mut journal = Journal::new(start);
+        let mut lines = 0;
+        for packet in 0..600_000_u64 {
+            let now = start + Duration::from_micros(packet * 100);
+            lines += u64::from(journal.admit(packet, now) == Admit::Line);
+        }
+        assert!((600..=710).contains(&lines), "{lines} lines in a minute");
+        let summary = journal.summary(start + seconds(60)).unwrap();
+        assert_eq!(summary.held_back, 600_000 - lines);
+        assert_eq!(summary.to_string(), format!("{} more answers in the last minute", 600_000 - lines));
+    }
+
+    #[test]
+    fn the_table_stays_small_for_years() {
+        let start = Instant::now();
+        let mut journal = Journal::new(start);
+        for machine in 0..100_000_u64 {
+            assert_eq!(journal.admit(machine, start + Duration::from_millis(machine * 100)), Admit::Line);
+            assert!(journal.written.len() <= MOST_KEYS);
+        }
+    }
+
+    #[test]
+    fn silence_is_counted_by_reason_and_makes_no_line() {
+        let start = Instant::now();
+        let mut journal: Journal<u32> = Journal::new(start);
+        for _ in 0..5 {
+            journal.silent("not a boot client");
+        }
+        journal.silent("malformed");
+        assert_eq!(journal.silences().collect::<Vec<_>>(), [("malformed", 1), ("not a boot client", 5)]);
+        assert_eq!(journal.summary(start + seconds(60)), None);
+    }
+
+    #[test]
+    fn a_summary_comes_once_a_minute_and_begins_anew() {
+        let start = Instant::now();
+        let mut journal = Journal::new(start);
+        journal.admit(1, start);
+        journal.admit(1, start);
+        journal.silent("malformed");
+        assert_eq!(journal.summary(start + seconds(59)), None);
+        let told = journal.summary(start + seconds(60)).unwrap().to_string();
+        assert_eq!(told, "1 more answer in the last minute, and 1 packets that want no answer");
+        assert_eq!(journal.summary(start + seconds(120)), None);
+    }
+}

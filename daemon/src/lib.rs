@@ -1,0 +1,12 @@
+//! The daemon's rooms. They are a library so that tests and tools reach them; the program is `main.rs`.
+
+pub mod probable;
+
+pub mod daemonize;
+pub mod journal;
+pub mod log;
+pub mod systemd;
+
+pub mod config;
+
+pub mod cli;

@@ -1,0 +1,267 @@
+//! Where log lines go: fields to the journal under systemd, one readable line an event to standard error elsewhere, and
+//! to the journal or syslog from the background.
+//!
+//! A message is a whole sentence. Fields are for searching (`journalctl MAC=52:54:00:12:34:56`); a line shows those
+//! that its sentence does not already say.
+
+use nix::sys::stat::fstat;
+use owo_colors::{OwoColorize, Style};
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Who reads along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Whoever started us: a terminal, a file, or systemd.
+    Starter,
+    /// After `-d` nobody; until then, the terminal too.
+    Background,
+}
+
+/// Starts logging; to be called once.
+pub fn start(reader: Reader, level: LevelFilter) {
+    let under_systemd = reader == Reader::Starter && standard_error_is_the_journal();
+    let journal = if under_systemd || reader == Reader::Background { journal() } else { None };
+    let syslog = if journal.is_none() && reader == Reader::Background { Syslog::open() } else { None };
+    // The journal would have every line twice.
+    let terminal = (!under_systemd || journal.is_none()).then_some(Terminal);
+    // What libraries have to say concerns nobody but us.
+    let filter = Targets::new().with_target("proxydhcpd", level).with_default(level.min(LevelFilter::WARN));
+    tracing_subscriber::registry().with(filter).with(journal).with(syslog).with(terminal).init();
+}
+
+/// Text from a client, fit to be shown: control characters, invisible ones and octets that are no UTF-8 are escaped,
+/// and it ends after 200 characters. Whoever can send a packet must not write to our terminal.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(pub &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(f, self.0, 200)
+    }
+}
+
+fn escape(f: &mut impl fmt::Write, octets: &[u8], longest: usize) -> fmt::Result {
+    let mut room = longest;
+    for chunk in octets.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if room == 0 {
+                return f.write_char('\u{2026}');
+            }
+            room -= 1;
+            match c {
+                '\\' => f.write_str("\\\\")?,
+                c if c.is_control() || is_invisible(c) => write!(f, "{}", c.escape_default())?,
+                c => f.write_char(c)?,
+            }
+        }
+        for octet in chunk.invalid() {
+            if room == 0 {
+                return f.write_char('\u{2026}');
+            }
+            room -= 1;
+            write!(f, "\\x{octet:02x}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Zero-width characters, line separators, and those that turn the direction of the text around them.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// systemd says in JOURNAL_STREAM which file standard error was when it started us; a shell in between may have
+/// redirected it since (systemd.exec(5)).
+fn standard_error_is_the_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    fstat(io::stderr()).is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+fn journal() -> Option<tracing_journald::Layer> {
+    let priorities = PriorityMappings {
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        trace: Priority::Debug,
+        ..PriorityMappings::new()
+    };
+    let layer = tracing_journald::layer().ok()?;
+    Some(
+        layer
+            .with_field_prefix(None)
+            .with_priority_mappings(priorities)
+            .with_syslog_identifier("proxydhcpd".to_owned()),
+    )
+}
+
+/// An event as one line.
+#[derive(Default)]
+struct Line {
+    message: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Line {
+    fn of(event: &Event<'_>) -> Self {
+        let mut line = Self::default();
+        event.record(&mut line);
+        line
+    }
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            name => self.fields.push((name, format!("{value:?}"))),
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape_line(f, &self.message)?;
+        let unsaid = self.fields.iter().filter(|(_, value)| !self.message.contains(value.as_str()));
+        for (name, value) in unsaid {
+            let quote = if value.is_empty() || value.contains(' ') { "\"" } else { "" };
+            write!(f, " {name}={quote}")?;
+            escape_line(f, value)?;
+            f.write_str(quote)?;
+        }
+        Ok(())
+    }
+}
+
+/// The whole line once more: what a client sent has been escaped already, unless somebody forgot, and a backslash is not
+/// doubled twice.
+fn escape_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let mut parts = text.split('\\');
+    escape(f, parts.next().unwrap_or_default().as_bytes(), LONGEST_LINE)?;
+    parts.try_for_each(|part| {
+        f.write_char('\\')?;
+        escape(f, part.as_bytes(), LONGEST_LINE)
+    })
+}
+
+const LONGEST_LINE: usize = 2000;
+
+/// Lines on standard error.
+struct Terminal;
+
+impl<S: Subscriber> Layer<S> for Terminal {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut time = String::new();
+        // RFC 3339 in UTC; seconds are enough.
+        let _ = SystemTime.format_time(&mut Writer::new(&mut time));
+        time.truncate("2026-01-01T00:00:00".len());
+        let (word, style) = match *event.metadata().level() {
+            Level::ERROR => ("ERROR", Style::new().red().bold()),
+            Level::WARN => ("WARN", Style::new().yellow().bold()),
+            Level::INFO => ("INFO", Style::new().green()),
+            Level::DEBUG => ("DEBUG", Style::new().blue()),
+            Level::TRACE => ("TRACE", Style::new().dimmed()),
+        };
+        let line = format!("{}Z {:5} {}\n", time.dimmed(), word.style(style), Line::of(event));
+        // With standard error gone there is nobody left to tell.
+        let _ = anstream::stderr().lock().write_all(line.as_bytes());
+    }
+}
+
+/// Datagrams to /dev/log, in the form of RFC 3164 without time and host: the receiver knows both better, and fills them
+/// in (section 4.3.2).
+struct Syslog {
+    socket: UnixDatagram,
+    process: u32,
+}
+
+impl Syslog {
+    fn open() -> Option<Self> {
+        let socket = UnixDatagram::unbound().ok()?;
+        // A syslog daemon that hangs must not stop the booting of machines.
+        socket.set_nonblocking(true).ok()?;
+        Some(Self { socket, process: std::process::id() })
+    }
+
+    fn send(&self, path: &Path, severity: u8, line: &str) -> io::Result<usize> {
+        const DAEMON: u8 = 3;
+        let datagram = format!("<{}>proxydhcpd[{}]: {line}", DAEMON * 8 + severity, self.process);
+        self.socket.send_to(datagram.as_bytes(), path)
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Syslog {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let severity = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        // No syslog on this machine, or one that is just restarting: serving goes on. The Python daemon did not even
+        // start then.
+        let _ = self.send(Path::new("/dev/log"), severity, &Line::of(event).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_a_client_sends_reaches_the_terminal_as_a_command() {
+        let sent = b"a\x1b[2J\nb\\\xff\xe2\x80\xaex \xc3\xbc";
+        assert_eq!(Escaped(sent).to_string(), "a\\u{1b}[2J\\nb\\\\\\xff\\u{202e}x \u{fc}");
+    }
+
+    #[test]
+    fn what_a_client_sends_is_cut() {
+        let long = [b'a'; 5000];
+        assert_eq!(Escaped(&long).to_string().chars().count(), 201);
+        assert_eq!(Escaped(&[0xff; 5000]).to_string().len(), 200 * 4 + '\u{2026}'.len_utf8());
+        assert_eq!(Escaped(&long[..200]).to_string().len(), 200);
+    }
+
+    #[test]
+    fn a_line_shows_the_fields_that_its_sentence_does_not_say() {
+        let fields =
+            vec![("mac", "52:54:00:12:34:56".to_owned()), ("arch", "x64 UEFI".to_owned()), ("xid", "\x07".to_owned())];
+        let line = Line { message: "answered 52:54:00:12:34:56".into(), fields };
+        assert_eq!(line.to_string(), "answered 52:54:00:12:34:56 arch=\"x64 UEFI\" xid=\\u{7}");
+    }
+
+    #[test]
+    fn escaping_twice_changes_nothing() {
+        let once = Escaped(b"\\x \x1b").to_string();
+        assert_eq!(Line { message: once.clone(), fields: vec![] }.to_string(), once);
+    }
+
+    #[test]
+    fn syslog_gets_a_datagram_that_it_understands() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let receiver = UnixDatagram::bind(&path).unwrap();
+        let syslog = Syslog::open().unwrap();
+        syslog.send(&path, 6, "answered").unwrap();
+        let mut datagram = [0; 200];
+        let length = receiver.recv(&mut datagram).unwrap();
+        let expected = format!("<30>proxydhcpd[{}]: answered", std::process::id());
+        assert_eq!(String::from_utf8_lossy(&datagram[..length]), expected);
+        drop(receiver);
+        assert!(syslog.send(&path, 6, "nobody listens").is_err());
+    }
+}

@@ -1,0 +1,77 @@
+//! The word that was probably meant by one that nobody knows: for keys, sections and names on the command line.
+
+/// The nearest of `known`, if one is near enough that a slip of the finger explains it.
+pub fn probable<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word: Vec<char> = word.to_lowercase().chars().collect();
+    if word.len() > LONGEST {
+        return None;
+    }
+    let allowed = (word.len() / 3).max(1);
+    known
+        .into_iter()
+        .map(|candidate| (distance(&word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// No key is nearly as long; what is longer is not a slip, and comparing it would take time for nothing.
+const LONGEST: usize = 64;
+
+/// Edits that turn one word into the other, an exchange of neighbours counting as one (optimal string alignment). A
+/// word of which only the beginning or the end was written is two edits away: `chainload` means `chainload_url`.
+fn distance(word: &[char], candidate: &str) -> usize {
+    let candidate: Vec<char> = candidate.chars().collect();
+    if word.len() >= 4 && (candidate.starts_with(word) || candidate.ends_with(word)) {
+        return (candidate.len() - word.len()).min(2);
+    }
+    let mut before_last = Vec::new();
+    let mut last: Vec<usize> = (0..=candidate.len()).collect();
+    for (i, a) in word.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, b) in candidate.iter().enumerate() {
+            let mut least = (last[j] + usize::from(a != b)).min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *a == candidate[j - 1] && word[i - 1] == *b {
+                least = least.min(before_last[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[candidate.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: [&str; 5] = ["filename", "filename_efi32", "filename_efi64", "listen_address", "chainload_url"];
+
+    #[test]
+    fn a_slip_of_the_finger_finds_its_key() {
+        for (slip, key) in [
+            ("filname", "filename"),
+            ("fielname", "filename"),
+            ("filename_efi_64", "filename_efi64"),
+            ("listen-address", "listen_address"),
+            ("Listen_Adress", "listen_address"),
+            ("chainload", "chainload_url"),
+        ] {
+            assert_eq!(probable(slip, KEYS), Some(key), "{slip}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_word_finds_nothing() {
+        for word in ["dns", "timeout", "", "zzzzzzzz"] {
+            assert_eq!(probable(word, KEYS), None, "{word}");
+        }
+        assert_eq!(probable(&"filename".repeat(1000), KEYS), None);
+    }
+
+    #[test]
+    fn an_exchange_of_neighbours_is_one_edit() {
+        assert_eq!(distance(&['t', 'f', 'p', 't', 'd'], "tftpd"), 1);
+        assert_eq!(distance(&['k', 'i', 't', 't', 'e', 'n'], "sitting"), 3);
+    }
+}
