@@ -1,6 +1,14 @@
 //! Opens what [`proxydhcpd_core::fetch`] named, inside the served folder only.
 
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use proxydhcpd_core::fetch::Refusal;
 use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -12,10 +20,301 @@ pub struct Opened {
     pub size: u64,
     /// For `Last-Modified` and the entity tag; `None` for text rendered for this request.
     pub modified: Option<SystemTime>,
+    /// For the entity tag: a file that replaced another of the same size and time has another one. 0 for text.
+    pub inode: u64,
 }
 
 #[derive(Clone, Debug)]
 pub enum Content {
     Text(Arc<[u8]>),
     File(Arc<File>),
+}
+
+impl Opened {
+    pub fn text(text: impl Into<Arc<[u8]>>) -> Opened {
+        let text = text.into();
+        Opened { size: text.len() as u64, content: Content::Text(text), modified: None, inode: 0 }
+    }
+
+    /// Fills `buffer` with what stands at `offset` and says how much that was: less than asked only at the end. A
+    /// file that has become shorter than it was when it was opened is an error, never padding.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let wanted = left.min(buffer.len());
+        match &self.content {
+            Content::Text(text) => buffer[..wanted].copy_from_slice(&text[text.len() - left..][..wanted]),
+            Content::File(file) => file.read_exact_at(&mut buffer[..wanted], offset)?,
+        }
+        Ok(wanted)
+    }
+}
+
+/// The boot folder, opened once. It stays the same directory if another is renamed over it: a reload opens it anew.
+#[derive(Debug)]
+pub struct Folder {
+    root: OwnedFd,
+    any_case: bool,
+}
+
+impl Folder {
+    /// `any_case`: a name that is not there is looked for a second time without regard to ASCII case (Windows loaders
+    /// ask for `\Boot\BCD` and for `\boot\bcd`).
+    pub fn at(path: &Path, any_case: bool) -> io::Result<Folder> {
+        let root = OwnedFd::from(File::open(path)?);
+        match beneath(&root, ".", OFlag::O_DIRECTORY) {
+            Ok(_) => Ok(Folder { root, any_case }),
+            Err(Errno::ENOSYS) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the kernel (or a system call filter) has no openat2, which keeps links from leading out of the boot \
+                 folder: Linux 5.6 or later is needed",
+            )),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Opens a regular file by its path from the root. Symbolic links are followed as long as they stay inside.
+    pub fn open(&self, relative: &str) -> Result<Opened, Refusal> {
+        match beneath(&self.root, relative, OFlag::empty()) {
+            Err(Errno::ENOENT) if self.any_case => {
+                let spelt = self.spelling(relative).ok_or(Refusal::NotFound)?;
+                admit(beneath(&self.root, &spelt, OFlag::empty()).map_err(|errno| refusal(relative, errno))?)
+            }
+            Err(errno) => Err(refusal(relative, errno)),
+            Ok(descriptor) => admit(descriptor),
+        }
+    }
+
+    /// How a name is spelt in the folder, if it is there but for case. Its cost is bounded, since any client can ask
+    /// for names that do not exist.
+    fn spelling(&self, relative: &str) -> Option<String> {
+        const DEEPEST: usize = 16;
+        const MOST_ENTRIES: usize = 10_000;
+        let mut spelt = String::new();
+        for (depth, part) in relative.split('/').enumerate() {
+            let above = if depth == 0 { "." } else { &spelt };
+            let listing = Dir::from_fd(beneath(&self.root, above, OFlag::O_DIRECTORY).ok()?).ok()?;
+            let entry = listing
+                .into_iter()
+                .take(MOST_ENTRIES)
+                .filter_map(Result::ok)
+                .find(|entry| entry.file_name().to_bytes().eq_ignore_ascii_case(part.as_bytes()))?;
+            if depth > 0 {
+                spelt.push('/');
+            }
+            spelt.push_str(entry.file_name().to_str().ok()?);
+            if depth == DEEPEST {
+                return None;
+            }
+        }
+        Some(spelt)
+    }
+}
+
+/// Opens a loader that the server found or the operator named. It may be a symbolic link to anywhere (Debian 12's
+/// `ipxe.efi` is one): no client had a say in this path.
+pub fn open_loader(path: &Path) -> Result<Opened, Refusal> {
+    let file =
+        File::options().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path).map_err(
+            |error| refusal(&path.to_string_lossy(), error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)),
+        )?;
+    admit(file.into())
+}
+
+/// `O_NONBLOCK`: opening a FIFO would wait for a writer, for ever.
+fn beneath(root: &OwnedFd, relative: &str, flags: OFlag) -> nix::Result<OwnedFd> {
+    let how = OpenHow::new()
+        .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | flags)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    // The kernel gives up with EAGAIN where a rename elsewhere keeps it from proving that a `..` of a link stays inside.
+    let mut result = Err(Errno::EAGAIN);
+    for _ in 0..8 {
+        result = openat2(root, relative, how);
+        if !matches!(result, Err(Errno::EAGAIN)) {
+            break;
+        }
+    }
+    result
+}
+
+fn admit(descriptor: OwnedFd) -> Result<Opened, Refusal> {
+    let file = File::from(descriptor);
+    let metadata = file.metadata().map_err(|error| {
+        tracing::debug!(%error, "an open file cannot be looked at");
+        Refusal::Failed
+    })?;
+    if !metadata.is_file() {
+        return Err(Refusal::Denied);
+    }
+    Ok(Opened {
+        size: metadata.len(),
+        modified: metadata.modified().ok(),
+        inode: metadata.ino(),
+        content: Content::File(Arc::new(file)),
+    })
+}
+
+fn refusal(name: &str, errno: Errno) -> Refusal {
+    match errno {
+        Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG => Refusal::NotFound,
+        // EXDEV: out of the root. ENXIO: a socket, or a device without a driver.
+        Errno::EACCES | Errno::EPERM | Errno::EXDEV | Errno::ELOOP | Errno::ENXIO => Refusal::Denied,
+        // A NUL in the name.
+        Errno::EINVAL => Refusal::BadName,
+        errno => {
+            tracing::debug!(name, %errno, "a file cannot be opened");
+            Refusal::Failed
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    /// `outside.txt`, and the folder `boot` beside it with `here.txt`, `sub/Deep.efi`.
+    fn house() -> (tempfile::TempDir, Folder) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("outside.txt"), "secret").unwrap();
+        std::fs::create_dir_all(dir.path().join("boot/sub")).unwrap();
+        std::fs::write(dir.path().join("boot/here.txt"), "hello").unwrap();
+        std::fs::write(dir.path().join("boot/sub/Deep.efi"), "MZ").unwrap();
+        let folder = Folder::at(&dir.path().join("boot"), false).unwrap();
+        (dir, folder)
+    }
+
+    fn read(opened: &Opened) -> Vec<u8> {
+        let mut buffer = vec![0; 100];
+        let count = opened.read_at(&mut buffer, 0).unwrap();
+        buffer.truncate(count);
+        buffer
+    }
+
+    #[test]
+    fn a_file_is_opened_with_its_size_and_time() {
+        let (_dir, folder) = house();
+        let opened = folder.open("here.txt").unwrap();
+        assert_eq!((opened.size, read(&opened)), (5, b"hello".to_vec()));
+        assert!(opened.modified.is_some() && opened.inode != 0);
+        assert_eq!(read(&folder.open("sub/Deep.efi").unwrap()), b"MZ");
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_folder_and_refused_out_of_it() {
+        let (dir, folder) = house();
+        let boot = dir.path().join("boot");
+        symlink("../here.txt", boot.join("sub/up.txt")).unwrap();
+        symlink("sub", boot.join("other")).unwrap();
+        assert_eq!(read(&folder.open("sub/up.txt").unwrap()), b"hello");
+        assert_eq!(read(&folder.open("other/Deep.efi").unwrap()), b"MZ");
+
+        symlink("../outside.txt", boot.join("out.txt")).unwrap();
+        symlink(dir.path().join("outside.txt"), boot.join("absolute.txt")).unwrap();
+        symlink("..", boot.join("parent")).unwrap();
+        symlink("loop", boot.join("loop")).unwrap();
+        for name in ["out.txt", "absolute.txt", "parent/outside.txt", "loop"] {
+            assert_eq!(folder.open(name).unwrap_err(), Refusal::Denied, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_path_leads_out_of_the_folder() {
+        let (dir, folder) = house();
+        let absolute = dir.path().join("outside.txt");
+        for name in ["../outside.txt", "sub/../../outside.txt", "..", "/etc/passwd", absolute.to_str().unwrap()] {
+            assert_eq!(folder.open(name).unwrap_err(), Refusal::Denied, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_descriptor_is_no_way_out() {
+        let (dir, folder) = house();
+        symlink("/proc/self/fd/0", dir.path().join("boot/magic")).unwrap();
+        assert_eq!(folder.open("magic").unwrap_err(), Refusal::Denied);
+        let proc = Folder::at(Path::new("/proc/self"), false).unwrap();
+        assert_eq!(proc.open("exe").unwrap_err(), Refusal::Denied, "a magic link inside the root");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_denied_at_once() {
+        let (dir, folder) = house();
+        let boot = dir.path().join("boot");
+        nix::unistd::mkfifo(&boot.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let _socket = UnixListener::bind(boot.join("socket")).unwrap();
+        for name in ["fifo", "socket", "sub", "sub/", "."] {
+            assert_eq!(folder.open(name).unwrap_err(), Refusal::Denied, "{name}");
+        }
+        assert_eq!(open_loader(&boot.join("fifo")).unwrap_err(), Refusal::Denied);
+        assert_eq!(open_loader(&boot).unwrap_err(), Refusal::Denied);
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        let (_dir, folder) = house();
+        for name in ["gone", "here.txt/below", "sub/gone", &"x".repeat(300)] {
+            assert_eq!(folder.open(name).unwrap_err(), Refusal::NotFound, "{name}");
+        }
+        assert_eq!(folder.open("").unwrap_err(), Refusal::NotFound);
+        assert_eq!(folder.open("here\0.txt").unwrap_err(), Refusal::BadName);
+        assert_eq!(open_loader(Path::new("/nowhere/ipxe.efi")).unwrap_err(), Refusal::NotFound);
+    }
+
+    #[test]
+    fn a_vanished_file_is_still_read_and_a_shortened_one_is_an_error() {
+        let (dir, folder) = house();
+        let path = dir.path().join("boot/here.txt");
+        let opened = folder.open("here.txt").unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(read(&opened), b"hello");
+        assert_eq!(folder.open("here.txt").unwrap_err(), Refusal::NotFound);
+
+        std::fs::write(&path, "longer text").unwrap();
+        let opened = folder.open("here.txt").unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(3).unwrap();
+        assert_eq!(opened.read_at(&mut [0; 100], 0).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_file_that_grows_is_sent_as_long_as_it_was() {
+        let (dir, folder) = house();
+        let opened = folder.open("here.txt").unwrap();
+        std::fs::write(dir.path().join("boot/here.txt"), "hello, and more").unwrap();
+        assert_eq!(read(&opened), b"hello");
+        assert_eq!(opened.read_at(&mut [0; 100], 3).unwrap(), 2);
+        assert_eq!(opened.read_at(&mut [0; 100], 5).unwrap(), 0);
+        assert_eq!(opened.read_at(&mut [0; 100], u64::MAX).unwrap(), 0);
+    }
+
+    #[test]
+    fn text_is_read_like_a_file() {
+        let opened = Opened::text(*b"#!ipxe\n");
+        let mut buffer = [0; 4];
+        assert_eq!((opened.read_at(&mut buffer, 0).unwrap(), &buffer), (4, b"#!ip"));
+        assert_eq!((opened.read_at(&mut buffer, 4).unwrap(), &buffer[..3]), (3, &b"xe\n"[..]));
+        assert_eq!(opened.read_at(&mut buffer, 8).unwrap(), 0);
+    }
+
+    #[test]
+    fn the_second_look_ignores_case_only_where_it_was_asked_for() {
+        let (dir, folder) = house();
+        assert_eq!(folder.open("SUB/deep.EFI").unwrap_err(), Refusal::NotFound);
+        let folder = Folder::at(&dir.path().join("boot"), true).unwrap();
+        assert_eq!(read(&folder.open("SUB/deep.EFI").unwrap()), b"MZ");
+        assert_eq!(folder.open("SUB/gone").unwrap_err(), Refusal::NotFound);
+        std::fs::write(dir.path().join("boot/HERE.TXT"), "exact").unwrap();
+        assert_eq!(read(&folder.open("HERE.TXT").unwrap()), b"exact", "the exact name goes first");
+        symlink("..", dir.path().join("boot/Parent")).unwrap();
+        assert_eq!(folder.open("parent/outside.txt").unwrap_err(), Refusal::NotFound, "no listing of what is outside");
+        symlink("../outside.txt", dir.path().join("boot/Out")).unwrap();
+        assert_eq!(folder.open("out").unwrap_err(), Refusal::Denied);
+    }
+
+    #[test]
+    fn a_loader_may_be_a_link_to_anywhere() {
+        let (dir, _folder) = house();
+        let link = dir.path().join("ipxe.efi");
+        symlink(dir.path().join("boot/sub/Deep.efi"), &link).unwrap();
+        assert_eq!(read(&open_loader(&link).unwrap()), b"MZ");
+    }
 }

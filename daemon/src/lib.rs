@@ -3,10 +3,13 @@
 pub mod probable;
 
 pub mod daemonize;
+pub mod files;
 pub mod journal;
 pub mod log;
 pub mod systemd;
 
 pub mod config;
+
+pub mod serve;
 
 pub mod cli;

@@ -1,0 +1,287 @@
+//! What is said to a request: status, fields, and which octets follow.
+
+use super::conditional::{Validators, Verdict};
+use super::range::{Asked, asked};
+use crate::files::{Content, Opened};
+use hyper::header::{
+    ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
+    HeaderValue, LAST_MODIFIED, RANGE,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+use proxydhcpd_core::fetch::Refusal;
+use std::ops::Range;
+use std::time::SystemTime;
+
+pub type Answer = Response<Payload>;
+
+#[derive(Debug)]
+pub enum Payload {
+    Nothing,
+    /// The status in words, for a person with a browser.
+    Words(&'static str),
+    Part(Opened, Range<u64>),
+}
+
+/// Answers a request for `name`, which was opened or refused before.
+pub fn answer(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now: SystemTime) -> Answer {
+    if request.method != Method::GET && request.method != Method::HEAD {
+        let mut answer = words(StatusCode::METHOD_NOT_ALLOWED, &request.method);
+        set(&mut answer, ALLOW, "GET, HEAD");
+        return answer;
+    }
+    match opened {
+        Ok(opened) => file(request, name, opened, now),
+        Err(Refusal::NotFound) => words(StatusCode::NOT_FOUND, &request.method),
+        Err(Refusal::Denied) => words(StatusCode::FORBIDDEN, &request.method),
+        Err(Refusal::BadName) => words(StatusCode::BAD_REQUEST, &request.method),
+        Err(Refusal::Failed) => words(StatusCode::INTERNAL_SERVER_ERROR, &request.method),
+    }
+}
+
+pub fn failed() -> Answer {
+    words(StatusCode::INTERNAL_SERVER_ERROR, &Method::GET)
+}
+
+/// iPXE uses a connection again only if it reads `Connection: keep-alive`, HTTP/1.1 or not, and gives up on a value
+/// that it does not know (http_parse_connection in its httpcore.c): said alone, to who said it.
+pub fn wants_keep_alive(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONNECTION).into_iter();
+    values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"keep-alive")) && values.next().is_none()
+}
+
+pub fn keep_alive(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+}
+
+/// Percent-decodes a path. `None`: a `%` that two hexadecimal digits do not follow.
+pub fn decoded(path: &str) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut octets = path.bytes();
+    while let Some(octet) = octets.next() {
+        decoded.push(match octet {
+            b'%' => digit(octets.next()?)? << 4 | digit(octets.next()?)?,
+            octet => octet,
+        });
+    }
+    Some(decoded)
+}
+
+fn digit(octet: u8) -> Option<u8> {
+    char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+fn file(request: &Parts, name: &[u8], opened: Opened, now: SystemTime) -> Answer {
+    let validators = Validators::of(&opened, now);
+    let mut answer = match validators.verdict(&request.headers) {
+        Verdict::Send => content(request, name, opened, &validators, now),
+        Verdict::NotModified => {
+            let mut answer = Response::new(Payload::Nothing);
+            *answer.status_mut() = StatusCode::NOT_MODIFIED;
+            answer
+        }
+        Verdict::PreconditionFailed => return words(StatusCode::PRECONDITION_FAILED, &request.method),
+    };
+    if let Some(tag) = &validators.tag {
+        set(&mut answer, ETAG, tag);
+    }
+    if let Some(modified) = validators.modified {
+        set(&mut answer, LAST_MODIFIED, &httpdate::fmt_http_date(modified));
+    }
+    answer
+}
+
+fn content(request: &Parts, name: &[u8], opened: Opened, validators: &Validators, now: SystemTime) -> Answer {
+    let size = opened.size;
+    let part = match wanted_range(request, size, validators, now) {
+        Asked::Whole => None,
+        Asked::Part(part) => Some(part),
+        Asked::Unsatisfiable => {
+            let mut answer = words(StatusCode::RANGE_NOT_SATISFIABLE, &request.method);
+            set(&mut answer, CONTENT_RANGE, &format!("bytes */{size}"));
+            return answer;
+        }
+    };
+    let kind = content_type(name, &opened);
+    let octets = part.clone().unwrap_or(0..size);
+    let length = octets.end - octets.start;
+    let mut answer = match request.method {
+        Method::HEAD => Response::new(Payload::Nothing),
+        _ => Response::new(Payload::Part(opened, octets)),
+    };
+    if let Some(part) = part {
+        *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+        set(&mut answer, CONTENT_RANGE, &format!("bytes {}-{}/{size}", part.start, part.end - 1));
+    }
+    set(&mut answer, CONTENT_LENGTH, &length.to_string());
+    set(&mut answer, CONTENT_TYPE, kind);
+    set(&mut answer, ACCEPT_RANGES, "bytes");
+    answer
+}
+
+/// Only GET has ranges (RFC 9110 14.2); several `Range` fields are several ranges.
+fn wanted_range(request: &Parts, size: u64, validators: &Validators, now: SystemTime) -> Asked {
+    let mut fields = request.headers.get_all(RANGE).into_iter();
+    match (fields.next().and_then(|value| value.to_str().ok()), fields.next()) {
+        (Some(value), None) if request.method == Method::GET && validators.range_stands(&request.headers, now) => {
+            asked(value, size)
+        }
+        _ => Asked::Whole,
+    }
+}
+
+/// EDK2 takes the kind of an image from these three types, or from the end of the path if there is no query behind it
+/// (HttpBootCheckImageType).
+fn content_type(name: &[u8], opened: &Opened) -> &'static str {
+    let suffix = |suffix: &str| {
+        name.len().checked_sub(suffix.len()).is_some_and(|at| name[at..].eq_ignore_ascii_case(suffix.as_bytes()))
+    };
+    match &opened.content {
+        _ if suffix(".efi") => "application/efi",
+        _ if suffix(".iso") => "application/vnd.efi-iso",
+        _ if suffix(".img") => "application/vnd.efi-img",
+        Content::Text(_) => "text/plain; charset=utf-8",
+        Content::File(_) if suffix(".ipxe") => "text/plain; charset=utf-8",
+        Content::File(_) => "application/octet-stream",
+    }
+}
+
+fn words(status: StatusCode, method: &Method) -> Answer {
+    let text = status.canonical_reason().unwrap_or_default();
+    let mut answer = Response::new(if method == Method::HEAD { Payload::Nothing } else { Payload::Words(text) });
+    *answer.status_mut() = status;
+    set(&mut answer, CONTENT_LENGTH, &text.len().to_string());
+    set(&mut answer, CONTENT_TYPE, "text/plain; charset=utf-8");
+    answer
+}
+
+/// Values that we make have no control characters.
+fn set(answer: &mut Answer, name: HeaderName, value: &str) {
+    answer.headers_mut().insert(name, HeaderValue::from_str(value).expect("a value made here is visible ASCII"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn request(method: Method, fields: &[(HeaderName, &str)]) -> Parts {
+        let mut request = hyper::Request::builder().method(method).uri("/");
+        for (name, value) in fields {
+            request = request.header(name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn opened() -> Opened {
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_640_995_200);
+        Opened { modified: Some(modified), inode: 1, ..Opened::text(*b"0123456789") }
+    }
+
+    fn field(answer: &Answer, name: HeaderName) -> Option<&str> {
+        answer.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    fn ask(method: Method, fields: &[(HeaderName, &str)]) -> Answer {
+        answer(&request(method, fields), b"/a.efi", Ok(opened()), SystemTime::now())
+    }
+
+    #[test]
+    fn a_path_is_decoded_octet_by_octet() {
+        assert_eq!(decoded("/a%20b%2fc%FF%00").unwrap(), b"/a b/c\xff\0");
+        for path in ["/%", "/%a", "/%zz", "/%+1"] {
+            assert_eq!(decoded(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn head_says_what_get_would_without_sending_it() {
+        let (get, head) = (ask(Method::GET, &[]), ask(Method::HEAD, &[]));
+        assert_eq!((get.status(), get.headers()), (head.status(), head.headers()));
+        assert_eq!(field(&head, CONTENT_LENGTH), Some("10"));
+        assert!(matches!(head.body(), Payload::Nothing));
+        assert!(matches!(get.body(), Payload::Part(_, range) if *range == (0..10)));
+    }
+
+    #[test]
+    fn head_knows_no_ranges() {
+        assert_eq!(ask(Method::HEAD, &[(RANGE, "bytes=0-1")]).status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn a_part_says_where_it_lies() {
+        let part = ask(Method::GET, &[(RANGE, "bytes=2-4")]);
+        assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+        assert_eq!((field(&part, CONTENT_RANGE), field(&part, CONTENT_LENGTH)), (Some("bytes 2-4/10"), Some("3")));
+
+        let beyond = ask(Method::GET, &[(RANGE, "bytes=10-")]);
+        assert_eq!(beyond.status(), StatusCode::RANGE_NOT_SATISFIABLE);
+        assert_eq!(field(&beyond, CONTENT_RANGE), Some("bytes */10"));
+        assert_eq!(field(&beyond, CONTENT_TYPE), Some("text/plain; charset=utf-8"));
+
+        let twice = ask(Method::GET, &[(RANGE, "bytes=0-1"), (RANGE, "bytes=5-6")]);
+        assert_eq!(twice.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn preconditions_go_before_ranges() {
+        let tag = field(&ask(Method::GET, &[]), ETAG).unwrap().to_owned();
+        let same = ask(Method::GET, &[(RANGE, "bytes=2-4"), (hyper::header::IF_NONE_MATCH, &tag)]);
+        assert_eq!(same.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!((field(&same, ETAG), field(&same, CONTENT_LENGTH)), (Some(tag.as_str()), None));
+        let other = ask(Method::GET, &[(RANGE, "bytes=99-"), (hyper::header::IF_RANGE, "\"other\"")]);
+        assert_eq!(other.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn other_methods_are_told_which_there_are() {
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::CONNECT] {
+            let answer = ask(method, &[]);
+            assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+            assert_eq!(field(&answer, ALLOW), Some("GET, HEAD"));
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_its_status_and_its_length() {
+        for (refusal, status) in
+            [(Refusal::NotFound, 404), (Refusal::Denied, 403), (Refusal::BadName, 400), (Refusal::Failed, 500)]
+        {
+            let answer = answer(&request(Method::GET, &[]), b"/x", Err(refusal), SystemTime::now());
+            let Payload::Words(text) = answer.body() else { panic!("{refusal:?}") };
+            assert_eq!(
+                (answer.status().as_u16(), field(&answer, CONTENT_LENGTH)),
+                (status, Some(&*text.len().to_string()))
+            );
+        }
+    }
+
+    #[test]
+    fn images_have_the_types_that_edk2_reads() {
+        for (name, kind) in [
+            ("/BOOTX64.EFI", "application/efi"),
+            ("/a.iso", "application/vnd.efi-iso"),
+            ("/a.img", "application/vnd.efi-img"),
+            ("/boot.ipxe", "text/plain; charset=utf-8"),
+        ] {
+            assert_eq!(content_type(name.as_bytes(), &opened()), kind);
+        }
+        let file = Opened {
+            content: Content::File(std::sync::Arc::new(std::fs::File::open("/dev/null").unwrap())),
+            ..opened()
+        };
+        assert_eq!(content_type(b"vmlinuz", &file), "application/octet-stream");
+        assert_eq!(content_type(b"efi", &file), "application/octet-stream");
+        assert_eq!(content_type(b"menu.IPXE", &file), "text/plain; charset=utf-8");
+    }
+
+    #[test]
+    fn keep_alive_is_said_only_to_who_said_it_alone() {
+        let says = |fields: &[(HeaderName, &str)]| wants_keep_alive(&request(Method::GET, fields).headers);
+        assert!(says(&[(CONNECTION, "Keep-Alive")]));
+        for other in [&[][..], &[(CONNECTION, "close")], &[(CONNECTION, "keep-alive, close")]] {
+            assert!(!says(other), "{other:?}");
+        }
+        assert!(!says(&[(CONNECTION, "keep-alive"), (CONNECTION, "close")]));
+    }
+}

@@ -1,0 +1,285 @@
+//! One connection: hyper speaks HTTP on it, and every request is accounted for until the kernel has its answer.
+
+use super::answer;
+use super::body::Body;
+use super::{Dropped, Event, Finished, House};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use proxydhcpd_core::fetch;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Instant, SystemTime};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+/// Longest head of a request. A script's URL with a machine's identity has some 200 octets.
+const LONGEST_HEAD: usize = 16 * 1024;
+
+/// A connection as its request, its body and its socket see it.
+pub struct Line {
+    pub house: Arc<House>,
+    client: SocketAddr,
+    displaced: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    exchange: Option<Exchange>,
+    /// The next request, waiting for the exchange to end.
+    next: Option<Waker>,
+    /// Its place among the idle ones.
+    idle: Option<u64>,
+}
+
+/// A request whose answer is on its way.
+struct Exchange {
+    method: Method,
+    name: Vec<u8>,
+    began: Instant,
+    status: u16,
+    /// Octets of the body, and how many of them have not been handed to hyper yet.
+    octets: u64,
+    left: u64,
+    /// The body is the whole file.
+    whole: bool,
+}
+
+/// The connections without a request, by the order in which they became so.
+#[derive(Default)]
+pub struct Idle {
+    lines: Mutex<(u64, BTreeMap<u64, Arc<Line>>)>,
+}
+
+/// Serves a connection to its end.
+pub async fn run(stream: TcpStream, line: Arc<Line>) {
+    let Ok(server) = prepare(&stream, &line.house) else { return };
+    let service = service_fn(|request| respond(line.clone(), server, request));
+    let mut builder = http1::Builder::new();
+    builder
+        // GRUB's EFI client and shim look for `Content-Length` in just this case, and read an empty file without.
+        .title_case_headers(true)
+        .timer(TokioTimer::new())
+        .header_read_timeout(line.house.settings.patience)
+        // Bounds a head, and what waits to be written: one chunk of a body at a time.
+        .max_buf_size(LONGEST_HEAD);
+    let wire = Wire { stream: TokioIo::new(stream), line: line.clone() };
+    let mut connection = pin!(builder.serve_connection(wire, service));
+    let mut stopping = line.house.stopping.subscribe();
+    line.idle();
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = line.displaced.notified() => return line.house.drop_client(line.client, Dropped::Displaced),
+        () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    match ended {
+        Err(error) if error.is_parse() => line.house.drop_client(line.client, Dropped::Malformed),
+        Err(error) if error.is_timeout() => line.house.drop_client(line.client, Dropped::Idle),
+        // Clients hang up as they like, and what they had asked for is accounted for below.
+        _ => {}
+    }
+}
+
+fn prepare(stream: &TcpStream, house: &House) -> io::Result<IpAddr> {
+    stream.set_nodelay(true)?;
+    // The kernel watches a client that neither takes nor acknowledges anything, by what really arrives: our own clock
+    // around write() would take one that empties a large socket buffer slowly for dead.
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(house.settings.stall))?;
+    Ok(stream.local_addr()?.ip())
+}
+
+async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let began = Instant::now();
+    line.busy();
+    // Otherwise a client that pipelines requests and never reads would fill our memory with heads.
+    line.settled().await;
+    let (head, _) = request.into_parts();
+    let method = head.method.clone();
+    let name = answer::decoded(head.uri.path());
+    let keep_alive = answer::wants_keep_alive(&head.headers) && !*line.house.stopping.borrow();
+
+    let work = line.clone();
+    let asked = name.clone();
+    let blocking = tokio::task::spawn_blocking(move || {
+        let opened = asked.as_deref().ok_or(fetch::Refusal::BadName).and_then(|name| {
+            let door = fetch::Door::Http(work.house.port);
+            (work.house.open)(&fetch::Request { door, name, server, client: work.client })
+        });
+        let answer = answer::answer(&head, asked.as_deref().unwrap_or_default(), opened, SystemTime::now());
+        answer.map(|payload| Body::start(payload, &work))
+    });
+    // A panic in `open` is told by the panic hook, and costs this request only.
+    let mut response = match blocking.await {
+        Ok(response) => response,
+        Err(_) => answer::failed().map(|payload| Body::start(payload, &line)),
+    };
+    if keep_alive {
+        answer::keep_alive(response.headers_mut());
+    }
+    line.begin(method, name.unwrap_or_default(), began, &response);
+    Ok(response)
+}
+
+impl Line {
+    pub fn new(house: &Arc<House>, client: SocketAddr) -> Arc<Line> {
+        Arc::new(Line { house: house.clone(), client, displaced: Notify::new(), state: Mutex::default() })
+    }
+
+    /// So many octets of the body have been handed to hyper.
+    pub fn sent(&self, count: u64) {
+        if let Some(exchange) = &mut self.state().exchange {
+            exchange.left -= count;
+        }
+    }
+
+    fn begin(&self, method: Method, name: Vec<u8>, began: Instant, response: &Response<Body>) {
+        let octets = response.body().left();
+        let (status, whole) = (response.status().as_u16(), response.body().is_whole());
+        self.state().exchange = Some(Exchange { method, name, began, status, octets, left: octets, whole });
+    }
+
+    /// Waits for the end of the exchange before.
+    async fn settled(&self) {
+        poll_fn(|context| {
+            let mut state = self.state();
+            if state.exchange.is_none() {
+                return Poll::Ready(());
+            }
+            state.next = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// hyper has nothing left to write. It flushes only then, so an exchange whose body has been handed over is done.
+    fn flushed(self: &Arc<Line>) {
+        let mut state = self.state();
+        let Some(exchange) = state.exchange.take_if(|exchange| exchange.left == 0) else { return };
+        let next = state.next.take();
+        drop(state);
+        match next {
+            Some(next) => next.wake(),
+            None => self.idle(),
+        }
+        let whole = exchange.whole;
+        self.finish(exchange, whole);
+    }
+
+    /// The socket is gone.
+    fn lost(&self) {
+        self.busy();
+        if let Some(exchange) = { self.state().exchange.take() } {
+            self.finish(exchange, false);
+        }
+    }
+
+    fn finish(&self, exchange: Exchange, whole: bool) {
+        (self.house.note)(Event::Finished(Finished {
+            client: self.client,
+            method: exchange.method,
+            name: exchange.name,
+            status: exchange.status,
+            octets: exchange.octets - exchange.left,
+            duration: exchange.began.elapsed(),
+            whole,
+        }));
+    }
+
+    fn idle(self: &Arc<Line>) {
+        let mut lines = self.house.idle.lines();
+        lines.0 += 1;
+        let number = lines.0;
+        lines.1.insert(number, self.clone());
+        self.state().idle = Some(number);
+    }
+
+    fn busy(&self) {
+        if let Some(number) = { self.state().idle.take() } {
+            self.house.idle.lines().1.remove(&number);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Idle {
+    /// Ends the connection that has been idle longest, if there is one.
+    pub fn displace(&self) -> bool {
+        let oldest = self.lines().1.pop_first();
+        oldest.inspect(|(_, line)| line.displaced.notify_one()).is_some()
+    }
+
+    fn lines(&self) -> MutexGuard<'_, (u64, BTreeMap<u64, Arc<Line>>)> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The socket, which tells its line when all is written and when it is gone.
+struct Wire {
+    stream: TokioIo<TcpStream>,
+    line: Arc<Line>,
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.line.lost();
+    }
+}
+
+impl hyper::rt::Read for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl hyper::rt::Write for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, octets)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if let Poll::Ready(Ok(())) = flushed {
+            self.line.flushed();
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

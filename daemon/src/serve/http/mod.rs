@@ -1,0 +1,207 @@
+//! The HTTP door: GET and HEAD of whatever `open` finds, as firmware, iPXE, shim and GRUB need it.
+
+mod answer;
+mod body;
+mod conditional;
+mod connection;
+mod range;
+
+use crate::files::Opened;
+use connection::{Idle, Line};
+use proxydhcpd_core::fetch::{Refusal, Request};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// How long transfers may go on after `stop`.
+const GRACE: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Connections at a time. A further one takes the place of the one that has been idle longest; where none is
+    /// idle it is closed. Each is a descriptor, and each transfer another.
+    pub connections: usize,
+    /// How long a connection may take to send the whole head of its next request: slow senders and idle connections.
+    pub patience: Duration,
+    /// How long a client may leave what we have sent unacknowledged, or its window shut.
+    pub stall: Duration,
+}
+
+/// What happened to a request or a connection, for counters and for whoever waits for a machine to fetch its kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    Finished(Finished),
+    Dropped { client: SocketAddr, why: Dropped },
+}
+
+/// A request that was answered, or whose client went away meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    pub client: SocketAddr,
+    pub method: hyper::Method,
+    /// The path after percent-decoding, as it was asked for: any octets at all.
+    pub name: Vec<u8>,
+    pub status: u16,
+    /// Octets of the body that were sent; where the client went away, up to one chunk of it may have been on its way.
+    pub octets: u64,
+    pub duration: Duration,
+    /// The kernel has taken every octet of the whole file for this client.
+    pub whole: bool,
+}
+
+/// Why a connection ended that did nothing wrong to us but was not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// There was no room, and no idle connection to make room.
+    Full,
+    /// It was idle longest when another needed its place.
+    Displaced,
+    /// No request in [`Settings::patience`].
+    Idle,
+    /// What it sent is not HTTP, or longer than a head may be.
+    Malformed,
+}
+
+/// What all connections share.
+struct House {
+    settings: Settings,
+    port: u16,
+    open: Box<Open>,
+    note: Box<dyn Fn(Event) + Send + Sync>,
+    idle: Idle,
+    /// Bodies being sent: the more, the smaller their buffers.
+    transfers: AtomicUsize,
+    stopping: watch::Sender<bool>,
+}
+
+type Open = dyn Fn(&Request<'_>) -> Result<Opened, Refusal> + Send + Sync;
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { connections: 16_384, patience: Duration::from_secs(60), stall: Duration::from_secs(60) }
+    }
+}
+
+/// Listens on every address of both families. A family that this host lacks is left out; 0 is any free port, the same
+/// one for both.
+pub fn bind(port: u16) -> io::Result<Vec<std::net::TcpListener>> {
+    let mut listeners = Vec::new();
+    let mut port = port;
+    for address in [SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))] {
+        match listen(SocketAddr::new(address.ip(), port)) {
+            Ok(listener) => {
+                port = listener.local_addr()?.port();
+                listeners.push(listener);
+            }
+            Err(error) if is_family_missing(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if listeners.is_empty() { Err(io::ErrorKind::AddrNotAvailable.into()) } else { Ok(listeners) }
+}
+
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    // A rack that is switched on connects all at once; the kernel cuts this at net.core.somaxconn.
+    socket.listen(4096)?;
+    Ok(socket.into())
+}
+
+fn is_family_missing(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
+}
+
+/// Serves until `stop`, then lets transfers finish for two seconds.
+///
+/// `open` may block: it is called on a thread of its own. `note` is called on the runtime's thread and must not.
+pub async fn serve(
+    listeners: Vec<std::net::TcpListener>,
+    settings: Settings,
+    open: impl Fn(&Request<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
+    note: impl Fn(Event) + Send + Sync + 'static,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
+    let house = Arc::new(House {
+        settings,
+        port: listeners.first().map_or(Ok(0), |listener| listener.local_addr().map(|address| address.port()))?,
+        open: Box::new(open),
+        note: Box::new(note),
+        idle: Idle::default(),
+        transfers: AtomicUsize::new(0),
+        stopping: watch::Sender::new(false),
+    });
+    let mut connections = JoinSet::new();
+    let mut complaint = None;
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            // A connection that panicked has ended like any other; the panic hook has told of it.
+            Some(_) = connections.join_next() => {}
+            accepted = accept(&listeners) => match accepted {
+                Ok((stream, client)) => {
+                    if connections.len() < house.settings.connections || house.idle.displace() {
+                        connections.spawn(connection::run(stream, Line::new(&house, client)));
+                    } else {
+                        house.drop_client(client, Dropped::Full);
+                    }
+                }
+                Err(error) if is_clients_fault(&error) => tracing::debug!(%error, "a connection was not accepted"),
+                Err(error) => {
+                    if complaint.is_none_or(|at: Instant| at.elapsed() > Duration::from_secs(60)) {
+                        tracing::warn!(%error, "no HTTP connection can be accepted; is the limit of open files too low?");
+                        complaint = Some(Instant::now());
+                    }
+                    // The descriptors that are missing come back as connections end.
+                    house.idle.displace();
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+    drop(listeners);
+    house.stopping.send_replace(true);
+    // Those that are not done by then are closed as the set is dropped.
+    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+    Ok(())
+}
+
+async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|context| {
+        for listener in listeners {
+            if let Poll::Ready(accepted) = listener.poll_accept(context) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Errors that accept(2) passes on from the new connection; all others are ours.
+fn is_clients_fault(error: &io::Error) -> bool {
+    !matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+impl House {
+    fn drop_client(&self, client: SocketAddr, why: Dropped) {
+        (self.note)(Event::Dropped { client, why });
+    }
+}

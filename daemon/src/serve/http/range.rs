@@ -1,0 +1,104 @@
+//! `Range`: which octets of a file are asked for (RFC 9110 section 14).
+
+use std::ops::Range;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    Whole,
+    Part(Range<u64>),
+    /// It begins behind the end.
+    Unsatisfiable,
+}
+
+/// Reads the value of a `Range` field for a file of `size` octets. Several ranges, another unit and bad syntax are
+/// answered with the whole file, as RFC 9110 14.2 allows: no boot client asks for several, and one that does can
+/// live with more than it asked for.
+pub fn asked(value: &str, size: u64) -> Asked {
+    let Some((first, last)) = single(value) else {
+        return Asked::Whole;
+    };
+    match (first, last) {
+        (Some(first), Some(last)) if last < first => Asked::Whole,
+        (Some(first), _) if first >= size => Asked::Unsatisfiable,
+        (Some(first), last) => Asked::Part(first..last.map_or(size, |last| last.saturating_add(1).min(size))),
+        (None, Some(0)) => Asked::Unsatisfiable,
+        // `Content-Range` has no way to say "all of nothing".
+        (None, Some(_)) if size == 0 => Asked::Whole,
+        (None, Some(suffix)) => Asked::Part(size.saturating_sub(suffix)..size),
+        (None, None) => Asked::Whole,
+    }
+}
+
+/// First and last position, or for `-500` only the latter as a length.
+fn single(value: &str) -> Option<(Option<u64>, Option<u64>)> {
+    let (unit, ranges) = value.split_once('=')?;
+    if !unit.trim().eq_ignore_ascii_case("bytes") {
+        return None;
+    }
+    let mut ranges = ranges.split(',').map(str::trim).filter(|range| !range.is_empty());
+    let (first, last) = ranges.next()?.split_once('-')?;
+    if ranges.next().is_some() {
+        return None;
+    }
+    Some((position(first)?, position(last)?))
+}
+
+/// A position that is too large to be counted is as far behind the end as any.
+fn position(digits: &str) -> Option<Option<u64>> {
+    if !digits.bytes().all(|octet| octet.is_ascii_digit()) {
+        return None;
+    }
+    Some((!digits.is_empty()).then(|| digits.parse().unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_range_is_cut_at_the_end_of_the_file() {
+        for (value, part) in [
+            ("bytes=0-0", 0..1),
+            ("bytes=0-499", 0..500),
+            ("bytes=500-", 500..1000),
+            ("bytes=999-999", 999..1000),
+            ("bytes=0-1000", 0..1000),
+            ("bytes=0-99999999999999999999999", 0..1000),
+            ("bytes=-1", 999..1000),
+            ("bytes=-5000", 0..1000),
+            ("bytes=-99999999999999999999999", 0..1000),
+            ("Bytes= 5-6 ,", 5..7),
+        ] {
+            assert_eq!(asked(value, 1000), Asked::Part(part), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_range_behind_the_end_cannot_be_satisfied() {
+        for value in ["bytes=1000-", "bytes=1000-2000", "bytes=99999999999999999999999-", "bytes=-0"] {
+            assert_eq!(asked(value, 1000), Asked::Unsatisfiable, "{value}");
+        }
+        assert_eq!(asked("bytes=0-", 0), Asked::Unsatisfiable);
+    }
+
+    #[test]
+    fn what_is_not_one_range_of_octets_gets_the_whole_file() {
+        for value in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=5",
+            "bytes=6-5",
+            "bytes=0-1,5-6",
+            "bytes=a-b",
+            "bytes=+1-2",
+            "bytes=0x1-2",
+            "lines=0-1",
+            "bytes 0-1",
+        ] {
+            assert_eq!(asked(value, 1000), Asked::Whole, "{value}");
+        }
+        assert_eq!(asked("bytes=-5", 0), Asked::Whole);
+    }
+}

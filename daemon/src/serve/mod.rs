@@ -1,0 +1,3 @@
+//! The doors: each receives, asks the core, and sends.
+
+pub mod http;
