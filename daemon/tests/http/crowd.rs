@@ -1,0 +1,196 @@
+//! Many clients, slow ones, dead ones, and files that change under them.
+
+use crate::{Client, LONG, Server, curl, truncate};
+use proxydhcpd::serve::http::{Dropped, Event, Settings};
+use socket2::{Domain, Socket, Type};
+use std::io::{BufReader, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// More than the sockets between server and client can hold.
+const LARGE: u64 = 64 << 20;
+
+/// A client that has asked for a large file and takes next to nothing of it.
+fn slow(server: &Server, name: &str) -> Client {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(8192).unwrap();
+    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, server.port)).into()).unwrap();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    let mut client = Client { stream: BufReader::with_capacity(256, socket.into()) };
+    let head = client.send(format!("GET /{name} HTTP/1.1\r\nHost: x\r\n\r\n")).head();
+    assert_eq!(head.status, 200);
+    client
+}
+
+#[test]
+fn thousands_of_idle_connections_do_not_stand_in_the_way_of_a_transfer() {
+    // Both ends of each connection are ours.
+    let (_, most) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, most, most).unwrap();
+    assert!(most > 5000, "this test needs 5000 open files, and may have {most}");
+
+    let server = Server::start();
+    let octets = server.file("initrd", 20_000_000);
+    let mut idle: Vec<Client> = (0..2000).map(|_| server.connect()).collect();
+    assert_eq!(curl(&[&server.url("initrd")]), octets);
+    assert!(server.finished().whole);
+    for client in &mut idle {
+        assert_eq!(client.get("missing", "").status, 404);
+    }
+}
+
+#[test]
+fn slow_readers_do_not_hold_up_a_fast_one() {
+    let server = Server::start();
+    truncate(&server.path("large"), LARGE);
+    let octets = server.file("initrd", 20_000_000);
+    let mut crawling: Vec<Client> = (0..50).map(|_| slow(&server, "large")).collect();
+    let began = Instant::now();
+    assert_eq!(curl(&[&server.url("initrd")]), octets);
+    assert!(began.elapsed() < LONG);
+    for client in &mut crawling {
+        let mut some = [1; 1000];
+        client.stream.read_exact(&mut some).unwrap();
+        assert_eq!(some, [0; 1000], "they are served, too");
+    }
+}
+
+#[test]
+fn a_slow_reader_gets_every_octet_in_the_end() {
+    let server = Server::start();
+    let octets = server.file("initrd", 3_000_000);
+    let mut client = slow(&server, "initrd");
+    let mut read = vec![0; octets.len()];
+    for part in read.chunks_mut(1024) {
+        client.stream.read_exact(part).unwrap();
+    }
+    assert!(read == octets);
+    assert!(server.finished().whole);
+}
+
+#[test]
+fn who_takes_nothing_any_more_is_given_up() {
+    let server = Server::with(Settings { stall: Duration::from_secs(1), ..Settings::default() });
+    truncate(&server.path("large"), LARGE);
+    let _dead = slow(&server, "large");
+    let given_up = server.finished();
+    assert!(!given_up.whole && given_up.octets < LARGE, "{given_up:?}");
+}
+
+#[test]
+fn who_hangs_up_early_has_not_fetched_the_file() {
+    let server = Server::start();
+    truncate(&server.path("large"), LARGE);
+    drop(slow(&server, "large"));
+    let done = server.finished();
+    assert!(done.status == 200 && !done.whole && done.octets < LARGE, "{done:?}");
+}
+
+#[test]
+fn a_file_that_is_cut_short_ends_the_connection_and_is_never_padded() {
+    let server = Server::start();
+    truncate(&server.path("large"), LARGE);
+    let mut client = slow(&server, "large");
+    truncate(&server.path("large"), 1000);
+    let rest = client.rest();
+    assert!((rest.len() as u64) < LARGE, "{} octets came", rest.len());
+    assert!(!server.finished().whole);
+    assert_eq!(server.connect().get("large", "").body.len(), 1000);
+}
+
+#[test]
+fn a_file_that_grows_or_goes_is_sent_as_it_was() {
+    let server = Server::start();
+    let octets = server.file("initrd", 5_000_000);
+    let mut growing = slow(&server, "initrd");
+    truncate(&server.path("initrd"), 6_000_000);
+    std::fs::remove_file(server.path("initrd")).unwrap();
+    let mut read = vec![0; octets.len()];
+    growing.stream.read_exact(&mut read).unwrap();
+    assert!(read == octets);
+    assert_eq!(growing.get("initrd", "").status, 404, "nothing came behind it");
+}
+
+#[test]
+fn a_client_that_pipelines_without_reading_is_held_back() {
+    let server = Server::start();
+    server.file("x", 1);
+    let mut client = server.connect();
+    let stream = client.stream.get_mut();
+    stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    let requests = "HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
+    let mut accepted = 0;
+    let blocked = loop {
+        match stream.write(requests.as_bytes()) {
+            Ok(count) => accepted += count,
+            Err(error) => break error,
+        }
+        assert!(accepted < 200 << 20, "the server takes requests without end");
+    };
+    assert!(matches!(blocked.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{blocked}");
+}
+
+#[test]
+fn a_new_client_takes_the_place_of_the_one_that_idled_longest() {
+    let server = Server::with(Settings { connections: 3, ..Settings::default() });
+    server.file("x", 1);
+    let mut clients: Vec<Client> = (0..3).map(|_| server.connect()).collect();
+    // The first has asked something since: it is no longer the oldest.
+    for client in [1, 2, 0] {
+        assert_eq!(clients[client].get("x", "").status, 200);
+        server.finished();
+    }
+    let mut fourth = server.connect();
+    assert_eq!(fourth.get("x", "").status, 200);
+    assert!(clients[1].rest().is_empty());
+    for client in [0, 2] {
+        assert_eq!(clients[client].get("x", "").status, 200);
+    }
+    let displaced = clients[1].stream.get_ref().local_addr().unwrap();
+    assert!(
+        server.events.try_iter().any(|event| event == Event::Dropped { client: displaced, why: Dropped::Displaced })
+    );
+}
+
+#[test]
+fn where_all_are_busy_the_new_one_is_refused() {
+    let server = Server::with(Settings { connections: 2, ..Settings::default() });
+    truncate(&server.path("large"), LARGE);
+    let _busy = [slow(&server, "large"), slow(&server, "large")];
+    let mut third = server.connect();
+    assert!(third.rest().is_empty());
+    assert!(matches!(server.event(), Event::Dropped { why: Dropped::Full, .. }));
+}
+
+#[test]
+fn stopping_lets_a_transfer_finish_and_closes_the_idle() {
+    let mut server = Server::start();
+    let octets = server.file("initrd", 5_000_000);
+    let mut idle = server.connect();
+    assert_eq!(idle.get("missing", "").status, 404);
+    let mut running = slow(&server, "initrd");
+    server.stop();
+    assert!(idle.rest().is_empty());
+    assert!(running.rest() == octets);
+    let began = Instant::now();
+    server.join();
+    assert!(began.elapsed() < Duration::from_secs(1), "nothing was left to wait for");
+}
+
+#[test]
+fn stopping_does_not_wait_for_a_stalled_client() {
+    let mut server = Server::start();
+    truncate(&server.path("large"), LARGE);
+    let _stalled = slow(&server, "large");
+    let began = Instant::now();
+    server.join();
+    assert!((Duration::from_millis(1900)..Duration::from_secs(6)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert!(!server.finished().whole);
+}
+
+#[test]
+fn a_busy_port_is_an_error_and_not_a_smaller_server() {
+    let server = Server::start();
+    let error = proxydhcpd::serve::http::bind(server.port).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+}

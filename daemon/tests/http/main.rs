@@ -1,0 +1,193 @@
+//! The real HTTP door on loopback, against curl and against clients that curl would not be.
+
+mod crowd;
+mod requests;
+
+use proxydhcpd::files::{Folder, Opened};
+use proxydhcpd::serve::http::{self, Event, Finished, Settings};
+use proxydhcpd_core::fetch::{Refusal, Request};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Long enough for a busy machine; a test that waits for it in full has failed.
+const LONG: Duration = Duration::from_secs(20);
+
+/// A server with a boot folder of its own.
+struct Server {
+    port: u16,
+    folder: tempfile::TempDir,
+    events: Receiver<Event>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start() -> Server {
+        Server::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Folder::at(folder.path(), false).unwrap();
+        Server::opening(folder, settings, move |request| {
+            let name = std::str::from_utf8(request.name).map_err(|_| Refusal::BadName)?;
+            root.open(name.trim_start_matches('/'))
+        })
+    }
+
+    fn opening(
+        folder: tempfile::TempDir,
+        settings: Settings,
+        open: impl Fn(&Request<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
+    ) -> Server {
+        let listeners = http::bind(0).unwrap();
+        let port = listeners[0].local_addr().unwrap().port();
+        let (note, events) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let note = move |event| drop(note.send(event));
+            runtime.block_on(http::serve(listeners, settings, open, note, async { drop(stopped.await) })).unwrap();
+        });
+        Server { port, folder, events, stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts a file of so many octets into the folder that repeat nowhere nearby.
+    fn file(&self, name: &str, size: usize) -> Vec<u8> {
+        let octets: Vec<u8> = (0..size as u64 / 8 + 1)
+            .flat_map(|index| index.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
+            .take(size)
+            .collect();
+        std::fs::write(self.path(name), &octets).unwrap();
+        octets
+    }
+
+    fn url(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/{name}", self.port)
+    }
+
+    fn connect(&self) -> Client {
+        Client::to((Ipv4Addr::LOCALHOST, self.port).into())
+    }
+
+    /// The next event, of whatever kind.
+    fn event(&self) -> Event {
+        self.events.recv_timeout(LONG).expect("an event")
+    }
+
+    fn finished(&self) -> Finished {
+        match self.event() {
+            Event::Finished(finished) => finished,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    fn join(&mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.join();
+        }
+    }
+}
+
+/// A client that says exactly what it is told to.
+struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    /// The head as it came, for what lies in its spelling.
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Client {
+    fn to(address: SocketAddr) -> Client {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        stream.set_write_timeout(Some(LONG)).unwrap();
+        Client { stream: BufReader::new(stream) }
+    }
+
+    fn send(&mut self, octets: impl AsRef<[u8]>) -> &mut Client {
+        self.stream.get_mut().write_all(octets.as_ref()).unwrap();
+        self
+    }
+
+    fn get(&mut self, name: &str, fields: &str) -> Reply {
+        self.send(format!("GET /{name} HTTP/1.1\r\nHost: x\r\n{fields}\r\n")).reply()
+    }
+
+    /// The head of the next reply.
+    fn head(&mut self) -> Reply {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(self.stream.read_line(&mut head).unwrap(), 0, "closed after {head:?}");
+        }
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Reply { status, head, body: Vec::new() }
+    }
+
+    /// The next reply to a request other than HEAD.
+    fn reply(&mut self) -> Reply {
+        let mut reply = self.head();
+        if reply.status != 304 {
+            reply.body.resize(reply.field("Content-Length").unwrap().parse().unwrap(), 0);
+            self.stream.read_exact(&mut reply.body).unwrap();
+        }
+        reply
+    }
+
+    /// What comes until the server closes. A reset closes too.
+    fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+            Err(error) => panic!("still open: {error}"),
+        }
+        rest
+    }
+}
+
+impl Reply {
+    /// A field by its very spelling.
+    fn field(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+fn curl(arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new("curl").args(["--silent", "--show-error", "--max-time", "60"]).args(arguments).output();
+    let output = output.expect("curl is installed");
+    assert!(output.status.success(), "curl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn truncate(path: &Path, size: u64) {
+    std::fs::File::options().write(true).create(true).truncate(false).open(path).unwrap().set_len(size).unwrap();
+}
