@@ -25,4 +25,9 @@ pub mod route;
 pub mod shape;
 
 pub mod answer;
+
+pub mod name;
+
 pub mod fetch;
+
+pub mod transfer;

@@ -3,7 +3,6 @@
 //! Unknown options survive and order is kept: an option is its code and its octets, nothing more. Typed readers for
 //! what matters to booting are in [`super::pxe`] and in `client`.
 
-use super::Malformed;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;
@@ -39,6 +38,23 @@ pub mod code {
     pub const MACHINE_ID: u8 = 97;
     pub const IPXE: u8 = 175;
     pub const END: u8 = 255;
+}
+
+/// What makes a packet unreadable, and at which octet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// Shorter than the fixed part.
+    Short { length: usize, needs: usize },
+    /// The four octets where the DHCP cookie should be.
+    Cookie([u8; 4]),
+    /// hlen is 0 or more than chaddr holds.
+    HardwareLength(u8),
+    /// An option claims more octets than its area has left.
+    Overrun { code: u8, at: usize, claims: usize, left: usize },
+    /// An option of fixed size has another one.
+    Length { code: u8, length: usize },
+    /// An option of fixed size occurs twice with different values.
+    Contradiction { code: u8 },
 }
 
 /// Option 53 (RFC 2132 9.6).
@@ -323,6 +339,21 @@ impl<'o> Writer<'o> {
         let length = (self.out.len() - self.start).max(smallest);
         self.out.resize(self.start + length, code::PAD);
         length
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Short { length, needs } => write!(f, "{length} octets where {needs} are the least"),
+            Self::Cookie([a, b, c, d]) => write!(f, "cookie {a:02x}{b:02x}{c:02x}{d:02x} instead of 63825363"),
+            Self::HardwareLength(length) => write!(f, "hardware address of {length} octets"),
+            Self::Overrun { code, at, claims, left } => {
+                write!(f, "option {code} at octet {at} claims {claims} octets, {left} are left")
+            }
+            Self::Length { code, length } => write!(f, "option {code} with {length} octets"),
+            Self::Contradiction { code } => write!(f, "option {code} twice with different values"),
+        }
     }
 }
 

@@ -1,0 +1,120 @@
+//! Requested names, made fit to be looked up below the boot folder.
+
+use alloc::string::String;
+use core::fmt;
+
+/// Why a name is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadName {
+    /// Nothing is left of it.
+    Empty,
+    /// It has a `..` component. Refused even where it would stay inside: no boot program needs it.
+    Climbs,
+    /// Control octets have no place in a name and would garble a terminal.
+    Control,
+    /// We keep names as UTF-8, as the menu and the logs do.
+    NotText,
+}
+
+/// The relative path that a client means: `\` separates as `/` does (Windows loaders), several separators are one, a
+/// leading or trailing one and `.` components say nothing.
+///
+/// A name is cut at its first 0xff: several BIOS ROMs read option 67 as a C string and take the End option, and what
+/// follows it, for a part of the name.
+pub fn clean(name: &[u8]) -> Result<String, BadName> {
+    let name = name.split(|&octet| octet == 0xff).next().unwrap_or_default();
+    if name.iter().any(u8::is_ascii_control) {
+        return Err(BadName::Control);
+    }
+    let name = core::str::from_utf8(name).map_err(|_| BadName::NotText)?;
+    let mut path = String::with_capacity(name.len());
+    for component in name.split(['/', '\\']) {
+        match component {
+            "" | "." => {}
+            ".." => return Err(BadName::Climbs),
+            component => {
+                if !path.is_empty() {
+                    path.push('/');
+                }
+                path.push_str(component);
+            }
+        }
+    }
+    if path.is_empty() { Err(BadName::Empty) } else { Ok(path) }
+}
+
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadName::Empty => "an empty name",
+            BadName::Climbs => "a name with a .. component",
+            BadName::Control => "a name with control characters",
+            BadName::NotText => "a name that is not UTF-8",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn separators_of_either_kind_and_number_become_one_slash() {
+        for (name, path) in [
+            ("boot.ipxe", "boot.ipxe"),
+            ("/boot.ipxe", "boot.ipxe"),
+            ("\\Boot\\BCD", "Boot/BCD"),
+            ("//EFI\\/boot/./x64.efi", "EFI/boot/x64.efi"),
+            ("./a/", "a"),
+            ("...", "..."),
+            ("a..b/..c", "a..b/..c"),
+            ("grüße.efi", "grüße.efi"),
+        ] {
+            assert_eq!(clean(name.as_bytes()).as_deref(), Ok(path), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_ends_at_the_first_0xff() {
+        assert_eq!(clean(b"undionly.kpxe\xff").as_deref(), Ok("undionly.kpxe"));
+        assert_eq!(clean(b"undionly.kpxe\xff\x42\x00\xff..").as_deref(), Ok("undionly.kpxe"));
+        assert_eq!(clean(b"\xffundionly.kpxe"), Err(BadName::Empty));
+    }
+
+    #[test]
+    fn nothing_climbs() {
+        for name in ["..", "../a", "a/..", "a/../b", "..\\..\\etc/passwd", "/..", "a\\..\\b"] {
+            assert_eq!(clean(name.as_bytes()), Err(BadName::Climbs), "{name}");
+        }
+    }
+
+    #[test]
+    fn control_octets_are_refused() {
+        for octet in (0..0x20).chain([0x7f]) {
+            assert_eq!(clean(&[b'a', octet, b'b']), Err(BadName::Control), "{octet:#04x}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_no_name() {
+        for name in ["", "/", "\\", ".", "/./."] {
+            assert_eq!(clean(name.as_bytes()), Err(BadName::Empty), "{name}");
+        }
+        assert_eq!(clean(b"a\x80"), Err(BadName::NotText));
+    }
+
+    proptest! {
+        #[test]
+        fn a_clean_name_stays_below_its_folder_and_is_its_own_clean_name(
+            name in proptest::collection::vec(
+                prop_oneof![Just(b'.'), Just(b'/'), Just(b'\\'), Just(b'a'), any::<u8>()], 0..40),
+        ) {
+            if let Ok(path) = clean(&name) {
+                prop_assert!(path.split('/').all(|component| !["", ".", ".."].contains(&component)), "{}", path);
+                prop_assert!(!path.contains('\\'));
+                prop_assert_eq!(clean(path.as_bytes()), Ok(path.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! One TFTP transfer (RFC 1350, 2347, 2348, 2349, 7440): what to send next, after a packet or after time has passed.
+//!
+//! The transfer holds neither file nor socket. It names the blocks that go out as a range of the file, so that whoever
+//! drives it can read ahead and send a window in one system call. Time is whatever the caller's clock says, counted
+//! from any fixed moment.
+
+use crate::wire::tftp::{ErrorCode, Options, Packet, Request};
+use alloc::format;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// A transfer under way.
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    size: u64,
+    terms: Terms,
+    /// The OACK, if an option was agreed on. Without one, DATA 1 is the first answer.
+    oack: Option<Vec<u8>>,
+    /// The client has acknowledged something, so its address is no forgery and a full window may go out.
+    opened: bool,
+    /// Blocks acknowledged and blocks sent, counted without the roll-over of the wire.
+    acked: u64,
+    sent: u64,
+    /// Blocks up to this one went out for a second time: see [`Transfer::acked`].
+    repeated: u64,
+    progress: Duration,
+    resend: Duration,
+    wait: Duration,
+    resent: u32,
+}
+
+/// What is to be done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing, until a packet comes or [`Transfer::deadline`] is reached.
+    Wait,
+    /// Send [`Transfer::oack`].
+    Oack,
+    Blocks(Blocks),
+    /// The transfer is over. The packet, if there is one, is sent once and not waited on.
+    End(Outcome, Option<Farewell>),
+}
+
+/// A run of DATA packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocks {
+    /// The first block, counted from 1 and on past 65535; the wire carries its low 16 bits.
+    pub first: u64,
+    pub count: u64,
+}
+
+/// An ERROR that we send.
+pub type Farewell = (ErrorCode, &'static str);
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every octet was acknowledged.
+    Done,
+    /// The client asked for the size, got it and left (EDK2 with ERROR 8, Intel's ROM with another).
+    SizeProbe,
+    /// The client left before the end in a way that means no harm: iPXE has seen enough (0), shim's buffer is too
+    /// small and it starts again (3), somebody wants other options (8).
+    Stopped(ErrorCode),
+    /// The client ended it for another reason.
+    Aborted(ErrorCode),
+    /// The client's port is closed: it was reset, or left without a word.
+    Gone,
+    /// The client fell silent.
+    TimedOut,
+    /// The file no longer had what its size promised.
+    Failed,
+}
+
+/// What client and server agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Terms {
+    blksize: u16,
+    windowsize: u16,
+    tsize: bool,
+    timeout: Option<u8>,
+}
+
+/// Beyond this there is no gain, and some peers fail (u-root 1966).
+const WINDOWSIZE_LIMIT: u16 = 64;
+
+/// RFC 2348.
+const BLKSIZE_RANGE: core::ops::RangeInclusive<u16> = 8..=65464;
+
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+const MOST_RESENDS: u32 = 6;
+
+/// The first packet goes to whoever the request claims to come from: less of it, since the source may be forged.
+const MOST_FIRST_RESENDS: u32 = 3;
+
+/// The longest that a transfer may stand still.
+const STALL: Duration = Duration::from_secs(30);
+
+/// How soon a repeated ACK within a window brings the resending: see [`Transfer::acked_again`].
+const GAP_WAIT: Duration = Duration::from_millis(100);
+
+/// Whether a file can be sent in the mode that a request names. Only `octet` can: no boot program asks for netascii,
+/// and octets as they are must not go out under that name.
+pub fn refuse_mode(mode: &[u8]) -> Option<Farewell> {
+    if mode.eq_ignore_ascii_case(b"octet") {
+        None
+    } else if mode.eq_ignore_ascii_case(b"netascii") {
+        Some((ErrorCode::OTHER, "Octet mode only"))
+    } else {
+        Some((ErrorCode::ILLEGAL, "Illegal operation"))
+    }
+}
+
+/// The largest block that leaves unfragmented on a link of this MTU: boot ROMs cannot reassemble. 32 is 20 for IPv4, 8
+/// for UDP and 4 for TFTP; IPv6 takes 20 more.
+pub fn largest_block(mtu: u32, ipv6: bool) -> u16 {
+    let payload = mtu.saturating_sub(if ipv6 { 52 } else { 32 });
+    u16::try_from(payload).unwrap_or(u16::MAX).clamp(*BLKSIZE_RANGE.start(), *BLKSIZE_RANGE.end())
+}
+
+impl Transfer {
+    /// Accepts a request for something of this size. What to do first is [`Transfer::first`].
+    pub fn new(request: &Request<'_>, size: u64, largest_block: u16, now: Duration) -> Transfer {
+        let (terms, area) = Terms::negotiate(&request.options, size, largest_block);
+        let oack = (!area.is_empty()).then(|| {
+            let mut packet = Vec::with_capacity(2 + area.len());
+            Packet::Oack(Options::read(&area).unwrap_or_default()).write(&mut packet);
+            packet
+        });
+        let wait = terms.timeout.map_or(FIRST_WAIT, |seconds| Duration::from_secs(seconds.into()));
+        Transfer {
+            size,
+            terms,
+            sent: if oack.is_some() { 0 } else { 1 },
+            oack,
+            opened: false,
+            acked: 0,
+            repeated: 0,
+            progress: now,
+            resend: now + wait,
+            wait,
+            resent: 0,
+        }
+    }
+
+    /// The first answer: once at the start, and again whenever the same request comes before it is acknowledged.
+    pub fn first(&self) -> Step {
+        match self.oack {
+            Some(_) => Step::Oack,
+            None => Step::Blocks(Blocks { first: 1, count: 1 }),
+        }
+    }
+
+    /// A packet from the client.
+    pub fn received(&mut self, packet: &Packet<'_>, now: Duration) -> Step {
+        match *packet {
+            Packet::Ack { block } => self.acked(block, now),
+            Packet::Error { code, .. } => Step::End(self.ended_by(code), None),
+            _ => Step::Wait,
+        }
+    }
+
+    /// Time has passed.
+    pub fn elapsed(&mut self, now: Duration) -> Step {
+        if now < self.deadline() {
+            return Step::Wait;
+        }
+        let most = if self.opened { MOST_RESENDS } else { MOST_FIRST_RESENDS };
+        if self.resent >= most || now >= self.progress + STALL {
+            // Nobody has answered yet: the address may be forged, and a stranger need not hear that we give up.
+            let farewell = self.opened.then_some((ErrorCode::OTHER, "Timed out"));
+            return Step::End(Outcome::TimedOut, farewell);
+        }
+        self.resent += 1;
+        self.wait = (self.wait * 2).min(LONGEST_WAIT.max(self.first_wait()));
+        self.resend = now + self.wait;
+        if self.opened { self.again() } else { self.first() }
+    }
+
+    /// When [`Transfer::elapsed`] has something to do, unless a packet comes before.
+    pub fn deadline(&self) -> Duration {
+        self.resend.min(self.progress + STALL)
+    }
+
+    /// The file ended before its size: what is missing cannot be made up, and a short block would pass for the end.
+    pub fn shrank(&self) -> Step {
+        Step::End(Outcome::Failed, Some((ErrorCode::OTHER, "File changed")))
+    }
+
+    /// The OACK, where one is the first answer.
+    pub fn oack(&self) -> &[u8] {
+        self.oack.as_deref().unwrap_or_default()
+    }
+
+    pub fn opened(&self) -> bool {
+        self.opened
+    }
+
+    /// When the client last acknowledged something new, or the start.
+    pub fn progress(&self) -> Duration {
+        self.progress
+    }
+
+    pub fn blksize(&self) -> u16 {
+        self.terms.blksize
+    }
+
+    pub fn windowsize(&self) -> u16 {
+        self.terms.windowsize
+    }
+
+    /// Octets that the client has acknowledged.
+    pub fn octets(&self) -> u64 {
+        self.offset(self.acked + 1)
+    }
+
+    /// Where a block begins in the file.
+    pub fn offset(&self, block: u64) -> u64 {
+        (block - 1).saturating_mul(self.terms.blksize.into()).min(self.size)
+    }
+
+    /// How many octets a block carries: less than `blksize` for the last, and none if the file fills the one before.
+    pub fn payload(&self, block: u64) -> usize {
+        (self.offset(block + 1) - self.offset(block)) as usize
+    }
+
+    /// An ACK counts if it is for a block that is under way. One for an earlier block is a duplicate and is never
+    /// answered: if it were, every block would go out twice from there on, up to the end of the file (RFC 1123
+    /// 4.2.3.1).
+    ///
+    /// An ACK inside the window says that the block after it is missing, and all from there goes out again (RFC 7440
+    /// section 4). EDK2 sends one for any block that it does not expect, so also for each that comes twice; blocks that
+    /// we have just repeated are therefore taken to be under way, or the window would have an apprentice of its own.
+    fn acked(&mut self, block: u16, now: Duration) -> Step {
+        let newly = u64::from(block.wrapping_sub(self.acked as u16));
+        if newly > self.sent - self.acked {
+            return Step::Wait;
+        }
+        let answers_oack = !self.opened && self.sent == 0;
+        if newly == 0 && !answers_oack {
+            return self.acked_again(now);
+        }
+        self.opened = true;
+        self.acked += newly;
+        self.progress = now;
+        self.wait = self.first_wait();
+        self.resend = now + self.wait;
+        self.resent = 0;
+        if self.acked == self.last() {
+            Step::End(Outcome::Done, None)
+        } else if self.acked == self.sent || self.acked < self.repeated {
+            self.send_after(self.sent)
+        } else {
+            self.again()
+        }
+    }
+
+    /// The same ACK over and over is how a client reports that the first block of a window is missing. That makes us
+    /// look sooner whether anything arrives, and still resends by the timer alone: wherever packets flow, an ACK for
+    /// new blocks comes first and nothing is sent twice.
+    fn acked_again(&mut self, now: Duration) -> Step {
+        if self.terms.windowsize > 1 && self.sent > self.acked {
+            self.resend = self.resend.min(now + GAP_WAIT);
+        }
+        Step::Wait
+    }
+
+    /// The whole window, though some of it may have arrived.
+    fn again(&mut self) -> Step {
+        let step = self.send_after(self.acked);
+        self.repeated = self.sent;
+        step
+    }
+
+    /// What the window holds behind this block.
+    fn send_after(&mut self, block: u64) -> Step {
+        let end = self.last().min(self.acked + u64::from(self.terms.windowsize));
+        if end <= block {
+            return Step::Wait;
+        }
+        self.sent = end;
+        Step::Blocks(Blocks { first: block + 1, count: end - block })
+    }
+
+    fn ended_by(&self, code: ErrorCode) -> Outcome {
+        match code {
+            _ if !self.opened && self.terms.tsize => Outcome::SizeProbe,
+            ErrorCode::OTHER | ErrorCode::FULL | ErrorCode::OPTIONS_REFUSED => Outcome::Stopped(code),
+            _ => Outcome::Aborted(code),
+        }
+    }
+
+    /// The last block: the one that is not full, if only because it is empty.
+    fn last(&self) -> u64 {
+        self.size / u64::from(self.terms.blksize) + 1
+    }
+
+    /// RFC 2349 gives the client a say in when we resend.
+    fn first_wait(&self) -> Duration {
+        self.terms.timeout.map_or(FIRST_WAIT, |seconds| Duration::from_secs(seconds.into()))
+    }
+}
+
+impl Terms {
+    /// What is agreed on, and the area of the OACK that says so: only options that were asked for, each once, in the
+    /// client's order and spelling, and nothing larger than asked. EDK2 refuses any other OACK.
+    fn negotiate(options: &Options<'_>, size: u64, largest_block: u16) -> (Terms, Vec<u8>) {
+        let mut area = Vec::new();
+        let mut terms = Terms { blksize: 512, windowsize: 1, tsize: false, timeout: None };
+        let (mut blksize, mut windowsize) = (None, None);
+        for (name, value) in options.iter() {
+            let Some(asked) = decimal(value) else { continue };
+            let answer = if name.eq_ignore_ascii_case(b"blksize") && blksize.is_none() && asked >= 8 {
+                *blksize.insert(asked.min(largest_block.into()))
+            } else if name.eq_ignore_ascii_case(b"windowsize") && windowsize.is_none() && asked >= 1 {
+                *windowsize.insert(asked.min(WINDOWSIZE_LIMIT.into()))
+            } else if name.eq_ignore_ascii_case(b"tsize") && !terms.tsize {
+                terms.tsize = true;
+                size
+            } else if name.eq_ignore_ascii_case(b"timeout") && terms.timeout.is_none() && asked >= 1 {
+                let Ok(seconds) = u8::try_from(asked) else { continue };
+                u64::from(*terms.timeout.insert(seconds))
+            } else {
+                continue;
+            };
+            Options::write(name, format!("{answer}").as_bytes(), &mut area);
+        }
+        // Both were cut to 16 bits above.
+        terms.blksize = blksize.map_or(terms.blksize, |asked| asked as u16);
+        terms.windowsize = windowsize.map_or(terms.windowsize, |asked| asked as u16);
+        (terms, area)
+    }
+}
+
+fn decimal(value: &[u8]) -> Option<u64> {
+    let digits = value.iter().all(u8::is_ascii_digit);
+    core::str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()
+}
