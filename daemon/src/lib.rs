@@ -6,6 +6,7 @@ pub mod daemonize;
 pub mod files;
 pub mod journal;
 pub mod log;
+pub mod net;
 pub mod systemd;
 
 pub mod config;

@@ -1,0 +1,128 @@
+//! A port that cannot be had, said so that somebody can act: which, who has it, what to change.
+
+use crate::net::holder::{Holder, Transport, holder};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+#[derive(Debug)]
+pub struct Busy {
+    pub transport: Transport,
+    pub wanted: SocketAddr,
+    /// Known for an address in use, unless its socket vanished before we looked.
+    pub holder: Option<Holder>,
+    pub error: io::Error,
+}
+
+impl Busy {
+    /// Looks for the holder at once: the process that we ask for may be a short one.
+    pub fn new(transport: Transport, wanted: SocketAddr, error: io::Error) -> Self {
+        let in_use = error.kind() == io::ErrorKind::AddrInUse;
+        let holder = in_use.then(|| holder(transport, wanted.ip(), wanted.port())).flatten();
+        Busy { transport, wanted, holder, error }
+    }
+
+    /// What the administrator can do about it.
+    pub fn advice(&self) -> &'static str {
+        match self.error.kind() {
+            io::ErrorKind::PermissionDenied => "ports below 1024 need root or CAP_NET_BIND_SERVICE",
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+            io::ErrorKind::AddrInUse => {
+                let process = self.holder.as_ref().and_then(|holder| holder.process.as_ref());
+                advice(self.wanted.port(), process.map(|process| process.name.as_str()))
+            }
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let transport = match self.transport {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+        };
+        write!(f, "{transport} port {} on {} cannot be had: ", self.wanted.port(), self.wanted.ip())?;
+        match &self.holder {
+            Some(holder) => write!(f, "{holder} has it")?,
+            None => write!(f, "{}", self.error)?,
+        }
+        match self.advice() {
+            "" => Ok(()),
+            advice => write!(f, "; {advice}"),
+        }
+    }
+}
+
+impl std::error::Error for Busy {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+fn advice(port: u16, holder: Option<&str>) -> &'static str {
+    let known = KNOWN.iter().find(|known| known.0 == port && holder.is_some_and(|name| name.starts_with(known.1)));
+    match (known, holder, port) {
+        (Some(known), ..) => known.2,
+        (None, None, 67) => {
+            "if it is dnsmasq, set bind-dynamic in its configuration; if it is another boot server, stop it"
+        }
+        (None, Some("proxydhcpd" | "python3" | "python"), _) => "a boot server is running already: stop one of the two",
+        (None, ..) => "stop it, or keep the port for it and serve without",
+    }
+}
+
+/// Port, beginning of the process name, what to change. Seen: dnsmasq 2.90 (`tests/sockets.rs`); Kea's option from its
+/// manual.
+const KNOWN: &[(u16, &str, &str)] = &[
+    (67, "dnsmasq", "set bind-dynamic in its configuration, so that it shares the port"),
+    (67, "kea-dhcp4", "set \"dhcp-socket-type\": \"raw\" in its interfaces-config"),
+    (4011, "dnsmasq", "it answers network boots itself: remove pxe-service and pxe-prompt from its configuration"),
+    (69, "dnsmasq", "it serves TFTP itself: remove enable-tftp from its configuration"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::holder::Process;
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
+    fn busy(port: u16, error: i32, name: Option<&str>) -> Busy {
+        let process = name.map(|name| Process { pid: 812, name: name.into() });
+        Busy {
+            transport: Transport::Udp,
+            wanted: SocketAddrV4::new(Ipv4Addr::BROADCAST, port).into(),
+            holder: (error == libc::EADDRINUSE).then(|| Holder { address: Ipv4Addr::UNSPECIFIED.into(), process }),
+            error: io::Error::from_raw_os_error(error),
+        }
+    }
+
+    #[test]
+    fn dnsmasq_on_its_wildcard_is_told_to_bind_dynamically() {
+        assert_eq!(
+            busy(67, libc::EADDRINUSE, Some("dnsmasq")).to_string(),
+            "UDP port 67 on 255.255.255.255 cannot be had: dnsmasq (pid 812) on 0.0.0.0 has it; \
+             set bind-dynamic in its configuration, so that it shares the port"
+        );
+    }
+
+    #[test]
+    fn without_the_right_to_look_the_usual_suspect_is_named() {
+        let text = busy(67, libc::EADDRINUSE, None).to_string();
+        assert!(
+            text.contains("somebody (not visible without root) on 0.0.0.0") && text.contains("bind-dynamic"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_missing_right_is_named() {
+        let text = busy(67, libc::EACCES, None).to_string();
+        assert!(text.ends_with("; ports below 1024 need root or CAP_NET_BIND_SERVICE"), "{text}");
+    }
+
+    #[test]
+    fn a_second_boot_server_is_told_apart_from_a_dhcp_server() {
+        assert!(busy(4011, libc::EADDRINUSE, Some("proxydhcpd")).to_string().contains("stop one of the two"));
+    }
+}

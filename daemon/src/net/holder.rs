@@ -1,0 +1,201 @@
+//! Who holds a port: a start that fails with "address already in use" is worth nothing to an administrator who cannot
+//! see by whom.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Udp,
+    Tcp,
+}
+
+/// A socket that is bound to the port asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bound {
+    pub address: IpAddr,
+    /// Names the socket in the whole system.
+    pub inode: u64,
+}
+
+/// A process that holds a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    pub pid: u32,
+    /// As the kernel keeps it: at most 15 octets, `systemd-network` for systemd-networkd.
+    pub name: String,
+}
+
+/// Who stands in the way of a bind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub address: IpAddr,
+    /// `None`: its process belongs to another user, and we are not root.
+    pub process: Option<Process>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.process {
+            Some(process) => write!(f, "{} (pid {}) on {}", process.name.escape_debug(), process.pid, self.address),
+            None => write!(f, "somebody (not visible without root) on {}", self.address),
+        }
+    }
+}
+
+/// The socket in the way of `address`: one on the same address, or on a wildcard, or any if `address` is a wildcard.
+pub fn holder(transport: Transport, address: IpAddr, port: u16) -> Option<Holder> {
+    let bound = bound(transport, port).ok()?.into_iter().find(|other| overlap(address, other.address))?;
+    Some(bound.holder())
+}
+
+impl Bound {
+    /// Looks for its process, which means looking into every process there is: some milliseconds.
+    pub fn holder(&self) -> Holder {
+        Holder { address: self.address, process: process_with(self.inode) }
+    }
+}
+
+/// The sockets of our network namespace on this port, IPv4 and IPv6; of TCP, only those that listen.
+pub fn bound(transport: Transport, port: u16) -> io::Result<Vec<Bound>> {
+    let (four, six) = match transport {
+        Transport::Udp => ("udp", "udp6"),
+        Transport::Tcp => ("tcp", "tcp6"),
+    };
+    let mut bound = parse(&table(four)?, transport, port);
+    // A kernel without IPv6 has no such table.
+    bound.extend(parse(&table(six).unwrap_or_default(), transport, port));
+    bound.sort();
+    Ok(bound)
+}
+
+/// Whether binding the one is in the way of the other. An IPv6 wildcard takes IPv4 too unless told otherwise, which
+/// cannot be seen from outside.
+pub fn overlap(one: IpAddr, other: IpAddr) -> bool {
+    one == other || one.is_unspecified() || other.is_unspecified()
+}
+
+/// Octets of a table that are read: some hundred thousand sockets, more than any boot server shares its host with.
+const TABLE: u64 = 32 << 20;
+
+/// The thread's own table: `/proc/net` shows that of the first thread, which may live in another namespace.
+fn table(name: &str) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(format!("/proc/thread-self/net/{name}"))?.take(TABLE).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn parse(table: &str, transport: Transport, port: u16) -> Vec<Bound> {
+    table.lines().skip(1).filter_map(|line| row(line, transport, port)).collect()
+}
+
+/// `sl local remote st tx:rx tr:when retransmits uid timeout inode ...`, with `local` as `ADDRESS:PORT` in hexadecimal.
+fn row(line: &str, transport: Transport, port: u16) -> Option<Bound> {
+    const LISTENING: &str = "0A";
+    let mut columns = line.split_ascii_whitespace();
+    let (address, local_port) = columns.nth(1)?.split_once(':')?;
+    if u16::from_str_radix(local_port, 16) != Ok(port) {
+        return None;
+    }
+    let state = columns.nth(1)?;
+    if transport == Transport::Tcp && state != LISTENING {
+        return None;
+    }
+    let inode = columns.nth(5)?.parse().ok()?;
+    Some(Bound { address: parse_address(address)?, inode })
+}
+
+/// The kernel prints an address as 32-bit words in the byte order of the machine.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let word = |at: usize| Some(u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
+    match text.len() {
+        8 => Some(Ipv4Addr::from(word(0)?).into()),
+        32 => {
+            let mut octets = [0; 16];
+            for (index, part) in octets.chunks_exact_mut(4).enumerate() {
+                part.copy_from_slice(&word(index * 8)?);
+            }
+            Some(Ipv6Addr::from(octets).to_canonical())
+        }
+        _ => None,
+    }
+}
+
+/// The first process, by number, that has this socket open, among those that we may look into.
+fn process_with(inode: u64) -> Option<Process> {
+    let wanted = format!("socket:[{inode}]");
+    let numbers: BTreeSet<u32> =
+        fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let pid = numbers.into_iter().find(|pid| {
+        fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|descriptors| {
+            descriptors.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|to| to.as_os_str() == &*wanted))
+        })
+    })?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(Process { pid, name: name.trim_end().to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+
+    #[test]
+    fn our_own_socket_is_found_with_our_name_and_pid() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let found = holder(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), port).unwrap();
+        assert_eq!(found.address, Ipv4Addr::LOCALHOST);
+        let process = found.process.unwrap();
+        assert_eq!(process.pid, std::process::id());
+        assert_eq!(process.name, fs::read_to_string("/proc/self/comm").unwrap().trim_end());
+        drop(socket);
+        assert_eq!(holder(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), port), None);
+    }
+
+    #[test]
+    fn a_socket_on_another_address_is_not_in_the_way() {
+        let socket = UdpSocket::bind("127.0.0.2:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        assert_eq!(holder(Transport::Udp, Ipv4Addr::LOCALHOST.into(), port), None);
+        assert!(holder(Transport::Udp, Ipv4Addr::new(127, 0, 0, 2).into(), port).is_some());
+    }
+
+    #[test]
+    fn a_tcp_port_is_held_by_who_listens_not_by_its_connections() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let _client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (_served, _) = listener.accept().unwrap();
+        assert_eq!(bound(Transport::Tcp, port).unwrap().len(), 1);
+        drop(listener);
+        assert_eq!(bound(Transport::Tcp, port).unwrap(), []);
+    }
+
+    #[test]
+    fn an_ipv6_wildcard_stands_in_the_way_of_ipv4() {
+        let Ok(socket) = UdpSocket::bind("[::]:0") else { return }; // a machine without IPv6
+        let port = socket.local_addr().unwrap().port();
+        let found = holder(Transport::Udp, Ipv4Addr::LOCALHOST.into(), port).unwrap();
+        assert_eq!(found.address, Ipv6Addr::UNSPECIFIED);
+    }
+
+    #[test]
+    fn a_process_of_somebody_else_is_somebody() {
+        let holder = Holder { address: Ipv4Addr::UNSPECIFIED.into(), process: None };
+        assert_eq!(holder.to_string(), "somebody (not visible without root) on 0.0.0.0");
+    }
+
+    #[test]
+    fn odd_rows_are_passed_over() {
+        for table in ["", "header\n", "header\n 1:", "h\n 0: 00:0043 0:0 07", "h\n 0: ZZZZZZZZ:0043 0:0 07 0 0 0 0 0 9"]
+        {
+            assert_eq!(parse(table, Transport::Udp, 67), []);
+        }
+        let good = "h\n 7: FFFFFFFF:0043 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 4711 2 0 0";
+        assert_eq!(parse(good, Transport::Udp, 67), [Bound { address: Ipv4Addr::BROADCAST.into(), inode: 4711 }]);
+    }
+}

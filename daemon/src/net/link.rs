@@ -1,0 +1,229 @@
+//! The interfaces that are served, listed and watched. A change is never applied as a difference: it is only a reason
+//! to list again, so a lost notification, a rename or a burst cannot leave us with a picture that is not so.
+
+use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
+use proxydhcpd_core::link::{Link, Network4};
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope};
+use rtnetlink::packet_route::link::{InfoPortKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use rtnetlink::{Handle, MulticastGroup, new_connection, new_multicast_connection};
+use std::convert::Infallible;
+use std::io;
+use std::net::Ipv4Addr;
+use std::thread;
+use std::time::Duration;
+
+/// Which interfaces are wanted. Empty lists ask nothing: every interface on which machines can boot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Names, with `*` for any characters and `?` for one.
+    pub interfaces: Vec<String>,
+    /// Addresses of ours. A link with none of them is left out; of the others, only these are served.
+    pub addresses: Vec<Ipv4Addr>,
+}
+
+/// Publishes the list now, and again after every change that alters it. Never ends: while the kernel cannot be asked,
+/// the last list stands.
+pub async fn watch(filter: Filter, mut publish: impl FnMut(Vec<Link>)) -> Infallible {
+    let mut published = None;
+    loop {
+        let error = match follow(&filter, &mut published, &mut publish).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        };
+        tracing::warn!("cannot watch the network interfaces: {error}; trying again");
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// The list as it is now, for those who do not stay. Blocks for the few milliseconds that the kernel needs.
+pub fn list(filter: &Filter) -> io::Result<Vec<Link>> {
+    let ask = || {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+            let (connection, handle, _) = new_connection()?;
+            tokio::select! {
+                _ = connection => Err(closed()),
+                links = served(&handle, filter) => links,
+            }
+        })
+    };
+    // A thread of its own, because a runtime cannot be entered where another one runs already.
+    thread::scope(|scope| scope.spawn(ask).join()).unwrap_or_else(|_| Err(io::Error::other("the listing failed")))
+}
+
+/// Notifications that follow each other within this time lead to one listing: a bridge that comes up sends a dozen.
+const BURST: Duration = Duration::from_millis(100);
+
+/// Until a closed netlink socket is opened again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Longest wait for a listing: if the answer was lost, asking again is the way out.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+async fn follow(
+    filter: &Filter,
+    published: &mut Option<Vec<Link>>,
+    publish: &mut impl FnMut(Vec<Link>),
+) -> io::Result<Infallible> {
+    // Subscribed first and listed then, so that nothing falls between the two.
+    let (connection, handle, mut changes) =
+        new_multicast_connection(&[MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr])?;
+    let followed = async {
+        loop {
+            let links = served(&handle, filter).await?;
+            if published.as_ref() != Some(&links) {
+                *published = Some(links.clone());
+                publish(links);
+            }
+            // Any message will do, also the one that says that messages were lost.
+            changes.next().await.ok_or_else(closed)?;
+            tokio::time::sleep(BURST).await;
+            drain(&mut changes).await;
+        }
+    };
+    tokio::select! {
+        _ = connection => Err(closed()),
+        ended = followed => ended,
+    }
+}
+
+/// Takes what has gathered. What comes after the last of it is a new reason to list.
+async fn drain(changes: &mut (impl Stream + Unpin)) {
+    while let Some(Some(_)) = changes.next().now_or_never() {}
+}
+
+async fn served(handle: &Handle, filter: &Filter) -> io::Result<Vec<Link>> {
+    let dumps = async {
+        let links: Vec<LinkMessage> = handle.link().get().execute().try_collect().await?;
+        let addresses: Vec<AddressMessage> = handle.address().get().execute().try_collect().await?;
+        Ok::<_, rtnetlink::Error>((links, addresses))
+    };
+    let (links, addresses) = tokio::time::timeout(PATIENCE, dumps).await?.map_err(io::Error::other)?;
+    let mut links: Vec<Link> = links.iter().filter_map(|link| serve(link, &addresses, filter)).collect();
+    links.sort_by_key(|link| link.index);
+    Ok(links)
+}
+
+/// The link as it is served, if it is.
+fn serve(message: &LinkMessage, addresses: &[AddressMessage], filter: &Filter) -> Option<Link> {
+    let index = message.header.index;
+    let name = message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name.clone()),
+        _ => None,
+    })?;
+    if !(can_boot_machines(message.header.flags) || filter.interfaces.contains(&name)) || is_port(message) {
+        return None;
+    }
+    // Up is what the administrator said, not what the cable says: where the only machine on the cable is switched off
+    // there is no carrier, and its first DISCOVER follows the carrier sooner than we could open anything.
+    if !message.header.flags.contains(LinkFlags::Up) {
+        return None;
+    }
+    if !filter.interfaces.is_empty() && !filter.interfaces.iter().any(|pattern| matches(pattern, &name)) {
+        return None;
+    }
+    let mut ipv4 = networks(index, addresses);
+    ipv4.retain(|network| filter.addresses.is_empty() || filter.addresses.contains(&network.address));
+    let mtu = message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Mtu(mtu) => Some(*mtu),
+        _ => None,
+    })?;
+    (!ipv4.is_empty()).then_some(Link { index, name, mtu, ipv4 })
+}
+
+/// A DISCOVER is a broadcast. Tunnels and the loopback have none; who wants to serve one all the same (relays behind a
+/// tunnel, a test) names it in full.
+fn can_boot_machines(flags: LinkFlags) -> bool {
+    flags.contains(LinkFlags::Broadcast) && !flags.contains(LinkFlags::Loopback)
+}
+
+/// A port of a bridge, bond, team or Open vSwitch hands what it receives to its master, and the master is served: two
+/// would see each packet twice. A member of a VRF keeps its packets, and its addresses.
+fn is_port(message: &LinkMessage) -> bool {
+    message.attributes.iter().any(|attribute| match attribute {
+        LinkAttribute::LinkInfo(infos) => {
+            infos.iter().any(|info| matches!(info, LinkInfo::PortKind(kind) if *kind != InfoPortKind::Vrf))
+        }
+        _ => false,
+    })
+}
+
+/// The addresses of an interface in the kernel's order, primary ones first: the first one names us there.
+fn networks(index: u32, addresses: &[AddressMessage]) -> Vec<Network4> {
+    let mut own: Vec<&AddressMessage> = addresses
+        .iter()
+        .filter(|message| message.header.index == index && message.header.family == AddressFamily::Inet)
+        .collect();
+    own.sort_by_key(|message| message.header.flags.contains(AddressHeaderFlags::Secondary));
+    own.into_iter().filter_map(network).collect()
+}
+
+fn network(message: &AddressMessage) -> Option<Network4> {
+    // Ours is the local one: on a point-to-point link the other is the peer's. An address of host scope
+    // means nothing to others.
+    let address = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Local(std::net::IpAddr::V4(address)) => Some(*address),
+        _ => None,
+    })?;
+    let usable = message.header.scope != AddressScope::Host || address.is_loopback();
+    usable.then_some(Network4 { address, prefix: message.header.prefix_len })
+}
+
+/// Shell patterns with `*` and `?`: a star takes as little as it can, and one character more whenever the rest does not
+/// fit.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut p, mut n) = (0, 0);
+    let mut star = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(&letter) if letter == b'?' || letter == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => {
+                let Some((at, taken)) = star else { return false };
+                star = Some((at, taken + 1));
+                (p, n) = (at + 1, taken + 1);
+            }
+        }
+    }
+    pattern[p..].iter().all(|&letter| letter == b'*')
+}
+
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the netlink socket was closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_those_of_the_shell() {
+        for (pattern, name) in [
+            ("eth0", "eth0"),
+            ("eth*", "eth0"),
+            ("eth*", "eth"),
+            ("*", "lo"),
+            ("en*s?", "enp3s0"),
+            ("*.10", "eth0.10.10"),
+        ] {
+            assert!(matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in
+            [("eth", "eth0"), ("eth0", "eth"), ("eth?", "eth"), ("", "eth0"), ("*.10", "eth0.100"), ("?", "")]
+        {
+            assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_full_of_stars_does_not_take_for_ever() {
+        assert!(!matches(&"*a".repeat(40), &"a".repeat(39)));
+    }
+}

@@ -1,0 +1,8 @@
+//! Calls the kernel: datagrams with the link they came by, sockets that live beside a DHCP server, who holds a port,
+//! which interfaces there are. Knows no protocol above UDP.
+
+pub mod busy;
+pub mod holder;
+pub mod link;
+pub mod sys;
+pub mod udp;

@@ -1,0 +1,161 @@
+//! Sockets that live beside a DHCP server on the same host. Which of two sockets on one port receives what is measured
+//! in `tests/sockets.rs`; the reasons are there, the short form here:
+//!
+//! - A socket on 255.255.255.255 gets every limited broadcast, beside any other socket that got it too, and no unicast:
+//!   it cannot take a renewal or a relayed request from the DHCP server.
+//! - A socket on an address of ours takes the unicast for it away from a wildcard socket. It is for relayed requests
+//!   where we have the port for ourselves, and it yields as soon as somebody else wants it.
+//! - All of them share by SO_REUSEADDR, the one option that dnsmasq, systemd-networkd and dhcpd all set. SO_REUSEPORT
+//!   would spread the packets between us and them.
+
+use crate::net::busy::Busy;
+use crate::net::holder::{Bound, Holder, Transport, bound, overlap};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::stat::fstat;
+use socket2::{Domain, Socket, Type};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A thread that receives comes back after this time, to see whether it shall stop.
+pub const GLANCE: Duration = Duration::from_secs(1);
+
+/// For all limited broadcasts to this port, and nothing else. Sends broadcasts too.
+///
+/// Bound to a device it is deaf for good once that interface has been deleted, even if one of the same name follows;
+/// without, it hears whatever comes.
+pub fn broadcast(port: u16, device: Option<&str>) -> Result<UdpSocket, Busy> {
+    open(SocketAddrV4::new(Ipv4Addr::BROADCAST, port), true, device)
+}
+
+/// For everything that is sent to this port, alone: whoever else wants it is told so.
+pub fn exclusive(port: u16) -> Result<UdpSocket, Busy> {
+    open(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port), false, None)
+}
+
+/// The sockets for unicast to our own addresses, as far as nobody else on this host wants the port.
+#[derive(Debug)]
+pub struct Polite {
+    port: u16,
+    addresses: BTreeMap<Ipv4Addr, State>,
+}
+
+/// A socket that may be withdrawn while a thread waits on it.
+#[derive(Debug)]
+pub struct Unicast {
+    pub socket: UdpSocket,
+    withdrawn: AtomicBool,
+}
+
+/// What a look around has changed.
+#[derive(Debug)]
+pub enum Change {
+    /// To be received from, until it is withdrawn.
+    Opened(Arc<Unicast>),
+    /// Somebody else has this address and port or all of them, and unicast is theirs. Relayed requests do not reach us.
+    Yielded(Ipv4Addr, Holder),
+    Failed(Busy),
+}
+
+impl Polite {
+    pub fn new(port: u16) -> Self {
+        Polite { port, addresses: BTreeMap::new() }
+    }
+
+    /// Looks around, and opens or withdraws what that asks for: to be called when our addresses change, and every few
+    /// seconds, because a DHCP server may start after us. Says each change once. Dropping `self` withdraws all.
+    pub fn look(&mut self, addresses: &[Ipv4Addr]) -> Vec<Change> {
+        self.addresses.retain(|address, _| addresses.contains(address));
+        addresses.iter().filter_map(|&address| self.look_at(address)).collect()
+    }
+
+    fn look_at(&mut self, address: Ipv4Addr) -> Option<Change> {
+        let wanted = SocketAddrV4::new(address, self.port);
+        let before = self.addresses.get(&address);
+        let (after, change) = match self.other(address) {
+            Ok(Some(_)) if matches!(before, Some(State::Yielded)) => return None,
+            Ok(Some(other)) => (State::Yielded, Change::Yielded(address, other.holder())),
+            Ok(None) if matches!(before, Some(State::Open(_))) => return None,
+            Ok(None) => match open(wanted, true, None).map(Unicast::new) {
+                Ok(unicast) => (State::Open(Lease(Arc::clone(&unicast))), Change::Opened(unicast)),
+                Err(_) if matches!(before, Some(State::Failed)) => return None,
+                Err(busy) => (State::Failed, Change::Failed(busy)),
+            },
+            // Not to know who is there is no leave to take the port.
+            Err(_) if matches!(before, Some(State::Failed)) => return None,
+            Err(error) => (State::Failed, Change::Failed(Busy::new(Transport::Udp, wanted.into(), error))),
+        };
+        self.addresses.insert(address, after);
+        Some(change)
+    }
+
+    /// The socket of somebody else who has a claim on unicast to this address.
+    fn other(&self, address: Ipv4Addr) -> io::Result<Option<Bound>> {
+        let ours: Vec<u64> = self.addresses.values().filter_map(State::inode).collect();
+        let others = bound(Transport::Udp, self.port)?;
+        Ok(others.into_iter().find(|other| overlap(address.into(), other.address) && !ours.contains(&other.inode)))
+    }
+}
+
+impl Unicast {
+    fn new(socket: UdpSocket) -> Arc<Self> {
+        Arc::new(Unicast { socket, withdrawn: AtomicBool::new(false) })
+    }
+
+    /// Whoever receives on it lets it go when this is true; it is closed with the last of them.
+    pub fn is_withdrawn(&self) -> bool {
+        self.withdrawn.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    Open(Lease),
+    Yielded,
+    Failed,
+}
+
+/// Our half of an open socket: to drop it is to withdraw it.
+#[derive(Debug)]
+struct Lease(Arc<Unicast>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.withdrawn.store(true, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    fn inode(&self) -> Option<u64> {
+        match self {
+            State::Open(lease) => fstat(&lease.0.socket).ok().map(|stat| stat.st_ino),
+            State::Yielded | State::Failed => None,
+        }
+    }
+}
+
+/// What the kernel may hold for us while we are busy: some thousand packets of machines that are switched on together.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
+fn open(address: SocketAddrV4, shared: bool, device: Option<&str>) -> Result<UdpSocket, Busy> {
+    let socket = || {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+        socket.set_reuse_address(shared)?;
+        socket.set_broadcast(true)?;
+        socket.set_read_timeout(Some(GLANCE))?;
+        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+        // Beyond the system's limit with CAP_NET_ADMIN, up to it without.
+        if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+            socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        }
+        if let Some(device) = device {
+            socket.bind_device(Some(device.as_bytes()))?;
+        }
+        socket.bind(&address.into())?;
+        Ok(socket.into())
+    };
+    socket().map_err(|error| Busy::new(Transport::Udp, address.into(), error))
+}

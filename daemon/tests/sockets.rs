@@ -1,0 +1,322 @@
+//! Who receives what when we share a host with a DHCP server, as the kernel and a real dnsmasq have it. Each test has
+//! its own networks: `server`, with us and the DHCP server on it, and `client` at the other end of a cable.
+
+mod netns;
+
+use netns::{Host, PATIENCE, Peer, wait_for};
+use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd::net::sys::{Batch, SendBatch};
+use proxydhcpd::net::udp::{self, Change, Polite, Unicast};
+use socket2::{Domain, Socket, Type};
+use std::io::{ErrorKind, Read};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 50);
+const DNSMASQ: &str = "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=lan --leasefile-ro \
+    --dhcp-authoritative --dhcp-range=192.0.2.100,192.0.2.120,1h --user=root --pid-file= --no-ping";
+
+#[test]
+fn beside_a_sharing_dnsmasq_we_hear_broadcasts_and_it_keeps_its_unicast() {
+    for dnsmasq_first in [true, false] {
+        let net = Net::new();
+        let early = dnsmasq_first.then(|| net.dnsmasq("--bind-dynamic"));
+        let ours = net.server.on(|| udp::broadcast(67, None).unwrap());
+        let _dnsmasq = early.unwrap_or_else(|| net.dnsmasq("--bind-dynamic"));
+
+        let client = net.client_without_address();
+        client.send_to(&bootp(DISCOVER), (Ipv4Addr::BROADCAST, 67)).unwrap();
+        assert_eq!(answer(&client), OFFER, "dnsmasq first: {dnsmasq_first}");
+        let mut batch = Batch::new();
+        assert_eq!(batch.receive(ours.as_fd()).unwrap(), 1);
+        let datagram = batch.iter().next().unwrap();
+        assert_eq!(datagram.from, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68));
+        assert_eq!((datagram.to, datagram.link), (Ipv4Addr::BROADCAST, net.server.index("lan")));
+        assert_eq!(datagram.payload, bootp(DISCOVER));
+        drop(client);
+
+        let client = net.client_with_address();
+        client.send_to(&bootp(INFORM), (SERVER, 67)).unwrap();
+        assert_eq!(answer(&client), ACK, "dnsmasq first: {dnsmasq_first}");
+        assert_silent(&ours);
+    }
+}
+
+#[test]
+fn a_dnsmasq_that_keeps_the_whole_port_is_named_with_the_way_out() {
+    let net = Net::new();
+    let dnsmasq = net.dnsmasq("");
+    let busy = net.server.on(|| udp::broadcast(67, None)).unwrap_err();
+    assert_eq!(busy.error.kind(), ErrorKind::AddrInUse);
+    let text = busy.to_string();
+    assert!(text.contains(&format!("dnsmasq (pid {}) on 0.0.0.0", dnsmasq.0.id())), "{text}");
+    assert!(text.contains("set bind-dynamic"), "{text}");
+}
+
+/// The other way round it is dnsmasq that cannot start: an installation has to set bind-dynamic in any case.
+#[test]
+fn a_dnsmasq_that_wants_the_whole_port_fails_if_we_were_first() {
+    let net = Net::new();
+    let _ours = net.server.on(|| udp::broadcast(67, None).unwrap());
+    let mut dnsmasq = net.server.on(|| Peer::start(DNSMASQ));
+    let status = wait_for("dnsmasq to give up", || dnsmasq.0.try_wait().unwrap());
+    assert!(!status.success());
+    let mut text = String::new();
+    dnsmasq.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(text.contains("in use"), "{text}");
+}
+
+#[test]
+fn a_wildcard_server_that_shares_keeps_its_unicast_whoever_was_first() {
+    for server_first in [true, false] {
+        let net = Net::new();
+        let early = server_first.then(|| net.wildcard());
+        let ours = net.server.on(|| udp::broadcast(67, None).unwrap());
+        let theirs = early.unwrap_or_else(|| net.wildcard());
+        let client = net.client_with_address();
+        client.send_to(b"to all", (Ipv4Addr::BROADCAST, 67)).unwrap();
+        assert_eq!((receive(&theirs), receive(&ours)), (b"to all".to_vec(), b"to all".to_vec()));
+        client.send_to(b"to one", (SERVER, 67)).unwrap();
+        assert_eq!(receive(&theirs), b"to one");
+        // Nor do we get the broadcast address of the network: no boot firmware sends there.
+        client.send_to(b"to net", (Ipv4Addr::new(192, 0, 2, 255), 67)).unwrap();
+        assert_eq!(receive(&theirs), b"to net");
+        assert_silent(&ours);
+    }
+}
+
+/// Why [`Polite`] is: the kernel prefers the more specific socket, whoever was first.
+#[test]
+fn a_socket_on_an_address_would_take_the_unicast_of_a_wildcard_server() {
+    let net = Net::new();
+    let (mut polite, ours) = net.polite();
+    let theirs = net.wildcard();
+    let client = net.client_with_address();
+    client.send_to(b"renewal", (SERVER, 67)).unwrap();
+    assert_eq!(receive(&ours.socket), b"renewal");
+    assert_silent(&theirs);
+
+    let changes = net.server.on(|| polite.look(&[SERVER]));
+    assert!(matches!(&changes[..], [Change::Yielded(SERVER, _)]), "{changes:?}");
+    assert!(ours.is_withdrawn());
+    drop(ours);
+    client.send_to(b"again", (SERVER, 67)).unwrap();
+    assert_eq!(receive(&theirs), b"again");
+}
+
+#[test]
+fn relayed_requests_are_left_to_a_dnsmasq_while_it_runs() {
+    let net = Net::new();
+    let (mut polite, ours) = net.polite();
+    let mut look = || net.server.on(|| polite.look(&[SERVER]));
+    assert!(look().is_empty());
+
+    let dnsmasq = net.dnsmasq("--bind-dynamic");
+    match &look()[..] {
+        [Change::Yielded(SERVER, holder)] => assert_eq!(holder.process.as_ref().unwrap().pid, dnsmasq.0.id()),
+        changes => panic!("{changes:?}"),
+    }
+    assert!(ours.is_withdrawn());
+    drop(ours);
+    let client = net.client_with_address();
+    client.send_to(&bootp(INFORM), (SERVER, 67)).unwrap();
+    assert_eq!(answer(&client), ACK);
+
+    assert!(look().is_empty(), "said once");
+    drop(dnsmasq);
+    assert!(matches!(&look()[..], [Change::Opened(_)]));
+    drop(polite);
+    assert_eq!(net.server.on(|| bound(Transport::Udp, 67).unwrap()), [], "nothing is left open");
+}
+
+#[test]
+fn an_address_that_is_not_there_yet_is_tried_again_and_complained_of_once() {
+    let net = Net::new();
+    let late = Ipv4Addr::new(198, 51, 100, 1);
+    let mut polite = Polite::new(67);
+    let mut look = |addresses: &[Ipv4Addr]| net.server.on(|| polite.look(addresses));
+    match &look(&[late])[..] {
+        [Change::Failed(busy)] => assert_eq!(busy.error.kind(), ErrorKind::AddrNotAvailable),
+        changes => panic!("{changes:?}"),
+    }
+    assert!(look(&[late]).is_empty());
+    net.server.run("ip addr add 198.51.100.1/24 dev lan");
+    let opened = match look(&[late]).pop() {
+        Some(Change::Opened(opened)) => opened,
+        change => panic!("{change:?}"),
+    };
+    assert!(look(&[SERVER]).len() == 1 && opened.is_withdrawn(), "an address that we lost");
+}
+
+#[test]
+fn the_second_server_on_4011_is_told_of_the_first() {
+    let net = Net::new();
+    let ours = net.server.on(|| udp::exclusive(4011).unwrap());
+    let busy = net.server.on(|| udp::exclusive(4011)).unwrap_err();
+    assert_eq!(busy.holder.unwrap().process.unwrap().pid, std::process::id());
+
+    // A request to a second address of ours is answered from there.
+    let second = Ipv4Addr::new(192, 0, 2, 2);
+    net.server.run("ip addr add 192.0.2.2/24 dev lan");
+    let client = net.client_with_address();
+    client.send_to(b"request", (second, 4011)).unwrap();
+    let mut batch = Batch::new();
+    batch.receive(ours.as_fd()).unwrap();
+    let request = batch.iter().next().unwrap();
+    assert_eq!((request.to, request.from), (second, SocketAddrV4::new(CLIENT, 68)));
+    let mut replies = SendBatch::new();
+    replies.push(b"reply", request.from, request.to, Some(request.link));
+    assert_eq!(replies.flush(ours.as_fd(), |to, error| panic!("{to}: {error}")), 1);
+    let mut buffer = [0; 64];
+    assert_eq!(client.recv_from(&mut buffer).unwrap(), (5, SocketAddrV4::new(second, 4011).into()));
+}
+
+#[test]
+fn an_offer_leaves_by_the_link_of_its_discover_with_the_address_of_that_link() {
+    let net = Net::new();
+    let other = Host::new();
+    net.server.cable("dmz", &other, "eth0");
+    net.server.run("ip addr add 203.0.113.1/24 dev dmz");
+    let ours = net.server.on(|| udp::broadcast(67, None).unwrap());
+    let here = net.client_without_address();
+    let there = other.on(|| client_socket(None));
+    let links = [
+        (&here, net.server.index("lan"), SERVER, &there),
+        (&there, net.server.index("dmz"), Ipv4Addr::new(203, 0, 113, 1), &here),
+    ];
+    for (client, link, address, stranger) in links {
+        client.send_to(b"discover", (Ipv4Addr::BROADCAST, 67)).unwrap();
+        let mut batch = Batch::new();
+        batch.receive(ours.as_fd()).unwrap();
+        assert_eq!(batch.iter().next().unwrap().link, link);
+        let mut offers = SendBatch::new();
+        offers.push(b"offer", SocketAddrV4::new(Ipv4Addr::BROADCAST, 68), address, Some(link));
+        assert_eq!(offers.flush(ours.as_fd(), |to, error| panic!("{to}: {error}")), 1);
+        let mut buffer = [0; 64];
+        assert_eq!(client.recv_from(&mut buffer).unwrap(), (5, SocketAddrV4::new(address, 67).into()));
+        assert_silent(stranger);
+    }
+}
+
+#[test]
+fn a_socket_bound_to_a_device_hears_only_that() {
+    let net = Net::new();
+    let other = Host::new();
+    net.server.cable("dmz", &other, "eth0");
+    let ours = net.server.on(|| udp::broadcast(67, Some("dmz")).unwrap());
+    net.client_without_address().send_to(b"lan", (Ipv4Addr::BROADCAST, 67)).unwrap();
+    other.on(|| client_socket(None)).send_to(b"dmz", (Ipv4Addr::BROADCAST, 67)).unwrap();
+    assert_eq!(receive(&ours), b"dmz");
+    assert_silent(&ours);
+    let missing = net.server.on(|| udp::broadcast(67, Some("gone"))).unwrap_err();
+    assert_eq!(missing.error.raw_os_error(), Some(libc::ENODEV));
+}
+
+struct Net {
+    server: Host,
+    client: Host,
+}
+
+impl Net {
+    fn new() -> Self {
+        let net = Net { server: Host::new(), client: Host::new() };
+        net.server.cable("lan", &net.client, "eth0");
+        net.server.run("ip addr add 192.0.2.1/24 dev lan");
+        net
+    }
+
+    /// Comes back when it has its sockets.
+    fn dnsmasq(&self, mode: &str) -> Peer {
+        self.server.on(|| {
+            let before = bound(Transport::Udp, 67).unwrap().len();
+            let dnsmasq = Peer::start(&format!("{DNSMASQ} {mode}"));
+            wait_for("dnsmasq", || (bound(Transport::Udp, 67).unwrap().len() > before).then_some(()));
+            dnsmasq
+        })
+    }
+
+    /// A socket as systemd-networkd's DHCP server has it.
+    fn wildcard(&self) -> UdpSocket {
+        self.server.on(|| {
+            let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+            socket.set_reuse_address(true).unwrap();
+            socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 67).into()).unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket.into()
+        })
+    }
+
+    fn polite(&self) -> (Polite, Arc<Unicast>) {
+        let mut polite = Polite::new(67);
+        match self.server.on(|| polite.look(&[SERVER])).pop() {
+            Some(Change::Opened(unicast)) => (polite, unicast),
+            change => panic!("{change:?}"),
+        }
+    }
+
+    fn client_without_address(&self) -> UdpSocket {
+        self.client.on(|| client_socket(None))
+    }
+
+    fn client_with_address(&self) -> UdpSocket {
+        self.client.run("ip addr replace 192.0.2.50/24 dev eth0");
+        self.client.on(|| client_socket(Some(CLIENT)))
+    }
+}
+
+fn client_socket(address: Option<Ipv4Addr>) -> UdpSocket {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+    socket.bind_device(Some(b"eth0")).unwrap();
+    socket.set_broadcast(true).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.bind(&SocketAddrV4::new(address.unwrap_or(Ipv4Addr::UNSPECIFIED), 68).into()).unwrap();
+    socket.into()
+}
+
+fn receive(socket: &UdpSocket) -> Vec<u8> {
+    let mut buffer = [0; 2048];
+    let length = socket.recv(&mut buffer).unwrap();
+    buffer[..length].to_vec()
+}
+
+/// Nothing has come: to be asked when what was sent has certainly arrived somewhere.
+fn assert_silent(socket: &UdpSocket) {
+    socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let mut buffer = [0; 2048];
+    match socket.recv(&mut buffer) {
+        Ok(length) => panic!("received {:?}", &buffer[..length]),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+    }
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+}
+
+const DISCOVER: u8 = 1;
+const OFFER: u8 = 2;
+const ACK: u8 = 5;
+const INFORM: u8 = 8;
+
+/// What any DHCP client sends; INFORM says its address.
+fn bootp(kind: u8) -> Vec<u8> {
+    let mut packet = vec![0; 240];
+    packet[..4].copy_from_slice(&[1, 1, 6, 0]);
+    packet[4..8].copy_from_slice(b"xid!");
+    packet[10] = 0x80;
+    if kind == INFORM {
+        packet[12..16].copy_from_slice(&CLIENT.octets());
+    }
+    packet[28..34].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
+    packet[236..].copy_from_slice(&[99, 130, 83, 99]);
+    packet.extend([53, 1, kind, 55, 2, 1, 3, 255]);
+    packet.resize(300, 0);
+    packet
+}
+
+/// The message type of the DHCP answer that comes.
+fn answer(client: &UdpSocket) -> u8 {
+    let reply = receive(client);
+    assert_eq!((reply[0], &reply[4..8], &reply[240..242]), (2, &b"xid!"[..], &[53, 1][..]));
+    reply[242]
+}
