@@ -44,7 +44,7 @@ fn run_serve(serve: &Serve, flags: &Flags, output: &Output) -> ExitCode {
     let reader = if serve.detached { Reader::Background } else { Reader::Starter };
     log::start(reader, level(output));
     for warning in &loaded.warnings {
-        tracing::warn!("{}", warning.message);
+        tracing::warn!("{}", warning.one_line());
     }
     // JOIN: open sockets, serve; then `caller.release()` and `systemd::ready`.
     match caller.map(|caller| caller.and_then(daemonize::Caller::release)) {

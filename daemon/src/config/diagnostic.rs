@@ -26,7 +26,7 @@ pub struct Diagnostic {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     #[serde(flatten)]
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
@@ -88,13 +88,18 @@ impl Source {
     }
 
     fn diagnostic(&self, severity: Severity, at: Span, message: String) -> Diagnostic {
-        let place = Some(self.place(at));
+        let place = Some(Box::new(self.place(at)));
         Diagnostic { severity, message, file: Some(self.name.clone()), place, help: None }
     }
 
+    /// The character that this octet belongs to.
+    fn boundary(&self, at: usize) -> usize {
+        (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
+    }
+
     fn place(&self, at: Span) -> Place {
-        let start = self.text.floor_char_boundary(at.start.min(self.text.len()));
-        let end = self.text.ceil_char_boundary(at.end.clamp(start, self.text.len()));
+        let start = self.boundary(at.start);
+        let end = self.boundary(at.end).max(start);
         let before = &self.text[..start];
         let line_start = before.rfind(['\n', '\r']).map_or(0, |newline| newline + 1);
         let line_end = self.text[start..].find(['\n', '\r']).map_or(self.text.len(), |length| start + length);
@@ -132,6 +137,15 @@ impl Diagnostic {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// Without the picture: for the log.
+    pub fn one_line(&self) -> String {
+        let file = self.file.iter().map(|file| format!("{file}:"));
+        let place = self.place.iter().map(|place| format!("{}:{}:", place.line, place.column));
+        let place = file.chain(place).collect::<String>();
+        let help = self.help.iter().map(|help| format!(" ({help})")).collect::<String>();
+        format!("{place}{}{}{help}", if place.is_empty() { "" } else { " " }, self.message)
     }
 
     /// For a printer that strips colours where they are not wanted (`anstream`).
@@ -214,6 +228,13 @@ mod tests {
             shown,
             "error: no such thing\n --> a.ini:2:9\n  |\n2 | küche = eins\n  |         ^^^^\n = help: try another"
         );
+    }
+
+    #[test]
+    fn the_log_gets_one_line() {
+        let source = Source::new("a.ini", b"x = 1".to_vec()).unwrap();
+        assert_eq!(source.error(4..5, "odd").help("even").one_line(), "a.ini:1:5: odd (even)");
+        assert_eq!(source.missing("odd").one_line(), "a.ini: odd");
     }
 
     #[test]

@@ -1,0 +1,93 @@
+//! Exit statuses and what is printed, through the real binary.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(env!("CARGO_BIN_EXE_proxydhcpd")).args(arguments).output().expect("the binary runs");
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn file(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_version_is_one_line() {
+    for flag in ["-V", "--version"] {
+        let (status, stdout, _) = run(&[flag]);
+        assert_eq!((status, stdout.as_str()), (Some(0), concat!("proxydhcpd ", env!("CARGO_PKG_VERSION"), "\n")));
+    }
+}
+
+#[test]
+fn help_teaches_by_examples() {
+    for arguments in [&["--help"][..], &["-h"], &["check", "--help"], &["explain", "-h"]] {
+        let (status, stdout, _) = run(arguments);
+        assert_eq!(status, Some(0));
+        assert!(stdout.contains("Examples:\n"), "{arguments:?}: {stdout}");
+        assert!(!stdout.contains("--detached") && !stdout.contains('\x1b'), "{stdout}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    for arguments in
+        [&["--nonsense"][..], &["nonsense"], &["-c"], &["explain", "--client", "uefi-z80"], &["-d", "check"]]
+    {
+        let (status, stdout, stderr) = run(arguments);
+        assert_eq!((status, stdout.as_str()), (Some(2), ""), "{arguments:?}: {stderr}");
+    }
+    assert!(run(&["explain", "--client", "uefi-x46"]).2.contains("did you mean `uefi-x64`?"));
+}
+
+#[test]
+fn a_missing_file_is_2_in_the_background_too() {
+    for arguments in [
+        &["-c", "/nonexistent/proxy.ini"][..],
+        &["-d", "-c", "/nonexistent/proxy.ini"],
+        &["check", "/nonexistent/proxy.ini"],
+    ] {
+        let (status, _, stderr) = run(arguments);
+        assert_eq!(status, Some(2), "{arguments:?}");
+        assert!(stderr.contains("/nonexistent/proxy.ini"), "{stderr}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_2_with_file_line_and_the_probable_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = file(folder.path(), "proxy.ini", "[proxy]\nlisten_adress = 192.0.2.1\n");
+    for arguments in [&["-c", &old][..], &["check", &old], &["-d", "-c", &old]] {
+        let (status, _, stderr) = run(arguments);
+        assert_eq!(status, Some(2), "{arguments:?}");
+        assert!(
+            stderr.contains(&format!("{old}:2:1")) && stderr.contains("did you mean `listen_address`?"),
+            "{stderr}"
+        );
+        assert!(!stderr.contains('\x1b'), "colour in a pipe");
+    }
+}
+
+#[test]
+fn check_speaks_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = file(folder.path(), "new.toml", "[http]\nprot = 80\n");
+    let (status, stdout, stderr) = run(&["check", "--json", &new]);
+    assert_eq!((status, stderr.as_str()), (Some(2), ""));
+    let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let told = &json["diagnostics"][0];
+    assert_eq!(
+        (told["severity"].as_str(), told["line"].as_u64(), told["column"].as_u64()),
+        (Some("error"), Some(2), Some(1))
+    );
+}
+
+#[test]
+fn colour_comes_when_it_is_asked_for() {
+    let (_, _, stderr) = run(&["--color", "always", "-c", "/nonexistent/proxy.ini"]);
+    assert!(stderr.contains("\x1b["), "{stderr}");
+}

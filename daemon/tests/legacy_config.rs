@@ -1,0 +1,197 @@
+//! The Python daemon's proxy.ini: what is routed by it, what is warned of, what is refused.
+
+use proxydhcpd::config::diagnostic::{Diagnostic, Source};
+use proxydhcpd::config::legacy::{self, Legacy};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::{Ipxe, Plan, Tftp};
+use std::net::Ipv4Addr;
+
+/// As shipped with the Python daemon 0.3.2, the comments aside.
+const SHIPPED: &str = "[proxy]\nlisten_address=192.168.188.20\ntftpd=192.168.188.20\n#interface=\nfilename=ipxe-snponly-x86_64.efi\n\
+    vendor_specific_information=\"proxyDHCPd\"\n\n[ipxe]\nenabled=true\nlegacy_bootstrap=undionly.kpxe\n\
+    efi_bootstrap=ipxe-snponly-x86_64.efi\nchainload_url=boot.ipxe\n";
+const MINIMAL: &str = "[proxy]\nlisten_address=192.0.2.1\ntftpd=192.0.2.2\nfilename=pxelinux.0\n";
+
+fn read(text: &str) -> Result<(Legacy, Vec<Diagnostic>), Vec<Diagnostic>> {
+    legacy::read(&Source::new("proxy.ini", text.into()).expect("UTF-8"))
+}
+
+fn accepted(text: &str) -> (Plan, Vec<String>) {
+    let (legacy, warnings) = read(text).unwrap_or_else(|errors| panic!("{text}\n{errors:#?}"));
+    let mut plan = Plan { http: Some(8080), ..Plan::default() };
+    legacy.routing.apply(&mut plan);
+    (plan, warnings.iter().map(Diagnostic::to_string).collect())
+}
+
+fn refused(text: &str) -> String {
+    let errors = read(text).expect_err(text);
+    errors.iter().map(|error| format!("{error}\n")).collect()
+}
+
+fn loader(plan: &Plan, code: u16) -> Option<&str> {
+    plan.loaders.get(&Arch(code).base()).map(|loader| loader.name.as_str())
+}
+
+#[test]
+fn the_shipped_file_is_read_unchanged() {
+    let (plan, warnings) = accepted(SHIPPED);
+    assert_eq!(plan.tftp, Some(Tftp::At(Ipv4Addr::new(192, 168, 188, 20))));
+    assert_eq!(plan.ipxe, Ipxe::Given("boot.ipxe".into()));
+    assert_eq!(loader(&plan, 0), Some("undionly.kpxe"));
+    assert_eq!(
+        (loader(&plan, 7), loader(&plan, 9)),
+        (Some("ipxe-snponly-x86_64.efi"), Some("ipxe-snponly-x86_64.efi"))
+    );
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("vendor_specific_information") && warnings[0].contains("proxy.ini:6:1"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn http_clients_stay_unanswered_with_an_old_file() {
+    assert_eq!(accepted(SHIPPED).0.http, None);
+}
+
+#[test]
+fn ipxe_mode_is_a_whitelist_of_architectures() {
+    let (plan, _) = accepted("[proxy]\ntftpd=192.0.2.2\n[ipxe]\nenabled=TRUE\n");
+    assert_eq!(plan.loaders.keys().copied().collect::<Vec<_>>(), [Arch::BIOS, Arch::X64]);
+    assert_eq!((loader(&plan, 0), loader(&plan, 7)), (Some("undionly.kpxe"), Some("ipxe.efi")));
+    assert_eq!((plan.any_other, plan.ipxe), (None, Ipxe::Given("boot.ipxe".into())));
+}
+
+#[test]
+fn the_whitelist_grows_by_a_key_for_each_architecture() {
+    let keys = [("efi32", 6), ("arm32", 10), ("arm64", 11), ("riscv64", 27), ("loongarch64", 39)];
+    for (name, code) in keys {
+        let key = format!("{name}_bootstrap");
+        assert_eq!(legacy::key_for(Arch(code)), Some(key.as_str()));
+        let (plan, _) = accepted(&format!("[proxy]\ntftpd=192.0.2.2\n[ipxe]\nenabled=true\n{key}=dir/{name}.efi\n"));
+        assert_eq!(loader(&plan, code), Some(format!("dir/{name}.efi").as_str()));
+        assert_eq!(plan.loaders.len(), 3);
+    }
+    assert_eq!(legacy::key_for(Arch(12)), None);
+}
+
+#[test]
+fn without_ipxe_mode_everybody_gets_the_file_an_ipxe_too() {
+    let (plan, warnings) = accepted(MINIMAL);
+    assert_eq!(plan.any_other.as_ref().map(|loader| loader.name.as_str()), Some("pxelinux.0"));
+    assert!(plan.loaders.is_empty() && warnings.is_empty());
+    assert_eq!(plan.ipxe, Ipxe::AsFirmware);
+}
+
+#[test]
+fn without_ipxe_mode_two_families_may_have_their_own_file() {
+    let (plan, _) =
+        accepted(&format!("{MINIMAL}filename_efi32=ia32.efi\nfilename_efi64=x64.efi\n[ipxe]\nenabled=false\n"));
+    assert_eq!(
+        (loader(&plan, 6), loader(&plan, 7), loader(&plan, 9)),
+        (Some("ia32.efi"), Some("x64.efi"), Some("x64.efi"))
+    );
+    assert_eq!((loader(&plan, 0), loader(&plan, 11)), (None, None));
+}
+
+#[test]
+fn enabled_is_on_for_the_word_true_only_and_says_so() {
+    for word in ["yes", "1", "on", "", "\"true\"", "true ; really"] {
+        let (plan, warnings) = accepted(&format!("{MINIMAL}[ipxe]\nenabled = {word}\n"));
+        assert_eq!(plan.ipxe, Ipxe::AsFirmware, "{word}");
+        assert_eq!(warnings.len(), 1, "{word}: {warnings:?}");
+        assert!(warnings[0].contains("iPXE mode is off"), "{warnings:?}");
+    }
+    for (word, on) in [("true", true), ("True", true), ("FALSE", false)] {
+        let (plan, warnings) = accepted(&format!("{MINIMAL}[ipxe]\nenabled = {word}\n"));
+        assert_eq!((plan.ipxe != Ipxe::AsFirmware, warnings.len()), (on, 0), "{word}");
+    }
+}
+
+#[test]
+fn a_key_in_another_section_is_accepted_and_not_read() {
+    let (plan, warnings) = accepted(&format!("{MINIMAL}enabled=true\n[pxe]\nfilename=x\n[ipxe]\ntftpd=192.0.2.9\n"));
+    assert_eq!(plan.ipxe, Ipxe::AsFirmware);
+    assert_eq!(plan.tftp, Some(Tftp::At(Ipv4Addr::new(192, 0, 2, 2))));
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+}
+
+#[test]
+fn defaults_reach_every_section() {
+    let told = refused("[DEFAULT]\ndir=boot\n[proxy]\n[ipxe]\n");
+    assert_eq!(told.matches("unknown key `dir`").count(), 1, "{told}");
+    let (plan, warnings) = accepted(
+        "[DEFAULT]\ntftpd=192.0.2.2\nenabled=true\nchainload_url=http://%(tftpd)s/x%%20y\n[proxy]\ninterface=eth0\n[ipxe]\n",
+    );
+    assert_eq!(plan.ipxe, Ipxe::Given("http://192.0.2.2/x%20y".into()));
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn an_unknown_key_names_the_one_that_was_probably_meant() {
+    let told = refused(&format!("{MINIMAL}filname_efi64=x\n"));
+    assert!(told.contains("proxy.ini:5:1") && told.contains("did you mean `filename_efi64`?"), "{told}");
+    let told = refused(&format!("{MINIMAL}[Ipxe]\nenabled=true\n"));
+    assert!(told.contains("proxy.ini:5:1") && told.contains("did you mean [ipxe]?"), "{told}");
+}
+
+#[test]
+fn all_errors_are_told_at_once() {
+    let told = refused("[proxy]\nlisten_address=here\ntftp=192.0.2.1\nfilename=\n[dhcp]\n");
+    for place in [":2:16", ":3:1", ":4:1", ":5:1"] {
+        assert!(told.contains(&format!("proxy.ini{place}")), "{place} in {told}");
+    }
+}
+
+#[test]
+fn what_the_python_daemon_crashed_on_is_an_error_with_a_place() {
+    for (line, what) in [
+        ("tftpd=192.0.2.1.5", "IPv4"),
+        ("tftpd=192.0.2.1 # mine", "IPv4"),
+        ("tftpd=192.0.2.1:69", "IPv4"),
+        ("tftpd=192.0.2.256", "IPv4"),
+        ("tftpd=boot.example.org", "IPv4"),
+        ("tftpd=", "IPv4"),
+        ("tftpd=192.0.2.1\nfilename=küche.0", "ASCII"),
+        ("tftpd=192.0.2.1\nfilename=%(nothing)s", "not there"),
+        ("tftpd=192.0.2.1\nfilename=a%20b", "%%"),
+        ("tftpd=192.0.2.1\nfilename=x\nvendor_specific_information=é", "ASCII"),
+        ("tftpd=192.0.2.1", "`filename` is missing"),
+        ("filename=x", "`tftpd` is missing"),
+    ] {
+        let told = refused(&format!("[proxy]\nlisten_address=192.0.2.1\n{line}\n"));
+        assert!(told.contains(what) && told.contains("proxy.ini:"), "{line}: {told}");
+        assert_eq!(told.matches("error:").count(), 1, "{line}: {told}");
+    }
+    assert!(refused("").contains("no section [proxy]"));
+    assert!(refused("[ipxe]\nenabled=true\n").contains("no section [proxy]"));
+}
+
+#[test]
+fn octets_with_leading_zeros_are_decimal() {
+    let (plan, _) = accepted("[proxy]\ntftpd=192.000.02.010\nfilename=x\n");
+    assert_eq!(plan.tftp, Some(Tftp::At(Ipv4Addr::new(192, 0, 2, 10))));
+}
+
+#[test]
+fn what_is_too_long_for_the_wire_is_an_error_and_the_longest_is_not() {
+    let file = |key: &str, octets: usize| {
+        format!("[proxy]\ntftpd=192.0.2.2\nfilename=x\n[ipxe]\nenabled=true\n{key}={}\n", "n".repeat(octets))
+    };
+    for (key, longest) in [("legacy_bootstrap", 127), ("arm64_bootstrap", 127), ("chainload_url", 254)] {
+        accepted(&file(key, longest));
+        let told = refused(&file(key, longest + 1));
+        assert!(told.contains(&format!("room for {longest}")) && told.contains("proxy.ini:6:"), "{told}");
+    }
+    let name = "n".repeat(128);
+    assert!(refused(&format!("[proxy]\ntftpd=192.0.2.2\nfilename={name}\n")).contains("127"));
+    // In iPXE mode nobody is given `filename`, and the Python daemon did not mind it.
+    accepted(&format!("[proxy]\ntftpd=192.0.2.2\nfilename={name}\n[ipxe]\nenabled=true\n"));
+}
+
+#[test]
+fn a_line_that_is_swallowed_by_the_one_above_is_warned_of() {
+    let (plan, warnings) = accepted(&format!("{MINIMAL}  filename_efi64=x64.efi\n"));
+    assert_eq!(plan.any_other.map(|loader| loader.name), Some("pxelinux.0\nfilename_efi64=x64.efi".into()));
+    assert!(warnings[0].contains("proxy.ini:4:10") && warnings[0].contains("indented"), "{warnings:?}");
+}

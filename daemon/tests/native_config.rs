@@ -1,0 +1,158 @@
+//! Our own proxydhcpd.toml, and which file is read.
+
+use proxydhcpd::config::flags::Flags;
+use proxydhcpd::config::{ConfigError, Enabled, Loaded, Settings, load_below};
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+fn toml(text: &str) -> Result<Settings, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxydhcpd.toml");
+    std::fs::write(&file, text).unwrap();
+    let flags = Flags { config: Some(file), ..Flags::default() };
+    match load_below(&flags, folder.path()) {
+        Ok(loaded) => Ok(loaded.settings),
+        Err(error) => {
+            assert_eq!(error.exit_status(), 2);
+            Err(error.to_string())
+        }
+    }
+}
+
+#[test]
+fn nothing_written_is_nothing_changed() {
+    assert_eq!(toml("# nothing\n"), Ok(Settings::default()));
+}
+
+#[test]
+fn every_key_sets_its_setting() {
+    let settings = toml(
+        r#"
+        interfaces = ["eth0", "eth1"]
+        boot-dir = "/srv/boot"
+        [dhcp]
+        proxy-only = true
+        relays = ["192.0.2.1"]
+        user-classes = ["xNBA"]
+        max-packets-per-second = 1_000
+        [http]
+        enabled = false
+        port = 80
+        [tftp]
+        enabled = true
+        ports = "50000-50999"
+        max-transfers = 512
+        "#,
+    )
+    .unwrap();
+    assert_eq!(settings.interfaces, ["eth0", "eth1"]);
+    assert_eq!(settings.boot_dir, Path::new("/srv/boot"));
+    assert!(settings.proxy_only);
+    assert_eq!(settings.relays, [Ipv4Addr::new(192, 0, 2, 1)]);
+    assert_eq!(settings.user_classes, ["xNBA"]);
+    assert_eq!(settings.max_packets_per_second.map(u32::from), Some(1000));
+    assert_eq!((settings.http.enabled, settings.http.port), (Enabled::No, 80));
+    assert_eq!((settings.tftp.enabled, settings.tftp.ports), (Enabled::Yes, Some(50000..=50999)));
+    assert_eq!(settings.tftp.max_transfers.map(usize::from), Some(512));
+    assert!(toml("[tftp]\nsingle-port = true\n").unwrap().tftp.single_port);
+}
+
+#[test]
+fn all_errors_are_told_at_once_with_their_places() {
+    let told =
+        toml("interfaces = \"eth0\"\nbootdir = \"/b\"\n[http]\nport = 65536\n[tftp]\nenabled = 1\nports = \"9-1\"\n")
+            .unwrap_err();
+    for (place, what) in [
+        (":1:14", "`interfaces` must be a list"),
+        (":2:1", "did you mean `boot-dir`?"),
+        (":4:8", "`port` must be a port"),
+        (":6:11", "`enabled` must be true or false"),
+        (":7:9", "the lower one first"),
+    ] {
+        assert!(told.contains(&format!("proxydhcpd.toml{place}")) && told.contains(what), "{place} {what} in\n{told}");
+    }
+}
+
+#[test]
+fn a_key_that_belongs_into_a_table_is_told_where() {
+    assert!(toml("max-transfers = 5\n").unwrap_err().contains("did you mean `max-transfers` under [tftp]?"));
+    assert!(toml("[dhcp]\nsingle_port = true\n").unwrap_err().contains("did you mean `single-port` under [tftp]?"));
+    assert!(toml("[htp]\nport = 80\n").unwrap_err().contains("did you mean [http]?"));
+    assert!(toml("http = 80\n").unwrap_err().contains("`http` is a table"));
+}
+
+#[test]
+fn several_syntax_errors_are_told_at_once() {
+    let told = toml("interfaces = [\"eth0\nboot-dir = /srv\n").unwrap_err();
+    assert!(told.matches("error:").count() >= 2 && told.contains("^"), "{told}");
+}
+
+#[test]
+fn numbers_and_ports_out_of_bounds_are_refused() {
+    for line in [
+        "[http]\nport = 0",
+        "[http]\nport = -1",
+        "[dhcp]\nmax-packets-per-second = 0",
+        "[tftp]\nmax-transfers = 1.5",
+        "[http]\nport = 0x50",
+    ] {
+        assert!(toml(line).is_err(), "{line}");
+    }
+    assert!(toml("boot-dir = \"relative\"").unwrap_err().contains("absolute"));
+    assert!(toml("[tftp]\nsingle-port = true\nports = \"1-2\"").unwrap_err().contains("exclude"));
+    assert!(toml("[dhcp]\nrelays = [\"192.0.2.1\", \"x\"]").unwrap_err().contains(":2:24"));
+}
+
+const OLD: &str = "[proxy]\nlisten_address=192.0.2.1\ntftpd=192.0.2.2\nfilename=x\n";
+
+fn load(folder: &Path, config: Option<&str>) -> Result<Loaded, ConfigError> {
+    load_below(&Flags { config: config.map(|name| folder.join(name)), ..Flags::default() }, folder)
+}
+
+#[test]
+fn our_own_file_goes_before_the_old_one_and_none_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert_eq!(load(folder, None).unwrap().file, None);
+    std::fs::write(folder.join("proxy.ini"), OLD).unwrap();
+    let loaded = load(folder, None).unwrap();
+    assert_eq!(loaded.file, Some(folder.join("proxy.ini")));
+    assert_eq!(loaded.settings.tftp.enabled, Enabled::IfOurs(Ipv4Addr::new(192, 0, 2, 2)));
+    assert_eq!(loaded.settings.http.enabled, Enabled::IfOurs(Ipv4Addr::new(192, 0, 2, 2)));
+    std::fs::write(folder.join("proxydhcpd.toml"), "boot-dir = \"/b\"\n").unwrap();
+    let loaded = load(folder, None).unwrap();
+    assert_eq!(loaded.file, Some(folder.join("proxydhcpd.toml")));
+    assert!(loaded.legacy.is_none());
+}
+
+#[test]
+fn a_file_that_is_named_and_missing_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = load(folder.path(), Some("missing.ini")).unwrap_err();
+    assert_eq!(error.exit_status(), 2);
+    assert!(error.to_string().contains("missing.ini"));
+    assert_eq!(load(folder.path(), Some(".")).unwrap_err().exit_status(), 2);
+}
+
+#[test]
+fn the_format_is_told_by_ending_or_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("old.conf"), OLD).unwrap();
+    std::fs::write(folder.join("new.conf"), "[http]\nport = 80\n").unwrap();
+    assert!(load(folder, Some("old.conf")).unwrap().legacy.is_some());
+    assert_eq!(load(folder, Some("new.conf")).unwrap().settings.http.port, 80);
+}
+
+#[test]
+fn an_old_file_that_does_not_fit_the_machine_ends_with_1() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("proxy.ini"), OLD).unwrap();
+    let mut loaded = load(folder.path(), None).unwrap();
+    let error = loaded.settle(&[]).unwrap_err();
+    assert_eq!(error.exit_status(), 1);
+    assert!(error.to_string().starts_with("CRITICAL: "), "{error}");
+    // The flag says which network, so the file no longer does.
+    loaded.settings.interfaces = vec!["eth5".into()];
+    assert_eq!(loaded.settle(&[]).unwrap().interfaces, ["eth5"]);
+}
