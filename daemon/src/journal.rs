@@ -108,10 +108,11 @@ impl fmt::Display for Summary {
             ..90 => write!(f, "{} more {answers} in the last minute", self.held_back)?,
             seconds => write!(f, "{} more {answers} in the last {} minutes", self.held_back, (seconds + 30) / 60)?,
         }
-        if self.silent > 0 {
-            write!(f, ", and {} packets that want no answer", self.silent)?;
+        match self.silent {
+            0 => Ok(()),
+            1 => f.write_str(", and 1 packet that wants no answer"),
+            many => write!(f, ", and {many} packets that want no answer"),
         }
-        Ok(())
     }
 }
 
@@ -180,7 +181,7 @@ mod tests {
         journal.silent("malformed");
         assert_eq!(journal.summary(start + seconds(59)), None);
         let told = journal.summary(start + seconds(60)).unwrap().to_string();
-        assert_eq!(told, "1 more answer in the last minute, and 1 packets that want no answer");
+        assert_eq!(told, "1 more answer in the last minute, and 1 packet that wants no answer");
         assert_eq!(journal.summary(start + seconds(120)), None);
     }
 }

@@ -169,6 +169,7 @@ impl<S: Subscriber> Layer<S> for Terminal {
         // RFC 3339 in UTC; seconds are enough.
         let _ = SystemTime.format_time(&mut Writer::new(&mut time));
         time.truncate("2026-01-01T00:00:00".len());
+        time.push('Z');
         let (word, style) = match *event.metadata().level() {
             Level::ERROR => ("ERROR", Style::new().red().bold()),
             Level::WARN => ("WARN", Style::new().yellow().bold()),
@@ -176,7 +177,7 @@ impl<S: Subscriber> Layer<S> for Terminal {
             Level::DEBUG => ("DEBUG", Style::new().blue()),
             Level::TRACE => ("TRACE", Style::new().dimmed()),
         };
-        let line = format!("{}Z {:5} {}\n", time.dimmed(), word.style(style), Line::of(event));
+        let line = format!("{} {:5} {}\n", time.dimmed(), word.style(style), Line::of(event));
         // With standard error gone there is nobody left to tell.
         let _ = anstream::stderr().lock().write_all(line.as_bytes());
     }

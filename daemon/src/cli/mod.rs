@@ -3,7 +3,7 @@
 pub mod client;
 
 use crate::config::flags::Flags;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use client::{ClientKind, Mac, PacketHex, Uuid};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -31,13 +31,13 @@ pub struct Cli {
     command: Option<Verb>,
 
     #[command(flatten)]
+    serve: Serve,
+
+    #[command(flatten)]
     pub flags: Flags,
 
     #[command(flatten)]
     pub output: Output,
-
-    #[command(flatten)]
-    serve: Serve,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -113,8 +113,7 @@ enum Verb {
 Exit status: 0 if it can be served (there may be warnings); 1 if it does not fit this machine; 2 if the file is wrong.")]
 pub struct Check {
     /// The file, as with --config
-    #[arg(conflicts_with = "config")]
-    pub file: Option<PathBuf>,
+    file: Option<PathBuf>,
 
     /// As JSON
     #[arg(long)]
@@ -182,17 +181,23 @@ impl Cli {
                 detached: serve.detached || after.detached,
             }),
             Some(Verb::Check(_) | Verb::Explain(_)) if serve.daemon => {
-                let message = "--daemon goes with serving only\n";
-                return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, message));
+                return Err(contradiction("--daemon goes with serving only"));
             }
-            Some(Verb::Check(check)) => {
-                flags.config = flags.config.or(check.file.clone());
+            Some(Verb::Check(Check { file: Some(_), .. })) if flags.config.is_some() => {
+                return Err(contradiction("the file to check is given twice"));
+            }
+            Some(Verb::Check(mut check)) => {
+                flags.config = flags.config.or(check.file.take());
                 Command::Check(check)
             }
             Some(Verb::Explain(explain)) => Command::Explain(explain),
         };
         Ok((command, flags, output))
     }
+}
+
+fn contradiction(message: &str) -> clap::Error {
+    Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message)
 }
 
 impl Output {
@@ -219,7 +224,6 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn parse(words: &str) -> Result<(Command, Flags, Output), clap::Error> {
         Cli::try_parse_from(words.split_whitespace())?.into_command()
@@ -248,6 +252,7 @@ mod tests {
     fn check_takes_the_file_by_itself() {
         assert_eq!(parse("proxydhcpd check a.ini --json").unwrap().1.config, Some("a.ini".into()));
         assert!(parse("proxydhcpd check a.ini -c b.ini").is_err());
+        assert!(parse("proxydhcpd -c b.ini check a.ini").is_err());
         assert!(parse("proxydhcpd -d check").is_err());
     }
 
