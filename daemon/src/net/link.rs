@@ -202,6 +202,31 @@ fn closed() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rtnetlink::packet_route::link::LinkHeader;
+    use std::net::IpAddr;
+
+    // Bridges and their like are tried for real in tests/links.rs; few test kernels have VRFs.
+    #[test]
+    fn a_member_of_a_vrf_keeps_its_packets_and_is_served() {
+        let address = AddressAttribute::Local(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+        let mut addresses = AddressMessage::default();
+        addresses.header.index = 7;
+        addresses.header.family = AddressFamily::Inet;
+        addresses.attributes.push(address);
+        let port_of = |kind| {
+            let mut link = LinkMessage::default();
+            link.header = LinkHeader { index: 7, flags: LinkFlags::Up | LinkFlags::Broadcast, ..Default::default() };
+            link.attributes = vec![
+                LinkAttribute::IfName("lan".into()),
+                LinkAttribute::Mtu(1500),
+                LinkAttribute::Controller(9),
+                LinkAttribute::LinkInfo(vec![LinkInfo::PortKind(kind)]),
+            ];
+            serve(&link, std::slice::from_ref(&addresses), &Filter::default())
+        };
+        assert!(port_of(InfoPortKind::Vrf).is_some());
+        assert_eq!(port_of(InfoPortKind::Other("openvswitch".into())), None);
+    }
 
     #[test]
     fn patterns_are_those_of_the_shell() {

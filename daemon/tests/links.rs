@@ -1,0 +1,176 @@
+//! The list of served links follows what an administrator does to the interfaces.
+
+mod netns;
+
+use netns::{Host, PATIENCE};
+use proxydhcpd::net::link::{Filter, list, watch};
+use proxydhcpd_core::link::Link;
+use std::net::Ipv4Addr;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+fn links_come_and_go_and_the_list_follows() {
+    let host = Host::new();
+    let lists = watched(&host, Filter::default());
+    assert_eq!(next(&lists), "", "the loopback is no link");
+
+    let other = Host::new();
+    host.cable("lan", &other, "eth0");
+    host.run("ip addr add 192.0.2.1/24 dev lan");
+    assert_eq!(settled(&lists, "lan 192.0.2.1/24"), host.index("lan"));
+    host.run("ip addr add 192.0.2.2/24 dev lan\nip addr add 198.51.100.1/25 dev lan");
+    settled(&lists, "lan 192.0.2.1/24 198.51.100.1/25 192.0.2.2/24");
+    host.run("ip addr del 198.51.100.1/25 dev lan");
+    settled(&lists, "lan 192.0.2.1/24 192.0.2.2/24");
+    let index = host.index("lan");
+    host.run("ip link set lan down\nip link set lan name boot\nip link set boot mtu 1400\nip link set boot up");
+    assert_eq!(settled(&lists, "boot 192.0.2.1/24 192.0.2.2/24"), index, "a new name, the same link");
+    host.run("ip link set boot down");
+    settled(&lists, "");
+    host.run("ip link set boot up");
+    settled(&lists, "boot 192.0.2.1/24 192.0.2.2/24");
+    host.run("ip link del boot");
+    settled(&lists, "");
+}
+
+#[test]
+fn a_bridge_is_served_and_its_ports_are_not() {
+    let host = Host::new();
+    let other = Host::new();
+    host.cable("port", &other, "eth0");
+    host.run("ip addr add 192.0.2.1/24 dev port");
+    let lists = watched(&host, Filter::default());
+    settled(&lists, "port 192.0.2.1/24");
+    host.run("ip link add br0 type bridge\nip link set port master br0\nip link set br0 up");
+    settled(&lists, "");
+    host.run("ip addr add 198.51.100.1/24 dev br0");
+    settled(&lists, "br0 198.51.100.1/24");
+    host.run("ip link set port nomaster");
+    settled(&lists, "port 192.0.2.1/24, br0 198.51.100.1/24");
+}
+
+#[test]
+fn a_cable_without_carrier_is_served_for_the_machine_that_will_be_switched_on() {
+    let host = Host::new();
+    let other = Host::new();
+    host.cable("lan", &other, "eth0");
+    host.run("ip addr add 192.0.2.1/24 dev lan");
+    other.run("ip link set eth0 down");
+    assert_eq!(host.on(|| show(&list(&Filter::default()).unwrap())), "lan 192.0.2.1/24");
+}
+
+#[test]
+fn a_filter_takes_names_patterns_and_addresses() {
+    let host = Host::new();
+    host.run("ip link add lan0 type veth peer name lan1\nip link set lan0 up\nip link set lan1 up");
+    host.run(
+        "ip addr add 192.0.2.1/24 dev lan0\nip addr add 192.0.2.9/24 dev lan0\nip addr add 198.51.100.1/24 dev lan1",
+    );
+    host.run("ip tuntap add dev tun0 mode tun\nip addr add 10.8.0.1 peer 10.8.0.2 dev tun0\nip link set tun0 up");
+    let listed = |interfaces: &[&str], addresses: &[Ipv4Addr]| {
+        let interfaces = interfaces.iter().map(|&name| name.to_owned()).collect();
+        host.on(|| show(&list(&Filter { interfaces, addresses: addresses.to_vec() }).unwrap()))
+    };
+    let (lan0, lan1) = ("lan0 192.0.2.1/24 192.0.2.9/24", "lan1 198.51.100.1/24");
+    assert_eq!(listed(&[], &[]), format!("{lan1}, {lan0}"));
+    assert_eq!(listed(&["lan0"], &[]), lan0);
+    assert_eq!(listed(&["lan*"], &[]), format!("{lan1}, {lan0}"));
+    assert_eq!(listed(&["nothing", "*1"], &[]), lan1);
+    assert_eq!(listed(&[], &[Ipv4Addr::new(192, 0, 2, 9)]), "lan0 192.0.2.9/24");
+    assert_eq!(listed(&["tun*"], &[]), "", "a tunnel has no broadcast");
+    assert_eq!(listed(&["tun0"], &[]), "tun0 10.8.0.1/32", "but who names it gets it, with our end of it");
+    assert_eq!(listed(&["lo"], &[]), "lo 127.0.0.1/8");
+}
+
+#[test]
+fn a_burst_is_published_once_it_is_over_not_step_by_step() {
+    let host = Host::new();
+    let other = Host::new();
+    host.cable("lan", &other, "eth0");
+    let lists = watched(&host, Filter::default());
+    assert_eq!(next(&lists), "");
+    let batch: String = (1..=250).map(|last| format!("addr add 10.0.0.{last}/24 dev lan\n")).collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), batch).unwrap();
+    host.run(&format!("ip -batch {}", file.path().display()));
+    let mut published = 0;
+    loop {
+        published += 1;
+        if next(&lists).ends_with("10.0.0.250/24") {
+            break;
+        }
+    }
+    assert!(published <= 3, "{published} lists for one burst");
+}
+
+#[test]
+fn lost_notifications_do_no_lasting_harm() {
+    let host = Host::new();
+    let other = Host::new();
+    host.cable("lan", &other, "eth0");
+    let (sender, lists) = channel();
+    let (resume, held) = channel::<()>();
+    host.on(|| {
+        thread::spawn(move || {
+            block_on(watch(Filter::default(), move |links| {
+                sender.send(links).unwrap();
+                let _ = held.recv(); // holds the whole runtime, so the kernel's buffer runs over
+            }))
+        })
+    });
+    assert_eq!(next(&lists), "");
+    let churn = "addr add 192.0.2.7/24 dev lan\naddr del 192.0.2.7/24 dev lan\n".repeat(2000);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), churn).unwrap();
+    host.run(&format!("ip -batch {}\nip addr add 192.0.2.1/24 dev lan", file.path().display()));
+    assert!(overrun(&host), "the buffer did not run over: this test shows nothing");
+    drop(resume);
+    settled(&lists, "lan 192.0.2.1/24");
+}
+
+/// Whether a netlink socket on this host has lost messages, by the kernel's own count.
+fn overrun(host: &Host) -> bool {
+    let table = host.on(|| std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap());
+    table.lines().skip(1).any(|row| row.split_ascii_whitespace().nth(8).is_some_and(|drops| drops != "0"))
+}
+
+fn watched(host: &Host, filter: Filter) -> Receiver<Vec<Link>> {
+    let (sender, lists) = channel();
+    // The thread ends when a list finds nobody who wants it, or with the test.
+    host.on(|| {
+        thread::spawn(move || block_on(watch(filter, move |links| sender.send(links).unwrap_or_default())));
+    });
+    lists
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn next(lists: &Receiver<Vec<Link>>) -> String {
+    show(&lists.recv_timeout(PATIENCE).unwrap())
+}
+
+/// Waits until this is the list, and stays it; gives the index of its first link.
+fn settled(lists: &Receiver<Vec<Link>>, expected: &str) -> u32 {
+    let end = Instant::now() + PATIENCE;
+    let mut last = String::from("nothing");
+    while let Ok(links) = lists.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        last = show(&links);
+        if last == expected {
+            assert!(lists.recv_timeout(Duration::from_millis(300)).is_err(), "it changed again after {expected}");
+            return links.first().map_or(0, |link| link.index);
+        }
+    }
+    panic!("the last list was {last:?}, not {expected:?}");
+}
+
+fn show(links: &[Link]) -> String {
+    let line = |link: &Link| {
+        let networks = link.ipv4.iter().map(|network| format!(" {}/{}", network.address, network.prefix));
+        format!("{}{}", link.name, networks.collect::<String>())
+    };
+    links.iter().map(line).collect::<Vec<_>>().join(", ")
+}
