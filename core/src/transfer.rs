@@ -64,11 +64,11 @@ pub enum Outcome {
     Stopped(ErrorCode),
     /// The client ended it for another reason.
     Aborted(ErrorCode),
-    /// The client's port is closed: it was reset, or left without a word.
+    /// The client's port is closed, or a new request comes from it: the machine was reset, or left without a word.
     Gone,
     /// The client fell silent.
     TimedOut,
-    /// The file no longer had what its size promised.
+    /// We could not go on: the file no longer had what its size promised, or the server stops.
     Failed,
 }
 
@@ -183,8 +183,9 @@ impl Transfer {
         self.resend.min(self.progress + STALL)
     }
 
-    /// The file ended before its size: what is missing cannot be made up, and a short block would pass for the end.
-    pub fn shrank(&self) -> Step {
+    /// The file cannot be read up to its size any more: it became shorter, or its disk fails. What is missing cannot be
+    /// made up, and a short block would pass for the end.
+    pub fn broken(&self) -> Step {
         Step::End(Outcome::Failed, Some((ErrorCode::OTHER, "File changed")))
     }
 
@@ -213,6 +214,11 @@ impl Transfer {
     /// Octets that the client has acknowledged.
     pub fn octets(&self) -> u64 {
         self.offset(self.acked + 1)
+    }
+
+    /// The last block: the one that is not full, if only because it is empty.
+    pub fn last(&self) -> u64 {
+        self.size / u64::from(self.terms.blksize) + 1
     }
 
     /// Where a block begins in the file.
@@ -289,11 +295,6 @@ impl Transfer {
             ErrorCode::OTHER | ErrorCode::FULL | ErrorCode::OPTIONS_REFUSED => Outcome::Stopped(code),
             _ => Outcome::Aborted(code),
         }
-    }
-
-    /// The last block: the one that is not full, if only because it is empty.
-    fn last(&self) -> u64 {
-        self.size / u64::from(self.terms.blksize) + 1
     }
 
     /// RFC 2349 gives the client a say in when we resend.

@@ -224,7 +224,7 @@ fn a_file_that_fills_its_last_block_ends_with_an_empty_one() {
 
 #[test]
 fn a_file_that_became_shorter_ends_the_transfer_with_error_0() {
-    let Step::End(Outcome::Failed, Some((ErrorCode::OTHER, _))) = asked(&[], 10_000).shrank() else { panic!() };
+    let Step::End(Outcome::Failed, Some((ErrorCode::OTHER, _))) = asked(&[], 10_000).broken() else { panic!() };
 }
 
 #[test]

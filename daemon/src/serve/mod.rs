@@ -1,3 +1,4 @@
 //! The doors: each receives, asks the core, and sends.
 
 pub mod http;
+pub mod tftp;
