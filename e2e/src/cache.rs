@@ -1,0 +1,11 @@
+//! What `e2e/setup` has unpacked.
+
+use anyhow::{Result, ensure};
+use std::path::{Path, PathBuf};
+
+/// A file of the cache, as `2025/snponly.efi`.
+pub fn file(name: &str) -> Result<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache").join(name);
+    ensure!(path.is_file(), "{} is missing: run e2e/setup", path.display());
+    Ok(path)
+}

@@ -1,0 +1,46 @@
+//! What went over a segment, kept for whoever has to find out why a boot failed.
+
+use crate::lab::Lab;
+use crate::net::Segment;
+use crate::process::Process;
+use anyhow::{Context, Result, ensure};
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+/// Everything on a segment, in `NAME.pcap` while it runs and as text in `NAME.txt` once dropped.
+#[derive(Debug)]
+pub struct Capture {
+    process: Option<Process>,
+    pcap: PathBuf,
+}
+
+impl Capture {
+    pub fn start(lab: &Lab, segment: &Segment, name: &str) -> Result<Capture> {
+        let pcap = lab.file(&format!("{name}.pcap"));
+        let mut command = Command::new("tcpdump");
+        // On the bridge itself, promiscuous, so that packets between two ports are seen too; written one by one.
+        command.args(["-i", "br0", "-n", "-s", "0", "-U", "--immediate-mode", "-Z", "root", "-w"]).arg(&pcap);
+        let mut process = Process::start(lab, &segment.namespace, &format!("tcpdump-{name}"), &command)?;
+        process.wait_for("listening on", Duration::from_secs(20)).context("tcpdump: run e2e/setup")?;
+        Ok(Capture { process: Some(process), pcap })
+    }
+
+    /// The packets so far that a filter (pcap-filter(7)) lets through, a line each.
+    pub fn packets(&self, filter: &str) -> Result<Vec<String>> {
+        let output = Command::new("tcpdump").args(["-n", "-e", "-r"]).arg(&self.pcap).arg(filter).output()?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "tcpdump {filter:?}: {}", complaint.trim());
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.process = None;
+        // A help for the reader, never a reason to fail: the pcap is what counts.
+        let Ok(text) = File::create(self.pcap.with_extension("txt")) else { return };
+        let _ = Command::new("tshark").arg("-n").arg("-r").arg(&self.pcap).stdout(text).output();
+    }
+}

@@ -1,0 +1,75 @@
+//! Disks that a machine can be told to boot from.
+
+use crate::cache;
+use crate::lab::Lab;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::PathBuf;
+
+/// What `-drive` is to open.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    pub file: String,
+}
+
+impl Disk {
+    /// A FAT disk whose removable-media program is this iPXE (UEFI 2.10 3.5.1.1), with nothing beside it: it does what
+    /// iPXE does unasked, and boots from the network.
+    pub fn with_ipxe(lab: &Lab, program: &str, ipxe: &str) -> Result<Disk> {
+        let (disk, _) = fat(lab, "ipxe-disk", program, ipxe)?;
+        Ok(disk)
+    }
+
+    /// A FAT disk for x64 that says `word` on the console when it is booted. Its program is an iPXE with a script: the
+    /// word tells that the disk was reached, and nothing about the network.
+    pub fn x64_that_says(lab: &Lab, word: &str) -> Result<Disk> {
+        let (disk, folder) = fat(lab, "system-disk", "BOOTX64.EFI", "2025/snponly.efi")?;
+        fs::write(folder.join("autoexec.ipxe"), format!("#!ipxe\necho {word}\nsleep 600\n"))?;
+        Ok(disk)
+    }
+
+    /// A BIOS disk whose boot sector says `word`.
+    pub fn bios_that_says(lab: &Lab, word: &str) -> Result<Disk> {
+        let file = lab.file("system-disk.img");
+        let mut image = boot_sector(word).to_vec();
+        // A cylinder's worth: some BIOSes refuse a disk of one sector.
+        image.resize(1 << 20, 0);
+        fs::write(&file, image).with_context(|| file.display().to_string())?;
+        Ok(Disk { file: file.display().to_string() })
+    }
+}
+
+/// A folder that QEMU presents as a FAT file system, and where the program lies in it.
+fn fat(lab: &Lab, name: &str, program: &str, content: &str) -> Result<(Disk, PathBuf)> {
+    let root = lab.new_folder(name)?;
+    let folder = lab.new_folder(&format!("{name}/EFI/BOOT"))?;
+    fs::copy(cache::file(content)?, folder.join(program))?;
+    // Writable, because EDK2 gives up on some read-only disks; QEMU keeps what is written to itself.
+    Ok((Disk { file: format!("fat:rw:{}", root.display()) }, folder))
+}
+
+/// The BIOS loads this at 0:7C00 and jumps to it.
+#[rustfmt::skip]
+const PRINT: [u8; 25] = [
+    0x31, 0xc0,             //       xor ax, ax
+    0x8e, 0xd8,             //       mov ds, ax
+    0xbe, 0x19, 0x7c,       //       mov si, 7C00h + 25      ; the word
+    0xfc,                   //       cld
+    0xac,                   // next: lodsb
+    0x84, 0xc0,             //       test al, al
+    0x74, 0x09,             //       jz halt
+    0xb4, 0x0e,             //       mov ah, 0Eh             ; teletype
+    0xbb, 0x07, 0x00,       //       mov bx, 7               ; page 0, grey
+    0xcd, 0x10,             //       int 10h
+    0xeb, 0xf2,             //       jmp next
+    0xf4,                   // halt: hlt
+    0xeb, 0xfd,             //       jmp halt
+];
+
+fn boot_sector(word: &str) -> [u8; 512] {
+    let mut sector = [0; 512];
+    sector[..PRINT.len()].copy_from_slice(&PRINT);
+    sector[PRINT.len()..][..word.len()].copy_from_slice(word.as_bytes());
+    sector[510..].copy_from_slice(&[0x55, 0xaa]);
+    sector
+}

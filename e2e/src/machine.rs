@@ -1,0 +1,204 @@
+//! The machines: what each emulator is told so that real firmware boots from the network.
+
+use crate::cache;
+use crate::disk::Disk;
+use crate::lab::Lab;
+use crate::net::Segment;
+use crate::process::Process;
+use anyhow::{Context, Result, bail};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+/// Everything is emulated (KVM cannot run firmware everywhere): the slowest takes 15 s on two idle cores, and a minute
+/// and more when they are shared.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A machine that is switched off.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    emulator: &'static str,
+    /// Board, processor, memory.
+    arguments: &'static [&'static str],
+    /// Files of the cache for the firmware's flash, code and variables; none for the emulator's own BIOS.
+    flash: Option<[&'static str; 2]>,
+    /// What the network card is told beside its connection.
+    card: &'static str,
+    disk: Option<(Disk, DiskOrder)>,
+    screen: bool,
+}
+
+/// Whether the firmware tries the disk before the network card or after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskOrder {
+    First,
+    Last,
+}
+
+/// BIOS with an iPXE ROM on the card. Without graphics its console is the serial port.
+pub fn bios() -> Machine {
+    Machine {
+        emulator: "qemu-system-x86_64",
+        arguments: &["-machine", "pc,graphics=off", "-m", "256"],
+        flash: None,
+        card: "virtio-net-pci",
+        disk: None,
+        screen: false,
+    }
+}
+
+pub fn x64_2022() -> Machine {
+    x64(&["-machine", "q35", "-m", "512"], ["2022/OVMF_CODE_4M.fd", "2022/OVMF_VARS_4M.fd"])
+}
+
+/// Since 2024 EDK2's network stack wants random numbers (RDRAND), and without them silently offers no network boot.
+pub fn x64_2025() -> Machine {
+    x64(&["-machine", "q35", "-m", "512", "-cpu", "max"], ["2025/OVMF_CODE_4M.fd", "2025/OVMF_VARS_4M.fd"])
+}
+
+fn x64(arguments: &'static [&'static str], flash: [&'static str; 2]) -> Machine {
+    Machine {
+        emulator: "qemu-system-x86_64",
+        arguments,
+        flash: Some(flash),
+        card: BARE_CARD,
+        disk: None,
+        screen: false,
+    }
+}
+
+pub fn arm64() -> Machine {
+    Machine {
+        emulator: "qemu-system-aarch64",
+        arguments: &["-machine", "virt", "-cpu", "max", "-m", "1024"],
+        flash: Some(["2025/AAVMF_CODE.no-secboot.fd", "2025/AAVMF_VARS.fd"]),
+        card: BARE_CARD,
+        disk: None,
+        screen: false,
+    }
+}
+
+/// Its firmware's own network stack does not come up (no random numbers): iPXE from a disk asks instead.
+pub fn riscv64_ipxe(lab: &Lab) -> Result<Machine> {
+    let machine = Machine {
+        emulator: "qemu-system-riscv64",
+        arguments: &["-machine", "virt,acpi=off", "-cpu", "max", "-m", "1024"],
+        flash: Some(["2025/RISCV_VIRT_CODE.fd", "2025/RISCV_VIRT_VARS.fd"]),
+        card: BARE_CARD,
+        disk: None,
+        screen: false,
+    };
+    let disk = Disk::with_ipxe(lab, "BOOTRISCV64.EFI", "2025/ipxe-riscv64.efi")?;
+    Ok(machine.with_disk(disk, DiskOrder::First))
+}
+
+pub fn loongarch64_ipxe(lab: &Lab) -> Result<Machine> {
+    let machine = Machine {
+        emulator: "qemu-system-loongarch64",
+        arguments: &["-machine", "virt", "-cpu", "la464", "-m", "1024"],
+        flash: Some(["2025/QEMU_EFI.fd", "2025/QEMU_VARS.fd"]),
+        card: BARE_CARD,
+        disk: None,
+        screen: false,
+    };
+    let disk = Disk::with_ipxe(lab, "BOOTLOONGARCH64.EFI", "2025/ipxe-loong64.efi")?;
+    Ok(machine.with_disk(disk, DiskOrder::First))
+}
+
+/// Without QEMU's ROM, whose iPXE would otherwise answer in the firmware's place.
+const BARE_CARD: &str = "virtio-net-pci,romfile=";
+
+impl Machine {
+    pub fn with_disk(self, disk: Disk, order: DiskOrder) -> Machine {
+        Machine { disk: Some((disk, order)), ..self }
+    }
+
+    /// With a graphics card, for [`Running::screenshot`].
+    pub fn with_screen(self) -> Machine {
+        Machine { screen: true, ..self }
+    }
+
+    /// Switches it on, connected to `segment`. Its console is `NAME.serial.log` in the case's folder.
+    pub fn power_on(&self, lab: &Lab, segment: &Segment, name: &str) -> Result<Running> {
+        let serial = lab.file(&format!("{name}.serial.log"));
+        let monitor = lab.socket(name);
+        let tap = segment.tap()?;
+
+        let mut qemu = Command::new(self.emulator);
+        qemu.args(self.arguments).args(["-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot"]);
+        qemu.arg("-serial").arg(format!("file:{}", serial.display()));
+        qemu.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
+        qemu.args(["-device", "virtio-rng-pci"]);
+        if self.screen {
+            qemu.args(["-device", "VGA"]);
+        }
+        if let Some([code, variables]) = self.flash {
+            qemu.arg("-drive").arg(flash(0, code, "readonly=on")?);
+            qemu.arg("-drive").arg(flash(1, variables, "snapshot=on")?);
+        }
+        qemu.arg("-netdev").arg(format!("tap,id=net,ifname={tap},script=no,downscript=no"));
+        qemu.arg("-device").arg(format!("{},netdev=net,bootindex=1", self.card));
+        if let Some((disk, order)) = &self.disk {
+            qemu.arg("-drive").arg(format!("if=none,id=disk,format=raw,file={}", disk.file));
+            let index = if *order == DiskOrder::First { 0 } else { 2 };
+            qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk,bootindex={index}"));
+        }
+        let process = Process::start(lab, &segment.namespace, &format!("{name}.qemu"), &qemu)?;
+        Ok(Running { process, serial, monitor })
+    }
+}
+
+/// A flash unit. What the firmware writes to its variables goes to a copy that QEMU throws away.
+fn flash(unit: u8, file: &str, mode: &str) -> Result<String> {
+    Ok(format!("if=pflash,unit={unit},format=raw,{mode},file={}", cache::file(file)?.display()))
+}
+
+/// A machine that is switched on; switched off when dropped.
+#[derive(Debug)]
+pub struct Running {
+    process: Process,
+    serial: PathBuf,
+    monitor: PathBuf,
+}
+
+impl Running {
+    /// Waits until the console has shown `text`.
+    pub fn wait_for(&mut self, text: &str, patience: Duration) -> Result<()> {
+        self.process.wait_for_in(&self.serial, text, patience)
+    }
+
+    /// Presses a key, in QEMU's names: `ret`, `esc`, `down`, `a`.
+    pub fn press(&self, key: &str) -> Result<()> {
+        self.tell(&format!("sendkey {key}"))
+    }
+
+    /// Saves what the graphics card shows as a PNG.
+    pub fn screenshot(&self, file: &std::path::Path) -> Result<()> {
+        self.tell(&format!("screendump {} -f png", file.display()))
+    }
+
+    /// Gives QEMU's monitor a command and waits until it has been carried out.
+    fn tell(&self, command: &str) -> Result<()> {
+        let mut monitor = UnixStream::connect(&self.monitor).context("QEMU's monitor")?;
+        monitor.set_read_timeout(Some(Duration::from_secs(10)))?;
+        until_prompt(&mut monitor)?;
+        monitor.write_all(format!("{command}\n").as_bytes())?;
+        let answer = until_prompt(&mut monitor)?;
+        if answer.contains("Error") || answer.contains("unknown") {
+            bail!("QEMU's monitor: {answer}");
+        }
+        Ok(())
+    }
+}
+
+fn until_prompt(monitor: &mut UnixStream) -> Result<String> {
+    let mut said = Vec::new();
+    let mut byte = [0];
+    while !said.ends_with(b"(qemu) ") {
+        monitor.read_exact(&mut byte).context("QEMU's monitor says nothing")?;
+        said.push(byte[0]);
+    }
+    Ok(String::from_utf8_lossy(&said).into_owned())
+}

@@ -1,0 +1,116 @@
+//! Private networks: segments (a bridge, and ports for machines) and the hosts that are plugged into them.
+
+use crate::lab::Lab;
+use anyhow::{Context, Result, ensure};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// One Ethernet: a namespace with a bridge in it. Machines run in that namespace, on taps of the bridge.
+#[derive(Debug)]
+pub struct Segment {
+    pub namespace: String,
+}
+
+/// A namespace with an interface on every segment that it is plugged into.
+#[derive(Debug)]
+pub struct Host {
+    pub namespace: String,
+}
+
+/// Interface names of a host's plugs and the bridge's ports: taken from one counter, because both ends of a pair are
+/// made in the segment's namespace.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+impl Segment {
+    pub fn new(lab: &Lab, name: &str) -> Result<Segment> {
+        let namespace = new_namespace(lab, name)?;
+        // No spanning tree and no snooping: a port forwards from its first packet on. No address of its own: what the
+        // capture shows comes from the hosts.
+        ip(&[
+            "-n",
+            &namespace,
+            "link",
+            "add",
+            "br0",
+            "type",
+            "bridge",
+            "stp_state",
+            "0",
+            "forward_delay",
+            "0",
+            "mcast_snooping",
+            "0",
+        ])?;
+        ip(&["-n", &namespace, "link", "set", "br0", "addrgenmode", "none", "up"])?;
+        Ok(Segment { namespace })
+    }
+
+    /// Gives `host` the interface `name` on this segment, with these addresses (with prefix length).
+    pub fn plug(&self, host: &Host, name: &str, addresses: &[&str]) -> Result<()> {
+        let port = next("p");
+        ip(&["-n", &self.namespace, "link", "add", &port, "type", "veth", "peer", name, "netns", &host.namespace])?;
+        self.attach(&port)?;
+        for address in addresses {
+            let mut arguments = vec!["-n", &host.namespace, "address", "add", address, "dev", name];
+            // Duplicate address detection would keep an IPv6 address unusable for the first second or two.
+            if address.contains(':') {
+                arguments.push("nodad");
+            }
+            ip(&arguments)?;
+        }
+        ip(&["-n", &host.namespace, "link", "set", name, "up"])
+    }
+
+    /// A tap on the bridge for a machine that runs in this segment's namespace.
+    pub fn tap(&self) -> Result<String> {
+        let tap = next("tap");
+        ip(&["-n", &self.namespace, "tuntap", "add", "dev", &tap, "mode", "tap"])?;
+        self.attach(&tap)?;
+        Ok(tap)
+    }
+
+    fn attach(&self, port: &str) -> Result<()> {
+        ip(&["-n", &self.namespace, "link", "set", port, "addrgenmode", "none", "master", "br0", "up"])
+    }
+}
+
+impl Host {
+    pub fn new(lab: &Lab, name: &str) -> Result<Host> {
+        let namespace = new_namespace(lab, name)?;
+        ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
+        Ok(Host { namespace })
+    }
+
+    pub fn route(&self, network: &str, gateway: &str) -> Result<()> {
+        ip(&["-n", &self.namespace, "route", "add", network, "via", gateway])
+    }
+
+    /// Makes it a router.
+    pub fn forward(&self) -> Result<()> {
+        ip(&["netns", "exec", &self.namespace, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+    }
+
+    /// The Ethernet address of an interface.
+    pub fn mac(&self, interface: &str) -> Result<String> {
+        let output = Command::new("ip").args(["-n", &self.namespace, "-o", "link", "show", interface]).output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut words = text.split_whitespace().skip_while(|word| *word != "link/ether").skip(1);
+        words.next().map(str::to_owned).with_context(|| format!("{interface} has no Ethernet address: {text}"))
+    }
+}
+
+fn new_namespace(lab: &Lab, name: &str) -> Result<String> {
+    let namespace = format!("{}-{name}", lab.id);
+    ip(&["netns", "add", &namespace])?;
+    Ok(namespace)
+}
+
+fn next(prefix: &str) -> String {
+    format!("{prefix}{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn ip(arguments: &[&str]) -> Result<()> {
+    let output = Command::new("ip").args(arguments).output().context("ip: run e2e/setup")?;
+    ensure!(output.status.success(), "ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! The other programs on the network, none of them ours: the primary DHCP server, a relay, a TFTP server, a client.
+
+use crate::cache;
+use crate::lab::Lab;
+use crate::net::Host;
+use crate::process::Process;
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const START: Duration = Duration::from_secs(20);
+
+/// The DHCP server that is already there: addresses, and not a word about booting.
+pub fn primary(lab: &Lab, host: &Host, range: &str, options: &[&str]) -> Result<Process> {
+    let mut command = dnsmasq();
+    command.args(["--dhcp-authoritative", "--no-ping", "--leasefile-ro", "--log-dhcp"]);
+    command.arg(format!("--dhcp-range={range}")).args(options);
+    start_dnsmasq(lab, host, "primary", &command)
+}
+
+/// What makes any dnsmasq send router advertisements for the prefix. iPXE pauses 16 s on a link without (protocol note
+/// 3.6), and would be taken for a slow server of ours.
+pub const ADVERTISE: [&str; 2] = ["--enable-ra", "--dhcp-range=fd77::,ra-only"];
+
+/// A router's own dnsmasq, for the router advertisements of a segment without a DHCP server.
+pub fn advertiser(lab: &Lab, host: &Host, interface: &str) -> Result<Process> {
+    let mut command = dnsmasq();
+    command.arg(format!("--interface={interface}")).args(ADVERTISE);
+    start_dnsmasq(lab, host, "advertiser", &command)
+}
+
+/// A TFTP server that knows nothing of us.
+pub fn tftp_server(lab: &Lab, host: &Host, root: &Path) -> Result<Process> {
+    let mut command = dnsmasq();
+    command.arg("--enable-tftp").arg(format!("--tftp-root={}", root.display()));
+    start_dnsmasq(lab, host, "tftp-server", &command)
+}
+
+fn dnsmasq() -> Command {
+    let mut command = Command::new("dnsmasq");
+    command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root", "--pid-file"]);
+    command.args(["--log-facility=-", "--no-resolv", "--no-hosts"]);
+    command
+}
+
+fn start_dnsmasq(lab: &Lab, host: &Host, name: &str, command: &Command) -> Result<Process> {
+    let mut process = Process::start(lab, &host.namespace, name, command)?;
+    // Said after its sockets are open.
+    process.wait_for("started, version", START).context("dnsmasq: run e2e/setup")?;
+    Ok(process)
+}
+
+/// ISC's relay, from the interface `down` to these servers behind `up`. It adds option 82, as relays in switches do.
+pub fn relay(lab: &Lab, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
+    let mut command = Command::new(cache::file("tools/dhcrelay")?);
+    command.args(["-4", "-d", "--no-pid", "-a", "-id", down, "-iu", up]).args(servers);
+    let mut process = Process::start(lab, &host.namespace, "relay", &command)?;
+    process.wait_for("Sending on   Socket/fallback", START)?;
+    Ok(process)
+}
+
+/// An ordinary DHCP client, asking for an address as any laptop does; returns once it has one.
+pub fn plain_client(lab: &Lab, host: &Host) -> Result<Process> {
+    let mut command = Command::new(cache::file("tools/dhclient")?);
+    // Its script would configure the interface; the lease is enough.
+    command.args(["-4", "-d", "-v", "-1", "-sf", "/bin/true", "--no-pid", "-lf"]);
+    command.arg(lab.file("plain-client.leases")).arg("eth0");
+    let mut process = Process::start(lab, &host.namespace, "plain-client", &command)?;
+    process.wait_for("bound to ", Duration::from_secs(60))?;
+    Ok(process)
+}

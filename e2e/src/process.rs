@@ -1,0 +1,123 @@
+//! A program in a network namespace, its output in a file, its life bound to a value.
+
+use crate::lab::Lab;
+use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A running program; killed and waited for when dropped.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `command` in the namespace; what it says goes to `NAME.log` in the case's folder.
+    pub fn start(lab: &Lab, namespace: &str, name: &str, command: &Command) -> Result<Process> {
+        let log = lab.file(&format!("{name}.log"));
+        let output = File::create(&log).with_context(|| log.display().to_string())?;
+        let mut entered = Command::new("ip");
+        entered.args(["netns", "exec", namespace]).arg(command.get_program()).args(command.get_args());
+        for (key, value) in command.get_envs() {
+            entered.env(key, value.unwrap_or(OsStr::new("")));
+        }
+        // ip replaces itself by the program, so the child's PID is the program's.
+        let child = entered
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        Ok(Process { name: name.to_owned(), child, log })
+    }
+
+    /// Waits until its output contains `text`.
+    pub fn wait_for(&mut self, text: &str, patience: Duration) -> Result<()> {
+        let log = self.log.clone();
+        self.wait_for_in(&log, text, patience)
+    }
+
+    /// Waits until `file` contains `text`; fails as soon as this program has ended without writing it.
+    pub fn wait_for_in(&mut self, file: &Path, text: &str, patience: Duration) -> Result<()> {
+        self.wait_until(&format!("{text:?} in {}", file.display()), patience, || Ok(read_text(file)?.contains(text)))
+    }
+
+    /// Waits until `happened`; fails as soon as this program has ended without it.
+    pub fn wait_until(
+        &mut self,
+        what: &str,
+        patience: Duration,
+        mut happened: impl FnMut() -> Result<bool>,
+    ) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let ended = self.child.try_wait()?;
+            if happened()? {
+                return Ok(());
+            }
+            if let Some(status) = ended {
+                bail!("{} ended ({status}) while waiting for {what}", self.name);
+            }
+            if start.elapsed() > patience {
+                bail!("{}: no {what} in {} s", self.name, patience.as_secs());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Text as a person would read it from the terminal that these bytes were sent to; nothing if there is no file yet.
+pub fn read_text(file: &Path) -> Result<String> {
+    match fs::read(file) {
+        Ok(bytes) => Ok(printable(&bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error).with_context(|| file.display().to_string()),
+    }
+}
+
+/// Firmware consoles send NUL bytes and terminal control sequences (ECMA-48 5.4) between the letters of a word.
+fn printable(bytes: &[u8]) -> String {
+    let mut text = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.iter().copied().peekable();
+    while let Some(byte) = rest.next() {
+        match byte {
+            0x1b if rest.peek() == Some(&b'[') => {
+                rest.next();
+                // Parameters and intermediates, up to the final byte.
+                while rest.next().is_some_and(|byte| !(0x40..=0x7e).contains(&byte)) {}
+            }
+            b'\n' | b'\t' | 0x20..=0x7e | 0x80.. => text.push(byte),
+            _ => {}
+        }
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_found_between_terminal_sequences() {
+        assert_eq!(printable(b"\x1b[2J\x1b[01;01Hboo\0ted\x1b[0;37;40m-1\r\n"), "booted-1\n");
+    }
+
+    #[test]
+    fn a_sequence_cut_short_ends_the_text() {
+        assert_eq!(printable(b"boot\x1b["), "boot");
+    }
+}

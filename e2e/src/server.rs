@@ -1,0 +1,50 @@
+//! The program under test: the real binary, started as an administrator would.
+
+use crate::lab::Lab;
+use crate::net::Host;
+use crate::process::Process;
+use anyhow::{Context, Result, ensure};
+use std::cell::Cell;
+use std::env;
+use std::ffi::OsStr;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Starts it with these arguments; returns once it has told its service manager that it is ready (sd_notify(3)).
+pub fn start(lab: &Lab, host: &Host, arguments: &[&OsStr]) -> Result<Process> {
+    let notify = lab.socket("notify");
+    let socket = UnixDatagram::bind(&notify).with_context(|| notify.display().to_string())?;
+    socket.set_nonblocking(true)?;
+
+    let mut command = Command::new(binary()?);
+    command.args(arguments).env("NOTIFY_SOCKET", &notify);
+    let mut process = Process::start(lab, &host.namespace, "proxydhcpd", &command)?;
+    let ready = Cell::new(false);
+    process.wait_until("READY=1 from it", Duration::from_secs(20), || {
+        let mut message = [0; 4096];
+        while let Ok(length) = socket.recv(&mut message) {
+            if message[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
+                ready.set(true);
+            }
+        }
+        Ok(ready.get())
+    })?;
+    Ok(process)
+}
+
+/// What PROXYDHCPD names, or what `make test` has built.
+fn binary() -> Result<PathBuf> {
+    let path = match env::var_os("PROXYDHCPD") {
+        Some(path) => PathBuf::from(path),
+        None => target().join("lab/proxydhcpd"),
+    };
+    ensure!(path.is_file(), "{} is missing: cargo build --package proxydhcpd --profile lab", path.display());
+    Ok(path)
+}
+
+fn target() -> PathBuf {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    env::var_os("CARGO_TARGET_DIR").map_or(beside, PathBuf::from)
+}

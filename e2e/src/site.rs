@@ -1,0 +1,77 @@
+//! The network that most cases want: one segment, a primary DHCP server and a host for ours.
+
+use crate::cache;
+use crate::capture::Capture;
+use crate::lab::Lab;
+use crate::machine::{Machine, PATIENCE};
+use crate::net::{Host, Segment};
+use crate::peers::{self, ADVERTISE};
+use crate::process::Process;
+use crate::server;
+use anyhow::Result;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+
+pub const PRIMARY: &str = "10.77.0.1";
+pub const SERVER: &str = "10.77.0.2";
+
+/// Loaders by the names that `make loaders` gives them, each with its file in the cache.
+const LOADERS: [&str; 5] = ["undionly.kpxe", "snponly.efi", "ipxe-arm64.efi", "ipxe-riscv64.efi", "ipxe-loong64.efi"];
+
+/// 10.77.0.0/24: the primary at .1, ours at .2, machines from .100.
+#[derive(Debug)]
+pub struct Site<'a> {
+    pub lab: &'a Lab,
+    pub segment: Segment,
+    pub server: Host,
+    pub capture: Capture,
+    _primary: (Host, Process),
+}
+
+impl<'a> Site<'a> {
+    pub fn new(lab: &'a Lab) -> Result<Site<'a>> {
+        let segment = Segment::new(lab, "wire")?;
+        let capture = Capture::start(lab, &segment, "wire")?;
+        let primary = Host::new(lab, "primary")?;
+        segment.plug(&primary, "eth0", &["10.77.0.1/24", "fd77::1/64"])?;
+        let server = Host::new(lab, "server")?;
+        segment.plug(&server, "eth0", &["10.77.0.2/24", "fd77::2/64"])?;
+        let process = peers::primary(lab, &primary, "10.77.0.100,10.77.0.199", &ADVERTISE)?;
+        Ok(Site { lab, segment, server, capture, _primary: (primary, process) })
+    }
+
+    /// Our server as it is on its first day: no configuration, a folder with the loaders and this script of ours.
+    pub fn serve(&self) -> Result<Process> {
+        serve(self.lab, &self.server, boot_folder(self.lab, Some(&self.lab.token.script()))?)
+    }
+
+    /// Switches the machine on and waits until it has run our script.
+    pub fn boot(&self, machine: &Machine) -> Result<()> {
+        boot(self.lab, &self.segment, machine)
+    }
+}
+
+/// Our server on this host, with nothing but a boot folder.
+pub fn serve(lab: &Lab, host: &Host, folder: PathBuf) -> Result<Process> {
+    server::start(lab, host, &[OsStr::new("--boot-dir"), folder.as_os_str()])
+}
+
+/// A boot folder with the loaders, and with a script if there is one.
+pub fn boot_folder(lab: &Lab, script: Option<&str>) -> Result<PathBuf> {
+    let folder = lab.new_folder("boot")?;
+    for name in LOADERS {
+        fs::copy(cache::file(&format!("2025/{name}"))?, folder.join(name))?;
+    }
+    if let Some(script) = script {
+        fs::write(folder.join("boot.ipxe"), script)?;
+    }
+    Ok(folder)
+}
+
+/// Switches a machine on and waits until its console shows the token.
+pub fn boot(lab: &Lab, segment: &Segment, machine: &Machine) -> Result<()> {
+    machine.power_on(lab, segment, "machine")?.wait_for(&lab.token.word(), PATIENCE)?;
+    lab.note("our script has run");
+    Ok(())
+}

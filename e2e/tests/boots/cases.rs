@@ -1,0 +1,198 @@
+//! The cases. A boot counts when the machine's console shows a word that only the script in our server's boot folder
+//! holds.
+
+use anyhow::{Result, ensure};
+use proxydhcpd_e2e::Lab;
+use proxydhcpd_e2e::capture::Capture;
+use proxydhcpd_e2e::disk::Disk;
+use proxydhcpd_e2e::machine::{self, DiskOrder, Machine, PATIENCE};
+use proxydhcpd_e2e::net::{Host, Segment};
+use proxydhcpd_e2e::peers::{self, ADVERTISE};
+use proxydhcpd_e2e::site::{self, PRIMARY, SERVER, Site};
+use proxydhcpd_e2e::token::random_hex;
+use proxydhcpd_e2e::{cache, server};
+use std::ffi::OsStr;
+use std::fs;
+use std::time::Duration;
+
+pub type Case = fn(&Lab) -> Result<()>;
+
+macro_rules! cases {
+    ($($name:ident),* $(,)?) => {
+        pub const ALL: &[(&str, Case)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+cases![
+    bios_with_an_ipxe_rom_boots_with_no_configuration,
+    x64_of_2022_boots_with_no_configuration,
+    x64_of_2025_boots_with_no_configuration,
+    arm64_boots_with_no_configuration,
+    riscv64_ipxe_boots_with_no_configuration,
+    loongarch64_ipxe_boots_with_no_configuration,
+    x64_behind_a_relay_boots_from_a_network_that_we_are_not_in,
+    x64_boots_with_the_primary_on_our_own_host,
+    an_old_proxy_ini_boots_x64_from_a_separate_tftp_server,
+    a_plain_client_does_not_hear_a_word_from_us,
+    a_bios_machine_leaves_the_menu_for_its_disk_within_20_s,
+    an_x64_machine_leaves_the_menu_for_its_disk_within_20_s,
+];
+
+fn bios_with_an_ipxe_rom_boots_with_no_configuration(lab: &Lab) -> Result<()> {
+    boots_with_no_configuration(lab, &machine::bios())
+}
+
+fn x64_of_2022_boots_with_no_configuration(lab: &Lab) -> Result<()> {
+    boots_with_no_configuration(lab, &machine::x64_2022())
+}
+
+fn x64_of_2025_boots_with_no_configuration(lab: &Lab) -> Result<()> {
+    boots_with_no_configuration(lab, &machine::x64_2025())
+}
+
+fn arm64_boots_with_no_configuration(lab: &Lab) -> Result<()> {
+    boots_with_no_configuration(lab, &machine::arm64())
+}
+
+fn riscv64_ipxe_boots_with_no_configuration(lab: &Lab) -> Result<()> {
+    boots_with_no_configuration(lab, &machine::riscv64_ipxe(lab)?)
+}
+
+fn loongarch64_ipxe_boots_with_no_configuration(lab: &Lab) -> Result<()> {
+    boots_with_no_configuration(lab, &machine::loongarch64_ipxe(lab)?)
+}
+
+fn boots_with_no_configuration(lab: &Lab, machine: &Machine) -> Result<()> {
+    let site = Site::new(lab)?;
+    let _server = site.serve()?;
+    site.boot(machine)
+}
+
+/// 10.77.0.0/24 holds the primary (.1), our server (.2) and the router (.254); the machine is in 10.78.0.0/24, where
+/// only the router is. Everything after the OFFER is routed.
+fn x64_behind_a_relay_boots_from_a_network_that_we_are_not_in(lab: &Lab) -> Result<()> {
+    let near = Segment::new(lab, "near")?;
+    let far = Segment::new(lab, "far")?;
+    let _captures = [Capture::start(lab, &near, "near")?, Capture::start(lab, &far, "far")?];
+
+    let router = Host::new(lab, "router")?;
+    near.plug(&router, "up", &["10.77.0.254/24"])?;
+    far.plug(&router, "down", &["10.78.0.1/24", "fd77::1/64"])?;
+    router.forward()?;
+    let primary = Host::new(lab, "primary")?;
+    near.plug(&primary, "eth0", &["10.77.0.1/24"])?;
+    primary.route("10.78.0.0/24", "10.77.0.254")?;
+    let server = Host::new(lab, "server")?;
+    near.plug(&server, "eth0", &["10.77.0.2/24"])?;
+    server.route("10.78.0.0/24", "10.77.0.254")?;
+
+    let _advertiser = peers::advertiser(lab, &router, "down")?;
+    let _primary = peers::primary(
+        lab,
+        &primary,
+        "10.78.0.100,10.78.0.199,255.255.255.0",
+        &["--dhcp-option=option:router,10.78.0.1"],
+    )?;
+    let _relay = peers::relay(lab, &router, "down", "up", &[PRIMARY, SERVER])?;
+    let _server = site::serve(lab, &server, site::boot_folder(lab, Some(&lab.token.script()))?)?;
+    site::boot(lab, &far, &machine::x64_2025())
+}
+
+/// dnsmasq with bind-dynamic and our server share port 67 of one host (protocol note 6.1).
+fn x64_boots_with_the_primary_on_our_own_host(lab: &Lab) -> Result<()> {
+    let wire = Segment::new(lab, "wire")?;
+    let _capture = Capture::start(lab, &wire, "wire")?;
+    let host = Host::new(lab, "host")?;
+    wire.plug(&host, "eth0", &["10.77.0.1/24", "fd77::1/64"])?;
+
+    let options = [&ADVERTISE[..], &["--bind-dynamic", "--interface=eth0"]].concat();
+    let _primary = peers::primary(lab, &host, "10.77.0.100,10.77.0.199", &options)?;
+    let _server = site::serve(lab, &host, site::boot_folder(lab, Some(&lab.token.script()))?)?;
+    site::boot(lab, &wire, &machine::x64_2022())
+}
+
+/// The Python daemon's file, unchanged: loader and script lie on a TFTP server at another address. The script's name is
+/// this run's own, so only our server's word can lead a machine to it.
+fn an_old_proxy_ini_boots_x64_from_a_separate_tftp_server(lab: &Lab) -> Result<()> {
+    let site = Site::new(lab)?;
+    let tftp = Host::new(lab, "tftp")?;
+    site.segment.plug(&tftp, "eth0", &["10.77.0.3/24"])?;
+    let root = lab.new_folder("tftp-root")?;
+    let script = format!("{}.ipxe", random_hex()?);
+    fs::copy(cache::file("2022/snponly.efi")?, root.join("snponly.efi"))?;
+    fs::write(root.join(&script), lab.token.script())?;
+    let _tftp = peers::tftp_server(lab, &tftp, &root)?;
+
+    let file = lab.file("proxy.ini");
+    fs::write(
+        &file,
+        format!(
+            "[proxy]\n\
+             listen_address = {SERVER}\n\
+             tftpd = 10.77.0.3\n\
+             filename = pxelinux.0\n\
+             vendor_specific_information = PXEClient\n\
+             \n\
+             [ipxe]\n\
+             enabled = true\n\
+             legacy_bootstrap = undionly.kpxe\n\
+             efi_bootstrap = snponly.efi\n\
+             chainload_url = tftp://10.77.0.3/{script}\n"
+        ),
+    )?;
+    let _server = server::start(lab, &site.server, &[OsStr::new("-c"), file.as_os_str()])?;
+    site.boot(&machine::x64_2025())
+}
+
+/// A laptop asks for an address, then a machine boots on the same wire: the boot proves that our server was listening
+/// all the time, and had the laptop's packets before it answered the machine.
+fn a_plain_client_does_not_hear_a_word_from_us(lab: &Lab) -> Result<()> {
+    let site = Site::new(lab)?;
+    let _server = site.serve()?;
+    let laptop = Host::new(lab, "laptop")?;
+    site.segment.plug(&laptop, "eth0", &[])?;
+    let _client = peers::plain_client(lab, &laptop)?;
+    let asked = format!("ether src {} and udp dst port 67", laptop.mac("eth0")?);
+    let from_us = format!("ether src {} and udp", site.server.mac("eth0")?);
+    ensure!(site.capture.packets(&asked)?.len() >= 2, "the capture lacks the client's DISCOVER and REQUEST");
+    let heard = site.capture.packets(&from_us)?;
+    ensure!(heard.is_empty(), "our server spoke to a plain client:\n{}", heard.join("\n"));
+
+    site.boot(&machine::bios())?;
+    let offers = site.capture.packets(&format!("{from_us} and src port 67"))?;
+    ensure!(!offers.is_empty(), "the capture lacks what the machine was answered");
+    let about_it = site.capture.packets(&format!("{from_us} and src port 67 and udp[36:4] = {}", tail(&laptop)?))?;
+    ensure!(about_it.is_empty(), "our server answered the plain client late:\n{}", about_it.join("\n"));
+    Ok(())
+}
+
+/// The first four octets of a host's Ethernet address as a pcap number: chaddr is 28 octets into a DHCP message, after
+/// 8 of UDP.
+fn tail(host: &Host) -> Result<String> {
+    Ok(format!("0x{}", host.mac("eth0")?.split(':').take(4).collect::<String>()))
+}
+
+fn a_bios_machine_leaves_the_menu_for_its_disk_within_20_s(lab: &Lab) -> Result<()> {
+    let word = format!("disk-{}", random_hex()?);
+    let disk = Disk::bios_that_says(lab, &word)?;
+    leaves_the_menu_for_its_disk(lab, machine::bios().with_disk(disk, DiskOrder::Last), &word)
+}
+
+fn an_x64_machine_leaves_the_menu_for_its_disk_within_20_s(lab: &Lab) -> Result<()> {
+    let word = format!("disk-{}", random_hex()?);
+    let disk = Disk::x64_that_says(lab, &word)?;
+    leaves_the_menu_for_its_disk(lab, machine::x64_2025().with_disk(disk, DiskOrder::Last), &word)
+}
+
+/// Without a `boot.ipxe` the server makes a menu, whose first and default entry is the local disk.
+fn leaves_the_menu_for_its_disk(lab: &Lab, machine: Machine, word: &str) -> Result<()> {
+    let site = Site::new(lab)?;
+    let _server = site::serve(lab, &site.server, site::boot_folder(lab, None)?)?;
+    let mut machine = machine.power_on(lab, &site.segment, "machine")?;
+    machine.wait_for("local disk", PATIENCE)?;
+    lab.note("the menu is on the console");
+    machine.press("ret")?;
+    machine.wait_for(word, Duration::from_secs(20))?;
+    lab.note("its disk has been reached");
+    Ok(())
+}
