@@ -3,10 +3,10 @@
 use crate::lab::Lab;
 use crate::net::Segment;
 use crate::process::Process;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Everything on a segment, in `NAME.pcap` while it runs and as text in `NAME.txt` once dropped.
@@ -23,7 +23,7 @@ impl Capture {
         // On the bridge itself, promiscuous, so that packets between two ports are seen too; written one by one.
         command.args(["-i", "br0", "-n", "-s", "0", "-U", "--immediate-mode", "-Z", "root", "-w"]).arg(&pcap);
         let mut process = Process::start(lab, &segment.namespace, &format!("tcpdump-{name}"), &command)?;
-        process.wait_for("listening on", Duration::from_secs(20)).context("tcpdump: run e2e/setup")?;
+        process.wait_for("listening on", Duration::from_secs(20))?;
         Ok(Capture { process: Some(process), pcap })
     }
 
@@ -41,6 +41,9 @@ impl Drop for Capture {
         self.process = None;
         // A help for the reader, never a reason to fail: the pcap is what counts.
         let Ok(text) = File::create(self.pcap.with_extension("txt")) else { return };
-        let _ = Command::new("tshark").arg("-n").arg("-r").arg(&self.pcap).stdout(text).output();
+        let mut tshark = Command::new("tshark");
+        // Without the thousand DATA and ACK of a transfer, and multicast reports.
+        tshark.args(["-n", "-Y", "!(tftp.opcode in {3, 4}) && !(icmpv6.type == 143)", "-r"]).arg(&self.pcap);
+        let _ = tshark.stdout(text).stderr(Stdio::null()).status();
     }
 }

@@ -44,7 +44,7 @@ fn fat(lab: &Lab, name: &str, program: &str, content: &str) -> Result<(Disk, Pat
     let root = lab.new_folder(name)?;
     let folder = lab.new_folder(&format!("{name}/EFI/BOOT"))?;
     fs::copy(cache::file(content)?, folder.join(program))?;
-    // Writable, because EDK2 gives up on some read-only disks; QEMU keeps what is written to itself.
+    // Writable, as a machine's own disk is; what a machine writes lands in the case's folder.
     Ok((Disk { file: format!("fat:rw:{}", root.display()) }, folder))
 }
 

@@ -64,7 +64,9 @@ impl Lab {
         logs.sort();
         for log in logs.iter().filter(|path| path.extension().is_some_and(|ending| ending == "log")) {
             let said = read_text(log).unwrap_or_default();
-            let lines: Vec<_> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+            // Firmware pads its lines, and draws menus with blanks.
+            let words = said.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+            let lines: Vec<_> = words.filter(|line| !line.is_empty()).collect();
             let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
             let _ = writeln!(text, "--- {} ---\n{}", log.display(), last.join("\n"));
         }

@@ -124,7 +124,7 @@ impl Machine {
     pub fn power_on(&self, lab: &Lab, segment: &Segment, name: &str) -> Result<Running> {
         let serial = lab.file(&format!("{name}.serial.log"));
         let monitor = lab.socket(name);
-        let tap = segment.tap()?;
+        let (tap, address) = segment.tap()?;
 
         let mut qemu = Command::new(self.emulator);
         qemu.args(self.arguments).args(["-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot"]);
@@ -139,7 +139,7 @@ impl Machine {
             qemu.arg("-drive").arg(flash(1, variables, "snapshot=on")?);
         }
         qemu.arg("-netdev").arg(format!("tap,id=net,ifname={tap},script=no,downscript=no"));
-        qemu.arg("-device").arg(format!("{},netdev=net,bootindex=1", self.card));
+        qemu.arg("-device").arg(format!("{},netdev=net,mac={address},bootindex=1", self.card));
         if let Some((disk, order)) = &self.disk {
             qemu.arg("-drive").arg(format!("if=none,id=disk,format=raw,file={}", disk.file));
             let index = if *order == DiskOrder::First { 0 } else { 2 };

@@ -17,8 +17,7 @@ pub struct Host {
     pub namespace: String,
 }
 
-/// Interface names of a host's plugs and the bridge's ports: taken from one counter, because both ends of a pair are
-/// made in the segment's namespace.
+/// Numbers the bridges' ports, of all cases together.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 impl Segment {
@@ -47,7 +46,7 @@ impl Segment {
 
     /// Gives `host` the interface `name` on this segment, with these addresses (with prefix length).
     pub fn plug(&self, host: &Host, name: &str, addresses: &[&str]) -> Result<()> {
-        let port = next("p");
+        let port = format!("port{}", NEXT.fetch_add(1, Ordering::Relaxed));
         ip(&["-n", &self.namespace, "link", "add", &port, "type", "veth", "peer", name, "netns", &host.namespace])?;
         self.attach(&port)?;
         for address in addresses {
@@ -61,12 +60,15 @@ impl Segment {
         ip(&["-n", &host.namespace, "link", "set", name, "up"])
     }
 
-    /// A tap on the bridge for a machine that runs in this segment's namespace.
-    pub fn tap(&self) -> Result<String> {
-        let tap = next("tap");
+    /// A tap on the bridge for a machine that runs in this segment's namespace, and an Ethernet address for its card.
+    pub fn tap(&self) -> Result<(String, String)> {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let tap = format!("tap{number}");
+        let [.., high, low] = number.to_be_bytes();
         ip(&["-n", &self.namespace, "tuntap", "add", "dev", &tap, "mode", "tap"])?;
         self.attach(&tap)?;
-        Ok(tap)
+        // QEMU's own prefix.
+        Ok((tap, format!("52:54:00:00:{high:02x}:{low:02x}")))
     }
 
     fn attach(&self, port: &str) -> Result<()> {
@@ -103,10 +105,6 @@ fn new_namespace(lab: &Lab, name: &str) -> Result<String> {
     let namespace = format!("{}-{name}", lab.id);
     ip(&["netns", "add", &namespace])?;
     Ok(namespace)
-}
-
-fn next(prefix: &str) -> String {
-    format!("{prefix}{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn ip(arguments: &[&str]) -> Result<()> {

@@ -4,7 +4,7 @@ use crate::cache;
 use crate::lab::Lab;
 use crate::net::Host;
 use crate::process::Process;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const START: Duration = Duration::from_secs(20);
 /// The DHCP server that is already there: addresses, and not a word about booting.
 pub fn primary(lab: &Lab, host: &Host, range: &str, options: &[&str]) -> Result<Process> {
     let mut command = dnsmasq();
-    command.args(["--dhcp-authoritative", "--no-ping", "--leasefile-ro", "--log-dhcp"]);
+    command.args(["--dhcp-authoritative", "--no-ping", "--leasefile-ro"]);
     command.arg(format!("--dhcp-range={range}")).args(options);
     start_dnsmasq(lab, host, "primary", &command)
 }
@@ -47,7 +47,7 @@ fn dnsmasq() -> Command {
 fn start_dnsmasq(lab: &Lab, host: &Host, name: &str, command: &Command) -> Result<Process> {
     let mut process = Process::start(lab, &host.namespace, name, command)?;
     // Said after its sockets are open.
-    process.wait_for("started, version", START).context("dnsmasq: run e2e/setup")?;
+    process.wait_for("started, version", START)?;
     Ok(process)
 }
 

@@ -1,13 +1,13 @@
 //! A program in a network namespace, its output in a file, its life bound to a value.
 
 use crate::lab::Lab;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, thread};
 
 /// A running program; killed and waited for when dropped.
 #[derive(Debug)]
@@ -20,10 +20,12 @@ pub struct Process {
 impl Process {
     /// Starts `command` in the namespace; what it says goes to `NAME.log` in the case's folder.
     pub fn start(lab: &Lab, namespace: &str, name: &str, command: &Command) -> Result<Process> {
+        let program = command.get_program();
+        ensure!(is_installed(program), "{} is not installed: run e2e/setup", program.display());
         let log = lab.file(&format!("{name}.log"));
         let output = File::create(&log).with_context(|| log.display().to_string())?;
         let mut entered = Command::new("ip");
-        entered.args(["netns", "exec", namespace]).arg(command.get_program()).args(command.get_args());
+        entered.args(["netns", "exec", namespace]).arg(program).args(command.get_args());
         for (key, value) in command.get_envs() {
             entered.env(key, value.unwrap_or(OsStr::new("")));
         }
@@ -78,6 +80,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn is_installed(program: &OsStr) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    // An absolute name stays what it is when it is joined.
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// Text as a person would read it from the terminal that these bytes were sent to; nothing if there is no file yet.

@@ -6,15 +6,20 @@
 //! every interface.
 
 use anyhow::{Context, Result, ensure};
-use std::env;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::{env, fs};
 
 const INSIDE: &str = "PROXYDHCPD_E2E_INSIDE";
 
 /// Returns inside the room; outside it replaces this process by one that goes in.
 pub fn enter() -> Result<()> {
     if env::var_os(INSIDE).is_none() {
+        ensure!(
+            fs::metadata("/proc/self")?.uid() == 0,
+            "namespaces, taps and port 67 need root: run the tests as root"
+        );
         let program = env::current_exe()?;
         // Being the first of its PID namespace the inner process gets no SIGINT or SIGTERM, and unshare holds them back
         // too. It is the end of cargo, which does hear Ctrl-C, that ends the room.
@@ -30,11 +35,7 @@ pub fn enter() -> Result<()> {
     // `ip netns` keeps its names under /run, and so do sockets of the cases: a /run that nobody else sees.
     for command in [&["mount", "-t", "tmpfs", "tmpfs", "/run"][..], &["ip", "link", "set", "lo", "up"]] {
         let output = Command::new(command[0]).args(&command[1..]).output()?;
-        ensure!(
-            output.status.success(),
-            "the tests need root and namespaces: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        ensure!(output.status.success(), "{}: {}", command.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
 }

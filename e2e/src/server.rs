@@ -35,7 +35,7 @@ pub fn start(lab: &Lab, host: &Host, arguments: &[&OsStr]) -> Result<Process> {
 }
 
 /// What PROXYDHCPD names, or what `make test` has built.
-fn binary() -> Result<PathBuf> {
+pub fn binary() -> Result<PathBuf> {
     let path = match env::var_os("PROXYDHCPD") {
         Some(path) => PathBuf::from(path),
         None => target().join("lab/proxydhcpd"),

@@ -15,6 +15,8 @@ use std::path::PathBuf;
 
 pub const PRIMARY: &str = "10.77.0.1";
 pub const SERVER: &str = "10.77.0.2";
+/// What the primary hands out.
+pub const LEASES: &str = "10.77.0.100,10.77.0.199";
 
 /// Loaders by the names that `make loaders` gives them, each with its file in the cache.
 const LOADERS: [&str; 5] = ["undionly.kpxe", "snponly.efi", "ipxe-arm64.efi", "ipxe-riscv64.efi", "ipxe-loong64.efi"];
@@ -26,7 +28,7 @@ pub struct Site<'a> {
     pub segment: Segment,
     pub server: Host,
     pub capture: Capture,
-    _primary: (Host, Process),
+    _primary: Process,
 }
 
 impl<'a> Site<'a> {
@@ -37,8 +39,8 @@ impl<'a> Site<'a> {
         segment.plug(&primary, "eth0", &["10.77.0.1/24", "fd77::1/64"])?;
         let server = Host::new(lab, "server")?;
         segment.plug(&server, "eth0", &["10.77.0.2/24", "fd77::2/64"])?;
-        let process = peers::primary(lab, &primary, "10.77.0.100,10.77.0.199", &ADVERTISE)?;
-        Ok(Site { lab, segment, server, capture, _primary: (primary, process) })
+        let primary = peers::primary(lab, &primary, LEASES, &ADVERTISE)?;
+        Ok(Site { lab, segment, server, capture, _primary: primary })
     }
 
     /// Our server as it is on its first day: no configuration, a folder with the loaders and this script of ours.

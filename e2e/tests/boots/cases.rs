@@ -8,7 +8,7 @@ use proxydhcpd_e2e::disk::Disk;
 use proxydhcpd_e2e::machine::{self, DiskOrder, Machine, PATIENCE};
 use proxydhcpd_e2e::net::{Host, Segment};
 use proxydhcpd_e2e::peers::{self, ADVERTISE};
-use proxydhcpd_e2e::site::{self, PRIMARY, SERVER, Site};
+use proxydhcpd_e2e::site::{self, LEASES, PRIMARY, SERVER, Site};
 use proxydhcpd_e2e::token::random_hex;
 use proxydhcpd_e2e::{cache, server};
 use std::ffi::OsStr;
@@ -32,10 +32,12 @@ cases![
     loongarch64_ipxe_boots_with_no_configuration,
     x64_behind_a_relay_boots_from_a_network_that_we_are_not_in,
     x64_boots_with_the_primary_on_our_own_host,
+    x64_boots_over_port_4011_alone_if_the_primary_on_our_host_says_so,
     an_old_proxy_ini_boots_x64_from_a_separate_tftp_server,
     a_plain_client_does_not_hear_a_word_from_us,
     a_bios_machine_leaves_the_menu_for_its_disk_within_20_s,
     an_x64_machine_leaves_the_menu_for_its_disk_within_20_s,
+    a_machine_that_nobody_attends_leaves_the_menu_for_its_disk,
 ];
 
 fn bios_with_an_ipxe_rom_boots_with_no_configuration(lab: &Lab) -> Result<()> {
@@ -76,8 +78,8 @@ fn x64_behind_a_relay_boots_from_a_network_that_we_are_not_in(lab: &Lab) -> Resu
     let _captures = [Capture::start(lab, &near, "near")?, Capture::start(lab, &far, "far")?];
 
     let router = Host::new(lab, "router")?;
-    near.plug(&router, "up", &["10.77.0.254/24"])?;
-    far.plug(&router, "down", &["10.78.0.1/24", "fd77::1/64"])?;
+    near.plug(&router, "near0", &["10.77.0.254/24"])?;
+    far.plug(&router, "far0", &["10.78.0.1/24", "fd77::1/64"])?;
     router.forward()?;
     let primary = Host::new(lab, "primary")?;
     near.plug(&primary, "eth0", &["10.77.0.1/24"])?;
@@ -86,28 +88,41 @@ fn x64_behind_a_relay_boots_from_a_network_that_we_are_not_in(lab: &Lab) -> Resu
     near.plug(&server, "eth0", &["10.77.0.2/24"])?;
     server.route("10.78.0.0/24", "10.77.0.254")?;
 
-    let _advertiser = peers::advertiser(lab, &router, "down")?;
+    let _advertiser = peers::advertiser(lab, &router, "far0")?;
     let _primary = peers::primary(
         lab,
         &primary,
         "10.78.0.100,10.78.0.199,255.255.255.0",
         &["--dhcp-option=option:router,10.78.0.1"],
     )?;
-    let _relay = peers::relay(lab, &router, "down", "up", &[PRIMARY, SERVER])?;
+    let _relay = peers::relay(lab, &router, "far0", "near0", &[PRIMARY, SERVER])?;
     let _server = site::serve(lab, &server, site::boot_folder(lab, Some(&lab.token.script()))?)?;
     site::boot(lab, &far, &machine::x64_2025())
 }
 
 /// dnsmasq with bind-dynamic and our server share port 67 of one host (protocol note 6.1).
 fn x64_boots_with_the_primary_on_our_own_host(lab: &Lab) -> Result<()> {
+    boots_with_the_primary_on_our_own_host(lab, &["--bind-dynamic", "--interface=eth0"], &[])
+}
+
+/// dnsmasq keeps port 67 to itself, and its option 60 sends the machine to port 4011 (protocol note 6.2). Our server is
+/// started as the Python daemon was in this place, with `-p`.
+fn x64_boots_over_port_4011_alone_if_the_primary_on_our_host_says_so(lab: &Lab) -> Result<()> {
+    boots_with_the_primary_on_our_own_host(lab, &["--dhcp-option-force=option:vendor-class,PXEClient"], &["-p"])
+}
+
+fn boots_with_the_primary_on_our_own_host(lab: &Lab, of_primary: &[&str], of_ours: &[&str]) -> Result<()> {
     let wire = Segment::new(lab, "wire")?;
     let _capture = Capture::start(lab, &wire, "wire")?;
     let host = Host::new(lab, "host")?;
     wire.plug(&host, "eth0", &["10.77.0.1/24", "fd77::1/64"])?;
 
-    let options = [&ADVERTISE[..], &["--bind-dynamic", "--interface=eth0"]].concat();
-    let _primary = peers::primary(lab, &host, "10.77.0.100,10.77.0.199", &options)?;
-    let _server = site::serve(lab, &host, site::boot_folder(lab, Some(&lab.token.script()))?)?;
+    let options = [&ADVERTISE[..], of_primary].concat();
+    let _primary = peers::primary(lab, &host, LEASES, &options)?;
+    let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
+    let mut arguments: Vec<&OsStr> = of_ours.iter().map(OsStr::new).collect();
+    arguments.extend([OsStr::new("--boot-dir"), folder.as_os_str()]);
+    let _server = server::start(lab, &host, &arguments)?;
     site::boot(lab, &wire, &machine::x64_2022())
 }
 
@@ -161,38 +176,52 @@ fn a_plain_client_does_not_hear_a_word_from_us(lab: &Lab) -> Result<()> {
     site.boot(&machine::bios())?;
     let offers = site.capture.packets(&format!("{from_us} and src port 67"))?;
     ensure!(!offers.is_empty(), "the capture lacks what the machine was answered");
-    let about_it = site.capture.packets(&format!("{from_us} and src port 67 and udp[36:4] = {}", tail(&laptop)?))?;
-    ensure!(about_it.is_empty(), "our server answered the plain client late:\n{}", about_it.join("\n"));
+    // The first four octets of chaddr, 28 octets into a DHCP message and 8 of UDP.
+    let chaddr = laptop.mac("eth0")?.split(':').take(4).collect::<String>();
+    let late = site.capture.packets(&format!("{from_us} and src port 67 and udp[36:4] = 0x{chaddr}"))?;
+    ensure!(late.is_empty(), "our server answered the plain client late:\n{}", late.join("\n"));
     Ok(())
 }
 
-/// The first four octets of a host's Ethernet address as a pcap number: chaddr is 28 octets into a DHCP message, after
-/// 8 of UDP.
-fn tail(host: &Host) -> Result<String> {
-    Ok(format!("0x{}", host.mac("eth0")?.split(':').take(4).collect::<String>()))
-}
-
 fn a_bios_machine_leaves_the_menu_for_its_disk_within_20_s(lab: &Lab) -> Result<()> {
-    let word = format!("disk-{}", random_hex()?);
-    let disk = Disk::bios_that_says(lab, &word)?;
-    leaves_the_menu_for_its_disk(lab, machine::bios().with_disk(disk, DiskOrder::Last), &word)
+    leaves_the_menu_for_its_disk(lab, machine::bios(), Disk::bios_that_says, Choice::OurKey)
 }
 
 fn an_x64_machine_leaves_the_menu_for_its_disk_within_20_s(lab: &Lab) -> Result<()> {
-    let word = format!("disk-{}", random_hex()?);
-    let disk = Disk::x64_that_says(lab, &word)?;
-    leaves_the_menu_for_its_disk(lab, machine::x64_2025().with_disk(disk, DiskOrder::Last), &word)
+    leaves_the_menu_for_its_disk(lab, machine::x64_2025(), Disk::x64_that_says, Choice::OurKey)
 }
 
-/// Without a `boot.ipxe` the server makes a menu, whose first and default entry is the local disk.
-fn leaves_the_menu_for_its_disk(lab: &Lab, machine: Machine, word: &str) -> Result<()> {
+fn a_machine_that_nobody_attends_leaves_the_menu_for_its_disk(lab: &Lab) -> Result<()> {
+    leaves_the_menu_for_its_disk(lab, machine::bios(), Disk::bios_that_says, Choice::Timeout)
+}
+
+#[derive(PartialEq, Eq)]
+enum Choice {
+    OurKey,
+    Timeout,
+}
+
+/// Without a `boot.ipxe` the server makes a menu, on which the local disk is the choice that a machine wakes up with.
+fn leaves_the_menu_for_its_disk(
+    lab: &Lab,
+    machine: Machine,
+    disk_that_says: fn(&Lab, &str) -> Result<Disk>,
+    choice: Choice,
+) -> Result<()> {
+    let word = format!("disk-{}", random_hex()?);
+    let machine = machine.with_disk(disk_that_says(lab, &word)?, DiskOrder::Last);
     let site = Site::new(lab)?;
     let _server = site::serve(lab, &site.server, site::boot_folder(lab, None)?)?;
+
     let mut machine = machine.power_on(lab, &site.segment, "machine")?;
     machine.wait_for("local disk", PATIENCE)?;
     lab.note("the menu is on the console");
-    machine.press("ret")?;
-    machine.wait_for(word, Duration::from_secs(20))?;
+    if choice == Choice::OurKey {
+        machine.press("ret")?;
+        machine.wait_for(&word, Duration::from_secs(20))?;
+    } else {
+        machine.wait_for(&word, PATIENCE)?;
+    }
     lab.note("its disk has been reached");
     Ok(())
 }

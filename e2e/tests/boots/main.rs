@@ -4,11 +4,12 @@ mod cases;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
-use proxydhcpd_e2e::{Lab, sandbox};
+use proxydhcpd_e2e::{Lab, sandbox, server};
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
     if !arguments.list {
+        server::binary()?;
         sandbox::enter()?;
     }
     // An emulator keeps a core busy; more than two at a time only make each other late.
