@@ -8,7 +8,7 @@ use crate::process::Process;
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -39,9 +39,10 @@ pub enum DiskOrder {
 
 /// BIOS with an iPXE ROM on the card. Without graphics its console is the serial port.
 pub fn bios() -> Machine {
+    let arguments = &["-machine", "pc,graphics=off", "-m", "256"];
     Machine {
         emulator: "qemu-system-x86_64",
-        arguments: &["-machine", "pc,graphics=off", "-m", "256"],
+        arguments,
         flash: None,
         card: "virtio-net-pci",
         disk: None,
@@ -50,65 +51,60 @@ pub fn bios() -> Machine {
 }
 
 pub fn x64_2022() -> Machine {
-    x64(&["-machine", "q35", "-m", "512"], ["2022/OVMF_CODE_4M.fd", "2022/OVMF_VARS_4M.fd"])
+    uefi("qemu-system-x86_64", &["-machine", "q35", "-m", "512"], ["2022/OVMF_CODE_4M.fd", "2022/OVMF_VARS_4M.fd"])
 }
 
 /// Since 2024 EDK2's network stack wants random numbers (RDRAND), and without them silently offers no network boot.
 pub fn x64_2025() -> Machine {
-    x64(&["-machine", "q35", "-m", "512", "-cpu", "max"], ["2025/OVMF_CODE_4M.fd", "2025/OVMF_VARS_4M.fd"])
+    uefi(
+        "qemu-system-x86_64",
+        &["-machine", "q35", "-m", "512", "-cpu", "max"],
+        ["2025/OVMF_CODE_4M.fd", "2025/OVMF_VARS_4M.fd"],
+    )
 }
 
-fn x64(arguments: &'static [&'static str], flash: [&'static str; 2]) -> Machine {
-    Machine {
-        emulator: "qemu-system-x86_64",
-        arguments,
-        flash: Some(flash),
-        card: BARE_CARD,
-        disk: None,
-        screen: false,
-    }
+pub fn arm64_2022() -> Machine {
+    uefi(
+        "qemu-system-aarch64",
+        &["-machine", "virt", "-cpu", "max", "-m", "1024"],
+        ["2022/AAVMF_CODE.fd", "2022/AAVMF_VARS.fd"],
+    )
 }
 
-pub fn arm64() -> Machine {
-    Machine {
-        emulator: "qemu-system-aarch64",
-        arguments: &["-machine", "virt", "-cpu", "max", "-m", "1024"],
-        flash: Some(["2025/AAVMF_CODE.no-secboot.fd", "2025/AAVMF_VARS.fd"]),
-        card: BARE_CARD,
-        disk: None,
-        screen: false,
-    }
+pub fn arm64_2025() -> Machine {
+    uefi(
+        "qemu-system-aarch64",
+        &["-machine", "virt", "-cpu", "max", "-m", "1024"],
+        ["2025/AAVMF_CODE.no-secboot.fd", "2025/AAVMF_VARS.fd"],
+    )
 }
 
 /// Its firmware's own network stack does not come up (no random numbers): iPXE from a disk asks instead.
 pub fn riscv64_ipxe(lab: &Lab) -> Result<Machine> {
-    let machine = Machine {
-        emulator: "qemu-system-riscv64",
-        arguments: &["-machine", "virt,acpi=off", "-cpu", "max", "-m", "1024"],
-        flash: Some(["2025/RISCV_VIRT_CODE.fd", "2025/RISCV_VIRT_VARS.fd"]),
-        card: BARE_CARD,
-        disk: None,
-        screen: false,
-    };
+    let machine = uefi(
+        "qemu-system-riscv64",
+        &["-machine", "virt,acpi=off", "-cpu", "max", "-m", "1024"],
+        ["2025/RISCV_VIRT_CODE.fd", "2025/RISCV_VIRT_VARS.fd"],
+    );
     let disk = Disk::with_ipxe(lab, "BOOTRISCV64.EFI", "2025/ipxe-riscv64.efi")?;
     Ok(machine.with_disk(disk, DiskOrder::First))
 }
 
+/// As RISC-V.
 pub fn loongarch64_ipxe(lab: &Lab) -> Result<Machine> {
-    let machine = Machine {
-        emulator: "qemu-system-loongarch64",
-        arguments: &["-machine", "virt", "-cpu", "la464", "-m", "1024"],
-        flash: Some(["2025/QEMU_EFI.fd", "2025/QEMU_VARS.fd"]),
-        card: BARE_CARD,
-        disk: None,
-        screen: false,
-    };
+    let machine = uefi(
+        "qemu-system-loongarch64",
+        &["-machine", "virt", "-cpu", "la464", "-m", "1024"],
+        ["2025/QEMU_EFI.fd", "2025/QEMU_VARS.fd"],
+    );
     let disk = Disk::with_ipxe(lab, "BOOTLOONGARCH64.EFI", "2025/ipxe-loong64.efi")?;
     Ok(machine.with_disk(disk, DiskOrder::First))
 }
 
-/// Without QEMU's ROM, whose iPXE would otherwise answer in the firmware's place.
-const BARE_CARD: &str = "virtio-net-pci,romfile=";
+/// Its card comes without QEMU's ROM, whose iPXE would otherwise answer in the firmware's place.
+fn uefi(emulator: &'static str, arguments: &'static [&'static str], flash: [&'static str; 2]) -> Machine {
+    Machine { emulator, arguments, flash: Some(flash), card: "virtio-net-pci,romfile=", disk: None, screen: false }
+}
 
 impl Machine {
     pub fn with_disk(self, disk: Disk, order: DiskOrder) -> Machine {
@@ -175,7 +171,7 @@ impl Running {
     }
 
     /// Saves what the graphics card shows as a PNG.
-    pub fn screenshot(&self, file: &std::path::Path) -> Result<()> {
+    pub fn screenshot(&self, file: &Path) -> Result<()> {
         self.tell(&format!("screendump {} -f png", file.display()))
     }
 

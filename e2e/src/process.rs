@@ -26,9 +26,7 @@ impl Process {
         let output = File::create(&log).with_context(|| log.display().to_string())?;
         let mut entered = Command::new("ip");
         entered.args(["netns", "exec", namespace]).arg(program).args(command.get_args());
-        for (key, value) in command.get_envs() {
-            entered.env(key, value.unwrap_or(OsStr::new("")));
-        }
+        entered.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
         // ip replaces itself by the program, so the child's PID is the program's.
         let child = entered
             .stdin(Stdio::null())

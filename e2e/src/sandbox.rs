@@ -33,7 +33,7 @@ pub fn enter() -> Result<()> {
         return Err(error).context("setpriv and unshare of util-linux are needed");
     }
     // `ip netns` keeps its names under /run, and so do sockets of the cases: a /run that nobody else sees.
-    for command in [&["mount", "-t", "tmpfs", "tmpfs", "/run"][..], &["ip", "link", "set", "lo", "up"]] {
+    for command in [&["mount", "--no-mtab", "-t", "tmpfs", "tmpfs", "/run"][..], &["ip", "link", "set", "lo", "up"]] {
         let output = Command::new(command[0]).args(&command[1..]).output()?;
         ensure!(output.status.success(), "{}: {}", command.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }

@@ -1,7 +1,7 @@
 //! The cases. A boot counts when the machine's console shows a word that only the script in our server's boot folder
 //! holds.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use proxydhcpd_e2e::Lab;
 use proxydhcpd_e2e::capture::Capture;
 use proxydhcpd_e2e::disk::Disk;
@@ -13,6 +13,7 @@ use proxydhcpd_e2e::token::random_hex;
 use proxydhcpd_e2e::{cache, server};
 use std::ffi::OsStr;
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub type Case = fn(&Lab) -> Result<()>;
@@ -27,13 +28,15 @@ cases![
     bios_with_an_ipxe_rom_boots_with_no_configuration,
     x64_of_2022_boots_with_no_configuration,
     x64_of_2025_boots_with_no_configuration,
-    arm64_boots_with_no_configuration,
+    arm64_of_2022_boots_with_no_configuration,
+    arm64_of_2025_boots_with_no_configuration,
     riscv64_ipxe_boots_with_no_configuration,
     loongarch64_ipxe_boots_with_no_configuration,
     x64_behind_a_relay_boots_from_a_network_that_we_are_not_in,
     x64_boots_with_the_primary_on_our_own_host,
     x64_boots_over_port_4011_alone_if_the_primary_on_our_host_says_so,
     an_old_proxy_ini_boots_x64_from_a_separate_tftp_server,
+    an_old_proxy_ini_that_names_our_own_host_boots_x64_from_us,
     a_plain_client_does_not_hear_a_word_from_us,
     a_bios_machine_leaves_the_menu_for_its_disk_within_20_s,
     an_x64_machine_leaves_the_menu_for_its_disk_within_20_s,
@@ -52,8 +55,12 @@ fn x64_of_2025_boots_with_no_configuration(lab: &Lab) -> Result<()> {
     boots_with_no_configuration(lab, &machine::x64_2025())
 }
 
-fn arm64_boots_with_no_configuration(lab: &Lab) -> Result<()> {
-    boots_with_no_configuration(lab, &machine::arm64())
+fn arm64_of_2022_boots_with_no_configuration(lab: &Lab) -> Result<()> {
+    boots_with_no_configuration(lab, &machine::arm64_2022())
+}
+
+fn arm64_of_2025_boots_with_no_configuration(lab: &Lab) -> Result<()> {
+    boots_with_no_configuration(lab, &machine::arm64_2025())
 }
 
 fn riscv64_ipxe_boots_with_no_configuration(lab: &Lab) -> Result<()> {
@@ -138,25 +145,38 @@ fn an_old_proxy_ini_boots_x64_from_a_separate_tftp_server(lab: &Lab) -> Result<(
     fs::write(root.join(&script), lab.token.script())?;
     let _tftp = peers::tftp_server(lab, &tftp, &root)?;
 
-    let file = lab.file("proxy.ini");
-    fs::write(
-        &file,
-        format!(
-            "[proxy]\n\
-             listen_address = {SERVER}\n\
-             tftpd = 10.77.0.3\n\
-             filename = pxelinux.0\n\
-             vendor_specific_information = PXEClient\n\
-             \n\
-             [ipxe]\n\
-             enabled = true\n\
-             legacy_bootstrap = undionly.kpxe\n\
-             efi_bootstrap = snponly.efi\n\
-             chainload_url = tftp://10.77.0.3/{script}\n"
-        ),
-    )?;
+    let file = proxy_ini(lab, "10.77.0.3", &format!("tftp://10.77.0.3/{script}"))?;
     let _server = server::start(lab, &site.server, &[OsStr::new("-c"), file.as_os_str()])?;
     site.boot(&machine::x64_2025())
+}
+
+/// The file of a site whose TFTP server ran on the same host, and has gone with the Python daemon: we serve in its place.
+fn an_old_proxy_ini_that_names_our_own_host_boots_x64_from_us(lab: &Lab) -> Result<()> {
+    let site = Site::new(lab)?;
+    let file = proxy_ini(lab, SERVER, "boot.ipxe")?;
+    let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
+    let arguments = [OsStr::new("-c"), file.as_os_str(), OsStr::new("--boot-dir"), folder.as_os_str()];
+    let _server = server::start(lab, &site.server, &arguments)?;
+    site.boot(&machine::x64_2022())
+}
+
+fn proxy_ini(lab: &Lab, tftpd: &str, chainload_url: &str) -> Result<PathBuf> {
+    let file = lab.file("proxy.ini");
+    let text = format!(
+        "[proxy]\n\
+         listen_address = {SERVER}\n\
+         tftpd = {tftpd}\n\
+         filename = pxelinux.0\n\
+         vendor_specific_information = PXEClient\n\
+         \n\
+         [ipxe]\n\
+         enabled = true\n\
+         legacy_bootstrap = undionly.kpxe\n\
+         efi_bootstrap = snponly.efi\n\
+         chainload_url = {chainload_url}\n"
+    );
+    fs::write(&file, text).with_context(|| file.display().to_string())?;
+    Ok(file)
 }
 
 /// A laptop asks for an address, then a machine boots on the same wire: the boot proves that our server was listening
@@ -201,7 +221,7 @@ enum Choice {
     Timeout,
 }
 
-/// Without a `boot.ipxe` the server makes a menu, on which the local disk is the choice that a machine wakes up with.
+/// Without a `boot.ipxe` the server makes a menu (a picture of it is left in `menu.png`), on which the local disk is the choice that a machine wakes up with.
 fn leaves_the_menu_for_its_disk(
     lab: &Lab,
     machine: Machine,
@@ -209,13 +229,14 @@ fn leaves_the_menu_for_its_disk(
     choice: Choice,
 ) -> Result<()> {
     let word = format!("disk-{}", random_hex()?);
-    let machine = machine.with_disk(disk_that_says(lab, &word)?, DiskOrder::Last);
+    let machine = machine.with_disk(disk_that_says(lab, &word)?, DiskOrder::Last).with_screen();
     let site = Site::new(lab)?;
     let _server = site::serve(lab, &site.server, site::boot_folder(lab, None)?)?;
 
     let mut machine = machine.power_on(lab, &site.segment, "machine")?;
     machine.wait_for("local disk", PATIENCE)?;
     lab.note("the menu is on the console");
+    machine.screenshot(&lab.file("menu.png"))?;
     if choice == Choice::OurKey {
         machine.press("ret")?;
         machine.wait_for(&word, Duration::from_secs(20))?;
