@@ -67,6 +67,9 @@ impl Lab {
             // Firmware pads its lines, and draws menus with blanks.
             let words = said.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
             let lines: Vec<_> = words.filter(|line| !line.is_empty()).collect();
+            if lines.is_empty() {
+                continue;
+            }
             let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
             let _ = writeln!(text, "--- {} ---\n{}", log.display(), last.join("\n"));
         }
