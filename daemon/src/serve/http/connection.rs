@@ -11,12 +11,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use proxydhcpd_core::fetch;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -35,8 +34,6 @@ pub struct Line {
 #[derive(Default)]
 struct State {
     exchange: Option<Exchange>,
-    /// The next request, waiting for the exchange to end.
-    next: Option<Waker>,
     /// Its place among the idle ones.
     idle: Option<u64>,
 }
@@ -107,8 +104,6 @@ fn prepare(stream: &TcpStream, house: &House) -> io::Result<IpAddr> {
 async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let began = Instant::now();
     line.busy();
-    // Otherwise a client that pipelines requests and never reads would fill our memory with heads.
-    line.settled().await;
     let (head, _) = request.into_parts();
     let method = head.method.clone();
     let name = answer::decoded(head.uri.path());
@@ -151,32 +146,19 @@ impl Line {
     fn begin(&self, method: Method, name: Vec<u8>, began: Instant, response: &Response<Body>) {
         let octets = response.body().left();
         let (status, whole) = (response.status().as_u16(), response.body().is_whole());
-        self.state().exchange = Some(Exchange { method, name, began, status, octets, left: octets, whole });
-    }
-
-    /// Waits for the end of the exchange before.
-    async fn settled(&self) {
-        poll_fn(|context| {
-            let mut state = self.state();
-            if state.exchange.is_none() {
-                return Poll::Ready(());
-            }
-            state.next = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
+        let exchange = Exchange { method, name, began, status, octets, left: octets, whole };
+        // hyper reads on only when an answer is flushed, but for the one whose request's body ended late.
+        if let Some(before) = { self.state().exchange.replace(exchange) } {
+            self.finish(before, false);
+        }
     }
 
     /// hyper has nothing left to write. It flushes only then, so an exchange whose body has been handed over is done.
     fn flushed(self: &Arc<Line>) {
         let mut state = self.state();
         let Some(exchange) = state.exchange.take_if(|exchange| exchange.left == 0) else { return };
-        let next = state.next.take();
         drop(state);
-        match next {
-            Some(next) => next.wake(),
-            None => self.idle(),
-        }
+        self.idle();
         let whole = exchange.whole;
         self.finish(exchange, whole);
     }
