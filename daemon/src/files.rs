@@ -89,6 +89,9 @@ impl Folder {
     fn spelling(&self, relative: &str) -> Option<String> {
         const DEEPEST: usize = 16;
         const MOST_ENTRIES: usize = 10_000;
+        if relative.split('/').count() > DEEPEST {
+            return None;
+        }
         let mut spelt = String::new();
         for (depth, part) in relative.split('/').enumerate() {
             let above = if depth == 0 { "." } else { &spelt };
@@ -102,9 +105,6 @@ impl Folder {
                 spelt.push('/');
             }
             spelt.push_str(entry.file_name().to_str().ok()?);
-            if depth == DEEPEST {
-                return None;
-            }
         }
         Some(spelt)
     }

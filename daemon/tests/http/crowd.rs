@@ -1,10 +1,12 @@
 //! Many clients, slow ones, dead ones, and files that change under them.
 
 use crate::{Client, LONG, Server, curl, truncate};
+use proxydhcpd::files::Opened;
 use proxydhcpd::serve::http::{Dropped, Event, Settings};
 use socket2::{Domain, Socket, Type};
 use std::io::{BufReader, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 /// More than the sockets between server and client can hold.
@@ -190,6 +192,27 @@ fn stopping_lets_a_transfer_finish_and_closes_the_idle() {
     let began = Instant::now();
     server.join();
     assert!(began.elapsed() < Duration::from_secs(1), "nothing was left to wait for");
+}
+
+#[test]
+fn who_is_answered_while_we_stop_is_told_one_thing_about_the_connection() {
+    let (go, gate) = mpsc::channel();
+    let (entered, opening) = mpsc::channel();
+    let gate = Mutex::new(gate);
+    let mut server = Server::opening(tempfile::tempdir().unwrap(), Settings::default(), move |_| {
+        entered.send(()).unwrap();
+        gate.lock().unwrap().recv().unwrap();
+        Ok(Opened::text(*b"#!ipxe\n"))
+    });
+    let mut client = server.connect();
+    client.send("GET /boot.ipxe HTTP/1.1\r\nConnection: keep-alive\r\n\r\n");
+    opening.recv_timeout(LONG).unwrap();
+    server.stop();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).is_ok() {}
+    go.send(()).unwrap();
+    let head = client.reply().head;
+    assert!(head.matches("Connection: ").count() <= 1 && !head.contains("keep-alive, close"), "{head}");
+    assert!(client.rest().is_empty());
 }
 
 #[test]

@@ -107,7 +107,7 @@ async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) ->
     let (head, _) = request.into_parts();
     let method = head.method.clone();
     let name = answer::decoded(head.uri.path());
-    let keep_alive = answer::wants_keep_alive(&head.headers) && !*line.house.stopping.borrow();
+    let keep_alive = answer::wants_keep_alive(&head.headers);
 
     let work = line.clone();
     let asked = name.clone();
@@ -124,7 +124,8 @@ async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) ->
         Ok(response) => response,
         Err(_) => answer::failed().map(|payload| Body::start(payload, &line)),
     };
-    if keep_alive {
+    // hyper adds its own `close` while we stop.
+    if keep_alive && !*line.house.stopping.borrow() {
         answer::keep_alive(response.headers_mut());
     }
     line.begin(method, name.unwrap_or_default(), began, &response);
