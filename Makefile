@@ -44,8 +44,9 @@ e2e:
 	$(CARGO) build --profile lab --locked --package proxydhcpd
 	PROXYDHCPD=$(CURDIR)/$(LAB) $(CARGO) test --locked --package proxydhcpd-e2e
 
-bench: build
-	e2e/setup bench
+bench:
+	bench/setup
+	@$(MAKE) --no-print-directory build
 	bench/run $(RELEASE)
 
 coverage:

@@ -1,0 +1,186 @@
+/* A TFTP client that costs little: reads a file with the options it is told (RFC 2347, 2348, 7440), compares every octet
+ * with the original and prints octets, nanoseconds and how often it had to ask again.
+ *
+ *     fetch ADDRESS NAME ORIGINAL [OPTION VALUE]...
+ *
+ * As EDK2's and iPXE's it acknowledges a whole window, and a block out of order by naming the last one in order. The last
+ * block is acknowledged only when standard input ends: until then the process that serves a transfer, if it has one of
+ * its own as tftpd-hpa's has, still lives, and its CPU time can be read. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <time.h>
+
+enum { RRQ = 1, DATA = 3, ACK = 4, ERROR = 5, OACK = 6, TRIES = 5 };
+
+static int fd;
+static struct sockaddr_in server;
+static unsigned char packet[65536 + 4], request[512];
+static size_t request_size;
+static unsigned long block_size = 512, window = 1, asked_again;
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "fetch: %s\n", what);
+	exit(1);
+}
+
+static void put(const char *text)
+{
+	size_t size = strlen(text) + 1;
+
+	if (request_size + size > sizeof request)
+		fail("the request is too long");
+	memcpy(request + request_size, text, size);
+	request_size += size;
+}
+
+static void send_to_server(const void *data, size_t size)
+{
+	if (sendto(fd, data, size, 0, (struct sockaddr *)&server, sizeof server) < 0)
+		fail(strerror(errno));
+}
+
+static void acknowledge(unsigned long block)
+{
+	unsigned char ack[4] = { 0, ACK, block >> 8, block };
+
+	send_to_server(ack, sizeof ack);
+}
+
+/* The next packet; 0 when the server was silent for a second. */
+static size_t receive(void)
+{
+	socklen_t length = sizeof server;
+	/* The answer to the request comes from the transfer's own port; later ones are sent there. */
+	ssize_t size = recvfrom(fd, packet, sizeof packet, 0, (struct sockaddr *)&server, &length);
+
+	if (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		fail(strerror(errno));
+	return size < 4 ? 0 : size;
+}
+
+static void take_options(size_t size)
+{
+	const char *at = (char *)packet + 2, *end = (char *)packet + size;
+
+	packet[size] = 0;
+	while (at < end) {
+		const char *value = at + strlen(at) + 1;
+
+		if (value >= end)
+			fail("an option without a value");
+		if (!strcasecmp(at, "blksize"))
+			block_size = strtoul(value, NULL, 10);
+		if (!strcasecmp(at, "windowsize"))
+			window = strtoul(value, NULL, 10);
+		at = value + strlen(value) + 1;
+	}
+}
+
+/* Reads to the end of the file and returns the number of its last block. */
+static unsigned long read_all(const unsigned char *original, size_t original_size)
+{
+	size_t done = 0;
+	unsigned long block = 0, in_window = 0, silent = 0;
+	int gap_told = 0;
+
+	for (;;) {
+		size_t size = receive();
+		unsigned kind = packet[0] << 8 | packet[1], number = packet[2] << 8 | packet[3];
+
+		if (!size) {
+			if (++silent == TRIES)
+				fail("the server went silent");
+			asked_again++;
+			if (block)
+				acknowledge(block);
+			else
+				send_to_server(request, request_size);
+			in_window = 0;
+			continue;
+		}
+		if (kind == ERROR)
+			fail((char *)packet + 4);
+		if (kind == OACK && !block) {
+			take_options(size);
+			acknowledge(0);
+		}
+		if (kind != DATA)
+			continue;
+		if (number != ((block + 1) & 0xffff)) {
+			if (!gap_told)
+				acknowledge(block);
+			asked_again += !gap_told;
+			gap_told = 1;
+			in_window = 0;
+			continue;
+		}
+		size -= 4;
+		if (size > block_size || size > original_size - done || memcmp(packet + 4, original + done, size))
+			fail("this is not the file");
+		if (size < block_size && done + size != original_size)
+			fail("the file ended early");
+		done += size;
+		block++;
+		silent = gap_told = 0;
+		if (size < block_size)
+			return block;
+		if (++in_window == window) {
+			acknowledge(block);
+			in_window = 0;
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct timeval second = { .tv_sec = 1 };
+	struct timespec start, end;
+	struct stat about;
+	int original;
+	const unsigned char *octets;
+
+	if (argc < 4 || argc % 2)
+		fail("usage: fetch ADDRESS NAME ORIGINAL [OPTION VALUE]...");
+	server.sin_family = AF_INET;
+	server.sin_port = htons(69);
+	if (!inet_aton(argv[1], &server.sin_addr))
+		fail("not an IPv4 address");
+	original = open(argv[3], O_RDONLY);
+	if (original < 0 || fstat(original, &about) < 0)
+		fail("cannot read the original");
+	octets = mmap(NULL, about.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, original, 0);
+	if (octets == MAP_FAILED)
+		fail("cannot map the original");
+
+	request[1] = RRQ;
+	request_size = 2;
+	put(argv[2]);
+	put("octet");
+	for (int i = 4; i < argc; i++)
+		put(argv[i]);
+
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second) < 0)
+		fail(strerror(errno));
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	send_to_server(request, request_size);
+	unsigned long last = read_all(octets, about.st_size);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	printf("%lld %lld %lu\n", (long long)about.st_size,
+	       (end.tv_sec - start.tv_sec) * 1000000000LL + end.tv_nsec - start.tv_nsec, asked_again);
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	acknowledge(last);
+	return 0;
+}

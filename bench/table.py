@@ -1,0 +1,89 @@
+"""Samples in, one table out: medians, with how far the samples lie apart."""
+
+from statistics import median
+
+SUBJECTS = ["proxydhcpd", "floor", "dnsmasq", "tftpd-hpa", "nginx"]
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def section(self, title):
+        self.rows.append(Section(title))
+
+    def row(self, what, digits=1, expect=None):
+        row = Row(what, digits, expect)
+        self.rows.append(row)
+        return row
+
+    def ratio(self, what, row, to, expect=None):
+        """Each round's figure divided by the same round's of `to`: what slows a round down slows both."""
+        self.rows.append(Ratio(what, row, to, expect))
+
+    def text(self):
+        lines = [row.cells() for row in self.rows]
+        lines.insert(0, ["", *SUBJECTS, "spread", "expected", ""])
+        widths = [max(len(line[column]) for line in lines if len(line) > 1) for column in range(len(lines[0]))]
+        widths[0] = max(widths[0], 2 + max(len(row.what) for row in self.rows if not isinstance(row, Section)))
+        return "\n".join(align(line, widths) for line in lines)
+
+
+def align(line, widths):
+    if len(line) == 1:
+        return "\n" + line[0]
+    cells = [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:-2], widths[1:-2]))]
+    return "  ".join([*cells, line[-2].ljust(widths[-2]), line[-1]]).rstrip()
+
+
+class Section:
+    def __init__(self, what):
+        self.what = what
+
+    def cells(self):
+        return [self.what]
+
+
+class Row:
+    """A measure: its samples by subject, and what is expected of ours (a text, and whether a figure meets it)."""
+
+    def __init__(self, what, digits, expect):
+        self.what, self.digits, self.expect = what, digits, expect
+        self.samples = {}
+
+    def add(self, subject, figure):
+        self.samples.setdefault(subject, []).append(figure)
+
+    def cells(self):
+        return [f"  {self.what}", *map(self.figure, SUBJECTS), self.spread(), *self.verdict()]
+
+    def figure(self, subject):
+        samples = self.samples.get(subject)
+        return f"{median(samples):,.{self.digits}f}" if samples else "-"
+
+    def spread(self):
+        """The widest of the subjects: from lowest to highest, half of it either way of the median."""
+        wide = [(max(s) - min(s)) / 2 / median(s) for s in self.samples.values() if len(s) > 1]
+        return f"±{max(wide):.0%}" if wide else "-"
+
+    def verdict(self):
+        if not self.expect:
+            return "", ""
+        text, meets = self.expect
+        ours = self.samples.get(SUBJECTS[0])
+        return text, "" if not ours else "met" if meets(median(ours)) else "MISSED"
+
+
+class Ratio(Row):
+    def __init__(self, what, row, to, expect):
+        super().__init__(what, 2, expect)
+        self.row, self.to = row, to
+
+    def cells(self):
+        base = self.row.samples.get(self.to, [])
+        self.samples = {
+            subject: [figure / other for figure, other in zip(samples, base)]
+            for subject, samples in self.row.samples.items()
+            if base
+        }
+        return super().cells()

@@ -1,0 +1,55 @@
+"""Speed and CPU time of a TFTP transfer with the options of the two firmware families that boot most."""
+
+import ground
+from ground import BOOT, SERVER, Server, say
+
+ROUNDS = 3
+# 46,863 blocks of 1432: below the 65,535 where block numbers begin again, which not every server survives.
+MEBIBYTES = 64
+NAME = "tftp.img"
+
+CLIENTS = [
+    ("EDK2", "blksize 1468, windowsize 4", ["blksize", "1468", "windowsize", "4"]),
+    ("iPXE", "blksize 1432, no window", ["blksize", "1432", "tsize", "0"]),
+]
+
+
+def measure(table, binary):
+    ground.make_file(NAME, MEBIBYTES)
+    subjects = {
+        "dnsmasq": ground.dnsmasq("--enable-tftp", f"--tftp-root={BOOT}"),
+        "tftpd-hpa": ["in.tftpd", "--foreground", "--ipv4", "--address", f"{SERVER}:69", "--user", "root", "--secure", BOOT],
+    }
+    if binary:
+        subjects["proxydhcpd"] = ground.proxydhcpd(binary)
+
+    for client, described, options in CLIENTS:
+        table.section(f"TFTP, {MEBIBYTES} MiB as {client} asks ({described})")
+        speed = table.row("MB/s")
+        if client == "EDK2":
+            table.ratio("  times dnsmasq", speed, "dnsmasq", ("at least 3", lambda times: times >= 3))
+        cost = table.row("CPU s per GB", digits=2)
+        if client == "iPXE":
+            table.ratio("  times tftpd-hpa", cost, "tftpd-hpa", ("at most 1", lambda times: times <= 1))
+        for turn in range(ROUNDS):
+            for name, argv in subjects.items():
+                rate, cpu = fetch(argv, options)
+                speed.add(name, rate)
+                cost.add(name, cpu)
+                say(f"tftp as {client}, round {turn + 1}: {name} {rate:.1f} MB/s, {cpu:.2f} s/GB")
+
+
+def fetch(argv, options):
+    program = ground.compile_c("fetch")
+    with Server(argv, 69) as server:
+        before = server.cpu()
+        with ground.start_load(program, SERVER, NAME, BOOT / NAME, *options) as client:
+            result = client.stdout.readline()
+            cpu = server.cpu() - before
+            _, error = client.communicate()
+    if not result:
+        raise ground.Trouble(f"{argv[0]}: {error.strip()}")
+    size, nanoseconds, asked_again = map(int, result.split())
+    if asked_again > 100:
+        raise ground.Trouble(f"{argv[0]}: {asked_again} blocks were lost; this measures waiting")
+    return size / 1e6 / (nanoseconds / 1e9), cpu / (size / 1e9)
