@@ -3,11 +3,14 @@
 //! One thread and one epoll set, without async: a block in lockstep costs the three system calls that it must (wait,
 //! receive, send), a window costs no more, and files are read ahead in large pieces.
 
+mod admission;
 mod frames;
 mod limits;
+mod session;
 mod socket;
 
 use crate::files::Opened;
+use admission::{check_source, our_address};
 use frames::Frames;
 use limits::Clients;
 use nix::errno::Errno;
@@ -16,8 +19,9 @@ use proxydhcpd_core::fetch::{self, Door, Refusal};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::transfer::{self, Farewell, Outcome, Step, Transfer};
 use proxydhcpd_core::wire::tftp::{ErrorCode, Malformed, Packet, Request};
+use session::{Failure, Session, Unsegmented, error};
 use socket::{Arrival, Listener, Path, Ports};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -134,7 +138,7 @@ pub fn run(
         free: Vec::new(),
         by_client: HashMap::new(),
         clients: Clients::default(),
-        unsegmented: HashSet::new(),
+        unsegmented: Unsegmented::default(),
         started: Instant::now(),
         now: Duration::ZERO,
         stopping: None,
@@ -157,24 +161,6 @@ const LATE: Duration = Duration::from_secs(1);
 /// A request of 512 octets and more, to see that it was more; anything else that we read is shorter.
 const LONGEST_DATAGRAM: usize = 1024;
 
-/// Ports whose services answer whatever they get, or are no client's: none, echo, chargen, DNS, DHCP.
-const FORBIDDEN_PORTS: [u16; 5] = [0, 7, 19, 53, 67];
-
-/// A transfer and what it needs.
-#[derive(Debug)]
-struct Session {
-    client: SocketAddr,
-    /// The request as it came: the same again asks for the first answer again.
-    request: Box<[u8]>,
-    transfer: Transfer,
-    frames: Frames,
-    path: Path,
-    link: u32,
-    began: Duration,
-    /// The client has its token back.
-    answered: bool,
-}
-
 struct Server<L, O, N> {
     most: usize,
     ports: Ports,
@@ -191,8 +177,7 @@ struct Server<L, O, N> {
     /// The newest session of each client port.
     by_client: HashMap<SocketAddr, usize>,
     clients: Clients,
-    /// Links whose driver cannot cut a send into datagrams: never asked again.
-    unsegmented: HashSet<u32>,
+    unsegmented: Unsegmented,
     started: Instant,
     /// Since the start, as of this turn of the loop.
     now: Duration,
@@ -405,54 +390,26 @@ where
     /// Does what the transfer says. `heard`: because the client has just been heard of.
     fn step(&mut self, index: usize, step: Step, heard: bool) {
         let Some(session) = self.sessions[index].as_mut() else { return };
-        match step {
-            Step::Wait => {}
-            Step::Oack => {
-                let oack = session.transfer.oack();
-                let sent = session.path.send(&self.sockets.listener, oack, oack.len(), false, heard);
-                self.sent(index, sent);
+        let listener = &self.sockets.listener;
+        let done = match step {
+            Step::Wait => Ok(()),
+            Step::Oack => session.send_oack(listener, heard),
+            Step::Blocks(blocks) => session.send_blocks(listener, blocks, heard, &mut self.unsegmented),
+            Step::End(outcome, farewell) => return self.end(index, outcome, farewell),
+        };
+        match done {
+            // No room at this moment: the network is slower than the disk.
+            Ok(()) | Err(Failure::Lost(Errno::EAGAIN | Errno::ENOBUFS)) => {}
+            Err(Failure::Gone) => self.end(index, Outcome::Gone, None),
+            Err(Failure::Lost(errno)) => {
+                (self.note)(Event::Trouble { client: session.client, name: session.name(), error: errno.into() });
             }
-            Step::Blocks(blocks) => {
-                let end = blocks.first + blocks.count;
-                let mut block = blocks.first;
-                while block < end {
-                    let Some(session) = self.sessions[index].as_mut() else { return };
-                    let stride = session.frames.stride();
-                    match session.frames.from(&session.transfer, block, end - block) {
-                        Ok(frames) => {
-                            block += frames.len().div_ceil(stride) as u64;
-                            let sent = send(
-                                &session.path,
-                                &self.sockets.listener,
-                                frames,
-                                stride,
-                                heard,
-                                session.link,
-                                &mut self.unsegmented,
-                            );
-                            self.sent(index, sent);
-                        }
-                        Err(error) => return self.broken(index, error),
-                    }
-                }
+            Err(Failure::Broken(error)) => {
+                (self.note)(Event::Trouble { client: session.client, name: session.name(), error });
+                let step = session.transfer.broken();
+                self.step(index, step, false);
             }
-            Step::End(outcome, farewell) => self.end(index, outcome, farewell),
         }
-    }
-
-    /// A closed port ends the transfer; whatever else the kernel may say (no route, no room, a firewall), the packet
-    /// counts as lost, and the timer sees to it.
-    fn sent(&mut self, index: usize, sent: nix::Result<()>) {
-        if sent == Err(Errno::ECONNREFUSED) {
-            self.end(index, Outcome::Gone, None);
-        }
-    }
-
-    fn broken(&mut self, index: usize, error: io::Error) {
-        let Some(session) = &self.sessions[index] else { return };
-        let step = session.transfer.broken();
-        (self.note)(Event::Trouble { client: session.client, name: name(&session.request), error });
-        self.step(index, step, false);
     }
 
     fn end(&mut self, index: usize, outcome: Outcome, farewell: Option<Farewell>) {
@@ -463,13 +420,11 @@ where
         }
         self.clients.ended(session.client.ip());
         if let Some(farewell) = farewell {
-            let error = error(farewell);
-            // Sent once: if it is lost, the client's own timer tells it the same.
-            let _ = session.path.send(&self.sockets.listener, &error, error.len(), false, false);
+            session.send_farewell(&self.sockets.listener, farewell);
         }
         (self.note)(Event::Ended {
             client: session.client,
-            name: name(&session.request),
+            name: session.name(),
             octets: session.transfer.octets(),
             elapsed: self.now.saturating_sub(session.began),
             outcome,
@@ -504,55 +459,6 @@ where
     }
 }
 
-/// Sends a run of DATA, cut by the kernel where it can.
-fn send(
-    path: &Path,
-    listener: &Listener,
-    frames: &[u8],
-    stride: usize,
-    heard: bool,
-    link: u32,
-    unsegmented: &mut HashSet<u32>,
-) -> nix::Result<()> {
-    let segmented = frames.len() > stride && !unsegmented.contains(&link);
-    match path.send(listener, frames, stride, segmented, heard) {
-        Err(Errno::EIO | Errno::EINVAL) if segmented => {
-            unsegmented.insert(link);
-            path.send(listener, frames, stride, false, heard)
-        }
-        sent => sent,
-    }
-}
-
-/// A source that a client can have. What comes from our own addresses is a forgery or a loop, unless we serve the
-/// loopback link itself.
-fn check_source(client: SocketAddr, link: &Link) -> Result<(), Dropped> {
-    let unfit = match client.ip() {
-        IpAddr::V4(address) => {
-            address.is_unspecified()
-                || address.is_multicast()
-                || link.is_broadcast(address)
-                || (link.owns(address) && !address.is_loopback())
-        }
-        IpAddr::V6(address) => address.is_unspecified() || address.is_multicast(),
-    };
-    if unfit {
-        Err(Dropped::Source)
-    } else if FORBIDDEN_PORTS.contains(&client.port()) {
-        Err(Dropped::SourcePort)
-    } else {
-        Ok(())
-    }
-}
-
-/// The address that the client must see: the one that it wrote to, or the link's own if that was a broadcast.
-fn our_address(to: IpAddr, link: &Link) -> Option<IpAddr> {
-    match to {
-        IpAddr::V4(to) if link.is_broadcast(to) || to.is_multicast() => link.address().map(IpAddr::V4),
-        to => Some(to),
-    }
-}
-
 const DENIED: Farewell = (ErrorCode::DENIED, "Access violation");
 
 fn farewell(refusal: Refusal) -> Farewell {
@@ -561,19 +467,6 @@ fn farewell(refusal: Refusal) -> Farewell {
         Refusal::Denied => DENIED,
         Refusal::BadName => (ErrorCode::OTHER, "Not a file name"),
         Refusal::Failed => (ErrorCode::OTHER, "Server failed"),
-    }
-}
-
-fn error((code, text): Farewell) -> Vec<u8> {
-    let mut packet = Vec::new();
-    Packet::Error { code, text: text.as_bytes() }.write(&mut packet);
-    packet
-}
-
-fn name(request: &[u8]) -> &[u8] {
-    match Packet::read(request) {
-        Ok(Packet::Read(request)) => request.name,
-        _ => &[],
     }
 }
 

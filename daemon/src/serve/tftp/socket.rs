@@ -127,7 +127,7 @@ impl Path {
     /// Sends datagrams that lie one behind the other, each `stride` long but the last.
     ///
     /// `segmented` leaves it to the kernel to cut them, which costs a fraction; it fails with `EIO` or `EINVAL` where
-    /// the driver cannot (no checksum offload, a tunnel). `heard` says that the client has just been heard of, which
+    /// the driver cannot (no checksum offload, a tunnel), with `EMSGSIZE` where the way is narrower than a block. `heard` says that the client has just been heard of, which
     /// keeps its neighbour entry alive: the ROM of the Raspberry Pi 3 answers no ARP during a transfer.
     pub fn send(
         &self,

@@ -1,0 +1,64 @@
+//! The shared TFTP vectors through the core alone: what they mean, and what is answered first.
+
+use proxydhcpd_core::name::{BadName, clean};
+use proxydhcpd_core::transfer::{Step, Transfer, largest_block, refuse_mode};
+use proxydhcpd_core::wire::tftp::{Packet, Request};
+use serde_json::Value;
+use std::time::Duration;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/vectors");
+
+/// A vector and its datagram.
+fn vector(name: &str) -> (Value, Vec<u8>) {
+    let text = std::fs::read_to_string(format!("{FOLDER}/{name}.json")).unwrap();
+    let vector: Value = serde_json::from_str(&text).unwrap();
+    let datagram = hex::decode(vector["hex"].as_str().unwrap()).unwrap();
+    (vector, datagram)
+}
+
+fn request(datagram: &[u8]) -> Request<'_> {
+    match Packet::read(datagram) {
+        Ok(Packet::Read(request)) => request,
+        other => panic!("no read request: {other:?}"),
+    }
+}
+
+/// The request answered for a file of this size on Ethernet; its name, once clean.
+fn answered(name: &str, size: u64) -> String {
+    let (vector, datagram) = vector(name);
+    let request = request(&datagram);
+    assert_eq!(refuse_mode(request.mode), None);
+    let transfer = Transfer::new(&request, size, largest_block(1500, false), Duration::ZERO);
+    match transfer.first() {
+        Step::Oack => assert_eq!(hex::encode(transfer.oack()), vector["expected_reply"]["hex"], "{name}"),
+        Step::Blocks(blocks) => {
+            assert_eq!((blocks.first, blocks.count, transfer.payload(1)), (1, 1, 512), "{name}");
+            assert_eq!(vector["expected_reply"]["prefix_hex"], "00030001", "{name}");
+        }
+        other => panic!("{name}: {other:?}"),
+    }
+    clean(request.name).unwrap()
+}
+
+#[test]
+fn a_request_of_each_firmware_is_answered_octet_by_octet() {
+    assert_eq!(answered("tftp-rrq-ovmf-size-probe", 174_080), "ipxe.efi");
+    assert_eq!(answered("tftp-rrq-ovmf-read", 174_080), "ipxe.efi");
+    assert_eq!(answered("tftp-rrq-ipxe", 120), "boot.ipxe");
+    assert_eq!(answered("tftp-rrq-no-options", 74_000), "undionly.kpxe");
+    assert_eq!(answered("tftp-rrq-trailing-ff", 74_000), "undionly.kpxe");
+    assert_eq!(answered("tftp-rrq-absurd-options", 174_080), "ipxe.efi");
+}
+
+#[test]
+fn a_name_that_climbs_is_refused() {
+    let (_, datagram) = vector("tftp-rrq-traversal");
+    assert_eq!(clean(request(&datagram).name), Err(BadName::Climbs));
+}
+
+#[test]
+fn the_others_are_no_requests_to_read() {
+    assert!(Packet::read(&vector("tftp-rrq-unterminated").1).is_err());
+    assert!(matches!(Packet::read(&vector("tftp-wrq").1), Ok(Packet::Write(_))));
+    assert!(matches!(Packet::read(&vector("tftp-stray-data-on-69").1), Ok(Packet::Data { block: 1, .. })));
+}

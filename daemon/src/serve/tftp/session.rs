@@ -1,0 +1,102 @@
+//! A transfer with the file that it sends and the way to its client.
+
+use super::frames::Frames;
+use super::socket::{Listener, Path};
+use nix::errno::Errno;
+use proxydhcpd_core::transfer::{Blocks, Farewell, Transfer};
+use proxydhcpd_core::wire::tftp::Packet;
+use std::collections::HashSet;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub struct Session {
+    pub client: SocketAddr,
+    /// The request as it came: the same again asks for the first answer again.
+    pub request: Box<[u8]>,
+    pub transfer: Transfer,
+    pub frames: Frames,
+    pub path: Path,
+    /// Index of the link that the request came by.
+    pub link: u32,
+    pub began: Duration,
+    /// The client has its token back.
+    pub answered: bool,
+}
+
+/// Why a step could not be done.
+#[derive(Debug)]
+pub enum Failure {
+    /// The client's port is closed.
+    Gone,
+    /// The kernel did not send (no route, no room, a firewall). The packet counts as lost, and the timer sees to it.
+    Lost(Errno),
+    /// The file could not be read up to its size.
+    Broken(io::Error),
+}
+
+/// Links whose driver cannot cut a send into datagrams: never asked again.
+pub type Unsegmented = HashSet<u32>;
+
+impl Session {
+    /// The name that was asked for.
+    pub fn name(&self) -> &[u8] {
+        match Packet::read(&self.request) {
+            Ok(Packet::Read(request)) => request.name,
+            _ => &[],
+        }
+    }
+
+    /// `heard`, here and below: because the client has just been heard of.
+    pub fn send_oack(&self, listener: &Listener, heard: bool) -> Result<(), Failure> {
+        let oack = self.transfer.oack();
+        Ok(self.path.send(listener, oack, oack.len(), false, heard)?)
+    }
+
+    pub fn send_blocks(
+        &mut self,
+        listener: &Listener,
+        blocks: Blocks,
+        heard: bool,
+        unsegmented: &mut Unsegmented,
+    ) -> Result<(), Failure> {
+        let stride = self.frames.stride();
+        let mut rest = blocks;
+        while rest.count > 0 {
+            let frames = self.frames.from(&self.transfer, rest.first, rest.count).map_err(Failure::Broken)?;
+            let segmented = frames.len() > stride && !unsegmented.contains(&self.link);
+            match self.path.send(listener, frames, stride, segmented, heard) {
+                // EMSGSIZE is about the way to this client: a narrow link, where only whole datagrams are fragmented.
+                Err(errno @ (Errno::EIO | Errno::EINVAL | Errno::EMSGSIZE)) if segmented => {
+                    if errno != Errno::EMSGSIZE {
+                        unsegmented.insert(self.link);
+                    }
+                    self.path.send(listener, frames, stride, false, heard)?;
+                }
+                sent => sent?,
+            }
+            let sent = frames.len().div_ceil(stride) as u64;
+            rest = Blocks { first: rest.first + sent, count: rest.count - sent };
+        }
+        Ok(())
+    }
+
+    /// Sent once: if it is lost, the client's own timer tells it the same.
+    pub fn send_farewell(&self, listener: &Listener, farewell: Farewell) {
+        let error = error(farewell);
+        let _ = self.path.send(listener, &error, error.len(), false, false);
+    }
+}
+
+pub fn error((code, text): Farewell) -> Vec<u8> {
+    let mut packet = Vec::new();
+    Packet::Error { code, text: text.as_bytes() }.write(&mut packet);
+    packet
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Failure {
+        if errno == Errno::ECONNREFUSED { Failure::Gone } else { Failure::Lost(errno) }
+    }
+}

@@ -1,0 +1,130 @@
+//! A client whose every packet the test can choose, and one that simply fetches.
+
+use proxydhcpd_core::wire::tftp::{ErrorCode, Options, Packet, Request};
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+#[derive(Debug)]
+pub struct Client {
+    pub socket: UdpSocket,
+    buffer: Box<[u8; 65536]>,
+}
+
+impl Client {
+    pub fn new() -> Client {
+        Client::at("127.0.0.1:0")
+    }
+
+    pub fn at(address: &str) -> Client {
+        let socket = UdpSocket::bind(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.set_broadcast(true).unwrap();
+        Client { socket, buffer: Box::new([0; 65536]) }
+    }
+
+    pub fn request(&self, server: impl Into<SocketAddr>, name: &str, options: &[(&str, &str)]) {
+        self.socket.send_to(&rrq(name, options), server.into()).unwrap();
+    }
+
+    pub fn send(&self, to: SocketAddr, packet: Packet<'_>) {
+        let mut datagram = Vec::new();
+        packet.write(&mut datagram);
+        self.socket.send_to(&datagram, to).unwrap();
+    }
+
+    pub fn ack(&self, to: SocketAddr, block: u16) {
+        self.send(to, Packet::Ack { block });
+    }
+
+    pub fn error(&self, to: SocketAddr, code: u16) {
+        self.send(to, Packet::Error { code: ErrorCode(code), text: b"" });
+    }
+
+    /// The next datagram, as it came.
+    pub fn datagram(&mut self) -> (SocketAddr, &[u8]) {
+        let (length, from) = self.socket.recv_from(&mut self.buffer[..]).expect("an answer should come");
+        (from, &self.buffer[..length])
+    }
+
+    pub fn packet(&mut self) -> (SocketAddr, Packet<'_>) {
+        let (from, datagram) = self.datagram();
+        (from, Packet::read(datagram).unwrap())
+    }
+
+    /// The next datagram, which must be this DATA: says how much it carries.
+    pub fn data(&mut self, expected: u16) -> usize {
+        match self.packet().1 {
+            Packet::Data { block, payload } if block == expected => payload.len(),
+            other => panic!("not DATA {expected}: {other:?}"),
+        }
+    }
+
+    /// The next datagram, which must be an ERROR.
+    pub fn refusal(&mut self) -> u16 {
+        match self.packet().1 {
+            Packet::Error { code, .. } => code.0,
+            other => panic!("no ERROR: {other:?}"),
+        }
+    }
+
+    pub fn assert_nothing_came(&mut self) {
+        self.socket.set_nonblocking(true).unwrap();
+        let got = self.socket.recv_from(&mut self.buffer[..]);
+        assert!(got.is_err(), "nothing should have come: {got:?}");
+        self.socket.set_nonblocking(false).unwrap();
+    }
+
+    /// Fetches a file, giving each payload with its block number (not rolled over) to `take`. Says the size.
+    pub fn fetch(
+        &mut self,
+        server: SocketAddr,
+        name: &str,
+        options: &[(&str, &str)],
+        mut take: impl FnMut(u64, &[u8]),
+    ) -> u64 {
+        let (mut blksize, mut window, mut taken, mut unacked, mut size) = (512, 1, 0, 0, 0);
+        self.request(server, name, options);
+        loop {
+            let (length, from) = self.socket.recv_from(&mut self.buffer[..]).expect("the transfer stands still");
+            match Packet::read(&self.buffer[..length]).unwrap() {
+                Packet::Oack(agreed) => {
+                    blksize = option(&agreed, b"blksize").unwrap_or(blksize);
+                    window = option(&agreed, b"windowsize").unwrap_or(window);
+                    self.ack(from, 0);
+                }
+                Packet::Data { block, payload } if block == (taken + 1) as u16 => {
+                    take(taken, payload);
+                    taken += 1;
+                    unacked += 1;
+                    size += payload.len() as u64;
+                    let last = payload.len() < blksize;
+                    if last || unacked == window {
+                        unacked = 0;
+                        self.ack(from, taken as u16);
+                    }
+                    if last {
+                        return size;
+                    }
+                }
+                Packet::Data { .. } => self.ack(from, taken as u16),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+pub fn rrq(name: &str, options: &[(&str, &str)]) -> Vec<u8> {
+    let mut area = Vec::new();
+    for (name, value) in options {
+        Options::write(name.as_bytes(), value.as_bytes(), &mut area);
+    }
+    let options = Options::read(&area).unwrap();
+    let mut datagram = Vec::new();
+    Packet::Read(Request { name: name.as_bytes(), mode: b"octet", options }).write(&mut datagram);
+    datagram
+}
+
+fn option(options: &Options<'_>, wanted: &[u8]) -> Option<usize> {
+    let (_, value) = options.iter().find(|(name, _)| *name == wanted)?;
+    Some(std::str::from_utf8(value).unwrap().parse().unwrap())
+}

@@ -1,0 +1,114 @@
+//! Clients that others wrote, as an administrator has them.
+
+use crate::{Noted, Served, pattern, settings};
+use proxydhcpd::serve::tftp::{Refused, Settings};
+use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::transfer::Outcome;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The last: several read-aheads, and no whole number of blocks of any size.
+const SIZES: [usize; 4] = [0, 511, 512, 300_001];
+
+fn both() -> [Settings; 2] {
+    [settings(), Settings { single_port: true, ..settings() }]
+}
+
+fn client(program: &str, package: &str, folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap_or_else(|error| panic!("{program} cannot be run ({error}): apt-get install {package}"))
+}
+
+fn fetches(program: &str, package: &str, sizes: &[usize], arguments: impl Fn(u16) -> Vec<String>) {
+    for settings in both() {
+        let single = settings.single_port;
+        let served = Served::new(settings);
+        for &size in sizes {
+            let content = pattern(size);
+            served.put("remote.bin", &content);
+            let here = tempfile::tempdir().unwrap();
+            let arguments = arguments(served.port);
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let output = client(program, package, here.path(), &arguments);
+            assert!(output.status.success(), "{program} {arguments:?}, single port {single}: {output:?}");
+            // Not every client writes a file when it is empty.
+            let got = std::fs::read(here.path().join("local.bin")).unwrap_or_default();
+            assert!(got == content, "{program} {arguments:?} got {} octets of {size}", got.len());
+            let done = Noted::Ended { name: "remote.bin".into(), octets: size as u64, outcome: Outcome::Done };
+            assert_eq!(served.next(), done, "{program} {arguments:?}, single port {single}");
+        }
+    }
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn tftp_hpa_fetches_without_options() {
+    fetches("tftp", "tftp-hpa", &SIZES, |port| {
+        words(&format!("-m binary 127.0.0.1 {port} -c get remote.bin local.bin"))
+    });
+}
+
+#[test]
+fn atftp_fetches_without_options() {
+    fetches("atftp", "atftp", &SIZES, |port| words(&format!("-g -r remote.bin -l local.bin 127.0.0.1 {port}")));
+}
+
+#[test]
+fn atftp_fetches_with_blksize_and_tsize_and_timeout() {
+    fetches("atftp", "atftp", &SIZES, |port| {
+        let mut arguments = Vec::new();
+        for option in ["blksize 1432", "tsize 0", "timeout 2"] {
+            arguments.extend(["--option".to_owned(), option.to_owned()]);
+        }
+        arguments.extend(words(&format!("-g -r remote.bin -l local.bin 127.0.0.1 {port}")));
+        arguments
+    });
+}
+
+#[test]
+fn atftp_fetches_in_windows() {
+    fetches("atftp", "atftp", &SIZES, |port| {
+        let mut arguments = Vec::new();
+        for option in ["blksize 1468", "windowsize 8"] {
+            arguments.extend(["--option".to_owned(), option.to_owned()]);
+        }
+        arguments.extend(words(&format!("-g -r remote.bin -l local.bin 127.0.0.1 {port}")));
+        arguments
+    });
+}
+
+#[test]
+fn curl_fetches_with_and_without_options() {
+    // curl 7.88 takes the size of an empty file for a malformed OACK.
+    for (option, sizes) in [("--tftp-blksize 1468", &SIZES[1..]), ("--tftp-no-options", &SIZES)] {
+        fetches("curl", "curl", sizes, |port| {
+            words(&format!("-sS {option} -o local.bin tftp://127.0.0.1:{port}/remote.bin"))
+        });
+    }
+}
+
+#[test]
+fn a_missing_file_is_told_to_every_client_at_once() {
+    let served = Served::new(settings());
+    let port = served.port;
+    for (program, package, line) in [
+        ("tftp", "tftp-hpa", format!("-m binary 127.0.0.1 {port} -c get remote.bin local.bin")),
+        ("atftp", "atftp", format!("-g -r remote.bin -l local.bin 127.0.0.1 {port}")),
+        ("curl", "curl", format!("-sS -o local.bin tftp://127.0.0.1:{port}/remote.bin")),
+    ] {
+        let here = tempfile::tempdir().unwrap();
+        let line = words(&line);
+        let arguments: Vec<&str> = line.iter().map(String::as_str).collect();
+        let output = client(program, package, here.path(), &arguments);
+        let said = format!("{output:?}").to_lowercase();
+        // curl overwrites the text with one of its own, and keeps the meaning in its status.
+        assert!(said.contains("not found") || output.status.code() == Some(68), "{program} {said}");
+        assert_eq!(served.next(), Noted::Refused(Refused::Fetch(Refusal::NotFound)), "{program}");
+    }
+}

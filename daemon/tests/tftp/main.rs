@@ -1,0 +1,137 @@
+//! The TFTP server on loopback: every rule through the real socket, the vectors, and clients that others wrote.
+
+mod client;
+mod clients;
+mod large;
+mod rules;
+mod vectors;
+
+use proxydhcpd::files::{Content, Opened};
+use proxydhcpd::serve::tftp::{Dropped, Event, Refused, Settings, bind, run};
+use proxydhcpd_core::fetch::{Refusal, Request};
+use proxydhcpd_core::link::{Link, Network4};
+use proxydhcpd_core::name::clean;
+use proxydhcpd_core::transfer::Outcome;
+use std::fs::File;
+use std::io::{PipeWriter, pipe};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A server on loopback with a folder of its own, until it is dropped.
+#[derive(Debug)]
+pub struct Served {
+    pub folder: tempfile::TempDir,
+    pub port: u16,
+    events: Receiver<Noted>,
+    stop: Option<PipeWriter>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// An [`Event`] that can be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Noted {
+    Ended { name: String, octets: u64, outcome: Outcome },
+    Refused(Refused),
+    Dropped(Dropped),
+    Trouble(std::io::ErrorKind),
+}
+
+pub fn settings() -> Settings {
+    Settings { address: Ipv4Addr::UNSPECIFIED, port: 0, ports: None, single_port: false, max_transfers: None }
+}
+
+impl Served {
+    /// On an Ethernet-like loopback.
+    pub fn new(settings: Settings) -> Served {
+        let lo = nix::net::if_::if_nametoindex("lo").unwrap();
+        let network = Network4 { address: Ipv4Addr::LOCALHOST, prefix: 8 };
+        let link = Link { index: lo, name: "lo".into(), mtu: 1500, ipv4: vec![network] };
+        Served::on(settings, move |index| (index == lo).then(|| link.clone()))
+    }
+
+    pub fn on(settings: Settings, link: impl Fn(u32) -> Option<Link> + Send + 'static) -> Served {
+        let folder = tempfile::tempdir().unwrap();
+        let sockets = bind(&settings).unwrap();
+        let port = sockets.port().unwrap();
+        let (stopped, stop) = pipe().unwrap();
+        let (notes, events) = channel();
+        let root = folder.path().to_owned();
+        let thread = std::thread::spawn(move || {
+            let note = |event: Event<'_>| {
+                // A test that has seen enough has hung up.
+                let _ = notes.send(Noted::from(event));
+            };
+            run(sockets, &settings, link, |request| open(&root, request), note, stopped).unwrap();
+        });
+        Served { folder, port, events, stop: Some(stop), thread: Some(thread) }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Puts a file into the folder.
+    pub fn put(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// What the server says next.
+    pub fn next(&self) -> Noted {
+        self.events.recv_timeout(Duration::from_secs(20)).expect("the server should say something")
+    }
+
+    pub fn assert_quiet(&self) {
+        assert_eq!(self.events.try_recv().ok(), None);
+    }
+
+    /// Tells the server to stop, without waiting for it.
+    pub fn stop(&mut self) {
+        self.stop = None;
+    }
+
+    pub fn wait(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop();
+        if !std::thread::panicking() {
+            self.wait();
+        }
+    }
+}
+
+impl From<Event<'_>> for Noted {
+    fn from(event: Event<'_>) -> Noted {
+        match event {
+            Event::Ended { name, octets, outcome, .. } => {
+                Noted::Ended { name: String::from_utf8_lossy(name).into(), octets, outcome }
+            }
+            Event::Refused { reason, .. } => Noted::Refused(reason),
+            Event::Dropped { reason, .. } => Noted::Dropped(reason),
+            Event::Trouble { error, .. } => Noted::Trouble(error.kind()),
+        }
+    }
+}
+
+fn open(root: &std::path::Path, request: &Request<'_>) -> Result<Opened, Refusal> {
+    let name = clean(request.name).map_err(|_| Refusal::Denied)?;
+    let file = File::open(root.join(name)).map_err(|_| Refusal::NotFound)?;
+    let size = file.metadata().unwrap().len();
+    Ok(Opened { content: Content::File(Arc::new(file)), size, modified: None })
+}
+
+/// Octets in which no two blocks are alike.
+pub fn pattern(size: usize) -> Vec<u8> {
+    (0..size as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
+}

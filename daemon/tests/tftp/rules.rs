@@ -1,0 +1,426 @@
+//! The rules, one by one, through the real socket.
+
+use crate::client::{Client, rrq};
+use crate::{Noted, Served, pattern, settings};
+use proxydhcpd::serve::tftp::{Dropped, Refused, Settings};
+use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::transfer::Outcome;
+use proxydhcpd_core::wire::tftp::{ErrorCode, Packet};
+use std::fs::OpenOptions;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const EDK2: [(&str, &str); 2] = [("blksize", "1468"), ("windowsize", "4")];
+
+fn ended(name: &str, octets: u64, outcome: Outcome) -> Noted {
+    Noted::Ended { name: name.into(), octets, outcome }
+}
+
+/// Asks and takes the OACK: the transfer's address.
+fn oack(client: &mut Client, served: &Served, name: &str, options: &[(&str, &str)]) -> SocketAddr {
+    client.request(served.address(), name, options);
+    match client.packet() {
+        (from, Packet::Oack(_)) => from,
+        other => panic!("no OACK: {other:?}"),
+    }
+}
+
+#[test]
+fn edk2_probes_the_size_and_then_reads_in_windows() {
+    let served = Served::new(settings());
+    let content = pattern(174_080);
+    served.put("ipxe.efi", &content);
+    let mut client = Client::new();
+    let from = oack(&mut client, &served, "ipxe.efi", &[("tsize", "0"), EDK2[0], EDK2[1]]);
+    client.error(from, 8);
+    assert_eq!(served.next(), ended("ipxe.efi", 0, Outcome::SizeProbe));
+    client.assert_nothing_came();
+
+    let mut got = Vec::new();
+    Client::new().fetch(served.address(), "ipxe.efi", &EDK2, |_, payload| got.extend_from_slice(payload));
+    assert!(got == content);
+    assert_eq!(served.next(), ended("ipxe.efi", 174_080, Outcome::Done));
+}
+
+#[test]
+fn a_file_comes_over_whole_whatever_the_window() {
+    for single_port in [false, true] {
+        let served = Served::new(Settings { single_port, ..settings() });
+        for (size, blksize) in [(0, "8"), (7, "8"), (8, "8"), (100_000, "8"), (400_000, "1468"), (400_000, "512")] {
+            let content = pattern(size);
+            served.put("file", &content);
+            for window in ["1", "3", "16", "64"] {
+                let mut got = Vec::new();
+                let options = [("windowsize", window), ("blksize", blksize)];
+                Client::new().fetch(served.address(), "file", &options, |_, payload| got.extend_from_slice(payload));
+                assert!(got == content, "{size} octets, blksize {blksize}, window {window}, single {single_port}");
+                assert_eq!(served.next(), ended("file", size as u64, Outcome::Done));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_leaves_from_the_address_that_was_asked() {
+    for single_port in [false, true] {
+        let served = Served::new(Settings { single_port, ..settings() });
+        served.put("file", b"x");
+        let mut client = Client::at("0.0.0.0:0");
+        for name in ["file", "missing"] {
+            client.request((Ipv4Addr::new(127, 0, 0, 2), served.port), name, &[]);
+            let (from, _) = client.datagram();
+            assert_eq!(from.ip(), Ipv4Addr::new(127, 0, 0, 2), "{name}");
+            assert_eq!(from.port() == served.port, single_port);
+            client.error(from, 0);
+        }
+    }
+}
+
+#[test]
+fn what_was_asked_by_broadcast_is_answered_from_the_links_own_address() {
+    let served = Served::new(settings());
+    served.put("file", b"x");
+    let mut client = Client::at("0.0.0.0:0");
+    client.request((Ipv4Addr::new(127, 255, 255, 255), served.port), "file", &[]);
+    let (from, _) = client.datagram();
+    assert_eq!(from.ip(), Ipv4Addr::LOCALHOST);
+    client.error(from, 0);
+}
+
+#[test]
+fn nothing_but_the_first_packet_goes_out_before_an_ack() {
+    let served = Served::new(settings());
+    served.put("file", &pattern(10_000));
+    let mut client = Client::new();
+    let from = oack(&mut client, &served, "file", &EDK2);
+    client.request(served.address(), "missing", &[]);
+    assert_eq!(served.next(), ended("file", 0, Outcome::Gone), "a new request from the same port ends it");
+    assert_eq!(client.refusal(), 1);
+    client.assert_nothing_came();
+    assert_eq!(served.next(), Noted::Refused(Refused::Fetch(Refusal::NotFound)));
+    client.ack(from, 0);
+}
+
+#[test]
+fn the_same_request_again_brings_the_first_answer_again_and_no_second_transfer() {
+    let served = Served::new(settings());
+    served.put("file", &pattern(5000));
+    let mut client = Client::new();
+    let from = oack(&mut client, &served, "file", &EDK2);
+    assert_eq!(oack(&mut client, &served, "file", &EDK2), from);
+    client.ack(from, 0);
+    for block in 1..=4 {
+        client.data(block);
+    }
+    client.request(served.address(), "file", &EDK2);
+    assert_eq!(served.next(), Noted::Dropped(Dropped::Late), "and after the ACK, it is the network's doing");
+    client.ack(from, 4);
+    assert_eq!(served.next(), ended("file", 5000, Outcome::Done));
+}
+
+#[test]
+fn a_file_that_is_cut_short_ends_the_transfer_with_error_0() {
+    for options in [&EDK2[..], &[]] {
+        let served = Served::new(settings());
+        let path = served.put("file", &pattern(1_000_000));
+        let mut client = Client::new();
+        client.request(served.address(), "file", options);
+        let (mut taken, mut from);
+        loop {
+            let packet;
+            (from, packet) = client.packet();
+            match packet {
+                Packet::Oack(_) => taken = 0,
+                Packet::Data { block, .. } => taken = block,
+                Packet::Error { code, .. } => {
+                    assert_eq!(code, ErrorCode::OTHER);
+                    break;
+                }
+                other => panic!("{other:?}"),
+            }
+            if taken == 8 {
+                OpenOptions::new().write(true).open(&path).unwrap().set_len(100_000).unwrap();
+            }
+            client.ack(from, taken);
+        }
+        assert_eq!(served.next(), Noted::Trouble(std::io::ErrorKind::UnexpectedEof));
+        assert!(matches!(served.next(), Noted::Ended { outcome: Outcome::Failed, .. }));
+        client.assert_nothing_came();
+    }
+}
+
+#[test]
+fn a_file_that_vanishes_or_grows_comes_over_as_it_was_opened() {
+    let served = Served::new(settings());
+    let content = pattern(200_000);
+    let path = served.put("file", &content);
+    let mut got = Vec::new();
+    let size = Client::new().fetch(served.address(), "file", &EDK2, |block, payload| {
+        match block {
+            10 => OpenOptions::new().append(true).open(&path).unwrap().set_len(300_000).unwrap(),
+            20 => std::fs::remove_file(&path).unwrap(),
+            _ => {}
+        }
+        got.extend_from_slice(payload);
+    });
+    assert_eq!(size, 200_000);
+    assert!(got == content);
+}
+
+#[test]
+fn a_request_beyond_the_limit_of_a_client_is_dropped_and_others_are_served() {
+    let served = Served::new(settings());
+    served.put("file", &pattern(100_000));
+    let mut clients: Vec<Client> = (0..16).map(|_| Client::new()).collect();
+    for client in &mut clients {
+        let from = oack(client, &served, "file", &EDK2);
+        client.ack(from, 0);
+        client.data(1);
+    }
+    let one_more = Client::new();
+    one_more.request(served.address(), "file", &EDK2);
+    assert_eq!(served.next(), Noted::Dropped(Dropped::TooMany));
+    let mut other = Client::at("127.0.0.9:0");
+    let from = oack(&mut other, &served, "file", &EDK2);
+    other.error(from, 8);
+}
+
+#[test]
+fn a_client_that_never_answers_is_soon_not_heard() {
+    let served = Served::new(settings());
+    served.put("file", &pattern(100));
+    let client = Client::new();
+    for _ in 0..17 {
+        client.request(served.address(), "file", &EDK2);
+    }
+    assert_eq!(served.next(), Noted::Dropped(Dropped::TooFast));
+}
+
+#[test]
+fn misses_are_never_too_many() {
+    let served = Served::new(settings());
+    let mut client = Client::new();
+    for number in 0..200 {
+        client.request(served.address(), &format!("grub.cfg-{number}"), &[]);
+        assert_eq!(client.refusal(), 1);
+        assert_eq!(served.next(), Noted::Refused(Refused::Fetch(Refusal::NotFound)));
+    }
+}
+
+#[test]
+fn the_cap_on_all_transfers_holds() {
+    let served = Served::new(Settings { max_transfers: Some(1), ..settings() });
+    served.put("file", &pattern(100));
+    let mut first = Client::new();
+    let from = oack(&mut first, &served, "file", &EDK2);
+    let mut second = Client::at("127.0.0.9:0");
+    second.request(served.address(), "file", &EDK2);
+    assert_eq!(served.next(), Noted::Dropped(Dropped::Full));
+    first.error(from, 8);
+    served.next();
+    oack(&mut second, &served, "file", &EDK2);
+}
+
+#[test]
+fn a_refusal_is_hardly_longer_than_the_request() {
+    let served = Served::new(settings());
+    let mut client = Client::new();
+    let requests: [(&[u8], u16); 6] = [
+        (b"\0\x01x\0octet\0", 1),
+        (b"\0\x01..\0octet\0", 2),
+        (b"\0\x02x\0octet\0", 2),
+        (b"\0\x01x\0mail\0", 4),
+        (b"\0\x01x\0netascii\0", 0),
+        (b"\0\x01\0\0", 4),
+    ];
+    for (request, code) in requests {
+        client.socket.send_to(request, served.address()).unwrap();
+        let (_, reply) = client.datagram();
+        assert_eq!(reply[..4], [0, 5, 0, code as u8], "{request:?}");
+        assert_eq!(reply.last(), Some(&0));
+        assert!(reply.len() <= request.len() + 32);
+    }
+}
+
+#[test]
+fn nothing_but_requests_is_answered_on_the_port() {
+    for single_port in [false, true] {
+        let served = Served::new(Settings { single_port, ..settings() });
+        let mut client = Client::new();
+        let to = served.address();
+        client.ack(to, 0);
+        client.error(to, 0);
+        client.send(to, Packet::Data { block: 1, payload: b"x" });
+        client.socket.send_to(&[], to).unwrap();
+        for _ in 0..3 {
+            assert_eq!(served.next(), Noted::Dropped(Dropped::Stray));
+        }
+        assert!(matches!(served.next(), Noted::Dropped(Dropped::Malformed(_))));
+        client.assert_nothing_came();
+    }
+}
+
+#[test]
+fn a_link_that_we_do_not_serve_hears_nothing() {
+    let served = Served::on(settings(), |_| None);
+    served.put("file", b"x");
+    let mut client = Client::new();
+    client.request(served.address(), "file", &[]);
+    assert_eq!(served.next(), Noted::Dropped(Dropped::Unserved));
+    client.assert_nothing_came();
+}
+
+#[test]
+fn a_packet_from_a_foreign_port_does_not_reach_the_transfer() {
+    let served = Served::new(settings());
+    served.put("file", &pattern(600));
+    let mut client = Client::new();
+    client.request(served.address(), "file", &[]);
+    let (from, _) = client.datagram();
+    let mut foreign = Client::new();
+    foreign.socket.connect(from).unwrap();
+    foreign.socket.send(&[0, 5, 0, 0, 0]).unwrap();
+    let refused = foreign.socket.recv(&mut [0; 8]).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused, "the kernel says so, where RFC 1350 has ERROR 5");
+    client.ack(from, 1);
+    assert_eq!(client.data(2), 88);
+    client.ack(from, 2);
+    assert_eq!(served.next(), ended("file", 600, Outcome::Done));
+    foreign = Client::new();
+    foreign.assert_nothing_came();
+}
+
+#[test]
+fn a_client_whose_port_closes_is_gone() {
+    let served = Served::new(settings());
+    served.put("file", &pattern(600));
+    let mut client = Client::new();
+    client.request(served.address(), "file", &EDK2);
+    // The OACK is there before the port closes; the resent one finds it closed.
+    client.datagram();
+    drop(client);
+    assert_eq!(served.next(), ended("file", 0, Outcome::Gone));
+}
+
+#[test]
+fn transfers_keep_to_the_port_range() {
+    // Two neighbours that are free, as far as can be known.
+    let ports = 40_211..=40_212;
+    let served = Served::new(Settings { ports: Some(ports.clone()), ..settings() });
+    served.put("file", &pattern(600));
+    let mut clients = [Client::new(), Client::new(), Client::new()];
+    let mut used: Vec<u16> =
+        clients[..2].iter_mut().map(|client| oack(client, &served, "file", &EDK2).port()).collect();
+    used.sort_unstable();
+    assert_eq!(used, [40_211, 40_212]);
+    clients[2].request(served.address(), "file", &EDK2);
+    assert_eq!(served.next(), Noted::Trouble(std::io::ErrorKind::AddrInUse));
+    assert_eq!(served.next(), Noted::Dropped(Dropped::Full));
+}
+
+#[test]
+fn two_clients_share_the_single_port_without_mixing_up() {
+    let served = Served::new(Settings { single_port: true, ..settings() });
+    served.put("one", &[1; 5000]);
+    served.put("two", &[2; 5000]);
+    let mut clients = [("one", Client::new()), ("two", Client::new())];
+    for (name, client) in &mut clients {
+        assert_eq!(oack(client, &served, name, &EDK2).port(), served.port);
+    }
+    for (_, client) in &clients {
+        client.ack(served.address(), 0);
+    }
+    for (filler, (name, client)) in [1, 2].into_iter().zip(&mut clients) {
+        for expected in 1..=4 {
+            match client.packet().1 {
+                Packet::Data { block, payload } if block == expected => assert!(payload.iter().all(|&o| o == filler)),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        client.ack(served.address(), 4);
+        assert_eq!(served.next(), ended(name, 5000, Outcome::Done));
+    }
+}
+
+#[test]
+fn a_stopping_server_finishes_what_runs_and_begins_nothing() {
+    let mut served = Served::new(settings());
+    served.put("file", &pattern(600));
+    let mut client = Client::new();
+    client.request(served.address(), "file", &[]);
+    let (from, _) = client.datagram();
+    served.stop();
+    // Requests are refused from the moment on at which the server has seen it.
+    let late = Client::new();
+    loop {
+        late.request(served.address(), "missing", &[]);
+        match served.next() {
+            Noted::Refused(_) => {}
+            Noted::Dropped(Dropped::Stopping) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    client.ack(from, 1);
+    client.data(2);
+    client.ack(from, 2);
+    assert_eq!(served.next(), ended("file", 600, Outcome::Done));
+    served.wait();
+}
+
+#[test]
+fn a_stopping_server_waits_two_seconds_and_tells_whom_it_cuts_off() {
+    let mut served = Served::new(settings());
+    served.put("file", &pattern(600));
+    let mut client = Client::new();
+    let from = oack(&mut client, &served, "file", &EDK2);
+    client.ack(from, 0);
+    client.data(1);
+    let began = Instant::now();
+    served.stop();
+    served.wait();
+    assert!(began.elapsed() >= Duration::from_secs(2) && began.elapsed() < Duration::from_secs(4));
+    assert_eq!(served.next(), ended("file", 0, Outcome::Failed));
+    // The block was resent once in the meantime.
+    client.data(1);
+    assert_eq!(client.refusal(), 0);
+}
+
+#[test]
+fn a_request_too_long_to_be_one_is_dropped() {
+    let served = Served::new(settings());
+    let mut client = Client::new();
+    client.socket.send_to(&rrq(&"n".repeat(600), &[]), served.address()).unwrap();
+    assert!(matches!(served.next(), Noted::Dropped(Dropped::Malformed(_))));
+    client.assert_nothing_came();
+    served.assert_quiet();
+}
+
+/// A link narrower than it said makes the kernel refuse to cut a send (`EINVAL`), as a driver without checksum offload
+/// does (`EIO`).
+#[test]
+fn where_the_kernel_cannot_cut_a_window_its_blocks_are_sent_one_by_one() {
+    const INSIDE: &str = "TFTP_TEST_NARROW_LOOPBACK";
+    if std::env::var_os(INSIDE).is_none() {
+        let itself = std::env::current_exe().unwrap();
+        let name = std::thread::current().name().unwrap().to_owned();
+        let status = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--net", "sh", "-c"])
+            .arg("ip link set lo mtu 1000 up && exec \"$0\" --exact \"$1\"")
+            .arg(itself)
+            .arg(name)
+            .env(INSIDE, "1")
+            .status()
+            .expect("unshare (util-linux) and ip (iproute2) are needed");
+        assert!(status.success());
+        return;
+    }
+    for single_port in [false, true] {
+        let served = Served::new(Settings { single_port, ..settings() });
+        let content = pattern(100_000);
+        served.put("file", &content);
+        let mut got = Vec::new();
+        Client::new().fetch(served.address(), "file", &EDK2, |_, payload| got.extend_from_slice(payload));
+        assert!(got == content);
+    }
+}

@@ -1,0 +1,82 @@
+//! The shared vectors, sent from a real socket and compared octet by octet.
+
+use crate::client::Client;
+use crate::{Noted, Served, settings};
+use proxydhcpd::serve::tftp::Dropped;
+use proxydhcpd_core::wire::tftp::Malformed;
+use serde_json::Value;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/testdata/vectors");
+
+fn vectors() -> Vec<Value> {
+    let files = std::fs::read_dir(FOLDER).unwrap().map(|file| file.unwrap().path());
+    let vectors: Vec<Value> = files
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("tftp-"))
+        .map(|path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
+        .collect();
+    assert_eq!(vectors.len(), 10);
+    vectors
+}
+
+fn served() -> Served {
+    let served = Served::new(settings());
+    // The sizes that the vectors assume.
+    served.put("undionly.kpxe", &[1; 74_000]);
+    served.put("ipxe.efi", &[2; 174_080]);
+    served.put("boot.ipxe", &[3; 120]);
+    served
+}
+
+#[test]
+fn every_vector_is_answered_as_it_says() {
+    let served = served();
+    for vector in vectors() {
+        let name = vector["name"].as_str().unwrap();
+        let expected = &vector["expected_reply"];
+        if expected.is_null() {
+            continue;
+        }
+        let mut client = Client::new();
+        client.socket.send_to(&hex::decode(vector["hex"].as_str().unwrap()).unwrap(), served.address()).unwrap();
+        let (from, reply) = client.datagram();
+        let (from, reply) = (from, reply.to_vec());
+        assert_ne!(from.port(), served.port, "{name}: from a new port");
+        assert_eq!(from.ip(), served.address().ip());
+        match expected["hex"].as_str() {
+            Some(hex) => assert_eq!(hex::encode(&reply), hex, "{name}"),
+            None => {
+                assert!(hex::encode(&reply).starts_with(expected["prefix_hex"].as_str().unwrap()), "{name}");
+                assert_eq!(reply.len(), 516, "{name}");
+            }
+        }
+        if reply[1] != 5 {
+            client.error(from, 8);
+            assert!(matches!(served.next(), Noted::Ended { .. }), "{name}");
+        } else {
+            assert!(matches!(served.next(), Noted::Refused(_)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_silent_vector_is_answered_by_silence_for_the_reason_that_it_gives() {
+    let served = served();
+    let mut silent = 0;
+    for vector in vectors() {
+        if !vector["expected_reply"].is_null() {
+            continue;
+        }
+        silent += 1;
+        let name = vector["name"].as_str().unwrap();
+        let reason = match name {
+            "tftp-rrq-unterminated" => Dropped::Malformed(Malformed::Unterminated),
+            "tftp-stray-data-on-69" => Dropped::Stray,
+            other => panic!("{other} is silent?"),
+        };
+        let mut client = Client::new();
+        client.socket.send_to(&hex::decode(vector["hex"].as_str().unwrap()).unwrap(), served.address()).unwrap();
+        assert_eq!(served.next(), Noted::Dropped(reason), "{name}");
+        client.assert_nothing_came();
+    }
+    assert_eq!(silent, 2);
+}
