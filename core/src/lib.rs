@@ -27,6 +27,9 @@ pub mod shape;
 pub mod answer;
 
 pub mod name;
+pub mod request;
+
+pub mod script;
 
 pub mod fetch;
 

@@ -31,6 +31,8 @@ pub struct Plan {
     pub most_per_second: Option<u32>,
     /// What the menu shows of the boot folder.
     pub menu: Menu,
+    /// The UEFI architectures for which we hold a program that starts the local disk.
+    pub local_disk: Vec<Arch>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +75,21 @@ pub struct Menu {
 /// One line of the generated menu. Paths are relative to the boot folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    Linux { title: String, kernel: String, initrds: Vec<String>, arguments: String },
-    Script { title: String, path: String },
-    Efi { title: String, path: String, arch: Arch },
+    /// `arch` is the one that the kernel was built for, if its header tells.
+    Linux {
+        title: String,
+        kernel: String,
+        initrds: Vec<String>,
+        arguments: String,
+        arch: Option<Arch>,
+    },
+    Script {
+        title: String,
+        path: String,
+    },
+    Efi {
+        title: String,
+        path: String,
+        arch: Arch,
+    },
 }

@@ -15,8 +15,9 @@ use frames::Frames;
 use limits::Clients;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use proxydhcpd_core::fetch::{self, Door, Refusal};
+use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
+use proxydhcpd_core::request::{self, Door};
 use proxydhcpd_core::transfer::{self, Farewell, Outcome, Step, Transfer};
 use proxydhcpd_core::wire::tftp::{ErrorCode, Malformed, Packet, Request};
 use session::{Failure, Session, Unsegmented, error};
@@ -118,7 +119,7 @@ pub fn run(
     sockets: Sockets,
     settings: &Settings,
     link: impl Fn(u32) -> Option<Link>,
-    open: impl Fn(&fetch::Request<'_>) -> Result<Opened, Refusal>,
+    open: impl Fn(&request::Request<'_>) -> Result<Opened, Refusal>,
     note: impl FnMut(Event<'_>),
     stop: impl AsFd,
 ) -> io::Result<()> {
@@ -188,7 +189,7 @@ struct Server<L, O, N> {
 impl<L, O, N> Server<L, O, N>
 where
     L: Fn(u32) -> Option<Link>,
-    O: Fn(&fetch::Request<'_>) -> Result<Opened, Refusal>,
+    O: Fn(&request::Request<'_>) -> Result<Opened, Refusal>,
     N: FnMut(Event<'_>),
 {
     fn serve(&mut self, stop: &impl AsFd) -> io::Result<()> {
@@ -282,7 +283,7 @@ where
             self.refuse(client, from, &request, Refused::Mode, farewell);
             return Ok(());
         }
-        let asked = fetch::Request { door: Door::Tftp, name: request.name, server: from, client };
+        let asked = request::Request { door: Door::Tftp, name: request.name, server: from, client };
         match (self.open)(&asked) {
             Ok(opened) => self.begin(arrival, from, &link, octets, &request, opened),
             Err(refusal) => {

@@ -5,7 +5,8 @@ mod requests;
 
 use proxydhcpd::files::{Folder, Opened};
 use proxydhcpd::serve::http::{self, Event, Finished, Settings};
-use proxydhcpd_core::fetch::{Refusal, Request};
+use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::request::Request;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;

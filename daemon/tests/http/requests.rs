@@ -3,7 +3,8 @@
 use crate::{Client, LONG, Server, curl};
 use proxydhcpd::files::Opened;
 use proxydhcpd::serve::http::{Dropped, Event, Settings};
-use proxydhcpd_core::fetch::{Door, Refusal};
+use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::request::Door;
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant, SystemTime};
 

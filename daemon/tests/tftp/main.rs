@@ -8,9 +8,10 @@ mod vectors;
 
 use proxydhcpd::files::{Content, Opened};
 use proxydhcpd::serve::tftp::{Dropped, Event, Refused, Settings, bind, run};
-use proxydhcpd_core::fetch::{Refusal, Request};
+use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::name::clean;
+use proxydhcpd_core::request::Request;
 use proxydhcpd_core::transfer::Outcome;
 use std::fs::File;
 use std::io::{PipeWriter, pipe};

@@ -8,7 +8,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use proxydhcpd_core::fetch;
+use proxydhcpd_core::{fetch, request};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
@@ -113,8 +113,8 @@ async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) ->
     let asked = name.clone();
     let blocking = tokio::task::spawn_blocking(move || {
         let opened = asked.as_deref().ok_or(fetch::Refusal::BadName).and_then(|name| {
-            let door = fetch::Door::Http(work.house.port);
-            (work.house.open)(&fetch::Request { door, name, server, client: work.client })
+            let door = request::Door::Http(work.house.port);
+            (work.house.open)(&request::Request { door, name, server, client: work.client })
         });
         let answer = answer::answer(&head, asked.as_deref().unwrap_or_default(), opened, SystemTime::now());
         answer.map(|payload| Body::start(payload, &work))

@@ -8,7 +8,8 @@ mod range;
 
 use crate::files::Opened;
 use connection::{Idle, Line};
-use proxydhcpd_core::fetch::{Refusal, Request};
+use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::request::Request;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::{Future, poll_fn};
 use std::io;
