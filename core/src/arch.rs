@@ -105,54 +105,63 @@ pub const TABLE: &[Row] = &[
 ];
 
 const BIOS_LOADERS: &[&str] = &["undionly.kpxe", "ipxe.pxe", "pxelinux.0", "lpxelinux.0", "core.0"];
+// Beside upstream's names those of Debian (`-amd64`), Fedora (`ipxe-snponly-x86_64`) and openSUSE (`snp-x86_64`).
 const IA32_LOADERS: &[&str] = &[
     "snponly-ia32.efi",
-    "ipxe-ia32.efi",
     "snponly-i386.efi",
-    "ipxe-i386.efi",
+    "ipxe-snponly-i386.efi",
+    "snp-i386.efi",
     "snponly.efi",
+    "ipxe-ia32.efi",
+    "ipxe-i386.efi",
     "ipxe.efi",
     "bootia32.efi",
 ];
 const X64_LOADERS: &[&str] = &[
     "snponly-x64.efi",
-    "ipxe-x64.efi",
     "snponly-x86_64.efi",
-    "ipxe-x86_64.efi",
     "snponly-amd64.efi",
-    "ipxe-amd64.efi",
+    "ipxe-snponly-x86_64.efi",
+    "snp-x86_64.efi",
     "snponly.efi",
+    "ipxe-x64.efi",
+    "ipxe-x86_64.efi",
+    "ipxe-amd64.efi",
     "ipxe.efi",
     "bootx64.efi",
 ];
 const ARM32_LOADERS: &[&str] = &[
     "snponly-arm32.efi",
-    "ipxe-arm32.efi",
     "snponly-arm.efi",
-    "ipxe-arm.efi",
+    "snp-arm32.efi",
     "snponly.efi",
+    "ipxe-arm32.efi",
+    "ipxe-arm.efi",
     "ipxe.efi",
     "bootarm.efi",
 ];
 const ARM64_LOADERS: &[&str] = &[
     "snponly-arm64.efi",
-    "ipxe-arm64.efi",
     "snponly-aarch64.efi",
-    "ipxe-aarch64.efi",
+    "ipxe-snponly-arm64.efi",
+    "ipxe-snponly-aarch64.efi",
+    "snp-arm64.efi",
     "snponly.efi",
+    "ipxe-arm64.efi",
+    "ipxe-aarch64.efi",
     "ipxe.efi",
     "bootaa64.efi",
 ];
 const RISCV32_LOADERS: &[&str] =
-    &["snponly-riscv32.efi", "ipxe-riscv32.efi", "snponly.efi", "ipxe.efi", "bootriscv32.efi"];
+    &["snponly-riscv32.efi", "snponly.efi", "ipxe-riscv32.efi", "ipxe.efi", "bootriscv32.efi"];
 const RISCV64_LOADERS: &[&str] =
-    &["snponly-riscv64.efi", "ipxe-riscv64.efi", "snponly.efi", "ipxe.efi", "bootriscv64.efi"];
+    &["snponly-riscv64.efi", "snponly.efi", "ipxe-riscv64.efi", "ipxe.efi", "bootriscv64.efi"];
 const LOONG64_LOADERS: &[&str] = &[
     "snponly-loong64.efi",
-    "ipxe-loong64.efi",
     "snponly-loongarch64.efi",
-    "ipxe-loongarch64.efi",
     "snponly.efi",
+    "ipxe-loong64.efi",
+    "ipxe-loongarch64.efi",
     "ipxe.efi",
     "bootloongarch64.efi",
 ];

@@ -75,13 +75,13 @@ pub struct Menu {
 /// One line of the generated menu. Paths are relative to the boot folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// `arch` is the one that the kernel was built for, if its header tells.
+    /// `arch` is the one that the kernel was built for; x86 kernels start on a BIOS as well.
     Linux {
         title: String,
         kernel: String,
         initrds: Vec<String>,
         arguments: String,
-        arch: Option<Arch>,
+        arch: Arch,
     },
     Script {
         title: String,

@@ -172,14 +172,12 @@ fn base(door: Door, server: IpAddr) -> String {
     }
 }
 
-/// Whether the machine can start it. What cannot be known is shown: the machine's own word for its firmware may be
-/// missing, a kernel's header may say nothing.
+/// Whether the machine can start it. One that does not say what it is is shown all but EFI programs.
 fn suits(entry: &Entry, machine: Option<Arch>) -> bool {
     match (entry, machine) {
-        (Entry::Linux { arch: Some(Arch::X64 | Arch::IA32), .. }, Some(Arch::BIOS)) => true,
-        (Entry::Linux { arch: Some(kernel), .. }, Some(machine)) => *kernel == machine,
-        (Entry::Linux { .. } | Entry::Script { .. }, _) => true,
-        (Entry::Efi { arch, .. }, machine) => machine == Some(*arch),
+        (Entry::Script { .. }, _) | (Entry::Linux { .. }, None) => true,
+        (Entry::Linux { arch: Arch::X64 | Arch::IA32, .. }, Some(Arch::BIOS)) => true,
+        (Entry::Linux { arch, .. } | Entry::Efi { arch, .. }, machine) => machine == Some(*arch),
     }
 }
 

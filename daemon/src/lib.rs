@@ -9,6 +9,7 @@ pub mod log;
 pub mod net;
 pub mod systemd;
 
+pub mod boot;
 pub mod config;
 
 pub mod serve;

@@ -1,0 +1,344 @@
+//! Starts the machine's local disk, as an EFI program that iPXE fetches from us and runs.
+//!
+//! An iPXE older than 2024 cannot start a local disk under UEFI, and leaving it (`exit`) makes the firmware try its
+//! other network entries first, a minute each. So this does what the firmware would do in the end: it goes through the
+//! boot entries in their order, passes over those that are no disk, and starts the first that starts. A disk without an
+//! entry of its own comes last. It returns only if nothing could be started.
+//!
+//! Section numbers are those of the UEFI specification 2.10. `build.rs` builds this apart from the workspace: another
+//! target, no standard library, and little but calls through the firmware's tables, which are unsafe by nature.
+
+#![no_std]
+#![no_main]
+
+use core::ffi::c_void;
+use core::ptr::{null, null_mut};
+use core::slice;
+
+#[cfg(target_arch = "x86_64")]
+const REMOVABLE: &str = r"\EFI\BOOT\BOOTX64.EFI";
+#[cfg(target_arch = "x86")]
+const REMOVABLE: &str = r"\EFI\BOOT\BOOTIA32.EFI";
+#[cfg(target_arch = "aarch64")]
+const REMOVABLE: &str = r"\EFI\BOOT\BOOTAA64.EFI";
+
+#[unsafe(no_mangle)]
+extern "efiapi" fn efi_main(image: Handle, system: *const SystemTable) -> Status {
+    // SAFETY: the firmware calls us with our handle and its table, both valid until we return.
+    let firmware = unsafe { Firmware { image, boot: &*(*system).boot, runtime: &*(*system).runtime } };
+    // To start quickly the firmware has woken only what it needed for its own entry: the network card, not the disks.
+    for handle in firmware.handles(None) {
+        firmware.connect(*handle);
+    }
+    match firmware.start_an_entry() || firmware.start_any_disk() {
+        true => SUCCESS,
+        false => NOT_FOUND,
+    }
+}
+
+struct Firmware {
+    image: Handle,
+    boot: &'static BootServices,
+    runtime: &'static RuntimeServices,
+}
+
+impl Firmware {
+    /// The boot entries, in the order of `BootOrder` (3.1.1).
+    fn start_an_entry(&self) -> bool {
+        let mut order = [0; 512];
+        let mut entry = [0; 2048];
+        for number in self.variable("BootOrder", &mut order).chunks_exact(2) {
+            let number = u16::from_le_bytes([number[0], number[1]]);
+            if Entry::parse(self.variable(entry_name(number).as_str(), &mut entry))
+                .is_some_and(|entry| self.try_entry(&entry))
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn try_entry(&self, entry: &Entry) -> bool {
+        let path = entry.path;
+        if !nodes(path).all(|node| node.may_lead_to_a_disk()) {
+            return false;
+        }
+        let names_a_file = nodes(path).any(|node| node.is(FILE_PATH));
+        match nodes(path).next() {
+            // A partition by its identity alone (10.3.5.1, "short form"): look for the file system that is on it.
+            Some(partition) if partition.is(HARD_DRIVE) => self.file_systems().any(|found| {
+                let there = nodes(found).any(|node| node.same_partition(&partition));
+                let rest = &path[partition.bytes.len()..];
+                there && if names_a_file { self.start(&[found, rest], entry.data) } else { self.start_removable(found) }
+            }),
+            Some(_) if names_a_file => self.start(&[path], entry.data),
+            // A whole disk: the file of removable media on any of its partitions (3.5.1.1).
+            Some(_) => self.file_systems().any(|found| found.starts_with(path) && self.start_removable(found)),
+            None => false,
+        }
+    }
+
+    /// Disks for which the firmware has made no entry.
+    fn start_any_disk(&self) -> bool {
+        self.file_systems().any(|path| self.start_removable(path))
+    }
+
+    /// The device paths of the file systems on disks. iPXE shows its downloads as a file system of the network card:
+    /// that is none.
+    fn file_systems(&self) -> impl Iterator<Item = &'static [u8]> {
+        self.handles(Some(&SIMPLE_FILE_SYSTEM))
+            .iter()
+            .filter_map(|handle| self.device_path(*handle))
+            .filter(|path| nodes(path).all(|node| node.may_lead_to_a_disk()))
+    }
+
+    fn start_removable(&self, file_system: &[u8]) -> bool {
+        let mut file = [0; 64];
+        let mut length = 4;
+        for unit in REMOVABLE.encode_utf16().chain([0]) {
+            file[length..length + 2].copy_from_slice(&unit.to_le_bytes());
+            length += 2;
+        }
+        file[..4].copy_from_slice(&[FILE_PATH.0, FILE_PATH.1, length as u8, 0]);
+        self.start(&[file_system, &file[..length]], &[])
+    }
+
+    /// Loads and starts the program at the device path that these parts make. True if it ran and was content.
+    fn start(&self, parts: &[&[u8]], data: &[u8]) -> bool {
+        let mut path = [0; 1024];
+        let mut length = 0;
+        for part in parts.iter().chain([&&END[..]]) {
+            let Some(room) = path.get_mut(length..length + part.len()) else { return false };
+            room.copy_from_slice(part);
+            length += part.len();
+        }
+        let mut program = null_mut();
+        // SAFETY: `path` is a complete device path, no buffer is given, and the handle goes to a variable of ours.
+        let loaded = unsafe { (self.boot.load_image)(1, self.image, path.as_ptr(), null(), 0, &mut program) };
+        if loaded != SUCCESS {
+            // Secure Boot's refusal leaves a handle that wants to be given back (7.4.1).
+            if !program.is_null() {
+                // SAFETY: the handle is fresh from LoadImage and was not started.
+                unsafe { (self.boot.unload_image)(program) };
+            }
+            return false;
+        }
+        if !data.is_empty()
+            && let Some(loaded) = self.protocol::<LoadedImage>(program, &LOADED_IMAGE)
+        {
+            // SAFETY: the image is ours until it is started, and `data` outlives it: we wait here for its end.
+            unsafe {
+                (*loaded).options_size = data.len() as u32;
+                (*loaded).options = data.as_ptr();
+            }
+        }
+        // SAFETY: the handle is fresh from LoadImage; what the program leaves as its exit data is not asked for.
+        unsafe { (self.boot.start_image)(program, null_mut(), null_mut()) == SUCCESS }
+    }
+
+    fn connect(&self, handle: Handle) {
+        // SAFETY: the handle came from LocateHandleBuffer; if it is gone by now the firmware says so.
+        unsafe { (self.boot.connect_controller)(handle, null(), null(), 1) };
+    }
+
+    /// All handles, or those with this protocol. The list is left to the firmware's pool, as we end with the boot.
+    fn handles(&self, protocol: Option<&Guid>) -> &'static [Handle] {
+        const ALL: u32 = 0;
+        const BY_PROTOCOL: u32 = 2;
+        let (search, protocol) = protocol.map_or((ALL, null()), |guid| (BY_PROTOCOL, guid as *const Guid));
+        let (mut count, mut list) = (0, null_mut());
+        // SAFETY: count and list are ours to be filled in; on success the list has `count` handles (7.3.16).
+        unsafe {
+            match (self.boot.locate_handle_buffer)(search, protocol, null(), &mut count, &mut list) {
+                SUCCESS if !list.is_null() => slice::from_raw_parts(list, count),
+                _ => &[],
+            }
+        }
+    }
+
+    fn protocol<T>(&self, handle: Handle, guid: &Guid) -> Option<*mut T> {
+        let mut interface = null_mut();
+        // SAFETY: the interface goes to a variable of ours, and `T` is what this protocol is.
+        let status = unsafe { (self.boot.handle_protocol)(handle, guid, &mut interface) };
+        (status == SUCCESS && !interface.is_null()).then(|| interface.cast())
+    }
+
+    /// A handle's device path without its end.
+    fn device_path(&self, handle: Handle) -> Option<&'static [u8]> {
+        let start = self.protocol::<u8>(handle, &DEVICE_PATH)?;
+        let mut length = 0;
+        // SAFETY: a device path is nodes with their length at 2, up to an end node (10.3.1); it stays as long as its handle.
+        unsafe {
+            while *start.add(length) != END[0] {
+                let node = usize::from(u16::from_le_bytes([*start.add(length + 2), *start.add(length + 3)]));
+                if node < 4 || length > 1024 {
+                    return None;
+                }
+                length += node;
+            }
+            Some(slice::from_raw_parts(start, length))
+        }
+    }
+
+    /// A global variable's value; empty if there is none or it has no room.
+    fn variable<'a>(&self, name: &str, room: &'a mut [u8]) -> &'a [u8] {
+        let mut wide = [0; 16];
+        for (unit, letter) in wide.iter_mut().zip(name.encode_utf16()) {
+            *unit = letter;
+        }
+        let mut size = room.len();
+        // SAFETY: the name ends with a zero, and the firmware writes at most `size` octets.
+        let status = unsafe {
+            (self.runtime.get_variable)(wide.as_ptr(), &GLOBAL_VARIABLE, null_mut(), &mut size, room.as_mut_ptr())
+        };
+        if status == SUCCESS { &room[..size] } else { &[] }
+    }
+}
+
+/// `Boot0000`, as text.
+struct EntryName([u8; 8]);
+
+impl EntryName {
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or("")
+    }
+}
+
+fn entry_name(number: u16) -> EntryName {
+    let mut name = *b"Boot0000";
+    for (place, shift) in [(4, 12), (5, 8), (6, 4), (7, 0)] {
+        name[place] = b"0123456789ABCDEF"[usize::from(number >> shift & 15)];
+    }
+    EntryName(name)
+}
+
+/// A boot entry (3.1.3): its device path without the end, and what its program is given.
+struct Entry<'a> {
+    path: &'a [u8],
+    data: &'a [u8],
+}
+
+impl<'a> Entry<'a> {
+    /// `None` if it is broken, not active, or no boot entry but an application of the firmware.
+    fn parse(value: &'a [u8]) -> Option<Self> {
+        const ACTIVE: u32 = 1;
+        const CATEGORY: u32 = 0x1f00;
+        let (attributes, rest) = value.split_first_chunk::<4>()?;
+        let (path_length, rest) = rest.split_first_chunk::<2>()?;
+        if u32::from_le_bytes(*attributes) & (ACTIVE | CATEGORY) != ACTIVE {
+            return None;
+        }
+        let title = rest.chunks_exact(2).position(|unit| unit == [0, 0])? * 2 + 2;
+        let (path, data) = rest[title..].split_at_checked(usize::from(u16::from_le_bytes(*path_length)))?;
+        let length = nodes(path).map(|node| node.bytes.len()).sum();
+        Some(Entry { path: &path[..length], data })
+    }
+}
+
+/// A node of a device path, with its head.
+struct Node<'a> {
+    bytes: &'a [u8],
+}
+
+/// The nodes up to the end, or up to one that is broken.
+fn nodes(mut path: &[u8]) -> impl Iterator<Item = Node<'_>> {
+    core::iter::from_fn(move || {
+        let head = path.first_chunk::<4>()?;
+        if head[0] == END[0] {
+            return None;
+        }
+        let (bytes, rest) = path.split_at_checked(usize::from(u16::from_le_bytes([head[2], head[3]])).max(4))?;
+        path = rest;
+        Some(Node { bytes })
+    })
+}
+
+/// Type and sub-type (10.3).
+type Kind = (u8, u8);
+const HARD_DRIVE: Kind = (4, 1);
+const CD_ROM: Kind = (4, 2);
+const FILE_PATH: Kind = (4, 4);
+const FIRMWARE_FILE: Kind = (4, 6);
+const FIRMWARE_VOLUME: Kind = (4, 7);
+const MAC_ADDRESS: Kind = (3, 11);
+/// BIOS boot specification, of any sub-type: what a compatibility module starts.
+const BIOS_BOOT: u8 = 5;
+const END: [u8; 4] = [0x7f, 0xff, 4, 0];
+
+impl Node<'_> {
+    fn is(&self, (kind, sub): Kind) -> bool {
+        self.bytes[0] == kind && self.bytes[1] == sub
+    }
+
+    /// Not the network, not a program inside the firmware (its shell, its set-up), not an optical disc.
+    fn may_lead_to_a_disk(&self) -> bool {
+        ![MAC_ADDRESS, FIRMWARE_FILE, FIRMWARE_VOLUME, CD_ROM].into_iter().any(|kind| self.is(kind))
+            && self.bytes[0] != BIOS_BOOT
+    }
+
+    /// Signature, partition format and signature type are equal (10.3.5.1, from offset 24).
+    fn same_partition(&self, other: &Node) -> bool {
+        self.is(HARD_DRIVE) && self.bytes.len() >= 42 && self.bytes.get(24..42) == other.bytes.get(24..42)
+    }
+}
+
+type Handle = *mut c_void;
+type Status = usize;
+const SUCCESS: Status = 0;
+const NOT_FOUND: Status = 1 << (usize::BITS - 1) | 14;
+
+#[repr(C)]
+struct Guid(u32, u16, u16, [u8; 8]);
+const GLOBAL_VARIABLE: Guid = Guid(0x8be4df61, 0x93ca, 0x11d2, [0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c]);
+const DEVICE_PATH: Guid = Guid(0x09576e91, 0x6d3f, 0x11d2, [0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b]);
+const LOADED_IMAGE: Guid = Guid(0x5b1b31a1, 0x9562, 0x11d2, [0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b]);
+const SIMPLE_FILE_SYSTEM: Guid = Guid(0x964e5b22, 0x6459, 0x11d2, [0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b]);
+
+/// The firmware's tables (4.3 to 4.5) as far as we need them; what is not called is only counted.
+#[repr(C)]
+struct SystemTable {
+    header: [u64; 3],
+    vendor: *const u16,
+    revision: u32,
+    consoles: [usize; 6],
+    runtime: *const RuntimeServices,
+    boot: *const BootServices,
+}
+
+#[repr(C)]
+struct RuntimeServices {
+    header: [u64; 3],
+    time_and_memory: [usize; 6],
+    get_variable: unsafe extern "efiapi" fn(*const u16, *const Guid, *mut u32, *mut usize, *mut u8) -> Status,
+}
+
+#[repr(C)]
+struct BootServices {
+    header: [u64; 3],
+    memory_and_events: [usize; 16],
+    handle_protocol: unsafe extern "efiapi" fn(Handle, *const Guid, *mut *mut c_void) -> Status,
+    search: [usize; 5],
+    load_image: unsafe extern "efiapi" fn(u8, Handle, *const u8, *const u8, usize, *mut Handle) -> Status,
+    start_image: unsafe extern "efiapi" fn(Handle, *mut usize, *mut *mut u16) -> Status,
+    exit: usize,
+    unload_image: unsafe extern "efiapi" fn(Handle) -> Status,
+    end_and_time: [usize; 4],
+    connect_controller: unsafe extern "efiapi" fn(Handle, *const Handle, *const u8, u8) -> Status,
+    open_protocol: [usize; 5],
+    locate_handle_buffer:
+        unsafe extern "efiapi" fn(u32, *const Guid, *const c_void, *mut usize, *mut *mut Handle) -> Status,
+}
+
+/// 9.1.1.
+#[repr(C)]
+struct LoadedImage {
+    revision: u32,
+    parent_system_device_path_reserved: [usize; 5],
+    options_size: u32,
+    options: *const u8,
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    loop {}
+}

@@ -1,0 +1,308 @@
+//! Looks through the boot folder for what the menu can show.
+//!
+//! * `boot.ipxe` at its top: the operator's own script, which takes the menu's place;
+//! * a sub-folder with a kernel (`vmlinuz*`, `linux*`, `bzImage*`, `kernel*`, `Image*`) and its initrd (`initrd*`,
+//!   `initramfs*`, `*-ucode.img`). A text file `cmdline` beside them has the kernel's arguments, on as many lines as one
+//!   likes; lines that begin with `#` are comments. iPXE replaces its settings in it: `ip=${net0/ip}`;
+//! * other `.ipxe` scripts, and EFI programs.
+
+use super::image;
+use proxydhcpd_core::arch::TABLE;
+use proxydhcpd_core::plan::{Entry, Menu};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Bounds, so that a boot folder that is somebody's archive does not hold up the start.
+const DEEPEST: usize = 5;
+const MOST_FILES: usize = 10_000;
+const MOST_ENTRIES: usize = 60;
+const LONGEST: Duration = Duration::from_secs(2);
+const LONGEST_CMDLINE: u64 = 4096;
+
+/// The menu of a boot folder, and what was left out of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    pub menu: Menu,
+    pub notes: Vec<String>,
+}
+
+/// Looks through the folder, in the order of names. A folder that is not there is an empty one.
+pub fn scan(root: &Path) -> Scan {
+    let mut scanner = Scanner { root, until: Instant::now() + LONGEST, files: 0, scan: Scan::default() };
+    scanner.scan.menu.own_script = root.join("boot.ipxe").is_file();
+    if !scanner.folder("", 0) {
+        scanner.scan.notes.push(format!("{}: too much to look through, the menu shows a part", root.display()));
+    }
+    scanner.scan
+}
+
+struct Scanner<'a> {
+    root: &'a Path,
+    until: Instant,
+    files: usize,
+    scan: Scan,
+}
+
+impl Scanner<'_> {
+    /// One folder and those below it. False when a bound is reached.
+    fn folder(&mut self, folder: &str, depth: usize) -> bool {
+        let Ok(content) = fs::read_dir(self.root.join(folder)) else { return true };
+        let (mut files, mut folders) = (Vec::new(), Vec::new());
+        for item in content.flatten() {
+            self.files += 1;
+            if self.files > MOST_FILES || Instant::now() > self.until {
+                return false;
+            }
+            // Names that are no text could be in no script; what begins with a dot is meant to be hidden.
+            let Ok(name) = item.file_name().into_string() else { continue };
+            if name.starts_with('.') || name.chars().any(char::is_control) {
+                continue;
+            }
+            match item.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(name),
+                Ok(kind) if kind.is_file() || (kind.is_symlink() && self.leads_inside(&item.path())) => {
+                    files.push(name)
+                }
+                _ => {}
+            }
+        }
+        files.sort();
+        folders.sort();
+        self.entries(folder, &files);
+        if self.scan.menu.entries.len() > MOST_ENTRIES {
+            self.scan.menu.entries.truncate(MOST_ENTRIES);
+            return false;
+        }
+        depth + 1 >= DEEPEST || folders.iter().all(|name| self.folder(&join(folder, name), depth + 1))
+    }
+
+    /// A symbolic link to a file outside is not served, so it is not shown.
+    fn leads_inside(&self, link: &Path) -> bool {
+        let inside = |target: PathBuf| Some(target.is_file() && target.starts_with(self.root.canonicalize().ok()?));
+        link.canonicalize().ok().and_then(inside).unwrap_or(false)
+    }
+
+    fn entries(&mut self, folder: &str, files: &[String]) {
+        if !folder.is_empty() {
+            self.linux(folder, files);
+        }
+        for name in files {
+            let path = join(folder, name);
+            let title = path.rsplit_once('.').map_or(&path[..], |(stem, _)| stem).to_owned();
+            if name.ends_with(".ipxe") && !["boot.ipxe", "autoexec.ipxe"].contains(&&path[..]) {
+                self.scan.menu.entries.push(Entry::Script { title, path });
+            } else if name.ends_with(".efi") && !(folder.is_empty() && is_loader(name)) {
+                let arch = self.head(&path).and_then(|head| image::efi_arch(&head));
+                self.scan.menu.entries.extend(arch.map(|arch| Entry::Efi { title, path, arch }));
+            }
+        }
+    }
+
+    fn linux(&mut self, folder: &str, files: &[String]) {
+        let initrds: Vec<&str> = files.iter().map(String::as_str).filter(|name| is_initrd(name)).collect();
+        if initrds.is_empty() {
+            return;
+        }
+        let kernels: Vec<_> = files
+            .iter()
+            .filter(|name| is_kernel(name))
+            .filter_map(|name| Some((name, image::kernel(&self.head(&join(folder, name))?)?)))
+            .collect();
+        let arguments = match self.arguments(folder) {
+            Ok(arguments) => arguments,
+            Err(why) => return self.scan.notes.push(format!("{folder}/cmdline: {why}; {folder} is left out")),
+        };
+        for (kernel, arch) in &kernels {
+            let initrds = initrds_for(kernel, kernels.len(), &initrds);
+            if initrds.is_empty() {
+                continue;
+            }
+            self.scan.menu.entries.push(Entry::Linux {
+                title: if kernels.len() == 1 { folder.to_owned() } else { join(folder, kernel) },
+                kernel: join(folder, kernel),
+                initrds: initrds.iter().map(|name| join(folder, name)).collect(),
+                arguments: arguments.clone(),
+                arch: *arch,
+            });
+        }
+    }
+
+    /// The content of `cmdline` as one line; nothing if there is no such file.
+    fn arguments(&self, folder: &str) -> Result<String, String> {
+        let path = self.root.join(folder).join("cmdline");
+        if !path.is_file() {
+            return Ok(String::new());
+        }
+        let mut text = String::new();
+        let file = fs::File::open(&path).map_err(|error| error.to_string())?;
+        file.take(LONGEST_CMDLINE).read_to_string(&mut text).map_err(|error| error.to_string())?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+        // These would end the command in the script, and there is no way to quote them.
+        match words.iter().find(|word| ["||", "&&"].contains(word) || word.chars().any(char::is_control)) {
+            Some(word) => Err(format!("{word:?} cannot be passed on by iPXE")),
+            None => Ok(words.join(" ")),
+        }
+    }
+
+    fn head(&self, path: &str) -> Option<Vec<u8>> {
+        image::head(&self.root.join(path)).ok().map(|(head, _)| head)
+    }
+}
+
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+fn is_kernel(name: &str) -> bool {
+    ["vmlinuz", "linux", "bzImage", "kernel", "Image"].iter().any(|stem| name.starts_with(stem))
+}
+
+fn is_initrd(name: &str) -> bool {
+    ["initrd", "initramfs"].iter().any(|stem| name.starts_with(stem)) || name.ends_with("-ucode.img")
+}
+
+/// A loader of ours lies at the top of the folder; starting it from the menu would lead in a circle.
+fn is_loader(name: &str) -> bool {
+    TABLE.iter().any(|row| row.loaders.contains(&name))
+}
+
+/// The initrds that belong to a kernel: those of its version (`vmlinuz-6.1.0` and `initrd.img-6.1.0`), or all if it is
+/// the only kernel there. Microcode goes first, for whichever.
+fn initrds_for<'a>(kernel: &str, kernels: usize, initrds: &[&'a str]) -> Vec<&'a str> {
+    let (microcode, others): (Vec<&str>, Vec<&str>) = initrds.iter().partition(|name| name.ends_with("-ucode.img"));
+    let version = kernel.find(['-', '.', '_']).map_or("", |at| &kernel[at + 1..]);
+    let own: Vec<&str> = others.iter().copied().filter(|name| !version.is_empty() && name.contains(version)).collect();
+    let chosen = match (own.is_empty(), kernels) {
+        (false, _) => own,
+        (true, 1) => others,
+        (true, _) => Vec::new(),
+    };
+    if chosen.is_empty() { chosen } else { microcode.into_iter().chain(chosen).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::image::tests::{bzimage, efi};
+    use proxydhcpd_core::arch::Arch;
+    use std::os::unix::fs::symlink;
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        root
+    }
+
+    fn entries(files: &[(&str, &[u8])]) -> Vec<Entry> {
+        scan(folder(files).path()).menu.entries
+    }
+
+    fn linux(title: &str, kernel: &str, initrds: &[&str], arguments: &str) -> Entry {
+        Entry::Linux {
+            title: title.into(),
+            kernel: kernel.into(),
+            initrds: initrds.iter().map(|&name| name.into()).collect(),
+            arguments: arguments.into(),
+            arch: Arch::X64,
+        }
+    }
+
+    #[test]
+    fn a_kernel_with_its_initrd_is_an_entry() {
+        let kernel = bzimage(true);
+        let files: &[(&str, &[u8])] = &[
+            ("debian/amd64/linux", &kernel),
+            ("debian/amd64/initrd.gz", b"..."),
+            ("debian/amd64/cmdline", b"# the installer\nauto=true\npriority=critical ip=${net0/ip}\n"),
+        ];
+        let arguments = "auto=true priority=critical ip=${net0/ip}";
+        let expected = linux("debian/amd64", "debian/amd64/linux", &["debian/amd64/initrd.gz"], arguments);
+        assert_eq!(entries(files), [expected]);
+    }
+
+    #[test]
+    fn each_kernel_is_given_the_initrd_of_its_version() {
+        let kernel = bzimage(true);
+        let files: &[(&str, &[u8])] = &[
+            ("a/vmlinuz-6.1", &kernel),
+            ("a/vmlinuz-6.12", &kernel),
+            ("a/initrd.img-6.1", b""),
+            ("a/initrd.img-6.12", b""),
+            ("a/intel-ucode.img", b""),
+        ];
+        let found = entries(files);
+        assert_eq!(found.len(), 2);
+        let second = linux("a/vmlinuz-6.12", "a/vmlinuz-6.12", &["a/intel-ucode.img", "a/initrd.img-6.12"], "");
+        assert_eq!(found[1], second);
+    }
+
+    #[test]
+    fn what_is_only_called_a_kernel_is_none() {
+        assert_eq!(entries(&[("a/linux.txt", b"read me"), ("a/kernel", b""), ("a/initrd.gz", b"")]), []);
+        assert_eq!(entries(&[("a/linux", &bzimage(true))]), [], "no initrd");
+    }
+
+    #[test]
+    fn scripts_and_efi_programs_are_entries_and_our_own_loaders_are_not() {
+        let (x64, other) = (efi(0x8664), efi(0x1234));
+        let files: &[(&str, &[u8])] = &[
+            ("autoexec.ipxe", b"#!ipxe"),
+            ("rescue.ipxe", b"#!ipxe"),
+            ("snponly.efi", &x64),
+            ("tools/memtest.efi", &x64),
+            ("tools/strange.efi", &other),
+        ];
+        let script = Entry::Script { title: "rescue".into(), path: "rescue.ipxe".into() };
+        let program = Entry::Efi { title: "tools/memtest".into(), path: "tools/memtest.efi".into(), arch: Arch::X64 };
+        assert_eq!(entries(files), [script, program]);
+    }
+
+    #[test]
+    fn a_boot_ipxe_of_the_operator_is_seen() {
+        let scan = scan(folder(&[("boot.ipxe", b"#!ipxe")]).path());
+        assert!(scan.menu.own_script && scan.menu.entries.is_empty());
+        assert_eq!(super::scan(Path::new("/nowhere/at/all")), Scan::default());
+    }
+
+    #[test]
+    fn a_command_line_that_a_script_cannot_carry_leaves_the_entry_out() {
+        let kernel = bzimage(true);
+        let root = folder(&[("a/linux", &kernel), ("a/initrd", b""), ("a/cmdline", b"quiet || reboot")]);
+        let scan = scan(root.path());
+        assert_eq!(scan.menu.entries, []);
+        assert_eq!(scan.notes, ["a/cmdline: \"||\" cannot be passed on by iPXE; a is left out"]);
+    }
+
+    #[test]
+    fn links_are_followed_only_inside() {
+        let root = folder(&[("real/a.txt", b"#!ipxe")]);
+        symlink("real/a.txt", root.path().join("inside.ipxe")).unwrap();
+        symlink("/etc/hostname", root.path().join("outside.ipxe")).unwrap();
+        symlink(".", root.path().join("circle")).unwrap();
+        let script = Entry::Script { title: "inside".into(), path: "inside.ipxe".into() };
+        assert_eq!(scan(root.path()).menu.entries, [script]);
+    }
+
+    #[test]
+    fn a_folder_without_end_is_shown_in_part() {
+        let root = folder(&[]);
+        for number in 0..MOST_ENTRIES + 5 {
+            fs::write(root.path().join(format!("{number:03}.ipxe")), "#!ipxe").unwrap();
+        }
+        let scan = scan(root.path());
+        assert_eq!(scan.menu.entries.len(), MOST_ENTRIES);
+        assert_eq!(scan.notes.len(), 1);
+    }
+
+    #[test]
+    fn hidden_and_unprintable_names_are_passed_over() {
+        assert_eq!(entries(&[(".git/a.ipxe", b""), (".b.ipxe", b""), ("c\n.ipxe", b"")]), []);
+    }
+}

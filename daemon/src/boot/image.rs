@@ -1,0 +1,235 @@
+//! What a file is, by how it begins.
+
+use proxydhcpd_core::arch::{Arch, Program, TABLE};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// A program, as firmware sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// An EFI application for this PE machine type.
+    Efi(u16),
+    /// Nothing speaks against it being a raw 16-bit boot program.
+    Bios,
+    Other(&'static str),
+}
+
+/// Octets at the start of a file that are looked at. A PE header begins at 0x40 or 0xc0 in iPXE, at 0x80 in GRUB; a
+/// kernel's at up to 0x100.
+const HEAD: u64 = 4096;
+
+/// The largest BIOS boot program that is believed. It is loaded at 7C00 and all of conventional memory ends at A0000, of
+/// which the PXE stack keeps some; the largest known is iPXE with all drivers, 300 to 400 KiB.
+const BIOS_MOST: u64 = 600 * 1024;
+
+/// Reads and names a regular file; a symbolic link stands for what it points to.
+pub fn inspect(path: &Path) -> io::Result<Image> {
+    let (head, size) = head(path)?;
+    Ok(match identify(&head) {
+        Image::Bios if size > BIOS_MOST => Image::Other("too large for a BIOS boot program"),
+        image => image,
+    })
+}
+
+/// The first octets of a regular file and its size. A FIFO is not opened: that would wait for a writer.
+pub fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut head = Vec::new();
+    file.take(HEAD).read_to_end(&mut head)?;
+    Ok((head, size))
+}
+
+/// A BIOS boot program has no mark of its own. Those that exist begin with a far jump to the address that the firmware
+/// loads them at: iPXE's (undionly.kpxe, ipxe.pxe) `ea 05 00 c0 07`, PXELINUX `ea 24 7c 00 00`; GRUB's core.0 with
+/// `b2 7f ea`. So what is told apart is everything that certainly is something else.
+pub fn identify(head: &[u8]) -> Image {
+    const MARKS: &[(&[u8], &str)] = &[
+        (b"\x7fELF", "an ELF program"),
+        (b"#!", "a script"),
+        (b"\x1f\x8b", "compressed (gzip)"),
+        (b"\xfd7zXZ", "compressed (xz)"),
+        (b"\x28\xb5\x2f\xfd", "compressed (zstd)"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"\x55\xaa", "a card's option ROM"),
+    ];
+    if head.len() < 512 {
+        return Image::Other("too short for a program");
+    }
+    if let Some((_, what)) = MARKS.iter().find(|(mark, _)| head.starts_with(mark)) {
+        return Image::Other(what);
+    }
+    if head.starts_with(b"MZ") {
+        return portable_executable(head).unwrap_or(Image::Other("a broken PE file, or a DOS program"));
+    }
+    if head.get(0x202..0x206) == Some(b"HdrS") {
+        return Image::Other("in the format of a Linux kernel (.lkrn)");
+    }
+    if head[..16].iter().all(|octet| *octet == 0) {
+        return Image::Other("empty where a program begins");
+    }
+    if head[..64].iter().all(|octet| octet.is_ascii_graphic() || octet.is_ascii_whitespace()) {
+        return Image::Other("text");
+    }
+    Image::Bios
+}
+
+/// PE/COFF: the machine type stands behind the signature, the subsystem in the optional header.
+fn portable_executable(head: &[u8]) -> Option<Image> {
+    const EFI_APPLICATION: u16 = 10;
+    let start = usize::try_from(u32::from_le_bytes(*head.get(0x3c..)?.first_chunk()?)).ok()?;
+    let header = head.get(start..)?.strip_prefix(b"PE\0\0")?;
+    let word = |at: usize| Some(u16::from_le_bytes(*header.get(at..)?.first_chunk()?));
+    let machine = word(0)?;
+    Some(match word(20)? {
+        0x10b | 0x20b if word(20 + 68)? == EFI_APPLICATION => Image::Efi(machine),
+        0x10b | 0x20b => Image::Other("a PE file, but no EFI application"),
+        _ => return None,
+    })
+}
+
+/// The architecture that a Linux kernel was built for; `None` if it is none that iPXE could start.
+///
+/// x86 boot protocol: `HdrS` at 0x202, and since 2.12 a flag at 0x236 for a 64-bit entry. The `Image` of ARM 64 and
+/// RISC-V has its mark at 0x38, LoongArch's and everybody's compressed EFI kernel (`zimg`) are EFI applications.
+pub fn kernel(head: &[u8]) -> Option<Arch> {
+    if head.get(0x202..0x206) == Some(b"HdrS") {
+        let version = u16::from_le_bytes(*head.get(0x206..)?.first_chunk()?);
+        let long = version >= 0x20c && head.get(0x236)? & 1 == 1;
+        return Some(if long { Arch::X64 } else { Arch::IA32 });
+    }
+    match head.get(0x38..0x3c) {
+        Some(b"ARM\x64") => Arch::by_id("uefi-arm64"),
+        Some(b"RSC\x05") => Arch::by_id("uefi-riscv64"),
+        _ => efi_arch(head),
+    }
+}
+
+/// The architecture that an EFI application is for.
+pub fn efi_arch(head: &[u8]) -> Option<Arch> {
+    let Image::Efi(machine) = identify(head) else { return None };
+    TABLE.iter().find(|row| row.program == Program::Efi(machine) && row.base == row.code).map(|row| Arch(row.code))
+}
+
+impl Image {
+    pub fn fits(self, program: Program) -> bool {
+        match (self, program) {
+            (Image::Efi(is), Program::Efi(wanted)) => is == wanted,
+            (Image::Bios, Program::Bios) => true,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Image::Efi(machine) => {
+                match TABLE.iter().find(|row| row.program == Program::Efi(*machine) && row.base == row.code) {
+                    Some(row) => write!(f, "an EFI program for {}", row.name),
+                    None => write!(f, "an EFI program for machine type {machine:#06x}"),
+                }
+            }
+            Image::Bios => f.write_str("no EFI program"),
+            Image::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// The head of an EFI application, as a linker would begin it.
+    pub fn efi(machine: u16) -> Vec<u8> {
+        let mut file = vec![0; 1024];
+        file[..2].copy_from_slice(b"MZ");
+        file[0x3c] = 0x80;
+        file[0x80..0x84].copy_from_slice(b"PE\0\0");
+        file[0x84..0x86].copy_from_slice(&machine.to_le_bytes());
+        file[0x98..0x9a].copy_from_slice(&0x20bu16.to_le_bytes());
+        file[0x98 + 68] = 10;
+        file
+    }
+
+    /// The head of a boot program, as iPXE's begin.
+    pub fn bios() -> Vec<u8> {
+        let mut file = vec![0x90; 1024];
+        file[..5].copy_from_slice(&[0xea, 0x05, 0x00, 0xc0, 0x07]);
+        file
+    }
+
+    /// An x86 kernel of boot protocol 2.15.
+    pub fn bzimage(long: bool) -> Vec<u8> {
+        let mut file = vec![0; 1024];
+        file[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
+        file[0x236] = u8::from(long);
+        file
+    }
+
+    #[test]
+    fn an_efi_application_is_known_by_its_machine_type() {
+        assert_eq!(identify(&efi(0x8664)), Image::Efi(0x8664));
+        assert_eq!(identify(&efi(0xaa64)).to_string(), "an EFI program for ARM 64 UEFI");
+        assert!(identify(&efi(0x8664)).fits(Program::Efi(0x8664)));
+        assert!(!identify(&efi(0x8664)).fits(Program::Efi(0x014c)));
+    }
+
+    #[test]
+    fn a_windows_program_or_a_driver_is_no_loader() {
+        for subsystem in [3, 11] {
+            let mut file = efi(0x8664);
+            file[0x98 + 68] = subsystem;
+            assert!(matches!(identify(&file), Image::Other(_)));
+        }
+    }
+
+    #[test]
+    fn a_header_that_points_outside_is_broken() {
+        let mut file = efi(0x8664);
+        for offset in [[0xff; 4], [0xfe, 3, 0, 0], [0, 0x10, 0, 0]] {
+            file[0x3c..0x40].copy_from_slice(&offset);
+            assert!(matches!(identify(&file), Image::Other(_)), "{offset:?}");
+        }
+    }
+
+    #[test]
+    fn a_boot_program_is_what_is_nothing_else() {
+        assert_eq!(identify(&bios()), Image::Bios);
+        for begin in ["#!ipxe\n", "\x7fELF", "MZ", "\x1f\u{0}"] {
+            let mut file = bios();
+            file[..begin.len()].copy_from_slice(begin.as_bytes());
+            assert_eq!(identify(&file) == Image::Bios, begin == "\x1f\u{0}", "{begin:?}");
+        }
+        assert!(matches!(identify(&[0; 1024]), Image::Other(_)));
+        assert!(matches!(identify(&[b'a'; 1024]), Image::Other("text")));
+        assert!(matches!(identify(&bzimage(true)), Image::Other(_)));
+        assert!(matches!(identify(&[]), Image::Other(_)));
+    }
+
+    #[test]
+    fn a_boot_program_fits_into_low_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("undionly.kpxe");
+        std::fs::write(&path, bios()).unwrap();
+        assert_eq!(inspect(&path).unwrap(), Image::Bios);
+        File::options().write(true).open(&path).unwrap().set_len(BIOS_MOST + 1).unwrap();
+        assert!(matches!(inspect(&path).unwrap(), Image::Other(_)));
+    }
+
+    #[test]
+    fn a_kernel_is_known_by_its_header() {
+        assert_eq!(kernel(&bzimage(true)), Some(Arch::X64));
+        assert_eq!(kernel(&bzimage(false)), Some(Arch::IA32));
+        let mut arm = vec![0; 1024];
+        arm[0x38..0x3c].copy_from_slice(b"ARM\x64");
+        assert_eq!(kernel(&arm), Arch::by_id("uefi-arm64"));
+        assert_eq!(kernel(&efi(0x6264)), Arch::by_id("uefi-loongarch64"));
+        assert_eq!(kernel(b"no kernel"), None);
+    }
+}

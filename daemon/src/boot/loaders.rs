@@ -1,0 +1,207 @@
+//! Finds a loader for each architecture, in the boot folder or where distributions put iPXE, and checks it.
+
+use super::image::{self, Image};
+use proxydhcpd_core::arch::{Arch, Row, TABLE};
+use proxydhcpd_core::plan::Loader;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where distributions put iPXE, looked through after the boot folder and in this order. The names differ as well: they
+/// are in the architecture table. Where one name serves several architectures the program itself decides.
+pub const PLACES: &[&str] = &[
+    // Debian, Ubuntu (`ipxe`); Debian 12's ipxe.efi is a symbolic link to /boot/ipxe.efi.
+    "/usr/lib/ipxe",
+    // Fedora, RHEL (`ipxe-bootimgs-x86`), openSUSE (`ipxe-bootimgs`), Arch, Alpine: undionly.kpxe and what has the
+    // architecture in its name.
+    "/usr/share/ipxe",
+    // Fedora, RHEL (`ipxe-bootimgs-aarch64`): snponly.efi, ipxe.efi.
+    "/usr/share/ipxe/arm64-efi",
+    // Arch: ipxe.efi.
+    "/usr/share/ipxe/x86_64",
+];
+
+/// RFC 2132 9.3, option 67, and the `file` field of the header less its last zero: the shorter of both.
+const LONGEST_NAME: usize = 127;
+
+#[derive(Debug, Default)]
+pub struct Found {
+    pub loaders: BTreeMap<Arch, Loader>,
+    /// Files that go by a loader's name and are none.
+    pub misfits: Vec<Misfit>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Misfit {
+    pub path: PathBuf,
+    /// The first architecture that would have been given it.
+    pub wanted: Arch,
+    /// What it is instead, or why it cannot be read.
+    pub is: String,
+}
+
+/// Looks for the loaders of all architectures. A file that does not fit is never taken; it is named among the misfits
+/// if it fits nobody who looks for such a name (an x64 `snponly.efi` is no misfit because ARM looks for that name too).
+pub fn find(boot_folder: &Path, places: &[&Path]) -> Found {
+    let mut found = Found::default();
+    for row in TABLE.iter().filter(|row| row.base == row.code) {
+        for place in [&boot_folder].into_iter().chain(places) {
+            if let Some(path) = best_in(place, row, &mut found.misfits) {
+                let relative = path.strip_prefix(boot_folder).ok();
+                let loader = offer(&found.loaders, boot_folder, row, &path, relative);
+                found.loaders.extend(loader.map(|loader| (Arch(row.code), loader)));
+                break;
+            }
+        }
+    }
+    found
+}
+
+fn best_in(place: &Path, row: &Row, misfits: &mut Vec<Misfit>) -> Option<PathBuf> {
+    for path in row.loaders.iter().map(|name| place.join(name)).filter(|path| path.symlink_metadata().is_ok()) {
+        let is = match image::inspect(&path) {
+            Ok(image) if image.fits(row.program) => return Some(path),
+            Ok(image) if fits_somebody(image, &path) => continue,
+            Ok(image) => image.to_string(),
+            Err(error) => error.to_string(),
+        };
+        if !misfits.iter().any(|known| known.path == path) {
+            misfits.push(Misfit { path, wanted: Arch(row.code), is });
+        }
+    }
+    None
+}
+
+fn fits_somebody(image: Image, path: &Path) -> bool {
+    let looks = |row: &&Row| row.loaders.iter().any(|name| path.ends_with(name));
+    TABLE.iter().filter(looks).any(|row| image.fits(row.program))
+}
+
+/// The name under which the file is offered: its own, or with the architecture in front where that name already means
+/// another file, in the boot folder or among the loaders.
+fn offer(
+    taken: &BTreeMap<Arch, Loader>,
+    boot_folder: &Path,
+    row: &Row,
+    path: &Path,
+    relative: Option<&Path>,
+) -> Option<Loader> {
+    let path = path.to_str()?;
+    let own = relative.unwrap_or(Path::new(path).file_name()?.as_ref()).to_str()?;
+    let means_another = taken.values().any(|other| other.name == own && other.path.as_deref() != Some(path))
+        || (relative.is_none() && boot_folder.join(own).symlink_metadata().is_ok());
+    let name = if means_another { format!("{}/{own}", row.id) } else { own.to_owned() };
+    (name.len() <= LONGEST_NAME).then(|| Loader { name, path: Some(path.to_owned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::image::tests::{bios, efi};
+    use std::fs;
+
+    const X64: u16 = 0x8664;
+    const ARM64: u16 = 0xaa64;
+
+    struct Lab {
+        root: tempfile::TempDir,
+    }
+
+    impl Lab {
+        fn new(files: &[(&str, Vec<u8>)]) -> Lab {
+            let root = tempfile::tempdir().unwrap();
+            for folder in ["boot", "usr"] {
+                fs::create_dir(root.path().join(folder)).unwrap();
+            }
+            for (name, content) in files {
+                fs::write(root.path().join(name), content).unwrap();
+            }
+            Lab { root }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.root.path().join(name)
+        }
+
+        fn find(&self) -> Found {
+            find(&self.path("boot"), &[&self.path("usr")])
+        }
+
+        fn offered(&self, found: &Found, arch: Arch) -> Option<(String, String)> {
+            let loader = found.loaders.get(&arch)?;
+            let path = Path::new(loader.path.as_ref()?).strip_prefix(self.root.path()).ok()?;
+            Some((loader.name.clone(), path.to_str()?.to_owned()))
+        }
+    }
+
+    fn arm64() -> Arch {
+        Arch::by_id("uefi-arm64").unwrap()
+    }
+
+    fn pair(name: &str, path: &str) -> Option<(String, String)> {
+        Some((name.to_owned(), path.to_owned()))
+    }
+
+    #[test]
+    fn the_boot_folder_comes_before_the_distribution() {
+        let lab =
+            Lab::new(&[("usr/snponly.efi", efi(X64)), ("boot/ipxe.efi", efi(X64)), ("usr/undionly.kpxe", bios())]);
+        let found = lab.find();
+        assert_eq!(lab.offered(&found, Arch::X64), pair("ipxe.efi", "boot/ipxe.efi"));
+        assert_eq!(lab.offered(&found, Arch::BIOS), pair("undionly.kpxe", "usr/undionly.kpxe"));
+    }
+
+    #[test]
+    fn one_name_serves_the_architecture_that_the_program_is_for() {
+        let lab = Lab::new(&[("usr/snponly.efi", efi(ARM64))]);
+        let found = lab.find();
+        assert_eq!(lab.offered(&found, arm64()), pair("snponly.efi", "usr/snponly.efi"));
+        assert_eq!(lab.offered(&found, Arch::X64), None);
+        assert_eq!(found.misfits, []);
+    }
+
+    #[test]
+    fn a_name_that_means_two_files_is_told_apart() {
+        let lab = Lab::new(&[("boot/snponly.efi", efi(ARM64)), ("usr/snponly.efi", efi(X64))]);
+        let found = lab.find();
+        assert_eq!(lab.offered(&found, arm64()), pair("snponly.efi", "boot/snponly.efi"));
+        assert_eq!(lab.offered(&found, Arch::X64), pair("uefi-x64/snponly.efi", "usr/snponly.efi"));
+    }
+
+    #[test]
+    fn a_program_for_another_machine_is_never_offered() {
+        let lab = Lab::new(&[("boot/ipxe-arm64.efi", efi(X64)), ("boot/undionly.kpxe", b"#!ipxe\n".repeat(100))]);
+        let found = lab.find();
+        assert!(found.loaders.is_empty());
+        let told: Vec<_> = found.misfits.iter().map(|misfit| (misfit.wanted, misfit.is.as_str())).collect();
+        assert_eq!(told, [(Arch::BIOS, "a script"), (arm64(), "an EFI program for x64 UEFI")]);
+    }
+
+    #[test]
+    fn a_symbolic_link_stands_for_its_file_and_a_broken_one_is_told() {
+        let lab = Lab::new(&[("usr/real", efi(X64))]);
+        std::os::unix::fs::symlink(lab.path("usr/real"), lab.path("boot/ipxe.efi")).unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", lab.path("boot/undionly.kpxe")).unwrap();
+        let found = lab.find();
+        assert_eq!(lab.offered(&found, Arch::X64), pair("ipxe.efi", "boot/ipxe.efi"));
+        assert_eq!(found.misfits.len(), 1);
+    }
+
+    #[test]
+    fn a_fifo_by_a_loaders_name_is_not_waited_for() {
+        let lab = Lab::new(&[]);
+        nix::unistd::mkfifo(&lab.path("boot/ipxe.efi"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(lab.find().misfits[0].is, "not a regular file");
+    }
+
+    #[test]
+    fn fedora_and_opensuse_names_are_known() {
+        for (name, machine, arch) in [
+            ("usr/ipxe-snponly-x86_64.efi", X64, Arch::X64),
+            ("usr/snp-arm64.efi", ARM64, arm64()),
+            ("usr/ipxe-i386.efi", 0x014c, Arch::IA32),
+        ] {
+            let found = Lab::new(&[(name, efi(machine))]).find();
+            assert!(found.loaders.contains_key(&arch), "{name}");
+        }
+    }
+}

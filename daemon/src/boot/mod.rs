@@ -1,0 +1,8 @@
+//! What is booted with no configuration: loaders found on this machine, a menu made of the boot folder, and the programs
+//! that start a local disk. Everything here reads files when asked, at start and at SIGHUP; nothing is kept.
+
+pub mod folder;
+pub mod image;
+pub mod loaders;
+pub mod local_disk;
+pub mod table;

@@ -1,0 +1,154 @@
+//! Which architecture is given which file, for the start-up messages and for `check`.
+
+use super::loaders::Found;
+use proxydhcpd_core::arch::{Arch, TABLE};
+use proxydhcpd_core::plan::Loader;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Architectures that are worth a line even without a loader: those that machines of today announce.
+const CUSTOMARY: [u16; 7] = [0, 6, 7, 10, 11, 27, 39];
+
+/// A line of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    pub arch: Arch,
+    /// What it gets, or how to come by it.
+    pub loader: Result<&'a Loader, String>,
+}
+
+/// The lines by architecture: every one that has a loader, and the customary ones that have none.
+pub fn lines<'a>(loaders: &'a BTreeMap<Arch, Loader>, system: &System) -> Vec<Line<'a>> {
+    TABLE
+        .iter()
+        .map(|row| Arch(row.code))
+        .filter_map(|arch| match loaders.get(&arch) {
+            Some(loader) => Some(Line { arch, loader: Ok(loader) }),
+            None if CUSTOMARY.contains(&arch.0) => Some(Line { arch, loader: Err(system.hint(arch)) }),
+            None => None,
+        })
+        .collect()
+}
+
+/// The table as text, one line each and aligned, misfits below.
+pub fn render(lines: &[Line<'_>], found: &Found) -> String {
+    let width = lines.iter().map(|line| line.arch.to_string().len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Line { arch, loader } in lines {
+        let arch = arch.to_string();
+        match loader {
+            Ok(loader) => match &loader.path {
+                Some(path) => writeln!(text, "{arch:width$}  {path}"),
+                None => writeln!(text, "{arch:width$}  {} (from the other TFTP server)", loader.name),
+            },
+            Err(hint) => writeln!(text, "{arch:width$}  no loader: {hint}"),
+        }
+        .ok();
+    }
+    for misfit in &found.misfits {
+        writeln!(text, "{} is not offered for {}: it is {}", misfit.path.display(), misfit.wanted, misfit.is).ok();
+    }
+    text
+}
+
+/// The distribution, as far as a hint depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// Debian before 13, or Ubuntu: its package has x86 loaders only.
+    DebianX86,
+    Debian,
+    Fedora,
+    Suse,
+    Arch,
+    Alpine,
+    Unknown,
+}
+
+impl System {
+    /// By the content of /etc/os-release (os-release(5)): `ID`, else the nearest of `ID_LIKE`.
+    pub fn of_os_release(text: &str) -> System {
+        let value = |key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+            line.unwrap_or("").trim_matches(['"', '\''])
+        };
+        let release: Option<u32> = value("VERSION_ID").split('.').next().and_then(|major| major.parse().ok());
+        std::iter::once(value("ID"))
+            .chain(value("ID_LIKE").split_whitespace())
+            .find_map(|id| {
+                Some(match id {
+                    "debian" if value("ID") == "debian" && release.is_none_or(|release| release >= 13) => {
+                        System::Debian
+                    }
+                    "debian" | "ubuntu" => System::DebianX86,
+                    "fedora" | "rhel" | "centos" => System::Fedora,
+                    "suse" | "opensuse" => System::Suse,
+                    "arch" => System::Arch,
+                    "alpine" => System::Alpine,
+                    _ => return None,
+                })
+            })
+            .unwrap_or(System::Unknown)
+    }
+
+    /// What to do for a loader of this architecture: packages where one has it, else the file to provide.
+    pub fn hint(self, arch: Arch) -> String {
+        let id = arch.row().map_or("", |row| row.id);
+        let command = match (self, id) {
+            (System::DebianX86 | System::Debian, "bios" | "uefi-x64") => "apt install ipxe",
+            (System::Debian, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "apt install ipxe",
+            (System::DebianX86, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "make loaders",
+            (System::Fedora, "bios" | "uefi-ia32" | "uefi-x64") => "dnf install ipxe-bootimgs-x86",
+            (System::Fedora, "uefi-arm64") => "dnf install ipxe-bootimgs-aarch64",
+            (System::Suse, "bios" | "uefi-ia32" | "uefi-x64" | "uefi-arm64") => "zypper install ipxe-bootimgs",
+            (System::Arch, "bios" | "uefi-x64") => "pacman -S ipxe",
+            (System::Alpine, "bios" | "uefi-x64") => "apk add ipxe",
+            _ => return self.file(arch),
+        };
+        command.to_owned()
+    }
+
+    fn file(self, arch: Arch) -> String {
+        // The first name that says its architecture and takes iPXE with its own drivers.
+        let names = arch.row().map_or(&[][..], |row| row.loaders);
+        let name = names.iter().find(|name| name.starts_with("ipxe-") && !name.contains("snponly")).or(names.first());
+        format!("put {} into the boot folder", name.unwrap_or(&"one"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_is_known_by_its_name_or_its_kin() {
+        for (text, system) in [
+            ("ID=debian\nVERSION_ID=\"12\"\n", System::DebianX86),
+            ("ID=debian\nVERSION_ID=\"13\"\n", System::Debian),
+            ("ID=debian\nVERSION_CODENAME=sid\n", System::Debian),
+            ("ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n", System::DebianX86),
+            ("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n", System::Fedora),
+            ("ID=opensuse-leap\nID_LIKE=\"suse opensuse\"\n", System::Suse),
+            ("ID=nixos\n", System::Unknown),
+            ("", System::Unknown),
+        ] {
+            assert_eq!(System::of_os_release(text), system, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_names_what_is_there_and_how_to_come_by_the_rest() {
+        let loader = Loader { name: "snponly.efi".into(), path: Some("/usr/lib/ipxe/snponly.efi".into()) };
+        let loaders = BTreeMap::from([(Arch::X64, loader)]);
+        let text = render(&lines(&loaders, &System::DebianX86), &Found::default());
+        assert_eq!(
+            text,
+            "x86 BIOS           no loader: apt install ipxe\n\
+             x86 UEFI           no loader: put ipxe-ia32.efi into the boot folder\n\
+             x64 UEFI           /usr/lib/ipxe/snponly.efi\n\
+             ARM 32 UEFI        no loader: put ipxe-arm32.efi into the boot folder\n\
+             ARM 64 UEFI        no loader: make loaders\n\
+             RISC-V 64 UEFI     no loader: make loaders\n\
+             LoongArch 64 UEFI  no loader: make loaders\n"
+        );
+    }
+}
