@@ -1,6 +1,7 @@
 //! What a requested name means: a script of ours, a loader, a file of the boot folder, or a refusal.
 
 use crate::arch::Arch;
+use crate::choose::SCRIPT;
 use crate::name::{BadName, clean};
 use crate::plan::Plan;
 use crate::request::Request;
@@ -41,7 +42,7 @@ pub fn fetch(plan: &Plan, request: &Request<'_>) -> Result<Fetch, Refusal> {
         BadName::Empty => Refusal::BadName,
         _ => Refusal::Denied,
     })?;
-    if name == script::ENTRY && !plan.menu.own_script {
+    if name == SCRIPT && !plan.menu.own_script {
         return Ok(Fetch::Text(script::entry(request.door, request.server)));
     }
     if let Some(machine) = Machine::of_menu(&name) {

@@ -12,9 +12,6 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use core::net::IpAddr;
 
-/// The name of the script that an iPXE is given first.
-pub const ENTRY: &str = "boot.ipxe";
-
 /// How long the menu waits before it starts the local disk, in milliseconds.
 const MENU_TIMEOUT: u32 = 10_000;
 

@@ -12,6 +12,10 @@ pub mod systemd;
 pub mod boot;
 pub mod config;
 
+pub mod report;
+pub mod site;
+pub mod state;
+
 pub mod serve;
 
 pub mod cli;

@@ -289,15 +289,25 @@ fn client_socket(address: Option<Ipv4Addr>) -> UdpSocket {
 
 fn receive(socket: &UdpSocket) -> Vec<u8> {
     let mut buffer = [0; 2048];
-    let length = socket.recv(&mut buffer).unwrap();
+    let length = recv(socket, &mut buffer).unwrap();
     buffer[..length].to_vec()
+}
+
+/// A wait with a time limit is not taken up again by the kernel when the process was stopped for a moment.
+fn recv(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match socket.recv(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
 }
 
 /// Nothing has come: to be asked when what was sent has certainly arrived somewhere.
 fn assert_silent(socket: &UdpSocket) {
     socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     let mut buffer = [0; 2048];
-    match socket.recv(&mut buffer) {
+    match recv(socket, &mut buffer) {
         Ok(length) => panic!("received {:?}", &buffer[..length]),
         Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
     }

@@ -2,6 +2,7 @@
 
 use crate::probable::probable;
 use proxydhcpd_core::arch::{Arch, TABLE};
+use proxydhcpd_core::link::Network4;
 use std::fmt;
 use std::str::FromStr;
 
@@ -64,6 +65,22 @@ impl FromStr for Uuid {
     fn from_str(text: &str) -> Result<Self, String> {
         let wanted = "32 hex digits, for example 11223344-5566-7788-99aa-bbccddeeff00";
         octets(text, &['-']).ok_or_else(|| wanted.to_owned()).map(Self)
+    }
+}
+
+/// Our own address, with its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server(pub Network4);
+
+impl FromStr for Server {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(address, prefix)| {
+            let prefix = prefix.parse().ok().filter(|prefix| *prefix <= 32)?;
+            Some(Network4 { address: address.parse().ok()?, prefix })
+        });
+        parts.map(Self).ok_or_else(|| "an address with its prefix length, for example 192.168.1.10/24".to_owned())
     }
 }
 

@@ -1,12 +1,44 @@
 //! The command line: the flags of the Python daemon, and verbs beside them.
 
+mod check;
 pub mod client;
+mod explain;
+mod serve;
+mod setting;
+mod synthetic;
 
+use crate::config::ConfigError;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use client::{ClientKind, Mac, PacketHex, Uuid};
-use std::net::Ipv4Addr;
+use client::{ClientKind, Mac, PacketHex, Server, Uuid};
+use proxydhcpd_core::arrival::Port;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing::level_filters::LevelFilter;
+
+/// Parse, dispatch, exit status.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cli.output.choose_colours();
+    let (command, flags, output) = cli.into_command().unwrap_or_else(|wrong| wrong.exit());
+    match command {
+        Command::Serve(serve) => serve::run(&serve, flags, &output),
+        Command::Check(check) => check::run(&check, &flags),
+        Command::Explain(explain) => explain::run(&explain, &flags).unwrap_or_else(|error| refuse(&error)),
+    }
+}
+
+/// Says what is wrong with the configuration.
+fn refuse(error: &ConfigError) -> ExitCode {
+    error.0.iter().for_each(say);
+    ExitCode::from(error.exit_status())
+}
+
+fn say(diagnostic: &Diagnostic) {
+    anstream::eprintln!("{}", diagnostic.styled());
+}
 
 /// Boots the machines of a network, beside the DHCP server that is already there
 ///
@@ -155,9 +187,17 @@ pub struct Explain {
     #[arg(long, value_name = "ADDRESS")]
     pub relay: Option<Ipv4Addr>,
 
-    /// The port at which it asks: 67 (the broadcast) or 4011 (the boot server)
-    #[arg(long, default_value = "67", value_parser = ["67", "4011"])]
-    port: String,
+    /// The port at which it asks: 67 (the broadcast) or 4011 (the boot server) [default: as its boot goes]
+    #[arg(long, value_parser = ["67", "4011"])]
+    port: Option<String>,
+
+    /// Where a packet in hex comes from [default: as its header says]
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "packet")]
+    pub from: Option<SocketAddrV4>,
+
+    /// Our own address and network, in place of those that this machine has
+    #[arg(long, value_name = "ADDRESS/PREFIX")]
+    pub server: Option<Server>,
 
     /// As JSON
     #[arg(long)]
@@ -165,8 +205,8 @@ pub struct Explain {
 }
 
 impl Explain {
-    pub fn port(&self) -> u16 {
-        if self.port == "4011" { 4011 } else { 67 }
+    fn port(&self) -> Option<Port> {
+        self.port.as_deref().map(|port| if port == "4011" { Port::BootServer } else { Port::Dhcp })
     }
 }
 
@@ -201,12 +241,13 @@ fn contradiction(message: &str) -> clap::Error {
 }
 
 impl Output {
-    pub fn level(&self) -> LogLevel {
+    fn filter(&self) -> LevelFilter {
         match (self.log_level, self.verbose) {
-            (Some(level), _) => level,
-            (None, 0) => LogLevel::Info,
-            (None, 1) => LogLevel::Debug,
-            (None, _) => LogLevel::Trace,
+            (Some(LogLevel::Error), _) => LevelFilter::ERROR,
+            (Some(LogLevel::Warn), _) => LevelFilter::WARN,
+            (Some(LogLevel::Info), _) | (None, 0) => LevelFilter::INFO,
+            (Some(LogLevel::Debug), _) | (None, 1) => LevelFilter::DEBUG,
+            (Some(LogLevel::Trace), _) | (None, _) => LevelFilter::TRACE,
         }
     }
 
@@ -265,7 +306,7 @@ mod tests {
         else {
             panic!("not understood")
         };
-        assert_eq!(explain.port(), 4011);
+        assert_eq!(explain.port(), Some(Port::BootServer));
         assert!(explain.client.unwrap().ipxe);
     }
 

@@ -129,6 +129,10 @@ impl Diagnostic {
         Self { severity: Severity::Critical, ..Self::error(message) }
     }
 
+    pub fn warning(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(message) }
+    }
+
     pub fn of(mut self, file: &str) -> Self {
         self.file = Some(file.to_owned());
         self

@@ -21,6 +21,9 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+/// Nobody has to make it before there is something to put into it.
+pub const DEFAULT_BOOT_DIR: &str = "/var/lib/proxydhcpd/boot";
+
 /// How the server runs, as opposed to what a machine is given (that is the plan).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -65,6 +68,17 @@ pub enum Enabled {
     IfOurs(Ipv4Addr),
 }
 
+impl Enabled {
+    /// `links`: those that the machine has.
+    pub fn on(self, links: &[Link]) -> bool {
+        match self {
+            Self::No => false,
+            Self::Yes => true,
+            Self::IfOurs(address) => links.iter().any(|link| link.owns(address)),
+        }
+    }
+}
+
 impl From<bool> for Enabled {
     fn from(on: bool) -> Self {
         if on { Self::Yes } else { Self::No }
@@ -76,7 +90,7 @@ impl Default for Settings {
         Self {
             proxy_only: false,
             interfaces: Vec::new(),
-            boot_dir: PathBuf::from("/var/lib/proxydhcpd/boot"),
+            boot_dir: PathBuf::from(DEFAULT_BOOT_DIR),
             http: Http { enabled: Enabled::Yes, port: 8080 },
             tftp: Tftp { enabled: Enabled::Yes, ports: None, single_port: false, max_transfers: None },
             max_packets_per_second: None,

@@ -3,6 +3,9 @@
 
 #![allow(dead_code)] // each test binary uses some of it
 
+pub mod loaders;
+pub mod raw;
+
 use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::File;
 use std::os::fd::AsRawFd;

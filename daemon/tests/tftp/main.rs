@@ -129,7 +129,7 @@ fn open(root: &std::path::Path, request: &Request<'_>) -> Result<Opened, Refusal
     let name = clean(request.name).map_err(|_| Refusal::Denied)?;
     let file = File::open(root.join(name)).map_err(|_| Refusal::NotFound)?;
     let size = file.metadata().unwrap().len();
-    Ok(Opened { content: Content::File(Arc::new(file)), size, modified: None })
+    Ok(Opened { content: Content::File(Arc::new(file)), size, modified: None, inode: 0 })
 }
 
 /// Octets in which no two blocks are alike.

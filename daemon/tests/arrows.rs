@@ -3,15 +3,61 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Every room of this crate, from the one that names nobody to the one that may name all.
-const ROOMS: &[&str] = &[
+/// Every room of the core, from the one that names nobody to the one that may name all.
+const CORE: &[&str] = &[
     "wire", "arch", "link", "recent", "show", "arrival", "client", "plan", "choose", "memory", "shape", "reply4",
-    "route", "answer", "name", "script", "fetch", "transfer",
+    "route", "answer", "name", "request", "script", "fetch", "transfer",
+];
+
+/// The same of the daemon.
+const DAEMON: &[&str] = &[
+    "probable",
+    "files",
+    "journal",
+    "log",
+    "systemd",
+    "daemonize",
+    "net",
+    "boot",
+    "config",
+    "site",
+    "report",
+    "state",
+    "serve",
+    "cli",
+    "main",
 ];
 
 #[test]
-fn a_room_names_only_rooms_above_it() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+fn a_room_of_the_core_names_only_rooms_above_it() {
+    hold("../core/src", CORE);
+}
+
+#[test]
+fn a_room_of_the_daemon_names_only_rooms_above_it() {
+    hold("src", DAEMON);
+}
+
+/// The doors do not know each other.
+#[test]
+fn no_door_names_another() {
+    const DOORS: [&str; 3] = ["dhcp4", "tftp", "http"];
+    let serve = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve");
+    for file in rust_files(&serve) {
+        let door = room_of(file.strip_prefix(&serve).unwrap());
+        if !DOORS.contains(&door.as_str()) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        for other in DOORS.iter().filter(|other| **other != door) {
+            let named = text.contains(&format!("serve::{other}")) || text.contains(&format!("super::{other}"));
+            assert!(!named, "{} names {other}", file.display());
+        }
+    }
+}
+
+fn hold(source: &str, rooms: &[&str]) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
     for file in rust_files(&source) {
@@ -19,17 +65,17 @@ fn a_room_names_only_rooms_above_it() {
         if room == "lib" {
             continue;
         }
-        let place = ROOMS.iter().position(|name| *name == room).unwrap_or_else(|| panic!("{room} is not in the list"));
+        let place = rooms.iter().position(|name| *name == room).unwrap_or_else(|| panic!("{room} is not in the list"));
         seen.insert(room);
         for named in names(&std::fs::read_to_string(&file).unwrap()) {
-            match ROOMS.iter().position(|room| *room == named) {
+            match rooms.iter().position(|room| *room == named) {
                 Some(other) if other <= place => {}
                 _ => wrong.push(format!("{} names {named}", file.display())),
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(seen.len(), ROOMS.len(), "the list names a room that is not there; there are {seen:?}");
+    assert_eq!(seen.len(), rooms.len(), "the list names a room that is not there; there are {seen:?}");
 }
 
 /// The words after `crate::`, also within braces.

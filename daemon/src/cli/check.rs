@@ -1,0 +1,96 @@
+//! `check`: what would be served, and what is wrong with it. Opens no port, sends nothing.
+
+use super::setting::{self, Setting};
+use super::{Check, say};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::flags::Flags;
+use crate::net::holder::{self, Transport};
+use proxydhcpd_core::plan::{Ipxe, Plan, Tftp};
+use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::ExitCode;
+
+pub fn run(check: &Check, flags: &Flags) -> ExitCode {
+    let (told, setting, status) = match setting::of(flags) {
+        Ok(setting) => {
+            let mut told = setting.loaded.warnings.clone();
+            told.extend(ports_in_use(&setting));
+            (told, Some(setting), 0)
+        }
+        Err(error) => (error.0.clone(), None, error.exit_status()),
+    };
+    if check.json {
+        let served = setting.as_ref().map(summary);
+        anstream::println!("{:#}", json!({ "diagnostics": told, "served": served, "ok": status == 0 }));
+    } else {
+        told.iter().for_each(say);
+        if let Some(setting) = &setting {
+            anstream::print!("{}", text(setting));
+        }
+    }
+    ExitCode::from(status)
+}
+
+/// Ports that somebody else has now. Not errors: they may be free by the time the server starts, and it does without.
+fn ports_in_use(setting: &Setting) -> Vec<Diagnostic> {
+    let plan = &setting.site.plan;
+    let mut ports = vec![(Transport::Udp, 4011, "the boot server's port")];
+    ports.extend((plan.tftp == Some(Tftp::Ours)).then_some((Transport::Udp, 69, "the TFTP port")));
+    ports.extend(plan.http.map(|port| (Transport::Tcp, port, "the HTTP port")));
+    let any = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+    let held = ports.into_iter().filter_map(|(transport, port, name)| {
+        let holder = holder::holder(transport, any, port)?;
+        // A running server of ours is no surprise to whoever checks its configuration.
+        let ours = holder.process.as_ref().is_some_and(|process| process.name == "proxydhcpd");
+        (!ours).then(|| Diagnostic::warning(format!("{name} {port} is in use: {holder} has it")))
+    });
+    held.collect()
+}
+
+fn text(setting: &Setting) -> String {
+    let plan = &setting.site.plan;
+    let file =
+        setting.loaded.file.as_ref().map_or("none, and none is needed".to_owned(), |file| file.display().to_string());
+    let links = setting.links.iter().filter_map(|link| Some(format!("{} ({})", link.name, link.address()?)));
+    let links: Vec<String> = links.collect();
+    let links =
+        if links.is_empty() { "none yet: no interface has an IPv4 address".to_owned() } else { links.join(", ") };
+    let tftp = match plan.tftp {
+        Some(Tftp::Ours) => "our own, port 69".to_owned(),
+        Some(Tftp::At(address)) => format!("at {address}"),
+        None => "nobody's: no loader is offered".to_owned(),
+    };
+    let http = plan.http.map_or("none".to_owned(), |port| format!("our own, port {port}"));
+    format!(
+        "configuration  {file}\ninterfaces     {links}\nTFTP           {tftp}\nHTTP           {http}\nboot folder    {}\niPXE gets      {}\n\n{}",
+        setting.loaded.settings.boot_dir.display(),
+        script(plan),
+        setting.site.table(),
+    )
+}
+
+fn script(plan: &Plan) -> String {
+    match &plan.ipxe {
+        Ipxe::Ours if plan.menu.own_script => "boot.ipxe of the boot folder".to_owned(),
+        Ipxe::Ours => format!("a menu with {} entries of the boot folder", plan.menu.entries.len()),
+        Ipxe::Given(name) => name.clone(),
+        Ipxe::AsFirmware => "what its firmware gets".to_owned(),
+    }
+}
+
+fn summary(setting: &Setting) -> Value {
+    let plan = &setting.site.plan;
+    let loaders = plan.loaders.iter().map(|(arch, loader)| {
+        let id = arch.row().map_or("unassigned", |row| row.id);
+        (id.to_owned(), json!({ "name": loader.name, "file": loader.path }))
+    });
+    json!({
+        "configuration": setting.loaded.file,
+        "interfaces": setting.links.iter().map(|link| json!({ "name": link.name, "address": link.address() })).collect::<Vec<_>>(),
+        "tftp": match plan.tftp { Some(Tftp::Ours) => json!("ours"), Some(Tftp::At(address)) => json!(address), None => Value::Null },
+        "http": plan.http,
+        "boot_folder": setting.loaded.settings.boot_dir,
+        "script": script(plan),
+        "loaders": loaders.collect::<serde_json::Map<_, _>>(),
+    })
+}

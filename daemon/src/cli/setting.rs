@@ -1,0 +1,36 @@
+//! What `check` and `explain` look at: configuration, interfaces, loaders, boot folder. No port is opened; those that
+//! the configuration wants are taken as open.
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::flags::Flags;
+use crate::config::{self, ConfigError, Loaded};
+use crate::net::link;
+use crate::serve::doors;
+use crate::site::{Open, Site};
+use proxydhcpd_core::link::{Link, Network4};
+
+#[derive(Debug)]
+pub struct Setting {
+    pub loaded: Loaded,
+    pub links: Vec<Link>,
+    pub site: Site,
+}
+
+pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
+    let loaded = config::load(flags)?;
+    let filter = doors::filter(&loaded)?;
+    let links = link::list(&filter).unwrap_or_default();
+    let open = Open {
+        tftp: loaded.settings.tftp.enabled.on(&links),
+        http: loaded.settings.http.enabled.on(&links).then_some(loaded.settings.http.port),
+        boot_server: true,
+    };
+    let site = Site::build(&loaded, open).map_err(|error| ConfigError(vec![Diagnostic::error(error.to_string())]))?;
+    Ok(Setting { loaded, links, site })
+}
+
+/// A network of documentation (RFC 5737), for a machine that has none.
+pub fn example(network: Option<Network4>) -> Vec<Link> {
+    let network = network.unwrap_or(Network4 { address: [192, 0, 2, 10].into(), prefix: 24 });
+    vec![Link { index: 1, name: "eth0".into(), mtu: 1500, ipv4: vec![network] }]
+}

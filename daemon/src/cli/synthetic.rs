@@ -1,0 +1,59 @@
+//! The packet that a described machine would send: the options that recognition reads, as firmware sends them.
+
+use super::client::ClientKind;
+use proxydhcpd_core::arch::Transport;
+use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::wire::dhcp4::{BROADCAST, Header, MessageType, SMALLEST, Writer, code};
+use proxydhcpd_core::wire::pxe::MachineId;
+use std::net::Ipv4Addr;
+
+/// A machine, described.
+#[derive(Debug)]
+pub struct Described {
+    pub kind: ClientKind,
+    pub mac: [u8; 6],
+    pub uuid: Option<[u8; 16]>,
+    pub relay: Option<Ipv4Addr>,
+    /// Its own address, once it has one (on 4011).
+    pub address: Ipv4Addr,
+}
+
+impl Described {
+    /// Its DISCOVER on 67, or its REQUEST on 4011.
+    pub fn packet(&self, port: Port) -> Vec<u8> {
+        let (kind, flags, ciaddr) = match port {
+            Port::Dhcp => (MessageType::Discover, BROADCAST, Ipv4Addr::UNSPECIFIED),
+            Port::BootServer => (MessageType::Request, 0, self.address),
+        };
+        let giaddr = self.relay.filter(|_| port == Port::Dhcp).unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let mut header = Header { xid: 0x0c1e_4711, flags, ciaddr, giaddr, ..Header::default() };
+        header.chaddr[..6].copy_from_slice(&self.mac);
+
+        let arch = self.kind.arch.0;
+        let word = match self.kind.arch.transport() {
+            Some(Transport::Http) => "HTTPClient",
+            _ => "PXEClient",
+        };
+        // EDK2 says UNDI 3.0, iPXE under UEFI 3.10 (protocol note 1.3).
+        let (major, minor) = if self.kind.arch.is_efi() { (3, if self.kind.ipxe { 10 } else { 0 }) } else { (2, 1) };
+        let mut octets = Vec::new();
+        let mut packet = Writer::new(&header, &mut octets);
+        packet.option(code::MESSAGE_TYPE, &[kind.into()]);
+        packet.option(code::MAXIMUM_SIZE, &1472u16.to_be_bytes());
+        packet.option(code::ARCHITECTURE, &arch.to_be_bytes());
+        packet.option(code::NETWORK_INTERFACE, &[1, major, minor]);
+        packet.option(code::VENDOR_CLASS, format!("{word}:Arch:{arch:05}:UNDI:{major:03}{minor:03}").as_bytes());
+        if self.kind.ipxe {
+            packet.option(code::USER_CLASS, b"iPXE");
+            packet.option(code::IPXE, &IPXE_FEATURES);
+        }
+        if let Some(uuid) = self.uuid {
+            packet.option(code::MACHINE_ID, &MachineId::from_uuid(uuid).0);
+        }
+        packet.finish(SMALLEST);
+        octets
+    }
+}
+
+/// iPXE 1.21 with HTTP, TFTP, DNS and menus, as distributions build it.
+const IPXE_FEATURES: [u8; 17] = [0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x17, 1, 1, 0x27, 1, 1];

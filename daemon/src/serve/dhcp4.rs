@@ -1,0 +1,70 @@
+//! A DHCPv4 socket: receive, ask the core, send, report. One blocking thread a socket, because the system calls are
+//! the cost and this way there are two of them for each batch.
+
+use crate::net::sys::{Batch, Datagram, SendBatch};
+use crate::state::State;
+use proxydhcpd_core::answer::{Answer, Replies, answer};
+use proxydhcpd_core::arrival::{Arrival, Port};
+use std::io::ErrorKind;
+use std::net::UdpSocket;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+/// Until `stop` says so; it is asked after every batch, and at least once a second ([`crate::net::udp::GLANCE`]).
+pub fn run(socket: &UdpSocket, port: Port, state: &State, stop: impl Fn() -> bool) {
+    let mut batch = Batch::new();
+    let mut out = Outbox::default();
+    while !stop() {
+        match batch.receive(socket.as_fd()) {
+            Ok(_) => answer_batch(socket, port, state, &batch, &mut out),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            // What any host can cause (an ICMP error that comes back) must not make us shout or stop.
+            Err(error) => tracing::debug!("receiving on {port}: {error}"),
+        }
+    }
+}
+
+/// What a thread uses again and again.
+#[derive(Default)]
+struct Outbox {
+    replies: Replies,
+    sending: SendBatch,
+    /// With the index of the link in the list of links.
+    answers: Vec<(usize, Answer)>,
+    /// Reasons of those that were not even looked into.
+    silences: Vec<&'static str>,
+}
+
+fn answer_batch(socket: &UdpSocket, port: Port, state: &State, batch: &Batch, out: &mut Outbox) {
+    let site = state.site.load();
+    let links = state.links.load();
+    let now = state.now();
+    {
+        let mut memory = state.memory();
+        for datagram in batch.iter() {
+            // A relayed request may come by a tunnel that nobody boots on, to an address that we serve.
+            let came_by = links.iter().position(|link| link.index == datagram.link);
+            let Some(link) = came_by.or_else(|| links.iter().position(|link| link.owns(datagram.to))) else {
+                out.silences.push("not-ours:unserved-interface");
+                continue;
+            };
+            if datagram.truncated {
+                out.silences.push("malformed");
+                continue;
+            }
+            let Datagram { payload, from, to, .. } = datagram;
+            let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, now };
+            let answer = answer(&site.plan, &mut memory, &arrival, &mut out.replies);
+            for (octets, to) in out.replies.iter() {
+                out.sending.push(octets, to.to, *to.from.ip(), to.link);
+            }
+            out.answers.push((link, answer));
+        }
+    }
+    out.sending.flush(socket.as_fd(), |to, error| tracing::debug!("sending to {to}: {error}"));
+    // Reported when the machines have their answers.
+    let mut report = state.report();
+    let now = Instant::now();
+    out.silences.drain(..).for_each(|reason| report.silence(reason));
+    out.answers.drain(..).for_each(|(link, answer)| report.dhcp(&site, &links[link].name, &answer, now));
+}

@@ -1,0 +1,143 @@
+//! Opens the ports before anything is promised. One that cannot be had is said, with who has it; what is offered
+//! follows, and the server goes on with what it has.
+
+use super::{http, tftp};
+use crate::config::{ConfigError, Loaded, Settings};
+use crate::log::Escaped;
+use crate::net::busy::Busy;
+use crate::net::holder::Transport;
+use crate::net::link::{self, Filter};
+use crate::net::udp;
+use crate::site::Open;
+use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::link::Link;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+
+/// The open sockets; each is taken by the thread that serves it.
+#[derive(Debug)]
+pub struct Doors {
+    pub dhcp: Vec<(UdpSocket, Port)>,
+    pub tftp: Option<(tftp::Sockets, tftp::Settings)>,
+    pub http: Option<Vec<TcpListener>>,
+    /// What stays known of them.
+    pub open: Open,
+}
+
+/// Not one DHCP socket can be had: there is nothing to serve.
+#[derive(Debug)]
+pub struct NoDhcp;
+
+impl Doors {
+    /// Warnings go to the log.
+    pub fn open(settings: &Settings, links: &[Link]) -> Result<Doors, NoDhcp> {
+        let mut dhcp = Vec::new();
+        if !settings.proxy_only {
+            let port = Port::Dhcp;
+            dhcp.extend(
+                had(udp::broadcast(port.number(), None), "broadcasts are not heard").map(|socket| (socket, port)),
+            );
+        }
+        let port = Port::BootServer;
+        let boot_server = had(udp::exclusive(port.number()), "UEFI machines are sent straight to their file");
+        let mut open = Open { boot_server: boot_server.is_some(), ..Open::default() };
+        dhcp.extend(boot_server.map(|socket| (socket, port)));
+        if dhcp.is_empty() {
+            return Err(NoDhcp);
+        }
+
+        let transfers = tftp_settings(settings);
+        let tftp = settings.tftp.enabled.on(links).then(|| tftp::bind(&transfers));
+        let tftp = tftp.and_then(|bound| {
+            had(bound.map_err(|error| busy(Transport::Udp, transfers.port, error)), "no loader is offered by us")
+        });
+        let tftp = tftp.map(|sockets| (sockets, transfers));
+        open.tftp = tftp.is_some();
+
+        let port = settings.http.port;
+        let http = settings.http.enabled.on(links).then(|| http::bind(port));
+        let http = http
+            .and_then(|bound| had(bound.map_err(|error| busy(Transport::Tcp, port, error)), "scripts go over TFTP"));
+        open.http = http.as_ref().map(|_| port);
+        Ok(Doors { dhcp, tftp, http, open })
+    }
+}
+
+/// Which interfaces are served: asked of the configuration and of this machine. An old file's addresses must fit.
+pub fn filter(loaded: &Loaded) -> Result<Filter, ConfigError> {
+    let links = link::list(&Filter::default()).unwrap_or_else(|error| {
+        tracing::warn!("the network interfaces cannot be listed: {error}");
+        Vec::new()
+    });
+    let served = loaded.settle(&links)?;
+    Ok(Filter { interfaces: served.interfaces, addresses: served.address.into_iter().collect() })
+}
+
+/// What differs between two settings that only opening the ports anew could change.
+pub fn needs_restart(old: &Settings, new: &Settings) -> Option<&'static str> {
+    let changed = [
+        (old.proxy_only != new.proxy_only, "proxy-only"),
+        (old.http != new.http, "http"),
+        (old.tftp != new.tftp, "tftp"),
+    ];
+    changed.into_iter().find(|(changed, _)| *changed).map(|(_, key)| key)
+}
+
+fn had<T>(opened: Result<T, Busy>, consequence: &str) -> Option<T> {
+    opened.inspect_err(|busy| tracing::warn!("{busy}; {consequence}")).ok()
+}
+
+fn busy(transport: Transport, port: u16, error: io::Error) -> Busy {
+    Busy::new(transport, SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), error)
+}
+
+fn tftp_settings(settings: &Settings) -> tftp::Settings {
+    tftp::Settings {
+        address: Ipv4Addr::UNSPECIFIED,
+        port: 69,
+        ports: settings.tftp.ports.clone(),
+        single_port: settings.tftp.single_port,
+        max_transfers: settings.tftp.max_transfers.map(Into::into),
+    }
+}
+
+/// A transfer is told at debug, as a page is; what failed on our side is a warning.
+pub fn note_transfer(event: &tftp::Event<'_>) {
+    match event {
+        tftp::Event::Ended { client, name, octets, elapsed, outcome } => {
+            tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", Escaped(name));
+        }
+        tftp::Event::Refused { client, name, reason } => {
+            tracing::debug!("{client}: {} by TFTP refused: {reason:?}", Escaped(name));
+        }
+        tftp::Event::Dropped { client, reason } => tracing::debug!("{client}: TFTP datagram dropped: {reason:?}"),
+        tftp::Event::Trouble { client, name, error } => {
+            tracing::warn!("{client}: {} by TFTP: {error}", Escaped(name));
+        }
+    }
+}
+
+/// A finished page is told at debug: one machine fetches a dozen.
+pub fn note_page(event: http::Event) {
+    match event {
+        http::Event::Finished(page) => tracing::debug!(
+            "{}: {} {} {}, {} octets in {:?}",
+            page.client,
+            page.method,
+            Escaped(&page.name),
+            page.status,
+            page.octets,
+            page.duration
+        ),
+        http::Event::Dropped { client, why } => tracing::debug!("{client}: dropped, {why:?}"),
+    }
+}
+
+impl fmt::Display for NoDhcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("neither port 67 nor port 4011 can be had: there is nothing to serve")
+    }
+}
+
+impl std::error::Error for NoDhcp {}

@@ -1,0 +1,126 @@
+//! Everything that a reload swaps as a whole: the plan, and the files that it offers.
+
+use crate::boot::loaders::{self, Found};
+use crate::boot::table::{self, System};
+use crate::boot::{folder, local_disk};
+use crate::config::{DEFAULT_BOOT_DIR, Loaded, legacy};
+use crate::files::{self, Folder, Opened};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::fetch::{Fetch, Refusal, fetch};
+use proxydhcpd_core::plan::{Loader, Plan, Tftp};
+use proxydhcpd_core::request::Request;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug)]
+pub struct Site {
+    pub plan: Plan,
+    /// What was found to boot, for the table.
+    found: Found,
+    /// What is worth saying of the boot folder.
+    notes: Vec<String>,
+    system: System,
+    /// The boot folder; `None` where there is none, and then only loaders and scripts of ours are served.
+    folder: Option<Folder>,
+    /// Routed by an old proxy.ini.
+    legacy: bool,
+}
+
+/// Which doors are open; what is offered follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    pub tftp: bool,
+    pub http: Option<u16>,
+    pub boot_server: bool,
+}
+
+/// The boot folder cannot be served.
+#[derive(Debug)]
+pub struct NoFolder {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl Site {
+    /// Looks for loaders and into the boot folder, now.
+    pub fn build(loaded: &Loaded, open: Open) -> Result<Site, NoFolder> {
+        let settings = &loaded.settings;
+        let folder = match Folder::at(&settings.boot_dir, true) {
+            Ok(folder) => Some(folder),
+            // Nobody has to make the default folder before there is something to put into it.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound && settings.boot_dir == Path::new(DEFAULT_BOOT_DIR) =>
+            {
+                None
+            }
+            Err(error) => return Err(NoFolder { path: settings.boot_dir.clone(), error }),
+        };
+        let places: Vec<&Path> = loaders::PLACES.iter().map(Path::new).collect();
+        let found = loaders::find(&settings.boot_dir, &places);
+        let scan = folder::scan(&settings.boot_dir);
+        let mut plan = Plan {
+            tftp: open.tftp.then_some(Tftp::Ours),
+            http: open.http,
+            http_clients: true,
+            boot_server: open.boot_server,
+            loaders: found.loaders.clone(),
+            user_classes: settings.user_classes.clone(),
+            relays: settings.relays.clone(),
+            most_per_second: settings.max_packets_per_second.map(Into::into),
+            menu: scan.menu,
+            local_disk: local_disk::architectures(),
+            ..Plan::default()
+        };
+        if let Some(legacy) = &loaded.legacy {
+            legacy.routing.apply(&mut plan);
+        }
+        let system = System::of_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
+        Ok(Site { plan, found, notes: scan.notes, system, folder, legacy: loaded.legacy.is_some() })
+    }
+
+    /// What a requested name means, opened.
+    pub fn open(&self, request: &Request<'_>) -> Result<Opened, Refusal> {
+        match fetch(&self.plan, request)? {
+            Fetch::Text(text) => Ok(Opened::text(text.into_bytes())),
+            Fetch::Loader(path) => files::open_loader(path.as_ref()),
+            Fetch::LocalDisk(arch) => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
+            Fetch::Folder(path) => self.folder.as_ref().ok_or(Refusal::NotFound)?.open(&path),
+        }
+    }
+
+    /// Which architecture gets which file, and what to install for those that get none.
+    pub fn table(&self) -> String {
+        if !self.legacy {
+            return table::render(&table::lines(&self.plan.loaders, &self.system), &self.found);
+        }
+        let each = |(arch, loader): (&Arch, &Loader)| format!("{:24} {}\n", arch.to_string(), loader.name);
+        let any_other = self.plan.any_other.iter().map(|loader| format!("{:24} {}\n", "every other", loader.name));
+        self.plan.loaders.iter().map(each).chain(any_other).collect()
+    }
+
+    /// The table, line by line, into the log.
+    pub fn say(&self) {
+        self.table().lines().for_each(|line| tracing::info!("{line}"));
+        self.notes.iter().for_each(|note| tracing::warn!("{note}"));
+    }
+
+    /// Why a machine of this architecture gets nothing, and what to do about it.
+    pub fn no_loader(&self, arch: Arch) -> String {
+        if !self.legacy {
+            return format!("no loader for {arch} here; {}", self.system.hint(arch.base()));
+        }
+        // The Python daemon's words, for whoever watches for them.
+        let [high, low] = arch.0.to_be_bytes();
+        let key = legacy::key_for(arch).map(|key| format!(" ({key} under [ipxe] would serve {arch})"));
+        format!("Unsupported architecture detected: [{high}, {low}]. Dropping payload.{}", key.unwrap_or_default())
+    }
+}
+
+impl fmt::Display for NoFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the boot folder {} cannot be served: {}", self.path.display(), self.error)
+    }
+}
+
+impl std::error::Error for NoFolder {}

@@ -1,0 +1,30 @@
+//! Loaders that are no more than their headers.
+
+/// A boot folder with files that pass for the loaders which the vectors expect.
+pub fn boot_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, octets: &[u8]| std::fs::write(folder.path().join(name), octets).unwrap();
+    write("undionly.kpxe", &[&[0xea, 5, 0x7c, 0, 0][..], &[0x90; 4091]].concat());
+    for (name, machine) in [("ipxe.efi", 0x8664_u16), ("ipxe-ia32.efi", 0x014c), ("ipxe-arm64.efi", 0xaa64)] {
+        write(name, &portable_executable(machine));
+    }
+    folder
+}
+
+/// As much of a PE/COFF image as its headers: an EFI application for this machine type.
+fn portable_executable(machine: u16) -> Vec<u8> {
+    let mut image = vec![0; 4096];
+    image[..2].copy_from_slice(b"MZ");
+    image[0x3c] = 0x80;
+    image[0x80..0x84].copy_from_slice(b"PE\0\0");
+    image[0x84..0x86].copy_from_slice(&machine.to_le_bytes());
+    // One section, an optional header of 240 octets, executable.
+    image[0x86] = 1;
+    image[0x94] = 240;
+    image[0x96] = 0x02;
+    let magic: u16 = if machine == 0x014c { 0x10b } else { 0x20b };
+    image[0x98..0x9a].copy_from_slice(&magic.to_le_bytes());
+    // Subsystem: EFI application.
+    image[0x98 + 68] = 10;
+    image
+}

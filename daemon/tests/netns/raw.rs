@@ -1,0 +1,85 @@
+//! Packets made and read by hand: vectors come from addresses that nobody has.
+
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket, sockopt,
+};
+use nix::sys::time::TimeVal;
+use std::net::SocketAddrV4;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// The Ethernet addresses of the two ends of the cable.
+pub const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x10];
+pub const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x11];
+
+/// As `ip link` takes it.
+pub fn as_text(mac: [u8; 6]) -> String {
+    mac.map(|octet| format!("{octet:02x}")).join(":")
+}
+
+/// A packet socket on eth0.
+pub struct Wire(OwnedFd);
+
+/// A UDP datagram of the server.
+pub struct Heard {
+    pub from: SocketAddrV4,
+    pub to: SocketAddrV4,
+    pub payload: Vec<u8>,
+}
+
+impl Wire {
+    pub fn open() -> Wire {
+        let raw = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll).unwrap();
+        let eth0 = getifaddrs().unwrap().filter(|interface| interface.interface_name == "eth0");
+        let link = eth0.filter_map(|interface| interface.address?.as_link_addr().copied()).next().unwrap();
+        bind(raw.as_raw_fd(), &link).unwrap();
+        setsockopt(&raw, sockopt::ReceiveTimeout, &TimeVal::new(super::PATIENCE.as_secs() as i64, 0)).unwrap();
+        Wire(raw)
+    }
+
+    pub fn send(&self, from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) {
+        let destination = if to.ip().is_broadcast() { [0xff; 6] } else { SERVER_MAC };
+        let mut frame = [&destination[..], &CLIENT_MAC, &[8, 0]].concat();
+        let length = (28 + payload.len()) as u16;
+        let mut ip = [0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        ip[2..4].copy_from_slice(&length.to_be_bytes());
+        ip[12..16].copy_from_slice(&from.ip().octets());
+        ip[16..20].copy_from_slice(&to.ip().octets());
+        let sum: u32 = ip.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+        ip[10..12].copy_from_slice(&(!((sum & 0xffff) + (sum >> 16)) as u16).to_be_bytes());
+        frame.extend_from_slice(&ip);
+        // A UDP checksum of 0: none.
+        for field in [from.port(), to.port(), length - 20, 0] {
+            frame.extend_from_slice(&field.to_be_bytes());
+        }
+        frame.extend_from_slice(payload);
+        assert_eq!(send(self.0.as_raw_fd(), &frame, MsgFlags::empty()), Ok(frame.len()));
+    }
+
+    /// The DHCP messages of the server up to the one that is waited for, without it.
+    pub fn until(&self, last: impl Fn(&[u8]) -> bool) -> Vec<Heard> {
+        let mut heard = Vec::new();
+        let mut frame = [0; 2048];
+        loop {
+            let length =
+                recv(self.0.as_raw_fd(), &mut frame, MsgFlags::empty()).expect("the answer that is waited for");
+            let Some(datagram) = from_server(&frame[..length]) else { continue };
+            if last(&datagram.payload) {
+                return heard;
+            }
+            heard.push(datagram);
+        }
+    }
+}
+
+/// A UDP datagram that the server sent from a DHCP port.
+fn from_server(frame: &[u8]) -> Option<Heard> {
+    let is_udp4 = frame.get(6..12)? == SERVER_MAC && frame.get(12..14)? == [8, 0] && frame.get(23)? == &17;
+    let udp = frame.get(34..).filter(|_| is_udp4)?;
+    let number = |at: usize| u16::from_be_bytes([udp[at], udp[at + 1]]);
+    let address = |at: usize| <[u8; 4]>::try_from(&frame[at..at + 4]).unwrap().into();
+    let from = SocketAddrV4::new(address(26), number(0));
+    let to = SocketAddrV4::new(address(30), number(2));
+    let payload = udp.get(8..usize::from(number(4)))?.to_vec();
+    matches!(from.port(), 67 | 4011).then_some(Heard { from, to, payload })
+}

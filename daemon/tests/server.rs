@@ -1,0 +1,279 @@
+//! The running server: what it says and does when ports are taken, interfaces come and go, files change, signals arrive.
+//! Through the real binary, in network namespaces. Needs root.
+
+mod netns;
+
+use netns::loaders::boot_folder;
+use netns::{Host, Peer, wait_for};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_proxydhcpd");
+
+#[test]
+fn busy_tftp_and_http_ports_are_told_with_their_holder_and_the_plan_follows() {
+    let (host, machine) = one_network();
+    let _tftp = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
+    let _http = host.on(|| std::net::TcpListener::bind("0.0.0.0:8080").unwrap());
+    let server = Server::start(&host, &["--boot-dir", "BOOT"]);
+    server.wait_for_line("ready");
+    let log = server.log();
+    let us = format!("(pid {}) on 0.0.0.0 has it", std::process::id());
+    for port in ["UDP port 69", "TCP port 8080"] {
+        assert!(log.lines().any(|line| line.contains("WARN") && line.contains(port) && line.contains(&us)), "{log}");
+    }
+    // Neither a loader nor a script is offered now.
+    assert!(ask_for_a_loader(&machine).is_none(), "offered what nobody serves");
+}
+
+#[test]
+fn without_one_dhcp_socket_it_ends_with_status_1_and_says_who_has_the_ports() {
+    let (host, _machine) = one_network();
+    let _dhcp = host.on(|| UdpSocket::bind("0.0.0.0:67").unwrap());
+    let _boot = host.on(|| UdpSocket::bind("0.0.0.0:4011").unwrap());
+    let output = run(&host, &["--boot-dir", "/nowhere"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("UDP port 67") && said.contains("UDP port 4011") && said.contains("nothing to serve"),
+        "{said}"
+    );
+}
+
+#[test]
+fn port_4011_alone_is_enough_to_go_on() {
+    let (host, machine) = one_network();
+    let _dhcp = host.on(|| UdpSocket::bind("0.0.0.0:67").unwrap());
+    let server = Server::start(&host, &["--boot-dir", "BOOT"]);
+    server.wait_for_line("ready");
+    assert!(server.log().contains("broadcasts are not heard"), "{}", server.log());
+    assert!(ask_for_a_loader(&machine).is_some());
+}
+
+#[test]
+fn it_waits_for_interfaces_and_follows_them() {
+    let host = Host::new();
+    let server = Server::start(&host, &["--boot-dir", "BOOT"]);
+    server.wait_for_line("ready");
+    let machine = Host::new();
+    host.cable("eth0", &machine, "eth0");
+    machine.run("ip address add 192.0.2.107/24 dev eth0");
+    host.run("ip address add 192.0.2.10/24 dev eth0");
+    server.wait_for_line("serving eth0 as 192.0.2.10");
+    wait_for("an answer from the new address", || ask_for_a_loader(&machine));
+
+    host.run("ip address add 198.51.100.10/24 dev eth0\nip address del 192.0.2.10/24 dev eth0");
+    server.wait_for_line("serving eth0 as 198.51.100.10");
+    host.run("ip link set eth0 down\nip link set eth0 name lan0\nip link set lan0 up");
+    server.wait_for_line("serving lan0 as 198.51.100.10");
+    host.run("ip link del lan0");
+    server.wait_for_line("lan0 is no longer served");
+    assert!(server.is_running());
+}
+
+#[test]
+fn a_reload_takes_the_boot_folder_as_a_whole_and_a_broken_file_changes_nothing() {
+    let (host, machine) = one_network();
+    let server = Server::start(&host, &["-c", "CONFIG"]);
+    server.wait_for_line("ready");
+    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+
+    let config = server.folder.path().join("proxydhcpd.toml");
+    let good = fs::read_to_string(&config).unwrap();
+    fs::write(&config, "boot-dir = 7\n").unwrap();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_line("not reloaded");
+    assert!(server.log().contains(&format!("{}:1:12", config.display())), "{}", server.log());
+    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+
+    let boot = server.boot.path();
+    fs::rename(boot.join("ipxe.efi"), boot.join("snponly.efi")).unwrap();
+    fs::write(&config, good).unwrap();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_line("INFO  reloaded");
+    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("snponly.efi"));
+}
+
+#[test]
+fn a_change_that_needs_new_ports_is_refused_as_a_whole() {
+    let (host, _machine) = one_network();
+    let server = Server::start(&host, &["-c", "CONFIG"]);
+    server.wait_for_line("ready");
+    let config = server.folder.path().join("proxydhcpd.toml");
+    let more = fs::read_to_string(&config).unwrap() + "[http]\nport = 8081\n";
+    fs::write(&config, more).unwrap();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_line("a change of http needs a restart");
+    assert!(server.is_running());
+}
+
+#[test]
+fn sigterm_lets_a_transfer_finish_and_ends_with_status_0() {
+    let (host, machine) = one_network();
+    let mut server = Server::start(&host, &["--boot-dir", "BOOT"]);
+    let big = fs::File::create(server.boot.path().join("big")).unwrap();
+    big.set_len(64 << 20).unwrap();
+    server.wait_for_line("ready");
+    let mut stream = machine.on(|| TcpStream::connect("192.0.2.10:8080").unwrap());
+    stream.write_all(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut first = [0; 4096];
+    stream.read_exact(&mut first).unwrap();
+    server.signal(Signal::SIGTERM);
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() + first.len() > 64 << 20, "cut off after {} octets", rest.len());
+    assert_eq!(server.status(), Some(0));
+    assert!(server.log().contains("stopped"));
+}
+
+#[test]
+fn sigterm_waits_no_longer_than_two_seconds_for_a_client_that_takes_nothing() {
+    let (host, machine) = one_network();
+    let mut server = Server::start(&host, &["--boot-dir", "BOOT"]);
+    fs::File::create(server.boot.path().join("big")).unwrap().set_len(64 << 20).unwrap();
+    server.wait_for_line("ready");
+    let mut stream = machine.on(|| TcpStream::connect("192.0.2.10:8080").unwrap());
+    stream.write_all(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    stream.read_exact(&mut [0; 4096]).unwrap();
+    let start = Instant::now();
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.status(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+#[test]
+fn the_background_process_serves_when_its_caller_has_ended_with_0() {
+    let (host, machine) = one_network();
+    let boot = boot_folder();
+    let output = run(&host, &["-d", "--boot-dir", boot.path().to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let background = server_on(&host).expect("nobody has port 4011");
+    assert!(ask_for_a_loader(&machine).is_some());
+    kill(background, Signal::SIGTERM).unwrap();
+    wait_for("its end", || kill(background, None).is_err().then_some(()));
+}
+
+#[test]
+fn what_is_wrong_is_told_by_the_callers_status() {
+    let (host, _machine) = one_network();
+    let _boot = host.on(|| UdpSocket::bind("0.0.0.0:4011").unwrap());
+    assert_eq!(run(&host, &["-d", "-c", "/nowhere.ini"]).status.code(), Some(2));
+    assert_eq!(run(&host, &["-d", "-p", "--boot-dir", "/tmp"]).status.code(), Some(1), "its one port is taken");
+    assert_eq!(run(&host, &["--boot-dir", "/nowhere/at/all"]).status.code(), Some(2));
+    assert_eq!(server_on(&host), Some(Pid::this()), "a process was left behind");
+}
+
+#[test]
+fn an_old_file_that_does_not_fit_this_machine_ends_the_start_with_status_1() {
+    let (host, _machine) = one_network();
+    let folder = tempfile::tempdir().unwrap();
+    for (proxy, wrong) in [
+        ("listen_address = 203.0.113.1", "203.0.113.1"),
+        ("interface = eth7", "eth7"),
+        ("interface = eth0\nlisten_address = 127.0.0.1", "127.0.0.1"),
+        ("", "neither"),
+    ] {
+        let file = folder.path().join("proxy.ini");
+        fs::write(&file, old_file(proxy)).unwrap();
+        let output = run(&host, &["-c", file.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{proxy}: {said}");
+        assert!(said.lines().any(|line| line.starts_with("CRITICAL:") && line.contains(wrong)), "{said}");
+    }
+}
+
+/// An old file with these lines of `[proxy]`.
+fn old_file(proxy: &str) -> String {
+    format!(
+        "[proxy]\n{proxy}\ntftpd = 192.0.2.99\nfilename = pxelinux.0\nvendor_specific_information = x\n[pxe]\n\
+         [ipxe]\nenabled = true\n"
+    )
+}
+
+/// A host at 192.0.2.10, and a machine at 192.0.2.107.
+fn one_network() -> (Host, Host) {
+    let (host, machine) = (Host::new(), Host::new());
+    host.cable("eth0", &machine, "eth0");
+    host.run("ip address add 192.0.2.10/24 dev eth0");
+    machine.run("ip address add 192.0.2.107/24 dev eth0");
+    (host, machine)
+}
+
+/// What an x64 UEFI machine at 192.0.2.107 is told to load on port 4011.
+fn ask_for_a_loader(machine: &Host) -> Option<String> {
+    let vector = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/testdata/vectors/ovmf-x64-request-4011.json");
+    let vector: serde_json::Value = serde_json::from_slice(&fs::read(vector).unwrap()).unwrap();
+    let request = hex::decode(vector["hex"].as_str().unwrap()).unwrap();
+    let socket = machine.on(|| UdpSocket::bind("192.0.2.107:4011").unwrap());
+    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    socket.send_to(&request, "192.0.2.10:4011").unwrap();
+    let mut reply = [0; 1500];
+    // A refused port is no answer either.
+    socket.recv(&mut reply).ok()?;
+    let file = reply[108..236].split(|&octet| octet == 0).next().unwrap();
+    Some(String::from_utf8(file.to_vec()).unwrap())
+}
+
+/// A server that ends with the test. `BOOT` stands for a boot folder with loaders, `CONFIG` for a file that names it.
+struct Server {
+    peer: Peer,
+    boot: TempDir,
+    folder: TempDir,
+}
+
+impl Server {
+    fn start(host: &Host, arguments: &[&str]) -> Server {
+        let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
+        let config = folder.path().join("proxydhcpd.toml");
+        fs::write(&config, format!("boot-dir = {:?}\n", boot.path())).unwrap();
+        let place = |argument: &&str| match *argument {
+            "BOOT" => boot.path().to_owned(),
+            "CONFIG" => config.clone(),
+            other => PathBuf::from(other),
+        };
+        let arguments: Vec<PathBuf> = arguments.iter().map(place).collect();
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--", PROGRAM]).args(arguments).stdin(Stdio::null()).stderr(log);
+        let peer = Peer(host.on(|| command.spawn().unwrap()));
+        Server { peer, boot, folder }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    fn wait_for_line(&self, part: &str) {
+        wait_for(&format!("{part:?} in its log"), || self.log().contains(part).then_some(()));
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.peer.0.id() as i32), signal).unwrap();
+    }
+
+    fn is_running(&self) -> bool {
+        Path::new(&format!("/proc/{}/fd/0", self.peer.0.id())).exists()
+    }
+
+    fn status(&mut self) -> Option<i32> {
+        self.peer.0.wait().unwrap().code()
+    }
+}
+
+fn run(host: &Host, arguments: &[&str]) -> Output {
+    host.on(|| Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap())
+}
+
+/// The process that has port 4011 there.
+fn server_on(host: &Host) -> Option<Pid> {
+    use proxydhcpd::net::holder::{Transport, holder};
+    let process = host.on(|| holder(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), 4011))?.process?;
+    Some(Pid::from_raw(process.pid as i32))
+}

@@ -1,0 +1,138 @@
+//! The DHCPv4 vectors through the real binary: over its sockets, from one network namespace to another, and by `explain`.
+//! Needs root.
+
+mod netns;
+
+use netns::loaders::boot_folder;
+use netns::raw::{CLIENT_MAC, SERVER_MAC, Wire, as_text};
+use netns::{Host, Peer, wait_for};
+use proxydhcpd::net::holder::{Transport, bound};
+use serde_json::Value;
+use std::net::SocketAddrV4;
+use std::path::Path;
+use std::process::Command;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_proxydhcpd");
+
+/// Vectors whose answer comes with menus and with the Raspberry Pi; until then they meet silence.
+const LATER: [&str; 3] = ["ovmf-x64-request-4011-boot-item", "raspberry-pi3-discover", "raspberry-pi4-discover"];
+
+#[test]
+fn every_vector_gets_its_answer_over_the_wire() {
+    let folder = boot_folder();
+    let (server, client) = network();
+    let wire = client.on(Wire::open);
+    for vector in vectors() {
+        // A server of its own for each: the vectors share machines, and a machine may ask eight times at once.
+        let start = || Peer::start(&format!("{PROGRAM} --boot-dir {}", folder.path().display()));
+        let _running = server.on(|| {
+            let running = start();
+            let open = |port| bound(Transport::Udp, port).is_ok_and(|sockets| !sockets.is_empty());
+            wait_for("the server's ports", || (open(67) && open(4011) && relayed_is_heard()).then_some(()));
+            running
+        });
+        wire.send(&vector.from, &vector.to, &vector.octets);
+        // What is answered behind it, by the same socket, shows that silence is silence, without waiting.
+        let probe = Vector::named(match (vector.to.port(), vector.to.ip().is_broadcast()) {
+            (67, true) => "bios-no-machine-id-discover",
+            (67, false) => "relayed-x64-discover-option-82",
+            _ => "ovmf-x64-request-4011",
+        });
+        wire.send(&probe.from, &probe.to, &probe.octets_with_xid(0x5eed));
+        let heard = wire.until(|payload| payload[4..8] == 0x5eed_u32.to_be_bytes());
+        match &vector.reply {
+            Some(expected) => {
+                let told = heard.iter().map(|d| (d.from.to_string(), d.to.to_string(), hex::encode(&d.payload)));
+                let to = expected["to"].as_str().unwrap().trim_end_matches(" on eth0");
+                let wanted =
+                    (expected["from"].as_str().unwrap().into(), to.into(), expected["hex"].as_str().unwrap().into());
+                assert_eq!(told.collect::<Vec<_>>(), [wanted], "{}", vector.name);
+            }
+            None => assert!(heard.is_empty(), "{} was answered", vector.name),
+        }
+    }
+}
+
+#[test]
+fn explain_says_of_every_vector_what_the_server_does() {
+    let folder = boot_folder();
+    for vector in vectors() {
+        let port = vector.to.port().to_string();
+        let mut command = Command::new(PROGRAM);
+        command.args(["explain", &hex::encode(&vector.octets), "--server", "192.0.2.10/24", "--json", "--port", &port]);
+        command.args(["--from", &vector.from.to_string(), "--boot-dir"]).arg(folder.path());
+        let output = command.output().unwrap();
+        let told: Value = serde_json::from_slice(&output.stdout).expect(&vector.name);
+        let expected = vector.reply.as_ref().map_or(Value::Null, |reply| reply["hex"].clone());
+        assert_eq!(told[0]["reply"], expected, "{}", vector.name);
+        assert_eq!(output.status.code(), Some(i32::from(expected.is_null())), "{}", vector.name);
+        assert_eq!(told[0]["verdict"] == "answered", !expected.is_null());
+    }
+}
+
+/// A datagram that a client sends, and what it is to hear.
+struct Vector {
+    name: String,
+    octets: Vec<u8>,
+    from: SocketAddrV4,
+    to: SocketAddrV4,
+    reply: Option<Value>,
+}
+
+fn vectors() -> impl Iterator<Item = Vector> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/testdata/vectors");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: std::path::PathBuf| Vector::read(&path);
+    files.filter_map(read).filter(|vector| matches!(vector.to.port(), 67 | 4011))
+}
+
+impl Vector {
+    fn named(name: &str) -> Vector {
+        vectors().find(|vector| vector.name == name).unwrap()
+    }
+
+    fn read(path: &Path) -> Option<Vector> {
+        let value: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        if value["family"] != "dhcp4" {
+            return None;
+        }
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let name = text(&value["name"]);
+        let reply = value.get("expected_reply").filter(|reply| !reply.is_null() && !LATER.contains(&name.as_str()));
+        Some(Vector {
+            octets: hex::decode(text(&value["hex"])).unwrap(),
+            from: text(&value["transport"]["src"]).parse().unwrap(),
+            to: text(&value["transport"]["dst"]).parse().unwrap(),
+            reply: reply.cloned(),
+            name,
+        })
+    }
+
+    fn octets_with_xid(&self, xid: u32) -> Vec<u8> {
+        let mut octets = self.octets.clone();
+        octets[4..8].copy_from_slice(&xid.to_be_bytes());
+        // Another machine than that of any vector.
+        octets[33] = 0xee;
+        octets
+    }
+}
+
+/// The vectors' site: 192.0.2.10/24 on eth0, and everybody else behind one cable.
+fn network() -> (Host, Host) {
+    let (server, client) = (Host::new(), Host::new());
+    server.cable("eth0", &client, "eth0");
+    client.run(&format!("ip link set eth0 address {}", as_text(CLIENT_MAC)));
+    server.run(&format!(
+        "ip link set eth0 address {}\nip address add 192.0.2.10/24 dev eth0\nip route add 198.51.100.0/24 dev eth0",
+        as_text(SERVER_MAC)
+    ));
+    for neighbour in ["192.0.2.101", "192.0.2.107", "198.51.100.1"] {
+        server.run(&format!("ip neighbour add {neighbour} lladdr {} dev eth0 nud permanent", as_text(CLIENT_MAC)));
+    }
+    (server, client)
+}
+
+fn relayed_is_heard() -> bool {
+    let wanted: std::net::IpAddr = [192, 0, 2, 10].into();
+    bound(Transport::Udp, 67).is_ok_and(|sockets| sockets.iter().any(|socket| socket.address == wanted))
+}
