@@ -1,11 +1,11 @@
-/* A TFTP client that costs little: reads a file with the options it is told (RFC 2347, 2348, 7440), compares every octet
- * with the original and prints octets, nanoseconds and how often it had to ask again.
+/* A TFTP client that costs little: reads a file with the options it is told (RFC 2347, 2348, 7440), compares every
+ * octet with the original and prints octets, nanoseconds and how often it had to ask again.
  *
  *     fetch ADDRESS NAME ORIGINAL [OPTION VALUE]...
  *
- * As EDK2's and iPXE's it acknowledges a whole window, and a block out of order by naming the last one in order. The last
- * block is acknowledged only when standard input ends: until then the process that serves a transfer, if it has one of
- * its own as tftpd-hpa's has, still lives, and its CPU time can be read. */
+ * As EDK2's and iPXE's it acknowledges a whole window, and a block out of order by naming the last one in order. The
+ * last block is acknowledged only when standard input ends: until then the process that serves a transfer, if it has
+ * one of its own as tftpd-hpa's has, still lives, and its CPU time can be read. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

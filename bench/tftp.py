@@ -16,9 +16,10 @@ CLIENTS = [
 
 def measure(table, binary):
     ground.make_file(NAME, MEBIBYTES)
+    tftpd = ["in.tftpd", "--foreground", "--ipv4", "--address", f"{SERVER}:69", "--user", "root", "--secure", BOOT]
     subjects = {
         "dnsmasq": ground.dnsmasq("--enable-tftp", f"--tftp-root={BOOT}"),
-        "tftpd-hpa": ["in.tftpd", "--foreground", "--ipv4", "--address", f"{SERVER}:69", "--user", "root", "--secure", BOOT],
+        "tftpd-hpa": tftpd,
     }
     if binary:
         subjects["proxydhcpd"] = ground.proxydhcpd(binary)
