@@ -44,7 +44,7 @@ def measure(table, binary):
 
 
 def ask(name, argv, rate):
-    with Server(argv, 67) as server:
+    with Server(argv, "udp", 67) as server:
         perfdhcp(rate, 1)
         cpu, sent = server.cpu(), server.datagrams_sent()
         heard = perfdhcp(rate, SECONDS)

@@ -28,7 +28,7 @@ def measure(table, binary):
         f"--dhcp-range={ground.NETWORK},proxy,255.255.255.0", "--enable-tftp", f"--tftp-root={ground.BOOT}"
     )
     for name, argv in {"proxydhcpd": ground.proxydhcpd(binary), "dnsmasq": dnsmasq}.items():
-        with Server(argv, 67) as server:
+        with Server(argv, "udp", 67) as server:
             time.sleep(REST_SECONDS)
             memory = server.proc("smaps_rollup")
         resident.add(name, mebibytes(memory, "Rss"))

@@ -107,8 +107,8 @@ def dnsmasq(*options):
 class Server:
     """A server in its namespace and on its processor, from `with` until the end of the block."""
 
-    def __init__(self, argv, port):
-        self.argv, self.port = list(map(str, argv)), port
+    def __init__(self, argv, transport, port):
+        self.argv, self.transport, self.port = list(map(str, argv)), transport, port
         self.output = WORK / "output"
 
     def __enter__(self):
@@ -136,17 +136,12 @@ class Server:
                 return
             time.sleep(0.01)
         said = self.output.read_text(errors="replace").strip()[-2000:]
-        raise Trouble(f"{self.argv[0]} does not serve port {self.port}:\n{said}")
+        raise Trouble(f"{self.argv[0]} does not serve {self.transport} port {self.port}:\n{said}")
 
     def has_port(self):
-        """UDP ports as 67, TCP ports as (80,); the address that is bound does not matter."""
-        tcp = isinstance(self.port, tuple)
-        port, kind = (self.port[0], "tcp") if tcp else (self.port, "udp")
-        for table in (kind, f"{kind}6"):
-            lines = self.proc(f"net/{table}").splitlines()[1:]
-            if any(line.split()[1].endswith(f":{port:04X}") for line in lines):
-                return True
-        return False
+        """Whether anything in its namespace has bound the port, to whatever address."""
+        lines = (line for version in ("", "6") for line in self.proc(f"net/{self.transport}{version}").splitlines()[1:])
+        return any(line.split()[1].endswith(f":{self.port:04X}") for line in lines)
 
     def proc(self, name):
         return Path(f"/proc/{self.pid}/{name}").read_text()

@@ -42,7 +42,7 @@ def measure(table, binary):
 
 def fetch(argv, options):
     program = ground.compile_c("fetch")
-    with Server(argv, 69) as server:
+    with Server(argv, "udp", 69) as server:
         before = server.cpu()
         with ground.start_load(program, SERVER, NAME, BOOT / NAME, *options) as client:
             result = client.stdout.readline()

@@ -38,7 +38,7 @@ def measure(table, binary):
 def fetch(argv):
     url = f"http://{SERVER}:8080/{NAME}"
     form = r"%{http_code} %{size_download} %{time_total}\n"
-    with Server(argv, (8080,)) as server:
+    with Server(argv, "tcp", 8080) as server:
         before = server.cpu()
         done = ground.load("curl", "--silent", "--write-out", form, *["--output", "/dev/null", url] * TIMES)
         cpu = server.cpu() - before
