@@ -8,7 +8,7 @@ use proxydhcpd::net::holder::{Transport, bound};
 use proxydhcpd::net::sys::{Batch, SendBatch};
 use proxydhcpd::net::udp::{self, Change, Polite, Unicast};
 use socket2::{Domain, Socket, Type};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::Arc;
