@@ -189,6 +189,28 @@ fn an_old_file_that_does_not_fit_this_machine_ends_the_start_with_status_1() {
     }
 }
 
+#[test]
+fn it_serves_without_root_and_with_the_one_capability_of_its_unit() {
+    let (host, machine) = one_network();
+    let nobody =
+        ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs", "--bounding-set=-all,+net_bind_service"];
+    let capability = ["--inh-caps=-all,+net_bind_service", "--ambient-caps=-all,+net_bind_service"];
+    let words: Vec<&str> = nobody.into_iter().chain(capability).chain(["--", PROGRAM, "--boot-dir", "BOOT"]).collect();
+    let server = Server::started_by("setpriv", &host, &words);
+    server.wait_for_line("ready");
+    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    assert!(!server.log().contains("WARN"), "{}", server.log());
+}
+
+#[test]
+fn its_unit_is_hardened() {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../dist/systemd/proxydhcpd.service");
+    let mut command = Command::new("systemd-analyze");
+    let output = command.args(["security", "--offline=true", "--threshold=15", unit]).output();
+    let output = output.expect("systemd-analyze is missing: run e2e/setup");
+    assert!(output.status.success(), "more than 1.5: {}", String::from_utf8_lossy(&output.stdout));
+}
+
 /// An old file with these lines of `[proxy]`.
 fn old_file(proxy: &str) -> String {
     format!(
@@ -230,6 +252,10 @@ struct Server {
 
 impl Server {
     fn start(host: &Host, arguments: &[&str]) -> Server {
+        Server::started_by(PROGRAM, host, arguments)
+    }
+
+    fn started_by(program: &str, host: &Host, arguments: &[&str]) -> Server {
         let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
         let config = folder.path().join("proxydhcpd.toml");
         fs::write(&config, format!("boot-dir = {:?}\n", boot.path())).unwrap();
@@ -241,7 +267,7 @@ impl Server {
         let arguments: Vec<PathBuf> = arguments.iter().map(place).collect();
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--", PROGRAM]).args(arguments).stdin(Stdio::null()).stderr(log);
+        command.args(["--pdeathsig", "KILL", "--", program]).args(arguments).stdin(Stdio::null()).stderr(log);
         let peer = Peer(host.on(|| command.spawn().unwrap()));
         Server { peer, boot, folder }
     }
