@@ -9,7 +9,8 @@ RUN     ?= target/run/boot
 RELEASE := target/release/proxydhcpd
 LAB     := target/lab/proxydhcpd
 
-.PHONY: help run build loaders test unit e2e bench coverage fuzz install uninstall
+# `e2e` and `bench` are folders, too.
+.PHONY: help run targets build loaders test unit e2e bench coverage fuzz install uninstall
 
 help:
 	@echo 'make run        start the server on this machine'"'"'s networks, with no configuration'
@@ -23,10 +24,15 @@ help:
 run: build
 	@dist/install-loaders
 	@mkdir -p $(RUN)
-	@test -e $(RUN)/ipxe-arm64.efi || dist/loaders $(RUN)
+	@test -e $(RUN)/ipxe-arm64.efi || dist/loaders $(RUN) || echo 'Going on with the loaders of this system'
 	$(RELEASE) serve --boot-dir $(RUN)
 
-build:
+# The program that starts a local disk under UEFI wants a target that rustup may have to fetch; without it the menu makes
+# do with what iPXE itself can.
+targets:
+	@rustup target add x86_64-unknown-uefi aarch64-unknown-uefi >/dev/null 2>&1 || true
+
+build: targets
 	$(CARGO) build --release --locked --package proxydhcpd
 
 loaders:
@@ -35,11 +41,11 @@ loaders:
 # Packages first, so that a missing one is said before anything is built.
 test: unit e2e
 
-unit:
+unit: targets
 	e2e/setup
 	$(CARGO) test --locked --package proxydhcpd-core --package proxydhcpd --no-fail-fast
 
-e2e:
+e2e: targets
 	e2e/setup
 	$(CARGO) build --profile lab --locked --package proxydhcpd
 	PROXYDHCPD=$(CURDIR)/$(LAB) $(CARGO) test --locked --package proxydhcpd-e2e

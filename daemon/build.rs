@@ -3,7 +3,7 @@
 //! and the menus of such machines make do with what iPXE itself can.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Architecture and Rust's target. RISC-V and LoongArch have none, and no iPXE that is too old to start a disk itself.
@@ -14,6 +14,9 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=efi/local-disk.rs");
     let rustc = env::var("RUSTC").expect("cargo names the compiler");
+    if let Some(components) = installed_components(&rustc) {
+        println!("cargo::rerun-if-changed={}", components.display());
+    }
     let out = env::var("OUT_DIR").expect("cargo names the directory");
     for (arch, target) in TARGETS {
         let program = Path::new(&out).join(format!("local-disk-{arch}.efi"));
@@ -30,14 +33,13 @@ fn main() {
             }
             std::fs::write(&program, []).expect("the output directory can be written to");
         }
-        // Appears when the target is installed later.
-        if let Some(library) = target_library(&rustc, target) {
-            println!("cargo::rerun-if-changed={library}");
-        }
     }
 }
 
-fn target_library(rustc: &str, target: &str) -> Option<String> {
-    let found = Command::new(rustc).args(["--print=target-libdir", "--target", target]).output().ok()?;
-    Some(String::from_utf8(found.stdout).ok()?.trim().to_owned())
+/// rustup's list of what is installed; it changes when a target is added. (A path that is not there would make cargo
+/// build anew every time.)
+fn installed_components(rustc: &str) -> Option<PathBuf> {
+    let found = Command::new(rustc).args(["--print=sysroot"]).output().ok()?;
+    let components = Path::new(String::from_utf8(found.stdout).ok()?.trim()).join("lib/rustlib/components");
+    components.exists().then_some(components)
 }

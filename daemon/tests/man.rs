@@ -18,7 +18,12 @@ fn the_manual_pages_say_what_the_command_line_does() {
     let verbs = ["proxydhcpd-check", "proxydhcpd-explain"].map(page);
     for (command, name) in verbs.into_iter().chain([(program.clone(), "proxydhcpd")]) {
         let mut page = Vec::new();
-        clap_mangen::Man::new(command).section("8").manual("System Manager's Manual").date("").render(&mut page).unwrap();
+        clap_mangen::Man::new(command)
+            .section("8")
+            .manual("System Manager's Manual")
+            .date("")
+            .render(&mut page)
+            .unwrap();
         let file = folder.join(format!("{name}.8"));
         if std::env::var_os("UPDATE").is_some() {
             fs::create_dir_all(&folder).unwrap();

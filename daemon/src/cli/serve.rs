@@ -47,6 +47,7 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    doors.say(&loaded);
     site.say();
     let ready = || {
         tracing::info!("ready");

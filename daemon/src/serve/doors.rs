@@ -64,6 +64,25 @@ impl Doors {
     }
 }
 
+impl Doors {
+    /// What is open, for whoever reads the log of a start.
+    pub fn say(&self, loaded: &Loaded) {
+        let mut open: Vec<String> = self.dhcp.iter().map(|(_, port)| format!("DHCP on {port}")).collect();
+        open.extend(self.tftp.as_ref().map(|(_, settings)| format!("TFTP on port {}", settings.port)));
+        open.extend(self.open.http.map(|port| format!("HTTP on port {port}")));
+        tracing::info!("{}", open.join(", "));
+        match &loaded.legacy {
+            None => tracing::info!("boot folder {}", loaded.settings.boot_dir.display()),
+            Some(legacy) => {
+                let files = self.open.tftp || self.open.http.is_some();
+                let off = if files { "" } else { "; our own TFTP and HTTP are off" };
+                let tftpd = legacy.routing.tftpd;
+                tracing::info!("as the old file says: TFTP at {tftpd}{off}; UEFI HTTP boot clients are not answered");
+            }
+        }
+    }
+}
+
 /// Which interfaces are served: asked of the configuration and of this machine. An old file's addresses must fit.
 pub fn filter(loaded: &Loaded) -> Result<Filter, ConfigError> {
     let links = link::list(&Filter::default()).unwrap_or_else(|error| {

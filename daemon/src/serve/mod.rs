@@ -120,6 +120,7 @@ impl Server {
         let mut relayed = (!self.loaded.settings.proxy_only).then(|| Polite::new(Port::Dhcp.number()));
         let mut look = tokio::time::interval(HOUSEKEEPING);
         let mut alive = tokio::time::interval(systemd::watchdog().unwrap_or(Duration::from_secs(3600)));
+        say_changes(&[], &self.state.links.load());
         ready()?;
         systemd::ready(&self.status());
         loop {
@@ -216,14 +217,17 @@ fn raise_file_limit() {
 }
 
 fn follow_links(state: &State, links: Vec<Link>) {
-    let before = state.links.load();
-    for gone in before.iter().filter(|old| links.iter().all(|new| new.index != old.index)) {
+    let before = state.links.swap(Arc::new(links));
+    say_changes(&before, &state.links.load());
+}
+
+fn say_changes(before: &[Link], now: &[Link]) {
+    for gone in before.iter().filter(|old| now.iter().all(|new| new.index != old.index)) {
         tracing::info!("{} is no longer served", gone.name);
     }
-    for link in links.iter().filter(|new| !before.contains(new)) {
+    for link in now.iter().filter(|new| !before.contains(new)) {
         if let Some(address) = link.address() {
             tracing::info!("serving {} as {address}", link.name);
         }
     }
-    state.links.store(Arc::new(links));
 }
