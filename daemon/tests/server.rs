@@ -190,6 +190,24 @@ fn an_old_file_that_does_not_fit_this_machine_ends_the_start_with_status_1() {
 }
 
 #[test]
+fn an_architecture_that_an_old_file_does_not_know_is_warned_of_once() {
+    let (host, machine) = one_network();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxy.ini");
+    fs::write(&file, old_file("interface = eth0")).unwrap();
+    let server = Server::start(&host, &["-c", file.to_str().unwrap()]);
+    server.wait_for_line("ready");
+    assert!(server.log().contains("our own TFTP and HTTP are off"), "{}", server.log());
+    for _ in 0..3 {
+        assert!(ask(&machine, Some(11)).is_none());
+    }
+    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    let warned = "Unsupported architecture detected: [0, 11]. Dropping payload.";
+    assert_eq!(server.log().matches(warned).count(), 1, "{}", server.log());
+    assert!(server.log().contains("arm64_bootstrap under [ipxe] would serve"), "{}", server.log());
+}
+
+#[test]
 fn it_serves_without_root_and_with_the_one_capability_of_its_unit() {
     let (host, machine) = one_network();
     let nobody =
@@ -230,9 +248,18 @@ fn one_network() -> (Host, Host) {
 
 /// What an x64 UEFI machine at 192.0.2.107 is told to load on port 4011.
 fn ask_for_a_loader(machine: &Host) -> Option<String> {
+    ask(machine, None)
+}
+
+/// The same, of another architecture if there is one.
+fn ask(machine: &Host, arch: Option<u8>) -> Option<String> {
     let vector = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/testdata/vectors/ovmf-x64-request-4011.json");
     let vector: serde_json::Value = serde_json::from_slice(&fs::read(vector).unwrap()).unwrap();
-    let request = hex::decode(vector["hex"].as_str().unwrap()).unwrap();
+    let mut request = hex::decode(vector["hex"].as_str().unwrap()).unwrap();
+    if let Some(arch) = arch {
+        let option = request.windows(4).position(|window| window[..3] == [93, 2, 0]).unwrap();
+        request[option + 3] = arch;
+    }
     let socket = machine.on(|| UdpSocket::bind("192.0.2.107:4011").unwrap());
     socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     socket.send_to(&request, "192.0.2.10:4011").unwrap();
