@@ -30,7 +30,7 @@ run: build
 # The program that starts a local disk under UEFI wants a target that rustup may have to fetch; without it the menu makes
 # do with what iPXE itself can.
 targets:
-	@rustup target add x86_64-unknown-uefi aarch64-unknown-uefi >/dev/null 2>&1 || true
+	@timeout 120 rustup target add x86_64-unknown-uefi aarch64-unknown-uefi >/dev/null 2>&1 || true
 
 build: targets
 	$(CARGO) build --release --locked --package proxydhcpd
@@ -64,7 +64,8 @@ fuzz:
 install: build
 	install -D -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/sbin/proxydhcpd
 	install -D -m 0644 dist/systemd/proxydhcpd.service $(DESTDIR)/lib/systemd/system/proxydhcpd.service
-	install -D -m 0644 docs/man/proxydhcpd.8 $(DESTDIR)$(PREFIX)/share/man/man8/proxydhcpd.8
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 0644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d -m 0755 $(DESTDIR)/etc/proxydhcpd $(DESTDIR)$(BOOT)
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 	@echo 'Start it with: systemctl enable --now proxydhcpd'
@@ -73,6 +74,6 @@ install: build
 uninstall:
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl disable --now proxydhcpd || true; fi
 	rm -f $(DESTDIR)$(PREFIX)/sbin/proxydhcpd $(DESTDIR)/lib/systemd/system/proxydhcpd.service
-	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/proxydhcpd.8
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/proxydhcpd*.8
 	-rmdir $(DESTDIR)/etc/proxydhcpd $(DESTDIR)$(BOOT) $(DESTDIR)$(dir $(BOOT)) 2>/dev/null
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
