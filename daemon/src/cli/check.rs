@@ -72,7 +72,11 @@ fn text(setting: &Setting) -> String {
 fn script(plan: &Plan) -> String {
     match &plan.ipxe {
         Ipxe::Ours if plan.menu.own_script => "boot.ipxe of the boot folder".to_owned(),
-        Ipxe::Ours => format!("a menu with {} entries of the boot folder", plan.menu.entries.len()),
+        Ipxe::Ours => match plan.menu.entries.len() {
+            0 => "our menu".to_owned(),
+            1 => "our menu, with one entry of the boot folder".to_owned(),
+            entries => format!("our menu, with {entries} entries of the boot folder"),
+        },
         Ipxe::Given(name) => name.clone(),
         Ipxe::AsFirmware => "what its firmware gets".to_owned(),
     }

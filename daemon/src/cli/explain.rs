@@ -6,8 +6,10 @@ use super::{Explain, setting};
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
-use proxydhcpd_core::answer::{Answer, Replies, Response, Verdict, answer};
+use crate::site::Site;
+use proxydhcpd_core::answer::{Answer, Replies, Response, Silence, Verdict, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::choose::Nothing;
 use proxydhcpd_core::client::{ArchFrom, Client, Stage};
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::memory::Memory;
@@ -31,7 +33,7 @@ pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
         Some(packet) => vec![Visit::of_packet(octets(packet)?, args, &links)],
         None => journey(args, plan, &links),
     };
-    let told: Vec<Told> = visits.iter().map(|visit| tell(visit, plan, &links)).collect();
+    let told: Vec<Told> = visits.iter().map(|visit| tell(visit, &setting.site, &links)).collect();
     if args.json {
         let all: Vec<Value> = told.iter().map(Told::json).collect();
         anstream::println!("{:#}", Value::Array(all));
@@ -137,7 +139,8 @@ fn ask(visit: &Visit, plan: &Plan, links: &[Link]) -> (Answer, Option<Vec<u8>>) 
     (answer, reply)
 }
 
-fn tell(visit: &Visit, plan: &Plan, links: &[Link]) -> Told {
+fn tell(visit: &Visit, site: &Site, links: &[Link]) -> Told {
+    let plan = &site.plan;
     let (answer, reply) = ask(visit, plan, links);
     let heard = Node::new("packet", format!("{} octets", visit.octets.len())).with([
         Node::new("from", visit.from),
@@ -156,7 +159,12 @@ fn tell(visit: &Visit, plan: &Plan, links: &[Link]) -> Told {
             (true, "answered")
         }
         Verdict::Silent(silence) => {
-            parts.push(Node::new("silence", silence).with([Node::new("counted as", silence.label())]));
+            let counted = Node::new("counted as", silence.label());
+            let cure = match silence {
+                Silence::Nothing(Nothing::NoLoader(arch)) => Some(Node::new("cure", site.no_loader(*arch))),
+                _ => None,
+            };
+            parts.push(Node::new("silence", silence).with([counted].into_iter().chain(cure)));
             (false, silence.label())
         }
     };

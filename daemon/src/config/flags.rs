@@ -51,7 +51,7 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "N")]
     pub max_transfers: Option<NonZeroUsize>,
 
-    /// DHCP packets that are looked at in a second on each interface [default: no limit]
+    /// Boot clients that are answered in a second on each interface [default: no limit]
     #[arg(long, global = true, value_name = "N")]
     pub max_packets_per_second: Option<NonZeroU32>,
 
