@@ -58,6 +58,14 @@ fn every_key_sets_its_setting() {
 }
 
 #[test]
+fn the_first_configuration_of_the_readme_is_a_good_one() {
+    let readme = include_str!("../../README.md");
+    let (_, block) = readme.split_once("```toml\n").unwrap();
+    let settings = toml(block.split_once("```").unwrap().0).unwrap();
+    assert_eq!((settings.http.port, settings.tftp.ports), (80, Some(50000..=50999)));
+}
+
+#[test]
 fn all_errors_are_told_at_once_with_their_places() {
     let told =
         toml("interfaces = \"eth0\"\nbootdir = \"/b\"\n[http]\nport = 65536\n[tftp]\nenabled = 1\nports = \"9-1\"\n")
