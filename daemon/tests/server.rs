@@ -151,11 +151,19 @@ fn sigterm_waits_no_longer_than_two_seconds_for_a_client_that_takes_nothing() {
 #[test]
 fn the_background_process_serves_when_its_caller_has_ended_with_0() {
     let (host, machine) = one_network();
-    let boot = boot_folder();
-    let output = run(&host, &["-d", "--boot-dir", boot.path().to_str().unwrap()]);
+    let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
+    fs::write(folder.path().join("our.toml"), format!("boot-dir = {:?}\n", boot.path())).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["-d", "-c", "our.toml"]).current_dir(folder.path()).stdin(Stdio::null());
+    let output = host.on(|| command.output().unwrap());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let background = server_on(&host).expect("nobody has port 4011");
-    assert!(ask_for_a_loader(&machine).is_some());
+    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+
+    // It has left the folder that the name of its file was relative to.
+    fs::rename(boot.path().join("ipxe.efi"), boot.path().join("snponly.efi")).unwrap();
+    kill(background, Signal::SIGHUP).unwrap();
+    wait_for("the reload", || (ask_for_a_loader(&machine)? == "snponly.efi").then_some(()));
     kill(background, Signal::SIGTERM).unwrap();
     wait_for("its end", || kill(background, None).is_err().then_some(()));
 }

@@ -25,6 +25,7 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
         Ok(caller) => caller,
         Err(error) => return fail(format_args!("cannot go into the background: {error}")),
     };
+    let flags = flags.absolute();
     let loaded = match config::load(&flags) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error),

@@ -65,6 +65,16 @@ pub struct Flags {
 }
 
 impl Flags {
+    /// With paths that still lead there when the working directory has changed: a reload reads them again.
+    pub fn absolute(mut self) -> Self {
+        for path in [&mut self.config, &mut self.boot_dir].into_iter().flatten() {
+            if let Ok(absolute) = std::path::absolute(&*path) {
+                *path = absolute;
+            }
+        }
+        self
+    }
+
     pub fn apply(&self, settings: &mut Settings) {
         settings.proxy_only |= self.proxy_only;
         replace_list(&mut settings.interfaces, &self.interfaces);
