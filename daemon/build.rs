@@ -3,7 +3,7 @@
 //! and the menus of such machines make do with what iPXE itself can.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Architecture and Rust's target. RISC-V and LoongArch have none, and no iPXE that is too old to start a disk itself.
@@ -14,7 +14,10 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=efi/local-disk.rs");
     let rustc = env::var("RUSTC").expect("cargo names the compiler");
-    if let Some(components) = installed_components(&rustc) {
+    // A target that is installed later is noticed by rustup's list; one that is not there would have us run every time.
+    let sysroot = Command::new(&rustc).arg("--print=sysroot").output().expect("the compiler runs").stdout;
+    let components = Path::new(String::from_utf8_lossy(&sysroot).trim()).join("lib/rustlib/components");
+    if components.exists() {
         println!("cargo::rerun-if-changed={}", components.display());
     }
     let out = env::var("OUT_DIR").expect("cargo names the directory");
@@ -34,12 +37,4 @@ fn main() {
             std::fs::write(&program, []).expect("the output directory can be written to");
         }
     }
-}
-
-/// rustup's list of what is installed; it changes when a target is added. (A path that is not there would make cargo
-/// build anew every time.)
-fn installed_components(rustc: &str) -> Option<PathBuf> {
-    let found = Command::new(rustc).args(["--print=sysroot"]).output().ok()?;
-    let components = Path::new(String::from_utf8(found.stdout).ok()?.trim()).join("lib/rustlib/components");
-    components.exists().then_some(components)
 }

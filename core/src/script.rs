@@ -71,6 +71,14 @@ pub fn local_disk_arch(name: &str) -> Option<Arch> {
     Arch::by_id(name.strip_prefix("local-disk/")?.strip_suffix(".efi")?)
 }
 
+/// `${sp}` is a space that counts: iPXE takes a line apart at its spaces before it fills in settings.
+const SPACE: &str = "set sp:hex 20 && set sp ${sp:string}";
+
+/// Grey on black, headings in cyan, the chosen item in black on cyan, in place of iPXE's blue and red; pairs 1, 2 and 3 of
+/// its config/colour.h. A build without the command keeps its own colours.
+const COLOURS: &str = "\
+cpair --foreground 7 --background 0 1 && cpair --foreground 0 --background 6 2 && cpair --foreground 6 --background 0 3 ||";
+
 /// The script that an iPXE runs first. It only goes on to the menu, under a name that carries the machine's identity:
 /// nothing that iPXE sends by itself does. The identity is in the path because over TFTP iPXE sends no query
 /// (tftp_send_rrq), as `key=value` because any of the settings may be empty, and the MAC address, that of the card
@@ -101,25 +109,33 @@ pub fn menu(plan: &Plan, door: Door, server: IpAddr, machine: &Machine) -> Strin
     let shown: Vec<(usize, &Entry)> =
         plan.menu.entries.iter().enumerate().filter(|(_, entry)| suits(entry, machine.arch)).collect();
 
-    let mut script = String::new();
-    writeln!(script, "#!ipxe").ok();
-    writeln!(script, "# proxydhcpd {VERSION}: a menu for {}", plain(&machine.mac)).ok();
-    script.push_str(":menu\n");
-    writeln!(script, "menu proxydhcpd {VERSION}").ok();
-    writeln!(script, "item --gap -- ${{manufacturer}} ${{product}}").ok();
-    writeln!(script, "item --gap -- ${{netX/mac}}  ${{netX/ip}}  {}", firmware(machine.arch)).ok();
+    let mut script = format!(
+        "#!ipxe
+# proxydhcpd {VERSION}: a menu for {who}
+{SPACE}
+{COLOURS}
+
+:menu
+menu proxydhcpd {VERSION} at {server}
+item --gap -- ${{manufacturer}} ${{product}}
+item --gap -- ${{netX/mac}}${{sp}} ${{netX/ip}}${{sp}} {firmware}
+item --gap -- ${{uuid}}
+",
+        who = plain(&machine.mac),
+        firmware = firmware(machine.arch),
+    );
     if !shown.is_empty() {
-        heading(&mut script, "From this server");
+        heading(&mut script, "On this server");
         for (number, entry) in &shown {
-            writeln!(script, "item entry{number}   {}", plain(title(entry))).ok();
+            item(&mut script, &format!("entry{number}"), &plain(title(entry)));
         }
     }
-    heading(&mut script, "This machine");
-    script.push_str("item disk   Boot from the local disk\n");
-    script.push_str("item shell   iPXE shell\n");
-    script.push_str("item reboot   Restart\n");
-    heading(&mut script, "Internet");
-    script.push_str("item netbootxyz   netboot.xyz\n");
+    heading(&mut script, "On this machine");
+    item(&mut script, "disk", "Boot from the local disk");
+    item(&mut script, "shell", "iPXE shell");
+    item(&mut script, "restart", "Restart");
+    heading(&mut script, "On the Internet");
+    item(&mut script, "netbootxyz", "netboot.xyz");
     writeln!(script, "choose --default disk --timeout {MENU_TIMEOUT} chosen || goto menu").ok();
     script.push_str("goto ${chosen}\n");
 
@@ -136,7 +152,7 @@ echo Type 'exit' to return to the menu.
 shell ||
 goto menu
 
-:reboot
+:restart
 reboot
 
 :netbootxyz
@@ -190,6 +206,10 @@ fn firmware(arch: Option<Arch>) -> String {
 
 fn heading(script: &mut String, text: &str) {
     writeln!(script, "item --gap\nitem --gap -- {text}").ok();
+}
+
+fn item(script: &mut String, label: &str, text: &str) {
+    writeln!(script, "item {label} ${{sp}}${{sp}} {text}").ok();
 }
 
 /// The commands that start an entry of the boot folder.
@@ -260,4 +280,161 @@ fn encoded(path: &str) -> String {
         }
     }
     url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Menu;
+    use alloc::vec;
+    use core::net::{Ipv4Addr, Ipv6Addr};
+
+    const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+    fn machine(platform: &str, build: &str) -> Machine {
+        let name = format!("machine/mac=52-54-00-12-34-56/uuid=/platform={platform}/arch={build}/menu.ipxe");
+        Machine::of_menu(&name).unwrap()
+    }
+
+    fn plan(entries: Vec<Entry>) -> Plan {
+        Plan { menu: Menu { own_script: false, entries }, local_disk: vec![Arch::X64], ..Plan::default() }
+    }
+
+    fn linux(arch: Arch) -> Entry {
+        Entry::Linux {
+            title: "debian".into(),
+            kernel: "debian/linux".into(),
+            initrds: vec!["debian/ucode.img".into(), "debian/initrd.gz".into()],
+            arguments: "quiet ip=${netX/ip}".into(),
+            arch,
+        }
+    }
+
+    /// The part of a script behind a label.
+    fn part<'a>(script: &'a str, label: &str) -> &'a str {
+        let start = script.find(&format!("\n:{label}\n")).unwrap() + label.len() + 3;
+        script[start..].split("\n\n").next().unwrap()
+    }
+
+    #[test]
+    fn the_entry_script_leads_back_through_the_same_door() {
+        let script = entry(Door::Http(8080), SERVER);
+        let line = script.lines().find(|line| line.starts_with("chain ")).unwrap();
+        assert_eq!(
+            line,
+            "chain --replace --autofree http://192.0.2.1:8080/machine/mac=${netX/mac:hexhyp}/uuid=${uuid}\
+             /platform=${platform}/arch=${buildarch}/menu.ipxe ||"
+        );
+        assert!(entry(Door::Tftp, SERVER).contains(" tftp://192.0.2.1/machine/"));
+        assert!(entry(Door::Http(80), IpAddr::V6(Ipv6Addr::LOCALHOST)).contains(" http://[::1]:80/machine/"));
+    }
+
+    #[test]
+    fn no_script_names_the_next_server() {
+        let menu = menu(&plan(vec![linux(Arch::X64)]), Door::Tftp, SERVER, &machine("efi", "x86_64"));
+        assert!(!menu.contains("next-server") && !entry(Door::Tftp, SERVER).contains("next-server"));
+    }
+
+    #[test]
+    fn a_machine_is_read_from_the_name_of_its_menu() {
+        let machine = machine("efi", "arm64");
+        assert_eq!((machine.mac.as_str(), machine.uuid.as_str()), ("52-54-00-12-34-56", ""));
+        assert_eq!(machine.arch, Arch::by_id("uefi-arm64"));
+        assert_eq!(Machine::of_menu("machine/menu.ipxe"), Some(Machine::default()));
+        assert_eq!(Machine::of_menu("machine/platform=sbi/arch=riscv64/serial=1/menu.ipxe"), Some(Machine::default()));
+        assert_eq!(Machine::of_menu("machine/readme/menu.ipxe"), None);
+        assert_eq!(Machine::of_menu("machine/mac=1/other.ipxe"), None);
+    }
+
+    #[test]
+    fn the_menu_of_an_x64_machine() {
+        let script = menu(&plan(vec![linux(Arch::X64)]), Door::Http(8080), SERVER, &machine("efi", "x86_64"));
+        let (head, _) = script.split_once("\n:entry0").unwrap();
+        let (_, items) = head.split_once("\n\n:menu\n").unwrap();
+        assert_eq!(
+            items,
+            format!(
+                "menu proxydhcpd {VERSION} at 192.0.2.1
+item --gap -- ${{manufacturer}} ${{product}}
+item --gap -- ${{netX/mac}}${{sp}} ${{netX/ip}}${{sp}} x64 UEFI
+item --gap -- ${{uuid}}
+item --gap
+item --gap -- On this server
+item entry0 ${{sp}}${{sp}} debian
+item --gap
+item --gap -- On this machine
+item disk ${{sp}}${{sp}} Boot from the local disk
+item shell ${{sp}}${{sp}} iPXE shell
+item restart ${{sp}}${{sp}} Restart
+item --gap
+item --gap -- On the Internet
+item netbootxyz ${{sp}}${{sp}} netboot.xyz
+choose --default disk --timeout 10000 chosen || goto menu
+goto ${{chosen}}
+"
+            )
+        );
+        assert_eq!(
+            part(&script, "entry0"),
+            "imgfree ||
+kernel http://192.0.2.1:8080/debian/linux initrd=initrd0 initrd=initrd1 quiet ip=${netX/ip} || goto failed
+initrd --name initrd0 http://192.0.2.1:8080/debian/ucode.img || goto failed
+initrd --name initrd1 http://192.0.2.1:8080/debian/initrd.gz || goto failed
+boot || goto failed
+goto menu"
+        );
+    }
+
+    #[test]
+    fn every_goto_has_its_label() {
+        let entries = vec![linux(Arch::X64), Entry::Script { title: "a".into(), path: "a.ipxe".into() }];
+        for machine in [machine("pcbios", "i386"), machine("efi", "x86_64"), Machine::default()] {
+            let script = menu(&plan(entries.clone()), Door::Tftp, SERVER, &machine);
+            let jumps = script.split_whitespace().collect::<Vec<_>>();
+            let jumps = jumps.windows(2).filter(|pair| pair[0] == "goto").map(|pair| pair[1]);
+            let items = script.lines().filter_map(|line| line.strip_prefix("item ")?.split(' ').next());
+            for label in jumps.chain(items).filter(|label| !["--gap", "${chosen}"].contains(label)) {
+                assert!(script.contains(&format!("\n:{label}\n")), "{label}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_firmware_starts_its_disk_in_its_own_way() {
+        let disk = |machine: &Machine| {
+            let script = menu(&plan(vec![]), Door::Http(8080), SERVER, machine);
+            part(&script, "disk").to_string()
+        };
+        assert_eq!(disk(&machine("pcbios", "i386")), "sanboot --no-describe --drive 0x80 || goto failed\ngoto menu");
+        assert_eq!(
+            disk(&machine("efi", "x86_64")),
+            "imgfree ||\nchain --autofree http://192.0.2.1:8080/local-disk/uefi-x64.efi || sanboot --no-describe || goto \
+             failed\ngoto menu"
+        );
+        assert_eq!(disk(&machine("efi", "riscv64")), "sanboot --no-describe || exit 1\ngoto menu");
+    }
+
+    #[test]
+    fn a_machine_is_shown_what_it_can_start() {
+        let program = Entry::Efi { title: "tool".into(), path: "tool.efi".into(), arch: Arch::X64 };
+        let shows = |entry: &Entry, machine: Machine| {
+            menu(&plan(vec![entry.clone()]), Door::Tftp, SERVER, &machine).contains("item entry0 ")
+        };
+        assert!(shows(&program, machine("efi", "x86_64")));
+        assert!(!shows(&program, machine("pcbios", "i386")) && !shows(&program, Machine::default()));
+        assert!(shows(&linux(Arch::X64), machine("pcbios", "i386")) && shows(&linux(Arch::X64), Machine::default()));
+        assert!(
+            !shows(&linux(Arch::X64), machine("efi", "arm64")) && !shows(&linux(Arch::IA32), machine("efi", "x86_64"))
+        );
+    }
+
+    #[test]
+    fn names_cannot_break_out_of_their_line() {
+        let odd = Entry::Script { title: "a && b || ${net0/ip}\n;é".into(), path: "x y/$\u{7b}a}%&&.ipxe".into() };
+        let script = menu(&plan(vec![odd]), Door::Tftp, SERVER, &machine("efi", "x86_64"));
+        assert!(script.contains("item entry0 ${sp}${sp} a ?? b ?? ??net0/ip????\n"), "{script}");
+        assert!(script.contains("chain --autofree tftp://192.0.2.1/x%20y/%24%7Ba%7D%25%26%26.ipxe || goto failed\n"));
+        let odd = Machine { mac: "1\n:menu\nreboot".into(), ..Machine::default() };
+        assert!(!menu(&plan(vec![]), Door::Tftp, SERVER, &odd).contains("\nreboot\n:"));
+    }
 }

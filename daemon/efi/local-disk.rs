@@ -26,10 +26,7 @@ const REMOVABLE: &str = r"\EFI\BOOT\BOOTAA64.EFI";
 extern "efiapi" fn efi_main(image: Handle, system: *const SystemTable) -> Status {
     // SAFETY: the firmware calls us with our handle and its table, both valid until we return.
     let firmware = unsafe { Firmware { image, boot: &*(*system).boot, runtime: &*(*system).runtime } };
-    // To start quickly the firmware has woken only what it needed for its own entry: the network card, not the disks.
-    for handle in firmware.handles(None) {
-        firmware.connect(*handle);
-    }
+    firmware.wake_disks();
     match firmware.start_an_entry() || firmware.start_any_disk() {
         true => SUCCESS,
         false => NOT_FOUND,
@@ -43,6 +40,18 @@ struct Firmware {
 }
 
 impl Firmware {
+    /// To start quickly the firmware has woken only what its own entry needed: the network card, not the disks. The card
+    /// and what it hangs on are left alone, because drivers of the firmware that meet iPXE's there take its network away.
+    fn wake_disks(&self) {
+        for handle in self.handles(None) {
+            let Some(path) = self.device_path(*handle) else { continue };
+            let mut cards = self.handles(Some(&SIMPLE_NETWORK)).iter().filter_map(|card| self.device_path(*card));
+            if !cards.any(|card| card.starts_with(path)) && !nodes(path).any(|node| node.is(MAC_ADDRESS)) {
+                self.connect(*handle);
+            }
+        }
+    }
+
     /// The boot entries, in the order of `BootOrder` (3.1.1).
     fn start_an_entry(&self) -> bool {
         let mut order = [0; 512];
@@ -292,6 +301,7 @@ struct Guid(u32, u16, u16, [u8; 8]);
 const GLOBAL_VARIABLE: Guid = Guid(0x8be4df61, 0x93ca, 0x11d2, [0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c]);
 const DEVICE_PATH: Guid = Guid(0x09576e91, 0x6d3f, 0x11d2, [0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b]);
 const LOADED_IMAGE: Guid = Guid(0x5b1b31a1, 0x9562, 0x11d2, [0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b]);
+const SIMPLE_NETWORK: Guid = Guid(0xa19832b9, 0xac25, 0x11d3, [0x9a, 0x2d, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d]);
 const SIMPLE_FILE_SYSTEM: Guid = Guid(0x964e5b22, 0x6459, 0x11d2, [0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b]);
 
 /// The firmware's tables (4.3 to 4.5) as far as we need them; what is not called is only counted.

@@ -60,6 +60,11 @@ impl Scanner<'_> {
             if name.starts_with('.') || name.chars().any(char::is_control) {
                 continue;
             }
+            // iPXE, up to 2025 at least, asks over HTTP for `%FFFFFFC3%FFFFFFA9` where the name has an é.
+            if !name.is_ascii() {
+                self.scan.notes.push(format!("{}: iPXE cannot ask for this name; left out", join(folder, &name)));
+                continue;
+            }
             match item.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(name),
                 Ok(kind) if kind.is_file() || (kind.is_symlink() && self.leads_inside(&item.path())) => {
@@ -299,6 +304,13 @@ mod tests {
         let scan = scan(root.path());
         assert_eq!(scan.menu.entries.len(), MOST_ENTRIES);
         assert_eq!(scan.notes.len(), 1);
+    }
+
+    #[test]
+    fn a_name_that_ipxe_cannot_ask_for_is_left_out() {
+        let scan = scan(folder(&[("caf\u{e9}/a.ipxe", b""), ("$b c&.ipxe", b"")]).path());
+        assert_eq!(scan.notes, ["caf\u{e9}: iPXE cannot ask for this name; left out"]);
+        assert_eq!(scan.menu.entries, [Entry::Script { title: "$b c&".into(), path: "$b c&.ipxe".into() }]);
     }
 
     #[test]
