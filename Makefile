@@ -30,7 +30,7 @@ run: build
 # The program that starts a local disk under UEFI wants a target that rustup may have to fetch; without it the menu makes
 # do with what iPXE itself can.
 targets:
-	@timeout 120 rustup target add x86_64-unknown-uefi aarch64-unknown-uefi >/dev/null 2>&1 || true
+	@for target in x86_64-unknown-uefi aarch64-unknown-uefi; do timeout 120 rustup target add $$target >/dev/null 2>&1; done; true
 
 build: targets
 	$(CARGO) build --release --locked --package proxydhcpd
