@@ -7,10 +7,10 @@ pub mod tftp;
 
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
-use crate::config::{self, Loaded};
+use crate::config::{self, ConfigError, Loaded, Settings};
 use crate::net::link::{self, Filter};
 use crate::net::udp::{Change, Polite};
-use crate::site::Site;
+use crate::site::{Open, Site};
 use crate::state::State;
 use crate::systemd;
 use doors::Doors;
@@ -120,7 +120,11 @@ impl Server {
         let mut relayed = (!self.loaded.settings.proxy_only).then(|| Polite::new(Port::Dhcp.number()));
         let mut look = tokio::time::interval(HOUSEKEEPING);
         let mut alive = tokio::time::interval(systemd::watchdog().unwrap_or(Duration::from_secs(3600)));
-        say_changes(&[], &self.state.links.load());
+        self.look_around(relayed.as_mut());
+        match &self.state.links.load()[..] {
+            [] => tracing::info!("{}", self.status()),
+            links => say_changes(&[], links),
+        }
         ready()?;
         systemd::ready(&self.status());
         loop {
@@ -140,7 +144,7 @@ impl Server {
                     }
                 }
             }
-            self.reload();
+            self.reload().await;
         }
     }
 
@@ -168,10 +172,14 @@ impl Server {
     }
 
     /// As a whole, or not at all.
-    fn reload(&mut self) {
+    async fn reload(&mut self) {
         systemd::reloading();
-        match self.reloaded() {
+        let (flags, settings, open) = (self.flags.clone(), self.loaded.settings.clone(), self.doors.open);
+        // A large boot folder takes its time, and machines are served meanwhile.
+        let read = tokio::task::spawn_blocking(move || read_again(&flags, &settings, open)).await;
+        match read.unwrap_or_else(|error| Err(vec![error.to_string()])) {
             Ok((loaded, filter, site)) => {
+                loaded.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
                 site.say();
                 self.state.site.store(Arc::new(site));
                 (self.loaded, self.filter) = (loaded, filter);
@@ -185,18 +193,6 @@ impl Server {
         systemd::ready(&self.status());
     }
 
-    fn reloaded(&self) -> Result<(Loaded, Filter, Site), Vec<String>> {
-        let say = |error: config::ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
-        let loaded = config::load(&self.flags).map_err(say)?;
-        let filter = doors::filter(&loaded).map_err(say)?;
-        if let Some(changed) = doors::needs_restart(&self.loaded.settings, &loaded.settings) {
-            return Err(vec![format!("a change of {changed} needs a restart")]);
-        }
-        let site = Site::build(&loaded, self.doors.open).map_err(|error| vec![error.to_string()])?;
-        loaded.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-        Ok((loaded, filter, site))
-    }
-
     fn status(&self) -> String {
         let links = self.state.links.load();
         let named: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
@@ -205,6 +201,18 @@ impl Server {
             _ => format!("serving {}", named.join(", ")),
         }
     }
+}
+
+/// What a reload takes over, or all that is wrong with it.
+fn read_again(flags: &Flags, before: &Settings, open: Open) -> Result<(Loaded, Filter, Site), Vec<String>> {
+    let say = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
+    let loaded = config::load(flags).map_err(say)?;
+    let filter = doors::filter(&loaded).map_err(say)?;
+    if let Some(changed) = doors::needs_restart(before, &loaded.settings) {
+        return Err(vec![format!("a change of {changed} needs a restart")]);
+    }
+    let site = Site::build(&loaded, open).map_err(|error| vec![error.to_string()])?;
+    Ok((loaded, filter, site))
 }
 
 /// Each HTTP connection is a descriptor, and each transfer one or two more.
