@@ -209,7 +209,7 @@ impl Arch {
 
     /// UEFI firmware, whatever its transport: it wants the redirect shape, a BIOS ROM the direct one.
     pub fn is_efi(self) -> bool {
-        matches!(self.row().map(|row| row.program), Some(Program::Efi(_)))
+        self.base().row().is_some_and(|row| row.id.starts_with("uefi-"))
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Arrival<'a> {
     /// The networks that we serve, and which of them it came by.
     pub links: &'a [Link],
     pub link: usize,
+    /// It came to an address of that link by another way: a tunnel, a network that nobody boots on. Only what crosses
+    /// networks can, a relay's request or one to the boot server.
+    pub foreign: bool,
     /// Milliseconds of any clock that does not go back.
     pub now: u64,
 }

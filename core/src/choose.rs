@@ -17,7 +17,7 @@ pub const SCRIPT: &str = "boot.ipxe";
 pub struct Boot {
     /// A name on the TFTP server, or an absolute URL.
     pub file: String,
-    /// siaddr: the TFTP server. Never 0: iPXE would go to 4011 and shim has no other source.
+    /// siaddr: the TFTP server. With 0 iPXE would go to 4011, and shim has no other source.
     pub server: Ipv4Addr,
     pub why: Why,
 }

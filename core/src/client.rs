@@ -112,12 +112,19 @@ impl Client {
         if !heard {
             return Err(NotOurs::Message(port, kind));
         }
-        let (arch, arch_from) = architecture(message, class, &vendor_class)?;
+        let stage = stage(message, port, &vendor_class, ipxe_words);
+        let (arch, arch_from) = match architecture(message, class, &vendor_class) {
+            // A script suits every architecture, also one that nobody has assigned yet (iPXE on s390x says 65535).
+            Err(NotOurs::UnknownArchitecture(arch)) if matches!(stage, Stage::Ipxe(_)) && arch.0 != 255 => {
+                (arch, ArchFrom::Option93(0))
+            }
+            found => found?,
+        };
         let hardware = Hardware::of(&message.header);
         let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
         Ok(Client {
             raspberry_pi: is_raspberry_pi(arch, &hardware, machine.as_ref()),
-            stage: stage(message, port, &vendor_class, ipxe_words),
+            stage,
             relay: Relay::of(message),
             ciaddr: message.header.ciaddr,
             message: kind,

@@ -10,8 +10,10 @@ const RELAYED_OFFER_COUNTS: u64 = 10 * 60 * 1000;
 /// Protocol note section 9: 8 at once, then 2 a second. A boot needs four packets.
 const CLIENT_BURST: u32 = 8;
 const CLIENT_RATE: u32 = 2;
-/// Machines and sources remembered; at 64 octets each a table takes half a megabyte.
+/// Machines and sources whose rate is known; a lost one may ask a little more. Half a megabyte a table.
 const CAPACITY: usize = 8192;
+/// Two keys for each machine that may come to 4011 from behind a relay, tens of thousands of them: 2.5 megabytes.
+const RELAYED_CAPACITY: usize = 65536;
 
 #[derive(Debug)]
 pub struct Memory {
@@ -36,7 +38,7 @@ impl Memory {
     /// `seed`: anything that nobody outside can guess.
     pub fn new(seed: u64) -> Self {
         Memory {
-            relayed: Recent::new(CAPACITY, seed),
+            relayed: Recent::new(RELAYED_CAPACITY, seed),
             clients: Recent::new(CAPACITY, seed.rotate_left(16)),
             sources: Recent::new(CAPACITY, seed.rotate_left(32)),
             links: Recent::new(64, seed.rotate_left(48)),

@@ -9,6 +9,9 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 
 const CLIENT_PORT: u16 = 68;
 
+/// Ports to which an answer could do harm: none at all, echo, chargen, DNS, a DHCP server.
+pub const HARMFUL_PORTS: [u16; 5] = [0, 7, 19, 53, 67];
+
 /// The addresses of one reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Destination {
@@ -32,6 +35,8 @@ pub enum Refused {
     Ciaddr { ciaddr: Ipv4Addr, source: Ipv4Addr },
     /// 4011 from a network that we do not serve, and no OFFER went there through a relay.
     Unserved(Ipv4Addr),
+    /// It came by an interface that we do not serve, and no relay stands between us and the client.
+    ForeignLink,
     /// giaddr is no unicast address, or is our own.
     Giaddr(Ipv4Addr),
     /// The plan lists relays, and this is none of them.
@@ -75,14 +80,21 @@ pub fn route(
 fn dhcp(plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(SocketAddrV4, Option<u32>), Refused> {
     if let Some(relay) = client.relay {
         let giaddr = relay.giaddr;
-        if giaddr.is_broadcast() || giaddr.is_multicast() || giaddr.is_loopback() || arrival.is_ours(giaddr) {
+        if !is_unicast(giaddr) || arrival.is_broadcast(giaddr) || arrival.is_ours(giaddr) {
             return Err(Refused::Giaddr(giaddr));
         }
         if !plan.relays.is_empty() && !plan.relays.contains(&giaddr) {
             return Err(Refused::RelayNotListed(giaddr));
         }
+        // A relay that names its port may name 67.
         let port = if relay.source_port { arrival.from.port() } else { Port::Dhcp.number() };
+        if port != Port::Dhcp.number() && HARMFUL_PORTS.contains(&port) {
+            return Err(Refused::SourcePort(port));
+        }
         return Ok((SocketAddrV4::new(giaddr, port), None));
+    }
+    if arrival.foreign {
+        return Err(Refused::ForeignLink);
     }
     let source = *arrival.from.ip();
     match client.ciaddr {
@@ -98,8 +110,7 @@ fn boot_server(arrival: &Arrival<'_>, client: &Client, heard: impl FnOnce() -> b
     if source.is_unspecified() || arrival.is_broadcast(source) {
         return Err(Refused::Source(source));
     }
-    // Echo, discard, DNS, our own 67, and no port at all.
-    if matches!(port, 0 | 7 | 19 | 53 | 67) {
+    if HARMFUL_PORTS.contains(&port) {
         return Err(Refused::SourcePort(port));
     }
     if !client.ciaddr.is_unspecified() && client.ciaddr != source {
@@ -108,6 +119,11 @@ fn boot_server(arrival: &Arrival<'_>, client: &Client, heard: impl FnOnce() -> b
     let on_link = arrival.reaches(source);
     let behind_relay = || !client.ciaddr.is_unspecified() && heard();
     if on_link || behind_relay() { Ok(()) } else { Err(Refused::Unserved(source)) }
+}
+
+/// Not this network (0/8), this host, a group, or what nobody may have (240/4).
+fn is_unicast(address: Ipv4Addr) -> bool {
+    (1..224).contains(&address.octets()[0]) && !address.is_loopback()
 }
 
 impl Refused {
@@ -119,6 +135,7 @@ impl Refused {
             Self::SourcePort(_) => "refused:source-port",
             Self::Ciaddr { .. } => "refused:ciaddr",
             Self::Unserved(_) => "refused:unserved-network",
+            Self::ForeignLink => "refused:foreign-link",
             Self::Giaddr(_) => "refused:giaddr",
             Self::RelayNotListed(_) => "refused:relay-not-listed",
             Self::TooManyFromClient => "refused:too-many-from-client",
@@ -141,6 +158,7 @@ impl fmt::Display for Refused {
             Self::Unserved(source) => {
                 write!(f, "{source} is in no network that we serve, and no offer went there through a relay")
             }
+            Self::ForeignLink => f.write_str("it came by an interface that we do not serve"),
             Self::Giaddr(giaddr) => write!(f, "giaddr {giaddr} is no relay's address"),
             Self::RelayNotListed(giaddr) => write!(f, "relay {giaddr} is not among those that may ask"),
             Self::TooManyFromClient => f.write_str("more than this machine may ask (8 at once, 2 a second)"),

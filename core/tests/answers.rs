@@ -3,9 +3,9 @@
 mod common;
 
 use common::{HERE, Packet, ask, ask_again, mac, plan};
-use proxydhcpd_core::answer::{Response, Silence, Verdict};
+use proxydhcpd_core::answer::{Replies, Response, Silence, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::client::Stage;
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
@@ -72,6 +72,15 @@ fn an_http_client_without_architecture_and_an_unassigned_code_are_not_ours() {
     assert_eq!(silence(on_67(&plan(), &packet)), "not-ours:no-architecture");
     let uboot = Packet::discover().set(93, &[0, 255]).set(60, b"PXEClient");
     assert_eq!(silence(on_67(&plan(), &uboot)), "not-ours:unknown-architecture");
+    assert_eq!(silence(on_67(&plan(), &uboot.set(77, b"iPXE"))), "not-ours:unknown-architecture");
+}
+
+#[test]
+fn an_ipxe_of_an_architecture_that_nobody_has_assigned_gets_the_script_all_the_same() {
+    let s390x = Packet::discover().set(93, &[0xff, 0xff]).set(60, b"PXEClient:Arch:65535:UNDI:003010");
+    assert_eq!(silence(on_67(&plan(), &s390x)), "not-ours:unknown-architecture");
+    let verdict = on_67(&plan(), &Packet::discover().set(93, &[0xff, 0xff]).set(60, b"PXEClient").set(175, WITH_HTTP));
+    assert_eq!(response(verdict).boot.file, "http://192.0.2.10:8080/boot.ipxe");
 }
 
 #[test]
@@ -311,10 +320,39 @@ fn a_relay_is_answered_at_giaddr_and_only_if_it_may_ask() {
     assert_eq!(response(relayed(&plan(), &packet)).to.to.to_string(), "198.51.100.1:67", "never the source");
     let other = Plan { relays: vec![Ipv4Addr::new(198, 51, 100, 2)], ..plan() };
     assert_eq!(silence(relayed(&other, &packet)), "refused:relay-not-listed");
-    for giaddr in [[255, 255, 255, 255], [224, 0, 0, 1], [127, 0, 0, 1], [192, 0, 2, 10]] {
+    for giaddr in
+        [[255; 4], [192, 0, 2, 255], [240, 0, 0, 1], [224, 0, 0, 1], [127, 0, 0, 1], [0, 0, 0, 1], [192, 0, 2, 10]]
+    {
         packet.header.giaddr = giaddr.into();
-        assert_eq!(silence(relayed(&plan(), &packet)), "refused:giaddr");
+        assert_eq!(silence(relayed(&plan(), &packet)), "refused:giaddr", "{giaddr:?}");
     }
+}
+
+#[test]
+fn a_relay_that_names_its_port_is_answered_there_unless_it_could_do_harm() {
+    let mut packet = Packet::discover().set(82, &[19, 0]);
+    packet.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
+    let octets = packet.octets();
+    let from = |port| ask(&plan(), &octets, Port::Dhcp, &format!("198.51.100.1:{port}"), "192.0.2.10").0.verdict;
+    assert_eq!(response(from(6767)).to.to.to_string(), "198.51.100.1:6767");
+    response(from(67));
+    assert_eq!(silence(from(53)), "refused:source-port");
+}
+
+#[test]
+fn what_comes_by_an_interface_that_we_do_not_serve_is_answered_only_where_networks_are_crossed() {
+    let foreign = |packet: &Packet, port, from: &str| {
+        let links = common::links();
+        let octets = packet.octets();
+        let (from, to) = (from.parse().unwrap(), HERE);
+        let arrival = Arrival { datagram: &octets, port, from, to, links: &links, link: 0, foreign: true, now: 0 };
+        answer(&plan(), &mut Memory::new(1), &arrival, &mut Replies::default()).verdict
+    };
+    let mut packet = Packet::discover();
+    assert_eq!(silence(foreign(&packet, Port::Dhcp, "0.0.0.0:68")), "refused:foreign-link");
+    packet.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
+    response(foreign(&packet, Port::Dhcp, "198.51.100.1:67"));
+    response(foreign(&Packet::request_4011(), Port::BootServer, TO_4011.0));
 }
 
 #[test]
@@ -359,6 +397,33 @@ fn a_boot_storm_behind_one_relay_is_answered_whole_unless_the_operator_caps_it()
     };
     assert_eq!(storm(&plan()), 2000);
     assert_eq!(storm(&Plan { most_per_second: Some(200), ..plan() }), 200);
+}
+
+#[test]
+fn a_storm_behind_a_relay_is_remembered_until_the_machines_come_to_4011() {
+    let mut memory = Memory::new(1);
+    let machine = |number: u16, packet: Packet| {
+        let [high, low] = number.to_be_bytes();
+        let id = [0, high, low, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14];
+        let mut packet = packet.set(97, &id);
+        packet.header.chaddr = mac([2, 0, 0, 1, high, low]);
+        packet
+    };
+    for number in 0..8000 {
+        let mut discover = machine(number, Packet::discover());
+        discover.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
+        ask_again(&plan(), &mut memory, &discover.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10", 0);
+    }
+    let served = (0..8000u16).filter(|&number| {
+        let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 1)) + u32::from(number));
+        let mut request = machine(number, Packet::request_4011());
+        request.header.ciaddr = address;
+        let from = format!("{address}:4011");
+        let octets = request.octets();
+        let asked = ask_again(&plan(), &mut memory, &octets, Port::BootServer, &from, "192.0.2.10", 5_000);
+        matches!(asked.0.verdict, Verdict::Respond(_))
+    });
+    assert_eq!(served.count(), 8000);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fuzz_target!(|input: (bool, [u8; 4], u16, &[u8])| {
     };
     let (port, to) = if on_4011 { (Port::BootServer, here) } else { (Port::Dhcp, Ipv4Addr::BROADCAST) };
     let from = SocketAddrV4::new(source.into(), source_port);
-    let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, now: 0 };
+    let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, foreign: false, now: 0 };
     let mut replies = Replies::default();
     let answer = answer(&plan, &mut Memory::new(0), &arrival, &mut replies);
     let Verdict::Respond(response) = answer.verdict else {

@@ -53,7 +53,8 @@ pub fn ask_again(
 ) -> (Answer, Vec<(Vec<u8>, Destination)>) {
     let links = links();
     let from: SocketAddrV4 = from.parse().unwrap();
-    let arrival = Arrival { datagram, port, from, to: to.parse().unwrap(), links: &links, link: 0, now };
+    let arrival =
+        Arrival { datagram, port, from, to: to.parse().unwrap(), links: &links, link: 0, foreign: false, now };
     let mut replies = Replies::default();
     let answer = answer(plan, memory, &arrival, &mut replies);
     let sent = replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();

@@ -3,6 +3,7 @@
 use super::image::{self, Image};
 use proxydhcpd_core::arch::{Arch, Row, TABLE};
 use proxydhcpd_core::plan::Loader;
+use proxydhcpd_core::shape::LONGEST_FILE;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -19,9 +20,6 @@ pub const PLACES: &[&str] = &[
     // Arch: ipxe.efi.
     "/usr/share/ipxe/x86_64",
 ];
-
-/// RFC 2132 9.3, option 67, and the `file` field of the header less its last zero: the shorter of both.
-const LONGEST_NAME: usize = 127;
 
 #[derive(Debug, Default)]
 pub struct Found {
@@ -90,7 +88,7 @@ fn offer(
     let means_another = taken.values().any(|other| other.name == own && other.path.as_deref() != Some(path))
         || (relative.is_none() && boot_folder.join(own).symlink_metadata().is_ok());
     let name = if means_another { format!("{}/{own}", row.id) } else { own.to_owned() };
-    (name.len() <= LONGEST_NAME).then(|| Loader { name, path: Some(path.to_owned()) })
+    (name.len() <= LONGEST_FILE).then(|| Loader { name, path: Some(path.to_owned()) })
 }
 
 #[cfg(test)]

@@ -132,7 +132,8 @@ fn ask(visit: &Visit, plan: &Plan, links: &[Link]) -> (Answer, Option<Vec<u8>>) 
     if let Some(client) = client.filter(|_| *relayed) {
         memory.note_relayed_offer(&client, 0);
     }
-    let arrival = Arrival { datagram: octets, port: *port, from: *from, to: *to, links, link: *link, now: 0 };
+    let arrival =
+        Arrival { datagram: octets, port: *port, from: *from, to: *to, links, link: *link, foreign: false, now: 0 };
     let mut replies = Replies::default();
     let answer = answer(plan, &mut memory, &arrival, &mut replies);
     let reply = replies.iter().next().map(|(octets, _)| octets.to_vec());

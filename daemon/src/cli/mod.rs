@@ -75,7 +75,7 @@ pub struct Cli {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// Say more: -v tells why machines are not answered, -vv every step
+    /// Say more: -v tells why machines are not answered, and of every file that is fetched
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "log_level")]
     pub verbose: u8,
 

@@ -15,7 +15,7 @@ pub struct Addresses {
 /// Where to serve, once the addresses have been held against the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Served {
-    /// By name. Empty: all but loopback.
+    /// By name. Empty: all on which machines can boot.
     pub interfaces: Vec<String>,
     /// The server identifier; `None`: each interface's own address.
     pub address: Option<Ipv4Addr>,

@@ -19,7 +19,7 @@ pub struct Flags {
     #[arg(short, long, global = true)]
     pub proxy_only: bool,
 
-    /// Serve on this interface; may be given several times [default: all but loopback]
+    /// Serve on this interface; may be given several times [default: all on which machines can boot]
     #[arg(short, long = "interface", global = true, value_name = "NAME")]
     pub interfaces: Vec<String>,
 
@@ -47,7 +47,7 @@ pub struct Flags {
     #[arg(long, global = true, conflicts_with = "tftp_ports")]
     pub tftp_single_port: bool,
 
-    /// TFTP transfers at a time, of all machines together [default: no limit]
+    /// TFTP transfers at a time, of all machines together [default: as many as memory is set aside for, 4096]
     #[arg(long, global = true, value_name = "N")]
     pub max_transfers: Option<NonZeroUsize>,
 

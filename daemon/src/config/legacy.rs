@@ -6,6 +6,7 @@ use crate::config::ini::{self, Ini, Item, Section};
 use crate::probable::probable;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
+use proxydhcpd_core::shape::{LONGEST_FILE, LONGEST_URL};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -41,11 +42,11 @@ pub fn read(source: &Source) -> Result<(Legacy, Vec<Diagnostic>), Vec<Diagnostic
 }
 
 impl Routing {
-    /// Puts itself into a plan in place of whatever we would choose ourselves. The file knows no HTTP boot: `http` goes,
-    /// so that HTTP clients stay unanswered as they were.
+    /// Puts itself into a plan in place of whatever we would choose ourselves. The file knows no HTTP boot: such
+    /// clients stay unanswered as they were.
     pub fn apply(&self, plan: &mut Plan) {
         plan.tftp = Some(Tftp::At(self.tftpd));
-        plan.http = None;
+        plan.http_clients = false;
         plan.loaders = self.loaders.clone();
         plan.any_other = self.any_other.clone();
         plan.ipxe = self.ipxe.clone();
@@ -100,11 +101,6 @@ const BOOTSTRAPS: [(&str, Arch, Option<&str>); 7] = [
     ("riscv64_bootstrap", Arch(27), None),
     ("loongarch64_bootstrap", Arch(39), None),
 ];
-
-/// The `file` field has 128 octets, of which the last is NUL.
-const LONGEST_NAME: usize = 127;
-/// Option 67 holds 255 octets, of which the last is NUL.
-const LONGEST_URL: usize = 254;
 
 struct Reader<'a> {
     source: &'a Source,
@@ -231,7 +227,7 @@ impl Reader<'_> {
     }
 
     fn loader(&mut self, section: &'static str, key: &'static str, default: Option<&str>) -> Option<Loader> {
-        let name = self.name(section, key, LONGEST_NAME).or(default.map(str::to_owned))?;
+        let name = self.name(section, key, LONGEST_FILE).or(default.map(str::to_owned))?;
         Some(Loader { name, path: None })
     }
 

@@ -29,7 +29,7 @@ pub const DEFAULT_BOOT_DIR: &str = "/var/lib/proxydhcpd/boot";
 pub struct Settings {
     /// Only port 4011: port 67 belongs to a DHCP server on this host.
     pub proxy_only: bool,
-    /// Interfaces to serve, by name. Empty: all but loopback.
+    /// Interfaces to serve, by name. Empty: all on which machines can boot.
     pub interfaces: Vec<String>,
     pub boot_dir: PathBuf,
     pub http: Http,

@@ -53,7 +53,8 @@ fn answer_batch(socket: &UdpSocket, port: Port, state: &State, batch: &Batch, ou
                 continue;
             }
             let Datagram { payload, from, to, .. } = datagram;
-            let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, now };
+            let arrival =
+                Arrival { datagram: payload, port, from, to, links: &links, link, foreign: came_by.is_none(), now };
             let answer = answer(&site.plan, &mut memory, &arrival, &mut out.replies);
             for (octets, to) in out.replies.iter() {
                 out.sending.push(octets, to.to, *to.from.ip(), to.link);

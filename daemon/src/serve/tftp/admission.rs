@@ -2,10 +2,8 @@
 
 use super::Dropped;
 use proxydhcpd_core::link::Link;
+use proxydhcpd_core::route::HARMFUL_PORTS;
 use std::net::{IpAddr, SocketAddr};
-
-/// Ports whose services answer whatever they get, or are no client's: none, echo, chargen, DNS, DHCP.
-const FORBIDDEN_PORTS: [u16; 5] = [0, 7, 19, 53, 67];
 
 /// A source that a client can have. What comes from our own addresses is a forgery or a loop, unless we serve the
 /// loopback link itself.
@@ -21,7 +19,7 @@ pub fn check_source(client: SocketAddr, link: &Link) -> Result<(), Dropped> {
     };
     if unfit {
         Err(Dropped::Source)
-    } else if FORBIDDEN_PORTS.contains(&client.port()) {
+    } else if HARMFUL_PORTS.contains(&client.port()) {
         Err(Dropped::SourcePort)
     } else {
         Ok(())
