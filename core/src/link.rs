@@ -56,6 +56,13 @@ impl Link {
     }
 }
 
+/// The link that a datagram belongs to: the one it came by, else the one whose address it was sent to, for what crosses
+/// networks may come by a tunnel that nobody boots on. True: by such another way.
+pub fn of_datagram(links: &[Link], index: u32, to: Ipv4Addr) -> Option<(usize, bool)> {
+    let came_by = links.iter().position(|link| link.index == index);
+    came_by.map(|link| (link, false)).or_else(|| Some((links.iter().position(|link| link.owns(to))?, true)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

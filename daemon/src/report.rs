@@ -4,34 +4,40 @@
 use crate::journal::{Admit, Journal};
 use crate::site::Site;
 use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
-use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::Nothing;
 use proxydhcpd_core::client::{Client, Hardware};
-use proxydhcpd_core::recent::Recent;
+use proxydhcpd_core::recent::{Bucket, Recent};
+use std::fmt::Display;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub struct Report {
-    journal: Journal<(Hardware, Outcome)>,
+    /// By machine and a hash of what was said: another stage of its boot, or another file, is worth another line.
+    journal: Journal<(Hardware, u64)>,
     /// Machines that were warned of.
     warned: Recent<[u8; 17], ()>,
+    /// Warnings of machines that nothing here can boot: some at once, then one a second.
+    warnings: Bucket,
+    troubled: Option<Instant>,
     hasher: RandomState,
     started: Instant,
 }
 
-/// What makes another line worth while: the machine is at another stage of its boot, or gets another file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Outcome {
-    /// With a hash of what was said.
-    Answered(u64),
-    NoLoader(Arch),
-}
+const WARNINGS_AT_ONCE: u32 = 50;
+const ONE_MINUTE: Duration = Duration::from_secs(60);
 
 impl Report {
     pub fn new(now: Instant) -> Self {
         let hasher = RandomState::new();
-        Report { journal: Journal::new(now), warned: Recent::new(4096, hasher.hash_one(0)), hasher, started: now }
+        Report {
+            journal: Journal::new(now),
+            warned: Recent::new(4096, hasher.hash_one(0)),
+            warnings: Bucket::full(WARNINGS_AT_ONCE, 0),
+            troubled: None,
+            hasher,
+            started: now,
+        }
     }
 
     /// `link` is the interface that the packet came by.
@@ -41,11 +47,14 @@ impl Report {
             (Verdict::Silent(silence), Some(client)) => {
                 self.journal.silent(silence.label());
                 match silence {
-                    Silence::Nothing(Nothing::NoLoader(arch)) => self.no_loader(site, link, client, *arch, now),
+                    Silence::Nothing(Nothing::NoLoader(_)) => self.no_loader(site, link, client, now),
                     _ => tracing::debug!("{} ({client}) on {link} is not answered: {silence}", client.hardware),
                 }
             }
-            (Verdict::Silent(silence), None) => self.silence(silence.label()),
+            (Verdict::Silent(silence), None) => {
+                self.silence(silence.label());
+                tracing::debug!("a packet on {link} is not answered: {silence}");
+            }
             (Verdict::Respond(_), None) => {}
         }
     }
@@ -53,6 +62,15 @@ impl Report {
     /// A packet that was not even looked into.
     pub fn silence(&mut self, reason: &'static str) {
         self.journal.silent(reason);
+    }
+
+    /// Something failed while a file was sent. Whoever can send a packet can cause it, so one line a minute says it.
+    pub fn trouble(&mut self, what: impl Display, now: Instant) {
+        self.silence("file:trouble");
+        if self.troubled.is_none_or(|at| now.duration_since(at) >= ONE_MINUTE) {
+            self.troubled = Some(now);
+            tracing::warn!("{what} (further ones are only counted for a minute)");
+        }
     }
 
     /// To be called now and then: what was held back is summed up.
@@ -70,7 +88,7 @@ impl Report {
 
     fn answered(&mut self, link: &str, client: &Client, response: &Response, now: Instant) {
         let said = self.hasher.hash_one((u8::from(response.kind), &response.boot.file));
-        if self.journal.admit((client.hardware, Outcome::Answered(said)), now) == Admit::Counted {
+        if self.journal.admit((client.hardware, said), now) == Admit::Counted {
             return;
         }
         let Response { kind, shape, boot, .. } = response;
@@ -88,15 +106,15 @@ impl Report {
         );
     }
 
-    fn no_loader(&mut self, site: &Site, link: &str, client: &Client, arch: Arch, now: Instant) {
+    fn no_loader(&mut self, site: &Site, link: &str, client: &Client, now: Instant) {
         let mut machine = [0; 17];
         machine[0] = client.hardware.hlen;
         machine[1..].copy_from_slice(&client.hardware.octets);
-        let known = self.warned.get(machine).is_some();
-        if known || self.journal.admit((client.hardware, Outcome::NoLoader(arch)), now) == Admit::Counted {
+        let milliseconds = now.duration_since(self.started).as_millis() as u64;
+        if self.warned.get(machine).is_some() || !self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds) {
             return;
         }
-        self.warned.update(machine, now.duration_since(self.started).as_millis() as u64, (), |()| ());
+        self.warned.update(machine, milliseconds, (), |()| ());
         tracing::warn!(
             MAC = %client.hardware,
             FIRMWARE = %client,

@@ -46,7 +46,7 @@ impl Site {
     /// Looks for loaders and into the boot folder, now.
     pub fn build(loaded: &Loaded, open: Open) -> Result<Site, NoFolder> {
         let settings = &loaded.settings;
-        let folder = match Folder::at(&settings.boot_dir, true) {
+        let folder = match Folder::at(&settings.boot_dir, settings.ignore_case) {
             Ok(folder) => Some(folder),
             // Nobody has to make the default folder before there is something to put into it.
             Err(error)

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::memory::Memory;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -18,6 +19,7 @@ pub struct State {
     memory: Mutex<Memory>,
     report: Mutex<Report>,
     started: Instant,
+    stopping: AtomicBool,
 }
 
 impl State {
@@ -30,7 +32,17 @@ impl State {
             memory: Mutex::new(Memory::new(RandomState::new().hash_one(0))),
             report: Mutex::new(Report::new(started)),
             started,
+            stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Nothing more is offered from now on.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// Milliseconds since the start.

@@ -110,8 +110,55 @@ fn a_change_that_needs_new_ports_is_refused_as_a_whole() {
     let more = fs::read_to_string(&config).unwrap() + "[http]\nport = 8081\n";
     fs::write(&config, more).unwrap();
     server.signal(Signal::SIGHUP);
-    server.wait_for_line("a change of http needs a restart");
+    server.wait_for_line("a change of HTTP needs a restart");
     assert!(server.is_running());
+}
+
+#[test]
+fn files_are_served_only_where_machines_are_and_to_whoever_was_offered_them() {
+    let (host, machine) = one_network();
+    let elsewhere = Host::new();
+    host.cable("eth1", &elsewhere, "eth0");
+    host.run("ip address add 198.51.100.10/24 dev eth1");
+    elsewhere.run("ip address add 198.51.100.7/24 dev eth0\nip route add 192.0.2.0/24 via 198.51.100.10");
+    let server = Server::start(&host, &["--boot-dir", "BOOT", "-i", "eth0"]);
+    server.wait_for_line("ready");
+    let fetch = |from: &Host, url: &str| {
+        let arguments = ["--silent", "--fail", "--max-time", "3", "--output", "/dev/null", url];
+        from.on(|| Command::new("curl").args(arguments).status().expect("curl is missing: run e2e/setup").success())
+    };
+    for (from, address, served) in [
+        (&machine, "192.0.2.10", true),
+        // By an interface that is not served, to an address that is: a machine behind a router.
+        (&elsewhere, "192.0.2.10", true),
+        (&elsewhere, "198.51.100.10", false),
+    ] {
+        assert_eq!(fetch(from, &format!("http://{address}:8080/ipxe.efi")), served, "HTTP at {address}");
+        assert_eq!(fetch(from, &format!("tftp://{address}/ipxe.efi")), served, "TFTP at {address}");
+    }
+}
+
+#[test]
+fn an_old_file_whose_tftpd_is_another_address_of_ours_makes_us_serve_its_files() {
+    let (host, machine) = one_network();
+    host.run("ip address add 192.0.2.11/24 dev eth0");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxy.ini");
+    fs::write(&file, old_file("listen_address = 192.0.2.10").replace("192.0.2.99", "192.0.2.11")).unwrap();
+    let server = Server::start(&host, &["-c", file.to_str().unwrap(), "--boot-dir", "BOOT"]);
+    server.wait_for_line("ready");
+    assert!(server.log().contains("TFTP on port 69, HTTP on port 8080"), "{}", server.log());
+    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    let url = "tftp://192.0.2.11/ipxe.efi";
+    let arguments = ["--silent", "--fail", "--max-time", "3", "--output", "/dev/null", url];
+    assert!(machine.on(|| Command::new("curl").args(arguments).status().unwrap().success()));
+    drop(server);
+
+    // Somebody else serves there: ours stay off, both of them.
+    let _other = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
+    let server = Server::start(&host, &["-c", file.to_str().unwrap(), "--boot-dir", "BOOT"]);
+    server.wait_for_line("ready");
+    assert!(server.log().contains("our own TFTP and HTTP are off"), "{}", server.log());
 }
 
 #[test]

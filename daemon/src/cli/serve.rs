@@ -32,12 +32,13 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
     };
     log::start(if serve.detached { Reader::Background } else { Reader::Starter }, output.filter());
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    let filter = match doors::filter(&loaded) {
+    let all = doors::all_links();
+    let filter = match doors::filter(&loaded, &all) {
         Ok(filter) => filter,
         Err(error) => return refuse(&error),
     };
     let links = link::list(&filter).unwrap_or_default();
-    let doors = match Doors::open(&loaded.settings, &links) {
+    let doors = match Doors::open(&loaded.settings, &all) {
         Ok(doors) => doors,
         Err(error) => return fail(error),
     };

@@ -18,11 +18,12 @@ pub struct Setting {
 
 pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
     let loaded = config::load(flags)?;
-    let filter = doors::filter(&loaded)?;
+    let all = doors::all_links();
+    let filter = doors::filter(&loaded, &all)?;
     let links = link::list(&filter).unwrap_or_default();
     let open = Open {
-        tftp: loaded.settings.tftp.enabled.on(&links),
-        http: loaded.settings.http.enabled.on(&links).then_some(loaded.settings.http.port),
+        tftp: loaded.settings.tftp.enabled.on(&all),
+        http: loaded.settings.http.enabled.on(&all).then_some(loaded.settings.http.port),
         boot_server: true,
     };
     let site = Site::build(&loaded, open).map_err(|error| ConfigError(vec![Diagnostic::error(error.to_string())]))?;

@@ -27,6 +27,10 @@ pub struct Flags {
     #[arg(short, long, global = true, value_name = "DIR")]
     pub boot_dir: Option<PathBuf>,
 
+    /// Find files of the boot folder whose names differ in case: Windows asks for `\Boot\BCD` and `\boot\bcd`
+    #[arg(long, global = true)]
+    pub ignore_case: bool,
+
     /// Port of the HTTP server [default: 8080]
     #[arg(long, global = true, value_name = "PORT", conflicts_with = "no_http")]
     pub http_port: Option<NonZeroU16>,
@@ -77,6 +81,7 @@ impl Flags {
 
     pub fn apply(&self, settings: &mut Settings) {
         settings.proxy_only |= self.proxy_only;
+        settings.ignore_case |= self.ignore_case;
         replace_list(&mut settings.interfaces, &self.interfaces);
         replace_list(&mut settings.relays, &self.relays);
         replace_list(&mut settings.user_classes, &self.user_classes);

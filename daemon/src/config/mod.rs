@@ -32,6 +32,8 @@ pub struct Settings {
     /// Interfaces to serve, by name. Empty: all on which machines can boot.
     pub interfaces: Vec<String>,
     pub boot_dir: PathBuf,
+    /// Find files of the boot folder whose names differ in case.
+    pub ignore_case: bool,
     pub http: Http,
     pub tftp: Tftp,
     /// Cap on a whole interface.
@@ -91,6 +93,7 @@ impl Default for Settings {
             proxy_only: false,
             interfaces: Vec::new(),
             boot_dir: PathBuf::from(DEFAULT_BOOT_DIR),
+            ignore_case: false,
             http: Http { enabled: Enabled::Yes, port: 8080 },
             tftp: Tftp { enabled: Enabled::Yes, ports: None, single_port: false, max_transfers: None },
             max_packets_per_second: None,

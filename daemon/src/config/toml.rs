@@ -25,9 +25,10 @@ pub fn read(source: &Source) -> Result<Settings, Vec<Diagnostic>> {
 }
 
 /// Every key, as it is written with its table.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "interfaces",
     "boot-dir",
+    "ignore-case",
     "dhcp.proxy-only",
     "dhcp.relays",
     "dhcp.user-classes",
@@ -78,6 +79,7 @@ impl Walk<'_> {
         let read = match key {
             "interfaces" => strings(value).map(|names| settings.interfaces = names),
             "boot-dir" => path(value).map(|dir| settings.boot_dir = dir),
+            "ignore-case" => switch(value).map(|on| settings.ignore_case = on),
             "dhcp.proxy-only" => switch(value).map(|on| settings.proxy_only = on),
             "dhcp.relays" => list(value, "addresses", |relay| parsed(relay, "an IPv4 address"))
                 .map(|relays| settings.relays = relays),

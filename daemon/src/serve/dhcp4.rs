@@ -5,6 +5,7 @@ use crate::net::sys::{Batch, Datagram, SendBatch};
 use crate::state::State;
 use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::link::of_datagram;
 use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
@@ -42,9 +43,7 @@ fn answer_batch(socket: &UdpSocket, port: Port, state: &State, batch: &Batch, ou
     {
         let mut memory = state.memory();
         for datagram in batch.iter() {
-            // A relayed request may come by a tunnel that nobody boots on, to an address that we serve.
-            let came_by = links.iter().position(|link| link.index == datagram.link);
-            let Some(link) = came_by.or_else(|| links.iter().position(|link| link.owns(datagram.to))) else {
+            let Some((link, foreign)) = of_datagram(&links, datagram.link, datagram.to) else {
                 out.silences.push("not-ours:unserved-interface");
                 continue;
             };
@@ -53,8 +52,7 @@ fn answer_batch(socket: &UdpSocket, port: Port, state: &State, batch: &Batch, ou
                 continue;
             }
             let Datagram { payload, from, to, .. } = datagram;
-            let arrival =
-                Arrival { datagram: payload, port, from, to, links: &links, link, foreign: came_by.is_none(), now };
+            let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, foreign, now };
             let answer = answer(&site.plan, &mut memory, &arrival, &mut out.replies);
             for (octets, to) in out.replies.iter() {
                 out.sending.push(octets, to.to, *to.from.ip(), to.link);

@@ -2,8 +2,7 @@
 //! follows, and the server goes on with what it has.
 
 use super::{http, tftp};
-use crate::config::{ConfigError, Loaded, Settings};
-use crate::log::Escaped;
+use crate::config::{ConfigError, Enabled, Loaded, Settings};
 use crate::net::busy::Busy;
 use crate::net::holder::Transport;
 use crate::net::link::{self, Filter};
@@ -30,7 +29,7 @@ pub struct Doors {
 pub struct NoDhcp;
 
 impl Doors {
-    /// Warnings go to the log.
+    /// Warnings go to the log. `links` are those that the machine has.
     pub fn open(settings: &Settings, links: &[Link]) -> Result<Doors, NoDhcp> {
         let mut dhcp = Vec::new();
         if !settings.proxy_only {
@@ -56,7 +55,10 @@ impl Doors {
         open.tftp = tftp.is_some();
 
         let port = settings.http.port;
-        let http = settings.http.enabled.on(links).then(|| http::bind(port));
+        // With an old file it is our TFTP that makes files ours to serve.
+        let wanted =
+            settings.http.enabled.on(links) && (open.tftp || !matches!(settings.http.enabled, Enabled::IfOurs(_)));
+        let http = wanted.then(|| http::bind(port));
         let http = http
             .and_then(|bound| had(bound.map_err(|error| busy(Transport::Tcp, port, error)), "scripts go over TFTP"));
         open.http = http.as_ref().map(|_| port);
@@ -84,23 +86,31 @@ impl Doors {
 }
 
 /// Which interfaces are served: asked of the configuration and of this machine. An old file's addresses must fit.
-pub fn filter(loaded: &Loaded) -> Result<Filter, ConfigError> {
-    let links = link::list(&Filter::default()).unwrap_or_else(|error| {
-        tracing::warn!("the network interfaces cannot be listed: {error}");
-        Vec::new()
-    });
-    let served = loaded.settle(&links)?;
+pub fn filter(loaded: &Loaded, links: &[Link]) -> Result<Filter, ConfigError> {
+    let served = loaded.settle(links)?;
     Ok(Filter { interfaces: served.interfaces, addresses: served.address.into_iter().collect() })
 }
 
-/// What differs between two settings that only opening the ports anew could change.
-pub fn needs_restart(old: &Settings, new: &Settings) -> Option<&'static str> {
-    let changed = [
-        (old.proxy_only != new.proxy_only, "proxy-only"),
-        (old.http != new.http, "http"),
-        (old.tftp != new.tftp, "tftp"),
-    ];
-    changed.into_iter().find(|(changed, _)| *changed).map(|(_, key)| key)
+/// Every interface of this machine on which machines could boot.
+pub fn all_links() -> Vec<Link> {
+    link::list(&Filter::default()).unwrap_or_else(|error| {
+        tracing::warn!("the network interfaces cannot be listed: {error}");
+        Vec::new()
+    })
+}
+
+/// What differs between two settings that only opening the ports anew could change. `links` are those that the machine
+/// has.
+pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&'static str> {
+    let http = |settings: &Settings| (settings.http.enabled.on(links), settings.http.port);
+    let tftp = |settings: &Settings| (settings.tftp.enabled.on(links), tftp_settings(settings));
+    if old.proxy_only != new.proxy_only {
+        return Some("`proxy-only`");
+    }
+    if tftp(old) != tftp(new) {
+        return Some("TFTP (in an old file: of `tftpd`)");
+    }
+    (http(old) != http(new)).then_some("HTTP")
 }
 
 fn had<T>(opened: Result<T, Busy>, consequence: &str) -> Option<T> {
@@ -118,38 +128,6 @@ fn tftp_settings(settings: &Settings) -> tftp::Settings {
         ports: settings.tftp.ports.clone(),
         single_port: settings.tftp.single_port,
         max_transfers: settings.tftp.max_transfers.map(Into::into),
-    }
-}
-
-/// A transfer is told at debug, as a page is; what failed on our side is a warning.
-pub fn note_transfer(event: &tftp::Event<'_>) {
-    match event {
-        tftp::Event::Ended { client, name, octets, elapsed, outcome } => {
-            tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", Escaped(name));
-        }
-        tftp::Event::Refused { client, name, reason } => {
-            tracing::debug!("{client}: {} by TFTP refused: {reason:?}", Escaped(name));
-        }
-        tftp::Event::Dropped { client, reason } => tracing::debug!("{client}: TFTP datagram dropped: {reason:?}"),
-        tftp::Event::Trouble { client, name, error } => {
-            tracing::warn!("{client}: {} by TFTP: {error}", Escaped(name));
-        }
-    }
-}
-
-/// A finished page is told at debug: one machine fetches a dozen.
-pub fn note_page(event: http::Event) {
-    match event {
-        http::Event::Finished(page) => tracing::debug!(
-            "{}: {} {} {}, {} octets in {:?}",
-            page.client,
-            page.method,
-            Escaped(&page.name),
-            page.status,
-            page.octets,
-            page.duration
-        ),
-        http::Event::Dropped { client, why } => tracing::debug!("{client}: dropped, {why:?}"),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod dhcp4;
 pub mod doors;
 pub mod http;
+mod notes;
 pub mod tftp;
 
 use crate::config::diagnostic::Diagnostic;
@@ -14,20 +15,28 @@ use crate::site::{Open, Site};
 use crate::state::State;
 use crate::systemd;
 use doors::Doors;
+use nix::ifaddrs::getifaddrs;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::link::Link;
+use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::link::{Link, of_datagram};
 use proxydhcpd_core::request::Request;
-use std::net::Ipv4Addr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 
 /// How often we look whether a DHCP server has started beside us, and whether there is something to sum up.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// Longest wait for transfers at the end: their own two seconds, and some for what hangs.
+const STOPPING: Duration = Duration::from_millis(2500);
 
 /// A server whose doors are open.
 #[derive(Debug)]
@@ -58,21 +67,17 @@ impl Server {
             self.keep(ready).await?;
 
             systemd::stopping();
-            // Both have two seconds, which begin at the same time.
+            self.state.stop();
             drop(stop_transfers);
             stop_pages.send_replace(true);
-            if let Some(pages) = pages {
-                let _ = pages.await;
-            }
-            let _ = transfers.map(thread::JoinHandle::join);
+            // Each has two seconds of its own, and both begin now. What hangs on dead storage is left behind.
+            let files = async { tokio::join!(transfers, pages) };
+            let _ = tokio::time::timeout(STOPPING, files).await;
             let silences = self.state.report().silences();
-            tracing::info!(
-                "stopped{}",
-                if silences.is_empty() { silences } else { format!("; not answered: {silences}") }
-            );
+            let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
+            tracing::info!("stopped{silences}");
             Ok(())
         });
-        // A read that hangs on dead network storage must not keep us.
         runtime.shutdown_timeout(Duration::from_millis(100));
         ended
     }
@@ -80,36 +85,50 @@ impl Server {
     fn start_dhcp(&mut self) -> anyhow::Result<()> {
         for (socket, port) in self.doors.dhcp.drain(..) {
             let state = Arc::clone(&self.state);
-            let receive = move || dhcp4::run(&socket, port, &state, || false);
-            thread::Builder::new().name(format!("dhcp-{}", port.number())).spawn(receive)?;
+            start_door(format!("dhcp-{}", port.number()), move || {
+                dhcp4::run(&socket, port, &state, || state.is_stopping());
+            })?;
         }
         Ok(())
     }
 
-    /// The transfers end when `stop` is closed.
-    fn start_tftp(&mut self, stop: UnixStream) -> anyhow::Result<Option<thread::JoinHandle<()>>> {
-        let Some((sockets, settings)) = self.doors.tftp.take() else { return Ok(None) };
-        let state = Arc::clone(&self.state);
-        let run = move || {
-            let link = |index| state.links.load().iter().find(|link| link.index == index).cloned();
-            let open = |request: &Request<'_>| state.site.load().open(request);
-            if let Err(error) = tftp::run(sockets, &settings, link, open, |event| doors::note_transfer(&event), stop) {
-                tracing::error!("TFTP ended: {error}");
-            }
-        };
-        Ok(Some(thread::Builder::new().name("tftp".into()).spawn(run)?))
+    /// The transfers end when `stop` is closed; what is returned ends with them.
+    fn start_tftp(&mut self, stop: UnixStream) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+        let (end, ended) = oneshot::channel::<()>();
+        if let Some((sockets, settings)) = self.doors.tftp.take() {
+            let state = Arc::clone(&self.state);
+            start_door("tftp".to_owned(), move || {
+                let link = |index, to| {
+                    let links = state.links.load();
+                    let IpAddr::V4(to) = to else { return None };
+                    of_datagram(&links, index, to).map(|(link, _)| links[link].clone())
+                };
+                let open = |request: &Request<'_>| state.site.load().open(request);
+                let note = |event: tftp::Event<'_>| notes::transfer(&state, &event);
+                if let Err(error) = tftp::run(sockets, &settings, link, open, note, stop) {
+                    panic!("TFTP ended: {error}");
+                }
+                drop(end);
+            })?;
+        }
+        Ok(async { drop(ended.await) })
     }
 
-    fn start_http(&mut self, mut stopped: watch::Receiver<bool>) -> Option<tokio::task::JoinHandle<()>> {
-        let listeners = self.doors.http.take()?;
-        let state = Arc::clone(&self.state);
-        let open = move |request: &Request<'_>| state.site.load().open(request);
-        let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
-        Some(tokio::spawn(async move {
-            if let Err(error) = http::serve(listeners, http::Settings::default(), open, doors::note_page, stop).await {
+    fn start_http(&mut self, mut stopped: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
+        let listeners = self.doors.http.take().unwrap_or_default();
+        let (state, noting) = (Arc::clone(&self.state), Arc::clone(&self.state));
+        let open = move |request: &Request<'_>| match is_served(&state.links.load(), request.server) {
+            true => state.site.load().open(request),
+            false => Err(Refusal::Denied),
+        };
+        let note = move |event| notes::page(&noting, &event);
+        let pages = tokio::spawn(async move {
+            let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
+            if let Err(error) = http::serve(listeners, http::Settings::default(), open, note, stop).await {
                 tracing::error!("HTTP ended: {error}");
             }
-        }))
+        });
+        async { drop(pages.await) }
     }
 
     /// Follows the interfaces, reloads, looks around; ends with the signal that ends the server.
@@ -122,29 +141,33 @@ impl Server {
         let mut alive = tokio::time::interval(systemd::watchdog().unwrap_or(Duration::from_secs(3600)));
         self.look_around(relayed.as_mut());
         match &self.state.links.load()[..] {
-            [] => tracing::info!("{}", self.status()),
+            [] => tracing::info!("{}", status(&[])),
             links => say_changes(&[], links),
         }
         ready()?;
-        systemd::ready(&self.status());
+        systemd::ready(&status(&self.state.links.load()));
+        let mut reading: Option<JoinHandle<Result<Reread, Vec<String>>>> = None;
         loop {
             let state = Arc::clone(&self.state);
             let follow = link::watch(self.filter.clone(), |links| follow_links(&state, links));
             let mut follow = std::pin::pin!(follow);
-            loop {
+            let read = loop {
                 tokio::select! {
                     never = &mut follow => match never {},
                     _ = terminate.recv() => return Ok(()),
                     _ = interrupt.recv() => return Ok(()),
-                    _ = hangup.recv() => break,
+                    // A large boot folder takes its time, and machines are served meanwhile.
+                    _ = hangup.recv(), if reading.is_none() => reading = Some(self.read_again()),
+                    Some(read) = async { Some(reading.as_mut()?.await) }, if reading.is_some() => break read,
                     _ = alive.tick() => systemd::alive(),
                     _ = look.tick() => {
                         self.look_around(relayed.as_mut());
                         self.state.report().sum_up(Instant::now());
                     }
                 }
-            }
-            self.reload().await;
+            };
+            reading = None;
+            self.take_over(read.unwrap_or_else(|error| Err(vec![error.to_string()])));
         }
     }
 
@@ -158,8 +181,12 @@ impl Server {
             match change {
                 Change::Opened(unicast) => {
                     let state = Arc::clone(&self.state);
-                    let receive = move || dhcp4::run(&unicast.socket, Port::Dhcp, &state, || unicast.is_withdrawn());
-                    if let Err(error) = thread::Builder::new().name("dhcp-relayed".into()).spawn(receive) {
+                    let receive = move || {
+                        dhcp4::run(&unicast.socket, Port::Dhcp, &state, || {
+                            unicast.is_withdrawn() || state.is_stopping()
+                        });
+                    };
+                    if let Err(error) = start_door("dhcp-relayed".to_owned(), receive) {
                         tracing::error!("no thread for relayed requests: {error}");
                     }
                 }
@@ -171,14 +198,17 @@ impl Server {
         }
     }
 
-    /// As a whole, or not at all.
-    async fn reload(&mut self) {
+    /// Begins a reload: everything is read before anything changes.
+    fn read_again(&self) -> JoinHandle<Result<Reread, Vec<String>>> {
         systemd::reloading();
         let (flags, settings, open) = (self.flags.clone(), self.loaded.settings.clone(), self.doors.open);
-        // A large boot folder takes its time, and machines are served meanwhile.
-        let read = tokio::task::spawn_blocking(move || read_again(&flags, &settings, open)).await;
-        match read.unwrap_or_else(|error| Err(vec![error.to_string()])) {
-            Ok((loaded, filter, site)) => {
+        tokio::task::spawn_blocking(move || Reread::new(&flags, &settings, open))
+    }
+
+    /// As a whole, or not at all.
+    fn take_over(&mut self, read: Result<Reread, Vec<String>>) {
+        match read {
+            Ok(Reread { loaded, filter, site }) => {
                 loaded.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
                 site.say();
                 self.state.site.store(Arc::new(site));
@@ -190,29 +220,65 @@ impl Server {
                 tracing::error!("not reloaded: what was served before is served on");
             }
         }
-        systemd::ready(&self.status());
-    }
-
-    fn status(&self) -> String {
-        let links = self.state.links.load();
-        let named: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
-        match named[..] {
-            [] => "waiting for an interface with an IPv4 address".to_owned(),
-            _ => format!("serving {}", named.join(", ")),
-        }
+        systemd::ready(&status(&self.state.links.load()));
     }
 }
 
-/// What a reload takes over, or all that is wrong with it.
-fn read_again(flags: &Flags, before: &Settings, open: Open) -> Result<(Loaded, Filter, Site), Vec<String>> {
-    let say = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
-    let loaded = config::load(flags).map_err(say)?;
-    let filter = doors::filter(&loaded).map_err(say)?;
-    if let Some(changed) = doors::needs_restart(before, &loaded.settings) {
-        return Err(vec![format!("a change of {changed} needs a restart")]);
+fn status(links: &[Link]) -> String {
+    let named: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
+    match named[..] {
+        [] => "waiting for an interface with an IPv4 address".to_owned(),
+        _ => format!("serving {}", named.join(", ")),
     }
-    let site = Site::build(&loaded, open).map_err(|error| vec![error.to_string()])?;
-    Ok((loaded, filter, site))
+}
+
+/// What a reload takes over.
+#[derive(Debug)]
+struct Reread {
+    loaded: Loaded,
+    filter: Filter,
+    site: Site,
+}
+
+impl Reread {
+    /// Or all that is wrong with it.
+    fn new(flags: &Flags, before: &Settings, open: Open) -> Result<Self, Vec<String>> {
+        let say = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
+        let loaded = config::load(flags).map_err(say)?;
+        let links = doors::all_links();
+        let filter = doors::filter(&loaded, &links).map_err(say)?;
+        if let Some(changed) = doors::needs_restart(before, &loaded.settings, &links) {
+            return Err(vec![format!("a change of {changed} needs a restart")]);
+        }
+        let site = Site::build(&loaded, open).map_err(|error| vec![error.to_string()])?;
+        Ok(Reread { loaded, filter, site })
+    }
+}
+
+/// A thread that serves. If it panics the process ends, for what it served is still offered: the service manager starts
+/// it anew.
+fn start_door(name: String, serve: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let guarded = move || {
+        if catch_unwind(AssertUnwindSafe(serve)).is_err() {
+            std::process::exit(1);
+        }
+    };
+    thread::Builder::new().name(name).spawn(guarded).map(drop)
+}
+
+/// Whether an address of ours is one that we serve on. IPv6 addresses are not followed: the interface decides.
+fn is_served(links: &[Link], ours: IpAddr) -> bool {
+    let on_served_interface = || {
+        let mut interfaces = getifaddrs().into_iter().flatten();
+        let on = interfaces
+            .find(|on| on.address.and_then(|a| a.as_sockaddr_in6().map(|a| a.ip())).map(IpAddr::V6) == Some(ours));
+        on.is_some_and(|on| links.iter().any(|link| link.name == on.interface_name))
+    };
+    match ours {
+        ours if ours.is_loopback() => true,
+        IpAddr::V4(ours) => links.iter().any(|link| link.owns(ours)),
+        IpAddr::V6(_) => on_served_interface(),
+    }
 }
 
 /// Each HTTP connection is a descriptor, and each transfer one or two more.
@@ -226,7 +292,9 @@ fn raise_file_limit() {
 
 fn follow_links(state: &State, links: Vec<Link>) {
     let before = state.links.swap(Arc::new(links));
-    say_changes(&before, &state.links.load());
+    let now = state.links.load();
+    say_changes(&before, &now);
+    systemd::status(&status(&now));
 }
 
 fn say_changes(before: &[Link], now: &[Link]) {

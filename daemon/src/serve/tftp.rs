@@ -29,7 +29,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub address: Ipv4Addr,
     pub port: u16,
@@ -77,6 +77,7 @@ pub enum Refused {
     Write,
 }
 
+/// Why a datagram was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
     Malformed(Malformed),
@@ -114,11 +115,11 @@ impl Sockets {
 
 /// Serves until `stop` becomes readable or its other end is closed, and then lets transfers finish for at most 2 s.
 ///
-/// `link` knows the links that we serve by their index, `open` what a name means, `note` hears everything.
+/// `link` knows the links that we serve, by index and by the address that was written to; `open` what a name means, `note` hears everything.
 pub fn run(
     sockets: Sockets,
     settings: &Settings,
-    link: impl Fn(u32) -> Option<Link>,
+    link: impl Fn(u32, IpAddr) -> Option<Link>,
     open: impl Fn(&request::Request<'_>) -> Result<Opened, Refusal>,
     note: impl FnMut(Event<'_>),
     stop: impl AsFd,
@@ -188,7 +189,7 @@ struct Server<L, O, N> {
 
 impl<L, O, N> Server<L, O, N>
 where
-    L: Fn(u32) -> Option<Link>,
+    L: Fn(u32, IpAddr) -> Option<Link>,
     O: Fn(&request::Request<'_>) -> Result<Opened, Refusal>,
     N: FnMut(Event<'_>),
 {
@@ -250,7 +251,7 @@ where
         packet: Result<Packet<'_>, Malformed>,
     ) -> Result<(), Dropped> {
         let client = arrival.client;
-        let link = (self.link)(arrival.link).ok_or(Dropped::Unserved)?;
+        let link = (self.link)(arrival.link, arrival.to).ok_or(Dropped::Unserved)?;
         check_source(client, &link)?;
         let (request, writes) = match packet.map_err(Dropped::Malformed)? {
             Packet::Read(request) => (request, false),

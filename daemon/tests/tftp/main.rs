@@ -66,7 +66,7 @@ impl Served {
                 // A test that has seen enough has hung up.
                 let _ = notes.send(Noted::from(event));
             };
-            run(sockets, &settings, link, |request| open(&root, request), note, stopped).unwrap();
+            run(sockets, &settings, |index, _| link(index), |request| open(&root, request), note, stopped).unwrap();
         });
         Served { folder, port, events, stop: Some(stop), thread: Some(thread) }
     }

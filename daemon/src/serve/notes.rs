@@ -1,0 +1,44 @@
+//! What is told of files: every one at debug, because a machine fetches a dozen; what was refused is counted.
+
+use super::{http, tftp};
+use crate::log::Escaped;
+use crate::state::State;
+use std::time::Instant;
+
+pub fn transfer(state: &State, event: &tftp::Event<'_>) {
+    match event {
+        tftp::Event::Ended { client, name, octets, elapsed, outcome } => {
+            tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", Escaped(name));
+        }
+        tftp::Event::Refused { client, name, reason } => {
+            state.report().silence("tftp:refused");
+            tracing::debug!("{client}: {} by TFTP refused: {reason:?}", Escaped(name));
+        }
+        tftp::Event::Dropped { client, reason } => {
+            state.report().silence("tftp:dropped");
+            tracing::debug!("{client}: TFTP datagram dropped: {reason:?}");
+        }
+        tftp::Event::Trouble { client, name, error } => {
+            let what = format_args!("{client}: {} by TFTP: {error}", Escaped(name));
+            state.report().trouble(what, Instant::now());
+        }
+    }
+}
+
+pub fn page(state: &State, event: &http::Event) {
+    match event {
+        http::Event::Finished(page) => tracing::debug!(
+            "{}: {} {} {}, {} octets in {:?}",
+            page.client,
+            page.method,
+            Escaped(&page.name),
+            page.status,
+            page.octets,
+            page.duration
+        ),
+        http::Event::Dropped { client, why } => {
+            state.report().silence("http:dropped");
+            tracing::debug!("{client}: HTTP connection dropped: {why:?}");
+        }
+    }
+}
