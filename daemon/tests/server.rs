@@ -4,7 +4,7 @@
 mod netns;
 
 use netns::loaders::boot_folder;
-use netns::{Host, Peer, wait_for};
+use netns::{Host, PATIENCE, Peer, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_proxydhcpd");
+
+/// For setpriv: root, but without this capability.
+const WITHOUT_CAP_NET_RAW: [&str; 3] = ["--bounding-set=-net_raw", "--", PROGRAM];
 
 #[test]
 fn busy_tftp_and_http_ports_are_told_with_their_holder_and_the_plan_follows() {
@@ -38,7 +41,7 @@ fn without_one_dhcp_socket_it_ends_with_status_1_and_says_who_has_the_ports() {
     let (host, _machine) = one_network();
     let _dhcp = host.on(|| UdpSocket::bind("0.0.0.0:67").unwrap());
     let _boot = host.on(|| UdpSocket::bind("0.0.0.0:4011").unwrap());
-    let output = run(&host, &["--boot-dir", "/nowhere"]);
+    let output = run_by("setpriv", &host, &[&WITHOUT_CAP_NET_RAW[..], &["--boot-dir", "/nowhere"]].concat());
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(
@@ -51,10 +54,47 @@ fn without_one_dhcp_socket_it_ends_with_status_1_and_says_who_has_the_ports() {
 fn port_4011_alone_is_enough_to_go_on() {
     let (host, machine) = one_network();
     let _dhcp = host.on(|| UdpSocket::bind("0.0.0.0:67").unwrap());
-    let server = Server::start(&host, &["--boot-dir", "BOOT"]);
+    let arguments = [&WITHOUT_CAP_NET_RAW[..], &["--boot-dir", "BOOT"]].concat();
+    let server = Server::started_by("setpriv", &host, &arguments);
     server.wait_for_line("ready");
-    assert!(server.log().contains("broadcasts are not heard"), "{}", server.log());
+    let log = server.log();
+    let us = format!("(pid {}) on 0.0.0.0 has it", std::process::id());
+    let warning = log.lines().find(|line| line.contains("broadcasts are not heard")).unwrap_or_else(|| panic!("{log}"));
+    assert!(["WARN", "UDP port 67", &us, "CAP_NET_RAW"].iter().all(|part| warning.contains(part)), "{warning}");
+    assert!(!log.contains("DHCP on port 67"), "{log}");
     assert!(ask_for_a_loader(&machine).is_some());
+}
+
+/// And the port stays free for its owner, who may start again at any time.
+#[test]
+fn with_cap_net_raw_a_port_67_that_is_somebody_elses_is_served_beside_them() {
+    let (host, machine) = one_network();
+    let dhcp = host.on(|| UdpSocket::bind("0.0.0.0:67").unwrap());
+    let words = as_nobody_with("-all,+net_bind_service,+net_raw");
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
+    let server = Server::started_by("setpriv", &host, &words);
+    server.wait_for_line("ready");
+    let log = server.log();
+    let holder = "on 0.0.0.0 has UDP port 67 for itself";
+    assert!(log.lines().any(|line| line.contains("INFO") && line.contains(holder)), "{log}");
+    assert!(log.contains("DHCP on port 67") && !log.contains("WARN"), "{log}");
+
+    let client = machine.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
+    socket2::SockRef::from(&client).bind_device(Some(b"eth0")).unwrap();
+    client.set_broadcast(true).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.send_to(&vector("ovmf-x64-discover"), "255.255.255.255:67").unwrap();
+    let (mut offer, mut heard) = ([0; 1500], [0; 1500]);
+    let (_, from) = client.recv_from(&mut offer).unwrap();
+    assert_eq!(from, "192.0.2.10:67".parse().unwrap());
+    assert_eq!((offer[0], &offer[16..20]), (2, &[0; 4][..]), "no proxy's offer");
+    dhcp.set_read_timeout(Some(PATIENCE)).unwrap();
+    dhcp.recv(&mut heard).unwrap();
+
+    // It does not wait for a chance to take the port: this is what it would say of each address.
+    server.signal(Signal::SIGHUP);
+    server.wait_for_line("INFO  reloaded");
+    assert!(!server.log().contains("requests that a relay sends to"), "{}", server.log());
 }
 
 #[test]
@@ -265,10 +305,8 @@ fn an_architecture_that_an_old_file_does_not_know_is_warned_of_once() {
 #[test]
 fn it_serves_without_root_and_with_the_one_capability_of_its_unit() {
     let (host, machine) = one_network();
-    let nobody =
-        ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs", "--bounding-set=-all,+net_bind_service"];
-    let capability = ["--inh-caps=-all,+net_bind_service", "--ambient-caps=-all,+net_bind_service"];
-    let words: Vec<&str> = nobody.into_iter().chain(capability).chain(["--", PROGRAM, "--boot-dir", "BOOT"]).collect();
+    let words = as_nobody_with("-all,+net_bind_service");
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
     let server = Server::started_by("setpriv", &host, &words);
     server.wait_for_line("ready");
     assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
@@ -282,6 +320,13 @@ fn its_unit_is_hardened() {
     let output = command.args(["security", "--offline=true", "--threshold=15", unit]).output();
     let output = output.expect("systemd-analyze is missing: run e2e/setup");
     assert!(output.status.success(), "more than 1.5: {}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// For setpriv: without root, and with these capabilities.
+fn as_nobody_with(capabilities: &str) -> Vec<String> {
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"].map(String::from);
+    let sets = ["bounding-set", "inh-caps", "ambient-caps"].map(|set| format!("--{set}={capabilities}"));
+    [&nobody[..], &sets, &["--".to_owned(), PROGRAM.to_owned()]].concat()
 }
 
 /// An old file with these lines of `[proxy]`.
@@ -308,9 +353,7 @@ fn ask_for_a_loader(machine: &Host) -> Option<String> {
 
 /// The same, of another architecture if there is one.
 fn ask(machine: &Host, arch: Option<u8>) -> Option<String> {
-    let vector = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/testdata/vectors/ovmf-x64-request-4011.json");
-    let vector: serde_json::Value = serde_json::from_slice(&fs::read(vector).unwrap()).unwrap();
-    let mut request = hex::decode(vector["hex"].as_str().unwrap()).unwrap();
+    let mut request = vector("ovmf-x64-request-4011");
     if let Some(arch) = arch {
         let option = request.windows(4).position(|window| window[..3] == [93, 2, 0]).unwrap();
         request[option + 3] = arch;
@@ -323,6 +366,13 @@ fn ask(machine: &Host, arch: Option<u8>) -> Option<String> {
     socket.recv(&mut reply).ok()?;
     let file = reply[108..236].split(|&octet| octet == 0).next().unwrap();
     Some(String::from_utf8(file.to_vec()).unwrap())
+}
+
+/// A packet that real firmware has sent.
+fn vector(name: &str) -> Vec<u8> {
+    let path = format!("{}/../core/testdata/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let vector: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    hex::decode(vector["hex"].as_str().unwrap()).unwrap()
 }
 
 /// A server that ends with the test. `BOOT` stands for a boot folder with loaders, `CONFIG` for a file that names it.
@@ -376,7 +426,11 @@ impl Server {
 }
 
 fn run(host: &Host, arguments: &[&str]) -> Output {
-    host.on(|| Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap())
+    run_by(PROGRAM, host, arguments)
+}
+
+fn run_by(program: &str, host: &Host, arguments: &[&str]) -> Output {
+    host.on(|| Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap())
 }
 
 /// The process that has port 4011 there.

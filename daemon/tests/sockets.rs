@@ -3,8 +3,13 @@
 
 mod netns;
 
+use netns::raw::{Wire, frame, seal};
 use netns::{Host, PATIENCE, Peer, wait_for};
+use nix::sys::socket::sockopt;
+use nix::sys::time::TimeVal;
 use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd::net::packet::{self, PacketSocket};
+use proxydhcpd::net::socket::Socket as Ours;
 use proxydhcpd::net::sys::{Batch, SendBatch};
 use proxydhcpd::net::udp::{self, Change, Polite, Unicast};
 use socket2::{Domain, Socket, Type};
@@ -71,6 +76,140 @@ fn a_dnsmasq_that_wants_the_whole_port_fails_if_we_were_first() {
     assert!(text.contains("in use"), "{text}");
 }
 
+/// It has the port for itself, we hear and answer beside it, and it can be started again at any time.
+#[test]
+fn beside_a_dnsmasq_that_keeps_the_whole_port_a_packet_socket_hears_broadcasts() {
+    let net = Net::new();
+    let mut dnsmasq = net.dnsmasq("");
+    let ours = net.packet_socket();
+    for round in 0..2 {
+        let client = net.client_without_address();
+        client.send_to(&bootp(DISCOVER), (Ipv4Addr::BROADCAST, 67)).unwrap();
+        assert_eq!(answer(&client), OFFER, "round {round}");
+        let mut batch = Batch::new();
+        assert_eq!(ours.receive(&mut batch).unwrap(), 1);
+        let datagram = batch.iter().next().unwrap();
+        assert_eq!(datagram.from, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68));
+        assert_eq!((datagram.to, datagram.link), (Ipv4Addr::BROADCAST, net.server.index("lan")));
+        assert_eq!(datagram.payload, bootp(DISCOVER));
+        drop(client);
+
+        let client = net.client_with_address();
+        client.send_to(&bootp(INFORM), (SERVER, 67)).unwrap();
+        assert_eq!(answer(&client), ACK, "round {round}");
+        assert_hears_nothing(&ours);
+        net.client.run("ip addr flush dev eth0");
+
+        drop(dnsmasq);
+        net.wait_until_bound(0);
+        dnsmasq = net.dnsmasq("");
+    }
+}
+
+#[test]
+fn a_packet_socket_answers_from_port_67_by_the_link_of_the_question() {
+    let net = Net::new();
+    let _dnsmasq = net.dnsmasq("");
+    let other = Host::new();
+    net.server.cable("dmz", &other, "eth0");
+    net.server.run("ip addr add 203.0.113.1/24 dev dmz");
+    let ours = net.packet_socket();
+    let here = net.client_without_address();
+    let there = other.on(|| client_socket(None));
+    let links = [
+        (&here, net.server.index("lan"), SERVER, &there),
+        (&there, net.server.index("dmz"), Ipv4Addr::new(203, 0, 113, 1), &here),
+    ];
+    for (client, link, address, stranger) in links {
+        client.send_to(b"discover", (Ipv4Addr::BROADCAST, 67)).unwrap();
+        let mut batch = Batch::new();
+        assert_eq!(ours.receive(&mut batch).unwrap(), 1);
+        assert_eq!(batch.iter().next().unwrap().link, link);
+        let mut offers = SendBatch::new();
+        for offer in [&b"offer"[..], b"offer of odd length"] {
+            ours.push(&mut offers, offer, SocketAddrV4::new(Ipv4Addr::BROADCAST, 68), address, Some(link));
+        }
+        assert_eq!(ours.flush(&mut offers, |to, error| panic!("{to}: {error}")), 2);
+        for offer in [&b"offer"[..], b"offer of odd length"] {
+            let mut buffer = [0; 64];
+            assert_eq!(client.recv_from(&mut buffer).unwrap(), (offer.len(), SocketAddrV4::new(address, 67).into()));
+            assert_eq!(&buffer[..offer.len()], offer);
+        }
+        assert_silent(stranger);
+    }
+
+    // To a relay, whose DISCOVER may have been a broadcast on our own network.
+    drop(here);
+    let relay = net.client_with_address();
+    let mut offers = SendBatch::new();
+    ours.push(&mut offers, b"relayed", SocketAddrV4::new(CLIENT, 68), SERVER, None);
+    assert_eq!(ours.flush(&mut offers, |to, error| panic!("{to}: {error}")), 1);
+    let mut buffer = [0; 64];
+    assert_eq!(relay.recv_from(&mut buffer).unwrap(), (7, SocketAddrV4::new(SERVER, 67).into()));
+}
+
+#[test]
+fn what_ip_or_udp_would_not_take_a_packet_socket_does_not_take() {
+    let net = Net::new();
+    let ours = net.packet_socket();
+    let wire = net.client.on(Wire::open);
+    let from = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68);
+    let good = |payload: &[u8]| frame(&from, &SocketAddrV4::new(Ipv4Addr::BROADCAST, 67), payload);
+    let changed = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut frame = good(b"bad");
+        change(&mut frame);
+        seal(&mut frame);
+        wire.send_frame(&frame);
+    };
+    changed(&|frame| frame[20] = 0x20); // more fragments follow
+    changed(&|frame| frame[21] = 1); // a later fragment
+    changed(&|frame| frame[23] = 6); // TCP
+    changed(&|frame| frame[37] = 68); // another port
+    changed(&|frame| frame[33] = 254); // another destination
+    changed(&|frame| frame[40] = 1); // a wrong checksum of UDP
+    changed(&|frame| frame[39] = 200); // a length beyond the end
+    changed(&|frame| frame.truncate(40)); // no whole header
+    let mut ip_checksum = good(b"bad");
+    ip_checksum[24] ^= 1;
+    wire.send_frame(&ip_checksum);
+    wire.send_frame(&good(b"first"));
+    let mut padded = good(b"second");
+    padded.resize(60, 0x55);
+    wire.send_frame(&padded);
+    wire.send_frame(&good(b"last"));
+    assert_eq!(heard_up_to(&ours, b"last"), [&b"first"[..], b"second", b"last"]);
+}
+
+/// IP takes a frame of VLAN 0, which has only a priority, and none of a VLAN that has no interface here.
+#[test]
+fn a_frame_of_a_vlan_that_is_not_ours_is_not_heard() {
+    let net = Net::new();
+    let ours = net.packet_socket();
+    let wire = net.client.on(Wire::open);
+    let from = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68);
+    for (vlan, payload) in [(7, &b"vlan 7"[..]), (0, b"vlan 0")] {
+        let mut tagged = frame(&from, &SocketAddrV4::new(Ipv4Addr::BROADCAST, 67), payload);
+        tagged.splice(12..12, [0x81, 0, 0x20, vlan]);
+        wire.send_frame(&tagged);
+    }
+    assert_eq!(heard_up_to(&ours, b"vlan 0"), [b"vlan 0"]);
+}
+
+#[test]
+fn what_comes_by_a_port_of_a_bridge_is_heard_once_and_of_the_bridge() {
+    let net = Net::new();
+    net.server.run("ip link add br0 type bridge\nip link set lan master br0\nip link set br0 up");
+    let ours = net.packet_socket();
+    let client = net.client_without_address();
+    for payload in [&b"first"[..], b"second"] {
+        client.send_to(payload, (Ipv4Addr::BROADCAST, 67)).unwrap();
+        let mut batch = Batch::new();
+        assert_eq!(ours.receive(&mut batch).unwrap(), 1);
+        let datagram = batch.iter().next().unwrap();
+        assert_eq!((datagram.payload, datagram.link), (payload, net.server.index("br0")));
+    }
+}
+
 #[test]
 fn a_wildcard_server_that_shares_keeps_its_unicast_whoever_was_first() {
     for server_first in [true, false] {
@@ -98,7 +237,8 @@ fn a_socket_on_an_address_would_take_the_unicast_of_a_wildcard_server() {
     let theirs = net.wildcard();
     let client = net.client_with_address();
     client.send_to(b"renewal", (SERVER, 67)).unwrap();
-    assert_eq!(receive(&ours.socket), b"renewal");
+    let Ours::Udp(socket) = &ours.socket else { panic!("{:?}", ours.socket) };
+    assert_eq!(receive(socket), b"renewal");
     assert_silent(&theirs);
 
     let changes = net.server.on(|| polite.look(&[SERVER]));
@@ -260,6 +400,10 @@ impl Net {
         })
     }
 
+    fn packet_socket(&self) -> PacketSocket {
+        self.server.on(|| packet::broadcast(67).unwrap())
+    }
+
     fn polite(&self) -> (Polite, Arc<Unicast>) {
         let mut polite = Polite::new(67);
         match self.server.on(|| polite.look(&[SERVER])).pop() {
@@ -312,6 +456,26 @@ fn assert_silent(socket: &UdpSocket) {
         Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
     }
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
+}
+
+/// All payloads up to this one.
+fn heard_up_to(socket: &PacketSocket, last: &[u8]) -> Vec<Vec<u8>> {
+    let mut heard: Vec<Vec<u8>> = Vec::new();
+    while heard.last().is_none_or(|payload| payload != last) {
+        let mut batch = Batch::new();
+        socket.receive(&mut batch).unwrap();
+        heard.extend(batch.iter().map(|datagram| datagram.payload.to_vec()));
+    }
+    heard
+}
+
+/// As [`assert_silent`].
+fn assert_hears_nothing(socket: &PacketSocket) {
+    nix::sys::socket::setsockopt(socket, sockopt::ReceiveTimeout, &TimeVal::new(0, 50_000)).unwrap();
+    let mut batch = Batch::new();
+    let error = socket.receive(&mut batch).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock, "{batch:?}");
+    nix::sys::socket::setsockopt(socket, sockopt::ReceiveTimeout, &TimeVal::new(PATIENCE.as_secs() as i64, 0)).unwrap();
 }
 
 const DISCOVER: u8 = 1;

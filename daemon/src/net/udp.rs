@@ -7,9 +7,11 @@
 //!   where we have the port for ourselves, and it yields as soon as somebody else wants it.
 //! - All of them share by SO_REUSEADDR, the one option that dnsmasq, systemd-networkd and dhcpd all set. SO_REUSEPORT
 //!   would spread the packets between us and them.
+//! - Beside somebody who does not share, there is `net/packet.rs`.
 
 use crate::net::busy::Busy;
 use crate::net::holder::{Bound, Holder, Transport, bound, overlap};
+use crate::net::socket;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::stat::fstat;
 use socket2::{Domain, Socket, Type};
@@ -46,7 +48,7 @@ pub struct Polite {
 /// A socket that may be withdrawn while a thread waits on it.
 #[derive(Debug)]
 pub struct Unicast {
-    pub socket: UdpSocket,
+    pub socket: socket::Socket,
     withdrawn: AtomicBool,
 }
 
@@ -102,7 +104,7 @@ impl Polite {
 
 impl Unicast {
     fn new(socket: UdpSocket) -> Arc<Self> {
-        Arc::new(Unicast { socket, withdrawn: AtomicBool::new(false) })
+        Arc::new(Unicast { socket: socket::Socket::Udp(socket), withdrawn: AtomicBool::new(false) })
     }
 
     /// Whoever receives on it lets it go when this is true; it is closed with the last of them.
@@ -140,17 +142,23 @@ impl State {
 /// What the kernel may hold for us while we are busy: some thousand packets of machines that are switched on together.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
+/// What every socket wants that a thread waits on.
+pub(super) fn prepare_to_receive(socket: &Socket) -> io::Result<()> {
+    socket.set_read_timeout(Some(GLANCE))?;
+    // Beyond the system's limit with CAP_NET_ADMIN, up to it without.
+    if setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    }
+    Ok(())
+}
+
 fn open(address: SocketAddrV4, shared: bool, device: Option<&str>) -> Result<UdpSocket, Busy> {
     let socket = || {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
         socket.set_reuse_address(shared)?;
         socket.set_broadcast(true)?;
-        socket.set_read_timeout(Some(GLANCE))?;
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
-        // Beyond the system's limit with CAP_NET_ADMIN, up to it without.
-        if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
-            socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
-        }
+        prepare_to_receive(&socket)?;
         if let Some(device) = device {
             socket.bind_device(Some(device.as_bytes()))?;
         }

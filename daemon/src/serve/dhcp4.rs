@@ -1,22 +1,21 @@
 //! A DHCPv4 socket: receive, ask the core, send, report. One blocking thread a socket, because the system calls are
 //! the cost and this way there are two of them for each batch.
 
+use crate::net::socket::Socket;
 use crate::net::sys::{Batch, Datagram, SendBatch};
 use crate::state::State;
 use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::of_datagram;
 use std::io::ErrorKind;
-use std::net::UdpSocket;
-use std::os::fd::AsFd;
 use std::time::Instant;
 
 /// Until `stop` says so; it is asked after every batch, and at least once a second ([`crate::net::udp::GLANCE`]).
-pub fn run(socket: &UdpSocket, port: Port, state: &State, stop: impl Fn() -> bool) {
+pub fn run(socket: &Socket, port: Port, state: &State, stop: impl Fn() -> bool) {
     let mut batch = Batch::new();
     let mut out = Outbox::default();
     while !stop() {
-        match batch.receive(socket.as_fd()) {
+        match socket.receive(&mut batch) {
             Ok(_) => answer_batch(socket, port, state, &batch, &mut out),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             // What any host can cause (an ICMP error that comes back) must not make us shout or stop.
@@ -36,7 +35,7 @@ struct Outbox {
     silences: Vec<&'static str>,
 }
 
-fn answer_batch(socket: &UdpSocket, port: Port, state: &State, batch: &Batch, out: &mut Outbox) {
+fn answer_batch(socket: &Socket, port: Port, state: &State, batch: &Batch, out: &mut Outbox) {
     let site = state.site.load();
     let links = state.links.load();
     let now = state.now();
@@ -55,12 +54,12 @@ fn answer_batch(socket: &UdpSocket, port: Port, state: &State, batch: &Batch, ou
             let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, foreign, now };
             let answer = answer(&site.plan, &mut memory, &arrival, &mut out.replies);
             for (octets, to) in out.replies.iter() {
-                out.sending.push(octets, to.to, *to.from.ip(), to.link);
+                socket.push(&mut out.sending, octets, to.to, *to.from.ip(), to.link);
             }
             out.answers.push((link, answer));
         }
     }
-    out.sending.flush(socket.as_fd(), |to, error| tracing::debug!("sending to {to}: {error}"));
+    socket.flush(&mut out.sending, |to, error| tracing::debug!("sending to {to}: {error}"));
     // Reported when the machines have their answers.
     let mut report = state.report();
     let now = Instant::now();

@@ -6,18 +6,22 @@ use crate::config::{ConfigError, Enabled, Loaded, Settings};
 use crate::net::busy::Busy;
 use crate::net::holder::Transport;
 use crate::net::link::{self, Filter};
-use crate::net::udp;
+use crate::net::socket::Socket;
+use crate::net::{packet, udp};
 use crate::site::Open;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::link::Link;
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 /// The open sockets; each is taken by the thread that serves it.
 #[derive(Debug)]
 pub struct Doors {
-    pub dhcp: Vec<(UdpSocket, Port)>,
+    pub dhcp: Vec<(Socket, Port)>,
+    /// We hear broadcasts by a socket on port 67, so nobody there minds that. Where somebody does, nor may relayed requests
+    /// have one: he could not start again.
+    pub shares_dhcp: bool,
     pub tftp: Option<(tftp::Sockets, tftp::Settings)>,
     pub http: Option<Vec<TcpListener>>,
     /// What stays known of them.
@@ -33,15 +37,13 @@ impl Doors {
     pub fn open(settings: &Settings, links: &[Link]) -> Result<Doors, NoDhcp> {
         let mut dhcp = Vec::new();
         if !settings.proxy_only {
-            let port = Port::Dhcp;
-            dhcp.extend(
-                had(udp::broadcast(port.number(), None), "broadcasts are not heard").map(|socket| (socket, port)),
-            );
+            dhcp.extend(broadcasts().map(|socket| (socket, Port::Dhcp)));
         }
+        let shares_dhcp = matches!(dhcp[..], [(Socket::Udp(_), _)]);
         let port = Port::BootServer;
         let boot_server = had(udp::exclusive(port.number()), "UEFI machines are sent straight to their file");
         let mut open = Open { boot_server: boot_server.is_some(), ..Open::default() };
-        dhcp.extend(boot_server.map(|socket| (socket, port)));
+        dhcp.extend(boot_server.map(|socket| (Socket::Udp(socket), port)));
         if dhcp.is_empty() {
             return Err(NoDhcp);
         }
@@ -62,7 +64,7 @@ impl Doors {
         let http = http
             .and_then(|bound| had(bound.map_err(|error| busy(Transport::Tcp, port, error)), "scripts go over TFTP"));
         open.http = http.as_ref().map(|_| port);
-        Ok(Doors { dhcp, tftp, http, open })
+        Ok(Doors { dhcp, shares_dhcp, tftp, http, open })
     }
 }
 
@@ -111,6 +113,33 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
         return Some("TFTP (in an old file: of `tftpd`)");
     }
     (http(old) != http(new)).then_some("HTTP")
+}
+
+/// Beside a DHCP server that shares port 67 we have a socket there, too; beside one that does not, a packet socket.
+fn broadcasts() -> Option<Socket> {
+    const NOT_HEARD: &str = "broadcasts are not heard";
+    let port = Port::Dhcp.number();
+    let busy = match udp::broadcast(port, None) {
+        Ok(socket) => return Some(Socket::Udp(socket)),
+        Err(busy) => busy,
+    };
+    if busy.error.kind() != io::ErrorKind::AddrInUse {
+        return had(Err(busy), NOT_HEARD);
+    }
+    match packet::broadcast(port) {
+        Ok(socket) => {
+            let holder = busy.holder.map_or("somebody".to_owned(), |holder| holder.to_string());
+            tracing::info!(
+                "{holder} has UDP port {port} for itself: broadcasts are heard beside it by a packet socket; requests \
+                 that a relay sends are its business, not ours"
+            );
+            Some(Socket::Packet(socket))
+        }
+        Err(error) => {
+            let way_out = "or give this server CAP_NET_RAW, and it hears broadcasts all the same (its unit says how)";
+            had(Err(busy), &format!("{way_out}; {NOT_HEARD}: {error}"))
+        }
+    }
 }
 
 fn had<T>(opened: Result<T, Busy>, consequence: &str) -> Option<T> {

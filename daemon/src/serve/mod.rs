@@ -136,7 +136,7 @@ impl Server {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
-        let mut relayed = (!self.loaded.settings.proxy_only).then(|| Polite::new(Port::Dhcp.number()));
+        let mut relayed = self.doors.shares_dhcp.then(|| Polite::new(Port::Dhcp.number()));
         let mut look = tokio::time::interval(HOUSEKEEPING);
         let mut alive = tokio::time::interval(systemd::watchdog().unwrap_or(Duration::from_secs(3600)));
         self.look_around(relayed.as_mut());

@@ -38,22 +38,11 @@ impl Wire {
     }
 
     pub fn send(&self, from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) {
-        let destination = if to.ip().is_broadcast() { [0xff; 6] } else { SERVER_MAC };
-        let mut frame = [&destination[..], &CLIENT_MAC, &[8, 0]].concat();
-        let length = (28 + payload.len()) as u16;
-        let mut ip = [0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        ip[2..4].copy_from_slice(&length.to_be_bytes());
-        ip[12..16].copy_from_slice(&from.ip().octets());
-        ip[16..20].copy_from_slice(&to.ip().octets());
-        let sum: u32 = ip.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
-        ip[10..12].copy_from_slice(&(!((sum & 0xffff) + (sum >> 16)) as u16).to_be_bytes());
-        frame.extend_from_slice(&ip);
-        // A UDP checksum of 0: none.
-        for field in [from.port(), to.port(), length - 20, 0] {
-            frame.extend_from_slice(&field.to_be_bytes());
-        }
-        frame.extend_from_slice(payload);
-        assert_eq!(send(self.0.as_raw_fd(), &frame, MsgFlags::empty()), Ok(frame.len()));
+        self.send_frame(&frame(from, to, payload));
+    }
+
+    pub fn send_frame(&self, frame: &[u8]) {
+        assert_eq!(send(self.0.as_raw_fd(), frame, MsgFlags::empty()), Ok(frame.len()));
     }
 
     /// The DHCP messages of the server up to the one that is waited for, without it.
@@ -70,6 +59,31 @@ impl Wire {
             heard.push(datagram);
         }
     }
+}
+
+/// From the client, for the server or for all: 14 octets of Ethernet, 20 of IP, 8 of UDP.
+pub fn frame(from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) -> Vec<u8> {
+    let destination = if to.ip().is_broadcast() { [0xff; 6] } else { SERVER_MAC };
+    let mut frame = [&destination[..], &CLIENT_MAC, &[8, 0]].concat();
+    let length = (28 + payload.len()) as u16;
+    frame.extend([0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0]);
+    frame[16..18].copy_from_slice(&length.to_be_bytes());
+    frame.extend([from.ip().octets(), to.ip().octets()].concat());
+    // A UDP checksum of 0: none.
+    for field in [from.port(), to.port(), length - 20, 0] {
+        frame.extend_from_slice(&field.to_be_bytes());
+    }
+    frame.extend_from_slice(payload);
+    seal(&mut frame);
+    frame
+}
+
+/// Makes the checksum of the IP header right.
+pub fn seal(frame: &mut [u8]) {
+    let ip = &mut frame[14..34];
+    ip[10..12].fill(0);
+    let sum: u32 = ip.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    ip[10..12].copy_from_slice(&(!((sum & 0xffff) + (sum >> 16)) as u16).to_be_bytes());
 }
 
 /// A UDP datagram that the server sent from a DHCP port.

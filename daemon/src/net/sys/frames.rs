@@ -1,0 +1,44 @@
+//! What makes a packet socket ours. The rest of its setting up is in `net/packet.rs`.
+
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+/// Every frame is to say whether its checksum has been computed yet ([`super::Frame::checksum_is_open`]).
+pub fn tell_open_checksums(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let yes: libc::c_int = 1;
+    // SAFETY: the option takes an int, and the pointer and the length are those of one.
+    let done = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_AUXDATA,
+            ptr::from_ref(&yes).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    checked(done)
+}
+
+/// Begins to receive IPv4 from all interfaces, those included that come later. What this machine sends is not among it:
+/// the kernel shows that only to who asks for all protocols.
+pub fn bind_ipv4(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: integers only, for which zero is a value.
+    let mut address: libc::sockaddr_ll = unsafe { zeroed() };
+    address.sll_family = libc::AF_PACKET as libc::c_ushort;
+    address.sll_protocol = (libc::ETH_P_IP as u16).to_be();
+    // SAFETY: the pointer and the length are those of a sockaddr_ll, which outlives the call.
+    let done = unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            ptr::from_ref(&address).cast(),
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+        )
+    };
+    checked(done)
+}
+
+fn checked(done: libc::c_int) -> io::Result<()> {
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,124 @@
+//! Sending.
+
+use super::{BATCH, PACKET_INFO_LENGTH, in_addr, message, retry_interrupted, sockaddr};
+use std::io;
+use std::mem::{MaybeUninit, offset_of, size_of, zeroed};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::Range;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+/// Datagrams that wait to be sent, used again and again: it allocates only until it has seen its largest content.
+#[derive(Debug, Default)]
+pub struct SendBatch {
+    octets: Vec<u8>,
+    messages: Vec<Message>,
+}
+
+impl SendBatch {
+    pub fn new() -> Self {
+        SendBatch::default()
+    }
+
+    /// Adds a datagram. `from` must be an address of this machine or unspecified, which leaves the choice to the
+    /// kernel; `link` makes it leave by that interface, and a broadcast needs that, for it has no route.
+    pub fn push(&mut self, payload: &[u8], to: SocketAddrV4, from: Ipv4Addr, link: Option<u32>) {
+        self.push_parts(&[], payload, to, from, link);
+    }
+
+    /// The same for what begins with headers of our own.
+    pub fn push_parts(&mut self, headers: &[u8], payload: &[u8], to: SocketAddrV4, from: Ipv4Addr, link: Option<u32>) {
+        let start = self.octets.len();
+        self.octets.extend_from_slice(headers);
+        self.octets.extend_from_slice(payload);
+        self.messages.push(Message { octets: start..self.octets.len(), to, from, link: link.unwrap_or(0) });
+    }
+
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Sends all and empties the batch; says how many the kernel took. One that it refuses (no route, an address that
+    /// has gone, a firewall, a full buffer) is reported and left behind, and the next ones are sent.
+    pub fn flush(&mut self, socket: BorrowedFd<'_>, mut refused: impl FnMut(SocketAddrV4, io::Error)) -> usize {
+        let mut sent = 0;
+        let mut rest = &self.messages[..];
+        while let Some(first) = rest.first() {
+            // The call stops before a message that fails and says so only when that is the first: each turn either
+            // sends one or drops one, so this ends.
+            let done = match send(socket, &self.octets, &rest[..rest.len().min(BATCH)]) {
+                Ok(count) if count > 0 => {
+                    sent += count;
+                    count
+                }
+                Ok(_) => {
+                    refused(first.to, io::ErrorKind::WriteZero.into());
+                    1
+                }
+                Err(error) => {
+                    refused(first.to, error);
+                    1
+                }
+            };
+            rest = &rest[done..];
+        }
+        self.messages.clear();
+        self.octets.clear();
+        sent
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Message {
+    octets: Range<usize>,
+    to: SocketAddrV4,
+    from: Ipv4Addr,
+    link: u32,
+}
+
+/// Its layout when we write it: header, then packet information, as `CMSG_DATA` would place it.
+#[repr(C, align(8))]
+struct PacketInfo {
+    header: libc::cmsghdr,
+    info: libc::in_pktinfo,
+}
+
+const _: () = assert!(offset_of!(PacketInfo, info) + size_of::<libc::in_pktinfo>() == PACKET_INFO_LENGTH);
+
+fn send(socket: BorrowedFd<'_>, octets: &[u8], messages: &[Message]) -> io::Result<usize> {
+    let mut addresses = [const { MaybeUninit::<libc::sockaddr_in>::uninit() }; BATCH];
+    let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH];
+    let mut controls = [const { MaybeUninit::<PacketInfo>::uninit() }; BATCH];
+    let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
+    let room = addresses.iter_mut().zip(&mut vectors).zip(&mut controls).zip(&mut headers);
+    let mut count = 0;
+    for (out, (((to, vector), control), header)) in messages.iter().zip(room) {
+        let payload = &octets[out.octets.clone()];
+        let to = to.write(sockaddr(out.to));
+        // The kernel only reads what a sent message points to; the pointer is mutable because receiving shares the type.
+        let vector = vector.write(libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() });
+        let control = control.write(control_out(out));
+        header.write(message(to, vector, ptr::from_mut(control).cast(), PACKET_INFO_LENGTH));
+        count += 1;
+    }
+    retry_interrupted(|| {
+        // SAFETY: the first `count` headers are initialised and point to addresses, vectors and control data of this
+        // stack frame and to payloads inside `octets`, all of which outlive the call.
+        unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr().cast(), count, 0) }
+    })
+}
+
+fn control_out(out: &Message) -> PacketInfo {
+    // SAFETY: integers only, for which zero is a value; padding that some libraries have in there is zeroed too.
+    let mut control: PacketInfo = unsafe { zeroed() };
+    control.header.cmsg_len = PACKET_INFO_LENGTH as _;
+    control.header.cmsg_level = libc::IPPROTO_IP;
+    control.header.cmsg_type = libc::IP_PKTINFO;
+    control.info.ipi_ifindex = out.link.cast_signed();
+    control.info.ipi_spec_dst = in_addr(out.from);
+    control
+}
