@@ -34,6 +34,7 @@ cases![
     loongarch64_ipxe_boots_with_no_configuration,
     x64_behind_a_relay_boots_from_a_network_that_we_are_not_in,
     x64_boots_with_the_primary_on_our_own_host,
+    x64_boots_beside_a_primary_on_our_own_host_that_keeps_port_67,
     x64_boots_over_port_4011_alone_if_the_primary_on_our_host_says_so,
     an_old_proxy_ini_boots_x64_from_a_separate_tftp_server,
     an_old_proxy_ini_that_names_our_own_host_boots_x64_from_us,
@@ -112,6 +113,12 @@ fn x64_behind_a_relay_boots_from_a_network_that_we_are_not_in(lab: &Lab) -> Resu
 /// dnsmasq with bind-dynamic and our server share port 67 of one host (protocol note 6.1).
 fn x64_boots_with_the_primary_on_our_own_host(lab: &Lab) -> Result<()> {
     boots_with_the_primary_on_our_own_host(lab, &["--bind-dynamic", "--interface=eth0"], &[])
+}
+
+/// dnsmasq as it is by default, and as Pi-hole has it: nobody else gets a socket on port 67, and neither side has a word of
+/// configuration about the other (protocol note 6.1).
+fn x64_boots_beside_a_primary_on_our_own_host_that_keeps_port_67(lab: &Lab) -> Result<()> {
+    boots_with_the_primary_on_our_own_host(lab, &[], &[])
 }
 
 /// dnsmasq keeps port 67 to itself, and its option 60 sends the machine to port 4011 (protocol note 6.2). Our server is
