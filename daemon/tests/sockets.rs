@@ -11,13 +11,13 @@ use proxydhcpd::net::holder::{Transport, bound};
 use proxydhcpd::net::packet::{self, PacketSocket};
 use proxydhcpd::net::socket::Socket as Ours;
 use proxydhcpd::net::sys::{Batch, SendBatch};
-use proxydhcpd::net::udp::{self, Change, Polite, Unicast};
+use proxydhcpd::net::udp::{self, Change, HOLD_OFF, Polite, Unicast};
 use socket2::{Domain, Socket, Type};
 use std::io::{self, ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 50);
@@ -241,7 +241,7 @@ fn a_socket_on_an_address_would_take_the_unicast_of_a_wildcard_server() {
     assert_eq!(receive(socket), b"renewal");
     assert_silent(&theirs);
 
-    let changes = net.server.on(|| polite.look(&[SERVER]));
+    let changes = net.server.on(|| polite.look(&[SERVER], Instant::now()));
     assert!(matches!(&changes[..], [Change::Yielded(SERVER, _)]), "{changes:?}");
     assert!(ours.is_withdrawn());
     drop(ours);
@@ -254,11 +254,12 @@ fn a_socket_on_an_address_would_take_the_unicast_of_a_wildcard_server() {
 fn relayed_requests_are_left_to_a_dnsmasq_while_it_runs() {
     let net = Net::new();
     let (mut polite, ours) = net.polite();
-    let mut look = || net.server.on(|| polite.look(&[SERVER]));
-    assert!(look().is_empty());
+    let start = Instant::now();
+    let mut look = |seconds| net.server.on(|| polite.look(&[SERVER], start + Duration::from_secs(seconds)));
+    assert!(look(0).is_empty());
 
     let dnsmasq = net.dnsmasq("--bind-dynamic");
-    match &look()[..] {
+    match &look(5)[..] {
         [Change::Yielded(SERVER, holder)] => assert_eq!(holder.process.as_ref().unwrap().pid, dnsmasq.0.id()),
         changes => panic!("{changes:?}"),
     }
@@ -269,9 +270,11 @@ fn relayed_requests_are_left_to_a_dnsmasq_while_it_runs() {
     client.send_to(&bootp(INFORM), (SERVER, 67)).unwrap();
     assert_eq!(answer(&client), ACK);
 
-    assert!(look().is_empty(), "said once");
+    assert!(look(10).is_empty(), "said once");
     drop(dnsmasq);
-    assert!(matches!(&look()[..], [Change::Opened(_)]));
+    assert!(look(15).is_empty(), "it may only be restarted");
+    assert!(look(10 + HOLD_OFF.as_secs() - 1).is_empty());
+    assert!(matches!(&look(10 + HOLD_OFF.as_secs())[..], [Change::Opened(_)]));
     drop(polite);
     net.wait_until_bound(0);
 }
@@ -281,7 +284,7 @@ fn an_address_that_is_not_there_yet_is_tried_again_and_complained_of_once() {
     let net = Net::new();
     let late = Ipv4Addr::new(198, 51, 100, 1);
     let mut polite = Polite::new(67);
-    let mut look = |addresses: &[Ipv4Addr]| net.server.on(|| polite.look(addresses));
+    let mut look = |addresses: &[Ipv4Addr]| net.server.on(|| polite.look(addresses, Instant::now()));
     match &look(&[late])[..] {
         [Change::Failed(busy)] => assert_eq!(busy.error.kind(), ErrorKind::AddrNotAvailable),
         changes => panic!("{changes:?}"),
@@ -406,7 +409,7 @@ impl Net {
 
     fn polite(&self) -> (Polite, Arc<Unicast>) {
         let mut polite = Polite::new(67);
-        match self.server.on(|| polite.look(&[SERVER])).pop() {
+        match self.server.on(|| polite.look(&[SERVER], Instant::now())).pop() {
             Some(Change::Opened(unicast)) => (polite, unicast),
             change => panic!("{change:?}"),
         }

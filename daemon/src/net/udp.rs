@@ -20,10 +20,14 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A thread that receives comes back after this time, to see whether it shall stop.
 pub const GLANCE: Duration = Duration::from_secs(1);
+
+/// How long a DHCP server that was seen is expected back: one that does not share its port (Kea's fallback socket) could
+/// not start again while we have it.
+pub const HOLD_OFF: Duration = Duration::from_secs(300);
 
 /// For all limited broadcasts to this port, and nothing else. Sends broadcasts too.
 ///
@@ -69,36 +73,42 @@ impl Polite {
 
     /// Looks around, and opens or withdraws what that asks for: to be called when our addresses change, and every few
     /// seconds, because a DHCP server may start after us. Says each change once. Dropping `self` withdraws all.
-    pub fn look(&mut self, addresses: &[Ipv4Addr]) -> Vec<Change> {
+    pub fn look(&mut self, addresses: &[Ipv4Addr], now: Instant) -> Vec<Change> {
         self.addresses.retain(|address, _| addresses.contains(address));
-        addresses.iter().filter_map(|&address| self.look_at(address)).collect()
+        let ours: Vec<u64> = self.addresses.values().filter_map(State::inode).collect();
+        let bound = bound(Transport::Udp, self.port)
+            .map(|bound| bound.into_iter().filter(|socket| !ours.contains(&socket.inode)).collect::<Vec<_>>());
+        addresses.iter().filter_map(|&address| self.look_at(address, &bound, now)).collect()
     }
 
-    fn look_at(&mut self, address: Ipv4Addr) -> Option<Change> {
+    /// `others` are the sockets on our port that are not ours.
+    fn look_at(&mut self, address: Ipv4Addr, others: &io::Result<Vec<Bound>>, now: Instant) -> Option<Change> {
         let wanted = SocketAddrV4::new(address, self.port);
         let before = self.addresses.get(&address);
-        let (after, change) = match self.other(address) {
-            Ok(Some(_)) if matches!(before, Some(State::Yielded)) => return None,
-            Ok(Some(other)) => (State::Yielded, Change::Yielded(address, other.holder())),
-            Ok(None) if matches!(before, Some(State::Open(_))) => return None,
-            Ok(None) => match open(wanted, true, None).map(Unicast::new) {
+        let claims = |other: &&Bound| overlap(address.into(), other.address);
+        let other = others.as_ref().map(|others| others.iter().find(claims));
+        let (after, change) = match (other, before) {
+            (Ok(Some(_)), Some(State::Yielded(_))) => {
+                self.addresses.insert(address, State::Yielded(now));
+                return None;
+            }
+            (Ok(Some(other)), _) => (State::Yielded(now), Change::Yielded(address, other.holder())),
+            (Ok(None), Some(State::Open(_))) => return None,
+            (Ok(None), Some(State::Yielded(seen))) if now.duration_since(*seen) < HOLD_OFF => return None,
+            (Ok(None), _) => match open(wanted, true, None).map(Unicast::new) {
                 Ok(unicast) => (State::Open(Lease(Arc::clone(&unicast))), Change::Opened(unicast)),
                 Err(_) if matches!(before, Some(State::Failed)) => return None,
                 Err(busy) => (State::Failed, Change::Failed(busy)),
             },
             // Not to know who is there is no leave to take the port.
-            Err(_) if matches!(before, Some(State::Failed)) => return None,
-            Err(error) => (State::Failed, Change::Failed(Busy::new(Transport::Udp, wanted.into(), error))),
+            (Err(_), Some(State::Failed)) => return None,
+            (Err(error), _) => {
+                let error = io::Error::new(error.kind(), error.to_string());
+                (State::Failed, Change::Failed(Busy::new(Transport::Udp, wanted.into(), error)))
+            }
         };
         self.addresses.insert(address, after);
         Some(change)
-    }
-
-    /// The socket of somebody else who has a claim on unicast to this address.
-    fn other(&self, address: Ipv4Addr) -> io::Result<Option<Bound>> {
-        let ours: Vec<u64> = self.addresses.values().filter_map(State::inode).collect();
-        let others = bound(Transport::Udp, self.port)?;
-        Ok(others.into_iter().find(|other| overlap(address.into(), other.address) && !ours.contains(&other.inode)))
     }
 }
 
@@ -116,7 +126,8 @@ impl Unicast {
 #[derive(Debug)]
 enum State {
     Open(Lease),
-    Yielded,
+    /// Somebody else was seen there at this time.
+    Yielded(Instant),
     Failed,
 }
 
@@ -134,7 +145,7 @@ impl State {
     fn inode(&self) -> Option<u64> {
         match self {
             State::Open(lease) => fstat(&lease.0.socket).ok().map(|stat| stat.st_ino),
-            State::Yielded | State::Failed => None,
+            State::Yielded(_) | State::Failed => None,
         }
     }
 }

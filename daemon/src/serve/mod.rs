@@ -177,7 +177,7 @@ impl Server {
         let links = self.state.links.load();
         let addresses: Vec<Ipv4Addr> =
             links.iter().flat_map(|link| &link.ipv4).map(|network| network.address).collect();
-        for change in relayed.look(&addresses) {
+        for change in relayed.look(&addresses, Instant::now()) {
             match change {
                 Change::Opened(unicast) => {
                     let state = Arc::clone(&self.state);
