@@ -31,7 +31,7 @@ fn beside_a_sharing_dnsmasq_we_hear_broadcasts_and_it_keeps_its_unicast() {
     for dnsmasq_first in [true, false] {
         let net = Net::new();
         let early = dnsmasq_first.then(|| net.dnsmasq("--bind-dynamic"));
-        let ours = net.server.on(|| udp::broadcast(67, None).unwrap());
+        let ours = net.server.on(|| udp::broadcast(67).unwrap());
         let _dnsmasq = early.unwrap_or_else(|| net.dnsmasq("--bind-dynamic"));
 
         let client = net.client_without_address();
@@ -56,7 +56,7 @@ fn beside_a_sharing_dnsmasq_we_hear_broadcasts_and_it_keeps_its_unicast() {
 fn a_dnsmasq_that_keeps_the_whole_port_is_named_with_the_way_out() {
     let net = Net::new();
     let dnsmasq = net.dnsmasq("");
-    let busy = net.server.on(|| udp::broadcast(67, None)).unwrap_err();
+    let busy = net.server.on(|| udp::broadcast(67)).unwrap_err();
     assert_eq!(busy.error.kind(), ErrorKind::AddrInUse);
     let text = busy.to_string();
     assert!(text.contains(&format!("dnsmasq (pid {}) on 0.0.0.0", dnsmasq.0.id())), "{text}");
@@ -67,7 +67,7 @@ fn a_dnsmasq_that_keeps_the_whole_port_is_named_with_the_way_out() {
 #[test]
 fn a_dnsmasq_that_wants_the_whole_port_fails_if_we_were_first() {
     let net = Net::new();
-    let _ours = net.server.on(|| udp::broadcast(67, None).unwrap());
+    let _ours = net.server.on(|| udp::broadcast(67).unwrap());
     let mut dnsmasq = net.server.on(|| Peer::start(DNSMASQ));
     let status = wait_for("dnsmasq to give up", || dnsmasq.0.try_wait().unwrap());
     assert!(!status.success());
@@ -215,7 +215,7 @@ fn a_wildcard_server_that_shares_keeps_its_unicast_whoever_was_first() {
     for server_first in [true, false] {
         let net = Net::new();
         let early = server_first.then(|| net.wildcard());
-        let ours = net.server.on(|| udp::broadcast(67, None).unwrap());
+        let ours = net.server.on(|| udp::broadcast(67).unwrap());
         let theirs = early.unwrap_or_else(|| net.wildcard());
         let client = net.client_with_address();
         client.send_to(b"to all", (Ipv4Addr::BROADCAST, 67)).unwrap();
@@ -327,7 +327,7 @@ fn an_offer_leaves_by_the_link_of_its_discover_with_the_address_of_that_link() {
     let other = Host::new();
     net.server.cable("dmz", &other, "eth0");
     net.server.run("ip addr add 203.0.113.1/24 dev dmz");
-    let ours = net.server.on(|| udp::broadcast(67, None).unwrap());
+    let ours = net.server.on(|| udp::broadcast(67).unwrap());
     let here = net.client_without_address();
     let there = other.on(|| client_socket(None));
     let links = [
@@ -346,20 +346,6 @@ fn an_offer_leaves_by_the_link_of_its_discover_with_the_address_of_that_link() {
         assert_eq!(client.recv_from(&mut buffer).unwrap(), (5, SocketAddrV4::new(address, 67).into()));
         assert_silent(stranger);
     }
-}
-
-#[test]
-fn a_socket_bound_to_a_device_hears_only_that() {
-    let net = Net::new();
-    let other = Host::new();
-    net.server.cable("dmz", &other, "eth0");
-    let ours = net.server.on(|| udp::broadcast(67, Some("dmz")).unwrap());
-    net.client_without_address().send_to(b"lan", (Ipv4Addr::BROADCAST, 67)).unwrap();
-    other.on(|| client_socket(None)).send_to(b"dmz", (Ipv4Addr::BROADCAST, 67)).unwrap();
-    assert_eq!(receive(&ours), b"dmz");
-    assert_silent(&ours);
-    let missing = net.server.on(|| udp::broadcast(67, Some("gone"))).unwrap_err();
-    assert_eq!(missing.error.raw_os_error(), Some(libc::ENODEV));
 }
 
 struct Net {

@@ -31,15 +31,15 @@ pub const HOLD_OFF: Duration = Duration::from_secs(300);
 
 /// For all limited broadcasts to this port, and nothing else. Sends broadcasts too.
 ///
-/// Bound to a device it is deaf for good once that interface has been deleted, even if one of the same name follows;
-/// without, it hears whatever comes.
-pub fn broadcast(port: u16, device: Option<&str>) -> Result<UdpSocket, Busy> {
-    open(SocketAddrV4::new(Ipv4Addr::BROADCAST, port), true, device)
+/// It is bound to no device: it would be deaf for good once that interface has been deleted, even if one of the same name
+/// follows.
+pub fn broadcast(port: u16) -> Result<UdpSocket, Busy> {
+    open(SocketAddrV4::new(Ipv4Addr::BROADCAST, port), true)
 }
 
 /// For everything that is sent to this port, alone: whoever else wants it is told so.
 pub fn exclusive(port: u16) -> Result<UdpSocket, Busy> {
-    open(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port), false, None)
+    open(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port), false)
 }
 
 /// The sockets for unicast to our own addresses, as far as nobody else on this host wants the port.
@@ -95,7 +95,7 @@ impl Polite {
             (Ok(Some(other)), _) => (State::Yielded(now), Change::Yielded(address, other.holder())),
             (Ok(None), Some(State::Open(_))) => return None,
             (Ok(None), Some(State::Yielded(seen))) if now.duration_since(*seen) < HOLD_OFF => return None,
-            (Ok(None), _) => match open(wanted, true, None).map(Unicast::new) {
+            (Ok(None), _) => match open(wanted, true).map(Unicast::new) {
                 Ok(unicast) => (State::Open(Lease(Arc::clone(&unicast))), Change::Opened(unicast)),
                 Err(_) if matches!(before, Some(State::Failed)) => return None,
                 Err(busy) => (State::Failed, Change::Failed(busy)),
@@ -163,16 +163,13 @@ pub(super) fn prepare_to_receive(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-fn open(address: SocketAddrV4, shared: bool, device: Option<&str>) -> Result<UdpSocket, Busy> {
+fn open(address: SocketAddrV4, shared: bool) -> Result<UdpSocket, Busy> {
     let socket = || {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
         socket.set_reuse_address(shared)?;
         socket.set_broadcast(true)?;
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         prepare_to_receive(&socket)?;
-        if let Some(device) = device {
-            socket.bind_device(Some(device.as_bytes()))?;
-        }
         socket.bind(&address.into())?;
         Ok(socket.into())
     };

@@ -119,7 +119,7 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
 fn broadcasts() -> Option<Socket> {
     const NOT_HEARD: &str = "broadcasts are not heard";
     let port = Port::Dhcp.number();
-    let busy = match udp::broadcast(port, None) {
+    let busy = match udp::broadcast(port) {
         Ok(socket) => return Some(Socket::Udp(socket)),
         Err(busy) => busy,
     };
