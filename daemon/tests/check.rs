@@ -1,0 +1,89 @@
+//! `check` on a machine of known interfaces: what it says is served, and what is wrong. Needs root.
+
+mod netns;
+
+use netns::Host;
+use netns::loaders::boot_folder;
+use serde_json::Value;
+use std::fs;
+use std::net::UdpSocket;
+use std::process::{Command, Output};
+
+#[test]
+fn it_says_what_would_be_served() {
+    let host = host();
+    let boot = boot_folder();
+    fs::write(boot.path().join("rescue.ipxe"), "#!ipxe\n").unwrap();
+    let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let path = |name: &str| boot.path().join(name).display().to_string();
+    for line in [
+        "configuration  none, and none is needed".to_owned(),
+        "interfaces     eth0 (192.0.2.10)".to_owned(),
+        "TFTP           our own, port 69".to_owned(),
+        "HTTP           our own, port 8080".to_owned(),
+        "iPXE gets      our menu, with one entry of the boot folder".to_owned(),
+        format!("x86 BIOS           {}", path("undionly.kpxe")),
+        format!("x64 UEFI           {}", path("ipxe.efi")),
+    ] {
+        assert!(said.lines().any(|said| said == line), "{line:?} in\n{said}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_loader_is_named_with_what_it_is_and_never_offered() {
+    let host = host();
+    let boot = boot_folder();
+    fs::copy(boot.path().join("ipxe-arm64.efi"), boot.path().join("snponly-x64.efi")).unwrap();
+    let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("snponly-x64.efi is not offered for x64 UEFI: it is"), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("x64 UEFI") && line.ends_with("/ipxe.efi")), "{said}");
+}
+
+#[test]
+fn json_has_the_same_for_scripts_and_a_port_in_use_is_a_warning() {
+    let host = host();
+    let boot = boot_folder();
+    let _tftp = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
+    let output = check(&host, &["--json", "-b", boot.path().to_str().unwrap()]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["ok"], true);
+    assert_eq!(told["served"]["interfaces"][0]["address"], "192.0.2.10");
+    assert_eq!(told["served"]["loaders"]["uefi-x64"]["name"], "ipxe.efi");
+    let warning = &told["diagnostics"][0];
+    assert_eq!(warning["severity"], "warning");
+    assert!(warning["message"].as_str().unwrap().starts_with("the TFTP port 69 is in use: "), "{warning}");
+}
+
+#[test]
+fn an_old_file_shows_its_routing() {
+    let host = host();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxy.ini");
+    let text = "[proxy]\ninterface = eth0\ntftpd = 192.0.2.99\nfilename = pxelinux.0\n\
+                vendor_specific_information = x\n[pxe]\n[ipxe]\nenabled = true\nchainload_url = http://192.0.2.50/x\n";
+    fs::write(&file, text).unwrap();
+    let output = check(&host, &[file.to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    for line in ["TFTP           at 192.0.2.99", "HTTP           none", "iPXE gets      http://192.0.2.50/x"] {
+        assert!(said.lines().any(|said| said == line), "{line:?} in\n{said}");
+    }
+    assert!(said.lines().any(|line| line.starts_with("x86 BIOS") && line.ends_with(" undionly.kpxe")), "{said}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("warning"), "the value that is not sent");
+}
+
+/// A machine at 192.0.2.10.
+fn host() -> Host {
+    let (host, far) = (Host::new(), Host::new());
+    host.cable("eth0", &far, "eth0");
+    host.run("ip address add 192.0.2.10/24 dev eth0");
+    // The cable is gone with its far end.
+    std::mem::forget(far);
+    host
+}
+
+fn check(host: &Host, arguments: &[&str]) -> Output {
+    host.on(|| Command::new(env!("CARGO_BIN_EXE_proxydhcpd")).arg("check").args(arguments).output().unwrap())
+}
