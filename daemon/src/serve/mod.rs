@@ -3,24 +3,24 @@
 pub mod dhcp4;
 pub mod doors;
 pub mod http;
+mod networks;
 mod notes;
+mod reload;
 pub mod tftp;
 
-use crate::config::diagnostic::Diagnostic;
+use crate::config::Loaded;
 use crate::config::flags::Flags;
-use crate::config::{self, ConfigError, Loaded, Settings};
 use crate::net::link::{self, Filter};
 use crate::net::udp::{Change, Polite};
-use crate::site::{Open, Site};
 use crate::state::State;
 use crate::systemd;
 use doors::Doors;
-use nix::ifaddrs::getifaddrs;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::fetch::Refusal;
-use proxydhcpd_core::link::{Link, of_datagram};
+use proxydhcpd_core::link::of_datagram;
 use proxydhcpd_core::request::Request;
+use reload::Reread;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
@@ -117,7 +117,7 @@ impl Server {
     fn start_http(&mut self, mut stopped: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
         let listeners = self.doors.http.take().unwrap_or_default();
         let (state, noting) = (Arc::clone(&self.state), Arc::clone(&self.state));
-        let open = move |request: &Request<'_>| match is_served(&state.links.load(), request.server) {
+        let open = move |request: &Request<'_>| match networks::is_served(&state.links.load(), request.server) {
             true => state.site.load().open(request),
             false => Err(Refusal::Denied),
         };
@@ -126,6 +126,7 @@ impl Server {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
             if let Err(error) = http::serve(listeners, http::Settings::default(), open, note, stop).await {
                 tracing::error!("HTTP ended: {error}");
+                std::process::exit(1);
             }
         });
         async { drop(pages.await) }
@@ -141,15 +142,15 @@ impl Server {
         let mut alive = tokio::time::interval(systemd::watchdog().unwrap_or(Duration::from_secs(3600)));
         self.look_around(relayed.as_mut());
         match &self.state.links.load()[..] {
-            [] => tracing::info!("{}", status(&[])),
-            links => say_changes(&[], links),
+            [] => tracing::info!("{}", networks::status(&[])),
+            links => networks::say_changes(&[], links),
         }
         ready()?;
-        systemd::ready(&status(&self.state.links.load()));
+        systemd::ready(&networks::status(&self.state.links.load()));
         let mut reading: Option<JoinHandle<Result<Reread, Vec<String>>>> = None;
         loop {
             let state = Arc::clone(&self.state);
-            let follow = link::watch(self.filter.clone(), |links| follow_links(&state, links));
+            let follow = link::watch(self.filter.clone(), |links| networks::follow(&state, links));
             let mut follow = std::pin::pin!(follow);
             let read = loop {
                 tokio::select! {
@@ -220,43 +221,12 @@ impl Server {
                 tracing::error!("not reloaded: what was served before is served on");
             }
         }
-        systemd::ready(&status(&self.state.links.load()));
+        systemd::ready(&networks::status(&self.state.links.load()));
     }
 }
 
-fn status(links: &[Link]) -> String {
-    let named: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
-    match named[..] {
-        [] => "waiting for an interface with an IPv4 address".to_owned(),
-        _ => format!("serving {}", named.join(", ")),
-    }
-}
-
-/// What a reload takes over.
-#[derive(Debug)]
-struct Reread {
-    loaded: Loaded,
-    filter: Filter,
-    site: Site,
-}
-
-impl Reread {
-    /// Or all that is wrong with it.
-    fn new(flags: &Flags, before: &Settings, open: Open) -> Result<Self, Vec<String>> {
-        let say = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
-        let loaded = config::load(flags).map_err(say)?;
-        let links = doors::all_links();
-        let filter = doors::filter(&loaded, &links).map_err(say)?;
-        if let Some(changed) = doors::needs_restart(before, &loaded.settings, &links) {
-            return Err(vec![format!("a change of {changed} needs a restart")]);
-        }
-        let site = Site::build(&loaded, open).map_err(|error| vec![error.to_string()])?;
-        Ok(Reread { loaded, filter, site })
-    }
-}
-
-/// A thread that serves. If it panics the process ends, for what it served is still offered: the service manager starts
-/// it anew.
+/// A thread that serves. If it panics the process ends, for what it served is still offered, and the service manager
+/// starts it anew.
 fn start_door(name: String, serve: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let guarded = move || {
         if catch_unwind(AssertUnwindSafe(serve)).is_err() {
@@ -266,44 +236,11 @@ fn start_door(name: String, serve: impl FnOnce() + Send + 'static) -> io::Result
     thread::Builder::new().name(name).spawn(guarded).map(drop)
 }
 
-/// Whether an address of ours is one that we serve on. IPv6 addresses are not followed: the interface decides.
-fn is_served(links: &[Link], ours: IpAddr) -> bool {
-    let on_served_interface = || {
-        let mut interfaces = getifaddrs().into_iter().flatten();
-        let on = interfaces
-            .find(|on| on.address.and_then(|a| a.as_sockaddr_in6().map(|a| a.ip())).map(IpAddr::V6) == Some(ours));
-        on.is_some_and(|on| links.iter().any(|link| link.name == on.interface_name))
-    };
-    match ours {
-        ours if ours.is_loopback() => true,
-        IpAddr::V4(ours) => links.iter().any(|link| link.owns(ours)),
-        IpAddr::V6(_) => on_served_interface(),
-    }
-}
-
 /// Each HTTP connection is a descriptor, and each transfer one or two more.
 fn raise_file_limit() {
     let raised =
         getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
         tracing::debug!("the limit of open files stays as it is: {error}");
-    }
-}
-
-fn follow_links(state: &State, links: Vec<Link>) {
-    let before = state.links.swap(Arc::new(links));
-    let now = state.links.load();
-    say_changes(&before, &now);
-    systemd::status(&status(&now));
-}
-
-fn say_changes(before: &[Link], now: &[Link]) {
-    for gone in before.iter().filter(|old| now.iter().all(|new| new.index != old.index)) {
-        tracing::info!("{} is no longer served", gone.name);
-    }
-    for link in now.iter().filter(|new| !before.contains(new)) {
-        if let Some(address) = link.address() {
-            tracing::info!("serving {} as {address}", link.name);
-        }
     }
 }

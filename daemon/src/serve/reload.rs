@@ -1,0 +1,31 @@
+//! A reload: everything is read before anything changes.
+
+use super::doors;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::flags::Flags;
+use crate::config::{self, ConfigError, Loaded, Settings};
+use crate::net::link::Filter;
+use crate::site::{Open, Site};
+
+/// What a reload takes over.
+#[derive(Debug)]
+pub struct Reread {
+    pub loaded: Loaded,
+    pub filter: Filter,
+    pub site: Site,
+}
+
+impl Reread {
+    /// Or all that is wrong with it.
+    pub fn new(flags: &Flags, before: &Settings, open: Open) -> Result<Self, Vec<String>> {
+        let say = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
+        let loaded = config::load(flags).map_err(say)?;
+        let links = doors::all_links();
+        let filter = doors::filter(&loaded, &links).map_err(say)?;
+        if let Some(changed) = doors::needs_restart(before, &loaded.settings, &links) {
+            return Err(vec![format!("a change of {changed} needs a restart")]);
+        }
+        let site = Site::build(&loaded, open).map_err(|error| vec![error.to_string()])?;
+        Ok(Reread { loaded, filter, site })
+    }
+}
