@@ -34,20 +34,10 @@ fn beside_a_sharing_dnsmasq_we_hear_broadcasts_and_it_keeps_its_unicast() {
         let ours = net.server.on(|| udp::broadcast(67).unwrap());
         let _dnsmasq = early.unwrap_or_else(|| net.dnsmasq("--bind-dynamic"));
 
-        let client = net.client_without_address();
-        client.send_to(&bootp(DISCOVER), (Ipv4Addr::BROADCAST, 67)).unwrap();
-        assert_eq!(answer(&client), OFFER, "dnsmasq first: {dnsmasq_first}");
-        let mut batch = Batch::new();
-        assert_eq!(batch.receive(ours.as_fd()).unwrap(), 1);
-        let datagram = batch.iter().next().unwrap();
-        assert_eq!(datagram.from, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68));
-        assert_eq!((datagram.to, datagram.link), (Ipv4Addr::BROADCAST, net.server.index("lan")));
-        assert_eq!(datagram.payload, bootp(DISCOVER));
-        drop(client);
-
-        let client = net.client_with_address();
-        client.send_to(&bootp(INFORM), (SERVER, 67)).unwrap();
-        assert_eq!(answer(&client), ACK, "dnsmasq first: {dnsmasq_first}");
+        net.dnsmasq_answers_and_we_hear(
+            |batch| batch.receive(ours.as_fd()),
+            &format!("dnsmasq first: {dnsmasq_first}"),
+        );
         assert_silent(&ours);
     }
 }
@@ -83,20 +73,7 @@ fn beside_a_dnsmasq_that_keeps_the_whole_port_a_packet_socket_hears_broadcasts()
     let mut dnsmasq = net.dnsmasq("");
     let ours = net.packet_socket();
     for round in 0..2 {
-        let client = net.client_without_address();
-        client.send_to(&bootp(DISCOVER), (Ipv4Addr::BROADCAST, 67)).unwrap();
-        assert_eq!(answer(&client), OFFER, "round {round}");
-        let mut batch = Batch::new();
-        assert_eq!(ours.receive(&mut batch).unwrap(), 1);
-        let datagram = batch.iter().next().unwrap();
-        assert_eq!(datagram.from, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68));
-        assert_eq!((datagram.to, datagram.link), (Ipv4Addr::BROADCAST, net.server.index("lan")));
-        assert_eq!(datagram.payload, bootp(DISCOVER));
-        drop(client);
-
-        let client = net.client_with_address();
-        client.send_to(&bootp(INFORM), (SERVER, 67)).unwrap();
-        assert_eq!(answer(&client), ACK, "round {round}");
+        net.dnsmasq_answers_and_we_hear(|batch| ours.receive(batch), &format!("round {round}"));
         assert_hears_nothing(&ours);
         net.client.run("ip addr flush dev eth0");
 
@@ -387,6 +364,24 @@ impl Net {
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
             socket.into()
         })
+    }
+
+    /// A DISCOVER is answered by dnsmasq and heard by us too, as it was sent; an INFORM to its address is answered.
+    fn dnsmasq_answers_and_we_hear(&self, hear: impl FnOnce(&mut Batch) -> io::Result<usize>, case: &str) {
+        let client = self.client_without_address();
+        client.send_to(&bootp(DISCOVER), (Ipv4Addr::BROADCAST, 67)).unwrap();
+        assert_eq!(answer(&client), OFFER, "{case}");
+        let mut batch = Batch::new();
+        assert_eq!(hear(&mut batch).unwrap(), 1);
+        let datagram = batch.iter().next().unwrap();
+        assert_eq!(datagram.from, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68));
+        assert_eq!((datagram.to, datagram.link), (Ipv4Addr::BROADCAST, self.server.index("lan")));
+        assert_eq!(datagram.payload, bootp(DISCOVER));
+        drop(client);
+
+        let client = self.client_with_address();
+        client.send_to(&bootp(INFORM), (SERVER, 67)).unwrap();
+        assert_eq!(answer(&client), ACK, "{case}");
     }
 
     fn packet_socket(&self) -> PacketSocket {

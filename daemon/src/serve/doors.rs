@@ -66,9 +66,7 @@ impl Doors {
         open.http = http.as_ref().map(|_| port);
         Ok(Doors { dhcp, shares_dhcp, tftp, http, open })
     }
-}
 
-impl Doors {
     /// What is open, for whoever reads the log of a start.
     pub fn say(&self, loaded: &Loaded) {
         let mut open: Vec<String> = self.dhcp.iter().map(|(_, port)| format!("DHCP on {port}")).collect();
