@@ -58,6 +58,22 @@ fn the_digits_of_the_class_stand_in_for_option_93() {
 }
 
 #[test]
+fn an_option_93_of_odd_length_says_nothing_at_all() {
+    let packet = Packet::discover().set(93, &[0, 11, 0]);
+    assert_eq!(response(on_67(&plan(), &packet)).boot.file, "ipxe.efi", "by the digits of the class");
+}
+
+#[test]
+fn options_stand_in_file_and_sname_too_if_option_52_says_so_and_long_ones_are_joined_across_them() {
+    let mut packet = Packet::discover().without(93).set(60, b"PXECl").set(52, &[3]);
+    packet.header.file[..7].copy_from_slice(&[60, 4, b'i', b'e', b'n', b't', 255]);
+    packet.header.sname[..5].copy_from_slice(&[93, 2, 0, 11, 255]);
+    assert_eq!(response(on_67(&plan(), &packet)).boot.file, "ipxe-arm64.efi");
+    packet.header.sname[1] = 200;
+    assert_eq!(silence(on_67(&plan(), &packet)), "malformed", "an option that runs past sname");
+}
+
+#[test]
 fn a_pxe_client_takes_its_first_tftp_code_and_an_http_client_its_first_http_code() {
     let list = [0, 16, 0, 11, 0, 7, 0, 19];
     let pxe = Packet::discover().set(93, &list);
