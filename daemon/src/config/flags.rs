@@ -51,7 +51,7 @@ pub struct Flags {
     #[arg(long, global = true, conflicts_with = "tftp_ports")]
     pub tftp_single_port: bool,
 
-    /// TFTP transfers at a time, of all machines together [default: as many as memory is set aside for, 4096]
+    /// TFTP transfers at a time, of all machines together [default, and the most: 4096]
     #[arg(long, global = true, value_name = "N")]
     pub max_transfers: Option<NonZeroUsize>,
 
