@@ -50,7 +50,8 @@ impl State {
         self.started.elapsed().as_millis() as u64
     }
 
-    /// A panic in one request must not take the service down, so a poisoned lock is taken as it is.
+    /// A panic ends a thread of DHCP or TFTP with the whole process; after one in a request of HTTP we go on, and a
+    /// poisoned lock is taken as it is.
     pub fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,7 @@
 //! Our own proxydhcpd.toml, and which file is read.
 
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::config::{ConfigError, Enabled, Loaded, Settings, load_below};
+use proxydhcpd::config::{ConfigError, Enabled, Loaded, Settings, Transfers, load_below};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -53,7 +53,7 @@ fn every_key_sets_its_setting() {
     assert_eq!(settings.max_packets_per_second.map(u32::from), Some(1000));
     assert_eq!((settings.http.enabled, settings.http.port), (Enabled::No, 80));
     assert_eq!((settings.tftp.enabled, settings.tftp.ports), (Enabled::Yes, Some(50000..=50999)));
-    assert_eq!(settings.tftp.max_transfers.map(usize::from), Some(512));
+    assert_eq!(settings.tftp.max_transfers.map(Transfers::get), Some(512));
     assert!(toml("[tftp]\nsingle-port = true\n").unwrap().tftp.single_port);
 }
 
@@ -102,6 +102,8 @@ fn numbers_and_ports_out_of_bounds_are_refused() {
         "[http]\nport = -1",
         "[dhcp]\nmax-packets-per-second = 0",
         "[tftp]\nmax-transfers = 1.5",
+        "[tftp]\nmax-transfers = 0",
+        "[tftp]\nmax-transfers = 4097",
         "[http]\nport = 0x50",
     ] {
         assert!(toml(line).is_err(), "{line}");

@@ -87,36 +87,10 @@ fn beside_a_dnsmasq_that_keeps_the_whole_port_a_packet_socket_hears_broadcasts()
 fn a_packet_socket_answers_from_port_67_by_the_link_of_the_question() {
     let net = Net::new();
     let _dnsmasq = net.dnsmasq("");
-    let other = Host::new();
-    net.server.cable("dmz", &other, "eth0");
-    net.server.run("ip addr add 203.0.113.1/24 dev dmz");
-    let ours = net.packet_socket();
-    let here = net.client_without_address();
-    let there = other.on(|| client_socket(None));
-    let links = [
-        (&here, net.server.index("lan"), SERVER, &there),
-        (&there, net.server.index("dmz"), Ipv4Addr::new(203, 0, 113, 1), &here),
-    ];
-    for (client, link, address, stranger) in links {
-        client.send_to(b"discover", (Ipv4Addr::BROADCAST, 67)).unwrap();
-        let mut batch = Batch::new();
-        assert_eq!(ours.receive(&mut batch).unwrap(), 1);
-        assert_eq!(batch.iter().next().unwrap().link, link);
-        let mut offers = SendBatch::new();
-        for offer in [&b"offer"[..], b"offer of odd length"] {
-            ours.push(&mut offers, offer, SocketAddrV4::new(Ipv4Addr::BROADCAST, 68), address, Some(link));
-        }
-        assert_eq!(ours.flush(&mut offers, |to, error| panic!("{to}: {error}")), 2);
-        for offer in [&b"offer"[..], b"offer of odd length"] {
-            let mut buffer = [0; 64];
-            assert_eq!(client.recv_from(&mut buffer).unwrap(), (offer.len(), SocketAddrV4::new(address, 67).into()));
-            assert_eq!(&buffer[..offer.len()], offer);
-        }
-        assert_silent(stranger);
-    }
+    let ours = Ours::Packet(net.packet_socket());
+    net.offers_leave_by_the_link_of_their_discover(&ours);
 
     // To a relay, whose DISCOVER may have been a broadcast on our own network.
-    drop(here);
     let relay = net.client_with_address();
     let mut offers = SendBatch::new();
     ours.push(&mut offers, b"relayed", SocketAddrV4::new(CLIENT, 68), SERVER, None);
@@ -301,28 +275,8 @@ fn the_second_server_on_4011_is_told_of_the_first() {
 #[test]
 fn an_offer_leaves_by_the_link_of_its_discover_with_the_address_of_that_link() {
     let net = Net::new();
-    let other = Host::new();
-    net.server.cable("dmz", &other, "eth0");
-    net.server.run("ip addr add 203.0.113.1/24 dev dmz");
-    let ours = net.server.on(|| udp::broadcast(67).unwrap());
-    let here = net.client_without_address();
-    let there = other.on(|| client_socket(None));
-    let links = [
-        (&here, net.server.index("lan"), SERVER, &there),
-        (&there, net.server.index("dmz"), Ipv4Addr::new(203, 0, 113, 1), &here),
-    ];
-    for (client, link, address, stranger) in links {
-        client.send_to(b"discover", (Ipv4Addr::BROADCAST, 67)).unwrap();
-        let mut batch = Batch::new();
-        batch.receive(ours.as_fd()).unwrap();
-        assert_eq!(batch.iter().next().unwrap().link, link);
-        let mut offers = SendBatch::new();
-        offers.push(b"offer", SocketAddrV4::new(Ipv4Addr::BROADCAST, 68), address, Some(link));
-        assert_eq!(offers.flush(ours.as_fd(), |to, error| panic!("{to}: {error}")), 1);
-        let mut buffer = [0; 64];
-        assert_eq!(client.recv_from(&mut buffer).unwrap(), (5, SocketAddrV4::new(address, 67).into()));
-        assert_silent(stranger);
-    }
+    let ours = Ours::Udp(net.server.on(|| udp::broadcast(67).unwrap()));
+    net.offers_leave_by_the_link_of_their_discover(&ours);
 }
 
 struct Net {
@@ -382,6 +336,39 @@ impl Net {
         let client = self.client_with_address();
         client.send_to(&bootp(INFORM), (SERVER, 67)).unwrap();
         assert_eq!(answer(&client), ACK, "{case}");
+    }
+
+    /// With a second link, from each of the two.
+    fn offers_leave_by_the_link_of_their_discover(&self, ours: &Ours) {
+        let other = Host::new();
+        self.server.cable("dmz", &other, "eth0");
+        self.server.run("ip addr add 203.0.113.1/24 dev dmz");
+        let here = self.client_without_address();
+        let there = other.on(|| client_socket(None));
+        let links = [
+            (&here, self.server.index("lan"), SERVER, &there),
+            (&there, self.server.index("dmz"), Ipv4Addr::new(203, 0, 113, 1), &here),
+        ];
+        for (client, link, address, stranger) in links {
+            client.send_to(b"discover", (Ipv4Addr::BROADCAST, 67)).unwrap();
+            let mut batch = Batch::new();
+            assert_eq!(ours.receive(&mut batch).unwrap(), 1);
+            assert_eq!(batch.iter().next().unwrap().link, link);
+            let mut offers = SendBatch::new();
+            for offer in [&b"offer"[..], b"offer of odd length"] {
+                ours.push(&mut offers, offer, SocketAddrV4::new(Ipv4Addr::BROADCAST, 68), address, Some(link));
+            }
+            assert_eq!(ours.flush(&mut offers, |to, error| panic!("{to}: {error}")), 2);
+            for offer in [&b"offer"[..], b"offer of odd length"] {
+                let mut buffer = [0; 64];
+                assert_eq!(
+                    client.recv_from(&mut buffer).unwrap(),
+                    (offer.len(), SocketAddrV4::new(address, 67).into())
+                );
+                assert_eq!(&buffer[..offer.len()], offer);
+            }
+            assert_silent(stranger);
+        }
     }
 
     fn packet_socket(&self) -> PacketSocket {

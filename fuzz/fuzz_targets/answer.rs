@@ -10,6 +10,10 @@ use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::{Loader, Plan, Tftp};
 use proxydhcpd_core::wire::dhcp4::Message;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::{Mutex, PoisonError};
+
+/// One memory for all runs, for it is large; between two of them a minute goes by, so that no limit is near.
+static HEARD: Mutex<(Option<Memory>, u64)> = Mutex::new((None, 0));
 
 fuzz_target!(|input: (bool, [u8; 4], u16, &[u8])| {
     let (on_4011, source, source_port, datagram) = input;
@@ -26,9 +30,13 @@ fuzz_target!(|input: (bool, [u8; 4], u16, &[u8])| {
     };
     let (port, to) = if on_4011 { (Port::BootServer, here) } else { (Port::Dhcp, Ipv4Addr::BROADCAST) };
     let from = SocketAddrV4::new(source.into(), source_port);
-    let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, foreign: false, now: 0 };
+    let mut heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
+    heard.1 += 60_000;
+    let now = heard.1;
+    let memory = heard.0.get_or_insert_with(|| Memory::new(0));
+    let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, foreign: false, now };
     let mut replies = Replies::default();
-    let answer = answer(&plan, &mut Memory::new(0), &arrival, &mut replies);
+    let answer = answer(&plan, memory, &arrival, &mut replies);
     let Verdict::Respond(response) = answer.verdict else {
         assert_eq!(replies.iter().count(), 0);
         return;

@@ -108,7 +108,6 @@ pub struct Features {
 
 impl Features {
     pub const HTTP: u8 = 0x13;
-    pub const HTTPS: u8 = 0x14;
     pub const TFTP: u8 = 0x15;
 
     /// `None` when the option holds neither a version nor a feature: then it is somebody else's 175.

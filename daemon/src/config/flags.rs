@@ -1,8 +1,8 @@
 //! The settings as flags of the command line; each does what the key of the same name does, and goes before it.
 
-use crate::config::{Enabled, Settings};
+use crate::config::{Enabled, Settings, Transfers};
 use std::net::Ipv4Addr;
-use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -53,7 +53,7 @@ pub struct Flags {
 
     /// TFTP transfers at a time, of all machines together [default, and the most: 4096]
     #[arg(long, global = true, value_name = "N")]
-    pub max_transfers: Option<NonZeroUsize>,
+    pub max_transfers: Option<Transfers>,
 
     /// Boot clients that are answered in a second on each interface [default: no limit]
     #[arg(long, global = true, value_name = "N")]

@@ -17,9 +17,10 @@ use serde::Serialize;
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// Nobody has to make it before there is something to put into it.
 pub const DEFAULT_BOOT_DIR: &str = "/var/lib/proxydhcpd/boot";
@@ -58,7 +59,30 @@ pub struct Tftp {
     /// Transfers are sent from port 69 too.
     pub single_port: bool,
     /// Cap on all transfers together.
-    pub max_transfers: Option<NonZeroUsize>,
+    pub max_transfers: Option<Transfers>,
+}
+
+/// A number of transfers: at least one, and no more than memory is set aside for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfers(usize);
+
+impl Transfers {
+    /// However many machines are switched on together: at 64 KiB to read ahead and two descriptors for each, this is
+    /// 256 MiB and 8192. The others ask again until it is their turn.
+    pub const MOST: Transfers = Transfers(4096);
+    pub const WANTED: &str = "a number from 1 to 4096";
+
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl FromStr for Transfers {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().ok().filter(|number| (1..=Self::MOST.0).contains(number)).map(Self).ok_or(Self::WANTED)
+    }
 }
 
 /// Whether a file server of ours runs.

@@ -3,9 +3,9 @@
 
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::flags::port_range;
-use crate::config::{Enabled, Settings};
+use crate::config::{Enabled, Settings, Transfers};
 use crate::probable::probable;
-use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -92,7 +92,7 @@ impl Walk<'_> {
             "tftp.enabled" => switch(value).map(|on| settings.tftp.enabled = Enabled::from(on)),
             "tftp.ports" => ports(value).map(|ports| settings.tftp.ports = Some(ports)),
             "tftp.single-port" => switch(value).map(|on| settings.tftp.single_port = on),
-            "tftp.max-transfers" => number::<NonZeroUsize>(value).map(|most| settings.tftp.max_transfers = Some(most)),
+            "tftp.max-transfers" => number::<Transfers>(value).map(|most| settings.tftp.max_transfers = Some(most)),
             _ => return self.unknown(key, key_at),
         };
         if let Err((at, wanted)) = read {
@@ -161,8 +161,8 @@ impl Limits for NonZeroU16 {
 impl Limits for NonZeroU32 {
     const WANTED: &'static str = "a number above 0 (leave the line out for no limit)";
 }
-impl Limits for NonZeroUsize {
-    const WANTED: &'static str = NonZeroU32::WANTED;
+impl Limits for Transfers {
+    const WANTED: &'static str = Transfers::WANTED;
 }
 
 fn strings(value: &Spanned<DeValue<'_>>) -> Read<Vec<String>> {

@@ -2,7 +2,7 @@
 //! follows, and the server goes on with what it has.
 
 use super::{http, tftp};
-use crate::config::{ConfigError, Enabled, Loaded, Settings};
+use crate::config::{ConfigError, Enabled, Loaded, Settings, Transfers};
 use crate::net::busy::Busy;
 use crate::net::holder::Transport;
 use crate::net::link::{self, Filter};
@@ -154,7 +154,7 @@ fn tftp_settings(settings: &Settings) -> tftp::Settings {
         port: 69,
         ports: settings.tftp.ports.clone(),
         single_port: settings.tftp.single_port,
-        max_transfers: settings.tftp.max_transfers.map(Into::into),
+        max_transfers: settings.tftp.max_transfers.map(Transfers::get),
     }
 }
 

@@ -9,6 +9,7 @@ mod limits;
 mod session;
 mod socket;
 
+use crate::config::Transfers;
 use crate::files::Opened;
 use admission::{check_source, our_address};
 use frames::Frames;
@@ -37,13 +38,9 @@ pub struct Settings {
     pub ports: Option<RangeInclusive<u16>>,
     /// Everything from `port`, for firewalls and containers that let nothing else through.
     pub single_port: bool,
-    /// Transfers at the same time, fewer than [`MOST_TRANSFERS`].
+    /// Transfers at the same time, at most, and without it, [`Transfers::MOST`].
     pub max_transfers: Option<usize>,
 }
-
-/// However many machines are switched on together, no more are served at once: at 64 KiB to read ahead and two
-/// descriptors for each, this is 256 MiB and 8192. The others ask again until it is their turn.
-pub const MOST_TRANSFERS: usize = 4096;
 
 /// The sockets that are there from the start.
 #[derive(Debug)]
@@ -128,7 +125,7 @@ pub fn run(
     epoll.add(&sockets.listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
     epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
     let mut server = Server {
-        most: settings.max_transfers.unwrap_or(MOST_TRANSFERS).min(MOST_TRANSFERS),
+        most: settings.max_transfers.unwrap_or(Transfers::MOST.get()),
         ports: Ports::new(settings.ports.clone()),
         single_port: settings.single_port,
         sockets,

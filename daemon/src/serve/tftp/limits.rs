@@ -16,7 +16,7 @@ const BURST: u32 = TRANSFERS as u32 * TOKEN;
 const TOKENS_A_SECOND: u32 = 3;
 const TOKEN: u32 = 1000;
 
-/// Addresses that are remembered: about a megabyte. More cannot have a transfer (see `MOST_TRANSFERS`).
+/// Addresses that are remembered: about a megabyte. More cannot have a transfer (see `Transfers::MOST`).
 const ADDRESSES: usize = 16_384;
 
 #[derive(Debug, Default)]
