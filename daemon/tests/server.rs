@@ -241,15 +241,15 @@ fn the_background_process_serves_when_its_caller_has_ended_with_0() {
     command.args(["-d", "-c", "our.toml"]).current_dir(folder.path()).stdin(Stdio::null());
     let output = host.on(|| command.output().unwrap());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let background = server_on(&host).expect("nobody has port 4011");
+    let background = Background(server_on(&host).expect("nobody has port 4011"));
     assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
 
     // It has left the folder that the name of its file was relative to.
     fs::rename(boot.path().join("ipxe.efi"), boot.path().join("snponly.efi")).unwrap();
-    kill(background, Signal::SIGHUP).unwrap();
+    kill(background.0, Signal::SIGHUP).unwrap();
     wait_for("the reload", || (ask_for_a_loader(&machine)? == "snponly.efi").then_some(()));
-    kill(background, Signal::SIGTERM).unwrap();
-    wait_for("its end", || kill(background, None).is_err().then_some(()));
+    kill(background.0, Signal::SIGTERM).unwrap();
+    wait_for("its end", || kill(background.0, None).is_err().then_some(()));
 }
 
 #[test]
@@ -419,6 +419,15 @@ impl Server {
 
     fn status(&mut self) -> Option<i32> {
         self.peer.0.wait().unwrap().code()
+    }
+}
+
+/// A process that no parent waits for: it ends with the test, also with one that fails.
+struct Background(Pid);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = kill(self.0, Signal::SIGKILL);
     }
 }
 
