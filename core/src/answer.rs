@@ -2,13 +2,16 @@
 
 use crate::arrival::{Arrival, Port};
 use crate::choose::{Boot, Nothing, choose};
-use crate::client::{Client, NotOurs};
-use crate::memory::Memory;
+use crate::client::{Class, Client, Hardware, NotOurs, Stage};
+use crate::decide::{self, Decision, decide};
+use crate::memory::{Holder, Memory};
 use crate::plan::Plan;
+use crate::plan::rule::Subject;
 use crate::reply4;
 use crate::route::{Destination, Refused, route};
 use crate::shape::{Name, Shape};
-use crate::wire::dhcp4::{Malformed, Message, MessageType};
+use crate::wire::dhcp4::{Malformed, Message, MessageType, code};
+use crate::wire::pxe::{MachineId, SubOptions, user_classes};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -17,6 +20,8 @@ use core::ops::Range;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub client: Option<Client>,
+    /// What the plan decides for it, where it came to that.
+    pub decision: Option<Decision>,
     pub verdict: Verdict,
 }
 
@@ -54,34 +59,91 @@ pub struct Replies {
 /// What to say to a datagram. `replies` is emptied first; `memory` learns what later answers need.
 pub fn answer(plan: &Plan, memory: &mut Memory, arrival: &Arrival<'_>, replies: &mut Replies) -> Answer {
     replies.clear();
-    let mut client = None;
-    let verdict = match way(plan, memory, arrival, replies, &mut client) {
+    let mut answer =
+        Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::NotOurs(NotOurs::Reply)) };
+    answer.verdict = match way(plan, memory, arrival, replies, &mut answer) {
         Ok(response) => Verdict::Respond(response),
         Err(silence) => Verdict::Silent(silence),
     };
-    Answer { client, verdict }
+    answer
 }
 
-/// parse - recognise - route - limit - choose - shape - build. The first step that fails is the reason for silence.
+/// parse - overhear - recognise - route - limit - decide - choose - shape - build. The first step that fails is the
+/// reason for silence.
 fn way(
     plan: &Plan,
     memory: &mut Memory,
     arrival: &Arrival<'_>,
     replies: &mut Replies,
-    seen: &mut Option<Client>,
+    told: &mut Answer,
 ) -> Result<Response, Silence> {
     let message = Message::parse(arrival.datagram)?;
-    let client = seen.insert(Client::recognise(&message, arrival.port, &plan.user_classes)?);
+    overhear(&message, memory, arrival.now);
+    let recognised = Client::recognise(&message, arrival.port, &plan.user_classes, || plan.knows_u_boot())?;
+    let client = told.client.insert(recognised);
     let to = route(plan, arrival, client, || memory.offered_through_relay(client, arrival.now))?;
     limit(plan, memory, arrival, client)?;
     let here = *to.from.ip();
-    let boot = choose(plan, client, here)?;
-    let shape = Shape::of(client, boot.clone(), here, plan.boot_server);
+    let decision = *told.decision.insert(of_packet(plan, memory, arrival, &message, client));
+    if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.rules[rule].names_u_boot()) {
+        return Err(NotOurs::OtherVendorClass.into());
+    }
+    // What asks after the loader was fetched is that loader.
+    if decision.as_firmware && !memory.has_loaded(client, arrival.now) {
+        client.stage = Stage::Firmware;
+    }
+    let choice = memory.choice(client, arrival.now);
+    let boot = choose(plan, client, &decision, choice, here)?;
+    let shape = Shape::of(client, boot.clone(), here, plan.boot_server)?;
     replies.push(to, |out| reply4::write(&message, arrival.port, &shape, here, out))?;
     if client.relay.is_some() && client.port == Port::Dhcp {
         memory.note_relayed_offer(client, arrival.now);
     }
+    if let Some(item) = client.boot_item {
+        memory.note_choice(client, item.kind, arrival.now);
+    }
     Ok(Response { kind: shape.kind, shape: shape.name, boot, to })
+}
+
+/// A REQUEST says which address its sender has, or is about to have: to the DHCP server, in a broadcast (RFC 2131 4.3.2),
+/// or to us. Files are asked for from that address.
+fn overhear(message: &Message<'_>, memory: &mut Memory, now: u64) {
+    let boots = |class: &[u8]| Class::of(class).is_some();
+    if message.message_type() != Some(MessageType::Request)
+        || !message.option(code::VENDOR_CLASS).is_some_and(|class| boots(&class))
+    {
+        return;
+    }
+    let ciaddr = Some(message.header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
+    if let Some(address) = ciaddr.or_else(|| message.address(code::REQUESTED_ADDRESS)) {
+        let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
+        memory.note_address(address, Holder { hardware: Hardware::of(&message.header), machine }, now);
+    }
+}
+
+fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, message: &Message<'_>, client: &Client) -> Decision {
+    let option = |code| message.option(code).unwrap_or_default();
+    let (vendor_class, user_class, agent) =
+        (option(code::VENDOR_CLASS), option(code::USER_CLASS), option(code::RELAY_AGENT));
+    let relay = client.relay.map(|relay| relay.giaddr);
+    let link_selection = client.relay.and_then(|relay| relay.link_selection);
+    let own = Some(client.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
+    let subject = Subject {
+        mac: client.hardware.mac(),
+        uuid: client.machine.filter(MachineId::is_key).map(|machine| machine.uuid()),
+        serial: None,
+        arch: Some(client.arch),
+        firmware: decide::firmware(client),
+        vendor_class: &vendor_class,
+        user_classes: if user_class.is_empty() { Vec::new() } else { user_classes(&user_class) },
+        interface: &arrival.link().name,
+        subnet: link_selection.or(relay).or(own).or_else(|| arrival.link().address()),
+        relay,
+        circuit_id: SubOptions(&agent).find(|(code, _)| *code == 1).map_or(&[], |(_, value)| value),
+        heard: None,
+        request: false,
+    };
+    decide(plan, memory, &subject, None)
 }
 
 /// Per machine always, per source on 4011, per interface where the plan says so (protocol note 9). A relay's address

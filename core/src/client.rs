@@ -40,6 +40,9 @@ pub struct Hardware {
 pub enum Class {
     Pxe,
     Http,
+    /// `U-Boot.armv8` and its like, which only a rule lets in: most builds drop an offer without an address, and those
+    /// that do not read the header fields and nothing else.
+    UBoot,
 }
 
 /// Where the architecture was found.
@@ -85,21 +88,29 @@ pub enum NotOurs {
     OtherVendorClass,
     /// A message that belongs to the DHCP server, not to a proxy (REQUEST on 67 above all).
     Message(Port, MessageType),
-    /// An HTTP client that does not say for which architecture.
+    /// An HTTP client, or a U-Boot, that does not say for which architecture.
     NoArchitecture,
     /// 255, as U-Boot builds without a code say.
     UnknownArchitecture(Arch),
 }
 
 impl Client {
-    /// Recognises the sender of a sound message. `ipxe_words` mean "already iPXE" beside `iPXE` and `gPXE`.
-    pub fn recognise(message: &Message<'_>, port: Port, ipxe_words: &[String]) -> Result<Client, NotOurs> {
+    /// Recognises the sender of a sound message. `ipxe_words` mean "already iPXE" beside `iPXE` and `gPXE`; `u_boot` says
+    /// whether U-Boot is let in.
+    pub fn recognise(
+        message: &Message<'_>,
+        port: Port,
+        ipxe_words: &[String],
+        u_boot: impl FnOnce() -> bool,
+    ) -> Result<Client, NotOurs> {
         if message.header.op != OP_REQUEST {
             return Err(NotOurs::Reply);
         }
         let kind = message.message_type().ok_or(NotOurs::Bootp)?;
         let vendor_class = message.option(code::VENDOR_CLASS).ok_or(NotOurs::NoVendorClass)?;
-        let class = Class::of(&vendor_class).ok_or(NotOurs::OtherVendorClass)?;
+        let class = Class::of(&vendor_class)
+            .filter(|class| *class != Class::UBoot || u_boot())
+            .ok_or(NotOurs::OtherVendorClass)?;
         let boot_item = message.option(code::VENDOR_SPECIFIC).and_then(|value| BootItem::find(&value));
         let heard = match port {
             Port::Dhcp => match kind {
@@ -145,21 +156,23 @@ impl Client {
 
 impl Class {
     /// Case matters and anything may follow: EDK2 and iPXE compare exactly this in the other direction.
-    fn of(vendor_class: &[u8]) -> Option<Self> {
-        [Class::Pxe, Class::Http].into_iter().find(|class| vendor_class.starts_with(class.word().as_bytes()))
+    pub fn of(vendor_class: &[u8]) -> Option<Self> {
+        let begins = |word: &str| vendor_class.starts_with(word.as_bytes());
+        let class = [Class::Pxe, Class::Http].into_iter().find(|class| begins(class.word()));
+        class.or_else(|| begins("U-Boot").then_some(Class::UBoot))
     }
 
-    /// The bare word, as the answer carries it.
+    /// The bare word, as the answer carries it; U-Boot looks at no option.
     pub fn word(self) -> &'static str {
         match self {
-            Class::Pxe => "PXEClient",
+            Class::Pxe | Class::UBoot => "PXEClient",
             Class::Http => "HTTPClient",
         }
     }
 
     fn transport(self) -> Transport {
         match self {
-            Class::Pxe => Transport::Tftp,
+            Class::Pxe | Class::UBoot => Transport::Tftp,
             Class::Http => Transport::Http,
         }
     }
@@ -172,6 +185,11 @@ impl Hardware {
 
     pub fn octets(&self) -> &[u8] {
         &self.octets[..usize::from(self.hlen.min(16))]
+    }
+
+    /// The address of an Ethernet card. EDK2 may put a UUID into chaddr instead.
+    pub fn mac(&self) -> Option<[u8; 6]> {
+        self.octets().try_into().ok()
     }
 }
 
@@ -204,7 +222,7 @@ fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Res
     match (codes().next(), class) {
         (Some(unknown), _) => Err(NotOurs::UnknownArchitecture(unknown)),
         (None, Class::Pxe) => Ok((Arch::BIOS, ArchFrom::Assumed)),
-        (None, Class::Http) => Err(NotOurs::NoArchitecture),
+        (None, Class::Http | Class::UBoot) => Err(NotOurs::NoArchitecture),
     }
 }
 
@@ -276,7 +294,7 @@ impl fmt::Display for NotOurs {
                 f.write_str("vendor class begins with neither PXEClient nor HTTPClient: another boot dialect or none")
             }
             Self::Message(port, kind) => write!(f, "{kind} on {port} is the DHCP server's business"),
-            Self::NoArchitecture => f.write_str("an HTTP client that does not name its architecture"),
+            Self::NoArchitecture => f.write_str("it does not name its architecture"),
             Self::UnknownArchitecture(arch) => write!(f, "{arch}"),
         }
     }

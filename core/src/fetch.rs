@@ -1,24 +1,46 @@
-//! What a requested name means: a script of ours, a loader, a file of the boot folder, or a refusal.
+//! What a requested name means: a script of ours, a template, a loader, a file, or a refusal; and what it means that
+//! something was fetched.
 
 use crate::arch::Arch;
-use crate::choose::SCRIPT;
+use crate::caller::Caller;
+use crate::choose::{MACHINE, SCRIPT};
+use crate::decide::{Decision, decide};
+use crate::memory::Memory;
 use crate::name::{BadName, clean};
-use crate::plan::Plan;
+use crate::plan::machines::Policy;
+use crate::plan::profile::{Boots, ProfileId, To};
+use crate::plan::rule::{Firmware, Subject};
+use crate::plan::{Entry, Plan};
 use crate::request::Request;
-use crate::script::{self, Machine};
+use crate::script;
+use alloc::format;
 use alloc::string::String;
+use core::net::IpAddr;
 
 /// What to send for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetch {
     /// Text made for this request.
     Text(String),
+    /// The script of a profile that starts a kernel; what it says may hold template expressions.
+    Linux(ProfileId, Asking),
+    /// A file of the template folder, to be rendered.
+    Template(String, Asking),
     /// A file of the machine, by its absolute path: a loader that the plan offers under this name.
     Loader(String),
     /// The program of ours that starts the local disk of a machine of this architecture.
     LocalDisk(Arch),
     /// A file of the boot folder, by its clean relative path.
     Folder(String),
+}
+
+/// Who asks, for what is rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asking {
+    pub caller: Caller,
+    pub decision: Decision,
+    /// What URLs of our files begin with, such that a request says which machine it is for.
+    pub base: String,
 }
 
 /// Why nothing is sent.
@@ -33,29 +55,136 @@ pub enum Refusal {
     Failed,
 }
 
+/// What it means that a file was fetched whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// It was a first-stage loader.
+    pub loader: bool,
+    /// The machine whose one boot is used up by it, by name.
+    pub used_up: Option<String>,
+}
+
+/// A request by this name, behind `machine/name=.../`, says that the machine is done with its boot.
+const DONE: &str = "done";
+const MENU: &str = "menu.ipxe";
+
 /// What a requested name means. Whether the file is there and may be read is found out by who opens it.
 ///
 /// `autoexec.ipxe`, which iPXE asks for beside its own program before anything else, is a file like any other: ours
 /// would run before iPXE has an address, and one that is missing is refused at once.
-pub fn fetch(plan: &Plan, request: &Request<'_>) -> Result<Fetch, Refusal> {
+pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetch, Refusal> {
     let name = clean(request.name).map_err(|bad| match bad {
         BadName::Empty => Refusal::BadName,
         _ => Refusal::Denied,
     })?;
-    if name == SCRIPT && !plan.menu.own_script {
-        return Ok(Fetch::Text(script::entry(request.door, request.server)));
+    let (caller, rest) = Caller::of(&name).map_or((None, &name[..]), |(caller, rest)| (Some(caller), rest));
+    match (&caller, rest) {
+        (Some(caller), SCRIPT) => return Ok(Fetch::Text(script::entry(request.door, request.server, caller))),
+        (Some(_), DONE) => return Ok(Fetch::Text("noted\n".into())),
+        (None, SCRIPT) if !plan.menu.own_script => {
+            return Ok(Fetch::Text(script::entry(request.door, request.server, &Caller::default())));
+        }
+        _ => {}
     }
-    if let Some(machine) = Machine::of_menu(&name) {
-        return Ok(Fetch::Text(script::menu(plan, request.door, request.server, &machine)));
+    if rest == MENU
+        && let Some(caller) = caller
+    {
+        return Ok(menu(plan, asking(plan, memory, request, caller), request));
     }
-    if let Some(arch) = script::local_disk_arch(&name) {
+    if plan.templates.contains(rest) {
+        let asking = asking(plan, memory, request, caller.unwrap_or_default());
+        return Ok(Fetch::Template(rest.into(), asking));
+    }
+    if let Some(arch) = script::local_disk_arch(rest) {
         return if plan.local_disk.contains(&arch) { Ok(Fetch::LocalDisk(arch)) } else { Err(Refusal::NotFound) };
     }
-    let offered = plan.loaders.values().chain(&plan.any_other).find(|loader| loader.name == name);
-    match offered.and_then(|loader| loader.path.clone()) {
-        Some(path) => Ok(Fetch::Loader(path)),
-        None => Ok(Fetch::Folder(name)),
+    match plan.loader_path(rest) {
+        Some(path) => Ok(Fetch::Loader(path.into())),
+        // `machine/readme` is nobody's word for a machine, but a file.
+        None if caller == Some(Caller::default()) => Ok(Fetch::Folder(name)),
+        None => Ok(Fetch::Folder(rest.into())),
     }
+}
+
+/// What follows from it that a file was fetched whole.
+pub fn fetched(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Fetched {
+    let Ok(name) = clean(request.name) else { return Fetched::default() };
+    let (caller, rest) = Caller::of(&name).map_or((Caller::default(), &name[..]), |found| found);
+    let loader = plan.loader_path(rest).is_some();
+    if plan.machines.is_empty() {
+        return Fetched { loader, used_up: None };
+    }
+    let decision = asking(plan, memory, request, caller).decision;
+    let entry = decision.machine.map(|found| plan.machines.get(found.machine));
+    let used_up = entry.filter(|entry| entry.policy == Policy::Once && !memory.is_used_up(&entry.name)).filter(|_| {
+        let of_boot_folder =
+            || plan.menu.entries.iter().any(|entry| matches!(entry, Entry::Linux { kernel, .. } if kernel == rest));
+        rest == DONE
+            || match plan.profile(decision.profile) {
+                Some(profile) if profile.boots != Boots::BootFolder => profile.used_by() == Some(rest),
+                _ => of_boot_folder(),
+            }
+    });
+    Fetched { loader, used_up: used_up.map(|entry| entry.name.clone()) }
+}
+
+/// The script of the machine that asks.
+fn menu(plan: &Plan, asking: Asking, request: &Request<'_>) -> Fetch {
+    let Asking { caller, decision, base } = &asking;
+    let title = plan.profile(decision.profile).map_or("", |profile| profile.title.as_str());
+    Fetch::Text(match (decision.boots(plan), decision.profile) {
+        (Boots::BootFolder, _) if plan.menu.own_script => return Fetch::Folder(SCRIPT.into()),
+        (Boots::BootFolder, _) => script::menu(plan, base, request.server, caller),
+        (Boots::Linux(_), Some(profile)) => return Fetch::Linux(profile, asking),
+        (Boots::Script(name), _) => return Fetch::Template(name.clone(), asking),
+        (Boots::Loader, _) => {
+            let profile = plan.profile(decision.profile);
+            let loader = profile.zip(caller.arch).and_then(|(profile, arch)| profile.loaders.get(&arch));
+            loader.map_or_else(script::leave, |loader| script::chain(base, title, &loader.name))
+        }
+        (Boots::Menu(menu), _) => script::choices(&script::base(request.door, request.server), menu, caller),
+        (Boots::LocalDisk, _) => script::local_disk(plan, base, caller),
+        (Boots::Nothing | Boots::Linux(_), _) => script::leave(),
+    })
+}
+
+/// The caller by its own word, or else by what was overheard of the address that it asks from; and what is decided for it.
+fn asking(plan: &Plan, memory: &Memory, request: &Request<'_>, mut caller: Caller) -> Asking {
+    let client = request.client.ip().to_canonical();
+    if let IpAddr::V4(address) = client
+        && caller.name.is_none()
+        && caller.mac.is_none()
+        && caller.uuid.is_none()
+        && let Some(holder) = memory.holder(address)
+    {
+        caller.mac = holder.hardware.mac();
+        caller.uuid = holder.machine.filter(|machine| machine.is_key()).map(|machine| machine.uuid());
+    }
+    let below = caller.arch.map(|arch| if arch.is_efi() { Firmware::Uefi } else { Firmware::Bios });
+    let subject = Subject {
+        mac: caller.mac,
+        uuid: caller.uuid,
+        serial: caller.serial.as_deref(),
+        arch: caller.arch,
+        firmware: [below, Some(Firmware::Ipxe)],
+        interface: request.interface,
+        subnet: if let IpAddr::V4(address) = client { Some(address) } else { None },
+        heard: caller.rule,
+        request: true,
+        ..Subject::default()
+    };
+    let mut decision = decide(plan, memory, &subject, caller.name.as_deref());
+    if let Boots::Menu(menu) = decision.boots(plan)
+        && let Some(To::Profile(profile)) = caller.item.and_then(|kind| menu.item(kind)).map(|item| item.to)
+    {
+        decision.profile = profile;
+    }
+    let base = script::base(request.door, request.server);
+    let base = match decision.machine {
+        Some(found) => format!("{base}{MACHINE}name={}/", plan.machines.get(found.machine).name),
+        None => base,
+    };
+    Asking { caller, decision, base }
 }
 
 #[cfg(test)]
@@ -64,7 +193,7 @@ mod tests {
     use crate::plan::Loader;
     use crate::request::Door;
     use alloc::borrow::ToOwned;
-    use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+    use core::net::{Ipv4Addr, SocketAddr};
 
     fn plan() -> Plan {
         let mut plan = Plan { http: Some(8080), local_disk: alloc::vec![Arch::X64], ..Plan::default() };
@@ -76,7 +205,8 @@ mod tests {
     fn ask(plan: &Plan, name: &str) -> Result<Fetch, Refusal> {
         let server = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         let client = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 50), 1024));
-        fetch(plan, &Request { door: Door::Http(8080), name: name.as_bytes(), server, client })
+        let request = Request { door: Door::Http(8080), name: name.as_bytes(), server, client, interface: "eth0" };
+        fetch(plan, &Memory::new(0), &request)
     }
 
     #[test]
@@ -94,6 +224,7 @@ mod tests {
         let mut plan = plan();
         plan.menu.own_script = true;
         assert_eq!(ask(&plan, "boot.ipxe"), Ok(Fetch::Folder("boot.ipxe".to_owned())));
+        assert_eq!(ask(&plan, "machine/uuid=/menu.ipxe"), Ok(Fetch::Folder("boot.ipxe".to_owned())));
     }
 
     #[test]
@@ -119,11 +250,14 @@ mod tests {
         for name in ["autoexec.ipxe", "debian/linux", "machine/readme", "local-disk/notes.txt"] {
             assert_eq!(ask(&plan(), name), Ok(Fetch::Folder(name.to_owned())), "{name}");
         }
+        let of_machine = ask(&plan(), "machine/name=web1/debian/linux");
+        assert_eq!(of_machine, Ok(Fetch::Folder("debian/linux".to_owned())));
     }
 
     #[test]
     fn a_name_that_leads_out_is_refused() {
         assert_eq!(ask(&plan(), "../etc/passwd"), Err(Refusal::Denied));
+        assert_eq!(ask(&plan(), "machine/name=x/../../etc/passwd"), Err(Refusal::Denied));
         assert_eq!(ask(&plan(), ""), Err(Refusal::BadName));
     }
 }

@@ -18,8 +18,11 @@ pub mod client;
 
 pub mod plan;
 
-pub mod choose;
 pub mod memory;
+
+pub mod decide;
+
+pub mod choose;
 pub mod reply4;
 pub mod route;
 pub mod shape;
@@ -28,6 +31,8 @@ pub mod answer;
 
 pub mod name;
 pub mod request;
+
+pub mod caller;
 
 pub mod script;
 

@@ -3,6 +3,9 @@
 
 use crate::client::{Client, Hardware};
 use crate::recent::{Bucket, Key, Recent};
+use crate::wire::pxe::MachineId;
+use alloc::collections::BTreeSet;
+use alloc::string::String;
 use core::net::Ipv4Addr;
 
 /// A relayed UEFI client asks 4011 a few seconds after its OFFER; people who stop at a setup screen take minutes.
@@ -14,6 +17,11 @@ const CLIENT_RATE: u32 = 2;
 const CAPACITY: usize = 8192;
 /// Two keys for each machine that may come to 4011 from behind a relay, tens of thousands of them: 2.5 megabytes.
 const RELAYED_CAPACITY: usize = 65536;
+/// Machines of which we know the address for a while: 4 megabytes.
+const ADDRESSES_CAPACITY: usize = 65536;
+/// From a choice in the firmware's menu to the iPXE that it starts, and from a loader that was fetched to the iPXE
+/// that it is: seconds, on slow machines a minute.
+const STEP_COUNTS: u64 = 2 * 60 * 1000;
 
 #[derive(Debug)]
 pub struct Memory {
@@ -22,6 +30,21 @@ pub struct Memory {
     clients: Recent<MachineKey, Bucket>,
     sources: Recent<Ipv4Addr, Bucket>,
     links: Recent<u32, Bucket>,
+    /// Who has an address, by what machines say to their DHCP server and to us.
+    addresses: Recent<Ipv4Addr, Holder>,
+    /// The item that was chosen from the menu that we gave, and when.
+    choices: Recent<MachineKey, (u16, u64)>,
+    /// When a machine has fetched its first-stage loader.
+    loaded: Recent<MachineKey, u64>,
+    /// Machines of the plan, by name, that were to boot once and have.
+    used_up: BTreeSet<String>,
+}
+
+/// The machine that has an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub hardware: Hardware,
+    pub machine: Option<MachineId>,
 }
 
 /// A machine by its hardware address or by option 97.
@@ -42,16 +65,72 @@ impl Memory {
             clients: Recent::new(CAPACITY, seed.rotate_left(16)),
             sources: Recent::new(CAPACITY, seed.rotate_left(32)),
             links: Recent::new(64, seed.rotate_left(48)),
+            addresses: Recent::new(ADDRESSES_CAPACITY, seed.rotate_left(8)),
+            choices: Recent::new(CAPACITY, seed.rotate_left(24)),
+            loaded: Recent::new(CAPACITY, seed.rotate_left(40)),
+            used_up: BTreeSet::new(),
         }
+    }
+
+    /// A machine says which address it has, or is about to have.
+    pub fn note_address(&mut self, address: Ipv4Addr, holder: Holder, now: u64) {
+        if !address.is_unspecified() {
+            self.addresses.update(address, now, holder, |known| *known = holder);
+        }
+    }
+
+    pub fn holder(&self, address: Ipv4Addr) -> Option<Holder> {
+        self.addresses.get(address)
+    }
+
+    pub fn note_choice(&mut self, client: &Client, kind: u16, now: u64) {
+        for key in keys(&client.hardware, client.machine) {
+            self.choices.update(key, now, (kind, now), |choice| *choice = (kind, now));
+        }
+    }
+
+    /// What was chosen from the firmware's menu a moment ago.
+    pub fn choice(&self, client: &Client, now: u64) -> Option<u16> {
+        let choices = keys(&client.hardware, client.machine).filter_map(|key| self.choices.get(key));
+        choices.filter(|(_, at)| now.saturating_sub(*at) < STEP_COUNTS).map(|(kind, _)| kind).next()
+    }
+
+    /// A first-stage loader was fetched whole.
+    pub fn note_loaded(&mut self, holder: &Holder, now: u64) {
+        for key in keys(&holder.hardware, holder.machine) {
+            self.loaded.update(key, now, now, |at| *at = now);
+        }
+    }
+
+    /// Whether the machine has fetched its loader a moment ago, so that what asks now is that loader.
+    pub fn has_loaded(&self, client: &Client, now: u64) -> bool {
+        let mut loaded = keys(&client.hardware, client.machine).filter_map(|key| self.loaded.get(key));
+        loaded.any(|at| now.saturating_sub(at) < STEP_COUNTS)
+    }
+
+    /// Replaces the list of machines that were to boot once and have.
+    pub fn set_used_up(&mut self, machines: BTreeSet<String>) {
+        self.used_up = machines;
+    }
+
+    /// Whether it was not known before.
+    pub fn use_up(&mut self, machine: &str) -> bool {
+        !self.used_up.contains(machine) && self.used_up.insert(machine.into())
+    }
+
+    pub fn is_used_up(&self, machine: &str) -> bool {
+        self.used_up.contains(machine)
     }
 
     /// Whether an OFFER went to this machine through a relay in the last minutes.
     pub fn offered_through_relay(&self, client: &Client, now: u64) -> bool {
-        keys(client).filter_map(|key| self.relayed.get(key)).any(|at| now.saturating_sub(at) < RELAYED_OFFER_COUNTS)
+        keys(&client.hardware, client.machine)
+            .filter_map(|key| self.relayed.get(key))
+            .any(|at| now.saturating_sub(at) < RELAYED_OFFER_COUNTS)
     }
 
     pub fn note_relayed_offer(&mut self, client: &Client, now: u64) {
-        for key in keys(client) {
+        for key in keys(&client.hardware, client.machine) {
             self.relayed.update(key, now, now, |at| *at = now);
         }
     }
@@ -75,13 +154,13 @@ fn take<K: Key>(table: &mut Recent<K, Bucket>, key: K, burst: u32, rate: u32, no
 }
 
 /// Both names of a machine: EDK2 may put its UUID into chaddr when it comes to 4011 (Mode.SendGUID).
-fn keys(client: &Client) -> impl Iterator<Item = MachineKey> {
-    let by_id = client.machine.filter(|machine| machine.is_key()).map(|machine| {
+fn keys(hardware: &Hardware, machine: Option<MachineId>) -> impl Iterator<Item = MachineKey> + use<> {
+    let by_id = machine.filter(|machine| machine.is_key()).map(|machine| {
         let mut key = machine.0;
         key[0] = 0xff;
         MachineKey(key)
     });
-    [Some(hardware_key(&client.hardware)), by_id].into_iter().flatten()
+    [Some(hardware_key(hardware)), by_id].into_iter().flatten()
 }
 
 /// The first octet keeps hardware addresses (hlen 1-16) and machine identifiers (0xff) apart.

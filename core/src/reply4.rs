@@ -56,7 +56,7 @@ pub fn write(
     if let Some(machine) = request.option(code::MACHINE_ID).filter(|value| value.len() == 17) {
         reply.option(code::MACHINE_ID, &machine);
     }
-    if let Some(vendor_specific) = shape.vendor_specific {
+    if let Some(vendor_specific) = &shape.vendor_specific {
         reply.option(code::VENDOR_SPECIFIC, vendor_specific);
     }
     if let Some(name) = in_option {

@@ -19,4 +19,6 @@ pub struct Request<'a> {
     /// Our address that the client talks to.
     pub server: IpAddr,
     pub client: SocketAddr,
+    /// The interface that it came by; empty where that is not known.
+    pub interface: &'a str,
 }

@@ -2,11 +2,13 @@
 //! a shape is one consistent way to fill a reply.
 
 use crate::arrival::Port;
-use crate::choose::Boot;
+use crate::choose::{Boot, Manner, Nothing, Shown};
 use crate::client::{Class, Client};
 use crate::wire::dhcp4::MessageType;
-use crate::wire::pxe::LOAD_THE_FILE;
+use crate::wire::pxe::{self, LOAD_THE_FILE, MenuItem, RASPBERRY_PI};
+use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::Ipv4Addr;
 
@@ -24,7 +26,7 @@ pub struct Shape {
     /// The file, or nothing where the second visit gives it.
     pub file: Option<String>,
     /// Option 43.
-    pub vendor_specific: Option<&'static [u8]>,
+    pub vendor_specific: Option<Cow<'static, [u8]>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,36 +37,49 @@ pub enum Name {
     Redirect,
     /// A URI for a UEFI HTTP client: one visit.
     Http,
+    /// Option 43 holds a menu: the client comes back to 4011 with what was chosen.
+    Menu,
+    /// What was chosen, said back with its file.
+    Item,
+    /// Option 43 holds the text that a Raspberry Pi looks for; it knows the names of its files.
+    RaspberryPi,
 }
 
 impl Shape {
     /// `here` is our address as the client knows it; `boot_server` whether 4011 is open.
-    pub fn of(client: &Client, boot: Boot, here: Ipv4Addr, boot_server: bool) -> Shape {
+    pub fn of(client: &Client, boot: Boot, here: Ipv4Addr, boot_server: bool) -> Result<Shape, Nothing> {
         let kind = match client.message {
             MessageType::Discover => MessageType::Offer,
             _ => MessageType::Ack,
         };
-        let name = match client.class {
-            Class::Http => Name::Http,
-            Class::Pxe if client.arch.is_efi() && !client.is_ipxe() && boot_server => Name::Redirect,
-            Class::Pxe => Name::Direct,
+        let (name, vendor_specific): (Name, Option<Cow<'static, [u8]>>) = match (&boot.manner, client.class) {
+            (Manner::Menu { prompt, timeout, items }, _) => {
+                let items: Vec<MenuItem<'_>> = items.iter().map(line).collect();
+                let option = pxe::menu(prompt, *timeout, &items).ok_or(Nothing::MenuTooLarge)?;
+                (Name::Menu, Some(option.into()))
+            }
+            (Manner::Item(item), _) => (Name::Item, Some(item.option().to_vec().into())),
+            (Manner::RaspberryPi, _) => (Name::RaspberryPi, Some(RASPBERRY_PI[..].into())),
+            (Manner::File, Class::Http) => (Name::Http, None),
+            (Manner::File, Class::Pxe) if client.arch.is_efi() && !client.is_ipxe() && boot_server => {
+                (Name::Redirect, None)
+            }
+            (Manner::File, _) => (Name::Direct, Some(LOAD_THE_FILE[..].into())),
         };
-        let shape = Shape {
-            name,
-            kind,
-            class: client.class,
-            siaddr: boot.server,
-            file: Some(boot.file),
-            vendor_specific: (name == Name::Direct).then_some(&LOAD_THE_FILE),
-        };
-        match (name, client.port) {
+        let file = Some(boot.file).filter(|file| !file.is_empty());
+        let shape = Shape { name, kind, class: client.class, siaddr: boot.server, file, vendor_specific };
+        Ok(match (name, client.port) {
             // The OFFER leads to us, so it can name the file only where we are the TFTP server as well.
             (Name::Redirect, Port::Dhcp) => {
                 Shape { siaddr: here, file: shape.file.filter(|_| boot.server == here), ..shape }
             }
             _ => shape,
-        }
+        })
     }
+}
+
+fn line(Shown { kind, title, server }: &Shown) -> MenuItem<'_> {
+    MenuItem { kind: *kind, title, server: *server }
 }
 
 impl fmt::Display for Name {
@@ -73,6 +88,9 @@ impl fmt::Display for Name {
             Self::Direct => "direct",
             Self::Redirect => "redirect",
             Self::Http => "http",
+            Self::Menu => "menu",
+            Self::Item => "item",
+            Self::RaspberryPi => "raspberry-pi",
         })
     }
 }

@@ -134,6 +134,7 @@ fn a_configured_word_means_already_ipxe() {
 
 #[test]
 fn a_raspberry_pi_is_no_pc_although_it_says_bios() {
+    let plan = || Plan { raspberry_pi: false, ..plan() };
     let by_maker = |packet: Packet| Packet {
         header: {
             let mut h = packet.header;

@@ -6,9 +6,8 @@ use crate::boot::{folder, local_disk};
 use crate::config::{DEFAULT_BOOT_DIR, Loaded, legacy};
 use crate::files::{self, Folder, Opened};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::fetch::{Fetch, Refusal, fetch};
+use proxydhcpd_core::fetch::{Fetch, Refusal};
 use proxydhcpd_core::plan::{Loader, Plan, Tftp};
-use proxydhcpd_core::request::Request;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -79,10 +78,11 @@ impl Site {
         Ok(Site { plan, found, notes: scan.notes, system, folder, legacy: loaded.legacy.is_some() })
     }
 
-    /// What a requested name means, opened.
-    pub fn open(&self, request: &Request<'_>) -> Result<Opened, Refusal> {
-        match fetch(&self.plan, request)? {
+    /// Opens what a requested name means.
+    pub fn open(&self, meant: Fetch) -> Result<Opened, Refusal> {
+        match meant {
             Fetch::Text(text) => Ok(Opened::text(text.into_bytes())),
+            Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::NotFound),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
             Fetch::LocalDisk(arch) => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
             Fetch::Folder(path) => self.folder.as_ref().ok_or(Refusal::NotFound)?.open(&path),

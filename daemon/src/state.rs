@@ -1,11 +1,15 @@
 //! What the threads share: the current site, the links, what was heard, what was counted.
 
+use crate::files::Opened;
 use crate::report::Report;
 use crate::site::Site;
 use arc_swap::ArcSwap;
+use proxydhcpd_core::fetch::{Refusal, fetch};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::request::Request;
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -43,6 +47,15 @@ impl State {
 
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// What a requested name means, opened.
+    pub fn open(&self, request: &Request<'_>) -> Result<Opened, Refusal> {
+        let (site, links) = (self.site.load(), self.links.load());
+        let ours = |link: &&Link| matches!(request.server.to_canonical(), IpAddr::V4(address) if link.owns(address));
+        let interface = links.iter().find(ours).map_or(request.interface, |link| &link.name);
+        let meant = fetch(&site.plan, &self.memory(), &Request { interface, ..*request })?;
+        site.open(meant)
     }
 
     /// Milliseconds since the start.

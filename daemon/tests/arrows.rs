@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Every room of the core, from the one that names nobody to the one that may name all.
 const CORE: &[&str] = &[
-    "wire", "arch", "link", "recent", "show", "arrival", "client", "plan", "choose", "memory", "shape", "reply4",
-    "route", "answer", "name", "request", "script", "fetch", "transfer",
+    "wire", "arch", "link", "recent", "show", "arrival", "client", "plan", "memory", "decide", "choose", "shape",
+    "reply4", "route", "answer", "name", "request", "caller", "script", "fetch", "transfer",
 ];
 
 /// The same of the daemon.

@@ -3,11 +3,50 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::Ipv4Addr;
 
 /// Option 43 that says: load the file of this offer, with no prompt, menu or discovery (PXE 2.1 table 2-1, 6 = 8).
 pub const LOAD_THE_FILE: [u8; 4] = [6, 1, 8, 255];
 /// PXE_BOOT_ITEM.
 pub const BOOT_ITEM: u8 = 71;
+/// Option 43 holds no more, and clients read its first instance only.
+const LONGEST: usize = 255;
+
+/// What the boot ROM of a Raspberry Pi looks for: the menu text, with three spaces behind it for the model 3B.
+pub const RASPBERRY_PI: &[u8; 35] = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x17\x00\x00\x14Raspberry Pi Boot   \xff";
+
+/// One line of a menu that the firmware shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MenuItem<'a> {
+    /// The boot server type; 0 is the local disk.
+    pub kind: u16,
+    pub title: &'a str,
+    /// Who is asked on 4011 when it is chosen; the local disk needs nobody.
+    pub server: Option<Ipv4Addr>,
+}
+
+/// Option 43 with a menu: discovery control 3, so that the choice is sent to the listed addresses and to nobody else; boot
+/// servers, menu, prompt (PXE 2.1 table 2-1). `None`: it does not fit.
+pub fn menu(prompt: &str, timeout: u8, items: &[MenuItem<'_>]) -> Option<Vec<u8>> {
+    let (mut servers, mut lines) = (Vec::new(), Vec::new());
+    for MenuItem { kind, title, server } in items {
+        if let Some(server) = server {
+            servers.extend_from_slice(&kind.to_be_bytes());
+            servers.push(1);
+            servers.extend_from_slice(&server.octets());
+        }
+        lines.extend_from_slice(&kind.to_be_bytes());
+        lines.push(u8::try_from(title.len()).ok()?);
+        lines.extend_from_slice(title.as_bytes());
+    }
+    let mut option = Vec::from([6, 1, 3]);
+    for (code, value) in [(8, servers), (9, lines), (10, [&[timeout], prompt.as_bytes()].concat())] {
+        option.extend_from_slice(&[code, u8::try_from(value.len()).ok()?]);
+        option.extend_from_slice(&value);
+    }
+    option.push(255);
+    (option.len() <= LONGEST).then_some(option)
+}
 
 /// Encapsulated options (option 43, option 175): code, length, value; 0 pads, 255 ends. Stops at the first that
 /// overruns.
@@ -41,6 +80,16 @@ pub struct BootItem {
 }
 
 impl BootItem {
+    /// Option 43 that says back what was chosen; iPXE compares the type.
+    pub fn option(self) -> [u8; 7] {
+        let ([a, b], [c, d]) = (self.kind.to_be_bytes(), self.layer.to_be_bytes());
+        [BOOT_ITEM, 4, a, b, c, d, 255]
+    }
+
+    pub fn wants_credentials(self) -> bool {
+        self.layer & 0x8000 != 0
+    }
+
     /// From the value of option 43.
     pub fn find(vendor_specific: &[u8]) -> Option<Self> {
         match SubOptions(vendor_specific).find(|&(code, _)| code == BOOT_ITEM)?.1 {

@@ -33,6 +33,7 @@ pub fn plan() -> Plan {
             loader(11, "ipxe-arm64.efi"),
         ]
         .into(),
+        raspberry_pi: true,
         ..Plan::default()
     }
 }

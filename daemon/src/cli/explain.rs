@@ -128,7 +128,9 @@ impl Visit {
 fn ask(visit: &Visit, plan: &Plan, links: &[Link]) -> (Answer, Option<Vec<u8>>) {
     let Visit { octets, port, from, to, link, relayed } = visit;
     let mut memory = Memory::new(0);
-    let client = Message::parse(octets).ok().and_then(|m| Client::recognise(&m, *port, &plan.user_classes).ok());
+    let client = Message::parse(octets)
+        .ok()
+        .and_then(|m| Client::recognise(&m, *port, &plan.user_classes, || plan.knows_u_boot()).ok());
     if let Some(client) = client.filter(|_| *relayed) {
         memory.note_relayed_offer(&client, 0);
     }
@@ -206,6 +208,9 @@ fn decided(response: &Response, plan: &Plan) -> Vec<Node> {
         Name::Redirect if *kind == MessageType::Ack => "the second visit, which names the file",
         Name::Redirect => "no option 43: it comes to port 4011 for its file, as every UEFI since 2010 does",
         Name::Http => "a URL, and no second visit",
+        Name::Menu => "option 43 holds the menu; it comes to port 4011 with what is chosen",
+        Name::Item => "what was chosen from the menu, and its file",
+        Name::RaspberryPi => "the text in option 43 that its boot ROM looks for; it asks for names of its own",
     };
     let mut boot_parts = vec![Node::new("from", boot.server), Node::new("why", boot.why)];
     let path = plan.loaders.values().find(|loader| loader.name == boot.file).and_then(|loader| loader.path.as_ref());

@@ -103,7 +103,7 @@ impl Server {
                     let IpAddr::V4(to) = to else { return None };
                     of_datagram(&links, index, to).map(|(link, _)| links[link].clone())
                 };
-                let open = |request: &Request<'_>| state.site.load().open(request);
+                let open = |request: &Request<'_>| state.open(request);
                 let note = |event: tftp::Event<'_>| notes::transfer(&state, &event);
                 if let Err(error) = tftp::run(sockets, &settings, link, open, note, stop) {
                     panic!("TFTP ended: {error}");
@@ -118,7 +118,7 @@ impl Server {
         let listeners = self.doors.http.take().unwrap_or_default();
         let (state, noting) = (Arc::clone(&self.state), Arc::clone(&self.state));
         let open = move |request: &Request<'_>| match networks::is_served(&state.links.load(), request.server) {
-            true => state.site.load().open(request),
+            true => state.open(request),
             false => Err(Refusal::Denied),
         };
         let note = move |event| notes::page(&noting, &event);

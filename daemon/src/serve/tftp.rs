@@ -281,7 +281,8 @@ where
             self.refuse(client, from, &request, Refused::Mode, farewell);
             return Ok(());
         }
-        let asked = request::Request { door: Door::Tftp, name: request.name, server: from, client };
+        let asked =
+            request::Request { door: Door::Tftp, name: request.name, server: from, client, interface: &link.name };
         match (self.open)(&asked) {
             Ok(opened) => self.begin(arrival, from, &link, octets, &request, opened),
             Err(refusal) => {

@@ -114,7 +114,7 @@ async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) ->
     let blocking = tokio::task::spawn_blocking(move || {
         let opened = asked.as_deref().ok_or(fetch::Refusal::BadName).and_then(|name| {
             let door = request::Door::Http(work.house.port);
-            (work.house.open)(&request::Request { door, name, server, client: work.client })
+            (work.house.open)(&request::Request { door, name, server, client: work.client, interface: "" })
         });
         let answer = answer::answer(&head, asked.as_deref().unwrap_or_default(), opened, SystemTime::now());
         answer.map(|payload| Body::start(payload, &work))

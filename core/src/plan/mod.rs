@@ -1,10 +1,18 @@
 //! What the operator wants, built once and then only read. A reload builds a new one and swaps it whole.
 
+pub mod machines;
+pub mod pattern;
+pub mod profile;
+pub mod rule;
+
 use crate::arch::Arch;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
+use machines::Machines;
+use profile::{Profile, ProfileId};
+use rule::Rule;
 
 /// Everything that decides what a machine is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +41,37 @@ pub struct Plan {
     pub menu: Menu,
     /// The UEFI architectures for which we hold a program that starts the local disk.
     pub local_disk: Vec<Arch>,
+    /// Whether there are files for Raspberry Pis: their boot ROM takes neither loader nor script.
+    pub raspberry_pi: bool,
+    pub profiles: Vec<Profile>,
+    /// What a machine boots for which nothing else decides. `None`: the menu of the boot folder.
+    pub default_profile: Option<ProfileId>,
+    /// The same for a machine that has no entry; `None`: as every other.
+    pub unknown_machines: Option<ProfileId>,
+    /// The first that matches decides.
+    pub rules: Vec<Rule>,
+    pub machines: Machines,
+    /// Names under which files of the template folder are asked for.
+    pub templates: BTreeSet<String>,
+}
+
+impl Plan {
+    /// `None` stands for the menu of the boot folder, which needs no profile.
+    pub fn profile(&self, id: Option<ProfileId>) -> Option<&Profile> {
+        self.profiles.get(id?)
+    }
+
+    /// Where the loader lies that is offered under this name, if it is ours to send.
+    pub fn loader_path(&self, name: &str) -> Option<&str> {
+        let of_profiles = self.profiles.iter().flat_map(|profile| profile.loaders.values());
+        let mut offered = self.loaders.values().chain(&self.any_other).chain(of_profiles);
+        offered.find(|loader| loader.name == name)?.path.as_deref()
+    }
+
+    /// Whether a rule opts U-Boot in: its class begins with neither of the two words that we answer otherwise.
+    pub fn knows_u_boot(&self) -> bool {
+        self.rules.iter().any(Rule::names_u_boot)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

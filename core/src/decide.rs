@@ -1,0 +1,110 @@
+//! What a machine shall boot: its entry and the rules, held against what it says of itself. Where a packet has come, and
+//! where a script is asked for, the same function decides.
+
+use crate::client::{Class, Client, Stage};
+use crate::memory::Memory;
+use crate::plan::Plan;
+use crate::plan::machines::{Found, Identity, Policy};
+use crate::plan::profile::{Boots, ProfileId};
+use crate::plan::rule::{Firmware, Subject};
+use core::fmt;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    pub machine: Option<Found>,
+    /// The rule that matched, by its place in the list.
+    pub rule: Option<usize>,
+    pub profile: Option<ProfileId>,
+    pub ground: Ground,
+    /// It is taken for firmware, whatever it says of itself.
+    pub as_firmware: bool,
+}
+
+/// What the decision rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ground {
+    /// Nothing decides: what the site boots by default.
+    #[default]
+    Default,
+    /// It has no entry, and there is a profile for such.
+    Unknown,
+    Rule,
+    Machine,
+    /// Its entry says that it boots its disk.
+    Never,
+    /// It was to boot once, and has.
+    UsedUp,
+    /// The rule that matched denies.
+    Denied,
+}
+
+/// A rule may deny; else the machine's own entry decides, then the rule, then what holds for all.
+pub fn decide(plan: &Plan, memory: &Memory, subject: &Subject<'_>, name: Option<&str>) -> Decision {
+    let identity = Identity { mac: subject.mac, uuid: subject.uuid, serial: subject.serial, name };
+    let machine = plan.machines.find(&identity);
+    let known = machine.is_some();
+    let rule = plan.rules.iter().enumerate().find(|(index, rule)| rule.matches(*index, subject, known));
+    let entry = machine.map(|found| plan.machines.get(found.machine));
+    let (profile, ground) = match (rule, entry) {
+        (Some((_, rule)), _) if rule.deny => (None, Ground::Denied),
+        (_, Some(entry)) if entry.policy == Policy::Never => (None, Ground::Never),
+        (_, Some(entry)) if entry.policy == Policy::Once && memory.is_used_up(&entry.name) => (None, Ground::UsedUp),
+        (_, Some(entry)) if entry.profile.is_some() => (entry.profile, Ground::Machine),
+        (Some((_, rule)), _) if rule.profile.is_some() => (rule.profile, Ground::Rule),
+        (_, None) if plan.unknown_machines.is_some() => (plan.unknown_machines, Ground::Unknown),
+        _ => (plan.default_profile, Ground::Default),
+    };
+    Decision {
+        machine,
+        rule: rule.map(|(index, _)| index),
+        profile,
+        ground,
+        as_firmware: rule.is_some_and(|(_, rule)| rule.as_firmware),
+    }
+}
+
+impl Decision {
+    /// What the machine boots by it.
+    pub fn boots<'a>(&self, plan: &'a Plan) -> &'a Boots {
+        match self.ground {
+            Ground::Never | Ground::UsedUp => &Boots::LocalDisk,
+            Ground::Denied => &Boots::Nothing,
+            _ => plan.profile(self.profile).map_or(&Boots::BootFolder, |profile| &profile.boots),
+        }
+    }
+
+    /// The profile's name, for people.
+    pub fn profile_name<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
+        plan.profile(self.profile).map(|profile| profile.name.as_str())
+    }
+}
+
+/// The kinds of firmware that a client is. What it posed as before it ran iPXE counts as well.
+pub fn firmware(client: &Client) -> [Option<Firmware>; 2] {
+    let below = match client {
+        Client { raspberry_pi: true, .. } => Firmware::RaspberryPi,
+        Client { class: Class::UBoot, .. } => Firmware::UBoot,
+        Client { arch, .. } if arch.is_efi() => Firmware::Uefi,
+        _ => Firmware::Bios,
+    };
+    let above = match client {
+        Client { stage: Stage::Ipxe(_), .. } => Some(Firmware::Ipxe),
+        Client { class: Class::Http, .. } => Some(Firmware::Http),
+        _ => None,
+    };
+    [Some(below), above]
+}
+
+impl fmt::Display for Ground {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Default => "the default",
+            Self::Unknown => "a machine without entry",
+            Self::Rule => "a rule",
+            Self::Machine => "the machine's entry",
+            Self::Never => "the machine's entry: it boots its disk",
+            Self::UsedUp => "its one boot is used up: it boots its disk",
+            Self::Denied => "a rule that denies",
+        })
+    }
+}

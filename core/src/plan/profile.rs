@@ -1,0 +1,92 @@
+//! Profiles: what machines boot.
+
+use super::Loader;
+use crate::arch::Arch;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+
+/// An index into [`super::Plan::profiles`].
+pub type ProfileId = usize;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    pub name: String,
+    /// What a menu calls it.
+    pub title: String,
+    pub boots: Boots,
+    /// First-stage programs that go before those of the site.
+    pub loaders: BTreeMap<Arch, Loader>,
+    /// The requested name that uses up a boot-once when it was fetched whole; `None`: the kernel, if there is one.
+    pub used_by: Option<String>,
+    /// Where a Raspberry Pi of this profile finds what it asks for below its serial number: a folder of the boot folder.
+    pub pi_folder: Option<String>,
+}
+
+/// What it comes to. Everything but a loader, a menu and nothing is shown by our iPXE, which a firmware is given first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Boots {
+    /// The menu of the boot folder, or the operator's own `boot.ipxe` there.
+    #[default]
+    BootFolder,
+    Linux(Linux),
+    /// A script of the template folder, by its name there.
+    Script(String),
+    /// The loaders of the profile themselves (GRUB, shim, Windows); an iPXE is given them as well.
+    Loader,
+    Menu(Menu),
+    LocalDisk,
+    Nothing,
+}
+
+/// A kernel and what it is started with. Each text may hold template expressions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Linux {
+    pub kernel: String,
+    pub initrds: Vec<String>,
+    pub arguments: String,
+}
+
+/// A menu that the firmware itself shows (PXE 2.1, option 43 sub-options 8, 9 and 10). An iPXE is given it as a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Menu {
+    /// At most 60 octets.
+    pub prompt: String,
+    /// Seconds until the first item is taken; 0: at once and without a prompt; 255: never, the menu is open.
+    pub timeout: u8,
+    /// At most 24: EDK2 shows no more.
+    pub items: Vec<Item>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The PXE boot server type by which the firmware names it: 0x8001 and up, or what the operator says.
+    pub kind: u16,
+    /// At most 60 octets.
+    pub title: String,
+    pub to: To,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    Profile(Option<ProfileId>),
+    /// Another boot server, which is asked on its port 4011.
+    Server(Ipv4Addr),
+}
+
+impl Menu {
+    pub fn item(&self, kind: u16) -> Option<&Item> {
+        self.items.iter().find(|item| item.kind == kind)
+    }
+}
+
+impl Profile {
+    /// The requested name that uses up a boot-once.
+    pub fn used_by(&self) -> Option<&str> {
+        match &self.boots {
+            Boots::Linux(linux) => Some(self.used_by.as_ref().unwrap_or(&linux.kernel)),
+            _ => self.used_by.as_deref(),
+        }
+    }
+}

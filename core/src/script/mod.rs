@@ -1,0 +1,305 @@
+//! The iPXE scripts that we make: the entry script, which has the machine say who it is, and what it is given then.
+//!
+//! They run on every iPXE since 2019 (Debian 12's), so they use no newer command without a way round. An iPXE script
+//! knows no quoting: text is made safe by [`plain`], names in URLs by percent-encoding.
+
+mod menu;
+mod profile;
+
+pub use menu::menu;
+pub use profile::{chain, choices, leave, linux, local_disk};
+
+use crate::arch::Arch;
+use crate::caller::Caller;
+use crate::choose::{MACHINE, local_disk_name};
+use crate::plan::Plan;
+use crate::request::Door;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt::Write;
+use core::net::IpAddr;
+
+/// How long a message stands before the script goes on, in milliseconds.
+const PAUSE: u32 = 10_000;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The architecture whose disk starter goes by this name.
+pub fn local_disk_arch(name: &str) -> Option<Arch> {
+    Arch::by_id(name.strip_prefix("local-disk/")?.strip_suffix(".efi")?)
+}
+
+/// `${sp}` is a space that counts: iPXE takes a line apart at its spaces before it fills in settings.
+const SPACE: &str = "set sp:hex 20 && set sp ${sp:string}";
+
+/// Grey on black, headings in cyan, the chosen item in black on cyan, in place of iPXE's blue and red; pairs 1, 2 and 3 of
+/// its config/colour.h. A build without the command keeps its own colours.
+const COLOURS: &str = "\
+cpair --foreground 7 --background 0 1 && cpair --foreground 0 --background 6 2 && cpair --foreground 6 --background 0 3 ||";
+
+/// The script that an iPXE runs first. It only goes on to the menu, under a name that carries the machine's identity:
+/// nothing that iPXE sends by itself does. The identity is in the path because over TFTP iPXE sends no query
+/// (tftp_send_rrq), as `key=value` because any of the settings may be empty, and the MAC address, that of the card
+/// iPXE booted from (`netX`), with hyphens because a colon is not at home in every file system. The serial number is text
+/// that may hold anything, so it goes as octets. `caller` may know what the machine does not.
+pub fn entry(door: Door, server: IpAddr, caller: &Caller) -> String {
+    let base = base(door, server);
+    let passed_on = caller.passed_on();
+    format!(
+        "#!ipxe
+# proxydhcpd {VERSION}: fetch the menu in the machine's own name.
+set failures:int32 0
+:fetch
+chain --replace --autofree {base}{MACHINE}{passed_on}mac=${{netX/mac:hexhyp}}/uuid=${{uuid}}/serial=${{serial:hexraw}}/platform=${{platform}}/arch=${{buildarch}}/menu.ipxe ||
+inc failures
+iseq ${{failures}} 3 && goto give_up ||
+echo The menu did not come from {base}, trying again
+sleep 3
+goto fetch
+:give_up
+echo The boot server does not answer: leaving the network boot
+exit 1
+"
+    )
+}
+
+/// Where our files are for who came through this door.
+pub fn base(door: Door, server: IpAddr) -> String {
+    let host = match server {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    match door {
+        Door::Tftp => format!("tftp://{host}/"),
+        Door::Http(port) => format!("http://{host}:{port}/"),
+    }
+}
+
+/// The commands that start the machine's own disk.
+///
+/// BIOS: its first disk. UEFI: `exit` would be no answer there, because the firmware then tries its other network
+/// entries (PXE over IPv6, HTTP), each with a minute's patience, before it comes to the disk; and `sanboot` knows local
+/// disks only since 2024 (iPXE b1c13cc43), which Debian 12's does not, and starts `\EFI\BOOT` only. So a program of
+/// ours does what the firmware would do with its entries for disks. Under Secure Boot it may be refused, `sanboot` is not.
+fn start_local_disk(script: &mut String, plan: &Plan, base: &str, machine: Option<Arch>) {
+    match machine.and_then(Arch::row) {
+        Some(row) if plan.local_disk.contains(&Arch(row.code)) => {
+            let starter = local_disk_name(Arch(row.code));
+            writeln!(script, "imgfree ||").ok();
+            writeln!(script, "chain --autofree {base}{starter} || sanboot --no-describe || goto failed").ok();
+        }
+        Some(row) if row.code == Arch::BIOS.0 => {
+            script.push_str("sanboot --no-describe --drive 0x80 || goto failed\n");
+        }
+        _ => script.push_str("sanboot --no-describe || exit 1\n"),
+    }
+}
+
+/// The commands that start a kernel.
+fn start_linux<'a>(
+    script: &mut String,
+    base: &str,
+    kernel: &str,
+    initrds: impl ExactSizeIterator<Item = &'a str>,
+    arguments: &str,
+) {
+    script.push_str("imgfree ||\n");
+    write!(script, "kernel {}", url(base, kernel)).ok();
+    // A kernel started as an EFI program finds its initrds by these names, unless it is a newer one and asks iPXE
+    // itself; started the BIOS way it does not look.
+    for number in 0..initrds.len() {
+        write!(script, " initrd=initrd{number}").ok();
+    }
+    if !arguments.is_empty() {
+        write!(script, " {arguments}").ok();
+    }
+    script.push_str(" || goto failed\n");
+    for (number, initrd) in initrds.enumerate() {
+        writeln!(script, "initrd --name initrd{number} {} || goto failed", url(base, initrd)).ok();
+    }
+    script.push_str("boot || goto failed\n");
+}
+
+/// Where a file is: on our server, unless it is said to be elsewhere.
+fn url(base: &str, path: &str) -> String {
+    if path.contains("://") { path.into() } else { format!("{base}{}", encoded(path)) }
+}
+
+fn heading(script: &mut String, text: &str) {
+    writeln!(script, "item --gap\nitem --gap -- {text}").ok();
+}
+
+fn item(script: &mut String, label: &str, text: &str) {
+    writeln!(script, "item {label} ${{sp}}${{sp}} {text}").ok();
+}
+
+/// Text that a script may show: nothing that iPXE expands, splits at or takes for an operator, and one line of it.
+fn plain(text: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || " -._+:,()/@=~'".contains(c);
+    text.chars().take(70).map(|c| if harmless(c) { c } else { '?' }).collect()
+}
+
+/// A path as a URL has it.
+fn encoded(path: &str) -> String {
+    let mut url = String::new();
+    for octet in path.bytes() {
+        match octet {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => url.push(char::from(octet)),
+            _ => drop(write!(url, "%{octet:02X}")),
+        }
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Entry, Menu};
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use core::net::{Ipv4Addr, Ipv6Addr};
+
+    const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+    fn machine(platform: &str, build: &str) -> Caller {
+        let name = format!("machine/mac=52-54-00-12-34-56/uuid=/platform={platform}/arch={build}/menu.ipxe");
+        Caller::of(&name).unwrap().0
+    }
+
+    fn menu(plan: &Plan, door: Door, machine: &Caller) -> String {
+        super::menu(plan, &base(door, SERVER), SERVER, machine)
+    }
+
+    fn entry(door: Door, server: IpAddr) -> String {
+        super::entry(door, server, &Caller::default())
+    }
+
+    fn plan(entries: Vec<Entry>) -> Plan {
+        Plan { menu: Menu { own_script: false, entries }, local_disk: vec![Arch::X64], ..Plan::default() }
+    }
+
+    fn linux(arch: Arch) -> Entry {
+        Entry::Linux {
+            title: "debian".into(),
+            kernel: "debian/linux".into(),
+            initrds: vec!["debian/ucode.img".into(), "debian/initrd.gz".into()],
+            arguments: "quiet ip=${netX/ip}".into(),
+            arch,
+        }
+    }
+
+    /// The part of a script behind a label.
+    fn part<'a>(script: &'a str, label: &str) -> &'a str {
+        let start = script.find(&format!("\n:{label}\n")).unwrap() + label.len() + 3;
+        script[start..].split("\n\n").next().unwrap()
+    }
+
+    #[test]
+    fn the_entry_script_leads_back_through_the_same_door() {
+        let script = entry(Door::Http(8080), SERVER);
+        let line = script.lines().find(|line| line.starts_with("chain ")).unwrap();
+        assert_eq!(
+            line,
+            "chain --replace --autofree http://192.0.2.1:8080/machine/mac=${netX/mac:hexhyp}/uuid=${uuid}\
+             /serial=${serial:hexraw}/platform=${platform}/arch=${buildarch}/menu.ipxe ||"
+        );
+        assert!(entry(Door::Tftp, SERVER).contains(" tftp://192.0.2.1/machine/"));
+        assert!(entry(Door::Http(80), IpAddr::V6(Ipv6Addr::LOCALHOST)).contains(" http://[::1]:80/machine/"));
+    }
+
+    #[test]
+    fn no_script_names_the_next_server() {
+        let menu = menu(&plan(vec![linux(Arch::X64)]), Door::Tftp, &machine("efi", "x86_64"));
+        assert!(!menu.contains("next-server") && !entry(Door::Tftp, SERVER).contains("next-server"));
+    }
+
+    #[test]
+    fn the_menu_of_an_x64_machine() {
+        let script = menu(&plan(vec![linux(Arch::X64)]), Door::Http(8080), &machine("efi", "x86_64"));
+        let (head, _) = script.split_once("\n:entry0").unwrap();
+        let (_, items) = head.split_once("\n\n:menu\n").unwrap();
+        assert_eq!(
+            items,
+            format!(
+                "menu proxydhcpd {VERSION} at 192.0.2.1
+item --gap -- ${{manufacturer}} ${{product}}
+item --gap -- ${{netX/mac}}${{sp}} ${{netX/ip}}${{sp}} x64 UEFI
+item --gap -- ${{uuid}}
+item --gap
+item --gap -- On this server
+item entry0 ${{sp}}${{sp}} debian
+item --gap
+item --gap -- On this machine
+item disk ${{sp}}${{sp}} Boot from the local disk
+item shell ${{sp}}${{sp}} iPXE shell
+item restart ${{sp}}${{sp}} Restart
+item --gap
+item --gap -- On the Internet
+item netbootxyz ${{sp}}${{sp}} netboot.xyz
+choose --default disk --timeout 10000 chosen || goto menu
+goto ${{chosen}}
+"
+            )
+        );
+        assert_eq!(
+            part(&script, "entry0"),
+            "imgfree ||
+kernel http://192.0.2.1:8080/debian/linux initrd=initrd0 initrd=initrd1 quiet ip=${netX/ip} || goto failed
+initrd --name initrd0 http://192.0.2.1:8080/debian/ucode.img || goto failed
+initrd --name initrd1 http://192.0.2.1:8080/debian/initrd.gz || goto failed
+boot || goto failed
+goto menu"
+        );
+    }
+
+    #[test]
+    fn every_goto_has_its_label() {
+        let entries = vec![linux(Arch::X64), Entry::Script { title: "a".into(), path: "a.ipxe".into() }];
+        for machine in [machine("pcbios", "i386"), machine("efi", "x86_64"), Caller::default()] {
+            let script = menu(&plan(entries.clone()), Door::Tftp, &machine);
+            let jumps = script.split_whitespace().collect::<Vec<_>>();
+            let jumps = jumps.windows(2).filter(|pair| pair[0] == "goto").map(|pair| pair[1]);
+            let items = script.lines().filter_map(|line| line.strip_prefix("item ")?.split(' ').next());
+            for label in jumps.chain(items).filter(|label| !["--gap", "${chosen}"].contains(label)) {
+                assert!(script.contains(&format!("\n:{label}\n")), "{label}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_firmware_starts_its_disk_in_its_own_way() {
+        let disk = |machine: &Caller| {
+            let script = menu(&plan(vec![]), Door::Http(8080), machine);
+            part(&script, "disk").to_string()
+        };
+        assert_eq!(disk(&machine("pcbios", "i386")), "sanboot --no-describe --drive 0x80 || goto failed\ngoto menu");
+        assert_eq!(
+            disk(&machine("efi", "x86_64")),
+            "imgfree ||\nchain --autofree http://192.0.2.1:8080/local-disk/uefi-x64.efi || sanboot --no-describe || goto \
+             failed\ngoto menu"
+        );
+        assert_eq!(disk(&machine("efi", "riscv64")), "sanboot --no-describe || exit 1\ngoto menu");
+    }
+
+    #[test]
+    fn a_machine_is_shown_what_it_can_start() {
+        let program = Entry::Efi { title: "tool".into(), path: "tool.efi".into(), arch: Arch::X64 };
+        let shows = |entry: &Entry, machine: Caller| {
+            menu(&plan(vec![entry.clone()]), Door::Tftp, &machine).contains("item entry0 ")
+        };
+        assert!(shows(&program, machine("efi", "x86_64")));
+        assert!(!shows(&program, machine("pcbios", "i386")) && !shows(&program, Caller::default()));
+        assert!(shows(&linux(Arch::X64), machine("pcbios", "i386")) && shows(&linux(Arch::X64), Caller::default()));
+        assert!(
+            !shows(&linux(Arch::X64), machine("efi", "arm64")) && !shows(&linux(Arch::IA32), machine("efi", "x86_64"))
+        );
+    }
+
+    #[test]
+    fn names_cannot_break_out_of_their_line() {
+        let odd = Entry::Script { title: "a && b || ${net0/ip}\n;é".into(), path: "x y/$\u{7b}a}%&&.ipxe".into() };
+        let script = menu(&plan(vec![odd]), Door::Tftp, &machine("efi", "x86_64"));
+        assert!(script.contains("item entry0 ${sp}${sp} a ?? b ?? ??net0/ip????\n"), "{script}");
+        assert!(script.contains("chain --autofree tftp://192.0.2.1/x%20y/%24%7Ba%7D%25%26%26.ipxe || goto failed\n"));
+    }
+}

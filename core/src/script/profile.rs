@@ -1,0 +1,74 @@
+//! What a profile comes to as a script.
+
+use super::{COLOURS, PAUSE, SPACE, VERSION, encoded, heading, item, plain, start_linux, start_local_disk};
+use crate::caller::Caller;
+use crate::choose::MACHINE;
+use crate::plan::Plan;
+use crate::plan::profile::{Linux, Menu};
+use alloc::format;
+use alloc::string::String;
+use core::fmt::Write;
+
+/// A kernel, its initrds and what it is told. No template is left in them.
+pub fn linux(base: &str, title: &str, linux: &Linux) -> String {
+    let mut script = head(title);
+    let initrds = linux.initrds.iter().map(String::as_str);
+    start_linux(&mut script, base, &linux.kernel, initrds, &linux.arguments);
+    script + &failed(title)
+}
+
+/// A program that iPXE starts: the profile's own loader.
+pub fn chain(base: &str, title: &str, program: &str) -> String {
+    let program = encoded(program);
+    format!("{}chain --autofree {base}{program} || goto failed\nexit 0\n{}", head(title), failed(title))
+}
+
+/// The local disk.
+pub fn local_disk(plan: &Plan, base: &str, caller: &Caller) -> String {
+    let mut script = head("the local disk");
+    start_local_disk(&mut script, plan, base, caller.arch);
+    script + "exit 1\n" + &failed("the local disk")
+}
+
+/// Nothing is to be booted.
+pub fn leave() -> String {
+    format!("{}echo This machine is to boot nothing from the network\nexit 1\n", head("nothing"))
+}
+
+/// The menu that a firmware would show by itself.
+pub fn choices(base: &str, menu: &Menu, caller: &Caller) -> String {
+    let mut script = format!("{}{SPACE}\n{COLOURS}\n\n:menu\nmenu proxydhcpd {VERSION}\n", head("a menu"));
+    heading(&mut script, &plain(&menu.prompt));
+    for choice in &menu.items {
+        item(&mut script, &format!("item{}", choice.kind), &plain(&choice.title));
+    }
+    let first = menu.items.first().map_or(0, |choice| choice.kind);
+    let timeout = match menu.timeout {
+        // At once and without a word: the firmware would not ask either.
+        0 => format!("goto item{first}\n"),
+        255 => "choose chosen || goto menu\ngoto ${chosen}\n".into(),
+        seconds => format!(
+            "choose --default item{first} --timeout {} chosen || goto menu\ngoto ${{chosen}}\n",
+            u32::from(seconds) * 1000
+        ),
+    };
+    script.push_str(&timeout);
+    let who = caller.written();
+    for choice in &menu.items {
+        let chosen = Caller { item: Some(choice.kind), ..caller.clone() }.passed_on();
+        let script_of_item = format!("{base}{MACHINE}{chosen}{who}menu.ipxe");
+        writeln!(script, "\n:item{}\nchain --autofree {script_of_item} || goto failed\ngoto menu", choice.kind).ok();
+    }
+    writeln!(script, "\n:failed\nprompt --timeout {PAUSE} That did not work. Press a key for the menu. ||\ngoto menu")
+        .ok();
+    script
+}
+
+fn head(title: &str) -> String {
+    format!("#!ipxe\n# proxydhcpd {VERSION}: {}\n", plain(title))
+}
+
+/// What happens when a command fails: the console keeps the reason for a while.
+fn failed(title: &str) -> String {
+    format!("\n:failed\nprompt --timeout {PAUSE} {} did not start; the lines above say why. ||\nexit 1\n", plain(title))
+}

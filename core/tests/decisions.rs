@@ -1,0 +1,238 @@
+//! Profiles, rules and machines: given a plan and octets, one call, expected file.
+
+mod common;
+
+use common::{Packet, ask, ask_again, mac, plan};
+use proxydhcpd_core::answer::{Answer, Verdict};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::fetch::{Fetch, fetch, fetched};
+use proxydhcpd_core::memory::{Holder, Memory};
+use proxydhcpd_core::plan::machines::{Entry, Machines, Policy};
+use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
+use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
+use proxydhcpd_core::plan::{Loader, Plan};
+use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::shape::Name;
+use std::net::Ipv4Addr;
+
+const DEBIAN: usize = 0;
+const GRUB: usize = 1;
+const DISK: usize = 2;
+const NOTHING: usize = 3;
+const ASK: usize = 4;
+const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1];
+
+fn site() -> Plan {
+    let profile = |name: &str, boots| Profile { name: name.into(), title: name.into(), boots, ..Profile::default() };
+    let linux =
+        Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], arguments: String::new() };
+    let grub = Loader { name: "grubx64.efi".into(), path: Some("/srv/boot/grubx64.efi".into()) };
+    let item = |kind, title: &str, profile| Item { kind, title: title.into(), to: To::Profile(Some(profile)) };
+    let menu = Menu {
+        prompt: "boot:".into(),
+        timeout: 10,
+        items: vec![item(0x8001, "Debian", DEBIAN), item(0x8002, "GRUB", GRUB), item(0x8003, "Disk", DISK)],
+    };
+    Plan {
+        profiles: vec![
+            profile("debian", Boots::Linux(linux)),
+            Profile { loaders: [(Arch::X64, grub)].into(), ..profile("grub", Boots::Loader) },
+            profile("disk", Boots::LocalDisk),
+            profile("nothing", Boots::Nothing),
+            profile("ask", Boots::Menu(menu)),
+        ],
+        local_disk: vec![Arch::X64],
+        ..plan()
+    }
+}
+
+fn with_rules(rules: Vec<Rule>) -> Plan {
+    Plan { rules, ..site() }
+}
+
+fn machine(policy: Policy, profile: usize) -> Plan {
+    let entry = Entry {
+        name: "web1".into(),
+        macs: vec![[2, 0, 0, 0, 1, 7]],
+        profile: Some(profile),
+        policy,
+        ..Entry::default()
+    };
+    Plan { machines: Machines::new(vec![entry], &[]), ..site() }
+}
+
+fn discover(plan: &Plan, packet: &Packet) -> (Answer, Vec<u8>) {
+    let (answer, sent) = ask(plan, &packet.octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255");
+    (answer, sent.into_iter().next().map(|(octets, _)| octets).unwrap_or_default())
+}
+
+/// The file that is offered, or the reason of silence.
+fn given(plan: &Plan, packet: &Packet) -> String {
+    told(discover(plan, packet).0)
+}
+
+fn told(answer: Answer) -> String {
+    match answer.verdict {
+        Verdict::Respond(response) => response.boot.file,
+        Verdict::Silent(silence) => silence.label().to_owned(),
+    }
+}
+
+fn ipxe() -> Packet {
+    Packet::discover().set(77, b"iPXE").set(175, IPXE)
+}
+
+fn bios() -> Packet {
+    Packet::discover().set(93, &[0, 0]).set(60, b"PXEClient:Arch:00000:UNDI:002001")
+}
+
+#[test]
+fn the_first_rule_that_matches_decides() {
+    let class = When { vendor_classes: vec![Glob("PXEClient:Arch:00007*".into())], ..When::default() };
+    let rules = vec![
+        Rule { when: When { archs: vec![Arch::BIOS], ..When::default() }, deny: true, ..Rule::default() },
+        Rule { when: class, profile: Some(GRUB), ..Rule::default() },
+        Rule { profile: Some(NOTHING), ..Rule::default() },
+    ];
+    let plan = with_rules(rules);
+    assert_eq!(given(&plan, &bios()), "nothing:denied");
+    assert_eq!(given(&plan, &Packet::discover()), "grubx64.efi");
+    assert_eq!(given(&plan, &Packet::discover().set(93, &[0, 11]).set(60, b"PXEClient")), "nothing:profile");
+    // What only the packet says goes along to the script, for there nobody could tell it.
+    let relayed = Rule { when: When { user_classes: vec![Glob("iPXE".into())], ..When::default() }, ..Rule::default() };
+    let plan = with_rules(vec![Rule { profile: Some(DEBIAN), ..relayed }]);
+    assert_eq!(given(&plan, &ipxe()), "http://192.0.2.10:8080/machine/rule=0/boot.ipxe");
+}
+
+#[test]
+fn a_machines_own_entry_goes_before_a_rule_but_not_before_one_that_denies() {
+    let any = |deny, profile| vec![Rule { deny, profile, ..Rule::default() }];
+    let plan = Plan { rules: any(false, Some(NOTHING)), ..machine(Policy::Always, GRUB) };
+    assert_eq!(given(&plan, &Packet::discover()), "grubx64.efi");
+    assert_eq!(given(&Plan { rules: any(true, None), ..plan }, &Packet::discover()), "nothing:denied");
+}
+
+#[test]
+fn machines_that_nobody_knows_may_have_a_profile_of_their_own() {
+    let plan = Plan { unknown_machines: Some(NOTHING), default_profile: Some(GRUB), ..machine(Policy::Always, GRUB) };
+    assert_eq!(given(&plan, &Packet::discover()), "grubx64.efi");
+    let mut other = Packet::discover();
+    other.header.chaddr = mac([2, 0, 0, 0, 9, 9]);
+    assert_eq!(given(&plan, &other), "nothing:profile");
+}
+
+#[test]
+fn a_machine_that_shall_boot_its_disk_is_given_the_program_that_does_it() {
+    for plan in [machine(Policy::Never, GRUB), Plan { default_profile: Some(DISK), ..site() }] {
+        assert_eq!(given(&plan, &Packet::discover()), "local-disk/uefi-x64.efi");
+        assert_eq!(given(&plan, &ipxe()), "http://192.0.2.10:8080/machine/boot.ipxe");
+        let http = Packet::discover().set(93, &[0, 16]).set(60, b"HTTPClient");
+        assert_eq!(given(&plan, &http), "http://192.0.2.10:8080/local-disk/uefi-x64.efi");
+    }
+    // A BIOS goes by way of iPXE, which starts the disk in a moment; silence would cost it a minute.
+    assert_eq!(given(&Plan { default_profile: Some(DISK), ..site() }, &bios()), "undionly.kpxe");
+}
+
+#[test]
+fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
+    let plan = machine(Policy::Once, DEBIAN);
+    let mut memory = Memory::new(1);
+    let request = |name: &'static str| Request {
+        door: Door::Http(8080),
+        name: name.as_bytes(),
+        server: common::HERE.into(),
+        client: "192.0.2.107:1024".parse().unwrap(),
+        interface: "eth0",
+    };
+    let script = request("machine/mac=02-00-00-00-01-07/uuid=/platform=efi/arch=x86_64/menu.ipxe");
+    let Ok(Fetch::Linux(DEBIAN, asking)) = fetch(&plan, &memory, &script) else { panic!() };
+    assert_eq!(asking.base, "http://192.0.2.10:8080/machine/name=web1/");
+
+    for fruitless in ["machine/name=web1/debian/initrd.gz", "debian/linux", "machine/name=web2/debian/linux"] {
+        assert_eq!(fetched(&plan, &memory, &request(fruitless)).used_up, None, "{fruitless}");
+    }
+    for done in ["machine/name=web1/debian/linux", "machine/name=web1/done"] {
+        assert_eq!(fetched(&plan, &memory, &request(done)).used_up.as_deref(), Some("web1"), "{done}");
+    }
+    // A booted GRUB names no machine, but its address was heard of.
+    let hardware = proxydhcpd_core::client::Hardware { htype: 1, hlen: 6, octets: mac([2, 0, 0, 0, 1, 7]) };
+    memory.note_address(Ipv4Addr::new(192, 0, 2, 107), Holder { hardware, machine: None }, 0);
+    assert_eq!(fetched(&plan, &memory, &request("debian/linux")).used_up.as_deref(), Some("web1"));
+
+    assert!(memory.use_up("web1") && !memory.use_up("web1"));
+    assert_eq!(fetched(&plan, &memory, &request("machine/name=web1/debian/linux")).used_up, None);
+    let Ok(Fetch::Text(text)) = fetch(&plan, &memory, &script) else { panic!() };
+    assert!(text.contains("local-disk/uefi-x64.efi"), "{text}");
+    let asked = Packet::discover().octets();
+    let (answer, _) = ask_again(&plan, &mut memory, &asked, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
+    assert_eq!(told(answer), "local-disk/uefi-x64.efi");
+}
+
+#[test]
+fn a_firmware_is_shown_the_menu_and_given_what_it_chooses_and_then_its_script() {
+    let plan = Plan { default_profile: Some(ASK), ..site() };
+    let (answer, offer) = discover(&plan, &Packet::discover());
+    assert!(matches!(answer.verdict, Verdict::Respond(response) if response.shape == Name::Menu));
+    let option = b"\x06\x01\x03\x08\x15\x80\x01\x01\xc0\0\x02\x0a\x80\x02\x01\xc0\0\x02\x0a\x80\x03\x01\xc0\0\x02\x0a\
+                   \x09\x17\x80\x01\x06Debian\x80\x02\x04GRUB\x80\x03\x04Disk\x0a\x06\x0aboot:\xff";
+    assert!(offer.windows(option.len()).any(|part| part == option), "{}", hex::encode(&offer));
+    assert_eq!(offer[108], 0, "no file: it would be loaded without asking");
+
+    let mut memory = Memory::new(1);
+    let mut chosen = |kind: [u8; 2], layer: [u8; 2], now| {
+        let item = [71, 4, kind[0], kind[1], layer[0], layer[1], 255];
+        let packet = Packet::request_4011().set(43, &item).octets();
+        ask_again(&plan, &mut memory, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", now)
+    };
+    assert_eq!(told(chosen([0x80, 2], [0, 0], 0).0), "grubx64.efi");
+    assert_eq!(told(chosen([0x80, 9], [0, 0], 0).0), "nothing:boot-item");
+    assert_eq!(told(chosen([0x80, 1], [0x80, 0], 0).0), "nothing:credentials");
+    assert_eq!(told(chosen([0x80, 1], [0, 0], 0).0), "ipxe.efi");
+    let asked = |memory: &mut Memory, now| {
+        told(ask_again(&plan, memory, &ipxe().octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
+    };
+    assert_eq!(asked(&mut memory, 30_000), "http://192.0.2.10:8080/machine/item=32769/boot.ipxe");
+    assert_eq!(asked(&mut memory, 300_000), "http://192.0.2.10:8080/machine/boot.ipxe", "another boot");
+}
+
+#[test]
+fn a_bios_starts_its_disk_from_the_menu_by_itself() {
+    let plan = Plan { default_profile: Some(ASK), ..site() };
+    let offer = discover(&plan, &bios()).1;
+    let line = b"\0\0\x04Disk";
+    assert!(offer.windows(line.len()).any(|part| part == line), "type 0 is the local disk");
+    assert!(!offer.windows(4).any(|part| part == b"GRUB"), "no loader for BIOS in that profile");
+}
+
+#[test]
+fn u_boot_is_answered_where_a_rule_names_it_and_nowhere_else() {
+    let u_boot = Packet::discover().set(60, b"U-Boot.armv8").set(93, &[0, 22]);
+    let named = When { firmware: vec![Firmware::UBoot], ..When::default() };
+    let loader = Loader { name: "ipxe-arm64.efi".into(), path: Some("/x".into()) };
+    let opted =
+        Plan { loaders: [(Arch(22), loader)].into(), ..with_rules(vec![Rule { when: named, ..Rule::default() }]) };
+    assert_eq!(given(&site(), &u_boot), "not-ours:other-vendor-class");
+    assert_eq!(given(&opted, &u_boot), "ipxe-arm64.efi");
+    let elsewhere = When { firmware: vec![Firmware::UBoot], interfaces: vec![Glob("eth9".into())], ..When::default() };
+    let opted = Plan { rules: vec![Rule { when: elsewhere, ..Rule::default() }], ..opted };
+    assert_eq!(given(&opted, &u_boot), "not-ours:other-vendor-class");
+}
+
+#[test]
+fn an_ipxe_that_is_taken_for_firmware_is_given_its_loader_once_and_then_its_script() {
+    let rule = Rule { as_firmware: true, profile: Some(DEBIAN), ..Rule::default() };
+    let plan = with_rules(vec![rule]);
+    let mut memory = Memory::new(1);
+    let packet = bios().set(77, b"iPXE").set(175, IPXE).octets();
+    let mut asked = |memory: &mut Memory, now| {
+        told(ask_again(&plan, memory, &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
+    };
+    assert_eq!(asked(&mut memory, 0), "undionly.kpxe");
+    assert_eq!(asked(&mut memory, 1000), "undionly.kpxe", "the same program asks again");
+    let hardware = proxydhcpd_core::client::Hardware { htype: 1, hlen: 6, octets: mac([2, 0, 0, 0, 1, 7]) };
+    memory.note_loaded(&Holder { hardware, machine: None }, 2000);
+    assert_eq!(asked(&mut memory, 5000), "http://192.0.2.10:8080/machine/boot.ipxe");
+    assert_eq!(asked(&mut memory, 500_000), "undionly.kpxe", "the next boot");
+}
