@@ -18,7 +18,7 @@ pub enum Image {
 
 /// Octets at the start of a file that are looked at. A PE header begins at 0x40 or 0xc0 in iPXE, at 0x80 in GRUB; a
 /// kernel's at up to 0x100.
-const HEAD: u64 = 4096;
+pub const HEAD: usize = 4096;
 
 /// The largest BIOS boot program that is believed. It is loaded at 7C00 and all of conventional memory ends at A0000, of
 /// which the PXE stack keeps some; the largest known is iPXE with all drivers, 300 to 400 KiB.
@@ -41,7 +41,7 @@ pub fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
     let file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut head = Vec::new();
-    file.take(HEAD).read_to_end(&mut head)?;
+    file.take(HEAD as u64).read_to_end(&mut head)?;
     Ok((head, size))
 }
 

@@ -5,4 +5,5 @@ pub mod folder;
 pub mod image;
 pub mod loaders;
 pub mod local_disk;
+pub mod signature;
 pub mod table;

@@ -1,0 +1,125 @@
+//! X.509 certificates, as far as a chain of signatures needs them (RFC 5280). When they were valid is not looked at:
+//! firmware does not either, for it trusts no clock.
+
+use super::element::{BIT_STRING, Element, Elements, INTEGER, OID, SEQUENCE, SET, context};
+use super::key::{Hash, Key};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The whole of it, which is what it is known by.
+    der: Vec<u8>,
+    pub serial: Vec<u8>,
+    /// The two names, encoded.
+    pub subject: Vec<u8>,
+    pub issuer: Vec<u8>,
+    /// `None`: it is no RSA key.
+    pub key: Option<Key>,
+    /// How and over what the issuer signed; the digest is of that.
+    signed: Option<(Hash, Vec<u8>)>,
+    signature: Vec<u8>,
+}
+
+impl Certificate {
+    /// What stands behind the certificate is left alone.
+    pub fn from_der(octets: &[u8]) -> Option<Self> {
+        let whole = Elements::of(octets).read(SEQUENCE)?;
+        let mut parts = Elements::of(whole.content);
+        let signed = parts.read(SEQUENCE)?;
+        let hash = Hash::named(parts.sequence()?.read(OID)?.content);
+        let signature = parts.read(BIT_STRING)?.content.strip_prefix(&[0])?.to_vec();
+
+        let mut fields = Elements::of(signed.content);
+        fields.read(context(0)); // the version
+        let serial = fields.read(INTEGER)?.content.to_vec();
+        fields.read(SEQUENCE)?; // the algorithm once more
+        let issuer = fields.read(SEQUENCE)?.raw.to_vec();
+        fields.read(SEQUENCE)?; // from when to when
+        let subject = fields.read(SEQUENCE)?.raw.to_vec();
+        let key = public_key(fields.sequence()?);
+        let signed = hash.map(|hash| (hash, hash.of(&[signed.raw])));
+        Some(Self { der: whole.raw.to_vec(), serial, subject, issuer, key, signed, signature })
+    }
+
+    /// The certificates in a file that an operator names: one in DER, or as many as there are in PEM.
+    pub fn read(path: &Path) -> io::Result<Vec<Self>> {
+        let octets = fs::read(path)?;
+        let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+        let certificates = match std::str::from_utf8(&octets) {
+            Ok(text) if text.contains(PEM) => of_pem(text).ok_or(wrong("a certificate in it is broken"))?,
+            _ => vec![Self::from_der(&octets).ok_or(wrong("it holds no certificate, neither in PEM nor in DER"))?],
+        };
+        if certificates.iter().any(|certificate| certificate.key.is_none()) {
+            return Err(wrong("a certificate in it is for no RSA key, and only signatures by RSA are checked here"));
+        }
+        Ok(certificates)
+    }
+
+    /// Whom it was issued to.
+    pub fn name(&self) -> String {
+        name(&self.subject)
+    }
+
+    pub fn issuer_name(&self) -> String {
+        name(&self.issuer)
+    }
+
+    /// Whether the owner of this key issued it.
+    pub fn is_signed_by(&self, key: &Key) -> bool {
+        self.signed.as_ref().is_some_and(|(hash, digest)| key.made(&self.signature, *hash, digest))
+    }
+
+    pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
+        self.issuer == issuer.subject && issuer.key.as_ref().is_some_and(|key| self.is_signed_by(key))
+    }
+}
+
+const PEM: &str = "-----BEGIN CERTIFICATE-----";
+
+fn of_pem(text: &str) -> Option<Vec<Certificate>> {
+    let each = text.match_indices(PEM).map(|(start, _)| {
+        const END: &str = "-----END CERTIFICATE-----";
+        let text = &text[start..];
+        let text = &text[..text.find(END)? + END.len()];
+        Certificate::from_der(&der::pem::decode_vec(text.as_bytes()).ok()?.1)
+    });
+    each.collect()
+}
+
+/// SubjectPublicKeyInfo: the algorithm, and a bit string that holds modulus and exponent (RFC 8017 appendix A.1.1).
+fn public_key(mut info: Elements<'_>) -> Option<Key> {
+    const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+    let algorithm = info.sequence()?.read(OID)?;
+    let bits = info.read(BIT_STRING)?.content.strip_prefix(&[0])?;
+    let mut numbers = Elements::of(bits).sequence()?;
+    let (modulus, exponent) = (numbers.read(INTEGER)?, numbers.read(INTEGER)?);
+    (algorithm.content == RSA).then(|| Key::new(modulus.content, exponent.content))?
+}
+
+/// The part of a name that people know: the common name, else the organisation.
+pub fn name(encoded: &[u8]) -> String {
+    const COMMON_NAME: &[u8] = b"\x55\x04\x03";
+    const ORGANISATION: &[u8] = b"\x55\x04\x0a";
+    let find = |wanted: &[u8]| {
+        let sets = Elements::of(encoded).sequence()?.filter(|set| set.tag == SET);
+        let mut pairs = sets.flat_map(|set| Elements::of(set.content)).map(|pair| Elements::of(pair.content));
+        pairs.find_map(|mut pair| (pair.read(OID)?.content == wanted).then(|| pair.next().map(text))?)
+    };
+    find(COMMON_NAME).or_else(|| find(ORGANISATION)).unwrap_or_else(|| "somebody without a name".to_owned())
+}
+
+/// As far as a line has room, and without anything that a terminal would obey.
+fn text(element: Element<'_>) -> String {
+    const BMP_STRING: u8 = 0x1e;
+    let text = match element.tag {
+        BMP_STRING => {
+            let units: Vec<u16> =
+                element.content.chunks_exact(2).map(|two| u16::from_be_bytes([two[0], two[1]])).collect();
+            String::from_utf16_lossy(&units)
+        }
+        _ => String::from_utf8_lossy(element.content).into_owned(),
+    };
+    super::printable(&text)
+}

@@ -1,0 +1,235 @@
+//! Who signed a boot program, and what firmware with Secure Boot makes of that.
+//!
+//! Firmware starts a program if one of its signatures holds, covers the program as it is now, and leads to a certificate
+//! that its owner enrolled: Microsoft's, on nearly all machines; a site's own where somebody saw to that. What it has
+//! revoked (dbx, SBAT) is known to the machine alone.
+
+mod authenticode;
+pub mod certificate;
+mod element;
+mod key;
+pub mod microsoft;
+mod pe;
+
+use super::image::{self, Image};
+use authenticode::Message;
+use certificate::Certificate;
+use pe::Pe;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// What a file says of itself.
+#[derive(Clone, Debug)]
+pub struct Signatures {
+    pub image: Image,
+    /// As many as there are: shim has one for each of Microsoft's keys.
+    pub all: Vec<Signature>,
+    /// What shim compares with its list of withdrawn programs: components and their generations.
+    pub sbat: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Signature {
+    pub signer: String,
+    pub issuer: String,
+    /// Why it counts for nothing.
+    pub fault: Option<Fault>,
+    chain: Vec<Certificate>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is no Authenticode signature, or made in a way that this program does not know.
+    Unreadable,
+    /// The signer's certificate is not in the file, so nobody can follow it.
+    NoCertificate,
+    /// The signer's key did not make it.
+    Forged,
+    /// The file was changed afterwards.
+    Changed,
+}
+
+/// What happens where Secure Boot is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No program for UEFI.
+    NoMatter,
+    /// A machine that has one of these keys starts it.
+    Accepted(Vec<Accepts>),
+    /// By every machine, unless an owner enrolled what we do not know.
+    Refused(Refusal),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Accepts {
+    Microsoft(&'static str),
+    /// One of those that the operator named.
+    Site(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    Unsigned,
+    Stranger { signer: String, issuer: String },
+    Fault { signer: String, fault: Fault },
+}
+
+/// No boot program is as large. Firmware holds it in memory as a whole, and so does this.
+const LARGEST: u64 = 512 << 20;
+
+/// Reads a whole file and checks its signatures: milliseconds for each MiB, so nothing for the server's start.
+pub fn inspect(path: &Path) -> io::Result<Signatures> {
+    let metadata = path.metadata()?;
+    let refuse = |what| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    // A FIFO would wait for a writer.
+    if !metadata.is_file() {
+        return refuse("not a regular file");
+    }
+    if metadata.len() > LARGEST {
+        return refuse("too large for a boot program");
+    }
+    Ok(read(&fs::read(path)?))
+}
+
+/// Whether a file claims to be signed; `None`: it is no program for UEFI. Reads its first octets only.
+pub fn is_signed(path: &Path) -> io::Result<Option<bool>> {
+    let (head, _) = image::head(path)?;
+    let efi = matches!(image::identify(&head), Image::Efi(_));
+    Ok(efi.then(|| Pe::read(&head).is_some_and(|pe| pe.is_signed())))
+}
+
+pub fn read(file: &[u8]) -> Signatures {
+    let image = image::identify(&file[..file.len().min(image::HEAD)]);
+    let Some(pe) = Pe::read(file).filter(|_| matches!(image, Image::Efi(_))) else {
+        return Signatures { image, all: Vec::new(), sbat: Vec::new() };
+    };
+    let all = match pe.signatures() {
+        _ if !pe.is_signed() => Vec::new(),
+        Some(messages) => messages.into_iter().take(SIGNATURES).map(|message| Signature::read(message, &pe)).collect(),
+        None => vec![Signature::unreadable()],
+    };
+    Signatures { image, all, sbat: pe.section(".sbat").map_or(Vec::new(), sbat) }
+}
+
+/// More signatures than that are not looked at.
+const SIGNATURES: usize = 16;
+
+impl Signatures {
+    /// `site`: certificates that the operator's machines know beside Microsoft's.
+    pub fn verdict(&self, site: &[Certificate]) -> Verdict {
+        if !matches!(self.image, Image::Efi(_)) {
+            return Verdict::NoMatter;
+        }
+        let good = || self.all.iter().filter(|signature| signature.fault.is_none());
+        let mut accepts: Vec<Accepts> = good().flat_map(|signature| signature.accepted_by(site)).collect();
+        accepts.sort();
+        accepts.dedup();
+        if !accepts.is_empty() {
+            return Verdict::Accepted(accepts);
+        }
+        Verdict::Refused(match good().chain(&self.all).next() {
+            None => Refusal::Unsigned,
+            Some(Signature { signer, fault: Some(fault), .. }) => {
+                Refusal::Fault { signer: signer.clone(), fault: *fault }
+            }
+            Some(Signature { signer, issuer, .. }) => {
+                Refusal::Stranger { signer: signer.clone(), issuer: issuer.clone() }
+            }
+        })
+    }
+}
+
+impl Signature {
+    fn read(message: &[u8], pe: &Pe<'_>) -> Self {
+        let Some(message) = Message::read(message) else { return Self::unreadable() };
+        let chain = message.chain();
+        let issuer = message.issuer();
+        let signer = chain.first().map_or_else(|| format!("a customer of {issuer}"), Certificate::name);
+        let fault = match chain.first() {
+            None => Some(Fault::NoCertificate),
+            Some(certificate) if !message.is_signed_by(certificate) => Some(Fault::Forged),
+            Some(_) => {
+                let digest = pe.signed_parts().map(|parts| message.hash.of(&parts));
+                (digest.as_deref() != Some(message.digest)).then_some(Fault::Changed)
+            }
+        };
+        Self { signer, issuer, fault, chain }
+    }
+
+    fn unreadable() -> Self {
+        let unknown = || "somebody unknown".to_owned();
+        Self { signer: unknown(), issuer: unknown(), fault: Some(Fault::Unreadable), chain: Vec::new() }
+    }
+
+    /// A key accepts what its own certificate signed, or one that it issued, however far down the chain.
+    fn accepted_by(&self, site: &[Certificate]) -> Vec<Accepts> {
+        let ours = |own: &&Certificate| self.chain.iter().any(|other| other == *own || other.is_issued_by(own));
+        let site = site.iter().filter(ours).map(|own| Accepts::Site(own.name()));
+        microsoft::names(&self.chain).into_iter().map(Accepts::Microsoft).chain(site).collect()
+    }
+}
+
+/// The section of that name: lines of comma-separated values, component and generation first.
+fn sbat(section: &[u8]) -> Vec<(String, String)> {
+    const COMPONENTS: usize = 32;
+    let text = String::from_utf8_lossy(section);
+    let lines = text.trim_end_matches('\0').lines().take(COMPONENTS);
+    let pair = |line: &str| {
+        let mut values = line.split(',').map(printable);
+        Some((values.next().filter(|component| !component.is_empty())?, values.next()?))
+    };
+    lines.filter_map(pair).collect()
+}
+
+/// What stands in a file, as far as a line has room for it, and without anything that a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars().take(80).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let accepts = match self {
+            Verdict::NoMatter => return f.write_str("not for UEFI, so Secure Boot does not concern it"),
+            Verdict::Refused(refusal) => return refusal.fmt(f),
+            Verdict::Accepted(accepts) => accepts,
+        };
+        let named = |of: fn(&Accepts) -> Option<&str>| accepts.iter().filter_map(of).collect::<Vec<_>>().join(", ");
+        let microsoft = named(|key| if let Accepts::Microsoft(name) = key { Some(name) } else { None });
+        let site = named(|key| if let Accepts::Site(name) = key { Some(name) } else { None });
+        match (microsoft.as_str(), site.as_str()) {
+            (microsoft, "") => write!(f, "signed by Microsoft ({microsoft})"),
+            ("", site) => write!(f, "signed with the site's own key ({site})"),
+            _ => write!(f, "signed by Microsoft ({microsoft}) and with the site's own key ({site})"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Unsigned => f.write_str("refused, for it is not signed"),
+            Refusal::Stranger { signer, issuer } if signer == issuer => {
+                write!(f, "refused, for the key of {signer} that signed it is neither Microsoft's nor the site's own")
+            }
+            Refusal::Stranger { signer, issuer } => write!(
+                f,
+                "refused, for {signer} signed it, whose issuer {issuer} is neither Microsoft nor the site itself"
+            ),
+            Refusal::Fault { signer, fault } => write!(f, "refused, for {}", fault.of(signer)),
+        }
+    }
+}
+
+impl Fault {
+    /// In words.
+    pub fn of(self, signer: &str) -> String {
+        match self {
+            Fault::Unreadable => "its signature cannot be read".to_owned(),
+            Fault::NoCertificate => format!("its signature lacks the certificate of its signer ({signer})"),
+            Fault::Forged => format!("its signature is wrong: {signer} did not make it"),
+            Fault::Changed => format!("it was changed after {signer} had signed it"),
+        }
+    }
+}

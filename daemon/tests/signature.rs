@@ -1,0 +1,312 @@
+//! Signatures of boot programs: those that Debian ships, and some that are made here with `sbsign`. What `e2e/setup`
+//! unpacks and installs has to be there.
+
+use proxydhcpd::boot::image::Image;
+use proxydhcpd::boot::signature::certificate::Certificate;
+use proxydhcpd::boot::signature::{Accepts, Fault, Refusal, Verdict, inspect, is_signed, microsoft, read};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+const UEFI_CA_2011: &str = "Microsoft Corporation UEFI CA 2011";
+const UEFI_CA_2023: &str = "Microsoft UEFI CA 2023";
+
+#[test]
+fn shim_is_signed_with_both_keys_that_microsoft_has_for_others() {
+    let shim = inspect(&cached("2022/shimx64.efi.signed")).unwrap();
+    assert_eq!(shim.image, Image::Efi(0x8664));
+    let signers: Vec<_> = shim.all.iter().map(|one| (one.issuer.as_str(), one.fault)).collect();
+    assert_eq!(signers, [(UEFI_CA_2011, None), (UEFI_CA_2023, None)]);
+    assert_eq!(
+        shim.verdict(&[]),
+        Verdict::Accepted(vec![Accepts::Microsoft(UEFI_CA_2011), Accepts::Microsoft(UEFI_CA_2023)])
+    );
+    assert_eq!(shim.verdict(&[]).to_string(), format!("signed by Microsoft ({UEFI_CA_2011}, {UEFI_CA_2023})"));
+    assert!(shim.sbat.iter().any(|(component, generation)| component == "shim" && generation.parse::<u32>().is_ok()));
+}
+
+#[test]
+fn a_distributions_grub_is_signed_with_a_key_that_only_its_shim_knows() {
+    let grub = inspect(&cached("2022/grubnetx64.efi.signed")).unwrap();
+    assert_eq!(grub.all[0].fault, None);
+    let Verdict::Refused(Refusal::Stranger { signer, issuer }) = grub.verdict(&[]) else { panic!("{grub:?}") };
+    assert!(signer.starts_with("Debian Secure Boot Signer"), "{signer}");
+    assert_eq!(issuer, "Debian Secure Boot CA");
+    assert!(grub.sbat.iter().any(|(component, _)| component == "grub"));
+}
+
+#[test]
+fn a_site_signs_its_own_ipxe() {
+    let site = Owner::snakeoil();
+    let signed = site.sign(&ipxe());
+    let keys = Certificate::read(&site.certificate).unwrap();
+    let told = inspect(&signed).unwrap();
+    assert_eq!(told.verdict(&keys), Verdict::Accepted(vec![Accepts::Site("SnakeOil".into())]));
+    assert_eq!(told.verdict(&keys).to_string(), "signed with the site's own key (SnakeOil)");
+    assert_eq!(told.verdict(&[]), Verdict::Refused(stranger("SnakeOil", "SnakeOil")));
+
+    assert_eq!((is_signed(&ipxe()).unwrap(), is_signed(&signed).unwrap()), (Some(false), Some(true)));
+    assert_eq!(inspect(&ipxe()).unwrap().verdict(&keys), Verdict::Refused(Refusal::Unsigned));
+}
+
+/// An independent reader comes to the same result.
+#[test]
+fn sbverify_agrees_on_who_signed_what() {
+    let (site, other) = (Owner::snakeoil(), Owner::make("Somebody else", None));
+    let by_site = site.sign(&ipxe());
+    let by_both = other.sign(&by_site);
+    let changed = change(&by_site);
+    for (file, owner, accepts) in [
+        (&by_site, &site, true),
+        (&by_site, &other, false),
+        (&by_both, &site, true),
+        (&by_both, &other, true),
+        (&changed, &site, false),
+        (&ipxe(), &site, false),
+    ] {
+        let told = inspect(file).unwrap().verdict(&Certificate::read(&owner.certificate).unwrap());
+        assert_eq!(matches!(told, Verdict::Accepted(_)), accepts, "{}: {told}", file.display());
+        let sbverify = Command::new("sbverify").arg("--cert").arg(&owner.certificate).arg(file).output();
+        assert_eq!(sbverify.expect("sbverify; run e2e/setup").status.success(), accepts, "{}", file.display());
+    }
+}
+
+#[test]
+fn every_signature_of_a_file_counts() {
+    let (one, two) = (Owner::make("One", None), Owner::make("Two", None));
+    let both = inspect(&two.sign(&one.sign(&ipxe()))).unwrap();
+    let of = |owner: &Owner| Certificate::read(&owner.certificate).unwrap();
+    assert_eq!(both.all.len(), 2);
+    assert_eq!(both.verdict(&of(&two)), Verdict::Accepted(vec![Accepts::Site("Two".into())]));
+    let keys = [of(&two), of(&one)].concat();
+    let told = both.verdict(&keys);
+    assert_eq!(told, Verdict::Accepted(vec![Accepts::Site("One".into()), Accepts::Site("Two".into())]));
+}
+
+#[test]
+fn a_key_accepts_what_a_certificate_that_it_issued_signed() {
+    let authority = Owner::make("Site authority", None);
+    let signer = Owner::make("Site signer", Some(&authority));
+    let keys = Certificate::read(&authority.certificate).unwrap();
+    let told = inspect(&signer.sign(&ipxe())).unwrap();
+    assert_eq!((told.all[0].signer.as_str(), told.all[0].issuer.as_str()), ("Site signer", "Site authority"));
+    assert_eq!(told.verdict(&keys), Verdict::Accepted(vec![Accepts::Site("Site authority".into())]));
+    assert_eq!(told.verdict(&[]), Verdict::Refused(stranger("Site signer", "Site authority")));
+}
+
+#[test]
+fn a_name_alone_convinces_nobody() {
+    let site = Owner::make(UEFI_CA_2011, None);
+    let impostor = Owner::make(UEFI_CA_2011, None);
+    let told = inspect(&impostor.sign(&ipxe())).unwrap();
+    let keys = Certificate::read(&site.certificate).unwrap();
+    assert_eq!(told.verdict(&keys), Verdict::Refused(stranger(UEFI_CA_2011, UEFI_CA_2011)));
+}
+
+#[test]
+fn a_file_that_was_changed_after_signing_is_refused() {
+    let site = Owner::snakeoil();
+    let keys = Certificate::read(&site.certificate).unwrap();
+    let signed = fs::read(site.sign(&ipxe())).unwrap();
+    let table = u32_at(&signed, directory(&signed));
+    // A few octets in every part of the file, not those of the checksum and of the table's own entry in the header.
+    let left_out = [u32_at(&signed, 0x3c) + 24 + 64, directory(&signed), directory(&signed) + 4];
+    for at in (0x40..table).step_by(table / 97) {
+        let mut changed = signed.clone();
+        changed[at] ^= 0x10;
+        let told = read(&changed).verdict(&keys);
+        let free = left_out.iter().any(|start| (*start..start + 4).contains(&at));
+        assert_eq!(matches!(told, Verdict::Accepted(_)), free, "octet {at:#x}: {told}");
+    }
+    let told = inspect(&change(&site.sign(&ipxe()))).unwrap().verdict(&keys);
+    assert_eq!(told, Verdict::Refused(Refusal::Fault { signer: "SnakeOil".into(), fault: Fault::Changed }));
+}
+
+#[test]
+fn a_signature_that_was_changed_is_refused() {
+    let site = Owner::snakeoil();
+    let keys = Certificate::read(&site.certificate).unwrap();
+    let signed = fs::read(site.sign(&ipxe())).unwrap();
+    // The signature proper ends the message, before up to seven octets of padding. The file's digest is the first one by
+    // SHA-256 in it; who changes that has to sign the attributes anew, which have a digest of it.
+    let table = u32_at(&signed, directory(&signed));
+    let sha256_of = b"\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
+    let digest = (table..).find(|at| signed[*at..].starts_with(sha256_of)).unwrap() + sha256_of.len();
+    for at in [signed.len() - 16, digest] {
+        let mut signed = signed.clone();
+        signed[at] ^= 1;
+        let told = read(&signed).verdict(&keys);
+        assert_eq!(told, Verdict::Refused(Refusal::Fault { signer: "SnakeOil".into(), fault: Fault::Forged }));
+    }
+}
+
+/// Firmware's own variables hold the certificates that the built-in keys are from, and shim's signature one of them. The
+/// fourth, that of Windows since 2023, is in nothing that Debian ships.
+#[test]
+fn microsofts_keys_are_those_that_firmware_comes_with() {
+    let mut certificates = certificates_of_firmware("2022/OVMF_VARS_4M.ms.fd");
+    certificates.extend(certificates_in(&fs::read(cached("2022/shimx64.efi.signed")).unwrap()));
+    // The fingerprints that Microsoft publishes.
+    for (fingerprint, name) in [
+        ("e8e95f0733a55e8bad7be0a1413ee23c51fcea64b3c8fa6a786935fddcc71961", "Microsoft Windows Production PCA 2011"),
+        ("48e99b991f57fc52f76149599bff0a58c47154229b9f8d603ac40d3500248507", UEFI_CA_2011),
+        ("f6124e34125bee3fe6d79a574eaa7b91c0e7bd9d929c1a321178efd611dad901", UEFI_CA_2023),
+    ] {
+        let der = certificates.iter().find(|der| hex::encode(Sha256::digest(der)) == fingerprint);
+        let certificate = Certificate::from_der(der.unwrap_or_else(|| panic!("nothing has {name}"))).unwrap();
+        assert_eq!(certificate.name(), name);
+        assert_eq!(microsoft::names(&[certificate]), [name]);
+    }
+}
+
+#[test]
+fn no_file_makes_the_reader_stumble() {
+    let shim = fs::read(cached("2022/shimx64.efi.signed")).unwrap();
+    let table = u32_at(&shim, directory(&shim));
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |most: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % most as u64).unwrap()
+    };
+    for _ in 0..150 {
+        read(&shim[..below(shim.len())]);
+        read(&shim[..table + below(shim.len() - table)]);
+        let mut file = shim.clone();
+        // Headers and certificate table are what is parsed.
+        for at in [below(0x400), below(0x400), table + below(shim.len() - table)] {
+            file[at] = u8::try_from(below(256)).unwrap();
+        }
+        let told = read(&file);
+        let _ = told.verdict(&[]).to_string();
+    }
+    for length in 0..0x400 {
+        read(&shim[..length]);
+        let _ = Certificate::from_der(&shim[table + 0x60..][..length]);
+    }
+}
+
+#[test]
+fn what_is_no_program_for_uefi_does_not_matter() {
+    assert_eq!(read(b"#!ipxe\n").verdict(&[]), Verdict::NoMatter);
+    assert_eq!(inspect(&cached("2025/undionly.kpxe")).unwrap().verdict(&[]), Verdict::NoMatter);
+    assert!(inspect(Path::new("/proc/self")).is_err());
+}
+
+#[test]
+fn a_list_of_keys_is_read_in_pem_and_in_der() {
+    let (one, two) = (Owner::make("One", None), Owner::make("Two", None));
+    let folder = tempfile::tempdir().unwrap();
+    let both = folder.path().join("both.pem");
+    let text =
+        fs::read_to_string(&one.certificate).unwrap() + "between\n" + &fs::read_to_string(&two.certificate).unwrap();
+    fs::write(&both, text).unwrap();
+    let names: Vec<_> = Certificate::read(&both).unwrap().iter().map(Certificate::name).collect();
+    assert_eq!(names, ["One", "Two"]);
+
+    let der = folder.path().join("one.der");
+    run(Command::new("openssl").args(["x509", "-outform", "der", "-in"]).arg(&one.certificate).arg("-out").arg(&der));
+    assert_eq!(Certificate::read(&der).unwrap(), Certificate::read(&one.certificate).unwrap());
+    for wrong in [&one.key, Path::new("/nowhere"), &ipxe()] {
+        assert!(Certificate::read(wrong).is_err(), "{}", wrong.display());
+    }
+}
+
+fn stranger(signer: &str, issuer: &str) -> Refusal {
+    Refusal::Stranger { signer: signer.into(), issuer: issuer.into() }
+}
+
+/// Somebody with a key.
+struct Owner {
+    folder: TempDir,
+    key: PathBuf,
+    certificate: PathBuf,
+}
+
+impl Owner {
+    /// Debian's key for tests, which its firmware has in one set of variables.
+    fn snakeoil() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (key, certificate) = (folder.path().join("key"), cached("2022/PkKek-1-snakeoil.pem"));
+        let locked = cached("2022/PkKek-1-snakeoil.key");
+        run(Command::new("openssl").args(["rsa", "-passin", "pass:snakeoil", "-in"]).arg(locked).arg("-out").arg(&key));
+        Self { folder, key, certificate }
+    }
+
+    fn make(name: &str, issuer: Option<&Owner>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", &format!("/O=Tests/CN={name}")]);
+        openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate);
+        if let Some(issuer) = issuer {
+            openssl.arg("-CA").arg(&issuer.certificate).arg("-CAkey").arg(&issuer.key);
+        }
+        run(&mut openssl);
+        Self { folder, key, certificate }
+    }
+
+    fn sign(&self, file: &Path) -> PathBuf {
+        let signed = self.folder.path().join("signed.efi");
+        let mut sbsign = Command::new("sbsign");
+        sbsign.arg("--key").arg(&self.key).arg("--cert").arg(&self.certificate);
+        run(sbsign.arg("--output").arg(&signed).arg(file));
+        signed
+    }
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; run e2e/setup"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn ipxe() -> PathBuf {
+    cached("2022/snponly.efi")
+}
+
+/// What `e2e/setup` unpacked.
+fn cached(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache").join(name);
+    assert!(path.is_file(), "{} is missing; run e2e/setup", path.display());
+    path
+}
+
+/// A copy with one bit of its code changed.
+fn change(file: &Path) -> PathBuf {
+    let mut octets = fs::read(file).unwrap();
+    octets[0x8000] ^= 1;
+    let changed = file.with_extension("changed");
+    fs::write(&changed, octets).unwrap();
+    changed
+}
+
+/// Where the header of a 64-bit program says where its certificate table lies.
+fn directory(file: &[u8]) -> usize {
+    u32_at(file, 0x3c) + 24 + 112 + 4 * 8
+}
+
+fn u32_at(file: &[u8], at: usize) -> usize {
+    u32::from_le_bytes(*file[at..].first_chunk().unwrap()) as usize
+}
+
+/// EFI_SIGNATURE_LIST: type, size of the list, of its header and of an entry; an entry is an owner and a certificate.
+fn certificates_of_firmware(variables: &str) -> Vec<Vec<u8>> {
+    const X509: &[u8] = b"\xa1\x59\xc0\xa5\xe4\x94\xa7\x4a\x87\xb5\xab\x15\x5c\x2b\xf0\x72";
+    let octets = fs::read(cached(variables)).unwrap();
+    let lists = (0..octets.len() - 64).filter(|at| octets[*at..].starts_with(X509));
+    lists
+        .filter(|at| u32_at(&octets, at + 20) == 0)
+        .filter_map(|at| octets.get(at + 28 + 16..at + 28 + u32_at(&octets, at + 24)).map(<[u8]>::to_vec))
+        .collect()
+}
+
+/// Whatever begins as a certificate does: a sequence of two octets' length with another in it.
+fn certificates_in(file: &[u8]) -> Vec<Vec<u8>> {
+    let begins = |at: &usize| file[*at..].starts_with(&[0x30, 0x82]) && file[at + 4..].starts_with(&[0x30, 0x82]);
+    let length = |at: usize| usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]));
+    (0..file.len() - 8).filter(begins).filter_map(|at| file.get(at..at + 4 + length(at)).map(<[u8]>::to_vec)).collect()
+}
