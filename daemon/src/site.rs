@@ -2,7 +2,7 @@
 
 use crate::boot::loaders::{self, Found};
 use crate::boot::table::{self, System};
-use crate::boot::{folder, local_disk};
+use crate::boot::{folder, local_disk, signature};
 use crate::config::{DEFAULT_BOOT_DIR, Loaded, legacy};
 use crate::files::{self, Folder, Opened};
 use proxydhcpd_core::arch::Arch;
@@ -99,9 +99,24 @@ impl Site {
         self.plan.loaders.iter().map(each).chain(any_other).collect()
     }
 
+    /// Loaders for UEFI without a signature. Whose the others are takes reading them whole: that is for `check`.
+    fn unsigned(&self) -> Vec<&str> {
+        let unsigned = |path: &str| signature::is_signed(Path::new(path)).is_ok_and(|signed| signed == Some(false));
+        let loaders = self.plan.loaders.values().filter(|loader| loader.path.as_deref().is_some_and(unsigned));
+        let mut names: Vec<_> = loaders.map(|loader| loader.name.as_str()).collect();
+        // One file may serve several architectures.
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// The table, line by line, into the log.
     pub fn say(&self) {
         self.table().lines().for_each(|line| tracing::info!("{line}"));
+        let unsigned = self.unsigned();
+        if !unsigned.is_empty() {
+            tracing::info!("not signed, which matters only where Secure Boot is on: {}", unsigned.join(", "));
+        }
         self.notes.iter().for_each(|note| tracing::warn!("{note}"));
     }
 

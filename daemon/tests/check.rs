@@ -4,9 +4,10 @@ mod netns;
 
 use netns::Host;
 use netns::loaders::boot_folder;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::net::UdpSocket;
+use std::path::Path;
 use std::process::{Command, Output};
 
 #[test]
@@ -29,6 +30,68 @@ fn it_says_what_would_be_served() {
     ] {
         assert!(said.lines().any(|said| said == line), "{line:?} in\n{said}");
     }
+    assert!(
+        said.ends_with(
+            "\nNo loader for UEFI is signed. That matters only where Secure Boot is on: such machines refuse them.\n"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
+fn where_a_loader_is_signed_it_says_which_machines_with_secure_boot_refuse() {
+    let host = host();
+    let boot = boot_folder();
+    let shim = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/2022/shimx64.efi.signed");
+    fs::copy(shim, boot.path().join("ipxe.efi")).expect("unpacked by e2e/setup");
+    let microsoft = "Microsoft Corporation UEFI CA 2011";
+    let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (_, said) = said.split_once("\nWhere Secure Boot is on, and only there:\n").expect(&said);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 3, "x86 BIOS is none of them: {said}");
+    assert_eq!(lines[0], "x86 UEFI       ipxe-ia32.efi: refused, for it is not signed");
+    let shim =
+        format!("x64 UEFI       ipxe.efi: signed by Microsoft ({microsoft}, Microsoft UEFI CA 2023); SBAT shim ");
+    assert!(lines[1].starts_with(&shim), "{said}");
+
+    let output = check(&host, &["--json", "-b", boot.path().to_str().unwrap()]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let loader = |id: &str| &told["served"]["loaders"][id]["secure_boot"];
+    assert_eq!(loader("uefi-x64")["verdict"], "accepted");
+    assert_eq!(loader("uefi-x64")["keys"][0], json!({ "of": "microsoft", "name": microsoft }));
+    assert_eq!(loader("uefi-x64")["signatures"][0]["issuer"], microsoft);
+    assert_eq!(loader("uefi-x64")["program"], "an EFI program for x64 UEFI");
+    assert_eq!(loader("uefi-x64")["sbat"][1]["component"], "shim");
+    assert_eq!(loader("uefi-arm64")["verdict"], "refused");
+    assert_eq!(loader("bios"), &Value::Null);
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_told_and_left_out() {
+    let host = host();
+    let boot = boot_folder();
+    let (file, key) = (boot.path().join("proxydhcpd.toml"), boot.path().join("site.key"));
+    fs::write(&key, "-----BEGIN PRIVATE KEY-----\n").unwrap();
+    fs::write(&file, format!("boot-dir = {:?}\nsecure-boot-keys = [{key:?}]\n", boot.path())).unwrap();
+    let output = check(&host, &[file.to_str().unwrap()]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("site.key of `secure-boot-keys` is left out: it holds no certificate"), "{told}");
+}
+
+#[test]
+fn a_file_of_an_old_configuration_is_held_against_its_machine() {
+    let host = host();
+    let boot = boot_folder();
+    let file = boot.path().join("proxy.ini");
+    let text = "[proxy]\ninterface = eth0\ntftpd = 192.0.2.10\nfilename = undionly.kpxe\n\
+                [ipxe]\nenabled = true\nchainload_url = x\nefi_bootstrap = ipxe-arm64.efi\n";
+    fs::write(&file, text).unwrap();
+    let output = check(&host, &["-b", boot.path().to_str().unwrap(), file.to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let line = "ipxe-arm64.efi: refused, with Secure Boot or without: it is an EFI program for ARM 64 UEFI";
+    assert!(said.contains(line), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn every_key_sets_its_setting() {
         r#"
         interfaces = ["eth0", "eth1"]
         boot-dir = "/srv/boot"
+        secure-boot-keys = ["/etc/site.pem"]
         [dhcp]
         proxy-only = true
         relays = ["192.0.2.1"]
@@ -47,6 +48,7 @@ fn every_key_sets_its_setting() {
     .unwrap();
     assert_eq!(settings.interfaces, ["eth0", "eth1"]);
     assert_eq!(settings.boot_dir, Path::new("/srv/boot"));
+    assert_eq!(settings.secure_boot_keys, [Path::new("/etc/site.pem")]);
     assert!(settings.proxy_only);
     assert_eq!(settings.relays, [Ipv4Addr::new(192, 0, 2, 1)]);
     assert_eq!(settings.user_classes, ["xNBA"]);
@@ -108,6 +110,7 @@ fn numbers_and_ports_out_of_bounds_are_refused() {
     ] {
         assert!(toml(line).is_err(), "{line}");
     }
+    assert!(toml("secure-boot-keys = [\"/a\", \"site.pem\"]").unwrap_err().contains(":1:27"));
     assert!(toml("boot-dir = \"relative\"").unwrap_err().contains("absolute"));
     assert!(toml("[tftp]\nsingle-port = true\nports = \"1-2\"").unwrap_err().contains("exclude"));
     assert!(toml("[dhcp]\nrelays = [\"192.0.2.1\", \"x\"]").unwrap_err().contains(":2:24"));

@@ -37,6 +37,16 @@ fn busy_tftp_and_http_ports_are_told_with_their_holder_and_the_plan_follows() {
 }
 
 #[test]
+fn the_start_says_once_which_loaders_secure_boot_would_refuse() {
+    let (host, _machine) = one_network();
+    let server = Server::start(&host, &["--boot-dir", "BOOT"]);
+    server.wait_for_line("ready");
+    let log = server.log();
+    let line = "not signed, which matters only where Secure Boot is on: ipxe-arm64.efi, ipxe-ia32.efi, ipxe.efi";
+    assert_eq!(log.matches(line).count(), 1, "{log}");
+}
+
+#[test]
 fn without_one_dhcp_socket_it_ends_with_status_1_and_says_who_has_the_ports() {
     let (host, _machine) = one_network();
     let _dhcp = host.on(|| UdpSocket::bind("0.0.0.0:67").unwrap());

@@ -1,7 +1,8 @@
 //! `check`: what would be served, and what is wrong with it. Opens no port, sends nothing.
 
+use super::secure_boot::Row;
 use super::setting::{self, Setting};
-use super::{Check, say};
+use super::{Check, say, secure_boot};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::net::holder::{self, Transport};
@@ -15,17 +16,19 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
         Ok(setting) => {
             let mut told = setting.loaded.warnings.clone();
             told.extend(ports_in_use(&setting));
-            (told, Some(setting), 0)
+            let (rows, wrong) = secure_boot::rows(&setting);
+            told.extend(wrong);
+            (told, Some((setting, rows)), 0)
         }
         Err(error) => (error.0.clone(), None, error.exit_status()),
     };
     if check.json {
-        let served = setting.as_ref().map(summary);
+        let served = setting.as_ref().map(|(setting, rows)| summary(setting, rows));
         anstream::println!("{:#}", json!({ "diagnostics": told, "served": served, "ok": status == 0 }));
     } else {
         told.iter().for_each(say);
-        if let Some(setting) = &setting {
-            anstream::print!("{}", text(setting));
+        if let Some((setting, rows)) = &setting {
+            anstream::print!("{}{}", text(setting), secure_boot::text(rows));
         }
     }
     ExitCode::from(status)
@@ -82,11 +85,12 @@ fn script(plan: &Plan) -> String {
     }
 }
 
-fn summary(setting: &Setting) -> Value {
+fn summary(setting: &Setting, rows: &[Row]) -> Value {
     let plan = &setting.site.plan;
     let loaders = plan.loaders.iter().map(|(arch, loader)| {
         let id = arch.row().map_or("unassigned", |row| row.id);
-        (id.to_owned(), json!({ "name": loader.name, "file": loader.path }))
+        let secure_boot = secure_boot::json(rows, *arch);
+        (id.to_owned(), json!({ "name": loader.name, "file": loader.path, "secure_boot": secure_boot }))
     });
     json!({
         "configuration": setting.loaded.file,

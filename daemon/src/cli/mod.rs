@@ -3,6 +3,7 @@
 mod check;
 pub mod client;
 mod explain;
+mod secure_boot;
 mod serve;
 mod setting;
 mod synthetic;
@@ -136,6 +137,10 @@ enum Verb {
 ///
 /// Reads the configuration as `serve` would and looks at interfaces, loaders and the boot folder. Opens no port, sends
 /// nothing, needs no root.
+///
+/// Of every loader for UEFI it says who signed it, and so whether machines with Secure Boot start it: by Microsoft's keys,
+/// or by the certificates that `secure-boot-keys` lists in the configuration. What a machine itself has revoked it cannot
+/// know.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   proxydhcpd check                      the configuration that `serve` would find

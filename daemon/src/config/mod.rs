@@ -43,6 +43,8 @@ pub struct Settings {
     pub relays: Vec<Ipv4Addr>,
     /// Words in option 77 that mean "already iPXE", beside the usual ones.
     pub user_classes: Vec<String>,
+    /// Certificates that the site's machines know beside Microsoft's, for `check`.
+    pub secure_boot_keys: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +125,7 @@ impl Default for Settings {
             max_packets_per_second: None,
             relays: Vec::new(),
             user_classes: Vec::new(),
+            secure_boot_keys: Vec::new(),
         }
     }
 }

@@ -25,10 +25,11 @@ pub fn read(source: &Source) -> Result<Settings, Vec<Diagnostic>> {
 }
 
 /// Every key, as it is written with its table.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "interfaces",
     "boot-dir",
     "ignore-case",
+    "secure-boot-keys",
     "dhcp.proxy-only",
     "dhcp.relays",
     "dhcp.user-classes",
@@ -80,6 +81,8 @@ impl Walk<'_> {
             "interfaces" => strings(value).map(|names| settings.interfaces = names),
             "boot-dir" => path(value).map(|dir| settings.boot_dir = dir),
             "ignore-case" => switch(value).map(|on| settings.ignore_case = on),
+            "secure-boot-keys" => list(value, "a list of absolute paths: [\"/etc/proxydhcpd/site.pem\"]", path)
+                .map(|keys| settings.secure_boot_keys = keys),
             "dhcp.proxy-only" => switch(value).map(|on| settings.proxy_only = on),
             "dhcp.relays" => list(value, "addresses", |relay| parsed(relay, "an IPv4 address"))
                 .map(|relays| settings.relays = relays),

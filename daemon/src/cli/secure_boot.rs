@@ -1,0 +1,149 @@
+//! What `check` says of Secure Boot: which loaders would be refused where it is on, and by which keys.
+
+use super::setting::Setting;
+use crate::boot::image::Image;
+use crate::boot::signature::certificate::Certificate;
+use crate::boot::signature::{self, Accepts, Refusal, Signatures, Verdict};
+use crate::config::diagnostic::Diagnostic;
+use proxydhcpd_core::arch::{Arch, Program};
+use proxydhcpd_core::plan::{Loader, Tftp};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// A loader that is offered to UEFI machines, and that can be read here.
+#[derive(Debug)]
+pub struct Row {
+    arch: Arch,
+    name: String,
+    told: Result<(Signatures, Verdict), String>,
+}
+
+/// Reads every loader whole. What cannot be read of the site's keys is told.
+pub fn rows(setting: &Setting) -> (Vec<Row>, Vec<Diagnostic>) {
+    let (keys, told) = keys(&setting.loaded.settings.secure_boot_keys);
+    let loaders = setting.site.plan.loaders.iter().filter(|(arch, _)| wanted(**arch).is_some());
+    let rows = loaders.filter_map(|(arch, loader)| {
+        let signatures = signature::inspect(&path(setting, loader)?).map_err(|error| error.to_string());
+        let told = signatures.map(|signatures| {
+            let verdict = signatures.verdict(&keys);
+            (signatures, verdict)
+        });
+        Some(Row { arch: *arch, name: loader.name.clone(), told })
+    });
+    (rows.collect(), told)
+}
+
+fn keys(paths: &[PathBuf]) -> (Vec<Certificate>, Vec<Diagnostic>) {
+    let (mut keys, mut told) = (Vec::new(), Vec::new());
+    for path in paths {
+        match Certificate::read(path) {
+            Ok(certificates) => keys.extend(certificates),
+            Err(error) => {
+                let warning = format!("{} of `secure-boot-keys` is left out: {error}", path.display());
+                told.push(Diagnostic::warning(warning).help("name the certificates, in PEM or DER, not the keys"));
+            }
+        }
+    }
+    (keys, told)
+}
+
+/// The file behind a loader, unless it comes from somebody else's TFTP server.
+fn path(setting: &Setting, loader: &Loader) -> Option<PathBuf> {
+    if let Some(path) = &loader.path {
+        return Some(PathBuf::from(path));
+    }
+    let ours = match setting.site.plan.tftp? {
+        Tftp::Ours => true,
+        Tftp::At(address) => setting.links.iter().any(|link| link.owns(address)),
+    };
+    let folder = &setting.loaded.settings.boot_dir;
+    ours.then(|| folder.join(loader.name.trim_start_matches('/')))
+}
+
+/// The machine type that a UEFI machine starts; `None`: it is no such machine.
+fn wanted(arch: Arch) -> Option<u16> {
+    match arch.row()?.program {
+        Program::Efi(machine) => Some(machine),
+        _ => None,
+    }
+}
+
+/// One sentence where nothing is signed, for most networks have no Secure Boot; else a line for each loader.
+pub fn text(rows: &[Row]) -> String {
+    let unsigned =
+        |row: &Row| matches!(row.told, Ok((_, Verdict::Refused(Refusal::Unsigned)))) && row.misfit().is_none();
+    if rows.is_empty() {
+        return String::new();
+    }
+    if rows.iter().all(unsigned) {
+        return "\nNo loader for UEFI is signed. That matters only where Secure Boot is on: such machines refuse them.\n".to_owned();
+    }
+    let width = rows.iter().map(|row| row.arch.to_string().len()).max().unwrap_or(0);
+    let mut text = "\nWhere Secure Boot is on, and only there:\n".to_owned();
+    for (index, row) in rows.iter().enumerate() {
+        // One file may serve several architectures: ARM's UEFI and its U-Boot.
+        if rows[..index].iter().any(|above| above.name == row.name && above.says() == row.says()) {
+            continue;
+        }
+        writeln!(text, "{:width$}  {}: {}", row.arch.to_string(), row.name, row.says()).ok();
+    }
+    text
+}
+
+/// For the loader of this architecture; null where Secure Boot has no say.
+pub fn json(rows: &[Row], arch: Arch) -> Value {
+    let Some(row) = rows.iter().find(|row| row.arch == arch) else { return Value::Null };
+    let (signatures, verdict) = match &row.told {
+        Ok(told) => told,
+        Err(error) => return json!({ "verdict": "unknown", "says": error }),
+    };
+    let (verdict, keys) = match verdict {
+        Verdict::Accepted(keys) if row.misfit().is_none() => ("accepted", keys.as_slice()),
+        _ => ("refused", &[][..]),
+    };
+    let keys = keys.iter().map(|key| match key {
+        Accepts::Microsoft(name) => json!({ "of": "microsoft", "name": name }),
+        Accepts::Site(name) => json!({ "of": "site", "name": name }),
+    });
+    let each = signatures.all.iter().map(|one| {
+        json!({ "signer": one.signer, "issuer": one.issuer, "fault": one.fault.map(|fault| fault.of(&one.signer)) })
+    });
+    let sbat = signatures
+        .sbat
+        .iter()
+        .map(|(component, generation)| json!({ "component": component, "generation": generation }));
+    json!({
+        "verdict": verdict,
+        "says": row.says(),
+        "keys": keys.collect::<Vec<_>>(),
+        "program": signatures.image.to_string(),
+        "signatures": each.collect::<Vec<_>>(),
+        "sbat": sbat.collect::<Vec<_>>(),
+    })
+}
+
+impl Row {
+    /// What it is, if no machine of this architecture would start it in any case.
+    fn misfit(&self) -> Option<Image> {
+        let (signatures, _) = self.told.as_ref().ok()?;
+        (signatures.image != Image::Efi(wanted(self.arch)?)).then_some(signatures.image)
+    }
+
+    fn says(&self) -> String {
+        let (signatures, verdict) = match &self.told {
+            Ok(told) => told,
+            Err(error) => return format!("not to be read: {error}"),
+        };
+        if let Some(image) = self.misfit() {
+            return format!("refused, with Secure Boot or without: it is {image}");
+        }
+        if *verdict == Verdict::Refused(Refusal::Unsigned) {
+            return verdict.to_string();
+        }
+        // The section has a line about its own format, first.
+        let sbat = signatures.sbat.iter().filter(|(component, _)| component != "sbat");
+        let sbat: Vec<_> = sbat.map(|(component, generation)| format!("{component} {generation}")).collect();
+        if sbat.is_empty() { verdict.to_string() } else { format!("{verdict}; SBAT {}", sbat.join(", ")) }
+    }
+}
