@@ -4,25 +4,26 @@
 //! receive, send), a window costs no more, and files are read ahead in large pieces.
 
 mod admission;
+mod event;
 mod frames;
 mod limits;
+mod requests;
 mod session;
 mod socket;
 
 use crate::config::Transfers;
 use crate::files::Opened;
-use admission::{check_source, our_address};
-use frames::Frames;
+pub use event::{Dropped, Event, Refused};
 use limits::Clients;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::request::{self, Door};
-use proxydhcpd_core::transfer::{self, Farewell, Outcome, Step, Transfer};
-use proxydhcpd_core::wire::tftp::{ErrorCode, Malformed, Packet, Request};
-use session::{Failure, Session, Unsegmented, error};
-use socket::{Arrival, Listener, Path, Ports};
+use proxydhcpd_core::request;
+use proxydhcpd_core::transfer::{Farewell, Outcome, Step};
+use proxydhcpd_core::wire::tftp::{ErrorCode, Packet};
+use session::{Failure, Session, Unsegmented};
+use socket::{Listener, Ports};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -49,53 +50,6 @@ pub struct Sockets {
     /// Sends what is no transfer, as RFC 1350 wants it: from a port of its own. `None` where the firewall may not let
     /// that through.
     refuser: Option<Listener>,
-}
-
-/// What happened, for the log and the counters.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A transfer is over.
-    Ended { client: SocketAddr, name: &'a [u8], octets: u64, elapsed: Duration, outcome: Outcome },
-    /// A request was answered with an ERROR.
-    Refused { client: SocketAddr, name: &'a [u8], reason: Refused },
-    /// A datagram was not answered.
-    Dropped { client: SocketAddr, reason: Dropped },
-    /// Something failed on our side.
-    Trouble { client: SocketAddr, name: &'a [u8], error: io::Error },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// The name leads to nothing that may be sent.
-    Fetch(Refusal),
-    /// A mode other than octet.
-    Mode,
-    /// The client wanted to write.
-    Write,
-}
-
-/// Why a datagram was not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dropped {
-    Malformed(Malformed),
-    /// It came by a link that we do not serve.
-    Unserved,
-    /// Its source is no address that a client can have, or one of ours.
-    Source,
-    /// Its source port belongs to a service that would answer our answer.
-    SourcePort,
-    /// No request, and no part of a transfer.
-    Stray,
-    /// The network was late with a request that has been answered.
-    Late,
-    /// The client asks faster than it answers.
-    TooFast,
-    /// The client has 16 transfers.
-    TooMany,
-    /// There are as many transfers as there may be.
-    Full,
-    /// The server is about to stop.
-    Stopping,
 }
 
 pub fn bind(settings: &Settings) -> io::Result<Sockets> {
@@ -153,9 +107,6 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// How long transfers may go on when the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// How long after progress the same request again is the network's doing; later, the machine has begun anew.
-const LATE: Duration = Duration::from_secs(1);
 
 /// A request of 512 octets and more, to see that it was more; anything else that we read is shorter.
 const LONGEST_DATAGRAM: usize = 1024;
@@ -225,146 +176,6 @@ where
         self.free.len() == self.sessions.len()
     }
 
-    /// A datagram for the port.
-    fn hear(&mut self) {
-        let mut buffer = [0; LONGEST_DATAGRAM];
-        let Some((arrival, octets)) = self.sockets.listener.receive(&mut buffer) else { return };
-        let packet = Packet::read(octets);
-        if let (Ok(Packet::Ack { .. } | Packet::Error { .. }), true) = (&packet, self.single_port)
-            && let Some(&index) = self.by_client.get(&arrival.client)
-        {
-            return self.received(index, octets);
-        }
-        if let Err(reason) = self.request(&arrival, octets, packet) {
-            (self.note)(Event::Dropped { client: arrival.client, reason });
-        }
-    }
-
-    /// Answers a request, or says why not.
-    fn request(
-        &mut self,
-        arrival: &Arrival,
-        octets: &[u8],
-        packet: Result<Packet<'_>, Malformed>,
-    ) -> Result<(), Dropped> {
-        let client = arrival.client;
-        let link = (self.link)(arrival.link, arrival.to).ok_or(Dropped::Unserved)?;
-        check_source(client, &link)?;
-        let (request, writes) = match packet.map_err(Dropped::Malformed)? {
-            Packet::Read(request) => (request, false),
-            Packet::Write(request) => (request, true),
-            _ => return Err(Dropped::Stray),
-        };
-        if self.stopping.is_some() {
-            return Err(Dropped::Stopping);
-        }
-        if !self.clients.may_ask(client.ip(), self.now) {
-            return Err(Dropped::TooFast);
-        }
-        let from = our_address(arrival.to, &link).ok_or(Dropped::Unserved)?;
-        if writes {
-            self.refuse(client, from, &request, Refused::Write, DENIED);
-            return Ok(());
-        }
-        if let Some(&index) = self.by_client.get(&client)
-            && self.asked_again(index, octets)?
-        {
-            return Ok(());
-        }
-        if !self.clients.may_begin(client.ip()) {
-            return Err(Dropped::TooMany);
-        }
-        if self.sessions.len() - self.free.len() >= self.most {
-            return Err(Dropped::Full);
-        }
-        if let Some(farewell) = transfer::refuse_mode(request.mode) {
-            self.refuse(client, from, &request, Refused::Mode, farewell);
-            return Ok(());
-        }
-        let asked =
-            request::Request { door: Door::Tftp, name: request.name, server: from, client, interface: &link.name };
-        match (self.open)(&asked) {
-            Ok(opened) => self.begin(arrival, from, &link, octets, &request, opened),
-            Err(refusal) => {
-                if refusal == Refusal::NotFound {
-                    // Loaders ask for many files that need not be there: it is normal, and costs us next to nothing.
-                    self.clients.give_back(client.ip());
-                }
-                self.refuse(client, from, &request, Refused::Fetch(refusal), farewell(refusal));
-                Ok(())
-            }
-        }
-    }
-
-    /// A request from the port of a running transfer. True if that deals with it: the same again before anything was
-    /// acknowledged wants the first answer again. Else the client has begun anew.
-    fn asked_again(&mut self, index: usize, octets: &[u8]) -> Result<bool, Dropped> {
-        let Some(session) = &self.sessions[index] else { return Ok(false) };
-        let same = *session.request == *octets;
-        if same && !session.transfer.opened() {
-            let first = session.transfer.first();
-            self.step(index, first, false);
-            return Ok(true);
-        }
-        if same && self.now < session.transfer.progress() + LATE {
-            return Err(Dropped::Late);
-        }
-        self.step(index, Step::End(Outcome::Gone, None), false);
-        Ok(false)
-    }
-
-    fn begin(
-        &mut self,
-        arrival: &Arrival,
-        from: IpAddr,
-        link: &Link,
-        octets: &[u8],
-        request: &Request<'_>,
-        opened: Opened,
-    ) -> Result<(), Dropped> {
-        let client = arrival.client;
-        let index = self.free.last().copied().unwrap_or(self.sessions.len());
-        let path = match self.path(index, from, client) {
-            Ok(path) => path,
-            Err(error) => {
-                (self.note)(Event::Trouble { client, name: request.name, error });
-                return Err(Dropped::Full);
-            }
-        };
-        let largest = transfer::largest_block(link.mtu, from.is_ipv6());
-        let transfer = Transfer::new(request, opened.size, largest, self.now);
-        let first = transfer.first();
-        let session = Session {
-            client,
-            request: octets.into(),
-            frames: Frames::new(opened, &transfer),
-            transfer,
-            path,
-            link: link.index,
-            began: self.now,
-            answered: false,
-        };
-        if self.free.pop().is_none() {
-            self.sessions.push(None);
-        }
-        self.sessions[index] = Some(session);
-        self.by_client.insert(client, index);
-        self.clients.began(client.ip());
-        self.step(index, first, false);
-        Ok(())
-    }
-
-    fn path(&mut self, index: usize, from: IpAddr, client: SocketAddr) -> io::Result<Path> {
-        if self.single_port {
-            return Ok(Path::Shared { client, from });
-        }
-        let path = Path::own(&mut self.ports, from, client)?;
-        if let Path::Own(socket) = &path {
-            self.epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
-        }
-        Ok(path)
-    }
-
     /// A datagram on a transfer's own socket.
     fn receive(&mut self, index: usize) {
         let mut buffer = [0; LONGEST_DATAGRAM];
@@ -431,15 +242,6 @@ where
         });
     }
 
-    /// An ERROR instead of a transfer, no longer than the request and 32 octets.
-    fn refuse(&mut self, client: SocketAddr, from: IpAddr, request: &Request<'_>, reason: Refused, farewell: Farewell) {
-        let socket = self.sockets.refuser.as_ref().unwrap_or(&self.sockets.listener);
-        if let Err(errno) = socket.send(&error(farewell), client, from) {
-            (self.note)(Event::Trouble { client, name: request.name, error: errno.into() });
-        }
-        (self.note)(Event::Refused { client, name: request.name, reason });
-    }
-
     fn tick(&mut self) {
         for index in 0..self.sessions.len() {
             if let Some(session) = &mut self.sessions[index]
@@ -456,17 +258,6 @@ where
         for index in 0..self.sessions.len() {
             self.end(index, Outcome::Failed, Some((ErrorCode::OTHER, "Server stops")));
         }
-    }
-}
-
-const DENIED: Farewell = (ErrorCode::DENIED, "Access violation");
-
-fn farewell(refusal: Refusal) -> Farewell {
-    match refusal {
-        Refusal::NotFound => (ErrorCode::NOT_FOUND, "File not found"),
-        Refusal::Denied => DENIED,
-        Refusal::BadName => (ErrorCode::OTHER, "Not a file name"),
-        Refusal::Failed => (ErrorCode::OTHER, "Server failed"),
     }
 }
 

@@ -1,0 +1,188 @@
+//! Requests: who is heard, and what becomes of a request.
+
+use super::admission::{check_source, our_address};
+use super::event::{Dropped, Event, Refused};
+use super::frames::Frames;
+use super::session::{Session, error};
+use super::socket::{Arrival, Path};
+use super::{LONGEST_DATAGRAM, Server};
+use crate::files::Opened;
+use nix::sys::epoll::{EpollEvent, EpollFlags};
+use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::link::Link;
+use proxydhcpd_core::request::{self, Door};
+use proxydhcpd_core::transfer::{self, Farewell, Outcome, Step, Transfer};
+use proxydhcpd_core::wire::tftp::{ErrorCode, Malformed, Packet, Request};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// How long after progress the same request again is the network's doing; later, the machine has begun anew.
+const LATE: Duration = Duration::from_secs(1);
+
+impl<L, O, N> Server<L, O, N>
+where
+    L: Fn(u32, IpAddr) -> Option<Link>,
+    O: Fn(&request::Request<'_>) -> Result<Opened, Refusal>,
+    N: FnMut(Event<'_>),
+{
+    /// A datagram for the port.
+    pub(super) fn hear(&mut self) {
+        let mut buffer = [0; LONGEST_DATAGRAM];
+        let Some((arrival, octets)) = self.sockets.listener.receive(&mut buffer) else { return };
+        let packet = Packet::read(octets);
+        if let (Ok(Packet::Ack { .. } | Packet::Error { .. }), true) = (&packet, self.single_port)
+            && let Some(&index) = self.by_client.get(&arrival.client)
+        {
+            return self.received(index, octets);
+        }
+        if let Err(reason) = self.request(&arrival, octets, packet) {
+            (self.note)(Event::Dropped { client: arrival.client, reason });
+        }
+    }
+
+    /// Answers a request, or says why not.
+    fn request(
+        &mut self,
+        arrival: &Arrival,
+        octets: &[u8],
+        packet: Result<Packet<'_>, Malformed>,
+    ) -> Result<(), Dropped> {
+        let client = arrival.client;
+        let link = (self.link)(arrival.link, arrival.to).ok_or(Dropped::Unserved)?;
+        check_source(client, &link)?;
+        let (request, writes) = match packet.map_err(Dropped::Malformed)? {
+            Packet::Read(request) => (request, false),
+            Packet::Write(request) => (request, true),
+            _ => return Err(Dropped::Stray),
+        };
+        if self.stopping.is_some() {
+            return Err(Dropped::Stopping);
+        }
+        if !self.clients.may_ask(client.ip(), self.now) {
+            return Err(Dropped::TooFast);
+        }
+        let from = our_address(arrival.to, &link).ok_or(Dropped::Unserved)?;
+        if writes {
+            self.refuse(client, from, &request, Refused::Write, DENIED);
+            return Ok(());
+        }
+        if let Some(&index) = self.by_client.get(&client)
+            && self.asked_again(index, octets)?
+        {
+            return Ok(());
+        }
+        if !self.clients.may_begin(client.ip()) {
+            return Err(Dropped::TooMany);
+        }
+        if self.sessions.len() - self.free.len() >= self.most {
+            return Err(Dropped::Full);
+        }
+        if let Some(farewell) = transfer::refuse_mode(request.mode) {
+            self.refuse(client, from, &request, Refused::Mode, farewell);
+            return Ok(());
+        }
+        let asked =
+            request::Request { door: Door::Tftp, name: request.name, server: from, client, interface: &link.name };
+        match (self.open)(&asked) {
+            Ok(opened) => self.begin(arrival, from, &link, octets, &request, opened),
+            Err(refusal) => {
+                if refusal == Refusal::NotFound {
+                    // Loaders ask for many files that need not be there: it is normal, and costs us next to nothing.
+                    self.clients.give_back(client.ip());
+                }
+                self.refuse(client, from, &request, Refused::Fetch(refusal), farewell(refusal));
+                Ok(())
+            }
+        }
+    }
+
+    /// A request from the port of a running transfer. True if that deals with it: the same again before anything was
+    /// acknowledged wants the first answer again. Else the client has begun anew.
+    fn asked_again(&mut self, index: usize, octets: &[u8]) -> Result<bool, Dropped> {
+        let Some(session) = &self.sessions[index] else { return Ok(false) };
+        let same = *session.request == *octets;
+        if same && !session.transfer.opened() {
+            let first = session.transfer.first();
+            self.step(index, first, false);
+            return Ok(true);
+        }
+        if same && self.now < session.transfer.progress() + LATE {
+            return Err(Dropped::Late);
+        }
+        self.step(index, Step::End(Outcome::Gone, None), false);
+        Ok(false)
+    }
+
+    fn begin(
+        &mut self,
+        arrival: &Arrival,
+        from: IpAddr,
+        link: &Link,
+        octets: &[u8],
+        request: &Request<'_>,
+        opened: Opened,
+    ) -> Result<(), Dropped> {
+        let client = arrival.client;
+        let index = self.free.last().copied().unwrap_or(self.sessions.len());
+        let path = match self.path(index, from, client) {
+            Ok(path) => path,
+            Err(error) => {
+                (self.note)(Event::Trouble { client, name: request.name, error });
+                return Err(Dropped::Full);
+            }
+        };
+        let largest = transfer::largest_block(link.mtu, from.is_ipv6());
+        let transfer = Transfer::new(request, opened.size, largest, self.now);
+        let first = transfer.first();
+        let session = Session {
+            client,
+            request: octets.into(),
+            frames: Frames::new(opened, &transfer),
+            transfer,
+            path,
+            link: link.index,
+            began: self.now,
+            answered: false,
+        };
+        if self.free.pop().is_none() {
+            self.sessions.push(None);
+        }
+        self.sessions[index] = Some(session);
+        self.by_client.insert(client, index);
+        self.clients.began(client.ip());
+        self.step(index, first, false);
+        Ok(())
+    }
+
+    fn path(&mut self, index: usize, from: IpAddr, client: SocketAddr) -> io::Result<Path> {
+        if self.single_port {
+            return Ok(Path::Shared { client, from });
+        }
+        let path = Path::own(&mut self.ports, from, client)?;
+        if let Path::Own(socket) = &path {
+            self.epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
+        }
+        Ok(path)
+    }
+
+    /// An ERROR instead of a transfer, no longer than the request and 32 octets.
+    fn refuse(&mut self, client: SocketAddr, from: IpAddr, request: &Request<'_>, reason: Refused, farewell: Farewell) {
+        let socket = self.sockets.refuser.as_ref().unwrap_or(&self.sockets.listener);
+        if let Err(errno) = socket.send(&error(farewell), client, from) {
+            (self.note)(Event::Trouble { client, name: request.name, error: errno.into() });
+        }
+        (self.note)(Event::Refused { client, name: request.name, reason });
+    }
+}
+
+const DENIED: Farewell = (ErrorCode::DENIED, "Access violation");
+
+fn farewell(refusal: Refusal) -> Farewell {
+    match refusal {
+        Refusal::NotFound => (ErrorCode::NOT_FOUND, "File not found"),
+        Refusal::Denied => DENIED,
+        Refusal::BadName => (ErrorCode::OTHER, "Not a file name"),
+        Refusal::Failed => (ErrorCode::OTHER, "Server failed"),
+    }
+}
