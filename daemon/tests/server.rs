@@ -168,7 +168,7 @@ fn files_are_served_only_where_machines_are_and_to_whoever_was_offered_them() {
     host.cable("eth1", &elsewhere, "eth0");
     host.run("ip address add 198.51.100.10/24 dev eth1");
     elsewhere.run("ip address add 198.51.100.7/24 dev eth0\nip route add 192.0.2.0/24 via 198.51.100.10");
-    let server = Server::start(&host, &["--boot-dir", "BOOT", "-i", "eth0"]);
+    let mut server = Server::start(&host, &["--boot-dir", "BOOT", "-i", "eth0"]);
     server.wait_for_line("ready");
     let fetch = |from: &Host, url: &str| {
         let arguments = ["--silent", "--fail", "--max-time", "3", "--output", "/dev/null", url];
@@ -183,6 +183,9 @@ fn files_are_served_only_where_machines_are_and_to_whoever_was_offered_them() {
         assert_eq!(fetch(from, &format!("http://{address}:8080/ipxe.efi")), served, "HTTP at {address}");
         assert_eq!(fetch(from, &format!("tftp://{address}/ipxe.efi")), served, "TFTP at {address}");
     }
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.status(), Some(0));
+    assert!(server.log().contains("not answered: tftp:unserved-link "), "{}", server.log());
 }
 
 #[test]

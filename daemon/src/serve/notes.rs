@@ -11,12 +11,12 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
             tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", Escaped(name));
         }
         tftp::Event::Refused { client, name, reason } => {
-            state.report().silence("tftp:refused");
-            tracing::debug!("{client}: {} by TFTP refused: {reason:?}", Escaped(name));
+            state.report().silence(reason.label());
+            tracing::debug!("{client}: {} by TFTP refused: {reason}", Escaped(name));
         }
-        tftp::Event::Dropped { client, reason } => {
-            state.report().silence("tftp:dropped");
-            tracing::debug!("{client}: TFTP datagram dropped: {reason:?}");
+        tftp::Event::Silent { client, reason } => {
+            state.report().silence(reason.label());
+            tracing::debug!("a TFTP datagram from {client} is not answered: {reason}");
         }
         tftp::Event::Trouble { client, name, error } => {
             let what = format_args!("{client}: {} by TFTP: {error}", Escaped(name));

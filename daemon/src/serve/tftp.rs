@@ -1,4 +1,4 @@
-//! TFTP: hears requests, asks what they mean, and drives a [`Transfer`] for each.
+//! TFTP: hears requests, asks what they mean, and drives a transfer for each.
 //!
 //! One thread and one epoll set, without async: a block in lockstep costs the three system calls that it must (wait,
 //! receive, send), a window costs no more, and files are read ahead in large pieces.
@@ -13,7 +13,7 @@ mod socket;
 
 use crate::config::Transfers;
 use crate::files::Opened;
-pub use event::{Dropped, Event, Refused};
+pub use event::{Event, Refused, Silence};
 use limits::Clients;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -189,7 +189,13 @@ where
 
     fn received(&mut self, index: usize, octets: &[u8]) {
         let Some(Some(session)) = self.sessions.get_mut(index) else { return };
-        let Ok(packet) = Packet::read(octets) else { return };
+        let packet = match Packet::read(octets) {
+            Ok(packet @ (Packet::Ack { .. } | Packet::Error { .. })) => packet,
+            useless => {
+                let reason = useless.map_or_else(Silence::Malformed, |_| Silence::Stray);
+                return (self.note)(Event::Silent { client: session.client, reason });
+            }
+        };
         let step = session.transfer.received(&packet, self.now);
         if !session.answered && step != Step::Wait {
             session.answered = true;

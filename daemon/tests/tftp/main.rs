@@ -7,7 +7,7 @@ mod rules;
 mod vectors;
 
 use proxydhcpd::files::{Content, Opened};
-use proxydhcpd::serve::tftp::{Dropped, Event, Refused, Settings, bind, run};
+use proxydhcpd::serve::tftp::{Event, Refused, Settings, Silence, bind, run};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::name::clean;
@@ -37,7 +37,7 @@ pub struct Served {
 pub enum Noted {
     Ended { name: String, octets: u64, outcome: Outcome },
     Refused(Refused),
-    Dropped(Dropped),
+    Silent(Silence),
     Trouble(std::io::ErrorKind),
 }
 
@@ -119,7 +119,7 @@ impl From<Event<'_>> for Noted {
                 Noted::Ended { name: String::from_utf8_lossy(name).into(), octets, outcome }
             }
             Event::Refused { reason, .. } => Noted::Refused(reason),
-            Event::Dropped { reason, .. } => Noted::Dropped(reason),
+            Event::Silent { reason, .. } => Noted::Silent(reason),
             Event::Trouble { error, .. } => Noted::Trouble(error.kind()),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::client::{Client, rrq};
 use crate::{Noted, Served, pattern, settings};
-use proxydhcpd::serve::tftp::{Dropped, Refused, Settings};
+use proxydhcpd::serve::tftp::{Refused, Settings, Silence};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{ErrorCode, Packet};
@@ -114,7 +114,7 @@ fn the_same_request_again_brings_the_first_answer_again_and_no_second_transfer()
         client.data(block);
     }
     client.request(served.address(), "file", &EDK2);
-    assert_eq!(served.next(), Noted::Dropped(Dropped::Late), "and after the ACK, it is the network's doing");
+    assert_eq!(served.next(), Noted::Silent(Silence::Late), "and after the ACK, it is the network's doing");
     client.ack(from, 4);
     assert_eq!(served.next(), ended("file", 5000, Outcome::Done));
 }
@@ -180,7 +180,7 @@ fn a_request_beyond_the_limit_of_a_client_is_dropped_and_others_are_served() {
     }
     let one_more = Client::new();
     one_more.request(served.address(), "file", &EDK2);
-    assert_eq!(served.next(), Noted::Dropped(Dropped::TooMany));
+    assert_eq!(served.next(), Noted::Silent(Silence::TooManyTransfers));
     let mut other = Client::at("127.0.0.9:0");
     let from = oack(&mut other, &served, "file", &EDK2);
     other.error(from, 8);
@@ -194,7 +194,7 @@ fn a_client_that_never_answers_is_soon_not_heard() {
     for _ in 0..17 {
         client.request(served.address(), "file", &EDK2);
     }
-    assert_eq!(served.next(), Noted::Dropped(Dropped::TooFast));
+    assert_eq!(served.next(), Noted::Silent(Silence::TooFast));
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn the_cap_on_all_transfers_holds() {
     let from = oack(&mut first, &served, "file", &EDK2);
     let mut second = Client::at("127.0.0.9:0");
     second.request(served.address(), "file", &EDK2);
-    assert_eq!(served.next(), Noted::Dropped(Dropped::Full));
+    assert_eq!(served.next(), Noted::Silent(Silence::Full));
     first.error(from, 8);
     served.next();
     oack(&mut second, &served, "file", &EDK2);
@@ -254,11 +254,28 @@ fn nothing_but_requests_is_answered_on_the_port() {
         client.send(to, Packet::Data { block: 1, payload: b"x" });
         client.socket.send_to(&[], to).unwrap();
         for _ in 0..3 {
-            assert_eq!(served.next(), Noted::Dropped(Dropped::Stray));
+            assert_eq!(served.next(), Noted::Silent(Silence::Stray));
         }
-        assert!(matches!(served.next(), Noted::Dropped(Dropped::Malformed(_))));
+        assert!(matches!(served.next(), Noted::Silent(Silence::Malformed(_))));
         client.assert_nothing_came();
     }
+}
+
+#[test]
+fn what_a_client_sends_into_its_transfer_by_mistake_is_counted_and_the_transfer_goes_on() {
+    let served = Served::new(settings());
+    served.put("file", &pattern(600));
+    let mut client = Client::new();
+    client.request(served.address(), "file", &[]);
+    let (from, _) = client.datagram();
+    client.send(from, Packet::Data { block: 1, payload: b"x" });
+    assert_eq!(served.next(), Noted::Silent(Silence::Stray));
+    client.socket.send_to(b"\0", from).unwrap();
+    assert!(matches!(served.next(), Noted::Silent(Silence::Malformed(_))));
+    client.ack(from, 1);
+    assert_eq!(client.data(2), 88);
+    client.ack(from, 2);
+    assert_eq!(served.next(), ended("file", 600, Outcome::Done));
 }
 
 #[test]
@@ -267,7 +284,7 @@ fn a_link_that_we_do_not_serve_hears_nothing() {
     served.put("file", b"x");
     let mut client = Client::new();
     client.request(served.address(), "file", &[]);
-    assert_eq!(served.next(), Noted::Dropped(Dropped::Unserved));
+    assert_eq!(served.next(), Noted::Silent(Silence::Unserved));
     client.assert_nothing_came();
 }
 
@@ -316,7 +333,7 @@ fn transfers_keep_to_the_port_range() {
     assert_eq!(used, [20_211, 20_212]);
     clients[2].request(served.address(), "file", &EDK2);
     assert_eq!(served.next(), Noted::Trouble(std::io::ErrorKind::AddrInUse));
-    assert_eq!(served.next(), Noted::Dropped(Dropped::Full));
+    assert_eq!(served.next(), Noted::Silent(Silence::NoSocket));
 }
 
 #[test]
@@ -357,7 +374,7 @@ fn a_stopping_server_finishes_what_runs_and_begins_nothing() {
         late.request(served.address(), "missing", &[]);
         match served.next() {
             Noted::Refused(_) => {}
-            Noted::Dropped(Dropped::Stopping) => break,
+            Noted::Silent(Silence::Stopping) => break,
             other => panic!("{other:?}"),
         }
     }
@@ -391,7 +408,7 @@ fn a_request_too_long_to_be_one_is_dropped() {
     let served = Served::new(settings());
     let mut client = Client::new();
     client.socket.send_to(&rrq(&"n".repeat(600), &[]), served.address()).unwrap();
-    assert!(matches!(served.next(), Noted::Dropped(Dropped::Malformed(_))));
+    assert!(matches!(served.next(), Noted::Silent(Silence::Malformed(_))));
     client.assert_nothing_came();
     served.assert_quiet();
 }

@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::{Noted, Served, settings};
-use proxydhcpd::serve::tftp::Dropped;
+use proxydhcpd::serve::tftp::Silence;
 use proxydhcpd_core::wire::tftp::Malformed;
 use serde_json::Value;
 
@@ -69,13 +69,13 @@ fn a_silent_vector_is_answered_by_silence_for_the_reason_that_it_gives() {
         silent += 1;
         let name = vector["name"].as_str().unwrap();
         let reason = match name {
-            "tftp-rrq-unterminated" => Dropped::Malformed(Malformed::Unterminated),
-            "tftp-stray-data-on-69" => Dropped::Stray,
+            "tftp-rrq-unterminated" => Silence::Malformed(Malformed::Unterminated),
+            "tftp-stray-data-on-69" => Silence::Stray,
             other => panic!("{other} is silent?"),
         };
         let mut client = Client::new();
         client.socket.send_to(&hex::decode(vector["hex"].as_str().unwrap()).unwrap(), served.address()).unwrap();
-        assert_eq!(served.next(), Noted::Dropped(reason), "{name}");
+        assert_eq!(served.next(), Noted::Silent(reason), "{name}");
         client.assert_nothing_came();
     }
     assert_eq!(silent, 2);

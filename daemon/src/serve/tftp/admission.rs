@@ -1,13 +1,13 @@
 //! Who is answered, and from which address.
 
-use super::Dropped;
+use super::Silence;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::route::HARMFUL_PORTS;
 use std::net::{IpAddr, SocketAddr};
 
 /// A source that a client can have. What comes from our own addresses is a forgery or a loop, unless we serve the
 /// loopback link itself.
-pub fn check_source(client: SocketAddr, link: &Link) -> Result<(), Dropped> {
+pub fn check_source(client: SocketAddr, link: &Link) -> Result<(), Silence> {
     let unfit = match client.ip() {
         IpAddr::V4(address) => {
             address.is_unspecified()
@@ -18,9 +18,9 @@ pub fn check_source(client: SocketAddr, link: &Link) -> Result<(), Dropped> {
         IpAddr::V6(address) => address.is_unspecified() || address.is_multicast(),
     };
     if unfit {
-        Err(Dropped::Source)
+        Err(Silence::Source)
     } else if HARMFUL_PORTS.contains(&client.port()) {
-        Err(Dropped::SourcePort)
+        Err(Silence::SourcePort)
     } else {
         Ok(())
     }
@@ -45,7 +45,7 @@ mod tests {
         Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4: vec![network(10, 24), network(11, 24)] }
     }
 
-    fn checked(source: &str) -> Result<(), Dropped> {
+    fn checked(source: &str) -> Result<(), Silence> {
         check_source(source.parse().unwrap(), &link())
     }
 
@@ -58,16 +58,16 @@ mod tests {
     #[test]
     fn what_can_be_no_client_is_dropped() {
         for source in ["192.0.2.10:2070", "192.0.2.11:69", "192.0.2.255:2070", "255.255.255.255:2070", "0.0.0.0:68"] {
-            assert_eq!(checked(source), Err(Dropped::Source), "{source}");
+            assert_eq!(checked(source), Err(Silence::Source), "{source}");
         }
-        assert_eq!(checked("224.0.0.1:2070"), Err(Dropped::Source));
+        assert_eq!(checked("224.0.0.1:2070"), Err(Silence::Source));
     }
 
     #[test]
     fn services_that_would_answer_our_answer_are_dropped() {
         for port in [0, 7, 19, 53, 67] {
             let source = SocketAddr::from(([192, 0, 2, 107], port));
-            assert_eq!(check_source(source, &link()), Err(Dropped::SourcePort), "{port}");
+            assert_eq!(check_source(source, &link()), Err(Silence::SourcePort), "{port}");
         }
     }
 

@@ -1,8 +1,9 @@
-//! What happened, and why something did not.
+//! What happened, and why a datagram was not answered.
 
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::Malformed;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,10 +13,10 @@ use std::time::Duration;
 pub enum Event<'a> {
     /// A transfer is over.
     Ended { client: SocketAddr, name: &'a [u8], octets: u64, elapsed: Duration, outcome: Outcome },
-    /// A request was answered with an ERROR.
+    /// A datagram was answered with an ERROR.
     Refused { client: SocketAddr, name: &'a [u8], reason: Refused },
     /// A datagram was not answered.
-    Dropped { client: SocketAddr, reason: Dropped },
+    Silent { client: SocketAddr, reason: Silence },
     /// Something failed on our side.
     Trouble { client: SocketAddr, name: &'a [u8], error: io::Error },
 }
@@ -30,9 +31,9 @@ pub enum Refused {
     Write,
 }
 
-/// Why a datagram was not answered.
+/// Silence always has a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dropped {
+pub enum Silence {
     Malformed(Malformed),
     /// It came by a link that we do not serve.
     Unserved,
@@ -46,10 +47,76 @@ pub enum Dropped {
     Late,
     /// The client asks faster than it answers.
     TooFast,
-    /// The client has 16 transfers.
-    TooMany,
+    /// The client has as many transfers as it may.
+    TooManyTransfers,
     /// There are as many transfers as there may be.
     Full,
+    /// No socket could be had.
+    NoSocket,
     /// The server is about to stop.
     Stopping,
+}
+
+impl Refused {
+    /// The word for counters.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Fetch(Refusal::NotFound) => "tftp:refused:not-found",
+            Self::Fetch(Refusal::Denied) => "tftp:refused:denied",
+            Self::Fetch(Refusal::BadName) => "tftp:refused:bad-name",
+            Self::Fetch(Refusal::Failed) => "tftp:refused:failed",
+            Self::Mode => "tftp:refused:mode",
+            Self::Write => "tftp:refused:write",
+        }
+    }
+}
+
+impl Silence {
+    /// The word for counters.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "tftp:malformed",
+            Self::Unserved => "tftp:unserved-link",
+            Self::Source => "tftp:source",
+            Self::SourcePort => "tftp:source-port",
+            Self::Stray => "tftp:stray",
+            Self::Late => "tftp:late",
+            Self::TooFast => "tftp:too-fast",
+            Self::TooManyTransfers => "tftp:too-many-transfers",
+            Self::Full => "tftp:full",
+            Self::NoSocket => "tftp:no-socket",
+            Self::Stopping => "tftp:stopping",
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fetch(Refusal::NotFound) => "there is no such file",
+            Self::Fetch(Refusal::Denied) => "the name leads to nothing that may be sent",
+            Self::Fetch(Refusal::BadName) => "this is no file name",
+            Self::Fetch(Refusal::Failed) => "the file cannot be opened",
+            Self::Mode => "files are sent in octet mode only",
+            Self::Write => "nothing can be written here",
+        })
+    }
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed(reason) => return write!(f, "malformed: {reason}"),
+            Self::Unserved => "it came by an interface that we do not serve",
+            Self::Source => "its source is no client's address",
+            Self::SourcePort => "an answer to its port could do harm",
+            Self::Stray => "it is no request and no part of a transfer",
+            Self::Late => "its request is being answered already",
+            Self::TooFast => "the client asks too fast",
+            Self::TooManyTransfers => "the client has as many transfers as it may",
+            Self::Full => "there are as many transfers as there may be",
+            Self::NoSocket => "there is no socket for a transfer",
+            Self::Stopping => "the server is about to stop",
+        })
+    }
 }

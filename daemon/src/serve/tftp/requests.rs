@@ -1,7 +1,7 @@
 //! Requests: who is heard, and what becomes of a request.
 
 use super::admission::{check_source, our_address};
-use super::event::{Dropped, Event, Refused};
+use super::event::{Event, Refused, Silence};
 use super::frames::Frames;
 use super::session::{Session, error};
 use super::socket::{Arrival, Path};
@@ -37,7 +37,7 @@ where
             return self.received(index, octets);
         }
         if let Err(reason) = self.request(&arrival, octets, packet) {
-            (self.note)(Event::Dropped { client: arrival.client, reason });
+            (self.note)(Event::Silent { client: arrival.client, reason });
         }
     }
 
@@ -47,22 +47,22 @@ where
         arrival: &Arrival,
         octets: &[u8],
         packet: Result<Packet<'_>, Malformed>,
-    ) -> Result<(), Dropped> {
+    ) -> Result<(), Silence> {
         let client = arrival.client;
-        let link = (self.link)(arrival.link, arrival.to).ok_or(Dropped::Unserved)?;
+        let link = (self.link)(arrival.link, arrival.to).ok_or(Silence::Unserved)?;
         check_source(client, &link)?;
-        let (request, writes) = match packet.map_err(Dropped::Malformed)? {
+        let (request, writes) = match packet.map_err(Silence::Malformed)? {
             Packet::Read(request) => (request, false),
             Packet::Write(request) => (request, true),
-            _ => return Err(Dropped::Stray),
+            _ => return Err(Silence::Stray),
         };
         if self.stopping.is_some() {
-            return Err(Dropped::Stopping);
+            return Err(Silence::Stopping);
         }
         if !self.clients.may_ask(client.ip(), self.now) {
-            return Err(Dropped::TooFast);
+            return Err(Silence::TooFast);
         }
-        let from = our_address(arrival.to, &link).ok_or(Dropped::Unserved)?;
+        let from = our_address(arrival.to, &link).ok_or(Silence::Unserved)?;
         if writes {
             self.refuse(client, from, &request, Refused::Write, DENIED);
             return Ok(());
@@ -73,10 +73,10 @@ where
             return Ok(());
         }
         if !self.clients.may_begin(client.ip()) {
-            return Err(Dropped::TooMany);
+            return Err(Silence::TooManyTransfers);
         }
         if self.sessions.len() - self.free.len() >= self.most {
-            return Err(Dropped::Full);
+            return Err(Silence::Full);
         }
         if let Some(farewell) = transfer::refuse_mode(request.mode) {
             self.refuse(client, from, &request, Refused::Mode, farewell);
@@ -99,7 +99,7 @@ where
 
     /// A request from the port of a running transfer. True if that deals with it: the same again before anything was
     /// acknowledged wants the first answer again. Else the client has begun anew.
-    fn asked_again(&mut self, index: usize, octets: &[u8]) -> Result<bool, Dropped> {
+    fn asked_again(&mut self, index: usize, octets: &[u8]) -> Result<bool, Silence> {
         let Some(session) = &self.sessions[index] else { return Ok(false) };
         let same = *session.request == *octets;
         if same && !session.transfer.opened() {
@@ -108,7 +108,7 @@ where
             return Ok(true);
         }
         if same && self.now < session.transfer.progress() + LATE {
-            return Err(Dropped::Late);
+            return Err(Silence::Late);
         }
         self.step(index, Step::End(Outcome::Gone, None), false);
         Ok(false)
@@ -122,14 +122,14 @@ where
         octets: &[u8],
         request: &Request<'_>,
         opened: Opened,
-    ) -> Result<(), Dropped> {
+    ) -> Result<(), Silence> {
         let client = arrival.client;
         let index = self.free.last().copied().unwrap_or(self.sessions.len());
         let path = match self.path(index, from, client) {
             Ok(path) => path,
             Err(error) => {
                 (self.note)(Event::Trouble { client, name: request.name, error });
-                return Err(Dropped::Full);
+                return Err(Silence::NoSocket);
             }
         };
         let largest = transfer::largest_block(link.mtu, from.is_ipv6());
