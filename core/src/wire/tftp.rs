@@ -183,6 +183,7 @@ impl ErrorCode {
     /// shim's buffer was too small; it starts again with a larger one.
     pub const FULL: ErrorCode = ErrorCode(3);
     pub const ILLEGAL: ErrorCode = ErrorCode(4);
+    pub const UNKNOWN_TRANSFER: ErrorCode = ErrorCode(5);
     /// Option negotiation ended by the client (RFC 2347): EDK2 wanted no more than the size.
     pub const OPTIONS_REFUSED: ErrorCode = ErrorCode(8);
 }

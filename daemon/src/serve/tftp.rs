@@ -13,6 +13,7 @@ mod socket;
 
 use crate::config::Transfers;
 use crate::files::Opened;
+use admission::may_be_told;
 pub use event::{Event, Refused, Silence};
 use limits::Clients;
 use nix::errno::Errno;
@@ -22,7 +23,7 @@ use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request;
 use proxydhcpd_core::transfer::{Farewell, Outcome, Step};
 use proxydhcpd_core::wire::tftp::{ErrorCode, Packet};
-use session::{Failure, Session, Unsegmented};
+use session::{Failure, Session, Unsegmented, error};
 use socket::{Listener, Ports};
 use std::collections::HashMap;
 use std::io;
@@ -181,10 +182,25 @@ where
         let mut buffer = [0; LONGEST_DATAGRAM];
         let Some(Some(session)) = self.sessions.get(index) else { return };
         match session.path.receive(&mut buffer) {
-            Ok(octets) => self.received(index, octets),
+            Ok((sender, octets)) if sender == session.client() => self.received(index, octets),
+            Ok((sender, octets)) => self.received_from_foreign(index, sender, octets),
             Err(Errno::ECONNREFUSED) => self.step(index, Step::End(Outcome::Gone, None), false),
             Err(_) => {}
         }
+    }
+
+    /// Whoever sends from a port that is not the client's is told so, and the transfer goes on (RFC 1350 section 4).
+    fn received_from_foreign(&mut self, index: usize, sender: SocketAddr, octets: &[u8]) {
+        let Some(Some(session)) = self.sessions.get_mut(index) else { return };
+        let link = (self.link)(session.link, session.path.from);
+        let event = match may_be_told(sender, octets, link, &mut session.foreign, self.now) {
+            Err(reason) => Event::Silent { client: sender, reason },
+            Ok(()) => match session.path.send_to_foreign(&error(UNKNOWN_TRANSFER), sender) {
+                Ok(()) => Event::Refused { client: sender, name: session.name(), reason: Refused::UnknownTransfer },
+                Err(errno) => Event::Trouble { client: sender, name: session.name(), error: errno.into() },
+            },
+        };
+        (self.note)(event);
     }
 
     fn received(&mut self, index: usize, octets: &[u8]) {
@@ -193,13 +209,13 @@ where
             Ok(packet @ (Packet::Ack { .. } | Packet::Error { .. })) => packet,
             useless => {
                 let reason = useless.map_or_else(Silence::Malformed, |_| Silence::Stray);
-                return (self.note)(Event::Silent { client: session.client, reason });
+                return (self.note)(Event::Silent { client: session.client(), reason });
             }
         };
         let step = session.transfer.received(&packet, self.now);
         if !session.answered && step != Step::Wait {
             session.answered = true;
-            self.clients.give_back(session.client.ip());
+            self.clients.give_back(session.client().ip());
         }
         self.step(index, step, true);
     }
@@ -219,10 +235,10 @@ where
             Ok(()) | Err(Failure::Lost(Errno::EAGAIN | Errno::ENOBUFS)) => {}
             Err(Failure::Gone) => self.end(index, Outcome::Gone, None),
             Err(Failure::Lost(errno)) => {
-                (self.note)(Event::Trouble { client: session.client, name: session.name(), error: errno.into() });
+                (self.note)(Event::Trouble { client: session.client(), name: session.name(), error: errno.into() });
             }
             Err(Failure::Broken(error)) => {
-                (self.note)(Event::Trouble { client: session.client, name: session.name(), error });
+                (self.note)(Event::Trouble { client: session.client(), name: session.name(), error });
                 let step = session.transfer.broken();
                 self.step(index, step, false);
             }
@@ -232,15 +248,15 @@ where
     fn end(&mut self, index: usize, outcome: Outcome, farewell: Option<Farewell>) {
         let Some(session) = self.sessions[index].take() else { return };
         self.free.push(index);
-        if self.by_client.get(&session.client) == Some(&index) {
-            self.by_client.remove(&session.client);
+        if self.by_client.get(&session.client()) == Some(&index) {
+            self.by_client.remove(&session.client());
         }
-        self.clients.ended(session.client.ip());
+        self.clients.ended(session.client().ip());
         if let Some(farewell) = farewell {
             session.send_farewell(&self.sockets.listener, farewell);
         }
         (self.note)(Event::Ended {
-            client: session.client,
+            client: session.client(),
             name: session.name(),
             octets: session.transfer.octets(),
             elapsed: self.now.saturating_sub(session.began),
@@ -266,6 +282,8 @@ where
         }
     }
 }
+
+const UNKNOWN_TRANSFER: Farewell = (ErrorCode::UNKNOWN_TRANSFER, "Unknown transfer ID");
 
 fn millis(wait: Duration) -> EpollTimeout {
     // Rounded up, or the loop would turn over and over through the last millisecond.

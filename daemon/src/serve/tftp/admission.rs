@@ -1,9 +1,13 @@
 //! Who is answered, and from which address.
 
 use super::Silence;
+use super::limits::FOREIGN;
 use proxydhcpd_core::link::Link;
+use proxydhcpd_core::recent::Bucket;
 use proxydhcpd_core::route::HARMFUL_PORTS;
+use proxydhcpd_core::wire::tftp::Packet;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// A source that a client can have. What comes from our own addresses is a forgery or a loop, unless we serve the
 /// loopback link itself.
@@ -24,6 +28,22 @@ pub fn check_source(client: SocketAddr, link: &Link) -> Result<(), Silence> {
     } else {
         Ok(())
     }
+}
+
+/// Whether the sender of a packet that is part of another transfer hears ERROR 5: once for a packet, never in answer to
+/// an ERROR, which two servers could go on with for ever, and not to an address that no client has.
+pub fn may_be_told(
+    sender: SocketAddr,
+    octets: &[u8],
+    link: Option<Link>,
+    bucket: &mut Bucket,
+    now: Duration,
+) -> Result<(), Silence> {
+    if let Packet::Error { .. } = Packet::read(octets).map_err(Silence::Malformed)? {
+        return Err(Silence::ForeignError);
+    }
+    check_source(sender, &link.ok_or(Silence::Unserved)?)?;
+    if FOREIGN.take(bucket, now) { Ok(()) } else { Err(Silence::ForeignTooFast) }
 }
 
 /// The address that the client must see: the one that it wrote to, or the link's own if that was a broadcast.
@@ -69,6 +89,26 @@ mod tests {
             let source = SocketAddr::from(([192, 0, 2, 107], port));
             assert_eq!(check_source(source, &link()), Err(Silence::SourcePort), "{port}");
         }
+    }
+
+    #[test]
+    fn a_foreign_sender_is_told_as_often_as_its_transfer_may_say_so_and_then_three_times_a_second() {
+        let mut bucket = FOREIGN.full(Duration::ZERO);
+        let mut told = |octets: &[u8], source: &str, millis| {
+            let now = Duration::from_millis(millis);
+            may_be_told(source.parse().unwrap(), octets, Some(link()), &mut bucket, now)
+        };
+        let ack = [0, 4, 0, 1];
+        assert_eq!(told(&[0, 5, 0, 5, 0], "192.0.2.107:2070", 0), Err(Silence::ForeignError));
+        assert!(matches!(told(&[0, 5], "192.0.2.107:2070", 0), Err(Silence::Malformed(_))));
+        assert_eq!(told(&ack, "192.0.2.255:2070", 0), Err(Silence::Source), "a broadcast address");
+        assert_eq!(told(&ack, "224.0.0.1:2070", 0), Err(Silence::Source), "a group");
+        assert_eq!(told(&ack, "192.0.2.107:7", 0), Err(Silence::SourcePort));
+        for _ in 0..16 {
+            assert_eq!(told(&ack, "192.0.2.107:2070", 0), Ok(()));
+        }
+        assert_eq!(told(&ack, "192.0.2.107:2070", 333), Err(Silence::ForeignTooFast));
+        assert_eq!(told(&ack, "192.0.2.107:2070", 334), Ok(()));
     }
 
     #[test]

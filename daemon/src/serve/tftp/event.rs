@@ -29,6 +29,8 @@ pub enum Refused {
     Mode,
     /// The client wanted to write.
     Write,
+    /// The packet came from a port that is not the client's.
+    UnknownTransfer,
 }
 
 /// Silence always has a reason.
@@ -43,6 +45,10 @@ pub enum Silence {
     SourcePort,
     /// No request, and no part of a transfer.
     Stray,
+    /// An ERROR for a transfer that is somebody else's: the answer could be another, and so on.
+    ForeignError,
+    /// More packets for a transfer that is somebody else's than are answered.
+    ForeignTooFast,
     /// The network was late with a request that has been answered.
     Late,
     /// The client asks faster than it answers.
@@ -67,6 +73,7 @@ impl Refused {
             Self::Fetch(Refusal::Failed) => "tftp:refused:failed",
             Self::Mode => "tftp:refused:mode",
             Self::Write => "tftp:refused:write",
+            Self::UnknownTransfer => "tftp:refused:unknown-transfer",
         }
     }
 }
@@ -80,6 +87,8 @@ impl Silence {
             Self::Source => "tftp:source",
             Self::SourcePort => "tftp:source-port",
             Self::Stray => "tftp:stray",
+            Self::ForeignError => "tftp:foreign-error",
+            Self::ForeignTooFast => "tftp:foreign-too-fast",
             Self::Late => "tftp:late",
             Self::TooFast => "tftp:too-fast",
             Self::TooManyTransfers => "tftp:too-many-transfers",
@@ -99,6 +108,7 @@ impl fmt::Display for Refused {
             Self::Fetch(Refusal::Failed) => "the file cannot be opened",
             Self::Mode => "files are sent in octet mode only",
             Self::Write => "nothing can be written here",
+            Self::UnknownTransfer => "the transfer is somebody else's",
         })
     }
 }
@@ -111,6 +121,8 @@ impl fmt::Display for Silence {
             Self::Source => "its source is no client's address",
             Self::SourcePort => "an answer to its port could do harm",
             Self::Stray => "it is no request and no part of a transfer",
+            Self::ForeignError => "an ERROR from a port that is not the client's",
+            Self::ForeignTooFast => "too many packets from ports that are not the client's",
             Self::Late => "its request is being answered already",
             Self::TooFast => "the client asks too fast",
             Self::TooManyTransfers => "the client has as many transfers as it may",

@@ -4,9 +4,20 @@
 //! So a Windows loader that reads forty small files in a second is not held up, and requests in a stranger's name make
 //! us send that stranger a few packets a second.
 
+use proxydhcpd_core::recent::Bucket;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
+
+/// So many at once, and then so many a second.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    burst: u32,
+    per_second: u32,
+}
+
+/// Packets from foreign ports that one transfer answers. Such a packet is a rare accident, and its source may be forged.
+pub const FOREIGN: Rate = Rate { burst: 16, per_second: 3 };
 
 /// Transfers at the same time.
 const TRANSFERS: u16 = 16;
@@ -28,6 +39,20 @@ struct Client {
     /// In thousandths, as of `counted`.
     tokens: u32,
     counted: Duration,
+}
+
+impl Rate {
+    pub fn full(self, now: Duration) -> Bucket {
+        Bucket::full(self.burst, millis(now))
+    }
+
+    pub fn take(self, bucket: &mut Bucket, now: Duration) -> bool {
+        bucket.take(self.burst, self.per_second, millis(now))
+    }
+}
+
+fn millis(now: Duration) -> u64 {
+    now.as_millis() as u64
 }
 
 impl Clients {

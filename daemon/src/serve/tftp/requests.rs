@@ -3,6 +3,7 @@
 use super::admission::{check_source, our_address};
 use super::event::{Event, Refused, Silence};
 use super::frames::Frames;
+use super::limits::FOREIGN;
 use super::session::{Session, error};
 use super::socket::{Arrival, Path};
 use super::{LONGEST_DATAGRAM, Server};
@@ -136,13 +137,13 @@ where
         let transfer = Transfer::new(request, opened.size, largest, self.now);
         let first = transfer.first();
         let session = Session {
-            client,
             request: octets.into(),
             frames: Frames::new(opened, &transfer),
             transfer,
             path,
             link: link.index,
             began: self.now,
+            foreign: FOREIGN.full(self.now),
             answered: false,
         };
         if self.free.pop().is_none() {
@@ -157,10 +158,10 @@ where
 
     fn path(&mut self, index: usize, from: IpAddr, client: SocketAddr) -> io::Result<Path> {
         if self.single_port {
-            return Ok(Path::Shared { client, from });
+            return Ok(Path::shared(from, client));
         }
         let path = Path::own(&mut self.ports, from, client)?;
-        if let Path::Own(socket) = &path {
+        if let Some(socket) = path.socket() {
             self.epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
         }
         Ok(path)

@@ -3,6 +3,7 @@
 use super::frames::Frames;
 use super::socket::{Listener, Path};
 use nix::errno::Errno;
+use proxydhcpd_core::recent::Bucket;
 use proxydhcpd_core::transfer::{Blocks, Farewell, Transfer};
 use proxydhcpd_core::wire::tftp::Packet;
 use std::collections::HashSet;
@@ -12,7 +13,6 @@ use std::time::Duration;
 
 #[derive(Debug)]
 pub struct Session {
-    pub client: SocketAddr,
     /// The request as it came: the same again asks for the first answer again.
     pub request: Box<[u8]>,
     pub transfer: Transfer,
@@ -21,6 +21,8 @@ pub struct Session {
     /// Index of the link that the request came by.
     pub link: u32,
     pub began: Duration,
+    /// Packets from foreign ports that may still be answered.
+    pub foreign: Bucket,
     /// The client has its token back.
     pub answered: bool,
 }
@@ -40,6 +42,10 @@ pub enum Failure {
 pub type Unsegmented = HashSet<u32>;
 
 impl Session {
+    pub fn client(&self) -> SocketAddr {
+        self.path.client
+    }
+
     /// The name that was asked for.
     pub fn name(&self) -> &[u8] {
         match Packet::read(&self.request) {

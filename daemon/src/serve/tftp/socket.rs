@@ -2,8 +2,8 @@
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrStorage, recv, recvmsg, send, sendmsg,
-    setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrStorage, recvmsg, sendmsg, sendto, setsockopt,
+    sockopt,
 };
 use nix::{cmsg_space, libc};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -28,14 +28,14 @@ pub struct Arrival {
     pub link: u32,
 }
 
-/// The way back to one client.
+/// The way between one client and an address of ours.
 #[derive(Debug)]
-pub enum Path {
-    /// A connected socket. A packet from any other port finds no socket, and the kernel tells its sender so by ICMP,
-    /// where RFC 1350 would have us send ERROR 5: either way the stray sender hears it and the transfer goes on.
-    Own(UdpSocket),
-    /// The socket that everybody shares.
-    Shared { client: SocketAddr, from: IpAddr },
+pub struct Path {
+    pub client: SocketAddr,
+    pub from: IpAddr,
+    /// The transfer's own. Not connected: the kernel would answer a packet from a foreign port itself, by ICMP, where
+    /// RFC 1350 section 4 has ERROR 5. `None`: everything goes over the socket that all share, and the listener hears it.
+    own: Option<UdpSocket>,
 }
 
 /// Which local ports transfers take.
@@ -50,6 +50,9 @@ const MOST_SEGMENTS: usize = 64;
 
 /// The largest UDP payload in an IPv4 packet, which a send is before it is cut.
 const MOST_OCTETS: usize = 65_507;
+
+/// Errors that are read at once.
+const MOST_ERRORS: usize = 64;
 
 /// What a busy port holds for us in a boot storm: some thousand requests.
 const RECEIVE_BUFFER: usize = 1 << 20;
@@ -112,23 +115,38 @@ impl Path {
     /// A new socket between this address of ours and the client.
     pub fn own(ports: &mut Ports, from: IpAddr, client: SocketAddr) -> io::Result<Path> {
         let socket = ports.bind(from)?;
+        socket.set_nonblocking(true)?;
         setsockopt(&socket, MtuDiscover, &libc::IP_PMTUDISC_DONT)?;
-        socket.connect(client)?;
-        Ok(Path::Own(socket))
+        // Without it a socket that is not connected never hears that the client's port is closed.
+        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+        Ok(Path { client, from, own: Some(socket) })
     }
 
-    /// A datagram from the client. Over a shared socket, the listener hears it.
-    pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<&'a [u8]> {
-        let Path::Own(socket) = self else { return Err(Errno::EAGAIN) };
-        let length = recv(socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)?;
-        Ok(&buffer[..length])
+    pub fn shared(from: IpAddr, client: SocketAddr) -> Path {
+        Path { client, from, own: None }
+    }
+
+    pub fn socket(&self) -> Option<&UdpSocket> {
+        self.own.as_ref()
+    }
+
+    /// A datagram that came to the transfer's own socket, and from whom. `ECONNREFUSED`: the client's port is closed.
+    pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<(SocketAddr, &'a [u8])> {
+        let Some(socket) = &self.own else { return Err(Errno::EAGAIN) };
+        match socket.recv_from(buffer) {
+            Ok((length, sender)) => Ok((sender, &buffer[..length])),
+            Err(_) if self.take_errors(socket).client_refused => Err(Errno::ECONNREFUSED),
+            // Nothing, or an error about a foreign port.
+            Err(_) => Err(Errno::EAGAIN),
+        }
     }
 
     /// Sends datagrams that lie one behind the other, each `stride` long but the last.
     ///
     /// `segmented` leaves it to the kernel to cut them, which costs a fraction; it fails with `EIO` or `EINVAL` where
-    /// the driver cannot (no checksum offload, a tunnel), with `EMSGSIZE` where the way is narrower than a block. `heard` says that the client has just been heard of, which
-    /// keeps its neighbour entry alive: the ROM of the Raspberry Pi 3 answers no ARP during a transfer.
+    /// the driver cannot (no checksum offload, a tunnel), with `EMSGSIZE` where the way is narrower than a block. `heard`
+    /// says that the client has just been heard of, which keeps its neighbour entry alive: the ROM of the Raspberry Pi 3
+    /// answers no ARP during a transfer.
     pub fn send(
         &self,
         listener: &Listener,
@@ -141,26 +159,57 @@ impl Path {
         let most = if segmented { MOST_SEGMENTS.min(MOST_OCTETS / stride).max(1) } else { 1 };
         for run in frames.chunks(most * stride) {
             let segment = (run.len() > stride).then_some(stride as u16);
-            self.send_run(listener, run, segment, confirm)?;
+            match &self.own {
+                Some(socket) => self.send_own(socket, run, segment, confirm)?,
+                None => send_from(&listener.socket, run, segment, confirm, self.client, self.from)?,
+            }
         }
         Ok(())
     }
 
-    fn send_run(&self, listener: &Listener, octets: &[u8], segment: Option<u16>, flags: MsgFlags) -> nix::Result<()> {
-        match (self, segment) {
-            (Path::Own(socket), None) => {
-                send(socket.as_raw_fd(), octets, flags | MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL).map(drop)
-            }
-            (Path::Own(socket), Some(segment)) => {
-                let control = [ControlMessage::UdpGsoSegments(&segment)];
-                let pieces = [IoSlice::new(octets)];
-                sendmsg::<()>(socket.as_raw_fd(), &pieces, &control, flags | MsgFlags::MSG_DONTWAIT, None).map(drop)
-            }
-            (&Path::Shared { client, from }, segment) => {
-                send_from(&listener.socket, octets, segment, flags, client, from)
-            }
+    /// Sends one datagram from the transfer's own socket to somebody who is not its client.
+    pub fn send_to_foreign(&self, octets: &[u8], foreign: SocketAddr) -> nix::Result<()> {
+        self.own.as_ref().map_or(Ok(()), |socket| send_to(socket, octets, None, MsgFlags::empty(), foreign))
+    }
+
+    /// The kernel keeps an error and has the next call fail with it, also one about a foreign port to which we have sent
+    /// ERROR 5. Then nothing has gone out yet, and the client must not pay for it.
+    fn send_own(&self, socket: &UdpSocket, octets: &[u8], segment: Option<u16>, flags: MsgFlags) -> nix::Result<()> {
+        let sent = send_to(socket, octets, segment, flags, self.client);
+        let Err(errno) = sent else { return Ok(()) };
+        match self.take_errors(socket) {
+            Errors { client_refused: true, .. } => Err(Errno::ECONNREFUSED),
+            Errors { any: true, .. } => send_to(socket, octets, segment, flags, self.client),
+            Errors { any: false, .. } => Err(errno),
         }
     }
+
+    /// Empties the queue of what ICMP has said about packets from this socket.
+    fn take_errors(&self, socket: &UdpSocket) -> Errors {
+        let mut errors = Errors { any: false, client_refused: false };
+        let mut control = cmsg_space!(libc::sock_extended_err, libc::sockaddr_in);
+        let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+        // What is left of a flood brings the next event.
+        for _ in 0..MOST_ERRORS {
+            let Ok(message) = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut [], Some(&mut control), flags) else {
+                break;
+            };
+            errors.any = true;
+            // The address is that to which the packet had been sent.
+            let ours = message.address.is_some_and(|to| SocketAddr::V4(SocketAddrV4::from(to)) == self.client);
+            let refused = |control| match control {
+                ControlMessageOwned::Ipv4RecvErr(error, _) => error.ee_errno == libc::ECONNREFUSED as u32,
+                _ => false,
+            };
+            errors.client_refused |= ours && message.cmsgs().is_ok_and(|mut controls| controls.any(refused));
+        }
+        errors
+    }
+}
+
+struct Errors {
+    any: bool,
+    client_refused: bool,
 }
 
 impl Ports {
@@ -183,6 +232,23 @@ impl Ports {
             }
         }
         Err(last)
+    }
+}
+
+fn send_to(
+    socket: &UdpSocket,
+    octets: &[u8],
+    segment: Option<u16>,
+    flags: MsgFlags,
+    to: SocketAddr,
+) -> nix::Result<()> {
+    let (socket, to, flags) = (socket.as_raw_fd(), SockaddrStorage::from(to), flags | MsgFlags::MSG_DONTWAIT);
+    match segment {
+        None => sendto(socket, octets, &to, flags).map(drop),
+        Some(segment) => {
+            let control = [ControlMessage::UdpGsoSegments(&segment)];
+            sendmsg(socket, &[IoSlice::new(octets)], &control, flags, Some(&to)).map(drop)
+        }
     }
 }
 
