@@ -10,7 +10,7 @@ RELEASE := target/release/proxydhcpd
 LAB     := target/lab/proxydhcpd
 
 # `e2e` and `bench` are folders, too.
-.PHONY: help run targets build loaders test unit e2e bench coverage fuzz install uninstall
+.PHONY: help run toolchain build loaders test unit e2e bench coverage fuzz install uninstall
 
 help:
 	@echo 'make run        start the server on this machine'"'"'s networks, with no configuration'
@@ -27,12 +27,10 @@ run: build
 	@test -e $(RUN)/ipxe-arm64.efi || dist/loaders $(RUN) || echo 'Going on with the loaders of this system'
 	$(RELEASE) serve --boot-dir $(RUN)
 
-# The program that starts a local disk under UEFI wants a target that rustup may have to fetch; without it the menu makes
-# do with what iPXE itself can.
-targets:
-	@for target in x86_64-unknown-uefi aarch64-unknown-uefi; do timeout 120 rustup target add $$target >/dev/null 2>&1; done; true
+toolchain:
+	@dist/toolchain
 
-build: targets
+build: toolchain
 	$(CARGO) build --release --locked --package proxydhcpd
 
 loaders:
@@ -41,11 +39,11 @@ loaders:
 # Packages first, so that a missing one is said before anything is built.
 test: unit e2e
 
-unit: targets
+unit: toolchain
 	e2e/setup
 	$(CARGO) test --locked --package proxydhcpd-core --package proxydhcpd --no-fail-fast
 
-e2e: targets
+e2e: toolchain
 	e2e/setup
 	$(CARGO) build --profile lab --locked --package proxydhcpd
 	PROXYDHCPD=$(CURDIR)/$(LAB) $(CARGO) test --locked --package proxydhcpd-e2e
@@ -55,10 +53,10 @@ bench:
 	@$(MAKE) --no-print-directory build
 	bench/run $(RELEASE)
 
-coverage:
+coverage: toolchain
 	dist/coverage
 
-fuzz:
+fuzz: toolchain
 	fuzz/run
 
 install: build

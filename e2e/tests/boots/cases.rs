@@ -223,7 +223,7 @@ fn an_x64_machine_leaves_the_menu_for_its_disk_within_20_s(lab: &Lab) -> Result<
 }
 
 /// Debian 12's iPXE cannot start a disk under UEFI: a program of ours does it (`daemon/efi`; if this fails alone, the
-/// toolchain lacks its target: `make targets`).
+/// toolchain lacks its target: `make toolchain`).
 fn an_x64_machine_with_an_ipxe_of_2019_leaves_the_menu_for_its_disk_within_20_s(lab: &Lab) -> Result<()> {
     let folder = site::boot_folder(lab, None)?;
     fs::copy(cache::file("2022/snponly.efi")?, folder.join("snponly.efi"))?;
