@@ -1,12 +1,14 @@
 //! Opens what [`proxydhcpd_core::fetch`] named, inside the served folder only.
 
+mod beneath;
+
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::OFlag;
 use proxydhcpd_core::fetch::Refusal;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -60,24 +62,19 @@ impl Folder {
     /// `any_case`: a name that is not there is looked for a second time without regard to ASCII case (Windows loaders
     /// ask for `\Boot\BCD` and for `\boot\bcd`).
     pub fn at(path: &Path, any_case: bool) -> io::Result<Folder> {
-        let root = OwnedFd::from(File::open(path)?);
-        match beneath(&root, ".", OFlag::O_DIRECTORY) {
-            Ok(_) => Ok(Folder { root, any_case }),
-            Err(Errno::ENOSYS) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "the kernel (or a system call filter) has no openat2, which keeps links from leading out of the boot \
-                 folder: Linux 5.6 or later is needed",
-            )),
-            Err(errno) => Err(errno.into()),
-        }
+        let root = File::options().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(path)?;
+        Ok(Folder { root: root.into(), any_case })
     }
 
     /// Opens a regular file by its path from the root. Symbolic links are followed as long as they stay inside.
     pub fn open(&self, relative: &str) -> Result<Opened, Refusal> {
-        match beneath(&self.root, relative, OFlag::empty()) {
+        match beneath::open(self.root.as_fd(), relative, OFlag::empty()) {
             Err(Errno::ENOENT) if self.any_case => {
                 let spelt = self.spelling(relative).ok_or(Refusal::NotFound)?;
-                admit(beneath(&self.root, &spelt, OFlag::empty()).map_err(|errno| refusal(relative, errno))?)
+                admit(
+                    beneath::open(self.root.as_fd(), &spelt, OFlag::empty())
+                        .map_err(|errno| refusal(relative, errno))?,
+                )
             }
             Err(errno) => Err(refusal(relative, errno)),
             Ok(descriptor) => admit(descriptor),
@@ -95,7 +92,7 @@ impl Folder {
         let mut spelt = String::new();
         for (depth, part) in relative.split('/').enumerate() {
             let above = if depth == 0 { "." } else { &spelt };
-            let listing = Dir::from_fd(beneath(&self.root, above, OFlag::O_DIRECTORY).ok()?).ok()?;
+            let listing = Dir::from_fd(beneath::open(self.root.as_fd(), above, OFlag::O_DIRECTORY).ok()?).ok()?;
             let entry = listing
                 .into_iter()
                 .take(MOST_ENTRIES)
@@ -118,22 +115,6 @@ pub fn open_loader(path: &Path) -> Result<Opened, Refusal> {
             |error| refusal(&path.to_string_lossy(), error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)),
         )?;
     admit(file.into())
-}
-
-/// `O_NONBLOCK`: opening a FIFO would wait for a writer, for ever.
-fn beneath(root: &OwnedFd, relative: &str, flags: OFlag) -> nix::Result<OwnedFd> {
-    let how = OpenHow::new()
-        .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | flags)
-        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    // The kernel gives up with EAGAIN where a rename elsewhere keeps it from proving that a `..` of a link stays inside.
-    let mut result = Err(Errno::EAGAIN);
-    for _ in 0..8 {
-        result = openat2(root, relative, how);
-        if !matches!(result, Err(Errno::EAGAIN)) {
-            break;
-        }
-    }
-    result
 }
 
 fn admit(descriptor: OwnedFd) -> Result<Opened, Refusal> {
