@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 
-/// A file of the cache, as `2025/snponly.efi`.
-pub fn file(name: &str) -> Result<PathBuf> {
+/// A file or folder of the cache, as `2025/snponly.efi`.
+pub fn path(name: &str) -> Result<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache").join(name);
-    ensure!(path.is_file(), "{} is missing: run e2e/setup", path.display());
+    ensure!(path.exists(), "{} is missing: run e2e/setup", path.display());
     Ok(path)
 }

@@ -34,6 +34,23 @@ impl Capture {
         ensure!(output.status.success(), "tcpdump {filter:?}: {}", complaint.trim());
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }
+
+    /// These fields of the packets so far that a display filter (wireshark-filter(4)) lets through, a line each.
+    pub fn text(&self, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
+        let mut tshark = Command::new("tshark");
+        tshark.args(["-n", "-T", "fields", "-E", "separator=/s", "-Y", filter, "-r"]).arg(&self.pcap);
+        tshark.args(fields.iter().flat_map(|field| ["-e", field]));
+        // Ours is no port that tshark takes for HTTP by itself in every release.
+        tshark.args(["-d", "tcp.port==8080,http"]);
+        let output = tshark.output()?;
+        // A packet that is being written may be cut short, which is an error of status 2 and no loss here.
+        ensure!(
+            output.status.success() || !output.stdout.is_empty(),
+            "tshark {filter:?}: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
 }
 
 impl Drop for Capture {

@@ -43,7 +43,7 @@ impl Disk {
 fn fat(lab: &Lab, name: &str, program: &str, content: &str) -> Result<(Disk, PathBuf)> {
     let root = lab.new_folder(name)?;
     let folder = lab.new_folder(&format!("{name}/EFI/BOOT"))?;
-    fs::copy(cache::file(content)?, folder.join(program))?;
+    fs::copy(cache::path(content)?, folder.join(program))?;
     // Writable, as a machine's own disk is; what a machine writes lands in the case's folder.
     Ok((Disk { file: format!("fat:rw:{}", root.display()) }, folder))
 }

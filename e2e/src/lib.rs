@@ -7,6 +7,7 @@
 pub mod cache;
 pub mod capture;
 pub mod disk;
+pub mod grub;
 pub mod lab;
 pub mod machine;
 pub mod net;
@@ -14,6 +15,7 @@ pub mod peers;
 pub mod process;
 pub mod sandbox;
 pub mod server;
+pub mod sign;
 pub mod site;
 pub mod token;
 

@@ -28,6 +28,8 @@ pub struct Machine {
     card: &'static str,
     disk: Option<(Disk, DiskOrder)>,
     screen: bool,
+    /// The firmware offers UEFI HTTP boot alone.
+    only_http: bool,
 }
 
 /// Whether the firmware tries the disk before the network card or after it.
@@ -47,6 +49,7 @@ pub fn bios() -> Machine {
         card: "virtio-net-pci",
         disk: None,
         screen: false,
+        only_http: false,
     }
 }
 
@@ -79,6 +82,52 @@ pub fn arm64_2025() -> Machine {
     )
 }
 
+/// x86 UEFI of 32 bits, which small tablets and some Atom boards have.
+pub fn ia32_2022() -> Machine {
+    uefi(
+        "qemu-system-i386",
+        &["-machine", "q35,smm=on", "-global", SECURE_FLASH, "-m", "512"],
+        ["2022/OVMF32_CODE_4M.secboot.fd", "2022/OVMF32_VARS_4M.fd"],
+    )
+}
+
+pub fn arm32_2022() -> Machine {
+    uefi(
+        "qemu-system-arm",
+        &["-machine", "virt", "-cpu", "cortex-a15", "-m", "512"],
+        ["2022/AAVMF32_CODE.fd", "2022/AAVMF32_VARS.fd"],
+    )
+}
+
+/// Which programs a firmware with Secure Boot trusts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trusts {
+    /// What Microsoft has signed, as a machine from the shop.
+    Microsoft,
+    /// What Debian's example key has signed (see [`crate::sign`]), in place of a site's own.
+    Site,
+}
+
+pub fn x64_2022_with_secure_boot(trusts: Trusts) -> Machine {
+    let variables = match trusts {
+        Trusts::Microsoft => "2022/OVMF_VARS_4M.ms.fd",
+        Trusts::Site => "2022/OVMF_VARS_4M.snakeoil.fd",
+    };
+    uefi("qemu-system-x86_64", SECURE_X64, ["2022/OVMF_CODE_4M.secboot.fd", variables])
+}
+
+pub fn x64_2025_with_secure_boot(trusts: Trusts) -> Machine {
+    let variables = match trusts {
+        Trusts::Microsoft => "2025/OVMF_VARS_4M.ms.fd",
+        Trusts::Site => "2025/OVMF_VARS_4M.snakeoil.fd",
+    };
+    uefi("qemu-system-x86_64", SECURE_X64, ["2025/OVMF_CODE_4M.secboot.fd", variables])
+}
+
+/// Firmware built for Secure Boot keeps its variables where only system management mode can write.
+const SECURE_FLASH: &str = "driver=cfi.pflash01,property=secure,value=on";
+const SECURE_X64: &[&str] = &["-machine", "q35,smm=on", "-global", SECURE_FLASH, "-m", "1024", "-cpu", "max"];
+
 /// Its firmware's own network stack does not come up (no random numbers): iPXE from a disk asks instead.
 pub fn riscv64_ipxe(lab: &Lab) -> Result<Machine> {
     let machine = uefi(
@@ -103,7 +152,15 @@ pub fn loongarch64_ipxe(lab: &Lab) -> Result<Machine> {
 
 /// Its card comes without QEMU's ROM, whose iPXE would otherwise answer in the firmware's place.
 fn uefi(emulator: &'static str, arguments: &'static [&'static str], flash: [&'static str; 2]) -> Machine {
-    Machine { emulator, arguments, flash: Some(flash), card: "virtio-net-pci,romfile=", disk: None, screen: false }
+    Machine {
+        emulator,
+        arguments,
+        flash: Some(flash),
+        card: "virtio-net-pci,romfile=",
+        disk: None,
+        screen: false,
+        only_http: false,
+    }
 }
 
 impl Machine {
@@ -114,6 +171,11 @@ impl Machine {
     /// With a graphics card, for [`Running::screenshot`].
     pub fn with_screen(self) -> Machine {
         Machine { screen: true, ..self }
+    }
+
+    /// Of the ways over the network only UEFI HTTP boot is left (edk2 OvmfPkg/Library/PxeBcPcdProducerLib).
+    pub fn with_http_boot_only(self) -> Machine {
+        Machine { only_http: true, ..self }
     }
 
     /// Switches it on, connected to `segment`. Its console is `NAME.serial.log` in the case's folder.
@@ -129,6 +191,11 @@ impl Machine {
         qemu.args(["-device", "virtio-rng-pci"]);
         if self.screen {
             qemu.args(["-device", "VGA"]);
+        }
+        if self.only_http {
+            for family in ["IPv4", "IPv6"] {
+                qemu.arg("-fw_cfg").arg(format!("name=opt/org.tianocore/{family}PXESupport,string=n"));
+            }
         }
         if let Some([code, variables]) = self.flash {
             qemu.arg("-drive").arg(flash(0, code, "readonly=on")?);
@@ -148,7 +215,7 @@ impl Machine {
 
 /// A flash unit. What the firmware writes to its variables goes to a copy that QEMU throws away.
 fn flash(unit: u8, file: &str, mode: &str) -> Result<String> {
-    Ok(format!("if=pflash,unit={unit},format=raw,{mode},file={}", cache::file(file)?.display()))
+    Ok(format!("if=pflash,unit={unit},format=raw,{mode},file={}", cache::path(file)?.display()))
 }
 
 /// A machine that is switched on; switched off when dropped.

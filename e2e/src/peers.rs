@@ -53,7 +53,7 @@ fn start_dnsmasq(lab: &Lab, host: &Host, name: &str, command: &Command) -> Resul
 
 /// ISC's relay, from the interface `down` to these servers behind `up`. It adds option 82, as relays in switches do.
 pub fn relay(lab: &Lab, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
-    let mut command = Command::new(cache::file("tools/dhcrelay")?);
+    let mut command = Command::new(cache::path("tools/dhcrelay")?);
     command.args(["-4", "-d", "--no-pid", "-a", "-id", down, "-iu", up]).args(servers);
     let mut process = Process::start(lab, &host.namespace, "relay", &command)?;
     process.wait_for("Sending on   Socket/fallback", START)?;
@@ -62,7 +62,7 @@ pub fn relay(lab: &Lab, host: &Host, down: &str, up: &str, servers: &[&str]) -> 
 
 /// An ordinary DHCP client, asking for an address as any laptop does; returns once it has one.
 pub fn plain_client(lab: &Lab, host: &Host) -> Result<Process> {
-    let mut command = Command::new(cache::file("tools/dhclient")?);
+    let mut command = Command::new(cache::path("tools/dhclient")?);
     // Its script would configure the interface; the lease is enough.
     command.args(["-4", "-d", "-v", "-1", "-sf", "/bin/true", "--no-pid", "-lf"]);
     command.arg(lab.file("plain-client.leases")).arg("eth0");

@@ -63,7 +63,7 @@ pub fn serve(lab: &Lab, host: &Host, folder: PathBuf) -> Result<Process> {
 pub fn boot_folder(lab: &Lab, script: Option<&str>) -> Result<PathBuf> {
     let folder = lab.new_folder("boot")?;
     for name in LOADERS {
-        fs::copy(cache::file(&format!("2025/{name}"))?, folder.join(name))?;
+        fs::copy(cache::path(&format!("2025/{name}"))?, folder.join(name))?;
     }
     if let Some(script) = script {
         fs::write(folder.join("boot.ipxe"), script)?;

@@ -24,6 +24,11 @@ impl Token {
         format!("{}-{}", self.left, self.right)
     }
 
+    /// The GRUB configuration that makes it appear.
+    pub fn grub_config(&self) -> String {
+        format!("set half={}\necho ${{half}}-{}\nsleep 600\n", self.left, self.right)
+    }
+
     /// The iPXE script that makes it appear.
     pub fn script(&self) -> String {
         format!("#!ipxe\nset half {}\necho ${{half}}-{}\nsleep 600\n", self.left, self.right)

@@ -16,14 +16,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub type Case = fn(&Lab) -> Result<()>;
-
-macro_rules! cases {
-    ($($name:ident),* $(,)?) => {
-        pub const ALL: &[(&str, Case)] = &[$((stringify!($name), $name)),*];
-    };
-}
-
 cases![
     bios_with_an_ipxe_rom_boots_with_no_configuration,
     x64_of_2022_boots_with_no_configuration,
@@ -150,7 +142,7 @@ fn an_old_proxy_ini_boots_x64_from_a_separate_tftp_server(lab: &Lab) -> Result<(
     site.segment.plug(&tftp, "eth0", &["10.77.0.3/24"])?;
     let root = lab.new_folder("tftp-root")?;
     let script = format!("{}.ipxe", random_hex()?);
-    fs::copy(cache::file("2022/snponly.efi")?, root.join("snponly.efi"))?;
+    fs::copy(cache::path("2022/snponly.efi")?, root.join("snponly.efi"))?;
     fs::write(root.join(&script), lab.token.script())?;
     let _tftp = peers::tftp_server(lab, &tftp, &root)?;
 
@@ -226,7 +218,7 @@ fn an_x64_machine_leaves_the_menu_for_its_disk_within_20_s(lab: &Lab) -> Result<
 /// toolchain lacks its target: `make toolchain`).
 fn an_x64_machine_with_an_ipxe_of_2019_leaves_the_menu_for_its_disk_within_20_s(lab: &Lab) -> Result<()> {
     let folder = site::boot_folder(lab, None)?;
-    fs::copy(cache::file("2022/snponly.efi")?, folder.join("snponly.efi"))?;
+    fs::copy(cache::path("2022/snponly.efi")?, folder.join("snponly.efi"))?;
     leaves_the_menu_for_its_disk(lab, machine::x64_2022(), Disk::x64_that_says, folder, Choice::OurKey)
 }
 

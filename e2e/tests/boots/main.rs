@@ -1,10 +1,21 @@
 //! `cargo test -p proxydhcpd-e2e`: machines boot through the real binary.
 
+/// The names of a file's cases, with each its function: `ALL`.
+macro_rules! cases {
+    ($($name:ident),* $(,)?) => {
+        pub const ALL: &[(&str, crate::Case)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
 mod cases;
+mod firmware;
+mod secure_boot;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
 use proxydhcpd_e2e::{Lab, sandbox, server};
+
+type Case = fn(&Lab) -> Result<()>;
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
@@ -14,12 +25,13 @@ fn main() -> Result<()> {
     }
     // An emulator keeps a core busy; more than two at a time only make each other late.
     arguments.test_threads.get_or_insert(2);
-    let trials = cases::ALL.iter().map(|(name, case)| Trial::test(*name, || run(name, *case)));
+    let all = [cases::ALL, firmware::ALL, secure_boot::ALL].into_iter().flatten();
+    let trials = all.map(|(name, case)| Trial::test(*name, || run(name, *case)));
     libtest_mimic::run(&arguments, trials.collect()).exit()
 }
 
 /// One case in a lab of its own. What a failure leaves to read is said with it.
-fn run(name: &str, case: cases::Case) -> Result<(), Failed> {
+fn run(name: &str, case: Case) -> Result<(), Failed> {
     let lab = Lab::new(name)?;
     case(&lab).map_err(|error| Failed::from(format!("{error:#}\n{}", lab.evidence())))?;
     lab.note(name);

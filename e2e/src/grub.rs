@@ -1,0 +1,35 @@
+//! GRUB images for the architectures that have no ready iPXE, made from Debian's modules.
+
+use crate::cache;
+use crate::lab::Lab;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What such an image needs to read a file over TFTP and to run it.
+const MODULES: [&str; 7] = ["normal", "configfile", "efinet", "tftp", "net", "echo", "sleep"];
+
+/// An image for `target` (`i386-efi`, `arm-efi`) that runs `grub/grub.cfg` of the TFTP server at `server`. The address is
+/// built in: left alone, behind a proxy, GRUB takes the primary for its server (protocol note 2.12). Its own address it
+/// has from what the firmware was told.
+pub fn image(lab: &Lab, target: &str, server: &str) -> Result<PathBuf> {
+    let image = lab.file(&format!("{target}.efi"));
+    let output = Command::new(cache::path("tools/grub-mkimage")?)
+        .arg("--directory")
+        .arg(cache::path(&format!("tools/{target}"))?)
+        .args(["--format", target, "--prefix", &format!("(tftp,{server})/grub"), "--output"])
+        .arg(&image)
+        .args(MODULES)
+        .output()
+        .context("grub-mkimage")?;
+    ensure!(output.status.success(), "grub-mkimage: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(image)
+}
+
+/// Puts a configuration that prints the token where an image looks for it.
+pub fn configure(lab: &Lab, boot_folder: &Path) -> Result<()> {
+    fs::create_dir(boot_folder.join("grub"))?;
+    fs::write(boot_folder.join("grub/grub.cfg"), lab.token.grub_config())?;
+    Ok(())
+}
