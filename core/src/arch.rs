@@ -56,7 +56,8 @@ const RISCV128: Program = Program::Efi(0x5128);
 const LOONG32: Program = Program::Efi(0x6232);
 const LOONG64: Program = Program::Efi(0x6264);
 
-/// Every assigned code. `snponly` goes before `ipxe`: it drives the network card through the firmware that has just
+/// Every assigned code. A shim goes first: who puts one and its second stage into the boot folder has machines that start
+/// nothing else, and others start it as well (`shim`). `snponly` goes before `ipxe`: it drives the network card through the firmware that has just
 /// used it, where a native driver may not know the card. With virtio-net both reach the menu equally fast (11 to 13 s from
 /// power-on), the snponly.efi of 2019 and of 2025 and the ipxe.efi of both, under OVMF 2022 and 2025.
 pub const TABLE: &[Row] = &[
@@ -108,6 +109,7 @@ pub const TABLE: &[Row] = &[
 const BIOS_LOADERS: &[&str] = &["undionly.kpxe", "ipxe.pxe", "pxelinux.0", "lpxelinux.0", "core.0"];
 // Beside upstream's names those of Debian (`-amd64`), Fedora (`ipxe-snponly-x86_64`) and openSUSE (`snp-x86_64`).
 const IA32_LOADERS: &[&str] = &[
+    "shimia32.efi",
     "snponly-ia32.efi",
     "snponly-i386.efi",
     "ipxe-snponly-i386.efi",
@@ -119,6 +121,11 @@ const IA32_LOADERS: &[&str] = &[
     "bootia32.efi",
 ];
 const X64_LOADERS: &[&str] = &[
+    "snponly-shimx64.efi",
+    "snponly-shim.efi",
+    "ipxe-shimx64.efi",
+    "ipxe-shim.efi",
+    "shimx64.efi",
     "snponly-x64.efi",
     "snponly-x86_64.efi",
     "snponly-amd64.efi",
@@ -132,6 +139,7 @@ const X64_LOADERS: &[&str] = &[
     "bootx64.efi",
 ];
 const ARM32_LOADERS: &[&str] = &[
+    "shimarm.efi",
     "snponly-arm32.efi",
     "snponly-arm.efi",
     "snp-arm32.efi",
@@ -142,6 +150,11 @@ const ARM32_LOADERS: &[&str] = &[
     "bootarm.efi",
 ];
 const ARM64_LOADERS: &[&str] = &[
+    "snponly-shimaa64.efi",
+    "snponly-shim.efi",
+    "ipxe-shimaa64.efi",
+    "ipxe-shim.efi",
+    "shimaa64.efi",
     "snponly-arm64.efi",
     "snponly-aarch64.efi",
     "ipxe-snponly-arm64.efi",
@@ -156,7 +169,7 @@ const ARM64_LOADERS: &[&str] = &[
 const RISCV32_LOADERS: &[&str] =
     &["snponly-riscv32.efi", "snponly.efi", "ipxe-riscv32.efi", "ipxe.efi", "bootriscv32.efi"];
 const RISCV64_LOADERS: &[&str] =
-    &["snponly-riscv64.efi", "snponly.efi", "ipxe-riscv64.efi", "ipxe.efi", "bootriscv64.efi"];
+    &["shimriscv64.efi", "snponly-riscv64.efi", "snponly.efi", "ipxe-riscv64.efi", "ipxe.efi", "bootriscv64.efi"];
 const LOONG64_LOADERS: &[&str] = &[
     "snponly-loong64.efi",
     "snponly-loongarch64.efi",

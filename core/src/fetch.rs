@@ -13,6 +13,7 @@ use crate::plan::rule::{Firmware, Subject};
 use crate::plan::{Entry, Plan};
 use crate::request::Request;
 use crate::script;
+use crate::shim;
 use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;
@@ -30,8 +31,8 @@ pub enum Fetch {
     Loader(String),
     /// The program of ours that starts the local disk of a machine of this architecture.
     LocalDisk(Arch),
-    /// A file of the boot folder, by its clean relative path.
-    Folder(String),
+    /// A file of the boot folder, by its clean relative path; if it is not there, the one that was meant, if that is certain.
+    Folder { name: String, meant: Option<String> },
 }
 
 /// Who asks, for what is rendered.
@@ -46,8 +47,9 @@ pub struct Asking {
 /// Why nothing is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// Also for names that nothing can have: with text that is none, or with control characters.
     NotFound,
-    /// The name leads out of the boot folder, has control characters, or the file may not be read.
+    /// The name leads out of the boot folder, or the file may not be read.
     Denied,
     /// A name that cannot be one (empty, longer than a request may be).
     BadName,
@@ -73,10 +75,17 @@ const MENU: &str = "menu.ipxe";
 /// `autoexec.ipxe`, which iPXE asks for beside its own program before anything else, is a file like any other: ours
 /// would run before iPXE has an address, and one that is missing is refused at once.
 pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetch, Refusal> {
-    let name = clean(request.name).map_err(|bad| match bad {
-        BadName::Empty => Refusal::BadName,
-        _ => Refusal::Denied,
-    })?;
+    let name = match clean(request.name) {
+        Ok(name) => name,
+        Err(BadName::Empty) => return Err(Refusal::BadName),
+        Err(BadName::Climbs) => return Err(Refusal::Denied),
+        // Not "denied": see `shim`.
+        Err(BadName::Control) => return Err(Refusal::NotFound),
+        Err(BadName::NotText) => {
+            let name = shim::meant_by_garbled(plan, request.name).ok_or(Refusal::NotFound)?;
+            return Ok(Fetch::Folder { name, meant: None });
+        }
+    };
     let (caller, rest) = Caller::of(&name).map_or((None, &name[..]), |(caller, rest)| (Some(caller), rest));
     match (&caller, rest) {
         (Some(caller), SCRIPT) => return Ok(Fetch::Text(script::entry(request.door, request.server, caller))),
@@ -101,8 +110,8 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
     match plan.loader_path(rest) {
         Some(path) => Ok(Fetch::Loader(path.into())),
         // `machine/readme` is nobody's word for a machine, but a file.
-        None if caller == Some(Caller::default()) => Ok(Fetch::Folder(name)),
-        None => Ok(Fetch::Folder(rest.into())),
+        None if caller == Some(Caller::default()) => Ok(Fetch::Folder { name, meant: None }),
+        None => Ok(Fetch::Folder { meant: shim::meant(plan, rest), name: rest.into() }),
     }
 }
 
@@ -133,7 +142,7 @@ fn menu(plan: &Plan, asking: Asking, request: &Request<'_>) -> Fetch {
     let Asking { caller, decision, base } = &asking;
     let title = plan.profile(decision.profile).map_or("", |profile| profile.title.as_str());
     Fetch::Text(match (decision.boots(plan), decision.profile) {
-        (Boots::BootFolder, _) if plan.menu.own_script => return Fetch::Folder(SCRIPT.into()),
+        (Boots::BootFolder, _) if plan.menu.own_script => return Fetch::Folder { name: SCRIPT.into(), meant: None },
         (Boots::BootFolder, _) => script::menu(plan, base, request.server, caller),
         (Boots::Linux(_), Some(profile)) => return Fetch::Linux(profile, asking),
         (Boots::Script(name), _) => return Fetch::Template(name.clone(), asking),
@@ -203,10 +212,18 @@ mod tests {
     }
 
     fn ask(plan: &Plan, name: &str) -> Result<Fetch, Refusal> {
+        ask_octets(plan, name.as_bytes())
+    }
+
+    fn ask_octets(plan: &Plan, name: &[u8]) -> Result<Fetch, Refusal> {
         let server = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         let client = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 50), 1024));
-        let request = Request { door: Door::Http(8080), name: name.as_bytes(), server, client, interface: "eth0" };
+        let request = Request { door: Door::Http(8080), name, server, client, interface: "eth0" };
         fetch(plan, &Memory::new(0), &request)
+    }
+
+    fn folder(name: &str) -> Result<Fetch, Refusal> {
+        Ok(Fetch::Folder { name: name.to_owned(), meant: None })
     }
 
     #[test]
@@ -223,8 +240,8 @@ mod tests {
     fn a_boot_ipxe_of_the_operator_is_served_as_it_is() {
         let mut plan = plan();
         plan.menu.own_script = true;
-        assert_eq!(ask(&plan, "boot.ipxe"), Ok(Fetch::Folder("boot.ipxe".to_owned())));
-        assert_eq!(ask(&plan, "machine/uuid=/menu.ipxe"), Ok(Fetch::Folder("boot.ipxe".to_owned())));
+        assert_eq!(ask(&plan, "boot.ipxe"), folder("boot.ipxe"));
+        assert_eq!(ask(&plan, "machine/uuid=/menu.ipxe"), folder("boot.ipxe"));
     }
 
     #[test]
@@ -236,7 +253,7 @@ mod tests {
     fn a_loader_that_another_server_has_is_not_ours_to_send() {
         let mut plan = plan();
         plan.any_other = Some(Loader { name: "pxelinux.0".to_owned(), path: None });
-        assert_eq!(ask(&plan, "pxelinux.0"), Ok(Fetch::Folder("pxelinux.0".to_owned())));
+        assert_eq!(ask(&plan, "pxelinux.0"), folder("pxelinux.0"));
     }
 
     #[test]
@@ -248,10 +265,10 @@ mod tests {
     #[test]
     fn any_other_name_is_a_file_of_the_boot_folder() {
         for name in ["autoexec.ipxe", "debian/linux", "machine/readme", "local-disk/notes.txt"] {
-            assert_eq!(ask(&plan(), name), Ok(Fetch::Folder(name.to_owned())), "{name}");
+            assert_eq!(ask(&plan(), name), folder(name), "{name}");
         }
         let of_machine = ask(&plan(), "machine/name=web1/debian/linux");
-        assert_eq!(of_machine, Ok(Fetch::Folder("debian/linux".to_owned())));
+        assert_eq!(of_machine, folder("debian/linux"));
     }
 
     #[test]
@@ -259,5 +276,24 @@ mod tests {
         assert_eq!(ask(&plan(), "../etc/passwd"), Err(Refusal::Denied));
         assert_eq!(ask(&plan(), "machine/name=x/../../etc/passwd"), Err(Refusal::Denied));
         assert_eq!(ask(&plan(), ""), Err(Refusal::BadName));
+    }
+
+    #[test]
+    fn a_name_that_nothing_can_have_is_not_found() {
+        for name in [&b"\xeaOnboard"[..], b"a\x80", b"a\x01b"] {
+            assert_eq!(ask_octets(&plan(), name), Err(Refusal::NotFound), "{name:02x?}");
+        }
+    }
+
+    #[test]
+    fn what_shim_asks_for_oddly_is_resolved() {
+        let mut plan = plan();
+        let loader = Loader { name: "shim/shimx64.efi".to_owned(), path: Some("/boot/shim/shimx64.efi".to_owned()) };
+        plan.loaders.insert(Arch::X64, loader);
+        assert_eq!(ask(&plan, "/shim//grubx64.efi"), folder("shim/grubx64.efi"));
+        assert_eq!(ask(&plan, "shim/revocations.efi"), folder("shim/revocations.efi"));
+        let meant = Some("shim/grubx64.efi".to_owned());
+        assert_eq!(ask(&plan, "grubx64.efi"), Ok(Fetch::Folder { name: "grubx64.efi".to_owned(), meant }));
+        assert_eq!(ask_octets(&plan, b"shim/\xeaOnboard"), folder("shim/grubx64.efi"));
     }
 }

@@ -35,6 +35,7 @@ pub mod request;
 pub mod caller;
 
 pub mod script;
+pub mod shim;
 
 pub mod fetch;
 

@@ -226,7 +226,7 @@ fn an_ipxe_that_is_taken_for_firmware_is_given_its_loader_once_and_then_its_scri
     let plan = with_rules(vec![rule]);
     let mut memory = Memory::new(1);
     let packet = bios().set(77, b"iPXE").set(175, IPXE).octets();
-    let mut asked = |memory: &mut Memory, now| {
+    let asked = |memory: &mut Memory, now| {
         told(ask_again(&plan, memory, &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
     };
     assert_eq!(asked(&mut memory, 0), "undionly.kpxe");

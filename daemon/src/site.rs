@@ -85,7 +85,13 @@ impl Site {
             Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::NotFound),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
             Fetch::LocalDisk(arch) => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
-            Fetch::Folder(path) => self.folder.as_ref().ok_or(Refusal::NotFound)?.open(&path),
+            Fetch::Folder { name, meant } => {
+                let folder = self.folder.as_ref().ok_or(Refusal::NotFound)?;
+                match (folder.open(&name), meant) {
+                    (Err(Refusal::NotFound), Some(meant)) => folder.open(&meant),
+                    (opened, _) => opened,
+                }
+            }
         }
     }
 
@@ -139,3 +145,65 @@ impl fmt::Display for NoFolder {
 }
 
 impl std::error::Error for NoFolder {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proxydhcpd_core::fetch::fetch;
+    use proxydhcpd_core::memory::Memory;
+    use proxydhcpd_core::request::{Door, Request};
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+    /// A folder with iPXE's shim, offered to x64, and what it starts.
+    fn site(folder: &Path) -> Site {
+        for name in ["snponly-shimx64.efi", "snponly.efi"] {
+            std::fs::write(folder.join(name), name).unwrap();
+        }
+        let shim = Loader { name: "snponly-shimx64.efi".into(), path: Some("/nowhere".into()) };
+        Site {
+            plan: Plan { loaders: [(Arch::X64, shim)].into(), ..Plan::default() },
+            found: Found::default(),
+            notes: Vec::new(),
+            system: System::Unknown,
+            folder: Some(Folder::at(folder, false).unwrap()),
+            legacy: false,
+        }
+    }
+
+    fn ask(site: &Site, name: &[u8]) -> Result<String, Refusal> {
+        let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let client = SocketAddr::new(server, 1024);
+        let request = Request { door: Door::Tftp, name, server, client, interface: "" };
+        let opened = site.open(fetch(&site.plan, &Memory::new(0), &request)?)?;
+        let mut content = vec![0; usize::try_from(opened.size).unwrap()];
+        opened.read_at(&mut content, 0).unwrap();
+        Ok(String::from_utf8(content).unwrap())
+    }
+
+    #[test]
+    fn what_shim_means_is_sent_only_where_the_name_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = site(folder.path());
+        for name in [&b"snponly.efi"[..], b"//snponly.efi", b"ipxe.efi", b"\xeaOnboard"] {
+            assert_eq!(ask(&site, name).as_deref(), Ok("snponly.efi"), "{name:02x?}");
+        }
+        std::fs::write(folder.path().join("ipxe.efi"), "ipxe.efi").unwrap();
+        assert_eq!(ask(&site, b"ipxe.efi").as_deref(), Ok("ipxe.efi"));
+    }
+
+    #[test]
+    fn what_shim_can_do_without_is_not_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = site(folder.path());
+        for name in [
+            &b"revocations.efi"[..],
+            b"/revocations_sku.efi",
+            b"revocations_sbat.efi",
+            b"shim_certificate_0.efi",
+            b"a/\xeaOnboard",
+            b"grubx64.efi",
+        ] {
+            assert_eq!(ask(&site, name), Err(Refusal::NotFound), "{name:02x?}");
+        }
+    }
+}

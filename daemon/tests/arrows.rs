@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Every room of the core, from the one that names nobody to the one that may name all.
 const CORE: &[&str] = &[
     "wire", "arch", "link", "recent", "show", "arrival", "client", "plan", "memory", "decide", "choose", "shape",
-    "reply4", "route", "answer", "name", "request", "caller", "script", "fetch", "transfer",
+    "reply4", "route", "answer", "name", "request", "caller", "script", "shim", "fetch", "transfer",
 ];
 
 /// The same of the daemon.

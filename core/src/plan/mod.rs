@@ -63,9 +63,13 @@ impl Plan {
 
     /// Where the loader lies that is offered under this name, if it is ours to send.
     pub fn loader_path(&self, name: &str) -> Option<&str> {
+        self.offered().find(|loader| loader.name == name)?.path.as_deref()
+    }
+
+    /// Every first-stage program that may be offered.
+    pub fn offered(&self) -> impl Iterator<Item = &Loader> {
         let of_profiles = self.profiles.iter().flat_map(|profile| profile.loaders.values());
-        let mut offered = self.loaders.values().chain(&self.any_other).chain(of_profiles);
-        offered.find(|loader| loader.name == name)?.path.as_deref()
+        self.loaders.values().chain(&self.any_other).chain(of_profiles)
     }
 
     /// Whether a rule opts U-Boot in: its class begins with neither of the two words that we answer otherwise.

@@ -6,8 +6,7 @@
 //!   likes; lines that begin with `#` are comments. iPXE replaces its settings in it: `ip=${net0/ip}`;
 //! * other `.ipxe` scripts, and EFI programs.
 
-use super::image;
-use proxydhcpd_core::arch::TABLE;
+use super::{image, loaders};
 use proxydhcpd_core::plan::{Entry, Menu};
 use std::fs;
 use std::io::Read;
@@ -98,7 +97,8 @@ impl Scanner<'_> {
             let title = path.rsplit_once('.').map_or(&path[..], |(stem, _)| stem).to_owned();
             if name.ends_with(".ipxe") && !["boot.ipxe", "autoexec.ipxe"].contains(&&path[..]) {
                 self.scan.menu.entries.push(Entry::Script { title, path });
-            } else if name.ends_with(".efi") && !(folder.is_empty() && is_loader(name)) {
+            } else if name.ends_with(".efi") && !(folder.is_empty() && loaders::is_loader(name)) {
+                // A loader of ours, at the top of the folder, would lead in a circle.
                 let arch = self.head(&path).and_then(|head| image::efi_arch(&head));
                 self.scan.menu.entries.extend(arch.map(|arch| Entry::Efi { title, path, arch }));
             }
@@ -167,11 +167,6 @@ fn is_kernel(name: &str) -> bool {
 
 fn is_initrd(name: &str) -> bool {
     ["initrd", "initramfs"].iter().any(|stem| name.starts_with(stem)) || name.ends_with("-ucode.img")
-}
-
-/// A loader of ours lies at the top of the folder; starting it from the menu would lead in a circle.
-fn is_loader(name: &str) -> bool {
-    TABLE.iter().any(|row| row.loaders.contains(&name))
 }
 
 /// The initrds that belong to a kernel: those of its version (`vmlinuz-6.1.0` and `initrd.img-6.1.0`), or all if it is

@@ -4,7 +4,9 @@ use super::image::{self, Image};
 use proxydhcpd_core::arch::{Arch, Row, TABLE};
 use proxydhcpd_core::plan::Loader;
 use proxydhcpd_core::shape::LONGEST_FILE;
+use proxydhcpd_core::shim::second_stage;
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where distributions put iPXE, looked through after the boot folder and in this order. The names differ as well: they
@@ -41,9 +43,12 @@ pub struct Misfit {
 /// if it fits nobody who looks for such a name (an x64 `snponly.efi` is no misfit because ARM looks for that name too).
 pub fn find(boot_folder: &Path, places: &[&Path]) -> Found {
     let mut found = Found::default();
+    let places: Vec<Place> = [&boot_folder].into_iter().chain(places).map(|path| Place::list(path)).collect();
     for row in TABLE.iter().filter(|row| row.base == row.code) {
-        for place in [&boot_folder].into_iter().chain(places) {
-            if let Some(path) = best_in(place, row, &mut found.misfits) {
+        for place in &places {
+            // The second stage of a shim is asked for below the boot folder.
+            let with_shims = place.folder == boot_folder;
+            if let Some(path) = best_in(place, row, with_shims, &mut found.misfits) {
                 let relative = path.strip_prefix(boot_folder).ok();
                 let loader = offer(&found.loaders, boot_folder, row, &path, relative);
                 found.loaders.extend(loader.map(|loader| (Arch(row.code), loader)));
@@ -54,10 +59,41 @@ pub fn find(boot_folder: &Path, places: &[&Path]) -> Found {
     found
 }
 
-fn best_in(place: &Path, row: &Row, misfits: &mut Vec<Misfit>) -> Option<PathBuf> {
-    for path in row.loaders.iter().map(|name| place.join(name)).filter(|path| path.symlink_metadata().is_ok()) {
+/// A folder, and what is in it under a name that some loader has, in whatever case: on removable media most are written
+/// in capitals.
+struct Place<'a> {
+    folder: &'a Path,
+    names: Vec<String>,
+}
+
+impl Place<'_> {
+    fn list(folder: &Path) -> Place<'_> {
+        let names = fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| is_loader(name));
+        Place { folder, names: names.collect() }
+    }
+
+    /// The file of this name: if there is none, one that differs in case.
+    fn file(&self, name: &str) -> Option<PathBuf> {
+        let spelt = |known: &&String| known.eq_ignore_ascii_case(name);
+        let found = self.names.iter().find(|known| *known == name).or_else(|| self.names.iter().find(spelt));
+        found.map(|found| self.folder.join(found))
+    }
+}
+
+/// Whether some architecture's loader goes by this name.
+pub fn is_loader(name: &str) -> bool {
+    TABLE.iter().flat_map(|row| row.loaders).any(|loader| loader.eq_ignore_ascii_case(name))
+}
+
+fn best_in(place: &Place<'_>, row: &Row, with_shims: bool, misfits: &mut Vec<Misfit>) -> Option<PathBuf> {
+    let names = row.loaders.iter().filter(|name| with_shims || second_stage(name).is_none());
+    for path in names.filter_map(|name| place.file(name)) {
         let is = match image::inspect(&path) {
-            Ok(image) if image.fits(row.program) => return Some(path),
+            Ok(image) if image.fits(row.program) => match lacks(&path, row) {
+                Some(what) => what,
+                None => return Some(path),
+            },
             Ok(image) if fits_somebody(image, &path) => continue,
             Ok(image) => image.to_string(),
             Err(error) => error.to_string(),
@@ -69,8 +105,19 @@ fn best_in(place: &Path, row: &Row, misfits: &mut Vec<Misfit>) -> Option<PathBuf
     None
 }
 
+/// What a shim lacks: alone it starts nothing.
+fn lacks(path: &Path, row: &Row) -> Option<String> {
+    let second = second_stage(path.file_name()?.to_str()?)?;
+    match image::inspect(&path.with_file_name(&second)) {
+        Ok(image) if image.fits(row.program) => None,
+        Ok(image) => Some(format!("a shim, and {second} beside it, which it starts, is {image}")),
+        Err(_) => Some(format!("a shim, which starts {second}, and that is not beside it")),
+    }
+}
+
 fn fits_somebody(image: Image, path: &Path) -> bool {
-    let looks = |row: &&Row| row.loaders.iter().any(|name| path.ends_with(name));
+    let name = path.file_name().unwrap_or_default();
+    let looks = |row: &&Row| row.loaders.iter().any(|loader| name.eq_ignore_ascii_case(loader));
     TABLE.iter().filter(looks).any(|row| image.fits(row.program))
 }
 
@@ -172,6 +219,71 @@ mod tests {
         assert!(found.loaders.is_empty());
         let told: Vec<_> = found.misfits.iter().map(|misfit| (misfit.wanted, misfit.is.as_str())).collect();
         assert_eq!(told, [(Arch::BIOS, "a script"), (arm64(), "an EFI program for x64 UEFI")]);
+    }
+
+    #[test]
+    fn removable_media_names_are_known_in_capitals_too() {
+        let lab = Lab::new(&[("boot/BOOTX64.EFI", efi(X64)), ("boot/bootaa64.efi", efi(ARM64))]);
+        let found = lab.find();
+        assert_eq!(lab.offered(&found, Arch::X64), pair("BOOTX64.EFI", "boot/BOOTX64.EFI"));
+        assert_eq!(lab.offered(&found, arm64()), pair("bootaa64.efi", "boot/bootaa64.efi"));
+    }
+
+    #[test]
+    fn every_architecture_that_removable_media_know_takes_its_program() {
+        for (name, id, machine) in [
+            ("bootia32.efi", "uefi-ia32", 0x014c),
+            ("bootx64.efi", "uefi-x64", X64),
+            ("bootia64.efi", "uefi-ia64", 0x0200),
+            ("bootarm.efi", "uefi-arm32", 0x01c2),
+            ("bootaa64.efi", "uefi-arm64", ARM64),
+            ("bootriscv32.efi", "uefi-riscv32", 0x5032),
+            ("bootriscv64.efi", "uefi-riscv64", 0x5064),
+            ("bootriscv128.efi", "uefi-riscv128", 0x5128),
+            ("bootloongarch32.efi", "uefi-loongarch32", 0x6232),
+            ("bootloongarch64.efi", "uefi-loongarch64", 0x6264),
+        ] {
+            let file = format!("boot/{name}");
+            let lab = Lab::new(&[(&file, efi(machine))]);
+            assert_eq!(lab.offered(&lab.find(), Arch::by_id(id).unwrap()), pair(name, &file), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_shim_goes_first_if_what_it_starts_is_beside_it() {
+        let files = |shim: &'static str, second: &'static str| {
+            [("boot/snponly-x64.efi", efi(X64)), (shim, efi(X64)), (second, efi(X64)), ("usr/shimx64.efi", efi(X64))]
+        };
+        for (shim, second) in [
+            ("boot/shimx64.efi", "boot/grubx64.efi"),
+            ("boot/ipxe-shim.efi", "boot/ipxe.efi"),
+            ("boot/snponly-shimx64.efi", "boot/snponly.efi"),
+        ] {
+            let lab = Lab::new(&files(shim, second));
+            let found = lab.find();
+            assert_eq!(lab.offered(&found, Arch::X64), pair(&shim["boot/".len()..], shim));
+            assert_eq!(found.misfits, []);
+
+            let lab = Lab::new(&files(shim, "boot/another.efi"));
+            let found = lab.find();
+            assert_eq!(lab.offered(&found, Arch::X64), pair("snponly-x64.efi", "boot/snponly-x64.efi"));
+            let is = &found.misfits[0].is;
+            assert_eq!(*is, format!("a shim, which starts {}, and that is not beside it", &second["boot/".len()..]));
+        }
+    }
+
+    #[test]
+    fn a_shim_whose_second_stage_nobody_could_ask_for_is_not_taken() {
+        let lab = Lab::new(&[("usr/shimx64.efi", efi(X64)), ("usr/grubx64.efi", efi(X64))]);
+        let found = lab.find();
+        assert!(found.loaders.is_empty() && found.misfits.is_empty(), "it is asked for below the boot folder");
+    }
+
+    #[test]
+    fn a_shim_beside_a_program_for_another_machine_is_told() {
+        let lab = Lab::new(&[("boot/shimx64.efi", efi(X64)), ("boot/grubx64.efi", efi(ARM64))]);
+        let is = &lab.find().misfits[0].is;
+        assert_eq!(is, "a shim, and grubx64.efi beside it, which it starts, is an EFI program for ARM 64 UEFI");
     }
 
     #[test]

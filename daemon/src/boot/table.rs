@@ -110,7 +110,8 @@ impl System {
     fn file(self, arch: Arch) -> String {
         // The first name that says its architecture and takes iPXE with its own drivers.
         let names = arch.row().map_or(&[][..], |row| row.loaders);
-        let name = names.iter().find(|name| name.starts_with("ipxe-") && !name.contains("snponly")).or(names.first());
+        let native = |name: &&&str| name.starts_with("ipxe-") && !name.contains("snponly") && !name.contains("shim");
+        let name = names.iter().find(native).or(names.first());
         format!("put {} into the boot folder", name.unwrap_or(&"one"))
     }
 }

@@ -1,0 +1,170 @@
+//! shim, the loader that Microsoft has signed for many: which program it starts, and what its odd requests mean.
+//!
+//! | asks for | when | evidence |
+//! |---|---|---|
+//! | `grubx64.efi` beside itself; over HTTP two separators stand before it | always | shim 16.1 in the e2e tests |
+//! | `X.efi` beside itself | iPXE's, as `X-shim.efi`, `X-shimx64.efi` | ipxe/shim shim.c automatic_next_path |
+//! | `ipxe.efi` at the root | iPXE's, if no DHCP header names a file | ipxe#1684, automatic_next_path |
+//! | `grubx64.efi` at the root | if no DHCP header names a file | shim#300, shim#524, shim#710 |
+//! | an octet above 7f and a word, beside itself: `?Onboard`, `?USB` | 15.8, on Dell's Latitude, OptiPlex and Wyse: the title of a boot entry, taken for load options | shim#649, shim#696 |
+//! | `revocations*.efi`, `shim_certificate_0.efi` | always, and goes on without | shim.c load_unbundled_trust |
+//!
+//! The last are names like any other. What is certain is that a name that is not there has to be refused as not found: to
+//! "access violation" (TFTP's ERROR 2) shim since 16 answers with starting MokManager, while it falls back to its own
+//! second stage if there was no such file (netboot.c status_from_error, shim.c init_grub).
+
+use crate::arch::Arch;
+use crate::name::clean;
+use crate::plan::{Loader, Plan};
+use alloc::format;
+use alloc::string::String;
+
+/// Ends of the names that shim and its second stage have in common (shim Make.defaults ARCH_SUFFIX).
+const ARCHITECTURES: [&str; 5] = ["x64", "ia32", "aa64", "arm", "riscv64"];
+
+/// The program that a shim of this name starts, by its path; `None` if it is no name of a shim.
+pub fn second_stage(shim: &str) -> Option<String> {
+    let (folder, file) = split(shim);
+    let (stem, ending) = file.split_at_checked(file.len().checked_sub(".efi".len())?)?;
+    if !ending.eq_ignore_ascii_case(".efi") {
+        return None;
+    }
+    let shims = |word: &str| word.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case("shim"));
+    if let Some((program, word)) = stem.rsplit_once('-') {
+        // What follows the word may be four octets long: an architecture.
+        let ours = !program.is_empty() && shims(word) && word.len() <= 8;
+        return ours.then(|| format!("{folder}{program}{ending}"));
+    }
+    let arch = shims(stem).then(|| &stem[4..])?;
+    let arch = ARCHITECTURES.iter().find(|known| known.eq_ignore_ascii_case(arch))?;
+    Some(format!("{folder}grub{arch}.efi"))
+}
+
+/// The file that was meant by a clean name that is not there.
+pub fn meant(plan: &Plan, name: &str) -> Option<String> {
+    let means = |shim: &&Loader| {
+        let second = second_stage(&shim.name)?;
+        let by_its_name = split(&second).1 == name;
+        let by_default = name == "ipxe.efi" && shim.name.contains("-shim");
+        (second != name && (by_its_name || by_default)).then_some(second)
+    };
+    let mut meant = plan.offered().filter(|loader| loader.path.is_some()).filter_map(|shim| means(&shim));
+    let first = meant.next()?;
+    meant.all(|other| other == first).then_some(first)
+}
+
+/// The file that was meant by a name that is no text. The machines known to ask so are x64.
+pub fn meant_by_garbled(plan: &Plan, name: &[u8]) -> Option<String> {
+    let at = name.iter().rposition(|octet| b"/\\".contains(octet)).map_or(0, |at| at + 1);
+    let (folder, word) = name.split_at(at);
+    let [0x80..=0xff, letters @ ..] = word else { return None };
+    if letters.is_empty() || !letters.iter().all(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    let shim = plan.loaders.get(&Arch::X64).filter(|loader| loader.path.is_some())?;
+    let beside = clean(folder).unwrap_or_default() == split(&shim.name).0.trim_end_matches('/');
+    second_stage(&shim.name).filter(|_| beside)
+}
+
+/// A path as its folder, with the separator, and its file.
+fn split(path: &str) -> (&str, &str) {
+    path.split_at(path.rfind('/').map_or(0, |at| at + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::borrow::ToOwned;
+
+    fn plan(loaders: &[(Arch, &str)]) -> Plan {
+        let loader = |name: &str| Loader { name: name.to_owned(), path: Some("/x".to_owned()) };
+        Plan { loaders: loaders.iter().map(|(arch, name)| (*arch, loader(name))).collect(), ..Plan::default() }
+    }
+
+    fn x64(name: &str) -> Plan {
+        plan(&[(Arch::X64, name)])
+    }
+
+    #[test]
+    fn a_shim_starts_the_program_that_its_name_tells() {
+        for (shim, second) in [
+            ("shimx64.efi", "grubx64.efi"),
+            ("SHIMX64.EFI", "grubx64.efi"),
+            ("debian/shimaa64.efi", "debian/grubaa64.efi"),
+            ("shimriscv64.efi", "grubriscv64.efi"),
+            ("ipxe-shimx64.efi", "ipxe.efi"),
+            ("snponly-shim.efi", "snponly.efi"),
+            ("a/my-own-shimaa64.efi", "a/my-own.efi"),
+        ] {
+            assert_eq!(second_stage(shim).as_deref(), Some(second), "{shim}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_shim_starts_nothing() {
+        for name in [
+            "snponly.efi",
+            "shim.efi",
+            "shimx64.efi.signed",
+            "-shimx64.efi",
+            "shim-review.efi",
+            "a-shimriscv64.efi",
+            "shimx65.efi",
+            "",
+            "é.efi",
+            "shié",
+        ] {
+            assert_eq!(second_stage(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_second_stage_asked_for_at_the_root_is_the_one_beside_the_shim() {
+        assert_eq!(meant(&x64("a/shimx64.efi"), "grubx64.efi").as_deref(), Some("a/grubx64.efi"));
+        assert_eq!(meant(&x64("a/snponly-shim.efi"), "snponly.efi").as_deref(), Some("a/snponly.efi"));
+        assert_eq!(meant(&x64("a/shimx64.efi"), "grubaa64.efi"), None);
+        assert_eq!(meant(&x64("shimx64.efi"), "grubx64.efi"), None, "it was asked for and is not there");
+    }
+
+    #[test]
+    fn an_ipxe_asked_for_by_ipxes_shim_is_the_one_that_the_shim_is_named_after() {
+        assert_eq!(meant(&x64("snponly-shimx64.efi"), "ipxe.efi").as_deref(), Some("snponly.efi"));
+        for other in ["shimx64.efi", "snponly.efi", "ipxe-shimx64.efi"] {
+            assert_eq!(meant(&x64(other), "ipxe.efi"), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn two_that_could_be_meant_are_none() {
+        let both = |of_arm| plan(&[(Arch::X64, "x/ipxe-shim.efi"), (Arch(11), of_arm)]);
+        assert_eq!(meant(&both("a/ipxe-shim.efi"), "ipxe.efi"), None);
+        assert_eq!(meant(&both("snponly.efi"), "ipxe.efi").as_deref(), Some("x/ipxe.efi"));
+    }
+
+    #[test]
+    fn shims_own_files_mean_nothing_else() {
+        for name in ["revocations.efi", "revocations_sku.efi", "revocations_sbat.efi", "shim_certificate_0.efi"] {
+            assert_eq!(meant(&x64("a/shimx64.efi"), name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_title_of_a_boot_entry_means_the_second_stage() {
+        let plan = x64("grub/shimx64.efi");
+        for name in [&b"grub/\xeaOnboard"[..], b"/grub\\\xeaUSB", b"//grub//\x80Onboard"] {
+            assert_eq!(meant_by_garbled(&plan, name).as_deref(), Some("grub/grubx64.efi"), "{name:02x?}");
+        }
+        assert_eq!(meant_by_garbled(&x64("shimx64.efi"), b"\xeaOnboard").as_deref(), Some("grubx64.efi"));
+    }
+
+    #[test]
+    fn other_garbled_names_mean_nothing() {
+        let plan = x64("grub/shimx64.efi");
+        for name in
+            [&b"\xeaOnboard"[..], b"other/\xeaOnboard", b"grub/\xea", b"grub/\xea.efi", b"grub/a\xeab", b"grub/", b""]
+        {
+            assert_eq!(meant_by_garbled(&plan, name), None, "{name:02x?}");
+        }
+        assert_eq!(meant_by_garbled(&x64("snponly.efi"), b"\xeaOnboard"), None);
+    }
+}
