@@ -54,6 +54,26 @@ impl<'a> Site<'a> {
     }
 }
 
+/// The same network with the primary on our own host, 10.77.0.1.
+#[derive(Debug)]
+pub struct OneHost {
+    pub segment: Segment,
+    pub host: Host,
+    pub capture: Capture,
+    _primary: Process,
+}
+
+impl OneHost {
+    pub fn new(lab: &Lab, of_primary: &[&str]) -> Result<OneHost> {
+        let segment = Segment::new(lab, "wire")?;
+        let capture = Capture::start(lab, &segment, "wire")?;
+        let host = Host::new(lab, "host")?;
+        segment.plug(&host, "eth0", &["10.77.0.1/24", "fd77::1/64"])?;
+        let primary = peers::primary(lab, &host, LEASES, &[&ADVERTISE[..], of_primary].concat())?;
+        Ok(OneHost { segment, host, capture, _primary: primary })
+    }
+}
+
 /// Our server on this host, with nothing but a boot folder.
 pub fn serve(lab: &Lab, host: &Host, folder: PathBuf) -> Result<Process> {
     server::start(lab, host, &[OsStr::new("--boot-dir"), folder.as_os_str()])

@@ -7,8 +7,8 @@ use proxydhcpd_e2e::capture::Capture;
 use proxydhcpd_e2e::disk::Disk;
 use proxydhcpd_e2e::machine::{self, DiskOrder, Machine, PATIENCE};
 use proxydhcpd_e2e::net::{Host, Segment};
-use proxydhcpd_e2e::peers::{self, ADVERTISE};
-use proxydhcpd_e2e::site::{self, LEASES, PRIMARY, SERVER, Site};
+use proxydhcpd_e2e::peers;
+use proxydhcpd_e2e::site::{self, OneHost, PRIMARY, SERVER, Site};
 use proxydhcpd_e2e::token::random_hex;
 use proxydhcpd_e2e::{cache, server};
 use std::ffi::OsStr;
@@ -120,18 +120,12 @@ fn x64_boots_over_port_4011_alone_if_the_primary_on_our_host_says_so(lab: &Lab) 
 }
 
 fn boots_with_the_primary_on_our_own_host(lab: &Lab, of_primary: &[&str], of_ours: &[&str]) -> Result<()> {
-    let wire = Segment::new(lab, "wire")?;
-    let _capture = Capture::start(lab, &wire, "wire")?;
-    let host = Host::new(lab, "host")?;
-    wire.plug(&host, "eth0", &["10.77.0.1/24", "fd77::1/64"])?;
-
-    let options = [&ADVERTISE[..], of_primary].concat();
-    let _primary = peers::primary(lab, &host, LEASES, &options)?;
+    let site = OneHost::new(lab, of_primary)?;
     let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
     let mut arguments: Vec<&OsStr> = of_ours.iter().map(OsStr::new).collect();
     arguments.extend([OsStr::new("--boot-dir"), folder.as_os_str()]);
-    let _server = server::start(lab, &host, &arguments)?;
-    site::boot(lab, &wire, &machine::x64_2022())
+    let _server = server::start(lab, &site.host, &arguments)?;
+    site::boot(lab, &site.segment, &machine::x64_2022())
 }
 
 /// The Python daemon's file, unchanged: loader and script lie on a TFTP server at another address. The script's name is

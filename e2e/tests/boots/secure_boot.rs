@@ -3,10 +3,18 @@
 use anyhow::Result;
 use proxydhcpd_e2e::Lab;
 use proxydhcpd_e2e::machine::{self, PATIENCE, Trusts};
-use proxydhcpd_e2e::site::{self, Site};
-use proxydhcpd_e2e::{cache, sign};
+use proxydhcpd_e2e::site::{self, OneHost, Site};
+use proxydhcpd_e2e::{cache, grub, sign};
+use std::fs;
+use std::path::PathBuf;
 
-cases![an_ipxe_with_the_sites_own_signature_boots_under_secure_boot, an_unsigned_ipxe_is_refused_under_secure_boot,];
+cases![
+    an_ipxe_with_the_sites_own_signature_boots_under_secure_boot,
+    an_unsigned_ipxe_is_refused_under_secure_boot,
+    shim_starts_the_signed_grub_of_2025_under_secure_boot,
+    shim_starts_the_signed_grub_of_2025_over_http_under_secure_boot,
+    shim_starts_the_signed_grub_of_2022_beside_the_primary_under_secure_boot,
+];
 
 fn an_ipxe_with_the_sites_own_signature_boots_under_secure_boot(lab: &Lab) -> Result<()> {
     let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
@@ -27,4 +35,33 @@ fn an_unsigned_ipxe_is_refused_under_secure_boot(lab: &Lab) -> Result<()> {
     machine.wait_for("Start PXE over IPv6", PATIENCE)?;
     lab.note("and has gone on to its next boot entry");
     Ok(())
+}
+
+/// GRUB 2.12 takes its configuration from where it came.
+fn shim_starts_the_signed_grub_of_2025_under_secure_boot(lab: &Lab) -> Result<()> {
+    let site = Site::new(lab)?;
+    let _server = site::serve(lab, &site.server, folder_with_shim(lab, "2025")?)?;
+    site.boot(&machine::x64_2025_with_secure_boot(Trusts::Microsoft))
+}
+
+fn shim_starts_the_signed_grub_of_2025_over_http_under_secure_boot(lab: &Lab) -> Result<()> {
+    let site = Site::new(lab)?;
+    let _server = site::serve(lab, &site.server, folder_with_shim(lab, "2025")?)?;
+    site.boot(&machine::x64_2025_with_secure_boot(Trusts::Microsoft).with_http_boot_only())
+}
+
+/// GRUB 2.06 takes the primary for its TFTP server, so this host has to be ours (protocol note 2.12).
+fn shim_starts_the_signed_grub_of_2022_beside_the_primary_under_secure_boot(lab: &Lab) -> Result<()> {
+    let site = OneHost::new(lab, &["--bind-dynamic", "--interface=eth0"])?;
+    let _server = site::serve(lab, &site.host, folder_with_shim(lab, "2022")?)?;
+    site::boot(lab, &site.segment, &machine::x64_2022_with_secure_boot(Trusts::Microsoft))
+}
+
+/// A boot folder in which Debian's shim and its GRUB for the network lie beside the other loaders.
+fn folder_with_shim(lab: &Lab, year: &str) -> Result<PathBuf> {
+    let folder = site::boot_folder(lab, None)?;
+    fs::copy(cache::path(&format!("{year}/shimx64.efi.signed"))?, folder.join("shimx64.efi"))?;
+    fs::copy(cache::path(&format!("{year}/grubnetx64.efi.signed"))?, folder.join("grubx64.efi"))?;
+    grub::configure(lab, &folder)?;
+    Ok(folder)
 }
