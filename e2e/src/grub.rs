@@ -15,9 +15,9 @@ const MODULES: [&str; 7] = ["normal", "configfile", "efinet", "tftp", "net", "ec
 /// has from what the firmware was told.
 pub fn image(lab: &Lab, target: &str, server: &str) -> Result<PathBuf> {
     let image = lab.file(&format!("{target}.efi"));
-    let output = Command::new(cache::path("tools/grub-mkimage")?)
+    let output = Command::new(cache::path("2022/grub-mkimage")?)
         .arg("--directory")
-        .arg(cache::path(&format!("tools/{target}"))?)
+        .arg(cache::path(&format!("2022/{target}"))?)
         .args(["--format", target, "--prefix", &format!("(tftp,{server})/grub"), "--output"])
         .arg(&image)
         .args(MODULES)

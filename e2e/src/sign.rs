@@ -10,14 +10,14 @@ use std::process::Command;
 /// The pass phrase that Debian has put on its example key.
 const PASS_PHRASE: &str = "snakeoil";
 
-/// Writes `program` to `signed`, with a signature that a firmware of this year (`2022`, `2025`) trusts.
-pub fn sign(lab: &Lab, year: &str, program: &Path, signed: &Path) -> Result<()> {
-    let key = open_key(lab, year)?;
+/// Writes `program` to `signed`, with a signature that a firmware which trusts the site's key accepts.
+pub fn sign(lab: &Lab, program: &Path, signed: &Path) -> Result<()> {
+    let key = open_key(lab)?;
     let output = Command::new("sbsign")
         .arg("--key")
         .arg(key)
         .arg("--cert")
-        .arg(cache::path(&format!("{year}/PkKek-1-snakeoil.pem"))?)
+        .arg(cache::path("2025/PkKek-1-snakeoil.pem")?)
         .arg("--output")
         .args([signed, program])
         .output()
@@ -27,11 +27,11 @@ pub fn sign(lab: &Lab, year: &str, program: &Path, signed: &Path) -> Result<()> 
 }
 
 /// The key without its pass phrase, which sbsign would ask a person for.
-fn open_key(lab: &Lab, year: &str) -> Result<PathBuf> {
+fn open_key(lab: &Lab) -> Result<PathBuf> {
     let open = lab.file("snakeoil.key");
     let output = Command::new("openssl")
         .args(["pkey", "-passin", &format!("pass:{PASS_PHRASE}"), "-in"])
-        .arg(cache::path(&format!("{year}/PkKek-1-snakeoil.key"))?)
+        .arg(cache::path("2025/PkKek-1-snakeoil.key")?)
         .output()
         .context("openssl: run e2e/setup")?;
     ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr).trim());

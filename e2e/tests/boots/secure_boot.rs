@@ -18,7 +18,7 @@ cases![
 
 fn an_ipxe_with_the_sites_own_signature_boots_under_secure_boot(lab: &Lab) -> Result<()> {
     let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
-    sign::sign(lab, "2025", &cache::path("2025/snponly.efi")?, &folder.join("snponly.efi"))?;
+    sign::sign(lab, &cache::path("2025/snponly.efi")?, &folder.join("snponly.efi"))?;
     let site = Site::new(lab)?;
     let _server = site::serve(lab, &site.server, folder)?;
     site.boot(&machine::x64_2025_with_secure_boot(Trusts::Site))
@@ -54,7 +54,7 @@ fn shim_starts_the_signed_grub_of_2025_over_http_under_secure_boot(lab: &Lab) ->
 fn shim_starts_the_signed_grub_of_2022_beside_the_primary_under_secure_boot(lab: &Lab) -> Result<()> {
     let site = OneHost::new(lab, &["--bind-dynamic", "--interface=eth0"])?;
     let _server = site::serve(lab, &site.host, folder_with_shim(lab, "2022")?)?;
-    site::boot(lab, &site.segment, &machine::x64_2022_with_secure_boot(Trusts::Microsoft))
+    site::boot(lab, &site.segment, &machine::x64_2022_with_secure_boot())
 }
 
 /// A boot folder in which Debian's shim and its GRUB for the network lie beside the other loaders.
