@@ -42,15 +42,13 @@ pub fn second_stage(shim: &str) -> Option<String> {
 
 /// The file that was meant by a clean name that is not there.
 pub fn meant(plan: &Plan, name: &str) -> Option<String> {
-    let means = |shim: &&Loader| {
+    let means = |shim: &Loader| {
         let second = second_stage(&shim.name)?;
         let by_its_name = split(&second).1 == name;
         let by_default = name == "ipxe.efi" && shim.name.contains("-shim");
         (second != name && (by_its_name || by_default)).then_some(second)
     };
-    let mut meant = plan.offered().filter(|loader| loader.path.is_some()).filter_map(|shim| means(&shim));
-    let first = meant.next()?;
-    meant.all(|other| other == first).then_some(first)
+    only(plan.offered().filter(|loader| loader.path.is_some()).filter_map(means))
 }
 
 /// The file that was meant by a name that is no text. The machines known to ask so are x64.
@@ -61,9 +59,17 @@ pub fn meant_by_garbled(plan: &Plan, name: &[u8]) -> Option<String> {
     if letters.is_empty() || !letters.iter().all(u8::is_ascii_alphanumeric) {
         return None;
     }
-    let shim = plan.loaders.get(&Arch::X64).filter(|loader| loader.path.is_some())?;
-    let beside = clean(folder).unwrap_or_default() == split(&shim.name).0.trim_end_matches('/');
-    second_stage(&shim.name).filter(|_| beside)
+    let folder = clean(folder).unwrap_or_default();
+    let of_x64 = [&plan.loaders].into_iter().chain(plan.profiles.iter().map(|profile| &profile.loaders));
+    let of_x64 = of_x64.filter_map(|loaders| loaders.get(&Arch::X64)).filter(|loader| loader.path.is_some());
+    let beside = of_x64.filter(|shim| split(&shim.name).0.trim_end_matches('/') == folder);
+    only(beside.filter_map(|shim| second_stage(&shim.name)))
+}
+
+/// What is meant if nothing else can be.
+fn only(mut meant: impl Iterator<Item = String>) -> Option<String> {
+    let first = meant.next()?;
+    meant.all(|other| other == first).then_some(first)
 }
 
 /// A path as its folder, with the separator, and its file.
@@ -74,6 +80,7 @@ fn split(path: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::profile::Profile;
     use alloc::borrow::ToOwned;
 
     fn plan(loaders: &[(Arch, &str)]) -> Plan {
@@ -155,6 +162,14 @@ mod tests {
             assert_eq!(meant_by_garbled(&plan, name).as_deref(), Some("grub/grubx64.efi"), "{name:02x?}");
         }
         assert_eq!(meant_by_garbled(&x64("shimx64.efi"), b"\xeaOnboard").as_deref(), Some("grubx64.efi"));
+    }
+
+    #[test]
+    fn the_shim_of_a_profile_counts_too() {
+        let of_profile = Profile { loaders: x64("a/shimx64.efi").loaders, ..Profile::default() };
+        let plan = Plan { profiles: [of_profile].into(), ..x64("snponly.efi") };
+        assert_eq!(meant(&plan, "grubx64.efi").as_deref(), Some("a/grubx64.efi"));
+        assert_eq!(meant_by_garbled(&plan, b"a/\xeaOnboard").as_deref(), Some("a/grubx64.efi"));
     }
 
     #[test]
