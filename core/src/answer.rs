@@ -5,8 +5,8 @@ use crate::choose::{Boot, Nothing, choose};
 use crate::client::{Class, Client, Hardware, NotOurs, Stage};
 use crate::decide::{self, Decision, decide};
 use crate::memory::{Holder, Memory};
-use crate::plan::Plan;
 use crate::plan::rule::Subject;
+use crate::plan::{LoopGuard, Plan};
 use crate::reply4;
 use crate::route::{Destination, Refused, route};
 use crate::shape::{Name, Shape};
@@ -83,6 +83,9 @@ fn way(
     let client = told.client.insert(recognised);
     let to = route(plan, arrival, client, || memory.offered_through_relay(client, arrival.now))?;
     limit(plan, memory, arrival, client)?;
+    if client.is_ipxe() {
+        memory.note_ipxe(client, arrival.now);
+    }
     let here = *to.from.ip();
     let decision = *told.decision.insert(of_packet(plan, memory, arrival, &message, client));
     if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.rules[rule].names_u_boot()) {
@@ -154,6 +157,9 @@ fn limit(plan: &Plan, memory: &mut Memory, arrival: &Arrival<'_>, client: &Clien
     }
     if client.port == Port::BootServer && !memory.allows_source(*arrival.from.ip(), arrival.now) {
         return Err(Refused::TooManyFromSource);
+    }
+    if plan.loop_guard == LoopGuard::Stop && memory.is_looping(client, arrival.now) {
+        return Err(Refused::Looping);
     }
     match plan.most_per_second {
         Some(most) if !memory.allows_link(arrival.link().index, most, arrival.now) => Err(Refused::TooManyOnLink),

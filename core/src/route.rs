@@ -47,6 +47,8 @@ pub enum Refused {
     TooManyFromSource,
     /// More than the plan allows for the interface.
     TooManyOnLink,
+    /// It goes round in a circle, and the plan says that such a machine is left alone for some minutes.
+    Looping,
     /// The reply with the relay's option 82 would be larger than the client takes.
     TooLarge { octets: usize, most: usize },
 }
@@ -141,6 +143,7 @@ impl Refused {
             Self::TooManyFromClient => "refused:too-many-from-client",
             Self::TooManyFromSource => "refused:too-many-from-source",
             Self::TooManyOnLink => "refused:too-many-on-link",
+            Self::Looping => "refused:looping",
             Self::TooLarge { .. } => "refused:too-large",
         }
     }
@@ -164,6 +167,7 @@ impl fmt::Display for Refused {
             Self::TooManyFromClient => f.write_str("more than this machine may ask (8 at once, 2 a second)"),
             Self::TooManyFromSource => f.write_str("more than this address may ask (8 at once, 2 a second)"),
             Self::TooManyOnLink => f.write_str("more than the configuration allows for this interface"),
+            Self::Looping => f.write_str("it fetches its loader again and again; after five minutes it may try anew"),
             Self::TooLarge { octets, most } => {
                 write!(f, "the reply would have {octets} octets, the client takes {most}")
             }

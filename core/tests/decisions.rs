@@ -7,16 +7,18 @@ use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::fetch::{Fetch, fetch, fetched};
-use proxydhcpd_core::memory::{Holder, Memory};
+use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::machines::{Entry, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
-use proxydhcpd_core::plan::{Loader, Plan};
+use proxydhcpd_core::plan::{Loader, LoopGuard, Plan};
 use proxydhcpd_core::request::{Door, Request};
 use proxydhcpd_core::shape::Name;
 use std::net::Ipv4Addr;
 
+/// The machine with the address 02:00:00:00:01:07.
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 107);
 const DEBIAN: usize = 0;
 const GRUB: usize = 1;
 const DISK: usize = 2;
@@ -82,6 +84,12 @@ fn told(answer: Answer) -> String {
 
 fn ipxe() -> Packet {
     Packet::discover().set(77, b"iPXE").set(175, IPXE)
+}
+
+/// What the machine says to its DHCP server, for all to hear.
+fn has_address(memory: &mut Memory) {
+    let request = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).octets();
+    ask_again(&plan(), memory, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
 }
 
 fn bios() -> Packet {
@@ -157,8 +165,7 @@ fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
         assert_eq!(fetched(&plan, &memory, &request(done)).used_up.as_deref(), Some("web1"), "{done}");
     }
     // A booted GRUB names no machine, but its address was heard of.
-    let hardware = proxydhcpd_core::client::Hardware { htype: 1, hlen: 6, octets: mac([2, 0, 0, 0, 1, 7]) };
-    memory.note_address(Ipv4Addr::new(192, 0, 2, 107), Holder { hardware, machine: None }, 0);
+    has_address(&mut memory);
     assert_eq!(fetched(&plan, &memory, &request("debian/linux")).used_up.as_deref(), Some("web1"));
 
     assert!(memory.use_up("web1") && !memory.use_up("web1"));
@@ -231,8 +238,25 @@ fn an_ipxe_that_is_taken_for_firmware_is_given_its_loader_once_and_then_its_scri
     };
     assert_eq!(asked(&mut memory, 0), "undionly.kpxe");
     assert_eq!(asked(&mut memory, 1000), "undionly.kpxe", "the same program asks again");
-    let hardware = proxydhcpd_core::client::Hardware { htype: 1, hlen: 6, octets: mac([2, 0, 0, 0, 1, 7]) };
-    memory.note_loaded(&Holder { hardware, machine: None }, 2000);
+    has_address(&mut memory);
+    memory.note_loaded(ADDRESS.into(), "undionly.kpxe", 2000);
     assert_eq!(asked(&mut memory, 5000), "http://192.0.2.10:8080/machine/boot.ipxe");
     assert_eq!(asked(&mut memory, 500_000), "undionly.kpxe", "the next boot");
+}
+
+#[test]
+fn a_machine_that_goes_round_is_left_alone_for_a_while_where_the_operator_says_so() {
+    for (guard, answer) in [(LoopGuard::Warn, "ipxe.efi"), (LoopGuard::Stop, "refused:looping")] {
+        let plan = Plan { loop_guard: guard, ..plan() };
+        let mut memory = Memory::new(1);
+        has_address(&mut memory);
+        let told_of = (0..3).map(|time| memory.note_loaded(ADDRESS.into(), "ipxe.efi", time * 20_000)).last().flatten();
+        assert_eq!(told_of.and_then(|looping| looping.holder?.hardware.mac()), Some([2, 0, 0, 0, 1, 7]));
+        let asked = |memory: &mut Memory, now| {
+            let discover = Packet::discover().octets();
+            told(ask_again(&plan, memory, &discover, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
+        };
+        assert_eq!(asked(&mut memory, 50_000), answer);
+        assert_eq!(asked(&mut memory, 400_000), "ipxe.efi");
+    }
 }

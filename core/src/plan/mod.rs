@@ -53,6 +53,18 @@ pub struct Plan {
     pub machines: Machines,
     /// Names under which files of the template folder are asked for.
     pub templates: BTreeSet<String>,
+    pub loop_guard: LoopGuard,
+}
+
+/// What is done about a machine that fetches its first-stage loader again and again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoopGuard {
+    Off,
+    /// The log says so.
+    #[default]
+    Warn,
+    /// It is not answered for some minutes as well.
+    Stop,
 }
 
 impl Plan {

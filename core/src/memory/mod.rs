@@ -1,12 +1,15 @@
 //! What was heard before and bears on an answer now. It comes into `answer()` as a value; time is an
 //! argument, in milliseconds of any clock that does not go back.
 
+pub mod loads;
+
 use crate::client::{Client, Hardware};
 use crate::recent::{Bucket, Key, Recent};
 use crate::wire::pxe::MachineId;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
+use loads::{Loads, Seen};
 
 /// A relayed UEFI client asks 4011 a few seconds after its OFFER; people who stop at a setup screen take minutes.
 const RELAYED_OFFER_COUNTS: u64 = 10 * 60 * 1000;
@@ -19,9 +22,8 @@ const CAPACITY: usize = 8192;
 const RELAYED_CAPACITY: usize = 65536;
 /// Machines of which we know the address for a while: 4 megabytes.
 const ADDRESSES_CAPACITY: usize = 65536;
-/// From a choice in the firmware's menu to the iPXE that it starts, and from a loader that was fetched to the iPXE
-/// that it is: seconds, on slow machines a minute.
-const STEP_COUNTS: u64 = 2 * 60 * 1000;
+/// From a choice in the firmware's menu to the iPXE that it starts: seconds, on slow machines a minute.
+const CHOICE_COUNTS: u64 = 2 * 60 * 1000;
 
 #[derive(Debug)]
 pub struct Memory {
@@ -34,10 +36,16 @@ pub struct Memory {
     addresses: Recent<Ipv4Addr, Holder>,
     /// The item that was chosen from the menu that we gave, and when.
     choices: Recent<MachineKey, (u16, u64)>,
-    /// When a machine has fetched its first-stage loader.
-    loaded: Recent<MachineKey, u64>,
+    loads: Loads,
     /// Machines of the plan, by name, that were to boot once and have.
     used_up: BTreeSet<String>,
+}
+
+/// A machine that goes round in a circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looping {
+    pub holder: Option<Holder>,
+    pub seen: Seen,
 }
 
 /// The machine that has an address.
@@ -67,7 +75,7 @@ impl Memory {
             links: Recent::new(64, seed.rotate_left(48)),
             addresses: Recent::new(ADDRESSES_CAPACITY, seed.rotate_left(8)),
             choices: Recent::new(CAPACITY, seed.rotate_left(24)),
-            loaded: Recent::new(CAPACITY, seed.rotate_left(40)),
+            loads: Loads::new(CAPACITY, seed.rotate_left(40)),
             used_up: BTreeSet::new(),
         }
     }
@@ -83,6 +91,13 @@ impl Memory {
         self.addresses.get(address)
     }
 
+    fn holder_of(&self, address: IpAddr) -> Option<Holder> {
+        match address.to_canonical() {
+            IpAddr::V4(address) => self.holder(address),
+            IpAddr::V6(_) => None,
+        }
+    }
+
     pub fn note_choice(&mut self, client: &Client, kind: u16, now: u64) {
         for key in keys(&client.hardware, client.machine) {
             self.choices.update(key, now, (kind, now), |choice| *choice = (kind, now));
@@ -92,20 +107,28 @@ impl Memory {
     /// What was chosen from the firmware's menu a moment ago.
     pub fn choice(&self, client: &Client, now: u64) -> Option<u16> {
         let choices = keys(&client.hardware, client.machine).filter_map(|key| self.choices.get(key));
-        choices.filter(|(_, at)| now.saturating_sub(*at) < STEP_COUNTS).map(|(kind, _)| kind).next()
+        choices.filter(|(_, at)| now.saturating_sub(*at) < CHOICE_COUNTS).map(|(kind, _)| kind).next()
     }
 
-    /// A first-stage loader was fetched whole.
-    pub fn note_loaded(&mut self, holder: &Holder, now: u64) {
-        for key in keys(&holder.hardware, holder.machine) {
-            self.loaded.update(key, now, now, |at| *at = now);
-        }
+    /// A first-stage loader was fetched whole, by a machine or, if nobody knows whose it is, by an address.
+    pub fn note_loaded(&mut self, address: IpAddr, name: &str, now: u64) -> Option<Looping> {
+        let holder = self.holder_of(address);
+        self.loads.note_loaded(holder, address, name, now).map(|seen| Looping { holder, seen })
+    }
+
+    /// An iPXE asks.
+    pub fn note_ipxe(&mut self, client: &Client, now: u64) {
+        keys(&client.hardware, client.machine).for_each(|key| self.loads.note_ipxe(key, now));
     }
 
     /// Whether the machine has fetched its loader a moment ago, so that what asks now is that loader.
     pub fn has_loaded(&self, client: &Client, now: u64) -> bool {
-        let mut loaded = keys(&client.hardware, client.machine).filter_map(|key| self.loaded.get(key));
-        loaded.any(|at| now.saturating_sub(at) < STEP_COUNTS)
+        keys(&client.hardware, client.machine).any(|key| self.loads.has_loaded(key, now))
+    }
+
+    /// Whether it was found going round in a circle some minutes ago.
+    pub fn is_looping(&self, client: &Client, now: u64) -> bool {
+        keys(&client.hardware, client.machine).any(|key| self.loads.is_looping(key, now))
     }
 
     /// Replaces the list of machines that were to boot once and have.
