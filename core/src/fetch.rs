@@ -115,6 +115,12 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
     }
 }
 
+/// Whether a request by this name says that a machine is done: the one thing that may be posted.
+pub fn is_done(name: &[u8]) -> bool {
+    let name = clean(name).ok();
+    name.and_then(|name| Caller::of(&name).map(|(_, rest)| rest == DONE)).unwrap_or(false)
+}
+
 /// What follows from it that a file was fetched whole.
 pub fn fetched(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Fetched {
     let Ok(name) = clean(request.name) else { return Fetched::default() };

@@ -8,6 +8,7 @@ pub mod journal;
 pub mod log;
 pub mod net;
 pub mod systemd;
+pub mod used;
 
 pub mod boot;
 pub mod config;

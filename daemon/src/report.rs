@@ -2,13 +2,17 @@
 //! boot, and a counter for every silence.
 
 use crate::journal::{Admit, Journal};
+use crate::log::Escaped;
 use crate::site::Site;
 use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
 use proxydhcpd_core::choose::Nothing;
 use proxydhcpd_core::client::{Client, Hardware};
+use proxydhcpd_core::memory::Looping;
+use proxydhcpd_core::plan::LoopGuard;
 use proxydhcpd_core::recent::{Bucket, Recent};
 use std::fmt::Display;
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
@@ -56,6 +60,26 @@ impl Report {
                 tracing::debug!("a packet on {link} is not answered: {silence}");
             }
             (Verdict::Respond(_), None) => {}
+        }
+    }
+
+    /// A machine fetches its first-stage loader again and again.
+    pub fn looping(&mut self, address: IpAddr, loader: &str, looping: &Looping, guard: LoopGuard) {
+        self.silence("loop:found");
+        let who = looping.holder.map_or_else(|| address.to_string(), |holder| holder.hardware.to_string());
+        let then = match guard {
+            LoopGuard::Stop => "; it is not answered for five minutes",
+            _ => "",
+        };
+        let milliseconds = self.started.elapsed().as_millis() as u64;
+        if self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds) {
+            let loader = Escaped(loader.as_bytes());
+            tracing::warn!(
+                MAC = who,
+                FILE = %loader,
+                "{who} has fetched {loader} for the third time in two minutes: {}{then}",
+                looping.seen
+            );
         }
     }
 

@@ -1,17 +1,20 @@
 //! What the threads share: the current site, the links, what was heard, what was counted.
 
 use crate::files::Opened;
+use crate::log::Escaped;
 use crate::report::Report;
 use crate::site::Site;
+use crate::used::Used;
 use arc_swap::ArcSwap;
-use proxydhcpd_core::fetch::{Refusal, fetch};
+use proxydhcpd_core::fetch::{Fetched, Refusal, fetch, fetched};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::LoopGuard;
 use proxydhcpd_core::request::Request;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 #[derive(Debug)]
@@ -22,22 +25,26 @@ pub struct State {
     pub links: ArcSwap<Vec<Link>>,
     memory: Mutex<Memory>,
     report: Mutex<Report>,
+    used: Mutex<Used>,
     started: Instant,
     stopping: AtomicBool,
 }
 
 impl State {
-    pub fn new(site: Site, links: Vec<Link>) -> Self {
+    pub fn new(site: Site, links: Vec<Link>, used: Used) -> Self {
         let started = Instant::now();
-        State {
+        let state = State {
             site: ArcSwap::from_pointee(site),
             links: ArcSwap::from_pointee(links),
             // The standard library's hasher is seeded by the kernel.
             memory: Mutex::new(Memory::new(RandomState::new().hash_one(0))),
             report: Mutex::new(Report::new(started)),
             started,
+            used: Mutex::new(used),
             stopping: AtomicBool::new(false),
-        }
+        };
+        state.look_at_used_up();
+        state
     }
 
     /// Nothing more is offered from now on.
@@ -52,10 +59,60 @@ impl State {
     /// What a requested name means, opened.
     pub fn open(&self, request: &Request<'_>) -> Result<Opened, Refusal> {
         let (site, links) = (self.site.load(), self.links.load());
-        let ours = |link: &&Link| matches!(request.server.to_canonical(), IpAddr::V4(address) if link.owns(address));
-        let interface = links.iter().find(ours).map_or(request.interface, |link| &link.name);
-        let meant = fetch(&site.plan, &self.memory(), &Request { interface, ..*request })?;
+        let request = &with_interface(request, &links);
+        let meant = fetch(&site.plan, &self.memory(), request)?;
         site.open(meant)
+    }
+
+    /// A file was fetched whole.
+    pub fn fetched(&self, request: &Request<'_>) {
+        let (site, links) = (self.site.load(), self.links.load());
+        let request = &with_interface(request, &links);
+        let name = String::from_utf8_lossy(request.name);
+        let mut memory = self.memory();
+        let Fetched { loader, used_up } = fetched(&site.plan, &memory, request);
+        let looping = match loader {
+            true => memory.note_loaded(request.client.ip(), &name, self.now()),
+            false => None,
+        };
+        let used_up = used_up.filter(|machine| memory.use_up(machine));
+        drop(memory);
+        if let Some(machine) = used_up {
+            self.used().mark(&machine, &name);
+            tracing::info!(
+                MACHINE = machine,
+                "{machine} has used up its boot by {}: from now on it boots its disk",
+                Escaped(request.name)
+            );
+        }
+        if let Some(looping) = looping.filter(|_| site.plan.loop_guard != LoopGuard::Off) {
+            self.report().looping(request.client.ip(), &name, &looping, site.plan.loop_guard);
+        }
+    }
+
+    /// Takes over a site: as a whole.
+    pub fn take_over(&self, site: Site) {
+        self.site.store(Arc::new(site));
+        self.drop_marks();
+    }
+
+    /// Which machines have used up their boot, if somebody has changed that.
+    pub fn look_at_used_up(&self) {
+        let Some(machines) = self.used().changed() else { return };
+        self.memory().set_used_up(machines);
+        self.drop_marks();
+    }
+
+    /// A machine that is no longer to boot once has nothing to use up.
+    fn drop_marks(&self) {
+        let site = self.site.load();
+        let dropped = self.memory().drop_used_up(|machine| !site.plan.machines.is_once(machine));
+        let used = self.used();
+        dropped.iter().for_each(|machine| used.forget(machine));
+    }
+
+    pub fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Milliseconds since the start.
@@ -72,4 +129,11 @@ impl State {
     pub fn report(&self) -> MutexGuard<'_, Report> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The interface that our address is on: who serves files may not know it.
+fn with_interface<'a>(request: &Request<'a>, links: &'a [Link]) -> Request<'a> {
+    let ours = |link: &&Link| matches!(request.server.to_canonical(), IpAddr::V4(address) if link.owns(address));
+    let interface = links.iter().find(ours).map_or(request.interface, |link| &link.name);
+    Request { interface, ..*request }
 }

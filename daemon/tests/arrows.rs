@@ -16,6 +16,7 @@ const DAEMON: &[&str] = &[
     "journal",
     "log",
     "systemd",
+    "used",
     "daemonize",
     "net",
     "boot",

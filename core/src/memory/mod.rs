@@ -1,15 +1,17 @@
 //! What was heard before and bears on an answer now. It comes into `answer()` as a value; time is an
 //! argument, in milliseconds of any clock that does not go back.
 
-pub mod loads;
+mod loads;
 
 use crate::client::{Client, Hardware};
 use crate::recent::{Bucket, Key, Recent};
 use crate::wire::pxe::MachineId;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
-use loads::{Loads, Seen};
+use loads::Loads;
+pub use loads::Seen;
 
 /// A relayed UEFI client asks 4011 a few seconds after its OFFER; people who stop at a setup screen take minutes.
 const RELAYED_OFFER_COUNTS: u64 = 10 * 60 * 1000;
@@ -36,6 +38,7 @@ pub struct Memory {
     addresses: Recent<Ipv4Addr, Holder>,
     /// The item that was chosen from the menu that we gave, and when.
     choices: Recent<MachineKey, (u16, u64)>,
+    /// First-stage loaders that machines have fetched.
     loads: Loads,
     /// Machines of the plan, by name, that were to boot once and have.
     used_up: BTreeSet<String>,
@@ -57,7 +60,7 @@ pub struct Holder {
 
 /// A machine by its hardware address or by option 97.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct MachineKey([u8; 17]);
+pub struct MachineKey([u8; 17]);
 
 impl Key for MachineKey {
     fn octets(&self) -> impl AsRef<[u8]> {
@@ -134,6 +137,13 @@ impl Memory {
     /// Replaces the list of machines that were to boot once and have.
     pub fn set_used_up(&mut self, machines: BTreeSet<String>) {
         self.used_up = machines;
+    }
+
+    /// Lets those go that are no longer to boot once, and says which.
+    pub fn drop_used_up(&mut self, gone: impl Fn(&str) -> bool) -> Vec<String> {
+        let dropped: Vec<String> = self.used_up.iter().filter(|machine| gone(machine)).cloned().collect();
+        self.used_up.retain(|machine| !dropped.contains(machine));
+        dropped
     }
 
     /// Whether it was not known before.

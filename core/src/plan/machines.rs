@@ -98,6 +98,16 @@ impl Machines {
         self.entries.len()
     }
 
+    /// Whether any of them is to boot once.
+    pub fn any_once(&self) -> bool {
+        self.entries.iter().any(|entry| entry.policy == Policy::Once)
+    }
+
+    /// Whether there is a machine of this name that is to boot once.
+    pub fn is_once(&self, name: &str) -> bool {
+        self.names.get(name).is_some_and(|id| self.get(*id).policy == Policy::Once)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

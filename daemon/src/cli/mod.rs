@@ -3,6 +3,7 @@
 mod check;
 pub mod client;
 mod explain;
+mod rearm;
 mod secure_boot;
 mod serve;
 mod setting;
@@ -27,6 +28,7 @@ pub fn main() -> ExitCode {
     match command {
         Command::Serve(serve) => serve::run(&serve, flags, &output),
         Command::Check(check) => check::run(&check, &flags),
+        Command::Rearm(rearm) => rearm::run(&rearm, &flags).unwrap_or_else(|error| refuse(&error)),
         Command::Explain(explain) => explain::run(&explain, &flags).unwrap_or_else(|error| refuse(&error)),
     }
 }
@@ -123,6 +125,7 @@ pub enum Command {
     Serve(Serve),
     Check(Check),
     Explain(Explain),
+    Rearm(Rearm),
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,6 +134,22 @@ enum Verb {
     Serve(Serve),
     Check(Check),
     Explain(Explain),
+    Rearm(Rearm),
+}
+
+/// Let machines boot again that were to boot once, and have
+///
+/// Without a name: list them. The running server notices within seconds.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  proxydhcpd rearm         which machines have used up their boot
+  proxydhcpd rearm web1    the next boot of web1 is its profile's again
+
+Exit status: 0 if it is done; 1 if a machine has used up nothing or its mark cannot be removed; 2 if the file is wrong.")]
+pub struct Rearm {
+    /// Names of machines, as the configuration has them
+    #[arg(value_name = "MACHINE")]
+    pub machines: Vec<String>,
 }
 
 /// Say what would be served, and what is wrong with it
@@ -225,7 +244,7 @@ impl Cli {
                 daemon: serve.daemon || after.daemon,
                 detached: serve.detached || after.detached,
             }),
-            Some(Verb::Check(_) | Verb::Explain(_)) if serve.daemon => {
+            Some(Verb::Check(_) | Verb::Explain(_) | Verb::Rearm(_)) if serve.daemon => {
                 return Err(contradiction("--daemon goes with serving only"));
             }
             Some(Verb::Check(Check { file: Some(_), .. })) if flags.config.is_some() => {
@@ -236,6 +255,7 @@ impl Cli {
                 Command::Check(check)
             }
             Some(Verb::Explain(explain)) => Command::Explain(explain),
+            Some(Verb::Rearm(rearm)) => Command::Rearm(rearm),
         };
         Ok((command, flags, output))
     }

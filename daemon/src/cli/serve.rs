@@ -11,6 +11,7 @@ use crate::serve::Server;
 use crate::serve::doors::{self, Doors};
 use crate::site::Site;
 use crate::state::State;
+use crate::used::Used;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -55,7 +56,16 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
         tracing::info!("ready");
         caller.map_or(Ok(()), Caller::release).map_err(Into::into)
     };
-    match Server::new(State::new(site, links), doors, loaded, flags, filter).run(ready) {
+    let used = match Used::below(&loaded.settings.state_dir) {
+        Ok(used) => used,
+        Err(error) => return fail(format_args!("no thread can be had: {error}")),
+    };
+    if site.plan.machines.any_once()
+        && let Err(why) = used.is_writable()
+    {
+        tracing::warn!("{why}");
+    }
+    match Server::new(State::new(site, links, used), doors, loaded, flags, filter).run(ready) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error),
     }

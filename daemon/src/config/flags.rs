@@ -27,6 +27,10 @@ pub struct Flags {
     #[arg(short, long, global = true, value_name = "DIR")]
     pub boot_dir: Option<PathBuf>,
 
+    /// Folder in which it is kept which machines have used up their boot [default: /var/lib/proxydhcpd/state]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+
     /// Find files of the boot folder whose names differ in case: Windows asks for `\Boot\BCD` and `\boot\bcd`
     #[arg(long, global = true)]
     pub ignore_case: bool,
@@ -71,7 +75,7 @@ pub struct Flags {
 impl Flags {
     /// With paths that still lead there when the working directory has changed: a reload reads them again.
     pub fn absolute(mut self) -> Self {
-        for path in [&mut self.config, &mut self.boot_dir].into_iter().flatten() {
+        for path in [&mut self.config, &mut self.boot_dir, &mut self.state_dir].into_iter().flatten() {
             if let Ok(absolute) = std::path::absolute(&*path) {
                 *path = absolute;
             }
@@ -87,6 +91,9 @@ impl Flags {
         replace_list(&mut settings.user_classes, &self.user_classes);
         if let Some(dir) = &self.boot_dir {
             settings.boot_dir.clone_from(dir);
+        }
+        if let Some(dir) = &self.state_dir {
+            settings.state_dir.clone_from(dir);
         }
         if let Some(port) = self.http_port {
             settings.http.enabled = Enabled::Yes;

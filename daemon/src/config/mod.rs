@@ -25,6 +25,9 @@ use std::str::FromStr;
 /// Nobody has to make it before there is something to put into it.
 pub const DEFAULT_BOOT_DIR: &str = "/var/lib/proxydhcpd/boot";
 
+/// The unit's StateDirectory.
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/proxydhcpd/state";
+
 /// How the server runs, as opposed to what a machine is given (that is the plan).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -33,6 +36,8 @@ pub struct Settings {
     /// Interfaces to serve, by name. Empty: all on which machines can boot.
     pub interfaces: Vec<String>,
     pub boot_dir: PathBuf,
+    /// Where it is kept which machines have used up their boot.
+    pub state_dir: PathBuf,
     /// Find files of the boot folder whose names differ in case.
     pub ignore_case: bool,
     pub http: Http,
@@ -119,6 +124,7 @@ impl Default for Settings {
             proxy_only: false,
             interfaces: Vec::new(),
             boot_dir: PathBuf::from(DEFAULT_BOOT_DIR),
+            state_dir: PathBuf::from(DEFAULT_STATE_DIR),
             ignore_case: false,
             http: Http { enabled: Enabled::Yes, port: 8080 },
             tftp: Tftp { enabled: Enabled::Yes, ports: None, single_port: false, max_transfers: None },
@@ -203,6 +209,7 @@ pub fn load_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
     flags.apply(&mut loaded.settings);
     // The way back into the folder is lost when the server goes into the background, and a reload needs it.
     loaded.settings.boot_dir = absolute(loaded.settings.boot_dir);
+    loaded.settings.state_dir = absolute(loaded.settings.state_dir);
     Ok(loaded)
 }
 

@@ -25,9 +25,10 @@ pub fn read(source: &Source) -> Result<Settings, Vec<Diagnostic>> {
 }
 
 /// Every key, as it is written with its table.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "interfaces",
     "boot-dir",
+    "state-dir",
     "ignore-case",
     "secure-boot-keys",
     "dhcp.proxy-only",
@@ -80,6 +81,7 @@ impl Walk<'_> {
         let read = match key {
             "interfaces" => strings(value).map(|names| settings.interfaces = names),
             "boot-dir" => path(value).map(|dir| settings.boot_dir = dir),
+            "state-dir" => path(value).map(|dir| settings.state_dir = dir),
             "ignore-case" => switch(value).map(|on| settings.ignore_case = on),
             "secure-boot-keys" => list(value, "a list of absolute paths: [\"/etc/proxydhcpd/site.pem\"]", path)
                 .map(|keys| settings.secure_boot_keys = keys),

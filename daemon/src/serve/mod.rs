@@ -73,6 +73,7 @@ impl Server {
             // Each has two seconds of its own, and both begin now. What hangs on dead storage is left behind.
             let files = async { tokio::join!(transfers, pages) };
             let _ = tokio::time::timeout(STOPPING, files).await;
+            self.state.used().settle(Duration::from_secs(1));
             let silences = self.state.report().silences();
             let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
             tracing::info!("stopped{silences}");
@@ -163,6 +164,7 @@ impl Server {
                     _ = alive.tick() => systemd::alive(),
                     _ = look.tick() => {
                         self.look_around(relayed.as_mut());
+                        self.state.look_at_used_up();
                         self.state.report().sum_up(Instant::now());
                     }
                 }
@@ -212,7 +214,7 @@ impl Server {
             Ok(Reread { loaded, filter, site }) => {
                 loaded.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
                 site.say();
-                self.state.site.store(Arc::new(site));
+                self.state.take_over(site);
                 (self.loaded, self.filter) = (loaded, filter);
                 tracing::info!("reloaded");
             }

@@ -3,11 +3,17 @@
 use super::{http, tftp};
 use crate::log::Escaped;
 use crate::state::State;
+use hyper::Method;
+use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::transfer::Outcome;
 use std::time::Instant;
 
 pub fn transfer(state: &State, event: &tftp::Event<'_>) {
     match event {
-        tftp::Event::Ended { client, name, octets, elapsed, outcome } => {
+        tftp::Event::Ended { client, server, name, octets, elapsed, outcome } => {
+            if *outcome == Outcome::Done {
+                state.fetched(&Request { door: Door::Tftp, name, server: *server, client: *client, interface: "" });
+            }
             tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", Escaped(name));
         }
         tftp::Event::Refused { client, name, reason } => {
@@ -27,15 +33,23 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
 
 pub fn page(state: &State, event: &http::Event) {
     match event {
-        http::Event::Finished(page) => tracing::debug!(
-            "{}: {} {} {}, {} octets in {:?}",
-            page.client,
-            page.method,
-            Escaped(&page.name),
-            page.status,
-            page.octets,
-            page.duration
-        ),
+        http::Event::Finished(page) => {
+            if page.whole && page.method != Method::HEAD {
+                let http::Finished { server, client, name, .. } = page;
+                // The port matters to nobody who has what he asked for.
+                let door = Door::Http(0);
+                state.fetched(&Request { door, name, server: *server, client: *client, interface: "" });
+            }
+            tracing::debug!(
+                "{}: {} {} {}, {} octets in {:?}",
+                page.client,
+                page.method,
+                Escaped(&page.name),
+                page.status,
+                page.octets,
+                page.duration
+            );
+        }
         http::Event::Dropped { client, why } => {
             state.report().silence("http:dropped");
             tracing::debug!("{client}: HTTP connection dropped: {why:?}");

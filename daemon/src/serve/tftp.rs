@@ -257,6 +257,7 @@ where
         }
         (self.note)(Event::Ended {
             client: session.client(),
+            server: session.path.from,
             name: session.name(),
             octets: session.transfer.octets(),
             elapsed: self.now.saturating_sub(session.began),

@@ -9,7 +9,7 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
-use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::fetch::{Refusal, is_done};
 use std::ops::Range;
 use std::time::SystemTime;
 
@@ -25,7 +25,8 @@ pub enum Payload {
 
 /// Answers a request for `name`, which was opened or refused before.
 pub fn answer(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now: SystemTime) -> Answer {
-    if request.method != Method::GET && request.method != Method::HEAD {
+    let posted = request.method == Method::POST && is_done(name);
+    if request.method != Method::GET && request.method != Method::HEAD && !posted {
         let mut answer = words(StatusCode::METHOD_NOT_ALLOWED, &request.method);
         set(&mut answer, ALLOW, "GET, HEAD");
         return answer;

@@ -40,6 +40,7 @@ struct State {
 
 /// A request whose answer is on its way.
 struct Exchange {
+    server: IpAddr,
     method: Method,
     name: Vec<u8>,
     began: Instant,
@@ -128,7 +129,7 @@ async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) ->
     if keep_alive && !*line.house.stopping.borrow() {
         answer::keep_alive(response.headers_mut());
     }
-    line.begin(method, name.unwrap_or_default(), began, &response);
+    line.begin(server, method, name.unwrap_or_default(), began, &response);
     Ok(response)
 }
 
@@ -144,10 +145,10 @@ impl Line {
         }
     }
 
-    fn begin(&self, method: Method, name: Vec<u8>, began: Instant, response: &Response<Body>) {
+    fn begin(&self, server: IpAddr, method: Method, name: Vec<u8>, began: Instant, response: &Response<Body>) {
         let octets = response.body().left();
         let (status, whole) = (response.status().as_u16(), response.body().is_whole());
-        let exchange = Exchange { method, name, began, status, octets, left: octets, whole };
+        let exchange = Exchange { server, method, name, began, status, octets, left: octets, whole };
         // hyper reads on only when an answer is flushed, but for the one whose request's body ended late.
         if let Some(before) = { self.state().exchange.replace(exchange) } {
             self.finish(before, false);
@@ -175,6 +176,7 @@ impl Line {
     fn finish(&self, exchange: Exchange, whole: bool) {
         (self.house.note)(Event::Finished(Finished {
             client: self.client,
+            server: exchange.server,
             method: exchange.method,
             name: exchange.name,
             status: exchange.status,

@@ -13,7 +13,7 @@ use proxydhcpd_core::request::Request;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -49,6 +49,8 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
     pub client: SocketAddr,
+    /// Our address that it asked.
+    pub server: IpAddr,
     pub method: hyper::Method,
     /// The path after percent-decoding, as it was asked for: any octets at all.
     pub name: Vec<u8>,

@@ -5,14 +5,14 @@ use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::Malformed;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// What happened, for the log and the counters.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A transfer is over.
-    Ended { client: SocketAddr, name: &'a [u8], octets: u64, elapsed: Duration, outcome: Outcome },
+    Ended { client: SocketAddr, server: IpAddr, name: &'a [u8], octets: u64, elapsed: Duration, outcome: Outcome },
     /// A datagram was answered with an ERROR.
     Refused { client: SocketAddr, name: &'a [u8], reason: Refused },
     /// A datagram was not answered.

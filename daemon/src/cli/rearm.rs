@@ -1,0 +1,36 @@
+//! `rearm`: machines that have used up their one boot may boot again.
+
+use super::{Rearm, say};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::flags::Flags;
+use crate::config::{self, ConfigError};
+use crate::probable::probable;
+use crate::used;
+use std::process::ExitCode;
+
+/// The running server notices by itself, within seconds.
+pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
+    let folder = used::folder_below(&config::load(flags)?.settings.state_dir);
+    let marks = used::marks(&folder);
+    if args.machines.is_empty() {
+        marks.iter().for_each(|machine| anstream::println!("{machine}"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut status = ExitCode::SUCCESS;
+    for machine in &args.machines {
+        let wrong = match marks.contains(machine).then(|| used::forget(&folder, machine)) {
+            Some(Ok(_)) => continue,
+            Some(Err(error)) => Diagnostic::error(format!("{}: {error}", folder.join(machine).display())),
+            None => {
+                let told = Diagnostic::error(format!("{machine} has not used up a boot"));
+                match probable(machine, marks.iter().map(String::as_str)) {
+                    Some(meant) => told.help(format!("did you mean {meant}?")),
+                    None => told.help("`proxydhcpd rearm` alone lists those that have"),
+                }
+            }
+        };
+        say(&wrong);
+        status = ExitCode::FAILURE;
+    }
+    Ok(status)
+}
