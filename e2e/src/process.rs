@@ -22,18 +22,19 @@ impl Process {
     pub fn start(lab: &Lab, namespace: &str, name: &str, command: &Command) -> Result<Process> {
         let program = command.get_program();
         ensure!(is_installed(program), "{} is not installed: run e2e/setup", program.display());
-        let log = lab.file(&format!("{name}.log"));
-        let output = File::create(&log).with_context(|| log.display().to_string())?;
+        // ip replaces itself by the program, so the child's PID is the program's.
         let mut entered = Command::new("ip");
         entered.args(["netns", "exec", namespace]).arg(program).args(command.get_args());
         entered.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
-        // ip replaces itself by the program, so the child's PID is the program's.
-        let child = entered
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
+        Process::start_here(lab, name, entered)
+    }
+
+    /// The same in our own namespace.
+    pub fn start_here(lab: &Lab, name: &str, mut command: Command) -> Result<Process> {
+        let log = lab.file(&format!("{name}.log"));
+        let output = File::create(&log).with_context(|| log.display().to_string())?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Process { name: name.to_owned(), child, log })
     }
 

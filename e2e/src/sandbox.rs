@@ -13,6 +13,14 @@ use std::{env, fs};
 
 const INSIDE: &str = "PROXYDHCPD_E2E_INSIDE";
 
+/// `ip netns` keeps its names under /run, and so do sockets of the cases: a /run that nobody else sees. A systemd of ours
+/// wants control groups of version 2 only, whatever this machine has mounted.
+const ROOM: [&[&str]; 3] = [
+    &["mount", "--no-mtab", "-t", "tmpfs", "tmpfs", "/run"],
+    &["mount", "--no-mtab", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup"],
+    &["ip", "link", "set", "lo", "up"],
+];
+
 /// Returns inside the room; outside it replaces this process by one that goes in.
 pub fn enter() -> Result<()> {
     if env::var_os(INSIDE).is_none() {
@@ -32,8 +40,7 @@ pub fn enter() -> Result<()> {
             .exec();
         return Err(error).context("setpriv and unshare of util-linux are needed");
     }
-    // `ip netns` keeps its names under /run, and so do sockets of the cases: a /run that nobody else sees.
-    for command in [&["mount", "--no-mtab", "-t", "tmpfs", "tmpfs", "/run"][..], &["ip", "link", "set", "lo", "up"]] {
+    for command in ROOM {
         let output = Command::new(command[0]).args(&command[1..]).output()?;
         ensure!(output.status.success(), "{}: {}", command.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }

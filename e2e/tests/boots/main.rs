@@ -10,6 +10,7 @@ macro_rules! cases {
 mod cases;
 mod firmware;
 mod secure_boot;
+mod service;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -25,7 +26,7 @@ fn main() -> Result<()> {
     }
     // An emulator keeps a core busy; more than two at a time only make each other late.
     arguments.test_threads.get_or_insert(2);
-    let all = [cases::ALL, firmware::ALL, secure_boot::ALL].into_iter().flatten();
+    let all = [cases::ALL, firmware::ALL, secure_boot::ALL, service::ALL].into_iter().flatten();
     let trials = all.map(|(name, case)| Trial::test(*name, || run(name, *case)));
     libtest_mimic::run(&arguments, trials.collect()).exit()
 }
