@@ -1,4 +1,4 @@
-# The two commands are `make run` and `make test`; as root, on Debian 12 or 13 with git and a Rust toolchain.
+# The two commands are `make run` and `make test`; as root, on Debian 12 or 13 with git, make and a Rust toolchain.
 
 CARGO   ?= cargo
 DESTDIR ?=
