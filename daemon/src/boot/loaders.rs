@@ -36,7 +36,7 @@ pub struct Misfit {
     /// The first architecture that would have been given it.
     pub wanted: Arch,
     /// What it is instead, or why it cannot be read.
-    pub is: String,
+    pub why: String,
 }
 
 /// Looks for the loaders of all architectures. A file that does not fit is never taken; it is named among the misfits
@@ -89,17 +89,17 @@ pub fn is_loader(name: &str) -> bool {
 fn best_in(place: &Place<'_>, row: &Row, with_shims: bool, misfits: &mut Vec<Misfit>) -> Option<PathBuf> {
     let names = row.loaders.iter().filter(|name| with_shims || second_stage(name).is_none());
     for path in names.filter_map(|name| place.file(name)) {
-        let is = match image::inspect(&path) {
+        let why = match image::inspect(&path) {
             Ok(image) if image.fits(row.program) => match lacks(&path, row) {
-                Some(what) => what,
+                Some(what) => format!("it is {what}"),
                 None => return Some(path),
             },
             Ok(image) if fits_somebody(image, &path) => continue,
-            Ok(image) => image.to_string(),
+            Ok(image) => format!("it is {image}"),
             Err(error) => error.to_string(),
         };
         if !misfits.iter().any(|known| known.path == path) {
-            misfits.push(Misfit { path, wanted: Arch(row.code), is });
+            misfits.push(Misfit { path, wanted: Arch(row.code), why });
         }
     }
     None
@@ -217,8 +217,8 @@ mod tests {
         let lab = Lab::new(&[("boot/ipxe-arm64.efi", efi(X64)), ("boot/undionly.kpxe", b"#!ipxe\n".repeat(100))]);
         let found = lab.find();
         assert!(found.loaders.is_empty());
-        let told: Vec<_> = found.misfits.iter().map(|misfit| (misfit.wanted, misfit.is.as_str())).collect();
-        assert_eq!(told, [(Arch::BIOS, "a script"), (arm64(), "an EFI program for x64 UEFI")]);
+        let told: Vec<_> = found.misfits.iter().map(|misfit| (misfit.wanted, misfit.why.as_str())).collect();
+        assert_eq!(told, [(Arch::BIOS, "it is a script"), (arm64(), "it is an EFI program for x64 UEFI")]);
     }
 
     #[test]
@@ -267,8 +267,11 @@ mod tests {
             let lab = Lab::new(&files(shim, "boot/another.efi"));
             let found = lab.find();
             assert_eq!(lab.offered(&found, Arch::X64), pair("snponly-x64.efi", "boot/snponly-x64.efi"));
-            let is = &found.misfits[0].is;
-            assert_eq!(*is, format!("a shim, which starts {}, and that is not beside it", &second["boot/".len()..]));
+            let why = &found.misfits[0].why;
+            assert_eq!(
+                *why,
+                format!("it is a shim, which starts {}, and that is not beside it", &second["boot/".len()..])
+            );
         }
     }
 
@@ -282,8 +285,8 @@ mod tests {
     #[test]
     fn a_shim_beside_a_program_for_another_machine_is_told() {
         let lab = Lab::new(&[("boot/shimx64.efi", efi(X64)), ("boot/grubx64.efi", efi(ARM64))]);
-        let is = &lab.find().misfits[0].is;
-        assert_eq!(is, "a shim, and grubx64.efi beside it, which it starts, is an EFI program for ARM 64 UEFI");
+        let why = &lab.find().misfits[0].why;
+        assert_eq!(why, "it is a shim, and grubx64.efi beside it, which it starts, is an EFI program for ARM 64 UEFI");
     }
 
     #[test]
@@ -294,13 +297,14 @@ mod tests {
         let found = lab.find();
         assert_eq!(lab.offered(&found, Arch::X64), pair("ipxe.efi", "boot/ipxe.efi"));
         assert_eq!(found.misfits.len(), 1);
+        assert_eq!(found.misfits[0].why, "No such file or directory (os error 2)");
     }
 
     #[test]
     fn a_fifo_by_a_loaders_name_is_not_waited_for() {
         let lab = Lab::new(&[]);
         nix::unistd::mkfifo(&lab.path("boot/ipxe.efi"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert_eq!(lab.find().misfits[0].is, "not a regular file");
+        assert_eq!(lab.find().misfits[0].why, "not a regular file");
     }
 
     #[test]

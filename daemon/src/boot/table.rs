@@ -46,7 +46,7 @@ pub fn render(lines: &[Line<'_>], found: &Found) -> String {
         .ok();
     }
     for misfit in &found.misfits {
-        writeln!(text, "{} is not offered for {}: it is {}", misfit.path.display(), misfit.wanted, misfit.is).ok();
+        writeln!(text, "{} is not offered for {}: {}", misfit.path.display(), misfit.wanted, misfit.why).ok();
     }
     text
 }
