@@ -17,8 +17,8 @@ pub struct Addresses {
 pub struct Served {
     /// By name. Empty: all on which machines can boot.
     pub interfaces: Vec<String>,
-    /// The server identifier; `None`: each interface's own address.
-    pub address: Option<Ipv4Addr>,
+    /// The addresses to announce; empty: each interface's first one.
+    pub addresses: Vec<Ipv4Addr>,
 }
 
 impl Addresses {
@@ -41,11 +41,11 @@ impl Addresses {
                     Some((address, _)) => *address,
                     None => first,
                 };
-                Ok(Served { interfaces: vec![name.clone()], address: Some(address) })
+                Ok(Served { interfaces: vec![name.clone()], addresses: vec![address] })
             }
             (None, Some((Ipv4Addr::UNSPECIFIED, _))) => Ok(Served::default()),
             (None, Some((address, at))) => match links.iter().find(|link| link.owns(*address)) {
-                Some(link) => Ok(Served { interfaces: vec![link.name.clone()], address: Some(*address) }),
+                Some(link) => Ok(Served { interfaces: vec![link.name.clone()], addresses: vec![*address] }),
                 None => Err(self.critical(at, format!("no interface has the address {address}"), links)),
             },
             (None, None) => {
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn either_of_the_two_names_the_other() {
-        let eth0 = |address| Ok(Served { interfaces: vec!["eth0".into()], address: Some(address) });
+        let eth0 = |address| Ok(Served { interfaces: vec!["eth0".into()], addresses: vec![address] });
         assert_eq!(settle(Some("eth0"), None), eth0(ETH0));
         assert_eq!(settle(None, Some(ETH0)), eth0(ETH0));
         assert_eq!(settle(Some("eth0"), Some(ETH0)), eth0(ETH0));

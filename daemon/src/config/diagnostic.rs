@@ -82,9 +82,18 @@ impl Source {
         self.diagnostic(Severity::Critical, at, message.into())
     }
 
+    /// The line of an octet, from 1.
+    pub fn line(&self, at: usize) -> usize {
+        1 + line_breaks(&self.text[..self.boundary(at)])
+    }
+
     /// Something that the whole file lacks.
     pub fn missing(&self, message: impl Into<String>) -> Diagnostic {
         Diagnostic::error(message).of(&self.name)
+    }
+
+    pub fn spot(&self, at: Span) -> Spot {
+        Spot { file: self.name.clone(), place: Box::new(self.place(at)) }
     }
 
     fn diagnostic(&self, severity: Severity, at: Span, message: String) -> Diagnostic {
@@ -104,7 +113,7 @@ impl Source {
         let line_start = before.rfind(['\n', '\r']).map_or(0, |newline| newline + 1);
         let line_end = self.text[start..].find(['\n', '\r']).map_or(self.text.len(), |length| start + length);
         Place {
-            line: 1 + line_breaks(before),
+            line: self.line(start),
             column: 1 + self.text[line_start..start].chars().count(),
             width: self.text[start..end.min(line_end).max(start)].chars().count().max(1),
             text: self.text[line_start..line_end].to_owned(),
@@ -117,6 +126,27 @@ fn line_breaks(text: &str) -> usize {
     let bytes = text.as_bytes();
     let lone_cr = |at: usize| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
     (0..bytes.len()).filter(|&at| bytes[at] == b'\n' || lone_cr(at)).count()
+}
+
+/// A place that outlives the text of its file: for what is found out only when the files to boot are looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    file: String,
+    place: Box<Place>,
+}
+
+impl Spot {
+    pub fn critical(&self, message: impl Into<String>) -> Diagnostic {
+        self.diagnostic(Diagnostic::critical(message))
+    }
+
+    pub fn warning(&self, message: impl Into<String>) -> Diagnostic {
+        self.diagnostic(Diagnostic::warning(message))
+    }
+
+    fn diagnostic(&self, told: Diagnostic) -> Diagnostic {
+        Diagnostic { file: Some(self.file.clone()), place: Some(self.place.clone()), ..told }
+    }
 }
 
 impl Diagnostic {

@@ -3,13 +3,17 @@
 
 pub mod addresses;
 pub mod diagnostic;
+pub mod draft;
 pub mod flags;
 pub mod ini;
+pub mod keys;
 pub mod legacy;
+pub mod machines;
 pub mod toml;
 
 use addresses::Served;
 use diagnostic::{Diagnostic, Severity, Source};
+use draft::Draft;
 use flags::Flags;
 use legacy::Legacy;
 use proxydhcpd_core::link::Link;
@@ -33,11 +37,17 @@ pub const DEFAULT_STATE_DIR: &str = "/var/lib/proxydhcpd/state";
 pub struct Settings {
     /// Only port 4011: port 67 belongs to a DHCP server on this host.
     pub proxy_only: bool,
-    /// Interfaces to serve, by name. Empty: all on which machines can boot.
+    /// Interfaces to serve, by name, with `*` and `?`. Empty: all on which machines can boot.
     pub interfaces: Vec<String>,
+    /// The addresses to announce. Empty: each interface's first one.
+    pub addresses: Vec<Ipv4Addr>,
     pub boot_dir: PathBuf,
     /// Where it is kept which machines have used up their boot.
     pub state_dir: PathBuf,
+    /// `None`: the one beside the configuration file, if there is one.
+    pub template_dir: Option<PathBuf>,
+    /// Files and folders in which machines are described. `None`: the folder beside the configuration file.
+    pub machine_files: Option<Vec<PathBuf>>,
     /// Find files of the boot folder whose names differ in case.
     pub ignore_case: bool,
     pub http: Http,
@@ -123,6 +133,9 @@ impl Default for Settings {
         Self {
             proxy_only: false,
             interfaces: Vec::new(),
+            addresses: Vec::new(),
+            template_dir: None,
+            machine_files: None,
             boot_dir: PathBuf::from(DEFAULT_BOOT_DIR),
             state_dir: PathBuf::from(DEFAULT_STATE_DIR),
             ignore_case: false,
@@ -141,7 +154,11 @@ impl Default for Settings {
 pub struct Loaded {
     /// Where it was read from, absolute; `None`: there is no file.
     pub file: Option<PathBuf>,
+    /// Where `conf.d`, `templates` and `machines` are looked for: the folder of that file, absolute.
+    pub folder: PathBuf,
     pub settings: Settings,
+    /// What machines are to boot, as the files say it.
+    pub draft: Draft,
     /// What an old proxy.ini says about routing and addresses.
     pub legacy: Option<Legacy>,
     pub warnings: Vec<Diagnostic>,
@@ -154,8 +171,15 @@ impl Loaded {
             Some(legacy) if self.settings.interfaces.is_empty() => {
                 legacy.addresses.settle(links).map_err(|critical| ConfigError(vec![critical]))
             }
-            _ => Ok(Served { interfaces: self.settings.interfaces.clone(), address: None }),
+            _ => {
+                Ok(Served { interfaces: self.settings.interfaces.clone(), addresses: self.settings.addresses.clone() })
+            }
         }
+    }
+
+    /// Where templates lie; there need be none, unless it is set.
+    pub fn template_dir(&self) -> PathBuf {
+        self.settings.template_dir.clone().unwrap_or_else(|| self.folder.join("templates"))
     }
 }
 
@@ -185,26 +209,23 @@ pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
 }
 
 /// [`load`] with the folder in which a file is looked for when the flags name none.
+///
+/// What stands beside the file, in `conf.d`, is read with it, also where there is no file; an old proxy.ini stands alone.
 pub fn load_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
-    let found = match &flags.config {
-        Some(file) => Some((file.clone(), open(file)?)),
-        None => {
-            let mut found = None;
-            for name in ["proxydhcpd.toml", "proxy.ini"] {
-                let file = folder.join(name);
-                if file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-                    continue;
-                }
-                let bytes = open(&file)?;
-                found = Some((file, bytes));
-                break;
-            }
-            found
-        }
+    let main = match &flags.config {
+        Some(file) => Some(open(file)?),
+        None => ["proxydhcpd.toml", "proxy.ini"]
+            .map(|name| folder.join(name))
+            .iter()
+            .find(|file| !file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound))
+            .map(|file| open(file))
+            .transpose()?,
     };
-    let mut loaded = match found {
-        Some((file, bytes)) => read(file, bytes).map_err(ConfigError)?,
-        None => Loaded { file: None, settings: Settings::default(), legacy: None, warnings: Vec::new() },
+    let file = main.as_ref().map(|source| absolute(PathBuf::from(&source.name)));
+    let folder = file.as_ref().and_then(|file| file.parent()).unwrap_or(folder);
+    let mut loaded = match main {
+        Some(source) if Format::of(&source) == Format::Ini => read_ini(&source, file.clone(), folder)?,
+        main => read_toml(main, file.clone(), folder)?,
     };
     flags.apply(&mut loaded.settings);
     // The way back into the folder is lost when the server goes into the background, and a reload needs it.
@@ -213,26 +234,54 @@ pub fn load_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
     Ok(loaded)
 }
 
-fn open(file: &Path) -> Result<Vec<u8>, ConfigError> {
-    std::fs::read(file).map_err(|error| {
-        let error = Diagnostic::error(format!("unable to read the configuration file: {error}"));
-        ConfigError(vec![error.of(&file.display().to_string())])
-    })
-}
-
-fn read(file: PathBuf, bytes: Vec<u8>) -> Result<Loaded, Vec<Diagnostic>> {
-    let source = Source::new(&file.display().to_string(), bytes).map_err(|error| vec![error])?;
-    let format = Format::of(&file, &source.text);
-    let file = Some(absolute(file));
-    if format == Format::Toml {
-        let settings = toml::read(&source)?;
-        return Ok(Loaded { file, settings, legacy: None, warnings: Vec::new() });
-    }
-    let (legacy, warnings) = legacy::read(&source)?;
+fn read_ini(source: &Source, file: Option<PathBuf>, folder: &Path) -> Result<Loaded, ConfigError> {
+    let (legacy, warnings) = legacy::read(source).map_err(ConfigError)?;
     let mut settings = Settings::default();
     settings.tftp.enabled = Enabled::IfOurs(legacy.routing.tftpd);
     settings.http.enabled = Enabled::IfOurs(legacy.routing.tftpd);
-    Ok(Loaded { file, settings, legacy: Some(legacy), warnings })
+    let draft = Draft::default();
+    Ok(Loaded { file, folder: folder.into(), settings, draft, legacy: Some(legacy), warnings })
+}
+
+fn read_toml(main: Option<Source>, file: Option<PathBuf>, folder: &Path) -> Result<Loaded, ConfigError> {
+    let mut sources: Vec<Source> = main.into_iter().collect();
+    sources.extend(beside(folder)?);
+    let (settings, draft, warnings) = toml::read(&sources).map_err(ConfigError)?;
+    Ok(Loaded { file, folder: absolute(folder.into()), settings, draft, legacy: None, warnings })
+}
+
+/// The files of `conf.d`, by name. What begins with a dot is an editor's, or a container's.
+fn beside(folder: &Path) -> Result<Vec<Source>, ConfigError> {
+    let folder = folder.join("conf.d");
+    let cannot = |error: std::io::Error| {
+        let error = Diagnostic::error(format!("unable to read the folder: {error}"));
+        ConfigError(vec![error.of(&folder.display().to_string())])
+    };
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot(error)),
+    };
+    let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut paths = paths.map_err(cannot)?;
+    let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml") && !hidden(path));
+    paths.sort();
+    let (mut sources, mut told) = (Vec::new(), Vec::new());
+    for path in &paths {
+        match open(path) {
+            Ok(source) => sources.push(source),
+            Err(mut error) => told.append(&mut error.0),
+        }
+    }
+    if told.is_empty() { Ok(sources) } else { Err(ConfigError(told)) }
+}
+
+fn open(file: &Path) -> Result<Source, ConfigError> {
+    let name = file.display().to_string();
+    let read = std::fs::read(file)
+        .map_err(|error| Diagnostic::error(format!("unable to read the configuration file: {error}")).of(&name));
+    read.and_then(|bytes| Source::new(&name, bytes)).map_err(|error| ConfigError(vec![error]))
 }
 
 fn absolute(path: PathBuf) -> PathBuf {
@@ -247,11 +296,11 @@ enum Format {
 
 impl Format {
     /// By the ending; where that says nothing, by a section that only the old file has.
-    fn of(file: &Path, text: &str) -> Self {
-        match file.extension().and_then(|ending| ending.to_str()) {
+    fn of(source: &Source) -> Self {
+        match Path::new(&source.name).extension().and_then(|ending| ending.to_str()) {
             Some("toml") => Self::Toml,
             Some("ini") => Self::Ini,
-            _ if text.lines().any(|line| ["[proxy]", "[pxe]", "[ipxe]", "[DEFAULT]"].contains(&line.trim())) => {
+            _ if source.text.lines().any(|line| ["[proxy]", "[pxe]", "[ipxe]", "[DEFAULT]"].contains(&line.trim())) => {
                 Self::Ini
             }
             _ => Self::Toml,

@@ -88,7 +88,7 @@ impl Doors {
 /// Which interfaces are served: asked of the configuration and of this machine. An old file's addresses must fit.
 pub fn filter(loaded: &Loaded, links: &[Link]) -> Result<Filter, ConfigError> {
     let served = loaded.settle(links)?;
-    Ok(Filter { interfaces: served.interfaces, addresses: served.address.into_iter().collect() })
+    Ok(Filter { interfaces: served.interfaces, addresses: served.addresses })
 }
 
 /// Every interface of this machine on which machines could boot.

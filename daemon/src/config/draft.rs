@@ -1,0 +1,73 @@
+//! The plan as far as the files say it. The boot folder has not been looked at: `site` does that, and makes the plan.
+
+use crate::config::diagnostic::Spot;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::machines::Machines;
+use proxydhcpd_core::plan::profile::{Boots, Profile, ProfileId};
+use proxydhcpd_core::plan::rule::Rule;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// By their numbers: [`BUILT_IN`], then those of the files by name.
+    pub profiles: Vec<Drafted>,
+    pub rules: Vec<Rule>,
+    pub machines: Machines,
+    pub default_profile: Option<ProfileId>,
+    pub unknown_machines: Option<ProfileId>,
+    /// For all templates. Those of a profile and of a machine go before them.
+    pub variables: Map<String, Value>,
+    pub folders: Vec<Mount>,
+    /// Where the template folder is named, if it is.
+    pub template_dir: Option<Spot>,
+}
+
+/// A profile, with what is to be looked up.
+#[derive(Clone, Debug, Default)]
+pub struct Drafted {
+    /// Its loaders are not looked up yet.
+    pub profile: Profile,
+    /// Names of the boot folder.
+    pub loaders: BTreeMap<Arch, (String, Spot)>,
+    /// Where the kernel and the initrds, or the script, are named.
+    pub at: Option<Spot>,
+    pub initrds_at: Option<Spot>,
+    /// With those of the profiles that it extends.
+    pub variables: Map<String, Value>,
+}
+
+/// A folder that is served under a name.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    pub name: String,
+    pub path: PathBuf,
+    pub at: Spot,
+}
+
+/// The profiles that are always there, by name and title.
+pub const BUILT_IN: [(&str, &str, Boots); 3] = [
+    ("menu", "Menu of the boot folder", Boots::BootFolder),
+    ("local-disk", "Local disk", Boots::LocalDisk),
+    ("nothing", "Nothing", Boots::Nothing),
+];
+
+impl Default for Draft {
+    fn default() -> Self {
+        let built_in = |(name, title, boots): (&str, &str, Boots)| Drafted {
+            profile: Profile { name: name.into(), title: title.into(), boots, ..Profile::default() },
+            ..Drafted::default()
+        };
+        Draft {
+            profiles: BUILT_IN.map(built_in).into(),
+            rules: Vec::new(),
+            machines: Machines::default(),
+            default_profile: None,
+            unknown_machines: None,
+            variables: Map::new(),
+            folders: Vec::new(),
+            template_dir: None,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Every key of the configuration, once. The parser's known keys, the example file, the manual page and `check --keys`
+//! come from here.
+
+mod table;
+
+use crate::probable::probable;
+
+pub use table::{KEYS, TABLES};
+
+/// A key, and what there is to say of it.
+#[derive(Debug)]
+pub struct Key {
+    /// As in [`TABLES`]; empty for the top of the file.
+    pub table: &'static str,
+    pub name: &'static str,
+    /// What its value must be, as an error would say it.
+    pub is: &'static str,
+    /// What holds without it.
+    pub default: &'static str,
+    /// One line.
+    pub about: &'static str,
+    /// What else is to know; may be empty.
+    pub more: &'static str,
+    /// A value, as it is written.
+    pub example: &'static str,
+}
+
+/// A table of the file.
+#[derive(Debug)]
+pub struct Table {
+    /// Its keys have this in [`Key::table`].
+    pub name: &'static str,
+    /// As it is written.
+    pub header: &'static str,
+    pub about: &'static str,
+    pub more: &'static str,
+    /// Where its keys stand in no order of their own: lines that show all of them.
+    pub example: &'static str,
+}
+
+pub fn find(table: &str, name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.table == table && key.name == name)
+}
+
+pub fn of(table: &str) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.table == table)
+}
+
+/// The table by its name; the top of the file is one.
+pub fn table(name: &str) -> &'static Table {
+    TABLES.iter().find(|table| table.name == name).unwrap_or(&TABLES[0])
+}
+
+/// What was probably meant by a key that this table does not have. It may stand in another one: `port` at the top means
+/// `[http] port`.
+pub fn meant(wrong: &str, within: &str) -> String {
+    let tables =
+        || TABLES.iter().filter(|table| within.is_empty() && !table.name.is_empty() && !table.name.contains('.'));
+    if let Some(name) = probable(wrong, of(within).map(|key| key.name).chain(tables().map(|table| table.name))) {
+        return match tables().find(|table| table.name == name) {
+            Some(table) => format!("did you mean {}?", table.header),
+            None => format!("did you mean `{name}`?"),
+        };
+    }
+    let elsewhere =
+        probable(wrong, KEYS.iter().map(|key| key.name)).and_then(|name| KEYS.iter().find(|key| key.name == name));
+    match elsewhere {
+        Some(key) => format!("did you mean `{}` {}?", key.name, key.place()),
+        None => {
+            let known: Vec<_> = of(within).map(|key| key.name).chain(tables().map(|table| table.header)).collect();
+            format!(
+                "the keys {} are {}",
+                if within.is_empty() { "there" } else { table(within).header },
+                known.join(", ")
+            )
+        }
+    }
+}
+
+impl Key {
+    fn place(&self) -> String {
+        match self.table {
+            "" => "at the top of the file".to_owned(),
+            name => format!("under {}", table(name).header),
+        }
+    }
+}

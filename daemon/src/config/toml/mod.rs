@@ -1,0 +1,50 @@
+//! Our own files: proxydhcpd.toml and what stands beside it in conf.d, read as one. Each is walked key by key, then what
+//! they refer to is looked up among all of them, and every error of every file is told at once.
+
+mod menu;
+mod profile;
+mod profiles;
+mod rule;
+mod said;
+pub mod value;
+pub mod walk;
+
+use crate::config::Settings;
+use crate::config::diagnostic::{Diagnostic, Severity, Source};
+use crate::config::draft::Draft;
+use said::Said;
+use toml::de::DeTable;
+use walk::Walk;
+
+/// The settings and the plan as all of the files say them, and warnings.
+pub fn read(sources: &[Source]) -> Result<(Settings, Draft, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut said = Said::default();
+    let (mut told, mut broken) = (Vec::new(), false);
+    for source in sources {
+        let mut walk = Walk::new(source);
+        let (document, syntax) = DeTable::parse_recoverable(&source.text);
+        for error in syntax {
+            walk.error(error.span().unwrap_or(0..0), error.message());
+        }
+        // What follows a syntax error is a guess, and errors in a guess would mislead.
+        if walk.told.is_empty() {
+            said.document(&mut walk, document.get_ref());
+        } else {
+            broken = true;
+        }
+        told.append(&mut walk.told);
+    }
+    // What is missing may stand where nothing could be read.
+    let draft = if broken { Draft::default() } else { said.draft(&mut told) };
+    told.sort_by_key(|told| place(sources, told));
+    match told.iter().any(|told| told.severity > Severity::Warning) {
+        true => Err(told),
+        false => Ok((said.settings, draft, told)),
+    }
+}
+
+/// In the order of the files and of their lines, whatever the order of looking.
+fn place(sources: &[Source], told: &Diagnostic) -> (usize, usize, usize) {
+    let file = sources.iter().position(|source| Some(&source.name) == told.file.as_ref()).unwrap_or(sources.len());
+    told.place.as_ref().map_or((file, 0, 0), |place| (file, place.line, place.column))
+}

@@ -1,0 +1,261 @@
+//! What the files refer to, looked up among all of them.
+
+use super::menu::{self, Target};
+use super::profile::{Kind, Written, is_template};
+use super::said::{Named, Said};
+use super::walk::At;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::draft::{BUILT_IN, Draft, Drafted, Mount};
+use crate::config::machines::Described;
+use crate::probable::probable;
+use proxydhcpd_core::plan::machines::{Entry, Machines, Policy};
+use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, ProfileId, To};
+use proxydhcpd_core::plan::rule::{Rule, When};
+use std::collections::BTreeMap;
+
+/// The profiles by name. One that boots nothing by itself has no number.
+#[derive(Debug)]
+pub struct Names(BTreeMap<String, Option<ProfileId>>);
+
+impl Names {
+    /// The number of a profile, or why there is none and what was probably meant.
+    pub fn find(&self, name: &str) -> Result<ProfileId, (String, Option<String>)> {
+        match self.0.get(name) {
+            Some(Some(id)) => Ok(*id),
+            Some(None) => {
+                let help = "say in it what is booted, or name one that extends it";
+                Err((format!("profile `{name}` boots nothing by itself"), Some(help.into())))
+            }
+            None => {
+                let meant = probable(name, self.0.keys().map(String::as_str));
+                let help = meant.map(|meant| format!("did you mean `{meant}`?"));
+                Err((format!("there is no profile `{name}`"), help))
+            }
+        }
+    }
+
+    fn look_up(&self, (name, at): &Named<'_>, told: &mut Vec<Diagnostic>) -> Option<ProfileId> {
+        match self.find(name) {
+            Ok(id) => Some(id),
+            Err((why, help)) => {
+                let error = at.error(why);
+                told.push(match help {
+                    Some(help) => error.help(help),
+                    None => error,
+                });
+                None
+            }
+        }
+    }
+}
+
+impl<'a> Said<'a> {
+    /// The plan as the files say it. What refers to nothing is told.
+    pub fn draft(&self, told: &mut Vec<Diagnostic>) -> Draft {
+        let profiles = self.extended(told);
+        let names = number(&profiles, &self.profiles, told);
+        let mut draft = Draft::default();
+        for (name, profile) in &profiles {
+            if names.0[name].is_some() {
+                draft.profiles.push(drafted(name, profile, &names, &profiles, told));
+            }
+        }
+        let of_site =
+            |named: &Option<Named<'a>>, told: &mut _| named.as_ref().and_then(|name| names.look_up(name, told));
+        draft.default_profile = of_site(&self.default_profile, told);
+        draft.unknown_machines = of_site(&self.unknown_machines, told);
+        draft.rules = self.looked_up_rules(&names, told);
+        draft.machines = self.looked_up_machines(&names, &draft, told);
+        draft.variables = self.variables.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
+        let mount = |(name, (path, at)): (&String, &(_, At<'a>))| Mount {
+            name: name.clone(),
+            path: Clone::clone(path),
+            at: at.spot(),
+        };
+        draft.template_dir = self.template_dir.as_ref().map(At::spot);
+        draft.folders = self.folders.iter().map(mount).collect();
+        draft
+    }
+
+    /// Every profile with what it extends.
+    fn extended(&self, told: &mut Vec<Diagnostic>) -> BTreeMap<String, Written<'a>> {
+        let mut extended = BTreeMap::new();
+        for (name, written) in &self.profiles {
+            let mut chain = vec![name];
+            let mut whole = written.clone();
+            let mut last = written;
+            while let Some((base, at)) = &last.extends {
+                let Some((base, written)) = self.profiles.get_key_value(base) else {
+                    // Told once, where it is said.
+                    if chain.len() == 1 {
+                        told.push(self.no_base(base, at));
+                    }
+                    whole.faulty = true;
+                    break;
+                };
+                if let Some(from) = chain.iter().position(|known| *known == base) {
+                    whole.faulty = true;
+                    // The first by name of those in the circle tells of it.
+                    if from == 0 && chain.iter().all(|other| *other >= name) {
+                        let circle: Vec<_> = chain.iter().map(|name| name.as_str()).chain([base.as_str()]).collect();
+                        let at = written.extends.as_ref().map_or(&written.at, |(_, at)| at);
+                        told.push(at.error(format!("profiles extend each other in a circle: {}", circle.join(" -> "))));
+                    }
+                    break;
+                }
+                whole = whole.over(written);
+                chain.push(base);
+                last = written;
+            }
+            extended.insert(name.clone(), whole);
+        }
+        extended
+    }
+
+    fn no_base(&self, base: &str, at: &At<'_>) -> Diagnostic {
+        if BUILT_IN.iter().any(|(name, ..)| *name == base) {
+            return at.error(format!("`{base}` is built in, and has nothing to extend"));
+        }
+        let error = at.error(format!("there is no profile `{base}`"));
+        match probable(base, self.profiles.keys().map(String::as_str)) {
+            Some(meant) => error.help(format!("did you mean `{meant}`?")),
+            None => error,
+        }
+    }
+
+    fn looked_up_rules(&self, names: &Names, told: &mut Vec<Diagnostic>) -> Vec<Rule> {
+        let mut rules = Vec::new();
+        for written in &self.rules {
+            let profile = written.profile.as_ref().and_then(|name| names.look_up(name, told));
+            rules.push(Rule { profile, ..written.rule.clone() });
+        }
+        let last = rules.len().saturating_sub(1);
+        if let Some(all) = rules[..last].iter().position(|rule| rule.when == When::default()) {
+            let warning =
+                self.rules[all].at.warning("this rule matches every machine: the rules behind it never decide");
+            told.push(warning.help("put it last"));
+        }
+        rules
+    }
+
+    fn looked_up_machines(&self, names: &Names, draft: &Draft, told: &mut Vec<Diagnostic>) -> Machines {
+        let mut entries = Vec::new();
+        for (described, at) in self.machines.values() {
+            let at_profile = |span: &std::ops::Range<usize>| At { source: at.source, span: span.clone() };
+            let named = described.profile.as_ref().map(|(name, span)| (name.clone(), at_profile(span)));
+            let profile = named.as_ref().and_then(|name| names.look_up(name, told));
+            let Described { name, macs, uuid, serial, policy, variables, .. } = described.clone();
+            let entry = Entry { name, macs, uuid, serial, profile, policy, variables };
+            let boots = profile.or(draft.default_profile).and_then(|id| draft.profiles.get(id));
+            if entry.policy == Policy::Once && boots.is_some_and(|drafted| !is_used_up(&drafted.profile)) {
+                let warning =
+                    at.warning(format!("no file that we send uses up the one boot of machine `{}`", entry.name));
+                told.push(
+                    warning.help(
+                        "name one with `used-by` in its profile, or have the booted system ask for {{ done_url }}",
+                    ),
+                );
+            }
+            entries.push(entry);
+        }
+        Machines::new(entries, &self.docks)
+    }
+}
+
+/// Whether a file that we send uses up a boot-once.
+pub fn is_used_up(profile: &Profile) -> bool {
+    match &profile.boots {
+        Boots::BootFolder => true,
+        _ => profile.used_by().is_some_and(|name| !name.contains("://") && !is_template(name)),
+    }
+}
+
+/// Numbers for those that boot something. The others are there to be extended, and must be.
+fn number(
+    extended: &BTreeMap<String, Written<'_>>,
+    written: &BTreeMap<String, Written<'_>>,
+    told: &mut Vec<Diagnostic>,
+) -> Names {
+    let mut names: BTreeMap<_, _> = (0..).zip(BUILT_IN).map(|(id, (name, ..))| (name.to_owned(), Some(id))).collect();
+    let mut next = BUILT_IN.len();
+    for (name, profile) in extended {
+        if profile.kind.is_some() || !profile.loaders.is_empty() || profile.faulty {
+            names.insert(name.clone(), Some(next));
+            next += 1;
+            continue;
+        }
+        names.insert(name.clone(), None);
+        // Where a name leads nowhere, it may have meant this one.
+        let extends_it = |other: &Written<'_>| {
+            other.extends.as_ref().is_some_and(|(base, _)| base == name || !written.contains_key(base))
+        };
+        if !written.values().any(extends_it) {
+            let error = profile.at.error(format!("profile `{name}` does not say what it boots"));
+            told.push(error.help(format!("one of {}", Written::KINDS)));
+        }
+    }
+    Names(names)
+}
+
+fn drafted(
+    name: &str,
+    written: &Written<'_>,
+    names: &Names,
+    profiles: &BTreeMap<String, Written<'_>>,
+    told: &mut Vec<Diagnostic>,
+) -> Drafted {
+    let initrds = written.initrds.clone().map(|(names, _)| names).unwrap_or_default();
+    let arguments = written.arguments.clone().map(|(text, _)| text).unwrap_or_default();
+    let (boots, at) = match &written.kind {
+        Some(Kind::Kernel((kernel, at))) => {
+            (Boots::Linux(Linux { kernel: kernel.clone(), initrds, arguments }), Some(at.spot()))
+        }
+        Some(Kind::Script((name, at))) => (Boots::Script(name.clone()), Some(at.spot())),
+        Some(Kind::Menu(menu)) => (Boots::Menu(looked_up_menu(menu, names, profiles, told)), None),
+        Some(Kind::BuiltIn(boots)) => (boots.clone(), None),
+        None => (Boots::Loader, None),
+    };
+    if !matches!(boots, Boots::Linux(_)) && !written.faulty {
+        let initrds = written.initrds.as_ref().map(|(_, at)| ("initrd", at));
+        let arguments = written.arguments.as_ref().map(|(_, at)| ("arguments", at));
+        for (key, at) in initrds.into_iter().chain(arguments) {
+            told.push(at.error(format!("`{key}` goes with `kernel`, and profile `{name}` has none")));
+        }
+    }
+    let profile = Profile {
+        name: name.to_owned(),
+        title: written.title.clone().unwrap_or_else(|| name.to_owned()),
+        boots,
+        used_by: written.used_by.clone(),
+        ..Profile::default()
+    };
+    Drafted {
+        profile,
+        loaders: written.loaders.iter().map(|(arch, (name, at))| (*arch, (name.clone(), at.spot()))).collect(),
+        at,
+        initrds_at: written.initrds.as_ref().map(|(_, at)| at.spot()),
+        variables: written.variables.clone(),
+    }
+}
+
+fn looked_up_menu(
+    menu: &menu::Menu<'_>,
+    names: &Names,
+    profiles: &BTreeMap<String, Written<'_>>,
+    told: &mut Vec<Diagnostic>,
+) -> Menu {
+    let mut items = Vec::new();
+    for item in &menu.items {
+        let to = match &item.to {
+            Target::Server(server) => To::Server(*server),
+            Target::Profile(named) => {
+                if let Some(Written { kind: Some(Kind::Menu(_)), .. }) = profiles.get(&named.0) {
+                    told.push(named.1.error(format!("profile `{}` is a menu itself: firmware shows one", named.0)));
+                }
+                To::Profile(names.look_up(named, told))
+            }
+        };
+        items.push(Item { kind: item.kind, title: item.title.clone(), to });
+    }
+    Menu { prompt: menu.prompt.clone(), timeout: menu.timeout, items }
+}

@@ -1,0 +1,206 @@
+//! Reading values: each function takes one, or says where it is wrong. What it must be is said by the table of keys.
+
+use crate::config::diagnostic::Span;
+use crate::config::flags::port_range;
+use crate::probable::probable;
+use proxydhcpd_core::link::Network4;
+use proxydhcpd_core::plan::pattern::MacPattern;
+use serde_json::Map;
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use toml::Spanned;
+use toml::de::DeValue;
+
+pub type Value<'a> = Spanned<DeValue<'a>>;
+
+/// Where a value is wrong.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Wrong {
+    pub at: Span,
+    /// What to say in place of what its key must be.
+    pub why: Option<String>,
+    pub help: Option<String>,
+}
+
+pub type Read<T> = Result<T, Vec<Wrong>>;
+
+impl Wrong {
+    pub fn because(at: Span, why: impl Into<String>) -> Vec<Wrong> {
+        vec![Wrong { at, why: Some(why.into()), help: None }]
+    }
+
+    pub fn help(self, help: String) -> Wrong {
+        Wrong { help: Some(help), ..self }
+    }
+}
+
+/// Simply not what its key must be.
+pub fn wrong(at: Span) -> Vec<Wrong> {
+    vec![Wrong { at, ..Wrong::default() }]
+}
+
+pub fn switch(value: &Value<'_>) -> Read<bool> {
+    value.get_ref().as_bool().ok_or_else(|| wrong(value.span()))
+}
+
+/// A text with something in it.
+pub fn text(value: &Value<'_>) -> Read<String> {
+    parsed(value, |text| Some(text.to_owned()))
+}
+
+pub fn line(value: &Value<'_>) -> Read<String> {
+    parsed(value, |text| (!text.chars().any(char::is_control)).then(|| text.to_owned()))
+}
+
+/// A text that means something.
+pub fn parsed<T>(value: &Value<'_>, parse: impl Fn(&str) -> Option<T>) -> Read<T> {
+    let text = value.get_ref().as_str().filter(|text| !text.is_empty());
+    text.and_then(parse).ok_or_else(|| wrong(value.span()))
+}
+
+/// One of some words.
+pub fn word<T: Copy>(value: &Value<'_>, known: &[(&str, T)]) -> Read<T> {
+    let Some(text) = value.get_ref().as_str() else { return Err(wrong(value.span())) };
+    known.iter().find(|(word, _)| *word == text).map(|(_, meant)| *meant).ok_or_else(|| {
+        let mut wrong = Wrong { at: value.span(), ..Wrong::default() };
+        if let Some(meant) = probable(text, known.iter().map(|(word, _)| *word)) {
+            wrong = wrong.help(format!("did you mean \"{meant}\"?"));
+        }
+        vec![wrong]
+    })
+}
+
+pub fn path(value: &Value<'_>) -> Read<PathBuf> {
+    parsed(value, |text| Some(PathBuf::from(text)).filter(|path| path.is_absolute()))
+}
+
+pub fn ports(value: &Value<'_>) -> Read<RangeInclusive<u16>> {
+    parsed(value, |text| port_range(text).ok())
+}
+
+pub fn number<T: FromStr>(value: &Value<'_>) -> Read<T> {
+    let integer = value.get_ref().as_integer().filter(|integer| integer.radix() == 10);
+    integer.and_then(|integer| integer.as_str().parse().ok()).ok_or_else(|| wrong(value.span()))
+}
+
+/// Every element of a list, or a single one in its place. All that is wrong is told.
+pub fn list<T>(value: &Value<'_>, element: impl Fn(&Value<'_>) -> Read<T>) -> Read<Vec<T>> {
+    let Some(elements) = value.get_ref().as_array() else {
+        return match value.get_ref() {
+            DeValue::String(_) => Ok(vec![element(value)?]),
+            _ => Err(wrong(value.span())),
+        };
+    };
+    let (mut taken, mut told) = (Vec::new(), Vec::new());
+    for value in elements {
+        match element(value) {
+            Ok(element) => taken.push(element),
+            Err(mut wrong) => told.append(&mut wrong),
+        }
+    }
+    if told.is_empty() { Ok(taken) } else { Err(told) }
+}
+
+/// A list that says something: an empty one would ask for nothing, where most likely something was meant.
+pub fn some<T>(value: &Value<'_>, element: impl Fn(&Value<'_>) -> Read<T>) -> Read<Vec<T>> {
+    list(value, element).and_then(|list| if list.is_empty() { Err(wrong(value.span())) } else { Ok(list) })
+}
+
+pub fn address(value: &Value<'_>) -> Read<Ipv4Addr> {
+    parsed(value, |text| text.parse().ok().filter(is_unicast))
+}
+
+fn is_unicast(address: &Ipv4Addr) -> bool {
+    !(address.octets()[0] == 0 || address.octets()[0] >= 224)
+}
+
+/// `10.1.0.0/16`.
+pub fn network(value: &Value<'_>) -> Read<Network4> {
+    parsed(value, |text| {
+        let (address, prefix) = text.split_once('/')?;
+        Some(Network4 { address: address.parse().ok()?, prefix: prefix.parse().ok().filter(|prefix| *prefix <= 32)? })
+    })
+}
+
+pub fn mac_pattern(value: &Value<'_>) -> Read<MacPattern> {
+    parsed(value, |text| text.parse().ok())
+}
+
+/// A machine's own address, in any of the usual ways to write it.
+pub fn mac(text: &str) -> Option<[u8; 6]> {
+    let mac: [u8; 6] = octets(text, &[':', '-', '.'])?;
+    // Neither a group's address nor none at all.
+    (mac[0] & 1 == 0 && mac != [0; 6]).then_some(mac)
+}
+
+/// In printed order. Firmware that was never given a UUID says only zeros or only ones, and so do many.
+pub fn uuid(text: &str) -> Option<[u8; 16]> {
+    let groups: Vec<usize> = text.split('-').map(str::len).collect();
+    let written = matches!(groups[..], [8, 4, 4, 4, 12] | [32]);
+    octets(text, &['-']).filter(|uuid| written && *uuid != [0; 16] && *uuid != [0xff; 16])
+}
+
+fn octets<const N: usize>(text: &str, separators: &[char]) -> Option<[u8; N]> {
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .filter(|digit| !separators.contains(digit))
+        .map(|digit| digit.to_digit(16).map(|digit| digit as u8))
+        .collect();
+    let digits = digits.filter(|digits| digits.len() == 2 * N)?;
+    let mut octets = [0; N];
+    octets.iter_mut().zip(digits.chunks(2)).for_each(|(octet, pair)| *octet = pair[0] << 4 | pair[1]);
+    Some(octets)
+}
+
+/// Names that a template has already.
+const TAKEN: [&str; 5] = ["machine", "profile", "request", "base", "done_url"];
+
+/// Names a template can say, with any values.
+pub fn variables(value: &Value<'_>) -> Read<Map<String, serde_json::Value>> {
+    let table = value.get_ref().as_table().ok_or_else(|| wrong(value.span()))?;
+    let (mut taken, mut told) = (Map::new(), Vec::new());
+    for (name, value) in table {
+        match variable_name(name.get_ref()) {
+            Ok(()) => drop(taken.insert(name.get_ref().to_string(), json(value.get_ref()))),
+            Err(why) => told.append(&mut Wrong::because(name.span(), why)),
+        }
+    }
+    if told.is_empty() { Ok(taken) } else { Err(told) }
+}
+
+/// Or why it cannot be one: a hyphen would be a minus.
+pub fn variable_name(name: &str) -> Result<(), String> {
+    let begins = |c: char| c.is_ascii_alphabetic() || c == '_';
+    if !name.starts_with(begins) || !name.chars().all(|c| begins(c) || c.is_ascii_digit()) {
+        return Err(format!("`{name}` cannot be the name of a variable: letters, digits and underscores can"));
+    }
+    if TAKEN.contains(&name) {
+        return Err(format!("`{name}` cannot be the name of a variable: templates know something else by it"));
+    }
+    Ok(())
+}
+
+pub fn json(value: &DeValue<'_>) -> serde_json::Value {
+    match value {
+        DeValue::String(text) => text.as_ref().into(),
+        DeValue::Integer(number) => {
+            let parsed = i64::from_str_radix(number.as_str(), number.radix());
+            parsed.map_or_else(|_| number.to_string().into(), Into::into)
+        }
+        DeValue::Float(number) => {
+            let parsed = number.as_str().parse::<f64>();
+            parsed.map_or_else(|_| number.to_string().into(), Into::into)
+        }
+        DeValue::Boolean(on) => (*on).into(),
+        DeValue::Datetime(time) => time.to_string().into(),
+        DeValue::Array(list) => list.iter().map(|value| json(value.get_ref())).collect(),
+        DeValue::Table(table) => {
+            let each = |(key, value): (&Spanned<_>, &Value<'_>)| {
+                (AsRef::<str>::as_ref(key.get_ref()).to_owned(), json(value.get_ref()))
+            };
+            serde_json::Value::Object(table.iter().map(each).collect())
+        }
+    }
+}
