@@ -1,16 +1,20 @@
 //! Everything that a reload swaps as a whole: the plan, and the files that it offers.
 
+mod profiles;
+mod roots;
+
 use crate::boot::loaders::{self, Found};
 use crate::boot::table::{self, System};
 use crate::boot::{folder, local_disk, signature};
-use crate::config::{DEFAULT_BOOT_DIR, Loaded, legacy};
+use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::{ConfigError, DEFAULT_BOOT_DIR, Loaded, Settings, legacy};
 use crate::files::{self, Folder, Opened};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Fetch, Refusal};
 use proxydhcpd_core::plan::{Loader, Plan, Tftp};
-use std::fmt;
+use roots::Roots;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[derive(Debug)]
 pub struct Site {
@@ -20,8 +24,9 @@ pub struct Site {
     /// What is worth saying of the boot folder.
     notes: Vec<String>,
     system: System,
-    /// The boot folder; `None` where there is none, and then only loaders and scripts of ours are served.
-    folder: Option<Folder>,
+    roots: Roots,
+    /// What of the configuration does not fit well what there is to boot.
+    pub warnings: Vec<Diagnostic>,
     /// Routed by an old proxy.ini.
     legacy: bool,
 }
@@ -34,30 +39,22 @@ pub struct Open {
     pub boot_server: bool,
 }
 
-/// The boot folder cannot be served.
-#[derive(Debug)]
-pub struct NoFolder {
-    path: PathBuf,
-    error: io::Error,
-}
-
 impl Site {
-    /// Looks for loaders and into the boot folder, now.
-    pub fn build(loaded: &Loaded, open: Open) -> Result<Site, NoFolder> {
+    /// Looks for loaders and into the boot folder, now. The draft is taken out of `loaded` and becomes the plan.
+    pub fn build(loaded: &mut Loaded, open: Open) -> Result<Site, ConfigError> {
+        let mut told = Vec::new();
+        let mut roots = roots(&loaded.settings)?;
+        profiles::mount(loaded, &mut roots, &mut told);
+        let templates = profiles::templates(loaded, &mut told);
+        let draft = std::mem::take(&mut loaded.draft);
+        let profiles = profiles::look_up(draft.profiles, &roots, &templates, &mut told);
+        if told.iter().any(|told| told.severity > Severity::Warning) {
+            return Err(ConfigError(told));
+        }
         let settings = &loaded.settings;
-        let folder = match Folder::at(&settings.boot_dir, settings.ignore_case) {
-            Ok(folder) => Some(folder),
-            // Nobody has to make the default folder before there is something to put into it.
-            Err(error)
-                if error.kind() == io::ErrorKind::NotFound && settings.boot_dir == Path::new(DEFAULT_BOOT_DIR) =>
-            {
-                None
-            }
-            Err(error) => return Err(NoFolder { path: settings.boot_dir.clone(), error }),
-        };
         let places: Vec<&Path> = loaders::PLACES.iter().map(Path::new).collect();
         let found = loaders::find(&settings.boot_dir, &places);
-        let scan = folder::scan(&settings.boot_dir);
+        let scan = folder::scan(&settings.boot_dir, roots.mounts());
         let mut plan = Plan {
             tftp: open.tftp.then_some(Tftp::Ours),
             http: open.http,
@@ -69,13 +66,21 @@ impl Site {
             most_per_second: settings.max_packets_per_second.map(Into::into),
             menu: scan.menu,
             local_disk: local_disk::architectures(),
+            raspberry_pi: scan.raspberry_pi,
+            profiles,
+            default_profile: draft.default_profile,
+            unknown_machines: draft.unknown_machines,
+            rules: draft.rules,
+            machines: draft.machines,
+            templates,
             ..Plan::default()
         };
         if let Some(legacy) = &loaded.legacy {
             legacy.routing.apply(&mut plan);
         }
         let system = System::of_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
-        Ok(Site { plan, found, notes: scan.notes, system, folder, legacy: loaded.legacy.is_some() })
+        let legacy = loaded.legacy.is_some();
+        Ok(Site { plan, found, notes: scan.notes, system, roots, warnings: told, legacy })
     }
 
     /// Opens what a requested name means.
@@ -85,13 +90,10 @@ impl Site {
             Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::NotFound),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
             Fetch::LocalDisk(arch) => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
-            Fetch::Folder { name, meant } => {
-                let folder = self.folder.as_ref().ok_or(Refusal::NotFound)?;
-                match (folder.open(&name), meant) {
-                    (Err(Refusal::NotFound), Some(meant)) => folder.open(&meant),
-                    (opened, _) => opened,
-                }
-            }
+            Fetch::Folder { name, meant } => match (self.roots.open(&name), meant) {
+                (Err(Refusal::NotFound), Some(meant)) => self.roots.open(&meant),
+                (opened, _) => opened,
+            },
         }
     }
 
@@ -124,6 +126,7 @@ impl Site {
             tracing::info!("not signed, which matters only where Secure Boot is on: {}", unsigned.join(", "));
         }
         self.notes.iter().for_each(|note| tracing::warn!("{note}"));
+        self.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     }
 
     /// Why a machine of this architecture gets nothing, and what to do about it.
@@ -138,13 +141,21 @@ impl Site {
     }
 }
 
-impl fmt::Display for NoFolder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the boot folder {} cannot be served: {}", self.path.display(), self.error)
+/// The boot folder; nothing is mounted yet.
+fn roots(settings: &Settings) -> Result<Roots, ConfigError> {
+    let (path, any_case) = (&settings.boot_dir, settings.ignore_case);
+    match Folder::at(path, any_case) {
+        Ok(folder) => Ok(Roots::new(path, Some(folder), any_case)),
+        // Nobody has to make the default folder before there is something to put into it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new(DEFAULT_BOOT_DIR) => {
+            Ok(Roots::new(path, None, any_case))
+        }
+        Err(error) => {
+            let why = format!("the boot folder {} cannot be served: {error}", path.display());
+            Err(ConfigError(vec![Diagnostic::error(why)]))
+        }
     }
 }
-
-impl std::error::Error for NoFolder {}
 
 #[cfg(test)]
 mod tests {
@@ -165,7 +176,8 @@ mod tests {
             found: Found::default(),
             notes: Vec::new(),
             system: System::Unknown,
-            folder: Some(Folder::at(folder, false).unwrap()),
+            roots: Roots::new(folder, Some(Folder::at(folder, false).unwrap()), false),
+            warnings: Vec::new(),
             legacy: false,
         }
     }

@@ -24,21 +24,47 @@ const LONGEST_CMDLINE: u64 = 4096;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     pub menu: Menu,
+    /// There are files that only a Raspberry Pi asks for.
+    pub raspberry_pi: bool,
     pub notes: Vec<String>,
 }
 
-/// Looks through the folder, in the order of names. A folder that is not there is an empty one.
-pub fn scan(root: &Path) -> Scan {
-    let mut scanner = Scanner { root, until: Instant::now() + LONGEST, files: 0, scan: Scan::default() };
-    scanner.scan.menu.own_script = root.join("boot.ipxe").is_file();
-    if !scanner.folder("", 0) {
-        scanner.scan.notes.push(format!("{}: too much to look through, the menu shows a part", root.display()));
+/// Looks through the folder, in the order of names, and then through those that are served under names beside it. A
+/// folder that is not there is an empty one.
+pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Scan {
+    let mut scan = Scan { raspberry_pi: raspberry_pi(root), ..Scan::default() };
+    scan.menu.own_script = root.join("boot.ipxe").is_file();
+    let until = Instant::now() + LONGEST;
+    let mut files = 0;
+    for (served_as, root) in [("", root)].into_iter().chain(mounts) {
+        let mut scanner = Scanner { root, served_as, until, files, scan };
+        if !scanner.folder("", 0) {
+            scanner.scan.notes.push(format!("{}: too much to look through, the menu shows a part", root.display()));
+        }
+        (files, scan) = (scanner.files, scanner.scan);
     }
-    scanner.scan
+    scan
+}
+
+/// What the boot ROM of a Raspberry Pi asks for, in a folder of its serial number's name or at the top.
+fn raspberry_pi(root: &Path) -> bool {
+    let is_serial = |name: &str| name.len() == 8 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let names = |folder: &Path| {
+        let content = fs::read_dir(folder).into_iter().flatten().flatten();
+        content.take(MOST_FILES).filter_map(|item| item.file_name().into_string().ok()).collect::<Vec<_>>()
+    };
+    let is_for_pi = |name: &String| {
+        ["bootcode.bin", "config.txt"].contains(&&name[..]) || (name.starts_with("start") && name.ends_with(".elf"))
+    };
+    let top = names(root);
+    top.iter().any(is_for_pi)
+        || top.iter().filter(|name| is_serial(name)).any(|serial| names(&root.join(serial)).iter().any(is_for_pi))
 }
 
 struct Scanner<'a> {
     root: &'a Path,
+    /// The first part of the names under which its files are asked for; empty for the boot folder.
+    served_as: &'a str,
     until: Instant,
     files: usize,
     scan: Scan,
@@ -61,7 +87,8 @@ impl Scanner<'_> {
             }
             // iPXE, up to 2025 at least, asks over HTTP for `%FFFFFFC3%FFFFFFA9` where the name has an é.
             if !name.is_ascii() {
-                self.scan.notes.push(format!("{}: iPXE cannot ask for this name; left out", join(folder, &name)));
+                let name = self.served(&join(folder, &name));
+                self.scan.notes.push(format!("{name}: iPXE cannot ask for this name; left out"));
                 continue;
             }
             match item.file_type() {
@@ -88,18 +115,23 @@ impl Scanner<'_> {
         link.canonicalize().ok().and_then(inside).unwrap_or(false)
     }
 
+    /// The name under which a file is asked for.
+    fn served(&self, path: &str) -> String {
+        join(self.served_as, path)
+    }
+
     fn entries(&mut self, folder: &str, files: &[String]) {
-        if !folder.is_empty() {
+        if !self.served(folder).is_empty() {
             self.linux(folder, files);
         }
         for name in files {
-            let path = join(folder, name);
+            let path = self.served(&join(folder, name));
             let title = path.rsplit_once('.').map_or(&path[..], |(stem, _)| stem).to_owned();
             if name.ends_with(".ipxe") && !["boot.ipxe", "autoexec.ipxe"].contains(&&path[..]) {
                 self.scan.menu.entries.push(Entry::Script { title, path });
-            } else if name.ends_with(".efi") && !(folder.is_empty() && loaders::is_loader(name)) {
+            } else if name.ends_with(".efi") && !(self.served(folder).is_empty() && loaders::is_loader(name)) {
                 // A loader of ours, at the top of the folder, would lead in a circle.
-                let arch = self.head(&path).and_then(|head| image::efi_arch(&head));
+                let arch = self.head(&join(folder, name)).and_then(|head| image::efi_arch(&head));
                 self.scan.menu.entries.extend(arch.map(|arch| Entry::Efi { title, path, arch }));
             }
         }
@@ -117,17 +149,21 @@ impl Scanner<'_> {
             .collect();
         let arguments = match self.arguments(folder) {
             Ok(arguments) => arguments,
-            Err(why) => return self.scan.notes.push(format!("{folder}/cmdline: {why}; {folder} is left out")),
+            Err(why) => {
+                let folder = self.served(folder);
+                return self.scan.notes.push(format!("{folder}/cmdline: {why}; {folder} is left out"));
+            }
         };
+        let folder = self.served(folder);
         for (kernel, arch) in &kernels {
             let initrds = initrds_for(kernel, kernels.len(), &initrds);
             if initrds.is_empty() {
                 continue;
             }
             self.scan.menu.entries.push(Entry::Linux {
-                title: if kernels.len() == 1 { folder.to_owned() } else { join(folder, kernel) },
-                kernel: join(folder, kernel),
-                initrds: initrds.iter().map(|name| join(folder, name)).collect(),
+                title: if kernels.len() == 1 { folder.clone() } else { join(&folder, kernel) },
+                kernel: join(&folder, kernel),
+                initrds: initrds.iter().map(|name| join(&folder, name)).collect(),
                 arguments: arguments.clone(),
                 arch: *arch,
             });
@@ -158,7 +194,10 @@ impl Scanner<'_> {
 }
 
 fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+    match (folder, name) {
+        ("", only) | (only, "") => only.to_owned(),
+        _ => format!("{folder}/{name}"),
+    }
 }
 
 fn is_kernel(name: &str) -> bool {
@@ -201,7 +240,7 @@ mod tests {
     }
 
     fn entries(files: &[(&str, &[u8])]) -> Vec<Entry> {
-        scan(folder(files).path()).menu.entries
+        scan(folder(files).path(), []).menu.entries
     }
 
     fn linux(title: &str, kernel: &str, initrds: &[&str], arguments: &str) -> Entry {
@@ -266,16 +305,16 @@ mod tests {
 
     #[test]
     fn a_boot_ipxe_of_the_operator_is_seen() {
-        let scan = scan(folder(&[("boot.ipxe", b"#!ipxe")]).path());
+        let scan = scan(folder(&[("boot.ipxe", b"#!ipxe")]).path(), []);
         assert!(scan.menu.own_script && scan.menu.entries.is_empty());
-        assert_eq!(super::scan(Path::new("/nowhere/at/all")), Scan::default());
+        assert_eq!(super::scan(Path::new("/nowhere/at/all"), []), Scan::default());
     }
 
     #[test]
     fn a_command_line_that_a_script_cannot_carry_leaves_the_entry_out() {
         let kernel = bzimage(true);
         let root = folder(&[("a/linux", &kernel), ("a/initrd", b""), ("a/cmdline", b"quiet || reboot")]);
-        let scan = scan(root.path());
+        let scan = scan(root.path(), []);
         assert_eq!(scan.menu.entries, []);
         assert_eq!(scan.notes, ["a/cmdline: \"||\" cannot be passed on by iPXE; a is left out"]);
     }
@@ -287,7 +326,7 @@ mod tests {
         symlink("/etc/hostname", root.path().join("outside.ipxe")).unwrap();
         symlink(".", root.path().join("circle")).unwrap();
         let script = Entry::Script { title: "inside".into(), path: "inside.ipxe".into() };
-        assert_eq!(scan(root.path()).menu.entries, [script]);
+        assert_eq!(scan(root.path(), []).menu.entries, [script]);
     }
 
     #[test]
@@ -296,16 +335,36 @@ mod tests {
         for number in 0..MOST_ENTRIES + 5 {
             fs::write(root.path().join(format!("{number:03}.ipxe")), "#!ipxe").unwrap();
         }
-        let scan = scan(root.path());
+        let scan = scan(root.path(), []);
         assert_eq!(scan.menu.entries.len(), MOST_ENTRIES);
         assert_eq!(scan.notes.len(), 1);
     }
 
     #[test]
     fn a_name_that_ipxe_cannot_ask_for_is_left_out() {
-        let scan = scan(folder(&[("caf\u{e9}/a.ipxe", b""), ("$b c&.ipxe", b"")]).path());
+        let scan = scan(folder(&[("caf\u{e9}/a.ipxe", b""), ("$b c&.ipxe", b"")]).path(), []);
         assert_eq!(scan.notes, ["caf\u{e9}: iPXE cannot ask for this name; left out"]);
         assert_eq!(scan.menu.entries, [Entry::Script { title: "$b c&".into(), path: "$b c&.ipxe".into() }]);
+    }
+
+    #[test]
+    fn a_folder_that_is_served_under_a_name_is_shown_under_it() {
+        let kernel = bzimage(true);
+        let mirror = folder(&[("linux", &kernel), ("initrd", b""), ("sub/linux", &kernel), ("sub/initrd", b"")]);
+        let scan = scan(Path::new("/nowhere/at/all"), [("debian", mirror.path())]);
+        let at_top = linux("debian", "debian/linux", &["debian/initrd"], "");
+        let below = linux("debian/sub", "debian/sub/linux", &["debian/sub/initrd"], "");
+        assert_eq!(scan.menu.entries, [at_top, below]);
+    }
+
+    #[test]
+    fn files_for_a_raspberry_pi_are_seen_at_the_top_and_below_a_serial_number() {
+        for file in ["bootcode.bin", "config.txt", "start4.elf", "start.elf", "12ab34cd/config.txt"] {
+            assert!(scan(folder(&[(file, b"")]).path(), []).raspberry_pi, "{file}");
+        }
+        for file in ["start.txt", "debian/config.txt", "12ab34cg/config.txt", "12ab34cd/linux"] {
+            assert!(!scan(folder(&[(file, b"")]).path(), []).raspberry_pi, "{file}");
+        }
     }
 
     #[test]

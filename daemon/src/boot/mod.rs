@@ -7,3 +7,4 @@ pub mod loaders;
 pub mod local_disk;
 pub mod signature;
 pub mod table;
+pub mod templates;

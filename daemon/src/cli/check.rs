@@ -15,6 +15,7 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
     let (told, setting, status) = match setting::of(flags) {
         Ok(setting) => {
             let mut told = setting.loaded.warnings.clone();
+            told.extend_from_slice(&setting.site.warnings);
             told.extend(ports_in_use(&setting));
             let (rows, wrong) = secure_boot::rows(&setting);
             told.extend(wrong);

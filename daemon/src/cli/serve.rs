@@ -27,7 +27,7 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
         Err(error) => return fail(format_args!("cannot go into the background: {error}")),
     };
     let flags = flags.absolute();
-    let loaded = match config::load(&flags) {
+    let mut loaded = match config::load(&flags) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error),
     };
@@ -43,12 +43,9 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
         Ok(doors) => doors,
         Err(error) => return fail(error),
     };
-    let site = match Site::build(&loaded, doors.open) {
+    let site = match Site::build(&mut loaded, doors.open) {
         Ok(site) => site,
-        Err(error) => {
-            fail(error);
-            return ExitCode::from(2);
-        }
+        Err(error) => return refuse(&error),
     };
     doors.say(&loaded);
     site.say();

@@ -1,7 +1,6 @@
 //! What `check` and `explain` look at: configuration, interfaces, loaders, boot folder. No port is opened; those that
 //! the configuration wants are taken as open.
 
-use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError, Loaded};
 use crate::net::link;
@@ -17,7 +16,7 @@ pub struct Setting {
 }
 
 pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
-    let loaded = config::load(flags)?;
+    let mut loaded = config::load(flags)?;
     let all = doors::all_links();
     let filter = doors::filter(&loaded, &all)?;
     let links = link::list(&filter).unwrap_or_default();
@@ -26,7 +25,7 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
         http: loaded.settings.http.enabled.on(&all).then_some(loaded.settings.http.port),
         boot_server: true,
     };
-    let site = Site::build(&loaded, open).map_err(|error| ConfigError(vec![Diagnostic::error(error.to_string())]))?;
+    let site = Site::build(&mut loaded, open)?;
     Ok(Setting { loaded, links, site })
 }
 

@@ -1,9 +1,10 @@
 //! Machines as files describe them.
 
 use crate::config::diagnostic::Span;
-use crate::config::toml::value::{Wrong, list, mac, parsed, uuid, variables, word};
+use crate::config::toml::value::{Read, Value, Wrong, list, mac, parsed, uuid, variables, word};
 use crate::config::toml::walk::Walk;
 use proxydhcpd_core::plan::machines::Policy;
+use serde_json::Map;
 use toml::de::DeTable;
 
 /// A machine, before its profile is looked up.
@@ -40,12 +41,7 @@ pub fn described(walk: &mut Walk<'_>, name: &str, name_at: Span, table: &DeTable
         }
         "boot" => word(value, &POLICIES).map(|policy| machine.policy = policy),
         "variables" => {
-            variables(value).and_then(|variables| match variables.keys().find(|name| OWN.contains(&name.as_str())) {
-                Some(name) => {
-                    Err(Wrong::because(value.span(), format!("`{name}` is a machine's own, and no variable")))
-                }
-                None => Ok(machine.variables = serde_json::Value::Object(variables).to_string()),
-            })
+            own_variables(value).map(|variables| machine.variables = serde_json::Value::Object(variables).to_string())
         }
         _ => Ok(()),
     });
@@ -69,6 +65,14 @@ pub fn check_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("`{name}` cannot be a name here: 1 to 63 letters, digits, dots, hyphens and underscores can"))
+}
+
+fn own_variables(value: &Value<'_>) -> Read<Map<String, serde_json::Value>> {
+    let variables = variables(value)?;
+    match OWN.into_iter().find(|name| variables.contains_key(*name)) {
+        Some(name) => Err(Wrong::because(value.span(), format!("`{name}` is a machine's own, and no variable"))),
+        None => Ok(variables),
+    }
 }
 
 /// As firmware says it, without the blanks around it.

@@ -19,13 +19,13 @@ impl Reread {
     /// Or all that is wrong with it.
     pub fn new(flags: &Flags, before: &Settings, open: Open) -> Result<Self, Vec<String>> {
         let say = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
-        let loaded = config::load(flags).map_err(say)?;
+        let mut loaded = config::load(flags).map_err(say)?;
         let links = doors::all_links();
         let filter = doors::filter(&loaded, &links).map_err(say)?;
         if let Some(changed) = doors::needs_restart(before, &loaded.settings, &links) {
             return Err(vec![format!("a change of {changed} needs a restart")]);
         }
-        let site = Site::build(&loaded, open).map_err(|error| vec![error.to_string()])?;
+        let site = Site::build(&mut loaded, open).map_err(say)?;
         Ok(Reread { loaded, filter, site })
     }
 }

@@ -1,0 +1,102 @@
+//! What the configuration says, held against the files to boot: a loader that is missing or for another machine would
+//! leave machines at a dead end, so it is refused; a kernel may come later.
+
+use super::roots::Roots;
+use crate::boot::{image, templates};
+use crate::config::Loaded;
+use crate::config::diagnostic::{Diagnostic, Spot};
+use crate::config::draft::Drafted;
+use crate::probable::probable;
+use proxydhcpd_core::arch::{Arch, Program};
+use proxydhcpd_core::plan::Loader;
+use proxydhcpd_core::plan::profile::{Boots, Profile};
+use std::collections::BTreeSet;
+
+/// The profiles with their loaders. What is wrong is told, errors among warnings.
+pub fn look_up(
+    drafted: Vec<Drafted>,
+    roots: &Roots,
+    templates: &BTreeSet<String>,
+    told: &mut Vec<Diagnostic>,
+) -> Vec<Profile> {
+    let mut profiles = Vec::new();
+    for Drafted { mut profile, loaders, at, initrds_at, .. } in drafted {
+        for (arch, (name, at)) in loaders {
+            match loader(roots, arch, &name) {
+                Ok(loader) => drop(profile.loaders.insert(arch, loader)),
+                Err(why) => told.push(at.critical(why)),
+            }
+        }
+        match (&profile.boots, &at) {
+            (Boots::Linux(linux), Some(at)) => {
+                missing(roots, &linux.kernel, at, told);
+                for initrd in &linux.initrds {
+                    missing(roots, initrd, initrds_at.as_ref().unwrap_or(at), told);
+                }
+            }
+            (Boots::Script(name), Some(at)) if !templates.contains(name) => told.push(no_template(name, at, templates)),
+            _ => {}
+        }
+        profiles.push(profile);
+    }
+    profiles
+}
+
+/// A loader of a profile, if it is a program for this architecture.
+fn loader(roots: &Roots, arch: Arch, name: &str) -> Result<Loader, String> {
+    let path = roots.path(name);
+    let is = match image::inspect(&path) {
+        Ok(image) => image,
+        Err(error) => return Err(format!("{name} cannot be offered: {}: {error}", path.display())),
+    };
+    let program = arch.row().map_or(Program::None, |row| row.program);
+    if program != Program::None && !is.fits(program) {
+        return Err(format!("{name} cannot be offered for {arch}: it is {is}"));
+    }
+    let path = path.to_str().ok_or_else(|| format!("{name} cannot be offered: its path is not UTF-8"))?;
+    Ok(Loader { name: name.to_owned(), path: Some(path.to_owned()) })
+}
+
+/// What is rendered, or fetched from elsewhere, nobody can look for.
+fn missing(roots: &Roots, name: &str, at: &Spot, told: &mut Vec<Diagnostic>) {
+    if !name.contains("://") && !name.contains("{{") && !name.contains("{%") && roots.open(name).is_err() {
+        told.push(at.warning(format!("there is no file {} yet", roots.path(name).display())));
+    }
+}
+
+fn no_template(name: &str, at: &Spot, templates: &BTreeSet<String>) -> Diagnostic {
+    let critical = at.critical(format!("there is no template `{name}`"));
+    match probable(name, templates.iter().map(String::as_str)) {
+        Some(meant) => critical.help(format!("did you mean `{meant}`?")),
+        None => critical.help("it is looked for in the template folder"),
+    }
+}
+
+/// Mounts what is to be served under names.
+pub fn mount(loaded: &Loaded, roots: &mut Roots, told: &mut Vec<Diagnostic>) {
+    for mount in &loaded.draft.folders {
+        if let Err(error) = roots.mount(&mount.name, &mount.path) {
+            let why = format!("the folder {} cannot be served: {error}", mount.path.display());
+            told.push(mount.at.critical(why));
+        }
+        let hidden = loaded.settings.boot_dir.join(&mount.name);
+        if hidden.symlink_metadata().is_ok() {
+            told.push(mount.at.warning(format!("it hides {}", hidden.display())));
+        }
+    }
+}
+
+/// The names under which templates are asked for.
+pub fn templates(loaded: &Loaded, told: &mut Vec<Diagnostic>) -> BTreeSet<String> {
+    let folder = loaded.template_dir();
+    match (templates::names(&folder), &loaded.draft.template_dir) {
+        (Ok(names), _) => names,
+        // Nobody has to make the default folder before there is something to put into it.
+        (Err(error), None) if error.kind() == std::io::ErrorKind::NotFound => BTreeSet::new(),
+        (Err(error), at) => {
+            let why = format!("the template folder {} cannot be read: {error}", folder.display());
+            told.push(at.as_ref().map_or_else(|| Diagnostic::critical(&why), |at| at.critical(&why)));
+            BTreeSet::new()
+        }
+    }
+}

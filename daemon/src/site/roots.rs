@@ -1,0 +1,99 @@
+//! The boot folder, and the folders that are served under names: to a client they are one.
+
+use crate::files::{Folder, Opened};
+use proxydhcpd_core::fetch::Refusal;
+use std::io;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug)]
+pub struct Roots {
+    boot_dir: PathBuf,
+    /// `None` where there is none, and then only loaders and scripts of ours are served, and what is mounted.
+    boot: Option<Folder>,
+    mounted: Vec<Mounted>,
+    any_case: bool,
+}
+
+#[derive(Debug)]
+struct Mounted {
+    name: String,
+    path: PathBuf,
+    folder: Folder,
+}
+
+impl Roots {
+    pub fn new(boot_dir: &Path, boot: Option<Folder>, any_case: bool) -> Self {
+        Roots { boot_dir: boot_dir.to_owned(), boot, mounted: Vec::new(), any_case }
+    }
+
+    /// What is asked for as `name/...` comes from this folder from now on.
+    pub fn mount(&mut self, name: &str, path: &Path) -> io::Result<()> {
+        let folder = Folder::at(path, self.any_case)?;
+        self.mounted.push(Mounted { name: name.to_owned(), path: path.to_owned(), folder });
+        Ok(())
+    }
+
+    pub fn open(&self, name: &str) -> Result<Opened, Refusal> {
+        match self.mounted(name) {
+            Some((mounted, rest)) => mounted.folder.open(rest),
+            None => self.boot.as_ref().ok_or(Refusal::NotFound)?.open(name),
+        }
+    }
+
+    /// Where the file of this name would lie.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.mounted(name).map_or_else(|| self.boot_dir.join(name), |(mounted, rest)| mounted.path.join(rest))
+    }
+
+    /// Every mounted folder, by name.
+    pub fn mounts(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.mounted.iter().map(|mounted| (mounted.name.as_str(), mounted.path.as_path()))
+    }
+
+    /// The mounted folder that a name leads into, and what is left of the name there.
+    fn mounted<'a>(&self, name: &'a str) -> Option<(&Mounted, &'a str)> {
+        let (first, rest) = name.split_once('/')?;
+        let same =
+            |mounted: &&Mounted| mounted.name == first || (self.any_case && mounted.name.eq_ignore_ascii_case(first));
+        Some((self.mounted.iter().find(same)?, rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_mounted_folder_is_served_under_its_name_and_nothing_leads_out_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (boot, mirror) = (dir.path().join("boot"), dir.path().join("mirror"));
+        fs::create_dir_all(boot.join("debian")).unwrap();
+        fs::create_dir_all(mirror.join("sub")).unwrap();
+        for (file, text) in [("boot/a", "1"), ("boot/debian/linux", "22"), ("mirror/linux", "333"), ("secret", "4444")]
+        {
+            fs::write(dir.path().join(file), text).unwrap();
+        }
+        std::os::unix::fs::symlink("../secret", mirror.join("out")).unwrap();
+        let mut roots = Roots::new(&boot, Some(Folder::at(&boot, false).unwrap()), false);
+        roots.mount("debian", &mirror).unwrap();
+        let size = |name: &str| roots.open(name).map(|opened| opened.size);
+        assert_eq!(size("a"), Ok(1));
+        assert_eq!(size("debian/linux"), Ok(3), "it hides what the boot folder has of the name");
+        assert_eq!(roots.path("debian/linux"), mirror.join("linux"));
+        for (name, refusal) in [
+            ("debian/out", Refusal::Denied),
+            ("debian/../../secret", Refusal::Denied),
+            ("debian/sub", Refusal::Denied),
+            ("debian", Refusal::Denied),
+            ("debian/gone", Refusal::NotFound),
+            ("Debian/linux", Refusal::NotFound),
+        ] {
+            assert_eq!(size(name), Err(refusal), "{name}");
+        }
+        let mut any_case = Roots::new(&boot, None, true);
+        any_case.mount("debian", &mirror).unwrap();
+        assert!(any_case.open("DEBIAN/Linux").is_ok());
+        assert_eq!(any_case.open("a").unwrap_err(), Refusal::NotFound);
+    }
+}
