@@ -131,7 +131,7 @@ pub fn fetched(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Fetched {
     }
     let decision = asking(plan, memory, request, caller).decision;
     let entry = decision.machine.map(|found| plan.machines.get(found.machine));
-    let used_up = entry.filter(|entry| entry.policy == Policy::Once && !memory.is_used_up(&entry.name)).filter(|_| {
+    let used_up = entry.filter(|entry| entry.policy == Policy::Once && !memory.is_used_up(entry.name)).filter(|_| {
         let of_boot_folder =
             || plan.menu.entries.iter().any(|entry| matches!(entry, Entry::Linux { kernel, .. } if kernel == rest));
         rest == DONE
@@ -140,7 +140,7 @@ pub fn fetched(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Fetched {
                 _ => of_boot_folder(),
             }
     });
-    Fetched { loader, used_up: used_up.map(|entry| entry.name.clone()) }
+    Fetched { loader, used_up: used_up.map(|entry| entry.name.into()) }
 }
 
 /// The script of the machine that asks.

@@ -8,7 +8,7 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::fetch::{Fetch, fetch, fetched};
 use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::plan::machines::{Entry, Machines, Policy};
+use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
@@ -55,14 +55,9 @@ fn with_rules(rules: Vec<Rule>) -> Plan {
 }
 
 fn machine(policy: Policy, profile: usize) -> Plan {
-    let entry = Entry {
-        name: "web1".into(),
-        macs: vec![[2, 0, 0, 0, 1, 7]],
-        profile: Some(profile),
-        policy,
-        ..Entry::default()
-    };
-    Plan { machines: Machines::new(vec![entry], &[]), ..site() }
+    let web1 =
+        Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], profile: Some(profile), policy, ..Machine::default() };
+    Plan { machines: Machines::new(&[web1], &[]), ..site() }
 }
 
 fn discover(plan: &Plan, packet: &Packet) -> (Answer, Vec<u8>) {

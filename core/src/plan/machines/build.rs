@@ -1,0 +1,210 @@
+//! How the machines are put together: one after the other as they are read, so that a file of a million of them is never
+//! in memory as a million descriptions.
+
+use super::index::{self, Index, hash, hash_without_case};
+use super::{By, Machine, MachineId, Machines, NONE, Record, Shared, is_key, printed_uuid};
+use crate::plan::pattern::MacPattern;
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use core::fmt;
+
+/// Machines that are still being read.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    machines: Machines,
+    /// Where the texts of variables are that some machine has already.
+    texts: Index,
+}
+
+/// Why a machine cannot be taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// This machine has its name.
+    NameTaken(MachineId),
+    /// All texts together would exceed 4 GiB, or one of them what a machine may have.
+    TooMuch,
+}
+
+/// Identities that several machines list are told in full up to this many, and of the machines that list one as many.
+const TOLD: usize = 20;
+const NAMED: usize = 4;
+
+impl Builder {
+    /// Numbers are given in order, from 0. Nothing changes when it is refused.
+    pub fn add(&mut self, machine: &Machine<'_>) -> Result<MachineId, Refused> {
+        let id = self.machines.records.len() as u32;
+        let record = self.record(machine)?;
+        let Machines { names, records, text, .. } = &mut self.machines;
+        let named = |other: MachineId| {
+            let Record { text: start, name_length, .. } = records[other as usize];
+            &text.as_bytes()[start as usize..][..usize::from(name_length)] == machine.name.as_bytes()
+        };
+        if let Some(other) = names.claim(hash(machine.name.as_bytes()), id, named) {
+            return Err(Refused::NameTaken(other.number));
+        }
+        text.push_str(machine.name);
+        text.push_str(machine.serial.unwrap_or_default());
+        let variables = self.intern(machine.variables);
+        self.machines.records.push(Record { variables, ..record });
+        self.machines.uuids.push(machine.uuid.filter(is_key).unwrap_or_default());
+        self.machines.macs.extend_from_slice(machine.macs);
+        Ok(id)
+    }
+
+    /// `None` for a number that was not given.
+    pub fn name(&self, id: MachineId) -> Option<&str> {
+        self.machines.records.get(id as usize).map(|record| self.machines.name(record))
+    }
+
+    pub fn len(&self) -> usize {
+        self.machines.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.machines.is_empty()
+    }
+
+    /// `docks`: addresses that many machines share in turn; they are nobody's identity.
+    pub fn finish(self, docks: &[MacPattern]) -> Machines {
+        let Builder { mut machines, texts } = self;
+        drop(texts);
+        machines.records.shrink_to_fit();
+        machines.uuids.shrink_to_fit();
+        machines.macs.shrink_to_fit();
+        machines.text.shrink_to_fit();
+        machines.variables.shrink_to_fit();
+        index_uuids(&mut machines);
+        index_serials(&mut machines);
+        index_macs(&mut machines, docks);
+        machines
+    }
+
+    /// Everything but the number of its variables, if there is room for it.
+    fn record(&self, machine: &Machine<'_>) -> Result<Record, Refused> {
+        let Machines { records, macs, text, .. } = &self.machines;
+        let texts = [machine.name, machine.serial.unwrap_or_default(), machine.variables];
+        let after = texts.iter().fold(text.len(), |sum, text| sum.saturating_add(text.len()));
+        if records.len() >= index::MOST
+            || macs.len().saturating_add(machine.macs.len()) > index::MOST
+            || u32::try_from(after).is_err()
+            || machine.profile.is_some_and(|profile| profile >= NONE as usize)
+        {
+            return Err(Refused::TooMuch);
+        }
+        Ok(Record {
+            text: text.len() as u32,
+            macs: macs.len() as u32,
+            variables: 0,
+            profile: machine.profile.map_or(NONE, |profile| profile as u32),
+            name_length: machine.name.len().try_into().map_err(|_| Refused::TooMuch)?,
+            serial_length: machine.serial.unwrap_or_default().len().try_into().map_err(|_| Refused::TooMuch)?,
+            policy: machine.policy,
+        })
+    }
+
+    /// The number of a text of variables; machines that have the same share one.
+    fn intern(&mut self, variables: &str) -> u32 {
+        let Machines { variables: known, text, .. } = &mut self.machines;
+        let id = known.len() as u32;
+        let same = |other: u32| {
+            let (start, length) = known[other as usize];
+            &text.as_bytes()[start as usize..][..length as usize] == variables.as_bytes()
+        };
+        if let Some(other) = self.texts.claim(hash(variables.as_bytes()), id, same) {
+            return other.number;
+        }
+        known.push((text.len() as u32, variables.len() as u32));
+        text.push_str(variables);
+        id
+    }
+}
+
+fn index_uuids(machines: &mut Machines) {
+    let mut index = Index::for_keys(machines.uuids.iter().filter(|uuid| is_key(uuid)).count());
+    for id in 0..machines.records.len() as u32 {
+        let uuid = machines.uuids[id as usize];
+        if !is_key(&uuid) {
+            continue;
+        }
+        let same = |other: u32| machines.uuids[other as usize] == uuid;
+        if let Some(first) = index.claim(hash(&uuid), id, same) {
+            index.share(hash(&uuid), same);
+            machines.note_shared(By::Uuid, || printed_uuid(&uuid), first.number, id, first.shared);
+        }
+    }
+    machines.by_uuid = index;
+}
+
+fn index_serials(machines: &mut Machines) {
+    let mut index = Index::for_keys(machines.records.iter().filter(|record| record.serial_length > 0).count());
+    for id in 0..machines.records.len() as u32 {
+        let Some(serial) = machines.get(id).serial else { continue };
+        let key = hash_without_case(serial.as_bytes());
+        let same = |other| machines.has_serial(other, serial);
+        if let Some(first) = index.claim(key, id, same) {
+            index.share(key, same);
+            let serial = serial.to_owned();
+            machines.note_shared(By::Serial, || serial, first.number, id, first.shared);
+        }
+    }
+    machines.by_serial = index;
+}
+
+fn index_macs(machines: &mut Machines, docks: &[MacPattern]) {
+    let mut index = Index::for_keys(machines.macs.len());
+    machines.owners = alloc::vec![NONE; machines.macs.len()];
+    for id in 0..machines.records.len() as u32 {
+        for at in machines.mac_range(id) {
+            let mac = machines.macs[at];
+            let twice = machines.macs[machines.mac_range(id).start..at].contains(&mac);
+            if twice || docks.iter().any(|dock| dock.matches(&mac)) {
+                continue;
+            }
+            machines.owners[at] = id;
+            let same = |other: u32| machines.macs[other as usize] == mac;
+            let Some(first) = index.claim(hash(&mac), at as u32, same) else { continue };
+            index.share(hash(&mac), same);
+            let printed = || MacPattern(mac.map(Some)).to_string();
+            machines.note_shared(By::Mac, printed, machines.owners[first.number as usize], id, first.shared);
+        }
+    }
+    machines.by_mac = index;
+}
+
+impl Machines {
+    /// `again`: it has been noted of two machines already.
+    fn note_shared(
+        &mut self,
+        by: By,
+        identity: impl FnOnce() -> String,
+        first: MachineId,
+        other: MachineId,
+        again: bool,
+    ) {
+        let (first, other) = (self.get(first).name.to_owned(), self.get(other).name.to_owned());
+        if !again {
+            self.shared_count += 1;
+            if self.shared.len() < TOLD {
+                self.shared.push(Shared { by, identity: identity(), machines: alloc::vec![first, other], count: 2 });
+            }
+            return;
+        }
+        let identity = identity();
+        let same = |shared: &&mut Shared| shared.by == by && shared.identity.eq_ignore_ascii_case(&identity);
+        if let Some(shared) = self.shared.iter_mut().find(same) {
+            shared.count += 1;
+            if shared.machines.len() < NAMED {
+                shared.machines.push(other);
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NameTaken(_) => "another machine has this name",
+            Self::TooMuch => "too much text: all machines together may have 4 GiB",
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! Machines, found again: against a table that is too simple to be wrong.
+
+use proptest::collection::{btree_map, vec};
+use proptest::option::of;
+use proptest::prelude::*;
+use proxydhcpd_core::plan::machines::{Builder, By, Found, Identity, Machine, Machines, Policy, Refused, Shared};
+use proxydhcpd_core::plan::pattern::MacPattern;
+use std::collections::BTreeMap;
+
+/// As an operator would write it down.
+#[derive(Clone, Debug)]
+struct Written {
+    macs: Vec<[u8; 6]>,
+    uuid: Option<[u8; 16]>,
+    serial: Option<String>,
+    profile: Option<usize>,
+    policy: Policy,
+    variables: String,
+}
+
+impl Written {
+    fn machine<'a>(&'a self, name: &'a str) -> Machine<'a> {
+        let Written { macs, uuid, serial, profile, policy, variables } = self;
+        let (serial, uuid) = (serial.as_deref(), *uuid);
+        Machine { name, macs, uuid, serial, profile: *profile, policy: *policy, variables }
+    }
+}
+
+/// Few enough that machines often list the same; the third octet 9 is a dock's.
+fn a_mac() -> impl Strategy<Value = [u8; 6]> {
+    (0..10u8, 0..12u8).prop_map(|(maker, number)| [2, 0, maker, 0, 0, number])
+}
+
+fn a_uuid() -> impl Strategy<Value = [u8; 16]> {
+    prop_oneof![8 => (0..24u8).prop_map(|number| [number; 16]), 1 => Just([0xff; 16])]
+}
+
+fn a_serial() -> impl Strategy<Value = String> {
+    "[AaBb][1-3]{1,2}"
+}
+
+fn written() -> impl Strategy<Value = Written> {
+    let policy = prop_oneof![Just(Policy::Always), Just(Policy::Once), Just(Policy::Never)];
+    let identities = (vec(a_mac(), 0..4), of(a_uuid()), of(a_serial()));
+    (identities, of(0..5usize), policy, prop_oneof![Just(""), Just("{\"role\":\"web\"}"), Just("{}")]).prop_map(
+        |((macs, uuid, serial), profile, policy, variables)| Written {
+            macs,
+            uuid,
+            serial,
+            profile,
+            policy,
+            variables: variables.into(),
+        },
+    )
+}
+
+fn docks() -> Vec<MacPattern> {
+    vec!["02:00:09:*".parse().unwrap()]
+}
+
+/// Who lists an identity: each machine once.
+fn owners<K: Ord>(listed: impl Iterator<Item = (K, u32)>) -> BTreeMap<K, Vec<u32>> {
+    let mut owners = BTreeMap::<K, Vec<u32>>::new();
+    for (key, id) in listed {
+        let ids = owners.entry(key).or_default();
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    owners
+}
+
+struct Oracle {
+    names: BTreeMap<String, Vec<u32>>,
+    macs: BTreeMap<[u8; 6], Vec<u32>>,
+    uuids: BTreeMap<[u8; 16], Vec<u32>>,
+    serials: BTreeMap<String, Vec<u32>>,
+}
+
+impl Oracle {
+    fn new(site: &BTreeMap<String, Written>) -> Oracle {
+        let each = || (0u32..).zip(site.values());
+        let known = |uuid: &[u8; 16]| *uuid != [0; 16] && *uuid != [0xff; 16];
+        let macs = each().flat_map(|(id, machine)| machine.macs.iter().map(move |mac| (*mac, id)));
+        Oracle {
+            names: owners((0..).zip(site.keys()).map(|(id, name)| (name.clone(), id))),
+            macs: owners(macs.filter(|(mac, _)| mac[2] != 9)),
+            uuids: owners(each().filter_map(|(id, machine)| Some((machine.uuid.filter(known)?, id)))),
+            serials: owners(each().filter_map(|(id, machine)| Some((machine.serial.as_ref()?.to_lowercase(), id)))),
+        }
+    }
+
+    fn find(&self, identity: &Identity<'_>) -> Option<Found> {
+        let sole = |ids: &Vec<u32>| if let [id] = ids[..] { Some(id) } else { None };
+        let found = [
+            (identity.name.and_then(|name| self.names.get(name)), By::Name),
+            (identity.uuid.and_then(|uuid| self.uuids.get(&uuid)), By::Uuid),
+            (identity.serial.and_then(|serial| self.serials.get(&serial.to_lowercase())), By::Serial),
+            (identity.mac.and_then(|mac| self.macs.get(&mac)), By::Mac),
+        ];
+        let mut found = found.into_iter().filter_map(|(ids, by)| Some((sole(ids?)?, by)));
+        let (machine, by) = found.next()?;
+        Some(Found { machine, by, other: found.find(|(other, _)| *other != machine) })
+    }
+
+    fn shared(&self) -> usize {
+        let several = |ids: &&Vec<u32>| ids.len() > 1;
+        self.macs.values().filter(several).count()
+            + self.uuids.values().filter(several).count()
+            + self.serials.values().filter(several).count()
+    }
+}
+
+fn built(site: &BTreeMap<String, Written>) -> Machines {
+    let mut builder = Builder::default();
+    for ((name, written), id) in site.iter().zip(0..) {
+        assert_eq!(builder.add(&written.machine(name)), Ok(id));
+    }
+    builder.finish(&docks())
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_asked_the_compact_table_says_what_a_simple_one_says(
+        site in btree_map("[a-c]{1,3}", written(), 0..40),
+        asked in vec((of("[a-c]{1,3}"), of(a_uuid()), of(a_serial()), of(a_mac())), 40),
+    ) {
+        let (machines, oracle) = (built(&site), Oracle::new(&site));
+        for (name, uuid, serial, mac) in &asked {
+            let identity = Identity { mac: *mac, uuid: *uuid, serial: serial.as_deref(), name: name.as_deref() };
+            prop_assert_eq!(machines.find(&identity), oracle.find(&identity), "{:?}", identity);
+            let alone = Identity { name: None, ..identity };
+            prop_assert_eq!(machines.find(&alone), oracle.find(&alone), "{:?}", alone);
+            let address = Identity { mac: *mac, ..Identity::default() };
+            prop_assert_eq!(machines.find(&address), oracle.find(&address), "{:?}", address);
+        }
+        prop_assert_eq!(machines.shared().1, oracle.shared());
+        prop_assert_eq!(machines.shared().0.len(), oracle.shared().min(20));
+    }
+
+    #[test]
+    fn what_was_put_in_comes_out(site in btree_map("[A-Za-z0-9._-]{1,63}", written(), 0..60)) {
+        let machines = built(&site);
+        prop_assert_eq!(machines.len(), site.len());
+        for ((name, written), machine) in site.iter().zip(machines.iter()) {
+            let uuid = written.uuid.filter(|uuid| *uuid != [0; 16] && *uuid != [0xff; 16]);
+            prop_assert_eq!(machine, Machine { uuid, ..written.machine(name) });
+        }
+    }
+}
+
+#[test]
+fn a_name_is_given_once_and_a_refusal_changes_nothing() {
+    let mut builder = Builder::default();
+    let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 0, 1]], ..Machine::default() };
+    let (again, web2) = (Machine { serial: Some("A"), ..web1 }, Machine { name: "web2", ..web1 });
+    assert_eq!(builder.add(&web1), Ok(0));
+    assert_eq!(builder.add(&again), Err(Refused::NameTaken(0)));
+    assert_eq!(builder.add(&Machine { name: &"x".repeat(256), ..web1 }), Err(Refused::TooMuch));
+    assert_eq!(builder.add(&Machine { serial: Some(&"x".repeat(65536)), ..web1 }), Err(Refused::TooMuch));
+    assert_eq!(builder.add(&web2), Ok(1));
+    assert_eq!((builder.name(0), builder.name(1), builder.name(2)), (Some("web1"), Some("web2"), None));
+    let machines = builder.finish(&[]);
+    assert_eq!(machines, Machines::new(&[web1, web2], &[]));
+    assert_eq!(machines.iter().collect::<Vec<_>>(), [web1, web2]);
+}
+
+#[test]
+fn what_several_machines_list_is_told_with_some_of_them() {
+    let names: Vec<String> = (0..30).map(|number| format!("pc{number}")).collect();
+    let macs: Vec<[[u8; 6]; 2]> = (0..30).map(|number| [[2, 0, 0, 0, 0, 7], [2, 0, 0, 0, 1, number / 2]]).collect();
+    let machine = |(name, macs)| Machine { name, macs, serial: Some("Default string"), ..Machine::default() };
+    let site: Vec<Machine<'_>> =
+        names.iter().map(|name| &name[..]).zip(macs.iter().map(|macs| &macs[..])).map(machine).collect();
+    let machines = Machines::new(&site, &[]);
+    let (shared, count) = machines.shared();
+    assert_eq!((shared.len(), count), (17, 17));
+    let first = ["pc0", "pc1", "pc2", "pc3"].map(String::from).to_vec();
+    let serial = Shared { by: By::Serial, identity: "Default string".into(), machines: first.clone(), count: 30 };
+    let mac = Shared { by: By::Mac, identity: "02:00:00:00:00:07".into(), machines: first, count: 30 };
+    assert_eq!(shared[..2], [serial, mac]);
+    assert_eq!(shared[3].machines, ["pc2", "pc3"]);
+    let dock = machines.find(&Identity { mac: Some([2, 0, 0, 0, 0, 7]), ..Identity::default() });
+    assert_eq!(dock, None);
+}
