@@ -8,6 +8,7 @@ pub mod flags;
 pub mod ini;
 pub mod keys;
 pub mod legacy;
+pub mod machine_files;
 pub mod machines;
 pub mod toml;
 

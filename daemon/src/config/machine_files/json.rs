@@ -1,0 +1,173 @@
+//! Machines from a JSON file: an array of objects, or an object that has them by name. Values are taken apart where they
+//! lie in the text, so that every error has its place.
+
+use super::Reading;
+use super::draft::{Key, Wrong};
+use crate::config::diagnostic::{Diagnostic, Source, Span};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+pub fn read(reading: &mut Reading<'_>, source: &Source) {
+    let mut json = serde_json::Deserializer::from_str(&source.text);
+    let read = File { reading, source }.deserialize(&mut json).and_then(|()| json.end());
+    if let Err(error) = read {
+        reading.told.error(|| syntax(source, &error));
+    }
+}
+
+/// The whole file.
+struct File<'r, 'p, 's> {
+    reading: &'r mut Reading<'p>,
+    source: &'s Source,
+}
+
+impl<'de> DeserializeSeed<'de> for File<'_, '_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for File<'_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of machines, or an object that has them by name")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(machine) = list.next_element::<&RawValue>()? {
+            self.reading.draft.clear();
+            machine_of(self.reading, self.source, None, machine);
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((name, machine)) = map.next_entry::<&RawValue, &RawValue>()? {
+            self.reading.draft.clear();
+            machine_of(self.reading, self.source, Some(name), machine);
+        }
+        Ok(())
+    }
+}
+
+/// One machine, whose name is perhaps outside of it.
+fn machine_of(reading: &mut Reading<'_>, source: &Source, name: Option<&RawValue>, machine: &RawValue) {
+    let Ok(Object(pairs)) = serde_json::from_str::<Object<'_>>(machine.get()) else {
+        let error = || source.error(place(source, machine), "a machine is an object: { \"mac\": ... }");
+        return reading.told.error(error);
+    };
+    let mut named = name;
+    let mut right = true;
+    let outer = name.map(|name| (Key::Name, name));
+    let mut check = |reading: &mut Reading<'_>, at: &RawValue, read: Result<(), Wrong>| {
+        if let Err(wrong) = read {
+            right = false;
+            let error = source.error(place(source, at), wrong.message);
+            reading.told.error(|| Diagnostic { help: wrong.help, ..error });
+        }
+    };
+    if let Some((key, value)) = outer {
+        let read = set(reading, key, value);
+        check(reading, value, read);
+    }
+    for (word, value) in pairs {
+        let key = match Key::named(&unquoted(word)) {
+            Ok(Key::Name) if named.is_some() => {
+                check(reading, word, Err(Wrong::plain("the machine has a name already")));
+                continue;
+            }
+            Ok(key) => key,
+            Err(wrong) => {
+                check(reading, word, Err(wrong));
+                continue;
+            }
+        };
+        if key == Key::Name {
+            named = Some(value);
+        }
+        let read = set(reading, key, value);
+        check(reading, value, read);
+    }
+    let Some(name) = named else {
+        return reading.told.error(|| source.error(place(source, machine), "this machine has no `name`"));
+    };
+    if right {
+        reading.draft.close_variables();
+        let offset = place(source, name).start;
+        reading.add(offset, |message| source.error(place(source, name), message));
+    }
+}
+
+fn set(reading: &mut Reading<'_>, key: Key, value: &RawValue) -> Result<(), Wrong> {
+    let wrong_type = || {
+        Wrong::plain(match key {
+            Key::Mac => "`mac` is a string, or an array of strings",
+            Key::Variables => "`variables` is an object",
+            _ => "this is a string, in quotes",
+        })
+    };
+    match (key, serde_json::from_str(value.get()).map_err(|_| wrong_type())?) {
+        // As exports write what they do not know.
+        (_, serde_json::Value::Null) => Ok(()),
+        (Key::Variables, serde_json::Value::Object(variables)) => {
+            variables.iter().try_for_each(|(name, value)| reading.draft.variable(name, value))
+        }
+        (Key::Variables, _) => Err(wrong_type()),
+        (key, serde_json::Value::String(text)) => reading.draft.set(key, &text, reading.profiles),
+        (Key::Mac, serde_json::Value::Array(macs)) => macs.iter().try_for_each(|mac| {
+            let mac = mac.as_str().ok_or_else(wrong_type)?;
+            reading.draft.set(Key::Mac, mac, reading.profiles)
+        }),
+        _ => Err(wrong_type()),
+    }
+}
+
+/// The pairs of an object, where they lie.
+struct Object<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de> serde::Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(Pairs)
+    }
+}
+
+struct Pairs;
+
+impl<'de> Visitor<'de> for Pairs {
+    type Value = Object<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+        let mut pairs = Vec::with_capacity(Key::ALL.len());
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(Object(pairs))
+    }
+}
+
+fn unquoted(word: &RawValue) -> String {
+    serde_json::from_str(word.get()).unwrap_or_default()
+}
+
+/// Where a value lies in the text from which it was borrowed.
+fn place(source: &Source, value: &RawValue) -> Span {
+    let start = (value.get().as_ptr() as usize).saturating_sub(source.text.as_ptr() as usize);
+    start..start + value.get().len()
+}
+
+/// The reader counts columns in octets, and from the line's beginning.
+fn syntax(source: &Source, error: &serde_json::Error) -> Diagnostic {
+    let lines = source.text.split_inclusive('\n').take(error.line().saturating_sub(1));
+    let start = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+    let told = error.to_string();
+    let message = told.rsplit_once(" at line ").map_or(&told[..], |(message, _)| message);
+    source.error(start..start + 1, format!("this is no JSON: {message}"))
+}

@@ -1,0 +1,252 @@
+//! The machines that the operator describes: in the configuration itself, in a folder of TOML files, or in one CSV or JSON
+//! file exported from elsewhere. Whatever the format, each machine goes into the plan's table as soon as it is read.
+
+mod csv;
+mod draft;
+mod json;
+mod records;
+mod toml;
+
+use super::diagnostic::{Diagnostic, Severity, Source};
+use draft::Draft;
+use proxydhcpd_core::plan::machines::{Builder, Machine, MachineId, Machines, Refused};
+use proxydhcpd_core::plan::pattern::MacPattern;
+use proxydhcpd_core::plan::profile::ProfileId;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The folder in which machine files are looked for, if the configuration names none.
+pub const DEFAULT_FOLDER: &str = "/etc/proxydhcpd/machines";
+
+/// The number of the profile that a machine names, or why there is none and what was probably meant.
+pub type Profiles<'a> = dyn Fn(&str) -> Result<ProfileId, (String, Option<String>)> + 'a;
+
+/// Machines that are being read.
+pub struct Reading<'a> {
+    profiles: &'a Profiles<'a>,
+    builder: Builder,
+    told: Told,
+    /// The one that is being read.
+    draft: Draft,
+    /// Where each begins in its file, so that two of one name can both be shown.
+    offsets: Vec<u32>,
+    /// The first number of each file.
+    files: Vec<(MachineId, PathBuf)>,
+    began: Instant,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Read {
+    pub machines: Machines,
+    /// Files with at least one machine.
+    pub files: usize,
+    pub took: Duration,
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// What is wrong, told as far as anybody would read it. An exported file may be wrong in every line.
+#[derive(Debug, Default)]
+struct Told {
+    errors: Vec<Diagnostic>,
+    more_errors: usize,
+    warnings: Vec<Diagnostic>,
+    more_warnings: usize,
+}
+
+/// Errors that are told in full, and warnings.
+const MOST_TOLD: usize = 20;
+
+impl<'a> Reading<'a> {
+    pub fn new(profiles: &'a Profiles<'a>) -> Self {
+        Reading {
+            profiles,
+            builder: Builder::default(),
+            told: Told::default(),
+            draft: Draft::default(),
+            offsets: Vec::new(),
+            files: Vec::new(),
+            began: Instant::now(),
+        }
+    }
+
+    /// A folder, or a file by its ending.
+    pub fn path(&mut self, path: &Path) {
+        if !path.is_dir() {
+            return self.file(path);
+        }
+        let listed = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+        let mut files: Vec<PathBuf> = match listed {
+            Ok(files) => files,
+            Err(error) => return self.unreadable(path, &error),
+        };
+        // Others have their files there, too: editors, version control, packages.
+        let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        files.retain(|file| ending(file).is_some() && !hidden(file));
+        files.sort();
+        files.iter().for_each(|file| self.file(file));
+    }
+
+    /// One that the configuration itself describes, in this file from this octet on. `at`: an error that points at it.
+    pub fn described(&mut self, machine: &Machine<'_>, file: &Path, offset: usize, at: impl Fn(String) -> Diagnostic) {
+        if self.files.last().is_none_or(|(_, last)| last != file) {
+            self.begin(file);
+        }
+        take(&mut self.builder, &mut self.told, (&self.files, &mut self.offsets), machine, offset, at);
+    }
+
+    /// `docks`: addresses that many machines share in turn.
+    pub fn finish(self, docks: &[MacPattern]) -> Result<Read, Vec<Diagnostic>> {
+        let Reading { builder, mut told, mut files, began, .. } = self;
+        let end = builder.len() as MachineId;
+        let ends: Vec<MachineId> = files.iter().skip(1).map(|(first, _)| *first).chain([end]).collect();
+        let mut ends = ends.into_iter();
+        files.retain(|(first, _)| ends.next().is_some_and(|end| *first < end));
+        let machines = builder.finish(docks);
+        told.shared(&machines);
+        Ok(Read { machines, files: files.len(), took: began.elapsed(), warnings: told.list()? })
+    }
+
+    fn file(&mut self, path: &Path) {
+        self.begin(path);
+        let name = path.display().to_string();
+        match ending(path) {
+            Some("csv") => match File::open(path) {
+                Ok(file) => csv::read(self, &name, file),
+                Err(error) => self.unreadable(path, &error),
+            },
+            Some(ending) => match fs::read(path).map(|octets| Source::new(&name, octets)) {
+                Ok(Ok(source)) if ending == "toml" => toml::read(self, &source),
+                Ok(Ok(source)) => json::read(self, &source),
+                Ok(Err(error)) => self.told.error(|| error),
+                Err(error) => self.unreadable(path, &error),
+            },
+            None => self.told.error(|| {
+                let error = Diagnostic::error("this is no file of machines, by its name").of(&name);
+                error.help("names of machine files end in .toml, .csv or .json")
+            }),
+        }
+    }
+
+    fn begin(&mut self, path: &Path) {
+        self.files.push((self.builder.len() as MachineId, path.to_owned()));
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        let file = path.display().to_string();
+        self.told.error(|| Diagnostic::error(format!("unable to read the machines: {error}")).of(&file));
+    }
+
+    /// Takes in what the draft says. `offset`: where it begins in its file; `at`: an error that points at its name.
+    fn add(&mut self, offset: usize, at: impl Fn(String) -> Diagnostic) {
+        let machine = self.draft.machine();
+        if machine.macs.is_empty() && machine.uuid.is_none() && machine.serial.is_none() {
+            let message = format!("machine `{}` has neither mac nor uuid nor serial: it is never found", machine.name);
+            self.told.warning(|| Diagnostic { severity: Severity::Warning, ..at(message) });
+        }
+        take(&mut self.builder, &mut self.told, (&self.files, &mut self.offsets), &machine, offset, at);
+    }
+}
+
+/// Files by their first machines, and where in its file each machine begins.
+type Places<'a> = (&'a [(MachineId, PathBuf)], &'a mut Vec<u32>);
+
+fn take(
+    builder: &mut Builder,
+    told: &mut Told,
+    (files, offsets): Places<'_>,
+    machine: &Machine<'_>,
+    offset: usize,
+    at: impl Fn(String) -> Diagnostic,
+) {
+    match builder.add(machine) {
+        Ok(_) => offsets.push(offset.try_into().unwrap_or(u32::MAX)),
+        Err(Refused::NameTaken(other)) => told.error(|| {
+            let error = at(format!("machine `{}` is described twice", machine.name));
+            error.help(format!("it is first described in {}", place(files, offsets, other)))
+        }),
+        Err(refused @ Refused::TooMuch) => told.error(|| at(refused.to_string())),
+    }
+}
+
+/// File and line in which a machine begins. The file is read again for it: lines are worth counting only now.
+fn place(files: &[(MachineId, PathBuf)], offsets: &[u32], machine: MachineId) -> String {
+    let file = files.partition_point(|(first, _)| *first <= machine).checked_sub(1).map(|at| &files[at].1);
+    let Some((file, offset)) = file.zip(offsets.get(machine as usize)) else { return "another file".to_owned() };
+    let before = File::open(file).map(|file| file.take(u64::from(*offset))).and_then(|mut before| {
+        let mut octets = Vec::new();
+        before.read_to_end(&mut octets)?;
+        Ok(octets.iter().filter(|octet| **octet == b'\n').count())
+    });
+    match before {
+        Ok(before) => format!("{}:{}", file.display(), before + 1),
+        Err(_) => file.display().to_string(),
+    }
+}
+
+impl fmt::Debug for Reading<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading").field("told", &self.told).field("files", &self.files.len()).finish_non_exhaustive()
+    }
+}
+
+fn ending(path: &Path) -> Option<&str> {
+    path.extension()?.to_str().filter(|ending| ["toml", "csv", "json"].contains(ending))
+}
+
+impl Told {
+    fn error(&mut self, error: impl FnOnce() -> Diagnostic) {
+        if self.errors.len() < MOST_TOLD {
+            self.errors.push(error());
+        } else {
+            self.more_errors += 1;
+        }
+    }
+
+    fn warning(&mut self, warning: impl FnOnce() -> Diagnostic) {
+        if self.warnings.len() < MOST_TOLD {
+            self.warnings.push(warning());
+        } else {
+            self.more_warnings += 1;
+        }
+    }
+
+    /// Identities that several machines list.
+    fn shared(&mut self, machines: &Machines) {
+        let (shared, count) = machines.shared();
+        for shared in shared {
+            let more = shared.count - shared.machines.len();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let message = format!(
+                "{} {} is nobody's identity, for {} machines list it: {}{more}",
+                shared.by,
+                shared.identity,
+                shared.count,
+                shared.machines.join(", ")
+            );
+            self.warning(|| Diagnostic::warning(message).help(SHARED_HELP));
+        }
+        self.more_warnings += count - shared.len();
+    }
+
+    /// The warnings, or everything if there is an error among it.
+    fn list(self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let Told { mut errors, more_errors, mut warnings, more_warnings } = self;
+        if more_warnings > 0 {
+            warnings.push(Diagnostic::warning(format!("and {more_warnings} more warnings about machines")));
+        }
+        if errors.is_empty() {
+            return Ok(warnings);
+        }
+        if more_errors > 0 {
+            errors.push(Diagnostic::error(format!("and {more_errors} more errors in descriptions of machines")));
+        }
+        errors.append(&mut warnings);
+        Err(errors)
+    }
+}
+
+const SHARED_HELP: &str = "they are recognised by their other identities; an adapter that they share goes into `docks`";
