@@ -2,16 +2,16 @@
 
 use crate::arrival::{Arrival, Port};
 use crate::choose::{Boot, Nothing, choose};
-use crate::client::{Class, Client, Hardware, NotOurs, Stage};
+use crate::client::{Class, Client, Hardware, NotOurs, Stage, architecture};
 use crate::decide::{self, Decision, decide};
-use crate::memory::{Holder, Memory};
+use crate::memory::{Heard, Holder, Memory};
 use crate::plan::rule::Subject;
 use crate::plan::{LoopGuard, Plan};
 use crate::reply4;
 use crate::route::{Destination, Refused, route};
 use crate::shape::{Name, Shape};
 use crate::wire::dhcp4::{Malformed, Message, MessageType, code};
-use crate::wire::pxe::{MachineId, SubOptions, user_classes};
+use crate::wire::pxe::{Features, MachineId, SubOptions, user_classes};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -111,16 +111,16 @@ fn way(
 /// A REQUEST says which address its sender has, or is about to have: to the DHCP server, in a broadcast (RFC 2131 4.3.2),
 /// or to us. Files are asked for from that address.
 fn overhear(message: &Message<'_>, memory: &mut Memory, now: u64) {
-    let boots = |class: &[u8]| Class::of(class).is_some();
-    if message.message_type() != Some(MessageType::Request)
-        || !message.option(code::VENDOR_CLASS).is_some_and(|class| boots(&class))
-    {
-        return;
-    }
+    let Some(vendor_class) = message.option(code::VENDOR_CLASS) else { return };
+    let (Some(class), Some(MessageType::Request)) = (Class::of(&vendor_class), message.message_type()) else { return };
     let ciaddr = Some(message.header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
     if let Some(address) = ciaddr.or_else(|| message.address(code::REQUESTED_ADDRESS)) {
         let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
-        memory.note_address(address, Holder { hardware: Hardware::of(&message.header), machine }, now);
+        let firmware = Heard {
+            arch: architecture(message, class, &vendor_class).ok().map(|(arch, _)| arch),
+            features: message.option(code::IPXE).and_then(|value| Features::parse(&value)),
+        };
+        memory.note_address(address, Holder { hardware: Hardware::of(&message.header), machine, firmware }, now);
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::arch::Arch;
 use crate::choose::MACHINE;
 use crate::plan::pattern::MacPattern;
+use crate::wire::pxe::Features;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -19,6 +20,8 @@ pub struct Caller {
     pub name: Option<String>,
     /// The kind of firmware that its iPXE runs on, if it is one that we know.
     pub arch: Option<Arch>,
+    /// What that iPXE can, if it was heard.
+    pub features: Option<Features>,
     /// The rule that its DHCP packet met.
     pub rule: Option<usize>,
     /// The item that was chosen from a menu.

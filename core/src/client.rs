@@ -208,7 +208,7 @@ impl Relay {
 
 /// The first code of the class's own transport; failing that, the first that is known; failing that the digits of the
 /// class. RFC 4578 2.1 allows lists; a length that is odd or zero makes the option unusable, not the packet.
-fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Result<(Arch, ArchFrom), NotOurs> {
+pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Result<(Arch, ArchFrom), NotOurs> {
     let option = message.option(code::ARCHITECTURE).filter(|value| value.len() % 2 == 0).unwrap_or_default();
     let codes = || option.chunks_exact(2).map(|pair| Arch(u16::from_be_bytes([pair[0], pair[1]])));
     let own = |arch: Arch| arch.transport() == Some(class.transport());

@@ -73,6 +73,16 @@ impl Decision {
         }
     }
 
+    /// The profile that is the machine's, also when this is no time to boot it: an installer goes on asking for files
+    /// after its kernel has used up the one boot.
+    pub fn own_profile(&self, plan: &Plan) -> Option<ProfileId> {
+        if !matches!(self.ground, Ground::Never | Ground::UsedUp) {
+            return self.profile;
+        }
+        let of_machine = self.machine.and_then(|found| plan.machines.get(found.machine).profile);
+        of_machine.or_else(|| plan.rules.get(self.rule?)?.profile).or(plan.default_profile)
+    }
+
     /// The profile's name, for people.
     pub fn profile_name<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
         plan.profile(self.profile).map(|profile| profile.name.as_str())

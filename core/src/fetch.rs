@@ -4,8 +4,8 @@
 use crate::arch::Arch;
 use crate::caller::Caller;
 use crate::choose::{MACHINE, SCRIPT};
-use crate::decide::{Decision, decide};
-use crate::memory::Memory;
+use crate::decide::{Decision, Ground, decide};
+use crate::memory::{Holder, Memory};
 use crate::name::{BadName, clean};
 use crate::plan::machines::Policy;
 use crate::plan::profile::{Boots, ProfileId, To};
@@ -44,6 +44,18 @@ pub struct Asking {
     pub base: String,
 }
 
+impl Fetch {
+    /// The machine that something is rendered for, by the name of its entry.
+    pub fn machine<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
+        match self {
+            Fetch::Linux(_, asking) | Fetch::Template(_, asking) => {
+                asking.decision.machine.map(|found| plan.machines.get(found.machine).name)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Why nothing is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -55,6 +67,8 @@ pub enum Refusal {
     BadName,
     /// Something failed here; the log says what.
     Failed,
+    /// A template cannot be rendered for this machine; the log says which, and where.
+    Unrendered,
 }
 
 /// What it means that a file was fetched whole.
@@ -102,7 +116,10 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
     }
     if plan.templates.contains(rest) {
         let asking = asking(plan, memory, request, caller.unwrap_or_default());
-        return Ok(Fetch::Template(rest.into(), asking));
+        return match asking.decision.ground {
+            Ground::Denied => Err(Refusal::Denied),
+            _ => Ok(Fetch::Template(rest.into(), asking)),
+        };
     }
     if let Some(arch) = script::local_disk_arch(rest) {
         return if plan.local_disk.contains(&arch) { Ok(Fetch::LocalDisk(arch)) } else { Err(Refusal::NotFound) };
@@ -119,6 +136,15 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
 pub fn is_done(name: &[u8]) -> bool {
     let name = clean(name).ok();
     name.and_then(|name| Caller::of(&name).map(|(_, rest)| rest == DONE)).unwrap_or(false)
+}
+
+/// What the menu of `request.name` would be if this were the machine's profile.
+pub fn as_if(plan: &Plan, memory: &Memory, request: &Request<'_>, profile: ProfileId) -> Result<Fetch, Refusal> {
+    let name = clean(request.name).map_err(|_| Refusal::BadName)?;
+    let caller = Caller::of(&name).map(|(caller, _)| caller).unwrap_or_default();
+    let mut asking = asking(plan, memory, request, caller);
+    asking.decision = Decision { profile: Some(profile), ground: Ground::Machine, ..asking.decision };
+    Ok(menu(plan, asking, request))
 }
 
 /// What follows from it that a file was fetched whole.
@@ -167,13 +193,9 @@ fn menu(plan: &Plan, asking: Asking, request: &Request<'_>) -> Fetch {
 fn asking(plan: &Plan, memory: &Memory, request: &Request<'_>, mut caller: Caller) -> Asking {
     let client = request.client.ip().to_canonical();
     if let IpAddr::V4(address) = client
-        && caller.name.is_none()
-        && caller.mac.is_none()
-        && caller.uuid.is_none()
         && let Some(holder) = memory.holder(address)
     {
-        caller.mac = holder.hardware.mac();
-        caller.uuid = holder.machine.filter(|machine| machine.is_key()).map(|machine| machine.uuid());
+        overheard(&mut caller, &holder);
     }
     let below = caller.arch.map(|arch| if arch.is_efi() { Firmware::Uefi } else { Firmware::Bios });
     let subject = Subject {
@@ -200,6 +222,19 @@ fn asking(plan: &Plan, memory: &Memory, request: &Request<'_>, mut caller: Calle
         None => base,
     };
     Asking { caller, decision, base }
+}
+
+/// Completes what a caller says of itself by what was heard from its address, unless that was another machine.
+fn overheard(caller: &mut Caller, holder: &Holder) {
+    let mac = holder.hardware.mac();
+    if caller.name.is_none() && caller.mac.is_none() && caller.uuid.is_none() {
+        caller.mac = mac;
+        caller.uuid = holder.machine.filter(|machine| machine.is_key()).map(|machine| machine.uuid());
+    }
+    if caller.mac.is_none() || caller.mac == mac {
+        caller.arch = caller.arch.or(holder.firmware.arch);
+        caller.features = caller.features.or(holder.firmware.features);
+    }
 }
 
 #[cfg(test)]

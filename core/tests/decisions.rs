@@ -6,7 +6,7 @@ use common::{Packet, ask, ask_again, mac, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::fetch::{Fetch, fetch, fetched};
+use proxydhcpd_core::fetch::{Fetch, Refusal, fetch, fetched};
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
@@ -254,4 +254,48 @@ fn a_machine_that_goes_round_is_left_alone_for_a_while_where_the_operator_says_s
         assert_eq!(asked(&mut memory, 50_000), answer);
         assert_eq!(asked(&mut memory, 400_000), "ipxe.efi");
     }
+}
+
+#[test]
+fn what_a_firmware_said_of_itself_is_known_when_the_system_that_it_booted_asks_for_a_template() {
+    let templates = ["preseed.cfg".to_owned()].into();
+    let plan = Plan { templates, ..machine(Policy::Once, DEBIAN) };
+    let mut memory = Memory::new(1);
+    let request = ipxe().set(53, &[3]).set(50, &[192, 0, 2, 107]).octets();
+    ask_again(&plan, &mut memory, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
+    memory.use_up("web1");
+    let asks = |name: &str, client: &str| {
+        let client = format!("{client}:1024").parse().unwrap();
+        let server = common::HERE.into();
+        let name = name.as_bytes();
+        let asked = Request { door: Door::Http(8080), name, server, client, interface: "eth0" };
+        match fetch(&plan, &memory, &asked) {
+            Ok(Fetch::Template(_, asking)) => asking,
+            other => panic!("{other:?}"),
+        }
+    };
+    for name in ["preseed.cfg", "machine/name=web1/preseed.cfg", "machine/mac=02-00-00-00-01-07/preseed.cfg"] {
+        let asking = asks(name, "192.0.2.107");
+        assert_eq!(asking.caller.arch, Some(Arch::X64), "{name}");
+        assert_eq!(asking.caller.features.unwrap().names().collect::<Vec<_>>(), ["http", "tftp"], "{name}");
+        assert_eq!(asking.decision.profile, None, "its one boot is used up");
+        assert_eq!(asking.decision.own_profile(&plan), Some(DEBIAN), "but this is what it installs");
+    }
+    // Another machine behind the same address, and one that was never heard of.
+    assert_eq!(asks("machine/mac=02-00-00-00-09-09/preseed.cfg", "192.0.2.107").caller.arch, None);
+    assert_eq!(asks("machine/name=web1/preseed.cfg", "192.0.2.108").caller.features, None);
+}
+
+#[test]
+fn a_machine_that_a_rule_denies_is_given_no_template() {
+    let rules = vec![Rule { deny: true, ..Rule::default() }];
+    let plan = Plan { rules, templates: ["preseed.cfg".to_owned()].into(), ..machine(Policy::Always, DEBIAN) };
+    let asked = Request {
+        door: Door::Tftp,
+        name: b"machine/name=web1/preseed.cfg",
+        server: common::HERE.into(),
+        client: "192.0.2.107:1024".parse().unwrap(),
+        interface: "eth0",
+    };
+    assert_eq!(fetch(&plan, &Memory::new(1), &asked), Err(Refusal::Denied));
 }

@@ -3,9 +3,10 @@
 
 mod loads;
 
+use crate::arch::Arch;
 use crate::client::{Client, Hardware};
 use crate::recent::{Bucket, Key, Recent};
-use crate::wire::pxe::MachineId;
+use crate::wire::pxe::{Features, MachineId};
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -56,6 +57,14 @@ pub struct Looping {
 pub struct Holder {
     pub hardware: Hardware,
     pub machine: Option<MachineId>,
+    pub firmware: Heard,
+}
+
+/// What its firmware or its iPXE said of itself: the system that it booted cannot tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    pub arch: Option<Arch>,
+    pub features: Option<Features>,
 }
 
 /// A machine by its hardware address or by option 97.

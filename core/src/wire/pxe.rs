@@ -155,6 +155,31 @@ pub struct Features {
     pub version: Option<[u8; 3]>,
 }
 
+const FEATURES: &[(u8, &str)] = &[
+    (0x10, "pxe-api"),
+    (0x11, "iscsi"),
+    (0x12, "aoe"),
+    (0x13, "http"),
+    (0x14, "https"),
+    (0x15, "tftp"),
+    (0x16, "ftp"),
+    (0x17, "dns"),
+    (0x18, "bzimage"),
+    (0x19, "multiboot"),
+    (0x1a, "slam"),
+    (0x1b, "srp"),
+    (0x20, "nbi"),
+    (0x21, "pxe"),
+    (0x22, "elf"),
+    (0x23, "comboot"),
+    (0x24, "efi"),
+    (0x25, "fcoe"),
+    (0x26, "vlan"),
+    (0x27, "menu"),
+    (0x28, "sdi"),
+    (0x29, "nfs"),
+];
+
 impl Features {
     pub const HTTP: u8 = 0x13;
     pub const TFTP: u8 = 0x15;
@@ -174,6 +199,11 @@ impl Features {
 
     pub fn has(&self, code: u8) -> bool {
         code.checked_sub(0x10).is_some_and(|bit| bit < 32 && self.bits & (1 << bit) != 0)
+    }
+
+    /// The features that it has, by name.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        FEATURES.iter().filter(|(code, _)| self.has(*code)).map(|(_, name)| *name)
     }
 }
 

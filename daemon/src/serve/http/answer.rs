@@ -37,8 +37,12 @@ pub fn answer(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now
         Err(Refusal::Denied) => words(StatusCode::FORBIDDEN, &request.method),
         Err(Refusal::BadName) => words(StatusCode::BAD_REQUEST, &request.method),
         Err(Refusal::Failed) => words(StatusCode::INTERNAL_SERVER_ERROR, &request.method),
+        Err(Refusal::Unrendered) => said(StatusCode::INTERNAL_SERVER_ERROR, UNRENDERED, &request.method),
     }
 }
+
+/// Which name was missing is for the log only: what a template says may be a secret.
+const UNRENDERED: &str = "This template cannot be rendered for this machine: the log of proxydhcpd says where.\n";
 
 pub fn failed() -> Answer {
     words(StatusCode::INTERNAL_SERVER_ERROR, &Method::GET)
@@ -148,7 +152,10 @@ fn content_type(name: &[u8], opened: &Opened) -> &'static str {
 }
 
 fn words(status: StatusCode, method: &Method) -> Answer {
-    let text = status.canonical_reason().unwrap_or_default();
+    said(status, status.canonical_reason().unwrap_or_default(), method)
+}
+
+fn said(status: StatusCode, text: &'static str, method: &Method) -> Answer {
     let mut answer = Response::new(if method == Method::HEAD { Payload::Nothing } else { Payload::Words(text) });
     *answer.status_mut() = status;
     set(&mut answer, CONTENT_LENGTH, &text.len().to_string());
@@ -245,9 +252,13 @@ mod tests {
 
     #[test]
     fn every_refusal_has_its_status_and_its_length() {
-        for (refusal, status) in
-            [(Refusal::NotFound, 404), (Refusal::Denied, 403), (Refusal::BadName, 400), (Refusal::Failed, 500)]
-        {
+        for (refusal, status) in [
+            (Refusal::NotFound, 404),
+            (Refusal::Denied, 403),
+            (Refusal::BadName, 400),
+            (Refusal::Failed, 500),
+            (Refusal::Unrendered, 500),
+        ] {
             let answer = answer(&request(Method::GET, &[]), b"/x", Err(refusal), SystemTime::now());
             let Payload::Words(text) = answer.body() else { panic!("{refusal:?}") };
             assert_eq!(

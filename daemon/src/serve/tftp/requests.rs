@@ -185,5 +185,6 @@ fn farewell(refusal: Refusal) -> Farewell {
         Refusal::Denied => DENIED,
         Refusal::BadName => (ErrorCode::OTHER, "Not a file name"),
         Refusal::Failed => (ErrorCode::OTHER, "Server failed"),
+        Refusal::Unrendered => (ErrorCode::OTHER, "Template failed, see its log"),
     }
 }
