@@ -13,6 +13,8 @@ pub mod used;
 pub mod boot;
 pub mod config;
 
+pub mod templates;
+
 pub mod report;
 pub mod site;
 pub mod state;

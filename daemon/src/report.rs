@@ -4,6 +4,7 @@
 use crate::journal::{Admit, Journal};
 use crate::log::Escaped;
 use crate::site::Site;
+use crate::templates::Failure;
 use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
 use proxydhcpd_core::choose::Nothing;
 use proxydhcpd_core::client::{Client, Hardware};
@@ -24,6 +25,8 @@ pub struct Report {
     /// Warnings of machines that nothing here can boot: some at once, then one a second.
     warnings: Bucket,
     troubled: Option<Instant>,
+    /// Failures of templates, by a hash of what was said of them, and when.
+    unrendered: Recent<u32, u64>,
     hasher: RandomState,
     started: Instant,
 }
@@ -39,6 +42,7 @@ impl Report {
             warned: Recent::new(4096, hasher.hash_one(0)),
             warnings: Bucket::full(WARNINGS_AT_ONCE, 0),
             troubled: None,
+            unrendered: Recent::new(256, hasher.hash_one(1)),
             hasher,
             started: now,
         }
@@ -94,6 +98,20 @@ impl Report {
         if self.troubled.is_none_or(|at| now.duration_since(at) >= ONE_MINUTE) {
             self.troubled = Some(now);
             tracing::warn!("{what} (further ones are only counted for a minute)");
+        }
+    }
+
+    /// A template that cannot be rendered is somebody's mistake in a file of ours: told once a minute, with one of the
+    /// machines that want it.
+    pub fn unrendered(&mut self, failure: &Failure, machine: &str, now: Instant) {
+        self.silence("file:unrendered");
+        let milliseconds = now.duration_since(self.started).as_millis() as u64;
+        let line = failure.diagnostic.one_line();
+        let key = self.hasher.hash_one(&line) as u32;
+        let recent = self.unrendered.get(key).is_some_and(|told| milliseconds - told < ONE_MINUTE.as_millis() as u64);
+        if !recent && self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds) {
+            self.unrendered.update(key, milliseconds, milliseconds, |told| *told = milliseconds);
+            tracing::warn!(MACHINE = machine, TEMPLATE = failure.template, "no template for {machine}: {line}");
         }
     }
 

@@ -9,9 +9,12 @@ use crate::boot::{folder, local_disk, signature};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::{ConfigError, DEFAULT_BOOT_DIR, Loaded, Settings, legacy};
 use crate::files::{self, Folder, Opened};
+use crate::templates::{self, Failure, Templates, Variables};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Fetch, Refusal};
 use proxydhcpd_core::plan::{Loader, Plan, Tftp};
+use proxydhcpd_core::request::Request;
+use proxydhcpd_core::script;
 use roots::Roots;
 use std::io;
 use std::path::Path;
@@ -27,6 +30,7 @@ pub struct Site {
     roots: Roots,
     /// What of the configuration does not fit well what there is to boot.
     pub warnings: Vec<Diagnostic>,
+    pub templates: Templates,
     /// Routed by an old proxy.ini.
     legacy: bool,
 }
@@ -45,9 +49,13 @@ impl Site {
         let mut told = Vec::new();
         let mut roots = roots(&loaded.settings)?;
         profiles::mount(loaded, &mut roots, &mut told);
-        let templates = profiles::templates(loaded, &mut told);
+        let dir = loaded.template_dir();
+        let named = loaded.settings.template_dir.is_some();
         let draft = std::mem::take(&mut loaded.draft);
-        let profiles = profiles::look_up(draft.profiles, &roots, &templates, &mut told);
+        let variables = Variables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
+        let mut templates = Templates::read(&dir, named, variables, &mut told);
+        let profiles = profiles::look_up(draft.profiles, &roots, templates.names(), &mut told);
+        templates.compile(&profiles, &mut told);
         if told.iter().any(|told| told.severity > Severity::Warning) {
             return Err(ConfigError(told));
         }
@@ -72,7 +80,7 @@ impl Site {
             unknown_machines: draft.unknown_machines,
             rules: draft.rules,
             machines: draft.machines,
-            templates,
+            templates: templates.names().clone(),
             ..Plan::default()
         };
         if let Some(legacy) = &loaded.legacy {
@@ -80,14 +88,25 @@ impl Site {
         }
         let system = System::of_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
         let legacy = loaded.legacy.is_some();
-        Ok(Site { plan, found, notes: scan.notes, system, roots, warnings: told, legacy })
+        Ok(Site { plan, found, notes: scan.notes, system, roots, templates, warnings: told, legacy })
     }
 
-    /// Opens what a requested name means.
-    pub fn open(&self, meant: Fetch) -> Result<Opened, Refusal> {
+    /// Opens what a requested name means. `failed` hears of a template that cannot be rendered: a script then says so to
+    /// whoever stands at the machine, which would otherwise only know that its boot server does not answer.
+    pub fn open(&self, meant: Fetch, request: &Request<'_>, failed: impl FnOnce(&Failure)) -> Result<Opened, Refusal> {
+        match self.templates.text(&self.plan, &meant, request) {
+            Some(Ok(text)) => return Ok(Opened::text(text.into_bytes())),
+            Some(Err(failure)) => {
+                failed(&failure);
+                let script = script::unrendered(&failure.template, failure.line(), &failure.diagnostic.message);
+                let shown = templates::is_script(&self.plan, &meant).then(|| Opened::text(script.into_bytes()));
+                return shown.ok_or(Refusal::Unrendered);
+            }
+            None => {}
+        }
         match meant {
             Fetch::Text(text) => Ok(Opened::text(text.into_bytes())),
-            Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::NotFound),
+            Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::Unrendered),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
             Fetch::LocalDisk(arch) => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
             Fetch::Folder { name, meant } => match (self.roots.open(&name), meant) {
@@ -162,7 +181,7 @@ mod tests {
     use super::*;
     use proxydhcpd_core::fetch::fetch;
     use proxydhcpd_core::memory::Memory;
-    use proxydhcpd_core::request::{Door, Request};
+    use proxydhcpd_core::request::Door;
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
     /// A folder with iPXE's shim, offered to x64, and what it starts.
@@ -178,6 +197,7 @@ mod tests {
             system: System::Unknown,
             roots: Roots::new(folder, Some(Folder::at(folder, false).unwrap()), false),
             warnings: Vec::new(),
+            templates: Templates::default(),
             legacy: false,
         }
     }
@@ -186,7 +206,7 @@ mod tests {
         let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let client = SocketAddr::new(server, 1024);
         let request = Request { door: Door::Tftp, name, server, client, interface: "" };
-        let opened = site.open(fetch(&site.plan, &Memory::new(0), &request)?)?;
+        let opened = site.open(fetch(&site.plan, &Memory::new(0), &request)?, &request, |_| {})?;
         let mut content = vec![0; usize::try_from(opened.size).unwrap()];
         opened.read_at(&mut content, 0).unwrap();
         Ok(String::from_utf8(content).unwrap())

@@ -4,6 +4,7 @@ use crate::files::Opened;
 use crate::log::Escaped;
 use crate::report::Report;
 use crate::site::Site;
+use crate::templates::Failure;
 use crate::used::Used;
 use arc_swap::ArcSwap;
 use proxydhcpd_core::fetch::{Fetched, Refusal, fetch, fetched};
@@ -61,7 +62,12 @@ impl State {
         let (site, links) = (self.site.load(), self.links.load());
         let request = &with_interface(request, &links);
         let meant = fetch(&site.plan, &self.memory(), request)?;
-        site.open(meant)
+        let asked_for = meant.machine(&site.plan).map(str::to_owned);
+        let failed = |failure: &Failure| {
+            let who = asked_for.unwrap_or_else(|| request.client.ip().to_canonical().to_string());
+            self.report().unrendered(failure, &who, Instant::now());
+        };
+        site.open(meant, request, failed)
     }
 
     /// A file was fetched whole.

@@ -21,6 +21,7 @@ const DAEMON: &[&str] = &[
     "net",
     "boot",
     "config",
+    "templates",
     "site",
     "report",
     "state",

@@ -7,6 +7,7 @@ use crate::plan::Plan;
 use crate::plan::profile::{Linux, Menu};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write;
 
 /// A kernel, its initrds and what it is told. No template is left in them.
@@ -61,6 +62,21 @@ pub fn choices(base: &str, menu: &Menu, caller: &Caller) -> String {
     }
     writeln!(script, "\n:failed\nprompt --timeout {PAUSE} That did not work. Press a key for the menu. ||\ngoto menu")
         .ok();
+    script
+}
+
+/// In place of a script that could not be rendered: who stands at the machine can tell what to mend.
+pub fn unrendered(template: &str, line: Option<usize>, why: &str) -> String {
+    const MOST: usize = 70;
+    let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
+    let mut script = head("a template that failed");
+    writeln!(script, "echo The boot server cannot make the script of this machine:\necho {}{line}", plain(template))
+        .ok();
+    let why: Vec<char> = why.chars().collect();
+    for part in why.chunks(MOST).take(4) {
+        writeln!(script, "echo {}", plain(&part.iter().collect::<String>())).ok();
+    }
+    writeln!(script, "prompt --timeout {PAUSE} Press a key to leave the network boot ||\nexit 1").ok();
     script
 }
 

@@ -7,4 +7,3 @@ pub mod loaders;
 pub mod local_disk;
 pub mod signature;
 pub mod table;
-pub mod templates;

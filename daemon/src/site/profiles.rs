@@ -2,7 +2,7 @@
 //! leave machines at a dead end, so it is refused; a kernel may come later.
 
 use super::roots::Roots;
-use crate::boot::{image, templates};
+use crate::boot::image;
 use crate::config::Loaded;
 use crate::config::diagnostic::{Diagnostic, Spot};
 use crate::config::draft::Drafted;
@@ -82,21 +82,6 @@ pub fn mount(loaded: &Loaded, roots: &mut Roots, told: &mut Vec<Diagnostic>) {
         let hidden = loaded.settings.boot_dir.join(&mount.name);
         if hidden.symlink_metadata().is_ok() {
             told.push(mount.at.warning(format!("it hides {}", hidden.display())));
-        }
-    }
-}
-
-/// The names under which templates are asked for.
-pub fn templates(loaded: &Loaded, told: &mut Vec<Diagnostic>) -> BTreeSet<String> {
-    let folder = loaded.template_dir();
-    match (templates::names(&folder), &loaded.draft.template_dir) {
-        (Ok(names), _) => names,
-        // Nobody has to make the default folder before there is something to put into it.
-        (Err(error), None) if error.kind() == std::io::ErrorKind::NotFound => BTreeSet::new(),
-        (Err(error), at) => {
-            let why = format!("the template folder {} cannot be read: {error}", folder.display());
-            told.push(at.as_ref().map_or_else(|| Diagnostic::critical(&why), |at| at.critical(&why)));
-            BTreeSet::new()
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::{BUILT_IN, Draft, Drafted, Mount};
 use crate::config::machines::Described;
 use crate::probable::probable;
-use proxydhcpd_core::plan::machines::{Entry, Machines, Policy};
+use proxydhcpd_core::plan::machines::{Builder, Machine, Machines, Policy};
 use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, ProfileId, To};
 use proxydhcpd_core::plan::rule::{Rule, When};
 use std::collections::BTreeMap;
@@ -139,26 +139,27 @@ impl<'a> Said<'a> {
     }
 
     fn looked_up_machines(&self, names: &Names, draft: &Draft, told: &mut Vec<Diagnostic>) -> Machines {
-        let mut entries = Vec::new();
+        let mut machines = Builder::default();
         for (described, at) in self.machines.values() {
             let at_profile = |span: &std::ops::Range<usize>| At { source: at.source, span: span.clone() };
             let named = described.profile.as_ref().map(|(name, span)| (name.clone(), at_profile(span)));
             let profile = named.as_ref().and_then(|name| names.look_up(name, told));
-            let Described { name, macs, uuid, serial, policy, variables, .. } = described.clone();
-            let entry = Entry { name, macs, uuid, serial, profile, policy, variables };
+            let Described { name, macs, uuid, serial, policy, variables, .. } = described;
+            let (serial, uuid, policy) = (serial.as_deref(), *uuid, *policy);
+            let machine = Machine { name, macs, uuid, serial, profile, policy, variables };
             let boots = profile.or(draft.default_profile).and_then(|id| draft.profiles.get(id));
-            if entry.policy == Policy::Once && boots.is_some_and(|drafted| !is_used_up(&drafted.profile)) {
-                let warning =
-                    at.warning(format!("no file that we send uses up the one boot of machine `{}`", entry.name));
+            if policy == Policy::Once && boots.is_some_and(|drafted| !is_used_up(&drafted.profile)) {
+                let warning = at.warning(format!("no file that we send uses up the one boot of machine `{name}`"));
                 told.push(
                     warning.help(
                         "name one with `used-by` in its profile, or have the booted system ask for {{ done_url }}",
                     ),
                 );
             }
-            entries.push(entry);
+            // Names differ: they are the keys of a map.
+            machines.add(&machine).ok();
         }
-        Machines::new(entries, &self.docks)
+        machines.finish(&self.docks)
     }
 }
 

@@ -1,0 +1,108 @@
+//! Reads the template folder, once for each site.
+
+use crate::config::diagnostic::{Diagnostic, Source};
+use crate::files::{Folder, Opened};
+use proxydhcpd_core::fetch::Refusal;
+use std::io;
+use std::path::Path;
+
+/// Bounds, so that a folder that was not meant does not hold up the start.
+const DEEPEST: usize = 16;
+const MOST_FILES: usize = 4096;
+const LONGEST: u64 = 1 << 20;
+const LONGEST_TOGETHER: u64 = 64 << 20;
+
+/// Every template by its name from the folder, and what is wrong.
+pub fn read(dir: &Path, named: bool) -> (Vec<(String, String)>, Vec<Diagnostic>) {
+    let folder = match Folder::at(dir, false) {
+        Ok(folder) => folder,
+        // Nobody has to make the usual folder before there is something to put into it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !named => return (Vec::new(), Vec::new()),
+        Err(error) => return (Vec::new(), vec![wrong(dir, format!("the template folder cannot be read: {error}"))]),
+    };
+    let mut reader = Reader { dir, folder, left: LONGEST_TOGETHER, files: Vec::new(), wrong: Vec::new() };
+    reader.folder("", 0);
+    (reader.files, reader.wrong)
+}
+
+struct Reader<'a> {
+    dir: &'a Path,
+    folder: Folder,
+    left: u64,
+    files: Vec<(String, String)>,
+    wrong: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    /// One folder and those below it, in the order of names. What begins with a dot or ends with `~` is somebody's
+    /// backup or repository; a link to a folder is not followed.
+    fn folder(&mut self, below: &str, depth: usize) {
+        let content = match self.dir.join(below).read_dir() {
+            Ok(content) => content,
+            Err(error) => return self.complain(below, format!("this folder cannot be read: {error}")),
+        };
+        let mut entries: Vec<_> = content
+            .flatten()
+            .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.file_type().ok()?)))
+            .filter(|(name, _)| !name.starts_with('.') && !name.ends_with('~'))
+            .collect();
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for (name, kind) in entries {
+            let name = if below.is_empty() { name } else { format!("{below}/{name}") };
+            if self.files.len() >= MOST_FILES || depth >= DEEPEST {
+                let bounds =
+                    format!("a template folder has at most {MOST_FILES} files and {DEEPEST} folders in each other");
+                return self.complain(&name, bounds);
+            }
+            match kind {
+                kind if kind.is_dir() => self.folder(&name, depth + 1),
+                kind if kind.is_symlink() && self.dir.join(&name).is_dir() => {}
+                _ => self.file(name),
+            }
+        }
+    }
+
+    fn file(&mut self, name: String) {
+        let octets = match self.folder.open(&name) {
+            Ok(opened) if opened.size > LONGEST.min(self.left) => {
+                return self.complain(
+                    &name,
+                    format!("too long: a template has at most {LONGEST} octets, all together {LONGEST_TOGETHER}"),
+                );
+            }
+            Ok(opened) => {
+                self.left -= opened.size;
+                content(&opened)
+            }
+            Err(Refusal::Denied) => {
+                let why = "this cannot be read: we lack the permission, or it is a link that leads out of the template folder";
+                return self.complain(&name, why.into());
+            }
+            Err(refusal) => return self.complain(&name, format!("this cannot be read: {refusal:?}")),
+        };
+        let text = octets
+            .map_err(|error| wrong(&self.dir.join(&name), format!("this cannot be read: {error}")))
+            .and_then(|octets| Source::new(&self.dir.join(&name).display().to_string(), octets));
+        match text {
+            Ok(source) => self.files.push((name, source.text)),
+            Err(diagnostic) => {
+                self.wrong.push(diagnostic.help("a template is text; other files belong into the boot folder"))
+            }
+        }
+    }
+
+    fn complain(&mut self, name: &str, message: String) {
+        self.wrong.push(wrong(&self.dir.join(name), message));
+    }
+}
+
+fn content(opened: &Opened) -> io::Result<Vec<u8>> {
+    let mut octets = vec![0; opened.size as usize];
+    let count = opened.read_at(&mut octets, 0)?;
+    octets.truncate(count);
+    Ok(octets)
+}
+
+fn wrong(file: &Path, message: String) -> Diagnostic {
+    Diagnostic::error(message).of(&file.display().to_string())
+}

@@ -1,0 +1,94 @@
+//! The kernel, the initrds and the arguments of a profile: short texts that may hold expressions.
+
+use super::{Failure, Scope, Templates};
+use crate::config::diagnostic::Diagnostic;
+use proxydhcpd_core::plan::profile::{Boots, Linux, Profile};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// In front of the names of such texts: no file's name begins with it.
+pub const MARK: char = '/';
+
+/// Compiles what the profiles say, and says what is wrong with it.
+pub fn compile(templates: &mut Templates, profiles: &[Profile]) -> Vec<Diagnostic> {
+    let mut wrong = Vec::new();
+    for profile in profiles {
+        match &profile.boots {
+            Boots::Linux(linux) => {
+                for (key, text, kind) in texts(profile, linux) {
+                    let checked = if is_template(text) {
+                        templates.add(&key, text.to_owned())
+                    } else {
+                        kind.check(text).map(drop).map_err(|why| refused(&key, &why))
+                    };
+                    wrong.extend(checked.err().map(|failure| *failure.diagnostic));
+                }
+            }
+            _ => {}
+        }
+    }
+    wrong
+}
+
+/// The same with no expression left in it, and nothing that would break the script which it goes into.
+pub fn rendered(templates: &Templates, profile: &Profile, linux: &Linux, scope: &Arc<Scope>) -> Result<Linux, Failure> {
+    let mut rendered = Linux::default();
+    for (key, text, kind) in texts(profile, linux) {
+        let text = if is_template(text) { templates.render(&key, scope)? } else { text.to_owned() };
+        let text = kind.check(&text).map_err(|why| refused(&key, &why))?;
+        match kind {
+            Kind::Arguments => rendered.arguments = text,
+            Kind::File if rendered.kernel.is_empty() => rendered.kernel = text,
+            Kind::File => rendered.initrds.push(text),
+        }
+    }
+    Ok(rendered)
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A path or a URL.
+    File,
+    Arguments,
+}
+
+impl Kind {
+    /// The text as the script has it: arguments on one line, however many they were written on. iPXE takes a line apart
+    /// at spaces and these operators, and there is no way to quote them.
+    fn check(self, text: &str) -> Result<String, String> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let bad = |word: &&&str| ["||", "&&"].contains(*word) || word.chars().any(char::is_control);
+        if let Some(word) = words.iter().find(bad) {
+            return Err(format!("{word:?} cannot be passed on by iPXE"));
+        }
+        match self {
+            Kind::Arguments => Ok(words.join(" ")),
+            Kind::File if text.trim().is_empty() => Err("this is empty".into()),
+            Kind::File if text.contains("://") && words.len() > 1 => Err(format!("{text:?} is no URL: a space is %20")),
+            Kind::File => Ok(text.trim().to_owned()),
+        }
+    }
+}
+
+/// Each text of a profile with the name that it goes by, the kernel first.
+fn texts<'a>(profile: &'a Profile, linux: &'a Linux) -> impl Iterator<Item = (String, &'a str, Kind)> {
+    let key = |word: &str| format!("{MARK}[profile.{}] {word}", profile.name);
+    let initrds = linux.initrds.iter().enumerate();
+    let initrds = initrds.map(move |(index, text)| (key(&initrd(index)), &text[..], Kind::File));
+    let kernel = (key("kernel"), &linux.kernel[..], Kind::File);
+    let arguments = (key("arguments"), &linux.arguments[..], Kind::Arguments);
+    std::iter::once(kernel).chain(initrds).chain([arguments])
+}
+
+fn initrd(index: usize) -> Cow<'static, str> {
+    if index == 0 { "initrd".into() } else { format!("initrd {}", index + 1).into() }
+}
+
+fn is_template(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
+}
+
+fn refused(key: &str, why: &str) -> Failure {
+    let key = key.strip_prefix(MARK).unwrap_or(key);
+    Failure { template: key.to_owned(), diagnostic: Box::new(Diagnostic::error(why).of(key)) }
+}

@@ -1,0 +1,195 @@
+//! Templates: text with expressions, rendered for the machine that asks.
+//!
+//! The whole folder is read and compiled when a site is built. Rendering touches no file: what a template includes was
+//! compiled with it, and what it may use of time, memory and stack is bounded.
+
+mod failure;
+mod filters;
+mod folder;
+mod linux;
+mod scope;
+
+pub use failure::Failure;
+pub use scope::{Scope, Variables};
+
+use crate::config::diagnostic::Diagnostic;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Value, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
+use proxydhcpd_core::fetch::Fetch;
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::profile::{Boots, Profile};
+use proxydhcpd_core::request::Request;
+use proxydhcpd_core::script;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a rendering may use. The engine takes one unit for a step and one for every 64 octets that it makes or reads, so
+/// this bounds time (a tenth of a second where TFTP has one thread) and memory (16 MiB) alike.
+const FUEL: u64 = 250_000;
+/// The longest text. Nobody installs a machine with more, and it is made anew for every request.
+const LONGEST_TEXT: usize = 1 << 20;
+/// An include costs ten of these, a call of a macro four or five. The threads that render have 2 MiB of stack.
+const DEEPEST: usize = 150;
+
+/// The templates of a site, and the variables that they see.
+#[derive(Debug)]
+pub struct Templates {
+    dir: PathBuf,
+    environment: Environment<'static>,
+    names: BTreeSet<String>,
+    variables: Variables,
+}
+
+impl Templates {
+    /// Reads and compiles every template of the folder. `named`: the operator has named that folder, so it has to be
+    /// there.
+    pub fn read(dir: &Path, named: bool, variables: Variables, told: &mut Vec<Diagnostic>) -> Templates {
+        let (files, mut wrong) = folder::read(dir, named);
+        let mut templates =
+            Templates { dir: dir.to_owned(), environment: environment(), names: BTreeSet::new(), variables };
+        for (name, text) in files {
+            if let Err(failure) = templates.add(&name, text) {
+                wrong.push(*failure.diagnostic);
+            }
+            // A name that is there is not missing, whatever it holds.
+            templates.names.insert(name);
+        }
+        wrong.sort_by(|one, other| one.file.cmp(&other.file));
+        told.append(&mut wrong);
+        templates
+    }
+
+    /// Compiles the expressions in the profiles of the plan.
+    pub fn compile(&mut self, profiles: &[Profile], told: &mut Vec<Diagnostic>) {
+        told.extend(linux::compile(self, profiles));
+    }
+
+    /// The names under which templates are served.
+    pub fn names(&self) -> &BTreeSet<String> {
+        &self.names
+    }
+
+    /// Renders what was asked for. `None`: that is nothing to be rendered.
+    pub fn text(&self, plan: &Plan, meant: &Fetch, request: &Request<'_>) -> Option<Result<String, Failure>> {
+        let asking = match meant {
+            Fetch::Linux(_, asking) | Fetch::Template(_, asking) => asking,
+            _ => return None,
+        };
+        let scope = Arc::new(Scope::new(plan, &self.variables, asking, request));
+        Some(match meant {
+            Fetch::Linux(profile, _) => match plan.profile(Some(*profile)) {
+                Some(profile @ Profile { boots: Boots::Linux(linux), .. }) => {
+                    linux::rendered(self, profile, linux, &scope)
+                        .map(|linux| script::linux(&asking.base, &profile.title, &linux))
+                }
+                _ => Ok(script::leave()),
+            },
+            Fetch::Template(name, _) => self.render(name, &scope),
+            _ => return None,
+        })
+    }
+
+    /// One template or one text of a profile.
+    fn render(&self, name: &str, scope: &Arc<Scope>) -> Result<String, Failure> {
+        let mut text = Bounded(Vec::new());
+        let rendered = self.environment.get_template(name).and_then(|template| {
+            template.render_captured_to(Value::from_dyn_object(Arc::clone(scope)), &mut text).map(drop)
+        });
+        match rendered {
+            // The engine writes strings only.
+            Ok(()) => Ok(String::from_utf8(text.0).unwrap_or_default()),
+            Err(error) => Err(Failure::new(&error, name, |name| self.source(name), Some(scope))),
+        }
+    }
+
+    fn add(&mut self, name: &str, text: String) -> Result<(), Failure> {
+        match self.environment.add_template_owned(name.to_owned(), text.clone()) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let source = (self.place(name), text);
+                Err(Failure::new(&error, name, |_| Some(source.clone()), None))
+            }
+        }
+    }
+
+    /// A template's place for people, and its text.
+    fn source(&self, name: &str) -> Option<(String, String)> {
+        Some((self.place(name), self.environment.get_template(name).ok()?.source().to_owned()))
+    }
+
+    fn place(&self, name: &str) -> String {
+        match name.strip_prefix(linux::MARK) {
+            Some(key) => key.to_owned(),
+            None => self.dir.join(name).display().to_string(),
+        }
+    }
+}
+
+/// No template at all.
+impl Default for Templates {
+    fn default() -> Self {
+        let variables = Variables::default();
+        Templates { dir: PathBuf::new(), environment: environment(), names: BTreeSet::new(), variables }
+    }
+}
+
+/// Whether a failure is shown to whoever sits at the console: a script can say it, the engine of another file cannot.
+pub fn is_script(plan: &Plan, meant: &Fetch) -> bool {
+    match meant {
+        Fetch::Linux(..) => true,
+        Fetch::Template(name, asking) => {
+            name.ends_with(".ipxe") || matches!(asking.decision.boots(plan), Boots::Script(script) if script == name)
+        }
+        _ => false,
+    }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // A preseed, an iPXE script and a shell quote each in their own way: the filters do, nothing does it unasked.
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_formatter(print);
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(DEEPEST);
+    // A line that holds nothing but a statement leaves no line behind.
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
+    environment.set_syntax(syntax.expect("the usual delimiters are sound"));
+    filters::add(&mut environment);
+    environment
+}
+
+/// `none` is the absence of a value (`null` in a machine file); the word would stand in some configuration. The engine
+/// has `True` as Python does, which no installer reads.
+fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    if value.is_none() {
+        return Err(Error::new(ErrorKind::InvalidOperation, "this is none, which cannot be written"));
+    }
+    match bool::try_from(value.clone()) {
+        Ok(truth) if value.kind() == ValueKind::Bool => Ok(write!(out, "{truth}")?),
+        _ => escape_formatter(out, state, value),
+    }
+}
+
+/// Takes no more than a text may have.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        if self.0.len() + octets.len() > LONGEST_TEXT {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

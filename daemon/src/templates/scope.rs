@@ -1,0 +1,170 @@
+//! What a template sees.
+
+use minijinja::value::{Enumerator, Object, Serde, Value};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::fetch::Asking;
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::request::{Door, Request};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+type Json = serde_json::Map<String, serde_json::Value>;
+type Values = BTreeMap<String, Value>;
+
+/// The operator's variables: those of the site, and those of each profile over them.
+#[derive(Clone, Debug, Default)]
+pub struct Variables {
+    site: Arc<Values>,
+    profiles: Vec<Arc<Values>>,
+}
+
+/// What one request sees.
+#[derive(Debug)]
+pub struct Scope {
+    own: BTreeMap<&'static str, Value>,
+    machine: Arc<Machine>,
+}
+
+/// The machine's own facts, then its variables, those of its profile, those of the site.
+#[derive(Debug)]
+struct Machine {
+    facts: BTreeMap<&'static str, Value>,
+    /// `None`: it has no entry.
+    variables: Option<Values>,
+    others: Arc<Values>,
+}
+
+impl Variables {
+    /// `profiles`: in the order of the plan, each with what it has from those that it extends.
+    pub fn new<'a>(site: &Json, profiles: impl IntoIterator<Item = &'a Json>) -> Variables {
+        let over = |profile: &Json| Arc::new(values(site).into_iter().chain(values(profile)).collect());
+        Variables { site: Arc::new(values(site)), profiles: profiles.into_iter().map(over).collect() }
+    }
+}
+
+impl Scope {
+    pub fn new(plan: &Plan, variables: &Variables, asking: &Asking, request: &Request<'_>) -> Scope {
+        let profile = asking.decision.own_profile(plan);
+        let others = profile.and_then(|profile| variables.profiles.get(profile)).unwrap_or(&variables.site);
+        let machine = Arc::new(machine(plan, asking, Arc::clone(others)));
+        let profile = plan.profile(profile).map(|profile| [("name", &profile.name), ("title", &profile.title)]);
+        let own = BTreeMap::from([
+            ("machine", Value::from_dyn_object(Arc::clone(&machine))),
+            ("profile", Value::from_pairs(profile.into_iter().flatten().map(|(key, text)| (key, text.clone())))),
+            ("request", requested(asking, request)),
+            ("base", Value::from(asking.base.clone())),
+            ("server", Value::from(request.server.to_canonical().to_string())),
+            ("done_url", Value::from(format!("{}done", asking.base))),
+        ]);
+        Scope { own, machine }
+    }
+
+    /// Whether the machine has an entry.
+    pub fn knows_machine(&self) -> bool {
+        self.machine.variables.is_some()
+    }
+
+    /// What can be written, as it is written.
+    pub fn known(&self) -> Vec<String> {
+        let mut known: Vec<String> = self.own.keys().map(|name| name.to_string()).collect();
+        for part in ["profile", "request"] {
+            let names = self.own.get(part).and_then(|value| value.try_iter().ok());
+            known.extend(names.into_iter().flatten().map(|name| format!("{part}.{name}")));
+        }
+        known.extend(self.machine.facts.keys().map(|name| format!("machine.{name}")));
+        for name in self.machine.variables.iter().flatten().chain(self.machine.others.iter()).map(|(name, _)| name) {
+            known.extend([name.clone(), format!("machine.{name}")]);
+        }
+        known
+    }
+}
+
+impl Object for Scope {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.own.get(key).cloned().or_else(|| self.machine.variable(key))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let names = self.own.keys().map(|name| Value::from(*name));
+        Enumerator::Values(names.chain(self.machine.names()).collect())
+    }
+}
+
+impl Object for Machine {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.facts.get(key).cloned().or_else(|| self.variable(key))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let names = self.facts.keys().map(|name| Value::from(*name));
+        Enumerator::Values(names.chain(self.names()).collect())
+    }
+}
+
+impl Machine {
+    fn variable(&self, name: &str) -> Option<Value> {
+        self.variables.as_ref().and_then(|own| own.get(name)).or_else(|| self.others.get(name)).cloned()
+    }
+
+    fn names(&self) -> impl Iterator<Item = Value> + '_ {
+        let own = self.variables.iter().flat_map(BTreeMap::keys);
+        let hidden = |name: &&String| !self.variables.as_ref().is_some_and(|own| own.contains_key(*name));
+        own.chain(self.others.keys().filter(hidden)).map(Value::from)
+    }
+}
+
+fn machine(plan: &Plan, asking: &Asking, others: Arc<Values>) -> Machine {
+    let caller = &asking.caller;
+    let entry = asking.decision.machine.map(|found| plan.machines.get(found.machine));
+    let mac = caller.mac.or_else(|| entry?.macs.first().copied());
+    let uuid = entry.and_then(|entry| entry.uuid).or(caller.uuid);
+    let serial = entry.and_then(|entry| entry.serial.map(str::to_owned)).or_else(|| caller.serial.clone());
+    let facts = [
+        ("name", entry.map(|entry| entry.name.to_owned())),
+        ("mac", mac.map(|mac| hexadecimal(&mac, &[1, 2, 3, 4, 5], ':'))),
+        ("uuid", uuid.map(|uuid| hexadecimal(&uuid, &[4, 6, 8, 10], '-'))),
+        ("serial", serial),
+    ];
+    Machine {
+        facts: facts.into_iter().filter_map(|(name, fact)| Some((name, Value::from(fact?)))).collect(),
+        // The configuration has written it.
+        variables: entry.map(|entry| values(&serde_json::from_str(entry.variables).unwrap_or_default())),
+        others,
+    }
+}
+
+fn requested(asking: &Asking, request: &Request<'_>) -> Value {
+    let arch = asking.caller.arch.map(Arch::base);
+    let firmware = arch.map(|arch| if arch.is_efi() { "uefi" } else { "bios" });
+    let features = asking.caller.features.map(|features| features.names().map(Value::from).collect::<Vec<_>>());
+    let facts = [
+        ("address", Some(Value::from(request.client.ip().to_canonical().to_string()))),
+        ("interface", Some(request.interface).filter(|name| !name.is_empty()).map(Value::from)),
+        ("protocol", Some(Value::from(if request.door == Door::Tftp { "tftp" } else { "http" }))),
+        ("arch", arch.and_then(Arch::row).map(|row| Value::from(row.id))),
+        ("firmware", firmware.map(Value::from)),
+        ("features", features.map(Value::from)),
+    ];
+    Value::from_pairs(facts.into_iter().filter_map(|(name, fact)| Some((name, fact?))))
+}
+
+fn values(json: &Json) -> Values {
+    json.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect()
+}
+
+/// Octets with a separator before each of these places.
+fn hexadecimal(octets: &[u8], breaks: &[usize], separator: char) -> String {
+    let digits = octets.iter().enumerate().map(|(place, octet)| {
+        let gap = if breaks.contains(&place) { separator.to_string() } else { String::new() };
+        format!("{gap}{octet:02x}")
+    });
+    digits.collect()
+}

@@ -1,0 +1,327 @@
+use super::*;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::fetch::{Refusal, fetch};
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::machines::{Machine, Machines};
+use proxydhcpd_core::plan::profile::Linux;
+use proxydhcpd_core::request::Door;
+use serde_json::json;
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+/// A site with one known machine, `web1`, that boots the profile `debian`.
+struct House {
+    dir: tempfile::TempDir,
+    plan: Plan,
+    variables: Variables,
+}
+
+fn house(files: &[(&str, &str)]) -> House {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let linux = Linux {
+        kernel: "debian/{{ suite }}/linux".into(),
+        initrds: vec!["debian/initrd.gz".into()],
+        arguments: "auto=true\n  url={{ base }}preseed.cfg ip=${net0/ip}".into(),
+    };
+    let debian =
+        Profile { name: "debian".into(), title: "Debian".into(), boots: Boots::Linux(linux), ..Profile::default() };
+    let web1 = Machine {
+        name: "web1",
+        macs: &[[0x52, 0x54, 0, 0x12, 0x34, 0x56]],
+        uuid: Some([0x11; 16]),
+        profile: Some(0),
+        variables: r#"{"role": "web", "disks": ["sda", "my disk"], "nothing": null}"#,
+        ..Machine::default()
+    };
+    let plan = Plan { profiles: vec![debian], machines: Machines::new(&[web1], &[]), ..Plan::default() };
+    let object = |value: serde_json::Value| value.as_object().unwrap().clone();
+    let site = object(json!({"domain": "example.org", "suite": "trixie", "role": "none yet"}));
+    let variables = Variables::new(&site, &[object(json!({"suite": "bookworm"}))]);
+    House { dir, plan, variables }
+}
+
+impl House {
+    fn built(&self) -> Result<Templates, Vec<String>> {
+        let mut told = Vec::new();
+        let mut built = Templates::read(self.dir.path(), true, self.variables.clone(), &mut told);
+        built.compile(&self.plan.profiles, &mut told);
+        if told.is_empty() { Ok(built) } else { Err(told.iter().map(|wrong| self.said(wrong)).collect()) }
+    }
+
+    /// A diagnostic on one line, without the folder's own name.
+    fn said(&self, diagnostic: &crate::config::diagnostic::Diagnostic) -> String {
+        diagnostic.one_line().replace(&format!("{}/", self.dir.path().display()), "")
+    }
+
+    /// What a request for this name is sent, or what is wrong with it.
+    fn asked(&self, name: &str) -> Result<String, String> {
+        let templates = self.built().unwrap();
+        let plan = Plan { templates: templates.names().clone(), ..self.plan.clone() };
+        let request = Request {
+            door: Door::Http(8080),
+            name: name.as_bytes(),
+            server: "192.0.2.10".parse().unwrap(),
+            client: "192.0.2.107:1024".parse().unwrap(),
+            interface: "eth0",
+        };
+        let meant = fetch(&plan, &Memory::new(1), &request).unwrap();
+        templates.text(&plan, &meant, &request).unwrap().map_err(|failure| self.said(&failure.diagnostic))
+    }
+}
+
+/// What this template comes to for `web1`.
+fn web1(text: &str) -> Result<String, String> {
+    house(&[("a.txt", text)]).asked("machine/name=web1/a.txt")
+}
+
+/// And for a machine that has no entry.
+fn stranger(text: &str) -> Result<String, String> {
+    house(&[("a.txt", text)]).asked("machine/mac=02-00-00-00-00-01/platform=efi/arch=x86_64/a.txt")
+}
+
+#[test]
+fn text_that_is_no_expression_is_left_as_it_is() {
+    let text = "#!ipxe\nset x ${net0/mac} && echo <a> & 'b' || exit\n%packages\n$6$salt$hash\n{ \"a\": {} }\n";
+    assert_eq!(web1(text).unwrap(), text);
+    assert_eq!(web1("no newline at the end").unwrap(), "no newline at the end");
+}
+
+#[test]
+fn a_machine_of_the_plan_is_told_by_name_identities_and_variables() {
+    let text = "{{ machine.name }} {{ machine.mac }} {{ machine.uuid }} {{ machine.role }} {{ role }} {{ suite }} \
+                {{ domain }} {{ profile.name }} {{ profile.title }} {{ base }} {{ server }} {{ done_url }}";
+    assert_eq!(
+        web1(text).unwrap(),
+        "web1 52:54:00:12:34:56 11111111-1111-1111-1111-111111111111 web web bookworm example.org debian Debian \
+         http://192.0.2.10:8080/machine/name=web1/ 192.0.2.10 http://192.0.2.10:8080/machine/name=web1/done"
+    );
+}
+
+#[test]
+fn a_machine_without_entry_is_told_by_what_it_says_of_itself() {
+    let text = "{{ machine.mac }} {{ suite }} {{ role }} {{ request.address }} {{ request.interface }} \
+                {{ request.protocol }} {{ request.arch }} {{ request.firmware }} {{ machine.name is defined }}";
+    assert_eq!(stranger(text).unwrap(), "02:00:00:00:00:01 trixie none yet 192.0.2.107 eth0 http uefi-x64 uefi false");
+    assert_eq!(Arch::by_id("uefi-x64"), Some(Arch::X64));
+}
+
+#[test]
+fn a_line_that_holds_nothing_but_a_statement_leaves_none_behind() {
+    let text = "a\n{% if role == 'web' %}\n  b\n{% endif %}\n  {# a remark #}\nc\n";
+    assert_eq!(web1(text).unwrap(), "a\n  b\nc\n");
+}
+
+#[test]
+fn a_name_that_is_not_defined_is_an_error_with_its_place_and_what_was_probably_meant() {
+    assert_eq!(
+        web1("one\ntwo {{ machine.rol }}\n").unwrap_err(),
+        "a.txt:2:8: machine.rol is not defined (did you mean `machine.role`?)"
+    );
+    assert_eq!(web1("{{ sute }}").unwrap_err(), "a.txt:1:4: sute is not defined (did you mean `suite`?)");
+    for text in ["{% if machine.colour %}x{% endif %}", "{{ 'a' ~ machine.colour }}", "{{ machine.colour|upper }}"] {
+        assert!(web1(text).unwrap_err().contains("machine.colour is not defined"), "{text}: {:?}", web1(text));
+    }
+    assert!(stranger("{{ machine.name }}").unwrap_err().contains("no entry in the configuration"));
+    assert_eq!(web1("{{ machine.colour | default('red') }}").unwrap(), "red");
+    assert!(web1("{{ nothing }}").unwrap_err().contains("none, which cannot be written"));
+}
+
+#[test]
+fn filters_quote_for_shells_urls_json_and_xml() {
+    for (expression, text) in [
+        ("\"it's\"|sh", r"'it'\''s'"),
+        ("disks|sh", "sda 'my disk'"),
+        ("''|sh", "''"),
+        ("7|sh", "7"),
+        ("'a/b c?é'|urlencode", "a/b%20c%3F%C3%A9"),
+        ("disks|tojson", r#"["sda", "my disk"]"#),
+        ("'<&\"'|e", "&lt;&amp;&quot;"),
+        ("true", "true"),
+        ("false|sh", "false"),
+    ] {
+        assert_eq!(web1(&format!("{{{{ {expression} }}}}")).unwrap(), text, "{expression}");
+    }
+    assert!(web1("{{ nothing|sh }}").unwrap_err().contains("a none cannot be quoted"));
+    assert!(web1("{{ machine|sh }}").unwrap_err().contains("a map cannot be quoted"));
+}
+
+#[test]
+fn a_template_may_include_and_extend_others_of_the_folder_by_their_names_from_its_top() {
+    let house = house(&[
+        ("base.cfg", "head\n{% block body %}{% endblock %}"),
+        ("sub/web.cfg", "{% extends 'base.cfg' %}{% block body %}{% include 'sub/part.cfg' %}{% endblock %}"),
+        ("sub/part.cfg", "{% from 'lib.txt' import hello %}{{ hello(machine.role) }}\n"),
+        ("lib.txt", "{% macro hello(whom) %}hello {{ whom }}{% endmacro %}"),
+    ]);
+    assert_eq!(house.asked("machine/name=web1/sub/web.cfg").unwrap(), "head\nhello web\n");
+}
+
+#[test]
+fn a_failure_in_an_included_template_is_told_with_its_own_place() {
+    let house = house(&[("a.txt", "{% include 'part.txt' %}"), ("part.txt", "\n\n{{ gone }}")]);
+    assert!(house.asked("machine/name=web1/a.txt").unwrap_err().starts_with("part.txt:3:4: gone is not defined"));
+}
+
+#[test]
+fn nothing_outside_of_the_folder_can_be_included() {
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    let absolute = outside.path().display().to_string();
+    for name in ["../secret", "/etc/hostname", "sub/../a.txt", "./a.txt", &absolute] {
+        let failure = web1(&format!("\n{{% include '{name}' %}}")).unwrap_err();
+        assert!(failure.starts_with(&format!("a.txt:2:4: there is no template {name}")), "{failure}");
+    }
+}
+
+#[test]
+fn a_link_that_leads_out_of_the_folder_is_an_error_and_one_inside_is_a_template() {
+    let house = house(&[("a.txt", "{{ role }}")]);
+    symlink("a.txt", house.dir.path().join("b.txt")).unwrap();
+    assert_eq!(house.asked("machine/name=web1/b.txt").unwrap(), "web");
+    symlink("/etc/hostname", house.dir.path().join("c.txt")).unwrap();
+    let wrong = house.built().unwrap_err();
+    assert!(wrong.len() == 1 && wrong[0].starts_with("c.txt: ") && wrong[0].contains("leads out"), "{wrong:?}");
+}
+
+#[test]
+fn every_syntax_error_is_told_when_the_site_is_built() {
+    let house = house(&[("a.txt", "one\n{% if %}\n"), ("b.txt", "{{ x|nofilter }}{{ y"), ("good.txt", "fine")]);
+    std::fs::write(house.dir.path().join("c.bin"), b"ok\n\xff\xfe").unwrap();
+    let wrong = house.built().unwrap_err();
+    assert_eq!(wrong.len(), 3, "{wrong:#?}");
+    assert!(wrong[0].starts_with("a.txt:2:") && wrong[1].starts_with("b.txt:1:"), "{wrong:#?}");
+    assert!(wrong[2].starts_with("c.bin:2:1: ") && wrong[2].contains("boot folder"), "{wrong:#?}");
+}
+
+#[test]
+fn backups_and_repositories_are_no_templates() {
+    let house = house(&[("a.txt", ""), ("a.txt~", "{% if"), (".a.txt.swp", "{% if"), (".git/config", "{% if")]);
+    assert_eq!(house.built().unwrap().names().iter().collect::<Vec<_>>(), ["a.txt"]);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_an_error_only_where_somebody_named_it() {
+    let told = |named| {
+        let mut told = Vec::new();
+        let read = Templates::read(Path::new("/nowhere"), named, Variables::default(), &mut told);
+        assert!(read.names().is_empty());
+        told
+    };
+    assert!(told(true)[0].message.contains("the template folder cannot be read"));
+    assert_eq!(told(false), []);
+}
+
+/// Each of them would run, or grow, without end. On the stack that the TFTP thread has, and in the time that other
+/// transfers can wait.
+#[test]
+fn what_runs_away_is_stopped() {
+    let deep = format!("{}x{}", "{% if true %}".repeat(140), "{% endif %}".repeat(140));
+    let brackets = format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000));
+    let runaways = [
+        (
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
+            "too long",
+        ),
+        (
+            "{% for a in range(9999) %}{% for b in range(9999) %}0123456789012345678901234567890123456789{% endfor %}{% endfor %}",
+            "longer than",
+        ),
+        (
+            "{% set x = namespace(t='0123456789') %}{% for a in range(99) %}{% set x.t = x.t ~ x.t %}{% endfor %}",
+            "too long",
+        ),
+        ("{{ 'x' * 9999999999 }}", "too long"),
+        ("{{ range(9999)|map('string')|join('x' * 9999)|length }}", "too long"),
+        ("{% include 'a.txt' %}", "recursion"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "recursion"),
+        ("{% extends 'a.txt' %}", ""),
+        ("{% for x in [[[1]]] recursive %}{{ loop([[x]]) }}{% endfor %}", ""),
+    ];
+    for (text, why) in runaways {
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        let (failure, elapsed) = thread
+            .spawn(move || {
+                let begin = Instant::now();
+                (web1(text).unwrap_err(), begin.elapsed())
+            })
+            .unwrap()
+            .join()
+            .unwrap();
+        assert!(failure.starts_with("a.txt:1:") && failure.contains(why), "{text}: {failure}");
+        assert!(elapsed < Duration::from_secs(5), "{text}: {elapsed:?}");
+    }
+    for text in [deep, brackets] {
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        thread.spawn(move || drop(house(&[("a.txt", &text)]).built())).unwrap().join().unwrap();
+    }
+}
+
+#[test]
+fn a_long_text_is_no_runaway() {
+    let line = "echo 0123456789012345678901234567890123456789 {{ n }} {{ machine.role }}\n";
+    let text = web1(&format!("{{% for n in range(9000) %}}{line}{{% endfor %}}")).unwrap();
+    assert_eq!(text.lines().count(), 9000);
+}
+
+#[test]
+fn a_kernel_is_started_with_what_its_profile_says_of_this_machine() {
+    let script = house(&[]).asked("machine/name=web1/menu.ipxe").unwrap();
+    let base = "http://192.0.2.10:8080/machine/name=web1/";
+    let kernel = format!(
+        "kernel {base}debian/bookworm/linux initrd=initrd0 auto=true url={base}preseed.cfg ip=${{net0/ip}} || goto failed\n"
+    );
+    assert!(script.contains(&kernel), "{script}");
+    assert!(script.contains(&format!("initrd --name initrd0 {base}debian/initrd.gz ||")), "{script}");
+}
+
+#[test]
+fn what_would_break_the_script_of_a_kernel_is_refused() {
+    let with = |change: fn(&mut Linux)| {
+        let mut house = house(&[]);
+        let Boots::Linux(linux) = &mut house.plan.profiles[0].boots else { panic!() };
+        change(linux);
+        house
+    };
+    let built = |change| with(change).built().unwrap_err().remove(0);
+    let asked = |change| with(change).asked("machine/name=web1/menu.ipxe").unwrap_err();
+    assert_eq!(
+        built(|linux| linux.arguments = "quiet || reboot".into()),
+        "[profile.debian] arguments: \"||\" cannot be passed on by iPXE"
+    );
+    assert!(built(|linux| linux.initrds[0] = "http://x/a b".into()).starts_with("[profile.debian] initrd: "));
+    assert!(built(|linux| linux.kernel = "{{ x".into()).starts_with("[profile.debian] kernel:1:"));
+    assert!(asked(|linux| linux.arguments = "a {{ '&&' }} b".into()).contains("\"&&\" cannot be passed on"));
+    assert!(
+        asked(|linux| linux.arguments = "a\n{{ gone }}".into()).starts_with("[profile.debian] arguments:2:4: gone is")
+    );
+    assert!(asked(|linux| linux.kernel = "{{ '' }}".into()).starts_with("[profile.debian] kernel: this is empty"));
+    assert!(asked(|linux| linux.arguments = "a{{ '\\u0007' }}".into()).contains("cannot be passed on"));
+}
+
+#[test]
+fn a_profile_whose_script_is_not_there_is_an_error() {
+    let mut house = house(&[("rescue.ipxe", "#!ipxe\n")]);
+    house.plan.profiles[0].boots = Boots::Script("rescu.ipxe".into());
+    let wrong = house.built().unwrap_err();
+    assert!(wrong[0].starts_with("[profile.debian] script: there is no template rescu.ipxe below "), "{wrong:?}");
+    house.plan.profiles[0].boots = Boots::Script("rescue.ipxe".into());
+    assert_eq!(house.asked("machine/name=web1/menu.ipxe").unwrap(), "#!ipxe\n");
+}
+
+#[test]
+fn a_template_is_no_way_to_a_file_outside() {
+    let house = house(&[("a.txt", "")]);
+    let request = Request {
+        door: Door::Tftp,
+        name: b"machine/name=web1/../a.txt",
+        server: "192.0.2.10".parse().unwrap(),
+        client: "192.0.2.107:1024".parse().unwrap(),
+        interface: "",
+    };
+    let plan = Plan { templates: house.built().unwrap().names().clone(), ..house.plan };
+    assert_eq!(fetch(&plan, &Memory::new(1), &request), Err(Refusal::Denied));
+}

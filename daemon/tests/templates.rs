@@ -1,0 +1,301 @@
+//! Templates through the real doors on loopback, and those of the documentation.
+
+use proxydhcpd::config;
+use proxydhcpd::config::diagnostic::Diagnostic;
+use proxydhcpd::config::flags::Flags;
+use proxydhcpd::report::Report;
+use proxydhcpd::serve::{http, tftp};
+use proxydhcpd::site::{Open, Site};
+use proxydhcpd::state::State;
+use proxydhcpd::templates::Failure;
+use proxydhcpd::used::Used;
+use proxydhcpd_core::answer::{Replies, answer};
+use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::link::{Link, Network4};
+use proxydhcpd_core::wire::dhcp4::{Header, MessageType, SMALLEST, Writer, code};
+use std::fs;
+use std::io::{PipeWriter, Write, pipe};
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+const PRESEED: &str = "hostname {{ machine.name }}\nsuite {{ suite }} over {{ request.protocol }}\n{{ base }}\n";
+
+#[test]
+fn a_known_machine_is_sent_its_preseed_by_its_url_over_http_and_tftp() {
+    let served = Served::new(&[("preseed.cfg", PRESEED)]);
+    let http = format!("http://127.0.0.1:{}/machine/name=web1/preseed.cfg", served.http);
+    let text = curl(&[&http]);
+    let base = format!("http://127.0.0.1:{}/machine/name=web1/", served.http);
+    assert_eq!(text, format!("hostname web1\nsuite bookworm over http\n{base}\n"));
+    let head = curl(&["--head", &http]);
+    assert!(head.contains(&format!("Content-Length: {}\r\n", text.len())), "{head}");
+
+    let tftp = format!("tftp://127.0.0.1:{}/machine/name=web1/preseed.cfg", served.tftp);
+    let expected = "hostname web1\nsuite bookworm over tftp\ntftp://127.0.0.1/machine/name=web1/\n";
+    assert_eq!(curl(&[&tftp]), expected);
+}
+
+#[test]
+fn a_machine_that_names_nobody_is_known_by_the_address_that_its_dhcp_request_was_heard_for() {
+    let served = Served::new(&[
+        ("preseed.cfg", PRESEED),
+        ("arch.txt", "{{ request.firmware }} {{ request.features | join(' ') }}"),
+    ]);
+    let http = |name: &str| format!("http://127.0.0.1:{}/{name}", served.http);
+    let tftp = format!("tftp://127.0.0.1:{}/preseed.cfg", served.tftp);
+    assert_eq!(status(&http("preseed.cfg")), "500", "nobody has heard of it");
+    served.hear_request(Ipv4Addr::LOCALHOST);
+    assert!(curl(&[&http("preseed.cfg")]).starts_with("hostname web1\n"));
+    assert!(curl(&[&tftp]).starts_with("hostname web1\n"));
+    assert_eq!(curl(&[&http("arch.txt")]), "uefi http menu");
+    // Another address is another machine.
+    assert_eq!(
+        curl(&[
+            "--interface",
+            "127.0.0.2",
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_code}",
+            &http("preseed.cfg")
+        ]),
+        "500"
+    );
+}
+
+#[test]
+fn a_template_that_fails_is_an_error_of_the_door_and_a_script_tells_it_at_the_console() {
+    let served = Served::new(&[("broken.cfg", "\n{{ machine.colour }}"), ("broken.ipxe", "#!ipxe\necho {{ gone }}\n")]);
+    let url = |name: &str| format!("http://127.0.0.1:{}/machine/name=web1/{name}", served.http);
+    for _ in 0..3 {
+        let told = curl(&["--write-out", "%{http_code}", &url("broken.cfg")]);
+        assert_eq!(told, "This template cannot be rendered for this machine: the log of proxydhcpd says where.\n500");
+    }
+    let tftp = format!("tftp://127.0.0.1:{}/machine/name=web1/broken.cfg", served.tftp);
+    let output = Command::new("curl").args(["--silent", "--max-time", "20", &tftp]).output().unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+
+    let script = curl(&[&url("broken.ipxe")]);
+    assert!(script.starts_with("#!ipxe\n") && script.ends_with("exit 1\n"), "{script}");
+    assert!(script.contains("echo broken.ipxe, line 2\necho gone is not defined\n"), "{script}");
+    assert!(served.state.report().silences().contains("file:unrendered 5"), "{}", served.state.report().silences());
+}
+
+#[test]
+fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let writer = Log(Arc::clone(&log));
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let start = Instant::now();
+        let mut report = Report::new(start);
+        let failure = |line: usize| Failure {
+            template: "a.cfg".into(),
+            diagnostic: Box::new(Diagnostic::error(format!("line {line} is wrong")).of("/templates/a.cfg")),
+        };
+        for (seconds, line) in [(0, 1), (1, 1), (2, 2), (59, 1), (61, 1), (62, 1)] {
+            report.unrendered(&failure(line), "web1", start + Duration::from_secs(seconds));
+        }
+    });
+    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> =
+        log.lines().filter_map(|line| line.split_once("no template for ")).map(|(_, said)| said).collect();
+    let said = |line: &str| format!("web1: /templates/a.cfg: line {line} is wrong");
+    let begins = |(line, number): (&&str, &str)| line.starts_with(&said(number));
+    assert!(lines.len() == 3 && lines.iter().zip(["1", "2", "1"]).all(begins), "{log}");
+}
+
+/// Every example of docs/templates.md, with the machine that it describes.
+#[test]
+fn the_templates_of_the_documentation_are_rendered() {
+    let examples = Examples::read();
+    let files: Vec<(&str, &str)> = examples.files.iter().map(|(name, text)| (&name[..], &text[..])).collect();
+    let served = Served::with(&files, &examples.settings);
+    let get = |name: &str| curl(&["--fail", &format!("http://127.0.0.1:{}/machine/name=web1/{name}", served.http)]);
+    served.hear_request(Ipv4Addr::LOCALHOST);
+    let done = format!("http://127.0.0.1:{}/machine/name=web1/done", served.http);
+
+    let preseed = get("preseed.cfg");
+    for line in [
+        "d-i netcfg/get_hostname string web1",
+        "d-i mirror/suite string bookworm",
+        "d-i passwd/root-password-crypted password $6$salt$hash",
+        "d-i partman-efi/non_efi_system boolean true",
+        "d-i pkgsel/include string openssh-server nginx certbot",
+        &format!("d-i preseed/late_command string wget -q -O /dev/null {done}"),
+    ] {
+        assert!(preseed.lines().any(|told| told == line), "{line} in {preseed}");
+    }
+    let kickstart = get("kickstart.cfg");
+    let network = "network --bootproto=dhcp --device=52:54:00:12:34:56 --hostname=web1.example.org\n";
+    assert!(kickstart.contains(network) && kickstart.contains("@core\nnginx\ncertbot\n%end\n"), "{kickstart}");
+    assert_eq!(get("cloud/meta-data"), "instance-id: \"52:54:00:12:34:56\"\nlocal-hostname: \"web1\"\n");
+    let cloud = get("cloud/user-data");
+    assert!(cloud.starts_with("#cloud-config\nfqdn: \"web1.example.org\"\n"), "{cloud}");
+    assert!(cloud.contains(&format!("runcmd:\n  - [\"curl\", \"-s\", \"{done}\"]\n")), "{cloud}");
+    let ignition: serde_json::Value = serde_json::from_str(&get("config.ign")).unwrap();
+    assert_eq!(ignition["storage"]["files"][0]["contents"]["source"], "data:,web1");
+    assert_eq!(ignition["passwd"]["users"][0]["sshAuthorizedKeys"][0], "ssh-ed25519 AAAA admin");
+    assert!(get("autounattend.xml").contains("<ComputerName>WEB1</ComputerName>"));
+    let rescue = get("rescue.ipxe");
+    assert!(rescue.contains("echo Rescue system for web1\n") && rescue.contains(" ip=${net0/ip}\n"), "{rescue}");
+    let menu = get("menu.ipxe");
+    assert!(menu.contains(&format!("url=http://127.0.0.1:{}/machine/name=web1/preseed.cfg ||", served.http)), "{menu}");
+    assert_eq!(examples.files.len(), 7);
+}
+
+/// Both doors of a site with these templates.
+struct Served {
+    http: u16,
+    tftp: u16,
+    state: Arc<State>,
+    _folder: tempfile::TempDir,
+    stop: Option<(oneshot::Sender<()>, PipeWriter)>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Served {
+    fn new(templates: &[(&str, &str)]) -> Served {
+        let settings = "variables = { suite = 'trixie' }\n[profile.debian]\nkernel = 'linux'\n\
+                        variables = { suite = 'bookworm' }\n[machine.web1]\nvariables = { role = 'web' }";
+        Served::with(templates, &toml::from_str(settings).unwrap())
+    }
+
+    fn with(templates: &[(&str, &str)], settings: &toml::Table) -> Served {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in templates {
+            let path = folder.path().join("templates").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        fs::create_dir(folder.path().join("boot")).unwrap();
+        let lo = Link {
+            index: nix::net::if_::if_nametoindex("lo").unwrap(),
+            name: "lo".into(),
+            mtu: 1500,
+            ipv4: vec![Network4 { address: Ipv4Addr::LOCALHOST, prefix: 8 }],
+        };
+        let state =
+            Arc::new(State::new(site(folder.path(), settings), vec![lo.clone()], Used::below(folder.path()).unwrap()));
+        let (stop_http, stopped) = oneshot::channel();
+        let listeners = http::bind(0).unwrap();
+        let http = listeners[0].local_addr().unwrap().port();
+        let mine = Arc::clone(&state);
+        let pages = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let open = move |request: &proxydhcpd_core::request::Request<'_>| mine.open(request);
+            let stop = async { drop(stopped.await) };
+            runtime.block_on(http::serve(listeners, http::Settings::default(), open, |_| {}, stop)).unwrap();
+        });
+        let any = Ipv4Addr::UNSPECIFIED;
+        let settings = tftp::Settings { address: any, port: 0, ports: None, single_port: false, max_transfers: None };
+        let sockets = tftp::bind(&settings).unwrap();
+        let tftp = sockets.port().unwrap();
+        let (stopped, stop_tftp) = pipe().unwrap();
+        let mine = Arc::clone(&state);
+        let transfers = std::thread::spawn(move || {
+            let link = move |index, _| (index == lo.index).then(|| lo.clone());
+            tftp::run(sockets, &settings, link, |request| mine.open(request), |_| {}, stopped).unwrap();
+        });
+        let (stop, threads) = (Some((stop_http, stop_tftp)), vec![pages, transfers]);
+        Served { http, tftp, state, _folder: folder, stop, threads }
+    }
+
+    /// `web1` tells its DHCP server which address it takes, in a broadcast that we hear: an iPXE on x64 UEFI.
+    fn hear_request(&self, address: Ipv4Addr) {
+        let mut header = Header { xid: 1, ..Header::default() };
+        header.chaddr[..6].copy_from_slice(&MAC);
+        let mut datagram = Vec::new();
+        let mut packet = Writer::new(&header, &mut datagram);
+        packet.option(code::MESSAGE_TYPE, &[MessageType::Request.into()]);
+        packet.option(code::REQUESTED_ADDRESS, &address.octets());
+        packet.option(code::VENDOR_CLASS, b"PXEClient:Arch:00007:UNDI:003010");
+        packet.option(code::ARCHITECTURE, &[0, 7]);
+        packet.option(code::IPXE, &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x27, 1, 1]);
+        packet.finish(SMALLEST);
+        let (site, links) = (self.state.site.load(), self.state.links.load());
+        let arrival = Arrival {
+            datagram: &datagram,
+            from: "0.0.0.0:68".parse().unwrap(),
+            to: Ipv4Addr::BROADCAST,
+            port: Port::Dhcp,
+            links: &links,
+            link: 0,
+            foreign: false,
+            now: 0,
+        };
+        answer(&site.plan, &mut self.state.memory(), &arrival, &mut Replies::default());
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop = None;
+        for thread in self.threads.drain(..) {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// What a configuration comes to, with its folders beside it.
+fn site(folder: &Path, settings: &toml::Table) -> Site {
+    let mut settings = settings.clone();
+    settings.insert("boot-dir".into(), folder.join("boot").display().to_string().into());
+    let file = folder.join("proxydhcpd.toml");
+    fs::write(&file, settings.to_string()).unwrap();
+    let mut loaded = config::load(&Flags { config: Some(file), ..Flags::default() }).unwrap();
+    Site::build(&mut loaded, Open { tftp: true, http: Some(8080), boot_server: true }).unwrap()
+}
+
+/// The settings and the templates of docs/templates.md.
+struct Examples {
+    settings: toml::Table,
+    files: Vec<(String, String)>,
+}
+
+impl Examples {
+    fn read() -> Examples {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/templates.md");
+        let page = fs::read_to_string(page).unwrap();
+        let blocks = page.split("\n```").skip(1).step_by(2).filter_map(|block| block.split_once('\n'));
+        let mut examples = Examples { settings: toml::Table::new(), files: Vec::new() };
+        for (kind, text) in blocks {
+            match kind.split_once(' ') {
+                Some(("jinja", name)) => examples.files.push((name.into(), format!("{text}\n"))),
+                _ if kind == "toml" => examples.settings = toml::from_str(text).unwrap(),
+                _ => {}
+            }
+        }
+        examples
+    }
+}
+
+#[derive(Clone)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn status(url: &str) -> String {
+    curl(&["--output", "/dev/null", "--write-out", "%{http_code}", url])
+}
+
+fn curl(arguments: &[&str]) -> String {
+    let output = Command::new("curl").args(["--silent", "--show-error", "--max-time", "20"]).args(arguments).output();
+    let output = output.expect("curl is missing: run e2e/setup");
+    assert!(output.status.success(), "curl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
