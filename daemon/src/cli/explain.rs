@@ -238,7 +238,7 @@ fn node_json(node: &Node) -> Value {
 }
 
 /// Another address of the same network.
-fn neighbour(network: Network4) -> Ipv4Addr {
+pub fn neighbour(network: Network4) -> Ipv4Addr {
     let address = u32::from(network.address);
     let other = Ipv4Addr::from(address ^ 0b0110_0000);
     if network.contains(other) { other } else { Ipv4Addr::from(address ^ 1) }

@@ -4,6 +4,7 @@ mod check;
 pub mod client;
 mod explain;
 mod rearm;
+mod render;
 mod secure_boot;
 mod serve;
 mod setting;
@@ -30,6 +31,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check::run(&check, &flags),
         Command::Rearm(rearm) => rearm::run(&rearm, &flags).unwrap_or_else(|error| refuse(&error)),
         Command::Explain(explain) => explain::run(&explain, &flags).unwrap_or_else(|error| refuse(&error)),
+        Command::Render(render) => render::run(&render, &flags).unwrap_or_else(|error| refuse(&error)),
     }
 }
 
@@ -58,6 +60,7 @@ fn say(diagnostic: &Diagnostic) {
   proxydhcpd -c proxy.ini -d            as the Python daemon was started
   proxydhcpd check                      what would be served, and what is wrong with it
   proxydhcpd explain --client uefi-x64  what would this machine get, and why
+  proxydhcpd render --machine web1      the script that this machine would run
 
 Exit status: 0 after a signal; 1 if it cannot serve here; 2 for wrong usage or a wrong file."
 )]
@@ -126,6 +129,7 @@ pub enum Command {
     Check(Check),
     Explain(Explain),
     Rearm(Rearm),
+    Render(Render),
 }
 
 #[derive(Debug, Subcommand)]
@@ -135,6 +139,7 @@ enum Verb {
     Check(Check),
     Explain(Explain),
     Rearm(Rearm),
+    Render(Render),
 }
 
 /// Let machines boot again that were to boot once, and have
@@ -228,6 +233,62 @@ pub struct Explain {
     pub json: bool,
 }
 
+/// Print the text that a machine would be sent: its script, or a template
+///
+/// Made by the calls that serve, so it is what the machine would get, to the octet; only the addresses may be others.
+/// Nothing is sent. An error in a template is shown with its place.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  proxydhcpd render --machine web1                   the script that this machine would run
+  proxydhcpd render debian --machine web1            the same if its profile were `debian`
+  proxydhcpd render preseed.cfg --machine web1       a template, for this machine
+  proxydhcpd render preseed.cfg --mac 52:54:00:12:34:56
+                                                     for whichever machine has this address
+  proxydhcpd render rescue --client ipxe-bios        a profile, for an example machine with a BIOS
+
+Exit status: 0; 1 if the template cannot be rendered for this machine; 2 if there is no such name, or the configuration
+is wrong.")]
+pub struct Render {
+    /// A profile, or a template by its name below the template folder [default: what the machine boots]
+    #[arg(value_name = "PROFILE|TEMPLATE")]
+    pub what: Option<String>,
+
+    /// The machine, by its name in the configuration
+    #[arg(long, value_name = "NAME")]
+    pub machine: Option<String>,
+
+    /// The machine's MAC address [default: one that nobody has, if nothing else says which machine]
+    #[arg(long)]
+    pub mac: Option<Mac>,
+
+    /// Its machine identifier, as printed by the firmware
+    #[arg(long)]
+    pub uuid: Option<Uuid>,
+
+    /// Its serial number
+    #[arg(long)]
+    pub serial: Option<String>,
+
+    /// Kind of machine, as `explain` lists them
+    #[arg(long, value_name = "ID", default_value = "ipxe-x64")]
+    pub client: ClientKind,
+
+    /// Its IP address [default: one of our network]
+    #[arg(long)]
+    pub address: Option<Ipv4Addr>,
+
+    /// Our own address and network, in place of those that this machine has
+    #[arg(long, value_name = "ADDRESS/PREFIX")]
+    pub server: Option<Server>,
+}
+
+impl Render {
+    /// Nothing says which machine is meant.
+    fn is_example(&self) -> bool {
+        self.machine.is_none() && self.mac.is_none() && self.uuid.is_none() && self.serial.is_none()
+    }
+}
+
 impl Explain {
     fn port(&self) -> Option<Port> {
         self.port.as_deref().map(|port| if port == "4011" { Port::BootServer } else { Port::Dhcp })
@@ -244,7 +305,7 @@ impl Cli {
                 daemon: serve.daemon || after.daemon,
                 detached: serve.detached || after.detached,
             }),
-            Some(Verb::Check(_) | Verb::Explain(_) | Verb::Rearm(_)) if serve.daemon => {
+            Some(Verb::Check(_) | Verb::Explain(_) | Verb::Render(_) | Verb::Rearm(_)) if serve.daemon => {
                 return Err(contradiction("--daemon goes with serving only"));
             }
             Some(Verb::Check(Check { file: Some(_), .. })) if flags.config.is_some() => {
@@ -256,6 +317,7 @@ impl Cli {
             }
             Some(Verb::Explain(explain)) => Command::Explain(explain),
             Some(Verb::Rearm(rearm)) => Command::Rearm(rearm),
+            Some(Verb::Render(render)) => Command::Render(render),
         };
         Ok((command, flags, output))
     }

@@ -56,4 +56,4 @@ impl Described {
 }
 
 /// iPXE 1.21 with HTTP, TFTP, DNS and menus, as distributions build it.
-const IPXE_FEATURES: [u8; 17] = [0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x17, 1, 1, 0x27, 1, 1];
+pub const IPXE_FEATURES: [u8; 17] = [0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x17, 1, 1, 0x27, 1, 1];

@@ -1,0 +1,171 @@
+//! `render`: the text that a machine would be sent, made by the very calls that serve.
+
+use super::client::Mac;
+use super::explain::neighbour;
+use super::setting::{self, Setting};
+use super::synthetic::IPXE_FEATURES;
+use super::{Render, say};
+use crate::config::ConfigError;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::flags::Flags;
+use crate::files::Opened;
+use crate::probable::probable;
+use proxydhcpd_core::client::Hardware;
+use proxydhcpd_core::fetch::{self, Fetch, Refusal};
+use proxydhcpd_core::link::Network4;
+use proxydhcpd_core::memory::{Heard, Holder, Memory};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::machines::Identity;
+use proxydhcpd_core::plan::profile::ProfileId;
+use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::wire::pxe::Features;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+/// Prints the text on standard output and everything else on standard error.
+pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
+    let setting = setting::of(flags)?;
+    let plan = &setting.site.plan;
+    let what = What::of(args, plan)?;
+    let network = here(args, &setting);
+    let address = args.address.unwrap_or_else(|| neighbour(network));
+    let name = format!("{}{}", identity(args, plan)?, what.rest());
+    let request = Request {
+        door: plan.http.map_or(Door::Tftp, Door::Http),
+        name: name.as_bytes(),
+        server: network.address.into(),
+        client: SocketAddr::from((address, 1024)),
+        interface: setting.links.first().map_or("eth0", |link| &link.name),
+    };
+    let memory = heard(args, address);
+    let meant = match what {
+        What::Profile(profile) => fetch::as_if(plan, &memory, &request, profile),
+        What::Decided | What::Template(_) => fetch::fetch(plan, &memory, &request),
+    };
+    let mut told = false;
+    let opened = meant.and_then(|meant: Fetch| {
+        setting.site.open(meant, &request, |failure| {
+            say(&failure.diagnostic);
+            told = true;
+        })
+    });
+    match opened {
+        Ok(opened) if !told => {
+            if args.is_example() {
+                anstream::eprintln!("for an example machine; --machine or --mac say which one is meant");
+            }
+            print(&opened).map_err(|error| wrong(format!("standard output: {error}")))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(refusal) if !told => Err(wrong(match refusal {
+            Refusal::Denied => "a rule denies this machine".to_owned(),
+            refusal => format!("this cannot be sent: {refusal:?}"),
+        })),
+        _ => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// What is to be rendered.
+enum What<'a> {
+    /// The script of the profile that is decided for the machine.
+    Decided,
+    /// The script of this profile.
+    Profile(ProfileId),
+    Template(&'a str),
+}
+
+impl<'a> What<'a> {
+    fn of(args: &'a Render, plan: &Plan) -> Result<What<'a>, ConfigError> {
+        let Some(name) = args.what.as_deref() else { return Ok(What::Decided) };
+        if let Some(profile) = plan.profiles.iter().position(|profile| profile.name == name) {
+            return Ok(What::Profile(profile));
+        }
+        if plan.templates.contains(name) {
+            return Ok(What::Template(name));
+        }
+        let profiles = plan.profiles.iter().map(|profile| profile.name.as_str());
+        let known = profiles.chain(plan.templates.iter().map(String::as_str));
+        Err(unknown("profile or template", name, known))
+    }
+
+    fn rest(&self) -> &str {
+        match self {
+            What::Template(name) => name,
+            _ => "menu.ipxe",
+        }
+    }
+}
+
+/// Who asks, as the name of a request says it.
+fn identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
+    let mut identity = String::from("machine/");
+    if let Some(name) = &args.machine {
+        if plan.machines.find(&Identity { name: Some(name), ..Identity::default() }).is_none() {
+            let names = (0..plan.machines.len() as u32).map(|id| plan.machines.get(id).name);
+            return Err(unknown("machine", name, names));
+        }
+        write!(identity, "name={name}/").ok();
+    }
+    if let Some(mac) = args.mac.or(args.is_example().then_some(EXAMPLE)) {
+        write!(identity, "mac={mac}/").ok();
+    }
+    if let Some(uuid) = args.uuid {
+        let digits: String = uuid.0.iter().map(|octet| format!("{octet:02x}")).collect();
+        write!(identity, "uuid={digits}/").ok();
+    }
+    if let Some(serial) = &args.serial {
+        let digits: String = serial.bytes().map(|octet| format!("{octet:02x}")).collect();
+        write!(identity, "serial={digits}/").ok();
+    }
+    Ok(identity)
+}
+
+const EXAMPLE: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+
+/// As if its DHCP request had been heard.
+fn heard(args: &Render, address: Ipv4Addr) -> Memory {
+    let mut memory = Memory::new(0);
+    let features = args.client.ipxe.then(|| Features::parse(&IPXE_FEATURES)).flatten();
+    let firmware = Heard { arch: Some(args.client.arch), features };
+    let mac = args.mac.or(args.is_example().then_some(EXAMPLE));
+    let mut octets = [0; 16];
+    octets[..6].copy_from_slice(&mac.unwrap_or(Mac([0; 6])).0);
+    let hardware = Hardware { htype: 1, hlen: 6, octets };
+    memory.note_address(address, Holder { hardware, machine: None, firmware }, 0);
+    memory
+}
+
+/// Our own address, with its network.
+fn here(args: &Render, setting: &Setting) -> Network4 {
+    let first = || setting.links.iter().find_map(|link| link.ipv4.first().copied());
+    let given = args.server.map(|server| server.0);
+    given.or_else(first).unwrap_or_else(|| setting::example(None)[0].ipv4[0])
+}
+
+fn print(opened: &Opened) -> io::Result<()> {
+    let (mut buffer, mut offset) = ([0; 8192], 0);
+    let mut out = io::stdout().lock();
+    while offset < opened.size {
+        let count = opened.read_at(&mut buffer, offset)?;
+        out.write_all(&buffer[..count])?;
+        offset += count as u64;
+    }
+    out.flush()
+}
+
+fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> ConfigError {
+    let known: Vec<&str> = known.collect();
+    let help = match (probable(name, known.iter().copied()), known.len()) {
+        (Some(meant), _) => format!("did you mean `{meant}`?"),
+        (None, 0) => format!("the configuration has no {kind}"),
+        (None, 1..=20) => format!("there are: {}", known.join(", ")),
+        (None, many) => format!("there are {many}, among them {}", known[..20].join(", ")),
+    };
+    ConfigError(vec![Diagnostic::error(format!("there is no {kind} {name}")).help(help)])
+}
+
+fn wrong(message: String) -> ConfigError {
+    ConfigError(vec![Diagnostic::critical(message)])
+}
