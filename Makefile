@@ -64,6 +64,9 @@ install: build
 	install -D -m 0644 dist/systemd/proxydhcpd.service $(DESTDIR)/lib/systemd/system/proxydhcpd.service
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 0644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/doc/proxydhcpd
+	install -m 0644 docs/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 0644 dist/proxydhcpd.toml $(DESTDIR)$(PREFIX)/share/doc/proxydhcpd/proxydhcpd.toml
 	install -d -m 0755 $(DESTDIR)/etc/proxydhcpd $(DESTDIR)$(BOOT)
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 	@echo 'Start it with: systemctl enable --now proxydhcpd'
@@ -72,6 +75,7 @@ install: build
 uninstall:
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl disable --now proxydhcpd || true; fi
 	rm -f $(DESTDIR)$(PREFIX)/sbin/proxydhcpd $(DESTDIR)/lib/systemd/system/proxydhcpd.service
-	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/proxydhcpd*.8
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/proxydhcpd*.8 $(DESTDIR)$(PREFIX)/share/man/man5/proxydhcpd*.5
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/proxydhcpd
 	@rmdir $(DESTDIR)/etc/proxydhcpd $(DESTDIR)$(BOOT) $(DESTDIR)$(dir $(BOOT)) 2>/dev/null || true
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi

@@ -71,6 +71,7 @@ impl Site {
             loaders: found.loaders.clone(),
             user_classes: settings.user_classes.clone(),
             relays: settings.relays.clone(),
+            loop_guard: settings.loop_guard,
             most_per_second: settings.max_packets_per_second.map(Into::into),
             menu: scan.menu,
             local_disk: local_disk::architectures(),

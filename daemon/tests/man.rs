@@ -1,8 +1,10 @@
-//! The manual pages are made from the command line's own definition. After a change of it:
+//! The manual pages are made from the command line's own definition, that of the configuration and the example file from
+//! the table of keys. After a change of them:
 //! `UPDATE=1 cargo test -p proxydhcpd --test man`.
 
 use clap::CommandFactory;
 use proxydhcpd::cli::Cli;
+use proxydhcpd::config::keys::render;
 use std::fs;
 use std::path::Path;
 
@@ -24,12 +26,21 @@ fn the_manual_pages_say_what_the_command_line_does() {
             .date("")
             .render(&mut page)
             .unwrap();
-        let file = folder.join(format!("{name}.8"));
-        if std::env::var_os("UPDATE").is_some() {
-            fs::create_dir_all(&folder).unwrap();
-            fs::write(&file, &page).unwrap();
-        }
-        let committed = fs::read(&file).unwrap_or_default();
-        assert!(committed == page, "{} is not what the command line says: run with UPDATE=1", file.display());
+        compare(&folder.join(format!("{name}.8")), &page);
     }
+}
+
+#[test]
+fn the_manual_page_of_the_configuration_and_the_example_file_say_what_the_table_of_keys_does() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    compare(&root.join("docs/man/proxydhcpd.toml.5"), render::manual().as_bytes());
+    compare(&root.join("dist/proxydhcpd.toml"), render::example().as_bytes());
+}
+
+fn compare(file: &Path, made: &[u8]) {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(file, made).unwrap();
+    }
+    let committed = fs::read(file).unwrap_or_default();
+    assert!(committed == made, "{} is not what the program says: run with UPDATE=1", file.display());
 }

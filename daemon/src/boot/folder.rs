@@ -36,8 +36,11 @@ pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a P
     scan.menu.own_script = root.join("boot.ipxe").is_file();
     let until = Instant::now() + LONGEST;
     let mut files = 0;
+    let mounts: Vec<(&str, &Path)> = mounts.into_iter().collect();
+    let hidden: Vec<&str> = mounts.iter().map(|(name, _)| *name).collect();
     for (served_as, root) in [("", root)].into_iter().chain(mounts) {
-        let mut scanner = Scanner { root, served_as, until, files, scan };
+        let hidden = if served_as.is_empty() { &hidden[..] } else { &[] };
+        let mut scanner = Scanner { root, served_as, hidden, until, files, scan };
         if !scanner.folder("", 0) {
             scanner.scan.notes.push(format!("{}: too much to look through, the menu shows a part", root.display()));
         }
@@ -65,6 +68,8 @@ struct Scanner<'a> {
     root: &'a Path,
     /// The first part of the names under which its files are asked for; empty for the boot folder.
     served_as: &'a str,
+    /// Folders at its top that cannot be asked for: others are served under their names.
+    hidden: &'a [&'a str],
     until: Instant,
     files: usize,
     scan: Scan,
@@ -82,7 +87,8 @@ impl Scanner<'_> {
             }
             // Names that are no text could be in no script; what begins with a dot is meant to be hidden.
             let Ok(name) = item.file_name().into_string() else { continue };
-            if name.starts_with('.') || name.chars().any(char::is_control) {
+            let is_hidden = folder.is_empty() && self.hidden.contains(&&name[..]);
+            if name.starts_with('.') || name.chars().any(char::is_control) || is_hidden {
                 continue;
             }
             // iPXE, up to 2025 at least, asks over HTTP for `%FFFFFFC3%FFFFFFA9` where the name has an é.
@@ -351,7 +357,8 @@ mod tests {
     fn a_folder_that_is_served_under_a_name_is_shown_under_it() {
         let kernel = bzimage(true);
         let mirror = folder(&[("linux", &kernel), ("initrd", b""), ("sub/linux", &kernel), ("sub/initrd", b"")]);
-        let scan = scan(Path::new("/nowhere/at/all"), [("debian", mirror.path())]);
+        let boot = folder(&[("debian/other/linux", &kernel), ("debian/other/initrd", b"")]);
+        let scan = scan(boot.path(), [("debian", mirror.path())]);
         let at_top = linux("debian", "debian/linux", &["debian/initrd"], "");
         let below = linux("debian/sub", "debian/sub/linux", &["debian/sub/initrd"], "");
         assert_eq!(scan.menu.entries, [at_top, below]);

@@ -106,7 +106,7 @@ fn best_in(place: &Place<'_>, row: &Row, with_shims: bool, misfits: &mut Vec<Mis
 }
 
 /// What a shim lacks: alone it starts nothing.
-fn lacks(path: &Path, row: &Row) -> Option<String> {
+pub fn lacks(path: &Path, row: &Row) -> Option<String> {
     let second = second_stage(path.file_name()?.to_str()?)?;
     match image::inspect(&path.with_file_name(&second)) {
         Ok(image) if image.fits(row.program) => None,

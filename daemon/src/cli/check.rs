@@ -5,6 +5,7 @@ use super::setting::{self, Setting};
 use super::{Check, say, secure_boot};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
+use crate::config::keys::render;
 use crate::net::holder::{self, Transport};
 use proxydhcpd_core::plan::{Ipxe, Plan, Tftp};
 use serde_json::{Value, json};
@@ -12,6 +13,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 
 pub fn run(check: &Check, flags: &Flags) -> ExitCode {
+    if let Some(word) = &check.keys {
+        return keys(word);
+    }
     let (told, setting, status) = match setting::of(flags) {
         Ok(setting) => {
             let mut told = setting.loaded.warnings.clone();
@@ -33,6 +37,19 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
         }
     }
     ExitCode::from(status)
+}
+
+fn keys(word: &str) -> ExitCode {
+    match render::help(word) {
+        Ok(text) => {
+            anstream::print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            say(&Diagnostic::error(why));
+            ExitCode::from(2)
+        }
+    }
 }
 
 /// Ports that somebody else has now. Not errors: they may be free by the time the server starts, and it does without.

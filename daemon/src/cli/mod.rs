@@ -170,11 +170,16 @@ pub struct Rearm {
   proxydhcpd check                      the configuration that `serve` would find
   proxydhcpd check proxy.ini            another file, also one of the Python daemon
   proxydhcpd check --json | jq .        for scripts
+  proxydhcpd check --keys menu          what can be said of menus in the configuration
 
 Exit status: 0 if it can be served (there may be warnings); 1 if it does not fit this machine; 2 if the file is wrong.")]
 pub struct Check {
     /// The file, as with --config
     file: Option<PathBuf>,
+
+    /// Only say which keys the configuration can have: all, or those of this name or table
+    #[arg(long, value_name = "WORD", num_args = 0..=1, default_missing_value = "", conflicts_with = "json")]
+    pub keys: Option<String>,
 
     /// As JSON
     #[arg(long)]

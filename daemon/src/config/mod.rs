@@ -18,6 +18,7 @@ use draft::Draft;
 use flags::Flags;
 use legacy::Legacy;
 use proxydhcpd_core::link::Link;
+use proxydhcpd_core::plan::LoopGuard;
 use serde::Serialize;
 use std::fmt;
 use std::io::ErrorKind;
@@ -55,6 +56,7 @@ pub struct Settings {
     pub tftp: Tftp,
     /// Cap on a whole interface.
     pub max_packets_per_second: Option<NonZeroU32>,
+    pub loop_guard: LoopGuard,
     /// Relays that may ask. Empty: any.
     pub relays: Vec<Ipv4Addr>,
     /// Words in option 77 that mean "already iPXE", beside the usual ones.
@@ -143,6 +145,7 @@ impl Default for Settings {
             http: Http { enabled: Enabled::Yes, port: 8080 },
             tftp: Tftp { enabled: Enabled::Yes, ports: None, single_port: false, max_transfers: None },
             max_packets_per_second: None,
+            loop_guard: LoopGuard::default(),
             relays: Vec::new(),
             user_classes: Vec::new(),
             secure_boot_keys: Vec::new(),

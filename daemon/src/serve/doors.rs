@@ -107,6 +107,9 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
     if old.proxy_only != new.proxy_only {
         return Some("`proxy-only`");
     }
+    if old.state_dir != new.state_dir {
+        return Some("`state-dir`");
+    }
     if tftp(old) != tftp(new) {
         return Some("TFTP (in an old file: of `tftpd`)");
     }

@@ -2,7 +2,7 @@
 //! leave machines at a dead end, so it is refused; a kernel may come later.
 
 use super::roots::Roots;
-use crate::boot::image;
+use crate::boot::{image, loaders};
 use crate::config::Loaded;
 use crate::config::diagnostic::{Diagnostic, Spot};
 use crate::config::draft::Drafted;
@@ -52,6 +52,9 @@ fn loader(roots: &Roots, arch: Arch, name: &str) -> Result<Loader, String> {
     let program = arch.row().map_or(Program::None, |row| row.program);
     if program != Program::None && !is.fits(program) {
         return Err(format!("{name} cannot be offered for {arch}: it is {is}"));
+    }
+    if let Some(what) = arch.row().and_then(|row| loaders::lacks(&path, row)) {
+        return Err(format!("{name} cannot be offered for {arch}: it is {what}"));
     }
     let path = path.to_str().ok_or_else(|| format!("{name} cannot be offered: its path is not UTF-8"))?;
     Ok(Loader { name: name.to_owned(), path: Some(path.to_owned()) })

@@ -1,6 +1,7 @@
 //! Every key of the configuration, once. The parser's known keys, the example file, the manual page and `check --keys`
 //! come from here.
 
+pub mod render;
 mod table;
 
 use crate::probable::probable;

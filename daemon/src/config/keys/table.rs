@@ -185,6 +185,15 @@ pub const KEYS: &[Key] = &[
         "1000",
     ),
     key(
+        "dhcp",
+        "loop-guard",
+        "\"warn\", \"stop\" or \"off\"",
+        "\"warn\"",
+        "What is done about a machine that fetches the same first loader for the third time within two minutes.",
+        "\"warn\": the log says so. \"stop\": it is not answered for five minutes as well.",
+        "\"stop\"",
+    ),
+    key(
         "http",
         "enabled",
         "true or false",
@@ -219,7 +228,7 @@ pub const KEYS: &[Key] = &[
         "false",
         "Send transfers from port 69 too.",
         "For firewalls and containers. Not together with ports.",
-        "true",
+        "false",
     ),
     key(
         "tftp",

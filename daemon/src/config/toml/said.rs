@@ -2,11 +2,12 @@
 
 use super::profile::{self, Written};
 use super::rule;
-use super::value::{self, Read, Value, address, list, mac_pattern, number, path, ports, switch, text};
+use super::value::{self, Read, Value, address, list, mac_pattern, number, path, ports, switch, text, word};
 use super::walk::{At, Walk};
 use crate::config::keys::Key;
 use crate::config::machines::{self, Described};
 use crate::config::{Enabled, Settings};
+use proxydhcpd_core::plan::LoopGuard;
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -29,6 +30,8 @@ pub struct Said<'a> {
     pub rules: Vec<rule::Written<'a>>,
     pub machines: BTreeMap<String, (Described, At<'a>)>,
 }
+
+const GUARDS: [(&str, LoopGuard); 3] = [("warn", LoopGuard::Warn), ("stop", LoopGuard::Stop), ("off", LoopGuard::Off)];
 
 /// A name that refers to something, and where it stands.
 pub type Named<'a> = (String, At<'a>);
@@ -94,6 +97,7 @@ impl<'a> Said<'a> {
             ("dhcp", "max-packets-per-second") => {
                 number(value).map(|most| settings.max_packets_per_second = Some(most))
             }
+            ("dhcp", "loop-guard") => word(value, &GUARDS).map(|guard| settings.loop_guard = guard),
             ("http", "enabled") => switch(value).map(|on| settings.http.enabled = Enabled::from(on)),
             ("http", "port") => number::<NonZeroU16>(value).map(|port| settings.http.port = port.get()),
             ("tftp", "enabled") => switch(value).map(|on| settings.tftp.enabled = Enabled::from(on)),
