@@ -32,6 +32,15 @@ impl Key for core::net::Ipv4Addr {
     }
 }
 
+impl Key for core::net::IpAddr {
+    fn octets(&self) -> impl AsRef<[u8]> {
+        match self {
+            Self::V4(address) => address.to_ipv6_mapped().octets(),
+            Self::V6(address) => address.octets(),
+        }
+    }
+}
+
 impl Key for u32 {
     fn octets(&self) -> impl AsRef<[u8]> {
         self.to_le_bytes()

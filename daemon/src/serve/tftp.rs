@@ -91,7 +91,7 @@ pub fn run(
         sessions: Vec::new(),
         free: Vec::new(),
         by_client: HashMap::new(),
-        clients: Clients::default(),
+        clients: Clients::new(),
         unsegmented: Unsegmented::default(),
         started: Instant::now(),
         now: Duration::ZERO,
@@ -213,10 +213,6 @@ where
             }
         };
         let step = session.transfer.received(&packet, self.now);
-        if !session.answered && step != Step::Wait {
-            session.answered = true;
-            self.clients.give_back(session.client().ip());
-        }
         self.step(index, step, true);
     }
 
@@ -274,7 +270,6 @@ where
                 self.step(index, step, false);
             }
         }
-        self.clients.forget_idle(self.now);
     }
 
     fn cut_off(&mut self) {

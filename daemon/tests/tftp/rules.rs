@@ -186,26 +186,72 @@ fn a_request_beyond_the_limit_of_a_client_is_dropped_and_others_are_served() {
     other.error(from, 8);
 }
 
+/// That the rates hold to the number is tested where the clock can be moved: `serve/tftp/limits.rs`.
 #[test]
-fn a_client_that_never_answers_is_soon_not_heard() {
+fn a_client_that_asks_and_asks_is_soon_not_answered_and_others_are() {
     let served = Served::new(settings());
     served.put("file", &pattern(100));
-    let client = Client::new();
-    for _ in 0..17 {
-        client.request(served.address(), "file", &EDK2);
+    let (mut client, mut after) = (Client::new(), Client::new());
+    let began = Instant::now();
+    let mut answers = 0;
+    loop {
+        // As EDK2 does: it wants no more than the size, takes the OACK and says so.
+        client.request(served.address(), "file", &[("tsize", "0"), EDK2[0], EDK2[1]]);
+        after.request(served.address(), "missing", &[]);
+        assert_eq!(after.refusal(), 1, "what is not there is told all the same");
+        match served.next() {
+            Noted::Silent(Silence::TooManyFiles) => break,
+            other => assert_eq!(other, Noted::Refused(Refused::Fetch(Refusal::NotFound))),
+        }
+        let (from, packet) = client.packet();
+        assert!(matches!(packet, Packet::Oack(_)));
+        client.error(from, 8);
+        assert_eq!(served.next(), ended("file", 0, Outcome::SizeProbe), "answering gives nothing back");
+        answers += 1;
     }
-    assert_eq!(served.next(), Noted::Silent(Silence::TooFast));
+    let since = began.elapsed().as_secs() as usize;
+    assert!((64..=67 + 3 * since).contains(&answers), "{answers} answers in {since} s");
+    let mut other = Client::at("127.0.0.9:0");
+    oack(&mut other, &served, "file", &EDK2);
 }
 
 #[test]
-fn misses_are_never_too_many() {
+fn the_same_request_over_and_over_counts_too() {
+    let served = Served::new(settings());
+    served.put("file", &pattern(100));
+    let client = Client::new();
+    for _ in 0..80 {
+        client.request(served.address(), "file", &EDK2);
+    }
+    assert_eq!(served.next(), Noted::Silent(Silence::TooManyFiles));
+}
+
+#[test]
+fn the_misses_of_a_boot_are_all_told_and_a_flood_of_them_is_not() {
     let served = Served::new(settings());
     let mut client = Client::new();
-    for number in 0..200 {
+    for number in 0..250 {
         client.request(served.address(), &format!("grub.cfg-{number}"), &[]);
         assert_eq!(client.refusal(), 1);
         assert_eq!(served.next(), Noted::Refused(Refused::Fetch(Refusal::NotFound)));
     }
+    let flood = Client::new();
+    for _ in 0..1000 {
+        flood.request(served.address(), "missing", &[]);
+    }
+    let silence = (0..1000).map(|_| served.next()).find(|noted| matches!(noted, Noted::Silent(_)));
+    assert_eq!(silence, Some(Noted::Silent(Silence::TooManyNames)), "the port does not matter, the address does");
+}
+
+#[test]
+fn what_is_refused_counts_as_a_file() {
+    let served = Served::new(settings());
+    let client = Client::new();
+    for _ in 0..80 {
+        client.socket.send_to(b"\0\x02x\0octet\0", served.address()).unwrap();
+    }
+    let silence = (0..80).map(|_| served.next()).find(|noted| *noted != Noted::Refused(Refused::Write));
+    assert_eq!(silence, Some(Noted::Silent(Silence::TooManyFiles)));
 }
 
 #[test]

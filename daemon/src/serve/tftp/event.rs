@@ -51,8 +51,10 @@ pub enum Silence {
     ForeignTooFast,
     /// The network was late with a request that has been answered.
     Late,
-    /// The client asks faster than it answers.
-    TooFast,
+    /// The client asks for more files than are sent in a second.
+    TooManyFiles,
+    /// The client asks for more names than are looked up in a second.
+    TooManyNames,
     /// The client has as many transfers as it may.
     TooManyTransfers,
     /// There are as many transfers as there may be.
@@ -91,7 +93,8 @@ impl Silence {
             Self::ForeignError => "tftp:foreign-error",
             Self::ForeignTooFast => "tftp:foreign-too-fast",
             Self::Late => "tftp:late",
-            Self::TooFast => "tftp:too-fast",
+            Self::TooManyFiles => "tftp:too-many-files",
+            Self::TooManyNames => "tftp:too-many-names",
             Self::TooManyTransfers => "tftp:too-many-transfers",
             Self::Full => "tftp:full",
             Self::NoSocket => "tftp:no-socket",
@@ -126,7 +129,8 @@ impl fmt::Display for Silence {
             Self::ForeignError => "an ERROR from a port that is not the client's",
             Self::ForeignTooFast => "too many packets from ports that are not the client's",
             Self::Late => "its request is being answered already",
-            Self::TooFast => "the client asks too fast",
+            Self::TooManyFiles => "the client has asked for too many files lately",
+            Self::TooManyNames => "the client has asked for too many names lately",
             Self::TooManyTransfers => "the client has as many transfers as it may",
             Self::Full => "there are as many transfers as there may be",
             Self::NoSocket => "there is no socket for a transfer",

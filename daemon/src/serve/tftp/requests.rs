@@ -61,41 +61,62 @@ where
             return Err(Silence::Stopping);
         }
         if !self.clients.may_ask(client.ip(), self.now) {
-            return Err(Silence::TooFast);
+            return Err(Silence::TooManyNames);
         }
         let from = our_address(arrival.to, &link).ok_or(Silence::Unserved)?;
-        if writes {
-            self.refuse(client, from, &request, Refused::Write, DENIED);
-            return Ok(());
-        }
         if let Some(&index) = self.by_client.get(&client)
+            && !writes
             && self.asked_again(index, octets)?
         {
             return Ok(());
         }
-        if !self.clients.may_begin(client.ip()) {
+        let asked =
+            request::Request { door: Door::Tftp, name: request.name, server: from, client, interface: &link.name };
+        match self.look_up(&request, writes, &asked) {
+            Ok(opened) => {
+                self.check_room(client.ip())?;
+                self.count_file(client.ip())?;
+                self.begin(arrival, from, &link, octets, &request, opened)
+            }
+            Err((reason, farewell)) => {
+                // Loaders ask for many files that need not be there: it is normal, and costs us next to nothing.
+                if reason != Refused::Fetch(Refusal::NotFound) {
+                    self.count_file(client.ip())?;
+                }
+                self.refuse(client, from, &request, reason, farewell);
+                Ok(())
+            }
+        }
+    }
+
+    fn look_up(
+        &self,
+        request: &Request<'_>,
+        writes: bool,
+        asked: &request::Request<'_>,
+    ) -> Result<Opened, (Refused, Farewell)> {
+        if writes {
+            return Err((Refused::Write, DENIED));
+        }
+        if let Some(farewell) = transfer::refuse_mode(request.mode) {
+            return Err((Refused::Mode, farewell));
+        }
+        (self.open)(asked).map_err(|refusal| (Refused::Fetch(refusal), farewell(refusal)))
+    }
+
+    /// Whether there is room for one transfer more.
+    fn check_room(&self, client: IpAddr) -> Result<(), Silence> {
+        if !self.clients.may_begin(client) {
             return Err(Silence::TooManyTransfers);
         }
         if self.sessions.len() - self.free.len() >= self.most {
             return Err(Silence::Full);
         }
-        if let Some(farewell) = transfer::refuse_mode(request.mode) {
-            self.refuse(client, from, &request, Refused::Mode, farewell);
-            return Ok(());
-        }
-        let asked =
-            request::Request { door: Door::Tftp, name: request.name, server: from, client, interface: &link.name };
-        match (self.open)(&asked) {
-            Ok(opened) => self.begin(arrival, from, &link, octets, &request, opened),
-            Err(refusal) => {
-                if refusal == Refusal::NotFound {
-                    // Loaders ask for many files that need not be there: it is normal, and costs us next to nothing.
-                    self.clients.give_back(client.ip());
-                }
-                self.refuse(client, from, &request, Refused::Fetch(refusal), farewell(refusal));
-                Ok(())
-            }
-        }
+        Ok(())
+    }
+
+    fn count_file(&mut self, client: IpAddr) -> Result<(), Silence> {
+        if self.clients.may_have(client, self.now) { Ok(()) } else { Err(Silence::TooManyFiles) }
     }
 
     /// A request from the port of a running transfer. True if that deals with it: the same again before anything was
@@ -105,6 +126,7 @@ where
         let same = *session.request == *octets;
         if same && !session.transfer.opened() {
             let first = session.transfer.first();
+            self.count_file(session.client().ip())?;
             self.step(index, first, false);
             return Ok(true);
         }
@@ -144,7 +166,6 @@ where
             link: link.index,
             began: self.now,
             foreign: FOREIGN.full(self.now),
-            answered: false,
         };
         if self.free.pop().is_none() {
             self.sessions.push(None);

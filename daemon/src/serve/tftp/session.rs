@@ -23,8 +23,6 @@ pub struct Session {
     pub began: Duration,
     /// Packets from foreign ports that may still be answered.
     pub foreign: Bucket,
-    /// The client has its token back.
-    pub answered: bool,
 }
 
 /// Why a step could not be done.
