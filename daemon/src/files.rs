@@ -24,6 +24,8 @@ pub struct Opened {
     pub modified: Option<SystemTime>,
     /// For the entity tag: a file that replaced another of the same size and time has another one. 0 for text.
     pub inode: u64,
+    /// The file system that counts the inodes. 0 for text.
+    pub device: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ pub enum Content {
 impl Opened {
     pub fn text(text: impl Into<Arc<[u8]>>) -> Opened {
         let text = text.into();
-        Opened { size: text.len() as u64, content: Content::Text(text), modified: None, inode: 0 }
+        Opened { size: text.len() as u64, content: Content::Text(text), modified: None, inode: 0, device: 0 }
     }
 
     /// Fills `buffer` with what stands at `offset` and says how much that was: less than asked only at the end. A
@@ -130,6 +132,7 @@ fn admit(descriptor: OwnedFd) -> Result<Opened, Refusal> {
         size: metadata.len(),
         modified: metadata.modified().ok(),
         inode: metadata.ino(),
+        device: metadata.dev(),
         content: Content::File(Arc::new(file)),
     })
 }

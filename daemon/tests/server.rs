@@ -189,6 +189,16 @@ fn files_are_served_only_where_machines_are_and_to_whoever_was_offered_them() {
 }
 
 #[test]
+fn more_transfers_than_there_can_be_files_open_are_warned_of() {
+    let (host, _machine) = one_network();
+    for (most, warned) in [("100", false), ("1048576", true)] {
+        let server = Server::start(&host, &["--boot-dir", "BOOT", "--max-transfers", most]);
+        server.wait_for_line("ready");
+        assert_eq!(server.log().contains("raise the limit of open files"), warned, "{}", server.log());
+    }
+}
+
+#[test]
 fn an_old_file_whose_tftpd_is_another_address_of_ours_makes_us_serve_its_files() {
     let (host, machine) = one_network();
     host.run("ip address add 192.0.2.11/24 dev eth0");

@@ -55,7 +55,7 @@ pub struct Flags {
     #[arg(long, global = true, conflicts_with = "tftp_ports")]
     pub tftp_single_port: bool,
 
-    /// TFTP transfers at a time, of all machines together [default, and the most: 4096]
+    /// TFTP transfers at a time, of all machines together [default: as many as open files allow]
     #[arg(long, global = true, value_name = "N")]
     pub max_transfers: Option<Transfers>,
 

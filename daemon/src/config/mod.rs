@@ -78,19 +78,18 @@ pub struct Tftp {
     pub ports: Option<RangeInclusive<u16>>,
     /// Transfers are sent from port 69 too.
     pub single_port: bool,
-    /// Cap on all transfers together.
+    /// Cap on all transfers together. None by itself: a boot storm may be thousands of machines.
     pub max_transfers: Option<Transfers>,
 }
 
-/// A number of transfers: at least one, and no more than memory is set aside for.
+/// A number of transfers: at least one, and no more than a process could have open files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transfers(usize);
 
 impl Transfers {
-    /// However many machines are switched on together: at 64 KiB to read ahead and two descriptors for each, this is
-    /// 256 MiB and 8192. The others ask again until it is their turn.
-    pub const MOST: Transfers = Transfers(4096);
-    pub const WANTED: &str = "a number from 1 to 4096";
+    /// What Linux lets a process raise its limit to (`fs.nr_open`), unless it is told otherwise.
+    pub const MOST: Transfers = Transfers(1 << 20);
+    pub const WANTED: &str = "a number from 1 to 1048576";
 
     pub fn get(self) -> usize {
         self.0

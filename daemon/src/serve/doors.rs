@@ -9,6 +9,7 @@ use crate::net::link::{self, Filter};
 use crate::net::socket::Socket;
 use crate::net::{packet, udp};
 use crate::site::Open;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::link::Link;
 use std::fmt;
@@ -35,6 +36,7 @@ pub struct NoDhcp;
 impl Doors {
     /// Warnings go to the log. `links` are those that the machine has.
     pub fn open(settings: &Settings, links: &[Link]) -> Result<Doors, NoDhcp> {
+        raise_file_limit();
         let mut dhcp = Vec::new();
         if !settings.proxy_only {
             dhcp.extend(broadcasts().map(|socket| (socket, Port::Dhcp)));
@@ -73,6 +75,9 @@ impl Doors {
         open.extend(self.tftp.as_ref().map(|(_, settings)| format!("TFTP on port {}", settings.port)));
         open.extend(self.open.http.map(|port| format!("HTTP on port {port}")));
         tracing::info!("{}", open.join(", "));
+        if let Some((_, settings)) = &self.tftp {
+            say_transfers(settings);
+        }
         match &loaded.legacy {
             None => tracing::info!("boot folder {}", loaded.settings.boot_dir.display()),
             Some(legacy) => {
@@ -151,6 +156,36 @@ fn busy(transport: Transport, port: u16, error: io::Error) -> Busy {
     Busy::new(transport, SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), error)
 }
 
+/// Each HTTP connection is a descriptor, and each transfer one or two more.
+fn raise_file_limit() {
+    let raised =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::debug!("the limit of open files stays as it is: {error}");
+    }
+}
+
+/// Of those that the process may have, the half that is for TFTP. The other is for HTTP, and the little that the rest needs.
+pub fn descriptors() -> usize {
+    let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(limit, _)| limit);
+    usize::try_from(most).unwrap_or(usize::MAX).min(Transfers::MOST.get()) / 2
+}
+
+/// How many transfers there can be at a time, where the limit of open files has the last word.
+fn say_transfers(settings: &tftp::Settings) {
+    let tftp::Settings { max_transfers, descriptors, .. } = *settings;
+    match max_transfers {
+        Some(most) if most > descriptors / 2 => tracing::warn!(
+            "`max-transfers` is {most}, but TFTP may have {descriptors} files open, half of what this process may, and \
+             a transfer needs one or two: raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
+        ),
+        Some(_) => {}
+        None => tracing::debug!(
+            "TFTP may have {descriptors} files open: that many transfers at most, half if no two share a file"
+        ),
+    }
+}
+
 fn tftp_settings(settings: &Settings) -> tftp::Settings {
     tftp::Settings {
         address: Ipv4Addr::UNSPECIFIED,
@@ -158,6 +193,7 @@ fn tftp_settings(settings: &Settings) -> tftp::Settings {
         ports: settings.tftp.ports.clone(),
         single_port: settings.tftp.single_port,
         max_transfers: settings.tftp.max_transfers.map(Transfers::get),
+        descriptors: descriptors(),
     }
 }
 

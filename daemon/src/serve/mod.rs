@@ -15,7 +15,6 @@ use crate::net::udp::{Change, Polite};
 use crate::state::State;
 use crate::systemd;
 use doors::Doors;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::of_datagram;
@@ -55,7 +54,6 @@ impl Server {
 
     /// Until SIGTERM or SIGINT; transfers may then finish for two seconds. `ready` is called when everything runs.
     pub fn run(mut self, ready: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        raise_file_limit();
         // Blocking threads open files for HTTP; a burst needs no more of them than the disk can serve.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(32).build()?;
         let ended = runtime.block_on(async move {
@@ -123,9 +121,12 @@ impl Server {
             false => Err(Refusal::Denied),
         };
         let note = move |event| notes::page(&noting, &event);
+        // As many as leave TFTP its half of the descriptors: a connection is one, and the file that it sends another.
+        let settings = http::Settings::default();
+        let settings = http::Settings { connections: settings.connections.min(doors::descriptors() / 2), ..settings };
         let pages = tokio::spawn(async move {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
-            if let Err(error) = http::serve(listeners, http::Settings::default(), open, note, stop).await {
+            if let Err(error) = http::serve(listeners, settings, open, note, stop).await {
                 tracing::error!("HTTP ended: {error}");
                 std::process::exit(1);
             }
@@ -236,13 +237,4 @@ fn start_door(name: String, serve: impl FnOnce() + Send + 'static) -> io::Result
         }
     };
     thread::Builder::new().name(name).spawn(guarded).map(drop)
-}
-
-/// Each HTTP connection is a descriptor, and each transfer one or two more.
-fn raise_file_limit() {
-    let raised =
-        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        tracing::debug!("the limit of open files stays as it is: {error}");
-    }
 }

@@ -7,17 +7,19 @@ mod admission;
 mod event;
 mod frames;
 mod limits;
+mod open_files;
 mod requests;
 mod session;
 mod socket;
 
-use crate::config::Transfers;
 use crate::files::Opened;
 use admission::may_be_told;
 pub use event::{Event, Refused, Silence};
+use frames::ReadAhead;
 use limits::Clients;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use open_files::OpenFiles;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request;
@@ -40,8 +42,10 @@ pub struct Settings {
     pub ports: Option<RangeInclusive<u16>>,
     /// Everything from `port`, for firewalls and containers that let nothing else through.
     pub single_port: bool,
-    /// Transfers at the same time, at most, and without it, [`Transfers::MOST`].
+    /// Transfers at the same time, at most; `None`: as many as `descriptors` allow.
     pub max_transfers: Option<usize>,
+    /// Descriptors that transfers may hold together: one or two for each, and never more transfers than this.
+    pub descriptors: usize,
 }
 
 /// The sockets that are there from the start.
@@ -80,7 +84,8 @@ pub fn run(
     epoll.add(&sockets.listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
     epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
     let mut server = Server {
-        most: settings.max_transfers.unwrap_or(Transfers::MOST.get()),
+        most: settings.max_transfers,
+        descriptors: settings.descriptors,
         ports: Ports::new(settings.ports.clone()),
         single_port: settings.single_port,
         sockets,
@@ -93,6 +98,8 @@ pub fn run(
         by_client: HashMap::new(),
         clients: Clients::new(),
         unsegmented: Unsegmented::default(),
+        open_files: OpenFiles::default(),
+        read_ahead: ReadAhead::default(),
         started: Instant::now(),
         now: Duration::ZERO,
         stopping: None,
@@ -113,7 +120,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const LONGEST_DATAGRAM: usize = 1024;
 
 struct Server<L, O, N> {
-    most: usize,
+    most: Option<usize>,
+    descriptors: usize,
     ports: Ports,
     single_port: bool,
     sockets: Sockets,
@@ -129,6 +137,8 @@ struct Server<L, O, N> {
     by_client: HashMap<SocketAddr, usize>,
     clients: Clients,
     unsegmented: Unsegmented,
+    open_files: OpenFiles,
+    read_ahead: ReadAhead,
     started: Instant,
     /// Since the start, as of this turn of the loop.
     now: Duration,
@@ -174,7 +184,11 @@ where
     }
 
     fn idle(&self) -> bool {
-        self.free.len() == self.sessions.len()
+        self.transfers() == 0
+    }
+
+    fn transfers(&self) -> usize {
+        self.sessions.len() - self.free.len()
     }
 
     /// A datagram on a transfer's own socket.
@@ -223,7 +237,9 @@ where
         let done = match step {
             Step::Wait => Ok(()),
             Step::Oack => session.send_oack(listener, heard),
-            Step::Blocks(blocks) => session.send_blocks(listener, blocks, heard, &mut self.unsegmented),
+            Step::Blocks(blocks) => {
+                session.send_blocks(listener, blocks, heard, &mut self.unsegmented, &mut self.read_ahead)
+            }
             Step::End(outcome, farewell) => return self.end(index, outcome, farewell),
         };
         match done {
@@ -242,8 +258,10 @@ where
     }
 
     fn end(&mut self, index: usize, outcome: Outcome, farewell: Option<Farewell>) {
-        let Some(session) = self.sessions[index].take() else { return };
+        let Some(mut session) = self.sessions[index].take() else { return };
         self.free.push(index);
+        session.frames.release(&mut self.read_ahead);
+        self.read_ahead.transfers = self.transfers();
         if self.by_client.get(&session.client()) == Some(&index) {
             self.by_client.remove(&session.client());
         }
@@ -259,6 +277,11 @@ where
             elapsed: self.now.saturating_sub(session.began),
             outcome,
         });
+        let file = session.file;
+        drop(session);
+        if let Some(file) = file {
+            self.open_files.released(file);
+        }
     }
 
     fn tick(&mut self) {

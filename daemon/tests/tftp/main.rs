@@ -16,6 +16,7 @@ use proxydhcpd_core::transfer::Outcome;
 use std::fs::File;
 use std::io::{PipeWriter, pipe};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -42,7 +43,14 @@ pub enum Noted {
 }
 
 pub fn settings() -> Settings {
-    Settings { address: Ipv4Addr::UNSPECIFIED, port: 0, ports: None, single_port: false, max_transfers: None }
+    Settings {
+        address: Ipv4Addr::UNSPECIFIED,
+        port: 0,
+        ports: None,
+        single_port: false,
+        max_transfers: None,
+        descriptors: 1000,
+    }
 }
 
 impl Served {
@@ -128,8 +136,9 @@ impl From<Event<'_>> for Noted {
 fn open(root: &std::path::Path, request: &Request<'_>) -> Result<Opened, Refusal> {
     let name = clean(request.name).map_err(|_| Refusal::Denied)?;
     let file = File::open(root.join(name)).map_err(|_| Refusal::NotFound)?;
-    let size = file.metadata().unwrap().len();
-    Ok(Opened { content: Content::File(Arc::new(file)), size, modified: None, inode: 0 })
+    let metadata = file.metadata().unwrap();
+    let (size, inode, device) = (metadata.len(), metadata.ino(), metadata.dev());
+    Ok(Opened { content: Content::File(Arc::new(file)), size, modified: metadata.modified().ok(), inode, device })
 }
 
 /// Octets in which no two blocks are alike.

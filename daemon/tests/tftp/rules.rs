@@ -8,6 +8,7 @@ use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{ErrorCode, Packet};
 use std::fs::OpenOptions;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -266,6 +267,63 @@ fn the_cap_on_all_transfers_holds() {
     first.error(from, 8);
     served.next();
     oack(&mut second, &served, "file", &EDK2);
+}
+
+#[test]
+fn transfers_end_where_descriptors_do_and_those_of_one_file_share_it() {
+    for (names, transfers) in [(["file", "file", "file", "file"], 3), (["file", "one", "two", "three"], 2)] {
+        let served = Served::new(Settings { descriptors: 5, ..settings() });
+        for name in ["file", "one", "two", "three"] {
+            served.put(name, &pattern(100));
+        }
+        let mut clients = Vec::new();
+        for (number, name) in names.into_iter().enumerate() {
+            let mut client = Client::at(&format!("127.0.0.{}:0", 10 + number));
+            if number == transfers {
+                client.request(served.address(), name, &EDK2);
+                assert_eq!(served.next(), Noted::Silent(Silence::NoDescriptors));
+                break;
+            }
+            let from = oack(&mut client, &served, name, &EDK2);
+            clients.push((from, client));
+        }
+        for (from, client) in &clients {
+            client.error(*from, 8);
+            assert!(matches!(served.next(), Noted::Ended { .. }));
+        }
+        let mut client = Client::new();
+        oack(&mut client, &served, names[3], &EDK2);
+    }
+}
+
+#[test]
+fn a_file_is_open_once_however_many_load_it_and_another_of_its_name_is_another() {
+    let served = Served::new(settings());
+    let path = served.put("file", &[1; 6000]);
+    // Its name stays to be seen when it has been deleted.
+    let open = || {
+        let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+        let leads_to = |link: PathBuf| link.to_string_lossy().starts_with(path.to_str().unwrap());
+        descriptors.filter(|entry| entry.as_ref().unwrap().path().read_link().is_ok_and(leads_to)).count()
+    };
+    let mut clients: Vec<(SocketAddr, Client)> = Vec::new();
+    let begin = |clients: &mut Vec<(SocketAddr, Client)>| {
+        let mut client = Client::new();
+        clients.push((oack(&mut client, &served, "file", &EDK2), client));
+    };
+    begin(&mut clients);
+    begin(&mut clients);
+    assert_eq!(open(), 1);
+    std::fs::remove_file(&path).unwrap();
+    served.put("file", &[2; 6000]);
+    begin(&mut clients);
+    assert_eq!(open(), 2);
+    for (number, (from, client)) in clients.iter_mut().enumerate() {
+        client.ack(*from, 0);
+        let (_, Packet::Data { payload, .. }) = client.packet() else { panic!("no DATA") };
+        let expected = if number < 2 { 1 } else { 2 };
+        assert!(payload.iter().all(|&octet| octet == expected), "client {number}");
+    }
 }
 
 #[test]

@@ -57,8 +57,10 @@ pub enum Silence {
     TooManyNames,
     /// The client has as many transfers as it may.
     TooManyTransfers,
-    /// There are as many transfers as there may be.
+    /// There are as many transfers as the configuration allows.
     Full,
+    /// There are as many transfers as descriptors allow.
+    NoDescriptors,
     /// No socket could be had.
     NoSocket,
     /// The server is about to stop.
@@ -97,6 +99,7 @@ impl Silence {
             Self::TooManyNames => "tftp:too-many-names",
             Self::TooManyTransfers => "tftp:too-many-transfers",
             Self::Full => "tftp:full",
+            Self::NoDescriptors => "tftp:no-descriptors",
             Self::NoSocket => "tftp:no-socket",
             Self::Stopping => "tftp:stopping",
         }
@@ -132,7 +135,8 @@ impl fmt::Display for Silence {
             Self::TooManyFiles => "the client has asked for too many files lately",
             Self::TooManyNames => "the client has asked for too many names lately",
             Self::TooManyTransfers => "the client has as many transfers as it may",
-            Self::Full => "there are as many transfers as there may be",
+            Self::Full => "there are as many transfers as `max-transfers` allows",
+            Self::NoDescriptors => "there are as many transfers as the limit of open files allows",
             Self::NoSocket => "there is no socket for a transfer",
             Self::Stopping => "the server is about to stop",
         })

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// How long after progress the same request again is the network's doing; later, the machine has begun anew.
 const LATE: Duration = Duration::from_secs(1);
 
+/// Descriptors of a transfer: its socket, and its file where no other transfer has that open.
+const DESCRIPTORS_EACH: usize = 2;
+
 impl<L, O, N> Server<L, O, N>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
@@ -109,8 +112,14 @@ where
         if !self.clients.may_begin(client) {
             return Err(Silence::TooManyTransfers);
         }
-        if self.sessions.len() - self.free.len() >= self.most {
+        let transfers = self.transfers();
+        if self.most.is_some_and(|most| transfers >= most) {
             return Err(Silence::Full);
+        }
+        // Those over the single port have no socket, and rendered text no file; still the table has to end somewhere.
+        let sockets = if self.single_port { 0 } else { transfers };
+        if transfers >= self.descriptors || sockets + self.open_files.count() + DESCRIPTORS_EACH > self.descriptors {
+            return Err(Silence::NoDescriptors);
         }
         Ok(())
     }
@@ -158,9 +167,11 @@ where
         let largest = transfer::largest_block(link.mtu, from.is_ipv6());
         let transfer = Transfer::new(request, opened.size, largest, self.now);
         let first = transfer.first();
+        let (opened, file) = self.open_files.share(opened);
         let session = Session {
             request: octets.into(),
             frames: Frames::new(opened, &transfer),
+            file,
             transfer,
             path,
             link: link.index,
@@ -173,6 +184,7 @@ where
         self.sessions[index] = Some(session);
         self.by_client.insert(client, index);
         self.clients.began(client.ip());
+        self.read_ahead.transfers = self.transfers();
         self.step(index, first, false);
         Ok(())
     }

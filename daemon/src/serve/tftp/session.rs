@@ -1,6 +1,7 @@
 //! A transfer with the file that it sends and the way to its client.
 
-use super::frames::Frames;
+use super::frames::{Frames, ReadAhead};
+use super::open_files::Identity;
 use super::socket::{Listener, Path};
 use nix::errno::Errno;
 use proxydhcpd_core::recent::Bucket;
@@ -17,6 +18,8 @@ pub struct Session {
     pub request: Box<[u8]>,
     pub transfer: Transfer,
     pub frames: Frames,
+    /// What is sent, unless it is text.
+    pub file: Option<Identity>,
     pub path: Path,
     /// Index of the link that the request came by.
     pub link: u32,
@@ -64,11 +67,13 @@ impl Session {
         blocks: Blocks,
         heard: bool,
         unsegmented: &mut Unsegmented,
+        read_ahead: &mut ReadAhead,
     ) -> Result<(), Failure> {
         let stride = self.frames.stride();
         let mut rest = blocks;
         while rest.count > 0 {
-            let frames = self.frames.from(&self.transfer, rest.first, rest.count).map_err(Failure::Broken)?;
+            let frames = self.frames.from(&self.transfer, rest.first, rest.count, read_ahead);
+            let frames = frames.map_err(Failure::Broken)?;
             let segmented = frames.len() > stride && !unsegmented.contains(&self.link);
             match self.path.send(listener, frames, stride, segmented, heard) {
                 // EMSGSIZE is about the way to this client: a narrow link, where only whole datagrams are fragmented.
