@@ -1,17 +1,23 @@
 //! A table of what was heard lately, bounded by construction: it never grows, and the oldest of a row gives way.
 
+use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// Set-associative: a key belongs to one row of [`WAYS`] places. A look-up costs at most that many comparisons,
 /// whoever fills the table with whatever keys.
 #[derive(Debug)]
 pub struct Recent<K, V> {
-    rows: Vec<[Option<Place<K, V>>; WAYS]>,
+    /// A row takes memory with its first key: a server at rest holds next to none, and what it can come to hold stays
+    /// the same.
+    rows: Vec<Option<Box<Row<K, V>>>>,
     /// Makes rows unpredictable from outside, so that nobody can aim at another's place.
     seed: u64,
 }
 
 const WAYS: usize = 8;
+
+type Row<K, V> = [Option<Place<K, V>>; WAYS];
 
 #[derive(Clone, Copy, Debug)]
 struct Place<K, V> {
@@ -57,19 +63,18 @@ impl<K: Key, V: Copy> Recent<K, V> {
     /// Room for about `capacity` keys.
     pub fn new(capacity: usize, seed: u64) -> Self {
         let rows = capacity.div_ceil(WAYS).next_power_of_two();
-        let mut table = Vec::new();
-        table.resize_with(rows, || [const { None }; WAYS]);
-        Recent { rows: table, seed }
+        Recent { rows: vec![None; rows], seed }
     }
 
     pub fn get(&self, key: K) -> Option<V> {
-        self.rows[self.row(key)].iter().flatten().find(|place| place.key == key).map(|place| place.value)
+        let row = self.rows[self.row(key)].as_ref()?;
+        row.iter().flatten().find(|place| place.key == key).map(|place| place.value)
     }
 
     /// The value of a key, changed. A new key begins with `fresh` and takes the place of the oldest in its row.
     pub fn update<T>(&mut self, key: K, now: u64, fresh: V, change: impl FnOnce(&mut V) -> T) -> T {
         let row = self.row(key);
-        let row = &mut self.rows[row];
+        let row = self.rows[row].get_or_insert_with(|| Box::new([None; WAYS]));
         let known = row.iter().position(|place| place.as_ref().is_some_and(|place| place.key == key));
         let index = known.unwrap_or_else(|| oldest(row));
         let mut place = match (known, row[index]) {
@@ -93,7 +98,7 @@ impl<K: Key, V: Copy> Recent<K, V> {
 }
 
 /// An empty place counts as older than any.
-fn oldest<K, V>(row: &[Option<Place<K, V>>; WAYS]) -> usize {
+fn oldest<K, V>(row: &Row<K, V>) -> usize {
     let age = |place: &Option<Place<K, V>>| place.as_ref().map_or(0, |place| place.at + 1);
     row.iter().enumerate().min_by_key(|(_, place)| age(place)).map_or(0, |(index, _)| index)
 }
