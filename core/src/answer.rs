@@ -1,9 +1,10 @@
 //! answer(): the way of a packet, in reading order. One call serves the daemon, `explain`, tests and fuzzing.
 
 use crate::arrival::{Arrival, Port};
-use crate::choose::{Boot, Nothing, choose};
+use crate::choose::{Boot, Nothing, Why, choose};
 use crate::client::{Class, Client, Hardware, NotOurs, Stage, architecture};
 use crate::decide::{self, Decision, decide};
+use crate::memory::rivals::Offer;
 use crate::memory::{Heard, Holder, Memory};
 use crate::plan::rule::Subject;
 use crate::plan::{LoopGuard, Plan};
@@ -14,6 +15,7 @@ use crate::wire::dhcp4::{Malformed, Message, MessageType, code};
 use crate::wire::pxe::{Features, MachineId, SubOptions, user_classes};
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::Ipv4Addr;
 use core::ops::Range;
 
 /// Who asked, if that could be told, and what came of it.
@@ -78,7 +80,7 @@ fn way(
     told: &mut Answer,
 ) -> Result<Response, Silence> {
     let message = Message::parse(arrival.datagram)?;
-    overhear(&message, memory, arrival.now);
+    overhear(&message, arrival, memory);
     let recognised = Client::recognise(&message, arrival.port, &plan.user_classes, || plan.knows_u_boot())?;
     let client = told.client.insert(recognised);
     let to = route(plan, arrival, client, || memory.offered_through_relay(client, arrival.now))?;
@@ -104,23 +106,46 @@ fn way(
     }
     if let Some(item) = client.boot_item {
         memory.note_choice(client, item.kind, arrival.now);
+        memory.rivals.came(&client.hardware, arrival.now);
+    }
+    if client.message == MessageType::Discover && client.port == Port::Dhcp {
+        let leads_here = leads_here(&shape, &boot, here);
+        let offer = Offer { xid: message.header.xid, link: arrival.link().index, leads_here };
+        memory.rivals.offered(client, offer, arrival.now);
     }
     Ok(Response { kind: shape.kind, shape: shape.name, boot, to })
 }
 
+/// Whether a machine that takes the offer comes to us next: to port 4011, or for a file.
+fn leads_here(shape: &Shape, boot: &Boot, here: Ipv4Addr) -> bool {
+    let url_elsewhere = boot.why == Why::ScriptGiven && boot.file.contains("://");
+    match shape.name {
+        Name::Redirect => true,
+        Name::Direct => boot.server == here && !url_elsewhere,
+        _ => false,
+    }
+}
+
 /// A REQUEST says which address its sender has, or is about to have: to the DHCP server, in a broadcast (RFC 2131 4.3.2),
 /// or to us. Files are asked for from that address.
-fn overhear(message: &Message<'_>, memory: &mut Memory, now: u64) {
+fn overhear(message: &Message<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
+    let (header, now) = (&message.header, arrival.now);
+    let hardware = Hardware::of(header);
+    if arrival.port == Port::BootServer {
+        memory.note_visit(&hardware, header.ciaddr, now);
+    } else if message.message_type() == Some(MessageType::Request) {
+        memory.rivals.requested(&hardware, header.xid, message.address(code::SERVER_ID), header.secs, now);
+    }
     let Some(vendor_class) = message.option(code::VENDOR_CLASS) else { return };
     let (Some(class), Some(MessageType::Request)) = (Class::of(&vendor_class), message.message_type()) else { return };
-    let ciaddr = Some(message.header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
+    let ciaddr = Some(header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
     if let Some(address) = ciaddr.or_else(|| message.address(code::REQUESTED_ADDRESS)) {
         let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
         let firmware = Heard {
             arch: architecture(message, class, &vendor_class).ok().map(|(arch, _)| arch),
             features: message.option(code::IPXE).and_then(|value| Features::parse(&value)),
         };
-        memory.note_address(address, Holder { hardware: Hardware::of(&message.header), machine, firmware }, now);
+        memory.note_address(address, Holder { hardware, machine, firmware }, now);
     }
 }
 

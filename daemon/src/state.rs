@@ -61,7 +61,11 @@ impl State {
     pub fn open(&self, request: &Request<'_>) -> Result<Opened, Refusal> {
         let (site, links) = (self.site.load(), self.links.load());
         let request = &with_interface(request, &links);
-        let meant = fetch(&site.plan, &self.memory(), request)?;
+        let meant = {
+            let mut memory = self.memory();
+            memory.note_file(request.client.ip(), self.now());
+            fetch(&site.plan, &memory, request)?
+        };
         let asked_for = meant.machine(&site.plan).map(str::to_owned);
         let failed = |failure: &Failure| {
             let who = asked_for.unwrap_or_else(|| request.client.ip().to_canonical().to_string());

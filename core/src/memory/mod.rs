@@ -1,7 +1,9 @@
 //! What was heard before and bears on an answer now. It comes into `answer()` as a value; time is an
 //! argument, in milliseconds of any clock that does not go back.
 
+pub mod finding;
 mod loads;
+pub mod rivals;
 
 use crate::arch::Arch;
 use crate::client::{Client, Hardware};
@@ -13,6 +15,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use loads::Loads;
 pub use loads::Seen;
+use rivals::Rivals;
 
 /// A relayed UEFI client asks 4011 a few seconds after its OFFER; people who stop at a setup screen take minutes.
 const RELAYED_OFFER_COUNTS: u64 = 10 * 60 * 1000;
@@ -43,6 +46,8 @@ pub struct Memory {
     loads: Loads,
     /// Machines of the plan, by name, that were to boot once and have.
     used_up: BTreeSet<String>,
+    /// Machines that were offered a boot, and whether they came for it.
+    pub rivals: Rivals,
 }
 
 /// A machine that goes round in a circle.
@@ -89,6 +94,7 @@ impl Memory {
             choices: Recent::new(CAPACITY, seed.rotate_left(24)),
             loads: Loads::new(CAPACITY, seed.rotate_left(40)),
             used_up: BTreeSet::new(),
+            rivals: Rivals::new(seed.rotate_left(56)),
         }
     }
 
@@ -101,6 +107,19 @@ impl Memory {
 
     pub fn holder(&self, address: Ipv4Addr) -> Option<Holder> {
         self.addresses.get(address)
+    }
+
+    /// A machine came to port 4011. EDK2 may put its UUID into chaddr there, so it is found by its address as well.
+    pub fn note_visit(&mut self, hardware: &Hardware, ciaddr: Ipv4Addr, now: u64) {
+        self.rivals.came(hardware, now);
+        self.note_file(ciaddr.into(), now);
+    }
+
+    /// A file was asked for from this address.
+    pub fn note_file(&mut self, address: IpAddr, now: u64) {
+        if let Some(holder) = self.holder_of(address) {
+            self.rivals.came(&holder.hardware, now);
+        }
     }
 
     fn holder_of(&self, address: IpAddr) -> Option<Holder> {

@@ -1,0 +1,278 @@
+//! Machines that were offered a boot and did not take it: the DHCP server or another boot server shuts us out, or nobody
+//! gives them an address. Told from what is heard on port 67, and from who comes to us afterwards.
+//!
+//! A wrong word would send people looking for what is not there. So a machine that comes to us in any way is never told
+//! of, and where others that took their address from the same server did come, a single one that did not is not enough.
+
+use super::finding::{Finding, Rival};
+use super::{MachineKey, hardware_key};
+use crate::client::{Class, Client, Hardware};
+use crate::recent::{Bucket, Recent};
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+
+/// EDK2 comes to 4011 a second or two after its REQUEST, and gives a boot server up after ten (protocol note 2.8).
+const FIRMWARE_WAIT: u64 = 15_000;
+/// iPXE loses 16 s on a link without router advertisements (protocol note 3.6); slow machines lose as much again.
+const IPXE_WAIT: u64 = 60_000;
+/// EDK2 waits 32 s behind its last DISCOVER before it gives up (protocol note 2.10).
+const ADDRESS_WAIT: u64 = 35_000;
+/// Somebody may switch a machine off between two DISCOVERs; nobody does it in the third pause of the same attempt.
+const ADDRESS_TRIES: u8 = 3;
+/// A machine that begins anew so long after its REQUEST has had the time to come.
+const BEGINS_ANEW: u64 = 8_000;
+/// iPXE waits at least two seconds for a proxy's offer, unless its DHCP server tells it not to (protocol note 3.3).
+const WAITED_FOR_US: u64 = 1_500;
+/// Two packets within this are one, heard twice: on two interfaces, or through two relays.
+const HEARD_TWICE: u64 = 500;
+/// The longest pause between two DISCOVERs of one attempt is 16 s.
+const SAME_ATTEMPT: u64 = 20_000;
+/// What was started from our menu may be an iPXE with a script of its own.
+const OUR_SCRIPT_COUNTS: u64 = 30 * 60 * 1000;
+/// The loader that we gave is the iPXE that asks now.
+const OUR_LOADER_COUNTS: u64 = 5 * 60 * 1000;
+/// How long it counts for a server that one of its machines came to us.
+const GOOD_COUNTS: u64 = 24 * 60 * 60 * 1000;
+/// How much has to come together before something is said, alone and beside machines that came; a miss weighs 1 or 2.
+const ENOUGH: u8 = 2;
+const ENOUGH_BESIDE_OTHERS: u8 = 6;
+/// Machines between their DISCOVER and their file: half a megabyte.
+const MACHINES: usize = 4096;
+const SERVERS: usize = 256;
+/// Findings at once; then one a minute, for whoever plays machines and servers to us.
+const FINDINGS: u32 = 20;
+
+#[derive(Debug)]
+pub struct Rivals {
+    boots: Recent<MachineKey, Boot>,
+    /// By kind of finding, server and link.
+    records: Recent<[u8; 17], Record>,
+    bucket: Bucket,
+    found: Vec<Finding>,
+}
+
+/// An offer of ours on port 67.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    pub xid: u32,
+    /// The interface that it was asked for on.
+    pub link: u32,
+    /// Whoever takes it comes to us next, to port 4011 or for a file.
+    pub leads_here: bool,
+}
+
+/// One attempt of one machine.
+#[derive(Clone, Copy, Debug)]
+struct Boot {
+    /// With what would have to be said if no REQUEST follows.
+    finding: Finding,
+    offer: Offer,
+    discovers: u8,
+    /// When it asked first and last.
+    first: u64,
+    last: u64,
+    request: Option<Request>,
+    /// There is nothing to be told of it any more.
+    settled: bool,
+    /// When it came to us as firmware, and as iPXE.
+    loaded: Option<u64>,
+    scripted: Option<u64>,
+}
+
+/// It takes its address.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    server: Ipv4Addr,
+    at: u64,
+    /// What iPXE keeps in `secs`: bit 0, it has seen an offer of a proxy; bit 1, one of a server.
+    secs: u16,
+}
+
+/// What is known of a server.
+#[derive(Clone, Copy, Debug, Default)]
+struct Record {
+    missed: u8,
+    good: Option<u64>,
+    told: bool,
+}
+
+impl Rivals {
+    pub fn new(seed: u64) -> Self {
+        Rivals {
+            boots: Recent::new(MACHINES, seed),
+            records: Recent::new(SERVERS, seed.rotate_left(20)),
+            bucket: Bucket::full(FINDINGS, 0),
+            found: Vec::new(),
+        }
+    }
+
+    /// A DISCOVER was answered. A Raspberry Pi takes an address without a REQUEST, UEFI HTTP boot has ways of its own, and
+    /// of a BIOS it is known only that it needs an address.
+    pub fn offered(&mut self, client: &Client, offer: Offer, now: u64) {
+        if client.class != Class::Pxe || client.raspberry_pi {
+            return;
+        }
+        let leads_here = offer.leads_here && (client.is_ipxe() || client.arch.is_efi());
+        let fresh = Boot::new(client, Offer { leads_here, ..offer }, now);
+        let before = self.boots.update(hardware_key(&client.hardware), now, fresh, |boot| {
+            let before = *boot;
+            if boot.asks_again(&fresh, now) {
+                return None;
+            }
+            *boot = Boot { loaded: before.loaded, scripted: before.scripted, ..fresh };
+            boot.settled = boot.is_of_our_menu(now);
+            Some(before)
+        });
+        if let Some(before) = before {
+            self.begins_anew(&before, now);
+        }
+    }
+
+    /// A REQUEST to a DHCP server.
+    pub fn requested(&mut self, hardware: &Hardware, xid: u32, server: Option<Ipv4Addr>, secs: u16, now: u64) {
+        let Some(boot) = self.boots.get_mut(hardware_key(hardware)) else { return };
+        match (boot.request, server) {
+            (None, Some(server)) if xid == boot.offer.xid => boot.request = Some(Request { server, at: now, secs }),
+            // It has an address by other ways.
+            (None, _) => boot.settled = true,
+            // Its server does not answer, which is not about us.
+            (Some(request), _) if xid == boot.offer.xid && now.saturating_sub(request.at) > HEARD_TWICE => {
+                boot.settled = true;
+            }
+            (Some(_), _) => {}
+        }
+    }
+
+    /// It came to port 4011, or asked for a file.
+    pub fn came(&mut self, hardware: &Hardware, now: u64) {
+        let Some(boot) = self.boots.get_mut(hardware_key(hardware)) else { return };
+        boot.settled = true;
+        *(if boot.finding.ipxe { &mut boot.scripted } else { &mut boot.loaded }) = Some(now);
+        let Some(Request { server, .. }) = boot.request else { return };
+        let finding = boot.finding;
+        let kinds = match finding.ipxe {
+            true => [Rival::Unseen(server), Rival::Named(server)],
+            false => [Rival::ShutOut(server); 2],
+        };
+        for rival in kinds {
+            let key = Finding { rival, ..finding }.key();
+            self.records.update(key, now, Record::default(), |record| {
+                (record.missed, record.good) = (0, Some(now));
+            });
+        }
+    }
+
+    /// To be called every few seconds: what has been waited for in vain since the last time.
+    pub fn look(&mut self, now: u64) -> Vec<Finding> {
+        let mut due = Vec::new();
+        for boot in self.boots.values_mut().filter(|boot| !boot.settled && boot.is_due(now)) {
+            due.push(*boot);
+            boot.settled = true;
+        }
+        due.iter().for_each(|boot| self.missed(boot, boot.weight(), now));
+        core::mem::take(&mut self.found)
+    }
+
+    /// Another attempt tells as much of the one before as the end of our patience does.
+    fn begins_anew(&mut self, before: &Boot, now: u64) {
+        let waited = before.request.is_some_and(|request| now.saturating_sub(request.at) >= BEGINS_ANEW);
+        if !before.settled && waited {
+            // Somebody may have stopped an iPXE that waited for router advertisements.
+            self.missed(before, if before.finding.ipxe { 1 } else { before.weight() }, now);
+        }
+    }
+
+    fn missed(&mut self, boot: &Boot, weight: u8, now: u64) {
+        let Some(rival) = boot.rival() else { return };
+        let finding = Finding { rival, ..boot.finding };
+        let tell = self.records.update(finding.key(), now, Record::default(), |record| record.missed(weight, now));
+        // The bucket's second is a minute.
+        if tell && self.bucket.take(FINDINGS, 1, now / 60) {
+            self.found.push(finding);
+        }
+    }
+}
+
+impl Boot {
+    fn new(client: &Client, offer: Offer, now: u64) -> Boot {
+        let finding = Finding {
+            hardware: client.hardware,
+            arch: client.arch,
+            ipxe: client.is_ipxe(),
+            link: offer.link,
+            relay: client.relay.map(|relay| relay.giaddr),
+            rival: Rival::NoAddress(1),
+        };
+        Boot {
+            finding,
+            offer,
+            discovers: 1,
+            first: now,
+            last: now,
+            request: None,
+            settled: false,
+            loaded: None,
+            scripted: None,
+        }
+    }
+
+    /// Whether it is the same attempt that asks again. iPXE has the same xid at every boot.
+    fn asks_again(&mut self, fresh: &Boot, now: u64) -> bool {
+        let same = self.offer.xid == fresh.offer.xid && self.finding.ipxe == fresh.finding.ipxe;
+        let pause = now.saturating_sub(self.last);
+        if !same || pause > SAME_ATTEMPT || self.request.is_some() && pause > HEARD_TWICE {
+            return false;
+        }
+        if pause > HEARD_TWICE {
+            self.discovers = self.discovers.saturating_add(1);
+            self.finding.rival = Rival::NoAddress(self.discovers);
+        }
+        self.last = now;
+        true
+    }
+
+    /// An iPXE that our script has started, as far as anybody can tell.
+    fn is_of_our_menu(&self, now: u64) -> bool {
+        self.finding.ipxe && self.scripted.is_some_and(|at| now.saturating_sub(at) < OUR_SCRIPT_COUNTS)
+    }
+
+    fn is_due(&self, now: u64) -> bool {
+        let wait = if self.finding.ipxe { IPXE_WAIT } else { FIRMWARE_WAIT };
+        match self.request {
+            Some(request) => now.saturating_sub(request.at) >= wait,
+            None => now.saturating_sub(self.last) >= ADDRESS_WAIT,
+        }
+    }
+
+    /// What is to be told of it when nothing more follows.
+    fn rival(&self) -> Option<Rival> {
+        let Some(Request { server, at, secs }) = self.request else {
+            return Some(self.finding.rival).filter(|_| self.discovers >= ADDRESS_TRIES);
+        };
+        let unseen = secs & 3 == 2;
+        match self.finding.ipxe {
+            _ if !self.offer.leads_here => None,
+            false => Some(Rival::ShutOut(server)),
+            true if !unseen => Some(Rival::Named(server)),
+            // One that did not wait was told so by its server.
+            true => Some(Rival::Unseen(server)).filter(|_| at.saturating_sub(self.first) >= WAITED_FOR_US),
+        }
+    }
+
+    /// An iPXE that did not come from us may have a script of its own: one alone is not enough.
+    fn weight(&self) -> u8 {
+        let ours = self.loaded.is_some_and(|at| self.first.saturating_sub(at) < OUR_LOADER_COUNTS);
+        if matches!(self.rival(), Some(Rival::Named(_))) && !ours { 1 } else { 2 }
+    }
+}
+
+impl Record {
+    /// Whether it is to be told now.
+    fn missed(&mut self, weight: u8, now: u64) -> bool {
+        let others = self.good.is_some_and(|at| now.saturating_sub(at) < GOOD_COUNTS);
+        self.missed = self.missed.saturating_add(weight);
+        let tell = !self.told && self.missed >= if others { ENOUGH_BESIDE_OTHERS } else { ENOUGH };
+        self.told |= tell;
+        tell
+    }
+}

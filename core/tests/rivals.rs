@@ -1,0 +1,332 @@
+//! Who did not take our offer, told from a run of packets; the test moves the clock.
+
+mod common;
+
+use common::{HERE, Packet, ask_again, plan};
+use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::memory::finding::{Finding, Rival};
+use proxydhcpd_core::plan::{Ipxe, Plan, Tftp};
+use std::net::Ipv4Addr;
+
+const PRIMARY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 107);
+const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1];
+const SECOND: u64 = 1000;
+
+/// A network, its clock, and what was found so far. Housekeeping looks every five seconds.
+struct Network {
+    plan: Plan,
+    memory: Memory,
+    now: u64,
+    found: Vec<Finding>,
+}
+
+impl Network {
+    fn new(plan: Plan) -> Network {
+        Network { plan, memory: Memory::new(1), now: 0, found: Vec::new() }
+    }
+
+    fn wait(&mut self, milliseconds: u64) {
+        for _ in 0..milliseconds / 100 {
+            self.now += 100;
+            if self.now.is_multiple_of(5 * SECOND) {
+                self.found.extend(self.memory.rivals.look(self.now));
+            }
+        }
+    }
+
+    fn hear(&mut self, packet: &Packet, port: Port) {
+        let from = if port == Port::Dhcp { "0.0.0.0:68" } else { "192.0.2.107:4011" };
+        let to = if port == Port::Dhcp { "255.255.255.255" } else { "192.0.2.10" };
+        ask_again(&self.plan, &mut self.memory, &packet.octets(), port, from, to, self.now);
+    }
+
+    fn discover(&mut self, packet: Packet) {
+        self.hear(&packet, Port::Dhcp);
+    }
+
+    /// `secs` as iPXE fills it in.
+    fn request(&mut self, packet: Packet, secs: u16) {
+        let mut packet = packet.set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &PRIMARY.octets());
+        packet.header.secs = secs;
+        self.hear(&packet, Port::Dhcp);
+    }
+
+    fn come_to_4011(&mut self) {
+        self.hear(&Packet::request_4011(), Port::BootServer);
+    }
+
+    fn fetch(&mut self) {
+        self.memory.note_file(ADDRESS.into(), self.now);
+    }
+
+    /// A UEFI firmware that takes its address and then asks nobody here.
+    fn shut_out(&mut self) {
+        self.discover(Packet::discover());
+        self.wait(4 * SECOND);
+        self.request(Packet::discover(), 0);
+        self.wait(30 * SECOND);
+    }
+
+    /// A UEFI firmware that boots as far as our iPXE.
+    fn load(&mut self) {
+        self.discover(Packet::discover());
+        self.wait(4 * SECOND);
+        self.request(Packet::discover(), 0);
+        self.wait(2 * SECOND);
+        self.come_to_4011();
+        self.wait(2 * SECOND);
+        self.fetch();
+        self.wait(2 * SECOND);
+    }
+
+    fn rivals(&self) -> Vec<Rival> {
+        self.found.iter().map(|finding| finding.rival).collect()
+    }
+}
+
+fn ipxe() -> Packet {
+    Packet::discover().set(77, b"iPXE").set(175, IPXE)
+}
+
+fn of_another(packet: Packet, machine: u8) -> Packet {
+    let mut packet = packet;
+    packet.header.chaddr[5] = machine;
+    packet
+}
+
+#[test]
+fn a_firmware_that_takes_an_address_and_does_not_come_is_told_of_once_a_server() {
+    let mut network = Network::new(plan());
+    network.shut_out();
+    assert_eq!(network.rivals(), [Rival::ShutOut(PRIMARY)]);
+    let Finding { hardware, ipxe, link, .. } = network.found[0];
+    assert_eq!((hardware.mac(), ipxe, link), (Some([2, 0, 0, 0, 1, 7]), false, 2));
+    for _ in 0..10 {
+        network.shut_out();
+    }
+    assert_eq!(network.found.len(), 1, "the same server");
+}
+
+/// EDK2's wait for an answer of 4011 is ten seconds, and then the machine may begin anew.
+#[test]
+fn a_firmware_that_begins_anew_at_once_is_told_of() {
+    let mut network = Network::new(plan());
+    for _ in 0..3 {
+        network.discover(Packet::discover());
+        network.wait(4 * SECOND);
+        network.request(Packet::discover(), 0);
+        network.wait(11 * SECOND);
+    }
+    assert_eq!(network.rivals(), [Rival::ShutOut(PRIMARY)]);
+}
+
+#[test]
+fn a_machine_that_boots_is_never_told_of() {
+    let mut network = Network::new(plan());
+    for _ in 0..5 {
+        network.load();
+        network.discover(ipxe());
+        network.request(ipxe(), 3);
+        network.wait(20 * SECOND);
+        network.fetch();
+        network.wait(200 * SECOND);
+    }
+    assert_eq!(network.rivals(), []);
+}
+
+/// Without router advertisements it pauses for 16 s (protocol note 3.6); this one is slow besides.
+#[test]
+fn an_ipxe_that_takes_its_time_is_not_told_of() {
+    let mut network = Network::new(plan());
+    network.load();
+    network.discover(ipxe());
+    network.request(ipxe(), 3);
+    network.wait(50 * SECOND);
+    network.fetch();
+    network.wait(100 * SECOND);
+    assert_eq!(network.rivals(), []);
+}
+
+#[test]
+fn an_ipxe_that_boots_what_the_primary_names_is_told_of() {
+    let mut network = Network::new(plan());
+    network.load();
+    network.discover(ipxe());
+    network.request(ipxe(), 3);
+    network.wait(70 * SECOND);
+    assert_eq!(network.rivals(), [Rival::Named(PRIMARY)]);
+}
+
+/// netboot.xyz is an iPXE with a script of its own, and so is many a USB stick.
+#[test]
+fn an_ipxe_that_did_not_come_from_us_or_was_started_from_our_menu_may_have_its_own_script() {
+    let mut network = Network::new(plan());
+    network.discover(ipxe());
+    network.request(ipxe(), 3);
+    network.wait(100 * SECOND);
+    assert_eq!(network.rivals(), [], "a stick");
+
+    let mut network = Network::new(plan());
+    for _ in 0..3 {
+        network.load();
+        network.discover(ipxe());
+        network.request(ipxe(), 3);
+        network.wait(SECOND);
+        network.fetch();
+        network.wait(30 * SECOND);
+        network.discover(ipxe());
+        network.request(ipxe(), 3);
+        network.wait(100 * SECOND);
+    }
+    assert_eq!(network.rivals(), [], "from our menu");
+}
+
+/// What names undionly.kpxe to every machine keeps iPXE loading itself.
+#[test]
+fn an_ipxe_that_loads_itself_from_the_primary_in_a_circle_is_told_of() {
+    let mut network = Network::new(plan());
+    for _ in 0..4 {
+        network.discover(ipxe());
+        network.request(ipxe(), 3);
+        network.wait(12 * SECOND);
+    }
+    assert_eq!(network.rivals(), [Rival::Named(PRIMARY)]);
+}
+
+#[test]
+fn an_ipxe_that_waited_and_saw_no_offer_says_so() {
+    let mut network = Network::new(plan());
+    network.load();
+    network.discover(ipxe());
+    network.wait(3 * SECOND);
+    network.request(ipxe(), 6);
+    network.wait(70 * SECOND);
+    assert_eq!(network.rivals(), [Rival::Unseen(PRIMARY)]);
+
+    let mut network = Network::new(plan());
+    network.load();
+    network.discover(ipxe());
+    network.request(ipxe(), 6);
+    network.wait(70 * SECOND);
+    assert_eq!(network.rivals(), [], "its server told it not to wait (175.176)");
+}
+
+#[test]
+fn beside_machines_that_come_a_single_one_that_does_not_is_not_told_of() {
+    let mut network = Network::new(plan());
+    network.load();
+    network.shut_out();
+    network.shut_out();
+    assert_eq!(network.rivals(), [], "it may have been switched off");
+    network.shut_out();
+    assert_eq!(network.rivals(), [Rival::ShutOut(PRIMARY)], "somebody has set option 60 since");
+}
+
+#[test]
+fn a_machine_that_nobody_gives_an_address_is_told_of() {
+    let mut network = Network::new(plan());
+    network.discover(Packet::discover());
+    for pause in [4, 8, 16] {
+        network.wait(pause * SECOND);
+        network.discover(Packet::discover());
+    }
+    network.wait(30 * SECOND);
+    assert_eq!(network.rivals(), [], "it still waits");
+    network.wait(10 * SECOND);
+    assert_eq!(network.rivals(), [Rival::NoAddress(4)]);
+}
+
+#[test]
+fn a_slow_dhcp_server_is_none_that_does_not_answer() {
+    let mut network = Network::new(plan());
+    network.discover(Packet::discover());
+    for pause in [4, 8, 16] {
+        network.wait(pause * SECOND);
+        network.discover(Packet::discover());
+    }
+    network.wait(31 * SECOND);
+    network.request(Packet::discover(), 0);
+    network.wait(2 * SECOND);
+    network.come_to_4011();
+    network.wait(100 * SECOND);
+    assert_eq!(network.rivals(), []);
+}
+
+#[test]
+fn a_request_that_is_not_answered_is_the_dhcp_servers_matter() {
+    let mut network = Network::new(plan());
+    network.discover(Packet::discover());
+    network.wait(4 * SECOND);
+    network.request(Packet::discover(), 0);
+    network.wait(4 * SECOND);
+    network.request(Packet::discover(), 0);
+    network.wait(100 * SECOND);
+    assert_eq!(network.rivals(), []);
+}
+
+/// Two interfaces of ours on one segment.
+#[test]
+fn a_packet_heard_twice_is_one() {
+    let mut network = Network::new(plan());
+    for pause in [4000, 100] {
+        network.discover(Packet::discover());
+        network.discover(Packet::discover());
+        network.wait(pause);
+    }
+    network.wait(60 * SECOND);
+    assert_eq!(network.rivals(), [], "two DISCOVERs, each twice: it was switched off");
+
+    network.discover(Packet::discover());
+    network.request(Packet::discover(), 0);
+    network.request(Packet::discover(), 0);
+    network.wait(30 * SECOND);
+    assert_eq!(network.rivals(), [Rival::ShutOut(PRIMARY)]);
+}
+
+#[test]
+fn who_is_led_elsewhere_is_not_waited_for() {
+    let elsewhere = Plan { tftp: Some(Tftp::At(PRIMARY)), boot_server: false, ..plan() };
+    let given = Plan { ipxe: Ipxe::Given("http://192.0.2.80/boot.ipxe".into()), ..plan() };
+    for (plan, packet) in [(elsewhere, Packet::discover()), (given, ipxe())] {
+        let mut network = Network::new(plan);
+        for _ in 0..5 {
+            network.discover(of_another(packet_of(&packet), 9));
+            network.request(of_another(packet_of(&packet), 9), 3);
+            network.wait(100 * SECOND);
+        }
+        assert_eq!(network.rivals(), []);
+    }
+    assert_eq!(HERE, Ipv4Addr::new(192, 0, 2, 10));
+}
+
+fn packet_of(packet: &Packet) -> Packet {
+    Packet { header: packet.header.clone(), options: packet.options.clone() }
+}
+
+/// Its boot ROM takes the address of an OFFER without a word (protocol note 2.11).
+#[test]
+fn a_raspberry_pi_that_sends_no_request_is_not_told_of() {
+    let mut network = Network::new(plan());
+    for _ in 0..5 {
+        network.discover(Packet::discover().set(93, &[0, 0]).set(97, &[0x44; 17]).set(60, b"PXEClient:Arch:00000"));
+        network.wait(5 * SECOND);
+    }
+    network.wait(100 * SECOND);
+    assert_eq!(network.rivals(), []);
+}
+
+/// Whoever plays servers to us gets us to write some lines, and then one a minute.
+#[test]
+fn no_host_can_make_us_say_much() {
+    let mut network = Network::new(plan());
+    for server in 0..200u8 {
+        let machine = |packet| of_another(packet, server);
+        network.discover(machine(Packet::discover()));
+        let request = machine(Packet::discover()).set(53, &[3]).set(50, &[192, 0, 2, 99]).set(54, &[192, 0, 2, server]);
+        network.hear(&request, Port::Dhcp);
+    }
+    network.wait(60 * SECOND);
+    assert_eq!(network.found.len(), 20);
+}
