@@ -83,6 +83,15 @@ impl Decision {
         of_machine.or_else(|| plan.rules.get(self.rule?)?.profile).or(plan.default_profile)
     }
 
+    /// What it boots by that, in one word.
+    pub fn boots_by_name<'a>(&self, plan: &'a Plan) -> &'a str {
+        match self.ground {
+            Ground::Never | Ground::UsedUp => "local-disk",
+            Ground::Denied => "nothing",
+            _ => self.profile_name(plan).unwrap_or("menu"),
+        }
+    }
+
     /// The profile's name, for people.
     pub fn profile_name<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
         plan.profile(self.profile).map(|profile| profile.name.as_str())

@@ -1,5 +1,5 @@
 //! What is said of an answer: one line for a machine that was answered, a warning once for one that nothing here can
-//! boot, and a counter for every silence.
+//! boot, that is two machines, or that somebody else keeps from us, and a counter for every silence.
 
 use crate::journal::{Admit, Journal};
 use crate::log::Escaped;
@@ -8,10 +8,13 @@ use crate::templates::Failure;
 use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
 use proxydhcpd_core::choose::Nothing;
 use proxydhcpd_core::client::{Client, Hardware};
+use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::memory::Looping;
-use proxydhcpd_core::plan::LoopGuard;
+use proxydhcpd_core::memory::finding::Finding;
+use proxydhcpd_core::plan::machines::Found;
+use proxydhcpd_core::plan::{LoopGuard, Plan};
 use proxydhcpd_core::recent::{Bucket, Recent};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -32,6 +35,8 @@ pub struct Report {
 }
 
 const WARNINGS_AT_ONCE: u32 = 50;
+/// Keeps such keys apart from hardware addresses, which begin with their length.
+const TWO_MACHINES: u8 = 0xff;
 const ONE_MINUTE: Duration = Duration::from_secs(60);
 
 impl Report {
@@ -50,13 +55,28 @@ impl Report {
 
     /// `link` is the interface that the packet came by.
     pub fn dhcp(&mut self, site: &Site, link: &str, answer: &Answer, now: Instant) {
+        if let (Some(client), Some(decision)) = (&answer.client, &answer.decision) {
+            self.two_machines(&site.plan, link, client, decision, now);
+        }
         match (&answer.verdict, &answer.client) {
-            (Verdict::Respond(response), Some(client)) => self.answered(link, client, response, now),
+            (Verdict::Respond(response), Some(client)) => {
+                let by = answer.decision.as_ref().map(|decision| By::of(decision, &site.plan)).unwrap_or_default();
+                self.answered(link, client, response, by, now);
+            }
             (Verdict::Silent(silence), Some(client)) => {
                 self.journal.silent(silence.label());
                 match silence {
                     Silence::Nothing(Nothing::NoLoader(_)) => self.no_loader(site, link, client, now),
-                    _ => tracing::debug!("{} ({client}) on {link} is not answered: {silence}", client.hardware),
+                    _ => {
+                        let by = answer.decision.as_ref().map(|decision| By::of(decision, &site.plan));
+                        let By { machine, rule, .. } = by.unwrap_or_default();
+                        tracing::debug!(
+                            MACHINE = machine,
+                            RULE = rule,
+                            "{} ({client}) on {link} is not answered: {silence}",
+                            client.hardware
+                        );
+                    }
                 }
             }
             (Verdict::Silent(silence), None) => {
@@ -128,7 +148,18 @@ impl Report {
         each.collect::<Vec<_>>().join(", ")
     }
 
-    fn answered(&mut self, link: &str, client: &Client, response: &Response, now: Instant) {
+    /// A machine did not take what we offered.
+    pub fn rival(&mut self, link: &str, finding: &Finding) {
+        let Finding { hardware, rival, .. } = finding;
+        tracing::warn!(
+            MAC = %hardware,
+            LINK = link,
+            SERVER = rival.server().map(|server| server.to_string()),
+            "{finding} on {link} {rival}"
+        );
+    }
+
+    fn answered(&mut self, link: &str, client: &Client, response: &Response, by: By<'_>, now: Instant) {
         let said = self.hasher.hash_one((u8::from(response.kind), &response.boot.file));
         if self.journal.admit((client.hardware, said), now) == Admit::Counted {
             return;
@@ -140,7 +171,10 @@ impl Report {
             LINK = link,
             FILE = boot.file,
             SHAPE = %shape,
-            "{} ({client}) on {link}: {kind} {} from {} ({}, {shape})",
+            MACHINE = by.machine,
+            PROFILE = by.profile,
+            RULE = by.rule,
+            "{} ({client}) on {link}: {kind} {} from {} ({}, {shape}){by}",
             client.hardware,
             boot.file,
             boot.server,
@@ -152,11 +186,9 @@ impl Report {
         let mut machine = [0; 17];
         machine[0] = client.hardware.hlen;
         machine[1..].copy_from_slice(&client.hardware.octets);
-        let milliseconds = now.duration_since(self.started).as_millis() as u64;
-        if self.warned.get(machine).is_some() || !self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds) {
+        if !self.warns(machine, now) {
             return;
         }
-        self.warned.update(machine, milliseconds, (), |()| ());
         tracing::warn!(
             MAC = %client.hardware,
             FIRMWARE = %client,
@@ -165,5 +197,69 @@ impl Report {
             client.hardware,
             site.no_loader(client.arch),
         );
+    }
+
+    /// What it says of itself means two entries; the operator has to know, for it may get what is meant for the other.
+    fn two_machines(&mut self, plan: &Plan, link: &str, client: &Client, decision: &Decision, now: Instant) {
+        let Some(Found { machine, by, other: Some((other, other_by)) }) = decision.machine else { return };
+        let mut key = [0; 17];
+        key[0] = TWO_MACHINES;
+        key[1..5].copy_from_slice(&machine.to_be_bytes());
+        key[5..9].copy_from_slice(&other.to_be_bytes());
+        if !self.warns(key, now) {
+            return;
+        }
+        let (name, other) = (&plan.machines.get(machine).name, &plan.machines.get(other).name);
+        tracing::warn!(
+            MAC = %client.hardware,
+            LINK = link,
+            MACHINE = name.as_str(),
+            "{} ({client}) on {link} is {name} by its {by} and {other} by its {other_by}: it is taken for {name}. Has a \
+             network card moved? Then take it out of the entry of {other}",
+            client.hardware,
+        );
+    }
+
+    /// Once for a key, and not without end.
+    fn warns(&mut self, key: [u8; 17], now: Instant) -> bool {
+        let milliseconds = now.duration_since(self.started).as_millis() as u64;
+        if self.warned.get(key).is_some() || !self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds) {
+            return false;
+        }
+        self.warned.update(key, milliseconds, (), |()| ());
+        true
+    }
+}
+
+/// What an answer rests on, where the operator has said something about machines.
+#[derive(Clone, Copy, Debug, Default)]
+struct By<'a> {
+    machine: Option<&'a str>,
+    profile: Option<&'a str>,
+    rule: Option<&'a str>,
+}
+
+impl<'a> By<'a> {
+    fn of(decision: &Decision, plan: &'a Plan) -> By<'a> {
+        let rule = decision.rule.map(|rule| &plan.rules[rule]);
+        let says_something = !(plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty());
+        By {
+            machine: decision.machine.map(|found| plan.machines.get(found.machine).name.as_str()),
+            profile: says_something.then(|| decision.boots_by_name(plan)),
+            rule: rule.map(|rule| rule.name.as_str()),
+        }
+    }
+}
+
+/// `, web1: debian by rule lab`.
+impl fmt::Display for By<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(machine) = self.machine {
+            write!(f, ", {machine}")?;
+        }
+        if let Some(profile) = self.profile {
+            write!(f, ": profile {profile}")?;
+        }
+        self.rule.map_or(Ok(()), |rule| write!(f, " by rule {rule}"))
     }
 }

@@ -125,6 +125,16 @@ impl State {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Says which machines did not take what we offered. To be called every few seconds.
+    pub fn look_for_rivals(&self) {
+        let findings = self.memory().rivals.look(self.now());
+        let links = self.links.load();
+        for finding in &findings {
+            let link = links.iter().find(|link| link.index == finding.link).map_or("no link", |link| &link.name);
+            self.report().rival(link, finding);
+        }
+    }
+
     /// Milliseconds since the start.
     pub fn now(&self) -> u64 {
         self.started.elapsed().as_millis() as u64

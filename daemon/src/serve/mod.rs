@@ -166,6 +166,7 @@ impl Server {
                     _ = look.tick() => {
                         self.look_around(relayed.as_mut());
                         self.state.look_at_used_up();
+                        self.state.look_for_rivals();
                         self.state.report().sum_up(Instant::now());
                     }
                 }
