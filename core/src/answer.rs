@@ -6,7 +6,8 @@ use crate::client::{Class, Client, Hardware, NotOurs, Stage, architecture};
 use crate::decide::{self, Decision, decide};
 use crate::memory::rivals::Offer;
 use crate::memory::{Heard, Holder, Memory};
-use crate::plan::rule::Subject;
+use crate::plan::machines::Identity;
+use crate::plan::rule::{Condition, Subject};
 use crate::plan::{LoopGuard, Plan};
 use crate::reply4;
 use crate::route::{Destination, Refused, route};
@@ -106,7 +107,7 @@ fn way(
     }
     if let Some(item) = client.boot_item {
         memory.note_choice(client, item.kind, arrival.now);
-        memory.rivals.came(&client.hardware, arrival.now);
+        memory.rivals.came(&client.hardware, false, arrival.now);
     }
     if client.message == MessageType::Discover && client.port == Port::Dhcp {
         let leads_here = leads_here(&shape, &boot, here);
@@ -149,7 +150,34 @@ fn overhear(message: &Message<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
     }
 }
 
+/// Of each rule up to the one that matches, the conditions that do not hold: what `explain` tells of a packet.
+pub fn misses(plan: &Plan, arrival: &Arrival<'_>, message: &Message<'_>, client: &Client) -> Vec<Vec<Condition>> {
+    with_subject(arrival, message, client, |subject| {
+        let identity = Identity { mac: subject.mac, uuid: subject.uuid, serial: subject.serial, name: None };
+        let known = plan.machines.find(&identity).is_some();
+        let mut all = Vec::new();
+        for (index, rule) in plan.rules.iter().enumerate() {
+            let misses: Vec<Condition> = rule.misses(index, subject, known).collect();
+            let matched = misses.is_empty();
+            all.push(misses);
+            if matched {
+                break;
+            }
+        }
+        all
+    })
+}
+
 fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, message: &Message<'_>, client: &Client) -> Decision {
+    with_subject(arrival, message, client, |subject| decide(plan, memory, subject, None))
+}
+
+fn with_subject<T>(
+    arrival: &Arrival<'_>,
+    message: &Message<'_>,
+    client: &Client,
+    look: impl FnOnce(&Subject<'_>) -> T,
+) -> T {
     let option = |code| message.option(code).unwrap_or_default();
     let (vendor_class, user_class, agent) =
         (option(code::VENDOR_CLASS), option(code::USER_CLASS), option(code::RELAY_AGENT));
@@ -171,7 +199,7 @@ fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, message: &Mess
         heard: None,
         request: false,
     };
-    decide(plan, memory, &subject, None)
+    look(&subject)
 }
 
 /// Per machine always, per source on 4011, per interface where the plan says so (protocol note 9). A relay's address

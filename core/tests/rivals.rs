@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{HERE, Packet, ask_again, plan};
+use common::{Packet, ask_again, plan};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::memory::finding::{Finding, Rival};
@@ -58,7 +58,11 @@ impl Network {
     }
 
     fn fetch(&mut self) {
-        self.memory.note_file(ADDRESS.into(), self.now);
+        self.memory.note_file(ADDRESS.into(), false, self.now);
+    }
+
+    fn fetch_loader(&mut self) {
+        self.memory.note_file(ADDRESS.into(), true, self.now);
     }
 
     /// A UEFI firmware that takes its address and then asks nobody here.
@@ -77,7 +81,7 @@ impl Network {
         self.wait(2 * SECOND);
         self.come_to_4011();
         self.wait(2 * SECOND);
-        self.fetch();
+        self.fetch_loader();
         self.wait(2 * SECOND);
     }
 
@@ -156,6 +160,19 @@ fn an_ipxe_that_boots_what_the_primary_names_is_told_of() {
     network.discover(ipxe());
     network.request(ipxe(), 3);
     network.wait(70 * SECOND);
+    assert_eq!(network.rivals(), [Rival::Named(PRIMARY)]);
+}
+
+/// What the primary names is not there, and the firmware goes on to its HTTP boot, which is our iPXE again.
+#[test]
+fn an_ipxe_that_gives_up_and_is_loaded_anew_is_told_of() {
+    let mut network = Network::new(plan());
+    network.load();
+    network.discover(ipxe());
+    network.request(ipxe(), 3);
+    network.wait(45 * SECOND);
+    network.fetch_loader();
+    network.wait(5 * SECOND);
     assert_eq!(network.rivals(), [Rival::Named(PRIMARY)]);
 }
 
@@ -292,16 +309,15 @@ fn who_is_led_elsewhere_is_not_waited_for() {
     for (plan, packet) in [(elsewhere, Packet::discover()), (given, ipxe())] {
         let mut network = Network::new(plan);
         for _ in 0..5 {
-            network.discover(of_another(packet_of(&packet), 9));
-            network.request(of_another(packet_of(&packet), 9), 3);
+            network.discover(again(&packet));
+            network.request(again(&packet), 3);
             network.wait(100 * SECOND);
         }
         assert_eq!(network.rivals(), []);
     }
-    assert_eq!(HERE, Ipv4Addr::new(192, 0, 2, 10));
 }
 
-fn packet_of(packet: &Packet) -> Packet {
+fn again(packet: &Packet) -> Packet {
     Packet { header: packet.header.clone(), options: packet.options.clone() }
 }
 

@@ -81,7 +81,8 @@ fn ini(more: &str) -> tempfile::NamedTempFile {
 /// siaddr and file of the last reply in its boot: for UEFI that on 4011.
 fn given(file: &Path, client: &str) -> Option<(String, String)> {
     let told = explain(file, client);
-    let reply = hex::decode(told.as_array()?.last()?["reply"].as_str()?).unwrap();
+    let of_firmware = told.as_array()?.iter().rfind(|told| told["follows"] == false)?;
+    let reply = hex::decode(of_firmware["reply"].as_str()?).unwrap();
     let text = reply[108..236].split(|&octet| octet == 0).next().unwrap().to_vec();
     let siaddr = reply[20..24].iter().map(u8::to_string).collect::<Vec<_>>().join(".");
     Some((siaddr, String::from_utf8(text).unwrap()))

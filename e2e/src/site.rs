@@ -33,13 +33,18 @@ pub struct Site<'a> {
 
 impl<'a> Site<'a> {
     pub fn new(lab: &'a Lab) -> Result<Site<'a>> {
+        Site::with_primary(lab, &[])
+    }
+
+    /// With more options for the primary.
+    pub fn with_primary(lab: &'a Lab, options: &[&str]) -> Result<Site<'a>> {
         let segment = Segment::new(lab, "wire")?;
         let capture = Capture::start(lab, &segment, "wire")?;
         let primary = Host::new(lab, "primary")?;
         segment.plug(&primary, "eth0", &["10.77.0.1/24", "fd77::1/64"])?;
         let server = Host::new(lab, "server")?;
         segment.plug(&server, "eth0", &["10.77.0.2/24", "fd77::2/64"])?;
-        let primary = peers::primary(lab, &primary, LEASES, &ADVERTISE)?;
+        let primary = peers::primary(lab, &primary, LEASES, &[&ADVERTISE[..], options].concat())?;
         Ok(Site { lab, segment, server, capture, _primary: primary })
     }
 

@@ -111,14 +111,14 @@ impl Memory {
 
     /// A machine came to port 4011. EDK2 may put its UUID into chaddr there, so it is found by its address as well.
     pub fn note_visit(&mut self, hardware: &Hardware, ciaddr: Ipv4Addr, now: u64) {
-        self.rivals.came(hardware, now);
-        self.note_file(ciaddr.into(), now);
+        self.rivals.came(hardware, false, now);
+        self.note_file(ciaddr.into(), false, now);
     }
 
-    /// A file was asked for from this address.
-    pub fn note_file(&mut self, address: IpAddr, now: u64) {
+    /// A file was asked for from this address, and whether it is a first-stage loader.
+    pub fn note_file(&mut self, address: IpAddr, loader: bool, now: u64) {
         if let Some(holder) = self.holder_of(address) {
-            self.rivals.came(&holder.hardware, now);
+            self.rivals.came(&holder.hardware, loader, now);
         }
     }
 

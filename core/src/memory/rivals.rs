@@ -21,12 +21,14 @@ const ADDRESS_WAIT: u64 = 35_000;
 const ADDRESS_TRIES: u8 = 3;
 /// A machine that begins anew so long after its REQUEST has had the time to come.
 const BEGINS_ANEW: u64 = 8_000;
+/// And an iPXE that is stopped so late was not waiting for router advertisements.
+const GAVE_UP: u64 = 30_000;
 /// iPXE waits at least two seconds for a proxy's offer, unless its DHCP server tells it not to (protocol note 3.3).
 const WAITED_FOR_US: u64 = 1_500;
 /// Two packets within this are one, heard twice: on two interfaces, or through two relays.
 const HEARD_TWICE: u64 = 500;
-/// The longest pause between two DISCOVERs of one attempt is 16 s.
-const SAME_ATTEMPT: u64 = 20_000;
+/// The longest pause between two DISCOVERs of one attempt is 16 s; an emulator on a busy host takes more.
+const SAME_ATTEMPT: u64 = 60_000;
 /// What was started from our menu may be an iPXE with a script of its own.
 const OUR_SCRIPT_COUNTS: u64 = 30 * 60 * 1000;
 /// The loader that we gave is the iPXE that asks now.
@@ -143,10 +145,15 @@ impl Rivals {
         }
     }
 
-    /// It came to port 4011, or asked for a file.
-    pub fn came(&mut self, hardware: &Hardware, now: u64) {
+    /// It came to port 4011, or asked for a file; for one that only a firmware asks for, where `loader` says so.
+    pub fn came(&mut self, hardware: &Hardware, loader: bool, now: u64) {
         let Some(boot) = self.boots.get_mut(hardware_key(hardware)) else { return };
+        let before = *boot;
         boot.settled = true;
+        if boot.finding.ipxe && loader {
+            boot.loaded = Some(now);
+            return self.begins_anew(&before, now);
+        }
         *(if boot.finding.ipxe { &mut boot.scripted } else { &mut boot.loaded }) = Some(now);
         let Some(Request { server, .. }) = boot.request else { return };
         let finding = boot.finding;
@@ -175,10 +182,10 @@ impl Rivals {
 
     /// Another attempt tells as much of the one before as the end of our patience does.
     fn begins_anew(&mut self, before: &Boot, now: u64) {
-        let waited = before.request.is_some_and(|request| now.saturating_sub(request.at) >= BEGINS_ANEW);
-        if !before.settled && waited {
-            // Somebody may have stopped an iPXE that waited for router advertisements.
-            self.missed(before, if before.finding.ipxe { 1 } else { before.weight() }, now);
+        let Some(waited) = before.request.map(|request| now.saturating_sub(request.at)) else { return };
+        if !before.settled && waited >= BEGINS_ANEW {
+            let sure = !before.finding.ipxe || waited >= GAVE_UP;
+            self.missed(before, if sure { before.weight() } else { 1 }, now);
         }
     }
 

@@ -188,11 +188,13 @@ pub struct Check {
 
 /// Say what a machine would get, and why
 ///
-/// Every step of the decision and the reply as a tree. Nothing is sent. The machine is described by flags, or given as
-/// a packet.
+/// Every step of the decision and the reply as a tree: which entry and which rule matched and which came near, what is
+/// answered on port 67 and on 4011, and then what its iPXE is given. Nothing is sent. The machine is described by flags, or
+/// given as a packet.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   proxydhcpd explain --client uefi-x64               an x64 UEFI machine
+  proxydhcpd explain --client bios --machine web1    a machine of the configuration
   proxydhcpd explain --client bios --relay 10.1.0.1  a BIOS machine behind a relay
   proxydhcpd explain --client ipxe-arm64             an ARM machine that already runs iPXE
   proxydhcpd explain --client uefi-x64 --port 4011   its second question
@@ -202,24 +204,48 @@ Clients: bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, uefi-riscv64, uefi-l
 every other architecture of the registry; ipxe-bios, ipxe-x64, ipxe-arm64 ... for a machine that already runs iPXE.")]
 pub struct Explain {
     /// The DHCP packet (UDP payload) in hex; `-`: standard input
-    #[arg(value_name = "HEX", required_unless_present = "client", conflicts_with_all = ["client", "mac", "uuid"])]
+    #[arg(value_name = "HEX", required_unless_present = "client", conflicts_with_all = ["client", "mac", "uuid", "serial"])]
     pub packet: Option<PacketHex>,
 
     /// Kind of machine
     #[arg(long, value_name = "ID")]
     pub client: Option<ClientKind>,
 
-    /// Its MAC address
-    #[arg(long, default_value = "52:54:00:12:34:56")]
-    pub mac: Mac,
+    /// A machine of the configuration, by its name: its identities are what it says of itself
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["packet", "mac", "uuid", "serial"])]
+    pub machine: Option<String>,
+
+    /// Its MAC address [default: 52:54:00:12:34:56]
+    #[arg(long)]
+    pub mac: Option<Mac>,
 
     /// Its machine identifier (option 97), as printed by the firmware
     #[arg(long)]
     pub uuid: Option<Uuid>,
 
+    /// Its serial number, which its iPXE tells us with the request for its script
+    #[arg(long)]
+    pub serial: Option<String>,
+
+    /// Option 60, in place of what such a machine says
+    #[arg(long, value_name = "TEXT", conflicts_with = "packet")]
+    pub vendor_class: Option<String>,
+
+    /// Option 77, in place of what such a machine says
+    #[arg(long, value_name = "TEXT", conflicts_with = "packet")]
+    pub user_class: Option<String>,
+
+    /// What it chooses from its menu, by number: 0x8001 and up, or what the configuration says
+    #[arg(long, value_name = "KIND", value_parser = item, conflicts_with = "packet")]
+    pub item: Option<u16>,
+
     /// The relay that it is behind (giaddr)
     #[arg(long, value_name = "ADDRESS")]
     pub relay: Option<Ipv4Addr>,
+
+    /// What the relay says of the port that it is behind (option 82, sub-option 1)
+    #[arg(long, value_name = "TEXT", requires = "relay", conflicts_with = "packet")]
+    pub circuit_id: Option<String>,
 
     /// The port at which it asks: 67 (the broadcast) or 4011 (the boot server) [default: as its boot goes]
     #[arg(long, value_parser = ["67", "4011"])]
@@ -292,6 +318,12 @@ impl Render {
     fn is_example(&self) -> bool {
         self.machine.is_none() && self.mac.is_none() && self.uuid.is_none() && self.serial.is_none()
     }
+}
+
+/// `0x8001`, or in decimal.
+fn item(text: &str) -> Result<u16, String> {
+    let number = text.strip_prefix("0x").map_or_else(|| text.parse(), |digits| u16::from_str_radix(digits, 16));
+    number.map_err(|_| "a number up to 65535, for example 0x8001".to_owned())
 }
 
 impl Explain {

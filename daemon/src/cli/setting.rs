@@ -30,7 +30,7 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
 }
 
 /// A network of documentation (RFC 5737), for a machine that has none.
-pub fn example(network: Option<Network4>) -> Vec<Link> {
+pub fn example(name: Option<&str>, network: Option<Network4>) -> Vec<Link> {
     let network = network.unwrap_or(Network4 { address: [192, 0, 2, 10].into(), prefix: 24 });
-    vec![Link { index: 1, name: "eth0".into(), mtu: 1500, ipv4: vec![network] }]
+    vec![Link { index: 1, name: name.unwrap_or("eth0").into(), mtu: 1500, ipv4: vec![network] }]
 }

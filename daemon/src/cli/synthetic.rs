@@ -4,23 +4,35 @@ use super::client::ClientKind;
 use proxydhcpd_core::arch::Transport;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::wire::dhcp4::{BROADCAST, Header, MessageType, SMALLEST, Writer, code};
-use proxydhcpd_core::wire::pxe::MachineId;
-use std::net::Ipv4Addr;
+use proxydhcpd_core::wire::pxe::{BootItem, MachineId};
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// A machine, described.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Described {
     pub kind: ClientKind,
     pub mac: [u8; 6],
     pub uuid: Option<[u8; 16]>,
+    /// Its iPXE says it with the request for its script.
+    pub serial: Option<String>,
+    /// Options 60 and 77, in place of what such a machine says.
+    pub vendor_class: Option<String>,
+    pub user_class: Option<String>,
     pub relay: Option<Ipv4Addr>,
+    /// What the relay says of its port.
+    pub circuit_id: Option<String>,
     /// Its own address, once it has one (on 4011).
     pub address: Ipv4Addr,
 }
 
 impl Described {
-    /// Its DISCOVER on 67, or its REQUEST on 4011.
-    pub fn packet(&self, port: Port) -> Vec<u8> {
+    /// EDK2 asks from 4011, iPXE from 68.
+    pub fn from_4011(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.address, if self.kind.ipxe { 68 } else { 4011 })
+    }
+
+    /// Its DISCOVER on 67, or its REQUEST on 4011; there with what it has chosen from a menu.
+    pub fn packet(&self, port: Port, item: Option<u16>) -> Vec<u8> {
         let (kind, flags, ciaddr) = match port {
             Port::Dhcp => (MessageType::Discover, BROADCAST, Ipv4Addr::UNSPECIFIED),
             Port::BootServer => (MessageType::Request, 0, self.address),
@@ -42,13 +54,26 @@ impl Described {
         packet.option(code::MAXIMUM_SIZE, &1472u16.to_be_bytes());
         packet.option(code::ARCHITECTURE, &arch.to_be_bytes());
         packet.option(code::NETWORK_INTERFACE, &[1, major, minor]);
-        packet.option(code::VENDOR_CLASS, format!("{word}:Arch:{arch:05}:UNDI:{major:03}{minor:03}").as_bytes());
+        let class = || format!("{word}:Arch:{arch:05}:UNDI:{major:03}{minor:03}");
+        let class = self.vendor_class.clone().filter(|_| !self.kind.ipxe).unwrap_or_else(class);
+        packet.option(code::VENDOR_CLASS, class.as_bytes());
         if self.kind.ipxe {
-            packet.option(code::USER_CLASS, b"iPXE");
             packet.option(code::IPXE, &IPXE_FEATURES);
+        }
+        match (&self.user_class, self.kind.ipxe) {
+            (Some(class), _) => packet.option(code::USER_CLASS, class.as_bytes()),
+            (None, true) => packet.option(code::USER_CLASS, b"iPXE"),
+            (None, false) => &mut packet,
+        };
+        if let Some(kind) = item {
+            packet.option(code::VENDOR_SPECIFIC, &BootItem { kind, layer: 0 }.option());
         }
         if let Some(uuid) = self.uuid {
             packet.option(code::MACHINE_ID, &MachineId::from_uuid(uuid).0);
+        }
+        if let Some(circuit) = self.circuit_id.as_ref().filter(|_| port == Port::Dhcp) {
+            let circuit = &circuit.as_bytes()[..circuit.len().min(253)];
+            packet.option(code::RELAY_AGENT, &[&[1, circuit.len() as u8], circuit].concat());
         }
         packet.finish(SMALLEST);
         octets

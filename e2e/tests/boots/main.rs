@@ -9,6 +9,7 @@ macro_rules! cases {
 
 mod cases;
 mod firmware;
+mod rivals;
 mod secure_boot;
 mod service;
 
@@ -26,13 +27,16 @@ fn main() -> Result<()> {
     }
     // An emulator keeps a core busy; more than two at a time only make each other late.
     arguments.test_threads.get_or_insert(2);
-    let all = [cases::ALL, firmware::ALL, secure_boot::ALL, service::ALL].into_iter().flatten();
-    let trials = all.map(|(name, case)| Trial::test(*name, || run(name, *case)));
-    libtest_mimic::run(&arguments, trials.collect()).exit()
+    let boots = [cases::ALL, firmware::ALL, secure_boot::ALL, service::ALL].into_iter().flatten();
+    let boots = boots.map(|(name, case)| {
+        Trial::test(*name, || run(name, |lab| case(lab).and_then(|()| rivals::nobody_is_told_of(lab))))
+    });
+    let rivals = rivals::ALL.iter().map(|(name, case)| Trial::test(*name, move || run(name, case)));
+    libtest_mimic::run(&arguments, boots.chain(rivals).collect()).exit()
 }
 
 /// One case in a lab of its own. What a failure leaves to read is said with it.
-fn run(name: &str, case: Case) -> Result<(), Failed> {
+fn run(name: &str, case: impl Fn(&Lab) -> Result<()>) -> Result<(), Failed> {
     let lab = Lab::new(name)?;
     case(&lab).map_err(|error| Failed::from(format!("{error:#}\n{}", lab.evidence())))?;
     lab.note(name);

@@ -1,0 +1,167 @@
+//! What the decision rests on: the machine's entry and the rules, with those that came near.
+
+use proxydhcpd_core::answer::{Answer, misses};
+use proxydhcpd_core::arrival::Arrival;
+use proxydhcpd_core::choose::Manner;
+use proxydhcpd_core::client::{Client, Hardware};
+use proxydhcpd_core::decide::Decision;
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::machines::{By, Found, Identity, Policy};
+use proxydhcpd_core::plan::profile::{Boots, Item, To};
+use proxydhcpd_core::plan::rule::Condition;
+use proxydhcpd_core::show::Node;
+use proxydhcpd_core::wire::dhcp4::Message;
+use proxydhcpd_core::wire::pxe::MachineId;
+
+/// More rules than this are summed up, but for those that came near.
+const MOST_RULES: usize = 30;
+
+/// Nothing where the configuration says nothing about machines.
+pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer) -> Vec<Node> {
+    let (Some(decision), Ok(message)) = (&answer.decision, Message::parse(arrival.datagram)) else { return Vec::new() };
+    if plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty() {
+        return Vec::new();
+    }
+    // As it was recognised: a rule may have had it taken for firmware since.
+    let Ok(client) = Client::recognise(&message, arrival.port, &plan.user_classes, || plan.knows_u_boot()) else {
+        return Vec::new();
+    };
+    let mut grounds = Vec::new();
+    if !plan.machines.is_empty() {
+        grounds.push(machine(plan, &client, decision));
+    }
+    if !plan.rules.is_empty() {
+        grounds.push(rules(plan, decision, &misses(plan, arrival, &message, &client)));
+    }
+    grounds.push(profile(plan, decision));
+    grounds
+}
+
+fn machine(plan: &Plan, client: &Client, decision: &Decision) -> Node {
+    let Some(Found { machine, by, other }) = decision.machine else {
+        return Node::new("machine", "no entry has one of its identities").with(near(plan, client, None));
+    };
+    let entry = plan.machines.get(machine);
+    let policy = match entry.policy {
+        Policy::Always => "always",
+        Policy::Once => "once (taken as not used up yet)",
+        Policy::Never => "never: its disk",
+    };
+    let mut parts = vec![Node::new("boots its profile", policy)];
+    parts.extend(other.map(|(other, by)| {
+        Node::new("also", format!("{} by its {by}, which counts less", plan.machines.get(other).name))
+    }));
+    if by != By::Mac {
+        parts.extend(near(plan, client, Some(machine)));
+    }
+    Node::new("machine", format!("{} by its {by}", entry.name)).with(parts)
+}
+
+/// Entries that may have been meant: an octet of the address mistyped, or the UUID in the other order of octets. The cost
+/// is some 1,500 look-ups, however many machines there are.
+fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
+    let name = |identity: &Identity<'_>| {
+        let other = plan.machines.find(identity).filter(|other| Some(other.machine) != found)?;
+        Some(plan.machines.get(other.machine).name.as_str())
+    };
+    let mut nodes = Vec::new();
+    for mac in client.hardware.mac().into_iter().flat_map(one_octet_off) {
+        if let Some(name) = name(&Identity { mac: Some(mac), ..Identity::default() }) {
+            let mut hardware = Hardware { htype: 1, hlen: 6, octets: [0; 16] };
+            hardware.octets[..6].copy_from_slice(&mac);
+            nodes.push(Node::new("near", format!("{name} has {hardware}: one octet differs")));
+        }
+    }
+    let swapped = client.machine.filter(MachineId::is_key).and_then(|machine| machine.0[1..].try_into().ok());
+    if let Some(name) = swapped.and_then(|uuid| name(&Identity { uuid: Some(uuid), ..Identity::default() })) {
+        nodes.push(Node::new("near", format!("{name} has its UUID with the first three fields turned round")));
+    }
+    nodes.truncate(10);
+    nodes
+}
+
+fn one_octet_off(mac: [u8; 6]) -> impl Iterator<Item = [u8; 6]> {
+    (0..6).flat_map(move |place| {
+        (0..=u8::MAX).filter(move |octet| *octet != mac[place]).map(move |octet| {
+            let mut other = mac;
+            other[place] = octet;
+            other
+        })
+    })
+}
+
+fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
+    let name = |index: usize| format!("{} ({})", index + 1, plan.rules[index].name);
+    let told = |misses: &[Condition]| match misses {
+        [] => "matches".to_owned(),
+        [only] => format!("came near: only {only} does not hold"),
+        several => {
+            let keys: Vec<&str> = several.iter().map(|condition| condition.key()).collect();
+            format!("{} do not hold", keys.join(", "))
+        }
+    };
+    let shown = |misses: &[Condition]| misses.len() < 2 || all.len() <= MOST_RULES;
+    let lines = all.iter().enumerate().filter(|(_, misses)| shown(misses));
+    let mut parts: Vec<Node> =
+        lines.map(|(index, misses)| Node::new(format!("rule {}", name(index)), told(misses))).collect();
+    let held_back = all.iter().filter(|misses| !shown(misses)).count();
+    if held_back > 0 {
+        parts.push(Node::new("others", format!("{held_back} rules of which several conditions do not hold")));
+    }
+    let behind = plan.rules.len() - all.len();
+    if behind > 0 {
+        parts.push(Node::new(
+            "behind it",
+            format!("{behind} rules, which are not looked at: the first that matches counts"),
+        ));
+    }
+    let matched = decision.rule.map_or_else(|| "none matches".to_owned(), |rule| format!("{} matches", name(rule)));
+    Node::new("rules", matched).with(parts)
+}
+
+fn profile(plan: &Plan, decision: &Decision) -> Node {
+    let boots = decision.boots(plan);
+    let mut parts = vec![Node::new("why", decision.ground), Node::new("boots", boots_text(boots))];
+    if decision.as_firmware {
+        parts.push(Node::new("as firmware", "its rule has it given its firmware's loader, whatever it says of itself"));
+    }
+    if let Boots::Menu(menu) = boots {
+        parts.extend(menu.items.iter().map(|item| choice(plan, item)));
+    }
+    Node::new("profile", decision.boots_by_name(plan)).with(parts)
+}
+
+/// An item of a menu, with what it leads to.
+fn choice(plan: &Plan, item: &Item) -> Node {
+    let leads_to = match item.to {
+        To::Server(server) => format!("{}: asks {server} on its port 4011", item.title),
+        To::Profile(id) => {
+            let boots = plan.profile(id).map_or(&Boots::BootFolder, |profile| &profile.boots);
+            let name = plan.profile(id).map_or("menu", |profile| profile.name.as_str());
+            format!("{}: profile {name}, {}", item.title, boots_text(boots))
+        }
+    };
+    Node::new(format!("item {:#06x}", item.kind), leads_to)
+}
+
+fn boots_text(boots: &Boots) -> String {
+    match boots {
+        Boots::BootFolder => "the menu of the boot folder, or its boot.ipxe".to_owned(),
+        Boots::Linux(linux) => format!("the kernel {}", linux.kernel),
+        Boots::Script(name) => format!("the script {name} of the template folder"),
+        Boots::Loader => "the loaders of the profile themselves".to_owned(),
+        Boots::Menu(menu) => format!("a menu of {} items that the firmware shows", menu.items.len()),
+        Boots::LocalDisk => "its local disk".to_owned(),
+        Boots::Nothing => "nothing".to_owned(),
+    }
+}
+
+/// The lines of the menu that this firmware is shown.
+pub fn shown(manner: &Manner) -> Vec<Node> {
+    let Manner::Menu { items, prompt, timeout } = manner else { return Vec::new() };
+    let lines = items.iter().map(|item| {
+        let to = item.server.map_or_else(|| "the local disk".to_owned(), |server| format!("asks {server} on 4011"));
+        Node::new(format!("item {:#06x}", item.kind), format!("{}: {to}", item.title))
+    });
+    [Node::new("prompt", format!("{prompt} ({timeout} s)"))].into_iter().chain(lines).collect()
+}

@@ -1,0 +1,307 @@
+//! `explain`: what a machine would get and why, by the very calls that serve. Nothing is sent.
+
+mod grounds;
+mod script;
+mod steps;
+
+use super::client::PacketHex;
+use super::synthetic::Described;
+use super::{ClientKind, Explain, setting};
+use crate::config::ConfigError;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::flags::Flags;
+use crate::site::Site;
+use proxydhcpd_core::answer::{Answer, Replies, Response, Silence, Verdict, answer};
+use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::choose::{Manner, Nothing, Why};
+use proxydhcpd_core::link::{Link, Network4};
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::machines::{Entry, Identity};
+use proxydhcpd_core::plan::profile::Boots;
+use proxydhcpd_core::shape::Name;
+use proxydhcpd_core::show::{self, Node};
+use proxydhcpd_core::wire::dhcp4::Message;
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::process::ExitCode;
+
+const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+
+/// Prints one section for each visit of the machine.
+pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
+    let setting = setting::of(flags)?;
+    let links = match (args.server, setting.links) {
+        (None, links) if links.iter().any(|link| !link.ipv4.is_empty()) => links,
+        (server, _) => {
+            let name = flags.interfaces.first().map(String::as_str);
+            setting::example(name, server.map(|server| server.0))
+        }
+    };
+    let mut journey = Journey { site: &setting.site, links: &links, memory: Memory::new(0), now: 0, told: Vec::new() };
+    match &args.packet {
+        Some(packet) => drop(journey.visit(&Visit::of_packet(octets(packet)?, args, &links))),
+        None => journey.of_described(args)?,
+    }
+    let told = journey.told;
+    if args.json {
+        let all: Vec<Value> = told.iter().map(Told::json).collect();
+        anstream::println!("{:#}", Value::Array(all));
+    } else {
+        told.iter().for_each(|told| anstream::print!("{}", told.tree));
+    }
+    let answered = told.iter().filter(|told| !told.follows).all(|told| told.answered);
+    Ok(if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn octets(packet: &PacketHex) -> Result<Vec<u8>, ConfigError> {
+    let wrong = |message: String| ConfigError(vec![Diagnostic::error(message)]);
+    match packet {
+        PacketHex::Octets(octets) => Ok(octets.clone()),
+        PacketHex::Stdin => {
+            let text =
+                std::io::read_to_string(std::io::stdin()).map_err(|error| wrong(format!("standard input: {error}")))?;
+            PacketHex::octets(&text).map_err(|why| wrong(format!("standard input is no packet in hex: {why}")))
+        }
+    }
+}
+
+/// A packet and how it arrives.
+#[derive(Debug)]
+struct Visit {
+    octets: Vec<u8>,
+    port: Port,
+    from: SocketAddrV4,
+    to: Ipv4Addr,
+    /// The loader that the machine was given is taken for an iPXE, and asks.
+    follows: bool,
+}
+
+/// What came of it.
+struct Told {
+    tree: Node,
+    answered: bool,
+    reply: Option<String>,
+    label: &'static str,
+    follows: bool,
+}
+
+/// A machine on its way, from visit to visit: what it did before bears on what it is given.
+struct Journey<'a> {
+    site: &'a Site,
+    links: &'a [Link],
+    memory: Memory,
+    now: u64,
+    told: Vec<Told>,
+}
+
+impl Journey<'_> {
+    /// A described machine asks on 67; where that sends it on to 4011, it asks there too; then the iPXE that it was given
+    /// asks, and fetches its script.
+    fn of_described(&mut self, args: &Explain) -> Result<(), ConfigError> {
+        let Some(kind) = args.client else { return Ok(()) };
+        let described = describe(args, kind, self.site, self.links[0].ipv4[0])?;
+        let item = args.item;
+        if args.port() == Some(Port::BootServer) {
+            if described.relay.is_some() {
+                self.ask(&self.of(&described, Port::Dhcp, None, false));
+            }
+            drop(self.visit(&self.of(&described, Port::BootServer, item, false)));
+            return Ok(());
+        }
+        let first = self.visit(&self.of(&described, Port::Dhcp, None, false));
+        if args.port() == Some(Port::Dhcp) {
+            return Ok(());
+        }
+        let goes_on = match &first.verdict {
+            Verdict::Respond(Response { shape: Name::Redirect, .. }) => Some(None),
+            Verdict::Respond(Response { shape: Name::Menu, .. }) if item.is_some() => Some(item),
+            _ => None,
+        };
+        let last = match goes_on {
+            Some(item) => self.visit(&self.of(&described, Port::BootServer, item, false)),
+            None => first,
+        };
+        if let Some(response) = kind.ipxe.then_some(&last.verdict).and_then(respond) {
+            self.tell_script(&described, response, item);
+        } else if leads_to_ipxe(&last, &self.site.plan) {
+            let kind = ClientKind { arch: kind.arch.base(), ipxe: true };
+            self.now += 10_000;
+            let described = Described { kind, vendor_class: None, user_class: None, ..described };
+            let asked = self.visit(&self.of(&described, Port::Dhcp, None, true));
+            if let Some(response) = respond(&asked.verdict) {
+                self.tell_script(&described, response, item);
+            }
+        }
+        Ok(())
+    }
+
+    fn of(&self, described: &Described, port: Port, item: Option<u16>, follows: bool) -> Visit {
+        let here = self.links[0].ipv4[0].address;
+        let (from, to) = match (port, described.relay) {
+            (Port::BootServer, _) => (described.from_4011(), here),
+            (Port::Dhcp, Some(relay)) => (SocketAddrV4::new(relay, 67), here),
+            (Port::Dhcp, None) => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68), Ipv4Addr::BROADCAST),
+        };
+        Visit { octets: described.packet(port, item), port, from, to, follows }
+    }
+
+    /// What the script says is not of a packet, and answers nobody.
+    fn tell_script(&mut self, described: &Described, response: &Response, item: Option<u16>) {
+        let tree = script::of(self.site, &self.memory, described, response, &self.links[0].name, item);
+        let told = |tree| Told { tree, answered: true, reply: None, label: "script", follows: true };
+        self.told.extend(tree.map(told));
+    }
+
+    fn visit(&mut self, visit: &Visit) -> Answer {
+        let (answer, reply, near) = self.ask(visit);
+        let told = tell(visit, self.site, self.links, &answer, reply, near);
+        self.told.push(told);
+        answer
+    }
+
+    fn ask(&mut self, visit: &Visit) -> (Answer, Option<Vec<u8>>, Vec<Node>) {
+        let plan = &self.site.plan;
+        self.now += 1000;
+        let Visit { octets, port, from, to, .. } = visit;
+        let (links, now) = (self.links, self.now);
+        let arrival =
+            Arrival { datagram: octets, port: *port, from: *from, to: *to, links, link: 0, foreign: false, now };
+        let mut replies = Replies::default();
+        let answer = answer(plan, &mut self.memory, &arrival, &mut replies);
+        let near = grounds::of(plan, &arrival, &answer);
+        let reply = replies.iter().next().map(|(octets, _)| octets.to_vec());
+        (answer, reply, near)
+    }
+}
+
+fn respond(verdict: &Verdict) -> Option<&Response> {
+    match verdict {
+        Verdict::Respond(response) => Some(response),
+        Verdict::Silent(_) => None,
+    }
+}
+
+/// Whether what the machine was given may be an iPXE, which asks again. Loaders of a profile are what they are.
+fn leads_to_ipxe(answer: &Answer, plan: &Plan) -> bool {
+    let Some(response) = respond(&answer.verdict) else { return false };
+    let boots = answer.decision.as_ref().map_or(&Boots::BootFolder, |decision| decision.boots(plan));
+    let program = matches!(response.boot.why, Why::Loader(_) | Why::AnyOther);
+    let taken = matches!(response.boot.manner, Manner::File | Manner::Item(_));
+    program && taken && *boots != Boots::Loader && answer.client.as_ref().is_some_and(|client| !client.is_ipxe())
+}
+
+/// The machine of the command line: by its flags, or by its entry.
+fn describe(args: &Explain, kind: ClientKind, site: &Site, network: Network4) -> Result<Described, ConfigError> {
+    let entry = args.machine.as_deref().map(|name| entry(name, &site.plan)).transpose()?;
+    let address =
+        args.relay.map_or_else(|| neighbour(network), |relay| neighbour(Network4 { address: relay, prefix: 24 }));
+    let of_entry = entry.and_then(|entry| entry.macs.first().copied());
+    Ok(Described {
+        kind,
+        mac: args.mac.map(|mac| mac.0).or(of_entry).unwrap_or(MAC),
+        uuid: args.uuid.map(|uuid| uuid.0).or(entry.and_then(|entry| entry.uuid)),
+        serial: args.serial.clone().or(entry.and_then(|entry| entry.serial.clone())),
+        vendor_class: args.vendor_class.clone(),
+        user_class: args.user_class.clone(),
+        relay: args.relay,
+        circuit_id: args.circuit_id.clone(),
+        address,
+    })
+}
+
+fn entry<'a>(name: &str, plan: &'a Plan) -> Result<&'a Entry, ConfigError> {
+    let found = plan.machines.find(&Identity { name: Some(name), ..Identity::default() });
+    let wrong = || ConfigError(vec![Diagnostic::error(format!("no machine of the configuration is called {name}"))]);
+    found.map(|found| plan.machines.get(found.machine)).ok_or_else(wrong)
+}
+
+impl Visit {
+    /// A packet arrives as its header says, unless the command line knows better.
+    fn of_packet(octets: Vec<u8>, args: &Explain, links: &[Link]) -> Visit {
+        let header = Message::parse(&octets).ok().map(|message| message.header);
+        let address = |pick: fn(&proxydhcpd_core::wire::dhcp4::Header) -> Ipv4Addr| {
+            header.as_ref().map(pick).filter(|address| !address.is_unspecified())
+        };
+        let (giaddr, ciaddr) = (address(|header| header.giaddr), address(|header| header.ciaddr));
+        let port = args.port().unwrap_or(Port::Dhcp);
+        let here = links[0].ipv4[0].address;
+        let (from, to) = match (port, giaddr) {
+            (Port::Dhcp, Some(relay)) => (SocketAddrV4::new(relay, 67), here),
+            (Port::Dhcp, None) => (SocketAddrV4::new(ciaddr.unwrap_or(Ipv4Addr::UNSPECIFIED), 68), Ipv4Addr::BROADCAST),
+            (Port::BootServer, _) => (SocketAddrV4::new(ciaddr.unwrap_or(neighbour(links[0].ipv4[0])), 4011), here),
+        };
+        Visit { octets, port, from: args.from.unwrap_or(from), to, follows: false }
+    }
+}
+
+fn tell(
+    visit: &Visit,
+    site: &Site,
+    links: &[Link],
+    answer: &Answer,
+    reply: Option<Vec<u8>>,
+    grounds: Vec<Node>,
+) -> Told {
+    let plan = &site.plan;
+    let heard = Node::new("packet", format!("{} octets", visit.octets.len())).with([
+        Node::new("from", visit.from),
+        Node::new("to", format!("{} {}", visit.to, visit.port)),
+        Node::new("on", &links[0].name),
+    ]);
+    let then = if visit.follows { "then, if that was an iPXE: " } else { "" };
+    let title = match Message::parse(&visit.octets).ok().and_then(|message| message.message_type()) {
+        Some(kind) => format!("{then}{kind} on {}", visit.port),
+        None => format!("packet on {}", visit.port),
+    };
+    let mut parts = vec![heard];
+    parts.extend(answer.client.as_ref().map(steps::recognised));
+    parts.extend(grounds);
+    let (answered, label) = match &answer.verdict {
+        Verdict::Respond(response) => {
+            parts.extend(steps::decided(response, plan));
+            (true, "answered")
+        }
+        Verdict::Silent(silence) => {
+            let counted = Node::new("counted as", silence.label());
+            let cure = match silence {
+                Silence::Nothing(Nothing::NoLoader(arch)) => Some(Node::new("cure", site.no_loader(*arch))),
+                _ => None,
+            };
+            parts.push(Node::new("silence", silence).with([counted].into_iter().chain(cure)));
+            (false, silence.label())
+        }
+    };
+    let shown = reply.as_deref().and_then(|octets| Message::parse(octets).ok().map(|message| show::dhcp4(&message)));
+    parts.extend(shown.map(|tree| Node::new("reply", "").with([tree])));
+    let reply = reply.map(|octets| hex(&octets));
+    Told { tree: Node::new(title, "").with(parts), answered, reply, label, follows: visit.follows }
+}
+
+impl Told {
+    fn json(&self) -> Value {
+        json!({
+            "answered": self.answered,
+            "verdict": self.label,
+            "follows": self.follows,
+            "reply": self.reply,
+            "steps": node_json(&self.tree),
+        })
+    }
+}
+
+fn node_json(node: &Node) -> Value {
+    let children: Vec<Value> = node.children.iter().map(node_json).collect();
+    json!({ "name": node.name, "value": node.value, "parts": children })
+}
+
+/// Another address of the same network.
+fn neighbour(network: Network4) -> Ipv4Addr {
+    let address = u32::from(network.address);
+    let other = Ipv4Addr::from(address ^ 0b0110_0000);
+    if network.contains(other) { other } else { Ipv4Addr::from(address ^ 1) }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}

@@ -1,0 +1,102 @@
+//! What an iPXE is given when it comes for its script, by the call that serves files.
+
+use super::Described;
+use crate::site::Site;
+use proxydhcpd_core::answer::Response;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::caller::Caller;
+use proxydhcpd_core::choose::{MACHINE, SCRIPT, Why};
+use proxydhcpd_core::fetch::{Fetch, fetch};
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::profile::Boots;
+use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::show::Node;
+use std::net::SocketAddr;
+
+/// `None`: it is given a script of another server, or no script.
+pub fn of(
+    site: &Site,
+    memory: &Memory,
+    described: &Described,
+    response: &Response,
+    interface: &str,
+    item: Option<u16>,
+) -> Option<Node> {
+    let door = match response.boot.why {
+        Why::ScriptHttp => Door::Http(site.plan.http?),
+        Why::ScriptTftp => Door::Tftp,
+        _ => return None,
+    };
+    let entry = response.boot.file.splitn(4, '/').nth(3)?;
+    let name =
+        if site.plan.menu.own_script && entry == SCRIPT { entry.to_owned() } else { in_its_name(described, entry) };
+    let request = Request {
+        door,
+        name: name.as_bytes(),
+        server: response.boot.server.into(),
+        client: SocketAddr::from((described.address, 49152)),
+        interface,
+    };
+    let parts = match fetch(&site.plan, memory, &request) {
+        Ok(meant) => told(site, meant),
+        Err(refusal) => vec![Node::new("refused", format!("{refusal:?}"))],
+    };
+    let chosen = item.map(|item| Node::new("chosen", format!("item {item:#06x}")));
+    Some(
+        Node::new("then it fetches its script", &response.boot.file).with(
+            [Node::new("which goes on to", &name)].into_iter().filter(|_| name != entry).chain(chosen).chain(parts),
+        ),
+    )
+}
+
+/// The name that the entry script has the machine ask by (script::entry).
+fn in_its_name(described: &Described, entry: &str) -> String {
+    let passed_on = Caller::of(entry).map(|(caller, _)| caller.passed_on()).unwrap_or_default();
+    let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+    let mac = described.mac.map(|octet| format!("{octet:02x}")).join("-");
+    let uuid = described.uuid.map(|uuid| hex(&uuid)).unwrap_or_default();
+    let serial = described.serial.as_deref().map(|serial| hex(serial.as_bytes())).unwrap_or_default();
+    let (platform, arch) = build(described.kind.arch);
+    format!("{MACHINE}{passed_on}mac={mac}/uuid={uuid}/serial={serial}/platform={platform}/arch={arch}/menu.ipxe")
+}
+
+/// iPXE's settings `platform` and `buildarch` (caller.rs reads them back).
+fn build(arch: Arch) -> (&'static str, &'static str) {
+    match arch.base().row().map_or("", |row| row.id) {
+        "bios" => ("pcbios", "i386"),
+        "uefi-ia32" => ("efi", "i386"),
+        "uefi-x64" => ("efi", "x86_64"),
+        "uefi-arm32" => ("efi", "arm32"),
+        "uefi-arm64" => ("efi", "arm64"),
+        "uefi-riscv32" => ("efi", "riscv32"),
+        "uefi-riscv64" => ("efi", "riscv64"),
+        "uefi-loongarch64" => ("efi", "loong64"),
+        _ => ("", ""),
+    }
+}
+
+fn told(site: &Site, meant: Fetch) -> Vec<Node> {
+    match meant {
+        Fetch::Text(text) => {
+            let lines = text.lines().map(|line| Node::new(line, ""));
+            vec![Node::new("script", "made for this machine").with(lines)]
+        }
+        Fetch::Linux(profile, asking) => {
+            let profile = &site.plan.profiles[profile];
+            let Boots::Linux(linux) = &profile.boots else { return Vec::new() };
+            vec![Node::new("script", format!("starts the kernel of profile {}", profile.name)).with([
+                Node::new("kernel", &linux.kernel),
+                Node::new("initrd", linux.initrds.join(" ")),
+                Node::new("arguments", &linux.arguments),
+                Node::new("files from", &asking.base),
+            ])]
+        }
+        Fetch::Template(name, asking) => {
+            let profile = asking.decision.boots_by_name(&site.plan);
+            vec![Node::new("template", format!("{name}, rendered for profile {profile}"))]
+        }
+        Fetch::Loader(path) => vec![Node::new("loader", path)],
+        Fetch::LocalDisk(arch) => vec![Node::new("program", format!("starts the local disk of {arch}"))],
+        Fetch::Folder { name, .. } => vec![Node::new("file", format!("{name} of the boot folder, as it stands"))],
+    }
+}

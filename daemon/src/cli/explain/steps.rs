@@ -1,0 +1,60 @@
+//! Who it was taken for, and what it is answered.
+
+use super::grounds::shown;
+use proxydhcpd_core::answer::Response;
+use proxydhcpd_core::client::{ArchFrom, Client, Stage};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::shape::Name;
+use proxydhcpd_core::show::Node;
+use proxydhcpd_core::wire::dhcp4::MessageType;
+
+pub fn recognised(client: &Client) -> Node {
+    let arch_from = match client.arch_from {
+        ArchFrom::Option93(index) => format!("option 93, code {}", index + 1),
+        ArchFrom::ClassDigits => "the digits of option 60".to_owned(),
+        ArchFrom::Assumed => "nothing said: an old BIOS ROM".to_owned(),
+    };
+    let stage = match client.stage {
+        Stage::Firmware => "firmware: no iPXE in option 77, no option 175",
+        Stage::Ipxe(Some(_)) => "iPXE, with a list of its features (option 175)",
+        Stage::Ipxe(None) => "iPXE by its user class (option 77), without a list of features",
+        Stage::BootProgram => "a program that the firmware loaded: bare class on 4011",
+    };
+    let mut parts = vec![
+        Node::new("hardware address", client.hardware),
+        Node::new("architecture", format!("{} ({}), from {arch_from}", client.arch, client.arch.0)),
+        Node::new("stage", stage),
+    ];
+    parts.extend(client.machine.map(|machine| Node::new("machine identifier", machine)));
+    parts.extend(client.relay.map(|relay| Node::new("relay", relay.giaddr)));
+    Node::new("client", client).with(parts)
+}
+
+pub fn decided(response: &Response, plan: &Plan) -> Vec<Node> {
+    let Response { kind, shape, boot, to } = response;
+    let why_shape = match shape {
+        Name::Direct if !plan.boot_server => {
+            "option 43 says: load this file. (4011 is not open, so nobody is sent there)"
+        }
+        Name::Direct => "option 43 says: load this file, ask nobody else",
+        Name::Redirect if *kind == MessageType::Ack => "the second visit, which names the file",
+        Name::Redirect => "no option 43: it comes to port 4011 for its file, as every UEFI since 2010 does",
+        Name::Http => "a URL, and no second visit",
+        Name::Menu => "option 43 holds the menu; it comes to port 4011 with what is chosen",
+        Name::Item => "what was chosen from the menu, and its file",
+        Name::RaspberryPi => "the text in option 43 that its boot ROM looks for; it asks for names of its own",
+    };
+    let mut boot_parts = vec![Node::new("from", boot.server), Node::new("why", boot.why)];
+    let path = plan.loaders.values().find(|loader| loader.name == boot.file).and_then(|loader| loader.path.as_ref());
+    boot_parts.extend(path.map(|path| Node::new("file", path)));
+    boot_parts.extend(shown(&boot.manner));
+    let destination = match to.link {
+        Some(_) => format!("{}, a broadcast on the link it came by", to.to),
+        None => to.to.to_string(),
+    };
+    vec![
+        Node::new("boot", &boot.file).with(boot_parts),
+        Node::new("shape", format!("{shape}: {why_shape}")),
+        Node::new("answer", format!("{kind} to {destination}")).with([Node::new("from", to.from)]),
+    ]
+}

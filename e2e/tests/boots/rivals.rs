@@ -1,0 +1,51 @@
+//! What keeps machines from our offer, and that the log says so.
+
+use anyhow::{Result, ensure};
+use proxydhcpd_e2e::Lab;
+use proxydhcpd_e2e::machine;
+use proxydhcpd_e2e::process::read_text;
+use proxydhcpd_e2e::site::Site;
+use std::time::Duration;
+
+cases![
+    a_primary_that_sends_option_60_is_named_with_the_cure,
+    a_primary_that_names_a_boot_file_keeps_ipxe_from_our_script_and_is_named,
+    a_primary_that_gives_no_address_is_told_of,
+];
+
+/// Longer than the patience of the server, and the emulator is slow.
+const TOLD: Duration = Duration::from_secs(240);
+
+/// What the log never says of machines that boot.
+const RIVALS: [&str; 2] = [" took its address from ", " and was given no address"];
+
+fn a_primary_that_sends_option_60_is_named_with_the_cure(lab: &Lab) -> Result<()> {
+    let words =
+        "took its address from 10.77.0.1 and did not come to us for its file. Most likely 10.77.0.1 sends option 60";
+    is_told(lab, &["--dhcp-option-force=option:vendor-class,PXEClient"], words)
+}
+
+/// UEFI takes our file all the same, so that our iPXE runs, which then takes the primary's.
+fn a_primary_that_names_a_boot_file_keeps_ipxe_from_our_script_and_is_named(lab: &Lab) -> Result<()> {
+    let words = "took its address from 10.77.0.1 and did not fetch our script. Most likely 10.77.0.1 names a boot file";
+    is_told(lab, &["--dhcp-boot=somebody-elses.ipxe"], words)
+}
+
+fn a_primary_that_gives_no_address_is_told_of(lab: &Lab) -> Result<()> {
+    is_told(lab, &["--dhcp-ignore=tag:!known"], "and was given no address, without which nothing boots")
+}
+
+fn is_told(lab: &Lab, of_primary: &[&str], words: &str) -> Result<()> {
+    let site = Site::with_primary(lab, of_primary)?;
+    let mut server = site.serve()?;
+    let _machine = machine::x64_2022().power_on(lab, &site.segment, "machine")?;
+    server.wait_for(words, TOLD)
+}
+
+/// For the cases of all the other files: no machine that boots is told of.
+pub fn nobody_is_told_of(lab: &Lab) -> Result<()> {
+    let log = read_text(&lab.file("proxydhcpd.log"))?;
+    let told: Vec<&str> = log.lines().filter(|line| RIVALS.iter().any(|words| line.contains(words))).collect();
+    ensure!(told.is_empty(), "a rival where there is none:\n{}", told.join("\n"));
+    Ok(())
+}
