@@ -11,7 +11,7 @@ use proxydhcpd_core::client::{Client, Hardware};
 use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::memory::Looping;
 use proxydhcpd_core::memory::finding::Finding;
-use proxydhcpd_core::plan::machines::Found;
+use proxydhcpd_core::plan::machines::{By, Found};
 use proxydhcpd_core::plan::{LoopGuard, Plan};
 use proxydhcpd_core::recent::{Bucket, Recent};
 use std::fmt::{self, Display};
@@ -60,7 +60,7 @@ impl Report {
         }
         match (&answer.verdict, &answer.client) {
             (Verdict::Respond(response), Some(client)) => {
-                let by = answer.decision.as_ref().map(|decision| By::of(decision, &site.plan)).unwrap_or_default();
+                let by = answer.decision.as_ref().map(|decision| Grounds::of(decision, &site.plan)).unwrap_or_default();
                 self.answered(link, client, response, by, now);
             }
             (Verdict::Silent(silence), Some(client)) => {
@@ -68,8 +68,8 @@ impl Report {
                 match silence {
                     Silence::Nothing(Nothing::NoLoader(_)) => self.no_loader(site, link, client, now),
                     _ => {
-                        let by = answer.decision.as_ref().map(|decision| By::of(decision, &site.plan));
-                        let By { machine, rule, .. } = by.unwrap_or_default();
+                        let by = answer.decision.as_ref().map(|decision| Grounds::of(decision, &site.plan));
+                        let Grounds { machine, rule, .. } = by.unwrap_or_default();
                         tracing::debug!(
                             MACHINE = machine,
                             RULE = rule,
@@ -151,6 +151,7 @@ impl Report {
     /// A machine did not take what we offered.
     pub fn rival(&mut self, link: &str, finding: &Finding) {
         let Finding { hardware, rival, .. } = finding;
+        self.silence(rival.label());
         tracing::warn!(
             MAC = %hardware,
             LINK = link,
@@ -159,7 +160,7 @@ impl Report {
         );
     }
 
-    fn answered(&mut self, link: &str, client: &Client, response: &Response, by: By<'_>, now: Instant) {
+    fn answered(&mut self, link: &str, client: &Client, response: &Response, by: Grounds<'_>, now: Instant) {
         let said = self.hasher.hash_one((u8::from(response.kind), &response.boot.file));
         if self.journal.admit((client.hardware, said), now) == Admit::Counted {
             return;
@@ -209,14 +210,14 @@ impl Report {
         if !self.warns(key, now) {
             return;
         }
-        let (name, other) = (&plan.machines.get(machine).name, &plan.machines.get(other).name);
+        let name = |id| plan.machines.get(id).name.as_str();
         tracing::warn!(
             MAC = %client.hardware,
             LINK = link,
-            MACHINE = name.as_str(),
-            "{} ({client}) on {link} is {name} by its {by} and {other} by its {other_by}: it is taken for {name}. Has a \
-             network card moved? Then take it out of the entry of {other}",
+            MACHINE = name(machine),
+            "{} ({client}) on {link} {}",
             client.hardware,
+            TwoMachines { name: name(machine), by, other: name(other), other_by }
         );
     }
 
@@ -231,19 +232,39 @@ impl Report {
     }
 }
 
+/// A machine whose identities mean two entries; behind what it calls itself.
+#[derive(Clone, Copy, Debug)]
+pub struct TwoMachines<'a> {
+    pub name: &'a str,
+    pub by: By,
+    pub other: &'a str,
+    pub other_by: By,
+}
+
+impl fmt::Display for TwoMachines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TwoMachines { name, by, other, other_by } = self;
+        write!(
+            f,
+            "is {name} by its {by} and {other} by its {other_by}: it is taken for {name}. Has a network card moved? Then \
+             take it out of the entry of {other}"
+        )
+    }
+}
+
 /// What an answer rests on, where the operator has said something about machines.
 #[derive(Clone, Copy, Debug, Default)]
-struct By<'a> {
+struct Grounds<'a> {
     machine: Option<&'a str>,
     profile: Option<&'a str>,
     rule: Option<&'a str>,
 }
 
-impl<'a> By<'a> {
-    fn of(decision: &Decision, plan: &'a Plan) -> By<'a> {
+impl<'a> Grounds<'a> {
+    fn of(decision: &Decision, plan: &'a Plan) -> Grounds<'a> {
         let rule = decision.rule.map(|rule| &plan.rules[rule]);
         let says_something = !(plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty());
-        By {
+        Grounds {
             machine: decision.machine.map(|found| plan.machines.get(found.machine).name.as_str()),
             profile: says_something.then(|| decision.boots_by_name(plan)),
             rule: rule.map(|rule| rule.name.as_str()),
@@ -252,7 +273,7 @@ impl<'a> By<'a> {
 }
 
 /// `, web1: debian by rule lab`.
-impl fmt::Display for By<'_> {
+impl fmt::Display for Grounds<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(machine) = self.machine {
             write!(f, ", {machine}")?;
@@ -261,5 +282,41 @@ impl fmt::Display for By<'_> {
             write!(f, ": profile {profile}")?;
         }
         self.rule.map_or(Ok(()), |rule| write!(f, " by rule {rule}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proxydhcpd_core::decide::Ground;
+    use proxydhcpd_core::plan::machines::{Entry, Machines};
+    use proxydhcpd_core::plan::profile::Profile;
+    use proxydhcpd_core::plan::rule::Rule;
+
+    #[test]
+    fn a_line_ends_with_what_the_answer_rests_on_where_the_operator_has_said_something() {
+        assert_eq!(Grounds::of(&Decision::default(), &Plan::default()).to_string(), "");
+        let entry = Entry { name: "web1".to_owned(), ..Entry::default() };
+        let plan = Plan {
+            profiles: vec![Profile { name: "debian".to_owned(), ..Profile::default() }],
+            rules: vec![Rule { name: "lab".to_owned(), ..Rule::default() }],
+            machines: Machines::new(vec![entry], &[]),
+            ..Plan::default()
+        };
+        let said = |decision: Decision| Grounds::of(&decision, &plan).to_string();
+        let found = Some(Found { machine: 0, by: By::Mac, other: None });
+        assert_eq!(said(Decision::default()), ": profile menu");
+        assert_eq!(
+            said(Decision { rule: Some(0), profile: Some(0), ground: Ground::Rule, ..Decision::default() }),
+            ": profile debian by rule lab"
+        );
+        assert_eq!(
+            said(Decision { machine: found, profile: Some(0), ground: Ground::Machine, ..Decision::default() }),
+            ", web1: profile debian"
+        );
+        assert_eq!(
+            said(Decision { machine: found, profile: None, ground: Ground::UsedUp, ..Decision::default() }),
+            ", web1: profile local-disk"
+        );
     }
 }

@@ -231,8 +231,8 @@ pub struct Explain {
     #[arg(long, value_name = "TEXT", conflicts_with = "packet")]
     pub vendor_class: Option<String>,
 
-    /// Option 77, in place of what such a machine says
-    #[arg(long, value_name = "TEXT", conflicts_with = "packet")]
+    /// Option 77, in place of what such a machine says (--user-class says which of them mean iPXE)
+    #[arg(long = "sends-user-class", value_name = "TEXT", conflicts_with = "packet")]
     pub user_class: Option<String>,
 
     /// What it chooses from its menu, by number: 0x8001 and up, or what the configuration says

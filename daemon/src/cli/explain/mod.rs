@@ -3,6 +3,8 @@
 mod grounds;
 mod script;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use super::client::PacketHex;
 use super::synthetic::Described;

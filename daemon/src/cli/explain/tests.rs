@@ -1,0 +1,186 @@
+//! Described machines on their way through a site.
+
+use super::*;
+use crate::cli::{Cli, Command};
+use crate::config::{Loaded, Settings};
+use crate::site::Open;
+use clap::Parser;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::machines::{Machines, Policy};
+use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::profile::{Item, Linux, Menu, Profile, To};
+use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
+use proxydhcpd_core::plan::{Loader, Tftp};
+
+const DEBIAN: usize = 0;
+const ASK: usize = 1;
+
+fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
+    let settings = Settings { boot_dir: std::env::temp_dir(), ..Settings::default() };
+    let loaded = Loaded { file: None, settings, legacy: None, warnings: Vec::new() };
+    let mut site = Site::build(&loaded, Open { tftp: true, http: Some(8080), boot_server: true }).unwrap();
+    let profile = |name: &str, boots| Profile { name: name.into(), title: name.into(), boots, ..Profile::default() };
+    let linux = Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], ..Linux::default() };
+    let item = |kind, title: &str, to| Item { kind, title: title.into(), to };
+    let menu = Menu {
+        prompt: "boot:".into(),
+        timeout: 10,
+        items: vec![
+            item(0x8001, "Debian", To::Profile(Some(DEBIAN))),
+            item(0x8002, "WDS", To::Server(Ipv4Addr::new(192, 0, 2, 99))),
+        ],
+    };
+    let loader = |name: &str| Loader { name: name.into(), path: Some(format!("/usr/lib/ipxe/{name}")) };
+    site.plan = plan(Plan {
+        tftp: Some(Tftp::Ours),
+        http: Some(8080),
+        boot_server: true,
+        loaders: [(Arch::BIOS, loader("undionly.kpxe")), (Arch::X64, loader("snponly.efi"))].into(),
+        profiles: vec![profile("debian", Boots::Linux(linux)), profile("ask", Boots::Menu(menu))],
+        ..Plan::default()
+    });
+    site
+}
+
+fn machines(entries: Vec<Entry>) -> Machines {
+    Machines::new(entries, &[])
+}
+
+fn web(number: u8, profile: usize) -> Entry {
+    Entry {
+        name: format!("web{number}"),
+        macs: vec![[2, 0, 0, 0, 1, number]],
+        uuid: Some([number; 16]),
+        profile: Some(profile),
+        ..Entry::default()
+    }
+}
+
+/// What is printed for these words of the command line.
+fn told(site: &Site, words: &str) -> String {
+    let words = format!("proxydhcpd explain {words}");
+    let Ok((Command::Explain(args), ..)) = Cli::try_parse_from(words.split(' ')).unwrap().into_command() else {
+        panic!("{words}")
+    };
+    let links = setting::example(None, None);
+    let mut journey = Journey { site, links: &links, memory: Memory::new(0), now: 0, told: Vec::new() };
+    journey.of_described(&args).unwrap();
+    journey.told.iter().map(|told| told.tree.to_string()).collect()
+}
+
+fn has(told: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(told.lines().any(|said| said.trim() == *line), "no line {line:?} in\n{told}");
+    }
+}
+
+#[test]
+fn a_machine_is_told_with_its_identity_its_profile_and_its_whole_way() {
+    let site = site(|plan| Plan { machines: machines(vec![web(1, DEBIAN), web(2, ASK)]), ..plan });
+    let uuid = "01010101-0101-0101-0101-010101010101";
+    let told = told(&site, &format!("--client uefi-x64 --mac 02:00:00:00:01:02 --uuid {uuid}"));
+    has(
+        &told,
+        &[
+            "DISCOVER on port 67",
+            "machine: web1 by its uuid",
+            "also: web2 by its mac, which counts less",
+            "profile: debian",
+            "why: the machine's entry",
+            "boots: the kernel debian/linux",
+            "REQUEST on port 4011",
+            "boot: snponly.efi",
+            "then, if that was an iPXE: DISCOVER on port 67",
+            "script: starts the kernel of profile debian",
+            "initrd: debian/initrd.gz",
+            "files from: http://192.0.2.10:8080/machine/name=web1/",
+        ],
+    );
+}
+
+#[test]
+fn what_came_near_is_told() {
+    let rule = |name: &str, when, profile| Rule { name: name.into(), when, profile, ..Rule::default() };
+    let rules = vec![
+        rule("pi", When { firmware: vec![Firmware::RaspberryPi], archs: vec![Arch::BIOS], ..When::default() }, None),
+        rule(
+            "lab",
+            When { archs: vec![Arch::X64], interfaces: vec![Glob("lab*".into())], ..When::default() },
+            Some(ASK),
+        ),
+        rule("all", When { known: Some(false), ..When::default() }, Some(DEBIAN)),
+        rule("never", When::default(), None),
+    ];
+    let site = site(|plan| Plan { machines: machines(vec![web(1, DEBIAN)]), rules, ..plan });
+    has(
+        &told(&site, "--client uefi-x64 --mac 02:00:00:00:01:11"),
+        &[
+            "machine: no entry has one of its identities",
+            "near: web1 has 02:00:00:00:01:01: one octet differs",
+            "rules: 3 (all) matches",
+            "rule 1 (pi): arch, firmware do not hold",
+            "rule 2 (lab): came near: only interface does not hold",
+            "rule 3 (all): matches",
+            "behind it: 1 rules, which are not looked at: the first that matches counts",
+            "why: a rule",
+        ],
+    );
+}
+
+#[test]
+fn a_uuid_in_the_other_order_of_octets_is_near() {
+    let uuid = [0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
+    let entry = Entry { uuid: Some(uuid), ..web(1, DEBIAN) };
+    let site = site(|plan| Plan { machines: machines(vec![entry]), ..plan });
+    let told = told(&site, "--client uefi-x64 --uuid 00112233-4455-6677-8899-aabbccddeeff");
+    has(&told, &["near: web1 has its UUID with the first three fields turned round"]);
+}
+
+#[test]
+fn a_choice_from_the_menu_is_followed_to_the_script_that_it_leads_to() {
+    let site = site(|plan| Plan { machines: machines(vec![web(1, ASK)]), ..plan });
+    let asked = told(&site, "--client uefi-x64 --machine web1");
+    has(
+        &asked,
+        &["item 0x8001: Debian: profile debian, the kernel debian/linux", "item 0x8002: WDS: asks 192.0.2.99 on 4011"],
+    );
+    assert!(!asked.contains("4011\n  packet"), "it waits for somebody to choose:\n{asked}");
+    let chosen = told(&site, "--client uefi-x64 --machine web1 --item 0x8001");
+    has(&chosen, &["REQUEST on port 4011", "chosen: item 0x8001", "script: starts the kernel of profile debian"]);
+}
+
+#[test]
+fn what_only_a_packet_says_can_be_given() {
+    let when = When {
+        user_classes: vec![Glob("lab-*".into())],
+        circuit_ids: vec![Glob("sw1:12".into())],
+        vendor_classes: vec![Glob("PXEClient:Arch:00007:mine".into())],
+        ..When::default()
+    };
+    let rules = vec![Rule { name: "port 12".into(), when, profile: Some(DEBIAN), ..Rule::default() }];
+    let site = site(|plan| Plan { rules, ..plan });
+    let told = told(
+        &site,
+        "--client uefi-x64 --port 67 --sends-user-class lab-7 --relay 10.1.0.1 --circuit-id sw1:12 --vendor-class PXEClient:Arch:00007:mine",
+    );
+    has(&told, &["rules: 1 (port 12) matches", "profile: debian"]);
+}
+
+#[test]
+fn a_machine_that_boots_once_or_never_is_told_so() {
+    for (policy, line) in [
+        (Policy::Once, "boots its profile: once (taken as not used up yet)"),
+        (Policy::Never, "boots its profile: never: its disk"),
+    ] {
+        let entry = Entry { policy, ..web(1, DEBIAN) };
+        let site = site(|plan| Plan { machines: machines(vec![entry]), ..plan });
+        has(&told(&site, "--client bios --machine web1"), &[line]);
+    }
+}
+
+#[test]
+fn a_machine_that_is_not_there_is_an_error() {
+    let site = site(|plan| plan);
+    let wrong = entry("web9", &site.plan).unwrap_err().to_string();
+    assert!(wrong.contains("web9"), "{wrong}");
+}
