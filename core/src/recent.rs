@@ -73,12 +73,12 @@ impl<K: Key, V: Copy> Recent<K, V> {
 
     pub fn get_mut(&mut self, key: K) -> Option<&mut V> {
         let row = self.row(key);
-        self.rows[row].iter_mut().flatten().find(|place| place.key == key).map(|place| &mut place.value)
+        self.rows[row].as_mut()?.iter_mut().flatten().find(|place| place.key == key).map(|place| &mut place.value)
     }
 
     /// All values, in no order.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.rows.iter_mut().flatten().flatten().map(|place| &mut place.value)
+        self.rows.iter_mut().flatten().flat_map(|row| row.iter_mut()).flatten().map(|place| &mut place.value)
     }
 
     /// The value of a key, changed. A new key begins with `fresh` and takes the place of the oldest in its row.

@@ -210,7 +210,7 @@ impl Report {
         if !self.warns(key, now) {
             return;
         }
-        let name = |id| plan.machines.get(id).name.as_str();
+        let name = |id| plan.machines.get(id).name;
         tracing::warn!(
             MAC = %client.hardware,
             LINK = link,
@@ -265,7 +265,7 @@ impl<'a> Grounds<'a> {
         let rule = decision.rule.map(|rule| &plan.rules[rule]);
         let says_something = !(plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty());
         Grounds {
-            machine: decision.machine.map(|found| plan.machines.get(found.machine).name.as_str()),
+            machine: decision.machine.map(|found| plan.machines.get(found.machine).name),
             profile: says_something.then(|| decision.boots_by_name(plan)),
             rule: rule.map(|rule| rule.name.as_str()),
         }
@@ -289,18 +289,18 @@ impl fmt::Display for Grounds<'_> {
 mod tests {
     use super::*;
     use proxydhcpd_core::decide::Ground;
-    use proxydhcpd_core::plan::machines::{Entry, Machines};
+    use proxydhcpd_core::plan::machines::{Machine, Machines};
     use proxydhcpd_core::plan::profile::Profile;
     use proxydhcpd_core::plan::rule::Rule;
 
     #[test]
     fn a_line_ends_with_what_the_answer_rests_on_where_the_operator_has_said_something() {
         assert_eq!(Grounds::of(&Decision::default(), &Plan::default()).to_string(), "");
-        let entry = Entry { name: "web1".to_owned(), ..Entry::default() };
+        let entry = Machine { name: "web1", ..Machine::default() };
         let plan = Plan {
             profiles: vec![Profile { name: "debian".to_owned(), ..Profile::default() }],
             rules: vec![Rule { name: "lab".to_owned(), ..Rule::default() }],
-            machines: Machines::new(vec![entry], &[]),
+            machines: Machines::new(&[entry], &[]),
             ..Plan::default()
         };
         let said = |decision: Decision| Grounds::of(&decision, &plan).to_string();

@@ -141,7 +141,7 @@ fn heard(args: &Render, address: Ipv4Addr) -> Memory {
 fn here(args: &Render, setting: &Setting) -> Network4 {
     let first = || setting.links.iter().find_map(|link| link.ipv4.first().copied());
     let given = args.server.map(|server| server.0);
-    given.or_else(first).unwrap_or_else(|| setting::example(None)[0].ipv4[0])
+    given.or_else(first).unwrap_or_else(|| setting::example(None, None)[0].ipv4[0])
 }
 
 fn print(opened: &Opened) -> io::Result<()> {

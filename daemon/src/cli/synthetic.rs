@@ -27,7 +27,7 @@ pub struct Described {
 
 impl Described {
     /// EDK2 asks from 4011, iPXE from 68.
-    pub fn from_4011(&self) -> SocketAddrV4 {
+    pub fn boot_client(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.address, if self.kind.ipxe { 68 } else { 4011 })
     }
 

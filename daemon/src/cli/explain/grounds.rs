@@ -62,7 +62,7 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision) -> Node {
 fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
     let name = |identity: &Identity<'_>| {
         let other = plan.machines.find(identity).filter(|other| Some(other.machine) != found)?;
-        Some(plan.machines.get(other.machine).name.as_str())
+        Some(plan.machines.get(other.machine).name)
     };
     let mut nodes = Vec::new();
     for mac in client.hardware.mac().into_iter().flat_map(one_octet_off) {

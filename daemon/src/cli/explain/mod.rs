@@ -19,7 +19,7 @@ use proxydhcpd_core::choose::{Manner, Nothing, Why};
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{Entry, Identity};
+use proxydhcpd_core::plan::machines::{Identity, Machine};
 use proxydhcpd_core::plan::profile::Boots;
 use proxydhcpd_core::shape::Name;
 use proxydhcpd_core::show::{self, Node};
@@ -141,7 +141,7 @@ impl Journey<'_> {
     fn of(&self, described: &Described, port: Port, item: Option<u16>, follows: bool) -> Visit {
         let here = self.links[0].ipv4[0].address;
         let (from, to) = match (port, described.relay) {
-            (Port::BootServer, _) => (described.from_4011(), here),
+            (Port::BootServer, _) => (described.boot_client(), here),
             (Port::Dhcp, Some(relay)) => (SocketAddrV4::new(relay, 67), here),
             (Port::Dhcp, None) => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68), Ipv4Addr::BROADCAST),
         };
@@ -203,7 +203,7 @@ fn describe(args: &Explain, kind: ClientKind, site: &Site, network: Network4) ->
         kind,
         mac: args.mac.map(|mac| mac.0).or(of_entry).unwrap_or(MAC),
         uuid: args.uuid.map(|uuid| uuid.0).or(entry.and_then(|entry| entry.uuid)),
-        serial: args.serial.clone().or(entry.and_then(|entry| entry.serial.clone())),
+        serial: args.serial.clone().or(entry.and_then(|entry| entry.serial.map(str::to_owned))),
         vendor_class: args.vendor_class.clone(),
         user_class: args.user_class.clone(),
         relay: args.relay,
@@ -212,7 +212,7 @@ fn describe(args: &Explain, kind: ClientKind, site: &Site, network: Network4) ->
     })
 }
 
-fn entry<'a>(name: &str, plan: &'a Plan) -> Result<&'a Entry, ConfigError> {
+fn entry<'a>(name: &str, plan: &'a Plan) -> Result<Machine<'a>, ConfigError> {
     let found = plan.machines.find(&Identity { name: Some(name), ..Identity::default() });
     let wrong = || ConfigError(vec![Diagnostic::error(format!("no machine of the configuration is called {name}"))]);
     found.map(|found| plan.machines.get(found.machine)).ok_or_else(wrong)
@@ -298,7 +298,7 @@ fn node_json(node: &Node) -> Value {
 }
 
 /// Another address of the same network.
-fn neighbour(network: Network4) -> Ipv4Addr {
+pub fn neighbour(network: Network4) -> Ipv4Addr {
     let address = u32::from(network.address);
     let other = Ipv4Addr::from(address ^ 0b0110_0000);
     if network.contains(other) { other } else { Ipv4Addr::from(address ^ 1) }

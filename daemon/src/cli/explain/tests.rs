@@ -2,23 +2,27 @@
 
 use super::*;
 use crate::cli::{Cli, Command};
+use crate::config::draft::Draft;
 use crate::config::{Loaded, Settings};
 use crate::site::Open;
 use clap::Parser;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::machines::{Machines, Policy};
+use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Item, Linux, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
 use proxydhcpd_core::plan::{Loader, Tftp};
+use std::path::PathBuf;
 
 const DEBIAN: usize = 0;
 const ASK: usize = 1;
 
 fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     let settings = Settings { boot_dir: std::env::temp_dir(), ..Settings::default() };
-    let loaded = Loaded { file: None, settings, legacy: None, warnings: Vec::new() };
-    let mut site = Site::build(&loaded, Open { tftp: true, http: Some(8080), boot_server: true }).unwrap();
+    let folder = PathBuf::from("/nowhere");
+    let draft = Draft::default();
+    let mut loaded = Loaded { file: None, folder, settings, draft, legacy: None, warnings: Vec::new() };
+    let mut site = Site::build(&mut loaded, Open { tftp: true, http: Some(8080), boot_server: true }).unwrap();
     let profile = |name: &str, boots| Profile { name: name.into(), title: name.into(), boots, ..Profile::default() };
     let linux = Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], ..Linux::default() };
     let item = |kind, title: &str, to| Item { kind, title: title.into(), to };
@@ -42,18 +46,17 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     site
 }
 
-fn machines(entries: Vec<Entry>) -> Machines {
-    Machines::new(entries, &[])
+fn machines(machines: Vec<Machine<'_>>) -> Machines {
+    Machines::new(&machines, &[])
 }
 
-fn web(number: u8, profile: usize) -> Entry {
-    Entry {
-        name: format!("web{number}"),
-        macs: vec![[2, 0, 0, 0, 1, number]],
-        uuid: Some([number; 16]),
-        profile: Some(profile),
-        ..Entry::default()
-    }
+/// `web1` or `web2`.
+fn web(number: u8, profile: usize) -> Machine<'static> {
+    let (name, macs): (_, &[_]) = match number {
+        1 => ("web1", &[[2, 0, 0, 0, 1, 1]]),
+        _ => ("web2", &[[2, 0, 0, 0, 1, 2]]),
+    };
+    Machine { name, macs, uuid: Some([number; 16]), profile: Some(profile), ..Machine::default() }
 }
 
 /// What is printed for these words of the command line.
@@ -130,7 +133,7 @@ fn what_came_near_is_told() {
 #[test]
 fn a_uuid_in_the_other_order_of_octets_is_near() {
     let uuid = [0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
-    let entry = Entry { uuid: Some(uuid), ..web(1, DEBIAN) };
+    let entry = Machine { uuid: Some(uuid), ..web(1, DEBIAN) };
     let site = site(|plan| Plan { machines: machines(vec![entry]), ..plan });
     let told = told(&site, "--client uefi-x64 --uuid 00112233-4455-6677-8899-aabbccddeeff");
     has(&told, &["near: web1 has its UUID with the first three fields turned round"]);
@@ -172,7 +175,7 @@ fn a_machine_that_boots_once_or_never_is_told_so() {
         (Policy::Once, "boots its profile: once (taken as not used up yet)"),
         (Policy::Never, "boots its profile: never: its disk"),
     ] {
-        let entry = Entry { policy, ..web(1, DEBIAN) };
+        let entry = Machine { policy, ..web(1, DEBIAN) };
         let site = site(|plan| Plan { machines: machines(vec![entry]), ..plan });
         has(&told(&site, "--client bios --machine web1"), &[line]);
     }
