@@ -186,16 +186,16 @@ fn an_ipxe_that_did_not_come_from_us_or_was_started_from_our_menu_may_have_its_o
     assert_eq!(network.rivals(), [], "a stick");
 
     let mut network = Network::new(plan());
-    for _ in 0..3 {
-        network.load();
-        network.discover(ipxe());
-        network.request(ipxe(), 3);
+    network.load();
+    network.discover(ipxe());
+    network.request(ipxe(), 3);
+    network.wait(SECOND);
+    network.fetch();
+    for _ in 0..4 {
         network.wait(SECOND);
-        network.fetch();
-        network.wait(30 * SECOND);
         network.discover(ipxe());
         network.request(ipxe(), 3);
-        network.wait(100 * SECOND);
+        network.wait(65 * SECOND);
     }
     assert_eq!(network.rivals(), [], "from our menu");
 }
@@ -266,6 +266,21 @@ fn a_slow_dhcp_server_is_none_that_does_not_answer() {
     network.wait(31 * SECOND);
     network.request(Packet::discover(), 0);
     network.wait(2 * SECOND);
+    network.come_to_4011();
+    network.wait(100 * SECOND);
+    assert_eq!(network.rivals(), []);
+}
+
+/// A relay may send the REQUEST to the server that was chosen alone.
+#[test]
+fn a_machine_whose_request_we_do_not_hear_is_not_told_of_if_it_comes() {
+    let mut network = Network::new(plan());
+    network.discover(Packet::discover());
+    for pause in [4, 8] {
+        network.wait(pause * SECOND);
+        network.discover(Packet::discover());
+    }
+    network.wait(5 * SECOND);
     network.come_to_4011();
     network.wait(100 * SECOND);
     assert_eq!(network.rivals(), []);
