@@ -77,7 +77,17 @@ fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
         nodes.push(Node::new("near", format!("{name} has its UUID with the first three fields turned round")));
     }
     nodes.truncate(10);
+    nodes.extend(shared(plan, client));
     nodes
+}
+
+/// An identity of it that several entries list, and that is therefore nobody's.
+fn shared(plan: &Plan, client: &Client) -> Option<Node> {
+    let own = [Some(client.hardware.to_string()), client.machine.map(|machine| machine.to_string())];
+    let shared =
+        plan.machines.shared().0.iter().find(|shared| own.iter().flatten().any(|own| *own == shared.identity))?;
+    let names = shared.machines.join(", ");
+    Some(Node::new("shared", format!("its {} is in {} entries and so is nobody's: {names}", shared.by, shared.count)))
 }
 
 fn one_octet_off(mac: [u8; 6]) -> impl Iterator<Item = [u8; 6]> {

@@ -7,19 +7,18 @@ use crate::config::{Loaded, Settings};
 use crate::site::Open;
 use clap::Parser;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
+use proxydhcpd_core::plan::machines::{Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Item, Linux, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
 use proxydhcpd_core::plan::{Loader, Tftp};
-use std::path::PathBuf;
 
 const DEBIAN: usize = 0;
 const ASK: usize = 1;
 
 fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     let settings = Settings { boot_dir: std::env::temp_dir(), ..Settings::default() };
-    let folder = PathBuf::from("/nowhere");
+    let folder = settings.boot_dir.clone();
     let draft = Draft::default();
     let mut loaded = Loaded { file: None, folder, settings, draft, legacy: None, warnings: Vec::new() };
     let mut site = Site::build(&mut loaded, Open { tftp: true, http: Some(8080), boot_server: true }).unwrap();
@@ -46,17 +45,20 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     site
 }
 
-fn machines(machines: Vec<Machine<'_>>) -> Machines {
-    Machines::new(&machines, &[])
-}
+const WEB1: Machine<'static> = Machine {
+    name: "web1",
+    macs: &[[2, 0, 0, 0, 1, 1]],
+    uuid: Some([1; 16]),
+    serial: None,
+    profile: Some(DEBIAN),
+    policy: Policy::Always,
+    variables: "",
+};
+const WEB2: Machine<'static> =
+    Machine { name: "web2", macs: &[[2, 0, 0, 0, 1, 2]], uuid: Some([2; 16]), profile: Some(ASK), ..WEB1 };
 
-/// `web1` or `web2`.
-fn web(number: u8, profile: usize) -> Machine<'static> {
-    let (name, macs): (_, &[_]) = match number {
-        1 => ("web1", &[[2, 0, 0, 0, 1, 1]]),
-        _ => ("web2", &[[2, 0, 0, 0, 1, 2]]),
-    };
-    Machine { name, macs, uuid: Some([number; 16]), profile: Some(profile), ..Machine::default() }
+fn with(machines: &[Machine<'_>]) -> Site {
+    site(|plan| Plan { machines: Machines::new(machines, &[]), ..plan })
 }
 
 /// What is printed for these words of the command line.
@@ -79,7 +81,7 @@ fn has(told: &str, lines: &[&str]) {
 
 #[test]
 fn a_machine_is_told_with_its_identity_its_profile_and_its_whole_way() {
-    let site = site(|plan| Plan { machines: machines(vec![web(1, DEBIAN), web(2, ASK)]), ..plan });
+    let site = with(&[WEB1, WEB2]);
     let uuid = "01010101-0101-0101-0101-010101010101";
     let told = told(&site, &format!("--client uefi-x64 --mac 02:00:00:00:01:02 --uuid {uuid}"));
     has(
@@ -114,7 +116,7 @@ fn what_came_near_is_told() {
         rule("all", When { known: Some(false), ..When::default() }, Some(DEBIAN)),
         rule("never", When::default(), None),
     ];
-    let site = site(|plan| Plan { machines: machines(vec![web(1, DEBIAN)]), rules, ..plan });
+    let site = site(|plan| Plan { machines: Machines::new(&[WEB1], &[]), rules, ..plan });
     has(
         &told(&site, "--client uefi-x64 --mac 02:00:00:00:01:11"),
         &[
@@ -133,15 +135,21 @@ fn what_came_near_is_told() {
 #[test]
 fn a_uuid_in_the_other_order_of_octets_is_near() {
     let uuid = [0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
-    let entry = Machine { uuid: Some(uuid), ..web(1, DEBIAN) };
-    let site = site(|plan| Plan { machines: machines(vec![entry]), ..plan });
+    let site = with(&[Machine { uuid: Some(uuid), ..WEB1 }]);
     let told = told(&site, "--client uefi-x64 --uuid 00112233-4455-6677-8899-aabbccddeeff");
     has(&told, &["near: web1 has its UUID with the first three fields turned round"]);
 }
 
 #[test]
+fn an_identity_that_several_entries_list_is_told_to_be_nobodys() {
+    let site = with(&[WEB1, Machine { macs: WEB1.macs, ..WEB2 }]);
+    let told = told(&site, "--client uefi-x64 --mac 02:00:00:00:01:01");
+    has(&told, &["shared: its mac is in 2 entries and so is nobody's: web1, web2"]);
+}
+
+#[test]
 fn a_choice_from_the_menu_is_followed_to_the_script_that_it_leads_to() {
-    let site = site(|plan| Plan { machines: machines(vec![web(1, ASK)]), ..plan });
+    let site = with(&[Machine { profile: Some(ASK), ..WEB1 }]);
     let asked = told(&site, "--client uefi-x64 --machine web1");
     has(
         &asked,
@@ -175,8 +183,7 @@ fn a_machine_that_boots_once_or_never_is_told_so() {
         (Policy::Once, "boots its profile: once (taken as not used up yet)"),
         (Policy::Never, "boots its profile: never: its disk"),
     ] {
-        let entry = Machine { policy, ..web(1, DEBIAN) };
-        let site = site(|plan| Plan { machines: machines(vec![entry]), ..plan });
+        let site = with(&[Machine { policy, ..WEB1 }]);
         has(&told(&site, "--client bios --machine web1"), &[line]);
     }
 }
