@@ -4,18 +4,15 @@
 mod netns;
 
 use netns::loaders::boot_folder;
-use netns::{Host, PATIENCE, Peer, wait_for};
+use netns::server::{PROGRAM, Server, as_nobody_with, ask, ask_for_a_loader, one_network, vector};
+use netns::{Host, PATIENCE, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_proxydhcpd");
 
 /// For setpriv: root, but without this capability.
 const WITHOUT_CAP_NET_RAW: [&str; 3] = ["--bounding-set=-net_raw", "--", PROGRAM];
@@ -342,107 +339,12 @@ fn its_unit_is_hardened() {
     assert!(output.status.success(), "more than 1.5: {}", String::from_utf8_lossy(&output.stdout));
 }
 
-/// For setpriv: without root, and with these capabilities.
-fn as_nobody_with(capabilities: &str) -> Vec<String> {
-    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"].map(String::from);
-    let sets = ["bounding-set", "inh-caps", "ambient-caps"].map(|set| format!("--{set}={capabilities}"));
-    [&nobody[..], &sets, &["--".to_owned(), PROGRAM.to_owned()]].concat()
-}
-
 /// An old file with these lines of `[proxy]`.
 fn old_file(proxy: &str) -> String {
     format!(
         "[proxy]\n{proxy}\ntftpd = 192.0.2.99\nfilename = pxelinux.0\nvendor_specific_information = x\n[pxe]\n\
          [ipxe]\nenabled = true\n"
     )
-}
-
-/// A host at 192.0.2.10, and a machine at 192.0.2.107.
-fn one_network() -> (Host, Host) {
-    let (host, machine) = (Host::new(), Host::new());
-    host.cable("eth0", &machine, "eth0");
-    host.run("ip address add 192.0.2.10/24 dev eth0");
-    machine.run("ip address add 192.0.2.107/24 dev eth0");
-    (host, machine)
-}
-
-/// What an x64 UEFI machine at 192.0.2.107 is told to load on port 4011.
-fn ask_for_a_loader(machine: &Host) -> Option<String> {
-    ask(machine, None)
-}
-
-/// The same, of another architecture if there is one.
-fn ask(machine: &Host, arch: Option<u8>) -> Option<String> {
-    let mut request = vector("ovmf-x64-request-4011");
-    if let Some(arch) = arch {
-        let option = request.windows(4).position(|window| window[..3] == [93, 2, 0]).unwrap();
-        request[option + 3] = arch;
-    }
-    let socket = machine.on(|| UdpSocket::bind("192.0.2.107:4011").unwrap());
-    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    socket.send_to(&request, "192.0.2.10:4011").unwrap();
-    let mut reply = [0; 1500];
-    // A refused port is no answer either.
-    socket.recv(&mut reply).ok()?;
-    let file = reply[108..236].split(|&octet| octet == 0).next().unwrap();
-    Some(String::from_utf8(file.to_vec()).unwrap())
-}
-
-/// A packet that real firmware has sent.
-fn vector(name: &str) -> Vec<u8> {
-    let path = format!("{}/../core/testdata/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    let vector: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    hex::decode(vector["hex"].as_str().unwrap()).unwrap()
-}
-
-/// A server that ends with the test. `BOOT` stands for a boot folder with loaders, `CONFIG` for a file that names it.
-struct Server {
-    peer: Peer,
-    boot: TempDir,
-    folder: TempDir,
-}
-
-impl Server {
-    fn start(host: &Host, arguments: &[&str]) -> Server {
-        Server::started_by(PROGRAM, host, arguments)
-    }
-
-    fn started_by(program: &str, host: &Host, arguments: &[&str]) -> Server {
-        let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
-        let config = folder.path().join("proxydhcpd.toml");
-        fs::write(&config, format!("boot-dir = {:?}\n", boot.path())).unwrap();
-        let place = |argument: &&str| match *argument {
-            "BOOT" => boot.path().to_owned(),
-            "CONFIG" => config.clone(),
-            other => PathBuf::from(other),
-        };
-        let arguments: Vec<PathBuf> = arguments.iter().map(place).collect();
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--", program]).args(arguments).stdin(Stdio::null()).stderr(log);
-        let peer = Peer(host.on(|| command.spawn().unwrap()));
-        Server { peer, boot, folder }
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap()
-    }
-
-    fn wait_for_line(&self, part: &str) {
-        wait_for(&format!("{part:?} in its log"), || self.log().contains(part).then_some(()));
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.peer.0.id() as i32), signal).unwrap();
-    }
-
-    fn is_running(&self) -> bool {
-        Path::new(&format!("/proc/{}/fd/0", self.peer.0.id())).exists()
-    }
-
-    fn status(&mut self) -> Option<i32> {
-        self.peer.0.wait().unwrap().code()
-    }
 }
 
 /// A process that no parent waits for: it ends with the test, also with one that fails.

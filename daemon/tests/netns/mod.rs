@@ -5,6 +5,7 @@
 
 pub mod loaders;
 pub mod raw;
+pub mod server;
 
 use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::File;
