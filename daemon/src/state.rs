@@ -14,7 +14,6 @@ use proxydhcpd_core::plan::LoopGuard;
 use proxydhcpd_core::request::Request;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -28,7 +27,6 @@ pub struct State {
     report: Mutex<Report>,
     used: Mutex<Used>,
     started: Instant,
-    stopping: AtomicBool,
 }
 
 impl State {
@@ -42,19 +40,9 @@ impl State {
             report: Mutex::new(Report::new(started)),
             started,
             used: Mutex::new(used),
-            stopping: AtomicBool::new(false),
         };
         state.look_at_used_up();
         state
-    }
-
-    /// Nothing more is offered from now on.
-    pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-    }
-
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
     }
 
     /// What a requested name means, opened.

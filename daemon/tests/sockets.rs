@@ -5,18 +5,17 @@ mod netns;
 
 use netns::raw::{Wire, frame, seal};
 use netns::{Host, PATIENCE, Peer, wait_for};
-use nix::sys::socket::sockopt;
-use nix::sys::time::TimeVal;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proxydhcpd::net::holder::{Transport, bound};
-use proxydhcpd::net::packet::{self, PacketSocket};
+use proxydhcpd::net::packet;
 use proxydhcpd::net::socket::Socket as Ours;
 use proxydhcpd::net::sys::{Batch, SendBatch};
-use proxydhcpd::net::udp::{self, Change, HOLD_OFF, Polite, Unicast};
+use proxydhcpd::net::udp::{self, Change, HOLD_OFF, Polite};
 use socket2::{Domain, Socket, Type};
 use std::io::{self, ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -34,11 +33,9 @@ fn beside_a_sharing_dnsmasq_we_hear_broadcasts_and_it_keeps_its_unicast() {
         let ours = net.server.on(|| udp::broadcast(67).unwrap());
         let _dnsmasq = early.unwrap_or_else(|| net.dnsmasq("--bind-dynamic"));
 
-        net.dnsmasq_answers_and_we_hear(
-            |batch| batch.receive(ours.as_fd()),
-            &format!("dnsmasq first: {dnsmasq_first}"),
-        );
-        assert_silent(&ours);
+        let ours = Ours::Udp(ours);
+        net.dnsmasq_answers_and_we_hear(&ours, &format!("dnsmasq first: {dnsmasq_first}"));
+        assert_hears_nothing(&ours);
     }
 }
 
@@ -73,7 +70,7 @@ fn beside_a_dnsmasq_that_keeps_the_whole_port_a_packet_socket_hears_broadcasts()
     let mut dnsmasq = net.dnsmasq("");
     let ours = net.packet_socket();
     for round in 0..2 {
-        net.dnsmasq_answers_and_we_hear(|batch| ours.receive(batch), &format!("round {round}"));
+        net.dnsmasq_answers_and_we_hear(&ours, &format!("round {round}"));
         assert_hears_nothing(&ours);
         net.client.run("ip addr flush dev eth0");
 
@@ -87,7 +84,7 @@ fn beside_a_dnsmasq_that_keeps_the_whole_port_a_packet_socket_hears_broadcasts()
 fn a_packet_socket_answers_from_port_67_by_the_link_of_the_question() {
     let net = Net::new();
     let _dnsmasq = net.dnsmasq("");
-    let ours = Ours::Packet(net.packet_socket());
+    let ours = net.packet_socket();
     net.offers_leave_by_the_link_of_their_discover(&ours);
 
     // To a relay, whose DISCOVER may have been a broadcast on our own network.
@@ -155,7 +152,7 @@ fn what_comes_by_a_port_of_a_bridge_is_heard_once_and_of_the_bridge() {
     for payload in [&b"first"[..], b"second"] {
         client.send_to(payload, (Ipv4Addr::BROADCAST, 67)).unwrap();
         let mut batch = Batch::new();
-        assert_eq!(ours.receive(&mut batch).unwrap(), 1);
+        assert_eq!(hear(&ours, &mut batch), 1);
         let datagram = batch.iter().next().unwrap();
         assert_eq!((datagram.payload, datagram.link), (payload, net.server.index("br0")));
     }
@@ -188,13 +185,11 @@ fn a_socket_on_an_address_would_take_the_unicast_of_a_wildcard_server() {
     let theirs = net.wildcard();
     let client = net.client_with_address();
     client.send_to(b"renewal", (SERVER, 67)).unwrap();
-    let Ours::Udp(socket) = &ours.socket else { panic!("{:?}", ours.socket) };
-    assert_eq!(receive(socket), b"renewal");
+    assert_eq!(receive(&ours), b"renewal");
     assert_silent(&theirs);
 
     let changes = net.server.on(|| polite.look(&[SERVER], Instant::now()));
     assert!(matches!(&changes[..], [Change::Yielded(SERVER, _)]), "{changes:?}");
-    assert!(ours.is_withdrawn());
     drop(ours);
     net.wait_until_bound(1);
     client.send_to(b"again", (SERVER, 67)).unwrap();
@@ -214,7 +209,6 @@ fn relayed_requests_are_left_to_a_dnsmasq_while_it_runs() {
         [Change::Yielded(SERVER, holder)] => assert_eq!(holder.process.as_ref().unwrap().pid, dnsmasq.0.id()),
         changes => panic!("{changes:?}"),
     }
-    assert!(ours.is_withdrawn());
     drop(ours);
     net.wait_until_bound(1);
     let client = net.client_with_address();
@@ -225,9 +219,7 @@ fn relayed_requests_are_left_to_a_dnsmasq_while_it_runs() {
     drop(dnsmasq);
     assert!(look(15).is_empty(), "it may only be restarted");
     assert!(look(10 + HOLD_OFF.as_secs() - 1).is_empty());
-    assert!(matches!(&look(10 + HOLD_OFF.as_secs())[..], [Change::Opened(_)]));
-    drop(polite);
-    net.wait_until_bound(0);
+    assert!(matches!(&look(10 + HOLD_OFF.as_secs())[..], [Change::Opened(SERVER, _)]));
 }
 
 #[test]
@@ -242,11 +234,14 @@ fn an_address_that_is_not_there_yet_is_tried_again_and_complained_of_once() {
     }
     assert!(look(&[late]).is_empty());
     net.server.run("ip addr add 198.51.100.1/24 dev lan");
-    let opened = match look(&[late]).pop() {
-        Some(Change::Opened(opened)) => opened,
-        change => panic!("{change:?}"),
-    };
-    assert!(look(&[SERVER]).len() == 1 && opened.is_withdrawn(), "an address that we lost");
+    match &look(&[late])[..] {
+        [Change::Opened(address, _)] if *address == late => {}
+        changes => panic!("{changes:?}"),
+    }
+    match &look(&[SERVER])[..] {
+        [Change::Lost(address), Change::Opened(SERVER, _)] if *address == late => {}
+        changes => panic!("{changes:?}"),
+    }
 }
 
 #[test]
@@ -261,8 +256,9 @@ fn the_second_server_on_4011_is_told_of_the_first() {
     net.server.run("ip addr add 192.0.2.2/24 dev lan");
     let client = net.client_with_address();
     client.send_to(b"request", (second, 4011)).unwrap();
+    let ours = Ours::Udp(ours);
     let mut batch = Batch::new();
-    batch.receive(ours.as_fd()).unwrap();
+    hear(&ours, &mut batch);
     let request = batch.iter().next().unwrap();
     assert_eq!((request.to, request.from), (second, SocketAddrV4::new(CLIENT, 68)));
     let mut replies = SendBatch::new();
@@ -321,12 +317,12 @@ impl Net {
     }
 
     /// A DISCOVER is answered by dnsmasq and heard by us too, as it was sent; an INFORM to its address is answered.
-    fn dnsmasq_answers_and_we_hear(&self, hear: impl FnOnce(&mut Batch) -> io::Result<usize>, case: &str) {
+    fn dnsmasq_answers_and_we_hear(&self, ours: &Ours, case: &str) {
         let client = self.client_without_address();
         client.send_to(&bootp(DISCOVER), (Ipv4Addr::BROADCAST, 67)).unwrap();
         assert_eq!(answer(&client), OFFER, "{case}");
         let mut batch = Batch::new();
-        assert_eq!(hear(&mut batch).unwrap(), 1);
+        assert_eq!(hear(ours, &mut batch), 1);
         let datagram = batch.iter().next().unwrap();
         assert_eq!(datagram.from, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68));
         assert_eq!((datagram.to, datagram.link), (Ipv4Addr::BROADCAST, self.server.index("lan")));
@@ -352,7 +348,7 @@ impl Net {
         for (client, link, address, stranger) in links {
             client.send_to(b"discover", (Ipv4Addr::BROADCAST, 67)).unwrap();
             let mut batch = Batch::new();
-            assert_eq!(ours.receive(&mut batch).unwrap(), 1);
+            assert_eq!(hear(ours, &mut batch), 1);
             assert_eq!(batch.iter().next().unwrap().link, link);
             let mut offers = SendBatch::new();
             for offer in [&b"offer"[..], b"offer of odd length"] {
@@ -371,14 +367,14 @@ impl Net {
         }
     }
 
-    fn packet_socket(&self) -> PacketSocket {
-        self.server.on(|| packet::broadcast(67).unwrap())
+    fn packet_socket(&self) -> Ours {
+        Ours::Packet(self.server.on(|| packet::broadcast(67).unwrap()))
     }
 
-    fn polite(&self) -> (Polite, Arc<Unicast>) {
+    fn polite(&self) -> (Polite, UdpSocket) {
         let mut polite = Polite::new(67);
         match self.server.on(|| polite.look(&[SERVER], Instant::now())).pop() {
-            Some(Change::Opened(unicast)) => (polite, unicast),
+            Some(Change::Opened(SERVER, socket)) => (polite, socket),
             change => panic!("{change:?}"),
         }
     }
@@ -403,6 +399,7 @@ fn client_socket(address: Option<Ipv4Addr>) -> UdpSocket {
 }
 
 fn receive(socket: &UdpSocket) -> Vec<u8> {
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut buffer = [0; 2048];
     let length = recv(socket, &mut buffer).unwrap();
     buffer[..length].to_vec()
@@ -429,24 +426,41 @@ fn assert_silent(socket: &UdpSocket) {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
 }
 
+/// Waits until something is there.
+fn hear(ours: &Ours, batch: &mut Batch) -> usize {
+    assert!(is_readable(ours, PATIENCE), "nothing came");
+    ours.receive(batch).unwrap()
+}
+
+fn is_readable(ours: &Ours, patience: Duration) -> bool {
+    let mut readable = [PollFd::new(ours.as_fd(), PollFlags::POLLIN)];
+    loop {
+        // A process that was stopped for a moment.
+        match poll(&mut readable, PollTimeout::try_from(patience).unwrap()) {
+            Err(Errno::EINTR) => {}
+            ready => return ready.unwrap() == 1,
+        }
+    }
+}
+
 /// All payloads up to this one.
-fn heard_up_to(socket: &PacketSocket, last: &[u8]) -> Vec<Vec<u8>> {
+fn heard_up_to(ours: &Ours, last: &[u8]) -> Vec<Vec<u8>> {
     let mut heard: Vec<Vec<u8>> = Vec::new();
     while heard.last().is_none_or(|payload| payload != last) {
         let mut batch = Batch::new();
-        socket.receive(&mut batch).unwrap();
+        hear(ours, &mut batch);
         heard.extend(batch.iter().map(|datagram| datagram.payload.to_vec()));
     }
     heard
 }
 
 /// As [`assert_silent`].
-fn assert_hears_nothing(socket: &PacketSocket) {
-    nix::sys::socket::setsockopt(socket, sockopt::ReceiveTimeout, &TimeVal::new(0, 50_000)).unwrap();
+fn assert_hears_nothing(ours: &Ours) {
     let mut batch = Batch::new();
-    let error = socket.receive(&mut batch).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::WouldBlock, "{batch:?}");
-    nix::sys::socket::setsockopt(socket, sockopt::ReceiveTimeout, &TimeVal::new(PATIENCE.as_secs() as i64, 0)).unwrap();
+    if is_readable(ours, Duration::from_millis(50)) {
+        ours.receive(&mut batch).unwrap();
+        panic!("received {batch:?}");
+    }
 }
 
 const DISCOVER: u8 = 1;

@@ -5,6 +5,7 @@ pub mod busy;
 pub mod holder;
 pub mod link;
 pub mod packet;
+pub mod set;
 pub mod socket;
 pub mod sys;
 pub mod udp;

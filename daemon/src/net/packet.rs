@@ -25,7 +25,7 @@ pub fn broadcast(port: u16) -> io::Result<PacketSocket> {
     let frames = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
     frames.attach_filter(&broadcasts_to(port))?;
     sys::tell_open_checksums(frames.as_fd())?;
-    udp::prepare_to_receive(&frames)?;
+    udp::enlarge_buffer(&frames)?;
     let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
     raw.set_broadcast(true)?;
     sys::bind_ipv4(frames.as_fd())?;

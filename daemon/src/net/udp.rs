@@ -11,19 +11,13 @@
 
 use crate::net::busy::Busy;
 use crate::net::holder::{Bound, Holder, Transport, bound, overlap};
-use crate::net::socket;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::stat::fstat;
 use socket2::{Domain, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// A thread that receives comes back after this time, to see whether it shall stop.
-pub const GLANCE: Duration = Duration::from_secs(1);
 
 /// How long a DHCP server that was seen is expected back: one that does not share its port (Kea's fallback socket) could
 /// not start again while we have it.
@@ -49,19 +43,15 @@ pub struct Polite {
     addresses: BTreeMap<Ipv4Addr, State>,
 }
 
-/// A socket that may be withdrawn while a thread waits on it.
-#[derive(Debug)]
-pub struct Unicast {
-    pub socket: socket::Socket,
-    withdrawn: AtomicBool,
-}
-
 /// What a look around has changed.
 #[derive(Debug)]
 pub enum Change {
-    /// To be received from, until it is withdrawn.
-    Opened(Arc<Unicast>),
+    /// To be received from.
+    Opened(Ipv4Addr, UdpSocket),
+    /// Not ours any more: our socket is to be closed.
+    Lost(Ipv4Addr),
     /// Somebody else has this address and port or all of them, and unicast is theirs. Relayed requests do not reach us.
+    /// If we have a socket it is to be closed.
     Yielded(Ipv4Addr, Holder),
     Failed(Busy),
 }
@@ -71,14 +61,17 @@ impl Polite {
         Polite { port, addresses: BTreeMap::new() }
     }
 
-    /// Looks around, and opens or withdraws what that asks for: to be called when our addresses change, and every few
-    /// seconds, because a DHCP server may start after us. Says each change once. Dropping `self` withdraws all.
+    /// Looks around, and opens what that asks for: to be called when our addresses change, and every few seconds, because
+    /// a DHCP server may start after us. Says each change once.
     pub fn look(&mut self, addresses: &[Ipv4Addr], now: Instant) -> Vec<Change> {
+        let lost = self.addresses.keys().filter(|address| !addresses.contains(address));
+        let mut changes: Vec<Change> = lost.copied().map(Change::Lost).collect();
         self.addresses.retain(|address, _| addresses.contains(address));
         let ours: Vec<u64> = self.addresses.values().filter_map(State::inode).collect();
         let bound = bound(Transport::Udp, self.port)
             .map(|bound| bound.into_iter().filter(|socket| !ours.contains(&socket.inode)).collect::<Vec<_>>());
-        addresses.iter().filter_map(|&address| self.look_at(address, &bound, now)).collect()
+        changes.extend(addresses.iter().filter_map(|&address| self.look_at(address, &bound, now)));
+        changes
     }
 
     /// `others` are the sockets on our port that are not ours.
@@ -93,10 +86,10 @@ impl Polite {
                 return None;
             }
             (Ok(Some(other)), _) => (State::Yielded(now), Change::Yielded(address, other.holder())),
-            (Ok(None), Some(State::Open(_))) => return None,
+            (Ok(None), Some(State::Open { .. })) => return None,
             (Ok(None), Some(State::Yielded(seen))) if now.duration_since(*seen) < HOLD_OFF => return None,
-            (Ok(None), _) => match open(wanted, true).map(Unicast::new) {
-                Ok(unicast) => (State::Open(Lease(Arc::clone(&unicast))), Change::Opened(unicast)),
+            (Ok(None), _) => match open(wanted, true) {
+                Ok(socket) => (State::open(&socket), Change::Opened(address, socket)),
                 Err(_) if matches!(before, Some(State::Failed)) => return None,
                 Err(busy) => (State::Failed, Change::Failed(busy)),
             },
@@ -112,39 +105,24 @@ impl Polite {
     }
 }
 
-impl Unicast {
-    fn new(socket: UdpSocket) -> Arc<Self> {
-        Arc::new(Unicast { socket: socket::Socket::Udp(socket), withdrawn: AtomicBool::new(false) })
-    }
-
-    /// Whoever receives on it lets it go when this is true; it is closed with the last of them.
-    pub fn is_withdrawn(&self) -> bool {
-        self.withdrawn.load(Ordering::Relaxed)
-    }
-}
-
 #[derive(Debug)]
 enum State {
-    Open(Lease),
+    Open {
+        inode: Option<u64>,
+    },
     /// Somebody else was seen there at this time.
     Yielded(Instant),
     Failed,
 }
 
-/// Our half of an open socket: to drop it is to withdraw it.
-#[derive(Debug)]
-struct Lease(Arc<Unicast>);
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.0.withdrawn.store(true, Ordering::Relaxed);
-    }
-}
-
 impl State {
+    fn open(socket: &UdpSocket) -> Self {
+        State::Open { inode: fstat(socket).ok().map(|stat| stat.st_ino) }
+    }
+
     fn inode(&self) -> Option<u64> {
         match self {
-            State::Open(lease) => fstat(&lease.0.socket).ok().map(|stat| stat.st_ino),
+            State::Open { inode } => *inode,
             State::Yielded(_) | State::Failed => None,
         }
     }
@@ -153,9 +131,7 @@ impl State {
 /// What the kernel may hold for us while we are busy: some thousand packets of machines that are switched on together.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
-/// What every socket wants that a thread waits on.
-pub(super) fn prepare_to_receive(socket: &Socket) -> io::Result<()> {
-    socket.set_read_timeout(Some(GLANCE))?;
+pub(super) fn enlarge_buffer(socket: &Socket) -> io::Result<()> {
     // Beyond the system's limit with CAP_NET_ADMIN, up to it without.
     if setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
@@ -164,14 +140,15 @@ pub(super) fn prepare_to_receive(socket: &Socket) -> io::Result<()> {
 }
 
 fn open(address: SocketAddrV4, shared: bool) -> Result<UdpSocket, Busy> {
-    let socket = || {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
-        socket.set_reuse_address(shared)?;
-        socket.set_broadcast(true)?;
-        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
-        prepare_to_receive(&socket)?;
-        socket.bind(&address.into())?;
-        Ok(socket.into())
-    };
-    socket().map_err(|error| Busy::new(Transport::Udp, address.into(), error))
+    bind(address, shared).map_err(|error| Busy::new(Transport::Udp, address.into(), error))
+}
+
+fn bind(address: SocketAddrV4, shared: bool) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    socket.set_reuse_address(shared)?;
+    socket.set_broadcast(true)?;
+    setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+    enlarge_buffer(&socket)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
 }

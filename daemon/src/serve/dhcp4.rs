@@ -1,26 +1,32 @@
-//! A DHCPv4 socket: receive, ask the core, send, report. One blocking thread a socket, because the system calls are
-//! the cost and this way there are two of them for each batch.
+//! The DHCPv4 sockets: receive, ask the core, send, report. One thread for all of them, because the system calls are the
+//! cost: it makes three for each batch.
 
+use crate::net::set::SocketSet;
 use crate::net::socket::Socket;
 use crate::net::sys::{Batch, Datagram, SendBatch};
 use crate::state::State;
+use nix::sys::epoll::EpollTimeout;
 use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::of_datagram;
-use std::io::ErrorKind;
+use std::convert::Infallible;
+use std::io::{self, ErrorKind};
 use std::time::Instant;
 
-/// Until `stop` says so; it is asked after every batch, and at least once a second ([`crate::net::udp::GLANCE`]).
-pub fn run(socket: &Socket, port: Port, state: &State, stop: impl Fn() -> bool) {
+/// For ever: a server that stops takes the sockets away.
+pub fn run(sockets: &SocketSet, state: &State) -> io::Result<Infallible> {
     let mut batch = Batch::new();
     let mut out = Outbox::default();
-    while !stop() {
-        match socket.receive(&mut batch) {
-            Ok(_) => answer_batch(socket, port, state, &batch, &mut out),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            // What any host can cause (an ICMP error that comes back) must not make us shout or stop.
-            Err(error) => tracing::debug!("receiving on {port}: {error}"),
-        }
+    loop {
+        sockets.wait(EpollTimeout::NONE, |address, socket| {
+            let port = if address.port() == Port::Dhcp.number() { Port::Dhcp } else { Port::BootServer };
+            match socket.receive(&mut batch) {
+                Ok(_) => answer_batch(socket, port, state, &batch, &mut out),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // What any host can cause (an ICMP error that comes back) must not make us shout or stop.
+                Err(error) => tracing::debug!("receiving at {address}: {error}"),
+            }
+        })?;
     }
 }
 

@@ -10,23 +10,29 @@ use crate::net::socket::Socket;
 use crate::net::{packet, udp};
 use crate::site::Open;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::link::Link;
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 
-/// The open sockets; each is taken by the thread that serves it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Doors {
-    pub dhcp: Vec<(Socket, Port)>,
+    /// Opened and not served yet: each is taken by the thread that serves it.
+    pub opened: Vec<Door>,
     /// We hear broadcasts by a socket on port 67, so nobody there minds that. Where somebody does, nor may relayed requests
     /// have one: he could not start again.
     pub shares_dhcp: bool,
-    pub tftp: Option<(tftp::Sockets, tftp::Settings)>,
-    pub http: Option<Vec<TcpListener>>,
-    /// What stays known of them.
+    /// What was opened so far.
     pub open: Open,
+}
+
+#[derive(Debug)]
+pub enum Door {
+    /// With the address that it hears.
+    Dhcp(SocketAddrV4, Socket),
+    Tftp(tftp::Sockets, tftp::Settings),
+    /// With their port.
+    Http(u16, Vec<TcpListener>),
 }
 
 /// Not one DHCP socket can be had: there is nothing to serve.
@@ -37,47 +43,29 @@ impl Doors {
     /// Warnings go to the log. `links` are those that the machine has.
     pub fn open(settings: &Settings, links: &[Link]) -> Result<Doors, NoDhcp> {
         raise_file_limit();
-        let mut dhcp = Vec::new();
+        let mut doors = Doors::default();
         if !settings.proxy_only {
-            dhcp.extend(broadcasts().map(|socket| (socket, Port::Dhcp)));
+            doors.try_to_open(Kind::Broadcasts, settings);
         }
-        let shares_dhcp = matches!(dhcp[..], [(Socket::Udp(_), _)]);
-        let port = Port::BootServer;
-        let boot_server = had(udp::exclusive(port.number()), "UEFI machines are sent straight to their file");
-        let mut open = Open { boot_server: boot_server.is_some(), ..Open::default() };
-        dhcp.extend(boot_server.map(|socket| (Socket::Udp(socket), port)));
-        if dhcp.is_empty() {
+        doors.try_to_open(Kind::BootServer, settings);
+        if doors.opened.is_empty() {
             return Err(NoDhcp);
         }
-
-        let transfers = tftp_settings(settings);
-        let tftp = settings.tftp.enabled.on(links).then(|| tftp::bind(&transfers));
-        let tftp = tftp.and_then(|bound| {
-            had(bound.map_err(|error| busy(Transport::Udp, transfers.port, error)), "no loader is offered by us")
-        });
-        let tftp = tftp.map(|sockets| (sockets, transfers));
-        open.tftp = tftp.is_some();
-
-        let port = settings.http.port;
+        if settings.tftp.enabled.on(links) {
+            doors.try_to_open(Kind::Tftp, settings);
+        }
         // With an old file it is our TFTP that makes files ours to serve.
-        let wanted =
-            settings.http.enabled.on(links) && (open.tftp || !matches!(settings.http.enabled, Enabled::IfOurs(_)));
-        let http = wanted.then(|| http::bind(port));
-        let http = http
-            .and_then(|bound| had(bound.map_err(|error| busy(Transport::Tcp, port, error)), "scripts go over TFTP"));
-        open.http = http.as_ref().map(|_| port);
-        Ok(Doors { dhcp, shares_dhcp, tftp, http, open })
+        let files_are_ours = doors.open.tftp || !matches!(settings.http.enabled, Enabled::IfOurs(_));
+        if settings.http.enabled.on(links) && files_are_ours {
+            doors.try_to_open(Kind::Http, settings);
+        }
+        Ok(doors)
     }
 
     /// What is open, for whoever reads the log of a start.
     pub fn say(&self, loaded: &Loaded) {
-        let mut open: Vec<String> = self.dhcp.iter().map(|(_, port)| format!("DHCP on {port}")).collect();
-        open.extend(self.tftp.as_ref().map(|(_, settings)| format!("TFTP on port {}", settings.port)));
-        open.extend(self.open.http.map(|port| format!("HTTP on port {port}")));
+        let open: Vec<String> = self.opened.iter().map(Door::to_string).collect();
         tracing::info!("{}", open.join(", "));
-        if let Some((_, settings)) = &self.tftp {
-            say_transfers(settings);
-        }
         match &loaded.legacy {
             None => tracing::info!("boot folder {}", loaded.settings.boot_dir.display()),
             Some(legacy) => {
@@ -87,6 +75,32 @@ impl Doors {
                 tracing::info!("as the old file says: TFTP at {tftpd}{off}; UEFI HTTP boot clients are not answered");
             }
         }
+    }
+
+    fn try_to_open(&mut self, kind: Kind, settings: &Settings) {
+        let busy = match kind.open(settings) {
+            Ok(door) => return self.admit(door),
+            Err(busy) => busy,
+        };
+        let in_use = busy.error.kind() == io::ErrorKind::AddrInUse;
+        let stand_in = if kind == Kind::Broadcasts && in_use { packet_socket(&busy) } else { Err(String::new()) };
+        match stand_in {
+            Ok(door) => self.admit(door),
+            Err(advice) => tracing::warn!("{busy}{advice}; {}", kind.without()),
+        }
+    }
+
+    fn admit(&mut self, door: Door) {
+        match &door {
+            Door::Dhcp(address, _) if *address == BOOT_SERVER => self.open.boot_server = true,
+            Door::Dhcp(_, socket) => self.shares_dhcp = matches!(socket, Socket::Udp(_)),
+            Door::Tftp(_, settings) => {
+                say_transfers(settings);
+                self.open.tftp = true;
+            }
+            Door::Http(port, _) => self.open.http = Some(*port),
+        }
+        self.opened.push(door);
     }
 }
 
@@ -121,39 +135,72 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
     (http(old) != http(new)).then_some("HTTP")
 }
 
-/// Beside a DHCP server that shares port 67 we have a socket there, too; beside one that does not, a packet socket.
-fn broadcasts() -> Option<Socket> {
-    const NOT_HEARD: &str = "broadcasts are not heard";
-    let port = Port::Dhcp.number();
-    let busy = match udp::broadcast(port) {
-        Ok(socket) => return Some(Socket::Udp(socket)),
-        Err(busy) => busy,
-    };
-    if busy.error.kind() != io::ErrorKind::AddrInUse {
-        return had(Err(busy), NOT_HEARD);
+const BROADCASTS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::BROADCAST, 67);
+const BOOT_SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011);
+
+/// The doors by their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Broadcasts,
+    BootServer,
+    Tftp,
+    Http,
+}
+
+impl Kind {
+    fn open(self, settings: &Settings) -> Result<Door, Busy> {
+        let (transport, wanted) = self.port(settings);
+        let busy = |error| Busy::new(transport, wanted, error);
+        match self {
+            Kind::Broadcasts => udp::broadcast(wanted.port()).map(|socket| Door::Dhcp(BROADCASTS, Socket::Udp(socket))),
+            Kind::BootServer => {
+                udp::exclusive(wanted.port()).map(|socket| Door::Dhcp(BOOT_SERVER, Socket::Udp(socket)))
+            }
+            Kind::Tftp => {
+                let transfers = tftp_settings(settings);
+                tftp::bind(&transfers).map(|sockets| Door::Tftp(sockets, transfers)).map_err(busy)
+            }
+            Kind::Http => http::bind(wanted.port()).map(|listeners| Door::Http(wanted.port(), listeners)).map_err(busy),
+        }
     }
-    match packet::broadcast(port) {
+
+    fn port(self, settings: &Settings) -> (Transport, SocketAddr) {
+        let any = Ipv4Addr::UNSPECIFIED;
+        match self {
+            Kind::Broadcasts => (Transport::Udp, BROADCASTS.into()),
+            Kind::BootServer => (Transport::Udp, BOOT_SERVER.into()),
+            Kind::Tftp => (Transport::Udp, (any, tftp_settings(settings).port).into()),
+            Kind::Http => (Transport::Tcp, (any, settings.http.port).into()),
+        }
+    }
+
+    /// What follows if it cannot be opened.
+    fn without(self) -> &'static str {
+        match self {
+            Kind::Broadcasts => "broadcasts are not heard",
+            Kind::BootServer => "UEFI machines are sent straight to their file",
+            Kind::Tftp => "no loader is offered by us",
+            Kind::Http => "scripts go over TFTP",
+        }
+    }
+}
+
+/// Beside a DHCP server that shares port 67 we have a socket there, too; beside one that does not, a packet socket. If not
+/// even that, what else could be done.
+fn packet_socket(busy: &Busy) -> Result<Door, String> {
+    match packet::broadcast(BROADCASTS.port()) {
         Ok(socket) => {
-            let holder = busy.holder.map_or("somebody".to_owned(), |holder| holder.to_string());
+            let holder = busy.holder.as_ref().map_or("somebody".to_owned(), ToString::to_string);
             tracing::info!(
-                "{holder} has UDP port {port} for itself: broadcasts are heard beside it by a packet socket; requests \
-                 that a relay sends are its business, not ours"
+                "{holder} has UDP port 67 for itself: broadcasts are heard beside it by a packet socket; requests that a \
+                 relay sends are its business, not ours"
             );
-            Some(Socket::Packet(socket))
+            Ok(Door::Dhcp(BROADCASTS, Socket::Packet(socket)))
         }
-        Err(error) => {
-            let way_out = "or give this server CAP_NET_RAW, and it hears broadcasts all the same (its unit says how)";
-            had(Err(busy), &format!("{way_out}; {NOT_HEARD}: {error}"))
-        }
+        Err(error) => Err(format!(
+            "; or give this server CAP_NET_RAW, and it hears broadcasts all the same (its unit says how): {error}"
+        )),
     }
-}
-
-fn had<T>(opened: Result<T, Busy>, consequence: &str) -> Option<T> {
-    opened.inspect_err(|busy| tracing::warn!("{busy}; {consequence}")).ok()
-}
-
-fn busy(transport: Transport, port: u16, error: io::Error) -> Busy {
-    Busy::new(transport, SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), error)
 }
 
 /// Each HTTP connection is a descriptor, and each transfer one or two more.
@@ -194,6 +241,16 @@ fn tftp_settings(settings: &Settings) -> tftp::Settings {
         single_port: settings.tftp.single_port,
         max_transfers: settings.tftp.max_transfers.map(Transfers::get),
         descriptors: descriptors(),
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Door::Dhcp(address, _) => write!(f, "DHCP on port {}", address.port()),
+            Door::Tftp(_, settings) => write!(f, "TFTP on port {}", settings.port),
+            Door::Http(port, _) => write!(f, "HTTP on port {port}"),
+        }
     }
 }
 

@@ -61,9 +61,8 @@ impl Batch {
         }
     }
 
-    /// Waits for a datagram and takes those that are there by then; says how many.
-    ///
-    /// `WouldBlock` if nothing came within the receive timeout of the socket, or at all on a non-blocking one.
+    /// Takes the datagrams that are there and says how many; `WouldBlock` if there are none. It does not wait even where
+    /// poll(2) has said that something is there: the kernel may find its checksum wrong when it is to be taken.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.fill(socket, |slot, octets, header, sender| {
             let info = control::<libc::in_pktinfo>(header, libc::IPPROTO_IP, libc::IP_PKTINFO);
@@ -130,7 +129,7 @@ impl Batch {
                     socket.as_raw_fd(),
                     headers.as_mut_ptr().cast(),
                     BATCH as u32,
-                    libc::MSG_WAITFORONE as _,
+                    libc::MSG_DONTWAIT as _,
                     ptr::null_mut(),
                 )
             }

@@ -1,0 +1,126 @@
+//! What serves behind the doors: threads and tasks, each from the opening of its door until the server stops.
+
+use super::doors::{self, Door};
+use super::{dhcp4, http, networks, notes, tftp};
+use crate::net::set::SocketSet;
+use crate::state::State;
+use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::link::of_datagram;
+use proxydhcpd_core::request::Request;
+use std::io;
+use std::net::{IpAddr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// Longest wait for transfers at the end: their own two seconds, and some for what hangs.
+const STOPPING: Duration = Duration::from_millis(2500);
+
+#[derive(Debug)]
+pub struct Running {
+    state: Arc<State>,
+    /// What its thread hears.
+    pub dhcp: Arc<SocketSet>,
+    /// The transfers end when the stream is closed, and the other end of the channel ends with them.
+    transfers: Option<(UnixStream, oneshot::Receiver<()>)>,
+    pages: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+}
+
+impl Running {
+    /// The thread for DHCP runs, and hears nothing yet.
+    pub fn new(state: Arc<State>) -> io::Result<Self> {
+        let dhcp = Arc::new(SocketSet::new()?);
+        let (heard, answers) = (Arc::clone(&dhcp), Arc::clone(&state));
+        start_thread("dhcp", move || {
+            let Err(error) = dhcp4::run(&heard, &answers);
+            panic!("DHCP ended: {error}");
+        })?;
+        Ok(Running { state, dhcp, transfers: None, pages: None })
+    }
+
+    /// In the place of what has served there. A door for HTTP wants a runtime.
+    pub fn start(&mut self, door: Door) -> io::Result<()> {
+        match door {
+            Door::Dhcp(address, socket) => self.dhcp.put(address, socket)?,
+            Door::Tftp(sockets, settings) => self.start_tftp(sockets, settings)?,
+            Door::Http(_, listeners) => self.start_http(listeners),
+        }
+        Ok(())
+    }
+
+    /// Nothing more is offered from now on. Transfers have two seconds, and those of both kinds begin now; what hangs on
+    /// dead storage is left behind.
+    pub async fn stop(self) {
+        self.dhcp.clear();
+        let transfers = async {
+            if let Some((stop, ended)) = self.transfers {
+                drop(stop);
+                drop(ended.await);
+            }
+        };
+        let pages = async {
+            if let Some((stop, pages)) = self.pages {
+                stop.send_replace(true);
+                drop(pages.await);
+            }
+        };
+        let _ = tokio::time::timeout(STOPPING, async { tokio::join!(transfers, pages) }).await;
+    }
+
+    fn start_tftp(&mut self, sockets: tftp::Sockets, settings: tftp::Settings) -> io::Result<()> {
+        let (stop, stopped) = UnixStream::pair()?;
+        let (end, ended) = oneshot::channel::<()>();
+        let state = Arc::clone(&self.state);
+        start_thread("tftp", move || {
+            let link = |index, to| {
+                let links = state.links.load();
+                let IpAddr::V4(to) = to else { return None };
+                of_datagram(&links, index, to).map(|(link, _)| links[link].clone())
+            };
+            let open = |request: &Request<'_>| state.open(request);
+            let note = |event: tftp::Event<'_>| notes::transfer(&state, &event);
+            if let Err(error) = tftp::run(sockets, &settings, link, open, note, stopped) {
+                panic!("TFTP ended: {error}");
+            }
+            drop(end);
+        })?;
+        self.transfers = Some((stop, ended));
+        Ok(())
+    }
+
+    fn start_http(&mut self, listeners: Vec<TcpListener>) {
+        let (stop, mut stopped) = watch::channel(false);
+        let (state, noting) = (Arc::clone(&self.state), Arc::clone(&self.state));
+        let open = move |request: &Request<'_>| match networks::is_served(&state.links.load(), request.server) {
+            true => state.open(request),
+            false => Err(Refusal::Denied),
+        };
+        let note = move |event| notes::page(&noting, &event);
+        // As many as leave TFTP its half of the descriptors: a connection is one, and the file that it sends another.
+        let settings = http::Settings::default();
+        let settings = http::Settings { connections: settings.connections.min(doors::descriptors() / 2), ..settings };
+        let pages = tokio::spawn(async move {
+            let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
+            if let Err(error) = http::serve(listeners, settings, open, note, stop).await {
+                tracing::error!("HTTP ended: {error}");
+                std::process::exit(1);
+            }
+        });
+        self.pages = Some((stop, pages));
+    }
+}
+
+/// A thread that serves. If it panics the process ends, for what it served is still offered, and the service manager
+/// starts it anew.
+fn start_thread(name: &str, serve: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let guarded = move || {
+        if catch_unwind(AssertUnwindSafe(serve)).is_err() {
+            std::process::exit(1);
+        }
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(guarded).map(drop)
+}
