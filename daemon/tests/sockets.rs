@@ -226,7 +226,7 @@ fn relayed_requests_are_left_to_a_dnsmasq_while_it_runs() {
 fn an_address_that_is_not_there_yet_is_tried_again_and_complained_of_once() {
     let net = Net::new();
     let late = Ipv4Addr::new(198, 51, 100, 1);
-    let mut polite = Polite::new(67);
+    let mut polite = up_for_long();
     let mut look = |addresses: &[Ipv4Addr]| net.server.on(|| polite.look(addresses, Instant::now()));
     match &look(&[late])[..] {
         [Change::Failed(busy)] => assert_eq!(busy.error.kind(), ErrorKind::AddrNotAvailable),
@@ -242,6 +242,22 @@ fn an_address_that_is_not_there_yet_is_tried_again_and_complained_of_once() {
         [Change::Lost(address), Change::Opened(SERVER, _)] if *address == late => {}
         changes => panic!("{changes:?}"),
     }
+}
+
+/// A DHCP server that does not share its address (Kea) is given the time to start.
+#[test]
+fn while_the_machine_starts_no_address_is_taken_at_once() {
+    let net = Net::new();
+    let start = Instant::now();
+    let mut booted = Polite::new(67, Duration::from_secs(119), start);
+    let mut look = |seconds| net.server.on(|| booted.look(&[SERVER], start + Duration::from_secs(seconds)));
+    assert!(look(0).is_empty() && look(29).is_empty());
+    let theirs = net.server.on(|| UdpSocket::bind((SERVER, 67)).expect("the address is free"));
+    assert!(matches!(&look(30)[..], [Change::Yielded(SERVER, _)]));
+    drop(theirs);
+    net.wait_until_bound(0);
+    let mut long_up = Polite::new(67, Duration::from_secs(120), start);
+    assert!(matches!(&net.server.on(|| long_up.look(&[SERVER], start))[..], [Change::Opened(SERVER, _)]));
 }
 
 #[test]
@@ -372,7 +388,7 @@ impl Net {
     }
 
     fn polite(&self) -> (Polite, UdpSocket) {
-        let mut polite = Polite::new(67);
+        let mut polite = up_for_long();
         match self.server.on(|| polite.look(&[SERVER], Instant::now())).pop() {
             Some(Change::Opened(SERVER, socket)) => (polite, socket),
             change => panic!("{change:?}"),
@@ -396,6 +412,10 @@ fn client_socket(address: Option<Ipv4Addr>) -> UdpSocket {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.bind(&SocketAddrV4::new(address.unwrap_or(Ipv4Addr::UNSPECIFIED), 68).into()).unwrap();
     socket.into()
+}
+
+fn up_for_long() -> Polite {
+    Polite::new(67, Duration::MAX, Instant::now())
 }
 
 fn receive(socket: &UdpSocket) -> Vec<u8> {

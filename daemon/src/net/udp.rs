@@ -23,6 +23,12 @@ use std::time::{Duration, Instant};
 /// not start again while we have it.
 pub const HOLD_OFF: Duration = Duration::from_secs(300);
 
+/// How long after our start we take no address, if the machine has been up for less than [`BOOTING`]. Its services start
+/// side by side, and an order among them says only that the DHCP server's process was made first: a Kea that finds
+/// our socket on its address serves that network not at all, and does not try again.
+const GRACE: Duration = Duration::from_secs(30);
+const BOOTING: Duration = Duration::from_secs(120);
+
 /// For all limited broadcasts to this port, and nothing else. Sends broadcasts too.
 ///
 /// It is bound to no device: it would be deaf for good once that interface has been deleted, even if one of the same name
@@ -40,6 +46,8 @@ pub fn exclusive(port: u16) -> Result<UdpSocket, Busy> {
 #[derive(Debug)]
 pub struct Polite {
     port: u16,
+    /// None is taken before.
+    from: Instant,
     addresses: BTreeMap<Ipv4Addr, State>,
 }
 
@@ -57,8 +65,10 @@ pub enum Change {
 }
 
 impl Polite {
-    pub fn new(port: u16) -> Self {
-        Polite { port, addresses: BTreeMap::new() }
+    /// `uptime` is that of the machine.
+    pub fn new(port: u16, uptime: Duration, now: Instant) -> Self {
+        let from = if uptime < BOOTING { now + GRACE } else { now };
+        Polite { port, from, addresses: BTreeMap::new() }
     }
 
     /// Looks around, and opens what that asks for: to be called when our addresses change, and every few seconds, because
@@ -88,6 +98,7 @@ impl Polite {
             (Ok(Some(other)), _) => (State::Yielded(now), Change::Yielded(address, other.holder())),
             (Ok(None), Some(State::Open { .. })) => return None,
             (Ok(None), Some(State::Yielded(seen))) if now.duration_since(*seen) < HOLD_OFF => return None,
+            (Ok(None), _) if now < self.from => return None,
             (Ok(None), _) => match open(wanted, true) {
                 Ok(socket) => (State::open(&socket), Change::Opened(address, socket)),
                 Err(_) if matches!(before, Some(State::Failed)) => return None,

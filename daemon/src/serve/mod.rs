@@ -18,6 +18,7 @@ use crate::net::udp::{Change, Polite};
 use crate::state::State;
 use crate::systemd;
 use doors::Doors;
+use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
 use reload::Reread;
 use running::Running;
@@ -43,7 +44,7 @@ pub struct Server {
 
 impl Server {
     pub fn new(state: State, doors: Doors, loaded: Loaded, flags: Flags, filter: Filter) -> Self {
-        let relayed = Polite::new(Port::Dhcp.number());
+        let relayed = Polite::new(Port::Dhcp.number(), uptime(), Instant::now());
         Server { state: Arc::new(state), doors, loaded, flags, filter, relayed }
     }
 
@@ -161,4 +162,9 @@ impl Server {
         }
         systemd::ready(&networks::status(&self.state.links.load()));
     }
+}
+
+/// Of the machine. A clock that cannot be read (there is none such on Linux) leaves us where we were without it.
+fn uptime() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::MAX, Duration::from)
 }
