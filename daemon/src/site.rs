@@ -18,8 +18,9 @@ use proxydhcpd_core::script;
 use roots::Roots;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Site {
     pub plan: Plan,
     /// What was found to boot, for the table.
@@ -27,10 +28,10 @@ pub struct Site {
     /// What is worth saying of the boot folder.
     notes: Vec<String>,
     system: System,
-    roots: Roots,
+    roots: Arc<Roots>,
     /// What of the configuration does not fit well what there is to boot.
     pub warnings: Vec<Diagnostic>,
-    pub templates: Templates,
+    pub templates: Arc<Templates>,
     /// Routed by an old proxy.ini.
     legacy: bool,
 }
@@ -64,10 +65,7 @@ impl Site {
         let found = loaders::find(&settings.boot_dir, &places);
         let scan = folder::scan(&settings.boot_dir, roots.mounts());
         let mut plan = Plan {
-            tftp: open.tftp.then_some(Tftp::Ours),
-            http: open.http,
             http_clients: true,
-            boot_server: open.boot_server,
             loaders: found.loaders.clone(),
             user_classes: settings.user_classes.clone(),
             relays: settings.relays.clone(),
@@ -89,7 +87,20 @@ impl Site {
         }
         let system = System::of_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
         let legacy = loaded.legacy.is_some();
-        Ok(Site { plan, found, notes: scan.notes, system, roots, templates, warnings: told, legacy })
+        let (roots, templates) = (Arc::new(roots), Arc::new(templates));
+        let mut site = Site { plan, found, notes: scan.notes, system, roots, templates, warnings: told, legacy };
+        site.follow(open);
+        Ok(site)
+    }
+
+    /// Offers what these doors serve, and no more.
+    pub fn follow(&mut self, open: Open) {
+        self.plan.http = open.http;
+        self.plan.boot_server = open.boot_server;
+        // An old file says itself who serves TFTP.
+        if !self.legacy {
+            self.plan.tftp = open.tftp.then_some(Tftp::Ours);
+        }
     }
 
     /// Opens what a requested name means. `failed` hears of a template that cannot be rendered: a script then says so to
@@ -196,9 +207,9 @@ mod tests {
             found: Found::default(),
             notes: Vec::new(),
             system: System::Unknown,
-            roots: Roots::new(folder, Some(Folder::at(folder, false).unwrap()), false),
+            roots: Arc::new(Roots::new(folder, Some(Folder::at(folder, false).unwrap()), false)),
             warnings: Vec::new(),
-            templates: Templates::default(),
+            templates: Arc::default(),
             legacy: false,
         }
     }

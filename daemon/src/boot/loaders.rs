@@ -23,14 +23,14 @@ pub const PLACES: &[&str] = &[
     "/usr/share/ipxe/x86_64",
 ];
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Found {
     pub loaders: BTreeMap<Arch, Loader>,
     /// Files that go by a loader's name and are none.
     pub misfits: Vec<Misfit>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
     pub path: PathBuf,
     /// The first architecture that would have been given it.

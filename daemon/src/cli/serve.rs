@@ -14,6 +14,7 @@ use crate::state::State;
 use crate::used::Used;
 use std::fmt::Display;
 use std::process::ExitCode;
+use std::time::Instant;
 
 pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
     if serve.daemon && !serve.detached {
@@ -39,7 +40,7 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     let links = link::list(&filter).unwrap_or_default();
-    let doors = match Doors::open(&loaded.settings, &all) {
+    let doors = match Doors::open(&loaded.settings, &all, Instant::now()) {
         Ok(doors) => doors,
         Err(error) => return fail(error),
     };

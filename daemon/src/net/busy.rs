@@ -38,11 +38,8 @@ impl Busy {
 
 impl fmt::Display for Busy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transport = match self.transport {
-            Transport::Udp => "UDP",
-            Transport::Tcp => "TCP",
-        };
-        write!(f, "{transport} port {} on {} cannot be had: ", self.wanted.port(), self.wanted.ip())?;
+        let (port, address) = (self.wanted.port(), self.wanted.ip());
+        write!(f, "{} port {port} on {address} cannot be had: ", self.transport)?;
         match &self.holder {
             Some(holder) => write!(f, "{holder} has it")?,
             None => write!(f, "{}", self.error)?,

@@ -37,6 +37,16 @@ pub fn broadcast(port: u16) -> Result<UdpSocket, Busy> {
     open(SocketAddrV4::new(Ipv4Addr::BROADCAST, port), true)
 }
 
+/// The same where somebody has the port: ours only if they share it.
+pub fn broadcast_beside(port: u16) -> Option<UdpSocket> {
+    let socket = bind(SocketAddrV4::new(Ipv4Addr::BROADCAST, port), true).ok()?;
+    let ours = fstat(&socket).ok()?.st_ino;
+    // One that does not share may have ended since we saw it, and not for long.
+    let others = bound(Transport::Udp, port).ok()?;
+    let claims = |other: &Bound| other.inode != ours && overlap(Ipv4Addr::BROADCAST.into(), other.address);
+    others.iter().any(claims).then_some(socket)
+}
+
 /// For everything that is sent to this port, alone: whoever else wants it is told so.
 pub fn exclusive(port: u16) -> Result<UdpSocket, Busy> {
     open(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port), false)

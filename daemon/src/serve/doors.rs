@@ -1,5 +1,7 @@
 //! Opens the ports before anything is promised. One that cannot be had is said, with who has it; what is offered
-//! follows, and the server goes on with what it has.
+//! follows, and the server goes on with what it has. One that becomes free later is taken then ([`waiting`]).
+
+mod waiting;
 
 use super::{http, tftp};
 use crate::config::{ConfigError, Enabled, Loaded, Settings, Transfers};
@@ -14,6 +16,8 @@ use proxydhcpd_core::link::Link;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::time::Instant;
+use waiting::Waiting;
 
 #[derive(Debug, Default)]
 pub struct Doors {
@@ -24,6 +28,7 @@ pub struct Doors {
     pub shares_dhcp: bool,
     /// What was opened so far.
     pub open: Open,
+    waiting: Vec<Waiting>,
 }
 
 #[derive(Debug)]
@@ -41,25 +46,37 @@ pub struct NoDhcp;
 
 impl Doors {
     /// Warnings go to the log. `links` are those that the machine has.
-    pub fn open(settings: &Settings, links: &[Link]) -> Result<Doors, NoDhcp> {
+    pub fn open(settings: &Settings, links: &[Link], now: Instant) -> Result<Doors, NoDhcp> {
         raise_file_limit();
         let mut doors = Doors::default();
         if !settings.proxy_only {
-            doors.try_to_open(Kind::Broadcasts, settings);
+            doors.try_to_open(Kind::Broadcasts, settings, now);
         }
-        doors.try_to_open(Kind::BootServer, settings);
+        doors.try_to_open(Kind::BootServer, settings, now);
         if doors.opened.is_empty() {
             return Err(NoDhcp);
         }
         if settings.tftp.enabled.on(links) {
-            doors.try_to_open(Kind::Tftp, settings);
+            doors.try_to_open(Kind::Tftp, settings, now);
         }
         // With an old file it is our TFTP that makes files ours to serve.
         let files_are_ours = doors.open.tftp || !matches!(settings.http.enabled, Enabled::IfOurs(_));
         if settings.http.enabled.on(links) && files_are_ours {
-            doors.try_to_open(Kind::Http, settings);
+            doors.try_to_open(Kind::Http, settings, now);
         }
         Ok(doors)
+    }
+
+    /// To be called every few seconds: takes what was busy and can be had now. `settings` are those of the start, as far as
+    /// ports go ([`needs_restart`]).
+    pub fn look(&mut self, settings: &Settings, now: Instant) {
+        for mut waiting in std::mem::take(&mut self.waiting) {
+            match waiting.look(settings, now) {
+                None => self.waiting.push(waiting),
+                Some(Ok(door)) => self.admit(door),
+                Some(Err(busy)) => tracing::warn!("{busy}; {}; it is not tried again", waiting.kind.without()),
+            }
+        }
     }
 
     /// What is open, for whoever reads the log of a start.
@@ -77,13 +94,16 @@ impl Doors {
         }
     }
 
-    fn try_to_open(&mut self, kind: Kind, settings: &Settings) {
+    fn try_to_open(&mut self, kind: Kind, settings: &Settings, now: Instant) {
         let busy = match kind.open(settings) {
             Ok(door) => return self.admit(door),
             Err(busy) => busy,
         };
         let in_use = busy.error.kind() == io::ErrorKind::AddrInUse;
         let stand_in = if kind == Kind::Broadcasts && in_use { packet_socket(&busy) } else { Err(String::new()) };
+        if in_use && kind.is_awaited(settings) {
+            self.waiting.push(Waiting { kind, seen: now, has_stand_in: stand_in.is_ok() });
+        }
         match stand_in {
             Ok(door) => self.admit(door),
             Err(advice) => tracing::warn!("{busy}{advice}; {}", kind.without()),
@@ -182,6 +202,11 @@ impl Kind {
             Kind::Tftp => "no loader is offered by us",
             Kind::Http => "scripts go over TFTP",
         }
+    }
+
+    /// An old file's TFTP is ours only if nobody else serves there when we start; one who does will be back.
+    fn is_awaited(self, settings: &Settings) -> bool {
+        !(self == Kind::Tftp && matches!(settings.tftp.enabled, Enabled::IfOurs(_)))
     }
 }
 

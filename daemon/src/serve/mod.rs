@@ -15,6 +15,7 @@ use crate::net::link::{self, Filter};
 use crate::net::set::SocketSet;
 use crate::net::socket::Socket;
 use crate::net::udp::{Change, Polite};
+use crate::site::Site;
 use crate::state::State;
 use crate::systemd;
 use doors::Doors;
@@ -22,13 +23,15 @@ use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
 use reload::Reread;
 use running::Running;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-/// How often we look whether a DHCP server has started beside us, and whether there is something to sum up.
+/// How often we look whether a DHCP server has started beside us, whether a port has become free, and whether there is
+/// something to sum up.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 
 /// A server whose doors are open.
@@ -55,7 +58,7 @@ impl Server {
         let ended = runtime.block_on(async move {
             let mut running = Running::new(Arc::clone(&self.state))?;
             self.doors.opened.drain(..).try_for_each(|door| running.start(door))?;
-            self.keep(ready, &running).await?;
+            self.keep(ready, &mut running).await?;
 
             systemd::stopping();
             running.stop().await;
@@ -70,13 +73,13 @@ impl Server {
     }
 
     /// Follows the interfaces, reloads, looks around; ends with the signal that ends the server.
-    async fn keep(&mut self, ready: impl FnOnce() -> anyhow::Result<()>, running: &Running) -> anyhow::Result<()> {
+    async fn keep(&mut self, ready: impl FnOnce() -> anyhow::Result<()>, running: &mut Running) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
         let mut look = tokio::time::interval(HOUSEKEEPING);
         let mut alive = tokio::time::interval(systemd::watchdog().unwrap_or(Duration::from_secs(3600)));
-        self.look_for_relays(&running.dhcp);
+        self.look_around(running)?;
         match &self.state.links.load()[..] {
             [] => tracing::info!("{}", networks::status(&[])),
             links => networks::say_changes(&[], links),
@@ -98,7 +101,7 @@ impl Server {
                     Some(read) = async { Some(reading.as_mut()?.await) }, if reading.is_some() => break read,
                     _ = alive.tick() => systemd::alive(),
                     _ = look.tick() => {
-                        self.look_for_relays(&running.dhcp);
+                        self.look_around(running)?;
                         self.state.look_at_used_up();
                         self.state.look_for_rivals();
                         self.state.report().sum_up(Instant::now());
@@ -110,16 +113,30 @@ impl Server {
         }
     }
 
-    /// Relayed requests are unicast: our sockets for them follow our addresses, and yield to a DHCP server beside us.
-    fn look_for_relays(&mut self, heard: &SocketSet) {
-        if !self.doors.shares_dhcp {
-            return;
+    /// Takes ports that have become free, and what is offered follows; then relayed requests.
+    fn look_around(&mut self, running: &mut Running) -> io::Result<()> {
+        let now = Instant::now();
+        self.doors.look(&self.loaded.settings, now);
+        if !self.doors.opened.is_empty() {
+            self.doors.opened.drain(..).try_for_each(|door| running.start(door))?;
+            // A million machines are copied here; but seldom, and in well under a second.
+            let mut site = Site::clone(&self.state.site.load());
+            site.follow(self.doors.open);
+            self.state.site.store(Arc::new(site));
         }
+        if self.doors.shares_dhcp {
+            self.look_for_relays(&running.dhcp, now);
+        }
+        Ok(())
+    }
+
+    /// Relayed requests are unicast: our sockets for them follow our addresses, and yield to a DHCP server beside us.
+    fn look_for_relays(&mut self, heard: &SocketSet, now: Instant) {
         let links = self.state.links.load();
         let addresses: Vec<Ipv4Addr> =
             links.iter().flat_map(|link| &link.ipv4).map(|network| network.address).collect();
         let socket_at = |address| SocketAddrV4::new(address, Port::Dhcp.number());
-        for change in self.relayed.look(&addresses, Instant::now()) {
+        for change in self.relayed.look(&addresses, now) {
             match change {
                 Change::Opened(address, socket) => {
                     if let Err(error) = heard.put(socket_at(address), Socket::Udp(socket)) {
@@ -148,7 +165,9 @@ impl Server {
     /// As a whole, or not at all.
     fn take_over(&mut self, read: Result<Reread, Vec<String>>) {
         match read {
-            Ok(Reread { loaded, filter, site }) => {
+            Ok(Reread { loaded, filter, mut site }) => {
+                // A port may have become free while it was read.
+                site.follow(self.doors.open);
                 loaded.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
                 site.say();
                 self.state.take_over(site);

@@ -1,0 +1,294 @@
+//! Ports that are busy at the start and can be had later: taken then, offered then, and never taken from an owner who is
+//! only being restarted. With real sockets and a real dnsmasq, in network namespaces. Needs root.
+
+mod netns;
+
+use netns::loaders::boot_folder;
+use netns::server::{Server, as_nobody_with, ask_for_a_loader, one_network, vector};
+use netns::{Host, PATIENCE, Peer, wait_for, wait_up_to};
+use proxydhcpd::config::flags::Flags;
+use proxydhcpd::config::{Enabled, Loaded, load_below};
+use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd::net::link::{Filter, list};
+use proxydhcpd::net::socket::Socket;
+use proxydhcpd::net::udp::HOLD_OFF;
+use proxydhcpd::serve::doors::{Door, Doors};
+use proxydhcpd::serve::running::Running;
+use proxydhcpd::site::Site;
+use proxydhcpd::state::State;
+use proxydhcpd::used::Used;
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Free for ten seconds, by looks five seconds apart, and some more for a busy machine.
+const LONG_ENOUGH: Duration = Duration::from_secs(40);
+
+const OURS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+
+#[test]
+fn ports_4011_and_8080_are_taken_when_they_are_free_also_by_a_server_with_no_more_rights_than_its_unit_gives() {
+    let (host, machine) = one_network();
+    let boot = host.on(|| UdpSocket::bind("0.0.0.0:4011").unwrap());
+    let http = host.on(|| TcpListener::bind("0.0.0.0:8080").unwrap());
+    let words = as_nobody_with("-all,+net_bind_service");
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
+    let server = Server::started_by("setpriv", &host, &words);
+    server.wait_for_line("ready");
+    let offer = wait_for("an offer", || offer(&machine, "ovmf-x64-discover"));
+    assert!(is_direct(&offer), "sent to a port that is not ours");
+    let script = wait_for("an offer", || self::offer(&machine, "ipxe-x64-discover"));
+    assert_eq!(file(&script), "tftp://192.0.2.10/boot.ipxe");
+
+    drop((boot, http));
+    for line in ["UDP port 4011 can be had at last", "TCP port 8080 can be had at last"] {
+        wait_up_to(LONG_ENOUGH, line, || server.log().contains(line).then_some(()));
+        assert_eq!(server.log().matches(line).count(), 1);
+    }
+    let log = server.log();
+    assert_eq!(log.matches("cannot be had").count(), 2, "said once of each: {log}");
+    let redirect = wait_for("the redirect shape", || self::offer(&machine, "ovmf-x64-discover"));
+    assert!(!is_direct(&redirect));
+    assert_eq!(wait_for("an answer", || ask_for_a_loader(&machine)), "ipxe.efi");
+    let script = wait_for("an offer", || self::offer(&machine, "ipxe-x64-discover"));
+    assert_eq!(file(&script), "http://192.0.2.10:8080/boot.ipxe");
+    assert!(fetches(&machine, "http://192.0.2.10:8080/boot.ipxe"));
+}
+
+#[test]
+fn port_69_is_taken_when_it_is_free_and_loaders_are_offered() {
+    let (host, machine) = one_network();
+    let tftp = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
+    let server = Server::start(&host, &["--boot-dir", "BOOT"]);
+    server.wait_for_line("ready");
+    assert!(ask_for_a_loader(&machine).is_none(), "offered what nobody serves");
+    drop(tftp);
+    let line = "UDP port 69 can be had at last: loaders are offered";
+    wait_up_to(LONG_ENOUGH, line, || server.log().contains(line).then_some(()));
+    assert_eq!(wait_for("an answer", || ask_for_a_loader(&machine)), "ipxe.efi");
+    assert!(fetches(&machine, "tftp://192.0.2.10/ipxe.efi"));
+    // A reload keeps what has become ours since the start.
+    server.signal(nix::sys::signal::Signal::SIGHUP);
+    server.wait_for_line("INFO  reloaded");
+    assert_eq!(wait_for("an answer", || ask_for_a_loader(&machine)), "ipxe.efi");
+}
+
+/// What the warning advises: dnsmasq is told to share, and started again.
+#[test]
+fn beside_a_dnsmasq_that_shares_port_67_at_last_broadcasts_are_heard_at_once_and_once() {
+    for capabilities in ["-all,+net_bind_service", "-all,+net_bind_service,+net_raw"] {
+        let (host, machine) = one_network();
+        let dnsmasq = start_dnsmasq(&host, "");
+        let words = as_nobody_with(capabilities);
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
+        let server = Server::started_by("setpriv", &host, &words);
+        server.wait_for_line("ready");
+        drop(dnsmasq);
+        let dnsmasq = start_dnsmasq(&host, "--bind-dynamic");
+        server.wait_for_line("UDP port 67 can be had at last: broadcasts are heard beside the DHCP server");
+        wait_for("the end of the packet socket", || (packet_sockets(&host) == 0).then_some(()));
+        server.wait_for_line("requests that a relay sends to 192.0.2.10 are its business, not ours");
+
+        let client = client(&machine);
+        let mut discover = vector("ovmf-x64-discover");
+        for xid in [*b"1st ", *b"2nd "] {
+            discover[4..8].copy_from_slice(&xid);
+            client.send_to(&discover, "255.255.255.255:67").unwrap();
+            let mut offers = [receive(&client), receive(&client)];
+            offers.sort_by_key(|offer| offer[16..20].to_vec());
+            assert!(offers.iter().all(|offer| offer[4..8] == xid), "a third answer");
+            assert!(offers[0][16..20] == [0; 4] && offers[1][16] == 192, "not one of each");
+        }
+        drop(dnsmasq);
+    }
+}
+
+#[test]
+fn port_67_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_end() {
+    let (host, machine) = one_network();
+    let dnsmasq = start_dnsmasq(&host, "");
+    let folder = boot_folder();
+    let (mut loaded, start) = (loaded(folder.path()), Instant::now());
+    let links = host.on(|| list(&Filter::default()).unwrap());
+    let mut doors =
+        host.on(|| without(CapabilitySet::NET_RAW, || Doors::open(&loaded.settings, &links, start).unwrap()));
+    assert!(!doors.opened.iter().any(is_port_67));
+    let settings = loaded.settings.clone();
+    let look = |doors: &mut Doors, seconds| {
+        host.on(|| doors.look(&settings, start + Duration::from_secs(seconds)));
+        doors.opened.iter().any(is_port_67)
+    };
+    assert!(!look(&mut doors, 5));
+    drop(dnsmasq);
+    wait_until_free(&host);
+    assert!(!look(&mut doors, 4 + HOLD_OFF.as_secs()));
+    let dnsmasq = start_dnsmasq(&host, "");
+    assert!(!look(&mut doors, 5 + HOLD_OFF.as_secs()));
+    drop(dnsmasq);
+    wait_until_free(&host);
+    let last = 5 + 2 * HOLD_OFF.as_secs();
+    assert!(!look(&mut doors, last - 1));
+    assert!(!doors.shares_dhcp);
+    assert!(look(&mut doors, last) && doors.shares_dhcp);
+    assert!(!look_again(&host, &mut doors, &loaded), "it is ours now");
+
+    let site = Site::build(&mut loaded, doors.open).unwrap();
+    let state = State::new(site, links, Used::below(folder.path()).unwrap());
+    let mut running = Running::new(Arc::new(state)).unwrap();
+    let dhcp = doors.opened.drain(..).filter(|door| matches!(door, Door::Dhcp(..)));
+    dhcp.for_each(|door| running.start(door).unwrap());
+    wait_for("an offer", || offer(&machine, "ovmf-x64-discover"));
+}
+
+/// It could not start again, and nothing is gained but relayed requests.
+#[test]
+fn where_a_packet_socket_hears_broadcasts_port_67_is_never_taken_from_a_dnsmasq_that_keeps_it() {
+    let (host, _machine) = one_network();
+    let dnsmasq = start_dnsmasq(&host, "");
+    let folder = boot_folder();
+    let (loaded, start) = (loaded(folder.path()), Instant::now());
+    let mut doors = host.on(|| Doors::open(&loaded.settings, &[], start).unwrap());
+    assert!(doors.opened.drain(..).any(|door| matches!(door, Door::Dhcp(_, Socket::Packet(_)))));
+    drop(dnsmasq);
+    wait_until_free(&host);
+    let late = start + 100 * HOLD_OFF;
+    host.on(|| doors.look(&loaded.settings, late));
+    assert!(doors.opened.is_empty());
+    drop(start_dnsmasq(&host, ""));
+    wait_until_free(&host);
+    let _sharing = start_dnsmasq(&host, "--bind-dynamic");
+    host.on(|| doors.look(&loaded.settings, late));
+    assert!(doors.opened.iter().any(is_port_67) && doors.shares_dhcp);
+}
+
+#[test]
+fn an_old_files_tftp_server_is_not_replaced_when_it_ends() {
+    let (host, _machine) = one_network();
+    let links = host.on(|| list(&Filter::default()).unwrap());
+    let folder = boot_folder();
+    let (mut loaded, start) = (loaded(folder.path()), Instant::now());
+    for (enabled, taken) in [(Enabled::IfOurs(OURS), false), (Enabled::Yes, true)] {
+        let theirs = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
+        (loaded.settings.tftp.enabled, loaded.settings.http.enabled) = (enabled, enabled);
+        let mut doors = host.on(|| Doors::open(&loaded.settings, &links, start).unwrap());
+        drop(theirs);
+        host.on(|| {
+            wait_for("the end of the socket", || bound(Transport::Udp, 69).unwrap().is_empty().then_some(()));
+            doors.look(&loaded.settings, start + Duration::from_secs(9));
+            assert!(!doors.open.tftp, "its owner may only be restarted");
+            doors.look(&loaded.settings, start + Duration::from_secs(1000));
+        });
+        assert_eq!(doors.open.tftp, taken, "{enabled:?}");
+        drop(doors);
+        wait_until_free(&host);
+    }
+}
+
+#[test]
+fn a_port_that_we_may_not_have_is_not_tried_again() {
+    let (host, _machine) = one_network();
+    let theirs = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
+    let folder = boot_folder();
+    let (loaded, start) = (loaded(folder.path()), Instant::now());
+    let mut doors = host.on(|| Doors::open(&loaded.settings, &[], start).unwrap());
+    drop(theirs);
+    host.on(|| {
+        wait_for("the end of the socket", || bound(Transport::Udp, 69).unwrap().is_empty().then_some(()));
+        let late = start + Duration::from_secs(60);
+        without(CapabilitySet::NET_BIND_SERVICE, || doors.look(&loaded.settings, late));
+        doors.look(&loaded.settings, late);
+    });
+    assert!(!doors.open.tftp);
+}
+
+fn is_port_67(door: &Door) -> bool {
+    matches!(door, Door::Dhcp(address, Socket::Udp(_)) if *address.ip() == Ipv4Addr::BROADCAST)
+}
+
+/// Whether more is opened, much later.
+fn look_again(host: &Host, doors: &mut Doors, loaded: &Loaded) -> bool {
+    let before = doors.opened.len();
+    host.on(|| doors.look(&loaded.settings, Instant::now() + 100 * HOLD_OFF));
+    doors.opened.len() > before
+}
+
+/// Nothing configured but this boot folder.
+fn loaded(folder: &Path) -> Loaded {
+    let flags = Flags { boot_dir: Some(folder.to_owned()), ..Flags::default() };
+    load_below(&flags, "/nowhere".as_ref()).unwrap()
+}
+
+/// Does it on this thread without this capability.
+fn without<T>(capability: CapabilitySet, work: impl FnOnce() -> T) -> T {
+    let all = capabilities(None).unwrap();
+    set_capabilities(None, CapabilitySets { effective: all.effective - capability, ..all }).unwrap();
+    let done = work();
+    set_capabilities(None, all).unwrap();
+    done
+}
+
+/// Comes back when it has its sockets. Without further words it keeps port 67 for itself.
+fn start_dnsmasq(host: &Host, words: &str) -> Peer {
+    host.on(|| {
+        let before = bound(Transport::Udp, 67).unwrap().len();
+        let dnsmasq = Peer::start(&format!(
+            "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=et* --leasefile-ro \
+             --dhcp-authoritative --dhcp-range=192.0.2.200,192.0.2.220,1h --user=root --pid-file= --no-ping {words}"
+        ));
+        wait_for("dnsmasq", || (bound(Transport::Udp, 67).unwrap().len() > before).then_some(()));
+        dnsmasq
+    })
+}
+
+/// A closed socket may live on for a moment in a process that another test is just starting.
+fn wait_until_free(host: &Host) {
+    host.on(|| wait_for("a free port 67", || bound(Transport::Udp, 67).unwrap().is_empty().then_some(())));
+}
+
+fn packet_sockets(host: &Host) -> usize {
+    host.on(|| fs::read_to_string("/proc/thread-self/net/packet").unwrap().lines().skip(1).count())
+}
+
+/// What we offer for this packet, as against a DHCP server.
+fn offer(machine: &Host, name: &str) -> Option<Vec<u8>> {
+    let client = client(machine);
+    client.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    client.send_to(&vector(name), "255.255.255.255:67").unwrap();
+    let mut buffer = [0; 1500];
+    let length = client.recv(&mut buffer).ok()?;
+    Some(buffer[..length].to_vec())
+}
+
+fn client(machine: &Host) -> UdpSocket {
+    // As for port 67, of the one before.
+    let client = machine.on(|| wait_for("the machine's port 68", || UdpSocket::bind("0.0.0.0:68").ok()));
+    socket2::SockRef::from(&client).bind_device(Some(b"eth0")).unwrap();
+    client.set_broadcast(true).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client
+}
+
+fn receive(client: &UdpSocket) -> Vec<u8> {
+    let mut buffer = [0; 1500];
+    let length = client.recv(&mut buffer).unwrap();
+    buffer[..length].to_vec()
+}
+
+/// PXE_DISCOVERY_CONTROL of 8: load the file that this packet names.
+fn is_direct(offer: &[u8]) -> bool {
+    offer.windows(6).any(|window| window == [43, 4, 6, 1, 8, 255])
+}
+
+fn file(offer: &[u8]) -> String {
+    let file = offer[108..236].split(|&octet| octet == 0).next().unwrap();
+    String::from_utf8(file.to_vec()).unwrap()
+}
+
+fn fetches(machine: &Host, url: &str) -> bool {
+    let arguments = ["--silent", "--fail", "--max-time", "3", "--output", "/dev/null", url];
+    machine.on(|| Command::new("curl").args(arguments).status().expect("curl is missing: run e2e/setup").success())
+}
