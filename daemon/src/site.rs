@@ -51,12 +51,16 @@ impl Site {
         let mut roots = roots(&loaded.settings)?;
         profiles::mount(loaded, &mut roots, &mut told);
         let dir = loaded.template_dir();
-        let named = loaded.settings.template_dir.is_some();
+        // It is told where it is named, and so not once more by who reads it.
+        let missing = loaded.draft.template_dir.as_ref().filter(|_| !dir.is_dir());
+        told.extend(missing.map(|at| at.critical(format!("there is no folder {}", dir.display()))));
+        let named = loaded.settings.template_dir.is_some() && missing.is_none();
         let draft = std::mem::take(&mut loaded.draft);
         let variables = Variables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
         let mut templates = Templates::read(&dir, named, variables, &mut told);
         let profiles = profiles::look_up(draft.profiles, &roots, templates.names(), &mut told);
         templates.compile(&profiles, &mut told);
+        told.sort_by(|one, other| one.order().cmp(&other.order()));
         if told.iter().any(|told| told.severity > Severity::Warning) {
             return Err(ConfigError(told));
         }

@@ -1,7 +1,9 @@
 //! Our own proxydhcpd.toml, and which file is read.
 
 use proxydhcpd::config::flags::Flags;
+use proxydhcpd::config::keys::{self, KEYS, render};
 use proxydhcpd::config::{ConfigError, Enabled, Loaded, Settings, Transfers, load_below};
+use proxydhcpd_core::plan::LoopGuard;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -29,13 +31,19 @@ fn every_key_sets_its_setting() {
     let settings = toml(
         r#"
         interfaces = ["eth0", "eth1"]
+        address = "192.0.2.10"
         boot-dir = "/srv/boot"
+        state-dir = "/srv/state"
+        template-dir = "/srv/templates"
+        machine-files = "/srv/machines.csv"
+        ignore-case = true
         secure-boot-keys = ["/etc/site.pem"]
         [dhcp]
         proxy-only = true
         relays = ["192.0.2.1"]
         user-classes = ["xNBA"]
         max-packets-per-second = 1_000
+        loop-guard = "off"
         [http]
         enabled = false
         port = 80
@@ -47,7 +55,15 @@ fn every_key_sets_its_setting() {
     )
     .unwrap();
     assert_eq!(settings.interfaces, ["eth0", "eth1"]);
-    assert_eq!(settings.boot_dir, Path::new("/srv/boot"));
+    assert_eq!(settings.addresses, [Ipv4Addr::new(192, 0, 2, 10)]);
+    assert_eq!(
+        (settings.boot_dir.as_path(), settings.state_dir.as_path()),
+        (Path::new("/srv/boot"), Path::new("/srv/state"))
+    );
+    assert_eq!(settings.template_dir.as_deref(), Some(Path::new("/srv/templates")));
+    assert_eq!(settings.machine_files, Some(vec!["/srv/machines.csv".into()]));
+    assert!(settings.ignore_case);
+    assert_eq!(settings.loop_guard, LoopGuard::Off);
     assert_eq!(settings.secure_boot_keys, [Path::new("/etc/site.pem")]);
     assert!(settings.proxy_only);
     assert_eq!(settings.relays, [Ipv4Addr::new(192, 0, 2, 1)]);
@@ -59,12 +75,101 @@ fn every_key_sets_its_setting() {
     assert!(toml("[tftp]\nsingle-port = true\n").unwrap().tftp.single_port);
 }
 
+/// A setting of the example file is a line behind a `#` and no space.
+fn uncommented(example: &str) -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') || setting.starts_with("  {") => format!("{setting}\n"),
+        _ => String::new(),
+    };
+    example.lines().map(line).collect()
+}
+
+#[test]
+fn the_example_file_says_nothing_and_could_be_taken_as_it_is() {
+    let example = render::example();
+    assert_eq!(toml(&example), Ok(Settings::default()));
+    let settings = toml(&uncommented(&example)).unwrap();
+    assert_eq!((settings.http.port, settings.loop_guard), (80, LoopGuard::Stop));
+    assert!(example.lines().all(|line| line.len() < 120));
+}
+
+#[test]
+fn the_example_of_every_key_is_one() {
+    for key in KEYS {
+        let text = match key.table {
+            "" => format!("{} = {}", key.name, key.example),
+            "profile.menu.items" => format!("[profile.x.menu]\nitems = [{{ {} = {} }}]", key.name, key.example),
+            "profile.menu" => format!("[profile.x.menu]\n{} = {}", key.name, key.example),
+            "rule" => format!("[[rule]]\n{} = {}", key.name, key.example),
+            "profile" | "machine" => format!("[{}.x]\n{} = {}", key.table, key.name, key.example),
+            table => format!("[{table}]\n{} = {}", key.name, key.example),
+        };
+        // What it refers to is not there, but it is no unknown key and no impossible value.
+        let told = toml(&text).err().unwrap_or_default();
+        assert!(!told.contains("unknown") && !told.contains("must be"), "{text}\n{told}");
+        // And it is read: another type of value is refused with the words of the table.
+        let told =
+            toml(&text.replace(&format!("{} = {}", key.name, key.example), &format!("{} = 1979-05-27", key.name)));
+        assert!(told.unwrap_err().contains(&format!("`{}` must be {}", key.name, key.is)), "{text}");
+    }
+}
+
+#[test]
+fn every_configuration_in_the_documentation_is_a_good_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages =
+        docs.chain([root.join("README.md")]).filter(|path| path.extension().is_some_and(|ending| ending == "md"));
+    let mut blocks = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for block in text.split("```toml\n").skip(1) {
+            let block = block.split_once("```").unwrap().0;
+            toml(block).unwrap_or_else(|told| panic!("{}:\n{block}\n{told}", page.display()));
+            blocks += 1;
+        }
+    }
+    assert!(blocks >= 3, "{blocks}");
+}
+
 #[test]
 fn the_first_configuration_of_the_readme_is_a_good_one() {
     let readme = include_str!("../../README.md");
     let (_, block) = readme.split_once("```toml\n").unwrap();
     let settings = toml(block.split_once("```").unwrap().0).unwrap();
     assert_eq!((settings.http.port, settings.tftp.ports), (80, Some(50000..=50999)));
+}
+
+#[test]
+fn a_list_may_be_a_single_value_and_interfaces_may_be_patterns() {
+    let settings = toml("interfaces = \"vlan*\"\naddress = [\"192.0.2.10\", \"198.51.100.1\"]\n").unwrap();
+    assert_eq!(settings.interfaces, ["vlan*"]);
+    assert_eq!(settings.addresses, [Ipv4Addr::new(192, 0, 2, 10), Ipv4Addr::new(198, 51, 100, 1)]);
+}
+
+#[test]
+fn the_addresses_to_announce_are_those_that_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("proxydhcpd.toml"), "interfaces = \"eth*\"\naddress = \"192.0.2.11\"\n").unwrap();
+    let served = load(folder.path(), None).unwrap().settle(&[]).unwrap();
+    assert_eq!((served.interfaces, served.addresses), (vec!["eth*".to_owned()], vec![Ipv4Addr::new(192, 0, 2, 11)]));
+}
+
+#[test]
+fn addresses_are_those_of_one_machine() {
+    for address in ["0.0.0.0", "224.0.0.1", "255.255.255.255", "x", "192.0.2.1/24"] {
+        for (line, column) in [("address = ", 11), ("[dhcp]\nrelays = ", 10)] {
+            let told = toml(&format!("{line}\"{address}\"\n")).unwrap_err();
+            assert!(told.contains(&format!(":{column}\n")) && told.contains("must be"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn the_known_keys_are_told_where_none_was_meant() {
+    let told = toml("[http]\nxxxxxxxxxxxx = 1\n").unwrap_err();
+    assert!(told.contains("the keys under [http] are enabled, port"), "{told}");
+    assert!(keys::meant("xxxxxxxxxxxx", "").contains("interfaces, address"), "{}", keys::meant("xxxxxxxxxxxx", ""));
 }
 
 #[test]

@@ -146,6 +146,32 @@ fn a_reload_takes_the_boot_folder_as_a_whole_and_a_broken_file_changes_nothing()
 }
 
 #[test]
+fn a_file_beside_the_main_one_is_taken_over_and_a_broken_one_changes_nothing() {
+    let (host, machine) = one_network();
+    let server = Server::start(&host, &["-c", "CONFIG"]);
+    server.wait_for_line("ready");
+    let beside = server.folder.path().join("conf.d");
+    fs::create_dir(&beside).unwrap();
+    let profile = |loader: &str| format!("[profile.x]\nloaders = {{ uefi-x64 = \"{loader}\" }}\n");
+    fs::copy(server.boot.path().join("ipxe.efi"), server.boot.path().join("grub.efi")).unwrap();
+    fs::write(beside.join("x.toml"), profile("grub.efi")).unwrap();
+    fs::write(beside.join("y.toml"), "default-profile = \"x\"\n").unwrap();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_line("INFO  reloaded");
+    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("grub.efi"));
+
+    // Both what the files say and what they lead to.
+    for (broken, place) in
+        [(profile("gone.efi"), "x.toml:2:24: gone.efi"), ("[profil.x]\n".into(), "x.toml:1:2: unknown")]
+    {
+        fs::write(beside.join("x.toml"), broken).unwrap();
+        server.signal(Signal::SIGHUP);
+        server.wait_for_line(place);
+        assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("grub.efi"));
+    }
+}
+
+#[test]
 fn a_change_that_needs_new_ports_is_refused_as_a_whole() {
     let (host, _machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);

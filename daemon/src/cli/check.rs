@@ -20,6 +20,7 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
         Ok(setting) => {
             let mut told = setting.loaded.warnings.clone();
             told.extend_from_slice(&setting.site.warnings);
+            told.extend(setting.loaded.absent(&setting.links));
             told.extend(ports_in_use(&setting));
             let (rows, wrong) = secure_boot::rows(&setting);
             told.extend(wrong);

@@ -40,6 +40,7 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     let links = link::list(&filter).unwrap_or_default();
+    loaded.absent(&links).iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     let doors = match Doors::open(&loaded.settings, &all, Instant::now()) {
         Ok(doors) => doors,
         Err(error) => return fail(error),

@@ -173,6 +173,12 @@ impl Diagnostic {
         self
     }
 
+    /// For telling in the order of files and lines.
+    pub fn order(&self) -> (Option<&str>, usize, usize) {
+        let (line, column) = self.place.as_ref().map_or((0, 0), |place| (place.line, place.column));
+        (self.file.as_deref(), line, column)
+    }
+
     /// Without the picture: for the log.
     pub fn one_line(&self) -> String {
         let file = self.file.iter().map(|file| format!("{file}:"));

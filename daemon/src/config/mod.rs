@@ -180,6 +180,13 @@ impl Loaded {
         }
     }
 
+    /// Addresses to announce that none of these links has. It may come later.
+    pub fn absent(&self, links: &[Link]) -> Vec<Diagnostic> {
+        let absent = self.settings.addresses.iter().filter(|address| !links.iter().any(|link| link.owns(**address)));
+        let tell = |address| Diagnostic::warning(format!("no interface that is served has the address {address} now"));
+        absent.map(tell).collect()
+    }
+
     /// Where templates lie; there need be none, unless it is set.
     pub fn template_dir(&self) -> PathBuf {
         self.settings.template_dir.clone().unwrap_or_else(|| self.folder.join("templates"))

@@ -69,11 +69,8 @@ pub fn meant(wrong: &str, within: &str) -> String {
         Some(key) => format!("did you mean `{}` {}?", key.name, key.place()),
         None => {
             let known: Vec<_> = of(within).map(|key| key.name).chain(tables().map(|table| table.header)).collect();
-            format!(
-                "the keys {} are {}",
-                if within.is_empty() { "there" } else { table(within).header },
-                known.join(", ")
-            )
+            let place = if within.is_empty() { "there".to_owned() } else { format!("under {}", table(within).header) };
+            format!("the keys {place} are {}", known.join(", "))
         }
     }
 }

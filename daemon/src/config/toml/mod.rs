@@ -45,6 +45,7 @@ pub fn read(sources: &[Source]) -> Result<(Settings, Draft, Vec<Diagnostic>), Ve
 
 /// In the order of the files and of their lines, whatever the order of looking.
 fn place(sources: &[Source], told: &Diagnostic) -> (usize, usize, usize) {
-    let file = sources.iter().position(|source| Some(&source.name) == told.file.as_ref()).unwrap_or(sources.len());
-    told.place.as_ref().map_or((file, 0, 0), |place| (file, place.line, place.column))
+    let (file, line, column) = told.order();
+    let file = sources.iter().position(|source| Some(&source.name[..]) == file).unwrap_or(sources.len());
+    (file, line, column)
 }

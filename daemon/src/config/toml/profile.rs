@@ -126,13 +126,13 @@ fn written_loaders<'a>(walk: &mut Walk<'a>, table: &DeTable<'_>) -> BTreeMap<Arc
     loaders
 }
 
-/// The architecture, or what was probably meant.
+/// The architecture, or what was probably meant: `x64` is the UEFI of that name.
 pub fn architecture(word: &str) -> Result<Arch, String> {
-    Arch::by_id(word).ok_or_else(|| match probable(word, TABLE.iter().map(|row| row.id)) {
+    let ends = |id: &&str| id.split_once('-').is_some_and(|(_, end)| end == word);
+    let ids = || TABLE.iter().map(|row| row.id);
+    Arch::by_id(word).ok_or_else(|| match ids().find(ends).or_else(|| probable(word, ids())) {
         Some(id) => format!("did you mean `{id}`?"),
-        None => {
-            format!("the usual ones are {}", ["bios", "uefi-ia32", "uefi-x64", "uefi-arm32", "uefi-arm64"].join(", "))
-        }
+        None => "the usual ones are bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64".to_owned(),
     })
 }
 
@@ -184,6 +184,10 @@ impl<'a> Written<'a> {
             variables: Map::new(),
             faulty: false,
         }
+    }
+
+    pub fn extends_it(&self, name: &str) -> bool {
+        self.extends.as_ref().is_some_and(|(base, _)| base == name)
     }
 
     /// What it is when the other one says what it does not.

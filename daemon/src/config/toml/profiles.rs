@@ -187,10 +187,10 @@ fn number(
         }
         names.insert(name.clone(), None);
         // Where a name leads nowhere, it may have meant this one.
-        let extends_it = |other: &Written<'_>| {
-            other.extends.as_ref().is_some_and(|(base, _)| base == name || !written.contains_key(base))
+        let may_extend_it = |other: &Written<'_>| {
+            other.extends_it(name) || other.extends.as_ref().is_some_and(|(base, _)| !written.contains_key(base))
         };
-        if !written.values().any(extends_it) {
+        if !written.values().any(may_extend_it) {
             let error = profile.at.error(format!("profile `{name}` does not say what it boots"));
             told.push(error.help(format!("one of {}", Written::KINDS)));
         }
@@ -216,7 +216,9 @@ fn drafted(
         Some(Kind::BuiltIn(boots)) => (boots.clone(), None),
         None => (Boots::Loader, None),
     };
-    if !matches!(boots, Boots::Linux(_)) && !written.faulty {
+    // Beside loaders they may be there for others that extend it.
+    let is_base = || written.kind.is_none() && profiles.values().any(|other| other.extends_it(name));
+    if !matches!(boots, Boots::Linux(_)) && !written.faulty && !is_base() {
         let initrds = written.initrds.as_ref().map(|(_, at)| ("initrd", at));
         let arguments = written.arguments.as_ref().map(|(_, at)| ("arguments", at));
         for (key, at) in initrds.into_iter().chain(arguments) {

@@ -215,7 +215,7 @@ fn first<'a, T>(
     at: impl Fn(&T) -> &At<'a>,
 ) -> bool {
     let Some(known) = known.get(&**name.get_ref()) else { return true };
-    let error = walk.source.error(name.span(), format!("there are two of the name `{}`", name.get_ref()));
-    walk.told.push(error.help(format!("{} has the other {what}", at(known))));
+    let error = walk.source.error(name.span(), format!("{what} `{}` is given twice", name.get_ref()));
+    walk.told.push(error.help(format!("{} gives it first", at(known))));
     false
 }

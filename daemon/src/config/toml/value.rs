@@ -155,7 +155,7 @@ fn octets<const N: usize>(text: &str, separators: &[char]) -> Option<[u8; N]> {
 }
 
 /// Names that a template has already.
-const TAKEN: [&str; 5] = ["machine", "profile", "request", "base", "done_url"];
+const TAKEN: [&str; 6] = ["machine", "profile", "request", "base", "server", "done_url"];
 
 /// Names a template can say, with any values.
 pub fn variables(value: &Value<'_>) -> Read<Map<String, serde_json::Value>> {

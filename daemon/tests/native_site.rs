@@ -1,0 +1,192 @@
+//! A configuration held against the files that there are: what fits becomes the plan, and what does not is told at the
+//! place that names it.
+
+mod netns;
+
+use netns::loaders::boot_folder;
+use proxydhcpd::config::diagnostic::Diagnostic;
+use proxydhcpd::config::flags::Flags;
+use proxydhcpd::config::{ConfigError, load_below};
+use proxydhcpd::site::{Open, Site};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::fetch::fetch;
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::{Entry, Loader};
+use proxydhcpd_core::request::{Door, Request};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A boot folder with loaders, a folder for a mirror, and one for the configuration.
+struct Lab {
+    boot: TempDir,
+    mirror: TempDir,
+    etc: TempDir,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        Lab { boot: boot_folder(), mirror: tempfile::tempdir().unwrap(), etc: tempfile::tempdir().unwrap() }
+    }
+
+    fn site(&self, text: &str) -> Result<Site, ConfigError> {
+        let [boot, mirror, etc] =
+            [&self.boot, &self.mirror, &self.etc].map(|folder| folder.path().display().to_string());
+        let text = text.replace("MIRROR", &mirror).replace("ETC", &etc);
+        fs::write(self.etc.path().join("proxydhcpd.toml"), format!("boot-dir = \"{boot}\"\n{text}")).unwrap();
+        let mut loaded = load_below(&Flags::default(), self.etc.path())?;
+        Site::build(&mut loaded, Open { tftp: true, http: Some(8080), boot_server: true })
+    }
+
+    /// What is told, without the names of folders that are others each time.
+    fn told(&self, told: &[Diagnostic]) -> Vec<String> {
+        let plain = |line: String| {
+            let line = line.replace(&format!("{}/proxydhcpd.toml:", self.etc.path().display()), "");
+            let line = line.replace(&self.boot.path().display().to_string(), "BOOT");
+            line.replace(&self.mirror.path().display().to_string(), "MIRROR")
+        };
+        told.iter().map(|told| plain(told.one_line())).collect()
+    }
+
+    fn refused(&self, text: &str) -> Vec<String> {
+        let error = self.site(text).expect_err(text);
+        assert_eq!(error.exit_status(), 1, "the file is right, and does not fit this machine");
+        self.told(&error.0)
+    }
+}
+
+#[test]
+fn a_loader_of_a_profile_is_a_program_for_its_architecture_or_nothing_is_served() {
+    let lab = Lab::new();
+    let text = "[profile.grub.loaders]\nuefi-x64 = \"ipxe.efi\"\nbios = \"undionly.kpxe\"\n";
+    let site = lab.site(text).unwrap();
+    let grub = site.plan.profiles.iter().find(|profile| profile.name == "grub").unwrap();
+    let path = lab.boot.path().join("ipxe.efi").display().to_string();
+    assert_eq!(grub.loaders[&Arch::X64], Loader { name: "ipxe.efi".into(), path: Some(path) });
+    assert_eq!(grub.loaders.len(), 2);
+    assert_eq!(
+        lab.refused(
+            "[profile.grub.loaders]\nuefi-x64 = \"ipxe-arm64.efi\"\nbios = \"ipxe.efi\"\nuefi-arm64 = \"gone.efi\"\n"
+        ),
+        [
+            "3:12: ipxe-arm64.efi cannot be offered for x64 UEFI: it is an EFI program for ARM 64 UEFI",
+            "4:8: ipxe.efi cannot be offered for x86 BIOS: it is an EFI program for x64 UEFI",
+            "5:14: gone.efi cannot be offered: BOOT/gone.efi: No such file or directory (os error 2)",
+        ]
+    );
+}
+
+#[test]
+fn a_shim_needs_what_it_starts() {
+    let lab = Lab::new();
+    fs::copy(lab.boot.path().join("ipxe.efi"), lab.boot.path().join("shimx64.efi")).unwrap();
+    let text = "[profile.grub.loaders]\nuefi-x64 = \"shimx64.efi\"\n";
+    assert_eq!(
+        lab.refused(text),
+        [
+            "3:12: shimx64.efi cannot be offered for x64 UEFI: it is a shim, which starts grubx64.efi, and that is not beside it"
+        ]
+    );
+    fs::copy(lab.boot.path().join("ipxe.efi"), lab.boot.path().join("grubx64.efi")).unwrap();
+    lab.site(text).unwrap();
+}
+
+#[test]
+fn a_kernel_that_is_not_there_is_a_warning_and_a_url_is_not_looked_for() {
+    let lab = Lab::new();
+    fs::write(lab.boot.path().join("linux"), "").unwrap();
+    let site = lab
+        .site(
+            "[profile.a]\nkernel = \"debian/linux\"\ninitrd = [\"linux\", \"initrd\"]\n\
+             [profile.b]\nkernel = \"http://x/linux\"\ninitrd = \"{{ suite }}/initrd\"\n",
+        )
+        .unwrap();
+    assert_eq!(
+        lab.told(&site.warnings),
+        ["3:10: there is no file BOOT/debian/linux yet", "4:10: there is no file BOOT/initrd yet"]
+    );
+}
+
+#[test]
+fn a_script_is_a_template_that_is_there() {
+    let lab = Lab::new();
+    fs::create_dir(lab.etc.path().join("templates")).unwrap();
+    fs::write(lab.etc.path().join("templates/rescue.ipxe"), "#!ipxe\n").unwrap();
+    let site = lab.site("[profile.a]\nscript = \"rescue.ipxe\"\n").unwrap();
+    assert!(site.plan.templates.contains("rescue.ipxe"));
+    assert_eq!(
+        lab.refused("[profile.a]\nscript = \"resuce.ipxe\"\n"),
+        ["3:10: there is no template `resuce.ipxe` (did you mean `rescue.ipxe`?)"]
+    );
+    let told = lab.refused("template-dir = \"/nowhere/at/all\"\n");
+    assert_eq!(told, ["2:16: there is no folder /nowhere/at/all"]);
+}
+
+#[test]
+fn a_folder_is_served_and_shown_under_its_name() {
+    let lab = Lab::new();
+    fs::write(lab.mirror.path().join("rescue.ipxe"), "#!ipxe\n").unwrap();
+    let site = lab.site("[folders]\ndebian = \"MIRROR\"\n").unwrap();
+    let entry = Entry::Script { title: "debian/rescue".into(), path: "debian/rescue.ipxe".into() };
+    assert_eq!(site.plan.menu.entries, [entry]);
+    let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let name = b"debian/rescue.ipxe";
+    let client = SocketAddr::new(server, 1024);
+    let request = Request { door: Door::Tftp, name, server, client, interface: "" };
+    let meant = fetch(&site.plan, &Memory::new(0), &request).unwrap();
+    assert_eq!(site.open(meant, &request, |failure| panic!("{failure:?}")).unwrap().size, 7);
+    assert_eq!(lab.told(&site.warnings), [""; 0]);
+
+    fs::create_dir(lab.boot.path().join("debian")).unwrap();
+    let site = lab.site("[folders]\ndebian = \"MIRROR\"\n").unwrap();
+    assert_eq!(lab.told(&site.warnings), ["3:10: it hides BOOT/debian"]);
+    assert_eq!(
+        lab.refused("[folders]\ndebian = \"MIRROR/gone\"\n"),
+        [
+            "3:10: the folder MIRROR/gone cannot be served: No such file or directory (os error 2)",
+            "3:10: it hides BOOT/debian",
+        ]
+    );
+}
+
+#[test]
+fn the_kernel_of_a_profile_may_lie_in_such_a_folder_and_so_may_a_loader() {
+    let lab = Lab::new();
+    fs::write(lab.mirror.path().join("linux"), "").unwrap();
+    fs::copy(lab.boot.path().join("ipxe.efi"), lab.mirror.path().join("grubx64.efi")).unwrap();
+    let text =
+        "[folders]\nm = \"MIRROR\"\n[profile.a]\nkernel = \"m/linux\"\nloaders = { uefi-x64 = \"m/grubx64.efi\" }\n";
+    let site = lab.site(text).unwrap();
+    assert_eq!(lab.told(&site.warnings), [""; 0]);
+    let loader = &site.plan.profiles[3].loaders[&Arch::X64];
+    assert_eq!(loader.name, "m/grubx64.efi");
+    assert!(Path::new(loader.path.as_ref().unwrap()).starts_with(lab.mirror.path()));
+}
+
+#[test]
+fn everything_that_the_files_say_is_in_the_plan() {
+    let lab = Lab::new();
+    fs::write(lab.boot.path().join("config.txt"), "").unwrap();
+    let site = lab
+        .site(
+            "default-profile = \"local-disk\"\nunknown-machines = \"nothing\"\n[[rule]]\nname = \"r\"\ndeny = true\n\
+             [dhcp]\nloop-guard = \"stop\"\n[machine.a]\nserial = \"1\"\n",
+        )
+        .unwrap();
+    let plan = &site.plan;
+    assert!(plan.raspberry_pi);
+    assert_eq!(plan.profile(plan.default_profile).map(|profile| profile.name.as_str()), Some("local-disk"));
+    assert_eq!(plan.profile(plan.unknown_machines).map(|profile| profile.name.as_str()), Some("nothing"));
+    assert_eq!((plan.rules[0].name.as_str(), plan.machines.len()), ("r", 1));
+    assert_eq!(plan.loop_guard, proxydhcpd_core::plan::LoopGuard::Stop);
+}
+
+#[test]
+fn all_that_does_not_fit_is_told_at_once() {
+    let lab = Lab::new();
+    let told = lab.refused(
+        "[folders]\nm = \"/nowhere/at/all\"\n[profile.a.loaders]\nbios = \"gone\"\n[profile.b]\nscript = \"gone\"\n",
+    );
+    assert_eq!(told.len(), 3, "{told:#?}");
+}
