@@ -39,7 +39,8 @@ fn the_start_says_once_which_loaders_secure_boot_would_refuse() {
     let server = Server::start(&host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
     let log = server.log();
-    let line = "not signed, which matters only where Secure Boot is on: ipxe-arm64.efi, ipxe-ia32.efi, ipxe.efi";
+    let line = "not signed, which matters only where Secure Boot is on: ipxe-arm64.efi, ipxe-ia32.efi, \
+                ipxe-loong64.efi, ipxe-riscv64.efi, ipxe.efi";
     assert_eq!(log.matches(line).count(), 1, "{log}");
 }
 

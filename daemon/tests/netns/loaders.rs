@@ -1,11 +1,18 @@
 //! Loaders that are no more than their headers.
 
-/// A boot folder with files that pass for the loaders which the vectors expect.
+/// A boot folder with files that pass for the loaders which the vectors expect, and for all others that Debian's packages
+/// have: what is installed on this machine is not looked for then.
 pub fn boot_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, octets: &[u8]| std::fs::write(folder.path().join(name), octets).unwrap();
     write("undionly.kpxe", &[&[0xea, 5, 0x7c, 0, 0][..], &[0x90; 4091]].concat());
-    for (name, machine) in [("ipxe.efi", 0x8664_u16), ("ipxe-ia32.efi", 0x014c), ("ipxe-arm64.efi", 0xaa64)] {
+    for (name, machine) in [
+        ("ipxe.efi", 0x8664_u16),
+        ("ipxe-ia32.efi", 0x014c),
+        ("ipxe-arm64.efi", 0xaa64),
+        ("ipxe-riscv64.efi", 0x5064),
+        ("ipxe-loong64.efi", 0x6264),
+    ] {
         write(name, &portable_executable(machine));
     }
     folder
