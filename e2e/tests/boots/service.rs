@@ -106,7 +106,7 @@ fn systemd_starts_a_server_anew_that_hangs(lab: &Lab) -> Result<()> {
     house.wait_for("second of life", |_| Ok(start.elapsed() > Duration::from_secs(3)))?;
     ensure!(main_process(&house)? == process, "the watchdog does not know that the server is alive");
 
-    house.run(&["kill", "-STOP", &process])?;
+    signal(&house, "STOP", &process)?;
     house.wait_for("new start", |house| {
         Ok(show(house, "NRestarts")? == "1" && show(house, "ActiveState")? == "active")
     })?;
@@ -137,7 +137,7 @@ fn the_service_stops_at_once_and_make_uninstall_leaves_the_boot_folder(lab: &Lab
 fn from_the_background_the_lines_go_to_the_journal(lab: &Lab) -> Result<()> {
     let mut house = installed(lab, &Host::new(lab, "server")?)?;
     house.run(&["proxydhcpd", "-d"])?;
-    house.run(&["kill", &house.run(&["pidof", "proxydhcpd"])?])?;
+    signal(&house, "TERM", &house.run(&["pidof", "proxydhcpd"])?)?;
     house.wait_for("end of the server", |house| Ok(!house.output(&["pidof", "proxydhcpd"])?.status.success()))?;
     house.run(&["journalctl", "--sync"])?;
     // One that was after `-d` had let go of the terminal.
@@ -165,6 +165,11 @@ fn drop_in(house: &House, lines: &str) -> Result<()> {
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("override.conf"), format!("[Service]\n{lines}\n"))?;
     house.run(&["systemctl", "daemon-reload"]).map(drop)
+}
+
+/// By the shell's own kill: a minimal Debian has no other.
+fn signal(house: &House, name: &str, process: &str) -> Result<()> {
+    house.run(&["sh", "-c", &format!("kill -{name} {process}")]).map(drop)
 }
 
 fn main_process(house: &House) -> Result<String> {
