@@ -18,9 +18,6 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The folder in which machine files are looked for, if the configuration names none.
-pub const DEFAULT_FOLDER: &str = "/etc/proxydhcpd/machines";
-
 /// The number of the profile that a machine names, or why there is none and what was probably meant.
 pub type Profiles<'a> = dyn Fn(&str) -> Result<ProfileId, (String, Option<String>)> + 'a;
 
@@ -39,7 +36,7 @@ pub struct Reading<'a> {
 }
 
 /// What was read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Read {
     pub machines: Machines,
     /// Files with at least one machine.

@@ -1,5 +1,6 @@
 //! Records of a CSV file (RFC 4180), one after the other from a buffer of bounded size. A quoted field may hold
-//! separators, doubled quotes and line breaks; lines end in LF, CR LF or CR.
+//! separators, doubled quotes and line breaks; lines end in LF, CR LF or CR. Blanks around a field, which RFC 4180 counts
+//! as part of it, mean nothing here.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -107,10 +108,11 @@ impl<R: Read> Records<R> {
 
 /// A field without its quotes and without the spaces around it.
 pub fn value(field: &str) -> Cow<'_, str> {
+    let field = field.trim();
     match field.strip_prefix('"').and_then(|field| field.strip_suffix('"')) {
         Some(quoted) if quoted.contains('"') => Cow::Owned(quoted.replace("\"\"", "\"")),
         Some(quoted) => Cow::Borrowed(quoted),
-        None => Cow::Borrowed(field.trim()),
+        None => Cow::Borrowed(field),
     }
 }
 
@@ -167,6 +169,8 @@ fn end_of_field(
     separator: u8,
 ) -> Result<Option<usize>, (usize, &'static str)> {
     let ends = |octet: &u8| *octet == separator || *octet == b'\n' || *octet == b'\r';
+    let blanks = |at: usize| octets[at..].iter().take_while(|octet| **octet == b' ').count();
+    let start = start + blanks(start);
     if octets.get(start) != Some(&b'"') {
         let end = octets[start..].iter().position(ends).map(|length| start + length);
         return Ok(end.or(whole.then_some(octets.len())));
@@ -177,11 +181,12 @@ fn end_of_field(
             return if whole { Err((start, "this quote is not closed")) } else { Ok(None) };
         };
         at += length + 1;
-        match octets.get(at) {
-            Some(b'"') => at += 1,
-            Some(octet) if ends(octet) => return Ok(Some(at)),
-            Some(_) => return Err((at, "text behind a closing quote; a quote within quotes is written twice")),
-            None => return Ok(whole.then_some(at)),
+        let behind = at + blanks(at);
+        match octets.get(behind) {
+            Some(b'"') if behind == at => at += 1,
+            Some(octet) if ends(octet) => return Ok(Some(behind)),
+            Some(_) => return Err((behind, "text behind a closing quote; a quote within quotes is written twice")),
+            None => return Ok(whole.then_some(behind)),
         }
     }
 }
@@ -237,7 +242,7 @@ mod tests {
     fn what_is_broken_is_told_with_its_place_and_the_next_line_is_read() {
         let mut records = Records::new(&b"a,\"b\" c\nd,e\nf,\"g"[..]);
         let mut fields = Vec::new();
-        let Err(Broken::At(record, 5, _)) = records.next(b',', &mut fields) else { panic!() };
+        let Err(Broken::At(record, 6, _)) = records.next(b',', &mut fields) else { panic!() };
         assert_eq!((record.line, record.offset), (1, 0));
         assert_eq!(records.next(b',', &mut fields).unwrap().map(|record| (record.line, record.offset)), Some((2, 8)));
         let Err(Broken::At(record, 2, "this quote is not closed")) = records.next(b',', &mut fields) else { panic!() };
