@@ -19,6 +19,7 @@ use roots::Roots;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub struct Site {
@@ -29,6 +30,8 @@ pub struct Site {
     notes: Vec<String>,
     system: System,
     roots: Arc<Roots>,
+    /// In how many files machines are described, and how long reading them took.
+    pub machine_files: (usize, Duration),
     /// What of the configuration does not fit well what there is to boot.
     pub warnings: Vec<Diagnostic>,
     pub templates: Arc<Templates>,
@@ -82,17 +85,19 @@ impl Site {
             default_profile: draft.default_profile,
             unknown_machines: draft.unknown_machines,
             rules: draft.rules,
-            machines: draft.machines,
+            machines: draft.machines.machines,
             templates: templates.names().clone(),
             ..Plan::default()
         };
         if let Some(legacy) = &loaded.legacy {
             legacy.routing.apply(&mut plan);
         }
+        let machine_files = (draft.machines.files, draft.machines.took);
         let system = System::of_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
         let legacy = loaded.legacy.is_some();
         let (roots, templates) = (Arc::new(roots), Arc::new(templates));
-        let mut site = Site { plan, found, notes: scan.notes, system, roots, templates, warnings: told, legacy };
+        let mut site =
+            Site { plan, found, notes: scan.notes, system, roots, machine_files, templates, warnings: told, legacy };
         site.follow(open);
         Ok(site)
     }
@@ -153,9 +158,19 @@ impl Site {
         names
     }
 
+    /// How many machines are described, if there are any.
+    pub fn machines(&self) -> Option<String> {
+        let count = |number, one: &str| if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") };
+        let (files, took) = self.machine_files;
+        let machines = self.plan.machines.len();
+        (machines > 0)
+            .then(|| format!("{} in {}, read in {took:.1?}", count(machines, "machine"), count(files, "file")))
+    }
+
     /// The table, line by line, into the log.
     pub fn say(&self) {
         self.table().lines().for_each(|line| tracing::info!("{line}"));
+        self.machines().iter().for_each(|machines| tracing::info!("{machines}"));
         let unsigned = self.unsigned();
         if !unsigned.is_empty() {
             tracing::info!("not signed, which matters only where Secure Boot is on: {}", unsigned.join(", "));
@@ -212,6 +227,7 @@ mod tests {
             notes: Vec::new(),
             system: System::Unknown,
             roots: Arc::new(Roots::new(folder, Some(Folder::at(folder, false).unwrap()), false)),
+            machine_files: (0, Duration::ZERO),
             warnings: Vec::new(),
             templates: Arc::default(),
             legacy: false,

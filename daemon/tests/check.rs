@@ -39,6 +39,22 @@ fn it_says_what_would_be_served() {
 }
 
 #[test]
+fn it_says_how_many_machines_were_read_and_in_what_time() {
+    let host = host();
+    let boot = boot_folder();
+    let path = |name: &str| boot.path().join(name);
+    fs::write(path("machines.csv"), "name,mac\nweb1,52:54:00:00:00:01\nweb2,52:54:00:00:00:02\n").unwrap();
+    let site = path("site.toml");
+    fs::write(&site, format!("machine-files = [{:?}]\n", path("machines.csv"))).unwrap();
+    let arguments = ["-b", boot.path().to_str().unwrap(), "-c", site.to_str().unwrap()];
+    let said = String::from_utf8(check(&host, &arguments).stdout).unwrap();
+    assert!(said.contains("\nmachines       2 machines in 1 file, read in "), "{said}");
+    let json = check(&host, &[&arguments[..], &["--json"]].concat());
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&json["served"]["machines"]["count"], &json["served"]["machines"]["files"]), (&json!(2), &json!(1)));
+}
+
+#[test]
 fn where_a_loader_is_signed_it_says_which_machines_with_secure_boot_refuse() {
     let host = host();
     let boot = boot_folder();

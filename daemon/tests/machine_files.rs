@@ -1,6 +1,8 @@
 //! Machine files, as operators write them and as other systems export them.
 
 use proxydhcpd::config::diagnostic::{Diagnostic, Severity};
+use proxydhcpd::config::flags::Flags;
+use proxydhcpd::config::load_below;
 use proxydhcpd::config::machine_files::{Read, Reading};
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use std::path::{Path, PathBuf};
@@ -114,7 +116,7 @@ fn every_error_of_a_csv_has_its_place_and_what_was_meant() {
             (4, 1, 6),
             (5, 7, 4),
             (6, 1, 5),
-            (7, 10, 1),
+            (7, 11, 1),
             (8, 1, 1)
         ]
     );
@@ -232,6 +234,42 @@ fn a_file_that_is_not_there_or_no_machine_file_is_told() {
     assert_eq!(odd[0].help.as_deref(), Some("names of machine files end in .toml, .csv or .json"));
     let latin = read(&file(&folder, "latin.csv", b"name,role\nweb1,k\xfcche\n")).unwrap_err();
     assert_eq!(latin[0].place.as_ref().map(|place| (place.line, place.column)), Some((2, 7)));
+}
+
+/// The folder beside the configuration needs no setting; what is named takes its place.
+#[test]
+fn the_configuration_says_which_files_are_read() {
+    let folder = TempDir::new().unwrap();
+    std::fs::create_dir(folder.path().join("machines")).unwrap();
+    file(&folder, "machines/a.toml", "[web1]\nserial = \"A\"\nprofile = \"disk\"\n");
+    let csv = file(&folder, "b.csv", "name,serial,profile\nweb2,B,menu\nweb3,C,menu\n");
+    let profiles = "[profile.disk]\nboot = \"local-disk\"\n[machine.db1]\nserial = \"D\"\n";
+    let names = |text: &str| {
+        file(&folder, "proxydhcpd.toml", text);
+        let loaded = load_below(&Flags::default(), folder.path()).unwrap_or_else(|errors| panic!("{errors}"));
+        let names: Vec<String> = loaded.draft.machines.machines.iter().map(|machine| machine.name.into()).collect();
+        (names.join(" "), loaded.draft.machines.files)
+    };
+    assert_eq!(names(profiles), ("db1 web1".into(), 2));
+    let named = format!("machine-files = [{csv:?}]\n{profiles}");
+    assert_eq!(names(&named), ("db1 web2 web3".into(), 2));
+    assert_eq!(names("machine-files = []\n"), (String::new(), 0));
+
+    file(&folder, "machines/b.toml", "[db1]\nserial = \"E\"\nprofile = \"dsik\"\n[web1]\nserial = \"F\"\n");
+    file(&folder, "proxydhcpd.toml", profiles);
+    let errors = load_below(&Flags::default(), folder.path()).unwrap_err();
+    let errors: Vec<String> = errors.0.iter().map(Diagnostic::one_line).collect();
+    let path = folder.path().display();
+    assert_eq!(
+        errors,
+        [
+            format!("{path}/machines/b.toml:3:11: there is no profile `dsik` (did you mean `disk`?)"),
+            format!(
+                "{path}/machines/b.toml:4:2: machine `web1` is described twice \
+                 (it is first described in {path}/machines/a.toml:1)"
+            ),
+        ]
+    );
 }
 
 /// The bound is the issue's for a release build on a quiet machine; here neither holds.

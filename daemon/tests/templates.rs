@@ -194,7 +194,14 @@ impl Served {
             runtime.block_on(http::serve(listeners, http::Settings::default(), open, |_| {}, stop)).unwrap();
         });
         let any = Ipv4Addr::UNSPECIFIED;
-        let settings = tftp::Settings { address: any, port: 0, ports: None, single_port: false, max_transfers: None, descriptors: 1024 };
+        let settings = tftp::Settings {
+            address: any,
+            port: 0,
+            ports: None,
+            single_port: false,
+            max_transfers: None,
+            descriptors: 1024,
+        };
         let sockets = tftp::bind(&settings).unwrap();
         let tftp = sockets.port().unwrap();
         let (stopped, stop_tftp) = pipe().unwrap();

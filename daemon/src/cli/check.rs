@@ -83,8 +83,9 @@ fn text(setting: &Setting) -> String {
         None => "nobody's: no loader is offered".to_owned(),
     };
     let http = plan.http.map_or("none".to_owned(), |port| format!("our own, port {port}"));
+    let machines = setting.site.machines().map(|machines| format!("machines       {machines}\n")).unwrap_or_default();
     format!(
-        "configuration  {file}\ninterfaces     {links}\nTFTP           {tftp}\nHTTP           {http}\nboot folder    {}\niPXE gets      {}\n\n{}",
+        "configuration  {file}\ninterfaces     {links}\nTFTP           {tftp}\nHTTP           {http}\nboot folder    {}\niPXE gets      {}\n{machines}\n{}",
         setting.loaded.settings.boot_dir.display(),
         script(plan),
         setting.site.table(),
@@ -111,6 +112,7 @@ fn summary(setting: &Setting, rows: &[Row]) -> Value {
         let secure_boot = secure_boot::json(rows, *arch);
         (id.to_owned(), json!({ "name": loader.name, "file": loader.path, "secure_boot": secure_boot }))
     });
+    let (files, took) = setting.site.machine_files;
     json!({
         "configuration": setting.loaded.file,
         "interfaces": setting.links.iter().map(|link| json!({ "name": link.name, "address": link.address() })).collect::<Vec<_>>(),
@@ -118,6 +120,7 @@ fn summary(setting: &Setting, rows: &[Row]) -> Value {
         "http": plan.http,
         "boot_folder": setting.loaded.settings.boot_dir,
         "script": script(plan),
+        "machines": { "count": plan.machines.len(), "files": files, "milliseconds": took.as_millis() as u64 },
         "loaders": loaders.collect::<serde_json::Map<_, _>>(),
     })
 }

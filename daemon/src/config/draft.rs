@@ -1,8 +1,8 @@
 //! The plan as far as the files say it. The boot folder has not been looked at: `site` does that, and makes the plan.
 
 use crate::config::diagnostic::Spot;
+use crate::config::machine_files::Read;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::machines::Machines;
 use proxydhcpd_core::plan::profile::{Boots, Profile, ProfileId};
 use proxydhcpd_core::plan::rule::Rule;
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ pub struct Draft {
     /// By their numbers: [`BUILT_IN`], then those of the files by name.
     pub profiles: Vec<Drafted>,
     pub rules: Vec<Rule>,
-    pub machines: Machines,
+    pub machines: Read,
     pub default_profile: Option<ProfileId>,
     pub unknown_machines: Option<ProfileId>,
     /// For all templates. Those of a profile and of a machine go before them.
@@ -62,7 +62,7 @@ impl Default for Draft {
         Draft {
             profiles: BUILT_IN.map(built_in).into(),
             rules: Vec::new(),
-            machines: Machines::default(),
+            machines: Read::default(),
             default_profile: None,
             unknown_machines: None,
             variables: Map::new(),

@@ -256,7 +256,7 @@ fn read_ini(source: &Source, file: Option<PathBuf>, folder: &Path) -> Result<Loa
 fn read_toml(main: Option<Source>, file: Option<PathBuf>, folder: &Path) -> Result<Loaded, ConfigError> {
     let mut sources: Vec<Source> = main.into_iter().collect();
     sources.extend(beside(folder)?);
-    let (settings, draft, warnings) = toml::read(&sources).map_err(ConfigError)?;
+    let (settings, draft, warnings) = toml::read(&sources, folder).map_err(ConfigError)?;
     Ok(Loaded { file, folder: absolute(folder.into()), settings, draft, legacy: None, warnings })
 }
 

@@ -109,7 +109,7 @@ pub const KEYS: &[Key] = &[
         "a list of absolute paths: [\"/etc/proxydhcpd/machines\"]",
         "the folder `machines` beside this file",
         "Where machines are described, beside this file.",
-        "A path is a file that ends in .toml, .csv or .json, or a folder of such files.",
+        MACHINE_FILES_MORE,
         "[\"/etc/proxydhcpd/machines\"]",
     ),
     key(
@@ -527,6 +527,9 @@ const MENU_TEXT: &str = "a text of 1 to 60 printable ASCII characters, which is 
 const PATTERNS: &str = "a list of patterns: [\"eth*\"]";
 const ANY: &str = "any";
 
+const MACHINE_FILES_MORE: &str = "A path is a file that ends in .toml, .csv or .json, or a folder of such files. The first line of a CSV names its \
+     columns: name, mac (several with blanks between them), uuid, serial, profile, boot; any other is a variable, and an empty \
+     field says nothing. JSON is an array of machines, or an object that has them by name.";
 const VARIABLES_MORE: &str = "A template finds them by their names. Those of a profile go before them, those of a machine before both. Also as \
                               variables = { ... } at the top of the file.";
 const PROFILE_MORE: &str = "A profile boots one thing: a kernel, a script, a menu, what `boot` says, or, where it says none of these, its \

@@ -13,11 +13,13 @@ use crate::config::Settings;
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use crate::config::draft::Draft;
 use said::Said;
+use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 use walk::Walk;
 
-/// The settings and the plan as all of the files say them, and warnings.
-pub fn read(sources: &[Source]) -> Result<(Settings, Draft, Vec<Diagnostic>), Vec<Diagnostic>> {
+/// The settings and the plan as all of the files say them, and warnings. `folder`: where machine files are looked for if
+/// none are named.
+pub fn read(sources: &[Source], folder: &Path) -> Result<(Settings, Draft, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut said = Said::default();
     let (mut told, mut broken) = (Vec::new(), false);
     for source in sources {
@@ -35,12 +37,19 @@ pub fn read(sources: &[Source]) -> Result<(Settings, Draft, Vec<Diagnostic>), Ve
         told.append(&mut walk.told);
     }
     // What is missing may stand where nothing could be read.
-    let draft = if broken { Draft::default() } else { said.draft(&mut told) };
+    let files = said.settings.machine_files.clone().unwrap_or_else(|| default_machine_files(folder));
+    let (draft, mut of_machines) = if broken { (Draft::default(), Vec::new()) } else { said.draft(&files, &mut told) };
     told.sort_by_key(|told| place(sources, told));
+    told.append(&mut of_machines);
     match told.iter().any(|told| told.severity > Severity::Warning) {
         true => Err(told),
         false => Ok((said.settings, draft, told)),
     }
+}
+
+/// Nobody has to make the folder before there is something to put into it.
+fn default_machine_files(folder: &Path) -> Vec<PathBuf> {
+    Some(folder.join("machines")).filter(|machines| machines.exists()).into_iter().collect()
 }
 
 /// In the order of the files and of their lines, whatever the order of looking.

@@ -6,12 +6,14 @@ use super::said::{Named, Said};
 use super::walk::At;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::{BUILT_IN, Draft, Drafted, Mount};
+use crate::config::machine_files::{Read, Reading};
 use crate::config::machines::Described;
 use crate::probable::probable;
-use proxydhcpd_core::plan::machines::{Builder, Machine, Machines, Policy};
+use proxydhcpd_core::plan::machines::{Machine, Policy};
 use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, ProfileId, To};
 use proxydhcpd_core::plan::rule::{Rule, When};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// The profiles by name. One that boots nothing by itself has no number.
 #[derive(Debug)]
@@ -50,8 +52,8 @@ impl Names {
 }
 
 impl<'a> Said<'a> {
-    /// The plan as the files say it. What refers to nothing is told.
-    pub fn draft(&self, told: &mut Vec<Diagnostic>) -> Draft {
+    /// The plan as the files say it. What refers to nothing is told, and apart from it what is wrong in machine files.
+    pub fn draft(&self, machine_files: &[PathBuf], told: &mut Vec<Diagnostic>) -> (Draft, Vec<Diagnostic>) {
         let profiles = self.extended(told);
         let names = number(&profiles, &self.profiles, told);
         let mut draft = Draft::default();
@@ -65,7 +67,8 @@ impl<'a> Said<'a> {
         draft.default_profile = of_site(&self.default_profile, told);
         draft.unknown_machines = of_site(&self.unknown_machines, told);
         draft.rules = self.looked_up_rules(&names, told);
-        draft.machines = self.looked_up_machines(&names, &draft, told);
+        let (machines, of_machines) = self.looked_up_machines(&names, &draft, machine_files, told);
+        draft.machines = machines;
         draft.variables = self.variables.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
         let mount = |(name, (path, at)): (&String, &(_, At<'a>))| Mount {
             name: name.clone(),
@@ -74,7 +77,7 @@ impl<'a> Said<'a> {
         };
         draft.template_dir = self.template_dir.as_ref().map(At::spot);
         draft.folders = self.folders.iter().map(mount).collect();
-        draft
+        (draft, of_machines)
     }
 
     /// Every profile with what it extends.
@@ -138,15 +141,22 @@ impl<'a> Said<'a> {
         rules
     }
 
-    fn looked_up_machines(&self, names: &Names, draft: &Draft, told: &mut Vec<Diagnostic>) -> Machines {
-        let mut machines = Builder::default();
+    /// Those that stand here, and those of the machine files, of which what is wrong is told apart: in their order.
+    fn looked_up_machines(
+        &self,
+        names: &Names,
+        draft: &Draft,
+        files: &[PathBuf],
+        told: &mut Vec<Diagnostic>,
+    ) -> (Read, Vec<Diagnostic>) {
+        let profiles = |name: &str| names.find(name);
+        let mut reading = Reading::new(&profiles);
         for (described, at) in self.machines.values() {
             let at_profile = |span: &std::ops::Range<usize>| At { source: at.source, span: span.clone() };
             let named = described.profile.as_ref().map(|(name, span)| (name.clone(), at_profile(span)));
             let profile = named.as_ref().and_then(|name| names.look_up(name, told));
             let Described { name, macs, uuid, serial, policy, variables, .. } = described;
             let (serial, uuid, policy) = (serial.as_deref(), *uuid, *policy);
-            let machine = Machine { name, macs, uuid, serial, profile, policy, variables };
             let boots = profile.or(draft.default_profile).and_then(|id| draft.profiles.get(id));
             if policy == Policy::Once && boots.is_some_and(|drafted| !is_used_up(&drafted.profile)) {
                 let warning = at.warning(format!("no file that we send uses up the one boot of machine `{name}`"));
@@ -156,10 +166,17 @@ impl<'a> Said<'a> {
                     ),
                 );
             }
-            // Names differ: they are the keys of a map.
-            machines.add(&machine).ok();
+            let machine = Machine { name, macs, uuid, serial, profile, policy, variables };
+            reading.described(&machine, Path::new(&at.source.name), at.span.start, |message| at.error(message));
         }
-        machines.finish(&self.docks)
+        files.iter().for_each(|path| reading.path(path));
+        match reading.finish(&self.docks) {
+            Ok(mut read) => {
+                let warnings = std::mem::take(&mut read.warnings);
+                (read, warnings)
+            }
+            Err(errors) => (Read::default(), errors),
+        }
     }
 }
 
