@@ -4,7 +4,7 @@ use crate::arch::Arch;
 use crate::client::{Class, Client, Stage};
 use crate::decide::{Decision, Ground};
 use crate::plan::profile::{Boots, Item, Menu, To};
-use crate::plan::{Ipxe, Loader, Plan, Tftp};
+use crate::plan::{Ipxe, Plan, Tftp};
 use crate::wire::pxe::{BootItem, Features};
 use alloc::format;
 use alloc::string::String;
@@ -52,7 +52,7 @@ pub struct Shown {
     /// 0: the local disk, which a BIOS starts by itself.
     pub kind: u16,
     pub title: String,
-    /// `None`: the local disk.
+    /// `None`: the local disk, or whichever boot server of this type answers.
     pub server: Option<Ipv4Addr>,
 }
 
@@ -137,15 +137,22 @@ fn ipxe(
         (Boots::BootFolder, Ipxe::AsFirmware) | (Boots::Loader, _) => {
             firmware(plan, client, decision, decision.boots(plan), here)
         }
+        (Boots::Script(url), _) if is_url(url) => Ok(given(plan, url, here)),
+        (Boots::BootFolder, Ipxe::Given(url)) if is_url(url) => Ok(given(plan, url, here)),
         (Boots::BootFolder, Ipxe::Given(name)) => {
-            let server = match name.contains("://") {
-                true => tftp_server(plan, here).unwrap_or(here),
-                false => tftp_server(plan, here)?,
-            };
-            Ok(Boot { file: name.clone(), server, why: Why::ScriptGiven, manner: Manner::File })
+            Ok(Boot { server: tftp_server(plan, here)?, ..given(plan, name, here) })
         }
         (boots, _) => script(plan, &script_name(plan, decision, boots, choice), features, here),
     }
+}
+
+fn given(plan: &Plan, name: &str, here: Ipv4Addr) -> Boot {
+    let server = tftp_server(plan, here).unwrap_or(here);
+    Boot { file: name.into(), server, why: Why::ScriptGiven, manner: Manner::File }
+}
+
+pub fn is_url(name: &str) -> bool {
+    name.contains("://")
 }
 
 /// The name of the script: what decides it and cannot be told from the request for it goes along.
@@ -179,12 +186,22 @@ fn firmware(plan: &Plan, client: &Client, decision: &Decision, boots: &Boots, he
     if *boots == Boots::LocalDisk && plan.local_disk.contains(&arch) {
         return program(plan, client, &local_disk_name(arch), true, Why::LocalDisk(arch), here);
     }
-    let profile = plan.profile(decision.profile).and_then(|profile| profile.loaders.get(&arch));
-    let site = || plan.loaders.get(&arch).filter(|_| *boots != Boots::Loader);
-    let own = profile.or_else(site).map(|loader| (loader, Why::Loader(arch)));
-    let any_other = plan.any_other.as_ref().map(|loader| (loader, Why::AnyOther));
-    let (Loader { name, path }, why) = own.or(any_other).ok_or(Nothing::NoLoader(arch))?;
-    program(plan, client, name, path.is_some(), why, here)
+    let profile = plan.profile(decision.profile);
+    let of_profile = profile.and_then(|profile| {
+        let own = profile.loaders.get(&arch).map(|loader| (loader, Why::Loader(arch)));
+        own.or_else(|| profile.any_other.as_ref().map(|loader| (loader, Why::AnyOther)))
+    });
+    let site = || plan.loaders.get(&arch).filter(|_| *boots != Boots::Loader).map(|loader| (loader, Why::Loader(arch)));
+    let any_other = || plan.any_other.as_ref().map(|loader| (loader, Why::AnyOther));
+    let (loader, why) = of_profile.or_else(site).or_else(any_other).ok_or(Nothing::NoLoader(arch))?;
+    match loader.elsewhere() {
+        Some((name, server)) if client.class != Class::Http => {
+            let server = server.or_else(|| tftp_server(plan, here).ok()).unwrap_or(here);
+            Ok(Boot { file: name.into(), server, why, manner: Manner::File })
+        }
+        Some(_) => Err(Nothing::NoHttp),
+        None => program(plan, client, &loader.name, loader.path.is_some(), why, here),
+    }
 }
 
 /// `ours`: we can serve it ourselves.
@@ -205,6 +222,7 @@ fn show(plan: &Plan, client: &Client, menu: &Menu, here: Ipv4Addr) -> Result<Boo
     let items = menu.items.iter().filter_map(|item| {
         let (kind, server) = match item.to {
             To::Server(server) => (item.kind, Some(server)),
+            To::Broadcast => (item.kind, None),
             To::Profile(_) if is_local_disk(plan, item) && client.arch == Arch::BIOS => (0, None),
             To::Profile(_) => {
                 of_item(plan, client, item, here).ok()?;

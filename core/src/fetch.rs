@@ -3,12 +3,12 @@
 
 use crate::arch::Arch;
 use crate::caller::Caller;
-use crate::choose::{MACHINE, SCRIPT};
+use crate::choose::{MACHINE, SCRIPT, is_url};
 use crate::decide::{Decision, Ground, decide};
 use crate::memory::{Holder, Memory};
 use crate::name::{BadName, clean};
 use crate::plan::machines::Policy;
-use crate::plan::profile::{Boots, ProfileId, To};
+use crate::plan::profile::{Boots, Profile, ProfileId, To};
 use crate::plan::rule::{Firmware, Subject};
 use crate::plan::{Entry, Plan};
 use crate::request::Request;
@@ -177,11 +177,17 @@ fn menu(plan: &Plan, asking: Asking, request: &Request<'_>) -> Fetch {
         (Boots::BootFolder, _) if plan.menu.own_script => return Fetch::Folder { name: SCRIPT.into(), meant: None },
         (Boots::BootFolder, _) => script::menu(plan, base, request.server, caller),
         (Boots::Linux(_), Some(profile)) => return Fetch::Linux(profile, asking),
+        (Boots::Script(url), _) if is_url(url) => script::chain_url(title, url),
         (Boots::Script(name), _) => return Fetch::Template(name.clone(), asking),
         (Boots::Loader, _) => {
             let profile = plan.profile(decision.profile);
-            let loader = profile.zip(caller.arch).and_then(|(profile, arch)| profile.loaders.get(&arch));
-            loader.map_or_else(script::leave, |loader| script::chain(base, title, &loader.name))
+            let own = |profile: &'_ Profile| caller.arch.and_then(|arch| profile.loaders.get(&arch)).cloned();
+            let loader = profile.and_then(|profile| own(profile).or_else(|| profile.any_other.clone()));
+            match loader {
+                Some(loader) if is_url(&loader.name) => script::chain_url(title, &loader.name),
+                Some(loader) => script::chain(base, title, &loader.name),
+                None => script::leave(),
+            }
         }
         (Boots::Menu(menu), _) => script::choices(&script::base(request.door, request.server), menu, caller),
         (Boots::LocalDisk, _) => script::local_disk(plan, base, caller),

@@ -299,3 +299,47 @@ fn a_machine_that_a_rule_denies_is_given_no_template() {
     };
     assert_eq!(fetch(&plan, &Memory::new(1), &asked), Err(Refusal::Denied));
 }
+
+#[test]
+fn a_loader_or_a_script_of_another_server_is_named_with_that_server() {
+    let loader = |name: &str| Loader { name: name.into(), path: None };
+    let grub = Profile {
+        name: "elsewhere".into(),
+        boots: Boots::Loader,
+        loaders: [(Arch::X64, loader("tftp://192.0.2.5//srv/grubx64.efi"))].into(),
+        any_other: Some(loader("http://192.0.2.6/x.kpxe")),
+        ..Profile::default()
+    };
+    let script = Profile { boots: Boots::Script("http://192.0.2.7/boot.php?x=1".into()), ..Profile::default() };
+    let plan = Plan { profiles: vec![grub, script], default_profile: Some(0), tftp: None, http: None, ..site() };
+    let boot = |plan: &Plan, packet: &Packet| match discover(plan, packet).0.verdict {
+        Verdict::Respond(response) => (response.boot.file, response.boot.server.to_string()),
+        Verdict::Silent(silence) => (silence.label().into(), String::new()),
+    };
+    assert_eq!(boot(&plan, &Packet::discover()), ("/srv/grubx64.efi".into(), "192.0.2.5".into()));
+    assert_eq!(boot(&plan, &bios()), ("http://192.0.2.6/x.kpxe".into(), "192.0.2.10".into()));
+    let http = Packet::discover().set(93, &[0, 16]).set(60, b"HTTPClient");
+    assert_eq!(boot(&plan, &http).0, "nothing:no-http");
+    let plan = Plan { default_profile: Some(1), tftp: site().tftp, ..plan };
+    assert_eq!(boot(&plan, &ipxe()).0, "http://192.0.2.7/boot.php?x=1");
+    assert_eq!(boot(&plan, &Packet::discover()).0, "ipxe.efi", "the firmware is given its iPXE first");
+}
+
+#[test]
+fn a_boot_server_that_nobody_knows_the_address_of_is_looked_for_by_broadcast() {
+    let item = |kind, title: &str, to| Item { kind, title: title.into(), to };
+    let menu = Menu {
+        prompt: "boot:".into(),
+        timeout: 10,
+        items: vec![item(1, "RIS", To::Broadcast), item(0x8001, "GRUB", To::Profile(Some(GRUB)))],
+    };
+    let mut plan = Plan { default_profile: Some(ASK), ..site() };
+    plan.profiles[ASK].boots = Boots::Menu(menu);
+    let offer = discover(&plan, &Packet::discover()).1;
+    let option =
+        b"\x06\x01\x02\x08\x07\x80\x01\x01\xc0\0\x02\x0a\x09\x0d\0\x01\x03RIS\x80\x01\x04GRUB\x0a\x06\x0aboot:\xff";
+    assert!(offer.windows(option.len()).any(|part| part == option), "{}", hex::encode(&offer));
+    let packet = Packet::request_4011().set(43, &[71, 4, 0, 1, 0, 0, 255]).octets();
+    let (answer, _) = ask(&plan, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10");
+    assert_eq!(told(answer), "nothing:boot-item", "that is for the other server to answer");
+}

@@ -80,7 +80,7 @@ impl Plan {
 
     /// Every first-stage program that may be offered.
     pub fn offered(&self) -> impl Iterator<Item = &Loader> {
-        let of_profiles = self.profiles.iter().flat_map(|profile| profile.loaders.values());
+        let of_profiles = self.profiles.iter().flat_map(|profile| profile.loaders.values().chain(&profile.any_other));
         self.loaders.values().chain(&self.any_other).chain(of_profiles)
     }
 
@@ -101,10 +101,22 @@ pub enum Tftp {
 /// A first-stage program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loader {
-    /// The name under which it is offered, at most 127 octets.
+    /// The name under which it is offered, at most 127 octets. `tftp://192.0.2.5/name` is a name on that TFTP server, and
+    /// any other URL goes to the client as it stands.
     pub name: String,
     /// Where it lies, absolute; `None` when another server has it.
     pub path: Option<String>,
+}
+
+impl Loader {
+    /// What of a URL goes to the client: the name on a TFTP server and that server, or the URL itself.
+    pub fn elsewhere(&self) -> Option<(&str, Option<Ipv4Addr>)> {
+        let on_server = |rest: &'_ str| rest.split_once('/').map(|(server, name)| (server.parse(), name.len()));
+        match self.name.strip_prefix("tftp://").and_then(on_server) {
+            Some((Ok(server), length)) => Some((&self.name[self.name.len() - length..], Some(server))),
+            _ => self.name.contains("://").then_some((&self.name, None)),
+        }
+    }
 }
 
 /// What an iPXE is told to run.

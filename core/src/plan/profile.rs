@@ -18,6 +18,8 @@ pub struct Profile {
     pub boots: Boots,
     /// First-stage programs that go before those of the site.
     pub loaders: BTreeMap<Arch, Loader>,
+    /// The one for every other architecture, whatever the site has for it.
+    pub any_other: Option<Loader>,
     /// The requested name that uses up a boot-once when it was fetched whole; `None`: the kernel, if there is one.
     pub used_by: Option<String>,
     /// Where a Raspberry Pi of this profile finds what it asks for below its serial number: a folder of the boot folder.
@@ -31,7 +33,7 @@ pub enum Boots {
     #[default]
     BootFolder,
     Linux(Linux),
-    /// A script of the template folder, by its name there.
+    /// A script of the template folder, by its name there; or a URL, which an iPXE is given as it stands.
     Script(String),
     /// The loaders of the profile themselves (GRUB, shim, Windows); an iPXE is given them as well.
     Loader,
@@ -73,6 +75,8 @@ pub enum To {
     Profile(Option<ProfileId>),
     /// Another boot server, which is asked on its port 4011.
     Server(Ipv4Addr),
+    /// Whichever boot server of this type answers a broadcast.
+    Broadcast,
 }
 
 impl Menu {

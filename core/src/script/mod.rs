@@ -7,7 +7,7 @@ mod menu;
 mod profile;
 
 pub use menu::menu;
-pub use profile::{chain, choices, leave, linux, local_disk, unrendered};
+pub use profile::{chain, chain_url, choices, leave, linux, local_disk, unrendered};
 
 use crate::arch::Arch;
 use crate::caller::Caller;

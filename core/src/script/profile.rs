@@ -24,6 +24,11 @@ pub fn chain(base: &str, title: &str, program: &str) -> String {
     format!("{}chain --autofree {base}{program} || goto failed\nexit 0\n{}", head(title), failed(title))
 }
 
+/// A script or a program elsewhere.
+pub fn chain_url(title: &str, url: &str) -> String {
+    format!("{}chain --autofree {url} || goto failed\nexit 0\n{}", head(title), failed(title))
+}
+
 /// The local disk.
 pub fn local_disk(plan: &Plan, base: &str, caller: &Caller) -> String {
     let mut script = head("the local disk");

@@ -21,7 +21,7 @@ pub struct MenuItem<'a> {
     /// The boot server type; 0 is the local disk.
     pub kind: u16,
     pub title: &'a str,
-    /// Who is asked on 4011 when it is chosen; the local disk needs nobody.
+    /// Who is asked on 4011 when it is chosen. The local disk needs nobody; where nobody is named, all are asked.
     pub server: Option<Ipv4Addr>,
 }
 
@@ -39,7 +39,9 @@ pub fn menu(prompt: &str, timeout: u8, items: &[MenuItem<'_>]) -> Option<Vec<u8>
         lines.push(u8::try_from(title.len()).ok()?);
         lines.extend_from_slice(title.as_bytes());
     }
-    let mut option = Vec::from([6, 1, 3]);
+    // No multicast; broadcast where it is needed.
+    let all_are_asked = items.iter().any(|item| item.kind != 0 && item.server.is_none());
+    let mut option = Vec::from([6, 1, if all_are_asked { 2 } else { 3 }]);
     for (code, value) in [(8, servers), (9, lines), (10, [&[timeout], prompt.as_bytes()].concat())] {
         option.extend_from_slice(&[code, u8::try_from(value.len()).ok()?]);
         option.extend_from_slice(&value);
