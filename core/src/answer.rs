@@ -82,7 +82,8 @@ fn way(
 ) -> Result<Response, Silence> {
     let message = Message::parse(arrival.datagram)?;
     overhear(&message, arrival, memory);
-    let recognised = Client::recognise(&message, arrival.port, &plan.user_classes, || plan.knows_u_boot())?;
+    let recognised =
+        Client::recognise(&message, arrival.port, &plan.user_classes, &plan.vendor_classes, || plan.knows_u_boot())?;
     let client = told.client.insert(recognised);
     let to = route(plan, arrival, client, || memory.offered_through_relay(client, arrival.now))?;
     limit(plan, memory, arrival, client)?;

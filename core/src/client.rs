@@ -95,12 +95,13 @@ pub enum NotOurs {
 }
 
 impl Client {
-    /// Recognises the sender of a sound message. `ipxe_words` mean "already iPXE" beside `iPXE` and `gPXE`; `u_boot` says
-    /// whether U-Boot is let in.
+    /// Recognises the sender of a sound message. `ipxe_words` mean "already iPXE" beside `iPXE` and `gPXE`,
+    /// `vendor_words` "PXE" beside `PXEClient`; `u_boot` says whether U-Boot is let in.
     pub fn recognise(
         message: &Message<'_>,
         port: Port,
         ipxe_words: &[String],
+        vendor_words: &[String],
         u_boot: impl FnOnce() -> bool,
     ) -> Result<Client, NotOurs> {
         if message.header.op != OP_REQUEST {
@@ -110,6 +111,7 @@ impl Client {
         let vendor_class = message.option(code::VENDOR_CLASS).ok_or(NotOurs::NoVendorClass)?;
         let class = Class::of(&vendor_class)
             .filter(|class| *class != Class::UBoot || u_boot())
+            .or_else(|| vendor_words.iter().any(|word| vendor_class.starts_with(word.as_bytes())).then_some(Class::Pxe))
             .ok_or(NotOurs::OtherVendorClass)?;
         let boot_item = message.option(code::VENDOR_SPECIFIC).and_then(|value| BootItem::find(&value));
         let heard = match port {

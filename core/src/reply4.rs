@@ -1,6 +1,7 @@
 //! Shape to DHCPv4 reply: header and options in the order of protocol note 2.3 and 2.4.
 
 use crate::arrival::Port;
+use crate::client::Class;
 use crate::shape::{LONGEST_FILE, LONGEST_URL, Shape};
 use crate::wire::dhcp4::{BROADCAST, Header, Message, OP_REPLY, SMALLEST, Writer, code};
 use alloc::vec::Vec;
@@ -52,7 +53,10 @@ pub fn write(
     let mut reply = Writer::new(&header, out);
     reply.option(code::MESSAGE_TYPE, &[shape.kind.into()]);
     reply.option(code::SERVER_ID, &server.octets());
-    reply.option(code::VENDOR_CLASS, shape.class.word().as_bytes());
+    // Firmware with a word of its maker's own looks for that word.
+    let asked_as =
+        request.option(code::VENDOR_CLASS).filter(|class| shape.class == Class::Pxe && Class::of(class).is_none());
+    reply.option(code::VENDOR_CLASS, asked_as.as_deref().unwrap_or(shape.class.word().as_bytes()));
     if let Some(machine) = request.option(code::MACHINE_ID).filter(|value| value.len() == 17) {
         reply.option(code::MACHINE_ID, &machine);
     }

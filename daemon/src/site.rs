@@ -75,6 +75,7 @@ impl Site {
             http_clients: true,
             loaders: found.loaders.clone(),
             user_classes: settings.user_classes.clone(),
+            vendor_classes: settings.vendor_classes.clone(),
             relays: settings.relays.clone(),
             loop_guard: settings.loop_guard,
             most_per_second: settings.max_packets_per_second.map(Into::into),

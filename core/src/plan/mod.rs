@@ -33,6 +33,8 @@ pub struct Plan {
     pub http_clients: bool,
     /// Words in option 77 that mean "already iPXE", beside `iPXE` and `gPXE`.
     pub user_classes: Vec<String>,
+    /// Words with which option 60 of PXE firmware begins, beside `PXEClient`: some makers have their own.
+    pub vendor_classes: Vec<String>,
     /// Relays that may ask. Empty: any.
     pub relays: Vec<Ipv4Addr>,
     /// The most answers a second on one interface. `None`: as many as come, for a boot storm is legitimate.

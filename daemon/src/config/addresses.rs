@@ -8,8 +8,8 @@ use std::net::Ipv4Addr;
 #[derive(Clone, Debug)]
 pub struct Addresses {
     pub(super) source: Source,
-    pub(super) interface: Option<(String, Span)>,
-    pub(super) listen_address: Option<(Ipv4Addr, Span)>,
+    pub(crate) interface: Option<(String, Span)>,
+    pub(crate) listen_address: Option<(Ipv4Addr, Span)>,
 }
 
 /// Where to serve, once the addresses have been held against the machine.

@@ -31,6 +31,7 @@ pub struct Drafted {
     pub profile: Profile,
     /// Names of the boot folder.
     pub loaders: BTreeMap<Arch, (String, Spot)>,
+    pub any_other: Option<(String, Spot)>,
     /// Where the kernel and the initrds, or the script, are named.
     pub at: Option<Spot>,
     pub initrds_at: Option<Spot>,

@@ -61,6 +61,8 @@ pub struct Settings {
     pub relays: Vec<Ipv4Addr>,
     /// Words in option 77 that mean "already iPXE", beside the usual ones.
     pub user_classes: Vec<String>,
+    /// Words with which option 60 of PXE firmware begins, beside `PXEClient`.
+    pub vendor_classes: Vec<String>,
     /// Certificates that the site's machines know beside Microsoft's, for `check`.
     pub secure_boot_keys: Vec<PathBuf>,
 }
@@ -147,6 +149,7 @@ impl Default for Settings {
             loop_guard: LoopGuard::default(),
             relays: Vec::new(),
             user_classes: Vec::new(),
+            vendor_classes: Vec::new(),
             secure_boot_keys: Vec::new(),
         }
     }

@@ -8,6 +8,7 @@ use crate::config::diagnostic::{Diagnostic, Spot};
 use crate::config::draft::Drafted;
 use crate::probable::probable;
 use proxydhcpd_core::arch::{Arch, Program};
+use proxydhcpd_core::choose::is_url;
 use proxydhcpd_core::plan::Loader;
 use proxydhcpd_core::plan::profile::{Boots, Profile};
 use std::collections::BTreeSet;
@@ -20,14 +21,20 @@ pub fn look_up(
     told: &mut Vec<Diagnostic>,
 ) -> Vec<Profile> {
     let mut profiles = Vec::new();
-    for Drafted { mut profile, loaders, at, initrds_at, .. } in drafted {
+    for Drafted { mut profile, loaders, any_other, at, initrds_at, .. } in drafted {
         for (arch, (name, at)) in loaders {
             match loader(roots, arch, &name) {
                 Ok(loader) => drop(profile.loaders.insert(arch, loader)),
                 Err(why) => told.push(at.critical(why)),
             }
         }
+        // What it is for nobody knows: a text, for an iPXE, too.
+        profile.any_other = any_other.map(|(name, at)| {
+            missing(roots, &name, &at, told);
+            Loader { name, path: None }
+        });
         match (&profile.boots, &at) {
+            (Boots::Script(url), _) if is_url(url) => {}
             (Boots::Linux(linux), Some(at)) => {
                 missing(roots, &linux.kernel, at, told);
                 for initrd in &linux.initrds {
@@ -44,6 +51,9 @@ pub fn look_up(
 
 /// A loader of a profile, if it is a program for this architecture.
 fn loader(roots: &Roots, arch: Arch, name: &str) -> Result<Loader, String> {
+    if is_url(name) {
+        return Ok(Loader { name: name.to_owned(), path: None });
+    }
     let path = roots.path(name);
     let is = match image::inspect(&path) {
         Ok(image) => image,

@@ -23,7 +23,7 @@ pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer) -> Vec<Node> {
         return Vec::new();
     }
     // As it was recognised: a rule may have had it taken for firmware since.
-    let Ok(client) = Client::recognise(&message, arrival.port, &plan.user_classes, || plan.knows_u_boot()) else {
+    let Ok(client) = Client::recognise(&message, arrival.port, &plan.user_classes, &plan.vendor_classes, || plan.knows_u_boot()) else {
         return Vec::new();
     };
     let mut grounds = Vec::new();

@@ -27,7 +27,9 @@ pub const TABLES: &[Table] = &[
         "[profile.NAME.loaders]",
         "The first programs that firmware is given, by architecture.",
         "They take the place of the loaders that the server finds by itself. In a profile that boots nothing else they are \
-         all there is: GRUB, shim, Windows. Files of the boot folder; each must be a program for its architecture.",
+         all there is: GRUB, shim, Windows. Files of the boot folder; each must be a program for its architecture. \
+         `any-other` is given to every other architecture, and to iPXE. A file of another TFTP server is written \
+         tftp://192.0.2.5/name; any other URL is given as it stands.",
         "",
     ),
     table(
@@ -177,6 +179,15 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "dhcp",
+        "vendor-classes",
+        "a list of words: [\"one\", \"two\"]",
+        "none",
+        "Further words with which option 60 of PXE firmware begins.",
+        "Beside PXEClient: the firmware of some makers has a word of its own.",
+        "[\"HW-Client\"]",
+    ),
+    key(
+        "dhcp",
         "max-packets-per-second",
         "a number above 0 (leave the line out for no limit)",
         "no limit",
@@ -279,10 +290,10 @@ pub const KEYS: &[Key] = &[
     key(
         "profile",
         "script",
-        "the name of a file in the template folder",
+        "the name of a file in the template folder, or a URL",
         "none",
         "The script that iPXE runs, a template.",
-        "",
+        "A URL is given to iPXE as it stands.",
         "\"rescue.ipxe\"",
     ),
     key(
@@ -374,7 +385,7 @@ pub const KEYS: &[Key] = &[
         "a PXE boot server type, 1 to 65535",
         "32769 and up",
         "The number by which firmware asks for it.",
-        "",
+        "An item with nothing else leads to whichever boot server of this type answers a broadcast.",
         "1",
     ),
     key("rule", "name", TEXT, "\"rule\" and its number", "What logs and `explain` call it.", "", "\"lab\""),

@@ -29,6 +29,7 @@ pub struct Item<'a> {
 pub enum Target<'a> {
     Profile(Named<'a>),
     Server(Ipv4Addr),
+    Broadcast,
 }
 
 /// EDK2 shows no more.
@@ -126,8 +127,9 @@ impl<'a> Written<'a> {
                 walk.error(at.clone(), "`profile` and `server` exclude each other: an item leads to one place");
                 None
             }
+            (None, None) if item.kind.is_some() => Some(Target::Broadcast),
             (None, None) => {
-                walk.error(at.clone(), "an item without `profile` or `server`");
+                walk.error(at.clone(), "an item without `profile`, `server` or `type`");
                 None
             }
         };

@@ -9,9 +9,10 @@ use crate::config::draft::BUILT_IN;
 use crate::config::machines::check_name;
 use crate::probable::probable;
 use proxydhcpd_core::arch::{Arch, TABLE};
+use proxydhcpd_core::choose::is_url;
 use proxydhcpd_core::name::clean;
 use proxydhcpd_core::plan::profile::Boots;
-use proxydhcpd_core::shape::LONGEST_FILE;
+use proxydhcpd_core::shape::{LONGEST_FILE, LONGEST_URL};
 use serde_json::Map;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -27,6 +28,7 @@ pub struct Written<'a> {
     pub initrds: Option<(Vec<String>, At<'a>)>,
     pub arguments: Option<Named<'a>>,
     pub loaders: BTreeMap<Arch, Named<'a>>,
+    pub any_other: Option<Named<'a>>,
     pub used_by: Option<String>,
     pub variables: Map<String, serde_json::Value>,
     /// Something in it is wrong: what else seems to be missing may be just that.
@@ -58,7 +60,9 @@ pub fn written<'a>(walk: &mut Walk<'a>, name: &Spanned<DeString<'_>>, table: &De
         "extends" => text(value).map(|name| profile.extends = Some((name, at(value)))),
         "title" => line(value).map(|title| profile.title = Some(title)),
         "kernel" => file(value).map(|name| kinds.push(("kernel", value.span(), Kind::Kernel((name, at(value)))))),
-        "script" => relative(value).map(|name| kinds.push(("script", value.span(), Kind::Script((name, at(value)))))),
+        "script" => {
+            path_or_url(value).map(|name| kinds.push(("script", value.span(), Kind::Script((name, at(value))))))
+        }
         "boot" => word(value, &WORDS).map(|word| {
             let boots = BUILT_IN[word].2.clone();
             kinds.push(("boot", value.span(), Kind::BuiltIn(boots)));
@@ -78,7 +82,7 @@ pub fn written<'a>(walk: &mut Walk<'a>, name: &Spanned<DeString<'_>>, table: &De
         kinds.push(("menu", span.clone(), Kind::Menu(menu::written(walk, span, table))));
     }
     if let Some(table) = loaders {
-        profile.loaders = written_loaders(walk, table);
+        written_loaders(walk, table, &mut profile);
     }
     profile.kind = one_kind(walk, kinds);
     profile.faulty = walk.told.len() > before;
@@ -99,11 +103,11 @@ fn one_kind<'a>(walk: &mut Walk<'a>, mut kinds: Vec<(&str, Span, Kind<'a>)>) -> 
     Some(kind)
 }
 
-fn written_loaders<'a>(walk: &mut Walk<'a>, table: &DeTable<'_>) -> BTreeMap<Arch, Named<'a>> {
-    let mut loaders = BTreeMap::new();
+fn written_loaders<'a>(walk: &mut Walk<'a>, table: &DeTable<'_>, profile: &mut Written<'a>) {
     for (key, value) in table {
         let arch = match architecture(key.get_ref()) {
-            Ok(arch) if arch.base() == arch => arch,
+            _ if key.get_ref() == ANY_OTHER => None,
+            Ok(arch) if arch.base() == arch => Some(arch),
             Ok(arch) => {
                 let error = walk.source.error(key.span(), format!("{arch} has no loaders of its own"));
                 walk.told.push(error.help(format!("it takes those of `{}`", id(arch.base()))));
@@ -115,15 +119,28 @@ fn written_loaders<'a>(walk: &mut Walk<'a>, table: &DeTable<'_>) -> BTreeMap<Arc
                 continue;
             }
         };
-        match relative(value) {
-            Ok(name) if name.len() > LONGEST_FILE => {
+        match (path_or_url(value), arch) {
+            (Ok(name), _) if !is_url(&name) && name.len() > LONGEST_FILE => {
                 walk.error(value.span(), format!("a name of {} octets: firmware takes {LONGEST_FILE}", name.len()));
             }
-            Ok(name) => drop(loaders.insert(arch, (name, walk.at(value.span())))),
-            Err(_) => walk.error(value.span(), format!("`{}` must be a path in the boot folder", key.get_ref())),
+            (Ok(name), Some(arch)) => drop(profile.loaders.insert(arch, (name, walk.at(value.span())))),
+            (Ok(name), None) => profile.any_other = Some((name, walk.at(value.span()))),
+            (Err(_), _) => {
+                walk.error(value.span(), format!("`{}` must be a path in the boot folder, or a URL", key.get_ref()));
+            }
         }
     }
-    loaders
+}
+
+/// Beside architectures: the loader of those that have none of their own.
+const ANY_OTHER: &str = "any-other";
+
+fn path_or_url(value: &Value<'_>) -> Read<String> {
+    let fits = |text: &str| text.len() <= LONGEST_URL && !text.chars().any(|c| c.is_control() || c == ' ');
+    match value.get_ref().as_str().is_some_and(is_url) {
+        true => parsed(value, |text| fits(text).then(|| text.to_owned())),
+        false => relative(value),
+    }
 }
 
 /// The architecture, or what was probably meant: `x64` is the UEFI of that name.
@@ -180,6 +197,7 @@ impl<'a> Written<'a> {
             initrds: None,
             arguments: None,
             loaders: BTreeMap::new(),
+            any_other: None,
             used_by: None,
             variables: Map::new(),
             faulty: false,
@@ -203,6 +221,7 @@ impl<'a> Written<'a> {
         }
         both.kind = both.kind.or_else(|| other.kind.clone());
         both.faulty |= other.faulty;
+        both.any_other = both.any_other.or_else(|| other.any_other.clone());
         for (arch, loader) in &other.loaders {
             both.loaders.entry(*arch).or_insert_with(|| loader.clone());
         }

@@ -197,7 +197,7 @@ fn number(
     let mut names: BTreeMap<_, _> = (0..).zip(BUILT_IN).map(|(id, (name, ..))| (name.to_owned(), Some(id))).collect();
     let mut next = BUILT_IN.len();
     for (name, profile) in extended {
-        if profile.kind.is_some() || !profile.loaders.is_empty() || profile.faulty {
+        if profile.kind.is_some() || !profile.loaders.is_empty() || profile.any_other.is_some() || profile.faulty {
             names.insert(name.clone(), Some(next));
             next += 1;
             continue;
@@ -251,6 +251,7 @@ fn drafted(
     };
     Drafted {
         profile,
+        any_other: written.any_other.as_ref().map(|(name, at)| (name.clone(), at.spot())),
         loaders: written.loaders.iter().map(|(arch, (name, at))| (*arch, (name.clone(), at.spot()))).collect(),
         at,
         initrds_at: written.initrds.as_ref().map(|(_, at)| at.spot()),
@@ -268,6 +269,7 @@ fn looked_up_menu(
     for item in &menu.items {
         let to = match &item.to {
             Target::Server(server) => To::Server(*server),
+            Target::Broadcast => To::Broadcast,
             Target::Profile(named) => {
                 if let Some(Written { kind: Some(Kind::Menu(_)), .. }) = profiles.get(&named.0) {
                     told.push(named.1.error(format!("profile `{}` is a menu itself: firmware shows one", named.0)));

@@ -94,6 +94,7 @@ impl<'a> Said<'a> {
             ("dhcp", "proxy-only") => switch(value).map(|on| settings.proxy_only = on),
             ("dhcp", "relays") => list(value, address).map(|relays| settings.relays = relays),
             ("dhcp", "user-classes") => list(value, text).map(|words| settings.user_classes = words),
+            ("dhcp", "vendor-classes") => list(value, text).map(|words| settings.vendor_classes = words),
             ("dhcp", "max-packets-per-second") => {
                 number(value).map(|most| settings.max_packets_per_second = Some(most))
             }
