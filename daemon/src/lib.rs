@@ -12,6 +12,7 @@ pub mod used;
 
 pub mod boot;
 pub mod config;
+pub mod import;
 
 pub mod templates;
 

@@ -22,6 +22,7 @@ const DAEMON: &[&str] = &[
     "boot",
     "config",
     "templates",
+    "import",
     "site",
     "report",
     "state",

@@ -17,7 +17,9 @@ fn the_manual_pages_say_what_the_command_line_does() {
         let verb = program.find_subcommand(name.strip_prefix("proxydhcpd-").unwrap()).unwrap();
         (verb.clone().display_name(name).name(name), name)
     };
-    let verbs = ["proxydhcpd-check", "proxydhcpd-explain", "proxydhcpd-render"].map(page);
+    let verbs =
+        ["proxydhcpd-check", "proxydhcpd-explain", "proxydhcpd-import", "proxydhcpd-rearm", "proxydhcpd-render"]
+            .map(page);
     for (command, name) in verbs.into_iter().chain([(program.clone(), "proxydhcpd")]) {
         let mut page = Vec::new();
         clap_mangen::Man::new(command)

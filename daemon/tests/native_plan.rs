@@ -408,7 +408,7 @@ fn a_machine_is_found_by_what_it_is_known_by() {
     "#;
     let draft = read(text).draft;
     assert_eq!((draft.default_profile, draft.unknown_machines), (Some(LOCAL_DISK), Some(NOTHING)));
-    let machines = &draft.machines;
+    let machines = &draft.machines.machines;
     let by = |identity: Identity<'_>| machines.find(&identity).map(|found| machines.get(found.machine).name);
     let mac = |mac| by(Identity { mac: Some(mac), ..Identity::default() });
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]), Some("web1"));
@@ -493,7 +493,7 @@ fn files_beside_the_main_one_are_read_with_it_as_one() {
     assert_eq!(draft.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["first", "second", "third"]);
     assert_eq!(serde_json::to_value(&draft.variables).unwrap(), serde_json::json!({ "a": 1, "b": "x" }));
     assert_eq!((draft.folders[0].name.as_str(), draft.folders[0].path.as_path()), ("mirror", Path::new("/srv/mirror")));
-    assert_eq!(draft.machines.iter().next().map(|machine| machine.profile), Some(Some(3)));
+    assert_eq!(draft.machines.machines.iter().next().map(|machine| machine.profile), Some(Some(3)));
     assert_eq!(loaded.settings.loop_guard, LoopGuard::Stop);
 }
 

@@ -3,6 +3,7 @@
 mod check;
 pub mod client;
 mod explain;
+mod import;
 mod rearm;
 mod render;
 mod secure_boot;
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
         Command::Rearm(rearm) => rearm::run(&rearm, &flags).unwrap_or_else(|error| refuse(&error)),
         Command::Explain(explain) => explain::run(&explain, &flags).unwrap_or_else(|error| refuse(&error)),
         Command::Render(render) => render::run(&render, &flags).unwrap_or_else(|error| refuse(&error)),
+        Command::Import(import) => import::run(&import),
     }
 }
 
@@ -61,6 +63,7 @@ fn say(diagnostic: &Diagnostic) {
   proxydhcpd check                      what would be served, and what is wrong with it
   proxydhcpd explain --client uefi-x64  what would this machine get, and why
   proxydhcpd render --machine web1      the script that this machine would run
+  proxydhcpd import /etc/dnsmasq.conf   that file in our own words
 
 Exit status: 0 after a signal; 1 if it cannot serve here; 2 for wrong usage or a wrong file."
 )]
@@ -128,6 +131,7 @@ pub enum Command {
     Serve(Serve),
     Check(Check),
     Explain(Explain),
+    Import(Import),
     Rearm(Rearm),
     Render(Render),
 }
@@ -138,6 +142,7 @@ enum Verb {
     Serve(Serve),
     Check(Check),
     Explain(Explain),
+    Import(Import),
     Rearm(Rearm),
     Render(Render),
 }
@@ -326,6 +331,39 @@ fn item(text: &str) -> Result<u16, String> {
     number.map_err(|_| "a number up to 65535, for example 0x8001".to_owned())
 }
 
+/// Put another server's configuration into our own words
+///
+/// Reads a dnsmasq configuration, with the files that it includes, or a proxy.ini of the Python daemon, and prints a
+/// proxydhcpd.toml that gives every machine the same file. What has no equivalent stands above it as comments: the line, its
+/// number, and why.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  proxydhcpd import /etc/dnsmasq.conf                 look at what would come of it
+  proxydhcpd import /etc/dnsmasq.conf -o new.toml     into a file, which must not be there
+  proxydhcpd import proxy.ini -o new.toml             the file of the Python daemon
+  proxydhcpd check new.toml                           what it serves, and what is wrong with it
+
+Exit status: 0 if the file was understood; 2 if it is wrong, and then each error is told with line and column.")]
+pub struct Import {
+    /// The file
+    pub file: PathBuf,
+
+    /// Write to this new file, not to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Whose file it is [default: as it looks]
+    #[arg(long, value_name = "WHOSE", value_enum)]
+    pub from: Option<Foreign>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Foreign {
+    /// The Python daemon's
+    Ini,
+    Dnsmasq,
+}
+
 impl Explain {
     fn port(&self) -> Option<Port> {
         self.port.as_deref().map(|port| if port == "4011" { Port::BootServer } else { Port::Dhcp })
@@ -342,7 +380,9 @@ impl Cli {
                 daemon: serve.daemon || after.daemon,
                 detached: serve.detached || after.detached,
             }),
-            Some(Verb::Check(_) | Verb::Explain(_) | Verb::Render(_) | Verb::Rearm(_)) if serve.daemon => {
+            Some(Verb::Check(_) | Verb::Explain(_) | Verb::Import(_) | Verb::Render(_) | Verb::Rearm(_))
+                if serve.daemon =>
+            {
                 return Err(contradiction("--daemon goes with serving only"));
             }
             Some(Verb::Check(Check { file: Some(_), .. })) if flags.config.is_some() => {
@@ -353,6 +393,7 @@ impl Cli {
                 Command::Check(check)
             }
             Some(Verb::Explain(explain)) => Command::Explain(explain),
+            Some(Verb::Import(import)) => Command::Import(import),
             Some(Verb::Rearm(rearm)) => Command::Rearm(rearm),
             Some(Verb::Render(render)) => Command::Render(render),
         };

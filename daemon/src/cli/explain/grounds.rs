@@ -23,7 +23,9 @@ pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer) -> Vec<Node> {
         return Vec::new();
     }
     // As it was recognised: a rule may have had it taken for firmware since.
-    let Ok(client) = Client::recognise(&message, arrival.port, &plan.user_classes, &plan.vendor_classes, || plan.knows_u_boot()) else {
+    let Ok(client) =
+        Client::recognise(&message, arrival.port, &plan.user_classes, &plan.vendor_classes, || plan.knows_u_boot())
+    else {
         return Vec::new();
     };
     let mut grounds = Vec::new();
@@ -145,6 +147,7 @@ fn profile(plan: &Plan, decision: &Decision) -> Node {
 fn choice(plan: &Plan, item: &Item) -> Node {
     let leads_to = match item.to {
         To::Server(server) => format!("{}: asks {server} on its port 4011", item.title),
+        To::Broadcast => format!("{}: asks whichever boot server answers its broadcast", item.title),
         To::Profile(id) => {
             let boots = plan.profile(id).map_or(&Boots::BootFolder, |profile| &profile.boots);
             let name = plan.profile(id).map_or("menu", |profile| profile.name.as_str());

@@ -1,0 +1,44 @@
+//! `import`: another server's configuration in our own words.
+
+use super::{Foreign, Import, say};
+use crate::config::diagnostic::{Diagnostic, Source};
+use crate::import::{self, Format};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub fn run(import: &Import) -> ExitCode {
+    match imported(import).and_then(|text| put(import.output.as_deref(), &text).map_err(|error| vec![error])) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(told) => {
+            told.iter().for_each(say);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
+    let name = import.file.display().to_string();
+    let bytes = std::fs::read(&import.file)
+        .map_err(|error| vec![Diagnostic::error(format!("unable to read the file: {error}")).of(&name)])?;
+    let source = Source::new(&name, bytes).map_err(|error| vec![error])?;
+    let format = import.from.map(|from| match from {
+        Foreign::Ini => Format::Ini,
+        Foreign::Dnsmasq => Format::Dnsmasq,
+    });
+    import::import(&source, format)
+}
+
+/// What stands in a file already is somebody's work.
+fn put(file: Option<&Path>, text: &str) -> Result<(), Diagnostic> {
+    let Some(path) = file else {
+        return std::io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(|error| Diagnostic::error(format!("unable to write: {error}")));
+    };
+    let written = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| {
+        Diagnostic::error(format!("unable to write a new file: {error}")).of(&path.display().to_string())
+    })
+}

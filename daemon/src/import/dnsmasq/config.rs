@@ -1,0 +1,141 @@
+//! What a dnsmasq configuration says of network boots, as values: each line is read once.
+
+use std::net::Ipv4Addr;
+
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::link::Network4;
+use proxydhcpd_core::plan::pattern::MacPattern;
+
+/// A line by its place in the list of all.
+pub type LineId = usize;
+
+#[derive(Debug, Default)]
+pub struct Config {
+    pub boots: Vec<Boot>,
+    pub services: Vec<Service>,
+    pub prompts: Vec<Prompt>,
+    pub marks: Vec<Mark>,
+    pub tag_ifs: Vec<TagIf>,
+    pub hosts: Vec<Host>,
+    pub ignores: Vec<(LineId, Vec<Literal>)>,
+    pub ranges: Vec<Range>,
+    pub interfaces: Vec<(LineId, String)>,
+    pub addresses: Vec<(LineId, Ipv4Addr)>,
+    pub vendor_classes: Vec<(LineId, String)>,
+    pub tftp: Tftp,
+}
+
+#[derive(Debug, Default)]
+pub struct Tftp {
+    /// It served TFTP itself.
+    pub enabled: bool,
+    pub root: Option<String>,
+    pub ignore_case: bool,
+    pub ports: Option<(u16, u16)>,
+    pub single_port: bool,
+    pub most: Option<u16>,
+}
+
+/// `tag:x`, `tag:!x`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Literal {
+    pub tag: String,
+    pub not: bool,
+}
+
+/// Who has the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Server {
+    Ours,
+    At(Ipv4Addr),
+}
+
+/// `dhcp-boot`.
+#[derive(Debug)]
+pub struct Boot {
+    pub line: LineId,
+    pub tags: Vec<Literal>,
+    pub file: String,
+    pub server: Server,
+}
+
+/// `pxe-service`.
+#[derive(Debug)]
+pub struct Service {
+    pub line: LineId,
+    pub tags: Vec<Literal>,
+    pub arch: Arch,
+    pub title: String,
+    pub does: Does,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Does {
+    LocalDisk,
+    File(String, Server),
+    /// A boot server of this type, at an address or wherever it is.
+    BootServer(u16, Option<Ipv4Addr>),
+}
+
+/// `pxe-prompt`.
+#[derive(Debug)]
+pub struct Prompt {
+    pub line: LineId,
+    pub tags: Vec<Literal>,
+    pub text: String,
+    pub timeout: u8,
+}
+
+/// A line that sets a tag where its test holds.
+#[derive(Debug)]
+pub struct Mark {
+    pub line: LineId,
+    pub tag: String,
+    pub test: Test,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Test {
+    Always,
+    Arch(u16),
+    /// Option 175 is there.
+    Ipxe,
+    /// Option 60 contains it.
+    VendorClass(String),
+    /// Option 77 contains it.
+    UserClass(String),
+    Mac([Option<u8>; 6]),
+    CircuitId(String),
+    Uuid([u8; 16]),
+    Subnet([u8; 4], u8),
+    Interface(String),
+}
+
+#[derive(Debug)]
+pub struct TagIf {
+    pub line: LineId,
+    pub sets: Vec<String>,
+    pub tags: Vec<Literal>,
+}
+
+/// `dhcp-host` with hardware addresses.
+#[derive(Debug)]
+pub struct Host {
+    pub line: LineId,
+    pub macs: Vec<MacPattern>,
+    pub sets: Vec<String>,
+    pub name: Option<String>,
+    pub ignore: bool,
+}
+
+/// `dhcp-range=...,proxy`.
+#[derive(Debug)]
+pub struct Range {
+    pub filter: Vec<Literal>,
+}
+
+impl Test {
+    pub fn subnet(network: Network4) -> Test {
+        Test::Subnet(network.address.octets(), network.prefix)
+    }
+}

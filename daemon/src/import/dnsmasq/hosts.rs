@@ -1,0 +1,34 @@
+//! Names of servers: dnsmasq looks them up in /etc/hosts and in the files of `addn-hosts`.
+
+use super::lines::Line;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+#[derive(Debug, Default)]
+pub struct Hosts(BTreeMap<String, Ipv4Addr>);
+
+impl Hosts {
+    pub fn of(lines: &[Line]) -> Hosts {
+        let without = lines.iter().any(|line| line.key == "no-hosts");
+        let further = lines.iter().filter(|line| line.key == "addn-hosts").filter_map(|line| line.args().first());
+        let files = (!without).then_some("/etc/hosts").into_iter().chain(further.map(|arg| arg.text.as_str()));
+        let mut hosts = Hosts::default();
+        for text in files.filter_map(|file| std::fs::read_to_string(file).ok()) {
+            text.lines().for_each(|line| hosts.line(line));
+        }
+        hosts
+    }
+
+    /// The first address of a name; dnsmasq takes several in turn.
+    pub fn find(&self, name: &str) -> Option<Ipv4Addr> {
+        self.0.get(&name.to_ascii_lowercase()).copied()
+    }
+
+    fn line(&mut self, line: &str) {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        let Some(address) = words.next().and_then(|word| word.parse().ok()) else { return };
+        for name in words {
+            self.0.entry(name.to_ascii_lowercase()).or_insert(address);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Which kinds of machines a configuration tells apart: by the tests that its lines make, each kind with its tags.
+
+use super::config::*;
+use proxydhcpd_core::link::Network4;
+use proxydhcpd_core::plan::pattern::MacPattern;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The tests that matter, and the groups of `dhcp-host` lines that do the same.
+#[derive(Debug)]
+pub struct Facts {
+    pub tests: Vec<Test>,
+    pub groups: Vec<Group>,
+    /// Tags that some decision looks at, directly or by way of another.
+    pub needed: BTreeSet<String>,
+}
+
+#[derive(Debug, Default)]
+pub struct Group {
+    pub sets: BTreeSet<String>,
+    pub ignore: bool,
+    pub macs: Vec<MacPattern>,
+    /// Octets that are open: dnsmasq takes the line with the fewest.
+    pub open: usize,
+    pub lines: Vec<LineId>,
+}
+
+/// Machines of one kind: the tests that hold, and their group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kind {
+    pub tests: Vec<usize>,
+    pub group: Option<usize>,
+}
+
+/// More kinds than this nobody would want to read.
+const MOST_KINDS: usize = 1024;
+
+impl Facts {
+    pub fn of(config: &Config) -> Facts {
+        let needed = needed(config);
+        let is_set = |tag: &String| {
+            let by_if = config.tag_ifs.iter().flat_map(|tag_if| &tag_if.sets);
+            let by_host = config.hosts.iter().flat_map(|host| &host.sets);
+            let by_mark = config.marks.iter().map(|mark| &mark.tag);
+            by_if.chain(by_host).chain(by_mark).any(|known| known == tag)
+        };
+        let mut tests: BTreeSet<Test> = config
+            .marks
+            .iter()
+            .filter(|mark| needed.contains(&mark.tag))
+            .map(|mark| mark.test.clone())
+            .filter(|test| !matches!(test, Test::Always | Test::Arch(_)))
+            .collect();
+        // dnsmasq sets the name of the interface as a tag by itself.
+        let builtin = |tag: &String| ["known", "known-othernet", "bootp"].contains(&tag.as_str());
+        tests.extend(needed.iter().filter(|tag| !is_set(tag) && !builtin(tag)).cloned().map(Test::Interface));
+        Facts { tests: tests.into_iter().collect(), groups: groups(config, &needed), needed }
+    }
+
+    /// Every kind there can be, those of which more is said first; `None`: too many.
+    pub fn kinds(&self) -> Option<Vec<Kind>> {
+        let mut kinds = vec![Kind::default()];
+        for test in 0..self.tests.len() {
+            let more: Vec<Kind> = kinds
+                .iter()
+                .map(|kind| Kind { tests: kind.tests.iter().copied().chain([test]).collect(), group: None })
+                .filter(|kind| self.conditions(kind).is_some())
+                .collect();
+            kinds.extend(more);
+            if kinds.len() > MOST_KINDS {
+                return None;
+            }
+        }
+        for group in 0..self.groups.len() {
+            let without: Vec<Kind> = kinds.iter().filter(|kind| kind.group.is_none()).cloned().collect();
+            // Whatever else is true of a machine that its own line ignores, it is ignored.
+            let ignored = self.groups[group].ignore && self.groups[group].open == 0;
+            let without = if ignored { vec![Kind::default()] } else { without };
+            let more = without.into_iter().map(|kind| Kind { group: Some(group), ..kind });
+            kinds.extend(more.filter(|kind| self.conditions(kind).is_some()));
+            if kinds.len() > MOST_KINDS {
+                return None;
+            }
+        }
+        kinds.retain(|kind| self.is_whole(kind));
+        let open = |kind: &Kind| kind.group.map_or(0, |group| self.groups[group].open);
+        let ignored =
+            |kind: &Kind| kind.group.is_some_and(|group| self.groups[group].ignore && self.groups[group].open == 0);
+        let said = |kind: &Kind| kind.tests.len() + usize::from(kind.group.is_some());
+        kinds.sort_by_key(|kind| (!ignored(kind), usize::MAX - said(kind), open(kind)));
+        Some(kinds)
+    }
+
+    /// Where a text holds, whatever it contains holds as well.
+    fn is_whole(&self, kind: &Kind) -> bool {
+        kind.tests.iter().all(|longer| {
+            (0..self.tests.len())
+                .all(|shorter| kind.tests.contains(&shorter) || !implies(&self.tests[*longer], &self.tests[shorter]))
+        })
+    }
+
+    pub fn tags(&self, config: &Config, kind: &Kind, arch: Option<u16>) -> BTreeSet<String> {
+        let holds = |test: &Test| match test {
+            Test::Always => true,
+            Test::Arch(code) => arch == Some(*code),
+            test => kind.tests.iter().any(|index| self.tests[*index] == *test),
+        };
+        let mut tags: BTreeSet<String> =
+            config.marks.iter().filter(|mark| holds(&mark.test)).map(|mark| mark.tag.clone()).collect();
+        let interfaces = kind.tests.iter().filter_map(|index| match &self.tests[*index] {
+            Test::Interface(name) => Some(name.clone()),
+            _ => None,
+        });
+        tags.extend(interfaces);
+        if let Some(group) = kind.group.map(|group| &self.groups[group]) {
+            tags.insert("known".into());
+            tags.extend(group.sets.iter().cloned());
+        }
+        for tag_if in &config.tag_ifs {
+            if hold(&tag_if.tags, &tags) {
+                tags.extend(tag_if.sets.iter().cloned());
+            }
+        }
+        tags
+    }
+
+    /// What a rule asks for this kind, by key; `None`: no machine is of this kind.
+    pub fn conditions(&self, kind: &Kind) -> Option<BTreeMap<&'static str, Vec<String>>> {
+        let mut conditions = BTreeMap::new();
+        let mut macs: Option<Vec<MacPattern>> = kind.group.map(|group| self.groups[group].macs.clone());
+        let mut texts: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
+        let mut subnet: Option<Network4> = None;
+        for test in kind.tests.iter().map(|index| &self.tests[*index]) {
+            match test {
+                Test::Always | Test::Arch(_) => {}
+                Test::Ipxe => drop(conditions.insert("firmware", vec!["ipxe".to_owned()])),
+                Test::VendorClass(text) => texts.entry("vendor-class").or_default().push(text),
+                Test::UserClass(text) => texts.entry("user-class").or_default().push(text),
+                Test::Mac(octets) => {
+                    let with = MacPattern(*octets);
+                    let known = macs.unwrap_or_else(|| vec![MacPattern([None; 6])]);
+                    macs = Some(known.iter().filter_map(|mac| both(mac, &with)).collect());
+                }
+                Test::CircuitId(text) => alone(&mut conditions, "circuit-id", text.clone())?,
+                Test::Interface(name) => alone(&mut conditions, "interface", name.clone())?,
+                Test::Uuid(uuid) => alone(&mut conditions, "uuid", written_uuid(uuid))?,
+                Test::Subnet(octets, prefix) => {
+                    subnet = Some(narrower(subnet, Network4 { address: (*octets).into(), prefix: *prefix })?);
+                }
+            }
+        }
+        if let Some(macs) = macs {
+            if macs.is_empty() {
+                return None;
+            }
+            conditions.insert("mac", macs.iter().map(MacPattern::to_string).collect());
+        }
+        for (key, texts) in texts {
+            conditions.insert(key, containing(&texts)?);
+        }
+        conditions.extend(subnet.map(|subnet| ("subnet", vec![format!("{}/{}", subnet.address, subnet.prefix)])));
+        Some(conditions)
+    }
+}
+
+/// Whether all of these tags are there, and those with `!` are not.
+pub fn hold(literals: &[Literal], tags: &BTreeSet<String>) -> bool {
+    literals.iter().all(|literal| tags.contains(&literal.tag) != literal.not)
+}
+
+fn needed(config: &Config) -> BTreeSet<String> {
+    let of_boots = config.boots.iter().flat_map(|boot| &boot.tags);
+    let of_services = config.services.iter().flat_map(|service| &service.tags);
+    let of_prompts = config.prompts.iter().flat_map(|prompt| &prompt.tags);
+    let of_ignores = config.ignores.iter().flat_map(|(_, tags)| tags);
+    let of_ranges = config.ranges.iter().flat_map(|range| &range.filter);
+    let all = of_boots.chain(of_services).chain(of_prompts).chain(of_ignores).chain(of_ranges);
+    let mut needed: BTreeSet<String> = all.map(|literal| literal.tag.clone()).collect();
+    for tag_if in config.tag_ifs.iter().rev() {
+        if tag_if.sets.iter().any(|tag| needed.contains(tag)) {
+            needed.extend(tag_if.tags.iter().map(|literal| literal.tag.clone()));
+        }
+    }
+    needed
+}
+
+/// The hosts by what their lines do; a line that does nothing here counts only where it matters who is known.
+fn groups(config: &Config, needed: &BTreeSet<String>) -> Vec<Group> {
+    let known = needed.contains("known");
+    let mut groups: Vec<Group> = Vec::new();
+    // Of two lines for one address the last one counts.
+    let mut taken: Vec<MacPattern> = Vec::new();
+    for host in config.hosts.iter().rev() {
+        let sets: BTreeSet<String> = host.sets.iter().filter(|tag| needed.contains(*tag)).cloned().collect();
+        for mac in host.macs.iter().filter(|mac| !taken.contains(mac)) {
+            let open = mac.0.iter().filter(|octet| octet.is_none()).count();
+            if known || host.ignore || !sets.is_empty() {
+                let same = |group: &Group| group.sets == sets && group.ignore == host.ignore && group.open == open;
+                let group = match groups.iter().position(same) {
+                    Some(index) => &mut groups[index],
+                    None => {
+                        groups.push(Group { sets: sets.clone(), ignore: host.ignore, open, ..Group::default() });
+                        groups.last_mut().expect("pushed")
+                    }
+                };
+                group.macs.push(*mac);
+                group.lines.push(host.line);
+            }
+        }
+        taken.extend(&host.macs);
+    }
+    groups
+}
+
+/// The second text is a part of the first, of the same kind.
+fn implies(longer: &Test, shorter: &Test) -> bool {
+    match (longer, shorter) {
+        (Test::VendorClass(longer), Test::VendorClass(shorter))
+        | (Test::UserClass(longer), Test::UserClass(shorter)) => longer.contains(shorter.as_str()),
+        _ => false,
+    }
+}
+
+/// What both patterns leave open.
+fn both(one: &MacPattern, other: &MacPattern) -> Option<MacPattern> {
+    let mut octets = [None; 6];
+    for (octet, pair) in octets.iter_mut().zip(one.0.into_iter().zip(other.0)) {
+        *octet = match pair {
+            (Some(one), Some(other)) if one != other => return None,
+            (one, other) => one.or(other),
+        };
+    }
+    Some(MacPattern(octets))
+}
+
+/// A condition that only one value can meet.
+fn alone(conditions: &mut BTreeMap<&'static str, Vec<String>>, key: &'static str, value: String) -> Option<()> {
+    match conditions.insert(key, vec![value]) {
+        Some(_) => None,
+        None => Some(()),
+    }
+}
+
+fn narrower(known: Option<Network4>, other: Network4) -> Option<Network4> {
+    let Some(known) = known else { return Some(other) };
+    let (wide, narrow) = if known.prefix <= other.prefix { (known, other) } else { (other, known) };
+    wide.contains(narrow.address).then_some(narrow)
+}
+
+/// Patterns of texts that contain all of these; `None`: no text does.
+fn containing(texts: &[&str]) -> Option<Vec<String>> {
+    const ARCH: &str = "PXEClient:Arch:";
+    let mut longest: Vec<&str> = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let part = |(other_index, other): (usize, &&str)| other_index != index && other.contains(text) && other != text;
+        if !texts.iter().enumerate().any(part) {
+            longest.push(text);
+        }
+    }
+    if longest.iter().filter(|text| text.starts_with(ARCH)).count() > 1 {
+        return None;
+    }
+    let star = |texts: &[&str]| format!("*{}*", texts.join("*"));
+    match longest[..] {
+        [one, other] => Some(vec![star(&[one, other]), star(&[other, one])]),
+        _ => Some(vec![star(&longest)]),
+    }
+}
+
+fn written_uuid(uuid: &[u8; 16]) -> String {
+    let digits: String = uuid.iter().map(|octet| format!("{octet:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
+}

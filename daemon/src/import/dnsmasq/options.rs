@@ -1,0 +1,501 @@
+//! Reading the lines: each key has its function, which says what the line means, what of it is lost, or what is wrong.
+
+use super::super::written::Fate;
+use super::config::*;
+use super::hosts::Hosts;
+use super::known;
+use super::lines::{Arg, Line};
+use crate::config::diagnostic::Diagnostic;
+use crate::probable::probable;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::link::Network4;
+use proxydhcpd_core::plan::pattern::MacPattern;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Read {
+    pub config: Config,
+    /// What is to be told of lines. A line that is not here has its effect.
+    pub fates: Vec<(LineId, Fate)>,
+    pub told: Vec<Diagnostic>,
+}
+
+/// `Ok`: the line has its effect, but for what is told of it.
+type Taken = Result<Option<Fate>, Box<Diagnostic>>;
+
+pub fn read(lines: &[Line]) -> Read {
+    let mut reader = Reader { read: Read::default(), hosts: Hosts::of(lines), proxy: proxy(lines) };
+    for (id, line) in lines.iter().enumerate() {
+        match reader.line(id, line) {
+            Ok(fate) => reader.read.fates.extend(fate.map(|fate| (id, fate))),
+            Err(error) => reader.read.told.push(*error),
+        }
+    }
+    reader.read
+}
+
+fn proxy(lines: &[Line]) -> bool {
+    lines.iter().any(|line| line.key == "dhcp-range" && line.args().iter().any(|arg| arg.text == "proxy"))
+}
+
+struct Reader {
+    read: Read,
+    hosts: Hosts,
+    /// It leaves the addresses to another server, as we do.
+    proxy: bool,
+}
+
+/// Every key that a function reads.
+const KEYS: [&str; 25] = [
+    "dhcp-boot",
+    "pxe-service",
+    "pxe-prompt",
+    "dhcp-pxe-vendor",
+    "dhcp-match",
+    "dhcp-vendorclass",
+    "dhcp-userclass",
+    "dhcp-mac",
+    "dhcp-circuitid",
+    "tag-if",
+    "dhcp-host",
+    "dhcp-hostsfile",
+    "dhcp-ignore",
+    "dhcp-range",
+    "dhcp-option",
+    "dhcp-option-force",
+    "interface",
+    "listen-address",
+    "enable-tftp",
+    "tftp-root",
+    "tftp-lowercase",
+    "tftp-max",
+    "tftp-port-range",
+    "tftp-single-port",
+    "port",
+];
+
+impl Reader {
+    fn line(&mut self, id: LineId, line: &Line) -> Taken {
+        match line.key.as_str() {
+            "dhcp-boot" => self.boot(id, line),
+            "pxe-service" => self.service(id, line),
+            "pxe-prompt" => self.prompt(id, line),
+            "dhcp-pxe-vendor" => self.vendors(id, line),
+            "dhcp-match" => self.matches(id, line),
+            "dhcp-vendorclass" | "dhcp-userclass" | "dhcp-mac" | "dhcp-circuitid" => self.mark(id, line),
+            "tag-if" => self.tag_if(id, line),
+            "dhcp-host" => self.host(id, line),
+            "dhcp-hostsfile" => lost("describe the machines in this file or in machine files"),
+            "dhcp-ignore" => self.ignore(id, line),
+            "dhcp-range" => self.range(id, line),
+            "dhcp-option" | "dhcp-option-force" => self.option(line),
+            "interface" => {
+                let names = some(line)?.iter().map(|arg| (id, arg.text.clone()));
+                self.read.config.interfaces.extend(names.filter(|(_, name)| name != "lo"));
+                Ok(None)
+            }
+            "listen-address" => self.listen(id, line),
+            "port" if line.args().first().is_some_and(|port| port.text == "0") => {
+                needless("this is no DNS server anyway")
+            }
+            key if key.starts_with("tftp-") || key == "enable-tftp" => self.tftp(line),
+            key => known::fate(key).map(Some).ok_or_else(|| Box::new(unknown(line))),
+        }
+    }
+
+    fn boot(&mut self, id: LineId, line: &Line) -> Taken {
+        let (tags, args) = tags(some(line)?);
+        let file = first(line, args, "a file name")?.text.clone();
+        // The server's name is not sent by a proxy; its address is.
+        let (server, fate) = self.server(args.get(2));
+        self.read.config.boots.push(Boot { line: id, tags, file, server });
+        Ok(fate)
+    }
+
+    /// An address, or a name from the files of hosts.
+    fn server(&self, arg: Option<&Arg>) -> (Server, Option<Fate>) {
+        let Some(arg) = arg.filter(|arg| !arg.text.is_empty()) else { return (Server::Ours, None) };
+        match arg.text.parse::<Ipv4Addr>().ok().or_else(|| self.hosts.find(&arg.text)) {
+            Some(address) if !address.is_unspecified() => (Server::At(address), None),
+            Some(_) => (Server::Ours, None),
+            // dnsmasq says 0.0.0.0 then, and the machine asks who has answered it.
+            None => {
+                let why = format!(
+                    "`{}` stands in no file of hosts: machines are sent to this server, as dnsmasq did",
+                    arg.text
+                );
+                (Server::Ours, Some(Fate::Needless(why)))
+            }
+        }
+    }
+
+    fn service(&mut self, id: LineId, line: &Line) -> Taken {
+        let (tags, args) = tags(some(line)?);
+        let arch = architecture(line, first(line, args, "a type of machine")?)?;
+        let title = first(line, args.get(1..).unwrap_or_default(), "a text for the menu")?.text.clone();
+        let (server, fate) = self.server(args.get(3));
+        let does = match args.get(2).map(|arg| (arg.text.as_str(), arg.text.parse::<u16>())) {
+            None | Some(("", _)) | Some((_, Ok(0))) => Does::LocalDisk,
+            Some((_, Ok(kind))) => {
+                Does::BootServer(kind, if let Server::At(address) = server { Some(address) } else { None })
+            }
+            Some((name, Err(_))) => Does::File(name.to_owned(), server),
+        };
+        if does == Does::LocalDisk && title.contains("Raspberry Pi Boot") {
+            return needless("a Raspberry Pi is recognised, and told so, where the boot folder has files for one");
+        }
+        self.read.config.services.push(Service { line: id, tags, arch, title, does });
+        Ok(fate)
+    }
+
+    fn prompt(&mut self, id: LineId, line: &Line) -> Taken {
+        let (tags, args) = tags(some(line)?);
+        let text = first(line, args, "a text")?.text.clone();
+        let timeout = args.get(1).map(|arg| number(line, arg)).transpose()?.unwrap_or(255);
+        self.read.config.prompts.push(Prompt { line: id, tags, text, timeout });
+        Ok(None)
+    }
+
+    fn vendors(&mut self, id: LineId, line: &Line) -> Taken {
+        let words = some(line)?.iter().map(|arg| (id, arg.text.clone()));
+        self.read.config.vendor_classes.extend(words.filter(|(_, word)| word != "PXEClient"));
+        Ok(None)
+    }
+
+    /// `dhcp-match=set:TAG,OPTION[,VALUE]`.
+    fn matches(&mut self, id: LineId, line: &Line) -> Taken {
+        let args = some(line)?;
+        let names_option = |arg: &Arg| {
+            arg.text.parse::<u8>().is_ok() || arg.text.starts_with("option:") || arg.text.contains("encap:")
+        };
+        let Some(at) = args.iter().position(names_option).filter(|at| *at > 0) else {
+            return Err(wrong(line, "a tag and a DHCP option, as in `set:efi,option:client-arch,7`"));
+        };
+        let values = &args[at + 1..];
+        let word = args[at].text.trim_start_matches("option:");
+        let code = CODES.iter().find(|(name, _)| *name == word).map_or(word, |(_, code)| code);
+        let test = match (code, values) {
+            ("93", []) => Some(Test::Always),
+            ("93", [value]) => arch_number(&value.text).map(Test::Arch),
+            ("175", []) => Some(Test::Ipxe),
+            ("60", []) => Some(Test::Always),
+            ("60", [value]) => Some(Test::VendorClass(value.text.clone())),
+            ("77", [value]) => Some(Test::UserClass(value.text.clone())),
+            ("97", [value]) => uuid(&value.text).map(Test::Uuid),
+            _ => None,
+        };
+        let Some(test) = test else {
+            return lost(
+                "of what a machine says, rules know its architecture, classes, addresses, UUID and whether it is iPXE",
+            );
+        };
+        for arg in &args[..at] {
+            self.read.config.marks.push(Mark { line: id, tag: set(&arg.text).to_owned(), test: test.clone() });
+        }
+        Ok(None)
+    }
+
+    fn mark(&mut self, id: LineId, line: &Line) -> Taken {
+        let args = some(line)?;
+        let [tag, .., value] = args else { return Err(wrong(line, "a tag and a text")) };
+        let text = value.text.clone();
+        if text.is_empty() {
+            return Err(wrong(line, "a text behind the tag"));
+        }
+        let test = match line.key.as_str() {
+            "dhcp-vendorclass" if args.len() > 2 => return lost("vendor classes of an enterprise are not known here"),
+            "dhcp-vendorclass" => Test::VendorClass(text),
+            "dhcp-userclass" => Test::UserClass(text),
+            "dhcp-mac" => {
+                Test::Mac(mac(&text).ok_or_else(|| bad(line, value, "a MAC address, with `*` for any octet"))?.0)
+            }
+            _ => match circuit(&text) {
+                Some(text) => Test::CircuitId(text),
+                None => return lost("a circuit id is matched as text here"),
+            },
+        };
+        self.read.config.marks.push(Mark { line: id, tag: set(&tag.text).to_owned(), test });
+        Ok(None)
+    }
+
+    fn tag_if(&mut self, id: LineId, line: &Line) -> Taken {
+        let (mut sets, mut tags) = (Vec::new(), Vec::new());
+        for arg in some(line)? {
+            match (arg.text.strip_prefix("set:"), literal(&arg.text)) {
+                (Some(tag), _) => sets.push(tag.to_owned()),
+                (None, Some(literal)) => tags.push(literal),
+                _ => return Err(bad(line, arg, "`set:TAG`, `tag:TAG` or `tag:!TAG`")),
+            }
+        }
+        if sets.is_empty() {
+            return Err(wrong(line, "a tag to set, as in `set:efi,tag:efi32`"));
+        }
+        if tags.iter().any(|literal| literal.tag.ends_with('*')) {
+            return lost("tags with a wildcard are not understood");
+        }
+        self.read.config.tag_ifs.push(TagIf { line: id, sets, tags });
+        Ok(None)
+    }
+
+    fn host(&mut self, id: LineId, line: &Line) -> Taken {
+        let mut host = Host { line: id, macs: Vec::new(), sets: Vec::new(), name: None, ignore: false };
+        let mut left = Vec::new();
+        for arg in some(line)? {
+            let text = arg.text.as_str();
+            if let Some(tag) = text.strip_prefix("set:").or_else(|| text.strip_prefix("net:")) {
+                host.sets.push(tag.to_owned());
+            } else if text.starts_with("id:") || text.starts_with("tag:") {
+                left.push(text);
+            } else if text == "ignore" {
+                host.ignore = true;
+            } else if let Some(mac) = mac(text) {
+                host.macs.push(mac);
+            } else if text.contains(':') && !text.starts_with('[') {
+                return Err(bad(line, arg, "a MAC address, with `*` for any octet"));
+            } else if is_name(text) {
+                host.name = Some(text.to_owned());
+            } else if !text.is_empty() {
+                left.push(text);
+            }
+        }
+        if host.macs.is_empty() {
+            return lost("a machine that boots is known by its MAC address, and here is none");
+        }
+        let why = (!left.is_empty()).then(|| format!("`{}` is for the DHCP server to say", left.join(",")));
+        self.read.config.hosts.push(host);
+        Ok(why.map(Fate::Lost))
+    }
+
+    fn ignore(&mut self, id: LineId, line: &Line) -> Taken {
+        let tags = some(line)?.iter().filter_map(|arg| literal(&arg.text).or_else(|| bare(&arg.text))).collect();
+        self.read.config.ignores.push((id, tags));
+        Ok(None)
+    }
+
+    /// `dhcp-range=[tag:X,][set:X,]ADDRESS,proxy[,MASK]`.
+    fn range(&mut self, id: LineId, line: &Line) -> Taken {
+        let (filter, args) = tags(some(line)?);
+        let at = args.iter().position(|arg| arg.text.parse::<Ipv4Addr>().is_ok());
+        let Some(at) = at.filter(|at| args.get(at + 1).is_some_and(|arg| arg.text == "proxy")) else {
+            return Ok(Some(Fate::Group(NO_LEASES)));
+        };
+        let network = args[at].text.parse().unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let mask = args.get(at + 2).and_then(|arg| arg.text.parse::<Ipv4Addr>().ok());
+        for arg in &args[..at] {
+            let prefix = mask.map_or_else(|| of_class(network), |mask| mask.to_bits().leading_ones() as u8);
+            let test = Test::subnet(Network4 { address: network, prefix });
+            self.read.config.marks.push(Mark { line: id, tag: set(&arg.text).to_owned(), test });
+        }
+        self.read.config.ranges.push(Range { filter });
+        match at {
+            0 => needless("every network of the interfaces that are served is answered; `interfaces` lists some only"),
+            _ => Ok(None),
+        }
+    }
+
+    fn option(&self, line: &Line) -> Taken {
+        match line.args().iter().any(|arg| arg.text == "vendor:PXEClient") {
+            true => needless("option 43 is made here as each firmware takes it, and never mentions multicast"),
+            // A proxy of dnsmasq sends the options of `dhcp-option-pxe` only.
+            false if self.proxy => needless("a proxy does not send it, nor did dnsmasq; the DHCP server may"),
+            false => Ok(Some(Fate::Group(NO_OPTIONS))),
+        }
+    }
+
+    fn listen(&mut self, id: LineId, line: &Line) -> Taken {
+        for arg in some(line)? {
+            match arg.text.parse::<Ipv4Addr>() {
+                Ok(address) if address.is_loopback() || address.is_unspecified() => {}
+                Ok(address) => self.read.config.addresses.push((id, address)),
+                Err(_) if arg.text.contains(':') => return lost("IPv6 is not served"),
+                Err(_) => return Err(bad(line, arg, "an IPv4 address")),
+            }
+        }
+        Ok(None)
+    }
+
+    fn tftp(&mut self, line: &Line) -> Taken {
+        let tftp = &mut self.read.config.tftp;
+        match (line.key.as_str(), line.args()) {
+            ("enable-tftp", interfaces) => {
+                tftp.enabled = true;
+                if !interfaces.is_empty() {
+                    return lost("TFTP is served on every interface that is: `interfaces` lists them");
+                }
+            }
+            ("tftp-root", [root]) => tftp.root = Some(root.text.trim_end_matches('/').to_owned()),
+            ("tftp-root", [_, _]) => return lost("the boot folder is the same on every interface"),
+            ("tftp-lowercase", []) => tftp.ignore_case = true,
+            ("tftp-single-port", []) => tftp.single_port = true,
+            ("tftp-max", [most]) => tftp.most = Some(number::<u16>(line, most)?.clamp(1, 4096)),
+            ("tftp-port-range", [low, high]) => tftp.ports = Some((number(line, low)?, number(line, high)?)),
+            (key, _) => return known::fate(key).map(Some).ok_or_else(|| Box::new(unknown(line))),
+        }
+        Ok(None)
+    }
+}
+
+pub const NO_LEASES: &str = "for addresses come from the DHCP server";
+const NO_OPTIONS: &str = "for DHCP options come from the DHCP server";
+
+fn lost(why: &str) -> Taken {
+    Ok(Some(Fate::Lost(why.to_owned())))
+}
+
+fn needless(why: &str) -> Taken {
+    Ok(Some(Fate::Needless(why.to_owned())))
+}
+
+fn unknown(line: &Line) -> Diagnostic {
+    let error = line.error(&line.key_at, format!("unknown option `{}`", line.key));
+    match probable(&line.key, KEYS.into_iter().chain(known::keys())) {
+        Some(meant) => error.help(format!("did you mean `{meant}`?")),
+        None => error.help("dnsmasq has none of this name"),
+    }
+}
+
+fn wrong(line: &Line, wanted: &str) -> Box<Diagnostic> {
+    Box::new(line.error(&line.key_at, format!("`{}` must say {wanted}", line.key)))
+}
+
+fn bad(line: &Line, arg: &Arg, wanted: &str) -> Box<Diagnostic> {
+    Box::new(line.error(&arg.at, format!("this must be {wanted}")))
+}
+
+fn some(line: &Line) -> Result<&[Arg], Box<Diagnostic>> {
+    match line.args() {
+        [] => Err(wrong(line, "something behind `=`")),
+        [Arg { text, .. }] if text.is_empty() => Err(wrong(line, "something behind `=`")),
+        args => Ok(args),
+    }
+}
+
+fn first<'a>(line: &Line, args: &'a [Arg], wanted: &str) -> Result<&'a Arg, Box<Diagnostic>> {
+    args.first().ok_or_else(|| wrong(line, wanted))
+}
+
+fn number<T: FromStr>(line: &Line, arg: &Arg) -> Result<T, Box<Diagnostic>> {
+    arg.text.parse().map_err(|_| bad(line, arg, "a number in range"))
+}
+
+/// The tags in front, and the rest.
+fn tags(args: &[Arg]) -> (Vec<Literal>, &[Arg]) {
+    let mut tags = Vec::new();
+    let mut rest = args;
+    while let Some((arg, after)) = rest.split_first()
+        && let Some(literal) = literal(&arg.text)
+    {
+        tags.push(literal);
+        rest = after;
+    }
+    (tags, rest)
+}
+
+/// `net:` is how it was written before 2011.
+fn literal(text: &str) -> Option<Literal> {
+    text.strip_prefix("tag:").or_else(|| text.strip_prefix("net:")).and_then(bare)
+}
+
+fn bare(text: &str) -> Option<Literal> {
+    let tag = text.trim_start_matches(['!', '#']);
+    (!tag.is_empty()).then(|| Literal { tag: tag.to_owned(), not: tag.len() < text.len() })
+}
+
+fn set(text: &str) -> &str {
+    text.strip_prefix("set:")
+        .or_else(|| text.strip_prefix("net:"))
+        .or_else(|| text.strip_prefix("tag:"))
+        .unwrap_or(text)
+}
+
+/// The options of which something is known, by dnsmasq's names for them.
+const CODES: [(&str, &str); 4] =
+    [("client-arch", "93"), ("vendor-class", "60"), ("user-class", "77"), ("client-machine-id", "97")];
+
+/// The words for types of machines, by code.
+const TYPES: [&str; 12] = [
+    "x86PC",
+    "PC98",
+    "IA64_EFI",
+    "Alpha",
+    "Arc_x86",
+    "Intel_Lean_Client",
+    "IA32_EFI",
+    "x86-64_EFI",
+    "Xscale_EFI",
+    "BC_EFI",
+    "ARM32_EFI",
+    "ARM64_EFI",
+];
+
+fn architecture(line: &Line, arg: &Arg) -> Result<Arch, Box<Diagnostic>> {
+    let code = TYPES.iter().position(|word| word.eq_ignore_ascii_case(&arg.text));
+    let code = code.and_then(|code| u16::try_from(code).ok()).or_else(|| arg.text.parse().ok());
+    code.map(Arch).ok_or_else(|| {
+        let error = line.error(&arg.at, format!("unknown type of machine `{}`", arg.text));
+        Box::new(match probable(&arg.text, TYPES) {
+            Some(meant) => error.help(format!("did you mean `{meant}`?")),
+            None => error.help(format!("they are {}, or a number", TYPES.join(", "))),
+        })
+    })
+}
+
+/// `7`, or its octets: `00:07`.
+fn arch_number(text: &str) -> Option<u16> {
+    let octets = || {
+        let (high, low) = text.split_once(':')?;
+        Some(u16::from_be_bytes([u8::from_str_radix(high, 16).ok()?, u8::from_str_radix(low, 16).ok()?]))
+    };
+    text.parse().ok().or_else(octets)
+}
+
+/// Six octets; a type of hardware may stand in front.
+pub fn mac(text: &str) -> Option<MacPattern> {
+    let text = text.strip_prefix("01-").or_else(|| text.strip_prefix("1-")).unwrap_or(text);
+    let parts: Vec<&str> = text.split(':').collect();
+    let octet = |part: &&str| (1..=2).contains(&part.len()) && (*part == "*" || u8::from_str_radix(part, 16).is_ok());
+    if parts.len() != 6 || !parts.iter().all(octet) {
+        return None;
+    }
+    let mut pattern = [None; 6];
+    for (octet, part) in pattern.iter_mut().zip(parts) {
+        *octet = u8::from_str_radix(part, 16).ok();
+    }
+    Some(MacPattern(pattern))
+}
+
+fn is_name(text: &str) -> bool {
+    let lease = text == "infinite" || text.trim_end_matches(['s', 'm', 'h', 'd', 'w']).parse::<u64>().is_ok();
+    !lease && text.parse::<Ipv4Addr>().is_err() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+}
+
+/// Text, or octets in hexadecimal that are text.
+fn circuit(text: &str) -> Option<String> {
+    let is_hex = text.contains(':') && text.chars().all(|c| c.is_ascii_hexdigit() || c == ':');
+    if !is_hex {
+        return Some(text.to_owned());
+    }
+    let octets: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
+    String::from_utf8(octets?).ok().filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()))
+}
+
+/// `00:` and 16 octets as firmware sends them; in printed order the first three fields are turned round.
+fn uuid(text: &str) -> Option<[u8; 16]> {
+    let octets: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
+    let mut octets = octets.filter(|octets| octets.len() == 17 && octets[0] == 0)?;
+    octets[1..5].reverse();
+    octets[5..7].reverse();
+    octets[7..9].reverse();
+    octets[1..].try_into().ok()
+}
+
+/// What dnsmasq takes for a network's mask when nobody says it.
+fn of_class(network: Ipv4Addr) -> u8 {
+    match network.octets()[0] {
+        0..128 => 8,
+        128..192 => 16,
+        _ => 24,
+    }
+}

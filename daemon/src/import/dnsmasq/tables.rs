@@ -1,0 +1,297 @@
+//! The tables of the native file.
+
+use super::super::written::{Fate, free_name, list_of, one_line, quoted};
+use super::config::*;
+use super::decide::Menu;
+use super::lines::Line;
+use super::machines::{Facts, Kind};
+use super::rules::{Gives, Rule};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::shape::LONGEST_FILE;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+#[derive(Debug, Default)]
+pub struct Written {
+    pub text: String,
+    pub fates: Vec<(LineId, Fate)>,
+}
+
+pub fn write(config: &Config, facts: &Facts, rules: &[Rule], lines: &[Line]) -> Written {
+    let mut writer =
+        Writer { config, facts, lines, names: Names::default(), profiles: String::new(), fates: Vec::new() };
+    let mut text = writer.site();
+    let mut tables = String::new();
+    let (last, others) = match rules.split_last() {
+        Some((last, others)) if last.gives != Gives::Deny => (Some(last), others),
+        _ => (None, rules),
+    };
+    for rule in others {
+        tables += &writer.rule(rule);
+    }
+    if let Some(last) = last {
+        let name = writer.profile(last);
+        text = format!("default-profile = {}\n{text}", quoted(&name));
+    }
+    let machines = writer.machines();
+    text += &tables;
+    text += &writer.profiles;
+    text += &machines;
+    Written { text, fates: writer.fates }
+}
+
+struct Writer<'a> {
+    config: &'a Config,
+    facts: &'a Facts,
+    lines: &'a [Line],
+    names: Names,
+    profiles: String,
+    fates: Vec<(LineId, Fate)>,
+}
+
+/// The names of the profiles, by what they give.
+#[derive(Default)]
+struct Names {
+    known: BTreeMap<Gives, String>,
+    taken: BTreeSet<String>,
+}
+
+/// Profiles that are there without being written.
+const BUILT_IN: [&str; 3] = ["menu", "local-disk", "nothing"];
+/// A line of a menu, or a prompt.
+const LONGEST_TEXT: usize = 60;
+const MOST_ITEMS: usize = 24;
+
+impl Writer<'_> {
+    /// The keys of the site, and `[tftp]`, `[dhcp]`.
+    fn site(&mut self) -> String {
+        let (config, mut text) = (self.config, String::new());
+        if !config.interfaces.is_empty() {
+            let names = config.interfaces.iter().map(|(_, name)| name);
+            writeln!(text, "interfaces = {}", list_of(names)).ok();
+        }
+        if !config.addresses.is_empty() {
+            let addresses = config.addresses.iter().map(|(_, address)| address.to_string());
+            writeln!(text, "address = {}", list_of(addresses)).ok();
+        }
+        let tftp = &config.tftp;
+        if let Some(root) = &tftp.root {
+            writeln!(text, "boot-dir = {}", quoted(root)).ok();
+        }
+        if tftp.ignore_case {
+            text.push_str("ignore-case = true\n");
+        }
+        let mut keys = String::new();
+        tftp.single_port.then(|| keys.push_str("single-port = true\n"));
+        tftp.ports.filter(|_| !tftp.single_port).map(|(low, high)| writeln!(keys, "ports = \"{low}-{high}\""));
+        tftp.most.map(|most| writeln!(keys, "max-transfers = {most}"));
+        if !keys.is_empty() {
+            write!(text, "\n[tftp]\n{keys}").ok();
+        }
+        if !config.vendor_classes.is_empty() {
+            let words = list_of(config.vendor_classes.iter().map(|(_, word)| word));
+            write!(text, "\n[dhcp]\nvendor-classes = {words}\n").ok();
+        }
+        text
+    }
+
+    fn rule(&mut self, rule: &Rule) -> String {
+        let mut text = format!("\n[[rule]]{}\n", self.from(&rule.lines));
+        let name = self.rule_name(&rule.kind);
+        if !name.is_empty() {
+            writeln!(text, "name = {}", quoted(&name)).ok();
+        }
+        for (key, values) in self.facts.conditions(&rule.kind).unwrap_or_default() {
+            writeln!(text, "{key} = {}", list_of(values)).ok();
+        }
+        if !rule.archs.is_empty() {
+            writeln!(text, "arch = {}", list_of(rule.archs.iter().map(|arch| id(arch.0)))).ok();
+        }
+        match rule.gives {
+            Gives::Deny => text.push_str("deny = true\n"),
+            _ => {
+                writeln!(text, "profile = {}", quoted(&self.profile(rule))).ok();
+            }
+        }
+        text
+    }
+
+    /// ` # line 3, 4`
+    fn from(&self, lines: &BTreeSet<LineId>) -> String {
+        let numbers: Vec<String> = lines.iter().map(|line| self.lines[*line].number().to_string()).collect();
+        if numbers.is_empty() { String::new() } else { format!(" # line {}", numbers.join(", ")) }
+    }
+
+    /// The tags by which dnsmasq knew these machines.
+    fn rule_name(&self, kind: &Kind) -> String {
+        let of_test = |index: &usize| {
+            let test = &self.facts.tests[*index];
+            let mark = self.config.marks.iter().find(|mark| mark.test == *test);
+            match (mark, test) {
+                (Some(mark), _) => mark.tag.clone(),
+                (None, Test::Interface(name)) => name.clone(),
+                _ => String::new(),
+            }
+        };
+        let of_group = kind.group.map(|group| {
+            let sets: Vec<_> = self.facts.groups[group].sets.iter().cloned().collect();
+            if sets.is_empty() { "known".to_owned() } else { sets.join(" ") }
+        });
+        let mut tags: Vec<String> = kind.tests.iter().map(of_test).chain(of_group).collect();
+        tags.dedup();
+        tags.join(" ")
+    }
+
+    /// The name of the profile that gives it; it is written where it is new.
+    fn profile(&mut self, rule: &Rule) -> String {
+        match &rule.gives {
+            Gives::Deny | Gives::Nothing => return "nothing".into(),
+            Gives::LocalDisk => return "local-disk".into(),
+            gives => {
+                if let Some(name) = self.names.known.get(gives) {
+                    return name.clone();
+                }
+            }
+        }
+        let wish = match (self.rule_name(&rule.kind), &rule.gives) {
+            (tags, Gives::Menu(..)) if tags.is_empty() => "choice".into(),
+            (tags, _) if tags.is_empty() => "default".into(),
+            (tags, _) => tags,
+        };
+        let name = self.names.take(&rule.gives, &wish);
+        let from = self.from(&rule.lines);
+        let table = match &rule.gives {
+            Gives::Url(url) => format!("\n[profile.{name}]{from}\nscript = {}\n", quoted(url)),
+            Gives::Files(files, others) => {
+                let keys = self.loaders(files, others.as_ref(), &rule.lines);
+                format!("\n[profile.{name}.loaders]{from}\n{keys}")
+            }
+            Gives::Menu(menu, codes) => self.menu(&name, menu, codes, rule),
+            Gives::Deny | Gives::Nothing | Gives::LocalDisk => String::new(),
+        };
+        self.profiles += &table;
+        name
+    }
+
+    fn loaders(
+        &mut self,
+        files: &BTreeMap<u16, (String, Server)>,
+        others: Option<&(String, Server)>,
+        lines: &BTreeSet<LineId>,
+    ) -> String {
+        let mut text = String::new();
+        let each = files.iter().map(|(code, file)| (id(*code), file));
+        for (key, (name, server)) in each.chain(others.map(|file| ("any-other".to_owned(), file))) {
+            let name = self.name(name, *server, lines);
+            writeln!(text, "{key} = {}", quoted(&name)).ok();
+        }
+        text
+    }
+
+    /// As this server, or another one, knows the file.
+    fn name(&mut self, name: &str, server: Server, lines: &BTreeSet<LineId>) -> String {
+        if name.len() > LONGEST_FILE && !name.contains("://") {
+            let why = format!("firmware takes names of {LONGEST_FILE} octets");
+            self.fates.extend(lines.iter().map(|line| (*line, Fate::Lost(why.clone()))));
+        }
+        match server {
+            _ if name.contains("://") => name.to_owned(),
+            Server::At(address) => format!("tftp://{address}/{name}"),
+            Server::Ours => {
+                let root = self.config.tftp.root.as_deref().unwrap_or_default();
+                let below = name.strip_prefix(root).filter(|rest| !root.is_empty() && rest.starts_with('/'));
+                below.unwrap_or(name).trim_start_matches('/').to_owned()
+            }
+        }
+    }
+
+    fn menu(&mut self, name: &str, menu: &Menu, codes: &[u16], rule: &Rule) -> String {
+        let mut items = String::new();
+        if menu.items.len() > MOST_ITEMS {
+            self.lose(rule, &format!("a menu has {MOST_ITEMS} items at most: firmware shows no more"));
+        }
+        for (title, does) in menu.items.iter().take(MOST_ITEMS) {
+            let title = self.fitting(title, rule);
+            let leads = match does {
+                Does::LocalDisk => "profile = \"local-disk\"".into(),
+                Does::BootServer(kind, Some(address)) => format!("type = {kind}, server = \"{address}\""),
+                Does::BootServer(kind, None) => format!("type = {kind}"),
+                Does::File(file, server) => {
+                    let files = codes.iter().map(|code| (*code, (file.clone(), *server))).collect();
+                    let lines = self.config.services.iter().filter(|service| rule.lines.contains(&service.line));
+                    let of_item = lines.filter(|service| service.title == title).map(|service| service.line).collect();
+                    let gives = Gives::Files(files, None);
+                    let of_item = Rule { gives, lines: of_item, ..rule.clone() };
+                    format!("profile = {}", quoted(&self.item_profile(&of_item, &title)))
+                }
+            };
+            writeln!(items, "  {{ title = {}, {leads} }},", quoted(&title)).ok();
+        }
+        let prompt = quoted(&self.fitting(&menu.prompt, rule));
+        let from = self.from(&rule.lines);
+        let timeout = menu.timeout;
+        format!("\n[profile.{name}.menu]{from}\nprompt = {prompt}\ntimeout = {timeout}\nitems = [\n{items}]\n")
+    }
+
+    fn item_profile(&mut self, rule: &Rule, title: &str) -> String {
+        if let Some(name) = self.names.known.get(&rule.gives) {
+            return name.clone();
+        }
+        let name = self.names.take(&rule.gives, &title.to_lowercase());
+        let Gives::Files(files, _) = &rule.gives else { return name };
+        let keys = self.loaders(files, None, &rule.lines);
+        let (from, title) = (self.from(&rule.lines), quoted(title));
+        write!(self.profiles, "\n[profile.{name}]{from}\ntitle = {title}\n[profile.{name}.loaders]\n{keys}").ok();
+        name
+    }
+
+    /// What firmware can show.
+    fn fitting(&mut self, text: &str, rule: &Rule) -> String {
+        let shown = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+        let fitting: String = text.chars().take(LONGEST_TEXT).map(shown).collect();
+        if fitting != text {
+            self.lose(rule, &format!("of a text, firmware is shown {LONGEST_TEXT} characters of ASCII"));
+        }
+        fitting
+    }
+
+    fn lose(&mut self, rule: &Rule, why: &str) {
+        self.fates.extend(rule.lines.iter().map(|line| (*line, Fate::Lost(why.to_owned()))));
+    }
+
+    /// The hosts that have a name, for templates and for logs.
+    fn machines(&mut self) -> String {
+        let mut text = String::new();
+        let mut taken = BTreeSet::new();
+        for host in &self.config.hosts {
+            let macs: Vec<String> =
+                host.macs.iter().filter(|mac| mac.0.iter().all(Option::is_some)).map(ToString::to_string).collect();
+            let in_group = self.facts.groups.iter().any(|group| group.lines.contains(&host.line));
+            let Some(name) = host.name.as_ref().filter(|_| !macs.is_empty()) else {
+                if !in_group {
+                    self.fates.push((host.line, Fate::Needless("it decides nothing of what a machine boots".into())));
+                }
+                continue;
+            };
+            let name = free_name(&name.replace('.', "-"), |name| taken.contains(name));
+            let line = self.lines[host.line].number();
+            write!(text, "\n[machine.{name}] # line {line}\nmac = {}\n", list_of(macs)).ok();
+            taken.insert(name);
+        }
+        text
+    }
+}
+
+impl Names {
+    fn take(&mut self, gives: &Gives, wish: &str) -> String {
+        let name = free_name(wish, |name| BUILT_IN.contains(&name) || self.taken.contains(name));
+        self.taken.insert(name.clone());
+        self.known.insert(gives.clone(), name.clone());
+        one_line(&name)
+    }
+}
+
+/// The word for an architecture.
+fn id(code: u16) -> String {
+    Arch(code).row().map_or_else(|| code.to_string(), |row| row.id.to_owned())
+}

@@ -1,0 +1,107 @@
+//! The Python daemon's proxy.ini in our own words. It routes the same; what it says and nobody reads is told.
+
+use super::written::{Fate, Told, head, quoted};
+use crate::config::diagnostic::{Diagnostic, Source};
+use crate::config::ini::{self, Item};
+use crate::config::legacy::{self, Legacy};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::{Ipxe, Loader};
+use std::fmt::Write;
+use std::net::Ipv4Addr;
+
+pub fn import(source: &Source) -> Result<String, Vec<Diagnostic>> {
+    let (legacy, warnings) = legacy::read(source)?;
+    let items = items(source);
+    let ipxe_mode = matches!(legacy.routing.ipxe, Ipxe::Given(_));
+    let mut told = Vec::new();
+    for (section, item) in &items {
+        let line = source.line(item.key_at.start);
+        let warned = warnings.iter().find(|warning| warning.place.as_ref().is_some_and(|place| place.line == line));
+        let fate = match warned {
+            Some(warning) => {
+                let help = warning.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+                Some(Fate::Lost(format!("{}{help}", warning.message)))
+            }
+            None => idle(section, &item.key, ipxe_mode),
+        };
+        let place = format!("line {line}");
+        told.extend(fate.map(|fate| Told { place, line: format!("{} = {}", item.key, item.value), fate }));
+    }
+    Ok(head(&source.name, &told) + &body(&legacy))
+}
+
+/// Every entry and the section in which it stands; those of `[DEFAULT]` once.
+fn items(source: &Source) -> Vec<(String, Item)> {
+    let Ok(ini) = ini::parse(source) else { return Vec::new() };
+    let mut items: Vec<(String, Item)> = Vec::new();
+    for section in &ini.sections {
+        for item in ini.items(section, source).into_iter().flatten() {
+            let seen = |(home, known): &(String, Item)| {
+                known.key_at == item.key_at && (known.inherited || home == &section.name)
+            };
+            match items.iter_mut().find(|known| seen(known)) {
+                // An inherited entry counts where its key is read.
+                Some(known) if read_from(&section.name, &item.key) => known.0.clone_from(&section.name),
+                Some(_) => {}
+                None => items.push((section.name.clone(), item)),
+            }
+        }
+    }
+    items.sort_by_key(|(_, item)| item.key_at.start);
+    items
+}
+
+fn read_from(section: &str, key: &str) -> bool {
+    let of_ipxe = key.ends_with("_bootstrap") || key == "chainload_url" || key == "enabled";
+    section == if of_ipxe { "ipxe" } else { "proxy" }
+}
+
+/// Entries that are good and do nothing: those of the mode that is off.
+fn idle(section: &str, key: &str, ipxe_mode: bool) -> Option<Fate> {
+    if !read_from(section, key) {
+        return Some(Fate::Needless(format!("it is not read from [{section}]")));
+    }
+    let idle = match key {
+        "filename" | "filename_efi32" | "filename_efi64" => ipxe_mode,
+        "chainload_url" => !ipxe_mode,
+        key if key.ends_with("_bootstrap") => !ipxe_mode,
+        _ => false,
+    };
+    let mode = if ipxe_mode { "on" } else { "off" };
+    idle.then(|| Fate::Needless(format!("it does nothing while iPXE mode is {mode}")))
+}
+
+fn body(legacy: &Legacy) -> String {
+    let mut text = String::new();
+    let (routing, addresses) = (&legacy.routing, &legacy.addresses);
+    if let Some((interface, _)) = &addresses.interface {
+        writeln!(text, "interfaces = [{}]", quoted(interface)).ok();
+    }
+    if let Some((address, _)) = addresses.listen_address.as_ref().filter(|(address, _)| !address.is_unspecified()) {
+        writeln!(text, "address = \"{address}\"").ok();
+    }
+    text.push_str("default-profile = \"firmware\"\n");
+    if let Ipxe::Given(name) = &routing.ipxe {
+        text.push_str("\n[[rule]]\nname = \"iPXE\"\nfirmware = [\"ipxe\"]\nprofile = \"ipxe\"\n\n");
+        match name.contains("://") {
+            true => writeln!(text, "[profile.ipxe]\nscript = {}", quoted(name)).ok(),
+            false => writeln!(text, "[profile.ipxe.loaders]\nany-other = {}", quoted(&at(routing.tftpd, name))).ok(),
+        };
+    }
+    text.push_str(
+        "\n# To serve the files by this server: put them into the boot folder, and write their names alone.\n\
+         [profile.firmware.loaders]\n",
+    );
+    let id = |arch: &Arch| arch.row().map_or("bios", |row| row.id);
+    for (arch, Loader { name, .. }) in &routing.loaders {
+        writeln!(text, "{} = {}", id(arch), quoted(&at(routing.tftpd, name))).ok();
+    }
+    if let Some(Loader { name, .. }) = &routing.any_other {
+        writeln!(text, "any-other = {}", quoted(&at(routing.tftpd, name))).ok();
+    }
+    text
+}
+
+fn at(server: Ipv4Addr, name: &str) -> String {
+    format!("tftp://{server}/{name}")
+}

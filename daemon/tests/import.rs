@@ -1,0 +1,461 @@
+//! What `import` makes of other servers' files, read with our own parser, gives every machine what those servers give it:
+//! the same vectors are put to a real dnsmasq with the same configuration. Needs root.
+
+mod netns;
+
+use netns::raw::{CLIENT_MAC, SERVER_MAC, Wire, as_text};
+use netns::{Host, Peer, wait_for};
+use proxydhcpd::config::diagnostic::Source;
+use proxydhcpd::config::flags::Flags;
+use proxydhcpd::config::load_below;
+use proxydhcpd::import::{Format, import};
+use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd_core::answer::{Replies, answer};
+use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::link::{Link, Network4};
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::{Loader, Plan, Tftp};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+
+const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+/// What every set-up begins with: the networks of the vectors, nothing but boots.
+const NETWORKS: &str = "port=0\ndhcp-range=192.0.2.0,proxy\ndhcp-range=198.51.100.0,proxy,255.255.255.0\n";
+const LOST: &str = "# Without an equivalent here";
+
+/// The PXE lines of dnsmasq's example file, and of its manual, by what they belong to.
+const SETUPS: &[(&str, &str)] = &[
+    (
+        "example: a menu",
+        "pxe-prompt=\"Press F8 for menu.\", 60\npxe-service=x86PC, \"Boot from local disk\"\n\
+         pxe-service=x86PC, \"Install Linux\", pxelinux\npxe-service=x86PC, \"Install Linux\", pxelinux, 1.2.3.4\n\
+         pxe-service=x86PC, \"Install windows from RIS server\", 1\n\
+         pxe-service=x86PC, \"Install windows from RIS server\", 2, 1.2.3.4\nenable-tftp\ntftp-root=/var/ftpd\n\
+         dhcp-option=vendor:PXEClient,1,0.0.0.0\n",
+    ),
+    (
+        "example: iPXE in two steps, and a file for a tag",
+        "pxe-prompt=\"What system shall I netboot?\"\ndhcp-boot=undionly.kpxe\n\
+         dhcp-match=set:ipxe,175 # iPXE sends a 175 option.\ndhcp-boot=tag:ipxe,http://boot.ipxe.org/demo/boot.php\n\
+         dhcp-boot=tag:red,pxelinux.red-net\ndhcp-vendorclass=set:red,Linux\ndhcp-userclass=set:red,accounts\n\
+         dhcp-mac=set:red,00:60:8C:*:*:*\n",
+    ),
+    ("example: another TFTP server", "pxe-prompt=\"boot\",0\ndhcp-boot=pxelinux,server.name,192.168.1.100\n"),
+    (
+        "example: the name with its folder",
+        "pxe-prompt=\"boot\",0\ndhcp-boot=/var/ftpd/pxelinux.0,boothost,192.168.0.3\n",
+    ),
+    (
+        "example: architectures",
+        "pxe-prompt=\"boot\",0\ndhcp-match=set:peecees, option:client-arch, 0 #x86-32\n\
+         dhcp-match=set:itanics, option:client-arch, 2 #IA64\ndhcp-match=set:hammers, option:client-arch, 6 #x86-64\n\
+         dhcp-match=set:mactels, option:client-arch, 7 #EFI x86-64\ndhcp-match=set:mactels, option:client-arch, 9\n\
+         dhcp-boot=tag:peecees,pxelinux.0\ndhcp-boot=tag:hammers,bootia32.efi\ndhcp-boot=tag:mactels,bootx64.efi\n",
+    ),
+    (
+        "manual: services by architecture",
+        "pxe-service=x86PC,\"PXELINUX\",pxelinux\npxe-service=X86-64_EFI,\"UEFI\",shimx64.efi\n\
+         pxe-service=BC_EFI,\"UEFI\",shimx64.efi\npxe-service=IA32_EFI,\"UEFI\",bootia32\n\
+         pxe-service=ARM64_EFI,\"UEFI\",grub/arm64.efi,192.0.2.77\nenable-tftp\ntftp-root=/srv/tftp\n",
+    ),
+    (
+        "documented: iPXE by architecture",
+        "enable-tftp\ntftp-root=/srv/tftp\ndhcp-match=set:ipxe,175\ndhcp-match=set:efi64,option:client-arch,7\n\
+         dhcp-match=set:efi64,option:client-arch,9\ndhcp-match=set:arm64,option:client-arch,11\n\
+         tag-if=set:firmware,tag:!ipxe\ntag-if=set:efi,tag:efi64\n\
+         pxe-service=tag:firmware,x86PC,\"iPXE\",undionly.kpxe\npxe-service=tag:firmware,X86-64_EFI,\"iPXE\",ipxe.efi\n\
+         pxe-service=tag:firmware,BC_EFI,\"iPXE\",ipxe.efi\ndhcp-boot=tag:firmware,tag:arm64,ipxe-arm64.efi\n\
+         dhcp-boot=tag:ipxe,boot.ipxe\n",
+    ),
+    (
+        "documented: by user class and vendor class",
+        "dhcp-userclass=set:ipxe,iPXE\ndhcp-vendorclass=BIOS,PXEClient:Arch:00000\n\
+         dhcp-vendorclass=UEFI,PXEClient:Arch:00007\ndhcp-vendorclass=UEFI,PXEClient:Arch:00009\npxe-prompt=\"boot\",0\n\
+         dhcp-boot=net:BIOS,undionly.kpxe\ndhcp-boot=net:UEFI,ipxe.efi\ndhcp-boot=tag:ipxe,http://192.0.2.10/menu.ipxe\n",
+    ),
+    (
+        "manual: firmware with a word of its own",
+        "dhcp-pxe-vendor=PXEClient,HW-Client\npxe-service=x86PC,\"PXELINUX\",pxelinux\npxe-service=7,\"UEFI\",x.efi\n",
+    ),
+    (
+        "machines: one group, one that is ignored, and those that nobody knows",
+        "pxe-prompt=\"boot\",0\ndhcp-host=02:00:00:00:01:07,set:lab\ndhcp-host=02:00:00:00:01:*,set:others\n\
+         dhcp-boot=tag:lab,lab.0\ndhcp-boot=tag:others,others.0\ndhcp-boot=tag:!known,unknown.0\n",
+    ),
+];
+
+#[test]
+fn what_dnsmasq_gives_the_imported_file_gives() {
+    let (server, client) = network();
+    let mut all = 0;
+    for (name, setup) in SETUPS {
+        let text = format!("{NETWORKS}{setup}");
+        let imported = imported(&text);
+        assert!(!imported.contains(LOST), "{name}:\n{imported}");
+        let plan = plan(&imported);
+        let folder = tempfile::tempdir().unwrap();
+        let _dnsmasq = server.on(|| dnsmasq(folder.path(), &text));
+        let wire = client.on(Wire::open);
+        let (mut compared, mut count) = (0, 0);
+        for vector in vectors() {
+            count += 1;
+            let ours = gets(&vector, &mut |asked| ours(&plan, asked));
+            let mut xid = 0x5eed_0000 + count * 256;
+            let theirs = gets(&vector, &mut |asked| {
+                xid += 1;
+                theirs(&wire, asked, xid)
+            });
+            let Some(theirs) = theirs else { continue };
+            let told = format!("{name}: {}\n{imported}", vector.name);
+            match &theirs {
+                Gets::Menu(..) if vector.is_ipxe() => {
+                    assert!(matches!(&ours, Some(Gets::File(url, _)) if url.contains("/machine/")), "{told}{ours:?}");
+                }
+                _ => assert_eq!(ours, Some(theirs), "{told}"),
+            }
+            compared += 1;
+        }
+        assert!(compared > 2, "{name}: dnsmasq answered {compared} vectors only");
+        all += compared;
+    }
+    assert!(all > 100, "dnsmasq answered {all} vectors only");
+}
+
+#[test]
+fn every_line_has_an_effect_or_is_told_of() {
+    let text = "port=0\nlog-dhcp\nserver=192.0.2.53\ndhcp-range=192.0.2.50,192.0.2.60,1h\ndhcp-boot=a.0\ndhcp-boot=b.0\n\
+                tftp-no-blocksize\ndhcp-match=set:x,option:host-name\npxe-prompt=\"F8\"\ndhcp-option=3,192.0.2.1\n";
+    let told = imported(text);
+    let untold = [6];
+    for (number, line) in (1..).zip(text.lines()) {
+        let place = format!("line {number}");
+        let word = |line: &str| line.split([' ', ',', ':']).collect::<Vec<_>>().join(" ");
+        let there = told.lines().any(|told| word(told).contains(&place) && !word(told).contains(&format!("{place}0")));
+        assert!(there, "{line} of {told}");
+        assert!(!untold.contains(&number) || told.contains("# line 6"), "{told}");
+    }
+    assert!(told.contains("any-other = \"b.0\""), "{told}");
+}
+
+#[test]
+fn an_error_of_the_file_is_told_with_its_place() {
+    for (text, told) in [
+        ("port=0\ndhcp-bot=pxelinux.0", "d:2:1: unknown option `dhcp-bot` (did you mean `dhcp-boot`?)"),
+        ("pxe-service=x86-64_EFU,\"a\",b", "d:1:13: unknown type of machine `x86-64_EFU` (did you mean `x86-64_EFI`?)"),
+        ("dhcp-mac=set:x,00:60", "d:1:16: this must be a MAC address, with `*` for any octet"),
+        ("dhcp-boot", "d:1:1: `dhcp-boot` must say something behind `=`"),
+    ] {
+        let source = Source::new("d", text.into()).unwrap();
+        assert_eq!(import(&source, Some(Format::Dnsmasq)).unwrap_err()[0].one_line(), told);
+    }
+}
+
+#[test]
+fn a_proxy_ini_routes_as_it_did() {
+    const PROXY: &str = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.99\nfilename = pxelinux.0\n\
+                         filename_efi32 = bootia32.efi\nfilename_efi64 = bootx64.efi\n";
+    for more in [
+        "",
+        "[ipxe]\nenabled = true\n",
+        "[ipxe]\nenabled = true\nchainload_url = http://192.0.2.50/menu?x=1\narm64_bootstrap = a/arm64.efi\n",
+        "[ipxe]\nenabled = yes\nefi_bootstrap = x.efi\n",
+    ] {
+        let text = format!("{PROXY}{more}");
+        let source = Source::new("proxy.ini", text.clone().into_bytes()).unwrap();
+        let imported = import(&source, None).unwrap();
+        let new = plan(&imported);
+        let (legacy, _) = proxydhcpd::config::legacy::read(&source).unwrap();
+        let mut old = Plan { boot_server: true, http: Some(8080), ..Plan::default() };
+        legacy.routing.apply(&mut old);
+        for vector in vectors() {
+            let [before, now] = [&old, &new].map(|plan| gets(&vector, &mut |asked| ours(plan, asked)));
+            assert_eq!(now, before, "{}\n{imported}", vector.name);
+        }
+    }
+}
+
+/// What a machine has in the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Gets {
+    /// Its name, and the server if it is not the one that answers.
+    File(String, Option<Ipv4Addr>),
+    /// Prompt, timeout, and what each line leads to.
+    Menu(Vec<u8>, Vec<(String, Leads)>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Leads {
+    Disk,
+    Server(Option<Ipv4Addr>),
+    File(Option<Box<Gets>>),
+}
+
+struct Vector {
+    name: String,
+    octets: Vec<u8>,
+    from: SocketAddrV4,
+    to: SocketAddrV4,
+}
+
+impl Vector {
+    fn option(&self, code: u8) -> Option<Vec<u8>> {
+        options(&self.octets).get(&code).cloned()
+    }
+
+    fn is_ipxe(&self) -> bool {
+        self.option(175).is_some() || self.option(77).is_some_and(|class| class.ends_with(b"iPXE"))
+    }
+
+    fn is_uefi(&self) -> bool {
+        self.option(93).is_some_and(|arch| arch.get(1).is_some_and(|code| *code >= 6))
+    }
+
+    /// The same machine asks the boot server, for this item of a menu if it has chosen one.
+    fn on_4011(&self, item: Option<[u8; 2]>) -> Vector {
+        let mut octets = self.octets[..240].to_vec();
+        octets[12..16].copy_from_slice(&[192, 0, 2, 107]);
+        octets[24..28].fill(0);
+        octets.extend([53, 1, 3]);
+        for code in [60, 77, 93, 94, 97, 175] {
+            if let Some(value) = self.option(code) {
+                octets.extend([code, value.len() as u8]);
+                octets.extend(value);
+            }
+        }
+        octets.extend(item.iter().flat_map(|[high, low]| [43, 7, 71, 4, *high, *low, 0, 0, 255]));
+        octets.push(255);
+        octets.resize(octets.len().max(300), 0);
+        let from = "192.0.2.107:4011".parse().unwrap();
+        Vector { name: self.name.clone(), octets, from, to: SocketAddrV4::new(HERE, 4011) }
+    }
+}
+
+/// Malformed and hostile packets, which dnsmasq answers in part; what says nothing of an architecture in option 93.
+const LEFT_OUT: [&str; 4] = [
+    "request-4011-ciaddr-is-not-the-source",
+    "odd-length-arch-discover",
+    "truncated-option-discover",
+    "option-overload-discover",
+];
+
+/// Those of machines that boot. A Raspberry Pi takes nothing but its own menu.
+fn vectors() -> Vec<Vector> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/testdata/vectors");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let values = files.map(|path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut vectors: Vec<Vector> = values
+        .filter(|value| value["family"] == "dhcp4")
+        .map(|value| Vector {
+            name: text(&value["name"]),
+            octets: hex::decode(text(&value["hex"])).unwrap(),
+            from: text(&value["transport"]["src"]).parse().unwrap(),
+            to: text(&value["transport"]["dst"]).parse().unwrap(),
+        })
+        .filter(|vector| matches!(vector.to.port(), 67 | 4011) && vector.octets.len() > 240)
+        .filter(|vector| !LEFT_OUT.contains(&vector.name.as_str()) && !vector.name.starts_with("raspberry-pi"))
+        .filter(|vector| vector.option(60).is_some_and(|class| class.starts_with(b"PXEClient")))
+        .collect();
+    // The same machine with its maker's own word.
+    let own: Vec<Vector> =
+        vectors.iter().filter(|vector| vector.name.ends_with("intel-discover")).map(own_word).collect();
+    vectors.extend(own);
+    vectors.sort_by(|one, other| one.name.cmp(&other.name));
+    vectors
+}
+
+fn own_word(vector: &Vector) -> Vector {
+    let at = vector.octets.windows(9).position(|word| word == b"PXEClient").unwrap();
+    let mut octets = vector.octets.clone();
+    octets[at..at + 9].copy_from_slice(b"HW-Client");
+    Vector { name: format!("{} HW-Client", vector.name), octets, from: vector.from, to: vector.to }
+}
+
+/// Plays the machine: it follows an answer that has no file, and asks for each line of a menu.
+fn gets(vector: &Vector, ask: &mut dyn FnMut(&Vector) -> Option<Vec<u8>>) -> Option<Gets> {
+    let mut reply = ask(vector)?;
+    let mut of_reply = options(&reply);
+    if vector.to.port() == 67 && !of_reply.contains_key(&43) {
+        let has_file = reply[108] != 0 || of_reply.contains_key(&67);
+        if !(has_file && (vector.is_ipxe() || !vector.is_uefi())) {
+            reply = ask(&vector.on_4011(None))?;
+            of_reply = options(&reply);
+        }
+    }
+    let vendor = of_reply.get(&43).map(|value| sub_options(value)).unwrap_or_default();
+    let file = file(&reply, &of_reply);
+    let Some(lines) = vendor.get(&9) else { return file };
+    let servers = vendor.get(&8).cloned().unwrap_or_default();
+    let mut items = Vec::new();
+    let mut rest = &lines[..];
+    while let [high, low, length, after @ ..] = rest {
+        let (title, after) = after.split_at(usize::from(*length));
+        rest = after;
+        let kind = [*high, *low];
+        let server = servers.chunks(7).find(|server| server[..2] == kind);
+        let server = server.map(|server| Ipv4Addr::from(<[u8; 4]>::try_from(&server[3..7]).unwrap()));
+        let leads = match server {
+            _ if kind == [0, 0] => Leads::Disk,
+            Some(HERE) => Leads::File(ask(&vector.on_4011(Some(kind))).and_then(|reply| {
+                let options = options(&reply);
+                self::file(&reply, &options).map(Box::new)
+            })),
+            server => Leads::Server(server),
+        };
+        items.push((String::from_utf8(title.to_vec()).unwrap(), leads));
+    }
+    let prompt = vendor.get(&10).cloned().unwrap_or_default();
+    match (&items[..], prompt.first()) {
+        // One line, taken at once and without a word.
+        ([(_, Leads::File(file))], Some(0)) if prompt[1..] == *b"PXE" => file.as_deref().cloned(),
+        _ => Some(Gets::Menu(prompt, items)),
+    }
+}
+
+fn file(reply: &[u8], options: &BTreeMap<u8, Vec<u8>>) -> Option<Gets> {
+    let name = options.get(&67).cloned().unwrap_or_else(|| reply[108..236].to_vec());
+    let name = String::from_utf8(name.split(|octet| *octet == 0).next()?.to_vec()).unwrap();
+    let server = Ipv4Addr::from(<[u8; 4]>::try_from(&reply[20..24]).unwrap());
+    let server = (!server.is_unspecified() && server != HERE && !name.contains("://")).then_some(server);
+    (!name.is_empty()).then_some(Gets::File(name, server))
+}
+
+fn options(message: &[u8]) -> BTreeMap<u8, Vec<u8>> {
+    sub_options(message.get(240..).unwrap_or_default())
+}
+
+fn sub_options(mut rest: &[u8]) -> BTreeMap<u8, Vec<u8>> {
+    let mut options: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
+    while let Some((&code, after)) = rest.split_first() {
+        match (code, after) {
+            (0, _) => rest = after,
+            (255, _) => break,
+            (code, [length, after @ ..]) if after.len() >= usize::from(*length) => {
+                let (value, after) = after.split_at(usize::from(*length));
+                options.entry(code).or_default().extend_from_slice(value);
+                rest = after;
+            }
+            _ => break,
+        }
+    }
+    options
+}
+
+fn imported(text: &str) -> String {
+    let source = Source::new("dnsmasq.conf", text.as_bytes().to_vec()).unwrap();
+    import(&source, None).unwrap_or_else(|told| panic!("{}", told[0]))
+}
+
+/// The plan, as our own parser reads it. The files themselves are nobody's concern here.
+fn plan(text: &str) -> Plan {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxydhcpd.toml");
+    std::fs::write(&file, text).unwrap();
+    let flags = Flags { config: Some(file), ..Flags::default() };
+    let loaded = load_below(&flags, folder.path()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let (draft, vendor_classes) = (loaded.draft, loaded.settings.vendor_classes);
+    let loader = |name: String| Loader { name, path: None };
+    let profiles = draft.profiles.into_iter().map(|drafted| {
+        let mut profile = drafted.profile;
+        profile.loaders = drafted.loaders.into_iter().map(|(arch, (name, _))| (arch, loader(name))).collect();
+        profile.any_other = drafted.any_other.map(|(name, _)| loader(name));
+        profile
+    });
+    Plan {
+        tftp: Some(Tftp::Ours),
+        http: Some(8080),
+        http_clients: true,
+        boot_server: true,
+        vendor_classes,
+        profiles: profiles.collect(),
+        rules: draft.rules,
+        machines: draft.machines,
+        default_profile: draft.default_profile,
+        unknown_machines: draft.unknown_machines,
+        ..Plan::default()
+    }
+}
+
+fn ours(plan: &Plan, asked: &Vector) -> Option<Vec<u8>> {
+    let ipv4 = vec![Network4 { address: HERE, prefix: 24 }];
+    let links = [Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4 }];
+    let port = if asked.to.port() == 67 { Port::Dhcp } else { Port::BootServer };
+    let (from, to) = (asked.from, *asked.to.ip());
+    let arrival = Arrival { datagram: &asked.octets, port, from, to, links: &links, link: 0, foreign: false, now: 0 };
+    let mut replies = Replies::default();
+    answer(plan, &mut Memory::new(1), &arrival, &mut replies);
+    replies.iter().next().map(|(octets, _)| octets.to_vec())
+}
+
+/// What stands behind it in the same socket shows that silence is silence, without waiting.
+fn theirs(wire: &Wire, asked: &Vector, xid: u32) -> Option<Vec<u8>> {
+    let probe = match (asked.to.port(), asked.to.ip().is_broadcast()) {
+        (67, true) => "bios-no-machine-id-discover",
+        (67, false) => "relayed-x64-discover-option-82",
+        _ => "ovmf-x64-request-4011",
+    };
+    let mut probe = vectors().into_iter().find(|vector| vector.name == probe).unwrap();
+    probe.octets[4..8].copy_from_slice(&xid.to_be_bytes());
+    wire.send(&asked.from, &asked.to, &asked.octets);
+    wire.send(&probe.from, &probe.to, &probe.octets);
+    let heard = wire.until(|payload| payload[4..8] == xid.to_be_bytes());
+    heard.into_iter().next().map(|heard| heard.payload)
+}
+
+fn dnsmasq(folder: &Path, text: &str) -> Peer {
+    let file = folder.join("dnsmasq.conf");
+    std::fs::write(&file, format!("{text}tftp-no-fail\n")).unwrap();
+    let lease = folder.join("leases");
+    let running = Peer::start(&format!(
+        "dnsmasq --keep-in-foreground --user=root --pid-file= --log-facility=/dev/null --dhcp-leasefile={} --conf-file={}",
+        lease.display(),
+        file.display()
+    ));
+    wait_for("dnsmasq", || {
+        let open = |port| bound(Transport::Udp, port).is_ok_and(|sockets| !sockets.is_empty());
+        (open(67) && open(4011)).then_some(())
+    });
+    running
+}
+
+/// The vectors' site: 192.0.2.10/24 on eth0, and everybody else behind one cable.
+fn network() -> (Host, Host) {
+    let (server, client) = (Host::new(), Host::new());
+    server.cable("eth0", &client, "eth0");
+    client.run(&format!("ip link set eth0 address {}", as_text(CLIENT_MAC)));
+    server.run(&format!(
+        "ip link set eth0 address {}\nip address add 192.0.2.10/24 dev eth0\nip route add 198.51.100.0/24 dev eth0",
+        as_text(SERVER_MAC)
+    ));
+    for neighbour in ["192.0.2.101", "192.0.2.107", "198.51.100.1"] {
+        server.run(&format!("ip neighbour add {neighbour} lladdr {} dev eth0 nud permanent", as_text(CLIENT_MAC)));
+    }
+    (server, client)
+}
+
+#[test]
+fn the_commands_of_the_pages_on_migrating_work() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let pages = [
+        ("migrating-from-dnsmasq.md", "dnsmasq.conf", "port=0\npxe-service=x86PC,\"PXE\",pxelinux,192.0.2.5\n"),
+        (
+            "migrating-from-python.md",
+            "proxy.ini",
+            "[proxy]\nlisten_address=0.0.0.0\ntftpd=192.0.2.5\nfilename=pxelinux.0\n",
+        ),
+    ];
+    for (page, file, text) in pages {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(file), text).unwrap();
+        let page = std::fs::read_to_string(docs.join(page)).unwrap();
+        let commands: Vec<&str> = page.lines().filter(|line| line.starts_with("proxydhcpd ")).collect();
+        assert_eq!(commands.len(), 2);
+        for command in commands {
+            let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
+            let output = program.args(command.split(' ').skip(1)).current_dir(folder.path()).output().unwrap();
+            assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+}
