@@ -111,6 +111,24 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
     assert!(lines.len() == 3 && lines.iter().zip(["1", "2", "1"]).all(begins), "{log}");
 }
 
+/// So `check` shows it, and a reload does not happen.
+#[test]
+fn every_template_that_cannot_be_compiled_is_an_error_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("templates/sub")).unwrap();
+    fs::write(folder.path().join("templates/sub/broken.cfg"), "fine\n{% if %}\n").unwrap();
+    let config = folder.path().join("proxydhcpd.toml");
+    let profiles = "[profile.one]\nkernel = 'linux'\narguments = '{{ base'\n[profile.two]\nscript = 'sub/brokn.cfg'\n";
+    fs::write(&config, format!("boot-dir = {:?}\n{profiles}", folder.path())).unwrap();
+    let mut loaded = config::load(&Flags { config: Some(config), ..Flags::default() }).unwrap();
+    let open = Open { tftp: true, http: Some(8080), boot_server: true };
+    let errors = Site::build(&mut loaded, open).unwrap_err().0;
+    let errors: Vec<String> = errors.iter().map(Diagnostic::one_line).collect();
+    for said in ["templates/sub/broken.cfg:2:7: ", "[profile.one] arguments:1:4: ", "did you mean `sub/broken.cfg`?"] {
+        assert!(errors.iter().any(|error| error.contains(said)), "{said} in {errors:#?}");
+    }
+}
+
 /// Every example of docs/templates.md, with the machine that it describes.
 #[test]
 fn the_templates_of_the_documentation_are_rendered() {
@@ -163,7 +181,8 @@ struct Served {
 impl Served {
     fn new(templates: &[(&str, &str)]) -> Served {
         let settings = "variables = { suite = 'trixie' }\n[profile.debian]\nkernel = 'linux'\n\
-                        variables = { suite = 'bookworm' }\n[machine.web1]\nvariables = { role = 'web' }";
+                        variables = { suite = 'bookworm' }\n[machine.web1]\nmac = '52:54:00:12:34:56'\n\
+                        profile = 'debian'\nvariables = { role = 'web' }";
         Served::with(templates, &toml::from_str(settings).unwrap())
     }
 

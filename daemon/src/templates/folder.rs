@@ -44,7 +44,7 @@ impl Reader<'_> {
         let mut entries: Vec<_> = content
             .flatten()
             .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.file_type().ok()?)))
-            .filter(|(name, _)| !name.starts_with('.') && !name.ends_with('~'))
+            .filter(|(name, _)| !name.starts_with('.') && !name.ends_with('~') && !name.contains(char::is_control))
             .collect();
         entries.sort_by(|(one, _), (other, _)| one.cmp(other));
         for (name, kind) in entries {

@@ -13,18 +13,14 @@ pub const MARK: char = '/';
 pub fn compile(templates: &mut Templates, profiles: &[Profile]) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for profile in profiles {
-        match &profile.boots {
-            Boots::Linux(linux) => {
-                for (key, text, kind) in texts(profile, linux) {
-                    let checked = if is_template(text) {
-                        templates.add(&key, text.to_owned())
-                    } else {
-                        kind.check(text).map(drop).map_err(|why| refused(&key, &why))
-                    };
-                    wrong.extend(checked.err().map(|failure| *failure.diagnostic));
-                }
-            }
-            _ => {}
+        let Boots::Linux(linux) = &profile.boots else { continue };
+        for (key, text, kind) in texts(profile, linux) {
+            let checked = if is_template(text) {
+                templates.add(&key, text.to_owned())
+            } else {
+                kind.check(text).map(drop).map_err(|why| refused(&key, &why))
+            };
+            wrong.extend(checked.err().map(|failure| *failure.diagnostic));
         }
     }
     wrong

@@ -303,13 +303,10 @@ fn what_would_break_the_script_of_a_kernel_is_refused() {
 }
 
 #[test]
-fn a_profile_whose_script_is_not_there_is_an_error() {
-    let mut house = house(&[("rescue.ipxe", "#!ipxe\n")]);
-    house.plan.profiles[0].boots = Boots::Script("rescu.ipxe".into());
-    let wrong = house.built().unwrap_err();
-    assert!(wrong[0].starts_with("[profile.debian] script: there is no template rescu.ipxe below "), "{wrong:?}");
-    house.plan.profiles[0].boots = Boots::Script("rescue.ipxe".into());
-    assert_eq!(house.asked("machine/name=web1/menu.ipxe").unwrap(), "#!ipxe\n");
+fn a_profile_may_be_a_script_of_the_folder() {
+    let mut house = house(&[("rescue", "#!ipxe\necho {{ gone }}\n")]);
+    house.plan.profiles[0].boots = Boots::Script("rescue".into());
+    assert!(house.asked("machine/name=web1/menu.ipxe").unwrap_err().starts_with("rescue:2:9: gone is"));
 }
 
 #[test]
