@@ -2,36 +2,86 @@
 
 use std::process::{Command, Output};
 
+/// One machine, `web1`, with a profile that starts a kernel, and a profile with a script.
+const SETTINGS: &str = r#"
+[profile.debian]
+kernel = "debian/linux"
+arguments = "url={{ base }}preseed.cfg"
+
+[profile.rescue]
+script = "rescue.ipxe"
+
+[machine.web1]
+mac = "52:54:00:12:34:56"
+profile = "debian"
+variables = { role = "web" }
+"#;
+
 fn render(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("proxydhcpd.toml");
-    std::fs::write(&config, format!("boot-dir = {:?}\n", folder.path())).unwrap();
+    std::fs::write(&config, format!("boot-dir = {:?}\n{SETTINGS}", folder.path())).unwrap();
+    std::fs::create_dir(folder.path().join("templates")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join("templates").join(name), text).unwrap();
+    write(
+        "preseed.cfg",
+        "{{ machine.name }} {{ machine.mac }} {{ role }} {{ request.firmware }} {{ request.address }}\n",
+    );
+    write("rescue.ipxe", "#!ipxe\necho for {{ machine.mac }}\n");
     let mut command = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
     command.args(["render", "-c"]).arg(&config).args(["--server", "192.0.2.10/24"]).args(arguments);
     command.output().unwrap()
 }
 
+/// What it prints; nothing else may be said.
+fn rendered(arguments: &[&str]) -> String {
+    let output = render(arguments);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.is_empty(), "{arguments:?}: {told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
-fn the_script_of_a_machine_goes_to_standard_output_and_nothing_else_does() {
-    let output = render(&["--mac", "52-54-00-12-34-56"]);
-    let script = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(script.starts_with("#!ipxe\n") && script.contains("at 192.0.2.10\n"), "{script}");
+fn a_machine_is_named_by_name_or_by_address() {
+    let kernel = "url=http://192.0.2.10:8080/machine/name=web1/preseed.cfg || goto failed\n";
+    for machine in [["--machine", "web1"], ["--mac", "5254.0012.3456"]] {
+        assert!(rendered(&machine).contains(kernel), "{machine:?}");
+    }
+    let preseed = rendered(&["preseed.cfg", "--machine", "web1", "--address", "192.0.2.50"]);
+    assert_eq!(preseed, "web1 52:54:00:12:34:56 web uefi 192.0.2.50\n");
+    let bios = rendered(&["preseed.cfg", "--machine", "web1", "--client", "ipxe-bios"]);
+    assert!(bios.contains(" web bios 192.0.2."), "{bios}");
+}
+
+#[test]
+fn another_profile_is_tried_on_a_machine_without_changing_it() {
+    assert_eq!(rendered(&["rescue", "--machine", "web1"]), "#!ipxe\necho for 52:54:00:12:34:56\n");
+    assert!(rendered(&["menu", "--machine", "web1"]).contains("\nmenu proxydhcpd "));
+}
+
+#[test]
+fn a_template_that_fails_ends_with_status_1_and_its_place() {
+    let output = render(&["preseed.cfg", "--mac", "02:00:00:00:00:01"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{told}");
+    for part in ["machine.name is not defined", "/templates/preseed.cfg:1:4", "no entry in the configuration"] {
+        assert!(told.contains(part), "{told}");
+    }
 }
 
 #[test]
 fn an_example_machine_is_said_to_be_one() {
     let output = render(&["--client", "ipxe-bios"]);
-    assert!(String::from_utf8(output.stdout).unwrap().contains("sanboot --no-describe --drive 0x80"));
+    let script = String::from_utf8(output.stdout).unwrap();
+    assert!(script.contains("sanboot --no-describe --drive 0x80"), "{script}");
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("for an example machine"));
 }
 
 #[test]
 fn a_name_that_is_not_there_ends_with_status_2() {
-    for (arguments, said) in [
-        (&["preseed.cfg"][..], "there is no profile or template preseed.cfg"),
-        (&["--machine", "web1"], "there is no machine web1"),
-    ] {
+    for (arguments, said) in
+        [(&["preseed.cgf"][..], "did you mean `preseed.cfg`?"), (&["--machine", "web2"], "did you mean `web1`?")]
+    {
         let output = render(arguments);
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && output.stdout.is_empty() && told.contains(said), "{told}");

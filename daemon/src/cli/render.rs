@@ -122,7 +122,8 @@ fn identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
     Ok(identity)
 }
 
-const EXAMPLE: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+/// Nobody's: locally administered. The address that documentation likes may well be in somebody's first configuration.
+const EXAMPLE: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
 /// As if its DHCP request had been heard.
 fn heard(args: &Render, address: Ipv4Addr) -> Memory {
