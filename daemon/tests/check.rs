@@ -137,6 +137,48 @@ fn json_has_the_same_for_scripts_and_a_port_in_use_is_a_warning() {
 }
 
 #[test]
+fn it_says_which_profile_decides_and_reads_the_loaders_of_profiles() {
+    let host = host();
+    let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
+    fs::copy(boot.path().join("ipxe.efi"), boot.path().join("grub.efi")).unwrap();
+    let file = folder.path().join("proxydhcpd.toml");
+    let text =
+        "default-profile = \"grub\"\naddress = \"192.0.2.99\"\n[profile.grub]\nloaders = { uefi-x64 = \"grub.efi\" }\n";
+    fs::write(&file, text).unwrap();
+    let arguments = [file.to_str().unwrap(), "--boot-dir", boot.path().to_str().unwrap()];
+    let output = check(&host, &arguments);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let line = "iPXE gets      what profile grub says, unless a rule or its entry says otherwise";
+    assert!(said.lines().any(|said| said == line), "{said}");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("warning: no interface that is served has the address 192.0.2.99 now"), "{told}");
+
+    // A file that is right, and does not fit what there is to boot.
+    fs::remove_file(boot.path().join("grub.efi")).unwrap();
+    let output = check(&host, &arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        told.starts_with("CRITICAL: grub.efi cannot be offered: ") && told.contains("proxydhcpd.toml:4:24"),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_keys_are_told_without_looking_at_a_configuration() {
+    let host = host();
+    let output = check(&host, &["--keys", "loop-guard", "-c", "/nowhere/at/all"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        String::from_utf8(output.stdout).unwrap().starts_with("[dhcp]: Which requests are answered.\n  loop-guard =")
+    );
+    let output = check(&host, &["--keys", "lop-guard"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told, "error: no key or table is called `lop-guard`; did you mean `loop-guard`?\n");
+}
+
+#[test]
 fn an_old_file_shows_its_routing() {
     let host = host();
     let folder = tempfile::tempdir().unwrap();

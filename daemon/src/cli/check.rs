@@ -7,6 +7,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
 use crate::net::holder::{self, Transport};
+use proxydhcpd_core::plan::profile::Boots;
 use proxydhcpd_core::plan::{Ipxe, Plan, Tftp};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
@@ -93,6 +94,10 @@ fn text(setting: &Setting) -> String {
 }
 
 fn script(plan: &Plan) -> String {
+    let default = plan.profile(plan.default_profile).filter(|profile| profile.boots != Boots::BootFolder);
+    if let Some(profile) = default {
+        return format!("what profile {} says, unless a rule or its entry says otherwise", profile.name);
+    }
     match &plan.ipxe {
         Ipxe::Ours if plan.menu.own_script => "boot.ipxe of the boot folder".to_owned(),
         Ipxe::Ours => match plan.menu.entries.len() {

@@ -22,8 +22,16 @@ pub struct Row {
 /// Reads every loader whole. What cannot be read of the site's keys is told.
 pub fn rows(setting: &Setting) -> (Vec<Row>, Vec<Diagnostic>) {
     let (keys, told) = keys(&setting.loaded.settings.secure_boot_keys);
-    let loaders = setting.site.plan.loaders.iter().filter(|(arch, _)| wanted(**arch).is_some());
-    let rows = loaders.filter_map(|(arch, loader)| {
+    let plan = &setting.site.plan;
+    let mut loaders: Vec<_> = plan.loaders.iter().filter(|(arch, _)| wanted(**arch).is_some()).collect();
+    for offered in
+        plan.profiles.iter().flat_map(|profile| &profile.loaders).filter(|(arch, _)| wanted(**arch).is_some())
+    {
+        if !loaders.contains(&offered) {
+            loaders.push(offered);
+        }
+    }
+    let rows = loaders.into_iter().filter_map(|(arch, loader)| {
         let signatures = signature::inspect(&path(setting, loader)?).map_err(|error| error.to_string());
         let told = signatures.map(|signatures| {
             let verdict = signatures.verdict(&keys);

@@ -1,6 +1,7 @@
 //! The rows.
 
 use super::{Key, Table};
+use crate::config::Transfers;
 
 pub const TABLES: &[Table] = &[
     table("", "the top of the file", "The site.", "These keys stand before the first table.", ""),
@@ -244,8 +245,8 @@ pub const KEYS: &[Key] = &[
     key(
         "tftp",
         "max-transfers",
-        "a number from 1 to 4096",
-        "4096",
+        Transfers::WANTED,
+        "as many as open files allow",
         "Transfers at a time, of all machines together.",
         "The others ask again until it is their turn.",
         "512",
