@@ -51,6 +51,7 @@ e2e: toolchain
 bench:
 	bench/setup
 	@$(MAKE) --no-print-directory build
+	$(CARGO) bench --locked --package proxydhcpd-core --bench machines
 	bench/run $(RELEASE)
 
 coverage: toolchain
