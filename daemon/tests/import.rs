@@ -371,7 +371,7 @@ fn plan(text: &str) -> Plan {
         vendor_classes,
         profiles: profiles.collect(),
         rules: draft.rules,
-        machines: draft.machines,
+        machines: draft.machines.machines,
         default_profile: draft.default_profile,
         unknown_machines: draft.unknown_machines,
         ..Plan::default()
