@@ -25,7 +25,7 @@ pub const HOLD_OFF: Duration = Duration::from_secs(300);
 
 /// How long after our start we take no address, if the machine has been up for less than [`BOOTING`]. Its services start
 /// side by side, and an order among them says only that the DHCP server's process was made first: a Kea that finds
-/// our socket on its address serves that network not at all, and does not try again.
+/// our socket on its address does not serve that network, and unless told to it does not try again.
 const GRACE: Duration = Duration::from_secs(30);
 const BOOTING: Duration = Duration::from_secs(120);
 
