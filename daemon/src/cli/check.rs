@@ -125,7 +125,7 @@ fn summary(setting: &Setting, rows: &[Row]) -> Value {
         "http": plan.http,
         "boot_folder": setting.loaded.settings.boot_dir,
         "script": script(plan),
-        "machines": { "count": plan.machines.len(), "files": files, "milliseconds": took.as_millis() as u64 },
+        "machines": { "count": plan.machines.len(), "files": files, "seconds": took.as_secs_f64() },
         "loaders": loaders.collect::<serde_json::Map<_, _>>(),
     })
 }
