@@ -195,7 +195,7 @@ fn a_loader_is_for_an_architecture_that_has_loaders_and_its_name_fits_a_packet()
         [
             "2:1: unknown architecture `uefi-x46` (did you mean `uefi-x64`?)",
             "3:1: x64 UEFI HTTP has no loaders of its own (it takes those of `uefi-x64`)",
-            "4:12: `uefi-x64` must be a path in the boot folder",
+            "4:12: `uefi-x64` must be a path in the boot folder, or a URL",
             "5:8: a name of 128 octets: firmware takes 127",
             "6:1: unknown architecture `mips` (the usual ones are bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64)",
         ]
@@ -277,7 +277,7 @@ fn a_menu_is_one_that_firmware_can_show() {
         [
             "3:11: `title` must be a text of 1 to 60 printable ASCII characters, which is what firmware shows",
             "4:11: `title` must be a text of 1 to 60 printable ASCII characters, which is what firmware shows",
-            "5:1: an item without `profile` or `server`",
+            "5:1: an item without `profile`, `server` or `type`",
             "6:1: an item without `title`",
             "7:1: `profile` and `server` exclude each other: an item leads to one place",
             "8:25: `server` must be a unicast IPv4 address in quotes",

@@ -72,8 +72,10 @@ impl<'a> Reading<'a> {
 
     /// A folder, or a file by its ending.
     pub fn path(&mut self, path: &Path) {
-        if !path.is_dir() {
-            return self.file(path);
+        match path.metadata() {
+            Err(error) => return self.unreadable(path, &error),
+            Ok(found) if !found.is_dir() => return self.file(path),
+            Ok(_) => {}
         }
         let listed = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         let mut files: Vec<PathBuf> = match listed {
