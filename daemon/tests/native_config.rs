@@ -7,13 +7,10 @@ use proxydhcpd_core::plan::LoopGuard;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-/// MACHINES stands for a folder that is there.
 fn toml(text: &str) -> Result<Settings, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("proxydhcpd.toml");
-    std::fs::create_dir(folder.path().join("somewhere")).unwrap();
-    let machines = folder.path().join("somewhere").display().to_string();
-    std::fs::write(&file, text.replace("MACHINES", &machines)).unwrap();
+    std::fs::write(&file, text).unwrap();
     let flags = Flags { config: Some(file), ..Flags::default() };
     match load_below(&flags, folder.path()) {
         Ok(loaded) => Ok(loaded.settings),
@@ -31,8 +28,8 @@ fn nothing_written_is_nothing_changed() {
 
 #[test]
 fn every_key_sets_its_setting() {
-    let settings = toml(
-        r#"
+    let machines = tempfile::tempdir().unwrap();
+    let text = r#"
         interfaces = ["eth0", "eth1"]
         address = "192.0.2.10"
         boot-dir = "/srv/boot"
@@ -54,9 +51,8 @@ fn every_key_sets_its_setting() {
         enabled = true
         ports = "50000-50999"
         max-transfers = 512
-        "#,
-    )
-    .unwrap();
+        "#;
+    let settings = toml(&text.replace("MACHINES", machines.path().to_str().unwrap())).unwrap();
     assert_eq!(settings.interfaces, ["eth0", "eth1"]);
     assert_eq!(settings.addresses, [Ipv4Addr::new(192, 0, 2, 10)]);
     assert_eq!(
@@ -64,7 +60,7 @@ fn every_key_sets_its_setting() {
         (Path::new("/srv/boot"), Path::new("/srv/state"))
     );
     assert_eq!(settings.template_dir.as_deref(), Some(Path::new("/srv/templates")));
-    assert!(settings.machine_files.is_some_and(|files| files.len() == 1 && files[0].ends_with("somewhere")));
+    assert_eq!(settings.machine_files, Some(vec![machines.path().to_owned()]));
     assert!(settings.ignore_case);
     assert_eq!(settings.loop_guard, LoopGuard::Off);
     assert_eq!(settings.secure_boot_keys, [Path::new("/etc/site.pem")]);
@@ -91,7 +87,11 @@ fn uncommented(example: &str) -> String {
 fn the_example_file_says_nothing_and_could_be_taken_as_it_is() {
     let example = render::example();
     assert_eq!(toml(&example), Ok(Settings::default()));
-    let settings = toml(&uncommented(&example).replace("/etc/proxydhcpd/machines", "MACHINES")).unwrap();
+    let taken = uncommented(&example);
+    let machines = "machine-files = [\"/etc/proxydhcpd/machines\"]\n";
+    assert!(taken.contains(machines));
+    // Nobody has this folder here.
+    let settings = toml(&taken.replace(machines, "")).unwrap();
     assert_eq!((settings.http.port, settings.loop_guard), (80, LoopGuard::Stop));
     assert!(example.lines().all(|line| line.len() < 120));
 }
@@ -156,6 +156,15 @@ fn the_addresses_to_announce_are_those_that_are_served() {
     std::fs::write(folder.path().join("proxydhcpd.toml"), "interfaces = \"eth*\"\naddress = \"192.0.2.11\"\n").unwrap();
     let served = load(folder.path(), None).unwrap().settle(&[]).unwrap();
     assert_eq!((served.interfaces, served.addresses), (vec!["eth*".to_owned()], vec![Ipv4Addr::new(192, 0, 2, 11)]));
+}
+
+#[test]
+fn machine_files_that_are_named_have_to_be_there() {
+    let told = toml("machine-files = [\"/nowhere/at/all\", \"/nowhere.csv\"]\n").unwrap_err();
+    for (column, path) in [(18, "/nowhere/at/all"), (37, "/nowhere.csv")] {
+        assert!(told.contains(&format!("error: there is no file or folder {path}\n")), "{told}");
+        assert!(told.contains(&format!("proxydhcpd.toml:1:{column}\n")), "{told}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::config::draft::Draft;
 use said::Said;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
-use walk::Walk;
+use walk::{At, Walk};
 
 /// The settings and the plan as all of the files say them, and warnings. `folder`: where machine files are looked for if
 /// none are named.
@@ -37,7 +37,7 @@ pub fn read(sources: &[Source], folder: &Path) -> Result<(Settings, Draft, Vec<D
         told.append(&mut walk.told);
     }
     // What is missing may stand where nothing could be read.
-    let files = said.settings.machine_files.clone().unwrap_or_else(|| default_machine_files(folder));
+    let files = machine_files(&said, folder, &mut told);
     let (draft, mut of_machines) = if broken { (Draft::default(), Vec::new()) } else { said.draft(&files, &mut told) };
     told.sort_by_key(|told| place(sources, told));
     told.append(&mut of_machines);
@@ -47,9 +47,15 @@ pub fn read(sources: &[Source], folder: &Path) -> Result<(Settings, Draft, Vec<D
     }
 }
 
-/// Nobody has to make the folder before there is something to put into it.
-fn default_machine_files(folder: &Path) -> Vec<PathBuf> {
-    Some(folder.join("machines")).filter(|machines| machines.exists()).into_iter().collect()
+/// Those that are named have to be there. The usual folder nobody has to make before there is something to put into it.
+fn machine_files(said: &Said<'_>, folder: &Path, told: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+    if said.settings.machine_files.is_none() {
+        return Some(folder.join("machines")).filter(|machines| machines.exists()).into_iter().collect();
+    }
+    let (there, missing): (Vec<_>, Vec<_>) = said.machine_files.iter().partition(|(file, _)| file.exists());
+    let tell = |(file, at): &(PathBuf, At<'_>)| at.error(format!("there is no file or folder {}", file.display()));
+    told.extend(missing.into_iter().map(tell));
+    there.into_iter().map(|(file, _)| file.clone()).collect()
 }
 
 /// In the order of the files and of their lines, whatever the order of looking.

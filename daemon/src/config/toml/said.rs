@@ -24,6 +24,7 @@ pub struct Said<'a> {
     pub unknown_machines: Option<Named<'a>>,
     pub docks: Vec<MacPattern>,
     pub template_dir: Option<At<'a>>,
+    pub machine_files: Vec<(PathBuf, At<'a>)>,
     pub folders: BTreeMap<String, (PathBuf, At<'a>)>,
     pub variables: BTreeMap<String, (serde_json::Value, At<'a>)>,
     pub profiles: BTreeMap<String, Written<'a>>,
@@ -86,7 +87,14 @@ impl<'a> Said<'a> {
                 settings.template_dir = Some(dir);
                 self.template_dir = Some(at);
             }),
-            ("", "machine-files") => list(value, path).map(|files| settings.machine_files = Some(files)),
+            ("", "machine-files") => {
+                let source = at.source;
+                let placed = |value: &Value<'_>| path(value).map(|file| (file, At { source, span: value.span() }));
+                list(value, placed).map(|files| {
+                    settings.machine_files = Some(files.iter().map(|(file, _)| file.clone()).collect());
+                    self.machine_files = files;
+                })
+            }
             ("", "default-profile") => text(value).map(|name| self.default_profile = Some((name, at))),
             ("", "unknown-machines") => text(value).map(|name| self.unknown_machines = Some((name, at))),
             ("", "docks") => list(value, mac_pattern).map(|docks| self.docks = docks),
