@@ -44,3 +44,104 @@ fn collect(folder: &Path, names: &mut BTreeSet<String>) {
         }
     }
 }
+
+/// The pages of tasks are done as they stand: what they say to write is written, what they say to run is run.
+mod tasks {
+    use super::ROOT;
+    use std::fs;
+    use std::path::Path;
+    use std::process::Command;
+
+    #[test]
+    fn the_first_machine() {
+        follow("first-machine");
+    }
+
+    #[test]
+    fn one_profile_per_room() {
+        follow("rooms");
+    }
+
+    #[test]
+    fn relays() {
+        follow("relays");
+    }
+
+    #[test]
+    fn raspberry_pi() {
+        follow("raspberry-pi");
+    }
+
+    #[test]
+    fn a_windows_loader() {
+        follow("windows");
+    }
+
+    #[test]
+    fn secure_boot() {
+        follow("secure-boot");
+    }
+
+    /// In a house of its own: /etc/proxydhcpd and /var/lib/proxydhcpd are folders of the test.
+    fn follow(page: &str) {
+        let text = fs::read_to_string(Path::new(ROOT).join(format!("docs/{page}.md"))).unwrap();
+        let house = tempfile::tempdir().unwrap();
+        let at_home = |text: &str| {
+            let (etc, lib) = (house.path().join("etc"), house.path().join("lib"));
+            text.replace("/etc/proxydhcpd", etc.to_str().unwrap()).replace("/var/lib/proxydhcpd", lib.to_str().unwrap())
+        };
+        fs::create_dir_all(house.path().join("etc")).unwrap();
+        fs::create_dir_all(house.path().join("lib/boot")).unwrap();
+        fs::create_dir(house.path().join("installer")).unwrap();
+        for name in ["linux", "initrd.gz"] {
+            fs::write(house.path().join("installer").join(name), name).unwrap();
+        }
+        let mut settings = String::new();
+        let mut ran = 0;
+        for (language, block) in blocks(&text) {
+            match language {
+                "toml" => settings.push_str(&at_home(block)),
+                "sh" => {
+                    fs::write(house.path().join("etc/proxydhcpd.toml"), &settings).unwrap();
+                    run(page, house.path(), &at_home(block));
+                    ran += 1;
+                }
+                other => panic!("{page}: a block in {other}"),
+            }
+        }
+        assert!(ran > 0, "{page}: nothing to run");
+    }
+
+    fn blocks(text: &str) -> Vec<(&str, &str)> {
+        let fenced = text.split("```").skip(1).step_by(2);
+        fenced.map(|block| block.split_once('\n').unwrap()).collect()
+    }
+
+    fn run(page: &str, house: &Path, block: &str) {
+        let program = env!("CARGO_BIN_EXE_proxydhcpd");
+        let home = house.display();
+        let mut script = format!(
+            "set -eu\nproxydhcpd() {{ {program} -c {home}/etc/proxydhcpd.toml -b {home}/lib/boot --state-dir {home}/state \"$@\"; }}\n"
+        );
+        for line in block.lines() {
+            match line.strip_prefix("! ") {
+                Some(command) => {
+                    script += &format!("if {command}; then echo 'not refused: {command}' >&2; exit 1; fi\n")
+                }
+                None => script += &format!("{line}\n"),
+            }
+        }
+        let cache = Path::new(ROOT).join("e2e/.cache/2022");
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(house)
+            .env("INSTALLER", house.join("installer"))
+            .env("SHIM", cache.join("shimx64.efi.signed"))
+            .env("GRUB", cache.join("grubnetx64.efi.signed"))
+            .env("IPXE", cache.join("snponly.efi"))
+            .output()
+            .unwrap();
+        let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{page}:\n{block}\n{said}\n{told}");
+    }
+}

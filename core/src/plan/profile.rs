@@ -22,8 +22,6 @@ pub struct Profile {
     pub any_other: Option<Loader>,
     /// The requested name that uses up a boot-once when it was fetched whole; `None`: the kernel, if there is one.
     pub used_by: Option<String>,
-    /// Where a Raspberry Pi of this profile finds what it asks for below its serial number: a folder of the boot folder.
-    pub pi_folder: Option<String>,
 }
 
 /// What it comes to. Everything but a loader, a menu and nothing is shown by our iPXE, which a firmware is given first.
