@@ -147,6 +147,29 @@ fn a_reload_takes_the_boot_folder_as_a_whole_and_a_broken_file_changes_nothing()
 }
 
 #[test]
+fn a_change_of_the_files_is_taken_over_without_a_signal_and_a_broken_one_is_told_once() {
+    let (host, machine) = one_network();
+    let server = Server::start(&host, &["-c", "CONFIG"]);
+    server.wait_for_line("ready");
+    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    // The first look is what all others are held against.
+    std::thread::sleep(Duration::from_secs(1));
+
+    let config = server.folder.path().join("proxydhcpd.toml");
+    let good = fs::read_to_string(&config).unwrap();
+    fs::write(&config, "boot-dir = 7\n").unwrap();
+    server.wait_for_line("not reloaded");
+    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+
+    fs::rename(server.boot.path().join("ipxe.efi"), server.boot.path().join("snponly.efi")).unwrap();
+    fs::write(config.with_extension("new"), good).unwrap();
+    fs::rename(config.with_extension("new"), &config).unwrap();
+    server.wait_for_line("INFO  reloaded");
+    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("snponly.efi"));
+    assert_eq!(server.log().matches("not reloaded").count(), 1, "{}", server.log());
+}
+
+#[test]
 fn a_file_beside_the_main_one_is_taken_over_and_a_broken_one_changes_nothing() {
     let (host, machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);

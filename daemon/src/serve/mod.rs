@@ -8,6 +8,7 @@ mod notes;
 mod reload;
 pub mod running;
 pub mod tftp;
+mod watch;
 
 use crate::config::Loaded;
 use crate::config::flags::Flags;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
+use watch::{Changes, Watched};
 
 /// How often we look whether a DHCP server has started beside us, whether a port has become free, and whether there is
 /// something to sum up.
@@ -87,6 +89,8 @@ impl Server {
         ready()?;
         systemd::ready(&networks::status(&self.state.links.load()));
         let mut reading: Option<JoinHandle<Result<Reread, Vec<String>>>> = None;
+        let mut files = tokio::time::interval(watch::LOOK);
+        let (mut changes, mut stamping) = (Changes::default(), None::<JoinHandle<u64>>);
         loop {
             let state = Arc::clone(&self.state);
             let follow = link::watch(self.filter.clone(), |links| networks::follow(&state, links));
@@ -97,7 +101,20 @@ impl Server {
                     _ = terminate.recv() => return Ok(()),
                     _ = interrupt.recv() => return Ok(()),
                     // A large boot folder takes its time, and machines are served meanwhile.
-                    _ = hangup.recv(), if reading.is_none() => reading = Some(self.read_again()),
+                    _ = hangup.recv(), if reading.is_none() => {
+                        changes.are_read();
+                        reading = Some(self.read_again());
+                    }
+                    _ = files.tick(), if stamping.is_none() && reading.is_none() => {
+                        let watched = Watched::of(&self.loaded);
+                        stamping = Some(tokio::task::spawn_blocking(move || watched.stamp()));
+                    }
+                    Some(stamp) = async { Some(stamping.as_mut()?.await) }, if stamping.is_some() => {
+                        stamping = None;
+                        if reading.is_none() && stamp.is_ok_and(|stamp| changes.is_due(stamp)) {
+                            reading = Some(self.read_again());
+                        }
+                    }
                     Some(read) = async { Some(reading.as_mut()?.await) }, if reading.is_some() => break read,
                     _ = alive.tick() => systemd::alive(),
                     _ = look.tick() => {
