@@ -83,11 +83,13 @@ pub struct Fetched {
 /// A request by this name, behind `machine/name=.../`, says that the machine is done with its boot.
 const DONE: &str = "done";
 const MENU: &str = "menu.ipxe";
+/// What iPXE of 2021 and later asks for beside its own program before anything else.
+const AUTOEXEC: &str = "autoexec.ipxe";
 
 /// What a requested name means. Whether the file is there and may be read is found out by who opens it.
 ///
-/// `autoexec.ipxe`, which iPXE asks for beside its own program before anything else, is a file like any other: ours
-/// would run before iPXE has an address, and one that is missing is refused at once.
+/// `autoexec.ipxe` is a file like any other: ours would run before iPXE has an address, and one that is missing is
+/// refused at once.
 pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetch, Refusal> {
     let name = match clean(request.name) {
         Ok(name) => name,
@@ -130,6 +132,11 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
         None if caller == Some(Caller::default()) => Ok(Fetch::Folder { name, meant: None }),
         None => Ok(Fetch::Folder { meant: shim::meant(plan, rest), name: rest.into() }),
     }
+}
+
+/// Whether who asks is a firmware, or an iPXE that has only just started: it says nothing of what came before.
+pub fn is_beginning(name: &[u8], meant: &Result<Fetch, Refusal>) -> bool {
+    matches!(meant, Ok(Fetch::Loader(_))) || name.ends_with(AUTOEXEC.as_bytes())
 }
 
 /// Whether a request by this name says that a machine is done: the one thing that may be posted.

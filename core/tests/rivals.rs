@@ -4,9 +4,11 @@ mod common;
 
 use common::{Packet, ask_again, plan};
 use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::fetch::{fetch, is_beginning};
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::memory::finding::{Finding, Rival};
 use proxydhcpd_core::plan::{Ipxe, Plan, Tftp};
+use proxydhcpd_core::request::{Door, Request};
 use std::net::Ipv4Addr;
 
 const PRIMARY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -59,6 +61,14 @@ impl Network {
 
     fn fetch(&mut self) {
         self.memory.note_file(ADDRESS.into(), false, self.now);
+    }
+
+    /// As the daemon notes it.
+    fn fetch_by_name(&mut self, name: &str) {
+        let (server, client) = (Ipv4Addr::new(192, 0, 2, 10).into(), (ADDRESS, 1030).into());
+        let request = Request { door: Door::Http(8080), name: name.as_bytes(), server, client, interface: "eth0" };
+        let beginning = is_beginning(request.name, &fetch(&self.plan, &self.memory, &request));
+        self.memory.note_file(request.client.ip(), beginning, self.now);
     }
 
     fn fetch_loader(&mut self) {
@@ -173,6 +183,24 @@ fn an_ipxe_that_gives_up_and_is_loaded_anew_is_told_of() {
     network.wait(45 * SECOND);
     network.fetch_loader();
     network.wait(5 * SECOND);
+    assert_eq!(network.rivals(), [Rival::Named(PRIMARY)]);
+}
+
+/// The same with the files that a real one asks for: HTTP boot begins soon, and iPXE asks for its `autoexec.ipxe` before
+/// it asks for an address.
+#[test]
+fn what_ipxe_asks_for_before_its_address_is_no_script_of_ours() {
+    let mut network = Network::new(plan());
+    network.load();
+    network.discover(ipxe());
+    network.request(ipxe(), 3);
+    network.wait(20 * SECOND);
+    network.fetch_by_name("ipxe.efi");
+    network.fetch_by_name("autoexec.ipxe");
+    network.wait(SECOND);
+    network.discover(ipxe());
+    network.request(ipxe(), 3);
+    network.wait(65 * SECOND);
     assert_eq!(network.rivals(), [Rival::Named(PRIMARY)]);
 }
 

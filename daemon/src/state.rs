@@ -7,7 +7,7 @@ use crate::site::Site;
 use crate::templates::Failure;
 use crate::used::Used;
 use arc_swap::ArcSwap;
-use proxydhcpd_core::fetch::{Fetch, Fetched, Refusal, fetch, fetched};
+use proxydhcpd_core::fetch::{Fetched, Refusal, fetch, fetched, is_beginning};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::LoopGuard;
@@ -52,8 +52,7 @@ impl State {
         let meant = {
             let mut memory = self.memory();
             let meant = fetch(&site.plan, &memory, request);
-            let loader = matches!(meant, Ok(Fetch::Loader(_)));
-            memory.note_file(request.client.ip(), loader, self.now());
+            memory.note_file(request.client.ip(), is_beginning(request.name, &meant), self.now());
             meant?
         };
         let asked_for = meant.machine(&site.plan).map(str::to_owned);

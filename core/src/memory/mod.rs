@@ -115,10 +115,10 @@ impl Memory {
         self.note_file(ciaddr.into(), false, now);
     }
 
-    /// A file was asked for from this address, and whether it is a first-stage loader.
-    pub fn note_file(&mut self, address: IpAddr, loader: bool, now: u64) {
+    /// A file was asked for from this address, and whether the machine begins anew with it.
+    pub fn note_file(&mut self, address: IpAddr, beginning: bool, now: u64) {
         if let Some(holder) = self.holder_of(address) {
-            self.rivals.came(&holder.hardware, loader, now);
+            self.rivals.came(&holder.hardware, beginning, now);
         }
     }
 

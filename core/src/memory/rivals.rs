@@ -145,12 +145,13 @@ impl Rivals {
         }
     }
 
-    /// It came to port 4011, or asked for a file; for one that only a firmware asks for, where `loader` says so.
-    pub fn came(&mut self, hardware: &Hardware, loader: bool, now: u64) {
+    /// It came to port 4011, or asked for a file; where `beginning` says so, for one that only a firmware asks for, or an
+    /// iPXE that has not asked for an address yet.
+    pub fn came(&mut self, hardware: &Hardware, beginning: bool, now: u64) {
         let Some(boot) = self.boots.get_mut(hardware_key(hardware)) else { return };
         let before = *boot;
         boot.settled = true;
-        if boot.finding.ipxe && loader {
+        if boot.finding.ipxe && beginning {
             boot.loaded = Some(now);
             return self.begins_anew(&before, now);
         }
