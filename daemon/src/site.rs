@@ -5,7 +5,7 @@ mod roots;
 
 use crate::boot::loaders::{self, Found};
 use crate::boot::table::{self, System};
-use crate::boot::{folder, local_disk, signature};
+use crate::boot::{folder, local_disk, second_stage, signature};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::{ConfigError, DEFAULT_BOOT_DIR, Loaded, Settings, legacy};
 use crate::files::{self, Folder, Opened};
@@ -26,13 +26,11 @@ pub struct Site {
     pub plan: Plan,
     /// What was found to boot, for the table.
     found: Found,
-    /// What is worth saying of the boot folder.
-    notes: Vec<String>,
     system: System,
     roots: Arc<Roots>,
     /// In how many files machines are described, and how long reading them took.
     pub machine_files: (usize, Duration),
-    /// What of the configuration does not fit well what there is to boot.
+    /// What of the configuration does not fit well what there is to boot, and what is odd about that.
     pub warnings: Vec<Diagnostic>,
     pub templates: Arc<Templates>,
     /// Routed by an old proxy.ini.
@@ -93,12 +91,13 @@ impl Site {
         if let Some(legacy) = &loaded.legacy {
             legacy.routing.apply(&mut plan);
         }
+        told.extend(scan.notes.into_iter().map(Diagnostic::warning));
+        told.extend(second_stage::astray(&plan, |name| roots.path(name)).into_iter().map(astray));
         let machine_files = (draft.machines.files, draft.machines.took);
         let system = System::of_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
         let legacy = loaded.legacy.is_some();
         let (roots, templates) = (Arc::new(roots), Arc::new(templates));
-        let mut site =
-            Site { plan, found, notes: scan.notes, system, roots, machine_files, templates, warnings: told, legacy };
+        let mut site = Site { plan, found, system, roots, machine_files, templates, warnings: told, legacy };
         site.follow(open);
         Ok(site)
     }
@@ -176,7 +175,6 @@ impl Site {
         if !unsigned.is_empty() {
             tracing::info!("not signed, which matters only where Secure Boot is on: {}", unsigned.join(", "));
         }
-        self.notes.iter().for_each(|note| tracing::warn!("{note}"));
         self.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     }
 
@@ -190,6 +188,14 @@ impl Site {
         let key = legacy::key_for(arch).map(|key| format!(" ({key} under [ipxe] would serve {arch})"));
         format!("Unsupported architecture detected: [{high}, {low}]. Dropping payload.{}", key.unwrap_or_default())
     }
+}
+
+fn astray((name, version): (String, String)) -> Diagnostic {
+    let what = format!("{name} is GRUB {version}, which asks the DHCP server's address for its configuration, not us");
+    Diagnostic::warning(what).help(
+        "it stops at its prompt unless the DHCP server runs on this host, or names this host as its next server; GRUB \
+         2.12 asks us; see docs/secure-boot.md",
+    )
 }
 
 /// The boot folder; nothing is mounted yet.
@@ -225,7 +231,6 @@ mod tests {
         Site {
             plan: Plan { loaders: [(Arch::X64, shim)].into(), ..Plan::default() },
             found: Found::default(),
-            notes: Vec::new(),
             system: System::Unknown,
             roots: Arc::new(Roots::new(folder, Some(Folder::at(folder, false).unwrap()), false)),
             machine_files: (0, Duration::ZERO),

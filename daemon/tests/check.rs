@@ -86,6 +86,22 @@ fn where_a_loader_is_signed_it_says_which_machines_with_secure_boot_refuse() {
 }
 
 #[test]
+fn a_grub_that_asks_the_dhcp_server_for_its_configuration_is_told_of() {
+    let host = host();
+    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache");
+    for (year, told_of) in [("2022", true), ("2025", false)] {
+        let boot = boot_folder();
+        for (from, to) in [("shimx64.efi.signed", "shimx64.efi"), ("grubnetx64.efi.signed", "grubx64.efi")] {
+            fs::copy(cache.join(year).join(from), boot.path().join(to)).expect("unpacked by e2e/setup");
+        }
+        let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        assert_eq!(told.contains("grubx64.efi is GRUB 2.06, which asks the DHCP server's address"), told_of, "{told}");
+    }
+}
+
+#[test]
 fn a_key_that_cannot_be_read_is_told_and_left_out() {
     let host = host();
     let boot = boot_folder();

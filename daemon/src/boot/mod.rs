@@ -5,5 +5,6 @@ pub mod folder;
 pub mod image;
 pub mod loaders;
 pub mod local_disk;
+pub mod second_stage;
 pub mod signature;
 pub mod table;

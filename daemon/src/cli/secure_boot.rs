@@ -120,7 +120,7 @@ pub fn json(rows: &[Row], arch: Arch) -> Value {
     let sbat = signatures
         .sbat
         .iter()
-        .map(|(component, generation)| json!({ "component": component, "generation": generation }));
+        .map(|part| json!({ "component": part.name, "generation": part.generation, "version": part.version }));
     json!({
         "verdict": verdict,
         "says": row.says(),
@@ -150,8 +150,8 @@ impl Row {
             return verdict.to_string();
         }
         // The section has a line about its own format, first.
-        let sbat = signatures.sbat.iter().filter(|(component, _)| component != "sbat");
-        let sbat: Vec<_> = sbat.map(|(component, generation)| format!("{component} {generation}")).collect();
+        let sbat = signatures.sbat.iter().filter(|part| part.name != "sbat");
+        let sbat: Vec<_> = sbat.map(|part| format!("{} {}", part.name, part.generation)).collect();
         if sbat.is_empty() { verdict.to_string() } else { format!("{verdict}; SBAT {}", sbat.join(", ")) }
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use proxydhcpd_e2e::Lab;
 use proxydhcpd_e2e::machine::{self, PATIENCE, Trusts};
-use proxydhcpd_e2e::site::{self, OneHost, Site};
+use proxydhcpd_e2e::site::{self, OneHost, SERVER, Site};
 use proxydhcpd_e2e::{cache, grub, sign};
 use std::fs;
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ cases![
     shim_starts_the_signed_grub_of_2025_under_secure_boot,
     shim_starts_the_signed_grub_of_2025_over_http_under_secure_boot,
     shim_starts_the_signed_grub_of_2022_beside_the_primary_under_secure_boot,
+    shim_starts_the_signed_grub_of_2022_if_the_primary_names_us_as_next_server_under_secure_boot,
 ];
 
 fn an_ipxe_with_the_sites_own_signature_boots_under_secure_boot(lab: &Lab) -> Result<()> {
@@ -55,6 +56,15 @@ fn shim_starts_the_signed_grub_of_2022_beside_the_primary_under_secure_boot(lab:
     let site = OneHost::new(lab, &["--bind-dynamic", "--interface=eth0"])?;
     let _server = site::serve(lab, &site.host, folder_with_shim(lab, "2022")?)?;
     site::boot(lab, &site.segment, &machine::x64_2022_with_secure_boot())
+}
+
+/// A next server alone, without a file, is no boot offer: the machine comes to us all the same.
+fn shim_starts_the_signed_grub_of_2022_if_the_primary_names_us_as_next_server_under_secure_boot(
+    lab: &Lab,
+) -> Result<()> {
+    let site = Site::with_primary(lab, &[&format!("--dhcp-boot=,,{SERVER}")])?;
+    let _server = site::serve(lab, &site.server, folder_with_shim(lab, "2022")?)?;
+    site.boot(&machine::x64_2022_with_secure_boot())
 }
 
 /// A boot folder in which Debian's shim and its GRUB for the network lie beside the other loaders.

@@ -26,8 +26,16 @@ pub struct Signatures {
     pub image: Image,
     /// As many as there are: shim has one for each of Microsoft's keys.
     pub all: Vec<Signature>,
-    /// What shim compares with its list of withdrawn programs: components and their generations.
-    pub sbat: Vec<(String, String)>,
+    pub sbat: Vec<Component>,
+}
+
+/// What shim compares with its list of withdrawn programs: a part of the program and its generation.
+#[derive(Clone, Debug)]
+pub struct Component {
+    pub name: String,
+    pub generation: String,
+    /// Of the package that it was built from.
+    pub version: String,
 }
 
 #[derive(Clone, Debug)]
@@ -81,6 +89,16 @@ const LARGEST: u64 = 512 << 20;
 
 /// Reads a whole file and checks its signatures: milliseconds for each MiB, so nothing for the server's start.
 pub fn inspect(path: &Path) -> io::Result<Signatures> {
+    Ok(read(&whole(path)?))
+}
+
+/// The parts that a program says it has, without a look at its signatures; none for what is no program.
+pub fn components(path: &Path) -> io::Result<Vec<Component>> {
+    let file = whole(path)?;
+    Ok(Pe::read(&file).map_or(Vec::new(), |pe| sbat(&pe)))
+}
+
+fn whole(path: &Path) -> io::Result<Vec<u8>> {
     let metadata = path.metadata()?;
     let refuse = |what| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
     // A FIFO would wait for a writer.
@@ -90,7 +108,7 @@ pub fn inspect(path: &Path) -> io::Result<Signatures> {
     if metadata.len() > LARGEST {
         return refuse("too large for a boot program");
     }
-    Ok(read(&fs::read(path)?))
+    fs::read(path)
 }
 
 /// Whether a file claims to be signed; `None`: it is no program for UEFI. Reads its first octets only.
@@ -110,7 +128,7 @@ pub fn read(file: &[u8]) -> Signatures {
         Some(messages) => messages.into_iter().take(SIGNATURES).map(|message| Signature::read(message, &pe)).collect(),
         None => vec![Signature::unreadable()],
     };
-    Signatures { image, all, sbat: pe.section(".sbat").map_or(Vec::new(), sbat) }
+    Signatures { image, all, sbat: sbat(&pe) }
 }
 
 /// More signatures than that are not looked at.
@@ -171,16 +189,17 @@ impl Signature {
     }
 }
 
-/// The section of that name: lines of comma-separated values, component and generation first.
-fn sbat(section: &[u8]) -> Vec<(String, String)> {
+/// The section of that name: lines of comma-separated values, which are component, generation, vendor, package, version
+/// and address.
+fn sbat(pe: &Pe<'_>) -> Vec<Component> {
     const COMPONENTS: usize = 32;
-    let text = String::from_utf8_lossy(section);
-    let lines = text.trim_end_matches('\0').lines().take(COMPONENTS);
-    let pair = |line: &str| {
+    let text = String::from_utf8_lossy(pe.section(".sbat").unwrap_or_default());
+    let component = |line: &str| {
         let mut values = line.split(',').map(printable);
-        Some((values.next().filter(|component| !component.is_empty())?, values.next()?))
+        let name = values.next().filter(|name| !name.is_empty())?;
+        Some(Component { name, generation: values.next()?, version: values.nth(2).unwrap_or_default() })
     };
-    lines.filter_map(pair).collect()
+    text.trim_end_matches('\0').lines().take(COMPONENTS).filter_map(component).collect()
 }
 
 /// What stands in a file, as far as a line has room for it, and without anything that a terminal would obey.

@@ -1,0 +1,26 @@
+//! What shim starts, and whether that finds its way from here.
+
+use super::signature;
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::shim;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Programs that shim starts and that then ask somebody else for their configuration: each file's name, and its version
+/// of GRUB. `path`: where the file of a name lies.
+///
+/// GRUB 2.06 takes the DHCP server's siaddr for the TFTP server, whatever a proxy says; 2.12 asks who sent it (protocol
+/// note 2.12, and the cases of Secure Boot in the end-to-end tests).
+pub fn astray(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> BTreeMap<String, String> {
+    let shims = plan.offered().filter(|loader| loader.path.is_some());
+    let seconds = shims.filter_map(|shim| shim::second_stage(&shim.name));
+    seconds.filter_map(|name| Some((old_grub(&path(&name))?, name))).map(|(version, name)| (name, version)).collect()
+}
+
+/// The version of a GRUB that is older than 2.12.
+fn old_grub(path: &Path) -> Option<String> {
+    let grub = signature::components(path).ok()?.into_iter().find(|part| part.name == "grub")?;
+    // 2.12~rc1 and the like are 2.12 in this.
+    let minor = grub.version.strip_prefix("2.")?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>();
+    minor.is_ok_and(|minor| minor < 12).then_some(grub.version)
+}
