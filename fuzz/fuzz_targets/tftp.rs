@@ -9,7 +9,11 @@ fuzz_target!(|octets: &[u8]| {
     let Ok(packet) = Packet::read(octets) else { return };
     if let Packet::Read(request) = &packet {
         if let Ok(name) = clean(request.name) {
-            assert!(!name.is_empty() && !name.starts_with('/') && name.split('/').all(|part| part != ".." && !part.is_empty()));
+            assert!(
+                !name.is_empty()
+                    && !name.starts_with('/')
+                    && name.split('/').all(|part| part != ".." && !part.is_empty())
+            );
         }
     }
     let mut again = Vec::new();

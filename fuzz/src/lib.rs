@@ -1,0 +1,72 @@
+//! The sites that fuzz targets ask.
+
+use proxydhcpd_core::arch::{Arch, TABLE};
+use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
+use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
+use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
+use proxydhcpd_core::plan::{Loader, LoopGuard, Plan, Tftp};
+use std::sync::LazyLock;
+
+/// The machine that shall boot once.
+const MAC: [u8; 6] = [2, 0, 0, 0, 1, 7];
+
+/// Nothing but loaders, as on the first day; or every kind of profile, many a rule, and a machine.
+pub fn site(is_configured: bool) -> &'static Plan {
+    static BARE: LazyLock<Plan> = LazyLock::new(bare);
+    static CONFIGURED: LazyLock<Plan> = LazyLock::new(configured);
+    if is_configured { &CONFIGURED } else { &BARE }
+}
+
+fn bare() -> Plan {
+    let loader = |code| (Arch(code), Loader { name: format!("{code}.efi"), path: Some(format!("/{code}.efi")) });
+    Plan {
+        tftp: Some(Tftp::Ours),
+        http: Some(8080),
+        http_clients: true,
+        boot_server: true,
+        loaders: TABLE.iter().map(|row| loader(row.code)).collect(),
+        raspberry_pi: true,
+        ..Plan::default()
+    }
+}
+
+fn configured() -> Plan {
+    let linux =
+        Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], arguments: "a".into() };
+    let shim = Loader { name: "grub/shimx64.efi".into(), path: Some("/shimx64.efi".into()) };
+    let item = |kind, to| Item { kind, title: "an item".into(), to };
+    let items = [To::Profile(Some(0)), To::Profile(None), To::Server([192, 0, 2, 5].into()), To::Broadcast];
+    let items = (0x8001..).zip(items).map(|(kind, to)| item(kind, to)).collect();
+    let boots = [
+        Boots::Linux(linux),
+        Boots::Script("a.ipxe".into()),
+        Boots::Loader,
+        Boots::Menu(Menu { prompt: "F8".into(), timeout: 10, items }),
+        Boots::LocalDisk,
+        Boots::Nothing,
+    ];
+    let profile = |boots| Profile { boots, loaders: [(Arch::X64, shim.clone())].into(), ..Profile::default() };
+    let glob = |text: &str| vec![Glob(text.into())];
+    let rule = |when, profile| Rule { when, profile: Some(profile), ..Rule::default() };
+    let rules = vec![
+        rule(When { circuit_ids: glob("*eth?/1*"), ..When::default() }, 1),
+        rule(When { vendor_classes: glob("U-Boot*"), ..When::default() }, 2),
+        rule(When { user_classes: glob("*a*b?"), ..When::default() }, 3),
+        rule(When { firmware: vec![Firmware::Ipxe], serials: glob("1*"), ..When::default() }, 4),
+        Rule { as_firmware: true, ..rule(When { archs: vec![Arch::BIOS], ..When::default() }, 0) },
+        rule(When { archs: vec![Arch(16)], known: Some(false), ..When::default() }, 5),
+    ];
+    let machine = Machine { name: "web1", macs: &[MAC], profile: Some(0), policy: Policy::Once, ..Machine::default() };
+    Plan {
+        profiles: boots.map(profile).into(),
+        rules,
+        machines: Machines::new(&[machine], &[]),
+        default_profile: Some(3),
+        local_disk: vec![Arch::X64],
+        templates: ["a.ipxe".into(), "sub/preseed.cfg".into()].into(),
+        loop_guard: LoopGuard::Stop,
+        vendor_classes: vec!["HW-Client".into()],
+        ..bare()
+    }
+}
