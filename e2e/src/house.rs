@@ -41,6 +41,8 @@ impl House {
         nspawn.args(["-c", r#"echo $$ >"$0/cgroup.procs" && exec "$@""#]).arg(&group);
         nspawn.args(["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--link-journal=no", "--directory"]);
         nspawn.arg(&root).arg(format!("--network-namespace-path=/run/netns/{}", host.namespace));
+        // systemd of 2025 runs no two machines of one name, and the folder's would be `root` for all.
+        nspawn.arg(format!("--machine={}", host.namespace));
         nspawn.arg(format!("--bind-ro={}/..:/src", env!("CARGO_MANIFEST_DIR")));
         nspawn.arg(format!("--bind-ro={}:/binary", server::binary()?.canonicalize()?.display()));
         let mut nspawn = Process::start_here(lab, "systemd", nspawn)?;
