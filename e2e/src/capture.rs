@@ -3,11 +3,11 @@
 use crate::lab::Lab;
 use crate::net::Segment;
 use crate::process::Process;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Everything on a segment, in `NAME.pcap` while it runs and as text in `NAME.txt` once dropped.
 #[derive(Debug)]
@@ -33,6 +33,15 @@ impl Capture {
         let complaint = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "tcpdump {filter:?}: {}", complaint.trim());
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+
+    /// When the first packet since then was sent that a filter lets through.
+    pub fn first(&self, filter: &str, since: SystemTime) -> Result<SystemTime> {
+        let output = Command::new("tcpdump").args(["-n", "-tt", "-r"]).arg(&self.pcap).arg(filter).output()?;
+        let lines = String::from_utf8_lossy(&output.stdout);
+        let seconds = lines.lines().filter_map(|line| line.split(' ').next()?.parse().ok());
+        let mut times = seconds.map(|seconds| UNIX_EPOCH + Duration::from_secs_f64(seconds));
+        times.find(|time| *time >= since).with_context(|| format!("the capture lacks {filter:?}"))
     }
 
     /// These fields of the packets so far that a display filter (wireshark-filter(4)) lets through, a line each.

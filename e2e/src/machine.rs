@@ -30,6 +30,11 @@ pub struct Machine {
     screen: bool,
     /// The firmware offers UEFI HTTP boot alone.
     only_http: bool,
+    /// The address of its card; otherwise the segment gives it one.
+    mac: Option<&'static str>,
+    uuid: Option<&'static str>,
+    /// In MiB, in place of what the board has by itself.
+    memory: Option<u32>,
 }
 
 /// Whether the firmware tries the disk before the network card or after it.
@@ -50,6 +55,9 @@ pub fn bios() -> Machine {
         disk: None,
         screen: false,
         only_http: false,
+        mac: None,
+        uuid: None,
+        memory: None,
     }
 }
 
@@ -157,6 +165,9 @@ fn uefi(emulator: &'static str, arguments: &'static [&'static str], flash: [&'st
         disk: None,
         screen: false,
         only_http: false,
+        mac: None,
+        uuid: None,
+        memory: None,
     }
 }
 
@@ -175,17 +186,38 @@ impl Machine {
         Machine { only_http: true, ..self }
     }
 
+    /// Whose card has this address.
+    pub fn with_mac(self, mac: &'static str) -> Machine {
+        Machine { mac: Some(mac), ..self }
+    }
+
+    /// Whose firmware says that it is this one (SMBIOS).
+    pub fn with_uuid(self, uuid: &'static str) -> Machine {
+        Machine { uuid: Some(uuid), ..self }
+    }
+
+    pub fn with_memory(self, memory: u32) -> Machine {
+        Machine { memory: Some(memory), ..self }
+    }
+
     /// Switches it on, connected to `segment`. Its console is `NAME.serial.log` in the case's folder.
     pub fn power_on(&self, lab: &Lab, segment: &Segment, name: &str) -> Result<Running> {
         let serial = lab.file(&format!("{name}.serial.log"));
         let monitor = lab.socket(name);
-        let (tap, address) = segment.tap()?;
+        let (tap, given) = segment.tap()?;
+        let address = self.mac.unwrap_or(&given);
 
         let mut qemu = Command::new(self.emulator);
         qemu.args(self.arguments).args(["-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot"]);
         qemu.arg("-serial").arg(format!("file:{}", serial.display()));
         qemu.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
         qemu.args(["-device", "virtio-rng-pci"]);
+        if let Some(uuid) = self.uuid {
+            qemu.args(["-uuid", uuid]);
+        }
+        if let Some(memory) = self.memory {
+            qemu.args(["-m", &memory.to_string()]);
+        }
         if self.screen {
             qemu.args(["-device", "VGA"]);
         }

@@ -92,6 +92,16 @@ impl Host {
         ip(&["netns", "exec", &self.namespace, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
     }
 
+    /// From now on it sends no more than this (`tc-tbf(8)`: `8mbit`).
+    pub fn slow_down(&self, interface: &str, rate: &str) -> Result<()> {
+        let limit = ["root", "tbf", "rate", rate, "burst", "16kb", "latency", "200ms"];
+        let mut tc = Command::new("tc");
+        tc.args(["-n", &self.namespace, "qdisc", "add", "dev", interface]).args(limit);
+        let output = tc.output().context("tc: run e2e/setup")?;
+        ensure!(output.status.success(), "tc: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(())
+    }
+
     /// The Ethernet address of an interface.
     pub fn mac(&self, interface: &str) -> Result<String> {
         let output = Command::new("ip").args(["-n", &self.namespace, "-o", "link", "show", interface]).output()?;

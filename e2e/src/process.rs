@@ -18,7 +18,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` in the namespace; what it says goes to `NAME.log` in the case's folder.
+    /// Starts `command` in the namespace; what it says goes to `NAME.log` in the case's folder, behind what it said when
+    /// it was started before.
     pub fn start(lab: &Lab, namespace: &str, name: &str, command: &Command) -> Result<Process> {
         let program = command.get_program();
         ensure!(is_installed(program), "{} is not installed: run e2e/setup", program.display());
@@ -32,7 +33,7 @@ impl Process {
     /// The same in our own namespace.
     pub fn start_here(lab: &Lab, name: &str, mut command: Command) -> Result<Process> {
         let log = lab.file(&format!("{name}.log"));
-        let output = File::create(&log).with_context(|| log.display().to_string())?;
+        let output = File::options().create(true).append(true).open(&log).with_context(|| log.display().to_string())?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Process { name: name.to_owned(), child, log })
@@ -68,6 +69,31 @@ impl Process {
             if start.elapsed() > patience {
                 bail!("{}: no {what} in {} s", self.name, patience.as_secs());
             }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Sends it a signal, in the shell's names: `HUP`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        // By the shell's own kill: a minimal Debian has no other.
+        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status()?;
+        ensure!(status.success(), "kill -{name} of {}: {status}", self.name);
+        Ok(())
+    }
+
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Waits until it has ended by itself, and well.
+    pub fn wait_for_success(&mut self, patience: Duration) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "{} ended: {status}", self.name);
+                return Ok(());
+            }
+            ensure!(start.elapsed() < patience, "{} has not ended in {} s", self.name, patience.as_secs());
             thread::sleep(Duration::from_millis(50));
         }
     }

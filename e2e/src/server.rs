@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use std::cell::Cell;
 use std::env;
 use std::ffi::OsStr;
+use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +16,8 @@ use std::time::Duration;
 /// Starts it with these arguments; returns once it has told its service manager that it is ready (sd_notify(3)).
 pub fn start(lab: &Lab, host: &Host, arguments: &[&OsStr]) -> Result<Process> {
     let notify = lab.socket("notify");
+    // That of the server before, where a case starts it a second time.
+    let _ = fs::remove_file(&notify);
     let socket = UnixDatagram::bind(&notify).with_context(|| notify.display().to_string())?;
     socket.set_nonblocking(true)?;
 

@@ -11,7 +11,7 @@ use crate::server;
 use anyhow::Result;
 use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub const PRIMARY: &str = "10.77.0.1";
 pub const SERVER: &str = "10.77.0.2";
@@ -51,6 +51,11 @@ impl<'a> Site<'a> {
     /// Our server as it is on its first day: no configuration, a folder with the loaders and this script of ours.
     pub fn serve(&self) -> Result<Process> {
         serve(self.lab, &self.server, boot_folder(self.lab, Some(&self.lab.token.script()))?)
+    }
+
+    /// Our server as this file has it.
+    pub fn serve_by(&self, configuration: &Path) -> Result<Process> {
+        server::start(self.lab, &self.server, &[OsStr::new("-c"), configuration.as_os_str()])
     }
 
     /// Switches the machine on and waits until it has run our script.
@@ -94,6 +99,19 @@ pub fn boot_folder(lab: &Lab, script: Option<&str>) -> Result<PathBuf> {
         fs::write(folder.join("boot.ipxe"), script)?;
     }
     Ok(folder)
+}
+
+/// A configuration with a folder for the state and one for templates, each of which has a name and its text. What `text`
+/// says stands behind the keys that name the folders.
+pub fn configuration(lab: &Lab, boot_dir: &Path, text: &str, templates: &[(&str, &str)]) -> Result<PathBuf> {
+    let folder = lab.new_folder("configuration")?;
+    let (file, state) = (folder.join("proxydhcpd.toml"), lab.new_folder("state")?);
+    fs::write(&file, format!("boot-dir = {boot_dir:?}\nstate-dir = {state:?}\n{text}"))?;
+    let of_templates = lab.new_folder("configuration/templates")?;
+    for (name, text) in templates {
+        fs::write(of_templates.join(name), text)?;
+    }
+    Ok(file)
 }
 
 /// Switches a machine on and waits until its console shows the token.

@@ -24,6 +24,11 @@ impl Token {
         format!("{}-{}", self.left, self.right)
     }
 
+    /// What appears with a hyphen between them.
+    pub fn halves(&self) -> [&str; 2] {
+        [&self.left, &self.right]
+    }
+
     /// The GRUB configuration that makes it appear.
     pub fn grub_config(&self) -> String {
         format!("set half={}\necho ${{half}}-{}\nsleep 600\n", self.left, self.right)

@@ -1,0 +1,142 @@
+//! What profiles, rules and templates of the native configuration come to on real firmware.
+
+use anyhow::{Context, Result, ensure};
+use proxydhcpd_e2e::Lab;
+use proxydhcpd_e2e::cache;
+use proxydhcpd_e2e::machine::{self, PATIENCE};
+use proxydhcpd_e2e::site::{self, Site};
+use proxydhcpd_e2e::token::Token;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+cases![
+    x64_of_2022_shows_a_menu_and_boots_its_first_item_if_nobody_attends_it,
+    x64_of_2025_shows_a_menu_and_boots_the_item_that_is_chosen,
+    a_bios_ipxe_that_a_rule_takes_for_firmware_boots_undionly_and_then_its_script,
+    the_debian_installer_is_given_the_preseed_of_its_machine,
+];
+
+const MAC: &str = "52:54:00:12:34:56";
+
+/// A Linux is unpacked, and looks for its hardware, in an emulator.
+const INSTALLER: Duration = Duration::from_secs(360);
+
+fn x64_of_2022_shows_a_menu_and_boots_its_first_item_if_nobody_attends_it(lab: &Lab) -> Result<()> {
+    let site = Site::new(lab)?;
+    let file = menu(lab, 3, &lab.token, &Token::random()?)?;
+    let _server = site.serve_by(&file)?;
+    let mut machine = machine::x64_2022().power_on(lab, &site.segment, "machine")?;
+    machine.wait_for("A word before it", PATIENCE)?;
+    lab.note("the firmware shows the prompt");
+    machine.wait_for(&lab.token.word(), PATIENCE)
+}
+
+/// F8 turns the prompt into the menu (EDK2 PxeBcSelectBootPrompt).
+fn x64_of_2025_shows_a_menu_and_boots_the_item_that_is_chosen(lab: &Lab) -> Result<()> {
+    let site = Site::new(lab)?;
+    let file = menu(lab, 120, &Token::random()?, &lab.token)?;
+    let _server = site.serve_by(&file)?;
+    let mut machine = machine::x64_2025().with_screen().power_on(lab, &site.segment, "machine")?;
+    machine.wait_for("A word before it", PATIENCE)?;
+    machine.press("f8")?;
+    machine.wait_for("The second system", PATIENCE)?;
+    lab.note("the firmware shows the menu");
+    machine.screenshot(&lab.file("menu.png"))?;
+    machine.press("down")?;
+    machine.press("ret")?;
+    machine.wait_for(&lab.token.word(), PATIENCE)
+}
+
+/// A configuration in which every machine is shown a menu of two systems.
+fn menu(lab: &Lab, timeout: u8, first: &Token, second: &Token) -> Result<PathBuf> {
+    let text = format!(
+        "default-profile = \"ask\"\n\
+         [profile.first]\n\
+         script = \"first.ipxe\"\n\
+         [profile.second]\n\
+         script = \"second.ipxe\"\n\
+         [profile.ask.menu]\n\
+         prompt = \"A word before it\"\n\
+         timeout = {timeout}\n\
+         items = [\n\
+         {{ title = \"The first system\", profile = \"first\" }},\n\
+         {{ title = \"The second system\", profile = \"second\" }},\n\
+         ]\n"
+    );
+    let templates = [("first.ipxe", first.script()), ("second.ipxe", second.script())];
+    let templates = templates.each_ref().map(|(name, text)| (*name, text.as_str()));
+    site::configuration(lab, &site::boot_folder(lab, None)?, &text, &templates)
+}
+
+/// The rule is that of the example file.
+fn a_bios_ipxe_that_a_rule_takes_for_firmware_boots_undionly_and_then_its_script(lab: &Lab) -> Result<()> {
+    let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
+    let loader = fs::metadata(folder.join("undionly.kpxe"))?.len();
+    let text = "[[rule]]\n\
+                name = \"our iPXE in place of that of the network card\"\n\
+                vendor-class = [\"PXEClient:Arch:00000*\"]\n\
+                user-class = [\"iPXE\"]\n\
+                as-firmware = true\n";
+    let site = Site::new(lab)?;
+    let _server = site.serve_by(&site::configuration(lab, &folder, text, &[])?)?;
+    site.boot(&machine::bios())?;
+
+    let asked = site.capture.text("tftp.opcode == 1", &["tftp.source_file"])?;
+    ensure!(asked == ["undionly.kpxe"], "asked over TFTP: {asked:?}");
+    // Each block once, however often it was sent; the length of UDP has 8 octets of its own, and 4 of TFTP.
+    let mut blocks = BTreeMap::new();
+    for line in site.capture.text("tftp.opcode == 3", &["tftp.block", "udp.length"])? {
+        let (block, length) = line.split_once(' ').context("a block without a length")?;
+        blocks.insert(block.to_owned(), length.parse::<u64>()? - 12);
+    }
+    ensure!(blocks.values().sum::<u64>() == loader, "of {loader} octets these blocks were sent: {blocks:?}");
+    let last = blocks.len();
+    let had = site.capture.text(&format!("tftp.opcode == 4 && tftp.block == {last}"), &["tftp.block"])?;
+    ensure!(!had.is_empty(), "the machine has not acknowledged block {last}, the last");
+    Ok(())
+}
+
+/// The word is in two variables of the machine, and together only in what the template makes of them. It is on the console
+/// because the installer has carried out what it was told.
+fn the_debian_installer_is_given_the_preseed_of_its_machine(lab: &Lab) -> Result<()> {
+    let folder = site::boot_folder(lab, None)?;
+    fs::create_dir(folder.join("debian"))?;
+    for name in ["linux", "initrd.gz"] {
+        fs::copy(cache::path(&format!("2022/{name}"))?, folder.join("debian").join(name))?;
+    }
+    let [left, right] = lab.token.halves();
+    let text = format!(
+        "unknown-machines = \"nothing\"\n\
+         [profile.debian]\n\
+         title = \"Debian 12 installer\"\n\
+         kernel = \"debian/linux\"\n\
+         initrd = \"debian/initrd.gz\"\n\
+         arguments = \"auto=true priority=critical url={{{{ base }}}}preseed.cfg interface=auto console=ttyS0 \
+         DEBIAN_FRONTEND=text\"\n\
+         [machine.web1]\n\
+         mac = \"{MAC}\"\n\
+         profile = \"debian\"\n\
+         boot = \"once\"\n\
+         variables = {{ left = \"{left}\", right = \"{right}\" }}\n"
+    );
+    let preseed = "d-i preseed/early_command string echo {{ machine.left }}-{{ machine.right }} >/dev/console\n";
+    // The installer asks for a name server where nobody has named one.
+    let site = Site::with_primary(lab, &["--dhcp-option=option:dns-server,10.77.0.1"])?;
+    let _server = site.serve_by(&site::configuration(lab, &folder, &text, &[("preseed.cfg", preseed)])?)?;
+    let machine = machine::bios().with_memory(1024).with_mac(MAC);
+    let mut machine = machine.power_on(lab, &site.segment, "machine")?;
+    machine.wait_for("Linux version", PATIENCE)?;
+    lab.note("the kernel runs");
+    machine.wait_for(&lab.token.word(), INSTALLER)?;
+    lab.note("the installer has carried out its preseed");
+
+    let asked = site.capture.text("http.request.uri contains \"preseed.cfg\"", &["http.user_agent"])?;
+    ensure!(asked == ["debian-installer"], "the preseed was asked for by {asked:?}");
+    let answers = site
+        .capture
+        .text(&format!("tcp.srcport == 8080 && tcp.payload contains \"{}\"", lab.token.word()), &["ip.dst"])?;
+    ensure!(answers.len() == 1, "the rendered preseed was sent to {answers:?}");
+    Ok(())
+}
