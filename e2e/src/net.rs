@@ -46,6 +46,19 @@ impl Segment {
 
     /// Gives `host` the interface `name` on this segment, with these addresses (with prefix length).
     pub fn plug(&self, host: &Host, name: &str, addresses: &[&str]) -> Result<()> {
+        self.plug_in(host, name, addresses).map(drop)
+    }
+
+    /// The same over a line that carries no more than this to the host (`tc-tbf(8)`: `4mbit`).
+    pub fn plug_slowly(&self, host: &Host, name: &str, addresses: &[&str], rate: &str) -> Result<()> {
+        let port = self.plug_in(host, name, addresses)?;
+        let limit = ["root", "tbf", "rate", rate, "burst", "16kb", "latency", "200ms"];
+        let tc = &["-n", &self.namespace, "qdisc", "add", "dev", &port];
+        run("tc", &[&tc[..], &limit].concat())
+    }
+
+    /// Returns the bridge's port.
+    fn plug_in(&self, host: &Host, name: &str, addresses: &[&str]) -> Result<String> {
         let port = format!("port{}", NEXT.fetch_add(1, Ordering::Relaxed));
         ip(&["-n", &self.namespace, "link", "add", &port, "type", "veth", "peer", name, "netns", &host.namespace])?;
         self.attach(&port)?;
@@ -57,7 +70,8 @@ impl Segment {
             }
             ip(&arguments)?;
         }
-        ip(&["-n", &host.namespace, "link", "set", name, "up"])
+        ip(&["-n", &host.namespace, "link", "set", name, "up"])?;
+        Ok(port)
     }
 
     /// A tap on the bridge for a machine that runs in this segment's namespace, and an Ethernet address for its card.
@@ -92,16 +106,6 @@ impl Host {
         ip(&["netns", "exec", &self.namespace, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
     }
 
-    /// From now on it sends no more than this (`tc-tbf(8)`: `8mbit`).
-    pub fn slow_down(&self, interface: &str, rate: &str) -> Result<()> {
-        let limit = ["root", "tbf", "rate", rate, "burst", "16kb", "latency", "200ms"];
-        let mut tc = Command::new("tc");
-        tc.args(["-n", &self.namespace, "qdisc", "add", "dev", interface]).args(limit);
-        let output = tc.output().context("tc: run e2e/setup")?;
-        ensure!(output.status.success(), "tc: {}", String::from_utf8_lossy(&output.stderr).trim());
-        Ok(())
-    }
-
     /// The Ethernet address of an interface.
     pub fn mac(&self, interface: &str) -> Result<String> {
         let output = Command::new("ip").args(["-n", &self.namespace, "-o", "link", "show", interface]).output()?;
@@ -118,7 +122,12 @@ fn new_namespace(lab: &Lab, name: &str) -> Result<String> {
 }
 
 fn ip(arguments: &[&str]) -> Result<()> {
-    let output = Command::new("ip").args(arguments).output().context("ip: run e2e/setup")?;
-    ensure!(output.status.success(), "ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    run("ip", arguments)
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<()> {
+    let output = Command::new(program).args(arguments).output().with_context(|| format!("{program}: run e2e/setup"))?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{program} {}: {}", arguments.join(" "), complaint.trim());
     Ok(())
 }
