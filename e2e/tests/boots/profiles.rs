@@ -3,9 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use proxydhcpd_e2e::Lab;
 use proxydhcpd_e2e::cache;
-use proxydhcpd_e2e::machine::{self, PATIENCE};
+use proxydhcpd_e2e::disk::Disk;
+use proxydhcpd_e2e::machine::{self, DiskOrder, PATIENCE, Running};
 use proxydhcpd_e2e::site::{self, Site};
-use proxydhcpd_e2e::token::Token;
+use proxydhcpd_e2e::token::{Token, random_hex};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -14,11 +15,23 @@ use std::time::Duration;
 cases![
     x64_of_2022_shows_a_menu_and_boots_its_first_item_if_nobody_attends_it,
     x64_of_2025_shows_a_menu_and_boots_the_item_that_is_chosen,
+    x64_of_2025_boots_its_disk_from_a_menu,
+    a_bios_ipxe_shows_the_menu_too_and_boots_the_item_that_is_chosen,
+    a_bios_firmware_shows_a_menu_and_leaves_it_for_its_disk,
     a_bios_ipxe_that_a_rule_takes_for_firmware_boots_undionly_and_then_its_script,
     the_debian_installer_is_given_the_preseed_of_its_machine,
 ];
 
 const MAC: &str = "52:54:00:12:34:56";
+
+/// The rule of the example file.
+const AS_FIRMWARE: &str = "\
+[[rule]]
+name = \"our iPXE in place of that of the network card\"
+vendor-class = [\"PXEClient:Arch:00000*\"]
+user-class = [\"iPXE\"]
+as-firmware = true
+";
 
 /// A Linux is unpacked, and looks for its hardware, in an emulator.
 const INSTALLER: Duration = Duration::from_secs(360);
@@ -33,23 +46,71 @@ fn x64_of_2022_shows_a_menu_and_boots_its_first_item_if_nobody_attends_it(lab: &
     machine.wait_for(&lab.token.word(), PATIENCE)
 }
 
-/// F8 turns the prompt into the menu (EDK2 PxeBcSelectBootPrompt).
 fn x64_of_2025_shows_a_menu_and_boots_the_item_that_is_chosen(lab: &Lab) -> Result<()> {
     let site = Site::new(lab)?;
     let file = menu(lab, 120, &Token::random()?, &lab.token)?;
     let _server = site.serve_by(&file)?;
     let mut machine = machine::x64_2025().with_screen().power_on(lab, &site.segment, "machine")?;
+    choose(lab, &mut machine, 1)?;
+    machine.wait_for(&lab.token.word(), PATIENCE)
+}
+
+/// By the program that the firmware is given for it.
+fn x64_of_2025_boots_its_disk_from_a_menu(lab: &Lab) -> Result<()> {
+    let word = format!("disk-{}", random_hex()?);
+    let machine = machine::x64_2025().with_disk(Disk::x64_that_says(lab, &word)?, DiskOrder::Last);
+    let site = Site::new(lab)?;
+    let file = menu(lab, 120, &lab.token, &lab.token)?;
+    let _server = site.serve_by(&file)?;
+    let mut machine = machine.with_screen().power_on(lab, &site.segment, "machine")?;
+    choose(lab, &mut machine, 2)?;
+    machine.wait_for(&word, PATIENCE)
+}
+
+/// F8 turns the firmware's prompt into the menu (EDK2 PxeBcSelectBootPrompt).
+fn choose(lab: &Lab, machine: &mut Running, lines_down: usize) -> Result<()> {
     machine.wait_for("A word before it", PATIENCE)?;
     machine.press("f8")?;
-    machine.wait_for("The second system", PATIENCE)?;
+    machine.wait_for("The third system", PATIENCE)?;
     lab.note("the firmware shows the menu");
+    machine.screenshot(&lab.file("menu.png"))?;
+    for _ in 0..lines_down {
+        machine.press("down")?;
+    }
+    machine.press("ret")
+}
+
+/// In a script of ours.
+fn a_bios_ipxe_shows_the_menu_too_and_boots_the_item_that_is_chosen(lab: &Lab) -> Result<()> {
+    let site = Site::new(lab)?;
+    let file = menu(lab, 120, &Token::random()?, &lab.token)?;
+    let _server = site.serve_by(&file)?;
+    let mut machine = machine::bios().with_screen().power_on(lab, &site.segment, "machine")?;
+    machine.wait_for("The third system", PATIENCE)?;
     machine.screenshot(&lab.file("menu.png"))?;
     machine.press("down")?;
     machine.press("ret")?;
     machine.wait_for(&lab.token.word(), PATIENCE)
 }
 
-/// A configuration in which every machine is shown a menu of two systems.
+/// An item of type 0 is one that a BIOS does not ask us for. The firmware is an iPXE that is taken for one.
+fn a_bios_firmware_shows_a_menu_and_leaves_it_for_its_disk(lab: &Lab) -> Result<()> {
+    let word = format!("disk-{}", random_hex()?);
+    let machine = machine::bios().with_disk(Disk::bios_that_says(lab, &word)?, DiskOrder::Last);
+    let site = Site::new(lab)?;
+    let file = menu(lab, 120, &lab.token, &lab.token)?;
+    fs::write(&file, fs::read_to_string(&file)? + AS_FIRMWARE)?;
+    let _server = site.serve_by(&file)?;
+    let mut machine = machine.with_screen().power_on(lab, &site.segment, "machine")?;
+    choose(lab, &mut machine, 2)?;
+    machine.wait_for(&word, PATIENCE)?;
+    // A menu that fails leads to the disk as well.
+    let chosen = site.capture.packets("udp dst port 4011")?;
+    ensure!(chosen.is_empty(), "it asked us for an item:\n{}", chosen.join("\n"));
+    Ok(())
+}
+
+/// A configuration in which every machine is shown a menu of two systems and its disk.
 fn menu(lab: &Lab, timeout: u8, first: &Token, second: &Token) -> Result<PathBuf> {
     let text = format!(
         "default-profile = \"ask\"\n\
@@ -63,6 +124,7 @@ fn menu(lab: &Lab, timeout: u8, first: &Token, second: &Token) -> Result<PathBuf
          items = [\n\
          {{ title = \"The first system\", profile = \"first\" }},\n\
          {{ title = \"The second system\", profile = \"second\" }},\n\
+         {{ title = \"The third system\", profile = \"local-disk\" }},\n\
          ]\n"
     );
     let templates = [("first.ipxe", first.script()), ("second.ipxe", second.script())];
@@ -70,17 +132,11 @@ fn menu(lab: &Lab, timeout: u8, first: &Token, second: &Token) -> Result<PathBuf
     site::configuration(lab, &site::boot_folder(lab, None)?, &text, &templates)
 }
 
-/// The rule is that of the example file.
 fn a_bios_ipxe_that_a_rule_takes_for_firmware_boots_undionly_and_then_its_script(lab: &Lab) -> Result<()> {
     let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
     let loader = fs::metadata(folder.join("undionly.kpxe"))?.len();
-    let text = "[[rule]]\n\
-                name = \"our iPXE in place of that of the network card\"\n\
-                vendor-class = [\"PXEClient:Arch:00000*\"]\n\
-                user-class = [\"iPXE\"]\n\
-                as-firmware = true\n";
     let site = Site::new(lab)?;
-    let _server = site.serve_by(&site::configuration(lab, &folder, text, &[])?)?;
+    let _server = site.serve_by(&site::configuration(lab, &folder, AS_FIRMWARE, &[])?)?;
     site.boot(&machine::bios())?;
 
     let asked = site.capture.text("tftp.opcode == 1", &["tftp.source_file"])?;
