@@ -165,7 +165,7 @@ impl Report {
         if self.journal.admit((client.hardware, said), now) == Admit::Counted {
             return;
         }
-        let Response { kind, shape, boot, .. } = response;
+        let Response { shape, boot, .. } = response;
         tracing::info!(
             MAC = %client.hardware,
             FIRMWARE = %client,
@@ -175,11 +175,9 @@ impl Report {
             MACHINE = by.machine,
             PROFILE = by.profile,
             RULE = by.rule,
-            "{} ({client}) on {link}: {kind} {} from {} ({}, {shape}){by}",
+            "{} ({client}) on {link}: {}{by}",
             client.hardware,
-            boot.file,
-            boot.server,
-            boot.why,
+            Said(response),
         );
     }
 
@@ -252,6 +250,21 @@ impl fmt::Display for TwoMachines<'_> {
     }
 }
 
+/// `OFFER snponly.efi from 192.0.2.10 (loader for x64 UEFI, redirect)`. A menu comes without a file, and a Raspberry Pi asks
+/// for names of its own.
+struct Said<'a>(&'a Response);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Response { kind, shape, boot, .. } = self.0;
+        write!(f, "{kind} ")?;
+        if !boot.file.is_empty() {
+            write!(f, "{} ", boot.file)?;
+        }
+        write!(f, "from {} ({}, {shape})", boot.server, boot.why)
+    }
+}
+
 /// What an answer rests on, where the operator has said something about machines.
 #[derive(Clone, Copy, Debug, Default)]
 struct Grounds<'a> {
@@ -288,10 +301,35 @@ impl fmt::Display for Grounds<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proxydhcpd_core::arch::Arch;
+    use proxydhcpd_core::choose::{Boot, Manner, Why};
     use proxydhcpd_core::decide::Ground;
     use proxydhcpd_core::plan::machines::{Machine, Machines};
     use proxydhcpd_core::plan::profile::Profile;
     use proxydhcpd_core::plan::rule::Rule;
+    use proxydhcpd_core::route::Destination;
+    use proxydhcpd_core::shape::Name;
+    use proxydhcpd_core::wire::dhcp4::MessageType;
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
+    #[test]
+    fn an_answer_without_a_file_is_told_without_a_gap() {
+        let to = Destination {
+            to: SocketAddrV4::new(Ipv4Addr::BROADCAST, 68),
+            from: SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 10), 67),
+            link: None,
+        };
+        let boot = |file: &str, why| Boot { file: file.to_owned(), server: *to.from.ip(), why, manner: Manner::File };
+        let said = |shape, boot| Said(&Response { kind: MessageType::Offer, shape, boot, to }).to_string();
+        assert_eq!(
+            said(Name::Direct, boot("undionly.kpxe", Why::Loader(Arch::BIOS))),
+            "OFFER undionly.kpxe from 192.0.2.10 (loader for x86 BIOS, direct)"
+        );
+        assert_eq!(
+            said(Name::Menu, boot("", Why::Menu)),
+            "OFFER from 192.0.2.10 (menu for the firmware to show, menu)"
+        );
+    }
 
     #[test]
     fn a_line_ends_with_what_the_answer_rests_on_where_the_operator_has_said_something() {
