@@ -14,6 +14,7 @@ pub mod machine;
 pub mod net;
 pub mod peers;
 pub mod process;
+pub mod running;
 pub mod sandbox;
 pub mod server;
 pub mod sign;

@@ -5,10 +5,8 @@ use crate::disk::Disk;
 use crate::lab::Lab;
 use crate::net::Segment;
 use crate::process::Process;
-use anyhow::{Context, Result, bail};
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use crate::running::Running;
+use anyhow::Result;
 use std::process::Command;
 use std::time::Duration;
 
@@ -245,52 +243,4 @@ impl Machine {
 /// A flash unit. What the firmware writes to its variables goes to a copy that QEMU throws away.
 fn flash(unit: u8, file: &str, mode: &str) -> Result<String> {
     Ok(format!("if=pflash,unit={unit},format=raw,{mode},file={}", cache::path(file)?.display()))
-}
-
-/// A machine that is switched on; switched off when dropped.
-#[derive(Debug)]
-pub struct Running {
-    process: Process,
-    serial: PathBuf,
-    monitor: PathBuf,
-}
-
-impl Running {
-    /// Waits until the console has shown `text`.
-    pub fn wait_for(&mut self, text: &str, patience: Duration) -> Result<()> {
-        self.process.wait_for_in(&self.serial, text, patience)
-    }
-
-    /// Presses a key, in QEMU's names: `ret`, `esc`, `down`, `a`.
-    pub fn press(&self, key: &str) -> Result<()> {
-        self.tell(&format!("sendkey {key}"))
-    }
-
-    /// Saves what the graphics card shows as a PNG.
-    pub fn screenshot(&self, file: &Path) -> Result<()> {
-        self.tell(&format!("screendump {} -f png", file.display()))
-    }
-
-    /// Gives QEMU's monitor a command and waits until it has been carried out.
-    fn tell(&self, command: &str) -> Result<()> {
-        let mut monitor = UnixStream::connect(&self.monitor).context("QEMU's monitor")?;
-        monitor.set_read_timeout(Some(Duration::from_secs(10)))?;
-        until_prompt(&mut monitor)?;
-        monitor.write_all(format!("{command}\n").as_bytes())?;
-        let answer = until_prompt(&mut monitor)?;
-        if answer.contains("Error") || answer.contains("unknown") {
-            bail!("QEMU's monitor: {answer}");
-        }
-        Ok(())
-    }
-}
-
-fn until_prompt(monitor: &mut UnixStream) -> Result<String> {
-    let mut said = Vec::new();
-    let mut byte = [0];
-    while !said.ends_with(b"(qemu) ") {
-        monitor.read_exact(&mut byte).context("QEMU's monitor says nothing")?;
-        said.push(byte[0]);
-    }
-    Ok(String::from_utf8_lossy(&said).into_owned())
 }
