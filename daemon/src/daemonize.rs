@@ -29,7 +29,8 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> io::Result<u8> {
         return Ok(0);
     }
     let code = child.wait()?.code();
-    Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    // One that was told to end before it served has done as it was told, but it does not serve.
+    Ok(code.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0).unwrap_or(1))
 }
 
 /// In the background process: who waits for it.

@@ -9,12 +9,14 @@ use crate::log::{self, Reader};
 use crate::net::link;
 use crate::serve::Server;
 use crate::serve::doors::{self, Doors};
+use crate::serve::signals::Signals;
 use crate::site::Site;
 use crate::state::State;
 use crate::used::Used;
 use std::fmt::Display;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tracing::level_filters::LevelFilter;
 
 pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
     if serve.daemon && !serve.detached {
@@ -27,47 +29,68 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
         Ok(caller) => caller,
         Err(error) => return fail(format_args!("cannot go into the background: {error}")),
     };
-    let flags = flags.absolute();
-    let mut loaded = match config::load(&flags) {
-        Ok(loaded) => loaded,
-        Err(error) => return refuse(&error),
+    // Blocking threads open files for HTTP; a burst needs no more of them than the disk can serve.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(32).build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(format_args!("nothing can be waited for: {error}")),
     };
-    log::start(if serve.detached { Reader::Background } else { Reader::Starter }, output.filter());
-    loaded.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    let all = doors::all_links();
-    let filter = match doors::filter(&loaded, &all) {
-        Ok(filter) => filter,
-        Err(error) => return refuse(&error),
+    let status = runtime.block_on(start_and_serve(caller, flags, output.filter()));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    status
+}
+
+/// Reading the files may take its time, or stand still where storage is dead: signals are heard meanwhile.
+async fn start_and_serve(caller: Option<Caller>, flags: Flags, level: LevelFilter) -> ExitCode {
+    let mut signals = match Signals::hear() {
+        Ok(signals) => signals,
+        Err(error) => return fail(format_args!("no signals can be heard: {error}")),
     };
-    let links = link::list(&filter).unwrap_or_default();
-    loaded.absent(&links).iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    let doors = match Doors::open(&loaded.settings, &all, Instant::now()) {
-        Ok(doors) => doors,
+    let reader = if caller.is_some() { Reader::Background } else { Reader::Starter };
+    let started = tokio::select! {
+        () = signals.end.recv() => {
+            tracing::info!("stopped before anything was served");
+            return ExitCode::SUCCESS;
+        }
+        started = tokio::task::spawn_blocking(move || start(flags, reader, level)) => started,
+    };
+    let server = match started {
+        Ok(Ok(server)) => server,
+        Ok(Err(status)) => return status,
         Err(error) => return fail(error),
     };
-    let site = match Site::build(&mut loaded, doors.open) {
-        Ok(site) => site,
-        Err(error) => return refuse(&error),
-    };
-    doors.say(&loaded);
-    site.say();
     let ready = || {
         tracing::info!("ready");
         caller.map_or(Ok(()), Caller::release).map_err(Into::into)
     };
-    let used = match Used::below(&loaded.settings.state_dir) {
-        Ok(used) => used,
-        Err(error) => return fail(format_args!("no thread can be had: {error}")),
-    };
+    match server.run(signals, ready).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(error),
+    }
+}
+
+/// Everything up to a server whose doors are open, or the status to end with: why has been said.
+fn start(flags: Flags, reader: Reader, level: LevelFilter) -> Result<Server, ExitCode> {
+    let flags = flags.absolute();
+    let mut loaded = config::load(&flags).map_err(|error| refuse(&error))?;
+    log::start(reader, level);
+    loaded.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
+    let all = doors::all_links();
+    let filter = doors::filter(&loaded, &all).map_err(|error| refuse(&error))?;
+    let links = link::list(&filter).unwrap_or_default();
+    loaded.absent(&links).iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
+    let doors = Doors::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
+    let site = Site::build(&mut loaded, doors.open).map_err(|error| refuse(&error))?;
+    doors.say(&loaded);
+    site.say();
+    let used = Used::below(&loaded.settings.state_dir);
+    let used = used.map_err(|error| fail(format_args!("no thread can be had: {error}")))?;
     if site.plan.machines.any_once()
         && let Err(why) = used.is_writable()
     {
         tracing::warn!("{why}");
     }
-    match Server::new(State::new(site, links, used), doors, loaded, flags, filter).run(ready) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(error),
-    }
+    Ok(Server::new(State::new(site, links, used), doors, loaded, flags, filter))
 }
 
 fn fail(error: impl Display) -> ExitCode {

@@ -7,6 +7,7 @@ mod networks;
 mod notes;
 mod reload;
 pub mod running;
+pub mod signals;
 pub mod tftp;
 mod watch;
 
@@ -24,11 +25,11 @@ use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
 use reload::Reread;
 use running::Running;
+use signals::Signals;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use watch::{Changes, Watched};
 
@@ -54,31 +55,27 @@ impl Server {
     }
 
     /// Until SIGTERM or SIGINT; transfers may then finish for two seconds. `ready` is called when everything runs.
-    pub fn run(mut self, ready: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        // Blocking threads open files for HTTP; a burst needs no more of them than the disk can serve.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(32).build()?;
-        let ended = runtime.block_on(async move {
-            let mut running = Running::new(Arc::clone(&self.state))?;
-            self.doors.opened.drain(..).try_for_each(|door| running.start(door))?;
-            self.keep(ready, &mut running).await?;
+    pub async fn run(mut self, signals: Signals, ready: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let mut running = Running::new(Arc::clone(&self.state))?;
+        self.doors.opened.drain(..).try_for_each(|door| running.start(door))?;
+        self.keep(signals, ready, &mut running).await?;
 
-            systemd::stopping();
-            running.stop().await;
-            self.state.used().settle(Duration::from_secs(1));
-            let silences = self.state.report().silences();
-            let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
-            tracing::info!("stopped{silences}");
-            Ok(())
-        });
-        runtime.shutdown_timeout(Duration::from_millis(100));
-        ended
+        systemd::stopping();
+        running.stop().await;
+        self.state.used().settle(Duration::from_secs(1));
+        let silences = self.state.report().silences();
+        let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
+        tracing::info!("stopped{silences}");
+        Ok(())
     }
 
     /// Follows the interfaces, reloads, looks around; ends with the signal that ends the server.
-    async fn keep(&mut self, ready: impl FnOnce() -> anyhow::Result<()>, running: &mut Running) -> anyhow::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hangup = signal(SignalKind::hangup())?;
+    async fn keep(
+        &mut self,
+        mut signals: Signals,
+        ready: impl FnOnce() -> anyhow::Result<()>,
+        running: &mut Running,
+    ) -> anyhow::Result<()> {
         let mut look = tokio::time::interval(HOUSEKEEPING);
         let mut alive = tokio::time::interval(systemd::watchdog().unwrap_or(Duration::from_secs(3600)));
         self.look_around(running)?;
@@ -98,10 +95,9 @@ impl Server {
             let read = loop {
                 tokio::select! {
                     never = &mut follow => match never {},
-                    _ = terminate.recv() => return Ok(()),
-                    _ = interrupt.recv() => return Ok(()),
+                    () = signals.end.recv() => return Ok(()),
                     // A large boot folder takes its time, and machines are served meanwhile.
-                    _ = hangup.recv(), if reading.is_none() => {
+                    _ = signals.hangup.recv(), if reading.is_none() => {
                         changes.are_read();
                         reading = Some(self.read_again());
                     }

@@ -74,8 +74,27 @@ impl Server {
 
     pub fn started_by(program: &str, host: &Host, arguments: &[&str]) -> Server {
         let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
+        fs::write(folder.path().join("proxydhcpd.toml"), format!("boot-dir = {:?}\n", boot.path())).unwrap();
+        Server::in_folders(boot, folder, program, host, arguments)
+    }
+
+    /// With these lines in the file of this folder, where it keeps its state, too.
+    pub fn configured(host: &Host, folder: TempDir, lines: &str) -> Server {
+        let boot = boot_folder();
+        let text = format!("boot-dir = {:?}\nstate-dir = {:?}\n{lines}", boot.path(), folder.path().join("state"));
+        fs::write(folder.path().join("proxydhcpd.toml"), text).unwrap();
+        Server::in_folders(boot, folder, PROGRAM, host, &["-c", "CONFIG"])
+    }
+
+    /// Ends it as a power cut would, and starts it again with the same file and an empty log.
+    pub fn killed_and_started_again(self, host: &Host) -> Server {
+        let Server { peer, boot, folder } = self;
+        drop(peer);
+        Server::in_folders(boot, folder, PROGRAM, host, &["-c", "CONFIG"])
+    }
+
+    fn in_folders(boot: TempDir, folder: TempDir, program: &str, host: &Host, arguments: &[&str]) -> Server {
         let config = folder.path().join("proxydhcpd.toml");
-        fs::write(&config, format!("boot-dir = {:?}\n", boot.path())).unwrap();
         let place = |argument: &&str| match *argument {
             "BOOT" => boot.path().to_owned(),
             "CONFIG" => config.clone(),
