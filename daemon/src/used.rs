@@ -1,17 +1,18 @@
 //! Machines that were to boot once and have: a file for each in a folder, so that once is once after a restart too, and
 //! whoever removes the file lets the machine boot again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::SystemTime;
 
-/// Marks that may wait for the disk; a site that boots more machines at once than this loses some only if it crashes.
+/// Marks that may wait for the disk; of a site that boots more machines at once than this, some are written later.
 const WAITING: usize = 65_536;
 
 /// The folder. Marks are written by a thread of its own: a disk that is slow holds up no transfer.
@@ -20,6 +21,7 @@ pub struct Used {
     folder: PathBuf,
     writer: SyncSender<Mark>,
     waiting: Arc<AtomicUsize>,
+    unwritten: Arc<Unwritten>,
     /// When the folder was changed last, as far as it was read.
     seen: Option<SystemTime>,
 }
@@ -30,15 +32,20 @@ struct Mark {
     by: String,
 }
 
+/// Marks that could not be written, by machine: they hold until the server ends, and are tried again with the next one.
+#[derive(Debug, Default)]
+struct Unwritten(Mutex<BTreeMap<String, String>>);
+
 impl Used {
     /// `state_dir`: where the folder is, or will be when there is something to put into it.
     pub fn below(state_dir: &Path) -> io::Result<Used> {
         let folder = folder_below(state_dir);
         let (writer, marks) = sync_channel(WAITING);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let (at, left) = (folder.clone(), Arc::clone(&waiting));
-        thread::Builder::new().name("used-up".to_owned()).spawn(move || write_all(&at, &marks, &left))?;
-        Ok(Used { folder, writer, waiting, seen: None })
+        let unwritten = Arc::new(Unwritten::default());
+        let (at, left, kept) = (folder.clone(), Arc::clone(&waiting), Arc::clone(&unwritten));
+        thread::Builder::new().name("used-up".to_owned()).spawn(move || write_all(&at, &marks, &left, &kept))?;
+        Ok(Used { folder, writer, waiting, unwritten, seen: None })
     }
 
     /// The machines that have used up their boot, if that has changed since it was read last.
@@ -55,7 +62,9 @@ impl Used {
         if modified.is_none() && before.is_none() {
             return None;
         }
-        Some(marks(&self.folder))
+        let mut machines = marks(&self.folder);
+        machines.extend(self.unwritten.marks().keys().cloned());
+        Some(machines)
     }
 
     /// The machine has used up its boot by fetching this.
@@ -64,10 +73,7 @@ impl Used {
         let mark = Mark { machine: machine.to_owned(), by: by.to_owned() };
         if let Err(TrySendError::Full(mark) | TrySendError::Disconnected(mark)) = self.writer.try_send(mark) {
             self.waiting.fetch_sub(1, Ordering::AcqRel);
-            tracing::error!(
-                "{}: its boot is used up, which is forgotten at a restart: too much to write",
-                mark.machine
-            );
+            self.unwritten.keep(mark, &format_args!("{}: too much to write", self.folder.display()));
         }
     }
 
@@ -94,6 +100,7 @@ impl Used {
 
     /// The machine may boot again.
     pub fn forget(&self, machine: &str) {
+        self.unwritten.marks().remove(machine);
         if let Err(error) = forget(&self.folder, machine) {
             tracing::error!("{}: {error}", self.folder.join(machine).display());
         }
@@ -119,16 +126,44 @@ pub fn forget(folder: &Path, machine: &str) -> io::Result<bool> {
     }
 }
 
-fn write_all(folder: &Path, marks: &Receiver<Mark>, waiting: &AtomicUsize) {
+fn write_all(folder: &Path, marks: &Receiver<Mark>, waiting: &AtomicUsize, unwritten: &Unwritten) {
     for mark in marks {
-        if let Err(error) = write(folder, &mark) {
+        match write(folder, &mark) {
+            Ok(()) => unwritten.try_again(folder),
+            Err(error) => unwritten.keep(mark, &format_args!("{}: {error}", folder.display())),
+        }
+        waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Unwritten {
+    /// Told once, for every machine of a site may come this way.
+    fn keep(&self, mark: Mark, why: &dyn fmt::Display) {
+        let mut marks = self.marks();
+        if marks.is_empty() {
             tracing::error!(
-                "{}: {error}; {} has used up its boot, which is forgotten at a restart",
-                folder.display(),
+                "{why}; {} has used up its boot, which is forgotten at a restart, as it will be of other machines until \
+                 that is mended",
                 mark.machine
             );
         }
-        waiting.fetch_sub(1, Ordering::AcqRel);
+        marks.insert(mark.machine, mark.by);
+    }
+
+    fn try_again(&self, folder: &Path) {
+        // Nobody waits for the disk.
+        let marks = self.marks().clone();
+        for (machine, by) in marks {
+            let mark = Mark { machine, by };
+            if write(folder, &mark).is_err() {
+                return;
+            }
+            self.marks().remove(&mark.machine);
+        }
+    }
+
+    fn marks(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -182,5 +217,24 @@ mod tests {
         fs::write(dir.path().join("file"), "").unwrap();
         let told = Used::below(&dir.path().join("file")).unwrap().is_writable().unwrap_err();
         assert!(told.contains("file/used-up cannot be written (Not a directory"), "{told}");
+    }
+
+    #[test]
+    fn a_mark_that_cannot_be_written_holds_and_is_written_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("used-up");
+        fs::write(&folder, "in the way").unwrap();
+        let mut used = Used::below(dir.path()).unwrap();
+        used.mark("web1", "debian/linux");
+        used.mark("web2", "debian/linux");
+        used.settle(Duration::from_secs(10));
+        assert_eq!(used.changed(), Some(["web1".to_owned(), "web2".to_owned()].into()));
+        used.forget("web2");
+
+        fs::remove_file(&folder).unwrap();
+        used.mark("web3", "debian/linux");
+        used.settle(Duration::from_secs(10));
+        assert_eq!(marks(&folder), ["web1".to_owned(), "web3".to_owned()].into());
+        assert_eq!(used.changed(), Some(marks(&folder)));
     }
 }

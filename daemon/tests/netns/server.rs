@@ -78,19 +78,19 @@ impl Server {
         Server::in_folders(boot, folder, program, host, arguments)
     }
 
-    /// With these lines in the file of this folder, where it keeps its state, too.
+    /// With these lines in the file of this folder, where it keeps its state, too. It tells of every file that it sends.
     pub fn configured(host: &Host, folder: TempDir, lines: &str) -> Server {
         let boot = boot_folder();
         let text = format!("boot-dir = {:?}\nstate-dir = {:?}\n{lines}", boot.path(), folder.path().join("state"));
         fs::write(folder.path().join("proxydhcpd.toml"), text).unwrap();
-        Server::in_folders(boot, folder, PROGRAM, host, &["-c", "CONFIG"])
+        Server::in_folders(boot, folder, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
     /// Ends it as a power cut would, and starts it again with the same file and an empty log.
     pub fn killed_and_started_again(self, host: &Host) -> Server {
         let Server { peer, boot, folder } = self;
         drop(peer);
-        Server::in_folders(boot, folder, PROGRAM, host, &["-c", "CONFIG"])
+        Server::in_folders(boot, folder, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
     fn in_folders(boot: TempDir, folder: TempDir, program: &str, host: &Host, arguments: &[&str]) -> Server {
