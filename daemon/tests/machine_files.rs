@@ -144,7 +144,7 @@ fn a_column_that_was_probably_another_is_a_warning() {
             .one_line()
             .ends_with("a.csv:1:6: the column \"serail\" is taken for a variable (did you mean `serial`?)")
     );
-    assert!(warnings[1].message.contains("neither mac nor uuid nor serial"), "{warnings:?}");
+    assert!(warnings[1].message.contains("neither MAC address nor UUID nor serial number"), "{warnings:?}");
     assert_eq!(warnings[1].severity, Severity::Warning);
 }
 
@@ -167,7 +167,7 @@ fn machines_of_the_configuration_and_of_files_have_names_of_their_own() {
     reading.described(&web1, &main, 9, Diagnostic::error);
     reading.path(&csv);
     let errors: Vec<String> = reading.finish(&[]).unwrap_err().iter().map(Diagnostic::one_line).collect();
-    let first = format!("machine `web1` is described twice (it is first described in {}:3)", main.display());
+    let first = format!("machine `web1` is given twice ({}:3 gives it first)", main.display());
     assert_eq!(errors, [first.clone(), format!("{}:2:1: {first}", csv.display())]);
 }
 
@@ -190,6 +190,68 @@ fn every_error_of_toml_and_json_has_its_place() {
     assert!(said[0].3.starts_with("this is no JSON: "), "{said:?}");
 }
 
+/// The same table may stand in the configuration itself and in a machine file: what is wrong with it is told alike.
+#[test]
+fn what_is_wrong_with_a_machine_is_told_alike_wherever_its_table_stands() {
+    let wrongs = [
+        "mac = \"52:54:00\"",
+        "mac = [\"52:54:00:12:34:56\", \"53:54:00:12:34:56\", 7]",
+        "mac = \"52:54-00:12:34:56\"",
+        "mac = 7",
+        "uuid = \"1122\"",
+        "uuid = \"00000000-0000-0000-0000-000000000000\"",
+        "uuid = [\"11223344-5566-7788-99aa-bbccddeeff00\"]",
+        "serial = \"\"",
+        "serial = \"a\\nb\"",
+        "serial = 4711",
+        "profile = \"debain\"\nmac = \"x\"",
+        "profile = \"\"",
+        "profile = [\"debian\"]",
+        "boot = \"onec\"",
+        "boot = true",
+        "variables = \"x\"",
+        "variables = { server = 1, \"a b\" = 2, request = 3, mac = 4, fine = 5 }",
+        "name = \"web2\"",
+        "owner = \"me\"",
+        "profil = \"debian\"",
+        "serial = \"0\"\n[machine.\"a b\"]\nserial = \"1\"",
+        "serial = \"0\"\n[machine.'..']\nserial = \"1\"",
+    ];
+    let long = format!("serial = \"{}\"", "x".repeat(256));
+    let many = format!("mac = [{}]", "\"52:54:00:12:34:56\", ".repeat(65));
+    for wrong in wrongs.into_iter().chain([&long[..], &many]) {
+        let text = format!("[machine.web1]\n{wrong}\n");
+        let folder = TempDir::new().unwrap();
+        let told = |name: &str| {
+            std::fs::create_dir_all(folder.path().join("machines")).unwrap();
+            file(&folder, "proxydhcpd.toml", "[profile.debian]\nkernel = \"linux\"\n");
+            let path = file(&folder, name, &text);
+            let errors = load_below(&Flags::default(), folder.path()).expect_err(wrong);
+            std::fs::remove_file(&path).unwrap();
+            let path = path.display().to_string();
+            let say = |told: &Diagnostic| format!("{:?} {}", told.severity, told.one_line().replace(&path, "FILE"));
+            errors.0.iter().map(say).collect::<Vec<_>>()
+        };
+        std::fs::create_dir_all(folder.path().join("conf.d")).unwrap();
+        assert_eq!(told("conf.d/a.toml"), told("machines/a.toml"), "{wrong}");
+    }
+}
+
+#[test]
+fn what_is_odd_about_a_machine_is_warned_of_alike_wherever_its_table_stands() {
+    let folder = TempDir::new().unwrap();
+    let warned = |name: &str| {
+        std::fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
+        let path = file(&folder, name, "[machine.web1]\nprofile = \"menu\"\n");
+        let warnings = load_below(&Flags::default(), folder.path()).unwrap().warnings;
+        std::fs::remove_file(&path).unwrap();
+        warnings.iter().map(|told| told.one_line().replace(&path.display().to_string(), "FILE")).collect::<Vec<_>>()
+    };
+    let never = "FILE:1:10: machine `web1` has neither MAC address nor UUID nor serial number: it is never found";
+    assert_eq!(warned("conf.d/a.toml"), [never]);
+    assert_eq!(warned("machines/a.toml"), [never]);
+}
+
 #[test]
 fn a_name_that_two_machines_have_is_told_with_both_places() {
     let folder = TempDir::new().unwrap();
@@ -201,9 +263,9 @@ fn a_name_that_two_machines_have_is_told_with_both_places() {
     assert_eq!(
         errors,
         [
-            format!("{path}/b.csv:3:1: machine `web2` is described twice (it is first described in {path}/a.toml:5)"),
-            format!("{path}/b.csv:4:1: machine `web3` is described twice (it is first described in {path}/b.csv:2)"),
-            format!("{path}/c.json:1:3: machine `web1` is described twice (it is first described in {path}/a.toml:3)"),
+            format!("{path}/b.csv:3:1: machine `web2` is given twice ({path}/a.toml:5 gives it first)"),
+            format!("{path}/b.csv:4:1: machine `web3` is given twice ({path}/b.csv:2 gives it first)"),
+            format!("{path}/c.json:1:3: machine `web1` is given twice ({path}/a.toml:3 gives it first)"),
         ]
     );
 }
@@ -265,8 +327,8 @@ fn the_configuration_says_which_files_are_read() {
         [
             format!("{path}/machines/b.toml:3:11: there is no profile `dsik` (did you mean `disk`?)"),
             format!(
-                "{path}/machines/b.toml:4:2: machine `web1` is described twice \
-                 (it is first described in {path}/machines/a.toml:1)"
+                "{path}/machines/b.toml:4:2: machine `web1` is given twice \
+                 ({path}/machines/a.toml:1 gives it first)"
             ),
         ]
     );

@@ -436,7 +436,7 @@ fn a_machines_values_are_its_own() {
             "3:8: `uuid` must be a UUID: \"11223344-5566-7788-99aa-bbccddeeff00\"",
             "4:10: `serial` must be a text in quotes",
             "5:8: `boot` must be \"always\", \"once\" or \"never\" (did you mean \"once\"?)",
-            "6:13: `mac` is a machine's own, and no variable",
+            "6:15: `mac` is a machine's own, and no variable",
         ]
     );
     assert_eq!(

@@ -1,9 +1,11 @@
-//! Machines as files describe them.
+//! Machines as files describe them: what may be said of one, and the reader of its table, in the configuration itself and in
+//! machine files alike.
 
 use crate::config::diagnostic::Span;
-use crate::config::toml::value::{Read, Value, Wrong, list, mac, parsed, uuid, variables, word};
+use crate::config::toml::value::{self, Read, Value, Wrong, list, mac, parsed, uuid, word, wrong};
 use crate::config::toml::walk::Walk;
-use proxydhcpd_core::plan::machines::Policy;
+use proxydhcpd_core::plan::machines::{Machine, Policy};
+use proxydhcpd_core::plan::profile::ProfileId;
 use serde_json::Map;
 use toml::de::DeTable;
 
@@ -33,29 +35,51 @@ pub fn described(walk: &mut Walk<'_>, name: &str, name_at: Span, table: &DeTable
         walk.error(name_at.clone(), why);
     }
     walk.table("machine", table, |key, value| match key {
-        "mac" => list(value, |value| parsed(value, mac)).map(|macs| machine.macs = macs),
+        "mac" => match list(value, |value| parsed(value, mac))? {
+            macs if macs.len() > MOST_MACS => Err(Wrong::because(value.span(), TOO_MANY_MACS)),
+            macs => {
+                machine.macs = macs;
+                Ok(())
+            }
+        },
         "uuid" => parsed(value, uuid).map(|uuid| machine.uuid = Some(uuid)),
-        "serial" => parsed(value, serial).map(|serial| machine.serial = Some(serial)),
+        "serial" => parsed(value, |text| serial(text).map(str::to_owned)).map(|serial| machine.serial = Some(serial)),
         "profile" => {
             parsed(value, |name| Some(name.to_owned())).map(|name| machine.profile = Some((name, value.span())))
         }
         "boot" => word(value, &POLICIES).map(|policy| machine.policy = policy),
         "variables" => {
-            own_variables(value).map(|variables| machine.variables = serde_json::Value::Object(variables).to_string())
+            variables(value).map(|variables| machine.variables = serde_json::Value::Object(variables).to_string())
         }
         _ => Ok(()),
     });
     if walk.told.len() == before && machine.macs.is_empty() && machine.uuid.is_none() && machine.serial.is_none() {
-        walk.warning(
-            name_at,
-            format!("machine `{name}` has neither MAC address nor UUID nor serial number: it is never found"),
-        );
+        walk.warning(name_at, never_found(name));
     }
     machine
 }
 
+impl Described {
+    /// As the plan takes it in. `profile`: that of its name.
+    pub fn machine(&self, profile: Option<ProfileId>) -> Machine<'_> {
+        let Described { name, macs, uuid, serial, policy, variables, .. } = self;
+        Machine { name, macs, uuid: *uuid, serial: serial.as_deref(), profile, policy: *policy, variables }
+    }
+}
+
+/// More than any server has; a look-up by address goes through those of one machine.
+pub const MOST_MACS: usize = 64;
+pub const TOO_MANY_MACS: &str = "a machine may have 64 addresses";
+
 /// What `machine.` means in templates beside variables.
-pub const OWN: [&str; 4] = ["name", "mac", "uuid", "serial"];
+const OWN: [&str; 4] = ["name", "mac", "uuid", "serial"];
+
+/// SMBIOS has strings of 64 octets in its older versions.
+const LONGEST_SERIAL: usize = 255;
+
+pub fn never_found(name: &str) -> String {
+    format!("machine `{name}` has neither MAC address nor UUID nor serial number: it is never found")
+}
 
 /// A name goes into URLs and logs.
 pub fn check_name(name: &str) -> Result<(), String> {
@@ -67,15 +91,22 @@ pub fn check_name(name: &str) -> Result<(), String> {
     Err(format!("`{name}` cannot be a name here: 1 to 63 letters, digits, dots, hyphens and underscores can"))
 }
 
-fn own_variables(value: &Value<'_>) -> Read<Map<String, serde_json::Value>> {
-    let variables = variables(value)?;
-    match OWN.into_iter().find(|name| variables.contains_key(*name)) {
-        Some(name) => Err(Wrong::because(value.span(), format!("`{name}` is a machine's own, and no variable"))),
-        None => Ok(variables),
+/// Or why a variable of a machine cannot be called so.
+pub fn check_variable(name: &str) -> Result<(), String> {
+    value::variable_name(name)?;
+    if OWN.contains(&name) {
+        return Err(format!("`{name}` is a machine's own, and no variable"));
     }
+    Ok(())
 }
 
 /// As firmware says it, without the blanks around it.
-fn serial(text: &str) -> Option<String> {
-    Some(text.trim()).filter(|text| !text.is_empty() && !text.chars().any(char::is_control)).map(str::to_owned)
+pub fn serial(text: &str) -> Option<&str> {
+    let fits = |text: &&str| (1..=LONGEST_SERIAL).contains(&text.len()) && !text.chars().any(char::is_control);
+    Some(text.trim()).filter(fits)
+}
+
+fn variables(value: &Value<'_>) -> Read<Map<String, serde_json::Value>> {
+    let table = value.get_ref().as_table().ok_or_else(|| wrong(value.span()))?;
+    value::named(table, check_variable)
 }

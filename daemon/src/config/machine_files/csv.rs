@@ -2,9 +2,10 @@
 //! variable; an empty field says nothing.
 
 use super::Reading;
-use super::draft::{Key, VARIABLES, Wrong, is_variable, json_text};
+use super::draft::{Key, Wrong, json_text};
 use super::records::{Broken, Record, Records, line_breaks, value};
 use crate::config::diagnostic::{Diagnostic, Place, Severity};
+use crate::config::machines::check_variable;
 use crate::probable::probable;
 use std::io::Read;
 use std::ops::Range;
@@ -55,10 +56,13 @@ impl<R: Read> Csv<'_, R> {
             if !name.is_empty() && names.contains(&name) {
                 reading.told.error(|| error(format!("there are two columns {name:?}")));
             }
-            if key.is_none() && !name.is_empty() && !is_variable(&name) {
-                let message = format!("the column {name:?} is passed over: it cannot be a variable's name");
-                let warning = Diagnostic { severity: Severity::Warning, ..error(message) };
-                reading.told.warning(|| warning.help(VARIABLES));
+            if key.is_none()
+                && !name.is_empty()
+                && let Err(why) = check_variable(&name)
+            {
+                let warning = error(format!("the column {name:?} is passed over"));
+                let warning = Diagnostic { severity: Severity::Warning, ..warning };
+                reading.told.warning(|| warning.help(why));
                 columns.push(Column::PassedOver);
                 names.push(name);
                 continue;

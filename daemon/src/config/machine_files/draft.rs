@@ -1,7 +1,9 @@
-//! One machine while it is read, and what its values may be. The same draft serves one machine after the other, so that
-//! nothing is allocated for most of them.
+//! One machine of an exported file while it is read. The same draft serves one after the other, so that nothing is allocated
+//! for most of them.
 
 use super::Profiles;
+use crate::config::machines::{MOST_MACS, POLICIES, TOO_MANY_MACS, check_name, check_variable, serial};
+use crate::config::toml::value::{any_mac, any_uuid, mac, uuid};
 use crate::probable::probable;
 use proxydhcpd_core::plan::machines::{Machine, Policy};
 use proxydhcpd_core::plan::profile::ProfileId;
@@ -97,11 +99,19 @@ impl Draft {
     /// One more address for [`Key::Mac`]; any other key has one value.
     pub fn set(&mut self, key: Key, text: &str, profiles: &Profiles<'_>) -> Result<(), Wrong> {
         match key {
-            Key::Name => self.name.push_str(name(text)?),
+            Key::Name => {
+                check_name(text).map_err(|why| Wrong::plain(&why))?;
+                self.name.push_str(text);
+            }
             Key::Mac if self.macs.len() == MOST_MACS => return Err(Wrong::plain(TOO_MANY_MACS)),
-            Key::Mac => self.macs.push(mac(text)?),
-            Key::Uuid => self.uuid = Some(uuid(text)?),
-            Key::Serial => self.serial.push_str(serial(text)?),
+            Key::Mac => self.macs.push(mac(text).ok_or_else(|| no_mac(text))?),
+            Key::Uuid => match uuid(text) {
+                // Only zeros or only ones: that is how others write down that they know none.
+                None if any_uuid(text).is_some() => {}
+                None => return Err(no_uuid(text)),
+                known => self.uuid = known,
+            },
+            Key::Serial => self.serial.push_str(serial(text).ok_or_else(|| Wrong::plain(NO_SERIAL))?),
             Key::Profile => {
                 self.profile = Some(profiles(text).map_err(|(message, help)| Wrong { message, help })?);
             }
@@ -123,12 +133,7 @@ impl Draft {
     }
 
     pub fn variable(&mut self, name: &str, value: &serde_json::Value) -> Result<(), Wrong> {
-        if !is_variable(name) {
-            return Err(Wrong {
-                message: format!("`{name}` cannot be a variable's name"),
-                help: Some(VARIABLES.into()),
-            });
-        }
+        check_variable(name).map_err(|why| Wrong::plain(&why))?;
         self.open_variables(&json_text(name));
         self.variables.push_str(&value.to_string());
         Ok(())
@@ -145,102 +150,30 @@ impl Draft {
     }
 }
 
-/// Whether a template can say it, and means a variable by it.
-pub fn is_variable(name: &str) -> bool {
-    const TAKEN: [&str; 9] = ["machine", "profile", "request", "base", "done_url", "name", "mac", "uuid", "serial"];
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
-        && !TAKEN.contains(&name)
-}
-
-pub const VARIABLES: &str = "it is of letters, digits and underscores, and none of those that templates have already";
-
 pub fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// More than any server has; a look-up by address goes through those of one machine.
-const MOST_MACS: usize = 64;
-const TOO_MANY_MACS: &str = "a machine may have 64 addresses";
-/// SMBIOS has strings of 64 octets in its older versions.
-const LONGEST_SERIAL: usize = 255;
+const NO_SERIAL: &str = "a serial number is one line of 1 to 255 octets";
 
-/// Names stand in URLs.
-fn name(text: &str) -> Result<&str, Wrong> {
-    let allowed = |octet: &u8| octet.is_ascii_alphanumeric() || b"._-".contains(octet);
-    // `.` and `..` would be lost on the way through a URL.
-    let dots = text.bytes().all(|octet| octet == b'.');
-    if !dots && text.len() <= 63 && text.as_bytes().iter().all(allowed) {
-        return Ok(text);
+fn no_mac(text: &str) -> Wrong {
+    if any_mac(text).is_some() {
+        return Wrong::plain(&format!("{text:?} is no machine's own address, but one for a group or for nobody"));
     }
-    let help = "a name has 1 to 63 letters (a to z, A to Z), digits, dots, hyphens and underscores".to_owned();
-    Err(Wrong { message: format!("{text:?} is no name for a machine"), help: Some(help) })
+    let help = "a MAC address is 52:54:00:12:34:56, also with hyphens or as 5254.0012.3456".to_owned();
+    Wrong { message: format!("{text:?} is no MAC address"), help: Some(help) }
 }
 
-fn mac(text: &str) -> Result<[u8; 6], Wrong> {
-    let separated = |width: usize, separator: u8| {
-        text.bytes().enumerate().all(|(at, octet)| (at % width == width - 1) == (octet == separator))
-    };
-    let regular = match text.len() {
-        17 => separated(3, b':') || separated(3, b'-'),
-        14 => separated(5, b'.'),
-        12 => true,
-        _ => false,
-    };
-    let Some(mac) = octets::<6>(text).filter(|_| regular) else {
-        let help = "a MAC address is 52:54:00:12:34:56, also with hyphens or as 5254.0012.3456".to_owned();
-        return Err(Wrong { message: format!("{text:?} is no MAC address"), help: Some(help) });
-    };
-    if mac[0] & 1 != 0 || mac == [0; 6] {
-        return Err(Wrong::plain(&format!("{text:?} is no machine's own address, but one for a group or for nobody")));
-    }
-    Ok(mac)
-}
-
-fn uuid(text: &str) -> Result<[u8; 16], Wrong> {
-    let bare = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
-    let hyphens = |at| [8, 13, 18, 23].contains(&at);
-    let regular = match bare.len() {
-        36 => bare.bytes().enumerate().all(|(at, octet)| hyphens(at) == (octet == b'-')),
-        32 => true,
-        _ => false,
-    };
-    octets(bare).filter(|_| regular).ok_or_else(|| {
-        let help = "a UUID is 11223344-5566-7788-99aa-bbccddeeff00, as the firmware's setup prints it".to_owned();
-        Wrong { message: format!("{text:?} is no UUID"), help: Some(help) }
-    })
-}
-
-/// So many octets in hexadecimal, with anything between them that is no digit: its places have been looked at.
-fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut octets = [0u8; N];
-    let mut digits = 0;
-    for octet in text.bytes().filter(|octet| !b":-.".contains(octet)) {
-        let value = char::from(octet).to_digit(16)? as u8;
-        let place = octets.get_mut(digits / 2)?;
-        *place = *place << 4 | value;
-        digits += 1;
-    }
-    (digits == 2 * N).then_some(octets)
-}
-
-fn serial(text: &str) -> Result<&str, Wrong> {
-    if text.len() > LONGEST_SERIAL || text.chars().any(char::is_control) {
-        return Err(Wrong::plain("a serial number is one line of at most 255 octets"));
-    }
-    Ok(text.trim())
+fn no_uuid(text: &str) -> Wrong {
+    let help = "a UUID is 11223344-5566-7788-99aa-bbccddeeff00, as the firmware's setup prints it".to_owned();
+    Wrong { message: format!("{text:?} is no UUID"), help: Some(help) }
 }
 
 fn policy(text: &str) -> Result<Policy, Wrong> {
-    match text {
-        "always" => Ok(Policy::Always),
-        "once" => Ok(Policy::Once),
-        "never" => Ok(Policy::Never),
-        _ => {
-            let help = probable(text, ["always", "once", "never"]).map(|meant| format!("did you mean `{meant}`?"));
-            Err(Wrong { message: format!("`boot` is always, once or never, and not {text:?}"), help })
-        }
-    }
+    POLICIES.iter().find(|(word, _)| *word == text).map(|(_, policy)| *policy).ok_or_else(|| {
+        let help = probable(text, POLICIES.map(|(word, _)| word)).map(|meant| format!("did you mean `{meant}`?"));
+        Wrong { message: format!("`boot` is always, once or never, and not {text:?}"), help }
+    })
 }
 
 impl Wrong {
@@ -256,15 +189,15 @@ mod tests {
     #[test]
     fn addresses_are_read_as_switches_labels_and_exports_write_them() {
         for text in ["52:54:00:12:ab:Ff", "52-54-00-12-AB-FF", "5254.0012.abff", "52540012abff"] {
-            assert_eq!(mac(text), Ok([0x52, 0x54, 0, 0x12, 0xab, 0xff]), "{text}");
+            assert_eq!(mac(text), Some([0x52, 0x54, 0, 0x12, 0xab, 0xff]), "{text}");
         }
         for text in
             ["", "52:54:00:12:ab", "52:54:00:12:ab:fg", "52:5:400:12:ab:ff", "52:54-00:12:ab:ff", "5254:0012:abff"]
         {
-            assert_eq!(mac(text).unwrap_err().message, format!("{text:?} is no MAC address"));
+            assert_eq!((mac(text), no_mac(text).message), (None, format!("{text:?} is no MAC address")));
         }
         for text in ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"] {
-            assert!(mac(text).unwrap_err().message.contains("group"), "{text}");
+            assert!(mac(text).is_none() && no_mac(text).message.contains("group"), "{text}");
         }
     }
 
@@ -280,8 +213,17 @@ mod tests {
             assert_eq!(uuid(text).unwrap()[14..], [0xff, 0], "{text}");
         }
         for text in ["", "1122334455667788-99aa-bbccddeeff00-----", "11223344-5566-7788-99aa-bbccddeeff0g"] {
-            assert!(uuid(text).is_err(), "{text}");
+            assert_eq!(any_uuid(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_uuid_of_only_zeros_or_ones_says_nothing_in_an_export() {
+        let mut draft = Draft::default();
+        for text in ["00000000-0000-0000-0000-000000000000", "ffffffffffffffffffffffffffffffff"] {
+            assert_eq!(draft.set(Key::Uuid, text, &|_| Ok(0)), Ok(()));
+        }
+        assert_eq!(draft.machine(), Machine::default());
     }
 
     #[test]
@@ -290,7 +232,7 @@ mod tests {
         draft.text_variable("\"role\"", "web");
         draft.text_variable("\"motto\"", "say \"hi\"\n\\");
         draft.variable("disks", &serde_json::json!([1, 2])).unwrap();
-        for name in ["", "a b", "1a", "serial", "request"] {
+        for name in ["", "a b", "1a", "serial", "request", "server"] {
             assert!(draft.variable(name, &serde_json::Value::Null).is_err(), "{name}");
         }
         draft.close_variables();

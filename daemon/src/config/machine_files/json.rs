@@ -113,6 +113,7 @@ fn set(reading: &mut Reading<'_>, key: Key, value: &RawValue) -> Result<(), Wron
     match (key, serde_json::from_str(value.get()).map_err(|_| wrong_type())?) {
         // As exports write what they do not know.
         (_, serde_json::Value::Null) => Ok(()),
+        (key, serde_json::Value::String(text)) if text.is_empty() && key != Key::Name => Ok(()),
         (Key::Variables, serde_json::Value::Object(variables)) => {
             variables.iter().try_for_each(|(name, value)| reading.draft.variable(name, value))
         }

@@ -8,6 +8,7 @@ mod records;
 mod toml;
 
 use super::diagnostic::{Diagnostic, Severity, Source};
+use super::machines::never_found;
 use draft::Draft;
 use proxydhcpd_core::plan::machines::{Builder, Machine, MachineId, Machines, Refused};
 use proxydhcpd_core::plan::pattern::MacPattern;
@@ -143,7 +144,7 @@ impl<'a> Reading<'a> {
     fn add(&mut self, offset: usize, at: impl Fn(String) -> Diagnostic) {
         let machine = self.draft.machine();
         if machine.macs.is_empty() && machine.uuid.is_none() && machine.serial.is_none() {
-            let message = format!("machine `{}` has neither mac nor uuid nor serial: it is never found", machine.name);
+            let message = never_found(machine.name);
             self.told.warning(|| Diagnostic { severity: Severity::Warning, ..at(message) });
         }
         take(&mut self.builder, &mut self.told, (&self.files, &mut self.offsets), &machine, offset, at);
@@ -164,8 +165,8 @@ fn take(
     match builder.add(machine) {
         Ok(_) => offsets.push(offset.try_into().unwrap_or(u32::MAX)),
         Err(Refused::NameTaken(other)) => told.error(|| {
-            let error = at(format!("machine `{}` is described twice", machine.name));
-            error.help(format!("it is first described in {}", place(files, offsets, other)))
+            let error = at(format!("machine `{}` is given twice", machine.name));
+            error.help(format!("{} gives it first", place(files, offsets, other)))
         }),
         Err(refused @ Refused::TooMuch) => told.error(|| at(refused.to_string())),
     }

@@ -9,7 +9,7 @@ use crate::config::draft::{BUILT_IN, Draft, Drafted, Mount};
 use crate::config::machine_files::{Read, Reading};
 use crate::config::machines::Described;
 use crate::probable::probable;
-use proxydhcpd_core::plan::machines::{Machine, Policy};
+use proxydhcpd_core::plan::machines::Policy;
 use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, ProfileId, To};
 use proxydhcpd_core::plan::rule::{Rule, When};
 use std::collections::BTreeMap;
@@ -155,10 +155,9 @@ impl<'a> Said<'a> {
             let at_profile = |span: &std::ops::Range<usize>| At { source: at.source, span: span.clone() };
             let named = described.profile.as_ref().map(|(name, span)| (name.clone(), at_profile(span)));
             let profile = named.as_ref().and_then(|name| names.look_up(name, told));
-            let Described { name, macs, uuid, serial, policy, variables, .. } = described;
-            let (serial, uuid, policy) = (serial.as_deref(), *uuid, *policy);
+            let Described { name, policy, .. } = described;
             let boots = profile.or(draft.default_profile).and_then(|id| draft.profiles.get(id));
-            if policy == Policy::Once && boots.is_some_and(|drafted| !is_used_up(&drafted.profile)) {
+            if *policy == Policy::Once && boots.is_some_and(|drafted| !is_used_up(&drafted.profile)) {
                 let warning = at.warning(format!("no file that we send uses up the one boot of machine `{name}`"));
                 told.push(
                     warning.help(
@@ -166,7 +165,7 @@ impl<'a> Said<'a> {
                     ),
                 );
             }
-            let machine = Machine { name, macs, uuid, serial, profile, policy, variables };
+            let machine = described.machine(profile);
             reading.described(&machine, Path::new(&at.source.name), at.span.start, |message| at.error(message));
         }
         files.iter().for_each(|path| reading.path(path));

@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 pub type Value<'a> = Spanned<DeValue<'a>>;
 
@@ -128,30 +128,53 @@ pub fn mac_pattern(value: &Value<'_>) -> Read<MacPattern> {
     parsed(value, |text| text.parse().ok())
 }
 
-/// A machine's own address, in any of the usual ways to write it.
+/// A machine's own address: neither a group's nor none at all.
 pub fn mac(text: &str) -> Option<[u8; 6]> {
-    let mac: [u8; 6] = octets(text, &[':', '-', '.'])?;
-    // Neither a group's address nor none at all.
-    (mac[0] & 1 == 0 && mac != [0; 6]).then_some(mac)
+    any_mac(text).filter(|mac| mac[0] & 1 == 0 && *mac != [0; 6])
+}
+
+/// As switches, labels and exports write it: `52:54:00:12:34:56`, with hyphens, `5254.0012.3456` or bare.
+pub fn any_mac(text: &str) -> Option<[u8; 6]> {
+    let separated = |width: usize, separator: u8| {
+        text.bytes().enumerate().all(|(at, octet)| (at % width == width - 1) == (octet == separator))
+    };
+    let regular = match text.len() {
+        17 => separated(3, b':') || separated(3, b'-'),
+        14 => separated(5, b'.'),
+        12 => true,
+        _ => false,
+    };
+    octets(text).filter(|_| regular)
 }
 
 /// In printed order. Firmware that was never given a UUID says only zeros or only ones, and so do many.
 pub fn uuid(text: &str) -> Option<[u8; 16]> {
-    let groups: Vec<usize> = text.split('-').map(str::len).collect();
-    let written = matches!(groups[..], [8, 4, 4, 4, 12] | [32]);
-    octets(text, &['-']).filter(|uuid| written && *uuid != [0; 16] && *uuid != [0xff; 16])
+    any_uuid(text).filter(|uuid| *uuid != [0; 16] && *uuid != [0xff; 16])
 }
 
-fn octets<const N: usize>(text: &str, separators: &[char]) -> Option<[u8; N]> {
-    let digits: Option<Vec<u8>> = text
-        .chars()
-        .filter(|digit| !separators.contains(digit))
-        .map(|digit| digit.to_digit(16).map(|digit| digit as u8))
-        .collect();
-    let digits = digits.filter(|digits| digits.len() == 2 * N)?;
-    let mut octets = [0; N];
-    octets.iter_mut().zip(digits.chunks(2)).for_each(|(octet, pair)| *octet = pair[0] << 4 | pair[1]);
-    Some(octets)
+/// With hyphens or without, perhaps in braces.
+pub fn any_uuid(text: &str) -> Option<[u8; 16]> {
+    let bare = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+    let hyphens = |at| [8, 13, 18, 23].contains(&at);
+    let regular = match bare.len() {
+        36 => bare.bytes().enumerate().all(|(at, octet)| hyphens(at) == (octet == b'-')),
+        32 => true,
+        _ => false,
+    };
+    octets(bare).filter(|_| regular)
+}
+
+/// So many octets in hexadecimal, with anything between them that is no digit: its places have been looked at.
+fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut octets = [0u8; N];
+    let mut digits = 0;
+    for octet in text.bytes().filter(|octet| !b":-.".contains(octet)) {
+        let value = char::from(octet).to_digit(16)? as u8;
+        let place = octets.get_mut(digits / 2)?;
+        *place = *place << 4 | value;
+        digits += 1;
+    }
+    (digits == 2 * N).then_some(octets)
 }
 
 /// Names that a template has already.
@@ -159,10 +182,14 @@ const TAKEN: [&str; 6] = ["machine", "profile", "request", "base", "server", "do
 
 /// Names a template can say, with any values.
 pub fn variables(value: &Value<'_>) -> Read<Map<String, serde_json::Value>> {
-    let table = value.get_ref().as_table().ok_or_else(|| wrong(value.span()))?;
+    named(value.get_ref().as_table().ok_or_else(|| wrong(value.span()))?, variable_name)
+}
+
+/// Any values, by names that pass.
+pub fn named(table: &DeTable<'_>, check: impl Fn(&str) -> Result<(), String>) -> Read<Map<String, serde_json::Value>> {
     let (mut taken, mut told) = (Map::new(), Vec::new());
     for (name, value) in table {
-        match variable_name(name.get_ref()) {
+        match check(name.get_ref()) {
             Ok(()) => drop(taken.insert(name.get_ref().to_string(), json(value.get_ref()))),
             Err(why) => told.append(&mut Wrong::because(name.span(), why)),
         }
