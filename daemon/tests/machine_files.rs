@@ -253,6 +253,34 @@ fn what_is_odd_about_a_machine_is_warned_of_alike_wherever_its_table_stands() {
 }
 
 #[test]
+fn boots_once_that_no_file_uses_up_are_told_of_once_for_a_profile() {
+    let folder = TempDir::new().unwrap();
+    let profiles = "default-profile = \"disk\"\n[profile.x]\nscript = \"http://x/y\"\n[profile.y]\nkernel = \"linux\"\n\
+                    [profile.disk]\nboot = \"local-disk\"\n";
+    file(&folder, "proxydhcpd.toml", profiles);
+    std::fs::create_dir(folder.path().join("machines")).unwrap();
+    let web1 = "[machine.web1]\nserial = \"A\"\nprofile = \"y\"\nboot = \"once\"\n";
+    let web2 = "[web2]\nserial = \"B\"\nprofile = \"x\"\nboot = \"once\"\n";
+    file(&folder, "machines/a.toml", format!("\u{feff}# ours\n{web1}{web2}"));
+    let rows: String = (0..1000).map(|row| format!("pc{row},{row},x,once\nkiosk{row},k{row},,once\n")).collect();
+    file(&folder, "machines/b.csv", format!("\u{feff}name,serial,profile,boot\n{rows}"));
+    let warned = || {
+        let loaded = load_below(&Flags::default(), folder.path()).unwrap_or_else(|errors| panic!("{errors}"));
+        let path = folder.path().join("machines/").display().to_string();
+        loaded.warnings.iter().map(|told| told.one_line().replace(&path, "")).collect::<Vec<_>>()
+    };
+    let help = "(name one with `used-by` in its profile, or have the booted system ask for {{ done_url }})";
+    let no_file = "no file that we send uses up the one boot of machine";
+    let of_profile_x = format!("a.toml:6:2: {no_file} `web2` and of 1000 more with the profile `x` {help}");
+    let by_default = format!("b.csv:3:1: {no_file} `kiosk0` and of 999 more with the profile `disk` {help}");
+    assert_eq!(warned(), [by_default, of_profile_x.clone()]);
+
+    // A rule may name another profile for those that have none of their own.
+    file(&folder, "proxydhcpd.toml", format!("{profiles}[[rule]]\nsubnet = \"10.0.0.0/8\"\nprofile = \"y\"\n"));
+    assert_eq!(warned(), [of_profile_x]);
+}
+
+#[test]
 fn a_name_that_two_machines_have_is_told_with_both_places() {
     let folder = TempDir::new().unwrap();
     file(&folder, "a.toml", "# ours\n\n[web1]\nserial = \"A\"\n[web2]\nserial = \"B\"\n");

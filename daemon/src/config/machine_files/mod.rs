@@ -10,9 +10,10 @@ mod toml;
 use super::diagnostic::{Diagnostic, Severity, Source};
 use super::machines::never_found;
 use draft::Draft;
-use proxydhcpd_core::plan::machines::{Builder, Machine, MachineId, Machines, Refused};
+use proxydhcpd_core::plan::machines::{Builder, Machine, MachineId, Machines, Policy, Refused};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::plan::profile::ProfileId;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -33,6 +34,8 @@ pub struct Reading<'a> {
     offsets: Vec<u32>,
     /// The first number of each file.
     files: Vec<(MachineId, PathBuf)>,
+    /// How many boot once by each profile, none being what rules and the site say, and the first of them.
+    once: BTreeMap<Option<ProfileId>, (usize, MachineId)>,
     began: Instant,
 }
 
@@ -67,6 +70,7 @@ impl<'a> Reading<'a> {
             draft: Draft::default(),
             offsets: Vec::new(),
             files: Vec::new(),
+            once: BTreeMap::new(),
             began: Instant::now(),
         }
     }
@@ -95,7 +99,24 @@ impl<'a> Reading<'a> {
         if self.files.last().is_none_or(|(_, last)| last != file) {
             self.begin(file);
         }
-        take(&mut self.builder, &mut self.told, (&self.files, &mut self.offsets), machine, offset, at);
+        let taken = take(&mut self.builder, &mut self.told, (&self.files, &mut self.offsets), machine, offset, at);
+        self.count(taken, machine.profile, machine.policy);
+    }
+
+    /// Warns of machines whose one boot nothing uses up, once for each such profile: there may be a million of them.
+    /// `name`: that of the profile, where nothing does.
+    pub fn warn_of_once(&mut self, name: impl Fn(Option<ProfileId>) -> Option<String>) {
+        for (profile, (count, first)) in &self.once {
+            let Some(profile) = name(*profile) else { continue };
+            let machine = self.builder.name(*first).unwrap_or_default();
+            let more = match count - 1 {
+                0 => String::new(),
+                more => format!(" and of {more} more with the profile `{profile}`"),
+            };
+            let message = format!("no file that we send uses up the one boot of machine `{machine}`{more}");
+            let warning = spotted(&self.files, &self.offsets, *first, machine.len(), message);
+            self.told.warning(|| warning.help(ONCE_HELP));
+        }
     }
 
     /// `docks`: addresses that many machines share in turn.
@@ -147,7 +168,15 @@ impl<'a> Reading<'a> {
             let message = never_found(machine.name);
             self.told.warning(|| Diagnostic { severity: Severity::Warning, ..at(message) });
         }
-        take(&mut self.builder, &mut self.told, (&self.files, &mut self.offsets), &machine, offset, at);
+        let (profile, policy) = (machine.profile, machine.policy);
+        let taken = take(&mut self.builder, &mut self.told, (&self.files, &mut self.offsets), &machine, offset, at);
+        self.count(taken, profile, policy);
+    }
+
+    fn count(&mut self, taken: Option<MachineId>, profile: Option<ProfileId>, policy: Policy) {
+        if let Some(machine) = taken.filter(|_| policy == Policy::Once) {
+            self.once.entry(profile).or_insert((0, machine)).0 += 1;
+        }
     }
 }
 
@@ -161,30 +190,68 @@ fn take(
     machine: &Machine<'_>,
     offset: usize,
     at: impl Fn(String) -> Diagnostic,
-) {
+) -> Option<MachineId> {
     match builder.add(machine) {
-        Ok(_) => offsets.push(offset.try_into().unwrap_or(u32::MAX)),
+        Ok(id) => {
+            offsets.push(offset.try_into().unwrap_or(u32::MAX));
+            return Some(id);
+        }
         Err(Refused::NameTaken(other)) => told.error(|| {
             let error = at(format!("machine `{}` is given twice", machine.name));
             error.help(format!("{} gives it first", place(files, offsets, other)))
         }),
         Err(refused @ Refused::TooMuch) => told.error(|| at(refused.to_string())),
     }
+    None
 }
 
 /// File and line in which a machine begins. The file is read again for it: lines are worth counting only now.
 fn place(files: &[(MachineId, PathBuf)], offsets: &[u32], machine: MachineId) -> String {
-    let file = files.partition_point(|(first, _)| *first <= machine).checked_sub(1).map(|at| &files[at].1);
-    let Some((file, offset)) = file.zip(offsets.get(machine as usize)) else { return "another file".to_owned() };
-    let before = File::open(file).map(|file| file.take(u64::from(*offset))).and_then(|mut before| {
-        let mut octets = Vec::new();
-        before.read_to_end(&mut octets)?;
-        Ok(octets.iter().filter(|octet| **octet == b'\n').count())
-    });
-    match before {
-        Ok(before) => format!("{}:{}", file.display(), before + 1),
+    let Some((file, offset)) = begins(files, offsets, machine) else { return "another file".to_owned() };
+    match read_up_to(file, offset) {
+        Ok(before) => format!("{}:{}", file.display(), before.iter().filter(|octet| **octet == b'\n').count() + 1),
         Err(_) => file.display().to_string(),
     }
+}
+
+/// A warning that points at where a machine begins, so many octets wide.
+fn spotted(
+    files: &[(MachineId, PathBuf)],
+    offsets: &[u32],
+    machine: MachineId,
+    width: usize,
+    message: String,
+) -> Diagnostic {
+    let Some((file, offset)) = begins(files, offsets, machine) else { return Diagnostic::warning(message) };
+    let name = file.display().to_string();
+    match read_up_to(file, offset + LONGEST_LINE) {
+        Ok(octets) => {
+            let source = Source { name, text: String::from_utf8_lossy(&octets).into_owned() };
+            let at = offset as usize;
+            source.warning(at..at + width, message)
+        }
+        Err(_) => Diagnostic::warning(message).of(&name),
+    }
+}
+
+/// As much behind a machine's beginning as is shown of its line.
+const LONGEST_LINE: u64 = 1024;
+
+fn begins<'a>(files: &'a [(MachineId, PathBuf)], offsets: &[u32], machine: MachineId) -> Option<(&'a Path, u64)> {
+    let file = files.partition_point(|(first, _)| *first <= machine).checked_sub(1).map(|at| files[at].1.as_path());
+    file.zip(offsets.get(machine as usize).map(|offset| u64::from(*offset)))
+}
+
+fn read_up_to(file: &Path, end: u64) -> io::Result<Vec<u8>> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    let mut octets = Vec::new();
+    File::open(file)?.take(end + MARK.len() as u64).read_to_end(&mut octets)?;
+    // A CSV counts from the beginning of its file, what is read as a text from behind the mark.
+    if ending(file) != Some("csv") && octets.starts_with(MARK) {
+        octets.drain(..MARK.len());
+    }
+    octets.truncate(end as usize);
+    Ok(octets)
 }
 
 impl fmt::Debug for Reading<'_> {
@@ -249,4 +316,5 @@ impl Told {
     }
 }
 
+const ONCE_HELP: &str = "name one with `used-by` in its profile, or have the booted system ask for {{ done_url }}";
 const SHARED_HELP: &str = "they are recognised by their other identities; an adapter that they share goes into `docks`";

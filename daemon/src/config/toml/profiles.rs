@@ -7,9 +7,7 @@ use super::walk::At;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::{BUILT_IN, Draft, Drafted, Mount};
 use crate::config::machine_files::{Read, Reading};
-use crate::config::machines::Described;
 use crate::probable::probable;
-use proxydhcpd_core::plan::machines::Policy;
 use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, ProfileId, To};
 use proxydhcpd_core::plan::rule::{Rule, When};
 use std::collections::BTreeMap;
@@ -155,20 +153,17 @@ impl<'a> Said<'a> {
             let at_profile = |span: &std::ops::Range<usize>| At { source: at.source, span: span.clone() };
             let named = described.profile.as_ref().map(|(name, span)| (name.clone(), at_profile(span)));
             let profile = named.as_ref().and_then(|name| names.look_up(name, told));
-            let Described { name, policy, .. } = described;
-            let boots = profile.or(draft.default_profile).and_then(|id| draft.profiles.get(id));
-            if *policy == Policy::Once && boots.is_some_and(|drafted| !is_used_up(&drafted.profile)) {
-                let warning = at.warning(format!("no file that we send uses up the one boot of machine `{name}`"));
-                told.push(
-                    warning.help(
-                        "name one with `used-by` in its profile, or have the booted system ask for {{ done_url }}",
-                    ),
-                );
-            }
             let machine = described.machine(profile);
             reading.described(&machine, Path::new(&at.source.name), at.span.start, |message| at.error(message));
         }
         files.iter().for_each(|path| reading.path(path));
+        // Whether a rule names another profile for a machine without one of its own is seen when it asks.
+        let by_rules = draft.rules.iter().any(|rule| rule.profile.is_some());
+        reading.warn_of_once(|own| {
+            let id = own.or(draft.default_profile.filter(|_| !by_rules))?;
+            let profile = &draft.profiles.get(id)?.profile;
+            (!is_used_up(profile)).then(|| profile.name.clone())
+        });
         match reading.finish(&self.docks) {
             Ok(mut read) => {
                 let warnings = std::mem::take(&mut read.warnings);
