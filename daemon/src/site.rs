@@ -59,8 +59,9 @@ impl Site {
         let draft = std::mem::take(&mut loaded.draft);
         let variables = Variables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
         let mut templates = Templates::read(&dir, named, variables, &mut told);
+        let spots = draft.profiles.iter().flat_map(templates::spots).collect();
         let profiles = profiles::look_up(draft.profiles, &roots, templates.names(), &mut told);
-        templates.compile(&profiles, &mut told);
+        templates.compile(&profiles, spots, &mut told);
         told.sort_by(|one, other| one.order().cmp(&other.order()));
         if told.iter().any(|told| told.severity > Severity::Warning) {
             return Err(ConfigError(told));
@@ -119,7 +120,7 @@ impl Site {
             Some(Ok(text)) => return Ok(Opened::text(text.into_bytes())),
             Some(Err(failure)) => {
                 failed(&failure);
-                let script = script::unrendered(&failure.template, failure.line(), &failure.diagnostic.message);
+                let script = script::unrendered(&failure.template, failure.line, &failure.diagnostic.message);
                 let shown = templates::is_script(&self.plan, &meant).then(|| Opened::text(script.into_bytes()));
                 return shown.ok_or(Refusal::Unrendered);
             }

@@ -104,7 +104,7 @@ fn a_kernel_that_is_not_there_is_a_warning_and_a_url_is_not_looked_for() {
         .unwrap();
     assert_eq!(
         lab.told(&site.warnings),
-        ["3:10: there is no file BOOT/debian/linux yet", "4:10: there is no file BOOT/initrd yet"]
+        ["3:10: there is no file BOOT/debian/linux yet", "4:20: there is no file BOOT/initrd yet"]
     );
 }
 

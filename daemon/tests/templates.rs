@@ -97,6 +97,7 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
         let mut report = Report::new(start);
         let failure = |line: usize| Failure {
             template: "a.cfg".into(),
+            line: None,
             diagnostic: Box::new(Diagnostic::error(format!("line {line} is wrong")).of("/templates/a.cfg")),
         };
         for (seconds, line) in [(0, 1), (1, 1), (2, 2), (59, 1), (61, 1), (62, 1)] {
@@ -118,13 +119,26 @@ fn every_template_that_cannot_be_compiled_is_an_error_of_the_configuration() {
     fs::create_dir_all(folder.path().join("templates/sub")).unwrap();
     fs::write(folder.path().join("templates/sub/broken.cfg"), "fine\n{% if %}\n").unwrap();
     let config = folder.path().join("proxydhcpd.toml");
-    let profiles = "[profile.one]\nkernel = 'linux'\narguments = '{{ base'\n[profile.two]\nscript = 'sub/brokn.cfg'\n";
+    let profiles = "[profile.one]\nkernel = '{{ x'\ninitrd = ['a', 'b{{']\narguments = 'quiet {{ base'\n\
+                    [profile.two]\nscript = 'sub/brokn.cfg'\n\
+                    [profile.three]\nkernel = \"a\\u0020{{\"\narguments = \"\"\"\n  quiet {{\n  splash\"\"\"\n\
+                    [profile.four]\nextends = 'one'\nkernel = 'linux'\ninitrd = 'http://x/a b'\narguments = 'x'\n";
     fs::write(&config, format!("boot-dir = {:?}\n{profiles}", folder.path())).unwrap();
     let mut loaded = config::load(&Flags { config: Some(config), ..Flags::default() }).unwrap();
     let open = Open { tftp: true, http: Some(8080), boot_server: true };
     let errors = Site::build(&mut loaded, open).unwrap_err().0;
     let errors: Vec<String> = errors.iter().map(Diagnostic::one_line).collect();
-    for said in ["templates/sub/broken.cfg:2:7: ", "[profile.one] arguments:1:4: ", "did you mean `sub/broken.cfg`?"] {
+    for said in [
+        "templates/sub/broken.cfg:2:7: ",
+        "proxydhcpd.toml:3:14: ",
+        "proxydhcpd.toml:4:18: ",
+        "proxydhcpd.toml:5:23: ",
+        "did you mean `sub/broken.cfg`?",
+        // Where the file has an escape, or several lines, the value is pointed at.
+        "proxydhcpd.toml:9:10: ",
+        "proxydhcpd.toml:10:13: ",
+        "proxydhcpd.toml:16:10: \"http://x/a b\" is no URL",
+    ] {
         assert!(errors.iter().any(|error| error.contains(said)), "{said} in {errors:#?}");
     }
 }

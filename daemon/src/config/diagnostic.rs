@@ -128,6 +128,16 @@ fn line_breaks(text: &str) -> usize {
     (0..bytes.len()).filter(|&at| bytes[at] == b'\n' || lone_cr(at)).count()
 }
 
+impl Place {
+    /// This place's part that `inner` is, which has a line of what stands here.
+    fn with(&self, inner: &Place) -> Option<Place> {
+        let behind: String = self.text.chars().skip(self.column - 1).take(self.width).collect();
+        let before = &behind[..behind.find(&inner.text).filter(|_| inner.line == 1)?];
+        let column = self.column + before.chars().count() + inner.column - 1;
+        Some(Place { column, width: inner.width, ..self.clone() })
+    }
+}
+
 /// A place that outlives the text of its file: for what is found out only when the files to boot are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spot {
@@ -142,6 +152,13 @@ impl Spot {
 
     pub fn warning(&self, message: impl Into<String>) -> Diagnostic {
         self.diagnostic(Diagnostic::warning(message))
+    }
+
+    /// What was told of the text that stands here, with a place in that text. Where the file has the text as it is, on one
+    /// line and without escapes, the finger points into it.
+    pub fn tells(&self, told: Diagnostic) -> Diagnostic {
+        let within = told.place.as_deref().and_then(|inner| self.place.with(inner));
+        Diagnostic { place: Some(within.map_or_else(|| self.place.clone(), Box::new)), ..self.diagnostic(told) }
     }
 
     fn diagnostic(&self, told: Diagnostic) -> Diagnostic {

@@ -32,9 +32,10 @@ pub struct Drafted {
     /// Names of the boot folder.
     pub loaders: BTreeMap<Arch, (String, Spot)>,
     pub any_other: Option<(String, Spot)>,
-    /// Where the kernel and the initrds, or the script, are named.
+    /// Where the kernel, or the script, is named.
     pub at: Option<Spot>,
-    pub initrds_at: Option<Spot>,
+    pub initrds_at: Vec<Spot>,
+    pub arguments_at: Option<Spot>,
     /// With those of the profiles that it extends.
     pub variables: Map<String, Value>,
 }

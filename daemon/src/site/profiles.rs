@@ -37,8 +37,8 @@ pub fn look_up(
             (Boots::Script(url), _) if is_url(url) => {}
             (Boots::Linux(linux), Some(at)) => {
                 missing(roots, &linux.kernel, at, told);
-                for initrd in &linux.initrds {
-                    missing(roots, initrd, initrds_at.as_ref().unwrap_or(at), told);
+                for (initrd, at) in linux.initrds.iter().zip(&initrds_at) {
+                    missing(roots, initrd, at, told);
                 }
             }
             (Boots::Script(name), Some(at)) if !templates.contains(name) => told.push(no_template(name, at, templates)),

@@ -1,6 +1,6 @@
 //! What is wrong with a template, in our words and with its place.
 
-use super::{LONGEST_TEXT, Scope};
+use super::{LONGEST_TEXT, Scope, Spots};
 use crate::config::diagnostic::{Diagnostic, Source, Span};
 use crate::probable::probable;
 use minijinja::{Error, ErrorKind};
@@ -9,6 +9,8 @@ use minijinja::{Error, ErrorKind};
 pub struct Failure {
     /// The template in which it happened, by its name in the folder, or the key of a profile.
     pub template: String,
+    /// Of the template.
+    pub line: Option<usize>,
     pub diagnostic: Box<Diagnostic>,
 }
 
@@ -41,12 +43,16 @@ impl Failure {
             Some(help) => diagnostic.help(help),
             None => diagnostic,
         });
-        Failure { template: name.strip_prefix(super::linux::MARK).unwrap_or(name).to_owned(), diagnostic }
+        let line = diagnostic.place.as_ref().map(|place| place.line);
+        Failure { template: name.strip_prefix(super::linux::MARK).unwrap_or(name).to_owned(), line, diagnostic }
     }
 
-    /// The line, if there is one.
-    pub fn line(&self) -> Option<usize> {
-        self.diagnostic.place.as_ref().map(|place| place.line)
+    /// Told where the configuration says the text, if that is where it comes from.
+    pub(super) fn spotted(self, spots: &Spots) -> Failure {
+        match spots.get(&self.template) {
+            Some(spot) => Failure { diagnostic: Box::new(spot.tells(*self.diagnostic)), ..self },
+            None => self,
+        }
     }
 }
 

@@ -1,13 +1,27 @@
 //! The kernel, the initrds and the arguments of a profile: short texts that may hold expressions.
 
 use super::{Failure, Scope, Templates};
-use crate::config::diagnostic::Diagnostic;
+use crate::config::diagnostic::{Diagnostic, Spot};
+use crate::config::draft::Drafted;
 use proxydhcpd_core::plan::profile::{Boots, Linux, Profile};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// In front of the names of such texts: no file's name begins with it.
 pub const MARK: char = '/';
+
+/// Where the configuration says each of these texts.
+pub type Spots = BTreeMap<String, Spot>;
+
+/// Those of one profile.
+pub fn spots(drafted: &Drafted) -> Vec<(String, Spot)> {
+    let Drafted { profile, at, initrds_at, arguments_at, .. } = drafted;
+    let initrds = initrds_at.iter().enumerate().map(|(index, at)| (key(profile, &initrd(index)), at));
+    let kernel = at.iter().map(|at| (key(profile, KERNEL), at));
+    let arguments = arguments_at.iter().map(|at| (key(profile, ARGUMENTS), at));
+    kernel.chain(initrds).chain(arguments).map(|(key, at)| (key, at.clone())).collect()
+}
 
 /// Compiles what the profiles say, and says what is wrong with it.
 pub fn compile(templates: &mut Templates, profiles: &[Profile]) -> Vec<Diagnostic> {
@@ -18,7 +32,7 @@ pub fn compile(templates: &mut Templates, profiles: &[Profile]) -> Vec<Diagnosti
             let checked = if is_template(text) {
                 templates.add(&key, text.to_owned())
             } else {
-                kind.check(text).map(drop).map_err(|why| refused(&key, &why))
+                kind.check(text).map(drop).map_err(|why| templates.refused(&key, &why))
             };
             wrong.extend(checked.err().map(|failure| *failure.diagnostic));
         }
@@ -31,7 +45,7 @@ pub fn rendered(templates: &Templates, profile: &Profile, linux: &Linux, scope: 
     let mut rendered = Linux::default();
     for (key, text, kind) in texts(profile, linux) {
         let text = if is_template(text) { templates.render(&key, scope)? } else { text.to_owned() };
-        let text = kind.check(&text).map_err(|why| refused(&key, &why))?;
+        let text = kind.check(&text).map_err(|why| templates.refused(&key, &why))?;
         match kind {
             Kind::Arguments => rendered.arguments = text,
             Kind::File if rendered.kernel.is_empty() => rendered.kernel = text,
@@ -68,13 +82,21 @@ impl Kind {
 
 /// Each text of a profile with the name that it goes by, the kernel first.
 fn texts<'a>(profile: &'a Profile, linux: &'a Linux) -> impl Iterator<Item = (String, &'a str, Kind)> {
-    let key = |word: &str| format!("{MARK}[profile.{}] {word}", profile.name);
+    let key = |word: &str| format!("{MARK}{}", key(profile, word));
     let initrds = linux.initrds.iter().enumerate();
     let initrds = initrds.map(move |(index, text)| (key(&initrd(index)), &text[..], Kind::File));
-    let kernel = (key("kernel"), &linux.kernel[..], Kind::File);
-    let arguments = (key("arguments"), &linux.arguments[..], Kind::Arguments);
+    let kernel = (key(KERNEL), &linux.kernel[..], Kind::File);
+    let arguments = (key(ARGUMENTS), &linux.arguments[..], Kind::Arguments);
     std::iter::once(kernel).chain(initrds).chain([arguments])
 }
+
+/// What such a text is called when something is wrong with it.
+fn key(profile: &Profile, word: &str) -> String {
+    format!("[profile.{}] {word}", profile.name)
+}
+
+const KERNEL: &str = "kernel";
+const ARGUMENTS: &str = "arguments";
 
 fn initrd(index: usize) -> Cow<'static, str> {
     if index == 0 { "initrd".into() } else { format!("initrd {}", index + 1).into() }
@@ -84,7 +106,10 @@ fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
 }
 
-fn refused(key: &str, why: &str) -> Failure {
-    let key = key.strip_prefix(MARK).unwrap_or(key);
-    Failure { template: key.to_owned(), diagnostic: Box::new(Diagnostic::error(why).of(key)) }
+impl Templates {
+    fn refused(&self, key: &str, why: &str) -> Failure {
+        let key = key.strip_prefix(MARK).unwrap_or(key);
+        let diagnostic = Box::new(Diagnostic::error(why).of(key));
+        Failure { template: key.to_owned(), line: None, diagnostic }.spotted(&self.spots)
+    }
 }

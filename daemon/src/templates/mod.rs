@@ -10,6 +10,7 @@ mod linux;
 mod scope;
 
 pub use failure::Failure;
+pub use linux::{Spots, spots};
 pub use scope::{Scope, Variables};
 
 use crate::config::diagnostic::Diagnostic;
@@ -41,6 +42,7 @@ pub struct Templates {
     environment: Environment<'static>,
     names: BTreeSet<String>,
     variables: Variables,
+    spots: Spots,
 }
 
 impl Templates {
@@ -48,8 +50,7 @@ impl Templates {
     /// there.
     pub fn read(dir: &Path, named: bool, variables: Variables, told: &mut Vec<Diagnostic>) -> Templates {
         let (files, mut wrong) = folder::read(dir, named);
-        let mut templates =
-            Templates { dir: dir.to_owned(), environment: environment(), names: BTreeSet::new(), variables };
+        let mut templates = Templates { dir: dir.to_owned(), variables, ..Templates::default() };
         for (name, text) in files {
             if let Err(failure) = templates.add(&name, text) {
                 wrong.push(*failure.diagnostic);
@@ -62,8 +63,9 @@ impl Templates {
         templates
     }
 
-    /// Compiles the expressions in the profiles of the plan.
-    pub fn compile(&mut self, profiles: &[Profile], told: &mut Vec<Diagnostic>) {
+    /// Compiles the expressions in the profiles of the plan. `spots`: where the files say them.
+    pub fn compile(&mut self, profiles: &[Profile], spots: Spots, told: &mut Vec<Diagnostic>) {
+        self.spots = spots;
         told.extend(linux::compile(self, profiles));
     }
 
@@ -101,7 +103,7 @@ impl Templates {
         match rendered {
             // The engine writes strings only.
             Ok(()) => Ok(String::from_utf8(text.0).unwrap_or_default()),
-            Err(error) => Err(Failure::new(&error, name, |name| self.source(name), Some(scope))),
+            Err(error) => Err(Failure::new(&error, name, |name| self.source(name), Some(scope)).spotted(&self.spots)),
         }
     }
 
@@ -110,7 +112,7 @@ impl Templates {
             Ok(()) => Ok(()),
             Err(error) => {
                 let source = (self.place(name), text);
-                Err(Failure::new(&error, name, |_| Some(source.clone()), None))
+                Err(Failure::new(&error, name, |_| Some(source.clone()), None).spotted(&self.spots))
             }
         }
     }
@@ -131,8 +133,13 @@ impl Templates {
 /// No template at all.
 impl Default for Templates {
     fn default() -> Self {
-        let variables = Variables::default();
-        Templates { dir: PathBuf::new(), environment: environment(), names: BTreeSet::new(), variables }
+        Templates {
+            dir: PathBuf::new(),
+            environment: environment(),
+            names: BTreeSet::new(),
+            variables: Variables::default(),
+            spots: Spots::default(),
+        }
     }
 }
 

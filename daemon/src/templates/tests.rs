@@ -49,7 +49,7 @@ impl House {
     fn built(&self) -> Result<Templates, Vec<String>> {
         let mut told = Vec::new();
         let mut built = Templates::read(self.dir.path(), true, self.variables.clone(), &mut told);
-        built.compile(&self.plan.profiles, &mut told);
+        built.compile(&self.plan.profiles, Spots::new(), &mut told);
         if told.is_empty() { Ok(built) } else { Err(told.iter().map(|wrong| self.said(wrong)).collect()) }
     }
 

@@ -25,7 +25,7 @@ pub struct Written<'a> {
     pub extends: Option<Named<'a>>,
     pub title: Option<String>,
     pub kind: Option<Kind<'a>>,
-    pub initrds: Option<(Vec<String>, At<'a>)>,
+    pub initrds: Option<(Vec<Named<'a>>, At<'a>)>,
     pub arguments: Option<Named<'a>>,
     pub loaders: BTreeMap<Arch, Named<'a>>,
     pub any_other: Option<Named<'a>>,
@@ -67,7 +67,8 @@ pub fn written<'a>(walk: &mut Walk<'a>, name: &Spanned<DeString<'_>>, table: &De
             let boots = BUILT_IN[word].2.clone();
             kinds.push(("boot", value.span(), Kind::BuiltIn(boots)));
         }),
-        "initrd" => list(value, file).map(|names| profile.initrds = Some((names, at(value)))),
+        "initrd" => list(value, |value| file(value).map(|name| (name, at(value))))
+            .map(|names| profile.initrds = Some((names, at(value)))),
         "arguments" => arguments(value).map(|text| profile.arguments = Some((text, at(value)))),
         "used-by" => relative(value).map(|name| profile.used_by = Some(name)),
         "variables" => variables(value).map(|variables| profile.variables = variables),

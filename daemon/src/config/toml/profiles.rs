@@ -216,7 +216,8 @@ fn drafted(
     profiles: &BTreeMap<String, Written<'_>>,
     told: &mut Vec<Diagnostic>,
 ) -> Drafted {
-    let initrds = written.initrds.clone().map(|(names, _)| names).unwrap_or_default();
+    let given = written.initrds.iter().flat_map(|(names, _)| names);
+    let (initrds, initrds_at) = given.map(|(name, at)| (name.clone(), at.spot())).unzip();
     let arguments = written.arguments.clone().map(|(text, _)| text).unwrap_or_default();
     let (boots, at) = match &written.kind {
         Some(Kind::Kernel((kernel, at))) => {
@@ -248,7 +249,8 @@ fn drafted(
         any_other: written.any_other.as_ref().map(|(name, at)| (name.clone(), at.spot())),
         loaders: written.loaders.iter().map(|(arch, (name, at))| (*arch, (name.clone(), at.spot()))).collect(),
         at,
-        initrds_at: written.initrds.as_ref().map(|(_, at)| at.spot()),
+        initrds_at,
+        arguments_at: written.arguments.as_ref().map(|(_, at)| at.spot()),
         variables: written.variables.clone(),
     }
 }
