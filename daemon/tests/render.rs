@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-/// One machine, `web1`, with a profile that starts a kernel, and a profile with a script.
+/// A machine with a profile that starts a kernel, one with a script, and one whose profile wants a name that it has not.
 const SETTINGS: &str = r#"
 [profile.debian]
 kernel = "debian/linux"
@@ -11,13 +11,29 @@ arguments = "url={{ base }}preseed.cfg"
 [profile.rescue]
 script = "rescue.ipxe"
 
+[profile.suite]
+kernel = "linux"
+arguments = "suite={{ suite }}"
+
 [machine.web1]
 mac = "52:54:00:12:34:56"
 profile = "debian"
 variables = { role = "web" }
+
+[machine.rescued]
+mac = "52:54:00:12:34:57"
+profile = "rescue"
+
+[machine.incomplete]
+mac = "52:54:00:12:34:58"
+profile = "suite"
 "#;
 
 fn render(arguments: &[&str]) -> Output {
+    run("render", arguments)
+}
+
+fn run(verb: &str, arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("proxydhcpd.toml");
     std::fs::write(&config, format!("boot-dir = {:?}\n{SETTINGS}", folder.path())).unwrap();
@@ -29,7 +45,7 @@ fn render(arguments: &[&str]) -> Output {
     );
     write("rescue.ipxe", "#!ipxe\necho for {{ machine.mac }}\n");
     let mut command = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
-    command.args(["render", "-c"]).arg(&config).args(["--server", "192.0.2.10/24"]).args(arguments);
+    command.args([verb, "-c"]).arg(&config).args(["--server", "192.0.2.10/24"]).args(arguments);
     command.output().unwrap()
 }
 
@@ -51,6 +67,27 @@ fn a_machine_is_named_by_name_or_by_address() {
     assert_eq!(preseed, "web1 52:54:00:12:34:56 web uefi 192.0.2.50\n");
     let bios = rendered(&["preseed.cfg", "--machine", "web1", "--client", "ipxe-bios"]);
     assert!(bios.contains(" web bios 192.0.2."), "{bios}");
+}
+
+#[test]
+fn explain_says_what_render_makes() {
+    let explained = |arguments: &[&str]| {
+        let output = run("explain", &[&["--client", "ipxe-uefi-x64"], arguments].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let has = |told: &str, line: &str| assert!(told.lines().any(|told| told.trim() == line), "no {line:?} in {told}");
+    let web1 = explained(&["--machine", "web1"]);
+    has(&web1, "kernel: debian/linux");
+    has(&web1, "arguments: url=http://192.0.2.10:8080/machine/name=web1/preseed.cfg");
+    let rescued = explained(&["--machine", "rescued"]);
+    has(&rescued, "template: rescue.ipxe, rendered for profile rescue");
+    has(&rescued, "echo for 52:54:00:12:34:57");
+    // What would fail is told as it would be.
+    let incomplete = explained(&["--machine", "incomplete"]);
+    let cannot = incomplete.lines().find(|line| line.trim().starts_with("cannot be rendered: ")).unwrap_or_default();
+    assert!(cannot.contains("proxydhcpd.toml:12:23: suite is not defined"), "{incomplete}");
+    has(&incomplete, "arguments: suite={{ suite }}");
 }
 
 #[test]

@@ -17,9 +17,9 @@ use crate::config::diagnostic::Diagnostic;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
-use proxydhcpd_core::fetch::Fetch;
+use proxydhcpd_core::fetch::{Asking, Fetch};
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::profile::{Boots, Profile};
+use proxydhcpd_core::plan::profile::{Boots, Linux, Profile};
 use proxydhcpd_core::request::Request;
 use proxydhcpd_core::script;
 use std::collections::BTreeSet;
@@ -80,18 +80,32 @@ impl Templates {
             Fetch::Linux(_, asking) | Fetch::Template(_, asking) => asking,
             _ => return None,
         };
-        let scope = Arc::new(Scope::new(plan, &self.variables, asking, request));
         Some(match meant {
             Fetch::Linux(profile, _) => match plan.profile(Some(*profile)) {
-                Some(profile @ Profile { boots: Boots::Linux(linux), .. }) => {
-                    linux::rendered(self, profile, linux, &scope)
-                        .map(|linux| script::linux(&asking.base, &profile.title, &linux))
-                }
+                Some(profile @ Profile { boots: Boots::Linux(linux), .. }) => self
+                    .linux(plan, profile, linux, asking, request)
+                    .map(|linux| script::linux(&asking.base, &profile.title, &linux)),
                 _ => Ok(script::leave()),
             },
-            Fetch::Template(name, _) => self.render(name, &scope),
+            Fetch::Template(name, _) => self.render(name, &self.scope(plan, asking, request)),
             _ => return None,
         })
+    }
+
+    /// What a profile starts, rendered for the machine that asks.
+    pub fn linux(
+        &self,
+        plan: &Plan,
+        profile: &Profile,
+        linux: &Linux,
+        asking: &Asking,
+        request: &Request<'_>,
+    ) -> Result<Linux, Failure> {
+        linux::rendered(self, profile, linux, &self.scope(plan, asking, request))
+    }
+
+    fn scope(&self, plan: &Plan, asking: &Asking, request: &Request<'_>) -> Arc<Scope> {
+        Arc::new(Scope::new(plan, &self.variables, asking, request))
     }
 
     /// One template or one text of a profile.

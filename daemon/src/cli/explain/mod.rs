@@ -7,7 +7,7 @@ mod steps;
 mod tests;
 
 use super::client::PacketHex;
-use super::synthetic::Described;
+use super::synthetic::{Described, IPXE_FEATURES};
 use super::{ClientKind, Explain, setting};
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
@@ -16,14 +16,16 @@ use crate::site::Site;
 use proxydhcpd_core::answer::{Answer, Replies, Response, Silence, Verdict, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::choose::{Manner, Nothing, Why};
+use proxydhcpd_core::client::Hardware;
 use proxydhcpd_core::link::{Link, Network4};
-use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::memory::{Heard, Holder, Memory};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{Identity, Machine};
 use proxydhcpd_core::plan::profile::Boots;
 use proxydhcpd_core::shape::Name;
 use proxydhcpd_core::show::{self, Node};
 use proxydhcpd_core::wire::dhcp4::Message;
+use proxydhcpd_core::wire::pxe::Features;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::process::ExitCode;
@@ -124,16 +126,18 @@ impl Journey<'_> {
             Some(item) => self.visit(&self.of(&described, Port::BootServer, item, false)),
             None => first,
         };
-        if let Some(response) = kind.ipxe.then_some(&last.verdict).and_then(respond) {
-            self.tell_script(&described, response, item);
-        } else if leads_to_ipxe(&last, &self.site.plan) {
+        // An iPXE that a rule takes for firmware is given one more.
+        if leads_to_ipxe(&last, &self.site.plan) {
             let kind = ClientKind { arch: kind.arch.base(), ipxe: true };
+            self.loads(&described, &last);
             self.now += 10_000;
             let described = Described { kind, vendor_class: None, user_class: None, ..described };
             let asked = self.visit(&self.of(&described, Port::Dhcp, None, true));
             if let Some(response) = respond(&asked.verdict) {
                 self.tell_script(&described, response, item);
             }
+        } else if let Some(response) = kind.ipxe.then_some(&last.verdict).and_then(respond) {
+            self.tell_script(&described, response, item);
         }
         Ok(())
     }
@@ -148,8 +152,23 @@ impl Journey<'_> {
         Visit { octets: described.packet(port, item), port, from, to, follows }
     }
 
+    /// It fetches the loader that it was given: by that, one whom a rule takes for firmware is known again.
+    fn loads(&mut self, described: &Described, given: &Answer) {
+        let (Some(client), Some(response)) = (&given.client, respond(&given.verdict)) else { return };
+        let firmware = Heard { arch: Some(client.arch), features: None };
+        let holder = Holder { hardware: client.hardware, machine: client.machine, firmware };
+        self.memory.note_address(described.address, holder, self.now);
+        self.memory.note_loaded(described.address.into(), &response.boot.file, self.now);
+    }
+
     /// What the script says is not of a packet, and answers nobody.
     fn tell_script(&mut self, described: &Described, response: &Response, item: Option<u16>) {
+        // Its DHCP request has said so by now.
+        let mut octets = [0; 16];
+        octets[..6].copy_from_slice(&described.mac);
+        let hardware = Hardware { htype: 1, hlen: 6, octets };
+        let firmware = Heard { arch: Some(described.kind.arch), features: Features::parse(&IPXE_FEATURES) };
+        self.memory.note_address(described.address, Holder { hardware, machine: None, firmware }, self.now);
         let tree = script::of(self.site, &self.memory, described, response, &self.links[0].name, item);
         let told = |tree| Told { tree, answered: true, reply: None, label: "script", follows: true };
         self.told.extend(tree.map(told));

@@ -2,6 +2,7 @@
 
 use super::Described;
 use crate::site::Site;
+use crate::templates::Failure;
 use proxydhcpd_core::answer::Response;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::caller::Caller;
@@ -38,7 +39,7 @@ pub fn of(
         interface,
     };
     let parts = match fetch(&site.plan, memory, &request) {
-        Ok(meant) => told(site, meant),
+        Ok(meant) => told(site, meant, &request),
         Err(refusal) => vec![Node::new("refused", format!("{refusal:?}"))],
     };
     let chosen = item.map(|item| Node::new("chosen", format!("item {item:#06x}")));
@@ -75,28 +76,45 @@ fn build(arch: Arch) -> (&'static str, &'static str) {
     }
 }
 
-fn told(site: &Site, meant: Fetch) -> Vec<Node> {
+fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
     match meant {
-        Fetch::Text(text) => {
-            let lines = text.lines().map(|line| Node::new(line, ""));
-            vec![Node::new("script", "made for this machine").with(lines)]
-        }
+        Fetch::Text(text) => vec![Node::new("script", "made for this machine").with(lines(&text))],
         Fetch::Linux(profile, asking) => {
             let profile = &site.plan.profiles[profile];
-            let Boots::Linux(linux) = &profile.boots else { return Vec::new() };
-            vec![Node::new("script", format!("starts the kernel of profile {}", profile.name)).with([
+            let Boots::Linux(written) = &profile.boots else { return Vec::new() };
+            let (linux, failed) = match site.templates.linux(&site.plan, profile, written, &asking, request) {
+                Ok(linux) => (linux, None),
+                Err(failure) => (written.clone(), Some(cannot(&failure))),
+            };
+            let parts = [
                 Node::new("kernel", &linux.kernel),
                 Node::new("initrd", linux.initrds.join(" ")),
                 Node::new("arguments", &linux.arguments),
                 Node::new("files from", &asking.base),
-            ])]
+            ];
+            let started = Node::new("script", format!("starts the kernel of profile {}", profile.name));
+            vec![started.with(failed.into_iter().chain(parts))]
         }
         Fetch::Template(name, asking) => {
             let profile = asking.decision.boots_by_name(&site.plan);
-            vec![Node::new("template", format!("{name}, rendered for profile {profile}"))]
+            let template = Node::new("template", format!("{name}, rendered for profile {profile}"));
+            let rendered = site.templates.text(&site.plan, &Fetch::Template(name, asking.clone()), request);
+            vec![match rendered {
+                Some(Ok(text)) => template.with(lines(&text)),
+                Some(Err(failure)) => template.with([cannot(&failure)]),
+                None => template,
+            }]
         }
         Fetch::Loader(path) => vec![Node::new("loader", path)],
         Fetch::LocalDisk(arch) => vec![Node::new("program", format!("starts the local disk of {arch}"))],
         Fetch::Folder { name, .. } => vec![Node::new("file", format!("{name} of the boot folder, as it stands"))],
     }
+}
+
+fn lines(text: &str) -> Vec<Node> {
+    text.lines().map(|line| Node::new(line, "")).collect()
+}
+
+fn cannot(failure: &Failure) -> Node {
+    Node::new("cannot be rendered", failure.diagnostic.one_line())
 }

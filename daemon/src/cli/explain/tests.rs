@@ -178,6 +178,25 @@ fn what_only_a_packet_says_can_be_given() {
 }
 
 #[test]
+fn who_is_taken_for_firmware_is_followed_through_its_loader_to_its_script() {
+    let rule = |archs: &[Arch]| {
+        let when = When { archs: archs.to_vec(), ..When::default() };
+        vec![Rule { name: "rom".into(), when, profile: Some(DEBIAN), as_firmware: true, ..Rule::default() }]
+    };
+    let way = [
+        "boot: undionly.kpxe",
+        "then, if that was an iPXE: DISCOVER on port 67",
+        "script: starts the kernel of profile debian",
+    ];
+    for client in ["ipxe-bios", "bios"] {
+        let site = site(|plan| Plan { rules: rule(&[Arch::BIOS]), ..plan });
+        let told = told(&site, &format!("--client {client}"));
+        has(&told, &way);
+        assert_eq!(told.matches("boot: undionly.kpxe").count(), 1, "{told}");
+    }
+}
+
+#[test]
 fn a_machine_that_boots_once_or_never_is_told_so() {
     for (policy, line) in [
         (Policy::Once, "boots its profile: once (taken as not used up yet)"),
