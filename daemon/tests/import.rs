@@ -24,6 +24,7 @@ const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 /// What every set-up begins with: the networks of the vectors, nothing but boots.
 const NETWORKS: &str = "port=0\ndhcp-range=192.0.2.0,proxy\ndhcp-range=198.51.100.0,proxy,255.255.255.0\n";
 const LOST: &str = "# Without an equivalent here";
+const LOST_HERE: &str = "# Without an equivalent here:";
 
 /// The PXE lines of dnsmasq's example file, and of its manual, by what they belong to.
 const SETUPS: &[(&str, &str)] = &[
@@ -43,6 +44,13 @@ const SETUPS: &[(&str, &str)] = &[
          dhcp-mac=set:red,00:60:8C:*:*:*\n",
     ),
     ("example: another TFTP server", "pxe-prompt=\"boot\",0\ndhcp-boot=pxelinux,server.name,192.168.1.100\n"),
+    (
+        "example and manual: how files are sent, and what is logged",
+        "pxe-prompt=\"Press F8 for menu.\", 60\npxe-service=x86PC, \"Install Linux\", pxelinux\nenable-tftp\n\
+         tftp-root=/var/ftpd\ntftp-no-fail\ntftp-secure\ntftp-no-blocksize\ntftp-lowercase\ntftp-max=100\n\
+         tftp-port-range=20000,20100\ntftp-single-port\ndhcp-no-override\nlog-dhcp\nquiet-tftp\nquiet-dhcp\n\
+         dhcp-broadcast\ndhcp-host=02:00:00:00:01:07,192.0.2.60,45m\n",
+    ),
     (
         "example: the name with its folder",
         "pxe-prompt=\"boot\",0\ndhcp-boot=/var/ftpd/pxelinux.0,boothost,192.168.0.3\n",
@@ -137,6 +145,65 @@ fn every_line_has_an_effect_or_is_told_of() {
         assert!(!untold.contains(&number) || told.contains("# line 6"), "{told}");
     }
     assert!(told.contains("any-other = \"b.0\""), "{told}");
+}
+
+#[test]
+fn an_absolute_name_keeps_its_meaning_or_is_told_of() {
+    let has = |text: &str, lines: &[&str]| {
+        let imported = imported(text);
+        for line in lines {
+            assert!(imported.lines().any(|told| told == *line), "no line {line:?} in\n{imported}");
+        }
+        imported
+    };
+    // dnsmasq takes names below its root with the root or without, and others from the root on.
+    let rooted = "enable-tftp\ntftp-root=/srv/tftp/\ndhcp-match=set:efi,option:client-arch,7\n";
+    let names = "dhcp-boot=/srv/tftp/pxelinux.0\ndhcp-boot=tag:efi,/efi/ipxe.efi\n";
+    let told = has(
+        &format!("{rooted}{names}"),
+        &["boot-dir = \"/srv/tftp\"", "any-other = \"pxelinux.0\"", "uefi-x64 = \"efi/ipxe.efi\""],
+    );
+    assert!(!told.contains(LOST), "{told}");
+    has("enable-tftp\ntftp-root=/\ndhcp-boot=/a/b.0\n", &["boot-dir = \"/\"", "any-other = \"a/b.0\""]);
+
+    // Without one it takes them from the root of the file system.
+    let rootless = "enable-tftp\ndhcp-match=set:efi,option:client-arch,7\n";
+    let names = "dhcp-boot=/srv/tftp/bios/pxelinux.0\ndhcp-boot=tag:efi,/srv/tftp/efi/ipxe.efi\n";
+    let told = has(
+        &format!("{rootless}{names}"),
+        &[
+            "boot-dir = \"/srv/tftp\"",
+            "any-other = \"bios/pxelinux.0\"",
+            "uefi-x64 = \"efi/ipxe.efi\"",
+            "#     without tftp-root it served every file of this machine: those that are named lie in /srv/tftp",
+        ],
+    );
+    assert!(!told.contains(LOST), "{told}");
+    let apart = "dhcp-boot=/srv/pxelinux.0\ndhcp-boot=tag:efi,/efi/ipxe.efi\n";
+    let told = has(
+        &format!("{rootless}{apart}"),
+        &[
+            LOST_HERE,
+            "#     without tftp-root that was /srv/pxelinux.0: here it is srv/pxelinux.0 of the boot folder",
+            "#     without tftp-root that was /efi/ipxe.efi: here it is efi/ipxe.efi of the boot folder",
+        ],
+    );
+    assert!(!told.contains("boot-dir"), "{told}");
+    has(
+        "enable-tftp\npxe-service=x86PC,\"PXE\",pxelinux\n",
+        &[LOST_HERE, "#     without tftp-root that was /pxelinux: here it is pxelinux of the boot folder"],
+    );
+    has(
+        "dhcp-boot=/srv/pxelinux.0\n",
+        &[
+            LOST_HERE,
+            "#     dnsmasq served no files: here it is srv/pxelinux.0 of the boot folder. If another server of this host goes on \
+             serving it, write tftp://, its address, and //srv/pxelinux.0",
+        ],
+    );
+    // Another server's names are its own.
+    let told = has("dhcp-boot=/srv/pxelinux.0,x,192.0.2.5\n", &["any-other = \"tftp://192.0.2.5//srv/pxelinux.0\""]);
+    assert!(!told.contains(LOST), "{told}");
 }
 
 #[test]

@@ -27,11 +27,12 @@ pub struct Config {
 
 #[derive(Debug, Default)]
 pub struct Tftp {
-    /// It served TFTP itself.
-    pub enabled: bool,
+    /// It served TFTP itself, says this line.
+    pub enabled: Option<LineId>,
     pub root: Option<String>,
     pub ignore_case: bool,
     pub ports: Option<(u16, u16)>,
+    pub range_line: Option<LineId>,
     pub single_port: bool,
     pub most: Option<u16>,
 }

@@ -30,22 +30,31 @@ const NEEDLESS: &[(&str, &str)] = &[
     ("dhcp-no-override", "names are sent in the field that every firmware reads"),
     ("dhcp-authoritative", "addresses are the other DHCP server's business"),
     ("conf-dir", "what it includes was imported with it"),
+    ("dhcp-broadcast", "offers are broadcast anyway, and 4011 is answered to where the question came from"),
+    (
+        "tftp-no-fail",
+        "what is booted does not depend on it; here the boot folder has to be there when the server starts",
+    ),
+    (
+        "tftp-secure",
+        "as a service we run as a user of our own, who owns no files: what is not for everybody to read is not served",
+    ),
+    (
+        "tftp-no-blocksize",
+        "it says how a file is sent, not which: clients are granted the block size that they ask for",
+    ),
+    ("log-dhcp", "it is about the log: -v says more of every machine"),
+    ("quiet-tftp", "it is about the log: files are told of with -v only"),
+    ("quiet-dhcp", "it is about the log: a machine is told of once in ten minutes, and `--log-level` makes it less"),
 ];
 
 const LOST: &[(&str, &str)] = &[
-    ("tftp-no-blocksize", "clients are granted the block size that they ask for"),
     ("tftp-mtu", "the interface's own MTU is the ceiling of a block"),
-    (
-        "tftp-secure",
-        "every file of the boot folder that this server may read is served: take from there what shall not be",
-    ),
     (
         "tftp-unique-root",
         "the boot folder is the same for all: templates and profiles say what differs between machines",
     ),
-    ("tftp-no-fail", "the boot folder has to be there when the server starts"),
     ("dhcp-reply-delay", "answers are not delayed"),
-    ("dhcp-broadcast", "offers are broadcast, and 4011 is answered to where the question came from"),
     ("dhcp-relay", "this is no relay"),
     ("dhcp-proxy", "relays are answered at their address"),
     ("dhcp-alternate-port", "the ports are 67 and 4011, where firmware looks"),
@@ -61,9 +70,6 @@ const LOST: &[(&str, &str)] = &[
     ("dhcp-name-match", "machines that boot say no name"),
     ("dhcp-remoteid", "rules know a relay's circuit id, not its remote id"),
     ("dhcp-subscrid", "rules know a relay's circuit id, not its subscriber id"),
-    ("log-dhcp", "start with -v to log more"),
-    ("quiet-tftp", "`--log-level` says what is logged"),
-    ("quiet-dhcp", "`--log-level` says what is logged"),
     ("conf-script", "scripts are not run: import what it prints"),
     ("dhcp-option-pxe", "no further options are sent: firmware needs none, and misreads some"),
 ];

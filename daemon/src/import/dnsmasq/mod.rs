@@ -3,6 +3,7 @@
 
 mod config;
 mod decide;
+mod folder;
 mod hosts;
 mod known;
 mod lines;
@@ -21,16 +22,18 @@ use std::collections::BTreeSet;
 
 pub fn import(source: &Source) -> Result<String, Vec<Diagnostic>> {
     let lines = lines::read(source)?;
-    let read = options::read(&lines);
+    let mut read = options::read(&lines);
     if !read.told.is_empty() {
         return Err(read.told);
     }
+    let of_folder = folder::settle(&mut read.config);
     let facts = Facts::of(&read.config);
     let Some((rules, conflicts)) = rules::rules(&read.config, &facts) else {
         let error = source.missing("its tags tell more than 1024 kinds of machines apart");
         return Err(vec![error.help("take out the tags that decide nothing, and import again")]);
     };
     let mut fates = read.fates;
+    fates.extend(of_folder);
     fates.extend(idle(&read.config, &facts, &rules));
     fates.extend(conflicts.iter().flat_map(conflict));
     let written = tables::write(&read.config, &facts, &rules, &lines);

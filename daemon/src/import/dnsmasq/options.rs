@@ -100,7 +100,7 @@ impl Reader {
             "port" if line.args().first().is_some_and(|port| port.text == "0") => {
                 needless("this is no DNS server anyway")
             }
-            key if key.starts_with("tftp-") || key == "enable-tftp" => self.tftp(line),
+            key if key.starts_with("tftp-") || key == "enable-tftp" => self.tftp(id, line),
             key => known::fate(key).map(Some).ok_or_else(|| Box::new(unknown(line))),
         }
     }
@@ -265,7 +265,8 @@ impl Reader {
         }
         let why = (!left.is_empty()).then(|| format!("`{}` is for the DHCP server to say", left.join(",")));
         self.read.config.hosts.push(host);
-        Ok(why.map(Fate::Lost))
+        // A proxy of dnsmasq hands out no addresses either.
+        Ok(why.map(if self.proxy { Fate::Needless } else { Fate::Lost }))
     }
 
     fn ignore(&mut self, id: LineId, line: &Line) -> Taken {
@@ -316,21 +317,27 @@ impl Reader {
         Ok(None)
     }
 
-    fn tftp(&mut self, line: &Line) -> Taken {
+    fn tftp(&mut self, id: LineId, line: &Line) -> Taken {
         let tftp = &mut self.read.config.tftp;
         match (line.key.as_str(), line.args()) {
             ("enable-tftp", interfaces) => {
-                tftp.enabled = true;
+                tftp.enabled = Some(id);
                 if !interfaces.is_empty() {
                     return lost("TFTP is served on every interface that is: `interfaces` lists them");
                 }
             }
-            ("tftp-root", [root]) => tftp.root = Some(root.text.trim_end_matches('/').to_owned()),
+            ("tftp-root", [root]) => {
+                let root = root.text.trim_end_matches('/');
+                tftp.root = Some(if root.is_empty() { "/" } else { root }.to_owned());
+            }
             ("tftp-root", [_, _]) => return lost("the boot folder is the same on every interface"),
             ("tftp-lowercase", []) => tftp.ignore_case = true,
             ("tftp-single-port", []) => tftp.single_port = true,
             ("tftp-max", [most]) => tftp.most = Some(number::<u16>(line, most)?.clamp(1, 4096)),
-            ("tftp-port-range", [low, high]) => tftp.ports = Some((number(line, low)?, number(line, high)?)),
+            ("tftp-port-range", [low, high]) => {
+                tftp.ports = Some((number(line, low)?, number(line, high)?));
+                tftp.range_line = Some(id);
+            }
             (key, _) => return known::fate(key).map(Some).ok_or_else(|| Box::new(unknown(line))),
         }
         Ok(None)
