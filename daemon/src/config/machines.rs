@@ -83,9 +83,9 @@ pub fn never_found(name: &str) -> String {
 
 /// A name goes into URLs and logs.
 pub fn check_name(name: &str) -> Result<(), String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
     // `.` and `..` would be lost on the way through a URL.
-    if (1..=63).contains(&name.len()) && name.chars().all(fits) && !name.chars().all(|c| c == '.') {
+    if (1..=63).contains(&name.len()) && name.bytes().all(fits) && !name.bytes().all(|octet| octet == b'.') {
         return Ok(());
     }
     Err(format!("`{name}` cannot be a name here: 1 to 63 letters, digits, dots, hyphens and underscores can"))
