@@ -2,22 +2,29 @@
 
 use crate::arrival::{Arrival, Port};
 use crate::choose::{Boot, Nothing, Why, choose};
-use crate::client::{Class, Client, Hardware, NotOurs, Stage, architecture};
+use crate::client::{
+    Class, Client, Hardware, NotOurs, Stage, architecture, architecture6, class6, hardware6, recognise4, recognise6,
+};
 use crate::decide::{self, Decision, decide};
 use crate::memory::rivals::Offer;
 use crate::memory::{Heard, Holder, Memory};
 use crate::plan::machines::Identity;
 use crate::plan::rule::{Condition, Subject};
 use crate::plan::{LoopGuard, Plan};
-use crate::reply4;
 use crate::route::{Destination, Refused, route};
+use crate::route6::{self, Route};
 use crate::shape::{Name, Shape};
-use crate::wire::dhcp4::{Malformed, Message, MessageType, code};
+use crate::shape6::Shape6;
+use crate::url::host;
+use crate::wire::dhcp4::{MessageType, code};
 use crate::wire::pxe::{Features, MachineId, SubOptions, user_classes};
+use crate::wire::{Kind, Malformed, Packet, dhcp4, dhcp6};
+use crate::{reply4, reply6};
+use alloc::format;
 use alloc::vec::Vec;
-use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::ops::Range;
+use core::{fmt, iter};
 
 /// Who asked, if that could be told, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +44,7 @@ pub enum Verdict {
 /// What was answered. The octets are in [`Replies`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    pub kind: MessageType,
+    pub kind: Kind,
     pub shape: Name,
     pub boot: Boot,
     pub to: Destination,
@@ -72,7 +79,7 @@ pub fn answer(plan: &Plan, memory: &mut Memory, arrival: &Arrival<'_>, replies: 
 }
 
 /// parse - overhear - recognise - route - limit - decide - choose - shape - build. The first step that fails is the
-/// reason for silence.
+/// reason for silence. Of the nine, the families share three; the others are a function each.
 fn way(
     plan: &Plan,
     memory: &mut Memory,
@@ -80,18 +87,26 @@ fn way(
     replies: &mut Replies,
     told: &mut Answer,
 ) -> Result<Response, Silence> {
-    let message = Message::parse(arrival.datagram)?;
-    overhear(&message, arrival, memory);
-    let recognised =
-        Client::recognise(&message, arrival.port, &plan.user_classes, &plan.vendor_classes, || plan.knows_u_boot())?;
-    let client = told.client.insert(recognised);
-    let to = route(plan, arrival, client, || memory.offered_through_relay(client, arrival.now))?;
+    let packet = Packet::parse(arrival.datagram, arrival.from.is_ipv6())?;
+    overhear(&packet, arrival, memory);
+    let client = told.client.insert(recognise(plan, arrival, &packet)?);
+    let way = match (&packet, arrival.from) {
+        (Packet::Dhcp4(message), SocketAddr::V4(from)) => {
+            let (to, here) = route(plan, arrival, from, client, || memory.offered_through_relay(client, arrival.now))?;
+            Way::Dhcp4(message, to, here)
+        }
+        (Packet::Dhcp6(packet), SocketAddr::V6(from)) => {
+            let heard = || memory.offered_through_relay(client, arrival.now);
+            let lease = || client.duid.and_then(|duid| memory.lease(&duid));
+            Way::Dhcp6(packet, route6::route(plan, arrival, from, client, heard, lease)?)
+        }
+        _ => return Err(NotOurs::Reply.into()),
+    };
     limit(plan, memory, arrival, client)?;
     if client.is_ipxe() {
         memory.note_ipxe(client, arrival.now);
     }
-    let here = *to.from.ip();
-    let decision = *told.decision.insert(of_packet(plan, memory, arrival, &message, client));
+    let decision = *told.decision.insert(of_packet(plan, memory, arrival, &packet, client));
     if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.rules[rule].names_u_boot()) {
         return Err(NotOurs::OtherVendorClass.into());
     }
@@ -100,9 +115,59 @@ fn way(
         client.stage = Stage::Firmware;
     }
     let choice = memory.choice(client, arrival.now);
-    let boot = choose(plan, client, &decision, choice, here)?;
-    let shape = Shape::of(client, boot.clone(), here, plan.boot_server)?;
-    replies.push(to, |out| reply4::write(&message, arrival.port, &shape, here, out))?;
+    let boot = choose(plan, client, &decision, choice, way.here())?;
+    let response = way.write(plan, client, boot, replies)?;
+    note(memory, arrival, &packet, client, &response);
+    Ok(response)
+}
+
+/// Who has sent a packet, as far as it says so itself.
+pub fn recognise(plan: &Plan, arrival: &Arrival<'_>, packet: &Packet<'_>) -> Result<Client, NotOurs> {
+    let (port, words) = (arrival.port, &plan.user_classes);
+    match (packet, arrival.from) {
+        (Packet::Dhcp6(packet), SocketAddr::V6(from)) => recognise6(packet, port, *from.ip(), &plan.dhcp6.duid, words),
+        (Packet::Dhcp4(message), _) => recognise4(message, port, words, &plan.vendor_classes, || plan.knows_u_boot()),
+        (Packet::Dhcp6(_), SocketAddr::V4(_)) => Err(NotOurs::Reply),
+    }
+}
+
+/// The request and the way back.
+enum Way<'a> {
+    Dhcp4(&'a dhcp4::Message<'a>, Destination, Ipv4Addr),
+    Dhcp6(&'a dhcp6::Packet<'a>, Route),
+}
+
+impl Way<'_> {
+    /// Our address as the client knows it.
+    fn here(&self) -> IpAddr {
+        match self {
+            Way::Dhcp4(_, _, here) => (*here).into(),
+            Way::Dhcp6(_, route) => route.here.into(),
+        }
+    }
+
+    /// shape - build
+    fn write(&self, plan: &Plan, client: &Client, boot: Boot, replies: &mut Replies) -> Result<Response, Silence> {
+        match *self {
+            Way::Dhcp4(message, to, here) => {
+                let shape = Shape::of(client, boot.clone(), here, plan.boot_server)?;
+                replies.push(to, |out| reply4::write(message, client.port, &shape, here, out))?;
+                Ok(Response { kind: Kind::Dhcp4(shape.kind), shape: shape.name, boot, to })
+            }
+            Way::Dhcp6(packet, Route { to, also, here }) => {
+                let shape = Shape6::of(plan, client, &boot, || format!("tftp://{}/", host(here)));
+                for to in iter::once(to).chain(also) {
+                    let written = |out: &mut Vec<u8>| reply6::write(packet, &shape, &plan.dhcp6.duid, out);
+                    replies.push(to, |out| Ok::<_, Silence>(written(out)))?;
+                }
+                Ok(Response { kind: Kind::Dhcp6(shape.kind), shape: shape.name, boot, to })
+            }
+        }
+    }
+}
+
+/// What later answers need to know of this one.
+fn note(memory: &mut Memory, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &Client, response: &Response) {
     if client.relay.is_some() && client.port == Port::Dhcp {
         memory.note_relayed_offer(client, arrival.now);
     }
@@ -110,31 +175,41 @@ fn way(
         memory.note_choice(client, item.kind, arrival.now);
         memory.rivals.came(&client.hardware, false, arrival.now);
     }
-    if client.message == MessageType::Discover && client.port == Port::Dhcp {
-        let leads_here = leads_here(&shape, &boot, here);
+    if let Packet::Dhcp4(message) = packet
+        && client.message == Kind::Dhcp4(MessageType::Discover)
+        && client.port == Port::Dhcp
+    {
+        let leads_here = leads_here(response);
         let offer = Offer { xid: message.header.xid, link: arrival.link().index, leads_here };
         memory.rivals.offered(client, offer, arrival.now);
     }
-    Ok(Response { kind: shape.kind, shape: shape.name, boot, to })
 }
 
 /// Whether a machine that takes the offer comes to us next: to port 4011, or for a file.
-fn leads_here(shape: &Shape, boot: &Boot, here: Ipv4Addr) -> bool {
+fn leads_here(Response { shape, boot, to, .. }: &Response) -> bool {
     let url_elsewhere = boot.why == Why::ScriptGiven && boot.file.contains("://");
-    match shape.name {
+    match shape {
         Name::Redirect => true,
-        Name::Direct => boot.server == here && !url_elsewhere,
+        Name::Direct => boot.server == to.from.ip() && !url_elsewhere,
         _ => false,
+    }
+}
+
+fn overhear(packet: &Packet<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
+    match (packet, arrival.from) {
+        (Packet::Dhcp4(message), _) => overhear4(message, arrival, memory),
+        (Packet::Dhcp6(packet), SocketAddr::V6(from)) => overhear6(packet, arrival, *from.ip(), memory),
+        (Packet::Dhcp6(_), SocketAddr::V4(_)) => {}
     }
 }
 
 /// A REQUEST says which address its sender has, or is about to have: to the DHCP server, in a broadcast (RFC 2131 4.3.2),
 /// or to us. Files are asked for from that address.
-fn overhear(message: &Message<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
+fn overhear4(message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
     let (header, now) = (&message.header, arrival.now);
     let hardware = Hardware::of(header);
     if arrival.port == Port::BootServer {
-        memory.note_visit(&hardware, header.ciaddr, now);
+        memory.note_visit(&hardware, header.ciaddr.into(), now);
     } else if message.message_type() == Some(MessageType::Request) {
         memory.rivals.requested(&hardware, header.xid, message.address(code::SERVER_ID), header.secs, now);
     }
@@ -151,11 +226,29 @@ fn overhear(message: &Message<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
     }
 }
 
+/// The same of DHCPv6, through a relay or not: the REQUEST for an address is a multicast, and names the one that the
+/// server has offered.
+fn overhear6(packet: &dhcp6::Packet<'_>, arrival: &Arrival<'_>, source: Ipv6Addr, memory: &mut Memory) {
+    let message = &packet.message;
+    let Ok((class, vendor_class)) = class6(message) else { return };
+    if message.kind != dhcp6::MessageType::Request || arrival.port != Port::Dhcp {
+        return;
+    }
+    let duid = message.option(dhcp6::code::CLIENT_ID).map(Hardware::of_duid);
+    let firmware =
+        Heard { arch: architecture6(message, class, vendor_class).ok().map(|(arch, _)| arch), features: None };
+    let holder = Holder { hardware: hardware6(packet, source), machine: None, firmware };
+    for address in message.addresses() {
+        memory.note_address(address, holder, arrival.now);
+        duid.iter().for_each(|duid| memory.note_lease(duid, address, arrival.now));
+    }
+}
+
 /// Of each rule up to the one that matches, the conditions that do not hold: what `explain` tells of a packet.
-pub fn misses(plan: &Plan, arrival: &Arrival<'_>, message: &Message<'_>, client: &Client) -> Vec<Vec<Condition>> {
-    with_subject(arrival, message, client, |subject| {
-        let identity = Identity { mac: subject.mac, uuid: subject.uuid, serial: subject.serial, name: None };
-        let known = plan.machines.find(&identity).is_some();
+pub fn misses(plan: &Plan, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &Client) -> Vec<Vec<Condition>> {
+    with_subject(arrival, packet, client, |subject| {
+        let identity = Identity { readings: subject.readings, serial: subject.serial, name: None };
+        let known = plan.machines.find(&identity).is_ok_and(|found| found.is_some());
         let mut all = Vec::new();
         for (index, rule) in plan.rules.iter().enumerate() {
             let misses: Vec<Condition> = rule.misses(index, subject, known).collect();
@@ -169,38 +262,48 @@ pub fn misses(plan: &Plan, arrival: &Arrival<'_>, message: &Message<'_>, client:
     })
 }
 
-fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, message: &Message<'_>, client: &Client) -> Decision {
-    with_subject(arrival, message, client, |subject| decide(plan, memory, subject, None))
+fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &Client) -> Decision {
+    with_subject(arrival, packet, client, |subject| decide(plan, memory, subject, None))
 }
 
 fn with_subject<T>(
     arrival: &Arrival<'_>,
-    message: &Message<'_>,
+    packet: &Packet<'_>,
     client: &Client,
     look: impl FnOnce(&Subject<'_>) -> T,
 ) -> T {
-    let option = |code| message.option(code).unwrap_or_default();
-    let (vendor_class, user_class, agent) =
-        (option(code::VENDOR_CLASS), option(code::USER_CLASS), option(code::RELAY_AGENT));
-    let relay = client.relay.map(|relay| relay.giaddr);
-    let link_selection = client.relay.and_then(|relay| relay.link_selection);
-    let own = Some(client.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
+    let link = arrival.link();
+    let on_link = || if client.is_v6() { link.address6().map(IpAddr::V6) } else { link.address().map(IpAddr::V4) };
+    let relay = client.relay.map(|relay| relay.address);
+    let beyond = client.relay.and_then(|relay| relay.subnet);
     let subject = Subject {
-        mac: client.hardware.mac(),
-        uuid: client.machine.filter(MachineId::is_key).map(|machine| machine.uuid()),
-        serial: None,
+        readings: client.readings,
         arch: Some(client.arch),
         firmware: decide::firmware(client),
-        vendor_class: &vendor_class,
-        user_classes: if user_class.is_empty() { Vec::new() } else { user_classes(&user_class) },
-        interface: &arrival.link().name,
-        subnet: link_selection.or(relay).or(own).or_else(|| arrival.link().address()),
-        relay,
-        circuit_id: SubOptions(&agent).find(|(code, _)| *code == 1).map_or(&[], |(_, value)| value),
-        heard: None,
-        request: false,
+        interface: &link.name,
+        subnet: beyond.or(relay).or(client.own).or_else(on_link),
+        relays: [relay, beyond.filter(|_| client.is_v6())],
+        ..Subject::default()
     };
-    look(&subject)
+    match packet {
+        Packet::Dhcp4(message) => {
+            let option = |code| message.option(code).unwrap_or_default();
+            let (vendor_class, user_class) = (option(code::VENDOR_CLASS), option(code::USER_CLASS));
+            let agent = option(code::RELAY_AGENT);
+            look(&Subject {
+                vendor_class: &vendor_class,
+                user_classes: if user_class.is_empty() { Vec::new() } else { user_classes(&user_class) },
+                circuit_id: SubOptions(&agent).find(|(code, _)| *code == 1).map_or(&[], |(_, value)| value),
+                ..subject
+            })
+        }
+        Packet::Dhcp6(packet) => look(&Subject {
+            vendor_class: class6(&packet.message).map_or(&[], |(_, text)| text),
+            user_classes: packet.message.user_classes(),
+            interface_ids: packet.hops.iter().filter_map(|hop| hop.option(dhcp6::code::INTERFACE_ID)).collect(),
+            ..subject
+        }),
+    }
 }
 
 /// Per machine always, per source on 4011, per interface where the plan says so (protocol note 9). A relay's address
@@ -209,7 +312,7 @@ fn limit(plan: &Plan, memory: &mut Memory, arrival: &Arrival<'_>, client: &Clien
     if !memory.allows_client(&client.hardware, arrival.now) {
         return Err(Refused::TooManyFromClient);
     }
-    if client.port == Port::BootServer && !memory.allows_source(*arrival.from.ip(), arrival.now) {
+    if client.port == Port::BootServer && !memory.allows_source(arrival.from.ip(), arrival.now) {
         return Err(Refused::TooManyFromSource);
     }
     if plan.loop_guard == LoopGuard::Stop && memory.is_looping(client, arrival.now) {

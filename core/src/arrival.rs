@@ -2,12 +2,12 @@
 
 use crate::link::Link;
 use core::fmt;
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The port a packet came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
-    /// 67, shared with the primary DHCP server.
+    /// 67, in DHCPv6 547, shared with the primary DHCP server.
     Dhcp,
     /// 4011, where PXE clients ask a boot server.
     BootServer,
@@ -18,9 +18,9 @@ pub enum Port {
 pub struct Arrival<'a> {
     pub datagram: &'a [u8],
     pub port: Port,
-    pub from: SocketAddrV4,
-    /// The address that it was sent to: a broadcast, or one of ours.
-    pub to: Ipv4Addr,
+    pub from: SocketAddr,
+    /// The address that it was sent to: a broadcast, a group, or one of ours.
+    pub to: IpAddr,
     /// The networks that we serve, and which of them it came by.
     pub links: &'a [Link],
     pub link: usize,
@@ -37,15 +37,28 @@ impl Arrival<'_> {
     }
 
     /// Our address as this client knows it: the one it sent to, else the one of the link it came by.
-    pub fn server(&self) -> Option<Ipv4Addr> {
-        if self.is_ours(self.to) { Some(self.to) } else { self.link().address() }
+    pub fn server4(&self) -> Option<Ipv4Addr> {
+        match self.to {
+            IpAddr::V4(to) if self.is_ours(to) => Some(to),
+            _ => self.link().address(),
+        }
     }
 
-    pub(crate) fn is_ours(&self, address: Ipv4Addr) -> bool {
+    /// The address that URLs for this client name: the same, but for one that means nothing beyond the link.
+    pub fn server6(&self) -> Option<Ipv6Addr> {
+        match self.to {
+            IpAddr::V6(to) if !to.is_unicast_link_local() && self.is_ours(to) => Some(to),
+            _ => self.link().address6(),
+        }
+    }
+
+    pub(crate) fn is_ours(&self, address: impl Into<IpAddr>) -> bool {
+        let address = address.into();
         self.links.iter().any(|link| link.owns(address))
     }
 
-    pub(crate) fn reaches(&self, address: Ipv4Addr) -> bool {
+    pub(crate) fn reaches(&self, address: impl Into<IpAddr>) -> bool {
+        let address = address.into();
         self.links.iter().any(|link| link.reaches(address))
     }
 
@@ -58,6 +71,14 @@ impl Port {
     pub fn number(self) -> u16 {
         match self {
             Self::Dhcp => 67,
+            Self::BootServer => 4011,
+        }
+    }
+
+    /// The same in DHCPv6.
+    pub fn number6(self) -> u16 {
+        match self {
+            Self::Dhcp => 547,
             Self::BootServer => 4011,
         }
     }

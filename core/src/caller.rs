@@ -55,6 +55,11 @@ impl Caller {
         Some((caller, rest))
     }
 
+    /// It has not said which machine it is.
+    pub fn is_unnamed(&self) -> bool {
+        self.name.is_none() && self.mac.is_none() && self.uuid.is_none()
+    }
+
     /// Its address, for people.
     pub fn who(&self) -> String {
         self.mac.map_or_else(|| "a machine".into(), |mac| MacPattern(mac.map(Some)).to_string())

@@ -4,13 +4,16 @@ use crate::arch::Arch;
 use crate::client::{Class, Client, Stage};
 use crate::decide::{Decision, Ground};
 use crate::plan::profile::{Boots, Item, Menu, To};
-use crate::plan::{Ipxe, Plan, Tftp};
+use crate::plan::{Ipxe, Loader, Plan, Tftp};
+use crate::url::{encoded, host, is_url, names_ipv4};
+use crate::wire::Kind;
+use crate::wire::dhcp6::MessageType;
 use crate::wire::pxe::{BootItem, Features};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 /// The script that an iPXE is given when the plan names no other.
 pub const SCRIPT: &str = "boot.ipxe";
@@ -25,10 +28,11 @@ pub fn local_disk_name(arch: Arch) -> String {
 /// A file to boot and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Boot {
-    /// A name on the TFTP server, or an absolute URL. Empty where the client is to choose, or asks for names of its own.
+    /// A name on the TFTP server, or an absolute URL, which over IPv6 it always is. Empty where the client is to choose, or
+    /// asks for names of its own.
     pub file: String,
-    /// siaddr: the TFTP server. With 0 iPXE would go to 4011, and shim has no other source.
-    pub server: Ipv4Addr,
+    /// The TFTP server (siaddr). With 0 iPXE would go to 4011, and shim has no other source.
+    pub server: IpAddr,
     pub why: Why,
     pub manner: Manner,
 }
@@ -53,7 +57,7 @@ pub struct Shown {
     pub kind: u16,
     pub title: String,
     /// `None`: the local disk, or whichever boot server of this type answers.
-    pub server: Option<Ipv4Addr>,
+    pub server: Option<IpAddr>,
 }
 
 /// Which part of the plan gave it.
@@ -90,6 +94,12 @@ pub enum Nothing {
     NoTftp,
     /// UEFI HTTP boot clients are not served: our HTTP port is closed, or the old proxy.ini does not know them.
     NoHttp,
+    /// An iPXE that asks for an address over DHCPv6: it takes its script from who gives it one, and from nobody else.
+    StatefulIpxe,
+    /// An iPXE in a stateless network, and the plan does not say that it is answered.
+    StatelessIpxe,
+    /// Port 4011 is not open, and over IPv6 there is no other way to tell the file.
+    NoBootServer,
     /// A Raspberry Pi, and there are no files for one.
     RaspberryPi,
     /// It chose from a menu that we did not show, or what is another server's.
@@ -107,8 +117,11 @@ pub fn choose(
     client: &Client,
     decision: &Decision,
     choice: Option<u16>,
-    here: Ipv4Addr,
+    here: IpAddr,
 ) -> Result<Boot, Nothing> {
+    if let Kind::Dhcp6(kind) = client.message {
+        heeded(plan, client, kind)?;
+    }
     let boots = decision.boots(plan);
     match (boots, decision.rule) {
         (Boots::Nothing, Some(rule)) if decision.ground == Ground::Denied => return Err(Nothing::Denied(rule)),
@@ -120,8 +133,20 @@ pub fn choose(
         (_, Some(chosen), menu) => item(plan, client, menu, chosen, here),
         (Stage::Ipxe(features), None, _) => ipxe(plan, client, decision, choice, features, here),
         _ if client.raspberry_pi => raspberry_pi(plan, here),
-        (_, None, Some(menu)) if client.class == Class::Pxe => show(plan, client, menu, here),
+        // Over IPv6 no firmware shows one: the iPXE that it is given does.
+        (_, None, Some(menu)) if client.class == Class::Pxe && !client.is_v6() => show(plan, client, menu, here),
         _ => firmware(plan, client, decision, boots, here),
+    }
+}
+
+/// Whether a DHCPv6 client of this kind takes what a proxy says (protocol note 5.2, 5.5).
+fn heeded(plan: &Plan, client: &Client, kind: MessageType) -> Result<(), Nothing> {
+    match (kind, client.class) {
+        (MessageType::InformationRequest, _) if plan.dhcp6.stateless.is_none() => Err(Nothing::StatelessIpxe),
+        (MessageType::InformationRequest, _) => Ok(()),
+        _ if client.is_ipxe() => Err(Nothing::StatefulIpxe),
+        (MessageType::Solicit, Class::Pxe) if !plan.dhcp6.boot_server => Err(Nothing::NoBootServer),
+        _ => Ok(()),
     }
 }
 
@@ -131,7 +156,7 @@ fn ipxe(
     decision: &Decision,
     choice: Option<u16>,
     features: Option<Features>,
-    here: Ipv4Addr,
+    here: IpAddr,
 ) -> Result<Boot, Nothing> {
     match (decision.boots(plan), &plan.ipxe) {
         (Boots::BootFolder, Ipxe::AsFirmware) | (Boots::Loader, _) => {
@@ -140,24 +165,34 @@ fn ipxe(
         (Boots::Script(url), _) if is_url(url) => Ok(given(plan, url, here)),
         (Boots::BootFolder, Ipxe::Given(url)) if is_url(url) => Ok(given(plan, url, here)),
         (Boots::BootFolder, Ipxe::Given(name)) => {
-            Ok(Boot { server: tftp_server(plan, here)?, ..given(plan, name, here) })
+            let server = tftp_server(plan, here)?;
+            Ok(Boot { server, ..given(plan, &on_tftp(name, server), here) })
         }
         (boots, _) => script(plan, &script_name(plan, decision, boots, choice), features, here),
     }
 }
 
-fn given(plan: &Plan, name: &str, here: Ipv4Addr) -> Boot {
+fn given(plan: &Plan, name: &str, here: IpAddr) -> Boot {
     let server = tftp_server(plan, here).unwrap_or(here);
     Boot { file: name.into(), server, why: Why::ScriptGiven, manner: Manner::File }
 }
 
-pub fn is_url(name: &str) -> bool {
-    name.contains("://")
+/// A name on a TFTP server as the client is told it: over IPv6 nothing else tells the server.
+fn on_tftp(name: &str, server: IpAddr) -> String {
+    match server {
+        IpAddr::V4(_) => name.into(),
+        IpAddr::V6(_) => format!("tftp://{}/{}", host(server), encoded(name)),
+    }
+}
+
+/// The rule that decides, where nothing but a DHCP packet says so.
+fn heard_rule(plan: &Plan, decision: &Decision) -> Option<usize> {
+    decision.rule.filter(|rule| plan.rules[*rule].needs_a_packet())
 }
 
 /// The name of the script: what decides it and cannot be told from the request for it goes along.
 fn script_name(plan: &Plan, decision: &Decision, boots: &Boots, choice: Option<u16>) -> String {
-    let rule = decision.rule.filter(|rule| plan.rules[*rule].needs_a_packet());
+    let rule = heard_rule(plan, decision);
     let item = choice.filter(|kind| matches!(boots, Boots::Menu(menu) if menu.item(*kind).is_some()));
     match (boots, rule, item) {
         (Boots::BootFolder, None, None) => SCRIPT.into(),
@@ -169,22 +204,24 @@ fn script_name(plan: &Plan, decision: &Decision, boots: &Boots, choice: Option<u
     }
 }
 
-fn script(plan: &Plan, name: &str, features: Option<Features>, here: Ipv4Addr) -> Result<Boot, Nothing> {
-    // An iPXE that lists no features may still speak HTTP; TFTP every one can.
-    let http = features.map_or(plan.tftp != Some(Tftp::Ours), |features| features.has(Features::HTTP));
+fn script(plan: &Plan, name: &str, features: Option<Features>, here: IpAddr) -> Result<Boot, Nothing> {
+    // An iPXE that lists no features may still speak HTTP; TFTP every one can. DHCPv6 has no such list.
+    let unlisted = plan.tftp != Some(Tftp::Ours) || here.is_ipv6();
+    let http = features.map_or(unlisted, |features| features.has(Features::HTTP));
+    let at = host(here);
     let (file, why) = match (plan.http, plan.tftp) {
-        (Some(port), _) if http => (format!("http://{here}:{port}/{name}"), Why::ScriptHttp),
-        (_, Some(Tftp::Ours)) => (format!("tftp://{here}/{name}"), Why::ScriptTftp),
+        (Some(port), _) if http => (format!("http://{at}:{port}/{name}"), Why::ScriptHttp),
+        (_, Some(Tftp::Ours)) => (format!("tftp://{at}/{name}"), Why::ScriptTftp),
         _ => return Err(Nothing::NoTftp),
     };
     Ok(Boot { file, server: here, why, manner: Manner::File })
 }
 
 /// A first-stage program: the profile's own, the one that starts the local disk, or the site's.
-fn firmware(plan: &Plan, client: &Client, decision: &Decision, boots: &Boots, here: Ipv4Addr) -> Result<Boot, Nothing> {
+fn firmware(plan: &Plan, client: &Client, decision: &Decision, boots: &Boots, here: IpAddr) -> Result<Boot, Nothing> {
     let arch = client.arch.base();
     if *boots == Boots::LocalDisk && plan.local_disk.contains(&arch) {
-        return program(plan, client, &local_disk_name(arch), true, Why::LocalDisk(arch), here);
+        return program(plan, client, decision, (&local_disk_name(arch), true), Why::LocalDisk(arch), here);
     }
     let profile = plan.profile(decision.profile);
     let of_profile = profile.and_then(|profile| {
@@ -195,33 +232,63 @@ fn firmware(plan: &Plan, client: &Client, decision: &Decision, boots: &Boots, he
     let any_other = || plan.any_other.as_ref().map(|loader| (loader, Why::AnyOther));
     let (loader, why) = of_profile.or_else(site).or_else(any_other).ok_or(Nothing::NoLoader(arch))?;
     match loader.elsewhere() {
+        Some(_) if here.is_ipv6() => elsewhere6(client, loader, why, here),
         Some((name, server)) if client.class != Class::Http => {
-            let server = server.or_else(|| tftp_server(plan, here).ok()).unwrap_or(here);
+            let server = server.map(IpAddr::V4).or_else(|| tftp_server(plan, here).ok()).unwrap_or(here);
             Ok(Boot { file: name.into(), server, why, manner: Manner::File })
         }
         Some(_) => Err(Nothing::NoHttp),
-        None => program(plan, client, &loader.name, loader.path.is_some(), why, here),
+        None => program(plan, client, decision, (&loader.name, loader.path.is_some()), why, here),
     }
 }
 
-/// `ours`: we can serve it ourselves.
-fn program(plan: &Plan, client: &Client, name: &str, ours: bool, why: Why, here: Ipv4Addr) -> Result<Boot, Nothing> {
+/// A program by its name, and whether we can serve it ourselves.
+fn program(
+    plan: &Plan,
+    client: &Client,
+    decision: &Decision,
+    (name, ours): (&str, bool),
+    why: Why,
+    here: IpAddr,
+) -> Result<Boot, Nothing> {
+    // An iPXE that was loaded over IPv6 asks beside itself for the script that its DHCPv6 server does not name. What only
+    // the packet says has to be told there again.
+    let rule = heard_rule(plan, decision).filter(|_| client.is_v6());
+    let name = match rule {
+        Some(rule) => &format!("{MACHINE}rule={rule}/{name}"),
+        None => name,
+    };
     let (file, server) = match client.class {
-        Class::Pxe | Class::UBoot => (name.into(), tftp_server(plan, here)?),
+        Class::Pxe | Class::UBoot => {
+            let server = tftp_server(plan, here)?;
+            (on_tftp(name, server), server)
+        }
         // An address, never a name: a name needs the primary's DNS (EDK2 HttpBootSelectDhcpOffer).
         Class::Http => match plan.http.filter(|_| plan.http_clients && ours) {
-            Some(port) => (format!("http://{here}:{port}/{name}"), here),
+            Some(port) => (format!("http://{}:{port}/{name}", host(here)), here),
             None => return Err(Nothing::NoHttp),
         },
     };
     Ok(Boot { file, server, why, manner: Manner::File })
 }
 
+/// A loader on another server, by its URL as it stands, if a client that has only IPv6 can reach that.
+fn elsewhere6(client: &Client, loader: &Loader, why: Why, here: IpAddr) -> Result<Boot, Nothing> {
+    let reached = |scheme| loader.name.starts_with(scheme) && !names_ipv4(&loader.name);
+    match client.class {
+        Class::Pxe if reached("tftp://") => {
+            Ok(Boot { file: loader.name.clone(), server: here, why, manner: Manner::File })
+        }
+        Class::Http => Err(Nothing::NoHttp),
+        _ => Err(Nothing::NoTftp),
+    }
+}
+
 /// The menu for a firmware, without what this one could not start.
-fn show(plan: &Plan, client: &Client, menu: &Menu, here: Ipv4Addr) -> Result<Boot, Nothing> {
+fn show(plan: &Plan, client: &Client, menu: &Menu, here: IpAddr) -> Result<Boot, Nothing> {
     let items = menu.items.iter().filter_map(|item| {
         let (kind, server) = match item.to {
-            To::Server(server) => (item.kind, Some(server)),
+            To::Server(server) => (item.kind, Some(server.into())),
             To::Broadcast => (item.kind, None),
             To::Profile(_) if is_local_disk(plan, item) && client.arch == Arch::BIOS => (0, None),
             To::Profile(_) => {
@@ -236,7 +303,7 @@ fn show(plan: &Plan, client: &Client, menu: &Menu, here: Ipv4Addr) -> Result<Boo
 }
 
 /// What a firmware has chosen from the menu.
-fn item(plan: &Plan, client: &Client, menu: Option<&Menu>, chosen: BootItem, here: Ipv4Addr) -> Result<Boot, Nothing> {
+fn item(plan: &Plan, client: &Client, menu: Option<&Menu>, chosen: BootItem, here: IpAddr) -> Result<Boot, Nothing> {
     if chosen.wants_credentials() {
         return Err(Nothing::Credentials(chosen.kind));
     }
@@ -244,7 +311,7 @@ fn item(plan: &Plan, client: &Client, menu: Option<&Menu>, chosen: BootItem, her
     Ok(Boot { manner: Manner::Item(chosen), ..of_item(plan, client, item, here)? })
 }
 
-fn of_item(plan: &Plan, client: &Client, item: &Item, here: Ipv4Addr) -> Result<Boot, Nothing> {
+fn of_item(plan: &Plan, client: &Client, item: &Item, here: IpAddr) -> Result<Boot, Nothing> {
     let To::Profile(profile) = item.to else { return Err(Nothing::BootItem(item.kind)) };
     let decision = Decision { profile, ..Decision::default() };
     match decision.boots(plan) {
@@ -257,7 +324,7 @@ fn is_local_disk(plan: &Plan, item: &Item) -> bool {
     matches!(item.to, To::Profile(id) if plan.profile(id).is_some_and(|profile| profile.boots == Boots::LocalDisk))
 }
 
-fn raspberry_pi(plan: &Plan, here: Ipv4Addr) -> Result<Boot, Nothing> {
+fn raspberry_pi(plan: &Plan, here: IpAddr) -> Result<Boot, Nothing> {
     if !plan.raspberry_pi {
         return Err(Nothing::RaspberryPi);
     }
@@ -265,11 +332,11 @@ fn raspberry_pi(plan: &Plan, here: Ipv4Addr) -> Result<Boot, Nothing> {
     Ok(Boot { file: String::new(), server, why: Why::RaspberryPi, manner: Manner::RaspberryPi })
 }
 
-fn tftp_server(plan: &Plan, here: Ipv4Addr) -> Result<Ipv4Addr, Nothing> {
+fn tftp_server(plan: &Plan, here: IpAddr) -> Result<IpAddr, Nothing> {
     match plan.tftp {
         Some(Tftp::Ours) => Ok(here),
-        Some(Tftp::At(address)) => Ok(address),
-        None => Err(Nothing::NoTftp),
+        Some(Tftp::At(address)) if here.is_ipv4() => Ok(address.into()),
+        Some(Tftp::At(_)) | None => Err(Nothing::NoTftp),
     }
 }
 
@@ -282,6 +349,9 @@ impl Nothing {
             Self::NoLoader(_) => "nothing:no-loader",
             Self::NoTftp => "nothing:no-tftp",
             Self::NoHttp => "nothing:no-http",
+            Self::StatefulIpxe => "nothing:stateful-ipxe",
+            Self::StatelessIpxe => "nothing:stateless-ipxe",
+            Self::NoBootServer => "nothing:no-boot-server",
             Self::RaspberryPi => "nothing:raspberry-pi",
             Self::BootItem(_) => "nothing:boot-item",
             Self::Credentials(_) => "nothing:credentials",
@@ -298,6 +368,13 @@ impl fmt::Display for Nothing {
             Self::NoLoader(arch) => write!(f, "no loader for {arch} here"),
             Self::NoTftp => f.write_str("nobody serves TFTP, and this client can do nothing else"),
             Self::NoHttp => f.write_str("UEFI HTTP boot is not served"),
+            Self::StatefulIpxe => f.write_str(
+                "an iPXE that wants an address over DHCPv6 takes its script from whoever gives it one, not from a proxy",
+            ),
+            Self::StatelessIpxe => f.write_str(
+                "an iPXE in a stateless network takes the first REPLY, and ours is only sent where the configuration says so",
+            ),
+            Self::NoBootServer => f.write_str("port 4011 is not open, and over IPv6 it is where the file is told"),
             Self::RaspberryPi => f.write_str("a Raspberry Pi, and the boot folder holds no files for one"),
             Self::BootItem(kind) => write!(f, "boot item {kind:#06x} is of no menu that we showed"),
             Self::Credentials(kind) => write!(f, "boot item {kind:#06x} with credentials, which nobody checks"),

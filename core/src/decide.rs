@@ -4,7 +4,7 @@
 use crate::client::{Class, Client, Stage};
 use crate::memory::Memory;
 use crate::plan::Plan;
-use crate::plan::machines::{Found, Identity, Policy};
+use crate::plan::machines::{Found, Identity, Policy, Undecided};
 use crate::plan::profile::{Boots, ProfileId};
 use crate::plan::rule::{Firmware, Subject};
 use core::fmt;
@@ -12,6 +12,8 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     pub machine: Option<Found>,
+    /// It may be either of two, and so is neither.
+    pub undecided: Option<Undecided>,
     /// The rule that matched, by its place in the list.
     pub rule: Option<usize>,
     pub profile: Option<ProfileId>,
@@ -40,8 +42,11 @@ pub enum Ground {
 
 /// A rule may deny; else the machine's own entry decides, then the rule, then what holds for all.
 pub fn decide(plan: &Plan, memory: &Memory, subject: &Subject<'_>, name: Option<&str>) -> Decision {
-    let identity = Identity { mac: subject.mac, uuid: subject.uuid, serial: subject.serial, name };
-    let machine = plan.machines.find(&identity);
+    let identity = Identity { readings: subject.readings, serial: subject.serial, name };
+    let (machine, undecided) = match plan.machines.find(&identity) {
+        Ok(machine) => (machine, None),
+        Err(undecided) => (None, Some(undecided)),
+    };
     let known = machine.is_some();
     let rule = plan.rules.iter().enumerate().find(|(index, rule)| rule.matches(*index, subject, known));
     let entry = machine.map(|found| plan.machines.get(found.machine));
@@ -56,6 +61,7 @@ pub fn decide(plan: &Plan, memory: &Memory, subject: &Subject<'_>, name: Option<
     };
     Decision {
         machine,
+        undecided,
         rule: rule.map(|(index, _)| index),
         profile,
         ground,

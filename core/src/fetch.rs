@@ -3,7 +3,8 @@
 
 use crate::arch::Arch;
 use crate::caller::Caller;
-use crate::choose::{MACHINE, SCRIPT, is_url};
+use crate::choose::{MACHINE, SCRIPT};
+use crate::client::Readings;
 use crate::decide::{Decision, Ground, decide};
 use crate::memory::{Holder, Memory};
 use crate::name::{BadName, clean};
@@ -14,6 +15,8 @@ use crate::plan::{Entry, Plan};
 use crate::request::Request;
 use crate::script;
 use crate::shim;
+use crate::url::is_url;
+use crate::wire::dhcp6::mac_of_eui64;
 use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;
@@ -31,8 +34,15 @@ pub enum Fetch {
     Loader(String),
     /// The program of ours that starts the local disk of a machine of this architecture.
     LocalDisk(Arch),
-    /// A file of the boot folder, by its clean relative path; if it is not there, the one that was meant, if that is certain.
-    Folder { name: String, meant: Option<String> },
+    /// A file of the boot folder, by its clean relative path, and what to send if it is not there.
+    Folder { name: String, otherwise: Option<Otherwise> },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// The file that was meant, if that is certain.
+    File(String),
+    Text(String),
 }
 
 /// Who asks, for what is rendered.
@@ -88,8 +98,8 @@ const AUTOEXEC: &str = "autoexec.ipxe";
 
 /// What a requested name means. Whether the file is there and may be read is found out by who opens it.
 ///
-/// `autoexec.ipxe` is a file like any other: ours would run before iPXE has an address, and one that is missing is
-/// refused at once.
+/// Over IPv4 `autoexec.ipxe` is a file like any other: ours would run before iPXE has an address, and one that is missing
+/// is refused at once. Over IPv6 it is the only way in which most iPXEs learn our script.
 pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetch, Refusal> {
     let name = match clean(request.name) {
         Ok(name) => name,
@@ -99,7 +109,7 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
         Err(BadName::Control) => return Err(Refusal::NotFound),
         Err(BadName::NotText) => {
             let name = shim::meant_by_garbled(plan, request.name).ok_or(Refusal::NotFound)?;
-            return Ok(Fetch::Folder { name, meant: None });
+            return Ok(Fetch::Folder { name, otherwise: None });
         }
     };
     let (caller, rest) = Caller::of(&name).map_or((None, &name[..]), |(caller, rest)| (Some(caller), rest));
@@ -126,12 +136,21 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
     if let Some(arch) = script::local_disk_arch(rest) {
         return if plan.local_disk.contains(&arch) { Ok(Fetch::LocalDisk(arch)) } else { Err(Refusal::NotFound) };
     }
-    match plan.loader_path(rest) {
-        Some(path) => Ok(Fetch::Loader(path.into())),
-        // `machine/readme` is nobody's word for a machine, but a file.
-        None if caller == Some(Caller::default()) => Ok(Fetch::Folder { name, meant: None }),
-        None => Ok(Fetch::Folder { meant: shim::meant(plan, rest), name: rest.into() }),
+    if let Some(path) = plan.loader_path(rest) {
+        return Ok(Fetch::Loader(path.into()));
     }
+    // `machine/readme` is nobody's word for a machine, but a file.
+    if caller == Some(Caller::default()) {
+        return Ok(Fetch::Folder { name, otherwise: None });
+    }
+    let over_ipv6 = request.server.to_canonical().is_ipv6();
+    let otherwise = match rest {
+        AUTOEXEC if over_ipv6 => {
+            Some(Otherwise::Text(script::autoexec(request.door, request.server, &caller.unwrap_or_default())))
+        }
+        _ => shim::meant(plan, rest).map(Otherwise::File),
+    };
+    Ok(Fetch::Folder { name: rest.into(), otherwise })
 }
 
 /// Whether who asks is a firmware, or an iPXE that has only just started: it says nothing of what came before.
@@ -181,7 +200,9 @@ fn menu(plan: &Plan, asking: Asking, request: &Request<'_>) -> Fetch {
     let Asking { caller, decision, base } = &asking;
     let title = plan.profile(decision.profile).map_or("", |profile| profile.title.as_str());
     Fetch::Text(match (decision.boots(plan), decision.profile) {
-        (Boots::BootFolder, _) if plan.menu.own_script => return Fetch::Folder { name: SCRIPT.into(), meant: None },
+        (Boots::BootFolder, _) if plan.menu.own_script => {
+            return Fetch::Folder { name: SCRIPT.into(), otherwise: None };
+        }
         (Boots::BootFolder, _) => script::menu(plan, base, request.server, caller),
         (Boots::Linux(_), Some(profile)) => return Fetch::Linux(profile, asking),
         (Boots::Script(url), _) if is_url(url) => script::chain_url(title, url),
@@ -205,20 +226,19 @@ fn menu(plan: &Plan, asking: Asking, request: &Request<'_>) -> Fetch {
 /// The caller by its own word, or else by what was overheard of the address that it asks from; and what is decided for it.
 fn asking(plan: &Plan, memory: &Memory, request: &Request<'_>, mut caller: Caller) -> Asking {
     let client = request.client.ip().to_canonical();
-    if let IpAddr::V4(address) = client
-        && let Some(holder) = memory.holder(address)
-    {
-        overheard(&mut caller, &holder);
+    match (memory.holder(client), client) {
+        (Some(holder), _) => overheard(&mut caller, &holder),
+        (None, IpAddr::V6(address)) if caller.is_unnamed() => caller.mac = mac_of_eui64(address),
+        _ => {}
     }
     let below = caller.arch.map(|arch| if arch.is_efi() { Firmware::Uefi } else { Firmware::Bios });
     let subject = Subject {
-        mac: caller.mac,
-        uuid: caller.uuid,
+        readings: Readings::of(caller.mac, caller.uuid),
         serial: caller.serial.as_deref(),
         arch: caller.arch,
         firmware: [below, Some(Firmware::Ipxe)],
         interface: request.interface,
-        subnet: if let IpAddr::V4(address) = client { Some(address) } else { None },
+        subnet: Some(client),
         heard: caller.rule,
         request: true,
         ..Subject::default()
@@ -240,7 +260,7 @@ fn asking(plan: &Plan, memory: &Memory, request: &Request<'_>, mut caller: Calle
 /// Completes what a caller says of itself by what was heard from its address, unless that was another machine.
 fn overheard(caller: &mut Caller, holder: &Holder) {
     let mac = holder.hardware.mac();
-    if caller.name.is_none() && caller.mac.is_none() && caller.uuid.is_none() {
+    if caller.is_unnamed() {
         caller.mac = mac;
         caller.uuid = holder.machine.filter(|machine| machine.is_key()).map(|machine| machine.uuid());
     }
@@ -277,7 +297,7 @@ mod tests {
     }
 
     fn folder(name: &str) -> Result<Fetch, Refusal> {
-        Ok(Fetch::Folder { name: name.to_owned(), meant: None })
+        Ok(Fetch::Folder { name: name.to_owned(), otherwise: None })
     }
 
     #[test]
@@ -346,8 +366,8 @@ mod tests {
         plan.loaders.insert(Arch::X64, loader);
         assert_eq!(ask(&plan, "/shim//grubx64.efi"), folder("shim/grubx64.efi"));
         assert_eq!(ask(&plan, "shim/revocations.efi"), folder("shim/revocations.efi"));
-        let meant = Some("shim/grubx64.efi".to_owned());
-        assert_eq!(ask(&plan, "grubx64.efi"), Ok(Fetch::Folder { name: "grubx64.efi".to_owned(), meant }));
+        let otherwise = Some(Otherwise::File("shim/grubx64.efi".to_owned()));
+        assert_eq!(ask(&plan, "grubx64.efi"), Ok(Fetch::Folder { name: "grubx64.efi".to_owned(), otherwise }));
         assert_eq!(ask_octets(&plan, b"shim/\xeaOnboard"), folder("shim/grubx64.efi"));
     }
 }

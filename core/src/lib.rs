@@ -12,6 +12,7 @@ pub mod arch;
 pub mod link;
 pub mod recent;
 pub mod show;
+pub mod url;
 
 pub mod arrival;
 pub mod client;
@@ -24,8 +25,11 @@ pub mod decide;
 
 pub mod choose;
 pub mod reply4;
+pub mod reply6;
 pub mod route;
+pub mod route6;
 pub mod shape;
+pub mod shape6;
 
 pub mod answer;
 

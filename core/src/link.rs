@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 address of an interface and the network it lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,21 @@ pub struct Network4 {
     pub address: Ipv4Addr,
     /// Prefix length, 0-32.
     pub prefix: u8,
+}
+
+/// The same for IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network6 {
+    pub address: Ipv6Addr,
+    /// Prefix length, 0-128.
+    pub prefix: u8,
+}
+
+/// A network of either family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    V4(Network4),
+    V6(Network6),
 }
 
 /// A served interface.
@@ -22,6 +37,8 @@ pub struct Link {
     pub mtu: u32,
     /// Its IPv4 addresses, primary first. Empty: it cannot be served over IPv4.
     pub ipv4: Vec<Network4>,
+    /// Its IPv6 addresses, those first that others should use. Without a link-local one it cannot be served over IPv6.
+    pub ipv6: Vec<Network6>,
 }
 
 impl Network4 {
@@ -37,18 +54,52 @@ impl Network4 {
     }
 }
 
+impl Network6 {
+    pub fn contains(&self, address: Ipv6Addr) -> bool {
+        let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix.min(128))).unwrap_or(0);
+        (u128::from(address) ^ u128::from(self.address)) & mask == 0
+    }
+}
+
+impl Network {
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self, address) {
+            (Network::V4(network), IpAddr::V4(address)) => network.contains(address),
+            (Network::V6(network), IpAddr::V6(address)) => network.contains(address),
+            _ => false,
+        }
+    }
+}
+
 impl Link {
     /// The address that names us on this link: server identifier, source of replies, default siaddr.
     pub fn address(&self) -> Option<Ipv4Addr> {
         self.ipv4.first().map(|network| network.address)
     }
 
-    pub fn owns(&self, address: Ipv4Addr) -> bool {
-        self.ipv4.iter().any(|network| network.address == address)
+    /// The address that DHCPv6 replies on this link come from.
+    pub fn link_local(&self) -> Option<Ipv6Addr> {
+        self.ipv6.iter().map(|network| network.address).find(Ipv6Addr::is_unicast_link_local)
     }
 
-    pub fn reaches(&self, address: Ipv4Addr) -> bool {
-        self.ipv4.iter().any(|network| network.contains(address))
+    /// The address that URLs over IPv6 name: one that is good beyond the link, if there is one.
+    pub fn address6(&self) -> Option<Ipv6Addr> {
+        let mut addresses = self.ipv6.iter().map(|network| network.address);
+        addresses.find(|address| !address.is_unicast_link_local()).or_else(|| self.link_local())
+    }
+
+    pub fn owns(&self, address: impl Into<IpAddr>) -> bool {
+        match address.into() {
+            IpAddr::V4(address) => self.ipv4.iter().any(|network| network.address == address),
+            IpAddr::V6(address) => self.ipv6.iter().any(|network| network.address == address),
+        }
+    }
+
+    pub fn reaches(&self, address: impl Into<IpAddr>) -> bool {
+        match address.into() {
+            IpAddr::V4(address) => self.ipv4.iter().any(|network| network.contains(address)),
+            IpAddr::V6(address) => self.ipv6.iter().any(|network| network.contains(address)),
+        }
     }
 
     pub fn is_broadcast(&self, address: Ipv4Addr) -> bool {
@@ -58,7 +109,7 @@ impl Link {
 
 /// The link that a datagram belongs to: the one it came by, else the one whose address it was sent to, for what crosses
 /// networks may come by a tunnel that nobody boots on. True: by such another way.
-pub fn of_datagram(links: &[Link], index: u32, to: Ipv4Addr) -> Option<(usize, bool)> {
+pub fn of_datagram(links: &[Link], index: u32, to: IpAddr) -> Option<(usize, bool)> {
     let came_by = links.iter().position(|link| link.index == index);
     came_by.map(|link| (link, false)).or_else(|| Some((links.iter().position(|link| link.owns(to))?, true)))
 }
@@ -82,5 +133,22 @@ mod tests {
         let one = Network4 { address: Ipv4Addr::new(10, 0, 0, 1), prefix: 32 };
         assert!(one.contains(Ipv4Addr::new(10, 0, 0, 1)) && !one.contains(Ipv4Addr::new(10, 0, 0, 2)));
         assert_eq!(one.broadcast(), None);
+        let any = Network6 { address: Ipv6Addr::LOCALHOST, prefix: 0 };
+        assert!(any.contains("2001:db8::1".parse().unwrap()));
+        let host = Network6 { address: Ipv6Addr::LOCALHOST, prefix: 128 };
+        assert!(host.contains(Ipv6Addr::LOCALHOST) && !host.contains(Ipv6Addr::UNSPECIFIED));
+    }
+
+    #[test]
+    fn urls_name_an_address_that_is_good_beyond_the_link() {
+        let network = |text: &str| Network6 { address: text.parse().unwrap(), prefix: 64 };
+        let link = |ipv6| Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4: Vec::new(), ipv6 };
+        let (local, global) = (network("fe80::10"), network("2001:db8::10"));
+        let both = link(Vec::from([local, global]));
+        assert_eq!((both.link_local(), both.address6()), (Some(local.address), Some(global.address)));
+        let only_local = link(Vec::from([local]));
+        assert_eq!(only_local.address6(), Some(local.address));
+        assert!(both.owns(global.address) && both.reaches("2001:db8::99".parse::<Ipv6Addr>().unwrap()));
+        assert!(!both.reaches("2001:db8:1::1".parse::<Ipv6Addr>().unwrap()));
     }
 }

@@ -5,7 +5,7 @@ use crate::arrival::{Arrival, Port};
 use crate::client::Client;
 use crate::plan::Plan;
 use core::fmt;
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 const CLIENT_PORT: u16 = 68;
 
@@ -15,9 +15,9 @@ pub const HARMFUL_PORTS: [u16; 5] = [0, 7, 19, 53, 67];
 /// The addresses of one reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Destination {
-    pub to: SocketAddrV4,
+    pub to: SocketAddr,
     /// Our address and port: what option 54 says, and for 4011 also what the request was sent to.
-    pub from: SocketAddrV4,
+    pub from: SocketAddr,
     /// The interface to leave by, where the address alone does not tell (a broadcast).
     pub link: Option<u32>,
 }
@@ -25,22 +25,22 @@ pub struct Destination {
 /// Why an otherwise good request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// The interface has no IPv4 address, or is not served.
+    /// The interface has no address of this family, or none that the client can reach, or is not served.
     NoAddress,
     /// A source that no client has: broadcast, multicast, loopback, or our own address.
-    Source(Ipv4Addr),
+    Source(IpAddr),
     /// A source port that a reflected answer would harm.
     SourcePort(u16),
     /// ciaddr is not the source address: the answer could be aimed at a third host.
     Ciaddr { ciaddr: Ipv4Addr, source: Ipv4Addr },
     /// 4011 from a network that we do not serve, and no OFFER went there through a relay.
-    Unserved(Ipv4Addr),
+    Unserved(IpAddr),
     /// It came by an interface that we do not serve, and no relay stands between us and the client.
     ForeignLink,
     /// giaddr is no unicast address, or is our own.
     Giaddr(Ipv4Addr),
     /// The plan lists relays, and this is none of them.
-    RelayNotListed(Ipv4Addr),
+    RelayNotListed(IpAddr),
     /// More than 8 at once or 2 a second from one machine.
     TooManyFromClient,
     /// The same from one source address on 4011.
@@ -57,36 +57,42 @@ pub enum Refused {
 pub fn route(
     plan: &Plan,
     arrival: &Arrival<'_>,
+    from: SocketAddrV4,
     client: &Client,
     heard: impl FnOnce() -> bool,
-) -> Result<Destination, Refused> {
-    let here = arrival.server().ok_or(Refused::NoAddress)?;
-    let source = *arrival.from.ip();
+) -> Result<(Destination, Ipv4Addr), Refused> {
+    let here = arrival.server4().ok_or(Refused::NoAddress)?;
+    let source = *from.ip();
     if source.is_broadcast() || source.is_multicast() || source.is_loopback() || arrival.is_ours(source) {
-        return Err(Refused::Source(source));
+        return Err(Refused::Source(source.into()));
     }
-    match client.port {
-        Port::Dhcp => {
-            let (to, link) = dhcp(plan, arrival, client)?;
-            Ok(Destination { to, from: SocketAddrV4::new(here, Port::Dhcp.number()), link })
-        }
+    let (to, link) = match client.port {
+        Port::Dhcp => dhcp(plan, arrival, source, client)?,
         Port::BootServer => {
-            boot_server(arrival, client, heard)?;
+            boot_server(arrival, from, client, heard)?;
             // EDK2 listens on 4011 only, iPXE asks from 68: the source port, never a fixed one. The broadcast flag
             // means nothing here, the client has an address. A relay never carries 4011.
-            Ok(Destination { to: arrival.from, from: SocketAddrV4::new(here, client.port.number()), link: None })
+            (from, None)
         }
-    }
+    };
+    let from = SocketAddr::new(here.into(), client.port.number());
+    Ok((Destination { to: to.into(), from, link }, here))
 }
 
-fn dhcp(plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(SocketAddrV4, Option<u32>), Refused> {
-    if let Some(relay) = client.relay {
-        let giaddr = relay.giaddr;
+fn dhcp(
+    plan: &Plan,
+    arrival: &Arrival<'_>,
+    source: Ipv4Addr,
+    client: &Client,
+) -> Result<(SocketAddrV4, Option<u32>), Refused> {
+    if let Some(relay) = client.relay
+        && let IpAddr::V4(giaddr) = relay.address
+    {
         if !is_unicast(giaddr) || arrival.is_broadcast(giaddr) || arrival.is_ours(giaddr) {
             return Err(Refused::Giaddr(giaddr));
         }
-        if !plan.relays.is_empty() && !plan.relays.contains(&giaddr) {
-            return Err(Refused::RelayNotListed(giaddr));
+        if !plan.relays.is_empty() && !plan.relays.contains(&relay.address) {
+            return Err(Refused::RelayNotListed(relay.address));
         }
         // A relay that names its port may name 67.
         let port = if relay.source_port { arrival.from.port() } else { Port::Dhcp.number() };
@@ -98,29 +104,41 @@ fn dhcp(plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(SocketAd
     if arrival.foreign {
         return Err(Refused::ForeignLink);
     }
-    let source = *arrival.from.ip();
-    match client.ciaddr {
+    match ciaddr(client) {
         // yiaddr is 0, there is no address to unicast to, whatever the broadcast flag says.
-        Ipv4Addr::UNSPECIFIED => Ok((SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT), Some(arrival.link().index))),
-        ciaddr if ciaddr == source => Ok((SocketAddrV4::new(ciaddr, CLIENT_PORT), None)),
-        ciaddr => Err(Refused::Ciaddr { ciaddr, source }),
+        None => Ok((SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT), Some(arrival.link().index))),
+        Some(ciaddr) if ciaddr == source => Ok((SocketAddrV4::new(ciaddr, CLIENT_PORT), None)),
+        Some(ciaddr) => Err(Refused::Ciaddr { ciaddr, source }),
     }
 }
 
-fn boot_server(arrival: &Arrival<'_>, client: &Client, heard: impl FnOnce() -> bool) -> Result<(), Refused> {
-    let (source, port) = (*arrival.from.ip(), arrival.from.port());
+fn ciaddr(client: &Client) -> Option<Ipv4Addr> {
+    match client.own {
+        Some(IpAddr::V4(ciaddr)) => Some(ciaddr),
+        _ => None,
+    }
+}
+
+fn boot_server(
+    arrival: &Arrival<'_>,
+    from: SocketAddrV4,
+    client: &Client,
+    heard: impl FnOnce() -> bool,
+) -> Result<(), Refused> {
+    let (source, port) = (*from.ip(), from.port());
     if source.is_unspecified() || arrival.is_broadcast(source) {
-        return Err(Refused::Source(source));
+        return Err(Refused::Source(source.into()));
     }
     if HARMFUL_PORTS.contains(&port) {
         return Err(Refused::SourcePort(port));
     }
-    if !client.ciaddr.is_unspecified() && client.ciaddr != source {
-        return Err(Refused::Ciaddr { ciaddr: client.ciaddr, source });
+    let ciaddr = ciaddr(client);
+    if let Some(ciaddr) = ciaddr.filter(|ciaddr| *ciaddr != source) {
+        return Err(Refused::Ciaddr { ciaddr, source });
     }
     let on_link = arrival.reaches(source);
-    let behind_relay = || !client.ciaddr.is_unspecified() && heard();
-    if on_link || behind_relay() { Ok(()) } else { Err(Refused::Unserved(source)) }
+    let behind_relay = || ciaddr.is_some() && heard();
+    if on_link || behind_relay() { Ok(()) } else { Err(Refused::Unserved(source.into())) }
 }
 
 /// Not this network (0/8), this host, a group, or what nobody may have (240/4).
@@ -152,7 +170,7 @@ impl Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoAddress => f.write_str("the interface has no IPv4 address that we serve"),
+            Self::NoAddress => f.write_str("the interface has no address of ours that this client can reach"),
             Self::Source(source) => write!(f, "{source} is no client's address"),
             Self::SourcePort(port) => write!(f, "an answer to port {port} could do harm"),
             Self::Ciaddr { ciaddr, source } => {

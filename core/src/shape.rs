@@ -4,13 +4,14 @@
 use crate::arrival::Port;
 use crate::choose::{Boot, Manner, Nothing, Shown};
 use crate::client::{Class, Client};
+use crate::wire::Kind;
 use crate::wire::dhcp4::MessageType;
 use crate::wire::pxe::{self, LOAD_THE_FILE, MenuItem, RASPBERRY_PI};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 /// The longest name that the file field holds with its NUL; longer ones go into option 67.
 pub const LONGEST_FILE: usize = 127;
@@ -33,7 +34,8 @@ pub struct Shape {
 pub enum Name {
     /// Option 43 says "load this file": one visit.
     Direct,
-    /// No option 43: the client comes to 4011 at siaddr. EDK2 from 2010 to 2017 took nothing else from a proxy.
+    /// No option 43: the client comes to 4011 at siaddr. EDK2 from 2010 to 2017 took nothing else from a proxy. Over IPv6
+    /// there is no other shape for PXE.
     Redirect,
     /// A URI for a UEFI HTTP client: one visit.
     Http,
@@ -49,7 +51,7 @@ impl Shape {
     /// `here` is our address as the client knows it; `boot_server` whether 4011 is open.
     pub fn of(client: &Client, boot: Boot, here: Ipv4Addr, boot_server: bool) -> Result<Shape, Nothing> {
         let kind = match client.message {
-            MessageType::Discover => MessageType::Offer,
+            Kind::Dhcp4(MessageType::Discover) => MessageType::Offer,
             _ => MessageType::Ack,
         };
         let (name, vendor_specific): (Name, Option<Cow<'static, [u8]>>) = match (&boot.manner, client.class) {
@@ -67,11 +69,12 @@ impl Shape {
             (Manner::File, _) => (Name::Direct, Some(LOAD_THE_FILE[..].into())),
         };
         let file = Some(boot.file).filter(|file| !file.is_empty());
-        let shape = Shape { name, kind, class: client.class, siaddr: boot.server, file, vendor_specific };
+        let siaddr = address4(boot.server).unwrap_or(here);
+        let shape = Shape { name, kind, class: client.class, siaddr, file, vendor_specific };
         Ok(match (name, client.port) {
             // The OFFER leads to us, so it can name the file only where we are the TFTP server as well.
             (Name::Redirect, Port::Dhcp) => {
-                Shape { siaddr: here, file: shape.file.filter(|_| boot.server == here), ..shape }
+                Shape { siaddr: here, file: shape.file.filter(|_| siaddr == here), ..shape }
             }
             _ => shape,
         })
@@ -79,7 +82,14 @@ impl Shape {
 }
 
 fn line(Shown { kind, title, server }: &Shown) -> MenuItem<'_> {
-    MenuItem { kind: *kind, title, server: *server }
+    MenuItem { kind: *kind, title, server: server.and_then(address4) }
+}
+
+fn address4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    }
 }
 
 impl fmt::Display for Name {

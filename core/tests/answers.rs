@@ -10,6 +10,7 @@ use proxydhcpd_core::client::Stage;
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
 use proxydhcpd_core::shape::Name;
+use proxydhcpd_core::wire::Kind;
 use proxydhcpd_core::wire::dhcp4::{Message, MessageType};
 use std::net::Ipv4Addr;
 
@@ -160,7 +161,7 @@ fn only_discover_is_heard_on_67_and_discover_request_inform_on_4011() {
     }
     for (kind, reply) in [(1, MessageType::Offer), (3, MessageType::Ack), (8, MessageType::Ack)] {
         let packet = Packet::request_4011().set(53, &[kind]);
-        assert_eq!(response(on_4011(&plan(), &packet)).kind, reply);
+        assert_eq!(response(on_4011(&plan(), &packet)).kind, Kind::Dhcp4(reply));
     }
     assert_eq!(silence(on_4011(&plan(), &Packet::request_4011().set(53, &[4]))), "not-ours:message");
 }
@@ -335,7 +336,7 @@ fn a_relay_is_answered_at_giaddr_and_only_if_it_may_ask() {
         ask(plan, &packet.octets(), Port::Dhcp, "203.0.113.5:1067", "192.0.2.10").0.verdict
     };
     assert_eq!(response(relayed(&plan(), &packet)).to.to.to_string(), "198.51.100.1:67", "never the source");
-    let other = Plan { relays: vec![Ipv4Addr::new(198, 51, 100, 2)], ..plan() };
+    let other = Plan { relays: vec![Ipv4Addr::new(198, 51, 100, 2).into()], ..plan() };
     assert_eq!(silence(relayed(&other, &packet)), "refused:relay-not-listed");
     for giaddr in
         [[255; 4], [192, 0, 2, 255], [240, 0, 0, 1], [224, 0, 0, 1], [127, 0, 0, 1], [0, 0, 0, 1], [192, 0, 2, 10]]
@@ -361,7 +362,7 @@ fn what_comes_by_an_interface_that_we_do_not_serve_is_answered_only_where_networ
     let foreign = |packet: &Packet, port, from: &str| {
         let links = common::links();
         let octets = packet.octets();
-        let (from, to) = (from.parse().unwrap(), HERE);
+        let (from, to) = (from.parse().unwrap(), HERE.into());
         let arrival = Arrival { datagram: &octets, port, from, to, links: &links, link: 0, foreign: true, now: 0 };
         answer(&plan(), &mut Memory::new(1), &arrival, &mut Replies::default()).verdict
     };

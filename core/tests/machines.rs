@@ -3,7 +3,10 @@
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
-use proxydhcpd_core::plan::machines::{Builder, By, Found, Identity, Machine, Machines, Policy, Refused, Shared};
+use proxydhcpd_core::client::Readings;
+use proxydhcpd_core::plan::machines::{
+    Builder, By, Found, Identity, Machine, Machines, Policy, Refused, Shared, Undecided,
+};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::collections::BTreeMap;
 
@@ -90,17 +93,24 @@ impl Oracle {
         }
     }
 
-    fn find(&self, identity: &Identity<'_>) -> Option<Found> {
+    fn find(&self, identity: &Identity<'_>) -> Result<Option<Found>, Undecided> {
+        let Readings { macs, uuids } = identity.readings;
         let sole = |ids: &Vec<u32>| if let [id] = ids[..] { Some(id) } else { None };
         let found = [
             (identity.name.and_then(|name| self.names.get(name)), By::Name),
-            (identity.uuid.and_then(|uuid| self.uuids.get(&uuid)), By::Uuid),
+            (uuids[0].and_then(|uuid| self.uuids.get(&uuid)), By::Uuid),
+            (uuids[1].and_then(|uuid| self.uuids.get(&uuid)), By::Uuid),
             (identity.serial.and_then(|serial| self.serials.get(&serial.to_lowercase())), By::Serial),
-            (identity.mac.and_then(|mac| self.macs.get(&mac)), By::Mac),
+            (macs[0].and_then(|mac| self.macs.get(&mac)), By::Mac),
+            (macs[1].and_then(|mac| self.macs.get(&mac)), By::Mac),
         ];
-        let mut found = found.into_iter().filter_map(|(ids, by)| Some((sole(ids?)?, by)));
-        let (machine, by) = found.next()?;
-        Some(Found { machine, by, other: found.find(|(other, _)| *other != machine) })
+        let found: Vec<_> = found.into_iter().filter_map(|(ids, by)| Some((sole(ids?)?, by))).collect();
+        let Some(&(machine, by)) = found.first() else { return Ok(None) };
+        let other = found.iter().copied().find(|(other, _)| *other != machine);
+        match other {
+            Some((other, kind)) if kind == by => Err(Undecided { by, machines: [machine, other] }),
+            other => Ok(Some(Found { machine, by, other })),
+        }
     }
 
     fn shared(&self) -> usize {
@@ -123,15 +133,17 @@ proptest! {
     #[test]
     fn whatever_is_asked_the_compact_table_says_what_a_simple_one_says(
         site in btree_map("[a-c]{1,3}", written(), 0..40),
-        asked in vec((of("[a-c]{1,3}"), of(a_uuid()), of(a_serial()), of(a_mac())), 40),
+        asked in vec((of("[a-c]{1,3}"), [of(a_uuid()), of(a_uuid())], of(a_serial()), [of(a_mac()), of(a_mac())]), 40),
     ) {
         let (machines, oracle) = (built(&site), Oracle::new(&site));
-        for (name, uuid, serial, mac) in &asked {
-            let identity = Identity { mac: *mac, uuid: *uuid, serial: serial.as_deref(), name: name.as_deref() };
+        for (name, uuids, serial, [one, other]) in &asked {
+            let readings = Readings { macs: [*one, *other, None], uuids: *uuids };
+            let identity = Identity { readings, serial: serial.as_deref(), name: name.as_deref() };
             prop_assert_eq!(machines.find(&identity), oracle.find(&identity), "{:?}", identity);
             let alone = Identity { name: None, ..identity };
             prop_assert_eq!(machines.find(&alone), oracle.find(&alone), "{:?}", alone);
-            let address = Identity { mac: *mac, ..Identity::default() };
+            let readings = Readings { uuids: [None; 2], ..readings };
+            let address = Identity { readings, ..Identity::default() };
             prop_assert_eq!(machines.find(&address), oracle.find(&address), "{:?}", address);
         }
         prop_assert_eq!(machines.shared().1, oracle.shared());
@@ -180,6 +192,6 @@ fn what_several_machines_list_is_told_with_some_of_them() {
     let mac = Shared { by: By::Mac, identity: "02:00:00:00:00:07".into(), machines: first, count: 30 };
     assert_eq!(shared[..2], [serial, mac]);
     assert_eq!(shared[3].machines, ["pc2", "pc3"]);
-    let dock = machines.find(&Identity { mac: Some([2, 0, 0, 0, 0, 7]), ..Identity::default() });
-    assert_eq!(dock, None);
+    let readings = Readings::of(Some([2, 0, 0, 0, 0, 7]), None);
+    assert_eq!(machines.find(&Identity { readings, ..Identity::default() }), Ok(None));
 }

@@ -3,6 +3,7 @@
 pub mod probable;
 
 pub mod daemonize;
+pub mod duid;
 pub mod files;
 pub mod journal;
 pub mod log;

@@ -309,18 +309,19 @@ mod tests {
     use proxydhcpd_core::plan::rule::Rule;
     use proxydhcpd_core::route::Destination;
     use proxydhcpd_core::shape::Name;
+    use proxydhcpd_core::wire::Kind;
     use proxydhcpd_core::wire::dhcp4::MessageType;
-    use std::net::{Ipv4Addr, SocketAddrV4};
+    use std::net::{Ipv4Addr, SocketAddr};
 
     #[test]
     fn an_answer_without_a_file_is_told_without_a_gap() {
         let to = Destination {
-            to: SocketAddrV4::new(Ipv4Addr::BROADCAST, 68),
-            from: SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 10), 67),
+            to: SocketAddr::from((Ipv4Addr::BROADCAST, 68)),
+            from: SocketAddr::from(([192, 0, 2, 10], 67)),
             link: None,
         };
-        let boot = |file: &str, why| Boot { file: file.to_owned(), server: *to.from.ip(), why, manner: Manner::File };
-        let said = |shape, boot| Said(&Response { kind: MessageType::Offer, shape, boot, to }).to_string();
+        let boot = |file: &str, why| Boot { file: file.to_owned(), server: to.from.ip(), why, manner: Manner::File };
+        let said = |shape, boot| Said(&Response { kind: Kind::Dhcp4(MessageType::Offer), shape, boot, to }).to_string();
         assert_eq!(
             said(Name::Direct, boot("undionly.kpxe", Why::Loader(Arch::BIOS))),
             "OFFER undionly.kpxe from 192.0.2.10 (loader for x86 BIOS, direct)"

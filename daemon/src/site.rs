@@ -8,11 +8,12 @@ use crate::boot::table::{self, System};
 use crate::boot::{folder, local_disk, second_stage, signature};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::{ConfigError, DEFAULT_BOOT_DIR, Loaded, Settings, legacy};
+use crate::duid;
 use crate::files::{self, Folder, Opened};
 use crate::templates::{self, Failure, Templates, Variables};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::fetch::{Fetch, Refusal};
-use proxydhcpd_core::plan::{Loader, Plan, Tftp};
+use proxydhcpd_core::fetch::{Fetch, Otherwise, Refusal};
+use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, Tftp};
 use proxydhcpd_core::request::Request;
 use proxydhcpd_core::script;
 use roots::Roots;
@@ -43,6 +44,7 @@ pub struct Open {
     pub tftp: bool,
     pub http: Option<u16>,
     pub boot_server: bool,
+    pub boot_server6: bool,
 }
 
 impl Site {
@@ -87,6 +89,11 @@ impl Site {
             rules: draft.rules,
             machines: draft.machines.machines,
             templates: templates.names().clone(),
+            dhcp6: Dhcp6 {
+                duid: duid::ours(&settings.state_dir),
+                stateless: settings.dhcp6.stateless_ipxe.then(|| settings.dhcp6.dns.clone()),
+                boot_server: false,
+            },
             ..Plan::default()
         };
         if let Some(legacy) = &loaded.legacy {
@@ -107,6 +114,7 @@ impl Site {
     pub fn follow(&mut self, open: Open) {
         self.plan.http = open.http;
         self.plan.boot_server = open.boot_server;
+        self.plan.dhcp6.boot_server = open.boot_server6;
         // An old file says itself who serves TFTP.
         if !self.legacy {
             self.plan.tftp = open.tftp.then_some(Tftp::Ours);
@@ -131,8 +139,9 @@ impl Site {
             Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::Unrendered),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
             Fetch::LocalDisk(arch) => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
-            Fetch::Folder { name, meant } => match (self.roots.open(&name), meant) {
-                (Err(Refusal::NotFound), Some(meant)) => self.roots.open(&meant),
+            Fetch::Folder { name, otherwise } => match (self.roots.open(&name), otherwise) {
+                (Err(Refusal::NotFound), Some(Otherwise::File(meant))) => self.roots.open(&meant),
+                (Err(Refusal::NotFound), Some(Otherwise::Text(text))) => Ok(Opened::text(text.into_bytes())),
                 (opened, _) => opened,
             },
         }

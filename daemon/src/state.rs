@@ -13,7 +13,6 @@ use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::LoopGuard;
 use proxydhcpd_core::request::Request;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -142,7 +141,7 @@ impl State {
 
 /// The interface that our address is on: who serves files may not know it.
 fn with_interface<'a>(request: &Request<'a>, links: &'a [Link]) -> Request<'a> {
-    let ours = |link: &&Link| matches!(request.server.to_canonical(), IpAddr::V4(address) if link.owns(address));
-    let interface = links.iter().find(ours).map_or(request.interface, |link| &link.name);
+    let server = request.server.to_canonical();
+    let interface = links.iter().find(|link| link.owns(server)).map_or(request.interface, |link| &link.name);
     Request { interface, ..*request }
 }

@@ -12,7 +12,7 @@ use crate::wire::pxe::{Features, MachineId};
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv6Addr};
 use loads::Loads;
 pub use loads::Seen;
 use rivals::Rivals;
@@ -26,7 +26,7 @@ const CLIENT_RATE: u32 = 2;
 const CAPACITY: usize = 8192;
 /// Two keys for each machine that may come to 4011 from behind a relay, tens of thousands of them: 2.5 megabytes.
 const RELAYED_CAPACITY: usize = 65536;
-/// Machines of which we know the address for a while: 4 megabytes.
+/// Machines of which we know the address for a while: 5 megabytes.
 const ADDRESSES_CAPACITY: usize = 65536;
 /// From a choice in the firmware's menu to the iPXE that it starts: seconds, on slow machines a minute.
 const CHOICE_COUNTS: u64 = 2 * 60 * 1000;
@@ -36,10 +36,12 @@ pub struct Memory {
     /// Machines to which an OFFER went through a relay, and when.
     relayed: Recent<MachineKey, u64>,
     clients: Recent<MachineKey, Bucket>,
-    sources: Recent<Ipv4Addr, Bucket>,
+    sources: Recent<IpAddr, Bucket>,
     links: Recent<u32, Bucket>,
     /// Who has an address, by what machines say to their DHCP server and to us.
-    addresses: Recent<Ipv4Addr, Holder>,
+    addresses: Recent<IpAddr, Holder>,
+    /// The address that a DHCPv6 client has been given, by its DUID.
+    leases: Recent<MachineKey, Ipv6Addr>,
     /// The item that was chosen from the menu that we gave, and when.
     choices: Recent<MachineKey, (u16, u64)>,
     /// First-stage loaders that machines have fetched.
@@ -91,6 +93,7 @@ impl Memory {
             sources: Recent::new(CAPACITY, seed.rotate_left(32)),
             links: Recent::new(64, seed.rotate_left(48)),
             addresses: Recent::new(ADDRESSES_CAPACITY, seed.rotate_left(8)),
+            leases: Recent::new(CAPACITY, seed.rotate_left(12)),
             choices: Recent::new(CAPACITY, seed.rotate_left(24)),
             loads: Loads::new(CAPACITY, seed.rotate_left(40)),
             used_up: BTreeSet::new(),
@@ -99,67 +102,70 @@ impl Memory {
     }
 
     /// A machine says which address it has, or is about to have.
-    pub fn note_address(&mut self, address: Ipv4Addr, holder: Holder, now: u64) {
+    pub fn note_address(&mut self, address: impl Into<IpAddr>, holder: Holder, now: u64) {
+        let address = address.into();
         if !address.is_unspecified() {
             self.addresses.update(address, now, holder, |known| *known = holder);
         }
     }
 
-    pub fn holder(&self, address: Ipv4Addr) -> Option<Holder> {
-        self.addresses.get(address)
+    pub fn holder(&self, address: impl Into<IpAddr>) -> Option<Holder> {
+        self.addresses.get(address.into().to_canonical())
+    }
+
+    /// A DHCPv6 client says which address it has been given.
+    pub fn note_lease(&mut self, duid: &Hardware, address: Ipv6Addr, now: u64) {
+        self.leases.update(hardware_key(duid), now, address, |known| *known = address);
+    }
+
+    pub fn lease(&self, duid: &Hardware) -> Option<Ipv6Addr> {
+        self.leases.get(hardware_key(duid))
     }
 
     /// A machine came to port 4011. EDK2 may put its UUID into chaddr there, so it is found by its address as well.
-    pub fn note_visit(&mut self, hardware: &Hardware, ciaddr: Ipv4Addr, now: u64) {
+    pub fn note_visit(&mut self, hardware: &Hardware, address: IpAddr, now: u64) {
         self.rivals.came(hardware, false, now);
-        self.note_file(ciaddr.into(), false, now);
+        self.note_file(address, false, now);
     }
 
     /// A file was asked for from this address, and whether the machine begins anew with it.
     pub fn note_file(&mut self, address: IpAddr, beginning: bool, now: u64) {
-        if let Some(holder) = self.holder_of(address) {
+        if let Some(holder) = self.holder(address) {
             self.rivals.came(&holder.hardware, beginning, now);
         }
     }
 
-    fn holder_of(&self, address: IpAddr) -> Option<Holder> {
-        match address.to_canonical() {
-            IpAddr::V4(address) => self.holder(address),
-            IpAddr::V6(_) => None,
-        }
-    }
-
     pub fn note_choice(&mut self, client: &Client, kind: u16, now: u64) {
-        for key in keys(&client.hardware, client.machine) {
+        for key in names(client) {
             self.choices.update(key, now, (kind, now), |choice| *choice = (kind, now));
         }
     }
 
     /// What was chosen from the firmware's menu a moment ago.
     pub fn choice(&self, client: &Client, now: u64) -> Option<u16> {
-        let choices = keys(&client.hardware, client.machine).filter_map(|key| self.choices.get(key));
+        let choices = names(client).filter_map(|key| self.choices.get(key));
         choices.filter(|(_, at)| now.saturating_sub(*at) < CHOICE_COUNTS).map(|(kind, _)| kind).next()
     }
 
     /// A first-stage loader was fetched whole, by a machine or, if nobody knows whose it is, by an address.
     pub fn note_loaded(&mut self, address: IpAddr, name: &str, now: u64) -> Option<Looping> {
-        let holder = self.holder_of(address);
+        let holder = self.holder(address);
         self.loads.note_loaded(holder, address, name, now).map(|seen| Looping { holder, seen })
     }
 
     /// An iPXE asks.
     pub fn note_ipxe(&mut self, client: &Client, now: u64) {
-        keys(&client.hardware, client.machine).for_each(|key| self.loads.note_ipxe(key, now));
+        names(client).for_each(|key| self.loads.note_ipxe(key, now));
     }
 
     /// Whether the machine has fetched its loader a moment ago, so that what asks now is that loader.
     pub fn has_loaded(&self, client: &Client, now: u64) -> bool {
-        keys(&client.hardware, client.machine).any(|key| self.loads.has_loaded(key, now))
+        names(client).any(|key| self.loads.has_loaded(key, now))
     }
 
     /// Whether it was found going round in a circle some minutes ago.
     pub fn is_looping(&self, client: &Client, now: u64) -> bool {
-        keys(&client.hardware, client.machine).any(|key| self.loads.is_looping(key, now))
+        names(client).any(|key| self.loads.is_looping(key, now))
     }
 
     /// Replaces the list of machines that were to boot once and have.
@@ -185,13 +191,11 @@ impl Memory {
 
     /// Whether an OFFER went to this machine through a relay in the last minutes.
     pub fn offered_through_relay(&self, client: &Client, now: u64) -> bool {
-        keys(&client.hardware, client.machine)
-            .filter_map(|key| self.relayed.get(key))
-            .any(|at| now.saturating_sub(at) < RELAYED_OFFER_COUNTS)
+        names(client).filter_map(|key| self.relayed.get(key)).any(|at| now.saturating_sub(at) < RELAYED_OFFER_COUNTS)
     }
 
     pub fn note_relayed_offer(&mut self, client: &Client, now: u64) {
-        for key in keys(&client.hardware, client.machine) {
+        for key in names(client) {
             self.relayed.update(key, now, now, |at| *at = now);
         }
     }
@@ -200,7 +204,7 @@ impl Memory {
         take(&mut self.clients, hardware_key(hardware), CLIENT_BURST, CLIENT_RATE, now)
     }
 
-    pub fn allows_source(&mut self, source: Ipv4Addr, now: u64) -> bool {
+    pub fn allows_source(&mut self, source: IpAddr, now: u64) -> bool {
         take(&mut self.sources, source, CLIENT_BURST, CLIENT_RATE, now)
     }
 
@@ -214,6 +218,11 @@ fn take<K: Key>(table: &mut Recent<K, Bucket>, key: K, burst: u32, rate: u32, no
     table.update(key, now, Bucket::full(burst, now), |bucket| bucket.take(burst, rate, now))
 }
 
+/// All names of a machine that asks.
+fn names(client: &Client) -> impl Iterator<Item = MachineKey> + use<> {
+    keys(&client.hardware, client.machine).chain(client.duid.as_ref().map(hardware_key))
+}
+
 /// Both names of a machine: EDK2 may put its UUID into chaddr when it comes to 4011 (Mode.SendGUID).
 fn keys(hardware: &Hardware, machine: Option<MachineId>) -> impl Iterator<Item = MachineKey> + use<> {
     let by_id = machine.filter(|machine| machine.is_key()).map(|machine| {
@@ -224,10 +233,10 @@ fn keys(hardware: &Hardware, machine: Option<MachineId>) -> impl Iterator<Item =
     [Some(hardware_key(hardware)), by_id].into_iter().flatten()
 }
 
-/// The first octet keeps hardware addresses (hlen 1-16) and machine identifiers (0xff) apart.
+/// The first octet keeps hardware addresses (hlen 1-16), DUIDs (0x80 and more) and machine identifiers (0xff) apart.
 fn hardware_key(hardware: &Hardware) -> MachineKey {
     let mut key = [0; 17];
-    key[0] = hardware.hlen;
+    key[0] = if hardware.htype == Hardware::DUID { 0x80 | hardware.hlen } else { hardware.hlen };
     key[1..=hardware.octets().len()].copy_from_slice(hardware.octets());
     MachineKey(key)
 }

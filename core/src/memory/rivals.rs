@@ -9,7 +9,7 @@ use super::{MachineKey, hardware_key};
 use crate::client::{Class, Client, Hardware};
 use crate::recent::{Bucket, Recent};
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 /// EDK2 comes to 4011 a second or two after its REQUEST, and gives a boot server up after ten (protocol note 2.8).
 const FIRMWARE_WAIT: u64 = 15_000;
@@ -208,7 +208,10 @@ impl Boot {
             arch: client.arch,
             ipxe: client.is_ipxe(),
             link: offer.link,
-            relay: client.relay.map(|relay| relay.giaddr),
+            relay: client.relay.and_then(|relay| match relay.address {
+                IpAddr::V4(address) => Some(address),
+                IpAddr::V6(_) => None,
+            }),
             rival: Rival::NoAddress(1),
         };
         Boot {

@@ -9,7 +9,7 @@ use crate::arch::Arch;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use machines::Machines;
 use profile::{Profile, ProfileId};
 use rule::Rule;
@@ -36,7 +36,7 @@ pub struct Plan {
     /// Words with which option 60 of PXE firmware begins, beside `PXEClient`: some makers have their own.
     pub vendor_classes: Vec<String>,
     /// Relays that may ask. Empty: any.
-    pub relays: Vec<Ipv4Addr>,
+    pub relays: Vec<IpAddr>,
     /// The most answers a second on one interface. `None`: as many as come, for a boot storm is legitimate.
     pub most_per_second: Option<u32>,
     /// What the menu shows of the boot folder.
@@ -56,6 +56,27 @@ pub struct Plan {
     /// Names under which files of the template folder are asked for.
     pub templates: BTreeSet<String>,
     pub loop_guard: LoopGuard,
+    pub dhcp6: Dhcp6,
+}
+
+/// What there is to DHCPv6 beside all that holds for both families.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dhcp6 {
+    /// Whether we listen on 4011 over IPv6. If not, nobody can be told what to boot by TFTP.
+    pub boot_server: bool,
+    /// Our DUID, 3 to 130 octets: EDK2 takes no other length.
+    pub duid: Vec<u8>,
+    /// Whether an iPXE in a stateless network is answered. It takes the first REPLY, so ours displaces the DHCPv6 server's
+    /// and has to say what that would have said.
+    pub stateless: Option<Stateless>,
+}
+
+/// What a REPLY says beside what to boot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stateless {
+    pub dns_servers: Vec<Ipv6Addr>,
+    /// Search list, each name as people write it.
+    pub domains: Vec<String>,
 }
 
 /// What is done about a machine that fetches its first-stage loader again and again.

@@ -3,11 +3,12 @@
 use super::pattern::{Glob, MacPattern};
 use super::profile::ProfileId;
 use crate::arch::Arch;
-use crate::link::Network4;
+use crate::client::Readings;
+use crate::link::Network;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
@@ -34,10 +35,12 @@ pub struct When {
     pub vendor_classes: Vec<Glob>,
     pub user_classes: Vec<Glob>,
     pub interfaces: Vec<Glob>,
-    pub subnets: Vec<Network4>,
-    pub relays: Vec<Ipv4Addr>,
+    pub subnets: Vec<Network>,
+    pub relays: Vec<IpAddr>,
     /// Option 82, sub-option 1, as the relay writes it.
     pub circuit_ids: Vec<Glob>,
+    /// The same in DHCPv6: option 18 of any relay on the way.
+    pub interface_ids: Vec<Glob>,
     /// Whether the machine has an entry.
     pub known: Option<bool>,
 }
@@ -66,14 +69,14 @@ pub enum Condition {
     Subnet,
     Relay,
     CircuitId,
+    InterfaceId,
     Known,
 }
 
 /// What rules look at: from a DHCP packet, or from the request for a script, which knows less.
 #[derive(Clone, Debug, Default)]
 pub struct Subject<'a> {
-    pub mac: Option<[u8; 6]>,
-    pub uuid: Option<[u8; 16]>,
+    pub readings: Readings,
     pub serial: Option<&'a str>,
     pub arch: Option<Arch>,
     /// An iPXE on UEFI is both, and so is a UEFI HTTP client.
@@ -82,9 +85,11 @@ pub struct Subject<'a> {
     pub user_classes: Vec<&'a [u8]>,
     pub interface: &'a str,
     /// An address in the client's network.
-    pub subnet: Option<Ipv4Addr>,
-    pub relay: Option<Ipv4Addr>,
+    pub subnet: Option<IpAddr>,
+    /// Addresses of the relay: DHCPv6 shows two.
+    pub relays: [Option<IpAddr>; 2],
     pub circuit_id: &'a [u8],
+    pub interface_ids: Vec<&'a [u8]>,
     /// The rule that its DHCP packet met, where that rule asks for what only such a packet says.
     pub heard: Option<usize>,
     /// It is no DHCP packet: what only such a packet says is not known, rather than absent.
@@ -141,6 +146,7 @@ impl When {
             (Subnet, self.subnets.is_empty()),
             (Relay, self.relays.is_empty()),
             (CircuitId, self.circuit_ids.is_empty()),
+            (InterfaceId, self.interface_ids.is_empty()),
             (Known, self.known.is_none()),
         ]
         .into_iter()
@@ -150,8 +156,11 @@ impl When {
     fn holds(&self, condition: Condition, subject: &Subject<'_>, known: bool) -> bool {
         let any = |globs: &[Glob], text: &[u8]| globs.iter().any(|glob| glob.matches(text));
         match condition {
-            Condition::Mac => subject.mac.is_some_and(|mac| self.macs.iter().any(|wanted| wanted.matches(&mac))),
-            Condition::Uuid => subject.uuid.is_some_and(|uuid| self.uuids.contains(&uuid)),
+            Condition::Mac => {
+                let fits = |mac: &[u8; 6]| self.macs.iter().any(|wanted| wanted.matches(mac));
+                subject.readings.macs.iter().flatten().any(fits)
+            }
+            Condition::Uuid => subject.readings.uuids.iter().flatten().any(|uuid| self.uuids.contains(uuid)),
             Condition::Serial => subject.serial.is_some_and(|serial| any(&self.serials, serial.as_bytes())),
             // An HTTP code and its PXE code are one kind of machine; what sets them apart is the firmware.
             Condition::Arch => {
@@ -164,8 +173,9 @@ impl When {
             Condition::Subnet => {
                 subject.subnet.is_some_and(|address| self.subnets.iter().any(|subnet| subnet.contains(address)))
             }
-            Condition::Relay => subject.relay.is_some_and(|relay| self.relays.contains(&relay)),
+            Condition::Relay => subject.relays.iter().flatten().any(|relay| self.relays.contains(relay)),
             Condition::CircuitId => any(&self.circuit_ids, subject.circuit_id),
+            Condition::InterfaceId => subject.interface_ids.iter().any(|id| any(&self.interface_ids, id)),
             Condition::Known => self.known == Some(known),
         }
     }
@@ -174,7 +184,7 @@ impl When {
 impl Condition {
     /// A request for a script does not tell it.
     pub fn needs_a_packet(self) -> bool {
-        matches!(self, Self::VendorClass | Self::UserClass | Self::Relay | Self::CircuitId)
+        matches!(self, Self::VendorClass | Self::UserClass | Self::Relay | Self::CircuitId | Self::InterfaceId)
     }
 
     /// Its key in the configuration.
@@ -191,6 +201,7 @@ impl Condition {
             Self::Subnet => "subnet",
             Self::Relay => "relay",
             Self::CircuitId => "circuit-id",
+            Self::InterfaceId => "interface-id",
             Self::Known => "known",
         }
     }

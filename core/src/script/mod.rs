@@ -14,8 +14,9 @@ use crate::caller::Caller;
 use crate::choose::{MACHINE, local_disk_name};
 use crate::plan::Plan;
 use crate::request::Door;
+use crate::url::{encoded, host, is_url};
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::fmt::Write;
 use core::net::IpAddr;
 
@@ -43,12 +44,22 @@ cpair --foreground 7 --background 0 1 && cpair --foreground 0 --background 6 2 &
 /// iPXE booted from (`netX`), with hyphens because a colon is not at home in every file system. The serial number is text
 /// that may hold anything, so it goes as octets. `caller` may know what the machine does not.
 pub fn entry(door: Door, server: IpAddr, caller: &Caller) -> String {
+    begin("", door, server, caller)
+}
+
+/// What an iPXE finds beside itself that was started over IPv6 (`autoexec.ipxe`, which iPXE asks for since 2021): there its
+/// DHCPv6 server is the only one that could name a script. It runs before iPXE has an address.
+pub fn autoexec(door: Door, server: IpAddr, caller: &Caller) -> String {
+    begin("ifconf --configurator ipv6 || ifconf || goto give_up\n", door, server, caller)
+}
+
+fn begin(first: &str, door: Door, server: IpAddr, caller: &Caller) -> String {
     let base = base(door, server);
     let passed_on = caller.passed_on();
     format!(
         "#!ipxe
 # proxydhcpd {VERSION}: fetch the menu in the machine's own name.
-set failures:int32 0
+{first}set failures:int32 0
 :fetch
 chain --replace --autofree {base}{MACHINE}{passed_on}mac=${{netX/mac:hexhyp}}/uuid=${{uuid}}/serial=${{serial:hexraw}}/platform=${{platform}}/arch=${{buildarch}}/menu.ipxe ||
 inc failures
@@ -65,10 +76,7 @@ exit 1
 
 /// Where our files are for who came through this door.
 pub fn base(door: Door, server: IpAddr) -> String {
-    let host = match server {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("[{address}]"),
-    };
+    let host = host(server);
     match door {
         Door::Tftp => format!("tftp://{host}/"),
         Door::Http(port) => format!("http://{host}:{port}/"),
@@ -122,7 +130,7 @@ fn start_linux<'a>(
 
 /// Where a file is: on our server, unless it is said to be elsewhere.
 fn url(base: &str, path: &str) -> String {
-    if path.contains("://") { path.into() } else { format!("{base}{}", encoded(path)) }
+    if is_url(path) { path.into() } else { format!("{base}{}", encoded(path)) }
 }
 
 fn heading(script: &mut String, text: &str) {
@@ -139,22 +147,11 @@ fn plain(text: &str) -> String {
     text.chars().take(70).map(|c| if harmless(c) { c } else { '?' }).collect()
 }
 
-/// A path as a URL has it.
-fn encoded(path: &str) -> String {
-    let mut url = String::new();
-    for octet in path.bytes() {
-        match octet {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => url.push(char::from(octet)),
-            _ => drop(write!(url, "%{octet:02X}")),
-        }
-    }
-    url
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::{Entry, Menu};
+    use alloc::string::ToString;
     use alloc::vec;
     use alloc::vec::Vec;
     use core::net::{Ipv4Addr, Ipv6Addr};

@@ -1,10 +1,11 @@
 //! What a profile comes to as a script.
 
-use super::{COLOURS, PAUSE, SPACE, VERSION, encoded, heading, item, plain, start_linux, start_local_disk};
+use super::{COLOURS, PAUSE, SPACE, VERSION, heading, item, plain, start_linux, start_local_disk};
 use crate::caller::Caller;
 use crate::choose::MACHINE;
 use crate::plan::Plan;
 use crate::plan::profile::{Linux, Menu};
+use crate::url::encoded;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -4,17 +4,27 @@
 use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::link::{Link, Network4};
+use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::plan::{Loader, Plan, Tftp};
+use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, Tftp};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp4::{Header, Writer};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// Of the link-layer address 02:00:00:00:00:10.
+pub const DUID: [u8; 10] = [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10];
 
 pub const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 
 pub fn links() -> Vec<Link> {
-    vec![Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4: vec![Network4 { address: HERE, prefix: 24 }] }]
+    let network6 = |address: &str, prefix| Network6 { address: address.parse().unwrap(), prefix };
+    vec![Link {
+        index: 2,
+        name: "eth0".into(),
+        mtu: 1500,
+        ipv4: vec![Network4 { address: HERE, prefix: 24 }],
+        ipv6: vec![network6("2001:db8::10", 64), network6("fe80::10", 64)],
+    }]
 }
 
 /// TFTP and HTTP (port 8080) by ourselves, the loaders under the names that the vectors expect.
@@ -34,6 +44,7 @@ pub fn plan() -> Plan {
         ]
         .into(),
         raspberry_pi: true,
+        dhcp6: Dhcp6 { duid: DUID.into(), boot_server: true, stateless: None },
         ..Plan::default()
     }
 }
@@ -53,7 +64,7 @@ pub fn ask_again(
     now: u64,
 ) -> (Answer, Vec<(Vec<u8>, Destination)>) {
     let links = links();
-    let from: SocketAddrV4 = from.parse().unwrap();
+    let from: SocketAddr = from.parse().unwrap();
     let arrival =
         Arrival { datagram, port, from, to: to.parse().unwrap(), links: &links, link: 0, foreign: false, now };
     let mut replies = Replies::default();

@@ -15,7 +15,6 @@ use proxydhcpd_core::fetch::{self, Fetch, Refusal};
 use proxydhcpd_core::link::Network4;
 use proxydhcpd_core::memory::{Heard, Holder, Memory};
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::Identity;
 use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::request::{Door, Request};
 use proxydhcpd_core::wire::pxe::Features;
@@ -102,7 +101,7 @@ impl<'a> What<'a> {
 fn identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
     let mut identity = String::from("machine/");
     if let Some(name) = &args.machine {
-        if plan.machines.find(&Identity { name: Some(name), ..Identity::default() }).is_none() {
+        if plan.machines.named(name).is_none() {
             let names = (0..plan.machines.len() as u32).map(|id| plan.machines.get(id).name);
             return Err(unknown("machine", name, names));
         }

@@ -5,6 +5,7 @@ use crate::config;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Caller};
+use crate::duid;
 use crate::log::{self, Reader};
 use crate::net::link;
 use crate::serve::Server;
@@ -79,10 +80,12 @@ fn start(flags: Flags, reader: Reader, level: LevelFilter) -> Result<Server, Exi
     let filter = doors::filter(&loaded, &all).map_err(|error| refuse(&error))?;
     let links = link::list(&filter).unwrap_or_default();
     loaded.absent(&links).iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    let doors = Doors::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
+    let wants_ipv6 = filter.ipv6.as_ref().is_none_or(|names| !names.is_empty());
+    let doors = Doors::open(&loaded.settings, &all, wants_ipv6, Instant::now()).map_err(fail)?;
     let site = Site::build(&mut loaded, doors.open).map_err(|error| refuse(&error))?;
     doors.say(&loaded);
     site.say();
+    duid::keep(&loaded.settings.state_dir, &site.plan.dhcp6.duid);
     let used = Used::below(&loaded.settings.state_dir);
     let used = used.map_err(|error| fail(format_args!("no thread can be had: {error}")))?;
     if site.plan.machines.any_once()

@@ -6,7 +6,7 @@ use crate::config::{self, ConfigError, Loaded};
 use crate::net::link;
 use crate::serve::doors;
 use crate::site::{Open, Site};
-use proxydhcpd_core::link::{Link, Network4};
+use proxydhcpd_core::link::{Link, Network4, Network6};
 
 #[derive(Debug)]
 pub struct Setting {
@@ -24,6 +24,7 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
         tftp: loaded.settings.tftp.enabled.on(&all),
         http: loaded.settings.http.enabled.on(&all).then_some(loaded.settings.http.port),
         boot_server: true,
+        boot_server6: true,
     };
     let site = Site::build(&mut loaded, open)?;
     Ok(Setting { loaded, links, site })
@@ -31,6 +32,8 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
 
 /// A network of documentation (RFC 5737), for a machine that has none.
 pub fn example(name: Option<&str>, network: Option<Network4>) -> Vec<Link> {
+    let ipv6 =
+        ["2001:db8::10", "fe80::10"].map(|address| Network6 { address: address.parse().unwrap(), prefix: 64 }).into();
     let network = network.unwrap_or(Network4 { address: [192, 0, 2, 10].into(), prefix: 24 });
-    vec![Link { index: 1, name: name.unwrap_or("eth0").into(), mtu: 1500, ipv4: vec![network] }]
+    vec![Link { index: 1, name: name.unwrap_or("eth0").into(), mtu: 1500, ipv4: vec![network], ipv6 }]
 }

@@ -2,7 +2,7 @@
 
 use crate::config::diagnostic::{Diagnostic, Source, Span};
 use proxydhcpd_core::link::Link;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Who the file says that we are. It must fit the machine: see [`Addresses::settle`].
 #[derive(Clone, Debug)]
@@ -17,8 +17,8 @@ pub struct Addresses {
 pub struct Served {
     /// By name. Empty: all on which machines can boot.
     pub interfaces: Vec<String>,
-    /// The addresses to announce; empty: each interface's first one.
-    pub addresses: Vec<Ipv4Addr>,
+    /// The addresses to announce; none of a family: each interface's first one.
+    pub addresses: Vec<IpAddr>,
 }
 
 impl Addresses {
@@ -41,11 +41,11 @@ impl Addresses {
                     Some((address, _)) => *address,
                     None => first,
                 };
-                Ok(Served { interfaces: vec![name.clone()], addresses: vec![address] })
+                Ok(Served { interfaces: vec![name.clone()], addresses: vec![address.into()] })
             }
             (None, Some((Ipv4Addr::UNSPECIFIED, _))) => Ok(Served::default()),
             (None, Some((address, at))) => match links.iter().find(|link| link.owns(*address)) {
-                Some(link) => Ok(Served { interfaces: vec![link.name.clone()], addresses: vec![*address] }),
+                Some(link) => Ok(Served { interfaces: vec![link.name.clone()], addresses: vec![(*address).into()] }),
                 None => Err(self.critical(at, format!("no interface has the address {address}"), links)),
             },
             (None, None) => {
@@ -85,6 +85,7 @@ mod tests {
             name: name.to_owned(),
             mtu: 1500,
             ipv4: addresses.iter().map(|&address| Network4 { address, prefix: 24 }).collect(),
+            ipv6: Vec::new(),
         };
         vec![link(2, "eth0", &[ETH0, SECOND]), link(3, "eth1", &[ETH1]), link(4, "eth2", &[])]
     }
@@ -98,7 +99,7 @@ mod tests {
 
     #[test]
     fn either_of_the_two_names_the_other() {
-        let eth0 = |address| Ok(Served { interfaces: vec!["eth0".into()], addresses: vec![address] });
+        let eth0 = |address: Ipv4Addr| Ok(Served { interfaces: vec!["eth0".into()], addresses: vec![address.into()] });
         assert_eq!(settle(Some("eth0"), None), eth0(ETH0));
         assert_eq!(settle(None, Some(ETH0)), eth0(ETH0));
         assert_eq!(settle(Some("eth0"), Some(ETH0)), eth0(ETH0));

@@ -1,7 +1,7 @@
 //! The settings as flags of the command line; each does what the key of the same name does, and goes before it.
 
 use crate::config::{Enabled, Settings, Transfers};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -65,7 +65,7 @@ pub struct Flags {
 
     /// Answer this relay, and no other but those given so; may be given several times [default: any]
     #[arg(long = "allow-relay", global = true, value_name = "ADDRESS")]
-    pub relays: Vec<Ipv4Addr>,
+    pub relays: Vec<IpAddr>,
 
     /// A further word in option 77 that means "already iPXE"; may be given several times
     #[arg(long = "user-class", global = true, value_name = "WORD")]

@@ -18,11 +18,11 @@ use draft::Draft;
 use flags::Flags;
 use legacy::Legacy;
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::plan::LoopGuard;
+use proxydhcpd_core::plan::{LoopGuard, Stateless};
 use serde::Serialize;
 use std::fmt;
 use std::io::ErrorKind;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -41,8 +41,11 @@ pub struct Settings {
     pub proxy_only: bool,
     /// Interfaces to serve, by name, with `*` and `?`. Empty: all on which machines can boot.
     pub interfaces: Vec<String>,
-    /// The addresses to announce. Empty: each interface's first one.
-    pub addresses: Vec<Ipv4Addr>,
+    /// Of these, the ones that are served over each family. `None`: all.
+    pub ipv4_interfaces: Option<Vec<String>>,
+    pub ipv6_interfaces: Option<Vec<String>>,
+    /// The addresses to announce. None of a family: each interface's first one.
+    pub addresses: Vec<IpAddr>,
     pub boot_dir: PathBuf,
     /// Where it is kept which machines have used up their boot.
     pub state_dir: PathBuf,
@@ -58,13 +61,21 @@ pub struct Settings {
     pub max_packets_per_second: Option<NonZeroU32>,
     pub loop_guard: LoopGuard,
     /// Relays that may ask. Empty: any.
-    pub relays: Vec<Ipv4Addr>,
+    pub relays: Vec<IpAddr>,
+    pub dhcp6: Dhcp6,
     /// Words in option 77 that mean "already iPXE", beside the usual ones.
     pub user_classes: Vec<String>,
     /// Words with which option 60 of PXE firmware begins, beside `PXEClient`.
     pub vendor_classes: Vec<String>,
     /// Certificates that the site's machines know beside Microsoft's, for `check`.
     pub secure_boot_keys: Vec<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dhcp6 {
+    /// Whether an iPXE in a stateless network is answered, in place of the DHCPv6 server there.
+    pub stateless_ipxe: bool,
+    pub dns: Stateless,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +148,8 @@ impl Default for Settings {
         Self {
             proxy_only: false,
             interfaces: Vec::new(),
+            ipv4_interfaces: None,
+            ipv6_interfaces: None,
             addresses: Vec::new(),
             template_dir: None,
             machine_files: None,
@@ -148,6 +161,7 @@ impl Default for Settings {
             max_packets_per_second: None,
             loop_guard: LoopGuard::default(),
             relays: Vec::new(),
+            dhcp6: Dhcp6::default(),
             user_classes: Vec::new(),
             vendor_classes: Vec::new(),
             secure_boot_keys: Vec::new(),

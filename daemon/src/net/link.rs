@@ -2,14 +2,14 @@
 //! to list again, so a lost notification, a rename or a burst cannot leave us with a picture that is not so.
 
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
-use proxydhcpd_core::link::{Link, Network4};
+use proxydhcpd_core::link::{Link, Network4, Network6};
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope};
 use rtnetlink::packet_route::link::{InfoPortKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use rtnetlink::{Handle, MulticastGroup, new_connection, new_multicast_connection};
 use std::convert::Infallible;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -18,8 +18,12 @@ use std::time::Duration;
 pub struct Filter {
     /// Names, with `*` for any characters and `?` for one.
     pub interfaces: Vec<String>,
-    /// Addresses of ours. A link with none of them is left out; of the others, only these are served.
-    pub addresses: Vec<Ipv4Addr>,
+    /// Addresses of ours. A link with none of them is left out; of the others, only these are served, unless none is of
+    /// the same family. Link-local ones need not be named.
+    pub addresses: Vec<IpAddr>,
+    /// On which of them which family is served, by patterns as above. `None`: on all.
+    pub ipv4: Option<Vec<String>>,
+    pub ipv6: Option<Vec<String>>,
 }
 
 /// Publishes the list now, and again after every change that alters it. Never ends: while the kernel cannot be asked,
@@ -67,7 +71,7 @@ async fn follow(
 ) -> io::Result<Infallible> {
     // Subscribed first and listed then, so that nothing falls between the two.
     let (connection, handle, mut changes) =
-        new_multicast_connection(&[MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr])?;
+        new_multicast_connection(&[MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr])?;
     let followed = async {
         loop {
             let links = served(&handle, filter).await?;
@@ -122,13 +126,31 @@ fn serve(message: &LinkMessage, addresses: &[AddressMessage], filter: &Filter) -
     if !filter.interfaces.is_empty() && !filter.interfaces.iter().any(|pattern| matches(pattern, &name)) {
         return None;
     }
-    let mut ipv4 = networks(index, addresses);
-    ipv4.retain(|network| filter.addresses.is_empty() || filter.addresses.contains(&network.address));
+    let (mut ipv4, mut ipv6) = (networks4(index, addresses), networks6(index, addresses));
+    let named = |is_ipv4| filter.addresses.iter().any(move |address| address.is_ipv4() == is_ipv4);
+    let wanted = |address| !named(IpAddr::is_ipv4(&address)) || filter.addresses.contains(&address);
+    ipv4.retain(|network| wanted(network.address.into()));
+    ipv6.retain(|network| network.address.is_unicast_link_local() || wanted(network.address.into()));
+    let mut own =
+        ipv4.iter().map(|network| network.address.into()).chain(ipv6.iter().map(|network| network.address.into()));
+    if !filter.addresses.is_empty() && !own.any(|address: IpAddr| filter.addresses.contains(&address)) {
+        return None;
+    }
+    let is_off = |names: &Option<Vec<String>>| {
+        names.as_ref().is_some_and(|names| !names.iter().any(|pattern| matches(pattern, &name)))
+    };
+    if is_off(&filter.ipv4) {
+        ipv4.clear();
+    }
+    // Replies come from the link-local address.
+    if is_off(&filter.ipv6) || !ipv6.iter().any(|network| network.address.is_unicast_link_local()) {
+        ipv6.clear();
+    }
     let mtu = message.attributes.iter().find_map(|attribute| match attribute {
         LinkAttribute::Mtu(mtu) => Some(*mtu),
         _ => None,
     })?;
-    (!ipv4.is_empty()).then_some(Link { index, name, mtu, ipv4 })
+    (!ipv4.is_empty() || !ipv6.is_empty()).then_some(Link { index, name, mtu, ipv4, ipv6 })
 }
 
 /// A DISCOVER is a broadcast. Tunnels and the loopback have none; who wants to serve one all the same (relays behind a
@@ -149,16 +171,16 @@ fn is_port(message: &LinkMessage) -> bool {
 }
 
 /// The addresses of an interface in the kernel's order, primary ones first: the first one names us there.
-fn networks(index: u32, addresses: &[AddressMessage]) -> Vec<Network4> {
+fn networks4(index: u32, addresses: &[AddressMessage]) -> Vec<Network4> {
     let mut own: Vec<&AddressMessage> = addresses
         .iter()
         .filter(|message| message.header.index == index && message.header.family == AddressFamily::Inet)
         .collect();
     own.sort_by_key(|message| message.header.flags.contains(AddressHeaderFlags::Secondary));
-    own.into_iter().filter_map(network).collect()
+    own.into_iter().filter_map(network4).collect()
 }
 
-fn network(message: &AddressMessage) -> Option<Network4> {
+fn network4(message: &AddressMessage) -> Option<Network4> {
     // Ours is the local one: on a point-to-point link the other is the peer's. An address of host scope
     // means nothing to others.
     let address = message.attributes.iter().find_map(|attribute| match attribute {
@@ -167,6 +189,39 @@ fn network(message: &AddressMessage) -> Option<Network4> {
     })?;
     let usable = message.header.scope != AddressScope::Host || address.is_loopback();
     usable.then_some(Network4 { address, prefix: message.header.prefix_len })
+}
+
+/// Those that can be used, and those first that stay: a temporary one changes daily (RFC 8981), a deprecated one is about to
+/// go. One that may turn out to be somebody else's is no address yet; the kernel says when it is.
+fn networks6(index: u32, addresses: &[AddressMessage]) -> Vec<Network6> {
+    let usable = |message: &&AddressMessage| {
+        let flags = message.header.flags;
+        message.header.index == index
+            && message.header.family == AddressFamily::Inet6
+            && !flags.intersects(AddressHeaderFlags::Tentative | AddressHeaderFlags::Dadfailed)
+    };
+    let mut own: Vec<(&AddressMessage, Network6)> =
+        addresses.iter().filter(usable).filter_map(|message| Some((message, network6(message)?))).collect();
+    own.sort_by_key(|(message, network)| {
+        let flags = message.header.flags;
+        let (deprecated, temporary) = (AddressHeaderFlags::Deprecated, AddressHeaderFlags::Secondary);
+        let goes = !flags.contains(AddressHeaderFlags::Permanent);
+        (flags.contains(deprecated), flags.contains(temporary), network.address.is_unicast_link_local(), goes)
+    });
+    own.into_iter().map(|(_, network)| network).collect()
+}
+
+fn network6(message: &AddressMessage) -> Option<Network6> {
+    let of = |wanted: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(wanted);
+    let local = of(|attribute| if let AddressAttribute::Local(address) = attribute { Some(*address) } else { None });
+    // Without a peer there is only this one.
+    let address = local.or_else(|| {
+        of(|attribute| if let AddressAttribute::Address(address) = attribute { Some(*address) } else { None })
+    });
+    match address? {
+        IpAddr::V6(address) if !address.is_loopback() => Some(Network6 { address, prefix: message.header.prefix_len }),
+        _ => None,
+    }
 }
 
 /// Shell patterns with `*` and `?`: a star takes as little as it can, and one character more whenever the rest does not
@@ -203,7 +258,7 @@ fn closed() -> io::Error {
 mod tests {
     use super::*;
     use rtnetlink::packet_route::link::LinkHeader;
-    use std::net::IpAddr;
+    use std::net::Ipv4Addr;
 
     // Bridges and their like are tried for real in tests/links.rs; few test kernels have VRFs.
     #[test]

@@ -9,3 +9,4 @@ pub mod set;
 pub mod socket;
 pub mod sys;
 pub mod udp;
+pub mod udp6;

@@ -8,7 +8,7 @@ use crate::net::sys::{self, Batch, Content, Frame, SendBatch};
 use crate::net::udp;
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd};
 
 #[derive(Debug)]
@@ -41,11 +41,11 @@ impl PacketSocket {
     /// As [`SendBatch::push`], but nobody chooses `from` for us.
     pub fn push(&self, out: &mut SendBatch, payload: &[u8], to: SocketAddrV4, from: Ipv4Addr, link: Option<u32>) {
         let headers = headers(SocketAddrV4::new(from, self.port), to, payload);
-        out.push_parts(&headers, payload, to, from, link);
+        out.push_parts(&headers, payload, to.into(), from.into(), link);
     }
 
     /// As [`SendBatch::flush`]. The kernel does not fragment these: what is longer than the link takes is refused.
-    pub fn flush(&self, out: &mut SendBatch, refused: impl FnMut(SocketAddrV4, io::Error)) -> usize {
+    pub fn flush(&self, out: &mut SendBatch, refused: impl FnMut(SocketAddr, io::Error)) -> usize {
         out.flush(self.raw.as_fd(), refused)
     }
 }

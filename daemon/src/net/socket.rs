@@ -3,7 +3,7 @@
 use crate::net::packet::PacketSocket;
 use crate::net::sys::{Batch, SendBatch};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
 #[derive(Debug)]
@@ -22,15 +22,19 @@ impl Socket {
     }
 
     /// As [`SendBatch::push`]; for this socket's [`Socket::flush`] only.
-    pub fn push(&self, out: &mut SendBatch, payload: &[u8], to: SocketAddrV4, from: Ipv4Addr, link: Option<u32>) {
+    pub fn push(&self, out: &mut SendBatch, payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>) {
         match self {
             Socket::Udp(_) => out.push(payload, to, from, link),
-            Socket::Packet(socket) => socket.push(out, payload, to, from, link),
+            Socket::Packet(socket) => match (to, from) {
+                (SocketAddr::V4(to), IpAddr::V4(from)) => socket.push(out, payload, to, from, link),
+                // It hears IPv4 only.
+                _ => {}
+            },
         }
     }
 
     /// As [`SendBatch::flush`].
-    pub fn flush(&self, out: &mut SendBatch, refused: impl FnMut(SocketAddrV4, io::Error)) -> usize {
+    pub fn flush(&self, out: &mut SendBatch, refused: impl FnMut(SocketAddr, io::Error)) -> usize {
         match self {
             Socket::Udp(socket) => out.flush(socket.as_fd(), refused),
             Socket::Packet(socket) => socket.flush(out, refused),

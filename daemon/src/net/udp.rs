@@ -16,7 +16,7 @@ use nix::sys::stat::fstat;
 use socket2::{Domain, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// How long a DHCP server that was seen is expected back: one that does not share its port (Kea's fallback socket) could
@@ -34,12 +34,12 @@ const BOOTING: Duration = Duration::from_secs(120);
 /// It is bound to no device: it would be deaf for good once that interface has been deleted, even if one of the same name
 /// follows.
 pub fn broadcast(port: u16) -> Result<UdpSocket, Busy> {
-    open(SocketAddrV4::new(Ipv4Addr::BROADCAST, port), true)
+    open((Ipv4Addr::BROADCAST, port).into(), true)
 }
 
 /// The same where somebody has the port: ours only if they share it.
 pub fn broadcast_beside(port: u16) -> Option<UdpSocket> {
-    let socket = bind(SocketAddrV4::new(Ipv4Addr::BROADCAST, port), true).ok()?;
+    let socket = bind((Ipv4Addr::BROADCAST, port).into(), true).ok()?;
     let ours = fstat(&socket).ok()?.st_ino;
     // One that does not share may have ended since we saw it, and not for long.
     let others = bound(Transport::Udp, port).ok()?;
@@ -48,8 +48,8 @@ pub fn broadcast_beside(port: u16) -> Option<UdpSocket> {
 }
 
 /// For everything that is sent to this port, alone: whoever else wants it is told so.
-pub fn exclusive(port: u16) -> Result<UdpSocket, Busy> {
-    open(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port), false)
+pub fn exclusive(address: SocketAddr) -> Result<UdpSocket, Busy> {
+    open(address, false)
 }
 
 /// The sockets for unicast to our own addresses, as far as nobody else on this host wants the port.
@@ -58,19 +58,19 @@ pub struct Polite {
     port: u16,
     /// None is taken before.
     from: Instant,
-    addresses: BTreeMap<Ipv4Addr, State>,
+    addresses: BTreeMap<IpAddr, State>,
 }
 
 /// What a look around has changed.
 #[derive(Debug)]
 pub enum Change {
     /// To be received from.
-    Opened(Ipv4Addr, UdpSocket),
+    Opened(IpAddr, UdpSocket),
     /// Not ours any more: our socket is to be closed.
-    Lost(Ipv4Addr),
+    Lost(IpAddr),
     /// Somebody else has this address and port or all of them, and unicast is theirs. Relayed requests do not reach us.
     /// If we have a socket it is to be closed.
-    Yielded(Ipv4Addr, Holder),
+    Yielded(IpAddr, Holder),
     Failed(Busy),
 }
 
@@ -83,7 +83,7 @@ impl Polite {
 
     /// Looks around, and opens what that asks for: to be called when our addresses change, and every few seconds, because
     /// a DHCP server may start after us. Says each change once.
-    pub fn look(&mut self, addresses: &[Ipv4Addr], now: Instant) -> Vec<Change> {
+    pub fn look(&mut self, addresses: &[IpAddr], now: Instant) -> Vec<Change> {
         let lost = self.addresses.keys().filter(|address| !addresses.contains(address));
         let mut changes: Vec<Change> = lost.copied().map(Change::Lost).collect();
         self.addresses.retain(|address, _| addresses.contains(address));
@@ -95,10 +95,10 @@ impl Polite {
     }
 
     /// `others` are the sockets on our port that are not ours.
-    fn look_at(&mut self, address: Ipv4Addr, others: &io::Result<Vec<Bound>>, now: Instant) -> Option<Change> {
-        let wanted = SocketAddrV4::new(address, self.port);
+    fn look_at(&mut self, address: IpAddr, others: &io::Result<Vec<Bound>>, now: Instant) -> Option<Change> {
+        let wanted = SocketAddr::new(address, self.port);
         let before = self.addresses.get(&address);
-        let claims = |other: &&Bound| overlap(address.into(), other.address);
+        let claims = |other: &&Bound| overlap(address, other.address);
         let other = others.as_ref().map(|others| others.iter().find(claims));
         let (after, change) = match (other, before) {
             (Ok(Some(_)), Some(State::Yielded(_))) => {
@@ -118,7 +118,7 @@ impl Polite {
             (Err(_), Some(State::Failed)) => return None,
             (Err(error), _) => {
                 let error = io::Error::new(error.kind(), error.to_string());
-                (State::Failed, Change::Failed(Busy::new(Transport::Udp, wanted.into(), error)))
+                (State::Failed, Change::Failed(Busy::new(Transport::Udp, wanted, error)))
             }
         };
         self.addresses.insert(address, after);
@@ -160,15 +160,24 @@ pub(super) fn enlarge_buffer(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-fn open(address: SocketAddrV4, shared: bool) -> Result<UdpSocket, Busy> {
-    bind(address, shared).map_err(|error| Busy::new(Transport::Udp, address.into(), error))
+pub(super) fn open(address: SocketAddr, shared: bool) -> Result<UdpSocket, Busy> {
+    bind(address, shared).map_err(|error| Busy::new(Transport::Udp, address, error))
 }
 
-fn bind(address: SocketAddrV4, shared: bool) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+fn bind(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
     socket.set_reuse_address(shared)?;
-    socket.set_broadcast(true)?;
-    setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+    match address {
+        SocketAddr::V4(_) => {
+            socket.set_broadcast(true)?;
+            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+        }
+        SocketAddr::V6(_) => {
+            // The port of IPv4 is another socket's.
+            socket.set_only_v6(true)?;
+            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+        }
+    }
     enlarge_buffer(&socket)?;
     socket.bind(&address.into())?;
     Ok(socket.into())

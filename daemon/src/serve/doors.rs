@@ -15,7 +15,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use proxydhcpd_core::link::Link;
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener};
 use std::time::Instant;
 use waiting::Waiting;
 
@@ -34,7 +34,7 @@ pub struct Doors {
 #[derive(Debug)]
 pub enum Door {
     /// With the address that it hears.
-    Dhcp(SocketAddrV4, Socket),
+    Dhcp(SocketAddr, Socket),
     Tftp(tftp::Sockets, tftp::Settings),
     /// With their port.
     Http(u16, Vec<TcpListener>),
@@ -45,16 +45,20 @@ pub enum Door {
 pub struct NoDhcp;
 
 impl Doors {
-    /// Warnings go to the log. `links` are those that the machine has.
-    pub fn open(settings: &Settings, links: &[Link], now: Instant) -> Result<Doors, NoDhcp> {
+    /// Warnings go to the log. `links` are those that the machine has; `wants_ipv6`: whether any is served over IPv6.
+    pub fn open(settings: &Settings, links: &[Link], wants_ipv6: bool, now: Instant) -> Result<Doors, NoDhcp> {
         raise_file_limit();
         let mut doors = Doors::default();
         if !settings.proxy_only {
             doors.try_to_open(Kind::Broadcasts, settings, now);
         }
         doors.try_to_open(Kind::BootServer, settings, now);
-        if doors.opened.is_empty() {
+        // Without IPv4 there may be nothing of it to serve.
+        if doors.opened.is_empty() && settings.ipv4_interfaces.as_ref().is_none_or(|names| !names.is_empty()) {
             return Err(NoDhcp);
+        }
+        if wants_ipv6 {
+            doors.try_to_open(Kind::BootServer6, settings, now);
         }
         if settings.tftp.enabled.on(links) {
             doors.try_to_open(Kind::Tftp, settings, now);
@@ -99,6 +103,9 @@ impl Doors {
             Ok(door) => return self.admit(door),
             Err(busy) => busy,
         };
+        if kind == Kind::BootServer6 && has_no_ipv6(&busy.error) {
+            return tracing::debug!("this machine has no IPv6: {}", busy.error);
+        }
         let in_use = busy.error.kind() == io::ErrorKind::AddrInUse;
         let stand_in = if kind == Kind::Broadcasts && in_use { packet_socket(&busy) } else { Err(String::new()) };
         if in_use && kind.is_awaited(settings) {
@@ -113,6 +120,7 @@ impl Doors {
     fn admit(&mut self, door: Door) {
         match &door {
             Door::Dhcp(address, _) if *address == BOOT_SERVER => self.open.boot_server = true,
+            Door::Dhcp(address, _) if *address == BOOT_SERVER6 => self.open.boot_server6 = true,
             Door::Dhcp(_, socket) => self.shares_dhcp = matches!(socket, Socket::Udp(_)),
             Door::Tftp(_, settings) => {
                 say_transfers(settings);
@@ -127,7 +135,11 @@ impl Doors {
 /// Which interfaces are served: asked of the configuration and of this machine. An old file's addresses must fit.
 pub fn filter(loaded: &Loaded, links: &[Link]) -> Result<Filter, ConfigError> {
     let served = loaded.settle(links)?;
-    Ok(Filter { interfaces: served.interfaces, addresses: served.addresses })
+    let settings = &loaded.settings;
+    // An old file knows nothing of IPv6.
+    let ipv6 = if loaded.legacy.is_some() { Some(Vec::new()) } else { settings.ipv6_interfaces.clone() };
+    let ipv4 = settings.ipv4_interfaces.clone();
+    Ok(Filter { interfaces: served.interfaces, addresses: served.addresses, ipv4, ipv6 })
 }
 
 /// Every interface of this machine on which machines could boot.
@@ -155,14 +167,17 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
     (http(old) != http(new)).then_some("HTTP")
 }
 
-const BROADCASTS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::BROADCAST, 67);
-const BOOT_SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011);
+const BROADCASTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADCAST, 67));
+const BOOT_SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011));
+/// The same for IPv6.
+pub const BOOT_SERVER6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 4011, 0, 0));
 
 /// The doors by their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Broadcasts,
     BootServer,
+    BootServer6,
     Tftp,
     Http,
 }
@@ -173,8 +188,8 @@ impl Kind {
         let busy = |error| Busy::new(transport, wanted, error);
         match self {
             Kind::Broadcasts => udp::broadcast(wanted.port()).map(|socket| Door::Dhcp(BROADCASTS, Socket::Udp(socket))),
-            Kind::BootServer => {
-                udp::exclusive(wanted.port()).map(|socket| Door::Dhcp(BOOT_SERVER, Socket::Udp(socket)))
+            Kind::BootServer | Kind::BootServer6 => {
+                udp::exclusive(wanted).map(|socket| Door::Dhcp(wanted, Socket::Udp(socket)))
             }
             Kind::Tftp => {
                 let transfers = tftp_settings(settings);
@@ -187,8 +202,9 @@ impl Kind {
     fn port(self, settings: &Settings) -> (Transport, SocketAddr) {
         let any = Ipv4Addr::UNSPECIFIED;
         match self {
-            Kind::Broadcasts => (Transport::Udp, BROADCASTS.into()),
-            Kind::BootServer => (Transport::Udp, BOOT_SERVER.into()),
+            Kind::Broadcasts => (Transport::Udp, BROADCASTS),
+            Kind::BootServer => (Transport::Udp, BOOT_SERVER),
+            Kind::BootServer6 => (Transport::Udp, BOOT_SERVER6),
             Kind::Tftp => (Transport::Udp, (any, tftp_settings(settings).port).into()),
             Kind::Http => (Transport::Tcp, (any, settings.http.port).into()),
         }
@@ -199,6 +215,7 @@ impl Kind {
         match self {
             Kind::Broadcasts => "broadcasts are not heard",
             Kind::BootServer => "UEFI machines are sent straight to their file",
+            Kind::BootServer6 => "machines do not boot by PXE over IPv6",
             Kind::Tftp => "no loader is offered by us",
             Kind::Http => "scripts go over TFTP",
         }
@@ -208,6 +225,11 @@ impl Kind {
     fn is_awaited(self, settings: &Settings) -> bool {
         !(self == Kind::Tftp && matches!(settings.tftp.enabled, Enabled::IfOurs(_)))
     }
+}
+
+/// The kernel was built or started without it.
+fn has_no_ipv6(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 /// Beside a DHCP server that shares port 67 we have a socket there, too; beside one that does not, a packet socket. If not
@@ -272,7 +294,8 @@ fn tftp_settings(settings: &Settings) -> tftp::Settings {
 impl fmt::Display for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Door::Dhcp(address, _) => write!(f, "DHCP on port {}", address.port()),
+            Door::Dhcp(SocketAddr::V4(address), _) => write!(f, "DHCP on port {}", address.port()),
+            Door::Dhcp(SocketAddr::V6(address), _) => write!(f, "DHCPv6 on port {}", address.port()),
             Door::Tftp(_, settings) => write!(f, "TFTP on port {}", settings.port),
             Door::Http(port, _) => write!(f, "HTTP on port {port}"),
         }

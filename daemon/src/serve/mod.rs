@@ -1,6 +1,6 @@
 //! Starts the doors, keeps them, and stops them. Each receives, asks the core, and sends; none decides.
 
-pub mod dhcp4;
+pub mod dhcp;
 pub mod doors;
 pub mod http;
 mod networks;
@@ -13,21 +13,24 @@ mod watch;
 
 use crate::config::Loaded;
 use crate::config::flags::Flags;
+use crate::net::busy::Busy;
 use crate::net::link::{self, Filter};
 use crate::net::set::SocketSet;
 use crate::net::socket::Socket;
 use crate::net::udp::{Change, Polite};
+use crate::net::udp6::{self, Groups, SERVERS_AND_RELAYS};
 use crate::site::Site;
 use crate::state::State;
 use crate::systemd;
 use doors::Doors;
 use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::link::Link;
 use reload::Reread;
 use running::Running;
 use signals::Signals;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -46,12 +49,17 @@ pub struct Server {
     flags: Flags,
     filter: Filter,
     relayed: Polite,
+    /// The same for DHCPv6.
+    relayed6: Polite,
+    groups: Groups,
 }
 
 impl Server {
     pub fn new(state: State, doors: Doors, loaded: Loaded, flags: Flags, filter: Filter) -> Self {
         let relayed = Polite::new(Port::Dhcp.number(), uptime(), Instant::now());
-        Server { state: Arc::new(state), doors, loaded, flags, filter, relayed }
+        let relayed6 = Polite::new(Port::Dhcp.number6(), uptime(), Instant::now());
+        let groups = Groups::new(Port::Dhcp.number6());
+        Server { state: Arc::new(state), doors, loaded, flags, filter, relayed, relayed6, groups }
     }
 
     /// Until SIGTERM or SIGINT; transfers may then finish for two seconds. `ready` is called when everything runs.
@@ -137,34 +145,39 @@ impl Server {
             site.follow(self.doors.open);
             self.state.site.store(Arc::new(site));
         }
+        let links = self.state.links.load();
+        self.look_for_groups(&running.dhcp, &links);
         if self.doors.shares_dhcp {
-            self.look_for_relays(&running.dhcp, now);
+            let addresses = links.iter().flat_map(|link| &link.ipv4).map(|network| network.address.into());
+            look_for_relays(&mut self.relayed, &running.dhcp, Port::Dhcp.number(), addresses.collect(), now);
         }
+        let beyond = |address: &Ipv6Addr| !address.is_unicast_link_local();
+        let addresses = links.iter().flat_map(|link| &link.ipv6).map(|network| network.address).filter(beyond);
+        let addresses = addresses.map(IpAddr::V6).collect();
+        look_for_relays(&mut self.relayed6, &running.dhcp, Port::Dhcp.number6(), addresses, now);
         Ok(())
     }
 
-    /// Relayed requests are unicast: our sockets for them follow our addresses, and yield to a DHCP server beside us.
-    fn look_for_relays(&mut self, heard: &SocketSet, now: Instant) {
-        let links = self.state.links.load();
-        let addresses: Vec<Ipv4Addr> =
-            links.iter().flat_map(|link| &link.ipv4).map(|network| network.address).collect();
-        let socket_at = |address| SocketAddrV4::new(address, Port::Dhcp.number());
-        for change in self.relayed.look(&addresses, now) {
-            match change {
-                Change::Opened(address, socket) => {
-                    if let Err(error) = heard.put(socket_at(address), Socket::Udp(socket)) {
-                        tracing::error!("requests that a relay sends to {address} are not heard: {error}");
+    /// DHCPv6 clients write to groups, which are heard link by link.
+    fn look_for_groups(&mut self, heard: &SocketSet, links: &[Link]) {
+        if !self.loaded.settings.proxy_only {
+            for change in self.groups.look(links) {
+                match change {
+                    udp6::Change::Opened(address, socket) => {
+                        if let Err(error) = heard.put(address.into(), Socket::Udp(socket)) {
+                            tracing::error!("what is sent to {address} is not heard: {error}");
+                        }
+                    }
+                    udp6::Change::Lost(address) => heard.remove(address.into()),
+                    udp6::Change::Failed(busy) => {
+                        tracing::warn!("{busy}; machines do not boot over IPv6 on {}", name_of(links, &busy));
                     }
                 }
-                Change::Lost(address) => heard.remove(socket_at(address)),
-                Change::Yielded(address, holder) => {
-                    heard.remove(socket_at(address));
-                    tracing::info!(
-                        "{holder} has port 67: requests that a relay sends to {address} are its business, not ours"
-                    );
-                }
-                Change::Failed(busy) => tracing::warn!("relayed requests are not heard: {busy}"),
             }
+        }
+        if let Some(Socket::Udp(socket)) = heard.get(doors::BOOT_SERVER6).as_deref() {
+            let served: Vec<&Link> = links.iter().filter(|link| link.link_local().is_some()).collect();
+            udp6::join(socket, SERVERS_AND_RELAYS, &served);
         }
     }
 
@@ -194,6 +207,34 @@ impl Server {
         }
         systemd::ready(&networks::status(&self.state.links.load()));
     }
+}
+
+/// Relayed requests are unicast: our sockets for them follow our addresses, and yield to a DHCP server beside us.
+fn look_for_relays(relayed: &mut Polite, heard: &SocketSet, port: u16, addresses: Vec<IpAddr>, now: Instant) {
+    let socket_at = |address| SocketAddr::new(address, port);
+    for change in relayed.look(&addresses, now) {
+        match change {
+            Change::Opened(address, socket) => {
+                if let Err(error) = heard.put(socket_at(address), Socket::Udp(socket)) {
+                    tracing::error!("requests that a relay sends to {address} are not heard: {error}");
+                }
+            }
+            Change::Lost(address) => heard.remove(socket_at(address)),
+            Change::Yielded(address, holder) => {
+                heard.remove(socket_at(address));
+                tracing::info!(
+                    "{holder} has port {port}: requests that a relay sends to {address} are its business, not ours"
+                );
+            }
+            Change::Failed(busy) => tracing::warn!("relayed requests are not heard: {busy}"),
+        }
+    }
+}
+
+/// The link that a group was to be heard on.
+fn name_of<'a>(links: &'a [Link], busy: &Busy) -> &'a str {
+    let index = if let SocketAddr::V6(address) = busy.wanted { address.scope_id() } else { 0 };
+    links.iter().find(|link| link.index == index).map_or("any link", |link| &link.name)
 }
 
 /// Of the machine. A clock that cannot be read (there is none such on Linux) leaves us where we were without it.

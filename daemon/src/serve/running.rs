@@ -1,14 +1,14 @@
 //! What serves behind the doors: threads and tasks, each from the opening of its door until the server stops.
 
 use super::doors::{self, Door};
-use super::{dhcp4, http, networks, notes, tftp};
+use super::{dhcp, http, networks, notes, tftp};
 use crate::net::set::SocketSet;
 use crate::state::State;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::of_datagram;
 use proxydhcpd_core::request::Request;
 use std::io;
-use std::net::{IpAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl Running {
         let dhcp = Arc::new(SocketSet::new()?);
         let (heard, answers) = (Arc::clone(&dhcp), Arc::clone(&state));
         start_thread("dhcp", move || {
-            let Err(error) = dhcp4::run(&heard, &answers);
+            let Err(error) = dhcp::run(&heard, &answers);
             panic!("DHCP ended: {error}");
         })?;
         Ok(Running { state, dhcp, transfers: None, pages: None })
@@ -78,7 +78,6 @@ impl Running {
         start_thread("tftp", move || {
             let link = |index, to| {
                 let links = state.links.load();
-                let IpAddr::V4(to) = to else { return None };
                 of_datagram(&links, index, to).map(|(link, _)| links[link].clone())
             };
             let open = |request: &Request<'_>| state.open(request);

@@ -8,9 +8,9 @@ use crate::config::diagnostic::{Diagnostic, Spot};
 use crate::config::draft::Drafted;
 use crate::probable::probable;
 use proxydhcpd_core::arch::{Arch, Program};
-use proxydhcpd_core::choose::is_url;
 use proxydhcpd_core::plan::Loader;
 use proxydhcpd_core::plan::profile::{Boots, Profile};
+use proxydhcpd_core::url::is_url;
 use std::collections::BTreeSet;
 
 /// The profiles with their loaders. What is wrong is told, errors among warnings.

@@ -5,6 +5,7 @@ mod build;
 mod index;
 
 use super::profile::ProfileId;
+use crate::client::Readings;
 use crate::wire::pxe::MachineId as Stored;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -45,8 +46,7 @@ pub enum Policy {
 /// What a machine says of itself, as far as it is an identity.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Identity<'a> {
-    pub mac: Option<[u8; 6]>,
-    pub uuid: Option<[u8; 16]>,
+    pub readings: Readings,
     pub serial: Option<&'a str>,
     /// By the name that we gave it in a URL.
     pub name: Option<&'a str>,
@@ -58,6 +58,13 @@ pub struct Found {
     pub by: By,
     /// Another machine, which a weaker identity means.
     pub other: Option<(MachineId, By)>,
+}
+
+/// Two readings of one identity mean two machines, and nobody can tell which is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undecided {
+    pub by: By,
+    pub machines: [MachineId; 2],
 }
 
 /// The identity that was the ground.
@@ -140,8 +147,7 @@ impl Machines {
 
     /// Whether there is a machine of this name that is to boot once.
     pub fn is_once(&self, name: &str) -> bool {
-        let found = self.find(&Identity { name: Some(name), ..Identity::default() });
-        found.is_some_and(|found| self.get(found.machine).policy == Policy::Once)
+        self.named(name).is_some_and(|machine| machine.policy == Policy::Once)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -176,16 +182,30 @@ impl Machines {
 
     /// The strongest identity decides: a name that we gave, the UUID, the serial number, and the address last, because
     /// adapters and docks move from machine to machine. What several machines list is nobody's identity.
-    pub fn find(&self, identity: &Identity<'_>) -> Option<Found> {
+    pub fn find(&self, identity: &Identity<'_>) -> Result<Option<Found>, Undecided> {
+        let Readings { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
+        let of_uuid = |uuid: Option<[u8; 16]>| self.of_uuid(uuid?);
+        let of_mac = |mac: Option<[u8; 6]>| self.of_mac(mac?);
         let found = [
             (identity.name.and_then(|name| self.of_name(name)), By::Name),
-            (identity.uuid.and_then(|uuid| self.of_uuid(uuid)), By::Uuid),
+            (of_uuid(uuid), By::Uuid),
+            (of_uuid(uuid2), By::Uuid),
             (identity.serial.and_then(|serial| self.of_serial(serial)), By::Serial),
-            (identity.mac.and_then(|mac| self.of_mac(mac)), By::Mac),
+            (of_mac(mac), By::Mac),
+            (of_mac(mac2), By::Mac),
+            (of_mac(mac3), By::Mac),
         ];
         let mut found = found.into_iter().filter_map(|(id, by)| Some((id?, by)));
-        let (machine, by) = found.next()?;
-        Some(Found { machine, by, other: found.find(|(other, _)| *other != machine) })
+        let Some((machine, by)) = found.next() else { return Ok(None) };
+        match found.find(|(other, _)| *other != machine) {
+            Some((other, other_by)) if other_by == by => Err(Undecided { by, machines: [machine, other] }),
+            other => Ok(Some(Found { machine, by, other })),
+        }
+    }
+
+    /// The machine of this name.
+    pub fn named(&self, name: &str) -> Option<Machine<'_>> {
+        self.of_name(name).map(|id| self.get(id))
     }
 
     fn of_name(&self, name: &str) -> Option<MachineId> {

@@ -1,16 +1,16 @@
 //! What the decision rests on: the machine's entry and the rules, with those that came near.
 
-use proxydhcpd_core::answer::{Answer, misses};
+use proxydhcpd_core::answer::{Answer, misses, recognise};
 use proxydhcpd_core::arrival::Arrival;
 use proxydhcpd_core::choose::Manner;
-use proxydhcpd_core::client::{Client, Hardware};
+use proxydhcpd_core::client::{Client, Hardware, Readings};
 use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{By, Found, Identity, Policy};
+use proxydhcpd_core::plan::machines::{By, Found, Identity, Policy, Undecided};
 use proxydhcpd_core::plan::profile::{Boots, Item, To};
 use proxydhcpd_core::plan::rule::Condition;
 use proxydhcpd_core::show::Node;
-use proxydhcpd_core::wire::dhcp4::Message;
+use proxydhcpd_core::wire::Packet;
 use proxydhcpd_core::wire::pxe::MachineId;
 
 /// More rules than this are summed up, but for those that came near.
@@ -18,22 +18,19 @@ const MOST_RULES: usize = 30;
 
 /// Nothing where the configuration says nothing about machines.
 pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer) -> Vec<Node> {
-    let (Some(decision), Ok(message)) = (&answer.decision, Message::parse(arrival.datagram)) else { return Vec::new() };
+    let packet = Packet::parse(arrival.datagram, arrival.from.is_ipv6());
+    let (Some(decision), Ok(packet)) = (&answer.decision, packet) else { return Vec::new() };
     if plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty() {
         return Vec::new();
     }
     // As it was recognised: a rule may have had it taken for firmware since.
-    let Ok(client) =
-        Client::recognise(&message, arrival.port, &plan.user_classes, &plan.vendor_classes, || plan.knows_u_boot())
-    else {
-        return Vec::new();
-    };
+    let Ok(client) = recognise(plan, arrival, &packet) else { return Vec::new() };
     let mut grounds = Vec::new();
     if !plan.machines.is_empty() {
         grounds.push(machine(plan, &client, decision));
     }
     if !plan.rules.is_empty() {
-        grounds.push(rules(plan, decision, &misses(plan, arrival, &message, &client)));
+        grounds.push(rules(plan, decision, &misses(plan, arrival, &packet, &client)));
     }
     grounds.push(profile(plan, decision));
     grounds
@@ -41,7 +38,14 @@ pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer) -> Vec<Node> {
 
 fn machine(plan: &Plan, client: &Client, decision: &Decision) -> Node {
     let Some(Found { machine, by, other }) = decision.machine else {
-        return Node::new("machine", "no entry has one of its identities").with(near(plan, client, None));
+        let why = match decision.undecided {
+            Some(Undecided { by, machines: [one, other] }) => {
+                let name = |id| plan.machines.get(id).name;
+                format!("its {by} can be read as that of {} or of {}: it is neither", name(one), name(other))
+            }
+            None => "no entry has one of its identities".to_owned(),
+        };
+        return Node::new("machine", why).with(near(plan, client, None));
     };
     let entry = plan.machines.get(machine);
     let policy = match entry.policy {
@@ -63,24 +67,32 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision) -> Node {
 /// is some 1,500 look-ups, however many machines there are.
 fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
     let name = |identity: &Identity<'_>| {
-        let other = plan.machines.find(identity).filter(|other| Some(other.machine) != found)?;
+        let other = plan.machines.find(identity).ok()?.filter(|other| Some(other.machine) != found)?;
         Some(plan.machines.get(other.machine).name)
     };
     let mut nodes = Vec::new();
     for mac in client.hardware.mac().into_iter().flat_map(one_octet_off) {
-        if let Some(name) = name(&Identity { mac: Some(mac), ..Identity::default() }) {
-            let mut hardware = Hardware { htype: 1, hlen: 6, octets: [0; 16] };
-            hardware.octets[..6].copy_from_slice(&mac);
+        if let Some(name) = name(&read(Some(mac), None)) {
+            let hardware = Hardware::ethernet(mac);
             nodes.push(Node::new("near", format!("{name} has {hardware}: one octet differs")));
         }
     }
-    let swapped = client.machine.filter(MachineId::is_key).and_then(|machine| machine.0[1..].try_into().ok());
-    if let Some(name) = swapped.and_then(|uuid| name(&Identity { uuid: Some(uuid), ..Identity::default() })) {
+    // Of DHCPv6 both orders are looked up anyway.
+    let swapped = client
+        .machine
+        .filter(|_| !client.is_v6())
+        .filter(MachineId::is_key)
+        .and_then(|machine| machine.0[1..].try_into().ok());
+    if let Some(name) = swapped.and_then(|uuid| name(&read(None, Some(uuid)))) {
         nodes.push(Node::new("near", format!("{name} has its UUID with the first three fields turned round")));
     }
     nodes.truncate(10);
     nodes.extend(shared(plan, client));
     nodes
+}
+
+fn read<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
+    Identity { readings: Readings::of(mac, uuid), ..Identity::default() }
 }
 
 /// An identity of it that several entries list, and that is therefore nobody's.

@@ -20,14 +20,14 @@ use proxydhcpd_core::client::Hardware;
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::memory::{Heard, Holder, Memory};
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{Identity, Machine};
+use proxydhcpd_core::plan::machines::Machine;
 use proxydhcpd_core::plan::profile::Boots;
 use proxydhcpd_core::shape::Name;
 use proxydhcpd_core::show::{self, Node};
 use proxydhcpd_core::wire::dhcp4::Message;
 use proxydhcpd_core::wire::pxe::Features;
 use serde_json::{Value, json};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::process::ExitCode;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -75,8 +75,8 @@ fn octets(packet: &PacketHex) -> Result<Vec<u8>, ConfigError> {
 struct Visit {
     octets: Vec<u8>,
     port: Port,
-    from: SocketAddrV4,
-    to: Ipv4Addr,
+    from: SocketAddr,
+    to: IpAddr,
     /// The loader that the machine was given is taken for an iPXE, and asks.
     follows: bool,
 }
@@ -149,7 +149,7 @@ impl Journey<'_> {
             (Port::Dhcp, Some(relay)) => (SocketAddrV4::new(relay, 67), here),
             (Port::Dhcp, None) => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68), Ipv4Addr::BROADCAST),
         };
-        Visit { octets: described.packet(port, item), port, from, to, follows }
+        Visit { octets: described.packet(port, item), port, from: from.into(), to: to.into(), follows }
     }
 
     /// It fetches the loader that it was given: by that, one whom a rule takes for firmware is known again.
@@ -164,9 +164,7 @@ impl Journey<'_> {
     /// What the script says is not of a packet, and answers nobody.
     fn tell_script(&mut self, described: &Described, response: &Response, item: Option<u16>) {
         // Its DHCP request has said so by now.
-        let mut octets = [0; 16];
-        octets[..6].copy_from_slice(&described.mac);
-        let hardware = Hardware { htype: 1, hlen: 6, octets };
+        let hardware = Hardware::ethernet(described.mac);
         let firmware = Heard { arch: Some(described.kind.arch), features: Features::parse(&IPXE_FEATURES) };
         self.memory.note_address(described.address, Holder { hardware, machine: None, firmware }, self.now);
         let tree = script::of(self.site, &self.memory, described, response, &self.links[0].name, item);
@@ -232,9 +230,8 @@ fn describe(args: &Explain, kind: ClientKind, site: &Site, network: Network4) ->
 }
 
 fn entry<'a>(name: &str, plan: &'a Plan) -> Result<Machine<'a>, ConfigError> {
-    let found = plan.machines.find(&Identity { name: Some(name), ..Identity::default() });
     let wrong = || ConfigError(vec![Diagnostic::error(format!("no machine of the configuration is called {name}"))]);
-    found.map(|found| plan.machines.get(found.machine)).ok_or_else(wrong)
+    plan.machines.named(name).ok_or_else(wrong)
 }
 
 impl Visit {
@@ -252,7 +249,7 @@ impl Visit {
             (Port::Dhcp, None) => (SocketAddrV4::new(ciaddr.unwrap_or(Ipv4Addr::UNSPECIFIED), 68), Ipv4Addr::BROADCAST),
             (Port::BootServer, _) => (SocketAddrV4::new(ciaddr.unwrap_or(neighbour(links[0].ipv4[0])), 4011), here),
         };
-        Visit { octets, port, from: args.from.unwrap_or(from), to, follows: false }
+        Visit { octets, port, from: args.from.unwrap_or(from).into(), to: to.into(), follows: false }
     }
 }
 

@@ -7,10 +7,12 @@ use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::shape::Name;
 use proxydhcpd_core::show::Node;
 use proxydhcpd_core::wire::dhcp4::MessageType;
+use proxydhcpd_core::wire::{Kind, dhcp6};
 
 pub fn recognised(client: &Client) -> Node {
     let arch_from = match client.arch_from {
         ArchFrom::Option93(index) => format!("option 93, code {}", index + 1),
+        ArchFrom::Option61(index) => format!("option 61, code {}", index + 1),
         ArchFrom::ClassDigits => "the digits of option 60".to_owned(),
         ArchFrom::Assumed => "nothing said: an old BIOS ROM".to_owned(),
     };
@@ -26,7 +28,7 @@ pub fn recognised(client: &Client) -> Node {
         Node::new("stage", stage),
     ];
     parts.extend(client.machine.map(|machine| Node::new("machine identifier", machine)));
-    parts.extend(client.relay.map(|relay| Node::new("relay", relay.giaddr)));
+    parts.extend(client.relay.map(|relay| Node::new("relay", relay.address)));
     Node::new("client", client).with(parts)
 }
 
@@ -37,7 +39,9 @@ pub fn decided(response: &Response, plan: &Plan) -> Vec<Node> {
             "option 43 says: load this file. (4011 is not open, so nobody is sent there)"
         }
         Name::Direct => "option 43 says: load this file, ask nobody else",
-        Name::Redirect if *kind == MessageType::Ack => "the second visit, which names the file",
+        Name::Redirect if matches!(kind, Kind::Dhcp4(MessageType::Ack) | Kind::Dhcp6(dhcp6::MessageType::Reply)) => {
+            "the second visit, which names the file"
+        }
         Name::Redirect => "no option 43: it comes to port 4011 for its file, as every UEFI since 2010 does",
         Name::Http => "a URL, and no second visit",
         Name::Menu => "option 43 holds the menu; it comes to port 4011 with what is chosen",

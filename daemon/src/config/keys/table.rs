@@ -20,6 +20,7 @@ pub const TABLES: &[Table] = &[
         "[folders]\ndebian = \"/srv/mirror/debian\"\n",
     ),
     table("dhcp", "[dhcp]", "Which requests are answered.", "", ""),
+    table("dhcp6", "[dhcp6]", "What there is to IPv6 beside all that holds for both families.", "", ""),
     table("http", "[http]", "Our HTTP server.", "", ""),
     table("tftp", "[tftp]", "Our TFTP server.", "", ""),
     table("profile", "[profile.NAME]", "What machines boot.", PROFILE_MORE, PROFILE_EXAMPLE),
@@ -63,11 +64,30 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "",
+        "ipv4-interfaces",
+        "a list of names: [\"eth0\", \"vlan*\"]",
+        "all that are served",
+        "Of the interfaces to serve, those on which machines boot over IPv4.",
+        "An empty list switches IPv4 off.",
+        "[\"eth0\"]",
+    ),
+    key(
+        "",
+        "ipv6-interfaces",
+        "a list of names: [\"eth0\", \"vlan*\"]",
+        "all that are served",
+        "Of the interfaces to serve, those on which machines boot over IPv6.",
+        "An empty list switches IPv6 off.",
+        "[\"vlan*\"]",
+    ),
+    key(
+        "",
         "address",
-        "an IPv4 address of this machine, or a list of them",
+        "an address of this machine, or a list of them",
         "the first address of each interface",
         "The address to announce: in replies and in URLs.",
-        "For interfaces that have several. An interface that has none of the addresses given here is not served.",
+        "For interfaces that have several, IPv4 or IPv6. An interface that has none of the addresses given here is not \
+         served.",
         "\"192.0.2.10\"",
     ),
     key(
@@ -163,7 +183,7 @@ pub const KEYS: &[Key] = &[
     key(
         "dhcp",
         "relays",
-        "a list of unicast IPv4 addresses: [\"192.0.2.1\"]",
+        ADDRESSES,
         "any",
         "The relays that may ask, and no others.",
         "",
@@ -204,6 +224,33 @@ pub const KEYS: &[Key] = &[
         "What is done about a machine that fetches the same first loader for the third time within two minutes.",
         "\"warn\": the log says so. \"stop\": it is not answered for five minutes as well.",
         "\"stop\"",
+    ),
+    key(
+        "dhcp6",
+        "stateless-ipxe",
+        "true or false",
+        "false",
+        "Answer an iPXE in a network whose DHCPv6 server gives no addresses.",
+        STATELESS_MORE,
+        "true",
+    ),
+    key(
+        "dhcp6",
+        "dns-servers",
+        "a list of unicast IPv6 addresses: [\"2001:db8::53\"]",
+        "none",
+        "The name servers that such an iPXE is told.",
+        "",
+        "[\"2001:db8::53\"]",
+    ),
+    key(
+        "dhcp6",
+        "domains",
+        "a list of domain names: [\"example.org\"]",
+        "none",
+        "The domains in which it looks up names.",
+        "",
+        "[\"example.org\"]",
     ),
     key(
         "http",
@@ -441,7 +488,7 @@ pub const KEYS: &[Key] = &[
     key(
         "rule",
         "subnet",
-        "a list of networks: [\"10.1.0.0/16\"]",
+        "a list of networks: [\"10.1.0.0/16\", \"2001:db8:12::/48\"]",
         ANY,
         "By the network that it is in.",
         "",
@@ -450,10 +497,10 @@ pub const KEYS: &[Key] = &[
     key(
         "rule",
         "relay",
-        "a list of unicast IPv4 addresses: [\"192.0.2.1\"]",
+        ADDRESSES,
         ANY,
         "By the relay that it is behind.",
-        "",
+        "A DHCPv6 relay is known by the address that it writes from, or by that on the machine's link.",
         "[\"10.1.0.1\"]",
     ),
     key(
@@ -464,6 +511,15 @@ pub const KEYS: &[Key] = &[
         "By what the relay says of its port (option 82, circuit id).",
         "",
         "[\"*:12\"]",
+    ),
+    key(
+        "rule",
+        "interface-id",
+        PATTERNS,
+        ANY,
+        "By what a DHCPv6 relay says of its port (option 18, interface id).",
+        "",
+        "[\"vlan12\"]",
     ),
     key("rule", "known", "true or false", ANY, "Whether it has an entry.", "", "true"),
     key(
@@ -538,7 +594,10 @@ const LINE: &str = "a text in quotes, on one line";
 const MENU_TEXT: &str = "a text of 1 to 60 printable ASCII characters, which is what firmware shows";
 const PATTERNS: &str = "a list of patterns: [\"eth*\"]";
 const ANY: &str = "any";
+const ADDRESSES: &str = "a list of unicast addresses: [\"192.0.2.1\", \"2001:db8::1\"]";
 
+const STATELESS_MORE: &str = "It takes the first reply and asks no further, so ours stands in for that of the DHCPv6 server, which would \
+                              have named the DNS servers: name them here.";
 const MACHINE_FILES_MORE: &str = "A path is a file that ends in .toml, .csv or .json, or a folder of such files. The first line of a CSV names its \
      columns: name, mac (several with blanks between them), uuid, serial, profile, boot; any other is a variable, and an empty \
      field says nothing. JSON is an array of machines, or an object that has them by name.";

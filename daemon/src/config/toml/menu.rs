@@ -1,7 +1,7 @@
 //! `[profile.NAME.menu]`.
 
 use super::said::Named;
-use super::value::{Read, Value, address, number, parsed, text};
+use super::value::{Read, Value, address4, number, parsed, text};
 use super::walk::{At, Walk};
 use crate::config::diagnostic::Span;
 use proxydhcpd_core::wire::pxe;
@@ -111,7 +111,7 @@ impl<'a> Written<'a> {
             "title" => menu_text(value).map(|title| item.title = Some(title)),
             "type" => number::<NonZeroU16>(value).map(|kind| item.kind = Some((kind.get(), value.span()))),
             "profile" => text(value).map(|name| profile = Some((name, value.span()))),
-            "server" => address(value).map(|address| server = Some(address)),
+            "server" => address4(value).map(|address| server = Some(address)),
             _ => Ok(()),
         });
         if walk.told.len() > before {

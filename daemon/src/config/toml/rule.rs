@@ -38,6 +38,7 @@ pub fn written<'a>(walk: &mut Walk<'a>, number: usize, at: Span, table: &DeTable
         "subnet" => some(value, network).map(|subnets| when.subnets = subnets),
         "relay" => some(value, address).map(|relays| when.relays = relays),
         "circuit-id" => some(value, glob).map(|circuits| when.circuit_ids = circuits),
+        "interface-id" => some(value, glob).map(|ids| when.interface_ids = ids),
         "known" => switch(value).map(|known| when.known = Some(known)),
         "profile" => text(value).map(|name| profile = Some((name, value.span()))),
         "deny" => switch(value).map(|deny| {

@@ -2,7 +2,9 @@
 
 use super::profile::{self, Written};
 use super::rule;
-use super::value::{self, Read, Value, address, list, mac_pattern, number, path, ports, switch, text, word};
+use super::value::{
+    self, Read, Value, address, address6, domain, list, mac_pattern, number, path, ports, switch, text, word,
+};
 use super::walk::{At, Walk};
 use crate::config::keys::Key;
 use crate::config::machines::{self, Described};
@@ -42,6 +44,7 @@ impl<'a> Said<'a> {
         for (key, value) in document {
             match &**key.get_ref() {
                 "dhcp" => self.settings("dhcp", walk, value),
+                "dhcp6" => self.settings("dhcp6", walk, value),
                 "http" => self.settings("http", walk, value),
                 "tftp" => self.settings("tftp", walk, value),
                 "folders" => self.folders(walk, value),
@@ -79,6 +82,8 @@ impl<'a> Said<'a> {
         let settings = &mut self.settings;
         match (key.table, key.name) {
             ("", "interfaces") => list(value, text).map(|names| settings.interfaces = names),
+            ("", "ipv4-interfaces") => list(value, text).map(|names| settings.ipv4_interfaces = Some(names)),
+            ("", "ipv6-interfaces") => list(value, text).map(|names| settings.ipv6_interfaces = Some(names)),
             ("", "address") => list(value, address).map(|addresses| settings.addresses = addresses),
             ("", "boot-dir") => path(value).map(|dir| settings.boot_dir = dir),
             ("", "state-dir") => path(value).map(|dir| settings.state_dir = dir),
@@ -107,6 +112,9 @@ impl<'a> Said<'a> {
                 number(value).map(|most| settings.max_packets_per_second = Some(most))
             }
             ("dhcp", "loop-guard") => word(value, &GUARDS).map(|guard| settings.loop_guard = guard),
+            ("dhcp6", "stateless-ipxe") => switch(value).map(|on| settings.dhcp6.stateless_ipxe = on),
+            ("dhcp6", "dns-servers") => list(value, address6).map(|servers| settings.dhcp6.dns.dns_servers = servers),
+            ("dhcp6", "domains") => list(value, domain).map(|domains| settings.dhcp6.dns.domains = domains),
             ("http", "enabled") => switch(value).map(|on| settings.http.enabled = Enabled::from(on)),
             ("http", "port") => number::<NonZeroU16>(value).map(|port| settings.http.port = port.get()),
             ("tftp", "enabled") => switch(value).map(|on| settings.tftp.enabled = Enabled::from(on)),

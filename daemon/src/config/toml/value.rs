@@ -3,10 +3,10 @@
 use crate::config::diagnostic::Span;
 use crate::config::flags::port_range;
 use crate::probable::probable;
-use proxydhcpd_core::link::Network4;
+use proxydhcpd_core::link::{Network, Network4, Network6};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use serde_json::Map;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -108,20 +108,51 @@ pub fn some<T>(value: &Value<'_>, element: impl Fn(&Value<'_>) -> Read<T>) -> Re
     list(value, element).and_then(|list| if list.is_empty() { Err(wrong(value.span())) } else { Ok(list) })
 }
 
-pub fn address(value: &Value<'_>) -> Read<Ipv4Addr> {
+pub fn address4(value: &Value<'_>) -> Read<Ipv4Addr> {
     parsed(value, |text| text.parse().ok().filter(is_unicast))
+}
+
+pub fn address6(value: &Value<'_>) -> Read<Ipv6Addr> {
+    parsed(value, |text| text.parse().ok().filter(is_unicast6))
+}
+
+/// Of either family.
+pub fn address(value: &Value<'_>) -> Read<IpAddr> {
+    let fits = |address: &IpAddr| match address {
+        IpAddr::V4(address) => is_unicast(address),
+        IpAddr::V6(address) => is_unicast6(address),
+    };
+    parsed(value, |text| text.parse().ok().filter(fits))
 }
 
 fn is_unicast(address: &Ipv4Addr) -> bool {
     !(address.octets()[0] == 0 || address.octets()[0] >= 224)
 }
 
-/// `10.1.0.0/16`.
-pub fn network(value: &Value<'_>) -> Read<Network4> {
+/// One that means the same on every link.
+fn is_unicast6(address: &Ipv6Addr) -> bool {
+    !(address.is_unspecified() || address.is_loopback() || address.is_multicast() || address.is_unicast_link_local())
+}
+
+/// `10.1.0.0/16`, `2001:db8:12::/48`.
+pub fn network(value: &Value<'_>) -> Read<Network> {
     parsed(value, |text| {
         let (address, prefix) = text.split_once('/')?;
-        Some(Network4 { address: address.parse().ok()?, prefix: prefix.parse().ok().filter(|prefix| *prefix <= 32)? })
+        let prefix = prefix.parse::<u8>().ok()?;
+        Some(match address.parse().ok()? {
+            IpAddr::V4(address) if prefix <= 32 => Network::V4(Network4 { address, prefix }),
+            IpAddr::V6(address) if prefix <= 128 => Network::V6(Network6 { address, prefix }),
+            _ => return None,
+        })
     })
+}
+
+/// `example.org`: labels of letters, digits and hyphens, at most 63 of them in each (RFC 1035 2.3.1).
+pub fn domain(value: &Value<'_>) -> Read<String> {
+    let letters =
+        |label: &str| label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_');
+    let label = |label: &str| (1..=63).contains(&label.len()) && letters(label);
+    parsed(value, |text| (text.len() <= 253 && text.split('.').all(label)).then(|| text.to_owned()))
 }
 
 pub fn mac_pattern(value: &Value<'_>) -> Read<MacPattern> {

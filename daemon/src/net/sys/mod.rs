@@ -15,7 +15,7 @@ pub use send::SendBatch;
 
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// Datagrams that one call takes or gives.
 const BATCH: usize = 32;
@@ -24,10 +24,20 @@ const BATCH: usize = 32;
 const OCTETS: usize = 4096;
 
 // SAFETY: arithmetic on its argument, nothing is read or written.
-const PACKET_INFO_LENGTH: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in_pktinfo>() as u32) } as usize;
+const PACKET_INFO4: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in_pktinfo>() as u32) } as usize;
+// SAFETY: as above.
+const PACKET_INFO6: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in6_pktinfo>() as u32) } as usize;
+
+/// The name of a UDP socket, of either family.
+#[derive(Clone, Copy)]
+#[repr(C)]
+union Name {
+    v4: libc::sockaddr_in,
+    v6: libc::sockaddr_in6,
+}
 
 fn message<Name>(
-    name: *mut Name,
+    (name, name_octets): (*mut Name, usize),
     vector: *mut libc::iovec,
     control: *mut libc::c_void,
     control_octets: usize,
@@ -36,7 +46,7 @@ fn message<Name>(
     // cannot be written as a literal.
     let mut message: libc::mmsghdr = unsafe { zeroed() };
     message.msg_hdr.msg_name = name.cast();
-    message.msg_hdr.msg_namelen = size_of::<Name>() as libc::socklen_t;
+    message.msg_hdr.msg_namelen = name_octets as libc::socklen_t;
     message.msg_hdr.msg_iov = vector;
     message.msg_hdr.msg_iovlen = 1;
     message.msg_hdr.msg_control = control;
@@ -57,12 +67,28 @@ fn retry_interrupted(mut call: impl FnMut() -> libc::c_int) -> io::Result<usize>
     }
 }
 
-fn sockaddr(address: SocketAddrV4) -> libc::sockaddr_in {
-    libc::sockaddr_in {
-        sin_family: libc::AF_INET as libc::sa_family_t,
-        sin_port: address.port().to_be(),
-        sin_addr: in_addr(*address.ip()),
-        sin_zero: [0; 8],
+/// With the octets of it that count.
+fn sockaddr(address: SocketAddr) -> (Name, usize) {
+    match address {
+        SocketAddr::V4(address) => {
+            let v4 = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: address.port().to_be(),
+                sin_addr: in_addr(*address.ip()),
+                sin_zero: [0; 8],
+            };
+            (Name { v4 }, size_of::<libc::sockaddr_in>())
+        }
+        SocketAddr::V6(address) => {
+            let v6 = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: address.port().to_be(),
+                sin6_flowinfo: address.flowinfo(),
+                sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
+                sin6_scope_id: address.scope_id(),
+            };
+            (Name { v6 }, size_of::<libc::sockaddr_in6>())
+        }
     }
 }
 
@@ -79,14 +105,16 @@ mod tests {
     use super::*;
     use nix::poll::{PollFd, PollFlags, poll};
     use nix::sys::socket::{setsockopt, sockopt};
-    use std::net::UdpSocket;
+    use std::net::{IpAddr, Ipv6Addr, SocketAddrV4, UdpSocket};
     use std::os::fd::AsFd;
 
-    fn socket() -> (UdpSocket, SocketAddrV4) {
+    const UNSPECIFIED: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+    fn socket() -> (UdpSocket, SocketAddr) {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true).unwrap();
         let port = socket.local_addr().unwrap().port();
-        (socket, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+        (socket, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into())
     }
 
     /// Waits until something is there.
@@ -102,9 +130,9 @@ mod tests {
         let (sender, _) = socket();
         let mut out = SendBatch::new();
         let lo = nix::net::if_::if_nametoindex("lo").unwrap();
-        let second = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 9), at.port());
-        out.push(b"one", at, Ipv4Addr::UNSPECIFIED, None);
-        out.push(b"second", second, Ipv4Addr::new(127, 0, 0, 5), Some(lo));
+        let second = SocketAddr::from(([127, 0, 0, 9], at.port()));
+        out.push(b"one", at, UNSPECIFIED, None);
+        out.push(b"second", second, [127, 0, 0, 5].into(), Some(lo));
         assert_eq!(out.flush(sender.as_fd(), |to, error| panic!("{to}: {error}")), 2);
         assert!(out.is_empty());
 
@@ -113,14 +141,14 @@ mod tests {
         let port = sender.local_addr().unwrap().port();
         let expected = |payload, from, to| Datagram {
             payload,
-            from: SocketAddrV4::new(from, port),
+            from: SocketAddr::from((from, port)),
             to,
             link: lo,
             truncated: false,
         };
         let got: Vec<_> = batch.iter().collect();
-        assert_eq!(got[0], expected(&b"one"[..], Ipv4Addr::LOCALHOST, *at.ip()));
-        assert_eq!(got[1], expected(&b"second"[..], Ipv4Addr::new(127, 0, 0, 5), *second.ip()));
+        assert_eq!(got[0], expected(&b"one"[..], Ipv4Addr::LOCALHOST, at.ip()));
+        assert_eq!(got[1], expected(&b"second"[..], Ipv4Addr::new(127, 0, 0, 5), second.ip()));
     }
 
     #[test]
@@ -129,7 +157,7 @@ mod tests {
         let (sender, _) = socket();
         let mut out = SendBatch::new();
         for number in 0..100_u8 {
-            out.push(&vec![number; usize::from(number)], at, Ipv4Addr::UNSPECIFIED, None);
+            out.push(&vec![number; usize::from(number)], at, UNSPECIFIED, None);
         }
         assert_eq!(out.flush(sender.as_fd(), |to, error| panic!("{to}: {error}")), 100);
         let mut batch = Batch::new();
@@ -151,15 +179,15 @@ mod tests {
         let (receiver, at) = socket();
         let (sender, _) = socket();
         let mut out = SendBatch::new();
-        let nowhere = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
-        out.push(b"first of all", nowhere, Ipv4Addr::UNSPECIFIED, None);
-        out.push(b"a", at, Ipv4Addr::UNSPECIFIED, None);
-        out.push(&[0; 70_000], at, Ipv4Addr::UNSPECIFIED, None);
-        out.push(b"b", at, Ipv4Addr::UNSPECIFIED, None);
-        out.push(b"source not ours", at, Ipv4Addr::new(192, 0, 2, 77), None);
-        out.push(b"no such link", at, Ipv4Addr::UNSPECIFIED, Some(1_000_000));
-        out.push(b"c", at, Ipv4Addr::UNSPECIFIED, None);
-        out.push(b"last of all", nowhere, Ipv4Addr::UNSPECIFIED, None);
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        out.push(b"first of all", nowhere, UNSPECIFIED, None);
+        out.push(b"a", at, UNSPECIFIED, None);
+        out.push(&[0; 70_000], at, UNSPECIFIED, None);
+        out.push(b"b", at, UNSPECIFIED, None);
+        out.push(b"source not ours", at, [192, 0, 2, 77].into(), None);
+        out.push(b"no such link", at, UNSPECIFIED, Some(1_000_000));
+        out.push(b"c", at, UNSPECIFIED, None);
+        out.push(b"last of all", nowhere, UNSPECIFIED, None);
         let mut refused = Vec::new();
         let sent = out.flush(sender.as_fd(), |to, error| refused.push((to, error.raw_os_error().unwrap())));
         assert_eq!(sent, 3);
@@ -205,6 +233,24 @@ mod tests {
         let mut batch = Batch::new();
         receive(&mut batch, &receiver);
         let datagram = batch.iter().next().unwrap();
-        assert_eq!((datagram.payload, datagram.to, datagram.link), (&b"x"[..], Ipv4Addr::UNSPECIFIED, 0));
+        assert_eq!((datagram.payload, datagram.to, datagram.link), (&b"x"[..], UNSPECIFIED, 0));
+    }
+
+    #[test]
+    fn the_same_is_known_of_ipv6() {
+        let receiver = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap();
+        setsockopt(&receiver, sockopt::Ipv6RecvPacketInfo, &true).unwrap();
+        let at = SocketAddr::from((Ipv6Addr::LOCALHOST, receiver.local_addr().unwrap().port()));
+        let sender = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap();
+        let lo = nix::net::if_::if_nametoindex("lo").unwrap();
+        let mut out = SendBatch::new();
+        out.push(b"one", at, Ipv6Addr::LOCALHOST.into(), Some(lo));
+        out.push(b"two", at, Ipv6Addr::UNSPECIFIED.into(), None);
+        assert_eq!(out.flush(sender.as_fd(), |to, error| panic!("{to}: {error}")), 2);
+        let mut batch = Batch::new();
+        assert_eq!(receive(&mut batch, &receiver), 2);
+        let from = SocketAddr::from((Ipv6Addr::LOCALHOST, sender.local_addr().unwrap().port()));
+        let expected = |payload| Datagram { payload, from, to: at.ip(), link: lo, truncated: false };
+        assert_eq!(batch.iter().collect::<Vec<_>>(), [expected(b"one"), expected(b"two")]);
     }
 }

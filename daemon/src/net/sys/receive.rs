@@ -1,9 +1,9 @@
 //! Receiving.
 
-use super::{BATCH, OCTETS, PACKET_INFO_LENGTH, address, message, retry_interrupted};
+use super::{BATCH, Name, OCTETS, PACKET_INFO4, PACKET_INFO6, address, message, retry_interrupted};
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
@@ -12,10 +12,11 @@ use std::ptr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
     pub payload: &'a [u8],
-    pub from: SocketAddrV4,
-    /// The destination in its IP header; a broadcast address stays one. Unspecified if the socket was not asked for
-    /// packet information.
-    pub to: Ipv4Addr,
+    /// A link-local address comes with the index of the interface.
+    pub from: SocketAddr,
+    /// The destination in its IP header; a broadcast address or a group stays one. Unspecified if the socket was not asked
+    /// for packet information.
+    pub to: IpAddr,
     /// Index of the interface that it came in by; 0 if unknown.
     pub link: u32,
     /// It was longer than our buffer, and its end is lost.
@@ -65,13 +66,8 @@ impl Batch {
     /// poll(2) has said that something is there: the kernel may find its checksum wrong when it is to be taken.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.fill(socket, |slot, octets, header, sender| {
-            let info = control::<libc::in_pktinfo>(header, libc::IPPROTO_IP, libc::IP_PKTINFO);
-            let (to, link) = info.map_or((Ipv4Addr::UNSPECIFIED, 0), |info| {
-                (address(info.ipi_addr), u32::try_from(info.ipi_ifindex).unwrap_or(0))
-            });
             // SAFETY: integers only, all of them written at least once, by `new`.
-            let sender = unsafe { sender.udp };
-            let from = SocketAddrV4::new(address(sender.sin_addr), u16::from_be(sender.sin_port));
+            let (from, to, link) = unsafe { sender.udp }.arrival(header);
             Some(Arrival { slot, payload: 0..octets.len(), from, to, link, truncated: truncated(header) })
         })
     }
@@ -91,7 +87,7 @@ impl Batch {
             let Content { payload, from, to } = read(Frame { octets, checksum_is_open, truncated })?;
             // SAFETY: integers only, all of them written at least once, by `new`.
             let link = u32::try_from(unsafe { sender.frame }.sll_ifindex).unwrap_or(0);
-            Some(Arrival { slot, payload, from, to, link, truncated })
+            Some(Arrival { slot, payload, from: from.into(), to: to.into(), link, truncated })
         })
     }
 
@@ -118,7 +114,8 @@ impl Batch {
         let buffers = self.payloads.iter_mut().zip(self.controls.iter_mut()).zip(self.senders.iter_mut());
         for ((vector, header), ((payload, control), sender)) in vectors.iter_mut().zip(&mut headers).zip(buffers) {
             let vector = vector.write(libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: OCTETS });
-            header.write(message(ptr::from_mut(sender), vector, control.0.as_mut_ptr().cast(), CONTROL_OCTETS));
+            let name = (ptr::from_mut(sender), size_of::<Sender>());
+            header.write(message(name, vector, control.0.as_mut_ptr().cast(), CONTROL_OCTETS));
         }
 
         let count = retry_interrupted(|| {
@@ -160,30 +157,51 @@ impl std::fmt::Debug for Batch {
 struct Arrival {
     slot: usize,
     payload: Range<usize>,
-    from: SocketAddrV4,
-    to: Ipv4Addr,
+    from: SocketAddr,
+    to: IpAddr,
     link: u32,
     truncated: bool,
+}
+
+impl Name {
+    /// Who it names as the sender, and how the datagram came by its control data.
+    fn arrival(self, header: &libc::msghdr) -> (SocketAddr, IpAddr, u32) {
+        // SAFETY: both begin with the family, and any octets are integers.
+        let (v4, v6) = unsafe { (self.v4, self.v6) };
+        if i32::from(v4.sin_family) == libc::AF_INET6 {
+            let from = SocketAddrV6::new(v6.sin6_addr.s6_addr.into(), u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id);
+            let info = control::<libc::in6_pktinfo>(header, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO);
+            let (to, link) =
+                info.map_or((Ipv6Addr::UNSPECIFIED, 0), |info| (info.ipi6_addr.s6_addr.into(), info.ipi6_ifindex));
+            return (from.into(), to.into(), link);
+        }
+        let from = SocketAddrV4::new(address(v4.sin_addr), u16::from_be(v4.sin_port));
+        let info = control::<libc::in_pktinfo>(header, libc::IPPROTO_IP, libc::IP_PKTINFO);
+        let (to, link) = info.map_or((Ipv4Addr::UNSPECIFIED, 0), |info| {
+            (address(info.ipi_addr), u32::try_from(info.ipi_ifindex).unwrap_or(0))
+        });
+        (from.into(), to.into(), link)
+    }
 }
 
 /// Whom a UDP socket names, and whom a packet socket.
 #[derive(Clone, Copy)]
 #[repr(C)]
 union Sender {
-    udp: libc::sockaddr_in,
+    udp: Name,
     frame: libc::sockaddr_ll,
 }
 
 // SAFETY: arithmetic on its argument, nothing is read or written.
 const CONTROL_OCTETS: usize = unsafe { libc::CMSG_SPACE(size_of::<libc::tpacket_auxdata>() as u32) } as usize;
 
-/// Control data of one message: one `IP_PKTINFO`, or one `PACKET_AUXDATA`, which is the longer.
+/// Control data of one message: one `IP_PKTINFO`, `IPV6_PKTINFO` or `PACKET_AUXDATA`; the last two are the longest.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Control([u8; CONTROL_OCTETS]);
 
 const _: () = assert!(align_of::<Control>() >= align_of::<libc::cmsghdr>());
-const _: () = assert!(CONTROL_OCTETS >= PACKET_INFO_LENGTH);
+const _: () = assert!(CONTROL_OCTETS >= PACKET_INFO4 && CONTROL_OCTETS >= PACKET_INFO6);
 
 fn truncated(header: &libc::msghdr) -> bool {
     header.msg_flags & libc::MSG_TRUNC != 0
@@ -194,6 +212,8 @@ fn truncated(header: &libc::msghdr) -> bool {
 unsafe trait Plain: Copy {}
 // SAFETY: integers only.
 unsafe impl Plain for libc::in_pktinfo {}
+// SAFETY: integers only.
+unsafe impl Plain for libc::in6_pktinfo {}
 // SAFETY: integers only.
 unsafe impl Plain for libc::tpacket_auxdata {}
 

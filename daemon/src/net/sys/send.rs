@@ -1,9 +1,9 @@
 //! Sending.
 
-use super::{BATCH, PACKET_INFO_LENGTH, in_addr, message, retry_interrupted, sockaddr};
+use super::{BATCH, Name, PACKET_INFO4, PACKET_INFO6, in_addr, message, retry_interrupted, sockaddr};
 use std::io;
 use std::mem::{MaybeUninit, offset_of, size_of, zeroed};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
@@ -22,12 +22,12 @@ impl SendBatch {
 
     /// Adds a datagram. `from` must be an address of this machine or unspecified, which leaves the choice to the
     /// kernel; `link` makes it leave by that interface, and a broadcast needs that, for it has no route.
-    pub fn push(&mut self, payload: &[u8], to: SocketAddrV4, from: Ipv4Addr, link: Option<u32>) {
+    pub fn push(&mut self, payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>) {
         self.push_parts(&[], payload, to, from, link);
     }
 
     /// The same for what begins with headers of our own.
-    pub fn push_parts(&mut self, headers: &[u8], payload: &[u8], to: SocketAddrV4, from: Ipv4Addr, link: Option<u32>) {
+    pub fn push_parts(&mut self, headers: &[u8], payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>) {
         let start = self.octets.len();
         self.octets.extend_from_slice(headers);
         self.octets.extend_from_slice(payload);
@@ -44,7 +44,7 @@ impl SendBatch {
 
     /// Sends all and empties the batch; says how many the kernel took. One that it refuses (no route, an address that
     /// has gone, a firewall, a full buffer) is reported and left behind, and the next ones are sent.
-    pub fn flush(&mut self, socket: BorrowedFd<'_>, mut refused: impl FnMut(SocketAddrV4, io::Error)) -> usize {
+    pub fn flush(&mut self, socket: BorrowedFd<'_>, mut refused: impl FnMut(SocketAddr, io::Error)) -> usize {
         let mut sent = 0;
         let mut rest = &self.messages[..];
         while let Some(first) = rest.first() {
@@ -75,8 +75,8 @@ impl SendBatch {
 #[derive(Clone, Debug)]
 struct Message {
     octets: Range<usize>,
-    to: SocketAddrV4,
-    from: Ipv4Addr,
+    to: SocketAddr,
+    from: IpAddr,
     link: u32,
 }
 
@@ -84,13 +84,20 @@ struct Message {
 #[repr(C, align(8))]
 struct PacketInfo {
     header: libc::cmsghdr,
-    info: libc::in_pktinfo,
+    info: Info,
 }
 
-const _: () = assert!(offset_of!(PacketInfo, info) + size_of::<libc::in_pktinfo>() == PACKET_INFO_LENGTH);
+#[repr(C)]
+union Info {
+    v4: libc::in_pktinfo,
+    v6: libc::in6_pktinfo,
+}
+
+const _: () = assert!(offset_of!(PacketInfo, info) + size_of::<libc::in_pktinfo>() == PACKET_INFO4);
+const _: () = assert!(offset_of!(PacketInfo, info) + size_of::<libc::in6_pktinfo>() == PACKET_INFO6);
 
 fn send(socket: BorrowedFd<'_>, octets: &[u8], messages: &[Message]) -> io::Result<usize> {
-    let mut addresses = [const { MaybeUninit::<libc::sockaddr_in>::uninit() }; BATCH];
+    let mut addresses = [const { MaybeUninit::<Name>::uninit() }; BATCH];
     let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH];
     let mut controls = [const { MaybeUninit::<PacketInfo>::uninit() }; BATCH];
     let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
@@ -98,11 +105,13 @@ fn send(socket: BorrowedFd<'_>, octets: &[u8], messages: &[Message]) -> io::Resu
     let mut count = 0;
     for (out, (((to, vector), control), header)) in messages.iter().zip(room) {
         let payload = &octets[out.octets.clone()];
-        let to = to.write(sockaddr(out.to));
+        let (name, name_octets) = sockaddr(out.to);
+        let to = to.write(name);
         // The kernel only reads what a sent message points to; the pointer is mutable because receiving shares the type.
         let vector = vector.write(libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() });
-        let control = control.write(control_out(out));
-        header.write(message(to, vector, ptr::from_mut(control).cast(), PACKET_INFO_LENGTH));
+        let (info, info_octets) = control_out(out);
+        let control = control.write(info);
+        header.write(message((to, name_octets), vector, ptr::from_mut(control).cast(), info_octets));
         count += 1;
     }
     retry_interrupted(|| {
@@ -112,13 +121,29 @@ fn send(socket: BorrowedFd<'_>, octets: &[u8], messages: &[Message]) -> io::Resu
     })
 }
 
-fn control_out(out: &Message) -> PacketInfo {
+/// With the octets of it that count.
+fn control_out(out: &Message) -> (PacketInfo, usize) {
     // SAFETY: integers only, for which zero is a value; padding that some libraries have in there is zeroed too.
     let mut control: PacketInfo = unsafe { zeroed() };
-    control.header.cmsg_len = PACKET_INFO_LENGTH as _;
-    control.header.cmsg_level = libc::IPPROTO_IP;
-    control.header.cmsg_type = libc::IP_PKTINFO;
-    control.info.ipi_ifindex = out.link.cast_signed();
-    control.info.ipi_spec_dst = in_addr(out.from);
-    control
+    let length = match out.from {
+        IpAddr::V4(from) => {
+            control.header.cmsg_level = libc::IPPROTO_IP;
+            control.header.cmsg_type = libc::IP_PKTINFO;
+            control.info.v4 = libc::in_pktinfo {
+                ipi_ifindex: out.link.cast_signed(),
+                ipi_spec_dst: in_addr(from),
+                ipi_addr: libc::in_addr { s_addr: 0 },
+            };
+            PACKET_INFO4
+        }
+        IpAddr::V6(from) => {
+            control.header.cmsg_level = libc::IPPROTO_IPV6;
+            control.header.cmsg_type = libc::IPV6_PKTINFO;
+            control.info.v6 =
+                libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: from.octets() }, ipi6_ifindex: out.link };
+            PACKET_INFO6
+        }
+    };
+    control.header.cmsg_len = length as _;
+    (control, length)
 }

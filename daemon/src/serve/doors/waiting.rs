@@ -56,7 +56,7 @@ impl Waiting {
         let free_for = match self.kind {
             Kind::Broadcasts if self.has_stand_in => return false,
             Kind::Broadcasts => udp::HOLD_OFF,
-            Kind::BootServer | Kind::Tftp | Kind::Http => RESTART,
+            Kind::BootServer | Kind::BootServer6 | Kind::Tftp | Kind::Http => RESTART,
         };
         now.duration_since(self.seen) >= free_for
     }
@@ -74,6 +74,7 @@ impl Kind {
             }
             Kind::Broadcasts => "broadcasts are heard beside the DHCP server that shares it now",
             Kind::BootServer => "UEFI machines are sent to it",
+            Kind::BootServer6 => "machines boot by PXE over IPv6",
             Kind::Tftp => "loaders are offered",
             Kind::Http => "scripts go over HTTP",
         }

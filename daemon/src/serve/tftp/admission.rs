@@ -62,7 +62,13 @@ mod tests {
 
     fn link() -> Link {
         let network = |last, prefix| Network4 { address: Ipv4Addr::new(192, 0, 2, last), prefix };
-        Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4: vec![network(10, 24), network(11, 24)] }
+        Link {
+            index: 2,
+            name: "eth0".into(),
+            mtu: 1500,
+            ipv4: vec![network(10, 24), network(11, 24)],
+            ipv6: Vec::new(),
+        }
     }
 
     fn checked(source: &str) -> Result<(), Silence> {

@@ -1,38 +1,58 @@
-//! Who is asking: recognised once, from one packet; everybody else asks this value (protocol note 1.3 to 1.6).
+//! Who is asking: recognised once, from one packet; everybody else asks this value (protocol note 1.3 to 1.6, 5.3).
+
+mod dhcp4;
+mod dhcp6;
 
 use crate::arch::{Arch, Transport};
 use crate::arrival::Port;
-use crate::wire::dhcp4::{Header, Message, MessageType, OP_REQUEST, code};
-use crate::wire::pxe::{BootItem, Features, MachineId, SubOptions, user_classes};
+use crate::wire::Kind;
+use crate::wire::pxe::{BootItem, Features, MachineId};
 use alloc::string::String;
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
+pub use dhcp4::{architecture, recognise as recognise4};
+pub use dhcp6::{architecture as architecture6, class as class6, hardware as hardware6, recognise as recognise6};
 
 /// A network-boot client and what it said about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
+    /// What it is called. DHCPv6 may tell no address of a network card; then it is the end of the DUID.
     pub hardware: Hardware,
-    /// Option 97, if it has its 17 octets.
+    /// The end of its DUID, where it has one.
+    pub duid: Option<Hardware>,
+    /// Option 97, if it has its 17 octets; of a DUID, the likelier reading.
     pub machine: Option<MachineId>,
+    pub readings: Readings,
     pub class: Class,
     pub port: Port,
-    pub message: MessageType,
+    pub message: Kind,
     pub arch: Arch,
     pub arch_from: ArchFrom,
     pub stage: Stage,
     /// A Raspberry Pi announces itself as x86 BIOS.
     pub raspberry_pi: bool,
     pub boot_item: Option<BootItem>,
-    pub ciaddr: Ipv4Addr,
+    /// Its own address, if it has one: ciaddr, or where it writes from.
+    pub own: Option<IpAddr>,
     pub relay: Option<Relay>,
 }
 
 /// htype, hlen and chaddr.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hardware {
+    /// [`Hardware::DUID`]: what follows is no address.
     pub htype: u8,
     pub hlen: u8,
     pub octets: [u8; 16],
+}
+
+/// What may identify it. DHCPv4 says each once; of DHCPv6 there are several readings, and only who knows the machines can
+/// tell which is right (protocol note 5.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readings {
+    pub macs: [Option<[u8; 6]>; 3],
+    /// In printed order.
+    pub uuids: [Option<[u8; 16]>; 2],
 }
 
 /// What option 60 begins with. The answer must begin with the same, or the client does not see it.
@@ -52,6 +72,8 @@ pub enum ArchFrom {
     Option93(usize),
     /// The digits of option 60 (`PXEClient:Arch:00007`), option 93 being absent or unusable.
     ClassDigits,
+    /// Option 61 of DHCPv6, the code at this index.
+    Option61(usize),
     /// Nothing said: a PXE client without architecture is an old BIOS ROM.
     Assumed,
 }
@@ -68,11 +90,13 @@ pub enum Stage {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Relay {
-    pub giaddr: Ipv4Addr,
-    /// The relay wants its answer at the port it sent from (RFC 8357: option 82 has sub-option 19).
+    /// Whom the answer goes to: giaddr, or who has sent a RELAY-FORW.
+    pub address: IpAddr,
+    /// The relay wants its answer at the port it sent from (RFC 8357: sub-option 19 of option 82, DHCPv6 option 135).
     pub source_port: bool,
-    /// The subnet of the client where it is not giaddr's (RFC 3527: sub-option 5).
-    pub link_selection: Option<Ipv4Addr>,
+    /// The subnet of the client where it is not that of the address: sub-option 5 (RFC 3527), or the link address of the
+    /// relay that is next to the client.
+    pub subnet: Option<IpAddr>,
 }
 
 /// Why a packet is none of our business.
@@ -87,72 +111,31 @@ pub enum NotOurs {
     /// Option 60 begins with neither PXEClient nor HTTPClient.
     OtherVendorClass,
     /// A message that belongs to the DHCP server, not to a proxy (REQUEST on 67 above all).
-    Message(Port, MessageType),
+    Message(Port, Kind),
+    /// A DHCPv6 message without DUID.
+    NoClientId,
+    /// A REQUEST on 4011 for another boot server, which the group has brought to us as well.
+    OtherServer,
     /// An HTTP client, or a U-Boot, that does not say for which architecture.
     NoArchitecture,
     /// 255, as U-Boot builds without a code say.
     UnknownArchitecture(Arch),
 }
 
-impl Client {
-    /// Recognises the sender of a sound message. `ipxe_words` mean "already iPXE" beside `iPXE` and `gPXE`,
-    /// `vendor_words` "PXE" beside `PXEClient`; `u_boot` says whether U-Boot is let in.
-    pub fn recognise(
-        message: &Message<'_>,
-        port: Port,
-        ipxe_words: &[String],
-        vendor_words: &[String],
-        u_boot: impl FnOnce() -> bool,
-    ) -> Result<Client, NotOurs> {
-        if message.header.op != OP_REQUEST {
-            return Err(NotOurs::Reply);
-        }
-        let kind = message.message_type().ok_or(NotOurs::Bootp)?;
-        let vendor_class = message.option(code::VENDOR_CLASS).ok_or(NotOurs::NoVendorClass)?;
-        let class = Class::of(&vendor_class)
-            .filter(|class| *class != Class::UBoot || u_boot())
-            .or_else(|| vendor_words.iter().any(|word| vendor_class.starts_with(word.as_bytes())).then_some(Class::Pxe))
-            .ok_or(NotOurs::OtherVendorClass)?;
-        let boot_item = message.option(code::VENDOR_SPECIFIC).and_then(|value| BootItem::find(&value));
-        let heard = match port {
-            Port::Dhcp => match kind {
-                MessageType::Discover => true,
-                MessageType::Request | MessageType::Inform => boot_item.is_some(),
-                _ => false,
-            },
-            Port::BootServer => matches!(kind, MessageType::Discover | MessageType::Request | MessageType::Inform),
-        };
-        if !heard {
-            return Err(NotOurs::Message(port, kind));
-        }
-        let stage = stage(message, port, &vendor_class, ipxe_words);
-        let (arch, arch_from) = match architecture(message, class, &vendor_class) {
-            // A script suits every architecture, also one that nobody has assigned yet (iPXE on s390x says 65535).
-            Err(NotOurs::UnknownArchitecture(arch)) if matches!(stage, Stage::Ipxe(_)) && arch.0 != 255 => {
-                (arch, ArchFrom::Option93(0))
-            }
-            found => found?,
-        };
-        let hardware = Hardware::of(&message.header);
-        let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
-        Ok(Client {
-            raspberry_pi: is_raspberry_pi(arch, &hardware, machine.as_ref()),
-            stage,
-            relay: Relay::of(message),
-            ciaddr: message.header.ciaddr,
-            message: kind,
-            hardware,
-            machine,
-            class,
-            port,
-            arch,
-            arch_from,
-            boot_item,
-        })
+impl Readings {
+    /// Where there is no doubt.
+    pub fn of(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Self {
+        Readings { macs: [mac, None, None], uuids: [uuid, None] }
     }
+}
 
+impl Client {
     pub fn is_ipxe(&self) -> bool {
         matches!(self.stage, Stage::Ipxe(_))
+    }
+
+    pub fn is_v6(&self) -> bool {
+        matches!(self.message, Kind::Dhcp6(_))
     }
 }
 
@@ -181,42 +164,39 @@ impl Class {
 }
 
 impl Hardware {
-    pub fn of(header: &Header) -> Self {
-        Hardware { htype: header.htype, hlen: header.hlen, octets: header.chaddr }
-    }
+    /// The mark of octets that are the end of a DUID (RFC 4361 6.1: 255 stands for an identifier of that kind).
+    pub const DUID: u8 = 255;
 
     pub fn octets(&self) -> &[u8] {
         &self.octets[..usize::from(self.hlen.min(16))]
     }
 
+    pub fn ethernet(mac: [u8; 6]) -> Self {
+        let mut octets = [0; 16];
+        octets[..6].copy_from_slice(&mac);
+        Hardware { htype: 1, hlen: 6, octets }
+    }
+
     /// The address of an Ethernet card. EDK2 may put a UUID into chaddr instead.
     pub fn mac(&self) -> Option<[u8; 6]> {
-        self.octets().try_into().ok()
-    }
-}
-
-impl Relay {
-    fn of(message: &Message<'_>) -> Option<Self> {
-        let giaddr = message.header.giaddr;
-        if giaddr.is_unspecified() {
-            return None;
-        }
-        let agent = message.option(code::RELAY_AGENT).unwrap_or_default();
-        let find = |wanted: u8| SubOptions(&agent).find(|&(code, _)| code == wanted).map(|(_, value)| value);
-        let link_selection = find(5).and_then(|value| <[u8; 4]>::try_from(value).ok()).map(Ipv4Addr::from);
-        Some(Relay { giaddr, source_port: find(19).is_some(), link_selection })
+        self.octets().try_into().ok().filter(|_| self.htype != Hardware::DUID)
     }
 }
 
 /// The first code of the class's own transport; failing that, the first that is known; failing that the digits of the
 /// class. RFC 4578 2.1 allows lists; a length that is odd or zero makes the option unusable, not the packet.
-pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Result<(Arch, ArchFrom), NotOurs> {
-    let option = message.option(code::ARCHITECTURE).filter(|value| value.len() % 2 == 0).unwrap_or_default();
+fn architecture_of(
+    option: &[u8],
+    class: Class,
+    vendor_class: &[u8],
+    by_option: fn(usize) -> ArchFrom,
+) -> Result<(Arch, ArchFrom), NotOurs> {
+    let option = if option.len().is_multiple_of(2) { option } else { &[] };
     let codes = || option.chunks_exact(2).map(|pair| Arch(u16::from_be_bytes([pair[0], pair[1]])));
     let own = |arch: Arch| arch.transport() == Some(class.transport());
     let listed = codes().position(own).or_else(|| codes().position(|arch| arch.row().is_some()));
     if let Some((index, arch)) = listed.and_then(|index| Some((index, codes().nth(index)?))) {
-        return Ok((arch, ArchFrom::Option93(index)));
+        return Ok((arch, by_option(index)));
     }
     if let Some(arch) = class_digits(vendor_class, class).filter(|arch| arch.row().is_some()) {
         return Ok((arch, ArchFrom::ClassDigits));
@@ -235,22 +215,27 @@ fn class_digits(vendor_class: &[u8], class: Class) -> Option<Arch> {
     core::str::from_utf8(digits).ok()?.parse().ok().map(Arch)
 }
 
-fn stage(message: &Message<'_>, port: Port, vendor_class: &[u8], ipxe_words: &[String]) -> Stage {
-    let features = message.option(code::IPXE).and_then(|value| Features::parse(&value));
-    let user_class = message.option(code::USER_CLASS).unwrap_or_default();
-    // Whole words: `MyiPXE-test` is somebody's own class.
-    let says_ipxe = user_classes(&user_class).into_iter().any(|word| {
-        word == b"iPXE"
-            || word.eq_ignore_ascii_case(b"gPXE")
-            || ipxe_words.iter().any(|configured| configured.as_bytes() == word)
-    });
-    if says_ipxe || features.is_some() {
-        Stage::Ipxe(features)
-    } else if port == Port::BootServer && vendor_class == Class::Pxe.word().as_bytes() {
-        Stage::BootProgram
-    } else {
-        Stage::Firmware
+/// A script suits every architecture, also one that nobody has assigned yet (iPXE on s390x says 65535).
+fn suits_a_script(
+    found: Result<(Arch, ArchFrom), NotOurs>,
+    stage: Stage,
+    by_option: fn(usize) -> ArchFrom,
+) -> Result<(Arch, ArchFrom), NotOurs> {
+    match found {
+        Err(NotOurs::UnknownArchitecture(arch)) if matches!(stage, Stage::Ipxe(_)) && arch.0 != 255 => {
+            Ok((arch, by_option(0)))
+        }
+        found => found,
     }
+}
+
+/// Whole words: `MyiPXE-test` is somebody's own class.
+fn says_ipxe(user_classes: &[&[u8]], ipxe_words: &[String]) -> bool {
+    user_classes.iter().any(|word| {
+        *word == b"iPXE"
+            || word.eq_ignore_ascii_case(b"gPXE")
+            || ipxe_words.iter().any(|configured| configured.as_bytes() == *word)
+    })
 }
 
 /// Option 97 names it (`RPi4`, `RPi5`, or the 0x44 filler of the Pi 3 ROM), or its maker's addresses do while it says
@@ -280,6 +265,8 @@ impl NotOurs {
             Self::NoVendorClass => "not-ours:no-vendor-class",
             Self::OtherVendorClass => "not-ours:other-vendor-class",
             Self::Message(..) => "not-ours:message",
+            Self::NoClientId => "not-ours:no-client-id",
+            Self::OtherServer => "not-ours:other-server",
             Self::NoArchitecture => "not-ours:no-architecture",
             Self::UnknownArchitecture(_) => "not-ours:unknown-architecture",
         }
@@ -295,7 +282,12 @@ impl fmt::Display for NotOurs {
             Self::OtherVendorClass => {
                 f.write_str("vendor class begins with neither PXEClient nor HTTPClient: another boot dialect or none")
             }
-            Self::Message(port, kind) => write!(f, "{kind} on {port} is the DHCP server's business"),
+            Self::Message(port, kind @ Kind::Dhcp4(_)) => write!(f, "{kind} on {port} is the DHCP server's business"),
+            Self::Message(port, kind @ Kind::Dhcp6(_)) => {
+                write!(f, "{kind} on port {} is the DHCPv6 server's business", port.number6())
+            }
+            Self::NoClientId => f.write_str("it does not say who it is: no client identifier"),
+            Self::OtherServer => f.write_str("it asks another boot server"),
             Self::NoArchitecture => f.write_str("it does not name its architecture"),
             Self::UnknownArchitecture(arch) => write!(f, "{arch}"),
         }

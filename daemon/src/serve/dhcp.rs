@@ -1,5 +1,5 @@
-//! The DHCPv4 sockets: receive, ask the core, send, report. One thread for all of them, because the system calls are the
-//! cost: it makes three for each batch.
+//! The DHCP sockets of both families: receive, ask the core, send, report. One thread for all of them, because the system
+//! calls are the cost: it makes three for each batch.
 
 use crate::net::set::SocketSet;
 use crate::net::socket::Socket;
@@ -19,7 +19,7 @@ pub fn run(sockets: &SocketSet, state: &State) -> io::Result<Infallible> {
     let mut out = Outbox::default();
     loop {
         sockets.wait(EpollTimeout::NONE, |address, socket| {
-            let port = if address.port() == Port::Dhcp.number() { Port::Dhcp } else { Port::BootServer };
+            let port = if address.port() == Port::BootServer.number() { Port::BootServer } else { Port::Dhcp };
             match socket.receive(&mut batch) {
                 Ok(_) => answer_batch(socket, port, state, &batch, &mut out),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -60,7 +60,7 @@ fn answer_batch(socket: &Socket, port: Port, state: &State, batch: &Batch, out: 
             let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, foreign, now };
             let answer = answer(&site.plan, &mut memory, &arrival, &mut out.replies);
             for (octets, to) in out.replies.iter() {
-                socket.push(&mut out.sending, octets, to.to, *to.from.ip(), to.link);
+                socket.push(&mut out.sending, octets, to.to, to.from.ip(), to.link);
             }
             out.answers.push((link, answer));
         }

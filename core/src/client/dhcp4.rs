@@ -1,0 +1,103 @@
+//! A client by its DHCPv4 packet.
+
+use super::{
+    ArchFrom, Class, Client, Hardware, NotOurs, Readings, Relay, Stage, architecture_of, is_raspberry_pi, says_ipxe,
+    suits_a_script,
+};
+use crate::arch::Arch;
+use crate::arrival::Port;
+use crate::wire::Kind;
+use crate::wire::dhcp4::{Header, Message, MessageType, OP_REQUEST, code};
+use crate::wire::pxe::{BootItem, Features, MachineId, SubOptions, user_classes};
+use alloc::string::String;
+use core::net::{IpAddr, Ipv4Addr};
+
+/// Recognises the sender of a sound message. `ipxe_words` mean "already iPXE" beside `iPXE` and `gPXE`, `vendor_words`
+/// "PXE" beside `PXEClient`; `u_boot` says whether U-Boot is let in.
+pub fn recognise(
+    message: &Message<'_>,
+    port: Port,
+    ipxe_words: &[String],
+    vendor_words: &[String],
+    u_boot: impl FnOnce() -> bool,
+) -> Result<Client, NotOurs> {
+    if message.header.op != OP_REQUEST {
+        return Err(NotOurs::Reply);
+    }
+    let kind = message.message_type().ok_or(NotOurs::Bootp)?;
+    let vendor_class = message.option(code::VENDOR_CLASS).ok_or(NotOurs::NoVendorClass)?;
+    let class = Class::of(&vendor_class)
+        .filter(|class| *class != Class::UBoot || u_boot())
+        .or_else(|| vendor_words.iter().any(|word| vendor_class.starts_with(word.as_bytes())).then_some(Class::Pxe))
+        .ok_or(NotOurs::OtherVendorClass)?;
+    let boot_item = message.option(code::VENDOR_SPECIFIC).and_then(|value| BootItem::find(&value));
+    let heard = match port {
+        Port::Dhcp => match kind {
+            MessageType::Discover => true,
+            MessageType::Request | MessageType::Inform => boot_item.is_some(),
+            _ => false,
+        },
+        Port::BootServer => matches!(kind, MessageType::Discover | MessageType::Request | MessageType::Inform),
+    };
+    if !heard {
+        return Err(NotOurs::Message(port, Kind::Dhcp4(kind)));
+    }
+    let stage = stage(message, port, &vendor_class, ipxe_words);
+    let (arch, arch_from) = suits_a_script(architecture(message, class, &vendor_class), stage, ArchFrom::Option93)?;
+    let hardware = Hardware::of(&message.header);
+    let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
+    let uuid = machine.filter(MachineId::is_key).map(|machine| machine.uuid());
+    Ok(Client {
+        raspberry_pi: is_raspberry_pi(arch, &hardware, machine.as_ref()),
+        readings: Readings::of(hardware.mac(), uuid),
+        stage,
+        relay: Relay::of(message),
+        own: Some(message.header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified()).map(IpAddr::V4),
+        message: Kind::Dhcp4(kind),
+        duid: None,
+        hardware,
+        machine,
+        class,
+        port,
+        arch,
+        arch_from,
+        boot_item,
+    })
+}
+
+impl Hardware {
+    pub fn of(header: &Header) -> Self {
+        Hardware { htype: header.htype, hlen: header.hlen, octets: header.chaddr }
+    }
+}
+
+impl Relay {
+    fn of(message: &Message<'_>) -> Option<Self> {
+        let giaddr = message.header.giaddr;
+        if giaddr.is_unspecified() {
+            return None;
+        }
+        let agent = message.option(code::RELAY_AGENT).unwrap_or_default();
+        let find = |wanted: u8| SubOptions(&agent).find(|&(code, _)| code == wanted).map(|(_, value)| value);
+        let link_selection = find(5).and_then(|value| <[u8; 4]>::try_from(value).ok()).map(Ipv4Addr::from);
+        Some(Relay { address: giaddr.into(), source_port: find(19).is_some(), subnet: link_selection.map(IpAddr::V4) })
+    }
+}
+
+/// By option 93, or the digits of option 60.
+pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Result<(Arch, ArchFrom), NotOurs> {
+    let option = message.option(code::ARCHITECTURE).unwrap_or_default();
+    architecture_of(&option, class, vendor_class, ArchFrom::Option93)
+}
+
+fn stage(message: &Message<'_>, port: Port, vendor_class: &[u8], ipxe_words: &[String]) -> Stage {
+    let features = message.option(code::IPXE).and_then(|value| Features::parse(&value));
+    let user_class = message.option(code::USER_CLASS).unwrap_or_default();
+    if features.is_some() || says_ipxe(&user_classes(&user_class), ipxe_words) {
+        Stage::Ipxe(features)
+    } else if port == Port::BootServer && vendor_class == Class::Pxe.word().as_bytes() {
+        Stage::BootProgram
+    } else {
+        Stage::Firmware
+    }
+}

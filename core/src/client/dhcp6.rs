@@ -1,0 +1,134 @@
+//! A client by its DHCPv6 packet (protocol note 5.3, 5.6).
+
+use super::{
+    ArchFrom, Class, Client, Hardware, NotOurs, Readings, Relay, Stage, architecture_of, says_ipxe, suits_a_script,
+};
+use crate::arch::Arch;
+use crate::arrival::Port;
+use crate::wire::Kind;
+use crate::wire::dhcp6::{Duid, Hop, Message, MessageType, Packet, code, mac_of_eui64};
+use crate::wire::pxe::MachineId;
+use alloc::string::String;
+use core::net::{IpAddr, Ipv6Addr};
+
+/// Recognises the sender of a sound packet. `source`: where it came from; `server`: our own DUID.
+pub fn recognise(
+    packet: &Packet<'_>,
+    port: Port,
+    source: Ipv6Addr,
+    server: &[u8],
+    ipxe_words: &[String],
+) -> Result<Client, NotOurs> {
+    let Packet { hops, message } = packet;
+    let kind = message.kind;
+    let of_a_server = matches!(kind, MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure);
+    if of_a_server || hops.iter().any(|hop| hop.kind == MessageType::RelayReply) {
+        return Err(NotOurs::Reply);
+    }
+    let (class, vendor_class) = class(message)?;
+    let stage = if says_ipxe(&message.user_classes(), ipxe_words) { Stage::Ipxe(None) } else { Stage::Firmware };
+    let heard = match (port, kind) {
+        (Port::Dhcp, MessageType::Solicit) => true,
+        // iPXE takes its file by this; a firmware does not.
+        (Port::Dhcp, MessageType::InformationRequest) => stage != Stage::Firmware,
+        // No relay carries 4011.
+        (Port::BootServer, MessageType::Request) => hops.is_empty(),
+        _ => false,
+    };
+    if !heard {
+        return Err(NotOurs::Message(port, Kind::Dhcp6(kind)));
+    }
+    if port == Port::BootServer && message.option(code::SERVER_ID) != Some(server) {
+        return Err(NotOurs::OtherServer);
+    }
+    let duid = message.option(code::CLIENT_ID).ok_or(NotOurs::NoClientId)?;
+    let (arch, arch_from) = suits_a_script(architecture(message, class, vendor_class), stage, ArchFrom::Option61)?;
+    // EDK2 means the one, iPXE the other; but neither says which it is.
+    let machines = Duid::of(duid).readings().map(|[stored, printed]| match stage {
+        Stage::Firmware => [stored, printed],
+        _ => [printed, stored],
+    });
+    let uuid = |machine: MachineId| Some(machine).filter(MachineId::is_key).map(|machine| machine.uuid());
+    Ok(Client {
+        hardware: hardware(packet, source),
+        duid: Some(Hardware::of_duid(duid)),
+        machine: machines.map(|[likely, _]| likely),
+        readings: Readings {
+            macs: macs(packet, source),
+            uuids: machines.map_or([None; 2], |machines| machines.map(uuid)),
+        },
+        class,
+        port,
+        message: Kind::Dhcp6(kind),
+        arch,
+        arch_from,
+        stage,
+        raspberry_pi: false,
+        boot_item: None,
+        own: Some(source).filter(|source| hops.is_empty() && !source.is_unicast_link_local()).map(IpAddr::V6),
+        relay: Relay::of_hops(hops, source),
+    })
+}
+
+/// What the sender of a packet is called: by the address of its network card, or else by its DUID.
+pub fn hardware(packet: &Packet<'_>, source: Ipv6Addr) -> Hardware {
+    let duid = packet.message.option(code::CLIENT_ID).unwrap_or_default();
+    let mac = macs(packet, source).into_iter().flatten().next();
+    mac.map_or_else(|| Hardware::of_duid(duid), Hardware::ethernet)
+}
+
+/// What kind of boot client it is, and its class in full. It has to stand under Intel's number and in the firmware's own
+/// words: an answer that says anything else counts as a DHCP server's without an address, and stops the machine for good.
+pub fn class<'a>(message: &Message<'a>) -> Result<(Class, &'a [u8]), NotOurs> {
+    if message.option(code::VENDOR_CLASS).is_none() {
+        return Err(NotOurs::NoVendorClass);
+    }
+    let known = |text: &'a [u8]| Some((Class::of(text).filter(|class| *class != Class::UBoot)?, text));
+    message.vendor_classes().find_map(known).ok_or(NotOurs::OtherVendorClass)
+}
+
+/// By option 61, or the digits of the class. Who says nothing is no old BIOS ROM here: those do not speak IPv6.
+pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Result<(Arch, ArchFrom), NotOurs> {
+    let option = message.option(code::ARCHITECTURE).unwrap_or_default();
+    match architecture_of(option, class, vendor_class, ArchFrom::Option61) {
+        Ok((_, ArchFrom::Assumed)) => Err(NotOurs::NoArchitecture),
+        found => found,
+    }
+}
+
+/// The address of the network card: as the relay next to it has seen it (RFC 6939), as its link-local address was made
+/// of it, as its DUID was.
+fn macs(packet: &Packet<'_>, source: Ipv6Addr) -> [Option<[u8; 6]>; 3] {
+    let next = packet.hops.last();
+    let seen = next.and_then(|hop| match hop.option(code::CLIENT_LINK_LAYER) {
+        Some([0, 1, mac @ ..]) => mac.try_into().ok(),
+        _ => None,
+    });
+    let of_duid = match packet.message.option(code::CLIENT_ID).map(Duid::of) {
+        Some(Duid::Mac(mac)) => Some(mac),
+        _ => None,
+    };
+    [seen, mac_of_eui64(next.map_or(source, |hop| hop.peer)), of_duid]
+}
+
+impl Hardware {
+    /// The last 16 octets: all that is of any length, and the whole UUID where it is made of one.
+    pub fn of_duid(duid: &[u8]) -> Self {
+        let end = &duid[duid.len().saturating_sub(16)..];
+        let mut octets = [0; 16];
+        octets[..end.len()].copy_from_slice(end);
+        Hardware { htype: Hardware::DUID, hlen: end.len() as u8, octets }
+    }
+}
+
+impl Relay {
+    fn of_hops(hops: &[Hop<'_>], source: Ipv6Addr) -> Option<Self> {
+        let outermost = hops.first()?;
+        let link = hops.iter().rev().map(|hop| hop.link).find(|link| !link.is_unspecified());
+        Some(Relay {
+            address: source.into(),
+            source_port: outermost.option(code::RELAY_PORT).is_some(),
+            subnet: link.map(IpAddr::V6),
+        })
+    }
+}

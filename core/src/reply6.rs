@@ -1,0 +1,47 @@
+//! Shape to DHCPv6 reply (protocol note 5.3).
+//!
+//! What EDK2 makes of an offer hangs by a thread: without option 16, or with 16 under another number, one with a URL counts
+//! as a DHCP server's without an address, and the machine stands still for good. So 16 is always there, and always the
+//! firmware's own word. Preference, status codes, IAs and option 60 are never sent.
+
+use crate::plan::Stateless;
+use crate::shape6::Shape6;
+use crate::wire::dhcp6::{Packet, Writer, code, wrap};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Appends the reply to `request` to `out`, wrapped for the relays that it came through. `server` is our DUID.
+pub fn write(request: &Packet<'_>, shape: &Shape6<'_>, server: &[u8], out: &mut Vec<u8>) {
+    let mut message = Vec::new();
+    let mut reply = Writer::new(shape.kind, request.message.transaction, &mut message);
+    reply.option(code::CLIENT_ID, request.message.option(code::CLIENT_ID).unwrap_or_default());
+    reply.option(code::SERVER_ID, server);
+    // Before option 16, whose first octet is 0: EDK2's HTTP client reads the URL as a text that ends with one.
+    if let Some(url) = &shape.url {
+        reply.option(code::BOOT_FILE_URL, url.as_bytes());
+    }
+    reply.vendor_class(shape.class.word());
+    if let Some(dns) = shape.dns {
+        write_dns(dns, &mut reply);
+    }
+    wrap(&request.hops, &message, out);
+}
+
+fn write_dns(Stateless { dns_servers, domains }: &Stateless, reply: &mut Writer<'_>) {
+    if !dns_servers.is_empty() {
+        let servers: Vec<u8> = dns_servers.iter().flat_map(|server| server.octets()).collect();
+        reply.option(code::DNS_SERVERS, &servers);
+    }
+    if !domains.is_empty() {
+        let names: Vec<u8> = domains.iter().flat_map(labels).collect();
+        reply.option(code::DOMAIN_LIST, &names);
+    }
+}
+
+/// A name as DNS has it on the wire (RFC 1035 3.1): each label behind its length, and an empty one at the end.
+fn labels(name: &String) -> Vec<u8> {
+    let labels = name.split('.').filter(|label| !label.is_empty());
+    let mut wire: Vec<u8> = labels.flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat()).collect();
+    wire.push(0);
+    wire
+}

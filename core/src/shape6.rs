@@ -1,0 +1,38 @@
+//! Shape6: every free choice in a DHCPv6 reply, as plain fields (protocol note 5.2 to 5.5).
+
+use crate::choose::Boot;
+use crate::client::{Class, Client};
+use crate::plan::{Plan, Stateless};
+use crate::shape::Name;
+use crate::wire::Kind;
+use crate::wire::dhcp6::MessageType;
+use alloc::string::String;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape6<'a> {
+    pub name: Name,
+    pub kind: MessageType,
+    pub class: Class,
+    /// Option 59, or nothing where the second visit gives it.
+    pub url: Option<String>,
+    /// Options 23 and 24.
+    pub dns: Option<&'a Stateless>,
+}
+
+impl<'a> Shape6<'a> {
+    /// `lobby`: a URL whose host is this server, for a client that has to be told where port 4011 is.
+    pub fn of(plan: &'a Plan, client: &Client, boot: &Boot, lobby: impl FnOnce() -> String) -> Self {
+        use MessageType::{Advertise, InformationRequest, Reply, Solicit};
+        let file = || Some(boot.file.clone());
+        let (name, kind, url) = match (client.message, client.class) {
+            (Kind::Dhcp6(Solicit), Class::Http) => (Name::Http, Advertise, file()),
+            // Behind a relay nobody hears the group on 4011: there EDK2 asks the host of the URL. On a link it asks the
+            // group, and from the very address that it listens on, which is more than can be said of the other way.
+            (Kind::Dhcp6(Solicit), _) => (Name::Redirect, Advertise, client.relay.map(|_| lobby())),
+            (Kind::Dhcp6(InformationRequest), _) => (Name::Direct, Reply, file()),
+            _ => (Name::Redirect, Reply, file()),
+        };
+        let dns = plan.dhcp6.stateless.as_ref().filter(|_| name == Name::Direct);
+        Shape6 { name, kind, class: client.class, url, dns }
+    }
+}

@@ -1,0 +1,67 @@
+//! Parts of URLs.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt::Write;
+use core::net::{IpAddr, Ipv4Addr};
+
+/// An address as URLs have it: IPv6 in brackets (RFC 3986 3.2.2).
+pub fn host(address: impl Into<IpAddr>) -> String {
+    match address.into() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
+/// A path as URLs have it.
+pub fn encoded(path: &str) -> String {
+    let mut url = String::new();
+    for octet in path.bytes() {
+        match octet {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => url.push(char::from(octet)),
+            // The identity of a machine is told in folders called `key=value`.
+            b'=' => url.push('='),
+            _ => drop(write!(url, "%{octet:02X}")),
+        }
+    }
+    url
+}
+
+pub fn is_url(name: &str) -> bool {
+    name.contains("://")
+}
+
+/// Whether a URL leads to a host that is named by its IPv4 address: nothing for who has only IPv6.
+pub fn names_ipv4(url: &str) -> bool {
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
+    let host = authority.rsplit('@').next().unwrap_or("");
+    host.split(':').next().unwrap_or("").parse::<Ipv4Addr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv6Addr;
+
+    #[test]
+    fn an_ipv6_address_stands_in_brackets() {
+        assert_eq!(host(Ipv4Addr::new(192, 0, 2, 10)), "192.0.2.10");
+        assert_eq!(host(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10)), "[2001:db8::10]");
+    }
+
+    #[test]
+    fn what_a_url_cannot_hold_is_encoded() {
+        assert_eq!(encoded("machine/rule=3/x y.efi"), "machine/rule=3/x%20y.efi");
+        assert_eq!(encoded("${a}?#"), "%24%7Ba%7D%3F%23");
+    }
+
+    #[test]
+    fn a_host_of_ipv4_is_told_from_others() {
+        for url in ["tftp://192.0.2.5/x", "http://192.0.2.5:8080/x", "http://user:word@192.0.2.5"] {
+            assert!(names_ipv4(url), "{url}");
+        }
+        for url in ["tftp://[2001:db8::5]/192.0.2.5", "http://boot.example/x", "192.0.2.5"] {
+            assert!(!names_ipv4(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The groups in which DHCPv6 clients and relays look for servers, on every link that we serve over IPv6 (RFC 8415 7.1).
+//!
+//! As with IPv4 (`net/udp.rs`), the DHCPv6 server on the same host comes first: a socket that is bound to a group hears
+//! all that is sent to it, beside any other socket that does, and takes no unicast packet from anybody. A link-local
+//! group has to be bound link by link; one that is not hears all links that any socket of this host has joined it on, so
+//! that there must be only one such socket.
+
+use crate::net::busy::Busy;
+use crate::net::holder::Transport;
+use crate::net::udp;
+use proxydhcpd_core::link::Link;
+use socket2::SockRef;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
+
+/// All_DHCP_Relay_Agents_and_Servers.
+pub const SERVERS_AND_RELAYS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+/// All_DHCP_Servers, to which a relay writes that knows no server by its address.
+const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
+
+/// The groups, as far as they are heard.
+#[derive(Debug)]
+pub struct Groups {
+    port: u16,
+    /// With a second handle on its socket; `None`: it could not be had, and that was said.
+    heard: BTreeMap<SocketAddrV6, Option<UdpSocket>>,
+}
+
+/// What a look around has changed. A link-local group has the index of its link as scope.
+#[derive(Debug)]
+pub enum Change {
+    /// To be received from.
+    Opened(SocketAddrV6, UdpSocket),
+    /// Not ours any more: our socket is to be closed.
+    Lost(SocketAddrV6),
+    /// Said once; it is tried again.
+    Failed(Busy),
+}
+
+impl Groups {
+    pub fn new(port: u16) -> Self {
+        Groups { port, heard: BTreeMap::new() }
+    }
+
+    /// To be called when the links change, and every few seconds, for a port may become free.
+    pub fn look(&mut self, links: &[Link]) -> Vec<Change> {
+        let served: Vec<&Link> = links.iter().filter(|link| link.link_local().is_some()).collect();
+        let on_links = served.iter().map(|link| SocketAddrV6::new(SERVERS_AND_RELAYS, self.port, 0, link.index));
+        let beyond = served.first().map(|_| SocketAddrV6::new(SERVERS, self.port, 0, 0));
+        let wanted: Vec<SocketAddrV6> = on_links.chain(beyond).collect();
+        let mut changes = Vec::new();
+        self.heard.retain(|address, socket| {
+            let stays = wanted.contains(address);
+            changes.extend((!stays && socket.is_some()).then_some(Change::Lost(*address)));
+            stays
+        });
+        for address in wanted {
+            let before = self.heard.get(&address);
+            if let Some(Some(socket)) = before {
+                join(socket, *address.ip(), &served);
+                continue;
+            }
+            let opened = open(address, &served);
+            let untold = before.is_none();
+            match opened {
+                Ok((socket, handle)) => {
+                    self.heard.insert(address, Some(handle));
+                    changes.push(Change::Opened(address, socket));
+                }
+                Err(busy) => {
+                    self.heard.insert(address, None);
+                    changes.extend(untold.then_some(Change::Failed(busy)));
+                }
+            }
+        }
+        changes
+    }
+}
+
+/// Has a socket hear a group on all of these links, or on the one that it is bound to. Where it does already nothing is
+/// changed.
+pub fn join(socket: &UdpSocket, group: Ipv6Addr, links: &[&Link]) {
+    for link in links {
+        if let Err(error) = SockRef::from(socket).join_multicast_v6(&group, link.index) {
+            tracing::trace!("{group} on {}: {error}", link.name);
+        }
+    }
+}
+
+fn open(address: SocketAddrV6, links: &[&Link]) -> Result<(UdpSocket, UdpSocket), Busy> {
+    let busy = |error: io::Error| Busy::new(Transport::Udp, address.into(), error);
+    let socket = udp::open(address.into(), true)?;
+    let handle = socket.try_clone().map_err(busy)?;
+    let own: Vec<&Link> = links.iter().copied().filter(|link| [0, link.index].contains(&address.scope_id())).collect();
+    join(&socket, *address.ip(), &own);
+    Ok((socket, handle))
+}
