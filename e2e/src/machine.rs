@@ -26,8 +26,8 @@ pub struct Machine {
     card: &'static str,
     disk: Option<(Disk, DiskOrder)>,
     screen: bool,
-    /// The firmware offers UEFI HTTP boot alone.
-    only_http: bool,
+    /// The families over which the firmware offers no PXE: `IPv4`, `IPv6`.
+    without_pxe: &'static [&'static str],
     /// The address of its card; otherwise the segment gives it one.
     mac: Option<&'static str>,
     uuid: Option<&'static str>,
@@ -52,7 +52,7 @@ pub fn bios() -> Machine {
         card: "virtio-net-pci",
         disk: None,
         screen: false,
-        only_http: false,
+        without_pxe: &[],
         mac: None,
         uuid: None,
         memory: None,
@@ -162,7 +162,7 @@ fn uefi(emulator: &'static str, arguments: &'static [&'static str], flash: [&'st
         card: "virtio-net-pci,romfile=",
         disk: None,
         screen: false,
-        only_http: false,
+        without_pxe: &[],
         mac: None,
         uuid: None,
         memory: None,
@@ -181,7 +181,12 @@ impl Machine {
 
     /// Of the ways over the network only UEFI HTTP boot is left (edk2 OvmfPkg/Library/PxeBcPcdProducerLib).
     pub fn with_http_boot_only(self) -> Machine {
-        Machine { only_http: true, ..self }
+        Machine { without_pxe: &["IPv4", "IPv6"], ..self }
+    }
+
+    /// PXE over IPv6 is what the firmware tries first.
+    pub fn with_ipv6_first(self) -> Machine {
+        Machine { without_pxe: &["IPv4"], ..self }
     }
 
     /// Whose card has this address.
@@ -219,10 +224,8 @@ impl Machine {
         if self.screen {
             qemu.args(["-device", "VGA"]);
         }
-        if self.only_http {
-            for family in ["IPv4", "IPv6"] {
-                qemu.arg("-fw_cfg").arg(format!("name=opt/org.tianocore/{family}PXESupport,string=n"));
-            }
+        for family in self.without_pxe {
+            qemu.arg("-fw_cfg").arg(format!("name=opt/org.tianocore/{family}PXESupport,string=n"));
         }
         if let Some([code, variables]) = self.flash {
             qemu.arg("-drive").arg(flash(0, code, "readonly=on")?);

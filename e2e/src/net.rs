@@ -94,6 +94,9 @@ impl Host {
     pub fn new(lab: &Lab, name: &str) -> Result<Host> {
         let namespace = new_namespace(lab, name)?;
         ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
+        // Hosts that have been there for long, when a machine is switched on: no address is on probation any more.
+        let settled = "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad";
+        ip(&["netns", "exec", &namespace, "sh", "-c", settled])?;
         Ok(Host { namespace })
     }
 
@@ -103,7 +106,8 @@ impl Host {
 
     /// Makes it a router.
     pub fn forward(&self) -> Result<()> {
-        ip(&["netns", "exec", &self.namespace, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+        let both = "echo 1 >/proc/sys/net/ipv4/ip_forward && echo 1 >/proc/sys/net/ipv6/conf/all/forwarding";
+        ip(&["netns", "exec", &self.namespace, "sh", "-c", both])
     }
 
     /// The Ethernet address of an interface.

@@ -5,6 +5,7 @@ use crate::lab::Lab;
 use crate::net::Host;
 use crate::process::Process;
 use anyhow::Result;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -23,11 +24,32 @@ pub fn primary(lab: &Lab, host: &Host, range: &str, options: &[&str]) -> Result<
 /// 3.6), and would be taken for a slow server of ours.
 pub const ADVERTISE: [&str; 2] = ["--enable-ra", "--dhcp-range=fd77::,ra-only"];
 
+/// A DHCPv6 server, with or without router advertisements, and not a word about booting.
+pub fn primary6(lab: &Lab, host: &Host, options: &[&str]) -> Result<Process> {
+    let mut command = dnsmasq();
+    command.arg("--leasefile-ro").args(options);
+    start_dnsmasq(lab, host, "primary6", &command)
+}
+
 /// A router's own dnsmasq, for the router advertisements of a segment without a DHCP server.
 pub fn advertiser(lab: &Lab, host: &Host, interface: &str) -> Result<Process> {
     let mut command = dnsmasq();
     command.arg(format!("--interface={interface}")).args(ADVERTISE);
     start_dnsmasq(lab, host, "advertiser", &command)
+}
+
+/// A router's radvd: it says that addresses in this network are leased, and does not lease them.
+pub fn managed_router(lab: &Lab, host: &Host, interface: &str, network: &str) -> Result<Process> {
+    let file = lab.file("radvd.conf");
+    let prefix = format!("prefix {network} {{ AdvAutonomous off; }};");
+    let flags = "AdvSendAdvert on; AdvManagedFlag on; AdvOtherConfigFlag on;";
+    fs::write(&file, format!("interface {interface} {{ {flags} {prefix} }};\n"))?;
+    let mut command = Command::new(cache::path("tools/radvd")?);
+    command.args(["--nodaemon", "--logmethod=stderr", "--debug=1", "--config"]).arg(&file);
+    command.arg("--pidfile").arg(lab.socket("radvd.pid"));
+    let mut process = Process::start(lab, &host.namespace, "radvd", &command)?;
+    process.wait_for("version ", START)?;
+    Ok(process)
 }
 
 /// A TFTP server that knows nothing of us.
@@ -57,6 +79,18 @@ pub fn relay(lab: &Lab, host: &Host, down: &str, up: &str, servers: &[&str]) -> 
     command.args(["-4", "-d", "--no-pid", "-a", "-id", down, "-iu", up]).args(servers);
     let mut process = Process::start(lab, &host.namespace, "relay", &command)?;
     process.wait_for("Sending on   Socket/fallback", START)?;
+    Ok(process)
+}
+
+/// The same for DHCPv6.
+pub fn relay6(lab: &Lab, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
+    let mut command = Command::new(cache::path("tools/dhcrelay")?);
+    command.args(["-6", "-d", "--no-pid", "-I", "-l", down]);
+    for server in servers {
+        command.arg("-u").arg(format!("{server}%{up}"));
+    }
+    let mut process = Process::start(lab, &host.namespace, "relay", &command)?;
+    process.wait_for("Sending on   Socket/", START)?;
     Ok(process)
 }
 

@@ -10,6 +10,7 @@ macro_rules! cases {
 mod cases;
 mod configuration;
 mod firmware;
+mod ipv6;
 mod profiles;
 mod rivals;
 mod secure_boot;
@@ -29,7 +30,7 @@ fn main() -> Result<()> {
     }
     // An emulator keeps a core busy; more than two at a time only make each other late.
     arguments.test_threads.get_or_insert(2);
-    let boots = [cases::ALL, configuration::ALL, firmware::ALL, profiles::ALL, secure_boot::ALL, service::ALL]
+    let boots = [cases::ALL, configuration::ALL, firmware::ALL, ipv6::ALL, profiles::ALL, secure_boot::ALL, service::ALL]
         .into_iter()
         .flatten();
     let boots = boots.map(|(name, case)| {

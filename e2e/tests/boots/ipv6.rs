@@ -1,0 +1,178 @@
+//! IPv6: the addresses come from a DHCPv6 server and from routers that know nothing of booting, what to boot from us.
+
+use anyhow::{Result, ensure};
+use proxydhcpd_e2e::Lab;
+use proxydhcpd_e2e::capture::Capture;
+use proxydhcpd_e2e::machine::{self, Machine};
+use proxydhcpd_e2e::net::{Host, Segment};
+use proxydhcpd_e2e::peers;
+use proxydhcpd_e2e::process::Process;
+use proxydhcpd_e2e::site::{self, Site};
+
+cases![
+    x64_of_2022_boots_over_ipv6_on_the_link,
+    x64_of_2025_boots_over_ipv6_on_the_link,
+    x64_of_2022_boots_over_ipv6_in_a_managed_network,
+    x64_of_2025_boots_over_ipv6_in_a_managed_network,
+    arm64_of_2025_boots_over_ipv6_in_a_managed_network,
+    x64_of_2022_behind_a_relay_boots_over_ipv6_in_a_managed_network,
+    x64_of_2025_behind_a_relay_boots_over_ipv6_in_a_managed_network,
+    x64_of_2022_boots_over_http_and_ipv6,
+    x64_of_2025_boots_over_http_and_ipv6,
+    with_both_families_x64_boots_over_the_one_that_its_firmware_tries_first,
+    with_both_families_x64_boots_over_ipv6_if_its_firmware_tries_that_first,
+    ipxe_in_a_stateless_network_boots_where_the_configuration_says_so,
+];
+
+/// Addresses are leased, and each machine makes one of its own as well: the router says nothing of the DHCPv6 server.
+const ON_THE_LINK: &[&str] = &["--dhcp-range=fd77::100,fd77::1ff,64,1h"];
+const SLAAC: &[&str] = &["--enable-ra", "--dhcp-range=fd77::,ra-only"];
+/// The router says that addresses are leased, so that the firmware's IPv6 stack leases one for itself.
+const MANAGED: &[&str] = &["--enable-ra", "--dhcp-range=fd77::100,fd77::1ff,64,1h"];
+/// Nothing is leased; the DHCPv6 server tells the rest.
+const STATELESS: &[&str] = &["--enable-ra", "--dhcp-range=fd77::,ra-stateless,64,1h", "--dhcp-option=option6:dns-server,[fd77::1]"];
+
+fn x64_of_2022_boots_over_ipv6_on_the_link(lab: &Lab) -> Result<()> {
+    boots(lab, &[ON_THE_LINK, SLAAC], &machine::x64_2022().with_ipv6_first(), Way::Tftp)
+}
+
+fn x64_of_2025_boots_over_ipv6_on_the_link(lab: &Lab) -> Result<()> {
+    boots(lab, &[ON_THE_LINK, SLAAC], &machine::x64_2025().with_ipv6_first(), Way::Tftp)
+}
+
+fn x64_of_2022_boots_over_ipv6_in_a_managed_network(lab: &Lab) -> Result<()> {
+    boots(lab, &[MANAGED], &machine::x64_2022().with_ipv6_first(), Way::Tftp)
+}
+
+fn x64_of_2025_boots_over_ipv6_in_a_managed_network(lab: &Lab) -> Result<()> {
+    boots(lab, &[MANAGED], &machine::x64_2025().with_ipv6_first(), Way::Tftp)
+}
+
+fn arm64_of_2025_boots_over_ipv6_in_a_managed_network(lab: &Lab) -> Result<()> {
+    boots(lab, &[MANAGED], &machine::arm64_2025().with_ipv6_first(), Way::Tftp)
+}
+
+fn x64_of_2022_boots_over_http_and_ipv6(lab: &Lab) -> Result<()> {
+    boots(lab, &[MANAGED], &machine::x64_2022().with_http_boot_only(), Way::Http)
+}
+
+fn x64_of_2025_boots_over_http_and_ipv6(lab: &Lab) -> Result<()> {
+    boots(lab, &[MANAGED], &machine::x64_2025().with_http_boot_only(), Way::Http)
+}
+
+/// By which the firmware is to fetch its loader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Tftp,
+    Http,
+}
+
+/// A network in which nobody has an IPv4 address.
+struct Only6 {
+    segment: Segment,
+    server: Host,
+    capture: Capture,
+    _primaries: Vec<Process>,
+}
+
+impl Only6 {
+    /// With a host for each of these dnsmasqs, the first at fd77::1, and one for ours at fd77::2.
+    fn new(lab: &Lab, primaries: &[&[&str]]) -> Result<Only6> {
+        let segment = Segment::new(lab, "wire")?;
+        let capture = Capture::start(lab, &segment, "wire")?;
+        let start = |(number, options): (usize, &&[&str])| {
+            let host = Host::new(lab, &format!("primary{number}"))?;
+            segment.plug(&host, "eth0", &[if number == 0 { "fd77::1/64" } else { "fd77::3/64" }])?;
+            peers::primary6(lab, &host, options)
+        };
+        let primaries = primaries.iter().enumerate().map(start).collect::<Result<_>>()?;
+        let server = Host::new(lab, "server")?;
+        segment.plug(&server, "eth0", &["fd77::2/64"])?;
+        Ok(Only6 { segment, server, capture, _primaries: primaries })
+    }
+}
+
+/// With no configuration on our side, in a network without any IPv4.
+fn boots(lab: &Lab, primaries: &[&[&str]], machine: &Machine, way: Way) -> Result<()> {
+    let site = Only6::new(lab, primaries)?;
+    let _server = site::serve(lab, &site.server, site::boot_folder(lab, Some(&lab.token.script()))?)?;
+    site::boot(lab, &site.segment, machine)?;
+    loaded_by(&site.capture, way)
+}
+
+/// The loader has gone out by the protocol that was meant, and over IPv6.
+fn loaded_by(capture: &Capture, way: Way) -> Result<()> {
+    let by_tftp = capture.text("ipv6 && tftp.opcode == 1", &["tftp.source_file"])?;
+    let by_http = capture.text("ipv6 && http.request.method == GET", &["http.request.uri"])?;
+    let loaded = |asked: &[String]| asked.iter().any(|name| name.ends_with("snponly.efi") || name.ends_with("ipxe-arm64.efi"));
+    let as_meant = match way {
+        Way::Tftp => loaded(&by_tftp),
+        Way::Http => loaded(&by_http) && !loaded(&by_tftp),
+    };
+    ensure!(as_meant, "not by {way:?}: TFTP {by_tftp:?}, HTTP {by_http:?}");
+    Ok(())
+}
+
+fn x64_of_2022_behind_a_relay_boots_over_ipv6_in_a_managed_network(lab: &Lab) -> Result<()> {
+    boots_behind_a_relay(lab, &machine::x64_2022().with_ipv6_first())
+}
+
+fn x64_of_2025_behind_a_relay_boots_over_ipv6_in_a_managed_network(lab: &Lab) -> Result<()> {
+    boots_behind_a_relay(lab, &machine::x64_2025().with_ipv6_first())
+}
+
+/// fd77::/64 holds the DHCPv6 server (::1), ours (::2) and the router (::fe); the machine is in fd78::/64, where only the
+/// router is. Its router advertisements say that addresses are leased: the firmware then has two (protocol note L:c2).
+fn boots_behind_a_relay(lab: &Lab, machine: &Machine) -> Result<()> {
+    let (near, far) = (Segment::new(lab, "near")?, Segment::new(lab, "far")?);
+    let captures = [Capture::start(lab, &near, "near")?, Capture::start(lab, &far, "far")?];
+    let router = Host::new(lab, "router")?;
+    near.plug(&router, "near0", &["fd77::fe/64"])?;
+    far.plug(&router, "far0", &["fd78::1/64"])?;
+    router.forward()?;
+    let (primary, server) = (Host::new(lab, "primary")?, Host::new(lab, "server")?);
+    for (host, address) in [(&primary, "fd77::1/64"), (&server, "fd77::2/64")] {
+        near.plug(host, "eth0", &[address])?;
+        host.route("fd78::/64", "fd77::fe")?;
+    }
+    let _advertiser = peers::managed_router(lab, &router, "far0", "fd78::/64")?;
+    let _primary = peers::primary6(lab, &primary, &["--dhcp-range=fd78::100,fd78::1ff,64,1h"])?;
+    let _relay = peers::relay6(lab, &router, "far0", "near0", &["fd77::1", "fd77::2"])?;
+    let _server = site::serve(lab, &server, site::boot_folder(lab, Some(&lab.token.script()))?)?;
+    site::boot(lab, &far, machine)?;
+    loaded_by(&captures[1], Way::Tftp)
+}
+
+/// IPv4 comes first in EDK2.
+fn with_both_families_x64_boots_over_the_one_that_its_firmware_tries_first(lab: &Lab) -> Result<()> {
+    let site = both_families(lab, &machine::x64_2022())?;
+    let loaders = site.capture.text("ip && tftp.opcode == 1", &["tftp.source_file"])?;
+    ensure!(loaders.iter().any(|name| name == "snponly.efi"), "not over IPv4: {loaders:?}");
+    Ok(())
+}
+
+fn with_both_families_x64_boots_over_ipv6_if_its_firmware_tries_that_first(lab: &Lab) -> Result<()> {
+    let site = both_families(lab, &machine::x64_2022().with_ipv6_first())?;
+    loaded_by(&site.capture, Way::Tftp)
+}
+
+fn both_families<'a>(lab: &'a Lab, machine: &Machine) -> Result<Site<'a>> {
+    let site = Site::with_primary(lab, &["--dhcp-range=fd77::100,fd77::1ff,64,1h"])?;
+    let _server = site.serve()?;
+    site.boot(machine)?;
+    Ok(site)
+}
+
+/// QEMU's ROM is an iPXE. Its DHCPv6 server would tell it name servers and nothing to boot.
+fn ipxe_in_a_stateless_network_boots_where_the_configuration_says_so(lab: &Lab) -> Result<()> {
+    let site = Only6::new(lab, &[STATELESS])?;
+    let text = "[dhcp6]\nstateless-ipxe = true\ndns-servers = [\"fd77::1\"]\n";
+    let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
+    let file = site::configuration(lab, &folder, text, &[])?;
+    let arguments = [std::ffi::OsStr::new("-c"), file.as_os_str()];
+    let _server = proxydhcpd_e2e::server::start(lab, &site.server, &arguments)?;
+    site::boot(lab, &site.segment, &machine::bios())?;
+    let asked = site.capture.text("dhcpv6.msgtype == 11", &["ipv6.src"])?;
+    ensure!(!asked.is_empty(), "it has not asked over stateless DHCPv6");
+    Ok(())
+}
