@@ -53,6 +53,8 @@ bench:
 	@$(MAKE) --no-print-directory build
 	$(CARGO) bench --locked --package proxydhcpd-core --bench machines
 	bench/run $(RELEASE)
+	e2e/setup
+	PROXYDHCPD=$(CURDIR)/$(RELEASE) $(CARGO) bench --locked --package proxydhcpd-e2e --bench race
 
 coverage: toolchain
 	dist/coverage

@@ -3,7 +3,7 @@
 import re
 
 import ground
-from ground import NETWORK, SERVER, Server, say
+from ground import NETWORK, SERVER, SERVER6, Server, say
 
 ROUNDS = 5
 SECONDS = 3
@@ -17,6 +17,12 @@ PXE = [
     (93, "0007"),
     (94, "010310"),
     (97, "0044332211665588779900aabbccddeeff"),
+]
+# The same machine's SOLICIT.
+PXE6 = [
+    (16, "00000157" + "0020" + b"PXEClient:Arch:00007:UNDI:003000".hex()),
+    (61, "0007"),
+    (62, "010300"),
 ]
 
 
@@ -41,13 +47,31 @@ def measure(table, binary):
                 cost.add(name, microseconds)
                 speed.add(name, answers)
                 say(f"dhcp {title}, round {turn + 1}: {name} {microseconds:.1f} us, {answers:.0f}/s")
+    if binary:
+        measure6(table, subjects["proxydhcpd"])
 
 
-def ask(name, argv, rate):
+def measure6(table, argv):
+    """Beside our own answers over IPv4 in the same rounds: no other server proxies DHCPv6."""
+    for title, rate in LOADS:
+        table.section(f"DHCPv6, relayed PXE SOLICITs {title}")
+        cost = table.row("CPU us per answer")
+        table.ratio("  times DHCPv4", cost, "over IPv4")
+        speed = table.row("answers/s", digits=0)
+        for turn in range(ROUNDS):
+            for name, load in [("over IPv4", perfdhcp), ("proxydhcpd", perfdhcp6)]:
+                microseconds, answers = ask(name, argv, rate, load)
+                cost.add(name, microseconds)
+                speed.add(name, answers)
+                say(f"dhcpv6 {title}, round {turn + 1}: {name} {microseconds:.1f} us, {answers:.0f}/s")
+
+
+def ask(name, argv, rate, load=None):
+    load = load or perfdhcp
     with Server(argv, "udp", 67) as server:
-        perfdhcp(rate, 1)
+        load(rate, 1)
         cpu, sent = server.cpu(), server.datagrams_sent()
-        heard = perfdhcp(rate, SECONDS)
+        heard = load(rate, SECONDS)
         cpu, sent = server.cpu() - cpu, server.datagrams_sent() - sent
     # What the kernel counts is what was answered; but answers that perfdhcp does not take for any are worth nothing.
     if heard < 0.5 * sent or heard < SECONDS * 1000:
@@ -60,9 +84,17 @@ def perfdhcp(rate, seconds):
 
     With two threads, both on the load's processor: with one it cannot keep up the higher rate.
     """
-    options = [part for code, octets in PXE for part in ("-o", f"{code},{octets}")]
-    load = ["-4", "-i", "-l", ground.LOAD, "-r", rate, "-p", seconds, "-R", MACHINES, "-g", "multi"]
-    done = ground.load("perfdhcp", *load, *options, SERVER)
+    return run(["-4", "-l", ground.LOAD], rate, seconds, PXE, SERVER)
+
+
+def perfdhcp6(rate, seconds):
+    return run(["-6", "-A1", "-l", "load0"], rate, seconds, PXE6, SERVER6)
+
+
+def run(how, rate, seconds, options, server):
+    options = [part for code, octets in options for part in ("-o", f"{code},{octets}")]
+    load = [*how, "-i", "-r", rate, "-p", seconds, "-R", MACHINES, "-g", "multi"]
+    done = ground.load("perfdhcp", *load, *options, server)
     heard = re.search(r"received packets: (\d+)", done.stdout)
     # Status 3 is its word for answers that did not come, and at saturation some do not.
     if done.returncode not in (0, 3) or not heard:

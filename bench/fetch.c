@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,8 @@
 enum { RRQ = 1, DATA = 3, ACK = 4, ERROR = 5, OACK = 6, TRIES = 5 };
 
 static int fd;
-static struct sockaddr_in server;
+static struct sockaddr_storage server;
+static socklen_t server_size;
 static unsigned char packet[65536 + 4], request[512];
 static size_t request_size;
 static unsigned long block_size = 512, window = 1, asked_again;
@@ -45,7 +47,7 @@ static void put(const char *text)
 
 static void send_to_server(const void *data, size_t size)
 {
-	if (sendto(fd, data, size, 0, (struct sockaddr *)&server, sizeof server) < 0)
+	if (sendto(fd, data, size, 0, (struct sockaddr *)&server, server_size) < 0)
 		fail(strerror(errno));
 }
 
@@ -59,9 +61,9 @@ static void acknowledge(unsigned long block)
 /* The next packet; 0 when the server was silent for a second. */
 static size_t receive(void)
 {
-	socklen_t length = sizeof server;
+	server_size = sizeof server;
 	/* The answer to the request comes from the transfer's own port; later ones are sent there. */
-	ssize_t size = recvfrom(fd, packet, sizeof packet, 0, (struct sockaddr *)&server, &length);
+	ssize_t size = recvfrom(fd, packet, sizeof packet, 0, (struct sockaddr *)&server, &server_size);
 
 	if (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 		fail(strerror(errno));
@@ -145,16 +147,16 @@ int main(int argc, char **argv)
 {
 	struct timeval second = { .tv_sec = 1 };
 	struct timespec start, end;
+	struct addrinfo numeric = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_DGRAM }, *found;
 	struct stat about;
 	int original;
 	const unsigned char *octets;
 
 	if (argc < 4 || argc % 2)
 		fail("usage: fetch ADDRESS NAME ORIGINAL [OPTION VALUE]...");
-	server.sin_family = AF_INET;
-	server.sin_port = htons(69);
-	if (!inet_aton(argv[1], &server.sin_addr))
-		fail("not an IPv4 address");
+	if (getaddrinfo(argv[1], "69", &numeric, &found))
+		fail("not an address");
+	memcpy(&server, found->ai_addr, server_size = found->ai_addrlen);
 	original = open(argv[3], O_RDONLY);
 	if (original < 0 || fstat(original, &about) < 0)
 		fail("cannot read the original");
@@ -169,7 +171,7 @@ int main(int argc, char **argv)
 	for (int i = 4; i < argc; i++)
 		put(argv[i]);
 
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	fd = socket(server.ss_family, SOCK_DGRAM, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second) < 0)
 		fail(strerror(errno));
 	clock_gettime(CLOCK_MONOTONIC, &start);

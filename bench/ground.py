@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 SERVER = "10.77.0.1"
+SERVER6 = "fd77::1"
 LOAD = "10.77.0.2"
 NETWORK = "10.77.0.0"
 
@@ -37,9 +38,14 @@ def lay():
     command("ip", "link", "set", "lo", "up")
     command("ip", "link", "add", "load0", "type", "veth", "peer", "name", "boot0", "netns", "server")
     command("ip", "address", "add", f"{LOAD}/24", "dev", "load0")
+    command("ip", "address", "add", "fd77::2/64", "dev", "load0", "nodad")
     command("ip", "link", "set", "load0", "up")
     command("ip", "-n", "server", "link", "set", "lo", "up")
+    # Link-local addresses are otherwise on probation for the first second or two.
+    settled = "echo 0 >/proc/sys/net/ipv6/conf/boot0/accept_dad"
+    command("ip", "netns", "exec", "server", "sh", "-c", settled)
     command("ip", "-n", "server", "address", "add", f"{SERVER}/24", "dev", "boot0")
+    command("ip", "-n", "server", "address", "add", f"{SERVER6}/64", "dev", "boot0", "nodad")
     command("ip", "-n", "server", "link", "set", "boot0", "up")
     shutil.copy("/usr/lib/ipxe/snponly.efi", BOOT)
 
@@ -153,7 +159,11 @@ class Server:
     def datagrams_sent(self):
         """UDP datagrams that left its namespace, where nothing else sends any: what it really answered."""
         names, values = (line.split() for line in self.proc("net/snmp").splitlines() if line.startswith("Udp:"))
-        return int(values[names.index("OutDatagrams")])
+        return int(values[names.index("OutDatagrams")]) + self.datagrams_sent6()
+
+    def datagrams_sent6(self):
+        counters = dict(line.split() for line in self.proc("net/snmp6").splitlines())
+        return int(counters["Udp6OutDatagrams"])
 
 
 def process_clock(pid):

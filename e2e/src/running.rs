@@ -22,6 +22,11 @@ impl Running {
         self.process.wait_for_in(&self.serial, text, patience)
     }
 
+    /// Waits until something has happened that shows elsewhere.
+    pub fn wait_until(&mut self, what: &str, patience: Duration, happened: impl FnMut() -> Result<bool>) -> Result<()> {
+        self.process.wait_until(what, patience, happened)
+    }
+
     /// Presses a key, in QEMU's names: `ret`, `esc`, `down`, `a`.
     pub fn press(&self, key: &str) -> Result<()> {
         self.tell(&format!("sendkey {key}"))

@@ -30,7 +30,8 @@ const SLAAC: &[&str] = &["--enable-ra", "--dhcp-range=fd77::,ra-only"];
 /// The router says that addresses are leased, so that the firmware's IPv6 stack leases one for itself.
 const MANAGED: &[&str] = &["--enable-ra", "--dhcp-range=fd77::100,fd77::1ff,64,1h"];
 /// Nothing is leased; the DHCPv6 server tells the rest.
-const STATELESS: &[&str] = &["--enable-ra", "--dhcp-range=fd77::,ra-stateless,64,1h", "--dhcp-option=option6:dns-server,[fd77::1]"];
+const STATELESS: &[&str] =
+    &["--enable-ra", "--dhcp-range=fd77::,ra-stateless,64,1h", "--dhcp-option=option6:dns-server,[fd77::1]"];
 
 fn x64_of_2022_boots_over_ipv6_on_the_link(lab: &Lab) -> Result<()> {
     boots(lab, &[ON_THE_LINK, SLAAC], &machine::x64_2022().with_ipv6_first(), Way::Tftp)
@@ -104,7 +105,8 @@ fn boots(lab: &Lab, primaries: &[&[&str]], machine: &Machine, way: Way) -> Resul
 fn loaded_by(capture: &Capture, way: Way) -> Result<()> {
     let by_tftp = capture.text("ipv6 && tftp.opcode == 1", &["tftp.source_file"])?;
     let by_http = capture.text("ipv6 && http.request.method == GET", &["http.request.uri"])?;
-    let loaded = |asked: &[String]| asked.iter().any(|name| name.ends_with("snponly.efi") || name.ends_with("ipxe-arm64.efi"));
+    let loaded =
+        |asked: &[String]| asked.iter().any(|name| name.ends_with("snponly.efi") || name.ends_with("ipxe-arm64.efi"));
     let as_meant = match way {
         Way::Tftp => loaded(&by_tftp),
         Way::Http => loaded(&by_http) && !loaded(&by_tftp),
