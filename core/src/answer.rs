@@ -126,7 +126,14 @@ pub fn recognise(plan: &Plan, arrival: &Arrival<'_>, packet: &Packet<'_>) -> Res
     let (port, words) = (arrival.port, &plan.user_classes);
     match (packet, arrival.from) {
         (Packet::Dhcp6(packet), SocketAddr::V6(from)) => recognise6(packet, port, *from.ip(), &plan.dhcp6.duid, words),
-        (Packet::Dhcp4(message), _) => recognise4(message, port, words, &plan.vendor_classes, || plan.knows_u_boot()),
+        (Packet::Dhcp4(message), _) => {
+            let client = recognise4(message, port, words, &plan.vendor_classes, || plan.knows_u_boot())?;
+            // iPXE says on 4011 whose offer it took; EDK2 says nothing.
+            let asked =
+                message.address(code::SERVER_ID).filter(|_| client.message == Kind::Dhcp4(MessageType::Request));
+            let is_ours = asked.is_none_or(|server| arrival.is_ours(server));
+            is_ours.then_some(client).ok_or(NotOurs::OtherServer)
+        }
         (Packet::Dhcp6(_), SocketAddr::V4(_)) => Err(NotOurs::Reply),
     }
 }

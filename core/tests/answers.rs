@@ -169,6 +169,16 @@ fn only_discover_is_heard_on_67_and_discover_request_inform_on_4011() {
 // The answer
 
 #[test]
+fn a_request_that_names_another_server_is_not_ours() {
+    let naming = |server: &[u8]| Packet::request_4011().set(54, server);
+    let item = [71, 4, 0x80, 1, 0, 0, 255];
+    let on_67 = on_67(&plan(), &Packet::discover().set(53, &[3]).set(54, &[192, 0, 2, 1]).set(43, &item));
+    assert_eq!(silence(on_67), "not-ours:other-server");
+    assert_eq!(silence(on_4011(&plan(), &naming(&[192, 0, 2, 1]))), "not-ours:other-server");
+    assert_eq!(response(on_4011(&plan(), &naming(&HERE.octets()))).kind, Kind::Dhcp4(MessageType::Ack));
+}
+
+#[test]
 fn an_architecture_without_loader_is_silence_that_names_it() {
     let Verdict::Silent(Silence::Nothing(reason)) = on_67(&plan(), &Packet::discover().set(93, &[0, 27])) else {
         panic!("answered")

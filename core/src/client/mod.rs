@@ -114,7 +114,7 @@ pub enum NotOurs {
     Message(Port, Kind),
     /// A DHCPv6 message without DUID.
     NoClientId,
-    /// A REQUEST on 4011 for another boot server, which the group has brought to us as well.
+    /// A REQUEST that names another boot server: a group, a broadcast or a relay has brought it to us as well.
     OtherServer,
     /// An HTTP client, or a U-Boot, that does not say for which architecture.
     NoArchitecture,
