@@ -1,11 +1,13 @@
 //! Conditional requests: entity tags, dates, and what they change (RFC 9110 section 13).
 
-use crate::files::Opened;
+use crate::files::{Content, Opened};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-/// What tells one state of a file from another. Text that was rendered for a request has neither.
+/// What tells one state of a file from another. Text that was rendered for a request has no date.
 #[derive(Clone, Debug, Default)]
 pub struct Validators {
     /// A strong entity tag, with its quotes.
@@ -23,7 +25,7 @@ pub enum Verdict {
 
 impl Validators {
     pub fn of(file: &Opened, now: SystemTime) -> Validators {
-        let Some(modified) = file.modified else { return Validators::default() };
+        let Some(modified) = file.modified else { return Validators { tag: of_text(file), modified: None } };
         // A time before 1970 is an error here, and has no Last-Modified; nor has one that lies in the future
         // (RFC 9110 8.8.2.1). The tag takes both.
         let (sign, since) = match modified.duration_since(SystemTime::UNIX_EPOCH) {
@@ -68,6 +70,15 @@ impl Validators {
             Err(_) => Some(value) == self.tag.as_deref(),
         }
     }
+}
+
+/// The same text has the same tag, whoever it was rendered for.
+fn of_text(file: &Opened) -> Option<String> {
+    let Content::Text(text) = &file.content else { return None };
+    let digest = Sha256::digest(text);
+    let mut tag = String::from("\"");
+    digest[..12].iter().for_each(|octet| drop(write!(tag, "{octet:02x}")));
+    Some(tag + "\"")
 }
 
 /// The tags of a list field. Ours has no comma, so a foreign one that has is cut apart without harm.
@@ -158,11 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn rendered_text_has_no_validators() {
-        let none = Validators::of(&Opened::text(*b"#!ipxe"), SystemTime::now());
-        assert!(none.tag.is_none() && none.modified.is_none());
-        assert_eq!(none.verdict(&headers(&[(IF_NONE_MATCH, TAG), (IF_MODIFIED_SINCE, THEN)])), Verdict::Send);
-        assert!(!none.range_stands(&headers(&[(IF_RANGE, TAG)]), SystemTime::now()));
+    fn rendered_text_has_a_tag_by_what_it_says_and_no_date() {
+        let of = |text: &str| Validators::of(&Opened::text(text.as_bytes()), SystemTime::now());
+        let (text, tag) = (of("#!ipxe"), of("#!ipxe").tag.unwrap());
+        assert!(text.modified.is_none() && tag.len() == 26 && of("#!ipxe\n").tag.unwrap() != tag);
+        assert_eq!(text.verdict(&headers(&[(IF_NONE_MATCH, TAG), (IF_MODIFIED_SINCE, THEN)])), Verdict::Send);
+        assert_eq!(text.verdict(&headers(&[(IF_NONE_MATCH, &tag)])), Verdict::NotModified);
+        assert!(!text.range_stands(&headers(&[(IF_RANGE, TAG)]), SystemTime::now()));
+        assert!(text.range_stands(&headers(&[(IF_RANGE, &tag)]), SystemTime::now()));
     }
 
     #[test]
