@@ -164,8 +164,10 @@ impl Way<'_> {
             Way::Dhcp6(packet, Route { to, also, here }) => {
                 let shape = Shape6::of(plan, client, &boot, || format!("tftp://{}/", host(here)));
                 for to in iter::once(to).chain(also) {
-                    let written = |out: &mut Vec<u8>| reply6::write(packet, &shape, &plan.dhcp6.duid, out);
-                    replies.push(to, |out| Ok::<_, Silence>(written(out)))?;
+                    replies.push(to, |out| {
+                        reply6::write(packet, &shape, &plan.dhcp6.duid, out);
+                        Ok::<_, Silence>(())
+                    })?;
                 }
                 Ok(Response { kind: Kind::Dhcp6(shape.kind), shape: shape.name, boot, to })
             }

@@ -7,7 +7,6 @@
 use crate::plan::Stateless;
 use crate::shape6::Shape6;
 use crate::wire::dhcp6::{Packet, Writer, code, wrap};
-use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Appends the reply to `request` to `out`, wrapped for the relays that it came through. `server` is our DUID.
@@ -33,13 +32,13 @@ fn write_dns(Stateless { dns_servers, domains }: &Stateless, reply: &mut Writer<
         reply.option(code::DNS_SERVERS, &servers);
     }
     if !domains.is_empty() {
-        let names: Vec<u8> = domains.iter().flat_map(labels).collect();
+        let names: Vec<u8> = domains.iter().flat_map(|name| labels(name)).collect();
         reply.option(code::DOMAIN_LIST, &names);
     }
 }
 
 /// A name as DNS has it on the wire (RFC 1035 3.1): each label behind its length, and an empty one at the end.
-fn labels(name: &String) -> Vec<u8> {
+fn labels(name: &str) -> Vec<u8> {
     let labels = name.split('.').filter(|label| !label.is_empty());
     let mut wire: Vec<u8> = labels.flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat()).collect();
     wire.push(0);

@@ -9,6 +9,7 @@ use core::fmt;
 
 /// A DHCP datagram of either family, taken apart.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
 pub enum Packet<'a> {
     Dhcp4(dhcp4::Message<'a>),
     Dhcp6(dhcp6::Packet<'a>),
