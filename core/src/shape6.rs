@@ -27,8 +27,12 @@ impl<'a> Shape6<'a> {
         let (name, kind, url) = match (client.message, client.class) {
             (Kind::Dhcp6(Solicit), Class::Http) => (Name::Http, Advertise, file()),
             // Behind a relay nobody hears the group on 4011: there EDK2 asks the host of the URL. On a link it asks the
-            // group, and from the very address that it listens on, which is more than can be said of the other way.
-            (Kind::Dhcp6(Solicit), _) => (Name::Redirect, Advertise, client.relay.map(|_| lobby())),
+            // group, and from the very address that it listens on, which is more than can be said of the other way. The
+            // file itself serves as well where it is ours: that is what was tried (protocol note, L:c2).
+            (Kind::Dhcp6(Solicit), _) => {
+                let here = |lobby: String| if boot.file.starts_with(&lobby) { boot.file.clone() } else { lobby };
+                (Name::Redirect, Advertise, client.relay.map(|_| here(lobby())))
+            }
             (Kind::Dhcp6(InformationRequest), _) => (Name::Direct, Reply, file()),
             _ => (Name::Redirect, Reply, file()),
         };
