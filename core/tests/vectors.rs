@@ -1,13 +1,15 @@
-//! Every DHCPv4 vector of the protocol note, byte for byte.
+//! Every DHCP vector of the protocol note, of both families, byte for byte.
 
 mod common;
 
 use common::{ask, plan};
 use proxydhcpd_core::answer::Verdict;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::{Boots, Item, Menu, Profile, To};
+use proxydhcpd_core::plan::{Plan, Stateless};
+use proxydhcpd_core::route::Destination;
 use serde::Deserialize;
+use std::net::SocketAddr;
 
 #[derive(Deserialize)]
 struct Vector {
@@ -34,18 +36,25 @@ struct Expected {
 /// Where the vectors expect silence: its reason here.
 const SILENT: &[(&str, &str)] = &[
     ("apple-bsdp-inform", "not-ours:other-vendor-class"),
+    ("ipxe6-solicit", "nothing:stateful-ipxe"),
     ("ordinary-client-discover", "not-ours:other-vendor-class"),
+    ("ovmf-ip6-autoconfig-solicit", "not-ours:no-vendor-class"),
+    ("ovmf-pxe6-request-4011-other-server", "not-ours:other-server"),
     ("ovmf-x64-request-to-primary", "not-ours:message"),
     ("reply-arriving-at-server-port", "not-ours:reply"),
     ("request-4011-ciaddr-is-not-the-source", "refused:ciaddr"),
     ("truncated-header", "malformed"),
     ("truncated-option-discover", "malformed"),
+    ("truncated-option-solicit", "malformed"),
     ("u-boot-arm64-discover", "not-ours:other-vendor-class"),
     ("wrong-cookie", "malformed"),
 ];
 
 /// What was chosen from a menu; its type is one of those that were assigned long ago.
 const CHOSEN: &str = "ovmf-x64-request-4011-boot-item";
+
+/// It is answered only where the plan says so.
+const STATELESS: &str = "ipxe6-information-request";
 
 /// A packet that servers send.
 const NOT_A_REQUEST: &str = "offer-with-menu";
@@ -55,7 +64,7 @@ fn every_vector_gets_its_answer_or_silence_with_the_right_reason() {
     let (mut answered, mut silent) = (0, 0);
     for vector in vectors() {
         let port = match vector.transport.port {
-            67 => Port::Dhcp,
+            67 | 547 => Port::Dhcp,
             4011 => Port::BootServer,
             _ => {
                 assert_eq!(vector.name, NOT_A_REQUEST);
@@ -63,8 +72,8 @@ fn every_vector_gets_its_answer_or_silence_with_the_right_reason() {
             }
         };
         let request = hex::decode(&vector.hex).unwrap();
-        let to = vector.transport.dst.split(':').next().unwrap();
-        let (answer, sent) = ask(&plan_for(&vector.name), &request, port, &vector.transport.src, to);
+        let (from, to) = (&vector.transport.src, host(&vector.transport.dst));
+        let (answer, sent) = ask(&plan_for(&vector.name), &request, port, from, to);
         let silence = SILENT.iter().find(|(name, _)| *name == vector.name);
         match (&answer.verdict, silence) {
             (Verdict::Silent(reason), Some((_, label))) => {
@@ -77,14 +86,40 @@ fn every_vector_gets_its_answer_or_silence_with_the_right_reason() {
                 let [(octets, destination)] = &sent[..] else { panic!("{}: {} replies", vector.name, sent.len()) };
                 assert_eq!(hex::encode(octets), expected.hex, "{}", vector.name);
                 assert_eq!(destination.from.to_string(), expected.from, "{}", vector.name);
-                let link = destination.link.map(|_| " on eth0").unwrap_or_default();
-                assert_eq!(format!("{}{link}", destination.to), expected.to, "{}", vector.name);
+                assert_eq!(written(destination), expected.to, "{}", vector.name);
                 answered += 1;
             }
             (verdict, _) => panic!("{}: {verdict:?}", vector.name),
         }
     }
-    assert_eq!((answered, silent), (25, SILENT.len()), "a vector is missing");
+    assert_eq!((answered, silent), (30, SILENT.len()), "a vector is missing");
+}
+
+#[test]
+fn an_ipxe_in_a_stateless_network_is_answered_only_where_the_plan_says_so() {
+    let vector = vectors().into_iter().find(|vector| vector.name == STATELESS).unwrap();
+    let (from, to) = (&vector.transport.src, host(&vector.transport.dst));
+    let (answer, sent) = ask(&plan(), &hex::decode(&vector.hex).unwrap(), Port::Dhcp, from, to);
+    let Verdict::Silent(reason) = answer.verdict else { panic!("{:?}", answer.verdict) };
+    assert_eq!((reason.label(), sent.len()), ("nothing:stateless-ipxe", 0));
+}
+
+/// Without its port.
+fn host(address: &str) -> &str {
+    address.rsplit_once(':').unwrap().0.trim_matches(['[', ']'])
+}
+
+/// As the vectors have it: a broadcast says by which interface it goes, a link-local address needs one as well.
+fn written(destination: &Destination) -> String {
+    match destination.to {
+        SocketAddr::V4(to) => format!("{to}{}", destination.link.map(|_| " on eth0").unwrap_or_default()),
+        SocketAddr::V6(mut to) => {
+            let on_link = to.ip().is_unicast_link_local();
+            assert_eq!((destination.link, to.scope_id()), if on_link { (Some(2), 2) } else { (None, 0) });
+            to.set_scope_id(0);
+            to.to_string()
+        }
+    }
 }
 
 fn plan_for(vector: &str) -> Plan {
@@ -92,6 +127,11 @@ fn plan_for(vector: &str) -> Plan {
     let menu = Menu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
     let profile = Profile { boots: Boots::Menu(menu), ..Profile::default() };
     match vector {
+        STATELESS => {
+            let mut plan = plan();
+            plan.dhcp6.stateless = Some(Stateless::default());
+            plan
+        }
         CHOSEN => Plan { profiles: vec![profile], default_profile: Some(0), ..plan() },
         _ => plan(),
     }
@@ -101,6 +141,6 @@ fn vectors() -> Vec<Vector> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/vectors");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let values = files.map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap());
-    let dhcp4 = values.filter(|value: &serde_json::Value| value["family"] == "dhcp4");
-    dhcp4.map(|value| serde_json::from_value(value).unwrap()).collect()
+    let dhcp = values.filter(|value: &serde_json::Value| value["family"] == "dhcp4" || value["family"] == "dhcp6");
+    dhcp.map(|value| serde_json::from_value(value).unwrap()).collect()
 }
