@@ -1,0 +1,334 @@
+//! What holds for every DHCPv6 packet, not just for those that somebody thought of.
+
+mod common;
+
+use common::{CLIENT_DUID, DUID, GROUP, HERE6, Packet6, ask, ask_again, plan, relayed, vendor_class};
+use dhcproto::{Decodable, v6};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::{Config, TestRunner};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::machines::{Machine, Machines};
+use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
+use proxydhcpd_core::plan::rule::{Rule, When};
+use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Stateless, Tftp};
+use proxydhcpd_core::wire::dhcp6::{MOST_RELAYS, MessageType, Packet, Writer, wrap};
+use std::cell::Cell;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Options in any order; a code may repeat, but for the DUIDs.
+fn options() -> impl Strategy<Value = Vec<(u16, Vec<u8>)>> {
+    let code = prop_oneof![3..200u16, any::<u16>()].prop_filter("there is one", |code| ![1, 2].contains(code));
+    vec((code, vec(any::<u8>(), 0..80)), 0..12)
+}
+
+/// A kind that is no relay's.
+fn kind() -> impl Strategy<Value = u8> {
+    any::<u8>().prop_filter("a relay's", |kind| ![12, 13].contains(kind))
+}
+
+fn built(kind: u8, options: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    // Poison in front: the writer appends, it must not touch what is there.
+    let mut out = vec![0xa5; 3];
+    let mut writer = Writer::new(kind.into(), [7, 8, 9], &mut out);
+    options.iter().for_each(|(code, value)| {
+        writer.option(*code, value);
+    });
+    assert_eq!(out[..3], [0xa5; 3]);
+    out.split_off(3)
+}
+
+/// A relay's link and peer address, and its own options.
+type Relay = (u128, u128, Vec<(u16, Vec<u8>)>);
+
+fn relays() -> impl Strategy<Value = Vec<Relay>> {
+    let code = prop_oneof![Just(18u16), Just(135), Just(79), 20..60u16];
+    vec((any::<u128>(), any::<u128>(), vec((code, vec(any::<u8>(), 0..20)), 0..4)), 0..=MOST_RELAYS)
+}
+
+/// Outermost first.
+fn through(relays: &[Relay], message: &[u8]) -> Vec<u8> {
+    relays.iter().rev().fold(message.to_vec(), |inner, (link, peer, options)| {
+        let options: Vec<(u16, &[u8])> = options.iter().map(|(code, value)| (*code, &value[..])).collect();
+        let [link, peer] = [link, peer].map(|address| Ipv6Addr::from(*address).to_string());
+        relayed(&inner, &link, &peer, &options)
+    })
+}
+
+proptest! {
+    #[test]
+    fn parsing_what_was_built_gives_back_what_was_put_in(kind in kind(), options in options(), relays in relays()) {
+        let octets = through(&relays, &built(kind, &options));
+        let packet = Packet::parse(&octets).unwrap();
+        prop_assert_eq!(u8::from(packet.message.kind), kind);
+        prop_assert_eq!(packet.message.transaction, [7, 8, 9]);
+        let read: Vec<(u16, Vec<u8>)> = packet.message.options().map(|(code, value)| (code, value.to_vec())).collect();
+        prop_assert_eq!(read, options);
+        prop_assert_eq!(packet.hops.len(), relays.len());
+        for (hop, (link, peer, options)) in packet.hops.iter().zip(&relays) {
+            prop_assert_eq!((u128::from(hop.link), u128::from(hop.peer)), (*link, *peer));
+            let own: Vec<(u16, Vec<u8>)> =
+                hop.options().filter(|(code, _)| *code != 9).map(|(code, value)| (code, value.to_vec())).collect();
+            prop_assert_eq!(&own, options);
+        }
+    }
+
+    #[test]
+    fn a_reply_finds_its_way_back_through_every_relay(relays in relays(), message in options()) {
+        let request = through(&relays, &built(1, &[]));
+        let hops = Packet::parse(&request).unwrap().hops;
+        let reply = built(2, &message);
+        let mut out = vec![0xa5; 3];
+        wrap(&hops, &reply, &mut out);
+        prop_assert_eq!(&out[..3], &[0xa5; 3]);
+        let back = Packet::parse(&out[3..]).unwrap();
+        prop_assert_eq!(back.hops.len(), hops.len());
+        for (there, here) in hops.iter().zip(&back.hops) {
+            prop_assert_eq!(here.kind, MessageType::RelayReply);
+            prop_assert_eq!((there.count, there.link, there.peer), (here.count, here.link, here.peer));
+            prop_assert_eq!((there.option(18), there.option(135)), (here.option(18), here.option(135)));
+            prop_assert!(here.options().all(|(code, _)| [9, 18, 135].contains(&code)));
+        }
+        prop_assert!(back.message.options().eq(Packet::parse(&reply).unwrap().message.options()));
+    }
+
+    #[test]
+    fn a_packet_cut_short_is_refused_or_says_less(kind in kind(), options in options(), relays in relays(), at in any::<Index>()) {
+        let octets = through(&relays, &built(kind, &options));
+        let cut = &octets[..at.index(octets.len())];
+        if let Ok(packet) = Packet::parse(cut) {
+            prop_assert!(packet.hops.is_empty(), "the message is the last option of a relay");
+            prop_assert!(packet.message.options().count() < options.len());
+        }
+    }
+
+    #[test]
+    fn any_octets_at_all_end_in_a_verdict(
+        octets in vec(any::<u8>(), 0..1500), first in select(&[1u8, 3, 11, 12, 13][..]), on_4011 in any::<bool>()
+    ) {
+        let port = if on_4011 { Port::BootServer } else { Port::Dhcp };
+        ask(&plan(), &octets, port, "[fe80::207]:546", GROUP);
+        let octets = [&[first][..], &octets].concat();
+        ask(&plan(), &octets, port, "[fe80::207]:546", GROUP);
+        if let Ok(packet) = Packet::parse(&octets) {
+            let message = packet.message;
+            let _ = (message.addresses().count(), message.vendor_classes().count(), message.user_classes().len());
+        }
+    }
+
+    /// dhcproto knows the format independently. What it has a type for it may read otherwise, or lose what stands behind:
+    /// so it is asked for what it has none for.
+    #[test]
+    fn an_independent_decoder_reads_the_same(kind in 1..=11u8, values in vec(vec(any::<u8>(), 0..80), 0..8)) {
+        let options: Vec<(u16, Vec<u8>)> = (1000..).zip(values).collect();
+        let octets = built(kind, &options);
+        let theirs = v6::Message::from_bytes(&octets).unwrap();
+        prop_assert_eq!((u8::from(theirs.msg_type()), theirs.xid()), (kind, [7, 8, 9]));
+        let ours = Packet::parse(&octets).unwrap().message;
+        for (code, value) in ours.options() {
+            match theirs.opts().get(v6::OptionCode::from(code)) {
+                Some(v6::DhcpOption::Unknown(unknown)) => prop_assert_eq!(unknown.data(), value),
+                other => prop_assert!(false, "option {}: {:?}", code, other),
+            }
+        }
+        prop_assert_eq!(theirs.opts().iter().count(), options.len());
+    }
+}
+
+// No packet and no plan leads to an answer that harms
+
+fn loader() -> impl Strategy<Value = Loader> {
+    let names = [
+        "ipxe.efi",
+        "a b/x.efi",
+        "tftp://[2001:db8::5]/x.efi",
+        "tftp://192.0.2.5/x.efi",
+        "http://[2001:db8::5]/x.efi",
+        "",
+    ];
+    (select(names.to_vec()), any::<bool>())
+        .prop_map(|(name, ours)| Loader { name: name.into(), path: ours.then(|| "/x".into()) })
+}
+
+fn boots() -> impl Strategy<Value = Boots> {
+    let item = |(kind, to)| Item { kind, title: "a".into(), to };
+    let items = [To::Profile(None), To::Profile(Some(0)), To::Server([192, 0, 2, 5].into()), To::Broadcast];
+    let menu = Menu { prompt: "F8".into(), timeout: 0, items: (1..).zip(items).map(item).collect() };
+    select(vec![
+        Boots::BootFolder,
+        Boots::Linux(Linux::default()),
+        Boots::Script("a.ipxe".into()),
+        Boots::Script("http://192.0.2.5/a.ipxe".into()),
+        Boots::Loader,
+        Boots::Menu(menu),
+        Boots::LocalDisk,
+        Boots::Nothing,
+    ])
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    let when = select(vec![
+        When::default(),
+        When { interface_ids: vec![Glob("*".into())], ..When::default() },
+        When { vendor_classes: vec![Glob("PXE*".into())], ..When::default() },
+        When { known: Some(true), ..When::default() },
+        When { archs: vec![Arch::X64], ..When::default() },
+    ]);
+    let bits = (proptest::bool::weighted(0.1), any::<bool>(), option::of(0..3usize));
+    (when, bits).prop_map(|(when, (deny, as_firmware, profile))| Rule {
+        when,
+        deny,
+        as_firmware,
+        profile,
+        ..Rule::default()
+    })
+}
+
+fn any_plan() -> impl Strategy<Value = Plan> {
+    let usually = || proptest::bool::weighted(0.8);
+    let tftp = prop_oneof![
+        4 => Just(Some(Tftp::Ours)),
+        1 => Just(Some(Tftp::At([192, 0, 2, 5].into()))),
+        1 => Just(None)
+    ];
+    let ipxe =
+        select(vec![Ipxe::Ours, Ipxe::Given("x".into()), Ipxe::Given("http://[::1]/x".into()), Ipxe::AsFirmware]);
+    let dns = Stateless { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["a..b.example.".into()] };
+    let stateless = select(vec![None, Some(Stateless::default()), Some(dns)]);
+    let profile = (boots(), option::of(loader()), option::of(loader())).prop_map(|(boots, own, any_other)| Profile {
+        boots,
+        loaders: own.map(|own| (Arch::X64, own)).into_iter().collect(),
+        any_other,
+        ..Profile::default()
+    });
+    let machine = Machine { name: "web1", macs: &[[2, 0, 0, 0, 2, 7]], profile: Some(1), ..Machine::default() };
+    let profiles = (vec(profile, 3), option::of(0..3usize), vec(rule(), 0..3), any::<bool>());
+    let doors = (tftp, option::weighted(0.8, Just(8080)), usually(), usually(), usually());
+    (doors, ipxe, stateless, profiles, option::of(loader()), any::<bool>()).prop_map(
+        move |(doors, ipxe, stateless, (profiles, default_profile, rules, known), any_other, boot_server)| {
+            let mut plan = Plan { ipxe, profiles, default_profile, rules, any_other, boot_server, ..plan() };
+            (plan.tftp, plan.http, plan.http_clients, plan.dhcp6.boot_server, plan.raspberry_pi) = doors;
+            plan.dhcp6.stateless = stateless;
+            plan.machines = if known { Machines::new(&[machine], &[]) } else { Machines::default() };
+            plan.local_disk = vec![Arch::X64];
+            plan
+        },
+    )
+}
+
+/// A datagram that begins like a boot client's, and how it comes.
+#[derive(Clone, Debug)]
+struct Datagram {
+    octets: Vec<u8>,
+    port: Port,
+    from: String,
+    to: &'static str,
+}
+
+fn any_message() -> impl Strategy<Value = Packet6> {
+    let begin = prop_oneof![
+        3 => Just(Packet6::solicit()),
+        3 => Just(Packet6::request_4011()),
+        2 => Just(Packet6::http_solicit()),
+        2 => Just(Packet6::information_request()),
+        1 => Just(Packet6::request_for("2001:db8::1b3")),
+        1 => Just(Packet6::request_for("2001:db8:1::1b3")),
+    ];
+    let class = select(vec![
+        vendor_class(343, b"PXEClient:Arch:00007"),
+        vendor_class(343, b"HTTPClient:Arch:00016"),
+        vendor_class(343, b"PXEClient"),
+        vendor_class(9, b"PXEClient"),
+        [&vendor_class(343, b"HTTPClient")[..], b"\0\x09PXEClient"].concat(),
+    ]);
+    let other = prop_oneof![
+        class.prop_map(|class| (16, class)),
+        select(vec![&b"\0\x04iPXE"[..], b"iPXE", b"\0\x01x"]).prop_map(|word| (15, word.to_vec())),
+        vec(any::<u8>(), 0..6).prop_map(|archs| (61, archs)),
+        select(vec![CLIENT_DUID, b"\0\x03\0\x01\x02\0\0\0\x02\x07", b"x"]).prop_map(|duid| (1, duid.to_vec())),
+        select(vec![&DUID[..], b"another"]).prop_map(|duid| (2, duid.to_vec())),
+        (any::<u16>(), vec(any::<u8>(), 0..30)),
+    ];
+    let kind = option::weighted(0.15, 0..=11u8);
+    let change = (other, any::<bool>());
+    (begin, kind, vec(change, 0..3)).prop_map(|(packet, kind, changes)| {
+        let packet = Packet6 { kind: kind.unwrap_or(packet.kind), ..packet };
+        changes.into_iter().fold(packet, |packet, ((code, value), in_place)| match in_place {
+            true => packet.set(code, &value),
+            false => packet.add(code, &value),
+        })
+    })
+}
+
+fn any_datagram() -> impl Strategy<Value = Datagram> {
+    let from = select(vec!["fe80::ff:fe00:207", "2001:db8::207", "2001:db8:1::1", "2001:db8:1::207", "fe80::99", "::"]);
+    let relays = prop_oneof![3 => Just(Vec::new()), 2 => relays()];
+    let damage = option::weighted(0.1, (any::<Index>(), any::<u8>()));
+    let way = (from, select(vec![GROUP, HERE6, "fe80::10"]), proptest::bool::weighted(0.8), any::<bool>());
+    (any_message(), relays, damage, way).prop_map(|(message, relays, damage, (from, to, proper, on_4011))| {
+        let on_4011 =
+            if proper { message.kind == 3 && message.options.iter().all(|(code, _)| *code != 3) } else { on_4011 };
+        let relays = if proper && on_4011 { Vec::new() } else { relays };
+        let from = if proper && !on_4011 && relays.is_empty() { "fe80::ff:fe00:207" } else { from };
+        let mut octets = through(&relays, &message.octets());
+        if let Some((at, octet)) = damage {
+            let at = at.index(octets.len());
+            octets[at] = octet;
+        }
+        let port = if on_4011 { Port::BootServer } else { Port::Dhcp };
+        Datagram { octets, port, from: format!("[{from}]:{}", if on_4011 { 4011 } else { 546 }), to }
+    })
+}
+
+/// A URL without the firmware's own class counts as a DHCP server's offer without an address, and so do other numbers: the
+/// machine picks it and stands still for good. An address or a preference would make it one.
+#[test]
+fn no_plan_and_no_packet_lead_to_a_reply_that_stops_a_machine() {
+    let (answered, with_url, twice) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let mut runner = TestRunner::new(Config { cases: 10_000, failure_persistence: None, ..Config::default() });
+    let result = runner.run(&(any_plan(), vec(any_datagram(), 1..8)), |(plan, datagrams)| {
+        let mut memory = Memory::new(1);
+        for (now, Datagram { octets, port, from, to }) in (0..).step_by(1000).zip(&datagrams) {
+            let (_, sent) = ask_again(&plan, &mut memory, octets, *port, from, to, now);
+            twice.set(twice.get() + usize::from(sent.len() == 2));
+            let from: std::net::SocketAddr = from.parse().unwrap();
+            for (reply, destination) in &sent {
+                answered.set(answered.get() + 1);
+                let (request, reply) = (Packet::parse(octets).unwrap(), Packet::parse(reply).unwrap());
+                let (asked, said) = (request.message, reply.message);
+                prop_assert!(matches!(said.kind, MessageType::Advertise | MessageType::Reply));
+                prop_assert_eq!((said.transaction, said.option(1)), (asked.transaction, asked.option(1)));
+                prop_assert_eq!(said.option(2), Some(&DUID[..]));
+                prop_assert_eq!(reply.hops.len(), request.hops.len());
+                let codes: Vec<u16> = said.options().map(|(code, _)| code).collect();
+                prop_assert!(codes.iter().all(|code| ![3, 7, 13, 60].contains(code)), "{:?}", codes);
+                // Whole: nothing but one class of the two, and the one that the client has named first.
+                let word = said.option(16).unwrap();
+                let [pxe, http] = [&b"PXEClient"[..], b"HTTPClient"].map(|word| vendor_class(343, word));
+                let first = asked
+                    .vendor_classes()
+                    .find(|text| text.starts_with(b"PXEClient") || text.starts_with(b"HTTPClient"));
+                prop_assert_eq!(word, &(if first.unwrap().starts_with(b"PXE") { pxe } else { http })[..]);
+                prop_assert_eq!(codes.iter().filter(|code| **code == 16).count(), 1);
+                if let Some(at) = codes.iter().position(|code| *code == 59) {
+                    with_url.set(with_url.get() + 1);
+                    prop_assert_eq!(codes.get(at + 1), Some(&16), "an octet 0 behind it");
+                    let url = std::str::from_utf8(said.option(59).unwrap()).unwrap();
+                    prop_assert!(url.contains("://") && url.is_ascii(), "{}", url);
+                }
+                let (IpAddr::V6(source), IpAddr::V6(to)) = (from.ip(), destination.to.ip()) else { panic!() };
+                prop_assert!(to == source || to.segments()[..4] == source.segments()[..4] && *port == Port::BootServer);
+                prop_assert_eq!(destination.from.port(), if *port == Port::Dhcp { 547 } else { 4011 });
+            }
+        }
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+    let counts = [answered.get(), with_url.get(), twice.get()];
+    assert!(counts[0] > 3000 && counts[1] > 2000 && counts[2] > 10, "too little was tried: {counts:?}");
+}
