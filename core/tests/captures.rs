@@ -3,18 +3,22 @@
 
 mod common;
 
-use common::{ask, plan};
-use proxydhcpd_core::answer::Verdict;
+use common::{GROUP, ask, plan};
+use proxydhcpd_core::answer::{Replies, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::link::{Link, Network6};
+use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::{Loader, Plan};
-use std::net::Ipv4Addr;
+use proxydhcpd_core::route::Destination;
+use proxydhcpd_core::wire::dhcp6::Packet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 /// A UDP datagram of a capture.
 struct Datagram {
-    from: (Ipv4Addr, u16),
-    to: (Ipv4Addr, u16),
+    from: SocketAddr,
+    to: SocketAddr,
     payload: Vec<u8>,
 }
 
@@ -32,13 +36,13 @@ fn real_firmware_is_given_its_loader_and_real_ipxe_its_script() {
         ("ipxe-loongarch64-2025", &["http://192.0.2.10:8080/boot.ipxe"]),
         ("http-boot-x64-2022", &["http://192.0.2.10:8080/ipxe.efi"]),
         ("secure-boot-shim-grub-x64-2022", &["ipxe.efi"]),
+        ("uefi-x64-2022-ipv6-first-no-answer", &["http://192.0.2.10:8080/ipxe.efi"]),
     ];
     for (name, expected) in cases {
         let mut given: Vec<String> = Vec::new();
-        for datagram in capture(name).iter().filter(|datagram| datagram.from.1 != 67 && datagram.to.1 == 67) {
-            let from = format!("{}:{}", datagram.from.0, datagram.from.1);
-            let to = datagram.to.0.to_string();
-            let (answer, _) = ask(&with_arm32(), &datagram.payload, Port::Dhcp, &from, &to);
+        let to_67 = |datagram: &&Datagram| datagram.from.port() != 67 && datagram.to.port() == 67;
+        for Datagram { from, to, payload } in capture(name).iter().filter(to_67) {
+            let (answer, _) = ask(&with_arm32(), payload, Port::Dhcp, &from.to_string(), &to.ip().to_string());
             if let Verdict::Respond(response) = answer.verdict {
                 given.push(response.boot.file);
             }
@@ -58,19 +62,81 @@ fn every_request_to_the_primary_and_every_answer_of_a_server_meets_silence() {
         else {
             continue;
         };
-        for datagram in capture(name).iter().filter(|datagram| matches!(datagram.to.1, 67 | 68)) {
+        for datagram in capture(name).iter().filter(|datagram| matches!(datagram.to.port(), 67 | 68)) {
             let kind =
                 datagram.payload.windows(3).skip(240).find(|window| window[..2] == [53, 1]).map(|window| window[2]);
             if kind == Some(1) {
                 continue;
             }
             heard += 1;
-            let from = format!("{}:{}", datagram.from.0, datagram.from.1);
+            let from = datagram.from.to_string();
             let (answer, _) = ask(&plan(), &datagram.payload, Port::Dhcp, &from, "255.255.255.255");
             assert!(matches!(answer.verdict, Verdict::Silent(_)), "{name}: {:?}", answer.verdict);
         }
     }
     assert!(heard > 20, "{heard} packets");
+}
+
+#[test]
+fn real_firmware_is_led_through_ipv6_and_its_own_configuration_is_left_alone() {
+    // The IPv6 stack asks for an address first, the PXE driver for another and for what to boot.
+    let both = [
+        "not-ours:no-vendor-class",
+        "not-ours:no-vendor-class",
+        "ADVERTISE PXEClient to [fe80::5054:ff:fe77:10%2]:546",
+    ];
+    // It takes the lab's answer, and gives back its addresses in the end.
+    let then = ["not-ours:message", "not-ours:no-vendor-class", "not-ours:no-vendor-class"];
+    for (name, expected) in [
+        ("uefi-x64-2022-ipv6-first-no-answer", both.to_vec()),
+        ("ipv6-pxe-x64-2022-managed-59-in-advertise", [both, then].concat()),
+    ] {
+        let mut heard = Vec::new();
+        for Datagram { from, payload, .. } in capture(name).iter().filter(|datagram| datagram.to.port() == 547) {
+            let (answer, sent) = ask(&plan(), payload, Port::Dhcp, &from.to_string(), GROUP);
+            match answer.verdict {
+                Verdict::Silent(silence) => heard.push(silence.label().to_string()),
+                Verdict::Respond(_) => heard.extend(sent.iter().map(said6)),
+            }
+        }
+        assert_eq!(heard, expected, "{name}");
+    }
+}
+
+/// Protocol note, L:c1 and c2: the request leaves from the address of the IPv6 stack, fd77::179, and the firmware reads what
+/// comes to that of its PXE driver, fd77::1b3.
+#[test]
+fn a_firmware_in_a_managed_network_is_answered_at_the_address_that_it_listens_on() {
+    let network = |address: &str| Network6 { address: address.parse().unwrap(), prefix: 64 };
+    let ipv6 = vec![network("fd77::2"), network("fe80::1818:5dff:fecb:84b1")];
+    let links = [Link { ipv6, ..common::links().remove(0) }];
+    let mut plan = plan();
+    plan.dhcp6.duid = b"\0\x03\0\x01\x1a\x18\x5d\xcb\x84\xb1".to_vec();
+    let (mut memory, mut replies, mut said) = (Memory::new(1), Replies::default(), Vec::new());
+    for Datagram { from, to, payload } in capture("ipv6-pxe-x64-2022-managed-59-in-advertise") {
+        let port = match to.port() {
+            547 => Port::Dhcp,
+            4011 => Port::BootServer,
+            _ => continue,
+        };
+        let (datagram, to) = (&payload[..], to.ip());
+        let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, foreign: false, now: 0 };
+        answer(&plan, &mut memory, &arrival, &mut replies);
+        said.extend(replies.iter().map(|(octets, to)| said6(&(octets.to_vec(), to))));
+    }
+    let expected = [
+        "ADVERTISE PXEClient to [fe80::5054:ff:fe77:10%2]:546",
+        "REPLY tftp://[fd77::2]/ipxe.efi to [fd77::179]:4011",
+        "REPLY tftp://[fd77::2]/ipxe.efi to [fd77::1b3]:4011",
+    ];
+    assert_eq!(said, expected);
+}
+
+/// A reply in a line: its URL, or its class where there is none.
+fn said6((octets, to): &(Vec<u8>, Destination)) -> String {
+    let message = Packet::parse(octets).unwrap().message;
+    let text = message.option(59).or_else(|| message.vendor_classes().next()).unwrap();
+    format!("{} {} to {}", message.kind, std::str::from_utf8(text).unwrap(), to.to)
 }
 
 fn with_arm32() -> Plan {
@@ -83,7 +149,7 @@ fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/captures"))
 }
 
-/// The classic pcap format with Ethernet frames, little endian as tcpdump wrote it here; IPv4 and UDP without options.
+/// The classic pcap format with Ethernet frames, little endian as tcpdump wrote it here; IP and UDP without options.
 fn capture(name: &str) -> Vec<Datagram> {
     let file = std::fs::read(folder().join(name).with_extension("pcap")).unwrap();
     assert_eq!(file[..4], 0xa1b2_c3d4u32.to_le_bytes(), "{name}: not a little-endian pcap with microseconds");
@@ -98,10 +164,17 @@ fn capture(name: &str) -> Vec<Datagram> {
 }
 
 fn datagram(frame: &[u8]) -> Option<Datagram> {
-    let is_udp4 = frame.get(12..14)? == [8, 0] && frame.get(14)? == &0x45 && frame.get(23)? == &17;
-    let udp = frame.get(34..).filter(|_| is_udp4)?;
+    let (addresses, udp) = match (frame.get(12..14)?, frame.get(14)?, frame.get(20)?, frame.get(23)?) {
+        ([8, 0], 0x45, _, 17) => (frame.get(26..34)?, frame.get(34..)?),
+        ([0x86, 0xdd], _, 17, _) => (frame.get(22..54)?, frame.get(54..)?),
+        _ => return None,
+    };
     let port = |at: usize| u16::from_be_bytes([udp[at], udp[at + 1]]);
-    let address = |at: usize| Ipv4Addr::new(frame[at], frame[at + 1], frame[at + 2], frame[at + 3]);
+    let address = |octets: &[u8]| match <[u8; 4]>::try_from(octets) {
+        Ok(octets) => IpAddr::V4(Ipv4Addr::from(octets)),
+        Err(_) => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(octets).unwrap())),
+    };
+    let (from, to) = addresses.split_at(addresses.len() / 2);
     let payload = udp.get(8..usize::from(port(4)))?.to_vec();
-    Some(Datagram { from: (address(26), port(0)), to: (address(30), port(2)), payload })
+    Some(Datagram { from: (address(from), port(0)).into(), to: (address(to), port(2)).into(), payload })
 }
