@@ -68,6 +68,11 @@ mod tasks {
     }
 
     #[test]
+    fn ipv6() {
+        follow("ipv6");
+    }
+
+    #[test]
     fn raspberry_pi() {
         follow("raspberry-pi");
     }
@@ -108,6 +113,8 @@ mod tasks {
                     run(page, house.path(), &at_home(block));
                     ran += 1;
                 }
+                // What goes over a wire.
+                "text" => {}
                 other => panic!("{page}: a block in {other}"),
             }
         }
