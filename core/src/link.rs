@@ -102,16 +102,24 @@ impl Link {
         }
     }
 
+    /// Whether it is served over this family.
+    fn serves(&self, is_ipv6: bool) -> bool {
+        if is_ipv6 { !self.ipv6.is_empty() } else { !self.ipv4.is_empty() }
+    }
+
     pub fn is_broadcast(&self, address: Ipv4Addr) -> bool {
         address == Ipv4Addr::BROADCAST || self.ipv4.iter().any(|network| network.broadcast() == Some(address))
     }
 }
 
 /// The link that a datagram belongs to: the one it came by, else the one whose address it was sent to, for what crosses
-/// networks may come by a tunnel that nobody boots on. True: by such another way.
+/// networks may come by a tunnel that nobody boots on. True: by such another way. A link-local address is another on every
+/// link.
 pub fn of_datagram(links: &[Link], index: u32, to: IpAddr) -> Option<(usize, bool)> {
-    let came_by = links.iter().position(|link| link.index == index);
-    came_by.map(|link| (link, false)).or_else(|| Some((links.iter().position(|link| link.owns(to))?, true)))
+    let came_by = links.iter().position(|link| link.index == index && link.serves(to.is_ipv6()));
+    let crosses = !matches!(to, IpAddr::V6(to) if to.is_unicast_link_local());
+    let has_it = |link: &Link| crosses && link.owns(to);
+    came_by.map(|link| (link, false)).or_else(|| Some((links.iter().position(has_it)?, true)))
 }
 
 #[cfg(test)]
@@ -150,5 +158,28 @@ mod tests {
         assert_eq!(only_local.address6(), Some(local.address));
         assert!(both.owns(global.address) && both.reaches("2001:db8::99".parse::<Ipv6Addr>().unwrap()));
         assert!(!both.reaches("2001:db8:1::1".parse::<Ipv6Addr>().unwrap()));
+    }
+
+    #[test]
+    fn a_datagram_belongs_to_a_link_that_is_served_over_its_family() {
+        let v6 = |text: &str| Network6 { address: text.parse().unwrap(), prefix: 64 };
+        let v4 = Network4 { address: Ipv4Addr::new(192, 0, 2, 10), prefix: 24 };
+        let link = |index, ipv4, ipv6| Link { index, name: "eth".into(), mtu: 1500, ipv4, ipv6 };
+        let links = [
+            link(2, Vec::from([v4]), Vec::new()),
+            link(3, Vec::new(), Vec::from([v6("2001:db8::10"), v6("fe80::10")])),
+        ];
+        let of = |index, to: &str| of_datagram(&links, index, to.parse().unwrap());
+        assert_eq!(of(2, "255.255.255.255"), Some((0, false)));
+        assert_eq!(of(3, "fe80::10"), Some((1, false)));
+        assert_eq!(of(3, "ff02::1:2"), Some((1, false)));
+        // By another way: the link that it came by is not served, or over the other family only.
+        assert_eq!(of(3, "192.0.2.10"), Some((0, true)));
+        for index in [2, 9] {
+            assert_eq!(of(index, "2001:db8::10"), Some((1, true)));
+            assert_eq!(of(index, "fe80::10"), None, "the same address on another link is another");
+            assert_eq!(of(index, "ff02::1:2"), None);
+        }
+        assert_eq!(of(3, "255.255.255.255"), None);
     }
 }
