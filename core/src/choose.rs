@@ -209,7 +209,7 @@ fn script(plan: &Plan, name: &str, features: Option<Features>, here: IpAddr) -> 
     let unlisted = plan.tftp != Some(Tftp::Ours) || here.is_ipv6();
     let http = features.map_or(unlisted, |features| features.has(Features::HTTP));
     let at = host(here);
-    let (file, why) = match (plan.http, plan.tftp) {
+    let (file, why) = match (plan.http, tftp(plan, here)) {
         (Some(port), _) if http => (format!("http://{at}:{port}/{name}"), Why::ScriptHttp),
         (_, Some(Tftp::Ours)) => (format!("tftp://{at}/{name}"), Why::ScriptTftp),
         _ => return Err(Nothing::NoTftp),
@@ -333,11 +333,16 @@ fn raspberry_pi(plan: &Plan, here: IpAddr) -> Result<Boot, Nothing> {
 }
 
 fn tftp_server(plan: &Plan, here: IpAddr) -> Result<IpAddr, Nothing> {
-    match plan.tftp {
+    match tftp(plan, here) {
         Some(Tftp::Ours) => Ok(here),
-        Some(Tftp::At(address)) if here.is_ipv4() => Ok(address.into()),
-        Some(Tftp::At(_)) | None => Err(Nothing::NoTftp),
+        Some(Tftp::At(address)) => Ok(address.into()),
+        None => Err(Nothing::NoTftp),
     }
+}
+
+/// Who serves TFTP over the family by which we are asked.
+fn tftp(plan: &Plan, here: IpAddr) -> Option<Tftp> {
+    if here.is_ipv6() { plan.dhcp6.tftp.then_some(Tftp::Ours) } else { plan.tftp }
 }
 
 impl Nothing {

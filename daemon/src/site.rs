@@ -42,6 +42,7 @@ pub struct Site {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Open {
     pub tftp: bool,
+    pub tftp6: bool,
     pub http: Option<u16>,
     pub boot_server: bool,
     pub boot_server6: bool,
@@ -93,6 +94,7 @@ impl Site {
                 duid: duid::ours(&settings.state_dir),
                 stateless: settings.dhcp6.stateless_ipxe.then(|| settings.dhcp6.dns.clone()),
                 boot_server: false,
+                tftp: false,
             },
             ..Plan::default()
         };
@@ -115,6 +117,7 @@ impl Site {
         self.plan.http = open.http;
         self.plan.boot_server = open.boot_server;
         self.plan.dhcp6.boot_server = open.boot_server6;
+        self.plan.dhcp6.tftp = open.tftp6;
         // An old file says itself who serves TFTP.
         if !self.legacy {
             self.plan.tftp = open.tftp.then_some(Tftp::Ours);

@@ -64,6 +64,8 @@ pub struct Plan {
 pub struct Dhcp6 {
     /// Whether we listen on 4011 over IPv6. If not, nobody can be told what to boot by TFTP.
     pub boot_server: bool,
+    /// Whether our TFTP server is heard over IPv6. There is no other there: an old proxy.ini knows IPv4 only.
+    pub tftp: bool,
     /// Our DUID, 3 to 130 octets: EDK2 takes no other length.
     pub duid: Vec<u8>,
     /// Whether an iPXE in a stateless network is answered. It takes the first REPLY, so ours displaces the DHCPv6 server's

@@ -22,6 +22,7 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
     let links = link::list(&filter).unwrap_or_default();
     let open = Open {
         tftp: loaded.settings.tftp.enabled.on(&all),
+        tftp6: loaded.settings.tftp.enabled.on(&all),
         http: loaded.settings.http.enabled.on(&all).then_some(loaded.settings.http.port),
         boot_server: true,
         boot_server6: true,

@@ -64,7 +64,16 @@ pub fn holder(transport: Transport, address: IpAddr, port: u16) -> Option<Holder
 impl Bound {
     /// Looks for its process, which means looking into every process there is: some milliseconds.
     pub fn holder(&self) -> Holder {
-        Holder { address: self.address, process: process_with(self.inode) }
+        Holder { address: self.address, process: process_with(&self.name()) }
+    }
+
+    pub fn is_ours(&self) -> bool {
+        has_open("self", &self.name())
+    }
+
+    /// As the links to it in `/proc` have it.
+    fn name(&self) -> String {
+        format!("socket:[{}]", self.inode)
     }
 }
 
@@ -81,10 +90,11 @@ pub fn bound(transport: Transport, port: u16) -> io::Result<Vec<Bound>> {
     Ok(bound)
 }
 
-/// Whether binding the one is in the way of the other. An IPv6 wildcard takes IPv4 too unless told otherwise, which
-/// cannot be seen from outside.
-pub fn overlap(one: IpAddr, other: IpAddr) -> bool {
-    one == other || one.is_unspecified() || other.is_unspecified()
+/// Whether a socket on the other address is in the way of one of ours. An IPv6 wildcard takes IPv4 too unless told otherwise, which
+/// cannot be seen from outside; those of ours do not, so that what is bound to IPv4 is never in their way.
+pub fn overlap(wanted: IpAddr, other: IpAddr) -> bool {
+    let is_free = wanted.is_ipv6() && other.is_ipv4();
+    !is_free && (wanted == other || wanted.is_unspecified() || other.is_unspecified())
 }
 
 /// Octets of a table that are read: some hundred thousand sockets, more than any boot server shares its host with.
@@ -134,17 +144,18 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 }
 
 /// The first process, by number, that has this socket open, among those that we may look into.
-fn process_with(inode: u64) -> Option<Process> {
-    let wanted = format!("socket:[{inode}]");
+fn process_with(socket: &str) -> Option<Process> {
     let numbers: BTreeSet<u32> =
         fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    let pid = numbers.into_iter().find(|pid| {
-        fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|descriptors| {
-            descriptors.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|to| to.as_os_str() == &*wanted))
-        })
-    })?;
+    let pid = numbers.into_iter().find(|pid| has_open(&pid.to_string(), socket))?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     Some(Process { pid, name: name.trim_end().to_owned() })
+}
+
+fn has_open(process: &str, socket: &str) -> bool {
+    fs::read_dir(format!("/proc/{process}/fd")).is_ok_and(|descriptors| {
+        descriptors.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|to| to.as_os_str() == socket))
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod waiting;
 
+use super::tftp::Family;
 use super::{http, tftp};
 use crate::config::{ConfigError, Enabled, Loaded, Settings, Transfers};
 use crate::net::busy::Busy;
@@ -62,6 +63,9 @@ impl Doors {
         }
         if settings.tftp.enabled.on(links) {
             doors.try_to_open(Kind::Tftp, settings, now);
+            if wants_ipv6 {
+                doors.try_to_open(Kind::Tftp6, settings, now);
+            }
         }
         // With an old file it is our TFTP that makes files ours to serve.
         let files_are_ours = doors.open.tftp || !matches!(settings.http.enabled, Enabled::IfOurs(_));
@@ -85,7 +89,9 @@ impl Doors {
 
     /// What is open, for whoever reads the log of a start.
     pub fn say(&self, loaded: &Loaded) {
-        let open: Vec<String> = self.opened.iter().map(Door::to_string).collect();
+        let mut open: Vec<String> = self.opened.iter().map(Door::to_string).collect();
+        // TFTP is a door for each family.
+        open.dedup();
         tracing::info!("{}", open.join(", "));
         match &loaded.legacy {
             None => tracing::info!("boot folder {}", loaded.settings.boot_dir.display()),
@@ -103,7 +109,7 @@ impl Doors {
             Ok(door) => return self.admit(door),
             Err(busy) => busy,
         };
-        if kind == Kind::BootServer6 && has_no_ipv6(&busy.error) {
+        if kind.port(settings).1.is_ipv6() && has_no_ipv6(&busy.error) {
             return tracing::debug!("this machine has no IPv6: {}", busy.error);
         }
         let in_use = busy.error.kind() == io::ErrorKind::AddrInUse;
@@ -122,9 +128,14 @@ impl Doors {
             Door::Dhcp(address, _) if *address == BOOT_SERVER => self.open.boot_server = true,
             Door::Dhcp(address, _) if *address == BOOT_SERVER6 => self.open.boot_server6 = true,
             Door::Dhcp(_, socket) => self.shares_dhcp = matches!(socket, Socket::Udp(_)),
-            Door::Tftp(_, settings) => {
-                say_transfers(settings);
-                self.open.tftp = true;
+            Door::Tftp(sockets, settings) => {
+                if !self.open.tftp && !self.open.tftp6 {
+                    say_transfers(settings);
+                }
+                match sockets.family() {
+                    Family::V4 => self.open.tftp = true,
+                    Family::V6 => self.open.tftp6 = true,
+                }
             }
             Door::Http(port, _) => self.open.http = Some(*port),
         }
@@ -179,6 +190,7 @@ enum Kind {
     BootServer,
     BootServer6,
     Tftp,
+    Tftp6,
     Http,
 }
 
@@ -191,9 +203,9 @@ impl Kind {
             Kind::BootServer | Kind::BootServer6 => {
                 udp::exclusive(wanted).map(|socket| Door::Dhcp(wanted, Socket::Udp(socket)))
             }
-            Kind::Tftp => {
+            Kind::Tftp | Kind::Tftp6 => {
                 let transfers = tftp_settings(settings);
-                tftp::bind(&transfers).map(|sockets| Door::Tftp(sockets, transfers)).map_err(busy)
+                tftp::bind(wanted.ip(), &transfers).map(|sockets| Door::Tftp(sockets, transfers)).map_err(busy)
             }
             Kind::Http => http::bind(wanted.port()).map(|listeners| Door::Http(wanted.port(), listeners)).map_err(busy),
         }
@@ -206,6 +218,7 @@ impl Kind {
             Kind::BootServer => (Transport::Udp, BOOT_SERVER),
             Kind::BootServer6 => (Transport::Udp, BOOT_SERVER6),
             Kind::Tftp => (Transport::Udp, (any, tftp_settings(settings).port).into()),
+            Kind::Tftp6 => (Transport::Udp, (Ipv6Addr::UNSPECIFIED, tftp_settings(settings).port).into()),
             Kind::Http => (Transport::Tcp, (any, settings.http.port).into()),
         }
     }
@@ -217,6 +230,7 @@ impl Kind {
             Kind::BootServer => "UEFI machines are sent straight to their file",
             Kind::BootServer6 => "machines do not boot by PXE over IPv6",
             Kind::Tftp => "no loader is offered by us",
+            Kind::Tftp6 => "no loader is offered by us over IPv6",
             Kind::Http => "scripts go over TFTP",
         }
     }
@@ -282,7 +296,6 @@ fn say_transfers(settings: &tftp::Settings) {
 
 fn tftp_settings(settings: &Settings) -> tftp::Settings {
     tftp::Settings {
-        address: Ipv4Addr::UNSPECIFIED,
         port: 69,
         ports: settings.tftp.ports.clone(),
         single_port: settings.tftp.single_port,

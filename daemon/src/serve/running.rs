@@ -25,9 +25,17 @@ pub struct Running {
     state: Arc<State>,
     /// What its thread hears.
     pub dhcp: Arc<SocketSet>,
-    /// The transfers end when the stream is closed, and the other end of the channel ends with them.
-    transfers: Option<(UnixStream, oneshot::Receiver<()>)>,
+    transfers: Option<Transfers>,
     pages: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+}
+
+/// The thread of TFTP.
+#[derive(Debug)]
+struct Transfers {
+    listeners: Arc<tftp::Listeners>,
+    /// The transfers end when it is closed, and the other end of the channel ends with them.
+    stop: UnixStream,
+    ended: oneshot::Receiver<()>,
 }
 
 impl Running {
@@ -46,7 +54,13 @@ impl Running {
     pub fn start(&mut self, door: Door) -> io::Result<()> {
         match door {
             Door::Dhcp(address, socket) => self.dhcp.put(address, socket)?,
-            Door::Tftp(sockets, settings) => self.start_tftp(sockets, settings)?,
+            Door::Tftp(sockets, settings) => {
+                let transfers = match self.transfers.take() {
+                    Some(transfers) => transfers,
+                    None => Transfers::start(Arc::clone(&self.state), settings)?,
+                };
+                self.transfers.insert(transfers).listeners.add(sockets)?;
+            }
             Door::Http(_, listeners) => self.start_http(listeners),
         }
         Ok(())
@@ -57,7 +71,7 @@ impl Running {
     pub async fn stop(self) {
         self.dhcp.clear();
         let transfers = async {
-            if let Some((stop, ended)) = self.transfers {
+            if let Some(Transfers { stop, ended, .. }) = self.transfers {
                 drop(stop);
                 drop(ended.await);
             }
@@ -69,26 +83,6 @@ impl Running {
             }
         };
         let _ = tokio::time::timeout(STOPPING, async { tokio::join!(transfers, pages) }).await;
-    }
-
-    fn start_tftp(&mut self, sockets: tftp::Sockets, settings: tftp::Settings) -> io::Result<()> {
-        let (stop, stopped) = UnixStream::pair()?;
-        let (end, ended) = oneshot::channel::<()>();
-        let state = Arc::clone(&self.state);
-        start_thread("tftp", move || {
-            let link = |index, to| {
-                let links = state.links.load();
-                of_datagram(&links, index, to).map(|(link, _)| links[link].clone())
-            };
-            let open = |request: &Request<'_>| state.open(request);
-            let note = |event: tftp::Event<'_>| notes::transfer(&state, &event);
-            if let Err(error) = tftp::run(sockets, &settings, link, open, note, stopped) {
-                panic!("TFTP ended: {error}");
-            }
-            drop(end);
-        })?;
-        self.transfers = Some((stop, ended));
-        Ok(())
     }
 
     fn start_http(&mut self, listeners: Vec<TcpListener>) {
@@ -110,6 +104,28 @@ impl Running {
             }
         });
         self.pages = Some((stop, pages));
+    }
+}
+
+impl Transfers {
+    fn start(state: Arc<State>, settings: tftp::Settings) -> io::Result<Transfers> {
+        let listeners = Arc::new(tftp::Listeners::new()?);
+        let (stop, stopped) = UnixStream::pair()?;
+        let (end, ended) = oneshot::channel::<()>();
+        let heard = Arc::clone(&listeners);
+        start_thread("tftp", move || {
+            let link = |index, to| {
+                let links = state.links.load();
+                of_datagram(&links, index, to).map(|(link, _)| links[link].clone())
+            };
+            let open = |request: &Request<'_>| state.open(request);
+            let note = |event: tftp::Event<'_>| notes::transfer(&state, &event);
+            if let Err(error) = tftp::run(heard, &settings, link, open, note, stopped) {
+                panic!("TFTP ended: {error}");
+            }
+            drop(end);
+        })?;
+        Ok(Transfers { listeners, stop, ended })
     }
 }
 

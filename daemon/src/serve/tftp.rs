@@ -5,38 +5,43 @@
 
 mod admission;
 mod event;
+mod family;
 mod frames;
 mod limits;
+mod listener;
 mod open_files;
+mod path;
 mod requests;
 mod session;
-mod socket;
 
 use crate::files::Opened;
 use admission::may_be_told;
 pub use event::{Event, Refused, Silence};
+pub use family::Family;
 use frames::ReadAhead;
 use limits::Clients;
+use listener::{LISTENER4, LISTENER6};
+pub use listener::{Listeners, Sockets, bind};
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use open_files::OpenFiles;
+use path::Ports;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request;
 use proxydhcpd_core::transfer::{Farewell, Outcome, Step};
 use proxydhcpd_core::wire::tftp::{ErrorCode, Packet};
 use session::{Failure, Session, Unsegmented, error};
-use socket::{Listener, Ports};
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    pub address: Ipv4Addr,
     pub port: u16,
     /// Local ports for transfers, for a firewall's sake; `None` takes whichever the kernel gives.
     pub ports: Option<RangeInclusive<u16>>,
@@ -48,48 +53,24 @@ pub struct Settings {
     pub descriptors: usize,
 }
 
-/// The sockets that are there from the start.
-#[derive(Debug)]
-pub struct Sockets {
-    listener: Listener,
-    /// Sends what is no transfer, as RFC 1350 wants it: from a port of its own. `None` where the firewall may not let
-    /// that through.
-    refuser: Option<Listener>,
-}
-
-pub fn bind(settings: &Settings) -> io::Result<Sockets> {
-    let one_port = settings.single_port || settings.ports.is_some();
-    let refuser = if one_port { None } else { Some(Listener::bind(settings.address, 0)?) };
-    Ok(Sockets { listener: Listener::bind(settings.address, settings.port)?, refuser })
-}
-
-impl Sockets {
-    pub fn port(&self) -> io::Result<u16> {
-        self.listener.port()
-    }
-}
-
 /// Serves until `stop` becomes readable or its other end is closed, and then lets transfers finish for at most 2 s.
 ///
 /// `link` knows the links that we serve, by index and by the address that was written to; `open` what a name means, `note` hears everything.
 pub fn run(
-    sockets: Sockets,
+    listeners: Arc<Listeners>,
     settings: &Settings,
     link: impl Fn(u32, IpAddr) -> Option<Link>,
     open: impl Fn(&request::Request<'_>) -> Result<Opened, Refusal>,
     note: impl FnMut(Event<'_>),
     stop: impl AsFd,
 ) -> io::Result<()> {
-    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-    epoll.add(&sockets.listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
-    epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
+    listeners.epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
     let mut server = Server {
         most: settings.max_transfers,
         descriptors: settings.descriptors,
         ports: Ports::new(settings.ports.clone()),
         single_port: settings.single_port,
-        sockets,
-        epoll,
+        listeners,
         link,
         open,
         note,
@@ -107,8 +88,8 @@ pub fn run(
     server.serve(&stop)
 }
 
-const LISTENER: u64 = u64::MAX;
-const STOP: u64 = u64::MAX - 1;
+/// Beside those of the listeners.
+const STOP: u64 = u64::MAX - 2;
 
 /// How exactly timers are kept: all transfers are looked at this often, instead of keeping them sorted by deadline.
 const TICK: Duration = Duration::from_millis(100);
@@ -124,8 +105,7 @@ struct Server<L, O, N> {
     descriptors: usize,
     ports: Ports,
     single_port: bool,
-    sockets: Sockets,
-    epoll: Epoll,
+    listeners: Arc<Listeners>,
     link: L,
     open: O,
     note: N,
@@ -157,16 +137,17 @@ where
         let mut next_tick = TICK;
         loop {
             let timeout = if self.idle() { EpollTimeout::NONE } else { millis(next_tick.saturating_sub(self.now)) };
-            let count = match self.epoll.wait(&mut events, timeout) {
+            let count = match self.listeners.epoll.wait(&mut events, timeout) {
                 Err(Errno::EINTR) => 0,
                 count => count?,
             };
             self.now = self.started.elapsed();
             for event in &events[..count] {
                 match event.data() {
-                    LISTENER => self.hear(),
+                    LISTENER4 => self.hear(Family::V4),
+                    LISTENER6 => self.hear(Family::V6),
                     STOP => {
-                        self.epoll.delete(stop)?;
+                        self.listeners.epoll.delete(stop)?;
                         self.stopping = Some(self.now + GRACE);
                     }
                     index => self.receive(index as usize),
@@ -206,7 +187,7 @@ where
     /// Whoever sends from a port that is not the client's is told so, and the transfer goes on (RFC 1350 section 4).
     fn received_from_foreign(&mut self, index: usize, sender: SocketAddr, octets: &[u8]) {
         let Some(Some(session)) = self.sessions.get_mut(index) else { return };
-        let link = (self.link)(session.link, session.path.from);
+        let link = (self.link)(session.link, session.path.from.address);
         let event = match may_be_told(sender, octets, link, &mut session.foreign, self.now) {
             Err(reason) => Event::Silent { client: sender, reason },
             Ok(()) => match session.path.send_to_foreign(&error(UNKNOWN_TRANSFER), sender) {
@@ -233,7 +214,7 @@ where
     /// Does what the transfer says. `heard`: because the client has just been heard of.
     fn step(&mut self, index: usize, step: Step, heard: bool) {
         let Some(session) = self.sessions[index].as_mut() else { return };
-        let listener = &self.sockets.listener;
+        let Some(listener) = self.listeners.heard(session.client()) else { return };
         let done = match step {
             Step::Wait => Ok(()),
             Step::Oack => session.send_oack(listener, heard),
@@ -266,12 +247,14 @@ where
             self.by_client.remove(&session.client());
         }
         self.clients.ended(session.client().ip());
-        if let Some(farewell) = farewell {
-            session.send_farewell(&self.sockets.listener, farewell);
+        if let Some(farewell) = farewell
+            && let Some(listener) = self.listeners.heard(session.client())
+        {
+            session.send_farewell(listener, farewell);
         }
         (self.note)(Event::Ended {
             client: session.client(),
-            server: session.path.from,
+            server: session.path.from.address,
             name: session.name(),
             octets: session.transfer.octets(),
             elapsed: self.now.saturating_sub(session.began),

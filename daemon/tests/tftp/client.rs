@@ -12,10 +12,10 @@ pub struct Client {
 
 impl Client {
     pub fn new() -> Client {
-        Client::at("127.0.0.1:0")
+        Client::at(([127, 0, 0, 1], 0).into())
     }
 
-    pub fn at(address: &str) -> Client {
+    pub fn at(address: SocketAddr) -> Client {
         let socket = UdpSocket::bind(address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         socket.set_broadcast(true).unwrap();

@@ -1,7 +1,7 @@
 //! Clients that others wrote, as an administrator has them.
 
-use crate::{Noted, Served, pattern, settings};
-use proxydhcpd::serve::tftp::{Refused, Settings};
+use crate::{BOTH, Noted, Served, pattern, settings};
+use proxydhcpd::serve::tftp::{Family, Refused, Settings};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::transfer::Outcome;
 use std::path::Path;
@@ -10,8 +10,17 @@ use std::process::{Command, Output};
 /// The last: several read-aheads, and no whole number of blocks of any size.
 const SIZES: [usize; 4] = [0, 511, 512, 300_001];
 
-fn both() -> [Settings; 2] {
-    [settings(), Settings { single_port: true, ..settings() }]
+fn all() -> impl Iterator<Item = (Family, Settings)> {
+    BOTH.into_iter()
+        .flat_map(|family| [false, true].map(|single_port| (family, Settings { single_port, ..settings() })))
+}
+
+/// The server as command lines have it, and as URLs have it.
+fn loopback(family: Family) -> (&'static str, &'static str) {
+    match family {
+        Family::V4 => ("127.0.0.1", "127.0.0.1"),
+        Family::V6 => ("::1", "[::1]"),
+    }
 }
 
 fn client(program: &str, package: &str, folder: &Path, arguments: &[&str]) -> Output {
@@ -22,15 +31,15 @@ fn client(program: &str, package: &str, folder: &Path, arguments: &[&str]) -> Ou
         .unwrap_or_else(|error| panic!("{program} cannot be run ({error}): apt-get install {package}"))
 }
 
-fn fetches(program: &str, package: &str, sizes: &[usize], arguments: impl Fn(u16) -> Vec<String>) {
-    for settings in both() {
+fn fetches(program: &str, package: &str, sizes: &[usize], arguments: impl Fn((&str, &str), u16) -> Vec<String>) {
+    for (family, settings) in all() {
         let single = settings.single_port;
-        let served = Served::new(settings);
+        let served = Served::over(family, settings);
         for &size in sizes {
             let content = pattern(size);
             served.put("remote.bin", &content);
             let here = tempfile::tempdir().unwrap();
-            let arguments = arguments(served.port);
+            let arguments = arguments(loopback(family), served.port);
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let output = client(program, package, here.path(), &arguments);
             assert!(output.status.success(), "{program} {arguments:?}, single port {single}: {output:?}");
@@ -49,36 +58,36 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn tftp_hpa_fetches_without_options() {
-    fetches("tftp", "tftp-hpa", &SIZES, |port| {
-        words(&format!("-m binary 127.0.0.1 {port} -c get remote.bin local.bin"))
+    fetches("tftp", "tftp-hpa", &SIZES, |(host, _), port| {
+        words(&format!("-m binary {host} {port} -c get remote.bin local.bin"))
     });
 }
 
 #[test]
 fn atftp_fetches_without_options() {
-    fetches("atftp", "atftp", &SIZES, |port| words(&format!("-g -r remote.bin -l local.bin 127.0.0.1 {port}")));
+    fetches("atftp", "atftp", &SIZES, |(host, _), port| words(&format!("-g -r remote.bin -l local.bin {host} {port}")));
 }
 
 #[test]
 fn atftp_fetches_with_blksize_and_tsize_and_timeout() {
-    fetches("atftp", "atftp", &SIZES, |port| {
+    fetches("atftp", "atftp", &SIZES, |(host, _), port| {
         let mut arguments = Vec::new();
         for option in ["blksize 1432", "tsize 0", "timeout 2"] {
             arguments.extend(["--option".to_owned(), option.to_owned()]);
         }
-        arguments.extend(words(&format!("-g -r remote.bin -l local.bin 127.0.0.1 {port}")));
+        arguments.extend(words(&format!("-g -r remote.bin -l local.bin {host} {port}")));
         arguments
     });
 }
 
 #[test]
 fn atftp_fetches_in_windows() {
-    fetches("atftp", "atftp", &SIZES, |port| {
+    fetches("atftp", "atftp", &SIZES, |(host, _), port| {
         let mut arguments = Vec::new();
         for option in ["blksize 1468", "windowsize 8"] {
             arguments.extend(["--option".to_owned(), option.to_owned()]);
         }
-        arguments.extend(words(&format!("-g -r remote.bin -l local.bin 127.0.0.1 {port}")));
+        arguments.extend(words(&format!("-g -r remote.bin -l local.bin {host} {port}")));
         arguments
     });
 }
@@ -87,28 +96,31 @@ fn atftp_fetches_in_windows() {
 fn curl_fetches_with_and_without_options() {
     // curl 7.88 takes the size of an empty file for a malformed OACK.
     for (option, sizes) in [("--tftp-blksize 1468", &SIZES[1..]), ("--tftp-no-options", &SIZES)] {
-        fetches("curl", "curl", sizes, |port| {
-            words(&format!("-sS {option} -o local.bin tftp://127.0.0.1:{port}/remote.bin"))
+        fetches("curl", "curl", sizes, |(_, host), port| {
+            words(&format!("-sS {option} -o local.bin tftp://{host}:{port}/remote.bin"))
         });
     }
 }
 
 #[test]
 fn a_missing_file_is_told_to_every_client_at_once() {
-    let served = Served::new(settings());
-    let port = served.port;
-    for (program, package, line) in [
-        ("tftp", "tftp-hpa", format!("-m binary 127.0.0.1 {port} -c get remote.bin local.bin")),
-        ("atftp", "atftp", format!("-g -r remote.bin -l local.bin 127.0.0.1 {port}")),
-        ("curl", "curl", format!("-sS -o local.bin tftp://127.0.0.1:{port}/remote.bin")),
-    ] {
-        let here = tempfile::tempdir().unwrap();
-        let line = words(&line);
-        let arguments: Vec<&str> = line.iter().map(String::as_str).collect();
-        let output = client(program, package, here.path(), &arguments);
-        let said = format!("{output:?}").to_lowercase();
-        // curl overwrites the text with one of its own, and keeps the meaning in its status.
-        assert!(said.contains("not found") || output.status.code() == Some(68), "{program} {said}");
-        assert_eq!(served.next(), Noted::Refused(Refused::Fetch(Refusal::NotFound)), "{program}");
+    for family in BOTH {
+        let served = Served::over(family, settings());
+        let port = served.port;
+        let (host, in_url) = loopback(family);
+        for (program, package, line) in [
+            ("tftp", "tftp-hpa", format!("-m binary {host} {port} -c get remote.bin local.bin")),
+            ("atftp", "atftp", format!("-g -r remote.bin -l local.bin {host} {port}")),
+            ("curl", "curl", format!("-sS -o local.bin tftp://{in_url}:{port}/remote.bin")),
+        ] {
+            let here = tempfile::tempdir().unwrap();
+            let line = words(&line);
+            let arguments: Vec<&str> = line.iter().map(String::as_str).collect();
+            let output = client(program, package, here.path(), &arguments);
+            let said = format!("{output:?}").to_lowercase();
+            // curl overwrites the text with one of its own, and keeps the meaning in its status.
+            assert!(said.contains("not found") || output.status.code() == Some(68), "{program} {said}");
+            assert_eq!(served.next(), Noted::Refused(Refused::Fetch(Refusal::NotFound)), "{program}");
+        }
     }
 }

@@ -3,19 +3,23 @@
 mod client;
 mod clients;
 mod large;
+#[path = "../netns/mod.rs"]
+mod netns;
+mod networks;
 mod rules;
 mod vectors;
 
+use client::Client;
 use proxydhcpd::files::{Content, Opened};
-use proxydhcpd::serve::tftp::{Event, Refused, Settings, Silence, bind, run};
+use proxydhcpd::serve::tftp::{Event, Family, Listeners, Refused, Settings, Silence, bind, run};
 use proxydhcpd_core::fetch::Refusal;
-use proxydhcpd_core::link::{Link, Network4};
+use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::name::clean;
 use proxydhcpd_core::request::Request;
 use proxydhcpd_core::transfer::Outcome;
 use std::fs::File;
 use std::io::{PipeWriter, pipe};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +31,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Served {
     pub folder: tempfile::TempDir,
+    family: Family,
     pub port: u16,
     events: Receiver<Noted>,
     stop: Option<PipeWriter>,
@@ -42,30 +47,37 @@ pub enum Noted {
     Trouble(std::io::ErrorKind),
 }
 
+/// What is the same over both is tested over both.
+pub const BOTH: [Family; 2] = [Family::V4, Family::V6];
+
 pub fn settings() -> Settings {
-    Settings {
-        address: Ipv4Addr::UNSPECIFIED,
-        port: 0,
-        ports: None,
-        single_port: false,
-        max_transfers: None,
-        descriptors: 1000,
-    }
+    Settings { port: 0, ports: None, single_port: false, max_transfers: None, descriptors: 1000 }
 }
 
 impl Served {
-    /// On an Ethernet-like loopback.
     pub fn new(settings: Settings) -> Served {
-        let lo = nix::net::if_::if_nametoindex("lo").unwrap();
-        let network = Network4 { address: Ipv4Addr::LOCALHOST, prefix: 8 };
-        let link = Link { index: lo, name: "lo".into(), mtu: 1500, ipv4: vec![network] };
-        Served::on(settings, move |index| (index == lo).then(|| link.clone()))
+        Served::over(Family::V4, settings)
     }
 
-    pub fn on(settings: Settings, link: impl Fn(u32) -> Option<Link> + Send + 'static) -> Served {
+    /// On an Ethernet-like loopback.
+    pub fn over(family: Family, settings: Settings) -> Served {
+        let lo = nix::net::if_::if_nametoindex("lo").unwrap();
+        let ipv4 = vec![Network4 { address: Ipv4Addr::LOCALHOST, prefix: 8 }];
+        let ipv6 = vec![Network6 { address: Ipv6Addr::LOCALHOST, prefix: 128 }];
+        let link = Link { index: lo, name: "lo".into(), mtu: 1500, ipv4, ipv6 };
+        Served::on(family, settings, move |index| (index == lo).then(|| link.clone()))
+    }
+
+    pub fn on(family: Family, settings: Settings, link: impl Fn(u32) -> Option<Link> + Send + 'static) -> Served {
         let folder = tempfile::tempdir().unwrap();
-        let sockets = bind(&settings).unwrap();
+        let any: IpAddr = match family {
+            Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+            Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let sockets = bind(any, &settings).unwrap();
         let port = sockets.port().unwrap();
+        let listeners = Arc::new(Listeners::new().unwrap());
+        listeners.add(sockets).unwrap();
         let (stopped, stop) = pipe().unwrap();
         let (notes, events) = channel();
         let root = folder.path().to_owned();
@@ -74,13 +86,24 @@ impl Served {
                 // A test that has seen enough has hung up.
                 let _ = notes.send(Noted::from(event));
             };
-            run(sockets, &settings, |index, _| link(index), |request| open(&root, request), note, stopped).unwrap();
+            run(listeners, &settings, |index, _| link(index), |request| open(&root, request), note, stopped).unwrap();
         });
-        Served { folder, port, events, stop: Some(stop), thread: Some(thread) }
+        Served { folder, family, port, events, stop: Some(stop), thread: Some(thread) }
     }
 
     pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        (self.loopback(), self.port).into()
+    }
+
+    pub fn client(&self) -> Client {
+        Client::at((self.loopback(), 0).into())
+    }
+
+    fn loopback(&self) -> IpAddr {
+        match self.family {
+            Family::V4 => Ipv4Addr::LOCALHOST.into(),
+            Family::V6 => Ipv6Addr::LOCALHOST.into(),
+        }
     }
 
     /// Puts a file into the folder.

@@ -1,8 +1,8 @@
 //! The rules, one by one, through the real socket.
 
 use crate::client::{Client, rrq};
-use crate::{Noted, Served, pattern, settings};
-use proxydhcpd::serve::tftp::{Refused, Settings, Silence};
+use crate::{BOTH, Noted, Served, pattern, settings};
+use proxydhcpd::serve::tftp::{Family, Refused, Settings, Silence};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{ErrorCode, Packet};
@@ -18,6 +18,11 @@ fn ended(name: &str, octets: u64, outcome: Outcome) -> Noted {
     Noted::Ended { name: name.into(), octets, outcome }
 }
 
+/// Each family, and each without and with.
+fn ways() -> impl Iterator<Item = (Family, bool)> {
+    BOTH.into_iter().flat_map(|family| [(family, false), (family, true)])
+}
+
 /// Asks and takes the OACK: the transfer's address.
 fn oack(client: &mut Client, served: &Served, name: &str, options: &[(&str, &str)]) -> SocketAddr {
     client.request(served.address(), name, options);
@@ -29,32 +34,34 @@ fn oack(client: &mut Client, served: &Served, name: &str, options: &[(&str, &str
 
 #[test]
 fn edk2_probes_the_size_and_then_reads_in_windows() {
-    let served = Served::new(settings());
-    let content = pattern(174_080);
-    served.put("ipxe.efi", &content);
-    let mut client = Client::new();
-    let from = oack(&mut client, &served, "ipxe.efi", &[("tsize", "0"), EDK2[0], EDK2[1]]);
-    client.error(from, 8);
-    assert_eq!(served.next(), ended("ipxe.efi", 0, Outcome::SizeProbe));
-    client.assert_nothing_came();
+    for family in BOTH {
+        let served = Served::over(family, settings());
+        let content = pattern(174_080);
+        served.put("ipxe.efi", &content);
+        let mut client = served.client();
+        let from = oack(&mut client, &served, "ipxe.efi", &[("tsize", "0"), EDK2[0], EDK2[1]]);
+        client.error(from, 8);
+        assert_eq!(served.next(), ended("ipxe.efi", 0, Outcome::SizeProbe));
+        client.assert_nothing_came();
 
-    let mut got = Vec::new();
-    Client::new().fetch(served.address(), "ipxe.efi", &EDK2, |_, payload| got.extend_from_slice(payload));
-    assert!(got == content);
-    assert_eq!(served.next(), ended("ipxe.efi", 174_080, Outcome::Done));
+        let mut got = Vec::new();
+        served.client().fetch(served.address(), "ipxe.efi", &EDK2, |_, payload| got.extend_from_slice(payload));
+        assert!(got == content);
+        assert_eq!(served.next(), ended("ipxe.efi", 174_080, Outcome::Done));
+    }
 }
 
 #[test]
 fn a_file_comes_over_whole_whatever_the_window() {
-    for single_port in [false, true] {
-        let served = Served::new(Settings { single_port, ..settings() });
+    for (family, single_port) in ways() {
+        let served = Served::over(family, Settings { single_port, ..settings() });
         for (size, blksize) in [(0, "8"), (7, "8"), (8, "8"), (100_000, "8"), (400_000, "1468"), (400_000, "512")] {
             let content = pattern(size);
             served.put("file", &content);
             for window in ["1", "3", "16", "64"] {
                 let mut got = Vec::new();
                 let options = [("windowsize", window), ("blksize", blksize)];
-                Client::new().fetch(served.address(), "file", &options, |_, payload| got.extend_from_slice(payload));
+                served.client().fetch(served.address(), "file", &options, |_, payload| got.extend_from_slice(payload));
                 assert!(got == content, "{size} octets, blksize {blksize}, window {window}, single {single_port}");
                 assert_eq!(served.next(), ended("file", size as u64, Outcome::Done));
             }
@@ -67,7 +74,7 @@ fn an_answer_leaves_from_the_address_that_was_asked() {
     for single_port in [false, true] {
         let served = Served::new(Settings { single_port, ..settings() });
         served.put("file", b"x");
-        let mut client = Client::at("0.0.0.0:0");
+        let mut client = Client::at(([0, 0, 0, 0], 0).into());
         for name in ["file", "missing"] {
             client.request((Ipv4Addr::new(127, 0, 0, 2), served.port), name, &[]);
             let (from, _) = client.datagram();
@@ -82,7 +89,7 @@ fn an_answer_leaves_from_the_address_that_was_asked() {
 fn what_was_asked_by_broadcast_is_answered_from_the_links_own_address() {
     let served = Served::new(settings());
     served.put("file", b"x");
-    let mut client = Client::at("0.0.0.0:0");
+    let mut client = Client::at(([0, 0, 0, 0], 0).into());
     client.request((Ipv4Addr::new(127, 255, 255, 255), served.port), "file", &[]);
     let (from, _) = client.datagram();
     assert_eq!(from.ip(), Ipv4Addr::LOCALHOST);
@@ -105,19 +112,21 @@ fn nothing_but_the_first_packet_goes_out_before_an_ack() {
 
 #[test]
 fn the_same_request_again_brings_the_first_answer_again_and_no_second_transfer() {
-    let served = Served::new(settings());
-    served.put("file", &pattern(5000));
-    let mut client = Client::new();
-    let from = oack(&mut client, &served, "file", &EDK2);
-    assert_eq!(oack(&mut client, &served, "file", &EDK2), from);
-    client.ack(from, 0);
-    for block in 1..=4 {
-        client.data(block);
+    for family in BOTH {
+        let served = Served::over(family, settings());
+        served.put("file", &pattern(5000));
+        let mut client = served.client();
+        let from = oack(&mut client, &served, "file", &EDK2);
+        assert_eq!(oack(&mut client, &served, "file", &EDK2), from);
+        client.ack(from, 0);
+        for block in 1..=4 {
+            client.data(block);
+        }
+        client.request(served.address(), "file", &EDK2);
+        assert_eq!(served.next(), Noted::Silent(Silence::Late), "and after the ACK, it is the network's doing");
+        client.ack(from, 4);
+        assert_eq!(served.next(), ended("file", 5000, Outcome::Done));
     }
-    client.request(served.address(), "file", &EDK2);
-    assert_eq!(served.next(), Noted::Silent(Silence::Late), "and after the ACK, it is the network's doing");
-    client.ack(from, 4);
-    assert_eq!(served.next(), ended("file", 5000, Outcome::Done));
 }
 
 #[test]
@@ -182,7 +191,7 @@ fn a_request_beyond_the_limit_of_a_client_is_dropped_and_others_are_served() {
     let one_more = Client::new();
     one_more.request(served.address(), "file", &EDK2);
     assert_eq!(served.next(), Noted::Silent(Silence::TooManyTransfers));
-    let mut other = Client::at("127.0.0.9:0");
+    let mut other = Client::at(([127, 0, 0, 9], 0).into());
     let from = oack(&mut other, &served, "file", &EDK2);
     other.error(from, 8);
 }
@@ -212,7 +221,7 @@ fn a_client_that_asks_and_asks_is_soon_not_answered_and_others_are() {
     }
     let since = began.elapsed().as_secs() as usize;
     assert!((64..=67 + 3 * since).contains(&answers), "{answers} answers in {since} s");
-    let mut other = Client::at("127.0.0.9:0");
+    let mut other = Client::at(([127, 0, 0, 9], 0).into());
     oack(&mut other, &served, "file", &EDK2);
 }
 
@@ -261,7 +270,7 @@ fn the_cap_on_all_transfers_holds() {
     served.put("file", &pattern(100));
     let mut first = Client::new();
     let from = oack(&mut first, &served, "file", &EDK2);
-    let mut second = Client::at("127.0.0.9:0");
+    let mut second = Client::at(([127, 0, 0, 9], 0).into());
     second.request(served.address(), "file", &EDK2);
     assert_eq!(served.next(), Noted::Silent(Silence::Full));
     first.error(from, 8);
@@ -278,7 +287,7 @@ fn transfers_end_where_descriptors_do_and_those_of_one_file_share_it() {
         }
         let mut clients = Vec::new();
         for (number, name) in names.into_iter().enumerate() {
-            let mut client = Client::at(&format!("127.0.0.{}:0", 10 + number));
+            let mut client = Client::at(([127, 0, 0, 10 + number as u8], 0).into());
             if number == transfers {
                 client.request(served.address(), name, &EDK2);
                 assert_eq!(served.next(), Noted::Silent(Silence::NoDescriptors));
@@ -328,30 +337,32 @@ fn a_file_is_open_once_however_many_load_it_and_another_of_its_name_is_another()
 
 #[test]
 fn a_refusal_is_hardly_longer_than_the_request() {
-    let served = Served::new(settings());
-    let mut client = Client::new();
-    let requests: [(&[u8], u16); 6] = [
-        (b"\0\x01x\0octet\0", 1),
-        (b"\0\x01..\0octet\0", 2),
-        (b"\0\x02x\0octet\0", 2),
-        (b"\0\x01x\0mail\0", 4),
-        (b"\0\x01x\0netascii\0", 0),
-        (b"\0\x01\0\0", 4),
-    ];
-    for (request, code) in requests {
-        client.socket.send_to(request, served.address()).unwrap();
-        let (_, reply) = client.datagram();
-        assert_eq!(reply[..4], [0, 5, 0, code as u8], "{request:?}");
-        assert_eq!(reply.last(), Some(&0));
-        assert!(reply.len() <= request.len() + 32);
+    for family in BOTH {
+        let served = Served::over(family, settings());
+        let mut client = served.client();
+        let requests: [(&[u8], u16); 6] = [
+            (b"\0\x01x\0octet\0", 1),
+            (b"\0\x01..\0octet\0", 2),
+            (b"\0\x02x\0octet\0", 2),
+            (b"\0\x01x\0mail\0", 4),
+            (b"\0\x01x\0netascii\0", 0),
+            (b"\0\x01\0\0", 4),
+        ];
+        for (request, code) in requests {
+            client.socket.send_to(request, served.address()).unwrap();
+            let (_, reply) = client.datagram();
+            assert_eq!(reply[..4], [0, 5, 0, code as u8], "{request:?}");
+            assert_eq!(reply.last(), Some(&0));
+            assert!(reply.len() <= request.len() + 32);
+        }
     }
 }
 
 #[test]
 fn nothing_but_requests_is_answered_on_the_port() {
-    for single_port in [false, true] {
-        let served = Served::new(Settings { single_port, ..settings() });
-        let mut client = Client::new();
+    for (family, single_port) in ways() {
+        let served = Served::over(family, Settings { single_port, ..settings() });
+        let mut client = served.client();
         let to = served.address();
         client.ack(to, 0);
         client.error(to, 0);
@@ -384,54 +395,58 @@ fn what_a_client_sends_into_its_transfer_by_mistake_is_counted_and_the_transfer_
 
 #[test]
 fn a_link_that_we_do_not_serve_hears_nothing() {
-    let served = Served::on(settings(), |_| None);
-    served.put("file", b"x");
-    let mut client = Client::new();
-    client.request(served.address(), "file", &[]);
-    assert_eq!(served.next(), Noted::Silent(Silence::Unserved));
-    client.assert_nothing_came();
+    for family in BOTH {
+        let served = Served::on(family, settings(), |_| None);
+        served.put("file", b"x");
+        let mut client = served.client();
+        client.request(served.address(), "file", &[]);
+        assert_eq!(served.next(), Noted::Silent(Silence::Unserved));
+        client.assert_nothing_came();
+    }
 }
 
 #[test]
 fn a_packet_from_a_foreign_port_is_told_so_and_the_transfer_goes_on() {
-    let served = Served::new(settings());
-    let content = pattern(100_000);
-    served.put("file", &content);
-    let mut client = Client::new();
-    let from = oack(&mut client, &served, "file", &EDK2);
-    let mut foreign = Client::new();
-    let mut got = Vec::new();
-    client.ack(from, 0);
-    let mut taken = 0;
-    while got.len() < content.len() {
-        foreign.ack(from, taken);
-        let (sender, reply) = foreign.datagram();
-        assert_eq!((sender, &reply[..4]), (from, &[0, 5, 0, 5][..]));
-        assert_eq!(reply.last(), Some(&0));
-        assert!(reply.len() <= 4 + 32, "a refusal is hardly longer than what it refuses");
-        assert_eq!(served.next(), Noted::Refused(Refused::UnknownTransfer));
-        // Neither its ERROR nor what is no TFTP is answered, and neither ends the transfer.
-        foreign.error(from, 0);
-        assert_eq!(served.next(), Noted::Silent(Silence::ForeignError));
-        foreign.socket.send_to(b"?", from).unwrap();
-        assert!(matches!(served.next(), Noted::Silent(Silence::Malformed(_))));
-        for _ in 0..16 {
-            if let (_, Packet::Data { block, payload }) = client.packet() {
-                assert_eq!(block, taken + 1);
-                taken = block;
-                got.extend_from_slice(payload);
-            }
-            if got.len() == content.len() || taken % 4 == 0 {
-                client.ack(from, taken);
-            }
-            if got.len() == content.len() {
-                break;
+    for family in BOTH {
+        let served = Served::over(family, settings());
+        let content = pattern(100_000);
+        served.put("file", &content);
+        let mut client = served.client();
+        let from = oack(&mut client, &served, "file", &EDK2);
+        let mut foreign = served.client();
+        let mut got = Vec::new();
+        client.ack(from, 0);
+        let mut taken = 0;
+        while got.len() < content.len() {
+            foreign.ack(from, taken);
+            let (sender, reply) = foreign.datagram();
+            assert_eq!((sender, &reply[..4]), (from, &[0, 5, 0, 5][..]));
+            assert_eq!(reply.last(), Some(&0));
+            assert!(reply.len() <= 4 + 32, "a refusal is hardly longer than what it refuses");
+            assert_eq!(served.next(), Noted::Refused(Refused::UnknownTransfer));
+            // Neither its ERROR nor what is no TFTP is answered, and neither ends the transfer.
+            foreign.error(from, 0);
+            assert_eq!(served.next(), Noted::Silent(Silence::ForeignError));
+            foreign.socket.send_to(b"?", from).unwrap();
+            assert!(matches!(served.next(), Noted::Silent(Silence::Malformed(_))));
+            for _ in 0..16 {
+                if let (_, Packet::Data { block, payload }) = client.packet() {
+                    assert_eq!(block, taken + 1);
+                    taken = block;
+                    got.extend_from_slice(payload);
+                }
+                if got.len() == content.len() || taken % 4 == 0 {
+                    client.ack(from, taken);
+                }
+                if got.len() == content.len() {
+                    break;
+                }
             }
         }
+        assert!(got == content);
+        assert_eq!(served.next(), ended("file", 100_000, Outcome::Done));
+        foreign.assert_nothing_came();
     }
-    assert!(got == content);
-    assert_eq!(served.next(), ended("file", 100_000, Outcome::Done));
-    foreign.assert_nothing_came();
 }
 
 #[test]
@@ -460,41 +475,43 @@ fn whoever_floods_a_transfer_from_a_foreign_port_hears_little() {
 /// The kernel reports a port that ERROR 5 found closed on the socket of the transfer, which is not the transfer's end.
 #[test]
 fn a_foreign_port_that_closes_does_not_disturb_the_transfer() {
-    let served = Served::new(settings());
-    let content = pattern(100_000);
-    served.put("file", &content);
-    let mut client = Client::new();
-    client.request(served.address(), "file", &[]);
-    let (mut got, mut block) = (Vec::new(), 0);
-    let began = Instant::now();
-    loop {
-        let (from, packet) = client.packet();
-        let Packet::Data { block: next, payload } = packet else { panic!("{packet:?}") };
-        block += 1;
-        assert_eq!(next, block);
-        got.extend_from_slice(payload);
-        let last = payload.len() < 512;
-        if block % 20 == 1 {
-            Client::new().ack(from, 0);
-            assert_eq!(served.next(), Noted::Refused(Refused::UnknownTransfer));
+    for family in BOTH {
+        let served = Served::over(family, settings());
+        let content = pattern(100_000);
+        served.put("file", &content);
+        let mut client = served.client();
+        client.request(served.address(), "file", &[]);
+        let (mut got, mut block) = (Vec::new(), 0);
+        let began = Instant::now();
+        loop {
+            let (from, packet) = client.packet();
+            let Packet::Data { block: next, payload } = packet else { panic!("{packet:?}") };
+            block += 1;
+            assert_eq!(next, block);
+            got.extend_from_slice(payload);
+            let last = payload.len() < 512;
+            if block % 20 == 1 {
+                served.client().ack(from, 0);
+                assert_eq!(served.next(), Noted::Refused(Refused::UnknownTransfer));
+            }
+            client.ack(from, block);
+            if last {
+                break;
+            }
         }
-        client.ack(from, block);
-        if last {
-            break;
-        }
+        assert!(got == content);
+        assert!(began.elapsed() < Duration::from_secs(1), "no block waited for its timer");
+        assert_eq!(served.next(), ended("file", 100_000, Outcome::Done));
     }
-    assert!(got == content);
-    assert!(began.elapsed() < Duration::from_secs(1), "no block waited for its timer");
-    assert_eq!(served.next(), ended("file", 100_000, Outcome::Done));
 }
 
 /// By the ICMP that the resent packet brings, a second after the first and long before the timer gives up.
 #[test]
 fn a_client_whose_port_closes_is_gone() {
-    for opened in [false, true] {
-        let served = Served::new(settings());
+    for (family, opened) in ways() {
+        let served = Served::over(family, settings());
         served.put("file", &pattern(6000));
-        let mut client = Client::new();
+        let mut client = served.client();
         let from = oack(&mut client, &served, "file", &EDK2);
         if opened {
             client.ack(from, 0);
@@ -509,41 +526,47 @@ fn a_client_whose_port_closes_is_gone() {
 
 #[test]
 fn transfers_keep_to_the_port_range() {
-    // Below the range from which the kernel gives ports to the other tests.
-    let ports = 20_211..=20_212;
-    let served = Served::new(Settings { ports: Some(ports.clone()), ..settings() });
-    served.put("file", &pattern(600));
-    let mut clients = [Client::new(), Client::new(), Client::new()];
-    let mut used: Vec<u16> =
-        clients[..2].iter_mut().map(|client| oack(client, &served, "file", &EDK2).port()).collect();
-    used.sort_unstable();
-    assert_eq!(used, [20_211, 20_212]);
-    clients[2].request(served.address(), "file", &EDK2);
-    assert_eq!(served.next(), Noted::Trouble(std::io::ErrorKind::AddrInUse));
-    assert_eq!(served.next(), Noted::Silent(Silence::NoSocket));
+    for family in BOTH {
+        // Below the range from which the kernel gives ports to the other tests.
+        let ports = 20_211..=20_212;
+        let served = Served::over(family, Settings { ports: Some(ports.clone()), ..settings() });
+        served.put("file", &pattern(600));
+        let mut clients = [served.client(), served.client(), served.client()];
+        let mut used: Vec<u16> =
+            clients[..2].iter_mut().map(|client| oack(client, &served, "file", &EDK2).port()).collect();
+        used.sort_unstable();
+        assert_eq!(used, [20_211, 20_212]);
+        clients[2].request(served.address(), "file", &EDK2);
+        assert_eq!(served.next(), Noted::Trouble(std::io::ErrorKind::AddrInUse));
+        assert_eq!(served.next(), Noted::Silent(Silence::NoSocket));
+    }
 }
 
 #[test]
 fn two_clients_share_the_single_port_without_mixing_up() {
-    let served = Served::new(Settings { single_port: true, ..settings() });
-    served.put("one", &[1; 5000]);
-    served.put("two", &[2; 5000]);
-    let mut clients = [("one", Client::new()), ("two", Client::new())];
-    for (name, client) in &mut clients {
-        assert_eq!(oack(client, &served, name, &EDK2).port(), served.port);
-    }
-    for (_, client) in &clients {
-        client.ack(served.address(), 0);
-    }
-    for (filler, (name, client)) in [1, 2].into_iter().zip(&mut clients) {
-        for expected in 1..=4 {
-            match client.packet().1 {
-                Packet::Data { block, payload } if block == expected => assert!(payload.iter().all(|&o| o == filler)),
-                other => panic!("{name}: {other:?}"),
-            }
+    for family in BOTH {
+        let served = Served::over(family, Settings { single_port: true, ..settings() });
+        served.put("one", &[1; 5000]);
+        served.put("two", &[2; 5000]);
+        let mut clients = [("one", served.client()), ("two", served.client())];
+        for (name, client) in &mut clients {
+            assert_eq!(oack(client, &served, name, &EDK2).port(), served.port);
         }
-        client.ack(served.address(), 4);
-        assert_eq!(served.next(), ended(name, 5000, Outcome::Done));
+        for (_, client) in &clients {
+            client.ack(served.address(), 0);
+        }
+        for (filler, (name, client)) in [1, 2].into_iter().zip(&mut clients) {
+            for expected in 1..=4 {
+                match client.packet().1 {
+                    Packet::Data { block, payload } if block == expected => {
+                        assert!(payload.iter().all(|&o| o == filler))
+                    }
+                    other => panic!("{name}: {other:?}"),
+                }
+            }
+            client.ack(served.address(), 4);
+            assert_eq!(served.next(), ended(name, 5000, Outcome::Done));
+        }
     }
 }
 
@@ -610,7 +633,7 @@ fn where_the_kernel_cannot_cut_a_window_its_blocks_are_sent_one_by_one() {
         let name = std::thread::current().name().unwrap().to_owned();
         let status = Command::new("unshare")
             .args(["--user", "--map-root-user", "--net", "sh", "-c"])
-            .arg("ip link set lo mtu 1000 up && exec \"$0\" --exact \"$1\"")
+            .arg("ip link set lo mtu 1300 up && exec \"$0\" --exact \"$1\"")
             .arg(itself)
             .arg(name)
             .env(INSIDE, "1")
@@ -619,12 +642,12 @@ fn where_the_kernel_cannot_cut_a_window_its_blocks_are_sent_one_by_one() {
         assert!(status.success());
         return;
     }
-    for single_port in [false, true] {
-        let served = Served::new(Settings { single_port, ..settings() });
+    for (family, single_port) in ways() {
+        let served = Served::over(family, Settings { single_port, ..settings() });
         let content = pattern(100_000);
         served.put("file", &content);
         let mut got = Vec::new();
-        Client::new().fetch(served.address(), "file", &EDK2, |_, payload| got.extend_from_slice(payload));
+        served.client().fetch(served.address(), "file", &EDK2, |_, payload| got.extend_from_slice(payload));
         assert!(got == content);
     }
 }

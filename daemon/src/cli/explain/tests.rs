@@ -21,8 +21,11 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     let folder = settings.boot_dir.clone();
     let draft = Draft::default();
     let mut loaded = Loaded { file: None, folder, settings, draft, legacy: None, warnings: Vec::new() };
-    let mut site =
-        Site::build(&mut loaded, Open { tftp: true, http: Some(8080), boot_server: true, boot_server6: true }).unwrap();
+    let mut site = Site::build(
+        &mut loaded,
+        Open { tftp: true, tftp6: true, http: Some(8080), boot_server: true, boot_server6: true },
+    )
+    .unwrap();
     let profile = |name: &str, boots| Profile { name: name.into(), title: name.into(), boots, ..Profile::default() };
     let linux = Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], ..Linux::default() };
     let item = |kind, title: &str, to| Item { kind, title: title.into(), to };

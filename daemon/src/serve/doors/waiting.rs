@@ -23,7 +23,8 @@ impl Waiting {
     /// Says when it can be had at last. An error is one that will stay.
     pub fn look(&mut self, settings: &Settings, now: Instant) -> Option<Result<Door, Busy>> {
         let (transport, wanted) = self.kind.port(settings);
-        let claims = |other: &Bound| overlap(wanted.ip(), other.address);
+        // The other family may be ours.
+        let claims = |other: &Bound| overlap(wanted.ip(), other.address) && !other.is_ours();
         // Not to know who is there is no leave to take the port.
         let is_free = bound(transport, wanted.port()).is_ok_and(|others| !others.iter().any(claims));
         if !is_free {
@@ -56,7 +57,7 @@ impl Waiting {
         let free_for = match self.kind {
             Kind::Broadcasts if self.has_stand_in => return false,
             Kind::Broadcasts => udp::HOLD_OFF,
-            Kind::BootServer | Kind::BootServer6 | Kind::Tftp | Kind::Http => RESTART,
+            Kind::BootServer | Kind::BootServer6 | Kind::Tftp | Kind::Tftp6 | Kind::Http => RESTART,
         };
         now.duration_since(self.seen) >= free_for
     }
@@ -76,6 +77,7 @@ impl Kind {
             Kind::BootServer => "UEFI machines are sent to it",
             Kind::BootServer6 => "machines boot by PXE over IPv6",
             Kind::Tftp => "loaders are offered",
+            Kind::Tftp6 => "loaders are offered over IPv6",
             Kind::Http => "scripts go over HTTP",
         }
     }

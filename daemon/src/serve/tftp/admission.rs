@@ -19,7 +19,12 @@ pub fn check_source(client: SocketAddr, link: &Link) -> Result<(), Silence> {
                 || link.is_broadcast(address)
                 || (link.owns(address) && !address.is_loopback())
         }
-        IpAddr::V6(address) => address.is_unspecified() || address.is_multicast(),
+        IpAddr::V6(address) => {
+            address.is_unspecified()
+                || address.is_multicast()
+                || address.to_ipv4_mapped().is_some()
+                || (link.owns(address) && !address.is_loopback())
+        }
     };
     if unfit {
         Err(Silence::Source)
@@ -47,17 +52,21 @@ pub fn may_be_told(
 }
 
 /// The address that the client must see: the one that it wrote to, or the link's own if that was a broadcast.
-pub fn our_address(to: IpAddr, link: &Link) -> Option<IpAddr> {
+pub fn our_address(to: IpAddr, link: &Link) -> Result<IpAddr, Silence> {
     match to {
-        IpAddr::V4(to) if link.is_broadcast(to) || to.is_multicast() => link.address().map(IpAddr::V4),
-        to => Some(to),
+        IpAddr::V4(to) if link.is_broadcast(to) || to.is_multicast() => {
+            link.address().map(IpAddr::V4).ok_or(Silence::Unserved)
+        }
+        // Every host hears some groups. None of them is a server's, and whoever asks one asks all hosts at once.
+        IpAddr::V6(to) if to.is_multicast() => Err(Silence::Group),
+        to => Ok(to),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proxydhcpd_core::link::Network4;
+    use proxydhcpd_core::link::{Network4, Network6};
     use std::net::Ipv4Addr;
 
     fn link() -> Link {
@@ -67,7 +76,9 @@ mod tests {
             name: "eth0".into(),
             mtu: 1500,
             ipv4: vec![network(10, 24), network(11, 24)],
-            ipv6: Vec::new(),
+            ipv6: ["2001:db8::10", "fe80::10"]
+                .map(|address| Network6 { address: address.parse().unwrap(), prefix: 64 })
+                .into(),
         }
     }
 
@@ -79,6 +90,8 @@ mod tests {
     fn a_client_may_sit_on_the_link_or_behind_a_router() {
         assert_eq!(checked("192.0.2.107:2070"), Ok(()));
         assert_eq!(checked("198.51.100.7:2070"), Ok(()));
+        assert_eq!(checked("[fe80::107%2]:2070"), Ok(()));
+        assert_eq!(checked("[2001:db8:1::7]:2070"), Ok(()));
     }
 
     #[test]
@@ -87,6 +100,9 @@ mod tests {
             assert_eq!(checked(source), Err(Silence::Source), "{source}");
         }
         assert_eq!(checked("224.0.0.1:2070"), Err(Silence::Source));
+        for source in ["2001:db8::10", "fe80::10%2", "::", "ff02::1", "::ffff:192.0.2.107"] {
+            assert_eq!(checked(&format!("[{source}]:2070")), Err(Silence::Source), "{source}");
+        }
     }
 
     #[test]
@@ -119,9 +135,17 @@ mod tests {
 
     #[test]
     fn a_second_address_answers_for_itself_and_the_first_for_a_broadcast() {
-        let ours = |to: [u8; 4]| our_address(IpAddr::from(to), &link());
-        assert_eq!(ours([192, 0, 2, 11]), Some(IpAddr::from([192, 0, 2, 11])));
-        assert_eq!(ours([192, 0, 2, 255]), Some(IpAddr::from([192, 0, 2, 10])));
-        assert_eq!(ours([255, 255, 255, 255]), Some(IpAddr::from([192, 0, 2, 10])));
+        let ours = |to: &str| our_address(to.parse().unwrap(), &link()).map(|address| address.to_string());
+        assert_eq!(ours("192.0.2.11").as_deref(), Ok("192.0.2.11"));
+        assert_eq!(ours("192.0.2.255").as_deref(), Ok("192.0.2.10"));
+        assert_eq!(ours("255.255.255.255").as_deref(), Ok("192.0.2.10"));
+        assert_eq!(ours("fe80::10").as_deref(), Ok("fe80::10"));
+    }
+
+    #[test]
+    fn a_group_is_no_server() {
+        for to in ["ff02::1", "ff02::1:2", "ff05::1:3"] {
+            assert_eq!(our_address(to.parse().unwrap(), &link()), Err(Silence::Group), "{to}");
+        }
     }
 }

@@ -39,6 +39,8 @@ pub enum Silence {
     Malformed(Malformed),
     /// It came by a link that we do not serve.
     Unserved,
+    /// It was sent to a group, which is nobody's TFTP server.
+    Group,
     /// Its source is no address that a client can have, or one of ours.
     Source,
     /// Its source port belongs to a service that would answer our answer.
@@ -89,6 +91,7 @@ impl Silence {
         match self {
             Self::Malformed(_) => "tftp:malformed",
             Self::Unserved => "tftp:unserved-link",
+            Self::Group => "tftp:group",
             Self::Source => "tftp:source",
             Self::SourcePort => "tftp:source-port",
             Self::Stray => "tftp:stray",
@@ -126,6 +129,7 @@ impl fmt::Display for Silence {
         f.write_str(match self {
             Self::Malformed(reason) => return write!(f, "malformed: {reason}"),
             Self::Unserved => "it came by an interface that we do not serve",
+            Self::Group => "it was sent to a group",
             Self::Source => "its source is no client's address",
             Self::SourcePort => "an answer to its port could do harm",
             Self::Stray => "it is no request and no part of a transfer",

@@ -2,13 +2,16 @@
 
 use super::admission::{check_source, our_address};
 use super::event::{Event, Refused, Silence};
+use super::family::{Family, Source};
 use super::frames::Frames;
 use super::limits::FOREIGN;
+use super::listener::Arrival;
+use super::path::Path;
 use super::session::{Session, error};
-use super::socket::{Arrival, Path};
 use super::{LONGEST_DATAGRAM, Server};
 use crate::files::Opened;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
+use nix::sys::socket::MsgFlags;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request::{self, Door};
@@ -31,9 +34,10 @@ where
     N: FnMut(Event<'_>),
 {
     /// A datagram for the port.
-    pub(super) fn hear(&mut self) {
+    pub(super) fn hear(&mut self, family: Family) {
         let mut buffer = [0; LONGEST_DATAGRAM];
-        let Some((arrival, octets)) = self.sockets.listener.receive(&mut buffer) else { return };
+        let heard = self.listeners.of(family).and_then(|sockets| sockets.listener.receive(&mut buffer));
+        let Some((arrival, octets)) = heard else { return };
         let packet = Packet::read(octets);
         if let (Ok(Packet::Ack { .. } | Packet::Error { .. }), true) = (&packet, self.single_port)
             && let Some(&index) = self.by_client.get(&arrival.client)
@@ -55,6 +59,7 @@ where
         let client = arrival.client;
         let link = (self.link)(arrival.link, arrival.to).ok_or(Silence::Unserved)?;
         check_source(client, &link)?;
+        let server = our_address(arrival.to, &link)?;
         let (request, writes) = match packet.map_err(Silence::Malformed)? {
             Packet::Read(request) => (request, false),
             Packet::Write(request) => (request, true),
@@ -66,15 +71,14 @@ where
         if !self.clients.may_ask(client.ip(), self.now) {
             return Err(Silence::TooManyNames);
         }
-        let from = our_address(arrival.to, &link).ok_or(Silence::Unserved)?;
         if let Some(&index) = self.by_client.get(&client)
             && !writes
             && self.asked_again(index, octets)?
         {
             return Ok(());
         }
-        let asked =
-            request::Request { door: Door::Tftp, name: request.name, server: from, client, interface: &link.name };
+        let from = Source::new(server, arrival.link);
+        let asked = request::Request { door: Door::Tftp, name: request.name, server, client, interface: &link.name };
         match self.look_up(&request, writes, &asked) {
             Ok(opened) => {
                 self.check_room(client.ip())?;
@@ -149,7 +153,7 @@ where
     fn begin(
         &mut self,
         arrival: &Arrival,
-        from: IpAddr,
+        from: Source,
         link: &Link,
         octets: &[u8],
         request: &Request<'_>,
@@ -164,7 +168,7 @@ where
                 return Err(Silence::NoSocket);
             }
         };
-        let largest = transfer::largest_block(link.mtu, from.is_ipv6());
+        let largest = transfer::largest_block(link.mtu, client.is_ipv6());
         let transfer = Transfer::new(request, opened.size, largest, self.now);
         let first = transfer.first();
         let (opened, file) = self.open_files.share(opened);
@@ -189,21 +193,21 @@ where
         Ok(())
     }
 
-    fn path(&mut self, index: usize, from: IpAddr, client: SocketAddr) -> io::Result<Path> {
+    fn path(&mut self, index: usize, from: Source, client: SocketAddr) -> io::Result<Path> {
         if self.single_port {
             return Ok(Path::shared(from, client));
         }
         let path = Path::own(&mut self.ports, from, client)?;
         if let Some(socket) = path.socket() {
-            self.epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
+            self.listeners.epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
         }
         Ok(path)
     }
 
     /// An ERROR instead of a transfer, no longer than the request and 32 octets.
-    fn refuse(&mut self, client: SocketAddr, from: IpAddr, request: &Request<'_>, reason: Refused, farewell: Farewell) {
-        let socket = self.sockets.refuser.as_ref().unwrap_or(&self.sockets.listener);
-        if let Err(errno) = socket.send(&error(farewell), client, from) {
+    fn refuse(&mut self, client: SocketAddr, from: Source, request: &Request<'_>, reason: Refused, farewell: Farewell) {
+        let Some(sockets) = self.listeners.of(Family::of(client.ip())) else { return };
+        if let Err(errno) = sockets.refuser().send(&error(farewell), None, MsgFlags::empty(), client, from) {
             (self.note)(Event::Trouble { client, name: request.name, error: errno.into() });
         }
         (self.note)(Event::Refused { client, name: request.name, reason });

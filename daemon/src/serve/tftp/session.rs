@@ -1,8 +1,9 @@
 //! A transfer with the file that it sends and the way to its client.
 
 use super::frames::{Frames, ReadAhead};
+use super::listener::Listener;
 use super::open_files::Identity;
-use super::socket::{Listener, Path};
+use super::path::Path;
 use nix::errno::Errno;
 use proxydhcpd_core::recent::Bucket;
 use proxydhcpd_core::transfer::{Blocks, Farewell, Transfer};

@@ -1,0 +1,152 @@
+//! The sockets that hear requests: there from the start, or from when their port became free.
+
+use super::Settings;
+use super::family::{Family, Source, other_end, room_for_way, way};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt};
+use socket2::{Domain, Socket, Type};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::sync::OnceLock;
+
+/// Those of each family, which the thread that serves waits for.
+#[derive(Debug)]
+pub struct Listeners {
+    pub epoll: Epoll,
+    v4: OnceLock<Sockets>,
+    v6: OnceLock<Sockets>,
+}
+
+/// Those of one family.
+#[derive(Debug)]
+pub struct Sockets {
+    pub listener: Listener,
+    /// Sends what is no transfer, as RFC 1350 wants it: from a port of its own. `None` where the firewall may not let
+    /// that through.
+    refuser: Option<Listener>,
+}
+
+/// Hears what is sent to the port, and by which link and to which address.
+#[derive(Debug)]
+pub struct Listener {
+    family: Family,
+    socket: UdpSocket,
+}
+
+/// How a datagram came.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    pub client: SocketAddr,
+    /// Where it was sent to, which may be a broadcast address or a group.
+    pub to: IpAddr,
+    /// Index of the link that it came by.
+    pub link: u32,
+}
+
+/// What epoll knows the listeners by; everything below is a session.
+pub const LISTENER4: u64 = u64::MAX;
+pub const LISTENER6: u64 = u64::MAX - 1;
+
+/// What a busy port holds for us in a boot storm: some thousand requests.
+const RECEIVE_BUFFER: usize = 1 << 20;
+
+/// On this wildcard address.
+pub fn bind(any: IpAddr, settings: &Settings) -> io::Result<Sockets> {
+    let one_port = settings.single_port || settings.ports.is_some();
+    let refuser = if one_port { None } else { Some(Listener::bind(any, 0)?) };
+    Ok(Sockets { listener: Listener::bind(any, settings.port)?, refuser })
+}
+
+impl Listeners {
+    pub fn new() -> io::Result<Listeners> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        Ok(Listeners { epoll, v4: OnceLock::new(), v6: OnceLock::new() })
+    }
+
+    /// From now on these are heard, too. The first of a family stay.
+    pub fn add(&self, sockets: Sockets) -> io::Result<()> {
+        let (place, name) = match sockets.family() {
+            Family::V4 => (&self.v4, LISTENER4),
+            Family::V6 => (&self.v6, LISTENER6),
+        };
+        let sockets = place.get_or_init(|| sockets);
+        Ok(self.epoll.add(&sockets.listener.socket, EpollEvent::new(EpollFlags::EPOLLIN, name))?)
+    }
+
+    pub fn of(&self, family: Family) -> Option<&Sockets> {
+        match family {
+            Family::V4 => self.v4.get(),
+            Family::V6 => self.v6.get(),
+        }
+    }
+
+    /// The listener that a client has written to.
+    pub fn heard(&self, client: SocketAddr) -> Option<&Listener> {
+        self.of(Family::of(client.ip())).map(|sockets| &sockets.listener)
+    }
+}
+
+impl Sockets {
+    pub fn family(&self) -> Family {
+        self.listener.family
+    }
+
+    pub fn port(&self) -> io::Result<u16> {
+        Ok(self.listener.socket.local_addr()?.port())
+    }
+
+    pub fn refuser(&self) -> &Listener {
+        self.refuser.as_ref().unwrap_or(&self.listener)
+    }
+}
+
+impl Listener {
+    fn bind(any: IpAddr, port: u16) -> io::Result<Listener> {
+        let (address, family) = (SocketAddr::new(any, port), Family::of(any));
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
+        if family == Family::V6 {
+            // The port of IPv4 is another socket's.
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        let socket = UdpSocket::from(socket);
+        family.tell_ways(&socket)?;
+        family.allow_fragments(&socket)?;
+        setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
+        Ok(Listener { family, socket })
+    }
+
+    /// Takes a datagram, if there is one that says how it came.
+    pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> Option<(Arrival, &'a [u8])> {
+        let mut control = room_for_way();
+        let mut pieces = [IoSliceMut::new(buffer)];
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let message =
+            recvmsg::<SockaddrStorage>(self.socket.as_raw_fd(), &mut pieces, Some(&mut control), flags).ok()?;
+        let client = other_end(message.address?)?;
+        let (to, link) = message.cmsgs().ok()?.find_map(way)?;
+        let length = message.bytes;
+        Some((Arrival { client, to, link }, &buffer[..length]))
+    }
+
+    /// Sends one datagram from this address of ours, which the socket is not bound to; or several that lie one behind the
+    /// other, each `segment` long but the last.
+    pub fn send(
+        &self,
+        octets: &[u8],
+        segment: Option<u16>,
+        flags: MsgFlags,
+        client: SocketAddr,
+        from: Source,
+    ) -> nix::Result<()> {
+        let info = from.packet_info();
+        let segments = segment.as_ref().map(ControlMessage::UdpGsoSegments);
+        let control: &[ControlMessage<'_>] = match segments {
+            Some(segments) => &[info.message(), segments],
+            None => &[info.message()],
+        };
+        let (to, flags) = (SockaddrStorage::from(client), flags | MsgFlags::MSG_DONTWAIT);
+        sendmsg(self.socket.as_raw_fd(), &[IoSlice::new(octets)], control, flags, Some(&to)).map(drop)
+    }
+}

@@ -1,0 +1,178 @@
+//! IPv6 as machines have it: link-local addresses, and routers. In network namespaces; needs root.
+
+use crate::client::{Client, rrq};
+use crate::netns::server::{Server, one_network};
+use crate::netns::{Host, wait_for, wait_up_to};
+use crate::{Noted, Served, pattern, settings};
+use proxydhcpd::serve::tftp::{Family, Settings, Silence};
+use proxydhcpd_core::link::{Link, Network6};
+use proxydhcpd_core::transfer::Outcome;
+use proxydhcpd_core::wire::tftp::{Options, Packet};
+use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
+use std::time::Duration;
+
+const EDK2: [(&str, &str); 3] = [("tsize", "0"), ("blksize", "1468"), ("windowsize", "4")];
+
+/// A host at ::10 and a machine at ::107, of 2001:db8::/64 and of fe80::/64.
+fn network() -> (Host, Host) {
+    let (host, machine) = one_network();
+    for (at, last) in [(&host, "10"), (&machine, "107")] {
+        at.run(&format!(
+            "ip address add 2001:db8::{last}/64 dev eth0 nodad\nip address add fe80::{last}/64 dev eth0 nodad"
+        ));
+    }
+    (host, machine)
+}
+
+/// Served on the host's eth0.
+fn served(host: &Host, settings: Settings) -> Served {
+    let ipv6 = ["2001:db8::10", "fe80::10"].map(|address| Network6 { address: address.parse().unwrap(), prefix: 64 });
+    let eth0 = host.index("eth0");
+    let link = Link { index: eth0, name: "eth0".into(), mtu: 1500, ipv4: Vec::new(), ipv6: ipv6.into() };
+    host.on(|| Served::on(Family::V6, settings, move |index| (index == eth0).then(|| link.clone())))
+}
+
+/// An address as one of a link of this host; the index counts only where it is needed.
+fn on_link(host: &Host, address: &str, port: u16) -> SocketAddr {
+    let scope = if address.starts_with("fe80") || address.starts_with("ff02") { host.index("eth0") } else { 0 };
+    SocketAddrV6::new(address.parse().unwrap(), port, 0, scope).into()
+}
+
+fn client(machine: &Host, address: &str) -> Client {
+    let at = on_link(machine, address, 0);
+    machine.on(|| Client::at(at))
+}
+
+#[test]
+fn a_machine_loads_from_the_address_that_it_asks_be_it_link_local_or_not() {
+    let (host, machine) = network();
+    let content = pattern(300_001);
+    for settings in [
+        settings(),
+        Settings { single_port: true, ..settings() },
+        Settings { ports: Some(20_300..=20_301), ..settings() },
+    ] {
+        let (single_port, ports) = (settings.single_port, settings.ports.clone());
+        let served = served(&host, settings);
+        served.put("file", &content);
+        for (ours, theirs) in
+            [("fe80::10", "fe80::107"), ("2001:db8::10", "2001:db8::107"), ("2001:db8::10", "fe80::107")]
+        {
+            let server = on_link(&machine, ours, served.port);
+            let mut machine = client(&machine, theirs);
+            machine.request(server, "missing", &[]);
+            let (from, _) = machine.datagram();
+            assert_eq!((from.ip(), from.port() == served.port), (server.ip(), single_port || ports.is_some()));
+            served.next();
+            let mut got = Vec::new();
+            machine.fetch(server, "file", &EDK2, |_, payload| got.extend_from_slice(payload));
+            assert!(got == content, "{theirs} got {} octets from {ours}", got.len());
+            let done = Noted::Ended { name: "file".into(), octets: content.len() as u64, outcome: Outcome::Done };
+            assert_eq!(served.next(), done);
+
+            machine.request(server, "file", &EDK2);
+            let (from, packet) = machine.packet();
+            assert_eq!(from.ip(), server.ip());
+            assert_eq!(from.port() == served.port, single_port);
+            assert!(ports.as_ref().is_none_or(|ports| ports.contains(&from.port())));
+            let Packet::Oack(agreed) = packet else { panic!("{packet:?}") };
+            assert_eq!(value(&agreed, b"blksize"), Some(&b"1448"[..]), "what fits into 1500 octets with 52 of headers");
+            machine.error(from, 8);
+            assert!(matches!(served.next(), Noted::Ended { .. }));
+        }
+    }
+}
+
+fn value<'a>(options: &Options<'a>, wanted: &[u8]) -> Option<&'a [u8]> {
+    options.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value)
+}
+
+#[test]
+fn what_is_sent_to_a_group_is_not_answered() {
+    let (host, machine) = network();
+    let served = served(&host, settings());
+    served.put("file", b"x");
+    let mut asking = client(&machine, "fe80::107");
+    asking.request(on_link(&machine, "ff02::1", served.port), "file", &[]);
+    assert_eq!(served.next(), Noted::Silent(Silence::Group));
+    asking.assert_nothing_came();
+}
+
+#[test]
+fn our_own_address_is_no_clients() {
+    let (host, _machine) = network();
+    let served = served(&host, settings());
+    for ours in ["fe80::10", "2001:db8::10"] {
+        let at = on_link(&host, ours, 0);
+        let forger = host.on(|| UdpSocket::bind(at).unwrap());
+        forger.send_to(&rrq("file", &[]), on_link(&host, ours, served.port)).unwrap();
+        // Linux has it come by the link that the address is on, other than with IPv4.
+        assert_eq!(served.next(), Noted::Silent(Silence::Source), "{ours}");
+    }
+}
+
+/// The router says once that a block was too long; from then on it goes in fragments.
+#[test]
+fn a_way_that_is_narrower_than_our_link_costs_a_block_and_not_the_transfer() {
+    let (host, router) = network();
+    let far = Host::new();
+    router.cable("eth1", &far, "eth0");
+    router.run(
+        "sysctl -q net.ipv6.conf.all.forwarding=1\n\
+         ip link set eth1 mtu 1300\n\
+         ip address add 2001:db8:1::1/64 dev eth1 nodad",
+    );
+    far.run(
+        "ip link set eth0 mtu 1300\n\
+         ip address add 2001:db8:1::7/64 dev eth0 nodad\n\
+         ip route add default via 2001:db8:1::1",
+    );
+    host.run("ip route add 2001:db8:1::/64 via 2001:db8::107");
+    for single_port in [false, true] {
+        host.run("ip -6 route flush cache");
+        let served = served(&host, Settings { single_port, ..settings() });
+        let content = pattern(100_000);
+        served.put("file", &content);
+        let mut got = Vec::new();
+        let server = on_link(&far, "2001:db8::10", served.port);
+        client(&far, "2001:db8:1::7").fetch(server, "file", &EDK2, |_, payload| got.extend_from_slice(payload));
+        assert!(got == content);
+    }
+}
+
+#[test]
+fn a_busy_port_of_ipv6_is_told_and_taken_later_and_ipv4_goes_on_meanwhile() {
+    let (host, machine) = network();
+    let held = host.on(|| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::DGRAM, None).unwrap();
+        socket.set_only_v6(true).unwrap();
+        socket.bind(&"[::]:69".parse::<SocketAddr>().unwrap().into()).unwrap();
+        socket
+    });
+    let server = Server::start(&host, &["--boot-dir", "BOOT", "-v"]);
+    server.wait_for_line("ready");
+    let us = format!("(pid {}) on :: has it", std::process::id());
+    let log = server.log();
+    let told = |line: &str| line.contains("WARN") && line.contains("UDP port 69 on ::") && line.contains(&us);
+    assert!(log.lines().any(told), "{log}");
+    let content = pattern(5000);
+    std::fs::write(server.boot.path().join("file"), &content).unwrap();
+    let load = |from: SocketAddr, to: SocketAddr| {
+        let mut client = machine.on(|| Client::at(from));
+        let mut got = Vec::new();
+        client.fetch(to, "file", &EDK2, |_, payload| got.extend_from_slice(payload));
+        assert!(got == content, "{to}");
+    };
+    let from4 = ([192, 0, 2, 107], 0).into();
+    load(from4, ([192, 0, 2, 10], 69).into());
+    drop(held);
+    let line = "UDP port 69 can be had at last: loaders are offered over IPv6";
+    wait_up_to(Duration::from_secs(30), line, || server.log().contains(line).then_some(()));
+    for (ours, theirs) in [("fe80::10", "fe80::107"), ("2001:db8::10", "2001:db8::107")] {
+        load(on_link(&machine, theirs, 0), on_link(&machine, ours, 69));
+    }
+    load(from4, ([192, 0, 2, 10], 69).into());
+    wait_for("the transfers in its log", || {
+        (server.log().matches("file by TFTP, 5000 octets").count() == 4).then_some(())
+    });
+}
