@@ -402,3 +402,22 @@ impl fmt::Display for Why {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::{Ipv4Addr, Ipv6Addr};
+
+    #[test]
+    fn tftp_is_offered_over_the_families_that_it_is_heard_by() {
+        let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
+        let mut plan = Plan { tftp: Some(Tftp::Ours), ..Plan::default() };
+        assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Ok(v4), Err(Nothing::NoTftp)));
+        assert_eq!(script(&plan, SCRIPT, None, v6), Err(Nothing::NoTftp));
+        plan.tftp = None;
+        plan.dhcp6.tftp = true;
+        assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Err(Nothing::NoTftp), Ok(v6)));
+        assert_eq!(script(&plan, SCRIPT, None, v6).unwrap().file, "tftp://[::1]/boot.ipxe");
+        assert_eq!(script(&plan, SCRIPT, None, v4), Err(Nothing::NoTftp));
+    }
+}

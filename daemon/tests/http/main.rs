@@ -1,6 +1,9 @@
 //! The real HTTP door on loopback, against curl and against clients that curl would not be.
 
 mod crowd;
+#[path = "../netns/mod.rs"]
+mod netns;
+mod networks;
 mod requests;
 
 use proxydhcpd::files::{Folder, Opened};
