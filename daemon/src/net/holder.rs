@@ -172,6 +172,8 @@ mod tests {
         let process = found.process.unwrap();
         assert_eq!(process.pid, std::process::id());
         assert_eq!(process.name, fs::read_to_string("/proc/self/comm").unwrap().trim_end());
+        assert!(bound(Transport::Udp, port).unwrap().iter().all(Bound::is_ours));
+        assert_eq!(holder(Transport::Udp, Ipv6Addr::UNSPECIFIED.into(), port), None, "IPv6 has a port of its own");
         drop(socket);
         assert_eq!(holder(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), port), None);
     }
