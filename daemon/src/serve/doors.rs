@@ -1,17 +1,18 @@
 //! Opens the ports before anything is promised. One that cannot be had is said, with who has it; what is offered
 //! follows, and the server goes on with what it has. One that becomes free later is taken then ([`waiting`]).
 
+mod kind;
 mod waiting;
 
+use super::tftp;
 use super::tftp::Family;
-use super::{http, tftp};
 use crate::config::{ConfigError, Enabled, Loaded, Settings, Transfers};
 use crate::net::busy::Busy;
-use crate::net::holder::Transport;
 use crate::net::link::{self, Filter};
+use crate::net::packet;
 use crate::net::socket::Socket;
-use crate::net::{packet, udp};
 use crate::site::Open;
+use kind::Kind;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use proxydhcpd_core::link::Link;
 use std::fmt;
@@ -182,64 +183,6 @@ const BROADCASTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADC
 const BOOT_SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011));
 /// The same for IPv6.
 pub const BOOT_SERVER6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 4011, 0, 0));
-
-/// The doors by their names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Broadcasts,
-    BootServer,
-    BootServer6,
-    Tftp,
-    Tftp6,
-    Http,
-}
-
-impl Kind {
-    fn open(self, settings: &Settings) -> Result<Door, Busy> {
-        let (transport, wanted) = self.port(settings);
-        let busy = |error| Busy::new(transport, wanted, error);
-        match self {
-            Kind::Broadcasts => udp::broadcast(wanted.port()).map(|socket| Door::Dhcp(BROADCASTS, Socket::Udp(socket))),
-            Kind::BootServer | Kind::BootServer6 => {
-                udp::exclusive(wanted).map(|socket| Door::Dhcp(wanted, Socket::Udp(socket)))
-            }
-            Kind::Tftp | Kind::Tftp6 => {
-                let transfers = tftp_settings(settings);
-                tftp::bind(wanted.ip(), &transfers).map(|sockets| Door::Tftp(sockets, transfers)).map_err(busy)
-            }
-            Kind::Http => http::bind(wanted.port()).map(|listeners| Door::Http(wanted.port(), listeners)).map_err(busy),
-        }
-    }
-
-    fn port(self, settings: &Settings) -> (Transport, SocketAddr) {
-        let any = Ipv4Addr::UNSPECIFIED;
-        match self {
-            Kind::Broadcasts => (Transport::Udp, BROADCASTS),
-            Kind::BootServer => (Transport::Udp, BOOT_SERVER),
-            Kind::BootServer6 => (Transport::Udp, BOOT_SERVER6),
-            Kind::Tftp => (Transport::Udp, (any, tftp_settings(settings).port).into()),
-            Kind::Tftp6 => (Transport::Udp, (Ipv6Addr::UNSPECIFIED, tftp_settings(settings).port).into()),
-            Kind::Http => (Transport::Tcp, (any, settings.http.port).into()),
-        }
-    }
-
-    /// What follows if it cannot be opened.
-    fn without(self) -> &'static str {
-        match self {
-            Kind::Broadcasts => "broadcasts are not heard",
-            Kind::BootServer => "UEFI machines are sent straight to their file",
-            Kind::BootServer6 => "machines do not boot by PXE over IPv6",
-            Kind::Tftp => "no loader is offered by us",
-            Kind::Tftp6 => "no loader is offered by us over IPv6",
-            Kind::Http => "scripts go over TFTP",
-        }
-    }
-
-    /// An old file's TFTP is ours only if nobody else serves there when we start; one who does will be back.
-    fn is_awaited(self, settings: &Settings) -> bool {
-        !(self == Kind::Tftp && matches!(settings.tftp.enabled, Enabled::IfOurs(_)))
-    }
-}
 
 /// The kernel was built or started without it.
 fn has_no_ipv6(error: &io::Error) -> bool {
