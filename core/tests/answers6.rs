@@ -12,7 +12,7 @@ use proxydhcpd_core::plan::machines::{By, Machine, Machines};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Boots, Item, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Rule, When};
-use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Stateless, Tftp};
+use proxydhcpd_core::plan::{Dhcp6, Ipxe, Loader, Plan, Stateless, Tftp};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet};
 
@@ -585,9 +585,9 @@ fn a_loader_elsewhere_is_named_as_it_stands_if_ipv6_leads_there() {
 
 #[test]
 fn a_tftp_server_that_is_known_by_ipv4_alone_is_none() {
-    let other = Plan { tftp: Some(Tftp::At([192, 0, 2, 5].into())), ..plan() };
+    let unheard = Dhcp6 { tftp: false, ..plan().dhcp6 };
+    let other = Plan { tftp: Some(Tftp::At([192, 0, 2, 5].into())), dhcp6: unheard, ..plan() };
     assert_eq!(silence(on_547(&other, &Packet6::solicit())), "nothing:no-tftp");
-    assert_eq!(silence(on_547(&Plan { tftp: None, ..plan() }, &Packet6::solicit())), "nothing:no-tftp");
     response(on_547(&other, &Packet6::http_solicit()));
 }
 

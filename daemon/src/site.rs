@@ -117,10 +117,10 @@ impl Site {
         self.plan.http = open.http;
         self.plan.boot_server = open.boot_server;
         self.plan.dhcp6.boot_server = open.boot_server6;
-        self.plan.dhcp6.tftp = open.tftp6;
         // An old file says itself who serves TFTP.
         if !self.legacy {
             self.plan.tftp = open.tftp.then_some(Tftp::Ours);
+            self.plan.dhcp6.tftp = open.tftp6;
         }
     }
 
