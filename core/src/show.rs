@@ -1,13 +1,15 @@
 //! A message as a tree that people read: for `explain`, logs and failing tests alike.
 
 use crate::arch::Arch;
+use crate::wire;
 use crate::wire::dhcp4::{Message, MessageType, code};
+use crate::wire::dhcp6::{self, Counted, Duid, Hop, Options, code as code6};
 use crate::wire::pxe::{BOOT_ITEM, Features, MachineId, SubOptions, escaped};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// A name, a value, and what the value is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,14 @@ impl Node {
     pub fn with(mut self, children: impl IntoIterator<Item = Node>) -> Self {
         self.children.extend(children);
         self
+    }
+}
+
+/// A message of either family.
+pub fn packet(packet: &wire::Packet<'_>) -> Node {
+    match packet {
+        wire::Packet::Dhcp4(message) => dhcp4(message),
+        wire::Packet::Dhcp6(packet) => dhcp6(packet),
     }
 }
 
@@ -59,11 +69,8 @@ fn option(code: u8, value: &[u8]) -> Node {
         (code::MAXIMUM_SIZE, &[a, b]) => node(u16::from_be_bytes([a, b]).to_string()),
         (code::VENDOR_CLASS | code::USER_CLASS | code::BOOT_FILE | 12 | 66, text) => node(escaped(text)),
         (code::PARAMETER_LIST, list) => node(format!("{} options", list.len())),
-        (code::ARCHITECTURE, list) if list.len() % 2 == 0 => {
-            let codes = list.chunks_exact(2).map(|pair| Arch(u16::from_be_bytes([pair[0], pair[1]])));
-            node(codes.map(|arch| format!("{} ({arch})", arch.0)).collect::<Vec<_>>().join(", "))
-        }
-        (code::NETWORK_INTERFACE, &[kind, major, minor]) => node(format!("type {kind}, version {major}.{minor}")),
+        (code::ARCHITECTURE, list) if list.len() % 2 == 0 => node(archs(list)),
+        (code::NETWORK_INTERFACE, &[kind, major, minor]) => node(network_interface(kind, major, minor)),
         (code::MACHINE_ID, id) => match MachineId::from_octets(id) {
             Some(machine) => node(machine.to_string()),
             None => node(hex(id, "")),
@@ -77,6 +84,107 @@ fn option(code: u8, value: &[u8]) -> Node {
         },
         (_, value) => node(hex(value, "")),
     }
+}
+
+/// A DHCPv6 message inside the relays that it came through, outermost first.
+pub fn dhcp6(packet: &dhcp6::Packet<'_>) -> Node {
+    let message = &packet.message;
+    let transaction = Node::new("transaction", hex(&message.transaction, ""));
+    let innermost = Node::new("DHCPv6", message.kind)
+        .with([transaction])
+        .with(message.options().map(|(code, value)| option6(code, value, 0)));
+    packet.hops.iter().rev().fold(innermost, |inside, hop| relay(hop).with([inside]))
+}
+
+fn relay(hop: &Hop<'_>) -> Node {
+    let fields =
+        [Node::new("hop count", hop.count), Node::new("link address", hop.link), Node::new("peer address", hop.peer)];
+    let own = hop.options().filter(|(code, _)| *code != code6::RELAY_MESSAGE);
+    Node::new("DHCPv6", hop.kind).with(fields).with(own.map(|(code, value)| option6(code, value, 0)))
+}
+
+/// `depth`: how many options it stands in. An address with its status is the deepest that has a meaning.
+fn option6(code: u16, value: &[u8], depth: usize) -> Node {
+    const DEEPEST: usize = 2;
+    let name = format!("option {code}{}", option6_name(code).map(|name| format!(" ({name})")).unwrap_or_default());
+    let node = |value: String| Node::new(name.clone(), value);
+    let inner = |area| Options(area).map(|(code, value)| option6(code, value, depth + 1));
+    match (code, value) {
+        (code6::CLIENT_ID | code6::SERVER_ID, octets) => node(duid(octets)),
+        (code6::IA_NA, &[a, b, c, d, _, _, _, _, _, _, _, _, ref rest @ ..]) if depth < DEEPEST => {
+            node(hex(&[a, b, c, d], "")).with(inner(rest))
+        }
+        (code6::IA_ADDRESS, value) if value.len() >= 24 && depth < DEEPEST => {
+            node(addresses(&value[..16])).with(inner(&value[24..]))
+        }
+        (code6::OPTION_REQUEST, list) if list.len() % 2 == 0 => {
+            node(pairs(list).map(|code| code.to_string()).collect::<Vec<_>>().join(", "))
+        }
+        (code6::PREFERENCE, &[preference]) => node(preference.to_string()),
+        (code6::ELAPSED_TIME, &[a, b]) => node(format!("{} ms", u32::from(u16::from_be_bytes([a, b])) * 10)),
+        (code6::STATUS, &[a, b, ref text @ ..]) => {
+            node(format!("{} {}", u16::from_be_bytes([a, b]), escaped(text)).trim_end().into())
+        }
+        (code6::USER_CLASS, list) => node(texts(list)),
+        (code6::VENDOR_CLASS, &[a, b, c, d, ref list @ ..]) => {
+            node(format!("{}: {}", u32::from_be_bytes([a, b, c, d]), texts(list)))
+        }
+        (code6::INTERFACE_ID | code6::BOOT_FILE_URL, text) => node(escaped(text)),
+        (code6::DNS_SERVERS, list) if list.len() % 16 == 0 => node(addresses(list)),
+        (code6::DOMAIN_LIST, list) => node(domains(list).unwrap_or_else(|| hex(list, ""))),
+        (code6::ARCHITECTURE, list) if list.len() % 2 == 0 => node(archs(list)),
+        (code6::NETWORK_INTERFACE, &[kind, major, minor]) => node(network_interface(kind, major, minor)),
+        (code6::CLIENT_LINK_LAYER, &[0, 1, ref mac @ ..]) => node(hex(mac, ":")),
+        (code6::RELAY_PORT, &[a, b]) => node(u16::from_be_bytes([a, b]).to_string()),
+        (_, value) => node(hex(value, "")),
+    }
+}
+
+fn duid(octets: &[u8]) -> String {
+    match (Duid::of(octets), Duid::of(octets).readings()) {
+        (_, Some([stored, printed])) => format!("UUID {stored} as firmware writes it, {printed} as iPXE does"),
+        (Duid::Mac(mac), _) => format!("MAC {}", hex(&mac, ":")),
+        _ => hex(octets, ""),
+    }
+}
+
+/// Texts with their lengths in front; what is none is shown whole, because some send a plain text.
+fn texts(list: &[u8]) -> String {
+    let whole = Counted(list).map(|text| text.len() + 2).sum::<usize>() == list.len();
+    if whole { Counted(list).map(escaped).collect::<Vec<_>>().join(", ") } else { escaped(list) }
+}
+
+fn addresses(list: &[u8]) -> String {
+    let octets = list.chunks_exact(16).filter_map(|octets| <[u8; 16]>::try_from(octets).ok());
+    octets.map(|octets| Ipv6Addr::from(octets).to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Names as DNS has them on the wire (RFC 1035 3.1), without compression, which has no place here (RFC 3646 4).
+fn domains(mut list: &[u8]) -> Option<String> {
+    let (mut names, mut labels) = (Vec::new(), Vec::new());
+    while let Some((length, rest)) = list.split_first() {
+        let (label, rest) = rest.split_at_checked(usize::from(*length))?;
+        list = rest;
+        if label.is_empty() {
+            names.push(labels.join("."));
+            labels.clear();
+        } else {
+            labels.push(escaped(label));
+        }
+    }
+    labels.is_empty().then(|| names.join(", "))
+}
+
+fn archs(list: &[u8]) -> String {
+    pairs(list).map(|code| format!("{code} ({})", Arch(code))).collect::<Vec<_>>().join(", ")
+}
+
+fn network_interface(kind: u8, major: u8, minor: u8) -> String {
+    format!("type {kind}, version {major}.{minor}")
+}
+
+fn pairs(list: &[u8]) -> impl Iterator<Item = u16> {
+    list.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
 }
 
 fn pxe_option((code, value): (u8, &[u8])) -> Node {
@@ -143,6 +251,31 @@ fn option_name(code: u8) -> Option<&'static str> {
     })
 }
 
+fn option6_name(code: u16) -> Option<&'static str> {
+    Some(match code {
+        code6::CLIENT_ID => "client identifier",
+        code6::SERVER_ID => "server identifier",
+        code6::IA_NA => "identity association",
+        code6::IA_ADDRESS => "address",
+        code6::OPTION_REQUEST => "option request",
+        code6::PREFERENCE => "preference",
+        code6::ELAPSED_TIME => "elapsed time",
+        code6::STATUS => "status",
+        code6::USER_CLASS => "user class",
+        code6::VENDOR_CLASS => "vendor class",
+        code6::INTERFACE_ID => "interface identifier",
+        code6::DNS_SERVERS => "name servers",
+        code6::DOMAIN_LIST => "search list",
+        code6::BOOT_FILE_URL => "boot file URL",
+        60 => "boot file parameters",
+        code6::ARCHITECTURE => "client architecture",
+        code6::NETWORK_INTERFACE => "network interface",
+        code6::CLIENT_LINK_LAYER => "client link-layer address",
+        code6::RELAY_PORT => "relay port",
+        _ => return None,
+    })
+}
+
 fn hex(octets: &[u8], between: &str) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(between)
 }
@@ -168,5 +301,34 @@ mod tests {
     fn what_came_from_the_network_never_reaches_a_terminal_raw() {
         let node = option(code::VENDOR_CLASS, b"PXE\x1b[31mClient\0");
         assert_eq!(node.value, "PXE\\x1b[31mClient\\x00");
+    }
+
+    #[test]
+    fn nor_does_it_over_ipv6_in_whichever_option() {
+        let evil = b"\x1b]0;\n\r\x07\x9b31m\xff\0";
+        let counted = [&[0, evil.len() as u8][..], evil].concat();
+        let padded = [&[0; 24][..], &[0, 18, 0, evil.len() as u8], evil].concat();
+        let label = [&[evil.len() as u8][..], evil, &[0]].concat();
+        let enterprise = [&[0, 0, 1, 87][..], &counted].concat();
+        for code in (0..200).chain([u16::MAX]) {
+            for value in [&evil[..], &counted, &padded, &padded[12..], &label, &enterprise, &evil[..3], &[]] {
+                let node = option6(code, value, 0);
+                let shown = node.to_string();
+                let plain = shown.bytes().all(|octet| octet == b'\n' || (b' '..=b'~').contains(&octet));
+                assert!(plain && shown.lines().count() == nodes(&node), "option {code}: {shown:?}");
+            }
+        }
+    }
+
+    fn nodes(node: &Node) -> usize {
+        1 + node.children.iter().map(nodes).sum::<usize>()
+    }
+
+    #[test]
+    fn options_in_options_end_somewhere() {
+        let nested = (0..100u8).fold(Vec::new(), |inner: Vec<u8>, _| {
+            [&[0; 12][..], &[0, 3], &(inner.len() as u16).to_be_bytes(), &inner].concat()
+        });
+        assert_eq!(option6(code6::IA_NA, &nested, 0).to_string().lines().count(), 3);
     }
 }

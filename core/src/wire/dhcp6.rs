@@ -14,8 +14,10 @@ pub mod code {
     pub const IA_NA: u16 = 3;
     pub const IA_ADDRESS: u16 = 5;
     pub const OPTION_REQUEST: u16 = 6;
+    pub const PREFERENCE: u16 = 7;
     pub const ELAPSED_TIME: u16 = 8;
     pub const RELAY_MESSAGE: u16 = 9;
+    pub const STATUS: u16 = 13;
     pub const USER_CLASS: u16 = 15;
     pub const VENDOR_CLASS: u16 = 16;
     pub const INTERFACE_ID: u16 = 18;
@@ -301,16 +303,15 @@ fn option(code: u16, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-/// Walks an area of options.
+/// Walks an area of options. Stops at the first that overruns: those of a message were looked at before.
 #[derive(Clone, Debug)]
-struct Options<'a>(&'a [u8]);
+pub struct Options<'a>(pub &'a [u8]);
 
 impl<'a> Iterator for Options<'a> {
     type Item = (u16, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
         let &[a, b, c, d, ref rest @ ..] = self.0 else { return None };
-        // What overruns its area was refused by `check_area`.
         let (value, rest) = rest.split_at_checked(u16::from_be_bytes([c, d]).into())?;
         self.0 = rest;
         Some((u16::from_be_bytes([a, b]), value))
@@ -319,7 +320,7 @@ impl<'a> Iterator for Options<'a> {
 
 /// Walks texts that each have their length in two octets in front (RFC 8415 21.15). Stops at the first that overruns.
 #[derive(Clone, Debug)]
-struct Counted<'a>(&'a [u8]);
+pub struct Counted<'a>(pub &'a [u8]);
 
 impl<'a> Iterator for Counted<'a> {
     type Item = &'a [u8];
