@@ -1,43 +1,93 @@
-//! Any datagram on either port ends in a verdict, and an answer is always sound.
+//! Any datagram of either family on either port ends in a verdict, and an answer is always sound.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use proxydhcpd_core::answer::{Replies, Verdict, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::link::{Link, Network4};
+use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::wire::dhcp4::Message;
-use proxydhcpd_fuzz::site;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use proxydhcpd_core::wire::{dhcp4, dhcp6};
+use proxydhcpd_fuzz::{DUID, site};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
 /// One memory for all runs, for it is large; between two of them a minute goes by, so that no limit is near.
 static HEARD: Mutex<(Option<Memory>, u64)> = Mutex::new((None, 0));
 
-fuzz_target!(|input: (bool, bool, [u8; 4], u16, &[u8])| {
-    let (on_4011, is_configured, source, source_port, datagram) = input;
-    let here = Ipv4Addr::new(192, 0, 2, 10);
-    let links = [Link { index: 1, name: "eth0".into(), mtu: 1500, ipv4: vec![Network4 { address: here, prefix: 24 }] }];
-    let plan = site(is_configured);
-    let (port, to) = if on_4011 { (Port::BootServer, here) } else { (Port::Dhcp, Ipv4Addr::BROADCAST) };
-    let from = SocketAddrV4::new(source.into(), source_port);
+const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+const HERE6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
+const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x10);
+const GROUP: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+
+fuzz_target!(|input: (bool, bool, u8, [u8; 16], u16, &[u8])| {
+    let (on_4011, is_configured, network, host, source_port, datagram) = input;
+    let network6 = |address| Network6 { address, prefix: 64 };
+    let links = [Link {
+        index: 1,
+        name: "eth0".into(),
+        mtu: 1500,
+        ipv4: vec![Network4 { address: HERE, prefix: 24 }],
+        ipv6: vec![network6(HERE6), network6(LINK_LOCAL)],
+    }];
+    let source = source(network, host);
+    let to = match (source, on_4011) {
+        (IpAddr::V4(_), false) => Ipv4Addr::BROADCAST.into(),
+        (IpAddr::V4(_), true) => HERE.into(),
+        (IpAddr::V6(source), _) if source.is_unicast_link_local() => GROUP.into(),
+        (IpAddr::V6(_), _) => HERE6.into(),
+    };
+    let port = if on_4011 { Port::BootServer } else { Port::Dhcp };
     let mut heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
     heard.1 += 60_000;
     let now = heard.1;
     let memory = heard.0.get_or_insert_with(|| Memory::new(0));
+    let from = (source, source_port).into();
     let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, foreign: false, now };
     let mut replies = Replies::default();
-    let answer = answer(plan, memory, &arrival, &mut replies);
+    let answer = answer(site(is_configured), memory, &arrival, &mut replies);
     let Verdict::Respond(response) = answer.verdict else {
         assert_eq!(replies.iter().count(), 0);
         return;
     };
     for (octets, _) in replies.iter() {
-        let reply = Message::parse(octets).expect("what we send is sound");
-        assert!(reply.header.op == 2 && reply.header.yiaddr.is_unspecified());
-        assert!((300..=1472).contains(&octets.len()));
+        match source {
+            IpAddr::V4(_) => is_sound(octets),
+            IpAddr::V6(_) => is_sound6(octets),
+        }
     }
     if on_4011 {
-        assert_eq!(response.to.to, from);
+        assert_eq!((response.to.to.ip(), response.to.to.port()), (source, source_port));
     }
 });
+
+fn is_sound(octets: &[u8]) {
+    let reply = dhcp4::Message::parse(octets).expect("what we send is sound");
+    assert!(reply.header.op == 2 && reply.header.yiaddr.is_unspecified());
+    assert!((300..=1472).contains(&octets.len()));
+}
+
+/// A URL without the firmware's own class, or anything of an address, would stop a machine for good.
+fn is_sound6(octets: &[u8]) {
+    let reply = dhcp6::Packet::parse(octets).expect("what we send is sound").message;
+    assert!(matches!(reply.kind, dhcp6::MessageType::Advertise | dhcp6::MessageType::Reply));
+    assert!(reply.option(1).is_some() && reply.option(2) == Some(&DUID));
+    assert!([3, 7, 13, 60].iter().all(|code| reply.option(*code).is_none()));
+    let classes: Vec<&[u8]> = reply.vendor_classes().collect();
+    assert!(classes == [b"PXEClient"] || classes == [&b"HTTPClient"[..]]);
+}
+
+/// Any address, or one that is near enough to be answered.
+fn source(network: u8, octets: [u8; 16]) -> IpAddr {
+    let [.., a, b, c, d] = octets;
+    let near = |network: Ipv6Addr| {
+        let low = u128::from_be_bytes(octets) & u128::from(u64::MAX);
+        Ipv6Addr::from(u128::from(network) >> 64 << 64 | low)
+    };
+    match network % 5 {
+        0 => [a, b, c, d].into(),
+        1 => [192, 0, 2, d].into(),
+        2 => octets.into(),
+        3 => near(LINK_LOCAL).into(),
+        _ => near(HERE6).into(),
+    }
+}

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use proxydhcpd_core::fetch::{Fetch, fetch, fetched, is_beginning, is_done};
+use proxydhcpd_core::fetch::{Fetch, Otherwise, fetch, fetched, is_beginning, is_done};
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::request::{Door, Request};
 use proxydhcpd_fuzz::site;
@@ -15,11 +15,16 @@ thread_local! {
     static MEMORY: RefCell<Memory> = RefCell::new(Memory::new(0));
 }
 
-fuzz_target!(|input: (bool, bool, [u8; 4], &[u8])| {
-    let (over_http, is_configured, client, name) = input;
+fuzz_target!(|input: (bool, bool, bool, [u8; 16], &[u8])| {
+    let (over_http, over_ipv6, is_configured, client, name) = input;
     let plan = site(is_configured);
     let door = if over_http { Door::Http(8080) } else { Door::Tftp };
-    let server = IpAddr::from([192, 0, 2, 10]);
+    let [a, b, c, d, ..] = client;
+    let (server, client) = if over_ipv6 {
+        (IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10]), IpAddr::from(client))
+    } else {
+        (IpAddr::from([192, 0, 2, 10]), IpAddr::from([a, b, c, d]))
+    };
     let request = Request { door, name, server, client: SocketAddr::from((client, 1024)), interface: "eth0" };
     MEMORY.with_borrow(|memory| {
         let meant = fetch(plan, memory, &request);
@@ -28,14 +33,23 @@ fuzz_target!(|input: (bool, bool, [u8; 4], &[u8])| {
         is_beginning(name, &meant);
         is_done(name);
         match meant {
-            Ok(Fetch::Folder { name, meant }) => {
-                [Some(name), meant].into_iter().flatten().for_each(|name| below(&name))
+            Ok(Fetch::Folder { name, otherwise }) => {
+                below(&name);
+                match otherwise {
+                    Some(Otherwise::File(name)) => below(&name),
+                    Some(Otherwise::Text(text)) => is_small(&text),
+                    None => {}
+                }
             }
-            Ok(Fetch::Text(text)) => assert!(text.len() < 64 << 10 && !text.contains('\0')),
+            Ok(Fetch::Text(text)) => is_small(&text),
             _ => {}
         }
     });
 });
+
+fn is_small(text: &str) {
+    assert!(text.len() < 64 << 10 && !text.contains('\0'));
+}
 
 fn below(name: &str) {
     assert!(Path::new(name).components().all(|part| matches!(part, Component::Normal(_))), "{name:?}");

@@ -5,9 +5,12 @@ use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
-use proxydhcpd_core::plan::{Loader, LoopGuard, Plan, Tftp};
+use proxydhcpd_core::plan::{Dhcp6, Loader, LoopGuard, Plan, Stateless, Tftp};
+use std::net::Ipv6Addr;
 use std::sync::LazyLock;
 
+/// Ours in DHCPv6.
+pub const DUID: [u8; 10] = [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10];
 /// The machine that shall boot once.
 const MAC: [u8; 6] = [2, 0, 0, 0, 1, 7];
 
@@ -27,6 +30,7 @@ fn bare() -> Plan {
         boot_server: true,
         loaders: TABLE.iter().map(|row| loader(row.code)).collect(),
         raspberry_pi: true,
+        dhcp6: Dhcp6 { duid: DUID.into(), boot_server: true, tftp: true, stateless: None },
         ..Plan::default()
     }
 }
@@ -51,6 +55,7 @@ fn configured() -> Plan {
     let rule = |when, profile| Rule { when, profile: Some(profile), ..Rule::default() };
     let rules = vec![
         rule(When { circuit_ids: glob("*eth?/1*"), ..When::default() }, 1),
+        rule(When { interface_ids: glob("*eth?/1*"), ..When::default() }, 1),
         rule(When { vendor_classes: glob("U-Boot*"), ..When::default() }, 2),
         rule(When { user_classes: glob("*a*b?"), ..When::default() }, 3),
         rule(When { firmware: vec![Firmware::Ipxe], serials: glob("1*"), ..When::default() }, 4),
@@ -58,7 +63,9 @@ fn configured() -> Plan {
         rule(When { archs: vec![Arch(16)], known: Some(false), ..When::default() }, 5),
     ];
     let machine = Machine { name: "web1", macs: &[MAC], profile: Some(0), policy: Policy::Once, ..Machine::default() };
+    let stateless = Stateless { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["lab.example".into()] };
     Plan {
+        dhcp6: Dhcp6 { stateless: Some(stateless), ..bare().dhcp6 },
         profiles: boots.map(profile).into(),
         rules,
         machines: Machines::new(&[machine], &[]),
