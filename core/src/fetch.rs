@@ -144,11 +144,11 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
         return Ok(Fetch::Folder { name, otherwise: None });
     }
     let over_ipv6 = request.server.to_canonical().is_ipv6();
-    let otherwise = match rest {
-        AUTOEXEC if over_ipv6 => {
-            Some(Otherwise::Text(script::autoexec(request.door, request.server, &caller.unwrap_or_default())))
-        }
-        _ => shim::meant(plan, rest).map(Otherwise::File),
+    // Beside itself, and a loader may lie in a folder.
+    let otherwise = if over_ipv6 && rest.rsplit('/').next() == Some(AUTOEXEC) {
+        Some(Otherwise::Text(script::autoexec(request.door, request.server, &caller.unwrap_or_default())))
+    } else {
+        shim::meant(plan, rest).map(Otherwise::File)
     };
     Ok(Fetch::Folder { name: rest.into(), otherwise })
 }
@@ -334,6 +334,32 @@ mod tests {
     fn the_disk_starter_is_sent_where_there_is_one() {
         assert_eq!(ask(&plan(), "local-disk/uefi-x64.efi"), Ok(Fetch::LocalDisk(Arch::X64)));
         assert_eq!(ask(&plan(), "local-disk/uefi-arm64.efi"), Err(Refusal::NotFound));
+    }
+
+    #[test]
+    fn an_ipxe_that_was_loaded_over_ipv6_finds_its_script_beside_itself_unless_the_operator_has_one() {
+        let ask6 = |name: &str| {
+            let server = "2001:db8::10".parse().unwrap();
+            let client = "[2001:db8::207]:1024".parse().unwrap();
+            let request = Request { door: Door::Tftp, name: name.as_bytes(), server, client, interface: "eth0" };
+            fetch(&plan(), &Memory::new(0), &request)
+        };
+        for (asked, name, passed_on) in [
+            ("autoexec.ipxe", "autoexec.ipxe", ""),
+            ("machine/rule=3/autoexec.ipxe", "autoexec.ipxe", "rule=3/"),
+            ("ipxe/autoexec.ipxe", "ipxe/autoexec.ipxe", ""),
+        ] {
+            let Ok(Fetch::Folder { name: file, otherwise: Some(Otherwise::Text(script)) }) = ask6(asked) else {
+                panic!("{asked}: {:?}", ask6(asked))
+            };
+            assert_eq!(file, name);
+            assert!(script.starts_with("#!ipxe\n") && script.contains("ifconf --configurator ipv6"), "{script}");
+            assert!(script.contains(&format!("tftp://[2001:db8::10]/machine/{passed_on}mac=")), "{script}");
+        }
+        assert_eq!(ask6("myautoexec.ipxe"), folder("myautoexec.ipxe"));
+        assert_eq!(ask6("machine/rule=3/snponly.efi"), Ok(Fetch::Loader("/usr/lib/ipxe/snponly.efi".to_owned())));
+        assert_eq!(ask6("machine/rule=3/local-disk/uefi-x64.efi"), Ok(Fetch::LocalDisk(Arch::X64)));
+        assert_eq!(ask(&plan(), "machine/rule=3/autoexec.ipxe"), folder("autoexec.ipxe"), "not over IPv4");
     }
 
     #[test]
