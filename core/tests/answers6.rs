@@ -6,7 +6,7 @@ use common::{DUID, GROUP, HERE6, NEIGHBOUR, Packet6, RELAY, ask, ask_again, link
 use proxydhcpd_core::answer::{Answer, Replies, Response, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::link::{Network, Network6};
+use proxydhcpd_core::link::{Link, Network, Network6};
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::machines::{By, Machine, Machines};
 use proxydhcpd_core::plan::pattern::Glob;
@@ -270,6 +270,12 @@ fn dns_is_told_to_nobody_but_a_stateless_ipxe() {
 }
 
 #[test]
+fn a_stateless_ipxe_is_answered_through_a_relay_as_well() {
+    let asked = by_relay(&with_stateless(Stateless::default()), &Packet6::information_request(), &[]);
+    assert_eq!(url(&asked), "http://[2001:db8::10]:8080/boot.ipxe");
+}
+
+#[test]
 fn a_stateless_ipxe_gets_what_the_plan_holds_for_an_ipxe() {
     let given = |ipxe: Ipxe| {
         url(&on_547(&Plan { ipxe, ..with_stateless(Stateless::default()) }, &Packet6::information_request()))
@@ -345,6 +351,35 @@ fn a_foreign_network_is_heard_on_4011_only_after_an_advertise_through_its_relay(
 }
 
 #[test]
+fn a_machine_is_the_same_on_4011_by_its_duid_alone() {
+    let mut memory = Memory::new(1);
+    let duid = b"\0\x02\0\0\x01\x57made up";
+    let solicit = relayed(&Packet6::solicit().set(1, duid).octets(), RELAY, NEIGHBOUR, &[]);
+    response(ask_again(&plan(), &mut memory, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0));
+    let request = Packet6::request_4011().set(1, duid).octets();
+    response(ask_again(&plan(), &mut memory, &request, Port::BootServer, BEYOND_RELAY, HERE6, 1));
+}
+
+#[test]
+fn what_has_only_a_link_local_address_cannot_serve_beyond_its_link() {
+    let mut links = links();
+    links[0].ipv6.retain(|network| network.address.is_unicast_link_local());
+    let asked = |octets: &[u8], from: &str, links: &[Link]| {
+        let (from, to) = (from.parse().unwrap(), GROUP.parse().unwrap());
+        let arrival = Arrival { datagram: octets, port: Port::Dhcp, from, to, links, link: 0, foreign: false, now: 0 };
+        let mut replies = Replies::default();
+        let answer = answer(&plan(), &mut Memory::new(1), &arrival, &mut replies);
+        (answer, replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect())
+    };
+    let solicit = Packet6::solicit().octets();
+    response(asked(&solicit, "[fe80::207]:546", &links));
+    let behind = relayed(&solicit, RELAY, NEIGHBOUR, &[]);
+    assert_eq!(silence(asked(&behind, "[2001:db8:1::1]:547", &links)), "refused:no-address");
+    links[0].ipv6.clear();
+    assert_eq!(silence(asked(&solicit, "[fe80::207]:546", &links)), "refused:no-address");
+}
+
+#[test]
 fn what_comes_by_an_interface_that_we_do_not_serve_is_answered_only_where_networks_are_crossed() {
     let foreign = |octets: &[u8], port, from: &str| {
         let links = links();
@@ -397,10 +432,7 @@ fn a_reply_goes_to_its_source_alone_where_no_lease_was_heard_or_none_that_can_be
         |packet: Packet6, why: &str| assert_eq!(copies(&through_relay(packet), BEYOND_RELAY), [BEYOND_RELAY], "{why}");
     alone(Packet6::request_for(LEASE_BEYOND_RELAY).without(16), "without class it is the firmware's own address");
     alone(Packet6::request_for(LEASE_BEYOND_RELAY).set(1, b"\0\x03\0\x01\x02\0\0\0\x09\x09"), "another machine's");
-    alone(
-        Packet6 { kind: 1, ..Packet6::request_for(LEASE_BEYOND_RELAY) }.set(16, &vendor_class(9, b"x")),
-        "no REQUEST",
-    );
+    alone(Packet6 { kind: 8, ..Packet6::request_for(LEASE_BEYOND_RELAY) }, "it gives the address back");
     alone(Packet6::request_for("2001:db8:2::1b3"), "another network");
     alone(Packet6::request_for("2001:db8:1::207"), "the source once more");
     alone(Packet6::request_for("::"), "no address");
@@ -490,6 +522,7 @@ fn a_relay_that_carries_nothing_or_a_servers_words_is_not_answered() {
     assert_eq!(silence(ask(&whole[..33])), "malformed");
     assert_eq!(silence(ask(&relayed(&solicit, RELAY, NEIGHBOUR, &[(9, &solicit)]))), "malformed", "twice");
     assert_eq!(silence(ask(&relayed(&[], RELAY, NEIGHBOUR, &[]))), "malformed");
+    assert_eq!(silence(ask(&[&whole[..], b"\0\x12\0\x02x"].concat())), "malformed", "an option that runs past the end");
     whole[0] = 13;
     assert_eq!(silence(ask(&whole)), "not-ours:reply");
     assert_eq!(silence(ask(&relayed(&whole, RELAY, NEIGHBOUR, &[]))), "not-ours:reply");
@@ -541,8 +574,12 @@ fn a_rule_by_interface_id_relay_or_ipv6_network_decides() {
     for when in [subnet("2001:db8:2::", 64), relay("2001:db8::1"), interface("vlan1"), subnet("2001:db8::", 64)] {
         response(deny(when));
     }
+    // Its relay writes from elsewhere: the network is that of the link.
+    let plan = Plan { rules: vec![Rule { when: subnet("2001:db8:1::", 64), deny: true, ..Rule::default() }], ..plan() };
+    let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
+    assert_eq!(silence(ask(&plan, &octets, Port::Dhcp, "[2001:db8:9::1]:547", HERE6)), "nothing:denied");
     let on_link =
-        Plan { rules: vec![Rule { when: subnet("2001:db8::", 64), deny: true, ..Rule::default() }], ..plan() };
+        Plan { rules: vec![Rule { when: subnet("2001:db8::", 64), deny: true, ..Rule::default() }], ..common::plan() };
     assert_eq!(silence(on_547(&on_link, &Packet6::solicit())), "nothing:denied");
 }
 
@@ -621,6 +658,10 @@ fn a_machine_is_found_by_the_uuid_in_its_duid_whoever_wrote_it() {
     assert_eq!(found(on_547(&plan, &Packet6::solicit())), Some(By::Uuid), "as SMBIOS stores it");
     assert_eq!(found(on_547(&plan, &Packet6::information_request())), Some(By::Uuid), "as it is printed");
     assert_eq!(found(on_547(&plan, &Packet6::solicit().set(1, &[0; 18]))), None);
+    for packet in [Packet6::solicit(), Packet6::information_request()] {
+        let machine = on_547(&plan, &packet).0.client.unwrap().machine.unwrap();
+        assert_eq!(machine.to_string(), "00112233-4455-6677-8899-aabbccddeeff", "the likelier reading");
+    }
 }
 
 #[test]
