@@ -117,7 +117,8 @@ fn way(
     let choice = memory.choice(client, arrival.now);
     let boot = choose(plan, client, &decision, choice, way.here())?;
     let response = way.write(plan, client, boot, replies)?;
-    note(memory, arrival, &packet, client, &response);
+    let rule = decision.rule.filter(|rule| plan.rules[*rule].needs_a_packet());
+    note(memory, arrival, &packet, client, rule, &response);
     Ok(response)
 }
 
@@ -176,9 +177,16 @@ impl Way<'_> {
 }
 
 /// What later answers need to know of this one.
-fn note(memory: &mut Memory, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &Client, response: &Response) {
+fn note(
+    memory: &mut Memory,
+    arrival: &Arrival<'_>,
+    packet: &Packet<'_>,
+    client: &Client,
+    rule: Option<usize>,
+    response: &Response,
+) {
     if client.relay.is_some() && client.port == Port::Dhcp {
-        memory.note_relayed_offer(client, arrival.now);
+        memory.note_relayed_offer(client, rule, arrival.now);
     }
     if let Some(item) = client.boot_item {
         memory.note_choice(client, item.kind, arrival.now);
@@ -272,7 +280,12 @@ pub fn misses(plan: &Plan, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &
 }
 
 fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &Client) -> Decision {
-    with_subject(arrival, packet, client, |subject| decide(plan, memory, subject, None))
+    // What the relay said is not said again to the boot server.
+    let heard = memory.rule_through_relay(client, arrival.now).filter(|_| client.port == Port::BootServer);
+    with_subject(arrival, packet, client, |subject| {
+        let subject = Subject { heard, request: heard.is_some(), ..subject.clone() };
+        decide(plan, memory, &subject, None)
+    })
 }
 
 fn with_subject<T>(

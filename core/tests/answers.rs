@@ -8,6 +8,9 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::client::Stage;
 use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::profile::{Boots, Profile};
+use proxydhcpd_core::plan::rule::{Rule, When};
 use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
 use proxydhcpd_core::shape::Name;
 use proxydhcpd_core::wire::Kind;
@@ -319,6 +322,26 @@ fn a_foreign_network_is_heard_on_4011_only_after_an_offer_through_its_relay() {
     other.header.chaddr = mac([2, 0, 0, 0, 9, 9]);
     assert_eq!(silence(to_4011(&mut memory, &other, 5_000)), "refused:unserved-network", "another machine");
     assert_eq!(silence(to_4011(&mut memory, &request, 11 * 60_000)), "refused:unserved-network", "too long ago");
+}
+
+#[test]
+fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
+    let when = When { circuit_ids: vec![Glob("port 7".into())], ..When::default() };
+    let special = Loader { name: "special.efi".into(), path: Some("/x".into()) };
+    let profile = Profile { boots: Boots::Loader, any_other: Some(special), ..Profile::default() };
+    let rules = vec![Rule { when, profile: Some(0), ..Rule::default() }];
+    let plan = Plan { rules, profiles: vec![profile], ..plan() };
+    let mut memory = Memory::new(1);
+    let mut discover = Packet::discover().set(82, b"\x01\x06port 7");
+    discover.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
+    let mut request = Packet::request_4011();
+    request.header.ciaddr = Ipv4Addr::new(198, 51, 100, 7);
+    for (packet, port, from) in
+        [(discover, Port::Dhcp, "198.51.100.1:67"), (request, Port::BootServer, "198.51.100.7:4011")]
+    {
+        let (answer, _) = ask_again(&plan, &mut memory, &packet.octets(), port, from, "192.0.2.10", 0);
+        assert_eq!(response(answer.verdict).boot.file, "special.efi");
+    }
 }
 
 #[test]

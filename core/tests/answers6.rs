@@ -593,6 +593,34 @@ fn an_http_clients_url_tells_the_rule_as_well_and_so_does_the_script_of_an_ipxe(
     assert_eq!(url(&on_4011(&plan, &Packet6::request_4011())), "tftp://[2001:db8::10]/machine/rule=0/ipxe.efi");
 }
 
+#[test]
+fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
+    let of = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
+    let boots = |name| Profile { boots: Boots::Loader, any_other: Some(of(name)), ..Profile::default() };
+    let interface = |text: &str| When { interface_ids: vec![Glob(text.into())], ..When::default() };
+    let rule = |when, profile| Rule { when, profile: Some(profile), ..Rule::default() };
+    let rules = vec![rule(interface("vlan9"), 1), rule(interface("vlan10"), 0)];
+    let plan = Plan { rules, profiles: vec![boots("special.efi"), boots("other.efi")], ..plan() };
+    let mut memory = Memory::new(1);
+    let solicit = |memory: &mut Memory, interface: &[u8], now| {
+        let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[(18, interface)]);
+        url(&ask_again(&plan, memory, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, now))
+    };
+    let request = |memory: &mut Memory, now| {
+        let octets = Packet6::request_4011().octets();
+        url(&ask_again(&plan, memory, &octets, Port::BootServer, BEYOND_RELAY, HERE6, now))
+    };
+    for (now, interface, file) in [
+        (0, "vlan10", "machine/rule=1/special.efi"),
+        (60_000, "vlan9", "machine/rule=0/other.efi"),
+        (120_000, "vlan7", "ipxe.efi"),
+    ] {
+        let file = format!("tftp://[2001:db8::10]/{file}");
+        assert_eq!(solicit(&mut memory, interface.as_bytes(), now), file);
+        assert_eq!(request(&mut memory, now + 5_000), file, "what was advertised is what is given");
+    }
+}
+
 // Profiles
 
 #[test]

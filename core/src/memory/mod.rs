@@ -33,8 +33,8 @@ const CHOICE_COUNTS: u64 = 2 * 60 * 1000;
 
 #[derive(Debug)]
 pub struct Memory {
-    /// Machines to which an OFFER went through a relay, and when.
-    relayed: Recent<MachineKey, u64>,
+    /// Machines to which an OFFER went through a relay, when, and the rule that it met if only such a packet can tell.
+    relayed: Recent<MachineKey, (u64, Option<usize>)>,
     clients: Recent<MachineKey, Bucket>,
     sources: Recent<IpAddr, Bucket>,
     links: Recent<u32, Bucket>,
@@ -191,12 +191,22 @@ impl Memory {
 
     /// Whether an OFFER went to this machine through a relay in the last minutes.
     pub fn offered_through_relay(&self, client: &Client, now: u64) -> bool {
-        names(client).filter_map(|key| self.relayed.get(key)).any(|at| now.saturating_sub(at) < RELAYED_OFFER_COUNTS)
+        self.relayed_offer(client, now).is_some()
     }
 
-    pub fn note_relayed_offer(&mut self, client: &Client, now: u64) {
+    /// The rule that was met by what its relay said, which no longer stands between us on port 4011.
+    pub fn rule_through_relay(&self, client: &Client, now: u64) -> Option<usize> {
+        self.relayed_offer(client, now)?.1
+    }
+
+    fn relayed_offer(&self, client: &Client, now: u64) -> Option<(u64, Option<usize>)> {
+        let offers = names(client).filter_map(|key| self.relayed.get(key));
+        offers.filter(|(at, _)| now.saturating_sub(*at) < RELAYED_OFFER_COUNTS).max_by_key(|(at, _)| *at)
+    }
+
+    pub fn note_relayed_offer(&mut self, client: &Client, rule: Option<usize>, now: u64) {
         for key in names(client) {
-            self.relayed.update(key, now, now, |at| *at = now);
+            self.relayed.update(key, now, (now, rule), |offer| *offer = (now, rule));
         }
     }
 

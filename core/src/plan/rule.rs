@@ -92,7 +92,8 @@ pub struct Subject<'a> {
     pub interface_ids: Vec<&'a [u8]>,
     /// The rule that its DHCP packet met, where that rule asks for what only such a packet says.
     pub heard: Option<usize>,
-    /// It is no DHCP packet: what only such a packet says is not known, rather than absent.
+    /// It is no DHCP packet, or one that does not come through the relay again: what only that says is not known, rather
+    /// than absent.
     pub request: bool,
 }
 
