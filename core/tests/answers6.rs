@@ -649,11 +649,19 @@ fn a_loader_elsewhere_is_named_as_it_stands_if_ipv6_leads_there() {
 }
 
 #[test]
-fn a_tftp_server_that_is_known_by_ipv4_alone_is_none() {
-    let unheard = Dhcp6 { tftp: false, ..plan().dhcp6 };
-    let other = Plan { tftp: Some(Tftp::At([192, 0, 2, 5].into())), dhcp6: unheard, ..plan() };
-    assert_eq!(silence(on_547(&other, &Packet6::solicit())), "nothing:no-tftp");
-    response(on_547(&other, &Packet6::http_solicit()));
+fn tftp_is_offered_where_it_is_heard_over_ipv6_whoever_serves_it_over_ipv4() {
+    let mut closed = plan();
+    closed.dhcp6.tftp = false;
+    assert_eq!(silence(on_547(&closed, &Packet6::solicit())), "nothing:no-tftp");
+    assert_eq!(silence(by_relay(&closed, &Packet6::solicit(), &[])), "nothing:no-tftp");
+    assert_eq!(silence(on_4011(&closed, &Packet6::request_4011())), "nothing:no-tftp");
+    response(on_547(&closed, &Packet6::http_solicit()));
+    let elsewhere = [(Arch::X64, Loader { name: "tftp://[2001:db8::5]/x.efi".into(), path: None })].into();
+    response(on_547(&Plan { loaders: elsewhere, ..closed }, &Packet6::solicit()));
+    for tftp in [Some(Tftp::At([192, 0, 2, 5].into())), None] {
+        let asked = on_4011(&Plan { tftp, ..plan() }, &Packet6::request_4011());
+        assert_eq!(url(&asked), "tftp://[2001:db8::10]/ipxe.efi", "{tftp:?}");
+    }
 }
 
 #[test]

@@ -208,11 +208,12 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     });
     let machine = Machine { name: "web1", macs: &[[2, 0, 0, 0, 2, 7]], profile: Some(1), ..Machine::default() };
     let profiles = (vec(profile, 3), option::of(0..3usize), vec(rule(), 0..3), any::<bool>());
-    let doors = (tftp, option::weighted(0.8, Just(8080)), usually(), usually(), usually());
+    let doors = (tftp, option::weighted(0.8, Just(8080)), usually(), usually(), usually(), usually());
     (doors, ipxe, stateless, profiles, option::of(loader()), any::<bool>()).prop_map(
         move |(doors, ipxe, stateless, (profiles, default_profile, rules, known), any_other, boot_server)| {
             let mut plan = Plan { ipxe, profiles, default_profile, rules, any_other, boot_server, ..plan() };
-            (plan.tftp, plan.http, plan.http_clients, plan.dhcp6.boot_server, plan.raspberry_pi) = doors;
+            (plan.tftp, plan.http, plan.http_clients, plan.dhcp6.boot_server, plan.dhcp6.tftp, plan.raspberry_pi) =
+                doors;
             plan.dhcp6.stateless = stateless;
             plan.machines = if known { Machines::new(&[machine], &[]) } else { Machines::default() };
             plan.local_disk = vec![Arch::X64];
