@@ -12,7 +12,7 @@ use proxydhcpd_core::plan::machines::{By, Machine, Machines};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Boots, Item, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Rule, When};
-use proxydhcpd_core::plan::{Dhcp6, Ipxe, Loader, Plan, Stateless, Tftp};
+use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Stateless, Tftp};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet};
 

@@ -11,7 +11,7 @@ use proxydhcpd_core::client::{Client, Hardware};
 use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::memory::Looping;
 use proxydhcpd_core::memory::finding::Finding;
-use proxydhcpd_core::plan::machines::{By, Found};
+use proxydhcpd_core::plan::machines::{By, Found, Undecided};
 use proxydhcpd_core::plan::{LoopGuard, Plan};
 use proxydhcpd_core::recent::{Bucket, Recent};
 use std::fmt::{self, Display};
@@ -37,6 +37,7 @@ pub struct Report {
 const WARNINGS_AT_ONCE: u32 = 50;
 /// Keeps such keys apart from hardware addresses, which begin with their length.
 const TWO_MACHINES: u8 = 0xff;
+const NEITHER: u8 = 0xfe;
 const ONE_MINUTE: Duration = Duration::from_secs(60);
 
 impl Report {
@@ -57,6 +58,7 @@ impl Report {
     pub fn dhcp(&mut self, site: &Site, link: &str, answer: &Answer, now: Instant) {
         if let (Some(client), Some(decision)) = (&answer.client, &answer.decision) {
             self.two_machines(&site.plan, link, client, decision, now);
+            self.undecided(&site.plan, link, client, decision, now);
         }
         match (&answer.verdict, &answer.client) {
             (Verdict::Respond(response), Some(client)) => {
@@ -216,6 +218,28 @@ impl Report {
             "{} ({client}) on {link} {}",
             client.hardware,
             TwoMachines { name: name(machine), by, other: name(other), other_by }
+        );
+    }
+
+    /// What it says of itself can be read in two ways that mean two entries: it is given what is meant for neither.
+    fn undecided(&mut self, plan: &Plan, link: &str, client: &Client, decision: &Decision, now: Instant) {
+        let Some(Undecided { by, machines: [one, other] }) = decision.undecided else { return };
+        let mut key = [0; 17];
+        key[0] = NEITHER;
+        key[1..5].copy_from_slice(&one.to_be_bytes());
+        key[5..9].copy_from_slice(&other.to_be_bytes());
+        if !self.warns(key, now) {
+            return;
+        }
+        let name = |id| plan.machines.get(id).name;
+        tracing::warn!(
+            MAC = %client.hardware,
+            LINK = link,
+            "{} ({client}) on {link} can be {} or {}, as its {by} is read over IPv6: it is taken for neither. Take that \
+             {by} out of the entry of the one that it is not",
+            client.hardware,
+            name(one),
+            name(other),
         );
     }
 

@@ -5,7 +5,7 @@ mod netns;
 use netns::{Host, PATIENCE};
 use proxydhcpd::net::link::{Filter, list, watch};
 use proxydhcpd_core::link::Link;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -71,7 +71,16 @@ fn a_filter_takes_names_patterns_and_addresses() {
     host.run("ip tuntap add dev tun0 mode tun\nip addr add 10.8.0.1 peer 10.8.0.2 dev tun0\nip link set tun0 up");
     let listed = |interfaces: &[&str], addresses: &[Ipv4Addr]| {
         let interfaces = interfaces.iter().map(|&name| name.to_owned()).collect();
-        host.on(|| show(&list(&Filter { interfaces, addresses: addresses.to_vec() }).unwrap()))
+        host.on(|| {
+            show(
+                &list(&Filter {
+                    interfaces,
+                    addresses: addresses.iter().copied().map(IpAddr::V4).collect(),
+                    ..Filter::default()
+                })
+                .unwrap(),
+            )
+        })
     };
     let (lan0, lan1) = ("lan0 192.0.2.1/24 192.0.2.9/24", "lan1 198.51.100.1/24");
     assert_eq!(listed(&[], &[]), format!("{lan1}, {lan0}"));

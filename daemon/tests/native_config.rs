@@ -4,7 +4,7 @@ use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::keys::{self, KEYS, render};
 use proxydhcpd::config::{ConfigError, Enabled, Loaded, Settings, Transfers, load_below};
 use proxydhcpd_core::plan::LoopGuard;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 fn toml(text: &str) -> Result<Settings, String> {
@@ -155,7 +155,7 @@ fn the_addresses_to_announce_are_those_that_are_served() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("proxydhcpd.toml"), "interfaces = \"eth*\"\naddress = \"192.0.2.11\"\n").unwrap();
     let served = load(folder.path(), None).unwrap().settle(&[]).unwrap();
-    assert_eq!((served.interfaces, served.addresses), (vec!["eth*".to_owned()], vec![Ipv4Addr::new(192, 0, 2, 11)]));
+    assert_eq!((served.interfaces, served.addresses), (vec!["eth*".to_owned()], vec![IpAddr::from([192, 0, 2, 11])]));
 }
 
 #[test]

@@ -4,7 +4,8 @@
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Loaded, load_below};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::link::Network4;
+use proxydhcpd_core::client::Readings;
+use proxydhcpd_core::link::{Network, Network4, Network6};
 use proxydhcpd_core::plan::LoopGuard;
 use proxydhcpd_core::plan::machines::{Identity, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
@@ -306,9 +307,10 @@ fn every_condition_of_a_rule_is_read() {
         vendor-class = "PXEClient*"
         user-class = "iPXE"
         interface = "eth*"
-        subnet = ["10.1.0.0/16", "0.0.0.0/0"]
-        relay = "10.1.0.1"
+        subnet = ["10.1.0.0/16", "0.0.0.0/0", "2001:db8:12::/48"]
+        relay = ["10.1.0.1", "2001:db8:12::1"]
         circuit-id = "*:12"
+        interface-id = "vlan12"
         known = false
         profile = "x"
         as-firmware = true
@@ -328,11 +330,13 @@ fn every_condition_of_a_rule_is_read() {
         user_classes: vec![Glob("iPXE".into())],
         interfaces: vec![Glob("eth*".into())],
         subnets: vec![
-            Network4 { address: Ipv4Addr::new(10, 1, 0, 0), prefix: 16 },
-            Network4 { address: Ipv4Addr::UNSPECIFIED, prefix: 0 },
+            Network::V4(Network4 { address: Ipv4Addr::new(10, 1, 0, 0), prefix: 16 }),
+            Network::V4(Network4 { address: Ipv4Addr::UNSPECIFIED, prefix: 0 }),
+            Network::V6(Network6 { address: "2001:db8:12::".parse().unwrap(), prefix: 48 }),
         ],
-        relays: vec![Ipv4Addr::new(10, 1, 0, 1)],
+        relays: vec![Ipv4Addr::new(10, 1, 0, 1).into(), "2001:db8:12::1".parse().unwrap()],
         circuit_ids: vec![Glob("*:12".into())],
+        interface_ids: vec![Glob("vlan12".into())],
         known: Some(false),
     };
     assert_eq!(rules[0], Rule { name: "all".into(), when, deny: false, profile: Some(3), as_firmware: true });
@@ -356,9 +360,9 @@ fn what_a_rule_asks_for_can_be() {
             "4:8: unknown architecture `x64` (did you mean `uefi-x64`?)",
             "5:13: `firmware` must be a list of \"bios\", \"uefi\", \"http\", \"ipxe\", \"raspberry-pi\" or \"u-boot\" \
              (did you mean \"uefi\"?)",
-            "6:11: `subnet` must be a list of networks: [\"10.1.0.0/16\"]",
-            "6:26: `subnet` must be a list of networks: [\"10.1.0.0/16\"]",
-            "7:9: `relay` must be a list of unicast IPv4 addresses: [\"192.0.2.1\"]",
+            "6:11: `subnet` must be a list of networks: [\"10.1.0.0/16\", \"2001:db8:12::/48\"]",
+            "6:26: `subnet` must be a list of networks: [\"10.1.0.0/16\", \"2001:db8:12::/48\"]",
+            "7:9: `relay` must be a list of unicast addresses: [\"192.0.2.1\", \"2001:db8::1\"]",
             "8:9: `known` must be true or false",
             "9:10: `serial` must be a list of patterns: [\"eth*\"]",
             "10:1: unknown key `profil` (did you mean `profile`?)",
@@ -409,14 +413,14 @@ fn a_machine_is_found_by_what_it_is_known_by() {
     let draft = read(text).draft;
     assert_eq!((draft.default_profile, draft.unknown_machines), (Some(LOCAL_DISK), Some(NOTHING)));
     let machines = &draft.machines.machines;
-    let by = |identity: Identity<'_>| machines.find(&identity).map(|found| machines.get(found.machine).name);
-    let mac = |mac| by(Identity { mac: Some(mac), ..Identity::default() });
+    let by = |identity: Identity<'_>| machines.find(&identity).unwrap().map(|found| machines.get(found.machine).name);
+    let mac = |mac| by(Identity { readings: Readings::of(Some(mac), None), ..Identity::default() });
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]), Some("web1"));
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x57]), Some("db"));
     assert_eq!(mac([0, 0xe0, 0x4c, 0, 0, 1]), None, "a dock");
     assert_eq!(by(Identity { serial: Some("ABC123"), ..Identity::default() }), Some("web1"));
     let uuid = 0x11223344556677_8899aabbccddeeff00_u128.to_be_bytes();
-    assert_eq!(by(Identity { uuid: Some(uuid), ..Identity::default() }), Some("web1"));
+    assert_eq!(by(Identity { readings: Readings::of(None, Some(uuid)), ..Identity::default() }), Some("web1"));
     let web1 = machines.iter().find(|machine| machine.name == "web1").unwrap();
     assert_eq!((web1.profile, web1.policy), (Some(MENU), Policy::Once));
     let variables: serde_json::Value = serde_json::from_str(web1.variables).unwrap();

@@ -14,11 +14,13 @@ use proxydhcpd::net::sys::{Batch, SendBatch};
 use proxydhcpd::net::udp::{self, Change, HOLD_OFF, Polite};
 use socket2::{Domain, Socket, Type};
 use std::io::{self, ErrorKind, Read};
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const SERVER_IP: IpAddr = IpAddr::V4(SERVER);
+const ANY_4011: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011));
 const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 50);
 /// With the plain name of one interface it would bind to that device, which wins over any other socket; the pattern makes
 /// it the harder case, as it is with two interfaces.
@@ -90,7 +92,7 @@ fn a_packet_socket_answers_from_port_67_by_the_link_of_the_question() {
     // To a relay, whose DISCOVER may have been a broadcast on our own network.
     let relay = net.client_with_address();
     let mut offers = SendBatch::new();
-    ours.push(&mut offers, b"relayed", SocketAddrV4::new(CLIENT, 68), SERVER, None);
+    ours.push(&mut offers, b"relayed", SocketAddrV4::new(CLIENT, 68).into(), SERVER_IP, None);
     assert_eq!(ours.flush(&mut offers, |to, error| panic!("{to}: {error}")), 1);
     let mut buffer = [0; 64];
     assert_eq!(relay.recv_from(&mut buffer).unwrap(), (7, SocketAddrV4::new(SERVER, 67).into()));
@@ -188,8 +190,8 @@ fn a_socket_on_an_address_would_take_the_unicast_of_a_wildcard_server() {
     assert_eq!(receive(&ours), b"renewal");
     assert_silent(&theirs);
 
-    let changes = net.server.on(|| polite.look(&[SERVER], Instant::now()));
-    assert!(matches!(&changes[..], [Change::Yielded(SERVER, _)]), "{changes:?}");
+    let changes = net.server.on(|| polite.look(&[SERVER_IP], Instant::now()));
+    assert!(matches!(&changes[..], [Change::Yielded(SERVER_IP, _)]), "{changes:?}");
     drop(ours);
     net.wait_until_bound(1);
     client.send_to(b"again", (SERVER, 67)).unwrap();
@@ -201,12 +203,12 @@ fn relayed_requests_are_left_to_a_dnsmasq_while_it_runs() {
     let net = Net::new();
     let (mut polite, ours) = net.polite();
     let start = Instant::now();
-    let mut look = |seconds| net.server.on(|| polite.look(&[SERVER], start + Duration::from_secs(seconds)));
+    let mut look = |seconds| net.server.on(|| polite.look(&[SERVER_IP], start + Duration::from_secs(seconds)));
     assert!(look(0).is_empty());
 
     let dnsmasq = net.dnsmasq("--bind-dynamic");
     match &look(5)[..] {
-        [Change::Yielded(SERVER, holder)] => assert_eq!(holder.process.as_ref().unwrap().pid, dnsmasq.0.id()),
+        [Change::Yielded(SERVER_IP, holder)] => assert_eq!(holder.process.as_ref().unwrap().pid, dnsmasq.0.id()),
         changes => panic!("{changes:?}"),
     }
     drop(ours);
@@ -219,15 +221,15 @@ fn relayed_requests_are_left_to_a_dnsmasq_while_it_runs() {
     drop(dnsmasq);
     assert!(look(15).is_empty(), "it may only be restarted");
     assert!(look(10 + HOLD_OFF.as_secs() - 1).is_empty());
-    assert!(matches!(&look(10 + HOLD_OFF.as_secs())[..], [Change::Opened(SERVER, _)]));
+    assert!(matches!(&look(10 + HOLD_OFF.as_secs())[..], [Change::Opened(SERVER_IP, _)]));
 }
 
 #[test]
 fn an_address_that_is_not_there_yet_is_tried_again_and_complained_of_once() {
     let net = Net::new();
-    let late = Ipv4Addr::new(198, 51, 100, 1);
+    let late = IpAddr::from([198, 51, 100, 1]);
     let mut polite = up_for_long();
-    let mut look = |addresses: &[Ipv4Addr]| net.server.on(|| polite.look(addresses, Instant::now()));
+    let mut look = |addresses: &[IpAddr]| net.server.on(|| polite.look(addresses, Instant::now()));
     match &look(&[late])[..] {
         [Change::Failed(busy)] => assert_eq!(busy.error.kind(), ErrorKind::AddrNotAvailable),
         changes => panic!("{changes:?}"),
@@ -238,8 +240,8 @@ fn an_address_that_is_not_there_yet_is_tried_again_and_complained_of_once() {
         [Change::Opened(address, _)] if *address == late => {}
         changes => panic!("{changes:?}"),
     }
-    match &look(&[SERVER])[..] {
-        [Change::Lost(address), Change::Opened(SERVER, _)] if *address == late => {}
+    match &look(&[SERVER_IP])[..] {
+        [Change::Lost(address), Change::Opened(SERVER_IP, _)] if *address == late => {}
         changes => panic!("{changes:?}"),
     }
 }
@@ -250,21 +252,21 @@ fn while_the_machine_starts_no_address_is_taken_at_once() {
     let net = Net::new();
     let start = Instant::now();
     let mut booted = Polite::new(67, Duration::from_secs(119), start);
-    let mut look = |seconds| net.server.on(|| booted.look(&[SERVER], start + Duration::from_secs(seconds)));
+    let mut look = |seconds| net.server.on(|| booted.look(&[SERVER_IP], start + Duration::from_secs(seconds)));
     assert!(look(0).is_empty() && look(29).is_empty());
     let theirs = net.server.on(|| UdpSocket::bind((SERVER, 67)).expect("the address is free"));
-    assert!(matches!(&look(30)[..], [Change::Yielded(SERVER, _)]));
+    assert!(matches!(&look(30)[..], [Change::Yielded(SERVER_IP, _)]));
     drop(theirs);
     net.wait_until_bound(0);
     let mut long_up = Polite::new(67, Duration::from_secs(120), start);
-    assert!(matches!(&net.server.on(|| long_up.look(&[SERVER], start))[..], [Change::Opened(SERVER, _)]));
+    assert!(matches!(&net.server.on(|| long_up.look(&[SERVER_IP], start))[..], [Change::Opened(SERVER_IP, _)]));
 }
 
 #[test]
 fn the_second_server_on_4011_is_told_of_the_first() {
     let net = Net::new();
-    let ours = net.server.on(|| udp::exclusive(4011).unwrap());
-    let busy = net.server.on(|| udp::exclusive(4011)).unwrap_err();
+    let ours = net.server.on(|| udp::exclusive(ANY_4011).unwrap());
+    let busy = net.server.on(|| udp::exclusive(ANY_4011)).unwrap_err();
     assert_eq!(busy.holder.unwrap().process.unwrap().pid, std::process::id());
 
     // A request to a second address of ours is answered from there.
@@ -276,7 +278,7 @@ fn the_second_server_on_4011_is_told_of_the_first() {
     let mut batch = Batch::new();
     hear(&ours, &mut batch);
     let request = batch.iter().next().unwrap();
-    assert_eq!((request.to, request.from), (second, SocketAddrV4::new(CLIENT, 68)));
+    assert_eq!((request.to, request.from), (second.into(), SocketAddrV4::new(CLIENT, 68).into()));
     let mut replies = SendBatch::new();
     replies.push(b"reply", request.from, request.to, Some(request.link));
     assert_eq!(replies.flush(ours.as_fd(), |to, error| panic!("{to}: {error}")), 1);
@@ -340,8 +342,8 @@ impl Net {
         let mut batch = Batch::new();
         assert_eq!(hear(ours, &mut batch), 1);
         let datagram = batch.iter().next().unwrap();
-        assert_eq!(datagram.from, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68));
-        assert_eq!((datagram.to, datagram.link), (Ipv4Addr::BROADCAST, self.server.index("lan")));
+        assert_eq!(datagram.from, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68).into());
+        assert_eq!((datagram.to, datagram.link), (IpAddr::V4(Ipv4Addr::BROADCAST), self.server.index("lan")));
         assert_eq!(datagram.payload, bootp(DISCOVER));
         drop(client);
 
@@ -368,7 +370,13 @@ impl Net {
             assert_eq!(batch.iter().next().unwrap().link, link);
             let mut offers = SendBatch::new();
             for offer in [&b"offer"[..], b"offer of odd length"] {
-                ours.push(&mut offers, offer, SocketAddrV4::new(Ipv4Addr::BROADCAST, 68), address, Some(link));
+                ours.push(
+                    &mut offers,
+                    offer,
+                    SocketAddrV4::new(Ipv4Addr::BROADCAST, 68).into(),
+                    address.into(),
+                    Some(link),
+                );
             }
             assert_eq!(ours.flush(&mut offers, |to, error| panic!("{to}: {error}")), 2);
             for offer in [&b"offer"[..], b"offer of odd length"] {
@@ -389,8 +397,8 @@ impl Net {
 
     fn polite(&self) -> (Polite, UdpSocket) {
         let mut polite = up_for_long();
-        match self.server.on(|| polite.look(&[SERVER], Instant::now())).pop() {
-            Some(Change::Opened(SERVER, socket)) => (polite, socket),
+        match self.server.on(|| polite.look(&[SERVER_IP], Instant::now())).pop() {
+            Some(Change::Opened(SERVER_IP, socket)) => (polite, socket),
             change => panic!("{change:?}"),
         }
     }

@@ -125,7 +125,7 @@ fn every_template_that_cannot_be_compiled_is_an_error_of_the_configuration() {
                     [profile.four]\nextends = 'one'\nkernel = 'linux'\ninitrd = 'http://x/a b'\narguments = 'x'\n";
     fs::write(&config, format!("boot-dir = {:?}\n{profiles}", folder.path())).unwrap();
     let mut loaded = config::load(&Flags { config: Some(config), ..Flags::default() }).unwrap();
-    let open = Open { tftp: true, http: Some(8080), boot_server: true };
+    let open = Open { tftp: true, http: Some(8080), boot_server: true, boot_server6: false, tftp6: false };
     let errors = Site::build(&mut loaded, open).unwrap_err().0;
     let errors: Vec<String> = errors.iter().map(Diagnostic::one_line).collect();
     for said in [
@@ -213,6 +213,7 @@ impl Served {
             name: "lo".into(),
             mtu: 1500,
             ipv4: vec![Network4 { address: Ipv4Addr::LOCALHOST, prefix: 8 }],
+            ipv6: Vec::new(),
         };
         let state =
             Arc::new(State::new(site(folder.path(), settings), vec![lo.clone()], Used::below(folder.path()).unwrap()));
@@ -227,21 +228,17 @@ impl Served {
             runtime.block_on(http::serve(listeners, http::Settings::default(), open, |_| {}, stop)).unwrap();
         });
         let any = Ipv4Addr::UNSPECIFIED;
-        let settings = tftp::Settings {
-            address: any,
-            port: 0,
-            ports: None,
-            single_port: false,
-            max_transfers: None,
-            descriptors: 1024,
-        };
-        let sockets = tftp::bind(&settings).unwrap();
+        let settings =
+            tftp::Settings { port: 0, ports: None, single_port: false, max_transfers: None, descriptors: 1024 };
+        let sockets = tftp::bind(any.into(), &settings).unwrap();
         let tftp = sockets.port().unwrap();
+        let listeners = Arc::new(tftp::Listeners::new().unwrap());
+        listeners.add(sockets).unwrap();
         let (stopped, stop_tftp) = pipe().unwrap();
         let mine = Arc::clone(&state);
         let transfers = std::thread::spawn(move || {
             let link = move |index, _| (index == lo.index).then(|| lo.clone());
-            tftp::run(sockets, &settings, link, |request| mine.open(request), |_| {}, stopped).unwrap();
+            tftp::run(listeners, &settings, link, |request| mine.open(request), |_| {}, stopped).unwrap();
         });
         let (stop, threads) = (Some((stop_http, stop_tftp)), vec![pages, transfers]);
         Served { http, tftp, state, _folder: folder, stop, threads }
@@ -263,7 +260,7 @@ impl Served {
         let arrival = Arrival {
             datagram: &datagram,
             from: "0.0.0.0:68".parse().unwrap(),
-            to: Ipv4Addr::BROADCAST,
+            to: Ipv4Addr::BROADCAST.into(),
             port: Port::Dhcp,
             links: &links,
             link: 0,
@@ -290,7 +287,11 @@ fn site(folder: &Path, settings: &toml::Table) -> Site {
     let file = folder.join("proxydhcpd.toml");
     fs::write(&file, settings.to_string()).unwrap();
     let mut loaded = config::load(&Flags { config: Some(file), ..Flags::default() }).unwrap();
-    Site::build(&mut loaded, Open { tftp: true, http: Some(8080), boot_server: true }).unwrap()
+    Site::build(
+        &mut loaded,
+        Open { tftp: true, http: Some(8080), boot_server: true, boot_server6: false, tftp6: false },
+    )
+    .unwrap()
 }
 
 /// The settings and the templates of docs/templates.md.

@@ -89,7 +89,7 @@ pub fn relay6(lab: &Lab, host: &Host, down: &str, up: &str, servers: &[&str]) ->
     for server in servers {
         command.arg("-u").arg(format!("{server}%{up}"));
     }
-    let mut process = Process::start(lab, &host.namespace, "relay", &command)?;
+    let mut process = Process::start(lab, &host.namespace, "relay6", &command)?;
     process.wait_for("Sending on   Socket/", START)?;
     Ok(process)
 }

@@ -47,8 +47,9 @@ pub fn entry(door: Door, server: IpAddr, caller: &Caller) -> String {
     begin("", door, server, caller)
 }
 
-/// What an iPXE finds beside itself that was started over IPv6 (`autoexec.ipxe`, which iPXE asks for since 2021): there its
-/// DHCPv6 server is the only one that could name a script. It runs before iPXE has an address.
+/// What an iPXE finds beside itself that was started over IPv6: there its DHCPv6 server is the only one that could name a
+/// script. iPXE asks for it since 2021, if a URL has led the firmware to it (efi_path_uri): so by HTTP, and not by PXE. It runs
+/// before iPXE has an address.
 pub fn autoexec(door: Door, server: IpAddr, caller: &Caller) -> String {
     begin("ifconf --configurator ipv6 || ifconf || goto give_up\n", door, server, caller)
 }

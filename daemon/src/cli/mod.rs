@@ -10,6 +10,7 @@ mod secure_boot;
 mod serve;
 mod setting;
 mod synthetic;
+mod synthetic6;
 
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
@@ -17,7 +18,7 @@ use crate::config::flags::Flags;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use client::{ClientKind, Mac, PacketHex, Server, Uuid};
 use proxydhcpd_core::arrival::Port;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing::level_filters::LevelFilter;
@@ -202,6 +203,7 @@ pub struct Check {
   proxydhcpd explain --client bios --machine web1    a machine of the configuration
   proxydhcpd explain --client bios --relay 10.1.0.1  a BIOS machine behind a relay
   proxydhcpd explain --client ipxe-arm64             an ARM machine that already runs iPXE
+  proxydhcpd explain --client uefi-x64 --ipv6        the boot over IPv6
   proxydhcpd explain --client uefi-x64 --port 4011   its second question
   proxydhcpd explain 0101060012345678...             a DHCP packet in hex, or `-` to read it from a pipe
 
@@ -244,21 +246,29 @@ pub struct Explain {
     #[arg(long, value_name = "KIND", value_parser = item, conflicts_with = "packet")]
     pub item: Option<u16>,
 
-    /// The relay that it is behind (giaddr)
+    /// Over IPv6; a packet in hex is then one of DHCPv6
+    #[arg(long, conflicts_with_all = ["item", "circuit_id"])]
+    pub ipv6: bool,
+
+    /// The relay that it is behind (giaddr; over IPv6 its address on the machine's link)
     #[arg(long, value_name = "ADDRESS")]
-    pub relay: Option<Ipv4Addr>,
+    pub relay: Option<IpAddr>,
 
     /// What the relay says of the port that it is behind (option 82, sub-option 1)
     #[arg(long, value_name = "TEXT", requires = "relay", conflicts_with = "packet")]
     pub circuit_id: Option<String>,
 
-    /// The port at which it asks: 67 (the broadcast) or 4011 (the boot server) [default: as its boot goes]
-    #[arg(long, value_parser = ["67", "4011"])]
+    /// What a DHCPv6 relay says of the port that it is behind (option 18)
+    #[arg(long, value_name = "TEXT", requires_all = ["relay", "ipv6"], conflicts_with = "packet")]
+    pub interface_id: Option<String>,
+
+    /// The port at which it asks: 67, over IPv6 547 (everybody), or 4011 (the boot server) [default: as its boot goes]
+    #[arg(long, value_parser = ["67", "547", "4011"])]
     port: Option<String>,
 
     /// Where a packet in hex comes from [default: as its header says]
     #[arg(long, value_name = "ADDRESS:PORT", requires = "packet")]
-    pub from: Option<SocketAddrV4>,
+    pub from: Option<SocketAddr>,
 
     /// Our own address and network, in place of those that this machine has
     #[arg(long, value_name = "ADDRESS/PREFIX")]

@@ -5,7 +5,7 @@ use proxydhcpd_core::arch::Transport;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::wire::dhcp4::{BROADCAST, Header, MessageType, SMALLEST, Writer, code};
 use proxydhcpd_core::wire::pxe::{BootItem, MachineId};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 /// A machine, described.
 #[derive(Clone, Debug)]
@@ -18,9 +18,11 @@ pub struct Described {
     /// Options 60 and 77, in place of what such a machine says.
     pub vendor_class: Option<String>,
     pub user_class: Option<String>,
-    pub relay: Option<Ipv4Addr>,
+    pub relay: Option<IpAddr>,
     /// What the relay says of its port.
     pub circuit_id: Option<String>,
+    /// The same of a DHCPv6 relay.
+    pub interface_id: Option<String>,
     /// Its own address, once it has one (on 4011).
     pub address: Ipv4Addr,
 }
@@ -37,26 +39,21 @@ impl Described {
             Port::Dhcp => (MessageType::Discover, BROADCAST, Ipv4Addr::UNSPECIFIED),
             Port::BootServer => (MessageType::Request, 0, self.address),
         };
-        let giaddr = self.relay.filter(|_| port == Port::Dhcp).unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let giaddr = match self.relay {
+            Some(IpAddr::V4(relay)) if port == Port::Dhcp => relay,
+            _ => Ipv4Addr::UNSPECIFIED,
+        };
         let mut header = Header { xid: 0x0c1e_4711, flags, ciaddr, giaddr, ..Header::default() };
         header.chaddr[..6].copy_from_slice(&self.mac);
 
-        let arch = self.kind.arch.0;
-        let word = match self.kind.arch.transport() {
-            Some(Transport::Http) => "HTTPClient",
-            _ => "PXEClient",
-        };
-        // EDK2 says UNDI 3.0, iPXE under UEFI 3.10 (protocol note 1.3).
-        let (major, minor) = if self.kind.arch.is_efi() { (3, if self.kind.ipxe { 10 } else { 0 }) } else { (2, 1) };
+        let (major, minor) = undi(self.kind);
         let mut octets = Vec::new();
         let mut packet = Writer::new(&header, &mut octets);
         packet.option(code::MESSAGE_TYPE, &[kind.into()]);
         packet.option(code::MAXIMUM_SIZE, &1472u16.to_be_bytes());
-        packet.option(code::ARCHITECTURE, &arch.to_be_bytes());
+        packet.option(code::ARCHITECTURE, &self.kind.arch.0.to_be_bytes());
         packet.option(code::NETWORK_INTERFACE, &[1, major, minor]);
-        let class = || format!("{word}:Arch:{arch:05}:UNDI:{major:03}{minor:03}");
-        let class = self.vendor_class.clone().filter(|_| !self.kind.ipxe).unwrap_or_else(class);
-        packet.option(code::VENDOR_CLASS, class.as_bytes());
+        packet.option(code::VENDOR_CLASS, class(self).as_bytes());
         if self.kind.ipxe {
             packet.option(code::IPXE, &IPXE_FEATURES);
         }
@@ -78,6 +75,23 @@ impl Described {
         packet.finish(SMALLEST);
         octets
     }
+}
+
+/// EDK2 says UNDI 3.0, iPXE under UEFI 3.10 (protocol note 1.3).
+fn undi(kind: ClientKind) -> (u8, u8) {
+    if kind.arch.is_efi() { (3, if kind.ipxe { 10 } else { 0 }) } else { (2, 1) }
+}
+
+/// Its vendor class; an iPXE has one of its own, whatever the firmware says.
+pub fn class(described: &Described) -> String {
+    let Described { kind, vendor_class, .. } = described;
+    let word = match kind.arch.transport() {
+        Some(Transport::Http) => "HTTPClient",
+        _ => "PXEClient",
+    };
+    let (major, minor) = undi(*kind);
+    let class = || format!("{word}:Arch:{:05}:UNDI:{major:03}{minor:03}", kind.arch.0);
+    vendor_class.clone().filter(|_| !kind.ipxe).unwrap_or_else(class)
 }
 
 /// iPXE 1.21 with HTTP, TFTP, DNS and menus, as distributions build it.

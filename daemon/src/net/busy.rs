@@ -74,6 +74,7 @@ fn advice(port: u16, holder: Option<&str>) -> &'static str {
 const KNOWN: &[(u16, &str, &str)] = &[
     (67, "dnsmasq", "set bind-dynamic in its configuration, so that it shares the port"),
     (67, "kea-dhcp4", "set \"dhcp-socket-type\": \"raw\" in its interfaces-config"),
+    (547, "dnsmasq", "set bind-dynamic in its configuration, so that it shares the port"),
     (4011, "dnsmasq", "it answers network boots itself: remove pxe-service and pxe-prompt from its configuration"),
     (69, "dnsmasq", "it serves TFTP itself: remove enable-tftp from its configuration"),
 ];

@@ -25,11 +25,12 @@ impl Socket {
     pub fn push(&self, out: &mut SendBatch, payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>) {
         match self {
             Socket::Udp(_) => out.push(payload, to, from, link),
-            Socket::Packet(socket) => match (to, from) {
-                (SocketAddr::V4(to), IpAddr::V4(from)) => socket.push(out, payload, to, from, link),
-                // It hears IPv4 only.
-                _ => {}
-            },
+            Socket::Packet(socket) => {
+                // It hears nothing else.
+                if let (SocketAddr::V4(to), IpAddr::V4(from)) = (to, from) {
+                    socket.push(out, payload, to, from, link);
+                }
+            }
         }
     }
 

@@ -33,6 +33,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use watch::{Changes, Watched};
 
@@ -95,10 +96,15 @@ impl Server {
         systemd::ready(&networks::status(&self.state.links.load()));
         let mut reading: Option<JoinHandle<Result<Reread, Vec<String>>>> = None;
         let mut files = tokio::time::interval(watch::LOOK);
+        let changed = Notify::new();
         let (mut changes, mut stamping) = (Changes::default(), None::<JoinHandle<u64>>);
         loop {
             let state = Arc::clone(&self.state);
-            let follow = link::watch(self.filter.clone(), |links| networks::follow(&state, links));
+            // A machine that starts with its cable does not wait for us: a new link is heard at once.
+            let follow = link::watch(self.filter.clone(), |links| {
+                networks::follow(&state, links);
+                changed.notify_one();
+            });
             let mut follow = std::pin::pin!(follow);
             let read = loop {
                 tokio::select! {
@@ -121,6 +127,7 @@ impl Server {
                     }
                     Some(read) = async { Some(reading.as_mut()?.await) }, if reading.is_some() => break read,
                     _ = alive.tick() => systemd::alive(),
+                    () = changed.notified() => self.look_around(running)?,
                     _ = look.tick() => {
                         self.look_around(running)?;
                         self.state.look_at_used_up();

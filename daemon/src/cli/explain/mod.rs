@@ -1,6 +1,7 @@
 //! `explain`: what a machine would get and why, by the very calls that serve. Nothing is sent.
 
 mod grounds;
+mod ipv6;
 mod script;
 mod steps;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use super::{ClientKind, Explain, setting};
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
+use crate::net::udp6::SERVERS_AND_RELAYS;
 use crate::site::Site;
 use proxydhcpd_core::answer::{Answer, Replies, Response, Silence, Verdict, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
@@ -26,8 +28,9 @@ use proxydhcpd_core::shape::Name;
 use proxydhcpd_core::show::{self, Node};
 use proxydhcpd_core::wire::dhcp4::Message;
 use proxydhcpd_core::wire::pxe::Features;
+use proxydhcpd_core::wire::{Packet, dhcp6};
 use serde_json::{Value, json};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::process::ExitCode;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -35,8 +38,13 @@ const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 /// Prints one section for each visit of the machine.
 pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let setting = setting::of(flags)?;
-    let links = match (args.server, setting.links) {
-        (None, links) if links.iter().any(|link| !link.ipv4.is_empty()) => links,
+    let has_family = |link: &Link| if args.ipv6 { !link.ipv6.is_empty() } else { !link.ipv4.is_empty() };
+    if let Some(why) = other_family(args) {
+        return Err(ConfigError(vec![Diagnostic::error(why)]));
+    }
+    let links: Vec<Link> = setting.links.into_iter().filter(has_family).collect();
+    let links = match (args.server, links) {
+        (None, links) if !links.is_empty() => links,
         (server, _) => {
             let name = flags.interfaces.first().map(String::as_str);
             setting::example(name, server.map(|server| server.0))
@@ -104,7 +112,12 @@ impl Journey<'_> {
     /// asks, and fetches its script.
     fn of_described(&mut self, args: &Explain) -> Result<(), ConfigError> {
         let Some(kind) = args.client else { return Ok(()) };
-        let described = describe(args, kind, self.site, self.links[0].ipv4[0])?;
+        let network = self.links[0].ipv4.first().copied();
+        let described = describe(args, kind, self.site, network)?;
+        if args.ipv6 {
+            self.of_described6(&described, args.port());
+            return Ok(());
+        }
         let item = args.item;
         if args.port() == Some(Port::BootServer) {
             if described.relay.is_some() {
@@ -146,8 +159,8 @@ impl Journey<'_> {
         let here = self.links[0].ipv4[0].address;
         let (from, to) = match (port, described.relay) {
             (Port::BootServer, _) => (described.boot_client(), here),
-            (Port::Dhcp, Some(relay)) => (SocketAddrV4::new(relay, 67), here),
-            (Port::Dhcp, None) => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68), Ipv4Addr::BROADCAST),
+            (Port::Dhcp, Some(IpAddr::V4(relay))) => (SocketAddrV4::new(relay, 67), here),
+            (Port::Dhcp, _) => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68), Ipv4Addr::BROADCAST),
         };
         Visit { octets: described.packet(port, item), port, from: from.into(), to: to.into(), follows }
     }
@@ -211,10 +224,19 @@ fn leads_to_ipxe(answer: &Answer, plan: &Plan) -> bool {
 }
 
 /// The machine of the command line: by its flags, or by its entry.
-fn describe(args: &Explain, kind: ClientKind, site: &Site, network: Network4) -> Result<Described, ConfigError> {
+fn describe(
+    args: &Explain,
+    kind: ClientKind,
+    site: &Site,
+    network: Option<Network4>,
+) -> Result<Described, ConfigError> {
     let entry = args.machine.as_deref().map(|name| entry(name, &site.plan)).transpose()?;
-    let address =
-        args.relay.map_or_else(|| neighbour(network), |relay| neighbour(Network4 { address: relay, prefix: 24 }));
+    let network = match args.relay {
+        Some(IpAddr::V4(relay)) => Some(Network4 { address: relay, prefix: 24 }),
+        _ => network,
+    };
+    // Over IPv6 it has none of these.
+    let address = network.map_or(Ipv4Addr::UNSPECIFIED, neighbour);
     let of_entry = entry.and_then(|entry| entry.macs.first().copied());
     Ok(Described {
         kind,
@@ -225,6 +247,7 @@ fn describe(args: &Explain, kind: ClientKind, site: &Site, network: Network4) ->
         user_class: args.user_class.clone(),
         relay: args.relay,
         circuit_id: args.circuit_id.clone(),
+        interface_id: args.interface_id.clone(),
         address,
     })
 }
@@ -237,6 +260,9 @@ fn entry<'a>(name: &str, plan: &'a Plan) -> Result<Machine<'a>, ConfigError> {
 impl Visit {
     /// A packet arrives as its header says, unless the command line knows better.
     fn of_packet(octets: Vec<u8>, args: &Explain, links: &[Link]) -> Visit {
+        if args.ipv6 {
+            return Visit::of_packet6(octets, args, &links[0]);
+        }
         let header = Message::parse(&octets).ok().map(|message| message.header);
         let address = |pick: fn(&proxydhcpd_core::wire::dhcp4::Header) -> Ipv4Addr| {
             header.as_ref().map(pick).filter(|address| !address.is_unspecified())
@@ -249,7 +275,37 @@ impl Visit {
             (Port::Dhcp, None) => (SocketAddrV4::new(ciaddr.unwrap_or(Ipv4Addr::UNSPECIFIED), 68), Ipv4Addr::BROADCAST),
             (Port::BootServer, _) => (SocketAddrV4::new(ciaddr.unwrap_or(neighbour(links[0].ipv4[0])), 4011), here),
         };
-        Visit { octets, port, from: args.from.unwrap_or(from).into(), to: to.into(), follows: false }
+        Visit { octets, port, from: args.from.unwrap_or(from.into()), to: to.into(), follows: false }
+    }
+
+    /// A client writes to the group from its link-local address, which the packet does not hold; a relay to us.
+    fn of_packet6(octets: Vec<u8>, args: &Explain, link: &Link) -> Visit {
+        let port = args.port().unwrap_or(Port::Dhcp);
+        let hop = dhcp6::Packet::parse(&octets).ok().and_then(|packet| packet.hops.first().map(|hop| hop.link));
+        let (from, to) = match hop {
+            Some(relay) => (SocketAddr::from((relay, port.number6())), link.address6().map(IpAddr::V6)),
+            None => {
+                let client = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x207);
+                let from_port = if port == Port::Dhcp { 546 } else { port.number6() };
+                (SocketAddrV6::new(client, from_port, 0, link.index).into(), None)
+            }
+        };
+        let to = to.unwrap_or(SERVERS_AND_RELAYS.into());
+        Visit { octets, port, from: args.from.unwrap_or(from), to, follows: false }
+    }
+}
+
+/// What of the command line belongs to the family that is not asked about.
+fn other_family(args: &Explain) -> Option<&'static str> {
+    let is_ipv6 = |address: IpAddr| address.is_ipv6();
+    let other = |address: Option<IpAddr>| address.is_some_and(|address| is_ipv6(address) != args.ipv6);
+    match args.port.as_deref() {
+        Some("547") if !args.ipv6 => Some("port 547 is DHCPv6's: add --ipv6"),
+        Some("67") if args.ipv6 => Some("port 67 is not heard over IPv6: 547 is"),
+        _ if other(args.relay) && args.ipv6 => Some("--relay is an IPv6 address with --ipv6"),
+        _ if other(args.relay) => Some("--relay is an IPv6 address: add --ipv6"),
+        _ if other(args.from.map(|from| from.ip())) => Some("--from is of the other family; --ipv6 chooses"),
+        _ => None,
     }
 }
 
@@ -264,13 +320,22 @@ fn tell(
     let plan = &site.plan;
     let heard = Node::new("packet", format!("{} octets", visit.octets.len())).with([
         Node::new("from", visit.from),
-        Node::new("to", format!("{} {}", visit.to, visit.port)),
+        Node::new(
+            "to",
+            format!(
+                "{} port {}",
+                visit.to,
+                if visit.from.is_ipv6() { visit.port.number6() } else { visit.port.number() }
+            ),
+        ),
         Node::new("on", &links[0].name),
     ]);
     let then = if visit.follows { "then, if that was an iPXE: " } else { "" };
-    let title = match Message::parse(&visit.octets).ok().and_then(|message| message.message_type()) {
-        Some(kind) => format!("{then}{kind} on {}", visit.port),
-        None => format!("packet on {}", visit.port),
+    let is_ipv6 = visit.from.is_ipv6();
+    let port = if is_ipv6 { visit.port.number6() } else { visit.port.number() };
+    let title = match Packet::parse(&visit.octets, is_ipv6).ok().and_then(|packet| packet.kind()) {
+        Some(kind) => format!("{then}{kind} on port {port}"),
+        None => format!("packet on port {port}"),
     };
     let mut parts = vec![heard];
     parts.extend(answer.client.as_ref().map(steps::recognised));
@@ -290,7 +355,8 @@ fn tell(
             (false, silence.label())
         }
     };
-    let shown = reply.as_deref().and_then(|octets| Message::parse(octets).ok().map(|message| show::dhcp4(&message)));
+    let shown =
+        reply.as_deref().and_then(|octets| Packet::parse(octets, is_ipv6).ok().map(|packet| show::packet(&packet)));
     parts.extend(shown.map(|tree| Node::new("reply", "").with([tree])));
     let reply = reply.map(|octets| hex(&octets));
     Told { tree: Node::new(title, "").with(parts), answered, reply, label, follows: visit.follows }

@@ -7,12 +7,12 @@ use proxydhcpd_core::answer::Response;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::caller::Caller;
 use proxydhcpd_core::choose::{MACHINE, SCRIPT, Why};
-use proxydhcpd_core::fetch::{Fetch, fetch};
+use proxydhcpd_core::fetch::{Fetch, Otherwise, fetch};
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::profile::Boots;
 use proxydhcpd_core::request::{Door, Request};
 use proxydhcpd_core::show::Node;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// `None`: it is given a script of another server, or no script.
 pub fn of(
@@ -31,23 +31,31 @@ pub fn of(
     let entry = response.boot.file.splitn(4, '/').nth(3)?;
     let name =
         if site.plan.menu.own_script && entry == SCRIPT { entry.to_owned() } else { in_its_name(described, entry) };
-    let request = Request {
-        door,
-        name: name.as_bytes(),
-        server: response.boot.server.into(),
-        client: SocketAddr::from((described.address, 49152)),
-        interface,
-    };
-    let parts = match fetch(&site.plan, memory, &request) {
-        Ok(meant) => told(site, meant, &request),
-        Err(refusal) => vec![Node::new("refused", format!("{refusal:?}"))],
-    };
+    let client = SocketAddr::from((described.address, 49152));
+    let parts = of_name(site, memory, door, &name, response.boot.server, client, interface);
     let chosen = item.map(|item| Node::new("chosen", format!("item {item:#06x}")));
     Some(
         Node::new("then it fetches its script", &response.boot.file).with(
             [Node::new("which goes on to", &name)].into_iter().filter(|_| name != entry).chain(chosen).chain(parts),
         ),
     )
+}
+
+/// What is sent to who asks by this name.
+pub fn of_name(
+    site: &Site,
+    memory: &Memory,
+    door: Door,
+    name: &str,
+    server: IpAddr,
+    client: SocketAddr,
+    interface: &str,
+) -> Vec<Node> {
+    let request = Request { door, name: name.as_bytes(), server, client, interface };
+    match fetch(&site.plan, memory, &request) {
+        Ok(meant) => told(site, meant, &request),
+        Err(refusal) => vec![Node::new("refused", format!("{refusal:?}"))],
+    }
 }
 
 /// The name that the entry script has the machine ask by (script::entry).
@@ -107,6 +115,10 @@ fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
         }
         Fetch::Loader(path) => vec![Node::new("loader", path)],
         Fetch::LocalDisk(arch) => vec![Node::new("program", format!("starts the local disk of {arch}"))],
+        Fetch::Folder { name, otherwise: Some(Otherwise::Text(text)) } => {
+            let ours = Node::new("script", format!("ours, unless the boot folder has {name}"));
+            vec![ours.with(lines(&text))]
+        }
         Fetch::Folder { name, .. } => vec![Node::new("file", format!("{name} of the boot folder, as it stands"))],
     }
 }

@@ -4,6 +4,7 @@ use super::grounds::shown;
 use proxydhcpd_core::answer::Response;
 use proxydhcpd_core::client::{ArchFrom, Client, Stage};
 use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::shape::Name;
 use proxydhcpd_core::show::Node;
 use proxydhcpd_core::wire::dhcp4::MessageType;
@@ -17,6 +18,8 @@ pub fn recognised(client: &Client) -> Node {
         ArchFrom::Assumed => "nothing said: an old BIOS ROM".to_owned(),
     };
     let stage = match client.stage {
+        Stage::Firmware if client.is_v6() => "firmware: no iPXE in option 15",
+        Stage::Ipxe(_) if client.is_v6() => "iPXE by its user class (option 15)",
         Stage::Firmware => "firmware: no iPXE in option 77, no option 175",
         Stage::Ipxe(Some(_)) => "iPXE, with a list of its features (option 175)",
         Stage::Ipxe(None) => "iPXE by its user class (option 77), without a list of features",
@@ -34,14 +37,18 @@ pub fn recognised(client: &Client) -> Node {
 
 pub fn decided(response: &Response, plan: &Plan) -> Vec<Node> {
     let Response { kind, shape, boot, to } = response;
+    let is_ipv6 = to.to.is_ipv6();
     let why_shape = match shape {
         Name::Direct if !plan.boot_server => {
             "option 43 says: load this file. (4011 is not open, so nobody is sent there)"
         }
+        Name::Direct if is_ipv6 => "a URL in the first reply, which is all that it waits for",
         Name::Direct => "option 43 says: load this file, ask nobody else",
         Name::Redirect if matches!(kind, Kind::Dhcp4(MessageType::Ack) | Kind::Dhcp6(dhcp6::MessageType::Reply)) => {
             "the second visit, which names the file"
         }
+        Name::Redirect if is_ipv6 && boot_is_told(to) => "a URL of ours: that is where it asks again, on port 4011",
+        Name::Redirect if is_ipv6 => "no URL: it asks the group again, on port 4011",
         Name::Redirect => "no option 43: it comes to port 4011 for its file, as every UEFI since 2010 does",
         Name::Http => "a URL, and no second visit",
         Name::Menu => "option 43 holds the menu; it comes to port 4011 with what is chosen",
@@ -53,6 +60,7 @@ pub fn decided(response: &Response, plan: &Plan) -> Vec<Node> {
     boot_parts.extend(path.map(|path| Node::new("file", path)));
     boot_parts.extend(shown(&boot.manner));
     let destination = match to.link {
+        Some(_) if is_ipv6 => format!("{}, on the link it came by", to.to),
         Some(_) => format!("{}, a broadcast on the link it came by", to.to),
         None => to.to.to_string(),
     };
@@ -61,4 +69,9 @@ pub fn decided(response: &Response, plan: &Plan) -> Vec<Node> {
         Node::new("shape", format!("{shape}: {why_shape}")),
         Node::new("answer", format!("{kind} to {destination}")).with([Node::new("from", to.from)]),
     ]
+}
+
+/// Behind a relay the first reply names a URL; nobody there hears the group.
+fn boot_is_told(to: &Destination) -> bool {
+    to.link.is_none()
 }

@@ -12,6 +12,7 @@ use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Item, Linux, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
 use proxydhcpd_core::plan::{Loader, Tftp};
+use proxydhcpd_core::wire::pxe::MachineId;
 
 const DEBIAN: usize = 0;
 const ASK: usize = 1;
@@ -42,6 +43,8 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
         tftp: Some(Tftp::Ours),
         http: Some(8080),
         boot_server: true,
+        http_clients: true,
+        dhcp6: site.plan.dhcp6.clone(),
         loaders: [(Arch::BIOS, loader("undionly.kpxe")), (Arch::X64, loader("snponly.efi"))].into(),
         profiles: vec![profile("debian", Boots::Linux(linux)), profile("ask", Boots::Menu(menu))],
         ..Plan::default()
@@ -216,4 +219,70 @@ fn a_machine_that_is_not_there_is_an_error() {
     let site = site(|plan| plan);
     let wrong = entry("web9", &site.plan).unwrap_err().to_string();
     assert!(wrong.contains("web9"), "{wrong}");
+}
+
+#[test]
+fn a_boot_over_ipv6_is_told_to_the_script_beside_the_loader() {
+    let site = with(&[WEB1]);
+    has(
+        &told(&site, "--client uefi-x64 --ipv6"),
+        &[
+            "SOLICIT on port 547",
+            "shape: redirect: no URL: it asks the group again, on port 4011",
+            "REQUEST on port 4011",
+            "boot: tftp://[2001:db8::10]/snponly.efi",
+            "script: ours, unless the boot folder has autoexec.ipxe",
+        ],
+    );
+    has(
+        &told(&site, "--client http-x64 --ipv6"),
+        &["boot: http://[2001:db8::10]:8080/snponly.efi", "ifconf --configurator ipv6 || ifconf || goto give_up"],
+    );
+    has(
+        &told(&site, "--client uefi-x64 --ipv6 --relay 2001:db8:1::1 --interface-id vlan10"),
+        &[
+            "shape: redirect: a URL of ours: that is where it asks again, on port 4011",
+            "DHCPv6: RELAY-REPL",
+            "from: [2001:db8:1:0:5054:ff:fe12:3456]:4011",
+        ],
+    );
+}
+
+#[test]
+fn an_ipxe_that_leases_its_address_is_told_why_it_is_not_answered() {
+    let site = with(&[WEB1]);
+    let silent = told(&site, "--client ipxe-x64 --ipv6");
+    assert!(silent.contains("SOLICIT on port 547") && silent.contains("counted as: nothing:stateful-ipxe"), "{silent}");
+}
+
+#[test]
+fn a_uuid_that_can_be_read_in_two_ways_means_neither_machine() {
+    let uuid = MachineId([0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0, 0, 0, 0, 0, 0, 0, 1]);
+    let stored = uuid.0[1..].try_into().unwrap();
+    let site = with(&[
+        Machine { uuid: Some(uuid.uuid()), macs: &[], ..WEB1 },
+        Machine { uuid: Some(stored), macs: &[], ..WEB2 },
+    ]);
+    let words = format!("--client uefi-x64 --mac 02:00:00:00:07:07 --uuid {uuid}");
+    has(&told(&site, &words), &["machine: web1 by its uuid"]);
+    has(
+        &told(&site, &format!("{words} --ipv6")),
+        &["machine: its uuid can be read as that of web1 or of web2: it is neither"],
+    );
+}
+
+#[test]
+fn what_is_of_the_other_family_is_refused_with_a_word() {
+    for (words, said) in [
+        ("--client bios --port 547", "add --ipv6"),
+        ("--client uefi-x64 --ipv6 --port 67", "547 is"),
+        ("--client bios --relay 2001:db8::1", "add --ipv6"),
+        ("--client uefi-x64 --ipv6 --relay 192.0.2.1", "is an IPv6 address"),
+    ] {
+        let words = format!("proxydhcpd explain {words}");
+        let Ok((Command::Explain(args), ..)) = Cli::try_parse_from(words.split(' ')).unwrap().into_command() else {
+            panic!("{words}")
+        };
+        assert!(other_family(&args).is_some_and(|told| told.contains(said)), "{words}");
+    }
 }

@@ -661,6 +661,12 @@ circuit-id = ["*:12"]
 profile = "rescue"
 
 [[rule]]
+name = "the same over IPv6"
+relay = ["2001:db8:12::1"]
+interface-id = ["vlan12"]
+profile = "rescue"
+
+[[rule]]
 name = "our iPXE in place of that of the network card"
 vendor-class = ["PXEClient:Arch:00000*"]
 user-class = ["iPXE"]

@@ -4,7 +4,6 @@ use crate::files::{Content, Opened};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 /// What tells one state of a file from another. Text that was rendered for a request has no date.
@@ -76,9 +75,8 @@ impl Validators {
 fn of_text(file: &Opened) -> Option<String> {
     let Content::Text(text) = &file.content else { return None };
     let digest = Sha256::digest(text);
-    let mut tag = String::from("\"");
-    digest[..12].iter().for_each(|octet| drop(write!(tag, "{octet:02x}")));
-    Some(tag + "\"")
+    let octets: String = digest[..12].iter().map(|octet| format!("{octet:02x}")).collect();
+    Some(format!("\"{octets}\""))
 }
 
 /// The tags of a list field. Ours has no comma, so a foreign one that has is cut apart without harm.

@@ -1,0 +1,86 @@
+//! A described machine on its way over IPv6.
+
+use super::{Journey, Told, Visit, leads_to_ipxe, respond, script};
+use crate::cli::synthetic::Described;
+use crate::cli::synthetic6::{beyond, packet, relayed, sender};
+use crate::net::udp6::SERVERS_AND_RELAYS;
+use proxydhcpd_core::answer::{Answer, Verdict};
+use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::request::Door;
+use proxydhcpd_core::shape::Name;
+use proxydhcpd_core::show::Node;
+use proxydhcpd_core::wire::dhcp6::MessageType;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+impl Journey<'_> {
+    /// A described machine asks on 547, and on 4011 where that sends it on; then the iPXE that it was given looks beside
+    /// itself for a script.
+    pub(super) fn of_described6(&mut self, described: &Described, port: Option<Port>) {
+        if described.kind.ipxe {
+            let stateless = self.site.plan.dhcp6.stateless.is_some();
+            let kind = if stateless { MessageType::InformationRequest } else { MessageType::Solicit };
+            drop(self.visit(&self.of6(described, Port::Dhcp, kind)));
+            return;
+        }
+        let first = self.of6(described, Port::Dhcp, MessageType::Solicit);
+        let first = if port == Some(Port::BootServer) { self.ask(&first).0 } else { self.visit(&first) };
+        if port == Some(Port::Dhcp) {
+            return;
+        }
+        let redirected = respond(&first.verdict).is_some_and(|response| response.shape == Name::Redirect);
+        let last = if redirected || port.is_some() {
+            self.visit(&self.of6(described, Port::BootServer, MessageType::Request))
+        } else {
+            first
+        };
+        if leads_to_ipxe(&last, &self.site.plan) {
+            self.tell_autoexec(described, &last);
+        }
+    }
+
+    fn of6(&self, described: &Described, port: Port, kind: MessageType) -> Visit {
+        let link = &self.links[0];
+        let octets = packet(described, kind, &self.site.plan.dhcp6.duid);
+        let here = IpAddr::from(link.address6().unwrap_or(Ipv6Addr::UNSPECIFIED));
+        let (octets, from, to) = match (described.relay, port) {
+            (Some(IpAddr::V6(relay)), Port::Dhcp) => {
+                (relayed(described, relay, &octets), SocketAddr::new(relay.into(), port.number6()), here)
+            }
+            (Some(IpAddr::V6(relay)), _) => (octets, SocketAddr::new(beyond(described, relay), port.number6()), here),
+            _ => (octets, sender(described, port, link.index), SERVERS_AND_RELAYS.into()),
+        };
+        Visit { octets, port, from, to, follows: false }
+    }
+
+    /// What it finds there. Over IPv6 nobody else tells it a script, but for a DHCPv6 server.
+    fn tell_autoexec(&mut self, described: &Described, given: &Answer) {
+        let Verdict::Respond(response) = &given.verdict else { return };
+        let Some((folder, _)) = response.boot.file.rsplit_once('/') else { return };
+        let Some((door, name)) = door_and_path(folder, self.site.plan.http) else { return };
+        let network = match described.relay {
+            Some(IpAddr::V6(relay)) => relay,
+            _ => self.links[0].address6().unwrap_or(Ipv6Addr::UNSPECIFIED),
+        };
+        let client = SocketAddr::new(beyond(described, network), 49152);
+        let name = format!("{name}autoexec.ipxe");
+        let told =
+            script::of_name(self.site, &self.memory, door, &name, response.boot.server, client, &self.links[0].name);
+        let title = match door {
+            Door::Http(_) => "then, if that was an iPXE of 2021 or later: looks beside itself",
+            // It takes the place that it came from out of its device path, which has none for PXE.
+            Door::Tftp => {
+                "then, if that was an iPXE: asks over DHCPv4, for its DHCPv6 server names no script; beside it lies"
+            }
+        };
+        let tree = Node::new(title, &name).with(told);
+        self.told.push(Told { tree, answered: true, reply: None, label: "script", follows: true });
+    }
+}
+
+/// Of the URL of a folder.
+fn door_and_path(folder: &str, http: Option<u16>) -> Option<(Door, String)> {
+    let (scheme, rest) = folder.split_once("://")?;
+    let door = if scheme == "tftp" { Door::Tftp } else { Door::Http(http?) };
+    let path = rest.split_once('/').map(|(_, path)| format!("{path}/"));
+    Some((door, path.unwrap_or_default()))
+}
