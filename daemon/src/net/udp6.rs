@@ -45,9 +45,8 @@ impl Groups {
 
     /// To be called when the links change, and every few seconds, for a port may become free.
     pub fn look(&mut self, links: &[Link]) -> Vec<Change> {
-        let served: Vec<&Link> = links.iter().filter(|link| link.link_local().is_some()).collect();
-        let on_links = served.iter().map(|link| SocketAddrV6::new(SERVERS_AND_RELAYS, self.port, 0, link.index));
-        let beyond = served.first().map(|_| SocketAddrV6::new(SERVERS, self.port, 0, 0));
+        let on_links = served(links).map(|link| SocketAddrV6::new(SERVERS_AND_RELAYS, self.port, 0, link.index));
+        let beyond = served(links).next().map(|_| SocketAddrV6::new(SERVERS, self.port, 0, 0));
         let wanted: Vec<SocketAddrV6> = on_links.chain(beyond).collect();
         let mut changes = Vec::new();
         self.heard.retain(|address, socket| {
@@ -58,10 +57,10 @@ impl Groups {
         for address in wanted {
             let before = self.heard.get(&address);
             if let Some(Some(socket)) = before {
-                join(socket, *address.ip(), &served);
+                join(socket, &address, links);
                 continue;
             }
-            let opened = open(address, &served);
+            let opened = open(address, links);
             let untold = before.is_none();
             match opened {
                 Ok((socket, handle)) => {
@@ -78,21 +77,25 @@ impl Groups {
     }
 }
 
-/// Has a socket hear a group on all of these links, or on the one that it is bound to. Where it does already nothing is
+/// Has a socket hear a group on all links that are served, or on the one that is its scope. Where it does already nothing is
 /// changed.
-pub fn join(socket: &UdpSocket, group: Ipv6Addr, links: &[&Link]) {
-    for link in links {
-        if let Err(error) = SockRef::from(socket).join_multicast_v6(&group, link.index) {
+pub fn join(socket: &UdpSocket, group: &SocketAddrV6, links: &[Link]) {
+    for link in served(links).filter(|link| [0, link.index].contains(&group.scope_id())) {
+        if let Err(error) = SockRef::from(socket).join_multicast_v6(group.ip(), link.index) {
             tracing::trace!("{group} on {}: {error}", link.name);
         }
     }
 }
 
-fn open(address: SocketAddrV6, links: &[&Link]) -> Result<(UdpSocket, UdpSocket), Busy> {
+/// Replies come from the link-local address.
+fn served(links: &[Link]) -> impl Iterator<Item = &Link> {
+    links.iter().filter(|link| link.link_local().is_some())
+}
+
+fn open(address: SocketAddrV6, links: &[Link]) -> Result<(UdpSocket, UdpSocket), Busy> {
     let busy = |error: io::Error| Busy::new(Transport::Udp, address.into(), error);
     let socket = udp::open(address.into(), true)?;
     let handle = socket.try_clone().map_err(busy)?;
-    let own: Vec<&Link> = links.iter().copied().filter(|link| [0, link.index].contains(&address.scope_id())).collect();
-    join(&socket, *address.ip(), &own);
+    join(&socket, &address, links);
     Ok((socket, handle))
 }

@@ -30,7 +30,7 @@ use reload::Reread;
 use running::Running;
 use signals::Signals;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -153,6 +153,13 @@ impl Server {
             self.state.site.store(Arc::new(site));
         }
         let links = self.state.links.load();
+        if let Some(Socket::Udp(socket)) = running.dhcp.get(doors::BOOT_SERVER6).as_deref() {
+            udp6::join(socket, &SocketAddrV6::new(SERVERS_AND_RELAYS, Port::BootServer.number6(), 0, 0), &links);
+        }
+        // The DHCP server's ports, which it has for itself.
+        if self.loaded.settings.proxy_only {
+            return Ok(());
+        }
         self.look_for_groups(&running.dhcp, &links);
         if self.doors.shares_dhcp {
             let addresses = links.iter().flat_map(|link| &link.ipv4).map(|network| network.address.into());
@@ -167,24 +174,18 @@ impl Server {
 
     /// DHCPv6 clients write to groups, which are heard link by link.
     fn look_for_groups(&mut self, heard: &SocketSet, links: &[Link]) {
-        if !self.loaded.settings.proxy_only {
-            for change in self.groups.look(links) {
-                match change {
-                    udp6::Change::Opened(address, socket) => {
-                        if let Err(error) = heard.put(address.into(), Socket::Udp(socket)) {
-                            tracing::error!("what is sent to {address} is not heard: {error}");
-                        }
-                    }
-                    udp6::Change::Lost(address) => heard.remove(address.into()),
-                    udp6::Change::Failed(busy) => {
-                        tracing::warn!("{busy}; machines do not boot over IPv6 on {}", name_of(links, &busy));
+        for change in self.groups.look(links) {
+            match change {
+                udp6::Change::Opened(address, socket) => {
+                    if let Err(error) = heard.put(address.into(), Socket::Udp(socket)) {
+                        tracing::error!("what is sent to {address} is not heard: {error}");
                     }
                 }
+                udp6::Change::Lost(address) => heard.remove(address.into()),
+                udp6::Change::Failed(busy) => {
+                    tracing::warn!("{busy}; machines do not boot over IPv6 on {}", name_of(links, &busy));
+                }
             }
-        }
-        if let Some(Socket::Udp(socket)) = heard.get(doors::BOOT_SERVER6).as_deref() {
-            let served: Vec<&Link> = links.iter().filter(|link| link.link_local().is_some()).collect();
-            udp6::join(socket, SERVERS_AND_RELAYS, &served);
         }
     }
 
