@@ -101,6 +101,11 @@ impl Site {
         if let Some(legacy) = &loaded.legacy {
             legacy.routing.apply(&mut plan);
         }
+        if settings.dhcp6.stateless_ipxe && settings.dhcp6.dns.dns_servers.is_empty() {
+            told.push(Diagnostic::warning("`stateless-ipxe` without `dns-servers`: iPXE is told what to boot and no name server").help(
+                "it takes our reply in place of that of the DHCPv6 server: name in `dns-servers` those that it would have named",
+            ));
+        }
         told.extend(scan.notes.into_iter().map(Diagnostic::warning));
         told.extend(second_stage::astray(&plan, |name| roots.path(name)).into_iter().map(astray));
         let machine_files = (draft.machines.files, draft.machines.took);

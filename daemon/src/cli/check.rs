@@ -7,10 +7,11 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
 use crate::net::holder::{self, Transport};
+use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::profile::Boots;
 use proxydhcpd_core::plan::{Ipxe, Plan, Tftp};
 use serde_json::{Value, json};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 
 pub fn run(check: &Check, flags: &Flags) -> ExitCode {
@@ -57,12 +58,16 @@ fn keys(word: &str) -> ExitCode {
 /// Ports that somebody else has now. Not errors: they may be free by the time the server starts, and it does without.
 fn ports_in_use(setting: &Setting) -> Vec<Diagnostic> {
     let plan = &setting.site.plan;
-    let mut ports = vec![(Transport::Udp, 4011, "the boot server's port")];
-    ports.extend((plan.tftp == Some(Tftp::Ours)).then_some((Transport::Udp, 69, "the TFTP port")));
-    ports.extend(plan.http.map(|port| (Transport::Tcp, port, "the HTTP port")));
-    let any = IpAddr::from(Ipv4Addr::UNSPECIFIED);
-    let held = ports.into_iter().filter_map(|(transport, port, name)| {
-        let holder = holder::holder(transport, any, port)?;
+    let (any, any6) = (IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED));
+    let mut ports = vec![(Transport::Udp, any, 4011, "the boot server's port")];
+    ports.extend((plan.tftp == Some(Tftp::Ours)).then_some((Transport::Udp, any, 69, "the TFTP port")));
+    ports.extend(plan.http.map(|port| (Transport::Tcp, any, port, "the HTTP port")));
+    if setting.links.iter().any(|link| !link.ipv6.is_empty()) {
+        ports.push((Transport::Udp, any6, 4011, "over IPv6 the boot server's port"));
+        ports.extend(plan.dhcp6.tftp.then_some((Transport::Udp, any6, 69, "over IPv6 the TFTP port")));
+    }
+    let held = ports.into_iter().filter_map(|(transport, address, port, name)| {
+        let holder = holder::holder(transport, address, port)?;
         // A running server of ours is no surprise to whoever checks its configuration.
         let ours = holder.process.as_ref().is_some_and(|process| process.name == "proxydhcpd");
         (!ours).then(|| Diagnostic::warning(format!("{name} {port} is in use: {holder} has it")))
@@ -74,10 +79,9 @@ fn text(setting: &Setting) -> String {
     let plan = &setting.site.plan;
     let file =
         setting.loaded.file.as_ref().map_or("none, and none is needed".to_owned(), |file| file.display().to_string());
-    let links = setting.links.iter().filter_map(|link| Some(format!("{} ({})", link.name, link.address()?)));
+    let links = setting.links.iter().map(|link| format!("{} ({})", link.name, addresses(link).join(", ")));
     let links: Vec<String> = links.collect();
-    let links =
-        if links.is_empty() { "none yet: no interface has an IPv4 address".to_owned() } else { links.join(", ") };
+    let links = if links.is_empty() { "none yet: no interface has an address".to_owned() } else { links.join(", ") };
     let tftp = match plan.tftp {
         Some(Tftp::Ours) => "our own, port 69".to_owned(),
         Some(Tftp::At(address)) => format!("at {address}"),
@@ -91,6 +95,12 @@ fn text(setting: &Setting) -> String {
         script(plan),
         setting.site.table(),
     )
+}
+
+/// The one of each family that names us there.
+fn addresses(link: &Link) -> Vec<String> {
+    let both = [link.address().map(IpAddr::V4), link.address6().map(IpAddr::V6)];
+    both.iter().flatten().map(IpAddr::to_string).collect()
 }
 
 fn script(plan: &Plan) -> String {
@@ -120,7 +130,7 @@ fn summary(setting: &Setting, rows: &[Row]) -> Value {
     let (files, took) = setting.site.machine_files;
     json!({
         "configuration": setting.loaded.file,
-        "interfaces": setting.links.iter().map(|link| json!({ "name": link.name, "address": link.address() })).collect::<Vec<_>>(),
+        "interfaces": setting.links.iter().map(|link| json!({ "name": link.name, "address": link.address(), "ipv6": link.address6() })).collect::<Vec<_>>(),
         "tftp": match plan.tftp { Some(Tftp::Ours) => json!("ours"), Some(Tftp::At(address)) => json!(address), None => Value::Null },
         "http": plan.http,
         "boot_folder": setting.loaded.settings.boot_dir,
