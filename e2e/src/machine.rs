@@ -7,6 +7,7 @@ use crate::net::Segment;
 use crate::process::Process;
 use crate::running::Running;
 use anyhow::Result;
+use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
@@ -206,6 +207,8 @@ impl Machine {
     /// Switches it on, connected to `segment`. Its console is `NAME.serial.log` in the case's folder.
     pub fn power_on(&self, lab: &Lab, segment: &Segment, name: &str) -> Result<Running> {
         let serial = lab.file(&format!("{name}.serial.log"));
+        // What it showed when it was on before is not to be taken for this time.
+        let _ = fs::remove_file(&serial);
         let monitor = lab.socket(name);
         let (tap, given) = segment.tap()?;
         let address = self.mac.unwrap_or(&given);
