@@ -1,0 +1,53 @@
+//! A machine that goes round in a circle, as the real server sees it. Needs root.
+
+mod netns;
+
+use netns::raw::Wire;
+use netns::server::{Server, ask_for_a_loader, one_network, vector};
+use netns::{Host, wait_for};
+use std::process::Command;
+
+/// What it says of itself in its REQUEST, and in its visit to port 4011.
+const MAC: &str = "02:00:00:00:01:07";
+
+#[test]
+fn a_machine_that_fetches_its_loader_a_third_time_is_told_of_with_the_likely_reason() {
+    let (host, machine) = one_network();
+    let server = Server::start(&host, &["-c", "CONFIG"]);
+    go_round(&server, &machine);
+    let told = server.log();
+    let line = told.lines().find(|line| line.contains("for the third time")).unwrap();
+    assert!(line.contains(MAC) && line.contains("ipxe.efi") && line.contains("no iPXE asked us in between"), "{line}");
+    assert!(ask_for_a_loader(&machine).is_some(), "it is answered all the same");
+}
+
+#[test]
+fn where_the_configuration_says_so_it_is_not_answered_for_a_while() {
+    let (host, machine) = one_network();
+    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "[dhcp]\nloop-guard = \"stop\"\n");
+    go_round(&server, &machine);
+    assert_eq!(ask_for_a_loader(&machine), None);
+    server.wait_for_line("it is not answered for five minutes");
+}
+
+/// It takes its address, aloud, and fetches the same loader three times.
+fn go_round(server: &Server, machine: &Host) {
+    wait_for("the server", || ask_for_a_loader(machine));
+    let (from, to) = ("0.0.0.0:68".parse().unwrap(), "255.255.255.255:67".parse().unwrap());
+    machine.on(|| Wire::open().send(&from, &to, &vector("ovmf-x64-request-to-primary")));
+    for _ in 0..3 {
+        let mut curl = Command::new("curl");
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "60",
+            "--output",
+            "/dev/null",
+            "tftp://192.0.2.10/ipxe.efi",
+        ]);
+        let output = machine.on(|| curl.output().expect("curl is missing: run e2e/setup"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    server.wait_for_line("for the third time");
+}
