@@ -116,21 +116,26 @@ fn one_octet_off(mac: [u8; 6]) -> impl Iterator<Item = [u8; 6]> {
 
 fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
     let name = |index: usize| format!("{} ({})", index + 1, plan.rules[index].name);
-    let told = |misses: &[Condition]| match misses {
+    // A rule with one condition is as far from every machine that it does not match.
+    let near =
+        |index: usize, misses: &[Condition]| misses.len() == 1 && plan.rules[index].when.conditions().nth(1).is_some();
+    let told = |index: usize, misses: &[Condition]| match misses {
         [] => "matches".to_owned(),
-        [only] => format!("came near: only {only} does not hold"),
+        [only] if near(index, misses) => format!("came near: only {only} does not hold"),
+        [only] => format!("{only} does not hold"),
         several => {
             let keys: Vec<&str> = several.iter().map(|condition| condition.key()).collect();
             format!("{} do not hold", keys.join(", "))
         }
     };
-    let shown = |misses: &[Condition]| misses.len() < 2 || all.len() <= MOST_RULES;
-    let lines = all.iter().enumerate().filter(|(_, misses)| shown(misses));
+    let shown =
+        |index: usize, misses: &[Condition]| misses.is_empty() || near(index, misses) || all.len() <= MOST_RULES;
+    let lines = all.iter().enumerate().filter(|(index, misses)| shown(*index, misses));
     let mut parts: Vec<Node> =
-        lines.map(|(index, misses)| Node::new(format!("rule {}", name(index)), told(misses))).collect();
-    let held_back = all.iter().filter(|misses| !shown(misses)).count();
+        lines.map(|(index, misses)| Node::new(format!("rule {}", name(index)), told(index, misses))).collect();
+    let held_back = all.len() - parts.len();
     if held_back > 0 {
-        parts.push(Node::new("others", format!("{held_back} rules of which several conditions do not hold")));
+        parts.push(Node::new("others", format!("{held_back} rules that do not match and did not come near")));
     }
     let behind = plan.rules.len() - all.len();
     if behind > 0 {

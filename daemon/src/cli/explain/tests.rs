@@ -140,6 +140,15 @@ fn what_came_near_is_told() {
 }
 
 #[test]
+fn a_rule_of_one_condition_that_does_not_hold_did_not_come_near() {
+    let when = When { firmware: vec![Firmware::RaspberryPi], ..When::default() };
+    let rule = Rule { name: "pis".into(), when, ..Rule::default() };
+    let rules = |count| site(|plan| Plan { rules: vec![rule.clone(); count], ..plan });
+    has(&told(&rules(1), "--client uefi-x64"), &["rule 1 (pis): firmware does not hold"]);
+    has(&told(&rules(31), "--client uefi-x64"), &["others: 31 rules that do not match and did not come near"]);
+}
+
+#[test]
 fn a_uuid_in_the_other_order_of_octets_is_near() {
     let uuid = [0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
     let site = with(&[Machine { uuid: Some(uuid), ..WEB1 }]);
