@@ -2,8 +2,9 @@
 
 use crate::probable::probable;
 use proxydhcpd_core::arch::{Arch, TABLE};
-use proxydhcpd_core::link::Network4;
+use proxydhcpd_core::link::{Network, Network4, Network6};
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// `uefi-x64`: the firmware of an architecture. `ipxe-x64`: an iPXE that this firmware has started.
@@ -70,15 +71,28 @@ impl FromStr for Uuid {
 
 /// Our own address, with its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Server(pub Network4);
+pub struct Server(pub Network);
+
+impl Server {
+    pub fn address(self) -> IpAddr {
+        match self.0 {
+            Network::V4(network) => network.address.into(),
+            Network::V6(network) => network.address.into(),
+        }
+    }
+}
 
 impl FromStr for Server {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.split_once('/').and_then(|(address, prefix)| {
-            let prefix = prefix.parse().ok().filter(|prefix| *prefix <= 32)?;
-            Some(Network4 { address: address.parse().ok()?, prefix })
+            let prefix = prefix.parse::<u8>().ok()?;
+            match address.parse().ok()? {
+                IpAddr::V4(address) if prefix <= 32 => Some(Network::V4(Network4 { address, prefix })),
+                IpAddr::V6(address) if prefix <= 128 => Some(Network::V6(Network6 { address, prefix })),
+                _ => None,
+            }
         });
         parts.map(Self).ok_or_else(|| "an address with its prefix length, for example 192.168.1.10/24".to_owned())
     }

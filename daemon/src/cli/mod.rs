@@ -18,7 +18,7 @@ use crate::config::flags::Flags;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use client::{ClientKind, Mac, PacketHex, Server, Uuid};
 use proxydhcpd_core::arrival::Port;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing::level_filters::LevelFilter;
@@ -321,7 +321,7 @@ pub struct Render {
 
     /// Its IP address [default: one of our network]
     #[arg(long)]
-    pub address: Option<Ipv4Addr>,
+    pub address: Option<IpAddr>,
 
     /// Our own address and network, in place of those that this machine has
     #[arg(long, value_name = "ADDRESS/PREFIX")]

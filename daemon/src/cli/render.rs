@@ -1,6 +1,6 @@
 //! `render`: the text that a machine would be sent, made by the very calls that serve.
 
-use super::client::Mac;
+use super::client::{Mac, Server};
 use super::explain::neighbour;
 use super::setting::{self, Setting};
 use super::synthetic::IPXE_FEATURES;
@@ -12,7 +12,7 @@ use crate::files::Opened;
 use crate::probable::probable;
 use proxydhcpd_core::client::Hardware;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
-use proxydhcpd_core::link::Network4;
+use proxydhcpd_core::link::{Link, Network};
 use proxydhcpd_core::memory::{Heard, Holder, Memory};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::ProfileId;
@@ -20,7 +20,7 @@ use proxydhcpd_core::request::{Door, Request};
 use proxydhcpd_core::wire::pxe::Features;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
 /// Prints the text on standard output and everything else on standard error.
@@ -29,12 +29,12 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let plan = &setting.site.plan;
     let what = What::of(args, plan)?;
     let network = here(args, &setting);
-    let address = args.address.unwrap_or_else(|| neighbour(network));
+    let address = args.address.unwrap_or_else(|| beside(network));
     let name = format!("{}{}", identity(args, plan)?, what.rest());
     let request = Request {
         door: plan.http.map_or(Door::Tftp, Door::Http),
         name: name.as_bytes(),
-        server: network.address.into(),
+        server: Server(network).address(),
         client: SocketAddr::from((address, 1024)),
         interface: setting.links.first().map_or("eth0", |link| &link.name),
     };
@@ -125,7 +125,7 @@ fn identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
 const EXAMPLE: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
 /// As if its DHCP request had been heard.
-fn heard(args: &Render, address: Ipv4Addr) -> Memory {
+fn heard(args: &Render, address: IpAddr) -> Memory {
     let mut memory = Memory::new(0);
     let features = args.client.ipxe.then(|| Features::parse(&IPXE_FEATURES)).flatten();
     let firmware = Heard { arch: Some(args.client.arch), features };
@@ -137,11 +137,25 @@ fn heard(args: &Render, address: Ipv4Addr) -> Memory {
     memory
 }
 
-/// Our own address, with its network.
-fn here(args: &Render, setting: &Setting) -> Network4 {
-    let first = || setting.links.iter().find_map(|link| link.ipv4.first().copied());
+/// Our own address, with its network: of the family that the machine's is of.
+fn here(args: &Render, setting: &Setting) -> Network {
+    let ipv6 = args.address.is_some_and(|address| address.is_ipv6());
+    let of = |link: &Link| match ipv6 {
+        true => link.ipv6.first().copied().map(Network::V6),
+        false => link.ipv4.first().copied().map(Network::V4),
+    };
+    let example = || setting::example(None, None).iter().find_map(of);
     let given = args.server.map(|server| server.0);
-    given.or_else(first).unwrap_or_else(|| setting::example(None, None)[0].ipv4[0])
+    let network = given.or_else(|| setting.links.iter().find_map(of)).or_else(example);
+    network.expect("the example has both families")
+}
+
+/// Another address of the same network.
+fn beside(network: Network) -> IpAddr {
+    match network {
+        Network::V4(network) => neighbour(network).into(),
+        Network::V6(network) => Ipv6Addr::from(u128::from(network.address) ^ 0b0110_0000).into(),
+    }
 }
 
 fn print(opened: &Opened) -> io::Result<()> {

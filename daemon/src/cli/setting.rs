@@ -6,7 +6,8 @@ use crate::config::{self, ConfigError, Loaded};
 use crate::net::link;
 use crate::serve::doors;
 use crate::site::{Open, Site};
-use proxydhcpd_core::link::{Link, Network4, Network6};
+use proxydhcpd_core::link::{Link, Network, Network4, Network6};
+use std::net::Ipv6Addr;
 
 #[derive(Debug)]
 pub struct Setting {
@@ -31,10 +32,16 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
     Ok(Setting { loaded, links, site })
 }
 
-/// A network of documentation (RFC 5737), for a machine that has none.
-pub fn example(name: Option<&str>, network: Option<Network4>) -> Vec<Link> {
-    let ipv6 =
-        ["2001:db8::10", "fe80::10"].map(|address| Network6 { address: address.parse().unwrap(), prefix: 64 }).into();
-    let network = network.unwrap_or(Network4 { address: [192, 0, 2, 10].into(), prefix: 24 });
-    vec![Link { index: 1, name: name.unwrap_or("eth0").into(), mtu: 1500, ipv4: vec![network], ipv6 }]
+/// Networks of documentation (RFC 5737, RFC 3849), for a machine that has none; or this one in the place of its like.
+pub fn example(name: Option<&str>, network: Option<Network>) -> Vec<Link> {
+    let on_link = |last| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last);
+    let mut ipv4 = Network4 { address: [192, 0, 2, 10].into(), prefix: 24 };
+    let mut ipv6 = Network6 { address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10), prefix: 64 };
+    match network {
+        Some(Network::V4(network)) => ipv4 = network,
+        Some(Network::V6(network)) => ipv6 = network,
+        None => {}
+    }
+    let ipv6 = vec![ipv6, Network6 { address: on_link(0x10), prefix: 64 }];
+    vec![Link { index: 1, name: name.unwrap_or("eth0").into(), mtu: 1500, ipv4: vec![ipv4], ipv6 }]
 }

@@ -304,6 +304,9 @@ fn other_family(args: &Explain) -> Option<&'static str> {
         Some("67") if args.ipv6 => Some("port 67 is not heard over IPv6: 547 is"),
         _ if other(args.relay) && args.ipv6 => Some("--relay is an IPv6 address with --ipv6"),
         _ if other(args.relay) => Some("--relay is an IPv6 address: add --ipv6"),
+        _ if other(args.server.map(|server| server.address())) => {
+            Some("--server is of the other family; --ipv6 chooses")
+        }
         _ if other(args.from.map(|from| from.ip())) => Some("--from is of the other family; --ipv6 chooses"),
         _ => None,
     }

@@ -287,6 +287,8 @@ fn what_is_of_the_other_family_is_refused_with_a_word() {
         ("--client uefi-x64 --ipv6 --port 67", "547 is"),
         ("--client bios --relay 2001:db8::1", "add --ipv6"),
         ("--client uefi-x64 --ipv6 --relay 192.0.2.1", "is an IPv6 address"),
+        ("--client uefi-x64 --ipv6 --server 192.0.2.1/24", "--ipv6 chooses"),
+        ("--client bios --server 2001:db8::1/64", "--ipv6 chooses"),
     ] {
         let words = format!("proxydhcpd explain {words}");
         let Ok((Command::Explain(args), ..)) = Cli::try_parse_from(words.split(' ')).unwrap().into_command() else {
