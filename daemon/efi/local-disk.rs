@@ -5,15 +5,16 @@
 //! boot entries in their order, passes over those that are no disk, and starts the first that starts. A disk without an
 //! entry of its own comes last. It returns only if nothing could be started.
 //!
-//! Section numbers are those of the UEFI specification 2.10. `build.rs` builds this apart from the workspace: another
-//! target, no standard library, and little but calls through the firmware's tables, which are unsafe by nature.
+//! Section numbers are those of the UEFI specification 2.10.
 
 #![no_std]
 #![no_main]
 
-use core::ffi::c_void;
+mod firmware;
+
 use core::ptr::{null, null_mut};
 use core::slice;
+use firmware::{END, Firmware, Guid, Handle, NOT_FOUND, SUCCESS, Status, SystemTable};
 
 #[cfg(target_arch = "x86_64")]
 const REMOVABLE: &str = r"\EFI\BOOT\BOOTX64.EFI";
@@ -24,19 +25,13 @@ const REMOVABLE: &str = r"\EFI\BOOT\BOOTAA64.EFI";
 
 #[unsafe(no_mangle)]
 extern "efiapi" fn efi_main(image: Handle, system: *const SystemTable) -> Status {
-    // SAFETY: the firmware calls us with our handle and its table, both valid until we return.
-    let firmware = unsafe { Firmware { image, boot: &*(*system).boot, runtime: &*(*system).runtime } };
+    // SAFETY: the firmware calls us with our handle and its table.
+    let firmware = unsafe { Firmware::new(image, system) };
     firmware.wake_disks();
     match firmware.start_an_entry() || firmware.start_any_disk() {
         true => SUCCESS,
         false => NOT_FOUND,
     }
-}
-
-struct Firmware {
-    image: Handle,
-    boot: &'static BootServices,
-    runtime: &'static RuntimeServices,
 }
 
 impl Firmware {
@@ -78,9 +73,9 @@ impl Firmware {
             Some(partition) if partition.is(HARD_DRIVE) => self.file_systems().any(|found| {
                 let there = nodes(found).any(|node| node.same_partition(&partition));
                 let rest = &path[partition.bytes.len()..];
-                there && if names_a_file { self.start(&[found, rest], entry.data) } else { self.start_removable(found) }
+                there && if names_a_file { self.start_at(&[found, rest], entry.data) } else { self.start_removable(found) }
             }),
-            Some(_) if names_a_file => self.start(&[path], entry.data),
+            Some(_) if names_a_file => self.start_at(&[path], entry.data),
             // A whole disk: the file of removable media on any of its partitions (3.5.1.1).
             Some(_) => self.file_systems().any(|found| found.starts_with(path) && self.start_removable(found)),
             None => false,
@@ -109,11 +104,11 @@ impl Firmware {
             length += 2;
         }
         file[..4].copy_from_slice(&[FILE_PATH.0, FILE_PATH.1, length as u8, 0]);
-        self.start(&[file_system, &file[..length]], &[])
+        self.start_at(&[file_system, &file[..length]], &[])
     }
 
     /// Loads and starts the program at the device path that these parts make. True if it ran and was content.
-    fn start(&self, parts: &[&[u8]], data: &[u8]) -> bool {
+    fn start_at(&self, parts: &[&[u8]], data: &[u8]) -> bool {
         let mut path = [0; 1024];
         let mut length = 0;
         for part in parts.iter().chain([&&END[..]]) {
@@ -121,28 +116,7 @@ impl Firmware {
             room.copy_from_slice(part);
             length += part.len();
         }
-        let mut program = null_mut();
-        // SAFETY: `path` is a complete device path, no buffer is given, and the handle goes to a variable of ours.
-        let loaded = unsafe { (self.boot.load_image)(1, self.image, path.as_ptr(), null(), 0, &mut program) };
-        if loaded != SUCCESS {
-            // Secure Boot's refusal leaves a handle that wants to be given back (7.4.1).
-            if !program.is_null() {
-                // SAFETY: the handle is fresh from LoadImage and was not started.
-                unsafe { (self.boot.unload_image)(program) };
-            }
-            return false;
-        }
-        if !data.is_empty()
-            && let Some(loaded) = self.protocol::<LoadedImage>(program, &LOADED_IMAGE)
-        {
-            // SAFETY: the image is ours until it is started, and `data` outlives it: we wait here for its end.
-            unsafe {
-                (*loaded).options_size = data.len() as u32;
-                (*loaded).options = data.as_ptr();
-            }
-        }
-        // SAFETY: the handle is fresh from LoadImage; what the program leaves as its exit data is not asked for.
-        unsafe { (self.boot.start_image)(program, null_mut(), null_mut()) == SUCCESS }
+        self.load(&path, &[]).is_some_and(|program| self.start(program, data) == SUCCESS)
     }
 
     fn connect(&self, handle: Handle) {
@@ -162,30 +136,6 @@ impl Firmware {
                 SUCCESS if !list.is_null() => slice::from_raw_parts(list, count),
                 _ => &[],
             }
-        }
-    }
-
-    fn protocol<T>(&self, handle: Handle, guid: &Guid) -> Option<*mut T> {
-        let mut interface = null_mut();
-        // SAFETY: the interface goes to a variable of ours, and `T` is what this protocol is.
-        let status = unsafe { (self.boot.handle_protocol)(handle, guid, &mut interface) };
-        (status == SUCCESS && !interface.is_null()).then(|| interface.cast())
-    }
-
-    /// A handle's device path without its end.
-    fn device_path(&self, handle: Handle) -> Option<&'static [u8]> {
-        let start = self.protocol::<u8>(handle, &DEVICE_PATH)?;
-        let mut length = 0;
-        // SAFETY: a device path is nodes with their length at 2, up to an end node (10.3.1); it stays as long as its handle.
-        unsafe {
-            while *start.add(length) != END[0] {
-                let node = usize::from(u16::from_le_bytes([*start.add(length + 2), *start.add(length + 3)]));
-                if node < 4 || length > 1024 {
-                    return None;
-                }
-                length += node;
-            }
-            Some(slice::from_raw_parts(start, length))
         }
     }
 
@@ -272,7 +222,6 @@ const FIRMWARE_VOLUME: Kind = (4, 7);
 const MAC_ADDRESS: Kind = (3, 11);
 /// BIOS boot specification, of any sub-type: what a compatibility module starts.
 const BIOS_BOOT: u8 = 5;
-const END: [u8; 4] = [0x7f, 0xff, 4, 0];
 
 impl Node<'_> {
     fn is(&self, (kind, sub): Kind) -> bool {
@@ -291,64 +240,6 @@ impl Node<'_> {
     }
 }
 
-type Handle = *mut c_void;
-type Status = usize;
-const SUCCESS: Status = 0;
-const NOT_FOUND: Status = 1 << (usize::BITS - 1) | 14;
-
-#[repr(C)]
-struct Guid(u32, u16, u16, [u8; 8]);
 const GLOBAL_VARIABLE: Guid = Guid(0x8be4df61, 0x93ca, 0x11d2, [0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c]);
-const DEVICE_PATH: Guid = Guid(0x09576e91, 0x6d3f, 0x11d2, [0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b]);
-const LOADED_IMAGE: Guid = Guid(0x5b1b31a1, 0x9562, 0x11d2, [0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b]);
-const SIMPLE_NETWORK: Guid = Guid(0xa19832b9, 0xac25, 0x11d3, [0x9a, 0x2d, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d]);
 const SIMPLE_FILE_SYSTEM: Guid = Guid(0x964e5b22, 0x6459, 0x11d2, [0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b]);
-
-/// The firmware's tables (4.3 to 4.5) as far as we need them; what is not called is only counted.
-#[repr(C)]
-struct SystemTable {
-    header: [u64; 3],
-    vendor: *const u16,
-    revision: u32,
-    consoles: [usize; 6],
-    runtime: *const RuntimeServices,
-    boot: *const BootServices,
-}
-
-#[repr(C)]
-struct RuntimeServices {
-    header: [u64; 3],
-    time_and_memory: [usize; 6],
-    get_variable: unsafe extern "efiapi" fn(*const u16, *const Guid, *mut u32, *mut usize, *mut u8) -> Status,
-}
-
-#[repr(C)]
-struct BootServices {
-    header: [u64; 3],
-    memory_and_events: [usize; 16],
-    handle_protocol: unsafe extern "efiapi" fn(Handle, *const Guid, *mut *mut c_void) -> Status,
-    search: [usize; 5],
-    load_image: unsafe extern "efiapi" fn(u8, Handle, *const u8, *const u8, usize, *mut Handle) -> Status,
-    start_image: unsafe extern "efiapi" fn(Handle, *mut usize, *mut *mut u16) -> Status,
-    exit: usize,
-    unload_image: unsafe extern "efiapi" fn(Handle) -> Status,
-    end_and_time: [usize; 4],
-    connect_controller: unsafe extern "efiapi" fn(Handle, *const Handle, *const u8, u8) -> Status,
-    open_protocol: [usize; 5],
-    locate_handle_buffer:
-        unsafe extern "efiapi" fn(u32, *const Guid, *const c_void, *mut usize, *mut *mut Handle) -> Status,
-}
-
-/// 9.1.1.
-#[repr(C)]
-struct LoadedImage {
-    revision: u32,
-    parent_system_device_path_reserved: [usize; 5],
-    options_size: u32,
-    options: *const u8,
-}
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
+const SIMPLE_NETWORK: Guid = Guid(0xa19832b9, 0xac25, 0x11d3, [0x9a, 0x2d, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d]);
