@@ -19,6 +19,9 @@ use core::net::IpAddr;
 pub const SCRIPT: &str = "boot.ipxe";
 /// Names that begin so say who is asking (caller.rs).
 pub const MACHINE: &str = "machine/";
+/// An iPXE by a name that begins so comes with its script: what firmware is sent is a program of ours that starts the one with
+/// the other. Over IPv6 an iPXE that was loaded by PXE has no other way to learn it.
+pub const WITH_SCRIPT: &str = "with-script/";
 
 /// The program of ours that starts the local disk of a machine of this architecture.
 pub fn local_disk_name(arch: Arch) -> String {
@@ -251,13 +254,7 @@ fn program(
     why: Why,
     here: IpAddr,
 ) -> Result<Boot, Nothing> {
-    // An iPXE that was loaded over IPv6 asks beside itself for the script that its DHCPv6 server does not name. What only
-    // the packet says has to be told there again.
-    let rule = heard_rule(plan, decision).filter(|_| client.is_v6());
-    let name = match rule {
-        Some(rule) => &format!("{MACHINE}rule={rule}/{name}"),
-        None => name,
-    };
+    let name = if client.is_v6() { &name6(plan, client, decision, name) } else { name };
     let (file, server) = match client.class {
         Class::Pxe | Class::UBoot => {
             let server = tftp_server(plan, here)?;
@@ -270,6 +267,17 @@ fn program(
         },
     };
     Ok(Boot { file, server, why, manner: Manner::File })
+}
+
+/// Over IPv6 the name leads an iPXE to its script, which lies beside it: its DHCPv6 server names none. What only the packet
+/// says has to be told there again.
+fn name6(plan: &Plan, client: &Client, decision: &Decision, name: &str) -> String {
+    let rule = heard_rule(plan, decision).map(|rule| format!("{MACHINE}rule={rule}/")).unwrap_or_default();
+    // HTTP boot tells it where it came from. A profile's own loader is all that the profile wants.
+    let told =
+        client.class != Class::Pxe || *decision.boots(plan) == Boots::Loader || !plan.with_script.contains_key(name);
+    let with_script = if told { "" } else { WITH_SCRIPT };
+    format!("{rule}{with_script}{name}")
 }
 
 /// A loader on another server, by its URL as it stands, if a client that has only IPv6 can reach that.

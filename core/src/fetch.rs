@@ -3,7 +3,7 @@
 
 use crate::arch::Arch;
 use crate::caller::Caller;
-use crate::choose::{MACHINE, SCRIPT};
+use crate::choose::{MACHINE, SCRIPT, WITH_SCRIPT};
 use crate::client::Readings;
 use crate::decide::{Decision, Ground, decide};
 use crate::memory::{Holder, Memory};
@@ -34,6 +34,8 @@ pub enum Fetch {
     Loader(String),
     /// The program of ours that starts the local disk of a machine of this architecture.
     LocalDisk(Arch),
+    /// The program of ours that starts an iPXE with its script on firmware of this architecture.
+    WithScript(Arch),
     /// A file of the boot folder, by its clean relative path, and what to send if it is not there.
     Folder { name: String, otherwise: Option<Otherwise> },
 }
@@ -136,6 +138,9 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
     if let Some(arch) = script::local_disk_arch(rest) {
         return if plan.local_disk.contains(&arch) { Ok(Fetch::LocalDisk(arch)) } else { Err(Refusal::NotFound) };
     }
+    if let Some(arch) = rest.strip_prefix(WITH_SCRIPT).and_then(|name| plan.with_script.get(name)) {
+        return Ok(Fetch::WithScript(*arch));
+    }
     if let Some(path) = plan.loader_path(rest) {
         return Ok(Fetch::Loader(path.into()));
     }
@@ -146,7 +151,7 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
     let over_ipv6 = request.server.to_canonical().is_ipv6();
     // Beside itself, and a loader may lie in a folder.
     let otherwise = if over_ipv6 && rest.rsplit('/').next() == Some(AUTOEXEC) {
-        Some(Otherwise::Text(script::autoexec(request.door, request.server, &caller.unwrap_or_default())))
+        Some(Otherwise::Text(script::autoexec(request.door, plan.http, request.server, &caller.unwrap_or_default())))
     } else {
         shim::meant(plan, rest).map(Otherwise::File)
     };
@@ -155,7 +160,7 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
 
 /// Whether who asks is a firmware, or an iPXE that has only just started: it says nothing of what came before.
 pub fn is_beginning(name: &[u8], meant: &Result<Fetch, Refusal>) -> bool {
-    matches!(meant, Ok(Fetch::Loader(_))) || name.ends_with(AUTOEXEC.as_bytes())
+    matches!(meant, Ok(Fetch::Loader(_) | Fetch::WithScript(_))) || name.ends_with(AUTOEXEC.as_bytes())
 }
 
 /// Whether a request by this name says that a machine is done: the one thing that may be posted.
@@ -337,6 +342,19 @@ mod tests {
     }
 
     #[test]
+    fn what_starts_an_ipxe_with_its_script_goes_by_the_name_of_that_ipxe() {
+        let mut plan = plan();
+        plan.with_script.insert("snponly.efi".to_owned(), Arch::X64);
+        for name in ["with-script/snponly.efi", "/machine/rule=3/with-script/snponly.efi"] {
+            let meant = ask(&plan, name);
+            assert_eq!(meant, Ok(Fetch::WithScript(Arch::X64)), "{name}");
+            assert!(is_beginning(name.as_bytes(), &meant), "{name}");
+        }
+        assert_eq!(ask(&plan, "with-script/ipxe.efi"), folder("with-script/ipxe.efi"));
+        assert_eq!(ask(&self::plan(), "with-script/snponly.efi"), folder("with-script/snponly.efi"));
+    }
+
+    #[test]
     fn an_ipxe_that_was_loaded_over_ipv6_finds_its_script_beside_itself_unless_the_operator_has_one() {
         let ask6 = |name: &str| {
             let server = "2001:db8::10".parse().unwrap();
@@ -349,12 +367,16 @@ mod tests {
             ("machine/rule=3/autoexec.ipxe", "autoexec.ipxe", "rule=3/"),
             ("ipxe/autoexec.ipxe", "ipxe/autoexec.ipxe", ""),
         ] {
+            // What could be fetched over TFTP is fetched over HTTP, which is faster, or else over TFTP.
             let Ok(Fetch::Folder { name: file, otherwise: Some(Otherwise::Text(script)) }) = ask6(asked) else {
                 panic!("{asked}: {:?}", ask6(asked))
             };
             assert_eq!(file, name);
             assert!(script.starts_with("#!ipxe\n") && script.contains("ifconf --configurator ipv6"), "{script}");
-            assert!(script.contains(&format!("tftp://[2001:db8::10]/machine/{passed_on}mac=")), "{script}");
+            let tries = ["http://[2001:db8::10]:8080/", "tftp://[2001:db8::10]/"];
+            let places =
+                tries.map(|base| script.find(&format!("chain --replace --autofree {base}machine/{passed_on}mac=")));
+            assert!(places[0].is_some() && places[0] < places[1], "{script}");
         }
         assert_eq!(ask6("myautoexec.ipxe"), folder("myautoexec.ipxe"));
         assert_eq!(ask6("machine/rule=3/snponly.efi"), Ok(Fetch::Loader("/usr/lib/ipxe/snponly.efi".to_owned())));

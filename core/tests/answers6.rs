@@ -637,6 +637,30 @@ fn every_kind_of_profile_comes_to_its_file_over_ipv6() {
 }
 
 #[test]
+fn an_ipxe_that_takes_a_script_along_is_sent_with_it_by_pxe_over_ipv6() {
+    let able = |plan: Plan| Plan { with_script: [("ipxe.efi".into(), Arch::X64)].into(), ..plan };
+    let given = |plan: Plan| url(&on_4011(&able(plan), &Packet6::request_4011()));
+    assert_eq!(given(plan()), "tftp://[2001:db8::10]/with-script/ipxe.efi");
+    assert_eq!(
+        given(booting(Boots::Script("http://boot.example/x".into()), None)),
+        "tftp://[2001:db8::10]/with-script/ipxe.efi"
+    );
+    let rule = Rule { when: When { vendor_classes: vec![Glob("*".into())], ..When::default() }, ..Rule::default() };
+    let by_rule = Plan { rules: vec![rule], ..plan() };
+    assert_eq!(given(by_rule), "tftp://[2001:db8::10]/machine/rule=0/with-script/ipxe.efi");
+    // Whoever names a loader and nothing else wants that; and the others are started by themselves.
+    assert_eq!(given(booting(Boots::Loader, Some("ipxe.efi"))), "tftp://[2001:db8::10]/ipxe.efi");
+    assert_eq!(given(booting(Boots::LocalDisk, None)), "tftp://[2001:db8::10]/local-disk/uefi-x64.efi");
+    assert_eq!(url(&on_547(&able(plan()), &Packet6::http_solicit())), "http://[2001:db8::10]:8080/ipxe.efi");
+    let over_ipv4 = Loader { name: "ipxe.efi".into(), path: Some("/x".into()) };
+    let plan = Plan { loaders: [(Arch::X64, over_ipv4)].into(), ..able(common::plan()) };
+    let discover = common::Packet::discover().octets();
+    let (answer, _) = ask(&plan, &discover, Port::Dhcp, "0.0.0.0:68", "255.255.255.255");
+    let Verdict::Respond(offer) = answer.verdict else { panic!("{:?}", answer.verdict) };
+    assert_eq!(offer.boot.file, "ipxe.efi", "over IPv4 an offer names the script");
+}
+
+#[test]
 fn a_loader_elsewhere_is_named_as_it_stands_if_ipv6_leads_there() {
     let given = |name: &str| on_4011(&booting(Boots::Loader, Some(name)), &Packet6::request_4011());
     assert_eq!(url(&given("tftp://[2001:db8::5]/a b.efi")), "tftp://[2001:db8::5]/a b.efi");

@@ -5,7 +5,7 @@ mod roots;
 
 use crate::boot::loaders::{self, Found};
 use crate::boot::table::{self, System};
-use crate::boot::{folder, local_disk, second_stage, signature};
+use crate::boot::{folder, local_disk, second_stage, signature, with_script};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::{ConfigError, DEFAULT_BOOT_DIR, Loaded, Settings, legacy};
 use crate::duid;
@@ -98,6 +98,7 @@ impl Site {
             },
             ..Plan::default()
         };
+        plan.with_script = with_script::able(&plan);
         if let Some(legacy) = &loaded.legacy {
             legacy.routing.apply(&mut plan);
         }
@@ -146,6 +147,7 @@ impl Site {
             Fetch::Text(text) => Ok(Opened::text(text.into_bytes())),
             Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::Unrendered),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
+            Fetch::WithScript(arch) => with_script::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
             Fetch::LocalDisk(arch) => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
             Fetch::Folder { name, otherwise } => match (self.roots.open(&name), otherwise) {
                 (Err(Refusal::NotFound), Some(Otherwise::File(meant))) => self.roots.open(&meant),

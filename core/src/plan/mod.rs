@@ -43,6 +43,9 @@ pub struct Plan {
     pub menu: Menu,
     /// The UEFI architectures for which we hold a program that starts the local disk.
     pub local_disk: Vec<Arch>,
+    /// The offered iPXEs, by name, that firmware is sent over IPv6 together with their script, and what they run on
+    /// ([`WITH_SCRIPT`](crate::choose::WITH_SCRIPT)).
+    pub with_script: BTreeMap<String, Arch>,
     /// Whether there are files for Raspberry Pis: their boot ROM takes neither loader nor script.
     pub raspberry_pi: bool,
     pub profiles: Vec<Profile>,

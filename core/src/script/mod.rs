@@ -17,6 +17,7 @@ use crate::request::Door;
 use crate::url::{encoded, host, is_url};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write;
 use core::net::IpAddr;
 
@@ -44,26 +45,35 @@ cpair --foreground 7 --background 0 1 && cpair --foreground 0 --background 6 2 &
 /// iPXE booted from (`netX`), with hyphens because a colon is not at home in every file system. The serial number is text
 /// that may hold anything, so it goes as octets. `caller` may know what the machine does not.
 pub fn entry(door: Door, server: IpAddr, caller: &Caller) -> String {
-    begin("", door, server, caller)
+    begin("", &[base(door, server)], caller)
 }
 
 /// What an iPXE finds beside itself that was started over IPv6: there its DHCPv6 server is the only one that could name a
-/// script. iPXE asks for it since 2021, if a URL has led the firmware to it (efi_path_uri): so by HTTP, and not by PXE. It runs
-/// before iPXE has an address.
-pub fn autoexec(door: Door, server: IpAddr, caller: &Caller) -> String {
-    begin("ifconf --configurator ipv6 || ifconf || goto give_up\n", door, server, caller)
+/// script. iPXE asks for it since 2021, if a URL has led the firmware to it (efi_path_uri): so by HTTP. By PXE a program of
+/// ours brings it along ([`WITH_SCRIPT`](crate::choose::WITH_SCRIPT)). It runs before iPXE has an address.
+///
+/// What comes by PXE has come over TFTP; the rest comes over HTTP, on the port `http`, if this iPXE can.
+pub fn autoexec(door: Door, http: Option<u16>, server: IpAddr, caller: &Caller) -> String {
+    let faster = http.map(Door::Http).filter(|http| *http != door);
+    let bases: Vec<String> = faster.into_iter().chain([door]).map(|door| base(door, server)).collect();
+    begin("ifconf --configurator ipv6 || ifconf || goto give_up\n", &bases, caller)
 }
 
-fn begin(first: &str, door: Door, server: IpAddr, caller: &Caller) -> String {
-    let base = base(door, server);
+/// Tries these bases in their order, three times.
+fn begin(first: &str, bases: &[String], caller: &Caller) -> String {
     let passed_on = caller.passed_on();
+    let menu = format!(
+        "{MACHINE}{passed_on}mac=${{netX/mac:hexhyp}}/uuid=${{uuid}}/serial=${{serial:hexraw}}/platform=${{platform}}\
+         /arch=${{buildarch}}/menu.ipxe"
+    );
+    let tries: String = bases.iter().map(|base| format!("chain --replace --autofree {base}{menu} ||\n")).collect();
+    let base = bases.join(" or ");
     format!(
         "#!ipxe
 # proxydhcpd {VERSION}: fetch the menu in the machine's own name.
 {first}set failures:int32 0
 :fetch
-chain --replace --autofree {base}{MACHINE}{passed_on}mac=${{netX/mac:hexhyp}}/uuid=${{uuid}}/serial=${{serial:hexraw}}/platform=${{platform}}/arch=${{buildarch}}/menu.ipxe ||
-inc failures
+{tries}inc failures
 iseq ${{failures}} 3 && goto give_up ||
 echo The menu did not come from {base}, trying again
 sleep 3

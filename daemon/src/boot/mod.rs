@@ -8,3 +8,4 @@ pub mod local_disk;
 pub mod second_stage;
 pub mod signature;
 pub mod table;
+pub mod with_script;

@@ -7,9 +7,10 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
 use crate::net::holder::{self, Transport};
+use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::profile::Boots;
-use proxydhcpd_core::plan::{Ipxe, Plan, Tftp};
+use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
@@ -89,12 +90,31 @@ fn text(setting: &Setting) -> String {
     };
     let http = plan.http.map_or("none".to_owned(), |port| format!("our own, port {port}"));
     let machines = setting.site.machines().map(|machines| format!("machines       {machines}\n")).unwrap_or_default();
+    let over_ipv6 = without_script(setting);
+    let over_ipv6 = if over_ipv6.is_empty() {
+        String::new()
+    } else {
+        format!("PXE over IPv6  no script of ours comes along with {} (docs/ipv6.md)\n", over_ipv6.join(", "))
+    };
     format!(
-        "configuration  {file}\ninterfaces     {links}\nTFTP           {tftp}\nHTTP           {http}\nboot folder    {}\niPXE gets      {}\n{machines}\n{}",
+        "configuration  {file}\ninterfaces     {links}\nTFTP           {tftp}\nHTTP           {http}\nboot folder    {}\niPXE gets      {}\n{machines}{over_ipv6}\n{}",
         setting.loaded.settings.boot_dir.display(),
         script(plan),
         setting.site.table(),
     )
+}
+
+/// The site's loaders that PXE firmware starts by themselves over IPv6, if anything is served there.
+fn without_script(setting: &Setting) -> Vec<&str> {
+    let plan = &setting.site.plan;
+    if !plan.dhcp6.tftp || setting.links.iter().all(|link| link.ipv6.is_empty()) {
+        return Vec::new();
+    }
+    let alone = |(arch, loader): &(&Arch, &Loader)| arch.is_efi() && !plan.with_script.contains_key(&loader.name);
+    let mut names: Vec<&str> = plan.loaders.iter().filter(alone).map(|(_, loader)| loader.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// The one of each family that names us there.
@@ -125,7 +145,13 @@ fn summary(setting: &Setting, rows: &[Row]) -> Value {
     let loaders = plan.loaders.iter().map(|(arch, loader)| {
         let id = arch.row().map_or("unassigned", |row| row.id);
         let secure_boot = secure_boot::json(rows, *arch);
-        (id.to_owned(), json!({ "name": loader.name, "file": loader.path, "secure_boot": secure_boot }))
+        let with_script = plan.with_script.contains_key(&loader.name);
+        (
+            id.to_owned(),
+            json!({
+                "name": loader.name, "file": loader.path, "secure_boot": secure_boot, "script_over_ipv6": with_script
+            }),
+        )
     });
     let (files, took) = setting.site.machine_files;
     json!({

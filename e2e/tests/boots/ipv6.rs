@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::Lab;
 use proxydhcpd_e2e::capture::Capture;
-use proxydhcpd_e2e::machine::{self, Machine, PATIENCE};
+use proxydhcpd_e2e::machine::{self, Machine};
 use proxydhcpd_e2e::net::{Host, Segment};
 use proxydhcpd_e2e::peers;
 use proxydhcpd_e2e::process::Process;
@@ -19,7 +19,6 @@ cases![
     arm64_of_2025_boots_over_ipv6_in_a_managed_network,
     x64_of_2022_behind_a_relay_boots_over_ipv6_in_a_managed_network,
     x64_of_2025_behind_a_relay_boots_over_ipv6_in_a_managed_network,
-    x64_without_any_ipv4_starts_its_loader_by_pxe,
     x64_of_2022_boots_over_http_without_any_ipv4,
     x64_of_2025_boots_over_http_without_any_ipv4,
     with_both_families_x64_boots_over_the_one_that_its_firmware_tries_first,
@@ -71,31 +70,17 @@ enum Way {
     Http,
 }
 
-/// A network with DHCPv6 servers and routers.
+/// A network with DHCPv6 servers and routers, in which nobody has an IPv4 address.
 struct Wire {
     segment: Segment,
     server: Host,
     capture: Capture,
-    primaries: Vec<Process>,
+    _primaries: Vec<Process>,
 }
 
 impl Wire {
-    /// In which nobody has an IPv4 address: with a host for each of these dnsmasqs, the first at fd77::1, and one for ours
-    /// at fd77::2.
-    fn only_ipv6(lab: &Lab, primaries: &[&[&str]]) -> Result<Wire> {
-        Wire::new(lab, primaries, &["fd77::2/64"])
-    }
-
-    /// The same with IPv4, and a DHCP server for that.
-    fn with_ipv4(lab: &Lab, primaries: &[&[&str]]) -> Result<Wire> {
-        let mut wire = Wire::new(lab, primaries, &["fd77::2/64", "10.77.0.2/24"])?;
-        let host = Host::new(lab, "primary4")?;
-        wire.segment.plug(&host, "eth0", &["10.77.0.1/24"])?;
-        wire.primaries.push(peers::primary(lab, &host, site::LEASES, &[])?);
-        Ok(wire)
-    }
-
-    fn new(lab: &Lab, primaries: &[&[&str]], ours: &[&str]) -> Result<Wire> {
+    /// With a host for each of these dnsmasqs, the first at fd77::1, and one for ours at fd77::2.
+    fn new(lab: &Lab, primaries: &[&[&str]]) -> Result<Wire> {
         let segment = Segment::new(lab, "wire")?;
         let capture = Capture::start(lab, &segment, "wire")?;
         let start = |(number, options): (usize, &&[&str])| {
@@ -105,19 +90,15 @@ impl Wire {
         };
         let primaries = primaries.iter().enumerate().map(start).collect::<Result<_>>()?;
         let server = Host::new(lab, "server")?;
-        segment.plug(&server, "eth0", ours)?;
-        Ok(Wire { segment, server, capture, primaries })
+        segment.plug(&server, "eth0", &["fd77::2/64"])?;
+        Ok(Wire { segment, server, capture, _primaries: primaries })
     }
 }
 
-/// With no configuration on our side. An iPXE that was loaded by HTTP finds our script beside itself, and needs no IPv4 for
-/// it. One that was loaded by TFTP does not look there (iPXE of May 2025: it takes the place that it came from out of its
-/// device path, which has none for PXE), and its DHCPv6 server is the only one that could tell it: DHCPv4 does here.
+/// With no configuration on our side, until our script has run, without any IPv4. An iPXE that was loaded by HTTP finds it
+/// beside itself; by TFTP a program of ours brings both.
 fn boots(lab: &Lab, primaries: &[&[&str]], machine: &Machine, way: Way) -> Result<()> {
-    let site = match way {
-        Way::Tftp => Wire::with_ipv4(lab, primaries)?,
-        Way::Http => Wire::only_ipv6(lab, primaries)?,
-    };
+    let site = Wire::new(lab, primaries)?;
     let _server = site::serve(lab, &site.server, site::boot_folder(lab, Some(&lab.token.script()))?)?;
     boots_by(way, &site.capture, || site::boot(lab, &site.segment, machine))
 }
@@ -129,16 +110,6 @@ fn boots_by(way: Way, capture: &Capture, boot: impl Fn() -> Result<()>) -> Resul
     loaded_by(capture, way).or_else(|_| {
         boot()?;
         loaded_by(capture, way)
-    })
-}
-
-/// As far as PXE goes there: to a loader that runs.
-fn x64_without_any_ipv4_starts_its_loader_by_pxe(lab: &Lab) -> Result<()> {
-    let site = Wire::only_ipv6(lab, &[MANAGED])?;
-    let _server = site::serve(lab, &site.server, site::boot_folder(lab, None)?)?;
-    let machine = machine::x64_2022().with_ipv6_first();
-    boots_by(Way::Tftp, &site.capture, || {
-        machine.power_on(lab, &site.segment, "machine")?.wait_for("iPXE initialising devices", PATIENCE)
     })
 }
 
@@ -165,26 +136,21 @@ fn x64_of_2025_behind_a_relay_boots_over_ipv6_in_a_managed_network(lab: &Lab) ->
 }
 
 /// fd77::/64 holds the DHCPv6 server (::1), ours (::2) and the router (::fe); the machine is in fd78::/64, where only the
-/// router is. Its router advertisements say that addresses are leased: the firmware then has two (protocol note L:c2). iPXE
-/// learns its script over DHCPv4.
+/// router is. Its router advertisements say that addresses are leased: the firmware then has two (protocol note L:c2).
 fn boots_behind_a_relay(lab: &Lab, machine: &Machine) -> Result<()> {
     let (near, far) = (Segment::new(lab, "near")?, Segment::new(lab, "far")?);
     let captures = [Capture::start(lab, &near, "near")?, Capture::start(lab, &far, "far")?];
     let router = Host::new(lab, "router")?;
-    near.plug(&router, "near0", &["fd77::fe/64", "10.77.0.254/24"])?;
-    far.plug(&router, "far0", &["fd78::1/64", "10.78.0.1/24"])?;
+    near.plug(&router, "near0", &["fd77::fe/64"])?;
+    far.plug(&router, "far0", &["fd78::1/64"])?;
     router.forward()?;
     let (primary, server) = (Host::new(lab, "primary")?, Host::new(lab, "server")?);
-    for (host, addresses) in [(&primary, ["fd77::1/64", "10.77.0.1/24"]), (&server, ["fd77::2/64", "10.77.0.2/24"])] {
-        near.plug(host, "eth0", &addresses)?;
+    for (host, address) in [(&primary, "fd77::1/64"), (&server, "fd77::2/64")] {
+        near.plug(host, "eth0", &[address])?;
         host.route("fd78::/64", "fd77::fe")?;
-        host.route("10.78.0.0/24", "10.77.0.254")?;
     }
     let _advertiser = peers::managed_router(lab, &router, "far0", "fd78::/64")?;
     let _primary = peers::primary6(lab, &primary, &["--dhcp-range=fd78::100,fd78::1ff,64,1h"])?;
-    let range4 = "10.78.0.100,10.78.0.199,255.255.255.0";
-    let _primary4 = peers::primary(lab, &primary, range4, &["--dhcp-option=option:router,10.78.0.1"])?;
-    let _relay4 = peers::relay(lab, &router, "far0", "near0", &[site::PRIMARY, site::SERVER])?;
     let _relay = peers::relay6(lab, &router, "far0", "near0", &["fd77::1", "fd77::2"])?;
     let _server = site::serve(lab, &server, site::boot_folder(lab, Some(&lab.token.script()))?)?;
     boots_by(Way::Tftp, &captures[1], || site::boot(lab, &far, machine))
@@ -213,7 +179,7 @@ fn both_families(lab: &Lab) -> Result<Site<'_>> {
 
 /// QEMU's ROM is an iPXE. Its DHCPv6 server would tell it name servers and nothing to boot.
 fn ipxe_in_a_stateless_network_boots_where_the_configuration_says_so(lab: &Lab) -> Result<()> {
-    let site = Wire::only_ipv6(lab, &[STATELESS])?;
+    let site = Wire::new(lab, &[STATELESS])?;
     let text = "[dhcp6]\nstateless-ipxe = true\ndns-servers = [\"fd77::1\"]\n";
     let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
     let file = site::configuration(lab, &folder, text, &[])?;

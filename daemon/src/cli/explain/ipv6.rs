@@ -6,6 +6,7 @@ use crate::cli::synthetic6::{beyond, packet, relayed, sender};
 use crate::net::udp6::SERVERS_AND_RELAYS;
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::choose::WITH_SCRIPT;
 use proxydhcpd_core::request::Door;
 use proxydhcpd_core::shape::Name;
 use proxydhcpd_core::show::Node;
@@ -62,11 +63,13 @@ impl Journey<'_> {
             _ => self.links[0].address6().unwrap_or(Ipv6Addr::UNSPECIFIED),
         };
         let client = SocketAddr::new(beyond(described, network), 49152);
-        let name = format!("{name}autoexec.ipxe");
+        let with_script = name.contains(WITH_SCRIPT);
+        let name = format!("{}autoexec.ipxe", name.replacen(WITH_SCRIPT, "", 1));
         let told =
             script::of_name(self.site, &self.memory, door, &name, response.boot.server, client, &self.links[0].name);
         let title = match door {
             Door::Http(_) => "then, if that was an iPXE of 2021 or later: looks beside itself",
+            Door::Tftp if with_script => "then: is started with what lies beside it",
             // It takes the place that it came from out of its device path, which has none for PXE.
             Door::Tftp => {
                 "then, if that was an iPXE: asks over DHCPv4, for its DHCPv6 server names no script; beside it lies"

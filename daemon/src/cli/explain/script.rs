@@ -114,6 +114,7 @@ fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
             }]
         }
         Fetch::Loader(path) => vec![Node::new("loader", path)],
+        Fetch::WithScript(arch) => vec![Node::new("program", format!("starts iPXE with its script on {arch}"))],
         Fetch::LocalDisk(arch) => vec![Node::new("program", format!("starts the local disk of {arch}"))],
         Fetch::Folder { name, otherwise: Some(Otherwise::Text(text)) } => {
             let ours = Node::new("script", format!("ours, unless the boot folder has {name}"));
