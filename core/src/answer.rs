@@ -281,7 +281,8 @@ pub fn misses(plan: &Plan, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &
 
 fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &Client) -> Decision {
     // What the relay said is not said again to the boot server.
-    let heard = memory.rule_through_relay(client, arrival.now).filter(|_| client.port == Port::BootServer);
+    let asks_boot_server = client.port == Port::BootServer;
+    let heard = if asks_boot_server { memory.rule_through_relay(client, arrival.now) } else { None };
     with_subject(arrival, packet, client, |subject| {
         let subject = Subject { heard, request: heard.is_some(), ..subject.clone() };
         decide(plan, memory, &subject, None)

@@ -17,14 +17,29 @@ pub struct Recent<K, V> {
 
 const WAYS: usize = 8;
 
-type Row<K, V> = [Option<Place<K, V>>; WAYS];
-
+/// With most machines asking for the first time in minutes, next to every row that is looked into has to come from memory:
+/// what is searched lies together in front, and of what is kept only the one place is touched.
 #[derive(Clone, Copy, Debug)]
-struct Place<K, V> {
-    key: K,
-    value: V,
+struct Row<K, V> {
+    /// Of the key's hash; 0: nothing is there.
+    tags: [u32; WAYS],
     /// When it was last written, in milliseconds.
-    at: u64,
+    at: [u64; WAYS],
+    places: [Option<(K, V)>; WAYS],
+}
+
+impl<K: Key, V: Copy> Row<K, V> {
+    const EMPTY: Self = Row { tags: [0; WAYS], at: [0; WAYS], places: [None; WAYS] };
+
+    fn find(&self, tag: u32, key: K) -> Option<usize> {
+        let is_it = |index: usize| self.places[index].is_some_and(|(known, _)| known == key);
+        (0..WAYS).find(|&index| self.tags[index] == tag && is_it(index))
+    }
+
+    /// An empty place counts as older than any.
+    fn oldest(&self) -> usize {
+        (0..WAYS).min_by_key(|&index| (self.tags[index] != 0, self.at[index])).unwrap_or(0)
+    }
 }
 
 /// A key as the octets that are hashed.
@@ -67,50 +82,47 @@ impl<K: Key, V: Copy> Recent<K, V> {
     }
 
     pub fn get(&self, key: K) -> Option<V> {
-        let row = self.rows[self.row(key)].as_ref()?;
-        row.iter().flatten().find(|place| place.key == key).map(|place| place.value)
+        let (row, tag) = self.place(key);
+        let row = self.rows[row].as_ref()?;
+        row.places[row.find(tag, key)?].map(|(_, value)| value)
     }
 
     pub fn get_mut(&mut self, key: K) -> Option<&mut V> {
-        let row = self.row(key);
-        self.rows[row].as_mut()?.iter_mut().flatten().find(|place| place.key == key).map(|place| &mut place.value)
+        let (row, tag) = self.place(key);
+        let row = self.rows[row].as_mut()?;
+        let index = row.find(tag, key)?;
+        row.places[index].as_mut().map(|(_, value)| value)
     }
 
     /// All values, in no order.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.rows.iter_mut().flatten().flat_map(|row| row.iter_mut()).flatten().map(|place| &mut place.value)
+        self.rows.iter_mut().flatten().flat_map(|row| row.places.iter_mut()).flatten().map(|(_, value)| value)
     }
 
     /// The value of a key, changed. A new key begins with `fresh` and takes the place of the oldest in its row.
     pub fn update<T>(&mut self, key: K, now: u64, fresh: V, change: impl FnOnce(&mut V) -> T) -> T {
-        let row = self.row(key);
-        let row = self.rows[row].get_or_insert_with(|| Box::new([None; WAYS]));
-        let known = row.iter().position(|place| place.as_ref().is_some_and(|place| place.key == key));
-        let index = known.unwrap_or_else(|| oldest(row));
-        let mut place = match (known, row[index]) {
-            (Some(_), Some(place)) => place,
-            _ => Place { key, value: fresh, at: now },
-        };
-        let result = change(&mut place.value);
-        row[index] = Some(Place { at: now, ..place });
-        result
-    }
-
-    /// FNV-1a over seed and key, folded once more so that the low bits depend on all of it.
-    fn row(&self, key: K) -> usize {
-        let mut hash = 0xcbf2_9ce4_8422_2325 ^ self.seed;
-        for &octet in key.octets().as_ref() {
-            hash = (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+        let (row, tag) = self.place(key);
+        let row = self.rows[row].get_or_insert_with(|| Box::new(Row::EMPTY));
+        let known = row.find(tag, key);
+        let index = known.unwrap_or_else(|| row.oldest());
+        (row.tags[index], row.at[index]) = (tag, now);
+        if known.is_none() {
+            row.places[index] = None;
         }
-        hash ^= hash >> 32;
-        hash as usize & (self.rows.len() - 1)
+        change(&mut row.places[index].get_or_insert((key, fresh)).1)
     }
-}
 
-/// An empty place counts as older than any.
-fn oldest<K, V>(row: &Row<K, V>) -> usize {
-    let age = |place: &Option<Place<K, V>>| place.as_ref().map_or(0, |place| place.at + 1);
-    row.iter().enumerate().min_by_key(|(_, place)| age(place)).map_or(0, |(index, _)| index)
+    /// Its row, and its tag there: of seed and key, folded so that both depend on all of it.
+    fn place(&self, key: K) -> (usize, u32) {
+        let mut hash = self.seed;
+        for word in key.octets().as_ref().chunks(8) {
+            let mut octets = [0; 8];
+            octets[..word.len()].copy_from_slice(word);
+            hash = (hash ^ u64::from_le_bytes(octets)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            hash ^= hash >> 32;
+        }
+        (hash as usize & (self.rows.len() - 1), (hash >> 32) as u32 | 1)
+    }
 }
 
 /// `burst` at once, then `per_second`. Counted in thousandths, so that slow rates lose nothing to rounding.

@@ -145,6 +145,9 @@ pub struct Message<'a> {
     pub header: Header,
     /// Where options stand, in the order in which they count: options, file, sname (RFC 2131 4.1).
     areas: [&'a [u8]; 3],
+    present: Codes,
+    /// In several instances.
+    repeated: Codes,
 }
 
 impl<'a> Message<'a> {
@@ -160,10 +163,11 @@ impl<'a> Message<'a> {
             return Err(Malformed::Cookie([cookie[0], cookie[1], cookie[2], cookie[3]]));
         }
         let header = Header::parse(fixed)?;
-        let mut message = Message { header, areas: [options, &[], &[]] };
+        let (present, repeated) = (Codes::default(), Codes::default());
+        let mut message = Message { header, areas: [options, &[], &[]], present, repeated };
         check_area(options, needs)?;
         message.open_overload(datagram)?;
-        message.check_fixed_sizes()?;
+        message.survey()?;
         Ok(message)
     }
 
@@ -174,12 +178,14 @@ impl<'a> Message<'a> {
 
     /// The value of an option; several instances are joined in order of appearance (RFC 3396 5).
     pub fn option(&self, code: u8) -> Option<Cow<'a, [u8]>> {
+        if !self.present.has(code) {
+            return None;
+        }
         let mut instances = self.options().filter(|&(c, _)| c == code).map(|(_, value)| value);
-        let first = instances.next()?;
-        let Some(second) = instances.next() else { return Some(Cow::Borrowed(first)) };
-        let mut joined = [first, second].concat();
-        instances.for_each(|more| joined.extend_from_slice(more));
-        Some(Cow::Owned(joined))
+        if self.repeated.has(code) {
+            return Some(Cow::Owned(instances.collect::<Vec<_>>().concat()));
+        }
+        instances.next().map(Cow::Borrowed)
     }
 
     pub fn message_type(&self) -> Option<MessageType> {
@@ -216,10 +222,13 @@ impl<'a> Message<'a> {
         Ok(())
     }
 
-    /// Options of fixed size cannot be long ones: a second instance must say the same.
-    fn check_fixed_sizes(&self) -> Result<(), Malformed> {
+    /// Which options there are. Those of fixed size cannot be long ones: a second instance must say the same.
+    fn survey(&mut self) -> Result<(), Malformed> {
         let mut seen: [Option<&[u8]>; FIXED_SIZE.len()] = [None; FIXED_SIZE.len()];
         for (code, value) in self.options() {
+            if !self.present.insert(code) {
+                self.repeated.insert(code);
+            }
             let Some(place) = FIXED_SIZE.iter().position(|&(c, _)| c == code) else { continue };
             if value.len() != FIXED_SIZE[place].1 {
                 return Err(Malformed::Length { code, length: value.len() });
@@ -230,6 +239,23 @@ impl<'a> Message<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// A set of option codes: a packet is asked for far more options than it has.
+#[derive(Clone, Debug, Default)]
+struct Codes([u64; 4]);
+
+impl Codes {
+    fn has(&self, code: u8) -> bool {
+        self.0[usize::from(code >> 6)] >> (code & 63) & 1 != 0
+    }
+
+    /// Whether it was not there.
+    fn insert(&mut self, code: u8) -> bool {
+        let new = !self.has(code);
+        self.0[usize::from(code >> 6)] |= 1 << (code & 63);
+        new
     }
 }
 
