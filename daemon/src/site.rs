@@ -7,12 +7,15 @@ use crate::boot::loaders::{self, Found};
 use crate::boot::table::{self, System};
 use crate::boot::{folder, local_disk, second_stage, signature, with_script};
 use crate::config::diagnostic::{Diagnostic, Severity};
-use crate::config::{ConfigError, DEFAULT_BOOT_DIR, Loaded, Settings, legacy};
+use crate::config::draft::Draft;
+use crate::config::flags::Flags;
+use crate::config::{self, ConfigError, DEFAULT_BOOT_DIR, Loaded, Settings, legacy};
 use crate::duid;
 use crate::files::{self, Folder, Opened};
 use crate::templates::{self, Failure, Templates, Variables};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Fetch, Otherwise, Refusal};
+use proxydhcpd_core::plan::profile::Profile;
 use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, Tftp};
 use proxydhcpd_core::request::Request;
 use proxydhcpd_core::script;
@@ -52,23 +55,12 @@ impl Site {
     /// Looks for loaders and into the boot folder, now. The draft is taken out of `loaded` and becomes the plan.
     pub fn build(loaded: &mut Loaded, open: Open) -> Result<Site, ConfigError> {
         let mut told = Vec::new();
-        let mut roots = roots(&loaded.settings)?;
-        profiles::mount(loaded, &mut roots, &mut told);
-        let dir = loaded.template_dir();
-        // It is told where it is named, and so not once more by who reads it.
-        let missing = loaded.draft.template_dir.as_ref().filter(|_| !dir.is_dir());
-        told.extend(missing.map(|at| at.critical(format!("there is no folder {}", dir.display()))));
-        let named = loaded.settings.template_dir.is_some() && missing.is_none();
-        let draft = std::mem::take(&mut loaded.draft);
-        let variables = Variables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
-        let mut templates = Templates::read(&dir, named, variables, &mut told);
-        let spots = draft.profiles.iter().flat_map(templates::spots).collect();
-        let profiles = profiles::look_up(draft.profiles, &roots, templates.names(), &mut told);
-        templates.compile(&profiles, spots, &mut told);
-        told.sort_by(|one, other| one.order().cmp(&other.order()));
-        if told.iter().any(|told| told.severity > Severity::Warning) {
-            return Err(ConfigError(told));
-        }
+        let files = Files::look(loaded, &mut told);
+        let right = |told: &[Diagnostic]| told.iter().all(|told| told.severity == Severity::Warning);
+        let Some(Files { roots, templates, profiles, draft }) = files.filter(|_| right(&told) && loaded.is_sound())
+        else {
+            return Err(all(loaded, told));
+        };
         let settings = &loaded.settings;
         let places: Vec<&Path> = loaders::PLACES.iter().map(Path::new).collect();
         let found = loaders::find(&settings.boot_dir, &places);
@@ -218,8 +210,68 @@ fn astray((name, version): (String, String)) -> Diagnostic {
     )
 }
 
+/// Reads the configuration. What is wrong with it is told at once, in the text and where that does not fit the files to boot.
+pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
+    let mut loaded = config::read(flags)?;
+    if loaded.is_sound() { Ok(loaded) } else { Err(and_files(&mut loaded, ConfigError(Vec::new()))) }
+}
+
+/// Beside this error all else that is wrong with the configuration.
+pub fn and_files(loaded: &mut Loaded, error: ConfigError) -> ConfigError {
+    let mut told = error.0;
+    drop(Files::look(loaded, &mut told));
+    all(loaded, told)
+}
+
+/// What is told of the text, and this of the files.
+fn all(loaded: &Loaded, mut told: Vec<Diagnostic>) -> ConfigError {
+    told.extend_from_slice(&loaded.told);
+    loaded.sort(&mut told);
+    ConfigError(told)
+}
+
+/// What the configuration names of the files to boot.
+struct Files {
+    roots: Roots,
+    templates: Templates,
+    profiles: Vec<Profile>,
+    draft: Draft,
+}
+
+impl Files {
+    /// `None` where it is not certain which files were meant.
+    fn look(loaded: &mut Loaded, told: &mut Vec<Diagnostic>) -> Option<Files> {
+        if loaded.unplaced {
+            return None;
+        }
+        let mut roots = match roots(&loaded.settings) {
+            Ok(roots) => roots,
+            Err(error) => {
+                told.push(error);
+                return None;
+            }
+        };
+        profiles::mount(loaded, &mut roots, told);
+        let dir = loaded.template_dir();
+        // It is told where it is named, and so not once more by who reads it.
+        let missing = loaded.draft.template_dir.as_ref().filter(|_| !dir.is_dir());
+        told.extend(missing.map(|at| at.critical(format!("there is no folder {}", dir.display()))));
+        let (named, missing) = (loaded.settings.template_dir.is_some() && missing.is_none(), missing.is_some());
+        let draft = std::mem::take(&mut loaded.draft);
+        let variables = Variables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
+        let mut templates = Templates::read(&dir, named, variables, told);
+        let spots = draft.profiles.iter().flat_map(templates::spots).collect();
+        let profiles = profiles::look_up(&draft.profiles, &roots, (!missing).then(|| templates.names()), told);
+        // A name that is not defined may be one that is wrong in the text.
+        if loaded.is_sound() && !missing {
+            templates.compile(&profiles, spots, told);
+        }
+        Some(Files { roots, templates, profiles, draft })
+    }
+}
+
 /// The boot folder; nothing is mounted yet.
-fn roots(settings: &Settings) -> Result<Roots, ConfigError> {
+fn roots(settings: &Settings) -> Result<Roots, Diagnostic> {
     let (path, any_case) = (&settings.boot_dir, settings.ignore_case);
     match Folder::at(path, any_case) {
         Ok(folder) => Ok(Roots::new(path, Some(folder), any_case)),
@@ -229,7 +281,7 @@ fn roots(settings: &Settings) -> Result<Roots, ConfigError> {
         }
         Err(error) => {
             let why = format!("the boot folder {} cannot be served: {error}", path.display());
-            Err(ConfigError(vec![Diagnostic::error(why)]))
+            Err(Diagnostic::error(why))
         }
     }
 }

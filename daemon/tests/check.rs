@@ -182,6 +182,68 @@ fn it_says_which_profile_decides_and_reads_the_loaders_of_profiles() {
     );
 }
 
+/// What is wrong with a configuration of these files, by place.
+fn wrong(host: &Host, files: &[(&str, &[u8])]) -> Vec<String> {
+    let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let file = folder.path().join("proxydhcpd.toml");
+    let output = check(host, &["--json", file.to_str().unwrap(), "--boot-dir", boot.path().to_str().unwrap()]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["ok"], false);
+    let line = |told: &Value| {
+        let [message, line] = ["message", "line"].map(|key| told[key].to_string().replace('"', ""));
+        let file = told["file"].as_str().map(|file| file.rsplit('/').next().unwrap().to_owned());
+        format!("{}:{line} {message}", file.unwrap_or_default())
+    };
+    told["diagnostics"].as_array().unwrap().iter().map(line).collect()
+}
+
+#[test]
+fn what_does_not_fit_the_files_is_told_beside_what_is_wrong_in_the_text() {
+    let host = host();
+    let main = "[profile.grub]\nloaders = { uefi-x64 = \"gone.efi\" }\n[[rule]]\nprofil = \"grub\"\n";
+    let beside = "[profile.linux]\nkernel = \"k\"\n[folders]\nmirror = \"/nowhere/at/all\"\n\
+                  [profile.of-mirror]\nloaders = { uefi-x64 = \"mirror/x.efi\" }\n";
+    let told = wrong(&host, &[("proxydhcpd.toml", main.as_bytes()), ("conf.d/a.toml", beside.as_bytes())]);
+    let begins = |told: &[String], expected: &[&str]| {
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
+        told.iter().zip(expected).for_each(|(told, expected)| assert!(told.starts_with(expected), "{told:#?}"));
+    };
+    begins(
+        &told,
+        &[
+            "proxydhcpd.toml:2 gone.efi cannot be offered: ",
+            "proxydhcpd.toml:4 unknown key `profil`",
+            "a.toml:2 there is no file ",
+            "a.toml:4 the folder /nowhere/at/all cannot be served: ",
+        ],
+    );
+
+    // Where files lie may have been what is wrong: then nothing is said of them.
+    let misplaced = format!("boot-dri = \"/x\"\n{main}");
+    begins(
+        &wrong(&host, &[("proxydhcpd.toml", misplaced.as_bytes())]),
+        &["proxydhcpd.toml:1 unknown key `boot-dri`", "proxydhcpd.toml:5 unknown key `profil`"],
+    );
+
+    // A boot-once whose kernel nobody could read is not one that nothing uses up.
+    let once = "[profile.linux]\nkernle = \"k\"\n[machine.web1]\nmac = \"52:54:00:00:00:01\"\nprofile = \"linux\"\n\
+                boot = \"once\"\n";
+    begins(&wrong(&host, &[("proxydhcpd.toml", once.as_bytes())]), &["proxydhcpd.toml:2 unknown key `kernle`"]);
+
+    // One that cannot be read hides nothing of the others.
+    let files: [(&str, &[u8]); 3] =
+        [("proxydhcpd.toml", main.as_bytes()), ("conf.d/a.toml", b"\xff"), ("conf.d/b.toml", b"[dhcp]\nrelay = 1\n")];
+    begins(
+        &wrong(&host, &files),
+        &["proxydhcpd.toml:4 unknown key `profil`", "a.toml:1 ", "b.toml:2 unknown key `relay`"],
+    );
+}
+
 #[test]
 fn the_keys_are_told_without_looking_at_a_configuration() {
     let host = host();

@@ -243,7 +243,7 @@ fn what_is_odd_about_a_machine_is_warned_of_alike_wherever_its_table_stands() {
     let warned = |name: &str| {
         std::fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
         let path = file(&folder, name, "[machine.web1]\nprofile = \"menu\"\n");
-        let warnings = load_below(&Flags::default(), folder.path()).unwrap().warnings;
+        let warnings = load_below(&Flags::default(), folder.path()).unwrap().told;
         std::fs::remove_file(&path).unwrap();
         warnings.iter().map(|told| told.one_line().replace(&path.display().to_string(), "FILE")).collect::<Vec<_>>()
     };
@@ -267,7 +267,7 @@ fn boots_once_that_no_file_uses_up_are_told_of_once_for_a_profile() {
     let warned = || {
         let loaded = load_below(&Flags::default(), folder.path()).unwrap_or_else(|errors| panic!("{errors}"));
         let path = folder.path().join("machines/").display().to_string();
-        loaded.warnings.iter().map(|told| told.one_line().replace(&path, "")).collect::<Vec<_>>()
+        loaded.told.iter().map(|told| told.one_line().replace(&path, "")).collect::<Vec<_>>()
     };
     let help = "(name one with `used-by` in its profile, or have the booted system ask for {{ done_url }})";
     let no_file = "no file that we send uses up the one boot of machine";

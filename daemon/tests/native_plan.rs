@@ -32,7 +32,7 @@ fn load(files: &[(&str, &str)]) -> Result<Loaded, Vec<String>> {
     load_below(&Flags::default(), folder.path())
         .map_err(|error| error.0.iter().map(|told| without_folder(told.one_line())).collect())
         .map(|mut loaded| {
-            for warning in &mut loaded.warnings {
+            for warning in &mut loaded.told {
                 warning.file = warning.file.take().map(without_folder);
             }
             loaded
@@ -50,7 +50,7 @@ fn told(text: &str) -> Vec<String> {
 }
 
 fn warned(text: &str) -> Vec<String> {
-    let warnings = read(text).warnings;
+    let warnings = read(text).told;
     warnings.iter().map(|told| told.one_line().trim_start_matches("proxydhcpd.toml:").to_owned()).collect()
 }
 

@@ -201,11 +201,34 @@ fn a_change_that_needs_new_ports_is_refused_as_a_whole() {
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
     let config = server.folder.path().join("proxydhcpd.toml");
-    let more = fs::read_to_string(&config).unwrap() + "[http]\nport = 8081\n";
+    let more = fs::read_to_string(&config).unwrap()
+        + "[http]\nport = 8081\n[profile.grub]\nloaders = { uefi-x64 = \"gone.efi\" }\n";
     fs::write(&config, more).unwrap();
     server.signal(Signal::SIGHUP);
     server.wait_for_line("a change of HTTP needs a restart");
+    server.wait_for_line("gone.efi cannot be offered");
     assert!(server.is_running());
+}
+
+#[test]
+fn start_and_reload_tell_all_that_is_wrong_in_the_text_and_with_the_files() {
+    let (host, machine) = one_network();
+    let server = Server::start(&host, &["-c", "CONFIG"]);
+    server.wait_for_line("ready");
+    let config = server.folder.path().join("proxydhcpd.toml");
+    let text = fs::read_to_string(&config).unwrap()
+        + "[[rule]]\nprofil = \"grub\"\n[profile.grub]\nloaders = { uefi-x64 = \"gone.efi\" }\n";
+    fs::write(&config, text).unwrap();
+    server.signal(Signal::SIGHUP);
+    for part in ["unknown key `profil`", "gone.efi cannot be offered"] {
+        server.wait_for_line(part);
+    }
+    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+
+    let started = run(&host, &["-c", config.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&started.stderr);
+    assert_eq!(started.status.code(), Some(2), "{said}");
+    assert!(said.contains("unknown key `profil`") && said.contains("gone.efi cannot be offered"), "{said}");
 }
 
 #[test]

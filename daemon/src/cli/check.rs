@@ -21,7 +21,7 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
     }
     let (told, setting, status) = match setting::of(flags) {
         Ok(setting) => {
-            let mut told = setting.loaded.warnings.clone();
+            let mut told = setting.loaded.told.clone();
             told.extend_from_slice(&setting.site.warnings);
             told.extend(setting.loaded.absent(&setting.links));
             told.extend(ports_in_use(&setting));

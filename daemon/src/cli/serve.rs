@@ -1,7 +1,6 @@
 //! `serve`, and what happens without a verb.
 
 use super::{Output, Serve, refuse, say};
-use crate::config;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Caller};
@@ -11,7 +10,7 @@ use crate::net::link;
 use crate::serve::Server;
 use crate::serve::doors::{self, Doors};
 use crate::serve::signals::Signals;
-use crate::site::Site;
+use crate::site::{self, Site};
 use crate::state::State;
 use crate::used::Used;
 use std::fmt::Display;
@@ -73,16 +72,16 @@ async fn start_and_serve(caller: Option<Caller>, flags: Flags, level: LevelFilte
 /// Everything up to a server whose doors are open, or the status to end with: why has been said.
 fn start(flags: Flags, reader: Reader, level: LevelFilter) -> Result<Server, ExitCode> {
     let flags = flags.absolute();
-    let mut loaded = config::load(&flags).map_err(|error| refuse(&error))?;
+    let mut loaded = site::load(&flags).map_err(|error| refuse(&error))?;
     log::start(reader, level);
-    loaded.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     let all = doors::all_links();
-    let filter = doors::filter(&loaded, &all).map_err(|error| refuse(&error))?;
+    let filter = doors::filter(&loaded, &all).map_err(|error| refuse(&site::and_files(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
     loaded.absent(&links).iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     let wants_ipv6 = filter.ipv6.as_ref().is_none_or(|names| !names.is_empty());
     let doors = Doors::open(&loaded.settings, &all, wants_ipv6, Instant::now()).map_err(fail)?;
     let site = Site::build(&mut loaded, doors.open).map_err(|error| refuse(&error))?;
+    loaded.told.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     doors.say(&loaded);
     site.say();
     duid::keep(&loaded.settings.state_dir, &site.plan.dhcp6.duid);

@@ -2,10 +2,10 @@
 //! the configuration wants are taken as open.
 
 use crate::config::flags::Flags;
-use crate::config::{self, ConfigError, Loaded};
+use crate::config::{ConfigError, Loaded};
 use crate::net::link;
 use crate::serve::doors;
-use crate::site::{Open, Site};
+use crate::site::{self, Open, Site};
 use proxydhcpd_core::link::{Link, Network, Network4, Network6};
 use std::net::Ipv6Addr;
 
@@ -17,9 +17,9 @@ pub struct Setting {
 }
 
 pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
-    let mut loaded = config::load(flags)?;
+    let mut loaded = site::load(flags)?;
     let all = doors::all_links();
-    let filter = doors::filter(&loaded, &all)?;
+    let filter = doors::filter(&loaded, &all).map_err(|error| site::and_files(&mut loaded, error))?;
     let links = link::list(&filter).unwrap_or_default();
     let open = Open {
         tftp: loaded.settings.tftp.enabled.on(&all),

@@ -36,6 +36,8 @@ pub struct Drafted {
     pub at: Option<Spot>,
     pub initrds_at: Vec<Spot>,
     pub arguments_at: Option<Spot>,
+    /// What it boots may be what is wrong in the text.
+    pub faulty: bool,
     /// With those of the profiles that it extends.
     pub variables: Map<String, Value>,
 }

@@ -169,7 +169,7 @@ impl Default for Settings {
     }
 }
 
-/// A configuration that can be run.
+/// A configuration, as far as it is right.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// Where it was read from, absolute; `None`: there is no file.
@@ -181,10 +181,27 @@ pub struct Loaded {
     pub draft: Draft,
     /// What an old proxy.ini says about routing and addresses.
     pub legacy: Option<Legacy>,
-    pub warnings: Vec<Diagnostic>,
+    /// With an error among it, it cannot be run.
+    pub told: Vec<Diagnostic>,
+    /// What is wrong may have been where files lie: looking for them would mislead.
+    pub unplaced: bool,
 }
 
 impl Loaded {
+    pub fn is_sound(&self) -> bool {
+        self.told.iter().all(|told| told.severity == Severity::Warning)
+    }
+
+    /// In the order of files and lines: what is wrong with the whole, the main file, the others by name.
+    pub fn sort(&self, told: &mut [Diagnostic]) {
+        let main = self.file.as_ref().map(|file| file.display().to_string());
+        let place = |told: &Diagnostic| {
+            let (file, line, column) = told.order();
+            (file.is_some_and(|file| Some(file) != main.as_deref()), file.map(str::to_owned), line, column)
+        };
+        told.sort_by_cached_key(place);
+    }
+
     /// Where to serve on this machine. An old file's addresses must fit it; interfaces named by flags take their place.
     pub fn settle(&self, links: &[Link]) -> Result<Served, ConfigError> {
         match &self.legacy {
@@ -230,15 +247,27 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Reads the file of the flags, else the one in /etc, else none.
+/// Reads the file of the flags, else the one in /etc, else none. An error: nothing of it could be read.
+pub fn read(flags: &Flags) -> Result<Loaded, ConfigError> {
+    read_below(flags, Path::new("/etc/proxydhcpd"))
+}
+
+/// [`read`], if nothing is wrong in the text.
 pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
-    load_below(flags, Path::new("/etc/proxydhcpd"))
+    sound(read(flags)?)
 }
 
 /// [`load`] with the folder in which a file is looked for when the flags name none.
-///
-/// What stands beside the file, in `conf.d`, is read with it, also where there is no file; an old proxy.ini stands alone.
 pub fn load_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
+    sound(read_below(flags, folder)?)
+}
+
+fn sound(loaded: Loaded) -> Result<Loaded, ConfigError> {
+    if loaded.is_sound() { Ok(loaded) } else { Err(ConfigError(loaded.told)) }
+}
+
+/// What stands beside the file, in `conf.d`, is read with it, also where there is no file; an old proxy.ini stands alone.
+pub fn read_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
     let main = match &flags.config {
         Some(file) => Some(open(file)?),
         None => ["proxydhcpd.toml", "proxy.ini"]
@@ -252,7 +281,7 @@ pub fn load_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
     let folder = file.as_ref().and_then(|file| file.parent()).unwrap_or(folder);
     let mut loaded = match main {
         Some(source) if Format::of(&source) == Format::Ini => read_ini(&source, file.clone(), folder)?,
-        main => read_toml(main, file.clone(), folder)?,
+        main => read_toml(main, file.clone(), folder),
     };
     flags.apply(&mut loaded.settings);
     // The way back into the folder is lost when the server goes into the background, and a reload needs it.
@@ -262,35 +291,38 @@ pub fn load_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
 }
 
 fn read_ini(source: &Source, file: Option<PathBuf>, folder: &Path) -> Result<Loaded, ConfigError> {
-    let (legacy, warnings) = legacy::read(source).map_err(ConfigError)?;
+    let (legacy, told) = legacy::read(source).map_err(ConfigError)?;
     let mut settings = Settings::default();
     settings.tftp.enabled = Enabled::IfOurs(legacy.routing.tftpd);
     settings.http.enabled = Enabled::IfOurs(legacy.routing.tftpd);
-    let draft = Draft::default();
-    Ok(Loaded { file, folder: folder.into(), settings, draft, legacy: Some(legacy), warnings })
+    let (draft, folder) = (Draft::default(), folder.into());
+    Ok(Loaded { file, folder, settings, draft, legacy: Some(legacy), told, unplaced: false })
 }
 
-fn read_toml(main: Option<Source>, file: Option<PathBuf>, folder: &Path) -> Result<Loaded, ConfigError> {
-    let mut sources: Vec<Source> = main.into_iter().collect();
-    sources.extend(beside(folder)?);
-    let (settings, draft, warnings) = toml::read(&sources, folder).map_err(ConfigError)?;
-    Ok(Loaded { file, folder: absolute(folder.into()), settings, draft, legacy: None, warnings })
+fn read_toml(main: Option<Source>, file: Option<PathBuf>, folder: &Path) -> Loaded {
+    let (beside, mut told) = beside(folder);
+    let sources: Vec<Source> = main.into_iter().chain(beside).collect();
+    let read = toml::read(&sources, folder, told.is_empty());
+    let unplaced = read.unplaced || !told.is_empty();
+    told.extend(read.told);
+    let folder = absolute(folder.into());
+    Loaded { file, folder, settings: read.settings, draft: read.draft, legacy: None, told, unplaced }
 }
 
-/// The files of `conf.d`, by name. What begins with a dot is an editor's, or a container's.
-fn beside(folder: &Path) -> Result<Vec<Source>, ConfigError> {
+/// The files of `conf.d`, by name, and what is to be told of those that cannot be read. What begins with a dot is an
+/// editor's, or a container's.
+fn beside(folder: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
     let folder = folder.join("conf.d");
-    let cannot = |error: std::io::Error| {
-        let error = Diagnostic::error(format!("unable to read the folder: {error}"));
-        ConfigError(vec![error.of(&folder.display().to_string())])
+    let paths = std::fs::read_dir(&folder)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<PathBuf>, _>>());
+    let mut paths = match paths {
+        Ok(paths) => paths,
+        Err(error) if error.kind() == ErrorKind::NotFound => return (Vec::new(), Vec::new()),
+        Err(error) => {
+            let error = Diagnostic::error(format!("unable to read the folder: {error}"));
+            return (Vec::new(), vec![error.of(&folder.display().to_string())]);
+        }
     };
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(cannot(error)),
-    };
-    let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
-    let mut paths = paths.map_err(cannot)?;
     let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml") && !hidden(path));
     paths.sort();
@@ -301,7 +333,7 @@ fn beside(folder: &Path) -> Result<Vec<Source>, ConfigError> {
             Err(mut error) => told.append(&mut error.0),
         }
     }
-    if told.is_empty() { Ok(sources) } else { Err(ConfigError(told)) }
+    (sources, told)
 }
 
 fn open(file: &Path) -> Result<Source, ConfigError> {

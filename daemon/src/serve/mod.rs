@@ -202,7 +202,7 @@ impl Server {
             Ok(Reread { loaded, filter, mut site }) => {
                 // A port may have become free while it was read.
                 site.follow(self.doors.open);
-                loaded.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
+                loaded.told.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
                 site.say();
                 self.state.take_over(site);
                 (self.loaded, self.filter) = (loaded, filter);

@@ -13,35 +13,40 @@ use proxydhcpd_core::plan::profile::{Boots, Profile};
 use proxydhcpd_core::url::is_url;
 use std::collections::BTreeSet;
 
-/// The profiles with their loaders. What is wrong is told, errors among warnings.
+/// The profiles with their loaders. What is wrong is told, errors among warnings; of templates nothing where it is not known
+/// which there are, and nothing of files in a folder that could not be mounted.
 pub fn look_up(
-    drafted: Vec<Drafted>,
+    drafted: &[Drafted],
     roots: &Roots,
-    templates: &BTreeSet<String>,
+    templates: Option<&BTreeSet<String>>,
     told: &mut Vec<Diagnostic>,
 ) -> Vec<Profile> {
     let mut profiles = Vec::new();
-    for Drafted { mut profile, loaders, any_other, at, initrds_at, .. } in drafted {
-        for (arch, (name, at)) in loaders {
-            match loader(roots, arch, &name) {
-                Ok(loader) => drop(profile.loaders.insert(arch, loader)),
+    for Drafted { profile, loaders, any_other, at, initrds_at, .. } in drafted {
+        let mut profile = profile.clone();
+        for (arch, (name, at)) in loaders.iter().filter(|(_, (name, _))| !roots.is_lost(name)) {
+            match loader(roots, *arch, name) {
+                Ok(loader) => drop(profile.loaders.insert(*arch, loader)),
                 Err(why) => told.push(at.critical(why)),
             }
         }
         // What it is for nobody knows: a text, for an iPXE, too.
-        profile.any_other = any_other.map(|(name, at)| {
-            missing(roots, &name, &at, told);
-            Loader { name, path: None }
+        profile.any_other = any_other.as_ref().map(|(name, at)| {
+            missing(roots, name, at, told);
+            Loader { name: name.clone(), path: None }
         });
-        match (&profile.boots, &at) {
+        match (&profile.boots, at) {
             (Boots::Script(url), _) if is_url(url) => {}
             (Boots::Linux(linux), Some(at)) => {
                 missing(roots, &linux.kernel, at, told);
-                for (initrd, at) in linux.initrds.iter().zip(&initrds_at) {
+                for (initrd, at) in linux.initrds.iter().zip(initrds_at) {
                     missing(roots, initrd, at, told);
                 }
             }
-            (Boots::Script(name), Some(at)) if !templates.contains(name) => told.push(no_template(name, at, templates)),
+            (Boots::Script(name), Some(at)) => {
+                let known = templates.filter(|templates| !templates.contains(name));
+                told.extend(known.map(|templates| no_template(name, at, templates)));
+            }
             _ => {}
         }
         profiles.push(profile);
@@ -72,7 +77,12 @@ fn loader(roots: &Roots, arch: Arch, name: &str) -> Result<Loader, String> {
 
 /// What is rendered, or fetched from elsewhere, nobody can look for.
 fn missing(roots: &Roots, name: &str, at: &Spot, told: &mut Vec<Diagnostic>) {
-    if !name.contains("://") && !name.contains("{{") && !name.contains("{%") && roots.open(name).is_err() {
+    if !name.contains("://")
+        && !roots.is_lost(name)
+        && !name.contains("{{")
+        && !name.contains("{%")
+        && roots.open(name).is_err()
+    {
         told.push(at.warning(format!("there is no file {} yet", roots.path(name).display())));
     }
 }
@@ -90,6 +100,7 @@ pub fn mount(loaded: &Loaded, roots: &mut Roots, told: &mut Vec<Diagnostic>) {
     for mount in &loaded.draft.folders {
         if let Err(error) = roots.mount(&mount.name, &mount.path) {
             let why = format!("the folder {} cannot be served: {error}", mount.path.display());
+            roots.lose(&mount.name);
             told.push(mount.at.critical(why));
         }
         let hidden = loaded.settings.boot_dir.join(&mount.name);

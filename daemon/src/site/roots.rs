@@ -11,6 +11,8 @@ pub struct Roots {
     /// `None` where there is none, and then only loaders and scripts of ours are served, and what is mounted.
     boot: Option<Folder>,
     mounted: Vec<Mounted>,
+    /// Names of folders that could not be mounted.
+    lost: Vec<String>,
     any_case: bool,
 }
 
@@ -23,7 +25,7 @@ struct Mounted {
 
 impl Roots {
     pub fn new(boot_dir: &Path, boot: Option<Folder>, any_case: bool) -> Self {
-        Roots { boot_dir: boot_dir.to_owned(), boot, mounted: Vec::new(), any_case }
+        Roots { boot_dir: boot_dir.to_owned(), boot, mounted: Vec::new(), lost: Vec::new(), any_case }
     }
 
     /// What is asked for as `name/...` comes from this folder from now on.
@@ -31,6 +33,15 @@ impl Roots {
         let folder = Folder::at(path, self.any_case)?;
         self.mounted.push(Mounted { name: name.to_owned(), path: path.to_owned(), folder });
         Ok(())
+    }
+
+    /// A folder could not be mounted: what was to be under this name nobody can know.
+    pub fn lose(&mut self, name: &str) {
+        self.lost.push(name.to_owned());
+    }
+
+    pub fn is_lost(&self, name: &str) -> bool {
+        name.split_once('/').is_some_and(|(first, _)| self.lost.iter().any(|lost| lost == first))
     }
 
     pub fn open(&self, name: &str) -> Result<Opened, Refusal> {

@@ -10,18 +10,27 @@ pub mod value;
 pub mod walk;
 
 use crate::config::Settings;
-use crate::config::diagnostic::{Diagnostic, Severity, Source};
+use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::draft::Draft;
 use said::Said;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 use walk::{At, Walk};
 
-/// The settings and the plan as all of the files say them, and warnings. `folder`: where machine files are looked for if
-/// none are named.
-pub fn read(sources: &[Source], folder: &Path) -> Result<(Settings, Draft, Vec<Diagnostic>), Vec<Diagnostic>> {
+/// The settings and the plan as far as the files are right, and all that is to be told of them.
+#[derive(Debug)]
+pub struct Read {
+    pub settings: Settings,
+    pub draft: Draft,
+    pub told: Vec<Diagnostic>,
+    /// What is wrong may have been where files lie.
+    pub unplaced: bool,
+}
+
+/// `folder`: where machine files are looked for if none are named. `all`: these are all of the files.
+pub fn read(sources: &[Source], folder: &Path, all: bool) -> Read {
     let mut said = Said::default();
-    let (mut told, mut broken) = (Vec::new(), false);
+    let (mut told, mut broken) = (Vec::new(), !all);
     for source in sources {
         let mut walk = Walk::new(source);
         let (document, syntax) = DeTable::parse_recoverable(&source.text);
@@ -41,10 +50,7 @@ pub fn read(sources: &[Source], folder: &Path) -> Result<(Settings, Draft, Vec<D
     let (draft, mut of_machines) = if broken { (Draft::default(), Vec::new()) } else { said.draft(&files, &mut told) };
     told.sort_by_key(|told| place(sources, told));
     told.append(&mut of_machines);
-    match told.iter().any(|told| told.severity > Severity::Warning) {
-        true => Err(told),
-        false => Ok((said.settings, draft, told)),
-    }
+    Read { unplaced: broken || said.unplaced, settings: said.settings, draft, told }
 }
 
 /// Those that are named have to be there. The usual folder nobody has to make before there is something to put into it.

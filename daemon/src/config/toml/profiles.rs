@@ -161,8 +161,8 @@ impl<'a> Said<'a> {
         let by_rules = draft.rules.iter().any(|rule| rule.profile.is_some());
         reading.warn_of_once(|own| {
             let id = own.or(draft.default_profile.filter(|_| !by_rules))?;
-            let profile = &draft.profiles.get(id)?.profile;
-            (!is_used_up(profile)).then(|| profile.name.clone())
+            let Drafted { profile, faulty, .. } = draft.profiles.get(id)?;
+            (!faulty && !is_used_up(profile)).then(|| profile.name.clone())
         });
         match reading.finish(&self.docks) {
             Ok(mut read) => {
@@ -251,6 +251,7 @@ fn drafted(
         at,
         initrds_at,
         arguments_at: written.arguments.as_ref().map(|(_, at)| at.spot()),
+        faulty: written.faulty,
         variables: written.variables.clone(),
     }
 }

@@ -32,7 +32,12 @@ pub struct Said<'a> {
     pub profiles: BTreeMap<String, Written<'a>>,
     pub rules: Vec<rule::Written<'a>>,
     pub machines: BTreeMap<String, (Described, At<'a>)>,
+    /// A name that nobody knows, or a value that cannot be, may have been one that says where files lie.
+    pub unplaced: bool,
 }
+
+/// The tables in which nothing says where files lie. What is wrong anywhere else may have been meant to.
+const PLACES_NO_FILES: [&str; 8] = ["dhcp", "dhcp6", "http", "tftp", "variables", "profile", "machine", "rule"];
 
 const GUARDS: [(&str, LoopGuard); 3] = [("warn", LoopGuard::Warn), ("stop", LoopGuard::Stop), ("off", LoopGuard::Off)];
 
@@ -42,6 +47,7 @@ pub type Named<'a> = (String, At<'a>);
 impl<'a> Said<'a> {
     pub fn document(&mut self, walk: &mut Walk<'a>, document: &DeTable<'_>) {
         for (key, value) in document {
+            let before = walk.told.len();
             match &**key.get_ref() {
                 "dhcp" => self.settings("dhcp", walk, value),
                 "dhcp6" => self.settings("dhcp6", walk, value),
@@ -54,6 +60,7 @@ impl<'a> Said<'a> {
                 "rule" => self.rules(walk, value),
                 _ => self.setting("", walk, key, value),
             }
+            self.unplaced |= walk.told.len() > before && !PLACES_NO_FILES.contains(&&**key.get_ref());
         }
         self.exclude_ports(walk);
     }
