@@ -20,8 +20,10 @@ use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, Tftp};
 use proxydhcpd_core::request::Request;
 use proxydhcpd_core::script;
 use roots::Roots;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ pub struct Site {
     found: Found,
     system: System,
     roots: Arc<Roots>,
+    /// The operator's own programs that start a local disk.
+    local_disks: BTreeMap<Arch, PathBuf>,
     /// In how many files machines are described, and how long reading them took.
     pub machine_files: (usize, Duration),
     /// What of the configuration does not fit well what there is to boot, and what is odd about that.
@@ -65,6 +69,7 @@ impl Site {
         let places: Vec<&Path> = loaders::PLACES.iter().map(Path::new).collect();
         let found = loaders::find(&settings.boot_dir, &places);
         let scan = folder::scan(&settings.boot_dir, roots.mounts());
+        let local_disks = local_disk::of_operator(&settings.boot_dir, &mut told);
         let mut plan = Plan {
             http_clients: true,
             loaders: found.loaders.clone(),
@@ -74,7 +79,7 @@ impl Site {
             loop_guard: settings.loop_guard,
             most_per_second: settings.max_packets_per_second.map(Into::into),
             menu: scan.menu,
-            local_disk: local_disk::architectures(),
+            local_disk: local_disk::architectures(&local_disks),
             raspberry_pi: scan.raspberry_pi,
             profiles,
             default_profile: draft.default_profile,
@@ -99,13 +104,15 @@ impl Site {
                 "it takes our reply in place of that of the DHCPv6 server: name in `dns-servers` those that it would have named",
             ));
         }
+        told.extend(local_disk::out_of_reach(&plan));
         told.extend(scan.notes.into_iter().map(Diagnostic::warning));
         told.extend(second_stage::astray(&plan, |name| roots.path(name)).into_iter().map(astray));
         let machine_files = (draft.machines.files, draft.machines.took);
         let system = System::of_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
         let legacy = loaded.legacy.is_some();
         let (roots, templates) = (Arc::new(roots), Arc::new(templates));
-        let mut site = Site { plan, found, system, roots, machine_files, templates, warnings: told, legacy };
+        let mut site =
+            Site { plan, found, system, roots, local_disks, machine_files, templates, warnings: told, legacy };
         site.follow(open);
         Ok(site)
     }
@@ -140,12 +147,23 @@ impl Site {
             Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::Unrendered),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
             Fetch::WithScript(arch) => with_script::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
-            Fetch::LocalDisk(arch) => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
+            Fetch::LocalDisk(arch) => match self.local_disks.get(&arch) {
+                Some(path) => files::open_loader(path),
+                None => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
+            },
             Fetch::Folder { name, otherwise } => match (self.roots.open(&name), otherwise) {
                 (Err(Refusal::NotFound), Some(Otherwise::File(meant))) => self.roots.open(&meant),
                 (Err(Refusal::NotFound), Some(Otherwise::Text(text))) => Ok(Opened::text(text.into_bytes())),
                 (opened, _) => opened,
             },
+        }
+    }
+
+    /// The program that starts the local disk of this architecture, whole.
+    pub fn local_disk(&self, arch: Arch) -> io::Result<Cow<'static, [u8]>> {
+        match self.local_disks.get(&arch) {
+            Some(path) => std::fs::read(path).map(Cow::Owned),
+            None => local_disk::starter(arch).map(Cow::Borrowed).ok_or(io::ErrorKind::NotFound.into()),
         }
     }
 
@@ -305,6 +323,7 @@ mod tests {
             found: Found::default(),
             system: System::Unknown,
             roots: Arc::new(Roots::new(folder, Some(Folder::at(folder, false).unwrap()), false)),
+            local_disks: BTreeMap::new(),
             machine_files: (0, Duration::ZERO),
             warnings: Vec::new(),
             templates: Arc::default(),
@@ -313,13 +332,17 @@ mod tests {
     }
 
     fn ask(site: &Site, name: &[u8]) -> Result<String, Refusal> {
+        ask_whole(site, name).map(|content| String::from_utf8(content).unwrap())
+    }
+
+    fn ask_whole(site: &Site, name: &[u8]) -> Result<Vec<u8>, Refusal> {
         let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let client = SocketAddr::new(server, 1024);
         let request = Request { door: Door::Tftp, name, server, client, interface: "" };
         let opened = site.open(fetch(&site.plan, &Memory::new(0), &request)?, &request, |_| {})?;
         let mut content = vec![0; usize::try_from(opened.size).unwrap()];
         opened.read_at(&mut content, 0).unwrap();
-        Ok(String::from_utf8(content).unwrap())
+        Ok(content)
     }
 
     #[test]
@@ -331,6 +354,18 @@ mod tests {
         }
         std::fs::write(folder.path().join("ipxe.efi"), "ipxe.efi").unwrap();
         assert_eq!(ask(&site, b"ipxe.efi").as_deref(), Ok("ipxe.efi"));
+    }
+
+    #[test]
+    fn the_operators_program_is_sent_to_start_the_disk_or_else_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut site = site(folder.path());
+        site.plan.local_disk = vec![Arch::X64];
+        let sent = |site: &Site| ask_whole(site, b"local-disk/uefi-x64.efi").unwrap();
+        assert_eq!(sent(&site), local_disk::starter(Arch::X64).expect("rustup target add x86_64-unknown-uefi"));
+        site.local_disks.insert(Arch::X64, folder.path().join("snponly.efi"));
+        assert_eq!(sent(&site), b"snponly.efi");
+        assert_eq!(&*site.local_disk(Arch::X64).unwrap(), b"snponly.efi");
     }
 
     #[test]

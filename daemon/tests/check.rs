@@ -67,7 +67,7 @@ fn where_a_loader_is_signed_it_says_which_machines_with_secure_boot_refuse() {
     let said = String::from_utf8(output.stdout).unwrap();
     let (_, said) = said.split_once("\nWhere Secure Boot is on, and only there:\n").expect(&said);
     let lines: Vec<_> = said.lines().collect();
-    assert_eq!(lines.len(), 5, "x86 BIOS is none of them: {said}");
+    assert_eq!(lines.len(), 7, "x86 BIOS is none of them: {said}");
     assert_eq!(lines[0], "x86 UEFI           ipxe-ia32.efi: refused, for it is not signed");
     let shim =
         format!("x64 UEFI           ipxe.efi: signed by Microsoft ({microsoft}, Microsoft UEFI CA 2023); SBAT shim ");
@@ -83,6 +83,33 @@ fn where_a_loader_is_signed_it_says_which_machines_with_secure_boot_refuse() {
     assert_eq!(loader("uefi-x64")["sbat"][1]["component"], "shim");
     assert_eq!(loader("uefi-arm64")["verdict"], "refused");
     assert_eq!(loader("bios"), &Value::Null);
+}
+
+#[test]
+fn the_program_that_starts_the_disk_may_be_the_operators_and_is_told_where_it_is_refused() {
+    let host = host();
+    let boot = boot_folder();
+    let shim = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/2022/shimx64.efi.signed");
+    fs::copy(&shim, boot.path().join("ipxe.efi")).expect("unpacked by e2e/setup");
+    let check = || {
+        let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0));
+        [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap())
+    };
+    let refused = "machines with Secure Boot that start ipxe.efi refuse local-disk/uefi-x64.efi";
+    let [said, told] = check();
+    assert!(told.contains(refused), "{told}");
+    assert!(said.contains("local-disk/uefi-x64.efi: refused, for it is not signed"), "{said}");
+    assert!(!told.contains("local-disk/uefi-arm64.efi"), "no machine of it starts its loader: {told}");
+
+    fs::create_dir(boot.path().join("local-disk")).unwrap();
+    fs::copy(&shim, boot.path().join("local-disk/uefi-x64.efi")).unwrap();
+    fs::copy(&shim, boot.path().join("local-disk/uefi-arm64.efi")).unwrap();
+    let [said, told] = check();
+    assert!(!told.contains(refused), "{told}");
+    assert!(said.contains("local-disk/uefi-x64.efi: signed by Microsoft"), "{said}");
+    assert!(said.contains("iPXE gets      our menu\n"), "it is no entry of the menu: {said}");
+    assert!(told.contains("local-disk/uefi-arm64.efi is not sent: it is an EFI program for x64 UEFI"), "{told}");
 }
 
 #[test]

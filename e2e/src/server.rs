@@ -37,6 +37,15 @@ pub fn start(lab: &Lab, host: &Host, arguments: &[&OsStr]) -> Result<Process> {
     Ok(process)
 }
 
+/// What `check` says with these arguments on this host.
+pub fn check(host: &Host, arguments: &[&OsStr]) -> Result<String> {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", &host.namespace]).arg(binary()?).arg("check").args(arguments);
+    let output = command.output().context("ip")?;
+    ensure!(output.status.success(), "check: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// What PROXYDHCPD names, or what `make test` has built.
 pub fn binary() -> Result<PathBuf> {
     let path = match env::var_os("PROXYDHCPD") {

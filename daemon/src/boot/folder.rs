@@ -8,6 +8,7 @@
 
 use super::{image, loaders};
 use proxydhcpd_core::plan::{Entry, Menu};
+use proxydhcpd_core::script::local_disk_arch;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -135,8 +136,11 @@ impl Scanner<'_> {
             let title = path.rsplit_once('.').map_or(&path[..], |(stem, _)| stem).to_owned();
             if name.ends_with(".ipxe") && !["boot.ipxe", "autoexec.ipxe"].contains(&&path[..]) {
                 self.scan.menu.entries.push(Entry::Script { title, path });
-            } else if name.ends_with(".efi") && !(self.served(folder).is_empty() && loaders::is_loader(name)) {
-                // A loader of ours, at the top of the folder, would lead in a circle.
+            } else if name.ends_with(".efi")
+                && !(self.served(folder).is_empty() && loaders::is_loader(name))
+                && local_disk_arch(&path).is_none()
+            {
+                // A loader of ours, at the top of the folder, would lead in a circle; the local disk has a line of its own.
                 let arch = self.head(&join(folder, name)).and_then(|head| image::efi_arch(&head));
                 self.scan.menu.entries.extend(arch.map(|arch| Entry::Efi { title, path, arch }));
             }

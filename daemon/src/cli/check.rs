@@ -163,5 +163,6 @@ fn summary(setting: &Setting, rows: &[Row]) -> Value {
         "script": script(plan),
         "machines": { "count": plan.machines.len(), "files": files, "seconds": took.as_secs_f64() },
         "loaders": loaders.collect::<serde_json::Map<_, _>>(),
+        "local_disk": secure_boot::local_disks(rows),
     })
 }

@@ -6,22 +6,26 @@ use crate::boot::signature::certificate::Certificate;
 use crate::boot::signature::{self, Accepts, Refusal, Signatures, Verdict};
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, Program};
+use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::{Loader, Tftp};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::io;
 use std::path::PathBuf;
 
-/// A loader that is offered to UEFI machines, and that can be read here.
+/// A loader that is offered to UEFI machines, or what starts their local disk, and that can be read here.
 #[derive(Debug)]
 pub struct Row {
     arch: Arch,
     name: String,
+    local_disk: bool,
     told: Result<(Signatures, Verdict), String>,
 }
 
-/// Reads every loader whole. What cannot be read of the site's keys is told.
+/// Reads every loader whole. What cannot be read of the site's keys is told, and where machines that start their loader would
+/// refuse the program for their disk.
 pub fn rows(setting: &Setting) -> (Vec<Row>, Vec<Diagnostic>) {
-    let (keys, told) = keys(&setting.loaded.settings.secure_boot_keys);
+    let (keys, mut told) = keys(&setting.loaded.settings.secure_boot_keys);
     let plan = &setting.site.plan;
     let mut loaders: Vec<_> = plan.loaders.iter().filter(|(arch, _)| wanted(**arch).is_some()).collect();
     for offered in
@@ -31,15 +35,42 @@ pub fn rows(setting: &Setting) -> (Vec<Row>, Vec<Diagnostic>) {
             loaders.push(offered);
         }
     }
-    let rows = loaders.into_iter().filter_map(|(arch, loader)| {
-        let signatures = signature::inspect(&path(setting, loader)?).map_err(|error| error.to_string());
-        let told = signatures.map(|signatures| {
+    let judged = |signatures: io::Result<Signatures>| match signatures {
+        Ok(signatures) => {
             let verdict = signatures.verdict(&keys);
-            (signatures, verdict)
-        });
-        Some(Row { arch: *arch, name: loader.name.clone(), told })
-    });
-    (rows.collect(), told)
+            Ok((signatures, verdict))
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    let mut rows = Vec::new();
+    for (arch, loader) in loaders {
+        if let Some(path) = path(setting, loader) {
+            let told = judged(signature::inspect(&path));
+            rows.push(Row { arch: *arch, name: loader.name.clone(), local_disk: false, told });
+        }
+    }
+    let programs = plan.local_disk.iter().filter(|arch| rows.iter().any(|row| row.arch == **arch));
+    let programs: Vec<Row> = programs
+        .map(|arch| {
+            let program = setting.site.local_disk(*arch).map(|program| signature::read(&program));
+            Row { arch: *arch, name: local_disk_name(*arch), local_disk: true, told: judged(program) }
+        })
+        .collect();
+    told.extend(programs.iter().filter(|program| !program.is_accepted()).filter_map(|program| {
+        let started = rows.iter().find(|row| row.arch == program.arch && row.is_accepted())?;
+        Some(disk_refused(started, program))
+    }));
+    rows.extend(programs);
+    (rows, told)
+}
+
+fn disk_refused(loader: &Row, program: &Row) -> Diagnostic {
+    let warning = format!("machines with Secure Boot that start {} refuse {}", loader.name, program.name);
+    Diagnostic::warning(warning).help(format!(
+        "a machine that is to boot its disk at once does not; sign that program and put it into the boot folder as {} \
+         (docs/secure-boot.md)",
+        program.name
+    ))
 }
 
 fn keys(paths: &[PathBuf]) -> (Vec<Certificate>, Vec<Diagnostic>) {
@@ -101,7 +132,19 @@ pub fn text(rows: &[Row]) -> String {
 
 /// For the loader of this architecture; null where Secure Boot has no say.
 pub fn json(rows: &[Row], arch: Arch) -> Value {
-    let Some(row) = rows.iter().find(|row| row.arch == arch) else { return Value::Null };
+    of(rows.iter().find(|row| row.arch == arch && !row.local_disk))
+}
+
+/// For what starts the local disks, by architecture.
+pub fn local_disks(rows: &[Row]) -> Value {
+    let programs = rows.iter().filter(|row| row.local_disk);
+    let id = |arch: Arch| arch.row().map_or("unassigned", |row| row.id).to_owned();
+    let each = programs.map(|row| (id(row.arch), json!({ "name": row.name, "secure_boot": of(Some(row)) })));
+    Value::Object(each.collect())
+}
+
+fn of(row: Option<&Row>) -> Value {
+    let Some(row) = row else { return Value::Null };
     let (signatures, verdict) = match &row.told {
         Ok(told) => told,
         Err(error) => return json!({ "verdict": "unknown", "says": error }),
@@ -132,6 +175,10 @@ pub fn json(rows: &[Row], arch: Arch) -> Value {
 }
 
 impl Row {
+    fn is_accepted(&self) -> bool {
+        matches!(self.told, Ok((_, Verdict::Accepted(_)))) && self.misfit().is_none()
+    }
+
     /// What it is, if no machine of this architecture would start it in any case.
     fn misfit(&self) -> Option<Image> {
         let (signatures, _) = self.told.as_ref().ok()?;

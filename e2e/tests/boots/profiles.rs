@@ -191,11 +191,13 @@ fn installs_debian(lab: &Lab, machine: Machine, folder: PathBuf) -> Result<()> {
     let preseed = "d-i preseed/early_command string echo {{ machine.left }}-{{ machine.right }} >/dev/console\n";
     // The installer asks for a name server where nobody has named one.
     let site = Site::with_primary(lab, &["--dhcp-option=option:dns-server,10.77.0.1"])?;
-    let _server = site.serve_by(&site::configuration(lab, &folder, &text, &[("preseed.cfg", preseed)])?)?;
+    let mut server = site.serve_by(&site::configuration(lab, &folder, &text, &[("preseed.cfg", preseed)])?)?;
     let machine = machine.with_memory(1024).with_mac(MAC);
     let mut machine = machine.power_on(lab, &site.segment, "machine")?;
     machine.wait_for("Linux version", PATIENCE)?;
     lab.note("the kernel runs");
+    // Its one boot is used up, and what the installer asks for is its own all the same.
+    server.wait_for("web1 has used up its boot by /machine/name=web1/debian/linux: ", PATIENCE)?;
     machine.wait_for(&lab.token.word(), INSTALLER)?;
     lab.note("the installer has carried out its preseed");
 

@@ -1,10 +1,11 @@
 //! Firmware that enforces Secure Boot.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use proxydhcpd_e2e::Lab;
 use proxydhcpd_e2e::machine::{self, PATIENCE, Trusts};
 use proxydhcpd_e2e::site::{self, OneHost, SERVER, Site};
-use proxydhcpd_e2e::{cache, grub, sign};
+use proxydhcpd_e2e::{cache, grub, server, sign};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 
@@ -20,15 +21,23 @@ cases![
 fn an_ipxe_with_the_sites_own_signature_boots_under_secure_boot(lab: &Lab) -> Result<()> {
     let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
     sign::sign(lab, &cache::path("2025/snponly.efi")?, &folder.join("snponly.efi"))?;
+    let text = format!("secure-boot-keys = [{:?}]\n", cache::path("2025/PkKek-1-snakeoil.pem")?);
+    let file = site::configuration(lab, &folder, &text, &[])?;
     let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, folder)?;
+    let said = server::check(&site.server, &[OsStr::new("-c"), file.as_os_str()])?;
+    ensure!(said.contains("snponly.efi: signed with the site's own key"), "check has not said it before:\n{said}");
+    let _server = site.serve_by(&file)?;
     site.boot(&machine::x64_2025_with_secure_boot(Trusts::Site))
 }
 
-/// The firmware says so and goes on to its next boot entry.
+/// `check` says so before. The firmware says so and goes on to its next boot entry.
 fn an_unsigned_ipxe_is_refused_under_secure_boot(lab: &Lab) -> Result<()> {
     let site = Site::new(lab)?;
-    let _server = site.serve()?;
+    let folder = site::boot_folder(lab, None)?;
+    let said = server::check(&site.server, &[OsStr::new("--boot-dir"), folder.as_os_str()])?;
+    let told = "No loader for UEFI is signed. That matters only where Secure Boot is on: such machines refuse them.";
+    ensure!(said.contains(told), "check has not said it before:\n{said}");
+    let _server = site::serve(lab, &site.server, folder)?;
     let machine = machine::x64_2025_with_secure_boot(Trusts::Site);
     let mut machine = machine.power_on(lab, &site.segment, "machine")?;
     machine.wait_for("Access Denied", PATIENCE)?;
