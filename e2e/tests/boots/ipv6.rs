@@ -19,6 +19,7 @@ cases![
     arm64_of_2025_boots_over_ipv6_in_a_managed_network,
     x64_of_2022_behind_a_relay_boots_over_ipv6_in_a_managed_network,
     x64_of_2025_behind_a_relay_boots_over_ipv6_in_a_managed_network,
+    x64_of_2025_boots_over_ipv6_by_tftp_alone,
     x64_of_2022_boots_over_http_without_any_ipv4,
     x64_of_2025_boots_over_http_without_any_ipv4,
     with_both_families_x64_boots_over_the_one_that_its_firmware_tries_first,
@@ -53,6 +54,13 @@ fn x64_of_2025_boots_over_ipv6_in_a_managed_network(lab: &Lab) -> Result<()> {
 
 fn arm64_of_2025_boots_over_ipv6_in_a_managed_network(lab: &Lab) -> Result<()> {
     boots(lab, &[MANAGED], &machine::arm64_2025().with_ipv6_first(), Way::Tftp)
+}
+
+/// Where our HTTP server is switched off, the script goes on over TFTP.
+fn x64_of_2025_boots_over_ipv6_by_tftp_alone(lab: &Lab) -> Result<()> {
+    let site = Wire::new(lab, &[MANAGED])?;
+    let _server = serve_by(lab, &site, "[http]\nenabled = false\n")?;
+    boots_by(Way::Tftp, &site.capture, || site::boot(lab, &site.segment, &machine::x64_2025().with_ipv6_first()))
 }
 
 fn x64_of_2022_boots_over_http_without_any_ipv4(lab: &Lab) -> Result<()> {
@@ -180,13 +188,16 @@ fn both_families(lab: &Lab) -> Result<Site<'_>> {
 /// QEMU's ROM is an iPXE. Its DHCPv6 server would tell it name servers and nothing to boot.
 fn ipxe_in_a_stateless_network_boots_where_the_configuration_says_so(lab: &Lab) -> Result<()> {
     let site = Wire::new(lab, &[STATELESS])?;
-    let text = "[dhcp6]\nstateless-ipxe = true\ndns-servers = [\"fd77::1\"]\n";
-    let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
-    let file = site::configuration(lab, &folder, text, &[])?;
-    let arguments = [OsStr::new("-c"), file.as_os_str()];
-    let _server = server::start(lab, &site.server, &arguments)?;
+    let _server = serve_by(lab, &site, "[dhcp6]\nstateless-ipxe = true\ndns-servers = [\"fd77::1\"]\n")?;
     site::boot(lab, &site.segment, &machine::bios())?;
     let asked = site.capture.text("dhcpv6.msgtype == 11", &["ipv6.src"])?;
     ensure!(!asked.is_empty(), "it has not asked over stateless DHCPv6");
     Ok(())
+}
+
+/// By these lines of a configuration.
+fn serve_by(lab: &Lab, site: &Wire, text: &str) -> Result<Process> {
+    let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
+    let file = site::configuration(lab, &folder, text, &[])?;
+    server::start(lab, &site.server, &[OsStr::new("-c"), file.as_os_str()])
 }
