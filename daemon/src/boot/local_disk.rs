@@ -1,6 +1,6 @@
-//! The programs that start a machine's local disk under UEFI, as `build.rs` made them.
+//! The programs that start a machine's local disk under UEFI: the operator's, or ours.
 
-use super::image;
+use super::{image, uefi};
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, Program, TABLE};
 use proxydhcpd_core::choose::local_disk_name;
@@ -9,12 +9,6 @@ use proxydhcpd_core::plan::profile::Boots;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-
-const STARTERS: [(&str, &[u8]); 3] = [
-    ("uefi-ia32", include_bytes!(concat!(env!("OUT_DIR"), "/local-disk-uefi-ia32.efi"))),
-    ("uefi-x64", include_bytes!(concat!(env!("OUT_DIR"), "/local-disk-uefi-x64.efi"))),
-    ("uefi-arm64", include_bytes!(concat!(env!("OUT_DIR"), "/local-disk-uefi-arm64.efi"))),
-];
 
 /// The programs of the operator, in the boot folder under the names of ours: signed for Secure Boot, or for an
 /// architecture that we have none for. What is there and does not fit is told.
@@ -35,8 +29,11 @@ pub fn of_operator(boot_dir: &Path, told: &mut Vec<Diagnostic>) -> BTreeMap<Arch
 
 /// The architectures that have one: [`proxydhcpd_core::plan::Plan::local_disk`].
 pub fn architectures(of_operator: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
-    let ours = STARTERS.iter().filter(|(_, program)| !program.is_empty()).filter_map(|(id, _)| Arch::by_id(id));
-    ours.chain(of_operator.keys().copied()).collect::<BTreeSet<Arch>>().into_iter().collect()
+    uefi::architectures(&uefi::LOCAL_DISK)
+        .chain(of_operator.keys().copied())
+        .collect::<BTreeSet<Arch>>()
+        .into_iter()
+        .collect()
 }
 
 /// Rules that send machines of an architecture to their disk for which there is neither such a program nor a loader: they get
@@ -64,24 +61,14 @@ pub fn out_of_reach(plan: &Plan) -> Vec<Diagnostic> {
 
 /// Ours, which is sent for [`proxydhcpd_core::fetch::Fetch::LocalDisk`] where the operator has none.
 pub fn starter(arch: Arch) -> Option<&'static [u8]> {
-    let id = arch.row()?.id;
-    STARTERS.iter().find(|(of, program)| *of == id && !program.is_empty()).map(|(_, program)| *program)
+    uefi::of_arch(&uefi::LOCAL_DISK, arch)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::boot::image::tests::efi;
-    use crate::boot::image::{Image, identify};
     use std::fs;
-
-    #[test]
-    fn a_starter_is_a_program_for_its_architecture() {
-        for arch in architectures(&BTreeMap::new()) {
-            let Image::Efi(machine) = identify(starter(arch).unwrap()) else { panic!("{arch}") };
-            assert_eq!(Program::Efi(machine), arch.row().unwrap().program, "{arch}");
-        }
-    }
 
     #[test]
     fn a_program_of_the_operator_goes_before_ours_if_it_is_one_for_its_architecture() {

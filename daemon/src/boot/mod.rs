@@ -1,5 +1,5 @@
-//! What is booted with no configuration: loaders found on this machine, a menu made of the boot folder, and the programs
-//! that start a local disk. Everything here reads files when asked, at start and at SIGHUP; nothing is kept.
+//! What is booted with no configuration: loaders found on this machine, a menu made of the boot folder, and our
+//! programs for UEFI. Everything here reads files when asked, at start and at SIGHUP; nothing is kept.
 
 pub mod folder;
 pub mod image;
@@ -8,4 +8,5 @@ pub mod local_disk;
 pub mod second_stage;
 pub mod signature;
 pub mod table;
+pub mod uefi;
 pub mod with_script;

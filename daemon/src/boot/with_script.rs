@@ -1,23 +1,15 @@
-//! The programs that start an iPXE with the script that lies beside it, as `build.rs` made them
-//! ([`proxydhcpd_core::choose::WITH_SCRIPT`]).
+//! Which iPXEs can be started with the script that lies beside them ([`proxydhcpd_core::choose::WITH_SCRIPT`]).
 
-use super::signature;
+use super::{signature, uefi};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{Loader, Plan};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-const STARTERS: [(&str, &[u8]); 3] = [
-    ("uefi-ia32", include_bytes!(concat!(env!("OUT_DIR"), "/with-script-uefi-ia32.efi"))),
-    ("uefi-x64", include_bytes!(concat!(env!("OUT_DIR"), "/with-script-uefi-x64.efi"))),
-    ("uefi-arm64", include_bytes!(concat!(env!("OUT_DIR"), "/with-script-uefi-arm64.efi"))),
-];
-
 /// What is sent for [`proxydhcpd_core::fetch::Fetch::WithScript`].
 pub fn starter(arch: Arch) -> Option<&'static [u8]> {
-    let id = arch.row()?.id;
-    STARTERS.iter().find(|(of, program)| *of == id && !program.is_empty()).map(|(_, program)| *program)
+    uefi::of_arch(&uefi::WITH_SCRIPT, arch)
 }
 
 /// The site's loaders that can be started so: [`Plan::with_script`].
@@ -38,18 +30,7 @@ fn takes_a_command_line(loader: &Loader) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::image::{Image, identify, tests::efi};
-    use proxydhcpd_core::arch::Program;
-
-    #[test]
-    fn a_starter_is_a_program_for_its_architecture() {
-        for (id, program) in STARTERS.into_iter().filter(|(_, program)| !program.is_empty()) {
-            let arch = Arch::by_id(id).unwrap();
-            let Image::Efi(machine) = identify(program) else { panic!("{id}") };
-            assert_eq!(Program::Efi(machine), arch.row().unwrap().program, "{id}");
-        }
-        assert!(starter(Arch::X64).is_some(), "rustup target add x86_64-unknown-uefi");
-    }
+    use crate::boot::image::tests::efi;
 
     #[test]
     fn an_ipxe_takes_its_script_along_if_it_can_and_any_other_program_is_started_by_itself() {
