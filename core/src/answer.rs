@@ -9,7 +9,7 @@ use crate::decide::{self, Decision, decide};
 use crate::memory::rivals::Offer;
 use crate::memory::{Heard, Holder, Memory};
 use crate::plan::machines::Identity;
-use crate::plan::rule::{Condition, Subject};
+use crate::plan::rule::{Condition, Met, Subject};
 use crate::plan::{LoopGuard, Plan};
 use crate::route::{Destination, Refused, route};
 use crate::route6::{self, Route};
@@ -118,7 +118,7 @@ fn way(
     let boot = choose(plan, client, &decision, choice, way.here())?;
     let response = way.write(plan, client, boot, replies)?;
     let rule = decision.rule.filter(|rule| plan.rules[*rule].needs_a_packet());
-    note(memory, arrival, &packet, client, rule, &response);
+    note(memory, arrival, &packet, client, rule.map(|rule| plan.met(rule)), &response);
     Ok(response)
 }
 
@@ -182,7 +182,7 @@ fn note(
     arrival: &Arrival<'_>,
     packet: &Packet<'_>,
     client: &Client,
-    rule: Option<usize>,
+    rule: Option<Met>,
     response: &Response,
 ) {
     if client.relay.is_some() && client.port == Port::Dhcp {
@@ -282,7 +282,8 @@ pub fn misses(plan: &Plan, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &
 fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &Client) -> Decision {
     // What the relay said is not said again to the boot server.
     let asks_boot_server = client.port == Port::BootServer;
-    let heard = if asks_boot_server { memory.rule_through_relay(client, arrival.now) } else { None };
+    let met = if asks_boot_server { memory.rule_through_relay(client, arrival.now) } else { None };
+    let heard = met.and_then(|met| plan.rule(met));
     with_subject(arrival, packet, client, |subject| {
         let subject = Subject { heard, request: heard.is_some(), ..subject.clone() };
         decide(plan, memory, &subject, None)

@@ -4,6 +4,7 @@
 use crate::arch::Arch;
 use crate::choose::MACHINE;
 use crate::plan::pattern::MacPattern;
+use crate::plan::rule::Met;
 use crate::wire::pxe::Features;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -23,7 +24,7 @@ pub struct Caller {
     /// What that iPXE can, if it was heard.
     pub features: Option<Features>,
     /// The rule that its DHCP packet met.
-    pub rule: Option<usize>,
+    pub rule: Option<Met>,
     /// The item that was chosen from a menu.
     pub item: Option<u16>,
 }

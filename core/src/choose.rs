@@ -4,6 +4,7 @@ use crate::arch::Arch;
 use crate::client::{Class, Client, Stage};
 use crate::decide::{Decision, Ground};
 use crate::plan::profile::{Boots, Item, Menu, To};
+use crate::plan::rule::Met;
 use crate::plan::{Ipxe, Loader, Plan, Tftp};
 use crate::url::{encoded, host, is_url, names_ipv4};
 use crate::wire::Kind;
@@ -189,8 +190,8 @@ fn on_tftp(name: &str, server: IpAddr) -> String {
 }
 
 /// The rule that decides, where nothing but a DHCP packet says so.
-fn heard_rule(plan: &Plan, decision: &Decision) -> Option<usize> {
-    decision.rule.filter(|rule| plan.rules[*rule].needs_a_packet())
+fn heard_rule(plan: &Plan, decision: &Decision) -> Option<Met> {
+    decision.rule.filter(|rule| plan.rules[*rule].needs_a_packet()).map(|rule| plan.met(rule))
 }
 
 /// The name of the script: what decides it and cannot be told from the request for it goes along.

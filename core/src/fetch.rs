@@ -244,7 +244,7 @@ fn asking(plan: &Plan, memory: &Memory, request: &Request<'_>, mut caller: Calle
         firmware: [below, Some(Firmware::Ipxe)],
         interface: request.interface,
         subnet: Some(client),
-        heard: caller.rule,
+        heard: caller.rule.and_then(|met| plan.rule(met)),
         request: true,
         ..Subject::default()
     };

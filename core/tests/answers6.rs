@@ -6,6 +6,7 @@ use common::{DUID, GROUP, HERE6, NEIGHBOUR, Packet6, RELAY, ask, ask_again, link
 use proxydhcpd_core::answer::{Answer, Replies, Response, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::link::{Link, Network, Network6};
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::machines::{By, Machine, Machines};
@@ -13,6 +14,7 @@ use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Boots, Item, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Rule, When};
 use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Stateless, Tftp};
+use proxydhcpd_core::request::{Door, Request};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet};
 
@@ -619,6 +621,40 @@ fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
         assert_eq!(solicit(&mut memory, interface.as_bytes(), now), file);
         assert_eq!(request(&mut memory, now + 5_000), file, "what was advertised is what is given");
     }
+}
+
+#[test]
+fn a_rule_that_was_met_before_a_reload_is_not_taken_for_the_one_in_its_place() {
+    let of = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
+    let installs = Profile { boots: Boots::Loader, any_other: Some(of("install.efi")), ..Profile::default() };
+    let interface = |text: &str| When { interface_ids: vec![Glob(text.into())], ..When::default() };
+    let (harmless, installing) = (
+        Rule { when: interface("vlan10"), ..Rule::default() },
+        Rule { when: interface("vlan9"), profile: Some(0), ..Rule::default() },
+    );
+    let before = Plan { rules: vec![harmless], rules_mark: 7, profiles: vec![installs], ..plan() };
+    let after = |rules_mark| Plan { rules: vec![installing.clone()], rules_mark, ..before.clone() };
+    let mut memory = Memory::new(1);
+    let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[(18, b"vlan10")]);
+    let told = url(&ask_again(&before, &mut memory, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0));
+    assert_eq!(told, "tftp://[2001:db8::10]/machine/rule=0-00000007/ipxe.efi");
+    let mut request = |plan: &Plan| {
+        let octets = Packet6::request_4011().octets();
+        url(&ask_again(plan, &mut memory, &octets, Port::BootServer, BEYOND_RELAY, HERE6, 5_000))
+    };
+    assert_eq!(request(&before), told);
+    assert_eq!(request(&after(8)), "tftp://[2001:db8::10]/ipxe.efi");
+    // What would happen without the mark.
+    assert_eq!(request(&after(7)), "tftp://[2001:db8::10]/machine/rule=0-00000007/install.efi");
+
+    let asks = |plan: &Plan| {
+        let name = b"machine/rule=0-00000007/menu.ipxe";
+        let (server, client) = (HERE6.parse().unwrap(), "[2001:db8::207]:1024".parse().unwrap());
+        let request = Request { door: Door::Http(8080), name, server, client, interface: "eth0" };
+        let Ok(Fetch::Text(script)) = fetch(plan, &Memory::new(0), &request) else { panic!() };
+        script.contains("install.efi")
+    };
+    assert_eq!((asks(&after(8)), asks(&after(7))), (false, true));
 }
 
 // Profiles

@@ -14,6 +14,7 @@ use crate::duid;
 use crate::files::{self, Folder, Opened};
 use crate::templates::{self, Failure, Templates, Variables};
 use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::fetch::{Fetch, Otherwise, Refusal};
 use proxydhcpd_core::plan::profile::Profile;
 use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, Tftp};
@@ -22,6 +23,7 @@ use proxydhcpd_core::script;
 use roots::Roots;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,7 +71,9 @@ impl Site {
         let places: Vec<&Path> = loaders::PLACES.iter().map(Path::new).collect();
         let found = loaders::find(&settings.boot_dir, &places);
         let scan = folder::scan(&settings.boot_dir, roots.mounts());
-        let local_disks = local_disk::of_operator(&settings.boot_dir, &mut told);
+        let mut unfit = Vec::new();
+        let local_disks = local_disk::of_operator(&settings.boot_dir, &mut unfit);
+        told.extend(unfit.into_iter().map(Diagnostic::warning));
         let mut plan = Plan {
             http_clients: true,
             loaders: found.loaders.clone(),
@@ -96,6 +100,7 @@ impl Site {
             ..Plan::default()
         };
         plan.with_script = with_script::able(&plan);
+        plan.rules_mark = rules_mark(&plan);
         if let Some(legacy) = &loaded.legacy {
             legacy.routing.apply(&mut plan);
         }
@@ -104,7 +109,7 @@ impl Site {
                 "it takes our reply in place of that of the DHCPv6 server: name in `dns-servers` those that it would have named",
             ));
         }
-        told.extend(local_disk::out_of_reach(&plan));
+        told.extend(local_disk::out_of_reach(&plan).into_iter().map(out_of_reach));
         told.extend(scan.notes.into_iter().map(Diagnostic::warning));
         told.extend(second_stage::astray(&plan, |name| roots.path(name)).into_iter().map(astray));
         let machine_files = (draft.machines.files, draft.machines.took);
@@ -218,6 +223,24 @@ impl Site {
         let key = legacy::key_for(arch).map(|key| format!(" ({key} under [ipxe] would serve {arch})"));
         format!("Unsupported architecture detected: [{high}, {low}]. Dropping payload.{}", key.unwrap_or_default())
     }
+}
+
+/// 0, which marks nothing, where there are no rules.
+fn rules_mark(plan: &Plan) -> u32 {
+    if plan.rules.is_empty() {
+        return 0;
+    }
+    let profiles: Vec<&str> = plan.profiles.iter().map(|profile| &profile.name[..]).collect();
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(format!("{:?}{profiles:?}", plan.rules));
+    hash as u32 | 1
+}
+
+fn out_of_reach((rule, arch): (usize, Arch)) -> Diagnostic {
+    let what = format!("rule {rule} sends {arch} to the local disk, and nothing here starts that");
+    let program = local_disk_name(arch);
+    Diagnostic::warning(what).help(format!(
+        "such a machine tries each network entry for a minute first; {program} of the boot folder would be sent to it"
+    ))
 }
 
 fn astray((name, version): (String, String)) -> Diagnostic {

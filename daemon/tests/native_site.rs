@@ -212,3 +212,14 @@ fn a_rule_that_sends_machines_to_a_disk_that_nothing_here_starts_is_warned_of() 
     let own = own.to_owned() + &rule.replace("local-disk", "disk");
     assert_eq!(lab.told(&lab.site(&own).unwrap().warnings), [""; 0], "it gets a loader");
 }
+
+#[test]
+fn rules_are_marked_by_what_they_say_and_by_the_profiles_that_they_name() {
+    let lab = Lab::new();
+    let mark = |text: &str| lab.site(text).unwrap().plan.rules_mark;
+    let rule = "[[rule]]\ncircuit-id = \"a\"\nprofile = \"local-disk\"\n";
+    assert_eq!(mark(""), 0);
+    assert_eq!(mark(rule), mark(&format!("address = \"192.0.2.10\"\n{rule}")));
+    assert_ne!(mark(rule), mark(&rule.replace("\"a\"", "\"b\"")));
+    assert_ne!(mark(rule), mark(&format!("{rule}[profile.x]\nboot = \"menu\"\n")));
+}

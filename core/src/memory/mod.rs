@@ -7,6 +7,7 @@ pub mod rivals;
 
 use crate::arch::Arch;
 use crate::client::{Client, Hardware};
+use crate::plan::rule::Met;
 use crate::recent::{Bucket, Key, Recent};
 use crate::wire::pxe::{Features, MachineId};
 use alloc::collections::BTreeSet;
@@ -34,7 +35,7 @@ const CHOICE_COUNTS: u64 = 2 * 60 * 1000;
 #[derive(Debug)]
 pub struct Memory {
     /// Machines to which an OFFER went through a relay, when, and the rule that it met if only such a packet can tell.
-    relayed: Recent<MachineKey, (u64, Option<usize>)>,
+    relayed: Recent<MachineKey, (u64, Option<Met>)>,
     clients: Recent<MachineKey, Bucket>,
     sources: Recent<IpAddr, Bucket>,
     links: Recent<u32, Bucket>,
@@ -195,16 +196,16 @@ impl Memory {
     }
 
     /// The rule that was met by what its relay said, which no longer stands between us on port 4011.
-    pub fn rule_through_relay(&self, client: &Client, now: u64) -> Option<usize> {
+    pub fn rule_through_relay(&self, client: &Client, now: u64) -> Option<Met> {
         self.relayed_offer(client, now)?.1
     }
 
-    fn relayed_offer(&self, client: &Client, now: u64) -> Option<(u64, Option<usize>)> {
+    fn relayed_offer(&self, client: &Client, now: u64) -> Option<(u64, Option<Met>)> {
         let offers = names(client).filter_map(|key| self.relayed.get(key));
         offers.filter(|(at, _)| now.saturating_sub(*at) < RELAYED_OFFER_COUNTS).max_by_key(|(at, _)| *at)
     }
 
-    pub fn note_relayed_offer(&mut self, client: &Client, rule: Option<usize>, now: u64) {
+    pub fn note_relayed_offer(&mut self, client: &Client, rule: Option<Met>, now: u64) {
         for key in names(client) {
             self.relayed.update(key, now, (now, rule), |offer| *offer = (now, rule));
         }

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use machines::Machines;
 use profile::{Profile, ProfileId};
-use rule::Rule;
+use rule::{Met, Rule};
 
 /// Everything that decides what a machine is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Plan {
     /// The UEFI architectures for which we hold a program that starts the local disk.
     pub local_disk: Vec<Arch>,
     /// The offered iPXEs, by name, that firmware is sent over IPv6 together with their script, and what they run on
-    /// ([`WITH_SCRIPT`](crate::choose::WITH_SCRIPT)).
+    /// (`choose::WITH_SCRIPT`).
     pub with_script: BTreeMap<String, Arch>,
     /// Whether there are files for Raspberry Pis: their boot ROM takes neither loader nor script.
     pub raspberry_pi: bool,
@@ -55,6 +55,8 @@ pub struct Plan {
     pub unknown_machines: Option<ProfileId>,
     /// The first that matches decides.
     pub rules: Vec<Rule>,
+    /// Another number with other rules, or other profiles for them to name. It tells what was met before a reload.
+    pub rules_mark: u32,
     pub machines: Machines,
     /// Names under which files of the template folder are asked for.
     pub templates: BTreeSet<String>,
@@ -110,6 +112,16 @@ impl Plan {
     pub fn offered(&self) -> impl Iterator<Item = &Loader> {
         let of_profiles = self.profiles.iter().flat_map(|profile| profile.loaders.values().chain(&profile.any_other));
         self.loaders.values().chain(&self.any_other).chain(of_profiles)
+    }
+
+    /// A rule that a packet has met, to be remembered.
+    pub fn met(&self, rule: usize) -> Met {
+        Met { rule, mark: self.rules_mark }
+    }
+
+    /// The rule that was met, unless the rules have changed since.
+    pub fn rule(&self, met: Met) -> Option<usize> {
+        (met.mark == self.rules_mark).then_some(met.rule)
     }
 
     /// Whether a rule opts U-Boot in: its class begins with neither of the two words that we answer otherwise.

@@ -9,6 +9,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
+use core::num::ParseIntError;
+use core::str::FromStr;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
@@ -21,6 +23,34 @@ pub struct Rule {
     pub profile: Option<ProfileId>,
     /// It is given its firmware's loader, whatever it says of itself.
     pub as_firmware: bool,
+}
+
+/// A rule that a packet has met, as the memory and the URLs of a boot keep it: by its place among the rules of then. After a
+/// reload another one may stand there, which would have a machine boot what was never meant for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Met {
+    pub rule: usize,
+    /// [`Plan::rules_mark`](super::Plan::rules_mark).
+    pub mark: u32,
+}
+
+/// As part of a URL: `3-9f3c21aa`, and without a mark `3`.
+impl fmt::Display for Met {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mark {
+            0 => write!(f, "{}", self.rule),
+            mark => write!(f, "{}-{mark:08x}", self.rule),
+        }
+    }
+}
+
+impl FromStr for Met {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (rule, mark) = text.split_once('-').unwrap_or((text, "0"));
+        Ok(Met { rule: rule.parse()?, mark: u32::from_str_radix(mark, 16)? })
+    }
 }
 
 /// Every list that is not empty must hold something that fits.

@@ -1,7 +1,6 @@
 //! The programs that start a machine's local disk under UEFI: the operator's, or ours.
 
 use super::{image, uefi};
-use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, Program, TABLE};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::Plan;
@@ -12,16 +11,16 @@ use std::path::{Path, PathBuf};
 
 /// The programs of the operator, in the boot folder under the names of ours: signed for Secure Boot, or for an
 /// architecture that we have none for. What is there and does not fit is told.
-pub fn of_operator(boot_dir: &Path, told: &mut Vec<Diagnostic>) -> BTreeMap<Arch, PathBuf> {
+pub fn of_operator(boot_dir: &Path, told: &mut Vec<String>) -> BTreeMap<Arch, PathBuf> {
     let mut programs = BTreeMap::new();
     for row in TABLE.iter().filter(|row| row.base == row.code && matches!(row.program, Program::Efi(_))) {
         let name = local_disk_name(Arch(row.code));
         let path = boot_dir.join(&name);
         match image::inspect(&path) {
             Ok(image) if image.fits(row.program) => drop(programs.insert(Arch(row.code), path)),
-            Ok(image) => told.push(Diagnostic::warning(format!("{name} is not sent: it is {image}"))),
+            Ok(image) => told.push(format!("{name} is not sent: it is {image}")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => told.push(Diagnostic::warning(format!("{name} is not sent: {error}"))),
+            Err(error) => told.push(format!("{name} is not sent: {error}")),
         }
     }
     programs
@@ -36,27 +35,23 @@ pub fn architectures(of_operator: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
         .collect()
 }
 
-/// Rules that send machines of an architecture to their disk for which there is neither such a program nor a loader: they get
-/// silence, and try each of their network entries for a minute first.
-pub fn out_of_reach(plan: &Plan) -> Vec<Diagnostic> {
-    let mut told = Vec::new();
-    for (index, rule) in plan.rules.iter().enumerate() {
+/// Rules, by number, that send machines of an architecture to their disk for which there is neither such a program nor a
+/// loader: they get silence, and try each of their network entries for a minute first.
+pub fn out_of_reach(plan: &Plan) -> Vec<(usize, Arch)> {
+    let mut found = Vec::new();
+    for (number, rule) in (1..).zip(&plan.rules) {
         let profile = plan.profile(rule.profile).filter(|profile| profile.boots == Boots::LocalDisk);
         let Some(profile) = profile.filter(|_| !rule.deny) else { continue };
         let archs: BTreeSet<Arch> = rule.when.archs.iter().map(|arch| arch.base()).collect();
-        for arch in archs.into_iter().filter(|arch| arch.is_efi() && !plan.local_disk.contains(arch)) {
-            let has_loader = [&profile.loaders, &plan.loaders].iter().any(|loaders| loaders.contains_key(&arch));
-            if !has_loader && profile.any_other.is_none() && plan.any_other.is_none() {
-                let warning =
-                    format!("rule {} sends {arch} to the local disk, and nothing here starts that", index + 1);
-                told.push(Diagnostic::warning(warning).help(format!(
-                    "such a machine tries each network entry for a minute first; {} of the boot folder would be sent to it",
-                    local_disk_name(arch)
-                )));
-            }
-        }
+        let has_loader = |arch: &Arch| {
+            let any_other = profile.any_other.is_some() || plan.any_other.is_some();
+            any_other || profile.loaders.contains_key(arch) || plan.loaders.contains_key(arch)
+        };
+        let lost =
+            archs.into_iter().filter(|arch| arch.is_efi() && !plan.local_disk.contains(arch) && !has_loader(arch));
+        found.extend(lost.map(|arch| (number, arch)));
     }
-    told
+    found
 }
 
 /// Ours, which is sent for [`proxydhcpd_core::fetch::Fetch::LocalDisk`] where the operator has none.
@@ -83,7 +78,6 @@ mod tests {
         let ids: Vec<_> = programs.keys().filter_map(|arch| arch.row()).map(|row| row.id).collect();
         assert_eq!(ids, ["uefi-x64", "uefi-arm32"]);
         assert!(architectures(&programs).contains(&arm32));
-        let told: Vec<_> = told.iter().map(|told| &told.message[..]).collect();
         assert_eq!(told, ["local-disk/uefi-arm64.efi is not sent: it is an EFI program for x64 UEFI"]);
     }
 }
