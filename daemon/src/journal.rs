@@ -88,10 +88,12 @@ impl<K: Eq + Hash> Journal<K> {
 
     /// Once a minute, if anything was held back.
     pub fn summary(&mut self, now: Instant) -> Option<Summary> {
+        if now.duration_since(self.since) < SUMMARY { None } else { self.rest(now) }
+    }
+
+    /// What no summary has said yet, if anything was held back.
+    pub fn rest(&mut self, now: Instant) -> Option<Summary> {
         let over = now.duration_since(self.since);
-        if over < SUMMARY {
-            return None;
-        }
         let summary = Summary { held_back: self.held_back, silent: self.silent, over };
         (self.since, self.held_back, self.silent) = (now, 0, 0);
         (summary.held_back > 0).then_some(summary)
@@ -183,5 +185,8 @@ mod tests {
         let told = journal.summary(start + seconds(60)).unwrap().to_string();
         assert_eq!(told, "1 more answer in the last minute, and 1 packet that wants no answer");
         assert_eq!(journal.summary(start + seconds(120)), None);
+        journal.admit(1, start + seconds(120));
+        journal.admit(1, start + seconds(121));
+        assert_eq!(journal.rest(start + seconds(122)).unwrap().held_back, 1, "at the end nothing waits for its minute");
     }
 }

@@ -144,6 +144,13 @@ impl Report {
         }
     }
 
+    /// The same at the end, whenever that is.
+    pub fn sum_up_the_rest(&mut self, now: Instant) {
+        if let Some(summary) = self.journal.rest(now) {
+            tracing::info!("{summary}");
+        }
+    }
+
     /// How often we were silent since the start, by reason: for the last line of a server.
     pub fn silences(&self) -> String {
         let each = self.journal.silences().map(|(reason, times)| format!("{reason} {times}"));
@@ -300,7 +307,10 @@ struct Grounds<'a> {
 impl<'a> Grounds<'a> {
     fn of(decision: &Decision, plan: &'a Plan) -> Grounds<'a> {
         let rule = decision.rule.map(|rule| &plan.rules[rule]);
-        let says_something = !(plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty());
+        // Profiles say nothing before something leads to one, and some are always there.
+        let says_something = plan.default_profile.is_some()
+            || plan.unknown_machines.is_some()
+            || !(plan.rules.is_empty() && plan.machines.is_empty());
         Grounds {
             machine: decision.machine.map(|found| plan.machines.get(found.machine).name),
             profile: says_something.then(|| decision.boots_by_name(plan)),

@@ -292,6 +292,23 @@ fn an_old_file_whose_tftpd_is_another_address_of_ours_makes_us_serve_its_files()
 }
 
 #[test]
+fn a_machine_gets_one_line_in_ten_seconds_and_the_rest_is_summed_up_at_the_end() {
+    let (host, machine) = one_network();
+    let mut server = Server::start(&host, &["--boot-dir", "BOOT"]);
+    server.wait_for_line("ready");
+    for _ in 0..4 {
+        assert!(ask_for_a_loader(&machine).is_some());
+    }
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.status(), Some(0));
+    let log = server.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(" on eth0: ")).collect();
+    let [line] = lines[..] else { panic!("{log}") };
+    assert!(line.ends_with("(loader for x64 UEFI, redirect)"), "of profiles, where there are none: {line}");
+    assert!(log.contains("3 more answers in the last minute"), "{log}");
+}
+
+#[test]
 fn sigterm_lets_a_transfer_finish_and_ends_with_status_0() {
     let (host, machine) = one_network();
     let mut server = Server::start(&host, &["--boot-dir", "BOOT"]);

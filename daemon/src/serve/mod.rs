@@ -72,6 +72,7 @@ impl Server {
         systemd::stopping();
         running.stop().await;
         self.state.used().settle(Duration::from_secs(1));
+        self.state.report().sum_up_the_rest(Instant::now());
         let silences = self.state.report().silences();
         let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
         tracing::info!("stopped{silences}");
