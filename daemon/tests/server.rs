@@ -8,9 +8,10 @@ use netns::server::{PROGRAM, Server, as_nobody_with, ask, ask_for_a_loader, one_
 use netns::{Host, PATIENCE, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -418,6 +419,34 @@ fn it_serves_without_root_and_with_the_one_capability_of_its_unit() {
     server.wait_for_line("ready");
     assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
     assert!(!server.log().contains("WARN"), "{}", server.log());
+}
+
+#[test]
+fn what_its_user_may_not_read_is_told_and_no_machine_is_led_to_it() {
+    let (host, machine) = one_network();
+    let words = as_nobody_with("-all,+net_bind_service");
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
+    let server = Server::started_by("setpriv", &host, &words);
+    server.wait_for_line("ready");
+    for name in ["boot.ipxe", "rescue.ipxe"] {
+        let path = server.boot.path().join(name);
+        fs::write(&path, "#!ipxe\n").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
+    server.signal(Signal::SIGHUP);
+    server.wait_for_line("INFO  reloaded");
+    for told in ["boot.ipxe is no file that this server may read", "rescue.ipxe: Permission denied"] {
+        assert!(server.log().contains(&format!("WARN  {told}")), "{}", server.log());
+    }
+    let fetch = |name: &str| {
+        let url = format!("http://192.0.2.10:8080/{name}");
+        let output = machine.on(|| Command::new("curl").args(["--silent", "--fail", &url]).output().unwrap());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let script = fetch("boot.ipxe");
+    assert!(script.starts_with("#!ipxe") && script.contains("/menu.ipxe"), "{script}");
+    let menu = fetch("machine/mac=52-54-00-12-34-56/uuid=/platform=efi/arch=x86_64/menu.ipxe");
+    assert!(menu.contains("local disk") && !menu.contains("rescue"), "{menu}");
 }
 
 #[test]

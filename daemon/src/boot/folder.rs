@@ -7,6 +7,8 @@
 //! * other `.ipxe` scripts, and EFI programs.
 
 use super::{image, loaders};
+use crate::files::Folder;
+use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::plan::{Entry, Menu};
 use proxydhcpd_core::script::local_disk_arch;
 use std::fs;
@@ -34,7 +36,10 @@ pub struct Scan {
 /// folder that is not there is an empty one.
 pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Scan {
     let mut scan = Scan { raspberry_pi: raspberry_pi(root), ..Scan::default() };
-    scan.menu.own_script = root.join("boot.ipxe").is_file();
+    match own_script(root) {
+        Ok(there) => scan.menu.own_script = there,
+        Err(why) => scan.notes.push(format!("boot.ipxe {why}: the menu is shown in its place")),
+    }
     let until = Instant::now() + LONGEST;
     let mut files = 0;
     let mounts: Vec<(&str, &Path)> = mounts.into_iter().collect();
@@ -48,6 +53,17 @@ pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a P
         (files, scan) = (scanner.files, scanner.scan);
     }
     scan
+}
+
+/// Whether there is a script of the operator's; an error is why it cannot be sent. Every machine would be led to it.
+fn own_script(root: &Path) -> Result<bool, &'static str> {
+    let link = || root.join("boot.ipxe").is_symlink();
+    match Folder::at(root, false).map(|folder| folder.open("boot.ipxe")) {
+        Ok(Ok(_)) => Ok(true),
+        Ok(Err(Refusal::NotFound)) | Err(_) if !link() => Ok(false),
+        Ok(Err(_)) if link() => Err("is a link to nothing, or out of the boot folder"),
+        _ => Err("is no file that this server may read"),
+    }
 }
 
 /// What the boot ROM of a Raspberry Pi asks for, in a folder of its serial number's name or at the top.
@@ -135,7 +151,8 @@ impl Scanner<'_> {
             let path = self.served(&join(folder, name));
             let title = path.rsplit_once('.').map_or(&path[..], |(stem, _)| stem).to_owned();
             if name.ends_with(".ipxe") && !["boot.ipxe", "autoexec.ipxe"].contains(&&path[..]) {
-                self.scan.menu.entries.push(Entry::Script { title, path });
+                let script = self.head(&join(folder, name)).map(|_| Entry::Script { title, path });
+                self.scan.menu.entries.extend(script);
             } else if name.ends_with(".efi")
                 && !(self.served(folder).is_empty() && loaders::is_loader(name))
                 && local_disk_arch(&path).is_none()
@@ -148,7 +165,8 @@ impl Scanner<'_> {
     }
 
     fn linux(&mut self, folder: &str, files: &[String]) {
-        let initrds: Vec<&str> = files.iter().map(String::as_str).filter(|name| is_initrd(name)).collect();
+        let initrds = files.iter().map(String::as_str).filter(|name| is_initrd(name));
+        let initrds: Vec<&str> = initrds.filter(|name| self.head(&join(folder, name)).is_some()).collect();
         if initrds.is_empty() {
             return;
         }
@@ -198,8 +216,15 @@ impl Scanner<'_> {
         }
     }
 
-    fn head(&self, path: &str) -> Option<Vec<u8>> {
-        image::head(&self.root.join(path)).ok().map(|(head, _)| head)
+    /// How a file begins. One that cannot be read would be shown and not sent: Ubuntu gives its kernels to root alone.
+    fn head(&mut self, path: &str) -> Option<Vec<u8>> {
+        match image::head(&self.root.join(path)) {
+            Ok((head, _)) => Some(head),
+            Err(error) => {
+                self.scan.notes.push(format!("{}: {error}; left out of the menu", self.served(path)));
+                None
+            }
+        }
     }
 }
 
@@ -318,6 +343,28 @@ mod tests {
         let scan = scan(folder(&[("boot.ipxe", b"#!ipxe")]).path(), []);
         assert!(scan.menu.own_script && scan.menu.entries.is_empty());
         assert_eq!(super::scan(Path::new("/nowhere/at/all"), []), Scan::default());
+    }
+
+    #[test]
+    fn a_boot_ipxe_that_cannot_be_sent_is_told_and_the_menu_takes_its_place() {
+        let scanned = |make: &dyn Fn(&Path)| {
+            let root = folder(&[]);
+            make(&root.path().join("boot.ipxe"));
+            let Scan { menu, notes, .. } = scan(root.path(), []);
+            assert!(!menu.own_script);
+            notes
+        };
+        let in_its_place = |why: &str| [format!("boot.ipxe {why}: the menu is shown in its place")];
+        for target in ["/etc/hostname", "/nowhere/at/all"] {
+            let notes = scanned(&|path| symlink(target, path).unwrap());
+            assert_eq!(notes, in_its_place("is a link to nothing, or out of the boot folder"), "{target}");
+        }
+        let notes = scanned(&|path| fs::create_dir(path).unwrap());
+        assert_eq!(notes, in_its_place("is no file that this server may read"));
+
+        let root = folder(&[("real/script", b"#!ipxe")]);
+        symlink("real/script", root.path().join("boot.ipxe")).unwrap();
+        assert!(scan(root.path(), []).menu.own_script, "a link that stays inside");
     }
 
     #[test]
