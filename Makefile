@@ -64,7 +64,9 @@ fuzz: toolchain
 
 install: build
 	install -D -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/sbin/proxydhcpd
-	install -D -m 0644 dist/systemd/proxydhcpd.service $(DESTDIR)/lib/systemd/system/proxydhcpd.service
+	install -d -m 0755 $(DESTDIR)/lib/systemd/system
+	sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' dist/systemd/proxydhcpd.service > $(DESTDIR)/lib/systemd/system/proxydhcpd.service
+	chmod 0644 $(DESTDIR)/lib/systemd/system/proxydhcpd.service
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 0644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/doc/proxydhcpd

@@ -1,0 +1,50 @@
+//! `make install` and `make uninstall`, into a folder. What a real systemd makes of it is in e2e.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn the_unit_starts_the_program_where_it_was_installed() {
+    for prefix in ["/usr", "/usr/local"] {
+        let root = tempfile::tempdir().unwrap();
+        make(root.path(), prefix, "install");
+        let program = root.path().join(format!(".{prefix}/sbin/proxydhcpd"));
+        assert_eq!(fs::metadata(&program).unwrap().permissions().mode() & 0o777, 0o755);
+        let path = root.path().join("lib/systemd/system/proxydhcpd.service");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        let unit = fs::read_to_string(path).unwrap();
+        let start = format!("ExecStart={prefix}/sbin/proxydhcpd serve\n");
+        assert!(unit.contains(&start) && unit.contains(&format!("{prefix}/sbin/proxydhcpd check")), "{unit}");
+    }
+}
+
+#[test]
+fn uninstall_takes_away_every_file_but_those_of_the_operator() {
+    let root = tempfile::tempdir().unwrap();
+    make(root.path(), "/usr", "install");
+    make(root.path(), "/usr", "uninstall");
+    assert_eq!(files(root.path()), 0);
+    assert!(!root.path().join("var/lib/proxydhcpd").exists(), "an empty boot folder is nobody's");
+
+    make(root.path(), "/usr", "install");
+    fs::write(root.path().join("etc/proxydhcpd/proxydhcpd.toml"), "").unwrap();
+    fs::write(root.path().join("var/lib/proxydhcpd/boot/boot.ipxe"), "#!ipxe\n").unwrap();
+    make(root.path(), "/usr", "uninstall");
+    assert_eq!(files(root.path()), 2);
+}
+
+/// With some program in place of a release that would have to be built.
+fn make(root: &Path, prefix: &str, what: &str) {
+    let mut command = Command::new("make");
+    command.args(["--silent", "--old-file=build", "RELEASE=/bin/true"]).current_dir("..");
+    command.args([format!("DESTDIR={}", root.display()), format!("PREFIX={prefix}"), what.to_owned()]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn files(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+}
