@@ -4,6 +4,7 @@ mod netns;
 
 use netns::server::{Server, vector};
 use netns::{Host, wait_for};
+use nix::sys::signal::Signal;
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet, code};
 use socket2::SockRef;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
@@ -122,6 +123,62 @@ fn a_family_that_is_switched_off_is_not_heard() {
     server.wait_for_line("serving eth0 as 192.0.2.10");
     assert_eq!(Client::at(&machine, 546).ask(&vector("ovmf-pxe6-solicit"), 547), None);
     assert!(!server.log().contains("DHCPv6"), "{}", server.log());
+}
+
+#[test]
+fn where_ipv6_is_switched_off_and_with_an_old_file_no_socket_of_it_is_open() {
+    let (host, _machine) = network();
+    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "");
+    server.wait_for_line("ready");
+    assert!(["udp6", "tcp6"].iter().all(|table| open_sockets(&host, table) > 0), "this shows nothing");
+    drop(server);
+
+    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "ipv6-interfaces = []\n");
+    serves_over_ipv4_alone(&host, &server);
+    drop(server);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxy.ini");
+    // Whose TFTP is ours: then HTTP is open, too.
+    let old = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.10\nfilename = pxelinux.0\n\
+               vendor_specific_information = x\n[pxe]\n[ipxe]\nenabled = true\n";
+    std::fs::write(&file, old).unwrap();
+    let server = Server::start(&host, &["-c", file.to_str().unwrap(), "--boot-dir", "BOOT"]);
+    serves_over_ipv4_alone(&host, &server);
+}
+
+fn serves_over_ipv4_alone(host: &Host, server: &Server) {
+    server.wait_for_line("TFTP on port 69, HTTP on port 8080");
+    server.wait_for_line("ready");
+    let open = |table| open_sockets(host, table);
+    assert!(open("udp") > 0 && open("tcp") > 0, "this shows nothing");
+    assert_eq!((open("udp6"), open("tcp6")), (0, 0), "{}", server.log());
+}
+
+/// How many the kernel lists in this table.
+fn open_sockets(host: &Host, table: &str) -> usize {
+    let table = host.on(|| std::fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap());
+    table.lines().skip(1).count()
+}
+
+#[test]
+fn a_reload_that_would_switch_ipv6_on_or_off_is_refused_as_a_whole() {
+    let (host, _machine) = network();
+    let (none, some) = ("ipv6-interfaces = []\n", "ipv6-interfaces = [\"eth*\"]\n");
+    for (before, after, refused) in [(none, "", true), (some, none, true), ("", some, false)] {
+        let server = Server::configured(&host, tempfile::tempdir().unwrap(), before);
+        server.wait_for_line("ready");
+        let open = open_sockets(&host, "udp6");
+        server.change(before, after);
+        server.signal(Signal::SIGHUP);
+        if refused {
+            server.wait_for_line("a change of `ipv6-interfaces` from none or to none needs a restart");
+            server.wait_for_line("not reloaded");
+        } else {
+            server.wait_for_line("INFO  reloaded");
+        }
+        assert_eq!(open_sockets(&host, "udp6"), open, "{}", server.log());
+    }
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn port_67_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_en
     let (mut loaded, start) = (loaded(folder.path()), Instant::now());
     let links = host.on(|| list(&Filter::default()).unwrap());
     let mut doors =
-        host.on(|| without(CapabilitySet::NET_RAW, || Doors::open(&loaded.settings, &links, false, start).unwrap()));
+        host.on(|| without(CapabilitySet::NET_RAW, || Doors::open(&loaded.settings, &links, start).unwrap()));
     assert!(!doors.opened.iter().any(is_port_67));
     let settings = loaded.settings.clone();
     let look = |doors: &mut Doors, seconds| {
@@ -151,7 +151,7 @@ fn where_a_packet_socket_hears_broadcasts_port_67_is_never_taken_from_a_dnsmasq_
     let dnsmasq = start_dnsmasq(&host, "");
     let folder = boot_folder();
     let (loaded, start) = (loaded(folder.path()), Instant::now());
-    let mut doors = host.on(|| Doors::open(&loaded.settings, &[], false, start).unwrap());
+    let mut doors = host.on(|| Doors::open(&loaded.settings, &[], start).unwrap());
     assert!(doors.opened.drain(..).any(|door| matches!(door, Door::Dhcp(_, Socket::Packet(_)))));
     drop(dnsmasq);
     wait_until_free(&host);
@@ -174,7 +174,7 @@ fn an_old_files_tftp_server_is_not_replaced_when_it_ends() {
     for (enabled, taken) in [(Enabled::IfOurs(OURS), false), (Enabled::Yes, true)] {
         let theirs = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
         (loaded.settings.tftp.enabled, loaded.settings.http.enabled) = (enabled, enabled);
-        let mut doors = host.on(|| Doors::open(&loaded.settings, &links, false, start).unwrap());
+        let mut doors = host.on(|| Doors::open(&loaded.settings, &links, start).unwrap());
         drop(theirs);
         host.on(|| {
             wait_for("the end of the socket", || bound(Transport::Udp, 69).unwrap().is_empty().then_some(()));
@@ -194,7 +194,7 @@ fn a_port_that_we_may_not_have_is_not_tried_again() {
     let theirs = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
     let folder = boot_folder();
     let (loaded, start) = (loaded(folder.path()), Instant::now());
-    let mut doors = host.on(|| Doors::open(&loaded.settings, &[], false, start).unwrap());
+    let mut doors = host.on(|| Doors::open(&loaded.settings, &[], start).unwrap());
     drop(theirs);
     host.on(|| {
         wait_for("the end of the socket", || bound(Transport::Udp, 69).unwrap().is_empty().then_some(()));
@@ -216,10 +216,12 @@ fn look_again(host: &Host, doors: &mut Doors, loaded: &Loaded) -> bool {
     doors.opened.len() > before
 }
 
-/// Nothing configured but this boot folder.
+/// Nothing configured but this boot folder, and that there is no IPv6.
 fn loaded(folder: &Path) -> Loaded {
     let flags = Flags { boot_dir: Some(folder.to_owned()), ..Flags::default() };
-    load_below(&flags, "/nowhere".as_ref()).unwrap()
+    let mut loaded = load_below(&flags, "/nowhere".as_ref()).unwrap();
+    loaded.settings.ipv6_interfaces = Some(Vec::new());
+    loaded
 }
 
 /// Does it on this thread without this capability.

@@ -218,7 +218,7 @@ impl Served {
         let state =
             Arc::new(State::new(site(folder.path(), settings), vec![lo.clone()], Used::below(folder.path()).unwrap()));
         let (stop_http, stopped) = oneshot::channel();
-        let listeners = http::bind(0).unwrap();
+        let listeners = http::bind(0, true).unwrap();
         let http = listeners[0].local_addr().unwrap().port();
         let mine = Arc::clone(&state);
         let pages = std::thread::spawn(move || {

@@ -78,8 +78,7 @@ fn start(flags: Flags, reader: Reader, level: LevelFilter) -> Result<Server, Exi
     let filter = doors::filter(&loaded, &all).map_err(|error| refuse(&site::and_files(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
     loaded.absent(&links).iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    let wants_ipv6 = filter.ipv6.as_ref().is_none_or(|names| !names.is_empty());
-    let doors = Doors::open(&loaded.settings, &all, wants_ipv6, Instant::now()).map_err(fail)?;
+    let doors = Doors::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
     let site = Site::build(&mut loaded, doors.open).map_err(|error| refuse(&error))?;
     loaded.told.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     doors.say(&loaded);

@@ -71,6 +71,13 @@ pub struct Settings {
     pub secure_boot_keys: Vec<PathBuf>,
 }
 
+impl Settings {
+    /// Whether any interface is to be served over IPv6. If not, no socket of it is opened.
+    pub fn wants_ipv6(&self) -> bool {
+        self.ipv6_interfaces.as_ref().is_none_or(|names| !names.is_empty())
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dhcp6 {
     /// Whether an iPXE in a stateless network is answered, in place of the DHCPv6 server there.
@@ -295,6 +302,8 @@ fn read_ini(source: &Source, file: Option<PathBuf>, folder: &Path) -> Result<Loa
     let mut settings = Settings::default();
     settings.tftp.enabled = Enabled::IfOurs(legacy.routing.tftpd);
     settings.http.enabled = Enabled::IfOurs(legacy.routing.tftpd);
+    // It knows nothing of IPv6.
+    settings.ipv6_interfaces = Some(Vec::new());
     let (draft, folder) = (Draft::default(), folder.into());
     Ok(Loaded { file, folder, settings, draft, legacy: Some(legacy), told, unplaced: false })
 }

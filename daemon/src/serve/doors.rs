@@ -47,8 +47,8 @@ pub enum Door {
 pub struct NoDhcp;
 
 impl Doors {
-    /// Warnings go to the log. `links` are those that the machine has; `wants_ipv6`: whether any is served over IPv6.
-    pub fn open(settings: &Settings, links: &[Link], wants_ipv6: bool, now: Instant) -> Result<Doors, NoDhcp> {
+    /// Warnings go to the log. `links` are those that the machine has.
+    pub fn open(settings: &Settings, links: &[Link], now: Instant) -> Result<Doors, NoDhcp> {
         raise_file_limit();
         let mut doors = Doors::default();
         if !settings.proxy_only {
@@ -59,12 +59,12 @@ impl Doors {
         if doors.opened.is_empty() && settings.ipv4_interfaces.as_ref().is_none_or(|names| !names.is_empty()) {
             return Err(NoDhcp);
         }
-        if wants_ipv6 {
+        if settings.wants_ipv6() {
             doors.try_to_open(Kind::BootServer6, settings, now);
         }
         if settings.tftp.enabled.on(links) {
             doors.try_to_open(Kind::Tftp, settings, now);
-            if wants_ipv6 {
+            if settings.wants_ipv6() {
                 doors.try_to_open(Kind::Tftp6, settings, now);
             }
         }
@@ -147,10 +147,7 @@ impl Doors {
 /// Which interfaces are served: asked of the configuration and of this machine. An old file's addresses must fit.
 pub fn filter(loaded: &Loaded, links: &[Link]) -> Result<Filter, ConfigError> {
     let served = loaded.settle(links)?;
-    let settings = &loaded.settings;
-    // An old file knows nothing of IPv6.
-    let ipv6 = if loaded.legacy.is_some() { Some(Vec::new()) } else { settings.ipv6_interfaces.clone() };
-    let ipv4 = settings.ipv4_interfaces.clone();
+    let (ipv4, ipv6) = (loaded.settings.ipv4_interfaces.clone(), loaded.settings.ipv6_interfaces.clone());
     Ok(Filter { interfaces: served.interfaces, addresses: served.addresses, ipv4, ipv6 })
 }
 
@@ -172,6 +169,9 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
     }
     if old.state_dir != new.state_dir {
         return Some("`state-dir`");
+    }
+    if old.wants_ipv6() != new.wants_ipv6() {
+        return Some("`ipv6-interfaces` from none or to none");
     }
     if tftp(old) != tftp(new) {
         return Some("TFTP (in an old file: of `tftpd`)");

@@ -229,6 +229,6 @@ fn stopping_does_not_wait_for_a_stalled_client() {
 #[test]
 fn a_busy_port_is_an_error_and_not_a_smaller_server() {
     let server = Server::start();
-    let error = proxydhcpd::serve::http::bind(server.port).unwrap_err();
+    let error = proxydhcpd::serve::http::bind(server.port, true).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
 }

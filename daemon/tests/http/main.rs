@@ -50,7 +50,7 @@ impl Server {
         settings: Settings,
         open: impl Fn(&Request<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
     ) -> Server {
-        let listeners = http::bind(0).unwrap();
+        let listeners = http::bind(0, true).unwrap();
         let port = listeners[0].local_addr().unwrap().port();
         let (note, events) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();

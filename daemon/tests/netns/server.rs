@@ -93,6 +93,14 @@ impl Server {
         Server::in_folders(boot, folder, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
+    /// Puts these lines of its file in the place of those.
+    pub fn change(&self, from: &str, to: &str) {
+        let file = self.folder.path().join("proxydhcpd.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        let text = if from.is_empty() { text + to } else { text.replace(from, to) };
+        fs::write(&file, text).unwrap();
+    }
+
     fn in_folders(boot: TempDir, folder: TempDir, program: &str, host: &Host, arguments: &[&str]) -> Server {
         let config = folder.path().join("proxydhcpd.toml");
         let place = |argument: &&str| match *argument {

@@ -77,7 +77,7 @@ pub const KEYS: &[Key] = &[
         "a list of names: [\"eth0\", \"vlan*\"]",
         "all that are served",
         "Of the interfaces to serve, those on which machines boot over IPv6.",
-        "An empty list switches IPv6 off.",
+        "An empty list switches IPv6 off: nothing listens there then, and to switch it on again needs a restart.",
         "[\"vlan*\"]",
     ),
     key(

@@ -33,7 +33,10 @@ impl Kind {
                 let transfers = tftp_settings(settings);
                 tftp::bind(wanted.ip(), &transfers).map(|sockets| Door::Tftp(sockets, transfers)).map_err(busy)
             }
-            Kind::Http => http::bind(wanted.port()).map(|listeners| Door::Http(wanted.port(), listeners)).map_err(busy),
+            Kind::Http => {
+                let listeners = http::bind(wanted.port(), settings.wants_ipv6());
+                listeners.map(|listeners| Door::Http(wanted.port(), listeners)).map_err(busy)
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use proxydhcpd_core::request::Request;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::{Future, poll_fn};
 use std::io;
+use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
@@ -95,13 +96,14 @@ impl Default for Settings {
     }
 }
 
-/// Listens on every address of both families. A family that this host lacks is left out; 0 is any free port, the same
-/// one for both.
-pub fn bind(port: u16) -> io::Result<Vec<std::net::TcpListener>> {
+/// Listens on every address of both families, or of IPv4 alone. A family that this host lacks is left out; 0 is any free
+/// port, the same one for both.
+pub fn bind(port: u16, with_ipv6: bool) -> io::Result<Vec<std::net::TcpListener>> {
     let mut listeners = Vec::new();
     let mut port = port;
-    for address in [SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))] {
-        match listen(SocketAddr::new(address.ip(), port)) {
+    let ipv6 = with_ipv6.then_some(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    for address in iter::once(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).chain(ipv6) {
+        match listen(SocketAddr::new(address, port)) {
             Ok(listener) => {
                 port = listener.local_addr()?.port();
                 listeners.push(listener);
