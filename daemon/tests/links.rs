@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn links_come_and_go_and_the_list_follows() {
-    let host = Host::new();
+    let host = Host::with_ipv4_only();
     let lists = watched(&host, Filter::default());
     assert_eq!(next(&lists), "", "the loopback is no link");
 
-    let other = Host::new();
+    let other = Host::with_ipv4_only();
     host.cable("lan", &other, "eth0");
     host.run("ip addr add 192.0.2.1/24 dev lan");
     assert_eq!(settled(&lists, "lan 192.0.2.1/24"), host.index("lan"));
@@ -37,8 +37,8 @@ fn links_come_and_go_and_the_list_follows() {
 
 #[test]
 fn a_bridge_is_served_and_its_ports_are_not() {
-    let host = Host::new();
-    let other = Host::new();
+    let host = Host::with_ipv4_only();
+    let other = Host::with_ipv4_only();
     host.cable("port", &other, "eth0");
     host.run("ip addr add 192.0.2.1/24 dev port");
     let lists = watched(&host, Filter::default());
@@ -53,8 +53,8 @@ fn a_bridge_is_served_and_its_ports_are_not() {
 
 #[test]
 fn a_cable_without_carrier_is_served_for_the_machine_that_will_be_switched_on() {
-    let host = Host::new();
-    let other = Host::new();
+    let host = Host::with_ipv4_only();
+    let other = Host::with_ipv4_only();
     host.cable("lan", &other, "eth0");
     host.run("ip addr add 192.0.2.1/24 dev lan");
     other.run("ip link set eth0 down");
@@ -63,7 +63,7 @@ fn a_cable_without_carrier_is_served_for_the_machine_that_will_be_switched_on() 
 
 #[test]
 fn a_filter_takes_names_patterns_and_addresses() {
-    let host = Host::new();
+    let host = Host::with_ipv4_only();
     host.run("ip link add lan0 type veth peer name lan1\nip link set lan0 up\nip link set lan1 up");
     host.run(
         "ip addr add 192.0.2.1/24 dev lan0\nip addr add 192.0.2.9/24 dev lan0\nip addr add 198.51.100.1/24 dev lan1",
@@ -95,8 +95,8 @@ fn a_filter_takes_names_patterns_and_addresses() {
 
 #[test]
 fn a_burst_is_published_once_it_is_over_not_step_by_step() {
-    let host = Host::new();
-    let other = Host::new();
+    let host = Host::with_ipv4_only();
+    let other = Host::with_ipv4_only();
     host.cable("lan", &other, "eth0");
     let lists = watched(&host, Filter::default());
     assert_eq!(next(&lists), "");
@@ -116,8 +116,8 @@ fn a_burst_is_published_once_it_is_over_not_step_by_step() {
 
 #[test]
 fn lost_notifications_do_no_lasting_harm() {
-    let host = Host::new();
-    let other = Host::new();
+    let host = Host::with_ipv4_only();
+    let other = Host::with_ipv4_only();
     host.cable("lan", &other, "eth0");
     let (sender, lists) = channel();
     let (resume, held) = channel::<()>();

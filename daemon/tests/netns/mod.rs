@@ -28,6 +28,14 @@ impl Host {
         host
     }
 
+    /// Without IPv6: a link-local address that the kernel publishes a second or two after a link is up would be a change
+    /// that nobody made.
+    pub fn with_ipv4_only() -> Self {
+        let host = Host::new();
+        host.run("sysctl -qw net.ipv6.conf.all.disable_ipv6=1\nsysctl -qw net.ipv6.conf.default.disable_ipv6=1");
+        host
+    }
+
     /// Does it on this host: sockets that it opens and processes that it starts are the host's.
     pub fn on<T>(&self, work: impl FnOnce() -> T) -> T {
         let home = current();
