@@ -2,67 +2,22 @@
 
 mod netns;
 
+use netns::ipv6::{Client, GROUP, SERVERS, plug_in, request_for, server_id, url};
 use netns::server::{Server, vector};
 use netns::{Host, wait_for};
 use nix::sys::signal::Signal;
+use proxydhcpd::net::holder::{Transport, bound};
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet, code};
-use socket2::SockRef;
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
-use std::time::Duration;
-
-const GROUP: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+use std::fs;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::time::{Duration, Instant};
 
 /// A host at 192.0.2.10, 2001:db8::10 and fe80::10, and a machine at fe80::207.
 fn network() -> (Host, Host) {
-    let (host, machine) = (Host::new(), Host::new());
-    host.cable("eth0", &machine, "eth0");
-    host.run("ip address add 192.0.2.10/24 dev eth0\nip address add fe80::10/64 dev eth0 nodad");
-    host.run("ip address add 2001:db8::10/64 dev eth0 nodad");
-    machine.run("ip address add fe80::207/64 dev eth0 nodad\nip address add 2001:db8::207/64 dev eth0 nodad");
+    let host = Host::new();
+    let machine = plug_in(&host, "eth0", 0);
+    host.run("ip address add 192.0.2.10/24 dev eth0");
     (host, machine)
-}
-
-/// The machine's own port.
-struct Client<'a> {
-    machine: &'a Host,
-    socket: UdpSocket,
-}
-
-impl<'a> Client<'a> {
-    fn at(machine: &'a Host, port: u16) -> Client<'a> {
-        let address = SocketAddrV6::new("fe80::207".parse().unwrap(), port, 0, machine.index("eth0"));
-        let socket = machine.on(|| wait_for("the machine's port", || UdpSocket::bind(address).ok()));
-        SockRef::from(&socket).set_multicast_if_v6(machine.index("eth0")).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        Client { machine, socket }
-    }
-
-    /// What the first answer is, and from where.
-    fn ask(&self, octets: &[u8], port: u16) -> Option<(Vec<u8>, SocketAddr)> {
-        let group = SocketAddrV6::new(GROUP, port, 0, self.machine.index("eth0"));
-        self.socket.send_to(octets, group).unwrap();
-        let mut reply = [0; 1500];
-        let (length, from) = self.socket.recv_from(&mut reply).ok()?;
-        Some((reply[..length].to_vec(), from))
-    }
-
-    /// The same, asked until a server that has just been started hears it.
-    fn wait_for_answer(&self, octets: &[u8], port: u16) -> (Vec<u8>, SocketAddr) {
-        wait_for("an answer", || self.ask(octets, port))
-    }
-}
-
-/// The DUID in an answer.
-fn server_id(reply: &[u8]) -> Vec<u8> {
-    Packet::parse(reply).unwrap().message.option(code::SERVER_ID).unwrap().to_vec()
-}
-
-/// The REQUEST of a vector, for the server of this DUID.
-fn request_for(server: &[u8]) -> Vec<u8> {
-    let (request, of_vector) = (vector("ovmf-pxe6-request-4011"), [0, 2, 0, 10, 0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
-    let at = request.windows(of_vector.len()).position(|window| window == of_vector).unwrap();
-    let option = [&[0, 2, 0, server.len() as u8][..], server].concat();
-    [&request[..at], &option, &request[at + of_vector.len()..]].concat()
 }
 
 #[test]
@@ -79,8 +34,7 @@ fn a_firmware_is_led_from_547_to_4011_and_given_a_url() {
     let (reply, from) = Client::at(&machine, 4011).wait_for_answer(&request, 4011);
     assert_eq!(from.port(), 4011);
     let told = Packet::parse(&reply).unwrap().message;
-    let url = String::from_utf8_lossy(told.option(code::BOOT_FILE_URL).unwrap()).into_owned();
-    assert!(told.kind == MessageType::Reply && url.starts_with("tftp://[2001:db8::10]/"), "{url}");
+    assert_eq!((told.kind, url(&reply).as_deref()), (MessageType::Reply, Some("tftp://[2001:db8::10]/ipxe.efi")));
 }
 
 #[test]
@@ -103,15 +57,15 @@ fn who_is_no_boot_client_and_who_asks_another_server_hear_nothing() {
 fn the_server_is_the_same_after_a_restart_and_without_what_it_had_kept() {
     let (host, machine) = network();
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("state")).unwrap();
+    fs::create_dir(folder.path().join("state")).unwrap();
     let kept = folder.path().join("state/duid");
     let server = Server::configured(&host, folder, "");
     let client = Client::at(&machine, 546);
-    let duid = |client: &Client<'_>| server_id(&client.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547).0);
+    let duid = |client: &Client| server_id(&client.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547).0);
     let first = duid(&client);
     let server = server.killed_and_started_again(&host);
     assert_eq!(duid(&client), first);
-    std::fs::remove_file(&kept).unwrap();
+    fs::remove_file(&kept).unwrap();
     let _server = server.killed_and_started_again(&host);
     assert_eq!(duid(&client), first);
 }
@@ -142,7 +96,7 @@ fn where_ipv6_is_switched_off_and_with_an_old_file_no_socket_of_it_is_open() {
     // Whose TFTP is ours: then HTTP is open, too.
     let old = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.10\nfilename = pxelinux.0\n\
                vendor_specific_information = x\n[pxe]\n[ipxe]\nenabled = true\n";
-    std::fs::write(&file, old).unwrap();
+    fs::write(&file, old).unwrap();
     let server = Server::start(&host, &["-c", file.to_str().unwrap(), "--boot-dir", "BOOT"]);
     serves_over_ipv4_alone(&host, &server);
 }
@@ -157,7 +111,7 @@ fn serves_over_ipv4_alone(host: &Host, server: &Server) {
 
 /// How many the kernel lists in this table.
 fn open_sockets(host: &Host, table: &str) -> usize {
-    let table = host.on(|| std::fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap());
+    let table = host.on(|| fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap());
     table.lines().skip(1).count()
 }
 
@@ -187,12 +141,101 @@ fn a_link_that_comes_after_the_start_is_heard_and_again_when_it_was_made_anew() 
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("waiting for an interface with an address");
     for _ in 0..2 {
-        let machine = Host::new();
-        host.cable("lan", &machine, "eth0");
-        host.run("ip address add fe80::10/64 dev lan nodad");
-        machine.run("ip address add fe80::207/64 dev eth0 nodad");
+        let machine = plug_in(&host, "lan", 0);
         let (_, from) = Client::at(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
         assert_eq!(from.ip(), "fe80::10".parse::<Ipv6Addr>().unwrap());
         host.run("ip link del lan");
     }
+}
+
+/// The housekeeping would find it within five seconds, and the machine may have given up by then.
+#[test]
+fn a_new_link_is_heard_at_once() {
+    let host = Host::new();
+    let server = Server::start(&host, &["-c", "CONFIG"]);
+    server.wait_for_line("ready");
+    for number in 0..3 {
+        let machine = plug_in(&host, &format!("lan{number}"), number);
+        let start = Instant::now();
+        let client = Client::at(&machine, 546);
+        client.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+        assert!(start.elapsed() < Duration::from_millis(1500), "{number}: {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn with_two_links_the_boot_server_answers_once_from_the_link_of_the_request_and_with_its_url() {
+    let host = Host::new();
+    let machines = [0, 1].map(|number| plug_in(&host, &format!("eth{number}"), number));
+    let _server = Server::start(&host, &["-c", "CONFIG"]);
+    for (number, machine) in machines.iter().enumerate() {
+        let (advertise, _) = Client::at(machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+        let answers = Client::at(machine, 4011).answers(&request_for(&server_id(&advertise)), GROUP, 4011);
+        let [(reply, from)] = &answers[..] else { panic!("{} answers on link {number}", answers.len()) };
+        let here = SocketAddrV6::new(
+            Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, number as u16, 0x10),
+            4011,
+            0,
+            machine.index("eth0"),
+        );
+        assert_eq!(*from, here.into());
+        assert_eq!(url(reply), Some(format!("tftp://[{}]/ipxe.efi", ours(number))));
+    }
+}
+
+/// Where a host with several links is on this one.
+fn ours(number: usize) -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, number as u16, 0, 0, 0, 0, 0x10)
+}
+
+/// Whatever the relay writes to: each socket that is in the group is one that might answer.
+#[test]
+fn a_relay_is_answered_once_from_the_address_that_is_good_beyond_the_link() {
+    let host = Host::new();
+    let relays = [0, 1].map(|number| plug_in(&host, &format!("eth{number}"), number));
+    let server = Server::start(&host, &["-c", "CONFIG"]);
+    server.wait_for_line("ready");
+    for (number, relay) in relays.iter().enumerate() {
+        let socket = Client::at_address(relay, &format!("2001:db8:{number}::207"), 547);
+        for to in [ours(number), SERVERS, GROUP] {
+            let answers = socket.answers(&vector("relayed-pxe6-solicit"), to, 547);
+            let [(reply, from)] = &answers[..] else { panic!("{} answers at {to}: {}", answers.len(), server.log()) };
+            assert_eq!(*from, SocketAddrV6::new(ours(number), 547, 0, 0).into(), "{to}");
+            assert_eq!(url(reply), Some(format!("tftp://[{}]/ipxe.efi", ours(number))));
+        }
+    }
+}
+
+#[test]
+fn relays_that_know_no_server_are_heard_still_when_the_only_link_was_made_anew() {
+    let host = Host::new();
+    let server = Server::start(&host, &["-c", "CONFIG"]);
+    server.wait_for_line("waiting for an interface with an address");
+    for round in 0..3 {
+        let relay = plug_in(&host, "lan", 0);
+        let socket = Client::at_address(&relay, "2001:db8::207", 547);
+        let request = vector("relayed-pxe6-solicit");
+        wait_for("the link", || (socket.answers(&request, SERVERS, 547).len() == 1).then_some(()));
+        let answers = socket.answers(&request, SERVERS, 547);
+        assert_eq!(answers.len(), 1, "in round {round}");
+        host.run("ip link del lan");
+        server.wait_for_line("lan is no longer served");
+    }
+}
+
+#[test]
+fn with_proxy_only_port_4011_is_open_and_547_is_nobodys() {
+    let (host, machine) = network();
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("state")).unwrap();
+    // The name by which the request of the vector asks for its server.
+    fs::write(folder.path().join("state/duid"), "00030001020000000010\n").unwrap();
+    let server = Server::configured(&host, folder, "[dhcp]\nproxy-only = true\n");
+    server.wait_for_line("serving eth0 as 192.0.2.10 and 2001:db8::10");
+    server.wait_for_line("ready");
+    let ports = |port| host.on(|| bound(Transport::Udp, port).unwrap());
+    assert!(ports(4011).iter().any(|socket| socket.address == Ipv6Addr::UNSPECIFIED));
+    assert_eq!((ports(547), ports(67)), (Vec::new(), Vec::new()));
+    assert_eq!(Client::at(&machine, 546).ask(&vector("ovmf-pxe6-solicit"), 547), None);
+    Client::at(&machine, 4011).wait_for_answer(&vector("ovmf-pxe6-request-4011"), 4011);
 }

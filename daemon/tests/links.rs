@@ -139,6 +139,62 @@ fn lost_notifications_do_no_lasting_harm() {
     settled(&lists, "lan 192.0.2.1/24");
 }
 
+/// The machine that boots from it can be switched on before we have an IPv4 address.
+#[test]
+fn over_ipv6_a_link_is_served_as_soon_as_it_has_a_link_local_address_that_can_be_used() {
+    let (host, other) = (Host::new(), Host::new());
+    let lists = watched(&host, Filter::default());
+    assert_eq!(next(&lists), "");
+    // The kernel makes no address of its own here, so that each is ours.
+    host.run("sysctl -qw net.ipv6.conf.default.addr_gen_mode=1");
+    host.cable("lan", &other, "eth0");
+    host.run("ip address add 2001:db8::1/64 dev lan nodad");
+    // Replies could not come from it. Until it is known that nobody else has the second it is no address either.
+    host.run("ip address add fe80::1/64 dev lan");
+    assert!(lists.recv_timeout(Duration::from_millis(300)).is_err(), "served too early");
+    settled(&lists, "lan 2001:db8::1/64 fe80::1/64");
+    host.run("ip address add 192.0.2.1/24 dev lan");
+    settled(&lists, "lan 192.0.2.1/24 2001:db8::1/64 fe80::1/64");
+    host.run("ip address del fe80::1/64 dev lan");
+    settled(&lists, "lan 192.0.2.1/24");
+}
+
+#[test]
+fn of_several_ipv6_addresses_the_one_that_stays_and_is_good_beyond_the_link_names_us() {
+    let (host, other) = (Host::new(), Host::new());
+    host.run("sysctl -qw net.ipv6.conf.default.addr_gen_mode=1");
+    host.cable("lan", &other, "eth0");
+    for address in ["2001:db8::3/64 nodad preferred_lft 0", "2001:db8::1/64 nodad", "fe80::1/64 nodad"] {
+        host.run(&format!("ip address add dev lan {address}"));
+    }
+    host.run("ip address add dev lan 2001:db8::2/64 nodad valid_lft 3600 preferred_lft 1800");
+    let listed = host.on(|| list(&Filter::default()).unwrap());
+    assert_eq!(show(&listed), "lan 2001:db8::1/64 2001:db8::2/64 fe80::1/64 2001:db8::3/64");
+    assert_eq!(listed[0].address6(), "2001:db8::1".parse().ok());
+}
+
+#[test]
+fn a_filter_serves_each_family_where_it_is_wanted() {
+    let (host, other) = (Host::new(), Host::new());
+    host.run("sysctl -qw net.ipv6.conf.default.addr_gen_mode=1");
+    for (number, link) in ["lan", "dmz"].iter().enumerate() {
+        host.cable(link, &other, &format!("eth{number}"));
+        host.run(&format!("ip address add 192.0.2.{number}/32 dev {link}"));
+        host.run(&format!("ip address add fe80::{number}:1/64 dev {link} nodad"));
+        host.run(&format!("ip address add 2001:db8::{number}:1/64 dev {link} nodad"));
+    }
+    let listed = |filter: Filter| host.on(|| show(&list(&filter).unwrap()));
+    let only = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
+    let (lan, dmz) = ("2001:db8::1/64 fe80::1/64", "2001:db8::1:1/64 fe80::1:1/64");
+    let of = |ipv4, ipv6| listed(Filter { ipv4, ipv6, ..Filter::default() });
+    assert_eq!(of(None, only(&["l*"])), format!("lan 192.0.2.0/32 {lan}, dmz 192.0.2.1/32"));
+    assert_eq!(of(only(&["lan"]), only(&["dmz"])), format!("lan 192.0.2.0/32, dmz {dmz}"));
+    assert_eq!(of(only(&[]), only(&["dmz"])), format!("dmz {dmz}"));
+    assert_eq!(of(only(&[]), only(&[])), "");
+    let named = Filter { addresses: vec!["2001:db8::1:1".parse().unwrap()], ..Filter::default() };
+    assert_eq!(listed(named), format!("dmz 192.0.2.1/32 {dmz}"));
+}
+
 /// Whether a netlink socket on this host has lost messages, by the kernel's own count.
 fn overrun(host: &Host) -> bool {
     let table = host.on(|| std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap());
@@ -178,8 +234,9 @@ fn settled(lists: &Receiver<Vec<Link>>, expected: &str) -> u32 {
 
 fn show(links: &[Link]) -> String {
     let line = |link: &Link| {
-        let networks = link.ipv4.iter().map(|network| format!(" {}/{}", network.address, network.prefix));
-        format!("{}{}", link.name, networks.collect::<String>())
+        let ipv4 = link.ipv4.iter().map(|network| format!(" {}/{}", network.address, network.prefix));
+        let ipv6 = link.ipv6.iter().map(|network| format!(" {}/{}", network.address, network.prefix));
+        format!("{}{}", link.name, ipv4.chain(ipv6).collect::<String>())
     };
     links.iter().map(line).collect::<Vec<_>>().join(", ")
 }

@@ -3,6 +3,7 @@
 
 #![allow(dead_code)] // each test binary uses some of it
 
+pub mod ipv6;
 pub mod loaders;
 pub mod raw;
 pub mod server;
