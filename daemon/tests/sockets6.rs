@@ -4,11 +4,17 @@
 mod netns;
 
 use netns::ipv6::{Client, GROUP, plug_in, server_id};
-use netns::server::{Server, vector};
-use netns::{Host, Peer, wait_for};
+use netns::server::{Server, as_nobody_with, vector};
+use netns::{Host, Peer, wait_for, without};
+use proxydhcpd::config::flags::Flags;
+use proxydhcpd::config::load_below;
 use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd::net::udp::HOLD_OFF;
+use proxydhcpd::serve::doors::{Door, Doors};
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet, code};
+use rustix::thread::CapabilitySet;
 use std::net::Ipv6Addr;
+use std::time::{Duration, Instant};
 
 const HERE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
 const HERE_ON_LINK: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x10);
@@ -29,6 +35,72 @@ fn beside_a_sharing_dnsmasq_we_hear_the_group_and_it_keeps_its_unicast() {
         let duids = both_advertise(&client);
         it_has_its_unicast(&client, &duids.0);
     }
+}
+
+/// Said in one line, however many links there are; and what the line advises helps at once.
+#[test]
+fn a_dnsmasq_that_keeps_the_whole_port_is_named_once_and_heard_beside_when_it_shares_it_at_last() {
+    let host = Host::new();
+    let machine = plug_in(&host, "eth0", 0);
+    let _other = plug_in(&host, "eth1", 1);
+    let dnsmasq = start_dnsmasq(&host, "");
+    let words = as_nobody_with("-all,+net_bind_service");
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["-c", "CONFIG"]).collect();
+    let server = Server::started_by("setpriv", &host, &words);
+    server.wait_for_line("ready");
+    let client = Client::at(&machine, 546);
+    assert!(client.answers(&vector("ovmf-pxe6-solicit"), GROUP, 547).iter().all(|answer| has_address(&answer.0)));
+    let log = server.log();
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+    let [warning] = warnings[..] else { panic!("{log}") };
+    assert!(
+        ["UDP port 547", "bind-dynamic", "machines do not boot over IPv6"].iter().all(|part| warning.contains(part)),
+        "{log}"
+    );
+    assert!(!log.contains("DHCPv6 on port 547"), "{log}");
+
+    drop(dnsmasq);
+    let _dnsmasq = start_dnsmasq(&host, "--bind-dynamic");
+    server.wait_for_line(
+        "UDP port 547 can be had at last: machines boot over IPv6, and are heard beside the DHCPv6 server",
+    );
+    server.wait_for_line("requests that a relay sends to 2001:db8::10 are its business, not ours");
+    let duids = both_advertise(&client);
+    it_has_its_unicast(&client, &duids.0);
+}
+
+/// As port 67 (`tests/ports.rs`).
+#[test]
+fn port_547_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_end() {
+    let host = Host::new();
+    let _machine = plug_in(&host, "eth0", 0);
+    let dnsmasq = start_dnsmasq(&host, "");
+    let flags = Flags { boot_dir: Some("/nowhere".into()), ..Flags::default() };
+    let (settings, start) = (load_below(&flags, "/nowhere".as_ref()).unwrap().settings, Instant::now());
+    let mut doors = host.on(|| without(CapabilitySet::NET_RAW, || Doors::open(&settings, &[], start).unwrap()));
+    let is_547 = |door: &Door| matches!(door, Door::Dhcp(address, _) if address.port() == 547);
+    assert!(!doors.opened.iter().any(is_547));
+    let mut look = |seconds| {
+        host.on(|| doors.look(&settings, start + Duration::from_secs(seconds)));
+        (doors.opened.iter().filter(|door| is_547(door)).count(), doors.shares_dhcp6)
+    };
+    assert_eq!(look(5), (0, false));
+    drop(dnsmasq);
+    wait_until_free(&host);
+    assert_eq!(look(4 + HOLD_OFF.as_secs()), (0, false));
+    let dnsmasq = start_dnsmasq(&host, "");
+    assert_eq!(look(5 + HOLD_OFF.as_secs()), (0, false));
+    drop(dnsmasq);
+    wait_until_free(&host);
+    let last = 5 + 2 * HOLD_OFF.as_secs();
+    assert_eq!(look(last - 1), (0, false));
+    assert_eq!(look(last), (1, true));
+    assert_eq!(look(10 * last), (1, true), "it is ours now");
+}
+
+/// A closed socket may live on for a moment in a process that another test is just starting.
+fn wait_until_free(host: &Host) {
+    host.on(|| wait_for("a free port 547", || bound(Transport::Udp, 547).unwrap().is_empty().then_some(())));
 }
 
 /// The DUIDs of dnsmasq, which offers an address, and of ours, which does not. Each has answered once.

@@ -61,7 +61,7 @@ fn advice(port: u16, holder: Option<&str>) -> &'static str {
     let known = KNOWN.iter().find(|known| known.0 == port && holder.is_some_and(|name| name.starts_with(known.1)));
     match (known, holder, port) {
         (Some(known), ..) => known.2,
-        (None, None, 67) => {
+        (None, None, 67 | 547) => {
             "if it is dnsmasq, set bind-dynamic in its configuration; if it is another boot server, stop it"
         }
         (None, Some("proxydhcpd" | "python3" | "python"), _) => "a boot server is running already: stop one of the two",

@@ -37,13 +37,13 @@ pub fn broadcast(port: u16) -> Result<UdpSocket, Busy> {
     open((Ipv4Addr::BROADCAST, port).into(), true)
 }
 
-/// The same where somebody has the port: ours only if they share it.
-pub fn broadcast_beside(port: u16) -> Option<UdpSocket> {
-    let socket = bind((Ipv4Addr::BROADCAST, port).into(), true).ok()?;
+/// A socket for what is sent to all, where somebody has the port: ours only if they share it.
+pub fn beside(address: SocketAddr) -> Option<UdpSocket> {
+    let socket = bind(address, true).ok()?;
     let ours = fstat(&socket).ok()?.st_ino;
     // One that does not share may have ended since we saw it, and not for long.
-    let others = bound(Transport::Udp, port).ok()?;
-    let claims = |other: &Bound| other.inode != ours && overlap(Ipv4Addr::BROADCAST.into(), other.address);
+    let others = bound(Transport::Udp, address.port()).ok()?;
+    let claims = |other: &Bound| other.inode != ours && overlap(address.ip(), other.address);
     others.iter().any(claims).then_some(socket)
 }
 

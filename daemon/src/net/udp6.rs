@@ -13,13 +13,21 @@ use socket2::SockRef;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
+use std::os::fd::AsFd;
 
 /// All_DHCP_Relay_Agents_and_Servers.
 pub const SERVERS_AND_RELAYS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 /// All_DHCP_Servers, to which a relay writes that knows no server by its address.
-const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
+pub const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
 
-/// The groups, as far as they are heard.
+/// For what is sent to all DHCPv6 servers of a site, by the links on which it has joined them ([`join`]).
+///
+/// As with IPv4, who does not share the port is in its way, so that it tells whether we may have a socket there at all.
+pub fn servers(port: u16) -> Result<UdpSocket, Busy> {
+    udp::open((SERVERS, port).into(), true)
+}
+
+/// The group of clients and relays on each link, as far as it is heard.
 #[derive(Debug)]
 pub struct Groups {
     port: u16,
@@ -27,7 +35,7 @@ pub struct Groups {
     heard: BTreeMap<SocketAddrV6, Option<UdpSocket>>,
 }
 
-/// What a look around has changed. A link-local group has the index of its link as scope.
+/// What a look around has changed. The group has the index of its link as scope.
 #[derive(Debug)]
 pub enum Change {
     /// To be received from.
@@ -43,11 +51,10 @@ impl Groups {
         Groups { port, heard: BTreeMap::new() }
     }
 
-    /// To be called when the links change, and every few seconds, for a port may become free.
+    /// To be called when the links change, and every few seconds, for one that could not be had may be had later.
     pub fn look(&mut self, links: &[Link]) -> Vec<Change> {
-        let on_links = served(links).map(|link| SocketAddrV6::new(SERVERS_AND_RELAYS, self.port, 0, link.index));
-        let beyond = served(links).next().map(|_| SocketAddrV6::new(SERVERS, self.port, 0, 0));
-        let wanted: Vec<SocketAddrV6> = on_links.chain(beyond).collect();
+        let on_link = |link: &Link| SocketAddrV6::new(SERVERS_AND_RELAYS, self.port, 0, link.index);
+        let wanted: Vec<SocketAddrV6> = served(links).map(on_link).collect();
         let mut changes = Vec::new();
         self.heard.retain(|address, socket| {
             let stays = wanted.contains(address);
@@ -60,9 +67,8 @@ impl Groups {
                 join(socket, &address, links);
                 continue;
             }
-            let opened = open(address, links);
             let untold = before.is_none();
-            match opened {
+            match open(address, links) {
                 Ok((socket, handle)) => {
                     self.heard.insert(address, Some(handle));
                     changes.push(Change::Opened(address, socket));
@@ -79,7 +85,7 @@ impl Groups {
 
 /// Has a socket hear a group on all links that are served, or on the one that is its scope. Where it does already nothing is
 /// changed.
-pub fn join(socket: &UdpSocket, group: &SocketAddrV6, links: &[Link]) {
+pub fn join(socket: &impl AsFd, group: &SocketAddrV6, links: &[Link]) {
     for link in served(links).filter(|link| [0, link.index].contains(&group.scope_id())) {
         if let Err(error) = SockRef::from(socket).join_multicast_v6(group.ip(), link.index) {
             tracing::trace!("{group} on {}: {error}", link.name);

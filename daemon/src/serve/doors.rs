@@ -11,6 +11,7 @@ use crate::net::busy::Busy;
 use crate::net::link::{self, Filter};
 use crate::net::packet;
 use crate::net::socket::Socket;
+use crate::net::udp6;
 use crate::site::Open;
 use kind::Kind;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -28,6 +29,8 @@ pub struct Doors {
     /// We hear broadcasts by a socket on port 67, so nobody there minds that. Where somebody does, nor may relayed requests
     /// have one: he could not start again.
     pub shares_dhcp: bool,
+    /// The same of port 547, and of the sockets that hear a group link by link.
+    pub shares_dhcp6: bool,
     /// What was opened so far.
     pub open: Open,
     waiting: Vec<Waiting>,
@@ -60,6 +63,9 @@ impl Doors {
             return Err(NoDhcp);
         }
         if settings.wants_ipv6() {
+            if !settings.proxy_only {
+                doors.try_to_open(Kind::Groups, settings, now);
+            }
             doors.try_to_open(Kind::BootServer6, settings, now);
         }
         if settings.tftp.enabled.on(links) {
@@ -128,6 +134,7 @@ impl Doors {
         match &door {
             Door::Dhcp(address, _) if *address == BOOT_SERVER => self.open.boot_server = true,
             Door::Dhcp(address, _) if *address == BOOT_SERVER6 => self.open.boot_server6 = true,
+            Door::Dhcp(address, socket) if *address == GROUPS => self.shares_dhcp6 = matches!(socket, Socket::Udp(_)),
             Door::Dhcp(_, socket) => self.shares_dhcp = matches!(socket, Socket::Udp(_)),
             Door::Tftp(sockets, settings) => {
                 if !self.open.tftp && !self.open.tftp6 {
@@ -181,7 +188,9 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
 
 const BROADCASTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADCAST, 67));
 const BOOT_SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011));
-/// The same for IPv6.
+/// DHCPv6: what relays write to that know no server. The group of the clients is heard link by link, where this one is.
+pub const GROUPS: SocketAddr = SocketAddr::V6(SocketAddrV6::new(udp6::SERVERS, 547, 0, 0));
+/// The same for DHCPv6, on every link that joins the group.
 pub const BOOT_SERVER6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 4011, 0, 0));
 
 /// The kernel was built or started without it.

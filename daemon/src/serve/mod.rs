@@ -18,7 +18,7 @@ use crate::net::link::{self, Filter};
 use crate::net::set::SocketSet;
 use crate::net::socket::Socket;
 use crate::net::udp::{Change, Polite};
-use crate::net::udp6::{self, Groups, SERVERS_AND_RELAYS};
+use crate::net::udp6::{self, Groups, SERVERS, SERVERS_AND_RELAYS};
 use crate::site::Site;
 use crate::state::State;
 use crate::systemd;
@@ -154,27 +154,29 @@ impl Server {
             self.state.site.store(Arc::new(site));
         }
         let links = self.state.links.load();
-        if let Some(Socket::Udp(socket)) = running.dhcp.get(doors::BOOT_SERVER6).as_deref() {
-            udp6::join(socket, &SocketAddrV6::new(SERVERS_AND_RELAYS, Port::BootServer.number6(), 0, 0), &links);
+        for (door, group) in [(doors::BOOT_SERVER6, SERVERS_AND_RELAYS), (doors::GROUPS, SERVERS)] {
+            if let Some(socket) = running.dhcp.get(door) {
+                udp6::join(&*socket, &SocketAddrV6::new(group, door.port(), 0, 0), &links);
+            }
         }
-        // The DHCP server's ports, which it has for itself.
-        if self.loaded.settings.proxy_only {
-            return Ok(());
-        }
-        self.look_for_groups(&running.dhcp, &links);
+        // The DHCP server's ports, where it shares them.
         if self.doors.shares_dhcp {
             let addresses = links.iter().flat_map(|link| &link.ipv4).map(|network| network.address.into());
             look_for_relays(&mut self.relayed, &running.dhcp, Port::Dhcp.number(), addresses.collect(), now);
         }
-        let beyond = |address: &Ipv6Addr| !address.is_unicast_link_local();
-        let addresses = links.iter().flat_map(|link| &link.ipv6).map(|network| network.address).filter(beyond);
-        let addresses = addresses.map(IpAddr::V6).collect();
-        look_for_relays(&mut self.relayed6, &running.dhcp, Port::Dhcp.number6(), addresses, now);
+        if self.doors.shares_dhcp6 {
+            self.look_for_groups(&running.dhcp, &links);
+            let beyond = |address: &Ipv6Addr| !address.is_unicast_link_local();
+            let addresses = links.iter().flat_map(|link| &link.ipv6).map(|network| network.address).filter(beyond);
+            let addresses = addresses.map(IpAddr::V6).collect();
+            look_for_relays(&mut self.relayed6, &running.dhcp, Port::Dhcp.number6(), addresses, now);
+        }
         Ok(())
     }
 
-    /// DHCPv6 clients write to groups, which are heard link by link.
+    /// DHCPv6 clients write to a group, which is heard link by link.
     fn look_for_groups(&mut self, heard: &SocketSet, links: &[Link]) {
+        let mut failed = Vec::new();
         for change in self.groups.look(links) {
             match change {
                 udp6::Change::Opened(address, socket) => {
@@ -183,10 +185,13 @@ impl Server {
                     }
                 }
                 udp6::Change::Lost(address) => heard.remove(address.into()),
-                udp6::Change::Failed(busy) => {
-                    tracing::warn!("{busy}; machines do not boot over IPv6 on {}", name_of(links, &busy));
-                }
+                udp6::Change::Failed(busy) => failed.push(busy),
             }
+        }
+        // A host with hundreds of VLANs is told once.
+        if let Some(first) = failed.first() {
+            let names: Vec<&str> = failed.iter().map(|busy| name_of(links, busy)).collect();
+            tracing::warn!("{first}; machines do not boot over IPv6 on {}", names.join(", "));
         }
     }
 

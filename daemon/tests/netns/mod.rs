@@ -9,6 +9,7 @@ pub mod raw;
 pub mod server;
 
 use nix::sched::{CloneFlags, setns, unshare};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
@@ -79,6 +80,15 @@ impl Drop for Peer {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Does it on this thread without this capability.
+pub fn without<T>(capability: CapabilitySet, work: impl FnOnce() -> T) -> T {
+    let all = capabilities(None).unwrap();
+    set_capabilities(None, CapabilitySets { effective: all.effective - capability, ..all }).unwrap();
+    let done = work();
+    set_capabilities(None, all).unwrap();
+    done
 }
 
 /// Looks until it is there.

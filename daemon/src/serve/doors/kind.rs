@@ -1,11 +1,11 @@
 //! Which doors there are, and how each is opened.
 
-use super::{BOOT_SERVER, BOOT_SERVER6, BROADCASTS, Door, tftp_settings};
+use super::{BOOT_SERVER, BOOT_SERVER6, BROADCASTS, Door, GROUPS, tftp_settings};
 use crate::config::{Enabled, Settings};
 use crate::net::busy::Busy;
 use crate::net::holder::Transport;
 use crate::net::socket::Socket;
-use crate::net::udp;
+use crate::net::{udp, udp6};
 use crate::serve::{http, tftp};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -14,6 +14,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 pub enum Kind {
     Broadcasts,
     BootServer,
+    Groups,
     BootServer6,
     Tftp,
     Tftp6,
@@ -26,6 +27,7 @@ impl Kind {
         let busy = |error| Busy::new(transport, wanted, error);
         match self {
             Kind::Broadcasts => udp::broadcast(wanted.port()).map(|socket| Door::Dhcp(BROADCASTS, Socket::Udp(socket))),
+            Kind::Groups => udp6::servers(wanted.port()).map(|socket| Door::Dhcp(GROUPS, Socket::Udp(socket))),
             Kind::BootServer | Kind::BootServer6 => {
                 udp::exclusive(wanted).map(|socket| Door::Dhcp(wanted, Socket::Udp(socket)))
             }
@@ -45,6 +47,7 @@ impl Kind {
         match self {
             Kind::Broadcasts => (Transport::Udp, BROADCASTS),
             Kind::BootServer => (Transport::Udp, BOOT_SERVER),
+            Kind::Groups => (Transport::Udp, GROUPS),
             Kind::BootServer6 => (Transport::Udp, BOOT_SERVER6),
             Kind::Tftp => (Transport::Udp, (any, tftp_settings(settings).port).into()),
             Kind::Tftp6 => (Transport::Udp, (Ipv6Addr::UNSPECIFIED, tftp_settings(settings).port).into()),
@@ -57,6 +60,7 @@ impl Kind {
         match self {
             Kind::Broadcasts => "broadcasts are not heard",
             Kind::BootServer => "UEFI machines are sent straight to their file",
+            Kind::Groups => "machines do not boot over IPv6",
             Kind::BootServer6 => "machines do not boot by PXE over IPv6",
             Kind::Tftp => "no loader is offered by us",
             Kind::Tftp6 => "no loader is offered by us over IPv6",

@@ -1,7 +1,7 @@
 //! A port that somebody had when we started, and that becomes free. It may be free for a moment only, because its owner is
 //! being restarted: we leave it long enough for that, or the owner would find us in his place.
 
-use super::{BROADCASTS, Door, Kind};
+use super::{Door, Kind};
 use crate::config::Settings;
 use crate::net::busy::Busy;
 use crate::net::holder::{Bound, bound, overlap};
@@ -30,9 +30,9 @@ impl Waiting {
         if !is_free {
             self.seen = now;
         }
-        let opened = if self.kind == Kind::Broadcasts && !is_free {
+        let opened = if matches!(self.kind, Kind::Broadcasts | Kind::Groups) && !is_free {
             // He may share it now: his configuration was mended as we had advised, or he is another.
-            Ok(Door::Dhcp(BROADCASTS, Socket::Udp(udp::broadcast_beside(wanted.port())?)))
+            Ok(Door::Dhcp(wanted, Socket::Udp(udp::beside(wanted)?)))
         } else if !self.may_be_taken(now) {
             return None;
         } else {
@@ -52,11 +52,11 @@ impl Waiting {
     }
 
     /// A DHCP server that does not share its port could not start while we have it, and it comes first: as long as we hear
-    /// broadcasts without the port, we leave it alone.
+    /// what is sent to all without the port, we leave it alone.
     fn may_be_taken(&self, now: Instant) -> bool {
         let free_for = match self.kind {
-            Kind::Broadcasts if self.has_stand_in => return false,
-            Kind::Broadcasts => udp::HOLD_OFF,
+            Kind::Broadcasts | Kind::Groups if self.has_stand_in => return false,
+            Kind::Broadcasts | Kind::Groups => udp::HOLD_OFF,
             Kind::BootServer | Kind::BootServer6 | Kind::Tftp | Kind::Tftp6 | Kind::Http => RESTART,
         };
         now.duration_since(self.seen) >= free_for
@@ -75,6 +75,10 @@ impl Kind {
             }
             Kind::Broadcasts => "broadcasts are heard beside the DHCP server that shares it now",
             Kind::BootServer => "UEFI machines are sent to it",
+            Kind::Groups if alone => {
+                "machines boot over IPv6; a DHCPv6 server that does not share the port has to be started before this one"
+            }
+            Kind::Groups => "machines boot over IPv6, and are heard beside the DHCPv6 server that shares it now",
             Kind::BootServer6 => "machines boot by PXE over IPv6",
             Kind::Tftp => "loaders are offered",
             Kind::Tftp6 => "loaders are offered over IPv6",
