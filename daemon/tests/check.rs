@@ -182,6 +182,19 @@ fn json_has_the_same_for_scripts_and_a_port_in_use_is_a_warning() {
 }
 
 #[test]
+fn a_port_of_a_family_that_is_switched_off_may_be_in_use() {
+    let (host, boot, folder) = (host(), boot_folder(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("proxydhcpd.toml");
+    let _theirs = host.on(|| UdpSocket::bind("0.0.0.0:4011").unwrap());
+    for (line, told) in [("", true), ("ipv4-interfaces = []\n", false)] {
+        fs::write(&file, format!("{line}boot-dir = {:?}\n", boot.path())).unwrap();
+        let output = check(&host, &["-c", file.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        assert_eq!(said.contains("the boot server's port 4011 is in use"), told, "{said}");
+    }
+}
+
+#[test]
 fn it_says_which_profile_decides_and_reads_the_loaders_of_profiles() {
     let host = host();
     let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use proxydhcpd::net::holder::{Transport, bound};
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet, code};
 use std::fs;
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// A host at 192.0.2.10, 2001:db8::10 and fe80::10, and a machine at fe80::207.
@@ -116,22 +116,57 @@ fn open_sockets(host: &Host, table: &str) -> usize {
 }
 
 #[test]
-fn a_reload_that_would_switch_ipv6_on_or_off_is_refused_as_a_whole() {
+fn where_ipv4_is_switched_off_no_dhcp_port_of_it_is_open() {
+    let (host, machine) = network();
+    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "ipv4-interfaces = []\n");
+    server.wait_for_line("serving eth0 as 2001:db8::10");
+    server.wait_for_line("ready");
+    let of_ipv4 = |port| host.on(|| bound(Transport::Udp, port).unwrap()).iter().any(|socket| socket.address.is_ipv4());
+    assert!(!of_ipv4(67) && !of_ipv4(4011), "{}", server.log());
+    Client::at(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+}
+
+/// As without one port of IPv4.
+#[test]
+fn without_one_port_of_the_families_that_are_wanted_it_ends_with_status_1() {
     let (host, _machine) = network();
-    let (none, some) = ("ipv6-interfaces = []\n", "ipv6-interfaces = [\"eth*\"]\n");
-    for (before, after, refused) in [(none, "", true), (some, none, true), ("", some, false)] {
-        let server = Server::configured(&host, tempfile::tempdir().unwrap(), before);
-        server.wait_for_line("ready");
-        let open = open_sockets(&host, "udp6");
-        server.change(before, after);
-        server.signal(Signal::SIGHUP);
-        if refused {
-            server.wait_for_line("a change of `ipv6-interfaces` from none or to none needs a restart");
-            server.wait_for_line("not reloaded");
-        } else {
-            server.wait_for_line("INFO  reloaded");
+    let (v4_off, proxy_only) = ("ipv4-interfaces = []\n", "[dhcp]\nproxy-only = true\n");
+    let mut neither =
+        Server::configured(&host, tempfile::tempdir().unwrap(), &format!("{v4_off}ipv6-interfaces = []\n"));
+    assert_eq!(neither.status(), Some(1), "{}", neither.log());
+    assert!(neither.log().contains("nothing to serve"), "{}", neither.log());
+
+    // Over IPv4 alone this port is free.
+    let _boot = host.on(|| UdpSocket::bind("[::]:4011").unwrap());
+    let mut busy = Server::configured(&host, tempfile::tempdir().unwrap(), &format!("{v4_off}{proxy_only}"));
+    assert_eq!(busy.status(), Some(1), "{}", busy.log());
+    for part in ["UDP port 4011 on :: cannot be had", "nothing to serve"] {
+        assert!(busy.log().contains(part), "{}", busy.log());
+    }
+    let server = Server::configured(&host, tempfile::tempdir().unwrap(), v4_off);
+    server.wait_for_line("ready");
+}
+
+#[test]
+fn a_reload_that_would_switch_a_family_on_or_off_is_refused_as_a_whole() {
+    let (host, _machine) = network();
+    for key in ["ipv4-interfaces", "ipv6-interfaces"] {
+        let (none, some) = (format!("{key} = []\n"), format!("{key} = [\"eth*\"]\n"));
+        for (before, after, refused) in [(&*none, "", true), (&some, &none, true), ("", &some, false)] {
+            let server = Server::configured(&host, tempfile::tempdir().unwrap(), before);
+            server.wait_for_line("ready");
+            let open = || ["udp", "udp6", "tcp", "tcp6"].map(|table| open_sockets(&host, table));
+            let open_before = open();
+            server.change(before, after);
+            server.signal(Signal::SIGHUP);
+            if refused {
+                server.wait_for_line(&format!("a change of `{key}` from none or to none needs a restart"));
+                server.wait_for_line("not reloaded");
+            } else {
+                server.wait_for_line("INFO  reloaded");
+            }
+            assert_eq!(open(), open_before, "{}", server.log());
         }
-        assert_eq!(open_sockets(&host, "udp6"), open, "{}", server.log());
     }
 }
 

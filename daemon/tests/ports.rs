@@ -5,7 +5,7 @@ mod netns;
 
 use netns::loaders::boot_folder;
 use netns::server::{Server, as_nobody_with, ask_for_a_loader, one_network, vector};
-use netns::{Host, PATIENCE, Peer, wait_for, wait_up_to};
+use netns::{Host, PATIENCE, Peer, wait_for, wait_up_to, without};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Enabled, Loaded, load_below};
 use proxydhcpd::net::holder::{Transport, bound};
@@ -17,7 +17,7 @@ use proxydhcpd::serve::running::Running;
 use proxydhcpd::site::Site;
 use proxydhcpd::state::State;
 use proxydhcpd::used::Used;
-use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use rustix::thread::CapabilitySet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -171,18 +171,20 @@ fn an_old_files_tftp_server_is_not_replaced_when_it_ends() {
     let links = host.on(|| list(&Filter::default()).unwrap());
     let folder = boot_folder();
     let (mut loaded, start) = (loaded(folder.path()), Instant::now());
+    loaded.settings.ipv6_interfaces = None;
     for (enabled, taken) in [(Enabled::IfOurs(OURS), false), (Enabled::Yes, true)] {
-        let theirs = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
+        // Of both families.
+        let theirs = host.on(|| UdpSocket::bind("[::]:69").unwrap());
         (loaded.settings.tftp.enabled, loaded.settings.http.enabled) = (enabled, enabled);
         let mut doors = host.on(|| Doors::open(&loaded.settings, &links, start).unwrap());
         drop(theirs);
         host.on(|| {
             wait_for("the end of the socket", || bound(Transport::Udp, 69).unwrap().is_empty().then_some(()));
             doors.look(&loaded.settings, start + Duration::from_secs(9));
-            assert!(!doors.open.tftp, "its owner may only be restarted");
+            assert!(!doors.open.tftp && !doors.open.tftp6, "its owner may only be restarted");
             doors.look(&loaded.settings, start + Duration::from_secs(1000));
         });
-        assert_eq!(doors.open.tftp, taken, "{enabled:?}");
+        assert_eq!((doors.open.tftp, doors.open.tftp6), (taken, taken), "{enabled:?}");
         drop(doors);
         wait_until_free(&host);
     }
@@ -222,15 +224,6 @@ fn loaded(folder: &Path) -> Loaded {
     let mut loaded = load_below(&flags, "/nowhere".as_ref()).unwrap();
     loaded.settings.ipv6_interfaces = Some(Vec::new());
     loaded
-}
-
-/// Does it on this thread without this capability.
-fn without<T>(capability: CapabilitySet, work: impl FnOnce() -> T) -> T {
-    let all = capabilities(None).unwrap();
-    set_capabilities(None, CapabilitySets { effective: all.effective - capability, ..all }).unwrap();
-    let done = work();
-    set_capabilities(None, all).unwrap();
-    done
 }
 
 /// Comes back when it has its sockets. Without further words it keeps port 67 for itself.

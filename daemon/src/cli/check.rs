@@ -60,7 +60,10 @@ fn keys(word: &str) -> ExitCode {
 fn ports_in_use(setting: &Setting) -> Vec<Diagnostic> {
     let plan = &setting.site.plan;
     let (any, any6) = (IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED));
-    let mut ports = vec![(Transport::Udp, any, 4011, "the boot server's port")];
+    let mut ports = Vec::new();
+    if setting.loaded.settings.wants_ipv4() {
+        ports.push((Transport::Udp, any, 4011, "the boot server's port"));
+    }
     ports.extend((plan.tftp == Some(Tftp::Ours)).then_some((Transport::Udp, any, 69, "the TFTP port")));
     ports.extend(plan.http.map(|port| (Transport::Tcp, any, port, "the HTTP port")));
     if setting.links.iter().any(|link| !link.ipv6.is_empty()) {

@@ -72,6 +72,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether any interface is to be served over IPv4. If not, no DHCP port of it is opened.
+    pub fn wants_ipv4(&self) -> bool {
+        self.ipv4_interfaces.as_ref().is_none_or(|names| !names.is_empty())
+    }
+
     /// Whether any interface is to be served over IPv6. If not, no socket of it is opened.
     pub fn wants_ipv6(&self) -> bool {
         self.ipv6_interfaces.as_ref().is_none_or(|names| !names.is_empty())

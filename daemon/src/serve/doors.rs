@@ -54,19 +54,22 @@ impl Doors {
     pub fn open(settings: &Settings, links: &[Link], now: Instant) -> Result<Doors, NoDhcp> {
         raise_file_limit();
         let mut doors = Doors::default();
-        if !settings.proxy_only {
-            doors.try_to_open(Kind::Broadcasts, settings, now);
+        if settings.wants_ipv4() {
+            if !settings.proxy_only {
+                doors.try_to_open(Kind::Broadcasts, settings, now);
+            }
+            doors.try_to_open(Kind::BootServer, settings, now);
         }
-        doors.try_to_open(Kind::BootServer, settings, now);
-        // Without IPv4 there may be nothing of it to serve.
-        if doors.opened.is_empty() && settings.ipv4_interfaces.as_ref().is_none_or(|names| !names.is_empty()) {
-            return Err(NoDhcp);
-        }
-        if settings.wants_ipv6() {
+        // Who has both of IPv4 is another boot server, and to go on over IPv6 alone would only hide that.
+        let has_none_of_ipv4 = settings.wants_ipv4() && doors.opened.is_empty();
+        if settings.wants_ipv6() && !has_none_of_ipv4 {
             if !settings.proxy_only {
                 doors.try_to_open(Kind::Groups, settings, now);
             }
             doors.try_to_open(Kind::BootServer6, settings, now);
+        }
+        if doors.opened.is_empty() {
+            return Err(NoDhcp);
         }
         if settings.tftp.enabled.on(links) {
             doors.try_to_open(Kind::Tftp, settings, now);
@@ -177,6 +180,9 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
     if old.state_dir != new.state_dir {
         return Some("`state-dir`");
     }
+    if old.wants_ipv4() != new.wants_ipv4() {
+        return Some("`ipv4-interfaces` from none or to none");
+    }
     if old.wants_ipv6() != new.wants_ipv6() {
         return Some("`ipv6-interfaces` from none or to none");
     }
@@ -269,7 +275,7 @@ impl fmt::Display for Door {
 
 impl fmt::Display for NoDhcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("neither port 67 nor port 4011 can be had: there is nothing to serve")
+        f.write_str("no port of DHCP can be had: there is nothing to serve")
     }
 }
 

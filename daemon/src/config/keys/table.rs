@@ -68,7 +68,7 @@ pub const KEYS: &[Key] = &[
         "a list of names: [\"eth0\", \"vlan*\"]",
         "all that are served",
         "Of the interfaces to serve, those on which machines boot over IPv4.",
-        "An empty list switches IPv4 off.",
+        "An empty list switches IPv4 off: no DHCP port of it is open then, and to switch it on again needs a restart.",
         "[\"eth0\"]",
     ),
     key(

@@ -70,6 +70,6 @@ impl Kind {
 
     /// An old file's TFTP is ours only if nobody else serves there when we start; one who does will be back.
     pub fn is_awaited(self, settings: &Settings) -> bool {
-        !(self == Kind::Tftp && matches!(settings.tftp.enabled, Enabled::IfOurs(_)))
+        !(matches!(self, Kind::Tftp | Kind::Tftp6) && matches!(settings.tftp.enabled, Enabled::IfOurs(_)))
     }
 }
