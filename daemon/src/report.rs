@@ -170,7 +170,7 @@ impl Report {
     }
 
     fn answered(&mut self, link: &str, client: &Client, response: &Response, by: Grounds<'_>, now: Instant) {
-        let said = self.hasher.hash_one((u8::from(response.kind), &response.boot.file));
+        let said = self.hasher.hash_one((client.is_v6(), u8::from(response.kind), &response.boot.file));
         if self.journal.admit((client.hardware, said), now) == Admit::Counted {
             return;
         }
@@ -230,7 +230,9 @@ impl Report {
 
     /// What it says of itself can be read in two ways that mean two entries: it is given what is meant for neither.
     fn undecided(&mut self, plan: &Plan, link: &str, client: &Client, decision: &Decision, now: Instant) {
-        let Some(Undecided { by, machines: [one, other] }) = decision.undecided else { return };
+        let Some(Undecided { by, machines }) = decision.undecided else { return };
+        // A firmware and an iPXE read them in opposite orders.
+        let [one, other] = [machines[0].min(machines[1]), machines[0].max(machines[1])];
         let mut key = [0; 17];
         key[0] = NEITHER;
         key[1..5].copy_from_slice(&one.to_be_bytes());

@@ -1,5 +1,8 @@
-//! `render` as people call it.
+//! `render` as people call it. Needs root.
 
+mod netns;
+
+use netns::Host;
 use std::process::{Command, Output};
 
 /// A machine with a profile that starts a kernel, one with a script, and one whose profile wants a name that it has not.
@@ -45,7 +48,11 @@ fn run(verb: &str, arguments: &[&str]) -> Output {
     );
     write("rescue.ipxe", "#!ipxe\necho for {{ machine.mac }}\n");
     let mut command = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
-    command.args([verb, "-c"]).arg(&config).args(["--server", "192.0.2.10/24"]).args(arguments);
+    command.args([verb, "-c"]).arg(&config);
+    if !arguments.contains(&"--server") {
+        command.args(["--server", "192.0.2.10/24"]);
+    }
+    command.args(arguments);
     command.output().unwrap()
 }
 
@@ -67,6 +74,44 @@ fn a_machine_is_named_by_name_or_by_address() {
     assert_eq!(preseed, "web1 52:54:00:12:34:56 web uefi 192.0.2.50\n");
     let bios = rendered(&["preseed.cfg", "--machine", "web1", "--client", "ipxe-bios"]);
     assert!(bios.contains(" web bios 192.0.2."), "{bios}");
+}
+
+#[test]
+fn over_ipv6_it_is_the_same_and_the_families_are_not_mixed() {
+    let at = ["--server", "2001:db8::10/64", "--machine", "web1"];
+    let kernel = "url=http://[2001:db8::10]:8080/machine/name=web1/preseed.cfg || goto failed\n";
+    assert!(rendered(&[&at[..], &["--address", "2001:db8::50"]].concat()).contains(kernel));
+    let preseed = rendered(&[&["preseed.cfg"][..], &at, &["--address", "2001:db8::50"]].concat());
+    assert_eq!(preseed, "web1 52:54:00:12:34:56 web uefi 2001:db8::50\n");
+    let mixed = render(&["--machine", "web1", "--address", "2001:db8::50"]);
+    assert_eq!(mixed.status.code(), Some(2));
+    let told = String::from_utf8(mixed.stderr).unwrap();
+    assert_eq!(told, "error: --address and --server are of two families\n");
+}
+
+/// A host in two networks: what is said of us is our address in that of the machine.
+#[test]
+fn our_address_is_the_one_in_the_machines_network() {
+    let (host, far) = (Host::new(), Host::new());
+    for (name, networks) in [
+        ("eth0", ["192.0.2.10/24", "2001:db8::10/64", "fe80::10/64"]),
+        ("eth1", ["198.51.100.10/24", "2001:db8:1::10/64", "fe80::10/64"]),
+    ] {
+        host.cable(name, &far, name);
+        networks.iter().for_each(|network| host.run(&format!("ip address add {network} dev {name} nodad")));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("proxydhcpd.toml");
+    std::fs::write(&config, format!("boot-dir = {:?}\n", folder.path())).unwrap();
+    for (address, ours) in
+        [("198.51.100.50", "198.51.100.10"), ("192.0.2.50", "192.0.2.10"), ("2001:db8:1::50", "[2001:db8:1::10]")]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
+        command.args(["render", "-c"]).arg(&config).args(["--mac", "02:00:00:00:00:01", "--address", address]);
+        let output = host.on(|| command.output().unwrap());
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(script.contains(&format!("http://{ours}:8080/")), "{address}: {script}");
+    }
 }
 
 #[test]

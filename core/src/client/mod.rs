@@ -297,6 +297,9 @@ impl fmt::Display for NotOurs {
 /// `52:54:00:12:34:56`.
 impl fmt::Display for Hardware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.htype == Hardware::DUID {
+            f.write_str("DUID ")?;
+        }
         for (index, octet) in self.octets().iter().enumerate() {
             let colon = if index == 0 { "" } else { ":" };
             write!(f, "{colon}{octet:02x}")?;

@@ -222,7 +222,7 @@ pub struct Explain {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["packet", "mac", "uuid", "serial"])]
     pub machine: Option<String>,
 
-    /// Its MAC address [default: 52:54:00:12:34:56]
+    /// Its MAC address [default: one that nobody has]
     #[arg(long)]
     pub mac: Option<Mac>,
 

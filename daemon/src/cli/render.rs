@@ -1,6 +1,6 @@
 //! `render`: the text that a machine would be sent, made by the very calls that serve.
 
-use super::client::{Mac, Server};
+use super::client::{EXAMPLE, Mac, Server};
 use super::explain::neighbour;
 use super::setting::{self, Setting};
 use super::synthetic::IPXE_FEATURES;
@@ -28,7 +28,12 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let setting = setting::of(flags)?;
     let plan = &setting.site.plan;
     let what = What::of(args, plan)?;
-    let network = here(args, &setting);
+    if let (Some(server), Some(address)) = (args.server, args.address)
+        && server.address().is_ipv6() != address.is_ipv6()
+    {
+        return Err(ConfigError(vec![Diagnostic::error("--address and --server are of two families")]));
+    }
+    let (network, interface) = here(args, &setting);
     let address = args.address.unwrap_or_else(|| beside(network));
     let name = format!("{}{}", identity(args, plan)?, what.rest());
     let request = Request {
@@ -36,7 +41,7 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
         name: name.as_bytes(),
         server: Server(network).address(),
         client: SocketAddr::from((address, 1024)),
-        interface: setting.links.first().map_or("eth0", |link| &link.name),
+        interface: &interface,
     };
     let memory = heard(args, address);
     let meant = match what {
@@ -121,9 +126,6 @@ fn identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
     Ok(identity)
 }
 
-/// Nobody's: locally administered. The address that documentation likes may well be in somebody's first configuration.
-const EXAMPLE: Mac = Mac([2, 0, 0, 0, 0, 1]);
-
 /// As if its DHCP request had been heard.
 fn heard(args: &Render, address: IpAddr) -> Memory {
     let mut memory = Memory::new(0);
@@ -137,17 +139,28 @@ fn heard(args: &Render, address: IpAddr) -> Memory {
     memory
 }
 
-/// Our own address, with its network: of the family that the machine's is of.
-fn here(args: &Render, setting: &Setting) -> Network {
+/// Our own address, with its network and the interface that it is on: that of the network which the machine's address is in, or
+/// else the first of its family.
+fn here(args: &Render, setting: &Setting) -> (Network, String) {
     let ipv6 = args.address.is_some_and(|address| address.is_ipv6());
     let of = |link: &Link| match ipv6 {
-        true => link.ipv6.first().copied().map(Network::V6),
+        true => link
+            .address6()
+            .and_then(|ours| link.ipv6.iter().find(|network| network.address == ours))
+            .copied()
+            .map(Network::V6),
         false => link.ipv4.first().copied().map(Network::V4),
     };
-    let example = || setting::example(None, None).iter().find_map(of);
-    let given = args.server.map(|server| server.0);
-    let network = given.or_else(|| setting.links.iter().find_map(of)).or_else(example);
-    network.expect("the example has both families")
+    let examples = setting::example(None, None);
+    let links = || setting.links.iter().chain(&examples);
+    let beside = args.address.and_then(|address| links().find(|link| link.reaches(address)));
+    let link = beside.into_iter().chain(links()).find(|link| of(link).is_some());
+    let (network, name) =
+        link.and_then(|link| Some((of(link)?, link.name.clone()))).expect("the example has both families");
+    match args.server {
+        Some(server) => (server.0, name),
+        None => (network, name),
+    }
 }
 
 /// Another address of the same network.

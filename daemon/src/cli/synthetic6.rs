@@ -69,7 +69,7 @@ fn link_local([a, b, c, d, e, f]: [u8; 6]) -> Ipv6Addr {
 }
 
 /// Of the UUID where it has one: EDK2 takes the octets as SMBIOS stores them, iPXE as they are printed.
-fn duid(described: &Described) -> Vec<u8> {
+pub fn duid(described: &Described) -> Vec<u8> {
     match described.uuid {
         Some(uuid) if described.kind.ipxe => [&[0, 4][..], &uuid].concat(),
         Some(uuid) => [&[0, 4][..], &MachineId::from_uuid(uuid).0[1..]].concat(),

@@ -1,12 +1,14 @@
 //! A described machine on its way over IPv6.
 
 use super::{Journey, Told, Visit, leads_to_ipxe, respond, script};
+use crate::cli::ClientKind;
 use crate::cli::synthetic::Described;
-use crate::cli::synthetic6::{beyond, packet, relayed, sender};
+use crate::cli::synthetic6::{beyond, duid, packet, relayed, sender};
 use crate::net::udp6::SERVERS_AND_RELAYS;
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::choose::WITH_SCRIPT;
+use proxydhcpd_core::client::Hardware;
 use proxydhcpd_core::request::Door;
 use proxydhcpd_core::shape::Name;
 use proxydhcpd_core::show::Node;
@@ -17,16 +19,19 @@ impl Journey<'_> {
     /// A described machine asks on 547, and on 4011 where that sends it on; then the iPXE that it was given looks beside
     /// itself for a script.
     pub(super) fn of_described6(&mut self, described: &Described, port: Option<Port>) {
-        if described.kind.ipxe {
-            let stateless = self.site.plan.dhcp6.stateless.is_some();
-            let kind = if stateless { MessageType::InformationRequest } else { MessageType::Solicit };
-            drop(self.visit(&self.of6(described, Port::Dhcp, kind)));
-            return;
+        let stateless = self.site.plan.dhcp6.stateless.is_some();
+        if described.kind.ipxe && stateless {
+            return self.of_stateless(described, false);
         }
         let first = self.of6(described, Port::Dhcp, MessageType::Solicit);
         let first = if port == Some(Port::BootServer) { self.ask(&first).0 } else { self.visit(&first) };
         if port == Some(Port::Dhcp) {
             return;
+        }
+        if let Some(IpAddr::V6(relay)) = described.relay {
+            // Its REQUEST for an address has come through the relay, too.
+            let lease = Ipv6Addr::from(u128::from(relay) & !0xffff | 0x0100);
+            self.memory.note_lease(&Hardware::of_duid(&duid(described)), lease, self.now);
         }
         let redirected = respond(&first.verdict).is_some_and(|response| response.shape == Name::Redirect);
         let last = if redirected || port.is_some() {
@@ -35,8 +40,30 @@ impl Journey<'_> {
             first
         };
         if leads_to_ipxe(&last, &self.site.plan) {
-            self.tell_autoexec(described, &last);
+            let knows_its_place = self.tell_autoexec(described, &last);
+            if stateless && !knows_its_place {
+                let kind = ClientKind { arch: described.kind.arch.base(), ipxe: true };
+                self.of_stateless(&Described { kind, vendor_class: None, user_class: None, ..described.clone() }, true);
+            }
         }
+    }
+
+    /// An iPXE in a network that leases nothing, which takes the first REPLY.
+    fn of_stateless(&mut self, described: &Described, follows: bool) {
+        let visit = Visit { follows, ..self.of6(described, Port::Dhcp, MessageType::InformationRequest) };
+        let asked = self.visit(&visit);
+        if let Some(response) = respond(&asked.verdict) {
+            self.tell_script(described, response, self.address6(described), None);
+        }
+    }
+
+    /// The machine's own address in its network.
+    fn address6(&self, described: &Described) -> IpAddr {
+        let network = match described.relay {
+            Some(IpAddr::V6(relay)) => relay,
+            _ => self.links[0].address6().unwrap_or(Ipv6Addr::UNSPECIFIED),
+        };
+        beyond(described, network)
     }
 
     fn of6(&self, described: &Described, port: Port, kind: MessageType) -> Visit {
@@ -53,16 +80,12 @@ impl Journey<'_> {
         Visit { octets, port, from, to, follows: false }
     }
 
-    /// What it finds there. Over IPv6 nobody else tells it a script, but for a DHCPv6 server.
-    fn tell_autoexec(&mut self, described: &Described, given: &Answer) {
-        let Verdict::Respond(response) = &given.verdict else { return };
-        let Some((folder, _)) = response.boot.file.rsplit_once('/') else { return };
-        let Some((door, name)) = door_and_path(folder, self.site.plan.http) else { return };
-        let network = match described.relay {
-            Some(IpAddr::V6(relay)) => relay,
-            _ => self.links[0].address6().unwrap_or(Ipv6Addr::UNSPECIFIED),
-        };
-        let client = SocketAddr::new(beyond(described, network), 49152);
+    /// What it finds there, and whether it looks. Over IPv6 nobody else tells it a script, but for a DHCPv6 server.
+    fn tell_autoexec(&mut self, described: &Described, given: &Answer) -> bool {
+        let Verdict::Respond(response) = &given.verdict else { return false };
+        let Some((folder, _)) = response.boot.file.rsplit_once('/') else { return false };
+        let Some((door, name)) = door_and_path(folder, self.site.plan.http) else { return false };
+        let client = SocketAddr::new(self.address6(described), 49152);
         let with_script = name.contains(WITH_SCRIPT);
         let name = format!("{}autoexec.ipxe", name.replacen(WITH_SCRIPT, "", 1));
         let told =
@@ -76,7 +99,8 @@ impl Journey<'_> {
             }
         };
         let tree = Node::new(title, &name).with(told);
-        self.told.push(Told { tree, answered: true, reply: None, label: "script", follows: true });
+        self.told.push(Told { tree, answered: true, replies: Vec::new(), label: "script", follows: true });
+        with_script || door != Door::Tftp
     }
 }
 

@@ -7,7 +7,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-use super::client::PacketHex;
+use super::client::{EXAMPLE, PacketHex};
 use super::synthetic::{Described, IPXE_FEATURES};
 use super::{ClientKind, Explain, setting};
 use crate::config::ConfigError;
@@ -16,6 +16,7 @@ use crate::config::flags::Flags;
 use crate::net::udp6::SERVERS_AND_RELAYS;
 use crate::site::Site;
 use proxydhcpd_core::answer::{Answer, Replies, Response, Silence, Verdict, answer};
+use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::choose::{Manner, Nothing, Why};
 use proxydhcpd_core::client::Hardware;
@@ -33,8 +34,6 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::process::ExitCode;
 
-const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
-
 /// Prints one section for each visit of the machine.
 pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let setting = setting::of(flags)?;
@@ -42,7 +41,9 @@ pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
     if let Some(why) = other_family(args) {
         return Err(ConfigError(vec![Diagnostic::error(why)]));
     }
-    let links: Vec<Link> = setting.links.into_iter().filter(has_family).collect();
+    let mut links: Vec<Link> = setting.links.into_iter().filter(has_family).collect();
+    let is_local = |link: &Link| link.address6().is_none_or(|address| address.is_unicast_link_local());
+    links.sort_by_key(|link| args.ipv6 && is_local(link));
     let links = match (args.server, links) {
         (None, links) if !links.is_empty() => links,
         (server, _) => {
@@ -93,7 +94,8 @@ struct Visit {
 struct Told {
     tree: Node,
     answered: bool,
-    reply: Option<String>,
+    /// In hex.
+    replies: Vec<String>,
     label: &'static str,
     follows: bool,
 }
@@ -147,10 +149,10 @@ impl Journey<'_> {
             let described = Described { kind, vendor_class: None, user_class: None, ..described };
             let asked = self.visit(&self.of(&described, Port::Dhcp, None, true));
             if let Some(response) = respond(&asked.verdict) {
-                self.tell_script(&described, response, item);
+                self.tell_script(&described, response, described.address.into(), item);
             }
         } else if let Some(response) = kind.ipxe.then_some(&last.verdict).and_then(respond) {
-            self.tell_script(&described, response, item);
+            self.tell_script(&described, response, described.address.into(), item);
         }
         Ok(())
     }
@@ -175,24 +177,24 @@ impl Journey<'_> {
     }
 
     /// What the script says is not of a packet, and answers nobody.
-    fn tell_script(&mut self, described: &Described, response: &Response, item: Option<u16>) {
+    fn tell_script(&mut self, described: &Described, response: &Response, address: IpAddr, item: Option<u16>) {
         // Its DHCP request has said so by now.
         let hardware = Hardware::ethernet(described.mac);
         let firmware = Heard { arch: Some(described.kind.arch), features: Features::parse(&IPXE_FEATURES) };
-        self.memory.note_address(described.address, Holder { hardware, machine: None, firmware }, self.now);
-        let tree = script::of(self.site, &self.memory, described, response, &self.links[0].name, item);
-        let told = |tree| Told { tree, answered: true, reply: None, label: "script", follows: true };
+        self.memory.note_address(address, Holder { hardware, machine: None, firmware }, self.now);
+        let tree = script::of(self.site, &self.memory, described, response, (address, &self.links[0].name), item);
+        let told = |tree| Told { tree, answered: true, replies: Vec::new(), label: "script", follows: true };
         self.told.extend(tree.map(told));
     }
 
     fn visit(&mut self, visit: &Visit) -> Answer {
-        let (answer, reply, near) = self.ask(visit);
-        let told = tell(visit, self.site, self.links, &answer, reply, near);
+        let (answer, replies, near) = self.ask(visit);
+        let told = tell(visit, self.site, self.links, &answer, &replies, near);
         self.told.push(told);
         answer
     }
 
-    fn ask(&mut self, visit: &Visit) -> (Answer, Option<Vec<u8>>, Vec<Node>) {
+    fn ask(&mut self, visit: &Visit) -> (Answer, Vec<(Vec<u8>, SocketAddr)>, Vec<Node>) {
         let plan = &self.site.plan;
         self.now += 1000;
         let Visit { octets, port, from, to, .. } = visit;
@@ -202,8 +204,8 @@ impl Journey<'_> {
         let mut replies = Replies::default();
         let answer = answer(plan, &mut self.memory, &arrival, &mut replies);
         let near = grounds::of(plan, &arrival, &answer);
-        let reply = replies.iter().next().map(|(octets, _)| octets.to_vec());
-        (answer, reply, near)
+        let replies = replies.iter().map(|(octets, to)| (octets.to_vec(), to.to)).collect();
+        (answer, replies, near)
     }
 }
 
@@ -240,7 +242,7 @@ fn describe(
     let of_entry = entry.and_then(|entry| entry.macs.first().copied());
     Ok(Described {
         kind,
-        mac: args.mac.map(|mac| mac.0).or(of_entry).unwrap_or(MAC),
+        mac: args.mac.map(|mac| mac.0).or(of_entry).unwrap_or(EXAMPLE.0),
         uuid: args.uuid.map(|uuid| uuid.0).or(entry.and_then(|entry| entry.uuid)),
         serial: args.serial.clone().or(entry.and_then(|entry| entry.serial.map(str::to_owned))),
         vendor_class: args.vendor_class.clone(),
@@ -300,6 +302,9 @@ fn other_family(args: &Explain) -> Option<&'static str> {
     let is_ipv6 = |address: IpAddr| address.is_ipv6();
     let other = |address: Option<IpAddr>| address.is_some_and(|address| is_ipv6(address) != args.ipv6);
     match args.port.as_deref() {
+        _ if args.ipv6 && args.client.is_some_and(|client| client.arch == Arch::BIOS && !client.ipxe) => {
+            Some("no BIOS boots over IPv6: ipxe-bios may be what is meant")
+        }
         Some("547") if !args.ipv6 => Some("port 547 is DHCPv6's: add --ipv6"),
         Some("67") if args.ipv6 => Some("port 67 is not heard over IPv6: 547 is"),
         _ if other(args.relay) && args.ipv6 => Some("--relay is an IPv6 address with --ipv6"),
@@ -317,7 +322,7 @@ fn tell(
     site: &Site,
     links: &[Link],
     answer: &Answer,
-    reply: Option<Vec<u8>>,
+    replies: &[(Vec<u8>, SocketAddr)],
     grounds: Vec<Node>,
 ) -> Told {
     let plan = &site.plan;
@@ -352,17 +357,23 @@ fn tell(
             let counted = Node::new("counted as", silence.label());
             let cure = match silence {
                 Silence::Nothing(Nothing::NoLoader(arch)) => Some(Node::new("cure", site.no_loader(*arch))),
+                Silence::Nothing(Nothing::StatefulIpxe) => Some(Node::new(
+                    "cure",
+                    "the DHCPv6 server names it in option 59, or what started iPXE has brought one along",
+                )),
                 _ => None,
             };
             parts.push(Node::new("silence", silence).with([counted].into_iter().chain(cure)));
             (false, silence.label())
         }
     };
-    let shown =
-        reply.as_deref().and_then(|octets| Packet::parse(octets, is_ipv6).ok().map(|packet| show::packet(&packet)));
-    parts.extend(shown.map(|tree| Node::new("reply", "").with([tree])));
-    let reply = reply.map(|octets| hex(&octets));
-    Told { tree: Node::new(title, "").with(parts), answered, reply, label, follows: visit.follows }
+    for (number, (octets, to)) in replies.iter().enumerate() {
+        let to = if number == 0 { String::new() } else { format!("once more, to {to}") };
+        let shown = Packet::parse(octets, is_ipv6).ok().map(|packet| show::packet(&packet));
+        parts.extend(shown.map(|tree| Node::new("reply", to).with([tree])));
+    }
+    let replies = replies.iter().map(|(octets, _)| hex(octets)).collect();
+    Told { tree: Node::new(title, "").with(parts), answered, replies, label, follows: visit.follows }
 }
 
 impl Told {
@@ -371,7 +382,8 @@ impl Told {
             "answered": self.answered,
             "verdict": self.label,
             "follows": self.follows,
-            "reply": self.reply,
+            "reply": self.replies.first(),
+            "replies": self.replies,
             "steps": node_json(&self.tree),
         })
     }

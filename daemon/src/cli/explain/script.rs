@@ -20,7 +20,7 @@ pub fn of(
     memory: &Memory,
     described: &Described,
     response: &Response,
-    interface: &str,
+    (address, interface): (IpAddr, &str),
     item: Option<u16>,
 ) -> Option<Node> {
     let door = match response.boot.why {
@@ -31,7 +31,7 @@ pub fn of(
     let entry = response.boot.file.splitn(4, '/').nth(3)?;
     let name =
         if site.plan.menu.own_script && entry == SCRIPT { entry.to_owned() } else { in_its_name(described, entry) };
-    let client = SocketAddr::from((described.address, 49152));
+    let client = SocketAddr::new(address, 49152);
     let parts = of_name(site, memory, door, &name, response.boot.server, client, interface);
     let chosen = item.map(|item| Node::new("chosen", format!("item {item:#06x}")));
     Some(

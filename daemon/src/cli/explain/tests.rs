@@ -11,7 +11,7 @@ use proxydhcpd_core::plan::machines::{Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Item, Linux, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
-use proxydhcpd_core::plan::{Loader, Tftp};
+use proxydhcpd_core::plan::{Loader, Stateless, Tftp};
 use proxydhcpd_core::wire::pxe::MachineId;
 
 const DEBIAN: usize = 0;
@@ -252,9 +252,39 @@ fn a_boot_over_ipv6_is_told_to_the_script_beside_the_loader() {
         &[
             "shape: redirect: a URL of ours: that is where it asks again, on port 4011",
             "DHCPv6: RELAY-REPL",
-            "from: [2001:db8:1:0:5054:ff:fe12:3456]:4011",
+            "from: [2001:db8:1::ff:fe00:1]:4011",
+            "reply: once more, to [2001:db8:1::100]:4011",
         ],
     );
+}
+
+#[test]
+fn an_ipxe_that_comes_with_its_script_is_told_so() {
+    let site = site(|plan| Plan { with_script: [("snponly.efi".into(), Arch::X64)].into(), ..plan });
+    let told = told(&site, "--client uefi-x64 --ipv6");
+    has(
+        &told,
+        &[
+            "boot: tftp://[2001:db8::10]/with-script/snponly.efi",
+            "then: is started with what lies beside it: autoexec.ipxe",
+            "ifconf --configurator ipv6 || ifconf || goto give_up",
+        ],
+    );
+}
+
+#[test]
+fn a_boot_in_a_stateless_network_is_told_to_its_script() {
+    let mut site = with(&[WEB1]);
+    site.plan.dhcp6.stateless = Some(Stateless::default());
+    let way = [
+        "INFORMATION-REQUEST on port 547",
+        "option 59 (boot file URL): http://[2001:db8::10]:8080/boot.ipxe",
+        "then it fetches its script: http://[2001:db8::10]:8080/boot.ipxe",
+    ];
+    has(&told(&site, "--client ipxe-x64 --ipv6"), &way);
+    let told = told(&site, "--client uefi-x64 --ipv6");
+    has(&told, &["REQUEST on port 4011", "then, if that was an iPXE: INFORMATION-REQUEST on port 547"]);
+    has(&told, &way[1..]);
 }
 
 #[test]
@@ -262,6 +292,7 @@ fn an_ipxe_that_leases_its_address_is_told_why_it_is_not_answered() {
     let site = with(&[WEB1]);
     let silent = told(&site, "--client ipxe-x64 --ipv6");
     assert!(silent.contains("SOLICIT on port 547") && silent.contains("counted as: nothing:stateful-ipxe"), "{silent}");
+    assert!(silent.contains("cure: the DHCPv6 server names it in option 59"), "{silent}");
 }
 
 #[test]
@@ -283,6 +314,7 @@ fn a_uuid_that_can_be_read_in_two_ways_means_neither_machine() {
 #[test]
 fn what_is_of_the_other_family_is_refused_with_a_word() {
     for (words, said) in [
+        ("--client bios --ipv6", "ipxe-bios may be what is meant"),
         ("--client bios --port 547", "add --ipv6"),
         ("--client uefi-x64 --ipv6 --port 67", "547 is"),
         ("--client bios --relay 2001:db8::1", "add --ipv6"),
