@@ -90,6 +90,9 @@ struct Visit {
     follows: bool,
 }
 
+/// A reply, and where it would go.
+type Sent = (Vec<u8>, SocketAddr);
+
 /// What came of it.
 struct Told {
     tree: Node,
@@ -194,7 +197,7 @@ impl Journey<'_> {
         answer
     }
 
-    fn ask(&mut self, visit: &Visit) -> (Answer, Vec<(Vec<u8>, SocketAddr)>, Vec<Node>) {
+    fn ask(&mut self, visit: &Visit) -> (Answer, Vec<Sent>, Vec<Node>) {
         let plan = &self.site.plan;
         self.now += 1000;
         let Visit { octets, port, from, to, .. } = visit;
@@ -317,14 +320,7 @@ fn other_family(args: &Explain) -> Option<&'static str> {
     }
 }
 
-fn tell(
-    visit: &Visit,
-    site: &Site,
-    links: &[Link],
-    answer: &Answer,
-    replies: &[(Vec<u8>, SocketAddr)],
-    grounds: Vec<Node>,
-) -> Told {
+fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[Sent], grounds: Vec<Node>) -> Told {
     let plan = &site.plan;
     let heard = Node::new("packet", format!("{} octets", visit.octets.len())).with([
         Node::new("from", visit.from),
