@@ -3,17 +3,24 @@
 
 mod netns;
 
-use netns::ipv6::{Client, GROUP, plug_in, server_id};
+use netns::ipv6::{Client, GROUP, SERVERS, plug_in, server_id, url};
+use netns::raw::{Wire, frame6, seal6};
 use netns::server::{Server, as_nobody_with, vector};
 use netns::{Host, Peer, wait_for, without};
+use nix::poll::{PollFd, PollFlags, poll};
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::config::load_below;
+use proxydhcpd::config::{Settings, load_below};
 use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd::net::packet;
+use proxydhcpd::net::socket::Socket;
+use proxydhcpd::net::sys::{Batch, SendBatch};
 use proxydhcpd::net::udp::HOLD_OFF;
+use proxydhcpd::net::udp6::GROUPS;
 use proxydhcpd::serve::doors::{Door, Doors};
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet, code};
 use rustix::thread::CapabilitySet;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 const HERE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
@@ -32,9 +39,169 @@ fn beside_a_sharing_dnsmasq_we_hear_the_group_and_it_keeps_its_unicast() {
         assert!(!server.log().contains("WARN"), "{}", server.log());
 
         let client = Client::at(&machine, 546);
-        let duids = both_advertise(&client);
-        it_has_its_unicast(&client, &duids.0);
+        let theirs = both_advertise(&client);
+        it_has_its_unicast(&client, &theirs);
     }
+}
+
+/// It has the port for itself, we hear and answer beside it, and it can be started again at any time.
+#[test]
+fn beside_a_dnsmasq_that_keeps_the_whole_port_a_packet_socket_hears_the_groups() {
+    let host = Host::new();
+    let machine = plug_in(&host, "eth0", 0);
+    let mut dnsmasq = start_dnsmasq(&host, "");
+    let words = as_nobody_with("-all,+net_bind_service,+net_raw");
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["-c", "CONFIG"]).collect();
+    let server = Server::started_by("setpriv", &host, &words);
+    server.wait_for_line("ready");
+    let log = server.log();
+    assert!(log.contains("has UDP port 547 for itself: the groups of DHCPv6 are heard beside it"), "{log}");
+    assert!(log.contains("DHCPv6 on port 547") && !log.contains("WARN"), "{log}");
+    let client = Client::at(&machine, 546);
+    for _ in 0..2 {
+        let theirs = both_advertise(&client);
+        it_has_its_unicast(&client, &theirs);
+        drop(dnsmasq);
+        wait_until_free(&host);
+        dnsmasq = start_dnsmasq(&host, "");
+    }
+    // What it is not asked for, and nobody has told it of: a link that comes later, and a relay that knows no server.
+    let later = plug_in(&host, "lan1", 1);
+    let (_, from) = Client::at(&later, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    assert_eq!(from.ip(), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 1, 0x10));
+    // A network card may keep from us what nobody has told it of. The first is that of the boot server, too.
+    assert_eq!([GROUP, SERVERS].map(|group| members(&host, "lan1", group)), [2, 1]);
+    let relay = Client::at_address(&later, "2001:db8:1::207", 547);
+    let answers = relay.answers(&vector("relayed-pxe6-solicit"), SERVERS, 547);
+    let [(reply, from)] = &answers[..] else { panic!("{} answers", answers.len()) };
+    assert_eq!(from, &"[2001:db8:1::10]:547".parse().unwrap());
+    assert_eq!(url(reply).as_deref(), Some("tftp://[2001:db8:1::10]/ipxe.efi"));
+
+    // The port itself is of use once it is shared; until then it is left alone for as long as it takes.
+    drop(dnsmasq);
+    let _dnsmasq = start_dnsmasq(&host, "--bind-dynamic");
+    server.wait_for_line(
+        "UDP port 547 can be had at last: machines boot over IPv6, and are heard beside the DHCPv6 server",
+    );
+    server.wait_for_line("requests that a relay sends to 2001:db8::10 are its business, not ours");
+    let theirs = both_advertise(&client);
+    it_has_its_unicast(&client, &theirs);
+}
+
+#[test]
+fn where_a_packet_socket_hears_the_groups_port_547_is_never_taken_from_a_dnsmasq_that_keeps_it() {
+    let host = Host::new();
+    let _machine = plug_in(&host, "eth0", 0);
+    let dnsmasq = start_dnsmasq(&host, "");
+    let (settings, start) = (settings(), Instant::now());
+    let mut doors = host.on(|| Doors::open(&settings, &[], start).unwrap());
+    assert!(doors.opened.drain(..).any(|door| matches!(door, Door::Dhcp(_, Socket::Packet(_)))));
+    drop(dnsmasq);
+    wait_until_free(&host);
+    let late = start + 100 * HOLD_OFF;
+    host.on(|| doors.look(&settings, late));
+    assert!(doors.opened.is_empty() && !doors.shares_dhcp6);
+    drop(start_dnsmasq(&host, ""));
+    wait_until_free(&host);
+    let _sharing = start_dnsmasq(&host, "--bind-dynamic");
+    host.on(|| doors.look(&settings, late));
+    assert!(doors.opened.iter().any(is_547) && doors.shares_dhcp6);
+}
+
+#[test]
+fn what_ip_or_udp_would_not_take_a_packet_socket_does_not_take() {
+    let host = Host::new();
+    let machine = plug_in(&host, "eth0", 0);
+    let ours = host.on(|| packet::groups(547, GROUPS).unwrap());
+    let wire = machine.on(Wire::open);
+    let from = SocketAddrV6::new("fe80::207".parse().unwrap(), 546, 0, 0);
+    let good = |to, payload: &[u8]| frame6(&from, &SocketAddrV6::new(to, 547, 0, 0), payload);
+    let changed = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut frame = good(GROUP, b"bad");
+        change(&mut frame);
+        wire.send_frame(&frame);
+    };
+    let sealed = |change: &dyn Fn(&mut Vec<u8>)| {
+        changed(&|frame| {
+            change(frame);
+            seal6(frame);
+        });
+    };
+    sealed(&|frame| frame[14 + 6] = 0); // hop-by-hop options
+    sealed(&|frame| frame[14 + 6] = 44); // a fragment
+    sealed(&|frame| frame[14 + 6] = 6); // TCP
+    sealed(&|frame| frame[57] = 34); // another port
+    changed(&|frame| frame[61] ^= 1); // a wrong checksum
+    changed(&|frame| frame[60..62].fill(0)); // none
+    sealed(&|frame| frame[14 + 5] = 200); // a length beyond the end
+    sealed(&|frame| frame[59] = 12); // and one of UDP beyond that of IP
+    changed(&|frame| frame.truncate(60)); // no whole header
+    changed(&|frame| _ = frame.splice(12..12, [0x81, 0, 0x20, 7])); // a VLAN that is not ours
+    // Other destinations: an octet of each word differs, and of each group.
+    for group in GROUPS {
+        for at in [0, 1, 5, 9, 13, 15] {
+            let mut octets = group.octets();
+            octets[at] ^= 0x11;
+            wire.send_frame(&good(octets.into(), b"bad"));
+        }
+    }
+    wire.send_frame(&good(GROUP, b"first"));
+    let mut padded = good(SERVERS, b"second");
+    padded.resize(80, 0x55);
+    wire.send_frame(&padded);
+    let mut of_vlan_0 = good(GROUP, b"third");
+    of_vlan_0.splice(12..12, [0x81, 0, 0x20, 0]);
+    wire.send_frame(&of_vlan_0);
+    wire.send_frame(&good(GROUP, b"last"));
+
+    let (mut heard, mut batch) = (Vec::new(), Batch::new());
+    while heard.last().is_none_or(|(_, payload): &(_, Vec<u8>)| payload != b"last") {
+        let ready = |ours: &packet::PacketSocket| poll(&mut [PollFd::new(ours.as_fd(), PollFlags::POLLIN)], 10_000_u16);
+        assert_eq!(ready(&ours), Ok(1), "nothing came after {heard:?}");
+        ours.receive(&mut batch).unwrap();
+        for datagram in batch.iter() {
+            let at = SocketAddrV6::new(*from.ip(), 546, 0, host.index("eth0"));
+            assert_eq!((datagram.from, datagram.link), (at.into(), host.index("eth0")));
+            heard.push((datagram.to, datagram.payload.to_vec()));
+        }
+    }
+    let expected = [(GROUP, &b"first"[..]), (SERVERS, b"second"), (GROUP, b"third"), (GROUP, b"last")];
+    assert_eq!(heard, expected.map(|(to, payload)| (to.into(), payload.to_vec())));
+}
+
+/// The answer of each leaves by its own link; the machine's kernel checks the checksum, of odd lengths, too.
+#[test]
+fn a_packet_socket_answers_from_port_547_by_the_link_of_the_question() {
+    let host = Host::new();
+    let machines = [0, 1].map(|number| plug_in(&host, &format!("eth{number}"), number));
+    let ours = host.on(|| packet::groups(547, GROUPS).unwrap());
+    let clients = machines.each_ref().map(|machine| Client::at(machine, 546));
+    for (number, machine) in machines.iter().enumerate() {
+        let link = host.index(&format!("eth{number}"));
+        let from = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, number as u16, 0x10);
+        let to = SocketAddrV6::new("fe80::207".parse().unwrap(), 546, 0, link);
+        let mut out = SendBatch::new();
+        for answer in [&b"even"[..], b"odd"] {
+            ours.push(&mut out, answer, to.into(), from.into(), Some(link));
+        }
+        assert_eq!(ours.flush(&mut out, |to, error| panic!("{to}: {error}")), 2);
+        for answer in [&b"even"[..], b"odd"] {
+            let at = SocketAddrV6::new(from, 547, 0, machine.index("eth0"));
+            assert_eq!(clients[number].receive(), Some((answer.to_vec(), at.into())));
+        }
+        assert_eq!(clients[1 - number].receive(), None);
+    }
+}
+
+/// How many sockets of this host have joined a group on a link.
+fn members(host: &Host, link: &str, group: Ipv6Addr) -> usize {
+    let table = host.on(|| std::fs::read_to_string("/proc/thread-self/net/igmp6").unwrap());
+    let group = format!("{:032x}", group.to_bits());
+    let count = |line: &str| {
+        let [_, on, joined, users, ..] = line.split_whitespace().collect::<Vec<_>>()[..] else { return None };
+        ((on, joined) == (link, &group)).then(|| users.parse::<usize>().unwrap())
+    };
+    table.lines().find_map(count).unwrap_or(0)
 }
 
 /// Said in one line, however many links there are; and what the line advises helps at once.
@@ -65,8 +232,8 @@ fn a_dnsmasq_that_keeps_the_whole_port_is_named_once_and_heard_beside_when_it_sh
         "UDP port 547 can be had at last: machines boot over IPv6, and are heard beside the DHCPv6 server",
     );
     server.wait_for_line("requests that a relay sends to 2001:db8::10 are its business, not ours");
-    let duids = both_advertise(&client);
-    it_has_its_unicast(&client, &duids.0);
+    let theirs = both_advertise(&client);
+    it_has_its_unicast(&client, &theirs);
 }
 
 /// As port 67 (`tests/ports.rs`).
@@ -75,10 +242,8 @@ fn port_547_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_e
     let host = Host::new();
     let _machine = plug_in(&host, "eth0", 0);
     let dnsmasq = start_dnsmasq(&host, "");
-    let flags = Flags { boot_dir: Some("/nowhere".into()), ..Flags::default() };
-    let (settings, start) = (load_below(&flags, "/nowhere".as_ref()).unwrap().settings, Instant::now());
+    let (settings, start) = (settings(), Instant::now());
     let mut doors = host.on(|| without(CapabilitySet::NET_RAW, || Doors::open(&settings, &[], start).unwrap()));
-    let is_547 = |door: &Door| matches!(door, Door::Dhcp(address, _) if address.port() == 547);
     assert!(!doors.opened.iter().any(is_547));
     let mut look = |seconds| {
         host.on(|| doors.look(&settings, start + Duration::from_secs(seconds)));
@@ -98,13 +263,22 @@ fn port_547_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_e
     assert_eq!(look(10 * last), (1, true), "it is ours now");
 }
 
+fn is_547(door: &Door) -> bool {
+    matches!(door, Door::Dhcp(address, Socket::Udp(_)) if address.port() == 547)
+}
+
+/// Nothing configured.
+fn settings() -> Settings {
+    load_below(&Flags::default(), "/nowhere".as_ref()).unwrap().settings
+}
+
 /// A closed socket may live on for a moment in a process that another test is just starting.
 fn wait_until_free(host: &Host) {
     host.on(|| wait_for("a free port 547", || bound(Transport::Udp, 547).unwrap().is_empty().then_some(())));
 }
 
-/// The DUIDs of dnsmasq, which offers an address, and of ours, which does not. Each has answered once.
-fn both_advertise(client: &Client) -> (Vec<u8>, Vec<u8>) {
+/// Each answers once: dnsmasq, whose DUID this is, offers an address, and we do not.
+fn both_advertise(client: &Client) -> Vec<u8> {
     let solicit = vector("ovmf-pxe6-solicit");
     // dnsmasq needs a moment until it has looked at its interfaces.
     wait_for("dnsmasq's offer", || {
@@ -112,10 +286,10 @@ fn both_advertise(client: &Client) -> (Vec<u8>, Vec<u8>) {
     });
     let answers = client.answers(&solicit, GROUP, 547);
     assert!(answers.iter().all(|(_, from)| from.port() == 547));
-    let (theirs, ours): (Vec<_>, Vec<_>) =
-        answers.iter().map(|(answer, _)| answer).partition(|answer| has_address(answer));
+    let (theirs, ours): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| has_address(&answer.0));
     assert_eq!((theirs.len(), ours.len()), (1, 1), "offers with an address, and without");
-    (server_id(theirs[0]), server_id(ours[0]))
+    assert_eq!(ours[0].1.ip(), HERE_ON_LINK);
+    server_id(&theirs[0].0)
 }
 
 /// What is sent to an address of the host is answered by nobody else.

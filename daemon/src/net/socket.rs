@@ -25,12 +25,7 @@ impl Socket {
     pub fn push(&self, out: &mut SendBatch, payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>) {
         match self {
             Socket::Udp(_) => out.push(payload, to, from, link),
-            Socket::Packet(socket) => {
-                // It hears nothing else.
-                if let (SocketAddr::V4(to), IpAddr::V4(from)) = (to, from) {
-                    socket.push(out, payload, to, from, link);
-                }
-            }
+            Socket::Packet(socket) => socket.push(out, payload, to, from, link),
         }
     }
 
@@ -39,6 +34,14 @@ impl Socket {
         match self {
             Socket::Udp(socket) => out.flush(socket.as_fd(), refused),
             Socket::Packet(socket) => socket.flush(out, refused),
+        }
+    }
+
+    /// The one that joins groups for it.
+    pub fn member(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Udp(socket) => socket.as_fd(),
+            Socket::Packet(socket) => socket.member(),
         }
     }
 }

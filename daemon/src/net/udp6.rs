@@ -19,6 +19,8 @@ use std::os::fd::AsFd;
 pub const SERVERS_AND_RELAYS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 /// All_DHCP_Servers, to which a relay writes that knows no server by its address.
 pub const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
+/// All in which a DHCPv6 server is.
+pub const GROUPS: [Ipv6Addr; 2] = [SERVERS_AND_RELAYS, SERVERS];
 
 /// For what is sent to all DHCPv6 servers of a site, by the links on which it has joined them ([`join`]).
 ///
@@ -64,11 +66,11 @@ impl Groups {
         for address in wanted {
             let before = self.heard.get(&address);
             if let Some(Some(socket)) = before {
-                join(socket, &address, links);
+                join_on(socket, address.ip(), address.scope_id());
                 continue;
             }
             let untold = before.is_none();
-            match open(address, links) {
+            match open(address) {
                 Ok((socket, handle)) => {
                     self.heard.insert(address, Some(handle));
                     changes.push(Change::Opened(address, socket));
@@ -83,13 +85,14 @@ impl Groups {
     }
 }
 
-/// Has a socket hear a group on all links that are served, or on the one that is its scope. Where it does already nothing is
-/// changed.
-pub fn join(socket: &impl AsFd, group: &SocketAddrV6, links: &[Link]) {
-    for link in served(links).filter(|link| [0, link.index].contains(&group.scope_id())) {
-        if let Err(error) = SockRef::from(socket).join_multicast_v6(group.ip(), link.index) {
-            tracing::trace!("{group} on {}: {error}", link.name);
-        }
+/// Has a socket hear a group on all links that are served. Where it does already nothing is changed.
+pub fn join(socket: &impl AsFd, group: Ipv6Addr, links: &[Link]) {
+    served(links).for_each(|link| join_on(socket, &group, link.index));
+}
+
+fn join_on(socket: &impl AsFd, group: &Ipv6Addr, link: u32) {
+    if let Err(error) = SockRef::from(socket).join_multicast_v6(group, link) {
+        tracing::trace!("{group} on link {link}: {error}");
     }
 }
 
@@ -98,10 +101,10 @@ fn served(links: &[Link]) -> impl Iterator<Item = &Link> {
     links.iter().filter(|link| link.link_local().is_some())
 }
 
-fn open(address: SocketAddrV6, links: &[Link]) -> Result<(UdpSocket, UdpSocket), Busy> {
+fn open(address: SocketAddrV6) -> Result<(UdpSocket, UdpSocket), Busy> {
     let busy = |error: io::Error| Busy::new(Transport::Udp, address.into(), error);
     let socket = udp::open(address.into(), true)?;
     let handle = socket.try_clone().map_err(busy)?;
-    join(&socket, &address, links);
+    join_on(&socket, address.ip(), address.scope_id());
     Ok((socket, handle))
 }

@@ -123,7 +123,7 @@ impl Doors {
             return tracing::debug!("this machine has no IPv6: {}", busy.error);
         }
         let in_use = busy.error.kind() == io::ErrorKind::AddrInUse;
-        let stand_in = if kind == Kind::Broadcasts && in_use { packet_socket(&busy) } else { Err(String::new()) };
+        let stand_in = if in_use { stand_in(kind, &busy) } else { Err(String::new()) };
         if in_use && kind.is_awaited(settings) {
             self.waiting.push(Waiting { kind, seen: now, has_stand_in: stand_in.is_ok() });
         }
@@ -204,20 +204,26 @@ fn has_no_ipv6(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
-/// Beside a DHCP server that shares port 67 we have a socket there, too; beside one that does not, a packet socket. If not
+/// Beside a DHCP server that shares its port we have a socket there, too; beside one that does not, a packet socket. If not
 /// even that, what else could be done.
-fn packet_socket(busy: &Busy) -> Result<Door, String> {
-    match packet::broadcast(BROADCASTS.port()) {
+fn stand_in(kind: Kind, busy: &Busy) -> Result<Door, String> {
+    let port = busy.wanted.port();
+    let (opened, what) = match kind {
+        Kind::Broadcasts => (packet::broadcast(port), "broadcasts"),
+        Kind::Groups => (packet::groups(port, udp6::GROUPS), "the groups of DHCPv6"),
+        Kind::BootServer | Kind::BootServer6 | Kind::Tftp | Kind::Tftp6 | Kind::Http => return Err(String::new()),
+    };
+    match opened {
         Ok(socket) => {
             let holder = busy.holder.as_ref().map_or("somebody".to_owned(), ToString::to_string);
             tracing::info!(
-                "{holder} has UDP port 67 for itself: broadcasts are heard beside it by a packet socket; requests that a \
-                 relay sends are its business, not ours"
+                "{holder} has UDP port {port} for itself: {what} are heard beside it by a packet socket; what relays send to an \
+                 address of ours is its business, not ours"
             );
-            Ok(Door::Dhcp(BROADCASTS, Socket::Packet(socket)))
+            Ok(Door::Dhcp(busy.wanted, Socket::Packet(socket)))
         }
         Err(error) => Err(format!(
-            "; or give this server CAP_NET_RAW, and it hears broadcasts all the same (its unit says how): {error}"
+            "; or give this server CAP_NET_RAW, and it hears {what} all the same (its unit says how): {error}"
         )),
     }
 }

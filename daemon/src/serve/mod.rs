@@ -18,7 +18,7 @@ use crate::net::link::{self, Filter};
 use crate::net::set::SocketSet;
 use crate::net::socket::Socket;
 use crate::net::udp::{Change, Polite};
-use crate::net::udp6::{self, Groups, SERVERS, SERVERS_AND_RELAYS};
+use crate::net::udp6::{self, Groups, SERVERS_AND_RELAYS};
 use crate::site::Site;
 use crate::state::State;
 use crate::systemd;
@@ -30,7 +30,7 @@ use reload::Reread;
 use running::Running;
 use signals::Signals;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -154,9 +154,9 @@ impl Server {
             self.state.site.store(Arc::new(site));
         }
         let links = self.state.links.load();
-        for (door, group) in [(doors::BOOT_SERVER6, SERVERS_AND_RELAYS), (doors::GROUPS, SERVERS)] {
+        for (door, groups) in [(doors::BOOT_SERVER6, &[SERVERS_AND_RELAYS][..]), (doors::GROUPS, &udp6::GROUPS)] {
             if let Some(socket) = running.dhcp.get(door) {
-                udp6::join(&*socket, &SocketAddrV6::new(group, door.port(), 0, 0), &links);
+                groups.iter().for_each(|group| udp6::join(&socket.member(), *group, &links));
             }
         }
         // The DHCP server's ports, where it shares them.

@@ -5,7 +5,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
-use std::net::SocketAddrV4;
+use std::net::{SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The Ethernet addresses of the two ends of the cable.
@@ -76,6 +76,29 @@ pub fn frame(from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) -> Vec<u8> 
     frame.extend_from_slice(payload);
     seal(&mut frame);
     frame
+}
+
+/// The same of IPv6, from a machine to a group: 14 octets of Ethernet, 40 of IP, 8 of UDP.
+pub fn frame6(from: &SocketAddrV6, to: &SocketAddrV6, payload: &[u8]) -> Vec<u8> {
+    let group = to.ip().octets();
+    let mut frame = [&[0x33, 0x33][..], &group[12..], &CLIENT_MAC, &[0x86, 0xdd]].concat();
+    let length = ((8 + payload.len()) as u16).to_be_bytes();
+    frame.extend([0x60, 0, 0, 0, length[0], length[1], 17, 1]);
+    frame.extend([from.ip().octets(), group].concat());
+    frame.extend([from.port().to_be_bytes(), to.port().to_be_bytes(), length, [0; 2]].concat());
+    frame.extend_from_slice(payload);
+    seal6(&mut frame);
+    frame
+}
+
+/// Makes the checksum of UDP right, by the lengths and addresses that the headers have.
+pub fn seal6(frame: &mut [u8]) {
+    frame[60..62].fill(0);
+    let words = frame[22..].chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
+    let length = u32::from(u16::from_be_bytes([frame[58], frame[59]]));
+    let sum = words.sum::<u32>() + 17 + length;
+    let folded = (sum & 0xffff) + (sum >> 16);
+    frame[60..62].copy_from_slice(&(!((folded & 0xffff) + (folded >> 16)) as u16).to_be_bytes());
 }
 
 /// Makes the checksum of the IP header right.

@@ -21,13 +21,13 @@ pub fn tell_open_checksums(socket: BorrowedFd<'_>) -> io::Result<()> {
     checked(done)
 }
 
-/// Begins to receive IPv4 from all interfaces, those included that come later. What this machine sends is not among it:
+/// Begins to receive packets of this protocol, an EtherType, from all interfaces, those included that come later. What this machine sends is not among it:
 /// the kernel shows that only to who asks for all protocols.
-pub fn bind_ipv4(socket: BorrowedFd<'_>) -> io::Result<()> {
+pub fn bind_to_all_links(socket: BorrowedFd<'_>, protocol: u16) -> io::Result<()> {
     // SAFETY: integers only, for which zero is a value.
     let mut address: libc::sockaddr_ll = unsafe { zeroed() };
     address.sll_family = libc::AF_PACKET as libc::c_ushort;
-    address.sll_protocol = (libc::ETH_P_IP as u16).to_be();
+    address.sll_protocol = protocol.to_be();
     // SAFETY: the pointer and the length are those of a sockaddr_ll, which outlives the call.
     let done = unsafe {
         libc::bind(

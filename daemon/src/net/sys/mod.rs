@@ -9,7 +9,7 @@ mod frames;
 mod receive;
 mod send;
 
-pub use frames::{bind_ipv4, tell_open_checksums};
+pub use frames::{bind_to_all_links, tell_open_checksums};
 pub use receive::{Batch, Content, Datagram, Frame};
 pub use send::SendBatch;
 

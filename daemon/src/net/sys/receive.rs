@@ -39,8 +39,8 @@ pub struct Frame<'a> {
 pub struct Content {
     /// Where in the frame.
     pub payload: Range<usize>,
-    pub from: SocketAddrV4,
-    pub to: Ipv4Addr,
+    pub from: SocketAddr,
+    pub to: IpAddr,
 }
 
 /// Room for what one call receives, used again and again.
@@ -84,10 +84,15 @@ impl Batch {
             let status = auxiliary.map_or(0, |auxiliary| auxiliary.tp_status);
             let checksum_is_open = status & libc::TP_STATUS_CSUMNOTREADY != 0;
             let truncated = truncated(header);
-            let Content { payload, from, to } = read(Frame { octets, checksum_is_open, truncated })?;
+            let Content { payload, mut from, to } = read(Frame { octets, checksum_is_open, truncated })?;
             // SAFETY: integers only, all of them written at least once, by `new`.
             let link = u32::try_from(unsafe { sender.frame }.sll_ifindex).unwrap_or(0);
-            Some(Arrival { slot, payload, from: from.into(), to: to.into(), link, truncated })
+            if let SocketAddr::V6(from) = &mut from
+                && from.ip().is_unicast_link_local()
+            {
+                from.set_scope_id(link);
+            }
+            Some(Arrival { slot, payload, from, to, link, truncated })
         })
     }
 

@@ -1,0 +1,217 @@
+//! IPv4: limited broadcasts.
+
+use super::checksum::{UDP, UDP_HEADER, folded, pseudo_header, sum, udp_checksum};
+use crate::net::sys::{Content, Frame};
+use socket2::SockFilter;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+const IP_HEADER: usize = 20;
+
+/// UDP to 255.255.255.255 and this port that IP would take too, and no fragment. The kernel runs it for every IPv4 packet
+/// of this machine, so the test that most of them fail comes first.
+///
+/// A frame of a VLAN that this machine does not have, or for another machine on an interface in promiscuous mode, is marked
+/// PACKET_OTHERHOST. One of a VLAN that it has comes by the interface of that VLAN.
+pub fn broadcasts_to(port: u16) -> [SockFilter; 13] {
+    const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
+    const JUMP: u32 = libc::BPF_JMP | libc::BPF_K;
+    const MORE_FRAGMENTS_OR_OFFSET: u32 = 0x3fff;
+    const KIND_OF_PACKET: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
+    let step = |code: u32, operand: u32| SockFilter::new(code as u16, 0, 0, operand);
+    // Jumps count from the step after them, and number 12 ends with nothing.
+    let drop_if = |at: u8, code: u32, operand: u32| SockFilter::new(code as u16, 11 - at, 0, operand);
+    let drop_unless = |at: u8, code: u32, operand: u32| SockFilter::new(code as u16, 0, 11 - at, operand);
+    [
+        step(LOAD | libc::BPF_W, 16),
+        drop_unless(1, JUMP | libc::BPF_JEQ, Ipv4Addr::BROADCAST.to_bits()),
+        step(LOAD | libc::BPF_W, KIND_OF_PACKET),
+        drop_if(3, JUMP | libc::BPF_JGE, u32::from(libc::PACKET_OTHERHOST)),
+        step(LOAD | libc::BPF_B, 9),
+        drop_unless(5, JUMP | libc::BPF_JEQ, u32::from(UDP)),
+        step(LOAD | libc::BPF_H, 6),
+        drop_if(7, JUMP | libc::BPF_JSET, MORE_FRAGMENTS_OR_OFFSET),
+        // The length of the IP header, which is where the ports are.
+        step(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
+        step(libc::BPF_LD | libc::BPF_IND | libc::BPF_H, 2),
+        drop_unless(10, JUMP | libc::BPF_JEQ, u32::from(port)),
+        step(libc::BPF_RET | libc::BPF_K, u32::MAX),
+        step(libc::BPF_RET | libc::BPF_K, 0),
+    ]
+}
+
+/// The datagram in a frame that has passed the filter; none where IP or UDP would find a wrong length or checksum. The
+/// kernel counts those, as they reach the owner of the port by its hands.
+pub fn content(frame: Frame<'_>) -> Option<Content> {
+    let octets = frame.octets;
+    let number = |at: usize| Some(u16::from_be_bytes(octets.get(at..at + 2)?.try_into().ok()?));
+    let address = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(octets.get(at..at + 4)?).ok()?));
+
+    let first = octets.first()?;
+    let udp = usize::from(first & 0x0f) * 4;
+    if first >> 4 != 4 || udp < IP_HEADER || folded(sum(octets.get(..udp)?)) != 0xffff {
+        return None;
+    }
+    // Short frames are padded to the least length of Ethernet: the end is where the headers say.
+    let length = usize::from(number(udp + 4)?);
+    let (in_packet, received) = (udp + length, octets.len());
+    if length < UDP_HEADER || in_packet > usize::from(number(2)?) {
+        return None;
+    }
+    let (from, to) = (address(12)?, address(16)?);
+    let content = |end| Content {
+        payload: udp + UDP_HEADER..end,
+        from: SocketAddrV4::new(from, u16::from_be_bytes([octets[udp], octets[udp + 1]])).into(),
+        to: to.into(),
+    };
+    if frame.truncated {
+        return (received >= udp + UDP_HEADER).then(|| content(in_packet.min(received)));
+    }
+    let datagram = octets.get(udp..in_packet)?;
+    let has_checksum = number(udp + 6)? != 0 && !frame.checksum_is_open;
+    if has_checksum && folded(addresses(from, to) + pseudo_header(length) + sum(datagram)) != 0xffff {
+        return None;
+    }
+    Some(content(in_packet))
+}
+
+/// IP and UDP. The kernel writes the total length, the identification and the checksum of IP, and refuses what is too long
+/// for them.
+pub fn headers(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> [u8; IP_HEADER + UDP_HEADER] {
+    const TIME_TO_LIVE: u8 = 64;
+    let length = UDP_HEADER + payload.len();
+    let mut headers = [0; IP_HEADER + UDP_HEADER];
+    let (ip, udp) = headers.split_at_mut(IP_HEADER);
+    ip[0] = 0x45;
+    ip[8] = TIME_TO_LIVE;
+    ip[9] = UDP;
+    ip[12..16].copy_from_slice(&from.ip().octets());
+    ip[16..20].copy_from_slice(&to.ip().octets());
+    udp[..2].copy_from_slice(&from.port().to_be_bytes());
+    udp[2..4].copy_from_slice(&to.port().to_be_bytes());
+    udp[4..6].copy_from_slice(&(length as u16).to_be_bytes());
+    let checksum = udp_checksum(addresses(*from.ip(), *to.ip()), udp, payload);
+    udp[6..].copy_from_slice(&checksum.to_be_bytes());
+    headers
+}
+
+fn addresses(from: Ipv4Addr, to: Ipv4Addr) -> u64 {
+    sum(&from.octets()) + sum(&to.octets())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROM: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 67);
+    const TO: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::BROADCAST, 68);
+
+    /// As the kernel completes it.
+    fn packet(payload: &[u8]) -> Vec<u8> {
+        let mut packet = [&headers(FROM, TO, payload)[..], payload].concat();
+        let length = packet.len() as u16;
+        packet[2..4].copy_from_slice(&length.to_be_bytes());
+        seal(&mut packet);
+        packet
+    }
+
+    fn seal(packet: &mut [u8]) {
+        let header = usize::from(packet[0] & 15) * 4;
+        packet[10..12].fill(0);
+        let checksum = !folded(sum(&packet[..header]));
+        packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+    }
+
+    fn read(octets: &[u8]) -> Option<Content> {
+        content(Frame { octets, checksum_is_open: false, truncated: false })
+    }
+
+    /// The kernel of a client takes it, too (`tests/sockets.rs`).
+    #[test]
+    fn the_checksum_is_that_of_rfc_768() {
+        let headers = headers(FROM, TO, b"odd");
+        assert_eq!(headers[20..26], [0, 67, 0, 68, 0, 11]);
+        // 192.0.2.1, 255.255.255.255, 17, 11, 67, 68, 11, "od", "d\0".
+        let words = [0xc000_u32, 0x0201, 0xffff, 0xffff, 17, 11, 67, 68, 11, 0x6f64, 0x6400];
+        let sum: u32 = words.iter().sum();
+        let folded = (sum & 0xffff) + (sum >> 16);
+        assert_eq!(u32::from(u16::from_be_bytes([headers[26], headers[27]])), !folded & 0xffff);
+    }
+
+    #[test]
+    fn what_we_send_we_can_read() {
+        for payload in [&b""[..], b"a", b"ab", b"abc", &[0xff; 1472]] {
+            let packet = packet(payload);
+            let content = read(&packet).unwrap();
+            assert_eq!((content.from, content.to), (FROM.into(), Ipv4Addr::BROADCAST.into()));
+            assert_eq!(&packet[content.payload], payload);
+        }
+    }
+
+    #[test]
+    fn padding_is_no_payload_and_ip_options_are_passed_over() {
+        let mut padded = packet(b"abc");
+        padded.resize(46, 0x55);
+        assert_eq!(read(&padded).unwrap().payload, 28..31);
+
+        let mut long = packet(b"abc");
+        long.splice(20..20, [1; 4]);
+        (long[0], long[3]) = (0x46, long[3] + 4);
+        seal(&mut long);
+        assert_eq!(read(&long).unwrap().payload, 32..35);
+    }
+
+    #[test]
+    fn any_octet_that_changes_on_the_way_is_noticed() {
+        let good = packet(b"abc");
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            assert_eq!(read(&bad), None, "octet {at}");
+        }
+    }
+
+    #[test]
+    fn a_checksum_that_is_absent_or_not_computed_yet_is_not_checked() {
+        let mut absent = packet(b"abc");
+        absent[26..28].fill(0);
+        assert!(read(&absent).is_some());
+        let mut open = packet(b"abc");
+        open[26] ^= 1;
+        assert_eq!(read(&open), None);
+        assert!(content(Frame { octets: &open, checksum_is_open: true, truncated: false }).is_some());
+    }
+
+    #[test]
+    fn lengths_that_lie_are_refused_and_a_lost_end_is_not_a_lie() {
+        let good = packet(b"abcdef");
+        for end in 0..good.len() {
+            assert_eq!(read(&good[..end]), None, "cut to {end}");
+        }
+        for length in [0, 7, 15, 0xffff_u16] {
+            let mut bad = good.clone();
+            bad[24..26].copy_from_slice(&length.to_be_bytes());
+            bad[26..28].fill(0);
+            assert_eq!(read(&bad), None, "a UDP length of {length}");
+        }
+        let cut = content(Frame { octets: &good[..30], checksum_is_open: false, truncated: true }).unwrap();
+        assert_eq!(cut.payload, 28..30);
+    }
+
+    #[test]
+    fn any_octets_at_all_are_harmless() {
+        let mut seed = 1_u32;
+        for length in 0..2000 {
+            let octets: Vec<u8> = (0..length % 80)
+                .map(|_| {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (seed >> 24) as u8
+                })
+                .collect();
+            for truncated in [false, true] {
+                if let Some(content) = content(Frame { octets: &octets, checksum_is_open: true, truncated }) {
+                    assert!(octets.get(content.payload).is_some());
+                }
+            }
+        }
+    }
+}

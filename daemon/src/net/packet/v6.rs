@@ -1,0 +1,232 @@
+//! IPv6: what is sent to a group.
+
+use super::checksum::{UDP, UDP_HEADER, folded, pseudo_header, sum, udp_checksum};
+use crate::net::sys::{Content, Frame};
+use socket2::SockFilter;
+use std::net::{Ipv6Addr, SocketAddrV6};
+
+const IP_HEADER: usize = 40;
+
+/// UDP to one of these groups and this port that IP would take too. A packet with extension headers, and so a fragment, is
+/// not among it: no client and no relay needs them. The kernel runs it for every IPv6 packet of this machine, so the tests
+/// that most of them fail come first.
+///
+/// As with IPv4, a frame of a VLAN that is not ours, or for another machine, is marked PACKET_OTHERHOST.
+pub fn sent_to(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
+    const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
+    const JUMP: u32 = libc::BPF_JMP | libc::BPF_K;
+    const KIND_OF_PACKET: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
+    const TAKE: u8 = 22;
+    const DROP: u8 = 23;
+    const SECOND: u8 = 14;
+    let step = |code: u32, operand: u32| SockFilter::new(code as u16, 0, 0, operand);
+    // Jumps count from the step after them.
+    let unless = |at: u8, code: u32, operand: u32, to: u8| SockFilter::new(code as u16, 0, to - at - 1, operand);
+    let load_word = |at: u32| step(LOAD | libc::BPF_W, at);
+    let [first, second] = groups.map(words);
+    [
+        step(LOAD | libc::BPF_B, 6),
+        unless(1, JUMP | libc::BPF_JEQ, u32::from(UDP), DROP),
+        step(LOAD | libc::BPF_H, 42),
+        unless(3, JUMP | libc::BPF_JEQ, u32::from(port), DROP),
+        step(LOAD | libc::BPF_W, KIND_OF_PACKET),
+        SockFilter::new((JUMP | libc::BPF_JGE) as u16, DROP - 6, 0, u32::from(libc::PACKET_OTHERHOST)),
+        // The four words of the destination.
+        load_word(24),
+        unless(7, JUMP | libc::BPF_JEQ, first[0], SECOND),
+        load_word(28),
+        unless(9, JUMP | libc::BPF_JEQ, first[1], SECOND),
+        load_word(32),
+        unless(11, JUMP | libc::BPF_JEQ, first[2], SECOND),
+        load_word(36),
+        SockFilter::new((JUMP | libc::BPF_JEQ) as u16, TAKE - 14, 0, first[3]),
+        load_word(24),
+        unless(15, JUMP | libc::BPF_JEQ, second[0], DROP),
+        load_word(28),
+        unless(17, JUMP | libc::BPF_JEQ, second[1], DROP),
+        load_word(32),
+        unless(19, JUMP | libc::BPF_JEQ, second[2], DROP),
+        load_word(36),
+        unless(21, JUMP | libc::BPF_JEQ, second[3], DROP),
+        step(libc::BPF_RET | libc::BPF_K, u32::MAX),
+        step(libc::BPF_RET | libc::BPF_K, 0),
+    ]
+}
+
+/// An address as the filter compares it.
+fn words(address: Ipv6Addr) -> [u32; 4] {
+    let bits = address.to_bits();
+    [96, 64, 32, 0].map(|shift| (bits >> shift) as u32)
+}
+
+/// The datagram in a frame that has passed the filter; none where IP or UDP would find a wrong length or checksum.
+pub fn content(frame: Frame<'_>) -> Option<Content> {
+    let octets = frame.octets;
+    let number = |at: usize| Some(u16::from_be_bytes(octets.get(at..at + 2)?.try_into().ok()?));
+    let address = |at: usize| Some(Ipv6Addr::from(<[u8; 16]>::try_from(octets.get(at..at + 16)?).ok()?));
+
+    if octets.first()? >> 4 != 6 || octets.get(6) != Some(&UDP) {
+        return None;
+    }
+    // Short frames are padded to the least length of Ethernet: the end is where the headers say.
+    let (in_packet, length) = (usize::from(number(4)?), usize::from(number(IP_HEADER + 4)?));
+    let received = octets.len().checked_sub(IP_HEADER)?;
+    if length < UDP_HEADER || length > in_packet || (in_packet > received && !frame.truncated) {
+        return None;
+    }
+    let (from, to) = (address(8)?, address(24)?);
+    let end = IP_HEADER + length.min(received);
+    let datagram = octets.get(IP_HEADER..end).filter(|datagram| datagram.len() >= UDP_HEADER)?;
+    // Without a checksum nothing would protect the addresses: there is always one (RFC 8200 8.1).
+    let is_whole = frame.truncated
+        || frame.checksum_is_open
+        || number(IP_HEADER + 6)? != 0 && folded(addresses(from, to) + pseudo_header(length) + sum(datagram)) == 0xffff;
+    is_whole.then(|| Content {
+        payload: IP_HEADER + UDP_HEADER..end,
+        from: SocketAddrV6::new(from, u16::from_be_bytes([datagram[0], datagram[1]]), 0, 0).into(),
+        to: to.into(),
+    })
+}
+
+/// IP and UDP. The kernel refuses what is too long for them.
+pub fn headers(from: SocketAddrV6, to: SocketAddrV6, payload: &[u8]) -> [u8; IP_HEADER + UDP_HEADER] {
+    const HOP_LIMIT: u8 = 64;
+    let length = ((UDP_HEADER + payload.len()) as u16).to_be_bytes();
+    let mut headers = [0; IP_HEADER + UDP_HEADER];
+    let (ip, udp) = headers.split_at_mut(IP_HEADER);
+    ip[0] = 0x60;
+    ip[4..6].copy_from_slice(&length);
+    ip[6] = UDP;
+    ip[7] = HOP_LIMIT;
+    ip[8..24].copy_from_slice(&from.ip().octets());
+    ip[24..40].copy_from_slice(&to.ip().octets());
+    udp[..2].copy_from_slice(&from.port().to_be_bytes());
+    udp[2..4].copy_from_slice(&to.port().to_be_bytes());
+    udp[4..6].copy_from_slice(&length);
+    let checksum = udp_checksum(addresses(*from.ip(), *to.ip()), udp, payload);
+    udp[6..].copy_from_slice(&checksum.to_be_bytes());
+    headers
+}
+
+fn addresses(from: Ipv6Addr, to: Ipv6Addr) -> u64 {
+    sum(&from.octets()) + sum(&to.octets())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROM: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x10), 547, 0, 0);
+    const TO: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2), 546, 0, 0);
+
+    fn packet(payload: &[u8]) -> Vec<u8> {
+        [&headers(FROM, TO, payload)[..], payload].concat()
+    }
+
+    fn read(octets: &[u8]) -> Option<Content> {
+        content(Frame { octets, checksum_is_open: false, truncated: false })
+    }
+
+    /// The kernel of a client takes it, too (`tests/sockets6.rs`).
+    #[test]
+    fn the_checksum_is_that_of_rfc_8200() {
+        let headers = headers(FROM, TO, b"odd");
+        assert_eq!(headers[..8], [0x60, 0, 0, 0, 0, 11, 17, 64]);
+        assert_eq!(headers[40..46], [2, 35, 2, 34, 0, 11]);
+        // fe80::10, ff02::1:2, 11, 17, 547, 546, 11, "od", "d\0".
+        let words = [0xfe80_u32, 0x10, 0xff02, 1, 2, 11, 17, 547, 546, 11, 0x6f64, 0x6400];
+        let sum: u32 = words.iter().sum();
+        let folded = (sum & 0xffff) + (sum >> 16);
+        assert_eq!(u32::from(u16::from_be_bytes([headers[46], headers[47]])), !folded & 0xffff);
+    }
+
+    #[test]
+    fn what_we_send_we_can_read() {
+        for payload in [&b""[..], b"a", b"ab", b"abc", &[0xff; 1452]] {
+            let packet = packet(payload);
+            let content = read(&packet).unwrap();
+            assert_eq!((content.from, content.to), (FROM.into(), (*TO.ip()).into()));
+            assert_eq!(&packet[content.payload], payload);
+        }
+    }
+
+    #[test]
+    fn padding_is_no_payload() {
+        let mut padded = packet(b"abc");
+        padded.resize(60, 0x55);
+        assert_eq!(read(&padded).unwrap().payload, 48..51);
+    }
+
+    /// But for the traffic class, the flow label and the hop limit, which routers may change.
+    #[test]
+    fn any_octet_that_changes_on_the_way_is_noticed() {
+        let good = packet(b"abc");
+        for at in (0..good.len()).filter(|at| ![1, 2, 3, 7].contains(at)) {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            assert_eq!(read(&bad), None, "octet {at}");
+        }
+    }
+
+    #[test]
+    fn a_checksum_that_is_not_computed_yet_is_not_checked_and_one_that_is_absent_is_wrong() {
+        let mut absent = packet(b"abc");
+        absent[46..48].fill(0);
+        assert_eq!(read(&absent), None);
+        assert!(content(Frame { octets: &absent, checksum_is_open: true, truncated: false }).is_some());
+    }
+
+    /// Where all other words sum up to what would make it 0, as which it would be taken for absent.
+    #[test]
+    fn a_checksum_is_never_0() {
+        let mut payload = [0; 2];
+        let without = headers(FROM, TO, &payload);
+        payload.copy_from_slice(&without[46..48]);
+        assert_eq!(headers(FROM, TO, &payload)[46..48], [0xff, 0xff]);
+        assert!(read(&packet(&payload)).is_some());
+    }
+
+    #[test]
+    fn lengths_that_lie_are_refused_and_a_lost_end_is_not_a_lie() {
+        let good = packet(b"abcdef");
+        for end in 0..good.len() {
+            assert_eq!(read(&good[..end]), None, "cut to {end}");
+        }
+        let open = |octets: &[u8]| content(Frame { octets, checksum_is_open: true, truncated: false });
+        for (at, lengths) in [(44, [0, 7, 15, 0xffff_u16]), (4, [0, 8, 13, 15])] {
+            for length in lengths {
+                let mut bad = good.clone();
+                bad[at..at + 2].copy_from_slice(&length.to_be_bytes());
+                assert_eq!(open(&bad), None, "a length of {length} at {at}");
+            }
+        }
+        let cut = |end| content(Frame { octets: &good[..end], checksum_is_open: false, truncated: true });
+        assert_eq!(cut(50).unwrap().payload, 48..50);
+        assert_eq!((cut(48).unwrap().payload, cut(47)), (48..48, None));
+    }
+
+    #[test]
+    fn any_octets_at_all_are_harmless() {
+        let mut seed = 1_u32;
+        for length in 0..4000 {
+            let mut octets: Vec<u8> = (0..length % 80)
+                .map(|_| {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (seed >> 24) as u8
+                })
+                .collect();
+            // What the filter lets through.
+            if let [first, ..] = &mut octets[..] {
+                *first = 0x60;
+            }
+            if let Some(next) = octets.get_mut(6) {
+                *next = UDP;
+            }
+            for truncated in [false, true] {
+                if let Some(content) = content(Frame { octets: &octets, checksum_is_open: true, truncated }) {
+                    assert!(octets.get(content.payload).is_some());
+                }
+            }
+        }
+    }
+}
