@@ -22,6 +22,7 @@ cases![
     x64_of_2025_boots_over_ipv6_by_tftp_alone,
     x64_of_2022_boots_over_http_without_any_ipv4,
     x64_of_2025_boots_over_http_without_any_ipv4,
+    x64_boots_over_ipv6_beside_a_primary_on_our_own_host_that_keeps_port_547,
     with_both_families_x64_boots_over_the_one_that_its_firmware_tries_first,
     with_both_families_x64_boots_over_ipv6_if_its_firmware_tries_that_first,
     ipxe_in_a_stateless_network_boots_where_the_configuration_says_so,
@@ -119,6 +120,18 @@ fn boots_by(way: Way, capture: &Capture, boot: impl Fn() -> Result<()>) -> Resul
         boot()?;
         loaded_by(capture, way)
     })
+}
+
+/// dnsmasq as it is by default: nobody else gets a socket on port 547. By PXE and over HTTP.
+fn x64_boots_over_ipv6_beside_a_primary_on_our_own_host_that_keeps_port_547(lab: &Lab) -> Result<()> {
+    let segment = Segment::new(lab, "wire")?;
+    let capture = Capture::start(lab, &segment, "wire")?;
+    let host = Host::new(lab, "server")?;
+    segment.plug(&host, "eth0", &["fd77::1/64"])?;
+    let _primary = peers::primary6(lab, &host, MANAGED)?;
+    let _server = site::serve(lab, &host, site::boot_folder(lab, Some(&lab.token.script()))?)?;
+    boots_by(Way::Tftp, &capture, || site::boot(lab, &segment, &machine::x64_2022().with_ipv6_first()))?;
+    site::boot(lab, &segment, &machine::x64_2025().with_http_boot_only())
 }
 
 /// The loader has gone out by the protocol that was meant, and over IPv6.
