@@ -2,6 +2,7 @@
 //! server after a restart and after it was installed anew. Once it serves, the name is kept, and stays when the card goes.
 
 use nix::ifaddrs::getifaddrs;
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -47,24 +48,27 @@ fn kept(state_dir: &Path) -> Option<Vec<u8>> {
     sound
 }
 
-/// DUID-LL of a network card (RFC 8415 11.4). One whose address was given to it by its maker goes before one whose address
-/// was made up, and the lowest before all others: the order in which they are found does not matter.
+/// Made of the address of a network card. One whose address was given to it by its maker goes before one whose address was
+/// made up, and the lowest before all others: the order in which they are found does not matter. A machine that has no card
+/// yet goes by what systemd calls the installation.
 fn of_this_machine() -> Vec<u8> {
     let macs = getifaddrs().into_iter().flatten().filter_map(|on| on.address?.as_link_addr()?.addr());
     let usable = |mac: &[u8; 6]| *mac != [0; 6] && mac[0] & 1 == 0;
     let made_up = |mac: &[u8; 6]| mac[0] & 2 != 0;
     match macs.filter(usable).min_by_key(|mac| (made_up(mac), *mac)) {
-        Some(mac) => [&[0, 3, 0, 1][..], &mac].concat(),
-        None => of_installation(),
+        Some(mac) => of(&mac),
+        None => of(&fs::read("/etc/machine-id").unwrap_or_default()),
     }
 }
 
-/// DUID-UUID (RFC 6355) of a machine that has no network card yet, by what systemd calls the installation.
-fn of_installation() -> Vec<u8> {
-    let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
-    let octet = |at: usize| id.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let uuid: Option<Vec<u8>> = (0..16).map(|index| octet(2 * index)).collect();
-    [&[0, 4][..], &uuid.unwrap_or_else(|| b"proxydhcpdserver".to_vec())].concat()
+/// DUID-UUID (RFC 6355), the UUID one of version 8 (RFC 9562 5.8). Not the card's own DUID-LL: a DHCPv6 server on the same
+/// host calls itself by that (dnsmasq without a lease file, systemd), and two servers may not have the same name.
+fn of(what: &[u8]) -> Vec<u8> {
+    let digest = Sha256::new().chain_update(b"proxydhcpd DHCPv6 ").chain_update(what).finalize();
+    let mut duid = [&[0, 4][..], &digest[..16]].concat();
+    duid[8] = duid[8] & 0x0f | 0x80;
+    duid[10] = duid[10] & 0x3f | 0x80;
+    duid
 }
 
 #[cfg(test)]
@@ -80,6 +84,14 @@ mod tests {
         assert_eq!(ours(folder.path()), [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
         keep(folder.path(), &first);
         assert_eq!(ours(folder.path()), [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
+    }
+
+    #[test]
+    fn a_name_is_a_uuid_that_the_same_card_leads_to_again_and_no_other() {
+        let [one, other] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]].map(|mac| of(&mac));
+        assert_eq!((&one[..2], one.len(), one[8] >> 4, one[10] >> 6), (&[0, 4][..], 18, 8, 2));
+        assert_eq!(of(&[2, 0, 0, 0, 0, 1]), one);
+        assert_ne!(one, other);
     }
 
     #[test]
