@@ -18,13 +18,14 @@ pub struct Recent<K, V> {
 const WAYS: usize = 8;
 
 /// With most machines asking for the first time in minutes, next to every row that is looked into has to come from memory:
-/// what is searched lies together in front, and of what is kept only the one place is touched.
+/// what is searched lies together in one line of the cache, and of what is kept only the one place is touched.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
 struct Row<K, V> {
     /// Of the key's hash; 0: nothing is there.
     tags: [u32; WAYS],
-    /// When it was last written, in milliseconds.
-    at: [u64; WAYS],
+    /// When it was last written, in milliseconds of the last 49 days.
+    at: [u32; WAYS],
     places: [Option<(K, V)>; WAYS],
 }
 
@@ -37,8 +38,9 @@ impl<K: Key, V: Copy> Row<K, V> {
     }
 
     /// An empty place counts as older than any.
-    fn oldest(&self) -> usize {
-        (0..WAYS).min_by_key(|&index| (self.tags[index] != 0, self.at[index])).unwrap_or(0)
+    fn oldest(&self, now: u32) -> usize {
+        let age = |index: usize| (self.tags[index] == 0, now.wrapping_sub(self.at[index]));
+        (0..WAYS).rev().max_by_key(|&index| age(index)).unwrap_or(0)
     }
 }
 
@@ -103,8 +105,9 @@ impl<K: Key, V: Copy> Recent<K, V> {
     pub fn update<T>(&mut self, key: K, now: u64, fresh: V, change: impl FnOnce(&mut V) -> T) -> T {
         let (row, tag) = self.place(key);
         let row = self.rows[row].get_or_insert_with(|| Box::new(Row::EMPTY));
+        let now = now as u32;
         let known = row.find(tag, key);
-        let index = known.unwrap_or_else(|| row.oldest());
+        let index = known.unwrap_or_else(|| row.oldest(now));
         (row.tags[index], row.at[index]) = (tag, now);
         if known.is_none() {
             row.places[index] = None;

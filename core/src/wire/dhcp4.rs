@@ -145,9 +145,7 @@ pub struct Message<'a> {
     pub header: Header,
     /// Where options stand, in the order in which they count: options, file, sname (RFC 2131 4.1).
     areas: [&'a [u8]; 3],
-    present: Codes,
-    /// In several instances.
-    repeated: Codes,
+    index: Index<'a>,
 }
 
 impl<'a> Message<'a> {
@@ -163,8 +161,7 @@ impl<'a> Message<'a> {
             return Err(Malformed::Cookie([cookie[0], cookie[1], cookie[2], cookie[3]]));
         }
         let header = Header::parse(fixed)?;
-        let (present, repeated) = (Codes::default(), Codes::default());
-        let mut message = Message { header, areas: [options, &[], &[]], present, repeated };
+        let mut message = Message { header, areas: [options, &[], &[]], index: Index::default() };
         check_area(options, needs)?;
         message.open_overload(datagram)?;
         message.survey()?;
@@ -178,14 +175,15 @@ impl<'a> Message<'a> {
 
     /// The value of an option; several instances are joined in order of appearance (RFC 3396 5).
     pub fn option(&self, code: u8) -> Option<Cow<'a, [u8]>> {
-        if !self.present.has(code) {
-            return None;
+        if let Some(found) = self.index.find(code) {
+            return found.map(Cow::Borrowed);
         }
         let mut instances = self.options().filter(|&(c, _)| c == code).map(|(_, value)| value);
-        if self.repeated.has(code) {
-            return Some(Cow::Owned(instances.collect::<Vec<_>>().concat()));
-        }
-        instances.next().map(Cow::Borrowed)
+        let first = instances.next()?;
+        let Some(second) = instances.next() else { return Some(Cow::Borrowed(first)) };
+        let mut joined = [first, second].concat();
+        instances.for_each(|more| joined.extend_from_slice(more));
+        Some(Cow::Owned(joined))
     }
 
     pub fn message_type(&self) -> Option<MessageType> {
@@ -222,13 +220,11 @@ impl<'a> Message<'a> {
         Ok(())
     }
 
-    /// Which options there are. Those of fixed size cannot be long ones: a second instance must say the same.
+    /// Where the options are. Those of fixed size cannot be long ones: a second instance must say the same.
     fn survey(&mut self) -> Result<(), Malformed> {
         let mut seen: [Option<&[u8]>; FIXED_SIZE.len()] = [None; FIXED_SIZE.len()];
         for (code, value) in self.options() {
-            if !self.present.insert(code) {
-                self.repeated.insert(code);
-            }
+            self.index.insert(code, value);
             let Some(place) = FIXED_SIZE.iter().position(|&(c, _)| c == code) else { continue };
             if value.len() != FIXED_SIZE[place].1 {
                 return Err(Malformed::Length { code, length: value.len() });
@@ -242,20 +238,33 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A set of option codes: a packet is asked for far more options than it has.
+/// A packet is asked for twenty options, and to walk through it for each would cost more than all else that is done with it.
 #[derive(Clone, Debug, Default)]
-struct Codes([u64; 4]);
+struct Index<'a> {
+    codes: [u8; Index::MOST],
+    values: [&'a [u8]; Index::MOST],
+    count: usize,
+    /// There are more options, or one of them in several instances: then they are walked through.
+    incomplete: bool,
+}
 
-impl Codes {
-    fn has(&self, code: u8) -> bool {
-        self.0[usize::from(code >> 6)] >> (code & 63) & 1 != 0
+impl<'a> Index<'a> {
+    /// Firmware sends a dozen.
+    const MOST: usize = 24;
+
+    fn insert(&mut self, code: u8, value: &'a [u8]) {
+        if self.count == Self::MOST || self.codes[..self.count].contains(&code) {
+            self.incomplete = true;
+            return;
+        }
+        (self.codes[self.count], self.values[self.count]) = (code, value);
+        self.count += 1;
     }
 
-    /// Whether it was not there.
-    fn insert(&mut self, code: u8) -> bool {
-        let new = !self.has(code);
-        self.0[usize::from(code >> 6)] |= 1 << (code & 63);
-        new
+    /// `None`: it does not know.
+    fn find(&self, code: u8) -> Option<Option<&'a [u8]>> {
+        let place = self.codes[..self.count].iter().position(|&known| known == code);
+        (!self.incomplete).then(|| place.map(|place| self.values[place]))
     }
 }
 

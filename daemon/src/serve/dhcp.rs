@@ -11,22 +11,60 @@ use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::of_datagram;
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// For ever: a server that stops takes the sockets away.
 pub fn run(sockets: &SocketSet, state: &State) -> io::Result<Infallible> {
     let mut batch = Batch::new();
     let mut out = Outbox::default();
+    let mut storm = Storm::new(Instant::now());
     loop {
+        if storm.rages {
+            thread::sleep(GATHERING);
+        }
         sockets.wait(EpollTimeout::NONE, |address, socket| {
             let port = if address.port() == Port::BootServer.number() { Port::BootServer } else { Port::Dhcp };
             match socket.receive(&mut batch) {
-                Ok(_) => answer_batch(socket, port, state, &batch, &mut out),
+                Ok(count) => {
+                    answer_batch(socket, port, state, &batch, &mut out);
+                    storm.heard(count, Instant::now);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 // What any host can cause (an ICMP error that comes back) must not make us shout or stop.
                 Err(error) => tracing::debug!("receiving at {address}: {error}"),
             }
         })?;
+    }
+}
+
+/// How long datagrams gather in a storm before they are looked at. To be woken for each of them would cost more than to answer
+/// it; no firmware notices so little.
+const GATHERING: Duration = Duration::from_micros(50);
+
+/// More requests than the thread can sleep between: thousands of machines that were switched on together.
+struct Storm {
+    rages: bool,
+    since: Instant,
+    heard: usize,
+}
+
+impl Storm {
+    /// So many within [`Storm::AT_MOST`] are a storm: 30,000 a second.
+    const MANY: usize = 300;
+    const AT_MOST: Duration = Duration::from_millis(10);
+
+    fn new(now: Instant) -> Self {
+        Storm { rages: false, since: now, heard: 0 }
+    }
+
+    fn heard(&mut self, count: usize, now: impl FnOnce() -> Instant) {
+        self.heard += count;
+        if self.heard >= Self::MANY {
+            let now = now();
+            self.rages = now.duration_since(self.since) < Self::AT_MOST;
+            (self.since, self.heard) = (now, 0);
+        }
     }
 }
 
@@ -71,4 +109,23 @@ fn answer_batch(socket: &Socket, port: Port, state: &State, batch: &Batch, out: 
     let now = Instant::now();
     out.silences.drain(..).for_each(|reason| report.silence(reason));
     out.answers.drain(..).for_each(|(link, answer)| report.dhcp(&site, &links[link].name, &answer, now));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_storm_is_many_requests_in_a_short_time_and_ends_with_fewer() {
+        let mut now = Instant::now();
+        let mut storm = Storm::new(now);
+        let mut rages_at = |per_second: u64| {
+            for _ in 0..2 * Storm::MANY {
+                now += Duration::from_micros(1_000_000 / per_second);
+                storm.heard(1, || now);
+            }
+            storm.rages
+        };
+        assert_eq!([1_000, 10_000, 60_000, 10_000].map(&mut rages_at), [false, false, true, false]);
+    }
 }
