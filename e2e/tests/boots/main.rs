@@ -11,6 +11,7 @@ mod cases;
 mod configuration;
 mod firmware;
 mod ipv6;
+mod menu;
 mod profiles;
 mod rivals;
 mod secure_boot;
@@ -30,10 +31,18 @@ fn main() -> Result<()> {
     }
     // An emulator keeps a core busy; more than two at a time only make each other late.
     arguments.test_threads.get_or_insert(2);
-    let boots =
-        [cases::ALL, configuration::ALL, firmware::ALL, ipv6::ALL, profiles::ALL, secure_boot::ALL, service::ALL]
-            .into_iter()
-            .flatten();
+    let boots = [
+        cases::ALL,
+        configuration::ALL,
+        firmware::ALL,
+        ipv6::ALL,
+        menu::ALL,
+        profiles::ALL,
+        secure_boot::ALL,
+        service::ALL,
+    ]
+    .into_iter()
+    .flatten();
     let boots = boots.map(|(name, case)| {
         Trial::test(*name, || run(name, |lab| case(lab).and_then(|()| rivals::nobody_is_told_of(lab))))
     });

@@ -1,0 +1,91 @@
+//! What the menu of the boot folder starts, chosen at its console.
+
+use anyhow::Result;
+use proxydhcpd_e2e::Lab;
+use proxydhcpd_e2e::cache;
+use proxydhcpd_e2e::machine::{self, Machine, PATIENCE};
+use proxydhcpd_e2e::running::Running;
+use proxydhcpd_e2e::site::{self, Site};
+use std::fs;
+
+cases![
+    a_bios_machine_starts_a_kernel_with_its_initrd_from_the_menu,
+    x64_with_an_ipxe_of_2019_starts_a_kernel_with_its_initrd_from_the_menu,
+    x64_of_2025_starts_a_kernel_with_its_initrd_from_the_menu,
+    the_shell_of_the_menu_leads_back_to_it,
+];
+
+fn a_bios_machine_starts_a_kernel_with_its_initrd_from_the_menu(lab: &Lab) -> Result<()> {
+    starts_a_kernel(lab, machine::bios(), "2025/snponly.efi")
+}
+
+fn x64_with_an_ipxe_of_2019_starts_a_kernel_with_its_initrd_from_the_menu(lab: &Lab) -> Result<()> {
+    starts_a_kernel(lab, machine::x64_2022(), "2022/snponly.efi")
+}
+
+fn x64_of_2025_starts_a_kernel_with_its_initrd_from_the_menu(lab: &Lab) -> Result<()> {
+    starts_a_kernel(lab, machine::x64_2025(), "2025/snponly.efi")
+}
+
+/// The word is the name of a program in the initrd, and the kernel says that it runs it if the command line has named it
+/// and the initrd has it.
+fn starts_a_kernel(lab: &Lab, machine: Machine, ipxe: &str) -> Result<()> {
+    let folder = site::boot_folder(lab, None)?;
+    fs::copy(cache::path(ipxe)?, folder.join("snponly.efi"))?;
+    let word = lab.token.word();
+    let linux = folder.join("debian");
+    fs::create_dir(&linux)?;
+    fs::copy(cache::path("2022/linux")?, linux.join("linux"))?;
+    fs::write(linux.join("initrd"), initrd(&word))?;
+    fs::write(
+        linux.join("cmdline"),
+        format!("# A kernel that says on the serial port\nconsole=ttyS0\nrdinit=/{word}\n"),
+    )?;
+
+    let site = Site::new(lab)?;
+    let _server = site::serve(lab, &site.server, folder)?;
+    let mut machine = machine.with_memory(1024).with_screen().power_on(lab, &site.segment, "machine")?;
+    choose_the_entry_above_the_disk(&mut machine, "debian")?;
+    machine.wait_for(&format!("Run /{word} as init process"), PATIENCE)
+}
+
+fn the_shell_of_the_menu_leads_back_to_it(lab: &Lab) -> Result<()> {
+    let site = Site::new(lab)?;
+    let _server = site::serve(lab, &site.server, site::boot_folder(lab, None)?)?;
+    let mut machine = machine::bios().with_screen().power_on(lab, &site.segment, "machine")?;
+    machine.wait_for("netboot.xyz", PATIENCE)?;
+    for key in ["down", "ret"] {
+        machine.press(key)?;
+    }
+    machine.wait_for("iPXE>", PATIENCE)?;
+    for key in ["e", "x", "i", "t", "ret"] {
+        machine.press(key)?;
+    }
+    machine.wait_for("netboot.xyz", PATIENCE)
+}
+
+fn choose_the_entry_above_the_disk(machine: &mut Running, title: &str) -> Result<()> {
+    machine.wait_for(title, PATIENCE)?;
+    machine.wait_for("netboot.xyz", PATIENCE)?;
+    for key in ["up", "ret"] {
+        machine.press(key)?;
+    }
+    Ok(())
+}
+
+/// An archive with one program (cpio's `newc`, Documentation/driver-api/early-userspace/buffer-format.rst of Linux).
+fn initrd(program: &str) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (name, mode) in [(program, 0o100_755), ("TRAILER!!!", 0)] {
+        let content = if mode == 0 { "" } else { "#!/nothing" };
+        // Inode, mode, user, group, links, time, size, four numbers of devices, length of the name, no checksum.
+        let fields = [1, mode, 0, 0, 1, 0, content.len(), 0, 0, 0, 0, name.len() + 1, 0];
+        archive.extend_from_slice(b"070701");
+        fields.iter().for_each(|field| archive.extend_from_slice(format!("{field:08x}").as_bytes()));
+        for part in [format!("{name}\0"), content.to_owned()] {
+            archive.extend_from_slice(part.as_bytes());
+            archive.resize(archive.len().next_multiple_of(4), 0);
+        }
+    }
+    archive
+}
