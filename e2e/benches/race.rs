@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 const BOOTS: usize = 20;
-const AUTHORITATIVE: &[&str] = &["--dhcp-authoritative", "--enable-ra", "--dhcp-range=fd77::100,fd77::1ff,64,1h"];
+const AUTHORITATIVE: &[&str] = &["--dhcp-authoritative", "--enable-ra", "--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"];
 /// From power-on to the end of PXE over IPv6, won or lost.
 const PATIENCE: Duration = Duration::from_secs(120);
 

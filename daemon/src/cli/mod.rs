@@ -15,7 +15,7 @@ mod synthetic6;
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use client::{ClientKind, Mac, PacketHex, Server, Uuid};
 use proxydhcpd_core::arrival::Port;
 use std::net::{IpAddr, SocketAddr};
@@ -209,9 +209,10 @@ pub struct Check {
 
 Clients: bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, uefi-riscv64, uefi-loongarch64, http-x64, http-arm64 and
 every other architecture of the registry; ipxe-bios, ipxe-x64, ipxe-arm64 ... for a machine that already runs iPXE.")]
+#[command(group(ArgGroup::new("asks").args(["packet", "client"]).required(true)))]
 pub struct Explain {
     /// The DHCP packet (UDP payload) in hex; `-`: standard input
-    #[arg(value_name = "HEX", required_unless_present = "client", conflicts_with_all = ["client", "mac", "uuid", "serial"])]
+    #[arg(value_name = "HEX", conflicts_with_all = ["client", "mac", "uuid", "serial"])]
     pub packet: Option<PacketHex>,
 
     /// Kind of machine

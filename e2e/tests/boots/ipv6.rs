@@ -28,11 +28,14 @@ cases![
     ipxe_in_a_stateless_network_boots_where_the_configuration_says_so,
 ];
 
+// Many addresses: dnsmasq chooses by the last octets of what the client calls the lease, in which those of EDK2's IPv6 stack and
+// of its PXE driver may agree. Where both ask before either has taken one, of a few hundred addresses both are offered the same.
+
 /// Addresses are leased, and each machine makes one of its own as well: the router says nothing of the DHCPv6 server.
-const ON_THE_LINK: &[&str] = &["--dhcp-range=fd77::100,fd77::1ff,64,1h"];
+const ON_THE_LINK: &[&str] = &["--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"];
 const SLAAC: &[&str] = &["--enable-ra", "--dhcp-range=fd77::,ra-only"];
 /// The router says that addresses are leased, so that the firmware's IPv6 stack leases one for itself.
-const MANAGED: &[&str] = &["--enable-ra", "--dhcp-range=fd77::100,fd77::1ff,64,1h"];
+const MANAGED: &[&str] = &["--enable-ra", "--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"];
 /// Nothing is leased; the DHCPv6 server tells the rest.
 const STATELESS: &[&str] =
     &["--enable-ra", "--dhcp-range=fd77::,ra-stateless,64,1h", "--dhcp-option=option6:dns-server,[fd77::1]"];
@@ -171,7 +174,7 @@ fn boots_behind_a_relay(lab: &Lab, machine: &Machine) -> Result<()> {
         host.route("fd78::/64", "fd77::fe")?;
     }
     let _advertiser = peers::managed_router(lab, &router, "far0", "fd78::/64")?;
-    let _primary = peers::primary6(lab, &primary, &["--dhcp-range=fd78::100,fd78::1ff,64,1h"])?;
+    let _primary = peers::primary6(lab, &primary, &["--dhcp-range=fd78::1:0,fd78::ffff:ffff,64,1h"])?;
     let _relay = peers::relay6(lab, &router, "far0", "near0", &["fd77::1", "fd77::2"])?;
     let _server = site::serve(lab, &server, site::boot_folder(lab, Some(&lab.token.script()))?)?;
     boots_by(Way::Tftp, &captures[1], || site::boot(lab, &far, machine))
@@ -195,7 +198,7 @@ fn with_both_families_x64_boots_over_ipv6_if_its_firmware_tries_that_first(lab: 
 }
 
 fn both_families(lab: &Lab) -> Result<Site<'_>> {
-    Site::with_primary(lab, &["--dhcp-range=fd77::100,fd77::1ff,64,1h"])
+    Site::with_primary(lab, &["--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"])
 }
 
 /// QEMU's ROM is an iPXE. Its DHCPv6 server would tell it name servers and nothing to boot.
