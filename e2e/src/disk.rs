@@ -23,9 +23,12 @@ impl Disk {
     /// A FAT disk for x64 that says `word` on the console when it is booted. Its program is an iPXE with a script: the
     /// word tells that the disk was reached, and nothing about the network.
     pub fn x64_that_says(lab: &Lab, word: &str) -> Result<Disk> {
-        let (disk, folder) = fat(lab, "system-disk", "BOOTX64.EFI", "2025/snponly.efi")?;
-        fs::write(folder.join("autoexec.ipxe"), format!("#!ipxe\necho {word}\nsleep 600\n"))?;
-        Ok(disk)
+        uefi_that_says(lab, "BOOTX64.EFI", "2025/snponly.efi", word)
+    }
+
+    /// The same for ARM64.
+    pub fn arm64_that_says(lab: &Lab, word: &str) -> Result<Disk> {
+        uefi_that_says(lab, "BOOTAA64.EFI", "2025/ipxe-arm64.efi", word)
     }
 
     /// A BIOS disk whose boot sector says `word`.
@@ -37,6 +40,12 @@ impl Disk {
         fs::write(&file, image).with_context(|| file.display().to_string())?;
         Ok(Disk { file: file.display().to_string() })
     }
+}
+
+fn uefi_that_says(lab: &Lab, program: &str, ipxe: &str, word: &str) -> Result<Disk> {
+    let (disk, folder) = fat(lab, "system-disk", program, ipxe)?;
+    fs::write(folder.join("autoexec.ipxe"), format!("#!ipxe\necho {word}\nsleep 600\n"))?;
+    Ok(disk)
 }
 
 /// A folder that QEMU presents as a FAT file system, and where the program lies in it.

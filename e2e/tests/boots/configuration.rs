@@ -20,6 +20,7 @@ cases![
     a_bios_machine_that_never_boots_from_the_network_is_at_its_disk_within_20_s,
     x64_of_2022_known_by_its_uuid_is_at_its_disk_within_20_s,
     x64_of_2025_that_never_boots_from_the_network_is_at_its_disk_within_20_s,
+    arm64_of_2025_that_never_boots_from_the_network_is_at_its_disk_within_20_s,
     a_broken_edit_disturbs_neither_transfers_nor_boots,
 ];
 
@@ -76,6 +77,10 @@ fn x64_of_2022_known_by_its_uuid_is_at_its_disk_within_20_s(lab: &Lab) -> Result
 
 fn x64_of_2025_that_never_boots_from_the_network_is_at_its_disk_within_20_s(lab: &Lab) -> Result<()> {
     boots_its_disk(lab, machine::x64_2025(), Disk::x64_that_says, &never())
+}
+
+fn arm64_of_2025_that_never_boots_from_the_network_is_at_its_disk_within_20_s(lab: &Lab) -> Result<()> {
+    boots_its_disk(lab, machine::arm64_2025(), Disk::arm64_that_says, &never())
 }
 
 fn never() -> String {
