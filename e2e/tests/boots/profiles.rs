@@ -201,7 +201,8 @@ fn installs_debian(lab: &Lab, machine: Machine, folder: PathBuf) -> Result<()> {
     machine.wait_for(&lab.token.word(), INSTALLER)?;
     lab.note("the installer has carried out its preseed");
 
-    let asked = site.capture.text("http.request.uri contains \"preseed.cfg\"", &["http.user_agent"])?;
+    // tshark of Debian 13 has the URI in the answer, too.
+    let asked = site.capture.text("http.request && http.request.uri contains \"preseed.cfg\"", &["http.user_agent"])?;
     ensure!(
         !asked.is_empty() && asked.iter().all(|by| by == "debian-installer"),
         "the preseed was asked for by {asked:?}"
