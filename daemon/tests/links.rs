@@ -146,7 +146,7 @@ fn over_ipv6_a_link_is_served_as_soon_as_it_has_a_link_local_address_that_can_be
     let lists = watched(&host, Filter::default());
     assert_eq!(next(&lists), "");
     // The kernel makes no address of its own here, so that each is ours.
-    host.run("sysctl -qw net.ipv6.conf.default.addr_gen_mode=1");
+    host.set("ipv6/conf/default/addr_gen_mode", "1");
     host.cable("lan", &other, "eth0");
     host.run("ip address add 2001:db8::1/64 dev lan nodad");
     // Replies could not come from it. Until it is known that nobody else has the second it is no address either.
@@ -162,7 +162,7 @@ fn over_ipv6_a_link_is_served_as_soon_as_it_has_a_link_local_address_that_can_be
 #[test]
 fn of_several_ipv6_addresses_the_one_that_stays_and_is_good_beyond_the_link_names_us() {
     let (host, other) = (Host::new(), Host::new());
-    host.run("sysctl -qw net.ipv6.conf.default.addr_gen_mode=1");
+    host.set("ipv6/conf/default/addr_gen_mode", "1");
     host.cable("lan", &other, "eth0");
     for address in ["2001:db8::3/64 nodad preferred_lft 0", "2001:db8::1/64 nodad", "fe80::1/64 nodad"] {
         host.run(&format!("ip address add dev lan {address}"));
@@ -176,7 +176,7 @@ fn of_several_ipv6_addresses_the_one_that_stays_and_is_good_beyond_the_link_name
 #[test]
 fn a_filter_serves_each_family_where_it_is_wanted() {
     let (host, other) = (Host::new(), Host::new());
-    host.run("sysctl -qw net.ipv6.conf.default.addr_gen_mode=1");
+    host.set("ipv6/conf/default/addr_gen_mode", "1");
     for (number, link) in ["lan", "dmz"].iter().enumerate() {
         host.cable(link, &other, &format!("eth{number}"));
         host.run(&format!("ip address add 192.0.2.{number}/32 dev {link}"));

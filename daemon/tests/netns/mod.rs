@@ -10,7 +10,7 @@ pub mod server;
 
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -34,7 +34,8 @@ impl Host {
     /// that nobody made.
     pub fn with_ipv4_only() -> Self {
         let host = Host::new();
-        host.run("sysctl -qw net.ipv6.conf.all.disable_ipv6=1\nsysctl -qw net.ipv6.conf.default.disable_ipv6=1");
+        host.set("ipv6/conf/all/disable_ipv6", "1");
+        host.set("ipv6/conf/default/disable_ipv6", "1");
         host
     }
 
@@ -50,6 +51,11 @@ impl Host {
     /// `run` for each line.
     pub fn run(&self, commands: &str) {
         self.on(|| commands.lines().for_each(run));
+    }
+
+    /// Sets one of its parameters below /proc/sys/net: a minimal Debian has no sysctl(8).
+    pub fn set(&self, name: &str, value: &str) {
+        self.on(|| fs::write(format!("/proc/sys/net/{name}"), value).unwrap());
     }
 
     /// A cable between two hosts, both ends up.

@@ -117,8 +117,7 @@ fn a_way_that_is_narrower_than_our_link_costs_a_block_and_not_the_transfer() {
     let (host, router) = network();
     let far = Host::new();
     router.cable("eth1", &far, "eth0");
-    // A minimal Debian has no sysctl.
-    router.on(|| std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap());
+    router.set("ipv6/conf/all/forwarding", "1");
     router.run(
         "ip link set eth1 mtu 1300\n\
          ip address add 2001:db8:1::1/64 dev eth1 nodad",
