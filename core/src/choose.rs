@@ -275,9 +275,10 @@ fn program(
 fn name6(plan: &Plan, client: &Client, decision: &Decision, name: &str) -> String {
     let rule = heard_rule(plan, decision).map(|rule| format!("{MACHINE}rule={rule}/")).unwrap_or_default();
     // HTTP boot tells it where it came from. A profile's own loader is all that the profile wants.
-    let told =
-        client.class != Class::Pxe || *decision.boots(plan) == Boots::Loader || !plan.with_script.contains_key(name);
-    let with_script = if told { "" } else { WITH_SCRIPT };
+    let brings = client.class == Class::Pxe
+        && plan.brings_script(client.arch.base(), name)
+        && *decision.boots(plan) != Boots::Loader;
+    let with_script = if brings { WITH_SCRIPT } else { "" };
     format!("{rule}{with_script}{name}")
 }
 

@@ -1,5 +1,6 @@
 //! Everything that a reload swaps as a whole: the plan, and the files that it offers.
 
+mod named;
 mod profiles;
 mod roots;
 
@@ -7,16 +8,15 @@ use crate::boot::loaders::{self, Found};
 use crate::boot::table::{self, System};
 use crate::boot::{folder, local_disk, second_stage, signature, with_script};
 use crate::config::diagnostic::{Diagnostic, Severity};
-use crate::config::draft::Draft;
 use crate::config::flags::Flags;
-use crate::config::{self, ConfigError, DEFAULT_BOOT_DIR, Loaded, Settings, legacy};
+use crate::config::{self, ConfigError, Loaded, legacy};
 use crate::duid;
-use crate::files::{self, Folder, Opened};
-use crate::templates::{self, Failure, Templates, Variables};
+use crate::files::{self, Opened};
+use crate::templates::{self, Failure, Templates};
+use named::Files;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::fetch::{Fetch, Otherwise, Refusal};
-use proxydhcpd_core::plan::profile::Profile;
 use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, Tftp};
 use proxydhcpd_core::request::Request;
 use proxydhcpd_core::script;
@@ -271,65 +271,10 @@ fn all(loaded: &Loaded, mut told: Vec<Diagnostic>) -> ConfigError {
     ConfigError(told)
 }
 
-/// What the configuration names of the files to boot.
-struct Files {
-    roots: Roots,
-    templates: Templates,
-    profiles: Vec<Profile>,
-    draft: Draft,
-}
-
-impl Files {
-    /// `None` where it is not certain which files were meant.
-    fn look(loaded: &mut Loaded, told: &mut Vec<Diagnostic>) -> Option<Files> {
-        if loaded.unplaced {
-            return None;
-        }
-        let mut roots = match roots(&loaded.settings) {
-            Ok(roots) => roots,
-            Err(error) => {
-                told.push(error);
-                return None;
-            }
-        };
-        profiles::mount(loaded, &mut roots, told);
-        let dir = loaded.template_dir();
-        // It is told where it is named, and so not once more by who reads it.
-        let missing = loaded.draft.template_dir.as_ref().filter(|_| !dir.is_dir());
-        told.extend(missing.map(|at| at.critical(format!("there is no folder {}", dir.display()))));
-        let (named, missing) = (loaded.settings.template_dir.is_some() && missing.is_none(), missing.is_some());
-        let draft = std::mem::take(&mut loaded.draft);
-        let variables = Variables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
-        let mut templates = Templates::read(&dir, named, variables, told);
-        let spots = draft.profiles.iter().flat_map(templates::spots).collect();
-        let profiles = profiles::look_up(&draft.profiles, &roots, (!missing).then(|| templates.names()), told);
-        // A name that is not defined may be one that is wrong in the text.
-        if loaded.is_sound() && !missing {
-            templates.compile(&profiles, spots, told);
-        }
-        Some(Files { roots, templates, profiles, draft })
-    }
-}
-
-/// The boot folder; nothing is mounted yet.
-fn roots(settings: &Settings) -> Result<Roots, Diagnostic> {
-    let (path, any_case) = (&settings.boot_dir, settings.ignore_case);
-    match Folder::at(path, any_case) {
-        Ok(folder) => Ok(Roots::new(path, Some(folder), any_case)),
-        // Nobody has to make the default folder before there is something to put into it.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new(DEFAULT_BOOT_DIR) => {
-            Ok(Roots::new(path, None, any_case))
-        }
-        Err(error) => {
-            let why = format!("the boot folder {} cannot be served: {error}", path.display());
-            Err(Diagnostic::error(why))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::Folder;
     use proxydhcpd_core::fetch::fetch;
     use proxydhcpd_core::memory::Memory;
     use proxydhcpd_core::request::Door;

@@ -80,12 +80,7 @@ fn beside_a_dnsmasq_that_keeps_the_whole_port_a_packet_socket_hears_the_groups()
     // The port itself is of use once it is shared; until then it is left alone for as long as it takes.
     drop(dnsmasq);
     let _dnsmasq = start_dnsmasq(&host, "--bind-dynamic");
-    server.wait_for_line(
-        "UDP port 547 can be had at last: machines boot over IPv6, and are heard beside the DHCPv6 server",
-    );
-    server.wait_for_line("requests that a relay sends to 2001:db8::10 are its business, not ours");
-    let theirs = both_advertise(&client);
-    it_has_its_unicast(&client, &theirs);
+    it_shares_at_last(&server, &client);
 }
 
 #[test]
@@ -228,12 +223,17 @@ fn a_dnsmasq_that_keeps_the_whole_port_is_named_once_and_heard_beside_when_it_sh
 
     drop(dnsmasq);
     let _dnsmasq = start_dnsmasq(&host, "--bind-dynamic");
+    it_shares_at_last(&server, &client);
+}
+
+/// The dnsmasq that has been started anew.
+fn it_shares_at_last(server: &Server, client: &Client) {
     server.wait_for_line(
         "UDP port 547 can be had at last: machines boot over IPv6, and are heard beside the DHCPv6 server",
     );
     server.wait_for_line("requests that a relay sends to 2001:db8::10 are its business, not ours");
-    let theirs = both_advertise(&client);
-    it_has_its_unicast(&client, &theirs);
+    let theirs = both_advertise(client);
+    it_has_its_unicast(client, &theirs);
 }
 
 /// As port 67 (`tests/ports.rs`).

@@ -114,6 +114,12 @@ impl Plan {
         self.loaders.values().chain(&self.any_other).chain(of_profiles)
     }
 
+    /// Whether firmware of this architecture is sent the loader of this name together with its script. A U-Boot has the loader
+    /// of its kind of UEFI, and no PXE driver that our program could ask.
+    pub fn brings_script(&self, arch: Arch, name: &str) -> bool {
+        self.with_script.get(name) == Some(&arch)
+    }
+
     /// A rule that a packet has met, to be remembered.
     pub fn met(&self, rule: usize) -> Met {
         Met { rule, mark: self.rules_mark }

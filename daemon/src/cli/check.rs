@@ -113,7 +113,7 @@ fn without_script(setting: &Setting) -> Vec<&str> {
     if !plan.dhcp6.tftp || setting.links.iter().all(|link| link.ipv6.is_empty()) {
         return Vec::new();
     }
-    let alone = |(arch, loader): &(&Arch, &Loader)| arch.is_efi() && !plan.with_script.contains_key(&loader.name);
+    let alone = |(arch, loader): &(&Arch, &Loader)| arch.is_efi() && !plan.brings_script(**arch, &loader.name);
     let mut names: Vec<&str> = plan.loaders.iter().filter(alone).map(|(_, loader)| loader.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -148,7 +148,7 @@ fn summary(setting: &Setting, rows: &[Row]) -> Value {
     let loaders = plan.loaders.iter().map(|(arch, loader)| {
         let id = arch.row().map_or("unassigned", |row| row.id);
         let secure_boot = secure_boot::json(rows, *arch);
-        let with_script = plan.with_script.contains_key(&loader.name);
+        let with_script = plan.brings_script(*arch, &loader.name);
         (
             id.to_owned(),
             json!({

@@ -1,0 +1,88 @@
+//! Which machine it is.
+
+use super::*;
+
+const UUID: [u8; 16] = [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
+const MAC: [u8; 6] = [2, 0, 0, 0, 2, 7];
+
+fn of_machines(machines: &[Machine<'_>]) -> Plan {
+    Plan { machines: Machines::new(machines, &[]), ..with_stateless(Stateless::default()) }
+}
+
+#[track_caller]
+fn found((answer, _): (Answer, Sent)) -> Option<By> {
+    answer.decision.unwrap().machine.map(|found| found.by)
+}
+
+#[test]
+fn a_machine_is_found_by_the_uuid_in_its_duid_whoever_wrote_it() {
+    let plan = of_machines(&[Machine { name: "web1", uuid: Some(UUID), ..Machine::default() }]);
+    assert_eq!(found(on_547(&plan, &Packet6::solicit())), Some(By::Uuid), "as SMBIOS stores it");
+    assert_eq!(found(on_547(&plan, &Packet6::information_request())), Some(By::Uuid), "as it is printed");
+    assert_eq!(found(on_547(&plan, &Packet6::solicit().set(1, &[0; 18]))), None);
+    for packet in [Packet6::solicit(), Packet6::information_request()] {
+        let machine = on_547(&plan, &packet).0.client.unwrap().machine.unwrap();
+        assert_eq!(machine.to_string(), "00112233-4455-6677-8899-aabbccddeeff", "the likelier reading");
+    }
+}
+
+#[test]
+fn a_machine_is_found_by_the_address_of_its_card_wherever_that_shows() {
+    let plan = of_machines(&[Machine { name: "web1", macs: &[MAC], ..Machine::default() }]);
+    assert_eq!(found(on_547(&plan, &Packet6::solicit())), Some(By::Mac), "in its link-local address");
+    let from = |duid: &[u8]| {
+        let octets = Packet6::solicit().set(1, duid).octets();
+        found(ask(&plan, &octets, Port::Dhcp, "[fe80::1234]:546", GROUP))
+    };
+    assert_eq!(from(b"\0\x03\0\x01\x02\0\0\0\x02\x07"), Some(By::Mac), "DUID-LL");
+    assert_eq!(from(b"\0\x01\0\x01timE\x02\0\0\0\x02\x07"), Some(By::Mac), "DUID-LLT");
+    assert_eq!(from(b"\0\x03\0\x06\x02\0\0\0\x02\x07"), None, "no Ethernet");
+    assert_eq!(from(b"\0\x02\0\0\x02\0\0\0\x02\x07"), None, "of a maker's own");
+    assert_eq!(found(by_relay(&plan, &Packet6::solicit(), &[])), Some(By::Mac), "in the peer address of its relay");
+    let seen = |link_layer: &[u8]| {
+        let octets = relayed(&Packet6::solicit().octets(), RELAY, "fe80::1234", &[(79, link_layer)]);
+        found(ask(&plan, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6))
+    };
+    assert_eq!(seen(b"\0\x01\x02\0\0\0\x02\x07"), Some(By::Mac), "as its relay has seen it");
+    assert_eq!(seen(b"\0\x06\x02\0\0\0\x02\x07"), None);
+    assert_eq!(seen(b"\0\x01\x02\0\0\0\x02"), None);
+}
+
+#[test]
+fn the_relay_next_to_the_client_is_believed_and_none_behind_it() {
+    let plan = of_machines(&[Machine { name: "web1", macs: &[MAC], ..Machine::default() }]);
+    let inner = relayed(&Packet6::solicit().octets(), RELAY, "fe80::1234", &[]);
+    let outer = relayed(&inner, RELAY, "fe80::ff:fe00:207", &[(79, b"\0\x01\x02\0\0\0\x02\x07")]);
+    assert_eq!(found(ask(&plan, &outer, Port::Dhcp, "[2001:db8:1::1]:547", HERE6)), None, "that is the other relay's");
+}
+
+#[test]
+fn two_readings_that_mean_two_machines_mean_neither() {
+    let stored = [0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
+    let plan = of_machines(&[
+        Machine { name: "web1", uuid: Some(UUID), ..Machine::default() },
+        Machine { name: "web2", uuid: Some(stored), ..Machine::default() },
+    ]);
+    for packet in [Packet6::solicit(), Packet6::information_request()] {
+        let decision = on_547(&plan, &packet).0.decision.unwrap();
+        assert_eq!(decision.machine, None);
+        assert_eq!(decision.undecided.map(|undecided| undecided.by), Some(By::Uuid));
+    }
+    let plan = of_machines(&[
+        Machine { name: "web1", macs: &[MAC], ..Machine::default() },
+        Machine { name: "web2", macs: &[[2, 0, 0, 0, 9, 9]], ..Machine::default() },
+    ]);
+    let decision = on_547(&plan, &Packet6::solicit().set(1, b"\0\x03\0\x01\x02\0\0\0\x09\x09")).0.decision.unwrap();
+    assert_eq!((decision.machine, decision.undecided.map(|undecided| undecided.by)), (None, Some(By::Mac)));
+}
+
+#[test]
+fn a_uuid_goes_before_an_address() {
+    let plan = of_machines(&[
+        Machine { name: "web1", macs: &[MAC], ..Machine::default() },
+        Machine { name: "web2", uuid: Some(UUID), ..Machine::default() },
+    ]);
+    let found = on_547(&plan, &Packet6::solicit()).0.decision.unwrap().machine.unwrap();
+    assert_eq!((plan.machines.get(found.machine).name, found.by), ("web2", By::Uuid));
+    assert_eq!(found.other.map(|(other, by)| (plan.machines.get(other).name, by)), Some(("web1", By::Mac)));
+}

@@ -1,0 +1,105 @@
+//! The rules of DHCPv6 that no vector shows, one by one: given octets, one call, expected verdict (protocol note, 5).
+
+#[path = "../common/mod.rs"]
+mod common;
+mod identity;
+mod profiles;
+mod recognition;
+mod relays;
+mod routes;
+mod rules;
+mod words;
+
+use common::{DUID, GROUP, HERE6, NEIGHBOUR, Packet6, RELAY, ask, ask_again, links, plan, relayed, vendor_class};
+use proxydhcpd_core::answer::{Answer, Replies, Response, Verdict, answer};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::fetch::{Fetch, fetch};
+use proxydhcpd_core::link::{Link, Network, Network6};
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::machines::{By, Machine, Machines};
+use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::profile::{Boots, Item, Menu, Profile, To};
+use proxydhcpd_core::plan::rule::{Rule, When};
+use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Stateless, Tftp};
+use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::route::Destination;
+use proxydhcpd_core::wire::dhcp6::{MessageType, Packet};
+
+/// Where the firmware writes from once it has an address.
+const WITH_ADDRESS: &str = "[2001:db8::207]:4011";
+const BEYOND_RELAY: &str = "[2001:db8:1::207]:4011";
+const LEASE_BEYOND_RELAY: &str = "2001:db8:1::1b3";
+
+type Sent = Vec<(Vec<u8>, Destination)>;
+
+fn neighbour(port: u16) -> String {
+    format!("[{NEIGHBOUR}]:{port}")
+}
+
+/// A client on the link, to the group on port 547.
+fn on_547(plan: &Plan, packet: &Packet6) -> (Answer, Sent) {
+    ask(plan, &packet.octets(), Port::Dhcp, &neighbour(546), GROUP)
+}
+
+fn on_4011(plan: &Plan, packet: &Packet6) -> (Answer, Sent) {
+    ask(plan, &packet.octets(), Port::BootServer, &neighbour(4011), GROUP)
+}
+
+/// A client behind a relay that has an address of the client's network.
+fn by_relay(plan: &Plan, packet: &Packet6, options: &[(u16, &[u8])]) -> (Answer, Sent) {
+    let octets = relayed(&packet.octets(), RELAY, NEIGHBOUR, options);
+    ask(plan, &octets, Port::Dhcp, &format!("[{RELAY}]:547"), HERE6)
+}
+
+#[track_caller]
+fn response((answer, sent): (Answer, Sent)) -> Response {
+    match answer.verdict {
+        Verdict::Respond(response) => {
+            assert_eq!(sent[0].1, response.to);
+            response
+        }
+        Verdict::Silent(silence) => panic!("silence: {silence}"),
+    }
+}
+
+#[track_caller]
+fn silence((answer, sent): (Answer, Sent)) -> &'static str {
+    assert!(sent.is_empty(), "{} replies", sent.len());
+    match answer.verdict {
+        Verdict::Silent(silence) => silence.label(),
+        Verdict::Respond(response) => panic!("answered: {response:?}"),
+    }
+}
+
+/// The options of the message that the client gets, in order.
+#[track_caller]
+fn options((answer, sent): &(Answer, Sent)) -> Vec<(u16, Vec<u8>)> {
+    assert!(matches!(answer.verdict, Verdict::Respond(_)), "{:?}", answer.verdict);
+    let packet = Packet::parse(&sent[0].0).unwrap();
+    packet.message.options().map(|(code, value)| (code, value.to_vec())).collect()
+}
+
+#[track_caller]
+fn codes(asked: &(Answer, Sent)) -> Vec<u16> {
+    options(asked).into_iter().map(|(code, _)| code).collect()
+}
+
+/// Option 59 as text; empty where there is none.
+#[track_caller]
+fn url(asked: &(Answer, Sent)) -> String {
+    let found = options(asked).into_iter().find(|(code, _)| *code == 59);
+    found.map(|(_, value)| String::from_utf8(value).unwrap()).unwrap_or_default()
+}
+
+fn with_stateless(stateless: Stateless) -> Plan {
+    let mut plan = plan();
+    plan.dhcp6.stateless = Some(stateless);
+    plan
+}
+
+fn booting(boots: Boots, loader: Option<&str>) -> Plan {
+    let loader = loader.map(|name| (Arch::X64, Loader { name: name.into(), path: None }));
+    let profile = Profile { boots, loaders: loader.into_iter().collect(), ..Profile::default() };
+    Plan { profiles: vec![profile], default_profile: Some(0), local_disk: vec![Arch::X64], ..plan() }
+}

@@ -1,0 +1,90 @@
+//! Through relays.
+
+use super::*;
+
+#[test]
+fn each_relay_gets_back_what_it_said_of_itself() {
+    let inner =
+        relayed(&Packet6::solicit().octets(), "::", NEIGHBOUR, &[(18, b"port 7"), (79, b"\0\x01\x02\0\0\0\x01\x07")]);
+    let mut outer = relayed(&inner, RELAY, "fe80::1", &[(135, &[0, 0]), (18, b"vlan10")]);
+    outer[1] = 1;
+    let asked = ask(&plan(), &outer, Port::Dhcp, "[2001:db8:9::1]:6767", HERE6);
+    let reply = Packet::parse(&asked.1[0].0).unwrap();
+    assert_eq!(reply.hops.len(), 2);
+    let [far, near] = &reply.hops[..] else { panic!() };
+    assert!(reply.hops.iter().all(|hop| hop.kind == MessageType::RelayReply));
+    assert_eq!((far.count, far.link.to_string(), far.peer.to_string()), (1, RELAY.into(), "fe80::1".into()));
+    assert_eq!((near.count, near.link.to_string(), near.peer.to_string()), (0, "::".into(), NEIGHBOUR.into()));
+    assert_eq!((far.option(18), far.option(135)), (Some(&b"vlan10"[..]), Some(&[0, 0][..])));
+    assert_eq!((near.option(18), near.option(135)), (Some(&b"port 7"[..]), None));
+    assert_eq!(near.option(79), None, "which is for servers");
+    assert_eq!(reply.message.kind, MessageType::Advertise);
+    let Response { to, .. } = response(asked);
+    assert_eq!((to.to.to_string(), to.from.to_string()), ("[2001:db8:9::1]:6767".into(), "[2001:db8::10]:547".into()));
+}
+
+#[test]
+fn a_relay_is_answered_at_its_port_only_if_it_asks_for_that_and_it_does_no_harm() {
+    let solicit = Packet6::solicit().octets();
+    let port = |source: u16, options: &[(u16, &[u8])]| {
+        ask(&plan(), &relayed(&solicit, RELAY, NEIGHBOUR, options), Port::Dhcp, &format!("[{RELAY}]:{source}"), HERE6)
+    };
+    assert_eq!(response(port(6767, &[])).to.to.port(), 547);
+    assert_eq!(response(port(6767, &[(135, &[0, 0])])).to.to.port(), 6767);
+    assert_eq!(response(port(547, &[(135, &[0, 0])])).to.to.port(), 547);
+    assert_eq!(silence(port(53, &[(135, &[0, 0])])), "refused:source-port");
+    assert_eq!(response(port(53, &[])).to.to.port(), 547);
+}
+
+#[test]
+fn a_relay_next_to_us_is_answered_there() {
+    let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
+    let asked = ask(&plan(), &octets, Port::Dhcp, "[fe80::99]:547", GROUP);
+    assert_eq!(url(&asked), "tftp://[2001:db8::10]/ipxe.efi");
+    let Response { to, .. } = response(asked);
+    assert_eq!((to.to.to_string(), to.from.to_string()), ("[fe80::99%2]:547".into(), "[fe80::10]:547".into()));
+}
+
+#[test]
+fn a_relay_that_is_not_listed_is_refused_whether_by_its_own_address_or_by_the_clients_network() {
+    let with = |relay: &str| Plan { relays: vec![relay.parse().unwrap()], ..plan() };
+    let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
+    let from = |plan: &Plan, source: &str| ask(plan, &octets, Port::Dhcp, &format!("[{source}]:547"), HERE6);
+    response(from(&with("2001:db8:9::1"), "2001:db8:9::1"));
+    response(from(&with(RELAY), "2001:db8:9::1"));
+    assert_eq!(silence(from(&with("2001:db8:9::2"), "2001:db8:9::1")), "refused:relay-not-listed");
+    assert_eq!(silence(from(&with("192.0.2.1"), "2001:db8:9::1")), "refused:relay-not-listed");
+    response(on_547(&with("2001:db8:9::2"), &Packet6::solicit()));
+}
+
+#[test]
+fn eight_relays_are_as_many_as_a_packet_may_pass() {
+    let through = |relays: usize| {
+        let octets = (0..relays).fold(Packet6::solicit().octets(), |inner, _| relayed(&inner, RELAY, NEIGHBOUR, &[]));
+        ask(&plan(), &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6)
+    };
+    response(through(8));
+    assert_eq!(silence(through(9)), "malformed");
+}
+
+#[test]
+fn a_relay_that_carries_nothing_or_a_servers_words_is_not_answered() {
+    let solicit = Packet6::solicit().octets();
+    let ask = |octets: &[u8]| ask(&plan(), octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6);
+    let mut whole = relayed(&solicit, RELAY, NEIGHBOUR, &[]);
+    assert_eq!(silence(ask(&whole[..34])), "malformed");
+    assert_eq!(silence(ask(&whole[..33])), "malformed");
+    assert_eq!(silence(ask(&relayed(&solicit, RELAY, NEIGHBOUR, &[(9, &solicit)]))), "malformed", "twice");
+    assert_eq!(silence(ask(&relayed(&[], RELAY, NEIGHBOUR, &[]))), "malformed");
+    assert_eq!(silence(ask(&[&whole[..], b"\0\x12\0\x02x"].concat())), "malformed", "an option that runs past the end");
+    whole[0] = 13;
+    assert_eq!(silence(ask(&whole)), "not-ours:reply");
+    assert_eq!(silence(ask(&relayed(&whole, RELAY, NEIGHBOUR, &[]))), "not-ours:reply");
+}
+
+#[test]
+fn no_relay_carries_4011() {
+    let octets = relayed(&Packet6::request_4011().octets(), RELAY, NEIGHBOUR, &[]);
+    let asked = ask(&plan(), &octets, Port::BootServer, "[2001:db8:1::1]:4011", HERE6);
+    assert_eq!(silence(asked), "not-ours:message");
+}

@@ -1,0 +1,121 @@
+//! Rules of the plan, over both visits and a reload.
+
+use super::*;
+
+#[test]
+fn a_rule_that_only_the_packet_can_meet_is_told_in_the_name_of_the_loader() {
+    let glob = |text: &str| vec![Glob(text.into())];
+    let relayed_url = |when: When| {
+        let plan = Plan { rules: vec![Rule { when, ..Rule::default() }], ..plan() };
+        url(&by_relay(&plan, &Packet6::solicit(), &[(18, b"vlan10")]))
+    };
+    let told = "tftp://[2001:db8::10]/machine/rule=0/ipxe.efi";
+    assert_eq!(relayed_url(When { interface_ids: glob("vlan1?"), ..When::default() }), told);
+    assert_eq!(relayed_url(When { relays: vec![RELAY.parse().unwrap()], ..When::default() }), told);
+    assert_eq!(relayed_url(When { vendor_classes: glob("PXEClient*"), ..When::default() }), told);
+    let plain = "tftp://[2001:db8::10]/ipxe.efi";
+    assert_eq!(relayed_url(When { interface_ids: glob("vlan2?"), ..When::default() }), plain, "no match");
+    // The script is asked for from an address in the same network: nothing has to be told.
+    let subnets = |address: &str| vec![Network::V6(Network6 { address: address.parse().unwrap(), prefix: 64 })];
+    let when = When { subnets: subnets("2001:db8:1::"), ..When::default() };
+    assert_eq!(relayed_url(when), plain);
+}
+
+#[test]
+fn a_rule_by_interface_id_relay_or_ipv6_network_decides() {
+    let deny = |when: When| {
+        let plan = Plan { rules: vec![Rule { when, deny: true, ..Rule::default() }], ..plan() };
+        by_relay(&plan, &Packet6::solicit(), &[(18, b"vlan10")])
+    };
+    let subnet = |address: &str, prefix| When {
+        subnets: vec![Network::V6(Network6 { address: address.parse().unwrap(), prefix })],
+        ..When::default()
+    };
+    let relay = |relay: &str| When { relays: vec![relay.parse().unwrap()], ..When::default() };
+    let interface = |text: &str| When { interface_ids: vec![Glob(text.into())], ..When::default() };
+    for when in [subnet("2001:db8:1::", 64), relay(RELAY), interface("*10")] {
+        assert_eq!(silence(deny(when.clone())), "nothing:denied", "{when:?}");
+    }
+    for when in [subnet("2001:db8:2::", 64), relay("2001:db8::1"), interface("vlan1"), subnet("2001:db8::", 64)] {
+        response(deny(when));
+    }
+    // Its relay writes from elsewhere: the network is that of the link.
+    let plan = Plan { rules: vec![Rule { when: subnet("2001:db8:1::", 64), deny: true, ..Rule::default() }], ..plan() };
+    let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
+    assert_eq!(silence(ask(&plan, &octets, Port::Dhcp, "[2001:db8:9::1]:547", HERE6)), "nothing:denied");
+    let on_link =
+        Plan { rules: vec![Rule { when: subnet("2001:db8::", 64), deny: true, ..Rule::default() }], ..common::plan() };
+    assert_eq!(silence(on_547(&on_link, &Packet6::solicit())), "nothing:denied");
+}
+
+#[test]
+fn an_http_clients_url_tells_the_rule_as_well_and_so_does_the_script_of_an_ipxe() {
+    let when = When { vendor_classes: vec![Glob("*Client*".into())], ..When::default() };
+    let plan = Plan { rules: vec![Rule { when, ..Rule::default() }], ..with_stateless(Stateless::default()) };
+    let told = |packet: &Packet6| url(&on_547(&plan, packet));
+    assert_eq!(told(&Packet6::http_solicit()), "http://[2001:db8::10]:8080/machine/rule=0/ipxe.efi");
+    assert_eq!(told(&Packet6::information_request()), "http://[2001:db8::10]:8080/machine/rule=0/boot.ipxe");
+    assert_eq!(url(&on_4011(&plan, &Packet6::request_4011())), "tftp://[2001:db8::10]/machine/rule=0/ipxe.efi");
+}
+
+#[test]
+fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
+    let of = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
+    let boots = |name| Profile { boots: Boots::Loader, any_other: Some(of(name)), ..Profile::default() };
+    let interface = |text: &str| When { interface_ids: vec![Glob(text.into())], ..When::default() };
+    let rule = |when, profile| Rule { when, profile: Some(profile), ..Rule::default() };
+    let rules = vec![rule(interface("vlan9"), 1), rule(interface("vlan10"), 0)];
+    let plan = Plan { rules, profiles: vec![boots("special.efi"), boots("other.efi")], ..plan() };
+    let mut memory = Memory::new(1);
+    let solicit = |memory: &mut Memory, interface: &[u8], now| {
+        let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[(18, interface)]);
+        url(&ask_again(&plan, memory, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, now))
+    };
+    let request = |memory: &mut Memory, now| {
+        let octets = Packet6::request_4011().octets();
+        url(&ask_again(&plan, memory, &octets, Port::BootServer, BEYOND_RELAY, HERE6, now))
+    };
+    for (now, interface, file) in [
+        (0, "vlan10", "machine/rule=1/special.efi"),
+        (60_000, "vlan9", "machine/rule=0/other.efi"),
+        (120_000, "vlan7", "ipxe.efi"),
+    ] {
+        let file = format!("tftp://[2001:db8::10]/{file}");
+        assert_eq!(solicit(&mut memory, interface.as_bytes(), now), file);
+        assert_eq!(request(&mut memory, now + 5_000), file, "what was advertised is what is given");
+    }
+}
+
+#[test]
+fn a_rule_that_was_met_before_a_reload_is_not_taken_for_the_one_in_its_place() {
+    let of = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
+    let installs = Profile { boots: Boots::Loader, any_other: Some(of("install.efi")), ..Profile::default() };
+    let interface = |text: &str| When { interface_ids: vec![Glob(text.into())], ..When::default() };
+    let (harmless, installing) = (
+        Rule { when: interface("vlan10"), ..Rule::default() },
+        Rule { when: interface("vlan9"), profile: Some(0), ..Rule::default() },
+    );
+    let before = Plan { rules: vec![harmless], rules_mark: 7, profiles: vec![installs], ..plan() };
+    let after = |rules_mark| Plan { rules: vec![installing.clone()], rules_mark, ..before.clone() };
+    let mut memory = Memory::new(1);
+    let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[(18, b"vlan10")]);
+    let told = url(&ask_again(&before, &mut memory, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0));
+    assert_eq!(told, "tftp://[2001:db8::10]/machine/rule=0-00000007/ipxe.efi");
+    let mut request = |plan: &Plan| {
+        let octets = Packet6::request_4011().octets();
+        url(&ask_again(plan, &mut memory, &octets, Port::BootServer, BEYOND_RELAY, HERE6, 5_000))
+    };
+    assert_eq!(request(&before), told);
+    assert_eq!(request(&after(8)), "tftp://[2001:db8::10]/ipxe.efi");
+    // What would happen without the mark.
+    assert_eq!(request(&after(7)), "tftp://[2001:db8::10]/machine/rule=0-00000007/install.efi");
+
+    let asks = |plan: &Plan| {
+        let name = b"machine/rule=0-00000007/menu.ipxe";
+        let (server, client) = (HERE6.parse().unwrap(), "[2001:db8::207]:1024".parse().unwrap());
+        let request = Request { door: Door::Http(8080), name, server, client, interface: "eth0" };
+        let Ok(Fetch::Text(script)) = fetch(plan, &Memory::new(0), &request) else { panic!() };
+        script.contains("install.efi")
+    };
+    assert_eq!((asks(&after(8)), asks(&after(7))), (false, true));
+}

@@ -1,0 +1,68 @@
+//! What the configuration names of the files to boot, held against those that there are.
+
+use super::profiles;
+use super::roots::Roots;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::draft::Draft;
+use crate::config::{DEFAULT_BOOT_DIR, Loaded, Settings};
+use crate::files::Folder;
+use crate::templates::{self, Templates, Variables};
+use proxydhcpd_core::plan::profile::Profile;
+use std::io;
+use std::path::Path;
+
+pub struct Files {
+    pub roots: Roots,
+    pub templates: Templates,
+    pub profiles: Vec<Profile>,
+    pub draft: Draft,
+}
+
+impl Files {
+    /// `None` where it is not certain which files were meant.
+    pub fn look(loaded: &mut Loaded, told: &mut Vec<Diagnostic>) -> Option<Files> {
+        if loaded.unplaced {
+            return None;
+        }
+        let mut roots = match roots(&loaded.settings) {
+            Ok(roots) => roots,
+            Err(error) => {
+                told.push(error);
+                return None;
+            }
+        };
+        profiles::mount(loaded, &mut roots, told);
+        let dir = loaded.template_dir();
+        // It is told where it is named, and so not once more by who reads it.
+        let missing = loaded.draft.template_dir.as_ref().filter(|_| !dir.is_dir());
+        told.extend(missing.map(|at| at.critical(format!("there is no folder {}", dir.display()))));
+        let missing = missing.is_some();
+        let named = loaded.settings.template_dir.is_some() && !missing;
+        let draft = std::mem::take(&mut loaded.draft);
+        let variables = Variables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
+        let mut templates = Templates::read(&dir, named, variables, told);
+        let spots = draft.profiles.iter().flat_map(templates::spots).collect();
+        let profiles = profiles::look_up(&draft.profiles, &roots, (!missing).then(|| templates.names()), told);
+        // A name that is not defined may be one that is wrong in the text.
+        if loaded.is_sound() && !missing {
+            templates.compile(&profiles, spots, told);
+        }
+        Some(Files { roots, templates, profiles, draft })
+    }
+}
+
+/// The boot folder; nothing is mounted yet.
+fn roots(settings: &Settings) -> Result<Roots, Diagnostic> {
+    let (path, any_case) = (&settings.boot_dir, settings.ignore_case);
+    match Folder::at(path, any_case) {
+        Ok(folder) => Ok(Roots::new(path, Some(folder), any_case)),
+        // Nobody has to make the default folder before there is something to put into it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new(DEFAULT_BOOT_DIR) => {
+            Ok(Roots::new(path, None, any_case))
+        }
+        Err(error) => {
+            let why = format!("the boot folder {} cannot be served: {error}", path.display());
+            Err(Diagnostic::error(why))
+        }
+    }
+}
