@@ -440,3 +440,28 @@ fn array<const N: usize>(octets: &[u8]) -> [u8; N] {
 fn until_nul(field: &[u8]) -> &[u8] {
     field.split(|&octet| octet == 0).next().unwrap_or(field)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_is_found_however_many_there_are_and_instances_are_joined() {
+        for (count, long) in [1, Index::MOST, Index::MOST + 1, 100].into_iter().flat_map(|n| [(n, false), (n, true)]) {
+            let mut octets = Vec::new();
+            let mut packet = Writer::new(&Header { hlen: 6, ..Header::default() }, &mut octets);
+            let codes = (100..=200).take(count);
+            codes.clone().for_each(|code| drop(packet.option(code, &[code, 1])));
+            if long {
+                packet.option(99, b"left ").option(99, b"and right");
+            }
+            packet.finish(SMALLEST);
+            let message = Message::parse(&octets).unwrap();
+            for code in codes {
+                assert_eq!(message.option(code).as_deref(), Some(&[code, 1][..]), "{code} of {count}");
+            }
+            assert_eq!(message.option(99).as_deref(), long.then_some(&b"left and right"[..]), "{count}");
+            assert_eq!(message.option(98), None, "{count}");
+        }
+    }
+}
