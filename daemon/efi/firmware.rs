@@ -1,4 +1,4 @@
-//! What our programs for UEFI call of the firmware. `build.rs` compiles it into each of them.
+//! What our programs for UEFI call of the firmware. `build` compiles it into each of them.
 //!
 //! Section numbers are those of the UEFI specification 2.10. The programs are built apart from the workspace: another
 //! target, no standard library, and little but calls through the firmware's tables, which are unsafe by nature.
@@ -30,8 +30,9 @@ impl Firmware {
         let boot_manager = u8::from(octets.is_empty());
         let mut program = null_mut();
         // SAFETY: the handle goes to a variable of ours; the firmware only reads path and octets.
-        let loaded =
-            unsafe { (self.boot.load_image)(boot_manager, self.image, path.as_ptr(), from, octets.len(), &mut program) };
+        let loaded = unsafe {
+            (self.boot.load_image)(boot_manager, self.image, path.as_ptr(), from, octets.len(), &mut program)
+        };
         if loaded == SUCCESS {
             return Some(program);
         }
@@ -45,9 +46,7 @@ impl Firmware {
 
     /// Starts what [`Firmware::load`] gave, with these load options, and waits for its end.
     pub fn start(&self, program: Handle, options: &[u8]) -> Status {
-        if !options.is_empty()
-            && let Some(loaded) = self.protocol::<LoadedImage>(program, &LOADED_IMAGE)
-        {
+        if let Some(loaded) = self.protocol::<LoadedImage>(program, &LOADED_IMAGE).filter(|_| !options.is_empty()) {
             // SAFETY: the image is ours until it is started, and the options outlive it: we wait here for its end.
             unsafe {
                 (*loaded).options_size = options.len() as u32;

@@ -20,6 +20,8 @@ use firmware::{END, Firmware, Guid, Handle, NOT_FOUND, SUCCESS, Status, SystemTa
 const REMOVABLE: &str = r"\EFI\BOOT\BOOTX64.EFI";
 #[cfg(target_arch = "x86")]
 const REMOVABLE: &str = r"\EFI\BOOT\BOOTIA32.EFI";
+#[cfg(target_arch = "arm")]
+const REMOVABLE: &str = r"\EFI\BOOT\BOOTARM.EFI";
 #[cfg(target_arch = "aarch64")]
 const REMOVABLE: &str = r"\EFI\BOOT\BOOTAA64.EFI";
 
@@ -73,7 +75,12 @@ impl Firmware {
             Some(partition) if partition.is(HARD_DRIVE) => self.file_systems().any(|found| {
                 let there = nodes(found).any(|node| node.same_partition(&partition));
                 let rest = &path[partition.bytes.len()..];
-                there && if names_a_file { self.start_at(&[found, rest], entry.data) } else { self.start_removable(found) }
+                there
+                    && if names_a_file {
+                        self.start_at(&[found, rest], entry.data)
+                    } else {
+                        self.start_removable(found)
+                    }
             }),
             Some(_) if names_a_file => self.start_at(&[path], entry.data),
             // A whole disk: the file of removable media on any of its partitions (3.5.1.1).
@@ -159,7 +166,7 @@ struct EntryName([u8; 8]);
 
 impl EntryName {
     fn as_str(&self) -> &str {
-        str::from_utf8(&self.0).unwrap_or("")
+        core::str::from_utf8(&self.0).unwrap_or("")
     }
 }
 

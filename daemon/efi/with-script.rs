@@ -61,9 +61,7 @@ impl Firmware {
         let mut size = 0;
         let ask = |what, buffer: *mut u8, size: &mut u64| {
             // SAFETY: the driver writes at most `size` octets to the buffer, and the size; it only reads the rest.
-            unsafe {
-                ((*pxe).mtftp)(pxe, what, buffer, 0, size, &block, &server, name.0.as_ptr(), null(), 0)
-            }
+            unsafe { ((*pxe).mtftp)(pxe, what, buffer, 0, size, &block, &server, name.0.as_ptr(), null(), 0) }
         };
         if ask(GET_FILE_SIZE, null_mut(), &mut size) != SUCCESS {
             return None;
@@ -116,7 +114,7 @@ impl Url {
     /// folder, and in it, is of both names.
     fn parse(url: &[u8]) -> Option<Url> {
         let (server, path) = split_once(url.strip_prefix(b"tftp://[")?, b"]/")?;
-        let server = str::from_utf8(server).ok()?.parse().ok()?;
+        let server = core::str::from_utf8(server).ok()?.parse().ok()?;
         let (before, program) = split_once(path, FOLDER)?;
         let folder = program.iter().rposition(|octet| *octet == b'/').map_or(0, |slash| slash + 1);
         let script = Name::of(&[before, &program[..folder], SCRIPT])?;

@@ -330,7 +330,7 @@ mod tests {
         let mut site = site(folder.path());
         site.plan.local_disk = vec![Arch::X64];
         let sent = |site: &Site| ask_whole(site, b"local-disk/uefi-x64.efi").unwrap();
-        assert_eq!(sent(&site), local_disk::starter(Arch::X64).expect("rustup target add x86_64-unknown-uefi"));
+        assert_eq!(sent(&site), local_disk::starter(Arch::X64).unwrap());
         site.local_disks.insert(Arch::X64, folder.path().join("snponly.efi"));
         assert_eq!(sent(&site), b"snponly.efi");
         assert_eq!(&*site.local_disk(Arch::X64).unwrap(), b"snponly.efi");

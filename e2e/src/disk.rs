@@ -1,10 +1,11 @@
 //! Disks that a machine can be told to boot from.
 
 use crate::cache;
+use crate::grub;
 use crate::lab::Lab;
 use anyhow::{Context, Result};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What `-drive` is to open.
 #[derive(Clone, Debug)]
@@ -16,19 +17,29 @@ impl Disk {
     /// A FAT disk whose removable-media program is this iPXE (UEFI 2.10 3.5.1.1), with nothing beside it: it does what
     /// iPXE does unasked, and boots from the network.
     pub fn with_ipxe(lab: &Lab, program: &str, ipxe: &str) -> Result<Disk> {
-        let (disk, _) = fat(lab, "ipxe-disk", program, ipxe)?;
+        let (disk, _) = fat(lab, "ipxe-disk", program, &cache::path(ipxe)?)?;
         Ok(disk)
     }
 
     /// A FAT disk for x64 that says `word` on the console when it is booted. Its program is an iPXE with a script: the
     /// word tells that the disk was reached, and nothing about the network.
     pub fn x64_that_says(lab: &Lab, word: &str) -> Result<Disk> {
-        uefi_that_says(lab, "BOOTX64.EFI", "2025/snponly.efi", word)
+        ipxe_that_says(lab, "BOOTX64.EFI", "2025/snponly.efi", word)
     }
 
     /// The same for ARM64.
     pub fn arm64_that_says(lab: &Lab, word: &str) -> Result<Disk> {
-        uefi_that_says(lab, "BOOTAA64.EFI", "2025/ipxe-arm64.efi", word)
+        ipxe_that_says(lab, "BOOTAA64.EFI", "2025/ipxe-arm64.efi", word)
+    }
+
+    /// The same for IA32, by GRUB: there is no iPXE for it.
+    pub fn ia32_that_says(lab: &Lab, word: &str) -> Result<Disk> {
+        grub_that_says(lab, "BOOTIA32.EFI", "i386-efi", word)
+    }
+
+    /// As IA32.
+    pub fn arm32_that_says(lab: &Lab, word: &str) -> Result<Disk> {
+        grub_that_says(lab, "BOOTARM.EFI", "arm-efi", word)
     }
 
     /// A BIOS disk whose boot sector says `word`.
@@ -42,17 +53,22 @@ impl Disk {
     }
 }
 
-fn uefi_that_says(lab: &Lab, program: &str, ipxe: &str, word: &str) -> Result<Disk> {
-    let (disk, folder) = fat(lab, "system-disk", program, ipxe)?;
+fn ipxe_that_says(lab: &Lab, program: &str, ipxe: &str, word: &str) -> Result<Disk> {
+    let (disk, folder) = fat(lab, "system-disk", program, &cache::path(ipxe)?)?;
     fs::write(folder.join("autoexec.ipxe"), format!("#!ipxe\necho {word}\nsleep 600\n"))?;
     Ok(disk)
 }
 
+fn grub_that_says(lab: &Lab, program: &str, target: &str, word: &str) -> Result<Disk> {
+    let (disk, _) = fat(lab, "system-disk", program, &grub::image_that_says(lab, target, word)?)?;
+    Ok(disk)
+}
+
 /// A folder that QEMU presents as a FAT file system, and where the program lies in it.
-fn fat(lab: &Lab, name: &str, program: &str, content: &str) -> Result<(Disk, PathBuf)> {
+fn fat(lab: &Lab, name: &str, program: &str, content: &Path) -> Result<(Disk, PathBuf)> {
     let root = lab.new_folder(name)?;
     let folder = lab.new_folder(&format!("{name}/EFI/BOOT"))?;
-    fs::copy(cache::path(content)?, folder.join(program))?;
+    fs::copy(content, folder.join(program))?;
     // Writable, as a machine's own disk is; what a machine writes lands in the case's folder.
     Ok((Disk { file: format!("fat:rw:{}", root.display()) }, folder))
 }

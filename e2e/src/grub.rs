@@ -14,11 +14,27 @@ const MODULES: [&str; 7] = ["normal", "configfile", "efinet", "tftp", "net", "ec
 /// built in: left alone, behind a proxy, GRUB takes the primary for its server (protocol note 2.12). Its own address it
 /// has from what the firmware was told.
 pub fn image(lab: &Lab, target: &str, server: &str) -> Result<PathBuf> {
-    let image = lab.file(&format!("{target}.efi"));
+    make(lab.file(&format!("{target}.efi")), target, &["--prefix", &format!("(tftp,{server})/grub")])
+}
+
+/// An image that says `word` on the console and waits, wherever it comes from.
+pub fn image_that_says(lab: &Lab, target: &str, word: &str) -> Result<PathBuf> {
+    let config = lab.file(&format!("{target}-that-says.cfg"));
+    fs::write(&config, format!("echo {word}\nsleep 600\n"))?;
+    make(
+        lab.file(&format!("{target}-that-says.efi")),
+        target,
+        &["--prefix", "/", "--config", &config.to_string_lossy()],
+    )
+}
+
+fn make(image: PathBuf, target: &str, arguments: &[&str]) -> Result<PathBuf> {
     let output = Command::new(cache::path("2022/grub-mkimage")?)
         .arg("--directory")
         .arg(cache::path(&format!("2022/{target}"))?)
-        .args(["--format", target, "--prefix", &format!("(tftp,{server})/grub"), "--output"])
+        .args(["--format", target])
+        .args(arguments)
+        .arg("--output")
         .arg(&image)
         .args(MODULES)
         .output()

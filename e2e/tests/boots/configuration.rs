@@ -21,6 +21,8 @@ cases![
     x64_of_2022_known_by_its_uuid_is_at_its_disk_within_20_s,
     x64_of_2025_that_never_boots_from_the_network_is_at_its_disk_within_20_s,
     arm64_of_2025_that_never_boots_from_the_network_is_at_its_disk_within_20_s,
+    ia32_that_never_boots_from_the_network_is_at_its_disk_within_20_s,
+    arm32_that_never_boots_from_the_network_is_at_its_disk_within_20_s,
     a_broken_edit_disturbs_neither_transfers_nor_boots,
 ];
 
@@ -81,6 +83,14 @@ fn x64_of_2025_that_never_boots_from_the_network_is_at_its_disk_within_20_s(lab:
 
 fn arm64_of_2025_that_never_boots_from_the_network_is_at_its_disk_within_20_s(lab: &Lab) -> Result<()> {
     boots_its_disk(lab, machine::arm64_2025(), Disk::arm64_that_says, &never())
+}
+
+fn ia32_that_never_boots_from_the_network_is_at_its_disk_within_20_s(lab: &Lab) -> Result<()> {
+    boots_its_disk(lab, machine::ia32_2022(), Disk::ia32_that_says, &never())
+}
+
+fn arm32_that_never_boots_from_the_network_is_at_its_disk_within_20_s(lab: &Lab) -> Result<()> {
+    boots_its_disk(lab, machine::arm32_2022(), Disk::arm32_that_says, &never())
 }
 
 fn never() -> String {
