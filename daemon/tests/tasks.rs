@@ -1,0 +1,181 @@
+//! The pages of tasks are done as they stand: what they say to write is written, what they say to run is run, on a host at
+//! 192.0.2.10.
+
+mod netns;
+
+use netns::server::{PROGRAM, one_network};
+use netns::{Host, Peer, wait_for};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+#[test]
+fn the_first_machine() {
+    follow("first-machine", &[("rearm", House::installs_web1)]);
+}
+
+#[test]
+fn one_profile_per_room() {
+    follow("rooms", &[]);
+}
+
+#[test]
+fn relays() {
+    follow("relays", &[]);
+}
+
+#[test]
+fn ipv6() {
+    follow("ipv6", &[]);
+}
+
+#[test]
+fn raspberry_pi() {
+    follow("raspberry-pi", &[]);
+}
+
+#[test]
+fn a_windows_loader() {
+    follow("windows", &[]);
+}
+
+#[test]
+fn secure_boot() {
+    follow("secure-boot", &[("curl ", House::serves)]);
+}
+
+/// What has happened by the time that a block with this text is read.
+type Before = (&'static str, fn(&mut House));
+
+fn follow(page: &str, meanwhile: &[Before]) {
+    let text = fs::read_to_string(Path::new(ROOT).join(format!("docs/{page}.md"))).unwrap();
+    let mut house = House::new();
+    let (mut ran, mut happened) = (0, 0);
+    for (language, block) in blocks(&text) {
+        match language {
+            "toml" => house.write(block),
+            "sh" => {
+                for (_, happen) in meanwhile.iter().filter(|(text, _)| block.contains(text)) {
+                    happen(&mut house);
+                    happened += 1;
+                }
+                let (done, said) = house.run(block);
+                assert!(done, "{page}:\n{block}\n{said}");
+                ran += 1;
+            }
+            // What goes over a wire.
+            "text" => assert!(block.contains('→'), "{page}: this could be run: {block}"),
+            other => panic!("{page}: a block in {other}"),
+        }
+    }
+    assert!(ran > 0, "{page}: nothing to run");
+    assert_eq!(happened, meanwhile.len(), "{page}");
+}
+
+fn blocks(text: &str) -> Vec<(&str, &str)> {
+    let fenced = text.split("```").skip(1).step_by(2);
+    fenced.map(|block| block.split_once('\n').unwrap()).collect()
+}
+
+/// A reader's: /etc/proxydhcpd and /var/lib/proxydhcpd are folders in it.
+struct House {
+    folder: TempDir,
+    settings: String,
+    host: Host,
+    /// Somebody to be connected with.
+    _machine: Host,
+    server: Option<Peer>,
+}
+
+impl House {
+    fn new() -> House {
+        let folder = tempfile::tempdir().unwrap();
+        for below in ["etc", "lib/boot", "installer"] {
+            fs::create_dir_all(folder.path().join(below)).unwrap();
+        }
+        for name in ["linux", "initrd.gz"] {
+            fs::write(folder.path().join("installer").join(name), name).unwrap();
+        }
+        // As if iPXE's package were installed.
+        fs::copy(cache("snponly.efi"), folder.path().join("lib/boot/snponly.efi")).expect("unpacked by e2e/setup");
+        fs::write(folder.path().join("etc/proxydhcpd.toml"), "").unwrap();
+        let (host, machine) = one_network();
+        House { folder, settings: String::new(), host, _machine: machine, server: None }
+    }
+
+    fn write(&mut self, settings: &str) {
+        self.settings.push_str(&self.at_home(settings));
+        fs::write(self.folder.path().join("etc/proxydhcpd.toml"), &self.settings).unwrap();
+    }
+
+    fn at_home(&self, text: &str) -> String {
+        let place = |name: &str| self.folder.path().join(name).display().to_string();
+        text.replace("/etc/proxydhcpd", &place("etc")).replace("/var/lib/proxydhcpd", &place("lib"))
+    }
+
+    /// The flags that stand for the paths of an installed server.
+    fn flags(&self) -> [String; 6] {
+        let place = |name: &str| self.folder.path().join(name).display().to_string();
+        [
+            "-c".into(),
+            place("etc/proxydhcpd.toml"),
+            "-b".into(),
+            place("lib/boot"),
+            "--state-dir".into(),
+            place("state"),
+        ]
+    }
+
+    /// Whether every command ended well, or ill where the page says so (`!`); and what they said.
+    fn run(&self, block: &str) -> (bool, String) {
+        let mut script = format!(
+            "set -eu\nproxydhcpd() {{ {PROGRAM} {} \"$@\"; }}\ngrub-mkimage() {{ {} -d {} \"$@\"; }}\n",
+            self.flags().join(" "),
+            cache("grub-mkimage").display(),
+            cache("x86_64-efi").display()
+        );
+        for line in self.at_home(block).lines() {
+            match line.strip_prefix("! ") {
+                Some(command) => {
+                    script += &format!("if {command}; then echo 'not refused: {command}' >&2; exit 1; fi\n")
+                }
+                None => script += &format!("{line}\n"),
+            }
+        }
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &script])
+            .current_dir(self.folder.path())
+            .env("INSTALLER", self.folder.path().join("installer"))
+            .env("SHIM", cache("shimx64.efi.signed"))
+            .env("GRUB", cache("grubnetx64.efi.signed"))
+            .env("IPXE", cache("snponly.efi"));
+        let output = self.host.on(|| bash.output().unwrap());
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+        (output.status.success(), said)
+    }
+
+    fn serves(&mut self) {
+        let mut server = Command::new("setpriv");
+        server.args(["--pdeathsig", "KILL", "--", PROGRAM]).args(self.flags()).arg("serve");
+        let server = self.host.on(|| server.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        self.server = Some(Peer(server));
+        let listens = "curl --silent --output /dev/null http://192.0.2.10:8080/";
+        wait_for("the server", || self.run(listens).0.then_some(()));
+    }
+
+    /// The installed system calls the address that its answers name.
+    fn installs_web1(&mut self) {
+        self.serves();
+        let (_, answers) = self.run("proxydhcpd render preseed.cfg --machine web1");
+        let url = answers.split_whitespace().find(|word| word.starts_with("http")).expect("an address in the answers");
+        let (called, said) = self.run(&format!("curl --silent --fail {url}"));
+        assert!(called, "{said}");
+    }
+}
+
+fn cache(file: &str) -> PathBuf {
+    Path::new(ROOT).join("e2e/.cache/2022").join(file)
+}
