@@ -44,6 +44,7 @@ const SETUPS: &[(&str, &str)] = &[
          dhcp-mac=set:red,00:60:8C:*:*:*\n",
     ),
     ("example: another TFTP server", "pxe-prompt=\"boot\",0\ndhcp-boot=pxelinux,server.name,192.168.1.100\n"),
+    ("a name that nobody looks up without DNS", "pxe-prompt=\"boot\",0\ndhcp-boot=pxelinux,,localhost\n"),
     (
         "example and manual: how files are sent, and what is logged",
         "pxe-prompt=\"Press F8 for menu.\", 60\npxe-service=x86PC, \"Install Linux\", pxelinux\nenable-tftp\n\
@@ -88,7 +89,7 @@ const SETUPS: &[(&str, &str)] = &[
         "dhcp-pxe-vendor=PXEClient,HW-Client\npxe-service=x86PC,\"PXELINUX\",pxelinux\npxe-service=7,\"UEFI\",x.efi\n",
     ),
     (
-        "machines: one group, one that is ignored, and those that nobody knows",
+        "machines: one group, another, and those that nobody knows",
         "pxe-prompt=\"boot\",0\ndhcp-host=02:00:00:00:01:07,set:lab\ndhcp-host=02:00:00:00:01:*,set:others\n\
          dhcp-boot=tag:lab,lab.0\ndhcp-boot=tag:others,others.0\ndhcp-boot=tag:!known,unknown.0\n",
     ),
@@ -96,39 +97,71 @@ const SETUPS: &[(&str, &str)] = &[
 
 #[test]
 fn what_dnsmasq_gives_the_imported_file_gives() {
-    let (server, client) = network();
+    let network = network();
     let mut all = 0;
     for (name, setup) in SETUPS {
-        let text = format!("{NETWORKS}{setup}");
-        let imported = imported(&text);
-        assert!(!imported.contains(LOST), "{name}:\n{imported}");
-        let plan = plan(&imported);
-        let folder = tempfile::tempdir().unwrap();
-        let _dnsmasq = server.on(|| dnsmasq(folder.path(), &text));
-        let wire = client.on(Wire::open);
-        let (mut compared, mut count) = (0, 0);
-        for vector in vectors() {
-            count += 1;
-            let ours = gets(&vector, &mut |asked| ours(&plan, asked));
-            let mut xid = 0x5eed_0000 + count * 256;
-            let theirs = gets(&vector, &mut |asked| {
-                xid += 1;
-                theirs(&wire, asked, xid)
-            });
-            let Some(theirs) = theirs else { continue };
-            let told = format!("{name}: {}\n{imported}", vector.name);
-            match &theirs {
-                Gets::Menu(..) if vector.is_ipxe() => {
-                    assert!(matches!(&ours, Some(Gets::File(url, _)) if url.contains("/machine/")), "{told}{ours:?}");
-                }
-                _ => assert_eq!(ours, Some(theirs), "{told}"),
-            }
-            compared += 1;
-        }
+        let compared = compare(&network, name, &format!("{NETWORKS}{setup}"));
         assert!(compared > 2, "{name}: dnsmasq answered {compared} vectors only");
         all += compared;
     }
     assert!(all > 100, "dnsmasq answered {all} vectors only");
+}
+
+/// As its package has it, a line at a time.
+#[test]
+fn every_line_about_booting_of_dnsmasqs_own_example_comes_through() {
+    const BOOTS: [&str; 8] =
+        ["dhcp-boot", "dhcp-match", "dhcp-userclass", "dhcp-vendorclass", "dhcp-mac", "pxe-", "enable-tftp", "tftp-"];
+    let example = std::fs::read_to_string("/usr/share/doc/dnsmasq-base/examples/dnsmasq.conf.example")
+        .expect("installed by e2e/setup");
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = folder.path().join("hosts");
+    std::fs::write(&hosts, "192.0.2.77 tftp_server_name\n").unwrap();
+    // Without `port=0`: names are looked up by the DNS server.
+    let around = format!(
+        "{}enable-tftp\ntftp-root=/var/ftpd\naddn-hosts={}\npxe-prompt=\"F8\",0\ndhcp-boot=any.0\n",
+        NETWORKS.replace("port=0\n", ""),
+        hosts.display()
+    );
+    let network = network();
+    let (mut lines, mut all) = (0, 0);
+    let about_booting = |line: &&str| BOOTS.iter().any(|key| line.starts_with(key));
+    for line in example.lines().filter_map(|line| line.strip_prefix('#')).filter(about_booting) {
+        all += compare(&network, line, &format!("{around}{line}\n"));
+        lines += 1;
+    }
+    assert!(lines >= 25, "{lines} lines only");
+    assert!(all > 10 * lines, "dnsmasq answered {all} vectors only");
+}
+
+/// Puts every vector to dnsmasq and to what is imported; the number of those that dnsmasq answered.
+fn compare((server, client): &(Host, Host), name: &str, text: &str) -> usize {
+    let imported = imported(text);
+    assert!(!imported.contains(LOST), "{name}:\n{imported}");
+    let plan = plan(&imported);
+    let folder = tempfile::tempdir().unwrap();
+    let _dnsmasq = server.on(|| dnsmasq(folder.path(), text));
+    let wire = client.on(Wire::open);
+    let (mut compared, mut count) = (0, 0);
+    for vector in vectors() {
+        count += 1;
+        let ours = gets(&vector, &mut |asked| ours(&plan, asked));
+        let mut xid = 0x5eed_0000 + count * 256;
+        let theirs = gets(&vector, &mut |asked| {
+            xid += 1;
+            theirs(&wire, asked, xid)
+        });
+        let Some(theirs) = theirs else { continue };
+        let told = format!("{name}: {}\n{imported}", vector.name);
+        match &theirs {
+            Gets::Menu(..) if vector.is_ipxe() => {
+                assert!(matches!(&ours, Some(Gets::File(url, _)) if url.contains("/machine/")), "{told}{ours:?}");
+            }
+            _ => assert_eq!(ours, Some(theirs), "{told}"),
+        }
+        compared += 1;
+    }
+    compared
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Names of servers: dnsmasq looks them up in /etc/hosts and in the files of `addn-hosts`.
+//! Names of servers: dnsmasq looks them up in /etc/hosts and in the files of `addn-hosts`, if it is a DNS server at all.
 
 use super::lines::Line;
 use std::collections::BTreeMap;
@@ -9,6 +9,10 @@ pub struct Hosts(BTreeMap<String, Ipv4Addr>);
 
 impl Hosts {
     pub fn of(lines: &[Line]) -> Hosts {
+        let port = lines.iter().rfind(|line| line.key == "port").and_then(|line| line.args().first());
+        if port.is_some_and(|port| port.text == "0") {
+            return Hosts::default();
+        }
         let without = lines.iter().any(|line| line.key == "no-hosts");
         let further = lines.iter().filter(|line| line.key == "addn-hosts").filter_map(|line| line.args().first());
         let files = (!without).then_some("/etc/hosts").into_iter().chain(further.map(|arg| arg.text.as_str()));

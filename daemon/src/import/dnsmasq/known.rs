@@ -24,6 +24,7 @@ const NO_ADDRESSES: &str = "for addresses and names come from the DHCP server";
 const NO_PROCESS: &str = "for they are about the dnsmasq process, its log and its scripts";
 
 const NEEDLESS: &[(&str, &str)] = &[
+    ("addn-hosts", "servers that are named by it are written down with their addresses"),
     ("bind-interfaces", "the interfaces that are not served are left alone anyway"),
     ("bind-dynamic", "interfaces that come and go are noticed anyway"),
     ("conf-file", "what it includes was imported with it"),
@@ -85,7 +86,6 @@ const DNS: &[&str] = &[
     "no-resolv",
     "resolv-file",
     "no-hosts",
-    "addn-hosts",
     "hostsdir",
     "expand-hosts",
     "bogus-priv",

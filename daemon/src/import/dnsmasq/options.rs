@@ -123,7 +123,7 @@ impl Reader {
             // dnsmasq says 0.0.0.0 then, and the machine asks who has answered it.
             None => {
                 let why = format!(
-                    "`{}` stands in no file of hosts: machines are sent to this server, as dnsmasq did",
+                    "`{}` stands in no file of hosts, or dnsmasq reads none (port=0): it sent machines to this server",
                     arg.text
                 );
                 (Server::Ours, Some(Fate::Needless(why)))
