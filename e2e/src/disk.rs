@@ -3,6 +3,7 @@
 use crate::cache;
 use crate::grub;
 use crate::lab::Lab;
+use crate::sign;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,12 +25,19 @@ impl Disk {
     /// A FAT disk for x64 that says `word` on the console when it is booted. Its program is an iPXE with a script: the
     /// word tells that the disk was reached, and nothing about the network.
     pub fn x64_that_says(lab: &Lab, word: &str) -> Result<Disk> {
-        ipxe_that_says(lab, "BOOTX64.EFI", "2025/snponly.efi", word)
+        ipxe_that_says(lab, "BOOTX64.EFI", &cache::path("2025/snponly.efi")?, word)
+    }
+
+    /// The same with the site's signature.
+    pub fn signed_x64_that_says(lab: &Lab, word: &str) -> Result<Disk> {
+        let signed = lab.file("signed-system.efi");
+        sign::sign(lab, &cache::path("2025/snponly.efi")?, &signed)?;
+        ipxe_that_says(lab, "BOOTX64.EFI", &signed, word)
     }
 
     /// The same for ARM64.
     pub fn arm64_that_says(lab: &Lab, word: &str) -> Result<Disk> {
-        ipxe_that_says(lab, "BOOTAA64.EFI", "2025/ipxe-arm64.efi", word)
+        ipxe_that_says(lab, "BOOTAA64.EFI", &cache::path("2025/ipxe-arm64.efi")?, word)
     }
 
     /// The same for IA32, by GRUB: there is no iPXE for it.
@@ -53,8 +61,8 @@ impl Disk {
     }
 }
 
-fn ipxe_that_says(lab: &Lab, program: &str, ipxe: &str, word: &str) -> Result<Disk> {
-    let (disk, folder) = fat(lab, "system-disk", program, &cache::path(ipxe)?)?;
+fn ipxe_that_says(lab: &Lab, program: &str, ipxe: &Path, word: &str) -> Result<Disk> {
+    let (disk, folder) = fat(lab, "system-disk", program, ipxe)?;
     fs::write(folder.join("autoexec.ipxe"), format!("#!ipxe\necho {word}\nsleep 600\n"))?;
     Ok(disk)
 }

@@ -3,9 +3,10 @@
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::Lab;
 use proxydhcpd_e2e::disk::Disk;
-use proxydhcpd_e2e::machine::{self, DiskOrder, Machine, PATIENCE};
+use proxydhcpd_e2e::machine::{self, DiskOrder, Machine, PATIENCE, Trusts};
 use proxydhcpd_e2e::net::Host;
 use proxydhcpd_e2e::process::Process;
+use proxydhcpd_e2e::sign;
 use proxydhcpd_e2e::site::{self, SERVER, Site};
 use proxydhcpd_e2e::token::random_hex;
 use std::fs::{self, File};
@@ -23,6 +24,7 @@ cases![
     arm64_of_2025_that_never_boots_from_the_network_is_at_its_disk_within_20_s,
     ia32_that_never_boots_from_the_network_is_at_its_disk_within_20_s,
     arm32_that_never_boots_from_the_network_is_at_its_disk_within_20_s,
+    x64_under_secure_boot_is_at_its_disk_within_20_s_by_a_program_with_the_sites_signature,
     a_broken_edit_disturbs_neither_transfers_nor_boots,
 ];
 
@@ -97,10 +99,30 @@ fn never() -> String {
     format!("mac = \"{MAC}\"\nboot = \"never\"")
 }
 
+/// As docs/secure-boot.md says. The firmware would refuse the program unsigned.
+fn x64_under_secure_boot_is_at_its_disk_within_20_s_by_a_program_with_the_sites_signature(lab: &Lab) -> Result<()> {
+    let folder = site::boot_folder(lab, None)?;
+    fs::create_dir(folder.join("local-disk"))?;
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../daemon/efi/built/local-disk-uefi-x64.efi");
+    sign::sign(lab, &ours, &folder.join("local-disk/uefi-x64.efi"))?;
+    let machine = machine::x64_2025_with_secure_boot(Trusts::Site);
+    boots_its_disk_by(lab, &folder, machine, Disk::signed_x64_that_says, &never())
+}
+
 /// A machine that were not known by its entry would be given a script.
 fn boots_its_disk(lab: &Lab, machine: Machine, disk_that_says: DiskThatSays, entry: &str) -> Result<()> {
     let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
-    let file = site::configuration(lab, &folder, &format!("[machine.web1]\n{entry}\n"), &[])?;
+    boots_its_disk_by(lab, &folder, machine, disk_that_says, entry)
+}
+
+fn boots_its_disk_by(
+    lab: &Lab,
+    folder: &Path,
+    machine: Machine,
+    disk_that_says: DiskThatSays,
+    entry: &str,
+) -> Result<()> {
+    let file = site::configuration(lab, folder, &format!("[machine.web1]\n{entry}\n"), &[])?;
     let word = format!("disk-{}", random_hex()?);
     let machine = machine.with_mac(MAC).with_disk(disk_that_says(lab, &word)?, DiskOrder::Last);
     let site = Site::new(lab)?;

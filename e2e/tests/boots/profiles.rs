@@ -4,8 +4,11 @@ use anyhow::{Context, Result, ensure};
 use proxydhcpd_e2e::Lab;
 use proxydhcpd_e2e::cache;
 use proxydhcpd_e2e::disk::Disk;
+use proxydhcpd_e2e::grub;
 use proxydhcpd_e2e::machine::{self, DiskOrder, Machine, PATIENCE};
+use proxydhcpd_e2e::net::Host;
 use proxydhcpd_e2e::running::Running;
+use proxydhcpd_e2e::server;
 use proxydhcpd_e2e::site::{self, Site};
 use proxydhcpd_e2e::token::{Token, random_hex};
 use std::collections::BTreeMap;
@@ -17,6 +20,7 @@ cases![
     x64_of_2022_shows_a_menu_and_boots_its_first_item_if_nobody_attends_it,
     x64_of_2025_shows_a_menu_and_boots_the_item_that_is_chosen,
     x64_of_2025_boots_its_disk_from_a_menu,
+    x64_of_2025_boots_an_item_of_another_server,
     a_bios_ipxe_shows_the_menu_too_and_boots_the_item_that_is_chosen,
     a_bios_firmware_shows_a_menu_and_leaves_it_for_its_disk,
     a_bios_ipxe_that_a_rule_takes_for_firmware_boots_undionly_and_then_its_script,
@@ -67,6 +71,28 @@ fn x64_of_2025_boots_its_disk_from_a_menu(lab: &Lab) -> Result<()> {
     let mut machine = machine.with_screen().power_on(lab, &site.segment, "machine")?;
     choose(lab, &mut machine, 2)?;
     machine.wait_for(&word, PATIENCE)
+}
+
+/// The other one is a server of ours that hears port 4011 only, as one that nobody but its menu's readers is to notice.
+fn x64_of_2025_boots_an_item_of_another_server(lab: &Lab) -> Result<()> {
+    let site = Site::new(lab)?;
+    let text = "default-profile = \"ask\"\n[profile.ask.menu]\ntimeout = 3\n\
+                items = [{ title = \"Elsewhere\", server = \"10.77.0.3\", type = 32769 }]\n";
+    let _server = site.serve_by(&site::configuration(lab, &site::boot_folder(lab, None)?, text, &[])?)?;
+
+    let folder = lab.new_folder("of-the-other")?;
+    fs::copy(grub::image_that_says(lab, "x86_64-efi", &lab.token.word())?, folder.join("grub.efi"))?;
+    let text = format!(
+        "boot-dir = {folder:?}\nstate-dir = {folder:?}\ndefault-profile = \"ask\"\n\
+         [profile.grub.loaders]\nuefi-x64 = \"grub.efi\"\n\
+         [profile.ask.menu]\nitems = [{{ title = \"GRUB\", profile = \"grub\" }}]\n"
+    );
+    let file = lab.file("other.toml");
+    fs::write(&file, text)?;
+    let host = Host::new(lab, "other")?;
+    site.segment.plug(&host, "eth0", &["10.77.0.3/24"])?;
+    let _other = server::start(lab, &host, &["-c".as_ref(), file.as_os_str(), "--proxy-only".as_ref()])?;
+    site.boot(&machine::x64_2025())
 }
 
 /// F8 turns the firmware's prompt into the menu (EDK2 PxeBcSelectBootPrompt).
