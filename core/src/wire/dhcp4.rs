@@ -451,7 +451,9 @@ mod tests {
             let mut octets = Vec::new();
             let mut packet = Writer::new(&Header { hlen: 6, ..Header::default() }, &mut octets);
             let codes = (100..=200).take(count);
-            codes.clone().for_each(|code| drop(packet.option(code, &[code, 1])));
+            for code in codes.clone() {
+                packet.option(code, &[code, 1]);
+            }
             if long {
                 packet.option(99, b"left ").option(99, b"and right");
             }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use proxydhcpd_e2e::Lab;
 use proxydhcpd_e2e::cache;
+use proxydhcpd_e2e::grub;
 use proxydhcpd_e2e::machine::{self, Machine, PATIENCE};
 use proxydhcpd_e2e::running::Running;
 use proxydhcpd_e2e::site::{self, Site};
@@ -12,6 +13,7 @@ cases![
     a_bios_machine_starts_a_kernel_with_its_initrd_from_the_menu,
     x64_with_an_ipxe_of_2019_starts_a_kernel_with_its_initrd_from_the_menu,
     x64_of_2025_starts_a_kernel_with_its_initrd_from_the_menu,
+    x64_of_2025_starts_a_uefi_program_from_the_menu,
     the_shell_of_the_menu_leads_back_to_it,
 ];
 
@@ -47,6 +49,16 @@ fn starts_a_kernel(lab: &Lab, machine: Machine, ipxe: &str) -> Result<()> {
     let mut machine = machine.with_memory(1024).with_screen().power_on(lab, &site.segment, "machine")?;
     choose_the_entry_above_the_disk(&mut machine, "debian")?;
     machine.wait_for(&format!("Run /{word} as init process"), PATIENCE)
+}
+
+fn x64_of_2025_starts_a_uefi_program_from_the_menu(lab: &Lab) -> Result<()> {
+    let folder = site::boot_folder(lab, None)?;
+    fs::copy(grub::image_that_says(lab, "x86_64-efi", &lab.token.word())?, folder.join("memtest.efi"))?;
+    let site = Site::new(lab)?;
+    let _server = site::serve(lab, &site.server, folder)?;
+    let mut machine = machine::x64_2025().with_screen().power_on(lab, &site.segment, "machine")?;
+    choose_the_entry_above_the_disk(&mut machine, "memtest")?;
+    machine.wait_for(&lab.token.word(), PATIENCE)
 }
 
 fn the_shell_of_the_menu_leads_back_to_it(lab: &Lab) -> Result<()> {
