@@ -46,10 +46,11 @@ pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a P
     let hidden: Vec<&str> = mounts.iter().map(|(name, _)| *name).collect();
     for (served_as, root) in [("", root)].into_iter().chain(mounts) {
         let hidden = if served_as.is_empty() { &hidden[..] } else { &[] };
-        let mut scanner = Scanner { root, served_as, hidden, until, files, scan };
+        let mut scanner = Scanner { root, served_as, hidden, until, files, astray: Vec::new(), scan };
         if !scanner.folder("", 0) {
             scanner.scan.notes.push(format!("{}: too much to look through, the menu shows a part", root.display()));
         }
+        scanner.tell_of_links();
         (files, scan) = (scanner.files, scanner.scan);
     }
     scan
@@ -89,6 +90,8 @@ struct Scanner<'a> {
     hidden: &'a [&'a str],
     until: Instant,
     files: usize,
+    /// Links that lead nowhere that is served.
+    astray: Vec<String>,
     scan: Scan,
 }
 
@@ -116,9 +119,13 @@ impl Scanner<'_> {
             }
             match item.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(name),
-                Ok(kind) if kind.is_file() || (kind.is_symlink() && self.leads_inside(&item.path())) => {
-                    files.push(name)
-                }
+                Ok(kind) if kind.is_file() => files.push(name),
+                Ok(kind) if kind.is_symlink() => match self.leads_to(&item.path()) {
+                    Some(target) if target.is_file() => files.push(name),
+                    // A folder is shown under its own name.
+                    Some(_) => {}
+                    None => self.astray(folder, &name),
+                },
                 _ => {}
             }
         }
@@ -132,10 +139,27 @@ impl Scanner<'_> {
         depth + 1 >= DEEPEST || folders.iter().all(|name| self.folder(&join(folder, name), depth + 1))
     }
 
-    /// A symbolic link to a file outside is not served, so it is not shown.
-    fn leads_inside(&self, link: &Path) -> bool {
-        let inside = |target: PathBuf| Some(target.is_file() && target.starts_with(self.root.canonicalize().ok()?));
-        link.canonicalize().ok().and_then(inside).unwrap_or(false)
+    /// Where a symbolic link leads inside this folder; what lies outside is not served.
+    fn leads_to(&self, link: &Path) -> Option<PathBuf> {
+        let (target, root) = (link.canonicalize().ok()?, self.root.canonicalize().ok()?);
+        target.starts_with(root).then_some(target)
+    }
+
+    /// What else is to be said of a loader, and of `boot.ipxe`, is said where they are looked for.
+    fn astray(&mut self, folder: &str, name: &str) {
+        if !self.served(folder).is_empty() || !(name == "boot.ipxe" || loaders::is_loader(name)) {
+            self.astray.push(self.served(&join(folder, name)));
+        }
+    }
+
+    /// At once: an archive may have thousands.
+    fn tell_of_links(&mut self) {
+        self.astray.sort();
+        let Some((first, others)) = self.astray.split_first() else { return };
+        let others = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        self.scan.notes.push(format!(
+            "{first}{others}: a link to nothing, or out of the folder, is not followed; [folders] serves what lies elsewhere"
+        ));
     }
 
     /// The name under which a file is asked for.
@@ -382,8 +406,16 @@ mod tests {
         symlink("real/a.txt", root.path().join("inside.ipxe")).unwrap();
         symlink("/etc/hostname", root.path().join("outside.ipxe")).unwrap();
         symlink(".", root.path().join("circle")).unwrap();
+        symlink("/usr/share", root.path().join("mirror")).unwrap();
+        // These two are told of where loaders and the operator's script are looked for.
+        symlink("/etc/hostname", root.path().join("snponly.efi")).unwrap();
+        symlink("/nothing/there", root.path().join("boot.ipxe")).unwrap();
+        let scan = scan(root.path(), []);
         let script = Entry::Script { title: "inside".into(), path: "inside.ipxe".into() };
-        assert_eq!(scan(root.path(), []).menu.entries, [script]);
+        assert_eq!(scan.menu.entries, [script]);
+        let astray = "mirror and 1 more: a link to nothing, or out of the folder, is not followed; [folders] serves what lies elsewhere";
+        assert_eq!(scan.notes[1..], [astray]);
+        assert!(scan.notes[0].starts_with("boot.ipxe "), "{:?}", scan.notes);
     }
 
     #[test]
