@@ -19,11 +19,13 @@ pub fn probable<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 const LONGEST: usize = 64;
 
 /// Edits that turn one word into the other, an exchange of neighbours counting as one (optimal string alignment). A
-/// word of which only the beginning or the end was written is two edits away: `chainload` means `chainload_url`.
+/// word that is only the beginning or the end of the other is two edits away: `chainload` means `chainload_url`, and
+/// `architecture` means `arch`.
 fn distance(word: &[char], candidate: &str) -> usize {
     let candidate: Vec<char> = candidate.chars().collect();
-    if word.len() >= 4 && (candidate.starts_with(word) || candidate.ends_with(word)) {
-        return (candidate.len() - word.len()).min(2);
+    let (short, long) = if word.len() < candidate.len() { (word, &candidate[..]) } else { (&candidate[..], word) };
+    if short.len() >= 4 && (long.starts_with(short) || long.ends_with(short)) {
+        return (long.len() - short.len()).min(2);
     }
     let mut before_last = Vec::new();
     let mut last: Vec<usize> = (0..=candidate.len()).collect();
@@ -56,6 +58,7 @@ mod tests {
             ("listen-address", "listen_address"),
             ("Listen_Adress", "listen_address"),
             ("chainload", "chainload_url"),
+            ("filename_of_the_file", "filename"),
         ] {
             assert_eq!(probable(slip, KEYS), Some(key), "{slip}");
         }
