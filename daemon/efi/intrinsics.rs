@@ -59,14 +59,24 @@ pub unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, count: usize)
     0
 }
 
-// Windows grows a stack page by page, and so wants every page of a large frame touched in its turn. The firmware's stack
-// is there as a whole (UEFI 2.10 2.3.2 and the like: 128 KiB), so there is nothing to do; only ARM32's takes words and
-// gives octets.
+// Windows grows a stack page by page, and so has every page of a large frame touched first. The firmware's stack is there as
+// a whole (128 KiB: UEFI 2.10 2.3.2 and those after it), so nothing is touched here. What else LLVM wants done differs: IA32's
+// takes the frame, ARM32's turns its words into octets.
 #[cfg(target_arch = "x86")]
-core::arch::global_asm!(".globl ___rust_probestack", "___rust_probestack: ret");
+core::arch::global_asm!(
+    ".globl ___rust_probestack",
+    "___rust_probestack:",
+    "push ecx",
+    "lea ecx, [esp + 8]", // the stack before the call
+    "sub ecx, eax",
+    "mov eax, [esp + 4]", // whence
+    "xchg esp, ecx",
+    "mov ecx, [ecx]",
+    "jmp eax",
+);
 #[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(".globl __rust_probestack", "__rust_probestack: ret");
-#[cfg(target_arch = "aarch64")]
-core::arch::global_asm!(".globl __chkstk", "__chkstk: ret");
 #[cfg(target_arch = "arm")]
 core::arch::global_asm!(".globl __chkstk", ".thumb_func", "__chkstk: lsl r4, r4, #2", "bx lr");
+#[cfg(target_arch = "aarch64")]
+core::arch::global_asm!(".globl __chkstk", "__chkstk: ret");
