@@ -8,12 +8,14 @@ mod filters;
 mod folder;
 mod linux;
 mod scope;
+mod strict;
+mod unknown;
 
 pub use failure::Failure;
 pub use linux::{Spots, spots};
 pub use scope::{Scope, Variables};
 
-use crate::config::diagnostic::Diagnostic;
+use crate::config::diagnostic::{Diagnostic, Source};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
@@ -67,6 +69,16 @@ impl Templates {
     pub fn compile(&mut self, profiles: &[Profile], spots: Spots, told: &mut Vec<Diagnostic>) {
         self.spots = spots;
         told.extend(linux::compile(self, profiles));
+        let unknown = unknown::all(&self.environment);
+        told.extend(unknown.into_iter().filter_map(|unknown| Some(*self.unknown(unknown)?.diagnostic)));
+    }
+
+    fn unknown(&self, unknown: unknown::Unknown) -> Option<Failure> {
+        let (name, text) = self.source(&unknown.template)?;
+        let wrong = Source { name, text }.error(unknown.at, unknown.message);
+        let wrong = unknown.meant.iter().fold(wrong, |wrong, meant| wrong.help(format!("did you mean `{meant}`?")));
+        let template = unknown.template.trim_start_matches(linux::MARK).to_owned();
+        Some(Failure { template, line: None, diagnostic: Box::new(wrong) }.spotted(&self.spots))
     }
 
     /// The names under which templates are served.
@@ -179,6 +191,7 @@ fn environment() -> Environment<'static> {
     // A line that holds nothing but a statement leaves no line behind.
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("the usual delimiters are sound"));
+    strict::add(&mut environment);
     filters::add(&mut environment);
     environment
 }
@@ -189,6 +202,7 @@ fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Resu
     if value.is_none() {
         return Err(Error::new(ErrorKind::InvalidOperation, "this is none, which cannot be written"));
     }
+    strict::read(state, value)?;
     match bool::try_from(value.clone()) {
         Ok(truth) if value.kind() == ValueKind::Bool => Ok(write!(out, "{truth}")?),
         _ => escape_formatter(out, state, value),

@@ -322,3 +322,85 @@ fn a_template_is_no_way_to_a_file_outside() {
     let plan = Plan { templates: house.built().unwrap().names().clone(), ..house.plan };
     assert_eq!(fetch(&plan, &Memory::new(1), &request), Err(Refusal::Denied));
 }
+
+#[test]
+fn no_filter_and_no_test_takes_a_name_that_is_not_known_for_nothing() {
+    const FILTERS: &str = "safe escape e lower upper title length count items trim join split lines round abs int float attr \
+        first last min max sort list string bool batch slice sum select reject map unique chain zip format urlencode sh \
+        capitalize replace dictsort reverse pprint tojson indent selectattr rejectattr groupby";
+    const USES: [&str; 12] = [
+        "{{ nme | F }}",
+        "{{ nme | F(1) }}",
+        "{{ [nme] | F }}",
+        "{{ [nme] | F(1) }}",
+        "{{ [[nme]] | F }}",
+        "{{ {'a': nme} | F }}",
+        "{{ 'a' | F(nme) }}",
+        "{{ [1] | F(nme) }}",
+        "{{ 1 | F(nme) }}",
+        "{{ 'a' | F(1, nme) }}",
+        "{{ 'a' | F('b', nme) }}",
+        "{{ (role if false) | F }}",
+    ];
+    let others = [
+        "{{ [nme] }}",
+        "{{ dict(a=nme) }}",
+        "{{ machine.nme | tojson }}",
+        "{{ [machine.packges] | join(' ') }}",
+        "{% set x = nme %}{{ x | tojson }}",
+        "{% macro m(a) %}{{ a | tojson }}{% endmacro %}{{ m() }}",
+        "{{ [{'n': 1}] | map(attribute='m') | join }}",
+        "{{ nme is odd }}",
+        "{{ nme is none }}",
+        "{{ nme is string }}",
+        "{{ 'x' is eq(nme) }}",
+        "{{ 'x' == nme }}",
+    ];
+    let uses = FILTERS.split_whitespace().flat_map(|filter| USES.map(|text| text.replace('F', filter)));
+    let environment = environment();
+    let context = json!({"machine": {"name": "web1"}, "role": "web"});
+    for text in uses.chain(others.map(String::from)) {
+        let rendered = environment.render_str(&text, Value::from(minijinja::value::Serde(&context)));
+        assert!(rendered.is_err(), "{text} became {rendered:?}");
+    }
+    for (text, rendered) in [
+        ("{{ nme | default('x') }}{{ nme | d('y') | tojson }}", "x\"y\""),
+        ("{{ [nme | default('x'), role] | tojson }}", "[\"x\", \"web\"]"),
+        ("{% if nme is defined %}a{% elif nme is undefined %}b{% endif %}", "b"),
+        ("{{ {'a': [1, none]} | tojson }}{{ [1, 2] | length }}", "{\"a\": [1, null]}2"),
+        ("{{ role is eq('web') }}{{ 'we' in role }}{{ 3 is divisibleby(3) }}", "truetruetrue"),
+    ] {
+        assert_eq!(
+            environment.render_str(text, Value::from(minijinja::value::Serde(&context))).unwrap(),
+            rendered,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_name_that_a_filter_is_given_is_told_with_its_place() {
+    let house = house(&[("keys.json", "{\n  \"keys\": {{ [admn_key] | tojson }}\n}\n")]);
+    let told = house.asked("keys.json").unwrap_err();
+    let help = "where it may be absent: `{{ admn_key | default(\"...\") }}`";
+    assert_eq!(told, format!("keys.json:2:27: admn_key is not defined ({help})"));
+}
+
+#[test]
+fn filters_tests_and_functions_that_nobody_knows_are_told_when_the_site_is_built() {
+    let house = house(&[
+        ("a.txt", "one {{ suite | tojsn }}\n{% if suite is strng %}{{ rnge(3) }}{% endif %}\n"),
+        ("b.txt", "{% block b %}{{ [1] | map('upper') | join | nofilter }}{% endblock %}"),
+        ("c.txt", "{% macro m(a) %}{{ a }}{{ range(2) | list }}{% endmacro %}{{ m(1) }}{% include 'd.txt' %}"),
+        ("d.txt", "{{ m(2) }}{{ dict(a=1) }}{{ role | default('x') | replace('a', 'b') | sh | urlencode }}"),
+    ]);
+    assert_eq!(
+        house.built().map(drop).unwrap_err(),
+        [
+            "a.txt:1:16: there is no filter `tojsn` (did you mean `tojson`?)",
+            "a.txt:2:16: there is no test `strng` (did you mean `string`?)",
+            "a.txt:2:27: there is no function `rnge` (did you mean `range`?)",
+            "b.txt:1:45: there is no filter `nofilter`",
+        ]
+    );
+}
