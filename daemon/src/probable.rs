@@ -24,7 +24,10 @@ const LONGEST: usize = 64;
 fn distance(word: &[char], candidate: &str) -> usize {
     let candidate: Vec<char> = candidate.chars().collect();
     let (short, long) = if word.len() < candidate.len() { (word, &candidate[..]) } else { (&candidate[..], word) };
-    if short.len() >= 4 && (long.starts_with(short) || long.ends_with(short)) {
+    let ends_word = long.get(short.len()).is_some_and(|next| !next.is_alphanumeric());
+    if (short.len() >= 4 && long.ends_with(short))
+        || (short.len() >= if ends_word { 3 } else { 4 } && long.starts_with(short))
+    {
         return (long.len() - short.len()).min(2);
     }
     let mut before_last = Vec::new();
@@ -47,7 +50,7 @@ fn distance(word: &[char], candidate: &str) -> usize {
 mod tests {
     use super::*;
 
-    const KEYS: [&str; 5] = ["filename", "filename_efi32", "filename_efi64", "listen_address", "chainload_url"];
+    const KEYS: [&str; 6] = ["mac", "filename", "filename_efi32", "filename_efi64", "listen_address", "chainload_url"];
 
     #[test]
     fn a_slip_of_the_finger_finds_its_key() {
@@ -59,6 +62,7 @@ mod tests {
             ("Listen_Adress", "listen_address"),
             ("chainload", "chainload_url"),
             ("filename_of_the_file", "filename"),
+            ("mac address", "mac"),
         ] {
             assert_eq!(probable(slip, KEYS), Some(key), "{slip}");
         }

@@ -180,14 +180,41 @@ fn every_error_of_toml_and_json_has_its_place() {
     assert_eq!(places, [(2, 7), (3, 1), (6, 8), (7, 13), (8, 2)]);
     assert_eq!(said[1].3, "unknown key `profil` (did you mean `profile`?)");
 
-    let json = "[\n  { \"name\": \"web1\", \"mac\": \"52:54\" },\n  { \"profil\": \"x\", \"boot\": 1 },\n  7,\n  { \"name\": \"web1\", \"uuid\": [] }\n]";
+    let json = "[\n  { \"name\": \"web1\", \"mac\": \"52:54\" },\n  { \"role\": \"x\", \"boot\": 1 },\n  7,\n  { \"name\": \"web1\", \"uuid\": [] }\n]";
     let said = told("a.json", json);
     let places: Vec<_> = said.iter().map(|(line, column, ..)| (*line, *column)).collect();
-    assert_eq!(places, [(2, 28), (3, 5), (3, 28), (3, 3), (4, 3), (5, 29)]);
-    assert_eq!(said[1].3, "unknown key `profil` (did you mean `profile`?)");
+    assert_eq!(places, [(2, 28), (3, 26), (3, 3), (4, 3), (5, 29)]);
     let said = told("a.json", "{ \"web1\": {\n \"mac\": }\n}");
     assert_eq!((said[0].0, said[0].1), (2, 9), "{said:?}");
     assert!(said[0].3.starts_with("this is no JSON: "), "{said:?}");
+}
+
+#[test]
+fn what_else_an_export_says_of_a_machine_is_its_variables() {
+    let json = r#"{ "count": 2, "next": null, "results": [
+        { "id": 7, "name": "pc01", "mac": "52:54:00:12:34:56", "site": { "name": "lab" }, "tags": ["a", "b"], "seat": "" },
+        { "id": 8, "name": "pc02", "mac_address": "52:54:00:12:34:57", "uuid": null, "custom-field": 1, "serial": "X" } ] }"#;
+    let read = read_text("a.json", json).unwrap();
+    let variables = |id| serde_json::from_str::<serde_json::Value>(read.machines.get(id).variables).unwrap();
+    assert_eq!(variables(0), serde_json::json!({ "id": 7, "site": { "name": "lab" }, "tags": ["a", "b"] }));
+    assert_eq!(variables(1), serde_json::json!({ "id": 8, "mac_address": "52:54:00:12:34:57" }));
+    let warnings: Vec<String> = read.warnings.iter().map(|warning| warning.one_line()).collect();
+    let told = |words: &str| warnings.iter().any(|warning| warning.contains(words));
+    assert!(told("the key `mac_address` is taken for a variable (did you mean `mac`?)"), "{warnings:?}");
+    assert!(told("a.json:3:86: the key `custom-field` is passed over"), "{warnings:?}");
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(read_text("b.json", r#"{ "web1": 7 }"#).is_err());
+}
+
+#[test]
+fn in_a_folder_endings_are_read_as_windows_writes_them_and_folders_are_told_of() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("A.CSV"), "name,mac\nweb1,52:54:00:12:34:56\n").unwrap();
+    std::fs::create_dir(folder.path().join("room1")).unwrap();
+    let read = read(folder.path()).unwrap();
+    assert_eq!(read.machines.len(), 1);
+    let told = read.warnings[0].one_line();
+    assert!(told.contains("room1: a folder among machine files is not looked into"), "{told}");
 }
 
 /// The same table may stand in the configuration itself and in a machine file: what is wrong with it is told alike.

@@ -600,7 +600,8 @@ const STATELESS_MORE: &str = "It takes the first reply and asks no further, so o
                               have named the DNS servers: name them here.";
 const MACHINE_FILES_MORE: &str = "A path is a file that ends in .toml, .csv or .json, or a folder of such files. The first line of a CSV names its \
      columns: name, mac (several with blanks between them), uuid, serial, profile, boot; any other is a variable, and an empty \
-     field says nothing. JSON is an array of machines, or an object that has them by name.";
+     field says nothing. JSON is an array of machines, an object that has them by name, or one with such an array in it; there, \
+     too, any other key is a variable.";
 const VARIABLES_MORE: &str = "A template finds them by their names. Those of a profile go before them, those of a machine before both. Also as \
                               variables = { ... } at the top of the file.";
 const PROFILE_MORE: &str = "A profile boots one thing: a kernel, a script, a menu, what `boot` says, or, where it says none of these, its \

@@ -56,22 +56,23 @@ impl<R: Read> Csv<'_, R> {
             if !name.is_empty() && names.contains(&name) {
                 reading.told.error(|| error(format!("there are two columns {name:?}")));
             }
+            let meant = probable(&name, Key::ALL.map(Key::word)).filter(|_| key.is_none());
+            let meant = meant.map(|meant| format!("did you mean `{meant}`?"));
             if key.is_none()
                 && !name.is_empty()
                 && let Err(why) = check_variable(&name)
             {
                 let warning = error(format!("the column {name:?} is passed over"));
                 let warning = Diagnostic { severity: Severity::Warning, ..warning };
-                reading.told.warning(|| warning.help(why));
+                reading.told.warning(|| warning.help(meant.unwrap_or(why)));
                 columns.push(Column::PassedOver);
                 names.push(name);
                 continue;
             }
-            let slip = probable(&name, Key::ALL.map(Key::word)).filter(|_| key.is_none());
-            if let Some(meant) = slip {
+            if let Some(meant) = meant {
                 let warning = error(format!("the column {name:?} is taken for a variable"));
                 let warning = Diagnostic { severity: Severity::Warning, ..warning };
-                reading.told.warning(|| warning.help(format!("did you mean `{meant}`?")));
+                reading.told.warning(|| warning.help(meant));
             }
             columns.push(match key {
                 Some(key) => Column::Key(key),

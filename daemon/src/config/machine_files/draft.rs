@@ -58,18 +58,6 @@ impl Key {
     pub fn of(word: &str) -> Option<Key> {
         Self::ALL.into_iter().find(|key| key.word() == word)
     }
-
-    /// The key of a machine's table, or what was probably meant.
-    pub fn named(word: &str) -> Result<Key, Wrong> {
-        Self::of(word).ok_or_else(|| {
-            let words = || Self::ALL.map(Self::word);
-            let help = probable(word, words()).map_or_else(
-                || format!("a machine has {}; anything else goes into its `variables`", words().join(", ")),
-                |meant| format!("did you mean `{meant}`?"),
-            );
-            Wrong { message: format!("unknown key `{word}`"), help: Some(help) }
-        })
-    }
 }
 
 impl Draft {

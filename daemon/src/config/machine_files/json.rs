@@ -1,11 +1,15 @@
-//! Machines from a JSON file: an array of objects, or an object that has them by name. Values are taken apart where they
-//! lie in the text, so that every error has its place.
+//! Machines from a JSON file: an array of objects, an object that has them by name, or one with such an array in it, as
+//! interfaces page their answers. A key that is none of a machine's is a variable, as in a CSV. Values are taken apart where
+//! they lie in the text, so that every error has its place.
 
 use super::Reading;
 use super::draft::{Key, Wrong};
-use crate::config::diagnostic::{Diagnostic, Source, Span};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use crate::config::diagnostic::{Diagnostic, Severity, Source, Span};
+use crate::config::machines::check_variable;
+use crate::probable::probable;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub fn read(reading: &mut Reading<'_>, source: &Source) {
@@ -38,24 +42,74 @@ impl<'de> Visitor<'de> for File<'_, '_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let mut others = Others::default();
         while let Some(machine) = list.next_element::<&RawValue>()? {
-            self.reading.draft.clear();
-            machine_of(self.reading, self.source, None, machine);
+            machine_of(self.reading, self.source, &mut others, None, machine);
         }
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((name, machine)) = map.next_entry::<&RawValue, &RawValue>()? {
-            self.reading.draft.clear();
-            machine_of(self.reading, self.source, Some(name), machine);
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let Object(pairs) = Pairs.visit_map(map)?;
+        let mut others = Others::default();
+        let lists: Vec<&RawValue> = pairs.iter().map(|(_, value)| *value).filter(|value| is_list(value)).collect();
+        if lists.is_empty() {
+            for (name, machine) in pairs {
+                machine_of(self.reading, self.source, &mut others, Some(name), machine);
+            }
+        }
+        // What lies beside a list says how many there are, and where the next part is.
+        for list in lists {
+            for machine in serde_json::from_str::<Vec<&RawValue>>(list.get()).map_err(A::Error::custom)? {
+                machine_of(self.reading, self.source, &mut others, None, machine);
+            }
         }
         Ok(())
     }
 }
 
+fn is_list(value: &RawValue) -> bool {
+    value.get().starts_with('[')
+}
+
+/// The keys that are none of a machine's, each told of once. False: it cannot be a variable either.
+type Others = BTreeMap<String, bool>;
+
+/// A key of the export's own: a variable, if it can be one.
+fn other(
+    reading: &mut Reading<'_>,
+    others: &mut Others,
+    word: &str,
+    value: &RawValue,
+    at: impl Fn(String) -> Diagnostic,
+) -> Result<(), Wrong> {
+    let is_variable = *others.entry(word.to_owned()).or_insert_with(|| {
+        let unfit = check_variable(word).err();
+        let what = if unfit.is_some() { "passed over" } else { "taken for a variable" };
+        let meant = probable(word, Key::ALL.map(Key::word)).map(|meant| format!("did you mean `{meant}`?"));
+        let fit = unfit.is_none();
+        if let Some(help) = meant.or(unfit) {
+            let warning = Diagnostic { severity: Severity::Warning, ..at(format!("the key `{word}` is {what}")) };
+            reading.told.warning(|| warning.help(help));
+        }
+        fit
+    });
+    let value: serde_json::Value =
+        serde_json::from_str(value.get()).map_err(|_| Wrong::plain("this is nested too deeply"))?;
+    // As a field of a CSV that is empty.
+    let says_nothing = value.is_null() || value.as_str().is_some_and(str::is_empty);
+    if is_variable && !says_nothing { reading.draft.variable(word, &value) } else { Ok(()) }
+}
+
 /// One machine, whose name is perhaps outside of it.
-fn machine_of(reading: &mut Reading<'_>, source: &Source, name: Option<&RawValue>, machine: &RawValue) {
+fn machine_of(
+    reading: &mut Reading<'_>,
+    source: &Source,
+    others: &mut Others,
+    name: Option<&RawValue>,
+    machine: &RawValue,
+) {
+    reading.draft.clear();
     let Ok(Object(pairs)) = serde_json::from_str::<Object<'_>>(machine.get()) else {
         let error = || source.error(place(source, machine), "a machine is an object: { \"mac\": ... }");
         return reading.told.error(error);
@@ -75,17 +129,16 @@ fn machine_of(reading: &mut Reading<'_>, source: &Source, name: Option<&RawValue
         check(reading, value, read);
     }
     for (word, value) in pairs {
-        let key = match Key::named(&unquoted(word)) {
-            Ok(Key::Name) if named.is_some() => {
-                check(reading, word, Err(Wrong::plain("the machine has a name already")));
-                continue;
-            }
-            Ok(key) => key,
-            Err(wrong) => {
-                check(reading, word, Err(wrong));
-                continue;
-            }
+        let unquoted = unquoted(word);
+        let Some(key) = Key::of(&unquoted) else {
+            let read = other(reading, others, &unquoted, value, |message| source.error(place(source, word), message));
+            check(reading, value, read);
+            continue;
         };
+        if key == Key::Name && named.is_some() {
+            check(reading, word, Err(Wrong::plain("the machine has a name already")));
+            continue;
+        }
         if key == Key::Name {
             named = Some(value);
         }

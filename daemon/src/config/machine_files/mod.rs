@@ -89,9 +89,17 @@ impl<'a> Reading<'a> {
         };
         // Others have their files there, too: editors, version control, packages.
         let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        files.retain(|file| ending(file).is_some() && !hidden(file));
+        files.retain(|file| !hidden(file));
         files.sort();
-        files.iter().for_each(|file| self.file(file));
+        for file in files {
+            if file.is_dir() {
+                let warning = Diagnostic::warning("a folder among machine files is not looked into")
+                    .of(&file.display().to_string());
+                self.told.warning(|| warning.help("name it in `machine-files`, beside the folder that it is in"));
+            } else if ending(&file).is_some() {
+                self.file(&file);
+            }
+        }
     }
 
     /// One that the configuration itself describes, in this file from this octet on. `at`: an error that points at it.
@@ -260,9 +268,12 @@ impl fmt::Debug for Reading<'_> {
     }
 }
 
-fn ending(path: &Path) -> Option<&str> {
-    path.extension()?.to_str().filter(|ending| ["toml", "csv", "json"].contains(ending))
+fn ending(path: &Path) -> Option<&'static str> {
+    let of_file = path.extension()?.to_str()?;
+    ENDINGS.into_iter().find(|ending| ending.eq_ignore_ascii_case(of_file))
 }
+
+const ENDINGS: [&str; 3] = ["toml", "csv", "json"];
 
 impl Told {
     fn error(&mut self, error: impl FnOnce() -> Diagnostic) {
