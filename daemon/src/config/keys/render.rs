@@ -93,32 +93,43 @@ const INTRODUCTION: &str = "The configuration of proxydhcpd, /etc/proxydhcpd/pro
                             machines are united, rules follow each other by the names of their files. A list may be written as a single value. \
                             `proxydhcpd check` says what is wrong with it; a reload takes it over as a whole or not at all.";
 
-/// For `check --keys`: all keys, or those that a word says something of. Otherwise what was probably meant.
+/// For `check --keys`: all keys and tables, or those that a word says something of. Otherwise what was probably meant.
 pub fn help(word: &str) -> Result<String, String> {
-    let fits =
-        |key: &&Key| key.name.contains(word) || key.table == word || super::table(key.table).header.contains(word);
-    let named: Vec<&Key> = KEYS.iter().filter(|key| key.name == word).collect();
-    let keys = if named.is_empty() { KEYS.iter().filter(fits).collect() } else { named };
-    if keys.is_empty() {
+    let is_key = KEYS.iter().any(|key| key.name == word);
+    let mut parts = Vec::new();
+    for table in TABLES {
+        let named = table.name == word || table.header.contains(word) || table.more.contains(&format!("`{word}`"));
+        let fits = |key: &&Key| if is_key { key.name == word } else { named || key.name.contains(word) };
+        let keys: Vec<&Key> = of(table.name).filter(fits).collect();
+        // A table that takes any name has no keys to be listed.
+        let is_free = of(table.name).next().is_none();
+        if !keys.is_empty() || (is_free && named) {
+            parts.push(shown(table, &keys, is_free));
+        }
+    }
+    if parts.is_empty() {
         let known = KEYS.iter().map(|key| key.name).chain(TABLES.iter().map(|table| table.name));
         let meant = probable(word, known).map(|meant| format!("; did you mean `{meant}`?"));
         return Err(format!("no key or table is called `{word}`{}", meant.unwrap_or_default()));
     }
-    let mut text = String::new();
-    let mut before = None;
+    Ok(parts.join("\n"))
+}
+
+fn shown(table: &Table, keys: &[&Key], is_free: bool) -> String {
+    let mut text = format!("{}: {}\n", table.header, table.about);
     for key in keys {
-        if before != Some(key.table) {
-            let table = super::table(key.table);
-            writeln!(text, "{}{}: {}", if before.is_some() { "\n" } else { "" }, table.header, table.about).ok();
-        }
-        before = Some(key.table);
         writeln!(text, "  {} = {}", key.name, key.example).ok();
-        for line in wrapped(&sentences(&[key.about, key.more, &must(key), &format!("Default: {}.", key.default)]), 100)
-        {
-            writeln!(text, "      {line}").ok();
-        }
+        explained(&mut text, &sentences(&[key.about, key.more, &must(key), &format!("Default: {}.", key.default)]));
     }
-    Ok(text)
+    if is_free {
+        table.example.lines().for_each(|line| writeln!(text, "  {line}").unwrap_or_default());
+        explained(&mut text, table.more);
+    }
+    text
+}
+
+fn explained(text: &mut String, about: &str) {
+    wrapped(about, 100).iter().for_each(|line| writeln!(text, "      {line}").unwrap_or_default());
 }
 
 fn must(key: &Key) -> String {
@@ -184,7 +195,13 @@ mod tests {
         assert!(help("max-transfers").unwrap().starts_with("[tftp]: Our TFTP server.\n  max-transfers = 512\n"));
         assert!(help("[[rule]]").unwrap().contains("circuit-id"));
         assert_eq!(help("port").unwrap().matches("\n  ").count(), 2, "the key of this very name, and its one line");
-        assert!(help("").unwrap().matches(" = ").count() >= KEYS.len());
+        let all = help("").unwrap();
+        assert!(all.matches(" = ").count() >= KEYS.len());
+        for table in TABLES {
+            assert!(all.contains(&format!("{}: {}\n", table.header, table.about)), "{}", table.header);
+        }
+        assert!(help("folders").unwrap().starts_with("[folders]: "));
+        assert!(help("any-other").unwrap().contains("[profile.NAME.loaders]: "));
         assert_eq!(
             help("interfcaes"),
             Err("no key or table is called `interfcaes`; did you mean `interfaces`?".into())

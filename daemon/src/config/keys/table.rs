@@ -32,7 +32,7 @@ pub const TABLES: &[Table] = &[
          all there is: GRUB, shim, Windows. Files of the boot folder; each must be a program for its architecture. \
          `any-other` is given to every other architecture, and to iPXE. A file of another TFTP server is written \
          tftp://192.0.2.5/name; any other URL is given as it stands.",
-        "",
+        "[profile.grub.loaders]\nuefi-x64 = \"grub/bootx64.efi\"\nuefi-arm64 = \"grub/bootaa64.efi\"\n",
     ),
     table(
         "profile.menu",
