@@ -12,6 +12,7 @@ use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::memory::Looping;
 use proxydhcpd_core::memory::finding::Finding;
 use proxydhcpd_core::plan::machines::{By, Found, Undecided};
+use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::plan::{LoopGuard, Plan};
 use proxydhcpd_core::recent::{Bucket, Recent};
 use std::fmt::{self, Display};
@@ -68,7 +69,10 @@ impl Report {
             (Verdict::Silent(silence), Some(client)) => {
                 self.journal.silent(silence.label());
                 match silence {
-                    Silence::Nothing(Nothing::NoLoader(_)) => self.no_loader(site, link, client, now),
+                    Silence::Nothing(Nothing::NoLoader(_)) => {
+                        let profile = answer.decision.as_ref().and_then(|decision| decision.profile);
+                        self.no_loader(site, link, client, profile, now);
+                    }
                     _ => {
                         let by = answer.decision.as_ref().map(|decision| Grounds::of(decision, &site.plan));
                         let Grounds { machine, rule, .. } = by.unwrap_or_default();
@@ -190,7 +194,7 @@ impl Report {
         );
     }
 
-    fn no_loader(&mut self, site: &Site, link: &str, client: &Client, now: Instant) {
+    fn no_loader(&mut self, site: &Site, link: &str, client: &Client, profile: Option<ProfileId>, now: Instant) {
         let mut machine = [0; 17];
         machine[0] = client.hardware.hlen;
         machine[1..].copy_from_slice(&client.hardware.octets);
@@ -203,7 +207,7 @@ impl Report {
             LINK = link,
             "{} ({client}) on {link} is not answered: {}",
             client.hardware,
-            site.no_loader(client.arch),
+            site.no_loader(client.arch, profile),
         );
     }
 

@@ -17,6 +17,7 @@ use named::Files;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::fetch::{Fetch, Otherwise, Refusal};
+use proxydhcpd_core::plan::profile::{Boots, Profile, ProfileId};
 use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, Tftp};
 use proxydhcpd_core::request::Request;
 use proxydhcpd_core::script;
@@ -213,8 +214,12 @@ impl Site {
         self.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     }
 
-    /// Why a machine of this architecture gets nothing, and what to do about it.
-    pub fn no_loader(&self, arch: Arch) -> String {
+    /// Why a machine of this architecture gets nothing by this profile, and what to do about it.
+    pub fn no_loader(&self, arch: Arch, profile: Option<ProfileId>) -> String {
+        if let Some(Profile { name, boots: Boots::Loader, .. }) = self.plan.profile(profile) {
+            let key = arch.base().row().map_or("any-other", |row| row.id);
+            return format!("profile {name} names no loader for {arch}; `{key}` under [profile.{name}.loaders] would");
+        }
         if !self.legacy {
             return format!("no loader for {arch} here; {}", self.system.hint(arch.base()));
         }

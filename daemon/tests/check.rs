@@ -222,6 +222,25 @@ fn it_says_which_profile_decides_and_reads_the_loaders_of_profiles() {
     );
 }
 
+#[test]
+fn loaders_of_profiles_are_told_beside_those_of_the_site_and_what_a_profile_lacks() {
+    let (host, boot, folder) = (host(), boot_folder(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("proxydhcpd.toml");
+    fs::write(&file, "default-profile = \"own\"\n[profile.own.loaders]\nuefi-x64 = \"ipxe.efi\"\nany-other = \"x\"\n")
+        .unwrap();
+    let arguments = [file.to_str().unwrap(), "--boot-dir", boot.path().to_str().unwrap()];
+    let said = String::from_utf8(check(&host, &arguments).stdout).unwrap();
+    let own = "\nProfiles with loaders of their own:\nown: ipxe.efi for x64 UEFI, x for every other\n";
+    assert!(said.contains(own), "{said}");
+
+    fs::write(&file, "default-profile = \"own\"\n[profile.own.loaders]\nuefi-x64 = \"ipxe.efi\"\n").unwrap();
+    let mut explain = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
+    explain.args(["explain", "--client", "bios", "-c", file.to_str().unwrap(), "-b", boot.path().to_str().unwrap()]);
+    let said = String::from_utf8(host.on(|| explain.output().unwrap()).stdout).unwrap();
+    let cure = "cure: profile own names no loader for x86 BIOS; `bios` under [profile.own.loaders] would";
+    assert!(said.contains(cure), "{said}");
+}
+
 /// What is wrong with a configuration of these files, by place.
 fn wrong(host: &Host, files: &[(&str, &[u8])]) -> Vec<String> {
     let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
@@ -260,6 +279,18 @@ fn what_does_not_fit_the_files_is_told_beside_what_is_wrong_in_the_text() {
             "proxydhcpd.toml:4 unknown key `profil`",
             "a.toml:2 there is no file ",
             "a.toml:4 the folder /nowhere/at/all cannot be served: ",
+        ],
+    );
+
+    // What a profile is to say is told with the rest, and so is a name that would use up nothing.
+    let linux = "[profile.linux]\nkernel = \"k\"\nused-by = \"initdr.gz\"\narguments = \"x={{ \"\n[profile.other]\nkernle = \"k\"\n";
+    begins(
+        &wrong(&host, &[("proxydhcpd.toml", linux.as_bytes())]),
+        &[
+            "proxydhcpd.toml:2 there is no file ",
+            "proxydhcpd.toml:3 there is no file ",
+            "proxydhcpd.toml:4 unexpected end of input",
+            "proxydhcpd.toml:6 unknown key `kernle`",
         ],
     );
 

@@ -19,7 +19,7 @@ fn profile(name: &str) -> Result<usize, (String, Option<String>)> {
 fn read(path: &Path) -> Result<Read, Vec<Diagnostic>> {
     let mut reading = Reading::new(&profile);
     reading.path(path);
-    reading.finish(&["00:e0:4c:68:*".parse().unwrap()])
+    reading.finish(&["00:e0:4c:68:*".parse().unwrap()], false)
 }
 
 fn file(folder: &TempDir, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
@@ -166,7 +166,7 @@ fn machines_of_the_configuration_and_of_files_have_names_of_their_own() {
     reading.described(&web1, &main, 9, Diagnostic::error);
     reading.described(&web1, &main, 9, Diagnostic::error);
     reading.path(&csv);
-    let errors: Vec<String> = reading.finish(&[]).unwrap_err().iter().map(Diagnostic::one_line).collect();
+    let errors: Vec<String> = reading.finish(&[], false).unwrap_err().iter().map(Diagnostic::one_line).collect();
     let first = format!("machine `web1` is given twice ({}:3 gives it first)", main.display());
     assert_eq!(errors, [first.clone(), format!("{}:2:1: {first}", csv.display())]);
 }

@@ -476,6 +476,19 @@ fn a_boot_once_that_no_file_uses_up_is_warned_of() {
 }
 
 #[test]
+fn machines_that_are_never_found_by_what_they_are_known_by_are_warned_of() {
+    let machines = "docks = [\"00:e0:4c:68:*\"]\n[machine.a]\nmac = \"00:e0:4c:68:00:01\"\n[machine.b]\nserial = \"1\"\n\
+                    [machine.c]\nserial = \"2\"\n[machine.d]\nserial = \"3\"\nmac = \"52:54:00:00:00:01\"\n";
+    let dock = "2:10: machine `a` has no identity but addresses of `docks`: it is never found (give it its UUID, or an address \
+                of its own)";
+    assert_eq!(warned(machines), [dock]);
+    let serial = "5:10: machine `b`, as 1 more, is known by its serial number alone, ";
+    let told = warned(&format!("unknown-machines = \"nothing\"\n{machines}"));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[1].starts_with(serial), "{told:?}");
+}
+
+#[test]
 fn files_beside_the_main_one_are_read_with_it_as_one() {
     let loaded = load(&[
         (

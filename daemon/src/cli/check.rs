@@ -9,7 +9,7 @@ use crate::config::keys::render;
 use crate::net::holder::{self, Transport};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::plan::profile::Boots;
+use proxydhcpd_core::plan::profile::{Boots, Profile};
 use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -99,12 +99,32 @@ fn text(setting: &Setting) -> String {
     } else {
         format!("PXE over IPv6  no script of ours comes along with {} (docs/ipv6.md)\n", over_ipv6.join(", "))
     };
+    let loaders = loaders_of_profiles(plan);
     format!(
-        "configuration  {file}\ninterfaces     {links}\nTFTP           {tftp}\nHTTP           {http}\nboot folder    {}\niPXE gets      {}\n{machines}{over_ipv6}\n{}",
+        "configuration  {file}\ninterfaces     {links}\nTFTP           {tftp}\nHTTP           {http}\nboot folder    {}\niPXE gets      {}\n{machines}{over_ipv6}\n{}{loaders}",
         setting.loaded.settings.boot_dir.display(),
         script(plan),
         setting.site.table(),
     )
+}
+
+/// What goes before the site's loaders.
+fn loaders_of_profiles(plan: &Plan) -> String {
+    const MOST: usize = 20;
+    let own = |profile: &&Profile| !profile.loaders.is_empty() || profile.any_other.is_some();
+    let line = |profile: &Profile| {
+        let each = profile.loaders.iter().map(|(arch, loader)| format!("{} for {arch}", loader.name));
+        let any_other = profile.any_other.iter().map(|loader| format!("{} for every other", loader.name));
+        format!("{}: {}\n", profile.name, each.chain(any_other).collect::<Vec<_>>().join(", "))
+    };
+    let lines: Vec<String> = plan.profiles.iter().filter(own).map(line).collect();
+    let (shown, more) = lines.split_at(lines.len().min(MOST));
+    let more = if more.is_empty() { String::new() } else { format!("and {} more\n", more.len()) };
+    if shown.is_empty() {
+        String::new()
+    } else {
+        format!("\nProfiles with loaders of their own:\n{}{more}", shown.concat())
+    }
 }
 
 /// The site's loaders that PXE firmware starts by themselves over IPv6, if anything is served there.

@@ -36,6 +36,7 @@ pub struct Drafted {
     pub at: Option<Spot>,
     pub initrds_at: Vec<Spot>,
     pub arguments_at: Option<Spot>,
+    pub used_by_at: Option<Spot>,
     /// What it boots may be what is wrong in the text.
     pub faulty: bool,
     /// With those of the profiles that it extends.

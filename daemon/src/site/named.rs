@@ -43,9 +43,9 @@ impl Files {
         let mut templates = Templates::read(&dir, named, variables, told);
         let spots = draft.profiles.iter().flat_map(templates::spots).collect();
         let profiles = profiles::look_up(&draft.profiles, &roots, (!missing).then(|| templates.names()), told);
-        // A name that is not defined may be one that is wrong in the text.
-        if loaded.is_sound() && !missing {
-            templates.compile(&profiles, spots, told);
+        if !missing {
+            let right = profiles.iter().zip(&draft.profiles).filter(|(_, drafted)| !drafted.faulty);
+            templates.compile(right.map(|(profile, _)| profile), spots, told);
         }
         Some(Files { roots, templates, profiles, draft })
     }

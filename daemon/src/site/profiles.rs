@@ -22,9 +22,9 @@ pub fn look_up(
     told: &mut Vec<Diagnostic>,
 ) -> Vec<Profile> {
     let mut profiles = Vec::new();
-    for Drafted { profile, loaders, any_other, at, initrds_at, .. } in drafted {
+    for Drafted { profile, loaders: named, any_other, at, initrds_at, used_by_at, .. } in drafted {
         let mut profile = profile.clone();
-        for (arch, (name, at)) in loaders.iter().filter(|(_, (name, _))| !roots.is_lost(name)) {
+        for (arch, (name, at)) in named.iter().filter(|(_, (name, _))| !roots.is_lost(name)) {
             match loader(roots, *arch, name) {
                 Ok(loader) => drop(profile.loaders.insert(*arch, loader)),
                 Err(why) => told.push(at.critical(why)),
@@ -48,6 +48,12 @@ pub fn look_up(
                 told.extend(known.map(|templates| no_template(name, at, templates)));
             }
             _ => {}
+        }
+        if let (Some(name), Some(at)) = (&profile.used_by, used_by_at) {
+            let made = templates.is_none_or(|templates| templates.contains(name)) || loaders::is_loader(name);
+            if !made {
+                missing(roots, name, at, told);
+            }
         }
         profiles.push(profile);
     }

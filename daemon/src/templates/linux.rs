@@ -24,7 +24,7 @@ pub fn spots(drafted: &Drafted) -> Vec<(String, Spot)> {
 }
 
 /// Compiles what the profiles say, and says what is wrong with it.
-pub fn compile(templates: &mut Templates, profiles: &[Profile]) -> Vec<Diagnostic> {
+pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item = &'a Profile>) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for profile in profiles {
         let Boots::Linux(linux) = &profile.boots else { continue };

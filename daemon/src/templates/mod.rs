@@ -66,7 +66,12 @@ impl Templates {
     }
 
     /// Compiles the expressions in the profiles of the plan. `spots`: where the files say them.
-    pub fn compile(&mut self, profiles: &[Profile], spots: Spots, told: &mut Vec<Diagnostic>) {
+    pub fn compile<'a>(
+        &mut self,
+        profiles: impl IntoIterator<Item = &'a Profile>,
+        spots: Spots,
+        told: &mut Vec<Diagnostic>,
+    ) {
         self.spots = spots;
         told.extend(linux::compile(self, profiles));
         let unknown = unknown::all(&self.environment);

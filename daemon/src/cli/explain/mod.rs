@@ -352,7 +352,10 @@ fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[
         Verdict::Silent(silence) => {
             let counted = Node::new("counted as", silence.label());
             let cure = match silence {
-                Silence::Nothing(Nothing::NoLoader(arch)) => Some(Node::new("cure", site.no_loader(*arch))),
+                Silence::Nothing(Nothing::NoLoader(arch)) => {
+                    let profile = answer.decision.as_ref().and_then(|decision| decision.profile);
+                    Some(Node::new("cure", site.no_loader(*arch, profile)))
+                }
                 Silence::Nothing(Nothing::StatefulIpxe) => Some(Node::new(
                     "cure",
                     "the DHCPv6 server names it in option 59, or what started iPXE has brought one along",

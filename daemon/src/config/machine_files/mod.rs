@@ -127,15 +127,16 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// `docks`: addresses that many machines share in turn.
-    pub fn finish(self, docks: &[MacPattern]) -> Result<Read, Vec<Diagnostic>> {
-        let Reading { builder, mut told, mut files, began, .. } = self;
+    /// `docks`: addresses that many machines share in turn. `unknown_get_nothing`: machines that nobody knows do.
+    pub fn finish(self, docks: &[MacPattern], unknown_get_nothing: bool) -> Result<Read, Vec<Diagnostic>> {
+        let Reading { builder, mut told, mut files, offsets, began, .. } = self;
         let end = builder.len() as MachineId;
         let ends: Vec<MachineId> = files.iter().skip(1).map(|(first, _)| *first).chain([end]).collect();
         let mut ends = ends.into_iter();
         files.retain(|(first, _)| ends.next().is_some_and(|end| *first < end));
         let machines = builder.finish(docks);
         told.shared(&machines);
+        told.hard_to_find(&machines, docks, unknown_get_nothing, (&files, &offsets));
         Ok(Read { machines, files: files.len(), took: began.elapsed(), warnings: told.list()? })
     }
 
@@ -310,6 +311,37 @@ impl Told {
         self.more_warnings += count - shared.len();
     }
 
+    /// Machines whose identities are no use, once for each reason: there may be a million of them.
+    fn hard_to_find(
+        &mut self,
+        machines: &Machines,
+        docks: &[MacPattern],
+        unknown_get_nothing: bool,
+        (files, offsets): (&[(MachineId, PathBuf)], &[u32]),
+    ) {
+        if docks.is_empty() && !unknown_get_nothing {
+            return;
+        }
+        let is_dock = |mac: &[u8; 6]| docks.iter().any(|dock| dock.matches(mac));
+        let (mut docked, mut by_serial) = (Vec::new(), Vec::new());
+        for id in 0..machines.len() as MachineId {
+            let machine = machines.get(id);
+            match machine.serial {
+                _ if machine.uuid.is_some() || !machine.macs.iter().all(is_dock) => {}
+                Some(_) if unknown_get_nothing => by_serial.push(id),
+                None if !machine.macs.is_empty() => docked.push(id),
+                _ => {}
+            }
+        }
+        for (found, what, help) in [(docked, DOCKED, DOCKED_HELP), (by_serial, BY_SERIAL, BY_SERIAL_HELP)] {
+            let Some((first, others)) = found.split_first() else { continue };
+            let name = machines.get(*first).name;
+            let more = if others.is_empty() { String::new() } else { format!(", as {} more,", others.len()) };
+            let warning = spotted(files, offsets, *first, name.len(), format!("machine `{name}`{more} {what}"));
+            self.warning(|| warning.help(help));
+        }
+    }
+
     /// The warnings, or everything if there is an error among it.
     fn list(self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
         let Told { mut errors, more_errors, mut warnings, more_warnings } = self;
@@ -328,4 +360,10 @@ impl Told {
 }
 
 const ONCE_HELP: &str = "name one with `used-by` in its profile, or have the booted system ask for {{ done_url }}";
-const SHARED_HELP: &str = "they are recognised by their other identities; an adapter that they share goes into `docks`";
+const DOCKED: &str = "has no identity but addresses of `docks`: it is never found";
+const DOCKED_HELP: &str = "give it its UUID, or an address of its own";
+const BY_SERIAL: &str = "is known by its serial number alone, which firmware does not say: it is nobody to us until an iPXE runs on it, and \
+                         `unknown-machines` get nothing";
+const BY_SERIAL_HELP: &str = "give it its MAC address or its UUID, too";
+const SHARED_HELP: &str =
+    "they are recognised by their other identities; an address of an adapter that they share goes into `docks`";

@@ -29,7 +29,7 @@ pub struct Written<'a> {
     pub arguments: Option<Named<'a>>,
     pub loaders: BTreeMap<Arch, Named<'a>>,
     pub any_other: Option<Named<'a>>,
-    pub used_by: Option<String>,
+    pub used_by: Option<Named<'a>>,
     pub variables: Map<String, serde_json::Value>,
     /// Something in it is wrong: what else seems to be missing may be just that.
     pub faulty: bool,
@@ -70,7 +70,7 @@ pub fn written<'a>(walk: &mut Walk<'a>, name: &Spanned<DeString<'_>>, table: &De
         "initrd" => list(value, |value| file(value).map(|name| (name, at(value))))
             .map(|names| profile.initrds = Some((names, at(value)))),
         "arguments" => arguments(value).map(|text| profile.arguments = Some((text, at(value)))),
-        "used-by" => relative(value).map(|name| profile.used_by = Some(name)),
+        "used-by" => relative(value).map(|name| profile.used_by = Some((name, at(value)))),
         "variables" => variables(value).map(|variables| profile.variables = variables),
         "loaders" => value.get_ref().as_table().map(|table| loaders = Some(table)).ok_or_else(|| wrong(value.span())),
         "menu" => {

@@ -164,7 +164,9 @@ impl<'a> Said<'a> {
             let Drafted { profile, faulty, .. } = draft.profiles.get(id)?;
             (!faulty && !is_used_up(profile)).then(|| profile.name.clone())
         });
-        match reading.finish(&self.docks) {
+        let unknown = draft.unknown_machines.or(draft.default_profile).and_then(|id| draft.profiles.get(id));
+        let get_nothing = !by_rules && unknown.is_some_and(|drafted| drafted.profile.boots == Boots::Nothing);
+        match reading.finish(&self.docks, get_nothing) {
             Ok(mut read) => {
                 let warnings = std::mem::take(&mut read.warnings);
                 (read, warnings)
@@ -241,7 +243,7 @@ fn drafted(
         name: name.to_owned(),
         title: written.title.clone().unwrap_or_else(|| name.to_owned()),
         boots,
-        used_by: written.used_by.clone(),
+        used_by: written.used_by.clone().map(|(name, _)| name),
         ..Profile::default()
     };
     Drafted {
@@ -251,6 +253,7 @@ fn drafted(
         at,
         initrds_at,
         arguments_at: written.arguments.as_ref().map(|(_, at)| at.spot()),
+        used_by_at: written.used_by.as_ref().map(|(_, at)| at.spot()),
         faulty: written.faulty,
         variables: written.variables.clone(),
     }
