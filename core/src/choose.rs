@@ -236,12 +236,12 @@ fn firmware(plan: &Plan, client: &Client, decision: &Decision, boots: &Boots, he
     let any_other = || plan.any_other.as_ref().map(|loader| (loader, Why::AnyOther));
     let (loader, why) = of_profile.or_else(site).or_else(any_other).ok_or(Nothing::NoLoader(arch))?;
     match loader.elsewhere() {
-        Some(_) if here.is_ipv6() => elsewhere6(client, loader, why, here),
+        Some(_) if here.is_ipv6() => elsewhere6(plan, client, loader, why, here),
         Some((name, server)) if client.class != Class::Http => {
             let server = server.map(IpAddr::V4).or_else(|| tftp_server(plan, here).ok()).unwrap_or(here);
             Ok(Boot { file: name.into(), server, why, manner: Manner::File })
         }
-        Some(_) => Err(Nothing::NoHttp),
+        Some(_) => on_web(plan, loader, why, here).ok_or(Nothing::NoHttp),
         None => program(plan, client, decision, (&loader.name, loader.path.is_some()), why, here),
     }
 }
@@ -282,13 +282,20 @@ fn name6(plan: &Plan, client: &Client, decision: &Decision, name: &str) -> Strin
     format!("{rule}{with_script}{name}")
 }
 
+/// UEFI HTTP boot from another server.
+fn on_web(plan: &Plan, loader: &Loader, why: Why, here: IpAddr) -> Option<Boot> {
+    let is_web = ["http://", "https://"].iter().any(|scheme| loader.name.starts_with(scheme));
+    (plan.http_clients && is_web).then(|| Boot { file: loader.name.clone(), server: here, why, manner: Manner::File })
+}
+
 /// A loader on another server, by its URL as it stands, if a client that has only IPv6 can reach that.
-fn elsewhere6(client: &Client, loader: &Loader, why: Why, here: IpAddr) -> Result<Boot, Nothing> {
+fn elsewhere6(plan: &Plan, client: &Client, loader: &Loader, why: Why, here: IpAddr) -> Result<Boot, Nothing> {
     let reached = |scheme| loader.name.starts_with(scheme) && !names_ipv4(&loader.name);
     match client.class {
         Class::Pxe if reached("tftp://") => {
             Ok(Boot { file: loader.name.clone(), server: here, why, manner: Manner::File })
         }
+        Class::Http if !names_ipv4(&loader.name) => on_web(plan, loader, why, here).ok_or(Nothing::NoHttp),
         Class::Http => Err(Nothing::NoHttp),
         _ => Err(Nothing::NoTftp),
     }

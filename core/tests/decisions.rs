@@ -319,7 +319,14 @@ fn a_loader_or_a_script_of_another_server_is_named_with_that_server() {
     assert_eq!(boot(&plan, &Packet::discover()), ("/srv/grubx64.efi".into(), "192.0.2.5".into()));
     assert_eq!(boot(&plan, &bios()), ("http://192.0.2.6/x.kpxe".into(), "192.0.2.10".into()));
     let http = Packet::discover().set(93, &[0, 16]).set(60, b"HTTPClient");
-    assert_eq!(boot(&plan, &http).0, "nothing:no-http");
+    assert_eq!(boot(&plan, &http).0, "nothing:no-http", "it takes nothing from a TFTP server");
+    let mut on_web = plan.clone();
+    for url in ["http://192.0.2.6/x.efi", "https://boot.example/x.efi"] {
+        on_web.profiles[0].loaders = [(Arch::X64, loader(url))].into();
+        assert_eq!(boot(&on_web, &http).0, url);
+    }
+    let old = Plan { http_clients: false, ..on_web };
+    assert_eq!(boot(&old, &http).0, "nothing:no-http", "an old file answers none");
     let plan = Plan { default_profile: Some(1), tftp: site().tftp, ..plan };
     assert_eq!(boot(&plan, &ipxe()).0, "http://192.0.2.7/boot.php?x=1");
     assert_eq!(boot(&plan, &Packet::discover()).0, "ipxe.efi", "the firmware is given its iPXE first");

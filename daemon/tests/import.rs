@@ -181,6 +181,30 @@ fn every_line_has_an_effect_or_is_told_of() {
 }
 
 #[test]
+fn what_asks_for_a_tag_that_only_a_lost_line_sets_is_told_of() {
+    let text =
+        "dhcp-remoteid=set:lab,x\ndhcp-ignore=tag:lab\ndhcp-boot=tag:lab,a.0\ndhcp-boot=b.0\ndhcp-boot=tag:eth7,c.0\n";
+    let told = imported(text);
+    let why = "the tag lab is set by no line that is imported: it is taken for one that no machine has";
+    for line in ["line 2: dhcp-ignore=tag:lab", "line 3: dhcp-boot=tag:lab,a.0"] {
+        assert!(told.contains(&format!("#   {line}\n#     {why}\n")), "{told}");
+    }
+    assert!(!told.contains("interface = [\"lab\"]") && told.contains("interface = [\"eth7\"]"), "{told}");
+}
+
+/// A lease server's configuration: as a proxy dnsmasq answers no UEFI HTTP boot.
+#[test]
+fn uefi_http_boot_is_given_the_program_that_it_was_given() {
+    let text = "dhcp-range=192.0.2.50,192.0.2.60\ndhcp-match=set:http,60,HTTPClient\n\
+                dhcp-boot=tag:http,http://192.0.2.9/x.efi\ndhcp-boot=b.0\n";
+    let plan = plan(&imported(text));
+    let vector = all_vectors().find(|vector| vector.name == "http-x64-discover").unwrap();
+    let reply = ours(&plan, &vector).unwrap();
+    let url = b"http://192.0.2.9/x.efi";
+    assert!(reply.windows(url.len()).any(|part| part == url), "{}", hex::encode(reply));
+}
+
+#[test]
 fn an_absolute_name_keeps_its_meaning_or_is_told_of() {
     let has = |text: &str, lines: &[&str]| {
         let imported = imported(text);
@@ -340,20 +364,22 @@ const LEFT_OUT: [&str; 4] = [
     "option-overload-discover",
 ];
 
-/// Those of machines that boot. A Raspberry Pi takes nothing but its own menu.
-fn vectors() -> Vec<Vector> {
+fn all_vectors() -> impl Iterator<Item = Vector> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/testdata/vectors");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let values = files.map(|path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap());
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let mut vectors: Vec<Vector> = values
-        .filter(|value| value["family"] == "dhcp4")
-        .map(|value| Vector {
-            name: text(&value["name"]),
-            octets: hex::decode(text(&value["hex"])).unwrap(),
-            from: text(&value["transport"]["src"]).parse().unwrap(),
-            to: text(&value["transport"]["dst"]).parse().unwrap(),
-        })
+    values.filter(|value| value["family"] == "dhcp4").map(move |value| Vector {
+        name: text(&value["name"]),
+        octets: hex::decode(text(&value["hex"])).unwrap(),
+        from: text(&value["transport"]["src"]).parse().unwrap(),
+        to: text(&value["transport"]["dst"]).parse().unwrap(),
+    })
+}
+
+/// Those of machines that boot by PXE. A Raspberry Pi takes nothing but its own menu.
+fn vectors() -> Vec<Vector> {
+    let mut vectors: Vec<Vector> = all_vectors()
         .filter(|vector| matches!(vector.to.port(), 67 | 4011) && vector.octets.len() > 240)
         .filter(|vector| !LEFT_OUT.contains(&vector.name.as_str()) && !vector.name.starts_with("raspberry-pi"))
         .filter(|vector| vector.option(60).is_some_and(|class| class.starts_with(b"PXEClient")))

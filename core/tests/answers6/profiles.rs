@@ -52,8 +52,13 @@ fn a_loader_elsewhere_is_named_as_it_stands_if_ipv6_leads_there() {
     for name in ["tftp://192.0.2.5/x.efi", "http://[2001:db8::5]/x.efi"] {
         assert_eq!(silence(given(name)), "nothing:no-tftp", "{name}");
     }
-    let http = on_547(&booting(Boots::Loader, Some("http://[2001:db8::5]/x.efi")), &Packet6::http_solicit());
-    assert_eq!(silence(http), "nothing:no-http");
+    let http = |name: &str| on_547(&booting(Boots::Loader, Some(name)), &Packet6::http_solicit());
+    for name in ["http://[2001:db8::5]/x.efi", "https://boot.example/x.efi"] {
+        assert_eq!(url(&http(name)), name);
+    }
+    for name in ["http://192.0.2.5/x.efi", "tftp://[2001:db8::5]/x.efi"] {
+        assert_eq!(silence(http(name)), "nothing:no-http", "{name}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use proxydhcpd_core::plan::machines::{By, Found, Identity, Policy, Undecided};
 use proxydhcpd_core::plan::profile::{Boots, Item, To};
 use proxydhcpd_core::plan::rule::Condition;
 use proxydhcpd_core::show::Node;
+use proxydhcpd_core::url::is_url;
 use proxydhcpd_core::wire::Packet;
 use proxydhcpd_core::wire::pxe::MachineId;
 
@@ -178,6 +179,7 @@ fn boots_text(boots: &Boots) -> String {
     match boots {
         Boots::BootFolder => "the menu of the boot folder, or its boot.ipxe".to_owned(),
         Boots::Linux(linux) => format!("the kernel {}", linux.kernel),
+        Boots::Script(url) if is_url(url) => format!("the script {url}"),
         Boots::Script(name) => format!("the script {name} of the template folder"),
         Boots::Loader => "the loaders of the profile themselves".to_owned(),
         Boots::Menu(menu) => format!("a menu of {} items that the firmware shows", menu.items.len()),

@@ -1,5 +1,6 @@
 //! What a dnsmasq configuration says of network boots, as values: each line is read once.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use proxydhcpd_core::arch::Arch;
@@ -22,6 +23,8 @@ pub struct Config {
     pub interfaces: Vec<(LineId, String)>,
     pub addresses: Vec<(LineId, Ipv4Addr)>,
     pub vendor_classes: Vec<(LineId, String)>,
+    /// Tags that lines without an equivalent would have set.
+    pub lost_tags: BTreeSet<String>,
     pub tftp: Tftp,
 }
 
@@ -133,6 +136,15 @@ pub struct Host {
 #[derive(Debug)]
 pub struct Range {
     pub filter: Vec<Literal>,
+}
+
+impl Config {
+    /// Whether a line that is imported sets this tag.
+    pub fn sets(&self, tag: &String) -> bool {
+        let by_if = self.tag_ifs.iter().flat_map(|tag_if| &tag_if.sets);
+        let by_host = self.hosts.iter().flat_map(|host| &host.sets);
+        by_if.chain(by_host).chain(self.marks.iter().map(|mark| &mark.tag)).any(|known| known == tag)
+    }
 }
 
 impl Test {

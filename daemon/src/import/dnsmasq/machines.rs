@@ -37,12 +37,6 @@ const MOST_KINDS: usize = 1024;
 impl Facts {
     pub fn of(config: &Config) -> Facts {
         let needed = needed(config);
-        let is_set = |tag: &String| {
-            let by_if = config.tag_ifs.iter().flat_map(|tag_if| &tag_if.sets);
-            let by_host = config.hosts.iter().flat_map(|host| &host.sets);
-            let by_mark = config.marks.iter().map(|mark| &mark.tag);
-            by_if.chain(by_host).chain(by_mark).any(|known| known == tag)
-        };
         let mut tests: BTreeSet<Test> = config
             .marks
             .iter()
@@ -52,6 +46,7 @@ impl Facts {
             .collect();
         // dnsmasq sets the name of the interface as a tag by itself.
         let builtin = |tag: &String| ["known", "known-othernet", "bootp"].contains(&tag.as_str());
+        let is_set = |tag: &String| config.sets(tag) || config.lost_tags.contains(tag);
         tests.extend(needed.iter().filter(|tag| !is_set(tag) && !builtin(tag)).cloned().map(Test::Interface));
         Facts { tests: tests.into_iter().collect(), groups: groups(config, &needed), needed }
     }

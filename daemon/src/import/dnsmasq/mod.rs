@@ -34,7 +34,11 @@ pub fn import(source: &Source) -> Result<String, Vec<Diagnostic>> {
     };
     let mut fates = read.fates;
     fates.extend(of_folder);
-    fates.extend(idle(&read.config, &facts, &rules));
+    let untold = untold(&read.config);
+    fates.extend(
+        idle(&read.config, &facts, &rules).into_iter().filter(|(line, _)| !untold.iter().any(|(of, _)| of == line)),
+    );
+    fates.extend(untold);
     fates.extend(conflicts.iter().flat_map(conflict));
     let written = tables::write(&read.config, &facts, &rules, &lines);
     fates.extend(written.fates);
@@ -53,6 +57,23 @@ fn place(source: &Source, line: &Line) -> String {
         true => format!("line {}", line.number()),
         false => format!("{} line {}", line.source.name, line.number()),
     }
+}
+
+/// Lines that ask for a tag which only lines without an equivalent set.
+fn untold(config: &Config) -> Vec<(LineId, Fate)> {
+    let boots = config.boots.iter().map(|boot| (boot.line, &boot.tags));
+    let services = config.services.iter().map(|service| (service.line, &service.tags));
+    let prompts = config.prompts.iter().map(|prompt| (prompt.line, &prompt.tags));
+    let ignores = config.ignores.iter().map(|(line, tags)| (*line, tags));
+    let tag_ifs = config.tag_ifs.iter().map(|tag_if| (tag_if.line, &tag_if.tags));
+    let all = boots.chain(services).chain(prompts).chain(ignores).chain(tag_ifs);
+    all.filter_map(|(line, tags)| {
+        let lost = tags.iter().find(|literal| config.lost_tags.contains(&literal.tag) && !config.sets(&literal.tag))?;
+        let why =
+            format!("the tag {} is set by no line that is imported: it is taken for one that no machine has", lost.tag);
+        Some((line, Fate::Lost(why)))
+    })
+    .collect()
 }
 
 /// Lines that were understood and decide nothing.

@@ -29,7 +29,13 @@ pub fn read(lines: &[Line]) -> Read {
     let mut reader = Reader { read: Read::default(), hosts: Hosts::of(lines), proxy: proxy(lines) };
     for (id, line) in lines.iter().enumerate() {
         match reader.line(id, line) {
-            Ok(fate) => reader.read.fates.extend(fate.map(|fate| (id, fate))),
+            Ok(fate) => {
+                if let Some(Fate::Lost(_)) = &fate {
+                    let sets = line.args().iter().filter_map(|arg| arg.text.strip_prefix("set:"));
+                    reader.read.config.lost_tags.extend(sets.map(str::to_owned));
+                }
+                reader.read.fates.extend(fate.map(|fate| (id, fate)));
+            }
             Err(error) => reader.read.told.push(*error),
         }
     }

@@ -58,7 +58,8 @@ pub fn rules(config: &Config, facts: &Facts) -> Option<(Vec<Rule>, Vec<Conflict>
                 None => drop(of_archs.insert(base, decided)),
             }
         }
-        rules.extend(of_kind(&kind, of_archs, others));
+        let on_web = kind.tests.iter().any(|index| is_http_boot(&facts.tests[*index]));
+        rules.extend(of_kind(&kind, of_archs, others, on_web));
     }
     prune(&mut rules, facts, &archs);
     Some((rules, conflicts))
@@ -66,6 +67,11 @@ pub fn rules(config: &Config, facts: &Facts) -> Option<(Vec<Rule>, Vec<Conflict>
 
 fn is_ipxe(test: &Test) -> bool {
     matches!(test, Test::Ipxe) || matches!(test, Test::UserClass(class) if class == "iPXE")
+}
+
+/// UEFI HTTP boot, which takes a program from a URL.
+fn is_http_boot(test: &Test) -> bool {
+    matches!(test, Test::VendorClass(class) if class.starts_with("HTTPClient"))
 }
 
 /// The codes that lines tell apart.
@@ -79,8 +85,8 @@ fn architectures(config: &Config, facts: &Facts) -> BTreeSet<u16> {
     of_services.chain(of_marks).collect()
 }
 
-/// Rules for architectures that go a way of their own, then one for the others.
-fn of_kind(kind: &Kind, of_archs: BTreeMap<u16, Decided>, others: Decided) -> Vec<Rule> {
+/// Rules for architectures that go a way of their own, then one for the others. `on_web`: a URL is a program's.
+fn of_kind(kind: &Kind, of_archs: BTreeMap<u16, Decided>, others: Decided, on_web: bool) -> Vec<Rule> {
     let is_file = |outcome: &Outcome| matches!(outcome, Outcome::File(..));
     let mut own: Vec<(Outcome, Vec<u16>, BTreeSet<LineId>)> = Vec::new();
     let mut files = BTreeMap::new();
@@ -106,20 +112,20 @@ fn of_kind(kind: &Kind, of_archs: BTreeMap<u16, Decided>, others: Decided) -> Ve
         .into_iter()
         .map(|(outcome, codes, lines)| {
             let archs = codes.iter().map(|code| Arch(*code)).collect();
-            Rule { kind: kind.clone(), archs, gives: gives(outcome, BTreeMap::new(), &codes), lines }
+            Rule { kind: kind.clone(), archs, gives: gives(outcome, BTreeMap::new(), &codes, on_web), lines }
         })
         .collect();
     debug_assert!(files.is_empty() || is_file(&others.outcome) || others.outcome == Outcome::Nothing);
-    rules.push(Rule { kind: kind.clone(), archs: Vec::new(), gives: gives(others.outcome, files, &[]), lines });
+    rules.push(Rule { kind: kind.clone(), archs: Vec::new(), gives: gives(others.outcome, files, &[], on_web), lines });
     rules
 }
 
-fn gives(outcome: Outcome, files: BTreeMap<u16, (String, Server)>, codes: &[u16]) -> Gives {
+fn gives(outcome: Outcome, files: BTreeMap<u16, (String, Server)>, codes: &[u16], on_web: bool) -> Gives {
     match outcome {
         Outcome::Ignored => Gives::Deny,
         Outcome::Nothing if files.is_empty() => Gives::Nothing,
         Outcome::Nothing => Gives::Files(files, None),
-        Outcome::File(name, _) if name.contains("://") && files.is_empty() => Gives::Url(name),
+        Outcome::File(name, _) if name.contains("://") && files.is_empty() && !on_web => Gives::Url(name),
         Outcome::File(name, server) => Gives::Files(files, Some((name, server))),
         Outcome::LocalDisk => Gives::LocalDisk,
         Outcome::Menu(menu) => Gives::Menu(menu, codes.to_vec()),
