@@ -117,6 +117,9 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
     let (caller, rest) = Caller::of(&name).map_or((None, &name[..]), |(caller, rest)| (Some(caller), rest));
     match (&caller, rest) {
         (Some(caller), SCRIPT) => return Ok(Fetch::Text(script::entry(request.door, request.server, caller))),
+        (Some(Caller { name: Some(name), .. }), DONE) if plan.machines.named(name).is_none() => {
+            return Err(Refusal::NotFound);
+        }
         (Some(_), DONE) => return Ok(Fetch::Text("noted\n".into())),
         (None, SCRIPT) if !plan.menu.own_script => {
             return Ok(Fetch::Text(script::entry(request.door, request.server, &Caller::default())));

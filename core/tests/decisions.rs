@@ -159,6 +159,12 @@ fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
     for done in ["machine/name=web1/debian/linux", "machine/name=web1/done"] {
         assert_eq!(fetched(&plan, &memory, &request(done)).used_up.as_deref(), Some("web1"), "{done}");
     }
+    assert!(matches!(fetch(&plan, &memory, &request("machine/name=web1/done")), Ok(Fetch::Text(_))));
+    assert_eq!(
+        fetch(&plan, &memory, &request("machine/name=web2/done")),
+        Err(Refusal::NotFound),
+        "nobody is called so"
+    );
     // A booted GRUB names no machine, but its address was heard of.
     has_address(&mut memory);
     assert_eq!(fetched(&plan, &memory, &request("debian/linux")).used_up.as_deref(), Some("web1"));

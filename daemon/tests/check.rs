@@ -294,6 +294,10 @@ fn what_does_not_fit_the_files_is_told_beside_what_is_wrong_in_the_text() {
         ],
     );
 
+    // What is wrong with a profile is told once, however many extend it.
+    let base = "[profile.base]\nloaders = { uefi-x64 = \"gone.efi\" }\n[profile.a]\nextends = \"base\"\n[profile.b]\nextends = \"base\"\n";
+    begins(&wrong(&host, &[("proxydhcpd.toml", base.as_bytes())]), &["proxydhcpd.toml:2 gone.efi cannot be offered: "]);
+
     // Where files lie may have been what is wrong: then nothing is said of them.
     let misplaced = format!("boot-dri = \"/x\"\n{main}");
     begins(

@@ -371,6 +371,14 @@ fn what_a_rule_asks_for_can_be() {
     );
     assert_eq!(told("[rule]\ndeny = true\n"), ["1:1: rules are a list of tables: each begins with [[rule]]"]);
     assert_eq!(
+        told("[[rule]]\narch = \"mips\"\n[[rule]]\ninterface = \"eth[0-9]\"\n[[rule]]\ndeny = true\n"),
+        [
+            "2:8: unknown architecture `mips` (the usual ones are bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64)",
+            "4:13: no interface is called `eth[0-9]` (`*` stands for any characters, `?` for one; write several names as a list)",
+        ],
+        "neither matches every machine"
+    );
+    assert_eq!(
         warned("[[rule]]\nprofile = \"menu\"\n[[rule]]\ndeny = true\n"),
         ["1:1: this rule matches every machine: the rules behind it never decide (put it last)"]
     );

@@ -204,14 +204,16 @@ impl Loaded {
         self.told.iter().all(|told| told.severity == Severity::Warning)
     }
 
-    /// In the order of files and lines: what is wrong with the whole, the main file, the others by name.
-    pub fn sort(&self, told: &mut [Diagnostic]) {
+    /// In the order of files and lines: what is wrong with the whole, the main file, the others by name. What is wrong with a
+    /// profile is so with each that extends it, and told once.
+    pub fn sort(&self, told: &mut Vec<Diagnostic>) {
         let main = self.file.as_ref().map(|file| file.display().to_string());
         let place = |told: &Diagnostic| {
             let (file, line, column) = told.order();
             (file.is_some_and(|file| Some(file) != main.as_deref()), file.map(str::to_owned), line, column)
         };
         told.sort_by_cached_key(place);
+        told.dedup();
     }
 
     /// Where to serve on this machine. An old file's addresses must fit it; interfaces named by flags take their place.

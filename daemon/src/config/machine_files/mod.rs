@@ -10,7 +10,7 @@ mod toml;
 use super::diagnostic::{Diagnostic, Severity, Source};
 use super::machines::never_found;
 use draft::Draft;
-use proxydhcpd_core::plan::machines::{Builder, Machine, MachineId, Machines, Policy, Refused};
+use proxydhcpd_core::plan::machines::{Builder, By, Machine, MachineId, Machines, Policy, Refused};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::plan::profile::ProfileId;
 use std::collections::BTreeMap;
@@ -306,7 +306,8 @@ impl Told {
                 shared.count,
                 shared.machines.join(", ")
             );
-            self.warning(|| Diagnostic::warning(message).help(SHARED_HELP));
+            let help = if shared.by == By::Mac { SHARED_MAC_HELP } else { SHARED_HELP };
+            self.warning(|| Diagnostic::warning(message).help(help));
         }
         self.more_warnings += count - shared.len();
     }
@@ -365,5 +366,6 @@ const DOCKED_HELP: &str = "give it its UUID, or an address of its own";
 const BY_SERIAL: &str = "is known by its serial number alone, which firmware does not say: it is nobody to us until an iPXE runs on it, and \
                          `unknown-machines` get nothing";
 const BY_SERIAL_HELP: &str = "give it its MAC address or its UUID, too";
-const SHARED_HELP: &str =
+const SHARED_HELP: &str = "they are recognised by their other identities";
+const SHARED_MAC_HELP: &str =
     "they are recognised by their other identities; an address of an adapter that they share goes into `docks`";

@@ -131,7 +131,7 @@ impl<'a> Said<'a> {
             rules.push(Rule { profile, ..written.rule.clone() });
         }
         let last = rules.len().saturating_sub(1);
-        if let Some(all) = rules[..last].iter().position(|rule| rule.when == When::default()) {
+        if let Some(all) = (0..last).find(|at| rules[*at].when == When::default() && !self.rules[*at].faulty) {
             let warning =
                 self.rules[all].at.warning("this rule matches every machine: the rules behind it never decide");
             told.push(warning.help("put it last"));

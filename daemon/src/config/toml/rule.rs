@@ -18,12 +18,15 @@ pub struct Written<'a> {
     pub rule: Rule,
     pub profile: Option<Named<'a>>,
     pub at: At<'a>,
+    /// What it asks for may be what is wrong in the text.
+    pub faulty: bool,
 }
 
 /// `number`: its place among all rules, from 1.
 pub fn written<'a>(walk: &mut Walk<'a>, number: usize, at: Span, table: &DeTable<'_>) -> Written<'a> {
     let mut rule = Rule { name: format!("rule {number}"), ..Rule::default() };
     let (mut profile, mut deny_at) = (None, None);
+    let before = walk.told.len();
     let when = &mut rule.when;
     walk.table("rule", table, |key, value| match key {
         "name" => line(value).map(|name| rule.name = name),
@@ -34,7 +37,7 @@ pub fn written<'a>(walk: &mut Walk<'a>, number: usize, at: Span, table: &DeTable
         "firmware" => some(value, firmware).map(|kinds| when.firmware = kinds),
         "vendor-class" => some(value, glob).map(|classes| when.vendor_classes = classes),
         "user-class" => some(value, glob).map(|classes| when.user_classes = classes),
-        "interface" => some(value, glob).map(|names| when.interfaces = names),
+        "interface" => some(value, interface).map(|names| when.interfaces = names),
         "subnet" => some(value, network).map(|subnets| when.subnets = subnets),
         "relay" => some(value, address).map(|relays| when.relays = relays),
         "circuit-id" => some(value, glob).map(|circuits| when.circuit_ids = circuits),
@@ -52,11 +55,24 @@ pub fn written<'a>(walk: &mut Walk<'a>, number: usize, at: Span, table: &DeTable
         walk.error(span.clone(), "`profile` and `deny` exclude each other: what is denied boots nothing");
     }
     let profile = profile.map(|(name, span)| (name, walk.at(span)));
-    Written { rule, profile, at: walk.at(at) }
+    Written { rule, profile, at: walk.at(at), faulty: walk.told.len() > before }
 }
 
 fn glob(value: &Value<'_>) -> Read<Glob> {
     text(value).map(Glob)
+}
+
+/// No interface is called so: whoever writes a bracket expects more of a pattern than there is.
+fn interface(value: &Value<'_>) -> Read<Glob> {
+    let name = glob(value)?;
+    match name.0.contains(['[', ']']) {
+        true => Err(vec![Wrong {
+            at: value.span(),
+            why: Some(format!("no interface is called `{}`", name.0)),
+            help: Some("`*` stands for any characters, `?` for one; write several names as a list".into()),
+        }]),
+        false => Ok(name),
+    }
 }
 
 fn arch(value: &Value<'_>) -> Read<Arch> {
