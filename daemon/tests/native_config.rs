@@ -214,6 +214,18 @@ fn several_syntax_errors_are_told_at_once() {
 }
 
 #[test]
+fn a_syntax_error_hides_nothing_of_the_other_lines_but_where_a_header_is_broken() {
+    let text = "boot-dir = \ndefualt-profle = \"menu\"\n[profile.a]\nkernel = \"linux\nargments = \"x\"\n[machine.b]\nmac = x\n";
+    let told = toml(text).unwrap_err();
+    for place in [":1:12", ":2:1", ":4:16", ":5:1", ":7:7"] {
+        assert!(told.contains(place), "{place}: {told}");
+    }
+    assert_eq!(told.matches("error: ").count(), 5, "{told}");
+    let told = toml("[profile.a\nkernal = \"x\"\n").unwrap_err();
+    assert!(!told.contains("kernal`") && told.contains(":1:11"), "{told}");
+}
+
+#[test]
 fn numbers_and_ports_out_of_bounds_are_refused() {
     for line in [
         "[http]\nport = 0",

@@ -10,7 +10,7 @@ pub mod value;
 pub mod walk;
 
 use crate::config::Settings;
-use crate::config::diagnostic::{Diagnostic, Source};
+use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use crate::config::draft::Draft;
 use said::Said;
 use std::path::{Path, PathBuf};
@@ -37,13 +37,18 @@ pub fn read(sources: &[Source], folder: &Path, all: bool) -> Read {
         for error in syntax {
             walk.error(error.span().unwrap_or(0..0), error.message());
         }
-        // What follows a syntax error is a guess, and errors in a guess would mislead.
-        if walk.told.is_empty() {
+        let syntax = std::mem::take(&mut walk.told);
+        broken |= !syntax.is_empty();
+        // Behind a broken header it is a guess where a key belongs, and errors in a guess would mislead.
+        if !syntax.iter().any(is_in_a_header) {
             said.document(&mut walk, document.get_ref());
-        } else {
-            broken = true;
+            let is_certain = |told: &Diagnostic| {
+                syntax.is_empty()
+                    || (told.severity > Severity::Warning && !syntax.iter().any(|error| same_line(error, told)))
+            };
+            told.extend(walk.told.into_iter().filter(is_certain));
         }
-        told.append(&mut walk.told);
+        told.extend(syntax);
     }
     // What is missing may stand where nothing could be read.
     let files = machine_files(&said, folder, &mut told);
@@ -51,6 +56,15 @@ pub fn read(sources: &[Source], folder: &Path, all: bool) -> Read {
     told.sort_by_key(|told| place(sources, told));
     told.append(&mut of_machines);
     Read { unplaced: broken || said.unplaced, settings: said.settings, draft, told }
+}
+
+fn is_in_a_header(error: &Diagnostic) -> bool {
+    error.place.as_ref().is_none_or(|place| place.text.trim_start().starts_with('['))
+}
+
+fn same_line(one: &Diagnostic, other: &Diagnostic) -> bool {
+    let line = |told: &Diagnostic| told.place.as_ref().map(|place| place.line);
+    line(one) == line(other)
 }
 
 /// Those that are named have to be there. The usual folder nobody has to make before there is something to put into it.
