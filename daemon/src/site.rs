@@ -3,6 +3,7 @@
 mod named;
 mod profiles;
 mod roots;
+mod rules;
 
 use crate::boot::loaders::{self, Found};
 use crate::boot::table::{self, System};
@@ -111,6 +112,7 @@ impl Site {
             ));
         }
         told.extend(local_disk::out_of_reach(&plan).into_iter().map(out_of_reach));
+        told.extend(rules::left_by_ipxe(&plan));
         told.extend(scan.notes.into_iter().map(Diagnostic::warning));
         told.extend(second_stage::astray(&plan, |name| roots.path(name)).into_iter().map(astray));
         let machine_files = (draft.machines.files, draft.machines.took);
