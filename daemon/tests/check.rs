@@ -294,6 +294,15 @@ fn what_does_not_fit_the_files_is_told_beside_what_is_wrong_in_the_text() {
         ],
     );
 
+    // The boot folder that is not there, where it is named.
+    let text = "state-dir = \"/x\"\nboot-dir = \"/nowhere/at/all\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxydhcpd.toml");
+    fs::write(&file, text).unwrap();
+    let output = check(&host, &["--json", file.to_str().unwrap()]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["diagnostics"][0]["line"], 2, "{told}");
+
     // What is wrong with a profile is told once, however many extend it.
     let base = "[profile.base]\nloaders = { uefi-x64 = \"gone.efi\" }\n[profile.a]\nextends = \"base\"\n[profile.b]\nextends = \"base\"\n";
     begins(&wrong(&host, &[("proxydhcpd.toml", base.as_bytes())]), &["proxydhcpd.toml:2 gone.efi cannot be offered: "]);

@@ -205,6 +205,9 @@ fn a_key_that_belongs_into_a_table_is_told_where() {
     assert!(toml("[dhcp]\nsingle_port = true\n").unwrap_err().contains("did you mean `single-port` under [tftp]?"));
     assert!(toml("[htp]\nport = 80\n").unwrap_err().contains("did you mean [http]?"));
     assert!(toml("http = 80\n").unwrap_err().contains("`http` is a table"));
+    assert!(toml("[[machine]]\nmac = \"x\"\n").unwrap_err().contains("it is written [machine.NAME]"));
+    assert!(toml("[[rule]]\nallow = true\n").unwrap_err().contains("a rule without `deny` allows"));
+    assert!(toml("[profile.x]\nappend = \"x\"\n").unwrap_err().contains("did you mean `arguments`?"));
 }
 
 #[test]

@@ -81,8 +81,12 @@ fn ports_in_use(setting: &Setting) -> Vec<Diagnostic> {
 
 fn text(setting: &Setting) -> String {
     let plan = &setting.site.plan;
-    let file =
-        setting.loaded.file.as_ref().map_or("none, and none is needed".to_owned(), |file| file.display().to_string());
+    let loaded = &setting.loaded;
+    let file = match (&loaded.file, loaded.beside) {
+        (Some(file), _) => file.display().to_string(),
+        (None, 0) => "none, and none is needed".to_owned(),
+        (None, _) => format!("{}/*.toml", loaded.folder.join("conf.d").display()),
+    };
     let links = setting.links.iter().map(|link| format!("{} ({})", link.name, addresses(link).join(", ")));
     let links: Vec<String> = links.collect();
     let links = if links.is_empty() { "none yet: no interface has an address".to_owned() } else { links.join(", ") };

@@ -21,6 +21,7 @@ pub struct Draft {
     pub variables: Map<String, Value>,
     pub folders: Vec<Mount>,
     /// Where the template folder is named, if it is.
+    pub boot_dir: Option<Spot>,
     pub template_dir: Option<Spot>,
 }
 
@@ -72,6 +73,7 @@ impl Default for Draft {
             unknown_machines: None,
             variables: Map::new(),
             folders: Vec::new(),
+            boot_dir: None,
             template_dir: None,
         }
     }

@@ -188,6 +188,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// Where `conf.d`, `templates` and `machines` are looked for: the folder of that file, absolute.
     pub folder: PathBuf,
+    /// How many files of `conf.d` were read with it.
+    pub beside: usize,
     pub settings: Settings,
     /// What machines are to boot, as the files say it.
     pub draft: Draft,
@@ -298,6 +300,9 @@ pub fn read_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
         main => read_toml(main, file.clone(), folder),
     };
     flags.apply(&mut loaded.settings);
+    if flags.boot_dir.is_some() {
+        loaded.draft.boot_dir = None;
+    }
     // The way back into the folder is lost when the server goes into the background, and a reload needs it.
     loaded.settings.boot_dir = absolute(loaded.settings.boot_dir);
     loaded.settings.state_dir = absolute(loaded.settings.state_dir);
@@ -312,17 +317,18 @@ fn read_ini(source: &Source, file: Option<PathBuf>, folder: &Path) -> Result<Loa
     // It knows nothing of IPv6.
     settings.ipv6_interfaces = Some(Vec::new());
     let (draft, folder) = (Draft::default(), folder.into());
-    Ok(Loaded { file, folder, settings, draft, legacy: Some(legacy), told, unplaced: false })
+    Ok(Loaded { file, folder, beside: 0, settings, draft, legacy: Some(legacy), told, unplaced: false })
 }
 
 fn read_toml(main: Option<Source>, file: Option<PathBuf>, folder: &Path) -> Loaded {
-    let (beside, mut told) = beside(folder);
-    let sources: Vec<Source> = main.into_iter().chain(beside).collect();
+    let (others, mut told) = beside(folder);
+    let beside = others.len();
+    let sources: Vec<Source> = main.into_iter().chain(others).collect();
     let read = toml::read(&sources, folder, told.is_empty());
     let unplaced = read.unplaced || !told.is_empty();
     told.extend(read.told);
     let folder = absolute(folder.into());
-    Loaded { file, folder, settings: read.settings, draft: read.draft, legacy: None, told, unplaced }
+    Loaded { file, folder, beside, settings: read.settings, draft: read.draft, legacy: None, told, unplaced }
 }
 
 /// The files of `conf.d`, by name, and what is to be told of those that cannot be read. What begins with a dot is an

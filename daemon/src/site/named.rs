@@ -27,7 +27,7 @@ impl Files {
         let mut roots = match roots(&loaded.settings) {
             Ok(roots) => roots,
             Err(error) => {
-                told.push(error);
+                told.push(loaded.draft.boot_dir.as_ref().map_or(error.clone(), |at| at.tells(error)));
                 return None;
             }
         };

@@ -21,7 +21,8 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     let settings = Settings { boot_dir: std::env::temp_dir(), ..Settings::default() };
     let folder = settings.boot_dir.clone();
     let draft = Draft::default();
-    let mut loaded = Loaded { file: None, folder, settings, draft, legacy: None, told: Vec::new(), unplaced: false };
+    let mut loaded =
+        Loaded { file: None, folder, beside: 0, settings, draft, legacy: None, told: Vec::new(), unplaced: false };
     let mut site = Site::build(
         &mut loaded,
         Open { tftp: true, tftp6: true, http: Some(8080), boot_server: true, boot_server6: true },

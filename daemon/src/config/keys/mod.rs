@@ -55,6 +55,9 @@ pub fn table(name: &str) -> &'static Table {
 /// What was probably meant by a key that this table does not have. It may stand in another one: `port` at the top means
 /// `[http] port`.
 pub fn meant(wrong: &str, within: &str) -> String {
+    if let Some((.., help)) = OTHERS_WORDS.iter().find(|(table, word, _)| (*table, *word) == (within, wrong)) {
+        return (*help).to_owned();
+    }
     let tables =
         || TABLES.iter().filter(|table| within.is_empty() && !table.name.is_empty() && !table.name.contains('.'));
     if let Some(name) = probable(wrong, of(within).map(|key| key.name).chain(tables().map(|table| table.name))) {
@@ -74,6 +77,19 @@ pub fn meant(wrong: &str, within: &str) -> String {
         }
     }
 }
+
+/// What newcomers write, by table and word, where no slip of the finger explains it.
+const OTHERS_WORDS: [(&str, &str, &str); 9] = [
+    ("", "tftp-root", "did you mean `boot-dir`?"),
+    ("", "root", "did you mean `boot-dir`?"),
+    ("rule", "allow", "a rule without `deny` allows"),
+    ("rule", "match", "each condition is a key of the rule itself: mac, arch, subnet and the others"),
+    ("profile", "append", "did you mean `arguments`?"),
+    ("profile", "cmdline", "did you mean `arguments`?"),
+    ("profile", "linux", "did you mean `kernel`?"),
+    ("profile", "filename", "a program for the firmware goes into [profile.NAME.loaders], by architecture"),
+    ("machine", "hostname", "it is the NAME in [machine.NAME]; anything else goes into its `variables`"),
+];
 
 impl Key {
     fn place(&self) -> String {

@@ -73,6 +73,7 @@ impl<'a> Said<'a> {
             path: Clone::clone(path),
             at: at.spot(),
         };
+        draft.boot_dir = self.boot_dir.as_ref().map(At::spot);
         draft.template_dir = self.template_dir.as_ref().map(At::spot);
         draft.folders = self.folders.iter().map(mount).collect();
         (draft, of_machines)

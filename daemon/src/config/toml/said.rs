@@ -25,6 +25,7 @@ pub struct Said<'a> {
     pub default_profile: Option<Named<'a>>,
     pub unknown_machines: Option<Named<'a>>,
     pub docks: Vec<MacPattern>,
+    pub boot_dir: Option<At<'a>>,
     pub template_dir: Option<At<'a>>,
     pub machine_files: Vec<(PathBuf, At<'a>)>,
     pub folders: BTreeMap<String, (PathBuf, At<'a>)>,
@@ -92,7 +93,10 @@ impl<'a> Said<'a> {
             ("", "ipv4-interfaces") => list(value, text).map(|names| settings.ipv4_interfaces = Some(names)),
             ("", "ipv6-interfaces") => list(value, text).map(|names| settings.ipv6_interfaces = Some(names)),
             ("", "address") => list(value, address).map(|addresses| settings.addresses = addresses),
-            ("", "boot-dir") => path(value).map(|dir| settings.boot_dir = dir),
+            ("", "boot-dir") => path(value).map(|dir| {
+                settings.boot_dir = dir;
+                self.boot_dir = Some(at);
+            }),
             ("", "state-dir") => path(value).map(|dir| settings.state_dir = dir),
             ("", "ignore-case") => switch(value).map(|on| settings.ignore_case = on),
             ("", "template-dir") => path(value).map(|dir| {

@@ -85,7 +85,9 @@ impl<'a> Walk<'a> {
     pub fn as_table<'t, 'v>(&mut self, name: &str, value: &'t Value<'v>) -> Option<&'t DeTable<'v>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
-            self.error(value.span(), format!("`{name}` is a table"));
+            let error = self.source.error(value.span(), format!("`{name}` is a table"));
+            let header = keys::TABLES.iter().find(|table| table.name == name).map(|table| table.header);
+            self.told.push(header.map_or(error.clone(), |header| error.help(format!("it is written {header}"))));
         }
         table
     }
