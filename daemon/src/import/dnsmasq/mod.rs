@@ -34,11 +34,10 @@ pub fn import(source: &Source) -> Result<String, Vec<Diagnostic>> {
     };
     let mut fates = read.fates;
     fates.extend(of_folder);
-    let untold = untold(&read.config);
-    fates.extend(
-        idle(&read.config, &facts, &rules).into_iter().filter(|(line, _)| !untold.iter().any(|(of, _)| of == line)),
-    );
-    fates.extend(untold);
+    let lost = asking_for_lost_tags(&read.config);
+    let idle = idle(&read.config, &facts, &rules);
+    fates.extend(idle.into_iter().filter(|(line, _)| !lost.iter().any(|(of, _)| of == line)));
+    fates.extend(lost);
     fates.extend(conflicts.iter().flat_map(conflict));
     let written = tables::write(&read.config, &facts, &rules, &lines);
     fates.extend(written.fates);
@@ -60,7 +59,7 @@ fn place(source: &Source, line: &Line) -> String {
 }
 
 /// Lines that ask for a tag which only lines without an equivalent set.
-fn untold(config: &Config) -> Vec<(LineId, Fate)> {
+fn asking_for_lost_tags(config: &Config) -> Vec<(LineId, Fate)> {
     let boots = config.boots.iter().map(|boot| (boot.line, &boot.tags));
     let services = config.services.iter().map(|service| (service.line, &service.tags));
     let prompts = config.prompts.iter().map(|prompt| (prompt.line, &prompt.tags));
