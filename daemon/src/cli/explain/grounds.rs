@@ -88,7 +88,7 @@ fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
         nodes.push(Node::new("near", format!("{name} has its UUID with the first three fields turned round")));
     }
     nodes.truncate(10);
-    nodes.extend(shared(plan, client));
+    nodes.extend(shared(plan, client).or_else(|| docked(plan, client).filter(|_| found.is_none())));
     nodes
 }
 
@@ -103,6 +103,14 @@ fn shared(plan: &Plan, client: &Client) -> Option<Node> {
         plan.machines.shared().0.iter().find(|shared| own.iter().flatten().any(|own| *own == shared.identity))?;
     let names = shared.machines.join(", ");
     Some(Node::new("shared", format!("its {} is in {} entries and so is nobody's: {names}", shared.by, shared.count)))
+}
+
+/// An address of it that an entry lists, but that is an adapter's.
+fn docked(plan: &Plan, client: &Client) -> Option<Node> {
+    let mac = client.hardware.mac()?;
+    let mut entries = (0..plan.machines.len()).map(|id| plan.machines.get(id as u32));
+    let name = entries.find(|entry| entry.macs.contains(&mac))?.name;
+    Some(Node::new("near", format!("{name} lists {}, which is one of `docks` and so is nobody's", client.hardware)))
 }
 
 fn one_octet_off(mac: [u8; 6]) -> impl Iterator<Item = [u8; 6]> {

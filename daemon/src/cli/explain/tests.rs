@@ -165,6 +165,14 @@ fn an_identity_that_several_entries_list_is_told_to_be_nobodys() {
 }
 
 #[test]
+fn an_address_that_is_an_adapters_is_told_to_be_nobodys() {
+    let docks = ["02:00:00:*".parse().unwrap()];
+    let site = site(|plan| Plan { machines: Machines::new(&[WEB1], &docks), ..plan });
+    let told = told(&site, "--client uefi-x64 --mac 02:00:00:00:01:01");
+    has(&told, &["near: web1 lists 02:00:00:00:01:01, which is one of `docks` and so is nobody's"]);
+}
+
+#[test]
 fn a_choice_from_the_menu_is_followed_to_the_script_that_it_leads_to() {
     let site = with(&[Machine { profile: Some(ASK), ..WEB1 }]);
     let asked = told(&site, "--client uefi-x64 --machine web1");
