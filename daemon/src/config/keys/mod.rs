@@ -66,6 +66,10 @@ pub fn meant(wrong: &str, within: &str) -> String {
             None => format!("did you mean `{name}`?"),
         };
     }
+    if within == "machine" {
+        let known: Vec<_> = of(within).map(|key| key.name).collect();
+        return format!("a machine has {}; anything else goes into its `variables`", known.join(", "));
+    }
     let elsewhere =
         probable(wrong, KEYS.iter().map(|key| key.name)).and_then(|name| KEYS.iter().find(|key| key.name == name));
     match elsewhere {
