@@ -38,6 +38,21 @@ fn a_firmware_is_led_from_547_to_4011_and_given_a_url() {
 }
 
 #[test]
+fn on_4011_the_reply_over_ipv6_waits_for_the_firmware_to_listen() {
+    let (host, machine) = network();
+    let _server = Server::start(&host, &["-b", "BOOT"]);
+    let (advertise, _) = Client::at(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    let client = Client::at(&machine, 4011);
+    let request = request_for(&server_id(&advertise));
+    client.wait_for_answer(&request, 4011);
+    for _ in 0..3 {
+        let asked = Instant::now();
+        client.ask(&request, 4011).expect("it is not limited yet");
+        assert!(asked.elapsed() >= Duration::from_millis(100), "{:?}", asked.elapsed());
+    }
+}
+
+#[test]
 fn who_is_no_boot_client_and_who_asks_another_server_hear_nothing() {
     let (host, machine) = network();
     let server = Server::start(&host, &["-c", "CONFIG"]);

@@ -1,11 +1,12 @@
 //! The DHCP sockets of both families: receive, ask the core, send, report. One thread for all of them, because the system
 //! calls are the cost: it makes three for each batch.
 
+use super::doors::BOOT_SERVER6;
+use super::late::{Late, Reply};
 use crate::net::set::SocketSet;
 use crate::net::socket::Socket;
 use crate::net::sys::{Batch, Datagram, SendBatch};
 use crate::state::State;
-use nix::sys::epoll::EpollTimeout;
 use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::of_datagram;
@@ -23,7 +24,7 @@ pub fn run(sockets: &SocketSet, state: &State) -> io::Result<Infallible> {
         if storm.rages {
             thread::sleep(GATHERING);
         }
-        sockets.wait(EpollTimeout::NONE, |address, socket| {
+        sockets.wait(out.late.pause(), |address, socket| {
             let port = if address.port() == Port::BootServer.number() { Port::BootServer } else { Port::Dhcp };
             match socket.receive(&mut batch) {
                 Ok(count) => {
@@ -35,6 +36,7 @@ pub fn run(sockets: &SocketSet, state: &State) -> io::Result<Infallible> {
                 Err(error) => tracing::debug!("receiving at {address}: {error}"),
             }
         })?;
+        send_late(sockets, &mut out);
     }
 }
 
@@ -73,6 +75,7 @@ impl Storm {
 struct Outbox {
     replies: Replies,
     sending: SendBatch,
+    late: Late,
     /// With the index of the link in the list of links.
     answers: Vec<(usize, Answer)>,
     /// Reasons of those that were not even looked into.
@@ -98,6 +101,9 @@ fn answer_batch(socket: &Socket, port: Port, state: &State, batch: &Batch, out: 
             let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, foreign, now };
             let answer = answer(&site.plan, &mut memory, &arrival, &mut out.replies);
             for (octets, to) in out.replies.iter() {
+                if port == Port::BootServer && to.to.is_ipv6() && out.late.put(octets, to, Instant::now()) {
+                    continue;
+                }
                 socket.push(&mut out.sending, octets, to.to, to.from.ip(), to.link);
             }
             out.answers.push((link, answer));
@@ -109,6 +115,20 @@ fn answer_batch(socket: &Socket, port: Port, state: &State, batch: &Batch, out: 
     let now = Instant::now();
     out.silences.drain(..).for_each(|reason| report.silence(reason));
     out.answers.drain(..).for_each(|(link, answer)| report.dhcp(&site, &links[link].name, &answer, now));
+}
+
+/// If the socket is still there.
+fn send_late(sockets: &SocketSet, out: &mut Outbox) {
+    if out.late.is_empty() {
+        return;
+    }
+    let socket = sockets.get(BOOT_SERVER6);
+    while let Some(Reply { octets, to, .. }) = out.late.next(Instant::now()) {
+        if let Some(socket) = &socket {
+            socket.push(&mut out.sending, &octets, to.to, to.from.ip(), to.link);
+            socket.flush(&mut out.sending, |to, error| tracing::debug!("sending to {to}: {error}"));
+        }
+    }
 }
 
 #[cfg(test)]

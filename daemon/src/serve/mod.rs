@@ -3,6 +3,7 @@
 pub mod dhcp;
 pub mod doors;
 pub mod http;
+mod late;
 mod networks;
 mod notes;
 mod reload;

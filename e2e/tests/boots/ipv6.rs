@@ -148,7 +148,7 @@ fn boots_by(way: Way, capture: &Capture, boot: impl Fn() -> Result<()>) -> Resul
     boots_and(boot, || loaded_by(capture, way))
 }
 
-/// EDK2 asks once on port 4011 over IPv6 and drops an answer that lies unread for 50 ms (PxeBcUdp6Read). On shared cores an
+/// EDK2 asks once on port 4011 over IPv6, and drops an answer that lies unread for 50 ms (PxeBcUdp6Read). On shared cores an
 /// emulated processor may stand still for longer just then; the firmware goes on to HTTP, and is switched on once more.
 fn boots_and(boot: impl Fn() -> Result<()>, as_meant: impl Fn() -> Result<()>) -> Result<()> {
     boot()?;
