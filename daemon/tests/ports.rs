@@ -59,6 +59,26 @@ fn ports_4011_and_8080_are_taken_when_they_are_free_also_by_a_server_with_no_mor
     assert!(fetches(&machine, "http://192.0.2.10:8080/boot.ipxe"));
 }
 
+/// A container's user without the capability: a server that is "ready" and hears nothing would be worse than none.
+#[test]
+fn a_server_without_permission_for_its_ports_fails_with_the_cure_unless_it_is_told_to_do_without_them() {
+    let (host, _) = one_network();
+    let start = |flags: &[&str]| {
+        let words = as_nobody_with("-all");
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
+        Server::started_by("setpriv", &host, &[&words, flags].concat())
+    };
+    let mut server = start(&["--no-http"]);
+    assert_eq!(server.status(), Some(1), "{}", server.log());
+    let log = server.log();
+    let ports = "cannot open UDP port 67, UDP port 547, UDP port 69: permission denied";
+    assert!(log.contains(ports) && log.contains("CAP_NET_BIND_SERVICE") && log.contains("--no-tftp"), "{log}");
+    assert!(!log.contains("ready"), "{log}");
+
+    let server = start(&["--proxy-only", "--no-tftp"]);
+    server.wait_for_line("ready");
+}
+
 #[test]
 fn port_69_is_taken_when_it_is_free_and_loaders_are_offered() {
     let (host, machine) = one_network();

@@ -2,6 +2,7 @@
 //! follows, and the server goes on with what it has. One that becomes free later is taken then ([`waiting`]).
 
 mod kind;
+mod refusal;
 mod waiting;
 
 use super::tftp;
@@ -16,6 +17,7 @@ use crate::site::Open;
 use kind::Kind;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use proxydhcpd_core::link::Link;
+pub use refusal::CannotServe;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener};
@@ -34,6 +36,8 @@ pub struct Doors {
     /// What was opened so far.
     pub open: Open,
     waiting: Vec<Waiting>,
+    /// Ports that the kernel refuses for lack of permission, which no waiting changes.
+    forbidden: Vec<Busy>,
 }
 
 #[derive(Debug)]
@@ -45,13 +49,9 @@ pub enum Door {
     Http(u16, Vec<TcpListener>),
 }
 
-/// Not one DHCP socket can be had: there is nothing to serve.
-#[derive(Debug)]
-pub struct NoDhcp;
-
 impl Doors {
     /// Warnings go to the log. `links` are those that the machine has.
-    pub fn open(settings: &Settings, links: &[Link], now: Instant) -> Result<Doors, NoDhcp> {
+    pub fn open(settings: &Settings, links: &[Link], now: Instant) -> Result<Doors, CannotServe> {
         raise_file_limit();
         let mut doors = Doors::default();
         if settings.wants_ipv4() {
@@ -68,8 +68,8 @@ impl Doors {
             }
             doors.try_to_open(Kind::BootServer6, settings, now);
         }
-        if doors.opened.is_empty() {
-            return Err(NoDhcp);
+        if doors.opened.is_empty() && doors.forbidden.is_empty() {
+            return Err(CannotServe::NoDhcp);
         }
         if settings.tftp.enabled.on(links) {
             doors.try_to_open(Kind::Tftp, settings, now);
@@ -82,7 +82,7 @@ impl Doors {
         if settings.http.enabled.on(links) && files_are_ours {
             doors.try_to_open(Kind::Http, settings, now);
         }
-        Ok(doors)
+        if doors.forbidden.is_empty() { Ok(doors) } else { Err(CannotServe::Forbidden(doors.forbidden)) }
     }
 
     /// To be called every few seconds: takes what was busy and can be had now. `settings` are those of the start, as far as
@@ -121,6 +121,9 @@ impl Doors {
         };
         if kind.port(settings).1.is_ipv6() && has_no_ipv6(&busy.error) {
             return tracing::debug!("this machine has no IPv6: {}", busy.error);
+        }
+        if busy.error.kind() == io::ErrorKind::PermissionDenied && kind.is_awaited(settings) {
+            return self.forbidden.push(busy);
         }
         let in_use = busy.error.kind() == io::ErrorKind::AddrInUse;
         let stand_in = if in_use { stand_in(kind, &busy) } else { Err(String::new()) };
@@ -278,11 +281,3 @@ impl fmt::Display for Door {
         }
     }
 }
-
-impl fmt::Display for NoDhcp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no port of DHCP can be had: there is nothing to serve")
-    }
-}
-
-impl std::error::Error for NoDhcp {}
