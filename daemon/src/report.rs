@@ -28,7 +28,8 @@ pub struct Report {
     warned: Recent<[u8; 17], ()>,
     /// Warnings of machines that nothing here can boot: some at once, then one a second.
     warnings: Bucket,
-    troubled: Option<Instant>,
+    /// When each kind of warning that the network can cause was given last.
+    minutely: Vec<(&'static str, Instant)>,
     /// Failures of templates, by a hash of what was said of them, and when.
     unrendered: Recent<u32, u64>,
     hasher: RandomState,
@@ -48,7 +49,7 @@ impl Report {
             journal: Journal::new(now),
             warned: Recent::new(4096, hasher.hash_one(0)),
             warnings: Bucket::full(WARNINGS_AT_ONCE, 0),
-            troubled: None,
+            minutely: Vec::new(),
             unrendered: Recent::new(256, hasher.hash_one(1)),
             hasher,
             started: now,
@@ -120,11 +121,21 @@ impl Report {
 
     /// Something failed while a file was sent. Whoever can send a packet can cause it, so one line a minute says it.
     pub fn trouble(&mut self, what: impl Display, now: Instant) {
-        self.silence("file:trouble");
-        if self.troubled.is_none_or(|at| now.duration_since(at) >= ONE_MINUTE) {
-            self.troubled = Some(now);
-            tracing::warn!("{what} (further ones are only counted for a minute)");
+        self.once_a_minute("file:trouble", what, now);
+    }
+
+    /// Counts it under this label, and warns of it unless the last warning of the label is less than a minute old.
+    pub fn once_a_minute(&mut self, label: &'static str, warning: impl Display, now: Instant) {
+        self.silence(label);
+        let told = self.minutely.iter().position(|(told, _)| *told == label);
+        if told.is_some_and(|at| now.duration_since(self.minutely[at].1) < ONE_MINUTE) {
+            return;
         }
+        match told {
+            Some(at) => self.minutely[at].1 = now,
+            None => self.minutely.push((label, now)),
+        }
+        tracing::warn!("{warning} (further ones are only counted for a minute)");
     }
 
     /// A template that cannot be rendered is somebody's mistake in a file of ours: told once a minute, with one of the
