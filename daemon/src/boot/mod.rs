@@ -5,6 +5,7 @@ pub mod folder;
 pub mod image;
 pub mod loaders;
 pub mod local_disk;
+mod pe;
 pub mod second_stage;
 pub mod signature;
 pub mod table;

@@ -9,12 +9,11 @@ pub mod certificate;
 mod element;
 mod key;
 pub mod microsoft;
-mod pe;
 
 use super::image::{self, Image};
+use super::pe::Pe;
 use authenticode::Message;
 use certificate::Certificate;
-use pe::Pe;
 use std::fmt;
 use std::fs;
 use std::io;
