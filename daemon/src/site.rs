@@ -113,6 +113,7 @@ impl Site {
         }
         told.extend(local_disk::out_of_reach(&plan).into_iter().map(out_of_reach));
         told.extend(rules::left_by_ipxe(&plan));
+        told.extend(found.misfits.iter().map(|misfit| Diagnostic::warning(misfit.to_string()).help(&misfit.cure)));
         told.extend(scan.notes.into_iter().map(Diagnostic::warning));
         told.extend(second_stage::astray(&plan, |name| roots.path(name)).into_iter().map(astray));
         let machine_files = (draft.machines.files, draft.machines.took);
@@ -178,7 +179,7 @@ impl Site {
     /// Which architecture gets which file, and what to install for those that get none.
     pub fn table(&self) -> String {
         if !self.legacy {
-            return table::render(&table::lines(&self.plan.loaders, &self.system), &self.found);
+            return table::render(&table::lines(&self.plan.loaders, &self.found, &self.system));
         }
         let each = |(arch, loader): (&Arch, &Loader)| format!("{:24} {}\n", arch.to_string(), loader.name);
         let any_other = self.plan.any_other.iter().map(|loader| format!("{:24} {}\n", "every other", loader.name));
@@ -223,7 +224,7 @@ impl Site {
             return format!("profile {name} names no loader for {arch}; `{key}` under [profile.{name}.loaders] would");
         }
         if !self.legacy {
-            return format!("no loader for {arch} here; {}", self.system.hint(arch.base()));
+            return format!("no loader for {arch} here; {}", table::hint(arch.base(), &self.found, &self.system));
         }
         // The Python daemon's words, for whoever watches for them.
         let [high, low] = arch.0.to_be_bytes();

@@ -162,7 +162,12 @@ fn a_file_that_is_no_loader_is_named_with_what_it_is_and_never_offered() {
     fs::copy(boot.path().join("ipxe-arm64.efi"), boot.path().join("snponly-x64.efi")).unwrap();
     let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("snponly-x64.efi is not offered for x64 UEFI: it is"), "{said}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("snponly-x64.efi is not offered for x64 UEFI: it is an EFI program for ARM 64 UEFI"),
+        "{told}"
+    );
+    assert!(told.contains("rename it to ipxe-arm64.efi"), "{told}");
     assert!(said.lines().any(|line| line.starts_with("x64 UEFI") && line.ends_with("/ipxe.efi")), "{said}");
 }
 

@@ -1,5 +1,6 @@
 //! What a file is, by how it begins.
 
+use super::pe::Pe;
 use proxydhcpd_core::arch::{Arch, Program, TABLE};
 use std::fmt;
 use std::fs::File;
@@ -11,6 +12,12 @@ use std::path::Path;
 pub enum Image {
     /// An EFI application for this PE machine type.
     Efi(u16),
+    /// An EFI application of which only the first octets are there.
+    CutShort {
+        machine: u16,
+        has: u64,
+        wants: u64,
+    },
     /// Nothing speaks against it being a raw 16-bit boot program.
     Bios,
     Other(&'static str),
@@ -29,6 +36,10 @@ pub fn inspect(path: &Path) -> io::Result<Image> {
     let (head, size) = head(path)?;
     Ok(match identify(&head) {
         Image::Bios if size > BIOS_MOST => Image::Other("too large for a BIOS boot program"),
+        Image::Efi(machine) => match Pe::read(&head).and_then(|pe| pe.length()) {
+            Some(length) if length as u64 > size => Image::CutShort { machine, has: size, wants: length as u64 },
+            _ => Image::Efi(machine),
+        },
         image => image,
     })
 }
@@ -113,6 +124,11 @@ pub fn kernel(head: &[u8]) -> Option<Arch> {
 /// The architecture that an EFI application is for.
 pub fn efi_arch(head: &[u8]) -> Option<Arch> {
     let Image::Efi(machine) = identify(head) else { return None };
+    arch_of(machine)
+}
+
+/// The architecture whose UEFI starts programs of this machine type.
+pub fn arch_of(machine: u16) -> Option<Arch> {
     TABLE.iter().find(|row| row.program == Program::Efi(machine) && row.base == row.code).map(|row| Arch(row.code))
 }
 
@@ -129,13 +145,14 @@ impl Image {
 impl fmt::Display for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Image::Efi(machine) => {
-                match TABLE.iter().find(|row| row.program == Program::Efi(*machine) && row.base == row.code) {
-                    Some(row) => write!(f, "an EFI program for {}", row.name),
-                    None => write!(f, "an EFI program for machine type {machine:#06x}"),
-                }
+            Image::Efi(machine) => match arch_of(*machine) {
+                Some(arch) => write!(f, "an EFI program for {arch}"),
+                None => write!(f, "an EFI program for machine type {machine:#06x}"),
+            },
+            Image::CutShort { has, wants, .. } => {
+                write!(f, "cut short: its header speaks of {wants} octets, and {has} are there")
             }
-            Image::Bios => f.write_str("no EFI program"),
+            Image::Bios => f.write_str("a BIOS program, or no program at all"),
             Image::Other(what) => f.write_str(what),
         }
     }
@@ -220,6 +237,25 @@ pub mod tests {
         assert_eq!(inspect(&path).unwrap(), Image::Bios);
         File::options().write(true).open(&path).unwrap().set_len(BIOS_MOST + 1).unwrap();
         assert!(matches!(inspect(&path).unwrap(), Image::Other(_)));
+    }
+
+    #[test]
+    fn a_program_is_whole_if_all_its_sections_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("snponly.efi");
+        // One section of 0x600 octets, from 0x400 on.
+        let mut file = efi(0x8664);
+        file[0x86] = 1;
+        file[0x94] = 0xf0;
+        let section = 0x98 + 0xf0;
+        file[section + 16..section + 24].copy_from_slice(&[0, 6, 0, 0, 0, 4, 0, 0]);
+        file.resize(0xa00, 0);
+        std::fs::write(&path, &file).unwrap();
+        assert_eq!(inspect(&path).unwrap(), Image::Efi(0x8664));
+        std::fs::write(&path, &file[..0x9ff]).unwrap();
+        let image = inspect(&path).unwrap();
+        assert_eq!(image.to_string(), "cut short: its header speaks of 2560 octets, and 2559 are there");
+        assert!(!image.fits(Program::Efi(0x8664)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Finds a loader for each architecture, in the boot folder or where distributions put iPXE, and checks it.
 
 use super::image::{self, Image};
+use super::misfit::Misfit;
 use proxydhcpd_core::arch::{Arch, Row, TABLE};
 use proxydhcpd_core::plan::Loader;
 use proxydhcpd_core::shape::LONGEST_FILE;
@@ -30,24 +31,21 @@ pub struct Found {
     pub misfits: Vec<Misfit>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misfit {
-    pub path: PathBuf,
-    /// The first architecture that would have been given it.
-    pub wanted: Arch,
-    /// What it is instead, or why it cannot be read.
-    pub why: String,
-}
+/// Folders at the top of the boot folder in which loaders are looked for as well: FOG puts those of 32-bit x86 and of ARM
+/// there, under the names that x64's have at the top.
+const BESIDE: &[&str] = &["i386-efi", "x86_64-efi", "arm32-efi", "arm64-efi", "riscv64-efi", "loong64-efi"];
 
 /// Looks for the loaders of all architectures. A file that does not fit is never taken; it is named among the misfits
 /// if it fits nobody who looks for such a name (an x64 `snponly.efi` is no misfit because ARM looks for that name too).
 pub fn find(boot_folder: &Path, places: &[&Path]) -> Found {
     let mut found = Found::default();
-    let places: Vec<Place> = [&boot_folder].into_iter().chain(places).map(|path| Place::list(path)).collect();
+    let beside: Vec<PathBuf> = BESIDE.iter().map(|name| boot_folder.join(name)).collect();
+    let own = [boot_folder].into_iter().chain(beside.iter().map(PathBuf::as_path));
+    let places: Vec<Place> = own.chain(places.iter().copied()).map(Place::list).collect();
     for row in TABLE.iter().filter(|row| row.base == row.code) {
-        for place in &places {
+        for (index, place) in places.iter().enumerate() {
             // The second stage of a shim is asked for below the boot folder.
-            let with_shims = place.folder == boot_folder;
+            let with_shims = index <= BESIDE.len();
             if let Some(path) = best_in(place, row, with_shims, &mut found.misfits) {
                 let relative = path.strip_prefix(boot_folder).ok();
                 let loader = offer(&found.loaders, boot_folder, row, &path, relative);
@@ -55,6 +53,12 @@ pub fn find(boot_folder: &Path, places: &[&Path]) -> Found {
                 break;
             }
         }
+    }
+    for misfit in &mut found.misfits {
+        let given = misfit.archs.iter().find_map(|arch| found.loaders.get(arch));
+        // Where only the program could have told for whom it is, this may be the loader of another.
+        let certain = misfit.archs.len() == 1;
+        misfit.instead = given.filter(|_| certain).and_then(|loader| loader.path.as_ref()).map(PathBuf::from);
     }
     found
 }
@@ -89,17 +93,17 @@ pub fn is_loader(name: &str) -> bool {
 fn best_in(place: &Place<'_>, row: &Row, with_shims: bool, misfits: &mut Vec<Misfit>) -> Option<PathBuf> {
     let names = row.loaders.iter().filter(|name| with_shims || second_stage(name).is_none());
     for path in names.filter_map(|name| place.file(name)) {
-        let why = match image::inspect(&path) {
+        let misfit = match image::inspect(&path) {
             Ok(image) if image.fits(row.program) => match lacks(&path, row) {
-                Some(what) => format!("it is {what}"),
+                Some(what) => Misfit::lacks(path, Arch(row.code), &what),
                 None => return Some(path),
             },
             Ok(image) if fits_somebody(image, &path) => continue,
-            Ok(image) => format!("it is {image}"),
-            Err(error) => error.to_string(),
+            Ok(image) => Misfit::is(path, image),
+            Err(error) => Misfit::unreadable(path, &error),
         };
-        if !misfits.iter().any(|known| known.path == path) {
-            misfits.push(Misfit { path, wanted: Arch(row.code), why });
+        if !misfits.iter().any(|known| known.path == misfit.path) {
+            misfits.push(misfit);
         }
     }
     None
@@ -217,8 +221,12 @@ mod tests {
         let lab = Lab::new(&[("boot/ipxe-arm64.efi", efi(X64)), ("boot/undionly.kpxe", b"#!ipxe\n".repeat(100))]);
         let found = lab.find();
         assert!(found.loaders.is_empty());
-        let told: Vec<_> = found.misfits.iter().map(|misfit| (misfit.wanted, misfit.why.as_str())).collect();
+        let told: Vec<_> = found.misfits.iter().map(|misfit| (misfit.archs[0], misfit.why.as_str())).collect();
         assert_eq!(told, [(Arch::BIOS, "it is a script"), (arm64(), "it is an EFI program for x64 UEFI")]);
+        assert_eq!(
+            found.misfits[1].cure,
+            "rename it to ipxe-x64.efi, and put a program of the right kind in its place"
+        );
     }
 
     #[test]
@@ -305,6 +313,68 @@ mod tests {
         let lab = Lab::new(&[]);
         nix::unistd::mkfifo(&lab.path("boot/ipxe.efi"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(lab.find().misfits[0].why, "not a regular file");
+    }
+
+    /// As a linker's, with one section that ends at `length`.
+    fn program(machine: u16, length: usize) -> Vec<u8> {
+        let mut file = efi(machine);
+        (file[0x86], file[0x94]) = (1, 0xf0);
+        let section = 0x98 + 0xf0;
+        let size = u32::try_from(length - 0x400).unwrap().to_le_bytes();
+        file[section + 16..section + 20].copy_from_slice(&size);
+        file[section + 20..section + 24].copy_from_slice(&[0, 4, 0, 0]);
+        file.resize(length, 0);
+        file
+    }
+
+    #[test]
+    fn a_loader_that_was_cut_short_is_told_of_for_the_architecture_that_lacks_it_with_what_it_is_given_instead() {
+        let whole = program(X64, 284_672);
+        assert_eq!(Lab::new(&[("boot/snponly.efi", whole.clone())]).find().misfits, []);
+        let lab = Lab::new(&[("boot/snponly.efi", whole[..20_000].to_vec()), ("usr/snponly.efi", whole)]);
+        let found = lab.find();
+        assert_eq!(lab.offered(&found, Arch::X64), pair("uefi-x64/snponly.efi", "usr/snponly.efi"));
+        let [misfit] = &found.misfits[..] else { panic!("{:?}", found.misfits) };
+        assert_eq!(
+            misfit.to_string(),
+            format!(
+                "{} is not offered for x64 UEFI: it is cut short: its header speaks of 284672 octets, and 20000 are there; {} is given in its place",
+                lab.path("boot/snponly.efi").display(),
+                lab.path("usr/snponly.efi").display()
+            )
+        );
+        assert_eq!(misfit.cure, "copy it once more");
+    }
+
+    #[test]
+    fn a_name_that_does_not_tell_the_architecture_is_not_put_down_to_one() {
+        let lab = Lab::new(&[("boot/snponly.efi", bios())]);
+        let told = lab.find().misfits[0].to_string();
+        let told = told.strip_prefix(&lab.path("boot/").display().to_string()).unwrap();
+        assert_eq!(told, "snponly.efi is not offered for UEFI: it is a BIOS program, or no program at all");
+    }
+
+    #[test]
+    fn a_loader_that_may_not_be_read_wants_a_chmod() {
+        let path = PathBuf::from("/srv/boot/ipxe-arm64.efi");
+        let misfit = Misfit::unreadable(path, &std::io::ErrorKind::PermissionDenied.into());
+        assert_eq!(misfit.to_string(), "/srv/boot/ipxe-arm64.efi is not offered for ARM 64 UEFI: permission denied");
+        assert_eq!(misfit.cure, "let the server read it: chmod a+r /srv/boot/ipxe-arm64.efi");
+    }
+
+    /// FOG's folder: x64 at the top, the others under the same names below.
+    #[test]
+    fn loaders_of_other_architectures_are_found_in_folders_of_their_names() {
+        let lab = Lab::new(&[("boot/snponly.efi", efi(X64))]);
+        for (folder, machine) in [("i386-efi", 0x014c), ("arm64-efi", ARM64)] {
+            fs::create_dir(lab.path("boot").join(folder)).unwrap();
+            fs::write(lab.path("boot").join(folder).join("snponly.efi"), efi(machine)).unwrap();
+        }
+        let found = lab.find();
+        assert_eq!(lab.offered(&found, Arch::X64), pair("snponly.efi", "boot/snponly.efi"));
+        assert_eq!(lab.offered(&found, Arch::IA32), pair("i386-efi/snponly.efi", "boot/i386-efi/snponly.efi"));
+        assert_eq!(lab.offered(&found, arm64()), pair("arm64-efi/snponly.efi", "boot/arm64-efi/snponly.efi"));
+        assert_eq!(found.misfits, []);
     }
 
     #[test]

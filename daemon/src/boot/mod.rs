@@ -5,6 +5,7 @@ pub mod folder;
 pub mod image;
 pub mod loaders;
 pub mod local_disk;
+pub mod misfit;
 mod pe;
 pub mod second_stage;
 pub mod signature;

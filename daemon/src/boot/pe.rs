@@ -1,4 +1,5 @@
-//! The parts of a PE/COFF file that bear on its signature: what is signed, in which order, and where the signatures lie.
+//! The parts of a PE/COFF file that bear on its length and its signature: what is signed, in which order, and where the
+//! signatures lie.
 //! Names and offsets are those of Microsoft's PE format; what firmware does with them is EDK2's DxeImageVerificationLib.
 
 use std::ops::Range;
@@ -36,6 +37,13 @@ impl<'a> Pe<'a> {
     /// Whether it claims to be signed. That is a look into the header, nothing more.
     pub fn is_signed(&self) -> bool {
         self.table().is_some()
+    }
+
+    /// How many octets the header speaks of: the last section, or the signatures behind it. `None`: it speaks of more
+    /// sections than this part of the file has headers for.
+    pub fn length(&self) -> Option<usize> {
+        let sections = self.sections()?.map(|section| section.place).filter(|place| place.start > 0);
+        sections.chain(self.table()).map(|place| place.end).max()
     }
 
     /// What a digest is made of, in this order: the headers without the checksum and the directory entry (both change

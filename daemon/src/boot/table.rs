@@ -18,20 +18,38 @@ pub struct Line<'a> {
 }
 
 /// The lines by architecture: every one that has a loader, and the customary ones that have none.
-pub fn lines<'a>(loaders: &'a BTreeMap<Arch, Loader>, system: &System) -> Vec<Line<'a>> {
+pub fn lines<'a>(loaders: &'a BTreeMap<Arch, Loader>, found: &Found, system: &System) -> Vec<Line<'a>> {
     TABLE
         .iter()
         .map(|row| Arch(row.code))
         .filter_map(|arch| match loaders.get(&arch) {
             Some(loader) => Some(Line { arch, loader: Ok(loader) }),
-            None if CUSTOMARY.contains(&arch.0) => Some(Line { arch, loader: Err(system.hint(arch)) }),
+            None if CUSTOMARY.contains(&arch.0) => Some(Line { arch, loader: Err(hint(arch, found, system)) }),
             None => None,
         })
         .collect()
 }
 
-/// The table as text, one line each and aligned, misfits below.
-pub fn render(lines: &[Line<'_>], found: &Found) -> String {
+/// How to come by a loader of this architecture: by mending the one that is there, or else by getting one.
+pub fn hint(arch: Arch, found: &Found, system: &System) -> String {
+    let misfit = found.misfits.iter().find(|misfit| misfit.archs.contains(&arch));
+    match misfit {
+        Some(misfit) if misfit.archs.len() == 1 => {
+            format!("{} cannot be used ({}): {}", misfit.path.display(), misfit.why, misfit.cure)
+        }
+        Some(misfit) => format!(
+            "{} cannot be used ({}): {}; or, if that is for another architecture: {}",
+            misfit.path.display(),
+            misfit.why,
+            misfit.cure,
+            system.hint(arch)
+        ),
+        None => system.hint(arch),
+    }
+}
+
+/// The table as text, one line each and aligned.
+pub fn render(lines: &[Line<'_>]) -> String {
     let width = lines.iter().map(|line| line.arch.to_string().len()).max().unwrap_or(0);
     let mut text = String::new();
     for Line { arch, loader } in lines {
@@ -44,9 +62,6 @@ pub fn render(lines: &[Line<'_>], found: &Found) -> String {
             Err(hint) => writeln!(text, "{arch:width$}  no loader: {hint}"),
         }
         .ok();
-    }
-    for misfit in &found.misfits {
-        writeln!(text, "{} is not offered for {}: {}", misfit.path.display(), misfit.wanted, misfit.why).ok();
     }
     text
 }
@@ -140,7 +155,7 @@ mod tests {
     fn the_table_names_what_is_there_and_how_to_come_by_the_rest() {
         let loader = Loader { name: "snponly.efi".into(), path: Some("/usr/lib/ipxe/snponly.efi".into()) };
         let loaders = BTreeMap::from([(Arch::X64, loader)]);
-        let text = render(&lines(&loaders, &System::DebianX86), &Found::default());
+        let text = render(&lines(&loaders, &Found::default(), &System::DebianX86));
         assert_eq!(
             text,
             "x86 BIOS           no loader: apt install ipxe\n\

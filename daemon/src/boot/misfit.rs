@@ -1,0 +1,96 @@
+//! A file that goes by a loader's name and cannot be one: for whom it was meant, what is wrong with it, and what helps.
+
+use super::image::{self, Image};
+use proxydhcpd_core::arch::{Arch, Program, TABLE};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    pub path: PathBuf,
+    /// The architectures that look for a loader of this name; the one that the program is for, if it says so.
+    pub archs: Vec<Arch>,
+    /// What it is instead, or why it cannot be read.
+    pub why: String,
+    pub cure: String,
+    /// What these architectures are given in its place, if anything.
+    pub instead: Option<PathBuf>,
+}
+
+impl Misfit {
+    /// A file that was read.
+    pub fn is(path: PathBuf, image: Image) -> Misfit {
+        let archs = match image {
+            Image::CutShort { machine, .. } => {
+                image::arch_of(machine).map_or_else(|| seekers(&path), |arch| vec![arch])
+            }
+            _ => seekers(&path),
+        };
+        let cure = match image {
+            Image::CutShort { .. } => "copy it once more".to_owned(),
+            Image::Efi(machine) => rename(machine).unwrap_or_else(|| replace(&archs)),
+            _ => replace(&archs),
+        };
+        Misfit { path, archs, why: format!("it is {image}"), cure, instead: None }
+    }
+
+    /// A shim that lacks its second stage.
+    pub fn lacks(path: PathBuf, arch: Arch, what: &str) -> Misfit {
+        let cure = "put the program that it starts beside it".to_owned();
+        Misfit { path, archs: vec![arch], why: format!("it is {what}"), cure, instead: None }
+    }
+
+    /// A file that cannot be read.
+    pub fn unreadable(path: PathBuf, error: &io::Error) -> Misfit {
+        let cure = match error.kind() {
+            io::ErrorKind::PermissionDenied => format!("let the server read it: chmod a+r {}", path.display()),
+            io::ErrorKind::NotFound => "it is a link to nothing: put the file there, or remove the link".to_owned(),
+            _ => "put a loader in its place, or remove it".to_owned(),
+        };
+        Misfit { archs: seekers(&path), path, why: error.to_string(), cure, instead: None }
+    }
+}
+
+/// Every architecture that looks for a loader of this name.
+fn seekers(path: &Path) -> Vec<Arch> {
+    let name = path.file_name().unwrap_or_default();
+    let rows = TABLE.iter().filter(|row| row.base == row.code);
+    rows.filter(|row| row.loaders.iter().any(|loader| name.eq_ignore_ascii_case(loader)))
+        .map(|row| Arch(row.code))
+        .collect()
+}
+
+/// A name under which the architecture of this program looks for it, and no other does.
+fn rename(machine: u16) -> Option<String> {
+    let arch = image::arch_of(machine)?;
+    let names = arch.row()?.loaders.iter().filter(|name| name.starts_with("ipxe-") && !name.contains("shim"));
+    let own = names.copied().find(|name| !name.contains("snponly"))?;
+    Some(format!("rename it to {own}, and put a program of the right kind in its place"))
+}
+
+fn replace(archs: &[Arch]) -> String {
+    let bios = archs.first() == Some(&Arch::BIOS);
+    format!("put {} under this name, or remove the file", if bios { "a BIOS program" } else { "an EFI program" })
+}
+
+/// For whom it was meant, in words; the name alone may not tell.
+fn meant_for(archs: &[Arch]) -> String {
+    let programs = || archs.iter().filter_map(|arch| arch.row()).map(|row| row.program);
+    let first = programs().next().unwrap_or(Program::None);
+    match archs.first() {
+        Some(arch) if programs().all(|program| program == first) => arch.to_string(),
+        _ => "UEFI".to_owned(),
+    }
+}
+
+/// One line, without the cure.
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not offered for {}: {}", self.path.display(), meant_for(&self.archs), self.why)?;
+        match &self.instead {
+            Some(instead) => write!(f, "; {} is given in its place", instead.display()),
+            None => Ok(()),
+        }
+    }
+}
