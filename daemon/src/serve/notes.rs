@@ -51,8 +51,13 @@ pub fn page(state: &State, event: &http::Event) {
             );
         }
         http::Event::Dropped { client, why } => {
-            state.report().silence("http:dropped");
             tracing::debug!("{client}: HTTP connection dropped: {why:?}");
+            match why {
+                http::Dropped::Full(crowded) | http::Dropped::Slowest(crowded) => {
+                    state.report().once_a_minute("http:crowded", crowded, Instant::now());
+                }
+                _ => state.report().silence("http:dropped"),
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{Client, LONG, Server, curl, truncate};
 use proxydhcpd::files::Opened;
-use proxydhcpd::serve::http::{Dropped, Event, Settings};
+use proxydhcpd::serve::http::{Crowded, Dropped, Event, Settings};
 use socket2::{Domain, Socket, Type};
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -14,14 +14,20 @@ const LARGE: u64 = 64 << 20;
 
 /// A client that has asked for a large file and takes next to nothing of it.
 fn slow(server: &Server, name: &str) -> Client {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(8192).unwrap();
-    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, server.port)).into()).unwrap();
-    socket.set_read_timeout(Some(LONG)).unwrap();
-    let mut client = Client { stream: BufReader::with_capacity(256, socket.into()) };
+    let mut client = connect_from(Ipv4Addr::LOCALHOST, server);
     let head = client.send(format!("GET /{name} HTTP/1.1\r\nHost: x\r\n\r\n")).head();
     assert_eq!(head.status, 200);
     client
+}
+
+/// A client at this address of the loopback interface that takes little at a time.
+fn connect_from(address: Ipv4Addr, server: &Server) -> Client {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(8192).unwrap();
+    socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
+    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, server.port)).into()).unwrap();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    Client { stream: BufReader::with_capacity(256, socket.into()) }
 }
 
 #[test]
@@ -125,7 +131,7 @@ fn a_client_that_pipelines_without_reading_is_held_back_and_none_of_it_is_forgot
     let mut client = server.connect();
     let stream = client.stream.get_mut();
     stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
-    let requests = format!("GET /x HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(1000)).repeat(100);
+    let requests = format!("GET /x HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "y".repeat(1000)).repeat(100);
     let mut accepted = 0;
     let blocked = loop {
         match stream.write(&requests.as_bytes()[accepted % requests.len()..]) {
@@ -176,7 +182,53 @@ fn where_all_are_busy_the_new_one_is_refused() {
     let _busy = [slow(&server, "large"), slow(&server, "large")];
     let mut third = server.connect();
     assert!(third.rest().is_empty());
-    assert!(matches!(server.event(), Event::Dropped { why: Dropped::Full, .. }));
+    assert!(matches!(
+        server.event(),
+        Event::Dropped { why: Dropped::Full(Crowded { connections: 2, has: 2, .. }), .. }
+    ));
+}
+
+const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// A boot server's clients are many addresses; who takes all places by one address never reads what it asked for.
+#[test]
+fn an_address_with_more_than_its_share_makes_room_for_others_and_takes_no_more() {
+    let server = Server::with(Settings { connections: 32, ..Settings::default() });
+    server.file("x", 1);
+    truncate(&server.path("large"), LARGE);
+    let mut greedy: Vec<Client> = (0..32).map(|_| slow(&server, "large")).collect();
+    assert!(server.connect().rest().is_empty(), "a thirty-third of the same address");
+    assert!(matches!(server.event(), Event::Dropped { why: Dropped::Full(Crowded { has: 32, .. }), .. }));
+
+    for _ in 0..8 {
+        assert_eq!(connect_from(NEIGHBOUR, &server).get("x", "").status, 200);
+    }
+    let slowest = greedy[0].stream.get_ref().local_addr().unwrap();
+    let gave_way: Vec<SocketAddr> = server
+        .events
+        .try_iter()
+        .filter_map(|event| match event {
+            Event::Dropped { client, why: Dropped::Slowest(_) } => Some(client),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(gave_way.first(), Some(&slowest), "the one that moved last the longest ago");
+    assert!(gave_way.len() <= 2, "a place that has become free is used again: {gave_way:?}");
+    let mut some = [0; 1000];
+    greedy[31].stream.read_exact(&mut some).unwrap();
+}
+
+/// Thirty machines behind one router are one address.
+#[test]
+fn where_there_is_room_an_address_may_have_all_of_it() {
+    let server = Server::with(Settings { connections: 32, ..Settings::default() });
+    let octets = server.file("initrd", 300_000);
+    let mut machines: Vec<Client> = (0..32).map(|_| slow(&server, "initrd")).collect();
+    for machine in &mut machines {
+        let mut read = vec![0; octets.len()];
+        machine.stream.read_exact(&mut read).unwrap();
+        assert!(read == octets);
+    }
 }
 
 #[test]
@@ -205,7 +257,7 @@ fn who_is_answered_while_we_stop_is_told_one_thing_about_the_connection() {
         Ok(Opened::text(*b"#!ipxe\n"))
     });
     let mut client = server.connect();
-    client.send("GET /boot.ipxe HTTP/1.1\r\nConnection: keep-alive\r\n\r\n");
+    client.send("GET /boot.ipxe HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n");
     opening.recv_timeout(LONG).unwrap();
     server.stop();
     while TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).is_ok() {}

@@ -168,12 +168,14 @@ fn odd_requests_get_an_answer_or_an_end_and_the_server_goes_on() {
     for (request, status) in [
         ("GET /x HTTP/1.0\r\n\r\n".to_owned(), "HTTP/1.0 200"),
         ("GET http://boot.example:8080/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(), "HTTP/1.1 200"),
-        ("GET /x HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), "HTTP/1.1 200"),
+        ("GET /x HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n".to_owned(), "HTTP/1.1 200"),
+        ("GET /x HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), "HTTP/1.1 400"),
+        ("GET /x HTTP/1.1\r\nHost: a\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(), "HTTP/1.1 400"),
         ("\r\nGET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(), "HTTP/1.1 200"),
-        ("POST /x HTTP/1.1\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc".to_owned(), "HTTP/1.1 405"),
-        ("OPTIONS * HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), "HTTP/1.1 405"),
-        ("CONNECT a:1 HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), "HTTP/1.1 405"),
-        ("BREW /x HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), "HTTP/1.1 405"),
+        ("POST /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc".to_owned(), "HTTP/1.1 405"),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(), "HTTP/1.1 405"),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(), "HTTP/1.1 405"),
+        ("BREW /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(), "HTTP/1.1 405"),
         (format!("GET /x HTTP/1.1\r\nX: {long}\r\n\r\n"), "HTTP/1.1 431"),
         (format!("GET /{long} HTTP/1.1\r\n\r\n"), "HTTP/1.1 4"),
         ("X: y\r\n".repeat(200).replace("X: y", "GET /x HTTP/1.1\r\nX: y"), "HTTP/1.1 4"),
@@ -266,6 +268,15 @@ fn a_fault_in_opening_costs_one_request_only() {
     for (name, status) in [("panic", 500), ("failed", 500), ("x", 200)] {
         assert_eq!(client.get(name, "").status, status, "{name}");
         assert_eq!(server.finished().status, status);
+    }
+}
+
+#[test]
+fn a_method_that_is_refused_opens_no_file() {
+    let server = Server::opening(tempfile::tempdir().unwrap(), Settings::default(), |_| panic!("it was opened"));
+    for method in ["POST", "OPTIONS", "TRACE", "PUT", "DELETE"] {
+        let request = format!("{method} /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        assert!(server.connect().send(request).rest().starts_with(b"HTTP/1.1 405"), "{method}");
     }
 }
 

@@ -4,11 +4,11 @@ use super::conditional::{Validators, Verdict};
 use super::range::{Asked, asked};
 use crate::files::{Content, Opened};
 use hyper::header::{
-    ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
+    ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST, HeaderMap, HeaderName,
     HeaderValue, LAST_MODIFIED, RANGE,
 };
 use hyper::http::request::Parts;
-use hyper::{Method, Response, StatusCode};
+use hyper::{Method, Response, StatusCode, Version};
 use proxydhcpd_core::fetch::{Refusal, is_done};
 use std::ops::Range;
 use std::time::SystemTime;
@@ -23,14 +23,24 @@ pub enum Payload {
     Part(Opened, Range<u64>),
 }
 
-/// Answers a request for `name`, which was opened or refused before.
-pub fn answer(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now: SystemTime) -> Answer {
+/// What is refused whatever it names: no file is opened for it, and no template rendered.
+pub fn refused(request: &Parts, name: &[u8]) -> Option<Answer> {
+    // RFC 9112 3.2. HTTP/1.0, which some loaders speak, has no such field.
+    let hosts = request.headers.get_all(HOST).iter().count();
+    if hosts > 1 || hosts == 0 && request.version == Version::HTTP_11 {
+        return Some(words(StatusCode::BAD_REQUEST, &request.method));
+    }
     let posted = request.method == Method::POST && is_done(name);
     if request.method != Method::GET && request.method != Method::HEAD && !posted {
         let mut answer = words(StatusCode::METHOD_NOT_ALLOWED, &request.method);
         set(&mut answer, ALLOW, "GET, HEAD");
-        return answer;
+        return Some(answer);
     }
+    None
+}
+
+/// Answers a request for `name`, which was opened or refused before.
+pub fn answer(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now: SystemTime) -> Answer {
     match opened {
         Ok(opened) => file(request, name, opened, now),
         Err(Refusal::NotFound) => words(StatusCode::NOT_FOUND, &request.method),
@@ -244,10 +254,22 @@ mod tests {
     #[test]
     fn other_methods_are_told_which_there_are() {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::CONNECT] {
-            let answer = ask(method, &[]);
+            let answer = refused(&request(method, &[(HOST, "x")]), b"/a.efi").unwrap();
             assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
             assert_eq!(field(&answer, ALLOW), Some("GET, HEAD"));
         }
+        assert!(refused(&request(Method::GET, &[(HOST, "x")]), b"/a.efi").is_none());
+    }
+
+    #[test]
+    fn a_request_names_one_host_unless_its_version_knows_none() {
+        for hosts in [&[][..], &[(HOST, "a"), (HOST, "b")]] {
+            let answer = refused(&request(Method::GET, hosts), b"/a.efi").unwrap();
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{hosts:?}");
+        }
+        let mut old = request(Method::GET, &[]);
+        old.version = Version::HTTP_10;
+        assert!(refused(&old, b"/a.efi").is_none());
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use super::answer;
 use super::body::Body;
+use super::crowd::Place;
 use super::{Dropped, Event, Finished, House};
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use proxydhcpd_core::{fetch, request};
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -31,11 +32,14 @@ pub struct Line {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     exchange: Option<Exchange>,
-    /// Its place among the idle ones.
+    /// Its number among the idle ones.
     idle: Option<u64>,
+    /// When it asked for something last, or took some of it.
+    moved: Instant,
+    /// It gives way to another, for this reason.
+    gives_way: Option<Dropped>,
 }
 
 /// A request whose answer is on its way.
@@ -52,14 +56,8 @@ struct Exchange {
     whole: bool,
 }
 
-/// The connections without a request, by the order in which they became so.
-#[derive(Default)]
-pub struct Idle {
-    lines: Mutex<(u64, BTreeMap<u64, Arc<Line>>)>,
-}
-
-/// Serves a connection to its end.
-pub async fn run(stream: TcpStream, line: Arc<Line>) {
+/// Serves a connection to its end; its place is free then.
+pub async fn run(stream: TcpStream, line: Arc<Line>, _place: Place) {
     let Ok(server) = prepare(&stream, &line.house) else { return };
     let service = service_fn(|request| respond(line.clone(), server, request));
     let mut builder = http1::Builder::new();
@@ -76,7 +74,10 @@ pub async fn run(stream: TcpStream, line: Arc<Line>) {
     line.idle();
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
-        () = line.displaced.notified() => return line.house.drop_client(line.client, Dropped::Displaced),
+        () = line.displaced.notified() => {
+            let why = { line.state().gives_way }.unwrap_or(Dropped::Displaced);
+            return line.house.drop_client(line.client, why);
+        }
         () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => None,
     };
     let ended = match ended {
@@ -110,20 +111,9 @@ async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) ->
     let name = answer::decoded(head.uri.path());
     let keep_alive = answer::wants_keep_alive(&head.headers);
 
-    let work = line.clone();
-    let asked = name.clone();
-    let blocking = tokio::task::spawn_blocking(move || {
-        let opened = asked.as_deref().ok_or(fetch::Refusal::BadName).and_then(|name| {
-            let door = request::Door::Http(work.house.port);
-            (work.house.open)(&request::Request { door, name, server, client: work.client, interface: "" })
-        });
-        let answer = answer::answer(&head, asked.as_deref().unwrap_or_default(), opened, SystemTime::now());
-        answer.map(|payload| Body::start(payload, &work))
-    });
-    // A panic in `open` is told by the panic hook, and costs this request only.
-    let mut response = match blocking.await {
-        Ok(response) => response,
-        Err(_) => answer::failed().map(|payload| Body::start(payload, &line)),
+    let mut response = match answer::refused(&head, name.as_deref().unwrap_or_default()) {
+        Some(refused) => refused.map(|payload| Body::start(payload, &line)),
+        None => opened(&line, server, head, name.clone()).await,
     };
     // hyper adds its own `close` while we stop.
     if keep_alive && !*line.house.stopping.borrow() {
@@ -133,9 +123,53 @@ async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) ->
     Ok(response)
 }
 
+/// Opens what was asked for, on a thread that may block.
+async fn opened(line: &Arc<Line>, server: IpAddr, head: Parts, name: Option<Vec<u8>>) -> Response<Body> {
+    let work = line.clone();
+    let blocking = tokio::task::spawn_blocking(move || {
+        let opened = name.as_deref().ok_or(fetch::Refusal::BadName).and_then(|name| {
+            let door = request::Door::Http(work.house.port);
+            (work.house.open)(&request::Request { door, name, server, client: work.client, interface: "" })
+        });
+        let answer = answer::answer(&head, name.as_deref().unwrap_or_default(), opened, SystemTime::now());
+        answer.map(|payload| Body::start(payload, &work))
+    });
+    // A panic in `open` is told by the panic hook, and costs this request only.
+    match blocking.await {
+        Ok(response) => response,
+        Err(_) => answer::failed().map(|payload| Body::start(payload, line)),
+    }
+}
+
 impl Line {
     pub fn new(house: &Arc<House>, client: SocketAddr) -> Arc<Line> {
-        Arc::new(Line { house: house.clone(), client, displaced: Notify::new(), state: Mutex::default() })
+        let state = State { exchange: None, idle: None, moved: Instant::now(), gives_way: None };
+        Arc::new(Line { house: house.clone(), client, displaced: Notify::new(), state: Mutex::new(state) })
+    }
+
+    pub fn address(&self) -> IpAddr {
+        self.client.ip().to_canonical()
+    }
+
+    pub fn moved(&self) -> Instant {
+        self.state().moved
+    }
+
+    pub fn is_displaced(&self) -> bool {
+        self.state().gives_way.is_some()
+    }
+
+    /// Ends the connection in favour of another.
+    pub fn displace(&self, why: Dropped) {
+        self.state().gives_way = Some(why);
+        self.displaced.notify_one();
+    }
+
+    /// The kernel has taken some for this client.
+    fn took(&self, written: &Poll<io::Result<usize>>) {
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.state().moved = Instant::now();
+        }
     }
 
     /// So many octets of the body have been handed to hyper.
@@ -187,33 +221,23 @@ impl Line {
     }
 
     fn idle(self: &Arc<Line>) {
-        let mut lines = self.house.idle.lines();
-        lines.0 += 1;
-        let number = lines.0;
-        lines.1.insert(number, self.clone());
+        let number = self.house.crowd.idles(self);
         self.state().idle = Some(number);
     }
 
     fn busy(&self) {
-        if let Some(number) = { self.state().idle.take() } {
-            self.house.idle.lines().1.remove(&number);
+        let idle = {
+            let mut state = self.state();
+            state.moved = Instant::now();
+            state.idle.take()
+        };
+        if let Some(number) = idle {
+            self.house.crowd.is_busy(number);
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Idle {
-    /// Ends the connection that has been idle longest, if there is one.
-    pub fn displace(&self) -> bool {
-        let oldest = self.lines().1.pop_first();
-        oldest.inspect(|(_, line)| line.displaced.notify_one()).is_some()
-    }
-
-    fn lines(&self) -> MutexGuard<'_, (u64, BTreeMap<u64, Arc<Line>>)> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -241,7 +265,9 @@ impl hyper::rt::Read for Wire {
 
 impl hyper::rt::Write for Wire {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, octets)
+        let written = Pin::new(&mut self.stream).poll_write(context, octets);
+        self.line.took(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -249,7 +275,9 @@ impl hyper::rt::Write for Wire {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.line.took(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

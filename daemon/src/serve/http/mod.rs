@@ -4,13 +4,16 @@ mod answer;
 mod body;
 mod conditional;
 mod connection;
+mod crowd;
 mod range;
 
 use crate::files::Opened;
-use connection::{Idle, Line};
+use connection::Line;
+use crowd::Crowd;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::request::Request;
 use socket2::{Domain, Protocol, Socket, Type};
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::iter;
@@ -19,19 +22,19 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 /// How long transfers may go on after `stop`.
 const GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Connections at a time. A further one takes the place of the one that has been idle longest; where none is
-    /// idle it is closed. Each is a descriptor, and each transfer another.
+    /// Connections at a time. When all are taken, a further one takes the place of the one that has been idle longest, or
+    /// that moves least and stands still or belongs to an address with more than its share; else it is closed. Each is a
+    /// descriptor, and each transfer another.
     pub connections: usize,
     /// How long a connection may take to send the whole head of its next request: slow senders and idle connections.
     pub patience: Duration,
@@ -66,14 +69,35 @@ pub struct Finished {
 /// Why a connection ended that did nothing wrong to us but was not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
-    /// There was no room, and no idle connection to make room.
-    Full,
+    /// There was no room, and no other connection had to make room.
+    Full(Crowded),
     /// It was idle longest when another needed its place.
     Displaced,
+    /// It moved least when another needed its place.
+    Slowest(Crowded),
     /// No request in [`Settings::patience`].
     Idle,
     /// What it sent is not HTTP, or longer than a head may be.
     Malformed,
+}
+
+/// How full it was when a connection had to go, and how many the address has that it was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowded {
+    pub connections: usize,
+    pub address: IpAddr,
+    pub has: usize,
+}
+
+impl fmt::Display for Crowded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Crowded { connections, address, has } = self;
+        write!(
+            f,
+            "all {connections} HTTP connections are in use, {has} of them by {address}: one was closed. If these are your \
+             machines, raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
+        )
+    }
 }
 
 /// What all connections share.
@@ -82,7 +106,7 @@ struct House {
     port: u16,
     open: Box<Open>,
     note: Box<dyn Fn(Event) + Send + Sync>,
-    idle: Idle,
+    crowd: Crowd,
     /// Bodies being sent: the more, the smaller their buffers.
     transfers: AtomicUsize,
     stopping: watch::Sender<bool>,
@@ -143,12 +167,13 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
+    let places = settings.connections;
     let house = Arc::new(House {
         settings,
         port: listeners.first().map_or(Ok(0), |listener| listener.local_addr().map(|address| address.port()))?,
         open: Box::new(open),
         note: Box::new(note),
-        idle: Idle::default(),
+        crowd: Crowd::new(places),
         transfers: AtomicUsize::new(0),
         stopping: watch::Sender::new(false),
     });
@@ -162,10 +187,10 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = accept(&listeners) => match accepted {
                 Ok((stream, client)) => {
-                    if connections.len() < house.settings.connections || house.idle.displace() {
-                        connections.spawn(connection::run(stream, Line::new(&house, client)));
-                    } else {
-                        house.drop_client(client, Dropped::Full);
+                    let line = Line::new(&house, client);
+                    match house.crowd.admit(&line, Instant::now()) {
+                        Ok(place) => drop(connections.spawn(connection::run(stream, line, place))),
+                        Err(dropped) => house.drop_client(client, dropped),
                     }
                 }
                 Err(error) if is_clients_fault(&error) => tracing::debug!(%error, "a connection was not accepted"),
@@ -175,7 +200,7 @@ pub async fn serve(
                         complaint = Some(Instant::now());
                     }
                     // The descriptors that are missing come back as connections end.
-                    house.idle.displace();
+                    house.crowd.displace(Instant::now());
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }

@@ -1,0 +1,163 @@
+//! All connections, and which one gives way when there is no room for another: one client must not take the places of
+//! all others, whether it asks for nothing or never reads what it asked for.
+
+use super::connection::Line;
+use super::{Crowded, Dropped};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// The part of all places that an address keeps when they are all taken. Where there is room it may have more: a whole
+/// school may be behind one address.
+const SHARE: usize = 16;
+/// A connection that has moved nothing for so long gives way to any other.
+const STALLED: Duration = Duration::from_secs(5);
+/// Connections that one search finds: it looks at all of them, which not every newcomer may cause.
+const FOUND_AT_ONCE: usize = 64;
+
+pub struct Crowd {
+    places: usize,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    /// By the number of each.
+    lines: HashMap<u64, Arc<Line>>,
+    /// Those without a request, by the order in which they became so.
+    idle: BTreeMap<u64, Arc<Line>>,
+    by_address: HashMap<IpAddr, usize>,
+    /// Who gives way next, at the end, with when it had moved last.
+    slowest: Vec<(Instant, Weak<Line>)>,
+    numbers: u64,
+}
+
+impl Crowd {
+    pub fn new(places: usize) -> Crowd {
+        Crowd { places, inside: Mutex::default() }
+    }
+
+    /// Gives a connection its place, if need be that of another.
+    pub fn admit(&self, line: &Arc<Line>, now: Instant) -> Result<Place, Dropped> {
+        let mut inside = self.inside();
+        if inside.lines.len() >= self.places && !inside.displace_idle() {
+            let (connections, address) = (inside.lines.len(), line.address());
+            let has = inside.has(address);
+            if has >= self.share() || !inside.displace_slowest(self.share(), now) {
+                return Err(Dropped::Full(Crowded { connections, address, has }));
+            }
+        }
+        Ok(inside.enter(line))
+    }
+
+    /// Ends a connection that does nothing, if there is one: the descriptors of this process have run out.
+    pub fn displace(&self, now: Instant) {
+        let mut inside = self.inside();
+        let _ = inside.displace_idle() || inside.displace_slowest(self.share(), now);
+    }
+
+    /// It waits for its next request. Says by which number it is found.
+    pub fn idles(&self, line: &Arc<Line>) -> u64 {
+        let mut inside = self.inside();
+        let number = inside.next();
+        inside.idle.insert(number, line.clone());
+        number
+    }
+
+    pub fn is_busy(&self, number: u64) {
+        self.inside().idle.remove(&number);
+    }
+
+    fn share(&self) -> usize {
+        (self.places / SHARE).max(1)
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a connection holds as long as it lives.
+pub struct Place {
+    line: Arc<Line>,
+    number: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.line.house.crowd.inside().leave(self.number, self.line.address());
+    }
+}
+
+impl Inside {
+    fn next(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn enter(&mut self, line: &Arc<Line>) -> Place {
+        let number = self.next();
+        self.lines.insert(number, line.clone());
+        *self.by_address.entry(line.address()).or_default() += 1;
+        Place { line: line.clone(), number }
+    }
+
+    fn leave(&mut self, number: u64, address: IpAddr) {
+        self.lines.remove(&number);
+        if let Entry::Occupied(mut has) = self.by_address.entry(address) {
+            *has.get_mut() -= 1;
+            if *has.get() == 0 {
+                has.remove();
+            }
+        }
+    }
+
+    fn has(&self, address: IpAddr) -> usize {
+        self.by_address.get(&address).copied().unwrap_or(0)
+    }
+
+    /// Ends the connection that has been idle longest, if there is one.
+    fn displace_idle(&mut self) -> bool {
+        let oldest = self.idle.pop_first();
+        oldest.inspect(|(_, line)| line.displace(Dropped::Displaced)).is_some()
+    }
+
+    /// The same of the one that moved least, among those that stand still or whose address has more than its share.
+    fn displace_slowest(&mut self, share: usize, now: Instant) -> bool {
+        let Some(line) = self.slowest(share, now) else { return false };
+        let (connections, address) = (self.lines.len(), line.address());
+        line.displace(Dropped::Slowest(Crowded { connections, address, has: self.has(address) }));
+        true
+    }
+
+    fn slowest(&mut self, share: usize, now: Instant) -> Option<Arc<Line>> {
+        if self.slowest.is_empty() {
+            self.look_for_the_slowest(share, now);
+        }
+        while let Some((moved, line)) = self.slowest.pop() {
+            if let Some(line) = line.upgrade()
+                && line.moved() == moved
+                && self.gives_way(&line, share, now)
+            {
+                return Some(line);
+            }
+        }
+        None
+    }
+
+    fn look_for_the_slowest(&mut self, share: usize, now: Instant) {
+        let lines = self.lines.values().filter(|line| self.gives_way(line, share, now));
+        let mut found: Vec<(Instant, Weak<Line>)> = lines.map(|line| (line.moved(), Arc::downgrade(line))).collect();
+        found.sort_by_key(|(moved, _)| *moved);
+        found.truncate(FOUND_AT_ONCE);
+        found.reverse();
+        self.slowest = found;
+    }
+
+    fn gives_way(&self, line: &Line, share: usize, now: Instant) -> bool {
+        let stands_still = now.saturating_duration_since(line.moved()) >= STALLED;
+        !line.is_displaced() && (stands_still || self.has(line.address()) > share)
+    }
+}
