@@ -28,7 +28,7 @@ run: build
 	$(RELEASE) serve --boot-dir $(RUN)
 
 toolchain:
-	@dist/toolchain
+	@CARGO='$(CARGO)' dist/toolchain
 
 build: toolchain
 	$(CARGO) build --release --locked --package proxydhcpd

@@ -35,6 +35,26 @@ fn uninstall_takes_away_every_file_but_those_of_the_operator() {
     assert_eq!(files(root.path()), 2);
 }
 
+/// `make run` is the first thing that a newcomer tries.
+#[test]
+fn make_without_a_cargo_that_is_new_enough_says_what_is_needed_and_how_to_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("cargo");
+    fs::write(&old, "#!/bin/sh\necho 'cargo 1.85.0 (0123abc 2025-01-01)'\n").unwrap();
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
+    let missing = folder.path().join("missing");
+    for (cargo, told) in [
+        (&old, "is of Rust 1.85.0, and Rust 1.90 or newer is needed. Install rustup"),
+        (&missing, "there is no '{}' here, and the server is written in Rust. Install rustup"),
+    ] {
+        let mut make = Command::new("make");
+        make.args(["toolchain", &format!("CARGO={}", cargo.display())]).current_dir("..");
+        let output = make.output().unwrap();
+        let (said, told) = (String::from_utf8_lossy(&output.stderr), told.replace("{}", &cargo.to_string_lossy()));
+        assert!(!output.status.success() && said.contains(&told), "{said}");
+    }
+}
+
 /// With some program in place of a release that would have to be built.
 fn make(root: &Path, prefix: &str, what: &str) {
     let mut command = Command::new("make");
