@@ -6,7 +6,9 @@ use crate::client::{
     Class, Client, Hardware, NotOurs, Stage, architecture, architecture6, class6, hardware6, recognise4, recognise6,
 };
 use crate::decide::{self, Decision, decide};
-use crate::memory::rivals::Offer;
+use crate::link::Link;
+use crate::memory::finding::Next;
+use crate::memory::rivals::{Offer, Request};
 use crate::memory::{Heard, Holder, Memory};
 use crate::plan::machines::Identity;
 use crate::plan::rule::{Condition, Met, Subject};
@@ -196,20 +198,37 @@ fn note(
         && client.message == Kind::Dhcp4(MessageType::Discover)
         && client.port == Port::Dhcp
     {
-        let leads_here = leads_here(response);
-        let offer = Offer { xid: message.header.xid, link: arrival.link().index, leads_here };
+        let offer = Offer { xid: message.header.xid, link: arrival.link().index, next: next(response) };
         memory.rivals.offered(client, offer, arrival.now);
     }
 }
 
-/// Whether a machine that takes the offer comes to us next: to port 4011, or for a file.
-fn leads_here(Response { shape, boot, to, .. }: &Response) -> bool {
+/// Where a machine that takes the offer comes next.
+fn next(Response { shape, boot, to, .. }: &Response) -> Next {
     let url_elsewhere = boot.why == Why::ScriptGiven && boot.file.contains("://");
-    match shape {
-        Name::Redirect => true,
-        Name::Direct => boot.server == to.from.ip() && !url_elsewhere,
-        _ => false,
+    match (shape, boot.file.strip_prefix("http://")) {
+        (Name::Redirect, _) => Next::BootServer,
+        (Name::Direct, _) if boot.server != to.from.ip() || url_elsewhere => Next::Elsewhere,
+        (Name::Direct, None) => Next::Tftp,
+        (Name::Direct, Some(url)) => {
+            let host = url.split('/').next().unwrap_or_default();
+            Next::Http(host.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80))
+        }
+        _ => Next::Elsewhere,
     }
+}
+
+/// What another DHCP or boot server says to a machine, heard on port 68: nothing to answer, but it shows why a machine does
+/// not take what we offer. One on our own address is no other.
+pub fn overhear_offer(memory: &mut Memory, links: &[Link], datagram: &[u8], now: u64) -> Result<(), dhcp4::Malformed> {
+    let message = dhcp4::Message::parse(datagram)?;
+    let is_ours = |server: Ipv4Addr| links.iter().any(|link| link.owns(server));
+    // The DHCP server may be on this host: it gives addresses.
+    let is_our_offer = message.header.yiaddr.is_unspecified() && message.address(code::SERVER_ID).is_none_or(is_ours);
+    if !is_our_offer {
+        memory.rivals.overheard(&message, now);
+    }
+    Ok(())
 }
 
 fn overhear(packet: &Packet<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
@@ -228,7 +247,13 @@ fn overhear4(message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, memory: &mut M
     if arrival.port == Port::BootServer {
         memory.note_visit(&hardware, header.ciaddr.into(), now);
     } else if message.message_type() == Some(MessageType::Request) {
-        memory.rivals.requested(&hardware, header.xid, message.address(code::SERVER_ID), header.secs, now);
+        let request = message.address(code::SERVER_ID).map(|server| Request {
+            server,
+            remote: !arrival.reaches(server),
+            at: now,
+            secs: header.secs,
+        });
+        memory.rivals.requested(&hardware, header.xid, request, now);
     }
     let Some(vendor_class) = message.option(code::VENDOR_CLASS) else { return };
     let (Some(class), Some(MessageType::Request)) = (Class::of(&vendor_class), message.message_type()) else { return };

@@ -10,7 +10,7 @@ use proxydhcpd_core::choose::Nothing;
 use proxydhcpd_core::client::{Client, Hardware};
 use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::memory::Looping;
-use proxydhcpd_core::memory::finding::Finding;
+use proxydhcpd_core::memory::finding::{Finding, Reason};
 use proxydhcpd_core::plan::machines::{By, Found, Undecided};
 use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::plan::{LoopGuard, Plan};
@@ -180,7 +180,8 @@ impl Report {
             MAC = %hardware,
             LINK = link,
             SERVER = rival.server().map(|server| server.to_string()),
-            "{finding} on {link} {rival}"
+            "{finding} on {link} {rival}. {}",
+            Reason(finding)
         );
     }
 

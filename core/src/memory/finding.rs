@@ -1,4 +1,5 @@
-//! What is told of a machine that did not take what we offered, and the cure.
+//! What is told of a machine that did not take what we offered: what was seen, and the cure. A cause is named only where it
+//! was seen, or where what was seen excludes the others; elsewhere the possible ones are listed.
 
 use crate::arch::Arch;
 use crate::client::Hardware;
@@ -14,20 +15,55 @@ pub struct Finding {
     /// The kernel's index of the interface that it was heard on.
     pub link: u32,
     pub relay: Option<Ipv4Addr>,
+    /// Where our offer sends it.
+    pub next: Next,
     pub rival: Rival,
+    pub cause: Cause,
 }
 
-/// Why, as far as it can be told, with the server that it took its address from.
+/// What it did instead, with the server that it took its address from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rival {
     /// A firmware did not come for its file.
     ShutOut(Ipv4Addr),
+    /// The same, and now it asks as an iPXE, which we have not given it.
+    Loaded(Ipv4Addr),
     /// An iPXE says that it had not seen our offer when it took its address.
     Unseen(Ipv4Addr),
     /// An iPXE did not come for our script.
     Named(Ipv4Addr),
-    /// Nobody gave it an address, so many times it asked.
+    /// It took no address, so many times it asked.
     NoAddress(u8),
+    /// The same, although this server offered it one.
+    Untaken(u8, Ipv4Addr),
+}
+
+/// Why, as far as the offers show it that other servers made to this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The server that it took its address from calls itself a boot server.
+    Option60,
+    /// That server names a boot file.
+    BootFile,
+    /// Another server calls itself a boot server.
+    AnotherServer(Ipv4Addr),
+    /// None of these, although the offer of that server was heard.
+    NoOffer,
+    /// No offer of that server was heard.
+    Unheard {
+        /// It lies in none of our networks.
+        remote: bool,
+    },
+}
+
+/// Where a machine that takes our offer comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    BootServer,
+    Tftp,
+    Http(u16),
+    /// Not to us.
+    Elsewhere,
 }
 
 impl Finding {
@@ -39,11 +75,23 @@ impl Finding {
             Rival::Unseen(server) => (2, server),
             Rival::Named(server) => (3, server),
             Rival::NoAddress(_) => (4, self.relay.unwrap_or(Ipv4Addr::UNSPECIFIED)),
+            Rival::Loaded(server) => (5, server),
+            Rival::Untaken(_, server) => (6, server),
         };
         key[0] = kind;
         key[1..5].copy_from_slice(&server.octets());
         key[5..9].copy_from_slice(&self.link.to_be_bytes());
         key
+    }
+
+    /// Whether the cause was seen, and is one that no machine of this kind gets past.
+    pub(super) fn is_sure(&self) -> bool {
+        matches!(
+            (self.rival, self.cause),
+            (Rival::ShutOut(_) | Rival::Loaded(_), Cause::Option60)
+                | (Rival::Loaded(_), Cause::AnotherServer(_))
+                | (Rival::Named(_), Cause::BootFile)
+        )
     }
 }
 
@@ -52,16 +100,32 @@ impl Rival {
     pub fn label(&self) -> &'static str {
         match self {
             Self::ShutOut(_) => "rival:shut-out",
+            Self::Loaded(_) => "rival:loaded-elsewhere",
             Self::Unseen(_) => "rival:offer-unseen",
             Self::Named(_) => "rival:boots-another",
             Self::NoAddress(_) => "rival:no-address",
+            Self::Untaken(..) => "rival:address-untaken",
         }
     }
 
     pub fn server(&self) -> Option<Ipv4Addr> {
         match self {
-            Self::ShutOut(server) | Self::Unseen(server) | Self::Named(server) => Some(*server),
+            Self::ShutOut(server) | Self::Loaded(server) | Self::Unseen(server) | Self::Named(server) => Some(*server),
+            Self::Untaken(_, server) => Some(*server),
             Self::NoAddress(_) => None,
+        }
+    }
+}
+
+impl Cause {
+    /// A bit for each kind: a cause that has not been told yet is worth another line.
+    pub(super) fn bit(self) -> u8 {
+        match self {
+            Self::Option60 => 1,
+            Self::BootFile => 2,
+            Self::AnotherServer(_) => 4,
+            Self::NoOffer => 8,
+            Self::Unheard { .. } => 16,
         }
     }
 }
@@ -74,32 +138,150 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What happened, the likely reason, and the cure; behind the machine's name.
+/// What was seen; behind the machine's name.
 impl fmt::Display for Rival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ShutOut(server) => write!(
+            Self::ShutOut(server) => write!(f, "took its address from {server} and did not come to us for its file"),
+            Self::Loaded(server) => {
+                write!(f, "took its address from {server} and runs an iPXE now that it did not get from us")
+            }
+            Self::Unseen(server) => {
+                write!(f, "took its address from {server} and says that it saw no offer of ours, though we made one")
+            }
+            Self::Named(server) => write!(f, "took its address from {server} and did not fetch our script"),
+            Self::NoAddress(times) => write!(f, "asked {times} times and took no address, without which nothing boots"),
+            Self::Untaken(times, server) => {
+                write!(f, "asked {times} times and took no address, although {server} offered it one")
+            }
+        }
+    }
+}
+
+/// The cause and the cure, as whole sentences; behind what was seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Reason<'a>(pub &'a Finding);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Finding { next, relay, .. } = self.0;
+        match (self.0.rival, self.0.cause) {
+            (Rival::Unseen(server), _) => unseen(f, server, *relay),
+            (Rival::NoAddress(_), _) => no_address(f, *relay),
+            (Rival::Untaken(_, server), _) => write!(
                 f,
-                "took its address from {server} and did not come to us for its file. Most likely {server} sends option 60 \
-                 (PXEClient), and UEFI then asks that server alone: take option 60 out of its settings. Else another boot \
-                 server was quicker, or a firewall keeps UDP port 4011 of this host shut"
+                "Either our offers do not reach it, for firmware takes no address without an offer to boot: where a \
+                 switch has DHCP snooping, make the port of this host a trusted one. Or those of {server} do not"
             ),
-            Self::Unseen(server) => write!(
+            (Rival::ShutOut(server) | Rival::Loaded(server), Cause::Option60) => write!(
                 f,
-                "took its address from {server} and says that it saw no offer of ours, though we made one. Most likely a \
-                 switch lets offers of {server} alone through: make the port of this host a trusted one (DHCP snooping)"
+                "The offer of {server} has option 60 (PXEClient), and UEFI then asks that server alone: take option 60 \
+                 out of the settings of {server}"
             ),
-            Self::Named(server) => write!(
+            (Rival::Named(server), Cause::Option60) => write!(
                 f,
-                "took its address from {server} and did not fetch our script. Most likely {server} names a boot file of its \
-                 own, which iPXE prefers: take the file name (option 67) out of its settings. Else this iPXE has a script \
-                 built in, or a firewall keeps it from our files"
+                "The offer of {server} has option 60 (PXEClient), and iPXE then takes that server for its boot server: \
+                 take option 60 out of the settings of {server}"
             ),
-            Self::NoAddress(times) => write!(
+            (Rival::ShutOut(server) | Rival::Loaded(server), Cause::BootFile) => write!(
                 f,
-                "asked {times} times and was given no address, without which nothing boots: no DHCP server answers it. We \
-                 offer what to boot and no addresses: look whether the DHCP server of this network runs and has one left"
+                "The offer of {server} names a boot file, which the firmware may have taken: take the file name (option \
+                 67) out of the settings of {server}. If it still does not come, open {next} of this host in its firewall"
             ),
+            (Rival::Named(server), Cause::BootFile) => write!(
+                f,
+                "The offer of {server} names a boot file, which iPXE prefers to ours: take the file name (option 67) out \
+                 of the settings of {server}"
+            ),
+            (_, Cause::AnotherServer(another)) => write!(
+                f,
+                "Another boot server, {another}, made it an offer, too, and it may have taken that one: stop {another}, \
+                 or let it leave this machine to us"
+            ),
+            (Rival::Loaded(_), Cause::NoOffer | Cause::Unheard { .. }) => write!(
+                f,
+                "No offer of another boot server was heard here: it comes from a boot server that is not heard, or from \
+                 a disk, a stick or the network card of the machine"
+            ),
+            (Rival::ShutOut(server), Cause::NoOffer) => write!(
+                f,
+                "The offer of {server} has neither option 60 nor a boot file, and no other boot server was heard: most \
+                 likely a firewall keeps {next} of this host shut"
+            ),
+            (Rival::Named(server), Cause::NoOffer) => write!(
+                f,
+                "The offer of {server} has neither option 60 nor a boot file, and no other boot server was heard: most \
+                 likely a firewall keeps {next} of this host shut. Otherwise this iPXE has a script built in"
+            ),
+            (Rival::ShutOut(server), Cause::Unheard { remote }) => write!(
+                f,
+                "{}, so the cause is one of three: {server} sends option 60 (PXEClient), and UEFI then asks that server \
+                 alone; another boot server was quicker; or a firewall keeps {next} of this host shut",
+                Unheard { server, remote, relay: *relay }
+            ),
+            (Rival::Named(server), Cause::Unheard { remote }) => write!(
+                f,
+                "{}, so the cause is one of four: {server} names a boot file (option 67), which iPXE prefers to ours; \
+                 another boot server was quicker; a firewall keeps {next} of this host shut; or this iPXE has a script \
+                 built in",
+                Unheard { server, remote, relay: *relay }
+            ),
+        }
+    }
+}
+
+fn unseen(f: &mut fmt::Formatter<'_>, server: Ipv4Addr, relay: Option<Ipv4Addr>) -> fmt::Result {
+    match relay {
+        Some(relay) => write!(f, "The way leads through the relay {relay}: look whether it passes on what we answer"),
+        None => write!(
+            f,
+            "Either a switch lets offers of {server} alone through: make the port of this host a trusted one (DHCP \
+             snooping). Or a firewall of this host drops what leaves UDP port 67"
+        ),
+    }
+}
+
+fn no_address(f: &mut fmt::Formatter<'_>, relay: Option<Ipv4Addr>) -> fmt::Result {
+    match relay {
+        Some(relay) => write!(
+            f,
+            "We offer what to boot and no addresses: look whether the DHCP server that the relay {relay} forwards to runs \
+             and has one left for that network"
+        ),
+        None => f.write_str(
+            "No DHCP server was heard to offer it one. We offer what to boot and no addresses: look whether the DHCP \
+             server of this network runs and has one left",
+        ),
+    }
+}
+
+/// Why no offer of a server was heard.
+struct Unheard {
+    server: Ipv4Addr,
+    remote: bool,
+    relay: Option<Ipv4Addr>,
+}
+
+impl fmt::Display for Unheard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unheard { server, remote, relay } = self;
+        match (relay, remote) {
+            (Some(relay), _) => {
+                write!(f, "It asks through the relay {relay}, and what others offer there is not heard here")
+            }
+            (None, true) => write!(f, "No offer of {server}, which lies in none of our networks, was heard here"),
+            (None, false) => write!(f, "No offer of {server} was heard here"),
+        }
+    }
+}
+
+impl fmt::Display for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BootServer => f.write_str("UDP port 4011"),
+            Self::Tftp => f.write_str("UDP port 69"),
+            Self::Http(port) => write!(f, "TCP port {port}"),
+            Self::Elsewhere => f.write_str("another host"),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod finding;
 mod loads;
+mod offers;
 pub mod rivals;
 
 use crate::arch::Arch;

@@ -1,13 +1,16 @@
 //! Machines that were offered a boot and did not take it: the DHCP server or another boot server shuts us out, or nobody
-//! gives them an address. Told from what is heard on port 67, and from who comes to us afterwards.
+//! gives them an address. Told from what is heard on port 67, from what others offer, and from who comes to us afterwards.
 //!
 //! A wrong word would send people looking for what is not there. So a machine that comes to us in any way is never told
-//! of, and where others that took their address from the same server did come, a single one that did not is not enough.
+//! of, and where others that took their address from the same server did come, a single one that did not is not enough,
+//! unless what it was offered shows why.
 
-use super::finding::{Finding, Rival};
+use super::finding::{Cause, Finding, Next, Rival};
+use super::offers::{Offered, Offers};
 use super::{MachineKey, hardware_key};
 use crate::client::{Class, Client, Hardware};
 use crate::recent::{Bucket, Recent};
+use crate::wire::dhcp4::Message;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -25,7 +28,8 @@ const BEGINS_ANEW: u64 = 8_000;
 const GAVE_UP: u64 = 30_000;
 /// iPXE waits at least two seconds for a proxy's offer, unless its DHCP server tells it not to (protocol note 3.3).
 const WAITED_FOR_US: u64 = 1_500;
-/// Two packets within this are one, heard twice: on two interfaces, or through two relays.
+/// Two packets within this are one, heard twice: on two interfaces, or through two relays. And in a storm we read a
+/// server's offer so much before the DISCOVER that it answers.
 const HEARD_TWICE: u64 = 500;
 /// The longest pause between two DISCOVERs of one attempt is 16 s; an emulator on a busy host takes more.
 const SAME_ATTEMPT: u64 = 60_000;
@@ -49,6 +53,8 @@ pub struct Rivals {
     boots: Recent<MachineKey, Boot>,
     /// By kind of finding, server and link.
     records: Recent<[u8; 17], Record>,
+    /// What others have offered them.
+    offers: Offers,
     bucket: Bucket,
     found: Vec<Finding>,
 }
@@ -59,8 +65,8 @@ pub struct Offer {
     pub xid: u32,
     /// The interface that it was asked for on.
     pub link: u32,
-    /// Whoever takes it comes to us next, to port 4011 or for a file.
-    pub leads_here: bool,
+    /// Where whoever takes it comes next.
+    pub next: Next,
 }
 
 /// One attempt of one machine.
@@ -83,11 +89,13 @@ struct Boot {
 
 /// It takes its address.
 #[derive(Clone, Copy, Debug)]
-struct Request {
-    server: Ipv4Addr,
-    at: u64,
+pub struct Request {
+    pub server: Ipv4Addr,
+    /// It lies in none of our networks.
+    pub remote: bool,
+    pub at: u64,
     /// What iPXE keeps in `secs`: bit 0, it has seen an offer of a proxy; bit 1, one of a server.
-    secs: u16,
+    pub secs: u16,
 }
 
 /// What is known of a server.
@@ -95,7 +103,8 @@ struct Request {
 struct Record {
     missed: u8,
     good: Option<u64>,
-    told: bool,
+    /// The causes that were told, as bits.
+    told: u8,
 }
 
 impl Rivals {
@@ -103,6 +112,7 @@ impl Rivals {
         Rivals {
             boots: Recent::new(MACHINES, seed),
             records: Recent::new(SERVERS, seed.rotate_left(20)),
+            offers: Offers::new(seed.rotate_left(44)),
             bucket: Bucket::full(FINDINGS, 0),
             found: Vec::new(),
         }
@@ -114,8 +124,8 @@ impl Rivals {
         if client.class != Class::Pxe || client.raspberry_pi {
             return;
         }
-        let leads_here = offer.leads_here && (client.is_ipxe() || client.arch.is_efi());
-        let fresh = Boot::new(client, Offer { leads_here, ..offer }, now);
+        let next = if client.is_ipxe() || client.arch.is_efi() { offer.next } else { Next::Elsewhere };
+        let fresh = Boot::new(client, Offer { next, ..offer }, now);
         let before = self.boots.update(hardware_key(&client.hardware), now, fresh, |boot| {
             let before = *boot;
             if boot.asks_again(&fresh, now) {
@@ -126,15 +136,23 @@ impl Rivals {
             Some(before)
         });
         if let Some(before) = before {
-            self.begins_anew(&before, now);
+            match before.loaded_elsewhere(&fresh, now) {
+                Some(rival) => self.missed(&before, rival, before.weight(), now),
+                None => self.begins_anew(&before, now),
+            }
         }
     }
 
-    /// A REQUEST to a DHCP server.
-    pub fn requested(&mut self, hardware: &Hardware, xid: u32, server: Option<Ipv4Addr>, secs: u16, now: u64) {
+    /// An OFFER or an ACK of another server.
+    pub fn overheard(&mut self, message: &Message<'_>, now: u64) {
+        self.offers.note(message, now);
+    }
+
+    /// A REQUEST, to a DHCP server if it says so.
+    pub fn requested(&mut self, hardware: &Hardware, xid: u32, request: Option<Request>, now: u64) {
         let Some(boot) = self.boots.get_mut(hardware_key(hardware)) else { return };
-        match (boot.request, server) {
-            (None, Some(server)) if xid == boot.offer.xid => boot.request = Some(Request { server, at: now, secs }),
+        match (boot.request, request) {
+            (None, Some(_)) if xid == boot.offer.xid => boot.request = request,
             // It has an address by other ways.
             (None, _) => boot.settled = true,
             // Its server does not answer, which is not about us.
@@ -160,7 +178,7 @@ impl Rivals {
         let finding = boot.finding;
         let kinds = match finding.ipxe {
             true => [Rival::Unseen(server), Rival::Named(server)],
-            false => [Rival::ShutOut(server); 2],
+            false => [Rival::ShutOut(server), Rival::Loaded(server)],
         };
         for rival in kinds {
             let key = Finding { rival, ..finding }.key();
@@ -177,27 +195,57 @@ impl Rivals {
             due.push(*boot);
             boot.settled = true;
         }
-        due.iter().for_each(|boot| self.missed(boot, boot.weight(), now));
+        for (boot, rival) in due.iter().filter_map(|boot| Some((boot, boot.rival()?))) {
+            self.missed(boot, rival, boot.weight(), now);
+        }
         core::mem::take(&mut self.found)
     }
 
     /// Another attempt tells as much of the one before as the end of our patience does.
     fn begins_anew(&mut self, before: &Boot, now: u64) {
-        let Some(waited) = before.request.map(|request| now.saturating_sub(request.at)) else { return };
+        let (Some(request), Some(rival)) = (before.request, before.rival()) else { return };
+        let waited = now.saturating_sub(request.at);
         if !before.settled && waited >= BEGINS_ANEW {
             let sure = !before.finding.ipxe || waited >= GAVE_UP;
-            self.missed(before, if sure { before.weight() } else { 1 }, now);
+            self.missed(before, rival, if sure { before.weight() } else { 1 }, now);
         }
     }
 
-    fn missed(&mut self, boot: &Boot, weight: u8, now: u64) {
-        let Some(rival) = boot.rival() else { return };
-        let finding = Finding { rival, ..boot.finding };
-        let tell = self.records.update(finding.key(), now, Record::default(), |record| record.missed(weight, now));
+    fn missed(&mut self, boot: &Boot, rival: Rival, weight: u8, now: u64) {
+        let finding = self.explained(boot, rival);
+        let weight = if finding.is_sure() && boot.weight() > 1 { ENOUGH_BESIDE_OTHERS } else { weight };
+        let tell = self
+            .records
+            .update(finding.key(), now, Record::default(), |record| record.missed(weight, finding.cause.bit(), now));
         // The bucket's second is a minute.
         if tell && self.bucket.take(FINDINGS, 1, now / 60) {
             self.found.push(finding);
         }
+    }
+
+    /// With what the offers say that others made to it.
+    fn explained(&self, boot: &Boot, rival: Rival) -> Finding {
+        let Boot { finding, offer, first, request, .. } = boot;
+        let offers = || self.offers.to(&finding.hardware, offer.xid, first.saturating_sub(HEARD_TWICE));
+        let Some(Request { server, remote, .. }) = *request else {
+            let rival = match (rival, offers().find(|offered| offered.address)) {
+                (Rival::NoAddress(times), Some(offered)) => Rival::Untaken(times, offered.server),
+                _ => rival,
+            };
+            return Finding { rival, ..*finding };
+        };
+        let own = offers().find(|offered| offered.server == server);
+        // EDK2 takes what comes with an address from nobody but the server of that address.
+        let is_another =
+            |offered: &Offered| offered.server != server && offered.pxe && (finding.ipxe || !offered.address);
+        let another = offers().find(is_another).map(|offered| Cause::AnotherServer(offered.server));
+        let option_60 = own.filter(|own| own.pxe).map(|_| Cause::Option60);
+        let boot_file = own.filter(|own| own.file).map(|_| Cause::BootFile);
+        // Firmware prefers a boot server to a plain file name, iPXE the file name of the server of its address.
+        let cause =
+            if finding.ipxe { boot_file.or(option_60).or(another) } else { option_60.or(another).or(boot_file) };
+        let nothing = if own.is_some() { Cause::NoOffer } else { Cause::Unheard { remote } };
+        Finding { rival, cause: cause.unwrap_or(nothing), ..*finding }
     }
 }
 
@@ -212,7 +260,9 @@ impl Boot {
                 IpAddr::V4(address) => Some(address),
                 IpAddr::V6(_) => None,
             }),
+            next: offer.next,
             rival: Rival::NoAddress(1),
+            cause: Cause::Unheard { remote: false },
         };
         Boot {
             finding,
@@ -257,17 +307,25 @@ impl Boot {
 
     /// What is to be told of it when nothing more follows.
     fn rival(&self) -> Option<Rival> {
-        let Some(Request { server, at, secs }) = self.request else {
+        let Some(Request { server, at, secs, .. }) = self.request else {
             return Some(self.finding.rival).filter(|_| self.discovers >= ADDRESS_TRIES);
         };
         let unseen = secs & 3 == 2;
         match self.finding.ipxe {
-            _ if !self.offer.leads_here => None,
+            _ if self.offer.next == Next::Elsewhere => None,
             false => Some(Rival::ShutOut(server)),
             true if !unseen => Some(Rival::Named(server)),
             // One that did not wait was told so by its server.
             true => Some(Rival::Unseen(server)).filter(|_| at.saturating_sub(self.first) >= WAITED_FOR_US),
         }
+    }
+
+    /// It asks as an iPXE now, before a firmware gives up waiting for us, and has taken nothing from us: what it runs it has from
+    /// elsewhere. Only of those that we wait for on port 4011 is that sure, whose requests say whose they are.
+    fn loaded_elsewhere(&self, fresh: &Boot, now: u64) -> Option<Rival> {
+        let Request { server, at, .. } = self.request?;
+        let is_next = fresh.finding.ipxe && !self.finding.ipxe && self.offer.next == Next::BootServer;
+        (is_next && !self.settled && now.saturating_sub(at) < FIRMWARE_WAIT).then_some(Rival::Loaded(server))
     }
 
     /// An iPXE that did not come from us may have a script of its own: one alone is not enough.
@@ -279,11 +337,12 @@ impl Boot {
 
 impl Record {
     /// Whether it is to be told now.
-    fn missed(&mut self, weight: u8, now: u64) -> bool {
+    fn missed(&mut self, weight: u8, cause: u8, now: u64) -> bool {
         let others = self.good.is_some_and(|at| now.saturating_sub(at) < GOOD_COUNTS);
         self.missed = self.missed.saturating_add(weight);
-        let tell = !self.told && self.missed >= if others { ENOUGH_BESIDE_OTHERS } else { ENOUGH };
-        self.told |= tell;
+        let enough = self.missed >= if others { ENOUGH_BESIDE_OTHERS } else { ENOUGH };
+        let tell = enough && self.told & cause == 0;
+        self.told |= if tell { cause } else { 0 };
         tell
     }
 }
