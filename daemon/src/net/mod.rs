@@ -4,6 +4,7 @@
 pub mod busy;
 pub mod holder;
 pub mod link;
+pub mod offers;
 pub mod packet;
 pub mod set;
 pub mod socket;

@@ -3,11 +3,12 @@
 
 use super::doors::BOOT_SERVER6;
 use super::late::{Late, Reply};
+use crate::net::offers;
 use crate::net::set::SocketSet;
 use crate::net::socket::Socket;
 use crate::net::sys::{Batch, Datagram, SendBatch};
 use crate::state::State;
-use proxydhcpd_core::answer::{Answer, Replies, answer};
+use proxydhcpd_core::answer::{Answer, Replies, answer, overhear_offer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::of_datagram;
 use std::convert::Infallible;
@@ -27,6 +28,7 @@ pub fn run(sockets: &SocketSet, state: &State) -> io::Result<Infallible> {
         sockets.wait(out.late.pause(), |address, socket| {
             let port = if address.port() == Port::BootServer.number() { Port::BootServer } else { Port::Dhcp };
             match socket.receive(&mut batch) {
+                Ok(_) if address == offers::ADDRESS => overhear(state, &batch, &mut out),
                 Ok(count) => {
                     answer_batch(socket, port, state, &batch, &mut out);
                     storm.heard(count, Instant::now);
@@ -115,6 +117,25 @@ fn answer_batch(socket: &Socket, port: Port, state: &State, batch: &Batch, out: 
     let now = Instant::now();
     out.silences.drain(..).for_each(|reason| report.silence(reason));
     out.answers.drain(..).for_each(|(link, answer)| report.dhcp(&site, &links[link].name, &answer, now));
+}
+
+/// What other servers say to machines is not answered; it shows why a machine does not come to us.
+fn overhear(state: &State, batch: &Batch, out: &mut Outbox) {
+    let links = state.links.load();
+    let now = state.now();
+    {
+        let mut memory = state.memory();
+        for datagram in batch.iter().filter(|datagram| !datagram.truncated) {
+            let is_served = of_datagram(&links, datagram.link, datagram.to).is_some();
+            if is_served && overhear_offer(&mut memory, &links, datagram.payload, now).is_err() {
+                out.silences.push("malformed");
+            }
+        }
+    }
+    if !out.silences.is_empty() {
+        let mut report = state.report();
+        out.silences.drain(..).for_each(|reason| report.silence(reason));
+    }
 }
 
 /// If the socket is still there.

@@ -195,7 +195,8 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
     (http(old) != http(new)).then_some("HTTP")
 }
 
-const BROADCASTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADCAST, 67));
+/// What is sent to all over IPv4.
+pub const BROADCASTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADCAST, 67));
 const BOOT_SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011));
 /// DHCPv6: what relays write to that know no server. The group of the clients is heard link by link, where this one is.
 pub const GROUPS: SocketAddr = SocketAddr::V6(SocketAddrV6::new(udp6::SERVERS, 547, 0, 0));

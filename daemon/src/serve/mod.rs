@@ -16,6 +16,7 @@ use crate::config::Loaded;
 use crate::config::flags::Flags;
 use crate::net::busy::Busy;
 use crate::net::link::{self, Filter};
+use crate::net::offers;
 use crate::net::set::SocketSet;
 use crate::net::socket::Socket;
 use crate::net::udp::{Change, Polite};
@@ -54,6 +55,8 @@ pub struct Server {
     /// The same for DHCPv6.
     relayed6: Polite,
     groups: Groups,
+    /// The socket for the offers of other servers was opened, or could not be.
+    tried_offers: bool,
 }
 
 impl Server {
@@ -61,7 +64,7 @@ impl Server {
         let relayed = Polite::new(Port::Dhcp.number(), uptime(), Instant::now());
         let relayed6 = Polite::new(Port::Dhcp.number6(), uptime(), Instant::now());
         let groups = Groups::new(Port::Dhcp.number6());
-        Server { state: Arc::new(state), doors, loaded, flags, filter, relayed, relayed6, groups }
+        Server { state: Arc::new(state), doors, loaded, flags, filter, relayed, relayed6, groups, tried_offers: false }
     }
 
     /// Until SIGTERM or SIGINT; transfers may then finish for two seconds. `ready` is called when everything runs.
@@ -154,6 +157,7 @@ impl Server {
             site.follow(self.doors.open);
             self.state.site.store(Arc::new(site));
         }
+        self.hear_offers(&running.dhcp)?;
         let links = self.state.links.load();
         for (door, groups) in [(doors::BOOT_SERVER6, &[SERVERS_AND_RELAYS][..]), (doors::GROUPS, &udp6::GROUPS)] {
             if let Some(socket) = running.dhcp.get(door) {
@@ -173,6 +177,22 @@ impl Server {
             look_for_relays(&mut self.relayed6, &running.dhcp, Port::Dhcp.number6(), addresses, now);
         }
         Ok(())
+    }
+
+    /// What other servers offer to the machines that we hear. Tried once: a DHCP client of this host that does not share its
+    /// port, and is being started again, would find us in its place.
+    fn hear_offers(&mut self, heard: &SocketSet) -> io::Result<()> {
+        if self.tried_offers || heard.get(doors::BROADCASTS).is_none() {
+            return Ok(());
+        }
+        self.tried_offers = true;
+        match offers::open() {
+            Ok(socket) => heard.put(offers::ADDRESS, socket),
+            Err(error) => {
+                tracing::debug!("offers of other servers are not heard on UDP port 68: {error}");
+                Ok(())
+            }
+        }
     }
 
     /// DHCPv6 clients write to a group, which is heard link by link.
