@@ -271,6 +271,34 @@ fn a_fault_in_opening_costs_one_request_only() {
     }
 }
 
+/// As Chromium and Firefox ask.
+const BROWSER: &str = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
+
+#[test]
+fn a_browser_is_told_what_this_is_and_where_to_look_and_a_machine_as_little_as_before() {
+    let server = Server::start();
+    server.file("x", 1);
+    std::fs::create_dir(server.path("debian")).unwrap();
+    let mut client = server.connect();
+    for (name, status, told) in
+        [("", 200, "proxydhcpd"), ("debian/", 403, "403"), ("no", 404, "404"), ("%zz", 400, "cannot")]
+    {
+        let page = client.get(name, BROWSER);
+        assert_eq!((page.status, page.field("Content-Type")), (status, Some("text/html; charset=utf-8")), "{name}");
+        assert!(page.field("Content-Security-Policy").unwrap().contains("default-src 'none'"));
+        let text = String::from_utf8(page.body).unwrap();
+        assert!(
+            text.contains(told) && text.contains("proxydhcpd check") && !text.contains("<script"),
+            "{name}: {text}"
+        );
+    }
+    assert_eq!(client.get("x", BROWSER).body.len(), 1);
+    for fields in ["", "Accept: */*\r\n"] {
+        let reply = client.get("", fields);
+        assert_eq!((reply.status, reply.field("Content-Type")), (404, Some("text/plain; charset=utf-8")));
+    }
+}
+
 #[test]
 fn a_method_that_is_refused_opens_no_file() {
     let server = Server::opening(tempfile::tempdir().unwrap(), Settings::default(), |_| panic!("it was opened"));

@@ -1,17 +1,20 @@
 //! What is said to a request: status, fields, and which octets follow.
 
 use super::conditional::{Validators, Verdict};
+use super::page;
 use super::range::{Asked, asked};
 use crate::files::{Content, Opened};
 use hyper::header::{
-    ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST, HeaderMap, HeaderName,
-    HeaderValue, LAST_MODIFIED, RANGE,
+    ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST,
+    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, RANGE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Version};
 use proxydhcpd_core::fetch::{Refusal, is_done};
 use std::ops::Range;
 use std::time::SystemTime;
+
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 pub type Answer = Response<Payload>;
 
@@ -23,8 +26,8 @@ pub enum Payload {
     Part(Opened, Range<u64>),
 }
 
-/// What is refused whatever it names: no file is opened for it, and no template rendered.
-pub fn refused(request: &Parts, name: &[u8]) -> Option<Answer> {
+/// What needs no file: it is refused whatever it names, or a person asks for our page.
+pub fn at_once(request: &Parts, name: &[u8]) -> Option<Answer> {
     // RFC 9112 3.2. HTTP/1.0, which some loaders speak, has no such field.
     let hosts = request.headers.get_all(HOST).iter().count();
     if hosts > 1 || hosts == 0 && request.version == Version::HTTP_11 {
@@ -36,19 +39,22 @@ pub fn refused(request: &Parts, name: &[u8]) -> Option<Answer> {
         set(&mut answer, ALLOW, "GET, HEAD");
         return Some(answer);
     }
-    None
+    (name == b"/" && page::is_wanted(&request.headers)).then(|| shown(StatusCode::OK, &request.method))
 }
 
 /// Answers a request for `name`, which was opened or refused before.
 pub fn answer(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now: SystemTime) -> Answer {
-    match opened {
-        Ok(opened) => file(request, name, opened, now),
-        Err(Refusal::NotFound) => words(StatusCode::NOT_FOUND, &request.method),
-        Err(Refusal::Denied) => words(StatusCode::FORBIDDEN, &request.method),
-        Err(Refusal::BadName) => words(StatusCode::BAD_REQUEST, &request.method),
-        Err(Refusal::Failed) => words(StatusCode::INTERNAL_SERVER_ERROR, &request.method),
-        Err(Refusal::Unrendered) => said(StatusCode::INTERNAL_SERVER_ERROR, UNRENDERED, &request.method),
-    }
+    let status = match opened {
+        Ok(opened) => return file(request, name, opened, now),
+        Err(Refusal::Unrendered) => {
+            return said(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, UNRENDERED, &request.method);
+        }
+        Err(Refusal::NotFound) => StatusCode::NOT_FOUND,
+        Err(Refusal::Denied) => StatusCode::FORBIDDEN,
+        Err(Refusal::BadName) => StatusCode::BAD_REQUEST,
+        Err(Refusal::Failed) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    if page::is_wanted(&request.headers) { shown(status, &request.method) } else { words(status, &request.method) }
 }
 
 /// Which name was missing is for the log only: what a template says may be a secret.
@@ -155,21 +161,28 @@ fn content_type(name: &[u8], opened: &Opened) -> &'static str {
         _ if suffix(".efi") => "application/efi",
         _ if suffix(".iso") => "application/vnd.efi-iso",
         _ if suffix(".img") => "application/vnd.efi-img",
-        Content::Text(_) => "text/plain; charset=utf-8",
-        Content::File(_) if suffix(".ipxe") => "text/plain; charset=utf-8",
+        Content::Text(_) => PLAIN,
+        Content::File(_) if suffix(".ipxe") => PLAIN,
         Content::File(_) => "application/octet-stream",
     }
 }
 
 fn words(status: StatusCode, method: &Method) -> Answer {
-    said(status, status.canonical_reason().unwrap_or_default(), method)
+    said(status, PLAIN, status.canonical_reason().unwrap_or_default(), method)
 }
 
-fn said(status: StatusCode, text: &'static str, method: &Method) -> Answer {
+/// For a person with a browser.
+fn shown(status: StatusCode, method: &Method) -> Answer {
+    let mut answer = said(status, "text/html; charset=utf-8", page::of(status), method);
+    set(&mut answer, CONTENT_SECURITY_POLICY, page::POLICY);
+    answer
+}
+
+fn said(status: StatusCode, kind: &str, text: &'static str, method: &Method) -> Answer {
     let mut answer = Response::new(if method == Method::HEAD { Payload::Nothing } else { Payload::Words(text) });
     *answer.status_mut() = status;
     set(&mut answer, CONTENT_LENGTH, &text.len().to_string());
-    set(&mut answer, CONTENT_TYPE, "text/plain; charset=utf-8");
+    set(&mut answer, CONTENT_TYPE, kind);
     answer
 }
 
@@ -254,22 +267,22 @@ mod tests {
     #[test]
     fn other_methods_are_told_which_there_are() {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::CONNECT] {
-            let answer = refused(&request(method, &[(HOST, "x")]), b"/a.efi").unwrap();
+            let answer = at_once(&request(method, &[(HOST, "x")]), b"/a.efi").unwrap();
             assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
             assert_eq!(field(&answer, ALLOW), Some("GET, HEAD"));
         }
-        assert!(refused(&request(Method::GET, &[(HOST, "x")]), b"/a.efi").is_none());
+        assert!(at_once(&request(Method::GET, &[(HOST, "x")]), b"/a.efi").is_none());
     }
 
     #[test]
     fn a_request_names_one_host_unless_its_version_knows_none() {
         for hosts in [&[][..], &[(HOST, "a"), (HOST, "b")]] {
-            let answer = refused(&request(Method::GET, hosts), b"/a.efi").unwrap();
+            let answer = at_once(&request(Method::GET, hosts), b"/a.efi").unwrap();
             assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{hosts:?}");
         }
         let mut old = request(Method::GET, &[]);
         old.version = Version::HTTP_10;
-        assert!(refused(&old, b"/a.efi").is_none());
+        assert!(at_once(&old, b"/a.efi").is_none());
     }
 
     #[test]

@@ -111,8 +111,8 @@ async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) ->
     let name = answer::decoded(head.uri.path());
     let keep_alive = answer::wants_keep_alive(&head.headers);
 
-    let mut response = match answer::refused(&head, name.as_deref().unwrap_or_default()) {
-        Some(refused) => refused.map(|payload| Body::start(payload, &line)),
+    let mut response = match answer::at_once(&head, name.as_deref().unwrap_or_default()) {
+        Some(answer) => answer.map(|payload| Body::start(payload, &line)),
         None => opened(&line, server, head, name.clone()).await,
     };
     // hyper adds its own `close` while we stop.

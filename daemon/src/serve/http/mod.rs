@@ -5,6 +5,7 @@ mod body;
 mod conditional;
 mod connection;
 mod crowd;
+mod page;
 mod range;
 
 use crate::files::Opened;

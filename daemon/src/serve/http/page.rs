@@ -1,0 +1,44 @@
+//! What a person with a browser is shown: what this server is, and where to look. Firmware and iPXE never ask for HTML.
+
+use hyper::StatusCode;
+use hyper::header::{ACCEPT, HeaderMap};
+
+macro_rules! page {
+    ($heading:literal) => {
+        concat!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n",
+            "<meta name=\"viewport\" content=\"width=device-width\">\n",
+            "<title>",
+            $heading,
+            "</title>\n<h1>",
+            $heading,
+            "</h1>\n",
+            "<p>This is a network-boot server. Machines that start from the network fetch their loaders, scripts and kernels here. \
+             Files are served by their names, and folders are not listed.\n",
+            "<p>On the server itself:\n<ul>\n",
+            "<li><code>proxydhcpd check</code> shows what is served, and what is wrong with it.\n",
+            "<li><code>proxydhcpd explain --client uefi-x64</code> shows what such a machine gets, and why.\n",
+            "<li><code>journalctl -u proxydhcpd</code> shows which machines asked, and what they were given.\n",
+            "</ul>\n"
+        )
+    };
+}
+
+/// Nothing may be loaded or run by it, whatever a later change lets into it.
+pub const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// EDK2 accepts `*/*`, GRUB, shim and iPXE say nothing.
+pub fn is_wanted(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).into_iter();
+    accepted.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
+}
+
+/// The page for an answer of this status. It has no part that anybody could fill.
+pub fn of(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::OK => page!("proxydhcpd"),
+        StatusCode::FORBIDDEN => page!("403 Forbidden"),
+        StatusCode::NOT_FOUND => page!("404 Not Found"),
+        _ => page!("This request cannot be answered"),
+    }
+}
