@@ -6,10 +6,10 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use proxydhcpd_core::fetch::Refusal;
-use std::fs::File;
-use std::io;
+use std::fs::{File, FileType};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -117,6 +117,47 @@ pub fn open_loader(path: &Path) -> Result<Opened, Refusal> {
             |error| refusal(&path.to_string_lossy(), error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)),
         )?;
     admit(file.into())
+}
+
+/// Opens a file of the operator's that is going to be read whole: a regular one of at most so many octets. Anything else
+/// may never come to its end, or never begin.
+pub fn open_regular(path: &Path, most: u64) -> io::Result<File> {
+    let waits_for_nobody =
+        || File::options().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path);
+    let file = match waits_for_nobody() {
+        // Somebody holds a lease on it, as Samba does, and gives it up when asked.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock && path.metadata()?.is_file() => File::open(path)?,
+        // A socket, or a device without a driver.
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => return Err(irregular(path.metadata()?.file_type())),
+        opened => opened?,
+    };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(irregular(metadata.file_type()));
+    }
+    if metadata.len() > most { Err(too_long(most)) } else { Ok(file) }
+}
+
+/// Reads such a file, which may grow meanwhile.
+pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    open_regular(path, most)?.take(most + 1).read_to_end(&mut octets)?;
+    if octets.len() as u64 > most { Err(too_long(most)) } else { Ok(octets) }
+}
+
+/// Why something is not read as a file.
+pub fn irregular(kind: FileType) -> io::Error {
+    let what = match kind {
+        kind if kind.is_dir() => return io::ErrorKind::IsADirectory.into(),
+        kind if kind.is_fifo() => "a named pipe",
+        kind if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, and not a regular file"))
+}
+
+fn too_long(most: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {} MiB", most >> 20))
 }
 
 fn admit(descriptor: OwnedFd) -> Result<Opened, Refusal> {
@@ -235,6 +276,22 @@ mod tests {
         }
         assert_eq!(open_loader(&boot.join("fifo")).unwrap_err(), Refusal::Denied);
         assert_eq!(open_loader(&boot).unwrap_err(), Refusal::Denied);
+    }
+
+    #[test]
+    fn a_file_to_be_read_whole_is_regular_and_has_an_end() {
+        let (dir, _folder) = house();
+        let boot = dir.path().join("boot");
+        nix::unistd::mkfifo(&boot.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let _socket = UnixListener::bind(boot.join("socket")).unwrap();
+        let refused = |path: &Path| read_regular(path, 1 << 20).unwrap_err().to_string();
+        assert_eq!(refused(&boot.join("fifo")), "it is a named pipe, and not a regular file");
+        assert_eq!(refused(&boot.join("socket")), "it is a socket, and not a regular file");
+        assert_eq!(refused(Path::new("/dev/zero")), "it is a device, and not a regular file");
+        assert_eq!(refused(&boot), "is a directory");
+        File::create(boot.join("long")).unwrap().set_len((1 << 20) + 1).unwrap();
+        assert_eq!(refused(&boot.join("long")), "it is longer than 1 MiB");
+        assert_eq!(read_regular(&boot.join("here.txt"), 5).unwrap(), b"hello");
     }
 
     #[test]

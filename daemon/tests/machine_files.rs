@@ -264,6 +264,21 @@ fn what_is_wrong_with_a_machine_is_told_alike_wherever_its_table_stands() {
     }
 }
 
+/// Its mark would be a hidden file.
+#[test]
+fn no_name_begins_with_a_dot_in_any_source() {
+    for (name, text) in [
+        ("a.toml", "[machine.\".dot\"]\nserial = \"1\"\n"),
+        ("b.toml", "[\".dot\"]\nserial = \"1\"\n"),
+        ("a.csv", "name,serial\n.dot,1\n"),
+        ("a.json", "[{\"name\": \".dot\", \"serial\": \"1\"}]"),
+        ("b.json", "{\".dot\": {\"serial\": \"1\"}}"),
+    ] {
+        let told: Vec<String> = told(name, text).into_iter().map(|(_, _, _, message)| message).collect();
+        assert_eq!(told, ["`.dot` cannot be a name here: a name does not begin with a dot"], "{name}");
+    }
+}
+
 #[test]
 fn what_is_odd_about_a_machine_is_warned_of_alike_wherever_its_table_stands() {
     let folder = TempDir::new().unwrap();

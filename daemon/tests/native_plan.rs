@@ -189,9 +189,12 @@ fn names_are_short_and_plain_and_not_those_that_are_built_in() {
 #[test]
 fn a_loader_is_for_an_architecture_that_has_loaders_and_its_name_fits_a_packet() {
     let long = format!("{}.efi", "x".repeat(124));
+    let url = |octets: usize| format!("http://192.0.2.10/{}", "x".repeat(octets - 18));
+    let (fits, longer) = (url(254), url(255));
     assert_eq!(
         told(&format!(
-            "[profile.x.loaders]\nuefi-x46 = \"a\"\nhttp-x64 = \"a\"\nuefi-x64 = \"../a\"\nbios = \"{long}\"\nmips = \"a\"\n"
+            "[profile.x.loaders]\nuefi-x46 = \"a\"\nhttp-x64 = \"a\"\nuefi-x64 = \"../a\"\nbios = \"{long}\"\nmips = \"a\"\n\
+             uefi-arm32 = \"{fits}\"\nuefi-arm64 = \"{longer}\"\n"
         )),
         [
             "2:1: unknown architecture `uefi-x46` (did you mean `uefi-x64`?)",
@@ -199,6 +202,7 @@ fn a_loader_is_for_an_architecture_that_has_loaders_and_its_name_fits_a_packet()
             "4:12: `uefi-x64` must be a path in the boot folder, or a URL",
             "5:8: a name of 128 octets: firmware takes 127",
             "6:1: unknown architecture `mips` (the usual ones are bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64)",
+            "8:14: a URL of 255 octets: firmware takes 254",
         ]
     );
 }

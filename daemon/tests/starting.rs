@@ -1,27 +1,26 @@
-//! Signals that reach a server while it starts. Its machines come from a pipe, so a test decides how far it gets. Through
-//! the real binary, in network namespaces. Needs root.
+//! Signals that reach a server while it starts. Somebody has a lease on the file of its machines, so a test decides how far it
+//! gets. Through the real binary, in network namespaces. Needs root.
 
 mod netns;
 
+use netns::lease::Lease;
 use netns::server::{PROGRAM, Server};
-use netns::{Host, Peer, wait_for};
+use netns::{Host, Peer};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::stat::Mode;
-use nix::unistd::{Pid, mkfifo};
-use std::fs::{self, File};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use nix::unistd::Pid;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 #[test]
 fn a_sighup_while_it_starts_is_a_reload_once_it_serves() {
-    let (server, pipe) = starting(&Host::new());
-    let machines = opened(&pipe);
+    let (server, lease) = starting(&Host::new());
+    lease.wait_until_asked();
     server.signal(Signal::SIGHUP);
-    write(machines, "name,mac\nweb1,52:54:00:00:00:01\n");
-    server.wait_for_line("ready");
-    write(opened(&pipe), "name,mac\nweb1,52:54:00:00:00:01\nweb2,52:54:00:00:00:02\n");
+    let (new, file) = (server.folder.path().join("new"), server.folder.path().join(MACHINES));
+    fs::write(&new, "name,mac\nweb1,52:54:00:00:00:01\nweb2,52:54:00:00:00:02\n").unwrap();
+    fs::rename(new, file).unwrap();
+    lease.end();
     server.wait_for_line("INFO  reloaded");
     let log = server.log();
     let told = ["1 machine in 1 file", "ready", "2 machines in 1 file", "reloaded"].map(|part| log.find(part));
@@ -31,8 +30,8 @@ fn a_sighup_while_it_starts_is_a_reload_once_it_serves() {
 #[test]
 fn sigterm_and_sigint_end_a_server_that_is_still_reading() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let (mut server, pipe) = starting(&Host::new());
-        let _machines = opened(&pipe);
+        let (mut server, lease) = starting(&Host::new());
+        lease.wait_until_asked();
         server.signal(signal);
         assert_eq!(server.status(), Some(0), "{signal}: {}", server.log());
         assert!(!server.log().contains("ready"), "{}", server.log());
@@ -56,46 +55,37 @@ fn a_background_process_that_is_ended_before_it_serves_is_told_by_the_callers_st
     assert_eq!(status_of_the_caller_of_one_that_is_ended(command, folder.path()), Some(1));
 }
 
-/// A server whose machines come from a pipe.
-fn starting(host: &Host) -> (Server, PathBuf) {
+/// A server that waits for the file of its machines.
+fn starting(host: &Host) -> (Server, Lease) {
     let folder = tempfile::tempdir().unwrap();
-    let pipe = pipe_in(folder.path());
-    let lines = format!("machine-files = {pipe:?}\n");
-    (Server::configured(host, folder, &lines), pipe)
+    let (machines, lease) = leased_in(folder.path());
+    let lines = format!("machine-files = {machines:?}\n");
+    (Server::configured(host, folder, &lines), lease)
 }
 
 /// The file for such a server.
 fn configured(folder: &Path) -> PathBuf {
     let config = folder.join("proxydhcpd.toml");
-    fs::write(&config, format!("boot-dir = {folder:?}\nmachine-files = {:?}\n", pipe_in(folder))).unwrap();
+    fs::write(&config, format!("boot-dir = {folder:?}\nmachine-files = {:?}\n", folder.join(MACHINES))).unwrap();
     config
 }
 
 fn status_of_the_caller_of_one_that_is_ended(mut command: Command, folder: &Path) -> Option<i32> {
+    let (_, lease) = leased_in(folder);
     command.stdin(Stdio::null()).stderr(Stdio::null());
     let mut caller = Peer(Host::new().on(|| command.spawn().unwrap()));
-    let _machines = opened(&folder.join(PIPE));
+    lease.wait_until_asked();
     let id = caller.0.id();
     let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
     kill(Pid::from_raw(children.trim().parse().unwrap()), Signal::SIGTERM).unwrap();
     caller.0.wait().unwrap().code()
 }
 
-const PIPE: &str = "machines.csv";
+const MACHINES: &str = "machines.csv";
 
-fn pipe_in(folder: &Path) -> PathBuf {
-    let pipe = folder.join(PIPE);
-    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
-    pipe
-}
-
-/// The end for writing, when somebody has the other: from then on he waits for what is written.
-fn opened(pipe: &Path) -> File {
-    let open = || File::options().write(true).custom_flags(libc::O_NONBLOCK).open(pipe).ok();
-    wait_for("the reader of the pipe", open)
-}
-
-/// And closes it.
-fn write(mut pipe: File, text: &str) {
-    pipe.write_all(text.as_bytes()).unwrap();
+fn leased_in(folder: &Path) -> (PathBuf, Lease) {
+    let machines = folder.join(MACHINES);
+    fs::write(&machines, "name,mac\nweb1,52:54:00:00:00:01\n").unwrap();
+    let lease = Lease::take(&machines, folder.join("lease"));
+    (machines, lease)
 }

@@ -81,11 +81,13 @@ pub fn never_found(name: &str) -> String {
     format!("machine `{name}` has neither MAC address nor UUID nor serial number: it is never found")
 }
 
-/// A name goes into URLs and logs.
+/// A name goes into URLs, into logs, and into the names of files, where one that begins with a dot is not seen.
 pub fn check_name(name: &str) -> Result<(), String> {
     let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
-    // `.` and `..` would be lost on the way through a URL.
-    if (1..=63).contains(&name.len()) && name.bytes().all(fits) && !name.bytes().all(|octet| octet == b'.') {
+    if name.starts_with('.') {
+        return Err(format!("`{name}` cannot be a name here: a name does not begin with a dot"));
+    }
+    if (1..=63).contains(&name.len()) && name.bytes().all(fits) {
         return Ok(());
     }
     Err(format!("`{name}` cannot be a name here: 1 to 63 letters, digits, dots, hyphens and underscores can"))

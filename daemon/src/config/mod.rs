@@ -12,6 +12,7 @@ pub mod machine_files;
 pub mod machines;
 pub mod toml;
 
+use crate::files;
 use addresses::Served;
 use diagnostic::{Diagnostic, Severity, Source};
 use draft::Draft;
@@ -33,6 +34,9 @@ pub const DEFAULT_BOOT_DIR: &str = "/var/lib/proxydhcpd/boot";
 
 /// The unit's StateDirectory.
 pub const DEFAULT_STATE_DIR: &str = "/var/lib/proxydhcpd/state";
+
+/// The longest configuration file. Machine files may be longer.
+const LONGEST: u64 = 64 << 20;
 
 /// How the server runs, as opposed to what a machine is given (that is the plan).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -360,7 +364,7 @@ fn beside(folder: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
 
 fn open(file: &Path) -> Result<Source, ConfigError> {
     let name = file.display().to_string();
-    let read = std::fs::read(file)
+    let read = files::read_regular(file, LONGEST)
         .map_err(|error| Diagnostic::error(format!("unable to read the configuration file: {error}")).of(&name));
     read.and_then(|bytes| Source::new(&name, bytes)).map_err(|error| ConfigError(vec![error]))
 }

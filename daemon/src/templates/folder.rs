@@ -1,7 +1,7 @@
 //! Reads the template folder, once for each site.
 
 use crate::config::diagnostic::{Diagnostic, Source};
-use crate::files::{Folder, Opened};
+use crate::files::{self, Folder, Opened};
 use proxydhcpd_core::fetch::Refusal;
 use std::io;
 use std::path::Path;
@@ -75,6 +75,12 @@ impl Reader<'_> {
                 content(&opened)
             }
             Err(Refusal::Denied) => {
+                let kind = self.dir.join(&name).metadata().map(|found| found.file_type());
+                if let Ok(kind) = kind.as_ref()
+                    && !kind.is_file()
+                {
+                    return self.complain(&name, format!("this cannot be read: {}", files::irregular(*kind)));
+                }
                 let why = "this cannot be read: we lack the permission, or it is a link that leads out of the template folder";
                 return self.complain(&name, why.into());
             }

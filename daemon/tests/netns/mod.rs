@@ -4,7 +4,9 @@
 #![allow(dead_code)] // each test binary uses some of it
 
 pub mod ipv6;
+pub mod lease;
 pub mod loaders;
+pub mod once;
 pub mod raw;
 pub mod server;
 

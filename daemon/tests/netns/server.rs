@@ -93,6 +93,20 @@ impl Server {
         Server::in_folders(boot, folder, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
+    /// The same, by another command.
+    pub fn killed_and_started_again_by(self, command: &[&str], host: &Host) -> Server {
+        let Server { peer, boot, folder } = self;
+        drop(peer);
+        let (program, before) = command.split_first().unwrap();
+        let arguments = [before, &["-v", "-c", "CONFIG"]].concat();
+        Server::in_folders(boot, folder, program, host, &arguments)
+    }
+
+    /// Of its process.
+    pub fn id(&self) -> u32 {
+        self.peer.0.id()
+    }
+
     /// Puts these lines of its file in the place of those.
     pub fn change(&self, from: &str, to: &str) {
         let file = self.folder.path().join("proxydhcpd.toml");

@@ -9,6 +9,7 @@ mod toml;
 
 use super::diagnostic::{Diagnostic, Severity, Source};
 use super::machines::never_found;
+use crate::files;
 use draft::Draft;
 use proxydhcpd_core::plan::machines::{Builder, By, Machine, MachineId, Machines, Policy, Refused};
 use proxydhcpd_core::plan::pattern::MacPattern;
@@ -144,11 +145,11 @@ impl<'a> Reading<'a> {
         self.begin(path);
         let name = path.display().to_string();
         match ending(path) {
-            Some("csv") => match File::open(path) {
-                Ok(file) => csv::read(self, &name, file),
+            Some("csv") => match files::open_regular(path, LONGEST) {
+                Ok(file) => csv::read(self, &name, file.take(LONGEST)),
                 Err(error) => self.unreadable(path, &error),
             },
-            Some(ending) => match fs::read(path).map(|octets| Source::new(&name, octets)) {
+            Some(ending) => match files::read_regular(path, LONGEST).map(|octets| Source::new(&name, octets)) {
                 Ok(Ok(source)) if ending == "toml" => toml::read(self, &source),
                 Ok(Ok(source)) => json::read(self, &source),
                 Ok(Err(error)) => self.told.error(|| error),
@@ -243,6 +244,8 @@ fn spotted(
     }
 }
 
+/// The longest machine file: a million machines with some variables each are a quarter of it.
+const LONGEST: u64 = 1 << 30;
 /// As much behind a machine's beginning as is shown of its line.
 const LONGEST_LINE: u64 = 1024;
 

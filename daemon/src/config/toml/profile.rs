@@ -126,8 +126,10 @@ fn written_loaders<'a>(walk: &mut Walk<'a>, table: &DeTable<'_>, profile: &mut W
             }
             (Ok(name), Some(arch)) => drop(profile.loaders.insert(arch, (name, walk.at(value.span())))),
             (Ok(name), None) => profile.any_other = Some((name, walk.at(value.span()))),
-            (Err(_), _) => {
-                walk.error(value.span(), format!("`{}` must be a path in the boot folder, or a URL", key.get_ref()));
+            (Err(wrong), _) => {
+                let usual = || format!("`{}` must be a path in the boot folder, or a URL", key.get_ref());
+                let why = wrong.into_iter().find_map(|wrong| wrong.why);
+                walk.error(value.span(), why.unwrap_or_else(usual));
             }
         }
     }
@@ -137,10 +139,13 @@ fn written_loaders<'a>(walk: &mut Walk<'a>, table: &DeTable<'_>, profile: &mut W
 const ANY_OTHER: &str = "any-other";
 
 fn path_or_url(value: &Value<'_>) -> Read<String> {
-    let fits = |text: &str| text.len() <= LONGEST_URL && !text.chars().any(|c| c.is_control() || c == ' ');
-    match value.get_ref().as_str().is_some_and(is_url) {
-        true => parsed(value, |text| fits(text).then(|| text.to_owned())),
-        false => relative(value),
+    let fits = |text: &str| !text.chars().any(|c| c.is_control() || c == ' ');
+    match value.get_ref().as_str().filter(|text| is_url(text)) {
+        Some(url) if url.len() > LONGEST_URL => {
+            Err(Wrong::because(value.span(), format!("a URL of {} octets: firmware takes {LONGEST_URL}", url.len())))
+        }
+        Some(_) => parsed(value, |text| fits(text).then(|| text.to_owned())),
+        None => relative(value),
     }
 }
 

@@ -1,0 +1,124 @@
+//! A site with machines that boot once, and somebody who asks in their names.
+
+use super::Host;
+use super::server::{PROGRAM, Server, one_network};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// More than the two ends of a connection hold back for a client that does not read.
+const KERNEL: usize = 32 << 20;
+pub const CONFIG: &str = "
+[profile.installer]
+kernel = \"linux\"
+[machine.web1]
+mac = \"52:54:00:00:00:01\"
+profile = \"installer\"
+boot = \"once\"
+[machine.web2]
+mac = \"52:54:00:00:00:02\"
+profile = \"installer\"
+boot = \"once\"
+[machine.web3]
+mac = \"52:54:00:00:00:03\"
+profile = \"installer\"
+boot = \"once\"
+";
+
+/// A server at 192.0.2.10 with three machines that boot once, and somebody who asks in their names.
+pub struct Site {
+    pub host: Host,
+    pub machine: Host,
+}
+
+impl Site {
+    pub fn start() -> (Site, Server) {
+        Site::start_in(tempfile::tempdir().unwrap())
+    }
+
+    pub fn start_in(folder: TempDir) -> (Site, Server) {
+        Site::configured(folder, CONFIG)
+    }
+
+    pub fn configured(folder: TempDir, config: &str) -> (Site, Server) {
+        let (host, machine) = one_network();
+        fs::create_dir(folder.path().join("templates")).unwrap();
+        fs::write(folder.path().join("templates/done-url"), "{{ done_url }}").unwrap();
+        let server = Server::configured(&host, folder, config);
+        fs::File::create(server.boot.path().join("linux")).unwrap().set_len(KERNEL as u64).unwrap();
+        fs::write(server.boot.path().join("initrd"), "initrd").unwrap();
+        server.wait_for_line("ready");
+        (Site { host, machine }, server)
+    }
+
+    /// Whatever the status.
+    pub fn fetch(&self, url: &str, arguments: &[&str]) -> Vec<u8> {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--max-time", "60"]).args(arguments).arg(url);
+        let output = self.machine.on(|| curl.output().expect("curl is missing: run e2e/setup"));
+        assert!(output.status.success(), "curl {url}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// What an installer of this machine is told to fetch when it is done.
+    pub fn done_url(&self, machine: &str) -> String {
+        String::from_utf8(self.fetch(&http(machine, "done-url"), &[])).unwrap()
+    }
+
+    /// Whether each machine boots its kernel now, or its disk.
+    pub fn boots(&self) -> [bool; 3] {
+        ["web1", "web2", "web3"].map(|machine| {
+            let script = self.fetch(&http(machine, "menu.ipxe"), &[]);
+            let script = String::from_utf8(script).unwrap();
+            let (kernel, disk) = (script.contains("kernel "), script.contains("sanboot "));
+            assert_ne!(kernel, disk, "{script}");
+            kernel
+        })
+    }
+
+    /// The machine of this number asks its DHCP server for the address that is asked from.
+    pub fn takes_its_address(&self, number: u8) {
+        self.machine.run("ip route replace 255.255.255.255 dev eth0");
+        let socket = self.machine.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
+        socket.set_broadcast(true).unwrap();
+        let mut request = vec![1, 1, 6, 0, 1, 2, 3, number, 0, 0, 0x80, 0];
+        request.resize(28, 0);
+        request.extend([0x52, 0x54, 0, 0, 0, number]);
+        request.resize(236, 0);
+        request.extend(b"\x63\x82\x53\x63\x35\x01\x03\x32\x04\xc0\0\x02\x6b\x36\x04\xc0\0\x02\x01\x3c\x09PXEClient\x5d\x02\0\0\xff");
+        request.resize(300, 0);
+        self.machine.on(|| socket.send_to(&request, "255.255.255.255:67").unwrap());
+    }
+
+    pub fn go_away_in_the_middle_of_http(&self) {
+        let mut stream = self.machine.on(|| TcpStream::connect("192.0.2.10:8080").unwrap());
+        stream.write_all(b"GET /machine/name=web1/linux HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        stream.read_exact(&mut [0; 65_536]).unwrap();
+    }
+
+    pub fn go_away_in_the_middle_of_tftp(&self) {
+        let socket = self.machine.on(|| UdpSocket::bind("192.0.2.107:0").unwrap());
+        socket.set_read_timeout(Some(super::PATIENCE)).unwrap();
+        socket.send_to(b"\0\x01machine/name=web1/linux\0octet\0", "192.0.2.10:69").unwrap();
+        let mut block = [0; 600];
+        for number in 1..=2 {
+            let (length, from) = socket.recv_from(&mut block).unwrap();
+            assert_eq!((length, &block[..4]), (516, &[0, 3, 0, number][..]));
+            // Of the second, it wants to hear no more.
+            let reply = if number == 1 { &b"\0\x04\0\x01"[..] } else { b"\0\x05\0\0gone\0" };
+            socket.send_to(reply, from).unwrap();
+        }
+    }
+}
+
+pub fn http(machine: &str, name: &str) -> String {
+    format!("http://192.0.2.10:8080/machine/name={machine}/{name}")
+}
+
+pub fn rearm(folder: &Path, machines: &[&str]) -> Output {
+    let config = folder.join("proxydhcpd.toml");
+    Command::new(PROGRAM).arg("-c").arg(config).arg("rearm").args(machines).output().unwrap()
+}
