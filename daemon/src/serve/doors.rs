@@ -241,10 +241,18 @@ fn raise_file_limit() {
     }
 }
 
-/// Of those that the process may have, the half that is for TFTP. The other is for HTTP, and the little that the rest needs.
+/// What no client can take: some 30 for our own sockets, and 64 to read files with, to list folders and to accept who is
+/// turned away. Of a low limit, half.
+const KEPT: usize = 96;
+
+/// Of the descriptors that the process may have, those that TFTP may take, and HTTP as many again. The rest is ours.
 pub fn descriptors() -> usize {
     let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(limit, _)| limit);
-    usize::try_from(most).unwrap_or(usize::MAX).min(Transfers::MOST.get()) / 2
+    for_clients(usize::try_from(most).unwrap_or(usize::MAX).min(Transfers::MOST.get())) / 2
+}
+
+fn for_clients(most: usize) -> usize {
+    most.saturating_sub(KEPT).max(most / 2)
 }
 
 /// How many transfers there can be at a time, where the limit of open files has the last word.
@@ -252,8 +260,8 @@ fn say_transfers(settings: &tftp::Settings) {
     let tftp::Settings { max_transfers, descriptors, .. } = *settings;
     match max_transfers {
         Some(most) if most > descriptors / 2 => tracing::warn!(
-            "`max-transfers` is {most}, but TFTP may have {descriptors} files open, half of what this process may, and \
-             a transfer needs one or two: raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
+            "`max-transfers` is {most}, but TFTP may have {descriptors} files open, not quite half of what this process \
+             may, and a transfer needs one or two: raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
         ),
         Some(_) => {}
         None => tracing::debug!(
@@ -279,6 +287,18 @@ impl fmt::Display for Door {
             Door::Dhcp(SocketAddr::V6(address), _) => write!(f, "DHCPv6 on port {}", address.port()),
             Door::Tftp(_, settings) => write!(f, "TFTP on port {}", settings.port),
             Door::Http(port, _) => write!(f, "HTTP on port {port}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_descriptors_are_no_clients_whatever_the_limit() {
+        for (limit, clients) in [(64, 32), (128, 64), (256, 160), (1024, 928), (1 << 20, (1 << 20) - 96)] {
+            assert_eq!(for_clients(limit), clients);
         }
     }
 }

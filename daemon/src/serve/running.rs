@@ -93,7 +93,7 @@ impl Running {
             false => Err(Refusal::Denied),
         };
         let note = move |event| notes::page(&noting, &event);
-        // As many as leave TFTP its half of the descriptors: a connection is one, and the file that it sends another.
+        // As many as take no more descriptors than TFTP may: a connection is one, and the file that it sends another.
         let settings = http::Settings::default();
         let settings = http::Settings { connections: settings.connections.min(doors::descriptors() / 2), ..settings };
         let pages = tokio::spawn(async move {
