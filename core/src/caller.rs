@@ -19,6 +19,8 @@ pub struct Caller {
     pub serial: Option<String>,
     /// The name of a machine of the plan, in a URL that we made for it.
     pub name: Option<String>,
+    /// What proves that a request is that of the machine, in a URL that we made for it.
+    pub token: Option<String>,
     /// The kind of firmware that its iPXE runs on, if it is one that we know.
     pub arch: Option<Arch>,
     /// What that iPXE can, if it was heard.
@@ -44,6 +46,7 @@ impl Caller {
                 "uuid" => caller.uuid = octets(value),
                 "serial" => caller.serial = text(value),
                 "name" => caller.name = Some(value.into()),
+                "token" => caller.token = Some(value.into()),
                 "platform" => platform = value,
                 "arch" => build = value,
                 "rule" => caller.rule = value.parse().ok(),

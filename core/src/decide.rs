@@ -53,7 +53,9 @@ pub fn decide(plan: &Plan, memory: &Memory, subject: &Subject<'_>, name: Option<
     let (profile, ground) = match (rule, entry) {
         (Some((_, rule)), _) if rule.deny => (None, Ground::Denied),
         (_, Some(entry)) if entry.policy == Policy::Never => (None, Ground::Never),
-        (_, Some(entry)) if entry.policy == Policy::Once && memory.is_used_up(entry.name) => (None, Ground::UsedUp),
+        (_, Some(entry)) if entry.policy == Policy::Once && memory.once.is_used_up(entry.name) => {
+            (None, Ground::UsedUp)
+        }
         (_, Some(entry)) if entry.profile.is_some() => (entry.profile, Ground::Machine),
         (Some((_, rule)), _) if rule.profile.is_some() => (rule.profile, Ground::Rule),
         (_, None) if plan.unknown_machines.is_some() => (plan.unknown_machines, Ground::Unknown),

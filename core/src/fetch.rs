@@ -8,7 +8,7 @@ use crate::client::Readings;
 use crate::decide::{Decision, Ground, decide};
 use crate::memory::{Holder, Memory};
 use crate::name::{BadName, clean};
-use crate::plan::machines::Policy;
+use crate::plan::machines::{Identity, Policy};
 use crate::plan::profile::{Boots, Profile, ProfileId, To};
 use crate::plan::rule::{Firmware, Subject};
 use crate::plan::{Entry, Plan};
@@ -36,6 +36,8 @@ pub enum Fetch {
     LocalDisk(Arch),
     /// The program of ours that starts an iPXE with its script on firmware of this architecture.
     WithScript(Arch),
+    /// A machine is said to be done with its boot. Whether that is to be believed is found out by who knows its token.
+    Done(Done),
     /// A file of the boot folder, by its clean relative path, and what to send if it is not there.
     Folder { name: String, otherwise: Option<Otherwise> },
 }
@@ -47,6 +49,15 @@ pub enum Otherwise {
     Text(String),
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// By the name of its entry.
+    pub machine: String,
+    pub token: Option<String>,
+    /// It is said from the address that this machine was last seen at.
+    pub at_its_address: bool,
+}
+
 /// Who asks, for what is rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asking {
@@ -54,6 +65,16 @@ pub struct Asking {
     pub decision: Decision,
     /// What URLs of our files begin with, such that a request says which machine it is for.
     pub base: String,
+    /// What the machine's [`Done`] is to carry.
+    pub token: Option<String>,
+}
+
+impl Asking {
+    /// What the machine fetches to say that it is done with its boot.
+    pub fn done_url(&self) -> String {
+        let token = self.token.as_ref().map(|token| format!("token={token}/")).unwrap_or_default();
+        format!("{}{token}{DONE}", self.base)
+    }
 }
 
 impl Fetch {
@@ -64,6 +85,13 @@ impl Fetch {
                 asking.decision.machine.map(|found| plan.machines.get(found.machine).name)
             }
             _ => None,
+        }
+    }
+
+    /// What is rendered carries the token of its machine.
+    pub fn carry(&mut self, token: Option<String>) {
+        if let Fetch::Linux(_, asking) | Fetch::Template(_, asking) = self {
+            asking.token = token;
         }
     }
 }
@@ -117,10 +145,7 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
     let (caller, rest) = Caller::of(&name).map_or((None, &name[..]), |(caller, rest)| (Some(caller), rest));
     match (&caller, rest) {
         (Some(caller), SCRIPT) => return Ok(Fetch::Text(script::entry(request.door, request.server, caller))),
-        (Some(Caller { name: Some(name), .. }), DONE) if plan.machines.named(name).is_none() => {
-            return Err(Refusal::NotFound);
-        }
-        (Some(_), DONE) => return Ok(Fetch::Text("noted\n".into())),
+        (Some(caller), DONE) => return done(plan, memory, request, caller).map(Fetch::Done).ok_or(Refusal::NotFound),
         (None, SCRIPT) if !plan.menu.own_script => {
             return Ok(Fetch::Text(script::entry(request.door, request.server, &Caller::default())));
         }
@@ -172,6 +197,21 @@ pub fn is_done(name: &[u8]) -> bool {
     name.and_then(|name| Caller::of(&name).map(|(_, rest)| rest == DONE)).unwrap_or(false)
 }
 
+/// A machine that we know is said to be done.
+fn done(plan: &Plan, memory: &Memory, request: &Request<'_>, caller: &Caller) -> Option<Done> {
+    let machine = plan.machines.named(caller.name.as_deref()?)?.name;
+    let holder = memory.holder(request.client.ip());
+    let at_its_address = holder.is_some_and(|holder| {
+        let mut seen = Caller::default();
+        overheard(&mut seen, &holder);
+        let identity = Identity { readings: Readings::of(seen.mac, seen.uuid), ..Identity::default() };
+        plan.machines
+            .find(&identity)
+            .is_ok_and(|found| found.is_some_and(|found| plan.machines.get(found.machine).name == machine))
+    });
+    Some(Done { machine: machine.into(), token: caller.token.clone(), at_its_address })
+}
+
 /// What the menu of `request.name` would be if this were the machine's profile.
 pub fn as_if(plan: &Plan, memory: &Memory, request: &Request<'_>, profile: ProfileId) -> Result<Fetch, Refusal> {
     let name = clean(request.name).map_err(|_| Refusal::BadName)?;
@@ -181,7 +221,7 @@ pub fn as_if(plan: &Plan, memory: &Memory, request: &Request<'_>, profile: Profi
     Ok(menu(plan, asking, request))
 }
 
-/// What follows from it that a file was fetched whole.
+/// What follows from it that a file was fetched whole. That a machine is done was believed before ([`Fetch::Done`]).
 pub fn fetched(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Fetched {
     let Ok(name) = clean(request.name) else { return Fetched::default() };
     let (caller, rest) = Caller::of(&name).map_or((Caller::default(), &name[..]), |found| found);
@@ -191,21 +231,22 @@ pub fn fetched(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Fetched {
     }
     let decision = asking(plan, memory, request, caller).decision;
     let entry = decision.machine.map(|found| plan.machines.get(found.machine));
-    let used_up = entry.filter(|entry| entry.policy == Policy::Once && !memory.is_used_up(entry.name)).filter(|_| {
-        let of_boot_folder =
-            || plan.menu.entries.iter().any(|entry| matches!(entry, Entry::Linux { kernel, .. } if kernel == rest));
-        rest == DONE
-            || match plan.profile(decision.profile) {
-                Some(profile) if profile.boots != Boots::BootFolder => profile.used_by() == Some(rest),
-                _ => of_boot_folder(),
-            }
-    });
+    let used_up =
+        entry.filter(|entry| entry.policy == Policy::Once && !memory.once.is_marked(entry.name)).filter(|_| {
+            let of_boot_folder =
+                || plan.menu.entries.iter().any(|entry| matches!(entry, Entry::Linux { kernel, .. } if kernel == rest));
+            rest == DONE
+                || match plan.profile(decision.profile) {
+                    Some(profile) if profile.boots != Boots::BootFolder => profile.used_by() == Some(rest),
+                    _ => of_boot_folder(),
+                }
+        });
     Fetched { loader, used_up: used_up.map(|entry| entry.name.into()) }
 }
 
 /// The script of the machine that asks.
 fn menu(plan: &Plan, asking: Asking, request: &Request<'_>) -> Fetch {
-    let Asking { caller, decision, base } = &asking;
+    let Asking { caller, decision, base, .. } = &asking;
     let title = plan.profile(decision.profile).map_or("", |profile| profile.title.as_str());
     Fetch::Text(match (decision.boots(plan), decision.profile) {
         (Boots::BootFolder, _) if plan.menu.own_script => {
@@ -262,7 +303,7 @@ fn asking(plan: &Plan, memory: &Memory, request: &Request<'_>, mut caller: Calle
         Some(found) => format!("{base}{MACHINE}name={}/", plan.machines.get(found.machine).name),
         None => base,
     };
-    Asking { caller, decision, base }
+    Asking { caller, decision, base, token: None }
 }
 
 /// Completes what a caller says of itself by what was heard from its address, unless that was another machine.

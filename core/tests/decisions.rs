@@ -159,7 +159,12 @@ fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
     for done in ["machine/name=web1/debian/linux", "machine/name=web1/done"] {
         assert_eq!(fetched(&plan, &memory, &request(done)).used_up.as_deref(), Some("web1"), "{done}");
     }
-    assert!(matches!(fetch(&plan, &memory, &request("machine/name=web1/done")), Ok(Fetch::Text(_))));
+    let done = |memory: &Memory, name| match fetch(&plan, memory, &request(name)) {
+        Ok(Fetch::Done(done)) => (done.machine, done.token, done.at_its_address),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(done(&memory, "machine/name=web1/done"), ("web1".into(), None, false));
+    assert_eq!(done(&memory, "machine/name=web1/token=1a/done"), ("web1".into(), Some("1a".into()), false));
     assert_eq!(
         fetch(&plan, &memory, &request("machine/name=web2/done")),
         Err(Refusal::NotFound),
@@ -168,8 +173,9 @@ fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
     // A booted GRUB names no machine, but its address was heard of.
     has_address(&mut memory);
     assert_eq!(fetched(&plan, &memory, &request("debian/linux")).used_up.as_deref(), Some("web1"));
+    assert_eq!(done(&memory, "machine/name=web1/done"), ("web1".into(), None, true));
 
-    assert!(memory.use_up("web1") && !memory.use_up("web1"));
+    assert_eq!(memory.once.use_up("web1"), Some(1));
     assert_eq!(fetched(&plan, &memory, &request("machine/name=web1/debian/linux")).used_up, None);
     let Ok(Fetch::Text(text)) = fetch(&plan, &memory, &script) else { panic!() };
     assert!(text.contains("local-disk/uefi-x64.efi"), "{text}");
@@ -269,7 +275,7 @@ fn what_a_firmware_said_of_itself_is_known_when_the_system_that_it_booted_asks_f
     let mut memory = Memory::new(1);
     let request = ipxe().set(53, &[3]).set(50, &[192, 0, 2, 107]).octets();
     ask_again(&plan, &mut memory, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
-    memory.use_up("web1");
+    memory.once.use_up("web1");
     let asks = |name: &str, client: &str| {
         let client = format!("{client}:1024").parse().unwrap();
         let server = common::HERE.into();

@@ -154,6 +154,8 @@ impl Site {
         match meant {
             Fetch::Text(text) => Ok(Opened::text(text.into_bytes())),
             Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::Unrendered),
+            // Whether it is to be believed, no file tells.
+            Fetch::Done(_) => Err(Refusal::Denied),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
             Fetch::WithScript(arch) => with_script::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
             Fetch::LocalDisk(arch) => match self.local_disks.get(&arch) {
@@ -204,6 +206,13 @@ impl Site {
         let machines = self.plan.machines.len();
         (machines > 0)
             .then(|| format!("{} in {}, read in {took:.1?}", count(machines, "machine"), count(files, "file")))
+    }
+
+    /// A hash of what is said of it: another number where there is something new to say.
+    pub fn said(&self, loaded: &Loaded) -> u64 {
+        let warnings = loaded.told.iter().chain(&self.warnings).map(Diagnostic::one_line).collect::<Vec<_>>();
+        let machines = (self.plan.machines.len(), self.machine_files.0);
+        BuildHasherDefault::<DefaultHasher>::default().hash_one((self.table(), machines, self.unsigned(), warnings))
     }
 
     /// The table, line by line, into the log.

@@ -5,12 +5,13 @@ use crate::log::Escaped;
 use crate::report::Report;
 use crate::site::Site;
 use crate::templates::Failure;
-use crate::used::Used;
+use crate::used::{Look, Used};
 use arc_swap::ArcSwap;
-use proxydhcpd_core::fetch::{Fetched, Refusal, fetch, fetched, is_beginning};
+use proxydhcpd_core::fetch::{Done, Fetch, Fetched, Refusal, fetch, fetched, is_beginning};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::plan::LoopGuard;
+use proxydhcpd_core::plan::machines::Policy;
+use proxydhcpd_core::plan::{LoopGuard, Plan};
 use proxydhcpd_core::request::Request;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +25,8 @@ pub struct State {
     pub links: ArcSwap<Vec<Link>>,
     memory: Mutex<Memory>,
     report: Mutex<Report>,
-    used: Mutex<Used>,
+    /// Which machines have used up their boot, on the disk.
+    pub used: Used,
     started: Instant,
 }
 
@@ -38,8 +40,9 @@ impl State {
             memory: Mutex::new(Memory::new(RandomState::new().hash_one(0))),
             report: Mutex::new(Report::new(started)),
             started,
-            used: Mutex::new(used),
+            used,
         };
+        state.memory().once.set_times(state.used.armings());
         state.look_at_used_up();
         state
     }
@@ -48,12 +51,16 @@ impl State {
     pub fn open(&self, request: &Request<'_>) -> Result<Opened, Refusal> {
         let (site, links) = (self.site.load(), self.links.load());
         let request = &with_interface(request, &links);
-        let meant = {
+        let mut meant = {
             let mut memory = self.memory();
             let meant = fetch(&site.plan, &memory, request);
             memory.note_file(request.client.ip(), is_beginning(request.name, &meant), self.now());
             meant?
         };
+        if let Fetch::Done(done) = &meant {
+            return self.believe(done, request);
+        }
+        self.give_token(&site.plan, &mut meant);
         let asked_for = meant.machine(&site.plan).map(str::to_owned);
         let failed = |failure: &Failure| {
             let who = asked_for.unwrap_or_else(|| request.client.ip().to_canonical().to_string());
@@ -73,10 +80,10 @@ impl State {
             true => memory.note_loaded(request.client.ip(), &name, self.now()),
             false => None,
         };
-        let used_up = used_up.filter(|machine| memory.use_up(machine));
+        let used_up = used_up.and_then(|machine| memory.once.use_up(&machine).map(|times| (machine, times)));
         drop(memory);
-        if let Some(machine) = used_up {
-            self.used().mark(&machine, &name);
+        if let Some((machine, times)) = used_up {
+            self.used.mark(&machine, &name, times);
             tracing::info!(
                 MACHINE = machine,
                 "{machine} has used up its boot by {}: from now on it boots its disk",
@@ -91,26 +98,66 @@ impl State {
     /// Takes over a site: as a whole.
     pub fn take_over(&self, site: Site) {
         self.site.store(Arc::new(site));
-        self.drop_marks();
     }
 
-    /// Which machines have used up their boot, if somebody has changed that.
+    /// A machine that is done with its boot says so with the token that was made for it, or from its address. Whoever else
+    /// says so is refused: a page in somebody's browser could.
+    fn believe(&self, done: &Done, request: &Request<'_>) -> Result<Opened, Refusal> {
+        let arming = self.memory().once.arming(&done.machine);
+        let shows_token = done.token.as_ref().is_some_and(|shown| self.used.is_token(shown, &done.machine, arming));
+        if shows_token || done.at_its_address {
+            return Ok(Opened::text(*b"noted\n"));
+        }
+        let (client, machine) = (request.client.ip().to_canonical(), &done.machine);
+        let token = if done.token.is_some() { "with a token that is not valid (any more)" } else { "without a token" };
+        let what = format_args!(
+            "{client} says {token} that {machine} is done with its boot, and was not seen as {machine}: refused; \
+             {{{{ done_url }}}} in a template has the token"
+        );
+        self.report().trouble(what, Instant::now());
+        Err(Refusal::Denied)
+    }
+
+    /// What is rendered for a machine may tell it how to say that it is done.
+    pub fn give_token(&self, plan: &Plan, meant: &mut Fetch) {
+        let Some(machine) = meant.machine(plan) else { return };
+        let token = self.used.token(machine, self.memory().once.arming(machine));
+        meant.carry(token);
+    }
+
+    /// Which machines have used up their boot, if somebody has changed that. May wait for a disk.
     pub fn look_at_used_up(&self) {
-        let Some(machines) = self.used().changed() else { return };
-        self.memory().set_used_up(machines);
+        let Look { marked, removed, unknown } = self.used.look();
+        let mut memory = self.memory();
+        memory.once.set_unknown(unknown);
+        let uncounted: Vec<String> = marked.into_iter().filter(|machine| memory.once.note(machine)).collect();
+        let rearmed: Vec<String> = removed.into_iter().filter(|machine| memory.once.rearm(machine)).collect();
+        drop(memory);
+        uncounted.iter().for_each(|machine| self.used.count(machine));
+        for machine in rearmed {
+            tracing::info!(MACHINE = machine, "{machine} may boot again: its mark was removed");
+        }
         self.drop_marks();
     }
 
-    /// A machine that is no longer to boot once has nothing to use up.
+    /// A machine whose entry says something else than `once` has nothing to use up. One without entry keeps its mark: the
+    /// entry may come back.
     fn drop_marks(&self) {
+        // A mark that is still to be written would come back.
+        if !self.used.is_idle() {
+            return;
+        }
         let site = self.site.load();
-        let dropped = self.memory().drop_used_up(|machine| !site.plan.machines.is_once(machine));
-        let used = self.used();
-        dropped.iter().for_each(|machine| used.forget(machine));
-    }
-
-    pub fn used(&self) -> MutexGuard<'_, Used> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+        let is_other =
+            |machine: &str| site.plan.machines.named(machine).is_some_and(|entry| entry.policy != Policy::Once);
+        let dropped = self.memory().once.rearm_all(is_other);
+        if dropped.is_empty() {
+            return;
+        }
+        self.used.forget(&dropped);
+        for machine in dropped {
+            tracing::info!(MACHINE = machine, "{machine} has no used-up boot any more: its entry does not say `once`");
+        }
     }
 
     /// Says which machines did not take what we offered. To be called every few seconds.

@@ -3,33 +3,9 @@
 
 mod netns;
 
-use netns::server::{PROGRAM, Server, one_network};
-use netns::{Host, wait_for};
+use netns::once::{Site, http, rearm};
+use netns::wait_for;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
-use std::path::Path;
-use std::process::{Command, Output};
-use tempfile::TempDir;
-
-/// More than the two ends of a connection hold back for a client that does not read.
-const KERNEL: usize = 32 << 20;
-const CONFIG: &str = "
-[profile.installer]
-kernel = \"linux\"
-[machine.web1]
-mac = \"52:54:00:00:00:01\"
-profile = \"installer\"
-boot = \"once\"
-[machine.web2]
-mac = \"52:54:00:00:00:02\"
-profile = \"installer\"
-boot = \"once\"
-[machine.web3]
-mac = \"52:54:00:00:00:03\"
-profile = \"installer\"
-boot = \"once\"
-";
 
 #[test]
 fn a_whole_fetch_of_the_kernel_over_http_or_tftp_uses_up_the_boot_of_that_machine() {
@@ -60,8 +36,9 @@ fn what_is_not_the_whole_kernel_uses_nothing_up() {
     site.fetch(&linux, &["--header", &format!("If-None-Match: {tag}")]);
     site.fetch(&linux, &["--header", &format!("If-Match: {tag}"), "--range", "99999999999-"]);
     site.fetch(&http("web1", "initrd"), &[]);
-    site.fetch(&http("web1", "done"), &["--head"]);
-    site.fetch(&http("web1", "done"), &["--range", "0-1"]);
+    let done = site.done_url("web1");
+    site.fetch(&done, &["--head"]);
+    site.fetch(&done, &["--range", "0-1"]);
     site.go_away_in_the_middle_of_http();
     site.go_away_in_the_middle_of_tftp();
     for line in [
@@ -69,7 +46,7 @@ fn what_is_not_the_whole_kernel_uses_nothing_up() {
         "GET /machine/name=web1/linux 206,",
         "GET /machine/name=web1/linux 304,",
         "GET /machine/name=web1/linux 416,",
-        "HEAD /machine/name=web1/done 200,",
+        &format!("HEAD {} 200,", done.strip_prefix("http://192.0.2.10:8080").unwrap()),
         "GET /machine/name=web1/linux 200,",
         "machine/name=web1/linux by TFTP, 512 octets",
     ] {
@@ -82,10 +59,10 @@ fn what_is_not_the_whole_kernel_uses_nothing_up() {
 #[test]
 fn the_booted_system_uses_its_boot_up_by_get_or_post() {
     let (site, server) = Site::start();
-    assert_eq!(site.fetch(&http("web1", "done"), &[]), b"noted\n");
-    server.wait_for_line("web1 has used up its boot by /machine/name=web1/done");
-    assert_eq!(site.fetch(&http("web2", "done"), &["--data", "status=installed"]), b"noted\n");
-    server.wait_for_line("web2 has used up its boot by /machine/name=web2/done");
+    assert_eq!(site.fetch(&site.done_url("web1"), &[]), b"noted\n");
+    server.wait_for_line("web1 has used up its boot by /machine/name=web1/token=");
+    assert_eq!(site.fetch(&site.done_url("web2"), &["--data", "status=installed"]), b"noted\n");
+    server.wait_for_line("web2 has used up its boot by /machine/name=web2/token=");
     assert_eq!(site.boots(), [false, false, true]);
     // Nothing else can be posted.
     site.fetch(&http("web3", "linux"), &["--data", "x"]);
@@ -133,74 +110,4 @@ fn where_nothing_can_be_kept_the_server_says_so_and_once_is_once_until_it_ends()
     let server = server.killed_and_started_again(&site.host);
     server.wait_for_line("ready");
     assert_eq!(site.boots(), [true; 3]);
-}
-
-/// A server at 192.0.2.10 with three machines that boot once, and somebody who asks in their names.
-struct Site {
-    host: Host,
-    machine: Host,
-}
-
-impl Site {
-    fn start() -> (Site, Server) {
-        Site::start_in(tempfile::tempdir().unwrap())
-    }
-
-    fn start_in(folder: TempDir) -> (Site, Server) {
-        let (host, machine) = one_network();
-        let server = Server::configured(&host, folder, CONFIG);
-        fs::File::create(server.boot.path().join("linux")).unwrap().set_len(KERNEL as u64).unwrap();
-        fs::write(server.boot.path().join("initrd"), "initrd").unwrap();
-        server.wait_for_line("ready");
-        (Site { host, machine }, server)
-    }
-
-    /// Whatever the status.
-    fn fetch(&self, url: &str, arguments: &[&str]) -> Vec<u8> {
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--max-time", "60"]).args(arguments).arg(url);
-        let output = self.machine.on(|| curl.output().expect("curl is missing: run e2e/setup"));
-        assert!(output.status.success(), "curl {url}: {}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    }
-
-    /// Whether each machine boots its kernel now, or its disk.
-    fn boots(&self) -> [bool; 3] {
-        ["web1", "web2", "web3"].map(|machine| {
-            let script = self.fetch(&http(machine, "menu.ipxe"), &[]);
-            let script = String::from_utf8(script).unwrap();
-            let (kernel, disk) = (script.contains("kernel "), script.contains("sanboot "));
-            assert_ne!(kernel, disk, "{script}");
-            kernel
-        })
-    }
-
-    fn go_away_in_the_middle_of_http(&self) {
-        let mut stream = self.machine.on(|| TcpStream::connect("192.0.2.10:8080").unwrap());
-        stream.write_all(b"GET /machine/name=web1/linux HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-        stream.read_exact(&mut [0; 65_536]).unwrap();
-    }
-
-    fn go_away_in_the_middle_of_tftp(&self) {
-        let socket = self.machine.on(|| UdpSocket::bind("192.0.2.107:0").unwrap());
-        socket.set_read_timeout(Some(netns::PATIENCE)).unwrap();
-        socket.send_to(b"\0\x01machine/name=web1/linux\0octet\0", "192.0.2.10:69").unwrap();
-        let mut block = [0; 600];
-        for number in 1..=2 {
-            let (length, from) = socket.recv_from(&mut block).unwrap();
-            assert_eq!((length, &block[..4]), (516, &[0, 3, 0, number][..]));
-            // Of the second, it wants to hear no more.
-            let reply = if number == 1 { &b"\0\x04\0\x01"[..] } else { b"\0\x05\0\0gone\0" };
-            socket.send_to(reply, from).unwrap();
-        }
-    }
-}
-
-fn http(machine: &str, name: &str) -> String {
-    format!("http://192.0.2.10:8080/machine/name={machine}/{name}")
-}
-
-fn rearm(folder: &Path, machines: &[&str]) -> Output {
-    let config = folder.join("proxydhcpd.toml");
-    Command::new(PROGRAM).arg("-c").arg(config).arg("rearm").args(machines).output().unwrap()
 }

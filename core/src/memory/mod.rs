@@ -4,6 +4,7 @@
 pub mod finding;
 mod loads;
 mod offers;
+pub mod once;
 pub mod rivals;
 
 use crate::arch::Arch;
@@ -11,12 +12,10 @@ use crate::client::{Client, Hardware};
 use crate::plan::rule::Met;
 use crate::recent::{Bucket, Key, Recent};
 use crate::wire::pxe::{Features, MachineId};
-use alloc::collections::BTreeSet;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
 use loads::Loads;
 pub use loads::Seen;
+use once::Once;
 use rivals::Rivals;
 
 /// A relayed UEFI client asks 4011 a few seconds after its OFFER; people who stop at a setup screen take minutes.
@@ -49,7 +48,7 @@ pub struct Memory {
     /// First-stage loaders that machines have fetched.
     loads: Loads,
     /// Machines of the plan, by name, that were to boot once and have.
-    used_up: BTreeSet<String>,
+    pub once: Once,
     /// Machines that were offered a boot, and whether they came for it.
     pub rivals: Rivals,
 }
@@ -98,7 +97,7 @@ impl Memory {
             leases: Recent::new(CAPACITY, seed.rotate_left(12)),
             choices: Recent::new(CAPACITY, seed.rotate_left(24)),
             loads: Loads::new(CAPACITY, seed.rotate_left(40)),
-            used_up: BTreeSet::new(),
+            once: Once::default(),
             rivals: Rivals::new(seed.rotate_left(56)),
         }
     }
@@ -168,27 +167,6 @@ impl Memory {
     /// Whether it was found going round in a circle some minutes ago.
     pub fn is_looping(&self, client: &Client, now: u64) -> bool {
         names(client).any(|key| self.loads.is_looping(key, now))
-    }
-
-    /// Replaces the list of machines that were to boot once and have.
-    pub fn set_used_up(&mut self, machines: BTreeSet<String>) {
-        self.used_up = machines;
-    }
-
-    /// Lets those go that are no longer to boot once, and says which.
-    pub fn drop_used_up(&mut self, gone: impl Fn(&str) -> bool) -> Vec<String> {
-        let dropped: Vec<String> = self.used_up.iter().filter(|machine| gone(machine)).cloned().collect();
-        self.used_up.retain(|machine| !dropped.contains(machine));
-        dropped
-    }
-
-    /// Whether it was not known before.
-    pub fn use_up(&mut self, machine: &str) -> bool {
-        !self.used_up.contains(machine) && self.used_up.insert(machine.into())
-    }
-
-    pub fn is_used_up(&self, machine: &str) -> bool {
-        self.used_up.contains(machine)
     }
 
     /// Whether an OFFER went to this machine through a relay in the last minutes.

@@ -2,7 +2,7 @@
 
 use super::secure_boot::Row;
 use super::setting::{self, Setting};
-use super::{Check, say, secure_boot};
+use super::{Check, marks, say, secure_boot};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
@@ -25,6 +25,7 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
             told.extend_from_slice(&setting.site.warnings);
             told.extend(setting.loaded.absent(&setting.links));
             told.extend(ports_in_use(&setting));
+            told.extend(marks::astray(&setting));
             let (rows, wrong) = secure_boot::rows(&setting);
             told.extend(wrong);
             (told, Some((setting, rows)), 0)

@@ -4,6 +4,7 @@ mod check;
 pub mod client;
 mod explain;
 mod import;
+mod marks;
 mod rearm;
 mod render;
 mod secure_boot;

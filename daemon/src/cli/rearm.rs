@@ -5,20 +5,25 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError};
 use crate::probable::probable;
-use crate::used;
+use crate::used::folder;
 use std::process::ExitCode;
 
 /// The running server notices by itself, within seconds.
 pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
-    let folder = used::folder_below(&config::load(flags)?.settings.state_dir);
-    let marks = used::marks(&folder);
+    let folder = folder::below(&config::load(flags)?.settings.state_dir);
+    let marks = folder::marks(&folder).map_err(|error| {
+        ConfigError(vec![
+            Diagnostic::critical(format!("the marks of used-up boots cannot be read: {error}"))
+                .of(&folder.display().to_string()),
+        ])
+    })?;
     if args.machines.is_empty() {
         marks.iter().for_each(|machine| anstream::println!("{machine}"));
         return Ok(ExitCode::SUCCESS);
     }
     let mut status = ExitCode::SUCCESS;
     for machine in &args.machines {
-        let wrong = match marks.contains(machine).then(|| used::forget(&folder, machine)) {
+        let wrong = match marks.contains(machine).then(|| folder::forget(&folder, machine)) {
             Some(Ok(_)) => continue,
             Some(Err(error)) => Diagnostic::error(format!("{}: {error}", folder.join(machine).display())),
             None => {

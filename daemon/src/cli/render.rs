@@ -2,13 +2,14 @@
 
 use super::client::{EXAMPLE, Mac, Server};
 use super::explain::neighbour;
+use super::marks::Marks;
 use super::setting::{self, Setting};
 use super::synthetic::IPXE_FEATURES;
 use super::{Render, say};
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
-use crate::files::Opened;
+use crate::files::{Content, Opened};
 use crate::probable::probable;
 use proxydhcpd_core::client::Hardware;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
@@ -43,11 +44,15 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
         client: SocketAddr::from((address, 1024)),
         interface: &interface,
     };
-    let memory = heard(args, address);
-    let meant = match what {
+    let mut memory = heard(args, address);
+    let marks = Marks::read(&setting, &mut memory);
+    let mut meant = match what {
         What::Profile(profile) => fetch::as_if(plan, &memory, &request, profile),
         What::Decided | What::Template(_) => fetch::fetch(plan, &memory, &request),
     };
+    if let Ok(meant) = &mut meant {
+        marks.give_token(&setting, &memory, meant);
+    }
     let mut told = false;
     let opened = meant.and_then(|meant: Fetch| {
         setting.site.open(meant, &request, |failure| {
@@ -59,6 +64,9 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
         Ok(opened) if !told => {
             if args.is_example() {
                 anstream::eprintln!("for an example machine; --machine or --mac say which one is meant");
+            }
+            if !marks.has_key() && is_about_done(&opened) {
+                anstream::eprintln!("done_url is without its token here: the server has kept no key that can be read");
             }
             print(&opened).map_err(|error| wrong(format!("standard output: {error}")))?;
             Ok(ExitCode::SUCCESS)
@@ -169,6 +177,13 @@ fn beside(network: Network) -> IpAddr {
         Network::V4(network) => neighbour(network).into(),
         Network::V6(network) => Ipv6Addr::from(u128::from(network.address) ^ 0b0110_0000).into(),
     }
+}
+
+/// Whether it has a machine say that it is done.
+fn is_about_done(opened: &Opened) -> bool {
+    let Content::Text(text) = &opened.content else { return false };
+    let url = b"/done";
+    text.windows(url.len()).any(|part| part == url)
 }
 
 fn print(opened: &Opened) -> io::Result<()> {

@@ -7,9 +7,9 @@ use crate::daemonize::{self, Caller};
 use crate::duid;
 use crate::log::{self, Reader};
 use crate::net::link;
-use crate::serve::Server;
 use crate::serve::doors::{self, Doors};
 use crate::serve::signals::Signals;
+use crate::serve::{Server, reload};
 use crate::site::{self, Site};
 use crate::state::State;
 use crate::used::Used;
@@ -72,6 +72,7 @@ async fn start_and_serve(caller: Option<Caller>, flags: Flags, level: LevelFilte
 /// Everything up to a server whose doors are open, or the status to end with: why has been said.
 fn start(flags: Flags, reader: Reader, level: LevelFilter) -> Result<Server, ExitCode> {
     let flags = flags.absolute();
+    let began = reload::file_time();
     let mut loaded = site::load(&flags).map_err(|error| refuse(&error))?;
     log::start(reader, level);
     let all = doors::all_links();
@@ -86,12 +87,10 @@ fn start(flags: Flags, reader: Reader, level: LevelFilter) -> Result<Server, Exi
     duid::keep(&loaded.settings.state_dir, &site.plan.dhcp6.duid);
     let used = Used::below(&loaded.settings.state_dir);
     let used = used.map_err(|error| fail(format_args!("no thread can be had: {error}")))?;
-    if site.plan.machines.any_once()
-        && let Err(why) = used.is_writable()
-    {
-        tracing::warn!("{why}");
+    if site.plan.machines.any_once() {
+        used.prepare();
     }
-    Ok(Server::new(State::new(site, links, used), doors, loaded, flags, filter))
+    Ok(Server::new(State::new(site, links, used), doors, loaded, flags, filter, began))
 }
 
 fn fail(error: impl Display) -> ExitCode {

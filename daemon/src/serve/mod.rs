@@ -6,7 +6,7 @@ pub mod http;
 mod late;
 mod networks;
 mod notes;
-mod reload;
+pub mod reload;
 pub mod running;
 pub mod signals;
 pub mod tftp;
@@ -28,16 +28,16 @@ use doors::Doors;
 use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::link::Link;
-use reload::Reread;
+use reload::{Read, Reloads, Reread};
 use running::Running;
 use signals::Signals;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use watch::{Changes, Watched};
+use watch::{Changes, Stamp, Watched};
 
 /// How often we look whether a DHCP server has started beside us, whether a port has become free, and whether there is
 /// something to sum up.
@@ -57,14 +57,34 @@ pub struct Server {
     groups: Groups,
     /// The socket for the offers of other servers was opened, or could not be.
     tried_offers: bool,
+    /// A hash of what was said of the site.
+    said: u64,
+    changes: Changes,
 }
 
 impl Server {
-    pub fn new(state: State, doors: Doors, loaded: Loaded, flags: Flags, filter: Filter) -> Self {
+    /// `began`: when its files began to be read.
+    pub fn new(state: State, doors: Doors, loaded: Loaded, flags: Flags, filter: Filter, began: SystemTime) -> Self {
         let relayed = Polite::new(Port::Dhcp.number(), uptime(), Instant::now());
         let relayed6 = Polite::new(Port::Dhcp.number6(), uptime(), Instant::now());
         let groups = Groups::new(Port::Dhcp.number6());
-        Server { state: Arc::new(state), doors, loaded, flags, filter, relayed, relayed6, groups, tried_offers: false }
+        let said = state.site.load().said(&loaded);
+        let mut changes = Changes::default();
+        let stamp = Watched::of(&loaded).stamp().ok();
+        changes.are_read(stamp.filter(|stamp| stamp.is_older_than(began)).map(|stamp| stamp.all));
+        Server {
+            state: Arc::new(state),
+            doors,
+            loaded,
+            flags,
+            filter,
+            relayed,
+            relayed6,
+            groups,
+            tried_offers: false,
+            said,
+            changes,
+        }
     }
 
     /// Until SIGTERM or SIGINT; transfers may then finish for two seconds. `ready` is called when everything runs.
@@ -75,7 +95,7 @@ impl Server {
 
         systemd::stopping();
         running.stop().await;
-        self.state.used().settle(Duration::from_secs(1));
+        self.state.used.settle(Duration::from_secs(1));
         self.state.report().sum_up_the_rest(Instant::now());
         let silences = self.state.report().silences();
         let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
@@ -99,10 +119,10 @@ impl Server {
         }
         ready()?;
         systemd::ready(&networks::status(&self.state.links.load()));
-        let mut reading: Option<JoinHandle<Result<Reread, Vec<String>>>> = None;
+        let mut reloads = Reloads::default();
         let mut files = tokio::time::interval(watch::LOOK);
         let changed = Notify::new();
-        let (mut changes, mut stamping) = (Changes::default(), None::<JoinHandle<u64>>);
+        let (mut stamping, mut looking) = (None::<JoinHandle<io::Result<Stamp>>>, None::<JoinHandle<()>>);
         loop {
             let state = Arc::clone(&self.state);
             // A machine that starts with its cable does not wait for us: a new link is heard at once.
@@ -116,33 +136,36 @@ impl Server {
                     never = &mut follow => match never {},
                     () = signals.end.recv() => return Ok(()),
                     // A large boot folder takes its time, and machines are served meanwhile.
-                    _ = signals.hangup.recv(), if reading.is_none() => {
-                        changes.are_read();
-                        reading = Some(self.read_again());
-                    }
-                    _ = files.tick(), if stamping.is_none() && reading.is_none() => {
+                    _ = signals.hangup.recv() => reloads.want(),
+                    () = reloads.may_begin() => reloads.begin(self.read_again()),
+                    _ = files.tick(), if stamping.is_none() && !reloads.is_reading() => {
                         let watched = Watched::of(&self.loaded);
                         stamping = Some(tokio::task::spawn_blocking(move || watched.stamp()));
                     }
                     Some(stamp) = async { Some(stamping.as_mut()?.await) }, if stamping.is_some() => {
                         stamping = None;
-                        if reading.is_none() && stamp.is_ok_and(|stamp| changes.is_due(stamp)) {
-                            reading = Some(self.read_again());
+                        if let Ok(Ok(stamp)) = stamp && !reloads.is_reading() && self.changes.is_due(stamp.all) {
+                            reloads.want();
                         }
                     }
-                    Some(read) = async { Some(reading.as_mut()?.await) }, if reading.is_some() => break read,
+                    read = reloads.ended() => break read,
+                    Some(_) = async { Some(looking.as_mut()?.await) }, if looking.is_some() => looking = None,
                     _ = alive.tick() => systemd::alive(),
                     () = changed.notified() => self.look_around(running)?,
                     _ = look.tick() => {
                         self.look_around(running)?;
-                        self.state.look_at_used_up();
+                        let state = Arc::clone(&self.state);
+                        if looking.is_none() {
+                            looking = Some(tokio::task::spawn_blocking(move || state.look_at_used_up()));
+                        }
                         self.state.look_for_rivals();
                         self.state.report().sum_up(Instant::now());
+                        reloads.look();
                     }
                 }
             };
-            reading = None;
-            self.take_over(read.unwrap_or_else(|error| Err(vec![error.to_string()])));
+            self.changes.are_read(read.stamp);
+            self.take_over(read.reread);
         }
     }
 
@@ -216,11 +239,12 @@ impl Server {
         }
     }
 
-    /// Begins a reload: everything is read before anything changes.
-    fn read_again(&self) -> JoinHandle<Result<Reread, Vec<String>>> {
+    /// A reload: everything is read before anything changes.
+    fn read_again(&self) -> impl FnOnce() -> Read + Send + 'static {
         systemd::reloading();
         let (flags, settings, open) = (self.flags.clone(), self.loaded.settings.clone(), self.doors.open);
-        tokio::task::spawn_blocking(move || Reread::new(&flags, &settings, open))
+        let (watched, state) = (Watched::of(&self.loaded), Arc::clone(&self.state));
+        move || Read::all(&flags, &settings, open, &watched, &state)
     }
 
     /// As a whole, or not at all.
@@ -229,8 +253,12 @@ impl Server {
             Ok(Reread { loaded, filter, mut site }) => {
                 // A port may have become free while it was read.
                 site.follow(self.doors.open);
-                loaded.told.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-                site.say();
+                // Whoever reloads again and again is not told the same again and again.
+                let said = site.said(&loaded);
+                if std::mem::replace(&mut self.said, said) != said {
+                    loaded.told.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
+                    site.say();
+                }
                 self.state.take_over(site);
                 (self.loaded, self.filter) = (loaded, filter);
                 tracing::info!("reloaded");

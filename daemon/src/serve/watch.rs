@@ -6,12 +6,16 @@
 use crate::config::Loaded;
 use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How often we look. A change is taken over when it has stood still from one look to the next.
 pub const LOOK: Duration = Duration::from_secs(2);
+
+/// A machine file that is still being written after so many looks is told of.
+const MOST_LOOKS: usize = 10;
 
 /// Folders in each other, and files in all, that are looked at; what is beyond takes a signal.
 const DEEPEST: usize = 8;
@@ -22,6 +26,8 @@ const MOST: usize = 20_000;
 pub struct Watched {
     /// Files, and folders with all that is in them.
     whole: Vec<PathBuf>,
+    /// The same of machine files.
+    machines: Vec<PathBuf>,
     /// Of the boot folder only what was added or taken away, at its top and one floor below: it may be somebody's archive.
     boot_dir: PathBuf,
 }
@@ -35,91 +41,154 @@ impl Watched {
             // One of them may appear.
             None => whole.extend(["proxydhcpd.toml", "proxy.ini"].map(|name| loaded.folder.join(name))),
         }
-        match &settings.machine_files {
-            Some(files) => whole.extend(files.iter().cloned()),
-            None => whole.push(loaded.folder.join("machines")),
-        }
-        Watched { whole, boot_dir: settings.boot_dir.clone() }
+        let machines = settings.machine_files.clone().unwrap_or_else(|| vec![loaded.folder.join("machines")]);
+        Watched { whole, machines, boot_dir: settings.boot_dir.clone() }
     }
 
-    /// Another number for another state of the files.
-    pub fn stamp(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        let mut left = MOST;
-        for path in &self.whole {
-            look(path, DEEPEST, &mut left, &mut hasher);
+    /// What the file system says of them. An error: they cannot be looked at now, which is no change.
+    pub fn stamp(&self) -> io::Result<Stamp> {
+        let mut seen = Seen::default();
+        for path in &self.machines {
+            seen.look(path, DEEPEST)?;
         }
-        look_shallow(&self.boot_dir, &mut left, &mut hasher);
-        hasher.finish()
+        let (machines, changed) = (seen.hasher.finish(), seen.newest);
+        for path in &self.whole {
+            seen.look(path, DEEPEST)?;
+        }
+        seen.look_shallow(&self.boot_dir)?;
+        Ok(Stamp { all: seen.hasher.finish(), machines, changed, newest: seen.newest })
+    }
+
+    /// Waits until no machine file is being written any more, as far as two looks can tell. `false`: some still is.
+    pub fn settle(&self) -> bool {
+        for _ in 0..MOST_LOOKS {
+            let Ok(before) = self.stamp() else { return true };
+            let is_old = |changed: SystemTime| changed.elapsed().is_ok_and(|age| age >= LOOK);
+            if before.changed.is_none_or(is_old) {
+                return true;
+            }
+            std::thread::sleep(LOOK);
+            if self.stamp().is_ok_and(|after| after.machines == before.machines) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// A state of the files: another number for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub all: u64,
+    pub machines: u64,
+    /// When a machine file, or anything that is watched, was changed last.
+    changed: Option<SystemTime>,
+    newest: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// Whether nothing has changed since then.
+    pub fn is_older_than(&self, moment: SystemTime) -> bool {
+        self.newest.is_none_or(|newest| newest < moment)
     }
 }
 
 /// When a change is worth a reload.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// The state that was read last.
+    /// The state that was read last; `None`: nobody knows which that was.
     taken: Option<u64>,
     /// The state at the last look.
-    last: u64,
+    last: Option<u64>,
 }
 
 impl Changes {
     /// Whether this state is another than the one that was read, and the same as two seconds ago.
     pub fn is_due(&mut self, stamp: u64) -> bool {
-        let still = std::mem::replace(&mut self.last, stamp) == stamp;
-        match self.taken {
-            None => {
-                self.taken = Some(stamp);
-                false
+        let still = self.last.replace(stamp) == Some(stamp);
+        let due = still && self.taken != Some(stamp);
+        if due {
+            self.taken = Some(stamp);
+        }
+        due
+    }
+
+    /// This state was read, if it is known which it was.
+    pub fn are_read(&mut self, stamp: Option<u64>) {
+        self.taken = stamp;
+    }
+}
+
+/// What was seen of files so far.
+struct Seen {
+    hasher: DefaultHasher,
+    newest: Option<SystemTime>,
+    left: usize,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Seen { hasher: DefaultHasher::new(), newest: None, left: MOST }
+    }
+}
+
+impl Seen {
+    fn look(&mut self, path: &Path, depth: usize) -> io::Result<()> {
+        let Some(found) = self.note(path)? else { return Ok(()) };
+        if !found.is_dir() || depth == 0 {
+            return Ok(());
+        }
+        self.sorted(path)?.iter().try_for_each(|entry| self.look(entry, depth - 1))
+    }
+
+    fn look_shallow(&mut self, folder: &Path) -> io::Result<()> {
+        self.note(folder)?;
+        for entry in self.sorted(folder)? {
+            if self.left == 0 {
+                break;
             }
-            Some(taken) if still && taken != stamp => {
-                self.taken = Some(stamp);
-                true
+            // Files of the top are loaders and scripts, and what is read of them matters.
+            self.note(&entry)?;
+        }
+        Ok(())
+    }
+
+    /// Follows links: what they lead to is what is read.
+    fn note(&mut self, path: &Path) -> io::Result<Option<Metadata>> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        path.hash(&mut self.hasher);
+        let found = match fs::metadata(path) {
+            Ok(found) => found,
+            Err(error) => return self.absent(error).map(|()| None),
+        };
+        (found.ino(), found.size(), found.mtime(), found.mtime_nsec()).hash(&mut self.hasher);
+        self.newest = self.newest.max(found.modified().ok());
+        Ok(Some(found))
+    }
+
+    fn sorted(&mut self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        let listed = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+        let mut entries: Vec<PathBuf> = match listed {
+            Ok(entries) => entries,
+            Err(error) => return self.absent(error).map(|()| Vec::new()),
+        };
+        entries.sort();
+        Ok(entries)
+    }
+
+    /// What is not there, or may not be looked at, is a state like any other. Everything else may be over in a moment.
+    fn absent(&mut self, error: io::Error) -> io::Result<()> {
+        const STATES: [i32; 6] =
+            [libc::ENOENT, libc::ENOTDIR, libc::EACCES, libc::EPERM, libc::ELOOP, libc::ENAMETOOLONG];
+        match error.raw_os_error().filter(|number| STATES.contains(number)) {
+            Some(number) => {
+                number.hash(&mut self.hasher);
+                Ok(())
             }
-            Some(_) => false,
+            None => Err(error),
         }
     }
-
-    /// All is read anew for another reason.
-    pub fn are_read(&mut self) {
-        self.taken = None;
-    }
-}
-
-fn look(path: &Path, depth: usize, left: &mut usize, hasher: &mut DefaultHasher) {
-    let Some(found) = note(path, left, hasher) else { return };
-    if !found.is_dir() || depth == 0 {
-        return;
-    }
-    for entry in sorted(path) {
-        look(&entry, depth - 1, left, hasher);
-    }
-}
-
-fn look_shallow(folder: &Path, left: &mut usize, hasher: &mut DefaultHasher) {
-    note(folder, left, hasher);
-    for entry in sorted(folder) {
-        if *left == 0 {
-            return;
-        }
-        // Files of the top are loaders and scripts, and what is read of them matters.
-        note(&entry, left, hasher);
-    }
-}
-
-/// Follows links: what they lead to is what is read.
-fn note(path: &Path, left: &mut usize, hasher: &mut DefaultHasher) -> Option<Metadata> {
-    *left = left.checked_sub(1)?;
-    let found = fs::metadata(path).ok();
-    path.hash(hasher);
-    found.as_ref().map(|found| (found.ino(), found.size(), found.mtime(), found.mtime_nsec())).hash(hasher);
-    found
-}
-
-fn sorted(folder: &Path) -> Vec<PathBuf> {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
-    entries.sort();
-    entries
 }
 
 #[cfg(test)]
@@ -130,10 +199,27 @@ mod tests {
     #[test]
     fn a_change_is_due_once_when_it_stands_still() {
         let mut changes = Changes::default();
+        changes.are_read(Some(1));
         let due: Vec<bool> = [1, 1, 2, 3, 3, 3, 1, 1].into_iter().map(|stamp| changes.is_due(stamp)).collect();
         assert_eq!(due, [false, false, false, false, true, false, false, true]);
-        changes.are_read();
+        changes.are_read(Some(9));
         assert!(!changes.is_due(9) && !changes.is_due(9), "read for another reason");
+        changes.are_read(None);
+        assert!(changes.is_due(9) && !changes.is_due(9), "it may be another than the one that was read");
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_no_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let watched = Watched { whole: vec!["/proc/self/mem/x".into()], ..Watched::default() };
+        watched.stamp().expect("what is not there is a state");
+        let mut seen = Seen::default();
+        for (number, is_state) in
+            [(libc::ENOENT, true), (libc::EACCES, true), (libc::EMFILE, false), (libc::ESTALE, false)]
+        {
+            assert_eq!(seen.absent(io::Error::from_raw_os_error(number)).is_ok(), is_state);
+        }
+        drop(dir);
     }
 
     #[test]
@@ -146,10 +232,12 @@ mod tests {
         fs::create_dir_all(at("two")).unwrap();
         symlink("one", at("conf.d")).unwrap();
         let whole = vec![at("conf.d"), at("templates"), at("proxydhcpd.toml")];
-        let watched = Watched { whole, boot_dir: at("boot") };
-        let mut before = watched.stamp();
-        assert_eq!(before, watched.stamp());
-        let steps: [(&str, &dyn Fn()); 6] = [
+        let watched = Watched { whole, machines: vec![at("machines")], boot_dir: at("boot") };
+        let stamp = || watched.stamp().unwrap().all;
+        let mut before = stamp();
+        assert_eq!(before, stamp());
+        let steps: [(&str, &dyn Fn()); 7] = [
+            ("a machine file", &|| fs::write(at("machines"), "name,mac").unwrap()),
             ("a file appears", &|| fs::write(at("proxydhcpd.toml"), "a").unwrap()),
             ("it is renamed over", &|| {
                 fs::write(at("new"), "b").unwrap();
@@ -165,13 +253,13 @@ mod tests {
         ];
         for (what, step) in steps {
             step();
-            let after = watched.stamp();
+            let after = stamp();
             assert_ne!(before, after, "{what}");
             before = after;
         }
         fs::create_dir(at("boot/debian/deep")).unwrap();
-        let before = watched.stamp();
+        let before = stamp();
         fs::write(at("boot/debian/deep/file"), "").unwrap();
-        assert_eq!(before, watched.stamp(), "an archive is not looked through");
+        assert_eq!(before, stamp(), "an archive is not looked through");
     }
 }

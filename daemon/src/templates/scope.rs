@@ -54,7 +54,7 @@ impl Scope {
             ("request", requested(asking, request)),
             ("base", Value::from(asking.base.clone())),
             ("server", Value::from(request.server.to_canonical().to_string())),
-            ("done_url", Value::from(format!("{}done", asking.base))),
+            ("done_url", Value::from(asking.done_url())),
         ]);
         Scope { own, machine }
     }

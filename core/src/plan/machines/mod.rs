@@ -145,11 +145,6 @@ impl Machines {
         self.records.iter().any(|record| record.policy == Policy::Once)
     }
 
-    /// Whether there is a machine of this name that is to boot once.
-    pub fn is_once(&self, name: &str) -> bool {
-        self.named(name).is_some_and(|machine| machine.policy == Policy::Once)
-    }
-
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }

@@ -4,7 +4,7 @@ use proxydhcpd_core::answer::{Answer, misses, recognise};
 use proxydhcpd_core::arrival::Arrival;
 use proxydhcpd_core::choose::Manner;
 use proxydhcpd_core::client::{Client, Hardware, Readings};
-use proxydhcpd_core::decide::Decision;
+use proxydhcpd_core::decide::{Decision, Ground};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{By, Found, Identity, Policy, Undecided};
 use proxydhcpd_core::plan::profile::{Boots, Item, To};
@@ -18,7 +18,7 @@ use proxydhcpd_core::wire::pxe::MachineId;
 const MOST_RULES: usize = 30;
 
 /// Nothing where the configuration says nothing about machines.
-pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer) -> Vec<Node> {
+pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, marks_are_known: bool) -> Vec<Node> {
     let packet = Packet::parse(arrival.datagram, arrival.from.is_ipv6());
     let (Some(decision), Ok(packet)) = (&answer.decision, packet) else { return Vec::new() };
     if plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty() {
@@ -28,7 +28,7 @@ pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer) -> Vec<Node> {
     let Ok(client) = recognise(plan, arrival, &packet) else { return Vec::new() };
     let mut grounds = Vec::new();
     if !plan.machines.is_empty() {
-        grounds.push(machine(plan, &client, decision));
+        grounds.push(machine(plan, &client, decision, marks_are_known));
     }
     if !plan.rules.is_empty() {
         grounds.push(rules(plan, decision, &misses(plan, arrival, &packet, &client)));
@@ -37,7 +37,7 @@ pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer) -> Vec<Node> {
     grounds
 }
 
-fn machine(plan: &Plan, client: &Client, decision: &Decision) -> Node {
+fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: bool) -> Node {
     let Some(Found { machine, by, other }) = decision.machine else {
         let why = match decision.undecided {
             Some(Undecided { by, machines: [one, other] }) => {
@@ -50,9 +50,13 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision) -> Node {
     };
     let entry = plan.machines.get(machine);
     let policy = match entry.policy {
-        Policy::Always => "always",
-        Policy::Once => "once (taken as not used up yet)",
-        Policy::Never => "never: its disk",
+        Policy::Always => "always".to_owned(),
+        Policy::Once if decision.ground == Ground::UsedUp => {
+            format!("once, and has: its disk (`proxydhcpd rearm {}` lets it boot again)", entry.name)
+        }
+        Policy::Once if marks_are_known => "once (not used up yet)".to_owned(),
+        Policy::Once => "once (taken as not used up yet: its mark cannot be looked for)".to_owned(),
+        Policy::Never => "never: its disk".to_owned(),
     };
     let mut parts = vec![Node::new("boots its profile", policy)];
     parts.extend(other.map(|(other, by)| {

@@ -8,6 +8,7 @@ mod steps;
 mod tests;
 
 use super::client::{EXAMPLE, PacketHex};
+use super::marks::Marks;
 use super::synthetic::{Described, IPXE_FEATURES};
 use super::{ClientKind, Explain, setting};
 use crate::config::ConfigError;
@@ -37,6 +38,8 @@ use std::process::ExitCode;
 /// Prints one section for each visit of the machine.
 pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let setting = setting::of(flags)?;
+    let mut memory = Memory::new(0);
+    let marks = Marks::read(&setting, &mut memory);
     let has_family = |link: &Link| if args.ipv6 { !link.ipv6.is_empty() } else { !link.ipv4.is_empty() };
     if let Some(why) = other_family(args) {
         return Err(ConfigError(vec![Diagnostic::error(why)]));
@@ -51,7 +54,14 @@ pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
             setting::example(name, server.map(|server| server.0))
         }
     };
-    let mut journey = Journey { site: &setting.site, links: &links, memory: Memory::new(0), now: 0, told: Vec::new() };
+    let mut journey = Journey {
+        site: &setting.site,
+        links: &links,
+        memory,
+        marks_are_known: marks.are_known,
+        now: 0,
+        told: Vec::new(),
+    };
     match &args.packet {
         Some(packet) => drop(journey.visit(&Visit::of_packet(octets(packet)?, args, &links))),
         None => journey.of_described(args)?,
@@ -108,6 +118,8 @@ struct Journey<'a> {
     site: &'a Site,
     links: &'a [Link],
     memory: Memory,
+    /// Whether it has the marks of used-up boots.
+    marks_are_known: bool,
     now: u64,
     told: Vec<Told>,
 }
@@ -206,7 +218,7 @@ impl Journey<'_> {
             Arrival { datagram: octets, port: *port, from: *from, to: *to, links, link: 0, foreign: false, now };
         let mut replies = Replies::default();
         let answer = answer(plan, &mut self.memory, &arrival, &mut replies);
-        let near = grounds::of(plan, &arrival, &answer);
+        let near = grounds::of(plan, &arrival, &answer, self.marks_are_known);
         let replies = replies.iter().map(|(octets, to)| (octets.to_vec(), to.to)).collect();
         (answer, replies, near)
     }

@@ -113,6 +113,7 @@ fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
                 None => template,
             }]
         }
+        Fetch::Done(done) => vec![Node::new("done", done.machine)],
         Fetch::Loader(path) => vec![Node::new("loader", path)],
         Fetch::WithScript(arch) => vec![Node::new("program", format!("starts iPXE with its script on {arch}"))],
         Fetch::LocalDisk(arch) => vec![Node::new("program", format!("starts the local disk of {arch}"))],

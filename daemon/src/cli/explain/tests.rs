@@ -76,7 +76,8 @@ fn told(site: &Site, words: &str) -> String {
         panic!("{words}")
     };
     let links = setting::example(None, None);
-    let mut journey = Journey { site, links: &links, memory: Memory::new(0), now: 0, told: Vec::new() };
+    let mut journey =
+        Journey { site, links: &links, memory: Memory::new(0), marks_are_known: true, now: 0, told: Vec::new() };
     journey.of_described(&args).unwrap();
     journey.told.iter().map(|told| told.tree.to_string()).collect()
 }
@@ -224,7 +225,7 @@ fn who_is_taken_for_firmware_is_followed_through_its_loader_to_its_script() {
 #[test]
 fn a_machine_that_boots_once_or_never_is_told_so() {
     for (policy, line) in [
-        (Policy::Once, "boots its profile: once (taken as not used up yet)"),
+        (Policy::Once, "boots its profile: once (not used up yet)"),
         (Policy::Never, "boots its profile: never: its disk"),
     ] {
         let site = with(&[Machine { policy, ..WEB1 }]);

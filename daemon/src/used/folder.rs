@@ -1,0 +1,77 @@
+//! The folder of marks: a file for each machine that has used up its boot, named as the machine is.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+pub fn below(state_dir: &Path) -> PathBuf {
+    state_dir.join("used-up")
+}
+
+/// The machines that have a mark. A folder that is not there holds none; one that cannot be read is an error.
+pub fn marks(folder: &Path) -> io::Result<BTreeSet<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if is_absent(&error) => return Ok(BTreeSet::new()),
+        entries => entries?,
+    };
+    let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok())).collect::<io::Result<Vec<_>>>()?;
+    Ok(names.into_iter().flatten().filter(|name| !name.starts_with('.')).collect())
+}
+
+/// Whether there was a mark.
+pub fn forget(folder: &Path, machine: &str) -> io::Result<bool> {
+    match fs::remove_file(folder.join(machine)) {
+        Ok(()) => sync(folder).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whole or not at all, and on the disk when it returns.
+pub fn write(folder: &Path, machine: &str, by: &str) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let new = folder.join(format!(".{machine}"));
+    let mut file = File::create(&new)?;
+    let when = httpdate::fmt_http_date(SystemTime::now());
+    writeln!(
+        file,
+        "{when}\n{by}\n\nRemove this file, or say `proxydhcpd rearm {machine}`, to let the machine boot again."
+    )?;
+    file.sync_all()?;
+    fs::rename(&new, folder.join(machine))?;
+    sync(folder)
+}
+
+pub fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// That there is no such folder is sure, and so that it holds no mark.
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// A folder as it was read, to see whether it has to be read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Another number is another folder, for example because a file system was mounted over it.
+    pub inode: (u64, u64),
+    modified: SystemTime,
+}
+
+/// File systems round the time of a change: a folder that was changed a moment ago may change again with the same time.
+const SETTLED: Duration = Duration::from_secs(3);
+
+impl Stamp {
+    pub fn of(folder: &Metadata) -> io::Result<Stamp> {
+        Ok(Stamp { inode: (folder.dev(), folder.ino()), modified: folder.modified()? })
+    }
+
+    /// Whether a later change of the folder has another time for sure.
+    pub fn is_settled(&self, now: SystemTime) -> bool {
+        now.duration_since(self.modified).is_ok_and(|age| age > SETTLED)
+    }
+}

@@ -1,0 +1,142 @@
+//! Looks at the folder of marks every few seconds: what was marked or removed there by hand, or by `rearm`.
+
+use super::folder::{self, Stamp};
+use super::{Job, Used, lock};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::time::SystemTime;
+
+/// What is new.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    pub marked: Vec<String>,
+    /// Their marks are gone from a folder that can be read.
+    pub removed: Vec<String>,
+    /// The folder could not be read since the start: nobody knows who has a mark.
+    pub unknown: bool,
+}
+
+/// What was seen of the folder.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// It has been read, or was not there at the start.
+    read: bool,
+    /// `None`: it has to be read again in any case.
+    stamp: Option<Stamp>,
+    inode: Option<(u64, u64)>,
+    marks: BTreeSet<String>,
+    /// What is wrong with it, and was told.
+    trouble: Option<String>,
+}
+
+impl Used {
+    /// May wait for a disk.
+    pub fn look(&self) -> Look {
+        let mut seen = lock(&self.seen);
+        // What still waits is in memory only.
+        if !self.is_idle() {
+            return Look { unknown: !seen.read, ..Look::default() };
+        }
+        seen.marks.append(&mut lock(&self.shared.written));
+        match self.read(&mut seen) {
+            Ok(look) => look,
+            Err(error) => {
+                let unknown = !seen.read;
+                self.complain(&mut seen, &error);
+                Look { unknown, ..Look::default() }
+            }
+        }
+    }
+
+    /// Machines may boot again.
+    pub fn forget(&self, machines: &[String]) {
+        let mut seen = lock(&self.seen);
+        for machine in machines {
+            seen.marks.remove(machine);
+            lock(&self.shared.unwritten).remove(machine);
+            if let Err(error) = folder::forget(&self.folder, machine) {
+                tracing::error!("the mark {} cannot be removed: {error}", self.folder.join(machine).display());
+            }
+        }
+    }
+
+    /// An error changes nothing of what was seen, so that the next look tries again.
+    fn read(&self, seen: &mut Seen) -> io::Result<Look> {
+        let found = match fs::metadata(&self.folder) {
+            Ok(found) => Stamp::of(&found)?,
+            Err(error) if folder::is_absent(&error) && seen.marks.is_empty() => {
+                seen.read = true;
+                return Ok(Look::default());
+            }
+            Err(error) if folder::is_absent(&error) => {
+                self.restore(seen.marks.clone(), "the folder has vanished");
+                return Ok(Look::default());
+            }
+            Err(error) => return Err(error),
+        };
+        if seen.stamp == Some(found) {
+            return Ok(Look::default());
+        }
+        let marks = folder::marks(&self.folder)?;
+        let mut removed: Vec<String> = seen.marks.difference(&marks).cloned().collect();
+        if seen.inode.is_some_and(|inode| inode != found.inode) && !removed.is_empty() {
+            self.restore(removed.drain(..).collect(), "another folder is in its place");
+        }
+        let unwritten = lock(&self.shared.unwritten);
+        removed.retain(|machine| !unwritten.contains_key(machine));
+        drop(unwritten);
+        let marked = marks.difference(&seen.marks).cloned().collect();
+        if seen.trouble.take().is_some() {
+            tracing::info!("{} can be read again", self.folder.display());
+        }
+        let stamp = Some(found).filter(|found| found.is_settled(SystemTime::now()));
+        *seen = Seen { read: true, stamp, inode: Some(found.inode), marks, trouble: None };
+        Ok(Look { marked, removed, unknown: false })
+    }
+
+    /// These hold, and are written again.
+    fn restore(&self, machines: BTreeSet<String>, why: &str) {
+        let mut unwritten = lock(&self.shared.unwritten);
+        let count = machines.len();
+        let lost: Vec<String> = machines.into_iter().filter(|machine| !unwritten.contains_key(machine)).collect();
+        if !lost.is_empty() {
+            tracing::error!(
+                "{}: {why}, and with it the marks of {}; they still hold, and are written again; \
+                 `proxydhcpd rearm NAME` lets a machine boot again",
+                self.folder.display(),
+                some_names(count, lost.iter().map(String::as_str))
+            );
+        }
+        unwritten.extend(lost.into_iter().map(|machine| (machine, format!("written again, because {why}"))));
+        drop(unwritten);
+        self.send(Job::TryAgain);
+    }
+
+    /// Once for each kind of trouble.
+    fn complain(&self, seen: &mut Seen, error: &io::Error) {
+        let trouble = error.to_string();
+        if seen.trouble.as_ref() == Some(&trouble) {
+            return;
+        }
+        let then = match seen.read {
+            true => "what was known of the machines that boot once still holds",
+            false => "until it can be read, machines that boot once boot their disks",
+        };
+        tracing::error!(
+            "{} cannot be read ({trouble}): {then}; it is tried again every few seconds",
+            self.folder.display()
+        );
+        seen.trouble = Some(trouble);
+    }
+}
+
+/// `4 machines (web1, web2, web3 and 1 more)`.
+pub fn some_names<'a>(count: usize, names: impl Iterator<Item = &'a str>) -> String {
+    const MOST: usize = 10;
+    let names: Vec<&str> = names.take(MOST).collect();
+    let more = count - names.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let machines = if count == 1 { "machine" } else { "machines" };
+    format!("{count} {machines} ({}{more})", names.join(", "))
+}

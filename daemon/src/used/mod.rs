@@ -1,0 +1,231 @@
+//! Machines that were to boot once and have: a mark for each in a folder, so that once is once after a restart too. A mark
+//! goes by `rearm`, or by removing its file while the folder can be read; nothing else lets a machine boot again.
+
+pub mod folder;
+mod look;
+pub mod token;
+
+use look::Seen;
+pub use look::{Look, some_names};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+use token::Key;
+
+/// Marks that may wait for the disk; of a site that boots more machines at once than this, some are written later.
+const WAITING: usize = 65_536;
+
+/// Marks are written by a thread of its own: a disk that is slow holds up no transfer.
+#[derive(Debug)]
+pub struct Used {
+    state_dir: PathBuf,
+    folder: PathBuf,
+    writer: SyncSender<Job>,
+    shared: Arc<Shared>,
+    /// Held while the folder is read, so only who looks may wait for it.
+    seen: Mutex<Seen>,
+    key: OnceLock<Key>,
+}
+
+/// What the writer does.
+#[derive(Debug)]
+enum Job {
+    Mark(Mark),
+    /// A mark that was found and not counted yet.
+    Count(String),
+    /// Tries again to write what could not be written.
+    TryAgain,
+}
+
+#[derive(Debug)]
+struct Mark {
+    machine: String,
+    by: String,
+    /// How often its boot has been used up by now.
+    times: u64,
+}
+
+/// Between the writer and the others.
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: AtomicUsize,
+    /// Marks that could not be written, by machine: they hold until the server ends, and are tried again.
+    unwritten: Mutex<BTreeMap<String, String>>,
+    /// Marks that were written since somebody looked last.
+    written: Mutex<BTreeSet<String>>,
+}
+
+impl Used {
+    /// `state_dir`: where the folder is, or will be when there is something to put into it.
+    pub fn below(state_dir: &Path) -> io::Result<Used> {
+        let (writer, jobs) = sync_channel(WAITING);
+        let shared = Arc::new(Shared::default());
+        let (at, with) = (state_dir.to_owned(), Arc::clone(&shared));
+        thread::Builder::new().name("used-up".to_owned()).spawn(move || write_all(&at, &jobs, &with))?;
+        let (state_dir, folder) = (state_dir.to_owned(), folder::below(state_dir));
+        Ok(Used { state_dir, folder, writer, shared, seen: Mutex::default(), key: OnceLock::new() })
+    }
+
+    /// How often boots were used up before this start. One line for each machine is left of the file.
+    pub fn armings(&self) -> BTreeMap<String, u64> {
+        let armings = token::armings(&self.state_dir).unwrap_or_else(|error| {
+            let file = token::armings_file(&self.state_dir);
+            tracing::error!(
+                "{} cannot be read ({error}): tokens of earlier installations are valid again",
+                file.display()
+            );
+            BTreeMap::new()
+        });
+        if !armings.is_empty()
+            && let Err(error) = token::tidy(&self.state_dir, &armings)
+        {
+            tracing::debug!("{} stays as it is: {error}", token::armings_file(&self.state_dir).display());
+        }
+        armings
+    }
+
+    /// Gets ready for machines that boot once, and says what does not work: what is written now would be lost.
+    pub fn prepare(&self) {
+        if self.key.get().is_some() {
+            return;
+        }
+        let probe = self.folder.join(".probe");
+        let tried = fs::create_dir_all(&self.folder).and_then(|()| File::create(&probe)).map(drop);
+        if let Err(error) = tried.and_then(|()| fs::remove_file(&probe)) {
+            tracing::warn!(
+                "{} cannot be written ({error}): machines that boot once boot again after a restart of the server",
+                self.folder.display()
+            );
+        }
+        match self.find_key() {
+            Ok(key) => drop(self.key.set(key)),
+            Err(error) => tracing::error!("/dev/urandom cannot be read ({error}): done_url has no token"),
+        }
+    }
+
+    fn find_key(&self) -> io::Result<Key> {
+        let told = |error: io::Error| {
+            tracing::warn!(
+                "{}: {error}; after a restart of the server, an installer that runs by then cannot say that it is done",
+                token::key_file(&self.state_dir).display()
+            );
+        };
+        match Key::kept(&self.state_dir) {
+            Ok(Some(key)) => Ok(key),
+            Ok(None) => Key::draw().inspect(|key| key.keep(&self.state_dir).unwrap_or_else(told)),
+            // It may be right for whoever can read it, so it stays where it is.
+            Err(error) => {
+                told(error);
+                Key::draw()
+            }
+        }
+    }
+
+    pub fn token(&self, machine: &str, arming: u64) -> Option<String> {
+        self.key.get().map(|key| key.token(machine, arming))
+    }
+
+    pub fn is_token(&self, shown: &str, machine: &str, arming: u64) -> bool {
+        self.key.get().is_some_and(|key| key.is_token(shown, machine, arming))
+    }
+
+    /// The machine has used up its boot by fetching this, for this time.
+    pub fn mark(&self, machine: &str, by: &str, times: u64) {
+        self.send(Job::Mark(Mark { machine: machine.to_owned(), by: by.to_owned(), times }));
+    }
+
+    /// A mark was found of which nobody knew: that counts as one boot.
+    pub fn count(&self, machine: &str) {
+        self.send(Job::Count(machine.to_owned()));
+    }
+
+    fn send(&self, job: Job) {
+        self.shared.waiting.fetch_add(1, Ordering::AcqRel);
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = self.writer.try_send(job) {
+            self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
+            if let Job::Mark(mark) = job {
+                self.shared.keep(mark, &format_args!("{}: too much to write", self.folder.display()));
+            }
+        }
+    }
+
+    /// Whether all that was marked is on the disk.
+    pub fn is_idle(&self) -> bool {
+        self.shared.waiting.load(Ordering::Acquire) == 0
+    }
+
+    /// Waits until what was marked is on the disk.
+    pub fn settle(&self, most: Duration) {
+        let until = std::time::Instant::now() + most;
+        while !self.is_idle() && std::time::Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn write_all(state_dir: &Path, jobs: &Receiver<Job>, shared: &Shared) {
+    let folder = folder::below(state_dir);
+    let count = |machine: &str, times| {
+        if let Err(error) = token::count(state_dir, machine, times) {
+            tracing::debug!("{}: {error}", token::armings_file(state_dir).display());
+        }
+    };
+    for job in jobs {
+        match job {
+            Job::Mark(mark) => {
+                count(&mark.machine, mark.times);
+                match folder::write(&folder, &mark.machine, &mark.by) {
+                    Ok(()) => {
+                        lock(&shared.written).insert(mark.machine);
+                        shared.try_again(&folder);
+                    }
+                    Err(error) => shared.keep(mark, &format_args!("{}: {error}", folder.display())),
+                }
+            }
+            Job::Count(machine) => count(&machine, 1),
+            Job::TryAgain => shared.try_again(&folder),
+        }
+        shared.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Shared {
+    /// Told once, for every machine of a site may come this way.
+    fn keep(&self, mark: Mark, why: &dyn fmt::Display) {
+        let mut unwritten = lock(&self.unwritten);
+        if unwritten.is_empty() {
+            tracing::error!(
+                "{why}; {} has used up its boot, which is forgotten at a restart, as it will be of other machines until \
+                 that is mended",
+                mark.machine
+            );
+        }
+        unwritten.insert(mark.machine, mark.by);
+    }
+
+    fn try_again(&self, folder: &Path) {
+        // Nobody waits for the disk.
+        let unwritten = lock(&self.unwritten).clone();
+        for (machine, by) in unwritten {
+            if folder::write(folder, &machine, &by).is_err() {
+                return;
+            }
+            lock(&self.written).insert(machine.clone());
+            lock(&self.unwritten).remove(&machine);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

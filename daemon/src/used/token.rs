@@ -1,0 +1,174 @@
+//! The token of `done_url`: an installer shows it to say that its machine is done. It is a hash over the machine's name and
+//! the number of its arming, keyed by a secret that is kept beside the marks.
+
+use super::folder::is_absent;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+const KEY: &str = "done-key";
+const ARMINGS: &str = "armings";
+const OCTETS: usize = 32;
+
+/// The secret. Whoever knows it can end the boot of every machine.
+#[derive(Clone)]
+pub struct Key([u8; OCTETS]);
+
+impl Key {
+    /// The one that is kept, if there is one.
+    pub fn kept(state_dir: &Path) -> io::Result<Option<Key>> {
+        let file = state_dir.join(KEY);
+        let mut text = String::new();
+        match File::open(&file) {
+            Ok(file) => file.take(1024).read_to_string(&mut text)?,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "it does not hold 64 hexadecimal digits");
+        let digits = text.trim();
+        if digits.len() != 2 * OCTETS || !digits.is_ascii() {
+            return Err(wrong());
+        }
+        let mut key = [0; OCTETS];
+        for (place, octet) in key.iter_mut().enumerate() {
+            *octet = u8::from_str_radix(&digits[2 * place..][..2], 16).map_err(|_| wrong())?;
+        }
+        Ok(Some(Key(key)))
+    }
+
+    /// A new one, from the kernel.
+    pub fn draw() -> io::Result<Key> {
+        let mut key = [0; OCTETS];
+        File::open("/dev/urandom")?.read_exact(&mut key)?;
+        Ok(Key(key))
+    }
+
+    /// Readable by the server alone, and whole or not at all.
+    pub fn keep(&self, state_dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(state_dir)?;
+        let new = state_dir.join(format!(".{KEY}"));
+        fs::remove_file(&new).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
+        writeln!(file, "{}", hexadecimal(&self.0))?;
+        file.sync_all()?;
+        fs::rename(&new, state_dir.join(KEY))
+    }
+
+    /// What a machine shows from the moment it may boot until it may boot again.
+    pub fn token(&self, machine: &str, arming: u64) -> String {
+        let inner =
+            Sha256::new().chain_update(self.0).chain_update(arming.to_be_bytes()).chain_update(machine).finalize();
+        let outer = Sha256::new().chain_update(self.0).chain_update(inner).finalize();
+        hexadecimal(&outer[..16])
+    }
+
+    /// In a time that does not tell how much of it is right.
+    pub fn is_token(&self, shown: &str, machine: &str, arming: u64) -> bool {
+        let right = self.token(machine, arming);
+        let differs = right.bytes().zip(shown.bytes()).fold(0, |differs, (one, other)| differs | (one ^ other));
+        shown.len() == right.len() && differs == 0
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+pub fn key_file(state_dir: &Path) -> PathBuf {
+    state_dir.join(KEY)
+}
+
+pub fn armings_file(state_dir: &Path) -> PathBuf {
+    state_dir.join(ARMINGS)
+}
+
+/// How often the boot of each machine was used up. A line that was cut off by a crash counts for nothing.
+pub fn armings(state_dir: &Path) -> io::Result<BTreeMap<String, u64>> {
+    let text = match fs::read_to_string(armings_file(state_dir)) {
+        Err(error) if is_absent(&error) => return Ok(BTreeMap::new()),
+        text => text?,
+    };
+    let mut armings = BTreeMap::new();
+    for line in text.lines() {
+        let Some((machine, times)) = line.split_once(' ') else { continue };
+        let Ok(times) = times.parse::<u64>() else { continue };
+        let known = armings.entry(machine.to_owned()).or_default();
+        *known = times.max(*known);
+    }
+    Ok(armings)
+}
+
+/// Begins a new line first: the last one may have been cut off.
+pub fn count(state_dir: &Path, machine: &str, times: u64) -> io::Result<()> {
+    fs::create_dir_all(state_dir)?;
+    let mut file = File::options().append(true).create(true).open(armings_file(state_dir))?;
+    file.write_all(format!("\n{machine} {times}\n").as_bytes())?;
+    file.sync_data()
+}
+
+/// One line for each machine.
+pub fn tidy(state_dir: &Path, armings: &BTreeMap<String, u64>) -> io::Result<()> {
+    let new = state_dir.join(format!(".{ARMINGS}"));
+    let text: String = armings.iter().map(|(machine, times)| format!("{machine} {times}\n")).collect();
+    let mut file = File::create(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, armings_file(state_dir))
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn a_token_is_that_of_one_machine_one_arming_and_one_server() {
+        let (one, other) = (Key([1; OCTETS]), Key([2; OCTETS]));
+        let token = one.token("web1", 0);
+        assert_eq!(token.len(), 32);
+        assert!(one.is_token(&token, "web1", 0));
+        for (key, machine, arming) in [(&one, "web2", 0), (&one, "web1", 1), (&other, "web1", 0)] {
+            assert!(!key.is_token(&token, machine, arming), "{machine} {arming}");
+        }
+        for shown in ["", &token[1..], &format!("{token}0")] {
+            assert!(!one.is_token(shown, "web1", 0), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_kept_for_the_server_alone() {
+        let state = tempfile::tempdir().unwrap();
+        assert!(Key::kept(state.path()).unwrap().is_none());
+        let key = Key::draw().unwrap();
+        key.keep(state.path()).unwrap();
+        assert_eq!(Key::kept(state.path()).unwrap().unwrap().0, key.0);
+        assert_eq!(fs::metadata(key_file(state.path())).unwrap().mode() & 0o777, 0o600);
+        fs::write(key_file(state.path()), "short").unwrap();
+        assert!(Key::kept(state.path()).is_err());
+    }
+
+    #[test]
+    fn how_often_a_boot_was_used_up_is_kept_and_a_line_that_was_cut_off_counts_for_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        assert!(armings(state.path()).unwrap().is_empty());
+        count(state.path(), "web1", 1).unwrap();
+        fs::write(armings_file(state.path()), "web1 1\nweb2").unwrap();
+        count(state.path(), "web1", 2).unwrap();
+        let kept = armings(state.path()).unwrap();
+        assert_eq!(kept, [("web1".to_owned(), 2)].into());
+        tidy(state.path(), &kept).unwrap();
+        assert_eq!(fs::read_to_string(armings_file(state.path())).unwrap(), "web1 2\n");
+    }
+}

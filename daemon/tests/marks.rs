@@ -1,0 +1,262 @@
+//! Marks of used-up boots: what lets a machine boot again, and what does not. Through the real binary, in network
+//! namespaces. Needs root.
+
+mod netns;
+
+use netns::once::{CONFIG, Site, http, rearm};
+use netns::server::{PROGRAM, Server};
+use netns::wait_for;
+use nix::sys::signal::Signal;
+use std::fs;
+use std::io::Write;
+use std::net::{TcpStream, UdpSocket};
+use std::os::unix::fs::symlink;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+/// A1 a.
+#[test]
+fn a_start_or_a_reload_without_the_machines_forgets_no_mark() {
+    let (site, server) = Site::start();
+    use_up(&site, &server, "web1");
+    let text = fs::read_to_string(config(&server)).unwrap();
+    fs::write(config(&server), text.replace(CONFIG, "")).unwrap();
+    server.wait_for_line("no longer in the configuration: 3 machines (web1, web2, web3)");
+    server.wait_for_line("INFO  reloaded");
+    let server = server.killed_and_started_again(&site.host);
+    server.wait_for_line("ready");
+    let checked = run(&server, &["check"]);
+    let told = String::from_utf8_lossy(&checked.stderr);
+    assert!(told.contains("there are marks of used-up boots of 1 machine (web1) that have no entry"), "{told}");
+    fs::write(config(&server), text).unwrap();
+    server.wait_for_line("INFO  reloaded");
+    assert_eq!(site.boots(), [false, true, true]);
+    assert!(server.folder.path().join("state/used-up/web1").exists());
+    assert!(!server.log().contains("may boot again"), "{}", server.log());
+}
+
+/// A1 b.
+#[test]
+fn a_machine_file_that_is_half_there_forgets_no_mark() {
+    let (site, server) = in_a_file();
+    use_up(&site, &server, "web3");
+    let (file, whole) = (machines(&server), fs::read_to_string(machines(&server)).unwrap());
+    let half: String = whole.lines().take(2).flat_map(|line| [line, "\n"]).collect();
+    fs::write(&file, &half).unwrap();
+    server.wait_for_line("no longer in the configuration: 2 machines (web2, web3)");
+    server.wait_for_line("INFO  reloaded");
+    assert!(server.folder.path().join("state/used-up/web3").exists());
+    fs::write(&file, &whole).unwrap();
+    server.wait_for_line("3 machines in 1 file, read in");
+    wait_for("the whole file", || (server.log().matches("INFO  reloaded").count() == 2).then_some(()));
+    assert_eq!(site.boots(), [true, true, false]);
+}
+
+#[test]
+fn a_machine_file_that_is_being_written_is_taken_over_when_it_stands_still_even_if_a_signal_comes_before() {
+    let (_site, server) = in_a_file();
+    let (file, whole) = (machines(&server), fs::read_to_string(machines(&server)).unwrap());
+    let mut written = fs::File::create(&file).unwrap();
+    server.signal(Signal::SIGHUP);
+    for line in whole.lines().chain(["web4,52:54:00:00:00:04,installer,once"]) {
+        writeln!(written, "{line}").unwrap();
+        std::thread::sleep(Duration::from_millis(900));
+    }
+    server.wait_for_line("4 machines in 1 file");
+    server.wait_for_line("INFO  reloaded");
+    assert!(!server.log().contains("no longer in the configuration"), "{}", server.log());
+}
+
+/// A1 c.
+#[test]
+fn a_folder_of_marks_that_cannot_be_read_is_told_and_lets_nobody_boot_again() {
+    let (site, server) = Site::start();
+    use_up(&site, &server, "web1");
+    let (folder, aside) = (server.folder.path().join("state/used-up"), server.folder.path().join("aside"));
+    let break_it = || {
+        fs::rename(&folder, &aside).unwrap();
+        symlink("used-up", &folder).unwrap();
+    };
+    let mend_it = || {
+        fs::remove_file(&folder).unwrap();
+        fs::rename(&aside, &folder).unwrap();
+    };
+    break_it();
+    server.wait_for_line("used-up cannot be read (Too many levels of symbolic links (os error 40)): what was known");
+    assert_eq!(site.boots(), [false, true, true]);
+    let wrong = rearm(server.folder.path(), &["web1"]);
+    assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("cannot be read: Too many"));
+
+    let server = server.killed_and_started_again(&site.host);
+    server.wait_for_line("until it can be read, machines that boot once boot their disks");
+    server.wait_for_line("ready");
+    assert_eq!(site.boots(), [false; 3], "nobody knows which of them have");
+    mend_it();
+    server.wait_for_line("used-up can be read again");
+    assert_eq!(site.boots(), [false, true, true]);
+    assert!(!server.log().contains("may boot again"), "{}", server.log());
+    assert_eq!(server.log().matches("used-up cannot be read").count(), 1, "{}", server.log());
+    fs::remove_file(folder.join("web1")).unwrap();
+    server.wait_for_line("web1 may boot again: its mark was removed");
+    assert_eq!(site.boots(), [true; 3]);
+}
+
+#[test]
+fn a_folder_of_marks_that_vanishes_is_made_again_with_its_marks() {
+    let (site, server) = Site::start();
+    use_up(&site, &server, "web1");
+    let folder = server.folder.path().join("state/used-up");
+    fs::remove_dir_all(&folder).unwrap();
+    server.wait_for_line("the folder has vanished, and with it the marks of 1 machine (web1); they still hold");
+    wait_for("the mark", || folder.join("web1").exists().then_some(()));
+    assert_eq!(site.boots(), [false, true, true]);
+}
+
+/// A1 c from the network: descriptors that no client can take are left for the folder.
+#[test]
+fn clients_that_take_all_descriptors_they_can_get_let_nobody_boot_again() {
+    let (site, server) = Site::start();
+    for machine in ["web1", "web2"] {
+        use_up(&site, &server, machine);
+    }
+    let server = server.killed_and_started_again_by(&["prlimit", "--nofile=256", PROGRAM], &site.host);
+    server.wait_for_line("ready");
+    for last in 1..=8 {
+        site.machine.run(&format!("ip address add 192.0.2.{}/24 dev eth0", 200 + last));
+    }
+    let open = || fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count();
+    let (mut requests, mut pages) = (Vec::new(), Vec::new());
+    for number in 0..128 {
+        let from = format!("192.0.2.{}:0", 201 + number % 8);
+        let socket = site.machine.on(|| UdpSocket::bind(from).unwrap());
+        socket.send_to(b"\0\x01linux\0octet\0", "192.0.2.10:69").unwrap();
+        requests.push(socket);
+    }
+    for _ in 0..80 {
+        let mut page = site.machine.on(|| TcpStream::connect("192.0.2.10:8080").unwrap());
+        let _ = page.write_all(b"GET /linux HTTP/1.1\r\nHost: x\r\n\r\n");
+        pages.push(page);
+    }
+    let until = Instant::now() + Duration::from_secs(12);
+    while Instant::now() < until {
+        // As a mark that is written changes the folder.
+        fs::write(server.folder.path().join("state/used-up/.touched"), "").unwrap();
+        assert!(open() <= 256 - 48, "{} descriptors", open());
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert!(open() > 100, "{} descriptors: that was no attack", open());
+    drop((requests, pages));
+    assert!(!server.log().contains("may boot again") && !server.log().contains("ERROR"), "{}", server.log());
+    wait_for("room for a page", || (site.boots() == [false, false, true]).then_some(()));
+}
+
+/// A1 f.
+#[test]
+fn only_its_token_or_its_address_says_that_a_machine_is_done() {
+    let (site, server) = Site::start();
+    // As a page in the browser of somebody who is no machine.
+    let status = ["--write-out", "%{http_code}", "--output", "/dev/null"];
+    assert_eq!(site.fetch(&http("web1", "done"), &status), b"403");
+    assert_eq!(site.fetch(&http("web1", "token=00112233445566778899aabbccddeeff/done"), &status), b"403");
+    assert_eq!(site.fetch(&site.done_url("web2").replace("web2", "web1"), &status), b"403");
+    server.wait_for_line("192.0.2.107 says without a token that web1 is done with its boot, and was not seen as web1");
+    assert_eq!(site.boots(), [true; 3]);
+
+    site.takes_its_address(1);
+    assert_eq!(site.fetch(&http("web2", "done"), &status), b"403");
+    assert_eq!(site.fetch(&http("web1", "done"), &[]), b"noted\n");
+    server.wait_for_line("web1 has used up its boot");
+    assert_eq!(site.boots(), [false, true, true]);
+}
+
+#[test]
+fn a_token_outlives_reload_and_restart_and_ends_when_the_machine_is_armed_again() {
+    let (site, server) = Site::start();
+    let first = site.done_url("web1");
+    server.change("", "# changed\n");
+    server.wait_for_line("INFO  reloaded");
+    assert_eq!(site.done_url("web1"), first);
+    use_up(&site, &server, "web1");
+    assert_eq!(site.done_url("web1"), first, "an installer asks for its answers after its kernel");
+    let server = server.killed_and_started_again(&site.host);
+    server.wait_for_line("ready");
+    assert_eq!(site.done_url("web1"), first);
+    let rendered = run(&server, &["render", "done-url", "--machine", "web1", "--server", "192.0.2.10/24"]);
+    assert_eq!(String::from_utf8_lossy(&rendered.stdout), first);
+
+    assert!(rearm(server.folder.path(), &["web1"]).status.success());
+    server.wait_for_line("web1 may boot again: its mark was removed");
+    let second = site.done_url("web1");
+    assert_ne!(first, second);
+    let server = server.killed_and_started_again(&site.host);
+    server.wait_for_line("ready");
+    assert_eq!(site.done_url("web1"), second);
+    let status = ["--write-out", "%{http_code}", "--output", "/dev/null"];
+    assert_eq!(site.fetch(&first, &status), b"403", "the installation before");
+    assert_eq!(site.boots(), [true; 3]);
+    assert_eq!(site.fetch(&second, &[]), b"noted\n");
+    server.wait_for_line("web1 has used up its boot");
+}
+
+#[test]
+fn an_entry_that_says_something_else_than_once_ends_a_mark_and_the_log_says_whose() {
+    let (site, server) = Site::start();
+    use_up(&site, &server, "web1");
+    let text = fs::read_to_string(config(&server)).unwrap();
+    fs::write(config(&server), text.replacen("boot = \"once\"", "boot = \"always\"", 1)).unwrap();
+    server.wait_for_line("web1 has no used-up boot any more: its entry does not say `once`");
+    assert!(!server.folder.path().join("state/used-up/web1").exists());
+    assert_eq!(site.boots(), [true; 3]);
+}
+
+#[test]
+fn explain_and_render_read_the_marks_and_say_when_they_cannot() {
+    let (site, server) = Site::start();
+    let explain = ["explain", "--client", "ipxe-bios", "--machine", "web1", "--server", "192.0.2.10/24"];
+    let render = ["render", "--machine", "web1", "--server", "192.0.2.10/24"];
+    let told = |arguments: &[&str]| String::from_utf8(run(&server, arguments).stdout).unwrap();
+    assert!(told(&explain).contains("once (not used up yet)"), "{}", told(&explain));
+    use_up(&site, &server, "web1");
+    let explained = told(&explain);
+    assert!(explained.contains("once, and has: its disk (`proxydhcpd rearm web1` lets it boot again)"), "{explained}");
+    assert!(!explained.contains("kernel: linux"), "{explained}");
+    assert!(told(&render).contains("sanboot "), "{}", told(&render));
+
+    let folder = server.folder.path().join("state/used-up");
+    fs::rename(&folder, server.folder.path().join("aside")).unwrap();
+    symlink("used-up", &folder).unwrap();
+    for arguments in [&explain[..], &render] {
+        let told = String::from_utf8(run(&server, arguments).stderr).unwrap();
+        assert!(told.contains("warning: this cannot be read (Too many levels"), "{told}");
+    }
+    assert!(told(&explain).contains("its mark cannot be looked for"), "{}", told(&explain));
+}
+
+/// The machines of [`CONFIG`] in a file of their own.
+fn in_a_file() -> (Site, Server) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("machines")).unwrap();
+    let line = |number| format!("web{number},52:54:00:00:00:0{number},installer,once\n");
+    let lines: String = (1..=3).map(line).collect();
+    fs::write(folder.path().join("machines/all.csv"), format!("name,mac,profile,boot\n{lines}")).unwrap();
+    Site::configured(folder, "[profile.installer]\nkernel = \"linux\"\n")
+}
+
+fn machines(server: &Server) -> std::path::PathBuf {
+    server.folder.path().join("machines/all.csv")
+}
+
+fn config(server: &Server) -> std::path::PathBuf {
+    server.folder.path().join("proxydhcpd.toml")
+}
+
+/// By its kernel; returns when that is on the disk.
+fn use_up(site: &Site, server: &Server, machine: &str) {
+    site.fetch(&http(machine, "linux"), &[]);
+    let mark = server.folder.path().join("state/used-up").join(machine);
+    wait_for("the mark", || mark.exists().then_some(()));
+}
+
+fn run(server: &Server, arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).args(arguments).arg("-c").arg(config(server)).output().unwrap()
+}
