@@ -195,3 +195,35 @@ fn a_line_that_is_swallowed_by_the_one_above_is_warned_of() {
     assert_eq!(plan.any_other.map(|loader| loader.name), Some("pxelinux.0\nfilename_efi64=x64.efi".into()));
     assert!(warnings[0].contains("proxy.ini:4:10") && warnings[0].contains("indented"), "{warnings:?}");
 }
+
+#[test]
+fn a_comment_behind_a_value_is_told_to_need_a_line_of_its_own() {
+    let told = refused(&MINIMAL.replace("192.0.2.1", "192.0.2.1 ; this machine"));
+    assert!(told.contains("a comment needs a line of its own: here it is a part of the value"), "{told}");
+    let (plan, warnings) = accepted(&MINIMAL.replace("pxelinux.0", "pxelinux.0 # the loader"));
+    assert_eq!(plan.any_other.unwrap().name, "pxelinux.0 # the loader");
+    assert!(warnings[0].contains("`# the loader` is part of `filename`"), "{warnings:?}");
+}
+
+#[test]
+fn quotes_around_a_name_are_told_to_be_a_part_of_it() {
+    let (plan, warnings) = accepted(&MINIMAL.replace("pxelinux.0", "\"pxelinux.0\""));
+    assert_eq!(plan.any_other.unwrap().name, "\"pxelinux.0\"");
+    assert!(warnings[0].contains("the quotes are part of `filename`: machines ask for \"pxelinux.0\""), "{warnings:?}");
+    assert!(warnings[0].contains("write `filename = pxelinux.0`"), "{warnings:?}");
+}
+
+#[test]
+fn the_file_of_the_python_daemons_packages_is_found_beside_our_folder() {
+    let etc = tempfile::tempdir().unwrap();
+    let ours = etc.path().join("proxydhcpd");
+    let load = || proxydhcpd::config::load_below(&proxydhcpd::config::flags::Flags::default(), &ours).unwrap();
+    assert_eq!(load().file, None);
+    let theirs = etc.path().join("proxyDHCPd");
+    std::fs::create_dir(&theirs).unwrap();
+    std::fs::write(theirs.join("proxy.ini"), MINIMAL).unwrap();
+    assert_eq!(load().file, Some(theirs.join("proxy.ini")));
+    std::fs::create_dir(&ours).unwrap();
+    std::fs::write(ours.join("proxydhcpd.toml"), "").unwrap();
+    assert_eq!(load().file, Some(ours.join("proxydhcpd.toml")));
+}

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 pub struct Flags {
     /// Configuration file: our own, or the proxy.ini of the Python daemon
     ///
-    /// Without it: /etc/proxydhcpd/proxydhcpd.toml, else /etc/proxydhcpd/proxy.ini, else none, and none is needed.
+    /// Without it: /etc/proxydhcpd/proxydhcpd.toml, else /etc/proxydhcpd/proxy.ini, else /etc/proxyDHCPd/proxy.ini,
+    /// else none, and none is needed.
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 

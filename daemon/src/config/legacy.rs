@@ -87,7 +87,7 @@ const KEYS: [(&str, &str, Kind); 16] = [
     ("loongarch64_bootstrap", "ipxe", Kind::Text),
 ];
 
-const VENDOR: &str = "vendor_specific_information";
+pub const VENDOR: &str = "vendor_specific_information";
 const SECTIONS: [&str; 3] = ["proxy", "pxe", "ipxe"];
 
 /// The loaders of iPXE mode: the two that the Python daemon had, with its defaults, and ours, without: an architecture
@@ -139,7 +139,11 @@ impl Reader<'_> {
         match kind {
             Kind::Address if address(&item.value).is_none() => {
                 let error = self.source.error(item.value_at, format!("`{key}` must be an IPv4 address"));
-                return self.tell(error.help(format!("for example `{key} = 192.0.2.10`")));
+                let help = match comment_behind(&item.value) {
+                    Some(_) => "a comment needs a line of its own: here it is a part of the value".to_owned(),
+                    None => format!("for example `{key} = 192.0.2.10`"),
+                };
+                return self.tell(error.help(help));
             }
             Kind::Text if item.value.is_empty() => {
                 let error = self.source.error(item.key_at, format!("`{key}` has no value"));
@@ -246,6 +250,12 @@ impl Reader<'_> {
             let error =
                 self.source.error(at, format!("`{key}` has {} octets, the wire has room for {longest}", value.len()));
             self.tell(error.help("a shorter path, or a symbolic link on the server"));
+        } else if let Some(bare) = unquoted(&value) {
+            let warning = self.source.warning(at, format!("the quotes are part of `{key}`: machines ask for {value}"));
+            self.tell(warning.help(format!("write `{key} = {bare}` if the file has no quotes in its name")));
+        } else if let Some(comment) = comment_behind(&value) {
+            let warning = self.source.warning(at, format!("`{comment}` is part of `{key}`: machines ask for {value}"));
+            self.tell(warning.help("a comment needs a line of its own"));
         } else if value.contains(char::is_control) {
             let warning = self.source.warning(at, format!("`{key}` holds a line break or another control character"));
             self.tell(warning.help("an indented line continues the value above it"));
@@ -267,6 +277,18 @@ impl Reader<'_> {
     fn wrong(&self) -> bool {
         self.told.iter().any(|told| told.severity >= Severity::Error)
     }
+}
+
+/// What the writer may have meant for a comment: the dialect knows none behind a value.
+fn comment_behind(value: &str) -> Option<&str> {
+    let at =
+        value.match_indices(['#', ';']).map(|(at, _)| at).find(|at| value[..*at].ends_with(char::is_whitespace))?;
+    Some(&value[at..])
+}
+
+/// The value without the quotes around it: the dialect takes them for what they are.
+fn unquoted(value: &str) -> Option<&str> {
+    ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
 }
 
 /// Four decimal numbers, leading zeros allowed and decimal all the same: Python's `int` read them so.

@@ -286,12 +286,17 @@ fn sound(loaded: Loaded) -> Result<Loaded, ConfigError> {
     if loaded.is_sound() { Ok(loaded) } else { Err(ConfigError(loaded.told)) }
 }
 
+/// Where a file is looked for when the flags name none. The Python daemon's packages put theirs into a folder beside ours.
+pub fn candidates(folder: &Path) -> Vec<PathBuf> {
+    let beside = folder.with_file_name("proxyDHCPd");
+    vec![folder.join("proxydhcpd.toml"), folder.join("proxy.ini"), beside.join("proxy.ini")]
+}
+
 /// What stands beside the file, in `conf.d`, is read with it, also where there is no file; an old proxy.ini stands alone.
 pub fn read_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
     let main = match &flags.config {
         Some(file) => Some(open(file)?),
-        None => ["proxydhcpd.toml", "proxy.ini"]
-            .map(|name| folder.join(name))
+        None => candidates(folder)
             .iter()
             .find(|file| !file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound))
             .map(|file| open(file))

@@ -3,7 +3,7 @@
 //! They are looked at every two seconds, by what the file system says of them. That needs no more than what every file
 //! system has: a file renamed over another, a folder behind a link that was turned (as Kubernetes does), and NFS are seen alike.
 
-use crate::config::Loaded;
+use crate::config::{self, Loaded};
 use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -39,7 +39,7 @@ impl Watched {
         match &loaded.file {
             Some(file) => whole.push(file.clone()),
             // One of them may appear.
-            None => whole.extend(["proxydhcpd.toml", "proxy.ini"].map(|name| loaded.folder.join(name))),
+            None => whole.extend(config::candidates(&loaded.folder)),
         }
         let machines = settings.machine_files.clone().unwrap_or_else(|| vec![loaded.folder.join("machines")]);
         Watched { whole, machines, boot_dir: settings.boot_dir.clone() }
