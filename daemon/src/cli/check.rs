@@ -2,7 +2,7 @@
 
 use super::secure_boot::Row;
 use super::setting::{self, Setting};
-use super::{Check, marks, say, secure_boot};
+use super::{Check, marks, old_daemon, say, secure_boot};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
@@ -13,6 +13,7 @@ use proxydhcpd_core::plan::profile::{Boots, Profile};
 use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 use std::process::ExitCode;
 
 pub fn run(check: &Check, flags: &Flags) -> ExitCode {
@@ -26,6 +27,7 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
             told.extend(setting.loaded.absent(&setting.links));
             told.extend(ports_in_use(&setting));
             told.extend(marks::astray(&setting));
+            told.extend(old_daemon::shadowing_unit(Path::new("/")));
             let (rows, wrong) = secure_boot::rows(&setting);
             told.extend(wrong);
             (told, Some((setting, rows)), 0)

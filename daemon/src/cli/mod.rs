@@ -5,6 +5,7 @@ pub mod client;
 mod explain;
 mod import;
 mod marks;
+mod old_daemon;
 mod rearm;
 mod render;
 mod secure_boot;
