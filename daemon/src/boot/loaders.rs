@@ -2,7 +2,7 @@
 
 use super::image::{self, Image};
 use super::misfit::Misfit;
-use proxydhcpd_core::arch::{Arch, Row, TABLE};
+use proxydhcpd_core::arch::{Arch, Program, Row, TABLE};
 use proxydhcpd_core::plan::Loader;
 use proxydhcpd_core::shape::LONGEST_FILE;
 use proxydhcpd_core::shim::second_stage;
@@ -107,6 +107,19 @@ fn best_in(place: &Place<'_>, row: &Row, with_shims: bool, misfits: &mut Vec<Mis
         }
     }
     None
+}
+
+/// Why a machine of this architecture cannot be offered the file, if that is so.
+pub fn unfit(path: &Path, arch: Arch) -> Option<String> {
+    let is = match image::inspect(path) {
+        Ok(image) => image,
+        Err(error) => return Some(format!("{}: {error}", path.display())),
+    };
+    let program = arch.row().map_or(Program::None, |row| row.program);
+    if program != Program::None && !is.fits(program) {
+        return Some(format!("it is {is}"));
+    }
+    arch.row().and_then(|row| lacks(path, row)).map(|what| format!("it is {what}"))
 }
 
 /// What a shim lacks: alone it starts nothing.

@@ -2,7 +2,8 @@
 
 use super::{Foreign, Import, say};
 use crate::config::diagnostic::{Diagnostic, Source};
-use crate::import::{self, Format};
+use crate::import::{self, Format, Here};
+use crate::serve::doors;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -27,7 +28,12 @@ fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
         Foreign::Ini => Format::Ini,
         Foreign::Dnsmasq => Format::Dnsmasq,
     });
-    import::import(&source, format)
+    import::import(&source, format, &here())
+}
+
+/// Without the interfaces a range needs its mask, and nothing else is different.
+fn here() -> Here {
+    Here::of(&doors::all_links(), Path::new("/"))
 }
 
 /// What stands in a file already is somebody's work.

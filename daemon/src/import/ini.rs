@@ -1,15 +1,19 @@
 //! The Python daemon's proxy.ini in our own words. It routes the same; what it says and nobody reads is told.
 
+use super::here::Here;
 use super::written::{Fate, Told, head, quoted};
+use crate::config::DEFAULT_BOOT_DIR;
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::ini::{self, Item};
-use crate::config::legacy::{self, Legacy};
+use crate::config::legacy::{self, Legacy, VENDOR};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{Ipxe, Loader};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
-pub fn import(source: &Source) -> Result<String, Vec<Diagnostic>> {
+pub fn import(source: &Source, here: &Here) -> Result<String, Vec<Diagnostic>> {
     let (legacy, warnings) = legacy::read(source)?;
     let items = items(source);
     let ipxe_mode = matches!(legacy.routing.ipxe, Ipxe::Given(_));
@@ -20,14 +24,15 @@ pub fn import(source: &Source) -> Result<String, Vec<Diagnostic>> {
         let fate = match warned {
             Some(warning) => {
                 let help = warning.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-                Some(Fate::Lost(format!("{}{help}", warning.message)))
+                let why = format!("{}{help}", warning.message);
+                Some(if item.key == VENDOR { Fate::Lost(why) } else { Fate::Changed(why) })
             }
             None => idle(section, &item.key, ipxe_mode),
         };
         let place = format!("line {line}");
         told.extend(fate.map(|fate| Told { place, line: format!("{} = {}", item.key, item.value), fate }));
     }
-    Ok(head(&source.name, &told) + &body(&legacy))
+    Ok(head(&source.name, &attention(&legacy, here), &told) + &body(&legacy))
 }
 
 /// Every entry and the section in which it stands; those of `[DEFAULT]` once.
@@ -69,6 +74,28 @@ fn idle(section: &str, key: &str, ipxe_mode: bool) -> Option<Fate> {
     };
     let mode = if ipxe_mode { "on" } else { "off" };
     idle.then(|| Fate::Needless(format!("it does nothing while iPXE mode is {mode}")))
+}
+
+/// Files that this machine is to send, and does not have where this server looks for them.
+fn attention(legacy: &Legacy, here: &Here) -> Vec<String> {
+    let routing = &legacy.routing;
+    if !here.networks.iter().any(|(_, network)| network.address == routing.tftpd) {
+        return Vec::new();
+    }
+    let of_ipxe = if let Ipxe::Given(name) = &routing.ipxe { Some(name) } else { None };
+    let loaders = routing.loaders.values().chain(&routing.any_other).map(|loader| &loader.name);
+    let names: BTreeSet<&String> = loaders.chain(of_ipxe.filter(|name| !name.contains("://"))).collect();
+    let is_there = |name: &str| Path::new(DEFAULT_BOOT_DIR).join(name.trim_start_matches('/')).is_file();
+    let absent: Vec<&str> = names.iter().map(|name| name.as_str()).filter(|name| !is_there(name)).collect();
+    if absent.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "{} is this machine, and {DEFAULT_BOOT_DIR} does not have {}: put the files there, or leave the TFTP server running \
+         that sends them now",
+        routing.tftpd,
+        absent.join(", ")
+    )]
 }
 
 fn body(legacy: &Legacy) -> String {

@@ -2,10 +2,12 @@
 //! no equivalent becomes a comment with its line, so that nothing is lost silently.
 
 mod dnsmasq;
+mod here;
 mod ini;
 mod written;
 
 use crate::config::diagnostic::{Diagnostic, Source};
+pub use here::Here;
 
 /// Whose file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +17,10 @@ pub enum Format {
 }
 
 /// The native file, or what is wrong with the foreign one.
-pub fn import(source: &Source, format: Option<Format>) -> Result<String, Vec<Diagnostic>> {
+pub fn import(source: &Source, format: Option<Format>, here: &Here) -> Result<String, Vec<Diagnostic>> {
     match format.unwrap_or_else(|| Format::of(&source.text)) {
-        Format::Ini => ini::import(source),
-        Format::Dnsmasq => dnsmasq::import(source),
+        Format::Ini => ini::import(source, here),
+        Format::Dnsmasq => dnsmasq::import(source, here),
     }
 }
 

@@ -7,6 +7,8 @@ use std::fmt::Write;
 pub enum Fate {
     /// It says nothing that we do not do anyway, or nothing at all.
     Needless(String),
+    /// It is there, and means something a little different.
+    Changed(String),
     /// It has no equivalent, and this is why.
     Lost(String),
     /// Many lines of one kind have the same reason, and are told together.
@@ -22,19 +24,24 @@ pub struct Told {
     pub fate: Fate,
 }
 
-/// What stands above the tables.
-pub fn head(from: &str, told: &[Told]) -> String {
+/// What stands above the tables: what needs attention first, then every line that was not taken over as it stands, each
+/// under one heading.
+pub fn head(from: &str, attention: &[String], told: &[Told]) -> String {
     let mut text = format!("# Made by `proxydhcpd import` from {}.\n", one_line(from));
-    let lost = told.iter().filter_map(|told| match &told.fate {
-        Fate::Lost(why) => Some((told, why)),
-        _ => None,
+    for (index, note) in attention.iter().enumerate() {
+        let title = if index == 0 { "#\n# Before you start the server:\n" } else { "" };
+        writeln!(text, "{title}#   {}", one_line(note)).ok();
+    }
+    list(
+        &mut text,
+        "Without an equivalent here:",
+        told,
+        |fate| if let Fate::Lost(why) = fate { Some(why) } else { None },
+    );
+    list(&mut text, "Taken over with a difference:", told, |fate| {
+        if let Fate::Changed(why) = fate { Some(why) } else { None }
     });
-    list(&mut text, "Without an equivalent here:", lost);
-    let needless = told.iter().filter_map(|told| match &told.fate {
-        Fate::Needless(why) => Some((told, why)),
-        _ => None,
-    });
-    list(&mut text, "Needed no more:", needless);
+    list(&mut text, "Needed no more:", told, |fate| if let Fate::Needless(why) = fate { Some(why) } else { None });
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
     for Told { place, line, fate } in told {
         let Fate::Group(why) = fate else { continue };
@@ -55,8 +62,45 @@ pub fn head(from: &str, told: &[Told]) -> String {
     text
 }
 
-fn list<'a>(text: &mut String, title: &str, entries: impl Iterator<Item = (&'a Told, &'a String)>) {
-    let mut entries = entries.peekable();
+/// The fates of one line as one: the gravest heading, under which every reason stands.
+pub fn united(fates: impl IntoIterator<Item = Fate>) -> Option<Fate> {
+    let mut fates: Vec<Fate> = fates.into_iter().collect();
+    fates.sort_by_key(Fate::rank);
+    let mut reasons: Vec<String> = Vec::new();
+    for reason in fates.iter().filter_map(Fate::reason).map(str::to_owned) {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    let all = reasons.join("; ");
+    Some(match fates.into_iter().next()? {
+        Fate::Lost(_) => Fate::Lost(all),
+        Fate::Changed(_) => Fate::Changed(all),
+        Fate::Needless(_) => Fate::Needless(all),
+        group @ Fate::Group(_) => group,
+    })
+}
+
+impl Fate {
+    fn rank(&self) -> u8 {
+        match self {
+            Fate::Lost(_) => 0,
+            Fate::Changed(_) => 1,
+            Fate::Group(_) => 2,
+            Fate::Needless(_) => 3,
+        }
+    }
+
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Fate::Lost(why) | Fate::Changed(why) | Fate::Needless(why) => Some(why),
+            Fate::Group(_) => None,
+        }
+    }
+}
+
+fn list(text: &mut String, title: &str, told: &[Told], reason: fn(&Fate) -> Option<&String>) {
+    let mut entries = told.iter().filter_map(|told| Some((told, reason(&told.fate)?))).peekable();
     if entries.peek().is_some() {
         writeln!(text, "#\n# {title}").ok();
     }

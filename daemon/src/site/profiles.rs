@@ -2,12 +2,12 @@
 //! leave machines at a dead end, so it is refused; a kernel may come later.
 
 use super::roots::Roots;
-use crate::boot::{image, loaders};
+use crate::boot::loaders;
 use crate::config::Loaded;
 use crate::config::diagnostic::{Diagnostic, Spot};
 use crate::config::draft::Drafted;
 use crate::probable::probable;
-use proxydhcpd_core::arch::{Arch, Program};
+use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Loader;
 use proxydhcpd_core::plan::profile::{Boots, Profile};
 use proxydhcpd_core::url::is_url;
@@ -66,16 +66,11 @@ fn loader(roots: &Roots, arch: Arch, name: &str) -> Result<Loader, String> {
         return Ok(Loader { name: name.to_owned(), path: None });
     }
     let path = roots.path(name);
-    let is = match image::inspect(&path) {
-        Ok(image) => image,
-        Err(error) => return Err(format!("{name} cannot be offered: {}: {error}", path.display())),
-    };
-    let program = arch.row().map_or(Program::None, |row| row.program);
-    if program != Program::None && !is.fits(program) {
-        return Err(format!("{name} cannot be offered for {arch}: it is {is}"));
-    }
-    if let Some(what) = arch.row().and_then(|row| loaders::lacks(&path, row)) {
-        return Err(format!("{name} cannot be offered for {arch}: it is {what}"));
+    if let Some(why) = loaders::unfit(&path, arch) {
+        return Err(match path.is_file() {
+            true => format!("{name} cannot be offered for {arch}: {why}"),
+            false => format!("{name} cannot be offered: {why}"),
+        });
     }
     let path = path.to_str().ok_or_else(|| format!("{name} cannot be offered: its path is not UTF-8"))?;
     Ok(Loader { name: name.to_owned(), path: Some(path.to_owned()) })

@@ -5,7 +5,7 @@
 pub fn boot_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, octets: &[u8]| std::fs::write(folder.path().join(name), octets).unwrap();
-    write("undionly.kpxe", &[&[0xea, 5, 0x7c, 0, 0][..], &[0x90; 4091]].concat());
+    write("undionly.kpxe", &program("bios"));
     for (name, machine) in [
         ("ipxe.efi", 0x8664_u16),
         ("ipxe-ia32.efi", 0x014c),
@@ -16,6 +16,18 @@ pub fn boot_folder() -> tempfile::TempDir {
         write(name, &portable_executable(machine));
     }
     folder
+}
+
+/// As much of a program as is looked at: for BIOS, or for UEFI of an architecture.
+pub fn program(kind: &str) -> Vec<u8> {
+    match kind {
+        "bios" => [&[0xea, 5, 0x7c, 0, 0][..], &[0x90; 4091]].concat(),
+        "x64" => portable_executable(0x8664),
+        "ia32" => portable_executable(0x014c),
+        "arm64" => portable_executable(0xaa64),
+        "text" => b"#!ipxe\n".to_vec(),
+        kind => panic!("no program is of the kind {kind}"),
+    }
 }
 
 /// As much of a PE/COFF image as its headers: an EFI application for this machine type.

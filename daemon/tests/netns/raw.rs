@@ -61,6 +61,18 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// The DHCP messages of the server that have come by now.
+    pub fn so_far(&self) -> Vec<Heard> {
+        let mut heard = Vec::new();
+        let mut frame = [0; 2048];
+        while let Ok(length) = recv(self.0.as_raw_fd(), &mut frame, MsgFlags::MSG_DONTWAIT) {
+            heard.extend(from_server(&frame[..length]));
+        }
+        heard
+    }
+}
+
 /// From the client, for the server or for all: 14 octets of Ethernet, 20 of IP, 8 of UDP.
 pub fn frame(from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) -> Vec<u8> {
     let destination = if to.ip().is_broadcast() { [0xff; 6] } else { SERVER_MAC };

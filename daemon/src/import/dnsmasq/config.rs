@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use proxydhcpd_core::arch::Arch;
+use crate::config::diagnostic::Span;
+use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::link::Network4;
 use proxydhcpd_core::plan::pattern::MacPattern;
 
@@ -13,12 +14,21 @@ pub type LineId = usize;
 #[derive(Debug, Default)]
 pub struct Config {
     pub boots: Vec<Boot>,
+    /// Options 67 and 66: what a lease server boots where no `dhcp-boot` says it.
+    pub option_boots: Vec<Boot>,
+    pub option_servers: Vec<(LineId, Server)>,
+    /// `pxe-service` lines that are there for Raspberry Pis.
+    pub raspberry_pis: Vec<LineId>,
+    /// Options that name a program for machines that boot over IPv6.
+    pub ipv6_boots: Vec<LineId>,
     pub services: Vec<Service>,
     pub prompts: Vec<Prompt>,
     pub marks: Vec<Mark>,
     pub tag_ifs: Vec<TagIf>,
     pub hosts: Vec<Host>,
     pub ignores: Vec<(LineId, Vec<Literal>)>,
+    /// It leaves the addresses to another server, as we do.
+    pub proxy: bool,
     pub ranges: Vec<Range>,
     pub interfaces: Vec<(LineId, String)>,
     pub addresses: Vec<(LineId, Ipv4Addr)>,
@@ -104,6 +114,8 @@ pub enum Test {
     Arch(u16),
     /// Option 175 is there.
     Ipxe,
+    /// Option 60 begins with HTTPClient.
+    Http,
     /// Option 60 contains it.
     VendorClass(String),
     /// Option 77 contains it.
@@ -132,10 +144,17 @@ pub struct Host {
     pub ignore: bool,
 }
 
-/// `dhcp-range=...,proxy`.
+/// `dhcp-range`.
 #[derive(Debug)]
 pub struct Range {
+    pub line: LineId,
     pub filter: Vec<Literal>,
+    pub sets: Vec<String>,
+    pub start: Ipv4Addr,
+    pub mask: Option<Ipv4Addr>,
+    /// Where the address stands, for what is to be said of it.
+    pub at: Span,
+    pub proxy: bool,
 }
 
 impl Config {
@@ -147,7 +166,19 @@ impl Config {
     }
 }
 
+/// Whether the code is one of UEFI HTTP boot.
+pub fn is_http(code: u16) -> bool {
+    Arch(code).transport() == Some(Transport::Http)
+}
+
 impl Test {
+    /// A part of option 60. The class of UEFI HTTP boot, and the digits behind it, are known for what they are.
+    pub fn vendor_class(text: &str) -> Test {
+        let Some(rest) = text.strip_prefix("HTTPClient") else { return Test::VendorClass(text.to_owned()) };
+        let digits = rest.strip_prefix(":Arch:").and_then(|rest| rest.get(..5)).and_then(|digits| digits.parse().ok());
+        digits.filter(|code| is_http(*code)).map_or(Test::Http, Test::Arch)
+    }
+
     pub fn subnet(network: Network4) -> Test {
         Test::Subnet(network.address.octets(), network.prefix)
     }

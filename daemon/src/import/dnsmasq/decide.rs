@@ -30,17 +30,31 @@ pub struct Decided {
     pub lines: Vec<LineId>,
 }
 
-/// `ipxe`: the program that asks is iPXE. `ignore`: its `dhcp-host` says so.
-pub fn decide(config: &Config, tags: &BTreeSet<String>, arch: Option<Arch>, ipxe: bool, ignore: bool) -> Decided {
+/// Who asks, beside its tags.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    pub arch: Option<Arch>,
+    /// The program that asks is iPXE.
+    pub ipxe: bool,
+    /// It boots over HTTP: PXE's services are not for it.
+    pub http: bool,
+    /// Its `dhcp-host` says that it is ignored.
+    pub ignore: bool,
+}
+
+pub fn decide(config: &Config, tags: &BTreeSet<String>, asker: Asker) -> Decided {
+    let Asker { arch, ipxe, http, ignore } = asker;
     let ignores = config.ignores.iter().find(|(_, literals)| !literals.is_empty() && hold(literals, tags));
-    let outside = !config.ranges.is_empty() && !config.ranges.iter().any(|range| hold(&range.filter, tags));
+    let mut ranges = config.ranges.iter().filter(|range| range.proxy).peekable();
+    let outside = ranges.peek().is_some() && !ranges.any(|range| hold(&range.filter, tags));
     if ignore || ignores.is_some() || outside {
         return Decided { outcome: Outcome::Ignored, lines: ignores.iter().map(|(line, _)| *line).collect() };
     }
     let boot = boot(config, tags);
     let file = boot.map(|boot| decided(Outcome::File(boot.file.clone(), boot.server), [boot.line]));
-    let services: Vec<&Service> =
-        config.services.iter().filter(|service| Some(service.arch) == arch && hold(&service.tags, tags)).collect();
+    let file = file.or_else(|| by_option(config, tags));
+    let services = config.services.iter().filter(|service| Some(service.arch) == arch && hold(&service.tags, tags));
+    let services: Vec<&Service> = services.filter(|_| !http).collect();
     let of_uefi = arch.is_some_and(|arch| arch.0 >= 6);
     let mut programs = services.iter().filter(|service| matches!(service.does, Does::File(..)));
     match (programs.next(), programs.next(), &services[..]) {
@@ -53,10 +67,22 @@ pub fn decide(config: &Config, tags: &BTreeSet<String>, arch: Option<Arch>, ipxe
     }
 }
 
-/// The last line whose tags all hold; else the last one without tags.
+/// What options 67 and 66 say.
+fn by_option(config: &Config, tags: &BTreeSet<String>) -> Option<Decided> {
+    let boot = last(&config.option_boots, tags)?;
+    let server = config.option_servers.last();
+    let lines = [boot.line].into_iter().chain(server.map(|(line, _)| *line));
+    Some(decided(Outcome::File(boot.file.clone(), server.map_or(Server::Ours, |(_, server)| *server)), lines))
+}
+
 fn boot<'a>(config: &'a Config, tags: &BTreeSet<String>) -> Option<&'a Boot> {
-    let tagged = config.boots.iter().rev().find(|boot| !boot.tags.is_empty() && hold(&boot.tags, tags));
-    tagged.or_else(|| config.boots.iter().rev().find(|boot| boot.tags.is_empty()))
+    last(&config.boots, tags)
+}
+
+/// The last line whose tags all hold; else the last one without tags.
+fn last<'a>(boots: &'a [Boot], tags: &BTreeSet<String>) -> Option<&'a Boot> {
+    let tagged = boots.iter().rev().find(|boot| !boot.tags.is_empty() && hold(&boot.tags, tags));
+    tagged.or_else(|| boots.iter().rev().find(|boot| boot.tags.is_empty()))
 }
 
 /// What a service gives when it is taken without asking.
@@ -90,7 +116,7 @@ fn menu(config: &Config, tags: &BTreeSet<String>, services: &[&Service]) -> Deci
 }
 
 /// The layer, which is 0, is added to a name without a suffix.
-fn whole(name: &str) -> String {
+pub fn whole(name: &str) -> String {
     if name.contains('.') { name.to_owned() } else { format!("{name}.0") }
 }
 

@@ -1,54 +1,83 @@
 //! Where the files lie that the lines name. Without `tftp-root` dnsmasq takes every name from the root of the file system,
 //! with its `/` or without; here names count from the boot folder.
 
+use super::super::here::Here;
 use super::super::written::Fate;
 use super::config::*;
+use crate::config::DEFAULT_BOOT_DIR;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-/// Gives the configuration a folder where its names show which was meant, and says what is to be done where they do not.
-pub fn settle(config: &mut Config) -> Vec<(LineId, Fate)> {
+/// What became of the lines, and what the operator has to do before the server starts.
+#[derive(Debug, Default)]
+pub struct Settled {
+    pub fates: Vec<(LineId, Fate)>,
+    pub attention: Vec<String>,
+}
+
+/// Gives the configuration a folder where its names or this machine show which was meant, and says what is to be done where
+/// they do not.
+pub fn settle(config: &mut Config, here: &Here) -> Settled {
+    let mut settled = Settled::default();
     let tftp = &config.tftp;
-    let mut fates = Vec::new();
     if let (true, Some(line)) = (tftp.single_port, tftp.range_line) {
-        fates.push((line, Fate::Needless("with tftp-single-port it has no effect, nor had it in dnsmasq".into())));
-    }
-    if tftp.root.is_some() {
-        return fates;
+        let why = "with tftp-single-port it has no effect, nor had it in dnsmasq";
+        settled.fates.push((line, Fate::Needless(why.into())));
     }
     let names: Vec<(LineId, String)> = names(config).map(|(line, name)| (line, name.to_owned())).collect();
+    match (tftp.enabled, &tftp.root) {
+        (Some(line), None) => common_folder(config, line, &names, &mut settled.fates),
+        (None, _) if !names.is_empty() => settled.attention.push(of_another_server(config, &names, here)),
+        _ => {}
+    }
+    settled
+}
+
+/// dnsmasq without `tftp-root`: the folder that all absolute names lie in.
+fn common_folder(config: &mut Config, line: LineId, names: &[(LineId, String)], fates: &mut Vec<(LineId, Fate)>) {
     let absolute = names.iter().filter(|(_, name)| name.starts_with('/'));
     let folder = absolute.map(|(_, name)| parent(name)).reduce(common);
     let folder = folder.filter(|folder| !folder.is_empty()).map(str::to_owned);
-    for (line, name) in &names {
-        let is_absolute = name.starts_with('/');
+    for (line, name) in names.iter().filter(|(_, name)| folder.is_none() || !name.starts_with('/')) {
         let inside = name.trim_start_matches('/');
-        match (tftp.enabled, &folder) {
-            (Some(_), Some(_)) if is_absolute => {}
-            (None, _) if !is_absolute => {}
-            (Some(_), _) => {
-                let why = format!("without tftp-root that was /{inside}: here it is {inside} of the boot folder");
-                fates.push((*line, Fate::Lost(why)));
-            }
-            (None, _) => {
-                let why = format!(
-                    "dnsmasq served no files: here it is {inside} of the boot folder. If another server of this host goes on \
-                     serving it, write tftp://, its address, and /{name}"
-                );
-                fates.push((*line, Fate::Lost(why)));
-            }
-        }
+        let why = format!("without tftp-root that was /{inside}: here it is {inside} of the boot folder");
+        fates.push((*line, Fate::Changed(why)));
     }
-    if let (Some(line), Some(folder)) = (tftp.enabled, folder) {
+    if let Some(folder) = folder {
         let why =
             format!("without tftp-root it served every file of this machine: those that are named lie in {folder}");
         fates.push((line, Fate::Needless(why)));
         config.tftp.root = Some(folder);
     }
-    fates
+}
+
+/// dnsmasq without `enable-tftp`: the files are sent by another TFTP server of the same machine, from its folder.
+fn of_another_server(config: &mut Config, names: &[(LineId, String)], here: &Here) -> String {
+    let inside = |name: &str| name.trim_start_matches('/').to_owned();
+    let has = |folder: &&PathBuf| {
+        names.iter().any(|(_, name)| folder.join(inside(name)).is_file() || Path::new(name).starts_with(folder))
+    };
+    let folders = here.tftp_folders.iter();
+    let Some(folder) = folders.clone().find(has).map(|folder| folder.display().to_string()) else {
+        let files: BTreeSet<String> = names.iter().map(|(_, name)| inside(name)).collect();
+        let files = files.into_iter().collect::<Vec<_>>().join(", ");
+        config.tftp.root = None;
+        return format!(
+            "dnsmasq sent no files itself, so another TFTP server of that machine did. Set `boot-dir` to the folder that it \
+             sends from (in Debian TFTP_DIRECTORY of /etc/default/tftpd-hpa), or put these files into \
+             {DEFAULT_BOOT_DIR}: {files}. Then stop that server, because this one sends them"
+        );
+    };
+    config.tftp.root = Some(folder.clone());
+    format!(
+        "dnsmasq sent no files itself: another TFTP server of this machine sends them from {folder}, which is the boot folder \
+         now. Stop that server (tftpd-hpa: systemctl disable --now tftpd-hpa), because this one sends them"
+    )
 }
 
 /// The files that this server has to send.
 fn names(config: &Config) -> impl Iterator<Item = (LineId, &str)> {
-    let boots = config.boots.iter().map(|boot| (boot.line, &boot.file, boot.server));
+    let boots = config.boots.iter().chain(&config.option_boots).map(|boot| (boot.line, &boot.file, boot.server));
     let services = config.services.iter().filter_map(|service| match &service.does {
         Does::File(name, server) => Some((service.line, name, *server)),
         _ => None,

@@ -42,7 +42,11 @@ impl Facts {
             .iter()
             .filter(|mark| needed.contains(&mark.tag))
             .map(|mark| mark.test.clone())
-            .filter(|test| !matches!(test, Test::Always | Test::Arch(_)))
+            .filter_map(|test| match test {
+                Test::Arch(code) if is_http(code) => Some(Test::Http),
+                Test::Always | Test::Arch(_) => None,
+                test => Some(test),
+            })
             .collect();
         // dnsmasq sets the name of the interface as a tag by itself.
         let builtin = |tag: &String| ["known", "known-othernet", "bootp"].contains(&tag.as_str());
@@ -93,6 +97,11 @@ impl Facts {
         })
     }
 
+    /// Whether such machines boot over HTTP.
+    pub fn is_http(&self, kind: &Kind) -> bool {
+        kind.tests.iter().any(|index| self.tests[*index] == Test::Http)
+    }
+
     pub fn tags(&self, config: &Config, kind: &Kind, arch: Option<u16>) -> BTreeSet<String> {
         let holds = |test: &Test| match test {
             Test::Always => true,
@@ -127,7 +136,8 @@ impl Facts {
         for test in kind.tests.iter().map(|index| &self.tests[*index]) {
             match test {
                 Test::Always | Test::Arch(_) => {}
-                Test::Ipxe => drop(conditions.insert("firmware", vec!["ipxe".to_owned()])),
+                Test::Ipxe => alone(&mut conditions, "firmware", "ipxe".to_owned())?,
+                Test::Http => alone(&mut conditions, "firmware", "http".to_owned())?,
                 Test::VendorClass(text) => texts.entry("vendor-class").or_default().push(text),
                 Test::UserClass(text) => texts.entry("user-class").or_default().push(text),
                 Test::Mac(octets) => {
@@ -149,6 +159,10 @@ impl Facts {
             }
             conditions.insert("mac", macs.iter().map(MacPattern::to_string).collect());
         }
+        let is_pxe = texts.get("vendor-class").is_some_and(|texts| texts.iter().any(|text| text.contains("PXEClient")));
+        if is_pxe && self.is_http(kind) {
+            return None;
+        }
         for (key, texts) in texts {
             conditions.insert(key, containing(&texts)?);
         }
@@ -162,12 +176,13 @@ pub fn hold(literals: &[Literal], tags: &BTreeSet<String>) -> bool {
     literals.iter().all(|literal| tags.contains(&literal.tag) != literal.not)
 }
 
-fn needed(config: &Config) -> BTreeSet<String> {
-    let of_boots = config.boots.iter().flat_map(|boot| &boot.tags);
+/// The tags that some decision looks at.
+pub fn needed(config: &Config) -> BTreeSet<String> {
+    let of_boots = config.boots.iter().chain(&config.option_boots).flat_map(|boot| &boot.tags);
     let of_services = config.services.iter().flat_map(|service| &service.tags);
     let of_prompts = config.prompts.iter().flat_map(|prompt| &prompt.tags);
     let of_ignores = config.ignores.iter().flat_map(|(_, tags)| tags);
-    let of_ranges = config.ranges.iter().flat_map(|range| &range.filter);
+    let of_ranges = config.ranges.iter().filter(|range| range.proxy).flat_map(|range| &range.filter);
     let all = of_boots.chain(of_services).chain(of_prompts).chain(of_ignores).chain(of_ranges);
     let mut needed: BTreeSet<String> = all.map(|literal| literal.tag.clone()).collect();
     for tag_if in config.tag_ifs.iter().rev() {

@@ -3,52 +3,102 @@
 
 mod config;
 mod decide;
+mod files;
 mod folder;
 mod hosts;
 mod known;
 mod lines;
 mod machines;
+mod networks;
 mod options;
 mod rules;
 mod tables;
 
-use super::written::{Fate, Told, head};
+use super::here::Here;
+use super::written::{Fate, Told, head, united};
 use crate::config::diagnostic::{Diagnostic, Source};
 use config::{Config, LineId};
 use lines::Line;
 use machines::Facts;
 use rules::{Conflict, Rule};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-pub fn import(source: &Source) -> Result<String, Vec<Diagnostic>> {
+pub fn import(source: &Source, here: &Here) -> Result<String, Vec<Diagnostic>> {
     let lines = lines::read(source)?;
-    let mut read = options::read(&lines);
+    let mut read = options::read(&lines, here);
     if !read.told.is_empty() {
         return Err(read.told);
     }
-    let of_folder = folder::settle(&mut read.config);
+    let of_networks = networks::settle(&mut read.config, &lines, here)?;
+    let settled = folder::settle(&mut read.config, here);
+    let unfit = files::take_out_unfit(&mut read.config);
     let facts = Facts::of(&read.config);
     let Some((rules, conflicts)) = rules::rules(&read.config, &facts) else {
         let error = source.missing("its tags tell more than 1024 kinds of machines apart");
         return Err(vec![error.help("take out the tags that decide nothing, and import again")]);
     };
     let mut fates = read.fates;
-    fates.extend(of_folder);
+    fates.extend(of_networks);
+    fates.extend(settled.fates);
+    fates.extend(unfit);
     let lost = asking_for_lost_tags(&read.config);
     let idle = idle(&read.config, &facts, &rules);
-    fates.extend(idle.into_iter().filter(|(line, _)| !lost.iter().any(|(of, _)| of == line)));
-    fates.extend(lost);
+    let mut attention = attention(source, &read.config, &facts, &lines, &lost);
+    attention.extend(settled.attention);
     fates.extend(conflicts.iter().flat_map(conflict));
     let written = tables::write(&read.config, &facts, &rules, &lines);
-    fates.extend(written.fates);
-    fates.sort();
-    fates.dedup();
-    let told = |(id, fate): (LineId, Fate)| {
-        let line: &Line = &lines[id];
-        Told { place: place(source, line), line: line.text().to_owned(), fate }
+    // A line that does nothing does nothing in another way either.
+    let does_nothing = |line: &LineId| {
+        let needless = |(of, fate): &(LineId, Fate)| of == line && matches!(fate, Fate::Needless(_));
+        idle.iter().chain(&written.fates).any(needless)
     };
-    let told: Vec<Told> = fates.into_iter().map(told).collect();
-    Ok(head(&source.name, &told) + &written.text)
+    fates.retain(|(line, fate)| !matches!(fate, Fate::Changed(_)) || !does_nothing(line));
+    fates.extend(idle.iter().filter(|(line, _)| !lost.iter().any(|(of, _)| of == line)).cloned());
+    fates.extend(lost);
+    fates.extend(written.fates);
+    let mut of_lines: BTreeMap<LineId, Vec<Fate>> = BTreeMap::new();
+    fates.into_iter().for_each(|(line, fate)| of_lines.entry(line).or_default().push(fate));
+    let told = of_lines.into_iter().filter_map(|(id, fates)| {
+        let line: &Line = &lines[id];
+        Some(Told { place: place(source, line), line: line.text().to_owned(), fate: united(fates)? })
+    });
+    Ok(head(&source.name, &attention, &told.collect::<Vec<_>>()) + &written.text)
+}
+
+/// What has to be looked at by somebody who knows the site: it stands above everything.
+fn attention(
+    source: &Source,
+    config: &Config,
+    facts: &Facts,
+    lines: &[Line],
+    asking: &[(LineId, Fate)],
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    for tag in config.lost_tags.intersection(&facts.needed) {
+        let who =
+            if config.sets(tag) { "Some machines that had it do not have it now" } else { "No machine has it now" };
+        notes.push(format!("the tag `{tag}` is set by a line that has no equivalent here. {who}"));
+    }
+    if !asking.is_empty() {
+        let places: Vec<String> = asking.iter().map(|(line, _)| place(source, &lines[*line])).collect();
+        notes.push(format!(
+            "look at what these lines decided by such a tag, and at the rules below: {}",
+            places.join(", ")
+        ));
+    }
+    let decides = !config.boots.is_empty()
+        || !config.services.is_empty()
+        || !config.option_boots.is_empty()
+        || !config.raspberry_pis.is_empty()
+        || !config.ipv6_boots.is_empty();
+    if config.tftp.enabled.is_some() && !decides {
+        notes.push(
+            "dnsmasq sent files only, and the DHCP server says which. So it is here: no machine is answered by \
+             `default-profile = \"nothing\"`. Take that line out to have this server say what boots"
+                .into(),
+        );
+    }
+    notes
 }
 
 fn place(source: &Source, line: &Line) -> String {
@@ -60,7 +110,7 @@ fn place(source: &Source, line: &Line) -> String {
 
 /// Lines that ask for a tag which only lines without an equivalent set.
 fn asking_for_lost_tags(config: &Config) -> Vec<(LineId, Fate)> {
-    let boots = config.boots.iter().map(|boot| (boot.line, &boot.tags));
+    let boots = config.boots.iter().chain(&config.option_boots).map(|boot| (boot.line, &boot.tags));
     let services = config.services.iter().map(|service| (service.line, &service.tags));
     let prompts = config.prompts.iter().map(|prompt| (prompt.line, &prompt.tags));
     let ignores = config.ignores.iter().map(|(line, tags)| (*line, tags));
@@ -78,12 +128,14 @@ fn asking_for_lost_tags(config: &Config) -> Vec<(LineId, Fate)> {
 /// Lines that were understood and decide nothing.
 fn idle(config: &Config, facts: &Facts, rules: &[Rule]) -> Vec<(LineId, Fate)> {
     let used: BTreeSet<LineId> = rules.iter().flat_map(|rule| rule.lines.iter().copied()).collect();
-    let other = "no machine comes to it: another line goes before it";
+    let other = "no machine comes to it: another line goes before it, or gives the same";
+    let alone = "no menu is shown, because no machine has a choice";
     let tag = "no line that is imported asks for the tag";
-    let boots = config.boots.iter().map(|boot| boot.line);
+    let boots = config.boots.iter().chain(&config.option_boots).map(|boot| boot.line);
     let services = config.services.iter().map(|service| service.line);
     let prompts = config.prompts.iter().map(|prompt| prompt.line);
-    let given = boots.chain(services).chain(prompts).filter(|line| !used.contains(line)).map(|line| (line, other));
+    let given = boots.chain(services).map(|line| (line, other)).chain(prompts.map(|line| (line, alone)));
+    let given = given.filter(|(line, _)| !used.contains(line));
     let of_mark = |tag: &String| !facts.needed.contains(tag);
     let marks = config.marks.iter().filter(|mark| of_mark(&mark.tag)).map(|mark| (mark.line, tag));
     let tag_ifs =

@@ -1,6 +1,7 @@
 //! Reading the lines: each key has its function, which says what the line means, what of it is lost, or what is wrong.
 
-use super::super::written::Fate;
+use super::super::here::Here;
+use super::super::written::{Fate, united};
 use super::config::*;
 use super::hosts::Hosts;
 use super::known;
@@ -8,7 +9,6 @@ use super::lines::{Arg, Line};
 use crate::config::diagnostic::Diagnostic;
 use crate::probable::probable;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::link::Network4;
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
@@ -25,14 +25,14 @@ pub struct Read {
 /// `Ok`: the line has its effect, but for what is told of it.
 type Taken = Result<Option<Fate>, Box<Diagnostic>>;
 
-pub fn read(lines: &[Line]) -> Read {
-    let mut reader = Reader { read: Read::default(), hosts: Hosts::of(lines), proxy: proxy(lines) };
+pub fn read(lines: &[Line], here: &Here) -> Read {
+    let mut reader = Reader { read: Read::default(), hosts: Hosts::of(lines), own: own(lines, here) };
+    reader.read.config.proxy = proxy(lines);
     for (id, line) in lines.iter().enumerate() {
         match reader.line(id, line) {
             Ok(fate) => {
                 if let Some(Fate::Lost(_)) = &fate {
-                    let sets = line.args().iter().filter_map(|arg| arg.text.strip_prefix("set:"));
-                    reader.read.config.lost_tags.extend(sets.map(str::to_owned));
+                    reader.read.config.lost_tags.extend(tags_set(line));
                 }
                 reader.read.fates.extend(fate.map(|fate| (id, fate)));
             }
@@ -46,11 +46,36 @@ fn proxy(lines: &[Line]) -> bool {
     lines.iter().any(|line| line.key == "dhcp-range" && line.args().iter().any(|arg| arg.text == "proxy"))
 }
 
+fn own(lines: &[Line], here: &Here) -> Vec<Ipv4Addr> {
+    let sends_files = lines.iter().any(|line| line.key == "enable-tftp");
+    here.networks.iter().filter(|_| sends_files).map(|(_, network)| network.address).collect()
+}
+
+/// The tags that a line sets; some keys take them without `set:`.
+fn tags_set(line: &Line) -> Vec<String> {
+    const BARE: [&str; 9] = [
+        "dhcp-match",
+        "dhcp-name-match",
+        "dhcp-vendorclass",
+        "dhcp-userclass",
+        "dhcp-mac",
+        "dhcp-circuitid",
+        "dhcp-remoteid",
+        "dhcp-subscrid",
+        "dhcp-proxy",
+    ];
+    let bare = BARE.contains(&line.key.as_str()).then(|| line.args().first()).flatten();
+    let bare = bare.map(|arg| set(&arg.text).to_owned());
+    bare.into_iter()
+        .chain(line.args().iter().filter_map(|arg| arg.text.strip_prefix("set:")).map(str::to_owned))
+        .collect()
+}
+
 struct Reader {
     read: Read,
     hosts: Hosts,
-    /// It leaves the addresses to another server, as we do.
-    proxy: bool,
+    /// Addresses of this machine, where dnsmasq sent files from.
+    own: Vec<Ipv4Addr>,
 }
 
 /// Every key that a function reads.
@@ -96,7 +121,7 @@ impl Reader {
             "dhcp-hostsfile" => lost("describe the machines in this file or in machine files"),
             "dhcp-ignore" => self.ignore(id, line),
             "dhcp-range" => self.range(id, line),
-            "dhcp-option" | "dhcp-option-force" => self.option(line),
+            "dhcp-option" | "dhcp-option-force" => self.option(id, line),
             "interface" => {
                 let names = some(line)?.iter().map(|arg| (id, arg.text.clone()));
                 self.read.config.interfaces.extend(names.filter(|(_, name)| name != "lo"));
@@ -106,6 +131,9 @@ impl Reader {
             "port" if line.args().first().is_some_and(|port| port.text == "0") => {
                 needless("this is no DNS server anyway")
             }
+            "except-interface" if line.args().iter().all(|arg| arg.text == "lo") => {
+                needless("the loopback interface is not served anyway")
+            }
             key if key.starts_with("tftp-") || key == "enable-tftp" => self.tftp(id, line),
             key => known::fate(key).map(Some).ok_or_else(|| Box::new(unknown(line))),
         }
@@ -114,16 +142,17 @@ impl Reader {
     fn boot(&mut self, id: LineId, line: &Line) -> Taken {
         let (tags, args) = tags(some(line)?);
         let file = first(line, args, "a file name")?.text.clone();
-        // The server's name is not sent by a proxy; its address is.
-        let (server, fate) = self.server(args.get(2));
+        let (server, of_server) = self.server(args.get(2));
+        let of_name = args.get(1).and_then(|arg| of_name(&file, arg));
         self.read.config.boots.push(Boot { line: id, tags, file, server });
-        Ok(fate)
+        Ok(united([of_name, of_server, too_much(args, 3)].into_iter().flatten()))
     }
 
     /// An address, or a name from the files of hosts.
     fn server(&self, arg: Option<&Arg>) -> (Server, Option<Fate>) {
         let Some(arg) = arg.filter(|arg| !arg.text.is_empty()) else { return (Server::Ours, None) };
         match arg.text.parse::<Ipv4Addr>().ok().or_else(|| self.hosts.find(&arg.text)) {
+            Some(address) if self.own.contains(&address) => (Server::Ours, None),
             Some(address) if !address.is_unspecified() => (Server::At(address), None),
             Some(_) => (Server::Ours, None),
             // dnsmasq says 0.0.0.0 then, and the machine asks who has answered it.
@@ -132,7 +161,7 @@ impl Reader {
                     "`{}` stands in no file of hosts, or dnsmasq reads none (port=0): it sent machines to this server",
                     arg.text
                 );
-                (Server::Ours, Some(Fate::Needless(why)))
+                (Server::Ours, Some(Fate::Changed(why)))
             }
         }
     }
@@ -149,11 +178,16 @@ impl Reader {
             }
             Some((name, Err(_))) => Does::File(name.to_owned(), server),
         };
-        if does == Does::LocalDisk && title.contains("Raspberry Pi Boot") {
+        // The title is all that a Raspberry Pi looks for: what the line gives nobody fetches.
+        if title.contains("Raspberry Pi Boot") {
+            self.read.config.raspberry_pis.push(id);
             return needless("a Raspberry Pi is recognised, and told so, where the boot folder has files for one");
         }
+        if DEAD.contains(&arch.0) {
+            return needless("no machine of this kind is known to boot over the network any more");
+        }
         self.read.config.services.push(Service { line: id, tags, arch, title, does });
-        Ok(fate)
+        Ok(united([fate, too_much(args, 4)].into_iter().flatten()))
     }
 
     fn prompt(&mut self, id: LineId, line: &Line) -> Taken {
@@ -161,7 +195,7 @@ impl Reader {
         let text = first(line, args, "a text")?.text.clone();
         let timeout = args.get(1).map(|arg| number(line, arg)).transpose()?.unwrap_or(255);
         self.read.config.prompts.push(Prompt { line: id, tags, text, timeout });
-        Ok(None)
+        Ok(too_much(args, 2))
     }
 
     fn vendors(&mut self, id: LineId, line: &Line) -> Taken {
@@ -185,9 +219,10 @@ impl Reader {
         let test = match (code, values) {
             ("93", []) => Some(Test::Always),
             ("93", [value]) => arch_number(&value.text).map(Test::Arch),
-            ("175", []) => Some(Test::Ipxe),
+            // Only iPXE sends this option, so a part of it is iPXE's as well.
+            ("175", _) => Some(Test::Ipxe),
             ("60", []) => Some(Test::Always),
-            ("60", [value]) => Some(Test::VendorClass(value.text.clone())),
+            ("60", [value]) => Some(Test::vendor_class(&value.text)),
             ("77", [value]) => Some(Test::UserClass(value.text.clone())),
             ("97", [value]) => uuid(&value.text).map(Test::Uuid),
             _ => None,
@@ -200,7 +235,12 @@ impl Reader {
         for arg in &args[..at] {
             self.read.config.marks.push(Mark { line: id, tag: set(&arg.text).to_owned(), test: test.clone() });
         }
-        Ok(None)
+        let of_ipxe = code == "175" && !values.is_empty();
+        Ok(of_ipxe.then(|| {
+            Fate::Changed(
+                "it is taken for iPXE, whatever that can do: one without the feature gets the tag, too".into(),
+            )
+        }))
     }
 
     fn mark(&mut self, id: LineId, line: &Line) -> Taken {
@@ -212,7 +252,7 @@ impl Reader {
         }
         let test = match line.key.as_str() {
             "dhcp-vendorclass" if args.len() > 2 => return lost("vendor classes of an enterprise are not known here"),
-            "dhcp-vendorclass" => Test::VendorClass(text),
+            "dhcp-vendorclass" => Test::vendor_class(&text),
             "dhcp-userclass" => Test::UserClass(text),
             "dhcp-mac" => {
                 Test::Mac(mac(&text).ok_or_else(|| bad(line, value, "a MAC address, with `*` for any octet"))?.0)
@@ -271,8 +311,7 @@ impl Reader {
         }
         let why = (!left.is_empty()).then(|| format!("`{}` is for the DHCP server to say", left.join(",")));
         self.read.config.hosts.push(host);
-        // A proxy of dnsmasq hands out no addresses either.
-        Ok(why.map(if self.proxy { Fate::Needless } else { Fate::Lost }))
+        Ok(why.map(Fate::Changed))
     }
 
     fn ignore(&mut self, id: LineId, line: &Line) -> Taken {
@@ -281,33 +320,50 @@ impl Reader {
         Ok(None)
     }
 
-    /// `dhcp-range=[tag:X,][set:X,]ADDRESS,proxy[,MASK]`.
+    /// `dhcp-range=[tag:X,][set:X,]ADDRESS,proxy[,MASK]`, or two addresses of a lease server. What is told of it depends on
+    /// all of them: see networks.rs.
     fn range(&mut self, id: LineId, line: &Line) -> Taken {
         let (filter, args) = tags(some(line)?);
-        let at = args.iter().position(|arg| arg.text.parse::<Ipv4Addr>().is_ok());
-        let Some(at) = at.filter(|at| args.get(at + 1).is_some_and(|arg| arg.text == "proxy")) else {
+        let Some(at) = args.iter().position(|arg| arg.text.parse::<Ipv4Addr>().is_ok()) else {
             return Ok(Some(Fate::Group(NO_LEASES)));
         };
-        let network = args[at].text.parse().unwrap_or(Ipv4Addr::UNSPECIFIED);
-        let mask = args.get(at + 2).and_then(|arg| arg.text.parse::<Ipv4Addr>().ok());
-        for arg in &args[..at] {
-            let prefix = mask.map_or_else(|| of_class(network), |mask| mask.to_bits().leading_ones() as u8);
-            let test = Test::subnet(Network4 { address: network, prefix });
-            self.read.config.marks.push(Mark { line: id, tag: set(&arg.text).to_owned(), test });
-        }
-        self.read.config.ranges.push(Range { filter });
-        match at {
-            0 => needless("every network of the interfaces that are served is answered; `interfaces` lists some only"),
-            _ => Ok(None),
-        }
+        let address = |index: usize| args.get(index).and_then(|arg| arg.text.parse::<Ipv4Addr>().ok());
+        self.read.config.ranges.push(Range {
+            line: id,
+            filter,
+            sets: args[..at].iter().map(|arg| set(&arg.text).to_owned()).collect(),
+            start: address(at).unwrap_or(Ipv4Addr::UNSPECIFIED),
+            mask: address(at + 2),
+            at: args[at].at.clone(),
+            proxy: args.get(at + 1).is_some_and(|arg| arg.text == "proxy"),
+        });
+        Ok(None)
     }
 
-    fn option(&self, line: &Line) -> Taken {
-        match line.args().iter().any(|arg| arg.text == "vendor:PXEClient") {
-            true => needless("option 43 is made here as each firmware takes it, and never mentions multicast"),
+    fn option(&mut self, id: LineId, line: &Line) -> Taken {
+        if line.args().iter().any(|arg| arg.text == "vendor:PXEClient") {
+            return needless("option 43 is made here as each firmware takes it, and never mentions multicast");
+        }
+        let (tags, args) = option_tags(line.args());
+        match args.first().map(|arg| arg.text.as_str()) {
+            Some("option6:bootfile-url" | "option6:59") => {
+                self.read.config.ipv6_boots.push(id);
+                changed("over IPv6 this server answers by itself, with the loaders of the boot folder (docs/ipv6.md)")
+            }
             // A proxy of dnsmasq sends the options of `dhcp-option-pxe` only.
-            false if self.proxy => needless("a proxy does not send it, nor did dnsmasq; the DHCP server may"),
-            false => Ok(Some(Fate::Group(NO_OPTIONS))),
+            _ if self.read.config.proxy => needless("a proxy does not send it, nor did dnsmasq; the DHCP server may"),
+            Some("option:bootfile-name" | "67") if args.len() == 2 => {
+                let boot = Boot { line: id, tags, file: args[1].text.clone(), server: Server::Ours };
+                self.read.config.option_boots.push(boot);
+                Ok(None)
+            }
+            Some("option:tftp-server" | "66" | "150" | "option:server-ip-address") if args.len() == 2 => {
+                let (server, fate) = self.server(args.get(1));
+                self.read.config.option_servers.push((id, server));
+                Ok(fate)
+            }
+            Some("option:vendor-class" | "60") => needless("each firmware is told the class that it looks for"),
+            _ => Ok(Some(Fate::Group(NO_OPTIONS))),
         }
     }
 
@@ -329,14 +385,14 @@ impl Reader {
             ("enable-tftp", interfaces) => {
                 tftp.enabled = Some(id);
                 if !interfaces.is_empty() {
-                    return lost("TFTP is served on every interface that is: `interfaces` lists them");
+                    return changed("files are served on every interface that `interfaces` lists");
                 }
             }
-            ("tftp-root", [root]) => {
+            ("tftp-root", [root, interface @ ..]) => {
                 let root = root.text.trim_end_matches('/');
-                tftp.root = Some(if root.is_empty() { "/" } else { root }.to_owned());
+                let root = if root.is_empty() { "/" } else { root };
+                return Ok(tftp.take_root(root, interface.is_empty()));
             }
-            ("tftp-root", [_, _]) => return lost("the boot folder is the same on every interface"),
             ("tftp-lowercase", []) => tftp.ignore_case = true,
             ("tftp-single-port", []) => tftp.single_port = true,
             ("tftp-max", [most]) => tftp.most = Some(number::<u16>(line, most)?.clamp(1, 4096)),
@@ -350,11 +406,53 @@ impl Reader {
     }
 }
 
+impl Tftp {
+    /// The folder for all goes before that of one interface, which goes before others.
+    fn take_root(&mut self, root: &str, for_all: bool) -> Option<Fate> {
+        match &self.root {
+            Some(known) if known != root && !for_all => {
+                Some(Fate::Lost(format!("the boot folder is the same on every interface: {known}")))
+            }
+            _ => {
+                self.root = Some(root.to_owned());
+                (!for_all).then(|| Fate::Changed("the boot folder is the same on every interface".into()))
+            }
+        }
+    }
+}
+
+/// The second value of `dhcp-boot` is the server's name, which firmware does not go by.
+fn of_name(file: &str, name: &Arg) -> Option<Fate> {
+    let text = name.text.as_str();
+    match text {
+        "" => None,
+        _ if text.contains("://") => Some(Fate::Lost(format!(
+            "{text} stands where dnsmasq wants the name of a server, and the file is {file}: if {file} was meant to be a tag, \
+             write tag:{file},{text}"
+        ))),
+        _ if text.parse::<Ipv4Addr>().is_ok() => Some(Fate::Changed(format!(
+            "{text} stands where dnsmasq wants the name of a server, so machines went to this server, and do here; if they are \
+             to go there, write {file},,{text}"
+        ))),
+        _ => Some(Fate::Changed(format!("machines go by a server's address: its name {text} is not sent"))),
+    }
+}
+
+fn too_much(args: &[Arg], most: usize) -> Option<Fate> {
+    let rest: Vec<&str> =
+        args.get(most..)?.iter().map(|arg| arg.text.as_str()).filter(|text| !text.is_empty()).collect();
+    (!rest.is_empty()).then(|| Fate::Lost(format!("`{}` has no meaning there, to dnsmasq neither", rest.join(","))))
+}
+
 pub const NO_LEASES: &str = "for addresses come from the DHCP server";
 const NO_OPTIONS: &str = "for DHCP options come from the DHCP server";
 
 fn lost(why: &str) -> Taken {
     Ok(Some(Fate::Lost(why.to_owned())))
+}
+
+fn changed(why: &str) -> Taken {
+    Ok(Some(Fate::Changed(why.to_owned())))
 }
 
 fn needless(why: &str) -> Taken {
@@ -406,6 +504,17 @@ fn tags(args: &[Arg]) -> (Vec<Literal>, &[Arg]) {
     (tags, rest)
 }
 
+/// Of `dhcp-option`, whose tags may stand bare, as the name of an interface does.
+fn option_tags(args: &[Arg]) -> (Vec<Literal>, &[Arg]) {
+    let is_option = |arg: &Arg| {
+        arg.text.parse::<u8>().is_ok()
+            || ["option:", "option6:", "vendor:", "encap:"].iter().any(|word| arg.text.starts_with(word))
+    };
+    let at = args.iter().position(is_option).unwrap_or(args.len());
+    let tags = args[..at].iter().filter_map(|arg| literal(&arg.text).or_else(|| bare(&arg.text)));
+    (tags.collect(), &args[at..])
+}
+
 /// `net:` is how it was written before 2011.
 fn literal(text: &str) -> Option<Literal> {
     text.strip_prefix("tag:").or_else(|| text.strip_prefix("net:")).and_then(bare)
@@ -426,6 +535,9 @@ fn set(text: &str) -> &str {
 /// The options of which something is known, by dnsmasq's names for them.
 const CODES: [(&str, &str); 4] =
     [("client-arch", "93"), ("vendor-class", "60"), ("user-class", "77"), ("client-machine-id", "97")];
+
+/// NEC PC-98, DEC Alpha, Arc x86, Intel Lean Client, EFI XScale.
+const DEAD: [u16; 5] = [1, 3, 4, 5, 8];
 
 /// The words for types of machines, by code.
 const TYPES: [&str; 12] = [
@@ -502,13 +614,4 @@ fn uuid(text: &str) -> Option<[u8; 16]> {
     octets[5..7].reverse();
     octets[7..9].reverse();
     octets[1..].try_into().ok()
-}
-
-/// What dnsmasq takes for a network's mask when nobody says it.
-fn of_class(network: Ipv4Addr) -> u8 {
-    match network.octets()[0] {
-        0..128 => 8,
-        128..192 => 16,
-        _ => 24,
-    }
 }

@@ -1,7 +1,7 @@
 //! From kinds of machines and what they are given to rules, of which the first that matches decides, and profiles.
 
 use super::config::*;
-use super::decide::{Decided, Menu, Outcome, decide};
+use super::decide::{Asker, Decided, Menu, Outcome, decide};
 use super::machines::{Facts, Kind};
 use proxydhcpd_core::arch::Arch;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,10 +42,14 @@ pub fn rules(config: &Config, facts: &Facts) -> Option<(Vec<Rule>, Vec<Conflict>
     for kind in facts.kinds()? {
         let ipxe = kind.tests.iter().any(|index| is_ipxe(&facts.tests[*index]));
         let ignore = kind.group.is_some_and(|group| facts.groups[group].ignore);
-        let decide = |code: Option<u16>| decide(config, &facts.tags(config, &kind, code), code.map(Arch), ipxe, ignore);
+        let http = facts.is_http(&kind);
+        let decide = |code: Option<u16>| {
+            let asker = Asker { arch: code.map(Arch), ipxe, http, ignore };
+            decide(config, &facts.tags(config, &kind, code), asker)
+        };
         let others = decide(None);
         let mut of_archs: BTreeMap<u16, Decided> = BTreeMap::new();
-        for code in &archs {
+        for code in archs.iter().filter(|code| is_http(**code) == http) {
             let (base, decided) = (Arch(*code).base().0, decide(Some(*code)));
             match of_archs.get(&base) {
                 Some(known) if known.outcome != decided.outcome => {
@@ -58,8 +62,7 @@ pub fn rules(config: &Config, facts: &Facts) -> Option<(Vec<Rule>, Vec<Conflict>
                 None => drop(of_archs.insert(base, decided)),
             }
         }
-        let on_web = kind.tests.iter().any(|index| is_http_boot(&facts.tests[*index]));
-        rules.extend(of_kind(&kind, of_archs, others, on_web));
+        rules.extend(of_kind(&kind, of_archs, others, Program { http, ipxe }));
     }
     prune(&mut rules, facts, &archs);
     Some((rules, conflicts))
@@ -67,11 +70,6 @@ pub fn rules(config: &Config, facts: &Facts) -> Option<(Vec<Rule>, Vec<Conflict>
 
 fn is_ipxe(test: &Test) -> bool {
     matches!(test, Test::Ipxe) || matches!(test, Test::UserClass(class) if class == "iPXE")
-}
-
-/// UEFI HTTP boot, which takes a program from a URL.
-fn is_http_boot(test: &Test) -> bool {
-    matches!(test, Test::VendorClass(class) if class.starts_with("HTTPClient"))
 }
 
 /// The codes that lines tell apart.
@@ -85,16 +83,24 @@ fn architectures(config: &Config, facts: &Facts) -> BTreeSet<u16> {
     of_services.chain(of_marks).collect()
 }
 
-/// Rules for architectures that go a way of their own, then one for the others. `on_web`: a URL is a program's.
-fn of_kind(kind: &Kind, of_archs: BTreeMap<u16, Decided>, others: Decided, on_web: bool) -> Vec<Rule> {
+/// What asks: to UEFI HTTP boot a URL is a program's; an iPXE is given texts, too, which are no architecture's loader.
+#[derive(Clone, Copy)]
+struct Program {
+    http: bool,
+    ipxe: bool,
+}
+
+/// Rules for architectures that go a way of their own, then one for the others.
+fn of_kind(kind: &Kind, of_archs: BTreeMap<u16, Decided>, others: Decided, program: Program) -> Vec<Rule> {
     let is_file = |outcome: &Outcome| matches!(outcome, Outcome::File(..));
+    let on_web = program.http;
     let mut own: Vec<(Outcome, Vec<u16>, BTreeSet<LineId>)> = Vec::new();
     let mut files = BTreeMap::new();
     let mut lines: BTreeSet<LineId> = others.lines.iter().copied().collect();
     for (code, Decided { outcome, lines: from }) in of_archs {
         match &outcome {
             outcome if *outcome == others.outcome => lines.extend(from),
-            Outcome::File(name, server) if others.outcome != Outcome::Ignored => {
+            Outcome::File(name, server) if others.outcome != Outcome::Ignored && !program.ipxe => {
                 files.insert(code, (name.clone(), *server));
                 lines.extend(from);
             }

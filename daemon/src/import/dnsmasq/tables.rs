@@ -3,13 +3,16 @@
 use super::super::written::{Fate, free_name, list_of, one_line, quoted};
 use super::config::*;
 use super::decide::Menu;
+use super::files;
 use super::lines::Line;
 use super::machines::{Facts, Kind};
 use super::rules::{Gives, Rule};
+use crate::boot::loaders;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::shape::LONGEST_FILE;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::PathBuf;
 
 #[derive(Debug, Default)]
 pub struct Written {
@@ -18,8 +21,9 @@ pub struct Written {
 }
 
 pub fn write(config: &Config, facts: &Facts, rules: &[Rule], lines: &[Line]) -> Written {
-    let mut writer =
-        Writer { config, facts, lines, names: Names::default(), profiles: String::new(), fates: Vec::new() };
+    let root = files::root(config);
+    let (names, rule_names, profiles, fates) = Default::default();
+    let mut writer = Writer { config, facts, lines, root, names, rule_names, profiles, fates };
     let mut text = writer.site();
     let mut tables = String::new();
     let (last, others) = match rules.split_last() {
@@ -27,7 +31,12 @@ pub fn write(config: &Config, facts: &Facts, rules: &[Rule], lines: &[Line]) -> 
         _ => (None, rules),
     };
     for rule in others {
+        tables += &writer.raspberry_pi(rule);
         tables += &writer.rule(rule);
+    }
+    tables += &last.map(|last| writer.raspberry_pi(last)).unwrap_or_default();
+    if last.is_none_or(|last| last.gives == Gives::Nothing) {
+        tables += &writer.over_ipv6();
     }
     if let Some(last) = last {
         let name = writer.profile(last);
@@ -44,7 +53,10 @@ struct Writer<'a> {
     config: &'a Config,
     facts: &'a Facts,
     lines: &'a [Line],
+    /// The boot folder, which this machine may have or not.
+    root: PathBuf,
     names: Names,
+    rule_names: BTreeSet<String>,
     profiles: String,
     fates: Vec<(LineId, Fate)>,
 }
@@ -97,7 +109,7 @@ impl Writer<'_> {
 
     fn rule(&mut self, rule: &Rule) -> String {
         let mut text = format!("\n[[rule]]{}\n", self.from(&rule.lines));
-        let name = self.rule_name(&rule.kind);
+        let name = self.free_rule_name(rule);
         if !name.is_empty() {
             writeln!(text, "name = {}", quoted(&name)).ok();
         }
@@ -120,6 +132,47 @@ impl Writer<'_> {
     fn from(&self, lines: &BTreeSet<LineId>) -> String {
         let numbers: Vec<String> = lines.iter().map(|line| self.lines[*line].number().to_string()).collect();
         if numbers.is_empty() { String::new() } else { format!(" # line {}", numbers.join(", ")) }
+    }
+
+    /// A Raspberry Pi is answered without a line that decides it, so no rule may leave it to what boots nothing.
+    fn raspberry_pi(&self, rule: &Rule) -> String {
+        let conditions = self.facts.conditions(&rule.kind).unwrap_or_default();
+        let pis = &self.config.raspberry_pis;
+        let of_another = conditions.contains_key("firmware") || !rule.archs.is_empty();
+        if pis.is_empty() || rule.gives != Gives::Nothing || of_another {
+            return String::new();
+        }
+        let from = self.from(&pis.iter().copied().collect());
+        let mut text = format!("\n[[rule]]{from}\nname = \"Raspberry Pi\"\nfirmware = [\"raspberry-pi\"]\n");
+        for (key, values) in conditions {
+            writeln!(text, "{key} = {}", list_of(values)).ok();
+        }
+        text + "profile = \"menu\"\n"
+    }
+
+    /// So are machines that boot over IPv6.
+    fn over_ipv6(&self) -> String {
+        let boots = &self.config.ipv6_boots;
+        if boots.is_empty() {
+            return String::new();
+        }
+        let from = self.from(&boots.iter().copied().collect());
+        format!("\n[[rule]]{from}\nname = \"IPv6\"\nsubnet = [\"::/0\"]\nprofile = \"menu\"\n")
+    }
+
+    /// The tags, the architectures where another rule has the same tags, else a number.
+    fn free_rule_name(&mut self, rule: &Rule) -> String {
+        let tags = self.rule_name(&rule.kind);
+        let archs: Vec<String> = rule.archs.iter().map(|arch| id(arch.0)).collect();
+        let with_archs =
+            [tags.clone()].into_iter().chain(archs).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+        let numbered = (2..).map(|number| format!("{with_archs} {number}"));
+        let mut wishes = [tags.clone(), with_archs.clone()].into_iter().chain(numbered);
+        let name = wishes.find(|name| !self.rule_names.contains(name)).unwrap_or_default();
+        if !tags.is_empty() || !rule.archs.is_empty() {
+            self.rule_names.insert(name.clone());
+        }
+        name
     }
 
     /// The tags by which dnsmasq knew these machines.
@@ -154,7 +207,10 @@ impl Writer<'_> {
             }
         }
         let wish = match (self.rule_name(&rule.kind), &rule.gives) {
-            (tags, Gives::Menu(..)) if tags.is_empty() => "choice".into(),
+            (tags, Gives::Menu(_, codes)) if tags.is_empty() => match codes[..] {
+                [code] => format!("{} choice", id(code)),
+                _ => "choice".into(),
+            },
             (tags, _) if tags.is_empty() => "default".into(),
             (tags, _) => tags,
         };
@@ -164,7 +220,10 @@ impl Writer<'_> {
             Gives::Url(url) => format!("\n[profile.{name}]{from}\nscript = {}\n", quoted(url)),
             Gives::Files(files, others) => {
                 let keys = self.loaders(files, others.as_ref(), &rule.lines);
-                format!("\n[profile.{name}.loaders]{from}\n{keys}")
+                let none = keys.lines().all(|line| line.starts_with('#'));
+                let table = if none { "]" } else { ".loaders]" };
+                let nothing = if none { "boot = \"nothing\"\n" } else { "" };
+                format!("\n[profile.{name}{table}{from}\n{nothing}{keys}")
             }
             Gives::Menu(menu, codes) => self.menu(&name, menu, codes, rule),
             Gives::Deny | Gives::Nothing | Gives::LocalDisk => String::new(),
@@ -182,10 +241,36 @@ impl Writer<'_> {
         let mut text = String::new();
         let each = files.iter().map(|(code, file)| (id(*code), file));
         for (key, (name, server)) in each.chain(others.map(|file| ("any-other".to_owned(), file))) {
+            let ours = *server == Server::Ours && !name.contains("://");
             let name = self.name(name, *server, lines);
-            writeln!(text, "{key} = {}", quoted(&name)).ok();
+            // A file for every other architecture is for an iPXE, too, and need not be a program.
+            let unfit = Arch::by_id(&key).filter(|_| ours).and_then(|arch| self.unfit(&name, arch));
+            let off = if unfit.is_some() { "# " } else { "" };
+            writeln!(text, "{off}{key} = {}", quoted(&name)).ok();
+            if let Some(why) = unfit {
+                writeln!(text, "#   {}", one_line(&why)).ok();
+                let of_file: Vec<LineId> =
+                    lines.iter().copied().filter(|line| self.names_file(*line, &name, &key)).collect();
+                self.fates.extend(of_file.into_iter().map(|line| (line, Fate::Lost(why.clone()))));
+            }
         }
         text
+    }
+
+    /// Why the server would not start with this loader, if the boot folder is here to look into.
+    fn unfit(&self, name: &str, arch: Arch) -> Option<String> {
+        if !self.root.is_dir() {
+            return None;
+        }
+        let why = loaders::unfit(&self.root.join(name), arch)?;
+        Some(format!("{name} cannot be offered for {arch}: {why}. The line is commented out"))
+    }
+
+    /// Whether the line gives this file to machines of this architecture.
+    fn names_file(&self, line: LineId, name: &str, arch: &str) -> bool {
+        let of_another = |service: &Service| service.line == line && id(service.arch.base().0) != arch;
+        let names = self.lines[line].args().iter().any(|arg| arg.text.contains(name.trim_end_matches(".0")));
+        names && !self.config.services.iter().any(of_another)
     }
 
     /// As this server, or another one, knows the file.
@@ -197,11 +282,7 @@ impl Writer<'_> {
         match server {
             _ if name.contains("://") => name.to_owned(),
             Server::At(address) => format!("tftp://{address}/{name}"),
-            Server::Ours => {
-                let root = self.config.tftp.root.as_deref().unwrap_or_default();
-                let below = name.strip_prefix(root).filter(|rest| !root.is_empty() && rest.starts_with('/'));
-                below.unwrap_or(name).trim_start_matches('/').to_owned()
-            }
+            Server::Ours => files::inside(self.config, name).to_owned(),
         }
     }
 

@@ -1,30 +1,33 @@
 //! What `import` makes of other servers' files, read with our own parser, gives every machine what those servers give it:
 //! the same vectors are put to a real dnsmasq with the same configuration. Needs root.
 
+mod corpus;
+mod faults;
+mod machine;
+#[path = "../netns/mod.rs"]
 mod netns;
 
+use machine::{Gets, Vector, all_vectors, gets, vectors};
 use netns::raw::{CLIENT_MAC, SERVER_MAC, Wire, as_text};
 use netns::{Host, Peer, wait_for};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_below;
-use proxydhcpd::import::{Format, import};
+use proxydhcpd::import::{Format, Here, import};
 use proxydhcpd::net::holder::{Transport, bound};
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::{Loader, Plan, Tftp};
-use serde_json::Value;
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 /// What every set-up begins with: the networks of the vectors, nothing but boots.
 const NETWORKS: &str = "port=0\ndhcp-range=192.0.2.0,proxy\ndhcp-range=198.51.100.0,proxy,255.255.255.0\n";
 const LOST: &str = "# Without an equivalent here";
-const LOST_HERE: &str = "# Without an equivalent here:";
+const CHANGED_HERE: &str = "# Taken over with a difference:";
 
 /// The PXE lines of dnsmasq's example file, and of its manual, by what they belong to.
 const SETUPS: &[(&str, &str)] = &[
@@ -240,7 +243,7 @@ fn an_absolute_name_keeps_its_meaning_or_is_told_of() {
     let told = has(
         &format!("{rootless}{apart}"),
         &[
-            LOST_HERE,
+            CHANGED_HERE,
             "#     without tftp-root that was /srv/pxelinux.0: here it is srv/pxelinux.0 of the boot folder",
             "#     without tftp-root that was /efi/ipxe.efi: here it is efi/ipxe.efi of the boot folder",
         ],
@@ -248,14 +251,15 @@ fn an_absolute_name_keeps_its_meaning_or_is_told_of() {
     assert!(!told.contains("boot-dir"), "{told}");
     has(
         "enable-tftp\npxe-service=x86PC,\"PXE\",pxelinux\n",
-        &[LOST_HERE, "#     without tftp-root that was /pxelinux: here it is pxelinux of the boot folder"],
+        &[CHANGED_HERE, "#     without tftp-root that was /pxelinux: here it is pxelinux of the boot folder"],
     );
     has(
         "dhcp-boot=/srv/pxelinux.0\n",
         &[
-            LOST_HERE,
-            "#     dnsmasq served no files: here it is srv/pxelinux.0 of the boot folder. If another server of this host goes on \
-             serving it, write tftp://, its address, and //srv/pxelinux.0",
+            "# Before you start the server:",
+            "#   dnsmasq sent no files itself, so another TFTP server of that machine did. Set `boot-dir` to the folder that it \
+             sends from (in Debian TFTP_DIRECTORY of /etc/default/tftpd-hpa), or put these files into \
+             /var/lib/proxydhcpd/boot: srv/pxelinux.0. Then stop that server, because this one sends them",
         ],
     );
     // Another server's names are its own.
@@ -272,7 +276,7 @@ fn an_error_of_the_file_is_told_with_its_place() {
         ("dhcp-boot", "d:1:1: `dhcp-boot` must say something behind `=`"),
     ] {
         let source = Source::new("d", text.into()).unwrap();
-        assert_eq!(import(&source, Some(Format::Dnsmasq)).unwrap_err()[0].one_line(), told);
+        assert_eq!(import(&source, Some(Format::Dnsmasq), &Here::default()).unwrap_err()[0].one_line(), told);
     }
 }
 
@@ -288,7 +292,7 @@ fn a_proxy_ini_routes_as_it_did() {
     ] {
         let text = format!("{PROXY}{more}");
         let source = Source::new("proxy.ini", text.clone().into_bytes()).unwrap();
-        let imported = import(&source, None).unwrap();
+        let imported = import(&source, None, &Here::default()).unwrap();
         let new = plan(&imported);
         let (legacy, _) = proxydhcpd::config::legacy::read(&source).unwrap();
         let mut old = Plan { boot_server: true, http: Some(8080), ..Plan::default() };
@@ -300,178 +304,9 @@ fn a_proxy_ini_routes_as_it_did() {
     }
 }
 
-/// What a machine has in the end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Gets {
-    /// Its name, and the server if it is not the one that answers.
-    File(String, Option<Ipv4Addr>),
-    /// Prompt, timeout, and what each line leads to.
-    Menu(Vec<u8>, Vec<(String, Leads)>),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Leads {
-    Disk,
-    Server(Option<Ipv4Addr>),
-    File(Option<Box<Gets>>),
-}
-
-struct Vector {
-    name: String,
-    octets: Vec<u8>,
-    from: SocketAddrV4,
-    to: SocketAddrV4,
-}
-
-impl Vector {
-    fn option(&self, code: u8) -> Option<Vec<u8>> {
-        options(&self.octets).get(&code).cloned()
-    }
-
-    fn is_ipxe(&self) -> bool {
-        self.option(175).is_some() || self.option(77).is_some_and(|class| class.ends_with(b"iPXE"))
-    }
-
-    fn is_uefi(&self) -> bool {
-        self.option(93).is_some_and(|arch| arch.get(1).is_some_and(|code| *code >= 6))
-    }
-
-    /// The same machine asks the boot server, for this item of a menu if it has chosen one.
-    fn on_4011(&self, item: Option<[u8; 2]>) -> Vector {
-        let mut octets = self.octets[..240].to_vec();
-        octets[12..16].copy_from_slice(&[192, 0, 2, 107]);
-        octets[24..28].fill(0);
-        octets.extend([53, 1, 3]);
-        for code in [60, 77, 93, 94, 97, 175] {
-            if let Some(value) = self.option(code) {
-                octets.extend([code, value.len() as u8]);
-                octets.extend(value);
-            }
-        }
-        octets.extend(item.iter().flat_map(|[high, low]| [43, 7, 71, 4, *high, *low, 0, 0, 255]));
-        octets.push(255);
-        octets.resize(octets.len().max(300), 0);
-        let from = "192.0.2.107:4011".parse().unwrap();
-        Vector { name: self.name.clone(), octets, from, to: SocketAddrV4::new(HERE, 4011) }
-    }
-}
-
-/// Malformed and hostile packets, which dnsmasq answers in part; what says nothing of an architecture in option 93.
-const LEFT_OUT: [&str; 4] = [
-    "request-4011-ciaddr-is-not-the-source",
-    "odd-length-arch-discover",
-    "truncated-option-discover",
-    "option-overload-discover",
-];
-
-fn all_vectors() -> impl Iterator<Item = Vector> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/testdata/vectors");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let values = files.map(|path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap());
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    values.filter(|value| value["family"] == "dhcp4").map(move |value| Vector {
-        name: text(&value["name"]),
-        octets: hex::decode(text(&value["hex"])).unwrap(),
-        from: text(&value["transport"]["src"]).parse().unwrap(),
-        to: text(&value["transport"]["dst"]).parse().unwrap(),
-    })
-}
-
-/// Those of machines that boot by PXE. A Raspberry Pi takes nothing but its own menu.
-fn vectors() -> Vec<Vector> {
-    let mut vectors: Vec<Vector> = all_vectors()
-        .filter(|vector| matches!(vector.to.port(), 67 | 4011) && vector.octets.len() > 240)
-        .filter(|vector| !LEFT_OUT.contains(&vector.name.as_str()) && !vector.name.starts_with("raspberry-pi"))
-        .filter(|vector| vector.option(60).is_some_and(|class| class.starts_with(b"PXEClient")))
-        .collect();
-    // The same machine with its maker's own word.
-    let own: Vec<Vector> =
-        vectors.iter().filter(|vector| vector.name.ends_with("intel-discover")).map(own_word).collect();
-    vectors.extend(own);
-    vectors.sort_by(|one, other| one.name.cmp(&other.name));
-    vectors
-}
-
-fn own_word(vector: &Vector) -> Vector {
-    let at = vector.octets.windows(9).position(|word| word == b"PXEClient").unwrap();
-    let mut octets = vector.octets.clone();
-    octets[at..at + 9].copy_from_slice(b"HW-Client");
-    Vector { name: format!("{} HW-Client", vector.name), octets, from: vector.from, to: vector.to }
-}
-
-/// Plays the machine: it follows an answer that has no file, and asks for each line of a menu.
-fn gets(vector: &Vector, ask: &mut dyn FnMut(&Vector) -> Option<Vec<u8>>) -> Option<Gets> {
-    let mut reply = ask(vector)?;
-    let mut of_reply = options(&reply);
-    if vector.to.port() == 67 && !of_reply.contains_key(&43) {
-        let has_file = reply[108] != 0 || of_reply.contains_key(&67);
-        if !(has_file && (vector.is_ipxe() || !vector.is_uefi())) {
-            reply = ask(&vector.on_4011(None))?;
-            of_reply = options(&reply);
-        }
-    }
-    let vendor = of_reply.get(&43).map(|value| sub_options(value)).unwrap_or_default();
-    let file = file(&reply, &of_reply);
-    let Some(lines) = vendor.get(&9) else { return file };
-    let servers = vendor.get(&8).cloned().unwrap_or_default();
-    let mut items = Vec::new();
-    let mut rest = &lines[..];
-    while let [high, low, length, after @ ..] = rest {
-        let (title, after) = after.split_at(usize::from(*length));
-        rest = after;
-        let kind = [*high, *low];
-        let server = servers.chunks(7).find(|server| server[..2] == kind);
-        let server = server.map(|server| Ipv4Addr::from(<[u8; 4]>::try_from(&server[3..7]).unwrap()));
-        let leads = match server {
-            _ if kind == [0, 0] => Leads::Disk,
-            Some(HERE) => Leads::File(ask(&vector.on_4011(Some(kind))).and_then(|reply| {
-                let options = options(&reply);
-                self::file(&reply, &options).map(Box::new)
-            })),
-            server => Leads::Server(server),
-        };
-        items.push((String::from_utf8(title.to_vec()).unwrap(), leads));
-    }
-    let prompt = vendor.get(&10).cloned().unwrap_or_default();
-    match (&items[..], prompt.first()) {
-        // One line, taken at once and without a word.
-        ([(_, Leads::File(file))], Some(0)) if prompt[1..] == *b"PXE" => file.as_deref().cloned(),
-        _ => Some(Gets::Menu(prompt, items)),
-    }
-}
-
-fn file(reply: &[u8], options: &BTreeMap<u8, Vec<u8>>) -> Option<Gets> {
-    let name = options.get(&67).cloned().unwrap_or_else(|| reply[108..236].to_vec());
-    let name = String::from_utf8(name.split(|octet| *octet == 0).next()?.to_vec()).unwrap();
-    let server = Ipv4Addr::from(<[u8; 4]>::try_from(&reply[20..24]).unwrap());
-    let server = (!server.is_unspecified() && server != HERE && !name.contains("://")).then_some(server);
-    (!name.is_empty()).then_some(Gets::File(name, server))
-}
-
-fn options(message: &[u8]) -> BTreeMap<u8, Vec<u8>> {
-    sub_options(message.get(240..).unwrap_or_default())
-}
-
-fn sub_options(mut rest: &[u8]) -> BTreeMap<u8, Vec<u8>> {
-    let mut options: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
-    while let Some((&code, after)) = rest.split_first() {
-        match (code, after) {
-            (0, _) => rest = after,
-            (255, _) => break,
-            (code, [length, after @ ..]) if after.len() >= usize::from(*length) => {
-                let (value, after) = after.split_at(usize::from(*length));
-                options.entry(code).or_default().extend_from_slice(value);
-                rest = after;
-            }
-            _ => break,
-        }
-    }
-    options
-}
-
 fn imported(text: &str) -> String {
     let source = Source::new("dnsmasq.conf", text.as_bytes().to_vec()).unwrap();
-    import(&source, None).unwrap_or_else(|told| panic!("{}", told[0]))
+    import(&source, None, &Here::default()).unwrap_or_else(|told| panic!("{}", told[0]))
 }
 
 /// The plan, as our own parser reads it. The files themselves are nobody's concern here.

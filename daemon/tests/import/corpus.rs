@@ -1,0 +1,298 @@
+//! Configurations that people run, rebuilt from public sources with addresses of documentation: what the packaged dnsmasq
+//! gives each of nine kinds of machines, the real server gives with what is imported. Needs root.
+//!
+//! Each folder of `testdata/import` has `dnsmasq.conf`, the `source` it was rebuilt from, the boot `files` with their kinds, and
+//! the `notes` that the import puts above its tables. `$T` is the folder of the files. `UPDATE_NOTES=1` writes the notes anew.
+
+use super::machine::{Gets, Vector, all_vectors, gets};
+use super::netns::loaders::program;
+use super::netns::raw::Wire;
+use super::netns::{Host, Peer, wait_for};
+use super::{HERE, network};
+use proxydhcpd::config::diagnostic::Source;
+use proxydhcpd::import::{Here, import};
+use proxydhcpd_core::link::Network4;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use tempfile::TempDir;
+
+/// The nine kinds, by the packets that they send.
+const KINDS: [(&str, &str); 9] = [
+    ("bios", "bios-intel-discover"),
+    ("uefi-x64", "ovmf-x64-discover"),
+    ("uefi-bc", "x64-announcing-arch-9-discover"),
+    ("ia32", "ovmf-ia32-discover"),
+    ("arm64", "aavmf-arm64-discover"),
+    ("http-x64", "http-x64-discover"),
+    ("ipxe-bios", "ipxe-x64-discover"),
+    ("ipxe-x64", "ipxe-x64-discover"),
+    ("pi3", "raspberry-pi3-discover"),
+];
+
+/// Where both differ, and why. Nowhere does dnsmasq boot a machine that we do not.
+const DIFFERENCES: [(&str, &str, &str); 10] = [
+    (
+        "raspberry-pi-guide",
+        "bios",
+        "a menu for Raspberry Pis with the machine's own disk: in silence it starts that as well",
+    ),
+    ("raspberry-pi-guide", "ipxe-bios", "the same"),
+    ("phicomm-n1", "bios", "a menu with nothing but the machine's own disk"),
+    (
+        "nvme-tools-lease-server",
+        "uefi-x64",
+        "dnsmasq as a lease server gives it a BIOS program, in spite of its pxe-service",
+    ),
+    ("nvme-tools-lease-server", "uefi-bc", "the same"),
+    ("nvme-tools-lease-server", "ipxe-x64", "the same"),
+    ("school-network", "uefi-bc", "only code 7 is told apart, so dnsmasq gives a UEFI machine a BIOS program"),
+    ("homelab-dnsmasq", "uefi-bc", "the same"),
+    ("automated-cluster-deployment", "ia32", "dnsmasq gives it a program for x64, which it cannot start"),
+    ("usb-less-boot", "arm64", "dnsmasq names a file that is not there"),
+];
+
+struct Site {
+    name: String,
+    folder: TempDir,
+    conf: String,
+    expected: PathBuf,
+}
+
+impl Site {
+    fn all() -> Vec<Site> {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/import");
+        let mut folders: Vec<PathBuf> = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+        folders.sort();
+        folders.iter().map(|folder| Site::of(folder)).collect()
+    }
+
+    fn of(from: &Path) -> Site {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("tftp");
+        fs::create_dir(&root).unwrap();
+        let read =
+            |name: &str| fs::read_to_string(from.join(name)).unwrap_or_else(|error| panic!("{from:?} {name}: {error}"));
+        assert!(read("source").lines().any(|line| line.contains(": ")), "{from:?} says where it comes from");
+        for (name, kind) in read("files").lines().filter_map(|line| line.split_once(' ')) {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, program(kind)).unwrap();
+        }
+        let conf = read("dnsmasq.conf").replace("$T", root.to_str().unwrap());
+        fs::write(folder.path().join("dnsmasq.conf"), &conf).unwrap();
+        let name = from.file_name().unwrap().to_str().unwrap().to_owned();
+        Site { name, folder, conf, expected: from.join("notes") }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().join("tftp")
+    }
+
+    /// A name below the folder with its folder or with a slash is the same file.
+    fn plain(&self, gets: Gets) -> Gets {
+        match gets {
+            Gets::File(name, server) if !name.contains("://") => {
+                let name = name.strip_prefix(self.root().to_str().unwrap()).unwrap_or(&name);
+                Gets::File(name.trim_start_matches('/').to_owned(), server)
+            }
+            other => other,
+        }
+    }
+
+    /// Whom dnsmasq leaves alone and we do not: docs/migrating-from-dnsmasq.md says so.
+    fn is_answered_further(&self, kind: &str) -> bool {
+        let says = |key: &str| self.conf.lines().any(|line| line.trim_start().starts_with(key));
+        let as_a_proxy = self.conf.contains("proxy") && !says("pxe-service") && !says("pxe-prompt");
+        // As a lease server it gives UEFI no program by a pxe-service.
+        let by_service = !self.conf.contains("proxy") && says("pxe-service");
+        matches!(kind, "http-x64" | "uefi-bc") || as_a_proxy || by_service
+    }
+
+    fn imported(&self) -> String {
+        let source = Source::new("dnsmasq.conf", self.conf.clone().into_bytes()).unwrap();
+        let networks = vec![("eth0".to_owned(), Network4 { address: HERE, prefix: 24 })];
+        let here = Here { networks, tftp_folders: vec![self.root()] };
+        import(&source, None, &here).unwrap_or_else(|told| panic!("{}: {}", self.name, told[0]))
+    }
+}
+
+#[test]
+fn every_line_of_the_corpus_that_was_not_taken_over_as_it_stands_has_its_note() {
+    let mut wrong = Vec::new();
+    for site in Site::all() {
+        let imported = site.imported().replace(site.root().to_str().unwrap(), "$T");
+        let notes: String =
+            imported.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        let places =
+            notes.lines().filter_map(|line| line.strip_prefix("#   line ")?.split_once(": ")).map(|(at, _)| at);
+        let mut seen = BTreeSet::new();
+        assert!(places.into_iter().all(|at| seen.insert(at.to_owned())), "{}: twice in\n{notes}", site.name);
+        if std::env::var_os("UPDATE_NOTES").is_some() {
+            fs::write(&site.expected, &notes).unwrap();
+        }
+        if fs::read_to_string(&site.expected).unwrap_or_default() != notes {
+            wrong.push(format!("{}:\n{notes}", site.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn an_imported_site_boots_what_dnsmasq_booted() {
+    let sites = Mutex::new(Site::all());
+    let told = Mutex::new(Vec::new());
+    let machines = machines();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let network = network();
+                loop {
+                    let Some(site) = sites.lock().unwrap().pop() else { break };
+                    let differences = compare(&network, &site, &machines);
+                    told.lock().unwrap().extend(differences);
+                }
+            });
+        }
+    });
+    let told = told.into_inner().unwrap();
+    let known = |site: &str, kind: &str| DIFFERENCES.iter().any(|(known, of, _)| *known == site && *of == kind);
+    let new: Vec<&str> =
+        told.iter().filter(|(site, kind, _)| !known(site, kind)).map(|(.., what)| what.as_str()).collect();
+    assert!(new.is_empty(), "{} differences:\n{}", new.len(), new.join("\n"));
+    for (site, kind, _) in &DIFFERENCES {
+        assert!(
+            told.iter().any(|(of, other, _)| of == *site && *other == *kind),
+            "{site} {kind} is no difference any more"
+        );
+    }
+}
+
+/// The machines with their names.
+fn machines() -> Vec<(&'static str, Vector)> {
+    let vectors: Vec<Vector> = all_vectors().collect();
+    let machine = |(kind, vector): (&'static str, &str)| {
+        let from = vectors.iter().find(|known| known.name == vector).unwrap();
+        let mut octets = from.octets.clone();
+        if kind == "ipxe-bios" {
+            let replace = |octets: &mut Vec<u8>, old: &[u8], new: &[u8]| {
+                let at = octets.windows(old.len()).position(|part| part == old).unwrap();
+                octets[at..at + old.len()].copy_from_slice(new);
+            };
+            replace(&mut octets, &[93, 2, 0, 7], &[93, 2, 0, 0]);
+            replace(&mut octets, b"Arch:00007", b"Arch:00000");
+            octets[33] = 1;
+        }
+        (kind, Vector { name: from.name.clone(), octets, from: from.from, to: from.to })
+    };
+    KINDS.map(machine).into()
+}
+
+/// What dnsmasq gives and ours does not give in the same way: the site, the kind, and both.
+fn compare(
+    (server, client): &(Host, Host),
+    site: &Site,
+    machines: &[(&'static str, Vector)],
+) -> Vec<(String, &'static str, String)> {
+    let ask_all = |process: &Peer| -> Vec<Option<Gets>> {
+        let wire = client.on(Wire::open);
+        let ask = |asked: &Vector| {
+            wire.so_far();
+            wire.send(&asked.from, &asked.to, &asked.octets);
+            server.on(|| wait_until_idle(process));
+            let heard = wire.so_far().into_iter().find(|heard| heard.payload[4..8] == asked.octets[4..8]);
+            heard.map(|heard| heard.payload)
+        };
+        machines.iter().map(|(_, machine)| gets(machine, &mut |asked| ask(asked))).collect()
+    };
+    let theirs = ask_all(&server.on(|| dnsmasq(site)));
+    let ours = ask_all(&server.on(|| proxydhcpd(site)));
+    let mut differences = Vec::new();
+    for (((kind, machine), theirs), ours) in machines.iter().zip(theirs).zip(ours) {
+        let (theirs, ours) = (theirs.map(|gets| site.plain(gets)), ours.map(|gets| site.plain(gets)));
+        let same = match (&theirs, &ours) {
+            // iPXE is shown the menu by our script.
+            (Some(Gets::Menu(..)), Some(Gets::File(url, _))) if machine.is_ipxe() => url.contains("/machine/"),
+            (None, Some(_)) => site.is_answered_further(kind),
+            _ => theirs == ours,
+        };
+        if !same {
+            differences.push((
+                site.name.clone(),
+                *kind,
+                format!("{} {kind}: dnsmasq {theirs:?}, ours {ours:?}", site.name),
+            ));
+        }
+    }
+    differences
+}
+
+fn dnsmasq(site: &Site) -> Peer {
+    let folder = site.folder.path();
+    let peer = Peer::start(&format!(
+        "dnsmasq --keep-in-foreground --user=root --no-ping --pid-file= --log-facility={0}/log --dhcp-leasefile={0}/leases \
+         --conf-file={0}/dnsmasq.conf",
+        folder.display()
+    ));
+    wait_until_open(&peer, &format!("dnsmasq of {}", site.name), &[67, 69]);
+    peer
+}
+
+fn proxydhcpd(site: &Site) -> Peer {
+    let folder = site.folder.path();
+    let text = format!("state-dir = {:?}\n{}", folder.join("state"), site.imported());
+    fs::write(folder.join("proxydhcpd.toml"), text).unwrap();
+    let log = fs::File::create(folder.join("ours")).unwrap();
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_proxydhcpd"), "-c"])
+        .arg(folder.join("proxydhcpd.toml"));
+    let mut peer = Peer(command.arg("-b").arg(site.root()).stdin(Stdio::null()).stderr(log).spawn().unwrap());
+    wait_for(&format!("the server of {}", site.name), || {
+        let log = fs::read_to_string(folder.join("ours")).unwrap();
+        assert!(peer.0.try_wait().unwrap().is_none(), "{} does not start: {log}", site.name);
+        log.contains("ready").then_some(())
+    });
+    peer
+}
+
+fn wait_until_open(peer: &Peer, what: &str, ports: &[u16]) {
+    wait_for(what, || {
+        let path = format!("/proc/{}", peer.0.id());
+        assert!(!fs::read_to_string(format!("{path}/stat")).unwrap().contains(") Z"), "{what} does not start");
+        let open = udp_sockets();
+        ports.iter().any(|port| open.iter().any(|(known, _)| known == port)).then_some(())
+    });
+    wait_until_idle(peer);
+}
+
+/// Nothing waits in a socket, and every thread of it waits for something: what was asked is answered, or will not be.
+fn wait_until_idle(peer: &Peer) {
+    let mut times = 0;
+    wait_for("an idle server", || {
+        let waiting = udp_sockets().iter().any(|(_, queue)| *queue > 0);
+        let ended = fs::read_to_string(format!("/proc/{}/stat", peer.0.id())).unwrap().contains(") Z");
+        assert!(!ended, "the server ended");
+        times = if waiting || !sleeps(peer.0.id()) { 0 } else { times + 1 };
+        (times == 2).then_some(())
+    });
+}
+
+fn sleeps(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let states = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    states.into_iter().all(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S')))
+}
+
+/// The ports of this host, and how much waits to be read.
+fn udp_sockets() -> Vec<(u16, u64)> {
+    let table = fs::read_to_string("/proc/thread-self/net/udp").unwrap();
+    let socket = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let port = u16::from_str_radix(words.get(1)?.rsplit_once(':')?.1, 16).ok()?;
+        Some((port, u64::from_str_radix(words.get(4)?.split_once(':')?.1, 16).ok()?))
+    };
+    table.lines().filter_map(socket).collect()
+}
