@@ -1,4 +1,4 @@
-//! The pages of tasks are done as they stand: what they say to write is written, what they say to run is run, on a host at
+//! README and the pages of tasks are done as they stand: what they say to write is written, what they say to run is run, on a host at
 //! 192.0.2.10.
 
 mod netns;
@@ -11,6 +11,44 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+#[test]
+fn readme() {
+    follow("../README", &[]);
+}
+
+#[test]
+fn from_the_python_daemon() {
+    follow("migrating-from-python", &[("import proxy.ini", House::has_a_proxy_ini)]);
+}
+
+#[test]
+fn from_dnsmasq() {
+    follow("migrating-from-dnsmasq", &[("import dnsmasq.conf", House::has_a_dnsmasq)]);
+}
+
+/// A page to look things up in: each of its examples is a file of its own.
+#[test]
+fn every_example_of_the_configuration_is_good_by_itself() {
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/configuration.md")).unwrap();
+    let examples: Vec<&str> = blocks(&text).iter().filter(|(kind, _)| *kind == "toml").map(|(_, text)| *text).collect();
+    assert!(examples.len() >= 4, "{} examples", examples.len());
+    for example in examples {
+        let mut house = House::new();
+        // The page supposes that the files are there.
+        for system in ["debian", "bookworm", "trixie"] {
+            house.run(&format!("mkdir lib/boot/{system} && cp installer/* lib/boot/{system}"));
+        }
+        house.run("mkdir etc/templates srv && echo '#!ipxe' > etc/templates/rescue.ipxe");
+        house.run("cp lib/boot/snponly.efi lib/boot/bootmgfw.efi");
+        house.write(&example.replace("/srv/mirror/debian", &house.folder.path().join("srv").display().to_string()));
+        let (done, said) = house.run("proxydhcpd check");
+        assert!(done, "{example}\n{said}");
+        for complaint in ["warning", "there is no"] {
+            assert!(!said.contains(complaint), "{example}\n{said}");
+        }
+    }
+}
 
 #[test]
 fn the_first_machine() {
@@ -66,13 +104,20 @@ fn follow(page: &str, meanwhile: &[Before]) {
                 assert!(done, "{page}:\n{block}\n{said}");
                 ran += 1;
             }
-            // What goes over a wire.
-            "text" => assert!(block.contains('→'), "{page}: this could be run: {block}"),
+            // A picture, or what goes over a wire.
+            "text" => assert!(block.contains(['→', '─']), "{page}: this could be run: {block}"),
+            // It builds, or changes the machine: tests/install.rs and e2e do that.
+            "console" => assert!(block.lines().all(is_for_the_machine), "{page}: this could be run: {block}"),
+            "ini" => {}
             other => panic!("{page}: a block in {other}"),
         }
     }
     assert!(ran > 0, "{page}: nothing to run");
     assert_eq!(happened, meanwhile.len(), "{page}");
+}
+
+fn is_for_the_machine(line: &str) -> bool {
+    line.starts_with("make ") || line.starts_with("systemctl ")
 }
 
 fn blocks(text: &str) -> Vec<(&str, &str)> {
@@ -100,7 +145,10 @@ impl House {
             fs::write(folder.path().join("installer").join(name), name).unwrap();
         }
         // As if iPXE's package were installed.
-        fs::copy(cache("snponly.efi"), folder.path().join("lib/boot/snponly.efi")).expect("unpacked by e2e/setup");
+        for loader in ["2022/snponly.efi", "2025/undionly.kpxe"] {
+            let loader = Path::new(ROOT).join("e2e/.cache").join(loader);
+            fs::copy(&loader, folder.path().join("lib/boot").join(loader.file_name().unwrap())).expect("by e2e/setup");
+        }
         fs::write(folder.path().join("etc/proxydhcpd.toml"), "").unwrap();
         let (host, machine) = one_network();
         House { folder, settings: String::new(), host, _machine: machine, server: None }
@@ -132,7 +180,8 @@ impl House {
     /// Whether every command ended well, or ill where the page says so (`!`); and what they said.
     fn run(&self, block: &str) -> (bool, String) {
         let mut script = format!(
-            "set -eu\nproxydhcpd() {{ {PROGRAM} {} \"$@\"; }}\ngrub-mkimage() {{ {} -d {} \"$@\"; }}\n",
+            "set -eu\nproxydhcpd() {{ case \"$*\" in import*|*.toml) {PROGRAM} \"$@\";; *) {PROGRAM} {} \"$@\";; esac; }}\n\
+             grub-mkimage() {{ {} -d {} \"$@\"; }}\n",
             self.flags().join(" "),
             cache("grub-mkimage").display(),
             cache("x86_64-efi").display()
@@ -157,6 +206,19 @@ impl House {
         (output.status.success(), said)
     }
 
+    fn has_a_proxy_ini(&mut self) {
+        let file = "[proxy]\nlisten_address=192.0.2.10\ntftpd=192.0.2.10\nfilename=snponly.efi\n[pxe]\n[ipxe]\n";
+        fs::write(self.folder.path().join("proxy.ini"), file).unwrap();
+    }
+
+    fn has_a_dnsmasq(&mut self) {
+        let root = self.folder.path().join("lib/boot");
+        let service = "pxe-service=X86-64_EFI,iPXE,snponly.efi";
+        let file =
+            format!("dhcp-range=192.0.2.0,255.255.255.0,proxy\nenable-tftp\ntftp-root={}\n{service}\n", root.display());
+        fs::write(self.folder.path().join("dnsmasq.conf"), file).unwrap();
+    }
+
     fn serves(&mut self) {
         let mut server = Command::new("setpriv");
         server.args(["--pdeathsig", "KILL", "--", PROGRAM]).args(self.flags()).arg("serve");
@@ -173,6 +235,7 @@ impl House {
         let url = answers.split_whitespace().find(|word| word.starts_with("http")).expect("an address in the answers");
         let (called, said) = self.run(&format!("curl --silent --fail {url}"));
         assert!(called, "{said}");
+        wait_for("the mark on the disk", || self.run("proxydhcpd rearm | grep web1").0.then_some(()));
     }
 }
 

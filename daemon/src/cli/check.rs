@@ -104,7 +104,10 @@ fn text(setting: &Setting) -> String {
     let over_ipv6 = if over_ipv6.is_empty() {
         String::new()
     } else {
-        format!("PXE over IPv6  no script of ours comes along with {} (docs/ipv6.md)\n", over_ipv6.join(", "))
+        let loaders = over_ipv6.join(", ");
+        format!(
+            "PXE over IPv6  without our menu: {loaders} (signed, or iPXE of before 2023; HTTP boot shows it; docs/ipv6.md)\n"
+        )
     };
     let loaders = loaders_of_profiles(plan);
     format!(
