@@ -35,7 +35,7 @@ fn a_mac() -> impl Strategy<Value = [u8; 6]> {
 }
 
 fn a_uuid() -> impl Strategy<Value = [u8; 16]> {
-    prop_oneof![8 => (0..24u8).prop_map(|number| [number; 16]), 1 => Just([0xff; 16])]
+    prop_oneof![8 => (0..24u8).prop_map(|number| [9, 2, 3, number, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]), 1 => Just([0xff; 16])]
 }
 
 fn a_serial() -> impl Strategy<Value = String> {

@@ -449,12 +449,17 @@ fn a_machines_values_are_its_own() {
         [
             "2:8: `mac` must be a MAC address, or a list of them: \"52:54:00:12:34:56\"",
             "2:29: `mac` must be a MAC address, or a list of them: \"52:54:00:12:34:56\"",
-            "3:8: `uuid` must be a UUID: \"11223344-5566-7788-99aa-bbccddeeff00\"",
+            "3:8: this UUID is in many machines, whose makers gave them none of their own: it identifies none (leave it \
+             out, and say `mac`)",
             "4:10: `serial` must be a text in quotes",
             "5:8: `boot` must be \"always\", \"once\" or \"never\" (did you mean \"once\"?)",
             "6:15: `mac` is a machine's own, and no variable",
         ]
     );
+    let vendor = "uuid = \"03000200-0400-0500-0006-000700080009\"\n";
+    for table in ["[[rule]]\n", "[machine.a]\n"] {
+        assert!(told(&format!("{table}{vendor}"))[0].starts_with("2:8: this UUID is in many machines"), "{table}");
+    }
     assert_eq!(
         told("machine.b = 5\nprofile.c = \"x\"\n"),
         [

@@ -1,5 +1,6 @@
 //! What PXE put into DHCP: option 43 sub-options, machine identifier, boot items; and iPXE's option 175.
 
+use super::uuid::{is_placeholder, swap_fields};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -124,10 +125,9 @@ impl MachineId {
         swap_fields(stored)
     }
 
-    /// All zeros or all ones: firmware without a UUID sends such, and it is no machine's key.
+    /// Whether it tells one machine from another: placeholders that many have do not.
     pub fn is_key(&self) -> bool {
-        let stored = &self.0[1..];
-        !stored.iter().all(|&o| o == 0) && !stored.iter().all(|&o| o == 0xff)
+        !is_placeholder(&self.uuid())
     }
 }
 
@@ -140,13 +140,6 @@ impl fmt::Display for MachineId {
         }
         Ok(())
     }
-}
-
-fn swap_fields(mut uuid: [u8; 16]) -> [u8; 16] {
-    uuid[..4].reverse();
-    uuid[4..6].reverse();
-    uuid[6..8].reverse();
-    uuid
 }
 
 /// What an iPXE says about itself in option 175: which features were built in (iPXE `include/ipxe/features.h`).

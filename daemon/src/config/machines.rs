@@ -2,7 +2,7 @@
 //! machine files alike.
 
 use crate::config::diagnostic::Span;
-use crate::config::toml::value::{self, Read, Value, Wrong, list, mac, parsed, uuid, word, wrong};
+use crate::config::toml::value::{self, Read, Value, Wrong, list, mac, own_uuid, parsed, word, wrong};
 use crate::config::toml::walk::Walk;
 use proxydhcpd_core::plan::machines::{Machine, Policy};
 use proxydhcpd_core::plan::profile::ProfileId;
@@ -42,7 +42,7 @@ pub fn described(walk: &mut Walk<'_>, name: &str, name_at: Span, table: &DeTable
                 Ok(())
             }
         },
-        "uuid" => parsed(value, uuid).map(|uuid| machine.uuid = Some(uuid)),
+        "uuid" => own_uuid(value).map(|uuid| machine.uuid = Some(uuid)),
         "serial" => parsed(value, |text| serial(text).map(str::to_owned)).map(|serial| machine.serial = Some(serial)),
         "profile" => {
             parsed(value, |name| Some(name.to_owned())).map(|name| machine.profile = Some((name, value.span())))

@@ -33,7 +33,7 @@ fn house(files: &[(&str, &str)]) -> House {
     let web1 = Machine {
         name: "web1",
         macs: &[[0x52, 0x54, 0, 0x12, 0x34, 0x56]],
-        uuid: Some([0x11; 16]),
+        uuid: Some(0x11223344_5566_7788_99aa_bbccddeeff00_u128.to_be_bytes()),
         profile: Some(0),
         variables: r#"{"role": "web", "disks": ["sda", "my disk"], "nothing": null}"#,
         ..Machine::default()
@@ -97,7 +97,7 @@ fn a_machine_of_the_plan_is_told_by_name_identities_and_variables() {
                 {{ domain }} {{ profile.name }} {{ profile.title }} {{ base }} {{ server }} {{ done_url }}";
     assert_eq!(
         web1(text).unwrap(),
-        "web1 52:54:00:12:34:56 11111111-1111-1111-1111-111111111111 web web bookworm example.org debian Debian \
+        "web1 52:54:00:12:34:56 11223344-5566-7788-99aa-bbccddeeff00 web web bookworm example.org debian Debian \
          http://192.0.2.10:8080/machine/name=web1/ 192.0.2.10 http://192.0.2.10:8080/machine/name=web1/done"
     );
 }

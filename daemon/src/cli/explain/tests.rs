@@ -56,14 +56,19 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
 const WEB1: Machine<'static> = Machine {
     name: "web1",
     macs: &[[2, 0, 0, 0, 1, 1]],
-    uuid: Some([1; 16]),
+    uuid: Some(0x11223344_5566_7788_99aa_bbccddeeff01_u128.to_be_bytes()),
     serial: None,
     profile: Some(DEBIAN),
     policy: Policy::Always,
     variables: "",
 };
-const WEB2: Machine<'static> =
-    Machine { name: "web2", macs: &[[2, 0, 0, 0, 1, 2]], uuid: Some([2; 16]), profile: Some(ASK), ..WEB1 };
+const WEB2: Machine<'static> = Machine {
+    name: "web2",
+    macs: &[[2, 0, 0, 0, 1, 2]],
+    uuid: Some(0x11223344_5566_7788_99aa_bbccddeeff02_u128.to_be_bytes()),
+    profile: Some(ASK),
+    ..WEB1
+};
 
 fn with(machines: &[Machine<'_>]) -> Site {
     site(|plan| Plan { machines: Machines::new(machines, &[]), ..plan })
@@ -91,7 +96,7 @@ fn has(told: &str, lines: &[&str]) {
 #[test]
 fn a_machine_is_told_with_its_identity_its_profile_and_its_whole_way() {
     let site = with(&[WEB1, WEB2]);
-    let uuid = "01010101-0101-0101-0101-010101010101";
+    let uuid = "11223344-5566-7788-99aa-bbccddeeff01";
     let told = told(&site, &format!("--client uefi-x64 --mac 02:00:00:00:01:02 --uuid {uuid}"));
     has(
         &told,

@@ -25,6 +25,8 @@ pub struct Draft {
     pub name: String,
     macs: Vec<[u8; 6]>,
     uuid: Option<[u8; 16]>,
+    /// Its UUID is one that makers leave in many machines, and is not taken.
+    pub has_placeholder: bool,
     serial: String,
     profile: Option<ProfileId>,
     policy: Policy,
@@ -65,6 +67,7 @@ impl Draft {
         self.name.clear();
         self.macs.clear();
         self.uuid = None;
+        self.has_placeholder = false;
         self.serial.clear();
         self.profile = None;
         self.policy = Policy::default();
@@ -95,7 +98,8 @@ impl Draft {
             Key::Mac => self.macs.push(mac(text).ok_or_else(|| no_mac(text))?),
             Key::Uuid => match uuid(text) {
                 // Only zeros or only ones: that is how others write down that they know none.
-                None if any_uuid(text).is_some() => {}
+                None if any_uuid(text).is_some_and(|uuid| [[0; 16], [0xff; 16]].contains(&uuid)) => {}
+                None if any_uuid(text).is_some() => self.has_placeholder = true,
                 None => return Err(no_uuid(text)),
                 known => self.uuid = known,
             },
@@ -211,7 +215,9 @@ mod tests {
         for text in ["00000000-0000-0000-0000-000000000000", "ffffffffffffffffffffffffffffffff"] {
             assert_eq!(draft.set(Key::Uuid, text, &|_| Ok(0)), Ok(()));
         }
-        assert_eq!(draft.machine(), Machine::default());
+        assert_eq!((draft.machine(), draft.has_placeholder), (Machine::default(), false));
+        assert_eq!(draft.set(Key::Uuid, "03000200-0400-0500-0006-000700080009", &|_| Ok(0)), Ok(()));
+        assert_eq!((draft.machine(), draft.has_placeholder), (Machine::default(), true));
     }
 
     #[test]

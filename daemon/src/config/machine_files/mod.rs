@@ -178,6 +178,13 @@ impl<'a> Reading<'a> {
             let message = never_found(machine.name);
             self.told.warning(|| Diagnostic { severity: Severity::Warning, ..at(message) });
         }
+        if self.draft.has_placeholder {
+            let message = format!(
+                "the `uuid` of machine `{}` is in many machines and identifies none: it is left out",
+                machine.name
+            );
+            self.told.warning(|| Diagnostic { severity: Severity::Warning, ..at(message) });
+        }
         let (profile, policy) = (machine.profile, machine.policy);
         let taken = take(&mut self.builder, &mut self.told, (&self.files, &mut self.offsets), &machine, offset, at);
         self.count(taken, profile, policy);

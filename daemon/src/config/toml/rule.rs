@@ -3,7 +3,7 @@
 use super::profile::architecture;
 use super::said::Named;
 use super::value::{
-    Read, Value, Wrong, address, line, mac_pattern, network, parsed, some, switch, text, uuid, word, wrong,
+    Read, Value, Wrong, address, line, mac_pattern, network, own_uuid, some, switch, text, word, wrong,
 };
 use super::walk::{At, Walk};
 use crate::config::diagnostic::Span;
@@ -31,7 +31,7 @@ pub fn written<'a>(walk: &mut Walk<'a>, number: usize, at: Span, table: &DeTable
     walk.table("rule", table, |key, value| match key {
         "name" => line(value).map(|name| rule.name = name),
         "mac" => some(value, mac_pattern).map(|macs| when.macs = macs),
-        "uuid" => some(value, |value| parsed(value, uuid)).map(|uuids| when.uuids = uuids),
+        "uuid" => some(value, own_uuid).map(|uuids| when.uuids = uuids),
         "serial" => some(value, glob).map(|serials| when.serials = serials),
         "arch" => some(value, arch).map(|archs| when.archs = archs),
         "firmware" => some(value, firmware).map(|kinds| when.firmware = kinds),

@@ -5,6 +5,7 @@ use crate::config::flags::port_range;
 use crate::probable::probable;
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use proxydhcpd_core::plan::pattern::MacPattern;
+use proxydhcpd_core::wire::uuid::is_placeholder;
 use serde_json::Map;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
@@ -178,9 +179,21 @@ pub fn any_mac(text: &str) -> Option<[u8; 6]> {
     octets(text).filter(|_| regular)
 }
 
-/// In printed order. Firmware that was never given a UUID says only zeros or only ones, and so do many.
+/// In printed order. Those that many machines have are none.
 pub fn uuid(text: &str) -> Option<[u8; 16]> {
-    any_uuid(text).filter(|uuid| *uuid != [0; 16] && *uuid != [0xff; 16])
+    any_uuid(text).filter(|uuid| !is_placeholder(uuid))
+}
+
+/// A UUID that tells machines apart.
+pub fn own_uuid(value: &Value<'_>) -> Read<[u8; 16]> {
+    let uuid = parsed(value, any_uuid)?;
+    if is_placeholder(&uuid) {
+        let why =
+            "this UUID is in many machines, whose makers gave them none of their own: it identifies none".to_owned();
+        let help = "leave it out, and say `mac`".to_owned();
+        return Err(vec![Wrong { at: value.span(), why: Some(why), help: Some(help) }]);
+    }
+    Ok(uuid)
 }
 
 /// With hyphens or without, perhaps in braces.

@@ -10,6 +10,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::probable::probable;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::pattern::MacPattern;
+use proxydhcpd_core::wire::uuid::is_placeholder;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
@@ -606,12 +607,13 @@ fn circuit(text: &str) -> Option<String> {
     String::from_utf8(octets?).ok().filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()))
 }
 
-/// `00:` and 16 octets as firmware sends them; in printed order the first three fields are turned round.
+/// `00:` and 16 octets as firmware sends them; in printed order the first three fields are turned round. What many machines
+/// have is none.
 fn uuid(text: &str) -> Option<[u8; 16]> {
     let octets: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
     let mut octets = octets.filter(|octets| octets.len() == 17 && octets[0] == 0)?;
     octets[1..5].reverse();
     octets[5..7].reverse();
     octets[7..9].reverse();
-    octets[1..].try_into().ok()
+    octets[1..].try_into().ok().filter(|uuid| !is_placeholder(uuid))
 }

@@ -1,0 +1,78 @@
+//! UUIDs of SMBIOS: their two orders of octets, and those that identify nothing.
+
+/// What firmware says that was never given a UUID of its own, in printed order, each with a source that names it.
+const PLACEHOLDERS: &[u128] = &[
+    // Boards of many makers (FreeBSD libexec/rc/rc.d/hostid; oshi/oshi#2417).
+    0x03000200_0400_0500_0006_000700080009,
+    // FreeBSD libexec/rc/rc.d/hostid; CapaSystems, "Non-Unique UUID".
+    0x07090201_0103_0301_0807_060504030201,
+    0x890e2d14_cacd_45d1_ae66_bc80e8bfeb0f,
+    0x8e275844_178f_44a8_aceb_a7d7e5178c63,
+    0xdc698397_fa54_4cf2_82c8_b1b5307a6a7f,
+    // FreeBSD libexec/rc/rc.d/hostid.
+    0x11111111_2222_3333_4444_555555555555,
+    // Dell boards without a service tag (FreeBSD libexec/rc/rc.d/hostid).
+    0x4c4c4544_0000_2010_8020_80c04f202020,
+    // FOGProject/fogproject, HostManager::getHostByUuidAndSerial.
+    0x12345678_1234_5678_90ab_cddeefaabbcc,
+    // systemd/systemd#11137.
+    0x00010203_0405_0607_0809_0a0b0c0d0e0f,
+    0x01020304_0506_0708_090a_0b0c0d0e0f10,
+    // rockstor/rockstor-core#2143.
+    0x00000000_0000_0000_0807_060504030201,
+    // Each LX2160A board of SolidRun, and whatever took over that part of EDK2 (SolidRun/lx2160a_uefi#4).
+    0x8a95d198_7f46_11e5_bf8b_08002704d48e,
+];
+
+/// Behind its first field only ones (FreeBSD libexec/rc/rc.d/hostid lists it so; CapaSystems five such).
+const ONES_AT_THE_END: u128 = (1 << 96) - 1;
+
+/// Whether many machines have this UUID, in whichever order of octets it stands: a known placeholder, or one octet
+/// repeated.
+pub fn is_placeholder(uuid: &[u8; 16]) -> bool {
+    let [number, swapped] = [*uuid, swap_fields(*uuid)].map(u128::from_be_bytes);
+    uuid.iter().all(|octet| *octet == uuid[0])
+        || number & ONES_AT_THE_END == ONES_AT_THE_END
+        || PLACEHOLDERS.iter().any(|known| [number, swapped].contains(known))
+}
+
+/// From the printed order to that of SMBIOS, which keeps the first three fields little endian, and back.
+pub fn swap_fields(mut uuid: [u8; 16]) -> [u8; 16] {
+    uuid[..4].reverse();
+    uuid[4..6].reverse();
+    uuid[6..8].reverse();
+    uuid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_placeholder_is_known_in_both_orders_of_octets() {
+        for known in PLACEHOLDERS.iter().map(|known| known.to_be_bytes()) {
+            assert!(is_placeholder(&known) && is_placeholder(&swap_fields(known)), "{known:x?}");
+        }
+        let ami_as_stored = 0x00020003_0004_0005_0006_000700080009_u128;
+        assert!(is_placeholder(&ami_as_stored.to_be_bytes()));
+    }
+
+    #[test]
+    fn one_octet_repeated_and_ones_at_the_end_are_placeholders() {
+        for octet in 0..=u8::MAX {
+            assert!(is_placeholder(&[octet; 16]), "{octet:#x}");
+        }
+        for number in [0x56f49712_ffff_ffff_ffff_ffffffffffff, 0xffffff00_ffff_ffff_ffff_ffffffffffff_u128] {
+            assert!(is_placeholder(&number.to_be_bytes()), "{number:x}");
+        }
+    }
+
+    #[test]
+    fn what_a_single_machine_has_is_none() {
+        let dell = 0x4c4c4544_0051_3410_8051_b5c04f375931_u128;
+        let raspberry_pi = 0x1a2b3c4d_1a2b_3c4d_1a2b_3c4d1a2b3c4d_u128;
+        for own in [dell, raspberry_pi, 0x11223344_5566_7788_99aa_bbccddeeff00] {
+            assert!(!is_placeholder(&own.to_be_bytes()), "{own:x}");
+        }
+    }
+}
