@@ -10,7 +10,6 @@ use crate::link::Link;
 use crate::memory::finding::Next;
 use crate::memory::rivals::{Offer, Request};
 use crate::memory::{Heard, Holder, Memory};
-use crate::plan::machines::Identity;
 use crate::plan::rule::{Condition, Met, Subject};
 use crate::plan::{LoopGuard, Plan};
 use crate::route::{Destination, Refused, route};
@@ -105,6 +104,8 @@ fn way(
         _ => return Err(NotOurs::Reply.into()),
     };
     limit(plan, memory, arrival, client)?;
+    memory.claims.hear(plan, client, arrival.now);
+    complete(client, memory);
     if client.is_ipxe() {
         memory.note_ipxe(client, arrival.now);
     }
@@ -244,6 +245,7 @@ fn overhear(packet: &Packet<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
 fn overhear4(message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
     let (header, now) = (&message.header, arrival.now);
     let hardware = Hardware::of(header);
+    let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
     if arrival.port == Port::BootServer {
         memory.note_visit(&hardware, header.ciaddr.into(), now);
     } else if message.message_type() == Some(MessageType::Request) {
@@ -259,7 +261,7 @@ fn overhear4(message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, memory: &mut M
     let (Some(class), Some(MessageType::Request)) = (Class::of(&vendor_class), message.message_type()) else { return };
     let ciaddr = Some(header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
     if let Some(address) = ciaddr.or_else(|| message.address(code::REQUESTED_ADDRESS)) {
-        let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
+        let hardware = memory.hardware_at(Some(address.into()), &hardware, machine);
         let firmware = Heard {
             arch: architecture(message, class, &vendor_class).ok().map(|(arch, _)| arch),
             features: message.option(code::IPXE).and_then(|value| Features::parse(&value)),
@@ -279,7 +281,8 @@ fn overhear6(packet: &dhcp6::Packet<'_>, arrival: &Arrival<'_>, source: Ipv6Addr
     let duid = message.option(dhcp6::code::CLIENT_ID).map(Hardware::of_duid);
     let firmware =
         Heard { arch: architecture6(message, class, vendor_class).ok().map(|(arch, _)| arch), features: None };
-    let holder = Holder { hardware: hardware6(packet, source), machine: None, firmware };
+    let hardware = memory.hardware_at(None, &hardware6(packet, source), None);
+    let holder = Holder { hardware, machine: None, firmware };
     for address in message.addresses() {
         memory.note_address(address, holder, arrival.now);
         duid.iter().for_each(|duid| memory.note_lease(duid, address, arrival.now));
@@ -287,10 +290,16 @@ fn overhear6(packet: &dhcp6::Packet<'_>, arrival: &Arrival<'_>, source: Ipv6Addr
 }
 
 /// Of each rule up to the one that matches, the conditions that do not hold: what `explain` tells of a packet.
-pub fn misses(plan: &Plan, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &Client) -> Vec<Vec<Condition>> {
+pub fn misses(
+    plan: &Plan,
+    arrival: &Arrival<'_>,
+    packet: &Packet<'_>,
+    client: &Client,
+    decision: &Decision,
+) -> Vec<Vec<Condition>> {
     with_subject(arrival, packet, client, |subject| {
-        let identity = Identity { readings: subject.readings, serial: subject.serial, name: None };
-        let known = plan.machines.find(&identity).is_ok_and(|found| found.is_some());
+        let subject = &decision.subject(subject);
+        let known = decision.entry().is_some();
         let mut all = Vec::new();
         for (index, rule) in plan.rules.iter().enumerate() {
             let misses: Vec<Condition> = rule.misses(index, subject, known).collect();
@@ -302,6 +311,13 @@ pub fn misses(plan: &Plan, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &
         }
         all
     })
+}
+
+/// The address of a machine that shows its UUID or DUID in the place of it.
+fn complete(client: &mut Client, memory: &Memory) {
+    if client.readings.macs == [None; 3] {
+        client.readings.macs[0] = memory.hardware_at(client.own, &client.hardware, client.machine).mac();
+    }
 }
 
 fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &Client) -> Decision {

@@ -3,8 +3,9 @@
 
 use crate::client::{Class, Client, Stage};
 use crate::memory::Memory;
+use crate::memory::claims::SharedUuid;
 use crate::plan::Plan;
-use crate::plan::machines::{Found, Identity, Policy, Undecided};
+use crate::plan::machines::{By, Doubt, Findings, Found, Identity, MachineId, Policy, Undecided};
 use crate::plan::profile::{Boots, ProfileId};
 use crate::plan::rule::{Firmware, Subject};
 use core::fmt;
@@ -14,6 +15,12 @@ pub struct Decision {
     pub machine: Option<Found>,
     /// It may be either of two, and so is neither.
     pub undecided: Option<Undecided>,
+    /// It may be this one as well; but the identity that says so is in doubt, and does not count.
+    pub doubt: Option<Doubt>,
+    /// An entry that does not count, but whose protection holds: better no boot than the wrong one.
+    pub held: Option<(MachineId, By)>,
+    /// Its UUID is heard from another hardware address, too.
+    pub shared: Option<SharedUuid>,
     /// The rule that matched, by its place in the list.
     pub rule: Option<usize>,
     pub profile: Option<ProfileId>,
@@ -40,16 +47,47 @@ pub enum Ground {
     Denied,
 }
 
-/// A rule may deny; else the machine's own entry decides, then the rule, then what holds for all.
+/// In doubt a machine gets what harms least. What protects an entry that it may be the subject of (it boots nothing, or its
+/// disk) holds for it; else it gets what it would get without the reading that is in doubt.
 pub fn decide(plan: &Plan, memory: &Memory, subject: &Subject<'_>, name: Option<&str>) -> Decision {
-    let identity = Identity { readings: subject.readings, serial: subject.serial, name };
-    let (machine, undecided) = match plan.machines.find(&identity) {
-        Ok(machine) => (machine, None),
-        Err(undecided) => (None, Some(undecided)),
+    let shared = subject.readings.uuids.iter().flatten().find_map(|uuid| memory.claims.shared(plan, uuid));
+    let (readings, serial) = (subject.readings, subject.serial);
+    let findings = plan.machines.find(&Identity { readings, serial, name, shares_uuid: shared.is_some() });
+    let machine = findings.found.map(|found| found.machine);
+    let counts = match findings.doubt {
+        Some(doubt) => outcome(plan, memory, &without(subject, doubt), machine),
+        None => outcome(plan, memory, subject, machine),
     };
-    let known = machine.is_some();
-    let rule = plan.rules.iter().enumerate().find(|(index, rule)| rule.matches(*index, subject, known));
-    let entry = machine.map(|found| plan.machines.get(found.machine));
+    let Findings { found: machine, undecided, doubt } = findings;
+    let counts = Decision { machine, undecided, doubt, shared, ..counts };
+    if counts.protects(plan) {
+        return counts;
+    }
+    for other in findings.others() {
+        let Decision { rule, profile, ground, as_firmware, .. } = outcome(plan, memory, subject, Some(other.0));
+        let would_be = Decision { held: Some(other), rule, profile, ground, as_firmware, ..counts };
+        if would_be.protects(plan) {
+            return would_be;
+        }
+    }
+    counts
+}
+
+/// What is asked of rules without a reading that is in doubt.
+fn without<'a>(subject: &Subject<'a>, doubt: Doubt) -> Subject<'a> {
+    let mut subject = subject.clone();
+    match doubt.by {
+        By::Serial => subject.serial = None,
+        _ => subject.readings.uuids = [None; 2],
+    }
+    subject
+}
+
+/// What this entry, or none, leads to. A rule may deny; else the machine's own entry decides, then the rule, then what holds
+/// for all.
+fn outcome(plan: &Plan, memory: &Memory, subject: &Subject<'_>, machine: Option<MachineId>) -> Decision {
+    let rule = plan.rules.iter().enumerate().find(|(index, rule)| rule.matches(*index, subject, machine.is_some()));
+    let entry = machine.map(|machine| plan.machines.get(machine));
     let (profile, ground) = match (rule, entry) {
         (Some((_, rule)), _) if rule.deny => (None, Ground::Denied),
         (_, Some(entry)) if entry.policy == Policy::Never => (None, Ground::Never),
@@ -62,12 +100,11 @@ pub fn decide(plan: &Plan, memory: &Memory, subject: &Subject<'_>, name: Option<
         _ => (plan.default_profile, Ground::Default),
     };
     Decision {
-        machine,
-        undecided,
         rule: rule.map(|(index, _)| index),
         profile,
         ground,
         as_firmware: rule.is_some_and(|(_, rule)| rule.as_firmware),
+        ..Decision::default()
     }
 }
 
@@ -81,10 +118,33 @@ impl Decision {
         }
     }
 
+    /// The entry whose word it follows.
+    pub fn entry(&self) -> Option<MachineId> {
+        self.held.map(|(machine, _)| machine).or(self.machine.map(|found| found.machine))
+    }
+
+    /// An entry that it may be the subject of, but is not taken for.
+    pub fn doubtful(&self) -> Option<MachineId> {
+        self.held.map(|(machine, _)| machine).or(self.doubt.map(|doubt| doubt.machine))
+    }
+
+    /// What rules were asked of: all that it says of itself, but for a reading that is in doubt and does not count.
+    pub(crate) fn subject<'a>(&self, subject: &Subject<'a>) -> Subject<'a> {
+        match (self.doubt, self.held) {
+            (Some(doubt), None) => without(subject, doubt),
+            _ => subject.clone(),
+        }
+    }
+
+    /// Whether nothing of ours is started by it.
+    fn protects(&self, plan: &Plan) -> bool {
+        matches!(self.boots(plan), Boots::LocalDisk | Boots::Nothing)
+    }
+
     /// The profile that is the machine's, also when this is no time to boot it: an installer goes on asking for files
     /// after its kernel has used up the one boot.
     pub fn own_profile(&self, plan: &Plan) -> Option<ProfileId> {
-        if !matches!(self.ground, Ground::Never | Ground::UsedUp) {
+        if self.held.is_some() || !matches!(self.ground, Ground::Never | Ground::UsedUp) {
             return self.profile;
         }
         let of_machine = self.machine.and_then(|found| plan.machines.get(found.machine).profile);

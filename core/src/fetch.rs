@@ -17,6 +17,7 @@ use crate::script;
 use crate::shim;
 use crate::url::is_url;
 use crate::wire::dhcp6::mac_of_eui64;
+use crate::wire::uuid::is_placeholder;
 use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;
@@ -205,9 +206,7 @@ fn done(plan: &Plan, memory: &Memory, request: &Request<'_>, caller: &Caller) ->
         let mut seen = Caller::default();
         overheard(&mut seen, &holder);
         let identity = Identity { readings: Readings::of(seen.mac, seen.uuid), ..Identity::default() };
-        plan.machines
-            .find(&identity)
-            .is_ok_and(|found| found.is_some_and(|found| plan.machines.get(found.machine).name == machine))
+        plan.machines.find(&identity).found.is_some_and(|found| plan.machines.get(found.machine).name == machine)
     });
     Some(Done { machine: machine.into(), token: caller.token.clone(), at_its_address })
 }
@@ -282,7 +281,7 @@ fn asking(plan: &Plan, memory: &Memory, request: &Request<'_>, mut caller: Calle
     }
     let below = caller.arch.map(|arch| if arch.is_efi() { Firmware::Uefi } else { Firmware::Bios });
     let subject = Subject {
-        readings: Readings::of(caller.mac, caller.uuid),
+        readings: Readings::of(caller.mac, caller.uuid.filter(|uuid| !is_placeholder(uuid))),
         serial: caller.serial.as_deref(),
         arch: caller.arch,
         firmware: [below, Some(Firmware::Ipxe)],
@@ -312,6 +311,8 @@ fn overheard(caller: &mut Caller, holder: &Holder) {
     if caller.is_unnamed() {
         caller.mac = mac;
         caller.uuid = holder.machine.filter(|machine| machine.is_key()).map(|machine| machine.uuid());
+    } else if caller.name.is_none() {
+        caller.mac = caller.mac.or(mac);
     }
     if caller.mac.is_none() || caller.mac == mac {
         caller.arch = caller.arch.or(holder.firmware.arch);

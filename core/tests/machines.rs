@@ -5,7 +5,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proxydhcpd_core::client::Readings;
 use proxydhcpd_core::plan::machines::{
-    Builder, By, Found, Identity, Machine, Machines, Policy, Refused, Shared, Undecided,
+    Builder, By, Doubt, Findings, Found, Identity, Machine, Machines, Policy, Refused, Shared, Undecided, Why,
 };
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::collections::BTreeMap;
@@ -78,6 +78,11 @@ struct Oracle {
     macs: BTreeMap<[u8; 6], Vec<u32>>,
     uuids: BTreeMap<[u8; 16], Vec<u32>>,
     serials: BTreeMap<String, Vec<u32>>,
+    written: Vec<Written>,
+}
+
+fn is_dock(mac: &[u8; 6]) -> bool {
+    mac[2] == 9
 }
 
 impl Oracle {
@@ -87,16 +92,28 @@ impl Oracle {
         let macs = each().flat_map(|(id, machine)| machine.macs.iter().map(move |mac| (*mac, id)));
         Oracle {
             names: owners((0..).zip(site.keys()).map(|(id, name)| (name.clone(), id))),
-            macs: owners(macs.filter(|(mac, _)| mac[2] != 9)),
+            macs: owners(macs.filter(|(mac, _)| !is_dock(mac))),
             uuids: owners(each().filter_map(|(id, machine)| Some((machine.uuid.filter(known)?, id)))),
             serials: owners(each().filter_map(|(id, machine)| Some((machine.serial.as_ref()?.to_lowercase(), id)))),
+            written: site.values().cloned().collect(),
         }
     }
 
-    fn find(&self, identity: &Identity<'_>) -> Result<Option<Found>, Undecided> {
+    fn doubt(&self, id: u32, by: By, identity: &Identity<'_>) -> Option<Why> {
+        let own: Vec<_> = self.written[id as usize].macs.iter().filter(|mac| !is_dock(mac)).collect();
+        let shown: Vec<_> = identity.readings.macs.iter().flatten().collect();
+        match by {
+            By::Name | By::Mac => None,
+            _ if own.is_empty() || shown.iter().any(|mac| is_dock(mac) || own.contains(mac)) => None,
+            By::Uuid if shown.is_empty() => identity.shares_uuid.then_some(Why::NoAddress),
+            _ => (!shown.is_empty()).then_some(Why::OtherAddress),
+        }
+    }
+
+    fn find(&self, identity: &Identity<'_>) -> Findings {
         let Readings { macs, uuids } = identity.readings;
         let sole = |ids: &Vec<u32>| if let [id] = ids[..] { Some(id) } else { None };
-        let found = [
+        let listed = [
             (identity.name.and_then(|name| self.names.get(name)), By::Name),
             (uuids[0].and_then(|uuid| self.uuids.get(&uuid)), By::Uuid),
             (uuids[1].and_then(|uuid| self.uuids.get(&uuid)), By::Uuid),
@@ -104,12 +121,24 @@ impl Oracle {
             (macs[0].and_then(|mac| self.macs.get(&mac)), By::Mac),
             (macs[1].and_then(|mac| self.macs.get(&mac)), By::Mac),
         ];
-        let found: Vec<_> = found.into_iter().filter_map(|(ids, by)| Some((sole(ids?)?, by))).collect();
-        let Some(&(machine, by)) = found.first() else { return Ok(None) };
-        let other = found.iter().copied().find(|(other, _)| *other != machine);
-        match other {
-            Some((other, kind)) if kind == by => Err(Undecided { by, machines: [machine, other] }),
-            other => Ok(Some(Found { machine, by, other })),
+        let listed: Vec<_> = listed.into_iter().filter_map(|(ids, by)| Some((sole(ids?)?, by))).collect();
+        let why = |(machine, by): &(u32, By)| self.doubt(*machine, *by, identity);
+        let sure: Vec<_> = listed.iter().copied().filter(|one| why(one).is_none()).collect();
+        let first = sure.first().copied();
+        let mut others = listed.iter().copied().filter(|(machine, _)| first.is_none_or(|(found, _)| *machine != found));
+        let doubt =
+            others.clone().filter(|_| first.is_none_or(|(_, by)| by != By::Name)).find(|one| why(one).is_some());
+        let doubt = doubt.map(|(machine, by)| Doubt { machine, by, why: why(&(machine, by)).unwrap() });
+        let Some((machine, by)) = first else { return Findings { doubt, ..Findings::default() } };
+        let other = others.find(|one| why(one).is_none());
+        let own = self.written[machine as usize].uuid.filter(|uuid| *uuid != [0xff; 16]);
+        let differs = by == By::Mac && uuids[0].is_some() && own.is_some_and(|own| !uuids.contains(&Some(own)));
+        let same_kind = other.filter(|(_, other_by)| *other_by == by);
+        match same_kind.or(doubt.filter(|_| differs).map(|doubt| (doubt.machine, doubt.by))) {
+            Some(second) => {
+                Findings { found: None, undecided: Some(Undecided { machines: [(machine, by), second] }), doubt }
+            }
+            None => Findings { found: Some(Found { machine, by, other }), undecided: None, doubt },
         }
     }
 
@@ -133,12 +162,16 @@ proptest! {
     #[test]
     fn whatever_is_asked_the_compact_table_says_what_a_simple_one_says(
         site in btree_map("[a-c]{1,3}", written(), 0..40),
-        asked in vec((of("[a-c]{1,3}"), [of(a_uuid()), of(a_uuid())], of(a_serial()), [of(a_mac()), of(a_mac())]), 40),
+        asked in vec(
+            (of("[a-c]{1,3}"), [of(a_uuid()), of(a_uuid())], of(a_serial()), [of(a_mac()), of(a_mac())], any::<bool>()),
+            40,
+        ),
     ) {
         let (machines, oracle) = (built(&site), Oracle::new(&site));
-        for (name, uuids, serial, [one, other]) in &asked {
+        for (name, uuids, serial, [one, other], shares_uuid) in &asked {
+            let shares_uuid = *shares_uuid;
             let readings = Readings { macs: [*one, *other, None], uuids: *uuids };
-            let identity = Identity { readings, serial: serial.as_deref(), name: name.as_deref() };
+            let identity = Identity { readings, serial: serial.as_deref(), name: name.as_deref(), shares_uuid };
             prop_assert_eq!(machines.find(&identity), oracle.find(&identity), "{:?}", identity);
             let alone = Identity { name: None, ..identity };
             prop_assert_eq!(machines.find(&alone), oracle.find(&alone), "{:?}", alone);
@@ -193,5 +226,5 @@ fn what_several_machines_list_is_told_with_some_of_them() {
     assert_eq!(shared[..2], [serial, mac]);
     assert_eq!(shared[3].machines, ["pc2", "pc3"]);
     let readings = Readings::of(Some([2, 0, 0, 0, 0, 7]), None);
-    assert_eq!(machines.find(&Identity { readings, ..Identity::default() }), Ok(None));
+    assert_eq!(machines.find(&Identity { readings, ..Identity::default() }), Findings::default());
 }

@@ -8,6 +8,7 @@ pub mod files;
 pub mod journal;
 pub mod log;
 pub mod net;
+pub mod shared_uuids;
 pub mod systemd;
 pub mod used;
 

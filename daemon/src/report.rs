@@ -1,17 +1,19 @@
 //! What is said of an answer: one line for a machine that was answered, a warning once for one that nothing here can
 //! boot, that is two machines, or that somebody else keeps from us, and a counter for every silence.
 
+mod identity;
+
 use crate::journal::{Admit, Journal};
 use crate::log::Escaped;
 use crate::site::Site;
 use crate::templates::Failure;
+pub use identity::{Means, Neither, NotTaken, Shared, TwoMachines};
 use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
 use proxydhcpd_core::choose::Nothing;
 use proxydhcpd_core::client::{Client, Hardware};
 use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::memory::Looping;
 use proxydhcpd_core::memory::finding::{Finding, Reason};
-use proxydhcpd_core::plan::machines::{By, Found, Undecided};
 use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::plan::{LoopGuard, Plan};
 use proxydhcpd_core::recent::{Bucket, Recent};
@@ -37,9 +39,6 @@ pub struct Report {
 }
 
 const WARNINGS_AT_ONCE: u32 = 50;
-/// Keeps such keys apart from hardware addresses, which begin with their length.
-const TWO_MACHINES: u8 = 0xff;
-const NEITHER: u8 = 0xfe;
 const ONE_MINUTE: Duration = Duration::from_secs(60);
 
 impl Report {
@@ -59,8 +58,7 @@ impl Report {
     /// `link` is the interface that the packet came by.
     pub fn dhcp(&mut self, site: &Site, link: &str, answer: &Answer, now: Instant) {
         if let (Some(client), Some(decision)) = (&answer.client, &answer.decision) {
-            self.two_machines(&site.plan, link, client, decision, now);
-            self.undecided(&site.plan, link, client, decision, now);
+            self.identity(&site.plan, link, client, decision, now);
         }
         match (&answer.verdict, &answer.client) {
             (Verdict::Respond(response), Some(client)) => {
@@ -76,9 +74,10 @@ impl Report {
                     }
                     _ => {
                         let by = answer.decision.as_ref().map(|decision| Grounds::of(decision, &site.plan));
-                        let Grounds { machine, rule, .. } = by.unwrap_or_default();
+                        let Grounds { machine, doubt, rule, .. } = by.unwrap_or_default();
                         tracing::debug!(
                             MACHINE = machine,
+                            DOUBT = doubt,
                             RULE = rule,
                             "{} ({client}) on {link} is not answered: {silence}",
                             client.hardware
@@ -198,6 +197,7 @@ impl Report {
             FILE = boot.file,
             SHAPE = %shape,
             MACHINE = by.machine,
+            DOUBT = by.doubt,
             PROFILE = by.profile,
             RULE = by.rule,
             "{} ({client}) on {link}: {}{by}",
@@ -223,51 +223,6 @@ impl Report {
         );
     }
 
-    /// What it says of itself means two entries; the operator has to know, for it may get what is meant for the other.
-    fn two_machines(&mut self, plan: &Plan, link: &str, client: &Client, decision: &Decision, now: Instant) {
-        let Some(Found { machine, by, other: Some((other, other_by)) }) = decision.machine else { return };
-        let mut key = [0; 17];
-        key[0] = TWO_MACHINES;
-        key[1..5].copy_from_slice(&machine.to_be_bytes());
-        key[5..9].copy_from_slice(&other.to_be_bytes());
-        if !self.warns(key, now) {
-            return;
-        }
-        let name = |id| plan.machines.get(id).name;
-        tracing::warn!(
-            MAC = %client.hardware,
-            LINK = link,
-            MACHINE = name(machine),
-            "{} ({client}) on {link} {}",
-            client.hardware,
-            TwoMachines { name: name(machine), by, other: name(other), other_by }
-        );
-    }
-
-    /// What it says of itself can be read in two ways that mean two entries: it is given what is meant for neither.
-    fn undecided(&mut self, plan: &Plan, link: &str, client: &Client, decision: &Decision, now: Instant) {
-        let Some(Undecided { by, machines }) = decision.undecided else { return };
-        // A firmware and an iPXE read them in opposite orders.
-        let [one, other] = [machines[0].min(machines[1]), machines[0].max(machines[1])];
-        let mut key = [0; 17];
-        key[0] = NEITHER;
-        key[1..5].copy_from_slice(&one.to_be_bytes());
-        key[5..9].copy_from_slice(&other.to_be_bytes());
-        if !self.warns(key, now) {
-            return;
-        }
-        let name = |id| plan.machines.get(id).name;
-        tracing::warn!(
-            MAC = %client.hardware,
-            LINK = link,
-            "{} ({client}) on {link} can be {} or {}, as its {by} is read over IPv6: it is taken for neither. Take that \
-             {by} out of the entry of the one that it is not",
-            client.hardware,
-            name(one),
-            name(other),
-        );
-    }
-
     /// Once for a key, and not without end.
     fn warns(&mut self, key: [u8; 17], now: Instant) -> bool {
         let milliseconds = now.duration_since(self.started).as_millis() as u64;
@@ -276,26 +231,6 @@ impl Report {
         }
         self.warned.update(key, milliseconds, (), |()| ());
         true
-    }
-}
-
-/// A machine whose identities mean two entries; behind what it calls itself.
-#[derive(Clone, Copy, Debug)]
-pub struct TwoMachines<'a> {
-    pub name: &'a str,
-    pub by: By,
-    pub other: &'a str,
-    pub other_by: By,
-}
-
-impl fmt::Display for TwoMachines<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TwoMachines { name, by, other, other_by } = self;
-        write!(
-            f,
-            "is {name} by its {by} and {other} by its {other_by}: it is taken for {name}. Has a network card moved? Then \
-             take it out of the entry of {other}"
-        )
     }
 }
 
@@ -318,6 +253,8 @@ impl fmt::Display for Said<'_> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Grounds<'a> {
     machine: Option<&'a str>,
+    /// What it may be as well, but is not taken for.
+    doubt: Option<&'a str>,
     profile: Option<&'a str>,
     rule: Option<&'a str>,
 }
@@ -331,6 +268,7 @@ impl<'a> Grounds<'a> {
             || !(plan.rules.is_empty() && plan.machines.is_empty());
         Grounds {
             machine: decision.machine.map(|found| plan.machines.get(found.machine).name),
+            doubt: decision.doubtful().map(|machine| plan.machines.get(machine).name),
             profile: says_something.then(|| decision.boots_by_name(plan)),
             rule: rule.map(|rule| rule.name.as_str()),
         }
@@ -342,6 +280,9 @@ impl fmt::Display for Grounds<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(machine) = self.machine {
             write!(f, ", {machine}")?;
+        }
+        if let Some(doubt) = self.doubt {
+            write!(f, ", in doubt about {doubt}")?;
         }
         if let Some(profile) = self.profile {
             write!(f, ": profile {profile}")?;
@@ -356,7 +297,7 @@ mod tests {
     use proxydhcpd_core::arch::Arch;
     use proxydhcpd_core::choose::{Boot, Manner, Why};
     use proxydhcpd_core::decide::Ground;
-    use proxydhcpd_core::plan::machines::{Machine, Machines};
+    use proxydhcpd_core::plan::machines::{By, Found, Machine, Machines};
     use proxydhcpd_core::plan::profile::Profile;
     use proxydhcpd_core::plan::rule::Rule;
     use proxydhcpd_core::route::Destination;
@@ -409,5 +350,7 @@ mod tests {
             said(Decision { machine: found, profile: None, ground: Ground::UsedUp, ..Decision::default() }),
             ", web1: profile local-disk"
         );
+        let held = Decision { held: Some((0, By::Uuid)), ground: Ground::Never, ..Decision::default() };
+        assert_eq!(said(held), ", in doubt about web1: profile local-disk");
     }
 }

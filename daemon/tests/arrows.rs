@@ -19,6 +19,7 @@ const DAEMON: &[&str] = &[
     "log",
     "systemd",
     "used",
+    "shared_uuids",
     "daemonize",
     "net",
     "boot",

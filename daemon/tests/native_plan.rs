@@ -425,7 +425,7 @@ fn a_machine_is_found_by_what_it_is_known_by() {
     let draft = read(text).draft;
     assert_eq!((draft.default_profile, draft.unknown_machines), (Some(LOCAL_DISK), Some(NOTHING)));
     let machines = &draft.machines.machines;
-    let by = |identity: Identity<'_>| machines.find(&identity).unwrap().map(|found| machines.get(found.machine).name);
+    let by = |identity: Identity<'_>| machines.find(&identity).found.map(|found| machines.get(found.machine).name);
     let mac = |mac| by(Identity { readings: Readings::of(Some(mac), None), ..Identity::default() });
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]), Some("web1"));
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x57]), Some("db"));

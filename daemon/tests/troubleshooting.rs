@@ -1,11 +1,12 @@
 //! docs/troubleshooting.md shows what the program says, word for word.
 
-use proxydhcpd::report::TwoMachines;
+use proxydhcpd::report::{Means, Neither, NotTaken, Shared, TwoMachines};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::Hardware;
 use proxydhcpd_core::memory::Seen;
+use proxydhcpd_core::memory::claims::SharedUuid;
 use proxydhcpd_core::memory::finding::{Cause, Finding, Next, Reason, Rival};
-use proxydhcpd_core::plan::machines::By;
+use proxydhcpd_core::plan::machines::{By, Why};
 use std::net::Ipv4Addr;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -38,6 +39,12 @@ fn whole(rival: Rival) -> String {
 fn every_message_that_troubleshooting_quotes_is_said_like_that() {
     let (shut_out, loaded, named) = (Rival::ShutOut(SERVER), Rival::Loaded(SERVER), Rival::Named(SERVER));
     let two = TwoMachines { name: "web1", by: By::Uuid, other: "web2", other_by: By::Mac };
+    let neither = Neither { name: "web1", by: By::Mac, other: "web2", other_by: By::Uuid };
+    let hardware = &Hardware::ethernet([2, 0, 0, 0, 0, 3]);
+    let not_taken = NotTaken { hardware, name: "web1", by: By::Uuid, why: Why::OtherAddress, held: false };
+    let uuid = 0x11223344_5566_7788_99aa_bbccddeeff00_u128.to_be_bytes();
+    let shared = SharedUuid { uuid, macs: [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]] };
+    let shared = [Means::Entry("web1"), Means::Rule, Means::Nothing].map(|means| Shared { shared, means }.to_string());
     let said = [
         shut_out.to_string(),
         reason(shut_out, Cause::Option60),
@@ -58,6 +65,8 @@ fn every_message_that_troubleshooting_quotes_is_said_like_that() {
         Seen::NoIpxe.to_string(),
         Seen::Ipxe.to_string(),
         two.to_string(),
+        neither.to_string(),
+        not_taken.to_string(),
     ];
-    assert_eq!(quoted(), said);
+    assert_eq!(quoted(), said.into_iter().chain(shared).collect::<Vec<_>>());
 }

@@ -1,6 +1,6 @@
 //! First-stage loaders that were fetched: who goes round in a circle, and who is the loader by now.
 
-use super::{Holder, MachineKey, keys};
+use super::{Holder, MachineKey, hardware_key};
 use crate::recent::Recent;
 use core::fmt;
 use core::net::IpAddr;
@@ -44,11 +44,9 @@ impl Loads {
 
     /// Says what was seen when it is the third time within two minutes, once until two minutes have gone by without it.
     pub fn note_loaded(&mut self, holder: Option<Holder>, address: IpAddr, name: &str, now: u64) -> Option<Seen> {
-        let by_address = holder.is_none().then(|| address_key(address));
-        let by_machine = holder.map(|holder| keys(&holder.hardware, holder.machine)).into_iter().flatten();
+        let key = holder.map_or_else(|| address_key(address), |holder| hardware_key(&holder.hardware));
         let name = hash(name.as_bytes());
-        let note = |loads: &mut Self, key| loads.0.update(key, now, Load::default(), |load| load.loaded(name, now));
-        by_address.into_iter().chain(by_machine).fold(None, |seen, key| seen.or(note(self, key)))
+        self.0.update(key, now, Load::default(), |load| load.loaded(name, now))
     }
 
     pub fn note_ipxe(&mut self, key: MachineKey, now: u64) {

@@ -1,6 +1,7 @@
 //! What was heard before and bears on an answer now. It comes into `answer()` as a value; time is an
 //! argument, in milliseconds of any clock that does not go back.
 
+pub mod claims;
 pub mod finding;
 mod loads;
 mod offers;
@@ -12,6 +13,7 @@ use crate::client::{Client, Hardware};
 use crate::plan::rule::Met;
 use crate::recent::{Bucket, Key, Recent};
 use crate::wire::pxe::{Features, MachineId};
+use claims::Claims;
 use core::net::{IpAddr, Ipv6Addr};
 use loads::Loads;
 pub use loads::Seen;
@@ -25,7 +27,7 @@ const CLIENT_BURST: u32 = 8;
 const CLIENT_RATE: u32 = 2;
 /// Machines and sources whose rate is known; a lost one may ask a little more. Half a megabyte a table.
 const CAPACITY: usize = 8192;
-/// Two keys for each machine that may come to 4011 from behind a relay, tens of thousands of them: 2.5 megabytes.
+/// Machines that may come to 4011 from behind a relay, tens of thousands of them: 2.5 megabytes.
 const RELAYED_CAPACITY: usize = 65536;
 /// Machines of which we know the address for a while: 5 megabytes.
 const ADDRESSES_CAPACITY: usize = 65536;
@@ -47,6 +49,8 @@ pub struct Memory {
     choices: Recent<MachineKey, (u16, u64)>,
     /// First-stage loaders that machines have fetched.
     loads: Loads,
+    /// Who says which UUID.
+    pub claims: Claims,
     /// Machines of the plan, by name, that were to boot once and have.
     pub once: Once,
     /// Machines that were offered a boot, and whether they came for it.
@@ -75,7 +79,7 @@ pub struct Heard {
     pub features: Option<Features>,
 }
 
-/// A machine by its hardware address or by option 97.
+/// A machine by its hardware address; in the table of claims also a UUID or a DUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MachineKey([u8; 17]);
 
@@ -98,6 +102,7 @@ impl Memory {
             choices: Recent::new(CAPACITY, seed.rotate_left(24)),
             loads: Loads::new(CAPACITY, seed.rotate_left(40)),
             once: Once::default(),
+            claims: Claims::new(seed.rotate_left(44)),
             rivals: Rivals::new(seed.rotate_left(56)),
         }
     }
@@ -137,15 +142,13 @@ impl Memory {
     }
 
     pub fn note_choice(&mut self, client: &Client, kind: u16, now: u64) {
-        for key in names(client) {
-            self.choices.update(key, now, (kind, now), |choice| *choice = (kind, now));
-        }
+        self.choices.update(self.key(client), now, (kind, now), |choice| *choice = (kind, now));
     }
 
     /// What was chosen from the firmware's menu a moment ago.
     pub fn choice(&self, client: &Client, now: u64) -> Option<u16> {
-        let choices = names(client).filter_map(|key| self.choices.get(key));
-        choices.filter(|(_, at)| now.saturating_sub(*at) < CHOICE_COUNTS).map(|(kind, _)| kind).next()
+        let (kind, at) = self.choices.get(self.key(client))?;
+        (now.saturating_sub(at) < CHOICE_COUNTS).then_some(kind)
     }
 
     /// A first-stage loader was fetched whole, by a machine or, if nobody knows whose it is, by an address.
@@ -156,17 +159,17 @@ impl Memory {
 
     /// An iPXE asks.
     pub fn note_ipxe(&mut self, client: &Client, now: u64) {
-        names(client).for_each(|key| self.loads.note_ipxe(key, now));
+        self.loads.note_ipxe(self.key(client), now);
     }
 
     /// Whether the machine has fetched its loader a moment ago, so that what asks now is that loader.
     pub fn has_loaded(&self, client: &Client, now: u64) -> bool {
-        names(client).any(|key| self.loads.has_loaded(key, now))
+        self.loads.has_loaded(self.key(client), now)
     }
 
     /// Whether it was found going round in a circle some minutes ago.
     pub fn is_looping(&self, client: &Client, now: u64) -> bool {
-        names(client).any(|key| self.loads.is_looping(key, now))
+        self.loads.is_looping(self.key(client), now)
     }
 
     /// Whether an OFFER went to this machine through a relay in the last minutes.
@@ -180,14 +183,28 @@ impl Memory {
     }
 
     fn relayed_offer(&self, client: &Client, now: u64) -> Option<(u64, Option<Met>)> {
-        let offers = names(client).filter_map(|key| self.relayed.get(key));
-        offers.filter(|(at, _)| now.saturating_sub(*at) < RELAYED_OFFER_COUNTS).max_by_key(|(at, _)| *at)
+        self.relayed.get(self.key(client)).filter(|(at, _)| now.saturating_sub(*at) < RELAYED_OFFER_COUNTS)
     }
 
     pub fn note_relayed_offer(&mut self, client: &Client, rule: Option<Met>, now: u64) {
-        for key in names(client) {
-            self.relayed.update(key, now, (now, rule), |offer| *offer = (now, rule));
+        self.relayed.update(self.key(client), now, (now, rule), |offer| *offer = (now, rule));
+    }
+
+    /// The hardware address of who shows a UUID or a DUID in its place, if a single one has that; or else of who was heard
+    /// to have its address and its UUID.
+    pub fn hardware_at(&self, at: Option<IpAddr>, hardware: &Hardware, machine: Option<MachineId>) -> Hardware {
+        let claimed = self.claims.hardware(hardware, machine);
+        if claimed.mac().is_some() {
+            return claimed;
         }
+        let holder =
+            at.and_then(|address| self.holder(address)).filter(|holder| machine.is_some() && holder.machine == machine);
+        holder.map_or(claimed, |holder| holder.hardware)
+    }
+
+    /// What is remembered for minutes is a hardware address's own: a UUID may be that of many machines.
+    fn key(&self, client: &Client) -> MachineKey {
+        hardware_key(&self.claims.hardware(&client.hardware, client.machine))
     }
 
     pub fn allows_client(&mut self, hardware: &Hardware, now: u64) -> bool {
@@ -208,22 +225,7 @@ fn take<K: Key>(table: &mut Recent<K, Bucket>, key: K, burst: u32, rate: u32, no
     table.update(key, now, Bucket::full(burst, now), |bucket| bucket.take(burst, rate, now))
 }
 
-/// All names of a machine that asks.
-fn names(client: &Client) -> impl Iterator<Item = MachineKey> + use<> {
-    keys(&client.hardware, client.machine).chain(client.duid.as_ref().map(hardware_key))
-}
-
-/// Both names of a machine: EDK2 may put its UUID into chaddr when it comes to 4011 (Mode.SendGUID).
-fn keys(hardware: &Hardware, machine: Option<MachineId>) -> impl Iterator<Item = MachineKey> + use<> {
-    let by_id = machine.filter(|machine| machine.is_key()).map(|machine| {
-        let mut key = machine.0;
-        key[0] = 0xff;
-        MachineKey(key)
-    });
-    [Some(hardware_key(hardware)), by_id].into_iter().flatten()
-}
-
-/// The first octet keeps hardware addresses (hlen 1-16), DUIDs (0x80 and more) and machine identifiers (0xff) apart.
+/// The first octet keeps hardware addresses (hlen 1-16), DUIDs (0x80 and more) and UUIDs (0xff) apart.
 fn hardware_key(hardware: &Hardware) -> MachineKey {
     let mut key = [0; 17];
     key[0] = if hardware.htype == Hardware::DUID { 0x80 | hardware.hlen } else { hardware.hlen };

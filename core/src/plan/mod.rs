@@ -130,6 +130,11 @@ impl Plan {
         (met.mark == self.rules_mark).then_some(met.rule)
     }
 
+    /// Whether an entry or a rule names this UUID.
+    pub fn names_uuid(&self, uuid: &[u8; 16]) -> bool {
+        self.machines.has_uuid(uuid) || self.rules.iter().any(|rule| rule.when.uuids.contains(uuid))
+    }
+
     /// Whether a rule opts U-Boot in: its class begins with neither of the two words that we answer otherwise.
     pub fn knows_u_boot(&self) -> bool {
         self.rules.iter().any(Rule::names_u_boot)

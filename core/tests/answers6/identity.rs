@@ -66,14 +66,15 @@ fn two_readings_that_mean_two_machines_mean_neither() {
     for packet in [Packet6::solicit(), Packet6::information_request()] {
         let decision = on_547(&plan, &packet).0.decision.unwrap();
         assert_eq!(decision.machine, None);
-        assert_eq!(decision.undecided.map(|undecided| undecided.by), Some(By::Uuid));
+        assert_eq!(decision.undecided.map(|undecided| undecided.machines.map(|(_, by)| by)), Some([By::Uuid; 2]));
     }
     let plan = of_machines(&[
         Machine { name: "web1", macs: &[MAC], ..Machine::default() },
         Machine { name: "web2", macs: &[[2, 0, 0, 0, 9, 9]], ..Machine::default() },
     ]);
     let decision = on_547(&plan, &Packet6::solicit().set(1, b"\0\x03\0\x01\x02\0\0\0\x09\x09")).0.decision.unwrap();
-    assert_eq!((decision.machine, decision.undecided.map(|undecided| undecided.by)), (None, Some(By::Mac)));
+    let undecided = decision.undecided.map(|undecided| undecided.machines.map(|(_, by)| by));
+    assert_eq!((decision.machine, undecided), (None, Some([By::Mac; 2])));
 }
 
 #[test]

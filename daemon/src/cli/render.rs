@@ -44,7 +44,7 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
         client: SocketAddr::from((address, 1024)),
         interface: &interface,
     };
-    let mut memory = heard(args, address);
+    let mut memory = heard(setting.memory(), args, address);
     let marks = Marks::read(&setting, &mut memory);
     let mut meant = match what {
         What::Profile(profile) => fetch::as_if(plan, &memory, &request, profile),
@@ -135,8 +135,7 @@ fn identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
 }
 
 /// As if its DHCP request had been heard.
-fn heard(args: &Render, address: IpAddr) -> Memory {
-    let mut memory = Memory::new(0);
+fn heard(mut memory: Memory, args: &Render, address: IpAddr) -> Memory {
     let features = args.client.ipxe.then(|| Features::parse(&IPXE_FEATURES)).flatten();
     let firmware = Heard { arch: Some(args.client.arch), features };
     let mac = args.mac.or(args.is_example().then_some(EXAMPLE));

@@ -1,12 +1,16 @@
 //! What `check` and `explain` look at: configuration, interfaces, loaders, boot folder. No port is opened; those that
 //! the configuration wants are taken as open.
 
+use super::say;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
 use crate::net::link;
 use crate::serve::doors;
+use crate::shared_uuids::SharedUuids;
 use crate::site::{self, Open, Site};
 use proxydhcpd_core::link::{Link, Network, Network4, Network6};
+use proxydhcpd_core::memory::Memory;
 use std::net::Ipv6Addr;
 
 #[derive(Debug)]
@@ -30,6 +34,18 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
     };
     let site = Site::build(&mut loaded, open)?;
     Ok(Setting { loaded, links, site })
+}
+
+impl Setting {
+    /// What a server that runs here has learnt for good.
+    pub fn memory(&self) -> Memory {
+        let mut memory = Memory::new(0);
+        match SharedUuids::below(&self.loaded.settings.state_dir).read() {
+            Ok(known) => memory.claims.set_shared(known),
+            Err(error) => say(&Diagnostic::warning(error).help("as if no UUID were shared")),
+        }
+        memory
+    }
 }
 
 /// Networks of documentation (RFC 5737, RFC 3849), for a machine that has none; or this one in the place of its like.

@@ -3,6 +3,7 @@
 pub mod dhcp;
 pub mod doors;
 pub mod http;
+mod identities;
 mod late;
 mod networks;
 mod notes;
@@ -25,6 +26,7 @@ use crate::site::Site;
 use crate::state::State;
 use crate::systemd;
 use doors::Doors;
+use identities::Keeper;
 use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::link::Link;
@@ -60,6 +62,7 @@ pub struct Server {
     /// A hash of what was said of the site.
     said: u64,
     changes: Changes,
+    identities: Keeper,
 }
 
 impl Server {
@@ -72,6 +75,7 @@ impl Server {
         let mut changes = Changes::default();
         let stamp = Watched::of(&loaded).stamp().ok();
         changes.are_read(stamp.filter(|stamp| stamp.is_older_than(began)).map(|stamp| stamp.all));
+        let identities = Keeper::new(&state, &loaded.settings.state_dir);
         Server {
             state: Arc::new(state),
             doors,
@@ -84,6 +88,7 @@ impl Server {
             tried_offers: false,
             said,
             changes,
+            identities,
         }
     }
 
@@ -96,6 +101,7 @@ impl Server {
         systemd::stopping();
         running.stop().await;
         self.state.used.settle(Duration::from_secs(1));
+        self.identities.settle(&self.state, Duration::from_secs(1)).await;
         self.state.report().sum_up_the_rest(Instant::now());
         let silences = self.state.report().silences();
         let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
@@ -158,6 +164,7 @@ impl Server {
                         if looking.is_none() {
                             looking = Some(tokio::task::spawn_blocking(move || state.look_at_used_up()));
                         }
+                        self.identities.look(&self.state);
                         self.state.look_for_rivals();
                         self.state.report().sum_up(Instant::now());
                         reloads.look();

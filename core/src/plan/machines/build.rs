@@ -76,6 +76,7 @@ impl Builder {
         index_uuids(&mut machines);
         index_serials(&mut machines);
         index_macs(&mut machines, docks);
+        machines.docks = docks.to_owned();
         machines
     }
 

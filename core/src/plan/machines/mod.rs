@@ -2,18 +2,21 @@
 //! they lie in a few long arrays without a pointer or an allocation for each.
 
 mod build;
+mod find;
 mod index;
 
+use super::pattern::MacPattern;
 use super::profile::ProfileId;
-use crate::client::Readings;
 use crate::wire::pxe::MachineId as Stored;
+use crate::wire::uuid::is_placeholder;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
-use index::{Held, Index, hash, hash_without_case};
+use index::Index;
 
 pub use build::{Builder, Refused};
+pub use find::{By, Doubt, Findings, Found, Identity, Undecided, Why};
 
 /// An index into the list of machines.
 pub type MachineId = u32;
@@ -23,7 +26,7 @@ pub type MachineId = u32;
 pub struct Machine<'a> {
     pub name: &'a str,
     pub macs: &'a [[u8; 6]],
-    /// In printed order. All zeros and all ones are none: firmware that was never given one says so.
+    /// In printed order. Placeholders ([`is_placeholder`]) are none.
     pub uuid: Option<[u8; 16]>,
     /// Found whatever the case, as the patterns of rules are: it is often read off a label.
     pub serial: Option<&'a str>,
@@ -41,39 +44,6 @@ pub enum Policy {
     /// Until the boot is used up (memory.rs remembers it).
     Once,
     Never,
-}
-
-/// What a machine says of itself, as far as it is an identity.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Identity<'a> {
-    pub readings: Readings,
-    pub serial: Option<&'a str>,
-    /// By the name that we gave it in a URL.
-    pub name: Option<&'a str>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
-    pub machine: MachineId,
-    pub by: By,
-    /// Another machine, which a weaker identity means.
-    pub other: Option<(MachineId, By)>,
-}
-
-/// Two readings of one identity mean two machines, and nobody can tell which is right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Undecided {
-    pub by: By,
-    pub machines: [MachineId; 2],
-}
-
-/// The identity that was the ground.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    Name,
-    Uuid,
-    Serial,
-    Mac,
 }
 
 /// An identity that is none, because several machines have it.
@@ -105,6 +75,8 @@ pub struct Machines {
     by_serial: Index,
     /// Leads into `macs`.
     by_mac: Index,
+    /// Addresses of adapters that many machines share in turn.
+    docks: Vec<MacPattern>,
     shared: Vec<Shared>,
     shared_count: usize,
 }
@@ -128,7 +100,7 @@ struct Record {
 impl Machines {
     /// `docks`: addresses that many machines share in turn; they are nobody's identity. Who wants to know which machine
     /// was refused asks a [`Builder`].
-    pub fn new(machines: &[Machine<'_>], docks: &[super::pattern::MacPattern]) -> Machines {
+    pub fn new(machines: &[Machine<'_>], docks: &[MacPattern]) -> Machines {
         let mut builder = Builder::default();
         for machine in machines {
             builder.add(machine).ok();
@@ -175,52 +147,6 @@ impl Machines {
         (0..self.records.len() as MachineId).map(|id| self.get(id))
     }
 
-    /// The strongest identity decides: a name that we gave, the UUID, the serial number, and the address last, because
-    /// adapters and docks move from machine to machine. What several machines list is nobody's identity.
-    pub fn find(&self, identity: &Identity<'_>) -> Result<Option<Found>, Undecided> {
-        let Readings { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
-        let of_uuid = |uuid: Option<[u8; 16]>| self.of_uuid(uuid?);
-        let of_mac = |mac: Option<[u8; 6]>| self.of_mac(mac?);
-        let found = [
-            (identity.name.and_then(|name| self.of_name(name)), By::Name),
-            (of_uuid(uuid), By::Uuid),
-            (of_uuid(uuid2), By::Uuid),
-            (identity.serial.and_then(|serial| self.of_serial(serial)), By::Serial),
-            (of_mac(mac), By::Mac),
-            (of_mac(mac2), By::Mac),
-            (of_mac(mac3), By::Mac),
-        ];
-        let mut found = found.into_iter().filter_map(|(id, by)| Some((id?, by)));
-        let Some((machine, by)) = found.next() else { return Ok(None) };
-        match found.find(|(other, _)| *other != machine) {
-            Some((other, other_by)) if other_by == by => Err(Undecided { by, machines: [machine, other] }),
-            other => Ok(Some(Found { machine, by, other })),
-        }
-    }
-
-    /// The machine of this name.
-    pub fn named(&self, name: &str) -> Option<Machine<'_>> {
-        self.of_name(name).map(|id| self.get(id))
-    }
-
-    fn of_name(&self, name: &str) -> Option<MachineId> {
-        let same = |id: MachineId| self.name(&self.records[id as usize]) == name;
-        self.names.get(hash(name.as_bytes()), same).map(|held| held.number)
-    }
-
-    fn of_uuid(&self, uuid: [u8; 16]) -> Option<MachineId> {
-        self.by_uuid.get(hash(&uuid), |id| self.uuids[id as usize] == uuid).and_then(sole)
-    }
-
-    fn of_serial(&self, serial: &str) -> Option<MachineId> {
-        self.by_serial.get(hash_without_case(serial.as_bytes()), |id| self.has_serial(id, serial)).and_then(sole)
-    }
-
-    fn of_mac(&self, mac: [u8; 6]) -> Option<MachineId> {
-        let at = self.by_mac.get(hash(&mac), |at| self.macs[at as usize] == mac).and_then(sole)?;
-        Some(self.owners[at as usize])
-    }
-
     fn has_serial(&self, id: MachineId, serial: &str) -> bool {
         self.get(id).serial.is_some_and(|own| own.eq_ignore_ascii_case(serial))
     }
@@ -235,13 +161,8 @@ impl Machines {
     }
 }
 
-/// The number of a key that only one has.
-fn sole(held: Held) -> Option<u32> {
-    (!held.shared).then_some(held.number)
-}
-
 fn is_key(uuid: &[u8; 16]) -> bool {
-    Stored::from_uuid(*uuid).is_key()
+    !is_placeholder(uuid)
 }
 
 fn printed_uuid(uuid: &[u8; 16]) -> String {
@@ -252,16 +173,5 @@ fn printed_uuid(uuid: &[u8; 16]) -> String {
 impl fmt::Debug for Machines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Machines").field("len", &self.len()).field("shared", &self.shared).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for By {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Name => "name",
-            Self::Uuid => "uuid",
-            Self::Serial => "serial",
-            Self::Mac => "mac",
-        })
     }
 }

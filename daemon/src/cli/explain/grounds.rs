@@ -5,8 +5,9 @@ use proxydhcpd_core::arrival::Arrival;
 use proxydhcpd_core::choose::Manner;
 use proxydhcpd_core::client::{Client, Hardware, Readings};
 use proxydhcpd_core::decide::{Decision, Ground};
+use proxydhcpd_core::memory::claims::SharedUuid;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{By, Found, Identity, Policy, Undecided};
+use proxydhcpd_core::plan::machines::{By, Doubt, Found, Identity, Policy, Undecided, Why};
 use proxydhcpd_core::plan::profile::{Boots, Item, To};
 use proxydhcpd_core::plan::rule::Condition;
 use proxydhcpd_core::show::Node;
@@ -25,28 +26,35 @@ pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, marks_are_known: 
         return Vec::new();
     }
     // As it was recognised: a rule may have had it taken for firmware since.
-    let Ok(client) = recognise(plan, arrival, &packet) else { return Vec::new() };
+    let Ok(mut client) = recognise(plan, arrival, &packet) else { return Vec::new() };
+    if let Some(known) = &answer.client {
+        client.readings = known.readings;
+    }
     let mut grounds = Vec::new();
     if !plan.machines.is_empty() {
         grounds.push(machine(plan, &client, decision, marks_are_known));
     }
     if !plan.rules.is_empty() {
-        grounds.push(rules(plan, decision, &misses(plan, arrival, &packet, &client)));
+        grounds.push(rules(plan, decision, &misses(plan, arrival, &packet, &client, decision)));
     }
     grounds.push(profile(plan, decision));
     grounds
 }
 
 fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: bool) -> Node {
+    let name = |id| plan.machines.get(id).name;
     let Some(Found { machine, by, other }) = decision.machine else {
-        let why = match decision.undecided {
-            Some(Undecided { by, machines: [one, other] }) => {
-                let name = |id| plan.machines.get(id).name;
+        let why = match (decision.undecided, decision.doubt) {
+            (Some(Undecided { machines: [(one, by), (other, other_by)] }), _) if by == other_by => {
                 format!("its {by} can be read as that of {} or of {}: it is neither", name(one), name(other))
             }
-            None => "no entry has one of its identities".to_owned(),
+            (Some(Undecided { machines: [(one, by), (other, other_by)] }), _) => {
+                format!("{} by its {by} and {} by its {other_by}: it is neither", name(one), name(other))
+            }
+            (None, Some(_)) => "no entry has an identity of it that counts".to_owned(),
+            (None, None) => "no entry has one of its identities".to_owned(),
         };
-        return Node::new("machine", why).with(near(plan, client, None));
+        return Node::new("machine", why).with(doubts(plan, decision).into_iter().chain(near(plan, client, None)));
     };
     let entry = plan.machines.get(machine);
     let policy = match entry.policy {
@@ -59,20 +67,40 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
         Policy::Never => "never: its disk".to_owned(),
     };
     let mut parts = vec![Node::new("boots its profile", policy)];
-    parts.extend(other.map(|(other, by)| {
-        Node::new("also", format!("{} by its {by}, which counts less", plan.machines.get(other).name))
-    }));
+    parts.extend(other.map(|(other, by)| Node::new("also", format!("{} by its {by}, which counts less", name(other)))));
+    parts.extend(doubts(plan, decision));
     if by != By::Mac {
         parts.extend(near(plan, client, Some(machine)));
     }
     Node::new("machine", format!("{} by its {by}", entry.name)).with(parts)
 }
 
+/// What counts for less than it says, and what of it holds all the same.
+fn doubts(plan: &Plan, decision: &Decision) -> Vec<Node> {
+    let name = |id| plan.machines.get(id).name;
+    let doubt = decision.doubt.map(|Doubt { machine, by, why }| {
+        let why = match why {
+            Why::OtherAddress => "which lists addresses, and not this one",
+            Why::NoAddress => "whose uuid several machines have, and this one shows no address",
+        };
+        Node::new("in doubt", format!("its {by} is that of {}, {why}: it does not count", name(machine)))
+    });
+    let held = decision.held.map(|(machine, by)| {
+        let what = format!("what {} is protected by: it may be that one by its {by}", name(machine));
+        Node::new("holds", what)
+    });
+    let shared = decision.shared.map(|SharedUuid { macs, .. }| {
+        let [one, other] = macs.map(Hardware::ethernet);
+        Node::new("shared", format!("its uuid is heard from {one} and from {other}"))
+    });
+    [doubt, held, shared].into_iter().flatten().collect()
+}
+
 /// Entries that may have been meant: an octet of the address mistyped, or the UUID in the other order of octets. The cost
 /// is some 1,500 look-ups, however many machines there are.
 fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
     let name = |identity: &Identity<'_>| {
-        let other = plan.machines.find(identity).ok()?.filter(|other| Some(other.machine) != found)?;
+        let other = plan.machines.find(identity).found.filter(|other| Some(other.machine) != found)?;
         Some(plan.machines.get(other.machine).name)
     };
     let mut nodes = Vec::new();

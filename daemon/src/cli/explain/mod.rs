@@ -38,7 +38,7 @@ use std::process::ExitCode;
 /// Prints one section for each visit of the machine.
 pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let setting = setting::of(flags)?;
-    let mut memory = Memory::new(0);
+    let mut memory = setting.memory();
     let marks = Marks::read(&setting, &mut memory);
     let has_family = |link: &Link| if args.ipv6 { !link.ipv6.is_empty() } else { !link.ipv4.is_empty() };
     if let Some(why) = other_family(args) {

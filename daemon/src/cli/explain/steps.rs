@@ -30,7 +30,10 @@ pub fn recognised(client: &Client) -> Node {
         Node::new("architecture", format!("{} ({}), from {arch_from}", client.arch, client.arch.0)),
         Node::new("stage", stage),
     ];
-    parts.extend(client.machine.map(|machine| Node::new("machine identifier", machine)));
+    parts.extend(client.machine.map(|machine| {
+        let none = if machine.is_key() { "" } else { ", which many machines have: no identity" };
+        Node::new("machine identifier", format!("{machine}{none}"))
+    }));
     parts.extend(client.relay.map(|relay| Node::new("relay", relay.address)));
     Node::new("client", client).with(parts)
 }

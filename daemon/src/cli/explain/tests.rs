@@ -95,7 +95,7 @@ fn has(told: &str, lines: &[&str]) {
 
 #[test]
 fn a_machine_is_told_with_its_identity_its_profile_and_its_whole_way() {
-    let site = with(&[WEB1, WEB2]);
+    let site = with(&[Machine { macs: &[], ..WEB1 }, WEB2]);
     let uuid = "11223344-5566-7788-99aa-bbccddeeff01";
     let told = told(&site, &format!("--client uefi-x64 --mac 02:00:00:00:01:02 --uuid {uuid}"));
     has(
@@ -324,6 +324,27 @@ fn a_uuid_that_can_be_read_in_two_ways_means_neither_machine() {
         &told(&site, &format!("{words} --ipv6")),
         &["machine: its uuid can be read as that of web1 or of web2: it is neither"],
     );
+}
+
+#[test]
+fn a_uuid_that_does_not_count_is_told_with_its_reason_and_with_what_holds_all_the_same() {
+    let asked = "--client uefi-x64 --uuid 11223344-5566-7788-99aa-bbccddeeff01 --mac";
+    let doubt = "in doubt: its uuid is that of web1, which lists addresses, and not this one: it does not count";
+    let none = "machine: no entry has an identity of it that counts";
+    has(&told(&with(&[WEB1]), &format!("{asked} 02:00:00:00:07:07")), &[none, doubt, "why: the default"]);
+    let never = with(&[Machine { policy: Policy::Never, ..WEB1 }]);
+    let holds = "holds: what web1 is protected by: it may be that one by its uuid";
+    has(&told(&never, &format!("{asked} 02:00:00:00:07:07")), &[doubt, holds, "profile: local-disk"]);
+    let moved = told(&with(&[WEB1, WEB2]), &format!("{asked} 02:00:00:00:01:02"));
+    has(&moved, &["machine: web2 by its mac and web1 by its uuid: it is neither", doubt]);
+    let known = told(&with(&[WEB1]), &format!("{asked} 02:00:00:00:01:01"));
+    assert!(known.contains("machine: web1 by its uuid") && !known.contains("in doubt"), "{known}");
+}
+
+#[test]
+fn a_uuid_that_many_machines_have_is_told_as_no_identity() {
+    let told = told(&with(&[WEB1]), "--client uefi-x64 --uuid 03000200-0400-0500-0006-000700080009");
+    has(&told, &["machine identifier: 03000200-0400-0500-0006-000700080009, which many machines have: no identity"]);
 }
 
 #[test]

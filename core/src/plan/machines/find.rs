@@ -1,0 +1,205 @@
+//! Which entry a machine has, by what it says of itself, and how far that can be believed: mainboards share UUIDs and serial
+//! numbers, network cards move, and anybody can send what another machine would.
+
+use super::index::{Held, hash, hash_without_case};
+use super::{Machine, MachineId, Machines};
+use crate::client::Readings;
+use core::fmt;
+
+/// What a machine says of itself, as far as it is an identity.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Identity<'a> {
+    pub readings: Readings,
+    pub serial: Option<&'a str>,
+    /// By the name that we gave it in a URL.
+    pub name: Option<&'a str>,
+    /// Its UUID was heard from other hardware addresses, too.
+    pub shares_uuid: bool,
+}
+
+/// What its identities come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// The entry that counts.
+    pub found: Option<Found>,
+    /// Two entries, of which none counts.
+    pub undecided: Option<Undecided>,
+    /// An entry that does not count, because the identity that means it is in doubt.
+    pub doubt: Option<Doubt>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub machine: MachineId,
+    pub by: By,
+    /// Another machine, which a weaker identity means.
+    pub other: Option<(MachineId, By)>,
+}
+
+/// Two readings mean two machines, and nothing tells which is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undecided {
+    pub machines: [(MachineId, By); 2],
+}
+
+/// It may be this machine, or one that has the same UUID or serial number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    pub machine: MachineId,
+    pub by: By,
+    pub why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The entry lists hardware addresses, and this machine has another one.
+    OtherAddress,
+    /// The entry lists hardware addresses, this machine shows none, and several have its UUID.
+    NoAddress,
+}
+
+/// The identity that was the ground.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Name,
+    Uuid,
+    Serial,
+    Mac,
+}
+
+impl Machines {
+    /// The strongest identity decides: a name that we gave, the UUID, the serial number, and the address last, because
+    /// adapters and docks move from machine to machine. What several machines list is nobody's identity.
+    ///
+    /// A UUID or a serial number that leads to an entry with addresses, none of which the machine has, is in doubt: then
+    /// the other identities decide. An entry without addresses is found by its UUID whatever the address is.
+    pub fn find(&self, identity: &Identity<'_>) -> Findings {
+        let Readings { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
+        let of_uuid = |uuid: Option<[u8; 16]>| self.of_uuid(uuid?);
+        let of_mac = |mac: Option<[u8; 6]>| self.of_mac(mac?);
+        let listed = [
+            (identity.name.and_then(|name| self.of_name(name)), By::Name),
+            (of_uuid(uuid), By::Uuid),
+            (of_uuid(uuid2), By::Uuid),
+            (identity.serial.and_then(|serial| self.of_serial(serial)), By::Serial),
+            (of_mac(mac), By::Mac),
+            (of_mac(mac2), By::Mac),
+            (of_mac(mac3), By::Mac),
+        ];
+        let each = || listed.iter().filter_map(|(id, by)| Some(((*id)?, *by)));
+        let why = |(machine, by): (MachineId, By)| self.doubt(machine, by, identity);
+        let mut sure = each().filter(|one| why(*one).is_none());
+        let first = sure.next();
+        let other = first.and_then(|(machine, _)| sure.find(|(other, _)| *other != machine));
+        let mut doubts = each().filter_map(|(machine, by)| Some(Doubt { machine, by, why: why((machine, by))? }));
+        let counts = |doubt: &Doubt| first.is_none_or(|(machine, by)| by != By::Name && doubt.machine != machine);
+        let doubt = doubts.find(counts);
+        let Some((machine, by)) = first else { return Findings { doubt, ..Findings::default() } };
+        let of_doubt =
+            || doubt.filter(|_| self.has_other_uuid(machine, by, identity)).map(|doubt| (doubt.machine, doubt.by));
+        match other.filter(|(_, other_by)| *other_by == by).or_else(of_doubt) {
+            Some(second) => {
+                Findings { found: None, undecided: Some(Undecided { machines: [(machine, by), second] }), doubt }
+            }
+            None => Findings { found: Some(Found { machine, by, other }), undecided: None, doubt },
+        }
+    }
+
+    /// Why a UUID or a serial number does not count: its entry lists addresses, and the machine has none of them. One that
+    /// sits in a shared dock has no address of its own to show.
+    fn doubt(&self, machine: MachineId, by: By, identity: &Identity<'_>) -> Option<Why> {
+        let shown = identity.readings.macs.iter().flatten();
+        if !matches!(by, By::Uuid | By::Serial) || self.own_macs(machine).next().is_none() {
+            return None;
+        }
+        match shown.clone().next() {
+            None => (by == By::Uuid && identity.shares_uuid).then_some(Why::NoAddress),
+            Some(_) => {
+                let fits = |mac: &[u8; 6]| self.is_dock(mac) || self.own_macs(machine).any(|own| own == *mac);
+                (!shown.clone().any(fits)).then_some(Why::OtherAddress)
+            }
+        }
+    }
+
+    /// Whether the entry that an address leads to names another UUID than the machine has.
+    fn has_other_uuid(&self, machine: MachineId, by: By, identity: &Identity<'_>) -> bool {
+        let uuids = identity.readings.uuids;
+        let own = self.get(machine).uuid.filter(|_| by == By::Mac && uuids[0].is_some());
+        own.is_some_and(|own| !uuids.contains(&Some(own)))
+    }
+
+    /// Whether the configuration explains that one UUID is heard from two addresses: its entry lists both, several entries
+    /// have it and none is found by it, or one address is an adapter's that many machines share.
+    pub fn explains(&self, uuid: &[u8; 16], macs: &[[u8; 6]; 2]) -> bool {
+        let listed = |machine| macs.iter().all(|mac| self.own_macs(machine).any(|own| own == *mac));
+        let by_entry = |held: Held| held.shared || listed(held.number);
+        macs.iter().any(|mac| self.is_dock(mac)) || self.held_uuid(uuid).is_some_and(by_entry)
+    }
+
+    /// Whether some entry has this UUID.
+    pub fn has_uuid(&self, uuid: &[u8; 16]) -> bool {
+        self.held_uuid(uuid).is_some()
+    }
+
+    pub fn is_dock(&self, mac: &[u8; 6]) -> bool {
+        self.docks.iter().any(|dock| dock.matches(mac))
+    }
+
+    /// The machine of this name.
+    pub fn named(&self, name: &str) -> Option<Machine<'_>> {
+        self.of_name(name).map(|id| self.get(id))
+    }
+
+    /// The addresses that its entry lists, without those of docks.
+    fn own_macs(&self, machine: MachineId) -> impl Iterator<Item = [u8; 6]> + '_ {
+        self.mac_range(machine).filter(move |at| self.owners[*at] == machine).map(|at| self.macs[at])
+    }
+
+    fn of_name(&self, name: &str) -> Option<MachineId> {
+        let same = |id: MachineId| self.name(&self.records[id as usize]) == name;
+        self.names.get(hash(name.as_bytes()), same).map(|held| held.number)
+    }
+
+    fn of_uuid(&self, uuid: [u8; 16]) -> Option<MachineId> {
+        self.held_uuid(&uuid).and_then(sole)
+    }
+
+    fn held_uuid(&self, uuid: &[u8; 16]) -> Option<Held> {
+        self.by_uuid.get(hash(uuid), |id| self.uuids[id as usize] == *uuid)
+    }
+
+    fn of_serial(&self, serial: &str) -> Option<MachineId> {
+        self.by_serial.get(hash_without_case(serial.as_bytes()), |id| self.has_serial(id, serial)).and_then(sole)
+    }
+
+    fn of_mac(&self, mac: [u8; 6]) -> Option<MachineId> {
+        let at = self.by_mac.get(hash(&mac), |at| self.macs[at as usize] == mac).and_then(sole)?;
+        Some(self.owners[at as usize])
+    }
+}
+
+impl Findings {
+    /// The entries that it may be the subject of beside the one that counts. What protects one of these holds for it, too.
+    pub fn others(&self) -> impl Iterator<Item = (MachineId, By)> + use<> {
+        let other = self.found.and_then(|found| found.other.filter(|_| found.by != By::Name));
+        let undecided = self.undecided.map(|undecided| undecided.machines);
+        let doubt = self.doubt.map(|doubt| (doubt.machine, doubt.by));
+        doubt.into_iter().chain(undecided.into_iter().flatten()).chain(other)
+    }
+}
+
+/// The number of a key that only one has.
+fn sole(held: Held) -> Option<u32> {
+    (!held.shared).then_some(held.number)
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "name",
+            Self::Uuid => "uuid",
+            Self::Serial => "serial",
+            Self::Mac => "mac",
+        })
+    }
+}

@@ -1,0 +1,455 @@
+//! Machines that share a UUID, cards that move, and packets that somebody made up: in doubt a machine gets what harms least.
+
+mod common;
+
+use common::{HERE, Packet, ask_again, mac, plan};
+use proxydhcpd_core::answer::{Answer, Verdict};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::decide::{Decision, Ground};
+use proxydhcpd_core::fetch::{Fetch, fetch, fetched};
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::memory::claims::{MOST_SHARED, SharedUuid};
+use proxydhcpd_core::plan::machines::{By, Machine, Machines, Policy, Why};
+use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
+use proxydhcpd_core::plan::rule::{Rule, When};
+use proxydhcpd_core::plan::{Loader, LoopGuard, Plan};
+use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::wire::pxe::MachineId;
+use std::net::Ipv4Addr;
+
+type Mac = [u8; 6];
+type Uuid = [u8; 16];
+
+const A: Mac = [2, 0, 0, 0, 0, 0xa];
+const B: Mac = [2, 0, 0, 0, 0, 0xb];
+const C: Mac = [2, 0, 0, 0, 0, 0xc];
+const DOCK: Mac = [0, 0xe0, 0x4c, 0x68, 0, 1];
+const U1: Uuid = 0x8a95d199_7f46_11e5_bf8b_08002704d401_u128.to_be_bytes();
+const U2: Uuid = 0x8a95d199_7f46_11e5_bf8b_08002704d402_u128.to_be_bytes();
+
+const INSTALL: usize = 0;
+const GRUB: usize = 1;
+const NOTHING: usize = 2;
+const ASK: usize = 3;
+const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1];
+const DISK: &str = "local-disk/uefi-x64.efi";
+
+/// The default is an installer: whoever is taken for nobody is installed.
+fn site(machines: &[Machine<'_>]) -> Plan {
+    let profile = |name: &str, boots| Profile { name: name.into(), title: name.into(), boots, ..Profile::default() };
+    let linux = Linux { kernel: "debian/linux".into(), ..Linux::default() };
+    let loader = |name: &str| Loader { name: name.into(), path: Some(format!("/srv/{name}")) };
+    let own = |profile, name: &str| Profile { loaders: [(Arch::X64, loader(name))].into(), ..profile };
+    let item = Item { kind: 0x8001, title: "Debian".into(), to: To::Profile(Some(INSTALL)) };
+    let menu = Menu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
+    Plan {
+        profiles: vec![
+            own(profile("install", Boots::Linux(linux)), "install.efi"),
+            own(profile("grub", Boots::Loader), "grub.efi"),
+            profile("nothing", Boots::Nothing),
+            profile("ask", Boots::Menu(menu)),
+        ],
+        default_profile: Some(INSTALL),
+        local_disk: vec![Arch::X64],
+        machines: Machines::new(machines, &["00:e0:4c:68:*".parse().unwrap()]),
+        ..plan()
+    }
+}
+
+fn entry<'a>(name: &'a str, macs: &'a [Mac], uuid: Uuid, policy: Policy, profile: usize) -> Machine<'a> {
+    Machine { name, macs, uuid: Some(uuid), policy, profile: Some(profile), ..Machine::default() }
+}
+
+fn stored(uuid: Uuid) -> [u8; 17] {
+    MachineId::from_uuid(uuid).0
+}
+
+fn from(address: Mac, uuid: Uuid, packet: Packet) -> Packet {
+    let mut packet = packet.set(97, &stored(uuid));
+    packet.header.chaddr = mac(address);
+    packet
+}
+
+fn discovers(plan: &Plan, memory: &mut Memory, address: Mac, uuid: Uuid) -> (String, Decision) {
+    at_67(plan, memory, from(address, uuid, Packet::discover()), 0)
+}
+
+fn at_67(plan: &Plan, memory: &mut Memory, packet: Packet, now: u64) -> (String, Decision) {
+    told(ask_again(plan, memory, &packet.octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
+}
+
+/// The file that is offered, or the reason of silence.
+fn told(answer: Answer) -> (String, Decision) {
+    let given = match answer.verdict {
+        Verdict::Respond(response) => response.boot.file,
+        Verdict::Silent(silence) => silence.label().to_owned(),
+    };
+    (given, answer.decision.unwrap_or_default())
+}
+
+fn first(plan: &Plan, address: Mac, uuid: Uuid) -> (String, Decision) {
+    discovers(plan, &mut Memory::new(1), address, uuid)
+}
+
+fn name<'a>(plan: &'a Plan, decision: &Decision) -> Option<&'a str> {
+    decision.machine.map(|found| plan.machines.get(found.machine).name)
+}
+
+fn request(name: &str) -> Request<'_> {
+    let client = "192.0.2.107:1024".parse().unwrap();
+    Request { door: Door::Http(8080), name: name.as_bytes(), server: HERE.into(), client, interface: "eth0" }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// What the iPXE of a machine is given when it asks for its script by what it is.
+fn script(plan: &Plan, memory: &Memory, mac: &[u8], uuid: Uuid) -> String {
+    let name = format!("machine/mac={}/uuid={}/platform=efi/arch=x86_64/menu.ipxe", hex(mac), hex(&uuid));
+    match fetch(plan, memory, &request(&name)).unwrap() {
+        Fetch::Linux(profile, _) => plan.profiles[profile].name.clone(),
+        Fetch::Text(text) if text.contains(DISK) => DISK.to_owned(),
+        Fetch::Text(text) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_uuid_that_makers_leave_in_many_machines_is_nobodys() {
+    // P01: the UUID of an entry, from another machine.
+    let packet = hex::decode(include_str!("identity/p01.hex").trim()).unwrap();
+    let placeholder = 0x03000200_0400_0500_0006_000700080009_u128.to_be_bytes();
+    let entry = entry("a", &[A], placeholder, Policy::Always, INSTALL);
+    let plan = Plan { unknown_machines: Some(NOTHING), ..site(&[entry]) };
+    let (given, decision) =
+        told(ask_again(&plan, &mut Memory::new(1), &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0).0);
+    assert_eq!((given.as_str(), decision.machine, decision.doubt), ("nothing:profile", None, None));
+    assert_eq!(first(&plan, A, placeholder).1.machine.unwrap().by, By::Mac);
+}
+
+#[test]
+fn two_cards_of_one_machine_are_one_machine() {
+    let plan = site(&[entry("web1", &[A, B], U1, Policy::Always, GRUB)]);
+    let mut memory = Memory::new(1);
+    for card in [A, B, A] {
+        let (given, decision) = discovers(&plan, &mut memory, card, U1);
+        assert_eq!((given.as_str(), decision.doubt, decision.shared), ("grub.efi", None, None));
+    }
+    assert_eq!(memory.claims.take_changed(), None);
+    let (_, decision) = discovers(&plan, &mut memory, C, U1);
+    assert_eq!(decision.shared, Some(SharedUuid { uuid: U1, macs: [A, C] }));
+    assert_eq!(discovers(&plan, &mut memory, B, U1).0, "grub.efi", "and stays what it is");
+}
+
+#[test]
+fn a_dock_that_machines_share_casts_no_doubt() {
+    let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB), entry("web2", &[B], U2, Policy::Never, INSTALL)]);
+    let mut memory = Memory::new(1);
+    for (card, uuid, given) in [(DOCK, U1, "grub.efi"), (DOCK, U2, DISK), (A, U1, "grub.efi"), (B, U2, DISK)] {
+        let (file, decision) = discovers(&plan, &mut memory, card, uuid);
+        assert_eq!((file.as_str(), decision.doubt, decision.shared), (given, None, None));
+    }
+}
+
+#[test]
+fn clones_of_a_machine_are_not_that_machine() {
+    let entry = entry("web1", &[A], U1, Policy::Always, INSTALL);
+    let plan = Plan { default_profile: Some(GRUB), ..site(&[entry]) };
+    let mut memory = Memory::new(1);
+    for clone in [B, C] {
+        let (given, decision) = discovers(&plan, &mut memory, clone, U1);
+        assert_eq!((given.as_str(), decision.ground, decision.machine), ("grub.efi", Ground::Default, None));
+        let doubt = decision.doubt.unwrap();
+        assert_eq!((doubt.machine, doubt.by, doubt.why), (0, By::Uuid, Why::OtherAddress));
+        assert!(script(&plan, &memory, &clone, U1).contains("grub.efi"), "its script is decided alike");
+    }
+    let (given, decision) = discovers(&plan, &mut memory, A, U1);
+    assert_eq!((given.as_str(), name(&plan, &decision)), ("install.efi", Some("web1")));
+    assert_eq!(script(&plan, &memory, &A, U1), "install");
+}
+
+#[test]
+fn an_entry_without_address_is_the_operators_word() {
+    let plan = site(&[entry("web1", &[], U1, Policy::Always, GRUB)]);
+    let mut memory = Memory::new(1);
+    assert_eq!(discovers(&plan, &mut memory, A, U1).1.shared, None);
+    for _ in 0..2 {
+        let (given, decision) = discovers(&plan, &mut memory, B, U1);
+        assert_eq!((given.as_str(), name(&plan, &decision), decision.doubt), ("grub.efi", Some("web1"), None));
+        assert_eq!(decision.shared, Some(SharedUuid { uuid: U1, macs: [A, B] }), "to be warned of");
+    }
+    assert_eq!(memory.claims.take_changed().map(|all| all.len()), Some(1));
+    assert_eq!(memory.claims.take_changed(), None, "once");
+}
+
+#[test]
+fn a_card_that_has_moved_leads_to_neither_machine() {
+    let machines = |one, other| [entry("web1", &[A], U1, one, GRUB), entry("web2", &[B], U2, other, GRUB)];
+    let plan = site(&machines(Policy::Always, Policy::Always));
+    let (given, decision) = first(&plan, A, U2);
+    assert_eq!((given.as_str(), decision.machine, decision.ground), ("install.efi", None, Ground::Default));
+    assert_eq!(decision.undecided.unwrap().machines, [(0, By::Mac), (1, By::Uuid)]);
+    for [one, other] in [[Policy::Never, Policy::Always], [Policy::Always, Policy::Never]] {
+        let plan = site(&machines(one, other));
+        let (given, decision) = first(&plan, A, U2);
+        assert_eq!((given.as_str(), decision.ground), (DISK, Ground::Never));
+        assert_eq!(script(&plan, &Memory::new(1), &A, U2), DISK);
+    }
+}
+
+#[test]
+fn a_card_whose_entry_has_no_uuid_decides_where_the_uuid_is_in_doubt() {
+    let web2 = Machine { name: "web2", macs: &[B], profile: Some(GRUB), ..Machine::default() };
+    let plan = site(&[entry("web1", &[A], U1, Policy::Always, INSTALL), web2]);
+    let (given, decision) = first(&plan, B, U1);
+    assert_eq!((given.as_str(), name(&plan, &decision)), ("grub.efi", Some("web2")));
+    assert_eq!(decision.doubt.unwrap().machine, 0);
+}
+
+#[test]
+fn a_machine_that_never_boots_is_not_installed_for_a_new_card() {
+    for macs in [&[][..], &[A]] {
+        let plan = site(&[entry("web1", macs, U1, Policy::Never, INSTALL)]);
+        let mut memory = Memory::new(1);
+        for card in [A, B, C, A] {
+            let (given, decision) = discovers(&plan, &mut memory, card, U1);
+            assert_eq!((given.as_str(), decision.ground), (DISK, Ground::Never));
+            assert_eq!(script(&plan, &memory, &card, U1), DISK);
+        }
+    }
+}
+
+#[test]
+fn what_protects_either_machine_holds_in_doubt() {
+    let plan = |policy, profile, rules| Plan { rules, ..site(&[entry("web1", &[A], U1, policy, profile)]) };
+    let deny = |known| Rule { deny: true, when: When { known: Some(known), ..When::default() }, ..Rule::default() };
+    let of_uuid = Rule { deny: true, when: When { uuids: vec![U1], ..When::default() }, ..Rule::default() };
+    for (plan, given) in [
+        (plan(Policy::Always, NOTHING, vec![]), "nothing:profile"),
+        (plan(Policy::Always, GRUB, vec![deny(true)]), "nothing:denied"),
+        (plan(Policy::Always, GRUB, vec![deny(false)]), "nothing:denied"),
+        (plan(Policy::Always, GRUB, vec![of_uuid]), "nothing:denied"),
+    ] {
+        assert_eq!(first(&plan, B, U1).0, given);
+    }
+    let once = plan(Policy::Once, GRUB, vec![]);
+    let mut memory = Memory::new(1);
+    assert_eq!(discovers(&once, &mut memory, B, U1).0, "install.efi", "an unused boot is no protection");
+    memory.once.use_up("web1");
+    let (given, decision) = discovers(&once, &mut memory, B, U1);
+    assert_eq!((given.as_str(), decision.ground), (DISK, Ground::UsedUp));
+    assert_eq!((decision.machine, decision.held), (None, Some((0, By::Uuid))));
+    assert_eq!(decision.own_profile(&once), None, "and no template of another profile is rendered for it");
+}
+
+#[test]
+fn a_machine_in_doubt_uses_up_no_boot_of_another() {
+    let plan = site(&[entry("web1", &[A], U1, Policy::Once, INSTALL)]);
+    let kernel = |mac: Mac| format!("machine/mac={}/uuid={}/debian/linux", hex(&mac), hex(&U1));
+    let used_up = |mac| fetched(&plan, &Memory::new(1), &request(&kernel(mac))).used_up;
+    assert_eq!((used_up(A).as_deref(), used_up(B)), (Some("web1"), None));
+}
+
+#[test]
+fn a_rule_that_names_a_uuid_does_not_hold_for_a_machine_whose_uuid_is_in_doubt() {
+    let rule = Rule { profile: Some(GRUB), when: When { uuids: vec![U1], ..When::default() }, ..Rule::default() };
+    let web1 = Machine { profile: None, ..entry("web1", &[A], U1, Policy::Always, 0) };
+    let plan = Plan { rules: vec![rule], ..site(&[web1]) };
+    assert_eq!((first(&plan, A, U1).0, first(&plan, B, U1).0), ("grub.efi".into(), "install.efi".into()));
+}
+
+/// An iPXE that has no network card to name asks by its UUID alone.
+#[test]
+fn a_script_asked_for_by_uuid_alone_is_that_of_who_has_the_address() {
+    let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB)]);
+    let mut memory = Memory::new(1);
+    let has_address = |memory: &mut Memory, card| {
+        let packet = from(card, U1, Packet::discover().set(53, &[3]).set(50, &[192, 0, 2, 107]));
+        at_67(&plan, memory, packet, 0);
+    };
+    has_address(&mut memory, A);
+    assert!(script(&plan, &memory, &[], U1).contains("grub.efi"));
+    has_address(&mut memory, B);
+    assert_eq!(script(&plan, &memory, &[], U1), "install");
+}
+
+#[test]
+fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
+    let rule =
+        |deny, profile| Rule { deny, profile, when: When { uuids: vec![U1], ..When::default() }, ..Rule::default() };
+    let plans = [&[][..], &[A]].into_iter().flat_map(|macs| {
+        let once = site(&[entry("web1", macs, U1, Policy::Once, GRUB)]);
+        let never = site(&[entry("web1", macs, U1, Policy::Never, INSTALL)]);
+        let nothing = site(&[entry("web1", macs, U1, Policy::Always, NOTHING)]);
+        [once, never, nothing, site(&[entry("web1", macs, U1, Policy::Always, GRUB)])]
+    });
+    let rules = [rule(true, None), rule(false, Some(NOTHING)), rule(false, Some(GRUB))];
+    let rules = rules.map(|rule| Plan { rules: vec![rule], ..site(&[]) });
+    for plan in plans.chain(rules) {
+        // It takes its address, asks in both ways that EDK2 has, and then as iPXE.
+        let victim = |memory: &mut Memory, now| {
+            let takes = from(A, U1, Packet::discover().set(53, &[3]).set(50, &[192, 0, 2, 107]));
+            let mut guid = from(A, U1, Packet::request_4011());
+            guid.header.hlen = 16;
+            guid.header.chaddr.copy_from_slice(&stored(U1)[1..]);
+            let discovered = at_67(&plan, memory, from(A, U1, Packet::discover()), now).0;
+            at_67(&plan, memory, takes, now);
+            let mut on_4011 = |packet: Packet| {
+                let octets = packet.octets();
+                told(ask_again(&plan, memory, &octets, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", now).0).0
+            };
+            let asked = [on_4011(from(A, U1, Packet::request_4011())), on_4011(guid)];
+            (discovered, asked, script(&plan, memory, &A, U1))
+        };
+        let mut memory = Memory::new(1);
+        let before = victim(&mut memory, 0);
+        assert_ne!(before.0, "install.efi");
+        discovers(&plan, &mut memory, B, U1);
+        assert_eq!(victim(&mut memory, 60_000), before);
+        let mut memory = Memory::new(1);
+        discovers(&plan, &mut memory, B, U1);
+        assert_eq!(victim(&mut memory, 60_000), before, "nor one that came first");
+    }
+}
+
+#[test]
+fn what_was_learnt_is_in_doubt_after_a_restart_until_the_configuration_explains_it() {
+    let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB)]);
+    let mut memory = Memory::new(1);
+    for card in [A, B] {
+        discovers(&plan, &mut memory, card, U1);
+    }
+    let learnt = memory.claims.take_changed().unwrap();
+    let by_uuid = |plan: &Plan, learnt: &[SharedUuid]| {
+        let mut memory = Memory::new(2);
+        memory.claims.set_shared(learnt.iter().copied());
+        assert_eq!(memory.claims.take_changed(), None, "nothing new");
+        script(plan, &memory, &[], U1)
+    };
+    assert!(by_uuid(&plan, &[]).contains("grub.efi"));
+    assert_eq!(by_uuid(&plan, &learnt), "install");
+    let both = site(&[entry("web1", &[A, B], U1, Policy::Always, GRUB)]);
+    assert!(by_uuid(&both, &learnt).contains("grub.efi"));
+}
+
+#[test]
+fn the_table_of_shared_uuids_is_bounded_and_keeps_what_the_configuration_names() {
+    let plan = site(&[entry("web1", &[], U1, Policy::Always, GRUB)]);
+    let mut memory = Memory::new(1);
+    let flood = |memory: &mut Memory, base: u128| {
+        for number in 0..MOST_SHARED as u128 + 100 {
+            let uuid = (base << 64 | number << 8 | 1).to_be_bytes();
+            let card = |last| [2, base as u8, 0, (number >> 8) as u8, number as u8, last];
+            for last in [1, 2] {
+                discovers(&plan, memory, card(last), uuid);
+            }
+        }
+    };
+    flood(&mut memory, 7);
+    assert_eq!(memory.claims.take_changed().unwrap().len(), MOST_SHARED);
+    for card in [A, B] {
+        discovers(&plan, &mut memory, card, U1);
+    }
+    flood(&mut memory, 8);
+    let known = memory.claims.take_changed().unwrap();
+    assert_eq!(known.len(), MOST_SHARED);
+    assert!(known.iter().any(|shared| shared.uuid == U1));
+}
+
+/// P02: a classroom of boards that all have one UUID.
+#[test]
+fn machines_of_one_uuid_do_not_go_round_in_a_circle_together() {
+    let plan = Plan { loop_guard: LoopGuard::Stop, ..plan() };
+    let mut memory = Memory::new(1);
+    for number in 1..=4u8 {
+        let (card, now) = ([2, 0, 0, 0, 0xa0, number], u64::from(number) * 1000);
+        let address = Ipv4Addr::new(192, 0, 2, number);
+        let packet =
+            || from(card, U1, Packet::discover().set(93, &[0, 11]).set(60, b"PXEClient:Arch:00011:UNDI:003000"));
+        assert_eq!(at_67(&plan, &mut memory, packet(), now).0, "ipxe-arm64.efi", "machine {number}");
+        at_67(&plan, &mut memory, packet().set(53, &[3]).set(50, &address.octets()), now);
+        assert_eq!(memory.note_loaded(address.into(), "ipxe-arm64.efi", now), None, "machine {number}");
+    }
+}
+
+fn chooses(plan: &Plan, memory: &mut Memory, packet: Packet) -> String {
+    let packet = packet.set(43, &[71, 4, 0x80, 1, 0, 0, 255]).octets();
+    told(ask_again(plan, memory, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", 0).0).0
+}
+
+/// P03: one chooses from the firmware's menu, another that has its UUID starts its iPXE.
+#[test]
+fn what_one_machine_chooses_is_not_given_to_another_of_its_uuid() {
+    let plan = Plan { default_profile: Some(ASK), ..site(&[]) };
+    let mut memory = Memory::new(1);
+    chooses(&plan, &mut memory, from(A, U1, Packet::request_4011()));
+    let ipxe = |card| from(card, U1, Packet::discover().set(77, b"iPXE").set(175, IPXE));
+    let script = "http://192.0.2.10:8080/machine/boot.ipxe";
+    assert_eq!(at_67(&plan, &mut memory, ipxe(B), 1000).0, script);
+    assert_eq!(
+        at_67(&plan, &mut memory, ipxe(A), 1000).0,
+        "http://192.0.2.10:8080/machine/item=32769/boot.ipxe",
+        "its own is"
+    );
+}
+
+/// P04: the ROM of one machine was given its loader, which is not the other's.
+#[test]
+fn a_loader_that_one_machine_fetched_is_not_what_asks_from_another_of_its_uuid() {
+    let when = When { user_classes: vec![Glob("iPXE".into())], ..When::default() };
+    let plan = Plan { rules: vec![Rule { when, as_firmware: true, ..Rule::default() }], ..plan() };
+    let mut memory = Memory::new(1);
+    let rom = |card| {
+        let bios = Packet::discover().set(93, &[0, 0]).set(60, b"PXEClient:Arch:00000:UNDI:002001");
+        from(card, U1, bios.set(77, b"iPXE").set(175, IPXE))
+    };
+    at_67(&plan, &mut memory, rom(A), 0);
+    at_67(&plan, &mut memory, rom(A).set(53, &[3]).set(50, &[192, 0, 2, 107]), 0);
+    memory.note_loaded(Ipv4Addr::new(192, 0, 2, 107).into(), "undionly.kpxe", 1000);
+    assert_eq!(at_67(&plan, &mut memory, rom(B), 2000).0, "undionly.kpxe");
+    assert!(at_67(&plan, &mut memory, rom(A), 2000).0.ends_with("boot.ipxe"));
+}
+
+/// EDK2's Mode.SendGUID: the DISCOVER shows the address, the request to the boot server the UUID in its place.
+#[test]
+fn a_machine_that_shows_its_uuid_for_its_address_is_known_by_it_if_it_is_the_only_one() {
+    let plan = Plan { default_profile: Some(ASK), ..site(&[]) };
+    let guid = || {
+        let mut packet = from(A, U1, Packet::request_4011());
+        packet.header.hlen = 16;
+        packet.header.chaddr.copy_from_slice(&stored(U1)[1..]);
+        packet
+    };
+    let ipxe = || from(A, U1, Packet::discover().set(77, b"iPXE").set(175, IPXE));
+    let chosen = |others: &[Mac]| {
+        let mut memory = Memory::new(1);
+        [A].iter().chain(others).for_each(|card| drop(discovers(&plan, &mut memory, *card, U1)));
+        assert_eq!(chooses(&plan, &mut memory, guid()), "install.efi");
+        at_67(&plan, &mut memory, ipxe(), 1000).0.contains("item=")
+    };
+    assert!(chosen(&[]), "what it chose is its own");
+    assert!(!chosen(&[B]), "nobody can tell whose it is");
+}
+
+/// The rule that a relay's option 82 led to is not that of another machine with the same UUID.
+#[test]
+fn what_a_relay_said_of_one_machine_is_not_said_of_another_of_its_uuid() {
+    let when = When { circuit_ids: vec![Glob("port 7".into())], ..When::default() };
+    let plan = Plan { rules: vec![Rule { when, profile: Some(GRUB), ..Rule::default() }], ..site(&[]) };
+    let mut memory = Memory::new(1);
+    let mut relayed = from(A, U1, Packet::discover().set(82, b"\x01\x06port 7"));
+    relayed.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
+    ask_again(&plan, &mut memory, &relayed.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10", 0);
+    let mut on_4011 = |card, address: &str| {
+        let mut packet = from(card, U1, Packet::request_4011());
+        packet.header.ciaddr = address.parse().unwrap();
+        let octets = packet.octets();
+        told(ask_again(&plan, &mut memory, &octets, Port::BootServer, &format!("{address}:4011"), "192.0.2.10", 1000).0)
+            .0
+    };
+    assert_eq!(on_4011(A, "198.51.100.7"), "grub.efi");
+    assert_eq!(on_4011(B, "198.51.100.8"), "refused:unserved-network");
+}

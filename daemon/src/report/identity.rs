@@ -1,0 +1,215 @@
+//! Warnings of machines whose identity is not clear: each once, with what cures it.
+
+use super::Report;
+use proxydhcpd_core::client::{Client, Hardware};
+use proxydhcpd_core::decide::Decision;
+use proxydhcpd_core::memory::claims::SharedUuid;
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::machines::{By, Doubt, Found, MachineId, Undecided, Why};
+use proxydhcpd_core::wire::pxe;
+use std::fmt;
+use std::time::Instant;
+
+/// Keep such keys apart from hardware addresses, which begin with their length.
+const TWO_MACHINES: u8 = 0xff;
+const NEITHER: u8 = 0xfe;
+const SHARED: u8 = 0xfd;
+const DOUBT: u8 = 0xfc;
+/// One warning stands for all UUIDs that the configuration does not name.
+const UNNAMED: [u8; 17] = [SHARED; 17];
+
+impl Report {
+    /// What it says of itself does not lead to one entry without contradiction.
+    pub(super) fn identity(&mut self, plan: &Plan, link: &str, client: &Client, decision: &Decision, now: Instant) {
+        let name = |id| plan.machines.get(id).name;
+        let held = decision.held.is_some();
+        if let Some(Found { machine, by, other: Some((other, other_by)) }) = decision.machine {
+            let said = TwoMachines { name: name(machine), by, other: name(other), other_by };
+            self.doubtful(pair_key(TWO_MACHINES, machine, other), link, client, Some(said.name), &said, now);
+        }
+        if let Some(Undecided { machines: [(one, by), (other, other_by)] }) = decision.undecided {
+            // A firmware and an iPXE read them in opposite orders.
+            let key = pair_key(NEITHER, one.min(other), one.max(other));
+            let said = Neither { name: name(one), by, other: name(other), other_by };
+            self.doubtful(key, link, client, None, &said, now);
+        } else if let Some(Doubt { machine, by, why }) = decision.doubt {
+            let said = NotTaken { hardware: &client.hardware, name: name(machine), by, why, held };
+            self.doubtful(pair_key(DOUBT, machine, by as u32), link, client, Some(said.name), &said, now);
+        } else if let Some(shared) = decision.shared {
+            self.shared_uuid(plan, link, client, decision, shared, now);
+        }
+    }
+
+    fn shared_uuid(
+        &mut self,
+        plan: &Plan,
+        link: &str,
+        client: &Client,
+        decision: &Decision,
+        shared: SharedUuid,
+        now: Instant,
+    ) {
+        let by_uuid =
+            decision.machine.filter(|found| found.by == By::Uuid).map(|found| plan.machines.get(found.machine));
+        let mut key = [SHARED; 17];
+        key[1..].copy_from_slice(&shared.uuid);
+        let (key, means) = match by_uuid {
+            // It is known by an address of its own as well.
+            Some(entry) if entry.macs.iter().any(|mac| !plan.machines.is_dock(mac)) => return,
+            Some(entry) => (key, Means::Entry(entry.name)),
+            None if plan.names_uuid(&shared.uuid) => (key, Means::Rule),
+            None => (UNNAMED, Means::Nothing),
+        };
+        let machine = by_uuid.map(|entry| entry.name);
+        self.doubtful(key, link, client, machine, &Shared { shared, means }, now);
+    }
+
+    fn doubtful(
+        &mut self,
+        key: [u8; 17],
+        link: &str,
+        client: &Client,
+        machine: Option<&str>,
+        said: &dyn fmt::Display,
+        now: Instant,
+    ) {
+        if !self.warns(key, now) {
+            return;
+        }
+        tracing::warn!(
+            MAC = %client.hardware,
+            LINK = link,
+            MACHINE = machine,
+            "{} ({client}) on {link} {said}",
+            client.hardware
+        );
+    }
+}
+
+fn pair_key(kind: u8, one: MachineId, other: u32) -> [u8; 17] {
+    let mut key = [0; 17];
+    key[0] = kind;
+    key[1..5].copy_from_slice(&one.to_be_bytes());
+    key[5..9].copy_from_slice(&other.to_be_bytes());
+    key
+}
+
+/// A machine whose identities mean two entries; behind what it calls itself.
+#[derive(Clone, Copy, Debug)]
+pub struct TwoMachines<'a> {
+    pub name: &'a str,
+    pub by: By,
+    pub other: &'a str,
+    pub other_by: By,
+}
+
+impl fmt::Display for TwoMachines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TwoMachines { name, by, other, other_by } = self;
+        write!(
+            f,
+            "is {name} by its {by} and {other} by its {other_by}: it is taken for {name}. Has a network card moved? Then \
+             take it out of the entry of {other}"
+        )
+    }
+}
+
+/// A machine whose identities mean two entries, of which none counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Neither<'a> {
+    pub name: &'a str,
+    pub by: By,
+    pub other: &'a str,
+    pub other_by: By,
+}
+
+impl fmt::Display for Neither<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Neither { name, by, other, other_by } = self;
+        if by == other_by {
+            return write!(
+                f,
+                "can be {name} or {other}, as its {by} is read over IPv6: it is taken for neither. Take that {by} out of the \
+                 entry of the one that it is not"
+            );
+        }
+        write!(
+            f,
+            "is {name} by its {by} and {other} by its {other_by}, and each entry says that it is not: it is taken for \
+             neither. If a network card has moved, list it as `mac` of the machine that it is in now"
+        )
+    }
+}
+
+/// A machine that is not taken for the one whose UUID or serial number it has.
+#[derive(Clone, Copy, Debug)]
+pub struct NotTaken<'a> {
+    pub hardware: &'a Hardware,
+    pub name: &'a str,
+    pub by: By,
+    pub why: Why,
+    /// What protects the other machine holds for it, too.
+    pub held: bool,
+}
+
+impl fmt::Display for NotTaken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NotTaken { hardware, name, by, why, held } = self;
+        write!(f, "has the {by} of {name}")?;
+        f.write_str(match why {
+            Why::OtherAddress => ", but none of the addresses in that entry",
+            Why::NoAddress => ", which several machines have, and shows no address",
+        })?;
+        write!(f, ": it is not taken for {name}")?;
+        if *held {
+            f.write_str(", but boots no more than that would")?;
+        }
+        match why {
+            Why::OtherAddress => write!(
+                f,
+                ". If it is {name} with another network card, add {hardware} to `mac` of that entry; if it is another \
+                 machine, remove `{by}` from it"
+            ),
+            Why::NoAddress => write!(f, ". Remove `{by}` from that entry, or let the relay say the address (RFC 6939)"),
+        }
+    }
+}
+
+/// What of the configuration leads to a UUID.
+#[derive(Clone, Copy, Debug)]
+pub enum Means<'a> {
+    Entry(&'a str),
+    Rule,
+    Nothing,
+}
+
+/// A UUID that two hardware addresses have.
+#[derive(Clone, Copy, Debug)]
+pub struct Shared<'a> {
+    pub shared: SharedUuid,
+    pub means: Means<'a>,
+}
+
+impl fmt::Display for Shared<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { shared: SharedUuid { uuid, macs }, means } = self;
+        let uuid = pxe::MachineId::from_uuid(*uuid);
+        let [one, other] = macs.map(Hardware::ethernet);
+        write!(f, "has the UUID {uuid}, which {one} and {other} have: ")?;
+        match means {
+            Means::Entry(name) => write!(
+                f,
+                "both are taken for {name}, whose entry lists no `mac`. If they are two cards of one machine, list both there; \
+                 if they are two machines, list the address of {name} there in place of its `uuid`"
+            ),
+            Means::Rule => f.write_str(
+                "a rule that names it holds for both. If they are two machines, let the rule name a `mac` in place of the \
+                 `uuid`; if they are two cards of one machine, an entry that lists both says so",
+            ),
+            Means::Nothing => f.write_str(
+                "two cards of one machine, or two machines that cannot be told apart by it. Nothing here names it, so \
+                 nothing changes; such UUIDs are told of once",
+            ),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! UUIDs that were heard from two hardware addresses, kept in a file: what was in doubt before a restart is in doubt after it.
+
+use proxydhcpd_core::client::Hardware;
+use proxydhcpd_core::memory::claims::{MOST_SHARED, SharedUuid};
+use proxydhcpd_core::plan::pattern::MacPattern;
+use proxydhcpd_core::wire::pxe::MachineId;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+const FILE: &str = "shared-uuids";
+const HEAD: &str = "# UUIDs that were heard from two hardware addresses. Written by proxydhcpd; to forget one, stop the server \
+                    and remove its line.\n";
+/// Longer than that it was not written by us: a line has 73 octets.
+const LONGEST: u64 = 80 * MOST_SHARED as u64 + HEAD.len() as u64;
+
+/// The file, whether it is there yet or not.
+#[derive(Clone, Debug)]
+pub struct SharedUuids(PathBuf);
+
+impl SharedUuids {
+    pub fn below(state_dir: &Path) -> Self {
+        SharedUuids(state_dir.join(FILE))
+    }
+
+    /// What the file holds; one that is not there holds nothing.
+    pub fn read(&self) -> Result<Vec<SharedUuid>, String> {
+        let text = match self.text() {
+            Ok(text) => text,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(format!("{}: {error}", self.0.display())),
+        };
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let parsed = lines.map(|(index, line)| {
+            of_line(line)
+                .ok_or_else(|| format!("{}:{}: this is no UUID with two MAC addresses", self.0.display(), index + 1))
+        });
+        parsed.collect()
+    }
+
+    /// Replaces what the file holds: whole or not at all, and on the disk when it returns.
+    pub fn write(&self, known: &[SharedUuid]) -> io::Result<()> {
+        let folder = self.0.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let new = folder.join(format!(".{FILE}"));
+        let mut file = File::create(&new)?;
+        let lines: String = known.iter().map(line).collect();
+        file.write_all((HEAD.to_owned() + &lines).as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &self.0)?;
+        File::open(folder)?.sync_all()
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn text(&self) -> io::Result<String> {
+        let mut text = String::new();
+        File::open(&self.0)?.take(LONGEST).read_to_string(&mut text)?;
+        Ok(text)
+    }
+}
+
+fn line(SharedUuid { uuid, macs }: &SharedUuid) -> String {
+    let [one, other] = macs.map(Hardware::ethernet);
+    format!("{} {one} {other}\n", MachineId::from_uuid(*uuid))
+}
+
+fn of_line(line: &str) -> Option<SharedUuid> {
+    let mut words = line.split_ascii_whitespace();
+    let digits: String = words.next()?.split('-').collect();
+    let uuid = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?.to_be_bytes();
+    let mut mac = || {
+        let MacPattern(octets) = words.next()?.parse().ok()?;
+        octets.iter().copied().collect::<Option<Vec<u8>>>()?.try_into().ok()
+    };
+    let macs = [mac()?, mac()?];
+    words.next().is_none().then_some(SharedUuid { uuid, macs })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: SharedUuid = SharedUuid { uuid: [0x11; 16], macs: [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]] };
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = SharedUuids::below(&folder.path().join("state"));
+        assert_eq!(file.read(), Ok(Vec::new()), "there is none yet");
+        let other = SharedUuid { uuid: [0x22; 16], ..ONE };
+        file.write(&[ONE, other]).unwrap();
+        assert_eq!(file.read(), Ok(vec![ONE, other]));
+        file.write(&[other]).unwrap();
+        assert_eq!(file.read(), Ok(vec![other]));
+        let text = fs::read_to_string(file.path()).unwrap();
+        assert!(
+            text.ends_with("\n22222222-2222-2222-2222-222222222222 02:00:00:00:00:01 02:00:00:00:00:02\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn as_many_as_may_be_known_fit_into_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = SharedUuids::below(folder.path());
+        let all: Vec<_> = (0..MOST_SHARED as u128).map(|uuid| SharedUuid { uuid: uuid.to_be_bytes(), ..ONE }).collect();
+        file.write(&all).unwrap();
+        assert_eq!(file.read(), Ok(all));
+    }
+
+    #[test]
+    fn a_file_that_does_not_hold_what_it_should_is_told_of_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = SharedUuids::below(folder.path());
+        for wrong in ["x", "1111 02:00:00:00:00:01 02:00:00:00:00:02", "11111111-1111-1111-1111-111111111111 02:00:*"] {
+            fs::write(file.path(), format!("{HEAD}{wrong}\n")).unwrap();
+            assert!(file.read().unwrap_err().ends_with("shared-uuids:2: this is no UUID with two MAC addresses"));
+        }
+        fs::write(file.path(), [0xff]).unwrap();
+        assert!(file.read().unwrap_err().contains("shared-uuids: "));
+        fs::remove_file(file.path()).unwrap();
+        fs::create_dir(file.path()).unwrap();
+        assert!(file.read().unwrap_err().ends_with("shared-uuids: Is a directory (os error 21)"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Machines that share a UUID, as the real server sees them, and what it knows of them after a restart. Needs root.
+
+mod netns;
+
+use netns::server::{Server, one_network};
+use netns::{Host, PATIENCE, wait_for};
+use nix::sys::signal::Signal;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::BindToDevice;
+use std::fs;
+use std::net::UdpSocket;
+use std::process::Command;
+use tempfile::TempDir;
+
+const A: [u8; 6] = [2, 0, 0, 0, 0, 0xa];
+const UUID: [u8; 16] = 0x11223344_5566_7788_99aa_bbccddeeff00_u128.to_be_bytes();
+const CONFIG: &str = "
+[profile.installer]
+kernel = \"linux\"
+[machine.web1]
+mac = \"02:00:00:00:00:0a\"
+uuid = \"11223344-5566-7788-99aa-bbccddeeff00\"
+profile = \"installer\"
+";
+
+#[test]
+fn a_machine_with_the_uuid_of_another_is_told_of_once_and_not_installed() {
+    let (host, machine) = one_network();
+    let server = Server::configured(&host, tempfile::tempdir().unwrap(), CONFIG);
+    ready(&server);
+    for last in [0x99, 0xa, 0x98, 0x99] {
+        discover(&machine, [2, 0, 0, 0, 0, last]);
+    }
+    server.wait_for_line("02:00:00:00:00:0a (x64 UEFI) on eth0: OFFER ipxe.efi");
+    server.wait_for_line("02:00:00:00:00:98 (x64 UEFI) on eth0: OFFER ipxe.efi");
+    let log = server.log();
+    let warned = "has the uuid of web1, but none of the addresses in that entry: it is not taken for web1. If it is web1 with \
+                  another network card, add 02:00:00:00:00:99 to `mac` of that entry; if it is another machine, remove \
+                  `uuid` from it";
+    assert_eq!((log.matches(warned).count(), log.matches("has the uuid of").count()), (1, 1), "{log}");
+    assert!(log.contains("(loader for x64 UEFI, redirect), web1: profile installer"), "{log}");
+    assert!(log.contains("(loader for x64 UEFI, redirect), in doubt about web1: profile menu"), "{log}");
+}
+
+#[test]
+fn a_uuid_that_two_machines_have_is_in_doubt_after_a_restart() {
+    let (host, machine) = one_network();
+    let server = Server::configured(&host, tempfile::tempdir().unwrap(), CONFIG);
+    ready(&server);
+    discover(&machine, A);
+    assert!(script_by_uuid(&machine).contains("linux"));
+    discover(&machine, [2, 0, 0, 0, 0, 0x99]);
+    let file = server.folder.path().join("state/shared-uuids");
+    let line = "11223344-5566-7788-99aa-bbccddeeff00 02:00:00:00:00:0a 02:00:00:00:00:99\n";
+    let written = || fs::read_to_string(&file).ok().filter(|text| text.ends_with(line));
+    wait_for("the shared UUID in its file", written);
+    assert!(!script_by_uuid(&machine).contains("linux"));
+    let server = server.killed_and_started_again(&host);
+    ready(&server);
+    assert!(!script_by_uuid(&machine).contains("linux"), "{}", server.log());
+}
+
+#[test]
+fn a_file_of_shared_uuids_that_cannot_be_read_is_told_of_and_stays() {
+    let (host, machine) = one_network();
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("state")).unwrap();
+    fs::write(folder.path().join("state/shared-uuids"), "11223344 02:00:00:00:00:0a\n").unwrap();
+    let server = Server::configured(&host, folder, CONFIG);
+    ready(&server);
+    server.wait_for_line("shared-uuids:1: this is no UUID with two MAC addresses; the file stays as it is");
+    [A, [2, 0, 0, 0, 0, 0x99]].iter().for_each(|mac| discover(&machine, *mac));
+    assert!(!script_by_uuid(&machine).contains("linux"), "what is learnt holds all the same");
+    server.signal(Signal::SIGTERM);
+    server.wait_for_line("stopped");
+    let text = fs::read_to_string(server.folder.path().join("state/shared-uuids")).unwrap();
+    assert_eq!(text, "11223344 02:00:00:00:00:0a\n");
+}
+
+#[test]
+fn explain_knows_what_the_server_has_learnt() {
+    let folder: TempDir = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    ["boot", "state"].iter().for_each(|name| fs::create_dir(at(name)).unwrap());
+    let text = "[machine.web1]\nuuid = \"11223344-5566-7788-99aa-bbccddeeff00\"\nboot = \"never\"\n";
+    let text = format!("boot-dir = {:?}\nstate-dir = {:?}\n{text}", at("boot"), at("state"));
+    fs::write(at("proxydhcpd.toml"), text).unwrap();
+    let line = "11223344-5566-7788-99aa-bbccddeeff00 02:00:00:00:00:0a 02:00:00:00:00:99\n";
+    fs::write(at("state/shared-uuids"), line).unwrap();
+    let mut explain = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
+    explain.arg("-c").arg(at("proxydhcpd.toml")).args(["explain", "--client", "uefi-x64"]);
+    let output = explain.args(["--uuid", "11223344-5566-7788-99aa-bbccddeeff00"]).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("shared: its uuid is heard from 02:00:00:00:00:0a and from 02:00:00:00:00:99"), "{told}");
+}
+
+fn ready(server: &Server) {
+    server.wait_for_line("ready");
+    fs::write(server.boot.path().join("linux"), "kernel").unwrap();
+}
+
+/// P01 of the field log, by another machine.
+fn discover(machine: &Host, mac: [u8; 6]) {
+    let mut packet = hex::decode(include_str!("../../core/tests/identity/p01.hex").trim()).unwrap();
+    packet[28..34].copy_from_slice(&mac);
+    let uuid = 3 + packet.windows(3).position(|window| window == [97, 17, 0]).unwrap();
+    packet[uuid..uuid + 16].copy_from_slice(&UUID);
+    packet[uuid..uuid + 4].reverse();
+    packet[uuid + 4..uuid + 6].reverse();
+    packet[uuid + 6..uuid + 8].reverse();
+    // The one of before may live on for a moment in a process that another test is just starting.
+    let bind = || UdpSocket::bind("0.0.0.0:68").ok();
+    let socket = machine.on(|| wait_for("the machine's port 68", bind));
+    setsockopt(&socket, BindToDevice, &"eth0".into()).unwrap();
+    socket.set_broadcast(true).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.send_to(&packet, "255.255.255.255:67").unwrap();
+    let mut reply = [0; 1500];
+    socket.recv(&mut reply).expect("its answer");
+    assert_eq!((reply[0], &reply[28..34]), (2, &mac[..]));
+}
+
+/// What an iPXE is given that says its UUID and no address.
+fn script_by_uuid(machine: &Host) -> String {
+    let mut curl = Command::new("curl");
+    let name = "machine/mac=/uuid=11223344-5566-7788-99aa-bbccddeeff00/platform=efi/arch=x86_64/menu.ipxe";
+    curl.args(["--silent", "--show-error", "--fail", "--max-time", "60"]).arg(format!("http://192.0.2.10:8080/{name}"));
+    let output = machine.on(|| curl.output().expect("curl is missing: run e2e/setup"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
