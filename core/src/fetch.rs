@@ -11,7 +11,7 @@ use crate::name::{BadName, clean};
 use crate::plan::machines::{Identity, Policy};
 use crate::plan::profile::{Boots, Profile, ProfileId, To};
 use crate::plan::rule::{Firmware, Subject};
-use crate::plan::{Entry, Plan};
+use crate::plan::{Plan, Starts};
 use crate::request::Request;
 use crate::script;
 use crate::shim;
@@ -27,6 +27,8 @@ use core::net::IpAddr;
 pub enum Fetch {
     /// Text made for this request.
     Text(String),
+    /// The menu of the boot folder; the arguments of its entries may hold template expressions.
+    Menu(Asking),
     /// The script of a profile that starts a kernel; what it says may hold template expressions.
     Linux(ProfileId, Asking),
     /// A file of the template folder, to be rendered.
@@ -82,7 +84,7 @@ impl Fetch {
     /// The machine that something is rendered for, by the name of its entry.
     pub fn machine<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
         match self {
-            Fetch::Linux(_, asking) | Fetch::Template(_, asking) => {
+            Fetch::Menu(asking) | Fetch::Linux(_, asking) | Fetch::Template(_, asking) => {
                 asking.decision.machine.map(|found| plan.machines.get(found.machine).name)
             }
             _ => None,
@@ -230,10 +232,12 @@ pub fn fetched(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Fetched {
     }
     let decision = asking(plan, memory, request, caller).decision;
     let entry = decision.machine.map(|found| plan.machines.get(found.machine));
+    let of_boot_folder = || {
+        let mut kernels = plan.menu.entries.iter().map(|entry| &entry.starts);
+        kernels.any(|starts| matches!(starts, Starts::Linux { kernel, .. } if kernel == rest))
+    };
     let used_up =
         entry.filter(|entry| entry.policy == Policy::Once && !memory.once.is_marked(entry.name)).filter(|_| {
-            let of_boot_folder =
-                || plan.menu.entries.iter().any(|entry| matches!(entry, Entry::Linux { kernel, .. } if kernel == rest));
             rest == DONE
                 || match plan.profile(decision.profile) {
                     Some(profile) if profile.boots != Boots::BootFolder => profile.used_by() == Some(rest),
@@ -251,7 +255,7 @@ fn menu(plan: &Plan, asking: Asking, request: &Request<'_>) -> Fetch {
         (Boots::BootFolder, _) if plan.menu.own_script => {
             return Fetch::Folder { name: SCRIPT.into(), otherwise: None };
         }
-        (Boots::BootFolder, _) => script::menu(plan, base, request.server, caller),
+        (Boots::BootFolder, _) => return Fetch::Menu(asking),
         (Boots::Linux(_), Some(profile)) => return Fetch::Linux(profile, asking),
         (Boots::Script(url), _) if is_url(url) => script::chain_url(title, url),
         (Boots::Script(name), _) => return Fetch::Template(name.clone(), asking),
@@ -354,10 +358,12 @@ mod tests {
     fn an_ipxe_is_given_the_entry_script_and_then_its_menu() {
         let Ok(Fetch::Text(entry)) = ask(&plan(), "boot.ipxe") else { panic!() };
         assert!(entry.starts_with("#!ipxe\n"));
-        let Ok(Fetch::Text(menu)) = ask(&plan(), "/machine/mac=52-54-00-12-34-56/uuid=/platform=efi/menu.ipxe") else {
+        let Ok(Fetch::Menu(asking)) = ask(&plan(), "/machine/mac=52-54-00-12-34-56/uuid=/platform=efi/menu.ipxe")
+        else {
             panic!()
         };
-        assert!(menu.starts_with("#!ipxe\n") && menu.contains("\nmenu "));
+        assert_eq!(asking.caller.arch, None);
+        assert_eq!(asking.base, "http://192.0.2.1:8080/");
     }
 
     #[test]

@@ -5,9 +5,10 @@ mod profiles;
 mod roots;
 mod rules;
 
+use crate::boot::folder::{self, Scan};
 use crate::boot::loaders::{self, Found};
 use crate::boot::table::{self, System};
-use crate::boot::{folder, local_disk, second_stage, signature, with_script};
+use crate::boot::{local_disk, second_stage, signature, with_script};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError, Loaded, legacy};
@@ -17,9 +18,9 @@ use crate::templates::{self, Failure, Templates};
 use named::Files;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
-use proxydhcpd_core::fetch::{Fetch, Otherwise, Refusal};
+use proxydhcpd_core::fetch::{Asking, Fetch, Otherwise, Refusal};
 use proxydhcpd_core::plan::profile::{Boots, Profile, ProfileId};
-use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, Tftp};
+use proxydhcpd_core::plan::{Dhcp6, Ipxe, Loader, Menu, Plan, Tftp};
 use proxydhcpd_core::request::Request;
 use proxydhcpd_core::script;
 use roots::Roots;
@@ -36,6 +37,8 @@ pub struct Site {
     pub plan: Plan,
     /// What was found to boot, for the table.
     found: Found,
+    /// What the boot folder has for the menu, and what has not come into it.
+    scan: Scan,
     system: System,
     roots: Arc<Roots>,
     /// The operator's own programs that start a local disk.
@@ -65,14 +68,18 @@ impl Site {
         let mut told = Vec::new();
         let files = Files::look(loaded, &mut told);
         let right = |told: &[Diagnostic]| told.iter().all(|told| told.severity == Severity::Warning);
-        let Some(Files { roots, templates, profiles, draft }) = files.filter(|_| right(&told) && loaded.is_sound())
+        let Some(Files { roots, mut templates, profiles, draft }) = files.filter(|_| right(&told) && loaded.is_sound())
         else {
             return Err(all(loaded, told));
         };
         let settings = &loaded.settings;
         let places: Vec<&Path> = loaders::PLACES.iter().map(Path::new).collect();
         let found = loaders::find(&settings.boot_dir, &places);
-        let scan = folder::scan(&settings.boot_dir, roots.mounts());
+        let mut scan = folder::scan(&settings.boot_dir, roots.mounts());
+        for found in &mut scan.found {
+            let wrong = found.cmdline.as_deref().and_then(|cmdline| templates.entry(&mut found.entry, cmdline));
+            told.extend(wrong);
+        }
         let mut unfit = Vec::new();
         let local_disks = local_disk::of_operator(&settings.boot_dir, &mut unfit);
         told.extend(unfit.into_iter().map(Diagnostic::warning));
@@ -84,7 +91,7 @@ impl Site {
             relays: settings.relays.clone(),
             loop_guard: settings.loop_guard,
             most_per_second: settings.max_packets_per_second.map(Into::into),
-            menu: scan.menu,
+            menu: Menu { own_script: scan.own_script, entries: scan.entries() },
             local_disk: local_disk::architectures(&local_disks),
             raspberry_pi: scan.raspberry_pi,
             profiles,
@@ -114,14 +121,14 @@ impl Site {
         told.extend(local_disk::out_of_reach(&plan).into_iter().map(out_of_reach));
         told.extend(rules::left_by_ipxe(&plan));
         told.extend(found.misfits.iter().map(|misfit| Diagnostic::warning(misfit.to_string()).help(&misfit.cure)));
-        told.extend(scan.notes.into_iter().map(Diagnostic::warning));
+        told.extend(scan.notes.iter().map(Diagnostic::warning));
         told.extend(second_stage::astray(&plan, |name| roots.path(name)).into_iter().map(astray));
         let machine_files = (draft.machines.files, draft.machines.took);
         let system = System::of_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
         let legacy = loaded.legacy.is_some();
         let (roots, templates) = (Arc::new(roots), Arc::new(templates));
         let mut site =
-            Site { plan, found, system, roots, local_disks, machine_files, templates, warnings: told, legacy };
+            Site { plan, found, scan, system, roots, local_disks, machine_files, templates, warnings: told, legacy };
         site.follow(open);
         Ok(site)
     }
@@ -153,6 +160,13 @@ impl Site {
         }
         match meant {
             Fetch::Text(text) => Ok(Opened::text(text.into_bytes())),
+            Fetch::Menu(asking) => {
+                let (text, failure) = self.menu(&asking, request);
+                if let Some(failure) = failure {
+                    failed(&failure);
+                }
+                Ok(Opened::text(text.into_bytes()))
+            }
             Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::Unrendered),
             // Whether it is to be believed, no file tells.
             Fetch::Done(_) => Err(Refusal::Denied),
@@ -168,6 +182,17 @@ impl Site {
                 (opened, _) => opened,
             },
         }
+    }
+
+    /// The menu of the boot folder for the machine that asks, and why an entry of it cannot be made.
+    pub fn menu(&self, asking: &Asking, request: &Request<'_>) -> (String, Option<Failure>) {
+        let (entries, failure) = self.templates.entries(&self.plan, asking, request);
+        (script::menu(&self.plan, &entries, &asking.base, request.server, &asking.caller), failure)
+    }
+
+    /// What the boot folder has for the menu, unless nobody is shown that.
+    pub fn boot_folder(&self) -> Option<&Scan> {
+        (self.plan.ipxe == Ipxe::Ours && !self.plan.menu.own_script).then_some(&self.scan)
     }
 
     /// The program that starts the local disk of this architecture, whole.
@@ -224,6 +249,7 @@ impl Site {
             tracing::info!("not signed, which matters only where Secure Boot is on: {}", unsigned.join(", "));
         }
         self.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
+        self.boot_folder().iter().flat_map(|scan| scan.summary()).for_each(|line| tracing::warn!("{line}"));
     }
 
     /// Why a machine of this architecture gets nothing by this profile, and what to do about it.
@@ -306,6 +332,7 @@ mod tests {
         Site {
             plan: Plan { loaders: [(Arch::X64, shim)].into(), ..Plan::default() },
             found: Found::default(),
+            scan: Scan::default(),
             system: System::Unknown,
             roots: Arc::new(Roots::new(folder, Some(Folder::at(folder, false).unwrap()), false)),
             local_disks: BTreeMap::new(),

@@ -39,6 +39,59 @@ fn it_says_what_would_be_served() {
 }
 
 #[test]
+fn it_names_each_entry_of_the_menu_and_what_is_left_out_of_it() {
+    let host = host();
+    let boot = boot_folder();
+    let mut kernel = vec![0; 1024];
+    kernel[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
+    kernel[0x236] = 1;
+    for (name, content) in [
+        ("debian/linux", &kernel[..]),
+        ("debian/initrd.gz", b""),
+        ("debian/cmdline", b"url={{ base }}preseed.cfg\nquiet\n"),
+        ("u/casper/vmlinuz", &kernel),
+        ("u/casper/initrd", b""),
+        ("u/ubuntu.iso", b""),
+        ("rescue.ipxe", b"#!ipxe\n"),
+    ] {
+        fs::create_dir_all(boot.path().join(name).parent().unwrap()).unwrap();
+        fs::write(boot.path().join(name), content).unwrap();
+    }
+    let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let menu = "
+Entries of the menu:
+debian
+  kernel     debian/linux (x64 UEFI, x86 BIOS)
+  initrd     debian/initrd.gz
+  arguments  url={{ base }}preseed.cfg quiet (from debian/cmdline)
+rescue
+  script     rescue.ipxe
+u/casper
+  kernel     u/casper/vmlinuz (x64 UEFI, x86 BIOS)
+  initrd     u/casper/initrd
+  arguments  none
+  problem    it does not boot as it is: Ubuntu looks for the rest of its system on a disc, and no url= or netboot= says where else it is
+  to do      write into u/casper/cmdline: ip=dhcp url={{ base }}NAME.iso cloud-config-url=/dev/null, with the ISO itself in the boot folder
+
+Left out of the menu:
+u/ubuntu.iso: ISO images are not booted yet: unpack it into a folder
+";
+    assert!(said.contains(menu), "{said}");
+    let output = check(&host, &["--json", "-b", boot.path().to_str().unwrap()]);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let menu = &json["served"]["menu"];
+    assert_eq!(menu["entries"][0]["kernel"], "debian/linux");
+    assert_eq!(menu["entries"][0]["arguments_from"], "debian/cmdline");
+    assert_eq!(menu["left_out"][0]["path"], "u/ubuntu.iso");
+
+    fs::write(boot.path().join("boot.ipxe"), "#!ipxe\n").unwrap();
+    let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(!said.contains("Entries of the menu"), "nobody is shown it: {said}");
+}
+
+#[test]
 fn it_says_how_many_machines_were_read_and_in_what_time() {
     let host = host();
     let boot = boot_folder();

@@ -11,7 +11,7 @@ use proxydhcpd::site::{Open, Site};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::fetch;
 use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::plan::{Entry, Loader};
+use proxydhcpd_core::plan::{Entry, Loader, Starts};
 use proxydhcpd_core::request::{Door, Request};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -131,7 +131,8 @@ fn a_folder_is_served_and_shown_under_its_name() {
     let lab = Lab::new();
     fs::write(lab.mirror.path().join("rescue.ipxe"), "#!ipxe\n").unwrap();
     let site = lab.site("[folders]\ndebian = \"MIRROR\"\n").unwrap();
-    let entry = Entry::Script { title: "debian/rescue".into(), path: "debian/rescue.ipxe".into() };
+    let starts = Starts::Script { path: "debian/rescue.ipxe".into() };
+    let entry = Entry { title: "debian/rescue".into(), starts, lacks: None };
     assert_eq!(site.plan.menu.entries, [entry]);
     let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let name = b"debian/rescue.ipxe";
@@ -151,6 +152,71 @@ fn a_folder_is_served_and_shown_under_its_name() {
             "3:10: it hides BOOT/debian",
         ]
     );
+}
+
+/// A kernel with its initrd, and what it is to be told.
+fn linux(boot: &Path, cmdline: &str) {
+    fs::create_dir_all(boot.join("debian")).unwrap();
+    let mut kernel = vec![0; 1024];
+    kernel[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
+    kernel[0x236] = 1;
+    fs::write(boot.join("debian/linux"), kernel).unwrap();
+    fs::write(boot.join("debian/initrd.gz"), "").unwrap();
+    fs::write(boot.join("debian/cmdline"), cmdline).unwrap();
+}
+
+/// The menu of a machine, and what could not be made of it.
+fn menu(site: &Site, machine: &str) -> (String, Vec<String>) {
+    let name = format!("machine/{machine}/platform=efi/arch=x86_64/menu.ipxe");
+    let client = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 50), 1024));
+    let server = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
+    let request = Request { door: Door::Http(8080), name: name.as_bytes(), server, client, interface: "" };
+    let meant = fetch(&site.plan, &Memory::new(0), &request).unwrap();
+    let mut failed = Vec::new();
+    let opened = site.open(meant, &request, |failure| failed.push(failure.diagnostic.one_line())).unwrap();
+    let mut text = vec![0; usize::try_from(opened.size).unwrap()];
+    opened.read_at(&mut text, 0).unwrap();
+    (String::from_utf8(text).unwrap(), failed)
+}
+
+#[test]
+fn a_cmdline_of_the_boot_folder_is_a_template_rendered_for_the_machine_that_asks() {
+    let lab = Lab::new();
+    let cmdline = "# the installer\nurl={{ base }}preseed.cfg # ours\n{% if machine.name is defined %}hostname={{ machine.name }}{% endif %}\n";
+    linux(lab.boot.path(), cmdline);
+    let site = lab.site("[machine.web1]\nmac = \"52:54:00:12:34:56\"\n").unwrap();
+    assert_eq!(lab.told(&site.warnings), [""; 0]);
+    let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
+    let arguments =
+        "initrd=initrd0 url=http://192.0.2.10:8080/machine/name=web1/preseed.cfg hostname=web1 || goto failed\n";
+    assert!(script.contains(arguments) && failed.is_empty(), "{script}{failed:?}");
+    let (script, _) = menu(&site, "mac=52-54-00-12-34-57");
+    assert!(script.contains("initrd=initrd0 url=http://192.0.2.10:8080/preseed.cfg || goto failed\n"), "{script}");
+}
+
+#[test]
+fn a_cmdline_that_cannot_be_used_is_told_with_its_place_and_its_entry_says_so() {
+    let lab = Lab::new();
+    for (cmdline, told) in [
+        ("# x\na={{ base }", "BOOT/debian/cmdline:2:11: unexpected `}`, expected end of variable block"),
+        ("a={{ base | bse64 }}", "BOOT/debian/cmdline:1:13: there is no filter `bse64`"),
+        ("quiet || reboot", "BOOT/debian/cmdline: \"||\" cannot be passed on by iPXE"),
+    ] {
+        linux(lab.boot.path(), cmdline);
+        let site = lab.site("").unwrap();
+        let warnings = lab.told(&site.warnings);
+        assert!(warnings.len() == 1 && warnings[0].starts_with(told), "{warnings:?}");
+        let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
+        assert!(script.contains("item entry0 ${sp}${sp} debian${sp}${sp}(does not boot as it is)"), "{script}");
+        assert_eq!(failed, [""; 0]);
+    }
+    // What only a machine shows.
+    linux(lab.boot.path(), "role={{ machine.role }}");
+    let site = lab.site("").unwrap();
+    assert_eq!(lab.told(&site.warnings), [""; 0]);
+    let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
+    assert!(script.contains("echo its arguments cannot be made: machine.role is not defined"), "{script}");
+    assert!(failed.len() == 1 && failed[0].contains("/debian/cmdline:1:9: machine.role is not defined"), "{failed:?}");
 }
 
 #[test]

@@ -190,23 +190,30 @@ pub struct Menu {
     pub entries: Vec<Entry>,
 }
 
-/// One line of the generated menu. Paths are relative to the boot folder.
+/// One line of the generated menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// `arch` is the one that the kernel was built for; x86 kernels start on a BIOS as well.
+pub struct Entry {
+    pub title: String,
+    pub starts: Starts,
+    /// Why it is known not to boot as it stands, in a sentence.
+    pub lacks: Option<String>,
+}
+
+/// What an entry starts. Paths are relative to the boot folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// `arch` is the one that the kernel was built for; x86 kernels start on a BIOS as well, one for [`Arch::BIOS`] only
+    /// there. The arguments may hold template expressions.
     Linux {
-        title: String,
         kernel: String,
         initrds: Vec<String>,
         arguments: String,
         arch: Arch,
     },
     Script {
-        title: String,
         path: String,
     },
     Efi {
-        title: String,
         path: String,
         arch: Arch,
     },

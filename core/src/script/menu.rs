@@ -1,9 +1,9 @@
 //! The menu of the boot folder.
 
-use super::{COLOURS, PAUSE, SPACE, VERSION, heading, item, plain, start_linux, start_local_disk, url};
+use super::{COLOURS, PAUSE, SPACE, VERSION, heading, item, plain, say, start_linux, start_local_disk, url};
 use crate::arch::Arch;
 use crate::caller::Caller;
-use crate::plan::{Entry, Plan};
+use crate::plan::{Entry, Plan, Starts};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,10 +13,13 @@ use core::net::IpAddr;
 /// How long the menu waits before it starts the local disk, in milliseconds.
 const MENU_TIMEOUT: u32 = 10_000;
 
-/// The menu of this machine.
-pub fn menu(plan: &Plan, base: &str, server: IpAddr, caller: &Caller) -> String {
+/// How long the reason stands why an entry does not boot, in milliseconds.
+const LACKS_TIMEOUT: u32 = 30_000;
+
+/// The menu of this machine. `entries` are those of the plan with no expression left in them.
+pub fn menu(plan: &Plan, entries: &[Entry], base: &str, server: IpAddr, caller: &Caller) -> String {
     let shown: Vec<(usize, &Entry)> =
-        plan.menu.entries.iter().enumerate().filter(|(_, entry)| suits(entry, caller.arch)).collect();
+        entries.iter().enumerate().filter(|(_, entry)| suits(&entry.starts, caller.arch)).collect();
 
     let mut script = format!(
         "#!ipxe
@@ -36,7 +39,8 @@ item --gap -- ${{uuid}}
     if !shown.is_empty() {
         heading(&mut script, "On this server");
         for (number, entry) in &shown {
-            item(&mut script, &format!("entry{number}"), &plain(title(entry)));
+            let mark = if entry.lacks.is_some() { "${sp}${sp}(does not boot as it is)" } else { "" };
+            item(&mut script, &format!("entry{number}"), &(plain(&entry.title) + mark));
         }
     }
     heading(&mut script, "On this machine");
@@ -84,17 +88,11 @@ imgfree ||
 }
 
 /// Whether the machine can start it. One that does not say what it is is shown all but EFI programs.
-fn suits(entry: &Entry, machine: Option<Arch>) -> bool {
-    match (entry, machine) {
-        (Entry::Script { .. }, _) | (Entry::Linux { .. }, None) => true,
-        (Entry::Linux { arch: Arch::X64 | Arch::IA32, .. }, Some(Arch::BIOS)) => true,
-        (Entry::Linux { arch, .. } | Entry::Efi { arch, .. }, machine) => machine == Some(*arch),
-    }
-}
-
-fn title(entry: &Entry) -> &str {
-    match entry {
-        Entry::Linux { title, .. } | Entry::Script { title, .. } | Entry::Efi { title, .. } => title,
+fn suits(starts: &Starts, machine: Option<Arch>) -> bool {
+    match (starts, machine) {
+        (Starts::Script { .. }, _) | (Starts::Linux { .. }, None) => true,
+        (Starts::Linux { arch: Arch::X64 | Arch::IA32, .. }, Some(Arch::BIOS)) => true,
+        (Starts::Linux { arch, .. } | Starts::Efi { arch, .. }, machine) => machine == Some(*arch),
     }
 }
 
@@ -102,13 +100,20 @@ fn firmware(arch: Option<Arch>) -> String {
     arch.map_or_else(|| "${platform} ${buildarch}".to_string(), |arch| arch.to_string())
 }
 
-/// The commands that start an entry of the boot folder.
+/// The commands that start an entry of the boot folder; one that does not boot first says why.
 fn start(script: &mut String, base: &str, entry: &Entry) {
-    match entry {
-        Entry::Linux { kernel, initrds, arguments, .. } => {
+    if let Some(why) = &entry.lacks {
+        writeln!(script, "echo {} does not boot as it is:", plain(&entry.title)).ok();
+        say(script, why);
+        script.push_str("echo proxydhcpd check, on the server, says what to do.\n");
+        let question = "Press b to start it all the same, another key for the menu.";
+        writeln!(script, "prompt --key b --timeout {LACKS_TIMEOUT} {question} || goto menu").ok();
+    }
+    match &entry.starts {
+        Starts::Linux { kernel, initrds, arguments, .. } => {
             start_linux(script, base, kernel, initrds.iter().map(String::as_str), arguments);
         }
-        Entry::Script { path, .. } | Entry::Efi { path, .. } => {
+        Starts::Script { path } | Starts::Efi { path, .. } => {
             writeln!(script, "imgfree ||\nchain --autofree {} || goto failed", url(base, path)).ok();
         }
     }

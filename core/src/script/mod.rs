@@ -158,10 +158,30 @@ fn plain(text: &str) -> String {
     text.chars().take(70).map(|c| if harmless(c) { c } else { '?' }).collect()
 }
 
+/// The commands that show a longer text, on as many lines as it takes, up to four.
+fn say(script: &mut String, text: &str) {
+    const MOST: usize = 70;
+    let mut lines = Vec::from([String::new()]);
+    for word in text.split_whitespace() {
+        let line = lines.last().map_or(0, String::len);
+        if line > 0 && line + 1 + word.len() > MOST {
+            lines.push(String::new());
+        }
+        let last = lines.len() - 1;
+        if !lines[last].is_empty() {
+            lines[last].push(' ');
+        }
+        lines[last].push_str(word);
+    }
+    for line in lines.iter().take(4) {
+        writeln!(script, "echo {}", plain(line)).ok();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Entry, Menu};
+    use crate::plan::{Entry, Menu, Starts};
     use alloc::string::ToString;
     use alloc::vec;
     use alloc::vec::Vec;
@@ -175,7 +195,7 @@ mod tests {
     }
 
     fn menu(plan: &Plan, door: Door, machine: &Caller) -> String {
-        super::menu(plan, &base(door, SERVER), SERVER, machine)
+        super::menu(plan, &plan.menu.entries, &base(door, SERVER), SERVER, machine)
     }
 
     fn entry(door: Door, server: IpAddr) -> String {
@@ -186,14 +206,45 @@ mod tests {
         Plan { menu: Menu { own_script: false, entries }, local_disk: vec![Arch::X64], ..Plan::default() }
     }
 
+    fn entry_of(title: &str, starts: Starts) -> Entry {
+        Entry { title: title.into(), starts, lacks: None }
+    }
+
     fn linux(arch: Arch) -> Entry {
-        Entry::Linux {
-            title: "debian".into(),
+        let starts = Starts::Linux {
             kernel: "debian/linux".into(),
             initrds: vec!["debian/ucode.img".into(), "debian/initrd.gz".into()],
             arguments: "quiet ip=${netX/ip}".into(),
             arch,
-        }
+        };
+        entry_of("debian", starts)
+    }
+
+    #[test]
+    fn an_entry_that_does_not_boot_says_so_and_why_before_it_is_started() {
+        let mut entry = linux(Arch::X64);
+        entry.lacks = Some("the live system is looked for on a disc: fetch= does not say where it is".into());
+        let script = menu(&plan(vec![entry]), Door::Http(8080), &machine("efi", "x86_64"));
+        assert!(script.contains("item entry0 ${sp}${sp} debian${sp}${sp}(does not boot as it is)\n"), "{script}");
+        let commands = part(&script, "entry0");
+        assert!(
+            commands.starts_with(
+                "echo debian does not boot as it is:\n\
+                 echo the live system is looked for on a disc: fetch= does not say where it\n\
+                 echo is\n\
+                 echo proxydhcpd check, on the server, says what to do.\n\
+                 prompt --key b --timeout 30000 Press b to start it all the same, another key for the menu. || goto menu\n\
+                 imgfree ||\nkernel "
+            ),
+            "{commands}"
+        );
+    }
+
+    #[test]
+    fn a_kernel_for_bios_alone_is_shown_there_alone() {
+        let shows =
+            |machine: Caller| menu(&plan(vec![linux(Arch::BIOS)]), Door::Tftp, &machine).contains("item entry0 ");
+        assert!(shows(machine("pcbios", "i386")) && !shows(machine("efi", "x86_64")));
     }
 
     /// The part of a script behind a label.
@@ -262,7 +313,7 @@ goto menu"
 
     #[test]
     fn every_goto_has_its_label() {
-        let entries = vec![linux(Arch::X64), Entry::Script { title: "a".into(), path: "a.ipxe".into() }];
+        let entries = vec![linux(Arch::X64), entry_of("a", Starts::Script { path: "a.ipxe".into() })];
         for machine in [machine("pcbios", "i386"), machine("efi", "x86_64"), Caller::default()] {
             let script = menu(&plan(entries.clone()), Door::Tftp, &machine);
             let jumps = script.split_whitespace().collect::<Vec<_>>();
@@ -291,7 +342,7 @@ goto menu"
 
     #[test]
     fn a_machine_is_shown_what_it_can_start() {
-        let program = Entry::Efi { title: "tool".into(), path: "tool.efi".into(), arch: Arch::X64 };
+        let program = entry_of("tool", Starts::Efi { path: "tool.efi".into(), arch: Arch::X64 });
         let shows = |entry: &Entry, machine: Caller| {
             menu(&plan(vec![entry.clone()]), Door::Tftp, &machine).contains("item entry0 ")
         };
@@ -305,7 +356,7 @@ goto menu"
 
     #[test]
     fn names_cannot_break_out_of_their_line() {
-        let odd = Entry::Script { title: "a && b || ${net0/ip}\n;é".into(), path: "x y/$\u{7b}a}%&&.ipxe".into() };
+        let odd = entry_of("a && b || ${net0/ip}\n;é", Starts::Script { path: "x y/$\u{7b}a}%&&.ipxe".into() });
         let script = menu(&plan(vec![odd]), Door::Tftp, &machine("efi", "x86_64"));
         assert!(script.contains("item entry0 ${sp}${sp} a ?? b ?? ??net0/ip????\n"), "{script}");
         assert!(script.contains("chain --autofree tftp://192.0.2.1/x%20y/%24%7Ba%7D%25%26%26.ipxe || goto failed\n"));

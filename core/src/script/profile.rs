@@ -1,6 +1,6 @@
 //! What a profile comes to as a script.
 
-use super::{COLOURS, PAUSE, SPACE, VERSION, heading, item, plain, start_linux, start_local_disk};
+use super::{COLOURS, PAUSE, SPACE, VERSION, heading, item, plain, say, start_linux, start_local_disk};
 use crate::caller::Caller;
 use crate::choose::MACHINE;
 use crate::plan::Plan;
@@ -8,7 +8,6 @@ use crate::plan::profile::{Linux, Menu};
 use crate::url::encoded;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::Write;
 
 /// A kernel, its initrds and what it is told. No template is left in them.
@@ -73,15 +72,11 @@ pub fn choices(base: &str, menu: &Menu, caller: &Caller) -> String {
 
 /// In place of a script that could not be rendered: who stands at the machine can tell what to mend.
 pub fn unrendered(template: &str, line: Option<usize>, why: &str) -> String {
-    const MOST: usize = 70;
     let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
     let mut script = head("a template that failed");
     writeln!(script, "echo The boot server cannot make the script of this machine:\necho {}{line}", plain(template))
         .ok();
-    let why: Vec<char> = why.chars().collect();
-    for part in why.chunks(MOST).take(4) {
-        writeln!(script, "echo {}", plain(&part.iter().collect::<String>())).ok();
-    }
+    say(&mut script, why);
     writeln!(script, "prompt --timeout {PAUSE} Press a key to leave the network boot ||\nexit 1").ok();
     script
 }

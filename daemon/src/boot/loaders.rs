@@ -85,6 +85,11 @@ impl Place<'_> {
     }
 }
 
+/// Whether this folder of the boot folder is looked through for loaders.
+pub fn is_beside(folder: &str) -> bool {
+    BESIDE.contains(&folder)
+}
+
 /// Whether some architecture's loader goes by this name.
 pub fn is_loader(name: &str) -> bool {
     TABLE.iter().flat_map(|row| row.loaders).any(|loader| loader.eq_ignore_ascii_case(name))

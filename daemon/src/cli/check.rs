@@ -2,7 +2,7 @@
 
 use super::secure_boot::Row;
 use super::setting::{self, Setting};
-use super::{Check, marks, old_daemon, say, secure_boot};
+use super::{Check, boot_folder, marks, old_daemon, say, secure_boot};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
@@ -40,7 +40,8 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
     } else {
         told.iter().for_each(say);
         if let Some((setting, rows)) = &setting {
-            anstream::print!("{}{}", text(setting), secure_boot::text(rows));
+            let menu = setting.site.boot_folder().map(boot_folder::text).unwrap_or_default();
+            anstream::print!("{}{menu}{}", text(setting), secure_boot::text(rows));
         }
     }
     ExitCode::from(status)
@@ -194,6 +195,7 @@ fn summary(setting: &Setting, rows: &[Row]) -> Value {
         "http": plan.http,
         "boot_folder": setting.loaded.settings.boot_dir,
         "script": script(plan),
+        "menu": boot_folder::json(setting.site.boot_folder()),
         "machines": { "count": plan.machines.len(), "files": files, "seconds": took.as_secs_f64() },
         "loaders": loaders.collect::<serde_json::Map<_, _>>(),
         "local_disk": secure_boot::local_disks(rows),

@@ -1,5 +1,6 @@
 //! The command line: the flags of the Python daemon, and verbs beside them.
 
+mod boot_folder;
 mod check;
 pub mod client;
 mod explain;

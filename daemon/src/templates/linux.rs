@@ -56,7 +56,7 @@ pub fn rendered(templates: &Templates, profile: &Profile, linux: &Linux, scope: 
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     /// A path or a URL.
     File,
     Arguments,
@@ -65,7 +65,7 @@ enum Kind {
 impl Kind {
     /// The text as the script has it: arguments on one line, however many they were written on. iPXE takes a line apart
     /// at spaces and these operators, and there is no way to quote them.
-    fn check(self, text: &str) -> Result<String, String> {
+    pub(super) fn check(self, text: &str) -> Result<String, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let bad = |word: &&&str| ["||", "&&"].contains(*word) || word.chars().any(char::is_control);
         if let Some(word) = words.iter().find(bad) {
@@ -102,12 +102,12 @@ fn initrd(index: usize) -> Cow<'static, str> {
     if index == 0 { "initrd".into() } else { format!("initrd {}", index + 1).into() }
 }
 
-fn is_template(text: &str) -> bool {
+pub(super) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
 }
 
 impl Templates {
-    fn refused(&self, key: &str, why: &str) -> Failure {
+    pub(super) fn refused(&self, key: &str, why: &str) -> Failure {
         let key = key.strip_prefix(MARK).unwrap_or(key);
         let diagnostic = Box::new(Diagnostic::error(why).of(key));
         Failure { template: key.to_owned(), line: None, diagnostic }.spotted(&self.spots)

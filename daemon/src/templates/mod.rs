@@ -3,6 +3,7 @@
 //! The whole folder is read and compiled when a site is built. Rendering touches no file: what a template includes was
 //! compiled with it, and what it may use of time, memory and stack is bounded.
 
+mod entries;
 mod failure;
 mod filters;
 mod folder;
@@ -24,7 +25,7 @@ use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::{Boots, Linux, Profile};
 use proxydhcpd_core::request::Request;
 use proxydhcpd_core::script;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct Templates {
     dir: PathBuf,
     environment: Environment<'static>,
     names: BTreeSet<String>,
+    /// By the kernel of an entry of the boot folder the name of the text that says its arguments.
+    arguments: BTreeMap<String, String>,
     variables: Variables,
     spots: Spots,
 }
@@ -76,6 +79,12 @@ impl Templates {
         told.extend(linux::compile(self, profiles));
         let unknown = unknown::all(&self.environment);
         told.extend(unknown.into_iter().filter_map(|unknown| Some(*self.unknown(unknown)?.diagnostic)));
+    }
+
+    /// The first name in this text that no machine has.
+    fn unknown_in(&self, name: &str) -> Option<Failure> {
+        let unknown = unknown::all(&self.environment).into_iter().find(|unknown| unknown.template == name);
+        self.unknown(unknown?)
     }
 
     fn unknown(&self, unknown: unknown::Unknown) -> Option<Failure> {
@@ -168,6 +177,7 @@ impl Default for Templates {
             dir: PathBuf::new(),
             environment: environment(),
             names: BTreeSet::new(),
+            arguments: BTreeMap::new(),
             variables: Variables::default(),
             spots: Spots::default(),
         }

@@ -87,6 +87,11 @@ fn build(arch: Arch) -> (&'static str, &'static str) {
 fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
     match meant {
         Fetch::Text(text) => vec![Node::new("script", "made for this machine").with(lines(&text))],
+        Fetch::Menu(asking) => {
+            let (text, failure) = site.menu(&asking, request);
+            let menu = Node::new("script", "made for this machine");
+            vec![menu.with(failure.iter().map(cannot).chain(lines(&text)))]
+        }
         Fetch::Linux(profile, asking) => {
             let profile = &site.plan.profiles[profile];
             let Boots::Linux(written) = &profile.boots else { return Vec::new() };

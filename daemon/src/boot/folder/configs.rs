@@ -1,0 +1,257 @@
+//! The configurations of other loaders that lie in an unpacked tree: what they say to a kernel, we say to it as well.
+//!
+//! ISOLINUX, SYSLINUX, PXELINUX (`KERNEL`, `APPEND`) and GRUB (`linux`). Only what makes sense over the network is taken.
+
+use super::walk::{Tree, join, split};
+use std::fs::File;
+use std::io::Read;
+
+/// Bounds of what is read in one tree.
+const MOST_CONFIGS: usize = 200;
+const MOST_INCLUDES: usize = 32;
+const LONGEST: u64 = 64 << 10;
+
+/// A kernel that a configuration names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stanza {
+    /// The configuration's folder, which relative names count from, or from one above it.
+    folder: String,
+    kernel: String,
+    arguments: String,
+}
+
+/// What one configuration says, with all that it includes; what it starts by itself goes first.
+#[derive(Debug)]
+pub struct Config {
+    path: String,
+    /// For one machine, or for some: `pxelinux.cfg/01-52-54-00-12-34-56`.
+    specific: bool,
+    stanzas: Vec<Stanza>,
+}
+
+/// Every configuration of a tree; those for all machines first.
+pub fn read(tree: &Tree) -> Vec<Config> {
+    let files = tree.folders.iter().flat_map(|(folder, files)| files.iter().map(move |file| (folder, file)));
+    let mut configs: Vec<Config> = files
+        .filter_map(|(folder, file)| Some((is_config(folder, file)?, join(folder, file))))
+        .take(MOST_CONFIGS)
+        .map(|(specific, path)| {
+            let mut parser = Parser { tree, left: MOST_INCLUDES, ..Parser::new(tree) };
+            parser.file(&path);
+            Config { stanzas: parser.done(), path, specific }
+        })
+        .collect();
+    configs.sort_by_key(|config| config.specific);
+    configs
+}
+
+/// What the configurations say to this kernel, the best first, each with the file that says it. Those for single machines
+/// count where they agree, and there is no other.
+pub fn for_kernel<'a>(configs: &'a [Config], kernel: &str) -> Vec<(String, &'a str)> {
+    let stanzas = |specific: bool| {
+        let those = configs.iter().filter(move |config| config.specific == specific);
+        those.flat_map(|config| config.stanzas.iter().map(|stanza| (stanza, &config.path[..])))
+    };
+    let said = |specific: bool| -> Vec<(String, &'a str)> {
+        let own = stanzas(specific).filter(|(stanza, _)| stanza.names(kernel));
+        own.map(|(stanza, path)| (over_the_network(&stanza.arguments), path)).collect()
+    };
+    let general = said(false);
+    if !general.is_empty() {
+        return general;
+    }
+    let mut specific = said(true);
+    let agree = specific.windows(2).all(|pair| pair[0].0 == pair[1].0);
+    specific.truncate(usize::from(agree));
+    specific
+}
+
+/// Whether it is one, and whether for some machines only.
+fn is_config(folder: &str, file: &str) -> Option<bool> {
+    let lower = file.to_ascii_lowercase();
+    if split(folder).1.eq_ignore_ascii_case("pxelinux.cfg") {
+        return Some(lower != "default");
+    }
+    match &lower[..] {
+        "isolinux.cfg" | "syslinux.cfg" | "extlinux.conf" | "archiso_pxe-linux.cfg" | "grub.cfg" => Some(false),
+        _ if lower.starts_with("grub.cfg-") => Some(true),
+        _ => None,
+    }
+}
+
+impl Stanza {
+    /// Whether its name leads to this file, counted from the configuration's folder or from one above it.
+    fn names(&self, kernel: &str) -> bool {
+        let mut folder = Some(&self.folder[..]);
+        while let Some(from) = folder {
+            if clean(&join(from, &self.kernel)).as_deref() == Some(kernel) {
+                return true;
+            }
+            folder = (!from.is_empty()).then(|| split(from).0);
+        }
+        false
+    }
+}
+
+/// A path without `.`, `..` and empty parts.
+fn clean(path: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// The arguments without those that lead to a disc, that belong to the loader, or that a script of ours cannot hold.
+fn over_the_network(arguments: &str) -> String {
+    const ONLY_LOADERS: [&str; 3] = ["initrd=", "BOOT_IMAGE=", "initrd16="];
+    const ON_A_DISC: [&str; 16] = [
+        "file=/cdrom",
+        "preseed/file=/cdrom",
+        "cdrom-detect/",
+        "archisolabel=",
+        "archisodevice=",
+        "archisosearchuuid=",
+        "misolabel=",
+        "misodevice=",
+        "img_dev=",
+        "img_loop=",
+        "iso-scan/",
+        "findiso=",
+        "fromiso=",
+        "live-media=",
+        "root=/dev/",
+        "rd.live.check",
+    ];
+    let on_a_disc = |word: &str| {
+        let value = word.split_once('=').map_or("", |(_, value)| value);
+        ON_A_DISC.iter().any(|begin| word.starts_with(begin))
+            || value.contains("LABEL=")
+            || ["hd:", "cdrom", "cd:", "dvd:", "/dev/"].iter().any(|begin| value.starts_with(begin))
+    };
+    let odd = |word: &str| word.contains(['$', '{', '}', '\\']) || ["---", "--", "||", "&&", "-"].contains(&word);
+    let words = arguments
+        .split_whitespace()
+        .filter(|word| !ONLY_LOADERS.iter().any(|begin| word.starts_with(begin)) && !on_a_disc(word) && !odd(word));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+struct Parser<'a> {
+    tree: &'a Tree,
+    /// How many more files may be included.
+    left: usize,
+    /// What is added to every label that has no APPEND of its own.
+    global: String,
+    default: Option<String>,
+    label: Option<Label>,
+    labels: Vec<Label>,
+}
+
+#[derive(Clone, Default)]
+struct Label {
+    name: String,
+    folder: String,
+    kernel: Option<String>,
+    append: Option<String>,
+    is_default: bool,
+}
+
+impl<'a> Parser<'a> {
+    fn new(tree: &'a Tree) -> Parser<'a> {
+        Parser { tree, left: 0, global: String::new(), default: None, label: None, labels: Vec::new() }
+    }
+
+    fn file(&mut self, path: &str) {
+        let Ok(text) = text(self.tree, path) else { return };
+        let folder = split(path).0.to_owned();
+        // GRUB goes on in the next line where one ends with a backslash.
+        for line in text.replace("\\\r\n", " ").replace("\\\n", " ").lines() {
+            let line = line.trim();
+            let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            self.command(&folder, &word.to_ascii_lowercase(), rest.trim());
+        }
+    }
+
+    fn command(&mut self, folder: &str, word: &str, rest: &str) {
+        match word {
+            "label" | "menuentry" => {
+                self.end();
+                self.label = Some(Label { name: rest.to_owned(), folder: folder.to_owned(), ..Label::default() });
+            }
+            "default" => self.default = Some(rest.to_owned()),
+            "menu" => match &mut self.label {
+                Some(label) if rest.eq_ignore_ascii_case("default") => label.is_default = true,
+                _ if rest.to_ascii_lowercase().starts_with("include ") => self.include(folder, rest[8..].trim()),
+                _ => {}
+            },
+            "include" => self.include(folder, rest),
+            "append" => match &mut self.label {
+                Some(label) => label.append = Some(if rest == "-" { String::new() } else { rest.to_owned() }),
+                None => self.global = rest.to_owned(),
+            },
+            "kernel" | "linux" | "linuxefi" | "linux16" => self.kernel(folder, rest),
+            _ => {}
+        }
+    }
+
+    /// GRUB has the arguments behind the kernel.
+    fn kernel(&mut self, folder: &str, rest: &str) {
+        let label = self.label.get_or_insert_with(|| Label { folder: folder.to_owned(), ..Label::default() });
+        let rest = rest.replace(['"', '\''], "");
+        let (kernel, arguments) = rest.split_once(char::is_whitespace).unwrap_or((&rest, ""));
+        label.kernel = Some(on_server(kernel).to_owned());
+        if !arguments.is_empty() {
+            label.append = Some(arguments.to_owned());
+        }
+    }
+
+    fn include(&mut self, folder: &str, name: &str) {
+        if self.left == 0 {
+            return;
+        }
+        self.left -= 1;
+        let name = name.split_whitespace().next().unwrap_or_default();
+        let mut from = Some(folder);
+        while let Some(folder) = from {
+            if let Some(path) = clean(&join(folder, name)).and_then(|path| self.tree.find(&path)) {
+                return self.file(&path);
+            }
+            from = (!folder.is_empty()).then(|| split(folder).0);
+        }
+    }
+
+    fn end(&mut self) {
+        self.labels.extend(self.label.take());
+    }
+
+    fn done(mut self) -> Vec<Stanza> {
+        self.end();
+        let (global, default) = (self.global, self.default);
+        let mut labels = self.labels;
+        labels.sort_by_key(|label| !(label.is_default || default.as_ref() == Some(&label.name)));
+        let stanza = |label: Label| {
+            let arguments = label.append.unwrap_or_else(|| global.clone());
+            Some(Stanza { folder: label.folder, kernel: label.kernel?, arguments })
+        };
+        labels.into_iter().filter_map(stanza).collect()
+    }
+}
+
+/// A name without the device or the server in front.
+fn on_server(name: &str) -> &str {
+    if let Some((_, path)) = name.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+        return path;
+    }
+    let behind = |mark: &str| name.split_once(mark).map(|(_, rest)| rest);
+    behind("://").map(|rest| rest.split_once('/').map_or("", |(_, path)| path)).or_else(|| behind("::")).unwrap_or(name)
+}
+
+fn text(tree: &Tree, path: &str) -> std::io::Result<String> {
+    let mut octets = Vec::new();
+    File::open(tree.place(path))?.take(LONGEST).read_to_end(&mut octets)?;
+    Ok(String::from_utf8_lossy(&octets).into_owned())
+}

@@ -1,0 +1,23 @@
+//! What becomes of a file of the boot folder.
+
+use proxydhcpd_core::plan::Entry;
+use std::path::PathBuf;
+
+/// An entry, and what is to be said of it beside what the menu needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub entry: Entry,
+    /// The name of the file that says the arguments.
+    pub arguments_from: Option<String>,
+    /// That file, where expressions count.
+    pub cmdline: Option<PathBuf>,
+    /// What to do about an entry that does not boot as it is.
+    pub cure: Option<String>,
+}
+
+/// A file or a folder that comes to no entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    pub path: String,
+    pub why: String,
+}

@@ -1,0 +1,220 @@
+//! Systems that are known not to start without being told where the rest of them is, and what tells them.
+//!
+//! A row is known by how an unpacked tree is laid out. Where nobody says what a system wants, its entry of the menu says why
+//! it does not boot.
+
+use super::walk::{Tree, join};
+use proxydhcpd_core::url::encoded;
+
+/// A kernel of a tree, with the files that it is started with.
+pub struct Kernel<'a> {
+    pub tree: &'a Tree,
+    pub folder: &'a str,
+    pub name: &'a str,
+    pub initrds: &'a [&'a str],
+}
+
+/// Why a kernel does not boot as it stands, and what would have it boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    pub why: String,
+    pub cure: String,
+}
+
+struct Row {
+    /// The folder that the system was unpacked into, if this kernel is one of its.
+    root: fn(&Kernel<'_>) -> Option<String>,
+    /// Any argument that begins so says where the rest is. None: no argument does.
+    wants: &'static [&'static str],
+    why: &'static str,
+    cure: Cure,
+}
+
+enum Cure {
+    /// Into the file `cmdline`: TREE and FOLDER are the URLs of the system's folder and of the kernel's, SQUASHFS is the file
+    /// beside the kernel.
+    Write(&'static str),
+    Do(&'static str),
+}
+
+const ARCHISO: &[&str] = &["archiso_http_srv=", "archiso_nfs_srv=", "archiso_nbd_srv="];
+const LIVE: &str = "root=live:";
+
+const ROWS: &[Row] = &[
+    Row {
+        root: |kernel| kernel.above("arch/boot/x86_64"),
+        wants: ARCHISO,
+        why: "Arch Linux looks for the rest of its system on a disc, and no archiso_http_srv= says where else it is",
+        cure: Cure::Write(
+            "archisobasedir=arch archiso_http_srv=TREE ip=dhcp net.ifnames=0 BOOTIF=01-${netX/mac:hexhyp}",
+        ),
+    },
+    Row {
+        root: |kernel| kernel.above("sysresccd/boot/x86_64"),
+        wants: ARCHISO,
+        why: "SystemRescue looks for the rest of its system on a disc, and no archiso_http_srv= says where else it is",
+        cure: Cure::Write("archisobasedir=sysresccd archiso_http_srv=TREE ip=dhcp checksum=y"),
+    },
+    Row {
+        root: |kernel| kernel.above("boot").filter(|root| kernel.has(root, "manjaro/x86_64/rootfs.sfs")),
+        wants: &["miso_http_srv=", "miso_nfs_srv=", "miso_nbd_srv="],
+        why: "Manjaro looks for the rest of its system on a disc, and no miso_http_srv= says where else it is",
+        cure: Cure::Write("misobasedir=manjaro miso_http_srv=TREE ip=dhcp net.ifnames=0 BOOTIF=01-${netX/mac:hexhyp}"),
+    },
+    Row {
+        root: |kernel| kernel.above("live").filter(|_| kernel.squashfs().is_some()),
+        wants: &["fetch=", "httpfs=", "ftpfs=", "netboot=", "nfsroot=", "iscsi="],
+        why: "a Debian live system looks for the rest of itself on a disc, and no fetch= says where else it is",
+        cure: Cure::Write("boot=live components ip=dhcp fetch=FOLDERSQUASHFS"),
+    },
+    Row {
+        root: |kernel| kernel.above("casper"),
+        wants: &["url=", "iso-url=", "netboot=", "nfsroot="],
+        why: "Ubuntu looks for the rest of its system on a disc, and no url= or netboot= says where else it is",
+        cure: Cure::Write(
+            "ip=dhcp url={{ base }}NAME.iso cloud-config-url=/dev/null, with the ISO itself in the boot folder",
+        ),
+    },
+    Row {
+        root: |kernel| {
+            let folders = ["images/pxeboot", "isolinux", "boot/x86_64/loader"];
+            let roots = folders.into_iter().filter_map(|folder| kernel.above(folder));
+            roots.into_iter().find(|root| kernel.has(root, "LiveOS/squashfs.img"))
+        },
+        wants: &[LIVE],
+        why: "a live system of Fedora's kind looks for the rest of itself on a disc, and no root=live: says where else it is",
+        cure: Cure::Write("root=live:TREELiveOS/squashfs.img ro rd.live.image rd.neednet=1 ip=dhcp"),
+    },
+    Row {
+        root: |kernel| {
+            let rootfs = kernel.beside(|file| file == "rootfs.img" || file.contains("live-rootfs"))?;
+            (!kernel.initrds.contains(&rootfs)).then(|| kernel.folder.to_owned())
+        },
+        wants: &["coreos.live.rootfs_url="],
+        why: "CoreOS needs its root file system, and no coreos.live.rootfs_url= says where it is",
+        cure: Cure::Write(
+            "ip=dhcp rd.neednet=1 coreos.live.rootfs_url=FOLDERROOTFS ignition.firstboot ignition.platform.id=metal",
+        ),
+    },
+    Row {
+        root: |kernel| {
+            let isolinux = kernel.above("isolinux").filter(|root| kernel.has(root, "images/install.img"));
+            kernel.above("images/pxeboot").or(isolinux)
+        },
+        wants: &["inst.repo=", "inst.stage2=", "inst.ks=", "repo=", "stage2=", "ks=", "method=", LIVE],
+        why: "the installer of Fedora and Red Hat needs its second stage, and no inst.stage2= or inst.repo= says where it is",
+        cure: Cure::Write("inst.stage2=TREE inst.repo=TREE ip=dhcp"),
+    },
+    Row {
+        root: |kernel| kernel.beside(|file| file.starts_with("modloop-")).map(|_| kernel.folder.to_owned()),
+        wants: &["alpine_repo="],
+        why: "Alpine starts to a bare shell, for no alpine_repo= says where its packages are",
+        cure: Cure::Write(
+            "ip=dhcp alpine_repo=http://dl-cdn.alpinelinux.org/alpine/latest-stable/main modloop=FOLDERMODLOOP",
+        ),
+    },
+    Row {
+        root: |kernel| kernel.beside(|file| file == "netboot.ipxe").map(|_| kernel.folder.to_owned()),
+        wants: &["init="],
+        why: "NixOS needs init=, which netboot.ipxe beside it says",
+        cure: Cure::Do("choose the entry netboot of the same folder"),
+    },
+    Row {
+        root: |kernel| {
+            let talos = |arch: &str| {
+                kernel.name == format!("vmlinuz-{arch}")
+                    && kernel.initrds.contains(&&format!("initramfs-{arch}.xz")[..])
+            };
+            (talos("amd64") || talos("arm64")).then(|| kernel.folder.to_owned())
+        },
+        wants: &["talos.platform="],
+        why: "Talos needs talos.platform=",
+        cure: Cure::Write("talos.platform=metal init_on_alloc=1 slab_nomerge pti=on consoleblank=0"),
+    },
+    Row {
+        root: |kernel| (kernel.name == "linux26").then(|| kernel.folder.to_owned()),
+        wants: &[],
+        why: "the installer of Proxmox looks for its ISO on a disc, or as /proxmox.iso in its initrd",
+        cure: Cure::Do("an iPXE script beside it that loads the ISO, too: initrd NAME.iso /proxmox.iso"),
+    },
+    Row {
+        root: |kernel| kernel.name.contains("harvester").then(|| kernel.folder.to_owned()),
+        wants: &[LIVE],
+        why: "Harvester needs its root file system, and no root=live: says where it is",
+        cure: Cure::Write("ip=dhcp rd.cos.disable rd.noverifyssl net.ifnames=1 root=live:FOLDERSQUASHFS"),
+    },
+    Row {
+        root: |kernel| {
+            let discs = ["install.amd", "install.a64", "install.386", "install.amd/gtk", "install.386/gtk"];
+            discs.into_iter().find_map(|folder| kernel.above(folder))
+        },
+        wants: &[],
+        why: "Debian's installer of a disc looks for that disc",
+        cure: Cure::Do("take the installer for the network, netboot.tar.gz of the same release"),
+    },
+    Row {
+        root: |kernel| kernel.squashfs().map(|_| kernel.folder.to_owned()),
+        wants: &["fetch=", LIVE, "nfsroot=", "netboot=", "url=", "root="],
+        why: "the system lies in a file beside its kernel, and no argument says where that is",
+        cure: Cure::Do("write what its documentation says of booting over the network into the file cmdline beside it"),
+    },
+];
+
+/// What a kernel that is told this much lacks, if that is known.
+pub fn lack(kernel: &Kernel<'_>, arguments: &str) -> Option<Lack> {
+    let (row, root) = ROWS.iter().find_map(|row| Some((row, (row.root)(kernel)?)))?;
+    let given = |word: &str| row.wants.iter().any(|want| word.starts_with(want));
+    if arguments.split_whitespace().any(given) {
+        return None;
+    }
+    let cure = match row.cure {
+        Cure::Write(text) => {
+            let cmdline = kernel.tree.served(&join(kernel.folder, "cmdline"));
+            format!("write into {cmdline}: {}", kernel.filled_in(text, &root))
+        }
+        Cure::Do(what) => what.to_owned(),
+    };
+    Some(Lack { why: row.why.to_owned(), cure })
+}
+
+impl<'a> Kernel<'a> {
+    /// The folder that this end of the kernel's path lies in.
+    fn above(&self, end: &str) -> Option<String> {
+        let at = self.folder.len().checked_sub(end.len())?;
+        let (root, last) = self.folder.split_at_checked(at)?;
+        let root = if root.is_empty() { root } else { root.strip_suffix('/')? };
+        last.eq_ignore_ascii_case(end).then(|| root.to_owned())
+    }
+
+    fn has(&self, root: &str, path: &str) -> bool {
+        self.tree.find(&join(root, path)).is_some()
+    }
+
+    /// The first file of the kernel's folder that is so.
+    fn beside(&self, is: impl Fn(&str) -> bool) -> Option<&'a str> {
+        self.tree.files(self.folder).iter().map(String::as_str).find(|file| is(file))
+    }
+
+    fn squashfs(&self) -> Option<&'a str> {
+        self.beside(|file| [".squashfs", ".sfs", ".erofs"].iter().any(|ending| file.ends_with(ending)))
+    }
+
+    fn filled_in(&self, text: &str, root: &str) -> String {
+        let url = |folder: &str| {
+            let folder = encoded(&self.tree.served(folder));
+            if folder.is_empty() { "{{ base }}".to_owned() } else { format!("{{{{ base }}}}{folder}/") }
+        };
+        let modloop = self.beside(|file| file.starts_with("modloop-") && file[8..] == *self.flavour());
+        let rootfs = self.beside(|file| file == "rootfs.img" || file.contains("live-rootfs"));
+        text.replace("TREE", &url(root))
+            .replace("FOLDER", &url(self.folder))
+            .replace("SQUASHFS", &encoded(self.squashfs().unwrap_or("NAME.squashfs")))
+            .replace("MODLOOP", modloop.unwrap_or("modloop-lts"))
+            .replace("ROOTFS", &encoded(rootfs.unwrap_or_default()))
+    }
+
+    /// `lts` of `vmlinuz-lts`
+    fn flavour(&self) -> &str {
+        self.name.split_once('-').map_or("", |(_, flavour)| flavour)
+    }
+}

@@ -1,0 +1,149 @@
+//! Kernels with their initrds and what they are told.
+
+use super::configs::Config;
+use super::found::{Found, LeftOut};
+use super::layouts::{self, Kernel, Lack};
+use super::names::{self, Named};
+use super::walk::{Tree, join};
+use super::{arguments, configs, pair};
+use crate::boot::image;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::{Entry, Starts};
+use std::fs::File;
+
+/// One folder.
+pub struct Linux<'a> {
+    pub tree: &'a Tree,
+    pub folder: &'a str,
+    pub configs: &'a [Config],
+    pub found: &'a mut Vec<Found>,
+    pub left_out: &'a mut Vec<LeftOut>,
+}
+
+/// What a kernel is told, and by which file.
+#[derive(Default)]
+struct Given {
+    arguments: String,
+    from: Option<String>,
+    cmdline: bool,
+}
+
+impl Linux<'_> {
+    pub fn look(&mut self) {
+        let files = self.tree.files(self.folder);
+        let is_pi = |file: &String| file == "bootcode.bin" || (file.starts_with("start") && file.ends_with(".elf"));
+        // The boot ROM of a Raspberry Pi asks for these by their names; its kernel is none for iPXE.
+        if files.iter().any(is_pi) {
+            return;
+        }
+        let named: Vec<Named> = files.iter().filter_map(|file| names::kernel(file)).collect();
+        let kernels: Vec<(Named, Arch)> = named.into_iter().filter_map(|kernel| self.kernel(kernel)).collect();
+        let initrds: Vec<Named> = files.iter().filter_map(|file| names::initrd(file)).collect();
+        let initrds: Vec<Named> = initrds.into_iter().filter(|initrd| self.is_readable(&initrd.name)).collect();
+        if kernels.is_empty() {
+            if let Some(initrd) = initrds.first() {
+                self.leave_out(&initrd.name, "an initrd without a kernel beside it");
+            }
+            return;
+        }
+        let microcode = files.iter().filter(|file| names::is_microcode(file));
+        let microcode: Vec<&str> = microcode.map(String::as_str).filter(|file| self.is_readable(file)).collect();
+        let names: Vec<Named> = kernels.iter().map(|(kernel, _)| kernel.clone()).collect();
+        for (kernel, arch) in &kernels {
+            let own = pair::initrds(kernel, &names, &initrds);
+            if own.is_empty() {
+                let others = if initrds.is_empty() { "" } else { "; those beside it are another's" };
+                self.leave_out(
+                    &kernel.name,
+                    &format!("a kernel without an initrd that is known to be its own{others}"),
+                );
+                continue;
+            }
+            let initrds: Vec<&str> = microcode.iter().copied().chain(own).collect();
+            self.entry(&kernel.name, *arch, &initrds, kernels.len() == 1);
+        }
+    }
+
+    fn entry(&mut self, name: &str, arch: Arch, initrds: &[&str], alone: bool) {
+        let kernel = Kernel { tree: self.tree, folder: self.folder, name, initrds };
+        let (given, lack) = match self.given(&kernel) {
+            Ok(given) => {
+                let lack = layouts::lack(&kernel, &given.arguments);
+                (given, lack)
+            }
+            Err((from, why)) => {
+                let cure = format!("mend {from}");
+                (
+                    Given { from: Some(from), ..Given::default() },
+                    Some(Lack { why: format!("its arguments: {why}"), cure }),
+                )
+            }
+        };
+        let served = |name: &str| self.tree.served(&join(self.folder, name));
+        let folder = self.tree.served(self.folder);
+        let title = if alone && !folder.is_empty() { folder } else { served(name) };
+        let initrds = initrds.iter().map(|name| served(name)).collect();
+        let (lacks, cure) = lack.map(|lack| (lack.why, lack.cure)).unzip();
+        let cmdline = given.from.as_ref().filter(|_| given.cmdline).map(|path| self.tree.place(path));
+        self.found.push(Found {
+            entry: Entry {
+                title,
+                starts: Starts::Linux { kernel: served(name), initrds, arguments: given.arguments, arch },
+                lacks,
+            },
+            arguments_from: given.from.map(|path| self.tree.served(&path)),
+            cmdline,
+            cure,
+        });
+    }
+
+    /// The file `cmdline` goes before the configurations of other loaders; of what those say the first that boots.
+    fn given(&self, kernel: &Kernel<'_>) -> Result<Given, (String, String)> {
+        match arguments::read(self.tree, self.folder) {
+            Some((from, Ok(arguments))) => return Ok(Given { arguments, from: Some(from), cmdline: true }),
+            Some((from, Err(why))) => return Err((self.tree.served(&from), why)),
+            None => {}
+        }
+        let said = configs::for_kernel(self.configs, &join(self.folder, kernel.name));
+        let boots = said.iter().find(|(arguments, _)| layouts::lack(kernel, arguments).is_none());
+        let given = boots.or(said.first());
+        Ok(given.map_or_else(Given::default, |(arguments, from)| Given {
+            arguments: arguments.clone(),
+            from: Some((*from).to_owned()),
+            cmdline: false,
+        }))
+    }
+
+    /// A file that goes by a kernel's name, if it is one and can be sent: Ubuntu gives its kernels to root alone.
+    fn kernel(&mut self, named: Named) -> Option<(Named, Arch)> {
+        match image::head(&self.tree.place(&join(self.folder, &named.name))) {
+            Ok((head, _)) => match image::kernel(&head) {
+                Some(arch) => Some((named, arch)),
+                None if names::claims_kernel(&named.name) => {
+                    self.leave_out(&named.name, "it goes by a kernel's name, and is none that iPXE could start");
+                    None
+                }
+                None => None,
+            },
+            Err(error) => {
+                self.leave_out(&named.name, &error.to_string());
+                None
+            }
+        }
+    }
+
+    fn is_readable(&mut self, name: &str) -> bool {
+        match File::open(self.tree.place(&join(self.folder, name))) {
+            Ok(_) => true,
+            Err(error) => {
+                self.leave_out(name, &error.to_string());
+                false
+            }
+        }
+    }
+
+    fn leave_out(&mut self, name: &str, why: &str) {
+        let path = self.tree.served(&join(self.folder, name));
+        self.left_out.push(LeftOut { path, why: why.to_owned() });
+    }
+}

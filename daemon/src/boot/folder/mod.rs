@@ -1,0 +1,136 @@
+//! Looks through the boot folder for what the menu can show, and says of what it leaves out why.
+//!
+//! * `boot.ipxe` at its top: the operator's own script, which takes the menu's place;
+//! * a kernel with its initrd, in whatever folder. A text file `cmdline` or `cmdline.txt` beside them has the kernel's
+//!   arguments, on as many lines as one likes; what follows a `#` is a remark. It is a template: `{{ base }}` is our
+//!   address. iPXE replaces its settings in it: `ip=${net0/ip}`. Without such a file the arguments are those of an
+//!   ISOLINUX, SYSLINUX, PXELINUX or GRUB in the same tree;
+//! * other `.ipxe` scripts, EFI programs, and for BIOS `.lkrn` and `memtest86+*.bin`.
+
+mod arguments;
+mod configs;
+mod found;
+mod layouts;
+mod linux;
+mod names;
+mod pair;
+mod programs;
+mod walk;
+
+pub use found::{Found, LeftOut};
+
+use crate::files::Folder;
+use linux::Linux;
+use programs::Programs;
+use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::plan::Entry;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const MOST_ENTRIES: usize = 60;
+const LONGEST: Duration = Duration::from_secs(5);
+/// Names of the top that are looked at for a Raspberry Pi's files.
+const MOST_NAMES: usize = 10_000;
+
+/// What a boot folder has for the menu, and what was left out of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// There is a script of the operator's, which takes the menu's place.
+    pub own_script: bool,
+    /// There are files that only a Raspberry Pi asks for.
+    pub raspberry_pi: bool,
+    pub found: Vec<Found>,
+    pub left_out: Vec<LeftOut>,
+    /// What does not depend on the menu.
+    pub notes: Vec<String>,
+}
+
+/// Looks through the folder, and then through those that are served under names beside it. A folder that is not there is an
+/// empty one.
+pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Scan {
+    let mut scan = Scan { raspberry_pi: raspberry_pi(root), ..Scan::default() };
+    match own_script(root) {
+        Ok(there) => scan.own_script = there,
+        Err(why) => scan.notes.push(format!("boot.ipxe {why}: the menu is shown in its place")),
+    }
+    let until = Instant::now() + LONGEST;
+    let mounts: Vec<(&str, &Path)> = mounts.into_iter().collect();
+    let hidden: Vec<&str> = mounts.iter().map(|(name, _)| *name).collect();
+    for (served_as, root) in [("", root)].into_iter().chain(mounts) {
+        let hidden = if served_as.is_empty() { &hidden[..] } else { &[] };
+        let tree = walk::tree(root, served_as, hidden, until, &mut scan.left_out);
+        let configs = configs::read(&tree);
+        for (folder, _) in &tree.folders {
+            let (found, left_out) = (&mut scan.found, &mut scan.left_out);
+            Linux { tree: &tree, folder, configs: &configs, found, left_out }.look();
+            let (found, left_out) = (&mut scan.found, &mut scan.left_out);
+            Programs { tree: &tree, folder, found, left_out }.look();
+        }
+    }
+    scan.bound();
+    scan
+}
+
+impl Scan {
+    pub fn entries(&self) -> Vec<Entry> {
+        self.found.iter().map(|found| found.entry.clone()).collect()
+    }
+
+    /// What does not boot, and what was left out, in a line each; all of it is for `check`.
+    pub fn summary(&self) -> Vec<String> {
+        const MOST: usize = 3;
+        let line = |what: &str, all: Vec<String>| {
+            let (shown, more) = all.split_at(all.len().min(MOST));
+            let more = if more.is_empty() { String::new() } else { format!("; and {} more", more.len()) };
+            let line = format!("{what}: {}{more}; `proxydhcpd check` tells all of it", shown.join("; "));
+            (!all.is_empty()).then_some(line)
+        };
+        let entries = self.found.iter().map(|found| &found.entry);
+        let lacking = entries.filter_map(|entry| Some(format!("{}: {}", entry.title, entry.lacks.as_ref()?)));
+        let left_out = self.left_out.iter().map(|left| format!("{}: {}", left.path, left.why));
+        let lines = [
+            line("entries of the menu do not boot as they are", lacking.collect()),
+            line("left out of the menu", left_out.collect()),
+        ];
+        lines.into_iter().flatten().collect()
+    }
+
+    /// A menu that nobody could read is cut; what lies near the top is kept.
+    fn bound(&mut self) {
+        let more = self.found.split_off(self.found.len().min(MOST_ENTRIES));
+        let why = format!("the menu has {MOST_ENTRIES} entries without it, and shows no more");
+        self.left_out.extend(more.into_iter().map(|found| LeftOut { path: found.entry.title, why: why.clone() }));
+        self.found.sort_by(|one, other| names::natural(&one.entry.title, &other.entry.title));
+        self.left_out.sort_by(|one, other| names::natural(&one.path, &other.path));
+    }
+}
+
+/// Whether there is a script of the operator's; an error is why it cannot be sent. Every machine would be led to it.
+fn own_script(root: &Path) -> Result<bool, &'static str> {
+    let link = || root.join("boot.ipxe").is_symlink();
+    match Folder::at(root, false).map(|folder| folder.open("boot.ipxe")) {
+        Ok(Ok(_)) => Ok(true),
+        Ok(Err(Refusal::NotFound)) | Err(_) if !link() => Ok(false),
+        Ok(Err(_)) if link() => Err("is a link to nothing, or out of the boot folder"),
+        _ => Err("is no file that this server may read"),
+    }
+}
+
+/// What the boot ROM of a Raspberry Pi asks for, in a folder of its serial number's name or at the top.
+fn raspberry_pi(root: &Path) -> bool {
+    let is_serial = |name: &str| name.len() == 8 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let names = |folder: &Path| {
+        let content = fs::read_dir(folder).into_iter().flatten().flatten();
+        content.take(MOST_NAMES).filter_map(|item| item.file_name().into_string().ok()).collect::<Vec<_>>()
+    };
+    let is_for_pi = |name: &String| {
+        ["bootcode.bin", "config.txt"].contains(&&name[..]) || (name.starts_with("start") && name.ends_with(".elf"))
+    };
+    let top = names(root);
+    top.iter().any(is_for_pi)
+        || top.iter().filter(|name| is_serial(name)).any(|serial| names(&root.join(serial)).iter().any(is_for_pi))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Scripts and programs that are entries by themselves, and what people put into a boot folder that is none.
+
+use super::found::{Found, LeftOut};
+use super::names::{ending, kernel};
+use super::walk::{Tree, join, split};
+use crate::boot::image::{self, Image};
+use crate::boot::loaders;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::{Entry, Starts};
+use proxydhcpd_core::script::local_disk_arch;
+use proxydhcpd_core::shim::second_stage;
+
+/// One folder.
+pub struct Programs<'a> {
+    pub tree: &'a Tree,
+    pub folder: &'a str,
+    pub found: &'a mut Vec<Found>,
+    pub left_out: &'a mut Vec<LeftOut>,
+}
+
+/// What becomes of a file.
+enum Fate {
+    Starts(Starts, Option<Lack>),
+    /// It has a word to be said about it.
+    LeftOut(String),
+    /// It serves another purpose, or none of ours.
+    Unspoken,
+}
+
+/// Why a program does not boot as it stands, and what would help.
+struct Lack(&'static str, &'static str);
+
+const DISK: &str = "a disk image, which is not booted: sanboot or memdisk may, from a script";
+
+impl Programs<'_> {
+    pub fn look(&mut self) {
+        for name in self.tree.files(self.folder) {
+            let path = self.tree.served(&join(self.folder, name));
+            match self.fate(name, &path) {
+                Fate::Starts(starts, lack) => {
+                    let title = path.rsplit_once('.').map_or(&path[..], |(stem, _)| stem).to_owned();
+                    let (lacks, cure) = lack.map(|Lack(why, cure)| (why.to_owned(), cure.to_owned())).unzip();
+                    let entry = Entry { title, starts, lacks };
+                    self.found.push(Found { entry, arguments_from: None, cmdline: None, cure });
+                }
+                Fate::LeftOut(why) => self.left_out.push(LeftOut { path, why }),
+                Fate::Unspoken => {}
+            }
+        }
+    }
+
+    fn fate(&self, name: &str, path: &str) -> Fate {
+        let lower = name.to_ascii_lowercase();
+        match &ending(name)[..] {
+            "ipxe" => self.script(name, path),
+            "efi" => self.efi(name, path),
+            "lkrn" | "krn" => self.for_bios(name, path),
+            "bin" if lower.starts_with("memtest") => self.for_bios(name, path),
+            "kpxe" | "kkpxe" | "kkkpxe" | "pxe" if !loaders::is_loader(name) => Fate::LeftOut(format!(
+                "a BIOS program under a name that is not looked for: `bios = \"{path}\"` under [profile.NAME.loaders] would \
+                 offer it"
+            )),
+            "iso" => Fate::LeftOut("ISO images are not booted yet: unpack it into a folder".to_owned()),
+            "wim" if lower == "boot.wim" => {
+                Fate::LeftOut("Windows PE is started by wimboot, from a script (docs/windows.md)".to_owned())
+            }
+            "vhd" | "vhdx" | "qcow2" | "vmdk" => Fate::LeftOut(DISK.to_owned()),
+            "img" | "ima" if self.is_disk(name) => Fate::LeftOut(DISK.to_owned()),
+            _ => Fate::Unspoken,
+        }
+    }
+
+    fn script(&self, name: &str, path: &str) -> Fate {
+        let lower = name.to_ascii_lowercase();
+        let has = |file: &str| self.tree.find(&join(self.folder, file)).is_some();
+        if ["boot.ipxe", "autoexec.ipxe"].contains(&path) {
+            return Fate::Unspoken;
+        }
+        // netboot.xyz: `menu.ipxe` leads to the others, and looks for those of a machine by itself.
+        if is_of_one_machine(&lower) {
+            let why = "netboot.xyz's script for one machine; [machine.NAME] with a profile does that here";
+            return Fate::LeftOut(why.to_owned());
+        }
+        if lower != "menu.ipxe" && has("menu.ipxe") && (has("boot.cfg") || has("local-vars.ipxe")) {
+            return Fate::LeftOut("a part of netboot.xyz's menu, which menu.ipxe beside it leads to".to_owned());
+        }
+        match image::head(&self.tree.place(&join(self.folder, name))) {
+            Ok(_) => Fate::Starts(Starts::Script { path: path.to_owned() }, None),
+            Err(error) => Fate::LeftOut(error.to_string()),
+        }
+    }
+
+    fn efi(&self, name: &str, path: &str) -> Fate {
+        let is_loader = loaders::is_loader(name);
+        // A loader of ours would lead in a circle; the local disk has a line of its own; a kernel is none without its initrd.
+        if (is_loader && (self.tree.is_top(self.folder) || loaders::is_beside(&self.tree.served(self.folder))))
+            || local_disk_arch(path).is_some()
+            || kernel(name).is_some()
+        {
+            return Fate::Unspoken;
+        }
+        if is_ipxe(name) {
+            return Fate::LeftOut("an iPXE: started from our iPXE it would only come back to this menu".to_owned());
+        }
+        if let Some(second) = second_stage(name)
+            && self.tree.find(&join(self.folder, &second)).is_some()
+        {
+            return Fate::LeftOut(format!(
+                "firmware has to start a shim, and loaders are looked for at the top of the boot folder: put it there with \
+                 {second}, or name it under [profile.NAME.loaders]"
+            ));
+        }
+        match image::inspect(&self.tree.place(&join(self.folder, name))) {
+            Ok(Image::Efi(machine)) => match image::arch_of(machine) {
+                Some(arch) => Fate::Starts(Starts::Efi { path: path.to_owned(), arch }, self.lack(name)),
+                None => Fate::LeftOut(format!("it is {}", Image::Efi(machine))),
+            },
+            Ok(image) => Fate::LeftOut(format!("it is {image}")),
+            Err(error) => Fate::LeftOut(error.to_string()),
+        }
+    }
+
+    /// A kernel that has all in itself, and that only a BIOS machine is known to start: a memory test, an iPXE.
+    fn for_bios(&self, name: &str, path: &str) -> Fate {
+        match image::head(&self.tree.place(&join(self.folder, name))) {
+            Ok((head, _)) if image::kernel(&head).is_some() => {
+                let kernel = path.to_owned();
+                let arch = Arch::BIOS;
+                Fate::Starts(Starts::Linux { kernel, initrds: Vec::new(), arguments: String::new(), arch }, None)
+            }
+            Ok(_) => Fate::LeftOut("it is not in the format of a Linux kernel".to_owned()),
+            Err(error) => Fate::LeftOut(error.to_string()),
+        }
+    }
+
+    /// The boot programs of systems that look for their configuration on a disc.
+    fn lack(&self, name: &str) -> Option<Lack> {
+        let end = "efi/boot";
+        let root = self.folder.len().checked_sub(end.len()).and_then(|at| self.folder.split_at_checked(at));
+        let (root, _) = root.filter(|(_, last)| last.eq_ignore_ascii_case(end))?;
+        let has = |path: &str| self.tree.find(&format!("{root}{path}")).is_some();
+        if !name.to_ascii_lowercase().starts_with("boot") {
+            return None;
+        }
+        if has("sources/boot.wim") {
+            let why = "Windows' boot manager looks for its configuration on a disc";
+            return Some(Lack(why, "start Windows PE with wimboot (docs/windows.md)"));
+        }
+        has("boot.cfg").then_some(Lack(
+            "ESXi's loader takes its files from the top of the server, by the names in boot.cfg",
+            "copy boot.cfg beside the program, with prefix= set to the folder's URL and no slash in front of the names",
+        ))
+    }
+
+    /// A disk or a floppy has the mark of a boot sector. Those that an EFI program lies in belong to an unpacked disc.
+    fn is_disk(&self, name: &str) -> bool {
+        let lower = name.to_ascii_lowercase();
+        let part_of_disc = ["efi", "esp", "boot."].iter().any(|begin| lower.starts_with(begin));
+        let head = image::head(&self.tree.place(&join(self.folder, name)));
+        !part_of_disc && head.is_ok_and(|(head, _)| head.get(510..512) == Some(&[0x55, 0xaa]))
+    }
+}
+
+/// `MAC-525400000010.ipxe`, `HOSTNAME-pc1.ipxe`, and the variables of the site.
+fn is_of_one_machine(name: &str) -> bool {
+    let mac = name.strip_prefix("mac-").and_then(|rest| rest.strip_suffix(".ipxe"));
+    mac.is_some_and(|mac| mac.len() == 12 && mac.bytes().all(|octet| octet.is_ascii_hexdigit()))
+        || name.starts_with("hostname-")
+}
+
+/// The names of iPXE's own builds, and FOG's of the same.
+fn is_ipxe(name: &str) -> bool {
+    const BUILDS: [&str; 6] = ["ipxe", "snp", "snponly", "intel", "realtek", "ncm--ecm--axge"];
+    let lower = name.to_ascii_lowercase();
+    let stem = split(&lower).1.trim_end_matches(".efi");
+    BUILDS.contains(&stem) || (loaders::is_loader(name) && ["ipxe", "snp"].iter().any(|begin| stem.starts_with(begin)))
+}

@@ -1,0 +1,182 @@
+use super::*;
+use crate::boot::image::tests::{bzimage, efi};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::Starts;
+use std::os::unix::fs::symlink;
+
+fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    root
+}
+
+fn entries(files: &[(&str, &[u8])]) -> Vec<Entry> {
+    scan(folder(files).path(), []).entries()
+}
+
+fn linux(title: &str, kernel: &str, initrds: &[&str], arguments: &str) -> Entry {
+    let starts = Starts::Linux {
+        kernel: kernel.into(),
+        initrds: initrds.iter().map(|&name| name.into()).collect(),
+        arguments: arguments.into(),
+        arch: Arch::X64,
+    };
+    Entry { title: title.into(), starts, lacks: None }
+}
+
+fn script(title: &str, path: &str) -> Entry {
+    Entry { title: title.into(), starts: Starts::Script { path: path.into() }, lacks: None }
+}
+
+/// Each file that is left out, with the reason.
+fn left_out(scan: &Scan) -> Vec<String> {
+    scan.left_out.iter().map(|left| format!("{}: {}", left.path, left.why)).collect()
+}
+
+#[test]
+fn a_kernel_with_its_initrd_is_an_entry() {
+    let kernel = bzimage(true);
+    let files: &[(&str, &[u8])] = &[
+        ("debian/amd64/linux", &kernel),
+        ("debian/amd64/initrd.gz", b"..."),
+        ("debian/amd64/cmdline", b"# the installer\nauto=true\npriority=critical ip=${net0/ip}\n"),
+    ];
+    let arguments = "\nauto=true\npriority=critical ip=${net0/ip}";
+    let expected = linux("debian/amd64", "debian/amd64/linux", &["debian/amd64/initrd.gz"], arguments);
+    assert_eq!(entries(files), [expected]);
+}
+
+#[test]
+fn each_kernel_is_given_the_initrd_of_its_version() {
+    let kernel = bzimage(true);
+    let files: &[(&str, &[u8])] = &[
+        ("a/vmlinuz-6.1", &kernel),
+        ("a/vmlinuz-6.12", &kernel),
+        ("a/initrd.img-6.1", b""),
+        ("a/initrd.img-6.12", b""),
+        ("a/intel-ucode.img", b""),
+    ];
+    let found = entries(files);
+    assert_eq!(found.len(), 2);
+    let second = linux("a/vmlinuz-6.12", "a/vmlinuz-6.12", &["a/intel-ucode.img", "a/initrd.img-6.12"], "");
+    assert_eq!(found[1], second);
+}
+
+#[test]
+fn what_is_only_called_a_kernel_is_none() {
+    assert_eq!(entries(&[("a/linux.txt", b"read me"), ("a/kernel", b""), ("a/initrd.gz", b"")]), []);
+    assert_eq!(entries(&[("a/linux", &bzimage(true))]), [], "no initrd");
+}
+
+#[test]
+fn scripts_and_efi_programs_are_entries_and_our_own_loaders_are_not() {
+    let (x64, other) = (efi(0x8664), efi(0x1234));
+    let files: &[(&str, &[u8])] = &[
+        ("autoexec.ipxe", b"#!ipxe"),
+        ("rescue.ipxe", b"#!ipxe"),
+        ("snponly.efi", &x64),
+        ("tools/memtest.efi", &x64),
+        ("tools/strange.efi", &other),
+    ];
+    let starts = Starts::Efi { path: "tools/memtest.efi".into(), arch: Arch::X64 };
+    let program = Entry { title: "tools/memtest".into(), starts, lacks: None };
+    assert_eq!(entries(files), [script("rescue", "rescue.ipxe"), program]);
+}
+
+#[test]
+fn a_boot_ipxe_of_the_operator_is_seen() {
+    let scan = scan(folder(&[("boot.ipxe", b"#!ipxe")]).path(), []);
+    assert!(scan.own_script && scan.found.is_empty());
+    assert_eq!(super::scan(Path::new("/nowhere/at/all"), []), Scan::default());
+}
+
+#[test]
+fn a_boot_ipxe_that_cannot_be_sent_is_told_and_the_menu_takes_its_place() {
+    let scanned = |make: &dyn Fn(&Path)| {
+        let root = folder(&[]);
+        make(&root.path().join("boot.ipxe"));
+        let Scan { own_script, notes, .. } = scan(root.path(), []);
+        assert!(!own_script);
+        notes
+    };
+    let in_its_place = |why: &str| [format!("boot.ipxe {why}: the menu is shown in its place")];
+    for target in ["/etc/hostname", "/nowhere/at/all"] {
+        let notes = scanned(&|path| symlink(target, path).unwrap());
+        assert_eq!(notes, in_its_place("is a link to nothing, or out of the boot folder"), "{target}");
+    }
+    let notes = scanned(&|path| fs::create_dir(path).unwrap());
+    assert_eq!(notes, in_its_place("is no file that this server may read"));
+
+    let root = folder(&[("real/script", b"#!ipxe")]);
+    symlink("real/script", root.path().join("boot.ipxe")).unwrap();
+    assert!(scan(root.path(), []).own_script, "a link that stays inside");
+}
+
+#[test]
+fn links_are_followed_only_inside() {
+    let root = folder(&[("real/a.txt", b"#!ipxe")]);
+    symlink("real/a.txt", root.path().join("inside.ipxe")).unwrap();
+    symlink("/etc/hostname", root.path().join("outside.ipxe")).unwrap();
+    symlink(".", root.path().join("circle")).unwrap();
+    symlink("/usr/share", root.path().join("mirror")).unwrap();
+    // These two are told of where loaders and the operator's script are looked for.
+    symlink("/etc/hostname", root.path().join("snponly.efi")).unwrap();
+    symlink("/nothing/there", root.path().join("boot.ipxe")).unwrap();
+    let scan = scan(root.path(), []);
+    assert_eq!(scan.entries(), [script("inside", "inside.ipxe")]);
+    let why = "a link to nothing, or out of the folder, is not followed; [folders] serves what lies elsewhere";
+    assert_eq!(left_out(&scan), [format!("mirror: {why}"), format!("outside.ipxe: {why}")]);
+    assert!(scan.notes[0].starts_with("boot.ipxe "), "{:?}", scan.notes);
+}
+
+#[test]
+fn a_folder_without_end_is_shown_in_part() {
+    let root = folder(&[]);
+    for number in 0..MOST_ENTRIES + 5 {
+        fs::write(root.path().join(format!("{number:03}.ipxe")), "#!ipxe").unwrap();
+    }
+    let scan = scan(root.path(), []);
+    assert_eq!(scan.found.len(), MOST_ENTRIES);
+    assert_eq!(scan.left_out.len(), 5);
+    assert_eq!(
+        left_out(&scan)[0],
+        format!("{MOST_ENTRIES:03}: the menu has {MOST_ENTRIES} entries without it, and shows no more")
+    );
+}
+
+#[test]
+fn a_name_that_ipxe_cannot_ask_for_is_left_out() {
+    let scan = scan(folder(&[("caf\u{e9}/a.ipxe", b""), ("$b c&.ipxe", b"")]).path(), []);
+    assert_eq!(left_out(&scan), ["caf\u{e9}: iPXE cannot ask for this name: it has letters beyond ASCII"]);
+    assert_eq!(scan.entries(), [script("$b c&", "$b c&.ipxe")]);
+}
+
+#[test]
+fn a_folder_that_is_served_under_a_name_is_shown_under_it() {
+    let kernel = bzimage(true);
+    let mirror = folder(&[("linux", &kernel), ("initrd", b""), ("sub/linux", &kernel), ("sub/initrd", b"")]);
+    let boot = folder(&[("debian/other/linux", &kernel), ("debian/other/initrd", b"")]);
+    let scan = scan(boot.path(), [("debian", mirror.path())]);
+    let at_top = linux("debian", "debian/linux", &["debian/initrd"], "");
+    let below = linux("debian/sub", "debian/sub/linux", &["debian/sub/initrd"], "");
+    assert_eq!(scan.entries(), [at_top, below]);
+}
+
+#[test]
+fn files_for_a_raspberry_pi_are_seen_at_the_top_and_below_a_serial_number() {
+    for file in ["bootcode.bin", "config.txt", "start4.elf", "start.elf", "12ab34cd/config.txt"] {
+        assert!(scan(folder(&[(file, b"")]).path(), []).raspberry_pi, "{file}");
+    }
+    for file in ["start.txt", "debian/config.txt", "12ab34cg/config.txt", "12ab34cd/linux"] {
+        assert!(!scan(folder(&[(file, b"")]).path(), []).raspberry_pi, "{file}");
+    }
+}
+
+#[test]
+fn hidden_and_unprintable_names_are_passed_over() {
+    assert_eq!(entries(&[(".git/a.ipxe", b""), (".b.ipxe", b""), ("c\n.ipxe", b"")]), []);
+}

@@ -1,0 +1,196 @@
+//! Lists a served folder and what lies below it, near the top first, within bounds.
+
+use super::found::LeftOut;
+use super::names::natural;
+use crate::boot::loaders;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Bounds, so that a boot folder that is somebody's archive does not hold up the start. Each folder at the top has its own:
+/// the packages of a DVD hide no other system.
+const DEEPEST: usize = 12;
+const MOST_FILES: usize = 10_000;
+
+/// A folder that is served, and what was found in it.
+#[derive(Debug)]
+pub struct Tree {
+    root: PathBuf,
+    /// The first part of the names under which its files are asked for; empty for the boot folder.
+    served_as: String,
+    /// By path from the root, those near the top first; the names of the files in the order in which people count.
+    pub folders: Vec<(String, Vec<String>)>,
+    /// Where each folder stands in that list, by its path in lower case.
+    index: BTreeMap<String, usize>,
+}
+
+impl Tree {
+    /// The name under which a file is asked for.
+    pub fn served(&self, path: &str) -> String {
+        join(&self.served_as, path)
+    }
+
+    /// Where it lies.
+    pub fn place(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// Whether this is the top of the boot folder.
+    pub fn is_top(&self, folder: &str) -> bool {
+        self.served(folder).is_empty()
+    }
+
+    pub fn files(&self, folder: &str) -> &[String] {
+        self.index.get(&folder.to_ascii_lowercase()).map_or(&[], |at| &self.folders[*at].1)
+    }
+
+    /// The file of this path, in whatever case.
+    pub fn find(&self, path: &str) -> Option<String> {
+        let (folder, name) = split(path);
+        let at = *self.index.get(&folder.to_ascii_lowercase())?;
+        let (folder, files) = &self.folders[at];
+        files.iter().find(|file| file.eq_ignore_ascii_case(name)).map(|file| join(folder, file))
+    }
+}
+
+pub fn join(folder: &str, name: &str) -> String {
+    match (folder, name) {
+        ("", only) | (only, "") => only.to_owned(),
+        _ => format!("{folder}/{name}"),
+    }
+}
+
+/// The folder of a path, and its last part.
+pub fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// `hidden`: folders at the top that cannot be asked for, because others are served under their names.
+pub fn tree(root: &Path, served_as: &str, hidden: &[&str], until: Instant, left_out: &mut Vec<LeftOut>) -> Tree {
+    let tree =
+        Tree { root: root.to_owned(), served_as: served_as.to_owned(), folders: Vec::new(), index: BTreeMap::new() };
+    let mut walk = Walk { tree, hidden, until, left: BTreeMap::new(), left_out };
+    let mut queue = VecDeque::from([String::new()]);
+    while let Some(folder) = queue.pop_front() {
+        if Instant::now() > until {
+            walk.leave_out(&folder, "looking through the folder takes too long; the menu shows a part");
+            break;
+        }
+        queue.extend(walk.folder(folder));
+    }
+    walk.tree
+}
+
+struct Walk<'a> {
+    tree: Tree,
+    hidden: &'a [&'a str],
+    until: Instant,
+    /// How many more files may be seen, by folder at the top.
+    left: BTreeMap<String, usize>,
+    left_out: &'a mut Vec<LeftOut>,
+}
+
+/// What is of use of one folder.
+#[derive(Default)]
+struct Listing {
+    files: Vec<String>,
+    folders: Vec<String>,
+}
+
+impl Walk<'_> {
+    /// One folder; returns those in it.
+    fn folder(&mut self, folder: String) -> Vec<String> {
+        let listing = match self.list(&folder) {
+            Ok(listing) => listing,
+            // There is none, or it has gone since: that is no folder to speak of.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                self.leave_out(&folder, &format!("this folder cannot be read: {error}"));
+                return Vec::new();
+            }
+        };
+        let Listing { mut files, mut folders } = listing;
+        files.sort_by(|one, other| natural(one, other));
+        folders.sort_by(|one, other| natural(one, other));
+        let has = |folders: &[String], name: &str| folders.iter().any(|folder| folder == name);
+        let packages =
+            [("pool", "dists"), ("Packages", "repodata")].into_iter().filter(|(_, index)| has(&folders, index));
+        let packages: Vec<&str> = packages.map(|(packages, _)| packages).collect();
+        folders.retain(|name| !packages.contains(&&name[..]));
+        let depth = if folder.is_empty() { 0 } else { folder.split('/').count() };
+        if depth == DEEPEST && !folders.is_empty() {
+            let deeper = join(&folder, &folders[0]);
+            self.leave_out(&deeper, &format!("deeper than {DEEPEST} folders, not looked through"));
+            folders.clear();
+        }
+        let below = folders.iter().map(|name| join(&folder, name)).collect();
+        self.tree.index.insert(folder.to_ascii_lowercase(), self.tree.folders.len());
+        self.tree.folders.push((folder, files));
+        below
+    }
+
+    fn list(&mut self, folder: &str) -> io::Result<Listing> {
+        let mut listing = Listing::default();
+        let top = folder.split('/').next().unwrap_or_default().to_owned();
+        for item in fs::read_dir(self.tree.root.join(folder))?.flatten() {
+            let left = self.left.entry(top.clone()).or_insert(MOST_FILES);
+            if *left == 0 || Instant::now() > self.until {
+                return Ok(listing);
+            }
+            *left -= 1;
+            if *left == 0 {
+                let why = format!("it has more than {MOST_FILES} files; those deepest in it are not looked at");
+                self.leave_out(&top, &why);
+            }
+            // Names that are no text could be in no script; what begins with a dot is meant to be hidden.
+            let Ok(name) = item.file_name().into_string() else { continue };
+            let is_hidden = folder.is_empty() && self.hidden.contains(&&name[..]);
+            if name.starts_with('.') || name.chars().any(char::is_control) || is_hidden {
+                continue;
+            }
+            let path = join(folder, &name);
+            // iPXE, up to 2025 at least, asks over HTTP for `%FFFFFFC3%FFFFFFA9` where the name has an é.
+            if !name.is_ascii() {
+                self.leave_out(&path, "iPXE cannot ask for this name: it has letters beyond ASCII");
+                continue;
+            }
+            match item.file_type() {
+                Ok(kind) if kind.is_dir() => listing.folders.push(name),
+                Ok(kind) if kind.is_file() => listing.files.push(name),
+                Ok(kind) if kind.is_symlink() => match self.leads_to(&item.path()) {
+                    Some(target) if target.is_file() => listing.files.push(name),
+                    // A folder is shown under its own name.
+                    Some(_) => {}
+                    None => self.astray(&path),
+                },
+                _ => {}
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Where a symbolic link leads inside this folder; what lies outside is not served.
+    fn leads_to(&self, link: &Path) -> Option<PathBuf> {
+        let (target, root) = (link.canonicalize().ok()?, self.tree.root.canonicalize().ok()?);
+        target.starts_with(root).then_some(target)
+    }
+
+    /// What is to be said of a loader, and of `boot.ipxe`, is said where they are looked for.
+    fn astray(&mut self, path: &str) {
+        let (folder, name) = split(path);
+        if !(self.tree.is_top(folder) && (name == "boot.ipxe" || loaders::is_loader(name))) {
+            self.leave_out(
+                path,
+                "a link to nothing, or out of the folder, is not followed; [folders] serves what lies elsewhere",
+            );
+        }
+    }
+
+    fn leave_out(&mut self, path: &str, why: &str) {
+        let path = self.tree.served(path);
+        let path = if path.is_empty() { self.tree.root.display().to_string() } else { path };
+        self.left_out.push(LeftOut { path, why: why.to_owned() });
+    }
+}

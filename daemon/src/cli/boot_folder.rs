@@ -1,0 +1,82 @@
+//! What `check` says of the boot folder: each entry of the menu, and what has not come into it.
+
+use crate::boot::folder::{Found, Scan};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::Starts;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// Every path on a line of its own.
+pub fn text(scan: &Scan) -> String {
+    let mut text = String::new();
+    if !scan.found.is_empty() {
+        text.push_str("\nEntries of the menu:\n");
+    }
+    for found in &scan.found {
+        writeln!(text, "{}", found.entry.title).ok();
+        for (key, value) in rows(found) {
+            writeln!(text, "  {key:9}  {value}").ok();
+        }
+    }
+    if !scan.left_out.is_empty() {
+        text.push_str("\nLeft out of the menu:\n");
+    }
+    for left in &scan.left_out {
+        writeln!(text, "{}: {}", left.path, left.why).ok();
+    }
+    text
+}
+
+fn rows(found: &Found) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    match &found.entry.starts {
+        Starts::Linux { kernel, initrds, arguments, arch } => {
+            rows.push(("kernel", format!("{kernel} ({})", machines(*arch))));
+            rows.extend(initrds.iter().map(|initrd| ("initrd", initrd.clone())));
+            let arguments = one_line(arguments);
+            match &found.arguments_from {
+                Some(from) => rows.push(("arguments", format!("{arguments} (from {from})").trim_start().to_owned())),
+                None if !initrds.is_empty() => rows.push(("arguments", "none".to_owned())),
+                None => {}
+            }
+        }
+        Starts::Script { path } => rows.push(("script", path.clone())),
+        Starts::Efi { path, arch } => rows.push(("program", format!("{path} ({arch})"))),
+    }
+    rows.extend(found.entry.lacks.iter().map(|why| ("problem", format!("it does not boot as it is: {why}"))));
+    rows.extend(found.cure.iter().map(|cure| ("to do", cure.clone())));
+    rows
+}
+
+/// Where a kernel of this architecture starts.
+fn machines(arch: Arch) -> String {
+    match arch {
+        Arch::X64 | Arch::IA32 => format!("{arch}, x86 BIOS"),
+        arch => arch.to_string(),
+    }
+}
+
+fn one_line(arguments: &str) -> String {
+    arguments.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The same for scripts; null where the menu is shown to nobody.
+pub fn json(scan: Option<&Scan>) -> Value {
+    let Some(scan) = scan else { return Value::Null };
+    let entries = scan.found.iter().map(|found| {
+        let (kind, path, initrds, arguments, arch) = match &found.entry.starts {
+            Starts::Linux { kernel, initrds, arguments, arch } => {
+                ("kernel", kernel, &initrds[..], Some(one_line(arguments)), Some(*arch))
+            }
+            Starts::Script { path } => ("script", path, &[][..], None, None),
+            Starts::Efi { path, arch } => ("program", path, &[][..], None, Some(*arch)),
+        };
+        json!({
+            "title": found.entry.title, kind: path, "initrds": initrds, "arguments": arguments,
+            "arguments_from": found.arguments_from, "arch": arch.and_then(Arch::row).map(|row| row.id),
+            "problem": found.entry.lacks, "to_do": found.cure,
+        })
+    });
+    let left_out = scan.left_out.iter().map(|left| json!({ "path": left.path, "why": left.why }));
+    json!({ "entries": entries.collect::<Vec<_>>(), "left_out": left_out.collect::<Vec<_>>() })
+}

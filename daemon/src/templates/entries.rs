@@ -1,0 +1,56 @@
+//! The arguments of the boot folder's entries: the texts of files `cmdline`, which may hold expressions.
+
+use super::linux::{Kind, MARK, is_template};
+use super::{Failure, Templates};
+use crate::config::diagnostic::Diagnostic;
+use proxydhcpd_core::fetch::Asking;
+use proxydhcpd_core::plan::{Entry, Plan, Starts};
+use proxydhcpd_core::request::Request;
+use std::path::Path;
+
+impl Templates {
+    /// Takes in the arguments of an entry. Where they cannot be used the entry says so, and so is told.
+    pub fn entry(&mut self, entry: &mut Entry, cmdline: &Path) -> Option<Diagnostic> {
+        let Starts::Linux { kernel, arguments, .. } = &mut entry.starts else { return None };
+        let key = format!("{MARK}{}", cmdline.display());
+        let checked = if is_template(arguments) {
+            self.add(&key, arguments.clone()).and_then(|()| self.unknown_in(&key).map_or(Ok(()), Err))
+        } else {
+            Kind::Arguments.check(arguments).map(|line| *arguments = line).map_err(|why| self.refused(&key, &why))
+        };
+        match checked {
+            Ok(()) => {
+                self.arguments.insert(kernel.clone(), key);
+                None
+            }
+            Err(failure) => {
+                arguments.clear();
+                entry.lacks = Some(format!("its arguments are wrong: {}", failure.diagnostic.message));
+                Some(Diagnostic::warning(failure.diagnostic.one_line()))
+            }
+        }
+    }
+
+    /// The entries of the menu, with no expression left in their arguments, for the machine that asks. Where one cannot be
+    /// rendered that entry says so; the first such failure comes back.
+    pub fn entries(&self, plan: &Plan, asking: &Asking, request: &Request<'_>) -> (Vec<Entry>, Option<Failure>) {
+        let scope = self.scope(plan, asking, request);
+        let mut first = None;
+        let mut entries = plan.menu.entries.clone();
+        for entry in &mut entries {
+            let Starts::Linux { kernel, arguments, .. } = &mut entry.starts else { continue };
+            let Some(key) = self.arguments.get(kernel).filter(|_| is_template(arguments)) else { continue };
+            let rendered = self.render(key, &scope);
+            let line = rendered.and_then(|text| Kind::Arguments.check(&text).map_err(|why| self.refused(key, &why)));
+            match line {
+                Ok(line) => *arguments = line,
+                Err(failure) => {
+                    arguments.clear();
+                    entry.lacks = Some(format!("its arguments cannot be made: {}", failure.diagnostic.message));
+                    first.get_or_insert(failure);
+                }
+            }
+        }
+        (entries, first)
+    }
+}

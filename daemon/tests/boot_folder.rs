@@ -1,0 +1,458 @@
+//! Boot folders as people have them, rebuilt of stubs: what the menu makes of each, and what is left out with its reason.
+
+use proxydhcpd::boot::folder::{Scan, scan};
+use proxydhcpd_core::plan::{Entry, Starts};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A folder with these files. What is not given a text is a kernel, a program or nothing by its name.
+fn folder(files: &[&str]) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for file in files {
+        let (name, content) = match file.split_once(" = ") {
+            Some((name, text)) => (name, text.as_bytes().to_vec()),
+            None => (*file, stub(file)),
+        };
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    root
+}
+
+fn stub(path: &str) -> Vec<u8> {
+    let name = path.rsplit('/').next().unwrap().to_ascii_lowercase();
+    let mut file = vec![0; 1024];
+    let is_kernel = ["vmlinuz", "bzimage", "-linux", "live-kernel"].iter().any(|word| name.contains(word))
+        || ["linux", "linux26", "kernel"].contains(&&name[..])
+        || name.starts_with("memtest86+")
+        || name.ends_with(".lkrn");
+    if name.ends_with(".efi") {
+        file[..2].copy_from_slice(b"MZ");
+        file[0x3c] = 0x80;
+        file[0x80..0x84].copy_from_slice(b"PE\0\0");
+        file[0x84..0x86].copy_from_slice(&0x8664_u16.to_le_bytes());
+        file[0x98..0x9a].copy_from_slice(&0x20b_u16.to_le_bytes());
+        file[0x98 + 68] = 10;
+    } else if name.ends_with(".img") && name.starts_with("freedos") {
+        file[510..512].copy_from_slice(&[0x55, 0xaa]);
+    } else if is_kernel && !name.contains("initr") {
+        file[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
+        file[0x236] = 1;
+    }
+    file
+}
+
+/// Each entry as a line: what it is called, what it starts, and `!` with the argument that it lacks.
+fn entries(scan: &Scan) -> Vec<String> {
+    scan.entries().iter().map(line).collect()
+}
+
+fn line(Entry { title, starts, lacks }: &Entry) -> String {
+    let starts = match starts {
+        Starts::Linux { kernel, initrds, arguments, .. } => {
+            let arguments = if arguments.is_empty() { String::new() } else { format!(": {arguments}") };
+            let files: Vec<&str> =
+                [kernel].into_iter().chain(initrds).map(|file| file.rsplit('/').next().unwrap()).collect();
+            files.join("+") + &arguments
+        }
+        Starts::Script { .. } => "script".to_owned(),
+        Starts::Efi { .. } => "program".to_owned(),
+    };
+    let lacks = if lacks.is_some() { " !" } else { "" };
+    format!("{title} [{starts}]{lacks}")
+}
+
+fn left_out(scan: &Scan) -> Vec<String> {
+    scan.left_out.iter().map(|left| format!("{}: {}", left.path, left.why)).collect()
+}
+
+#[track_caller]
+fn shows(files: &[&str], expected: &[&str]) -> Scan {
+    let root = folder(files);
+    let scan = scan(root.path(), []);
+    assert_eq!(entries(&scan), expected);
+    scan
+}
+
+/// What `check` says to do about the only entry that does not boot.
+#[track_caller]
+fn cure(files: &[&str]) -> String {
+    let root = folder(files);
+    let lacking: Vec<_> = scan(root.path(), []).found.into_iter().filter(|found| found.entry.lacks.is_some()).collect();
+    assert_eq!(lacking.len(), 1, "{lacking:#?}");
+    lacking[0].cure.clone().unwrap()
+}
+
+#[test]
+fn b1_an_unpacked_ubuntu_is_told_of_for_it_lacks_its_iso_and_has_both_kernels() {
+    let files =
+        ["u/casper/vmlinuz", "u/casper/initrd", "u/casper/hwe-vmlinuz", "u/casper/hwe-initrd", "u/casper/a.squashfs"];
+    shows(&files, &["u/casper/hwe-vmlinuz [hwe-vmlinuz+hwe-initrd] !", "u/casper/vmlinuz [vmlinuz+initrd] !"]);
+    let with = |arguments: &str| [&files[..2], &[&format!("u/casper/cmdline = {arguments}")[..]]].concat().join("\n");
+    for arguments in ["ip=dhcp url=http://192.0.2.1/u.iso", "boot=casper netboot=nfs nfsroot=192.0.2.1:/u"] {
+        let files = with(arguments);
+        shows(&files.split('\n').collect::<Vec<_>>(), &[&format!("u/casper [vmlinuz+initrd: {arguments}]")]);
+    }
+}
+
+#[test]
+fn b2_an_installer_of_fedora_takes_what_its_grub_says_but_for_the_disc() {
+    let files = [
+        "f/images/pxeboot/vmlinuz",
+        "f/images/pxeboot/initrd.img",
+        "f/images/install.img",
+        "f/EFI/BOOT/BOOTX64.EFI",
+        "f/EFI/BOOT/grubx64.efi",
+        "f/EFI/BOOT/grub.cfg = menuentry 'Install' {\n\tlinuxefi /images/pxeboot/vmlinuz inst.stage2=hd:LABEL=F-41 rd.live.check quiet\n}\n",
+    ];
+    shows(
+        &files,
+        &[
+            "f/EFI/BOOT/BOOTX64 [program]",
+            "f/EFI/BOOT/grubx64 [program]",
+            "f/images/pxeboot [vmlinuz+initrd.img: quiet] !",
+        ],
+    );
+    assert_eq!(
+        cure(&files),
+        "write into f/images/pxeboot/cmdline: inst.stage2={{ base }}f/ inst.repo={{ base }}f/ ip=dhcp"
+    );
+}
+
+#[test]
+fn live_systems_and_installers_that_are_told_nothing_say_what_they_lack() {
+    for (files, cure_of) in [
+        // B3
+        (
+            &[
+                "a/arch/boot/x86_64/vmlinuz-linux",
+                "a/arch/boot/x86_64/initramfs-linux.img",
+                "a/arch/x86_64/airootfs.sfs",
+            ][..],
+            "archiso_http_srv={{ base }}a/ ",
+        ),
+        // B4
+        (
+            &["al/boot/vmlinuz-lts", "al/boot/initramfs-lts", "al/boot/modloop-lts"],
+            "modloop={{ base }}al/boot/modloop-lts",
+        ),
+        // B5
+        (
+            &["c z/live/vmlinuz", "c z/live/initrd.img", "c z/live/filesystem.squashfs"],
+            "boot=live components ip=dhcp fetch={{ base }}c%20z/live/filesystem.squashfs",
+        ),
+        // B6
+        (&["p/boot/linux26", "p/boot/initrd.img"], "initrd NAME.iso /proxmox.iso"),
+        // B7
+        (&["t/vmlinuz-amd64", "t/initramfs-amd64.xz"], "talos.platform=metal"),
+        // B8
+        (&["n/bzImage", "n/initrd", "n/netboot.ipxe = #!ipxe"], "choose the entry netboot"),
+        // B11
+        (
+            &["sysresccd/boot/x86_64/vmlinuz", "sysresccd/boot/x86_64/sysresccd.img"],
+            "archisobasedir=sysresccd archiso_http_srv={{ base }} ",
+        ),
+        // B12
+        (
+            &[
+                "harvester-v1.3.1-vmlinuz-amd64",
+                "harvester-v1.3.1-initrd-amd64",
+                "harvester-v1.3.1-rootfs-amd64.squashfs",
+            ],
+            "root=live:{{ base }}harvester-v1.3.1-rootfs-amd64.squashfs",
+        ),
+        (
+            &[
+                "fcos/fedora-coreos-41.2-live-kernel-x86_64",
+                "fcos/fedora-coreos-41.2-live-initramfs.x86_64.img",
+                "fcos/fedora-coreos-41.2-live-rootfs.x86_64.img",
+            ],
+            "coreos.live.rootfs_url={{ base }}fcos/fedora-coreos-41.2-live-rootfs.x86_64.img ",
+        ),
+        (
+            &["l/images/pxeboot/vmlinuz", "l/images/pxeboot/initrd.img", "l/LiveOS/squashfs.img"],
+            "root=live:{{ base }}l/LiveOS/squashfs.img ",
+        ),
+        (&["d/install.amd/vmlinuz", "d/install.amd/initrd.gz"], "netboot.tar.gz"),
+        (&["x/vmlinuz", "x/initrd", "x/system.squashfs"], "its documentation"),
+    ] {
+        let cure = cure(files);
+        assert!(cure.contains(cure_of), "{cure}");
+    }
+}
+
+#[test]
+fn b5_folders_stand_in_the_order_in_which_people_count() {
+    let files = ["d-10/linux", "d-10/initrd.gz", "d-9/linux", "d-9/initrd.gz"];
+    shows(&files, &["d-9 [linux+initrd.gz]", "d-10 [linux+initrd.gz]"]);
+}
+
+#[test]
+fn b9_an_installer_that_asks_for_its_source_is_an_entry() {
+    shows(&["s/boot/x86_64/loader/linux", "s/boot/x86_64/loader/initrd"], &["s/boot/x86_64/loader [linux+initrd]"]);
+}
+
+#[test]
+fn b10_boot_programs_of_esxi_and_windows_say_what_they_lack() {
+    shows(&["esxi/efi/boot/bootx64.efi", "esxi/boot.cfg"], &["esxi/efi/boot/bootx64 [program] !"]);
+    let scan = shows(&["w/EFI/Boot/bootx64.efi", "w/sources/boot.wim"], &["w/EFI/Boot/bootx64 [program] !"]);
+    assert_eq!(
+        left_out(&scan),
+        ["w/sources/boot.wim: Windows PE is started by wimboot, from a script (docs/windows.md)"]
+    );
+}
+
+#[test]
+fn b11_systemrescue_has_its_microcode_first_and_takes_what_a_file_says() {
+    let at = "s/sysresccd/boot/x86_64";
+    let arguments = "archisobasedir=sysresccd archiso_http_srv={{ base }}s/ ip=dhcp";
+    let files = ["vmlinuz", "sysresccd.img", "intel_ucode.img", "amd_ucode.img"].map(|name| format!("{at}/{name}"));
+    let cmdline = format!("{at}/cmdline = {arguments}");
+    let files: Vec<&str> = files.iter().chain([&cmdline]).map(String::as_str).collect();
+    shows(&files, &[&format!("{at} [vmlinuz+amd_ucode.img+intel_ucode.img+sysresccd.img: {arguments}]")]);
+}
+
+#[test]
+fn microcode_goes_first_in_all_its_spellings() {
+    for microcode in ["amd-ucode.img", "intel-ucode.img", "early_ucode.cpio", "intel_ucode.img", "amd-microcode.img"] {
+        let microcode_file = format!("a/{microcode}");
+        shows(&["a/linux", "a/initrd.gz", &microcode_file], &[&format!("a [linux+{microcode}+initrd.gz]")]);
+    }
+}
+
+#[test]
+fn b12_kernels_go_by_many_names() {
+    for (files, expected) in [
+        (
+            &["c/flatcar_production_pxe.vmlinuz", "c/flatcar_production_pxe_image.cpio.gz"][..],
+            "c [flatcar_production_pxe.vmlinuz+flatcar_production_pxe_image.cpio.gz]",
+        ),
+        (&["k/k3os-vmlinuz-amd64", "k/k3os-initrd-amd64"], "k [k3os-vmlinuz-amd64+k3os-initrd-amd64]"),
+        (&["t/vmlinuz64", "t/corepure64.gz"], "t [vmlinuz64+corepure64.gz]"),
+        (&["b/BZIMAGE", "b/INITRD.GZ"], "b [BZIMAGE+INITRD.GZ]"),
+    ] {
+        shows(files, &[expected]);
+    }
+    let scan = shows(&["e/KERNEL", "e/SYSTEM"], &[]);
+    assert_eq!(left_out(&scan), ["e/KERNEL: a kernel without an initrd that is known to be its own"]);
+    let scan = shows(&["e/KERNEL = ANDROID!", "e/SYSTEM"], &[]);
+    assert_eq!(left_out(&scan), ["e/KERNEL: it goes by a kernel's name, and is none that iPXE could start"]);
+}
+
+#[test]
+fn b13_foremans_kernels_have_their_system_in_front() {
+    let files = [
+        "boot/debian-12-amd64-linux",
+        "boot/debian-12-amd64-initrd.gz",
+        "boot/rocky-9-x86_64-vmlinuz",
+        "boot/rocky-9-x86_64-initrd.img",
+        "grub2/grubx64.efi",
+        "grub2/shimx64.efi",
+    ];
+    let scan = shows(
+        &files,
+        &[
+            "boot/debian-12-amd64-linux [debian-12-amd64-linux+debian-12-amd64-initrd.gz]",
+            "boot/rocky-9-x86_64-vmlinuz [rocky-9-x86_64-vmlinuz+rocky-9-x86_64-initrd.img]",
+            "grub2/grubx64 [program]",
+        ],
+    );
+    assert_eq!(
+        left_out(&scan),
+        [
+            "grub2/shimx64.efi: firmware has to start a shim, and loaders are looked for at the top of the boot folder: put it \
+             there with grubx64.efi, or name it under [profile.NAME.loaders]"
+        ],
+        "B31"
+    );
+}
+
+#[test]
+fn b15_a_kernel_at_the_top_is_an_entry() {
+    let files = ["vmlinuz", "initrd.img", "cmdline = ip=dhcp"];
+    shows(&files, &["vmlinuz [vmlinuz+initrd.img: ip=dhcp]"]);
+    // A Raspberry Pi's own files are not for iPXE.
+    shows(&["kernel", "initramfs", "start4.elf", "cmdline.txt = root=/dev/mmcblk0p2"], &[]);
+}
+
+#[test]
+fn b16_deep_trees_are_looked_through_and_what_lies_too_deep_is_told() {
+    let deep = "m/centos/9/BaseOS/x86_64/os/images/pxeboot";
+    let files =
+        [format!("{deep}/vmlinuz"), format!("{deep}/initrd.img"), format!("{deep}/cmdline = inst.repo=http://m/")];
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    shows(&files, &[&format!("{deep} [vmlinuz+initrd.img: inst.repo=http://m/]")]);
+    let scan = shows(&["1/2/3/4/5/6/7/8/9/10/11/12/13/linux"], &[]);
+    assert_eq!(left_out(&scan), ["1/2/3/4/5/6/7/8/9/10/11/12/13: deeper than 12 folders, not looked through"]);
+}
+
+#[test]
+fn b17_the_packages_of_a_dvd_hide_no_other_system() {
+    let root = folder(&["a-dvd/netboot/linux", "a-dvd/netboot/initrd.gz", "ubuntu/linux", "ubuntu/initrd.gz"]);
+    let many = root.path().join("a-dvd/packages/main/a");
+    fs::create_dir_all(&many).unwrap();
+    for number in 0..11_000 {
+        fs::File::create(many.join(format!("{number}.deb"))).unwrap();
+    }
+    let scan = scan(root.path(), []);
+    assert_eq!(entries(&scan), ["a-dvd/netboot [linux+initrd.gz]", "ubuntu [linux+initrd.gz]"]);
+    assert_eq!(left_out(&scan), ["a-dvd: it has more than 10000 files; those deepest in it are not looked at"]);
+}
+
+#[test]
+fn b18_to_b20_images_are_told_of_and_memory_tests_are_for_bios_too() {
+    let scan = shows(
+        &[
+            "debian.iso",
+            "freedos.img",
+            "memtest86+x64.bin",
+            "memtest86+x64.efi",
+            "ipxe.lkrn",
+            "win/boot.wim",
+            "win/BCD",
+        ],
+        &["ipxe [ipxe.lkrn]", "memtest86+x64 [memtest86+x64.bin]", "memtest86+x64 [program]"],
+    );
+    assert_eq!(
+        left_out(&scan),
+        [
+            "debian.iso: ISO images are not booted yet: unpack it into a folder",
+            "freedos.img: a disk image, which is not booted: sanboot or memdisk may, from a script",
+            "win/boot.wim: Windows PE is started by wimboot, from a script (docs/windows.md)",
+        ]
+    );
+}
+
+#[test]
+fn b21_endings_in_capitals_count() {
+    shows(&["MEMTEST.EFI", "RESCUE.IPXE = #!ipxe"], &["MEMTEST [program]", "RESCUE [script]"]);
+}
+
+#[test]
+fn b22_b23_netboot_xyz_is_an_entry_and_its_scripts_for_single_machines_are_none() {
+    let scan = shows(
+        &[
+            "netboot.xyz.kpxe",
+            "netboot.xyz.efi",
+            "menu.ipxe = #!ipxe",
+            "local-vars.ipxe = #!ipxe",
+            "linux.ipxe = #!ipxe",
+            "MAC-525400000010.ipxe = #!ipxe",
+            "HOSTNAME-pc1.ipxe = #!ipxe",
+        ],
+        &["menu [script]", "netboot.xyz [program]"],
+    );
+    let told = left_out(&scan);
+    assert_eq!(told.len(), 5, "{told:#?}");
+    assert!(told[0].starts_with("HOSTNAME-pc1.ipxe: netboot.xyz's script for one machine"), "{told:#?}");
+    assert!(told.iter().any(|told| told.contains("`bios = \"netboot.xyz.kpxe\"`")), "{told:#?}");
+}
+
+#[test]
+fn b24_no_ipxe_is_started_from_ipxe() {
+    let scan = shows(
+        &["ipxe.efi", "i386-efi/snponly.efi", "10secdelay/ipxe.efi", "default.ipxe = #!ipxe"],
+        &["default [script]"],
+    );
+    assert_eq!(
+        left_out(&scan),
+        ["10secdelay/ipxe.efi: an iPXE: started from our iPXE it would only come back to this menu"]
+    );
+}
+
+#[test]
+fn b25_a_kernel_is_told_what_pxelinux_tells_it() {
+    let kernel = ["os/linux", "os/initrd.gz"];
+    let config = |name: &str, append: &str| {
+        format!(
+            "pxelinux.cfg/{name} = DEFAULT os\nLABEL os\n  KERNEL os/linux\n  APPEND initrd=os/initrd.gz {append}\n"
+        )
+    };
+    let with = |configs: &[String], expected: &str| {
+        let files: Vec<&str> = kernel.into_iter().chain(configs.iter().map(String::as_str)).collect();
+        shows(&files, &[expected]);
+    };
+    let machine = config("01-52-54-00-00-00-10", "auto=true url=http://x/preseed.cfg --- quiet");
+    with(std::slice::from_ref(&machine), "os [linux+initrd.gz: auto=true url=http://x/preseed.cfg quiet]");
+    // Machines that are told different things say nothing of a third.
+    with(&[machine.clone(), config("01-52-54-00-00-00-11", "rescue")], "os [linux+initrd.gz]");
+    with(&[machine.clone(), config("default", "vga=788")], "os [linux+initrd.gz: vga=788]");
+    with(&[machine, config("default", "vga=788"), "os/cmdline = mine".into()], "os [linux+initrd.gz: mine]");
+}
+
+#[test]
+fn isolinux_is_followed_through_its_includes_to_what_it_starts_by_itself() {
+    let files = [
+        "d/live/vmlinuz",
+        "d/live/initrd.img",
+        "d/live/filesystem.squashfs",
+        "d/isolinux/isolinux.cfg = include menu.cfg\ndefault vesamenu.c32\n",
+        "d/isolinux/menu.cfg = include live.cfg\n",
+        "d/isolinux/adlive.cfg = label expert\n kernel /live/vmlinuz\n append expert\n",
+        "d/isolinux/live.cfg = label safe\n kernel /live/vmlinuz\n append boot=live nomodeset\nlabel live\n menu default\n linux ../live/vmlinuz\n append boot=live components initrd=/live/initrd.img findiso=${iso_path} root=/dev/sr0\n",
+    ];
+    shows(&files, &["d/live [vmlinuz+initrd.img: boot=live components] !"]);
+    let grub =
+        "d/boot/grub/grub.cfg = linux ($root)/live/vmlinuz boot=live \\\n fetch=http://x/live/filesystem.squashfs\n";
+    shows(
+        &[&files[..], &[grub]].concat(),
+        &["d/live [vmlinuz+initrd.img: boot=live fetch=http://x/live/filesystem.squashfs]"],
+    );
+}
+
+#[test]
+fn b30_unversioned_names_beside_versions_have_their_own_initrd() {
+    shows(
+        &[
+            "b/vmlinuz",
+            "b/initrd.img",
+            "b/vmlinuz-6.1.0-9-amd64",
+            "b/initrd.img-6.1.0-9-amd64",
+            "b/vmlinuz-6.1.0-8-amd64",
+        ],
+        &["b/vmlinuz [vmlinuz+initrd.img]", "b/vmlinuz-6.1.0-9-amd64 [vmlinuz-6.1.0-9-amd64+initrd.img-6.1.0-9-amd64]"],
+    );
+}
+
+#[test]
+fn b32_b34_a_mark_of_byte_order_and_remarks_are_no_arguments_and_cmdline_txt_counts() {
+    for cmdline in [
+        "a/cmdline = \u{feff}ip=dhcp",
+        "a/cmdline.txt = ip=dhcp",
+        "a/cmdline = # first\r\nip=dhcp # the address\r\n",
+        "a/CMDLINE.TXT = \u{feff}# first\nip=dhcp",
+    ] {
+        let root = folder(&["a/linux", "a/initrd", cmdline]);
+        let scan = scan(root.path(), []);
+        let Starts::Linux { arguments, .. } = &scan.found[0].entry.starts else { panic!() };
+        assert_eq!(arguments.trim(), "ip=dhcp", "{cmdline:?}");
+    }
+    let root = folder(&["a/linux", "a/initrd", "a/cmdline = a=#x {# not this #}{{ base }}"]);
+    let scan = scan(root.path(), []);
+    assert_eq!(entries(&scan), ["a [linux+initrd: a=#x {# not this #}{{ base }}]"]);
+}
+
+#[test]
+fn what_cannot_be_told_to_a_kernel_is_the_reason_why_it_does_not_boot() {
+    let long = format!("a/cmdline = {}", "x ".repeat(3000));
+    let root = folder(&["a/linux", "a/initrd", &long]);
+    let scan = scan(root.path(), []);
+    assert_eq!(scan.found[0].entry.lacks.as_deref(), Some("its arguments: longer than 4096 octets"));
+}
+
+#[test]
+fn a_long_list_is_cut_for_the_log_and_nothing_is_missing_from_it() {
+    let files: Vec<String> = (0..5).map(|number| format!("{number}.iso")).collect();
+    let root = folder(&files.iter().map(String::as_str).collect::<Vec<_>>());
+    let summary = scan(root.path(), []).summary();
+    let why = "ISO images are not booted yet: unpack it into a folder";
+    assert_eq!(
+        summary,
+        [format!(
+            "left out of the menu: 0.iso: {why}; 1.iso: {why}; 2.iso: {why}; and 2 more; `proxydhcpd check` tells all of it"
+        )]
+    );
+    assert_eq!(scan(Path::new("/nowhere/at/all"), []), Scan::default());
+}
