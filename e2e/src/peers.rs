@@ -4,6 +4,7 @@ use crate::cache;
 use crate::lab::Lab;
 use crate::net::Host;
 use crate::process::Process;
+use crate::server;
 use anyhow::Result;
 use std::fs;
 use std::path::Path;
@@ -71,6 +72,19 @@ fn start_dnsmasq(lab: &Lab, host: &Host, name: &str, command: &Command) -> Resul
     // Said after its sockets are open.
     process.wait_for("started, version", START)?;
     Ok(process)
+}
+
+/// A boot server beside ours that sends UEFI straight to its file, as one does whose port 4011 is taken: EDK2 prefers such an
+/// offer to one that asks for a second visit.
+pub fn boot_server(lab: &Lab, host: &Host, folder: &Path) -> Result<[Process; 2]> {
+    let start_one = |name: &str, arguments: &[&str]| -> Result<Process> {
+        let mut command = Command::new(server::binary()?);
+        command.arg("--boot-dir").arg(folder).args(arguments);
+        let mut process = Process::start(lab, &host.namespace, name, &command)?;
+        process.wait_for("ready", START)?;
+        Ok(process)
+    };
+    Ok([start_one("holder", &["--proxy-only", "--no-tftp", "--no-http"])?, start_one("another", &[])?])
 }
 
 /// ISC's relay, from the interface `down` to these servers behind `up`. It adds option 82, as relays in switches do.

@@ -3,6 +3,8 @@
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::Lab;
 use proxydhcpd_e2e::machine;
+use proxydhcpd_e2e::net::Host;
+use proxydhcpd_e2e::peers;
 use proxydhcpd_e2e::process::read_text;
 use proxydhcpd_e2e::site::Site;
 use std::time::Duration;
@@ -11,6 +13,7 @@ cases![
     a_primary_that_sends_option_60_is_named_with_the_cure,
     a_primary_that_names_a_boot_file_keeps_ipxe_from_our_script_and_is_named,
     a_primary_that_gives_no_address_is_told_of,
+    another_boot_server_that_firmware_prefers_is_named_and_the_primary_is_not_accused,
 ];
 
 /// Longer than the patience of the server, and the emulator is slow.
@@ -38,6 +41,20 @@ fn a_primary_that_gives_no_address_is_told_of(lab: &Lab) -> Result<()> {
         &["--dhcp-ignore=tag:!known"],
         "and took no address, without which nothing boots. No DHCP server was heard to offer it one",
     )
+}
+
+fn another_boot_server_that_firmware_prefers_is_named_and_the_primary_is_not_accused(lab: &Lab) -> Result<()> {
+    let site = Site::new(lab)?;
+    let another = Host::new(lab, "another")?;
+    site.segment.plug(&another, "eth0", &["10.77.0.3/24"])?;
+    let mut server = site.serve()?;
+    let _another = peers::boot_server(lab, &another, &lab.file("boot"))?;
+    let _machine = machine::x64_2022().power_on(lab, &site.segment, "machine")?;
+    server.wait_for("Another boot server, 10.77.0.3, made it an offer, too", TOLD)?;
+    let log = read_text(&lab.file("proxydhcpd.log"))?;
+    let accused = ["settings of 10.77.0.1", "10.77.0.1 sends"].iter().any(|words| log.contains(words));
+    ensure!(!accused, "the primary is accused:\n{log}");
+    Ok(())
 }
 
 fn is_told(lab: &Lab, of_primary: &[&str], words: &str) -> Result<()> {
