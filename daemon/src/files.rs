@@ -1,5 +1,6 @@
 //! Opens what [`proxydhcpd_core::fetch`] named, inside the served folder only.
 
+pub mod absent;
 mod beneath;
 
 use nix::dir::Dir;

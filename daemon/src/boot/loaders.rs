@@ -8,6 +8,7 @@ use proxydhcpd_core::shape::LONGEST_FILE;
 use proxydhcpd_core::shim::second_stage;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where distributions put iPXE, looked through after the boot folder and in this order. The names differ as well: they
@@ -133,7 +134,10 @@ pub fn lacks(path: &Path, row: &Row) -> Option<String> {
     match image::inspect(&path.with_file_name(&second)) {
         Ok(image) if image.fits(row.program) => None,
         Ok(image) => Some(format!("a shim, and {second} beside it, which it starts, is {image}")),
-        Err(_) => Some(format!("a shim, which starts {second}, and that is not beside it")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Some(format!("a shim, which starts {second}, and that is not beside it"))
+        }
+        Err(error) => Some(format!("a shim, and {second} beside it, which it starts, cannot be read: {error}")),
     }
 }
 

@@ -5,7 +5,7 @@ use super::roots::Roots;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::Draft;
 use crate::config::{DEFAULT_BOOT_DIR, Loaded, Settings};
-use crate::files::Folder;
+use crate::files::{Folder, absent};
 use crate::templates::{self, Templates, Variables};
 use proxydhcpd_core::plan::profile::Profile;
 use std::io;
@@ -34,20 +34,28 @@ impl Files {
         profiles::mount(loaded, &mut roots, told);
         let dir = loaded.template_dir();
         // It is told where it is named, and so not once more by who reads it.
-        let missing = loaded.draft.template_dir.as_ref().filter(|_| !dir.is_dir());
-        told.extend(missing.map(|at| at.critical(format!("there is no folder {}", dir.display()))));
-        let missing = missing.is_some();
-        let named = loaded.settings.template_dir.is_some() && !missing;
+        let missing = loaded.draft.template_dir.as_ref().and_then(|at| Some(at.critical(why_no_folder(&dir)?)));
+        let is_missing = missing.is_some();
+        told.extend(missing);
+        let named = loaded.settings.template_dir.is_some() && !is_missing;
         let draft = std::mem::take(&mut loaded.draft);
         let variables = Variables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
         let mut templates = Templates::read(&dir, named, variables, told);
         let spots = draft.profiles.iter().flat_map(templates::spots).collect();
-        let profiles = profiles::look_up(&draft.profiles, &roots, (!missing).then(|| templates.names()), told);
-        if !missing {
+        let profiles = profiles::look_up(&draft.profiles, &roots, (!is_missing).then(|| templates.names()), told);
+        if !is_missing {
             let right = profiles.iter().zip(&draft.profiles).filter(|(_, drafted)| !drafted.faulty);
             templates.compile(right.map(|(profile, _)| profile), spots, told);
         }
         Some(Files { roots, templates, profiles, draft })
+    }
+}
+
+fn why_no_folder(dir: &Path) -> Option<String> {
+    match std::fs::metadata(dir) {
+        Ok(metadata) if metadata.is_dir() => None,
+        Ok(_) => Some(format!("{} is no folder", dir.display())),
+        Err(error) => Some(absent::why_not(dir, "folder", &error)),
     }
 }
 

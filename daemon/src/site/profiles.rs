@@ -6,6 +6,7 @@ use crate::boot::loaders;
 use crate::config::Loaded;
 use crate::config::diagnostic::{Diagnostic, Spot};
 use crate::config::draft::Drafted;
+use crate::files::absent;
 use crate::probable::probable;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Loader;
@@ -84,7 +85,7 @@ fn missing(roots: &Roots, name: &str, at: &Spot, told: &mut Vec<Diagnostic>) {
         && !name.contains("{%")
         && roots.open(name).is_err()
     {
-        told.push(at.warning(format!("there is no file {} yet", roots.path(name).display())));
+        told.push(at.warning(absent::why_no_file(&roots.path(name))));
     }
 }
 

@@ -12,6 +12,7 @@ pub mod walk;
 use crate::config::Settings;
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use crate::config::draft::Draft;
+use crate::files::absent;
 use said::Said;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
@@ -72,10 +73,14 @@ fn machine_files(said: &Said<'_>, folder: &Path, told: &mut Vec<Diagnostic>) -> 
     if said.settings.machine_files.is_none() {
         return Some(folder.join("machines")).filter(|machines| machines.exists()).into_iter().collect();
     }
-    let (there, missing): (Vec<_>, Vec<_>) = said.machine_files.iter().partition(|(file, _)| file.exists());
-    let tell = |(file, at): &(PathBuf, At<'_>)| at.error(format!("there is no file or folder {}", file.display()));
-    told.extend(missing.into_iter().map(tell));
-    there.into_iter().map(|(file, _)| file.clone()).collect()
+    let is_there = |(file, at): &(PathBuf, At<'_>)| match file.metadata() {
+        Ok(_) => Some(file.clone()),
+        Err(error) => {
+            told.push(at.error(absent::why_not(file, "file or folder", &error)));
+            None
+        }
+    };
+    said.machine_files.iter().filter_map(is_there).collect()
 }
 
 /// In the order of the files and of their lines, whatever the order of looking.
