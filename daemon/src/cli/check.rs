@@ -7,6 +7,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
 use crate::net::holder::{self, Transport};
+use crate::net::link::Filter;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::profile::{Boots, Profile};
@@ -25,6 +26,7 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
             let mut told = setting.loaded.told.clone();
             told.extend_from_slice(&setting.site.warnings);
             told.extend(setting.loaded.absent(&setting.links));
+            told.extend(setting::absent(&setting.filter));
             told.extend(ports_in_use(&setting));
             told.extend(marks::astray(&setting));
             told.extend(old_daemon::shadowing_unit(Path::new("/")));
@@ -93,7 +95,11 @@ fn text(setting: &Setting) -> String {
     };
     let links = setting.links.iter().map(|link| format!("{} ({})", link.name, addresses(link).join(", ")));
     let links: Vec<String> = links.collect();
-    let links = if links.is_empty() { "none yet: no interface has an address".to_owned() } else { links.join(", ") };
+    let links = match links.is_empty() {
+        false => links.join(", "),
+        true if setting.filter == Filter::default() => "none yet: no interface that is up has an address".to_owned(),
+        true => "none of those that the configuration names yet".to_owned(),
+    };
     let tftp = match plan.tftp {
         Some(Tftp::Ours) => "our own, port 69".to_owned(),
         Some(Tftp::At(address)) => format!("at {address}"),

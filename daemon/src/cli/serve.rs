@@ -1,6 +1,6 @@
 //! `serve`, and what happens without a verb.
 
-use super::{Output, Serve, refuse, say};
+use super::{Output, Serve, refuse, say, setting};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Caller};
@@ -78,7 +78,8 @@ fn start(flags: Flags, reader: Reader, level: LevelFilter) -> Result<Server, Exi
     let all = doors::all_links();
     let filter = doors::filter(&loaded, &all).map_err(|error| refuse(&site::and_files(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
-    loaded.absent(&links).iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
+    let absent = loaded.absent(&links).into_iter().chain(setting::absent(&filter));
+    absent.for_each(|warning| tracing::warn!("{}", warning.one_line()));
     let doors = Doors::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
     let site = Site::build(&mut loaded, doors.open).map_err(|error| refuse(&error))?;
     loaded.told.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));

@@ -5,7 +5,9 @@ use super::say;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
-use crate::net::link;
+use crate::net::link::{self, Filter};
+use crate::net::unserved::{Unserved, Why, unserved};
+use crate::probable::probable;
 use crate::serve::doors;
 use crate::shared_uuids::SharedUuids;
 use crate::site::{self, Open, Site};
@@ -17,6 +19,7 @@ use std::net::Ipv6Addr;
 pub struct Setting {
     pub loaded: Loaded,
     pub links: Vec<Link>,
+    pub filter: Filter,
     pub site: Site,
 }
 
@@ -33,7 +36,25 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
         boot_server6: true,
     };
     let site = Site::build(&mut loaded, open)?;
-    Ok(Setting { loaded, links, site })
+    Ok(Setting { loaded, links, filter, site })
+}
+
+/// Interfaces that are named and not served now. Each may come later.
+pub fn absent(filter: &Filter) -> Vec<Diagnostic> {
+    let told = unserved(filter).unwrap_or_default();
+    told.iter().map(|absent| Diagnostic::warning(absent.to_string()).help(when_served(absent))).collect()
+}
+
+fn when_served(Unserved { pattern, why, others }: &Unserved) -> String {
+    match why {
+        Why::NoSuchName => match probable(pattern, others.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean {meant}? It is served as soon as there is one"),
+            None => format!("it is served as soon as there is one; now there are {}", others.join(", ")),
+        },
+        Why::Down(name) => format!("`ip link set {name} up`; it is served as soon as it is up and has an address"),
+        Why::Port(_) => "name the bridge or bond in its place".to_owned(),
+        Why::NoAddress(_) => "it is served as soon as it has one".to_owned(),
+    }
 }
 
 impl Setting {

@@ -28,7 +28,11 @@ impl Addresses {
         match (&self.interface, &self.listen_address) {
             (Some((name, at)), listen) => {
                 let Some(link) = links.iter().find(|link| link.name == *name) else {
-                    return Err(self.critical(at, format!("this machine has no interface {name}"), links));
+                    return Err(self.critical(
+                        at,
+                        format!("interface {name} is not there, is down or has no address"),
+                        links,
+                    ));
                 };
                 let Some(first) = link.address() else {
                     return Err(self.critical(at, format!("interface {name} has no IPv4 address"), links));
@@ -65,7 +69,7 @@ fn what_there_is(links: &[Link]) -> String {
     let each = |link: &Link| link.address().map(|address| format!("{} ({address})", link.name));
     let named: Vec<String> = links.iter().filter_map(each).collect();
     if named.is_empty() {
-        return "no interface of this machine has an IPv4 address yet".to_owned();
+        return "no interface that is up has an IPv4 address".to_owned();
     }
     format!("this machine has {}", named.join(", "))
 }

@@ -42,12 +42,17 @@ pub async fn watch(filter: Filter, mut publish: impl FnMut(Vec<Link>)) -> Infall
 
 /// The list as it is now, for those who do not stay. Blocks for the few milliseconds that the kernel needs.
 pub fn list(filter: &Filter) -> io::Result<Vec<Link>> {
+    on_its_own_thread(async |handle| served(handle, filter).await)
+}
+
+/// Asks the kernel, and waits for what it says.
+pub(super) fn on_its_own_thread<T: Send>(ask: impl AsyncFnOnce(&Handle) -> io::Result<T> + Send) -> io::Result<T> {
     let ask = || {
         tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
             let (connection, handle, _) = new_connection()?;
             tokio::select! {
                 _ = connection => Err(closed()),
-                links = served(&handle, filter) => links,
+                answer = ask(&handle) => answer,
             }
         })
     };
@@ -96,25 +101,34 @@ async fn drain(changes: &mut (impl Stream + Unpin)) {
     while let Some(Some(_)) = changes.next().now_or_never() {}
 }
 
-async fn served(handle: &Handle, filter: &Filter) -> io::Result<Vec<Link>> {
+/// All interfaces and all addresses.
+pub(super) async fn dump(handle: &Handle) -> io::Result<(Vec<LinkMessage>, Vec<AddressMessage>)> {
     let dumps = async {
         let links: Vec<LinkMessage> = handle.link().get().execute().try_collect().await?;
         let addresses: Vec<AddressMessage> = handle.address().get().execute().try_collect().await?;
         Ok::<_, rtnetlink::Error>((links, addresses))
     };
-    let (links, addresses) = tokio::time::timeout(PATIENCE, dumps).await?.map_err(io::Error::other)?;
+    tokio::time::timeout(PATIENCE, dumps).await?.map_err(io::Error::other)
+}
+
+async fn served(handle: &Handle, filter: &Filter) -> io::Result<Vec<Link>> {
+    let (links, addresses) = dump(handle).await?;
     let mut links: Vec<Link> = links.iter().filter_map(|link| serve(link, &addresses, filter)).collect();
     links.sort_by_key(|link| link.index);
     Ok(links)
 }
 
-/// The link as it is served, if it is.
-fn serve(message: &LinkMessage, addresses: &[AddressMessage], filter: &Filter) -> Option<Link> {
-    let index = message.header.index;
-    let name = message.attributes.iter().find_map(|attribute| match attribute {
+pub(super) fn name(message: &LinkMessage) -> Option<String> {
+    message.attributes.iter().find_map(|attribute| match attribute {
         LinkAttribute::IfName(name) => Some(name.clone()),
         _ => None,
-    })?;
+    })
+}
+
+/// The link as it is served, if it is.
+pub(super) fn serve(message: &LinkMessage, addresses: &[AddressMessage], filter: &Filter) -> Option<Link> {
+    let index = message.header.index;
+    let name = name(message)?;
     if !(can_boot_machines(message.header.flags) || filter.interfaces.contains(&name)) || is_port(message) {
         return None;
     }
@@ -161,7 +175,7 @@ fn can_boot_machines(flags: LinkFlags) -> bool {
 
 /// A port of a bridge, bond, team or Open vSwitch hands what it receives to its master, and the master is served: two
 /// would see each packet twice. A member of a VRF keeps its packets, and its addresses.
-fn is_port(message: &LinkMessage) -> bool {
+pub(super) fn is_port(message: &LinkMessage) -> bool {
     message.attributes.iter().any(|attribute| match attribute {
         LinkAttribute::LinkInfo(infos) => {
             infos.iter().any(|info| matches!(info, LinkInfo::PortKind(kind) if *kind != InfoPortKind::Vrf))
@@ -226,7 +240,7 @@ fn network6(message: &AddressMessage) -> Option<Network6> {
 
 /// Shell patterns with `*` and `?`: a star takes as little as it can, and one character more whenever the rest does not
 /// fit.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
     let mut star = None;

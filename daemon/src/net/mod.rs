@@ -11,3 +11,4 @@ pub mod socket;
 pub mod sys;
 pub mod udp;
 pub mod udp6;
+pub mod unserved;

@@ -27,7 +27,7 @@ pub fn say_changes(before: &[Link], now: &[Link]) {
 pub fn status(links: &[Link]) -> String {
     let named: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
     match named[..] {
-        [] => "waiting for an interface with an address".to_owned(),
+        [] => "no interface can be served yet: none that the configuration means is up and has an address".to_owned(),
         _ => format!("serving {}", named.join(", ")),
     }
 }
