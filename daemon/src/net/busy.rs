@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 pub struct Busy {
     pub transport: Transport,
     pub wanted: SocketAddr,
-    /// Known for an address in use, unless its socket vanished before we looked.
+    /// Known for an address in use, unless its socket vanished before we looked, or /proc cannot be read.
     pub holder: Option<Holder>,
     pub error: io::Error,
 }
@@ -25,7 +25,9 @@ impl Busy {
     /// What the administrator can do about it.
     pub fn advice(&self) -> &'static str {
         match self.error.kind() {
-            io::ErrorKind::PermissionDenied => "ports below 1024 need root or CAP_NET_BIND_SERVICE",
+            io::ErrorKind::PermissionDenied if self.wanted.port() < 1024 => {
+                "ports below 1024 need root or CAP_NET_BIND_SERVICE"
+            }
             io::ErrorKind::AddrNotAvailable => "this machine has no such address",
             io::ErrorKind::AddrInUse => {
                 let process = self.holder.as_ref().and_then(|holder| holder.process.as_ref());
@@ -42,6 +44,9 @@ impl fmt::Display for Busy {
         write!(f, "{} port {port} on {address} cannot be had: ", self.transport)?;
         match &self.holder {
             Some(holder) => write!(f, "{holder} has it")?,
+            None if self.error.kind() == io::ErrorKind::AddrInUse => {
+                write!(f, "it is in use, and /proc does not show by which process")?;
+            }
             None => write!(f, "{}", self.error)?,
         }
         match self.advice() {
@@ -64,7 +69,10 @@ fn advice(port: u16, holder: Option<&str>) -> &'static str {
         (None, None, 67 | 547) => {
             "if it is dnsmasq, set bind-dynamic in its configuration; if it is another boot server, stop it"
         }
-        (None, Some("proxydhcpd" | "python3" | "python"), _) => "a boot server is running already: stop one of the two",
+        (None, Some("proxydhcpd"), _) => "this boot server is running already: stop one of the two",
+        (None, Some(python), _) if python.starts_with("python") => {
+            "if it is the Python daemon (proxydhcpd.py), stop it; else keep the port for it and serve without"
+        }
         (None, ..) => "stop it, or keep the port for it and serve without",
     }
 }
@@ -108,7 +116,7 @@ mod tests {
     fn without_the_right_to_look_the_usual_suspect_is_named() {
         let text = busy(67, libc::EADDRINUSE, None).to_string();
         assert!(
-            text.contains("somebody (not visible without root) on 0.0.0.0") && text.contains("bind-dynamic"),
+            text.contains("a process that /proc does not show to us on 0.0.0.0") && text.contains("bind-dynamic"),
             "{text}"
         );
     }
@@ -120,7 +128,24 @@ mod tests {
     }
 
     #[test]
-    fn a_second_boot_server_is_told_apart_from_a_dhcp_server() {
-        assert!(busy(4011, libc::EADDRINUSE, Some("proxydhcpd")).to_string().contains("stop one of the two"));
+    fn a_second_boot_server_is_told_apart_from_a_dhcp_server_and_from_any_python() {
+        let said = |name| busy(4011, libc::EADDRINUSE, Some(name)).to_string();
+        assert!(said("proxydhcpd").contains("this boot server is running already: stop one of the two"));
+        assert!(said("python3").contains("if it is the Python daemon"));
+        assert!(said("nginx").ends_with("; stop it, or keep the port for it and serve without"));
+    }
+
+    /// SELinux keeps other ports, too, and has no capability for them.
+    #[test]
+    fn the_capability_is_named_for_the_ports_that_need_it() {
+        assert!(!busy(8080, libc::EACCES, None).to_string().contains("CAP_NET_BIND_SERVICE"));
+    }
+
+    #[test]
+    fn a_port_in_use_whose_holder_is_not_seen_is_told_so() {
+        let mut unseen = busy(69, libc::EADDRINUSE, None);
+        unseen.holder = None;
+        let text = unseen.to_string();
+        assert!(text.contains("it is in use, and /proc does not show by which process"), "{text}");
     }
 }

@@ -33,7 +33,7 @@ pub struct Process {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     pub address: IpAddr,
-    /// `None`: its process belongs to another user, and we are not root.
+    /// `None`: /proc does not show it. It belongs to another user or another container, or is none but the kernel itself.
     pub process: Option<Process>,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.process {
             Some(process) => write!(f, "{} (pid {}) on {}", process.name.escape_debug(), process.pid, self.address),
-            None => write!(f, "somebody (not visible without root) on {}", self.address),
+            None => write!(f, "a process that /proc does not show to us on {}", self.address),
         }
     }
 }
@@ -103,7 +103,11 @@ const TABLE: u64 = 32 << 20;
 /// The thread's own table: `/proc/net` shows that of the first thread, which may live in another namespace.
 fn table(name: &str) -> io::Result<String> {
     let mut text = String::new();
-    File::open(format!("/proc/thread-self/net/{name}"))?.take(TABLE).read_to_string(&mut text)?;
+    let path = format!("/proc/thread-self/net/{name}");
+    // What opening a port would mean by the same error is another matter.
+    let unknown = |error| io::Error::other(format!("{path} does not say who has it ({error}); is /proc mounted?"));
+    let table = File::open(&path).map_err(unknown)?;
+    table.take(TABLE).read_to_string(&mut text).map_err(unknown)?;
     Ok(text)
 }
 
@@ -206,9 +210,9 @@ mod tests {
     }
 
     #[test]
-    fn a_process_of_somebody_else_is_somebody() {
+    fn a_process_that_is_not_seen_is_told_so() {
         let holder = Holder { address: Ipv4Addr::UNSPECIFIED.into(), process: None };
-        assert_eq!(holder.to_string(), "somebody (not visible without root) on 0.0.0.0");
+        assert_eq!(holder.to_string(), "a process that /proc does not show to us on 0.0.0.0");
     }
 
     #[test]

@@ -219,16 +219,20 @@ fn stand_in(kind: Kind, busy: &Busy) -> Result<Door, String> {
     };
     match opened {
         Ok(socket) => {
-            let holder = busy.holder.as_ref().map_or("somebody".to_owned(), ToString::to_string);
+            let holder = busy.holder.as_ref().map_or("another process".to_owned(), ToString::to_string);
             tracing::info!(
                 "{holder} has UDP port {port} for itself: {what} are heard beside it by a packet socket; what relays send to an \
                  address of ours is its business, not ours"
             );
             Ok(Door::Dhcp(busy.wanted, Socket::Packet(socket)))
         }
-        Err(error) => Err(format!(
+        // Denied by the missing capability, or by the unit's list of address families.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EAFNOSUPPORT)) => Err(format!(
             "; or give this server CAP_NET_RAW, and it hears {what} all the same (its unit says how): {error}"
         )),
+        Err(error) => {
+            Err(format!("; a packet socket, which would hear {what} all the same, cannot be opened: {error}"))
+        }
     }
 }
 

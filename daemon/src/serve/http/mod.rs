@@ -197,7 +197,7 @@ pub async fn serve(
                 Err(error) if is_clients_fault(&error) => tracing::debug!(%error, "a connection was not accepted"),
                 Err(error) => {
                     if complaint.is_none_or(|at: Instant| at.elapsed() > Duration::from_secs(60)) {
-                        tracing::warn!(%error, "no HTTP connection can be accepted; is the limit of open files too low?");
+                        tracing::warn!("no HTTP connection can be accepted: {error}{}", cure(&error));
                         complaint = Some(Instant::now());
                     }
                     // The descriptors that are missing come back as connections end.
@@ -224,6 +224,15 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)
         Poll::Pending
     })
     .await
+}
+
+/// The limit of this process is the operator's to raise; memory, and the files of the whole system, are another matter.
+fn cure(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => "; raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)",
+        Some(libc::ENFILE) => "; the whole system has no file left to open (fs.file-max)",
+        _ => "",
+    }
 }
 
 /// Errors that accept(2) passes on from the new connection; all others are ours.

@@ -1,0 +1,120 @@
+//! What is said of local trouble names the cause that is there, and no other. Through the real binary. Needs root.
+
+mod netns;
+
+use netns::Host;
+use netns::server::{PROGRAM, Server, as_nobody_with};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// What `check` says on standard error, as a user without any right.
+fn check(host: &Host, arguments: &[&str]) -> String {
+    let words = as_nobody_with("-all");
+    let mut command = Command::new("setpriv");
+    command.args(&words).arg("check").args(arguments);
+    let output = host.on(|| command.output().unwrap());
+    String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned()
+}
+
+#[test]
+fn a_file_that_may_not_be_read_or_is_no_file_is_not_said_to_be_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    set_mode(dir.path(), 0o755);
+    let at = |name: &str| dir.path().join(name);
+    for folder in ["boot", "boot/closed", "boot/folder", "closed"] {
+        fs::create_dir(at(folder)).unwrap();
+    }
+    for file in ["boot/unreadable", "boot/closed/linux", "boot/file", "closed/machines.csv"] {
+        fs::write(at(file), "text").unwrap();
+    }
+    symlink("nowhere", at("boot/broken")).unwrap();
+    symlink("/etc/hostname", at("boot/out")).unwrap();
+    set_mode(&at("boot/unreadable"), 0o600);
+    set_mode(&at("boot/closed"), 0o700);
+    let mut text = format!("boot-dir = {:?}\n", at("boot"));
+    for (number, kernel) in
+        ["gone", "unreadable", "closed/linux", "broken", "out", "folder", "file/linux"].iter().enumerate()
+    {
+        text += &format!("[profile.p{number}]\nkernel = \"{kernel}\"\n");
+    }
+    fs::write(at("proxydhcpd.toml"), text).unwrap();
+    let host = Host::new();
+    let config = at("proxydhcpd.toml");
+    let said = check(&host, &["-c", config.to_str().unwrap()]);
+    let boot = at("boot").display().to_string();
+    for expected in [
+        format!("there is no file {boot}/gone yet"),
+        format!("this server may not read {boot}/unreadable: permission denied\n"),
+        format!("this server may not read {boot}/closed/linux: permission denied in the folder {boot}/closed\n"),
+        format!("{boot}/broken is a link to nowhere, which is not there"),
+        format!("{boot}/out is a link out of the folder that is served"),
+        format!("{boot}/folder is a folder, not a file"),
+        format!("there is no file {boot}/file/linux: {boot}/file is a file, not a folder"),
+    ] {
+        assert!(said.contains(&expected), "{expected}\n{said}");
+    }
+    assert_eq!(said.matches("there is no file").count(), 2, "{said}");
+
+    set_mode(&at("closed"), 0o700);
+    let (file, template) = (at("closed/machines.csv"), at("boot/file"));
+    fs::write(&config, format!("machine-files = {file:?}\ntemplate-dir = {template:?}\n")).unwrap();
+    let said = check(&host, &["-c", config.to_str().unwrap()]);
+    let closed = at("closed").display().to_string();
+    let denied = format!("this server may not read {closed}/machines.csv: permission denied in the folder {closed}\n");
+    assert!(said.contains(&denied), "{said}");
+    assert!(said.contains(&format!("{boot}/file is no folder\n")), "{said}");
+}
+
+#[test]
+fn an_interface_that_is_not_served_is_told_with_its_reason() {
+    let (host, other) = (Host::with_ipv4_only(), Host::new());
+    host.cable("eth0", &other, "eth0");
+    host.run(
+        "ip address add 192.0.2.10/24 dev eth0\nip link add down0 type veth peer name bare0\nip link set bare0 up\n\
+         ip link add br0 type bridge\nip link add port0 type veth peer name port1\nip link set port0 master br0 up",
+    );
+    let said = |pattern: &str| check(&host, &["-i", pattern]);
+    for (pattern, expected, help) in [
+        ("eth9", "this machine has no interface called eth9", "did you mean eth0?"),
+        ("wlan*", "this machine has no interface called wlan*", "now there are lo, eth0"),
+        ("down0", "interface down0 is down", "`ip link set down0 up`"),
+        ("bare0", "interface bare0 has no address that the configuration lets us use", "as soon as it has one"),
+        ("port0", "interface port0 is a port of a bridge or bond", "name the bridge or bond in its place"),
+    ] {
+        let text = said(pattern);
+        assert!(text.contains(&format!("warning: {expected}")) && text.contains(help), "{text}");
+        assert!(text.contains("interfaces     none of those that the configuration names yet\n"), "{text}");
+    }
+    assert!(!said("eth*").contains("warning: interface"), "{}", said("eth*"));
+    host.run("ip link delete eth0");
+    let text = check(&host, &[]);
+    assert!(text.contains("interfaces     none yet: no interface that is up has an address\n"), "{text}");
+
+    let server = Server::start(&host, &["--boot-dir", "BOOT", "-i", "eth9"]);
+    server.wait_for_line("this machine has no interface called eth9");
+}
+
+/// As in some containers.
+#[test]
+fn without_proc_it_is_said_that_who_has_a_port_is_not_known() {
+    let (host, other) = (Host::new(), Host::new());
+    host.cable("eth0", &other, "eth0");
+    host.run("ip address add 192.0.2.10/24 dev eth0");
+    let without_proc = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
+    let arguments = ["--mount", "sh", "-c", without_proc, PROGRAM, "--boot-dir", "BOOT"];
+    let server = Server::started_by("unshare", &host, &arguments);
+    server.wait_for_line(
+        "relayed requests are not heard: UDP port 67 on 192.0.2.10 cannot be had: /proc/thread-self/net/udp does",
+    );
+    let log = server.log();
+    assert!(
+        log.contains("does not say who has it (No such file or directory (os error 2)); is /proc mounted?"),
+        "{log}"
+    );
+}
