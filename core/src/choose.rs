@@ -388,7 +388,7 @@ impl fmt::Display for Nothing {
             Self::Denied(rule) => write!(f, "rule {} denies it", rule + 1),
             Self::Profile => f.write_str("its profile boots nothing"),
             Self::NoLoader(arch) => write!(f, "no loader for {arch} here"),
-            Self::NoTftp => f.write_str("nobody serves TFTP, and this client can do nothing else"),
+            Self::NoTftp => f.write_str("TFTP is not served here, and this client can do nothing else"),
             Self::NoHttp => f.write_str("UEFI HTTP boot is not served"),
             Self::StatefulIpxe => f.write_str(
                 "an iPXE that wants an address over DHCPv6 takes its script from whoever gives it one, not from a proxy",

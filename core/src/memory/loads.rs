@@ -100,12 +100,12 @@ impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ipxe => {
-                "its iPXE asked us each time, and then the machine began anew: what its script boots fails or restarts \
-                 it, which its console shows; or somebody switches it off and on"
+                "an iPXE asked us each time in between. What its script boots fails, restarts the machine or is this loader \
+                 again, which the console shows; or somebody switches the machine off and on"
             }
             Self::NoIpxe => {
-                "no iPXE asked us in between: the loader is none, or does not run on this machine, or does not see its \
-                 network card, which its console shows"
+                "no iPXE asked us in between. The loader is another program, does not run on this machine or does not see its \
+                 network card, which the console shows"
             }
         })
     }
