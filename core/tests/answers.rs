@@ -62,6 +62,32 @@ fn the_digits_of_the_class_stand_in_for_option_93() {
 }
 
 #[test]
+fn u_boot_writes_the_digits_of_its_class_in_hex() {
+    let of = |class: &[u8]| on_67(&plan(), &Packet::discover().without(93).set(60, class));
+    assert_eq!(response(of(b"PXEClient:Arch:0000b:UNDI:003000")).boot.file, "ipxe-arm64.efi");
+    assert_eq!(silence(of(b"PXEClient:Arch:0001b:UNDI:003000")), "nothing:no-loader", "RISC-V, and no BIOS");
+}
+
+#[test]
+fn what_a_relay_has_left_without_option_93_is_no_bios_unless_its_network_interface_is_one() {
+    let ask_by_relay = |packet: &Packet| {
+        let mut packet = Packet { header: packet.header.clone(), options: packet.options.clone() };
+        packet.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
+        ask(&plan(), &packet.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10").0.verdict
+    };
+    let bare = || Packet::discover().without(93).set(60, b"PXEClient");
+    assert_eq!(silence(ask_by_relay(&bare())), "not-ours:no-architecture");
+    assert_eq!(response(ask_by_relay(&bare().set(94, &[1, 2, 1]))).boot.file, "undionly.kpxe", "UNDI 2 is a BIOS's");
+    let uefi = bare().set(94, &[1, 3, 16]);
+    assert_eq!(silence(ask_by_relay(&uefi)), "not-ours:no-architecture");
+    assert_eq!(silence(on_67(&plan(), &uefi)), "not-ours:no-architecture", "UNDI 3 is no BIOS's on the link either");
+    let digits = Packet::discover().without(93);
+    assert_eq!(response(ask_by_relay(&digits)).boot.file, "ipxe.efi", "the digits of option 60 are enough");
+    let ipxe = bare().set(175, WITH_HTTP);
+    assert_eq!(response(ask_by_relay(&ipxe)).boot.file, "http://192.0.2.10:8080/boot.ipxe", "a script suits them all");
+}
+
+#[test]
 fn an_option_93_of_odd_length_says_nothing_at_all() {
     let packet = Packet::discover().set(93, &[0, 11, 0]);
     assert_eq!(response(on_67(&plan(), &packet)).boot.file, "ipxe.efi", "by the digits of the class");
@@ -300,6 +326,23 @@ fn an_answer_on_4011_goes_to_the_source_port_and_never_where_it_could_do_harm() 
         assert_eq!(silence(from(source)), "refused:source", "{source}");
     }
     assert_eq!(silence(from("192.0.2.108:4011")), "refused:ciaddr");
+}
+
+#[test]
+fn a_machine_whose_address_is_of_another_network_on_the_same_cable_is_heard_on_4011_after_its_offer() {
+    let mut memory = Memory::new(1);
+    let mut request = Packet::request_4011();
+    request.header.ciaddr = Ipv4Addr::new(198, 51, 100, 7);
+    let to_4011 = |memory: &mut Memory, now| {
+        let octets = request.octets();
+        ask_again(&plan(), memory, &octets, Port::BootServer, "198.51.100.7:4011", "192.0.2.10", now).0.verdict
+    };
+    assert_eq!(silence(to_4011(&mut memory, 0)), "refused:unserved-network");
+    let discover = Packet::discover().octets();
+    response(ask_again(&plan(), &mut memory, &discover, Port::Dhcp, BROADCAST.0, BROADCAST.1, 0).0.verdict);
+    let acknowledged = response(to_4011(&mut memory, 5_000));
+    assert_eq!(acknowledged.to.to.to_string(), "198.51.100.7:4011");
+    assert_eq!(silence(to_4011(&mut memory, 11 * 60_000)), "refused:unserved-network", "too long ago");
 }
 
 #[test]

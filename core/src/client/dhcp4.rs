@@ -43,7 +43,12 @@ pub fn recognise(
         return Err(NotOurs::Message(port, Kind::Dhcp4(kind)));
     }
     let stage = stage(message, port, &vendor_class, ipxe_words);
-    let (arch, arch_from) = suits_a_script(architecture(message, class, &vendor_class), stage, ArchFrom::Option93)?;
+    let found = match (architecture(message, class, &vendor_class), stage) {
+        // Its script suits every architecture.
+        (Err(NotOurs::NoArchitecture), Stage::Ipxe(_)) if class == Class::Pxe => Ok((Arch::BIOS, ArchFrom::Assumed)),
+        (found, _) => found,
+    };
+    let (arch, arch_from) = suits_a_script(found, stage, ArchFrom::Option93)?;
     let hardware = Hardware::of(&message.header);
     let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
     let uuid = machine.filter(MachineId::is_key).map(|machine| machine.uuid());
@@ -87,7 +92,20 @@ impl Relay {
 /// By option 93, or the digits of option 60.
 pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Result<(Arch, ArchFrom), NotOurs> {
     let option = message.option(code::ARCHITECTURE).unwrap_or_default();
-    architecture_of(&option, class, vendor_class, ArchFrom::Option93)
+    match architecture_of(&option, class, vendor_class, ArchFrom::Option93) {
+        Ok((_, ArchFrom::Assumed)) if !may_be_old_rom(message) => Err(NotOurs::NoArchitecture),
+        found => found,
+    }
+}
+
+/// Whether a PXE client that says nothing of its architecture can be a BIOS ROM from before option 93. The version of its
+/// network interface (option 94) tells: a BIOS has UNDI 1 or 2, UEFI has 3. Without that, a relay that drops the option is
+/// likelier than a ROM that old, and a loader that does not fit keeps a machine from the boot that its DHCP server has for it.
+fn may_be_old_rom(message: &Message<'_>) -> bool {
+    match message.option(code::NETWORK_INTERFACE).as_deref() {
+        Some([1, major, _]) => *major < 3,
+        _ => message.header.giaddr.is_unspecified(),
+    }
 }
 
 fn stage(message: &Message<'_>, port: Port, vendor_class: &[u8], ipxe_words: &[String]) -> Stage {

@@ -74,7 +74,7 @@ pub enum ArchFrom {
     ClassDigits,
     /// Option 61 of DHCPv6, the code at this index.
     Option61(usize),
-    /// Nothing said: a PXE client without architecture is an old BIOS ROM.
+    /// Nothing said: a PXE client without architecture is an old BIOS ROM, where nothing speaks against it.
     Assumed,
 }
 
@@ -116,7 +116,8 @@ pub enum NotOurs {
     NoClientId,
     /// A REQUEST that names another boot server: a group, a broadcast or a relay has brought it to us as well.
     OtherServer,
-    /// An HTTP client, or a U-Boot, that does not say for which architecture.
+    /// An HTTP client, or a U-Boot, that does not say for which architecture; or a PXE client whose option 93 a relay has
+    /// taken out, or that is no BIOS.
     NoArchitecture,
     /// 255, as U-Boot builds without a code say.
     UnknownArchitecture(Arch),
@@ -208,11 +209,12 @@ fn architecture_of(
     }
 }
 
-/// `PXEClient:Arch:00007...`: five decimal digits.
+/// `PXEClient:Arch:00007...`: five decimal digits. U-Boot writes them in hex, which shows where one is a letter.
 fn class_digits(vendor_class: &[u8], class: Class) -> Option<Arch> {
     let digits = vendor_class.strip_prefix(class.word().as_bytes())?.strip_prefix(b":Arch:")?.get(..5)?;
-    let digits = digits.iter().all(u8::is_ascii_digit).then_some(digits)?;
-    core::str::from_utf8(digits).ok()?.parse().ok().map(Arch)
+    let radix = if digits.iter().all(u8::is_ascii_digit) { 10 } else { 16 };
+    let digits = digits.iter().all(u8::is_ascii_hexdigit).then_some(digits)?;
+    u16::from_str_radix(core::str::from_utf8(digits).ok()?, radix).ok().map(Arch)
 }
 
 /// A script suits every architecture, also one that nobody has assigned yet (iPXE on s390x says 65535).
@@ -288,7 +290,10 @@ impl fmt::Display for NotOurs {
             }
             Self::NoClientId => f.write_str("it does not say who it is: no client identifier"),
             Self::OtherServer => f.write_str("it asks another boot server"),
-            Self::NoArchitecture => f.write_str("it does not name its architecture"),
+            Self::NoArchitecture => f.write_str(
+                "it does not name its architecture: option 93 (61 in DHCPv6) is absent, and its class has no digits; does a relay \
+                 take the option out?",
+            ),
             Self::UnknownArchitecture(arch) => write!(f, "{arch}"),
         }
     }
