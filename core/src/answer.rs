@@ -93,17 +93,20 @@ fn way(
     let client = told.client.insert(recognise(plan, arrival, &packet)?);
     let way = match (&packet, arrival.from) {
         (Packet::Dhcp4(message), SocketAddr::V4(from)) => {
-            let (to, here) = route(plan, arrival, from, client, || memory.offered_through_relay(client, arrival.now))?;
+            let (to, here) = route(plan, arrival, from, client, || memory.was_offered(client, arrival.now))?;
             Way::Dhcp4(message, to, here)
         }
         (Packet::Dhcp6(packet), SocketAddr::V6(from)) => {
-            let heard = || memory.offered_through_relay(client, arrival.now);
+            let heard = || memory.was_offered(client, arrival.now);
             let lease = || client.duid.and_then(|duid| memory.lease(&duid));
             Way::Dhcp6(packet, route6::route(plan, arrival, from, client, heard, lease)?)
         }
         _ => return Err(NotOurs::Reply.into()),
     };
-    limit(plan, memory, arrival, client)?;
+    memory.limits.check(plan, arrival, client)?;
+    if plan.loop_guard == LoopGuard::Stop && memory.is_looping(client, arrival.now) {
+        return Err(Refused::Looping.into());
+    }
     memory.claims.hear(plan, client, arrival.now);
     complete(client, memory);
     if client.is_ipxe() {
@@ -188,8 +191,8 @@ fn note(
     rule: Option<Met>,
     response: &Response,
 ) {
-    if client.relay.is_some() && client.port == Port::Dhcp {
-        memory.note_relayed_offer(client, rule, arrival.now);
+    if client.port == Port::Dhcp {
+        memory.note_offer(client, rule.filter(|_| client.relay.is_some()), arrival.now);
     }
     if let Some(item) = client.boot_item {
         memory.note_choice(client, item.kind, arrival.now);
@@ -368,24 +371,6 @@ fn with_subject<T>(
             interface_ids: packet.hops.iter().filter_map(|hop| hop.option(dhcp6::code::INTERFACE_ID)).collect(),
             ..subject
         }),
-    }
-}
-
-/// Per machine always, per source on 4011, per interface where the plan says so (protocol note 9). A relay's address
-/// stands for thousands of machines and has no limit of its own.
-fn limit(plan: &Plan, memory: &mut Memory, arrival: &Arrival<'_>, client: &Client) -> Result<(), Refused> {
-    if !memory.allows_client(&client.hardware, arrival.now) {
-        return Err(Refused::TooManyFromClient);
-    }
-    if client.port == Port::BootServer && !memory.allows_source(arrival.from.ip(), arrival.now) {
-        return Err(Refused::TooManyFromSource);
-    }
-    if plan.loop_guard == LoopGuard::Stop && memory.is_looping(client, arrival.now) {
-        return Err(Refused::Looping);
-    }
-    match plan.most_per_second {
-        Some(most) if !memory.allows_link(arrival.link().index, most, arrival.now) => Err(Refused::TooManyOnLink),
-        _ => Ok(()),
     }
 }
 

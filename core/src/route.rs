@@ -33,7 +33,7 @@ pub enum Refused {
     SourcePort(u16),
     /// ciaddr is not the source address: the answer could be aimed at a third host.
     Ciaddr { ciaddr: Ipv4Addr, source: Ipv4Addr },
-    /// 4011 from a network that we do not serve, and no OFFER went there through a relay.
+    /// 4011 from a network that we do not serve, and no OFFER of ours went to that machine.
     Unserved(IpAddr),
     /// It came by an interface that we do not serve, and no relay stands between us and the client.
     ForeignLink,
@@ -41,10 +41,12 @@ pub enum Refused {
     Giaddr(Ipv4Addr),
     /// The plan lists relays, and this is none of them.
     RelayNotListed(IpAddr),
-    /// More than 8 at once or 2 a second from one machine.
+    /// More than 8 at once or 2 a second from one machine by one way.
     TooManyFromClient,
     /// The same from one source address on 4011.
     TooManyFromSource,
+    /// Too many from networks that we do not serve, where only their rate keeps them from us.
+    TooManyStrangers,
     /// More than the plan allows for the interface.
     TooManyOnLink,
     /// It goes round in a circle, and the plan says that such a machine is left alone for some minutes.
@@ -53,13 +55,13 @@ pub enum Refused {
     TooLarge { octets: usize, most: usize },
 }
 
-/// `heard` says whether an OFFER went to this machine through a relay lately.
+/// `offered` says whether an OFFER went to this machine lately.
 pub fn route(
     plan: &Plan,
     arrival: &Arrival<'_>,
     from: SocketAddrV4,
     client: &Client,
-    heard: impl FnOnce() -> bool,
+    offered: impl FnOnce() -> bool,
 ) -> Result<(Destination, Ipv4Addr), Refused> {
     let here = arrival.server4().ok_or(Refused::NoAddress)?;
     let source = *from.ip();
@@ -69,7 +71,7 @@ pub fn route(
     let (to, link) = match client.port {
         Port::Dhcp => dhcp(plan, arrival, source, client)?,
         Port::BootServer => {
-            boot_server(arrival, from, client, heard)?;
+            boot_server(arrival, from, client, || plan.deaf_to_relays || offered())?;
             // EDK2 listens on 4011 only, iPXE asks from 68: the source port, never a fixed one. The broadcast flag
             // means nothing here, the client has an address. A relay never carries 4011.
             (from, None)
@@ -119,11 +121,13 @@ fn ciaddr(client: &Client) -> Option<Ipv4Addr> {
     }
 }
 
+/// `from_afar` says whether the machine may be in a network that we do not serve: behind a relay, or in another network on
+/// the same cable.
 fn boot_server(
     arrival: &Arrival<'_>,
     from: SocketAddrV4,
     client: &Client,
-    heard: impl FnOnce() -> bool,
+    from_afar: impl FnOnce() -> bool,
 ) -> Result<(), Refused> {
     let (source, port) = (*from.ip(), from.port());
     if source.is_unspecified() || arrival.is_broadcast(source) {
@@ -136,9 +140,8 @@ fn boot_server(
     if let Some(ciaddr) = ciaddr.filter(|ciaddr| *ciaddr != source) {
         return Err(Refused::Ciaddr { ciaddr, source });
     }
-    let on_link = arrival.reaches(source);
-    let behind_relay = || ciaddr.is_some() && heard();
-    if on_link || behind_relay() { Ok(()) } else { Err(Refused::Unserved(source.into())) }
+    let is_known = arrival.reaches(source) || ciaddr.is_some() && from_afar();
+    if is_known { Ok(()) } else { Err(Refused::Unserved(source.into())) }
 }
 
 /// Not this network (0/8), this host, a group, or what nobody may have (240/4).
@@ -160,6 +163,7 @@ impl Refused {
             Self::RelayNotListed(_) => "refused:relay-not-listed",
             Self::TooManyFromClient => "refused:too-many-from-client",
             Self::TooManyFromSource => "refused:too-many-from-source",
+            Self::TooManyStrangers => "refused:too-many-from-elsewhere",
             Self::TooManyOnLink => "refused:too-many-on-link",
             Self::Looping => "refused:looping",
             Self::TooLarge { .. } => "refused:too-large",
@@ -177,13 +181,21 @@ impl fmt::Display for Refused {
                 write!(f, "ciaddr {ciaddr} is not the source {source}: the answer could be aimed at a third host")
             }
             Self::Unserved(source) => {
-                write!(f, "{source} is in no network that we serve, and no offer went there through a relay")
+                write!(
+                    f,
+                    "{source} is in no network that we serve, and this machine was offered nothing in the last ten minutes"
+                )
             }
             Self::ForeignLink => f.write_str("it came by an interface that we do not serve"),
             Self::Giaddr(giaddr) => write!(f, "giaddr {giaddr} is no relay's address"),
             Self::RelayNotListed(giaddr) => write!(f, "relay {giaddr} is not among those that may ask"),
-            Self::TooManyFromClient => f.write_str("more than this machine may ask (8 at once, 2 a second)"),
+            Self::TooManyFromClient => {
+                f.write_str("more than this machine may ask by this way (8 at once, 2 a second)")
+            }
             Self::TooManyFromSource => f.write_str("more than this address may ask (8 at once, 2 a second)"),
+            Self::TooManyStrangers => {
+                f.write_str("more than all machines may ask together from networks that we do not serve (500 a second)")
+            }
             Self::TooManyOnLink => f.write_str("more than the configuration allows for this interface"),
             Self::Looping => f.write_str("it fetches its loader again and again; after five minutes it may try anew"),
             Self::TooLarge { octets, most } => {

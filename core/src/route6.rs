@@ -18,13 +18,13 @@ pub struct Route {
     pub here: Ipv6Addr,
 }
 
-/// `heard` says whether an ADVERTISE went to this machine through a relay lately; `lease`, which address it has been given.
+/// `offered` says whether an ADVERTISE went to this machine lately; `lease`, which address it has been given.
 pub fn route(
     plan: &Plan,
     arrival: &Arrival<'_>,
     source: SocketAddrV6,
     client: &Client,
-    heard: impl FnOnce() -> bool,
+    offered: impl FnOnce() -> bool,
     lease: impl FnOnce() -> Option<Ipv6Addr>,
 ) -> Result<Route, Refused> {
     let here = arrival.server6().ok_or(Refused::NoAddress)?;
@@ -45,7 +45,7 @@ pub fn route(
         (Port::BootServer, _) if HARMFUL_PORTS.contains(&source.port()) => Err(Refused::SourcePort(source.port())),
         // It is sent from the port that the firmware listens on, and that is not told otherwise.
         (Port::BootServer, _) if address.is_unicast_link_local() => way.neighbour(source.port()),
-        (Port::BootServer, _) => way.boot_server(heard, lease),
+        (Port::BootServer, _) => way.boot_server(|| plan.dhcp6.deaf_to_relays || offered(), lease),
     }
 }
 
@@ -88,11 +88,11 @@ impl Way<'_> {
     /// and writes from, and one that the PXE driver has leased, and listens on. The answer goes to both.
     fn boot_server(
         &self,
-        heard: impl FnOnce() -> bool,
+        from_afar: impl FnOnce() -> bool,
         lease: impl FnOnce() -> Option<Ipv6Addr>,
     ) -> Result<Route, Refused> {
         let address = *self.source.ip();
-        if !self.arrival.reaches(address) && !heard() {
+        if !self.arrival.reaches(address) && !from_afar() {
             return Err(Refused::Unserved(address.into()));
         }
         let route = self.one(self.here, Port::BootServer, self.source.port());

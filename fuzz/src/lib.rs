@@ -30,7 +30,7 @@ fn bare() -> Plan {
         boot_server: true,
         loaders: TABLE.iter().map(|row| loader(row.code)).collect(),
         raspberry_pi: true,
-        dhcp6: Dhcp6 { duid: DUID.into(), boot_server: true, tftp: true, stateless: None },
+        dhcp6: Dhcp6 { duid: DUID.into(), boot_server: true, tftp: true, ..Dhcp6::default() },
         ..Plan::default()
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod claims;
 pub mod finding;
+mod limits;
 mod loads;
 mod offers;
 pub mod once;
@@ -11,24 +12,22 @@ pub mod rivals;
 use crate::arch::Arch;
 use crate::client::{Client, Hardware};
 use crate::plan::rule::Met;
-use crate::recent::{Bucket, Key, Recent};
+use crate::recent::{Key, Recent};
 use crate::wire::pxe::{Features, MachineId};
 use claims::Claims;
 use core::net::{IpAddr, Ipv6Addr};
+use limits::Limits;
 use loads::Loads;
 pub use loads::Seen;
 use once::Once;
 use rivals::Rivals;
 
-/// A relayed UEFI client asks 4011 a few seconds after its OFFER; people who stop at a setup screen take minutes.
-const RELAYED_OFFER_COUNTS: u64 = 10 * 60 * 1000;
-/// Protocol note section 9: 8 at once, then 2 a second. A boot needs four packets.
-const CLIENT_BURST: u32 = 8;
-const CLIENT_RATE: u32 = 2;
-/// Machines and sources whose rate is known; a lost one may ask a little more. Half a megabyte a table.
+/// A UEFI client asks 4011 a few seconds after its OFFER; people who stop at a setup screen take minutes.
+const OFFER_COUNTS: u64 = 10 * 60 * 1000;
+/// DHCPv6 clients, menu choices and loads that are remembered.
 const CAPACITY: usize = 8192;
-/// Machines that may come to 4011 from behind a relay, tens of thousands of them: 2.5 megabytes.
-const RELAYED_CAPACITY: usize = 65536;
+/// Machines that may come to 4011 after their OFFER, tens of thousands of them: 2.5 megabytes.
+const OFFERS_CAPACITY: usize = 65536;
 /// Machines of which we know the address for a while: 5 megabytes.
 const ADDRESSES_CAPACITY: usize = 65536;
 /// From a choice in the firmware's menu to the iPXE that it starts: seconds, on slow machines a minute.
@@ -36,11 +35,9 @@ const CHOICE_COUNTS: u64 = 2 * 60 * 1000;
 
 #[derive(Debug)]
 pub struct Memory {
-    /// Machines to which an OFFER went through a relay, when, and the rule that it met if only such a packet can tell.
-    relayed: Recent<MachineKey, (u64, Option<Met>)>,
-    clients: Recent<MachineKey, Bucket>,
-    sources: Recent<IpAddr, Bucket>,
-    links: Recent<u32, Bucket>,
+    /// Machines to which an OFFER went, when, and the rule that it met if only a relayed packet can tell.
+    offers: Recent<MachineKey, (u64, Option<Met>)>,
+    pub limits: Limits,
     /// Who has an address, by what machines say to their DHCP server and to us.
     addresses: Recent<IpAddr, Holder>,
     /// The address that a DHCPv6 client has been given, by its DUID.
@@ -93,10 +90,8 @@ impl Memory {
     /// `seed`: anything that nobody outside can guess.
     pub fn new(seed: u64) -> Self {
         Memory {
-            relayed: Recent::new(RELAYED_CAPACITY, seed),
-            clients: Recent::new(CAPACITY, seed.rotate_left(16)),
-            sources: Recent::new(CAPACITY, seed.rotate_left(32)),
-            links: Recent::new(64, seed.rotate_left(48)),
+            offers: Recent::new(OFFERS_CAPACITY, seed),
+            limits: Limits::new(seed),
             addresses: Recent::new(ADDRESSES_CAPACITY, seed.rotate_left(8)),
             leases: Recent::new(CAPACITY, seed.rotate_left(12)),
             choices: Recent::new(CAPACITY, seed.rotate_left(24)),
@@ -172,22 +167,23 @@ impl Memory {
         self.loads.is_looping(self.key(client), now)
     }
 
-    /// Whether an OFFER went to this machine through a relay in the last minutes.
-    pub fn offered_through_relay(&self, client: &Client, now: u64) -> bool {
-        self.relayed_offer(client, now).is_some()
+    /// Whether an OFFER of ours went to this machine in the last minutes, wherever it has its address from since.
+    pub fn was_offered(&self, client: &Client, now: u64) -> bool {
+        self.offer(client, now).is_some()
     }
 
     /// The rule that was met by what its relay said, which no longer stands between us on port 4011.
     pub fn rule_through_relay(&self, client: &Client, now: u64) -> Option<Met> {
-        self.relayed_offer(client, now)?.1
+        self.offer(client, now)?.1
     }
 
-    fn relayed_offer(&self, client: &Client, now: u64) -> Option<(u64, Option<Met>)> {
-        self.relayed.get(self.key(client)).filter(|(at, _)| now.saturating_sub(*at) < RELAYED_OFFER_COUNTS)
+    fn offer(&self, client: &Client, now: u64) -> Option<(u64, Option<Met>)> {
+        self.offers.get(self.key(client)).filter(|(at, _)| now.saturating_sub(*at) < OFFER_COUNTS)
     }
 
-    pub fn note_relayed_offer(&mut self, client: &Client, rule: Option<Met>, now: u64) {
-        self.relayed.update(self.key(client), now, (now, rule), |offer| *offer = (now, rule));
+    /// `rule`: the one that only a relayed packet can meet.
+    pub fn note_offer(&mut self, client: &Client, rule: Option<Met>, now: u64) {
+        self.offers.update(self.key(client), now, (now, rule), |offer| *offer = (now, rule));
     }
 
     /// The hardware address of who shows a UUID or a DUID in its place, if a single one has that; or else of who was heard
@@ -206,23 +202,6 @@ impl Memory {
     fn key(&self, client: &Client) -> MachineKey {
         hardware_key(&self.claims.hardware(&client.hardware, client.machine))
     }
-
-    pub fn allows_client(&mut self, hardware: &Hardware, now: u64) -> bool {
-        take(&mut self.clients, hardware_key(hardware), CLIENT_BURST, CLIENT_RATE, now)
-    }
-
-    pub fn allows_source(&mut self, source: IpAddr, now: u64) -> bool {
-        take(&mut self.sources, source, CLIENT_BURST, CLIENT_RATE, now)
-    }
-
-    /// A second's worth may come at once.
-    pub fn allows_link(&mut self, index: u32, per_second: u32, now: u64) -> bool {
-        take(&mut self.links, index, per_second, per_second, now)
-    }
-}
-
-fn take<K: Key>(table: &mut Recent<K, Bucket>, key: K, burst: u32, rate: u32, now: u64) -> bool {
-    table.update(key, now, Bucket::full(burst, now), |bucket| bucket.take(burst, rate, now))
 }
 
 /// The first octet keeps hardware addresses (hlen 1-16), DUIDs (0x80 and more) and UUIDs (0xff) apart.

@@ -23,6 +23,9 @@ pub struct Plan {
     pub http: Option<u16>,
     /// Whether we listen on 4011. If not, UEFI is given the direct shape: a redirect would lead nowhere.
     pub boot_server: bool,
+    /// Relayed requests do not reach us: of `proxy-only`, or because a DHCP server on this host has port 67. Then no offer of
+    /// ours tells which machines beyond our networks may come to 4011, and any may, within a rate.
+    pub deaf_to_relays: bool,
     /// What a firmware is given, by architecture ([`Arch::base`]).
     pub loaders: BTreeMap<Arch, Loader>,
     /// What the firmware of every other architecture is given (`filename` of an old proxy.ini with iPXE mode off).
@@ -69,6 +72,8 @@ pub struct Plan {
 pub struct Dhcp6 {
     /// Whether we listen on 4011 over IPv6. If not, nobody can be told what to boot by TFTP.
     pub boot_server: bool,
+    /// As [`Plan::deaf_to_relays`], of port 547.
+    pub deaf_to_relays: bool,
     /// Whether our TFTP server is heard over IPv6. There is no other there: an old proxy.ini knows IPv4 only.
     pub tftp: bool,
     /// Our DUID, 3 to 130 octets: EDK2 takes no other length.

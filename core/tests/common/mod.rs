@@ -45,7 +45,7 @@ pub fn plan() -> Plan {
         ]
         .into(),
         raspberry_pi: true,
-        dhcp6: Dhcp6 { duid: DUID.into(), boot_server: true, tftp: true, stateless: None },
+        dhcp6: Dhcp6 { duid: DUID.into(), boot_server: true, tftp: true, ..Dhcp6::default() },
         ..Plan::default()
     }
 }

@@ -1,0 +1,175 @@
+//! Who takes nothing from whom, however often it asks.
+
+mod common;
+
+use common::{Packet, Packet6, ask_again, links, mac, plan, relayed};
+use proxydhcpd_core::answer::{Replies, Verdict, answer};
+use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::link::Network4;
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::{Dhcp6, Plan};
+use std::net::Ipv4Addr;
+
+const VICTIM: [u8; 6] = [2, 0, 0, 0, 1, 7];
+const BROADCAST: (&str, &str) = ("0.0.0.0:68", "255.255.255.255");
+
+/// As "answered", or the reason of silence.
+fn asked(plan: &Plan, memory: &mut Memory, octets: &[u8], port: Port, way: (&str, &str), now: u64) -> &'static str {
+    match ask_again(plan, memory, octets, port, way.0, way.1, now).0.verdict {
+        Verdict::Respond(_) => "answered",
+        Verdict::Silent(silence) => silence.label(),
+    }
+}
+
+fn discover(giaddr: [u8; 4]) -> Vec<u8> {
+    let mut packet = Packet::discover();
+    packet.header.chaddr = mac(VICTIM);
+    packet.header.giaddr = giaddr.into();
+    packet.octets()
+}
+
+/// How many of the victim's 20 DISCOVERs, one a second, are answered while somebody asks in its name 40 times a second.
+fn answered_of_20(victim: (&[u8], (&str, &str)), forged: (&[u8], Port, (&str, &str))) -> usize {
+    let (plan, mut memory) = (plan(), Memory::new(1));
+    let mut answered = 0;
+    for now in (0..20_000).step_by(25) {
+        asked(&plan, &mut memory, forged.0, forged.1, forged.2, now);
+        if now % 1000 == 0 {
+            answered += usize::from(asked(&plan, &mut memory, victim.0, Port::Dhcp, victim.1, now) == "answered");
+        }
+    }
+    answered
+}
+
+#[test]
+fn who_asks_in_a_machines_name_by_another_way_takes_nothing_from_it() {
+    let (direct, beyond) = (discover([0; 4]), discover([198, 51, 100, 1]));
+    let on_link = (&direct[..], BROADCAST);
+    let behind_relay = (&beyond[..], ("198.51.100.1:67", "192.0.2.10"));
+    let by_own_relay = discover([203, 0, 113, 66]);
+    let attackers_relay = (&by_own_relay[..], Port::Dhcp, ("203.0.113.66:67", "192.0.2.10"));
+    assert_eq!(answered_of_20(on_link, attackers_relay), 20, "an attacker's own address as giaddr");
+    assert_eq!(answered_of_20(behind_relay, attackers_relay), 20);
+    let routed = (&direct[..], Port::Dhcp, ("203.0.113.66:68", "192.0.2.10"));
+    assert_eq!(answered_of_20(on_link, routed), 20, "no relay at all, from another network");
+    let in_the_relays_name = (&beyond[..], Port::Dhcp, ("203.0.113.66:67", "192.0.2.10"));
+    assert_eq!(answered_of_20(behind_relay, in_the_relays_name), 20, "the right giaddr, from another address");
+    let mut request = Packet::request_4011();
+    request.header.chaddr = mac(VICTIM);
+    request.header.ciaddr = Ipv4Addr::new(192, 0, 2, 66);
+    let request = request.octets();
+    let neighbour = (&request[..], Port::BootServer, ("192.0.2.66:4011", "192.0.2.10"));
+    assert_eq!(answered_of_20(on_link, neighbour), 20, "port 4011, from a neighbour");
+    let same_way = (&direct[..], Port::Dhcp, BROADCAST);
+    assert!(answered_of_20(on_link, same_way) < 20, "the limit of one way holds");
+}
+
+#[test]
+fn who_asks_in_a_machines_name_on_another_link_takes_nothing_from_it() {
+    let (plan, mut memory, direct) = (plan(), Memory::new(1), discover([0; 4]));
+    let mut links = links();
+    let mut second = links[0].clone();
+    (second.index, second.ipv4) = (3, vec![Network4 { address: Ipv4Addr::new(10, 0, 0, 1), prefix: 24 }]);
+    links.push(second);
+    let mut on = |link, now| {
+        let (from, to) = (BROADCAST.0.parse().unwrap(), BROADCAST.1.parse().unwrap());
+        let arrival =
+            Arrival { datagram: &direct, port: Port::Dhcp, from, to, links: &links, link, foreign: false, now };
+        let answer = answer(&plan, &mut memory, &arrival, &mut Replies::default());
+        matches!(answer.verdict, Verdict::Respond(_))
+    };
+    let mut answered = 0;
+    for now in (0..20_000).step_by(25) {
+        on(1, now);
+        answered += usize::from(now % 1000 == 0 && on(0, now));
+    }
+    assert_eq!(answered, 20);
+}
+
+#[test]
+fn over_ipv6_too_another_way_takes_nothing() {
+    let (plan, mut memory) = (plan(), Memory::new(1));
+    let solicit = Packet6::solicit().octets();
+    let forged = relayed(&solicit, "2001:db8:66::1", common::NEIGHBOUR, &[]);
+    let mut answered = 0;
+    for now in (0..20_000).step_by(25) {
+        asked(&plan, &mut memory, &forged, Port::Dhcp, ("[2001:db8:66::1]:547", common::HERE6), now);
+        let way = ("[fe80::ff:fe00:207]:546", common::GROUP);
+        answered +=
+            usize::from(now % 1000 == 0 && asked(&plan, &mut memory, &solicit, Port::Dhcp, way, now) == "answered");
+    }
+    assert_eq!(answered, 20);
+}
+
+#[test]
+fn a_flood_through_relays_uses_up_none_of_what_the_operator_allows_the_link_itself() {
+    let (plan, mut memory) = (Plan { most_per_second: Some(10), ..plan() }, Memory::new(1));
+    let flood = |memory: &mut Memory, number: u8| {
+        let mut packet = Packet::discover();
+        packet.header.chaddr = mac([2, 0, 0, 0, 2, number]);
+        packet.header.giaddr = Ipv4Addr::new(203, 0, 113, number);
+        let from = format!("203.0.113.{number}:67");
+        asked(&plan, memory, &packet.octets(), Port::Dhcp, (&from, "192.0.2.10"), 0)
+    };
+    let answered = (1..=100).filter(|&number| flood(&mut memory, number) == "answered").count();
+    assert_eq!(answered, 10);
+    assert_eq!(asked(&plan, &mut memory, &discover([0; 4]), Port::Dhcp, BROADCAST, 0), "answered");
+    let request = Packet::request_4011().octets();
+    assert_eq!(
+        asked(&plan, &mut memory, &request, Port::BootServer, ("192.0.2.107:4011", "192.0.2.10"), 0),
+        "answered"
+    );
+}
+
+// Where no relayed request reaches us
+
+fn from_afar(plan: &Plan, memory: &mut Memory, number: u16, now: u64) -> &'static str {
+    let [high, low] = number.to_be_bytes();
+    let mut request = Packet::request_4011();
+    request.header.chaddr = mac([2, 0, 0, 3, high, low]);
+    request.header.ciaddr = Ipv4Addr::new(10, 1, high, low);
+    let from = format!("10.1.{high}.{low}:4011");
+    asked(plan, memory, &request.octets(), Port::BootServer, (&from, "192.0.2.10"), now)
+}
+
+#[test]
+fn any_network_may_come_to_4011_where_relayed_requests_do_not_reach_us() {
+    let deaf = Plan { deaf_to_relays: true, ..plan() };
+    assert_eq!(from_afar(&plan(), &mut Memory::new(1), 1, 0), "refused:unserved-network");
+    let mut memory = Memory::new(1);
+    let answers: Vec<_> = (0..9).map(|_| from_afar(&deaf, &mut memory, 1, 0)).collect();
+    assert_eq!(answers[..8], ["answered"; 8]);
+    assert_eq!(answers[8], "refused:too-many-from-client");
+    // An answer still goes to nobody but the one who asks.
+    let mut request = Packet::request_4011();
+    request.header.ciaddr = Ipv4Addr::new(10, 1, 0, 9);
+    let mut to =
+        |packet: &Packet, from| asked(&deaf, &mut memory, &packet.octets(), Port::BootServer, (from, "192.0.2.10"), 0);
+    assert_eq!(to(&request, "10.1.0.8:4011"), "refused:ciaddr");
+    request.header.ciaddr = Ipv4Addr::UNSPECIFIED;
+    assert_eq!(to(&request, "10.1.0.9:4011"), "refused:unserved-network", "it does not say its address");
+}
+
+#[test]
+fn all_who_come_from_networks_that_we_do_not_serve_have_a_rate_together_and_neighbours_do_not_share_it() {
+    let deaf = Plan { deaf_to_relays: true, ..plan() };
+    let mut memory = Memory::new(1);
+    let answers: Vec<_> = (0..2000).map(|number| from_afar(&deaf, &mut memory, number, 0)).collect();
+    assert_eq!(answers.iter().filter(|answer| **answer == "answered").count(), 1000);
+    assert_eq!(answers[1999], "refused:too-many-from-elsewhere");
+    assert_eq!(from_afar(&deaf, &mut memory, 3000, 1000), "answered", "500 a second come back");
+    let neighbour = Packet::request_4011().octets();
+    let way = ("192.0.2.107:4011", "192.0.2.10");
+    assert_eq!(asked(&deaf, &mut memory, &neighbour, Port::BootServer, way, 0), "answered");
+}
+
+#[test]
+fn over_ipv6_any_network_may_come_to_4011_where_relayed_requests_do_not_reach_us() {
+    let deaf = Plan { dhcp6: Dhcp6 { deaf_to_relays: true, ..plan().dhcp6 }, ..plan() };
+    let ask = |plan| {
+        let request = Packet6::request_4011().octets();
+        let way = ("[2001:db8:1::7]:4011", common::HERE6);
+        asked(plan, &mut Memory::new(1), &request, Port::BootServer, way, 0)
+    };
+    assert_eq!([ask(&plan()), ask(&deaf)], ["refused:unserved-network", "answered"]);
+}
