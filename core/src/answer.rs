@@ -379,6 +379,10 @@ impl Replies {
         self.list.iter().map(|(range, to)| (&self.octets[range.clone()], *to))
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     fn clear(&mut self) {
         self.octets.clear();
         self.list.clear();

@@ -30,7 +30,7 @@ pub fn local_disk_name(arch: Arch) -> String {
 }
 
 /// A file to boot and where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Boot {
     /// A name on the TFTP server, or an absolute URL, which over IPv6 it always is. Empty where the client is to choose, or
     /// asks for names of its own.
@@ -42,7 +42,7 @@ pub struct Boot {
 }
 
 /// How the client is to take it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Manner {
     /// It loads the file.
     File,
@@ -55,7 +55,7 @@ pub enum Manner {
 }
 
 /// A line of a menu as this client is shown it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shown {
     /// 0: the local disk, which a BIOS starts by itself.
     pub kind: u16,
@@ -65,7 +65,7 @@ pub struct Shown {
 }
 
 /// Which part of the plan gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Why {
     /// The loader of the client's architecture.
     Loader(Arch),

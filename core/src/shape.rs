@@ -30,7 +30,7 @@ pub struct Shape {
     pub vendor_specific: Option<Cow<'static, [u8]>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Name {
     /// Option 43 says "load this file": one visit.
     Direct,

@@ -1,5 +1,5 @@
-//! What is worth a line. One when a machine is answered, at most one in ten seconds for the same machine and outcome,
-//! and a bounded number in all, however many machines are switched on together; what is held back is counted and summed
+//! What is worth a line. One when a machine is answered, at most one in ten seconds as long as it is given the same, and a
+//! bounded number in all, however many machines are switched on together; what is held back is counted and summed
 //! up once a minute. Silence is counted only: whoever can send a packet could make us shout otherwise.
 
 use std::collections::{BTreeMap, HashMap};
@@ -7,12 +7,12 @@ use std::fmt;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-/// `K`: the machine and the outcome.
+/// `K`: the machine and the stage of its boot.
 #[derive(Debug)]
 pub struct Journal<K> {
-    /// When a line was last written for this key. Every entry has cost a token, and goes after [`AGAIN`], so there are
-    /// never many of them.
-    written: HashMap<K, Instant>,
+    /// When a line was last written for this key, and of what. Every entry has cost a token, and goes after [`AGAIN`], so
+    /// there are never many of them.
+    written: HashMap<K, (Instant, u64)>,
     tokens: f64,
     refilled: Instant,
     /// Since when the figures below are counted.
@@ -38,7 +38,7 @@ pub struct Summary {
     pub over: Duration,
 }
 
-/// The same machine and outcome get no second line before this.
+/// Who is given the same again gets no second line before this.
 const AGAIN: Duration = Duration::from_secs(10);
 /// Lines that may come at once, and how many more in each second after. A class room is shown machine by machine; a
 /// data centre by its first machines and a sum.
@@ -59,19 +59,21 @@ impl<K: Eq + Hash> Journal<K> {
         }
     }
 
-    pub fn admit(&mut self, key: K, now: Instant) -> Admit {
+    /// `given`: a hash of what was given. It is compared with what was given last.
+    pub fn admit(&mut self, key: K, given: u64, now: Instant) -> Admit {
         self.tokens = BURST.min(self.tokens + PER_SECOND * now.duration_since(self.refilled).as_secs_f64());
         self.refilled = now;
         let recent = |written: &Instant| now.duration_since(*written) < AGAIN;
-        if self.tokens < 1.0 || self.written.get(&key).is_some_and(recent) {
+        let is_known = self.written.get(&key).is_some_and(|(written, last)| recent(written) && *last == given);
+        if self.tokens < 1.0 || is_known {
             self.held_back += 1;
             return Admit::Counted;
         }
         if self.written.len() >= MOST_KEYS {
-            self.written.retain(|_, written| recent(written));
+            self.written.retain(|_, (written, _)| recent(written));
         }
         self.tokens -= 1.0;
-        self.written.insert(key, now);
+        self.written.insert(key, (now, given));
         Admit::Line
     }
 
@@ -127,14 +129,25 @@ mod tests {
     }
 
     #[test]
-    fn the_same_machine_and_outcome_get_one_line_in_ten_seconds() {
+    fn a_machine_that_is_given_the_same_gets_one_line_in_ten_seconds() {
         let start = Instant::now();
         let mut journal = Journal::new(start);
-        let machine = ("52:54:00:12:34:56", "loader");
-        assert_eq!(journal.admit(machine, start), Admit::Line);
-        assert_eq!(journal.admit(machine, start + seconds(9)), Admit::Counted);
-        assert_eq!(journal.admit(("52:54:00:12:34:56", "script"), start + seconds(9)), Admit::Line);
-        assert_eq!(journal.admit(machine, start + seconds(10)), Admit::Line);
+        let machine = ("52:54:00:12:34:56", "firmware");
+        assert_eq!(journal.admit(machine, 1, start), Admit::Line);
+        assert_eq!(journal.admit(machine, 1, start + seconds(9)), Admit::Counted);
+        assert_eq!(journal.admit(("52:54:00:12:34:56", "iPXE"), 1, start + seconds(9)), Admit::Line);
+        assert_eq!(journal.admit(machine, 1, start + seconds(10)), Admit::Line);
+    }
+
+    #[test]
+    fn a_machine_that_is_given_something_else_gets_a_line_also_when_it_is_what_it_was_before() {
+        let start = Instant::now();
+        let mut journal = Journal::new(start);
+        for (second, given, admitted) in
+            [(0, 1, Admit::Line), (1, 2, Admit::Line), (2, 1, Admit::Line), (3, 1, Admit::Counted)]
+        {
+            assert_eq!(journal.admit("52:54:00:12:34:56", given, start + seconds(second)), admitted, "{second}");
+        }
     }
 
     #[test]
@@ -144,7 +157,7 @@ mod tests {
         let mut lines = 0;
         for packet in 0..600_000_u64 {
             let now = start + Duration::from_micros(packet * 100);
-            lines += u64::from(journal.admit(packet, now) == Admit::Line);
+            lines += u64::from(journal.admit(packet, 0, now) == Admit::Line);
         }
         assert!((600..=710).contains(&lines), "{lines} lines in a minute");
         let summary = journal.summary(start + seconds(60)).unwrap();
@@ -157,7 +170,7 @@ mod tests {
         let start = Instant::now();
         let mut journal = Journal::new(start);
         for machine in 0..100_000_u64 {
-            assert_eq!(journal.admit(machine, start + Duration::from_millis(machine * 100)), Admit::Line);
+            assert_eq!(journal.admit(machine, 0, start + Duration::from_millis(machine * 100)), Admit::Line);
             assert!(journal.written.len() <= MOST_KEYS);
         }
     }
@@ -178,15 +191,15 @@ mod tests {
     fn a_summary_comes_once_a_minute_and_begins_anew() {
         let start = Instant::now();
         let mut journal = Journal::new(start);
-        journal.admit(1, start);
-        journal.admit(1, start);
+        journal.admit(1, 0, start);
+        journal.admit(1, 0, start);
         journal.silent("malformed");
         assert_eq!(journal.summary(start + seconds(59)), None);
         let told = journal.summary(start + seconds(60)).unwrap().to_string();
         assert_eq!(told, "1 more answer in the last minute, and 1 packet that wants no answer");
         assert_eq!(journal.summary(start + seconds(120)), None);
-        journal.admit(1, start + seconds(120));
-        journal.admit(1, start + seconds(121));
+        journal.admit(1, 0, start + seconds(120));
+        journal.admit(1, 0, start + seconds(121));
         assert_eq!(journal.rest(start + seconds(122)).unwrap().held_back, 1, "at the end nothing waits for its minute");
     }
 }

@@ -2,6 +2,7 @@
 //! boot, that is two machines, or that somebody else keeps from us, and a counter for every silence.
 
 mod identity;
+mod unsent;
 
 use crate::journal::{Admit, Journal};
 use crate::log::Escaped;
@@ -10,28 +11,32 @@ use crate::templates::Failure;
 pub use identity::{Means, Neither, NotTaken, Shared, TwoMachines};
 use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
 use proxydhcpd_core::choose::Nothing;
-use proxydhcpd_core::client::{Client, Hardware};
+use proxydhcpd_core::client::{ArchFrom, Client, Hardware, NotOurs};
 use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::memory::Looping;
 use proxydhcpd_core::memory::finding::{Finding, Reason};
 use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::plan::{LoopGuard, Plan};
 use proxydhcpd_core::recent::{Bucket, Recent};
+use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+pub use unsent::Unsent;
 
 #[derive(Debug)]
 pub struct Report {
-    /// By machine and a hash of what was said: another stage of its boot, or another file, is worth another line.
+    /// By machine and stage of its boot.
     journal: Journal<(Hardware, u64)>,
     /// Machines that were warned of.
     warned: Recent<[u8; 17], ()>,
     /// Warnings of machines that nothing here can boot: some at once, then one a second.
     warnings: Bucket,
     /// When each kind of warning that the network can cause was given last.
-    minutely: Vec<(&'static str, Instant)>,
+    minutely: Vec<([&'static str; 2], Instant)>,
+    /// Interfaces that are not served, and on which a machine asked.
+    unserved: BTreeSet<u32>,
     /// Failures of templates, by a hash of what was said of them, and when.
     unrendered: Recent<u32, u64>,
     hasher: RandomState,
@@ -39,6 +44,7 @@ pub struct Report {
 }
 
 const WARNINGS_AT_ONCE: u32 = 50;
+const UNSERVED: usize = 256;
 const ONE_MINUTE: Duration = Duration::from_secs(60);
 
 impl Report {
@@ -49,18 +55,22 @@ impl Report {
             warned: Recent::new(4096, hasher.hash_one(0)),
             warnings: Bucket::full(WARNINGS_AT_ONCE, 0),
             minutely: Vec::new(),
+            unserved: BTreeSet::new(),
             unrendered: Recent::new(256, hasher.hash_one(1)),
             hasher,
             started: now,
         }
     }
 
-    /// `link` is the interface that the packet came by.
-    pub fn dhcp(&mut self, site: &Site, link: &str, answer: &Answer, now: Instant) {
+    /// `link` is the interface that the packet came by. `unsent`: an answer was made, and has not left this host.
+    pub fn dhcp(&mut self, site: &Site, link: &str, answer: &Answer, unsent: Option<&Unsent>, now: Instant) {
         if let (Some(client), Some(decision)) = (&answer.client, &answer.decision) {
             self.identity(&site.plan, link, client, decision, now);
         }
         match (&answer.verdict, &answer.client) {
+            (Verdict::Respond(response), Some(client)) if unsent.is_some() => {
+                unsent.iter().for_each(|unsent| self.unsent(link, client, response, unsent, now));
+            }
             (Verdict::Respond(response), Some(client)) => {
                 let by = answer.decision.as_ref().map(|decision| Grounds::of(decision, &site.plan)).unwrap_or_default();
                 self.answered(link, client, response, by, now);
@@ -84,6 +94,10 @@ impl Report {
                         );
                     }
                 }
+            }
+            (Verdict::Silent(silence @ Silence::NotOurs(NotOurs::NoArchitecture)), None) => {
+                let warning = format_args!("a boot client on {link} is not answered: {silence}");
+                self.once_a_minute(silence.label(), warning, now);
             }
             (Verdict::Silent(silence), None) => {
                 self.silence(silence.label());
@@ -126,15 +140,28 @@ impl Report {
     /// Counts it under this label, and warns of it unless the last warning of the label is less than a minute old.
     pub fn once_a_minute(&mut self, label: &'static str, warning: impl Display, now: Instant) {
         self.silence(label);
-        let told = self.minutely.iter().position(|(told, _)| *told == label);
+        if self.is_due([label, ""], now) {
+            tracing::warn!("{warning} (further ones are only counted for a minute)");
+        }
+    }
+
+    /// Whether the last warning of this kind is at least a minute old, so that this one may be given.
+    fn is_due(&mut self, kind: [&'static str; 2], now: Instant) -> bool {
+        let told = self.minutely.iter().position(|(told, _)| *told == kind);
         if told.is_some_and(|at| now.duration_since(self.minutely[at].1) < ONE_MINUTE) {
-            return;
+            return false;
         }
         match told {
             Some(at) => self.minutely[at].1 = now,
-            None => self.minutely.push((label, now)),
+            None => self.minutely.push((kind, now)),
         }
-        tracing::warn!("{warning} (further ones are only counted for a minute)");
+        true
+    }
+
+    /// Whether no machine was told of that asked on this interface, which is not served. So many interfaces are remembered;
+    /// of others nothing is told.
+    pub fn is_first_on(&mut self, link: u32) -> bool {
+        self.unserved.len() < UNSERVED && self.unserved.insert(link)
     }
 
     /// A template that cannot be rendered is somebody's mistake in a file of ours: told once a minute, with one of the
@@ -185,11 +212,17 @@ impl Report {
     }
 
     fn answered(&mut self, link: &str, client: &Client, response: &Response, by: Grounds<'_>, now: Instant) {
-        let said = self.hasher.hash_one((client.is_v6(), u8::from(response.kind), &response.boot.file));
-        if self.journal.admit((client.hardware, said), now) == Admit::Counted {
+        let Response { kind, shape, boot, .. } = response;
+        // A machine that asks on is given a line for what is new: its stages by themselves, and in each what it is given.
+        let stage = self.hasher.hash_one((client.is_v6(), u8::from(*kind), client.arch, client.is_ipxe()));
+        let given = self.hasher.hash_one((shape, boot, by));
+        if self.journal.admit((client.hardware, stage), given, now) == Admit::Counted {
             return;
         }
-        let Response { shape, boot, .. } = response;
+        let absent = match client.arch_from {
+            ArchFrom::Assumed if !client.is_ipxe() => "; option 93 is absent, so it counts as an old BIOS ROM",
+            _ => "",
+        };
         tracing::info!(
             MAC = %client.hardware,
             FIRMWARE = %client,
@@ -200,9 +233,25 @@ impl Report {
             DOUBT = by.doubt,
             PROFILE = by.profile,
             RULE = by.rule,
-            "{} ({client}) on {link}: {}{by}",
+            "{} ({client}) on {link}: {}{by}{absent}",
             client.hardware,
             Said(response),
+        );
+    }
+
+    /// The kernel has refused an answer: neither an OFFER nor an ACK.
+    fn unsent(&mut self, link: &str, client: &Client, response: &Response, unsent: &Unsent, now: Instant) {
+        self.silence(unsent.label());
+        if !self.is_due([unsent.label(), unsent.way(client)], now) {
+            return;
+        }
+        tracing::warn!(
+            MAC = %client.hardware,
+            FIRMWARE = %client,
+            LINK = link,
+            "{} ({client}) on {link}: {} (further ones are only counted for a minute)",
+            client.hardware,
+            unsent.told(response.kind, client),
         );
     }
 
@@ -250,7 +299,7 @@ impl fmt::Display for Said<'_> {
 }
 
 /// What an answer rests on, where the operator has said something about machines.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Grounds<'a> {
     machine: Option<&'a str>,
     /// What it may be as well, but is not taken for.

@@ -60,6 +60,9 @@ pub struct Open {
     pub http: Option<u16>,
     pub boot_server: bool,
     pub boot_server6: bool,
+    /// Whether relayed requests reach us.
+    pub relays: bool,
+    pub relays6: bool,
 }
 
 impl Site {
@@ -103,8 +106,7 @@ impl Site {
             dhcp6: Dhcp6 {
                 duid: duid::ours(&settings.state_dir),
                 stateless: settings.dhcp6.stateless_ipxe.then(|| settings.dhcp6.dns.clone()),
-                boot_server: false,
-                tftp: false,
+                ..Dhcp6::default()
             },
             ..Plan::default()
         };
@@ -137,7 +139,9 @@ impl Site {
     pub fn follow(&mut self, open: Open) {
         self.plan.http = open.http;
         self.plan.boot_server = open.boot_server;
+        self.plan.deaf_to_relays = !open.relays;
         self.plan.dhcp6.boot_server = open.boot_server6;
+        self.plan.dhcp6.deaf_to_relays = !open.relays6;
         // An old file says itself who serves TFTP.
         if !self.legacy {
             self.plan.tftp = open.tftp.then_some(Tftp::Ours);

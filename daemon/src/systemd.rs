@@ -30,6 +30,7 @@ pub fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| !every.is_zero())
 }
 
+/// All threads that serve have answered.
 pub fn alive() {
     tell(&[NotifyState::Watchdog]);
 }

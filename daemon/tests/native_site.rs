@@ -36,10 +36,7 @@ impl Lab {
         let text = text.replace("MIRROR", &mirror).replace("ETC", &etc);
         fs::write(self.etc.path().join("proxydhcpd.toml"), format!("boot-dir = \"{boot}\"\n{text}")).unwrap();
         let mut loaded = load_below(&Flags::default(), self.etc.path())?;
-        Site::build(
-            &mut loaded,
-            Open { tftp: true, http: Some(8080), boot_server: true, boot_server6: false, tftp6: false },
-        )
+        Site::build(&mut loaded, Open { tftp: true, http: Some(8080), boot_server: true, ..Open::default() })
     }
 
     /// What is told, without the names of folders that are others each time.

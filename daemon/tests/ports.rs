@@ -160,7 +160,7 @@ fn port_67_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_en
     let state = State::new(site, links, Used::below(folder.path()).unwrap());
     let mut running = Running::new(Arc::new(state)).unwrap();
     let dhcp = doors.opened.drain(..).filter(|door| matches!(door, Door::Dhcp(..)));
-    dhcp.for_each(|door| running.start(door).unwrap());
+    host.on(|| dhcp.for_each(|door| running.start(door).unwrap()));
     wait_for("an offer", || offer(&machine, "ovmf-x64-discover"));
 }
 

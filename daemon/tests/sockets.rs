@@ -8,6 +8,7 @@ use netns::{Host, PATIENCE, Peer, wait_for};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd::net::outlet::{Outgoing, Outlet, Reply};
 use proxydhcpd::net::packet;
 use proxydhcpd::net::socket::Socket as Ours;
 use proxydhcpd::net::sys::{Batch, SendBatch};
@@ -91,9 +92,10 @@ fn a_packet_socket_answers_from_port_67_by_the_link_of_the_question() {
 
     // To a relay, whose DISCOVER may have been a broadcast on our own network.
     let relay = net.client_with_address();
-    let mut offers = SendBatch::new();
-    ours.push(&mut offers, b"relayed", SocketAddrV4::new(CLIENT, 68).into(), SERVER_IP, None);
-    assert_eq!(ours.flush(&mut offers, |to, error| panic!("{to}: {error}")), 1);
+    let (outlet, mut offers) = (net.server.on(|| Outlet::of(&ours).unwrap()), Outgoing::default());
+    let to = SocketAddrV4::new(CLIENT, 68).into();
+    outlet.push(&mut offers, &Reply { octets: b"relayed", to, from: SERVER_IP, link: None, mark: 0 });
+    assert_eq!(outlet.flush(&mut offers, |_, to, error| panic!("{to}: {error}")), 1);
     let mut buffer = [0; 64];
     assert_eq!(relay.recv_from(&mut buffer).unwrap(), (7, SocketAddrV4::new(SERVER, 67).into()));
 }
@@ -280,8 +282,8 @@ fn the_second_server_on_4011_is_told_of_the_first() {
     let request = batch.iter().next().unwrap();
     assert_eq!((request.to, request.from), (second.into(), SocketAddrV4::new(CLIENT, 68).into()));
     let mut replies = SendBatch::new();
-    replies.push(b"reply", request.from, request.to, Some(request.link));
-    assert_eq!(replies.flush(ours.as_fd(), |to, error| panic!("{to}: {error}")), 1);
+    replies.push(b"reply", request.from, request.to, Some(request.link), 0);
+    assert_eq!(replies.flush(ours.as_fd(), |_, to, error| panic!("{to}: {error}")), 1);
     let mut buffer = [0; 64];
     assert_eq!(client.recv_from(&mut buffer).unwrap(), (5, SocketAddrV4::new(second, 4011).into()));
 }
@@ -368,17 +370,12 @@ impl Net {
             let mut batch = Batch::new();
             assert_eq!(hear(ours, &mut batch), 1);
             assert_eq!(batch.iter().next().unwrap().link, link);
-            let mut offers = SendBatch::new();
-            for offer in [&b"offer"[..], b"offer of odd length"] {
-                ours.push(
-                    &mut offers,
-                    offer,
-                    SocketAddrV4::new(Ipv4Addr::BROADCAST, 68).into(),
-                    address.into(),
-                    Some(link),
-                );
+            let (outlet, mut offers) = (self.server.on(|| Outlet::of(ours).unwrap()), Outgoing::default());
+            for octets in [&b"offer"[..], b"offer of odd length"] {
+                let to = SocketAddrV4::new(Ipv4Addr::BROADCAST, 68).into();
+                outlet.push(&mut offers, &Reply { octets, to, from: address.into(), link: Some(link), mark: 0 });
             }
-            assert_eq!(ours.flush(&mut offers, |to, error| panic!("{to}: {error}")), 2);
+            assert_eq!(outlet.flush(&mut offers, |_, to, error| panic!("{to}: {error}")), 2);
             for offer in [&b"offer"[..], b"offer of odd length"] {
                 let mut buffer = [0; 64];
                 assert_eq!(

@@ -11,9 +11,10 @@ use nix::poll::{PollFd, PollFlags, poll};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Settings, load_below};
 use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd::net::outlet::{Outgoing, Outlet, Reply};
 use proxydhcpd::net::packet;
 use proxydhcpd::net::socket::Socket;
-use proxydhcpd::net::sys::{Batch, SendBatch};
+use proxydhcpd::net::sys::Batch;
 use proxydhcpd::net::udp::HOLD_OFF;
 use proxydhcpd::net::udp6::GROUPS;
 use proxydhcpd::serve::doors::{Door, Doors};
@@ -169,17 +170,17 @@ fn what_ip_or_udp_would_not_take_a_packet_socket_does_not_take() {
 fn a_packet_socket_answers_from_port_547_by_the_link_of_the_question() {
     let host = Host::new();
     let machines = [0, 1].map(|number| plug_in(&host, &format!("eth{number}"), number));
-    let ours = host.on(|| packet::groups(547, GROUPS).unwrap());
+    let outlet = host.on(|| Outlet::of(&Socket::Packet(packet::groups(547, GROUPS).unwrap())).unwrap());
     let clients = machines.each_ref().map(|machine| Client::at(machine, 546));
     for (number, machine) in machines.iter().enumerate() {
         let link = host.index(&format!("eth{number}"));
         let from = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, number as u16, 0x10);
         let to = SocketAddrV6::new("fe80::207".parse().unwrap(), 546, 0, link);
-        let mut out = SendBatch::new();
-        for answer in [&b"even"[..], b"odd"] {
-            ours.push(&mut out, answer, to.into(), from.into(), Some(link));
+        let mut out = Outgoing::default();
+        for octets in [&b"even"[..], b"odd"] {
+            outlet.push(&mut out, &Reply { octets, to: to.into(), from: from.into(), link: Some(link), mark: 0 });
         }
-        assert_eq!(ours.flush(&mut out, |to, error| panic!("{to}: {error}")), 2);
+        assert_eq!(outlet.flush(&mut out, |_, to, error| panic!("{to}: {error}")), 2);
         for answer in [&b"even"[..], b"odd"] {
             let at = SocketAddrV6::new(from, 547, 0, machine.index("eth0"));
             assert_eq!(clients[number].receive(), Some((answer.to_vec(), at.into())));

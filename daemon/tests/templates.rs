@@ -125,7 +125,7 @@ fn every_template_that_cannot_be_compiled_is_an_error_of_the_configuration() {
                     [profile.four]\nextends = 'one'\nkernel = 'linux'\ninitrd = 'http://x/a b'\narguments = 'x'\n";
     fs::write(&config, format!("boot-dir = {:?}\n{profiles}", folder.path())).unwrap();
     let mut loaded = config::load(&Flags { config: Some(config), ..Flags::default() }).unwrap();
-    let open = Open { tftp: true, http: Some(8080), boot_server: true, boot_server6: false, tftp6: false };
+    let open = Open { tftp: true, http: Some(8080), boot_server: true, ..Open::default() };
     let errors = Site::build(&mut loaded, open).unwrap_err().0;
     let errors: Vec<String> = errors.iter().map(Diagnostic::one_line).collect();
     for said in [
@@ -287,11 +287,7 @@ fn site(folder: &Path, settings: &toml::Table) -> Site {
     let file = folder.join("proxydhcpd.toml");
     fs::write(&file, settings.to_string()).unwrap();
     let mut loaded = config::load(&Flags { config: Some(file), ..Flags::default() }).unwrap();
-    Site::build(
-        &mut loaded,
-        Open { tftp: true, http: Some(8080), boot_server: true, boot_server6: false, tftp6: false },
-    )
-    .unwrap()
+    Site::build(&mut loaded, Open { tftp: true, http: Some(8080), boot_server: true, ..Open::default() }).unwrap()
 }
 
 /// The settings and the templates of docs/templates.md.

@@ -143,6 +143,13 @@ impl Rivals {
         }
     }
 
+    /// The offer has not left this host: nobody else keeps the machine from it.
+    pub fn withdrawn(&mut self, hardware: &Hardware) {
+        if let Some(boot) = self.boots.get_mut(hardware_key(hardware)) {
+            boot.settled = true;
+        }
+    }
+
     /// An OFFER or an ACK of another server.
     pub fn overheard(&mut self, message: &Message<'_>, now: u64) {
         self.offers.note(message, now);

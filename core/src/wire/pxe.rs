@@ -75,7 +75,7 @@ impl<'a> Iterator for SubOptions<'a> {
 }
 
 /// The item that a client chose from a menu (43.71).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BootItem {
     pub kind: u16,
     /// Bit 15: the client wants credentials.

@@ -34,6 +34,8 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
         http: loaded.settings.http.enabled.on(&all).then_some(loaded.settings.http.port),
         boot_server: true,
         boot_server6: true,
+        relays: !loaded.settings.proxy_only,
+        relays6: !loaded.settings.proxy_only,
     };
     let site = Site::build(&mut loaded, open)?;
     Ok(Setting { loaded, links, filter, site })

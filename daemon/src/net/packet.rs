@@ -8,17 +8,18 @@ mod checksum;
 mod v4;
 mod v6;
 
+use crate::net::outlet::Reply;
 use crate::net::sys::{self, Batch, Content, Frame, SendBatch};
 use crate::net::udp;
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 #[derive(Debug)]
 pub struct PacketSocket {
     frames: Socket,
-    /// It has no port and receives nothing: of protocol 255 there are no packets.
+    /// Joins groups, and sends. It has no port and receives nothing: of protocol 255 there are no packets.
     raw: Socket,
     port: u16,
     read: fn(Frame<'_>) -> Option<Content>,
@@ -26,8 +27,7 @@ pub struct PacketSocket {
 
 /// For all limited broadcasts to this port, on all interfaces.
 pub fn broadcast(port: u16) -> io::Result<PacketSocket> {
-    let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
-    raw.set_broadcast(true)?;
+    let raw = sender(Domain::IPV4)?;
     let frames = frames(&v4::broadcasts_to(port), libc::ETH_P_IP)?;
     Ok(PacketSocket { frames, raw, port, read: v4::content })
 }
@@ -35,9 +35,17 @@ pub fn broadcast(port: u16) -> io::Result<PacketSocket> {
 /// For all that is sent to one of these groups and this port, on all interfaces. A network card may keep from us what it has
 /// not been told of: [`PacketSocket::member`] is to join them there.
 pub fn groups(port: u16, groups: [Ipv6Addr; 2]) -> io::Result<PacketSocket> {
-    let raw = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
+    let raw = sender(Domain::IPV6)?;
     let frames = frames(&v6::sent_to(groups, port), libc::ETH_P_IPV6)?;
     Ok(PacketSocket { frames, raw, port, read: v6::content })
+}
+
+fn sender(family: Domain) -> io::Result<Socket> {
+    let raw = Socket::new(family, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
+    if family == Domain::IPV4 {
+        raw.set_broadcast(true)?;
+    }
+    Ok(raw)
 }
 
 fn frames(filter: &[SockFilter], protocol: libc::c_int) -> io::Result<Socket> {
@@ -56,32 +64,39 @@ impl PacketSocket {
         batch.receive_frames(self.frames.as_fd(), self.read)
     }
 
-    /// As [`SendBatch::push`], but nobody chooses `from` for us.
-    pub fn push(&self, out: &mut SendBatch, payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>) {
-        match (to, from) {
-            (SocketAddr::V4(to), IpAddr::V4(from)) => {
-                let headers = v4::headers(SocketAddrV4::new(from, self.port), to, payload);
-                out.push_parts(&headers, payload, to.into(), from.into(), link);
-            }
-            (SocketAddr::V6(to), IpAddr::V6(from)) => {
-                let headers = v6::headers(SocketAddrV6::new(from, self.port, 0, 0), to, payload);
-                // The port is in the headers. Where a raw socket of IPv6 is told one, the kernel takes it for a protocol.
-                let to = SocketAddrV6::new(*to.ip(), 0, 0, to.scope_id());
-                out.push_parts(&headers, payload, to.into(), from.into(), link);
-            }
-            // Answers are of the family of the question.
-            _ => {}
-        }
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
-    /// As [`SendBatch::flush`]. The kernel does not fragment these: what is longer than the link takes is refused.
-    pub fn flush(&self, out: &mut SendBatch, refused: impl FnMut(SocketAddr, io::Error)) -> usize {
-        out.flush(self.raw.as_fd(), refused)
+    /// So many more raw sockets as the one that it has. The kernel does not fragment what they send: what is longer than the
+    /// link takes is refused.
+    pub fn senders(&self, count: usize) -> io::Result<Vec<OwnedFd>> {
+        let family = self.raw.domain()?;
+        (0..count).map(|_| sender(family).map(OwnedFd::from)).collect()
     }
 
     /// The socket that is in the groups.
     pub fn member(&self) -> BorrowedFd<'_> {
         self.raw.as_fd()
+    }
+}
+
+/// As [`SendBatch::push`] with headers, from this port of ours; nobody chooses `from` for us.
+pub fn push(out: &mut SendBatch, port: u16, reply: &Reply<'_>) {
+    let Reply { octets, link, mark, .. } = *reply;
+    match (reply.to, reply.from) {
+        (SocketAddr::V4(to), IpAddr::V4(from)) => {
+            let headers = v4::headers(SocketAddrV4::new(from, port), to, octets);
+            out.push_parts([&headers, octets], to.into(), from.into(), link, mark);
+        }
+        (SocketAddr::V6(to), IpAddr::V6(from)) => {
+            let headers = v6::headers(SocketAddrV6::new(from, port, 0, 0), to, octets);
+            // The port is in the headers. Where a raw socket of IPv6 is told one, the kernel takes it for a protocol.
+            let to = SocketAddrV6::new(*to.ip(), 0, 0, to.scope_id());
+            out.push_parts([&headers, octets], to.into(), from.into(), link, mark);
+        }
+        // Answers are of the family of the question.
+        _ => {}
     }
 }
 

@@ -25,8 +25,15 @@ struct Sockets {
 }
 
 impl SocketSet {
+    /// The name in [`SocketSet::epoll`] of what only wakes who waits.
+    pub const WAKE: u64 = u64::MAX;
+
     pub fn new() -> io::Result<Self> {
         Ok(SocketSet { epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?, sockets: Mutex::default() })
+    }
+
+    pub fn epoll(&self) -> &Epoll {
+        &self.epoll
     }
 
     /// In the place of the one that was there for this address.

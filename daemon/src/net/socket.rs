@@ -1,9 +1,11 @@
-//! A socket that datagrams come and leave by, whichever way the kernel lets us have them.
+//! A socket that datagrams come by, whichever way the kernel lets us have them. Replies leave by an [`Outlet`].
+//!
+//! [`Outlet`]: crate::net::outlet::Outlet
 
 use crate::net::packet::PacketSocket;
-use crate::net::sys::{Batch, SendBatch};
+use crate::net::sys::Batch;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::{AsFd, BorrowedFd};
 
 #[derive(Debug)]
@@ -18,22 +20,6 @@ impl Socket {
         match self {
             Socket::Udp(socket) => batch.receive(socket.as_fd()),
             Socket::Packet(socket) => socket.receive(batch),
-        }
-    }
-
-    /// As [`SendBatch::push`]; for this socket's [`Socket::flush`] only.
-    pub fn push(&self, out: &mut SendBatch, payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>) {
-        match self {
-            Socket::Udp(_) => out.push(payload, to, from, link),
-            Socket::Packet(socket) => socket.push(out, payload, to, from, link),
-        }
-    }
-
-    /// As [`SendBatch::flush`].
-    pub fn flush(&self, out: &mut SendBatch, refused: impl FnMut(SocketAddr, io::Error)) -> usize {
-        match self {
-            Socket::Udp(socket) => out.flush(socket.as_fd(), refused),
-            Socket::Packet(socket) => socket.flush(out, refused),
         }
     }
 

@@ -13,10 +13,11 @@ use crate::net::busy::Busy;
 use crate::net::holder::{Bound, Holder, Transport, bound, overlap};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::stat::fstat;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// How long a DHCP server that was seen is expected back: one that does not share its port (Kea's fallback socket) could
@@ -52,6 +53,31 @@ pub fn exclusive(address: SocketAddr) -> Result<UdpSocket, Busy> {
     open(address, false)
 }
 
+/// So many sockets that send from the port of this one and hear nothing: they are bound to a group that is none (reserved by
+/// RFC 5771 and RFC 4291), so that no packet is for them, and none is kept from anybody. What this one does not share they do not
+/// share either.
+pub fn senders(heard: &UdpSocket, count: usize) -> io::Result<Vec<OwnedFd>> {
+    const NO_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 0);
+    const NO_GROUP6: Ipv6Addr = Ipv6Addr::new(0xff0e, 0, 0, 0, 0, 0, 0, 0);
+    let port = heard.local_addr()?.port();
+    let address = match heard.local_addr()? {
+        SocketAddr::V4(_) => SocketAddr::from((NO_GROUP, port)),
+        SocketAddr::V6(_) => SocketAddr::from((NO_GROUP6, port)),
+    };
+    let heard = SockRef::from(heard);
+    let shared = heard.reuse_address()?;
+    heard.set_reuse_address(true)?;
+    let opened: io::Result<Vec<UdpSocket>> = (0..count).map(|_| bind(address, true)).collect();
+    heard.set_reuse_address(shared)?;
+    opened?
+        .into_iter()
+        .map(|sender| {
+            SockRef::from(&sender).set_reuse_address(shared)?;
+            Ok(sender.into())
+        })
+        .collect()
+}
+
 /// The sockets for unicast to our own addresses, as far as nobody else on this host wants the port.
 #[derive(Debug)]
 pub struct Polite {
@@ -79,6 +105,11 @@ impl Polite {
     pub fn new(port: u16, uptime: Duration, now: Instant) -> Self {
         let from = if uptime < BOOTING { now + GRACE } else { now };
         Polite { port, from, addresses: BTreeMap::new() }
+    }
+
+    /// Whether any address of ours is heard.
+    pub fn hears_any(&self) -> bool {
+        self.addresses.values().any(|state| matches!(state, State::Open { .. }))
     }
 
     /// Looks around, and opens what that asks for: to be called when our addresses change, and every few seconds, because

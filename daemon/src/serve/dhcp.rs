@@ -2,22 +2,27 @@
 //! calls are the cost: it makes three for each batch.
 
 use super::doors::BOOT_SERVER6;
-use super::late::{Late, Reply};
+use super::late::{Held, Late};
+use super::pulse::Pulse;
+use super::unserved::Unserved;
 use crate::net::offers;
+use crate::net::outlet::{Outgoing, Outlet, Outlets, Reply};
 use crate::net::set::SocketSet;
-use crate::net::socket::Socket;
-use crate::net::sys::{Batch, Datagram, SendBatch};
+use crate::net::sys::{Batch, Datagram};
+use crate::report::Unsent;
+use crate::site::Site;
 use crate::state::State;
 use proxydhcpd_core::answer::{Answer, Replies, answer, overhear_offer};
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::link::of_datagram;
+use proxydhcpd_core::link::{Link, of_datagram};
+use proxydhcpd_core::route::Destination;
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// For ever: a server that stops takes the sockets away.
-pub fn run(sockets: &SocketSet, state: &State) -> io::Result<Infallible> {
+pub fn run(sockets: &SocketSet, outlets: &Outlets, pulse: &Pulse, state: &State) -> io::Result<Infallible> {
     let mut batch = Batch::new();
     let mut out = Outbox::default();
     let mut storm = Storm::new(Instant::now());
@@ -30,7 +35,9 @@ pub fn run(sockets: &SocketSet, state: &State) -> io::Result<Infallible> {
             match socket.receive(&mut batch) {
                 Ok(_) if address == offers::ADDRESS => overhear(state, &batch, &mut out),
                 Ok(count) => {
-                    answer_batch(socket, port, state, &batch, &mut out);
+                    if let Some(outlet) = outlets.get(address) {
+                        answer_batch(&outlet, port, state, &batch, &mut out);
+                    }
                     storm.heard(count, Instant::now);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -38,7 +45,8 @@ pub fn run(sockets: &SocketSet, state: &State) -> io::Result<Infallible> {
                 Err(error) => tracing::debug!("receiving at {address}: {error}"),
             }
         })?;
-        send_late(sockets, &mut out);
+        pulse.beat();
+        send_late(outlets, state, &mut out);
     }
 }
 
@@ -72,19 +80,29 @@ impl Storm {
     }
 }
 
-/// What a thread uses again and again.
+/// What the thread uses again and again.
 #[derive(Default)]
 struct Outbox {
     replies: Replies,
-    sending: SendBatch,
+    outgoing: Outgoing,
     late: Late,
-    /// With the index of the link in the list of links.
-    answers: Vec<(usize, Answer)>,
+    answers: Vec<Answered>,
     /// Reasons of those that were not even looked into.
     silences: Vec<&'static str>,
+    unserved: Vec<Unserved>,
 }
 
-fn answer_batch(socket: &Socket, port: Port, state: &State, batch: &Batch, out: &mut Outbox) {
+/// An answer on its way.
+struct Answered {
+    /// The index of the link in the list of links.
+    link: usize,
+    answer: Answer,
+    /// Replies that the kernel has not refused, and why it has refused the last.
+    left: usize,
+    unsent: Option<Unsent>,
+}
+
+fn answer_batch(outlet: &Outlet, port: Port, state: &State, batch: &Batch, out: &mut Outbox) {
     let site = state.site.load();
     let links = state.links.load();
     let now = state.now();
@@ -93,6 +111,7 @@ fn answer_batch(socket: &Socket, port: Port, state: &State, batch: &Batch, out: 
         for datagram in batch.iter() {
             let Some((link, foreign)) = of_datagram(&links, datagram.link, datagram.to) else {
                 out.silences.push("not-ours:unserved-interface");
+                out.unserved.extend(Unserved::of(&site.plan, port, &datagram));
                 continue;
             };
             if datagram.truncated {
@@ -102,21 +121,16 @@ fn answer_batch(socket: &Socket, port: Port, state: &State, batch: &Batch, out: 
             let Datagram { payload, from, to, .. } = datagram;
             let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, foreign, now };
             let answer = answer(&site.plan, &mut memory, &arrival, &mut out.replies);
-            for (octets, to) in out.replies.iter() {
-                if port == Port::BootServer && to.to.is_ipv6() && out.late.put(octets, to, Instant::now()) {
-                    continue;
-                }
-                socket.push(&mut out.sending, octets, to.to, to.from.ip(), to.link);
+            if port == Port::BootServer && from.is_ipv6() && !out.replies.is_empty() && out.late.has_room() {
+                out.late.put(answer, &out.replies, links[link].index, Instant::now());
+                continue;
             }
-            out.answers.push((link, answer));
+            push(outlet, &mut out.outgoing, out.replies.iter(), out.answers.len());
+            out.answers.push(Answered { link, answer, left: out.replies.iter().count(), unsent: None });
         }
     }
-    socket.flush(&mut out.sending, |to, error| tracing::debug!("sending to {to}: {error}"));
-    // Reported when the machines have their answers.
-    let mut report = state.report();
-    let now = Instant::now();
-    out.silences.drain(..).for_each(|reason| report.silence(reason));
-    out.answers.drain(..).for_each(|(link, answer)| report.dhcp(&site, &links[link].name, &answer, now));
+    send(outlet, state, &site, &links, out);
+    out.unserved.drain(..).for_each(|unserved| unserved.tell(&mut state.report(), &links));
 }
 
 /// What other servers say to machines is not answered; it shows why a machine does not come to us.
@@ -138,17 +152,61 @@ fn overhear(state: &State, batch: &Batch, out: &mut Outbox) {
     }
 }
 
-/// If the socket is still there.
-fn send_late(sockets: &SocketSet, out: &mut Outbox) {
+/// If port and link are still there.
+fn send_late(outlets: &Outlets, state: &State, out: &mut Outbox) {
     if out.late.is_empty() {
         return;
     }
-    let socket = sockets.get(BOOT_SERVER6);
-    while let Some(Reply { octets, to, .. }) = out.late.next(Instant::now()) {
-        if let Some(socket) = &socket {
-            socket.push(&mut out.sending, &octets, to.to, to.from.ip(), to.link);
-            socket.flush(&mut out.sending, |to, error| tracing::debug!("sending to {to}: {error}"));
-        }
+    let Some(outlet) = outlets.get(BOOT_SERVER6) else { return };
+    let links = state.links.load();
+    while let Some(Held { replies, answer, link, .. }) = out.late.next(Instant::now()) {
+        let Some(link) = links.iter().position(|served| served.index == link) else { continue };
+        push(&outlet, &mut out.outgoing, replies.iter().map(|(octets, to)| (&octets[..], *to)), out.answers.len());
+        out.answers.push(Answered { link, answer, left: replies.len(), unsent: None });
+    }
+    if out.answers.is_empty() {
+        return;
+    }
+    send(&outlet, state, &state.site.load(), &links, out);
+}
+
+fn push<'a>(
+    outlet: &Outlet,
+    outgoing: &mut Outgoing,
+    replies: impl Iterator<Item = (&'a [u8], Destination)>,
+    mark: usize,
+) {
+    for (octets, Destination { to, from, link }) in replies {
+        outlet.push(outgoing, &Reply { octets, to, from: from.ip(), link, mark });
+    }
+}
+
+/// Sends what waits, and reports it when the machines have their answers.
+fn send(outlet: &Outlet, state: &State, site: &Site, links: &[Link], out: &mut Outbox) {
+    let answers = &mut out.answers;
+    outlet.flush(&mut out.outgoing, |mark, to, error| {
+        tracing::debug!("sending to {to}: {error}");
+        let answered = &mut answers[mark];
+        answered.left -= 1;
+        answered.unsent = Some(Unsent { to, error });
+    });
+    // An offer that has not left is none that a rival has kept a machine from.
+    for Answered { answer, .. } in answers.iter().filter(|answered| answered.is_unsent()) {
+        answer.client.iter().for_each(|client| state.memory().rivals.withdrawn(&client.hardware));
+    }
+    let mut report = state.report();
+    let now = Instant::now();
+    out.silences.drain(..).for_each(|reason| report.silence(reason));
+    for answered in answers.drain(..) {
+        let unsent = if answered.is_unsent() { answered.unsent.as_ref() } else { None };
+        report.dhcp(site, &links[answered.link].name, &answered.answer, unsent, now);
+    }
+}
+
+impl Answered {
+    /// None of its replies has left.
+    fn is_unsent(&self) -> bool {
+        self.left == 0 && self.unsent.is_some()
     }
 }
 

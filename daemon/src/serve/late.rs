@@ -4,6 +4,7 @@
 //! reply that is there before meets with an ICMP error, and it does not ask again. It waits for three seconds.
 
 use nix::sys::epoll::EpollTimeout;
+use proxydhcpd_core::answer::{Answer, Replies};
 use proxydhcpd_core::route::Destination;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,23 +15,26 @@ const DELAY: Duration = Duration::from_millis(100);
 const MOST: usize = 1024;
 
 #[derive(Debug, Default)]
-pub struct Late(VecDeque<Reply>);
+pub struct Late(VecDeque<Held>);
 
+/// An answer, to be sent and then reported.
 #[derive(Debug)]
-pub struct Reply {
+pub struct Held {
     due: Instant,
-    pub octets: Vec<u8>,
-    pub to: Destination,
+    pub replies: Vec<(Vec<u8>, Destination)>,
+    pub answer: Answer,
+    /// The index that the kernel has for the link of its question.
+    pub link: u32,
 }
 
 impl Late {
-    /// False: there are too many already.
-    pub fn put(&mut self, octets: &[u8], to: Destination, now: Instant) -> bool {
-        let fits = self.0.len() < MOST;
-        if fits {
-            self.0.push_back(Reply { due: now + DELAY, octets: octets.to_vec(), to });
-        }
-        fits
+    pub fn has_room(&self) -> bool {
+        self.0.len() < MOST
+    }
+
+    pub fn put(&mut self, answer: Answer, replies: &Replies, link: u32, now: Instant) {
+        let replies = replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();
+        self.0.push_back(Held { due: now + DELAY, replies, answer, link });
     }
 
     /// Until the next is due.
@@ -42,7 +46,7 @@ impl Late {
     }
 
     /// The next that is due.
-    pub fn next(&mut self, now: Instant) -> Option<Reply> {
+    pub fn next(&mut self, now: Instant) -> Option<Held> {
         let is_due = self.0.front().is_some_and(|first| first.due <= now);
         if is_due { self.0.pop_front() } else { None }
     }
@@ -55,20 +59,24 @@ impl Late {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proxydhcpd_core::answer::{Silence, Verdict};
+    use proxydhcpd_core::client::NotOurs;
 
     #[test]
     fn a_reply_goes_out_when_it_is_due_and_no_more_are_kept_than_there_is_room_for() {
-        let address = "[fe80::1]:4011".parse().unwrap();
-        let to = Destination { to: address, from: address, link: Some(2) };
+        let silent = Verdict::Silent(Silence::NotOurs(NotOurs::Reply));
+        let answer = Answer { client: None, decision: None, verdict: silent };
         let (mut late, now) = (Late::default(), Instant::now());
         assert_eq!(late.pause(), EpollTimeout::NONE);
-        for number in 0..MOST {
-            assert!(late.put(&number.to_be_bytes(), to, now));
+        for number in 0..MOST as u32 {
+            assert!(late.has_room());
+            late.put(answer.clone(), &Replies::default(), number, now);
         }
-        assert!(!late.put(b"one too many", to, now));
+        assert!(!late.has_room());
         assert!(late.pause() != EpollTimeout::NONE && late.next(now + DELAY / 2).is_none());
-        assert_eq!(late.next(now + DELAY).unwrap().octets, 0_usize.to_be_bytes());
-        assert!(late.put(b"again", to, now + DELAY));
+        assert_eq!(late.next(now + DELAY).unwrap().link, 0);
+        assert!(late.has_room());
+        late.put(answer, &Replies::default(), 1, now + DELAY);
         let due = std::iter::from_fn(|| late.next(now + DELAY)).count();
         assert_eq!((due, late.is_empty()), (MOST - 1, false));
     }

@@ -7,10 +7,12 @@ mod identities;
 mod late;
 mod networks;
 mod notes;
+mod pulse;
 pub mod reload;
 pub mod running;
 pub mod signals;
 pub mod tftp;
+mod unserved;
 mod watch;
 
 use crate::config::Loaded;
@@ -39,6 +41,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use watch::{Changes, Stamp, Watched};
 
 /// How often we look whether a DHCP server has started beside us, whether a port has become free, and whether there is
@@ -117,7 +120,10 @@ impl Server {
         running: &mut Running,
     ) -> anyhow::Result<()> {
         let mut look = tokio::time::interval(HOUSEKEEPING);
-        let mut alive = tokio::time::interval(systemd::watchdog().unwrap_or(Duration::from_secs(3600)));
+        let every = systemd::watchdog().unwrap_or(HOUSEKEEPING);
+        let mut alive = tokio::time::interval(every);
+        // After a pause of the whole machine the threads are asked once, and have their time to answer.
+        alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.look_around(running)?;
         match &self.state.links.load()[..] {
             [] => tracing::info!("{}", networks::status(&[])),
@@ -156,7 +162,7 @@ impl Server {
                     }
                     read = reloads.ended() => break read,
                     Some(_) = async { Some(looking.as_mut()?.await) }, if looking.is_some() => looking = None,
-                    _ = alive.tick() => systemd::alive(),
+                    _ = alive.tick() => if running.is_alive(every) { systemd::alive() },
                     () = changed.notified() => self.look_around(running)?,
                     _ = look.tick() => {
                         self.look_around(running)?;
@@ -182,10 +188,7 @@ impl Server {
         self.doors.look(&self.loaded.settings, now);
         if !self.doors.opened.is_empty() {
             self.doors.opened.drain(..).try_for_each(|door| running.start(door))?;
-            // A million machines are copied here; but seldom, and in well under a second.
-            let mut site = Site::clone(&self.state.site.load());
-            site.follow(self.doors.open);
-            self.state.site.store(Arc::new(site));
+            self.follow_doors();
         }
         self.hear_offers(&running.dhcp)?;
         let links = self.state.links.load();
@@ -206,6 +209,11 @@ impl Server {
             let addresses = addresses.map(IpAddr::V6).collect();
             look_for_relays(&mut self.relayed6, &running.dhcp, Port::Dhcp.number6(), addresses, now);
         }
+        let relays = [self.relayed.hears_any(), self.relayed6.hears_any()];
+        if relays != [self.doors.open.relays, self.doors.open.relays6] {
+            [self.doors.open.relays, self.doors.open.relays6] = relays;
+            self.follow_doors();
+        }
         Ok(())
     }
 
@@ -223,6 +231,13 @@ impl Server {
                 Ok(())
             }
         }
+    }
+
+    /// What is offered follows what is open. A million machines are copied here; but seldom, and in well under a second.
+    fn follow_doors(&self) {
+        let mut site = Site::clone(&self.state.site.load());
+        site.follow(self.doors.open);
+        self.state.site.store(Arc::new(site));
     }
 
     /// DHCPv6 clients write to a group, which is heard link by link.

@@ -1,7 +1,9 @@
 //! What serves behind the doors: threads and tasks, each from the opening of its door until the server stops.
 
 use super::doors::{self, Door};
+use super::pulse::{Heart, Pulse};
 use super::{dhcp, http, networks, notes, tftp};
+use crate::net::outlet::{Outlet, Outlets};
 use crate::net::set::SocketSet;
 use crate::state::State;
 use proxydhcpd_core::fetch::Refusal;
@@ -13,7 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -25,6 +27,9 @@ pub struct Running {
     state: Arc<State>,
     /// What its thread hears.
     pub dhcp: Arc<SocketSet>,
+    /// What it answers by.
+    outlets: Arc<Outlets>,
+    hearts: Vec<Heart>,
     transfers: Option<Transfers>,
     pages: Option<(watch::Sender<bool>, JoinHandle<()>)>,
 }
@@ -41,23 +46,41 @@ struct Transfers {
 impl Running {
     /// The thread for DHCP runs, and hears nothing yet.
     pub fn new(state: Arc<State>) -> io::Result<Self> {
-        let dhcp = Arc::new(SocketSet::new()?);
-        let (heard, answers) = (Arc::clone(&dhcp), Arc::clone(&state));
+        let (dhcp, outlets) = (Arc::new(SocketSet::new()?), Arc::new(Outlets::default()));
+        let pulse = Arc::new(Pulse::new("DHCP", dhcp.epoll(), SocketSet::WAKE)?);
+        let hearts = vec![Heart::new(&pulse)];
+        let (heard, answered_by, answers) = (Arc::clone(&dhcp), Arc::clone(&outlets), Arc::clone(&state));
         start_thread("dhcp", move || {
-            let Err(error) = dhcp::run(&heard, &answers);
+            let Err(error) = dhcp::run(&heard, &answered_by, &pulse, &answers);
             panic!("DHCP ended: {error}");
         })?;
-        Ok(Running { state, dhcp, transfers: None, pages: None })
+        Ok(Running { state, dhcp, outlets, hearts, transfers: None, pages: None })
+    }
+
+    /// Whether all threads have answered since they were last asked, `every` so long ago. HTTP is served by the thread that
+    /// asks.
+    pub fn is_alive(&mut self, every: Duration) -> bool {
+        let now = Instant::now();
+        // Each is asked, also behind one that stands still.
+        let still = self.hearts.iter_mut().filter_map(|heart| (!heart.is_beating(every, now)).then_some(())).count();
+        still == 0
     }
 
     /// In the place of what has served there. A door for HTTP wants a runtime.
     pub fn start(&mut self, door: Door) -> io::Result<()> {
         match door {
-            Door::Dhcp(address, socket) => self.dhcp.put(address, socket)?,
+            Door::Dhcp(address, socket) => {
+                self.outlets.put(address, Outlet::of(&socket)?);
+                self.dhcp.put(address, socket)?;
+            }
             Door::Tftp(sockets, settings) => {
                 let transfers = match self.transfers.take() {
                     Some(transfers) => transfers,
-                    None => Transfers::start(Arc::clone(&self.state), settings)?,
+                    None => {
+                        let (transfers, heart) = Transfers::start(Arc::clone(&self.state), settings)?;
+                        self.hearts.push(heart);
+                        transfers
+                    }
                 };
                 self.transfers.insert(transfers).listeners.add(sockets)?;
             }
@@ -108,8 +131,9 @@ impl Running {
 }
 
 impl Transfers {
-    fn start(state: Arc<State>, settings: tftp::Settings) -> io::Result<Transfers> {
+    fn start(state: Arc<State>, settings: tftp::Settings) -> io::Result<(Transfers, Heart)> {
         let listeners = Arc::new(tftp::Listeners::new()?);
+        let heart = Heart::new(&listeners.pulse);
         let (stop, stopped) = UnixStream::pair()?;
         let (end, ended) = oneshot::channel::<()>();
         let heard = Arc::clone(&listeners);
@@ -125,7 +149,7 @@ impl Transfers {
             }
             drop(end);
         })?;
-        Ok(Transfers { listeners, stop, ended })
+        Ok((Transfers { listeners, stop, ended }, heart))
     }
 }
 

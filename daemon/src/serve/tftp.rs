@@ -20,7 +20,7 @@ pub use event::{Event, Refused, Silence};
 pub use family::Family;
 use frames::ReadAhead;
 use limits::Clients;
-use listener::{LISTENER4, LISTENER6};
+use listener::{LISTENER4, LISTENER6, WAKE};
 pub use listener::{Listeners, Sockets, bind};
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
@@ -141,6 +141,7 @@ where
                 Err(Errno::EINTR) => 0,
                 count => count?,
             };
+            self.listeners.pulse.beat();
             self.now = self.started.elapsed();
             for event in &events[..count] {
                 match event.data() {
@@ -150,6 +151,7 @@ where
                         self.listeners.epoll.delete(stop)?;
                         self.stopping = Some(self.now + GRACE);
                     }
+                    WAKE => {}
                     index => self.receive(index as usize),
                 }
             }

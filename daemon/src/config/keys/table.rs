@@ -177,7 +177,7 @@ pub const KEYS: &[Key] = &[
         "true or false",
         "false",
         "Answer on port 4011 only.",
-        "For a host whose own DHCP server has port 67 and sends machines to us.",
+        "For a host whose own DHCP server has port 67 and sends machines to us. Machines of all networks may then come to port 4011.",
         "true",
     ),
     key(
@@ -213,7 +213,7 @@ pub const KEYS: &[Key] = &[
         "a number above 0 (leave the line out for no limit)",
         "no limit",
         "The most boot clients that are answered in a second on each interface.",
-        "",
+        "What comes from the link itself, through relays, and to port 4011 counts each by itself.",
         "1000",
     ),
     key(

@@ -131,9 +131,9 @@ mod tests {
         let mut out = SendBatch::new();
         let lo = nix::net::if_::if_nametoindex("lo").unwrap();
         let second = SocketAddr::from(([127, 0, 0, 9], at.port()));
-        out.push(b"one", at, UNSPECIFIED, None);
-        out.push(b"second", second, [127, 0, 0, 5].into(), Some(lo));
-        assert_eq!(out.flush(sender.as_fd(), |to, error| panic!("{to}: {error}")), 2);
+        out.push(b"one", at, UNSPECIFIED, None, 0);
+        out.push(b"second", second, [127, 0, 0, 5].into(), Some(lo), 0);
+        assert_eq!(out.flush(sender.as_fd(), |_, to, error| panic!("{to}: {error}")), 2);
         assert!(out.is_empty());
 
         let mut batch = Batch::new();
@@ -157,9 +157,9 @@ mod tests {
         let (sender, _) = socket();
         let mut out = SendBatch::new();
         for number in 0..100_u8 {
-            out.push(&vec![number; usize::from(number)], at, UNSPECIFIED, None);
+            out.push(&vec![number; usize::from(number)], at, UNSPECIFIED, None, 0);
         }
-        assert_eq!(out.flush(sender.as_fd(), |to, error| panic!("{to}: {error}")), 100);
+        assert_eq!(out.flush(sender.as_fd(), |_, to, error| panic!("{to}: {error}")), 100);
         let mut batch = Batch::new();
         let mut next = 0..100_u8;
         let mut calls = 0;
@@ -180,16 +180,16 @@ mod tests {
         let (sender, _) = socket();
         let mut out = SendBatch::new();
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        out.push(b"first of all", nowhere, UNSPECIFIED, None);
-        out.push(b"a", at, UNSPECIFIED, None);
-        out.push(&[0; 70_000], at, UNSPECIFIED, None);
-        out.push(b"b", at, UNSPECIFIED, None);
-        out.push(b"source not ours", at, [192, 0, 2, 77].into(), None);
-        out.push(b"no such link", at, UNSPECIFIED, Some(1_000_000));
-        out.push(b"c", at, UNSPECIFIED, None);
-        out.push(b"last of all", nowhere, UNSPECIFIED, None);
+        out.push(b"first of all", nowhere, UNSPECIFIED, None, 0);
+        out.push(b"a", at, UNSPECIFIED, None, 0);
+        out.push(&[0; 70_000], at, UNSPECIFIED, None, 0);
+        out.push(b"b", at, UNSPECIFIED, None, 0);
+        out.push(b"source not ours", at, [192, 0, 2, 77].into(), None, 0);
+        out.push(b"no such link", at, UNSPECIFIED, Some(1_000_000), 0);
+        out.push(b"c", at, UNSPECIFIED, None, 0);
+        out.push(b"last of all", nowhere, UNSPECIFIED, None, 0);
         let mut refused = Vec::new();
-        let sent = out.flush(sender.as_fd(), |to, error| refused.push((to, error.raw_os_error().unwrap())));
+        let sent = out.flush(sender.as_fd(), |_, to, error| refused.push((to, error.raw_os_error().unwrap())));
         assert_eq!(sent, 3);
         assert_eq!(refused.len(), 5, "{refused:?}");
         assert_eq!(refused[0], (nowhere, libc::EINVAL));
@@ -244,9 +244,9 @@ mod tests {
         let sender = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap();
         let lo = nix::net::if_::if_nametoindex("lo").unwrap();
         let mut out = SendBatch::new();
-        out.push(b"one", at, Ipv6Addr::LOCALHOST.into(), Some(lo));
-        out.push(b"two", at, Ipv6Addr::UNSPECIFIED.into(), None);
-        assert_eq!(out.flush(sender.as_fd(), |to, error| panic!("{to}: {error}")), 2);
+        out.push(b"one", at, Ipv6Addr::LOCALHOST.into(), Some(lo), 0);
+        out.push(b"two", at, Ipv6Addr::UNSPECIFIED.into(), None, 0);
+        assert_eq!(out.flush(sender.as_fd(), |_, to, error| panic!("{to}: {error}")), 2);
         let mut batch = Batch::new();
         assert_eq!(receive(&mut batch, &receiver), 2);
         let from = SocketAddr::from((Ipv6Addr::LOCALHOST, sender.local_addr().unwrap().port()));

@@ -21,17 +21,17 @@ impl SendBatch {
     }
 
     /// Adds a datagram. `from` must be an address of this machine or unspecified, which leaves the choice to the
-    /// kernel; `link` makes it leave by that interface, and a broadcast needs that, for it has no route.
-    pub fn push(&mut self, payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>) {
-        self.push_parts(&[], payload, to, from, link);
+    /// kernel; `link` makes it leave by that interface, and a broadcast needs that, for it has no route. A refusal is
+    /// reported with its `mark`.
+    pub fn push(&mut self, payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>, mark: usize) {
+        self.push_parts([&[], payload], to, from, link, mark);
     }
 
     /// The same for what begins with headers of our own.
-    pub fn push_parts(&mut self, headers: &[u8], payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>) {
+    pub fn push_parts(&mut self, parts: [&[u8]; 2], to: SocketAddr, from: IpAddr, link: Option<u32>, mark: usize) {
         let start = self.octets.len();
-        self.octets.extend_from_slice(headers);
-        self.octets.extend_from_slice(payload);
-        self.messages.push(Message { octets: start..self.octets.len(), to, from, link: link.unwrap_or(0) });
+        parts.iter().for_each(|part| self.octets.extend_from_slice(part));
+        self.messages.push(Message { octets: start..self.octets.len(), to, from, link: link.unwrap_or(0), mark });
     }
 
     pub fn len(&self) -> usize {
@@ -43,24 +43,42 @@ impl SendBatch {
     }
 
     /// Sends all and empties the batch; says how many the kernel took. One that it refuses (no route, an address that
-    /// has gone, a firewall, a full buffer) is reported and left behind, and the next ones are sent.
-    pub fn flush(&mut self, socket: BorrowedFd<'_>, mut refused: impl FnMut(SocketAddr, io::Error)) -> usize {
-        let mut sent = 0;
+    /// has gone, a firewall, a full buffer) is reported and left behind, and the next ones are sent. It never waits.
+    pub fn flush(&mut self, socket: BorrowedFd<'_>, refused: impl FnMut(usize, SocketAddr, io::Error)) -> usize {
+        self.flush_by(&[socket], refused).0
+    }
+
+    /// The same by several sockets: where the buffer of one is full, the next one sends what follows. Says as well how many
+    /// were full. When all are, nothing more of this batch is tried.
+    pub fn flush_by(
+        &mut self,
+        sockets: &[BorrowedFd<'_>],
+        mut refused: impl FnMut(usize, SocketAddr, io::Error),
+    ) -> (usize, usize) {
+        let (mut sent, mut full) = (0, 0);
         let mut rest = &self.messages[..];
         while let Some(first) = rest.first() {
-            // The call stops before a message that fails and says so only when that is the first: each turn either
-            // sends one or drops one, so this ends.
-            let done = match send(socket, &self.octets, &rest[..rest.len().min(BATCH)]) {
+            // The call stops before a message that fails and says so only when that is the first: each turn sends one, drops
+            // one, or leaves a full socket behind, so this ends.
+            let Some(socket) = sockets.get(full) else {
+                rest.iter().for_each(|left| refused(left.mark, left.to, io::Error::from_raw_os_error(libc::EAGAIN)));
+                break;
+            };
+            let done = match send(*socket, &self.octets, &rest[..rest.len().min(BATCH)]) {
                 Ok(count) if count > 0 => {
                     sent += count;
                     count
                 }
                 Ok(_) => {
-                    refused(first.to, io::ErrorKind::WriteZero.into());
+                    refused(first.mark, first.to, io::ErrorKind::WriteZero.into());
                     1
                 }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    full += 1;
+                    0
+                }
                 Err(error) => {
-                    refused(first.to, error);
+                    refused(first.mark, first.to, error);
                     1
                 }
             };
@@ -68,7 +86,7 @@ impl SendBatch {
         }
         self.messages.clear();
         self.octets.clear();
-        sent
+        (sent, full)
     }
 }
 
@@ -78,6 +96,7 @@ struct Message {
     to: SocketAddr,
     from: IpAddr,
     link: u32,
+    mark: usize,
 }
 
 /// Its layout when we write it: header, then packet information, as `CMSG_DATA` would place it.
@@ -117,7 +136,7 @@ fn send(socket: BorrowedFd<'_>, octets: &[u8], messages: &[Message]) -> io::Resu
     retry_interrupted(|| {
         // SAFETY: the first `count` headers are initialised and point to addresses, vectors and control data of this
         // stack frame and to payloads inside `octets`, all of which outlive the call.
-        unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr().cast(), count, 0) }
+        unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr().cast(), count, libc::MSG_DONTWAIT as _) }
     })
 }
 

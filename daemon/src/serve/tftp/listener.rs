@@ -2,18 +2,21 @@
 
 use super::Settings;
 use super::family::{Family, Source, other_end, room_for_way, way};
+use crate::serve::pulse::Pulse;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt};
 use socket2::{Domain, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Those of each family, which the thread that serves waits for.
 #[derive(Debug)]
 pub struct Listeners {
     pub epoll: Epoll,
+    /// Of the thread that serves.
+    pub pulse: Arc<Pulse>,
     v4: OnceLock<Sockets>,
     v6: OnceLock<Sockets>,
 }
@@ -47,6 +50,8 @@ pub struct Arrival {
 /// What epoll knows the listeners by; everything below is a session.
 pub const LISTENER4: u64 = u64::MAX;
 pub const LISTENER6: u64 = u64::MAX - 1;
+/// What only wakes the thread that waits.
+pub const WAKE: u64 = u64::MAX - 3;
 
 /// What a busy port holds for us in a boot storm: some thousand requests.
 const RECEIVE_BUFFER: usize = 1 << 20;
@@ -61,7 +66,8 @@ pub fn bind(any: IpAddr, settings: &Settings) -> io::Result<Sockets> {
 impl Listeners {
     pub fn new() -> io::Result<Listeners> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        Ok(Listeners { epoll, v4: OnceLock::new(), v6: OnceLock::new() })
+        let pulse = Arc::new(Pulse::new("TFTP", &epoll, WAKE)?);
+        Ok(Listeners { epoll, pulse, v4: OnceLock::new(), v6: OnceLock::new() })
     }
 
     /// From now on these are heard, too. The first of a family stay.
