@@ -33,8 +33,11 @@ impl Journey<'_> {
             let lease = Ipv6Addr::from(u128::from(relay) & !0xffff | 0x0100);
             self.memory.note_lease(&Hardware::of_duid(&duid(described)), lease, self.now);
         }
+        if self.proxy_only {
+            self.told.iter_mut().for_each(|told| told.follows = true);
+        }
         let redirected = respond(&first.verdict).is_some_and(|response| response.shape == Name::Redirect);
-        let last = if redirected || port.is_some() {
+        let last = if redirected || port.is_some() || self.proxy_only {
             self.visit(&self.of6(described, Port::BootServer, MessageType::Request))
         } else {
             first

@@ -17,10 +17,10 @@ use crate::config::flags::Flags;
 use crate::net::udp6::SERVERS_AND_RELAYS;
 use crate::site::Site;
 use proxydhcpd_core::answer::{Answer, Replies, Response, Silence, Verdict, answer};
-use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::choose::{Manner, Nothing, Why};
-use proxydhcpd_core::client::Hardware;
+use proxydhcpd_core::client::{Hardware, NotOurs};
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::memory::{Heard, Holder, Memory};
 use proxydhcpd_core::plan::Plan;
@@ -57,6 +57,7 @@ pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let mut journey = Journey {
         site: &setting.site,
         links: &links,
+        proxy_only: setting.loaded.settings.proxy_only,
         memory,
         marks_are_known: marks.are_known,
         now: 0,
@@ -117,6 +118,8 @@ struct Told {
 struct Journey<'a> {
     site: &'a Site,
     links: &'a [Link],
+    /// Nothing hears port 67, or 547.
+    proxy_only: bool,
     memory: Memory,
     /// Whether it has the marks of used-up boots.
     marks_are_known: bool,
@@ -147,7 +150,12 @@ impl Journey<'_> {
         if args.port() == Some(Port::Dhcp) {
             return Ok(());
         }
+        let comes_unasked = self.proxy_only && kind.arch.transport() != Some(Transport::Http);
+        if comes_unasked {
+            self.told.iter_mut().for_each(|told| told.follows = true);
+        }
         let goes_on = match &first.verdict {
+            _ if comes_unasked => Some(item),
             Verdict::Respond(Response { shape: Name::Redirect, .. }) => Some(None),
             Verdict::Respond(Response { shape: Name::Menu, .. }) if item.is_some() => Some(item),
             _ => None,
@@ -162,7 +170,8 @@ impl Journey<'_> {
             self.loads(&described, &last);
             self.now += 10_000;
             let described = Described { kind, vendor_class: None, user_class: None, ..described };
-            let asked = self.visit(&self.of(&described, Port::Dhcp, None, true));
+            let port = if self.proxy_only { Port::BootServer } else { Port::Dhcp };
+            let asked = self.visit(&self.of(&described, port, None, true));
             if let Some(response) = respond(&asked.verdict) {
                 self.tell_script(&described, response, described.address.into(), item);
             }
@@ -203,6 +212,12 @@ impl Journey<'_> {
     }
 
     fn visit(&mut self, visit: &Visit) -> Answer {
+        if self.proxy_only && visit.port == Port::Dhcp {
+            self.told.push(unheard(visit));
+            let kind = Packet::parse(&visit.octets, visit.from.is_ipv6()).ok().and_then(|packet| packet.kind());
+            let reason = kind.map_or(NotOurs::Reply, |kind| NotOurs::Message(visit.port, kind));
+            return Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::NotOurs(reason)) };
+        }
         let (answer, replies, near) = self.ask(visit);
         let told = tell(visit, self.site, self.links, &answer, &replies, near);
         self.told.push(told);
@@ -330,6 +345,20 @@ fn other_family(args: &Explain) -> Option<&'static str> {
         _ if other(args.from.map(|from| from.ip())) => Some("--from is of the other family; --ipv6 chooses"),
         _ => None,
     }
+}
+
+/// With `proxy-only`, what comes to the DHCP server's port.
+fn unheard(visit: &Visit) -> Told {
+    let is_ipv6 = visit.from.is_ipv6();
+    let port = if is_ipv6 { visit.port.number6() } else { visit.port.number() };
+    let kind = Packet::parse(&visit.octets, is_ipv6).ok().and_then(|packet| packet.kind());
+    let title = kind.map_or_else(|| format!("packet on port {port}"), |kind| format!("{kind} on port {port}"));
+    let silence = format!("port {port} is not heard: `proxy-only` is set, so this machine gets no offer from here");
+    let then = "the machine comes to port 4011 if the DHCP server on this host sends it option 60, `PXEClient`";
+    let mut parts = vec![Node::new("silence", silence)];
+    parts.extend((!is_ipv6).then(|| Node::new("then", then)));
+    let tree = Node::new(title, "").with(parts);
+    Told { tree, answered: false, replies: Vec::new(), label: "unheard", follows: visit.follows }
 }
 
 fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[Sent], grounds: Vec<Node>) -> Told {

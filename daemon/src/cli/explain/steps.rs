@@ -14,8 +14,11 @@ pub fn recognised(client: &Client) -> Node {
     let arch_from = match client.arch_from {
         ArchFrom::Option93(index) => format!("option 93, code {}", index + 1),
         ArchFrom::Option61(index) => format!("option 61, code {}", index + 1),
-        ArchFrom::ClassDigits => "the digits of option 60".to_owned(),
-        ArchFrom::Assumed => "nothing said: an old BIOS ROM".to_owned(),
+        ArchFrom::ClassDigits if client.is_v6() => {
+            "the digits of its class (option 61 is absent or unusable)".to_owned()
+        }
+        ArchFrom::ClassDigits => "the digits of option 60 (option 93 is absent or unusable)".to_owned(),
+        ArchFrom::Assumed => "nothing: option 93 is absent, so it counts as an old BIOS ROM".to_owned(),
     };
     let stage = match client.stage {
         Stage::Firmware if client.is_v6() => "firmware: no iPXE in option 15",

@@ -25,7 +25,15 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
         Loaded { file: None, folder, beside: 0, settings, draft, legacy: None, told: Vec::new(), unplaced: false };
     let mut site = Site::build(
         &mut loaded,
-        Open { tftp: true, tftp6: true, http: Some(8080), boot_server: true, boot_server6: true },
+        Open {
+            tftp: true,
+            tftp6: true,
+            http: Some(8080),
+            boot_server: true,
+            boot_server6: true,
+            relays: true,
+            relays6: true,
+        },
     )
     .unwrap();
     let profile = |name: &str, boots| Profile { name: name.into(), title: name.into(), boots, ..Profile::default() };
@@ -76,13 +84,25 @@ fn with(machines: &[Machine<'_>]) -> Site {
 
 /// What is printed for these words of the command line.
 fn told(site: &Site, words: &str) -> String {
+    told_where(false, site, words)
+}
+
+/// The same, with `proxy-only` or without.
+fn told_where(proxy_only: bool, site: &Site, words: &str) -> String {
     let words = format!("proxydhcpd explain {words}");
     let Ok((Command::Explain(args), ..)) = Cli::try_parse_from(words.split(' ')).unwrap().into_command() else {
         panic!("{words}")
     };
     let links = setting::example(None, None);
-    let mut journey =
-        Journey { site, links: &links, memory: Memory::new(0), marks_are_known: true, now: 0, told: Vec::new() };
+    let mut journey = Journey {
+        site,
+        links: &links,
+        proxy_only,
+        memory: Memory::new(0),
+        marks_are_known: true,
+        now: 0,
+        told: Vec::new(),
+    };
     journey.of_described(&args).unwrap();
     journey.told.iter().map(|told| told.tree.to_string()).collect()
 }
@@ -91,6 +111,24 @@ fn has(told: &str, lines: &[&str]) {
     for line in lines {
         assert!(told.lines().any(|said| said.trim() == *line), "no line {line:?} in\n{told}");
     }
+}
+
+#[test]
+fn with_proxy_only_nothing_hears_port_67_and_the_machine_comes_to_4011() {
+    let site = site(|plan| Plan { deaf_to_relays: true, ..plan });
+    for (client, file) in [("uefi-x64", "snponly.efi"), ("bios", "undionly.kpxe")] {
+        for network in ["", " --relay 10.1.0.1"] {
+            let told = told_where(true, &site, &format!("--client {client}{network}"));
+            assert!(!told.contains("OFFER to"), "{told}");
+            let silence = "silence: port 67 is not heard: `proxy-only` is set, so this machine gets no offer from here";
+            let boot = format!("boot: {file}");
+            has(&told, &[silence, "REQUEST on port 4011", &boot, "then, if that was an iPXE: REQUEST on port 4011"]);
+        }
+    }
+    let http = told_where(true, &site, "--client http-x64");
+    assert!(!http.contains("4011\n") && http.contains("port 67 is not heard"), "{http}");
+    let v6 = told_where(true, &site, "--client uefi-x64 --ipv6");
+    assert!(v6.contains("port 547 is not heard") && v6.contains("REQUEST on port 4011"), "{v6}");
 }
 
 #[test]
