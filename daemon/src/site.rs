@@ -2,6 +2,7 @@
 
 mod named;
 mod profiles;
+mod programs;
 mod roots;
 mod rules;
 
@@ -122,6 +123,8 @@ impl Site {
         }
         told.extend(local_disk::out_of_reach(&plan).into_iter().map(out_of_reach));
         told.extend(rules::left_by_ipxe(&plan));
+        told.extend(programs::again_and_again(&plan));
+        told.extend(programs::for_others(&plan, |name| roots.path(name)));
         told.extend(found.misfits.iter().map(|misfit| Diagnostic::warning(misfit.to_string()).help(&misfit.cure)));
         told.extend(scan.notes.iter().map(Diagnostic::warning));
         told.extend(second_stage::astray(&plan, |name| roots.path(name)).into_iter().map(astray));

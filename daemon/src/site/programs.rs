@@ -1,0 +1,150 @@
+//! Profiles whose programs lead a machine nowhere: an iPXE that is given iPXE, and a BIOS program for UEFI.
+
+use crate::boot::image::{self, Image};
+use crate::config::diagnostic::Diagnostic;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::profile::{Boots, Profile, ProfileId};
+use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
+use proxydhcpd_core::plan::{Loader, Plan};
+use std::path::PathBuf;
+
+/// Profiles that give an iPXE a plain iPXE. One with a script inside (netboot.xyz's) has a name of its own.
+pub fn again_and_again(plan: &Plan) -> Vec<Diagnostic> {
+    let loads = |profile: &&Profile| profile.boots == Boots::Loader;
+    let profiles = plan.profiles.iter().enumerate().filter(|(_, profile)| loads(profile));
+    profiles.filter_map(|(id, profile)| {
+        let each = profile.loaders.iter().map(|(arch, loader)| (Some(*arch), loader));
+        let all = each.chain(profile.any_other.iter().map(|loader| (None, loader)));
+        let (_, loader) = all.filter(|(_, loader)| is_plain_ipxe(loader)).find(|(arch, _)| meets_ipxe(plan, id, *arch))?;
+        let what = format!(
+            "profile `{}` gives an iPXE {}, which is iPXE again: such machines load it again and again",
+            profile.name, loader.name
+        );
+        Some(Diagnostic::warning(what).help(
+            "put a rule before all others that gives iPXE a script: `firmware = [\"ipxe\"]` and `profile = \"menu\"`, or one of yours",
+        ))
+    })
+    .collect()
+}
+
+fn is_plain_ipxe(loader: &Loader) -> bool {
+    let file = loader.name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let stem = file.split('.').next().unwrap_or_default();
+    let is_one = |word: &str| stem == word || stem.strip_prefix(word).is_some_and(|rest| rest.starts_with(['-', '_']));
+    file.contains('.')
+        && !file.ends_with(".ipxe")
+        && !stem.contains("shim")
+        && ["undionly", "ipxe", "snponly", "snp"].into_iter().any(is_one)
+}
+
+/// Whether an iPXE of this architecture, or of any, comes to the profile.
+fn meets_ipxe(plan: &Plan, id: ProfileId, arch: Option<Arch>) -> bool {
+    let kept = |when: &When, before: &[Rule]| before.iter().any(|rule| keeps_ipxe(rule, when, arch));
+    let by_rule = plan.rules.iter().enumerate().any(|(index, rule)| {
+        let takes = rule.profile == Some(id) && !rule.deny && !rule.as_firmware;
+        takes && may_be_ipxe(&rule.when) && !kept(&rule.when, &plan.rules[..index])
+    });
+    let for_all = plan.default_profile == Some(id) || plan.unknown_machines == Some(id);
+    by_rule || for_all && !kept(&When::default(), &plan.rules)
+}
+
+fn may_be_ipxe(when: &When) -> bool {
+    let firmware = when.firmware.is_empty()
+        || when.firmware.iter().any(|kind| matches!(kind, Firmware::Ipxe | Firmware::Bios | Firmware::Uefi));
+    firmware && (when.user_classes.is_empty() || when.user_classes.iter().any(|class| class.matches(b"iPXE")))
+}
+
+/// Whether the rule takes every iPXE of that architecture away that meets what stands behind it.
+fn keeps_ipxe(rule: &Rule, behind: &When, arch: Option<Arch>) -> bool {
+    let When { firmware, user_classes, archs, .. } = &rule.when;
+    let of_ipxe = firmware.contains(&Firmware::Ipxe) || user_classes.iter().any(|class| class.matches(b"iPXE"));
+    let of_arch = archs.is_empty() || arch.is_some_and(|arch| archs.contains(&arch));
+    let rest = |when: &When| When { firmware: Vec::new(), user_classes: Vec::new(), archs: Vec::new(), ..when.clone() };
+    let (own, others) = (rest(&rule.when), rest(behind));
+    (rule.deny || rule.profile.is_some()) && of_ipxe && of_arch && (own == When::default() || own == others)
+}
+
+/// A BIOS program that the default profile has for every other architecture, and nothing for UEFI.
+pub fn for_others(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Option<Diagnostic> {
+    let profile = plan.profile(plan.default_profile).filter(|profile| profile.boots == Boots::Loader)?;
+    let name = &profile.any_other.as_ref().filter(|loader| !loader.name.contains("://"))?.name;
+    let is_bios = image::inspect(&path(name)).is_ok_and(|image| image == Image::Bios);
+    let what =
+        format!("profile `{}` gives UEFI machines {name}, which is a BIOS program: they cannot start it", profile.name);
+    let cure =
+        "write `bios` in place of `any-other`, and name programs for the others, as in `uefi-x64 = \"ipxe.efi\"`";
+    (is_bios && !profile.loaders.contains_key(&Arch::X64)).then(|| Diagnostic::warning(what).help(cure))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proxydhcpd_core::plan::pattern::Glob;
+
+    fn loader(name: &str) -> Loader {
+        Loader { name: name.into(), path: None }
+    }
+
+    fn plan(name: &str, rules: Vec<Rule>) -> Plan {
+        let loaders = [(Arch::BIOS, loader(name))].into();
+        let given = Profile { name: "given".into(), boots: Boots::Loader, loaders, ..Profile::default() };
+        let profiles = vec![given, Profile::default()];
+        Plan { profiles, rules, default_profile: Some(0), ..Plan::default() }
+    }
+
+    fn of_ipxe(more: When) -> Rule {
+        Rule { when: When { firmware: vec![Firmware::Ipxe], ..more }, profile: Some(1), ..Rule::default() }
+    }
+
+    #[test]
+    fn a_profile_that_gives_an_ipxe_a_plain_ipxe_is_told_of() {
+        for name in ["undionly.kpxe", "ipxe/ipxe.efi", "SNPONLY.EFI", "ipxe-arm64.efi"] {
+            assert_eq!(again_and_again(&plan(name, Vec::new())).len(), 1, "{name}");
+        }
+        for name in ["netboot.xyz.kpxe", "pxelinux.0", "snponly-shim.efi", "boot.ipxe", "ipxe"] {
+            assert!(again_and_again(&plan(name, Vec::new())).is_empty(), "{name}");
+        }
+        let warning = &again_and_again(&plan("undionly.kpxe", Vec::new()))[0];
+        assert!(warning.message.starts_with("profile `given` gives an iPXE undionly.kpxe, which is iPXE again"));
+    }
+
+    #[test]
+    fn where_a_rule_before_it_takes_every_ipxe_nothing_is_told() {
+        let by_class = When { user_classes: vec![Glob("*iPXE*".into())], ..When::default() };
+        let class = Rule { when: by_class, profile: Some(1), ..Rule::default() };
+        let arch = |code| When { archs: vec![Arch(code)], ..When::default() };
+        let on = When { interfaces: vec![Glob("eth1".into())], ..When::default() };
+        for (rule, told) in [
+            (of_ipxe(When::default()), 0),
+            (class, 0),
+            (of_ipxe(arch(0)), 0),
+            (of_ipxe(arch(7)), 1),
+            (of_ipxe(on), 1),
+            (Rule { profile: None, ..of_ipxe(When::default()) }, 1),
+        ] {
+            assert_eq!(again_and_again(&plan("undionly.kpxe", vec![rule.clone()])).len(), told, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn a_bios_program_for_every_other_machine_is_told_of_where_nothing_is_there_for_uefi() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("pxelinux.0"), [&[0xea, 5, 0x7c, 0, 0][..], &[0x90; 4091]].concat()).unwrap();
+        std::fs::write(path("menu.ipxe"), "#!ipxe\n").unwrap();
+        let with = |other: &str, loaders: &[Arch]| {
+            let mut plan = plan("pxelinux.0", Vec::new());
+            plan.profiles[0].loaders = loaders.iter().map(|arch| (*arch, loader("x"))).collect();
+            plan.profiles[0].any_other = Some(loader(other));
+            for_others(&plan, path)
+        };
+        assert!(
+            with("pxelinux.0", &[])
+                .unwrap()
+                .message
+                .contains("gives UEFI machines pxelinux.0, which is a BIOS program")
+        );
+        assert!(with("pxelinux.0", &[Arch::X64]).is_none());
+        assert!(with("menu.ipxe", &[]).is_none());
+    }
+}
