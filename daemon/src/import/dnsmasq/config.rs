@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use super::super::written::Fate;
 use crate::config::diagnostic::Span;
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::link::Network4;
@@ -155,6 +156,21 @@ pub struct Range {
     /// Where the address stands, for what is to be said of it.
     pub at: Span,
     pub proxy: bool,
+}
+
+impl Tftp {
+    /// The folder for all goes before that of one interface, which goes before others.
+    pub fn take_root(&mut self, root: &str, for_all: bool) -> Option<Fate> {
+        match &self.root {
+            Some(known) if known != root && !for_all => {
+                Some(Fate::Lost(format!("the boot folder is the same on every interface: {known}")))
+            }
+            _ => {
+                self.root = Some(root.to_owned());
+                (!for_all).then(|| Fate::Changed("the boot folder is the same on every interface".into()))
+            }
+        }
+    }
 }
 
 impl Config {

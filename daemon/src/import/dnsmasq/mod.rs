@@ -13,6 +13,7 @@ mod networks;
 mod options;
 mod rules;
 mod tables;
+mod words;
 
 use super::here::Here;
 use super::written::{Fate, Told, head, united};

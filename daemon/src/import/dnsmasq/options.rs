@@ -6,13 +6,10 @@ use super::config::*;
 use super::hosts::Hosts;
 use super::known;
 use super::lines::{Arg, Line};
+use super::words::*;
 use crate::config::diagnostic::Diagnostic;
 use crate::probable::probable;
-use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::pattern::MacPattern;
-use proxydhcpd_core::wire::uuid::is_placeholder;
 use std::net::Ipv4Addr;
-use std::str::FromStr;
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -407,21 +404,6 @@ impl Reader {
     }
 }
 
-impl Tftp {
-    /// The folder for all goes before that of one interface, which goes before others.
-    fn take_root(&mut self, root: &str, for_all: bool) -> Option<Fate> {
-        match &self.root {
-            Some(known) if known != root && !for_all => {
-                Some(Fate::Lost(format!("the boot folder is the same on every interface: {known}")))
-            }
-            _ => {
-                self.root = Some(root.to_owned());
-                (!for_all).then(|| Fate::Changed("the boot folder is the same on every interface".into()))
-            }
-        }
-    }
-}
-
 /// The second value of `dhcp-boot` is the server's name, which firmware does not go by.
 fn of_name(file: &str, name: &Arg) -> Option<Fate> {
     let text = name.text.as_str();
@@ -466,154 +448,4 @@ fn unknown(line: &Line) -> Diagnostic {
         Some(meant) => error.help(format!("did you mean `{meant}`?")),
         None => error.help("dnsmasq has none of this name"),
     }
-}
-
-fn wrong(line: &Line, wanted: &str) -> Box<Diagnostic> {
-    Box::new(line.error(&line.key_at, format!("`{}` must say {wanted}", line.key)))
-}
-
-fn bad(line: &Line, arg: &Arg, wanted: &str) -> Box<Diagnostic> {
-    Box::new(line.error(&arg.at, format!("this must be {wanted}")))
-}
-
-fn some(line: &Line) -> Result<&[Arg], Box<Diagnostic>> {
-    match line.args() {
-        [] => Err(wrong(line, "something behind `=`")),
-        [Arg { text, .. }] if text.is_empty() => Err(wrong(line, "something behind `=`")),
-        args => Ok(args),
-    }
-}
-
-fn first<'a>(line: &Line, args: &'a [Arg], wanted: &str) -> Result<&'a Arg, Box<Diagnostic>> {
-    args.first().ok_or_else(|| wrong(line, wanted))
-}
-
-fn number<T: FromStr>(line: &Line, arg: &Arg) -> Result<T, Box<Diagnostic>> {
-    arg.text.parse().map_err(|_| bad(line, arg, "a number in range"))
-}
-
-/// The tags in front, and the rest.
-fn tags(args: &[Arg]) -> (Vec<Literal>, &[Arg]) {
-    let mut tags = Vec::new();
-    let mut rest = args;
-    while let Some((arg, after)) = rest.split_first()
-        && let Some(literal) = literal(&arg.text)
-    {
-        tags.push(literal);
-        rest = after;
-    }
-    (tags, rest)
-}
-
-/// Of `dhcp-option`, whose tags may stand bare, as the name of an interface does.
-fn option_tags(args: &[Arg]) -> (Vec<Literal>, &[Arg]) {
-    let is_option = |arg: &Arg| {
-        arg.text.parse::<u8>().is_ok()
-            || ["option:", "option6:", "vendor:", "encap:"].iter().any(|word| arg.text.starts_with(word))
-    };
-    let at = args.iter().position(is_option).unwrap_or(args.len());
-    let tags = args[..at].iter().filter_map(|arg| literal(&arg.text).or_else(|| bare(&arg.text)));
-    (tags.collect(), &args[at..])
-}
-
-/// `net:` is how it was written before 2011.
-fn literal(text: &str) -> Option<Literal> {
-    text.strip_prefix("tag:").or_else(|| text.strip_prefix("net:")).and_then(bare)
-}
-
-fn bare(text: &str) -> Option<Literal> {
-    let tag = text.trim_start_matches(['!', '#']);
-    (!tag.is_empty()).then(|| Literal { tag: tag.to_owned(), not: tag.len() < text.len() })
-}
-
-fn set(text: &str) -> &str {
-    text.strip_prefix("set:")
-        .or_else(|| text.strip_prefix("net:"))
-        .or_else(|| text.strip_prefix("tag:"))
-        .unwrap_or(text)
-}
-
-/// The options of which something is known, by dnsmasq's names for them.
-const CODES: [(&str, &str); 4] =
-    [("client-arch", "93"), ("vendor-class", "60"), ("user-class", "77"), ("client-machine-id", "97")];
-
-/// NEC PC-98, DEC Alpha, Arc x86, Intel Lean Client, EFI XScale.
-const DEAD: [u16; 5] = [1, 3, 4, 5, 8];
-
-/// The words for types of machines, by code.
-const TYPES: [&str; 12] = [
-    "x86PC",
-    "PC98",
-    "IA64_EFI",
-    "Alpha",
-    "Arc_x86",
-    "Intel_Lean_Client",
-    "IA32_EFI",
-    "x86-64_EFI",
-    "Xscale_EFI",
-    "BC_EFI",
-    "ARM32_EFI",
-    "ARM64_EFI",
-];
-
-fn architecture(line: &Line, arg: &Arg) -> Result<Arch, Box<Diagnostic>> {
-    let code = TYPES.iter().position(|word| word.eq_ignore_ascii_case(&arg.text));
-    let code = code.and_then(|code| u16::try_from(code).ok()).or_else(|| arg.text.parse().ok());
-    code.map(Arch).ok_or_else(|| {
-        let error = line.error(&arg.at, format!("unknown type of machine `{}`", arg.text));
-        Box::new(match probable(&arg.text, TYPES) {
-            Some(meant) => error.help(format!("did you mean `{meant}`?")),
-            None => error.help(format!("they are {}, or a number", TYPES.join(", "))),
-        })
-    })
-}
-
-/// `7`, or its octets: `00:07`.
-fn arch_number(text: &str) -> Option<u16> {
-    let octets = || {
-        let (high, low) = text.split_once(':')?;
-        Some(u16::from_be_bytes([u8::from_str_radix(high, 16).ok()?, u8::from_str_radix(low, 16).ok()?]))
-    };
-    text.parse().ok().or_else(octets)
-}
-
-/// Six octets; a type of hardware may stand in front.
-pub fn mac(text: &str) -> Option<MacPattern> {
-    let text = text.strip_prefix("01-").or_else(|| text.strip_prefix("1-")).unwrap_or(text);
-    let parts: Vec<&str> = text.split(':').collect();
-    let octet = |part: &&str| (1..=2).contains(&part.len()) && (*part == "*" || u8::from_str_radix(part, 16).is_ok());
-    if parts.len() != 6 || !parts.iter().all(octet) {
-        return None;
-    }
-    let mut pattern = [None; 6];
-    for (octet, part) in pattern.iter_mut().zip(parts) {
-        *octet = u8::from_str_radix(part, 16).ok();
-    }
-    Some(MacPattern(pattern))
-}
-
-fn is_name(text: &str) -> bool {
-    let lease = text == "infinite" || text.trim_end_matches(['s', 'm', 'h', 'd', 'w']).parse::<u64>().is_ok();
-    !lease && text.parse::<Ipv4Addr>().is_err() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
-}
-
-/// Text, or octets in hexadecimal that are text.
-fn circuit(text: &str) -> Option<String> {
-    let is_hex = text.contains(':') && text.chars().all(|c| c.is_ascii_hexdigit() || c == ':');
-    if !is_hex {
-        return Some(text.to_owned());
-    }
-    let octets: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
-    String::from_utf8(octets?).ok().filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()))
-}
-
-/// `00:` and 16 octets as firmware sends them; in printed order the first three fields are turned round. What many machines
-/// have is none.
-fn uuid(text: &str) -> Option<[u8; 16]> {
-    let octets: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
-    let mut octets = octets.filter(|octets| octets.len() == 17 && octets[0] == 0)?;
-    octets[1..5].reverse();
-    octets[5..7].reverse();
-    octets[7..9].reverse();
-    octets[1..].try_into().ok().filter(|uuid| !is_placeholder(uuid))
 }
