@@ -23,6 +23,8 @@ pub struct Transfer {
     sent: u64,
     /// Blocks up to this one went out for a second time: see [`Transfer::acked`].
     repeated: u64,
+    /// The client has reported since the last block went out that the first block of the window is missing.
+    gap: bool,
     progress: Duration,
     resend: Duration,
     wait: Duration,
@@ -91,8 +93,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 const MOST_RESENDS: u32 = 6;
 
-/// The first packet goes to whoever the request claims to come from: less of it, since the source may be forged.
-const MOST_FIRST_RESENDS: u32 = 3;
+/// The first packet goes to whoever the request claims to come from, which may be forged: it is repeated less often.
+const MOST_FIRST_RESENDS: u32 = 2;
 
 /// The longest that a transfer may stand still.
 const STALL: Duration = Duration::from_secs(30);
@@ -137,6 +139,7 @@ impl Transfer {
             opened: false,
             acked: 0,
             repeated: 0,
+            gap: false,
             progress: now,
             resend: now + wait,
             wait,
@@ -175,7 +178,11 @@ impl Transfer {
         self.resent += 1;
         self.wait = (self.wait * 2).min(LONGEST_WAIT.max(self.first_wait()));
         self.resend = now + self.wait;
-        if self.opened { self.again() } else { self.first() }
+        match (self.opened, core::mem::take(&mut self.gap)) {
+            (false, _) => self.first(),
+            (true, true) => self.again(),
+            (true, false) => self.one_again(),
+        }
     }
 
     /// When [`Transfer::elapsed`] has something to do, unless a packet comes before.
@@ -248,6 +255,7 @@ impl Transfer {
             return self.acked_again(now);
         }
         self.opened = true;
+        self.gap = false;
         self.acked += newly;
         self.progress = now;
         self.wait = self.first_wait();
@@ -268,8 +276,16 @@ impl Transfer {
     fn acked_again(&mut self, now: Duration) -> Step {
         if self.terms.windowsize > 1 && self.sent > self.acked {
             self.resend = self.resend.min(now + GAP_WAIT);
+            self.gap = true;
         }
         Step::Wait
+    }
+
+    /// Nothing was heard: one block asks whether anybody is there. A client that has the block says which one it is
+    /// missing, and one that has not says so when the block comes a second time; both bring the rest of the window.
+    fn one_again(&mut self) -> Step {
+        self.repeated = self.repeated.max(self.acked + 1);
+        Step::Blocks(Blocks { first: self.acked + 1, count: 1 })
     }
 
     /// The whole window, though some of it may have arrived.
