@@ -3,7 +3,8 @@
 use crate::arrival::{Arrival, Port};
 use crate::choose::{Boot, Nothing, Why, choose};
 use crate::client::{
-    Class, Client, Hardware, NotOurs, Stage, architecture, architecture6, class6, hardware6, recognise4, recognise6,
+    Class, Client, Hardware, NotOurs, Relay, Stage, architecture, architecture6, class6, hardware6, recognise4,
+    recognise6,
 };
 use crate::decide::{self, Decision, decide};
 use crate::link::Link;
@@ -89,7 +90,7 @@ fn way(
     told: &mut Answer,
 ) -> Result<Response, Silence> {
     let packet = Packet::parse(arrival.datagram, arrival.from.is_ipv6())?;
-    overhear(&packet, arrival, memory);
+    overhear(plan, &packet, arrival, memory);
     let client = told.client.insert(recognise(plan, arrival, &packet)?);
     let way = match (&packet, arrival.from) {
         (Packet::Dhcp4(message), SocketAddr::V4(from)) => {
@@ -235,17 +236,17 @@ pub fn overhear_offer(memory: &mut Memory, links: &[Link], datagram: &[u8], now:
     Ok(())
 }
 
-fn overhear(packet: &Packet<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
+fn overhear(plan: &Plan, packet: &Packet<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
     match (packet, arrival.from) {
-        (Packet::Dhcp4(message), _) => overhear4(message, arrival, memory),
-        (Packet::Dhcp6(packet), SocketAddr::V6(from)) => overhear6(packet, arrival, *from.ip(), memory),
+        (Packet::Dhcp4(message), _) => overhear4(plan, message, arrival, memory),
+        (Packet::Dhcp6(packet), SocketAddr::V6(from)) => overhear6(plan, packet, arrival, *from.ip(), memory),
         (Packet::Dhcp6(_), SocketAddr::V4(_)) => {}
     }
 }
 
 /// A REQUEST says which address its sender has, or is about to have: to the DHCP server, in a broadcast (RFC 2131 4.3.2),
 /// or to us. Files are asked for from that address.
-fn overhear4(message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
+fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
     let (header, now) = (&message.header, arrival.now);
     let hardware = Hardware::of(header);
     let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
@@ -270,12 +271,28 @@ fn overhear4(message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, memory: &mut M
             features: message.option(code::IPXE).and_then(|value| Features::parse(&value)),
         };
         memory.note_address(address, Holder { hardware, machine, firmware }, now);
+        if vouches(plan, arrival, Relay::of(message).as_ref(), address.into()) {
+            memory.vouch(address.into(), now);
+        }
+    }
+}
+
+/// Whether what was heard comes from the link of this address, or through a relay that the plan lists. Only a datagram to
+/// all of a link cannot have come from beyond it; a unicast may have been forged by anybody who reaches us.
+fn vouches(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, address: IpAddr) -> bool {
+    let to_all = match arrival.to {
+        IpAddr::V4(to) => to.is_broadcast(),
+        IpAddr::V6(to) => to.is_multicast(),
+    };
+    match relay {
+        Some(relay) => relay.is_listed(&plan.relays),
+        None => to_all && !arrival.foreign && arrival.port == Port::Dhcp && arrival.link().reaches(address),
     }
 }
 
 /// The same of DHCPv6, through a relay or not: the REQUEST for an address is a multicast, and names the one that the
 /// server has offered.
-fn overhear6(packet: &dhcp6::Packet<'_>, arrival: &Arrival<'_>, source: Ipv6Addr, memory: &mut Memory) {
+fn overhear6(plan: &Plan, packet: &dhcp6::Packet<'_>, arrival: &Arrival<'_>, source: Ipv6Addr, memory: &mut Memory) {
     let message = &packet.message;
     let Ok((class, vendor_class)) = class6(message) else { return };
     if message.kind != dhcp6::MessageType::Request || arrival.port != Port::Dhcp {
@@ -286,8 +303,12 @@ fn overhear6(packet: &dhcp6::Packet<'_>, arrival: &Arrival<'_>, source: Ipv6Addr
         Heard { arch: architecture6(message, class, vendor_class).ok().map(|(arch, _)| arch), features: None };
     let hardware = memory.hardware_at(None, &hardware6(packet, source), None);
     let holder = Holder { hardware, machine: None, firmware };
+    let relay = Relay::of_hops(&packet.hops, source);
     for address in message.addresses() {
         memory.note_address(address, holder, arrival.now);
+        if vouches(plan, arrival, relay.as_ref(), address.into()) {
+            memory.vouch(address.into(), arrival.now);
+        }
         duid.iter().for_each(|duid| memory.note_lease(duid, address, arrival.now));
     }
 }

@@ -142,12 +142,18 @@ impl Bucket {
 
     /// Takes one token if there is one.
     pub fn take(&mut self, burst: u32, per_second: u32, now: u64) -> bool {
+        self.take_some(1, burst, per_second, now)
+    }
+
+    /// Takes so many tokens, or none.
+    pub fn take_some(&mut self, count: u32, burst: u32, per_second: u32, now: u64) -> bool {
         let gained = now.saturating_sub(self.at).saturating_mul(per_second.into());
         self.level = self.level.saturating_add(gained).min(u64::from(burst) * 1000);
         self.at = now;
-        let allowed = self.level >= 1000;
+        let wanted = u64::from(count) * 1000;
+        let allowed = self.level >= wanted;
         if allowed {
-            self.level -= 1000;
+            self.level -= wanted;
         }
         allowed
     }

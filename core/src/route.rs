@@ -93,7 +93,7 @@ fn dhcp(
         if !is_unicast(giaddr) || arrival.is_broadcast(giaddr) || arrival.is_ours(giaddr) {
             return Err(Refused::Giaddr(giaddr));
         }
-        if !plan.relays.is_empty() && !plan.relays.contains(&relay.address) {
+        if !plan.relays.is_empty() && !relay.is_listed(&plan.relays) {
             return Err(Refused::RelayNotListed(relay.address));
         }
         // A relay that names its port may name 67.

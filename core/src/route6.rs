@@ -4,7 +4,7 @@ use crate::arrival::{Arrival, Port};
 use crate::client::Client;
 use crate::plan::Plan;
 use crate::route::{Destination, HARMFUL_PORTS, Refused};
-use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use core::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// Clients listen here, wherever they write from (RFC 8415 7.2).
 const CLIENT_PORT: u16 = 546;
@@ -35,8 +35,7 @@ pub fn route(
     let way = Way { arrival, source, here };
     match (client.port, &client.relay) {
         (Port::Dhcp, Some(relay)) => {
-            let named = |listed: &IpAddr| *listed == relay.address || Some(*listed) == relay.subnet;
-            if !plan.relays.is_empty() && !plan.relays.iter().any(named) {
+            if !plan.relays.is_empty() && !relay.is_listed(&plan.relays) {
                 return Err(Refused::RelayNotListed(relay.address));
             }
             way.relay(relay.source_port)

@@ -74,6 +74,16 @@ pub enum Outcome {
     Failed,
 }
 
+/// The most that a client may be granted, whatever it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of a block: see [`largest_block`].
+    pub block: u16,
+    /// Blocks of a window: see [`largest_window`]. Without room for two, no window is agreed on and the transfer goes
+    /// block by block.
+    pub window: u16,
+}
+
 /// What client and server agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Terms {
@@ -84,7 +94,13 @@ struct Terms {
 }
 
 /// Beyond this there is no gain, and some peers fail (u-root 1966).
-const WINDOWSIZE_LIMIT: u16 = 64;
+pub const LARGEST_WINDOW: u16 = 64;
+
+/// A block that fits into an Ethernet packet over IPv4.
+const ETHERNET_BLOCK: u16 = 1468;
+
+/// So many ports must a stranger try for each block of a window: see [`largest_window`].
+const PORTS_FOR_A_BLOCK: u32 = 16;
 
 /// RFC 2348.
 const BLKSIZE_RANGE: core::ops::RangeInclusive<u16> = 8..=65464;
@@ -121,10 +137,30 @@ pub fn largest_block(mtu: u32, ipv6: bool) -> u16 {
     u16::try_from(payload).unwrap_or(u16::MAX).clamp(*BLKSIZE_RANGE.start(), *BLKSIZE_RANGE.end())
 }
 
+/// The largest window for a client of which nothing is known, where the port of its transfer was drawn at random from so
+/// many (1: everybody knows it).
+///
+/// The request and its ACKs may come from somebody who forges the client's address. Such a sender never sees the port and has to
+/// send its ACK to all of them in turn; with 16 ports for each block, 16 ACKs of 32 octets (IPv4 header included) bring one block
+/// of at most 1500. Fewer than 32 ports give no window.
+pub fn largest_window(ports: u32) -> u16 {
+    (ports / PORTS_FOR_A_BLOCK).min(LARGEST_WINDOW.into()) as u16
+}
+
+impl Limits {
+    /// What of it a client is granted of which nothing is known, by the number of ports that the transfer may have.
+    pub fn for_stranger(self, ports: u32) -> Limits {
+        match largest_window(ports) {
+            LARGEST_WINDOW => self,
+            window => Limits { block: self.block.min(ETHERNET_BLOCK), window },
+        }
+    }
+}
+
 impl Transfer {
     /// Accepts a request for something of this size. What to do first is [`Transfer::first`].
-    pub fn new(request: &Request<'_>, size: u64, largest_block: u16, now: Duration) -> Transfer {
-        let (terms, area) = Terms::negotiate(&request.options, size, largest_block);
+    pub fn new(request: &Request<'_>, size: u64, limits: Limits, now: Duration) -> Transfer {
+        let (terms, area) = Terms::negotiate(&request.options, size, limits);
         let oack = (!area.is_empty()).then(|| {
             let mut packet = Vec::with_capacity(2 + area.len());
             Packet::Oack(Options::read(&area).unwrap_or_default()).write(&mut packet);
@@ -322,16 +358,18 @@ impl Transfer {
 impl Terms {
     /// What is agreed on, and the area of the OACK that says so: only options that were asked for, each once, in the
     /// client's order and spelling, and nothing larger than asked. EDK2 refuses any other OACK.
-    fn negotiate(options: &Options<'_>, size: u64, largest_block: u16) -> (Terms, Vec<u8>) {
+    fn negotiate(options: &Options<'_>, size: u64, limits: Limits) -> (Terms, Vec<u8>) {
         let mut area = Vec::new();
         let mut terms = Terms { blksize: 512, windowsize: 1, tsize: false, timeout: None };
         let (mut blksize, mut windowsize) = (None, None);
         for (name, value) in options.iter() {
             let Some(asked) = decimal(value) else { continue };
             let answer = if name.eq_ignore_ascii_case(b"blksize") && blksize.is_none() && asked >= 8 {
-                *blksize.insert(asked.min(largest_block.into()))
-            } else if name.eq_ignore_ascii_case(b"windowsize") && windowsize.is_none() && asked >= 1 {
-                *windowsize.insert(asked.min(WINDOWSIZE_LIMIT.into()))
+                *blksize.insert(asked.min(limits.block.into()))
+            } else if name.eq_ignore_ascii_case(b"windowsize")
+                && (limits.window > 1 && windowsize.is_none() && asked >= 1)
+            {
+                *windowsize.insert(asked.min(limits.window.into()))
             } else if name.eq_ignore_ascii_case(b"tsize") && !terms.tsize {
                 terms.tsize = true;
                 size

@@ -461,6 +461,40 @@ fn on_67_a_client_with_an_address_is_answered_there_if_it_is_its_own() {
 
 // Limits
 
+/// The machine at 192.0.2.107 asks its DHCP server for that address.
+fn request_for_an_address(requested: [u8; 4]) -> Packet {
+    Packet::discover().set(53, &[3]).set(50, &requested)
+}
+
+#[test]
+fn dhcp_vouches_for_an_address_only_where_nobody_elsewhere_can_have_forged_it() {
+    let vouched = |plan: &Plan, packet: &Packet, port, (from, to): (&str, &str), address: [u8; 4]| {
+        let mut memory = Memory::new(1);
+        ask_again(plan, &mut memory, &packet.octets(), port, from, to, 1000);
+        let vouched = memory.is_vouched(address.into(), 1000);
+        assert!(!memory.is_vouched(address.into(), 1000 + 60 * 60 * 1000), "for an hour");
+        assert_eq!(memory.is_vouched(Ipv4Addr::from(address).to_ipv6_mapped().into(), 1000), vouched);
+        vouched
+    };
+    let (on_link, beyond) = ([192, 0, 2, 107], [198, 51, 100, 7]);
+    let (here, there) = (request_for_an_address(on_link), request_for_an_address(beyond));
+    assert!(vouched(&plan(), &here, Port::Dhcp, BROADCAST, on_link));
+    assert!(
+        !vouched(&plan(), &there, Port::Dhcp, BROADCAST, beyond),
+        "which is not the address of anybody on this link"
+    );
+    assert!(!vouched(&plan(), &here, Port::Dhcp, ("192.0.2.107:68", "192.0.2.10"), on_link), "a unicast can be forged");
+    assert!(!vouched(&plan(), &Packet::request_4011(), Port::BootServer, TO_4011, on_link), "and so can this one");
+
+    let mut relayed = there;
+    relayed.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
+    let to_us = ("198.51.100.1:67", "192.0.2.10");
+    let listed = |relay: &str| Plan { relays: vec![relay.parse().unwrap()], ..plan() };
+    assert!(!vouched(&plan(), &relayed, Port::Dhcp, to_us, beyond), "any host can say that it is a relay");
+    assert!(!vouched(&listed("198.51.100.2"), &relayed, Port::Dhcp, to_us, beyond));
+    assert!(vouched(&listed("198.51.100.1"), &relayed, Port::Dhcp, to_us, beyond));
+}
+
 #[test]
 fn a_machine_gets_eight_answers_at_once_and_two_a_second() {
     let mut memory = Memory::new(1);

@@ -1,7 +1,7 @@
 //! The shared TFTP vectors through the core alone: what they mean, and what is answered first.
 
 use proxydhcpd_core::name::{BadName, clean};
-use proxydhcpd_core::transfer::{Step, Transfer, largest_block, refuse_mode};
+use proxydhcpd_core::transfer::{LARGEST_WINDOW, Limits, Step, Transfer, largest_block, refuse_mode};
 use proxydhcpd_core::wire::tftp::{Packet, Request};
 use serde_json::Value;
 use std::time::Duration;
@@ -28,7 +28,8 @@ fn answered(name: &str, size: u64) -> String {
     let (vector, datagram) = vector(name);
     let request = request(&datagram);
     assert_eq!(refuse_mode(request.mode), None);
-    let transfer = Transfer::new(&request, size, largest_block(1500, false), Duration::ZERO);
+    let limits = Limits { block: largest_block(1500, false), window: LARGEST_WINDOW };
+    let transfer = Transfer::new(&request, size, limits, Duration::ZERO);
     match transfer.first() {
         Step::Oack => assert_eq!(hex::encode(transfer.oack()), vector["expected_reply"]["hex"], "{name}"),
         Step::Blocks(blocks) => {

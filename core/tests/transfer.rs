@@ -2,13 +2,15 @@
 //! the test moves.
 
 use proptest::prelude::*;
-use proxydhcpd_core::transfer::{Blocks, Outcome, Step, Transfer, largest_block, refuse_mode};
+use proxydhcpd_core::transfer::{
+    Blocks, LARGEST_WINDOW, Limits, Outcome, Step, Transfer, largest_block, largest_window, refuse_mode,
+};
 use proxydhcpd_core::wire::tftp::{ErrorCode, Options, Packet, Request};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);
-const ETHERNET: u16 = 1468;
+const ETHERNET: Limits = Limits { block: 1468, window: LARGEST_WINDOW };
 
 // --- Negotiation ---------------------------------------------------------------------------------------------------
 
@@ -46,6 +48,40 @@ fn a_window_is_at_most_64_and_a_window_of_0_is_left_out() {
     assert_eq!(asked(&[("windowsize", "65535")], 1).windowsize(), 64);
     assert_eq!(asked(&[("windowsize", "4")], 1).windowsize(), 4);
     assert_eq!(asked(&[("windowsize", "0")], 1).oack(), b"");
+}
+
+#[test]
+fn a_window_that_is_not_granted_is_left_out_of_the_oack_and_the_transfer_goes_block_by_block() {
+    let options = [("tsize", "0"), ("blksize", "8192"), ("windowsize", "4")];
+    let jumbo = Limits { block: 8192, window: LARGEST_WINDOW };
+    let mut transfer = asked_within(jumbo.for_stranger(1), &options, 100_000);
+    assert_eq!(transfer.oack(), b"\0\x06tsize\x00100000\0blksize\x001468\0");
+    assert_eq!(ack(&mut transfer, 0, 0), blocks(1, 1));
+    assert_eq!(ack(&mut transfer, 1, 0), blocks(2, 1));
+    assert_eq!(
+        asked_within(Limits { window: 1, ..jumbo }, &[("windowsize", "4")], 1).oack(),
+        b"",
+        "no OACK for it alone"
+    );
+    assert_eq!(
+        asked_within(Limits { window: 3, ..jumbo }, &[("windowsize", "4")], 1).oack(),
+        b"\0\x06windowsize\x003\0"
+    );
+}
+
+#[test]
+fn a_window_has_a_block_for_each_16_ports_that_the_transfer_may_have() {
+    let cases = [(1, 0), (2, 0), (31, 1), (32, 2), (64, 4), (1000, 62), (1024, 64), (28_232, 64), (65_535, 64)];
+    for (ports, window) in cases {
+        assert_eq!(largest_window(ports), window, "{ports} ports");
+    }
+    let jumbo = Limits { block: 8968, window: LARGEST_WINDOW };
+    assert_eq!(
+        jumbo.for_stranger(64),
+        Limits { block: 1468, window: 4 },
+        "nor a block that is longer than an ACK is worth"
+    );
+    assert_eq!(jumbo.for_stranger(28_232), jumbo);
 }
 
 #[test]
@@ -398,6 +434,41 @@ proptest! {
             prop_assert!(transfer.octets() <= sent * 8, "nothing is acknowledged that was not sent");
         }
     }
+
+    /// The fuzz target `transfer` holds the same for whatever it can make up.
+    #[test]
+    fn what_a_transfer_sends_is_bounded_by_what_it_hears(
+        windowsize in 1u16..70, granted in 0u16..70, size in 0u64..50_000,
+        events in proptest::collection::vec((0u16..12, any::<u16>(), 0u64..9000), 0..80),
+    ) {
+        let value = windowsize.to_string();
+        let options = [("blksize", "8"), ("windowsize", value.as_str())];
+        let mut transfer = asked_within(Limits { block: 1468, window: granted }, &options, size);
+        prop_assert!(transfer.windowsize() <= granted.max(1));
+        let (mut now, mut first, mut heard, mut sent) = (Duration::ZERO, 1, 0, 0);
+        for (kind, number, later) in events {
+            let step = match kind {
+                0..=3 => { heard += 1; ack(&mut transfer, kind, now.as_millis() as u32) }
+                4..=5 => { heard += 1; ack(&mut transfer, number, now.as_millis() as u32) }
+                6 => {
+                    let acked = transfer.octets().div_ceil(8) as u16;
+                    heard += 1;
+                    ack(&mut transfer, acked, now.as_millis() as u32)
+                }
+                _ => { now += Duration::from_millis(later); transfer.elapsed(now) }
+            };
+            match step {
+                Step::End(..) => break,
+                Step::Wait => {}
+                Step::Blocks(blocks) if transfer.opened() => sent += blocks.count,
+                Step::Oack | Step::Blocks(Blocks { count: 1, .. }) => first += 1,
+                Step::Blocks(_) => prop_assert!(false, "a window before the first ACK"),
+            }
+            prop_assert!(first <= 3, "the first packet was sent {first} times");
+            let worth = u64::from(transfer.windowsize()) + 6;
+            prop_assert!(sent <= heard * worth, "{sent} blocks for {heard} packets");
+        }
+    }
 }
 
 // --- The other side --------------------------------------------------------------------------------------------------
@@ -576,12 +647,16 @@ fn octet(offset: u64) -> u8 {
 }
 
 fn asked(options: &[(&str, &str)], size: u64) -> Transfer {
+    asked_within(ETHERNET, options, size)
+}
+
+fn asked_within(limits: Limits, options: &[(&str, &str)], size: u64) -> Transfer {
     let mut area = Vec::new();
     for (name, value) in options {
         Options::write(name.as_bytes(), value.as_bytes(), &mut area);
     }
     let options = Options::read(&area).unwrap();
-    Transfer::new(&Request { name: b"boot.ipxe", mode: b"octet", options }, size, ETHERNET, Duration::ZERO)
+    Transfer::new(&Request { name: b"boot.ipxe", mode: b"octet", options }, size, limits, Duration::ZERO)
 }
 
 fn ack(transfer: &mut Transfer, block: u16, at: u32) -> Step {

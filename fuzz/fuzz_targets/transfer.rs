@@ -1,26 +1,38 @@
-//! A transfer that hears anything at any time stays within its file and its window, and ends.
+//! A transfer that hears anything at any time stays within its file and its window, sends no more than what it hears is
+//! worth, and ends.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use proxydhcpd_core::transfer::{Step, Transfer};
+use proxydhcpd_core::transfer::{LARGEST_WINDOW, Limits, Step, Transfer};
 use proxydhcpd_core::wire::tftp::Packet;
 use std::time::Duration;
 
-fuzz_target!(|input: (&[u8], u32, Vec<(u16, u8, [u8; 6])>)| {
-    let (request, size, heard) = input;
+/// First packets, repeats included, before the client has acknowledged anything.
+const MOST_FIRST: u64 = 3;
+/// Blocks that the timer repeats after each ACK.
+const MOST_REPEATS: u64 = 6;
+
+fuzz_target!(|input: (&[u8], u32, u8, Vec<(u16, u8, [u8; 6])>)| {
+    let (request, size, window, heard) = input;
     let Ok(Packet::Read(request)) = Packet::read(request) else { return };
+    let limits = Limits { block: 1468, window: u16::from(window).min(LARGEST_WINDOW) };
     let mut now = Duration::ZERO;
-    let mut transfer = Transfer::new(&request, size.into(), 1468, now);
-    check(&transfer, &transfer.first(), size);
+    let mut transfer = Transfer::new(&request, size.into(), limits, now);
+    assert!(transfer.windowsize() <= limits.window.max(1), "more than was granted");
+    let mut account = Account::default();
+    account.check(&transfer, &transfer.first(), size);
     for (milliseconds, opcode, rest) in heard {
         now += Duration::from_millis(milliseconds.into());
         let mut octets = vec![0, opcode % 7];
         octets.extend(rest);
         let step = match Packet::read(&octets) {
-            Ok(packet) if opcode % 2 == 0 => transfer.received(&packet, now),
+            Ok(packet) if opcode % 2 == 0 => {
+                account.heard += 1;
+                transfer.received(&packet, now)
+            }
             _ => transfer.elapsed(now),
         };
-        check(&transfer, &step, size);
+        account.check(&transfer, &step, size);
         if matches!(step, Step::End(..)) {
             return;
         }
@@ -29,7 +41,7 @@ fuzz_target!(|input: (&[u8], u32, Vec<(u16, u8, [u8; 6])>)| {
     for _ in 0..100 {
         now = now.max(transfer.deadline());
         let step = transfer.elapsed(now);
-        check(&transfer, &step, size);
+        account.check(&transfer, &step, size);
         if matches!(step, Step::End(..)) {
             return;
         }
@@ -38,11 +50,40 @@ fuzz_target!(|input: (&[u8], u32, Vec<(u16, u8, [u8; 6])>)| {
     panic!("it never ends");
 });
 
-fn check(transfer: &Transfer, step: &Step, size: u32) {
-    let Step::Blocks(blocks) = step else { return };
-    assert!((1..=u64::from(transfer.windowsize())).contains(&u64::from(blocks.count)), "{blocks:?}");
-    for block in blocks.first..blocks.first + u64::from(blocks.count) {
-        assert!(block <= transfer.last(), "beyond the last block");
-        assert!(transfer.offset(block) + transfer.payload(block) as u64 <= u64::from(size), "beyond the file");
+/// What was heard, and what was sent for it.
+#[derive(Default)]
+struct Account {
+    heard: u64,
+    first: u64,
+    blocks: u64,
+}
+
+impl Account {
+    fn check(&mut self, transfer: &Transfer, step: &Step, size: u32) {
+        let blocks = match step {
+            Step::Blocks(blocks) => *blocks,
+            Step::Oack => {
+                assert!(!transfer.opened(), "an OACK was acknowledged and is sent again");
+                return self.count_first();
+            }
+            Step::Wait | Step::End(..) => return,
+        };
+        assert!((1..=u64::from(transfer.windowsize())).contains(&blocks.count), "{blocks:?}");
+        for block in blocks.first..blocks.first + blocks.count {
+            assert!(block <= transfer.last(), "beyond the last block");
+            assert!(transfer.offset(block) + transfer.payload(block) as u64 <= u64::from(size), "beyond the file");
+        }
+        if !transfer.opened() {
+            assert_eq!(blocks.count, 1, "a window for a client that has acknowledged nothing");
+            return self.count_first();
+        }
+        self.blocks += blocks.count;
+        let worth = u64::from(transfer.windowsize()) + MOST_REPEATS;
+        assert!(self.blocks <= self.heard * worth, "{} blocks for {} packets", self.blocks, self.heard);
+    }
+
+    fn count_first(&mut self) {
+        self.first += 1;
+        assert!(self.first <= MOST_FIRST, "the first packet was sent {} times", self.first);
     }
 }

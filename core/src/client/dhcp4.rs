@@ -77,7 +77,7 @@ impl Hardware {
 }
 
 impl Relay {
-    fn of(message: &Message<'_>) -> Option<Self> {
+    pub fn of(message: &Message<'_>) -> Option<Self> {
         let giaddr = message.header.giaddr;
         if giaddr.is_unspecified() {
             return None;

@@ -122,7 +122,7 @@ impl Hardware {
 }
 
 impl Relay {
-    fn of_hops(hops: &[Hop<'_>], source: Ipv6Addr) -> Option<Self> {
+    pub fn of_hops(hops: &[Hop<'_>], source: Ipv6Addr) -> Option<Self> {
         let outermost = hops.first()?;
         let link = hops.iter().rev().map(|hop| hop.link).find(|link| !link.is_unspecified());
         Some(Relay {

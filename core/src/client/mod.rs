@@ -99,6 +99,14 @@ pub struct Relay {
     pub subnet: Option<IpAddr>,
 }
 
+impl Relay {
+    /// DHCPv6 relays are listed by the address that they write from, or by the one that they have on the client's link.
+    pub fn is_listed(&self, relays: &[IpAddr]) -> bool {
+        let by_link = self.subnet.filter(IpAddr::is_ipv6);
+        relays.contains(&self.address) || by_link.is_some_and(|link| relays.contains(&link))
+    }
+}
+
 /// Why a packet is none of our business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotOurs {

@@ -30,6 +30,8 @@ const CAPACITY: usize = 8192;
 const OFFERS_CAPACITY: usize = 65536;
 /// Machines of which we know the address for a while: 5 megabytes.
 const ADDRESSES_CAPACITY: usize = 65536;
+/// How long a machine's DHCP vouches for its address. An old entry does little harm: the machine is still there, or was.
+const HEARD_COUNTS: u64 = 60 * 60 * 1000;
 /// From a choice in the firmware's menu to the iPXE that it starts: seconds, on slow machines a minute.
 const CHOICE_COUNTS: u64 = 2 * 60 * 1000;
 
@@ -40,6 +42,8 @@ pub struct Memory {
     pub limits: Limits,
     /// Who has an address, by what machines say to their DHCP server and to us.
     addresses: Recent<IpAddr, Holder>,
+    /// Addresses that DHCP was heard from where nobody elsewhere can have forged it, and when: see [`Memory::is_vouched`].
+    vouched: Recent<IpAddr, u64>,
     /// The address that a DHCPv6 client has been given, by its DUID.
     leases: Recent<MachineKey, Ipv6Addr>,
     /// The item that was chosen from the menu that we gave, and when.
@@ -93,6 +97,7 @@ impl Memory {
             offers: Recent::new(OFFERS_CAPACITY, seed),
             limits: Limits::new(seed),
             addresses: Recent::new(ADDRESSES_CAPACITY, seed.rotate_left(8)),
+            vouched: Recent::new(ADDRESSES_CAPACITY, seed.rotate_left(20)),
             leases: Recent::new(CAPACITY, seed.rotate_left(12)),
             choices: Recent::new(CAPACITY, seed.rotate_left(24)),
             loads: Loads::new(CAPACITY, seed.rotate_left(40)),
@@ -108,6 +113,17 @@ impl Memory {
         if !address.is_unspecified() {
             self.addresses.update(address, now, holder, |known| *known = holder);
         }
+    }
+
+    /// DHCP from this address was heard on its own link, or through a relay that the plan lists.
+    pub fn vouch(&mut self, address: IpAddr, now: u64) {
+        self.vouched.update(address, now, now, |at| *at = now);
+    }
+
+    /// Whether DHCP vouches for an address: a machine has it, and whoever sends packets in its name from elsewhere did not
+    /// make that up.
+    pub fn is_vouched(&self, address: IpAddr, now: u64) -> bool {
+        self.vouched.get(address.to_canonical()).is_some_and(|at| now.saturating_sub(at) < HEARD_COUNTS)
     }
 
     pub fn holder(&self, address: impl Into<IpAddr>) -> Option<Holder> {

@@ -88,3 +88,24 @@ fn no_relay_carries_4011() {
     let asked = ask(&plan(), &octets, Port::BootServer, "[2001:db8:1::1]:4011", HERE6);
     assert_eq!(silence(asked), "not-ours:message");
 }
+
+#[test]
+fn dhcpv6_vouches_for_an_address_on_its_own_link_or_through_a_listed_relay() {
+    let vouched = |plan: &Plan, octets: &[u8], source: &str, to: &str, address: &str| {
+        let mut memory = Memory::new(1);
+        ask_again(plan, &mut memory, octets, Port::Dhcp, source, to, 0);
+        memory.is_vouched(address.parse().unwrap(), 0)
+    };
+    let (here, there) = ("2001:db8::1b3", LEASE_BEYOND_RELAY);
+    let request = Packet6::request_for(here).octets();
+    assert!(vouched(&plan(), &request, &neighbour(546), GROUP, here));
+    assert!(!vouched(&plan(), &request, &neighbour(546), HERE6, here), "a unicast can be forged");
+    let request = Packet6::request_for(there).octets();
+    assert!(!vouched(&plan(), &request, &neighbour(546), GROUP, there), "no address of this link");
+    let relayed = relayed(&request, RELAY, NEIGHBOUR, &[]);
+    let by_relay = |plan: &Plan| vouched(plan, &relayed, "[2001:db8:9::1]:547", HERE6, there);
+    let listed = |relay: &str| Plan { relays: vec![relay.parse().unwrap()], ..plan() };
+    assert!(!by_relay(&plan()));
+    assert!(!by_relay(&listed("2001:db8:9::2")));
+    assert!(by_relay(&listed("2001:db8:9::1")) && by_relay(&listed(RELAY)));
+}

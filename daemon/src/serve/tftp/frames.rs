@@ -154,9 +154,12 @@ fn read_exactly(file: &File, mut offset: u64, pieces: &mut [IoSliceMut<'_>]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proxydhcpd_core::transfer::{LARGEST_WINDOW, Limits};
     use proxydhcpd_core::wire::tftp::{Options, Packet, Request};
     use std::sync::Arc;
     use std::time::Duration;
+
+    const LIMITS: Limits = Limits { block: 1468, window: LARGEST_WINDOW };
 
     /// A transfer of this text, with blocks of 1024 octets and this window, that the client has acknowledged.
     fn opened(text: &Arc<[u8]>, window: &str) -> (Transfer, Frames) {
@@ -164,7 +167,7 @@ mod tests {
         Options::write(b"blksize", b"1024", &mut area);
         Options::write(b"windowsize", window.as_bytes(), &mut area);
         let request = Request { name: b"x", mode: b"octet", options: Options::read(&area).unwrap() };
-        let mut transfer = Transfer::new(&request, text.len() as u64, 1468, Duration::ZERO);
+        let mut transfer = Transfer::new(&request, text.len() as u64, LIMITS, Duration::ZERO);
         transfer.received(&Packet::Ack { block: 0 }, Duration::ZERO);
         let frames = Frames::new(Opened::text(Arc::clone(text)), &transfer);
         (transfer, frames)
@@ -226,7 +229,7 @@ mod tests {
     fn whoever_has_acknowledged_nothing_is_given_no_more_memory_than_for_one_block() {
         let text = text();
         let request = Request { name: b"x", mode: b"octet", options: Options::default() };
-        let transfer = Transfer::new(&request, text.len() as u64, 1468, Duration::ZERO);
+        let transfer = Transfer::new(&request, text.len() as u64, LIMITS, Duration::ZERO);
         let mut frames = Frames::new(Opened::text(Arc::clone(&text)), &transfer);
         let mut all = ReadAhead { held: 0, transfers: 1 };
         frames.from(&transfer, 1, 1, &mut all).unwrap();

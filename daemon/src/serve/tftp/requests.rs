@@ -15,7 +15,7 @@ use nix::sys::socket::MsgFlags;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request::{self, Door};
-use proxydhcpd_core::transfer::{self, Farewell, Outcome, Step, Transfer};
+use proxydhcpd_core::transfer::{self, Farewell, LARGEST_WINDOW, Limits, Outcome, Step, Transfer};
 use proxydhcpd_core::wire::tftp::{ErrorCode, Malformed, Packet, Request};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -168,8 +168,9 @@ where
                 return Err(Silence::NoSocket);
             }
         };
-        let largest = transfer::largest_block(link.mtu, client.is_ipv6());
-        let transfer = Transfer::new(request, opened.size, largest, self.now);
+        let block = transfer::largest_block(link.mtu, client.is_ipv6());
+        let limits = Limits { block, window: LARGEST_WINDOW };
+        let transfer = Transfer::new(request, opened.size, limits, self.now);
         let first = transfer.first();
         let (opened, file) = self.open_files.share(opened);
         let session = Session {
