@@ -23,6 +23,8 @@ pub struct Transfer {
     sent: u64,
     /// Blocks up to this one went out for a second time: see [`Transfer::acked`].
     repeated: u64,
+    /// Repeats that the client's packets have earned, in [`SHARES`] of one; `None`: as many as it takes.
+    credit: Option<u32>,
     /// The client has reported since the last block went out that the first block of the window is missing.
     gap: bool,
     progress: Duration,
@@ -70,7 +72,9 @@ pub enum Outcome {
     Gone,
     /// The client fell silent.
     TimedOut,
-    /// We could not go on: the file no longer had what its size promised, or the server stops.
+    /// The client had acknowledged nothing when another needed the place.
+    GaveWay,
+    /// We could not go on: the file was written to, or the server stops.
     Failed,
 }
 
@@ -82,6 +86,8 @@ pub struct Limits {
     /// Blocks of a window: see [`largest_window`]. Without room for two, no window is agreed on and the transfer goes
     /// block by block.
     pub window: u16,
+    /// Whoever forges the client's address can forge its ACKs, too, because everybody knows the port.
+    pub forgeable: bool,
 }
 
 /// What client and server agreed on.
@@ -111,6 +117,9 @@ const MOST_RESENDS: u32 = 6;
 
 /// The first packet goes to whoever the request claims to come from, which may be forged: it is repeated less often.
 const MOST_FIRST_RESENDS: u32 = 2;
+
+/// Where ACKs can be forged, a repeat costs as much as so many of them, or as the same one again.
+const SHARES: u32 = 8;
 
 /// The longest that a transfer may stand still.
 const STALL: Duration = Duration::from_secs(30);
@@ -152,7 +161,7 @@ impl Limits {
     pub fn for_stranger(self, ports: u32) -> Limits {
         match largest_window(ports) {
             LARGEST_WINDOW => self,
-            window => Limits { block: self.block.min(ETHERNET_BLOCK), window },
+            window => Limits { block: self.block.min(ETHERNET_BLOCK), window, forgeable: window <= 1 },
         }
     }
 }
@@ -175,6 +184,7 @@ impl Transfer {
             opened: false,
             acked: 0,
             repeated: 0,
+            credit: limits.forgeable.then_some(MOST_FIRST_RESENDS * SHARES),
             gap: false,
             progress: now,
             resend: now + wait,
@@ -217,8 +227,21 @@ impl Transfer {
         match (self.opened, core::mem::take(&mut self.gap)) {
             (false, _) => self.first(),
             (true, true) => self.again(),
-            (true, false) => self.one_again(),
+            (true, false) if self.spend() => self.one_again(),
+            (true, false) => Step::Wait,
         }
+    }
+
+    /// Whether a repeat is paid for. Where it is not, the client's own timer has it say its ACK again.
+    fn spend(&mut self) -> bool {
+        let Some(credit) = &mut self.credit else { return true };
+        let left = credit.checked_sub(SHARES);
+        *credit = left.unwrap_or(*credit);
+        left.is_some()
+    }
+
+    fn earn(&mut self, shares: u32) {
+        self.credit = self.credit.map(|credit| (credit + shares).min(MOST_RESENDS * SHARES));
     }
 
     /// When [`Transfer::elapsed`] has something to do, unless a packet comes before.
@@ -226,8 +249,8 @@ impl Transfer {
         self.resend.min(self.progress + STALL)
     }
 
-    /// The file cannot be read up to its size any more: it became shorter, or its disk fails. What is missing cannot be
-    /// made up, and a short block would pass for the end.
+    /// The file cannot be read any more as it was: it was written to, or its disk fails. What is missing cannot be made up, a
+    /// short block would pass for the end, and a mixture of two files for one.
     pub fn broken(&self) -> Step {
         Step::End(Outcome::Failed, Some((ErrorCode::OTHER, "File changed")))
     }
@@ -292,6 +315,7 @@ impl Transfer {
         }
         self.opened = true;
         self.gap = false;
+        self.earn(1);
         self.acked += newly;
         self.progress = now;
         self.wait = self.first_wait();
@@ -310,6 +334,7 @@ impl Transfer {
     /// look sooner whether anything arrives, and still resends by the timer alone: wherever packets flow, an ACK for
     /// new blocks comes first and nothing is sent twice.
     fn acked_again(&mut self, now: Duration) -> Step {
+        self.earn(SHARES);
         if self.terms.windowsize > 1 && self.sent > self.acked {
             self.resend = self.resend.min(now + GAP_WAIT);
             self.gap = true;

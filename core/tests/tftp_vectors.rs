@@ -28,7 +28,7 @@ fn answered(name: &str, size: u64) -> String {
     let (vector, datagram) = vector(name);
     let request = request(&datagram);
     assert_eq!(refuse_mode(request.mode), None);
-    let limits = Limits { block: largest_block(1500, false), window: LARGEST_WINDOW };
+    let limits = Limits { block: largest_block(1500, false), window: LARGEST_WINDOW, forgeable: false };
     let transfer = Transfer::new(&request, size, limits, Duration::ZERO);
     match transfer.first() {
         Step::Oack => assert_eq!(hex::encode(transfer.oack()), vector["expected_reply"]["hex"], "{name}"),

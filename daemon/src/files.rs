@@ -42,17 +42,37 @@ impl Opened {
     }
 
     /// Fills `buffer` with what stands at `offset` and says how much that was: less than asked only at the end. A
-    /// file that has become shorter than it was when it was opened is an error, never padding.
+    /// file that was written to since it was opened is an error, never padding and never a mixture.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = left.min(buffer.len());
         match &self.content {
             Content::Text(text) => buffer[..wanted].copy_from_slice(&text[text.len() - left..][..wanted]),
-            Content::File(file) => file.read_exact_at(&mut buffer[..wanted], offset)?,
+            Content::File(file) => {
+                let read = file.read_exact_at(&mut buffer[..wanted], offset);
+                self.check_unchanged()?;
+                read?;
+            }
         }
         Ok(wanted)
     }
+
+    /// To be called after reading: whether all of it was there when the file was opened. A write moves the time of its
+    /// last change. Only replacing it by name leaves an open file as it is.
+    pub fn check_unchanged(&self) -> io::Result<()> {
+        let Content::File(file) = &self.content else { return Ok(()) };
+        let metadata = file.metadata()?;
+        if metadata.len() == self.size && metadata.modified().ok() == self.modified {
+            return Ok(());
+        }
+        let cut_short = metadata.len() < self.size;
+        let kind = if cut_short { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::Other };
+        Err(io::Error::new(kind, CHANGED))
+    }
 }
+
+const CHANGED: &str = "the file was written to while it was being sent, so the transfer was broken off; put the new file \
+                       beside it and rename it over the old one (mv, install or rsync do that, cp does not)";
 
 /// The boot folder, opened once. It stays the same directory if another is renamed over it: a reload opens it anew.
 #[derive(Debug)]
@@ -322,11 +342,39 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_grows_is_sent_as_long_as_it_was() {
+    fn a_file_that_is_written_to_is_an_error_and_one_that_is_replaced_is_read_as_it_was() {
         let (dir, folder) = house();
+        let path = dir.path().join("boot/here.txt");
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        let write = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        };
+        for (after, kind) in [
+            ("hullo", io::ErrorKind::Other),
+            ("hello, and more", io::ErrorKind::Other),
+            ("h", io::ErrorKind::UnexpectedEof),
+        ] {
+            write("hello");
+            let opened = folder.open("here.txt").unwrap();
+            assert_eq!(read(&opened), b"hello");
+            std::fs::write(&path, after).unwrap();
+            let error = opened.read_at(&mut [0; 100], 0).unwrap_err();
+            assert_eq!(error.kind(), kind, "{after}");
+            assert!(error.to_string().contains("rename"), "{error}");
+        }
+        write("hello");
         let opened = folder.open("here.txt").unwrap();
-        std::fs::write(dir.path().join("boot/here.txt"), "hello, and more").unwrap();
+        std::fs::write(dir.path().join("boot/new"), "hullo").unwrap();
+        std::fs::rename(dir.path().join("boot/new"), &path).unwrap();
         assert_eq!(read(&opened), b"hello");
+        assert_eq!(read(&folder.open("here.txt").unwrap()), b"hullo");
+    }
+
+    #[test]
+    fn nothing_is_read_beyond_the_end() {
+        let (_dir, folder) = house();
+        let opened = folder.open("here.txt").unwrap();
         assert_eq!(opened.read_at(&mut [0; 100], 3).unwrap(), 2);
         assert_eq!(opened.read_at(&mut [0; 100], 5).unwrap(), 0);
         assert_eq!(opened.read_at(&mut [0; 100], u64::MAX).unwrap(), 0);

@@ -117,6 +117,11 @@ impl<'a> Packet<'a> {
     }
 }
 
+/// Whether a datagram says that it is a request, malformed or not.
+pub fn is_request(datagram: &[u8]) -> bool {
+    matches!(number(datagram), Ok((RRQ | WRQ, _)))
+}
+
 /// The octets before the payload of a DATA, for a sender that keeps the payload where it was read to.
 pub fn data_header(block: u16) -> [u8; HEADER] {
     let [high, low] = block.to_be_bytes();

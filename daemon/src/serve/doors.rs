@@ -17,6 +17,7 @@ use crate::site::Open;
 use kind::Kind;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use proxydhcpd_core::link::Link;
+use proxydhcpd_core::transfer::largest_window;
 pub use refusal::CannotServe;
 use std::fmt;
 use std::io;
@@ -103,6 +104,9 @@ impl Doors {
         // TFTP is a door for each family.
         open.dedup();
         tracing::info!("{}", open.join(", "));
+        if self.open.tftp || self.open.tftp6 {
+            say_who_is_slow(&loaded.settings);
+        }
         match &loaded.legacy {
             None => tracing::info!("boot folder {}", loaded.settings.boot_dir.display()),
             Some(legacy) => {
@@ -272,6 +276,25 @@ fn say_transfers(settings: &tftp::Settings) {
             "TFTP may have {descriptors} files open: that many transfers at most, half if no two share a file"
         ),
     }
+}
+
+/// Where everybody knows the port of a transfer, machines of which no DHCP is heard are served slowly.
+fn say_who_is_slow(settings: &Settings) {
+    let tftp = &settings.tftp;
+    let hears_all = !settings.proxy_only && !settings.relays.is_empty();
+    if largest_window(tftp::guesses(tftp.ports.as_ref(), tftp.single_port)) > 1 || hears_all {
+        return;
+    }
+    let (key, who, cure) = match (tftp.single_port, settings.proxy_only) {
+        (true, false) => ("`single-port`", "machines behind relays", "list the relays in `relays` of [dhcp], or "),
+        (false, false) => ("so few `ports`", "machines behind relays", "list the relays in `relays` of [dhcp], or "),
+        (true, true) => ("`single-port` and `proxy-only`", "all machines", ""),
+        (false, true) => ("so few `ports` and `proxy-only`", "all machines", ""),
+    };
+    tracing::info!(
+        "with {key}, {who} load by TFTP block by block, at most 512 KiB a second for each address, because anybody could \
+         forge their requests; {cure}give `ports` of [tftp] 1024 ports or more (docs/security.md)"
+    );
 }
 
 fn tftp_settings(settings: &Settings) -> tftp::Settings {

@@ -11,6 +11,9 @@ use std::time::Instant;
 pub fn transfer(state: &State, event: &tftp::Event<'_>) {
     match event {
         tftp::Event::Ended { client, server, name, octets, elapsed, outcome } => {
+            if *outcome == Outcome::GaveWay {
+                state.report().silence("tftp:gave-way");
+            }
             if *outcome == Outcome::Done {
                 state.fetched(&Request { door: Door::Tftp, name, server: *server, client: *client, interface: "" });
             }
@@ -19,6 +22,13 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
         tftp::Event::Refused { client, name, reason } => {
             state.report().silence(reason.label());
             tracing::debug!("{client}: {} by TFTP refused: {reason}", Escaped(name));
+        }
+        tftp::Event::Silent { client, reason: reason @ tftp::Silence::NoRoom } => {
+            let warning = format_args!(
+                "a TFTP packet to {client} was not sent, because the send buffer of its socket is full: the network takes less \
+                 than is sent, or addresses that ask do not answer ARP (`ip neigh` shows those as INCOMPLETE or FAILED)"
+            );
+            state.report().once_a_minute(reason.label(), warning, Instant::now());
         }
         tftp::Event::Silent { client, reason } => {
             state.report().silence(reason.label());

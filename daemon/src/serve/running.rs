@@ -143,8 +143,9 @@ impl Transfers {
                 of_datagram(&links, index, to).map(|(link, _)| links[link].clone())
             };
             let open = |request: &Request<'_>| state.open(request);
+            let vouched = |address| state.memory().is_vouched(address, state.now());
             let note = |event: tftp::Event<'_>| notes::transfer(&state, &event);
-            if let Err(error) = tftp::run(heard, &settings, link, open, note, stopped) {
+            if let Err(error) = tftp::run(heard, &settings, link, open, vouched, note, stopped) {
                 panic!("TFTP ended: {error}");
             }
             drop(end);

@@ -11,8 +11,10 @@ mod limits;
 mod listener;
 mod open_files;
 mod path;
+mod ports;
 mod requests;
 mod session;
+mod unacknowledged;
 
 use crate::files::Opened;
 use admission::may_be_told;
@@ -25,7 +27,8 @@ pub use listener::{Listeners, Sockets, bind};
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use open_files::OpenFiles;
-use path::Ports;
+use ports::Ports;
+pub use ports::guesses;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request;
@@ -39,6 +42,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use unacknowledged::Unacknowledged;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -55,12 +59,15 @@ pub struct Settings {
 
 /// Serves until `stop` becomes readable or its other end is closed, and then lets transfers finish for at most 2 s.
 ///
-/// `link` knows the links that we serve, by index and by the address that was written to; `open` what a name means, `note` hears everything.
+/// `link` knows the links that we serve, by index and by the address that was written to; `open` what a name means; `vouched`
+/// whether DHCP says that a machine has this address ([`proxydhcpd_core::memory::Memory::is_vouched`]); `note` hears
+/// everything.
 pub fn run(
     listeners: Arc<Listeners>,
     settings: &Settings,
     link: impl Fn(u32, IpAddr) -> Option<Link>,
     open: impl Fn(&request::Request<'_>) -> Result<Opened, Refusal>,
+    vouched: impl Fn(IpAddr) -> bool,
     note: impl FnMut(Event<'_>),
     stop: impl AsFd,
 ) -> io::Result<()> {
@@ -68,16 +75,20 @@ pub fn run(
     let mut server = Server {
         most: settings.max_transfers,
         descriptors: settings.descriptors,
+        guesses: guesses(settings.ports.as_ref(), settings.single_port),
         ports: Ports::new(settings.ports.clone()),
         single_port: settings.single_port,
         listeners,
         link,
         open,
+        vouched,
         note,
         sessions: Vec::new(),
         free: Vec::new(),
         by_client: HashMap::new(),
-        clients: Clients::new(),
+        clients: Clients::new(settings.max_transfers.unwrap_or(settings.descriptors / 2)),
+        unacknowledged: Unacknowledged::default(),
+        turn: 0,
         unsegmented: Unsegmented::default(),
         open_files: OpenFiles::default(),
         read_ahead: ReadAhead::default(),
@@ -100,14 +111,17 @@ const GRACE: Duration = Duration::from_secs(2);
 /// A request of 512 octets and more, to see that it was more; anything else that we read is shorter.
 const LONGEST_DATAGRAM: usize = 1024;
 
-struct Server<L, O, N> {
+struct Server<L, O, V, N> {
     most: Option<usize>,
     descriptors: usize,
     ports: Ports,
+    /// How many ports somebody has to try who does not see that of a transfer.
+    guesses: u32,
     single_port: bool,
     listeners: Arc<Listeners>,
     link: L,
     open: O,
+    vouched: V,
     note: N,
     /// The index is what epoll knows a session by. A place is taken again at once: an event of the same turn for its
     /// predecessor then finds nothing to receive.
@@ -116,6 +130,9 @@ struct Server<L, O, N> {
     /// The newest session of each client port.
     by_client: HashMap<SocketAddr, usize>,
     clients: Clients,
+    unacknowledged: Unacknowledged,
+    /// Which place the next tick begins with.
+    turn: usize,
     unsegmented: Unsegmented,
     open_files: OpenFiles,
     read_ahead: ReadAhead,
@@ -126,10 +143,11 @@ struct Server<L, O, N> {
     stopping: Option<Duration>,
 }
 
-impl<L, O, N> Server<L, O, N>
+impl<L, O, V, N> Server<L, O, V, N>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
     O: Fn(&request::Request<'_>) -> Result<Opened, Refusal>,
+    V: Fn(IpAddr) -> bool,
     N: FnMut(Event<'_>),
 {
     fn serve(&mut self, stop: &impl AsFd) -> io::Result<()> {
@@ -209,7 +227,15 @@ where
                 return (self.note)(Event::Silent { client: session.client(), reason });
             }
         };
+        let was_opened = session.transfer.opened();
         let step = session.transfer.received(&packet, self.now);
+        if session.transfer.opened() && !was_opened {
+            let begun = session.begun(index);
+            self.unacknowledged.remove(begun);
+            if !session.is_counted {
+                self.clients.note_acknowledged(begun.address, self.now);
+            }
+        }
         self.step(index, step, true);
     }
 
@@ -217,6 +243,18 @@ where
     fn step(&mut self, index: usize, step: Step, heard: bool) {
         let Some(session) = self.sessions[index].as_mut() else { return };
         let Some(listener) = self.listeners.heard(session.client()) else { return };
+        if session.is_counted && matches!(step, Step::Oack | Step::Blocks(_)) {
+            if !listener.has_room_for_strangers() {
+                return (self.note)(Event::Silent { client: session.client(), reason: Silence::NoRoom });
+            }
+            session.held = None;
+            if let Step::Blocks(blocks) = step
+                && !self.clients.may_be_sent(session.client().ip(), session.weight(blocks), self.now)
+            {
+                session.held = Some(blocks);
+                return;
+            }
+        }
         let done = match step {
             Step::Wait => Ok(()),
             Step::Oack => session.send_oack(listener, heard),
@@ -226,8 +264,11 @@ where
             Step::End(outcome, farewell) => return self.end(index, outcome, farewell),
         };
         match done {
-            // No room at this moment: the network is slower than the disk.
-            Ok(()) | Err(Failure::Lost(Errno::EAGAIN | Errno::ENOBUFS)) => {}
+            Ok(()) => {}
+            // No room at this moment: the network is slower than the disk. The timer sends it again.
+            Err(Failure::Lost(Errno::EAGAIN | Errno::ENOBUFS)) => {
+                (self.note)(Event::Silent { client: session.client(), reason: Silence::NoRoom });
+            }
             Err(Failure::Gone) => self.end(index, Outcome::Gone, None),
             Err(Failure::Lost(errno)) => {
                 (self.note)(Event::Trouble { client: session.client(), name: session.name(), error: errno.into() });
@@ -249,6 +290,9 @@ where
             self.by_client.remove(&session.client());
         }
         self.clients.ended(session.client().ip());
+        if !session.transfer.opened() {
+            self.unacknowledged.remove(session.begun(index));
+        }
         if let Some(farewell) = farewell
             && let Some(listener) = self.listeners.heard(session.client())
         {
@@ -263,20 +307,25 @@ where
             outcome,
         });
         let file = session.file;
-        drop(session);
+        session.path.close(&mut self.ports);
+        drop(session.frames);
         if let Some(file) = file {
             self.open_files.released(file);
         }
     }
 
+    /// Each time another transfer comes first: several of one address share what may be sent to it.
     fn tick(&mut self) {
-        for index in 0..self.sessions.len() {
-            if let Some(session) = &mut self.sessions[index]
-                && session.transfer.deadline() <= self.now
-            {
-                let step = session.transfer.elapsed(self.now);
-                self.step(index, step, false);
-            }
+        let places = self.sessions.len();
+        self.turn = (self.turn + 1) % places.max(1);
+        for index in (self.turn..places).chain(0..self.turn) {
+            let Some(session) = &mut self.sessions[index] else { continue };
+            let step = match session.held {
+                _ if session.transfer.deadline() <= self.now => session.transfer.elapsed(self.now),
+                Some(held) => Step::Blocks(held),
+                None => continue,
+            };
+            self.step(index, step, false);
         }
     }
 

@@ -7,6 +7,7 @@ mod large;
 mod netns;
 mod networks;
 mod rules;
+mod strangers;
 mod vectors;
 
 use client::Client;
@@ -59,16 +60,26 @@ impl Served {
         Served::over(Family::V4, settings)
     }
 
-    /// On an Ethernet-like loopback.
     pub fn over(family: Family, settings: Settings) -> Served {
-        let lo = nix::net::if_::if_nametoindex("lo").unwrap();
-        let ipv4 = vec![Network4 { address: Ipv4Addr::LOCALHOST, prefix: 8 }];
-        let ipv6 = vec![Network6 { address: Ipv6Addr::LOCALHOST, prefix: 128 }];
-        let link = Link { index: lo, name: "lo".into(), mtu: 1500, ipv4, ipv6 };
-        Served::on(family, settings, move |index| (index == lo).then(|| link.clone()))
+        Served::on(family, settings, loopback())
     }
 
+    /// To machines of which DHCP was heard.
     pub fn on(family: Family, settings: Settings, link: impl Fn(u32) -> Option<Link> + Send + 'static) -> Served {
+        Served::start(family, settings, link, true)
+    }
+
+    /// On loopback, to machines of which nothing is known.
+    pub fn to_strangers(family: Family, settings: Settings) -> Served {
+        Served::start(family, settings, loopback(), false)
+    }
+
+    fn start(
+        family: Family,
+        settings: Settings,
+        link: impl Fn(u32) -> Option<Link> + Send + 'static,
+        vouched: bool,
+    ) -> Served {
         let folder = tempfile::tempdir().unwrap();
         let any: IpAddr = match family {
             Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
@@ -86,7 +97,8 @@ impl Served {
                 // A test that has seen enough has hung up.
                 let _ = notes.send(Noted::from(event));
             };
-            run(listeners, &settings, |index, _| link(index), |request| open(&root, request), note, stopped).unwrap();
+            let open = |request: &Request<'_>| open(&root, request);
+            run(listeners, &settings, |index, _| link(index), open, |_| vouched, note, stopped).unwrap();
         });
         Served { folder, family, port, events, stop: Some(stop), thread: Some(thread) }
     }
@@ -154,6 +166,15 @@ impl From<Event<'_>> for Noted {
             Event::Trouble { error, .. } => Noted::Trouble(error.kind()),
         }
     }
+}
+
+/// An Ethernet-like one.
+fn loopback() -> impl Fn(u32) -> Option<Link> + Send + 'static {
+    let lo = nix::net::if_::if_nametoindex("lo").unwrap();
+    let ipv4 = vec![Network4 { address: Ipv4Addr::LOCALHOST, prefix: 8 }];
+    let ipv6 = vec![Network6 { address: Ipv6Addr::LOCALHOST, prefix: 128 }];
+    let link = Link { index: lo, name: "lo".into(), mtu: 1500, ipv4, ipv6 };
+    move |index| (index == lo).then(|| link.clone())
 }
 
 fn open(root: &std::path::Path, request: &Request<'_>) -> Result<Opened, Refusal> {

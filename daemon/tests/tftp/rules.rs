@@ -6,11 +6,11 @@ use proxydhcpd::serve::tftp::{Family, Refused, Settings, Silence};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{ErrorCode, Packet};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const EDK2: [(&str, &str); 2] = [("blksize", "1468"), ("windowsize", "4")];
 
@@ -161,26 +161,63 @@ fn a_file_that_is_cut_short_ends_the_transfer_with_error_0() {
 }
 
 #[test]
-fn a_file_that_vanishes_or_grows_comes_over_as_it_was_opened() {
+fn a_file_that_is_replaced_by_name_comes_over_as_it_was_opened() {
     let served = Served::new(settings());
     let content = pattern(200_000);
     let path = served.put("file", &content);
     let mut got = Vec::new();
-    let size = Client::new().fetch(served.address(), "file", &EDK2, |block, payload| {
+    Client::new().fetch(served.address(), "file", &EDK2, |block, payload| {
         match block {
-            10 => OpenOptions::new().append(true).open(&path).unwrap().set_len(300_000).unwrap(),
+            10 => std::fs::rename(served.put("new", &[7; 200_000]), &path).unwrap(),
             20 => std::fs::remove_file(&path).unwrap(),
             _ => {}
         }
         got.extend_from_slice(payload);
     });
-    assert_eq!(size, 200_000);
     assert!(got == content);
+}
+
+/// By a longer one, as by a new kernel, and by one of the same size.
+#[test]
+fn a_file_that_is_overwritten_in_place_is_broken_off_and_never_a_mixture() {
+    for (options, size) in [(&EDK2[..], 1_000_000), (&EDK2[..], 1_500_000), (&[], 1_000_000)] {
+        let served = Served::new(settings());
+        let (old, new) = (pattern(1_000_000), vec![7; size]);
+        let path = served.put("file", &old);
+        File::options().write(true).open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let mut client = Client::new();
+        client.request(served.address(), "file", options);
+        let (mut got, mut taken) = (Vec::new(), 0);
+        loop {
+            let (from, packet) = client.packet();
+            match packet {
+                Packet::Oack(_) => {}
+                Packet::Data { block, payload } => {
+                    taken = block;
+                    got.extend_from_slice(payload);
+                }
+                Packet::Error { code, .. } => {
+                    assert_eq!(code, ErrorCode::OTHER);
+                    break;
+                }
+                other => panic!("{other:?}"),
+            }
+            if taken == 8 {
+                std::fs::write(&path, &new).unwrap();
+            }
+            if taken % 4 == 0 || options.is_empty() {
+                client.ack(from, taken);
+            }
+        }
+        assert!(got.len() < old.len() && old.starts_with(&got), "{} octets", got.len());
+        assert_eq!(served.next(), Noted::Trouble(std::io::ErrorKind::Other));
+        assert!(matches!(served.next(), Noted::Ended { outcome: Outcome::Failed, .. }));
+    }
 }
 
 #[test]
 fn a_request_beyond_the_limit_of_a_client_is_dropped_and_others_are_served() {
-    let served = Served::new(settings());
+    let served = Served::new(Settings { max_transfers: Some(128), ..settings() });
     served.put("file", &pattern(100_000));
     let mut clients: Vec<Client> = (0..16).map(|_| Client::new()).collect();
     for client in &mut clients {
@@ -270,12 +307,59 @@ fn the_cap_on_all_transfers_holds() {
     served.put("file", &pattern(100));
     let mut first = Client::new();
     let from = oack(&mut first, &served, "file", &EDK2);
+    first.ack(from, 0);
+    first.data(1);
     let mut second = Client::at(([127, 0, 0, 9], 0).into());
     second.request(served.address(), "file", &EDK2);
     assert_eq!(served.next(), Noted::Silent(Silence::Full));
     first.error(from, 8);
     served.next();
     oack(&mut second, &served, "file", &EDK2);
+}
+
+#[test]
+fn a_transfer_that_nobody_has_acknowledged_gives_way_to_a_new_one() {
+    for (room, full) in [
+        (Settings { max_transfers: Some(3), ..settings() }, Silence::Full),
+        (Settings { descriptors: 5, ..settings() }, Silence::NoDescriptors),
+        (Settings { single_port: true, max_transfers: Some(3), ..settings() }, Silence::Full),
+    ] {
+        let served = Served::new(room);
+        served.put("file", &pattern(5000));
+        let at = |last| Client::at(([127, 0, 0, last], 0).into());
+        let mut honest = at(9);
+        let from = oack(&mut honest, &served, "file", &EDK2);
+        honest.ack(from, 0);
+        honest.data(1);
+        // Forgeries, of which nobody ever hears.
+        let mut forgeries: Vec<Client> = (20..22).map(at).collect();
+        forgeries.iter_mut().for_each(|forgery| assert!(oack(forgery, &served, "file", &EDK2).port() > 0));
+        let mut other = at(10);
+        other.request(served.address(), "file", &EDK2);
+        assert_eq!(served.next(), Noted::Silent(full), "they may still be honest");
+        std::thread::sleep(Duration::from_millis(1100));
+        other.fetch(served.address(), "file", &EDK2, |_, _| {});
+        assert_eq!(served.next(), ended("file", 0, Outcome::GaveWay));
+        assert_eq!(served.next(), ended("file", 5000, Outcome::Done));
+        (2..=4).for_each(|block| assert!(honest.data(block) > 0));
+        honest.ack(from, 4);
+        assert_eq!(served.next(), ended("file", 5000, Outcome::Done), "what was acknowledged gives way to nobody");
+    }
+}
+
+#[test]
+fn forgeries_in_the_name_of_an_address_do_not_keep_it_from_its_file() {
+    let served = Served::new(settings());
+    served.put("file", &pattern(5000));
+    let mut forgeries: Vec<Client> = (0..32).map(|_| Client::new()).collect();
+    forgeries.iter_mut().for_each(|forgery| assert!(oack(forgery, &served, "file", &EDK2).port() > 0));
+    let mut client = Client::new();
+    client.request(served.address(), "file", &EDK2);
+    assert_eq!(served.next(), Noted::Silent(Silence::TooManyTransfers), "they may still be honest");
+    std::thread::sleep(Duration::from_millis(1100));
+    client.fetch(served.address(), "file", &EDK2, |_, _| {});
+    assert_eq!(served.next(), ended("file", 0, Outcome::GaveWay));
+    assert_eq!(served.next(), ended("file", 5000, Outcome::Done));
 }
 
 #[test]
@@ -294,6 +378,8 @@ fn transfers_end_where_descriptors_do_and_those_of_one_file_share_it() {
                 break;
             }
             let from = oack(&mut client, &served, name, &EDK2);
+            client.ack(from, 0);
+            client.data(1);
             clients.push((from, client));
         }
         for (from, client) in &clients {
@@ -340,13 +426,18 @@ fn a_refusal_is_hardly_longer_than_the_request() {
     for family in BOTH {
         let served = Served::over(family, settings());
         let mut client = served.client();
-        let requests: [(&[u8], u16); 6] = [
+        let requests: [(&[u8], u16); 11] = [
             (b"\0\x01x\0octet\0", 1),
             (b"\0\x01..\0octet\0", 2),
             (b"\0\x02x\0octet\0", 2),
             (b"\0\x01x\0mail\0", 4),
             (b"\0\x01x\0netascii\0", 0),
             (b"\0\x01\0\0", 4),
+            (b"\0\x01x\0octet\0tsize\0", 4),
+            (b"\0\x01x\0octet\0tsize\x000", 4),
+            (b"\0\x01x\0octet\0\0\0x", 4),
+            (b"\0\x01x", 4),
+            (b"\0\x02x\0octet", 4),
         ];
         for (request, code) in requests {
             client.socket.send_to(request, served.address()).unwrap();

@@ -31,6 +31,8 @@ pub enum Refused {
     Write,
     /// The packet came from a port that is not the client's.
     UnknownTransfer,
+    /// A request that does not end as one: an option without a value, a string without its NUL, octets behind the padding.
+    Malformed(Malformed),
 }
 
 /// Silence always has a reason.
@@ -65,6 +67,8 @@ pub enum Silence {
     NoDescriptors,
     /// No socket could be had.
     NoSocket,
+    /// The send buffer of a socket that many share is full.
+    NoRoom,
     /// The server is about to stop.
     Stopping,
 }
@@ -81,6 +85,7 @@ impl Refused {
             Self::Mode => "tftp:refused:mode",
             Self::Write => "tftp:refused:write",
             Self::UnknownTransfer => "tftp:refused:unknown-transfer",
+            Self::Malformed(_) => "tftp:refused:malformed",
         }
     }
 }
@@ -104,6 +109,7 @@ impl Silence {
             Self::Full => "tftp:full",
             Self::NoDescriptors => "tftp:no-descriptors",
             Self::NoSocket => "tftp:no-socket",
+            Self::NoRoom => "tftp:no-room",
             Self::Stopping => "tftp:stopping",
         }
     }
@@ -112,6 +118,7 @@ impl Silence {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Malformed(reason) => return write!(f, "the request is malformed: {reason}"),
             Self::Fetch(Refusal::NotFound) => "there is no such file",
             Self::Fetch(Refusal::Denied) => "the name leads to nothing that may be sent",
             Self::Fetch(Refusal::BadName) => "this is no file name",
@@ -142,6 +149,7 @@ impl fmt::Display for Silence {
             Self::Full => "there are as many transfers as `max-transfers` allows",
             Self::NoDescriptors => "there are as many transfers as the limit of open files allows",
             Self::NoSocket => "there is no socket for a transfer",
+            Self::NoRoom => "the send buffer is full",
             Self::Stopping => "the server is about to stop",
         })
     }

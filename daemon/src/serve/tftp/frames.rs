@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 
 #[derive(Debug)]
 pub struct Frames {
-    content: Content,
+    opened: Opened,
     /// Header and full payload.
     stride: usize,
     /// Blocks of a window.
@@ -48,7 +48,7 @@ impl Frames {
     pub fn new(opened: Opened, transfer: &Transfer) -> Frames {
         let stride = HEADER + usize::from(transfer.blksize());
         let window = usize::from(transfer.windowsize());
-        Frames { content: opened.content, stride, window, most: 0, buffer: Vec::new(), first: 0, count: 0 }
+        Frames { opened, stride, window, most: 0, buffer: Vec::new(), first: 0, count: 0 }
     }
 
     pub fn stride(&self) -> usize {
@@ -56,7 +56,7 @@ impl Frames {
     }
 
     /// Frames from this block on: at least one, at most `count`, and no more than are read at once. Only the last block
-    /// of the file is shorter than the others. Fails if the file no longer has the octets.
+    /// of the file is shorter than the others. Fails if the file was written to since it was opened.
     pub fn from(
         &mut self,
         transfer: &Transfer,
@@ -111,9 +111,13 @@ impl Frames {
             pieces.push(IoSliceMut::new(&mut payload[..transfer.payload(block)]));
         }
         let offset = transfer.offset(first);
-        match &self.content {
+        match &self.opened.content {
             Content::Text(text) => copy(text, offset as usize, &mut pieces),
-            Content::File(file) => read_exactly(file, offset, &mut pieces)?,
+            Content::File(file) => {
+                let read = read_exactly(file, offset, &mut pieces);
+                self.opened.check_unchanged()?;
+                read?;
+            }
         }
         self.first = first;
         self.count = count;
@@ -159,7 +163,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    const LIMITS: Limits = Limits { block: 1468, window: LARGEST_WINDOW };
+    const LIMITS: Limits = Limits { block: 1468, window: LARGEST_WINDOW, forgeable: false };
 
     /// A transfer of this text, with blocks of 1024 octets and this window, that the client has acknowledged.
     fn opened(text: &Arc<[u8]>, window: &str) -> (Transfer, Frames) {

@@ -7,6 +7,7 @@ use proxydhcpd_core::recent::{Bucket, Recent};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// So many at once, and then so many a second.
@@ -20,7 +21,7 @@ pub struct Rate {
 /// three or four files, shim and a signed GRUB half a dozen times, Windows' loader for some forty small files in a
 /// second. Most of all wants a GRUB that loads its modules by TFTP: 41 of them with a graphical menu (the closure of
 /// 2.06's `moddep.lst`), 4 lists, font, theme, configuration, kernel and initrd. That many answers are no gift to whoever
-/// asks in another's name: 16 transfers that nobody acknowledges are all that one address has at a time.
+/// asks in another's name: each is at most three packets of 544 octets before somebody acknowledges one.
 const FILES: Rate = Rate { burst: 64, per_second: 3 };
 
 /// Names, whether there or not. Loaders try name after name until one exists: the Raspberry Pi every file below its
@@ -32,8 +33,18 @@ const NAMES: Rate = Rate { burst: 256, per_second: 32 };
 /// Packets from foreign ports that one transfer answers. Such a packet is a rare accident, and its source may be forged.
 pub const FOREIGN: Rate = Rate { burst: 16, per_second: 3 };
 
-/// Transfers at the same time.
-const TRANSFERS: u16 = 16;
+/// Octets of DATA a second, headers of UDP and IPv4 included, to an address of which nothing is known from a port that
+/// everybody knows. Who forges the address can acknowledge block by block without having seen one; a machine that really is
+/// there loads a loader in one to two seconds, and thirty behind one address in a minute.
+pub const STRANGERS: Rate = Rate { burst: 64 << 10, per_second: 512 << 10 };
+
+/// Transfers at the same time that the client has acknowledged nothing of: thirty machines behind one address may ask in the
+/// same moment.
+pub const UNACKNOWLEDGED: usize = 32;
+
+/// Transfers at the same time: thirty machines behind one address and twice that. Where there is room for few in all, an
+/// eighth of them.
+const TRANSFERS: RangeInclusive<usize> = 16..=64;
 
 /// Addresses whose rates are remembered: about a megabyte. Whoever has been pushed out is a stranger again.
 const ADDRESSES: usize = 16_384;
@@ -42,18 +53,25 @@ const ADDRESSES: usize = 16_384;
 pub struct Clients {
     asked: Recent<IpAddr, Asked>,
     /// Those that have one: as many as there are transfers, at most.
-    transfers: HashMap<IpAddr, u16>,
+    transfers: HashMap<IpAddr, usize>,
+    /// That one address may have at a time.
+    most: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     names: Bucket,
     files: Bucket,
+    octets: Bucket,
+    /// It has acknowledged something, so somebody is there.
+    has_acknowledged: bool,
 }
 
 impl Clients {
-    pub fn new() -> Clients {
-        Clients { asked: Recent::new(ADDRESSES, RandomState::new().hash_one(0)), transfers: HashMap::new() }
+    /// `transfers`: as many as there can be in all.
+    pub fn new(transfers: usize) -> Clients {
+        let most = (transfers / 8).clamp(*TRANSFERS.start(), *TRANSFERS.end());
+        Clients { asked: Recent::new(ADDRESSES, RandomState::new().hash_one(0)), transfers: HashMap::new(), most }
     }
 
     /// Whether a name may be looked up. Counts it.
@@ -66,8 +84,23 @@ impl Clients {
         self.take(address, now, |asked| FILES.take(&mut asked.files, now))
     }
 
+    /// Whether so many octets may go to a stranger now. Counts them.
+    pub fn may_be_sent(&mut self, address: IpAddr, octets: usize, now: Duration) -> bool {
+        self.take(address, now, |asked| {
+            asked.octets.take_some(octets as u32, STRANGERS.burst, STRANGERS.per_second, millis(now))
+        })
+    }
+
+    pub fn note_acknowledged(&mut self, address: IpAddr, now: Duration) {
+        self.take(address, now, |asked| asked.has_acknowledged = true);
+    }
+
+    pub fn has_acknowledged(&self, address: IpAddr) -> bool {
+        self.asked.get(address).is_some_and(|asked| asked.has_acknowledged)
+    }
+
     pub fn may_begin(&self, address: IpAddr) -> bool {
-        self.transfers.get(&address).is_none_or(|&transfers| transfers < TRANSFERS)
+        self.transfers.get(&address).is_none_or(|&transfers| transfers < self.most)
     }
 
     pub fn began(&mut self, address: IpAddr) {
@@ -83,8 +116,13 @@ impl Clients {
         }
     }
 
-    fn take(&mut self, address: IpAddr, now: Duration, take: impl FnOnce(&mut Asked) -> bool) -> bool {
-        let stranger = Asked { names: NAMES.full(now), files: FILES.full(now) };
+    fn take<T>(&mut self, address: IpAddr, now: Duration, take: impl FnOnce(&mut Asked) -> T) -> T {
+        let stranger = Asked {
+            names: NAMES.full(now),
+            files: FILES.full(now),
+            octets: STRANGERS.full(now),
+            has_acknowledged: false,
+        };
         self.asked.update(address, millis(now), stranger, take)
     }
 }
@@ -117,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_client_gets_64_files_at_once_and_then_three_a_second() {
-        let mut clients = Clients::new();
+        let mut clients = Clients::new(1000);
         let now = Duration::ZERO;
         assert_eq!((0..1000).filter(|_| clients.may_have(CLIENT, now)).count(), 64);
         assert_eq!(count(1..10_001, |now| clients.may_have(CLIENT, now)), 30);
@@ -129,7 +167,7 @@ mod tests {
 
     #[test]
     fn names_have_a_rate_of_their_own() {
-        let mut clients = Clients::new();
+        let mut clients = Clients::new(1000);
         let now = Duration::ZERO;
         while clients.may_have(CLIENT, now) {}
         assert_eq!((0..1000).filter(|_| clients.may_ask(CLIENT, now)).count(), 256);
@@ -138,33 +176,56 @@ mod tests {
 
     #[test]
     fn one_client_does_not_pay_for_another() {
-        let mut clients = Clients::new();
+        let mut clients = Clients::new(1000);
         let now = Duration::ZERO;
         while clients.may_have(CLIENT, now) {}
         assert!(clients.may_have(IpAddr::from([192, 0, 2, 108]), now));
     }
 
     #[test]
-    fn sixteen_transfers_and_no_more() {
-        let mut clients = Clients::new();
-        for _ in 0..16 {
+    fn an_address_has_64_transfers_and_an_eighth_where_there_are_few_but_16() {
+        for (transfers, most) in [(100_000, 64), (512, 64), (256, 32), (64, 16), (1, 16)] {
+            let mut clients = Clients::new(transfers);
+            for _ in 0..most {
+                assert!(clients.may_begin(CLIENT));
+                clients.began(CLIENT);
+            }
+            assert!(!clients.may_begin(CLIENT));
+            clients.ended(CLIENT);
             assert!(clients.may_begin(CLIENT));
-            clients.began(CLIENT);
         }
-        assert!(!clients.may_begin(CLIENT));
-        clients.ended(CLIENT);
-        assert!(clients.may_begin(CLIENT));
+    }
+
+    #[test]
+    fn a_stranger_is_sent_half_a_mebibyte_a_second() {
+        let mut clients = Clients::new(1000);
+        let sent = |clients: &mut Clients, millis| count(millis, |now| clients.may_be_sent(CLIENT, 1500, now)) * 1500;
+        assert!(sent(&mut clients, 0..1) <= 1500);
+        let ten_seconds =
+            (0..100_000).filter(|&tenth| clients.may_be_sent(CLIENT, 1500, Duration::from_micros(tenth * 100)));
+        let octets = ten_seconds.count() * 1500;
+        assert!((10 * 524_288 - 1500..=10 * 524_288 + 65_536 + 1500).contains(&octets), "{octets}");
+        assert!(clients.may_be_sent(IpAddr::from([192, 0, 2, 108]), 1500, Duration::ZERO), "each has its own");
+    }
+
+    #[test]
+    fn who_has_acknowledged_something_is_known() {
+        let mut clients = Clients::new(1000);
+        clients.may_ask(CLIENT, Duration::ZERO);
+        assert!(!clients.has_acknowledged(CLIENT));
+        clients.note_acknowledged(CLIENT, Duration::ZERO);
+        assert!(clients.has_acknowledged(CLIENT));
     }
 
     #[test]
     fn strangers_push_nobody_out_who_has_a_transfer() {
-        let mut clients = Clients::new();
-        (0..16).for_each(|_| clients.began(CLIENT));
+        let mut clients = Clients::new(1000);
+        (0..64).for_each(|_| clients.began(CLIENT));
         for address in 0..2 * ADDRESSES as u32 {
             assert!(clients.may_ask(IpAddr::V4(address.into()), Duration::ZERO));
         }
         assert!(!clients.may_begin(CLIENT));
-        (0..16).for_each(|_| clients.ended(CLIENT));
+        (0..64).for_each(|_| clients.ended(CLIENT));
         assert!(clients.transfers.is_empty(), "what is held ends with the transfers");
     }
 }

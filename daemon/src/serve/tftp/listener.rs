@@ -3,8 +3,9 @@
 use super::Settings;
 use super::family::{Family, Source, other_end, room_for_way, way};
 use crate::serve::pulse::Pulse;
+use nix::libc;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
-use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt};
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, getsockopt, recvmsg, sendmsg, setsockopt, sockopt};
 use socket2::{Domain, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -55,6 +56,18 @@ pub const WAKE: u64 = u64::MAX - 3;
 
 /// What a busy port holds for us in a boot storm: some thousand requests.
 const RECEIVE_BUFFER: usize = 1 << 20;
+
+/// What waits to be sent from a socket that many clients share, if the kernel lets us have it: `net.core.wmem_max` holds
+/// for those without CAP_NET_ADMIN.
+const SEND_BUFFER: usize = 4 << 20;
+
+// How much of its buffers a socket has used (Linux 4.12): the kernel's `SK_MEMINFO_...`, of which we want the first four.
+#[derive(Clone, Copy)]
+struct MemInfo;
+const SO_MEMINFO: libc::c_int = 55;
+const WAITING: usize = 2;
+const SEND_BUFFER_OF: usize = 3;
+nix::getsockopt_impl!(MemInfo, libc::SOL_SOCKET, SO_MEMINFO, [u32; 4], sockopt::GetStruct<[u32; 4]>);
 
 /// On this wildcard address.
 pub fn bind(any: IpAddr, settings: &Settings) -> io::Result<Sockets> {
@@ -120,6 +133,9 @@ impl Listener {
         family.tell_ways(&socket)?;
         family.allow_fragments(&socket)?;
         setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
+        if setsockopt(&socket, sockopt::SndBufForce, &SEND_BUFFER).is_err() {
+            setsockopt(&socket, sockopt::SndBuf, &SEND_BUFFER)?;
+        }
         Ok(Listener { family, socket })
     }
 
@@ -134,6 +150,12 @@ impl Listener {
         let (to, link) = message.cmsgs().ok()?.find_map(way)?;
         let length = message.bytes;
         Some((Arrival { client, to, link }, &buffer[..length]))
+    }
+
+    /// Whether a datagram may be added for an address that may not exist. On a link it waits for up to three seconds for an
+    /// answer to ARP and takes room in the buffer as long; half of that is kept for clients who are known to be there.
+    pub fn has_room_for_strangers(&self) -> bool {
+        getsockopt(&self.socket, MemInfo).is_ok_and(|info| info[WAITING] < info[SEND_BUFFER_OF] / 2)
     }
 
     /// Sends one datagram from this address of ours, which the socket is not bound to; or several that lie one behind the

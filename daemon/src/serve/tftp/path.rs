@@ -2,12 +2,12 @@
 
 use super::family::{Family, Source, other_end, room_for_error, says_refused};
 use super::listener::Listener;
+use super::ports::Ports;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, recvmsg, sendmsg, sendto};
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, UdpSocket};
-use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
 
 /// The way between one client and an address of ours.
@@ -18,13 +18,8 @@ pub struct Path {
     /// The transfer's own. Not connected: the kernel would answer a packet from a foreign port itself, by ICMP, where
     /// RFC 1350 section 4 has ERROR 5. `None`: everything goes over the socket that all share, and the listener hears it.
     own: Option<UdpSocket>,
-}
-
-/// Which local ports transfers take.
-#[derive(Debug)]
-pub struct Ports {
-    range: Option<RangeInclusive<u16>>,
-    next: u16,
+    /// The port of it that is to be given back to [`Ports`].
+    port: Option<u16>,
 }
 
 /// The kernel cuts no send into more, on any version that can do it at all.
@@ -39,17 +34,34 @@ const MOST_ERRORS: usize = 64;
 impl Path {
     /// A new socket between this address of ours and the client.
     pub fn own(ports: &mut Ports, from: Source, client: SocketAddr) -> io::Result<Path> {
-        let socket = ports.bind(from)?;
+        let (socket, port) = ports.bind(from)?;
+        let path = Path { client, from, own: Some(socket), port };
+        if let Err(error) = path.prepare() {
+            path.close(ports);
+            return Err(error);
+        }
+        Ok(path)
+    }
+
+    fn prepare(&self) -> io::Result<()> {
+        let Some(socket) = &self.own else { return Ok(()) };
         socket.set_nonblocking(true)?;
-        let family = Family::of(from.address);
-        family.allow_fragments(&socket)?;
+        let family = Family::of(self.from.address);
+        family.allow_fragments(socket)?;
         // Without it a socket that is not connected never hears that the client's port is closed.
-        family.tell_errors(&socket)?;
-        Ok(Path { client, from, own: Some(socket) })
+        Ok(family.tell_errors(socket)?)
+    }
+
+    /// Its port may be used again.
+    pub fn close(self, ports: &mut Ports) {
+        drop(self.own);
+        if let Some(port) = self.port {
+            ports.release(self.from.address, port);
+        }
     }
 
     pub fn shared(from: Source, client: SocketAddr) -> Path {
-        Path { client, from, own: None }
+        Path { client, from, own: None, port: None }
     }
 
     pub fn socket(&self) -> Option<&UdpSocket> {
@@ -131,29 +143,6 @@ impl Path {
 struct Errors {
     any: bool,
     client_refused: bool,
-}
-
-impl Ports {
-    pub fn new(range: Option<RangeInclusive<u16>>) -> Ports {
-        let next = range.as_ref().map_or(0, |range| *range.start());
-        Ports { range, next }
-    }
-
-    /// The next free port of the range, round and round so that a port rests before it is used again; without a range,
-    /// whichever the kernel gives.
-    fn bind(&mut self, from: Source) -> io::Result<UdpSocket> {
-        let Some(range) = &self.range else { return UdpSocket::bind(from.at(0)) };
-        let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-        for _ in range.clone() {
-            let port = self.next;
-            self.next = if port >= *range.end() { *range.start() } else { port + 1 };
-            match UdpSocket::bind(from.at(port)) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
-                done => return done,
-            }
-        }
-        Err(last)
-    }
 }
 
 fn send_to(

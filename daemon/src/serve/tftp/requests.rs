@@ -4,19 +4,20 @@ use super::admission::{check_source, our_address};
 use super::event::{Event, Refused, Silence};
 use super::family::{Family, Source};
 use super::frames::Frames;
-use super::limits::FOREIGN;
+use super::limits::{FOREIGN, UNACKNOWLEDGED};
 use super::listener::Arrival;
 use super::path::Path;
 use super::session::{Session, error};
 use super::{LONGEST_DATAGRAM, Server};
 use crate::files::Opened;
+use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 use nix::sys::socket::MsgFlags;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request::{self, Door};
 use proxydhcpd_core::transfer::{self, Farewell, LARGEST_WINDOW, Limits, Outcome, Step, Transfer};
-use proxydhcpd_core::wire::tftp::{ErrorCode, Malformed, Packet, Request};
+use proxydhcpd_core::wire::tftp::{self, ErrorCode, Malformed, Packet, Request};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -27,10 +28,11 @@ const LATE: Duration = Duration::from_secs(1);
 /// Descriptors of a transfer: its socket, and its file where no other transfer has that open.
 const DESCRIPTORS_EACH: usize = 2;
 
-impl<L, O, N> Server<L, O, N>
+impl<L, O, V, N> Server<L, O, V, N>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
     O: Fn(&request::Request<'_>) -> Result<Opened, Refusal>,
+    V: Fn(IpAddr) -> bool,
     N: FnMut(Event<'_>),
 {
     /// A datagram for the port.
@@ -60,29 +62,31 @@ where
         let link = (self.link)(arrival.link, arrival.to).ok_or(Silence::Unserved)?;
         check_source(client, &link)?;
         let server = our_address(arrival.to, &link)?;
-        let (request, writes) = match packet.map_err(Silence::Malformed)? {
-            Packet::Read(request) => (request, false),
-            Packet::Write(request) => (request, true),
-            _ => return Err(Silence::Stray),
+        let from = Source::new(server, arrival.link);
+        let (request, writes) = match packet {
+            Ok(Packet::Read(request)) => (request, false),
+            Ok(Packet::Write(request)) => (request, true),
+            Ok(_) => return Err(Silence::Stray),
+            Err(reason) if is_dangling(octets, reason) => {
+                self.may_ask(client.ip())?;
+                self.count_file(client.ip())?;
+                self.refuse(client, from, &[], Refused::Malformed(reason), MALFORMED);
+                return Ok(());
+            }
+            Err(reason) => return Err(Silence::Malformed(reason)),
         };
-        if self.stopping.is_some() {
-            return Err(Silence::Stopping);
-        }
-        if !self.clients.may_ask(client.ip(), self.now) {
-            return Err(Silence::TooManyNames);
-        }
+        self.may_ask(client.ip())?;
         if let Some(&index) = self.by_client.get(&client)
             && !writes
             && self.asked_again(index, octets)?
         {
             return Ok(());
         }
-        let from = Source::new(server, arrival.link);
         let asked = request::Request { door: Door::Tftp, name: request.name, server, client, interface: &link.name };
         match self.look_up(&request, writes, &asked) {
             Ok(opened) => {
-                self.check_room(client.ip())?;
                 self.count_file(client.ip())?;
+                self.make_room(client.ip())?;
                 self.begin(arrival, from, &link, octets, &request, opened)
             }
             Err((reason, farewell)) => {
@@ -90,7 +94,7 @@ where
                 if reason != Refused::Fetch(Refusal::NotFound) {
                     self.count_file(client.ip())?;
                 }
-                self.refuse(client, from, &request, reason, farewell);
+                self.refuse(client, from, request.name, reason, farewell);
                 Ok(())
             }
         }
@@ -111,11 +115,22 @@ where
         (self.open)(asked).map_err(|refusal| (Refused::Fetch(refusal), farewell(refusal)))
     }
 
-    /// Whether there is room for one transfer more.
-    fn check_room(&self, client: IpAddr) -> Result<(), Silence> {
-        if !self.clients.may_begin(client) {
-            return Err(Silence::TooManyTransfers);
+    /// For one transfer more. Where there is none, the oldest of which nobody has acknowledged anything gives way: of the
+    /// address itself if that has its share, else of all.
+    fn make_room(&mut self, client: IpAddr) -> Result<(), Silence> {
+        if !self.clients.may_begin(client) || self.unacknowledged.count_of(client) >= UNACKNOWLEDGED {
+            let oldest = self.unacknowledged.oldest_of(client, self.now).ok_or(Silence::TooManyTransfers)?;
+            self.end(oldest, Outcome::GaveWay, None);
         }
+        for _ in 0..DESCRIPTORS_EACH {
+            let Err(silence) = self.check_room() else { return Ok(()) };
+            let oldest = self.unacknowledged.oldest(self.now).ok_or(silence)?;
+            self.end(oldest, Outcome::GaveWay, None);
+        }
+        self.check_room()
+    }
+
+    fn check_room(&self) -> Result<(), Silence> {
         let transfers = self.transfers();
         if self.most.is_some_and(|most| transfers >= most) {
             return Err(Silence::Full);
@@ -126,6 +141,13 @@ where
             return Err(Silence::NoDescriptors);
         }
         Ok(())
+    }
+
+    fn may_ask(&mut self, client: IpAddr) -> Result<(), Silence> {
+        if self.stopping.is_some() {
+            return Err(Silence::Stopping);
+        }
+        if self.clients.may_ask(client, self.now) { Ok(()) } else { Err(Silence::TooManyNames) }
     }
 
     fn count_file(&mut self, client: IpAddr) -> Result<(), Silence> {
@@ -168,8 +190,7 @@ where
                 return Err(Silence::NoSocket);
             }
         };
-        let block = transfer::largest_block(link.mtu, client.is_ipv6());
-        let limits = Limits { block, window: LARGEST_WINDOW };
+        let limits = self.limits(client.ip(), link);
         let transfer = Transfer::new(request, opened.size, limits, self.now);
         let first = transfer.first();
         let (opened, file) = self.open_files.share(opened);
@@ -179,6 +200,8 @@ where
             file,
             transfer,
             path,
+            is_counted: limits.forgeable,
+            held: None,
             link: link.index,
             began: self.now,
             foreign: FOREIGN.full(self.now),
@@ -186,6 +209,7 @@ where
         if self.free.pop().is_none() {
             self.sessions.push(None);
         }
+        self.unacknowledged.insert(session.begun(index));
         self.sessions[index] = Some(session);
         self.by_client.insert(client, index);
         self.clients.began(client.ip());
@@ -194,28 +218,55 @@ where
         Ok(())
     }
 
+    /// What this client is granted. A stranger may be somebody who forges the address; its transfer goes as fast as any other
+    /// only if that somebody cannot guess the port.
+    fn limits(&self, client: IpAddr, link: &Link) -> Limits {
+        let block = transfer::largest_block(link.mtu, client.is_ipv6());
+        let all = Limits { block, window: LARGEST_WINDOW, forgeable: false };
+        let granted = all.for_stranger(self.guesses);
+        if granted != all && (self.vouched)(client) { all } else { granted }
+    }
+
     fn path(&mut self, index: usize, from: Source, client: SocketAddr) -> io::Result<Path> {
         if self.single_port {
             return Ok(Path::shared(from, client));
         }
         let path = Path::own(&mut self.ports, from, client)?;
-        if let Some(socket) = path.socket() {
-            self.listeners.epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
+        if let Some(socket) = path.socket()
+            && let Err(errno) = self.listeners.epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))
+        {
+            path.close(&mut self.ports);
+            return Err(errno.into());
         }
         Ok(path)
     }
 
     /// An ERROR instead of a transfer, no longer than the request and 32 octets.
-    fn refuse(&mut self, client: SocketAddr, from: Source, request: &Request<'_>, reason: Refused, farewell: Farewell) {
+    fn refuse(&mut self, client: SocketAddr, from: Source, name: &[u8], reason: Refused, farewell: Farewell) {
         let Some(sockets) = self.listeners.of(Family::of(client.ip())) else { return };
-        if let Err(errno) = sockets.refuser().send(&error(farewell), None, MsgFlags::empty(), client, from) {
-            (self.note)(Event::Trouble { client, name: request.name, error: errno.into() });
+        let refuser = sockets.refuser();
+        let is_known = self.clients.has_acknowledged(client.ip()) || (self.vouched)(client.ip());
+        let sent = match is_known || refuser.has_room_for_strangers() {
+            true => refuser.send(&error(farewell), None, MsgFlags::empty(), client, from),
+            false => Err(Errno::EAGAIN),
+        };
+        match sent {
+            Ok(()) => {}
+            Err(Errno::EAGAIN | Errno::ENOBUFS) => (self.note)(Event::Silent { client, reason: Silence::NoRoom }),
+            Err(errno) => (self.note)(Event::Trouble { client, name, error: errno.into() }),
         }
-        (self.note)(Event::Refused { client, name: request.name, reason });
+        (self.note)(Event::Refused { client, name, reason });
     }
 }
 
 const DENIED: Farewell = (ErrorCode::DENIED, "Access violation");
+const MALFORMED: Farewell = (ErrorCode::ILLEGAL, "Malformed request");
+
+/// A request whose end is missing. Silence would cost its client the whole of its timer.
+fn is_dangling(octets: &[u8], reason: Malformed) -> bool {
+    let known = matches!(reason, Malformed::Unterminated | Malformed::NoValue | Malformed::AfterPadding);
+    known && tftp::is_request(octets)
+}
 
 fn farewell(refusal: Refusal) -> Farewell {
     match refusal {

@@ -4,10 +4,11 @@ use super::frames::{Frames, ReadAhead};
 use super::listener::Listener;
 use super::open_files::Identity;
 use super::path::Path;
+use super::unacknowledged::Begun;
 use nix::errno::Errno;
 use proxydhcpd_core::recent::Bucket;
 use proxydhcpd_core::transfer::{Blocks, Farewell, Transfer};
-use proxydhcpd_core::wire::tftp::Packet;
+use proxydhcpd_core::wire::tftp::{HEADER, Packet};
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
@@ -22,12 +23,18 @@ pub struct Session {
     /// What is sent, unless it is text.
     pub file: Option<Identity>,
     pub path: Path,
+    /// What goes to this client is counted: nothing is known of its address, and everybody knows the port.
+    pub is_counted: bool,
+    /// Blocks that were more than may be sent to the address at that moment.
+    pub held: Option<Blocks>,
     /// Index of the link that the request came by.
     pub link: u32,
     pub began: Duration,
     /// Packets from foreign ports that may still be answered.
     pub foreign: Bucket,
 }
+
+const UDP_AND_IPV4: usize = 28;
 
 /// Why a step could not be done.
 #[derive(Debug)]
@@ -36,7 +43,7 @@ pub enum Failure {
     Gone,
     /// The kernel did not send (no route, no room, a firewall). The packet counts as lost, and the timer sees to it.
     Lost(Errno),
-    /// The file could not be read up to its size.
+    /// The file could not be read as it was when it was opened.
     Broken(io::Error),
 }
 
@@ -46,6 +53,17 @@ pub type Unsegmented = HashSet<u32>;
 impl Session {
     pub fn client(&self) -> SocketAddr {
         self.path.client
+    }
+
+    /// What it is as long as nothing was acknowledged.
+    pub fn begun(&self, index: usize) -> Begun {
+        Begun { address: self.client().ip(), at: self.began, index }
+    }
+
+    /// Octets that these blocks are on the way, headers of UDP and IPv4 included.
+    pub fn weight(&self, blocks: Blocks) -> usize {
+        let payload = |block| self.transfer.payload(block) + HEADER + UDP_AND_IPV4;
+        (blocks.first..blocks.first + blocks.count).map(payload).sum()
     }
 
     /// The name that was asked for.

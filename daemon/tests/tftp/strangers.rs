@@ -1,0 +1,337 @@
+//! Who is granted what of whom nothing is known: TFTP is no amplifier, and everybody is served all the same.
+
+use crate::client::{Client, rrq};
+use crate::netns::raw::{SERVER_MAC, Wire, as_text};
+use crate::netns::server::{Server, one_network, vector};
+use crate::netns::{Host, wait_for};
+use crate::{BOTH, Noted, Served, pattern, settings};
+use proxydhcpd::serve::tftp::{Family, Settings};
+use proxydhcpd_core::transfer::Outcome;
+use proxydhcpd_core::wire::tftp::{Options, Packet};
+use std::net::{SocketAddr, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const WIDE: [(&str, &str); 2] = [("blksize", "1468"), ("windowsize", "64")];
+
+/// Headers of IPv4 and UDP.
+const HEADERS: usize = 28;
+
+fn single_port() -> Settings {
+    Settings { single_port: true, ..settings() }
+}
+
+/// The window of the OACK, if it grants one.
+fn window(client: &mut Client, server: SocketAddr, name: &str) -> Option<u16> {
+    client.request(server, name, &WIDE);
+    let (from, packet) = client.packet();
+    let Packet::Oack(agreed) = packet else { panic!("{packet:?}") };
+    let window = value(&agreed, b"windowsize");
+    client.error(from, 8);
+    window
+}
+
+fn value(options: &Options<'_>, wanted: &[u8]) -> Option<u16> {
+    let (_, value) = options.iter().find(|(name, _)| *name == wanted)?;
+    Some(std::str::from_utf8(value).unwrap().parse().unwrap())
+}
+
+// --- What is granted -----------------------------------------------------------------------------------------------
+
+#[test]
+fn a_stranger_is_granted_a_window_as_far_as_nobody_can_guess_its_port() {
+    let cases = [
+        (settings(), Some(64)),
+        (Settings { ports: Some(21_000..=21_999), ..settings() }, Some(62)),
+        (Settings { ports: Some(22_000..=22_063), ..settings() }, Some(4)),
+        (Settings { ports: Some(22_100..=22_115), ..settings() }, None),
+        (single_port(), None),
+    ];
+    for family in BOTH {
+        for (settings, granted) in &cases {
+            let served = Served::to_strangers(family, settings.clone());
+            served.put("file", &pattern(100));
+            assert_eq!(window(&mut served.client(), served.address(), "file"), *granted, "{settings:?}");
+            let known = Served::over(family, settings.clone());
+            known.put("file", &pattern(100));
+            assert_eq!(window(&mut known.client(), known.address(), "file"), Some(64), "{settings:?}");
+        }
+    }
+}
+
+#[test]
+fn a_stranger_on_a_known_port_gets_its_file_whole_block_by_block() {
+    for family in BOTH {
+        let served = Served::to_strangers(family, single_port());
+        let content = pattern(300_001);
+        served.put("file", &content);
+        let mut got = Vec::new();
+        served.client().fetch(served.address(), "file", &WIDE, |_, payload| got.extend_from_slice(payload));
+        assert!(got == content);
+        assert_eq!(served.next(), Noted::Ended { name: "file".into(), octets: 300_001, outcome: Outcome::Done });
+    }
+}
+
+// --- What must go on working -----------------------------------------------------------------------------------------
+
+/// GRUB with its modules, its lists and its font; shim asks in the same way.
+#[test]
+fn many_files_in_blocks_of_512_octets_come_over_at_once_also_to_a_stranger() {
+    for served in [Served::new(settings()), Served::to_strangers(Family::V4, single_port())] {
+        let content = pattern(20_000);
+        served.put("module", &content);
+        let began = Instant::now();
+        for _ in 0..50 {
+            let mut got = Vec::new();
+            served.client().fetch(served.address(), "module", &[], |_, payload| got.extend_from_slice(payload));
+            assert!(got == content);
+        }
+        let most = Duration::from_secs(5);
+        assert!(began.elapsed() < most, "a megabyte in {:?}", began.elapsed());
+    }
+}
+
+/// Each probes the size, loads, and asks again after four seconds of silence, as EDK2 does.
+#[test]
+fn thirty_machines_behind_one_address_are_all_served() {
+    for settings in [settings(), single_port()] {
+        let served = Served::to_strangers(Family::V4, settings);
+        let content = pattern(60_000);
+        served.put("ipxe.efi", &content);
+        let server = served.address();
+        thread::scope(|scope| {
+            for _ in 0..30 {
+                scope.spawn(|| {
+                    let client = Client::new();
+                    client.socket.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
+                    assert!(load_as_edk2(client, server, &content), "a machine gave up");
+                });
+            }
+        });
+    }
+}
+
+/// Whether the file came over in six tries for each packet.
+fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
+    let mut buffer = [0; 2048];
+    let mut last = rrq("ipxe.efi", &[("tsize", "0"), ("blksize", "1468"), ("windowsize", "4")]);
+    let (mut to, mut window, mut tries, mut got, mut since, mut probing) = (server, 1, 0, Vec::new(), 0, true);
+    client.socket.send_to(&last, to).unwrap();
+    loop {
+        let Ok((length, from)) = client.socket.recv_from(&mut buffer) else {
+            tries += 1;
+            if tries == 6 {
+                return false;
+            }
+            client.socket.send_to(&last, to).unwrap();
+            continue;
+        };
+        let ack = |block: u16| [&[0, 4][..], &block.to_be_bytes()].concat();
+        match Packet::read(&buffer[..length]).unwrap() {
+            Packet::Oack(_) if probing => {
+                client.error(from, 8);
+                probing = false;
+                last = rrq("ipxe.efi", &WIDE);
+                to = server;
+            }
+            Packet::Oack(agreed) => {
+                window = value(&agreed, b"windowsize").unwrap_or(1);
+                (last, to) = (ack(0), from);
+            }
+            Packet::Data { block, payload } if usize::from(block) == got.len() / 1468 + 1 => {
+                got.extend_from_slice(payload);
+                since += 1;
+                let ends = payload.len() < 1468;
+                if !ends && since < window {
+                    continue;
+                }
+                since = 0;
+                (last, to) = (ack(block), from);
+                if ends {
+                    client.socket.send_to(&last, to).unwrap();
+                    return got == content;
+                }
+            }
+            Packet::Data { .. } => (last, to) = (ack((got.len() / 1468) as u16), from),
+            other => panic!("{other:?}"),
+        }
+        tries = 0;
+        client.socket.send_to(&last, to).unwrap();
+    }
+}
+
+// --- Attacks, over a cable -------------------------------------------------------------------------------------------
+
+/// A host on the server's link that somebody else forges the address of: what it sends is the forger's, and it answers
+/// nothing.
+struct Victim {
+    socket: UdpSocket,
+    sent: usize,
+}
+
+impl Victim {
+    fn on(machine: &Host) -> Victim {
+        let socket = machine.on(|| UdpSocket::bind("192.0.2.107:2070").unwrap());
+        socket2::SockRef::from(&socket).set_recv_buffer_size(16 << 20).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        Victim { socket, sent: 0 }
+    }
+
+    fn send(&mut self, octets: &[u8], port: u16) {
+        self.socket.send_to(octets, ("192.0.2.10", port)).unwrap();
+        self.sent += octets.len() + HEADERS;
+    }
+
+    fn ack(&mut self, block: u16, port: u16) {
+        self.send(&[&[0, 4][..], &block.to_be_bytes()].concat(), port);
+    }
+
+    /// Octets of IP packets that have come.
+    fn received(&self) -> usize {
+        let mut buffer = [0; 2048];
+        let mut octets = 0;
+        while let Ok((length, _)) = self.socket.recv_from(&mut buffer) {
+            octets += length + HEADERS;
+        }
+        octets
+    }
+
+    /// Octets that came for each that was sent.
+    #[track_caller]
+    fn assert_factor_below(&self, received: usize, most: usize) {
+        let factor = received as f64 / self.sent as f64;
+        eprintln!("{} octets for {}: {factor:.1} times", received, self.sent);
+        assert!(received <= most * self.sent, "{received} octets for {}: {factor:.1} times", self.sent);
+    }
+}
+
+fn attacked(arguments: &[&str]) -> (Host, Host, Server) {
+    let (host, machine) = one_network();
+    let server = Server::start(&host, &[&["--boot-dir", "BOOT", "-v"], arguments].concat());
+    std::fs::write(server.boot.path().join("big.bin"), pattern(8 << 20)).unwrap();
+    server.wait_for_line("ready");
+    (host, machine, server)
+}
+
+/// No transfer lasts longer than 7 s if nobody acknowledges it; a block that was acknowledged blindly is repeated after 1 s
+/// and 3 s.
+const ALL_REPEATS: Duration = Duration::from_secs(8);
+
+#[test]
+fn two_forged_packets_bring_little_however_the_ports_are_set() {
+    let forged = |arguments: &[&str], options: &[(&str, &str)], most| {
+        let (_host, machine, _server) = attacked(arguments);
+        let mut victim = Victim::on(&machine);
+        victim.send(&rrq("big.bin", options), 69);
+        thread::sleep(Duration::from_millis(50));
+        if !options.is_empty() {
+            victim.ack(0, 69);
+        }
+        thread::sleep(ALL_REPEATS);
+        victim.assert_factor_below(victim.received(), most);
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| forged(&[], &WIDE, 4));
+        scope.spawn(|| forged(&[], &[], 38));
+        scope.spawn(|| forged(&["--tftp-ports", "50000-50999"], &WIDE, 4));
+        scope.spawn(|| forged(&["--tftp-single-port"], &WIDE, 46));
+        scope.spawn(|| forged(&["--tftp-single-port"], &[], 38));
+    });
+}
+
+#[test]
+fn blind_acks_to_a_known_port_bring_53_times_as_much_at_most_and_half_a_mebibyte_a_second() {
+    let (_host, machine, _server) = attacked(&["--tftp-single-port"]);
+    let mut victim = Victim::on(&machine);
+    let began = Instant::now();
+    victim.send(&rrq("big.bin", &WIDE), 69);
+    thread::sleep(Duration::from_millis(50));
+    let mut received = 0;
+    for block in 0..3000 {
+        victim.ack(block, 69);
+        received += victim.received();
+        thread::sleep(Duration::from_millis(1));
+    }
+    thread::sleep(Duration::from_millis(200));
+    received += victim.received();
+    victim.assert_factor_below(received, 53);
+    let most = (64 << 10) as f64 + began.elapsed().as_secs_f64() * f64::from(512 << 10);
+    assert!((received as f64) < most, "{received} octets in {:?}", began.elapsed());
+}
+
+#[test]
+fn acks_to_all_ports_of_a_range_bring_four_times_as_much_at_most() {
+    for (range, ports, window) in [
+        ("50000-50063", 50_000..=50_063_u16, 4),
+        ("50000-50255", 50_000..=50_255, 16),
+        ("50000-50007", 50_000..=50_007, 1),
+    ] {
+        let (_host, machine, _server) = attacked(&["--tftp-ports", range]);
+        let mut victim = Victim::on(&machine);
+        let began = Instant::now();
+        victim.send(&rrq("big.bin", &WIDE), 69);
+        thread::sleep(Duration::from_millis(50));
+        let mut received = 0;
+        for round in 0..20 {
+            for port in ports.clone() {
+                victim.ack(round * window, port);
+            }
+            thread::sleep(Duration::from_millis(20));
+            received += victim.received();
+        }
+        eprint!("{range}: ");
+        victim.assert_factor_below(received, if window == 1 { 8 } else { 4 });
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+}
+
+/// The machine's REQUEST for its address is a broadcast on its link, which nobody elsewhere can forge.
+#[test]
+fn a_machine_that_dhcp_was_heard_of_has_its_window_on_the_single_port_too() {
+    let (_host, machine, server) = attacked(&["--tftp-single-port"]);
+    let mut client = machine.on(|| Client::at(([192, 0, 2, 107], 0).into()));
+    let address = ([192, 0, 2, 10], 69).into();
+    assert_eq!(window(&mut client, address, "big.bin"), None);
+    machine.run("ip route add 255.255.255.255 dev eth0");
+    let dhcp = machine.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
+    dhcp.set_broadcast(true).unwrap();
+    dhcp.send_to(&vector("ovmf-x64-request-to-primary"), "255.255.255.255:67").unwrap();
+    wait_for("the window", || window(&mut client, address, "big.bin").filter(|window| *window == 64));
+    let mut octets = 0;
+    let began = Instant::now();
+    client.fetch(address, "big.bin", &WIDE, |_, payload| octets += payload.len());
+    assert_eq!(octets, 8 << 20);
+    assert!(began.elapsed() < Duration::from_secs(4), "8 MiB took {:?}: half a MiB a second takes 16", began.elapsed());
+    assert!(server.log().contains("block by block"), "{}", server.log());
+}
+
+/// A hundred a second for three seconds: each waits as long in the send buffer for an answer to ARP.
+#[test]
+fn requests_from_addresses_that_are_not_there_delay_nobody_elses_files() {
+    for arguments in [&["--tftp-single-port"][..], &[]] {
+        let (host, machine, server) = attacked(arguments);
+        host.run(&format!("ip link set eth0 address {}", as_text(SERVER_MAC)));
+        std::fs::write(server.boot.path().join("ipxe.efi"), pattern(100_000)).unwrap();
+        machine.run("ip address add 192.0.2.108/24 dev eth0");
+        let wire = machine.on(Wire::open);
+        let (mut slowest, mut number) = (Duration::ZERO, 0_u32);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(3) {
+            for _ in 0..10 {
+                number += 1;
+                let absent = format!("192.0.2.{}:{}", 130 + number % 100, 2000 + number).parse().unwrap();
+                let name = if arguments.is_empty() { "missing" } else { "big.bin" };
+                wire.send(&absent, &"192.0.2.10:69".parse().unwrap(), &rrq(name, &[]));
+            }
+            let at = Instant::now();
+            let mut client = machine.on(|| Client::at(([192, 0, 2, 108], 0).into()));
+            client.fetch(([192, 0, 2, 10], 69).into(), "ipxe.efi", &[("blksize", "1468")], |_, _| {});
+            client.request(([192, 0, 2, 10], 69), "missing", &[]);
+            assert_eq!(client.refusal(), 1);
+            slowest = slowest.max(at.elapsed());
+            thread::sleep(Duration::from_millis(90));
+        }
+        eprintln!("{arguments:?}: the slowest of them took {slowest:?}");
+        assert!(slowest < Duration::from_millis(900), "{arguments:?}: {slowest:?}");
+    }
+}
