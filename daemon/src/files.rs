@@ -72,7 +72,7 @@ impl Opened {
 }
 
 const CHANGED: &str = "the file was written to while it was being sent, so the transfer was broken off; put the new file \
-                       beside it and rename it over the old one (mv, install or rsync do that, cp does not)";
+                       beside it and rename it over the old one (mv and rsync do that, cp does not)";
 
 /// The boot folder, opened once. It stays the same directory if another is renamed over it: a reload opens it anew.
 #[derive(Debug)]

@@ -60,6 +60,10 @@ pub fn page(state: &State, event: &http::Event) {
                 page.duration
             );
         }
+        http::Event::Broken { client, name, why } => {
+            let what = format_args!("{client}: {} by HTTP: {why}", Escaped(name));
+            state.report().trouble(what, Instant::now());
+        }
         http::Event::Dropped { client, why } => {
             tracing::debug!("{client}: HTTP connection dropped: {why:?}");
             match why {

@@ -99,6 +99,25 @@ fn who_hangs_up_early_has_not_fetched_the_file() {
     assert!(done.status == 200 && !done.whole && done.octets < LARGE, "{done:?}");
 }
 
+/// By one of the same size: its time alone tells.
+#[test]
+fn a_file_that_is_overwritten_in_place_ends_the_connection_and_is_never_a_mixture() {
+    let server = Server::start();
+    let old = server.file("kernel", 32 << 20);
+    let file = std::fs::File::options().write(true).open(server.path("kernel")).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let mut client = server.connect();
+    client.send("GET /kernel HTTP/1.1\r\nHost: x\r\n\r\n").head();
+    std::fs::write(server.path("kernel"), vec![7; 32 << 20]).unwrap();
+    let got = client.rest();
+    assert!(got.len() < old.len() && old.starts_with(&got), "{} octets", got.len());
+    let Event::Broken { name, why, .. } = server.event() else { panic!("it should be told") };
+    assert_eq!(name, b"/kernel");
+    assert!(why.contains("rename"), "{why}");
+    assert!(!server.finished().whole, "so no machine has used up its boot by it");
+    assert!(server.connect().get("kernel", "").body == vec![7; 32 << 20], "the next request gets the new one");
+}
+
 #[test]
 fn a_file_that_is_cut_short_ends_the_connection_and_is_never_padded() {
     let server = Server::start();
@@ -107,21 +126,23 @@ fn a_file_that_is_cut_short_ends_the_connection_and_is_never_padded() {
     truncate(&server.path("large"), 1000);
     let rest = client.rest();
     assert!((rest.len() as u64) < LARGE, "{} octets came", rest.len());
+    assert!(matches!(server.event(), Event::Broken { .. }));
     assert!(!server.finished().whole);
     assert_eq!(server.connect().get("large", "").body.len(), 1000);
 }
 
 #[test]
-fn a_file_that_grows_or_goes_is_sent_as_it_was() {
+fn a_file_that_is_replaced_by_name_or_goes_is_sent_as_it_was() {
     let server = Server::start();
     let octets = server.file("initrd", 5_000_000);
-    let mut growing = slow(&server, "initrd");
-    truncate(&server.path("initrd"), 6_000_000);
+    let mut client = slow(&server, "initrd");
+    server.file("new", 6_000_000);
+    std::fs::rename(server.path("new"), server.path("initrd")).unwrap();
     std::fs::remove_file(server.path("initrd")).unwrap();
     let mut read = vec![0; octets.len()];
-    growing.stream.read_exact(&mut read).unwrap();
+    client.stream.read_exact(&mut read).unwrap();
     assert!(read == octets);
-    assert_eq!(growing.get("initrd", "").status, 404, "nothing came behind it");
+    assert_eq!(client.get("initrd", "").status, 404, "nothing came behind it");
 }
 
 #[test]

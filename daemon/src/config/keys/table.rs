@@ -274,11 +274,11 @@ pub const KEYS: &[Key] = &[
     key(
         "tftp",
         "ports",
-        "two ports, the lower one first: \"50000-50999\"",
+        "two ports, the lower one first: \"50000-51023\"",
         "any",
         "The ports from which transfers are sent.",
-        "For firewalls. Not together with single-port.",
-        "\"50000-50999\"",
+        "For firewalls. Not together with single-port. 1024 or more allow for windows of 64 blocks.",
+        "\"50000-51023\"",
     ),
     key(
         "tftp",
@@ -286,7 +286,7 @@ pub const KEYS: &[Key] = &[
         "true or false",
         "false",
         "Send transfers from port 69 too.",
-        "For firewalls and containers. Not together with ports.",
+        "For firewalls and containers. Not together with ports. Machines behind relays that are not listed load slowly.",
         "false",
     ),
     key(

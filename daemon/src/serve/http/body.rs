@@ -84,7 +84,7 @@ impl hyper::body::Body for Body {
             (None, None) => return Poll::Ready(None),
         };
         // The client is told a length that can no longer be kept: only the end of the connection says so.
-        let chunk = chunk.inspect_err(|error| tracing::debug!(%error, "a file ended before it was sent"))?;
+        let chunk = chunk.inspect_err(|error| self.line.broken(error))?;
         self.left -= chunk.len() as u64;
         self.line.sent(chunk.len() as u64);
         Poll::Ready(Some(Ok(Frame::data(chunk))))

@@ -179,6 +179,12 @@ impl Line {
         }
     }
 
+    /// The body cannot be read to its end as it was.
+    pub fn broken(&self, error: &io::Error) {
+        let name = self.state().exchange.as_ref().map(|exchange| exchange.name.clone()).unwrap_or_default();
+        (self.house.note)(Event::Broken { client: self.client, name, why: error.to_string() });
+    }
+
     fn begin(&self, server: IpAddr, method: Method, name: Vec<u8>, began: Instant, response: &Response<Body>) {
         let octets = response.body().left();
         let (status, whole) = (response.status().as_u16(), response.body().is_whole());

@@ -47,7 +47,16 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     Finished(Finished),
-    Dropped { client: SocketAddr, why: Dropped },
+    Dropped {
+        client: SocketAddr,
+        why: Dropped,
+    },
+    /// A file could not be sent to its end, so the connection is closed.
+    Broken {
+        client: SocketAddr,
+        name: Vec<u8>,
+        why: String,
+    },
 }
 
 /// A request that was answered, or whose client went away meanwhile.
