@@ -238,7 +238,7 @@ impl Served {
         let mine = Arc::clone(&state);
         let transfers = std::thread::spawn(move || {
             let link = move |index, _| (index == lo.index).then(|| lo.clone());
-            tftp::run(listeners, &settings, link, |request| mine.open(request), |_| {}, stopped).unwrap();
+            tftp::run(listeners, &settings, link, |request| mine.open(request), |_| true, |_| {}, stopped).unwrap();
         });
         let (stop, threads) = (Some((stop_http, stop_tftp)), vec![pages, transfers]);
         Served { http, tftp, state, _folder: folder, stop, threads }
