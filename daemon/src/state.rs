@@ -114,7 +114,7 @@ impl State {
             "{client} says {token} that {machine} is done with its boot, and was not seen as {machine}: refused; \
              {{{{ done_url }}}} in a template has the token"
         );
-        self.report().trouble(what, Instant::now());
+        self.report().once_a_minute("file:done-refused", what, Instant::now());
         Err(Refusal::Denied)
     }
 

@@ -3,9 +3,12 @@
 
 use super::element::{BIT_STRING, Element, Elements, INTEGER, OID, SEQUENCE, SET, context};
 use super::key::{Hash, Key};
-use std::fs;
+use crate::files;
 use std::io;
 use std::path::Path;
+
+/// The largest file of certificates that is read.
+const LARGEST: u64 = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
@@ -45,7 +48,7 @@ impl Certificate {
 
     /// The certificates in a file that an operator names: one in DER, or as many as there are in PEM.
     pub fn read(path: &Path) -> io::Result<Vec<Self>> {
-        let octets = fs::read(path)?;
+        let octets = files::read_regular(path, LARGEST)?;
         let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let certificates = match std::str::from_utf8(&octets) {
             Ok(text) if text.contains(PEM) => of_pem(text).ok_or(wrong("a certificate in it is broken"))?,

@@ -1,8 +1,12 @@
 //! The lines of a dnsmasq configuration, and those of the files that it includes, cut into key and arguments.
 
 use crate::config::diagnostic::{Diagnostic, Source, Span};
+use crate::files;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+
+/// The longest file that is included.
+const LONGEST: u64 = 64 << 20;
 
 /// A line that says something.
 #[derive(Clone, Debug)]
@@ -89,7 +93,7 @@ impl Reader {
         });
         let mut sources = Vec::new();
         for path in paths.into_iter().filter(|path| !self.read.contains(path)) {
-            let bytes = std::fs::read(&path).map_err(cannot);
+            let bytes = files::read_regular(&path, LONGEST).map_err(cannot);
             match bytes.and_then(|bytes| Source::new(&path.display().to_string(), bytes)) {
                 Ok(source) => sources.push(source),
                 Err(error) => self.told.push(error),

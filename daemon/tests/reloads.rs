@@ -1,0 +1,125 @@
+//! Files that never end or never come, and reloads that come in a storm. Through the real binary. Needs root.
+
+mod netns;
+
+use netns::lease::Lease;
+use netns::server::{PROGRAM, Server, one_network};
+use netns::{Host, wait_up_to};
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A8: they used to be read without end, or to be waited for.
+#[test]
+fn what_is_no_regular_file_is_refused_at_once_wherever_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for sub in ["conf.d", "machines", "templates"] {
+        fs::create_dir(at(sub)).unwrap();
+    }
+    fs::write(at("proxydhcpd.toml"), "").unwrap();
+    assert_eq!(check(&at("proxydhcpd.toml")), (Some(0), String::new()));
+    for (name, what) in [
+        ("conf.d/a.toml", "unable to read the configuration file"),
+        ("machines/a.csv", "unable to read the machines"),
+        ("machines/a.json", "unable to read the machines"),
+        ("machines/a.toml", "unable to read the machines"),
+        ("templates/a.cfg", "this cannot be read"),
+    ] {
+        mkfifo(&at(name), Mode::S_IRWXU).unwrap();
+        let (status, told) = check(&at("proxydhcpd.toml"));
+        let why = format!("{what}: it is a named pipe, and not a regular file");
+        assert!(status == Some(2) && told.contains(&why) && told.contains(name), "{name}: {status:?} {told}");
+        fs::remove_file(at(name)).unwrap();
+    }
+    symlink("/dev/zero", at("machines/a.csv")).unwrap();
+    let (status, told) = check(&at("proxydhcpd.toml"));
+    assert!(status == Some(2) && told.contains("it is a device, and not a regular file"), "{told}");
+    fs::remove_file(at("machines/a.csv")).unwrap();
+    for (link, why) in [("/dev/zero", "it is a device"), ("pipe", "it is a named pipe")] {
+        let _ = mkfifo(&at("pipe"), Mode::S_IRWXU);
+        let _ = fs::remove_file(at("linked.toml"));
+        symlink(link, at("linked.toml")).unwrap();
+        let (status, told) = check(&at("linked.toml"));
+        assert!(status == Some(2) && told.contains(why), "{told}");
+    }
+    fs::File::create(at("long.toml")).unwrap().set_len((64 << 20) + 1).unwrap();
+    let (status, told) = check(&at("long.toml"));
+    assert!(status == Some(2) && told.contains("it is longer than 64 MiB"), "{told}");
+}
+
+#[test]
+fn a_reload_of_what_is_no_regular_file_fails_and_the_next_one_happens() {
+    let (host, _machine) = one_network();
+    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "");
+    server.wait_for_line("ready");
+    let file = server.folder.path().join("proxydhcpd.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    mkfifo(&file, Mode::S_IRWXU).unwrap();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_line("it is a named pipe, and not a regular file");
+    server.wait_for_line("not reloaded");
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, text).unwrap();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_line("INFO  reloaded");
+}
+
+/// As on network storage that is gone: the file is regular, and whoever opens it waits.
+#[test]
+fn a_reload_that_stands_still_is_told_of_and_another_one_happens() {
+    let (host, _machine) = one_network();
+    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "");
+    server.wait_for_line("ready");
+    let at = |name: &str| server.folder.path().join(name);
+    let text = fs::read_to_string(at("proxydhcpd.toml")).unwrap();
+    let lease = Lease::take(&at("proxydhcpd.toml"), at("lease"));
+    server.signal(Signal::SIGHUP);
+    lease.wait_until_asked();
+    wait_up_to(Duration::from_secs(40), "the warning", || {
+        server.log().contains("the reload that began 30 s ago has not ended").then_some(())
+    });
+    assert!(!server.log().contains("INFO  reloaded"), "{}", server.log());
+    fs::write(at("new"), text).unwrap();
+    fs::rename(at("new"), at("proxydhcpd.toml")).unwrap();
+    server.signal(Signal::SIGHUP);
+    server.wait_for_line("INFO  reloaded");
+    lease.end();
+    assert!(server.is_running());
+}
+
+#[test]
+fn a_storm_of_signals_is_answered_once_a_second_and_says_nothing_twice() {
+    let (host, _machine) = one_network();
+    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "");
+    server.wait_for_line("ready");
+    // Its files are as old as it is, so it may look at them once more.
+    std::thread::sleep(Duration::from_secs(5));
+    let before = server.log().lines().count();
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
+        server.signal(Signal::SIGHUP);
+    }
+    server.wait_for_line("INFO  reloaded");
+    let log = server.log();
+    let reloads = log.matches("INFO  reloaded").count();
+    let seconds = usize::try_from(began.elapsed().as_secs()).unwrap();
+    assert!(reloads <= seconds + 3, "{reloads} in {seconds} s: {log}");
+    let more = log.lines().count() - before;
+    assert!(more <= reloads + 2, "{more} lines of {reloads} reloads: {log}");
+}
+
+/// Its status, and what it says is wrong.
+fn check(file: &Path) -> (Option<i32>, String) {
+    let mut program = Command::new("timeout");
+    program.args(["20", PROGRAM, "check", "-b"]).arg(file.parent().unwrap()).arg("-c").arg(file);
+    let output = Host::new().on(|| program.stdin(Stdio::null()).output().unwrap());
+    let told = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), told)
+}
