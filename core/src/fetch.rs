@@ -93,7 +93,7 @@ impl Fetch {
 
     /// What is rendered carries the token of its machine.
     pub fn carry(&mut self, token: Option<String>) {
-        if let Fetch::Linux(_, asking) | Fetch::Template(_, asking) = self {
+        if let Fetch::Menu(asking) | Fetch::Linux(_, asking) | Fetch::Template(_, asking) = self {
             asking.token = token;
         }
     }
