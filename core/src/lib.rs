@@ -19,6 +19,9 @@ pub mod client;
 
 pub mod plan;
 
+pub mod route;
+pub mod route6;
+
 pub mod memory;
 
 pub mod decide;
@@ -26,8 +29,6 @@ pub mod decide;
 pub mod choose;
 pub mod reply4;
 pub mod reply6;
-pub mod route;
-pub mod route6;
 pub mod shape;
 pub mod shape6;
 
