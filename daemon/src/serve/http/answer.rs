@@ -1,9 +1,10 @@
 //! What is said to a request: status, fields, and which octets follow.
 
 use super::conditional::{Validators, Verdict};
+use super::content_type::{PLAIN, content_type};
 use super::page;
 use super::range::{Asked, asked};
-use crate::files::{Content, Opened};
+use crate::files::Opened;
 use hyper::header::{
     ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST,
     HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, RANGE,
@@ -13,8 +14,6 @@ use hyper::{Method, Response, StatusCode, Version};
 use proxydhcpd_core::fetch::{Refusal, is_done};
 use std::ops::Range;
 use std::time::SystemTime;
-
-const PLAIN: &str = "text/plain; charset=utf-8";
 
 pub type Answer = Response<Payload>;
 
@@ -148,22 +147,6 @@ fn wanted_range(request: &Parts, size: u64, validators: &Validators, now: System
             asked(value, size)
         }
         _ => Asked::Whole,
-    }
-}
-
-/// EDK2 takes the kind of an image from these three types, or from the end of the path if there is no query behind it
-/// (HttpBootCheckImageType).
-fn content_type(name: &[u8], opened: &Opened) -> &'static str {
-    let suffix = |suffix: &str| {
-        name.len().checked_sub(suffix.len()).is_some_and(|at| name[at..].eq_ignore_ascii_case(suffix.as_bytes()))
-    };
-    match &opened.content {
-        _ if suffix(".efi") => "application/efi",
-        _ if suffix(".iso") => "application/vnd.efi-iso",
-        _ if suffix(".img") => "application/vnd.efi-img",
-        Content::Text(_) => PLAIN,
-        Content::File(_) if suffix(".ipxe") => PLAIN,
-        Content::File(_) => "application/octet-stream",
     }
 }
 
@@ -301,25 +284,6 @@ mod tests {
                 (status, Some(&*text.len().to_string()))
             );
         }
-    }
-
-    #[test]
-    fn images_have_the_types_that_edk2_reads() {
-        for (name, kind) in [
-            ("/BOOTX64.EFI", "application/efi"),
-            ("/a.iso", "application/vnd.efi-iso"),
-            ("/a.img", "application/vnd.efi-img"),
-            ("/boot.ipxe", "text/plain; charset=utf-8"),
-        ] {
-            assert_eq!(content_type(name.as_bytes(), &opened()), kind);
-        }
-        let file = Opened {
-            content: Content::File(std::sync::Arc::new(std::fs::File::open("/dev/null").unwrap())),
-            ..opened()
-        };
-        assert_eq!(content_type(b"vmlinuz", &file), "application/octet-stream");
-        assert_eq!(content_type(b"efi", &file), "application/octet-stream");
-        assert_eq!(content_type(b"menu.IPXE", &file), "text/plain; charset=utf-8");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod conditional;
 mod connection;
+mod content_type;
 mod crowd;
 mod page;
 mod range;

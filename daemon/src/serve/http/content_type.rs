@@ -1,0 +1,134 @@
+//! The content type of what is sent, by what it is. UEFI HTTP boot takes the kind of an image from three types, and only
+//! without one of them from the end of the path (HttpBootCheckImageType); a name may say anything, and often says nothing.
+
+use crate::boot::image::{HEAD, Image, identify};
+use crate::files::Opened;
+
+pub const PLAIN: &str = "text/plain; charset=utf-8";
+/// Where an ISO 9660 file system, or a UDF one alone, says what it is.
+const VOLUME: u64 = 0x8001;
+const SECTOR: usize = 512;
+
+/// `name` counts only where the content is both: an ISO image that may be written to a disk as it is.
+pub fn content_type(name: &[u8], opened: &Opened) -> &'static str {
+    let named_a_disk = name.len().checked_sub(4).is_some_and(|at| name[at..].eq_ignore_ascii_case(b".img"));
+    let head = read(opened, 0, HEAD);
+    if matches!(identify(&head), Image::Efi(_)) {
+        return "application/efi";
+    }
+    let on_disk = is_disk(&head);
+    if is_volume(&read(opened, VOLUME, 5)) && !(on_disk && named_a_disk) {
+        return "application/vnd.efi-iso";
+    }
+    if on_disk {
+        return "application/vnd.efi-img";
+    }
+    if is_text(&head) { PLAIN } else { "application/octet-stream" }
+}
+
+/// Nothing where that cannot be read: the body will fail, and says so.
+fn read(opened: &Opened, offset: u64, most: usize) -> Vec<u8> {
+    let mut octets = vec![0; most];
+    let count = if offset < opened.size { opened.read_at(&mut octets, offset).unwrap_or(0) } else { 0 };
+    octets.truncate(count);
+    octets
+}
+
+fn is_volume(mark: &[u8]) -> bool {
+    [b"CD001", b"BEA01"].iter().any(|known| mark == *known)
+}
+
+/// A disk with a partition table, or a FAT file system without one. The boot sector of both ends in 55 AA, and so does the one
+/// that Linux kernels have kept from their floppy disks.
+fn is_disk(head: &[u8]) -> bool {
+    let Some((sector, behind)) = head.split_at_checked(SECTOR) else { return false };
+    if behind.starts_with(b"EFI PART") {
+        return true;
+    }
+    if sector[SECTOR - 2..] != [0x55, 0xaa] || behind.get(2..6) == Some(b"HdrS") {
+        return false;
+    }
+    let is_fat = [&sector[54..], &sector[82..]].iter().any(|kind| kind.starts_with(b"FAT"));
+    // Status, type and length of an entry.
+    let mut entries = sector[446..SECTOR - 2].chunks(16);
+    let is_free = |entry: &[u8]| entry.iter().all(|octet| *octet == 0);
+    let is_partition = |entry: &[u8]| entry[0] & 0x7f == 0 && entry[4] != 0 && entry[12..] != [0; 4];
+    let partitioned = entries.clone().any(is_partition) && entries.all(|entry| is_free(entry) || is_partition(entry));
+    is_fat || partitioned
+}
+
+/// A script, or what an installer reads.
+fn is_text(head: &[u8]) -> bool {
+    // The last character may be cut in two.
+    let is_utf8 = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    is_utf8 && !head.is_empty() && !head.iter().any(|octet| octet.is_ascii_control() && !octet.is_ascii_whitespace())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::image::tests::{bios, bzimage, efi};
+    use crate::files::open_loader;
+
+    /// The same whether it is made here or lies in a file.
+    fn kind(name: &str, content: &[u8]) -> &'static str {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, content).unwrap();
+        let of_file = content_type(name.as_bytes(), &open_loader(&path).unwrap());
+        assert_eq!(content_type(name.as_bytes(), &Opened::text(content)), of_file, "{name}");
+        of_file
+    }
+
+    fn iso() -> Vec<u8> {
+        let mut image = vec![0; 0x8800];
+        image[0x8000..0x8006].copy_from_slice(b"\x01CD001");
+        image
+    }
+
+    fn partitioned(mut image: Vec<u8>) -> Vec<u8> {
+        image[446..462].copy_from_slice(&[0x80, 0, 2, 0, 0x0c, 0, 0, 0, 0, 8, 0, 0, 0, 0, 1, 0]);
+        image[510..512].copy_from_slice(&[0x55, 0xaa]);
+        image
+    }
+
+    #[test]
+    fn content_is_called_what_it_is_whatever_its_name() {
+        let fat = {
+            let mut image = vec![0; 4096];
+            image[82..87].copy_from_slice(b"FAT32");
+            image[510..512].copy_from_slice(&[0x55, 0xaa]);
+            image
+        };
+        let gpt = [vec![0; 512], b"EFI PART".to_vec(), vec![0; 2048]].concat();
+        for name in ["/loader", "/a.efi", "/a.iso", "/a.img", "/boot.ipxe", "/"] {
+            assert_eq!(kind(name, &efi(0x8664)), "application/efi", "{name}");
+            assert_eq!(kind(name, &iso()), "application/vnd.efi-iso", "{name}");
+            for disk in [&partitioned(vec![0; 4096]), &fat, &gpt] {
+                assert_eq!(kind(name, disk), "application/vnd.efi-img", "{name}");
+            }
+            for text in [&b"#!ipxe\nshell\n"[..], "set title H\u{fc}tte\n".as_bytes()] {
+                assert_eq!(kind(name, text), PLAIN, "{name}");
+            }
+            for other in [&bios()[..], &bzimage(true), b"\x1f\x8b\x08 initrd", b"", b"07070100\0"] {
+                assert_eq!(kind(name, other), "application/octet-stream", "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_iso_image_that_is_a_disk_as_well_is_what_its_name_says() {
+        let both = partitioned(iso());
+        assert_eq!(kind("/a.img", &both), "application/vnd.efi-img");
+        for name in ["/a.iso", "/a", "/a.efi"] {
+            assert_eq!(kind(name, &both), "application/vnd.efi-iso", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_with_the_mark_of_a_boot_sector_is_no_disk() {
+        let mut kernel = partitioned(bzimage(true));
+        kernel.resize(4096, 0);
+        assert_eq!(kind("/vmlinuz", &kernel), "application/octet-stream");
+    }
+}
