@@ -11,6 +11,7 @@ use crate::link::Link;
 use crate::memory::finding::Next;
 use crate::memory::rivals::{Offer, Request};
 use crate::memory::{Heard, Holder, Memory};
+use crate::needs::needs;
 use crate::plan::rule::{Condition, Met, Subject};
 use crate::plan::{LoopGuard, Plan};
 use crate::route::{Destination, Refused, route};
@@ -110,23 +111,53 @@ fn way(
     }
     memory.claims.hear(plan, client, arrival.now);
     complete(client, memory);
-    if client.is_ipxe() {
-        memory.note_ipxe(client, arrival.now);
-    }
     let decision = *told.decision.insert(of_packet(plan, memory, arrival, &packet, client));
     if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.rules[rule].names_u_boot()) {
         return Err(NotOurs::OtherVendorClass.into());
     }
-    // What asks after the loader was fetched is that loader.
-    if decision.as_firmware && !memory.has_loaded(client, arrival.now) {
-        client.stage = Stage::Firmware;
+    client.raspberry_pi |= decision.as_raspberry_pi && client.may_be_raspberry_pi();
+    let as_recognised = client.stage;
+    if let Stage::Ipxe(features) = client.stage {
+        client.stage = stage_of_ipxe(plan, memory, client, features, &decision, arrival.now);
     }
     let choice = memory.choice(client, arrival.now);
-    let boot = choose(plan, client, &decision, choice, way.here())?;
+    let boot = match choose(plan, client, &decision, choice, way.here()) {
+        // No loader of ours could take its place: it does what it can by itself.
+        Err(_) if matches!(client.stage, Stage::Replaced(lacks) if !lacks.is_empty()) => {
+            client.stage = as_recognised;
+            choose(plan, client, &decision, choice, way.here())
+        }
+        chosen => chosen,
+    }?;
+    if matches!(client.stage, Stage::Ipxe(_)) {
+        memory.note_ipxe(client, arrival.now);
+    }
     let response = way.write(plan, client, boot, replies)?;
     let rule = decision.rule.filter(|rule| plan.rules[*rule].needs_a_packet());
     note(memory, arrival, &packet, client, rule.map(|rule| plan.met(rule)), &response);
     Ok(response)
+}
+
+/// Whether an iPXE is given what it asks for, or our loader first. It is given that where a rule says so, or where its list of
+/// features lacks what it needs; once, because what asks after that is our loader, or no better off with it.
+fn stage_of_ipxe(
+    plan: &Plan,
+    memory: &mut Memory,
+    client: &Client,
+    features: Option<Features>,
+    decision: &Decision,
+    now: u64,
+) -> Stage {
+    if decision.as_firmware {
+        let loaded = memory.loaded_at(client, now).is_some();
+        return if loaded { client.stage } else { Stage::Replaced(Features::default()) };
+    }
+    let lacks = features.unwrap_or_default().lacks(needs(plan, decision, client.arch));
+    if lacks.is_empty() {
+        memory.note_complete(client);
+        return client.stage;
+    }
+    if memory.was_replaced(client, now) { client.stage } else { Stage::Replaced(lacks) }
 }
 
 /// Who has sent a packet, as far as it says so itself.
@@ -195,6 +226,9 @@ fn note(
     if client.port == Port::Dhcp {
         memory.note_offer(client, rule.filter(|_| client.relay.is_some()), arrival.now);
     }
+    if matches!(client.stage, Stage::Replaced(lacks) if !lacks.is_empty()) {
+        memory.note_replaced(client, arrival.now);
+    }
     if let Some(item) = client.boot_item {
         memory.note_choice(client, item.kind, arrival.now);
         memory.rivals.came(&client.hardware, false, arrival.now);
@@ -248,6 +282,10 @@ fn overhear(plan: &Plan, packet: &Packet<'_>, arrival: &Arrival<'_>, memory: &mu
 /// or to us. Files are asked for from that address.
 fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
     let (header, now) = (&message.header, arrival.now);
+    // All who have no hardware address would be one machine.
+    if header.hlen == 0 {
+        return;
+    }
     let hardware = Hardware::of(header);
     let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
     if arrival.port == Port::BootServer {

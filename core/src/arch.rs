@@ -200,6 +200,7 @@ impl Arch {
     pub const IA32: Arch = Arch(6);
     pub const X64: Arch = Arch(7);
     pub const EBC: Arch = Arch(9);
+    pub const RASPBERRY_PI: Arch = Arch(41);
 
     /// Its row in the table, if the code is assigned.
     pub fn row(self) -> Option<&'static Row> {

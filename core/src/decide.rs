@@ -1,7 +1,7 @@
 //! What a machine shall boot: its entry and the rules, held against what it says of itself. Where a packet has come, and
 //! where a script is asked for, the same function decides.
 
-use crate::client::{Class, Client, Stage};
+use crate::client::{Class, Client};
 use crate::memory::Memory;
 use crate::memory::claims::SharedUuid;
 use crate::plan::Plan;
@@ -27,6 +27,8 @@ pub struct Decision {
     pub ground: Ground,
     /// It is taken for firmware, whatever it says of itself.
     pub as_firmware: bool,
+    /// Where it says that it is a BIOS, it is a Raspberry Pi.
+    pub as_raspberry_pi: bool,
 }
 
 /// What the decision rests on.
@@ -104,6 +106,7 @@ fn outcome(plan: &Plan, memory: &Memory, subject: &Subject<'_>, machine: Option<
         profile,
         ground,
         as_firmware: rule.is_some_and(|(_, rule)| rule.as_firmware),
+        as_raspberry_pi: rule.is_some_and(|(_, rule)| rule.as_raspberry_pi),
         ..Decision::default()
     }
 }
@@ -175,7 +178,7 @@ pub fn firmware(client: &Client) -> [Option<Firmware>; 2] {
         _ => Firmware::Bios,
     };
     let above = match client {
-        Client { stage: Stage::Ipxe(_), .. } => Some(Firmware::Ipxe),
+        _ if client.is_ipxe() => Some(Firmware::Ipxe),
         Client { class: Class::Http, .. } => Some(Firmware::Http),
         _ => None,
     };

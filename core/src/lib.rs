@@ -27,6 +27,7 @@ pub mod memory;
 pub mod decide;
 
 pub mod choose;
+pub mod needs;
 pub mod reply4;
 pub mod reply6;
 pub mod shape;

@@ -63,9 +63,7 @@ impl Shape {
             (Manner::Item(item), _) => (Name::Item, Some(item.option().to_vec().into())),
             (Manner::RaspberryPi, _) => (Name::RaspberryPi, Some(RASPBERRY_PI[..].into())),
             (Manner::File, Class::Http) => (Name::Http, None),
-            (Manner::File, Class::Pxe) if client.arch.is_efi() && !client.is_ipxe() && boot_server => {
-                (Name::Redirect, None)
-            }
+            (Manner::File, Class::Pxe) if client.comes_to_4011() && boot_server => (Name::Redirect, None),
             (Manner::File, _) => (Name::Direct, Some(LOAD_THE_FILE[..].into())),
         };
         let file = Some(boot.file).filter(|file| !file.is_empty());

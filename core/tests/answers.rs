@@ -20,8 +20,8 @@ use std::net::Ipv4Addr;
 const BROADCAST: (&str, &str) = ("0.0.0.0:68", "255.255.255.255");
 const TO_4011: (&str, &str) = ("192.0.2.107:4011", "192.0.2.10");
 /// Option 175 of an iPXE with HTTP, and of one without.
-const WITH_HTTP: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1];
-const WITHOUT_HTTP: &[u8] = &[0xeb, 3, 1, 21, 1, 0x15, 1, 1];
+const WITH_HTTP: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1];
+const WITHOUT_HTTP: &[u8] = &[0xeb, 3, 1, 21, 1, 0x15, 1, 1, 0x27, 1, 1];
 
 fn on_67(plan: &Plan, packet: &Packet) -> Verdict {
     ask(plan, &packet.octets(), Port::Dhcp, BROADCAST.0, BROADCAST.1).0.verdict
@@ -139,7 +139,7 @@ fn a_class_that_only_contains_the_word_is_not_ours() {
 
 #[test]
 fn ipxe_is_told_by_its_user_class_in_both_encodings_or_by_option_175() {
-    for user_class in [&b"iPXE"[..], b"\x04iPXE", b"gPXE", b"\x03abc\x04iPXE"] {
+    for user_class in [&b"iPXE"[..], b"\x04iPXE", b"\x03abc\x04iPXE"] {
         let packet = Packet::discover().set(77, user_class);
         assert_eq!(response(on_67(&plan(), &packet)).boot.file, "tftp://192.0.2.10/boot.ipxe", "{user_class:?}");
     }

@@ -33,7 +33,7 @@ const INSTALL: usize = 0;
 const GRUB: usize = 1;
 const NOTHING: usize = 2;
 const ASK: usize = 3;
-const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1];
+const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1];
 const DISK: &str = "local-disk/uefi-x64.efi";
 
 /// The default is an installer: whoever is taken for nobody is installed.

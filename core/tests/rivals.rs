@@ -16,7 +16,7 @@ const PRIMARY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// A boot server beside us.
 const ANOTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 107);
-const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1];
+const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1];
 const SECOND: u64 = 1000;
 
 /// A network, its clock, and what was found so far. Housekeeping looks every five seconds.

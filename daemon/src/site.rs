@@ -1,5 +1,6 @@
 //! Everything that a reload swaps as a whole: the plan, and the files that it offers.
 
+mod loader_urls;
 mod named;
 mod profiles;
 mod programs;
@@ -126,10 +127,11 @@ impl Site {
         told.extend(programs::again_and_again(&plan));
         told.extend(programs::for_others(&plan, |name| roots.path(name)));
         told.extend(found.misfits.iter().map(|misfit| Diagnostic::warning(misfit.to_string()).help(&misfit.cure)));
+        let system = System::of_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
+        told.extend(loader_urls::out_of_reach(&plan, |arch| table::hint(arch, &found, &system)));
         told.extend(scan.notes.iter().map(Diagnostic::warning));
         told.extend(second_stage::astray(&plan, |name| roots.path(name)).into_iter().map(astray));
         let machine_files = (draft.machines.files, draft.machines.took);
-        let system = System::of_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
         let legacy = loaded.legacy.is_some();
         let (roots, templates) = (Arc::new(roots), Arc::new(templates));
         let mut site =
@@ -257,6 +259,11 @@ impl Site {
         }
         self.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
         self.boot_folder().iter().flat_map(|scan| scan.summary()).for_each(|line| tracing::warn!("{line}"));
+    }
+
+    /// How to come by an iPXE for this architecture.
+    pub fn ipxe_hint(&self, arch: Arch) -> String {
+        table::hint(arch.base(), &self.found, &self.system)
     }
 
     /// Why a machine of this architecture gets nothing by this profile, and what to do about it.

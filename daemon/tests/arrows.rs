@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 /// Every room of the core, from the one that names nobody to the one that may name all.
 const CORE: &[&str] = &[
     "wire", "arch", "link", "recent", "show", "url", "arrival", "client", "plan", "route", "route6", "memory",
-    "decide", "choose", "shape", "shape6", "reply4", "reply6", "answer", "name", "request", "caller", "script", "shim",
-    "fetch", "transfer",
+    "decide", "needs", "choose", "shape", "shape6", "reply4", "reply6", "answer", "name", "request", "caller",
+    "script", "shim", "fetch", "transfer",
 ];
 
 /// The same of the daemon.

@@ -299,6 +299,43 @@ fn loaders_of_profiles_are_told_beside_those_of_the_site_and_what_a_profile_lack
     assert!(said.contains(cure), "{said}");
 }
 
+#[test]
+fn a_loader_by_url_that_pxe_firmware_cannot_fetch_is_warned_of_where_no_ipxe_of_ours_could() {
+    let (host, boot, folder) = (host(), boot_folder(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("proxydhcpd.toml");
+    let text =
+        "[profile.x.loaders]\nuefi-riscv32 = \"http://192.0.2.5/a.efi\"\nuefi-x64 = \"http://192.0.2.5/b.efi\"\n";
+    fs::write(&file, text).unwrap();
+    let output = check(&host, &[file.to_str().unwrap(), "--boot-dir", boot.path().to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lost = "profile x names http://192.0.2.5/a.efi for RISC-V 32 UEFI, which PXE firmware cannot fetch: such a machine \
+                is not answered; only UEFI HTTP boot is given it";
+    assert!(told.contains(lost) && !told.contains("b.efi"), "{told}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("http://192.0.2.5/b.efi for x64 UEFI") && !said.contains("not to be read"), "{said}");
+
+    let explain = |client: &str| {
+        let mut explain = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
+        explain.args([
+            "explain",
+            "--client",
+            client,
+            "-b",
+            boot.path().to_str().unwrap(),
+            "-c",
+            file.to_str().unwrap(),
+        ]);
+        String::from_utf8(host.on(|| explain.output().unwrap()).stdout).unwrap()
+    };
+    fs::write(&file, format!("default-profile = \"x\"\n{text}")).unwrap();
+    let said = explain("uefi-x64");
+    let way = ["boot: ipxe.efi", "then, if that was an iPXE: DISCOVER on port 67", "boot: http://192.0.2.5/b.efi"];
+    let places = way.map(|step| said.find(step));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{said}");
+    let said = explain("uefi-riscv32");
+    assert!(said.contains("counted as: nothing:loader-url") && said.contains("cure: put ipxe-riscv32.efi"), "{said}");
+}
+
 /// What is wrong with a configuration of these files, by place.
 fn wrong(host: &Host, files: &[(&str, &[u8])]) -> Vec<String> {
     let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());

@@ -322,6 +322,8 @@ fn every_condition_of_a_rule_is_read() {
         deny = true
         known = true
         [[rule]]
+        [[rule]]
+        as-raspberry-pi = true
     "#;
     let rules = read(text).draft.rules;
     let when = When {
@@ -343,10 +345,15 @@ fn every_condition_of_a_rule_is_read() {
         interface_ids: vec![Glob("vlan12".into())],
         known: Some(false),
     };
-    assert_eq!(rules[0], Rule { name: "all".into(), when, deny: false, profile: Some(3), as_firmware: true });
+    assert_eq!(rules[0], Rule { name: "all".into(), when, profile: Some(3), as_firmware: true, ..Rule::default() });
     let known = When { known: Some(true), ..When::default() };
     assert_eq!(rules[1], Rule { name: "rule 2".into(), when: known, deny: true, ..Rule::default() });
     assert_eq!(rules[2], Rule { name: "rule 3".into(), ..Rule::default() });
+    assert_eq!(rules[3], Rule { name: "rule 4".into(), as_raspberry_pi: true, ..Rule::default() });
+    assert_eq!(
+        told("[[rule]]\nas-firmware = true\nas-raspberry-pi = true\n"),
+        ["3:19: `as-raspberry-pi` and `as-firmware` exclude each other: a Raspberry Pi takes no loader"]
+    );
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! What a client is given of what the plan holds for it: a boot, or the reason why there is none.
 
+mod firmware;
+
 use crate::arch::Arch;
 use crate::client::{Class, Client, Stage};
 use crate::decide::{Decision, Ground};
 use crate::plan::profile::{Boots, Item, Menu, To};
 use crate::plan::rule::Met;
-use crate::plan::{Ipxe, Loader, Plan, Tftp};
-use crate::url::{encoded, host, is_url, names_ipv4};
+use crate::plan::{Ipxe, Plan, Tftp};
+use crate::url::{encoded, host, is_url};
 use crate::wire::Kind;
 use crate::wire::dhcp6::MessageType;
 use crate::wire::pxe::{BootItem, Features};
@@ -15,6 +17,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
+use firmware::{firmware, our_ipxe};
 
 /// The script that an iPXE is given when the plan names no other.
 pub const SCRIPT: &str = "boot.ipxe";
@@ -94,8 +97,13 @@ pub enum Nothing {
     Profile,
     /// No loader for this architecture is here.
     NoLoader(Arch),
+    /// The loader of this architecture is named by a URL that a PXE firmware cannot fetch, and there is no iPXE of ours to
+    /// fetch it.
+    LoaderUrl(Arch),
     /// Nobody serves TFTP, and this client can do nothing else.
     NoTftp,
+    /// Its iPXE lists no such feature, and what it is to run can be fetched in no other way.
+    IpxeLacks(Features),
     /// UEFI HTTP boot clients are not served: our HTTP port is closed, or the old proxy.ini does not know them.
     NoHttp,
     /// An iPXE that asks for an address over DHCPv6: it takes its script from who gives it one, and from nobody else.
@@ -136,6 +144,7 @@ pub fn choose(
     match (client.stage, client.boot_item, menu) {
         (_, Some(chosen), menu) => item(plan, client, menu, chosen, here),
         (Stage::Ipxe(features), None, _) => ipxe(plan, client, decision, choice, features, here),
+        (Stage::Replaced(lacks), None, _) if !lacks.is_empty() => our_ipxe(plan, client, decision, here),
         _ if client.raspberry_pi => raspberry_pi(plan, here),
         // Over IPv6 no firmware shows one: the iPXE that it is given does.
         (_, None, Some(menu)) if client.class == Class::Pxe && !client.is_v6() => show(plan, client, menu, here),
@@ -162,18 +171,20 @@ fn ipxe(
     features: Option<Features>,
     here: IpAddr,
 ) -> Result<Boot, Nothing> {
-    match (decision.boots(plan), &plan.ipxe) {
+    let boot = match (decision.boots(plan), &plan.ipxe) {
         (Boots::BootFolder, Ipxe::AsFirmware) | (Boots::Loader, _) => {
-            firmware(plan, client, decision, decision.boots(plan), here)
+            firmware(plan, client, decision, decision.boots(plan), here)?
         }
-        (Boots::Script(url), _) if is_url(url) => Ok(given(plan, url, here)),
-        (Boots::BootFolder, Ipxe::Given(url)) if is_url(url) => Ok(given(plan, url, here)),
+        (Boots::Script(url), _) if is_url(url) => given(plan, url, here),
+        (Boots::BootFolder, Ipxe::Given(url)) if is_url(url) => given(plan, url, here),
         (Boots::BootFolder, Ipxe::Given(name)) => {
             let server = tftp_server(plan, here)?;
-            Ok(Boot { server, ..given(plan, &on_tftp(name, server), here) })
+            Boot { server, ..given(plan, &on_tftp(name, server), here) }
         }
-        (boots, _) => script(plan, &script_name(plan, decision, boots, choice), features, here),
-    }
+        (boots, _) => script(plan, &script_name(plan, decision, boots, choice), features, here)?,
+    };
+    let lacks = features.unwrap_or_default().lacks(Features::of(Features::for_url(&boot.file)));
+    if lacks.is_empty() { Ok(boot) } else { Err(Nothing::IpxeLacks(lacks)) }
 }
 
 fn given(plan: &Plan, name: &str, here: IpAddr) -> Boot {
@@ -216,89 +227,10 @@ fn script(plan: &Plan, name: &str, features: Option<Features>, here: IpAddr) -> 
     let (file, why) = match (plan.http, tftp(plan, here)) {
         (Some(port), _) if http => (format!("http://{at}:{port}/{name}"), Why::ScriptHttp),
         (_, Some(Tftp::Ours)) => (format!("tftp://{at}/{name}"), Why::ScriptTftp),
+        (Some(_), _) if features.is_some() => return Err(Nothing::IpxeLacks(Features::of([Features::HTTP]))),
         _ => return Err(Nothing::NoTftp),
     };
     Ok(Boot { file, server: here, why, manner: Manner::File })
-}
-
-/// A first-stage program: the profile's own, the one that starts the local disk, or the site's.
-fn firmware(plan: &Plan, client: &Client, decision: &Decision, boots: &Boots, here: IpAddr) -> Result<Boot, Nothing> {
-    let arch = client.arch.base();
-    if *boots == Boots::LocalDisk && plan.local_disk.contains(&arch) {
-        return program(plan, client, decision, (&local_disk_name(arch), true), Why::LocalDisk(arch), here);
-    }
-    let profile = plan.profile(decision.profile);
-    let of_profile = profile.and_then(|profile| {
-        let own = profile.loaders.get(&arch).map(|loader| (loader, Why::Loader(arch)));
-        own.or_else(|| profile.any_other.as_ref().map(|loader| (loader, Why::AnyOther)))
-    });
-    let site = || plan.loaders.get(&arch).filter(|_| *boots != Boots::Loader).map(|loader| (loader, Why::Loader(arch)));
-    let any_other = || plan.any_other.as_ref().map(|loader| (loader, Why::AnyOther));
-    let (loader, why) = of_profile.or_else(site).or_else(any_other).ok_or(Nothing::NoLoader(arch))?;
-    match loader.elsewhere() {
-        Some(_) if here.is_ipv6() => elsewhere6(plan, client, loader, why, here),
-        Some((name, server)) if client.class != Class::Http => {
-            let server = server.map(IpAddr::V4).or_else(|| tftp_server(plan, here).ok()).unwrap_or(here);
-            Ok(Boot { file: name.into(), server, why, manner: Manner::File })
-        }
-        Some(_) => on_web(plan, loader, why, here).ok_or(Nothing::NoHttp),
-        None => program(plan, client, decision, (&loader.name, loader.path.is_some()), why, here),
-    }
-}
-
-/// A program by its name, and whether we can serve it ourselves.
-fn program(
-    plan: &Plan,
-    client: &Client,
-    decision: &Decision,
-    (name, ours): (&str, bool),
-    why: Why,
-    here: IpAddr,
-) -> Result<Boot, Nothing> {
-    let name = if client.is_v6() { &name6(plan, client, decision, name) } else { name };
-    let (file, server) = match client.class {
-        Class::Pxe | Class::UBoot => {
-            let server = tftp_server(plan, here)?;
-            (on_tftp(name, server), server)
-        }
-        // An address, never a name: a name needs the primary's DNS (EDK2 HttpBootSelectDhcpOffer).
-        Class::Http => match plan.http.filter(|_| plan.http_clients && ours) {
-            Some(port) => (format!("http://{}:{port}/{name}", host(here)), here),
-            None => return Err(Nothing::NoHttp),
-        },
-    };
-    Ok(Boot { file, server, why, manner: Manner::File })
-}
-
-/// Over IPv6 the name leads an iPXE to its script, which lies beside it: its DHCPv6 server names none. What only the packet
-/// says has to be told there again.
-fn name6(plan: &Plan, client: &Client, decision: &Decision, name: &str) -> String {
-    let rule = heard_rule(plan, decision).map(|rule| format!("{MACHINE}rule={rule}/")).unwrap_or_default();
-    // HTTP boot tells it where it came from. A profile's own loader is all that the profile wants.
-    let brings = client.class == Class::Pxe
-        && plan.brings_script(client.arch.base(), name)
-        && *decision.boots(plan) != Boots::Loader;
-    let with_script = if brings { WITH_SCRIPT } else { "" };
-    format!("{rule}{with_script}{name}")
-}
-
-/// UEFI HTTP boot from another server.
-fn on_web(plan: &Plan, loader: &Loader, why: Why, here: IpAddr) -> Option<Boot> {
-    let is_web = ["http://", "https://"].iter().any(|scheme| loader.name.starts_with(scheme));
-    (plan.http_clients && is_web).then(|| Boot { file: loader.name.clone(), server: here, why, manner: Manner::File })
-}
-
-/// A loader on another server, by its URL as it stands, if a client that has only IPv6 can reach that.
-fn elsewhere6(plan: &Plan, client: &Client, loader: &Loader, why: Why, here: IpAddr) -> Result<Boot, Nothing> {
-    let reached = |scheme| loader.name.starts_with(scheme) && !names_ipv4(&loader.name);
-    match client.class {
-        Class::Pxe if reached("tftp://") => {
-            Ok(Boot { file: loader.name.clone(), server: here, why, manner: Manner::File })
-        }
-        Class::Http if !names_ipv4(&loader.name) => on_web(plan, loader, why, here).ok_or(Nothing::NoHttp),
-        Class::Http => Err(Nothing::NoHttp),
-        _ => Err(Nothing::NoTftp),
-    }
 }
 
 /// The menu for a firmware, without what this one could not start.
@@ -369,6 +301,8 @@ impl Nothing {
             Self::Denied(_) => "nothing:denied",
             Self::Profile => "nothing:profile",
             Self::NoLoader(_) => "nothing:no-loader",
+            Self::LoaderUrl(_) => "nothing:loader-url",
+            Self::IpxeLacks(_) => "nothing:ipxe-lacks",
             Self::NoTftp => "nothing:no-tftp",
             Self::NoHttp => "nothing:no-http",
             Self::StatefulIpxe => "nothing:stateful-ipxe",
@@ -388,6 +322,16 @@ impl fmt::Display for Nothing {
             Self::Denied(rule) => write!(f, "rule {} denies it", rule + 1),
             Self::Profile => f.write_str("its profile boots nothing"),
             Self::NoLoader(arch) => write!(f, "no loader for {arch} here"),
+            Self::LoaderUrl(arch) => write!(
+                f,
+                "PXE firmware cannot fetch the URL that the configuration names as the loader for {arch}, and there is no \
+                 iPXE for it here that could"
+            ),
+            Self::IpxeLacks(lacks) => write!(
+                f,
+                "its iPXE does not list {lacks}, which it needs to fetch what it is to run, and no loader of ours can \
+                 take its place"
+            ),
             Self::NoTftp => f.write_str("TFTP is not served here, and this client can do nothing else"),
             Self::NoHttp => f.write_str("UEFI HTTP boot is not served"),
             Self::StatefulIpxe => f.write_str(

@@ -1,8 +1,8 @@
 //! A client by its DHCPv4 packet.
 
 use super::{
-    ArchFrom, Class, Client, Hardware, NotOurs, Readings, Relay, Stage, architecture_of, is_raspberry_pi, says_ipxe,
-    suits_a_script,
+    ArchFrom, Class, Client, Hardware, NotOurs, Readings, Relay, Stage, architecture_of, raspberry_pi, says_gpxe,
+    says_ipxe, suits_a_script,
 };
 use crate::arch::Arch;
 use crate::arrival::Port;
@@ -12,8 +12,8 @@ use crate::wire::pxe::{BootItem, Features, MachineId, SubOptions, user_classes};
 use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// Recognises the sender of a sound message. `ipxe_words` mean "already iPXE" beside `iPXE` and `gPXE`, `vendor_words`
-/// "PXE" beside `PXEClient`; `u_boot` says whether U-Boot is let in.
+/// Recognises the sender of a sound message. `ipxe_words` mean "already iPXE" beside `iPXE`, `vendor_words` "PXE" beside
+/// `PXEClient`; `u_boot` says whether U-Boot is let in.
 pub fn recognise(
     message: &Message<'_>,
     port: Port,
@@ -30,6 +30,9 @@ pub fn recognise(
         .filter(|class| *class != Class::UBoot || u_boot())
         .or_else(|| vendor_words.iter().any(|word| vendor_class.starts_with(word.as_bytes())).then_some(Class::Pxe))
         .ok_or(NotOurs::OtherVendorClass)?;
+    if message.header.hlen == 0 {
+        return Err(NotOurs::NoHardwareAddress);
+    }
     let boot_item = message.option(code::VENDOR_SPECIFIC).and_then(|value| BootItem::find(&value));
     let heard = match port {
         Port::Dhcp => match kind {
@@ -53,7 +56,8 @@ pub fn recognise(
     let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
     let uuid = machine.filter(MachineId::is_key).map(|machine| machine.uuid());
     Ok(Client {
-        raspberry_pi: is_raspberry_pi(arch, &hardware, machine.as_ref()),
+        raspberry_pi: raspberry_pi::is_one(arch, &hardware, &vendor_class, machine.as_ref()),
+        u_boot: class == Class::UBoot || is_u_boot(message),
         readings: Readings::of(hardware.mac(), uuid),
         stage,
         relay: Relay::of(message),
@@ -108,10 +112,21 @@ fn may_be_old_rom(message: &Message<'_>) -> bool {
     }
 }
 
+/// U-Boot that calls itself a PXEClient: its boot flow for EFI programs does, with UNDI 0.0 in option 94 where EDK2 says 3.0.
+fn is_u_boot(message: &Message<'_>) -> bool {
+    message.option(code::NETWORK_INTERFACE).is_some_and(|value| *value == [1, 0, 0])
+}
+
 fn stage(message: &Message<'_>, port: Port, vendor_class: &[u8], ipxe_words: &[String]) -> Stage {
     let features = message.option(code::IPXE).and_then(|value| Features::parse(&value));
     let user_class = message.option(code::USER_CLASS).unwrap_or_default();
-    if features.is_some() || says_ipxe(&user_classes(&user_class), ipxe_words) {
+    let words = user_classes(&user_class);
+    if says_ipxe(&words, ipxe_words) {
+        Stage::Ipxe(features)
+    } else if says_gpxe(&words) {
+        // It sends option 175 as well.
+        Stage::Gpxe
+    } else if features.is_some() {
         Stage::Ipxe(features)
     } else if port == Port::BootServer && vendor_class == Class::Pxe.word().as_bytes() {
         Stage::BootProgram

@@ -25,7 +25,13 @@ pub fn recognise(
     if of_a_server || hops.iter().any(|hop| hop.kind == MessageType::RelayReply) {
         return Err(NotOurs::Reply);
     }
-    let (class, vendor_class) = class(message)?;
+    let (class, vendor_class) = class(message).map_err(|reason| match message.option(code::ARCHITECTURE) {
+        Some(codes) if reason == NotOurs::NoVendorClass => {
+            let code = codes.first_chunk().map(|code| Arch(u16::from_be_bytes(*code)));
+            NotOurs::NoVendorClass6(code)
+        }
+        _ => reason,
+    })?;
     let stage = if says_ipxe(&message.user_classes(), ipxe_words) { Stage::Ipxe(None) } else { Stage::Firmware };
     let heard = match (port, kind) {
         (Port::Dhcp, MessageType::Solicit) => true,
@@ -64,6 +70,7 @@ pub fn recognise(
         arch_from,
         stage,
         raspberry_pi: false,
+        u_boot: false,
         boot_item: None,
         own: Some(source).filter(|source| hops.is_empty() && !source.is_unicast_link_local()).map(IpAddr::V6),
         relay: Relay::of_hops(hops, source),

@@ -2,6 +2,7 @@
 
 mod dhcp4;
 mod dhcp6;
+mod raspberry_pi;
 
 use crate::arch::{Arch, Transport};
 use crate::arrival::Port;
@@ -29,8 +30,10 @@ pub struct Client {
     pub arch: Arch,
     pub arch_from: ArchFrom,
     pub stage: Stage,
-    /// A Raspberry Pi announces itself as x86 BIOS.
+    /// A Raspberry Pi, which announces itself as x86 BIOS, or what a rule declares one.
     pub raspberry_pi: bool,
+    /// A U-Boot, whatever its class: it takes the file out of the first reply, and does not come to port 4011.
+    pub u_boot: bool,
     pub boot_item: Option<BootItem>,
     /// Its own address, if it has one: ciaddr, or where it writes from.
     pub own: Option<IpAddr>,
@@ -82,8 +85,13 @@ pub enum ArchFrom {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     Firmware,
+    /// gPXE runs no script that begins with `#!ipxe`, so it is given a loader, as a firmware is.
+    Gpxe,
     /// iPXE is running; what it can, if it said so in option 175.
     Ipxe(Option<Features>),
+    /// An iPXE that is given our loader first: it lacks these features for what it is to run, or, if there are none, a rule
+    /// says so.
+    Replaced(Features),
     /// A program that the firmware loaded asks again by itself (Windows boot manager).
     BootProgram,
 }
@@ -116,6 +124,11 @@ pub enum NotOurs {
     Bootp,
     /// No option 60: an ordinary DHCP client. Linux would accept an offer without an address.
     NoVendorClass,
+    /// A DHCPv6 client that names an architecture and no vendor class. It cannot be told from one that would take our reply
+    /// for its DHCPv6 server's.
+    NoVendorClass6(Option<Arch>),
+    /// hlen 0: an InfiniBand host that is known by its client identifier alone (RFC 4390 2.1). No boot firmware does that.
+    NoHardwareAddress,
     /// Option 60 begins with neither PXEClient nor HTTPClient.
     OtherVendorClass,
     /// A message that belongs to the DHCP server, not to a proxy (REQUEST on 67 above all).
@@ -140,7 +153,17 @@ impl Readings {
 
 impl Client {
     pub fn is_ipxe(&self) -> bool {
-        matches!(self.stage, Stage::Ipxe(_))
+        matches!(self.stage, Stage::Ipxe(_) | Stage::Replaced(_))
+    }
+
+    /// UEFI firmware, which comes for its file to the server that an offer without option 43 names.
+    pub fn comes_to_4011(&self) -> bool {
+        self.arch.is_efi() && !self.is_ipxe() && !self.u_boot
+    }
+
+    /// Whether it says of itself what a Raspberry Pi's own firmware does. Every other is a UEFI, on whatever board.
+    pub fn may_be_raspberry_pi(&self) -> bool {
+        self.class == Class::Pxe && raspberry_pi::may_be(self.arch) && !self.is_v6()
     }
 
     pub fn is_v6(&self) -> bool {
@@ -241,29 +264,13 @@ fn suits_a_script(
 
 /// Whole words: `MyiPXE-test` is somebody's own class.
 fn says_ipxe(user_classes: &[&[u8]], ipxe_words: &[String]) -> bool {
-    user_classes.iter().any(|word| {
-        *word == b"iPXE"
-            || word.eq_ignore_ascii_case(b"gPXE")
-            || ipxe_words.iter().any(|configured| configured.as_bytes() == *word)
-    })
+    user_classes
+        .iter()
+        .any(|word| *word == b"iPXE" || ipxe_words.iter().any(|configured| configured.as_bytes() == *word))
 }
 
-/// Option 97 names it (`RPi4`, `RPi5`, or the 0x44 filler of the Pi 3 ROM), or its maker's addresses do while it says
-/// BIOS.
-fn is_raspberry_pi(arch: Arch, hardware: &Hardware, machine: Option<&MachineId>) -> bool {
-    const MAKER: [[u8; 3]; 6] = [
-        [0xb8, 0x27, 0xeb],
-        [0x28, 0xcd, 0xc1],
-        [0x2c, 0xcf, 0x67],
-        [0xd8, 0x3a, 0xdd],
-        [0xdc, 0xa6, 0x32],
-        [0xe4, 0x5f, 0x01],
-    ];
-    let named = machine.is_some_and(|machine| {
-        let id = &machine.0;
-        id.starts_with(b"\0RPi4") || id.starts_with(b"\0RPi5") || id[1..] == [0x44; 16]
-    });
-    named || arch == Arch::BIOS && MAKER.iter().any(|maker| hardware.octets().starts_with(maker))
+fn says_gpxe(user_classes: &[&[u8]]) -> bool {
+    user_classes.iter().any(|word| word.eq_ignore_ascii_case(b"gPXE"))
 }
 
 impl NotOurs {
@@ -273,6 +280,8 @@ impl NotOurs {
             Self::Reply => "not-ours:reply",
             Self::Bootp => "not-ours:bootp",
             Self::NoVendorClass => "not-ours:no-vendor-class",
+            Self::NoVendorClass6(_) => "not-ours:no-vendor-class",
+            Self::NoHardwareAddress => "not-ours:no-hardware-address",
             Self::OtherVendorClass => "not-ours:other-vendor-class",
             Self::Message(..) => "not-ours:message",
             Self::NoClientId => "not-ours:no-client-id",
@@ -289,6 +298,16 @@ impl fmt::Display for NotOurs {
             Self::Reply => f.write_str("a server's message, not a client's"),
             Self::Bootp => f.write_str("plain BOOTP: no message type"),
             Self::NoVendorClass => f.write_str("not a network-boot client: no vendor class"),
+            Self::NoVendorClass6(Some(Arch::RASPBERRY_PI)) => f.write_str(
+                "a Raspberry Pi: over IPv6 it sends no vendor class (option 16), and takes its file from its DHCPv6 server alone",
+            ),
+            Self::NoVendorClass6(_) => f.write_str(
+                "a network-boot client without a vendor class (option 16): it takes its file from its DHCPv6 server alone",
+            ),
+            Self::NoHardwareAddress => f.write_str(
+                "no hardware address: an InfiniBand host as RFC 4390 has it, known by its client identifier alone, which no \
+                 boot firmware is",
+            ),
             Self::OtherVendorClass => {
                 f.write_str("vendor class begins with neither PXEClient nor HTTPClient: another boot dialect or none")
             }
@@ -332,6 +351,9 @@ impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.stage {
             Stage::Ipxe(_) => write!(f, "iPXE on {}", self.arch),
+            Stage::Replaced(lacks) if lacks.is_empty() => write!(f, "iPXE on {}", self.arch),
+            Stage::Replaced(lacks) => write!(f, "iPXE without {lacks} on {}", self.arch),
+            Stage::Gpxe => write!(f, "gPXE on {}", self.arch),
             _ if self.raspberry_pi => f.write_str("Raspberry Pi"),
             Stage::Firmware => write!(f, "{}", self.arch),
             Stage::BootProgram => write!(f, "boot program on {}", self.arch),

@@ -55,9 +55,10 @@ impl Loads {
         }
     }
 
-    pub fn has_loaded(&self, key: MachineKey, now: u64) -> bool {
+    /// When the last loader was fetched, if that was a moment ago.
+    pub fn loaded_at(&self, key: MachineKey, now: u64) -> Option<u64> {
         let last = self.0.get(key).and_then(|load| load.times[0]);
-        last.is_some_and(|at| now.saturating_sub(at) < STEP_COUNTS)
+        last.filter(|at| now.saturating_sub(*at) < STEP_COUNTS)
     }
 
     pub fn is_looping(&self, key: MachineKey, now: u64) -> bool {
@@ -158,7 +159,7 @@ mod tests {
     fn what_was_loaded_is_what_asks_for_two_minutes() {
         let mut loads = Loads::new(8, 0);
         load(&mut loads, "a.efi", 0);
-        assert!(loads.has_loaded(address_key(ADDRESS), 119 * SECOND));
-        assert!(!loads.has_loaded(address_key(ADDRESS), 120 * SECOND));
+        assert_eq!(loads.loaded_at(address_key(ADDRESS), 119 * SECOND), Some(0));
+        assert_eq!(loads.loaded_at(address_key(ADDRESS), 120 * SECOND), None);
     }
 }

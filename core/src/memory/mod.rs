@@ -34,6 +34,10 @@ const ADDRESSES_CAPACITY: usize = 65536;
 const HEARD_COUNTS: u64 = 60 * 60 * 1000;
 /// From a choice in the firmware's menu to the iPXE that it starts: seconds, on slow machines a minute.
 const CHOICE_COUNTS: u64 = 2 * 60 * 1000;
+/// From our loader that an iPXE was given in its place to the time at which it may be given that anew.
+const REPLACED_COUNTS: u64 = 2 * 60 * 1000;
+/// As long as an iPXE may go on asking (at 0, 1, 3 and 7 s, and so for its next card) before it fetches what it was offered.
+const ASKS_AGAIN: u64 = 30 * 1000;
 
 #[derive(Debug)]
 pub struct Memory {
@@ -52,6 +56,8 @@ pub struct Memory {
     loads: Loads,
     /// Who says which UUID.
     pub claims: Claims,
+    /// iPXEs that were given our loader because they lack something, and when; `None`: their place is taken.
+    replaced: Recent<MachineKey, Option<u64>>,
     /// Machines of the plan, by name, that were to boot once and have.
     pub once: Once,
     /// Machines that were offered a boot, and whether they came for it.
@@ -101,6 +107,7 @@ impl Memory {
             leases: Recent::new(CAPACITY, seed.rotate_left(12)),
             choices: Recent::new(CAPACITY, seed.rotate_left(24)),
             loads: Loads::new(CAPACITY, seed.rotate_left(40)),
+            replaced: Recent::new(CAPACITY, seed.rotate_left(52)),
             once: Once::default(),
             claims: Claims::new(seed.rotate_left(44)),
             rivals: Rivals::new(seed.rotate_left(56)),
@@ -173,9 +180,35 @@ impl Memory {
         self.loads.note_ipxe(self.key(client), now);
     }
 
-    /// Whether the machine has fetched its loader a moment ago, so that what asks now is that loader.
-    pub fn has_loaded(&self, client: &Client, now: u64) -> bool {
-        self.loads.has_loaded(self.key(client), now)
+    /// When the machine fetched its loader, if that was a moment ago: what asks now is that loader.
+    pub fn loaded_at(&self, client: &Client, now: u64) -> Option<u64> {
+        self.loads.loaded_at(self.key(client), now)
+    }
+
+    /// An iPXE was given our loader because it lacks something. That it asks again before it fetches that is no news.
+    pub fn note_replaced(&mut self, client: &Client, now: u64) {
+        let fresh = |at: u64| now.saturating_sub(at) < REPLACED_COUNTS;
+        let key = self.key(client);
+        self.replaced.update(key, now, None, |at| *at = at.filter(|at| fresh(*at)).or(Some(now)));
+    }
+
+    /// An iPXE asks that lacks nothing: a later one on this machine that does is another boot.
+    pub fn note_complete(&mut self, client: &Client) {
+        let key = self.key(client);
+        if let Some(at) = self.replaced.get_mut(key) {
+            *at = None;
+        }
+    }
+
+    /// Whether an iPXE that lacks something has been given our loader and is back all the same: it has fetched that, or must
+    /// have by now, where another server has it.
+    pub fn was_replaced(&self, client: &Client, now: u64) -> bool {
+        let given = self.replaced.get(self.key(client)).flatten();
+        given.is_some_and(|at| {
+            let since = now.saturating_sub(at);
+            let fetched = self.loaded_at(client, now).is_some_and(|loaded| loaded >= at);
+            since < REPLACED_COUNTS && (fetched || since >= ASKS_AGAIN)
+        })
     }
 
     /// Whether it was found going round in a circle some minutes ago.

@@ -34,7 +34,7 @@ pub struct Plan {
     pub ipxe: Ipxe,
     /// Whether UEFI HTTP boot clients are answered; the old proxy.ini did not know them.
     pub http_clients: bool,
-    /// Words in option 77 that mean "already iPXE", beside `iPXE` and `gPXE`.
+    /// Words in option 77 that mean "already iPXE", beside `iPXE`.
     pub user_classes: Vec<String>,
     /// Words with which option 60 of PXE firmware begins, beside `PXEClient`: some makers have their own.
     pub vendor_classes: Vec<String>,
@@ -158,13 +158,22 @@ pub enum Tftp {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loader {
     /// The name under which it is offered, at most 127 octets. `tftp://192.0.2.5/name` is a name on that TFTP server, and
-    /// any other URL goes to the client as it stands.
+    /// any other URL goes to UEFI HTTP boot and to iPXE as it stands.
     pub name: String,
     /// Where it lies, absolute; `None` when another server has it.
     pub path: Option<String>,
 }
 
 impl Loader {
+    /// Whether it is an iPXE, by the names that iPXE's build system and the distributions give it: `undionly.kpxe`,
+    /// `snponly-arm64.efi`, `ipxe-shim.efi`. `bootx64.efi` and the like may be anything.
+    pub fn is_ipxe(&self) -> bool {
+        let name = self.name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        name.contains("ipxe")
+            || name.ends_with("kpxe")
+            || ["undionly", "snponly", "snp-"].iter().any(|begin| name.starts_with(begin))
+    }
+
     /// What of a URL goes to the client: the name on a TFTP server and that server, or the URL itself.
     pub fn elsewhere(&self) -> Option<(&str, Option<Ipv4Addr>)> {
         let on_server = |rest: &'_ str| rest.split_once('/').map(|(server, name)| (server.parse(), name.len()));

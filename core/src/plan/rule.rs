@@ -23,6 +23,8 @@ pub struct Rule {
     pub profile: Option<ProfileId>,
     /// It is given its firmware's loader, whatever it says of itself.
     pub as_firmware: bool,
+    /// It is a Raspberry Pi, where it says that it is a BIOS.
+    pub as_raspberry_pi: bool,
 }
 
 /// A rule that a packet has met, as the memory and the URLs of a boot keep it: by its place among the rules of then. After a

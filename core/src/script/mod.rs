@@ -274,7 +274,7 @@ mod tests {
             "boot", "chain", "choose", "echo", "exit", "goto", "imgfree", "initrd", "item", "kernel", "menu", "prompt",
             "reboot", "sanboot", "set", "shell", "sleep",
         ];
-        let odd = vec![linux(Arch::X64), Entry::Script { title: "a".into(), path: "a.ipxe".into() }];
+        let odd = vec![linux(Arch::X64), entry_of("a", Starts::Script { path: "a.ipxe".into() })];
         for script in [entry(Door::Tftp, SERVER), menu(&plan(odd), Door::Tftp, &machine("", ""))] {
             for line in script.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', ':'])) {
                 let commands = line.split(" && ").map(|command| command.split_whitespace().next().unwrap());

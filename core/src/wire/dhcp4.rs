@@ -16,6 +16,9 @@ pub const BROADCAST: u16 = 0x8000;
 /// Smallest BOOTP message that every relay and ROM takes (RFC 951, RFC 1542 2.1).
 pub const SMALLEST: usize = 300;
 
+/// htype of IP over InfiniBand (RFC 4390).
+pub const INFINIBAND: u8 = 32;
+
 pub const OP_REQUEST: u8 = 1;
 pub const OP_REPLY: u8 = 2;
 
@@ -47,7 +50,7 @@ pub enum Malformed {
     Short { length: usize, needs: usize },
     /// The four octets where the DHCP cookie should be.
     Cookie([u8; 4]),
-    /// hlen is 0 or more than chaddr holds.
+    /// hlen is more than chaddr holds, or 0 of what is not InfiniBand.
     HardwareLength(u8),
     /// An option claims more octets than its area has left.
     Overrun { code: u8, at: usize, claims: usize, left: usize },
@@ -124,7 +127,7 @@ impl fmt::Display for MessageType {
 pub struct Header {
     pub op: u8,
     pub htype: u8,
-    /// Octets of chaddr that count, 1-16.
+    /// Octets of chaddr that count, 1-16; on InfiniBand it may be 0, and the client identifier alone counts (RFC 4390 2.1).
     pub hlen: u8,
     pub hops: u8,
     pub xid: u32,
@@ -274,15 +277,15 @@ const FIXED_SIZE: [(u8, usize); 4] =
 
 impl Header {
     fn parse(fixed: &[u8]) -> Result<Self, Malformed> {
-        let hlen = fixed[2];
-        if hlen == 0 || hlen > 16 {
+        let (htype, hlen) = (fixed[1], fixed[2]);
+        if hlen == 0 && htype != INFINIBAND || hlen > 16 {
             return Err(Malformed::HardwareLength(hlen));
         }
         let u16_at = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
         let address = |at: usize| Ipv4Addr::new(fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]);
         Ok(Header {
             op: fixed[0],
-            htype: fixed[1],
+            htype,
             hlen,
             hops: fixed[3],
             xid: u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),

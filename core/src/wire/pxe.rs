@@ -177,7 +177,40 @@ const FEATURES: &[(u8, &str)] = &[
 
 impl Features {
     pub const HTTP: u8 = 0x13;
+    pub const HTTPS: u8 = 0x14;
     pub const TFTP: u8 = 0x15;
+    pub const FTP: u8 = 0x16;
+    pub const BZIMAGE: u8 = 0x18;
+    pub const MENU: u8 = 0x27;
+    pub const NFS: u8 = 0x29;
+
+    /// These features and no others.
+    pub fn of(codes: impl IntoIterator<Item = u8>) -> Self {
+        let bits = codes.into_iter().filter(|code| (0x10..=0x29).contains(code)).map(|code| 1 << (code - 0x10));
+        Features { bits: bits.fold(0, |all, bit: u32| all | bit), version: None }
+    }
+
+    /// The feature that fetches this URL; `None`: a plain name, or a scheme that has no feature of its own.
+    pub fn for_url(url: &str) -> Option<u8> {
+        match url.split_once("://")?.0 {
+            "http" => Some(Self::HTTP),
+            "https" => Some(Self::HTTPS),
+            "tftp" => Some(Self::TFTP),
+            "ftp" => Some(Self::FTP),
+            "nfs" => Some(Self::NFS),
+            _ => None,
+        }
+    }
+
+    /// What of `needed` this list does not have. A list without a single feature is none: it lacks nothing for certain.
+    pub fn lacks(&self, needed: Features) -> Features {
+        let bits = if self.bits == 0 { 0 } else { needed.bits & !self.bits };
+        Features { bits, version: None }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bits == 0
+    }
 
     /// `None` when the option holds neither a version nor a feature: then it is somebody else's 175.
     pub fn parse(option: &[u8]) -> Option<Self> {
@@ -199,6 +232,16 @@ impl Features {
     /// The features that it has, by name.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         FEATURES.iter().filter(|(code, _)| self.has(*code)).map(|(_, name)| *name)
+    }
+}
+
+/// `http, menu`.
+impl fmt::Display for Features {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.names().enumerate() {
+            write!(f, "{}{name}", if index == 0 { "" } else { ", " })?;
+        }
+        Ok(())
     }
 }
 

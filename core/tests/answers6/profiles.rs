@@ -50,7 +50,10 @@ fn a_loader_elsewhere_is_named_as_it_stands_if_ipv6_leads_there() {
     assert_eq!(url(&given("tftp://[2001:db8::5]/a b.efi")), "tftp://[2001:db8::5]/a b.efi");
     assert_eq!(url(&given("tftp://boot.example/x.efi")), "tftp://boot.example/x.efi");
     for name in ["tftp://192.0.2.5/x.efi", "http://[2001:db8::5]/x.efi"] {
-        assert_eq!(silence(given(name)), "nothing:no-tftp", "{name}");
+        assert_eq!(silence(given(name)), "nothing:loader-url", "{name}");
+        let site = Plan { with_script: [("ipxe.efi".into(), Arch::X64)].into(), ..booting(Boots::Loader, Some(name)) };
+        let ours = on_4011(&site, &Packet6::request_4011());
+        assert_eq!(url(&ours), "tftp://[2001:db8::10]/with-script/ipxe.efi", "whose script goes on to {name}");
     }
     let http = |name: &str| on_547(&booting(Boots::Loader, Some(name)), &Packet6::http_solicit());
     for name in ["http://[2001:db8::5]/x.efi", "https://boot.example/x.efi"] {
@@ -83,6 +86,6 @@ fn what_is_advertised_is_what_the_second_visit_gives_or_nothing_is() {
         silence(on_547(&booting(boots, None), &Packet6::solicit()));
     }
     let plan = booting(Boots::Loader, Some("tftp://192.0.2.5/x.efi"));
-    assert_eq!(silence(on_547(&plan, &Packet6::solicit())), "nothing:no-tftp");
-    assert_eq!(silence(by_relay(&plan, &Packet6::solicit(), &[])), "nothing:no-tftp");
+    assert_eq!(silence(on_547(&plan, &Packet6::solicit())), "nothing:loader-url");
+    assert_eq!(silence(by_relay(&plan, &Packet6::solicit(), &[])), "nothing:loader-url");
 }

@@ -4,7 +4,36 @@ use super::*;
 
 #[test]
 fn the_firmwares_own_configuration_is_none_of_our_business() {
-    assert_eq!(silence(on_547(&plan(), &Packet6::solicit().without(16))), "not-ours:no-vendor-class");
+    assert_eq!(silence(on_547(&plan(), &Packet6::solicit().without(16).without(61))), "not-ours:no-vendor-class");
+}
+
+#[test]
+fn a_boot_client_without_a_class_is_not_answered_and_told_what_it_is() {
+    let said = |packet: &[u8]| {
+        let (answer, sent) = ask(&plan(), packet, Port::Dhcp, "[fe80::e65f:1ff:fe00:1]:546", GROUP);
+        assert!(sent.is_empty());
+        let Verdict::Silent(silence) = answer.verdict else { panic!("{:?}", answer.verdict) };
+        assert_eq!(silence.label(), "not-ours:no-vendor-class");
+        silence.to_string()
+    };
+    // A Raspberry Pi 4 with USE_IPV6=1 (raspberrypi/documentation#2434).
+    let pi = "018cdd560001000a00030001e45f010000010003000c00000000000000000000000000060002003b003d00020029000800020000";
+    assert!(said(&hex::decode(pi).unwrap()).starts_with("a Raspberry Pi: over IPv6 it sends no vendor class"));
+    let other = said(&Packet6::solicit().without(16).octets());
+    assert!(other.starts_with("a network-boot client without a vendor class"), "{other}");
+    assert_eq!(
+        said(&Packet6::solicit().without(16).without(61).octets()),
+        "not a network-boot client: no vendor class"
+    );
+}
+
+#[test]
+fn a_class_that_no_reader_agrees_on_is_another_one_and_no_malformed_packet() {
+    // The length of the text in little endian, and an enterprise number with nothing behind it (insomniacslk/dhcp#395).
+    for class in [&b"\0\0\x01\x57\x09\0PXEClient"[..], b"\0\0\x01\x57", b"\x57\x01\0\0\x09\0PXEClient"] {
+        let packet = Packet6::solicit().set(16, class);
+        assert_eq!(silence(on_547(&plan(), &packet)), "not-ours:other-vendor-class", "{class:?}");
+    }
 }
 
 #[test]

@@ -75,6 +75,7 @@ pub fn ask_again(
 }
 
 /// A request in the making: what a test does not say is as OVMF x64 says it on port 67.
+#[derive(Clone)]
 pub struct Packet {
     pub header: Header,
     pub options: Vec<(u8, Vec<u8>)>,

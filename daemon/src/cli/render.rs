@@ -4,7 +4,7 @@ use super::client::{EXAMPLE, Mac, Server};
 use super::explain::neighbour;
 use super::marks::Marks;
 use super::setting::{self, Setting};
-use super::synthetic::IPXE_FEATURES;
+use super::synthetic::ipxe_features;
 use super::{Render, say};
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
@@ -136,7 +136,7 @@ fn identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
 
 /// As if its DHCP request had been heard.
 fn heard(mut memory: Memory, args: &Render, address: IpAddr) -> Memory {
-    let features = args.client.ipxe.then(|| Features::parse(&IPXE_FEATURES)).flatten();
+    let features = args.client.ipxe.then(|| Features::parse(&ipxe_features(args.client.arch))).flatten();
     let firmware = Heard { arch: Some(args.client.arch), features };
     let mac = args.mac.or(args.is_example().then_some(EXAMPLE));
     let mut octets = [0; 16];

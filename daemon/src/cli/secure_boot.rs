@@ -8,6 +8,7 @@ use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, Program};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::{Loader, Tftp};
+use proxydhcpd_core::url::is_url;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::io;
@@ -87,10 +88,13 @@ fn keys(paths: &[PathBuf]) -> (Vec<Certificate>, Vec<Diagnostic>) {
     (keys, told)
 }
 
-/// The file behind a loader, unless it comes from somebody else's TFTP server.
+/// The file behind a loader, unless it comes from another server.
 fn path(setting: &Setting, loader: &Loader) -> Option<PathBuf> {
     if let Some(path) = &loader.path {
         return Some(PathBuf::from(path));
+    }
+    if is_url(&loader.name) {
+        return None;
     }
     let ours = match setting.site.plan.tftp? {
         Tftp::Ours => true,

@@ -1,10 +1,10 @@
 //! The packet that a described machine would send: the options that recognition reads, as firmware sends them.
 
 use super::client::ClientKind;
-use proxydhcpd_core::arch::Transport;
+use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::wire::dhcp4::{BROADCAST, Header, MessageType, SMALLEST, Writer, code};
-use proxydhcpd_core::wire::pxe::{BootItem, MachineId};
+use proxydhcpd_core::wire::pxe::{BootItem, Features, MachineId};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 /// A machine, described.
@@ -28,6 +28,11 @@ pub struct Described {
 }
 
 impl Described {
+    /// What its iPXE can.
+    pub fn features(&self) -> Option<Features> {
+        Features::parse(&ipxe_features(self.kind.arch)).filter(|_| self.kind.ipxe)
+    }
+
     /// EDK2 asks from 4011, iPXE from 68.
     pub fn boot_client(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.address, if self.kind.ipxe { 68 } else { 4011 })
@@ -55,7 +60,7 @@ impl Described {
         packet.option(code::NETWORK_INTERFACE, &[1, major, minor]);
         packet.option(code::VENDOR_CLASS, class(self).as_bytes());
         if self.kind.ipxe {
-            packet.option(code::IPXE, &IPXE_FEATURES);
+            packet.option(code::IPXE, &ipxe_features(self.kind.arch));
         }
         match (&self.user_class, self.kind.ipxe) {
             (Some(class), _) => packet.option(code::USER_CLASS, class.as_bytes()),
@@ -94,5 +99,9 @@ pub fn class(described: &Described) -> String {
     vendor_class.clone().filter(|_| !kind.ipxe).unwrap_or_else(class)
 }
 
-/// iPXE 1.21 with HTTP, TFTP, DNS and menus, as distributions build it.
-pub const IPXE_FEATURES: [u8; 17] = [0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x17, 1, 1, 0x27, 1, 1];
+/// iPXE 1.21 with HTTP, TFTP, DNS and menus, as distributions build it; on a BIOS it starts kernels by themselves, under UEFI
+/// as EFI programs.
+pub fn ipxe_features(arch: Arch) -> [u8; 20] {
+    let kernels = if arch == Arch::BIOS { 0x18 } else { 0x24 };
+    [0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x17, 1, 1, 0x27, 1, 1, kernels, 1, 1]
+}

@@ -195,6 +195,9 @@ fn profile(plan: &Plan, decision: &Decision) -> Node {
     if decision.as_firmware {
         parts.push(Node::new("as firmware", "its rule has it given its firmware's loader, whatever it says of itself"));
     }
+    if decision.as_raspberry_pi {
+        parts.push(Node::new("as a Raspberry Pi", "its rule says that it is one, where it calls itself a BIOS"));
+    }
     if let Boots::Menu(menu) = boots {
         parts.extend(menu.items.iter().map(|item| choice(plan, item)));
     }

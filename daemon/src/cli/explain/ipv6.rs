@@ -56,7 +56,7 @@ impl Journey<'_> {
         let visit = Visit { follows, ..self.of6(described, Port::Dhcp, MessageType::InformationRequest) };
         let asked = self.visit(&visit);
         if let Some(response) = respond(&asked.verdict) {
-            self.tell_script(described, response, self.address6(described), None);
+            self.tell_script(described, response, self.address6(described), described.features(), None);
         }
     }
 

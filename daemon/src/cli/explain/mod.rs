@@ -9,7 +9,7 @@ mod tests;
 
 use super::client::{EXAMPLE, PacketHex};
 use super::marks::Marks;
-use super::synthetic::{Described, IPXE_FEATURES};
+use super::synthetic::Described;
 use super::{ClientKind, Explain, setting};
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
@@ -20,7 +20,7 @@ use proxydhcpd_core::answer::{Answer, Replies, Response, Silence, Verdict, answe
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::choose::{Manner, Nothing, Why};
-use proxydhcpd_core::client::{Hardware, NotOurs};
+use proxydhcpd_core::client::{Hardware, NotOurs, Stage};
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::memory::{Heard, Holder, Memory};
 use proxydhcpd_core::plan::Plan;
@@ -64,7 +64,7 @@ pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
         told: Vec::new(),
     };
     match &args.packet {
-        Some(packet) => drop(journey.visit(&Visit::of_packet(octets(packet)?, args, &links))),
+        Some(packet) => journey.of_packet(&Visit::of_packet(octets(packet)?, args, &links)),
         None => journey.of_described(args)?,
     }
     let told = journey.told;
@@ -128,6 +128,28 @@ struct Journey<'a> {
 }
 
 impl Journey<'_> {
+    /// A packet as it stands; where an iPXE has sent it, that fetches its script.
+    fn of_packet(&mut self, visit: &Visit) {
+        let answer = self.visit(visit);
+        let (Some(client), Some(response)) = (&answer.client, respond(&answer.verdict)) else { return };
+        let (Stage::Ipxe(features), [Some(mac), ..]) = (client.stage, client.readings.macs) else { return };
+        let address = self.links[0].ipv4.first().map_or(Ipv4Addr::UNSPECIFIED, |network| neighbour(*network));
+        let own = client.own.unwrap_or(if visit.from.is_ipv6() { visit.from.ip() } else { address.into() });
+        let described = Described {
+            kind: ClientKind { arch: client.arch, ipxe: true },
+            mac,
+            uuid: client.readings.uuids[0],
+            serial: None,
+            vendor_class: None,
+            user_class: None,
+            relay: client.relay.map(|relay| relay.address),
+            circuit_id: None,
+            interface_id: None,
+            address,
+        };
+        self.tell_script(&described, response, own, features, None);
+    }
+
     /// A described machine asks on 67; where that sends it on to 4011, it asks there too; then the iPXE that it was given
     /// asks, and fetches its script.
     fn of_described(&mut self, args: &Explain) -> Result<(), ConfigError> {
@@ -173,10 +195,10 @@ impl Journey<'_> {
             let port = if self.proxy_only { Port::BootServer } else { Port::Dhcp };
             let asked = self.visit(&self.of(&described, port, None, true));
             if let Some(response) = respond(&asked.verdict) {
-                self.tell_script(&described, response, described.address.into(), item);
+                self.tell_script(&described, response, described.address.into(), described.features(), item);
             }
         } else if let Some(response) = kind.ipxe.then_some(&last.verdict).and_then(respond) {
-            self.tell_script(&described, response, described.address.into(), item);
+            self.tell_script(&described, response, described.address.into(), described.features(), item);
         }
         Ok(())
     }
@@ -201,10 +223,17 @@ impl Journey<'_> {
     }
 
     /// What the script says is not of a packet, and answers nobody.
-    fn tell_script(&mut self, described: &Described, response: &Response, address: IpAddr, item: Option<u16>) {
+    fn tell_script(
+        &mut self,
+        described: &Described,
+        response: &Response,
+        address: IpAddr,
+        features: Option<Features>,
+        item: Option<u16>,
+    ) {
         // Its DHCP request has said so by now.
         let hardware = Hardware::ethernet(described.mac);
-        let firmware = Heard { arch: Some(described.kind.arch), features: Features::parse(&IPXE_FEATURES) };
+        let firmware = Heard { arch: Some(described.kind.arch), features };
         self.memory.note_address(address, Holder { hardware, machine: None, firmware }, self.now);
         let tree = script::of(self.site, &self.memory, described, response, (address, &self.links[0].name), item);
         let told = |tree| Told { tree, answered: true, replies: Vec::new(), label: "script", follows: true };
@@ -252,7 +281,19 @@ fn leads_to_ipxe(answer: &Answer, plan: &Plan) -> bool {
     let boots = answer.decision.as_ref().map_or(&Boots::BootFolder, |decision| decision.boots(plan));
     let program = matches!(response.boot.why, Why::Loader(_) | Why::AnyOther);
     let taken = matches!(response.boot.manner, Manner::File | Manner::Item(_));
-    program && taken && *boots != Boots::Loader && answer.client.as_ref().is_some_and(|client| !client.is_ipxe())
+    let is_firmware = answer.client.as_ref().is_some_and(|client| !matches!(client.stage, Stage::Ipxe(_)));
+    // An iPXE of ours takes a firmware to a loader that it cannot fetch by itself.
+    let on_the_way = || plan.loaders.values().any(|site| site.is_ipxe() && response.boot.file.ends_with(&site.name));
+    program && taken && is_firmware && (*boots != Boots::Loader || has_url(plan, answer) && on_the_way())
+}
+
+/// Whether the profile names a URL as the loader of this machine.
+fn has_url(plan: &Plan, answer: &Answer) -> bool {
+    let profile = answer.decision.as_ref().and_then(|decision| plan.profile(decision.profile));
+    let arch = answer.client.as_ref().map(|client| client.arch.base());
+    let loader =
+        profile.and_then(|profile| arch.and_then(|arch| profile.loaders.get(&arch)).or(profile.any_other.as_ref()));
+    loader.is_some_and(|loader| loader.elsewhere().is_some())
 }
 
 /// The machine of the command line: by its flags, or by its entry.
@@ -397,6 +438,10 @@ fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[
                     let profile = answer.decision.as_ref().and_then(|decision| decision.profile);
                     Some(Node::new("cure", site.no_loader(*arch, profile)))
                 }
+                Silence::NotOurs(NotOurs::NoVendorClass6(_)) => {
+                    Some(Node::new("cure", "have the DHCPv6 server name its file: a tftp:// URL in option 59"))
+                }
+                Silence::Nothing(Nothing::LoaderUrl(arch)) => Some(Node::new("cure", site.ipxe_hint(*arch))),
                 Silence::Nothing(Nothing::StatefulIpxe) => Some(Node::new(
                     "cure",
                     "the DHCPv6 server names it in option 59, or what started iPXE has brought one along",

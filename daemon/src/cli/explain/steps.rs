@@ -20,12 +20,21 @@ pub fn recognised(client: &Client) -> Node {
         ArchFrom::ClassDigits => "the digits of option 60 (option 93 is absent or unusable)".to_owned(),
         ArchFrom::Assumed => "nothing: option 93 is absent, so it counts as an old BIOS ROM".to_owned(),
     };
+    let lacks;
     let stage = match client.stage {
         Stage::Firmware if client.is_v6() => "firmware: no iPXE in option 15",
         Stage::Ipxe(_) if client.is_v6() => "iPXE by its user class (option 15)",
         Stage::Firmware => "firmware: no iPXE in option 77, no option 175",
         Stage::Ipxe(Some(_)) => "iPXE, with a list of its features (option 175)",
         Stage::Ipxe(None) => "iPXE by its user class (option 77), without a list of features",
+        Stage::Gpxe => "gPXE (option 77), which runs no script of iPXE's and is given a loader as a firmware is",
+        Stage::Replaced(lacked) if lacked.is_empty() => "iPXE that a rule takes for firmware (`as-firmware`)",
+        Stage::Replaced(lacked) => {
+            lacks = format!(
+                "iPXE whose list of features (option 175) lacks {lacked}: it is given our iPXE first, and only once"
+            );
+            &lacks
+        }
         Stage::BootProgram => "a program that the firmware loaded: bare class on 4011",
     };
     let mut parts = vec![

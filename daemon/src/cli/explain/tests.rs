@@ -103,8 +103,16 @@ fn told_where(proxy_only: bool, site: &Site, words: &str) -> String {
         now: 0,
         told: Vec::new(),
     };
-    journey.of_described(&args).unwrap();
+    match &args.packet {
+        Some(packet) => journey.of_packet(&Visit::of_packet(octets(packet).unwrap(), &args, &links)),
+        None => journey.of_described(&args).unwrap(),
+    }
     journey.told.iter().map(|told| told.tree.to_string()).collect()
+}
+
+/// A DISCOVER of 08:00:27:00:00:01 with these options, in hex.
+fn discover(options: &str) -> String {
+    format!("01010600{:0>48}080027000001{:0>404}63825363350101{options}ff", "", "")
 }
 
 fn has(told: &str, lines: &[&str]) {
@@ -402,4 +410,27 @@ fn what_is_of_the_other_family_is_refused_with_a_word() {
         };
         assert!(other_family(&args).is_some_and(|told| told.contains(said)), "{words}");
     }
+}
+
+#[test]
+fn a_packet_in_hex_is_told_down_to_the_script_that_this_very_ipxe_runs() {
+    let class = "3c09505845436c69656e744d0469505845";
+    let site = with(&[WEB1]);
+    let full = discover(&format!("{class}af0c130101150101180101270101"));
+    has(
+        &told(&site, &full),
+        &[
+            "stage: iPXE, with a list of its features (option 175)",
+            "then it fetches its script: http://192.0.2.10:8080/boot.ipxe",
+            "which goes on to: machine/mac=08-00-27-00-00-01/uuid=/serial=/platform=pcbios/arch=i386/menu.ipxe",
+        ],
+    );
+    // The one of VirtualBox.
+    let poor = told(&site, &discover(&format!("{class}af06150101210101")));
+    let stage = "stage: iPXE whose list of features (option 175) lacks menu: it is given our iPXE first, and only once";
+    has(&poor, &["client: iPXE without menu on x86 BIOS", stage, "boot: undionly.kpxe"]);
+    assert!(!poor.contains("then it fetches"), "{poor}");
+    let gpxe = told(&site, &discover("3c09505845436c69656e744d0467505845"));
+    let stage = "stage: gPXE (option 77), which runs no script of iPXE's and is given a loader as a firmware is";
+    has(&gpxe, &[stage, "boot: undionly.kpxe"]);
 }

@@ -31,7 +31,7 @@ pub const TABLES: &[Table] = &[
         "They take the place of the loaders that the server finds by itself. In a profile that boots nothing else they are \
          all there is: GRUB, shim, Windows. Files of the boot folder; each must be a program for its architecture. \
          `any-other` is given to every other architecture, and to iPXE. A file of another TFTP server is written \
-         tftp://192.0.2.5/name; any other URL is given as it stands.",
+         tftp://192.0.2.5/name; any other URL is for UEFI HTTP boot and for iPXE, and other firmware is given our iPXE to go there.",
         "[profile.grub.loaders]\nuefi-x64 = \"grub/bootx64.efi\"\nuefi-arm64 = \"grub/bootaa64.efi\"\n",
     ),
     table(
@@ -542,6 +542,16 @@ pub const KEYS: &[Key] = &[
         "true",
     ),
     key(
+        "rule",
+        "as-raspberry-pi",
+        "true or false",
+        "false",
+        "It is a Raspberry Pi, although nothing in its packet says so.",
+        "For a Compute Module with another maker's address, or an option 97 of your own. A UEFI that runs on a Pi is a \
+         UEFI machine all the same.",
+        "true",
+    ),
+    key(
         "machine",
         "mac",
         "a MAC address, or a list of them: \"52:54:00:12:34:56\"",
@@ -672,6 +682,11 @@ name = "our iPXE in place of that of the network card"
 vendor-class = ["PXEClient:Arch:00000*"]
 user-class = ["iPXE"]
 as-firmware = true
+
+[[rule]]
+name = "Compute Modules with addresses of our own"
+mac = ["02:c0:*"]
+as-raspberry-pi = true
 
 [[rule]]
 name = "borrowed"

@@ -25,7 +25,7 @@ pub struct Written<'a> {
 /// `number`: its place among all rules, from 1.
 pub fn written<'a>(walk: &mut Walk<'a>, number: usize, at: Span, table: &DeTable<'_>) -> Written<'a> {
     let mut rule = Rule { name: format!("rule {number}"), ..Rule::default() };
-    let (mut profile, mut deny_at) = (None, None);
+    let (mut profile, mut deny_at, mut pi_at) = (None, None, None);
     let before = walk.told.len();
     let when = &mut rule.when;
     walk.table("rule", table, |key, value| match key {
@@ -49,10 +49,17 @@ pub fn written<'a>(walk: &mut Walk<'a>, number: usize, at: Span, table: &DeTable
             deny_at = Some(value.span());
         }),
         "as-firmware" => switch(value).map(|on| rule.as_firmware = on),
+        "as-raspberry-pi" => switch(value).map(|on| {
+            rule.as_raspberry_pi = on;
+            pi_at = Some(value.span());
+        }),
         _ => Ok(()),
     });
     if let Some((_, span)) = profile.as_ref().filter(|_| rule.deny) {
         walk.error(span.clone(), "`profile` and `deny` exclude each other: what is denied boots nothing");
+    }
+    if let Some(span) = pi_at.filter(|_| rule.as_raspberry_pi && rule.as_firmware) {
+        walk.error(span, "`as-raspberry-pi` and `as-firmware` exclude each other: a Raspberry Pi takes no loader");
     }
     let profile = profile.map(|(name, span)| (name, walk.at(span)));
     Written { rule, profile, at: walk.at(at), faulty: walk.told.len() > before }
