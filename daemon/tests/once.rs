@@ -36,6 +36,8 @@ fn what_is_not_the_whole_kernel_uses_nothing_up() {
     site.fetch(&linux, &["--header", &format!("If-None-Match: {tag}")]);
     site.fetch(&linux, &["--header", &format!("If-Match: {tag}"), "--range", "99999999999-"]);
     site.fetch(&http("web1", "initrd"), &[]);
+    // A page that names the kernel, in a browser on the same network.
+    site.fetch(&linux, &["--user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"]);
     let done = site.done_url("web1");
     site.fetch(&done, &["--head"]);
     site.fetch(&done, &["--range", "0-1"]);

@@ -4,6 +4,7 @@ use super::{http, tftp};
 use crate::log::Escaped;
 use crate::state::State;
 use hyper::Method;
+use proxydhcpd_core::fetch::is_done;
 use proxydhcpd_core::request::{Door, Request};
 use proxydhcpd_core::transfer::Outcome;
 use std::time::Instant;
@@ -44,7 +45,10 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
 pub fn page(state: &State, event: &http::Event) {
     match event {
         http::Event::Finished(page) => {
-            if page.whole && page.method != Method::HEAD {
+            // A page that an operator has open must not use up the boot of a machine by naming its kernel. That a machine is
+            // done was believed before (PowerShell calls itself Mozilla, too).
+            let by_a_machine = !page.by_browser || is_done(&page.name);
+            if page.whole && page.method != Method::HEAD && by_a_machine {
                 let http::Finished { server, client, name, .. } = page;
                 // The port matters to nobody who has what he asked for.
                 let door = Door::Http(0);

@@ -3,6 +3,7 @@
 use super::answer;
 use super::body::Body;
 use super::crowd::Place;
+use super::page;
 use super::{Dropped, Event, Finished, House};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
@@ -54,6 +55,7 @@ struct Exchange {
     left: u64,
     /// The body is the whole file.
     whole: bool,
+    by_browser: bool,
 }
 
 /// Serves a connection to its end; its place is free then.
@@ -110,6 +112,7 @@ async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) ->
     let method = head.method.clone();
     let name = answer::decoded(head.uri.path());
     let keep_alive = answer::wants_keep_alive(&head.headers);
+    let by_browser = page::is_browser(&head.headers);
 
     let mut response = match answer::at_once(&head, name.as_deref().unwrap_or_default()) {
         Some(answer) => answer.map(|payload| Body::start(payload, &line)),
@@ -119,7 +122,9 @@ async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) ->
     if keep_alive && !*line.house.stopping.borrow() {
         answer::keep_alive(response.headers_mut());
     }
-    line.begin(server, method, name.unwrap_or_default(), began, &response);
+    let (octets, whole) = (response.body().left(), response.body().is_whole());
+    let (name, status) = (name.unwrap_or_default(), response.status().as_u16());
+    line.begin(Exchange { server, method, name, began, status, octets, left: octets, whole, by_browser });
     Ok(response)
 }
 
@@ -185,10 +190,7 @@ impl Line {
         (self.house.note)(Event::Broken { client: self.client, name, why: error.to_string() });
     }
 
-    fn begin(&self, server: IpAddr, method: Method, name: Vec<u8>, began: Instant, response: &Response<Body>) {
-        let octets = response.body().left();
-        let (status, whole) = (response.status().as_u16(), response.body().is_whole());
-        let exchange = Exchange { server, method, name, began, status, octets, left: octets, whole };
+    fn begin(&self, exchange: Exchange) {
         // hyper reads on only when an answer is flushed, but for the one whose request's body ended late.
         if let Some(before) = { self.state().exchange.replace(exchange) } {
             self.finish(before, false);
@@ -223,6 +225,7 @@ impl Line {
             octets: exchange.octets - exchange.left,
             duration: exchange.began.elapsed(),
             whole,
+            by_browser: exchange.by_browser,
         }));
     }
 

@@ -75,6 +75,8 @@ pub struct Finished {
     pub duration: Duration,
     /// The kernel has taken every octet of the whole file for this client.
     pub whole: bool,
+    /// A browser asked, so it was no machine that boots.
+    pub by_browser: bool,
 }
 
 /// Why a connection ended that did nothing wrong to us but was not served.

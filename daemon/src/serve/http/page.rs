@@ -1,7 +1,7 @@
 //! What a person with a browser is shown: what this server is, and where to look. Firmware and iPXE never ask for HTML.
 
 use hyper::StatusCode;
-use hyper::header::{ACCEPT, HeaderMap};
+use hyper::header::{ACCEPT, HeaderMap, USER_AGENT};
 
 macro_rules! page {
     ($heading:literal) => {
@@ -31,6 +31,11 @@ pub const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 pub fn is_wanted(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).into_iter();
     accepted.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
+}
+
+/// Every browser's name begins so, and a page cannot take it away (with another, the browser asks for leave first, by OPTIONS).
+pub fn is_browser(headers: &HeaderMap) -> bool {
+    headers.get(USER_AGENT).is_some_and(|name| name.as_bytes().starts_with(b"Mozilla/"))
 }
 
 /// The page for an answer of this status. It has no part that anybody could fill.
