@@ -136,14 +136,6 @@ fn every_configuration_in_the_documentation_is_a_good_one() {
 }
 
 #[test]
-fn the_first_configuration_of_the_readme_is_a_good_one() {
-    let readme = include_str!("../../README.md");
-    let (_, block) = readme.split_once("```toml\n").unwrap();
-    let settings = toml(block.split_once("```").unwrap().0).unwrap();
-    assert_eq!((settings.http.port, settings.tftp.ports), (80, Some(50000..=50999)));
-}
-
-#[test]
 fn a_list_may_be_a_single_value_and_interfaces_may_be_patterns() {
     let settings = toml("interfaces = \"vlan*\"\naddress = [\"192.0.2.10\", \"198.51.100.1\"]\n").unwrap();
     assert_eq!(settings.interfaces, ["vlan*"]);

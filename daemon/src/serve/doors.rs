@@ -249,9 +249,9 @@ fn raise_file_limit() {
     }
 }
 
-/// What no client can take: some 30 for our own sockets, and 64 to read files with, to list folders and to accept who is
-/// turned away. Of a low limit, half.
-const KEPT: usize = 96;
+/// What no client can take: some 80 for our own sockets, and as many to read files with, to list folders, to hear further
+/// interfaces, and to accept who is turned away. Of a low limit, half.
+const KEPT: usize = 160;
 
 /// Of the descriptors that the process may have, those that TFTP may take, and HTTP as many again. The rest is ours.
 pub fn descriptors() -> usize {
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn some_descriptors_are_no_clients_whatever_the_limit() {
-        for (limit, clients) in [(64, 32), (128, 64), (256, 160), (1024, 928), (1 << 20, (1 << 20) - 96)] {
+        for (limit, clients) in [(64, 32), (256, 128), (512, 352), (1024, 864), (1 << 20, (1 << 20) - 160)] {
             assert_eq!(for_clients(limit), clients);
         }
     }
