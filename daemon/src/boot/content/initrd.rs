@@ -1,0 +1,145 @@
+//! The initrd of a Linux: one or several cpio archives, each compressed or not (Documentation/driver-api/early-userspace/
+//! buffer-format.rst of Linux).
+
+use super::compressed::{Compression, fills};
+use super::{Fault, of_any};
+use crate::boot::image::{self, HEAD};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// `for_linux`: it is started by a Linux, which other files than archives are of no use to; memdisk and wimboot take others.
+/// `may_read`: how many octets may be read, and how many are left.
+pub fn fault(path: &Path, for_linux: bool, may_read: &mut u64) -> io::Result<Option<Fault>> {
+    let (head, size) = image::head(path)?;
+    if let Some(fault) = of_any(&head) {
+        return Ok(Some(fault));
+    }
+    if image::kernel(&head).is_some() && for_linux {
+        let cure = "name the initrd that belongs to the kernel: initrd.img, initrd.gz, initramfs";
+        return Ok(Some(Fault::new("is a kernel, not an initrd", cure)));
+    }
+    if Compression::of(&head).is_none() && !is_cpio(&head) {
+        let what = "is no initrd that Linux can unpack: neither a cpio archive nor compressed in a known way";
+        let cure = "name the initrd that belongs to the kernel, or copy it again";
+        return Ok(for_linux.then(|| Fault::new(what, cure)));
+    }
+    if size > *may_read {
+        return Ok(None);
+    }
+    *may_read -= size;
+    let whole = is_whole(&mut BufReader::with_capacity(64 << 10, File::open(path)?), size)?;
+    Ok((!whole).then(|| Fault::copy_again("is cut short or damaged: the end of its archive is missing")))
+}
+
+fn is_cpio(head: &[u8]) -> bool {
+    // The old octal format and its binary parent are none that Linux takes.
+    head.starts_with(b"070701") || head.starts_with(b"070702")
+}
+
+/// Archive by archive, as far as where each ends can be told without unpacking it: microcode stands in front as it is.
+fn is_whole(file: &mut (impl Read + Seek), size: u64) -> io::Result<bool> {
+    let mut at = 0;
+    loop {
+        file.seek(SeekFrom::Start(at))?;
+        let mut head = Vec::new();
+        file.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+        let zeros = head.iter().take_while(|octet| **octet == 0).count();
+        if zeros > 0 {
+            at += zeros as u64;
+            continue;
+        }
+        if let Some(compression) = Compression::of(&head) {
+            file.seek(SeekFrom::Start(at))?;
+            return compression.has_end(file);
+        }
+        if !is_cpio(&head) {
+            return Ok(true);
+        }
+        match end_of_cpio(file, at, size)? {
+            Some(end) => at = end,
+            None => return Ok(false),
+        }
+    }
+}
+
+/// Where the archive that begins here ends; `None`: it does not.
+fn end_of_cpio(file: &mut (impl Read + Seek), mut at: u64, size: u64) -> io::Result<Option<u64>> {
+    let begin = at;
+    let padded = |length: u64| length.next_multiple_of(4);
+    loop {
+        let mut header = [0; 110];
+        file.seek(SeekFrom::Start(at))?;
+        if !fills(file, &mut header)? || !is_cpio(&header) {
+            return Ok(None);
+        }
+        let number = |at: usize| {
+            let digits = std::str::from_utf8(&header[at..at + 8]).ok()?;
+            u64::from_str_radix(digits, 16).ok()
+        };
+        let (Some(length), Some(name_length)) = (number(54), number(94)) else { return Ok(None) };
+        let mut name = Vec::new();
+        file.by_ref().take(name_length.min(4096)).read_to_end(&mut name)?;
+        let content = begin + padded(at - begin + 110 + name_length);
+        at = begin + padded(content - begin + length);
+        if name.starts_with(b"TRAILER!!!\0") {
+            return Ok(Some(content));
+        }
+        if at > size {
+            return Ok(None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::image::tests::bzimage;
+
+    /// An archive of this file.
+    fn cpio(name: &str, content: &[u8]) -> Vec<u8> {
+        let mut archive = Vec::new();
+        for (name, content) in [(name, content), ("TRAILER!!!", b"")] {
+            let fields = [0, 0o100_644, 0, 0, 1, 0, content.len(), 0, 0, 0, 0, name.len() + 1, 0];
+            archive.extend(b"070701");
+            archive.extend(fields.iter().flat_map(|field| format!("{field:08x}").into_bytes()));
+            archive.extend(name.bytes().chain([0]));
+            archive.resize(archive.len().next_multiple_of(4), 0);
+            archive.extend(content);
+            archive.resize(archive.len().next_multiple_of(4), 0);
+        }
+        archive
+    }
+
+    fn what(content: &[u8], for_linux: bool) -> Option<String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        fault(file.path(), for_linux, &mut (1 << 20)).unwrap().map(|fault| fault.what)
+    }
+
+    #[test]
+    fn an_archive_is_whole_with_its_trailer() {
+        let archive = cpio("kernel/x86/microcode/GenuineIntel.bin", &[7; 5000]);
+        assert_eq!(what(&archive, true), None);
+        let padded = [&archive[..], &[0; 1000], &cpio("init", b"#!/bin/sh\n")].concat();
+        assert_eq!(what(&padded, true), None);
+        for cut in [&archive[..4000], &padded[..padded.len() - 100], &archive[..100]] {
+            let what = what(cut, true).expect("cut short");
+            assert!(what.starts_with("is cut short or damaged"), "{what}");
+        }
+    }
+
+    #[test]
+    fn what_linux_has_no_use_for_is_told_and_other_programs_may_have_one() {
+        for (content, begins) in [
+            (&bzimage(true)[..], "is a kernel"),
+            (b"\x55\xaa some disk", "is no initrd"),
+            (b"", "is empty"),
+            (b"<!DOCTYPE HTML><title>404", "is a web page"),
+        ] {
+            assert!(what(content, true).is_some_and(|what| what.starts_with(begins)), "{begins}");
+        }
+        assert_eq!(what(b"\x55\xaa some disk", false), None);
+        assert!(what(b"", false).is_some());
+    }
+}

@@ -1,0 +1,209 @@
+//! A kernel: where it starts, and whether it is whole.
+
+use super::compressed::Compression;
+use super::{Fault, of_any};
+use crate::boot::image::{self, HEAD, Image};
+use proxydhcpd_core::arch::Arch;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// What iPXE is to start as a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// `None`: it is none of the formats that say so.
+    pub arch: Option<Arch>,
+    /// It has the format of a kernel for BIOS.
+    pub bios: bool,
+    /// UEFI can start it.
+    pub efi: bool,
+    /// It is a Linux, and no other program in a Linux kernel's format (memdisk, wimboot, iPXE, a memory test).
+    pub linux: bool,
+}
+
+/// `unpacks`: an iPXE that is offered can unpack gzip by itself.
+pub fn inspect(path: &Path, unpacks: bool) -> io::Result<Result<Kernel, Fault>> {
+    let (head, size) = image::head(path)?;
+    if let Some(fault) = of_any(&head).or_else(|| of_kernel(&head, unpacks)) {
+        return Ok(Err(fault));
+    }
+    if let Image::CutShort { has, wants, .. } = image::inspect(path)? {
+        return Ok(Err(Fault::cut_short(has, wants)));
+    }
+    if let Some(wants) = length(&head).filter(|wants| *wants > size) {
+        return Ok(Err(Fault::cut_short(size, wants)));
+    }
+    if is_iso(path)? {
+        let what = "is an ISO image, which iPXE cannot start as a kernel";
+        return Ok(Err(Fault::new(what, "copy the kernel and the initrd out of it")));
+    }
+    let is_bzimage = is_bzimage(&head);
+    let arch = image::kernel(&head);
+    let efi = image::efi_arch(&head).is_some();
+    let linux = if is_bzimage { says_a_version(path, &head)? } else { is_image(&head) };
+    Ok(Ok(Kernel { arch, bios: is_bzimage || arch.is_none(), efi, linux }))
+}
+
+impl Kernel {
+    /// Why machines of this architecture cannot start it, if that is certain.
+    pub fn misfit(&self, arch: Arch) -> Option<String> {
+        let built_for = self.arch?;
+        if arch == Arch::BIOS {
+            return (!self.bios).then(|| format!("is an EFI program for {built_for}, which {arch} cannot start"));
+        }
+        if arch.is_efi() && self.bios && !self.efi {
+            return Some(format!("has no EFI stub (CONFIG_EFI_STUB): {arch} cannot start it, x86 BIOS can"));
+        }
+        (arch.is_efi() && built_for != arch).then(|| format!("is a kernel for {built_for}, and {arch} cannot start it"))
+    }
+}
+
+/// What is certainly no kernel.
+fn of_kernel(head: &[u8], unpacks: bool) -> Option<Fault> {
+    match Compression::of(head) {
+        Some(Compression::Gzip) if unpacks => None,
+        Some(compression) => {
+            let name = compression.name();
+            let what = format!("is compressed ({name}), and firmware and iPXE start no compressed kernel");
+            Some(Fault::new(what, format!("unpack it with {name} -d, or name the kernel if this is an initrd")))
+        }
+        None if head.starts_with(b"07070") => {
+            Some(Fault::new("is an initrd (a cpio archive), not a kernel", "name the kernel: linux, vmlinuz, Image"))
+        }
+        None if head.starts_with(b"hsqs") => {
+            Some(Fault::new("is a file system (squashfs), not a kernel", "name the kernel: linux, vmlinuz, Image"))
+        }
+        None => None,
+    }
+}
+
+fn is_bzimage(head: &[u8]) -> bool {
+    head.get(0x202..0x206) == Some(b"HdrS")
+}
+
+/// The `Image` of ARM 64 and RISC-V, and the compressed kernel that unpacks itself under EFI.
+fn is_image(head: &[u8]) -> bool {
+    [&b"ARM\x64"[..], b"RSC\x05"].contains(&head.get(0x38..0x3c).unwrap_or_default()) || is_zboot(head)
+}
+
+fn is_zboot(head: &[u8]) -> bool {
+    head.get(4..8) == Some(b"zimg")
+}
+
+fn long(head: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from(u32::from_le_bytes(*head.get(at..)?.first_chunk()?)))
+}
+
+/// How many octets the file of this head should have at least. The header of ARM 64's `Image` counts memory, not the file:
+/// its sections, which are looked at as those of any EFI program, say more.
+fn length(head: &[u8]) -> Option<u64> {
+    if is_zboot(head) {
+        return Some(long(head, 8)? + long(head, 12)?);
+    }
+    // The x86 boot protocol: sectors of the setup code beside the boot sector, and paragraphs of the rest. Until 2.04 the
+    // upper half of that was something else.
+    if !is_bzimage(head) || long(head, 0x206)? & 0xffff < 0x204 {
+        return None;
+    }
+    let sectors = match *head.get(0x1f1)? {
+        0 => 4,
+        sectors => u64::from(sectors),
+    };
+    Some((sectors + 1) * 512 + long(head, 0x1f4)? * 16)
+}
+
+/// Linux says its version behind the boot sector, others their names: `MEMDISK 6.04`, `wimboot`, `iPXE`.
+fn says_a_version(path: &Path, head: &[u8]) -> io::Result<bool> {
+    let at = head.get(0x20e..0x210).map_or(0, |at| u64::from(u16::from_le_bytes([at[0], at[1]])));
+    let mut text = [0; 16];
+    let begin = (at + 0x200) as usize;
+    match head.get(begin..begin + text.len()) {
+        Some(here) => text.copy_from_slice(here),
+        None => {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(at + 0x200))?;
+            if file.read(&mut text)? == 0 {
+                return Ok(false);
+            }
+        }
+    }
+    let text = text.split(|octet| *octet == b' ' || *octet == 0).next().unwrap_or_default();
+    Ok(at > 0 && text.first().is_some_and(u8::is_ascii_digit) && text.contains(&b'.'))
+}
+
+/// A volume descriptor stands behind sixteen empty sectors (ECMA-119 6.7.1).
+fn is_iso(path: &Path) -> io::Result<bool> {
+    const AT: u64 = 0x8001;
+    const { assert!(AT > HEAD as u64) };
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(AT))?;
+    let mut mark = [0; 5];
+    Ok(file.read(&mut mark)? == mark.len() && mark == *b"CD001")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::image::tests::{bzimage, efi};
+
+    fn inspected(content: &[u8]) -> Result<Kernel, Fault> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        inspect(file.path(), false).unwrap()
+    }
+
+    /// A kernel with a setup code of one sector, 4,096 octets behind it, and this version.
+    fn kernel(version: &str) -> Vec<u8> {
+        let mut file = bzimage(true);
+        (file[0x1f1], file[0x1f5]) = (1, 1);
+        file.resize(1024 + 4096, 0x90);
+        file[0x20e] = 0x80;
+        file[0x280..0x280 + version.len()].copy_from_slice(version.as_bytes());
+        file
+    }
+
+    #[test]
+    fn a_kernel_is_whole_if_the_file_is_as_long_as_its_header_says() {
+        let file = kernel("6.1.0-13-amd64 (debian)");
+        let found = inspected(&file).unwrap();
+        assert_eq!(found, Kernel { arch: Some(Arch::X64), bios: true, efi: false, linux: true });
+        let fault = inspected(&file[..5000]).unwrap_err();
+        assert_eq!(fault.what, "is cut short: it should have 5120 octets and has 5000");
+        assert!(!inspected(&kernel("MEMDISK 6.04")).unwrap().linux);
+    }
+
+    #[test]
+    fn what_is_certainly_no_kernel_is_told_and_what_is_not_known_is_not() {
+        for (content, part) in [
+            (&b""[..], "is empty"),
+            (b"\x1f\x8b\x08 and more", "is compressed (gzip)"),
+            (b"070701 and more", "is an initrd"),
+            (b"hsqs and more", "is a file system"),
+            (b"\n<html><body>404 Not Found", "is a web page"),
+            (&[0; 4096], "begins with nothing but zeros"),
+        ] {
+            let fault = inspected(content).unwrap_err();
+            assert!(fault.what.starts_with(part), "{fault:?}");
+        }
+        let mut iso = vec![0x55; 0x9000];
+        iso[0x8001..0x8006].copy_from_slice(b"CD001");
+        assert!(inspected(&iso).unwrap_err().what.starts_with("is an ISO image"));
+        for content in [&b"\x7fELF and more"[..], b"#!ipxe\n", b"\xea\x05\x00\xc0\x07"] {
+            assert_eq!(inspected(content).unwrap().arch, None);
+        }
+    }
+
+    #[test]
+    fn a_kernel_for_other_machines_is_told_from_one_that_starts() {
+        let arm64 = Arch::by_id("uefi-arm64").unwrap();
+        let x64 = Kernel { arch: Some(Arch::X64), bios: true, efi: true, linux: true };
+        assert_eq!((x64.misfit(Arch::X64), x64.misfit(Arch::BIOS)), (None, None));
+        assert_eq!(x64.misfit(arm64).unwrap(), "is a kernel for x64 UEFI, and ARM 64 UEFI cannot start it");
+        let without_stub = Kernel { efi: false, ..x64 };
+        assert!(without_stub.misfit(Arch::X64).unwrap().starts_with("has no EFI stub"));
+        let image = inspected(&[efi(0xaa64), vec![0; 4096]].concat()).unwrap();
+        assert!(image.misfit(Arch::BIOS).unwrap().starts_with("is an EFI program for ARM 64 UEFI"));
+        assert_eq!(image.misfit(arm64), None);
+        assert_eq!(Kernel { arch: None, ..x64 }.misfit(arm64), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! The lines of a script, and the commands on a line.
+
+use std::ops::Range;
+
+/// A line with those that it goes on in.
+#[derive(Debug)]
+pub struct Line<'a> {
+    pub at: Range<usize>,
+    pub words: Vec<&'a str>,
+    /// It ends with `\` and CR, which iPXE does not take for a line that goes on.
+    pub broken: bool,
+}
+
+/// One command with what it is given.
+#[derive(Debug)]
+pub struct Part<'a> {
+    pub words: Vec<&'a str>,
+    /// `||` or `&&` stands behind it: that it fails is foreseen.
+    pub guarded: bool,
+}
+
+/// Without comments and labels.
+pub fn lines(text: &str) -> Vec<Line<'_>> {
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    let (mut at, mut goes_on) = (0, false);
+    for line in text.split_inclusive('\n') {
+        let begin = at;
+        at += line.len();
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        let end = begin + line.trim_end().len();
+        let (content, continued) = line.strip_suffix('\\').map_or((line, false), |content| (content, true));
+        match lines.last_mut() {
+            Some(last) if goes_on => last.words.extend(words(content)),
+            _ => {
+                let broken = line.ends_with("\\\r");
+                lines.push(Line { at: begin..end, words: words(content), broken });
+            }
+        }
+        goes_on = continued;
+    }
+    lines.retain(|line| line.words.first().is_some_and(|word| !word.starts_with(['#', ':'])));
+    lines
+}
+
+/// Expressions of a template are one word, or a part of one.
+fn words(line: &str) -> Vec<&str> {
+    let (mut words, mut begin, mut depth) = (Vec::new(), None, 0_usize);
+    let mut chars = line.char_indices().peekable();
+    while let Some((at, letter)) = chars.next() {
+        let next = chars.peek().map(|(_, next)| *next);
+        match (letter, next) {
+            ('{', Some('{' | '%')) => depth += 1,
+            ('}' | '%', Some('}')) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        match (letter.is_whitespace() && depth == 0, begin) {
+            (true, Some(from)) => {
+                words.push(&line[from..at]);
+                begin = None;
+            }
+            (false, None) => begin = Some(at),
+            _ => {}
+        }
+    }
+    words.extend(begin.map(|from| &line[from..]));
+    words
+}
+
+impl<'a> Line<'a> {
+    pub fn parts(&self) -> Vec<Part<'a>> {
+        let mut parts = Vec::new();
+        let mut rest = &self.words[..];
+        while let Some(at) = rest.iter().position(|word| ["||", "&&"].contains(word)) {
+            parts.push(Part { words: rest[..at].to_vec(), guarded: true });
+            rest = &rest[at + 1..];
+        }
+        parts.push(Part { words: rest.to_vec(), guarded: false });
+        parts
+    }
+}
+
+/// The same text with blanks in place of the remarks of a template.
+pub fn without_remarks(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find("{#") {
+        let end = rest[begin..].find("#}").map_or(rest.len(), |length| begin + length + 2);
+        clean.push_str(&rest[..begin]);
+        clean.extend(rest[begin..end].bytes().map(|octet| if octet == b'\n' { '\n' } else { ' ' }));
+        rest = &rest[end..];
+    }
+    clean.push_str(rest);
+    clean
+}

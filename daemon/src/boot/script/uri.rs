@@ -1,0 +1,72 @@
+//! What a script names: a URL, or a file beside the script or below the top of its server.
+
+use super::lines::Line;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Url(String),
+    /// From the folder of the script.
+    Relative(String),
+    /// From the top of the server that the script comes from.
+    Absolute(String),
+    /// It depends on the machine.
+    Unknown,
+}
+
+/// Variables that have one value wherever they are used.
+#[derive(Debug, Default)]
+pub struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    pub fn of(lines: &[Line<'_>]) -> Variables {
+        let mut all = BTreeMap::new();
+        for line in lines {
+            for (index, part) in line.parts().iter().enumerate() {
+                let [command, name, value @ ..] = &part.words[..] else { continue };
+                if !["set", "read", "choose", "clear", "inc", "item", "form", "login", "cpuid", "ntp"].contains(command)
+                {
+                    continue;
+                }
+                // `choose --default x target` sets the last of its words.
+                let name = if *command == "set" { *name } else { value.last().unwrap_or(name) };
+                let is_sure = *command == "set" && index == 0 && line.parts().len() == 1;
+                let known = all.entry(name.to_owned()).or_insert_with(|| is_sure.then(|| value.join(" ")));
+                if known.as_deref() != Some(&value.join(" ")[..]) {
+                    *known = None;
+                }
+            }
+        }
+        Variables(all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+    }
+
+    pub fn target(&self, word: &str) -> Target {
+        const MOST_NESTED: usize = 8;
+        let mut uri = word.to_owned();
+        for _ in 0..MOST_NESTED {
+            let Some((before, rest)) = uri.split_once("${") else { break };
+            let known = rest.split_once('}').and_then(|(name, rest)| Some((self.0.get(name)?, rest)));
+            let Some((value, rest)) = known else { return Target::Unknown };
+            uri = format!("{before}{value}{rest}");
+        }
+        let of_base = uri.strip_prefix("{{").and_then(|rest| rest.split_once("}}"));
+        let base = of_base.filter(|(name, _)| name.trim() == "base").map(|(_, rest)| rest.to_owned());
+        let rest = base.as_ref().unwrap_or(&uri);
+        if rest.contains(['{', '}', '$']) || rest.is_empty() {
+            return Target::Unknown;
+        }
+        match base {
+            Some(path) => Target::Absolute(path.trim_start_matches('/').to_owned()),
+            None if uri.contains("://") || is_scheme(uri.split_once(':')) => Target::Url(uri),
+            None => match uri.strip_prefix('/') {
+                Some(path) => Target::Absolute(path.trim_start_matches('/').to_owned()),
+                None => Target::Relative(uri),
+            },
+        }
+    }
+}
+
+/// `file:/x`: a URI without a host.
+fn is_scheme(parts: Option<(&str, &str)>) -> bool {
+    parts.is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(|letter| letter.is_ascii_alphanumeric()))
+}
