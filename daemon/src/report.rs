@@ -37,8 +37,8 @@ pub struct Report {
     minutely: Vec<([&'static str; 2], Instant)>,
     /// Interfaces that are not served, and on which a machine asked.
     unserved: BTreeSet<u32>,
-    /// Failures of templates, by a hash of what was said of them, and when.
-    unrendered: Recent<u32, u64>,
+    /// Failures of our own files, by a hash of what was said of them, and when.
+    failures: Recent<u32, u64>,
     hasher: RandomState,
     started: Instant,
 }
@@ -56,7 +56,7 @@ impl Report {
             warnings: Bucket::full(WARNINGS_AT_ONCE, 0),
             minutely: Vec::new(),
             unserved: BTreeSet::new(),
-            unrendered: Recent::new(256, hasher.hash_one(1)),
+            failures: Recent::new(256, hasher.hash_one(1)),
             hasher,
             started: now,
         }
@@ -168,14 +168,34 @@ impl Report {
     /// machines that want it.
     pub fn unrendered(&mut self, failure: &Failure, machine: &str, now: Instant) {
         self.silence("file:unrendered");
-        let milliseconds = now.duration_since(self.started).as_millis() as u64;
         let line = failure.diagnostic.one_line();
-        let key = self.hasher.hash_one(&line) as u32;
-        let recent = self.unrendered.get(key).is_some_and(|told| milliseconds - told < ONE_MINUTE.as_millis() as u64);
-        if !recent && self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds) {
-            self.unrendered.update(key, milliseconds, milliseconds, |told| *told = milliseconds);
+        if self.fails_anew(&line, now) {
             tracing::warn!(MACHINE = machine, TEMPLATE = failure.template, "no template for {machine}: {line}");
         }
+    }
+
+    /// A machine asked for a file that we offer, and was not sent it: told once a minute for each file.
+    pub fn refused_offer(&mut self, name: &str, machine: &str, why: impl Display, now: Instant) {
+        self.silence("file:offered-and-refused");
+        if self.fails_anew(name, now) {
+            tracing::warn!(
+                MACHINE = machine,
+                FILE = name,
+                "{machine} asked for {name}, which is offered, and was refused: {why}"
+            );
+        }
+    }
+
+    /// Whether this was not told within the last minute.
+    fn fails_anew(&mut self, what: &str, now: Instant) -> bool {
+        let milliseconds = now.duration_since(self.started).as_millis() as u64;
+        let key = self.hasher.hash_one(what) as u32;
+        let recent = self.failures.get(key).is_some_and(|told| milliseconds - told < ONE_MINUTE.as_millis() as u64);
+        let tells = !recent && self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds);
+        if tells {
+            self.failures.update(key, milliseconds, milliseconds, |told| *told = milliseconds);
+        }
+        tells
     }
 
     /// To be called now and then: what was held back is summed up.

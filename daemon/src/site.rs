@@ -2,6 +2,7 @@
 
 mod loader_urls;
 mod named;
+pub mod ours;
 mod profiles;
 mod programs;
 mod roots;
@@ -27,7 +28,7 @@ use proxydhcpd_core::request::Request;
 use proxydhcpd_core::script;
 use roots::Roots;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,10 @@ pub struct Site {
     pub templates: Arc<Templates>,
     /// Routed by an old proxy.ini.
     legacy: bool,
+    /// The doors that are open.
+    open: Open,
+    /// Names of files that machines are offered.
+    offered: Arc<BTreeSet<String>>,
 }
 
 /// Which doors are open; what is offered follows.
@@ -134,14 +139,27 @@ impl Site {
         let machine_files = (draft.machines.files, draft.machines.took);
         let legacy = loaded.legacy.is_some();
         let (roots, templates) = (Arc::new(roots), Arc::new(templates));
-        let mut site =
-            Site { plan, found, scan, system, roots, local_disks, machine_files, templates, warnings: told, legacy };
+        let mut site = Site {
+            plan,
+            found,
+            scan,
+            system,
+            roots,
+            local_disks,
+            machine_files,
+            templates,
+            warnings: told,
+            legacy,
+            open,
+            offered: Arc::default(),
+        };
         site.follow(open);
         Ok(site)
     }
 
     /// Offers what these doors serve, and no more.
     pub fn follow(&mut self, open: Open) {
+        self.open = open;
         self.plan.http = open.http;
         self.plan.boot_server = open.boot_server;
         self.plan.deaf_to_relays = !open.relays;
@@ -354,6 +372,8 @@ mod tests {
             warnings: Vec::new(),
             templates: Arc::default(),
             legacy: false,
+            open: Open::default(),
+            offered: Arc::default(),
         }
     }
 

@@ -14,6 +14,7 @@ use proxydhcpd_core::plan::machines::Policy;
 use proxydhcpd_core::plan::{LoopGuard, Plan};
 use proxydhcpd_core::request::Request;
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -93,6 +94,17 @@ impl State {
         if let Some(looping) = looping.filter(|_| site.plan.loop_guard != LoopGuard::Off) {
             self.report().looping(request.client.ip(), &name, &looping, site.plan.loop_guard);
         }
+    }
+
+    /// A request for a file was refused. Where it is a file that we offer, and cannot send, the operator has to know.
+    pub fn refused(&self, client: IpAddr, name: &[u8]) {
+        let site = self.site.load();
+        let Some((name, refusal)) = site.offers(name).and_then(|name| Some((name, site.lacks(name)?))) else { return };
+        let client = client.to_canonical();
+        let holder = self.memory().holder(client);
+        let who = holder.map_or_else(|| client.to_string(), |holder| format!("{} ({client})", holder.hardware));
+        let (why, cure) = site.refused(name, refusal);
+        self.report().refused_offer(name, &who, format_args!("{why}; {cure}"), Instant::now());
     }
 
     /// Takes over a site: as a whole.

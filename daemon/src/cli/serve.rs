@@ -81,7 +81,8 @@ fn start(flags: Flags, reader: Reader, level: LevelFilter) -> Result<Server, Exi
     let absent = loaded.absent(&links).into_iter().chain(setting::absent(&filter));
     absent.for_each(|warning| tracing::warn!("{}", warning.one_line()));
     let doors = Doors::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
-    let site = Site::build(&mut loaded, doors.open).map_err(|error| refuse(&error))?;
+    let mut site = Site::build(&mut loaded, doors.open).map_err(|error| refuse(&error))?;
+    site.look_for_own_files(&all);
     loaded.told.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     doors.say(&loaded);
     site.say();

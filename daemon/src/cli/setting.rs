@@ -19,6 +19,8 @@ use std::net::Ipv6Addr;
 pub struct Setting {
     pub loaded: Loaded,
     pub links: Vec<Link>,
+    /// Those that are not served as well.
+    pub all: Vec<Link>,
     pub filter: Filter,
     pub site: Site,
 }
@@ -37,8 +39,9 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
         relays: !loaded.settings.proxy_only,
         relays6: !loaded.settings.proxy_only,
     };
-    let site = Site::build(&mut loaded, open)?;
-    Ok(Setting { loaded, links, filter, site })
+    let mut site = Site::build(&mut loaded, open)?;
+    site.look_for_own_files(&all);
+    Ok(Setting { loaded, links, all, filter, site })
 }
 
 /// Interfaces that are named and not served now. Each may come later.

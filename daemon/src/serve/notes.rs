@@ -1,4 +1,5 @@
-//! What is told of files: every one at debug, because a machine fetches a dozen; what was refused is counted.
+//! What is told of files: every one at debug, because a machine fetches a dozen; what was refused is counted, and warned of
+//! where it was offered.
 
 use super::{http, tftp};
 use crate::log::Escaped;
@@ -22,6 +23,9 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
         }
         tftp::Event::Refused { client, name, reason } => {
             state.report().silence(reason.label());
+            if matches!(reason, tftp::Refused::Fetch(_)) {
+                state.refused(client.ip(), name);
+            }
             tracing::debug!("{client}: {} by TFTP refused: {reason}", Escaped(name));
         }
         tftp::Event::Silent { client, reason: reason @ tftp::Silence::NoRoom } => {
@@ -53,6 +57,9 @@ pub fn page(state: &State, event: &http::Event) {
                 // The port matters to nobody who has what he asked for.
                 let door = Door::Http(0);
                 state.fetched(&Request { door, name, server: *server, client: *client, interface: "" });
+            }
+            if [403, 404].contains(&page.status) {
+                state.refused(page.client.ip(), &page.name);
             }
             tracing::debug!(
                 "{}: {} {} {}, {} octets in {:?}",

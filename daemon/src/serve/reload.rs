@@ -168,7 +168,8 @@ impl Reread {
             let error = ConfigError(vec![Diagnostic::error(format!("a change of {changed} needs a restart"))]);
             return Err(say(site::and_files(&mut loaded, error)));
         }
-        let site = Site::build(&mut loaded, open).map_err(say)?;
+        let mut site = Site::build(&mut loaded, open).map_err(say)?;
+        site.look_for_own_files(&links);
         if site.plan.machines.any_once() {
             state.used.prepare();
         }

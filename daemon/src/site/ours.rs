@@ -1,0 +1,224 @@
+//! Files that the plan offers from an address of this machine: they are ours to have, and to send.
+
+use super::{Open, Site};
+use crate::boot::loaders;
+use crate::config::diagnostic::Diagnostic;
+use crate::files::{self, absent};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::caller::Caller;
+use proxydhcpd_core::choose::SCRIPT;
+use proxydhcpd_core::fetch::{Fetch, Refusal, fetch};
+use proxydhcpd_core::link::Link;
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::name::clean;
+use proxydhcpd_core::plan::profile::Boots;
+use proxydhcpd_core::plan::{Ipxe, Starts, Tftp};
+use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::url::is_url;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// What the plan names in a place of this machine, and for which architecture if that is certain.
+struct Named {
+    /// As the plan says it.
+    said: String,
+    /// The name that our server is asked for.
+    name: String,
+    arch: Option<Arch>,
+}
+
+impl Site {
+    /// Holds what is offered from an address of this machine against the files that are there. `links`: all that it has.
+    pub fn look_for_own_files(&mut self, links: &[Link]) {
+        let named = self.named(links);
+        let memory = Memory::new(0);
+        let warnings: Vec<Diagnostic> = named.iter().filter_map(|named| self.missing(named, &memory)).collect();
+        self.warnings.extend(warnings);
+        self.offered = self.names().chain(named.into_iter().map(|named| named.name)).collect::<BTreeSet<_>>().into();
+    }
+
+    /// The clean name of something that is offered to machines, if this is one.
+    pub fn offers(&self, name: &[u8]) -> Option<&str> {
+        let name = clean(name).ok()?;
+        let rest = Caller::of(&name).map_or(&name[..], |(_, rest)| rest);
+        self.offered.get(rest).map(String::as_str)
+    }
+
+    /// Why a file that is offered under this name cannot be sent now.
+    pub fn lacks(&self, name: &str) -> Option<Refusal> {
+        match self.plan.loader_path(name) {
+            Some(path) => files::open_loader(path.as_ref()).err(),
+            None => self.roots.open(name).err(),
+        }
+    }
+
+    /// Where the file of this name would lie.
+    pub fn place(&self, name: &str) -> PathBuf {
+        match self.plan.loader_path(name) {
+            Some(path) => path.into(),
+            None => self.roots.path(&clean(name.as_bytes()).unwrap_or_default()),
+        }
+    }
+
+    /// Whether a machine that asks for this name is sent something.
+    pub fn has(&self, name: &str, memory: &Memory) -> Result<(), Refusal> {
+        let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
+        let request = Request { door: Door::Tftp, name: name.as_bytes(), server, client, interface: "" };
+        match fetch(&self.plan, memory, &request)? {
+            Fetch::Folder { name, otherwise: None } => self.roots.open(&name).map(drop),
+            Fetch::Loader(path) => files::open_loader(path.as_ref()).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// The name by which a server of ours is asked, if the URL leads to one.
+    pub fn own_name(&self, url: &str, links: &[Link]) -> Option<String> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (authority, path) = rest.split_once('/')?;
+        let authority = authority.rsplit('@').next().unwrap_or_default();
+        let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, port)) => (host.parse::<Ipv6Addr>().ok()?.into(), port.strip_prefix(':')),
+            None => {
+                let (host, port) =
+                    authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+                (host.parse::<Ipv4Addr>().ok().map(IpAddr::V4)?, port)
+            }
+        };
+        let port: Option<u16> = port.map(str::parse).transpose().ok()?;
+        let Open { tftp, tftp6, http, .. } = self.open;
+        let is_ours = match scheme {
+            "tftp" => port.unwrap_or(69) == 69 && if host.is_ipv6() { tftp6 } else { tftp },
+            "http" => http == Some(port.unwrap_or(80)),
+            _ => false,
+        };
+        (is_ours && links.iter().any(|link| link.owns(host))).then(|| path_of(path))
+    }
+
+    /// Names that this server offers by itself, or that its configuration says.
+    fn names(&self) -> impl Iterator<Item = String> {
+        let plan = &self.plan;
+        let loaders = plan.offered().filter(|loader| !is_url(&loader.name)).map(|loader| loader.name.clone());
+        let of_profiles = plan.profiles.iter().flat_map(|profile| match &profile.boots {
+            Boots::Linux(linux) => [&linux.kernel].into_iter().chain(&linux.initrds).cloned().collect(),
+            _ => Vec::new(),
+        });
+        let of_menu = plan.menu.entries.iter().flat_map(|entry| match &entry.starts {
+            Starts::Linux { kernel, initrds, .. } => [kernel].into_iter().chain(initrds).cloned().collect(),
+            Starts::Script { path } | Starts::Efi { path, .. } => vec![path.clone()],
+        });
+        let ours = self.plan.tftp.is_none_or(|tftp| tftp == Tftp::Ours) || self.open.tftp;
+        let script = plan.menu.own_script.then(|| SCRIPT.to_owned());
+        let names = loaders.filter(move |_| ours).chain(of_profiles).chain(of_menu).chain(script);
+        names.filter_map(|name| clean(name.as_bytes()).ok())
+    }
+
+    fn named(&self, links: &[Link]) -> Vec<Named> {
+        let plan = &self.plan;
+        let of_profiles = plan.profiles.iter().flat_map(|profile| &profile.loaders);
+        let of_arch = plan.loaders.iter().chain(of_profiles).map(|(arch, loader)| (loader, Some(*arch)));
+        let any_other = plan.profiles.iter().flat_map(|profile| &profile.any_other).chain(&plan.any_other);
+        let loaders = of_arch.chain(any_other.map(|loader| (loader, None))).filter(|(loader, _)| loader.path.is_none());
+        let mut said: Vec<(&str, Option<Arch>)> = loaders.map(|(loader, arch)| (&loader.name[..], arch)).collect();
+        if let Ipxe::Given(name) = &plan.ipxe {
+            said.push((name, None));
+        }
+        let scripts = plan.profiles.iter().filter_map(|profile| match &profile.boots {
+            Boots::Script(url) if is_url(url) => Some((&url[..], None)),
+            _ => None,
+        });
+        said.extend(scripts);
+        let mut named: Vec<Named> = Vec::new();
+        for (said, arch) in said {
+            let name = match plan.tftp {
+                _ if is_url(said) => self.own_name(said, links),
+                // A name by itself is one on the TFTP server that an old file says.
+                Some(Tftp::At(server)) if self.open.tftp && links.iter().any(|link| link.owns(server)) => {
+                    Some(said.to_owned())
+                }
+                _ => None,
+            };
+            let Some(name) = name.and_then(|name| clean(name.as_bytes()).ok()) else { continue };
+            if !named.iter().any(|known| known.name == name && known.arch == arch) {
+                named.push(Named { said: said.to_owned(), name, arch });
+            }
+        }
+        named
+    }
+
+    fn missing(&self, Named { said, name, arch }: &Named, memory: &Memory) -> Option<Diagnostic> {
+        let place = self.place(name);
+        let shown = place.display();
+        match self.has(name, memory) {
+            Ok(()) => {
+                let why = arch.filter(|_| place.is_file()).and_then(|arch| loaders::unfit(&place, arch))?;
+                let what = format!("{said} leads to {shown}, which {} cannot start: {why}", arch.as_ref()?);
+                Some(Diagnostic::warning(what).help("put a program for these machines there, or offer another"))
+            }
+            Err(refusal) => {
+                let (why, cure) = self.refused(name, refusal);
+                let what = format!("{said} is offered from this machine, which cannot send it: {why}");
+                Some(Diagnostic::warning(what).help(cure))
+            }
+        }
+    }
+
+    /// Why a file that is offered is not sent, and what to do.
+    pub fn refused(&self, name: &str, refusal: Refusal) -> (String, &'static str) {
+        let place = self.place(name);
+        let why = absent::why_no_file(&place);
+        match refusal {
+            Refusal::NotFound => (why, "put the file there, or correct the name"),
+            _ if place.is_dir() => (why, "name a file in it"),
+            _ if self.leads_out(name, &place) => {
+                (why, "copy the file into the folder, or serve the folder that it lies in by [folders]")
+            }
+            _ => (why, "let this server read it (chmod a+r) and enter the folders above it (chmod a+x)"),
+        }
+    }
+
+    /// Whether a link leads out of the folder that is served; a loader may be one to anywhere.
+    fn leads_out(&self, name: &str, place: &Path) -> bool {
+        let is_out = |real: PathBuf| !real.starts_with(self.folder_of(name));
+        self.plan.loader_path(name).is_none() && place.canonicalize().is_ok_and(is_out)
+    }
+
+    /// The real path of the served folder that a name leads into.
+    fn folder_of(&self, name: &str) -> PathBuf {
+        let folder = self.roots.mounts().find(|(mount, _)| name.split('/').next() == Some(mount));
+        let folder = folder.map_or_else(|| self.roots.path(""), |(_, path)| path.to_owned());
+        folder.canonicalize().unwrap_or(folder)
+    }
+}
+
+/// The name that the path of a URL stands for: without a query, and decoded.
+pub fn path_of(path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let mut octets = Vec::new();
+    let mut rest = path.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(octet) => {
+                octets.push(octet);
+                rest = &behind[2..];
+            }
+            None => {
+                octets.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_url_is_decoded_and_has_no_query() {
+        assert_eq!(path_of("debian%20x/linux?y=1#z"), "debian x/linux");
+        assert_eq!(path_of("/efi/100%.efi"), "/efi/100%.efi");
+    }
+}
