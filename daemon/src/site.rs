@@ -222,6 +222,11 @@ impl Site {
         (self.plan.ipxe == Ipxe::Ours && !self.plan.menu.own_script).then_some(&self.scan)
     }
 
+    /// Folders that are served under names.
+    pub fn mounts(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.roots.mounts()
+    }
+
     /// The program that starts the local disk of this architecture, whole.
     pub fn local_disk(&self, arch: Arch) -> io::Result<Cow<'static, [u8]>> {
         match self.local_disks.get(&arch) {

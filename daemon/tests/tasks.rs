@@ -39,7 +39,7 @@ fn every_example_of_the_configuration_is_good_by_itself() {
         for system in ["debian", "bookworm", "trixie"] {
             house.run(&format!("mkdir lib/boot/{system} && cp installer/* lib/boot/{system}"));
         }
-        house.run("mkdir etc/templates srv && echo '#!ipxe' > etc/templates/rescue.ipxe");
+        house.run("mkdir etc/templates srv && touch srv/README && echo '#!ipxe' > etc/templates/rescue.ipxe");
         house.run("cp lib/boot/snponly.efi lib/boot/bootmgfw.efi");
         house.write(&example.replace("/srv/mirror/debian", &house.folder.path().join("srv").display().to_string()));
         let (done, said) = house.run("proxydhcpd check");

@@ -4,6 +4,7 @@ pub mod commands;
 mod lines;
 mod uri;
 
+pub use commands::Purpose;
 use lines::Line;
 use std::ops::Range;
 pub use uri::Target;
@@ -23,15 +24,6 @@ pub struct Command {
     pub at: Range<usize>,
     pub name: String,
     pub guarded: bool,
-}
-
-/// What a file is fetched for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    Kernel,
-    Initrd,
-    /// A script or a program that takes over, or any image.
-    Other,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

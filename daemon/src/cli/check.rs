@@ -1,8 +1,9 @@
 //! `check`: what would be served, and what is wrong with it. Opens no port, sends nothing.
 
+use super::offered::Looked;
 use super::secure_boot::Row;
 use super::setting::{self, Setting};
-use super::{Check, boot_folder, marks, old_daemon, say, secure_boot};
+use super::{Check, boot_folder, marks, offered, old_daemon, say, secure_boot, unread};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
@@ -17,11 +18,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::process::ExitCode;
 
+/// What is said beside what is wrong.
+struct Checked {
+    setting: Setting,
+    rows: Vec<Row>,
+    /// What the boots need beside this server.
+    depends: Vec<String>,
+    unread: Vec<String>,
+}
+
 pub fn run(check: &Check, flags: &Flags) -> ExitCode {
     if let Some(word) = &check.keys {
         return keys(word);
     }
-    let (told, setting, status) = match setting::of(flags) {
+    let (told, checked, status) = match setting::of(flags) {
         Ok(setting) => {
             let mut told = setting.loaded.told.clone();
             told.extend_from_slice(&setting.site.warnings);
@@ -32,18 +42,23 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
             told.extend(old_daemon::shadowing_unit(Path::new("/")));
             let (rows, wrong) = secure_boot::rows(&setting);
             told.extend(wrong);
-            (told, Some((setting, rows)), 0)
+            let Looked { told: wrong, depends } = offered::look(&setting);
+            told.extend(wrong);
+            told.extend(unread::empty_folders(&setting));
+            let unread = unread::files(&setting);
+            (told, Some(Checked { setting, rows, depends, unread }), 0)
         }
         Err(error) => (error.0.clone(), None, error.exit_status()),
     };
     if check.json {
-        let served = setting.as_ref().map(|(setting, rows)| summary(setting, rows));
+        let served = checked.as_ref().map(summary);
         anstream::println!("{:#}", json!({ "diagnostics": told, "served": served, "ok": status == 0 }));
     } else {
         told.iter().for_each(say);
-        if let Some((setting, rows)) = &setting {
+        if let Some(Checked { setting, rows, depends, unread }) = &checked {
             let menu = setting.site.boot_folder().map(boot_folder::text).unwrap_or_default();
-            anstream::print!("{}{menu}{}", text(setting), secure_boot::text(rows));
+            let more = offered::text(depends) + &unread::text(unread);
+            anstream::print!("{}{menu}{more}{}", text(setting), secure_boot::text(rows));
         }
     }
     ExitCode::from(status)
@@ -180,7 +195,7 @@ fn script(plan: &Plan) -> String {
     }
 }
 
-fn summary(setting: &Setting, rows: &[Row]) -> Value {
+fn summary(Checked { setting, rows, depends, unread }: &Checked) -> Value {
     let plan = &setting.site.plan;
     let loaders = plan.loaders.iter().map(|(arch, loader)| {
         let id = arch.row().map_or("unassigned", |row| row.id);
@@ -202,6 +217,8 @@ fn summary(setting: &Setting, rows: &[Row]) -> Value {
         "boot_folder": setting.loaded.settings.boot_dir,
         "script": script(plan),
         "menu": boot_folder::json(setting.site.boot_folder()),
+        "depends_on": depends,
+        "not_read": unread,
         "machines": { "count": plan.machines.len(), "files": files, "seconds": took.as_secs_f64() },
         "loaders": loaders.collect::<serde_json::Map<_, _>>(),
         "local_disk": secure_boot::local_disks(rows),

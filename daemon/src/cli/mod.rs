@@ -6,6 +6,7 @@ pub mod client;
 mod explain;
 mod import;
 mod marks;
+mod offered;
 mod old_daemon;
 mod rearm;
 mod render;
@@ -14,6 +15,7 @@ mod serve;
 mod setting;
 mod synthetic;
 mod synthetic6;
+mod unread;
 
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
@@ -170,6 +172,10 @@ pub struct Rearm {
 ///
 /// Reads the configuration as `serve` would and looks at interfaces, loaders and the boot folder. Opens no port, sends
 /// nothing, needs no root.
+///
+/// It looks into what is offered: whether kernels and initrds are whole and of the right kind, whether the iPXE that is offered
+/// understands the scripts, and whether the files that they name on this server are there. It names files in the folders of the
+/// configuration that are not read, and servers that the scripts need beside this one.
 ///
 /// Of every loader for UEFI it says who signed it, and so whether machines with Secure Boot start it: by Microsoft's keys,
 /// or by the certificates that `secure-boot-keys` lists in the configuration. What a machine itself has revoked it cannot

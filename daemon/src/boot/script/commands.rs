@@ -1,9 +1,17 @@
 //! The commands of iPXE, and which of them a given iPXE has.
 
-use super::Purpose;
 use crate::probable::probable;
 use std::fs;
 use std::path::Path;
+
+/// What a file is fetched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Kernel,
+    Initrd,
+    /// A script or a program that takes over, or any image.
+    Other,
+}
 
 /// Every command that some build of iPXE has. Which of them one has depends on its age and on how it was built.
 const KNOWN: &[&str] = &[

@@ -279,6 +279,11 @@ impl fmt::Debug for Reading<'_> {
     }
 }
 
+/// Whether a file in a folder of machine files is read, by its name.
+pub fn is_read(path: &Path) -> bool {
+    ending(path).is_some()
+}
+
 fn ending(path: &Path) -> Option<&'static str> {
     let of_file = path.extension()?.to_str()?;
     ENDINGS.into_iter().find(|ending| ending.eq_ignore_ascii_case(of_file))

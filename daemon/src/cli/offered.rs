@@ -1,0 +1,229 @@
+//! What `check` says of the content of what is offered: kernels, initrds, scripts, and what those name in turn.
+
+mod script;
+
+use super::setting::Setting;
+use crate::boot::content::{Fault, initrd, kernel};
+use crate::boot::script::commands::Ipxe;
+use crate::config::diagnostic::Diagnostic;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::profile::{Boots, Linux, ProfileId};
+use proxydhcpd_core::plan::{self, Starts};
+use proxydhcpd_core::url::is_url;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// Octets of initrds that are read for their ends, all together.
+const MOST_READ: u64 = 2 << 30;
+
+/// What is wrong, and what else than this server the boots depend on.
+#[derive(Debug, Default)]
+pub struct Looked {
+    pub told: Vec<Diagnostic>,
+    pub depends: Vec<String>,
+}
+
+struct Look<'a> {
+    setting: &'a Setting,
+    memory: Memory,
+    /// The iPXEs that are offered and whose files say what they can.
+    ipxes: Vec<(String, Ipxe)>,
+    told: Vec<Diagnostic>,
+    /// A server that is needed beside us, or a clock: and who needs it first.
+    depends: BTreeMap<String, String>,
+    seen: BTreeSet<PathBuf>,
+    may_read: u64,
+}
+
+pub fn look(setting: &Setting) -> Looked {
+    let plan = &setting.site.plan;
+    let loaders = plan.offered().filter_map(|loader| Some((&loader.name, loader.path.as_ref()?)));
+    let ipxes: BTreeMap<String, Ipxe> =
+        loaders.filter_map(|(name, path)| Some((name.clone(), Ipxe::read(Path::new(path))?))).collect();
+    let mut look = Look {
+        setting,
+        memory: Memory::new(0),
+        ipxes: ipxes.into_iter().collect(),
+        told: Vec::new(),
+        depends: BTreeMap::new(),
+        seen: BTreeSet::new(),
+        may_read: MOST_READ,
+    };
+    look.menu();
+    look.profiles();
+    look.templates();
+    look.told.sort_by(|one, other| one.order().cmp(&other.order()));
+    let depends = look.depends.into_iter().map(|(what, who)| format!("{what} ({who})")).collect();
+    Looked { told: look.told, depends }
+}
+
+impl Look<'_> {
+    /// The boot folder as iPXE is shown it.
+    fn menu(&mut self) {
+        let site = &self.setting.site;
+        match &site.plan.ipxe {
+            plan::Ipxe::Ours if site.plan.menu.own_script => self.script("boot.ipxe"),
+            plan::Ipxe::Given(name) => self.given_script(name),
+            plan::Ipxe::Ours | plan::Ipxe::AsFirmware => {}
+        }
+        let Some(scan) = site.boot_folder() else { return };
+        for found in &scan.found {
+            match &found.entry.starts {
+                Starts::Linux { kernel, initrds, arch, .. } => {
+                    let archs = if *arch == Arch::X64 || *arch == Arch::IA32 { vec![*arch] } else { Vec::new() };
+                    self.linux(kernel, initrds, &archs);
+                }
+                Starts::Script { path } => self.script(path),
+                // Its wholeness was looked at when the folder was read.
+                Starts::Efi { .. } => {}
+            }
+        }
+    }
+
+    fn profiles(&mut self) {
+        let plan = &self.setting.site.plan;
+        for (id, profile) in plan.profiles.iter().enumerate() {
+            match &profile.boots {
+                Boots::Linux(Linux { kernel, initrds, .. }) => {
+                    let who = format!("profile {}", profile.name);
+                    [kernel].into_iter().chain(initrds).filter(|name| is_url(name)).for_each(|url| self.url(url, &who));
+                    self.linux(kernel, initrds, &self.archs(id));
+                }
+                Boots::Script(url) if is_url(url) => {
+                    self.url(url, &format!("profile {}", profile.name));
+                    self.given_script(url);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Architectures that rules lead to the profile, and no others.
+    fn archs(&self, profile: ProfileId) -> Vec<Arch> {
+        let rules = self.setting.site.plan.rules.iter().filter(|rule| rule.profile == Some(profile) && !rule.deny);
+        rules.flat_map(|rule| rule.when.archs.iter().map(|arch| arch.base())).collect()
+    }
+
+    fn templates(&mut self) {
+        let (site, folder) = (&self.setting.site, self.setting.loaded.template_dir());
+        let is_script = |name: &&String| {
+            let of_profile = |boots: &Boots| matches!(boots, Boots::Script(script) if script == *name);
+            name.ends_with(".ipxe") || site.plan.profiles.iter().any(|profile| of_profile(&profile.boots))
+        };
+        for name in site.plan.templates.iter().filter(is_script) {
+            self.template(&folder.join(name));
+        }
+    }
+
+    /// A script that is named by the configuration: a URL, or a name on the TFTP server.
+    fn given_script(&mut self, said: &str) {
+        let site = &self.setting.site;
+        let name = if is_url(said) { site.own_name(said, &self.setting.all) } else { Some(said.to_owned()) };
+        if let Some(name) = name.filter(|name| name.ends_with(".ipxe") && site.place(name).is_file()) {
+            self.script(&name);
+        }
+    }
+
+    /// A kernel of the boot folder with its initrds. `archs`: machines that are known to be offered it.
+    fn linux(&mut self, kernel: &str, initrds: &[String], archs: &[Arch]) {
+        let is_linux = self.kernel(kernel, archs).is_some_and(|kernel| kernel.linux);
+        for initrd in initrds {
+            self.initrd(initrd, is_linux);
+        }
+    }
+
+    fn kernel(&mut self, name: &str, archs: &[Arch]) -> Option<kernel::Kernel> {
+        let path = self.file(name)?;
+        let unpacks = self.ipxes.iter().any(|(_, ipxe)| ipxe.has("imgextract"));
+        match kernel::inspect(&path, unpacks) {
+            Ok(Ok(kernel)) => {
+                if let Some(why) = archs.iter().find_map(|arch| kernel.misfit(*arch)) {
+                    self.tell(&path, &why, "offer these machines a kernel that was built for them");
+                }
+                Some(kernel)
+            }
+            Ok(Err(fault)) => {
+                self.fault(&path, &fault);
+                None
+            }
+            Err(error) => self.unreadable(&path, &error),
+        }
+    }
+
+    fn initrd(&mut self, name: &str, for_linux: bool) {
+        let Some(path) = self.file(name).filter(|path| !self.seen.contains(path)) else { return };
+        match initrd::fault(&path, for_linux, &mut self.may_read) {
+            Ok(Some(fault)) => self.fault(&path, &fault),
+            Ok(None) => {}
+            Err(error) => {
+                self.unreadable::<()>(&path, &error);
+            }
+        }
+        self.seen.insert(path);
+    }
+
+    /// Where the file of this name lies, if it is one that we send as it is; that there is none is told elsewhere.
+    fn file(&self, name: &str) -> Option<PathBuf> {
+        let site = &self.setting.site;
+        let name = if is_url(name) { site.own_name(name, &self.setting.all)? } else { name.to_owned() };
+        let is_plain = !name.contains("{{") && !name.contains("{%");
+        let path = site.place(&name);
+        (is_plain && path.is_file() && site.has(&name, &self.memory).is_ok()).then_some(path)
+    }
+
+    fn fault(&mut self, path: &Path, Fault { what, cure }: &Fault) {
+        self.tell(path, what, cure);
+    }
+
+    fn tell(&mut self, path: &Path, what: impl Display, cure: &str) {
+        let told = Diagnostic::warning(format!("{} {what}", path.display())).help(cure);
+        if !self.told.contains(&told) {
+            self.told.push(told);
+        }
+    }
+
+    fn unreadable<T>(&mut self, path: &Path, error: &io::Error) -> Option<T> {
+        self.tell(path, format!("cannot be read: {error}"), "let this server read it");
+        None
+    }
+
+    /// What a URL of another server needs.
+    fn url(&mut self, url: &str, who: &str) {
+        let Some((scheme, rest)) = url.split_once("://") else { return };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
+        let host = authority.split(':').next().unwrap_or_default();
+        if host.is_empty() || authority.starts_with('[') || host.contains(['$', '{']) {
+            return;
+        }
+        let mut needs = |what: String| {
+            self.depends.entry(what).or_insert_with(|| who.to_owned());
+        };
+        if host.parse::<IpAddr>().is_err() {
+            needs(format!("a DNS server that knows {host}, and that the DHCP server names"));
+        }
+        if scheme == "https" {
+            needs(format!(
+                "the right date in each machine, and a certificate that its iPXE trusts, for https://{host}"
+            ));
+        }
+    }
+
+    /// An iPXE that is offered and cannot do HTTPS.
+    fn without_https(&self) -> Option<String> {
+        let (name, ipxe) = self.ipxes.iter().find(|(_, ipxe)| !ipxe.has("https"))?;
+        let version = ipxe.version().map(|version| format!(" (iPXE {version})")).unwrap_or_default();
+        Some(format!("{name}{version}"))
+    }
+}
+
+/// What the boots need beside this server, for `check` as text.
+pub fn text(depends: &[String]) -> String {
+    if depends.is_empty() {
+        return String::new();
+    }
+    format!("\nNeeded beside this server:\n{}\n", depends.join("\n"))
+}

@@ -1,0 +1,113 @@
+//! Scripts: what iPXE does not take, and what they name.
+
+use super::Look;
+use crate::boot::script::{self, Named, Purpose, Target, commands};
+use crate::config::diagnostic::Source;
+use crate::files;
+use crate::site::ours::path_of;
+use proxydhcpd_core::url::is_url;
+use std::ops::Range;
+use std::path::Path;
+
+const LONGEST: u64 = 1 << 20;
+
+impl Look<'_> {
+    /// One of the boot folder, by the name that it is asked for by.
+    pub fn script(&mut self, name: &str) {
+        let path = self.setting.site.place(name);
+        let folder = name.trim_start_matches('/').rsplit_once('/').map_or("", |(folder, _)| folder);
+        self.read(&path, folder, false);
+    }
+
+    pub fn template(&mut self, path: &Path) {
+        self.read(path, "", true);
+    }
+
+    fn read(&mut self, path: &Path, folder: &str, template: bool) {
+        if !self.seen.insert(path.to_owned()) {
+            return;
+        }
+        let octets = match files::read_regular(path, LONGEST) {
+            Ok(octets) => octets,
+            Err(error) => {
+                self.unreadable::<()>(path, &error);
+                return;
+            }
+        };
+        let name = path.display().to_string();
+        let text = String::from_utf8_lossy(&octets).into_owned();
+        // What a template puts in front is known only when it is rendered.
+        let text_begins = text.trim_start_matches('\u{feff}');
+        let first_line = match template {
+            true if text_begins.starts_with('{') => None,
+            true => script::first_line(text_begins.as_bytes()),
+            false => script::first_line(&octets),
+        };
+        let source = Source { name, text };
+        if let Some((what, cure)) = first_line {
+            return self.told.push(source.warning(0..0, what).help(cure));
+        }
+        let script = script::read(&source.text, template);
+        let mut judged: Vec<&str> = Vec::new();
+        for command in script.commands.iter().filter(|command| !command.guarded) {
+            if judged.contains(&&command.name[..]) {
+                continue;
+            }
+            judged.push(&command.name);
+            if let Some((what, cure)) = commands::judge(&command.name, &self.ipxes) {
+                self.told.push(source.warning(command.at.clone(), what).help(cure));
+            }
+        }
+        self.told
+            .extend(script.faults.iter().map(|fault| source.warning(fault.at.clone(), &fault.what).help(&fault.cure)));
+        for named in &script.files {
+            self.named(named, &source, folder);
+        }
+    }
+
+    fn named(&mut self, Named { at, purpose, target, guarded }: &Named, source: &Source, folder: &str) {
+        let name = match target {
+            Target::Relative(path) => beside(folder, path),
+            Target::Absolute(path) => beside("", path),
+            Target::Url(url) => match self.setting.site.own_name(url, &self.setting.all) {
+                Some(name) => name,
+                None => return self.elsewhere(url, at, source),
+            },
+            Target::Unknown => return,
+        };
+        if let Err(refusal) = self.setting.site.has(&name, &self.memory) {
+            if !guarded {
+                let (why, cure) = self.setting.site.refused(&name, refusal);
+                self.told.push(source.warning(at.clone(), why).help(cure));
+            }
+            return;
+        }
+        match purpose {
+            Purpose::Kernel => drop(self.kernel(&name, &[])),
+            Purpose::Initrd => self.initrd(&name, false),
+            Purpose::Other if name.ends_with(".ipxe") && self.file(&name).is_some() => self.script(&name),
+            Purpose::Other => {}
+        }
+    }
+
+    /// A file of another server.
+    fn elsewhere(&mut self, url: &str, at: &Range<usize>, source: &Source) {
+        if !is_url(url) {
+            return;
+        }
+        let who = format!("{}:{}", source.name, source.line(at.start));
+        self.url(url, &who);
+        let without = if url.starts_with("https://") { self.without_https() } else { None };
+        if let Some(ipxe) = without {
+            let what = format!("{ipxe}, which is offered, was built without HTTPS");
+            let cure = "offer an iPXE that was built with it, as Debian 13's are, or name the file by http://";
+            self.told.push(source.warning(at.clone(), what).help(cure));
+        }
+    }
+}
+
+/// The name below the top of our server, of what a script of this folder names.
+fn beside(folder: &str, path: &str) -> String {
+    let path = path_of(path);
+    if folder.is_empty() { path } else { format!("{folder}/{path}") }
+}

@@ -1,0 +1,268 @@
+//! What `check` says of the content of what is offered, with the real files of Debian's installer and real iPXEs, whole and cut
+//! short; and what the log says when an offered file is refused. Needs root.
+
+mod netns;
+
+use netns::Host;
+use netns::server::{Server, one_network};
+use proxydhcpd_core::wire::tftp::{Options, Packet, Request};
+use serde_json::Value;
+use std::fs;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A file that e2e/setup has unpacked.
+fn cached(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache").join(name)
+}
+
+/// A boot folder with these loaders, and a folder for the configuration.
+struct Site {
+    host: Host,
+    boot: TempDir,
+    etc: TempDir,
+}
+
+impl Site {
+    fn new(loaders: &[(&str, &str)]) -> Site {
+        let (host, far) = (Host::new(), Host::new());
+        host.cable("eth0", &far, "eth0");
+        host.run("ip address add 192.0.2.10/24 dev eth0");
+        // The cable is gone with its far end.
+        std::mem::forget(far);
+        let site = Site { host, boot: tempfile::tempdir().unwrap(), etc: tempfile::tempdir().unwrap() };
+        for (from, to) in loaders {
+            site.copy(from, to);
+        }
+        site
+    }
+
+    fn put(&self, name: &str, content: impl AsRef<[u8]>) {
+        write(&self.boot.path().join(name), content.as_ref());
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        self.put(to, fs::read(cached(from)).expect("unpacked by e2e/setup"));
+    }
+
+    /// What it says of this configuration: on standard error, and of what is served as JSON.
+    fn check(&self, config: &str) -> (Vec<String>, Value) {
+        let file = self.etc.path().join("proxydhcpd.toml");
+        write(&file, config.as_bytes());
+        self.check_file(&file)
+    }
+
+    fn check_file(&self, file: &Path) -> (Vec<String>, Value) {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
+        check.args(["check", "--json", "-c"]).arg(file).arg("-b").arg(self.boot.path());
+        let output = self.host.on(|| check.output().unwrap());
+        let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(output.status.code(), Some(0), "what may be mended while the server runs is a warning: {json:#}");
+        let (boot, etc) = (self.boot.path().display().to_string(), self.etc.path().display().to_string());
+        let told = json["diagnostics"].as_array().unwrap().iter().map(|told| {
+            let of = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
+            let line = told["line"].as_u64().map(|line| format!(":{line}: ")).unwrap_or_default();
+            format!("{}{line}{}; {}", of("file"), of("message"), of("help")).replace(&boot, "BOOT").replace(&etc, "ETC")
+        });
+        (told.collect(), json["served"].clone())
+    }
+}
+
+fn write(path: &Path, content: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+const NEW_IPXE: [(&str, &str); 3] = [
+    ("2025/undionly.kpxe", "undionly.kpxe"),
+    ("2025/snponly.efi", "snponly.efi"),
+    ("2025/ipxe-arm64.efi", "ipxe-arm64.efi"),
+];
+
+#[track_caller]
+fn holds(told: &[String], expected: &[&str]) {
+    for expected in expected {
+        assert!(told.iter().any(|told| told.contains(expected)), "{expected:?} in\n{}", told.join("\n"));
+    }
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+}
+
+#[test]
+fn the_real_files_of_debians_installer_and_the_scripts_of_our_pages_are_not_complained_of() {
+    let site = Site::new(&NEW_IPXE);
+    site.copy("2022/linux", "debian/linux");
+    site.copy("2022/initrd.gz", "debian/initrd.gz");
+    site.put(
+        "rescue.ipxe",
+        "#!ipxe\r\nkernel debian/linux initrd=initrd.gz quiet\r\ninitrd debian/initrd.gz\r\nboot\r\n",
+    );
+    let wim = "#!ipxe\nkernel {{ base }}debian/linux {% if \"efi\" in request.features | default([]) %}efi=runtime {% endif %}ip=${net0/ip}\n\
+               initrd {{ base }}debian/initrd.gz BCD\nboot\n";
+    write(&site.etc.path().join("templates/rescue2.ipxe"), wim.as_bytes());
+    let config =
+        "default-profile = \"debian\"\n[profile.debian]\nkernel = \"debian/linux\"\ninitrd = \"debian/initrd.gz\"\n";
+    for config in ["", config] {
+        let (told, _) = site.check(config);
+        assert_eq!(told, [""; 0]);
+    }
+}
+
+#[test]
+fn kernels_and_initrds_that_are_not_whole_or_something_else_are_told_with_their_cure() {
+    let site = Site::new(&NEW_IPXE);
+    let [linux, initrd] = ["2022/linux", "2022/initrd.gz"].map(|name| fs::read(cached(name)).unwrap());
+    site.put("a/linux", &linux[..linux.len() - 100_000]);
+    site.put("a/initrd.gz", &initrd);
+    site.put("b/linux", &linux);
+    site.put("b/initrd.gz", &initrd[..initrd.len() / 2]);
+    site.put("b/page.gz", "<!DOCTYPE html><title>404 Not Found</title>");
+    site.put("b/empty", "");
+    site.put("c/packed", [&b"\x1f\x8b\x08"[..], &[7; 2000]].concat());
+    let config = "[profile.b]\nkernel = \"b/linux\"\ninitrd = [\"b/page.gz\", \"b/empty\", \"b/linux\"]\n\
+                  [profile.c]\nkernel = \"c/packed\"\n";
+    let (told, _) = site.check(config);
+    holds(
+        &told,
+        &[
+            "BOOT/a/linux is cut short: it should have 8222656 octets and has 8122656; copy or download the file again",
+            "BOOT/b/initrd.gz is cut short or damaged: the end of its archive is missing; copy",
+            "BOOT/b/page.gz is a web page, perhaps the error message of a download",
+            "BOOT/b/empty is empty",
+            "BOOT/b/linux is a kernel, not an initrd; name the initrd",
+        ],
+    );
+    // An iPXE for ARM 64 that unpacks gzip is offered; without it nothing does.
+    fs::remove_file(site.boot.path().join("ipxe-arm64.efi")).unwrap();
+    let (told, _) = site.check(config);
+    assert!(told.iter().any(|told| told.contains("BOOT/c/packed is compressed (gzip)")), "{told:#?}");
+}
+
+#[test]
+fn a_kernel_that_a_rule_gives_to_other_machines_than_it_was_built_for_is_told() {
+    let site = Site::new(&NEW_IPXE);
+    site.copy("2022/linux", "debian/linux");
+    let config = |arch: &str| {
+        format!("[profile.debian]\nkernel = \"debian/linux\"\n[[rule]]\narch = [\"{arch}\"]\nprofile = \"debian\"\n")
+    };
+    let (told, _) = site.check(&config("uefi-arm64"));
+    let last = told.last().unwrap();
+    assert!(last.contains("BOOT/debian/linux is a kernel for x64 UEFI, and ARM 64 UEFI cannot start it"), "{told:#?}");
+    let clean = |told: &[String]| told.iter().all(|told| !told.contains("cannot start it"));
+    for arch in ["bios", "uefi-x64"] {
+        assert!(clean(&site.check(&config(arch)).0), "{arch}");
+    }
+}
+
+#[test]
+fn a_script_is_read_as_the_ipxe_that_is_offered_reads_it() {
+    let site = Site::new(&[("2025/undionly.kpxe", "undionly.kpxe"), ("2022/snponly.efi", "snponly.efi")]);
+    let script = "#!ipxe\nkernell linux\nshim foo\nparams ||\nkernel debian/linux quiet || goto failed\n\
+                  initrd tftp://${next-server}/initrd.gz\nkernel http://192.0.2.10:8080/debian/gone\n\
+                  chain https://boot.example.org/x.ipxe\nchain http://192.0.2.99/x\nchain other.ipxe\n\
+                  chain custom.ipxe ||\nkernel ${base}/x\n:failed\nshell\n";
+    site.put("boot.ipxe", script);
+    site.put("other.ipxe", "#ipxe\nshell\n");
+    let (told, served) = site.check("");
+    holds(
+        &told,
+        &[
+            "BOOT/boot.ipxe:2: iPXE has no command `kernell`; did you mean `kernel`?",
+            "BOOT/boot.ipxe:3: snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1), which is offered, does not have the command \
+             `shim`, which iPXE has since 2023",
+            "BOOT/boot.ipxe:3: there is no file BOOT/foo yet",
+            "BOOT/boot.ipxe:5: there is no file BOOT/debian/linux yet",
+            "BOOT/boot.ipxe:6: `${next-server}` may be the DHCP server's address",
+            "BOOT/boot.ipxe:7: there is no file BOOT/debian/gone yet",
+            "BOOT/boot.ipxe:8: snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1), which is offered, was built without HTTPS",
+            "BOOT/other.ipxe:1: its first line is not `#!ipxe`",
+        ],
+    );
+    let depends = served["depends_on"].to_string();
+    assert!(
+        depends.contains("a DNS server that knows boot.example.org") && depends.contains("boot.ipxe:8"),
+        "{depends}"
+    );
+    assert!(depends.contains("the right date in each machine") && !depends.contains("192.0.2.99"), "{depends}");
+    for (text, part) in [("\u{feff}#!ipxe\nshell\n", "byte order mark"), ("#!ipxe\rshell\r", "CR alone")] {
+        site.put("boot.ipxe", text);
+        holds(&site.check("").0, &[part]);
+    }
+}
+
+#[test]
+fn what_is_offered_from_an_address_of_this_machine_has_to_be_there() {
+    let site = Site::new(&NEW_IPXE);
+    site.put("efi/arm.efi", fs::read(cached("2025/ipxe-arm64.efi")).unwrap());
+    let config = "default-profile = \"grub\"\n[profile.grub.loaders]\nbios = \"tftp://192.0.2.10//bios/lpxelinux.0\"\n\
+                  uefi-x64 = \"tftp://192.0.2.10/efi/arm.efi\"\nuefi-arm64 = \"tftp://192.0.2.10/efi/arm.efi\"\n\
+                  uefi-ia32 = \"tftp://192.0.2.66/elsewhere.efi\"\n\
+                  [profile.script]\nscript = \"http://192.0.2.10:8080/gone.ipxe\"\n";
+    let (told, _) = site.check(config);
+    holds(
+        &told,
+        &[
+            "tftp://192.0.2.10//bios/lpxelinux.0 is offered from this machine, which cannot send it: there is no file \
+             BOOT/bios/lpxelinux.0 yet; put the file there",
+            "tftp://192.0.2.10/efi/arm.efi leads to BOOT/efi/arm.efi, which x64 UEFI cannot start: it is an EFI program for ARM \
+             64 UEFI",
+            "http://192.0.2.10:8080/gone.ipxe is offered from this machine, which cannot send it: there is no file",
+        ],
+    );
+    let ini = site.etc.path().join("proxy.ini");
+    let text = "[proxy]\ninterface = eth0\ntftpd = 192.0.2.10\nfilename = pxelinux.0\n";
+    write(&ini, text.as_bytes());
+    let (told, _) = site.check_file(&ini);
+    holds(
+        &told,
+        &["pxelinux.0 is offered from this machine, which cannot send it: there is no file BOOT/pxelinux.0 yet"],
+    );
+    write(&ini, text.replace("192.0.2.10", "192.0.2.99").as_bytes());
+    assert!(site.check_file(&ini).0.iter().all(|told| !told.contains("is offered from this machine")));
+}
+
+#[test]
+fn files_of_its_folders_that_are_not_read_are_named_and_empty_folders_are_told() {
+    let site = Site::new(&NEW_IPXE);
+    for name in ["conf.d/lab.conf", "conf.d/.swp", "machines/web.ini", "machines/a.csv", "templates/x.cfg~"] {
+        write(&site.etc.path().join(name), b"name,mac\n");
+    }
+    let mirror = tempfile::tempdir().unwrap();
+    let (told, served) = site.check(&format!("[folders]\nmirror = {:?}\n", mirror.path()));
+    holds(&told, &["is empty, so nothing is served from it; put files there, or mount what should be there"]);
+    let unread: Vec<&str> = served["not_read"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert_eq!(unread.len(), 3, "{unread:#?}");
+    for (line, part) in unread.iter().zip(["conf.d/lab.conf: ", "machines/web.ini: ", "templates/x.cfg~: "]) {
+        assert!(line.contains(part), "{unread:#?}");
+    }
+}
+
+#[test]
+fn a_machine_that_is_refused_what_was_offered_is_one_warning_with_its_cure() {
+    let (host, machine) = one_network();
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::configured(&host, folder, "[profile.debian]\nkernel = \"debian/linux\"\n");
+    server.wait_for_line("ready");
+    let ask = |name: &str| {
+        let socket = machine.on(|| UdpSocket::bind("192.0.2.107:0").unwrap());
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut request = Vec::new();
+        let asked = Request { name: name.as_bytes(), mode: b"octet", options: Options::default() };
+        Packet::Read(asked).write(&mut request);
+        socket.send_to(&request, "192.0.2.10:69").unwrap();
+        let mut answer = [0; 1500];
+        let length = socket.recv(&mut answer).unwrap();
+        assert!(matches!(Packet::read(&answer[..length]), Ok(Packet::Error { .. })), "{name}");
+    };
+    fs::remove_file(server.boot.path().join("ipxe.efi")).unwrap();
+    for name in ["ipxe.efi", "//ipxe.efi", "nothing/of/ours", "debian/linux"] {
+        ask(name);
+    }
+    let warnings =
+        |part: &str| server.log().lines().filter(|line| line.contains("WARN") && line.contains(part)).count();
+    server.wait_for_line("asked for debian/linux, which is offered, and was refused: there is no file");
+    assert_eq!(warnings("192.0.2.107 asked for ipxe.efi, which is offered, and was refused"), 1, "{}", server.log());
+    assert_eq!((warnings("put the file there"), warnings("nothing/of/ours")), (2, 0), "{}", server.log());
+}
