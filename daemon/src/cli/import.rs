@@ -27,6 +27,10 @@ fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
     let format = import.from.map(|from| match from {
         Foreign::Ini => Format::Ini,
         Foreign::Dnsmasq => Format::Dnsmasq,
+        Foreign::Isc => Format::Isc,
+        Foreign::Kea => Format::Kea,
+        Foreign::Uci => Format::Uci,
+        Foreign::Options => Format::Options,
     });
     import::import(&source, format, &here())
 }

@@ -353,13 +353,14 @@ fn item(text: &str) -> Result<u16, String> {
 
 /// Put another server's configuration into our own words
 ///
-/// Reads a dnsmasq configuration, with the files that it includes, or a proxy.ini of the Python daemon, and prints a
-/// proxydhcpd.toml that gives every machine the same file. What has no equivalent stands above it as comments: the line, its
-/// number, and why.
+/// Reads the configuration of dnsmasq (its files, options on a command line, OpenWrt's, Pi-hole's), of ISC dhcpd, of Kea or of
+/// the Python daemon, and prints a proxydhcpd.toml that gives every machine the same file. What has no equivalent stands above
+/// it as comments: the line, its number, and why. Of other formats that it knows it says what they are.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   proxydhcpd import /etc/dnsmasq.conf                 look at what would come of it
   proxydhcpd import /etc/dnsmasq.conf -o new.toml     into a file, which must not be there
+  proxydhcpd import /etc/dhcp/dhcpd.conf              ISC dhcpd's, or Kea's, or OpenWrt's
   proxydhcpd import proxy.ini -o new.toml             the file of the Python daemon
   proxydhcpd check new.toml                           what it serves, and what is wrong with it
 
@@ -379,9 +380,17 @@ pub struct Import {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Foreign {
-    /// The Python daemon's
+    /// The Python daemon's proxy.ini
     Ini,
     Dnsmasq,
+    /// ISC dhcpd's dhcpd.conf
+    Isc,
+    /// Kea's kea-dhcp4.conf
+    Kea,
+    /// OpenWrt's /etc/config/dhcp
+    Uci,
+    /// Options of dnsmasq on a command line, in a unit, a script or a Compose file, or those of Pi-hole
+    Options,
 }
 
 impl Explain {

@@ -1,33 +1,38 @@
-//! What other servers' files say, in our own words: the Python daemon's proxy.ini, and a dnsmasq configuration. What has
-//! no equivalent becomes a comment with its line, so that nothing is lost silently.
+//! What other servers' files say, in our own words. What has no equivalent becomes a comment with its line, so that nothing is
+//! lost silently.
 
+mod command;
+mod detect;
 mod dnsmasq;
+mod expression;
 mod here;
 mod ini;
+mod isc;
+mod kea;
+mod program;
+mod translation;
+mod uci;
 mod written;
 
 use crate::config::diagnostic::{Diagnostic, Source};
+pub use detect::{Format, Seen, seen};
 pub use here::Here;
-
-/// Whose file it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Ini,
-    Dnsmasq,
-}
 
 /// The native file, or what is wrong with the foreign one.
 pub fn import(source: &Source, format: Option<Format>, here: &Here) -> Result<String, Vec<Diagnostic>> {
-    match format.unwrap_or_else(|| Format::of(&source.text)) {
+    let format = match format {
+        Some(format) => format,
+        None => match seen(&source.text) {
+            Seen::Read(format) => format,
+            Seen::NotRead(message, help) => return Err(vec![source.missing(message).help(help)]),
+        },
+    };
+    match format {
         Format::Ini => ini::import(source, here),
         Format::Dnsmasq => dnsmasq::import(source, here),
-    }
-}
-
-impl Format {
-    /// A section is the Python daemon's: dnsmasq has none.
-    pub fn of(text: &str) -> Self {
-        let section = |line: &str| line.starts_with('[') && line.contains(']');
-        if text.lines().any(|line| section(line.trim())) { Self::Ini } else { Self::Dnsmasq }
+        Format::Isc => dnsmasq::translated(source, &isc::translate(source, here)?, here),
+        Format::Uci => dnsmasq::translated(source, &uci::translate(source)?, here),
+        Format::Options => dnsmasq::translated(source, &command::translate(source)?, here),
+        Format::Kea => dnsmasq::translated(source, &kea::translate(source, here)?, here),
     }
 }

@@ -171,7 +171,7 @@ fn an_imported_site_boots_what_dnsmasq_booted() {
 }
 
 /// The machines with their names.
-fn machines() -> Vec<(&'static str, Vector)> {
+pub fn machines() -> Vec<(&'static str, Vector)> {
     let vectors: Vec<Vector> = all_vectors().collect();
     let machine = |(kind, vector): (&'static str, &str)| {
         let from = vectors.iter().find(|known| known.name == vector).unwrap();

@@ -3,9 +3,11 @@
 
 mod corpus;
 mod faults;
+mod formats;
 mod machine;
 #[path = "../netns/mod.rs"]
 mod netns;
+mod servers;
 
 use machine::{Gets, Vector, all_vectors, gets, vectors};
 use netns::raw::{CLIENT_MAC, SERVER_MAC, Wire, as_text};
@@ -401,6 +403,11 @@ fn the_commands_of_the_pages_on_migrating_work() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let pages = [
         ("migrating-from-dnsmasq.md", "dnsmasq.conf", "port=0\npxe-service=x86PC,\"PXE\",pxelinux,192.0.2.5\n"),
+        (
+            "migrating-from-other-servers.md",
+            "dhcpd.conf",
+            "subnet 192.0.2.0 netmask 255.255.255.0 { next-server 192.0.2.5; filename \"pxelinux.0\"; }\n",
+        ),
         (
             "migrating-from-python.md",
             "proxy.ini",

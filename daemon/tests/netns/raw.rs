@@ -46,7 +46,7 @@ impl Wire {
     }
 
     /// The DHCP messages of the server up to the one that is waited for, without it.
-    pub fn until(&self, last: impl Fn(&[u8]) -> bool) -> Vec<Heard> {
+    pub fn until(&self, mut last: impl FnMut(&[u8]) -> bool) -> Vec<Heard> {
         let mut heard = Vec::new();
         let mut frame = [0; 2048];
         loop {

@@ -14,6 +14,8 @@ pub type LineId = usize;
 
 #[derive(Debug, Default)]
 pub struct Config {
+    /// Whose file it is, if it is not dnsmasq's.
+    pub server: Option<&'static str>,
     pub boots: Vec<Boot>,
     /// Options 67 and 66: what a lease server boots where no `dhcp-boot` says it.
     pub option_boots: Vec<Boot>,
@@ -174,6 +176,10 @@ impl Tftp {
 }
 
 impl Config {
+    pub fn server(&self) -> &'static str {
+        self.server.unwrap_or("dnsmasq")
+    }
+
     /// Whether a line that is imported sets this tag.
     pub fn sets(&self, tag: &String) -> bool {
         let by_if = self.tag_ifs.iter().flat_map(|tag_if| &tag_if.sets);

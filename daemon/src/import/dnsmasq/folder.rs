@@ -53,6 +53,7 @@ fn common_folder(config: &mut Config, line: LineId, names: &[(LineId, String)], 
 
 /// dnsmasq without `enable-tftp`: the files are sent by another TFTP server of the same machine, from its folder.
 fn of_another_server(config: &mut Config, names: &[(LineId, String)], here: &Here) -> String {
+    let server = config.server();
     let inside = |name: &str| name.trim_start_matches('/').to_owned();
     let has = |folder: &&PathBuf| {
         names.iter().any(|(_, name)| folder.join(inside(name)).is_file() || Path::new(name).starts_with(folder))
@@ -63,14 +64,14 @@ fn of_another_server(config: &mut Config, names: &[(LineId, String)], here: &Her
         let files = files.into_iter().collect::<Vec<_>>().join(", ");
         config.tftp.root = None;
         return format!(
-            "dnsmasq sent no files itself, so another TFTP server of that machine did. Set `boot-dir` to the folder that it \
+            "{server} sent no files itself, so another TFTP server of that machine did. Set `boot-dir` to the folder that it \
              sends from (in Debian TFTP_DIRECTORY of /etc/default/tftpd-hpa), or put these files into \
              {DEFAULT_BOOT_DIR}: {files}. Then stop that server, because this one sends them"
         );
     };
     config.tftp.root = Some(folder.clone());
     format!(
-        "dnsmasq sent no files itself: another TFTP server of this machine sends them from {folder}, which is the boot folder \
+        "{server} sent no files itself: another TFTP server of this machine sends them from {folder}, which is the boot folder \
          now. Stop that server (tftpd-hpa: systemctl disable --now tftpd-hpa), because this one sends them"
     )
 }

@@ -1,5 +1,6 @@
 //! The lines of a dnsmasq configuration, and those of the files that it includes, cut into key and arguments.
 
+use super::super::translation::Translation;
 use crate::config::diagnostic::{Diagnostic, Source, Span};
 use crate::files;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ pub struct Line {
     pub key_at: Span,
     /// What stands behind `=`, cut at commas; `None`: there is no `=`.
     pub value: Option<Vec<Arg>>,
+    /// The number and the text of the line that says this in another format.
+    origin: Option<(usize, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +31,11 @@ pub struct Arg {
 
 impl Line {
     pub fn text(&self) -> &str {
-        self.source.text[self.at.clone()].trim()
+        self.origin.as_ref().map_or_else(|| self.source.text[self.at.clone()].trim(), |(_, text)| text)
     }
 
     pub fn number(&self) -> usize {
-        self.source.line(self.at.start)
+        self.origin.as_ref().map_or_else(|| self.source.line(self.at.start), |(number, _)| *number)
     }
 
     pub fn args(&self) -> &[Arg] {
@@ -41,8 +44,30 @@ impl Line {
 
     /// What is wrong with it, and where.
     pub fn error(&self, at: &Span, message: impl Into<String>) -> Diagnostic {
-        self.source.error(at.clone(), message)
+        let mut error = self.source.error(at.clone(), message);
+        if let (Some((number, _)), Some(place)) = (&self.origin, &mut error.place) {
+            place.line = *number;
+        }
+        error
     }
+}
+
+/// The options that a file in another format means, each with the number of its line there.
+pub fn translated(source: &Source, translation: &Translation) -> Result<Vec<Line>, Vec<Diagnostic>> {
+    let texts: Vec<&str> = source.text.lines().collect();
+    let (mut lines, mut told) = (Vec::new(), Vec::new());
+    for (number, text) in &translation.options {
+        let option = Rc::new(Source { name: source.name.clone(), text: text.clone() });
+        match line(&option, 0..text.len()) {
+            Ok(line) => lines.extend(line.map(|line| {
+                let of_line = texts.get(number.saturating_sub(1)).map_or("", |text| text.trim());
+                let text = if translation.several { text.clone() } else { of_line.to_owned() };
+                Line { origin: Some((*number, text)), ..line }
+            })),
+            Err(error) => told.push(error),
+        }
+    }
+    if told.is_empty() { Ok(lines) } else { Err(told) }
 }
 
 /// All lines in the order in which dnsmasq reads them.
@@ -146,7 +171,14 @@ fn line(source: &Rc<Source>, at: Span) -> Result<Option<Line>, Diagnostic> {
             .collect()
     });
     let at = at.start..at.end;
-    Ok(Some(Line { source: source.clone(), at, key: key.iter().map(|letter| letter.c).collect(), key_at, value }))
+    Ok(Some(Line {
+        source: source.clone(),
+        at,
+        key: key.iter().map(|letter| letter.c).collect(),
+        key_at,
+        value,
+        origin: None,
+    }))
 }
 
 fn arg(letters: &[Letter], end: usize) -> Arg {

@@ -16,21 +16,37 @@ mod tables;
 mod words;
 
 use super::here::Here;
+use super::translation::Translation;
 use super::written::{Fate, Told, head, united};
 use crate::config::diagnostic::{Diagnostic, Source};
 use config::{Config, LineId};
 use lines::Line;
 use machines::Facts;
+pub use options::{is_key, takes_value};
 use rules::{Conflict, Rule};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub fn import(source: &Source, here: &Here) -> Result<String, Vec<Diagnostic>> {
-    let lines = lines::read(source)?;
-    let mut read = options::read(&lines, here);
+    imported(source, &lines::read(source)?, here, &Translation::default())
+}
+
+/// What a file in another format says, in the options of dnsmasq.
+pub fn translated(source: &Source, translation: &Translation, here: &Here) -> Result<String, Vec<Diagnostic>> {
+    imported(source, &lines::translated(source, translation)?, here, translation)
+}
+
+fn imported(
+    source: &Source,
+    lines: &[Line],
+    here: &Here,
+    translation: &Translation,
+) -> Result<String, Vec<Diagnostic>> {
+    let mut read = options::read(lines, here);
+    read.config.server = translation.server;
     if !read.told.is_empty() {
         return Err(read.told);
     }
-    let of_networks = networks::settle(&mut read.config, &lines, here)?;
+    let of_networks = networks::settle(&mut read.config, lines, here)?;
     let settled = folder::settle(&mut read.config, here);
     let unfit = files::take_out_unfit(&mut read.config);
     let facts = Facts::of(&read.config);
@@ -44,10 +60,10 @@ pub fn import(source: &Source, here: &Here) -> Result<String, Vec<Diagnostic>> {
     fates.extend(unfit);
     let lost = asking_for_lost_tags(&read.config);
     let idle = idle(&read.config, &facts, &rules);
-    let mut attention = attention(source, &read.config, &facts, &lines, &lost);
+    let mut attention = attention(source, &read.config, &facts, lines, &lost);
     attention.extend(settled.attention);
     fates.extend(conflicts.iter().flat_map(conflict));
-    let written = tables::write(&read.config, &facts, &rules, &lines);
+    let written = tables::write(&read.config, &facts, &rules, lines);
     // A line that does nothing does nothing in another way either.
     let does_nothing = |line: &LineId| {
         let needless = |(of, fate): &(LineId, Fate)| of == line && matches!(fate, Fate::Needless(_));
@@ -63,7 +79,8 @@ pub fn import(source: &Source, here: &Here) -> Result<String, Vec<Diagnostic>> {
         let line: &Line = &lines[id];
         Some(Told { place: place(source, line), line: line.text().to_owned(), fate: united(fates)? })
     });
-    Ok(head(&source.name, &attention, &told.collect::<Vec<_>>()) + &written.text)
+    attention.splice(0..0, translation.attention.iter().cloned());
+    Ok(head(&source.name, &attention, &translation.with(told.collect())) + &written.text)
 }
 
 /// What has to be looked at by somebody who knows the site: it stands above everything.

@@ -35,7 +35,9 @@ pub fn settle(config: &mut Config, lines: &[Line], here: &Here) -> Result<Vec<(L
         let decides = matters || !range.filter.is_empty();
         let told = match (&served, range.proxy) {
             (_, false) => (!decides).then_some(Fate::Group(NO_LEASES)),
-            (Some(names), true) => Some(Fate::Changed(format!("dnsmasq answered only on {}", names.join(", ")))),
+            (Some(names), true) => {
+                Some(Fate::Changed(format!("{} answered only on {}", config.server(), names.join(", "))))
+            }
             (None, true) => (!decides).then(|| Fate::Needless(ALL.into())),
         };
         fates.extend(told.map(|fate| (range.line, fate)));

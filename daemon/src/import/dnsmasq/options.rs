@@ -105,6 +105,16 @@ const KEYS: [&str; 25] = [
     "port",
 ];
 
+/// Whether dnsmasq has an option of this name.
+pub fn is_key(key: &str) -> bool {
+    KEYS.contains(&key) || known::keys().any(|known| known == key)
+}
+
+/// Whether the option is nothing without a value, so that on a command line the next word is its value.
+pub fn takes_value(key: &str) -> bool {
+    KEYS.contains(&key) && !["enable-tftp", "tftp-lowercase", "tftp-single-port"].contains(&key)
+}
+
 impl Reader {
     fn line(&mut self, id: LineId, line: &Line) -> Taken {
         match line.key.as_str() {

@@ -130,7 +130,8 @@ impl Writer<'_> {
 
     /// ` # line 3, 4`
     fn from(&self, lines: &BTreeSet<LineId>) -> String {
-        let numbers: Vec<String> = lines.iter().map(|line| self.lines[*line].number().to_string()).collect();
+        let numbers: BTreeSet<usize> = lines.iter().map(|line| self.lines[*line].number()).collect();
+        let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
         if numbers.is_empty() { String::new() } else { format!(" # line {}", numbers.join(", ")) }
     }
 

@@ -1,0 +1,199 @@
+//! Options of dnsmasq outside its own file: on the command line of a container, a unit, a script or a Nix expression, and the
+//! lines that Pi-hole keeps for it.
+
+use super::dnsmasq::{is_key, takes_value};
+use super::translation::{Translation, value};
+use super::written::{Fate, Told};
+use crate::config::diagnostic::{Diagnostic, Source};
+
+/// A word as a shell cuts it.
+#[derive(Debug, Default)]
+struct Word {
+    line: usize,
+    text: String,
+    /// A variable of the shell stands in it, whose value is not known here.
+    variable: bool,
+}
+
+/// The short options that say something of what is booted, or of where.
+const SHORT: [(&str, &str); 9] = [
+    ("-p", "port"),
+    ("-i", "interface"),
+    ("-a", "listen-address"),
+    ("-F", "dhcp-range"),
+    ("-M", "dhcp-boot"),
+    ("-U", "dhcp-vendorclass"),
+    ("-j", "dhcp-userclass"),
+    ("-G", "dhcp-host"),
+    ("-O", "dhcp-option"),
+];
+
+const VARIABLE: &str = "its value is known only where it runs: write it in the place of the variable, and import again";
+
+pub fn translate(source: &Source) -> Result<Translation, Vec<Diagnostic>> {
+    let mut translation = Translation { several: true, ..Translation::default() };
+    match lines_of_pi_hole(source) {
+        Some(lines) => lines.into_iter().for_each(|(line, text)| translation.option(line, text)),
+        None => command_line(source, &mut translation),
+    }
+    if translation.options.is_empty() {
+        let error = source.missing("there is no option of dnsmasq in it");
+        return Err(vec![
+            error.help("options are written --dhcp-range=192.0.2.0,proxy, or as a file of dnsmasq has them"),
+        ]);
+    }
+    Ok(translation)
+}
+
+/// Whether there are options of dnsmasq in it.
+pub fn has_options(text: &str) -> bool {
+    text.contains("dnsmasq_lines") || words(text).iter().any(|word| option(&word.text).is_some())
+}
+
+/// The key of a long option that dnsmasq has, and what stands behind `=`.
+fn option(text: &str) -> Option<(&str, Option<&str>)> {
+    let option = text.strip_prefix("--")?;
+    let (key, value) = option.split_once('=').map_or((option, None), |(key, value)| (key, Some(value)));
+    is_key(key).then_some((key, value))
+}
+
+fn command_line(source: &Source, translation: &mut Translation) {
+    let words = words(&source.text);
+    // What stands in front of the program's name are options of the program that starts it.
+    let is_program = |word: &Word| {
+        let name = word.text.rsplit('/').next().unwrap_or_default();
+        name.split([':', '@']).next() == Some("dnsmasq") && !word.text.starts_with('-')
+    };
+    let behind = |at: &usize| words[*at..].iter().any(|word| option(&word.text).is_some());
+    let start = words.iter().position(is_program).filter(behind).unwrap_or(0);
+    let mut rest = words[start..].iter().peekable();
+    while let Some(word) = rest.next() {
+        let short = SHORT.iter().find(|(short, _)| word.text.starts_with(short) && !word.text.starts_with("--"));
+        let (key, mut text) = match (option(&word.text), short) {
+            (Some((key, text)), _) => (key, text.map(str::to_owned)),
+            (None, Some((short, key))) if start > 0 => {
+                (*key, Some(word.text[short.len()..].to_owned()).filter(|text| !text.is_empty()))
+            }
+            _ => {
+                unknown(word, translation);
+                continue;
+            }
+        };
+        let mut variable = word.variable;
+        if text.is_none() && takes_value(key) && rest.peek().is_some_and(|next| !next.text.starts_with('-')) {
+            let next = rest.next();
+            text = next.map(|next| next.text.clone());
+            variable |= next.is_some_and(|next| next.variable);
+        }
+        if variable {
+            tell(word, Fate::Lost(VARIABLE.into()), translation);
+            continue;
+        }
+        let values = text.map(|text| format!("={}", values(&text))).unwrap_or_default();
+        match key {
+            "conf-file" | "conf-dir" => {
+                tell(word, Fate::Lost("it is not read: import that file on its own".into()), translation);
+            }
+            key => translation.option(word.line, format!("{key}{values}")),
+        }
+    }
+}
+
+/// Of other words, those that look like a mistaken option.
+fn unknown(word: &Word, translation: &mut Translation) {
+    let key = word.text.strip_prefix("--").and_then(|option| option.split('=').next()).unwrap_or_default();
+    if ["dhcp-", "pxe-", "tftp-"].iter().any(|start| key.starts_with(start)) {
+        tell(word, Fate::Lost("dnsmasq has no option of this name".into()), translation);
+    }
+}
+
+fn tell(word: &Word, fate: Fate, translation: &mut Translation) {
+    let line = word.text.clone();
+    translation.told.push(Told { place: format!("line {}", word.line), line, fate });
+}
+
+/// The value as a file has it. Quotes that the shell leaves mean what they mean in a file.
+fn values(text: &str) -> String {
+    if text.contains('"') {
+        return text.to_owned();
+    }
+    text.split(',').map(value).collect::<Vec<_>>().join(",")
+}
+
+/// The words of a text, with quotes and what `\` does undone. Lists of JSON and Nix have marks around their words.
+fn words(text: &str) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut word: Option<Word> = None;
+    let (mut quote, mut line) = (None, 1);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        line += usize::from(c == '\n');
+        let opens =
+            word.as_ref().is_none_or(|word| word.text.ends_with(['=', ',', ':', '[', '(']) || word.text.is_empty());
+        match (c, quote) {
+            ('\\', Some('"') | None) => {
+                let next = rest.next();
+                line += usize::from(next == Some('\n'));
+                match next {
+                    Some('\n') | None => {}
+                    Some(next) => start(&mut word, line).text.push(next),
+                }
+            }
+            (c, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) if opens || c == '"' => {
+                quote = Some(c);
+                start(&mut word, line);
+            }
+            ('#', None) if word.is_none() => while rest.next_if(|c| *c != '\n').is_some() {},
+            (c, None) if c.is_whitespace() => words.extend(word.take()),
+            (c, quote) => {
+                let next = rest.peek().copied().unwrap_or(' ');
+                let is_variable = c == '$' && quote != Some('\'') && (next.is_alphanumeric() || "{(_".contains(next));
+                let word = start(&mut word, line);
+                word.variable |= is_variable;
+                word.text.push(c);
+            }
+        }
+    }
+    words.extend(word);
+    words.into_iter().map(without_marks).filter(|word| !word.text.is_empty()).collect()
+}
+
+fn start(word: &mut Option<Word>, line: usize) -> &mut Word {
+    word.get_or_insert_with(|| Word { line, ..Word::default() })
+}
+
+/// `["dnsmasq",` and `ExecStart=-/usr/sbin/dnsmasq` without what is around the word.
+fn without_marks(word: Word) -> Word {
+    let text = word.text.trim_start_matches(['[', '(', '@']).trim_end_matches([',', ']', ')', ';']);
+    let text = text.strip_prefix("ExecStart=").map_or(text, |text| text.trim_start_matches(['-', '@', '+', '!', ':']));
+    Word { text: text.to_owned(), ..word }
+}
+
+/// `dnsmasq_lines` of pihole.toml, or the variable of a container, each line with its number.
+fn lines_of_pi_hole(source: &Source) -> Option<Vec<(usize, String)>> {
+    let text = &source.text;
+    if let Some(at) = text.find("FTLCONF_misc_dnsmasq_lines") {
+        let line = text[at..].lines().next().unwrap_or_default();
+        let value = line.split_once(['=', ':'])?.1.trim();
+        let value = value.trim_matches(['"', '\'']);
+        let number = source.line(at);
+        return Some(
+            value
+                .split(';')
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .map(|line| (number, line.to_owned()))
+                .collect(),
+        );
+    }
+    if !text.contains("dnsmasq_lines") {
+        return None;
+    }
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let table = document.get_ref();
+    let of_misc = table.get("misc").and_then(|misc| misc.get_ref().get("dnsmasq_lines"));
+    let lines = of_misc.or_else(|| table.get("dnsmasq_lines"))?;
+    let lines = lines.get_ref().as_array()?.iter();
+    Some(lines.filter_map(|line| Some((source.line(line.span().start), line.get_ref().as_str()?.to_owned()))).collect())
+}

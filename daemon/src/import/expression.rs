@@ -1,0 +1,138 @@
+//! What servers ask of a machine, as one kind of value: ISC dhcpd and Kea say the same things in two languages.
+
+use std::net::Ipv4Addr;
+
+/// One fact about a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Atom {
+    Arch(u16),
+    Ipxe,
+    /// It boots by UEFI HTTP boot.
+    Http,
+    VendorClass(String),
+    UserClass(String),
+    Mac([Option<u8>; 6]),
+    CircuitId(String),
+    Uuid([u8; 16]),
+    Subnet(Ipv4Addr, u8),
+    /// One of the hosts that are given the same, by the number of their group.
+    Host(usize),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expr {
+    Is(bool),
+    Atom(Atom),
+    Not(Box<Expr>),
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    Option(u8),
+    /// The hardware address.
+    Mac,
+    /// The relay's circuit id.
+    CircuitId,
+}
+
+/// A part of a field, from this octet on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub field: Field,
+    pub from: usize,
+    /// `None`: the whole rest.
+    pub length: Option<usize>,
+}
+
+/// The facts that matter here, for a `why not` that names them.
+pub const KNOWN: &str =
+    "of what a machine says, rules know its architecture, classes, addresses, UUID and whether it is iPXE";
+
+impl Expr {
+    pub fn is(atom: Atom) -> Expr {
+        Expr::Atom(atom)
+    }
+
+    pub fn negated(self) -> Expr {
+        Expr::Not(Box::new(self))
+    }
+}
+
+/// Whether that part of the field is this value; `None`: we have no such fact.
+pub fn equals(part: Part, value: &[u8]) -> Option<Expr> {
+    // A part cut to another length than the value's is never equal to it.
+    if part.length.is_some_and(|length| length < value.len()) {
+        return Some(Expr::Is(false));
+    }
+    let text = || String::from_utf8(value.to_vec()).ok().filter(|text| !text.is_empty());
+    match part.field {
+        Field::Option(93) if part.from == 0 && value.len() == 2 => {
+            Some(Expr::is(Atom::Arch(u16::from_be_bytes([value[0], value[1]]))))
+        }
+        Field::Option(93) if part.from == 1 && value.len() == 1 => Some(Expr::is(Atom::Arch(value[0].into()))),
+        Field::Option(60) => vendor_class(part.from, &text()?),
+        Field::Option(77) => Some(Expr::is(user_class(&text()?))),
+        Field::Option(97) if part.from == 0 && value.len() == 17 && value[0] == 0 => {
+            Some(Expr::is(Atom::Uuid(value[1..].try_into().ok()?)))
+        }
+        Field::Mac if part.from + value.len() <= 6 => {
+            let mut octets = [None; 6];
+            octets[part.from..part.from + value.len()].iter_mut().zip(value).for_each(|(o, v)| *o = Some(*v));
+            Some(Expr::is(Atom::Mac(octets)))
+        }
+        Field::CircuitId if part.from == 0 && part.length.is_none() => Some(Expr::is(Atom::CircuitId(text()?))),
+        _ => None,
+    }
+}
+
+/// Whether the field is there at all.
+pub fn exists(field: Field) -> Option<Expr> {
+    match field {
+        // Every machine that boots sends these.
+        Field::Option(60 | 93 | 94 | 97) | Field::Mac => Some(Expr::Is(true)),
+        Field::Option(175) => Some(Expr::is(Atom::Ipxe)),
+        _ => None,
+    }
+}
+
+/// The class of PXE firmware, `PXEClient:Arch:00007:UNDI:003016`, is told apart by what is in it.
+fn vendor_class(from: usize, text: &str) -> Option<Expr> {
+    const PXE: &str = "PXEClient";
+    const HTTP: &str = "HTTPClient";
+    const ARCH: &str = ":Arch:";
+    let code = |digits: &str| digits.get(..5)?.parse().ok().map(|code| Expr::is(Atom::Arch(code)));
+    let whole = |word: &str| word.starts_with(text) && from == 0 && text.len() > 3;
+    let behind = |word: &str| text.strip_prefix(word).filter(|_| from == 0);
+    if whole(PXE) {
+        return Some(Expr::is(Atom::Http).negated());
+    }
+    if whole(HTTP) {
+        return Some(Expr::is(Atom::Http));
+    }
+    for (word, is_http) in [(PXE, false), (HTTP, true)] {
+        let of_word = if is_http { Expr::is(Atom::Http) } else { Expr::is(Atom::Http).negated() };
+        let Some(rest) = behind(word) else { continue };
+        return match rest.strip_prefix(ARCH) {
+            Some(digits) => code(digits),
+            None if ARCH.starts_with(rest) => Some(of_word),
+            None => None,
+        };
+    }
+    if [PXE.len() + ARCH.len(), HTTP.len() + ARCH.len()].contains(&from) && text.len() == 5 {
+        return code(text);
+    }
+    if from == PXE.len() && text.starts_with(ARCH) {
+        return code(&text[ARCH.len()..]);
+    }
+    (from == 0).then(|| Expr::is(Atom::VendorClass(text.to_owned())))
+}
+
+fn user_class(text: &str) -> Atom {
+    match text {
+        "iPXE" => Atom::Ipxe,
+        text => Atom::UserClass(text.to_owned()),
+    }
+}

@@ -1,0 +1,248 @@
+//! The conditions of ISC dhcpd as expressions. `Err`: the condition asks for something that no rule knows, and this is what.
+
+use super::super::expression::{Atom, Expr, Field, KNOWN, Part, equals, exists};
+use super::tokens::Token;
+
+/// The option definitions of the file: name and code, the name with its space.
+pub type Names = Vec<(String, u8)>;
+
+/// What dhcpd itself calls the options that matter.
+const BUILT_IN: [(&str, u8); 8] = [
+    ("vendor-class-identifier", 60),
+    ("dhcp-client-identifier", 61),
+    ("user-class", 77),
+    ("pxe-system-type", 93),
+    ("pxe-interface-id", 94),
+    ("pxe-client-id", 97),
+    ("bootfile-name", 67),
+    ("tftp-server-name", 66),
+];
+
+pub fn code(names: &Names, word: &str) -> Option<u8> {
+    let of_file = names.iter().rev().find(|(name, _)| name == word).map(|(_, code)| *code);
+    let number = || word.strip_prefix("unknown-").or(word.strip_prefix("option-"))?.parse().ok();
+    let of_ipxe = ["ipxe.", "gpxe."].iter().any(|space| word.starts_with(space)).then_some(175);
+    of_file
+        .or(of_ipxe)
+        .or_else(|| BUILT_IN.iter().find(|(name, _)| *name == word).map(|(_, code)| *code))
+        .or_else(number)
+}
+
+pub struct Conditions<'a> {
+    pub names: &'a Names,
+}
+
+/// A value of the language.
+enum Value {
+    Part(Part),
+    Octets(Vec<u8>),
+}
+
+struct Reader<'a> {
+    tokens: &'a [Token],
+    at: usize,
+    of: &'a Conditions<'a>,
+    depth: usize,
+}
+
+/// Parentheses in parentheses: more nobody writes.
+const DEEPEST: usize = 64;
+
+impl Conditions<'_> {
+    pub fn read(&self, tokens: &[Token]) -> Result<Expr, String> {
+        let mut reader = Reader { tokens, at: 0, of: self, depth: 0 };
+        let expr = reader.either()?;
+        match tokens.get(reader.at) {
+            Some(token) => Err(format!("`{}` is not understood there", token.word())),
+            None => Ok(of_programs(expr)),
+        }
+    }
+
+    /// What a class is matched by, for its subclasses: the field.
+    pub fn part(&self, tokens: &[Token]) -> Result<Part, String> {
+        let mut reader = Reader { tokens, at: 0, of: self, depth: 0 };
+        match reader.value()? {
+            Value::Part(part) => Ok(part),
+            Value::Octets(_) => Err(KNOWN.into()),
+        }
+    }
+}
+
+/// The octets that a subclass names: a text, or a hardware address with its type in front.
+pub fn octets(token: &Token) -> Option<Vec<u8>> {
+    if token.quoted { Some(token.text.clone()) } else { hex(token.word()) }
+}
+
+fn hex(word: &str) -> Option<Vec<u8>> {
+    let word = word.strip_prefix("0x").unwrap_or(word);
+    word.split([':', '-']).map(|octet| u8::from_str_radix(octet, 16).ok()).collect()
+}
+
+impl Reader<'_> {
+    fn peek(&self, word: &str) -> bool {
+        self.tokens.get(self.at).is_some_and(|token| token.is(word))
+    }
+
+    fn take(&mut self, word: &str) -> bool {
+        let there = self.peek(word);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn need(&mut self, word: &str) -> Result<(), String> {
+        if self.take(word) { Ok(()) } else { Err(format!("there is no `{word}` where it has to stand")) }
+    }
+
+    fn either(&mut self) -> Result<Expr, String> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err("it is nested too deeply".into());
+        }
+        let mut parts = vec![self.both()?];
+        while self.take("or") {
+            parts.push(self.both()?);
+        }
+        self.depth -= 1;
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::Or(parts) })
+    }
+
+    fn both(&mut self) -> Result<Expr, String> {
+        let mut parts = vec![self.one()?];
+        while self.take("and") {
+            parts.push(self.one()?);
+        }
+        if parts.len() == 1 {
+            return Ok(parts.remove(0));
+        }
+        // Where its value is asked for, the option is there.
+        let of_value = |part: &Expr| matches!(part, Expr::Atom(Atom::Ipxe | Atom::UserClass(_)));
+        if parts.iter().any(|part| of_value(part) && *part != any_user_class()) {
+            parts.retain(|part| *part != any_user_class());
+        }
+        Ok(Expr::And(parts))
+    }
+
+    fn one(&mut self) -> Result<Expr, String> {
+        if self.take("not") {
+            return self.one().map(Expr::negated);
+        }
+        if self.take("(") {
+            let expr = self.either()?;
+            self.need(")")?;
+            return Ok(expr);
+        }
+        if self.take("exists") {
+            let word = self.tokens.get(self.at).map_or(String::new(), |token| token.word().to_ascii_lowercase());
+            self.at += 1;
+            let code = code(self.of.names, &word);
+            return match code {
+                Some(77) => Ok(any_user_class()),
+                code => code.and_then(|code| exists(Field::Option(code))).ok_or_else(|| KNOWN.into()),
+            };
+        }
+        let left = self.value()?;
+        let negated = self.take("!=");
+        if !negated && !self.take("=") {
+            return Err(KNOWN.into());
+        }
+        let right = self.value()?;
+        let (part, value) = match (left, right) {
+            (Value::Part(part), Value::Octets(value)) | (Value::Octets(value), Value::Part(part)) => (part, value),
+            _ => return Err(KNOWN.into()),
+        };
+        let expr = compared(part, &value).ok_or(KNOWN)?;
+        Ok(if negated { expr.negated() } else { expr })
+    }
+
+    fn value(&mut self) -> Result<Value, String> {
+        let token = self.tokens.get(self.at).ok_or("it ends too early")?;
+        self.at += 1;
+        if token.quoted {
+            return Ok(Value::Octets(token.text.clone()));
+        }
+        let whole = |field| Ok(Value::Part(Part { field, from: 0, length: None }));
+        match token.word().to_ascii_lowercase().as_str() {
+            "option" => {
+                let word = self.tokens.get(self.at).map_or(String::new(), |token| token.word().to_ascii_lowercase());
+                self.at += 1;
+                match code(self.of.names, &word) {
+                    _ if word == "agent.circuit-id" => whole(Field::CircuitId),
+                    Some(code) => whole(Field::Option(code)),
+                    None => Err(KNOWN.into()),
+                }
+            }
+            // Its first octet is the type.
+            "hardware" => Ok(Value::Part(Part { field: Field::Mac, from: 0, length: None })),
+            "substring" => self.substring(),
+            "lcase" | "ucase" => {
+                self.need("(")?;
+                let value = self.value()?;
+                self.need(")")?;
+                Ok(value)
+            }
+            "encode-int" => {
+                self.need("(")?;
+                let number: u32 = self.number()?.try_into().map_err(|_| KNOWN)?;
+                self.need(",")?;
+                let bits = self.number()?;
+                self.need(")")?;
+                let octets = number.to_be_bytes();
+                Ok(Value::Octets(octets[4 - (bits / 8).min(4)..].to_vec()))
+            }
+            word => hex(word).map(Value::Octets).ok_or_else(|| KNOWN.into()),
+        }
+    }
+
+    fn substring(&mut self) -> Result<Value, String> {
+        self.need("(")?;
+        let value = self.value()?;
+        self.need(",")?;
+        let from = self.number()?;
+        self.need(",")?;
+        let length = self.number()?;
+        self.need(")")?;
+        match value {
+            Value::Part(Part { field, from: before, length: None }) => {
+                Ok(Value::Part(Part { field, from: before + from, length: Some(length) }))
+            }
+            _ => Err(KNOWN.into()),
+        }
+    }
+
+    fn number(&mut self) -> Result<usize, String> {
+        let token = self.tokens.get(self.at).ok_or("it ends too early")?;
+        self.at += 1;
+        token.word().parse().map_err(|_| KNOWN.to_owned())
+    }
+}
+
+/// `hardware` begins with an octet for its type, which is 1 for Ethernet.
+pub fn compared(part: Part, value: &[u8]) -> Option<Expr> {
+    match (part.field, part.from) {
+        (Field::Mac, 0) => match value.split_first() {
+            Some((1, address)) => {
+                equals(Part { length: part.length.map(|length| length.saturating_sub(1)), ..part }, address)
+            }
+            _ => Some(Expr::Is(false)),
+        },
+        (Field::Mac, from) => equals(Part { from: from - 1, ..part }, value),
+        _ => equals(part, value),
+    }
+}
+
+/// `exists user-class`, until it is known whether its value is asked for as well.
+fn any_user_class() -> Expr {
+    Expr::is(Atom::UserClass(String::new()))
+}
+
+/// Firmware sends no user class: what sends any is taken for iPXE.
+fn of_programs(expr: Expr) -> Expr {
+    let all = |parts: Vec<Expr>| parts.into_iter().map(of_programs).collect();
+    match expr {
+        expr if expr == any_user_class() => Expr::is(Atom::Ipxe),
+        Expr::Not(expr) => of_programs(*expr).negated(),
+        Expr::And(parts) => Expr::And(all(parts)),
+        Expr::Or(parts) => Expr::Or(all(parts)),
+        expr => expr,
+    }
+}

@@ -1,0 +1,402 @@
+//! ISC dhcpd's dhcpd.conf. dhcpd runs the statements of every block that a machine is in, from the widest to the narrowest: the
+//! file, its network, its classes, its host. What is set later wins.
+
+mod conditions;
+mod tokens;
+
+use super::expression::{Atom, Expr, Part};
+use super::here::Here;
+use super::program::{Hosts, Program, Step};
+use super::translation::Translation;
+use super::written::{Fate, Told};
+use crate::config::diagnostic::{Diagnostic, Source};
+use conditions::{Conditions, Names, code, compared, octets};
+use std::net::Ipv4Addr;
+use tokens::{Statement, statements};
+
+const ADDRESSES: &str = "for addresses, leases and DHCP options come from the DHCP server";
+
+pub fn translate(source: &Source, here: &Here) -> Result<Translation, Vec<Diagnostic>> {
+    let statements = statements(source).map_err(|error| vec![error])?;
+    let mut reader = Reader::new(source);
+    reader.definitions(&statements);
+    let mut scopes = Scopes::default();
+    let mut steps = reader.steps(&statements, &mut scopes, None);
+    let Scopes { subnets, classes, hosts } = scopes;
+    steps.extend(subnets);
+    // Of the classes that a machine is in, dhcpd runs the first one last.
+    steps.extend(classes.into_iter().rev());
+    let alone = reader.program.subnets.len() == 1;
+    steps.extend(reader.hosts(hosts));
+    if alone {
+        let (_, address, prefix) = reader.program.subnets[0];
+        steps = steps.into_iter().map(|step| without_subnet(step, &Atom::Subnet(address, prefix))).collect();
+    }
+    reader.program.steps = steps;
+    let own: Vec<Ipv4Addr> = here.networks.iter().map(|(_, network)| network.address).collect();
+    let Reader { program, mut translation, .. } = reader;
+    if !program.translate(&own, &mut translation) {
+        let error = source.missing("its conditions tell more kinds of machines apart than can be written as rules");
+        return Err(vec![error.help("take out the conditions that decide nothing, and import again")]);
+    }
+    if !translation.options.iter().any(|(_, option)| option.starts_with("dhcp-boot")) {
+        let note = "no `filename` of this file is for a machine that boots: nothing in it says what to boot";
+        translation.attention.push(note.into());
+    }
+    Ok(translation)
+}
+
+/// With one network only, every machine that is answered is in it.
+fn without_subnet(step: Step, subnet: &Atom) -> Step {
+    let Step::If(branches) = step else { return step };
+    let always = |(condition, steps)| match condition {
+        Expr::Atom(atom) if atom == *subnet => (Expr::Is(true), steps),
+        condition => (condition, steps),
+    };
+    Step::If(branches.into_iter().map(always).collect())
+}
+
+/// What is run behind the statements of the file itself.
+#[derive(Default)]
+struct Scopes {
+    subnets: Vec<Step>,
+    classes: Vec<Step>,
+    hosts: Vec<Host>,
+}
+
+struct Host {
+    line: usize,
+    name: String,
+    macs: Vec<String>,
+    steps: Vec<Step>,
+    /// The name of the group that it is in.
+    group: Option<String>,
+}
+
+struct Class {
+    name: String,
+    condition: Expr,
+    /// What its subclasses are told apart by.
+    part: Option<Part>,
+}
+
+struct Reader<'a> {
+    source: &'a Source,
+    names: Names,
+    classes: Vec<Class>,
+    program: Program,
+    translation: Translation,
+}
+
+impl<'a> Reader<'a> {
+    fn new(source: &'a Source) -> Self {
+        let translation = Translation { server: Some("ISC dhcpd"), ..Translation::default() };
+        Reader { source, names: Vec::new(), classes: Vec::new(), program: Program::default(), translation }
+    }
+
+    fn line(&self, statement: &Statement) -> usize {
+        self.source.line(statement.at())
+    }
+
+    fn tell(&mut self, statement: &Statement, fate: Fate) {
+        let line = self.line(statement);
+        let whole = self.source.text.lines().nth(line - 1).unwrap_or_default().trim();
+        let text = match fate {
+            Fate::Group(_) if statement.word(0) == "option" => statement.text(1),
+            Fate::Group(_) => statement.text(0),
+            _ => whole.to_owned(),
+        };
+        self.translation.told.push(Told { place: format!("line {line}"), line: text, fate });
+    }
+
+    fn lost(&mut self, statement: &Statement, why: impl Into<String>) {
+        self.tell(statement, Fate::Lost(why.into()));
+    }
+
+    /// Definitions of options and classes, which hold wherever they stand.
+    fn definitions(&mut self, statements: &[Statement]) {
+        for statement in statements {
+            match statement.word(0).as_str() {
+                "option" if statement.word(2) == "code" => {
+                    if let Ok(code) = statement.word(3).parse() {
+                        self.names.push((statement.word(1), code));
+                    }
+                }
+                "class" => self.class(statement),
+                _ => {}
+            }
+            // A class may stand in a block, and its subclasses stand behind it.
+            self.definitions(statement.block.as_deref().unwrap_or_default());
+        }
+        for statement in statements.iter().filter(|statement| statement.word(0) == "subclass") {
+            if let Some((class, condition)) = self.subclass(statement) {
+                let known = &mut self.classes[class].condition;
+                *known = Expr::Or(vec![std::mem::replace(known, Expr::Is(false)), condition]);
+            }
+        }
+    }
+
+    fn class(&mut self, statement: &Statement) {
+        let name = statement.text(1);
+        let mut class = Class { name: name.clone(), condition: Expr::Is(false), part: None };
+        let conditions = Conditions { names: &self.names };
+        let mut lost = None;
+        for inner in statement.block.iter().flatten().filter(|inner| inner.word(0) == "match") {
+            let read = match inner.word(1).as_str() {
+                "if" => conditions.read(&inner.words[2..]).map(|condition| class.condition = condition),
+                _ => conditions.part(&inner.words[1..]).map(|part| class.part = Some(part)),
+            };
+            lost = read.err().map(|why| (inner.clone(), why));
+        }
+        if let Expr::Atom(atom) = &class.condition {
+            self.program.names.push((atom.clone(), name));
+        }
+        self.classes.push(class);
+        if let Some((inner, why)) = lost {
+            self.lost(&inner, format!("{why}: no machine is taken for one of this class"));
+        }
+    }
+
+    /// The class that it is a part of, and what its machines are known by.
+    fn subclass(&self, statement: &Statement) -> Option<(usize, Expr)> {
+        let name = statement.text(1);
+        let class = self.classes.iter().position(|class| class.name == name)?;
+        let value = octets(statement.words.get(2)?)?;
+        Some((class, compared(self.classes[class].part?, &value)?))
+    }
+
+    /// The statements of a block, without those of the blocks in it that are run later.
+    fn steps(&mut self, statements: &[Statement], scopes: &mut Scopes, group: Option<&str>) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        let mut may_go_on = false;
+        for statement in statements {
+            let goes_on = may_go_on;
+            may_go_on = matches!(statement.word(0).as_str(), "if" | "elsif") || statement.word(1) == "if";
+            match (statement.word(0).as_str(), &statement.block) {
+                ("if", Some(block)) => {
+                    let branch = self.branch(statement, 1, block, scopes);
+                    steps.push(Step::If(vec![branch]));
+                }
+                ("elsif" | "else", Some(block)) => {
+                    let from = 1 + usize::from(statement.word(1) == "if");
+                    let branch = self.branch(statement, from, block, scopes);
+                    match steps.last_mut() {
+                        Some(Step::If(branches)) if goes_on => branches.push(branch),
+                        _ => self.lost(statement, "there is no `if` in front of it"),
+                    }
+                }
+                ("subnet", Some(block)) => self.subnet(statement, block, scopes),
+                ("shared-network", Some(block)) => {
+                    let mut inner = Scopes::default();
+                    let own = self.steps(block, &mut inner, None);
+                    // Its statements are for each network in it.
+                    for subnet in inner.subnets {
+                        let Step::If(branches) = subnet else { continue };
+                        let with = |(subnet, steps): (Expr, Vec<Step>)| (subnet, [own.clone(), steps].concat());
+                        scopes.subnets.push(Step::If(branches.into_iter().map(with).collect()));
+                    }
+                    scopes.classes.extend(inner.classes);
+                    scopes.hosts.extend(inner.hosts);
+                }
+                ("pool", Some(block)) => {
+                    let condition = self.members(block);
+                    let own = self.steps(block, scopes, None);
+                    steps.push(Step::If(vec![(condition, own)]));
+                }
+                ("group", Some(block)) => self.group(statement, block, scopes),
+                ("class", Some(block)) => {
+                    let own = self.steps(block, scopes, None);
+                    let name = statement.text(1);
+                    let condition = self.classes.iter().find(|class| class.name == name);
+                    let condition = condition.map_or(Expr::Is(false), |class| class.condition.clone());
+                    scopes.classes.push(Step::If(vec![(condition, own)]));
+                }
+                ("subclass", block) => {
+                    let own = self.steps(block.as_deref().unwrap_or_default(), scopes, None);
+                    match self.subclass(statement) {
+                        Some((_, condition)) => scopes.classes.push(Step::If(vec![(condition, own)])),
+                        None => self.lost(statement, super::expression::KNOWN),
+                    }
+                }
+                ("host", Some(block)) => self.host(statement, block, scopes, group),
+                (_, Some(_)) => self.tell(statement, Fate::Group(ADDRESSES)),
+                (_, None) => steps.extend(self.simple(statement)),
+            }
+        }
+        steps
+    }
+
+    fn branch(
+        &mut self,
+        statement: &Statement,
+        from: usize,
+        block: &[Statement],
+        scopes: &mut Scopes,
+    ) -> (Expr, Vec<Step>) {
+        let steps = self.steps(block, scopes, None);
+        let conditions = Conditions { names: &self.names };
+        let read = match statement.words.get(from..) {
+            Some([]) | None => Ok(Expr::Is(true)),
+            Some(words) => conditions.read(words),
+        };
+        let condition = read.unwrap_or_else(|why| {
+            if steps.is_empty() {
+                self.tell(statement, Fate::Group(ADDRESSES));
+            } else {
+                self.lost(statement, format!("{why}: what stands under this condition is for no machine here"));
+            }
+            Expr::Is(false)
+        });
+        (condition, steps)
+    }
+
+    fn subnet(&mut self, statement: &Statement, block: &[Statement], scopes: &mut Scopes) {
+        let (address, mask) = (statement.text(1).parse::<Ipv4Addr>(), statement.text(3).parse::<Ipv4Addr>());
+        let (Ok(address), Ok(mask)) = (address, mask) else {
+            return self.lost(statement, "a network is written `subnet 192.0.2.0 netmask 255.255.255.0`");
+        };
+        let prefix = mask.to_bits().leading_ones() as u8;
+        let line = self.line(statement);
+        self.program.subnets.push((line, address, prefix));
+        let steps = self.steps(block, scopes, None);
+        scopes.subnets.push(Step::If(vec![(Expr::is(Atom::Subnet(address, prefix)), steps)]));
+    }
+
+    /// A group's statements are for the hosts in it, which dhcpd runs last.
+    fn group(&mut self, statement: &Statement, block: &[Statement], scopes: &mut Scopes) {
+        let line = self.line(statement);
+        let name = match statement.text(1) {
+            name if name.is_empty() => format!("group-{line}"),
+            name => name,
+        };
+        let mut inner = Scopes::default();
+        let own = self.steps(block, &mut inner, Some(&name));
+        for host in inner.hosts {
+            scopes.hosts.push(Host { steps: [own.clone(), host.steps].concat(), ..host });
+        }
+        scopes.subnets.extend(inner.subnets);
+        scopes.classes.extend(inner.classes);
+    }
+
+    fn host(&mut self, statement: &Statement, block: &[Statement], scopes: &mut Scopes, group: Option<&str>) {
+        let (line, name) = (self.line(statement), statement.text(1));
+        let mut macs = Vec::new();
+        for inner in block.iter().filter(|inner| inner.word(0) == "hardware") {
+            let text = inner.text(2);
+            match super::super::config::toml::value::any_mac(&text) {
+                Some(mac) => macs.push(mac.map(|octet| format!("{octet:02x}")).join(":")),
+                None => self.lost(inner, format!("{text} is no MAC address")),
+            }
+        }
+        let rest: Vec<Statement> = block.iter().filter(|inner| inner.word(0) != "hardware").cloned().collect();
+        let steps = self.steps(&rest, &mut Scopes::default(), None);
+        if macs.is_empty() {
+            return self.lost(statement, "a machine that boots is known by its MAC address, and here is none");
+        }
+        scopes.hosts.push(Host { line, name, macs, steps, group: group.map(str::to_owned) });
+    }
+
+    /// Those that are given the same are one group.
+    fn hosts(&mut self, hosts: Vec<Host>) -> Vec<Step> {
+        let mut groups: Vec<(Vec<Step>, Hosts)> = Vec::new();
+        for Host { line, name, macs, steps, group } in hosts {
+            // Where a file is named does not matter, only which.
+            let same = |known: &Vec<Step>| plain(known) == plain(&steps);
+            let member = (line, macs, name.clone());
+            match groups.iter_mut().find(|(known, _)| same(known)) {
+                Some((_, hosts)) => hosts.members.push(member),
+                None => groups.push((steps, Hosts { name: group.unwrap_or(name), members: vec![member] })),
+            }
+        }
+        let mut steps = Vec::new();
+        for (index, (own, hosts)) in groups.into_iter().enumerate() {
+            steps.push(Step::If(vec![(Expr::is(Atom::Host(index)), own)]));
+            self.program.hosts.push(hosts);
+        }
+        steps
+    }
+
+    /// `allow members of "x";`: the pool is for those of the class.
+    fn members(&mut self, block: &[Statement]) -> Expr {
+        let named = |statement: &&Statement| statement.word(1) == "members" && statement.word(2) == "of";
+        let (mut allowed, mut all) = (Vec::new(), Vec::new());
+        for statement in block.iter().filter(named) {
+            let name = statement.text(3);
+            let class = self.classes.iter().find(|class| class.name == name);
+            let condition = class.map_or(Expr::Is(false), |class| class.condition.clone());
+            match statement.word(0).as_str() {
+                "allow" => allowed.push(condition),
+                _ => all.push(condition.negated()),
+            }
+        }
+        if !allowed.is_empty() {
+            all.push(Expr::Or(allowed));
+        }
+        Expr::And(all)
+    }
+
+    fn simple(&mut self, statement: &Statement) -> Option<Step> {
+        let line = self.line(statement);
+        let words = &statement.words;
+        let option = (statement.word(0) == "option").then(|| code(&self.names, &statement.word(1))).flatten();
+        match (statement.word(0).as_str(), option) {
+            ("filename", _) | (_, Some(67)) => {
+                let value = &words[1 + usize::from(option.is_some())..];
+                let [value] = value else {
+                    self.lost(statement, "a file name that is put together for each machine: write it as a template");
+                    return None;
+                };
+                return Some(Step::File(line, String::from_utf8_lossy(&value.text).into_owned()));
+            }
+            ("next-server", _) | (_, Some(66)) => {
+                let name = words.last().map_or(String::new(), |word| word.word().to_owned());
+                match name.parse::<Ipv4Addr>() {
+                    Ok(address) => {
+                        return Some(Step::Server(Some(address).filter(|address| !address.is_unspecified())));
+                    }
+                    Err(_) => self.lost(
+                        statement,
+                        format!("names of servers are not looked up: write the address of {name}, and import again"),
+                    ),
+                }
+            }
+            ("deny" | "ignore", _) if statement.word(1) == "booting" => return Some(Step::Deny(line)),
+            ("include", _) => {
+                let file = statement.text(1);
+                self.lost(statement, format!("it is not read: put the text of {file} in its place, and import again"));
+                self.translation
+                    .attention
+                    .push(format!("{file} (line {line}) was not read, and may say what machines boot"));
+            }
+            ("server-name", _) => {
+                self.tell(statement, Fate::Changed("machines go by a server's address: its name is not sent".into()));
+            }
+            ("vendor-option-space" | "site-option-space", _) => {
+                self.tell(statement, Fate::Needless("option 43 is made here as each firmware takes it".into()));
+            }
+            ("option", Some(60)) => {
+                self.tell(statement, Fate::Needless("each firmware is told the class that it looks for".into()));
+            }
+            ("option", Some(209 | 210)) => {
+                self.lost(statement, "options 209 and 210 are not sent: PXELINUX takes the folder of its own file");
+            }
+            ("option", _) if statement.word(2) == "code" => {}
+            ("match", _) => {}
+            _ => self.tell(statement, Fate::Group(ADDRESSES)),
+        }
+        None
+    }
+}
+
+/// The steps without their lines.
+fn plain(steps: &[Step]) -> Vec<Step> {
+    let one = |step: &Step| match step {
+        Step::File(_, file) => Step::File(0, file.clone()),
+        Step::Deny(_) => Step::Deny(0),
+        Step::Server(server) => Step::Server(*server),
+        Step::If(branches) => {
+            Step::If(branches.iter().map(|(condition, steps)| (condition.clone(), plain(steps))).collect())
+        }
+    };
+    steps.iter().map(one).collect()
+}

@@ -1,0 +1,155 @@
+//! ISC dhcpd's language, as words, and as statements: words up to `;`, or in front of a block.
+
+use crate::config::diagnostic::{Diagnostic, Source, Span};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Without its quotes.
+    pub text: Vec<u8>,
+    pub quoted: bool,
+    pub at: Span,
+}
+
+#[derive(Clone, Debug)]
+pub struct Statement {
+    pub words: Vec<Token>,
+    pub block: Option<Vec<Statement>>,
+}
+
+/// A block in a block in a block: more deeply nobody writes.
+const DEEPEST: usize = 64;
+
+impl Token {
+    pub fn word(&self) -> &str {
+        std::str::from_utf8(&self.text).unwrap_or_default()
+    }
+
+    pub fn is(&self, word: &str) -> bool {
+        !self.quoted && self.word().eq_ignore_ascii_case(word)
+    }
+}
+
+impl Statement {
+    pub fn at(&self) -> usize {
+        self.words.first().map_or(0, |word| word.at.start)
+    }
+
+    /// The word at this place, in small letters.
+    pub fn word(&self, index: usize) -> String {
+        self.words.get(index).map_or(String::new(), |word| word.word().to_ascii_lowercase())
+    }
+
+    /// The text at this place as it is written.
+    pub fn text(&self, index: usize) -> String {
+        self.words.get(index).map_or(String::new(), |word| String::from_utf8_lossy(&word.text).into_owned())
+    }
+}
+
+pub fn statements(source: &Source) -> Result<Vec<Statement>, Diagnostic> {
+    let tokens = tokens(source)?;
+    let mut at = 0;
+    block(source, &tokens, &mut at, None, 0)
+}
+
+fn block(
+    source: &Source,
+    tokens: &[Token],
+    at: &mut usize,
+    opened: Option<&Token>,
+    depth: usize,
+) -> Result<Vec<Statement>, Diagnostic> {
+    let mut statements = Vec::new();
+    let mut words: Vec<Token> = Vec::new();
+    while let Some(token) = tokens.get(*at) {
+        *at += 1;
+        let mark = if token.quoted { "" } else { token.word() };
+        match mark {
+            ";" if words.is_empty() => {}
+            ";" => statements.push(Statement { words: std::mem::take(&mut words), block: None }),
+            "{" if depth == DEEPEST => return Err(source.error(token.at.clone(), "blocks are nested too deeply")),
+            "{" => {
+                let block = block(source, tokens, at, Some(token), depth + 1)?;
+                statements.push(Statement { words: std::mem::take(&mut words), block: Some(block) });
+            }
+            "}" if opened.is_none() => return Err(source.error(token.at.clone(), "a `}` without its `{`")),
+            "}" => match words.first() {
+                Some(word) => return Err(unfinished(source, word)),
+                None => return Ok(statements),
+            },
+            _ => words.push(token.clone()),
+        }
+    }
+    match (words.first(), opened) {
+        (Some(word), _) => Err(unfinished(source, word)),
+        (None, Some(open)) => {
+            Err(source.error(open.at.clone(), "a `{` that does not end").help("put a `}` behind the block"))
+        }
+        (None, None) => Ok(statements),
+    }
+}
+
+fn unfinished(source: &Source, word: &Token) -> Diagnostic {
+    source.error(word.at.clone(), "a statement that does not end").help("put a `;` behind it")
+}
+
+fn tokens(source: &Source) -> Result<Vec<Token>, Diagnostic> {
+    const MARKS: &[u8] = b"{}();,=";
+    let text = source.text.as_bytes();
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while let Some(&octet) = text.get(at) {
+        let start = at;
+        at += 1;
+        match octet {
+            b'#' => at += text[at..].iter().position(|octet| *octet == b'\n').unwrap_or(text.len() - at),
+            b'"' => {
+                let (value, end) =
+                    string(text, at).ok_or_else(|| source.error(start..start + 1, "a quote that does not end"))?;
+                at = end;
+                tokens.push(Token { text: value, quoted: true, at: start..end });
+            }
+            b'!' | b'~' if text[at..].starts_with(b"=") => {
+                at += 1;
+                tokens.push(Token { text: text[start..at].to_vec(), quoted: false, at: start..at });
+            }
+            b'~' if text[at..].starts_with(b"~") => {
+                at += 1;
+                tokens.push(Token { text: text[start..at].to_vec(), quoted: false, at: start..at });
+            }
+            octet if octet.is_ascii_whitespace() => {}
+            octet if MARKS.contains(&octet) => tokens.push(Token { text: vec![octet], quoted: false, at: start..at }),
+            _ => {
+                let ends =
+                    |octet: &u8| octet.is_ascii_whitespace() || MARKS.contains(octet) || b"\"#!~".contains(octet);
+                at += text[at..].iter().position(ends).unwrap_or(text.len() - at);
+                tokens.push(Token { text: text[start..at].to_vec(), quoted: false, at: start..at });
+            }
+        }
+    }
+    Ok(tokens)
+}
+
+/// What stands in quotes from here on, and the place behind them.
+fn string(text: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
+    let mut value = Vec::new();
+    loop {
+        match *text.get(at)? {
+            b'"' => return Some((value, at + 1)),
+            b'\\' => {
+                let next = *text.get(at + 1)?;
+                let hex = text.get(at + 2..at + 4).and_then(|digits| std::str::from_utf8(digits).ok());
+                let hex = hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| next == b'x');
+                let octal = text.get(at + 1..at + 4).and_then(|digits| std::str::from_utf8(digits).ok());
+                let octal = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+                let known = [(b't', b'\t'), (b'n', b'\n'), (b'r', b'\r')];
+                let plain = known.iter().find(|(word, _)| *word == next).map_or(next, |(_, octet)| *octet);
+                value.push(hex.or(octal).unwrap_or(plain));
+                at += if hex.is_some() || octal.is_some() { 4 } else { 2 };
+            }
+            octet => {
+                value.push(octet);
+                at += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The `test` expressions of Kea's client classes. `Err`: the expression asks for something that no rule knows.
+
+use super::super::expression::{Atom, Expr, Field, KNOWN, Part, equals, exists};
+
+/// The options that tests name by words.
+const NAMES: [(&str, u8); 7] = [
+    ("vendor-class-identifier", 60),
+    ("dhcp-client-identifier", 61),
+    ("user-class", 77),
+    ("client-system", 93),
+    ("client-ndi", 94),
+    ("uuid-guid", 97),
+    ("pxe-system-type", 93),
+];
+
+#[derive(Clone, Debug, PartialEq)]
+enum Token {
+    Mark(&'static str),
+    Word(String),
+    /// `'text'`, `0x0007`.
+    Octets(Vec<u8>),
+}
+
+enum Value {
+    Part(Part),
+    Octets(Vec<u8>),
+}
+
+/// `class`: the condition of a class that the test names.
+pub fn read(text: &str, class: &dyn Fn(&str) -> Option<Expr>) -> Result<Expr, String> {
+    let tokens = tokens(text)?;
+    let mut reader = Reader { tokens: &tokens, at: 0, class, depth: 0 };
+    let expr = reader.either()?;
+    if reader.at < tokens.len() { Err("the test does not end where it is expected to".into()) } else { Ok(expr) }
+}
+
+struct Reader<'a> {
+    tokens: &'a [Token],
+    at: usize,
+    class: &'a dyn Fn(&str) -> Option<Expr>,
+    depth: usize,
+}
+
+/// Parentheses in parentheses: more nobody writes.
+const DEEPEST: usize = 64;
+
+impl Reader<'_> {
+    fn take(&mut self, word: &str) -> bool {
+        let there = match self.tokens.get(self.at) {
+            Some(Token::Mark(mark)) => *mark == word,
+            Some(Token::Word(known)) => known == word,
+            _ => false,
+        };
+        self.at += usize::from(there);
+        there
+    }
+
+    fn need(&mut self, word: &str) -> Result<(), String> {
+        if self.take(word) { Ok(()) } else { Err(format!("there is no `{word}` where it has to stand")) }
+    }
+
+    fn either(&mut self) -> Result<Expr, String> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err("it is nested too deeply".into());
+        }
+        let mut parts = vec![self.both()?];
+        while self.take("or") {
+            parts.push(self.both()?);
+        }
+        self.depth -= 1;
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::Or(parts) })
+    }
+
+    fn both(&mut self) -> Result<Expr, String> {
+        let mut parts = vec![self.one()?];
+        while self.take("and") {
+            parts.push(self.one()?);
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::And(parts) })
+    }
+
+    fn one(&mut self) -> Result<Expr, String> {
+        if self.take("not") {
+            return self.one().map(Expr::negated);
+        }
+        if self.take("(") {
+            let expr = self.either()?;
+            self.need(")")?;
+            return Ok(expr);
+        }
+        if self.take("member") {
+            self.need("(")?;
+            let name = self.octets()?;
+            self.need(")")?;
+            let name = String::from_utf8_lossy(&name).into_owned();
+            return match name.as_str() {
+                "ALL" => Ok(Expr::Is(true)),
+                name => (self.class)(name).ok_or_else(|| format!("no class in front of it is called {name}")),
+            };
+        }
+        let left = self.value()?;
+        let Some(left) = left else {
+            // `option[175].exists`
+            let Some(Value::Part(part)) = self.existing()? else { return Err(KNOWN.into()) };
+            return exists(part.field).ok_or_else(|| KNOWN.into());
+        };
+        let negated = self.take("!=");
+        if !negated {
+            self.need("==").map_err(|_| KNOWN)?;
+        }
+        let right = self.value()?.ok_or(KNOWN)?;
+        let (Value::Part(part), Value::Octets(value)) = (match right {
+            Value::Part(_) => (right, left),
+            right => (left, right),
+        }) else {
+            return Err(KNOWN.into());
+        };
+        let expr = equals(part, &value).ok_or(KNOWN)?;
+        Ok(if negated { expr.negated() } else { expr })
+    }
+
+    /// `None`: it is an `exists`, and stands where it stood.
+    fn value(&mut self) -> Result<Option<Value>, String> {
+        let part = |field| Ok(Some(Value::Part(Part { field, from: 0, length: None })));
+        let start = self.at;
+        let token = self.tokens.get(self.at).ok_or("the test ends too early")?.clone();
+        self.at += 1;
+        let word = match token {
+            Token::Octets(octets) => return Ok(Some(Value::Octets(octets))),
+            Token::Mark(_) => return Err(KNOWN.into()),
+            Token::Word(word) => word,
+        };
+        match word.as_str() {
+            "substring" => self.substring().map(Some),
+            "option" => {
+                let code = self.index()?;
+                match self.form()?.as_str() {
+                    "exists" => {
+                        self.at = start;
+                        Ok(None)
+                    }
+                    _ => part(Field::Option(code.ok_or(KNOWN)?)),
+                }
+            }
+            "relay4" if self.index()? == Some(1) => {
+                self.form()?;
+                part(Field::CircuitId)
+            }
+            "pkt4.mac" => part(Field::Mac),
+            "lcase" | "ucase" => {
+                self.need("(")?;
+                let value = self.value()?;
+                self.need(")")?;
+                Ok(value)
+            }
+            _ => Err(KNOWN.into()),
+        }
+    }
+
+    fn existing(&mut self) -> Result<Option<Value>, String> {
+        self.at += 1;
+        let code = self.index()?;
+        self.form()?;
+        Ok(code.map(|code| Value::Part(Part { field: Field::Option(code), from: 0, length: None })))
+    }
+
+    /// `[93]`, `[client-system]`.
+    fn index(&mut self) -> Result<Option<u8>, String> {
+        self.need("[")?;
+        let Some(Token::Word(word)) = self.tokens.get(self.at) else { return Err(KNOWN.into()) };
+        self.at += 1;
+        let named = NAMES.iter().find(|(name, _)| *name == word.as_str()).map(|(_, code)| *code);
+        let code = named.or_else(|| word.parse().ok());
+        self.need("]")?;
+        Ok(code)
+    }
+
+    /// `.hex`, `.text`, `.exists`, or `.option[2].hex` of an option in it.
+    fn form(&mut self) -> Result<String, String> {
+        match self.tokens.get(self.at) {
+            Some(Token::Word(word)) if [".hex", ".text", ".exists"].contains(&word.as_str()) => {
+                self.at += 1;
+                Ok(word[1..].to_owned())
+            }
+            _ => Err(KNOWN.into()),
+        }
+    }
+
+    fn substring(&mut self) -> Result<Value, String> {
+        self.need("(")?;
+        let value = self.value()?;
+        self.need(",")?;
+        let from = self.word()?.parse::<usize>().map_err(|_| KNOWN)?;
+        self.need(",")?;
+        let length = match self.word()?.as_str() {
+            "all" => None,
+            word => Some(word.parse::<usize>().map_err(|_| KNOWN)?),
+        };
+        self.need(")")?;
+        match value {
+            Some(Value::Part(Part { field, from: 0, length: None })) => Ok(Value::Part(Part { field, from, length })),
+            _ => Err(KNOWN.into()),
+        }
+    }
+
+    fn word(&mut self) -> Result<String, String> {
+        let Some(Token::Word(word)) = self.tokens.get(self.at) else { return Err(KNOWN.into()) };
+        self.at += 1;
+        Ok(word.clone())
+    }
+
+    fn octets(&mut self) -> Result<Vec<u8>, String> {
+        let Some(Token::Octets(octets)) = self.tokens.get(self.at) else { return Err(KNOWN.into()) };
+        self.at += 1;
+        Ok(octets.clone())
+    }
+}
+
+fn tokens(text: &str) -> Result<Vec<Token>, String> {
+    const MARKS: [&str; 7] = ["==", "!=", "(", ")", "[", "]", ","];
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        if let Some(mark) = MARKS.into_iter().find(|mark| rest.starts_with(*mark)) {
+            tokens.push(Token::Mark(mark));
+            rest = &rest[mark.len()..];
+        } else if first == '\'' {
+            let (inner, after) = rest[1..].split_once('\'').ok_or("a quote does not end")?;
+            tokens.push(Token::Octets(inner.as_bytes().to_vec()));
+            rest = after;
+        } else {
+            let ends = |c: char| c.is_whitespace() || "=!()[],'".contains(c);
+            let end = rest.find(ends).filter(|end| *end > 0).unwrap_or(rest.len());
+            let word = &rest[..end];
+            tokens.push(match word.strip_prefix("0x") {
+                Some(digits) => Token::Octets(hex(digits).ok_or_else(|| format!("{word} is no hexadecimal number"))?),
+                None => Token::Word(word.to_owned()),
+            });
+            rest = &rest[end..];
+        }
+        rest = rest.trim_start();
+    }
+    Ok(tokens)
+}
+
+fn hex(digits: &str) -> Option<Vec<u8>> {
+    let even = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits.to_owned() };
+    even.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+/// A condition that is not understood is one that no machine meets.
+pub fn never() -> Expr {
+    Expr::Is(false)
+}
+
+/// The network of a subnet.
+pub fn subnet(text: &str) -> Option<Atom> {
+    let (address, prefix) = text.split_once('/')?;
+    Some(Atom::Subnet(address.trim().parse().ok()?, prefix.trim().parse().ok().filter(|prefix| *prefix <= 32)?))
+}

@@ -1,0 +1,280 @@
+//! A configuration that is run from top to bottom for each machine, where what is set later wins. It becomes options of dnsmasq:
+//! every way through it is one `dhcp-boot` with the tags that lead there.
+
+use super::expression::{Atom, Expr};
+use super::translation::{Translation, value};
+use super::written::free_name;
+use proxydhcpd_core::arch::{Arch, Transport};
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    File(usize, String),
+    /// `None`: the server that answers.
+    Server(Option<Ipv4Addr>),
+    /// The machine is not answered.
+    Deny(usize),
+    /// The first branch that holds; the last one may hold always. Each with the number of its line.
+    If(Vec<(Expr, Vec<Step>)>),
+}
+
+/// Hosts that are given the same.
+#[derive(Debug, Default)]
+pub struct Hosts {
+    pub name: String,
+    /// Line, addresses and name of each.
+    pub members: Vec<(usize, Vec<String>, String)>,
+}
+
+#[derive(Debug, Default)]
+pub struct Program {
+    pub steps: Vec<Step>,
+    pub hosts: Vec<Hosts>,
+    /// Every network that is served, and its line.
+    pub subnets: Vec<(usize, Ipv4Addr, u8)>,
+    /// Names that the file has for facts.
+    pub names: Vec<(Atom, String)>,
+}
+
+/// What a machine has in the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct End {
+    file: Option<(usize, String)>,
+    server: Option<Ipv4Addr>,
+    deny: Option<usize>,
+}
+
+type Facts = Vec<(Atom, bool)>;
+
+/// More ways than this nobody would want to read.
+const MOST_WAYS: usize = 4096;
+
+impl Program {
+    /// Adds the options; `false`: it tells too many kinds of machines apart.
+    pub fn translate(&self, own: &[Ipv4Addr], translation: &mut Translation) -> bool {
+        let mut ways = Vec::new();
+        self.walk(&mut Vec::new(), &mut ways);
+        if ways.len() > MOST_WAYS {
+            return false;
+        }
+        let mut tags = Tags { program: self, known: Vec::new(), taken: BTreeSet::new() };
+        let mut options = Vec::new();
+        for (facts, end) in &ways {
+            let literals: Vec<String> = facts
+                .iter()
+                .map(|(atom, holds)| format!("tag:{}{}", if *holds { "" } else { "!" }, tags.of(atom)))
+                .collect();
+            options.extend(end.option(&literals, own));
+        }
+        let known = std::mem::take(&mut tags.known);
+        let line = self.steps.iter().find_map(first_line).unwrap_or(1);
+        known.iter().for_each(|(atom, tag)| self.mark(atom, tag, line, translation));
+        self.other_subnets(&known, translation);
+        self.other_hosts(&known, translation);
+        translation.options.extend(options);
+        true
+    }
+
+    /// Every way through the program that a machine may take, and where it ends.
+    fn walk(&self, facts: &mut Facts, ways: &mut Vec<(Facts, End)>) {
+        let mut end = End::default();
+        match run(&self.steps, facts, &mut end) {
+            _ if ways.len() > MOST_WAYS => {}
+            Ok(()) => ways.push((facts.clone(), end)),
+            Err(atom) => {
+                for holds in [true, false] {
+                    facts.push((atom.clone(), holds));
+                    self.walk(facts, ways);
+                    facts.pop();
+                }
+            }
+        }
+    }
+
+    fn mark(&self, atom: &Atom, tag: &str, line: usize, translation: &mut Translation) {
+        match atom {
+            Atom::Host(group) => {
+                for (line, macs, name) in &self.hosts[*group].members {
+                    translation.option(*line, format!("dhcp-host={},set:{tag},{}", macs.join(","), label(name)));
+                }
+            }
+            Atom::Subnet(address, prefix) => {
+                let of = self.subnets.iter().find(|(_, known, length)| (known, length) == (address, prefix));
+                let line = of.map_or(line, |(line, ..)| *line);
+                translation.option(line, format!("dhcp-range=set:{tag},{}", range(*address, *prefix)));
+            }
+            atom => translation.option(line, mark(atom, tag)),
+        }
+    }
+
+    /// Where networks are told apart, those that nothing tells apart are networks as well.
+    fn other_subnets(&self, known: &[(Atom, String)], translation: &mut Translation) {
+        let marked =
+            |address: &Ipv4Addr, prefix: &u8| known.iter().any(|(atom, _)| *atom == Atom::Subnet(*address, *prefix));
+        if !known.iter().any(|(atom, _)| matches!(atom, Atom::Subnet(..))) {
+            return;
+        }
+        for (line, address, prefix) in self.subnets.iter().filter(|(_, address, prefix)| !marked(address, prefix)) {
+            translation.option(*line, format!("dhcp-range={}", range(*address, *prefix)));
+        }
+    }
+
+    /// A host that boots what others boot is a machine with a name.
+    fn other_hosts(&self, known: &[(Atom, String)], translation: &mut Translation) {
+        for (group, hosts) in self.hosts.iter().enumerate() {
+            if !known.iter().any(|(atom, _)| *atom == Atom::Host(group)) {
+                for (line, macs, name) in &hosts.members {
+                    translation.option(*line, format!("dhcp-host={},{}", macs.join(","), label(name)));
+                }
+            }
+        }
+    }
+}
+
+impl End {
+    fn option(&self, literals: &[String], own: &[Ipv4Addr]) -> Option<(usize, String)> {
+        let tags: String = literals.iter().map(|literal| format!("{literal},")).collect();
+        if let Some(line) = self.deny {
+            return Some((line, format!("dhcp-ignore={}", tags.trim_end_matches(','))));
+        }
+        let (line, file) = self.file.as_ref()?;
+        let server = self.server.filter(|server| !own.contains(server));
+        let server = server.map_or(String::new(), |server| format!(",,{server}"));
+        Some((*line, format!("dhcp-boot={tags}{}{server}", value(file))))
+    }
+}
+
+/// The line of the first file, to which what tells machines apart is accounted.
+fn first_line(step: &Step) -> Option<usize> {
+    match step {
+        Step::File(line, _) | Step::Deny(line) => Some(*line),
+        Step::Server(_) => None,
+        Step::If(branches) => branches.iter().flat_map(|(_, steps)| steps).find_map(first_line),
+    }
+}
+
+/// `Err`: which fact decides how it goes on.
+fn run(steps: &[Step], facts: &Facts, end: &mut End) -> Result<(), Atom> {
+    for step in steps {
+        match step {
+            Step::File(line, file) => end.file = Some((*line, file.clone())).filter(|(_, file)| !file.is_empty()),
+            Step::Server(server) => end.server = *server,
+            Step::Deny(line) => end.deny = Some(*line),
+            Step::If(branches) => {
+                for (condition, steps) in branches {
+                    if holds(condition, facts)? {
+                        run(steps, facts, end)?;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn holds(expr: &Expr, facts: &Facts) -> Result<bool, Atom> {
+    // One part may decide whatever the others are.
+    let all = |parts: &[Expr], decides: bool| {
+        let mut unknown = None;
+        for part in parts {
+            match holds(part, facts) {
+                Ok(is) if is == decides => return Ok(decides),
+                Ok(_) => {}
+                Err(atom) => unknown = unknown.or(Some(atom)),
+            }
+        }
+        unknown.map_or(Ok(!decides), Err)
+    };
+    match expr {
+        Expr::Is(is) => Ok(*is),
+        Expr::Not(expr) => holds(expr, facts).map(|is| !is),
+        Expr::And(parts) => all(parts, false),
+        Expr::Or(parts) => all(parts, true),
+        Expr::Atom(atom) => facts.iter().find_map(|(known, is)| follows(known, *is, atom)).ok_or_else(|| atom.clone()),
+    }
+}
+
+/// What the one fact says of the other.
+fn follows(known: &Atom, is: bool, asked: &Atom) -> Option<bool> {
+    let on_web = |code: u16| Arch(code).transport() == Some(Transport::Http);
+    match (known, asked) {
+        (known, asked) if known == asked => Some(is),
+        (Atom::Arch(_), Atom::Arch(_)) | (Atom::Host(_), Atom::Host(_)) | (Atom::Subnet(..), Atom::Subnet(..))
+            if is =>
+        {
+            Some(false)
+        }
+        (Atom::Arch(code), Atom::Http) if is => Some(on_web(*code)),
+        (Atom::Http, Atom::Arch(code)) if is != on_web(*code) => Some(false),
+        _ => None,
+    }
+}
+
+/// The tags of the facts that decide something.
+struct Tags<'a> {
+    program: &'a Program,
+    known: Vec<(Atom, String)>,
+    taken: BTreeSet<String>,
+}
+
+impl Tags<'_> {
+    fn of(&mut self, atom: &Atom) -> String {
+        if let Some((_, tag)) = self.known.iter().find(|(known, _)| known == atom) {
+            return tag.clone();
+        }
+        let given = self.program.names.iter().find(|(known, _)| known == atom).map(|(_, name)| name.clone());
+        let wish = given.unwrap_or_else(|| match atom {
+            Atom::Arch(code) => Arch(*code).row().map_or_else(|| format!("arch-{code}"), |row| row.id.to_owned()),
+            Atom::Ipxe => "ipxe".into(),
+            Atom::Http => "http".into(),
+            Atom::VendorClass(text) | Atom::UserClass(text) | Atom::CircuitId(text) => text.clone(),
+            Atom::Mac(octets) => mac(octets).replace([':', '*'], ""),
+            Atom::Uuid(_) => "uuid".into(),
+            Atom::Subnet(address, prefix) => format!("{address}-{prefix}"),
+            Atom::Host(group) => self.program.hosts[*group].name.clone(),
+        });
+        // dnsmasq sets `known` by itself.
+        let tag = free_name(&wish, |name| name == "known" || self.taken.contains(name));
+        self.taken.insert(tag.clone());
+        self.known.push((atom.clone(), tag.clone()));
+        tag
+    }
+}
+
+fn mark(atom: &Atom, tag: &str) -> String {
+    match atom {
+        Atom::Arch(code) => format!("dhcp-match=set:{tag},option:client-arch,{code}"),
+        Atom::Ipxe => format!("dhcp-match=set:{tag},175"),
+        Atom::Http => format!("dhcp-vendorclass=set:{tag},HTTPClient"),
+        Atom::VendorClass(text) => format!("dhcp-vendorclass=set:{tag},{}", value(text)),
+        Atom::UserClass(text) => format!("dhcp-userclass=set:{tag},{}", value(text)),
+        Atom::CircuitId(text) => format!("dhcp-circuitid=set:{tag},{}", value(text)),
+        Atom::Mac(octets) => format!("dhcp-mac=set:{tag},{}", mac(octets)),
+        Atom::Uuid(uuid) => {
+            let octets: Vec<String> = uuid.iter().map(|octet| format!("{octet:02x}")).collect();
+            format!("dhcp-match=set:{tag},97,00:{}", octets.join(":"))
+        }
+        Atom::Subnet(..) | Atom::Host(_) => String::new(),
+    }
+}
+
+fn mac(octets: &[Option<u8>; 6]) -> String {
+    let octet = |octet: &Option<u8>| octet.map_or("*".to_owned(), |octet| format!("{octet:02x}"));
+    octets.iter().map(octet).collect::<Vec<_>>().join(":")
+}
+
+fn range(address: Ipv4Addr, prefix: u8) -> String {
+    let mask = Ipv4Addr::from(u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0));
+    format!("{address},proxy,{mask}")
+}
+
+/// The name of a host, in the letters that dnsmasq takes for one; digits alone would be a lease time.
+fn label(name: &str) -> String {
+    let label = free_name(name, |_| false);
+    if label.chars().all(|c| c.is_ascii_digit()) || ["ignore", "infinite"].contains(&label.as_str()) {
+        return format!("host-{label}");
+    }
+    label
+}

@@ -1,0 +1,184 @@
+//! `import` recognises what it is given: the forms in which people keep options of dnsmasq, and what is not read.
+
+use super::imported;
+use proxydhcpd::config::diagnostic::Source;
+use proxydhcpd::import::{Here, Seen, import, seen};
+
+/// The tables without comments.
+fn tables(text: &str) -> String {
+    let plain = |line: &str| line.split(" # line ").next().unwrap_or_default().to_owned();
+    text.lines().filter(|line| !line.starts_with('#')).map(plain).collect::<Vec<_>>().join("\n")
+}
+
+const DNSMASQ: &str = "port=0\ndhcp-range=192.0.2.0,proxy\nenable-tftp\ntftp-root=/srv/tftp\n\
+                       pxe-service=x86PC,\"Boot, at last\",lpxelinux\ndhcp-match=set:ipxe,175\n\
+                       dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}\n";
+
+#[test]
+fn options_on_command_lines_say_what_the_file_says() {
+    let forms = [
+        // One a line, as arguments of a container.
+        "--port=0\n--dhcp-range=192.0.2.0,proxy\n--enable-tftp\n--tftp-root=/srv/tftp\n\
+         --pxe-service='x86PC,\"Boot, at last\",lpxelinux'\n--dhcp-match=set:ipxe,175\n\
+         --dhcp-boot='tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
+        // A shell script that starts a container: what stands in front is docker's.
+        "#!/bin/sh\nset -e\ndocker run --rm --user root --net=host quay.io/poseidon/dnsmasq:v0.5.0 \\\n  -d -q -p 0 \\\n  \
+         --dhcp-range 192.0.2.0,proxy --enable-tftp --tftp-root=/srv/tftp \\\n  \
+         --pxe-service=x86PC,'\"Boot, at last\"',lpxelinux --dhcp-match=set:ipxe,175 \\\n  \
+         --dhcp-boot='tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
+        // A unit.
+        "[Unit]\nDescription=netboot\n[Service]\nExecStart=/usr/sbin/dnsmasq --keep-in-foreground --port=0 \\\n  \
+         --dhcp-range=192.0.2.0,proxy --enable-tftp --tftp-root=/srv/tftp --dhcp-match=set:ipxe,175 \\\n  \
+         '--pxe-service=x86PC,\"Boot, at last\",lpxelinux' '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
+        // Compose.
+        "services:\n  pxe:\n    image: dnsmasq:2\n    command:\n      - --port=0\n      - --dhcp-range=192.0.2.0,proxy\n      \
+         - --enable-tftp\n      - --tftp-root=/srv/tftp\n      - '--pxe-service=x86PC,\"Boot, at last\",lpxelinux'\n      \
+         - --dhcp-match=set:ipxe,175\n      - '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
+        // Nix, and the command of a Dockerfile.
+        "args = [\n  \"--port=0\" \"--dhcp-range=192.0.2.0,proxy\"\n  \"--enable-tftp\"\n  \"--tftp-root=/srv/tftp\"\n  \
+         \"--pxe-service=x86PC,\\\"Boot, at last\\\",lpxelinux\"\n  \"--dhcp-match=set:ipxe,175\"\n  \
+         '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}'\n];\n",
+        "CMD [\"dnsmasq\", \"--port=0\", \"--dhcp-range=192.0.2.0,proxy\", \"--enable-tftp\", \"--tftp-root=/srv/tftp\", \
+         \"--pxe-service=x86PC,\\\"Boot, at last\\\",lpxelinux\", \"--dhcp-match=set:ipxe,175\", \
+         '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}']\n",
+        // Pi-hole 6.
+        "[misc]\n  privacylevel = 0\n  dnsmasq_lines = [\n    \"port=0\",\n    \"dhcp-range=192.0.2.0,proxy\", \"enable-tftp\",\n    \
+         \"tftp-root=/srv/tftp\",\n    'pxe-service=x86PC,\"Boot, at last\",lpxelinux',\n    \"dhcp-match=set:ipxe,175\",\n    \
+         \"dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}\"\n  ]\n",
+        "environment:\n  FTLCONF_misc_dnsmasq_lines: 'port=0;dhcp-range=192.0.2.0,proxy;enable-tftp;tftp-root=/srv/tftp;\
+         pxe-service=x86PC,\"Boot, at last\",lpxelinux;dhcp-match=set:ipxe,175;\
+         dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
+    ];
+    let file = imported(DNSMASQ);
+    assert!(file.contains("lpxelinux.0") && file.contains("http://192.0.2.9/${net0/mac}"), "{file}");
+    for form in forms {
+        assert_eq!(tables(&imported(form)), tables(&file), "{form}\n{}", imported(form));
+        assert!(!imported(form).contains("# Without an equivalent here:"), "{form}\n{}", imported(form));
+    }
+}
+
+#[test]
+fn a_variable_whose_value_is_not_known_is_told_of() {
+    let told = imported("dnsmasq --port=0 --dhcp-boot=pxelinux.0,,$SERVER\n");
+    assert!(told.contains("line 1: --dhcp-boot=pxelinux.0,,$SERVER\n#     its value is known only"), "{told}");
+    assert!(told.contains("default-profile = \"nothing\""), "{told}");
+}
+
+#[test]
+fn openwrts_configuration_says_what_its_dnsmasq_is_started_with() {
+    let uci = "config dnsmasq\n\toption domainneeded '1'\n\toption enable_tftp '1'\n\toption tftp_root '/srv/tftp'\n\n\
+               config match\n\toption networkid 'bios'\n\toption match '60,PXEClient:Arch:00000'\n\n\
+               config userclass 'of_ipxe'\n\toption networkid 'ipxe'\n\toption userclass 'iPXE'\n\n\
+               config boot 'linux'\n\toption filename 'pxelinux.0'\n\toption serveraddress '192.0.2.20'\n\t\
+               option servername 'files'\n\toption networkid 'bios'\n\n\
+               config boot\n\toption filename 'boot.ipxe'\n\tlist networkid 'ipxe'\n\n\
+               config host\n\toption name 'pc1'\n\tlist mac '52:54:00:00:00:01'\n\toption tag 'ipxe'\n\toption ip '192.0.2.4'\n\n\
+               config dhcp 'lan'\n\toption interface 'lan'\n\toption start '100'\n\tlist dhcp_option '3,192.0.2.1'\n";
+    let dnsmasq = "enable-tftp\ntftp-root=/srv/tftp\ndhcp-match=set:bios,60,PXEClient:Arch:00000\ndhcp-userclass=set:ipxe,iPXE\n\
+                   dhcp-boot=tag:bios,pxelinux.0,files,192.0.2.20\ndhcp-boot=tag:ipxe,boot.ipxe\n\
+                   dhcp-host=52:54:00:00:00:01,set:ipxe,pc1\n";
+    let told = imported(uci);
+    assert_eq!(tables(&told), tables(&imported(dnsmasq)), "{told}");
+    assert!(told.contains("tftp://192.0.2.20/pxelinux.0") && told.contains("[machine.pc1] # line 24"), "{told}");
+    assert!(told.contains("line 2 domainneeded"), "{told}");
+
+    let source = Source::new("dhcp", b"config boot\n\toption filename\n".to_vec()).unwrap();
+    let error = import(&source, None, &Here::default()).unwrap_err().remove(0);
+    assert_eq!(error.one_line().split(" (").next(), Some("dhcp:2:2: this is no line of OpenWrt's configuration"));
+}
+
+#[test]
+fn what_an_isc_configuration_asks_and_no_rule_knows_is_told_of() {
+    let told = imported(
+        "filename \"any.0\";\ninclude \"/etc/dhcp/more.conf\";\nif option host-name = \"x\" { filename \"x.0\"; }\n\
+         host a { hardware ethernet 52:54:00:00:00:01; deny booting; }\nhost b { hardware ethernet xx; }\n\
+         next-server boot.example;\n",
+    );
+    for note in [
+        "#   /etc/dhcp/more.conf (line 2) was not read",
+        "#   line 3: if option host-name = \"x\" { filename \"x.0\"; }\n#     of what a machine says",
+        "#   line 5: host b { hardware ethernet xx; }\n#     xx is no MAC address",
+        "#   line 6: next-server boot.example;\n#     names of servers are not looked up",
+    ] {
+        assert!(told.contains(note), "no {note:?} in\n{told}");
+    }
+    assert!(told.contains("deny = true") && told.contains("any-other = \"any.0\""), "{told}");
+    for (text, error) in [
+        ("subnet 192.0.2.0 netmask 255.255.255.0 {\n  filename \"a\";\n", "d:1:40: a `{` that does not end"),
+        ("filename \"a\";\n}\n", "d:2:1: a `}` without its `{`"),
+        ("filename \"a;\n", "d:1:10: a quote that does not end"),
+        ("option routers 192.0.2.1;\nfilename \"a\"\n", "d:2:1: a statement that does not end"),
+    ] {
+        let source = Source::new("d", text.into()).unwrap();
+        let told = import(&source, None, &Here::default()).unwrap_err().remove(0).one_line();
+        assert!(told.starts_with(error), "{told}");
+    }
+    let source = Source::new("k", b"// x\n{ \"Dhcp4\": {\n  \"a\" 1 } }\n".to_vec()).unwrap();
+    let told = import(&source, None, &Here::default()).unwrap_err().remove(0).one_line();
+    assert!(told.starts_with("k:3:7: expected `:`"), "{told}");
+}
+
+#[test]
+fn of_a_format_that_is_not_read_it_is_said_which_it_is() {
+    for (text, what) in [
+        ("", "the file is empty: there is nothing to import"),
+        ("# nothing\n\n", "the file has comments only: there is nothing to import"),
+        (
+            "---\nid: ubuntu\nmounts:\n  - path: /\n    proxy: http://192.0.2.1/\nipxe: true\nbootFilename: x.ipxe\n",
+            "a manifest of netbootd",
+        ),
+        (
+            "{\"id\": \"node1\", \"profile\": \"etcd\", \"selector\": {\"mac\": \"52:54:00:00:00:01\"}}",
+            "a group of matchbox",
+        ),
+        ("{\"id\": \"etcd\", \"boot\": {\"kernel\": \"/linux\"}}", "a profile of matchbox"),
+        (
+            "<network>\n  <name>default</name>\n  <ip><dhcp><bootp file='x'/></dhcp></ip>\n</network>\n",
+            "XML of libvirt",
+        ),
+        ("<?xml version=\"1.0\"?>\n<pfsense><dhcpd/></pfsense>\n", "the configuration of pfSense"),
+        ("<?xml version=\"1.0\"?>\n<!-- x -->\n<opnsense/>\n", "the configuration of OPNsense"),
+        (
+            "<?xml version=\"1.0\"?>\n<DHCPServer xmlns=\"http://schemas.microsoft.com/windows/DHCPServer\"/>",
+            "the export of a Windows DHCP server",
+        ),
+        ("services:\n  pxe:\n    image: x\n", "a Compose file without options of dnsmasq"),
+        ("[dhcp]\nfilename=undionly.kpxe\nproxydhcp=1\n[frmMain]\n", "the INI file of Tiny PXE Server"),
+        ("[TFTPD32]\nBaseDirectory=C:\\tftp\n[DHCP]\nBootFile=x\n", "the INI file of tftpd32"),
+        (
+            "[Unit]\nDescription=x\n[Service]\nExecStart=/usr/sbin/in.tftpd\n",
+            "a unit of systemd without a command line of dnsmasq",
+        ),
+        (
+            "port=0\n{% if pxe %}\ndhcp-boot={{ pxe.file }}\n{% endif %}\n",
+            "a template (Jinja, as Ansible and Salt have them)",
+        ),
+        (
+            "# by RouterOS 7.1\n/ip dhcp-server network\nadd address=192.0.2.0/24 boot-file-name=x\n",
+            "an export of MikroTik's RouterOS",
+        ),
+        ("DEFAULT linux\nLABEL linux\n  KERNEL vmlinuz\n  APPEND ro\n", "a menu of PXELINUX"),
+        ("#!ipxe\nchain x\n", "a script of iPXE"),
+        ("menuentry 'x' {\n linux /x\n}\n", "a menu of GRUB"),
+    ] {
+        let Seen::NotRead(said, help) = seen(text) else { panic!("read: {text}") };
+        let expected =
+            if what.starts_with("the file ") { what.to_owned() } else { format!("this is {what}, and is not read") };
+        assert_eq!(said, expected, "{text}");
+        assert!(!help.is_empty());
+    }
+}
+
+/// As a shell sees it: one line, and a status that is not 0.
+#[test]
+fn an_empty_file_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dnsmasq.conf");
+    std::fs::write(&file, "").unwrap();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
+    let output = program.arg("import").arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("the file is empty: there is nothing to import"), "{said}");
+    assert!(output.stdout.is_empty());
+}

@@ -1,0 +1,123 @@
+//! What lease servers give each of nine kinds of machines, the file that is made from their configuration gives as well. ISC's
+//! dhcpd is run; what Kea 2.2.0 gave stands beside its configurations. Needs root, and e2e/setup.
+
+use super::corpus::machines;
+use super::machine::{Gets, Vector, gets};
+use super::netns::raw::Wire;
+use super::netns::{Peer, wait_for};
+use super::{HERE, network, ours, plan};
+use proxydhcpd::config::diagnostic::Source;
+use proxydhcpd::import::{Here, import};
+use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd_core::link::Network4;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn samples(of: &str) -> Vec<PathBuf> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(of);
+    let mut folders: Vec<PathBuf> = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    assert!(folders.len() > 2);
+    folders
+}
+
+fn imported(folder: &Path, file: &str) -> String {
+    let source = Source::new(file, fs::read(folder.join(file)).unwrap()).unwrap();
+    let networks = vec![("eth0".to_owned(), Network4 { address: HERE, prefix: 24 })];
+    let here = Here { networks, tftp_folders: Vec::new() };
+    import(&source, None, &here).unwrap_or_else(|told| panic!("{folder:?}: {}", told[0]))
+}
+
+#[test]
+fn an_imported_dhcpd_conf_boots_what_iscs_dhcpd_booted() {
+    let (server, client) = network();
+    for folder in samples("import-isc") {
+        let text = imported(&folder, "dhcpd.conf");
+        let scratch = tempfile::tempdir().unwrap();
+        let conf = fs::read_to_string(folder.join("dhcpd.conf")).unwrap();
+        let _dhcpd = server.on(|| dhcpd(scratch.path(), &conf));
+        let theirs = all_of(&client.on(Wire::open));
+        assert_eq!(all_of_ours(&text), theirs, "{folder:?}:\n{text}");
+    }
+}
+
+/// With the path of a kea-dhcp4 in `KEA`, what it gives is written down anew.
+#[test]
+fn an_imported_configuration_of_kea_boots_what_kea_booted() {
+    for folder in samples("import-kea") {
+        let text = imported(&folder, "kea-dhcp4.conf");
+        let gave = folder.join("gave");
+        if let Some(program) = std::env::var_os("KEA") {
+            let (server, client) = network();
+            let scratch = tempfile::tempdir().unwrap();
+            let conf = fs::read_to_string(folder.join("kea-dhcp4.conf")).unwrap();
+            let _kea = server.on(|| kea(program.to_str().unwrap(), scratch.path(), &conf));
+            fs::write(&gave, all_of(&client.on(Wire::open))).unwrap();
+        }
+        assert_eq!(all_of_ours(&text), fs::read_to_string(&gave).unwrap(), "{folder:?}:\n{text}");
+    }
+}
+
+/// What a server on the wire gives each kind of machine, a line each.
+fn all_of(wire: &Wire) -> String {
+    table(&mut |machine| {
+        gets(machine, &mut |asked| {
+            // It has no port 4011, and answers everybody who asks for an address.
+            if asked.to.port() != 67 {
+                return None;
+            }
+            wire.send(&asked.from, &asked.to, &asked.octets);
+            let mut answer = None;
+            wire.until(|payload| {
+                let is = payload[4..8] == asked.octets[4..8];
+                answer = is.then(|| payload.to_vec());
+                is
+            });
+            answer
+        })
+    })
+}
+
+fn all_of_ours(text: &str) -> String {
+    let plan = plan(text);
+    table(&mut |machine| gets(machine, &mut |asked| ours(&plan, asked)))
+}
+
+/// A Raspberry Pi takes none of it. A name with a slash in front is the same file.
+fn table(gets: &mut dyn FnMut(&Vector) -> Option<Gets>) -> String {
+    let machines = machines();
+    let machines = machines.iter().filter(|(_, machine)| !machine.is_raspberry_pi());
+    let line = |(kind, machine): &(&str, Vector)| match gets(machine) {
+        Some(Gets::File(name, Some(server))) => format!("{kind} {} {server}\n", name.trim_start_matches('/')),
+        Some(Gets::File(name, None)) => format!("{kind} {}\n", name.trim_start_matches('/')),
+        Some(Gets::Menu(..)) => format!("{kind} a menu\n"),
+        None => format!("{kind} nothing\n"),
+    };
+    machines.map(line).collect()
+}
+
+fn kea(program: &str, folder: &Path, conf: &str) -> Peer {
+    let file = folder.join("kea-dhcp4.conf");
+    let memfile = r#""Dhcp4": { "lease-database": { "type": "memfile", "persist": false },"#;
+    fs::write(&file, conf.replacen("\"Dhcp4\": {", memfile, 1)).unwrap();
+    let peer = Peer::start(&format!("{program} -c {}", file.display()));
+    wait_for("kea", || bound(Transport::Udp, 67).is_ok_and(|sockets| !sockets.is_empty()).then_some(()));
+    peer
+}
+
+/// Without its ping, which takes a second, and with answers that everybody hears.
+fn dhcpd(folder: &Path, conf: &str) -> Peer {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/tools/dhcpd");
+    assert!(program.exists(), "{}: run e2e/setup", program.display());
+    let (file, leases) = (folder.join("dhcpd.conf"), folder.join("leases"));
+    fs::write(&file, format!("ping-check false;\nalways-broadcast on;\n{conf}")).unwrap();
+    fs::write(&leases, "").unwrap();
+    let peer = Peer::start(&format!(
+        "{} -4 -f -q -cf {} -lf {} --no-pid eth0",
+        program.display(),
+        file.display(),
+        leases.display()
+    ));
+    wait_for("dhcpd", || bound(Transport::Udp, 67).is_ok_and(|sockets| !sockets.is_empty()).then_some(()));
+    peer
+}
