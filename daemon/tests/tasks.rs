@@ -117,7 +117,7 @@ fn follow(page: &str, meanwhile: &[Before]) {
 }
 
 fn is_for_the_machine(line: &str) -> bool {
-    line.starts_with("make ") || line.starts_with("systemctl ")
+    ["make ", "systemctl ", "rm -f /etc/"].iter().any(|begin| line.starts_with(begin))
 }
 
 fn blocks(text: &str) -> Vec<(&str, &str)> {
