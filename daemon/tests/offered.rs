@@ -4,11 +4,12 @@
 mod netns;
 
 use netns::Host;
-use netns::server::{Server, one_network};
+use netns::server::{Server, as_nobody_with, one_network};
 use proxydhcpd_core::wire::tftp::{Options, Packet, Request};
 use serde_json::Value;
 use std::fs;
 use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -245,24 +246,49 @@ fn a_machine_that_is_refused_what_was_offered_is_one_warning_with_its_cure() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::configured(&host, folder, "[profile.debian]\nkernel = \"debian/linux\"\n");
     server.wait_for_line("ready");
-    let ask = |name: &str| {
-        let socket = machine.on(|| UdpSocket::bind("192.0.2.107:0").unwrap());
-        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let mut request = Vec::new();
-        let asked = Request { name: name.as_bytes(), mode: b"octet", options: Options::default() };
-        Packet::Read(asked).write(&mut request);
-        socket.send_to(&request, "192.0.2.10:69").unwrap();
-        let mut answer = [0; 1500];
-        let length = socket.recv(&mut answer).unwrap();
-        assert!(matches!(Packet::read(&answer[..length]), Ok(Packet::Error { .. })), "{name}");
-    };
     fs::remove_file(server.boot.path().join("ipxe.efi")).unwrap();
     for name in ["ipxe.efi", "//ipxe.efi", "nothing/of/ours", "debian/linux"] {
-        ask(name);
+        is_refused(&machine, name);
     }
     let warnings =
         |part: &str| server.log().lines().filter(|line| line.contains("WARN") && line.contains(part)).count();
     server.wait_for_line("asked for debian/linux, which is offered, and was refused: there is no file");
     assert_eq!(warnings("192.0.2.107 asked for ipxe.efi, which is offered, and was refused"), 1, "{}", server.log());
     assert_eq!((warnings("put the file there"), warnings("nothing/of/ours")), (2, 0), "{}", server.log());
+}
+
+#[test]
+fn what_becomes_unreadable_while_it_is_served_is_told_when_a_machine_asks_for_it() {
+    let (host, machine) = one_network();
+    let words = as_nobody_with("-all,+net_bind_service");
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
+    let server = Server::started_by("setpriv", &host, &words);
+    server.wait_for_line("ready");
+    let loader = server.boot.path().join("ipxe.efi");
+    fs::set_permissions(&loader, fs::Permissions::from_mode(0o000)).unwrap();
+    is_refused(&machine, "ipxe.efi");
+    let why = format!(
+        "this server may not read {}: permission denied; let this server read it (chmod a+r)",
+        loader.display()
+    );
+    server.wait_for_line(&format!("192.0.2.107 asked for ipxe.efi, which is offered, and was refused: {why}"));
+
+    fs::remove_file(server.boot.path().join("ipxe-arm64.efi")).unwrap();
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--fail", "--max-time", "10", "http://192.0.2.10:8080/ipxe-arm64.efi"]);
+    assert!(!machine.on(|| curl.status().expect("curl is missing: run e2e/setup")).success());
+    server.wait_for_line("asked for ipxe-arm64.efi, which is offered, and was refused: there is no file");
+}
+
+/// Asks for this file over TFTP.
+fn is_refused(machine: &Host, name: &str) {
+    let socket = machine.on(|| UdpSocket::bind("192.0.2.107:0").unwrap());
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut request = Vec::new();
+    let asked = Request { name: name.as_bytes(), mode: b"octet", options: Options::default() };
+    Packet::Read(asked).write(&mut request);
+    socket.send_to(&request, "192.0.2.10:69").unwrap();
+    let mut answer = [0; 1500];
+    let length = socket.recv(&mut answer).unwrap();
+    assert!(matches!(Packet::read(&answer[..length]), Ok(Packet::Error { .. })), "{name}");
 }

@@ -5,7 +5,7 @@ mod lines;
 mod uri;
 
 pub use commands::Purpose;
-use lines::Line;
+use lines::{Line, Part};
 use std::ops::Range;
 pub use uri::Target;
 use uri::Variables;
@@ -84,33 +84,48 @@ impl Script {
             });
         }
         let parts = line.parts();
-        for (index, words) in parts.iter().enumerate() {
-            let Some((name, arguments)) = words.words.split_first() else { continue };
-            if name.contains(['$', '{', '}', '%']) {
+        for (index, Part { words, guarded }) in parts.iter().enumerate() {
+            let Some((name, arguments)) = words.split_first().filter(|(name, _)| !name.contains(['$', '{', '}', '%']))
+            else {
                 continue;
+            };
+            self.commands.push(Command { at: line.at.clone(), name: (*name).to_owned(), guarded: *guarded });
+            if asks_next_server(name, arguments) && !self.faults.iter().any(|fault| fault.at == line.at) {
+                self.faults.push(next_server(line));
             }
-            let guarded = words.guarded;
-            self.commands.push(Command { at: line.at.clone(), name: (*name).to_owned(), guarded });
-            if *name != "echo" && *name != "item" && arguments.iter().any(|word| word.contains("${next-server}")) {
-                self.faults.push(Fault {
-                    at: line.at.clone(),
-                    what: "`${next-server}` may be the DHCP server's address, not that of this server".to_owned(),
-                    cure: "name the file relative to the script (`debian/linux`), or write ${proxydhcp/next-server}; a template has {{ base }}".to_owned(),
-                });
-            }
-            let Some(purpose) = commands::fetches(name) else { continue };
-            let Some(uri) = commands::first_operand(arguments) else { continue };
-            // `boot` and its like, and `kernel` too, also take the name of an image that was fetched before.
-            if names.contains(&uri) || (commands::takes_an_image(name) && !uri.contains('/')) {
-                continue;
-            }
+            let Some((purpose, uri)) = fetched(name, arguments, names) else { continue };
             let then = parts.get(index + 1).and_then(|next| next.words.first().copied());
             let gives_up = then.is_some_and(|then| ["goto", "shell", "exit", "reboot"].contains(&then));
-            let guarded = guarded && (purpose == Purpose::Other || !gives_up);
-            let target = variables.target(uri);
-            self.files.push(Named { at: line.at.clone(), purpose, target, guarded });
+            let guarded = *guarded && (purpose == Purpose::Other || !gives_up);
+            self.files.push(Named { at: line.at.clone(), purpose, target: variables.target(uri), guarded });
         }
     }
+}
+
+/// What a command fetches. `boot` and its like, and `kernel` too, also take the name of an image that was fetched before.
+fn fetched<'a>(command: &str, arguments: &[&'a str], names: &[&str]) -> Option<(Purpose, &'a str)> {
+    let purpose = commands::fetches(command)?;
+    let uri = commands::first_operand(arguments)?;
+    let is_image = names.contains(&uri) || (commands::takes_an_image(command) && !uri.contains('/'));
+    (!is_image).then_some((purpose, uri))
+}
+
+fn next_server(line: &Line<'_>) -> Fault {
+    Fault {
+        at: line.at.clone(),
+        what: "`${next-server}` may be the DHCP server's address, not that of this server".to_owned(),
+        cure:
+            "name the file relative to the script (`debian/linux`), or write ${proxydhcp/next-server}; a template has \
+               {{ base }}"
+                .to_owned(),
+    }
+}
+
+/// Whether something is fetched from that address, or may be later. To show it or to ask whether there is one does no harm.
+fn asks_next_server(command: &str, arguments: &[&str]) -> bool {
+    let may_fetch = command == "set" || commands::fetches(command).is_some();
+    let asks = |word: &&str| word.contains("${next-server}") && (may_fetch || word.contains("://"));
+    arguments.iter().any(asks)
 }
 
 /// Names that images are given.
@@ -204,6 +219,8 @@ mod tests {
     fn what_depends_on_the_dhcp_server_or_on_line_ends_is_told() {
         let faults = |text: &str| read(text, false).faults;
         assert!(faults("#!ipxe\nkernel tftp://${next-server}/linux\n")[0].what.contains("${next-server}"));
+        assert_eq!(faults("isset ${next-server} && set s ${next-server} || chain http://${next-server}/x\n").len(), 1);
+        assert_eq!(faults("isset ${next-server} && menu from ${next-server} || menu\n"), []);
         assert_eq!(faults("#!ipxe\necho ${next-server}\nkernel tftp://${proxydhcp/next-server}/x\n"), []);
         assert!(faults("#!ipxe\r\nkernel x \\\r\n  quiet\r\n")[0].what.contains("CR"));
         assert_eq!(faults("#!ipxe\r\nkernel x\r\n"), []);
