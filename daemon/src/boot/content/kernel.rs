@@ -30,7 +30,9 @@ pub fn inspect(path: &Path, unpacks: bool) -> io::Result<Result<Kernel, Fault>> 
     if let Image::CutShort { has, wants, .. } = image::inspect(path)? {
         return Ok(Err(Fault::cut_short(has, wants)));
     }
-    if let Some(wants) = length(&head).filter(|wants| *wants > size) {
+    // Lengths are counted in paragraphs, and the last one of a memory test or an iPXE is not filled up.
+    const PARAGRAPH: u64 = 16;
+    if let Some(wants) = length(&head).filter(|wants| size + PARAGRAPH <= *wants) {
         return Ok(Err(Fault::cut_short(size, wants)));
     }
     if is_iso(path)? {
@@ -167,6 +169,8 @@ mod tests {
         let file = kernel("6.1.0-13-amd64 (debian)");
         let found = inspected(&file).unwrap();
         assert_eq!(found, Kernel { arch: Some(Arch::X64), bios: true, efi: false, linux: true });
+        assert!(inspected(&file[..5120 - 15]).is_ok(), "its last paragraph is not filled up");
+        assert!(inspected(&file[..5120 - 16]).is_err());
         let fault = inspected(&file[..5000]).unwrap_err();
         assert_eq!(fault.what, "is cut short: it should have 5120 octets and has 5000");
         assert!(!inspected(&kernel("MEMDISK 6.04")).unwrap().linux);
