@@ -423,3 +423,33 @@ fn a_folder_of_ten_thousand_files_is_read_in_name_order_and_soon() {
     println!("{took:?}");
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
+
+#[test]
+fn columns_are_known_by_their_usual_names() {
+    for text in [
+        "Hostname,MAC Address\nweb1,52:54:00:12:34:56\n",
+        "name,mac_address,hostname\nweb1,52:54:00:12:34:56,other\n",
+        "inventory_hostname,macaddress\nweb1,52:54:00:12:34:56\n",
+        "Name,Serial number,MAC,IP Address\nweb1,,52:54:00:12:34:56,192.0.2.4\n",
+    ] {
+        let read = read_text("a.csv", text).unwrap_or_else(|told| panic!("{text}: {}", told[0]));
+        let machine = read.machines.iter().next().unwrap();
+        assert_eq!((machine.name, machine.macs), ("web1", &[[0x52, 0x54, 0, 0x12, 0x34, 0x56]][..]), "{text}");
+        let said = read.warnings.iter().filter_map(|warning| warning.help.clone()).collect::<Vec<_>>();
+        let expected: &[&str] =
+            if text.contains("IP Address") { &["addresses come from the DHCP server"] } else { &[] };
+        assert_eq!(said, expected, "{text}");
+    }
+    let read = read_text("a.csv", "Name,Serial number\nweb1,ABC\n").unwrap();
+    assert_eq!(read.machines.iter().next().unwrap().serial, Some("ABC"));
+}
+
+#[test]
+fn a_list_of_interfaces_is_not_taken_for_machines() {
+    let told = told("a.csv", "device,name,mac_address\nweb1,eno1,52:54:00:12:34:56\n").remove(0);
+    assert!(
+        told.3.starts_with("each line of this list is an interface, not a machine (`proxydhcpd import "),
+        "{}",
+        told.3
+    );
+}

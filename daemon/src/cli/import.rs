@@ -21,6 +21,9 @@ pub fn run(import: &Import) -> ExitCode {
 
 fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
     let name = import.file.display().to_string();
+    if import.file.is_dir() {
+        return import::tree::import(&import.file);
+    }
     let bytes = std::fs::read(&import.file)
         .map_err(|error| vec![Diagnostic::error(format!("unable to read the file: {error}")).of(&name)])?;
     let source = Source::new(&name, bytes).map_err(|error| vec![error])?;
@@ -31,8 +34,12 @@ fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
         Foreign::Kea => Format::Kea,
         Foreign::Uci => Format::Uci,
         Foreign::Options => Format::Options,
+        Foreign::Csv => Format::Csv,
     });
-    import::import(&source, format, &here())
+    match &import.map[..] {
+        [] => import::import(&source, format, &here()),
+        map => import::machines::import(&source, map),
+    }
 }
 
 /// Without the interfaces a range needs its mask, and nothing else is different.

@@ -362,11 +362,13 @@ fn item(text: &str) -> Result<u16, String> {
   proxydhcpd import /etc/dnsmasq.conf -o new.toml     into a file, which must not be there
   proxydhcpd import /etc/dhcp/dhcpd.conf              ISC dhcpd's, or Kea's, or OpenWrt's
   proxydhcpd import proxy.ini -o new.toml             the file of the Python daemon
+  proxydhcpd import /srv/tftp                         pxelinux.cfg, and netboot.xyz's scripts for machines
+  proxydhcpd import list.csv --map device=name        machines of a list
   proxydhcpd check new.toml                           what it serves, and what is wrong with it
 
 Exit status: 0 if the file was understood; 2 if it is wrong, and then each error is told with line and column.")]
 pub struct Import {
-    /// The file
+    /// The file, or the folder that pxelinux.cfg is in
     pub file: PathBuf,
 
     /// Write to this new file, not to standard output
@@ -376,6 +378,15 @@ pub struct Import {
     /// Whose file it is [default: as it looks]
     #[arg(long, value_name = "WHOSE", value_enum)]
     pub from: Option<Foreign>,
+
+    /// What a column of a CSV is: name, mac, uuid, serial, profile, boot, or the name of a variable. May be given more than once
+    #[arg(long, value_name = "COLUMN=KEY", value_parser = column)]
+    pub map: Vec<(String, String)>,
+}
+
+fn column(text: &str) -> Result<(String, String), String> {
+    let (column, key) = text.split_once('=').ok_or("a column and a key, for example device=name")?;
+    Ok((column.to_owned(), key.trim().to_owned()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -391,6 +402,8 @@ pub enum Foreign {
     Uci,
     /// Options of dnsmasq on a command line, in a unit, a script or a Compose file, or those of Pi-hole
     Options,
+    /// A list of machines, whose first line names the columns
+    Csv,
 }
 
 impl Explain {

@@ -3,6 +3,7 @@
 
 use super::command::has_options;
 use super::kea::plain;
+use super::machines::is_list;
 use serde_json::Value;
 
 /// A format that is read.
@@ -15,6 +16,8 @@ pub enum Format {
     Uci,
     /// Options of dnsmasq outside its own file.
     Options,
+    /// A list of machines.
+    Csv,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +29,7 @@ pub enum Seen {
 
 /// The first that recognises the text.
 pub fn seen(text: &str) -> Seen {
-    let tests = [empty, xml, json, options, template, sections, router, lists, braces, scripts];
+    let tests = [empty, xml, json, table, options, template, sections, router, lists, braces, scripts];
     tests.iter().find_map(|test| test(text)).unwrap_or(Seen::Read(Format::Dnsmasq))
 }
 
@@ -113,6 +116,10 @@ fn json(text: &str) -> Option<Seen> {
         );
     }
     not_read("JSON of a kind that is not known here", BY_HAND)
+}
+
+fn table(text: &str) -> Option<Seen> {
+    is_list(text).then_some(Seen::Read(Format::Csv))
 }
 
 /// In any file that may hold a command line. Its own file has no dashes in front of an option.

@@ -9,8 +9,11 @@ mod here;
 mod ini;
 mod isc;
 mod kea;
+pub mod machines;
 mod program;
+mod pxelinux;
 mod translation;
+pub mod tree;
 mod uci;
 mod written;
 
@@ -33,6 +36,7 @@ pub fn import(source: &Source, format: Option<Format>, here: &Here) -> Result<St
         Format::Isc => dnsmasq::translated(source, &isc::translate(source, here)?, here),
         Format::Uci => dnsmasq::translated(source, &uci::translate(source)?, here),
         Format::Options => dnsmasq::translated(source, &command::translate(source)?, here),
+        Format::Csv => machines::import(source, &[]),
         Format::Kea => dnsmasq::translated(source, &kea::translate(source, here)?, here),
     }
 }

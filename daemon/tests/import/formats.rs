@@ -3,6 +3,7 @@
 use super::imported;
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{Here, Seen, import, seen};
+use std::path::Path;
 
 /// The tables without comments.
 fn tables(text: &str) -> String {
@@ -181,4 +182,123 @@ fn an_empty_file_is_an_error() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("the file is empty: there is nothing to import"), "{said}");
     assert!(output.stdout.is_empty());
+}
+
+/// What the program says, which is to end well.
+fn program(folder: &Path, arguments: &[&str]) -> String {
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
+    let output = program.args(arguments).current_dir(folder).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    said
+}
+
+/// As PXELINUX's documentation names the files, and netboot.xyz's the scripts.
+#[test]
+fn a_pxelinux_tree_and_netboot_xyzs_scripts_become_machines() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("tftp");
+    std::fs::create_dir_all(root.join("pxelinux.cfg")).unwrap();
+    std::fs::create_dir_all(root.join("debian")).unwrap();
+    let kernel = super::netns::loaders::program("x64");
+    for (name, octets) in
+        [("debian/linux", &kernel[..]), ("debian/initrd.gz", b"\x1f\x8b"), ("live", &kernel), ("pxelinux.0", b"x")]
+    {
+        std::fs::write(root.join(name), octets).unwrap();
+    }
+    for (name, text) in [
+        (
+            "default",
+            "DEFAULT menu.c32\nTIMEOUT 50\nMENU TITLE Network\nLABEL local\n  MENU LABEL Boot from the ^disk\n  MENU DEFAULT\n  \
+             LOCALBOOT 0\nLABEL install\n  MENU LABEL ^Install\n  KERNEL debian/linux\n  APPEND initrd=debian/initrd.gz quiet\n\
+             LABEL memtest\n  KERNEL memdisk.c32\n",
+        ),
+        (
+            "01-02-00-00-00-01-07",
+            "default install\nprompt 0\nlabel install\n  linux ::debian/linux\n  initrd debian/initrd.gz\n  append auto=true\n  ipappend 2\n",
+        ),
+        ("b8945908-d6a6-41a9-611d-74a6ab80b83d", "DEFAULT live root=/dev/nfs\nlabel other\n kernel x\n"),
+        ("C0000207", "DEFAULT a\nLABEL a\nKERNEL live\nAPPEND one\n"),
+        ("C00002", "DEFAULT a\nLABEL a\nKERNEL 192.0.2.5::live\n"),
+        ("README", "x"),
+    ] {
+        std::fs::write(root.join("pxelinux.cfg").join(name), text).unwrap();
+    }
+    std::fs::write(root.join("MAC-525400000010.ipxe"), "#!ipxe\nsanboot x\n").unwrap();
+    std::fs::write(root.join("HOSTNAME-pc1.ipxe"), "#!ipxe\n").unwrap();
+    program(folder.path(), &["import", "tftp", "-o", "new.toml"]);
+    let text = std::fs::read_to_string(folder.path().join("new.toml")).unwrap();
+    for part in [
+        "default-profile = \"default-menu\"\n",
+        "[[rule]] # C0000207\nname = \"C0000207\"\nsubnet = [\"192.0.2.7/32\"]\nprofile = \"a-2\"\n\n[[rule]] # C00002\nname = \"C00002\"\n\
+         subnet = [\"192.0.2.0/24\"]\nprofile = \"a\"\n",
+        "title = \"install\"\nkernel = \"debian/linux\"\ninitrd = \"debian/initrd.gz\"\narguments = \"auto=true\"\n",
+        "kernel = \"live\"\narguments = \"root=/dev/nfs\"\n",
+        "kernel = \"tftp://192.0.2.5/live\"\n",
+        "prompt = \"Network\"\ntimeout = 5\nitems = [\n  { title = \"Boot from the disk\", profile = \"local-disk\" },\n  \
+         { title = \"Install\", profile = \"install-2\" },\n]\n",
+        "[machine.mac-020000000107] # 01-02-00-00-00-01-07\nmac = \"02:00:00:00:01:07\"\nprofile = \"install\"\n",
+        "[machine.mac-525400000010] # MAC-525400000010.ipxe\nmac = \"52:54:00:00:00:10\"\nprofile = \"script-525400000010\"\n",
+        "uuid = \"b8945908-d6a6-41a9-611d-74a6ab80b83d\"\nprofile = \"live\"\n",
+        "kernel = \"MAC-525400000010.ipxe\"\n",
+        "#   HOSTNAME-pc1.ipxe: the file\n#     a host name is the DHCP server's: write [machine.pc1]",
+        "#   README: the file\n#     PXELINUX asks for no file of this name",
+        "#   default line 12: label memtest\n#     a program of SYSLINUX is no kernel",
+        "#   01-02-00-00-00-01-07 line 7: ipappend 2\n#     PXELINUX added to the arguments",
+        "#   b8945908-d6a6-41a9-611d-74a6ab80b83d: the file\n#     it boots live; other had to be typed",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    program(folder.path(), &["check", "new.toml"]);
+    assert_eq!(tables(&text), {
+        std::fs::remove_file(folder.path().join("new.toml")).unwrap();
+        program(folder.path(), &["import", "tftp/pxelinux.cfg", "-o", "new.toml"]);
+        tables(&std::fs::read_to_string(folder.path().join("new.toml")).unwrap())
+    });
+}
+
+#[test]
+fn lists_of_machines_are_known_by_their_usual_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, list, map, expected) in [
+        (
+            "netbox-interfaces.csv",
+            "Device,Name,Enabled,MAC address\nweb1,eno1,True,52:54:00:00:00:01\nweb1,eno2,True,5254.0000.0002\ndb1,eno1,True,525400000003\n",
+            None,
+            "\n[machine.web1]\nmac = [\"52:54:00:00:00:01\", \"52:54:00:00:00:02\"]\n\n[machine.db1]\nmac = [\"52:54:00:00:00:03\"]",
+        ),
+        (
+            "netbox-devices.csv",
+            "\u{feff}Name,Status,Serial number,IP Address\nweb1,Active,ABC,192.0.2.4/24\n",
+            None,
+            "\n[machine.web1]\nserial = \"ABC\"\nvariables = { status = \"Active\" }",
+        ),
+        (
+            "inventory.csv",
+            "inventory_hostname;ansible_default_ipv4.macaddress;ansible_product_uuid\nweb1.example;52-54-00-00-00-01;b8945908-d6a6-41a9-611d-74a6ab80b83d\n",
+            None,
+            "\n[machine.\"web1.example\"]\nmac = [\"52:54:00:00:00:01\"]\nuuid = \"b8945908-d6a6-41a9-611d-74a6ab80b83d\"",
+        ),
+        (
+            "own.csv",
+            "Asset,Kennung,NIC\n17,web1,52:54:00:00:00:01\n17,web1,52:54:00:00:00:02\n",
+            Some(["Kennung=name", "NIC=mac", "asset=inventory"]),
+            "\n[machine.web1]\nmac = [\"52:54:00:00:00:01\", \"52:54:00:00:00:02\"]\nvariables = { inventory = \"17\" }",
+        ),
+    ] {
+        std::fs::write(folder.path().join(file), list).unwrap();
+        let new = format!("{file}.toml");
+        let mut arguments = vec!["import", file, "-o", &new];
+        map.iter().flatten().for_each(|map| arguments.extend(["--map", *map]));
+        program(folder.path(), &arguments);
+        let text = std::fs::read_to_string(folder.path().join(&new)).unwrap();
+        assert_eq!(tables(&text).trim(), expected.trim(), "{file}:\n{text}");
+        assert!(!list.contains("IP Address") || text.contains("addresses come from the DHCP server"), "{text}");
+        program(folder.path(), &["check", &new]);
+    }
+    let list = "Device,Name\nweb1,eno1\n";
+    let source = Source::new("l.csv", list.into()).unwrap();
+    let map = [("Devise".to_owned(), "name".to_owned())];
+    let told = proxydhcpd::import::machines::import(&source, &map).unwrap_err().remove(0).one_line();
+    assert_eq!(told, "l.csv: no column is called \"Devise\" (did you mean `Device`?)");
 }

@@ -609,8 +609,8 @@ const ADDRESSES: &str = "a list of unicast addresses: [\"192.0.2.1\", \"2001:db8
 const STATELESS_MORE: &str = "It takes the first reply and asks no further, so ours stands in for that of the DHCPv6 server, which would \
                               have named the DNS servers: name them here.";
 const MACHINE_FILES_MORE: &str = "A path is a file that ends in .toml, .csv or .json, or a folder of such files. The first line of a CSV names its \
-     columns: name, mac (several with blanks between them), uuid, serial, profile, boot; any other is a variable, and an empty \
-     field says nothing. JSON is an array of machines, an object that has them by name, or one with such an array in it; there, \
+     columns: name, mac (several with blanks between them), uuid, serial, profile, boot, or by their usual \
+     names (Hostname, MAC Address, Serial number); any other is a variable, and an empty field says nothing. JSON is an array of machines, an object that has them by name, or one with such an array in it; there, \
      too, any other key is a variable.";
 const VARIABLES_MORE: &str = "A template finds them by their names. Those of a profile go before them, those of a machine before both. Also as \
                               variables = { ... } at the top of the file.";

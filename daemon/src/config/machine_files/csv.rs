@@ -3,6 +3,7 @@
 
 use super::Reading;
 use super::draft::{Key, Wrong, json_text};
+use super::headings;
 use super::records::{Broken, Record, Records, line_breaks, value};
 use crate::config::diagnostic::{Diagnostic, Place, Severity};
 use crate::config::machines::check_variable;
@@ -19,6 +20,7 @@ pub fn read(reading: &mut Reading<'_>, file: &str, input: impl Read) {
     }
 }
 
+const ADDRESSES: &str = "addresses come from the DHCP server";
 const HEADER: &str = "the first line is, for example: name,mac,uuid,serial,profile,boot";
 
 struct Csv<'a, R> {
@@ -48,15 +50,22 @@ impl<R: Read> Csv<'_, R> {
         let text = self.text(&record)?;
         let mut columns: Vec<Column> = Vec::new();
         let mut names: Vec<String> = Vec::new();
-        for field in &self.fields {
-            let name = value(&text[field.clone()]).into_owned();
+        let written: Vec<String> = self.fields.iter().map(|field| value(&text[field.clone()]).into_owned()).collect();
+        if headings::of_interfaces(&written) {
+            let error =
+                self.error(&record, 0..text.len(), "each line of this list is an interface, not a machine".into());
+            return Err(error.help(format!("`proxydhcpd import {} -o NEW.toml` makes machines of it", self.file)));
+        }
+        let keys = headings::keys(&written);
+        for ((field, name), key) in self.fields.iter().zip(written.clone()).zip(keys.iter().copied()) {
             let error = |message: String| self.error(&record, field.clone(), message);
-            let key = Key::of(&name.to_ascii_lowercase()).filter(|key| *key != Key::Variables);
             let name = key.map_or(name, |key| key.word().to_owned());
             if !name.is_empty() && names.contains(&name) {
                 reading.told.error(|| error(format!("there are two columns {name:?}")));
             }
             let meant = probable(&name, Key::ALL.map(Key::word)).filter(|_| key.is_none());
+            // Another column is that already.
+            let meant = meant.filter(|meant| !keys.contains(&Key::of(meant)));
             let meant = meant.map(|meant| format!("did you mean `{meant}`?"));
             if key.is_none()
                 && !name.is_empty()
@@ -64,7 +73,8 @@ impl<R: Read> Csv<'_, R> {
             {
                 let warning = error(format!("the column {name:?} is passed over"));
                 let warning = Diagnostic { severity: Severity::Warning, ..warning };
-                reading.told.warning(|| warning.help(meant.unwrap_or(why)));
+                let why = if headings::is_address(&name) { ADDRESSES.to_owned() } else { meant.unwrap_or(why) };
+                reading.told.warning(|| warning.help(why));
                 columns.push(Column::PassedOver);
                 names.push(name);
                 continue;

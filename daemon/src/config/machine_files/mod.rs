@@ -2,9 +2,10 @@
 //! file exported from elsewhere. Whatever the format, each machine goes into the plan's table as soon as it is read.
 
 mod csv;
-mod draft;
+pub mod draft;
+pub mod headings;
 mod json;
-mod records;
+pub mod records;
 mod toml;
 
 use super::diagnostic::{Diagnostic, Severity, Source};

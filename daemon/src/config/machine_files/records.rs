@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::io::{self, Read};
 use std::ops::Range;
 
+#[derive(Debug)]
 pub struct Records<R> {
     input: R,
     buffer: Vec<u8>,

@@ -1,0 +1,168 @@
+//! A menu of PXELINUX, as far as it says what is booted.
+
+/// What a label boots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Boot {
+    Disk,
+    Kernel { kernel: String, initrds: Vec<String>, arguments: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    pub name: String,
+    pub title: String,
+    pub boot: Boot,
+}
+
+/// A line of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub number: usize,
+    pub text: String,
+}
+
+#[derive(Debug, Default)]
+pub struct Menu {
+    /// Those that boot something, that which is booted without a key first.
+    pub labels: Vec<Label>,
+    pub title: String,
+    /// It is shown, or has a prompt.
+    pub is_shown: bool,
+    /// In seconds; 255: for ever.
+    pub timeout: u8,
+    pub lost: Vec<(Line, &'static str)>,
+}
+
+#[derive(Debug, Default)]
+struct Draft {
+    line: usize,
+    name: String,
+    title: String,
+    kernel: String,
+    initrds: Vec<String>,
+    append: Option<String>,
+    disk: bool,
+    /// A program of SYSLINUX, which is no kernel.
+    other: bool,
+    is_default: bool,
+}
+
+const COM32: &str = "a program of SYSLINUX is no kernel: this label is left out";
+const INCLUDE: &str = "it is not read: put the text of that file in its place";
+const IPAPPEND: &str = "PXELINUX added to the arguments what it knew; iPXE has it as ${net0/mac}, ${net0/ip} and so on";
+
+impl Menu {
+    pub fn of(text: &str) -> Menu {
+        let mut menu = Menu { timeout: 255, ..Menu::default() };
+        let (mut drafts, mut global, mut default, mut on_timeout) = (Vec::<Draft>::new(), None, String::new(), None);
+        for (index, text) in text.lines().enumerate() {
+            let text = text.trim();
+            let (word, rest) =
+                text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim()));
+            let mut lost = |why| menu.lost.push((Line { number: index + 1, text: text.to_owned() }, why));
+            match (word.to_ascii_lowercase().as_str(), drafts.last_mut()) {
+                ("label", _) => {
+                    drafts.push(Draft {
+                        line: index + 1,
+                        name: rest.to_owned(),
+                        title: rest.to_owned(),
+                        ..Draft::default()
+                    });
+                }
+                ("default", _) => default = rest.to_owned(),
+                ("ontimeout", _) => on_timeout = Some(rest.to_owned()),
+                ("ui", _) => menu.is_shown = true,
+                ("prompt", _) => menu.is_shown |= rest != "0",
+                ("timeout", _) => {
+                    let tenths: u32 = rest.parse().unwrap_or(0);
+                    menu.timeout =
+                        if tenths == 0 { 255 } else { u8::try_from(tenths.div_ceil(10)).unwrap_or(254).clamp(1, 254) };
+                }
+                ("include", _) => lost(INCLUDE),
+                ("ipappend" | "sysappend", _) => lost(IPAPPEND),
+                ("menu", draft) => of_menu(rest, draft, &mut menu.title),
+                ("append", None) => global = Some(rest.to_owned()),
+                ("append", Some(draft)) => draft.append = Some(rest.to_owned()),
+                ("kernel" | "linux", Some(draft)) => draft.kernel = rest.to_owned(),
+                ("initrd", Some(draft)) => draft.initrds = rest.split(',').map(|name| path(name.trim())).collect(),
+                ("localboot", Some(draft)) => draft.disk = true,
+                ("com32" | "boot" | "bss" | "pxe" | "fdimage" | "config", Some(draft)) => draft.other = true,
+                _ => {}
+            }
+        }
+        menu.is_shown |= program(&default);
+        let wanted = on_timeout.unwrap_or(default);
+        // Without a label of this name it is a kernel.
+        let first = wanted.split_whitespace().next().unwrap_or_default();
+        if !first.is_empty() && !program(first) && !drafts.iter().any(|draft| draft.name == first) {
+            let append = wanted.split_once(char::is_whitespace).map(|(_, rest)| rest.to_owned());
+            let name = first.to_owned();
+            drafts.insert(0, Draft { title: name.clone(), kernel: name.clone(), name, append, ..Draft::default() });
+        }
+        let at = drafts.iter().position(|draft| draft.is_default);
+        let at = at.filter(|_| menu.is_shown).or_else(|| drafts.iter().position(|draft| draft.name == first));
+        if let Some(draft) = at.map(|at| drafts.remove(at)) {
+            drafts.insert(0, draft);
+        }
+        for draft in drafts {
+            let line = Line { number: draft.line, text: format!("label {}", draft.name) };
+            match draft.label(global.as_deref()) {
+                Some(label) => menu.labels.push(label),
+                None => menu.lost.push((line, COM32)),
+            }
+        }
+        menu
+    }
+}
+
+/// `MENU LABEL x`, `MENU DEFAULT`, `MENU TITLE x`.
+fn of_menu(rest: &str, draft: Option<&mut Draft>, title: &mut String) {
+    let (word, rest) = rest.split_once(char::is_whitespace).map_or((rest, ""), |(word, rest)| (word, rest.trim()));
+    match (word.to_ascii_lowercase().as_str(), draft) {
+        ("title", None) => rest.clone_into(title),
+        // The letter behind `^` is a key.
+        ("label", Some(draft)) => draft.title = rest.replacen('^', "", 1),
+        ("default", Some(draft)) => draft.is_default = true,
+        _ => {}
+    }
+}
+
+/// Programs of SYSLINUX, and other boot loaders, by their endings.
+fn program(name: &str) -> bool {
+    let first = name.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    [".c32", ".0", ".bin", ".bs", ".bss", ".com", ".cbt", ".img", ".efi"].iter().any(|ending| first.ends_with(ending))
+}
+
+impl Draft {
+    fn label(self, global: Option<&str>) -> Option<Label> {
+        let Draft { name, title, .. } = &self;
+        let label = |boot| Some(Label { name: name.clone(), title: title.clone(), boot });
+        if self.disk || self.kernel.eq_ignore_ascii_case("chain.c32") {
+            return label(Boot::Disk);
+        }
+        let (kernel, with) = self.kernel.split_once(char::is_whitespace).unwrap_or((&self.kernel, ""));
+        if self.other || kernel.is_empty() || program(kernel) {
+            return None;
+        }
+        // `APPEND -` is nothing, and an own line goes before that of the file.
+        let append = self.append.as_deref().or(global).filter(|append| *append != "-").unwrap_or_default();
+        let mut initrds = self.initrds.clone();
+        let mut arguments: Vec<&str> = Vec::new();
+        for word in with.split_whitespace().chain(append.split_whitespace()) {
+            match word.strip_prefix("initrd=") {
+                Some(names) => initrds = names.split(',').map(path).collect(),
+                None => arguments.push(word),
+            }
+        }
+        label(Boot::Kernel { kernel: path(kernel), initrds, arguments: arguments.join(" ") })
+    }
+}
+
+/// `192.0.2.5::name` is on another server, `::name` and `/name` on this one.
+fn path(name: &str) -> String {
+    match name.split_once("::") {
+        Some(("", rest)) => rest.trim_start_matches('/').to_owned(),
+        Some((server, rest)) => format!("tftp://{server}/{rest}"),
+        None => name.trim_start_matches('/').trim_start_matches("./").to_owned(),
+    }
+}

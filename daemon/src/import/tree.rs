@@ -1,0 +1,243 @@
+//! A folder of files that are named by machines: `pxelinux.cfg`, where each is PXELINUX's menu for a machine, a network or all, and
+//! netboot.xyz's `MAC-525400000010.ipxe`, which iPXE runs as they are.
+
+use super::pxelinux::{Boot, Menu};
+use super::written::{Fate, Told, free_name, head, quoted};
+use crate::config::diagnostic::{Diagnostic, Source};
+use crate::config::toml::value::{any_mac, any_uuid};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Whose file it is, by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    Uuid(String),
+    Mac(String),
+    /// Bits first, so that the longest goes before others.
+    Network(std::cmp::Reverse<usize>, String),
+    All,
+}
+
+/// A machine file is at most as long as a person would write.
+const LONGEST: u64 = 1 << 20;
+const MOST_ITEMS: usize = 24;
+
+pub fn import(folder: &Path) -> Result<String, Vec<Diagnostic>> {
+    let folder = std::path::absolute(folder).map_err(|error| vec![unreadable(folder, &error)])?;
+    let is_tree = folder.file_name().is_some_and(|name| name == "pxelinux.cfg");
+    let root = if is_tree { folder.parent().map_or_else(|| folder.clone(), Path::to_owned) } else { folder.clone() };
+    let tree = root.join("pxelinux.cfg");
+    let menus = if tree.is_dir() { files(&tree)? } else { Vec::new() };
+    let scripts = files(&root)?.into_iter().filter(|path| script_of(path).is_some()).collect::<Vec<_>>();
+    if menus.is_empty() && scripts.is_empty() {
+        let error = Diagnostic::error("nothing in this folder is for one machine").of(&folder.display().to_string());
+        return Err(vec![
+            error.help("name a file, a folder with pxelinux.cfg, or one with scripts as MAC-525400000010.ipxe"),
+        ]);
+    }
+    let mut writer = Writer::default();
+    for path in &menus {
+        writer.menu(path)?;
+    }
+    scripts.iter().for_each(|path| writer.script(path));
+    Ok(writer.written(&folder, &root))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::error(format!("it cannot be read: {error}")).of(&path.display().to_string())
+}
+
+/// Regular files by name.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
+    let listed = std::fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut paths: Vec<PathBuf> = listed.map_err(|error| vec![unreadable(folder, &error)])?;
+    paths.retain(|path| path.is_file() && !name(path).starts_with('.'));
+    paths.sort();
+    Ok(paths)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// What stands behind `MAC-` or `HOSTNAME-`, and whether it is the former.
+fn script_of(path: &Path) -> Option<(bool, String)> {
+    let name = name(path);
+    let stem = name.strip_suffix(".ipxe")?;
+    let mac = stem.strip_prefix("MAC-").map(|rest| (true, rest.to_owned()));
+    mac.or_else(|| stem.strip_prefix("HOSTNAME-").map(|rest| (false, rest.to_owned())))
+}
+
+fn whose(name: &str) -> Option<Whose> {
+    if name == "default" {
+        return Some(Whose::All);
+    }
+    if let Some(mac) = name.strip_prefix("01-").filter(|rest| rest.len() == 17).and_then(any_mac) {
+        return Some(Whose::Mac(mac.map(|octet| format!("{octet:02x}")).join(":")));
+    }
+    if name.len() == 36 && any_uuid(name).is_some() {
+        return Some(Whose::Uuid(name.to_lowercase()));
+    }
+    let is_hex = (1..=8).contains(&name.len()) && name.chars().all(|c| c.is_ascii_digit() || ('A'..='F').contains(&c));
+    let bits = name.len() * 4;
+    let network = is_hex.then(|| u32::from_str_radix(&format!("{name:0<8}"), 16).ok()).flatten()?;
+    let network = std::net::Ipv4Addr::from(network);
+    Some(Whose::Network(std::cmp::Reverse(bits), format!("{network}/{bits}")))
+}
+
+#[derive(Default)]
+struct Writer {
+    told: Vec<Told>,
+    profiles: String,
+    names: BTreeSet<String>,
+    /// What is written already, and the name of its profile.
+    known: Vec<(String, String)>,
+    of: Vec<(Whose, String, String)>,
+}
+
+impl Writer {
+    fn tell(&mut self, file: &str, what: &str, fate: Fate) {
+        self.told.push(Told { place: file.to_owned(), line: what.to_owned(), fate });
+    }
+
+    fn lost(&mut self, file: &str, what: &str, why: &str) {
+        self.tell(file, what, Fate::Lost(why.to_owned()));
+    }
+
+    fn menu(&mut self, path: &Path) -> Result<(), Vec<Diagnostic>> {
+        let file = name(path);
+        let Some(whose) = whose(&file) else {
+            self.lost(&file, "the file", "PXELINUX asks for no file of this name: it is for no machine");
+            return Ok(());
+        };
+        let octets = crate::files::read_regular(path, LONGEST).map_err(|error| vec![unreadable(path, &error)])?;
+        let source = Source::new(&path.display().to_string(), octets).map_err(|error| vec![error])?;
+        let menu = Menu::of(&source.text);
+        for (line, why) in &menu.lost {
+            self.lost(&format!("{file} line {}", line.number), &line.text, why);
+        }
+        if menu.labels.is_empty() {
+            self.lost(&file, "the file", "it has no label that boots anything known here");
+            return Ok(());
+        }
+        let profile =
+            if menu.is_shown && menu.labels.len() > 1 { self.choice(&file, &menu) } else { self.only(&file, &menu) };
+        self.of.push((whose, file, profile));
+        Ok(())
+    }
+
+    /// The label that is booted without a key.
+    fn only(&mut self, file: &str, menu: &Menu) -> String {
+        let others: Vec<&str> = menu.labels[1..].iter().map(|label| label.name.as_str()).collect();
+        if !others.is_empty() {
+            let why = format!("it boots {}; {} had to be typed at the prompt", menu.labels[0].name, others.join(", "));
+            self.tell(file, "the file", Fate::Changed(why));
+        }
+        self.label(&menu.labels[0].name, &menu.labels[0].title, &menu.labels[0].boot)
+    }
+
+    fn choice(&mut self, file: &str, menu: &Menu) -> String {
+        if menu.labels.len() > MOST_ITEMS {
+            self.lost(file, "the file", &format!("a menu has {MOST_ITEMS} items at most"));
+        }
+        let mut items = String::new();
+        for label in menu.labels.iter().take(MOST_ITEMS) {
+            let profile = self.label(&label.name, &label.title, &label.boot);
+            writeln!(items, "  {{ title = {}, profile = {} }},", quoted(&fitting(&label.title)), quoted(&profile)).ok();
+        }
+        let prompt = if menu.title.is_empty() { "Boot" } else { &menu.title };
+        let body = format!("prompt = {}\ntimeout = {}\nitems = [\n{items}]\n", quoted(&fitting(prompt)), menu.timeout);
+        self.profile(&format!("{file} menu"), ".menu", &body)
+    }
+
+    fn label(&mut self, name: &str, title: &str, boot: &Boot) -> String {
+        let mut body = format!("title = {}\n", quoted(&fitting(title)));
+        match boot {
+            Boot::Disk => return "local-disk".into(),
+            Boot::Kernel { kernel, initrds, arguments } => {
+                writeln!(body, "kernel = {}", quoted(kernel)).ok();
+                match &initrds[..] {
+                    [] => {}
+                    [one] => drop(writeln!(body, "initrd = {}", quoted(one))),
+                    many => drop(writeln!(body, "initrd = {}", super::written::list_of(many))),
+                }
+                if !arguments.is_empty() {
+                    writeln!(body, "arguments = {}", quoted(arguments)).ok();
+                }
+            }
+        }
+        self.profile(name, "", &body)
+    }
+
+    /// The profile that says so, which is written where it is new.
+    fn profile(&mut self, wish: &str, table: &str, body: &str) -> String {
+        let content = format!("{table}\n{body}");
+        if let Some((_, name)) = self.known.iter().find(|(known, _)| *known == content) {
+            return name.clone();
+        }
+        const BUILT_IN: [&str; 3] = ["menu", "local-disk", "nothing"];
+        let name = free_name(wish, |name| BUILT_IN.contains(&name) || self.names.contains(name));
+        write!(self.profiles, "\n[profile.{name}{table}]\n{body}").ok();
+        self.names.insert(name.clone());
+        self.known.push((content, name.clone()));
+        name
+    }
+
+    fn script(&mut self, path: &Path) {
+        let file = name(path);
+        let Some((is_mac, of)) = script_of(path) else { return };
+        match any_mac(&of) {
+            Some(mac) if is_mac => {
+                let profile = self.profile(&format!("script {of}"), "", &format!("kernel = {}\n", quoted(&file)));
+                self.of.push((Whose::Mac(mac.map(|octet| format!("{octet:02x}")).join(":")), file, profile));
+            }
+            _ if is_mac => self.lost(&file, "the file", "what stands behind MAC- is no MAC address"),
+            _ => {
+                let why = format!(
+                    "a host name is the DHCP server's: write [machine.{}] with its `mac`, and kernel = {} in its profile",
+                    free_name(&of, |_| false),
+                    quoted(&file)
+                );
+                self.lost(&file, "the file", &why);
+            }
+        }
+    }
+
+    fn written(mut self, folder: &Path, root: &Path) -> String {
+        self.of.sort();
+        let (mut text, mut rules, mut machines) = (String::new(), String::new(), String::new());
+        if let Some((.., profile)) = self.of.iter().find(|(whose, ..)| *whose == Whose::All) {
+            writeln!(text, "default-profile = {}", quoted(profile)).ok();
+        }
+        writeln!(text, "boot-dir = {}", quoted(&root.display().to_string())).ok();
+        let mut taken = BTreeSet::new();
+        for (whose, file, profile) in &self.of {
+            let profile = quoted(profile);
+            let mut machine = |key: &str, value: &str, digits: &str| {
+                let name = free_name(&format!("{key}-{digits}"), |name| taken.contains(name));
+                write!(machines, "\n[machine.{name}] # {file}\n{key} = {}\nprofile = {profile}\n", quoted(value)).ok();
+                taken.insert(name);
+            };
+            match whose {
+                Whose::Uuid(uuid) => machine("uuid", uuid, uuid),
+                Whose::Mac(mac) => machine("mac", mac, &mac.replace(':', "")),
+                Whose::Network(_, network) => {
+                    let name = quoted(file);
+                    write!(
+                        rules,
+                        "\n[[rule]] # {file}\nname = {name}\nsubnet = [\"{network}\"]\nprofile = {profile}\n"
+                    )
+                    .ok();
+                }
+                Whose::All => {}
+            }
+        }
+        head(&folder.display().to_string(), &[], &self.told) + &text + &rules + &self.profiles + &machines
+    }
+}
+
+/// What firmware can show.
+fn fitting(text: &str) -> String {
+    text.chars().take(60).map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
+}
