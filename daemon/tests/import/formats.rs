@@ -23,7 +23,7 @@ fn options_on_command_lines_say_what_the_file_says() {
          --pxe-service='x86PC,\"Boot, at last\",lpxelinux'\n--dhcp-match=set:ipxe,175\n\
          --dhcp-boot='tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
         // A shell script that starts a container: what stands in front is docker's.
-        "#!/bin/sh\nset -e\ndocker run --rm --user root --net=host quay.io/poseidon/dnsmasq:v0.5.0 \\\n  -d -q -p 0 \\\n  \
+        "#!/bin/sh\nset -e\ndocker run --rm --interface=eth9 --net=host quay.io/poseidon/dnsmasq:v0.5.0 \\\n  -d -q -p 0 \\\n  \
          --dhcp-range 192.0.2.0,proxy --enable-tftp --tftp-root=/srv/tftp \\\n  \
          --pxe-service=x86PC,'\"Boot, at last\"',lpxelinux --dhcp-match=set:ipxe,175 \\\n  \
          --dhcp-boot='tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
