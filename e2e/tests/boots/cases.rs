@@ -36,6 +36,7 @@ cases![
     an_x64_machine_with_an_ipxe_of_2019_leaves_the_menu_for_its_disk_within_20_s,
     a_machine_that_nobody_attends_leaves_the_menu_for_its_disk,
     the_menu_starts_what_the_boot_folder_holds,
+    an_entry_that_does_not_boot_says_why_and_starts_for_who_insists,
 ];
 
 fn bios_with_an_ipxe_rom_boots_with_no_configuration(lab: &Lab) -> Result<()> {
@@ -221,7 +222,7 @@ fn a_machine_that_nobody_attends_leaves_the_menu_for_its_disk(lab: &Lab) -> Resu
     leaves_the_menu_for_its_disk(lab, machine::bios(), Disk::bios_that_says, folder, Choice::Timeout)
 }
 
-/// A script and, below it, a kernel with its initrd are the entries above the local disk.
+/// A kernel with its initrd and, below it, a script are the entries above the local disk.
 fn the_menu_starts_what_the_boot_folder_holds(lab: &Lab) -> Result<()> {
     let folder = site::boot_folder(lab, None)?;
     fs::write(folder.join("rescue.ipxe"), lab.token.script())?;
@@ -234,10 +235,31 @@ fn the_menu_starts_what_the_boot_folder_holds(lab: &Lab) -> Result<()> {
     machine.wait_for("debian", PATIENCE)?;
     machine.wait_for("netboot.xyz", PATIENCE)?;
     machine.screenshot(&lab.file("menu.png"))?;
-    for key in ["up", "up", "ret"] {
+    for key in ["up", "ret"] {
         machine.press(key)?;
     }
     machine.wait_for(&lab.token.word(), PATIENCE)
+}
+
+/// An installer that is not told where its second stage is.
+fn an_entry_that_does_not_boot_says_why_and_starts_for_who_insists(lab: &Lab) -> Result<()> {
+    let folder = site::boot_folder(lab, None)?;
+    let system = folder.join("fedora/images/pxeboot");
+    fs::create_dir_all(&system)?;
+    fs::write(system.join("vmlinuz"), a_kernel())?;
+    fs::write(system.join("initrd.img"), "an initrd")?;
+    let site = Site::new(lab)?;
+    let _server = site::serve(lab, &site.server, folder)?;
+    let mut machine = machine::bios().with_screen().power_on(lab, &site.segment, "machine")?;
+    machine.wait_for("(does not boot as it is)", PATIENCE)?;
+    machine.wait_for("netboot.xyz", PATIENCE)?;
+    for key in ["up", "ret"] {
+        machine.press(key)?;
+    }
+    machine.wait_for("does not boot as it is:", PATIENCE)?;
+    machine.wait_for("Press b to start it all the same", PATIENCE)?;
+    machine.press("b")?;
+    machine.wait_for("fedora/images/pxeboot/initrd.img... ok", PATIENCE)
 }
 
 /// As much of an x86 kernel as says that it is one (Documentation/arch/x86/boot.rst: boot_flag, header, version).
