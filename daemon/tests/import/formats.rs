@@ -120,6 +120,30 @@ fn what_an_isc_configuration_asks_and_no_rule_knows_is_told_of() {
 }
 
 #[test]
+fn a_condition_without_a_bottom_is_told_of_and_ends_nothing() {
+    let many = 100_000;
+    for condition in [
+        format!("{}exists user-class", "not ".repeat(many)),
+        format!("{}option vendor-class-identifier", "lcase(".repeat(many)),
+        format!("{}option vendor-class-identifier", "substring(".repeat(many)),
+        "(".repeat(many),
+    ] {
+        let told = imported(&format!("filename \"any.0\";\nif {condition} {{ filename \"x.0\"; }}\n"));
+        assert!(told.contains("nested too deeply"), "{:.200}", told);
+    }
+    for test in [
+        format!("{}option[77].exists", "not ".repeat(many)),
+        format!("{}option[60].hex", "lcase(".repeat(many)),
+        format!("{}option[60].hex", "substring(".repeat(many)),
+        "(".repeat(many),
+    ] {
+        let class = format!("{{ \"name\": \"a\", \"test\": \"{test}\", \"boot-file-name\": \"x.0\" }}");
+        let told = imported(&format!("{{ \"Dhcp4\": {{ \"client-classes\": [{class}] }} }}"));
+        assert!(told.contains("nested too deeply"), "{:.200}", told);
+    }
+}
+
+#[test]
 fn of_a_format_that_is_not_read_it_is_said_which_it_is() {
     for (text, what) in [
         ("", "the file is empty: there is nothing to import"),

@@ -45,7 +45,7 @@ struct Reader<'a> {
     depth: usize,
 }
 
-/// Parentheses in parentheses: more nobody writes.
+/// What is in what: no server's file comes near it.
 const DEEPEST: usize = 64;
 
 impl Conditions<'_> {
@@ -93,16 +93,22 @@ impl Reader<'_> {
         if self.take(word) { Ok(()) } else { Err(format!("there is no `{word}` where it has to stand")) }
     }
 
-    fn either(&mut self) -> Result<Expr, String> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
+    /// One level deeper: parentheses, `not`, or the argument of a function.
+    fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+        if self.depth == DEEPEST {
             return Err("it is nested too deeply".into());
         }
+        self.depth += 1;
+        let read = read(self);
+        self.depth -= 1;
+        read
+    }
+
+    fn either(&mut self) -> Result<Expr, String> {
         let mut parts = vec![self.both()?];
         while self.take("or") {
             parts.push(self.both()?);
         }
-        self.depth -= 1;
         Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::Or(parts) })
     }
 
@@ -124,10 +130,10 @@ impl Reader<'_> {
 
     fn one(&mut self) -> Result<Expr, String> {
         if self.take("not") {
-            return self.one().map(Expr::negated);
+            return self.within(Self::one).map(Expr::negated);
         }
         if self.take("(") {
-            let expr = self.either()?;
+            let expr = self.within(Self::either)?;
             self.need(")")?;
             return Ok(expr);
         }
@@ -176,7 +182,7 @@ impl Reader<'_> {
             "substring" => self.substring(),
             "lcase" | "ucase" => {
                 self.need("(")?;
-                let value = self.value()?;
+                let value = self.within(Self::value)?;
                 self.need(")")?;
                 Ok(value)
             }
@@ -195,7 +201,7 @@ impl Reader<'_> {
 
     fn substring(&mut self) -> Result<Value, String> {
         self.need("(")?;
-        let value = self.value()?;
+        let value = self.within(Self::value)?;
         self.need(",")?;
         let from = self.number()?;
         self.need(",")?;
