@@ -51,6 +51,52 @@ pub struct Part {
 pub const KNOWN: &str =
     "of what a machine says, rules know its architecture, classes, addresses, UUID and whether it is iPXE";
 
+/// What is in what: no server's file comes near it.
+const DEEPEST: usize = 64;
+
+/// How conditions are joined, in both languages: `or` of `and`s.
+pub trait Grammar: Sized {
+    /// Goes past the word if it stands here.
+    fn take(&mut self, word: &str) -> bool;
+
+    /// What `and` and `or` join.
+    fn one(&mut self) -> Result<Expr, String>;
+
+    /// In how much of what we are.
+    fn depth(&mut self) -> &mut usize;
+
+    fn need(&mut self, word: &str) -> Result<(), String> {
+        if self.take(word) { Ok(()) } else { Err(format!("there is no `{word}` where it has to stand")) }
+    }
+
+    /// One level deeper: parentheses, `not`, or the argument of a function.
+    fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+        if *self.depth() == DEEPEST {
+            return Err("it is nested too deeply".into());
+        }
+        *self.depth() += 1;
+        let read = read(self);
+        *self.depth() -= 1;
+        read
+    }
+
+    fn either(&mut self) -> Result<Expr, String> {
+        let mut parts = vec![self.both()?];
+        while self.take("or") {
+            parts.push(self.both()?);
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::Or(parts) })
+    }
+
+    fn both(&mut self) -> Result<Expr, String> {
+        let mut parts = vec![self.one()?];
+        while self.take("and") {
+            parts.push(self.one()?);
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::And(parts) })
+    }
+}
+
 impl Expr {
     pub fn is(atom: Atom) -> Expr {
         Expr::Atom(atom)

@@ -1,6 +1,6 @@
 //! The conditions of ISC dhcpd as expressions. `Err`: the condition asks for something that no rule knows, and this is what.
 
-use super::super::expression::{Atom, Expr, Field, KNOWN, Part, equals, exists};
+use super::super::expression::{Atom, Expr, Field, Grammar, KNOWN, Part, equals, exists};
 use super::tokens::Token;
 
 /// The option definitions of the file: name and code, the name with its space.
@@ -45,9 +45,6 @@ struct Reader<'a> {
     depth: usize,
 }
 
-/// What is in what: no server's file comes near it.
-const DEEPEST: usize = 64;
-
 impl Conditions<'_> {
     pub fn read(&self, tokens: &[Token]) -> Result<Expr, String> {
         let mut reader = Reader { tokens, at: 0, of: self, depth: 0 };
@@ -78,54 +75,11 @@ fn hex(word: &str) -> Option<Vec<u8>> {
     word.split([':', '-']).map(|octet| u8::from_str_radix(octet, 16).ok()).collect()
 }
 
-impl Reader<'_> {
-    fn peek(&self, word: &str) -> bool {
-        self.tokens.get(self.at).is_some_and(|token| token.is(word))
-    }
-
+impl Grammar for Reader<'_> {
     fn take(&mut self, word: &str) -> bool {
         let there = self.peek(word);
         self.at += usize::from(there);
         there
-    }
-
-    fn need(&mut self, word: &str) -> Result<(), String> {
-        if self.take(word) { Ok(()) } else { Err(format!("there is no `{word}` where it has to stand")) }
-    }
-
-    /// One level deeper: parentheses, `not`, or the argument of a function.
-    fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
-        if self.depth == DEEPEST {
-            return Err("it is nested too deeply".into());
-        }
-        self.depth += 1;
-        let read = read(self);
-        self.depth -= 1;
-        read
-    }
-
-    fn either(&mut self) -> Result<Expr, String> {
-        let mut parts = vec![self.both()?];
-        while self.take("or") {
-            parts.push(self.both()?);
-        }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::Or(parts) })
-    }
-
-    fn both(&mut self) -> Result<Expr, String> {
-        let mut parts = vec![self.one()?];
-        while self.take("and") {
-            parts.push(self.one()?);
-        }
-        if parts.len() == 1 {
-            return Ok(parts.remove(0));
-        }
-        // Where its value is asked for, the option is there.
-        let of_value = |part: &Expr| matches!(part, Expr::Atom(Atom::Ipxe | Atom::UserClass(_)));
-        if parts.iter().any(|part| of_value(part) && *part != any_user_class()) {
-            parts.retain(|part| *part != any_user_class());
-        }
-        Ok(Expr::And(parts))
     }
 
     fn one(&mut self) -> Result<Expr, String> {
@@ -158,6 +112,32 @@ impl Reader<'_> {
         };
         let expr = compared(part, &value).ok_or(KNOWN)?;
         Ok(if negated { expr.negated() } else { expr })
+    }
+
+    fn depth(&mut self) -> &mut usize {
+        &mut self.depth
+    }
+
+    fn both(&mut self) -> Result<Expr, String> {
+        let mut parts = vec![self.one()?];
+        while self.take("and") {
+            parts.push(self.one()?);
+        }
+        if parts.len() == 1 {
+            return Ok(parts.remove(0));
+        }
+        // Where its value is asked for, the option is there.
+        let of_value = |part: &Expr| matches!(part, Expr::Atom(Atom::Ipxe | Atom::UserClass(_)));
+        if parts.iter().any(|part| of_value(part) && *part != any_user_class()) {
+            parts.retain(|part| *part != any_user_class());
+        }
+        Ok(Expr::And(parts))
+    }
+}
+
+impl Reader<'_> {
+    fn peek(&self, word: &str) -> bool {
+        self.tokens.get(self.at).is_some_and(|token| token.is(word))
     }
 
     fn value(&mut self) -> Result<Value, String> {

@@ -1,6 +1,6 @@
 //! The `test` expressions of Kea's client classes. `Err`: the expression asks for something that no rule knows.
 
-use super::super::expression::{Atom, Expr, Field, KNOWN, Part, equals, exists};
+use super::super::expression::{Atom, Expr, Field, Grammar, KNOWN, Part, equals, exists};
 
 /// The options that tests name by words.
 const NAMES: [(&str, u8); 7] = [
@@ -41,10 +41,7 @@ struct Reader<'a> {
     depth: usize,
 }
 
-/// What is in what: no server's file comes near it.
-const DEEPEST: usize = 64;
-
-impl Reader<'_> {
+impl Grammar for Reader<'_> {
     fn take(&mut self, word: &str) -> bool {
         let there = match self.tokens.get(self.at) {
             Some(Token::Mark(mark)) => *mark == word,
@@ -53,37 +50,6 @@ impl Reader<'_> {
         };
         self.at += usize::from(there);
         there
-    }
-
-    fn need(&mut self, word: &str) -> Result<(), String> {
-        if self.take(word) { Ok(()) } else { Err(format!("there is no `{word}` where it has to stand")) }
-    }
-
-    /// One level deeper: parentheses, `not`, or the argument of a function.
-    fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
-        if self.depth == DEEPEST {
-            return Err("it is nested too deeply".into());
-        }
-        self.depth += 1;
-        let read = read(self);
-        self.depth -= 1;
-        read
-    }
-
-    fn either(&mut self) -> Result<Expr, String> {
-        let mut parts = vec![self.both()?];
-        while self.take("or") {
-            parts.push(self.both()?);
-        }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::Or(parts) })
-    }
-
-    fn both(&mut self) -> Result<Expr, String> {
-        let mut parts = vec![self.one()?];
-        while self.take("and") {
-            parts.push(self.one()?);
-        }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::And(parts) })
     }
 
     fn one(&mut self) -> Result<Expr, String> {
@@ -126,6 +92,12 @@ impl Reader<'_> {
         Ok(if negated { expr.negated() } else { expr })
     }
 
+    fn depth(&mut self) -> &mut usize {
+        &mut self.depth
+    }
+}
+
+impl Reader<'_> {
     /// `None`: it is an `exists`, and stands where it stood.
     fn value(&mut self) -> Result<Option<Value>, String> {
         let part = |field| Ok(Some(Value::Part(Part { field, from: 0, length: None })));
