@@ -4,7 +4,7 @@
 mod netns;
 
 use netns::loaders::boot_folder;
-use netns::server::{PROGRAM, Server, as_nobody_with, ask, ask_for_a_loader, one_network, vector};
+use netns::server::{PROGRAM, Server, as_nobody_with, ask, ask_for_a_loader, one_network, state_dir, vector};
 use netns::{Host, PATIENCE, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -350,6 +350,7 @@ fn the_background_process_serves_when_its_caller_has_ended_with_0() {
     fs::write(folder.path().join("our.toml"), format!("boot-dir = {:?}\n", boot.path())).unwrap();
     let mut command = Command::new(PROGRAM);
     command.args(["-d", "-c", "our.toml"]).current_dir(folder.path()).stdin(Stdio::null());
+    command.env("STATE_DIRECTORY", folder.path());
     let output = host.on(|| command.output().unwrap());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let background = Background(server_on(&host).expect("nobody has port 4011"));
@@ -480,7 +481,10 @@ fn run(host: &Host, arguments: &[&str]) -> Output {
 }
 
 fn run_by(program: &str, host: &Host, arguments: &[&str]) -> Output {
-    host.on(|| Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap())
+    let state = state_dir();
+    let mut command = Command::new(program);
+    command.args(arguments).env("STATE_DIRECTORY", state.path()).stdin(Stdio::null());
+    host.on(|| command.output().unwrap())
 }
 
 /// The process that has port 4011 there.

@@ -66,7 +66,9 @@ fn starting(host: &Host) -> (Server, Lease) {
 /// The file for such a server.
 fn configured(folder: &Path) -> PathBuf {
     let config = folder.join("proxydhcpd.toml");
-    fs::write(&config, format!("boot-dir = {folder:?}\nmachine-files = {:?}\n", folder.join(MACHINES))).unwrap();
+    let [state, machines] = ["state", MACHINES].map(|name| folder.join(name));
+    let text = format!("boot-dir = {folder:?}\nstate-dir = {state:?}\nmachine-files = {machines:?}\n");
+    fs::write(&config, text).unwrap();
     config
 }
 

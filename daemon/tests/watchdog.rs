@@ -3,7 +3,7 @@
 
 mod netns;
 
-use netns::server::{PROGRAM, one_network};
+use netns::server::{PROGRAM, one_network, state_dir};
 use netns::{Host, Peer, loaders::boot_folder, wait_for};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -18,6 +18,8 @@ fn the_watchdog_is_told_nothing_while_a_thread_stands_still_and_an_error_line_na
     for (thread, name) in [("dhcp", "DHCP"), ("tftp", "TFTP")] {
         let server = Watched::start(&host);
         server.wait_until_told();
+        // It has just been asked. Stopped while it looks up what it holds together with others, it would stop these as well.
+        std::thread::sleep(Duration::from_millis(300));
         let stopped = StoppedThread::of(server.peer.0.id(), thread);
         server.wait_until_silent();
         server.wait_for_line(&format!("ERROR the {name} thread has not answered for"));
@@ -33,19 +35,20 @@ struct Watched {
     told: UnixDatagram,
     folder: TempDir,
     _boot: TempDir,
+    _state: TempDir,
 }
 
 impl Watched {
     fn start(host: &Host) -> Watched {
-        let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
+        let (boot, folder, state) = (boot_folder(), tempfile::tempdir().unwrap(), state_dir());
         let path = folder.path().join("notify");
         let told = UnixDatagram::bind(&path).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", PROGRAM, "--boot-dir"]).arg(boot.path());
-        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "2000000");
+        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "2000000").env("STATE_DIRECTORY", state.path());
         let peer = Peer(host.on(|| command.stdin(Stdio::null()).stderr(log).spawn().unwrap()));
-        Watched { peer, told, folder, _boot: boot }
+        Watched { peer, told, folder, _boot: boot, _state: state }
     }
 
     /// Whether it says within this time that it is alive.

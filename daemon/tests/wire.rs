@@ -86,9 +86,9 @@ impl Site {
     fn new() -> Site {
         let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
         std::fs::write(boot.path().join("bootcode.bin"), "").unwrap();
-        let boot_dir = format!("boot-dir = {:?}\n", boot.path());
-        std::fs::write(folder.path().join("plain.toml"), &boot_dir).unwrap();
-        std::fs::write(folder.path().join("menu.toml"), boot_dir + MENU).unwrap();
+        let folders = format!("boot-dir = {:?}\nstate-dir = {:?}\n", boot.path(), folder.path().join("state"));
+        std::fs::write(folder.path().join("plain.toml"), &folders).unwrap();
+        std::fs::write(folder.path().join("menu.toml"), folders + MENU).unwrap();
         Site { _boot: boot, folder }
     }
 

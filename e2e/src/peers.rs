@@ -80,6 +80,7 @@ pub fn boot_server(lab: &Lab, host: &Host, folder: &Path) -> Result<[Process; 2]
     let start_one = |name: &str, arguments: &[&str]| -> Result<Process> {
         let mut command = Command::new(server::binary()?);
         command.arg("--boot-dir").arg(folder).args(arguments);
+        command.env("STATE_DIRECTORY", lab.file(&format!("state-{name}")));
         let mut process = Process::start(lab, &host.namespace, name, &command)?;
         process.wait_for("ready", START)?;
         Ok(process)

@@ -22,7 +22,9 @@ pub fn start(lab: &Lab, host: &Host, arguments: &[&OsStr]) -> Result<Process> {
     socket.set_nonblocking(true)?;
 
     let mut command = Command::new(binary()?);
-    command.args(arguments).env("NOTIFY_SOCKET", &notify);
+    // Each host keeps what its server learns, and none that of the machine that runs the tests.
+    let state = lab.file(&format!("state-{}", host.namespace));
+    command.args(arguments).env("NOTIFY_SOCKET", &notify).env("STATE_DIRECTORY", state);
     let mut process = Process::start(lab, &host.namespace, "proxydhcpd", &command)?;
     let ready = Cell::new(false);
     process.wait_until("READY=1 from it", Duration::from_secs(20), || {

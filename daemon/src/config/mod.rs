@@ -33,7 +33,13 @@ use std::str::FromStr;
 pub const DEFAULT_BOOT_DIR: &str = "/var/lib/proxydhcpd/boot";
 
 /// The unit's StateDirectory.
-pub const DEFAULT_STATE_DIR: &str = "/var/lib/proxydhcpd/state";
+const DEFAULT_STATE_DIR: &str = "/var/lib/proxydhcpd/state";
+
+/// What a service manager has made for us (systemd.exec(5), StateDirectory=); our unit has it make the usual one.
+fn default_state_dir() -> PathBuf {
+    let made = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    made.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR))
+}
 
 /// The longest configuration file. Machine files may be longer.
 const LONGEST: u64 = 64 << 20;
@@ -170,7 +176,7 @@ impl Default for Settings {
             template_dir: None,
             machine_files: None,
             boot_dir: PathBuf::from(DEFAULT_BOOT_DIR),
-            state_dir: PathBuf::from(DEFAULT_STATE_DIR),
+            state_dir: default_state_dir(),
             ignore_case: false,
             http: Http { enabled: Enabled::Yes, port: 8080 },
             tftp: Tftp { enabled: Enabled::Yes, ports: None, single_port: false, max_transfers: None },

@@ -6,6 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -60,9 +61,17 @@ pub fn vector(name: &str) -> Vec<u8> {
     hex::decode(vector["hex"].as_str().unwrap()).unwrap()
 }
 
+/// Where a server keeps what it learns, whoever it runs as: not in the folder of one that is installed here.
+pub fn state_dir() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    folder
+}
+
 /// A server that ends with the test. `BOOT` stands for a boot folder with loaders, `CONFIG` for a file that names it.
 pub struct Server {
     peer: Peer,
+    _state: TempDir,
     pub boot: TempDir,
     pub folder: TempDir,
 }
@@ -88,14 +97,14 @@ impl Server {
 
     /// Ends it as a power cut would, and starts it again with the same file and an empty log.
     pub fn killed_and_started_again(self, host: &Host) -> Server {
-        let Server { peer, boot, folder } = self;
+        let Server { peer, boot, folder, .. } = self;
         drop(peer);
         Server::in_folders(boot, folder, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
     /// The same, by another command.
     pub fn killed_and_started_again_by(self, command: &[&str], host: &Host) -> Server {
-        let Server { peer, boot, folder } = self;
+        let Server { peer, boot, folder, .. } = self;
         drop(peer);
         let (program, before) = command.split_first().unwrap();
         let arguments = [before, &["-v", "-c", "CONFIG"]].concat();
@@ -126,8 +135,10 @@ impl Server {
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", program]).args(arguments).stdin(Stdio::null()).stderr(log);
+        let state = state_dir();
+        command.env("STATE_DIRECTORY", state.path());
         let peer = Peer(host.on(|| command.spawn().unwrap()));
-        Server { peer, boot, folder }
+        Server { peer, _state: state, boot, folder }
     }
 
     pub fn log(&self) -> String {

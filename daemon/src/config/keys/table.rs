@@ -105,7 +105,7 @@ pub const KEYS: &[Key] = &[
         "an absolute path in quotes",
         "\"/var/lib/proxydhcpd/state\"",
         "The folder in which it is kept which machines have used up their boot.",
-        "The only one that is written to.",
+        "The only one that is written to. Where $STATE_DIRECTORY is set, as systemd does it, that is the default.",
         "\"/var/lib/proxydhcpd/state\"",
     ),
     key(
