@@ -43,7 +43,7 @@ fn a_serial() -> impl Strategy<Value = String> {
 }
 
 fn written() -> impl Strategy<Value = Written> {
-    let policy = prop_oneof![Just(Policy::Always), Just(Policy::Once), Just(Policy::Never)];
+    let policy = prop_oneof![Just(Policy::Unsaid), Just(Policy::Always), Just(Policy::Once), Just(Policy::Never)];
     let identities = (vec(a_mac(), 0..4), of(a_uuid()), of(a_serial()));
     (identities, of(0..5usize), policy, prop_oneof![Just(""), Just("{\"role\":\"web\"}"), Just("{}")]).prop_map(
         |((macs, uuid, serial), profile, policy, variables)| Written {

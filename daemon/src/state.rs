@@ -152,23 +152,23 @@ impl State {
         self.drop_marks();
     }
 
-    /// A machine whose entry says something else than `once` has nothing to use up. One without entry keeps its mark: the
-    /// entry may come back.
+    /// A machine whose entry says `always` or `never` has nothing to use up. One without entry, or whose entry does not
+    /// mention `boot`, keeps its mark: a file that is half written says no more.
     fn drop_marks(&self) {
         // A mark that is still to be written would come back.
         if !self.used.is_idle() {
             return;
         }
         let site = self.site.load();
-        let is_other =
-            |machine: &str| site.plan.machines.named(machine).is_some_and(|entry| entry.policy != Policy::Once);
+        let says_other = |policy| matches!(policy, Policy::Always | Policy::Never);
+        let is_other = |machine: &str| site.plan.machines.named(machine).is_some_and(|entry| says_other(entry.policy));
         let dropped = self.memory().once.rearm_all(is_other);
         if dropped.is_empty() {
             return;
         }
         self.used.forget(&dropped);
         for machine in dropped {
-            tracing::info!(MACHINE = machine, "{machine} has no used-up boot any more: its entry does not say `once`");
+            tracing::info!(MACHINE = machine, "{machine} has no used-up boot any more: its entry says another `boot`");
         }
     }
 

@@ -52,6 +52,32 @@ fn a_machine_file_that_is_half_there_forgets_no_mark() {
     assert_eq!(site.boots(), [true, true, false]);
 }
 
+/// A cut that leaves a sound entry, without its `boot`: that is not an entry that says something else.
+#[test]
+fn an_entry_that_does_not_mention_boot_forgets_no_mark() {
+    let toml = CONFIG.split_once("[machine.").map(|(_, machines)| format!("[machine.{machines}")).unwrap();
+    let csv = "name,mac,profile,boot\n\
+               web1,52:54:00:00:00:01,installer,once\n\
+               web2,52:54:00:00:00:02,installer,once\n\
+               web3,52:54:00:00:00:03,installer,once\n";
+    for (name, whole, cut) in
+        [("all.toml", &toml[..], toml.rfind("boot = ").unwrap()), ("all.csv", csv, csv.rfind("once").unwrap())]
+    {
+        let (site, server) = in_file(name, whole);
+        use_up(&site, &server, "web3");
+        let file = server.folder.path().join("machines").join(name);
+        fs::write(&file, &whole[..cut]).unwrap();
+        server.wait_for_line("INFO  reloaded");
+        // The folder of marks is looked at every few seconds.
+        std::thread::sleep(Duration::from_secs(5));
+        assert!(server.folder.path().join("state/used-up/web3").exists(), "{}", server.log());
+        fs::write(&file, whole).unwrap();
+        wait_for("the whole file", || (server.log().matches("INFO  reloaded").count() == 2).then_some(()));
+        assert!(!site.boots()[2], "{}", server.log());
+        assert!(!server.log().contains("no used-up boot any more"), "{}", server.log());
+    }
+}
+
 #[test]
 fn a_machine_file_that_is_being_written_is_taken_over_when_it_stands_still_even_if_a_signal_comes_before() {
     let (_site, server) = in_a_file();
@@ -204,7 +230,7 @@ fn an_entry_that_says_something_else_than_once_ends_a_mark_and_the_log_says_whos
     use_up(&site, &server, "web1");
     let text = fs::read_to_string(config(&server)).unwrap();
     fs::write(config(&server), text.replacen("boot = \"once\"", "boot = \"always\"", 1)).unwrap();
-    server.wait_for_line("web1 has no used-up boot any more: its entry does not say `once`");
+    server.wait_for_line("web1 has no used-up boot any more: its entry says another `boot`");
     assert!(!server.folder.path().join("state/used-up/web1").exists());
     assert_eq!(site.boots(), [true; 3]);
 }
@@ -234,11 +260,15 @@ fn explain_and_render_read_the_marks_and_say_when_they_cannot() {
 
 /// The machines of [`CONFIG`] in a file of their own.
 fn in_a_file() -> (Site, Server) {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("machines")).unwrap();
     let line = |number| format!("web{number},52:54:00:00:00:0{number},installer,once\n");
     let lines: String = (1..=3).map(line).collect();
-    fs::write(folder.path().join("machines/all.csv"), format!("name,mac,profile,boot\n{lines}")).unwrap();
+    in_file("all.csv", &format!("name,mac,profile,boot\n{lines}"))
+}
+
+fn in_file(name: &str, machines: &str) -> (Site, Server) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("machines")).unwrap();
+    fs::write(folder.path().join("machines").join(name), machines).unwrap();
     Site::configured(folder, "[profile.installer]\nkernel = \"linux\"\n")
 }
 

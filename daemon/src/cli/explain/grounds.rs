@@ -58,7 +58,7 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
     };
     let entry = plan.machines.get(machine);
     let policy = match entry.policy {
-        Policy::Always => "always".to_owned(),
+        Policy::Always | Policy::Unsaid => "always".to_owned(),
         Policy::Once if decision.ground == Ground::UsedUp => {
             format!("once, and has: its disk (`proxydhcpd rearm {}` lets it boot again)", entry.name)
         }
