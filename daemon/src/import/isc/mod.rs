@@ -22,7 +22,7 @@ pub fn translate(source: &Source, here: &Here) -> Result<Translation, Vec<Diagno
     reader.definitions(&statements);
     let mut scopes = Scopes::default();
     let mut steps = reader.steps(&statements, &mut scopes, None);
-    let Scopes { subnets, classes, hosts } = scopes;
+    let Scopes { subnets, classes, hosts, .. } = scopes;
     steps.extend(subnets);
     // Of the classes that a machine is in, dhcpd runs the first one last.
     steps.extend(classes.into_iter().rev());
@@ -30,7 +30,8 @@ pub fn translate(source: &Source, here: &Here) -> Result<Translation, Vec<Diagno
     steps.extend(reader.hosts(hosts));
     if alone {
         let (_, address, prefix) = reader.program.subnets[0];
-        steps = steps.into_iter().map(|step| without_subnet(step, &Atom::Subnet(address, prefix))).collect();
+        let is_alone = &Atom::Subnet(address, prefix);
+        steps = steps.into_iter().map(|step| without_subnet(step, is_alone)).collect();
     }
     reader.program.steps = steps;
     let own: Vec<Ipv4Addr> = here.networks.iter().map(|(_, network)| network.address).collect();
@@ -49,17 +50,36 @@ pub fn translate(source: &Source, here: &Here) -> Result<Translation, Vec<Diagno
 /// With one network only, every machine that is answered is in it.
 fn without_subnet(step: Step, subnet: &Atom) -> Step {
     let Step::If(branches) = step else { return step };
-    let always = |(condition, steps)| match condition {
-        Expr::Atom(atom) if atom == *subnet => (Expr::Is(true), steps),
-        condition => (condition, steps),
+    let always = |(condition, steps): (Expr, Vec<Step>)| {
+        let is = condition == Expr::Atom(subnet.clone());
+        let steps = steps.into_iter().map(|step| without_subnet(step, subnet)).collect();
+        (if is { Expr::Is(true) } else { condition }, steps)
     };
     Step::If(branches.into_iter().map(always).collect())
+}
+
+/// The steps of each network, between those of what it stands in and those that follow its own.
+fn around(before: &[Step], subnets: Vec<Step>, behind: &[Step]) -> Vec<Step> {
+    let with = |(subnet, steps): (Expr, Vec<Step>)| (subnet, [before, &steps, behind].concat());
+    let one = |step| match step {
+        Step::If(branches) => Step::If(branches.into_iter().map(with).collect()),
+        step => step,
+    };
+    subnets.into_iter().map(one).collect()
+}
+
+/// Whether a block says what is booted: `case 1: filename "a";` does.
+fn says_boot(block: &[Statement]) -> bool {
+    let says = |statement: &Statement| statement.words.iter().any(|word| word.is("filename") || word.is("next-server"));
+    block.iter().any(|statement| says(statement) || says_boot(statement.block.as_deref().unwrap_or_default()))
 }
 
 /// What is run behind the statements of the file itself.
 #[derive(Default)]
 struct Scopes {
     subnets: Vec<Step>,
+    /// Those of the network around them, which are run behind its own statements.
+    pools: Vec<Step>,
     classes: Vec<Step>,
     hosts: Vec<Host>,
 }
@@ -190,18 +210,14 @@ impl<'a> Reader<'a> {
                     let mut inner = Scopes::default();
                     let own = self.steps(block, &mut inner, None);
                     // Its statements are for each network in it.
-                    for subnet in inner.subnets {
-                        let Step::If(branches) = subnet else { continue };
-                        let with = |(subnet, steps): (Expr, Vec<Step>)| (subnet, [own.clone(), steps].concat());
-                        scopes.subnets.push(Step::If(branches.into_iter().map(with).collect()));
-                    }
+                    scopes.subnets.extend(around(&own, inner.subnets, &inner.pools));
                     scopes.classes.extend(inner.classes);
                     scopes.hosts.extend(inner.hosts);
                 }
                 ("pool", Some(block)) => {
                     let condition = self.members(block);
                     let own = self.steps(block, scopes, None);
-                    steps.push(Step::If(vec![(condition, own)]));
+                    scopes.pools.push(Step::If(vec![(condition, own)]));
                 }
                 ("group", Some(block)) => self.group(statement, block, scopes),
                 ("class", Some(block)) => {
@@ -219,6 +235,13 @@ impl<'a> Reader<'a> {
                     }
                 }
                 ("host", Some(block)) => self.host(statement, block, scopes, group),
+                (word, Some(block)) if says_boot(block) => {
+                    let line = self.line(statement);
+                    let note =
+                        format!("what `{word}` decides (line {line}) was not read, and it says what machines boot");
+                    self.translation.attention.push(note);
+                    self.lost(statement, "it is not read: write it as `if`, `elsif` and `else`, and import again");
+                }
                 (_, Some(_)) => self.tell(statement, Fate::Group(ADDRESSES)),
                 (_, None) => steps.extend(self.simple(statement)),
             }
@@ -258,11 +281,15 @@ impl<'a> Reader<'a> {
         let prefix = mask.to_bits().leading_ones() as u8;
         let line = self.line(statement);
         self.program.subnets.push((line, address, prefix));
-        let steps = self.steps(block, scopes, None);
+        let around_it = std::mem::take(&mut scopes.pools);
+        let mut steps = self.steps(block, scopes, None);
+        steps.append(&mut scopes.pools);
+        scopes.pools = around_it;
         scopes.subnets.push(Step::If(vec![(Expr::is(Atom::Subnet(address, prefix)), steps)]));
     }
 
-    /// A group's statements are for the hosts in it, which dhcpd runs last.
+    /// A group's statements are for the networks in it, and for the hosts in it, which dhcpd runs last. For a host in one of
+    /// these networks they are not run again.
     fn group(&mut self, statement: &Statement, block: &[Statement], scopes: &mut Scopes) {
         let line = self.line(statement);
         let name = match statement.text(1) {
@@ -271,10 +298,20 @@ impl<'a> Reader<'a> {
         };
         let mut inner = Scopes::default();
         let own = self.steps(block, &mut inner, Some(&name));
+        let subnets =
+            inner.subnets.iter().filter_map(|step| if let Step::If(branches) = step { Some(branches) } else { None });
+        let mut branches: Vec<(Expr, Vec<Step>)> =
+            subnets.flatten().map(|(subnet, _)| (subnet.clone(), Vec::new())).collect();
+        let of_hosts = if branches.is_empty() {
+            own.clone()
+        } else {
+            branches.push((Expr::Is(true), own.clone()));
+            vec![Step::If(branches)]
+        };
         for host in inner.hosts {
-            scopes.hosts.push(Host { steps: [own.clone(), host.steps].concat(), ..host });
+            scopes.hosts.push(Host { steps: [of_hosts.clone(), host.steps].concat(), ..host });
         }
-        scopes.subnets.extend(inner.subnets);
+        scopes.subnets.extend(around(&own, inner.subnets, &[]));
         scopes.classes.extend(inner.classes);
     }
 
