@@ -28,6 +28,9 @@ const SHORT: [(&str, &str); 9] = [
     ("-O", "dhcp-option"),
 ];
 
+/// What the names of its own options begin with.
+const OWN: [&str; 3] = ["dhcp-", "pxe-", "tftp-"];
+
 const VARIABLE: &str = "its value is known only where it runs: write it in the place of the variable, and import again";
 
 pub fn translate(source: &Source) -> Result<Translation, Vec<Diagnostic>> {
@@ -47,7 +50,24 @@ pub fn translate(source: &Source) -> Result<Translation, Vec<Diagnostic>> {
 
 /// Whether there are options of dnsmasq in it.
 pub fn has_options(text: &str) -> bool {
-    text.contains("dnsmasq_lines") || words(text).iter().any(|word| option(&word.text).is_some())
+    let words = words(text);
+    text.contains("dnsmasq_lines") || words.iter().any(is_own) || program(&words).is_some()
+}
+
+/// An option that no other program has: many have a `--port` or a `--server`.
+fn is_own(word: &Word) -> bool {
+    let starts = |key: &str| OWN.iter().any(|start| key.starts_with(start));
+    option(&word.text).is_some_and(|(key, _)| starts(key) || key == "enable-tftp")
+}
+
+/// The place of its name, with options behind it.
+fn program(words: &[Word]) -> Option<usize> {
+    let is_program = |word: &Word| {
+        let name = word.text.rsplit('/').next().unwrap_or_default();
+        name.split([':', '@']).next() == Some("dnsmasq") && !word.text.starts_with('-')
+    };
+    let behind = |at: &usize| words[*at..].iter().any(|word| option(&word.text).is_some());
+    words.iter().position(is_program).filter(behind)
 }
 
 /// The key of a long option that dnsmasq has, and what stands behind `=`.
@@ -60,12 +80,7 @@ fn option(text: &str) -> Option<(&str, Option<&str>)> {
 fn command_line(source: &Source, translation: &mut Translation) {
     let words = words(&source.text);
     // What stands in front of the program's name are options of the program that starts it.
-    let is_program = |word: &Word| {
-        let name = word.text.rsplit('/').next().unwrap_or_default();
-        name.split([':', '@']).next() == Some("dnsmasq") && !word.text.starts_with('-')
-    };
-    let behind = |at: &usize| words[*at..].iter().any(|word| option(&word.text).is_some());
-    let start = words.iter().position(is_program).filter(behind).unwrap_or(0);
+    let start = program(&words).unwrap_or(0);
     let mut rest = words[start..].iter().peekable();
     while let Some(word) = rest.next() {
         let short = SHORT.iter().find(|(short, _)| word.text.starts_with(short) && !word.text.starts_with("--"));
@@ -102,7 +117,7 @@ fn command_line(source: &Source, translation: &mut Translation) {
 /// Of other words, those that look like a mistaken option.
 fn unknown(word: &Word, translation: &mut Translation) {
     let key = word.text.strip_prefix("--").and_then(|option| option.split('=').next()).unwrap_or_default();
-    if ["dhcp-", "pxe-", "tftp-"].iter().any(|start| key.starts_with(start)) {
+    if OWN.iter().any(|start| key.starts_with(start)) {
         tell(word, Fate::Lost("dnsmasq has no option of this name".into()), translation);
     }
 }
@@ -125,6 +140,8 @@ fn words(text: &str) -> Vec<Word> {
     let mut words = Vec::new();
     let mut word: Option<Word> = None;
     let (mut quote, mut line) = (None, 1);
+    // The quote is around the whole word.
+    let mut is_whole = false;
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         line += usize::from(c == '\n');
@@ -139,10 +156,16 @@ fn words(text: &str) -> Vec<Word> {
                     Some(next) => start(&mut word, line).text.push(next),
                 }
             }
-            (c, Some(open)) if c == open => quote = None,
+            (c, Some(open)) if c == open => {
+                quote = None;
+                // `["a","b"]`: in a list no blank has to stand behind the comma.
+                if is_whole && rest.next_if_eq(&',').is_some() {
+                    words.extend(word.take());
+                }
+            }
             ('\'' | '"', None) if opens || c == '"' => {
                 quote = Some(c);
-                start(&mut word, line);
+                is_whole = start(&mut word, line).text.trim_start_matches(['[', '(']).is_empty();
             }
             ('#', None) if word.is_none() => while rest.next_if(|c| *c != '\n').is_some() {},
             (c, None) if c.is_whitespace() => words.extend(word.take()),

@@ -29,7 +29,7 @@ pub enum Seen {
 
 /// The first that recognises the text.
 pub fn seen(text: &str) -> Seen {
-    let tests = [empty, xml, json, table, options, template, sections, router, lists, braces, scripts];
+    let tests = [empty, xml, json, table, menus, options, template, sections, router, lists, braces, scripts];
     tests.iter().find_map(|test| test(text)).unwrap_or(Seen::Read(Format::Dnsmasq))
 }
 
@@ -235,23 +235,34 @@ fn braces(text: &str) -> Option<Seen> {
     has(text, is_statement).then_some(Seen::Read(Format::Isc))
 }
 
-fn scripts(text: &str) -> Option<Seen> {
+/// Their arguments may look like options of dnsmasq.
+fn menus(text: &str) -> Option<Seen> {
     if text.starts_with("#!ipxe") {
         return not_read(
             "a script of iPXE",
             "it is used as it is: `script = \"NAME\"` in a profile, the file in the boot folder",
         );
     }
-    let word = |word: &str| {
-        has(text, |line| line.split_whitespace().next().is_some_and(|first| first.eq_ignore_ascii_case(word)))
-    };
+    // A shell script may have a menu in it.
+    if text.starts_with("#!") {
+        return None;
+    }
+    let word = |word: &str| has_word(text, word);
     if word("label") && (word("kernel") || word("linux") || word("localboot") || word("append")) {
         return not_read(
             "a menu of PXELINUX",
             "PXELINUX reads it as before; import the folder that pxelinux.cfg is in to have its machines here",
         );
     }
-    if word("menuentry") {
+    None
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    has(text, |line| line.split_whitespace().next().is_some_and(|first| first.eq_ignore_ascii_case(word)))
+}
+
+fn scripts(text: &str) -> Option<Seen> {
+    if has_word(text, "menuentry") {
         return not_read("a menu of GRUB", "GRUB reads it as before, from the boot folder");
     }
     None
