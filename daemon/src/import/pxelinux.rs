@@ -80,12 +80,14 @@ impl Menu {
                 }
                 ("include", _) => lost(INCLUDE),
                 ("ipappend" | "sysappend", _) => lost(IPAPPEND),
+                ("menu", _) if first_word(rest).eq_ignore_ascii_case("include") => lost(INCLUDE),
                 ("menu", draft) => of_menu(rest, draft, &mut menu.title),
                 ("append", None) => global = Some(rest.to_owned()),
                 ("append", Some(draft)) => draft.append = Some(rest.to_owned()),
                 ("kernel" | "linux", Some(draft)) => draft.kernel = rest.to_owned(),
                 ("initrd", Some(draft)) => draft.initrds = rest.split(',').map(|name| path(name.trim())).collect(),
                 ("localboot", Some(draft)) => draft.disk = true,
+                ("com32", Some(draft)) if is_chain(rest) => draft.disk = true,
                 ("com32" | "boot" | "bss" | "pxe" | "fdimage" | "config", Some(draft)) => draft.other = true,
                 _ => {}
             }
@@ -127,9 +129,18 @@ fn of_menu(rest: &str, draft: Option<&mut Draft>, title: &mut String) {
     }
 }
 
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().next().unwrap_or_default()
+}
+
+/// The program that goes on with a disk of the machine.
+fn is_chain(kernel: &str) -> bool {
+    first_word(kernel).rsplit(['/', ':']).next().is_some_and(|name| name.eq_ignore_ascii_case("chain.c32"))
+}
+
 /// Programs of SYSLINUX, and other boot loaders, by their endings.
 fn program(name: &str) -> bool {
-    let first = name.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    let first = first_word(name).to_ascii_lowercase();
     [".c32", ".0", ".bin", ".bs", ".bss", ".com", ".cbt", ".img", ".efi"].iter().any(|ending| first.ends_with(ending))
 }
 
@@ -137,7 +148,7 @@ impl Draft {
     fn label(self, global: Option<&str>) -> Option<Label> {
         let Draft { name, title, .. } = &self;
         let label = |boot| Some(Label { name: name.clone(), title: title.clone(), boot });
-        if self.disk || self.kernel.eq_ignore_ascii_case("chain.c32") {
+        if self.disk || is_chain(&self.kernel) {
             return label(Boot::Disk);
         }
         let (kernel, with) = self.kernel.split_once(char::is_whitespace).unwrap_or((&self.kernel, ""));

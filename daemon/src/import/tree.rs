@@ -5,6 +5,8 @@ use super::pxelinux::{Boot, Menu};
 use super::written::{Fate, Told, free_name, head, quoted};
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::toml::value::{any_mac, any_uuid};
+use proxydhcpd_core::wire::pxe::MachineId;
+use proxydhcpd_core::wire::uuid::swap_fields;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -76,8 +78,9 @@ fn whose(name: &str) -> Option<Whose> {
     if let Some(mac) = name.strip_prefix("01-").filter(|rest| rest.len() == 17).and_then(any_mac) {
         return Some(Whose::Mac(mac.map(|octet| format!("{octet:02x}")).join(":")));
     }
-    if name.len() == 36 && any_uuid(name).is_some() {
-        return Some(Whose::Uuid(name.to_lowercase()));
+    if let Some(octets) = any_uuid(name).filter(|_| name.len() == 36) {
+        // PXELINUX names its file by the octets as option 97 has them, in which the first three fields are little endian.
+        return Some(Whose::Uuid(MachineId::from_uuid(swap_fields(octets)).to_string()));
     }
     let is_hex = (1..=8).contains(&name.len()) && name.chars().all(|c| c.is_ascii_digit() || ('A'..='F').contains(&c));
     let bits = name.len() * 4;

@@ -91,10 +91,16 @@ impl Section {
         self.get(&[name]).map_or("", |entry| &entry.value)
     }
 
-    /// The tag, which is also called the network id.
-    fn tag(&self) -> &str {
-        self.get(&["networkid", "tag"]).map_or("", |entry| &entry.value)
+    /// The tags, which are also called network ids.
+    fn tags(&self) -> Vec<&str> {
+        let named = self.entries.iter().filter(|entry| ["networkid", "tag"].contains(&entry.name.as_str()));
+        named.flat_map(|entry| entry.value.split_whitespace()).map(|tag| bare(tag).unwrap_or(tag)).collect()
     }
+}
+
+/// What is behind the word that makes a tag of it; `None`: there is no such word.
+fn bare(tag: &str) -> Option<&str> {
+    ["tag:", "set:", "net:"].iter().find_map(|word| tag.strip_prefix(word))
 }
 
 struct Reader<'a> {
@@ -151,27 +157,33 @@ impl Reader<'_> {
         let Some(file) = section.get(&["filename"]) else {
             return self.tell(section.line, Fate::Lost("a boot needs a `filename`".into()));
         };
-        let tag = match section.tag() {
-            "" => String::new(),
-            tag => format!("tag:{tag},"),
-        };
+        let mut tags = section.tags();
+        // The tags may as well stand in front of the name.
+        let mut name = file.value.as_str();
+        while let Some((tag, rest)) = name.split_once(',').and_then(|(tag, rest)| Some((bare(tag)?, rest))) {
+            tags.push(tag);
+            name = rest;
+        }
+        let tag: String = tags.iter().map(|tag| format!("tag:{tag},")).collect();
         let server = match (section.text("servername"), section.text("serveraddress")) {
             ("", "") => String::new(),
             (name, address) => format!(",{},{address}", value(name)),
         };
         let server = server.trim_end_matches(',');
-        self.translation.option(file.line, format!("dhcp-boot={tag}{}{server}", value(&file.value)));
+        self.translation.option(file.line, format!("dhcp-boot={tag}{}{server}", value(name)));
         for option in section.entries.iter().filter(|entry| entry.name == "dhcp_option") {
             self.translation.option(option.line, format!("dhcp-option={tag}{}", option.value));
         }
     }
 
     fn mark(&mut self, section: &Section, option: &str, key: &str) {
-        let (tag, entry) = (section.tag(), section.get(&[key]));
-        let Some(entry) = entry.filter(|_| !tag.is_empty()) else {
+        let (tags, entry) = (section.tags(), section.get(&[key]));
+        let Some(entry) = entry.filter(|_| !tags.is_empty()) else {
             return self.tell(section.line, Fate::Lost(format!("it needs a `networkid` and a `{key}`")));
         };
-        self.translation.option(entry.line, format!("{option}=set:{tag},{}", entry.value));
+        for tag in tags {
+            self.translation.option(entry.line, format!("{option}=set:{tag},{}", entry.value));
+        }
     }
 
     fn host(&mut self, section: &Section) {
@@ -190,7 +202,7 @@ impl Reader<'_> {
             .iter()
             .filter(|entry| ["tag", "networkid"].contains(&entry.name.as_str()))
             .flat_map(|entry| entry.value.split_whitespace())
-            .map(|tag| format!(",set:{tag}"))
+            .map(|tag| format!(",set:{}", bare(tag).unwrap_or(tag)))
             .collect();
         let name = match section.text("name") {
             "" => section.name.as_str(),

@@ -42,6 +42,12 @@ fn options_on_command_lines_say_what_the_file_says() {
         "CMD [\"dnsmasq\", \"--port=0\", \"--dhcp-range=192.0.2.0,proxy\", \"--enable-tftp\", \"--tftp-root=/srv/tftp\", \
          \"--pxe-service=x86PC,\\\"Boot, at last\\\",lpxelinux\", \"--dhcp-match=set:ipxe,175\", \
          '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}']\n",
+        "FROM alpine\nCMD [\"dnsmasq\",\"-d\",\"-p0\",\"--dhcp-range=192.0.2.0,proxy\",\"--enable-tftp\",\"--tftp-root=/srv/tftp\",\
+         \"--pxe-service=x86PC,\\\"Boot, at last\\\",lpxelinux\",\"--dhcp-match=set:ipxe,175\",\
+         '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}']\n",
+        "services:\n  pxe:\n    image: x\n    command: [\"-d\",\"--port=0\",\"--dhcp-range=192.0.2.0,proxy\",\"--enable-tftp\",\
+         \"--tftp-root=/srv/tftp\",'--pxe-service=x86PC,\"Boot, at last\",lpxelinux',\"--dhcp-match=set:ipxe,175\",\
+         '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}']\n",
         // Pi-hole 6.
         "[misc]\n  privacylevel = 0\n  dnsmasq_lines = [\n    \"port=0\",\n    \"dhcp-range=192.0.2.0,proxy\", \"enable-tftp\",\n    \
          \"tftp-root=/srv/tftp\",\n    'pxe-service=x86PC,\"Boot, at last\",lpxelinux',\n    \"dhcp-match=set:ipxe,175\",\n    \
@@ -86,6 +92,33 @@ fn openwrts_configuration_says_what_its_dnsmasq_is_started_with() {
     let source = Source::new("dhcp", b"config boot\n\toption filename\n".to_vec()).unwrap();
     let error = import(&source, None, &Here::default()).unwrap_err().remove(0);
     assert_eq!(error.one_line().split(" (").next(), Some("dhcp:2:2: this is no line of OpenWrt's configuration"));
+}
+
+/// The start script puts them in front of dnsmasq's options as they are.
+#[test]
+fn openwrts_tags_may_stand_where_dnsmasqs_stand() {
+    let uci = "config userclass\n\toption networkid 'set:ipxe'\n\toption userclass 'iPXE'\n\
+               config match\n\toption networkid 'bios'\n\toption match '60,PXEClient:Arch:00000'\n\
+               config boot\n\toption filename 'tag:bios,pxelinux.0'\n\
+               config boot\n\tlist networkid 'bios'\n\tlist networkid 'tag:ipxe'\n\toption filename 'boot.ipxe'\n\
+               config boot\n\toption filename 'net:!bios,net:ipxe,efi.ipxe'\n\toption serveraddress '192.0.2.20'\n";
+    let dnsmasq = "dhcp-userclass=set:ipxe,iPXE\ndhcp-match=set:bios,60,PXEClient:Arch:00000\ndhcp-boot=tag:bios,pxelinux.0\n\
+                   dhcp-boot=tag:bios,tag:ipxe,boot.ipxe\ndhcp-boot=tag:!bios,tag:ipxe,efi.ipxe,,192.0.2.20\n";
+    let told = imported(uci);
+    assert_eq!(tables(&told), tables(&imported(dnsmasq)), "{told}");
+    assert!(told.contains("[[rule]] # line 8\n") && told.contains("tftp://192.0.2.20/efi.ipxe"), "{told}");
+}
+
+#[test]
+fn an_isc_switch_that_says_what_boots_is_told_of_at_the_top() {
+    let told = imported(
+        "next-server 192.0.2.20;\nswitch (option arch) {\n  case 1: filename \"a.0\"; break;\n  default: filename \"b.0\";\n}\n",
+    );
+    assert!(
+        told.contains("#   what `switch` decides (line 2) was not read, and it says what machines boot\n"),
+        "{told}"
+    );
+    assert!(told.contains("#   line 2: switch (option arch) {\n#     it is not read: write it as `if`"), "{told}");
 }
 
 #[test]
@@ -184,6 +217,21 @@ fn of_a_format_that_is_not_read_it_is_said_which_it_is() {
         ),
         ("DEFAULT linux\nLABEL linux\n  KERNEL vmlinuz\n  APPEND ro\n", "a menu of PXELINUX"),
         ("#!ipxe\nchain x\n", "a script of iPXE"),
+        // An option that other programs have as well makes no command line of dnsmasq.
+        ("#!ipxe\nkernel http://192.0.2.1/vmlinuz --server=192.0.2.1 --dhcp-range=x\nboot\n", "a script of iPXE"),
+        ("LABEL linux\n KERNEL vmlinuz\n APPEND --server=1 --domain=x --dhcp-host=1\n", "a menu of PXELINUX"),
+        (
+            "[Unit]\nDescription=x\n[Service]\nExecStart=/usr/bin/matchbox --address=0.0.0.0:8080 --log-level=debug\n",
+            "a unit of systemd without a command line of dnsmasq",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: x\n    args: [\"--port\", \"8080\", \"--user=1\"]\n",
+            "a manifest of Kubernetes",
+        ),
+        (
+            "services:\n  web:\n    image: nginx\n    command: [\"nginx\", \"--port=8080\", \"--user\", \"www\"]\n",
+            "a Compose file without options of dnsmasq",
+        ),
         ("menuentry 'x' {\n linux /x\n}\n", "a menu of GRUB"),
     ] {
         let Seen::NotRead(said, help) = seen(text) else { panic!("read: {text}") };
@@ -235,7 +283,8 @@ fn a_pxelinux_tree_and_netboot_xyzs_scripts_become_machines() {
             "default",
             "DEFAULT menu.c32\nTIMEOUT 50\nMENU TITLE Network\nLABEL local\n  MENU LABEL Boot from the ^disk\n  MENU DEFAULT\n  \
              LOCALBOOT 0\nLABEL install\n  MENU LABEL ^Install\n  KERNEL debian/linux\n  APPEND initrd=debian/initrd.gz quiet\n\
-             LABEL memtest\n  KERNEL memdisk.c32\n",
+             LABEL memtest\n  KERNEL memdisk.c32\n\
+             LABEL disk\n  COM32 boot/chain.c32\n  APPEND hd0\nMENU INCLUDE more.cfg\n",
         ),
         (
             "01-02-00-00-00-01-07",
@@ -260,13 +309,15 @@ fn a_pxelinux_tree_and_netboot_xyzs_scripts_become_machines() {
         "kernel = \"live\"\narguments = \"root=/dev/nfs\"\n",
         "kernel = \"tftp://192.0.2.5/live\"\n",
         "prompt = \"Network\"\ntimeout = 5\nitems = [\n  { title = \"Boot from the disk\", profile = \"local-disk\" },\n  \
-         { title = \"Install\", profile = \"install-2\" },\n]\n",
+         { title = \"Install\", profile = \"install-2\" },\n  { title = \"disk\", profile = \"local-disk\" },\n]\n",
         "[machine.mac-020000000107] # 01-02-00-00-00-01-07\nmac = \"02:00:00:00:01:07\"\nprofile = \"install\"\n",
         "[machine.mac-525400000010] # MAC-525400000010.ipxe\nmac = \"52:54:00:00:00:10\"\nprofile = \"script-525400000010\"\n",
-        "uuid = \"b8945908-d6a6-41a9-611d-74a6ab80b83d\"\nprofile = \"live\"\n",
+        // PXELINUX names the file by the octets as they are on the wire.
+        "uuid = \"085994b8-a6d6-a941-611d-74a6ab80b83d\"\nprofile = \"live\"\n",
         "kernel = \"MAC-525400000010.ipxe\"\n",
         "#   HOSTNAME-pc1.ipxe: the file\n#     a host name is the DHCP server's: write [machine.pc1]",
         "#   README: the file\n#     PXELINUX asks for no file of this name",
+        "#   default line 17: MENU INCLUDE more.cfg\n#     it is not read: put the text of that file in its place",
         "#   default line 12: label memtest\n#     a program of SYSLINUX is no kernel",
         "#   01-02-00-00-00-01-07 line 7: ipappend 2\n#     PXELINUX added to the arguments",
         "#   b8945908-d6a6-41a9-611d-74a6ab80b83d: the file\n#     it boots live; other had to be typed",

@@ -3,6 +3,7 @@
 use super::config::*;
 use proxydhcpd_core::link::Network4;
 use proxydhcpd_core::plan::pattern::MacPattern;
+use proxydhcpd_core::wire::pxe::MachineId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tests that matter, and the groups of `dhcp-host` lines that do the same.
@@ -147,7 +148,7 @@ impl Facts {
                 }
                 Test::CircuitId(text) => alone(&mut conditions, "circuit-id", text.clone())?,
                 Test::Interface(name) => alone(&mut conditions, "interface", name.clone())?,
-                Test::Uuid(uuid) => alone(&mut conditions, "uuid", written_uuid(uuid))?,
+                Test::Uuid(uuid) => alone(&mut conditions, "uuid", MachineId::from_uuid(*uuid).to_string())?,
                 Test::Subnet(octets, prefix) => {
                     subnet = Some(narrower(subnet, Network4 { address: (*octets).into(), prefix: *prefix })?);
                 }
@@ -274,9 +275,4 @@ fn containing(texts: &[&str]) -> Option<Vec<String>> {
         [one, other] => Some(vec![star(&[one, other]), star(&[other, one])]),
         _ => Some(vec![star(&longest)]),
     }
-}
-
-fn written_uuid(uuid: &[u8; 16]) -> String {
-    let digits: String = uuid.iter().map(|octet| format!("{octet:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
 }
