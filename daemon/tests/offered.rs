@@ -200,7 +200,10 @@ fn what_is_offered_from_an_address_of_this_machine_has_to_be_there() {
     let config = "default-profile = \"grub\"\n[profile.grub.loaders]\nbios = \"tftp://192.0.2.10//bios/lpxelinux.0\"\n\
                   uefi-x64 = \"tftp://192.0.2.10/efi/arm.efi\"\nuefi-arm64 = \"tftp://192.0.2.10/efi/arm.efi\"\n\
                   uefi-ia32 = \"tftp://192.0.2.66/elsewhere.efi\"\n\
-                  [profile.script]\nscript = \"http://192.0.2.10:8080/gone.ipxe\"\n";
+                  [profile.script]\nscript = \"http://192.0.2.10:8080/gone.ipxe\"\n\
+                  [profile.linux]\nkernel = \"http://192.0.2.10:8080/none/linux\"\n\
+                  initrd = [\"tftp://192.0.2.10/none/i2\", \"http://192.0.2.10:8080/{{ machine.name }}/i3\", \
+                  \"http://192.0.2.66/i4\"]\n";
     let (told, _) = site.check(config);
     holds(
         &told,
@@ -210,6 +213,8 @@ fn what_is_offered_from_an_address_of_this_machine_has_to_be_there() {
             "tftp://192.0.2.10/efi/arm.efi leads to BOOT/efi/arm.efi, which x64 UEFI cannot start: it is an EFI program for ARM \
              64 UEFI",
             "http://192.0.2.10:8080/gone.ipxe is offered from this machine, which cannot send it: there is no file",
+            "http://192.0.2.10:8080/none/linux is offered from this machine, which cannot send it: there is no file",
+            "tftp://192.0.2.10/none/i2 is offered from this machine, which cannot send it: there is no file",
         ],
     );
     let ini = site.etc.path().join("proxy.ini");
@@ -244,17 +249,24 @@ fn files_of_its_folders_that_are_not_read_are_named_and_empty_folders_are_told()
 fn a_machine_that_is_refused_what_was_offered_is_one_warning_with_its_cure() {
     let (host, machine) = one_network();
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::configured(&host, folder, "[profile.debian]\nkernel = \"debian/linux\"\n");
+    let config =
+        "[profile.debian]\nkernel = \"debian/linux\"\n[profile.url]\nkernel = \"tftp://192.0.2.10/none/linux\"\n";
+    let server = Server::configured(&host, folder, config);
+    server.wait_for_line(
+        "tftp://192.0.2.10/none/linux is offered from this machine, which cannot send it: there is no file",
+    );
     server.wait_for_line("ready");
     fs::remove_file(server.boot.path().join("ipxe.efi")).unwrap();
-    for name in ["ipxe.efi", "//ipxe.efi", "nothing/of/ours", "debian/linux"] {
+    for name in ["ipxe.efi", "//ipxe.efi", "nothing/of/ours", "debian/linux", "none/linux"] {
         is_refused(&machine, name);
     }
     let warnings =
         |part: &str| server.log().lines().filter(|line| line.contains("WARN") && line.contains(part)).count();
-    server.wait_for_line("asked for debian/linux, which is offered, and was refused: there is no file");
+    for name in ["debian/linux", "none/linux"] {
+        server.wait_for_line(&format!("asked for {name}, which is offered, and was refused: there is no file"));
+    }
     assert_eq!(warnings("192.0.2.107 asked for ipxe.efi, which is offered, and was refused"), 1, "{}", server.log());
-    assert_eq!((warnings("put the file there"), warnings("nothing/of/ours")), (2, 0), "{}", server.log());
+    assert_eq!((warnings("yet; put the file there"), warnings("nothing/of/ours")), (3, 0), "{}", server.log());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use proxydhcpd_core::fetch::{Fetch, Refusal, fetch};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::name::clean;
-use proxydhcpd_core::plan::profile::Boots;
+use proxydhcpd_core::plan::profile::{Boots, Linux};
 use proxydhcpd_core::plan::{Ipxe, Starts, Tftp};
 use proxydhcpd_core::request::{Door, Request};
 use proxydhcpd_core::url::is_url;
@@ -100,7 +100,7 @@ impl Site {
         let plan = &self.plan;
         let loaders = plan.offered().filter(|loader| !is_url(&loader.name)).map(|loader| loader.name.clone());
         let of_profiles = plan.profiles.iter().flat_map(|profile| match &profile.boots {
-            Boots::Linux(linux) => [&linux.kernel].into_iter().chain(&linux.initrds).cloned().collect(),
+            Boots::Linux(linux) => files(linux).filter(|name| !is_url(name)).cloned().collect(),
             _ => Vec::new(),
         });
         let of_menu = plan.menu.entries.iter().flat_map(|entry| match &entry.starts {
@@ -128,6 +128,12 @@ impl Site {
             _ => None,
         });
         said.extend(scripts);
+        let of_linux = plan.profiles.iter().flat_map(|profile| match &profile.boots {
+            Boots::Linux(linux) => files(linux).map(|name| (&name[..], None)).collect(),
+            _ => Vec::new(),
+        });
+        // What an expression becomes is not known here.
+        said.extend(of_linux.filter(|(name, _)| is_url(name) && !name.contains(['{', '$'])));
         let mut named: Vec<Named> = Vec::new();
         for (said, arch) in said {
             let name = match plan.tftp {
@@ -189,6 +195,11 @@ impl Site {
         let folder = folder.map_or_else(|| self.roots.path(""), |(_, path)| path.to_owned());
         folder.canonicalize().unwrap_or(folder)
     }
+}
+
+/// The kernel and the initrds.
+fn files(linux: &Linux) -> impl Iterator<Item = &String> {
+    [&linux.kernel].into_iter().chain(&linux.initrds)
 }
 
 /// The name that the path of a URL stands for: without a query, and decoded.
