@@ -456,3 +456,46 @@ fn a_long_list_is_cut_for_the_log_and_nothing_is_missing_from_it() {
     );
     assert_eq!(scan(Path::new("/nowhere/at/all"), []), Scan::default());
 }
+
+#[test]
+fn of_taken_arguments_consoles_and_roots_that_are_no_disc_are_kept() {
+    let config = "x/pxelinux.cfg/default = label a\n kernel linux\n append root=/dev/nfs nfsroot=192.0.2.1:/x \
+                  console=/dev/ttyS0 root=/dev/sda1 inst.repo=/dev/sr0 resume=/dev/sda2 root=/dev/ram0 ip=dhcp\n";
+    let kept = "x [linux+initrd.gz: root=/dev/nfs nfsroot=192.0.2.1:/x console=/dev/ttyS0 root=/dev/ram0 ip=dhcp]";
+    shows(&["x/linux", "x/initrd.gz", config], &[kept]);
+}
+
+#[test]
+fn a_kernel_with_the_mark_of_a_boot_sector_is_an_entry_and_no_disk_image() {
+    let root = folder(&["k/kernel.img", "k/initrd.gz", "freedos.img"]);
+    let mut kernel = stub("kernel");
+    kernel[510..512].copy_from_slice(&[0x55, 0xaa]);
+    fs::write(root.path().join("k/kernel.img"), kernel).unwrap();
+    let scan = scan(root.path(), []);
+    assert_eq!(entries(&scan), ["k [kernel.img+initrd.gz]"]);
+    assert_eq!(left_out(&scan).len(), 1, "{:?}", scan.left_out);
+    assert!(left_out(&scan)[0].starts_with("freedos.img: a disk image"));
+}
+
+#[test]
+fn two_kernels_of_alpine_in_one_folder_are_to_be_moved_apart_and_boot_then() {
+    let lts = ["boot/vmlinuz-lts", "boot/initramfs-lts", "boot/modloop-lts"];
+    let root = folder(&[&lts[..], &["boot/vmlinuz-virt", "boot/initramfs-virt", "boot/modloop-virt"]].concat());
+    let cures: Vec<String> = scan(root.path(), []).found.into_iter().filter_map(|found| found.cure).collect();
+    let arguments = "ip=dhcp alpine_repo=http://dl-cdn.alpinelinux.org/alpine/latest-stable/main \
+                     modloop={{ base }}boot/virt/modloop-virt";
+    let cure = format!(
+        "the file cmdline is for every kernel of its folder, so move vmlinuz-virt, initramfs-virt, modloop-virt into a \
+         folder boot/virt and write into boot/virt/cmdline: {arguments}"
+    );
+    assert!(cures.len() == 2 && cures.contains(&cure), "{cures:#?}");
+    fs::create_dir(root.path().join("boot/virt")).unwrap();
+    for name in ["vmlinuz-virt", "initramfs-virt", "modloop-virt"] {
+        fs::rename(root.path().join("boot").join(name), root.path().join("boot/virt").join(name)).unwrap();
+    }
+    fs::write(root.path().join("boot/virt/cmdline"), arguments).unwrap();
+    let found = scan(root.path(), []).found;
+    let lacking: Vec<&str> = found.iter().filter_map(|found| found.cure.as_deref()).collect();
+    assert!(found.len() == 2 && lacking.len() == 1, "{found:#?}");
+    assert!(lacking[0].starts_with("write into boot/cmdline: "), "{lacking:?}");
+}

@@ -109,7 +109,7 @@ fn clean(path: &str) -> Option<String> {
 /// The arguments without those that lead to a disc, that belong to the loader, or that a script of ours cannot hold.
 fn over_the_network(arguments: &str) -> String {
     const ONLY_LOADERS: [&str; 3] = ["initrd=", "BOOT_IMAGE=", "initrd16="];
-    const ON_A_DISC: [&str; 16] = [
+    const ON_A_DISC: [&str; 15] = [
         "file=/cdrom",
         "preseed/file=/cdrom",
         "cdrom-detect/",
@@ -124,14 +124,21 @@ fn over_the_network(arguments: &str) -> String {
         "findiso=",
         "fromiso=",
         "live-media=",
-        "root=/dev/",
         "rd.live.check",
     ];
+    // Where a system lies: NFS and memory are no disc. A console is a device, too.
+    const PLACES: [&str; 9] =
+        ["root", "real_root", "cdroot", "isofrom_device", "bootfrom", "install", "repo", "method", "resume"];
+    let is_device = |key: &str, value: &str| {
+        let elsewhere = ["/dev/nfs", "/dev/ram"].iter().any(|root| value.starts_with(root));
+        PLACES.contains(&key.trim_start_matches("inst.")) && value.starts_with("/dev/") && !elsewhere
+    };
     let on_a_disc = |word: &str| {
-        let value = word.split_once('=').map_or("", |(_, value)| value);
-        ON_A_DISC.iter().any(|begin| word.starts_with(begin))
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        is_device(key, value)
+            || ON_A_DISC.iter().any(|begin| word.starts_with(begin))
             || value.contains("LABEL=")
-            || ["hd:", "cdrom", "cd:", "dvd:", "/dev/"].iter().any(|begin| value.starts_with(begin))
+            || ["hd:", "cdrom", "cd:", "dvd:"].iter().any(|begin| value.starts_with(begin))
     };
     let odd = |word: &str| word.contains(['$', '{', '}', '\\']) || ["---", "--", "||", "&&", "-"].contains(&word);
     let words = arguments

@@ -168,9 +168,11 @@ pub fn lack(kernel: &Kernel<'_>, arguments: &str) -> Option<Lack> {
         return None;
     }
     let cure = match row.cure {
+        // The file is for every kernel of its folder, and each has a modloop of its own.
+        Cure::Write(text) if text.contains("MODLOOP") && kernel.modloops().count() > 1 => kernel.apart(text, &root),
         Cure::Write(text) => {
             let cmdline = kernel.tree.served(&join(kernel.folder, "cmdline"));
-            format!("write into {cmdline}: {}", kernel.filled_in(text, &root))
+            format!("write into {cmdline}: {}", kernel.filled_in(text, &root, kernel.folder))
         }
         Cure::Do(what) => what.to_owned(),
     };
@@ -199,17 +201,39 @@ impl<'a> Kernel<'a> {
         self.beside(|file| [".squashfs", ".sfs", ".erofs"].iter().any(|ending| file.ends_with(ending)))
     }
 
-    fn filled_in(&self, text: &str, root: &str) -> String {
+    fn modloops(&self) -> impl Iterator<Item = &'a String> {
+        self.tree.files(self.folder).iter().filter(|file| file.starts_with("modloop-"))
+    }
+
+    /// What to do where what is to be written holds for this kernel alone, and others lie beside it.
+    fn apart(&self, text: &str, root: &str) -> String {
+        let flavour = if self.flavour().is_empty() { "other" } else { self.flavour() };
+        let folder = join(self.folder, flavour);
+        let modloop = self.modloop();
+        let files: Vec<&str> = [self.name].into_iter().chain(self.initrds.iter().copied()).chain(modloop).collect();
+        let (served, text) = (self.tree.served(&folder), self.filled_in(text, root, &folder));
+        format!(
+            "the file cmdline is for every kernel of its folder, so move {} into a folder {served} and write into \
+             {served}/cmdline: {text}",
+            files.join(", ")
+        )
+    }
+
+    fn modloop(&self) -> Option<&'a str> {
+        self.beside(|file| file.starts_with("modloop-") && file[8..] == *self.flavour())
+    }
+
+    /// `folder`: where the kernel and what belongs to it will lie.
+    fn filled_in(&self, text: &str, root: &str, folder: &str) -> String {
         let url = |folder: &str| {
             let folder = encoded(&self.tree.served(folder));
             if folder.is_empty() { "{{ base }}".to_owned() } else { format!("{{{{ base }}}}{folder}/") }
         };
-        let modloop = self.beside(|file| file.starts_with("modloop-") && file[8..] == *self.flavour());
         let rootfs = self.beside(|file| file == "rootfs.img" || file.contains("live-rootfs"));
         text.replace("TREE", &url(root))
-            .replace("FOLDER", &url(self.folder))
+            .replace("FOLDER", &url(folder))
             .replace("SQUASHFS", &encoded(self.squashfs().unwrap_or("NAME.squashfs")))
-            .replace("MODLOOP", modloop.unwrap_or("modloop-lts"))
+            .replace("MODLOOP", self.modloop().unwrap_or("modloop-lts"))
             .replace("ROOTFS", &encoded(rootfs.unwrap_or_default()))
     }
 

@@ -65,7 +65,7 @@ impl Programs<'_> {
                 Fate::LeftOut("Windows PE is started by wimboot, from a script (docs/windows.md)".to_owned())
             }
             "vhd" | "vhdx" | "qcow2" | "vmdk" => Fate::LeftOut(DISK.to_owned()),
-            "img" | "ima" if self.is_disk(name) => Fate::LeftOut(DISK.to_owned()),
+            "img" | "ima" if !self.is_of_entry(path) && self.is_disk(name) => Fate::LeftOut(DISK.to_owned()),
             _ => Fate::Unspoken,
         }
     }
@@ -152,12 +152,21 @@ impl Programs<'_> {
         ))
     }
 
-    /// A disk or a floppy has the mark of a boot sector. Those that an EFI program lies in belong to an unpacked disc.
+    /// Whether a kernel that was found is this file, or is started with it.
+    fn is_of_entry(&self, path: &str) -> bool {
+        self.found.iter().any(|found| match &found.entry.starts {
+            Starts::Linux { kernel, initrds, .. } => kernel == path || initrds.iter().any(|initrd| initrd == path),
+            _ => false,
+        })
+    }
+
+    /// A disk or a floppy has the mark of a boot sector, as a kernel may have. Those that an EFI program lies in belong to an unpacked disc.
     fn is_disk(&self, name: &str) -> bool {
         let lower = name.to_ascii_lowercase();
         let part_of_disc = ["efi", "esp", "boot."].iter().any(|begin| lower.starts_with(begin));
         let head = image::head(&self.tree.place(&join(self.folder, name)));
-        !part_of_disc && head.is_ok_and(|(head, _)| head.get(510..512) == Some(&[0x55, 0xaa]))
+        let is_disk = |head: &[u8]| head.get(510..512) == Some(&[0x55, 0xaa]) && image::kernel(head).is_none();
+        !part_of_disc && head.is_ok_and(|(head, _)| is_disk(&head))
     }
 }
 
