@@ -213,8 +213,14 @@ impl Site {
 
     /// The menu of the boot folder for the machine that asks, and why an entry of it cannot be made.
     pub fn menu(&self, asking: &Asking, request: &Request<'_>) -> (String, Option<Failure>) {
-        let (entries, failure) = self.templates.entries(&self.plan, asking, request);
-        (script::menu(&self.plan, &entries, &asking.base, request.server, &asking.caller), failure)
+        let (entries, failed) = self.templates.entries(&self.plan, asking, request);
+        let text = script::menu(&self.plan, &entries, &asking.base, request.server, &asking.caller);
+        (text, failed.into_iter().next())
+    }
+
+    /// Why entries of the menu cannot be made for the machine that asks.
+    pub fn unrendered(&self, asking: &Asking, request: &Request<'_>) -> Vec<Failure> {
+        self.templates.entries(&self.plan, asking, request).1
     }
 
     /// What the boot folder has for the menu, unless nobody is shown that.

@@ -92,6 +92,36 @@ u/ubuntu.iso: ISO images are not booted yet: unpack it into a folder
 }
 
 #[test]
+fn it_says_which_arguments_can_be_made_for_no_machine_and_where() {
+    let host = host();
+    let boot = boot_folder();
+    let mut kernel = vec![0; 1024];
+    kernel[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
+    for (folder, arguments) in [
+        ("bogus", "quiet\na=1 {{ bogus }}\n"),
+        ("role", "{{ role }}\n"),
+        ("good", "{{ machine.mac }} {{ machine.uuid }} {{ machine.serial }} {{ request.interface }} {{ base }}\n"),
+    ] {
+        fs::create_dir(boot.path().join(folder)).unwrap();
+        for (name, content) in [("linux", &kernel[..]), ("initrd", b""), ("cmdline", arguments.as_bytes())] {
+            fs::write(boot.path().join(folder).join(name), content).unwrap();
+        }
+    }
+    let config = tempfile::tempdir().unwrap();
+    let file = config.path().join("proxydhcpd.toml");
+    fs::write(&file, "[machine.web1]\nmac = \"52:54:00:00:00:01\"\nvariables = { role = \"web\" }\n").unwrap();
+    let arguments = ["--json", "-b", boot.path().to_str().unwrap(), "-c", file.to_str().unwrap()];
+    let json: Value = serde_json::from_slice(&check(&host, &arguments).stdout).unwrap();
+    let told = json["diagnostics"].as_array().unwrap();
+    let told: Vec<&Value> =
+        told.iter().filter(|told| told["message"].as_str().unwrap().contains("entry of the menu")).collect();
+    assert_eq!(told.len(), 1, "{json:#}");
+    assert_eq!(told[0]["message"], "this entry of the menu does not boot: bogus is not defined");
+    assert_eq!(told[0]["file"], boot.path().join("bogus/cmdline").to_str().unwrap());
+    assert_eq!((&told[0]["line"], &told[0]["severity"]), (&json!(2), &json!("warning")));
+}
+
+#[test]
 fn it_says_how_many_machines_were_read_and_in_what_time() {
     let host = host();
     let boot = boot_folder();

@@ -152,6 +152,26 @@ fn a_template_that_fails_ends_with_status_1_and_its_place() {
 }
 
 #[test]
+fn a_menu_with_an_entry_that_fails_is_made_as_the_server_makes_it() {
+    let boot = tempfile::tempdir().unwrap();
+    let mut kernel = vec![0; 1024];
+    kernel[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
+    for (folder, arguments) in [("a", "quiet {{ bogus }}"), ("b", "quiet")] {
+        std::fs::create_dir(boot.path().join(folder)).unwrap();
+        for (name, content) in [("linux", &kernel[..]), ("initrd", b""), ("cmdline", arguments.as_bytes())] {
+            std::fs::write(boot.path().join(folder).join(name), content).unwrap();
+        }
+    }
+    let output = render(&["--client", "ipxe-bios", "-b", boot.path().to_str().unwrap()]);
+    let (script, told) = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).into();
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("bogus is not defined") && told.contains("/a/cmdline:1:"), "{told}");
+    for part in ["a${sp}${sp}(does not boot as it is)\n", "item entry1 ${sp}${sp} b\n"] {
+        assert!(script.contains(part), "{script}");
+    }
+}
+
+#[test]
 fn an_example_machine_is_said_to_be_one() {
     let output = render(&["--client", "ipxe-bios"]);
     let script = String::from_utf8(output.stdout).unwrap();

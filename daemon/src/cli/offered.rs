@@ -1,5 +1,6 @@
 //! What `check` says of the content of what is offered: kernels, initrds, scripts, and what those name in turn.
 
+mod arguments;
 mod script;
 
 use super::setting::Setting;
@@ -56,6 +57,11 @@ pub fn look(setting: &Setting) -> Looked {
     look.menu();
     look.profiles();
     look.templates();
+    for told in arguments::told(setting) {
+        if !look.told.contains(&told) {
+            look.told.push(told);
+        }
+    }
     look.told.sort_by(|one, other| one.order().cmp(&other.order()));
     let depends = look.depends.into_iter().map(|(what, who)| format!("{what} ({who})")).collect();
     Looked { told: look.told, depends }

@@ -1,13 +1,13 @@
 //! `render`: the text that a machine would be sent, made by the very calls that serve.
 
-use super::client::{EXAMPLE, Mac, Server};
+use super::client::{ClientKind, EXAMPLE, Mac, Server};
 use super::explain::neighbour;
 use super::marks::Marks;
 use super::setting::{self, Setting};
 use super::synthetic::ipxe_features;
 use super::{Render, say};
 use crate::config::ConfigError;
-use crate::config::diagnostic::Diagnostic;
+use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::flags::Flags;
 use crate::files::{Content, Opened};
 use crate::probable::probable;
@@ -44,7 +44,8 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
         client: SocketAddr::from((address, 1024)),
         interface: &interface,
     };
-    let mut memory = heard(setting.memory(), args, address);
+    let mac = args.mac.or(args.is_example().then_some(EXAMPLE));
+    let mut memory = heard(setting.memory(), args.client, mac.unwrap_or(Mac([0; 6])), address);
     let marks = Marks::read(&setting, &mut memory);
     let mut meant = match what {
         What::Profile(profile) => fetch::as_if(plan, &memory, &request, profile),
@@ -55,9 +56,12 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
     }
     let mut told = false;
     let opened = meant.and_then(|meant: Fetch| {
+        // Of a menu the other entries are as good as ever: it is sent, with a mark on the one that failed.
+        let is_menu = matches!(meant, Fetch::Menu(_));
         setting.site.open(meant, &request, |failure| {
-            say(&failure.diagnostic);
-            told = true;
+            let severity = if is_menu { Severity::Warning } else { failure.diagnostic.severity };
+            say(&Diagnostic { severity, ..(*failure.diagnostic).clone() });
+            told = !is_menu;
         })
     });
     match opened {
@@ -135,12 +139,11 @@ fn identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
 }
 
 /// As if its DHCP request had been heard.
-fn heard(mut memory: Memory, args: &Render, address: IpAddr) -> Memory {
-    let features = args.client.ipxe.then(|| Features::parse(&ipxe_features(args.client.arch))).flatten();
-    let firmware = Heard { arch: Some(args.client.arch), features };
-    let mac = args.mac.or(args.is_example().then_some(EXAMPLE));
+pub(super) fn heard(mut memory: Memory, client: ClientKind, mac: Mac, address: IpAddr) -> Memory {
+    let features = client.ipxe.then(|| Features::parse(&ipxe_features(client.arch))).flatten();
+    let firmware = Heard { arch: Some(client.arch), features };
     let mut octets = [0; 16];
-    octets[..6].copy_from_slice(&mac.unwrap_or(Mac([0; 6])).0);
+    octets[..6].copy_from_slice(&mac.0);
     let hardware = Hardware { htype: 1, hlen: 6, octets };
     memory.note_address(address, Holder { hardware, machine: None, firmware }, 0);
     memory

@@ -32,10 +32,10 @@ impl Templates {
     }
 
     /// The entries of the menu, with no expression left in their arguments, for the machine that asks. Where one cannot be
-    /// rendered that entry says so; the first such failure comes back.
-    pub fn entries(&self, plan: &Plan, asking: &Asking, request: &Request<'_>) -> (Vec<Entry>, Option<Failure>) {
+    /// rendered that entry says so, and the failure comes back.
+    pub fn entries(&self, plan: &Plan, asking: &Asking, request: &Request<'_>) -> (Vec<Entry>, Vec<Failure>) {
         let scope = self.scope(plan, asking, request);
-        let mut first = None;
+        let mut failed = Vec::new();
         let mut entries = plan.menu.entries.clone();
         for entry in &mut entries {
             let Starts::Linux { kernel, arguments, .. } = &mut entry.starts else { continue };
@@ -47,10 +47,10 @@ impl Templates {
                 Err(failure) => {
                     arguments.clear();
                     entry.lacks = Some(format!("its arguments cannot be made: {}", failure.diagnostic.message));
-                    first.get_or_insert(failure);
+                    failed.push(failure);
                 }
             }
         }
-        (entries, first)
+        (entries, failed)
     }
 }

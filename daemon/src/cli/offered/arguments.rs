@@ -1,0 +1,71 @@
+//! What `check` says of files `cmdline` with expressions: they are rendered for machines that may ask.
+
+use crate::cli::client::{ClientKind, EXAMPLE};
+use crate::cli::explain::neighbour;
+use crate::cli::render::heard;
+use crate::cli::setting::{self, Setting};
+use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::templates::Failure;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::fetch::{Fetch, fetch};
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::request::{Door, Request};
+use std::net::SocketAddr;
+
+/// Machines of the configuration that are tried.
+const MOST_MACHINES: usize = 1000;
+
+/// A machine without an entry that says all that an iPXE can say of itself.
+const SAMPLE: &str = "machine/mac=02-00-00-00-00-01/uuid=5f2c8a107d3e4b6f9a1c0e2d4b6a8c10/serial=73616d706c65/platform=efi/\
+                      arch=x86_64/menu.ipxe";
+
+/// Entries whose arguments can be made for no machine that is shown the menu. What one machine of the configuration can have
+/// is right: it may be meant for that machine.
+pub fn told(setting: &Setting) -> Vec<Diagnostic> {
+    if setting.site.boot_folder().is_none() {
+        return Vec::new();
+    }
+    let machines = &setting.site.plan.machines;
+    let of_machine = |id: usize| format!("machine/name={}/menu.ipxe", machines.get(id as u32).name);
+    let of_machines = (0..machines.len().min(MOST_MACHINES)).map(of_machine);
+    let mut wrong: Option<Vec<Failure>> = None;
+    for name in [SAMPLE.to_owned()].into_iter().chain(of_machines) {
+        let Some(failed) = failed(setting, &name) else { continue };
+        wrong = Some(match wrong {
+            None => failed,
+            Some(_) if failed.is_empty() => failed,
+            Some(before) => {
+                let also = |failure: &Failure| failed.iter().any(|other| other.template == failure.template);
+                before.into_iter().filter(also).collect()
+            }
+        });
+        if wrong.as_ref().is_some_and(Vec::is_empty) {
+            break;
+        }
+    }
+    let told = wrong.unwrap_or_default().into_iter().map(|Failure { diagnostic, .. }| {
+        let message = format!("this entry of the menu does not boot: {}", diagnostic.message);
+        Diagnostic { severity: Severity::Warning, message, ..*diagnostic }
+    });
+    told.collect()
+}
+
+/// What fails for the machine that asks by this name; `None`: it is not shown the menu.
+fn failed(setting: &Setting, name: &str) -> Option<Vec<Failure>> {
+    let (site, examples) = (&setting.site, setting::example(None, None));
+    let link = setting.links.iter().chain(&examples).find(|link| !link.ipv4.is_empty())?;
+    let network = link.ipv4[0];
+    let address = neighbour(network).into();
+    let memory = heard(Memory::new(0), ClientKind { arch: Arch::X64, ipxe: true }, EXAMPLE, address);
+    let request = Request {
+        door: site.plan.http.map_or(Door::Tftp, Door::Http),
+        name: name.as_bytes(),
+        server: network.address.into(),
+        client: SocketAddr::new(address, 1024),
+        interface: &link.name,
+    };
+    match fetch(&site.plan, &memory, &request) {
+        Ok(Fetch::Menu(asking)) => Some(site.unrendered(&asking, &request)),
+        _ => None,
+    }
+}
