@@ -276,7 +276,7 @@ fn an_ipxe_without_http_gets_the_script_over_tftp_and_so_does_everyone_when_http
 fn nothing_is_offered_that_we_do_not_hold() {
     let nothing_served = Plan { tftp: None, http: None, ..plan() };
     assert_eq!(silence(on_67(&nothing_served, &Packet::discover())), "nothing:no-tftp");
-    assert_eq!(silence(on_67(&nothing_served, &Packet::discover().set(175, WITH_HTTP))), "nothing:no-tftp");
+    assert_eq!(silence(on_67(&nothing_served, &Packet::discover().set(175, WITH_HTTP))), "nothing:no-script");
     let http = Packet::discover().set(93, &[0, 16]).set(60, b"HTTPClient");
     assert_eq!(silence(on_67(&Plan { http: None, ..plan() }, &http)), "nothing:no-http");
     assert_eq!(silence(on_67(&Plan { http_clients: false, ..plan() }, &http)), "nothing:no-http");

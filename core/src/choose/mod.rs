@@ -102,6 +102,8 @@ pub enum Nothing {
     LoaderUrl(Arch),
     /// Nobody serves TFTP, and this client can do nothing else.
     NoTftp,
+    /// Neither TFTP nor HTTP is served, and our script comes by one of them.
+    NoScript,
     /// Its iPXE lists no such feature, and what it is to run can be fetched in no other way.
     IpxeLacks(Features),
     /// UEFI HTTP boot clients are not served: our HTTP port is closed, or the old proxy.ini does not know them.
@@ -228,7 +230,7 @@ fn script(plan: &Plan, name: &str, features: Option<Features>, here: IpAddr) -> 
         (Some(port), _) if http => (format!("http://{at}:{port}/{name}"), Why::ScriptHttp),
         (_, Some(Tftp::Ours)) => (format!("tftp://{at}/{name}"), Why::ScriptTftp),
         (Some(_), _) if features.is_some() => return Err(Nothing::IpxeLacks(Features::of([Features::HTTP]))),
-        _ => return Err(Nothing::NoTftp),
+        _ => return Err(Nothing::NoScript),
     };
     Ok(Boot { file, server: here, why, manner: Manner::File })
 }
@@ -304,6 +306,7 @@ impl Nothing {
             Self::LoaderUrl(_) => "nothing:loader-url",
             Self::IpxeLacks(_) => "nothing:ipxe-lacks",
             Self::NoTftp => "nothing:no-tftp",
+            Self::NoScript => "nothing:no-script",
             Self::NoHttp => "nothing:no-http",
             Self::StatefulIpxe => "nothing:stateful-ipxe",
             Self::StatelessIpxe => "nothing:stateless-ipxe",
@@ -333,6 +336,7 @@ impl fmt::Display for Nothing {
                  take its place"
             ),
             Self::NoTftp => f.write_str("TFTP is not served here, and this client can do nothing else"),
+            Self::NoScript => f.write_str("neither TFTP nor HTTP is served here, so an iPXE cannot fetch its script"),
             Self::NoHttp => f.write_str("UEFI HTTP boot is not served"),
             Self::StatefulIpxe => f.write_str(
                 "an iPXE that wants an address over DHCPv6 takes its script from whoever gives it one, not from a proxy",
@@ -374,11 +378,13 @@ mod tests {
         let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
         let mut plan = Plan { tftp: Some(Tftp::Ours), ..Plan::default() };
         assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Ok(v4), Err(Nothing::NoTftp)));
-        assert_eq!(script(&plan, SCRIPT, None, v6), Err(Nothing::NoTftp));
+        assert_eq!(script(&plan, SCRIPT, None, v6), Err(Nothing::NoScript));
         plan.tftp = None;
         plan.dhcp6.tftp = true;
         assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Err(Nothing::NoTftp), Ok(v6)));
         assert_eq!(script(&plan, SCRIPT, None, v6).unwrap().file, "tftp://[::1]/boot.ipxe");
-        assert_eq!(script(&plan, SCRIPT, None, v4), Err(Nothing::NoTftp));
+        assert_eq!(script(&plan, SCRIPT, None, v4), Err(Nothing::NoScript));
+        let both = "neither TFTP nor HTTP is served here, so an iPXE cannot fetch its script";
+        assert_eq!(alloc::string::ToString::to_string(&Nothing::NoScript), both);
     }
 }
