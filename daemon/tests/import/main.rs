@@ -253,7 +253,7 @@ fn an_absolute_name_keeps_its_meaning_or_is_told_of() {
     assert!(!told.contains("boot-dir"), "{told}");
     has(
         "enable-tftp\npxe-service=x86PC,\"PXE\",pxelinux\n",
-        &[CHANGED_HERE, "#     without tftp-root that was /pxelinux: here it is pxelinux of the boot folder"],
+        &[CHANGED_HERE, "#     without tftp-root that was /pxelinux.0: here it is pxelinux.0 of the boot folder"],
     );
     has(
         "dhcp-boot=/srv/pxelinux.0\n",

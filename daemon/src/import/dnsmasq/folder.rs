@@ -4,6 +4,7 @@
 use super::super::here::Here;
 use super::super::written::Fate;
 use super::config::*;
+use super::decide::whole;
 use crate::config::DEFAULT_BOOT_DIR;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ pub fn settle(config: &mut Config, here: &Here) -> Settled {
         let why = "with tftp-single-port it has no effect, nor had it in dnsmasq";
         settled.fates.push((line, Fate::Needless(why.into())));
     }
-    let names: Vec<(LineId, String)> = names(config).map(|(line, name)| (line, name.to_owned())).collect();
+    let names: Vec<(LineId, String)> = names(config).collect();
     match (tftp.enabled, &tftp.root) {
         (Some(line), None) => common_folder(config, line, &names, &mut settled.fates),
         (None, _) if !names.is_empty() => settled.attention.push(of_another_server(config, &names, here)),
@@ -77,14 +78,15 @@ fn of_another_server(config: &mut Config, names: &[(LineId, String)], here: &Her
 }
 
 /// The files that this server has to send.
-fn names(config: &Config) -> impl Iterator<Item = (LineId, &str)> {
-    let boots = config.boots.iter().chain(&config.option_boots).map(|boot| (boot.line, &boot.file, boot.server));
+fn names(config: &Config) -> impl Iterator<Item = (LineId, String)> {
+    let boots = config.boots.iter().chain(&config.option_boots);
+    let boots = boots.map(|boot| (boot.line, boot.file.clone(), boot.server));
     let services = config.services.iter().filter_map(|service| match &service.does {
-        Does::File(name, server) => Some((service.line, name, *server)),
+        Does::File(name, server) if !name.is_empty() => Some((service.line, whole(name), *server)),
         _ => None,
     });
     let ours = boots.chain(services).filter(|(_, name, server)| *server == Server::Ours && !name.contains("://"));
-    ours.map(|(line, name, _)| (line, name.as_str())).filter(|(_, name)| !name.is_empty())
+    ours.map(|(line, name, _)| (line, name)).filter(|(_, name)| !name.is_empty())
 }
 
 fn parent(name: &str) -> &str {
