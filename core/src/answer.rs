@@ -315,15 +315,15 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, m
     }
 }
 
-/// Whether what was heard comes from the link of this address, or through a relay that the plan lists. Only a datagram to
-/// all of a link cannot have come from beyond it; a unicast may have been forged by anybody who reaches us.
+/// Whether what was heard comes from the link of this address, or from a relay that the plan lists: what a packet says of its
+/// relay, any host can write. Only a datagram to all of a link cannot have come from beyond it.
 fn vouches(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, address: IpAddr) -> bool {
     let to_all = match arrival.to {
         IpAddr::V4(to) => to.is_broadcast(),
         IpAddr::V6(to) => to.is_multicast(),
     };
     match relay {
-        Some(relay) => relay.is_listed(&plan.relays),
+        Some(relay) => relay.is_listed(&plan.relays) && plan.relays.contains(&arrival.from.ip()),
         None => to_all && !arrival.foreign && arrival.port == Port::Dhcp && arrival.link().reaches(address),
     }
 }

@@ -493,6 +493,10 @@ fn dhcp_vouches_for_an_address_only_where_nobody_elsewhere_can_have_forged_it() 
     assert!(!vouched(&plan(), &relayed, Port::Dhcp, to_us, beyond), "any host can say that it is a relay");
     assert!(!vouched(&listed("198.51.100.2"), &relayed, Port::Dhcp, to_us, beyond));
     assert!(vouched(&listed("198.51.100.1"), &relayed, Port::Dhcp, to_us, beyond));
+    let another = ("203.0.113.5:67", "192.0.2.10");
+    assert!(!vouched(&listed("198.51.100.1"), &relayed, Port::Dhcp, another, beyond), "in the name of a relay");
+    let plan = Plan { relays: ["198.51.100.1", "203.0.113.5"].map(|relay| relay.parse().unwrap()).into(), ..plan() };
+    assert!(vouched(&plan, &relayed, Port::Dhcp, another, beyond), "a relay that sends by its other side");
 }
 
 #[test]

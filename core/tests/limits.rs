@@ -5,7 +5,7 @@ mod common;
 use common::{Packet, Packet6, ask_again, links, mac, plan, relayed};
 use proxydhcpd_core::answer::{Replies, Verdict, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::link::Network4;
+use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::{Dhcp6, Plan};
 use std::net::Ipv4Addr;
@@ -82,6 +82,31 @@ fn who_asks_in_a_machines_name_on_another_link_takes_nothing_from_it() {
     for now in (0..20_000).step_by(25) {
         on(1, now);
         answered += usize::from(now % 1000 == 0 && on(0, now));
+    }
+    assert_eq!(answered, 20);
+}
+
+#[test]
+fn who_asks_on_4011_in_the_name_of_an_address_on_another_link_takes_nothing_from_it() {
+    let (plan, mut memory) = (plan(), Memory::new(1));
+    let mut links = links();
+    let second = Link { index: 3, ..links[0].clone() };
+    links.push(second);
+    let mut on = |link, machine: u16, now| {
+        let mut request = Packet::request_4011();
+        let [high, low] = machine.to_be_bytes();
+        request.header.chaddr = mac([2, 0, 0, 9, high, low]);
+        let octets = request.octets();
+        let (from, to) = ("192.0.2.107:4011".parse().unwrap(), "192.0.2.10".parse().unwrap());
+        let port = Port::BootServer;
+        let arrival = Arrival { datagram: &octets, port, from, to, links: &links, link, foreign: false, now };
+        matches!(answer(&plan, &mut memory, &arrival, &mut Replies::default()).verdict, Verdict::Respond(_))
+    };
+    let mut answered = 0;
+    for step in 0..800_u16 {
+        let now = u64::from(step) * 25;
+        on(1, step, now);
+        answered += usize::from(now % 1000 == 0 && on(0, 0xffff, now));
     }
     assert_eq!(answered, 20);
 }

@@ -67,8 +67,8 @@ impl Claims {
     fn compare(&mut self, plan: &Plan, uuid: [u8; 16], macs: [[u8; 6]; 2]) {
         let [first, mac] = macs;
         let known = self.shared.get(&uuid);
-        // What was in doubt may be explained by now, and a third address not.
-        let is_told = known.is_some_and(|known| known.contains(&mac) || !plan.machines.explains(&uuid, known));
+        // What was in doubt may be explained by now, and what is heard now not.
+        let is_told = known.is_some_and(|known| !plan.machines.explains(&uuid, known));
         if first == mac || is_told || plan.machines.explains(&uuid, &macs) {
             return;
         }

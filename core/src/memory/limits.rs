@@ -23,7 +23,7 @@ const STRANGERS_RATE: u32 = 500;
 #[derive(Debug)]
 pub struct Limits {
     clients: Recent<ClientWay, Bucket>,
-    sources: Recent<IpAddr, Bucket>,
+    sources: Recent<Source, Bucket>,
     links: Recent<u32, Bucket>,
     strangers: Bucket,
 }
@@ -37,6 +37,13 @@ struct ClientWay {
     source: IpAddr,
     /// Whom the answer goes to, if not the machine.
     relay: Option<IpAddr>,
+}
+
+/// An address on 4011, and the link that its packet came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Source {
+    link: u32,
+    address: IpAddr,
 }
 
 impl Limits {
@@ -76,7 +83,8 @@ impl Limits {
 
     fn check_source(&mut self, plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(), Refused> {
         let source = arrival.from.ip();
-        if !take(&mut self.sources, source, BURST, RATE, arrival.now) {
+        let way = Source { link: arrival.link().index, address: source };
+        if !take(&mut self.sources, way, BURST, RATE, arrival.now) {
             return Err(Refused::TooManyFromSource);
         }
         let any_network = if client.is_v6() { plan.dhcp6.deaf_to_relays } else { plan.deaf_to_relays };
@@ -101,6 +109,15 @@ impl Limits {
 
 fn take<K: Key>(table: &mut Recent<K, Bucket>, key: K, burst: u32, rate: u32, now: u64) -> bool {
     table.update(key, now, Bucket::full(burst, now), |bucket| bucket.take(burst, rate, now))
+}
+
+impl Key for Source {
+    fn octets(&self) -> impl AsRef<[u8]> {
+        let mut octets = [0; 20];
+        octets[..4].copy_from_slice(&self.link.to_le_bytes());
+        octets[4..].copy_from_slice(self.address.octets().as_ref());
+        octets
+    }
 }
 
 impl Key for ClientWay {

@@ -129,6 +129,11 @@ impl Memory {
 
     /// Whether DHCP vouches for an address: a machine has it, and whoever sends packets in its name from elsewhere did not
     /// make that up.
+    pub fn was_vouched(&self, address: IpAddr) -> bool {
+        self.vouched.get(address.to_canonical()).is_some()
+    }
+
+    /// The same, within the last hour.
     pub fn is_vouched(&self, address: IpAddr, now: u64) -> bool {
         self.vouched.get(address.to_canonical()).is_some_and(|at| now.saturating_sub(at) < HEARD_COUNTS)
     }

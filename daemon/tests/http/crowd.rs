@@ -245,6 +245,20 @@ fn an_address_with_more_than_its_share_makes_room_for_others_and_takes_no_more()
     assert_eq!(still_served, 30);
 }
 
+#[test]
+fn a_host_with_many_addresses_makes_room_for_one_that_has_none() {
+    let server = Server::with(Settings { connections: 32, ..Settings::default() });
+    server.file("x", 1);
+    truncate(&server.path("large"), LARGE);
+    let ask = |address| {
+        let mut client = connect_from(address, &server);
+        assert_eq!(client.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n").head().status, 200);
+        client
+    };
+    let _greedy: Vec<Client> = (0..32).map(|number| ask(Ipv4Addr::new(127, 0, 1, number / 2))).collect();
+    assert_eq!(connect_from(NEIGHBOUR, &server).get("x", "").status, 200);
+}
+
 /// Thirty machines behind one router are one address.
 #[test]
 fn where_there_is_room_an_address_may_have_all_of_it() {

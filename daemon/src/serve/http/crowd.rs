@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// The part of all places that an address keeps when they are all taken. Where there is room it may have more: a whole
-/// school may be behind one address.
+/// The part of all places that an address may still grow to when they are all taken. Where there is room it may have more: a
+/// whole school may be behind one address.
 const SHARE: usize = 16;
 /// A connection that has moved nothing for so long gives way to any other.
 const STALLED: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ impl Crowd {
         if inside.lines.len() >= self.places && !inside.displace_idle() {
             let (connections, address) = (inside.lines.len(), line.address());
             let has = inside.has(address);
-            if has >= self.share() || !inside.displace_slowest(self.share(), now) {
+            if has >= self.share() || !inside.displace_slowest(has, now) {
                 return Err(Dropped::Full(Crowded { connections, address, has }));
             }
         }
@@ -55,7 +55,7 @@ impl Crowd {
     /// Ends a connection that does nothing, if there is one: the descriptors of this process have run out.
     pub fn displace(&self, now: Instant) {
         let mut inside = self.inside();
-        let _ = inside.displace_idle() || inside.displace_slowest(self.share(), now);
+        let _ = inside.displace_idle() || inside.displace_slowest(0, now);
     }
 
     /// It waits for its next request. Says by which number it is found.
@@ -124,22 +124,23 @@ impl Inside {
         oldest.inspect(|(_, line)| line.displace(Dropped::Displaced)).is_some()
     }
 
-    /// The same of the one that moved least, among those that stand still or whose address has more than its share.
-    fn displace_slowest(&mut self, share: usize, now: Instant) -> bool {
-        let Some(line) = self.slowest(share, now) else { return false };
+    /// The same of the one that moved least, for an address that has so many: among those that stand still, and those of
+    /// addresses that have more, also when one goes from them to it.
+    fn displace_slowest(&mut self, has: usize, now: Instant) -> bool {
+        let Some(line) = self.slowest(has, now) else { return false };
         let (connections, address) = (self.lines.len(), line.address());
         line.displace(Dropped::Slowest(Crowded { connections, address, has: self.has(address) }));
         true
     }
 
-    fn slowest(&mut self, share: usize, now: Instant) -> Option<Arc<Line>> {
+    fn slowest(&mut self, has: usize, now: Instant) -> Option<Arc<Line>> {
         if self.slowest.is_empty() {
-            self.look_for_the_slowest(share, now);
+            self.look_for_the_slowest(has, now);
         }
         while let Some((moved, line)) = self.slowest.pop() {
             if let Some(line) = line.upgrade()
                 && line.moved() == moved
-                && self.gives_way(&line, share, now)
+                && self.gives_way(&line, has, now)
             {
                 return Some(line);
             }
@@ -147,8 +148,8 @@ impl Inside {
         None
     }
 
-    fn look_for_the_slowest(&mut self, share: usize, now: Instant) {
-        let lines = self.lines.values().filter(|line| self.gives_way(line, share, now));
+    fn look_for_the_slowest(&mut self, has: usize, now: Instant) {
+        let lines = self.lines.values().filter(|line| self.gives_way(line, has, now));
         let mut found: Vec<(Instant, Weak<Line>)> = lines.map(|line| (line.moved(), Arc::downgrade(line))).collect();
         found.sort_by_key(|(moved, _)| *moved);
         found.truncate(FOUND_AT_ONCE);
@@ -156,8 +157,8 @@ impl Inside {
         self.slowest = found;
     }
 
-    fn gives_way(&self, line: &Line, share: usize, now: Instant) -> bool {
+    fn gives_way(&self, line: &Line, has: usize, now: Instant) -> bool {
         let stands_still = now.saturating_duration_since(line.moved()) >= STALLED;
-        !line.is_displaced() && (stands_still || self.has(line.address()) > share)
+        !line.is_displaced() && (stands_still || self.has(line.address()) > has + 1)
     }
 }
