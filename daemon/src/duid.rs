@@ -1,10 +1,12 @@
 //! What we are called in DHCPv6 (RFC 8415 11): by a network card of this machine, so that the same machine is the same
 //! server after a restart and after it was installed anew. Once it serves, the name is kept, and stays when the card goes.
 
+use crate::files::read_regular;
 use nix::ifaddrs::getifaddrs;
 use sha2::{Digest, Sha256};
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const FILE: &str = "duid";
@@ -23,15 +25,21 @@ pub fn keep(state_dir: &Path, duid: &[u8]) {
     }
     let text: String = duid.iter().map(|octet| format!("{octet:02x}")).collect();
     let file = state_dir.join(FILE);
-    if let Err(error) = fs::write(&file, text + "\n") {
+    let write = || {
+        let mut options = File::options();
+        // A named pipe without a reader is an error, and nothing to wait for.
+        let mut file = options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK).open(&file)?;
+        file.write_all((text + "\n").as_bytes())
+    };
+    if let Err(error) = write() {
         tracing::debug!("{} is not kept: {error}", file.display());
     }
 }
 
 fn kept(state_dir: &Path) -> Option<Vec<u8>> {
     let file = state_dir.join(FILE);
-    let text = match fs::read_to_string(&file) {
-        Ok(text) => text,
+    let text = match read_regular(&file, 1 << 20) {
+        Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         Err(error) => {
             tracing::debug!("{} cannot be read: {error}", file.display());
@@ -101,6 +109,10 @@ mod tests {
             fs::write(folder.path().join(FILE), text).unwrap();
             assert_eq!(kept(folder.path()), None, "{text:?}");
         }
+        fs::remove_file(folder.path().join(FILE)).unwrap();
+        nix::unistd::mkfifo(&folder.path().join(FILE), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(kept(folder.path()), None);
+        keep(folder.path(), &[0, 3, 0, 1]);
         let missing = folder.path().join("missing");
         keep(&missing, &[0, 3, 0, 1]);
         assert!(!missing.exists());

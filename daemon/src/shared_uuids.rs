@@ -1,18 +1,20 @@
 //! UUIDs that were heard from two hardware addresses, kept in a file: what was in doubt before a restart is in doubt after it.
 
+use crate::files::read_regular;
 use proxydhcpd_core::client::Hardware;
 use proxydhcpd_core::memory::claims::{MOST_SHARED, SharedUuid};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "shared-uuids";
 const HEAD: &str = "# UUIDs that were heard from two hardware addresses. Written by proxydhcpd; to forget one, stop the server \
                     and remove its line.\n";
 /// Longer than that it was not written by us: a line has 73 octets.
-const LONGEST: u64 = 80 * MOST_SHARED as u64 + HEAD.len() as u64;
+const LONGEST: u64 = 1 << 20;
+const _: () = assert!(80 * MOST_SHARED as u64 + HEAD.len() as u64 <= LONGEST);
 
 /// The file, whether it is there yet or not.
 #[derive(Clone, Debug)]
@@ -58,9 +60,8 @@ impl SharedUuids {
     }
 
     fn text(&self) -> io::Result<String> {
-        let mut text = String::new();
-        File::open(&self.0)?.take(LONGEST).read_to_string(&mut text)?;
-        Ok(text)
+        String::from_utf8(read_regular(&self.0, LONGEST)?)
+            .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
     }
 }
 
@@ -125,6 +126,9 @@ mod tests {
         assert!(file.read().unwrap_err().contains("shared-uuids: "));
         fs::remove_file(file.path()).unwrap();
         fs::create_dir(file.path()).unwrap();
-        assert!(file.read().unwrap_err().ends_with("shared-uuids: Is a directory (os error 21)"));
+        assert!(file.read().unwrap_err().ends_with("shared-uuids: is a directory"));
+        fs::remove_dir(file.path()).unwrap();
+        nix::unistd::mkfifo(file.path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(file.read().unwrap_err().ends_with("it is a named pipe, and not a regular file"));
     }
 }

@@ -13,8 +13,8 @@ const CORE: &[&str] = &[
 /// The same of the daemon.
 const DAEMON: &[&str] = &[
     "probable",
-    "duid",
     "files",
+    "duid",
     "journal",
     "log",
     "systemd",

@@ -1,7 +1,7 @@
 //! The token of `done_url`: an installer shows it to say that its machine is done. It is a hash over the machine's name and
 //! the number of its arming, keyed by a secret that is kept beside the marks.
 
-use super::folder::is_absent;
+use crate::files::read_regular;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 const KEY: &str = "done-key";
 const ARMINGS: &str = "armings";
 const OCTETS: usize = 32;
+/// Lines of a million machines, some times over.
+const MOST_ARMINGS: u64 = 256 << 20;
 
 /// The secret. Whoever knows it can end the boot of every machine.
 #[derive(Clone)]
@@ -21,12 +23,7 @@ impl Key {
     /// The one that is kept, if there is one.
     pub fn kept(state_dir: &Path) -> io::Result<Option<Key>> {
         let file = state_dir.join(KEY);
-        let mut text = String::new();
-        match File::open(&file) {
-            Ok(file) => file.take(1024).read_to_string(&mut text)?,
-            Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(text) = text(&file, 1 << 20)? else { return Ok(None) };
         let wrong = || io::Error::new(io::ErrorKind::InvalidData, "it does not hold 64 hexadecimal digits");
         let digits = text.trim();
         if digits.len() != 2 * OCTETS || !digits.is_ascii() {
@@ -92,10 +89,7 @@ pub fn armings_file(state_dir: &Path) -> PathBuf {
 
 /// How often the boot of each machine was used up. A line that was cut off by a crash counts for nothing.
 pub fn armings(state_dir: &Path) -> io::Result<BTreeMap<String, u64>> {
-    let text = match fs::read_to_string(armings_file(state_dir)) {
-        Err(error) if is_absent(&error) => return Ok(BTreeMap::new()),
-        text => text?,
-    };
+    let Some(text) = text(&armings_file(state_dir), MOST_ARMINGS)? else { return Ok(BTreeMap::new()) };
     let mut armings = BTreeMap::new();
     for line in text.lines() {
         let Some((machine, times)) = line.split_once(' ') else { continue };
@@ -106,10 +100,22 @@ pub fn armings(state_dir: &Path) -> io::Result<BTreeMap<String, u64>> {
     Ok(armings)
 }
 
+/// What a file holds, if it is there.
+fn text(file: &Path, most: u64) -> io::Result<Option<String>> {
+    match read_regular(file, most) {
+        Ok(octets) => {
+            String::from_utf8(octets).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Begins a new line first: the last one may have been cut off.
 pub fn count(state_dir: &Path, machine: &str, times: u64) -> io::Result<()> {
     fs::create_dir_all(state_dir)?;
-    let mut file = File::options().append(true).create(true).open(armings_file(state_dir))?;
+    let mut file =
+        File::options().append(true).create(true).custom_flags(libc::O_NONBLOCK).open(armings_file(state_dir))?;
     file.write_all(format!("\n{machine} {times}\n").as_bytes())?;
     file.sync_data()
 }
@@ -157,6 +163,18 @@ mod tests {
         assert_eq!(fs::metadata(key_file(state.path())).unwrap().mode() & 0o777, 0o600);
         fs::write(key_file(state.path()), "short").unwrap();
         assert!(Key::kept(state.path()).is_err());
+    }
+
+    /// Nobody is at the other end of a named pipe: whoever waited for that would not start.
+    #[test]
+    fn a_named_pipe_in_the_place_of_a_file_is_an_error_at_once() {
+        let state = tempfile::tempdir().unwrap();
+        for file in [key_file(state.path()), armings_file(state.path())] {
+            nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        }
+        assert!(Key::kept(state.path()).unwrap_err().to_string().contains("a named pipe"));
+        assert!(armings(state.path()).unwrap_err().to_string().contains("a named pipe"));
+        assert!(count(state.path(), "web1", 1).is_err());
     }
 
     #[test]
