@@ -84,11 +84,12 @@ impl State {
         let used_up = used_up.and_then(|machine| memory.once.use_up(&machine).map(|times| (machine, times)));
         drop(memory);
         if let Some((machine, times)) = used_up {
+            let name = without_token(&name);
             self.used.mark(&machine, &name, times);
             tracing::info!(
                 MACHINE = machine,
                 "{machine} has used up its boot by {}: from now on it boots its disk",
-                Escaped(request.name)
+                Escaped(name.as_bytes())
             );
         }
         if let Some(looping) = looping.filter(|_| site.plan.loop_guard != LoopGuard::Off) {
@@ -150,6 +151,7 @@ impl State {
             tracing::info!(MACHINE = machine, "{machine} may boot again: its mark was removed");
         }
         self.drop_marks();
+        self.used.try_again();
     }
 
     /// A machine whose entry says `always` or `never` has nothing to use up. One without entry, or whose entry does not
@@ -196,6 +198,12 @@ impl State {
     pub fn report(&self) -> MutexGuard<'_, Report> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A token that is written down could be read by others, and shown.
+fn without_token(name: &str) -> String {
+    let parts = name.split('/').map(|part| if part.starts_with("token=") { "token=..." } else { part });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// The interface that our address is on: who serves files may not know it.

@@ -127,6 +127,29 @@ fn a_folder_of_marks_that_cannot_be_read_is_told_and_lets_nobody_boot_again() {
     assert_eq!(site.boots(), [true; 3]);
 }
 
+/// A volume that is not mounted (yet): the link to it leads to nothing.
+#[test]
+fn a_folder_of_marks_behind_a_link_to_nothing_is_unknown_and_a_mark_is_written_when_it_is_there() {
+    let (site, server) = Site::start();
+    use_up(&site, &server, "web1");
+    let (folder, volume) = (server.folder.path().join("state/used-up"), server.folder.path().join("volume"));
+    let aside = server.folder.path().join("aside");
+    server.signal(Signal::SIGSTOP);
+    fs::rename(&folder, &aside).unwrap();
+    symlink(&volume, &folder).unwrap();
+    let server = server.killed_and_started_again(&site.host);
+    server.wait_for_line("until it can be read, machines that boot once boot their disks");
+    server.wait_for_line("ready");
+    assert_eq!(site.boots(), [false; 3]);
+    // An installer that runs meanwhile.
+    site.fetch(&site.done_url("web2"), &[]);
+    server.wait_for_line("web2 has used up its boot, which is forgotten at a restart");
+    fs::rename(&aside, &volume).unwrap();
+    server.wait_for_line("used-up can be written: marks that it lacked are in it now, 1 of them");
+    assert!(volume.join("web2").exists());
+    wait_for("the marks", || (site.boots() == [false, false, true]).then_some(()));
+}
+
 #[test]
 fn a_folder_of_marks_that_vanishes_is_made_again_with_its_marks() {
     let (site, server) = Site::start();
@@ -136,6 +159,12 @@ fn a_folder_of_marks_that_vanishes_is_made_again_with_its_marks() {
     server.wait_for_line("the folder has vanished, and with it the marks of 1 machine (web1); they still hold");
     wait_for("the mark", || folder.join("web1").exists().then_some(()));
     assert_eq!(site.boots(), [false, true, true]);
+
+    // While nobody watches, it cannot be told from a folder that was removed on purpose.
+    server.signal(Signal::SIGSTOP);
+    fs::rename(&folder, server.folder.path().join("aside")).unwrap();
+    let server = server.killed_and_started_again(&site.host);
+    server.wait_for_line("used-up is missing, though boots were used up before, by 1 machine (web1)");
 }
 
 /// A1 c from the network: descriptors that no client can take are left for the folder.
@@ -221,7 +250,10 @@ fn a_token_outlives_reload_and_restart_and_ends_when_the_machine_is_armed_again(
     assert_eq!(site.fetch(&first, &status), b"403", "the installation before");
     assert_eq!(site.boots(), [true; 3]);
     assert_eq!(site.fetch(&second, &[]), b"noted\n");
-    server.wait_for_line("web1 has used up its boot");
+    server.wait_for_line("web1 has used up its boot by /machine/name=web1/token=.../done");
+    let mark = server.folder.path().join("state/used-up/web1");
+    wait_for("the mark", || mark.exists().then_some(()));
+    assert!(fs::read_to_string(mark).unwrap().contains("\n/machine/name=web1/token=.../done\n"));
 }
 
 #[test]

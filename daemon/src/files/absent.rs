@@ -59,6 +59,14 @@ fn above(path: &Path, is_so: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     path.ancestors().filter(|part| is_so(part)).last().map(Path::to_owned)
 }
 
+/// Whether nothing at all has this name. What a link leads to that is gone may come back, and a file in the place of a
+/// folder is something.
+pub fn is_absent(path: &Path, error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+        && path.symlink_metadata().is_err()
+        && dangling(path).is_none()
+}
+
 /// The link on the way that leads to nothing, and where it points.
 fn dangling(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let link = above(path, |part| part.is_symlink() && !part.exists())?;

@@ -1,5 +1,6 @@
 //! The folder of marks: a file for each machine that has used up its boot, named as the machine is.
 
+use crate::files::absent::is_absent;
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
@@ -14,7 +15,7 @@ pub fn below(state_dir: &Path) -> PathBuf {
 /// The machines that have a mark. A folder that is not there holds none; one that cannot be read is an error.
 pub fn marks(folder: &Path) -> io::Result<BTreeSet<String>> {
     let entries = match fs::read_dir(folder) {
-        Err(error) if is_absent(&error) => return Ok(BTreeSet::new()),
+        Err(error) if is_absent(folder, &error) => return Ok(BTreeSet::new()),
         entries => entries?,
     };
     let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok())).collect::<io::Result<Vec<_>>>()?;
@@ -47,11 +48,6 @@ pub fn write(folder: &Path, machine: &str, by: &str) -> io::Result<()> {
 
 pub fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
-}
-
-/// That there is no such folder is sure, and so that it holds no mark.
-pub fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// A folder as it was read, to see whether it has to be read again.

@@ -2,6 +2,7 @@
 
 use super::folder::{self, Stamp};
 use super::{Job, Used, lock};
+use crate::files::absent::is_absent;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -65,11 +66,11 @@ impl Used {
     fn read(&self, seen: &mut Seen) -> io::Result<Look> {
         let found = match fs::metadata(&self.folder) {
             Ok(found) => Stamp::of(&found)?,
-            Err(error) if folder::is_absent(&error) && seen.marks.is_empty() => {
+            Err(error) if is_absent(&self.folder, &error) && seen.marks.is_empty() => {
                 seen.read = true;
                 return Ok(Look::default());
             }
-            Err(error) if folder::is_absent(&error) => {
+            Err(error) if is_absent(&self.folder, &error) => {
                 self.restore(seen.marks.clone(), "the folder has vanished");
                 return Ok(Look::default());
             }

@@ -96,6 +96,7 @@ impl Used {
         if self.key.get().is_some() {
             return;
         }
+        self.miss_marks();
         let probe = self.folder.join(".probe");
         let tried = fs::create_dir_all(&self.folder).and_then(|()| File::create(&probe)).map(drop);
         if let Err(error) = tried.and_then(|()| fs::remove_file(&probe)) {
@@ -107,6 +108,22 @@ impl Used {
         match self.find_key() {
             Ok(key) => drop(self.key.set(key)),
             Err(error) => tracing::error!("/dev/urandom cannot be read ({error}): done_url has no token"),
+        }
+    }
+
+    /// Where the folder is gone, but boots were used up before, its marks may have been taken from it by nobody's will.
+    fn miss_marks(&self) {
+        let is_gone = fs::symlink_metadata(&self.folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        if let Ok(armings) = token::armings(&self.state_dir)
+            && is_gone
+            && !armings.is_empty()
+        {
+            tracing::error!(
+                "{} is missing, though boots were used up before, by {}: they may boot once more; \
+                 stop the server and bring the folder back if that is not what you want",
+                self.folder.display(),
+                some_names(armings.len(), armings.keys().map(String::as_str))
+            );
         }
     }
 
@@ -161,8 +178,16 @@ impl Used {
         self.shared.waiting.load(Ordering::Acquire) == 0
     }
 
+    /// Tries again to write what could not be written. To be called every few seconds.
+    pub fn try_again(&self) {
+        if self.is_idle() && !lock(&self.shared.unwritten).is_empty() {
+            self.send(Job::TryAgain);
+        }
+    }
+
     /// Waits until what was marked is on the disk.
     pub fn settle(&self, most: Duration) {
+        self.try_again();
         let until = std::time::Instant::now() + most;
         while !self.is_idle() && std::time::Instant::now() < until {
             thread::sleep(Duration::from_millis(5));
@@ -213,6 +238,10 @@ impl Shared {
     fn try_again(&self, folder: &Path) {
         // Nobody waits for the disk.
         let unwritten = lock(&self.unwritten).clone();
+        if unwritten.is_empty() {
+            return;
+        }
+        let count = unwritten.len();
         for (machine, by) in unwritten {
             if folder::write(folder, &machine, &by).is_err() {
                 return;
@@ -220,6 +249,7 @@ impl Shared {
             lock(&self.written).insert(machine.clone());
             lock(&self.unwritten).remove(&machine);
         }
+        tracing::info!("{} can be written: marks that it lacked are in it now, {count} of them", folder.display());
     }
 }
 
