@@ -72,7 +72,7 @@ pub enum Outcome {
     Gone,
     /// The client fell silent.
     TimedOut,
-    /// The client had acknowledged nothing when another needed the place.
+    /// The client had acknowledged nothing, or next to nothing, when another needed the place.
     GaveWay,
     /// We could not go on: the file was written to, or the server stops.
     Failed,
@@ -262,6 +262,11 @@ impl Transfer {
 
     pub fn opened(&self) -> bool {
         self.opened
+    }
+
+    /// Blocks that the client has acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        self.acked
     }
 
     /// When the client last acknowledged something new, or the start.

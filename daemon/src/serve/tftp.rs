@@ -14,7 +14,7 @@ mod path;
 mod ports;
 mod requests;
 mod session;
-mod unacknowledged;
+mod yielding;
 
 use crate::files::Opened;
 use admission::may_be_told;
@@ -42,7 +42,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use unacknowledged::Unacknowledged;
+use yielding::Yielding;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -87,7 +87,7 @@ pub fn run(
         free: Vec::new(),
         by_client: HashMap::new(),
         clients: Clients::new(settings.max_transfers.unwrap_or(settings.descriptors / 2)),
-        unacknowledged: Unacknowledged::default(),
+        yielding: Yielding::default(),
         turn: 0,
         unsegmented: Unsegmented::default(),
         open_files: OpenFiles::default(),
@@ -130,7 +130,7 @@ struct Server<L, O, V, N> {
     /// The newest session of each client port.
     by_client: HashMap<SocketAddr, usize>,
     clients: Clients,
-    unacknowledged: Unacknowledged,
+    yielding: Yielding,
     /// Which place the next tick begins with.
     turn: usize,
     unsegmented: Unsegmented,
@@ -227,13 +227,17 @@ where
                 return (self.note)(Event::Silent { client: session.client(), reason });
             }
         };
-        let was_opened = session.transfer.opened();
+        let address = session.client().ip();
+        let before = session.yielding(index);
         let step = session.transfer.received(&packet, self.now);
-        if session.transfer.opened() && !was_opened {
-            let begun = session.begun(index);
-            self.unacknowledged.remove(begun);
-            if !session.is_counted {
-                self.clients.note_acknowledged(begun.address, self.now);
+        let after = session.yielding(index);
+        if let Some(entry) = before
+            && before != after
+        {
+            self.yielding.remove(address, entry);
+            match after {
+                Some(entry) => self.yielding.insert(address, entry),
+                None => self.clients.note_acknowledged(address, self.now),
             }
         }
         self.step(index, step, true);
@@ -290,8 +294,8 @@ where
             self.by_client.remove(&session.client());
         }
         self.clients.ended(session.client().ip());
-        if !session.transfer.opened() {
-            self.unacknowledged.remove(session.begun(index));
+        if let Some(entry) = session.yielding(index) {
+            self.yielding.remove(session.client().ip(), entry);
         }
         if let Some(farewell) = farewell
             && let Some(listener) = self.listeners.heard(session.client())

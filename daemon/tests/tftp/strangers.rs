@@ -5,9 +5,10 @@ use crate::netns::raw::{SERVER_MAC, Wire, as_text};
 use crate::netns::server::{Server, one_network, vector};
 use crate::netns::{Host, wait_for};
 use crate::{BOTH, Noted, Served, pattern, settings};
-use proxydhcpd::serve::tftp::{Family, Settings};
+use proxydhcpd::serve::tftp::{Family, Settings, Silence};
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{Options, Packet};
+use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -158,6 +159,67 @@ fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
         tries = 0;
         client.socket.send_to(&last, to).unwrap();
     }
+}
+
+// --- Room, where ACKs can be forged -----------------------------------------------------------------------------------
+
+/// An ACK or two cost a forger next to nothing where everybody knows the port.
+#[test]
+fn forged_transfers_with_a_few_blind_acks_give_way_to_a_machine_and_spare_one_that_loads() {
+    let attacked = |acks: &[u16]| {
+        let served = Served::to_strangers(Family::V4, Settings { max_transfers: Some(40), ..single_port() });
+        served.put("file", &pattern(2000 * 1468));
+        let at = |last| Client::at(([127, 0, 0, last], 0).into());
+        let (address, block) = (served.address(), [("blksize", "1468")]);
+        thread::scope(|scope| {
+            let loading = scope.spawn(move || at(9).fetch(address, "file", &block, |_, _| {}));
+            thread::sleep(Duration::from_millis(200));
+            let forgers: Vec<Client> = (0..39).map(|number| at(20 + number % 13)).collect();
+            for forger in &forgers {
+                forger.request(address, "file", &block);
+                acks.iter().for_each(|block| forger.ack(address, *block));
+            }
+            at(10).request(address, "file", &block);
+            assert_eq!(served.next(), Noted::Silent(Silence::Full));
+            let began = Instant::now();
+            for last in 10..13 {
+                assert_begins_to_load(&at(last), address, began + Duration::from_millis(2500));
+            }
+            eprintln!("ACKs {acks:?}: three machines after {:?}", began.elapsed());
+            assert_eq!(loading.join().unwrap(), 2000 * 1468);
+        });
+    };
+    thread::scope(|scope| {
+        for acks in [&[0][..], &[0, 1], &[0, 1, 2]] {
+            scope.spawn(move || attacked(acks));
+        }
+    });
+}
+
+/// A machine that asks again and again.
+fn assert_begins_to_load(client: &Client, server: SocketAddr, end: Instant) {
+    client.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let mut block = [0; 2048];
+    loop {
+        client.request(server, "file", &[]);
+        match client.socket.recv(&mut block) {
+            Ok(_) => return client.ack(server, 1),
+            Err(_) => assert!(Instant::now() < end, "a machine is not answered"),
+        }
+    }
+}
+
+/// No transfer of which nothing was acknowledged keeps the ports for itself.
+#[test]
+fn forged_requests_that_take_all_ports_give_way_to_a_machine() {
+    let served = Served::to_strangers(Family::V4, Settings { ports: Some(22_200..=22_215), ..settings() });
+    served.put("file", &pattern(5000));
+    let forgers: Vec<Client> = (0..16).map(|last| Client::at(([127, 0, 0, 20 + last], 0).into())).collect();
+    forgers.iter().for_each(|forger| forger.request(served.address(), "file", &WIDE));
+    let client = Client::at(([127, 0, 0, 10], 0).into());
+    client.request(served.address(), "file", &[]);
+    assert_eq!(served.next(), Noted::Trouble(ErrorKind::AddrInUse));
+    assert_begins_to_load(&client, served.address(), Instant::now() + Duration::from_millis(2500));
 }
 
 // --- Attacks, over a cable -------------------------------------------------------------------------------------------

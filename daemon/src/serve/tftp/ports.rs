@@ -59,6 +59,11 @@ impl Ports {
         bound
     }
 
+    /// Whether transfers have all those of the range.
+    pub fn are_all_taken(&self, address: IpAddr) -> bool {
+        self.free.get(&address).is_some_and(Vec::is_empty)
+    }
+
     /// The transfer that had this port is over.
     pub fn release(&mut self, address: IpAddr, port: u16) {
         let Some(free) = self.free.get_mut(&address) else { return };

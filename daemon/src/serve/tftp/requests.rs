@@ -86,7 +86,7 @@ where
         match self.look_up(&request, writes, &asked) {
             Ok(opened) => {
                 self.count_file(client.ip())?;
-                self.make_room(client.ip())?;
+                self.make_room(client.ip(), server)?;
                 self.begin(arrival, from, &link, octets, &request, opened)
             }
             Err((reason, farewell)) => {
@@ -115,17 +115,22 @@ where
         (self.open)(asked).map_err(|refusal| (Refused::Fetch(refusal), farewell(refusal)))
     }
 
-    /// For one transfer more. Where there is none, the oldest of which nobody has acknowledged anything gives way: of the
-    /// address itself if that has its share, else of all.
-    fn make_room(&mut self, client: IpAddr) -> Result<(), Silence> {
-        if !self.clients.may_begin(client) || self.unacknowledged.count_of(client) >= UNACKNOWLEDGED {
-            let oldest = self.unacknowledged.oldest_of(client, self.now).ok_or(Silence::TooManyTransfers)?;
-            self.end(oldest, Outcome::GaveWay, None);
+    /// For one transfer more. Where there is none, one that may be a forgery gives way ([`super::yielding`]): of the address
+    /// itself if that has its share, else of all.
+    fn make_room(&mut self, client: IpAddr, server: IpAddr) -> Result<(), Silence> {
+        if !self.clients.may_begin(client) || self.yielding.unacknowledged(client) >= UNACKNOWLEDGED {
+            let first = self.yielding.first_of(client, self.now).ok_or(Silence::TooManyTransfers)?;
+            self.end(first, Outcome::GaveWay, None);
+        }
+        if self.ports.are_all_taken(server)
+            && let Some(first) = self.yielding.first(self.now)
+        {
+            self.end(first, Outcome::GaveWay, None);
         }
         for _ in 0..DESCRIPTORS_EACH {
             let Err(silence) = self.check_room() else { return Ok(()) };
-            let oldest = self.unacknowledged.oldest(self.now).ok_or(silence)?;
-            self.end(oldest, Outcome::GaveWay, None);
+            let first = self.yielding.first(self.now).ok_or(silence)?;
+            self.end(first, Outcome::GaveWay, None);
         }
         self.check_room()
     }
@@ -209,7 +214,9 @@ where
         if self.free.pop().is_none() {
             self.sessions.push(None);
         }
-        self.unacknowledged.insert(session.begun(index));
+        if let Some(entry) = session.yielding(index) {
+            self.yielding.insert(client.ip(), entry);
+        }
         self.sessions[index] = Some(session);
         self.by_client.insert(client, index);
         self.clients.began(client.ip());

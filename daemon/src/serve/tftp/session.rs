@@ -4,7 +4,7 @@ use super::frames::{Frames, ReadAhead};
 use super::listener::Listener;
 use super::open_files::Identity;
 use super::path::Path;
-use super::unacknowledged::Begun;
+use super::yielding::Entry;
 use nix::errno::Errno;
 use proxydhcpd_core::recent::Bucket;
 use proxydhcpd_core::transfer::{Blocks, Farewell, Transfer};
@@ -55,9 +55,11 @@ impl Session {
         self.path.client
     }
 
-    /// What it is as long as nothing was acknowledged.
-    pub fn begun(&self, index: usize) -> Begun {
-        Begun { address: self.client().ip(), at: self.began, index }
+    /// As what it gives way to others; `None`: to none, because somebody is there.
+    pub fn yielding(&self, index: usize) -> Option<Entry> {
+        let opened = self.transfer.opened();
+        let acknowledged = opened.then_some(self.transfer.acknowledged());
+        (!opened || self.is_counted).then(|| Entry::new(acknowledged, self.began, index))
     }
 
     /// Octets that these blocks are on the way, headers of UDP and IPv4 included.
