@@ -45,6 +45,8 @@ pub enum Ground {
     Never,
     /// It was to boot once, and has.
     UsedUp,
+    /// It has used up a boot, and its entry does not say when it boots.
+    Marked,
     /// The rule that matched denies.
     Denied,
 }
@@ -96,6 +98,9 @@ fn outcome(plan: &Plan, memory: &Memory, subject: &Subject<'_>, machine: Option<
         (_, Some(entry)) if entry.policy == Policy::Once && memory.once.is_used_up(entry.name) => {
             (None, Ground::UsedUp)
         }
+        (_, Some(entry)) if entry.policy == Policy::Unsaid && memory.once.is_marked(entry.name) => {
+            (None, Ground::Marked)
+        }
         (_, Some(entry)) if entry.profile.is_some() => (entry.profile, Ground::Machine),
         (Some((_, rule)), _) if rule.profile.is_some() => (rule.profile, Ground::Rule),
         (_, None) if plan.unknown_machines.is_some() => (plan.unknown_machines, Ground::Unknown),
@@ -115,7 +120,7 @@ impl Decision {
     /// What the machine boots by it.
     pub fn boots<'a>(&self, plan: &'a Plan) -> &'a Boots {
         match self.ground {
-            Ground::Never | Ground::UsedUp => &Boots::LocalDisk,
+            Ground::Never | Ground::UsedUp | Ground::Marked => &Boots::LocalDisk,
             Ground::Denied => &Boots::Nothing,
             _ => plan.profile(self.profile).map_or(&Boots::BootFolder, |profile| &profile.boots),
         }
@@ -147,7 +152,7 @@ impl Decision {
     /// The profile that is the machine's, also when this is no time to boot it: an installer goes on asking for files
     /// after its kernel has used up the one boot.
     pub fn own_profile(&self, plan: &Plan) -> Option<ProfileId> {
-        if self.held.is_some() || !matches!(self.ground, Ground::Never | Ground::UsedUp) {
+        if self.held.is_some() || !matches!(self.ground, Ground::Never | Ground::UsedUp | Ground::Marked) {
             return self.profile;
         }
         let of_machine = self.machine.and_then(|found| plan.machines.get(found.machine).profile);
@@ -157,7 +162,7 @@ impl Decision {
     /// What it boots by that, in one word.
     pub fn boots_by_name<'a>(&self, plan: &'a Plan) -> &'a str {
         match self.ground {
-            Ground::Never | Ground::UsedUp => "local-disk",
+            Ground::Never | Ground::UsedUp | Ground::Marked => "local-disk",
             Ground::Denied => "nothing",
             _ => self.profile_name(plan).unwrap_or("menu"),
         }
@@ -194,6 +199,7 @@ impl fmt::Display for Ground {
             Self::Machine => "the machine's entry",
             Self::Never => "the machine's entry: it boots its disk",
             Self::UsedUp => "its one boot is used up: it boots its disk",
+            Self::Marked => "its boot is used up, and its entry does not say `boot`: it boots its disk",
             Self::Denied => "a rule that denies",
         })
     }

@@ -272,7 +272,10 @@ fn menu(plan: &Plan, asking: Asking, request: &Request<'_>) -> Fetch {
             }
         }
         (Boots::Menu(menu), _) => script::choices(&script::base(request.door, request.server), menu, caller),
-        (Boots::LocalDisk, _) => script::local_disk(plan, base, caller),
+        (Boots::LocalDisk, _) => {
+            let marked = decision.entry().filter(|_| decision.ground == Ground::Marked);
+            script::local_disk(plan, base, caller, marked.map(|machine| plan.machines.get(machine).name))
+        }
         (Boots::Nothing | Boots::Linux(_), _) => script::leave(),
     })
 }

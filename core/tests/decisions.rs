@@ -6,6 +6,7 @@ use common::{Packet, ask, ask_again, mac, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::decide::Ground;
 use proxydhcpd_core::fetch::{Fetch, Refusal, fetch, fetched};
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
@@ -57,6 +58,11 @@ fn with_rules(rules: Vec<Rule>) -> Plan {
 fn machine(policy: Policy, profile: usize) -> Plan {
     let web1 =
         Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], profile: Some(profile), policy, ..Machine::default() };
+    Plan { machines: Machines::new(&[web1], &[]), ..site() }
+}
+
+fn of_no_profile(policy: Policy) -> Plan {
+    let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], policy, ..Machine::default() };
     Plan { machines: Machines::new(&[web1], &[]), ..site() }
 }
 
@@ -182,6 +188,52 @@ fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
     let asked = Packet::discover().octets();
     let (answer, _) = ask_again(&plan, &mut memory, &asked, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
     assert_eq!(told(answer), "local-disk/uefi-x64.efi");
+}
+
+/// Such an entry may have lost its last lines, because its file is half written.
+#[test]
+fn a_machine_that_has_used_up_its_boot_boots_its_disk_while_its_entry_does_not_say_boot() {
+    let mut memory = Memory::new(1);
+    memory.once.use_up("web1");
+    let boots = |plan: &Plan, memory: &mut Memory| {
+        let asked = Packet::discover().octets();
+        let (answer, _) = ask_again(plan, memory, &asked, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
+        let ground = answer.decision.unwrap().ground;
+        let request = Request {
+            door: Door::Tftp,
+            name: b"machine/mac=02-00-00-00-01-07/uuid=/platform=pcbios/arch=i386/menu.ipxe",
+            server: common::HERE.into(),
+            client: "192.0.2.107:1024".parse().unwrap(),
+            interface: "eth0",
+        };
+        let script = match fetch(plan, memory, &request) {
+            Ok(Fetch::Text(script)) => script,
+            other => format!("{other:?}"),
+        };
+        (told(answer), ground, script)
+    };
+    // Where the cut took the profile, too, the default counts for as little.
+    for plan in [machine(Policy::Unsaid, GRUB), Plan { default_profile: Some(DEBIAN), ..of_no_profile(Policy::Unsaid) }]
+    {
+        let (file, ground, script) = boots(&plan, &mut memory);
+        assert_eq!((&file[..], ground), ("local-disk/uefi-x64.efi", Ground::Marked));
+        assert!(script.contains("sanboot --no-describe --drive 0x80"), "{script}");
+        assert!(
+            script.contains("\necho web1 has used up its boot, and its entry does not say boot = any more.\n")
+                && script.contains("\necho proxydhcpd rearm web1\n"),
+            "{script}"
+        );
+    }
+    let once = boots(&machine(Policy::Once, GRUB), &mut memory);
+    assert!(once.1 == Ground::UsedUp && !once.2.contains("rearm"), "{once:?}");
+
+    let unsaid = machine(Policy::Unsaid, GRUB);
+    let others = boots(&unsaid, &mut Memory::new(1));
+    assert_eq!((&others.0[..], others.1), ("grubx64.efi", Ground::Machine), "without a mark");
+    let mut unknown = Memory::new(1);
+    unknown.once.set_unknown(true);
+    assert_eq!(boots(&unsaid, &mut unknown).0, "grubx64.efi", "most entries do not say it");
+    assert_eq!(boots(&machine(Policy::Always, GRUB), &mut memory).0, "grubx64.efi", "it says something else");
 }
 
 #[test]

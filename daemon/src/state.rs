@@ -5,7 +5,7 @@ use crate::log::Escaped;
 use crate::report::Report;
 use crate::site::Site;
 use crate::templates::Failure;
-use crate::used::{Look, Used};
+use crate::used::{Look, UNSAID_HELP, Used, some_names};
 use arc_swap::ArcSwap;
 use proxydhcpd_core::fetch::{Done, Fetch, Fetched, Refusal, fetch, fetched, is_beginning};
 use proxydhcpd_core::link::Link;
@@ -13,6 +13,7 @@ use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::machines::Policy;
 use proxydhcpd_core::plan::{LoopGuard, Plan};
 use proxydhcpd_core::request::Request;
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +29,8 @@ pub struct State {
     report: Mutex<Report>,
     /// Which machines have used up their boot, on the disk.
     pub used: Used,
+    /// Machines that were told of because their marks hold, though their entries do not say `boot`.
+    marked: Mutex<BTreeSet<String>>,
     started: Instant,
 }
 
@@ -42,6 +45,7 @@ impl State {
             report: Mutex::new(Report::new(started)),
             started,
             used,
+            marked: Mutex::default(),
         };
         state.memory().once.set_times(state.used.armings());
         state.look_at_used_up();
@@ -150,28 +154,40 @@ impl State {
         for machine in rearmed {
             tracing::info!(MACHINE = machine, "{machine} may boot again: its mark was removed");
         }
-        self.drop_marks();
+        self.hold_against_entries();
         self.used.try_again();
     }
 
     /// A machine whose entry says `always` or `never` has nothing to use up. One without entry, or whose entry does not
-    /// mention `boot`, keeps its mark: a file that is half written says no more.
-    fn drop_marks(&self) {
+    /// say `boot`, keeps its mark: a file that is half written says no more.
+    fn hold_against_entries(&self) {
         // A mark that is still to be written would come back.
         if !self.used.is_idle() {
             return;
         }
         let site = self.site.load();
-        let says_other = |policy| matches!(policy, Policy::Always | Policy::Never);
-        let is_other = |machine: &str| site.plan.machines.named(machine).is_some_and(|entry| says_other(entry.policy));
-        let dropped = self.memory().once.rearm_all(is_other);
-        if dropped.is_empty() {
-            return;
+        let policy = |machine: &str| site.plan.machines.named(machine).map(|entry| entry.policy);
+        let mut memory = self.memory();
+        let dropped = memory.once.rearm_all(|machine| matches!(policy(machine), Some(Policy::Always | Policy::Never)));
+        let unsaid = memory.once.marked().filter(|machine| policy(machine) == Some(Policy::Unsaid));
+        let unsaid: BTreeSet<String> = unsaid.map(str::to_owned).collect();
+        drop(memory);
+        if !dropped.is_empty() {
+            self.used.forget(&dropped);
         }
-        self.used.forget(&dropped);
         for machine in dropped {
             tracing::info!(MACHINE = machine, "{machine} has no used-up boot any more: its entry says another `boot`");
         }
+        let mut told = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<&str> = unsaid.difference(&told).map(String::as_str).collect();
+        if !new.is_empty() {
+            tracing::warn!(
+                "boots are used up, and the entries do not say `boot`, of {}: until they do, these machines boot their \
+                 disks; {UNSAID_HELP}",
+                some_names(new.len(), new.iter().copied())
+            );
+        }
+        *told = unsaid;
     }
 
     /// Says which machines did not take what we offered. To be called every few seconds.

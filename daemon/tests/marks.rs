@@ -52,9 +52,10 @@ fn a_machine_file_that_is_half_there_forgets_no_mark() {
     assert_eq!(site.boots(), [true, true, false]);
 }
 
-/// A cut that leaves a sound entry, without its `boot`: that is not an entry that says something else.
+/// A cut that leaves a sound entry, without its `boot`: that is not an entry that says something else. The mark stays,
+/// and the machine boots its disk by every door.
 #[test]
-fn an_entry_that_does_not_mention_boot_forgets_no_mark() {
+fn a_machine_whose_entry_has_lost_its_boot_line_keeps_its_mark_and_boots_its_disk() {
     let toml = CONFIG.split_once("[machine.").map(|(_, machines)| format!("[machine.{machines}")).unwrap();
     let csv = "name,mac,profile,boot\n\
                web1,52:54:00:00:00:01,installer,once\n\
@@ -71,6 +72,32 @@ fn an_entry_that_does_not_mention_boot_forgets_no_mark() {
         // The folder of marks is looked at every few seconds.
         std::thread::sleep(Duration::from_secs(5));
         assert!(server.folder.path().join("state/used-up/web3").exists(), "{}", server.log());
+        assert_eq!(site.boots(), [true, true, false], "{name}");
+        for url in ["http://192.0.2.10:8080/", "tftp://192.0.2.10/"] {
+            let url = format!("{url}machine/mac=52-54-00-00-00-03/uuid=/platform=pcbios/arch=i386/menu.ipxe");
+            let script = String::from_utf8(site.fetch(&url, &[])).unwrap();
+            assert!(script.contains("sanboot ") && script.contains("\necho proxydhcpd rearm web3\n"), "{script}");
+        }
+        let told = |arguments: &[&str]| {
+            let Output { stdout, stderr, .. } = run(&server, arguments);
+            String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap()
+        };
+        let here = ["--machine", "web3", "--server", "192.0.2.10/24"];
+        let explained = told(&[&["explain", "--client", "ipxe-bios"][..], &here].concat());
+        for line in [
+            "not said, and its boot is used up: its disk (`proxydhcpd rearm web3` lets it boot again, so does `boot",
+            "its boot is used up, and its entry does not say `boot`: it boots its disk",
+        ] {
+            assert!(explained.contains(line), "{explained}");
+        }
+        assert!(!explained.contains("kernel: linux"), "{explained}");
+        assert!(told(&[&["render"][..], &here].concat()).contains("sanboot "), "{name}");
+        let checked = told(&["check"]);
+        let line =
+            "there are marks of used-up boots of 1 machine (web3) whose entries do not say `boot`: they boot their";
+        assert!(checked.contains(line) && checked.contains("`proxydhcpd rearm NAME`, or"), "{checked}");
+        let line = "WARN  boots are used up, and the entries do not say `boot`, of 1 machine (web3): until they do";
+        assert_eq!(server.log().matches(line).count(), 1, "{}", server.log());
         fs::write(&file, whole).unwrap();
         wait_for("the whole file", || (server.log().matches("INFO  reloaded").count() == 2).then_some(()));
         assert!(!site.boots()[2], "{}", server.log());
@@ -279,6 +306,12 @@ fn explain_and_render_read_the_marks_and_say_when_they_cannot() {
     assert!(explained.contains("once, and has: its disk (`proxydhcpd rearm web1` lets it boot again)"), "{explained}");
     assert!(!explained.contains("kernel: linux"), "{explained}");
     assert!(told(&render).contains("sanboot "), "{}", told(&render));
+    // All others have lost their entries, and this one has lost its `boot`: no machine boots once any more.
+    let whole = fs::read_to_string(config(&server)).unwrap();
+    fs::write(config(&server), whole.split_once("boot = \"once\"").unwrap().0).unwrap();
+    assert!(told(&explain).contains("not said, and its boot is used up: its disk"), "{}", told(&explain));
+    assert!(told(&render).contains("sanboot "), "{}", told(&render));
+    fs::write(config(&server), whole).unwrap();
 
     let folder = server.folder.path().join("state/used-up");
     fs::rename(&folder, server.folder.path().join("aside")).unwrap();

@@ -24,6 +24,11 @@ impl Once {
         self.marked.contains(machine)
     }
 
+    /// The machines that are known to have.
+    pub fn marked(&self) -> impl Iterator<Item = &str> {
+        self.marked.iter().map(String::as_str)
+    }
+
     /// Whether the marks have never been read, so that nobody knows who has used up a boot.
     pub fn is_unknown(&self) -> bool {
         self.unknown

@@ -29,9 +29,14 @@ pub fn chain_url(title: &str, url: &str) -> String {
     format!("{}chain --autofree {url} || goto failed\nexit 0\n{}", head(title), failed(title))
 }
 
-/// The local disk.
-pub fn local_disk(plan: &Plan, base: &str, caller: &Caller) -> String {
+/// The local disk. `marked`: the machine whose entry does not say that it boots it, by name.
+pub fn local_disk(plan: &Plan, base: &str, caller: &Caller, marked: Option<&str>) -> String {
     let mut script = head("the local disk");
+    if let Some(name) = marked {
+        say(&mut script, &format!("{name} has used up its boot, and its entry does not say boot = any more."));
+        say(&mut script, "So it boots its disk. To boot its profile again, on the server:");
+        say(&mut script, &format!("proxydhcpd rearm {name}"));
+    }
     start_local_disk(&mut script, plan, base, caller.arch);
     script + "exit 1\n" + &failed("the local disk")
 }

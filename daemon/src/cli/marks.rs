@@ -4,9 +4,10 @@ use super::say;
 use super::setting::Setting;
 use crate::config::diagnostic::Diagnostic;
 use crate::used::token::{self, Key};
-use crate::used::{folder, some_names};
+use crate::used::{UNSAID_HELP, folder, some_names};
 use proxydhcpd_core::fetch::Fetch;
 use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::plan::machines::Policy;
 use std::io;
 use std::path::Path;
 
@@ -18,13 +19,17 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Puts them into `memory`, where some machine boots once; says on standard error what cannot be read.
+    /// Puts them into `memory`; says on standard error what cannot be read, where some machine boots once.
     pub fn read(setting: &Setting, memory: &mut Memory) -> Marks {
         let state_dir = &setting.loaded.settings.state_dir;
-        if !setting.site.plan.machines.any_once() {
+        if setting.site.plan.machines.is_empty() {
             return Marks { are_known: true, key: None };
         }
+        let any_once = setting.site.plan.machines.any_once();
         let told = |error: io::Error, file: &Path, then: &str| {
+            if !any_once {
+                return;
+            }
             let message = format!("this cannot be read ({error}): {then}");
             say(&Diagnostic::warning(message).of(&file.display().to_string()));
         };
@@ -37,7 +42,7 @@ impl Marks {
                 memory.once.note(machine);
             }
         });
-        let are_known = marks.is_ok();
+        let are_known = marks.is_ok() || !any_once;
         if let Err(error) = marks {
             told(error, &folder::below(state_dir), "machines that boot once are taken as not having done so");
         }
@@ -57,23 +62,29 @@ impl Marks {
     }
 }
 
-/// Marks that no entry has, and whether there are any that cannot be read.
-pub fn astray(setting: &Setting) -> Option<Diagnostic> {
+/// Marks that no entry has, or one that does not say `boot`, and whether there are any that cannot be read.
+pub fn astray(setting: &Setting) -> Vec<Diagnostic> {
     let folder = folder::below(&setting.loaded.settings.state_dir);
     let machines = &setting.site.plan.machines;
     let of = |told: Diagnostic| told.of(&folder.display().to_string());
     let marks = match folder::marks(&folder) {
         Ok(marks) => marks,
         Err(error) if machines.any_once() => {
-            return Some(of(Diagnostic::warning(format!("the marks of used-up boots cannot be read: {error}"))));
+            return vec![of(Diagnostic::warning(format!("the marks of used-up boots cannot be read: {error}")))];
         }
-        Err(_) => return None,
+        Err(_) => return Vec::new(),
     };
-    let astray: Vec<&str> = marks.iter().map(String::as_str).filter(|name| machines.named(name).is_none()).collect();
-    if astray.is_empty() {
-        return None;
-    }
-    let names = some_names(astray.len(), astray.iter().copied());
-    let told = Diagnostic::warning(format!("there are marks of used-up boots of {names} that have no entry"));
-    Some(of(told.help("they hold should the entries come back; `proxydhcpd rearm NAME` removes a mark")))
+    let warning = |policy: Option<Policy>, what: &str, help: &str| {
+        let is_meant = |name: &&str| machines.named(name).map(|entry| entry.policy) == policy;
+        let names: Vec<&str> = marks.iter().map(String::as_str).filter(is_meant).collect();
+        let told =
+            |names| Diagnostic::warning(format!("there are marks of used-up boots of {names} {what}")).help(help);
+        (!names.is_empty()).then(|| of(told(some_names(names.len(), names.iter().copied()))))
+    };
+    let unsaid = "whose entries do not say `boot`: they boot their disks";
+    let no_entry = "they hold should the entries come back; `proxydhcpd rearm NAME` removes a mark";
+    [warning(None, "that have no entry", no_entry), warning(Some(Policy::Unsaid), unsaid, UNSAID_HELP)]
+        .into_iter()
+        .flatten()
+        .collect()
 }

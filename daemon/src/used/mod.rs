@@ -22,6 +22,9 @@ use token::Key;
 /// Marks that may wait for the disk; of a site that boots more machines at once than this, some are written later.
 const WAITING: usize = 65_536;
 
+/// How a machine comes to boot its profile that has a mark, and whose entry does not say `boot`.
+pub const UNSAID_HELP: &str = "`proxydhcpd rearm NAME`, or `boot = \"always\"`, has one boot its profile again";
+
 /// Marks are written by a thread of its own: a disk that is slow holds up no transfer.
 #[derive(Debug)]
 pub struct Used {

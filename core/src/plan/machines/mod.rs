@@ -39,8 +39,8 @@ pub struct Machine<'a> {
 /// When it boots its profile. Otherwise it boots its disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
-    /// Its entry does not say. It boots as with `Always`, but nothing follows from it for a used-up boot: the rest of
-    /// the entry may be missing because its file is half written.
+    /// Its entry does not say. It boots as with `Always`, unless it has used up a boot: the rest of the entry may be
+    /// missing because its file is half written.
     #[default]
     Unsaid,
     Always,

@@ -58,8 +58,13 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
     };
     let entry = plan.machines.get(machine);
     let policy = match entry.policy {
+        Policy::Unsaid if decision.ground == Ground::Marked && decision.held.is_none() => format!(
+            "not said, and its boot is used up: its disk (`proxydhcpd rearm {}` lets it boot again, so does \
+             `boot = \"always\"`)",
+            entry.name
+        ),
         Policy::Always | Policy::Unsaid => "always".to_owned(),
-        Policy::Once if decision.ground == Ground::UsedUp => {
+        Policy::Once if decision.ground == Ground::UsedUp && decision.held.is_none() => {
             format!("once, and has: its disk (`proxydhcpd rearm {}` lets it boot again)", entry.name)
         }
         Policy::Once if marks_are_known => "once (not used up yet)".to_owned(),

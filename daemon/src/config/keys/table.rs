@@ -585,7 +585,8 @@ pub const KEYS: &[Key] = &[
         "\"always\", \"once\" or \"never\"",
         "\"always\"",
         "When it boots its profile. Otherwise it boots its disk.",
-        "\"once\": until the file that its profile names has been fetched whole, or its system asks for .../done.",
+        "\"once\": until the file that its profile names has been fetched whole, or its system asks for .../done. \
+         Without this key a boot that was used up before still counts.",
         "\"once\"",
     ),
     key(
