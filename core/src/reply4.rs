@@ -1,4 +1,4 @@
-//! Shape to DHCPv4 reply: header and options in the order of protocol note 2.3 and 2.4.
+//! Shape to DHCPv4 reply: header and options in the order of protocol.md 2.3 and 2.4.
 
 use crate::arrival::Port;
 use crate::client::Class;

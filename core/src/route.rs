@@ -1,5 +1,5 @@
-//! Where a reply goes, and from which address: RFC 2131 4.1 in a proxy's situation (protocol note 2.2), with the
-//! refusals of its section 9. An answer never goes where a liar could aim it.
+//! Where a reply goes, and from which address: RFC 2131 4.1 in a proxy's situation (protocol.md 2.2), with the
+//! refusals of protocol.md 9. An answer never goes where a liar could aim it.
 
 use crate::arrival::{Arrival, Port};
 use crate::client::Client;

@@ -1,4 +1,4 @@
-//! Where a DHCPv6 reply goes, and from which address (protocol note 5.3, 5.7), with the refusals of its section 9.
+//! Where a DHCPv6 reply goes, and from which address (protocol.md 5.3, 5.7), with the refusals of protocol.md 9.
 
 use crate::arrival::{Arrival, Port};
 use crate::client::Client;

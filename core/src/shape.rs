@@ -1,4 +1,4 @@
-//! Shape: every free choice in a reply, as plain fields (protocol note 2.6). Firmware differs in what it accepts, and
+//! Shape: every free choice in a reply, as plain fields (protocol.md 2.6). Firmware differs in what it accepts, and
 //! a shape is one consistent way to fill a reply.
 
 use crate::arrival::Port;

@@ -1,4 +1,4 @@
-//! Shape6: every free choice in a DHCPv6 reply, as plain fields (protocol note 5.2 to 5.5).
+//! Shape6: every free choice in a DHCPv6 reply, as plain fields (protocol.md 5.2 to 5.5).
 
 use crate::choose::Boot;
 use crate::client::{Class, Client};
@@ -28,7 +28,7 @@ impl<'a> Shape6<'a> {
             (Kind::Dhcp6(Solicit), Class::Http) => (Name::Http, Advertise, file()),
             // Behind a relay nobody hears the group on 4011: there EDK2 asks the host of the URL. On a link it asks the
             // group, and from the very address that it listens on, which is more than can be said of the other way. The
-            // file itself serves as well where it is ours: that is what was tried (protocol note, L:c2).
+            // file itself serves as well where it is ours: that is what was tried (protocol.md L:c2).
             (Kind::Dhcp6(Solicit), _) => {
                 let here = |lobby: String| if boot.file.starts_with(&lobby) { boot.file.clone() } else { lobby };
                 (Name::Redirect, Advertise, client.relay.map(|_| here(lobby())))

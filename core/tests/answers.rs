@@ -1,4 +1,4 @@
-//! The rules of the protocol note that no vector shows, one by one: given octets, one call, expected verdict.
+//! The rules of docs/protocol.md that no vector shows, one by one: given octets, one call, expected verdict.
 
 mod common;
 

@@ -191,7 +191,7 @@ fn a_machine_that_boots_is_never_told_of() {
     assert_eq!(network.rivals(), []);
 }
 
-/// Without router advertisements it pauses for 16 s (protocol note 3.6); this one is slow besides.
+/// Without router advertisements it pauses for 16 s (protocol.md 3.6); this one is slow besides.
 #[test]
 fn an_ipxe_that_takes_its_time_is_not_told_of() {
     let mut network = Network::new(plan());
@@ -405,7 +405,7 @@ fn again(packet: &Packet) -> Packet {
     Packet { header: packet.header.clone(), options: packet.options.clone() }
 }
 
-/// Its boot ROM takes the address of an OFFER without a word (protocol note 2.11).
+/// Its boot ROM takes the address of an OFFER without a word (protocol.md 2.11).
 #[test]
 fn a_raspberry_pi_that_sends_no_request_is_not_told_of() {
     let mut network = Network::new(plan());

@@ -1,4 +1,4 @@
-//! Every DHCP vector of the protocol note, of both families, byte for byte.
+//! Every DHCP vector (protocol.md 10.1), of both families, byte for byte.
 
 mod common;
 

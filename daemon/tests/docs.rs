@@ -24,6 +24,176 @@ fn every_quirk_is_held_by_a_test_or_says_why_not() {
     }
 }
 
+/// Comments and pages cite docs/protocol.md by section or experiment: `protocol.md 2.8, 5.3`, `protocol.md L:c2`.
+#[test]
+fn every_citation_of_the_protocol_page_leads_to_an_anchor() {
+    let anchors = anchors(&read("docs/protocol.md"));
+    let (mut cited, mut wrong) = (0, Vec::new());
+    for (path, text) in texts() {
+        let prose = prose(&text);
+        cited += prose.matches("protocol.md ").count();
+        let lost = citations(&prose).into_iter().filter(|anchor| !anchors.contains(anchor));
+        wrong.extend(lost.map(|anchor| format!("{path}: {anchor}")));
+        wrong.extend(prose.contains("protocol note").then(|| format!("{path}: a note that is not here")));
+    }
+    assert!(cited >= 30, "{cited} citations");
+    assert!(wrong.is_empty(), "docs/protocol.md has no such anchor: {wrong:#?}");
+}
+
+#[test]
+fn a_citation_is_found_in_every_form() {
+    let found = |text: &str| citations(&prose(text));
+    assert_eq!(found("/// (protocol.md 2.8, 5.3)."), ["2.8", "5.3"]);
+    assert_eq!(found("//! of protocol.md 2.3 and 2.4.\n//! 5 more"), ["2.3", "2.4"]);
+    assert_eq!(found("// see protocol.md\n    // 5.2 to 5.5, 7 times"), ["5.2", "5.5", "7"]);
+    assert_eq!(found("(protocol.md 9)"), ["9"]);
+    assert_eq!(found("protocol.md L:c1, L:c2: the request"), ["L-c1", "L-c2"]);
+    assert_eq!(found("| [L:u3] | URL:x |\n[L:u3]: protocol.md#L-u3"), ["L-u3", "L-u3", "L-u3"]);
+    assert!(found("docs/protocol.md is a page").is_empty());
+}
+
+/// Its marks in brackets become links by the definitions at its end, and no anchor is there twice.
+#[test]
+fn every_mark_on_a_page_has_its_link() {
+    for name in ["protocol", "firmware"] {
+        let page = read(&format!("docs/{name}.md"));
+        let defined: Vec<&str> =
+            page.lines().filter_map(|line| Some(line.strip_prefix('[')?.split_once("]: ")?.0)).collect();
+        for mark in page.split('[').skip(1).filter_map(|after| Some(after.split_once(']')?.0)) {
+            let is_mark = mark.starts_with("L:") || is_section(mark);
+            assert!(!is_mark || defined.contains(&mark), "{name}: [{mark}]");
+        }
+    }
+    let page = read("docs/protocol.md");
+    let anchors: Vec<&str> =
+        page.split("<a id=\"").skip(1).filter_map(|after| Some(after.split_once('"')?.0)).collect();
+    assert_eq!(anchors.len(), BTreeSet::from_iter(&anchors).len(), "an anchor twice");
+    let numbered = page.lines().filter(|line| line.starts_with("##")).filter_map(|line| line.split(' ').nth(1));
+    for number in numbered.map(|number| number.trim_end_matches('.')).filter(|number| is_section(number)) {
+        assert!(anchors.contains(&number), "section {number} has no anchor");
+    }
+}
+
+/// In pages, code in backticks that begins with one of our folders is a path.
+#[test]
+fn every_file_that_a_page_names_is_there() {
+    let pages = texts().into_iter().filter(|(path, _)| path.ends_with(".md"));
+    let mut checked = 0;
+    for (page, text) in pages {
+        for name in text.split('`').skip(1).step_by(2).filter(|name| !name.contains(' ')) {
+            let inside =
+                ["core/", "daemon/", "docs/", "e2e/", "fuzz/", "bench/"].iter().any(|top| name.starts_with(top));
+            let path = name.split_once('*').map_or(name, |(folder, _)| folder);
+            assert!(!inside || Path::new(ROOT).join(path).exists(), "{page} names {name}");
+            checked += usize::from(inside);
+        }
+    }
+    assert!(checked >= 20, "{checked} paths");
+}
+
+#[test]
+fn every_vector_and_capture_is_listed_and_those_listed_are_there() {
+    let page = read("docs/protocol.md");
+    let listed: BTreeSet<&str> = page.split('`').skip(1).step_by(2).collect();
+    let (mut vectors, mut files) = (0, Vec::new());
+    for folder in ["core/testdata/vectors", "core/testdata/captures"] {
+        let entries = std::fs::read_dir(Path::new(ROOT).join(folder)).unwrap();
+        files.extend(entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()));
+    }
+    for file in &files {
+        let name = file.strip_suffix(".json").unwrap_or(file);
+        vectors += usize::from(name != file);
+        assert!(listed.contains(name) || name == "README.md", "docs/protocol.md does not list {name}");
+    }
+    assert!(page.contains(&format!(": {vectors} packets")), "it has another number of vectors than {vectors}");
+    for capture in listed.iter().filter(|name| name.ends_with(".pcap") && !name.contains('/')) {
+        assert!(files.iter().any(|file| file == capture), "no capture {capture}");
+    }
+    let (_, table) = page.split_once("| group | vectors |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let marked = page.split("[vector ").skip(1).filter_map(|after| Some(after.split_once(']')?.0));
+    for vector in table.split('`').skip(1).step_by(2).chain(marked) {
+        assert!(has_vector(vector), "no vector {vector}");
+    }
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap()
+}
+
+fn anchors(page: &str) -> BTreeSet<String> {
+    page.split("<a id=\"").skip(1).filter_map(|after| Some(after.split_once('"')?.0.to_owned())).collect()
+}
+
+/// `2` or `2.8`.
+fn is_section(text: &str) -> bool {
+    !text.is_empty() && text.split('.').all(|part| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit()))
+}
+
+/// The text without marks of comments and ends of lines.
+fn prose(text: &str) -> String {
+    let bare = |line: &str| line.trim().trim_start_matches(['/', '!', '#']).trim().to_owned();
+    text.lines().map(bare).collect::<Vec<_>>().join(" ")
+}
+
+/// The anchors that a text cites: first those behind the name of the page, then every `L:`.
+fn citations(prose: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for after in prose.split("protocol.md").skip(1) {
+        if let Some(anchor) = after.strip_prefix('#') {
+            let end = anchor.find(|c: char| !c.is_ascii_alphanumeric() && !"-.".contains(c)).unwrap_or(anchor.len());
+            found.push(anchor[..end].trim_end_matches('.').to_owned());
+        }
+        let mut words = after.strip_prefix(' ').unwrap_or_default().split(' ').peekable();
+        while let Some(word) = words.next() {
+            let section = word.trim_end_matches([',', '.', ')', ';', ':']);
+            if !is_section(section) {
+                break;
+            }
+            found.push(section.to_owned());
+            let goes_on = word.ends_with(',') || words.next_if(|word| ["and", "to"].contains(word)).is_some();
+            if !goes_on {
+                break;
+            }
+        }
+    }
+    for (at, _) in prose.match_indices("L:") {
+        let before = prose[..at].chars().next_back();
+        let rest = &prose[at + 2..];
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        if before.is_none_or(|c| !c.is_alphanumeric()) && end > 0 {
+            found.push(format!("L-{}", &rest[..end]));
+        }
+    }
+    found
+}
+
+/// Everything that people wrote: code with its comments, and pages.
+fn texts() -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    for top in ["core", "daemon", "docs", "e2e", "fuzz", "bench", "dist"] {
+        collect_texts(Path::new(top), &mut texts);
+    }
+    texts.extend(["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|page| (page.to_owned(), read(page))));
+    // This file has examples of citations.
+    texts.retain(|(path, _)| path != "daemon/tests/docs.rs");
+    texts
+}
+
+fn collect_texts(folder: &Path, texts: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(Path::new(ROOT).join(folder)).unwrap().map(Result::unwrap) {
+        let path = folder.join(entry.file_name());
+        let name = path.to_str().unwrap().to_owned();
+        if entry.file_type().unwrap().is_dir()
+            && !["target", "corpus", ".cache"].iter().any(|built| name.ends_with(built))
+        {
+            collect_texts(&path, texts);
+        } else if [".rs", ".md", ".toml", ".py"].iter().any(|ending| name.ends_with(ending)) {
+            texts.push((name.clone(), read(&name)));
+        }
+    }
+}
+
 /// All of these are compared (core/tests/vectors.rs).
 fn has_vector(name: &str) -> bool {
     Path::new(ROOT).join(format!("core/testdata/vectors/{name}.json")).exists()

@@ -1,5 +1,5 @@
 //! How often a proxy's ADVERTISE still counts beside a DHCPv6 server that is authoritative: its preference of 255 tells
-//! the firmware to wait for nobody else (protocol note 5.3). Twenty machines, two at a time; no test, because what comes
+//! the firmware to wait for nobody else (protocol.md 5.3). Twenty machines, two at a time; no test, because what comes
 //! first is up to the machine that this runs on.
 
 use anyhow::{Result, ensure};

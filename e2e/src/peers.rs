@@ -21,7 +21,7 @@ pub fn primary(lab: &Lab, host: &Host, range: &str, options: &[&str]) -> Result<
     start_dnsmasq(lab, host, "primary", &command)
 }
 
-/// What makes any dnsmasq send router advertisements for the prefix. iPXE pauses 16 s on a link without (protocol note
+/// What makes any dnsmasq send router advertisements for the prefix. iPXE pauses 16 s on a link without (protocol.md
 /// 3.6), and would be taken for a slow server of ours.
 pub const ADVERTISE: [&str; 2] = ["--enable-ra", "--dhcp-range=fd77::,ra-only"];
 

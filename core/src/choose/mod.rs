@@ -154,7 +154,7 @@ pub fn choose(
     }
 }
 
-/// Whether a DHCPv6 client of this kind takes what a proxy says (protocol note 5.2, 5.5).
+/// Whether a DHCPv6 client of this kind takes what a proxy says (protocol.md 5.2, 5.5).
 fn heeded(plan: &Plan, client: &Client, kind: MessageType) -> Result<(), Nothing> {
     match (kind, client.class) {
         (MessageType::InformationRequest, _) if plan.dhcp6.stateless.is_none() => Err(Nothing::StatelessIpxe),

@@ -1,4 +1,4 @@
-//! A client by its DHCPv6 packet (protocol note 5.3, 5.6).
+//! A client by its DHCPv6 packet (protocol.md 5.3, 5.6).
 
 use super::{
     ArchFrom, Class, Client, Hardware, NotOurs, Readings, Relay, Stage, architecture_of, says_ipxe, suits_a_script,

@@ -1,4 +1,4 @@
-//! Who is asking: recognised once, from one packet; everybody else asks this value (protocol note 1.3 to 1.6, 5.3).
+//! Who is asking: recognised once, from one packet; everybody else asks this value (protocol.md 1.3 to 1.6, 5.3).
 
 mod dhcp4;
 mod dhcp6;
@@ -50,7 +50,7 @@ pub struct Hardware {
 }
 
 /// What may identify it. DHCPv4 says each once; of DHCPv6 there are several readings, and only who knows the machines can
-/// tell which is right (protocol note 5.6).
+/// tell which is right (protocol.md 5.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readings {
     pub macs: [Option<[u8; 6]>; 3],

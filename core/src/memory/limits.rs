@@ -1,4 +1,4 @@
-//! How often who may ask (protocol note section 9).
+//! How often who may ask (protocol.md 9).
 //!
 //! A machine has a rate for each way that its packets take. Whoever knows its hardware address can ask in its name from
 //! elsewhere, and uses up the rate of that way only.

@@ -5,7 +5,7 @@ use crate::recent::Recent;
 use core::fmt;
 use core::net::IpAddr;
 
-/// The third time within this is a circle (protocol note 1.5).
+/// The third time within this is a circle (protocol.md 1.5).
 const WINDOW: u64 = 2 * 60 * 1000;
 /// From a loader that was fetched to the iPXE that it is: seconds, on slow machines a minute.
 const STEP_COUNTS: u64 = 2 * 60 * 1000;

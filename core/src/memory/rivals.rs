@@ -14,11 +14,11 @@ use crate::wire::dhcp4::Message;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// EDK2 comes to 4011 a second or two after its REQUEST, and gives a boot server up after ten (protocol note 2.8).
+/// EDK2 comes to 4011 a second or two after its REQUEST, and gives a boot server up after ten (protocol.md 2.8).
 const FIRMWARE_WAIT: u64 = 15_000;
-/// iPXE loses 16 s on a link without router advertisements (protocol note 3.6); slow machines lose as much again.
+/// iPXE loses 16 s on a link without router advertisements (protocol.md 3.6); slow machines lose as much again.
 const IPXE_WAIT: u64 = 60_000;
-/// EDK2 waits 32 s behind its last DISCOVER before it gives up (protocol note 2.10).
+/// EDK2 waits 32 s behind its last DISCOVER before it gives up (protocol.md 2.10).
 const ADDRESS_WAIT: u64 = 35_000;
 /// Somebody may switch a machine off between two DISCOVERs; nobody does it in the third pause of the same attempt.
 const ADDRESS_TRIES: u8 = 3;
@@ -26,7 +26,7 @@ const ADDRESS_TRIES: u8 = 3;
 const BEGINS_ANEW: u64 = 8_000;
 /// And an iPXE that is stopped so late was not waiting for router advertisements.
 const GAVE_UP: u64 = 30_000;
-/// iPXE waits at least two seconds for a proxy's offer, unless its DHCP server tells it not to (protocol note 3.3).
+/// iPXE waits at least two seconds for a proxy's offer, unless its DHCP server tells it not to (protocol.md 3.3).
 const WAITED_FOR_US: u64 = 1_500;
 /// Two packets within this are one, heard twice: on two interfaces, or through two relays. And in a storm we read a
 /// server's offer so much before the DISCOVER that it answers.

@@ -1,4 +1,4 @@
-//! The rules of DHCPv6 that no vector shows, one by one: given octets, one call, expected verdict (protocol note, 5).
+//! The rules of DHCPv6 that no vector shows, one by one: given octets, one call, expected verdict (protocol.md 5).
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -82,7 +82,7 @@ impl Described {
     }
 }
 
-/// EDK2 says UNDI 3.0, iPXE under UEFI 3.10 (protocol note 1.3).
+/// EDK2 says UNDI 3.0, iPXE under UEFI 3.10 (protocol.md 1.3).
 fn undi(kind: ClientKind) -> (u8, u8) {
     if kind.arch.is_efi() { (3, if kind.ipxe { 10 } else { 0 }) } else { (2, 1) }
 }

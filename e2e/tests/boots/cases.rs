@@ -103,18 +103,18 @@ fn x64_behind_a_relay_boots_from_a_network_that_we_are_not_in(lab: &Lab) -> Resu
     site::boot(lab, &far, &machine::x64_2025())
 }
 
-/// dnsmasq with bind-dynamic and our server share port 67 of one host (protocol note 6.1).
+/// dnsmasq with bind-dynamic and our server share port 67 of one host (protocol.md 6.1).
 fn x64_boots_with_the_primary_on_our_own_host(lab: &Lab) -> Result<()> {
     boots_with_the_primary_on_our_own_host(lab, &["--bind-dynamic", "--interface=eth0"], &[])
 }
 
 /// dnsmasq as it is by default, and as Pi-hole has it: nobody else gets a socket on port 67, and neither side has a word of
-/// configuration about the other (protocol note 6.1).
+/// configuration about the other (protocol.md 6.1).
 fn x64_boots_beside_a_primary_on_our_own_host_that_keeps_port_67(lab: &Lab) -> Result<()> {
     boots_with_the_primary_on_our_own_host(lab, &[], &[])
 }
 
-/// dnsmasq keeps port 67 to itself, and its option 60 sends the machine to port 4011 (protocol note 6.2). Our server is
+/// dnsmasq keeps port 67 to itself, and its option 60 sends the machine to port 4011 (protocol.md 6.2). Our server is
 /// started as the Python daemon was in this place, with `-p`.
 fn x64_boots_over_port_4011_alone_if_the_primary_on_our_host_says_so(lab: &Lab) -> Result<()> {
     boots_with_the_primary_on_our_own_host(lab, &["--dhcp-option-force=option:vendor-class,PXEClient"], &["-p"])

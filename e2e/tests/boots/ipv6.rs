@@ -193,7 +193,7 @@ fn x64_of_2025_behind_a_relay_boots_over_ipv6_in_a_managed_network(lab: &Lab) ->
 }
 
 /// fd77::/64 holds the DHCPv6 server (::1), ours (::2) and the router (::fe); the machine is in fd78::/64, where only the
-/// router is. Its router advertisements say that addresses are leased: the firmware then has two (protocol note L:c2).
+/// router is. Its router advertisements say that addresses are leased: the firmware then has two (protocol.md L:c2).
 fn boots_behind_a_relay(lab: &Lab, machine: &Machine) -> Result<()> {
     let (near, far) = (Segment::new(lab, "near")?, Segment::new(lab, "far")?);
     let captures = [Capture::start(lab, &near, "near")?, Capture::start(lab, &far, "far")?];

@@ -60,7 +60,7 @@ fn shim_starts_the_signed_grub_of_2025_over_http_under_secure_boot(lab: &Lab) ->
     site.boot(&machine::x64_2025_with_secure_boot(Trusts::Microsoft).with_http_boot_only())
 }
 
-/// GRUB 2.06 takes the primary for its TFTP server, so this host has to be ours (protocol note 2.12).
+/// GRUB 2.06 takes the primary for its TFTP server, so this host has to be ours (protocol.md 2.12).
 fn shim_starts_the_signed_grub_of_2022_beside_the_primary_under_secure_boot(lab: &Lab) -> Result<()> {
     let site = OneHost::new(lab, &["--bind-dynamic", "--interface=eth0"])?;
     let _server = site::serve(lab, &site.host, folder_with_shim(lab, "2022")?)?;
