@@ -123,10 +123,11 @@ fn lost_notifications_do_no_lasting_harm() {
     let (resume, held) = channel::<()>();
     host.on(|| {
         thread::spawn(move || {
-            block_on(watch(Filter::default(), move |links| {
+            let publish = move |links| {
                 sender.send(links).unwrap();
                 let _ = held.recv(); // holds the whole runtime, so the kernel's buffer runs over
-            }))
+            };
+            block_on(watch(Filter::default(), publish, drop))
         })
     });
     assert_eq!(next(&lists), "");
@@ -205,7 +206,7 @@ fn watched(host: &Host, filter: Filter) -> Receiver<Vec<Link>> {
     let (sender, lists) = channel();
     // The thread ends when a list finds nobody who wants it, or with the test.
     host.on(|| {
-        thread::spawn(move || block_on(watch(filter, move |links| sender.send(links).unwrap_or_default())));
+        thread::spawn(move || block_on(watch(filter, move |links| sender.send(links).unwrap_or_default(), drop)));
     });
     lists
 }

@@ -27,15 +27,19 @@ pub struct Filter {
 }
 
 /// Publishes the list now, and again after every change that alters it. Never ends: while the kernel cannot be asked,
-/// the last list stands.
-pub async fn watch(filter: Filter, mut publish: impl FnMut(Vec<Link>)) -> Infallible {
+/// the last list stands, and `trouble` hears why, each second.
+pub async fn watch(
+    filter: Filter,
+    mut publish: impl FnMut(Vec<Link>),
+    mut trouble: impl FnMut(io::Error),
+) -> Infallible {
     let mut published = None;
     loop {
         let error = match follow(&filter, &mut published, &mut publish).await {
             Ok(never) => match never {},
             Err(error) => error,
         };
-        tracing::warn!("cannot watch the network interfaces: {error}; trying again");
+        trouble(error);
         tokio::time::sleep(RETRY).await;
     }
 }

@@ -3,6 +3,7 @@
 
 mod kind;
 mod refusal;
+pub mod room;
 mod waiting;
 
 use super::tftp;
@@ -15,7 +16,6 @@ use crate::net::socket::Socket;
 use crate::net::udp6;
 use crate::site::Open;
 use kind::Kind;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::transfer::largest_window;
 pub use refusal::CannotServe;
@@ -53,7 +53,7 @@ pub enum Door {
 impl Doors {
     /// Warnings go to the log. `links` are those that the machine has.
     pub fn open(settings: &Settings, links: &[Link], now: Instant) -> Result<Doors, CannotServe> {
-        raise_file_limit();
+        room::raise_limit();
         let mut doors = Doors::default();
         if settings.wants_ipv4() {
             if !settings.proxy_only {
@@ -146,15 +146,10 @@ impl Doors {
             Door::Dhcp(address, _) if *address == BOOT_SERVER6 => self.open.boot_server6 = true,
             Door::Dhcp(address, socket) if *address == GROUPS => self.shares_dhcp6 = matches!(socket, Socket::Udp(_)),
             Door::Dhcp(_, socket) => self.shares_dhcp = matches!(socket, Socket::Udp(_)),
-            Door::Tftp(sockets, settings) => {
-                if !self.open.tftp && !self.open.tftp6 {
-                    say_transfers(settings);
-                }
-                match sockets.family() {
-                    Family::V4 => self.open.tftp = true,
-                    Family::V6 => self.open.tftp6 = true,
-                }
-            }
+            Door::Tftp(sockets, _) => match sockets.family() {
+                Family::V4 => self.open.tftp = true,
+                Family::V6 => self.open.tftp6 = true,
+            },
             Door::Http(port, _) => self.open.http = Some(*port),
         }
         self.opened.push(door);
@@ -240,44 +235,6 @@ fn stand_in(kind: Kind, busy: &Busy) -> Result<Door, String> {
     }
 }
 
-/// Each HTTP connection is a descriptor, and each transfer one or two more.
-fn raise_file_limit() {
-    let raised =
-        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        tracing::debug!("the limit of open files stays as it is: {error}");
-    }
-}
-
-/// What no client can take: some 80 for our own sockets, and as many to read files with, to list folders, to hear further
-/// interfaces, and to accept who is turned away. Of a low limit, half.
-const KEPT: usize = 160;
-
-/// Of the descriptors that the process may have, those that TFTP may take, and HTTP as many again. The rest is ours.
-pub fn descriptors() -> usize {
-    let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(limit, _)| limit);
-    for_clients(usize::try_from(most).unwrap_or(usize::MAX).min(Transfers::MOST.get())) / 2
-}
-
-fn for_clients(most: usize) -> usize {
-    most.saturating_sub(KEPT).max(most / 2)
-}
-
-/// How many transfers there can be at a time, where the limit of open files has the last word.
-fn say_transfers(settings: &tftp::Settings) {
-    let tftp::Settings { max_transfers, descriptors, .. } = *settings;
-    match max_transfers {
-        Some(most) if most > descriptors / 2 => tracing::warn!(
-            "`max-transfers` is {most}, but TFTP may have {descriptors} files open, not quite half of what this process \
-             may, and a transfer needs one or two: raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
-        ),
-        Some(_) => {}
-        None => tracing::debug!(
-            "TFTP may have {descriptors} files open: that many transfers at most, half if no two share a file"
-        ),
-    }
-}
-
 /// Where everybody knows the port of a transfer, machines of which no DHCP is heard are served slowly.
 fn say_who_is_slow(settings: &Settings) {
     let tftp = &settings.tftp;
@@ -303,7 +260,8 @@ fn tftp_settings(settings: &Settings) -> tftp::Settings {
         ports: settings.tftp.ports.clone(),
         single_port: settings.tftp.single_port,
         max_transfers: settings.tftp.max_transfers.map(Transfers::get),
-        descriptors: descriptors(),
+        // What is left when all is open.
+        descriptors: 0,
     }
 }
 
@@ -314,18 +272,6 @@ impl fmt::Display for Door {
             Door::Dhcp(SocketAddr::V6(address), _) => write!(f, "DHCPv6 on port {}", address.port()),
             Door::Tftp(_, settings) => write!(f, "TFTP on port {}", settings.port),
             Door::Http(port, _) => write!(f, "HTTP on port {port}"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn some_descriptors_are_no_clients_whatever_the_limit() {
-        for (limit, clients) in [(64, 32), (256, 128), (512, 352), (1024, 864), (1 << 20, (1 << 20) - 160)] {
-            assert_eq!(for_clients(limit), clients);
         }
     }
 }

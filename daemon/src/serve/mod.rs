@@ -27,7 +27,7 @@ use crate::net::udp6::{self, Groups, SERVERS_AND_RELAYS};
 use crate::site::Site;
 use crate::state::State;
 use crate::systemd;
-use doors::Doors;
+use doors::{Door, Doors, room};
 use identities::Keeper;
 use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
@@ -97,8 +97,7 @@ impl Server {
 
     /// Until SIGTERM or SIGINT; transfers may then finish for two seconds. `ready` is called when everything runs.
     pub async fn run(mut self, signals: Signals, ready: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let mut running = Running::new(Arc::clone(&self.state))?;
-        self.doors.opened.drain(..).try_for_each(|door| running.start(door))?;
+        let mut running = self.begin().map_err(room::explained)?;
         self.keep(signals, ready, &mut running).await?;
 
         systemd::stopping();
@@ -110,6 +109,18 @@ impl Server {
         let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
         tracing::info!("stopped{silences}");
         Ok(())
+    }
+
+    /// What takes files follows when all other sockets are open, for it is left what they leave.
+    fn begin(&mut self) -> anyhow::Result<Running> {
+        let mut running = Running::new(Arc::clone(&self.state))?;
+        let is_dhcp = |door: &Door| matches!(door, Door::Dhcp(..));
+        let (dhcp, files): (Vec<Door>, Vec<Door>) = self.doors.opened.drain(..).partition(is_dhcp);
+        dhcp.into_iter().try_for_each(|door| running.start(door))?;
+        self.look_around(&mut running)?;
+        room::check()?;
+        files.into_iter().try_for_each(|door| running.start(door))?;
+        Ok(running)
     }
 
     /// Follows the interfaces, reloads, looks around; ends with the signal that ends the server.
@@ -138,10 +149,18 @@ impl Server {
         loop {
             let state = Arc::clone(&self.state);
             // A machine that starts with its cable does not wait for us: a new link is heard at once.
-            let follow = link::watch(self.filter.clone(), |links| {
+            let publish = |links| {
                 networks::follow(&state, links);
                 changed.notify_one();
-            });
+            };
+            let trouble = |error: io::Error| {
+                let warning = format_args!(
+                    "cannot watch the network interfaces: {error}; those that were known are served on, and it is tried \
+                     again each second"
+                );
+                state.report().once_a_minute("links:unwatched", warning, Instant::now());
+            };
+            let follow = link::watch(self.filter.clone(), publish, trouble);
             let mut follow = std::pin::pin!(follow);
             let read = loop {
                 tokio::select! {

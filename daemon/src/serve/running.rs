@@ -1,6 +1,6 @@
 //! What serves behind the doors: threads and tasks, each from the opening of its door until the server stops.
 
-use super::doors::{self, Door};
+use super::doors::{Door, room};
 use super::pulse::{Heart, Pulse};
 use super::{dhcp, http, networks, notes, tftp};
 use crate::net::outlet::{Outlet, Outlets};
@@ -32,6 +32,8 @@ pub struct Running {
     hearts: Vec<Heart>,
     transfers: Option<Transfers>,
     pages: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    /// Files that TFTP may have open, and HTTP as many again; `None`: neither was started.
+    descriptors: Option<usize>,
 }
 
 /// The thread of TFTP.
@@ -54,7 +56,7 @@ impl Running {
             let Err(error) = dhcp::run(&heard, &answered_by, &pulse, &answers);
             panic!("DHCP ended: {error}");
         })?;
-        Ok(Running { state, dhcp, outlets, hearts, transfers: None, pages: None })
+        Ok(Running { state, dhcp, outlets, hearts, transfers: None, pages: None, descriptors: None })
     }
 
     /// Whether all threads have answered since they were last asked, `every` so long ago. HTTP is served by the thread that
@@ -77,6 +79,8 @@ impl Running {
                 let transfers = match self.transfers.take() {
                     Some(transfers) => transfers,
                     None => {
+                        let settings = tftp::Settings { descriptors: self.descriptors(), ..settings };
+                        say_transfers(&settings);
                         let (transfers, heart) = Transfers::start(Arc::clone(&self.state), settings)?;
                         self.hearts.push(heart);
                         transfers
@@ -108,6 +112,10 @@ impl Running {
         let _ = tokio::time::timeout(STOPPING, async { tokio::join!(transfers, pages) }).await;
     }
 
+    fn descriptors(&mut self) -> usize {
+        *self.descriptors.get_or_insert_with(room::of_each)
+    }
+
     fn start_http(&mut self, listeners: Vec<TcpListener>) {
         let (stop, mut stopped) = watch::channel(false);
         let (state, noting) = (Arc::clone(&self.state), Arc::clone(&self.state));
@@ -116,9 +124,9 @@ impl Running {
             false => Err(Refusal::Denied),
         };
         let note = move |event| notes::page(&noting, &event);
-        // As many as take no more descriptors than TFTP may: a connection is one, and the file that it sends another.
+        // A connection is one descriptor, and the file that it sends another.
         let settings = http::Settings::default();
-        let settings = http::Settings { connections: settings.connections.min(doors::descriptors() / 2), ..settings };
+        let settings = http::Settings { connections: settings.connections.min(self.descriptors() / 2), ..settings };
         let pages = tokio::spawn(async move {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
             if let Err(error) = http::serve(listeners, settings, open, note, stop).await {
@@ -127,6 +135,21 @@ impl Running {
             }
         });
         self.pages = Some((stop, pages));
+    }
+}
+
+/// How many transfers there can be at a time, where the limit of open files has the last word.
+fn say_transfers(settings: &tftp::Settings) {
+    let tftp::Settings { max_transfers, descriptors, .. } = *settings;
+    match max_transfers {
+        Some(most) if most > descriptors / 2 => tracing::warn!(
+            "`max-transfers` is {most}, but TFTP may have {descriptors} files open, not quite half of what this process \
+             may, and a transfer needs one or two: raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
+        ),
+        Some(_) => {}
+        None => tracing::debug!(
+            "TFTP may have {descriptors} files open: that many transfers at most, half if no two share a file"
+        ),
     }
 }
 

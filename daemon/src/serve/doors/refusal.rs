@@ -10,6 +10,8 @@ pub enum CannotServe {
     NoDhcp,
     /// This process may not open these ports, and the configuration does not do without them.
     Forbidden(Vec<Busy>),
+    /// Our own sockets leave nothing of the limit of open files.
+    TooFewFiles { limit: usize },
 }
 
 impl fmt::Display for CannotServe {
@@ -23,6 +25,11 @@ impl fmt::Display for CannotServe {
                 write!(f, "cannot open {}: permission denied. ", ports.join(", "))?;
                 f.write_str(cure(may_bind()))
             }
+            Self::TooFewFiles { limit } => write!(
+                f,
+                "too few open files: this process may have {limit}, and its own sockets leave next to nothing for clients. \
+                 Raise the limit to 1024 or more (LimitNOFILE= in the unit, or ulimit -n)"
+            ),
         }
     }
 }
