@@ -103,7 +103,7 @@ fn real_firmware_is_led_through_ipv6_and_its_own_configuration_is_left_alone() {
     }
 }
 
-/// protocol.md L:c1, L:c2: the request leaves from the address of the IPv6 stack, fd77::179, and the firmware reads what
+/// protocol.md L:c1, L:c2: the request leaves from the IPv6 stack's address, fd77::179, and the firmware reads what
 /// comes to that of its PXE driver, fd77::1b3.
 #[test]
 fn a_firmware_in_a_managed_network_is_answered_at_the_address_that_it_listens_on() {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 /// Programs that shim starts and that then ask somebody else for their configuration: each file's name, and its version
 /// of GRUB. `path`: where the file of a name lies.
 ///
-/// GRUB 2.06 takes the DHCP server's siaddr for the TFTP server, whatever a proxy says; 2.12 asks who sent it (protocol.md
-/// 2.12, and the cases of Secure Boot in the end-to-end tests).
+/// GRUB 2.06 takes the DHCP server's siaddr for the TFTP server, whatever a proxy says; 2.12 asks who sent it
+/// (protocol.md 2.12, and the cases of Secure Boot in the end-to-end tests).
 pub fn astray(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> BTreeMap<String, String> {
     let shims = plan.offered().filter(|loader| loader.path.is_some());
     let seconds = shims.filter_map(|shim| shim::second_stage(&shim.name));
