@@ -5,9 +5,16 @@ use crate::config::diagnostic::{Diagnostic, Source};
 use crate::import::{self, Format, Here};
 use crate::serve::doors;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+/// What is read at most: a file with fifty thousand machines has a tenth of it.
+const LONGEST: usize = 64 << 20;
+/// How long a pipe may be silent.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn run(import: &Import) -> ExitCode {
     match imported(import).and_then(|text| put(import.output.as_deref(), &text).map_err(|error| vec![error])) {
@@ -20,12 +27,16 @@ pub fn run(import: &Import) -> ExitCode {
 }
 
 fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
-    let name = import.file.display().to_string();
     if import.file.is_dir() {
         return import::tree::import(&import.file);
     }
-    let bytes = std::fs::read(&import.file)
-        .map_err(|error| vec![Diagnostic::error(format!("unable to read the file: {error}")).of(&name)])?;
+    let is_input = import.file.as_os_str() == "-";
+    let name = if is_input { "standard input".to_owned() } else { import.file.display().to_string() };
+    let path = import.file.clone();
+    let open = move || -> io::Result<Box<dyn Read>> {
+        if is_input { Ok(Box::new(io::stdin())) } else { Ok(Box::new(File::open(path)?)) }
+    };
+    let bytes = whole(open, PATIENCE).map_err(|error| vec![error.of(&name)])?;
     let source = Source::new(&name, bytes).map_err(|error| vec![error])?;
     let format = import.from.map(|from| match from {
         Foreign::Ini => Format::Ini,
@@ -39,6 +50,47 @@ fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
     match &import.map[..] {
         [] => import::import(&source, format, &here()),
         map => import::machines::import(&source, map),
+    }
+}
+
+/// All that can be read of it. A pipe may never begin and a device never end: a thread of its own waits for them.
+fn whole<R: Read>(
+    open: impl FnOnce() -> io::Result<R> + Send + 'static,
+    patience: Duration,
+) -> Result<Vec<u8>, Diagnostic> {
+    let (sender, parts) = sync_channel(1);
+    std::thread::spawn(move || {
+        if let Err(error) = open().and_then(|file| send(file, &sender)) {
+            sender.send(Err(error)).ok();
+        }
+    });
+    let mut octets: Vec<u8> = Vec::new();
+    loop {
+        match parts.recv_timeout(patience) {
+            Ok(Ok(part)) => octets.extend(part),
+            Ok(Err(error)) => return Err(Diagnostic::error(format!("unable to read the file: {error}"))),
+            Err(RecvTimeoutError::Disconnected) => return Ok(octets),
+            Err(RecvTimeoutError::Timeout) => {
+                let error = format!("nothing came from it for {} s, and it has not ended", patience.as_secs());
+                return Err(Diagnostic::error(error).help("write what is to be imported into a file, and name that"));
+            }
+        }
+        if octets.len() > LONGEST {
+            let error = Diagnostic::error(format!("it is longer than {} MiB, and is not read", LONGEST >> 20));
+            return Err(error.help("name a file that says what machines boot"));
+        }
+    }
+}
+
+fn send(mut file: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Result<()> {
+    let mut part = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut part) {
+            Ok(0) => return Ok(()),
+            Ok(length) if sender.send(Ok(part[..length].to_vec())).is_err() => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
     }
 }
 
@@ -58,4 +110,19 @@ fn put(file: Option<&Path>, text: &str) -> Result<(), Diagnostic> {
     written.map_err(|error| {
         Diagnostic::error(format!("unable to write a new file: {error}")).of(&path.display().to_string())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::OwnedFd;
+
+    #[test]
+    fn a_pipe_that_says_nothing_is_not_waited_for_for_ever() {
+        let (reader, writer) = io::pipe().unwrap();
+        let patience = Duration::from_millis(50);
+        let error = whole(move || Ok(File::from(OwnedFd::from(reader))), patience).unwrap_err();
+        assert!(error.message.starts_with("nothing came from it for"), "{error}");
+        drop(writer);
+    }
 }

@@ -368,7 +368,7 @@ fn item(text: &str) -> Result<u16, String> {
 
 Exit status: 0 if the file was understood; 2 if it is wrong, and then each error is told with line and column.")]
 pub struct Import {
-    /// The file, or the folder that pxelinux.cfg is in
+    /// The file, the folder that pxelinux.cfg is in, or - for standard input
     pub file: PathBuf,
 
     /// Write to this new file, not to standard output
