@@ -147,7 +147,7 @@ fn where_another_server_sends_our_loader_an_ipxe_that_lacks_something_is_given_i
 
 #[test]
 fn what_an_ipxe_needs_is_what_it_is_to_run() {
-    let menu = |entries| Plan { menu: Menu { own_script: false, entries }, ..plan() };
+    let menu = |entries| Plan { menu: Menu { entries, ..Menu::default() }, ..plan() };
     let starts =
         Starts::Linux { kernel: "debian/linux".into(), initrds: Vec::new(), arguments: String::new(), arch: Arch::X64 };
     let kernel = Entry { title: String::new(), starts, lacks: None };
@@ -172,7 +172,7 @@ fn what_an_ipxe_needs_is_what_it_is_to_run() {
     assert_eq!(given(&booting(linux("http://192.0.2.7/linux")), &lists(&[0x15, 0x18])), "undionly.kpxe");
     assert_eq!(given(&booting(Boots::Script("own.ipxe".into())), &virtualbox()), profile_script, "the operator's own");
     assert_eq!(given(&booting(Boots::LocalDisk), &virtualbox()), profile_script);
-    let own = Plan { menu: Menu { own_script: true, entries: Vec::new() }, ..plan() };
+    let own = Plan { menu: Menu { own_script: true, ..Menu::default() }, ..plan() };
     assert_eq!(given(&own, &virtualbox()), script);
     let bare = Packet::discover().set(77, b"iPXE").set(93, &[0, 0]);
     assert_eq!(given(&plan(), &bare), script, "it lists nothing at all");

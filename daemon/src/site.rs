@@ -101,7 +101,7 @@ impl Site {
             relays: settings.relays.clone(),
             loop_guard: settings.loop_guard,
             most_per_second: settings.max_packets_per_second.map(Into::into),
-            menu: Menu { own_script: scan.own_script, entries: scan.entries() },
+            menu: Menu { own_script: scan.own_script, by_host_name: scan.by_host_name, entries: scan.entries() },
             local_disk: local_disk::architectures(&local_disks),
             raspberry_pi: scan.raspberry_pi,
             profiles,

@@ -344,9 +344,10 @@ fn b22_b23_netboot_xyz_is_an_entry_and_its_scripts_for_single_machines_are_none(
         ],
         &["menu [script]", "netboot.xyz [program]"],
     );
+    assert!(scan.by_host_name);
     let told = left_out(&scan);
     assert_eq!(told.len(), 5, "{told:#?}");
-    assert!(told[0].starts_with("HOSTNAME-pc1.ipxe: netboot.xyz's script for one machine"), "{told:#?}");
+    assert!(told[0].starts_with("HOSTNAME-pc1.ipxe: in front of the menu, the machine runs it"), "{told:#?}");
     assert!(told.iter().any(|told| told.contains("`bios = \"netboot.xyz.kpxe\"`")), "{told:#?}");
 }
 

@@ -201,6 +201,8 @@ pub enum Ipxe {
 pub struct Menu {
     /// The operator's own `boot.ipxe` stands in the boot folder and is served as it is.
     pub own_script: bool,
+    /// There are scripts for machines by the host names that their DHCP server gives them, `HOSTNAME-pc1.ipxe`.
+    pub by_host_name: bool,
     pub entries: Vec<Entry>,
 }
 

@@ -10,6 +10,9 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use core::net::IpAddr;
 
+/// What netboot.xyz calls the scripts of machines by their host names begins with it.
+pub const HOST_NAME: &str = "HOSTNAME-";
+
 /// How long the menu waits before it starts the local disk, in milliseconds.
 const MENU_TIMEOUT: u32 = 10_000;
 
@@ -26,7 +29,7 @@ pub fn menu(plan: &Plan, entries: &[Entry], base: &str, server: IpAddr, caller: 
 # proxydhcpd {VERSION}: a menu for {who}
 {SPACE}
 {COLOURS}
-
+{by_name}
 :menu
 menu proxydhcpd {VERSION} at {server}
 item --gap -- ${{manufacturer}} ${{product}}
@@ -35,6 +38,7 @@ item --gap -- ${{uuid}}
 ",
         who = caller.who(),
         firmware = firmware(caller.arch),
+        by_name = if plan.menu.by_host_name { by_host_name(base) } else { String::new() },
     );
     if !shown.is_empty() {
         heading(&mut script, "On this server");
@@ -85,6 +89,11 @@ imgfree ||
     .ok();
     script.push_str("goto menu\n");
     script
+}
+
+/// The script that is there for this machine's host name, if one is: it goes before the menu.
+fn by_host_name(base: &str) -> String {
+    format!("isset ${{hostname}} && chain --autofree {base}{HOST_NAME}${{hostname:uristring}}.ipxe ||\n")
 }
 
 /// Whether the machine can start it. One that does not say what it is is shown all but EFI programs.

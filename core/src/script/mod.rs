@@ -7,7 +7,7 @@
 mod menu;
 mod profile;
 
-pub use menu::menu;
+pub use menu::{HOST_NAME, menu};
 pub use profile::{chain, chain_url, choices, leave, linux, local_disk, unrendered};
 
 use crate::arch::Arch;
@@ -197,7 +197,7 @@ mod tests {
     }
 
     fn plan(entries: Vec<Entry>) -> Plan {
-        Plan { menu: Menu { own_script: false, entries }, local_disk: vec![Arch::X64], ..Plan::default() }
+        Plan { menu: Menu { entries, ..Menu::default() }, local_disk: vec![Arch::X64], ..Plan::default() }
     }
 
     fn entry_of(title: &str, starts: Starts) -> Entry {

@@ -196,14 +196,28 @@ impl Writer {
                 self.of.push((Whose::Mac(mac.map(|octet| format!("{octet:02x}")).join(":")), file, profile));
             }
             _ if is_mac => self.lost(&file, "the file", "what stands behind MAC- is no MAC address"),
-            _ => {
-                let why = format!(
-                    "a host name is the DHCP server's: write [machine.{}] with its `mac`, and kernel = {} in its profile",
-                    free_name(&of, |_| false),
-                    quoted(&file)
-                );
-                self.lost(&file, "the file", &why);
-            }
+            _ => self.by_host_name(path, &file, &of),
+        }
+    }
+
+    /// Only the menu of the boot folder looks for it.
+    fn by_host_name(&mut self, path: &Path, file: &str, of: &str) {
+        let instead = format!(
+            "write [machine.{}] with its `mac`, and kernel = {} in its profile",
+            free_name(of, |_| false),
+            quoted(file)
+        );
+        if self.of.iter().any(|(whose, ..)| *whose == Whose::All) {
+            let why =
+                format!("only the menu of the boot folder looks for it, and `default` goes before that: {instead}");
+            self.lost(file, "the file", &why);
+        } else if path.with_file_name("boot.ipxe").exists() {
+            let why = format!("boot.ipxe takes the place of the menu, which would look for it: {instead}");
+            self.lost(file, "the file", &why);
+        } else {
+            let why =
+                format!("the machine runs it that the DHCP server calls {of}, in front of the menu of the boot folder");
+            self.tell(file, "the file", Fate::Changed(why));
         }
     }
 

@@ -24,13 +24,14 @@ use linux::Linux;
 use programs::Programs;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::plan::Entry;
+use proxydhcpd_core::script::HOST_NAME;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 const MOST_ENTRIES: usize = 60;
 const LONGEST: Duration = Duration::from_secs(5);
-/// Names of the top that are looked at for a Raspberry Pi's files.
+/// Names of the top that are looked at for a Raspberry Pi's files, and for scripts by host names.
 const MOST_NAMES: usize = 10_000;
 
 /// What a boot folder has for the menu, and what was left out of it.
@@ -38,6 +39,8 @@ const MOST_NAMES: usize = 10_000;
 pub struct Scan {
     /// There is a script of the operator's, which takes the menu's place.
     pub own_script: bool,
+    /// There are scripts for machines by their host names.
+    pub by_host_name: bool,
     /// There are files that only a Raspberry Pi asks for.
     pub raspberry_pi: bool,
     pub found: Vec<Found>,
@@ -49,7 +52,9 @@ pub struct Scan {
 /// Looks through the folder, and then through those that are served under names beside it. A folder that is not there is an
 /// empty one.
 pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Scan {
-    let mut scan = Scan { raspberry_pi: raspberry_pi(root), ..Scan::default() };
+    let top = names_in(root);
+    let by_host_name = top.iter().any(|name| name.starts_with(HOST_NAME) && name.ends_with(".ipxe"));
+    let mut scan = Scan { raspberry_pi: raspberry_pi(root, &top), by_host_name, ..Scan::default() };
     match own_script(root) {
         Ok(there) => scan.own_script = there,
         Err(why) => scan.notes.push(format!("boot.ipxe {why}: the menu is shown in its place")),
@@ -118,18 +123,18 @@ fn own_script(root: &Path) -> Result<bool, &'static str> {
 }
 
 /// What the boot ROM of a Raspberry Pi asks for, in a folder of its serial number's name or at the top.
-fn raspberry_pi(root: &Path) -> bool {
+fn raspberry_pi(root: &Path, top: &[String]) -> bool {
     let is_serial = |name: &str| name.len() == 8 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let names = |folder: &Path| {
-        let content = fs::read_dir(folder).into_iter().flatten().flatten();
-        content.take(MOST_NAMES).filter_map(|item| item.file_name().into_string().ok()).collect::<Vec<_>>()
-    };
     let is_for_pi = |name: &String| {
         ["bootcode.bin", "config.txt"].contains(&&name[..]) || (name.starts_with("start") && name.ends_with(".elf"))
     };
-    let top = names(root);
     top.iter().any(is_for_pi)
-        || top.iter().filter(|name| is_serial(name)).any(|serial| names(&root.join(serial)).iter().any(is_for_pi))
+        || top.iter().filter(|name| is_serial(name)).any(|serial| names_in(&root.join(serial)).iter().any(is_for_pi))
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let content = fs::read_dir(folder).into_iter().flatten().flatten();
+    content.take(MOST_NAMES).filter_map(|item| item.file_name().into_string().ok()).collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::boot::image::{self, Image};
 use crate::boot::loaders;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{Entry, Starts};
+use proxydhcpd_core::script::HOST_NAME;
 use proxydhcpd_core::script::local_disk_arch;
 use proxydhcpd_core::shim::second_stage;
 
@@ -78,7 +79,10 @@ impl Programs<'_> {
         }
         // netboot.xyz: `menu.ipxe` leads to the others, and looks for those of a machine by itself.
         if is_of_one_machine(&lower) {
-            let why = "netboot.xyz's script for one machine; [machine.NAME] with a profile does that here";
+            let why = match path.starts_with(HOST_NAME) {
+                true => "in front of the menu, the machine runs it that the DHCP server gives this host name",
+                false => "netboot.xyz's script for one machine; [machine.NAME] with a profile does that here",
+            };
             return Fate::LeftOut(why.to_owned());
         }
         if lower != "menu.ipxe" && has("menu.ipxe") && (has("boot.cfg") || has("local-vars.ipxe")) {
