@@ -17,6 +17,8 @@ pub enum Atom {
     Subnet(Ipv4Addr, u8),
     /// One of the hosts that are given the same, by the number of their group.
     Host(usize),
+    /// One of the hosts of the file, whichever.
+    Known,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +106,16 @@ impl Expr {
 
     pub fn negated(self) -> Expr {
         Expr::Not(Box::new(self))
+    }
+
+    /// Whether it depends on this fact.
+    pub fn asks(&self, fact: &Atom) -> bool {
+        match self {
+            Expr::Is(_) => false,
+            Expr::Atom(atom) => atom == fact,
+            Expr::Not(expr) => expr.asks(fact),
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().any(|part| part.asks(fact)),
+        }
     }
 }
 

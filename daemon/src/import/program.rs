@@ -8,13 +8,22 @@ use proxydhcpd_core::arch::{Arch, Transport};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+/// How a message says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Field,
+    Option,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    File(usize, String),
+    File(usize, Way, String),
     /// `None`: the server that answers.
-    Server(Option<Ipv4Addr>),
+    Server(Way, Option<Ipv4Addr>),
     /// The machine is not answered.
     Deny(usize),
+    /// It is, whatever was said before.
+    Allow,
     /// The first branch that holds; the last one may hold always. Each with the number of its line.
     If(Vec<(Expr, Vec<Step>)>),
 }
@@ -37,11 +46,12 @@ pub struct Program {
     pub names: Vec<(Atom, String)>,
 }
 
-/// What a machine has in the end.
+/// What a machine has in the end, by field and by option. Of two files firmware takes that of option 67; its server is the one
+/// that the field names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct End {
-    file: Option<(usize, String)>,
-    server: Option<Ipv4Addr>,
+    files: [Option<(usize, String)>; 2],
+    servers: [Option<Ipv4Addr>; 2],
     deny: Option<usize>,
 }
 
@@ -138,18 +148,26 @@ impl End {
         if let Some(line) = self.deny {
             return Some((line, format!("dhcp-ignore={}", tags.trim_end_matches(','))));
         }
-        let (line, file) = self.file.as_ref()?;
-        let server = self.server.filter(|server| !own.contains(server));
+        let [of_field, of_option] = &self.files;
+        let (line, file) = of_option.as_ref().or(of_field.as_ref())?;
+        let [of_field, of_option] = self.servers;
+        let server = of_field.or(of_option).filter(|server| !own.contains(server));
         let server = server.map_or(String::new(), |server| format!(",,{server}"));
         Some((*line, format!("dhcp-boot={tags}{}{server}", value(file))))
+    }
+}
+
+impl Step {
+    pub fn is_option(&self) -> bool {
+        matches!(self, Step::File(_, Way::Option, _) | Step::Server(Way::Option, _))
     }
 }
 
 /// The line of the first file, to which what tells machines apart is accounted.
 fn first_line(step: &Step) -> Option<usize> {
     match step {
-        Step::File(line, _) | Step::Deny(line) => Some(*line),
-        Step::Server(_) => None,
+        Step::File(line, ..) | Step::Deny(line) => Some(*line),
+        Step::Server(..) | Step::Allow => None,
         Step::If(branches) => branches.iter().flat_map(|(_, steps)| steps).find_map(first_line),
     }
 }
@@ -158,9 +176,12 @@ fn first_line(step: &Step) -> Option<usize> {
 fn run(steps: &[Step], facts: &Facts, end: &mut End) -> Result<(), Atom> {
     for step in steps {
         match step {
-            Step::File(line, file) => end.file = Some((*line, file.clone())).filter(|(_, file)| !file.is_empty()),
-            Step::Server(server) => end.server = *server,
+            Step::File(line, way, file) => {
+                end.files[*way as usize] = Some((*line, file.clone())).filter(|(_, file)| !file.is_empty());
+            }
+            Step::Server(way, server) => end.servers[*way as usize] = *server,
             Step::Deny(line) => end.deny = Some(*line),
+            Step::Allow => end.deny = None,
             Step::If(branches) => {
                 for (condition, steps) in branches {
                     if holds(condition, facts)? {
@@ -206,6 +227,8 @@ fn follows(known: &Atom, is: bool, asked: &Atom) -> Option<bool> {
         {
             Some(false)
         }
+        (Atom::Host(_), Atom::Known) if is => Some(true),
+        (Atom::Known, Atom::Host(_)) if !is => Some(false),
         (Atom::Arch(code), Atom::Http) if is => Some(on_web(*code)),
         (Atom::Http, Atom::Arch(code)) if is != on_web(*code) => Some(false),
         _ => None,
@@ -221,6 +244,10 @@ struct Tags<'a> {
 
 impl Tags<'_> {
     fn of(&mut self, atom: &Atom) -> String {
+        // dnsmasq sets it by itself.
+        if *atom == Atom::Known {
+            return "known".into();
+        }
         if let Some((_, tag)) = self.known.iter().find(|(known, _)| known == atom) {
             return tag.clone();
         }
@@ -234,8 +261,8 @@ impl Tags<'_> {
             Atom::Uuid(_) => "uuid".into(),
             Atom::Subnet(address, prefix) => format!("{address}-{prefix}"),
             Atom::Host(group) => self.program.hosts[*group].name.clone(),
+            Atom::Known => "known".into(),
         });
-        // dnsmasq sets `known` by itself.
         let tag = free_name(&wish, |name| name == "known" || self.taken.contains(name));
         self.taken.insert(tag.clone());
         self.known.push((atom.clone(), tag.clone()));
@@ -256,7 +283,7 @@ fn mark(atom: &Atom, tag: &str) -> String {
             let octets: Vec<String> = uuid.iter().map(|octet| format!("{octet:02x}")).collect();
             format!("dhcp-match=set:{tag},97,00:{}", octets.join(":"))
         }
-        Atom::Subnet(..) | Atom::Host(_) => String::new(),
+        Atom::Subnet(..) | Atom::Host(_) | Atom::Known => String::new(),
     }
 }
 

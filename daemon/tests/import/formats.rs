@@ -109,16 +109,60 @@ fn openwrts_tags_may_stand_where_dnsmasqs_stand() {
     assert!(told.contains("[[rule]] # line 8\n") && told.contains("tftp://192.0.2.20/efi.ipxe"), "{told}");
 }
 
+/// As the start script makes options of it, of which nobody has to know.
 #[test]
-fn an_isc_switch_that_says_what_boots_is_told_of_at_the_top() {
+fn errors_in_openwrts_configuration_show_its_own_line() {
+    let section = "config boot 'x'\n\toption serveraddress '192.0.2.9'\n\toption filename 'a.0'\n";
+    for (text, place) in [
+        (format!("{section}config host\n\toption name 'pc'\n\tlist mac '52:54:00:00:00'\n"), "dhcp:6:12: "),
+        (format!("{section}config dnsmasq\n\tlist dhcp_boot 'a,\"b'\n"), "dhcp:5:18: a quote that does not end"),
+    ] {
+        let source = Source::new("dhcp", text.clone().into_bytes()).unwrap();
+        let error = import(&source, None, &Here::default()).unwrap_err().remove(0);
+        assert!(error.one_line().starts_with(place), "{error}");
+        let line = error.place.as_ref().unwrap().line;
+        assert_eq!(error.place.unwrap().text, text.lines().nth(line - 1).unwrap());
+    }
+}
+
+#[test]
+fn a_pool_of_kea_that_is_one_of_several_for_a_machine_is_told_of() {
     let told = imported(
-        "next-server 192.0.2.20;\nswitch (option arch) {\n  case 1: filename \"a.0\"; break;\n  default: filename \"b.0\";\n}\n",
+        r#"{ "Dhcp4": {
+        "client-classes": [ { "name": "a", "test": "option[93].hex == 0x0007" } ],
+        "subnet4": [ { "subnet": "192.0.2.0/24", "pools": [
+            { "pool": "192.0.2.1 - 192.0.2.9", "client-classes": [ "a" ], "option-data": [ { "code": 67, "data": "a.efi" } ] },
+            { "pool": "192.0.2.10 - 192.0.2.19", "option-data": [ { "code": 67, "data": "all.efi" } ] },
+            { "pool": "192.0.2.20 - 192.0.2.29", "option-data": [ { "code": 67, "data": "b.efi" } ] }
+        ] } ] } }"#,
     );
+    assert!(told.contains("#     here it is for all machines of its class, of which Kea may give some"), "{told}");
     assert!(
-        told.contains("#   what `switch` decides (line 2) was not read, and it says what machines boot\n"),
+        told.contains("#     which machines have their addresses of this pool, and not of the one in front"),
         "{told}"
     );
-    assert!(told.contains("#   line 2: switch (option arch) {\n#     it is not read: write it as `if`"), "{told}");
+    assert!(told.contains("uefi-x64 = \"a.efi\"\nany-other = \"all.efi\""), "{told}");
+}
+
+/// dhcpd answers no machine that has no `host`.
+#[test]
+fn machines_that_iscs_dhcpd_was_to_leave_alone_are_denied() {
+    let told = imported(
+        "deny unknown-clients;\nfilename \"a.0\";\nhost a { hardware ethernet 52:54:00:00:00:01; }\n\
+         subnet 192.0.2.0 netmask 255.255.255.0 { pool { allow unknown-clients; deny known-clients; filename \"b.0\"; } }\n",
+    );
+    let tables = tables(&told);
+    assert!(tables.contains("mac = [\"52:54:00:00:00:01\"]\nprofile = \"a\""), "{told}");
+    assert!(tables.contains("deny = true") && !tables.contains("b.0"), "{told}");
+}
+
+#[test]
+fn a_case_of_an_isc_switch_that_no_rule_knows_is_told_of() {
+    let told = imported(
+        "next-server 192.0.2.20;\nswitch (option host-name) {\n  case \"a\": filename \"a.0\"; break;\n  default: filename \"b.0\";\n}\n",
+    );
+    assert!(told.contains("#   line 3: case \"a\": filename \"a.0\"; break;\n#     of what a machine says"), "{told}");
+    assert!(told.contains("any-other = \"tftp://192.0.2.20/b.0\""), "{told}");
 }
 
 #[test]
@@ -256,6 +300,33 @@ fn an_empty_file_is_an_error() {
     assert!(output.stdout.is_empty());
 }
 
+/// A device that never ends, and pipes: as a file of this name, and as standard input.
+#[test]
+fn what_never_ends_is_an_error_and_pipes_are_read() {
+    let program = || std::process::Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
+    let zeros = || std::fs::File::open("/dev/zero").unwrap();
+    for (name, output) in [
+        ("/dev/zero", program().args(["import", "/dev/zero"]).output().unwrap()),
+        ("standard input", program().args(["import", "-"]).stdin(zeros()).output().unwrap()),
+    ] {
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(name) && said.contains("it is longer than 64 MiB, and is not read"), "{said}");
+    }
+    for name in ["-", "/dev/stdin"] {
+        let mut running = program()
+            .args(["import", name])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut running.stdin.take().unwrap(), b"port=0\ndhcp-boot=pxelinux.0\n").unwrap();
+        let output = running.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains("pxelinux.0"), "{text}");
+    }
+}
+
 /// What the program says, which is to end well.
 fn program(folder: &Path, arguments: &[&str]) -> String {
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
@@ -315,7 +386,7 @@ fn a_pxelinux_tree_and_netboot_xyzs_scripts_become_machines() {
         // PXELINUX names the file by the octets as they are on the wire.
         "uuid = \"085994b8-a6d6-a941-611d-74a6ab80b83d\"\nprofile = \"live\"\n",
         "kernel = \"MAC-525400000010.ipxe\"\n",
-        "#   HOSTNAME-pc1.ipxe: the file\n#     a host name is the DHCP server's: write [machine.pc1]",
+        "#   HOSTNAME-pc1.ipxe: the file\n#     only the menu of the boot folder looks for it, and `default` goes before that: write [machine.pc1]",
         "#   README: the file\n#     PXELINUX asks for no file of this name",
         "#   default line 17: MENU INCLUDE more.cfg\n#     it is not read: put the text of that file in its place",
         "#   default line 12: label memtest\n#     a program of SYSLINUX is no kernel",
@@ -330,6 +401,21 @@ fn a_pxelinux_tree_and_netboot_xyzs_scripts_become_machines() {
         program(folder.path(), &["import", "tftp/pxelinux.cfg", "-o", "new.toml"]);
         tables(&std::fs::read_to_string(folder.path().join("new.toml")).unwrap())
     });
+}
+
+#[test]
+fn netboot_xyzs_scripts_by_host_name_are_run_in_front_of_the_menu() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("HOSTNAME-pc1.ipxe"), "#!ipxe\n").unwrap();
+    let text = program(folder.path(), &["import", "."]);
+    assert!(
+        text.contains("#   HOSTNAME-pc1.ipxe: the file\n#     the machine runs it that the DHCP server calls pc1"),
+        "{text}"
+    );
+    std::fs::write(folder.path().join("new.toml"), &text).unwrap();
+    let script = program(folder.path(), &["render", "menu", "--config", "new.toml"]);
+    let first = script.find("isset ${hostname} && chain --autofree http").expect("it is asked for");
+    assert!(script[first..].contains("HOSTNAME-${hostname:uristring}.ipxe ||\n\n:menu\n"), "{script}");
 }
 
 #[test]

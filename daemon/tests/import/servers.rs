@@ -101,7 +101,9 @@ fn kea(program: &str, folder: &Path, conf: &str) -> Peer {
     let memfile = r#""Dhcp4": { "lease-database": { "type": "memfile", "persist": false },"#;
     fs::write(&file, conf.replacen("\"Dhcp4\": {", memfile, 1)).unwrap();
     let peer = Peer::start(&format!("{program} -c {}", file.display()));
-    wait_for("kea", || bound(Transport::Udp, 67).is_ok_and(|sockets| !sockets.is_empty()).then_some(()));
+    // It reads from a packet socket, which it opens behind the one on port 67.
+    let reads = || fs::read_to_string("/proc/thread-self/net/packet").is_ok_and(|sockets| sockets.lines().count() > 1);
+    wait_for("kea", || (bound(Transport::Udp, 67).is_ok_and(|sockets| !sockets.is_empty()) && reads()).then_some(()));
     peer
 }
 

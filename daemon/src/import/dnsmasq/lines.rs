@@ -6,6 +6,8 @@ use crate::files;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+/// How many lines around its own may belong to what a line says.
+const NEAR: usize = 12;
 /// The longest file that is included.
 const LONGEST: u64 = 64 << 20;
 
@@ -19,8 +21,16 @@ pub struct Line {
     pub key_at: Span,
     /// What stands behind `=`, cut at commas; `None`: there is no `=`.
     pub value: Option<Vec<Arg>>,
-    /// The number and the text of the line that says this in another format.
-    origin: Option<(usize, String)>,
+    origin: Option<Origin>,
+}
+
+/// Where a file in another format says what the line does.
+#[derive(Clone, Debug)]
+struct Origin {
+    source: Rc<Source>,
+    number: usize,
+    /// What notes show of it.
+    text: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +41,11 @@ pub struct Arg {
 
 impl Line {
     pub fn text(&self) -> &str {
-        self.origin.as_ref().map_or_else(|| self.source.text[self.at.clone()].trim(), |(_, text)| text)
+        self.origin.as_ref().map_or_else(|| self.source.text[self.at.clone()].trim(), |origin| &origin.text)
     }
 
     pub fn number(&self) -> usize {
-        self.origin.as_ref().map_or_else(|| self.source.line(self.at.start), |(number, _)| *number)
+        self.origin.as_ref().map_or_else(|| self.source.line(self.at.start), |origin| origin.number)
     }
 
     pub fn args(&self) -> &[Arg] {
@@ -44,27 +54,55 @@ impl Line {
 
     /// What is wrong with it, and where.
     pub fn error(&self, at: &Span, message: impl Into<String>) -> Diagnostic {
-        let mut error = self.source.error(at.clone(), message);
-        if let (Some((number, _)), Some(place)) = (&self.origin, &mut error.place) {
-            place.line = *number;
+        match &self.origin {
+            Some(origin) => origin.source.error(origin.place(&self.source.text[at.clone()]), message),
+            None => self.source.error(at.clone(), message),
         }
-        error
+    }
+}
+
+impl Origin {
+    /// Where the file has this text: in its line, or else in the nearest one, as what belongs together may stand in several.
+    fn place(&self, text: &str) -> Span {
+        let mut start = 0;
+        let lines = self.source.text.split_inclusive('\n').map(|line| {
+            start += line.len();
+            start - line.len()..start
+        });
+        let lines: Vec<Span> = lines.collect();
+        let own = self.number.saturating_sub(1).min(lines.len().saturating_sub(1));
+        let found = |line: &Span| Some(line.start + self.source.text[line.clone()].find(text)?);
+        let near = own.saturating_sub(NEAR)..lines.len().min(own + NEAR);
+        let mut near: Vec<usize> = near.filter(|_| !text.is_empty()).collect();
+        near.sort_by_key(|line| line.abs_diff(own));
+        match near.into_iter().find_map(|line| found(&lines[line])) {
+            Some(at) => at..at + text.len(),
+            None => lines.get(own).cloned().map_or(0..0, |line| {
+                let trimmed = self.source.text[line.clone()].trim_start();
+                line.end - trimmed.len()..line.end - trimmed.len() + trimmed.trim_end().len()
+            }),
+        }
     }
 }
 
 /// The options that a file in another format means, each with the number of its line there.
 pub fn translated(source: &Source, translation: &Translation) -> Result<Vec<Line>, Vec<Diagnostic>> {
     let texts: Vec<&str> = source.text.lines().collect();
+    let whole = Rc::new(source.clone());
     let (mut lines, mut told) = (Vec::new(), Vec::new());
     for (number, text) in &translation.options {
         let option = Rc::new(Source { name: source.name.clone(), text: text.clone() });
+        let of_line = texts.get(number.saturating_sub(1)).map_or("", |text| text.trim());
+        let shown = if translation.several { text.clone() } else { of_line.to_owned() };
+        let origin = Origin { source: whole.clone(), number: *number, text: shown };
         match line(&option, 0..text.len()) {
-            Ok(line) => lines.extend(line.map(|line| {
-                let of_line = texts.get(number.saturating_sub(1)).map_or("", |text| text.trim());
-                let text = if translation.several { text.clone() } else { of_line.to_owned() };
-                Line { origin: Some((*number, text)), ..line }
-            })),
-            Err(error) => told.push(error),
+            Ok(line) => lines.extend(line.map(|line| Line { origin: Some(origin), ..line })),
+            // What is wrong with its quotes: the option is ours, the value is the file's.
+            Err(error) => {
+                let value = text.split_once('=').map_or("", |(_, value)| value);
+                let error = Diagnostic { place: source.error(origin.place(value), "").place, ..error };
+                told.push(error);
+            }
         }
     }
     if told.is_empty() { Ok(lines) } else { Err(told) }

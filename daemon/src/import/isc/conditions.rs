@@ -91,6 +91,9 @@ impl Grammar for Reader<'_> {
             self.need(")")?;
             return Ok(expr);
         }
+        if self.take("known") {
+            return Ok(Expr::is(Atom::Known));
+        }
         if self.take("exists") {
             let word = self.tokens.get(self.at).map_or(String::new(), |token| token.word().to_ascii_lowercase());
             self.at += 1;
@@ -99,6 +102,9 @@ impl Grammar for Reader<'_> {
                 Some(77) => Ok(any_user_class()),
                 code => code.and_then(|code| exists(Field::Option(code))).ok_or_else(|| KNOWN.into()),
             };
+        }
+        if self.take("extract-int") {
+            return self.integer();
         }
         let left = self.value()?;
         let negated = self.take("!=");
@@ -177,6 +183,25 @@ impl Reader<'_> {
             }
             word => hex(word).map(Value::Octets).ok_or_else(|| KNOWN.into()),
         }
+    }
+
+    /// `extract-int(option arch, 16) = 7`, from behind its first word on.
+    fn integer(&mut self) -> Result<Expr, String> {
+        self.need("(")?;
+        let value = self.within(Self::value)?;
+        self.need(",")?;
+        let octets = self.number()? / 8;
+        self.need(")")?;
+        let negated = self.take("!=");
+        if !negated && !self.take("=") {
+            return Err(KNOWN.into());
+        }
+        let number: u32 = self.number()?.try_into().map_err(|_| KNOWN)?;
+        let Value::Part(part) = value else { return Err(KNOWN.into()) };
+        let part = Part { length: Some(octets), ..part };
+        let number = number.to_be_bytes();
+        let expr = compared(part, &number[number.len() - octets.clamp(1, 4)..]).ok_or(KNOWN)?;
+        Ok(if negated { expr.negated() } else { expr })
     }
 
     fn substring(&mut self) -> Result<Value, String> {

@@ -6,13 +6,13 @@ mod tokens;
 
 use super::expression::{Atom, Expr, Part};
 use super::here::Here;
-use super::program::{Hosts, Program, Step};
+use super::program::{Hosts, Program, Step, Way};
 use super::translation::Translation;
 use super::written::{Fate, Told};
 use crate::config::diagnostic::{Diagnostic, Source};
 use conditions::{Conditions, Names, code, compared, octets};
 use std::net::Ipv4Addr;
-use tokens::{Statement, statements};
+use tokens::{Statement, Token, statements};
 
 const ADDRESSES: &str = "for addresses, leases and DHCP options come from the DHCP server";
 
@@ -58,14 +58,27 @@ fn without_subnet(step: Step, subnet: &Atom) -> Step {
     Step::If(branches.into_iter().map(always).collect())
 }
 
-/// The steps of each network, between those of what it stands in and those that follow its own.
-fn around(before: &[Step], subnets: Vec<Step>, behind: &[Step]) -> Vec<Step> {
-    let with = |(subnet, steps): (Expr, Vec<Step>)| (subnet, [before, &steps, behind].concat());
+/// The steps of each network or class, between those of what it stands in and those that follow its own.
+fn around(before: &[Step], members: Vec<Step>, behind: &[Step]) -> Vec<Step> {
+    let with = |(condition, steps): (Expr, Vec<Step>)| (condition, [before, &steps, behind].concat());
     let one = |step| match step {
         Step::If(branches) => Step::If(branches.into_iter().map(with).collect()),
         step => step,
     };
-    subnets.into_iter().map(one).collect()
+    members.into_iter().map(one).collect()
+}
+
+/// Takes the `case VALUE:` or `default:` off that a statement begins with; the words of the value, none of `default`.
+fn label(words: &mut Vec<Token>) -> Option<Vec<Token>> {
+    let is_case = words.first()?.is("case");
+    let is_label = is_case || words[0].is("default") || words[0].is("default:");
+    let end = words.iter().position(|word| !word.quoted && word.word().ends_with(':')).filter(|_| is_label)?;
+    let behind = words.split_off(end + 1);
+    let mut value = std::mem::replace(words, behind).split_off(usize::from(is_case));
+    let last = value.last_mut()?;
+    last.text.pop();
+    value.retain(|word| is_case && !word.text.is_empty());
+    Some(value)
 }
 
 /// Whether a block says what is booted: `case 1: filename "a";` does.
@@ -216,7 +229,10 @@ impl<'a> Reader<'a> {
                 }
                 ("pool", Some(block)) => {
                     let condition = self.members(block);
-                    let own = self.steps(block, scopes, None);
+                    // Whom it is for says nothing of who is answered at all.
+                    let is_permit = |statement: &Statement| ["allow", "deny"].contains(&&statement.word(0)[..]);
+                    let rest: Vec<Statement> = block.iter().filter(|inner| !is_permit(inner)).cloned().collect();
+                    let own = self.steps(&rest, scopes, None);
                     scopes.pools.push(Step::If(vec![(condition, own)]));
                 }
                 ("group", Some(block)) => self.group(statement, block, scopes),
@@ -235,6 +251,7 @@ impl<'a> Reader<'a> {
                     }
                 }
                 ("host", Some(block)) => self.host(statement, block, scopes, group),
+                ("switch", Some(block)) if says_boot(block) => steps.push(self.switch(statement, block, scopes)),
                 (word, Some(block)) if says_boot(block) => {
                     let line = self.line(statement);
                     let note =
@@ -256,12 +273,20 @@ impl<'a> Reader<'a> {
         block: &[Statement],
         scopes: &mut Scopes,
     ) -> (Expr, Vec<Step>) {
+        self.decided(statement, statement.words.get(from..).unwrap_or_default(), block, scopes)
+    }
+
+    /// What a machine has to be for a block, without words any, and what the block says.
+    fn decided(
+        &mut self,
+        statement: &Statement,
+        words: &[Token],
+        block: &[Statement],
+        scopes: &mut Scopes,
+    ) -> (Expr, Vec<Step>) {
         let steps = self.steps(block, scopes, None);
         let conditions = Conditions { names: &self.names };
-        let read = match statement.words.get(from..) {
-            Some([]) | None => Ok(Expr::Is(true)),
-            Some(words) => conditions.read(words),
-        };
+        let read = if words.is_empty() { Ok(Expr::Is(true)) } else { conditions.read(words) };
         let condition = read.unwrap_or_else(|why| {
             if steps.is_empty() {
                 self.tell(statement, Fate::Group(ADDRESSES));
@@ -271,6 +296,32 @@ impl<'a> Reader<'a> {
             Expr::Is(false)
         });
         (condition, steps)
+    }
+
+    /// `switch (VALUE) { case 1: ...; break; default: ...; }`: a case goes on into the next one up to a `break`.
+    fn switch(&mut self, statement: &Statement, block: &[Statement], scopes: &mut Scopes) -> Step {
+        let mut cases: Vec<(Statement, Vec<Token>, Vec<Statement>)> = Vec::new();
+        let mut open = 0;
+        for inner in block {
+            let mut rest = inner.clone();
+            while let Some(value) = label(&mut rest.words) {
+                cases.push((inner.clone(), value, Vec::new()));
+            }
+            match rest.word(0).as_str() {
+                "break" => open = cases.len(),
+                _ => cases.iter_mut().skip(open).for_each(|(_, _, own)| own.push(rest.clone())),
+            }
+        }
+        let asked = statement.words.get(2..statement.words.len().saturating_sub(1)).unwrap_or_default();
+        let equals = Token { text: b"=".to_vec(), quoted: false, at: 0..0 };
+        let asked: Vec<Token> = asked.iter().cloned().chain([equals]).collect();
+        // Wherever `default` stands, it is for the machines that no case is for.
+        cases.sort_by_key(|(_, value, _)| value.is_empty());
+        let branch = |(case, value, own): &(Statement, Vec<Token>, Vec<Statement>)| {
+            let words = if value.is_empty() { Vec::new() } else { [&asked[..], value].concat() };
+            self.decided(case, &words, own, scopes)
+        };
+        Step::If(cases.iter().map(branch).collect())
     }
 
     fn subnet(&mut self, statement: &Statement, block: &[Statement], scopes: &mut Scopes) {
@@ -288,8 +339,8 @@ impl<'a> Reader<'a> {
         scopes.subnets.push(Step::If(vec![(Expr::is(Atom::Subnet(address, prefix)), steps)]));
     }
 
-    /// A group's statements are for the networks in it, and for the hosts in it, which dhcpd runs last. For a host in one of
-    /// these networks they are not run again.
+    /// A group's statements are for the networks in it, and for the classes and hosts in it, which dhcpd runs last. For a machine
+    /// in one of these networks they are not run again.
     fn group(&mut self, statement: &Statement, block: &[Statement], scopes: &mut Scopes) {
         let line = self.line(statement);
         let name = match statement.text(1) {
@@ -302,17 +353,17 @@ impl<'a> Reader<'a> {
             inner.subnets.iter().filter_map(|step| if let Step::If(branches) = step { Some(branches) } else { None });
         let mut branches: Vec<(Expr, Vec<Step>)> =
             subnets.flatten().map(|(subnet, _)| (subnet.clone(), Vec::new())).collect();
-        let of_hosts = if branches.is_empty() {
+        let of_members = if branches.is_empty() {
             own.clone()
         } else {
             branches.push((Expr::Is(true), own.clone()));
             vec![Step::If(branches)]
         };
         for host in inner.hosts {
-            scopes.hosts.push(Host { steps: [of_hosts.clone(), host.steps].concat(), ..host });
+            scopes.hosts.push(Host { steps: [&of_members[..], &host.steps].concat(), ..host });
         }
         scopes.subnets.extend(around(&own, inner.subnets, &[]));
-        scopes.classes.extend(inner.classes);
+        scopes.classes.extend(around(&of_members, inner.classes, &[]));
     }
 
     fn host(&mut self, statement: &Statement, block: &[Statement], scopes: &mut Scopes, group: Option<&str>) {
@@ -355,12 +406,18 @@ impl<'a> Reader<'a> {
 
     /// `allow members of "x";`: the pool is for those of the class.
     fn members(&mut self, block: &[Statement]) -> Expr {
-        let named = |statement: &&Statement| statement.word(1) == "members" && statement.word(2) == "of";
         let (mut allowed, mut all) = (Vec::new(), Vec::new());
-        for statement in block.iter().filter(named) {
-            let name = statement.text(3);
-            let class = self.classes.iter().find(|class| class.name == name);
-            let condition = class.map_or(Expr::Is(false), |class| class.condition.clone());
+        for statement in block {
+            let condition = match (statement.word(1).as_str(), statement.word(2).as_str()) {
+                ("known-clients", _) => Expr::is(Atom::Known),
+                ("unknown-clients", _) => Expr::is(Atom::Known).negated(),
+                ("members", "of") => {
+                    let name = statement.text(3);
+                    let class = self.classes.iter().find(|class| class.name == name);
+                    class.map_or(Expr::Is(false), |class| class.condition.clone())
+                }
+                _ => continue,
+            };
             match statement.word(0).as_str() {
                 "allow" => allowed.push(condition),
                 _ => all.push(condition.negated()),
@@ -376,6 +433,7 @@ impl<'a> Reader<'a> {
         let line = self.line(statement);
         let words = &statement.words;
         let option = (statement.word(0) == "option").then(|| code(&self.names, &statement.word(1))).flatten();
+        let way = if option.is_some() { Way::Option } else { Way::Field };
         match (statement.word(0).as_str(), option) {
             ("filename", _) | (_, Some(67)) => {
                 let value = &words[1 + usize::from(option.is_some())..];
@@ -383,13 +441,13 @@ impl<'a> Reader<'a> {
                     self.lost(statement, "a file name that is put together for each machine: write it as a template");
                     return None;
                 };
-                return Some(Step::File(line, String::from_utf8_lossy(&value.text).into_owned()));
+                return Some(Step::File(line, way, String::from_utf8_lossy(&value.text).into_owned()));
             }
             ("next-server", _) | (_, Some(66)) => {
                 let name = words.last().map_or(String::new(), |word| word.word().to_owned());
                 match name.parse::<Ipv4Addr>() {
                     Ok(address) => {
-                        return Some(Step::Server(Some(address).filter(|address| !address.is_unspecified())));
+                        return Some(Step::Server(way, Some(address).filter(|address| !address.is_unspecified())));
                     }
                     Err(_) => self.lost(
                         statement,
@@ -398,6 +456,10 @@ impl<'a> Reader<'a> {
                 }
             }
             ("deny" | "ignore", _) if statement.word(1) == "booting" => return Some(Step::Deny(line)),
+            (word @ ("allow" | "deny" | "ignore"), _) if statement.word(1) == "unknown-clients" => {
+                let own = if word == "allow" { Step::Allow } else { Step::Deny(line) };
+                return Some(Step::If(vec![(Expr::is(Atom::Known).negated(), vec![own])]));
+            }
             ("include", _) => {
                 let file = statement.text(1);
                 self.lost(statement, format!("it is not read: put the text of {file} in its place, and import again"));
@@ -428,9 +490,10 @@ impl<'a> Reader<'a> {
 /// The steps without their lines.
 fn plain(steps: &[Step]) -> Vec<Step> {
     let one = |step: &Step| match step {
-        Step::File(_, file) => Step::File(0, file.clone()),
+        Step::File(_, way, file) => Step::File(0, *way, file.clone()),
         Step::Deny(_) => Step::Deny(0),
-        Step::Server(server) => Step::Server(*server),
+        Step::Allow => Step::Allow,
+        Step::Server(way, server) => Step::Server(*way, *server),
         Step::If(branches) => {
             Step::If(branches.iter().map(|(condition, steps)| (condition.clone(), plain(steps))).collect())
         }

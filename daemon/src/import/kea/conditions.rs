@@ -66,10 +66,13 @@ impl Grammar for Reader<'_> {
             let name = self.octets()?;
             self.need(")")?;
             let name = String::from_utf8_lossy(&name).into_owned();
-            return match name.as_str() {
-                "ALL" => Ok(Expr::Is(true)),
-                name => (self.class)(name).ok_or_else(|| format!("no class in front of it is called {name}")),
-            };
+            return (self.class)(&name).ok_or_else(|| format!("no class in front of it is called {name}"));
+        }
+        if self.take("known") {
+            return Ok(Expr::is(Atom::Known));
+        }
+        if self.take("unknown") {
+            return Ok(Expr::is(Atom::Known).negated());
         }
         let left = self.value()?;
         let Some(left) = left else {
@@ -225,6 +228,16 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
 fn hex(digits: &str) -> Option<Vec<u8>> {
     let even = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits.to_owned() };
     even.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+/// The classes that Kea has by itself.
+pub fn built_in(name: &str) -> Option<Expr> {
+    match name {
+        "ALL" => Some(Expr::Is(true)),
+        "KNOWN" => Some(Expr::is(Atom::Known)),
+        "UNKNOWN" => Some(Expr::is(Atom::Known).negated()),
+        _ => None,
+    }
 }
 
 /// A condition that is not understood is one that no machine meets.

@@ -1,12 +1,13 @@
-//! Kea's kea-dhcp4.conf. Kea takes each value from the narrowest place that has one: the reservation, the first class that the
-//! machine is in, its network, the file.
+//! Kea's kea-dhcp4.conf. Kea takes each value from the narrowest place that has one. For the fields of its messages that is the
+//! reservation, the first class that the machine is in, its network, the file; for options it is the reservation, the pool, the
+//! network, the first class, the file.
 
 mod conditions;
 mod json;
 
 use super::expression::{Atom, Expr};
 use super::here::Here;
-use super::program::{Hosts, Program, Step};
+use super::program::{Hosts, Program, Step, Way};
 use super::translation::Translation;
 use super::written::{Fate, Told};
 use crate::config::diagnostic::{Diagnostic, Source};
@@ -23,10 +24,13 @@ pub fn translate(source: &Source, here: &Here) -> Result<Translation, Vec<Diagno
     })?;
     let mut reader = Reader::new(source);
     reader.includes();
+    reader.kinds = kinds(dhcp4);
     reader.classes(dhcp4);
     let mut steps = reader.own_steps(dhcp4);
-    steps.extend(reader.subnets(dhcp4));
-    steps.extend(reader.class_steps.iter().rev().cloned().collect::<Vec<_>>());
+    let (fields, options) = reader.subnets(dhcp4);
+    steps.extend(fields);
+    steps.extend(reader.class_steps());
+    steps.extend(options);
     steps.extend(reader.hosts(dhcp4));
     reader.program.steps = steps;
     let own: Vec<Ipv4Addr> = here.networks.iter().map(|(_, network)| network.address).collect();
@@ -42,11 +46,23 @@ pub fn translate(source: &Source, here: &Here) -> Result<Translation, Vec<Diagno
     Ok(translation)
 }
 
+/// Reservations that say the same of a boot are of one kind: what they say, and the classes that they name.
+type Kind = (Vec<String>, Vec<String>);
+
+struct Class {
+    name: String,
+    condition: Expr,
+    steps: Vec<Step>,
+    /// It holds only where a network or a pool names it; these are the conditions of those that do.
+    asked: Option<Vec<Expr>>,
+}
+
 struct Reader<'a> {
     source: &'a Source,
     /// In the order of the file.
-    classes: Vec<(String, Expr)>,
-    class_steps: Vec<Step>,
+    classes: Vec<Class>,
+    /// Those of the reservations, in the order in which they are read.
+    kinds: Vec<Kind>,
     program: Program,
     translation: Translation,
     /// Where the search for the next value begins: values are looked for in the order in which they are read.
@@ -56,7 +72,8 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(source: &'a Source) -> Self {
         let translation = Translation { server: Some("Kea"), ..Translation::default() };
-        Reader { source, classes: Vec::new(), class_steps: Vec::new(), program: Program::default(), translation, at: 0 }
+        let (classes, kinds) = (Vec::new(), Vec::new());
+        Reader { source, classes, kinds, program: Program::default(), translation, at: 0 }
     }
 
     /// The line of the next place where this text stands in quotes.
@@ -87,12 +104,15 @@ impl<'a> Reader<'a> {
         for class in list(dhcp4, "client-classes") {
             let name = text(class, "name");
             self.line(&name);
-            let known = |name: &str| self.classes.iter().find(|(known, _)| known == name).map(|(_, expr)| expr.clone());
+            let asked = any_bool(class, ["only-if-required", "only-in-additional-list"]).then(Vec::new);
             let read = match class.get("test").and_then(Value::as_str) {
-                Some(test) => conditions::read(test, &known),
+                Some(test) => conditions::read(test, &|name| self.known(name)),
+                None if asked.is_some() => Ok(Expr::Is(true)),
+                None if self.kinds.iter().any(|(_, classes)| classes.contains(&name)) => Ok(conditions::never()),
                 None => Err("a class without a test is set by other means, which are not known here".into()),
             };
             let mut steps = self.own_steps(class);
+            steps.retain(|step| *step != Step::Server(Way::Field, None));
             if name == "DROP" {
                 steps.push(Step::Deny(self.line(&name)));
             }
@@ -105,25 +125,73 @@ impl<'a> Reader<'a> {
             if let Expr::Atom(atom) = &condition {
                 self.program.names.push((atom.clone(), name.clone()));
             }
-            if bool_of(class, "only-if-required") {
-                let why =
-                    "here the class holds wherever its test does, not only where `require-client-classes` names it";
-                self.tell(&name, Fate::Changed(why.into()));
-            }
-            self.class_steps.push(Step::If(vec![(condition.clone(), steps)]));
-            self.classes.push((name, condition));
+            self.classes.push(Class { name, condition, steps, asked });
         }
     }
 
-    fn subnets(&mut self, dhcp4: &Value) -> Vec<Step> {
-        let mut steps = Vec::new();
-        let mut subnets: Vec<(&Value, Vec<Step>)> = list(dhcp4, "subnet4").map(|subnet| (subnet, Vec::new())).collect();
+    /// Of the classes that a machine is in, the first one goes before others: those that its reservation names, those of the file,
+    /// then those that ask whether there is a reservation, then those that a network or a pool asks for.
+    fn class_steps(&self) -> Vec<Step> {
+        let rank = |class: &&Class| match &class.asked {
+            Some(_) => 2,
+            None => usize::from(class.condition.asks(&Atom::Known)),
+        };
+        let mut classes: Vec<&Class> = self.classes.iter().collect();
+        classes.sort_by_key(rank);
+        let of_test = |class: &Class| {
+            let asked = class.asked.clone().map(Expr::Or);
+            let condition = Expr::And([class.condition.clone()].into_iter().chain(asked).collect());
+            Step::If(vec![(condition, class.steps.clone())])
+        };
+        let of_kind = |(index, (_, named)): (usize, &Kind)| {
+            let class = |name: &String| self.classes.iter().find(|class| class.name == *name);
+            let steps = named.iter().rev().filter_map(class).flat_map(|class| class.steps.clone()).collect();
+            Step::If(vec![(Expr::is(Atom::Host(index)), steps)])
+        };
+        let of_kinds = self.kinds.iter().enumerate().filter(|(_, (_, named))| !named.is_empty()).map(of_kind);
+        classes.into_iter().rev().map(of_test).chain(of_kinds).collect()
+    }
+
+    /// The reservations that put a machine into this class.
+    fn reserved(&self, name: &str) -> Expr {
+        let kinds = self.kinds.iter().enumerate().filter(|(_, (_, classes))| classes.iter().any(|class| class == name));
+        Expr::Or(kinds.map(|(index, _)| Expr::is(Atom::Host(index))).collect())
+    }
+
+    /// A class that stands in front, or one of Kea's own.
+    fn known(&self, name: &str) -> Option<Expr> {
+        let class = self.classes.iter().find(|class| class.name == name);
+        conditions::built_in(name).or_else(|| Some(Expr::Or(vec![class?.condition.clone(), self.reserved(name)])))
+    }
+
+    /// Which machines a network or a pool is for.
+    fn members(&self, place: &Value) -> Option<Expr> {
+        let names: Vec<&str> = names(place, "client-class").chain(names(place, "client-classes")).collect();
+        let class = |name: &&str| self.known(name).unwrap_or_else(conditions::never);
+        (!names.is_empty()).then(|| Expr::Or(names.iter().map(class).collect()))
+    }
+
+    /// Notes the classes that are looked at only where a place names them.
+    fn ask(&mut self, place: &Value, condition: &Expr) {
+        let named: Vec<&str> = ["require-client-classes", "evaluate-additional-classes"]
+            .iter()
+            .flat_map(|key| names(place, key))
+            .collect();
+        for class in self.classes.iter_mut().filter(|class| named.contains(&class.name.as_str())) {
+            class.asked.iter_mut().for_each(|asked| asked.push(condition.clone()));
+        }
+    }
+
+    /// What networks say in fields, and what they and their pools say in options.
+    fn subnets(&mut self, dhcp4: &Value) -> (Vec<Step>, Vec<Step>) {
+        let mut subnets: Vec<(&Value, Option<&Value>)> = list(dhcp4, "subnet4").map(|subnet| (subnet, None)).collect();
         for network in list(dhcp4, "shared-networks") {
-            let own = self.own_steps(network);
-            subnets.extend(list(network, "subnet4").map(|subnet| (subnet, own.clone())));
+            subnets.extend(list(network, "subnet4").map(|subnet| (subnet, Some(network))));
         }
         let alone = subnets.len() == 1;
-        for (subnet, of_network) in subnets {
+        let (mut fields, mut options) = (Vec::new(), Vec::new());
+        for (subnet, around) in subnets {
+            let mut steps = around.map(|network| self.own_steps(network)).unwrap_or_default();
             let network = text(subnet, "subnet");
             let line = self.line(&network);
             let Some(Atom::Subnet(address, prefix)) = conditions::subnet(&network) else {
@@ -131,29 +199,52 @@ impl<'a> Reader<'a> {
                 continue;
             };
             self.program.subnets.push((line, address, prefix));
-            let own = [of_network, self.own_steps(subnet)].concat();
-            let condition = if alone { Expr::Is(true) } else { Expr::is(Atom::Subnet(address, prefix)) };
-            let own = match subnet.get("client-class").and_then(Value::as_str) {
-                Some(class) => vec![Step::If(vec![(self.class(class), own)])],
-                None => own,
-            };
-            steps.push(Step::If(vec![(condition, own)]));
+            let is_in = if alone { Expr::Is(true) } else { Expr::is(Atom::Subnet(address, prefix)) };
+            let members = around.and_then(|network| self.members(network)).into_iter().chain(self.members(subnet));
+            let condition = Expr::And([is_in].into_iter().chain(members).collect());
+            steps.extend(self.own_steps(subnet));
+            let (of_options, of_fields): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(Step::is_option);
+            let pools = self.pools(subnet, &condition);
+            [Some(subnet), around].into_iter().flatten().for_each(|place| self.ask(place, &condition));
+            fields.push(Step::If(vec![(condition.clone(), of_fields)]));
+            options.push(Step::If(vec![(condition, [of_options, pools].concat())]));
         }
-        steps
+        (fields, options)
     }
 
-    fn class(&self, name: &str) -> Expr {
-        let known = self.classes.iter().find(|(known, _)| known == name);
-        known.map_or_else(conditions::never, |(_, condition)| condition.clone())
+    /// A machine is taken for one of the first pool that is for it. Which of several Kea takes, nothing here knows.
+    fn pools(&mut self, subnet: &Value, of_subnet: &Expr) -> Vec<Step> {
+        let pools: Vec<&Value> = list(subnet, "pools").collect();
+        let open = pools.iter().position(|pool| self.members(pool).is_none());
+        let mut branches: Vec<(Expr, Vec<Step>)> = Vec::new();
+        for (index, pool) in pools.into_iter().enumerate() {
+            let range = text(pool, "pool");
+            self.line(&range);
+            let steps = self.own_steps(pool);
+            let condition = self.members(pool).unwrap_or(Expr::Is(true));
+            self.ask(pool, &Expr::And(vec![of_subnet.clone(), condition.clone()]));
+            match open {
+                Some(open) if open < index && !steps.is_empty() => {
+                    let why = "which machines have their addresses of this pool, and not of the one in front that is for all, is \
+                               known to Kea alone";
+                    self.tell(&range, Fate::Lost(why.into()));
+                    continue;
+                }
+                Some(open) if open > index && !steps.is_empty() => {
+                    let why = "here it is for all machines of its class, of which Kea may give some an address of the pool that is \
+                               for all";
+                    self.tell(&range, Fate::Changed(why.into()));
+                }
+                _ => {}
+            }
+            branches.push((condition, steps));
+        }
+        vec![Step::If(branches)]
     }
 
     fn hosts(&mut self, dhcp4: &Value) -> Vec<Step> {
-        let of_subnets = list(dhcp4, "subnet4").flat_map(|subnet| list(subnet, "reservations"));
-        let of_networks = list(dhcp4, "shared-networks")
-            .flat_map(|network| list(network, "subnet4"))
-            .flat_map(|subnet| list(subnet, "reservations"));
-        let mut groups: Vec<(Vec<Step>, Hosts)> = Vec::new();
-        for host in list(dhcp4, "reservations").chain(of_subnets).chain(of_networks) {
+        let mut steps = Vec::new();
+        for host in reservations(dhcp4) {
             let address = text(host, "hw-address");
             let Some(mac) = any_mac(&address) else {
                 let shown = ["hw-address", "client-id", "circuit-id", "duid", "flex-id"].map(|key| text(host, key));
@@ -168,44 +259,29 @@ impl<'a> Reader<'a> {
                 name if name.is_empty() => format!("host-{}", mac.replace(':', "")),
                 name => name.split('.').next().unwrap_or_default().to_owned(),
             };
-            let steps = self.host_steps(host);
-            let plain: Vec<Step> = steps.iter().map(without_line).collect();
-            let member = (line, vec![mac], name.clone());
-            let same = |known: &[Step]| known.iter().map(without_line).eq(plain.iter().cloned());
-            match groups.iter_mut().find(|(known, _)| same(known)) {
-                Some((_, hosts)) => hosts.members.push(member),
-                None => groups.push((steps, Hosts { name, members: vec![member] })),
-            }
-        }
-        let mut steps = Vec::new();
-        for (index, (own, hosts)) in groups.into_iter().enumerate() {
-            steps.push(Step::If(vec![(Expr::is(Atom::Host(index)), own)]));
-            self.program.hosts.push(hosts);
-        }
-        steps
-    }
-
-    /// What the reservation says, and before that the classes that it puts the machine into.
-    fn host_steps(&mut self, host: &Value) -> Vec<Step> {
-        let mut steps = Vec::new();
-        for class in list(host, "client-classes").filter_map(Value::as_str) {
-            let known = self.classes.iter().position(|(known, _)| known == class);
-            match known.map(|index| &self.class_steps[index]) {
-                Some(Step::If(branches)) => {
-                    steps.extend(branches.iter().flat_map(|(_, steps)| steps.iter().cloned()));
+            for class in names(host, "client-classes") {
+                if self.known(class).is_none() {
+                    self.tell(class, Fate::Lost("no class in this file has this name".into()));
                 }
-                _ => self.tell(class, Fate::Lost("no class in this file has this name".into())),
             }
+            let kind = kind(host);
+            let index = self.kinds.iter().position(|known| *known == kind).unwrap_or_default();
+            let mut own = self.own_steps(host);
+            own.retain(|step| *step != Step::Server(Way::Field, None));
+            if self.program.hosts.len() <= index {
+                self.program.hosts.push(Hosts { name: name.clone(), members: Vec::new() });
+                steps.push(Step::If(vec![(Expr::is(Atom::Host(index)), own)]));
+            }
+            self.program.hosts[index].members.push((line, vec![mac], name));
         }
-        steps.extend(self.own_steps(host));
         steps
     }
 
-    /// What a place says of the boot; an option goes before the field of the same meaning, as firmware takes it.
+    /// What a place says of the boot.
     fn own_steps(&mut self, place: &Value) -> Vec<Step> {
         let mut steps = Vec::new();
-        let mut server = |reader: &mut Self, text: &str| match text.parse::<Ipv4Addr>() {
-            Ok(address) => steps.push(Step::Server(Some(address).filter(|address| !address.is_unspecified()))),
+        let mut server = |reader: &mut Self, way: Way, text: &str| match text.parse::<Ipv4Addr>() {
+            Ok(address) => steps.push(Step::Server(way, Some(address).filter(|address| !address.is_unspecified()))),
             Err(_) => {
                 let why = format!("names of servers are not looked up: write the address of {text}, and import again");
                 reader.tell(text, Fate::Lost(why));
@@ -213,33 +289,66 @@ impl<'a> Reader<'a> {
         };
         let next = text(place, "next-server");
         if !next.is_empty() {
-            server(self, &next);
+            server(self, Way::Field, &next);
         }
-        let mut file = text(place, "boot-file-name");
-        for option in list(place, "option-data") {
-            let is = |name: &str, code: u64| {
-                text(option, "name") == name || option.get("code").and_then(Value::as_u64) == Some(code)
-            };
-            let data = text(option, "data").trim_matches(['\'', '"']).to_owned();
-            if is("boot-file-name", 67) {
-                file = data;
-            } else if is("tftp-server-name", 66) && !data.is_empty() {
-                server(self, &data);
+        let mut files = vec![(Way::Field, text(place, "boot-file-name"))];
+        for (code, data) in boot_options(place) {
+            match code {
+                67 => files.push((Way::Option, data)),
+                _ => server(self, Way::Option, &data),
             }
         }
-        if !file.is_empty() {
+        for (way, file) in files.into_iter().filter(|(_, file)| !file.is_empty()) {
             let line = self.line(&file);
-            steps.push(Step::File(line, file));
+            steps.push(Step::File(line, way, file));
         }
         steps
     }
 }
 
-fn without_line(step: &Step) -> Step {
-    match step {
-        Step::File(_, file) => Step::File(0, file.clone()),
-        other => other.clone(),
+fn reservations(dhcp4: &Value) -> impl Iterator<Item = &Value> {
+    let of_subnets = list(dhcp4, "subnet4").flat_map(|subnet| list(subnet, "reservations"));
+    let of_networks = list(dhcp4, "shared-networks")
+        .flat_map(|network| list(network, "subnet4"))
+        .flat_map(|subnet| list(subnet, "reservations"));
+    list(dhcp4, "reservations").chain(of_subnets).chain(of_networks)
+}
+
+/// Of the reservations that are taken over.
+fn kinds(dhcp4: &Value) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = Vec::new();
+    for kind in reservations(dhcp4).filter(|host| any_mac(&text(host, "hw-address")).is_some()).map(kind) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
     }
+    kinds
+}
+
+fn kind(host: &Value) -> Kind {
+    let fields = ["next-server", "boot-file-name"].map(|key| text(host, key)).into_iter();
+    let says = fields.chain(boot_options(host).map(|(code, data)| format!("{code} {data}"))).collect();
+    (says, names(host, "client-classes").map(str::to_owned).collect())
+}
+
+/// Options 66 and 67 of a place.
+fn boot_options(place: &Value) -> impl Iterator<Item = (u64, String)> {
+    list(place, "option-data").filter_map(|option| {
+        let code = match text(option, "name").as_str() {
+            "boot-file-name" => Some(67),
+            "tftp-server-name" => Some(66),
+            _ => option.get("code").and_then(Value::as_u64),
+        };
+        let data = text(option, "data").trim_matches(['\'', '"']).to_owned();
+        let is_ours = option.get("space").and_then(Value::as_str).is_none_or(|space| space == "dhcp4");
+        code.filter(|code| [66, 67].contains(code) && is_ours && !data.is_empty()).map(|code| (code, data))
+    })
+}
+
+/// A string, or a list of strings.
+fn names<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    let one = value.get(key).and_then(Value::as_str).filter(|name| !name.is_empty());
+    one.into_iter().chain(list(value, key).filter_map(Value::as_str))
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
@@ -250,6 +359,6 @@ fn text(value: &Value, key: &str) -> String {
     value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn bool_of(value: &Value, key: &str) -> bool {
-    value.get(key).and_then(Value::as_bool).unwrap_or_default()
+fn any_bool(value: &Value, keys: [&str; 2]) -> bool {
+    keys.iter().any(|key| value.get(key).and_then(Value::as_bool).unwrap_or_default())
 }
