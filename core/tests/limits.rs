@@ -54,6 +54,9 @@ fn who_asks_in_a_machines_name_by_another_way_takes_nothing_from_it() {
     assert_eq!(answered_of_20(on_link, routed), 20, "no relay at all, from another network");
     let in_the_relays_name = (&beyond[..], Port::Dhcp, ("203.0.113.66:67", "192.0.2.10"));
     assert_eq!(answered_of_20(behind_relay, in_the_relays_name), 20, "the right giaddr, from another address");
+    let beside = discover([198, 51, 101, 1]);
+    let by_the_same_router = (&beside[..], Port::Dhcp, ("198.51.100.1:67", "192.0.2.10"));
+    assert_eq!(answered_of_20(behind_relay, by_the_same_router), 20, "another network of the relay's router");
     let mut request = Packet::request_4011();
     request.header.chaddr = mac(VICTIM);
     request.header.ciaddr = Ipv4Addr::new(192, 0, 2, 66);
@@ -109,6 +112,22 @@ fn who_asks_on_4011_in_the_name_of_an_address_on_another_link_takes_nothing_from
         answered += usize::from(now % 1000 == 0 && on(0, 0xffff, now));
     }
     assert_eq!(answered, 20);
+}
+
+#[test]
+fn one_address_asks_on_4011_for_no_more_machines_than_one_would_ask_for_itself() {
+    let (plan, mut memory) = (plan(), Memory::new(1));
+    let mut from = |address: [u8; 4], machine| {
+        let mut request = Packet::request_4011();
+        request.header.chaddr = mac([2, 0, 0, 9, 0, machine]);
+        request.header.ciaddr = address.into();
+        let from = format!("{}:4011", request.header.ciaddr);
+        asked(&plan, &mut memory, &request.octets(), Port::BootServer, (&from, "192.0.2.10"), 0)
+    };
+    let answers: Vec<_> = (0..9).map(|machine| from([192, 0, 2, 107], machine)).collect();
+    assert_eq!(answers[..8], ["answered"; 8]);
+    assert_eq!(answers[8], "refused:too-many-from-source");
+    assert_eq!(from([192, 0, 2, 108], 9), "answered");
 }
 
 #[test]
@@ -182,10 +201,10 @@ fn all_who_come_from_networks_that_we_do_not_serve_have_a_rate_together_and_neig
     let answers: Vec<_> = (0..2000).map(|number| from_afar(&deaf, &mut memory, number, 0)).collect();
     assert_eq!(answers.iter().filter(|answer| **answer == "answered").count(), 1000);
     assert_eq!(answers[1999], "refused:too-many-from-elsewhere");
-    assert_eq!(from_afar(&deaf, &mut memory, 3000, 1000), "answered", "500 a second come back");
     let neighbour = Packet::request_4011().octets();
     let way = ("192.0.2.107:4011", "192.0.2.10");
     assert_eq!(asked(&deaf, &mut memory, &neighbour, Port::BootServer, way, 0), "answered");
+    assert_eq!(from_afar(&deaf, &mut memory, 3000, 1000), "answered", "500 a second come back");
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn the_dhcp_server_of_our_own_host_is_heard_and_our_own_offers_are_not() {
         change(&mut packet);
         here.send_to(&packet, (Ipv4Addr::BROADCAST, 68)).unwrap();
     };
-    send(&|_| {}); // no reply
+    send(&|packet| packet[16] = 192); // no reply
     send(&|packet| packet[0] = 2); // without an address
     send(&|packet| packet.truncate(20));
     let _dnsmasq = dnsmasq(&us, RANGE);

@@ -94,23 +94,31 @@ mod tests {
 
     #[test]
     fn content_is_called_what_it_is_whatever_its_name() {
-        let fat = {
+        let fat = |at: usize| {
             let mut image = vec![0; 4096];
-            image[82..87].copy_from_slice(b"FAT32");
+            image[at..at + 3].copy_from_slice(b"FAT");
             image[510..512].copy_from_slice(&[0x55, 0xaa]);
             image
         };
+        let udf = {
+            let mut image = vec![0; 0x8800];
+            image[0x8001..0x8006].copy_from_slice(b"BEA01");
+            image
+        };
+        let cut = format!("#{}", "\u{fc}".repeat(HEAD));
         let gpt = [vec![0; 512], b"EFI PART".to_vec(), vec![0; 2048]].concat();
         for name in ["/loader", "/a.efi", "/a.iso", "/a.img", "/boot.ipxe", "/"] {
             assert_eq!(kind(name, &efi(0x8664)), "application/efi", "{name}");
-            assert_eq!(kind(name, &iso()), "application/vnd.efi-iso", "{name}");
-            for disk in [&partitioned(vec![0; 4096]), &fat, &gpt] {
+            for volume in [&iso(), &udf] {
+                assert_eq!(kind(name, volume), "application/vnd.efi-iso", "{name}");
+            }
+            for disk in [&partitioned(vec![0; 4096]), &fat(54), &fat(82), &gpt] {
                 assert_eq!(kind(name, disk), "application/vnd.efi-img", "{name}");
             }
-            for text in [&b"#!ipxe\nshell\n"[..], "set title H\u{fc}tte\n".as_bytes()] {
+            for text in [&b"#!ipxe\nshell\n"[..], "set title H\u{fc}tte\n".as_bytes(), cut.as_bytes()] {
                 assert_eq!(kind(name, text), PLAIN, "{name}");
             }
-            for other in [&bios()[..], &bzimage(true), b"\x1f\x8b\x08 initrd", b"", b"07070100\0"] {
+            for other in [&bios()[..], &bzimage(true), b"\x1f\x8b\x08 initrd", b"", b"07070100\0", b"H\xfctte\n"] {
                 assert_eq!(kind(name, other), "application/octet-stream", "{name}");
             }
         }
@@ -130,5 +138,20 @@ mod tests {
         let mut kernel = partitioned(bzimage(true));
         kernel.resize(4096, 0);
         assert_eq!(kind("/vmlinuz", &kernel), "application/octet-stream");
+    }
+
+    #[test]
+    fn a_boot_sector_alone_is_no_disk() {
+        let disk = partitioned(vec![0; 4096]);
+        for (what, at, octets) in [
+            ("no partition", 446, &[0; 16][..]),
+            ("code in the place of a second partition", 462, &[0x90, 0x90]),
+            ("an odd status", 446, &[0x41]),
+            ("no mark", 510, &[0; 2]),
+        ] {
+            let mut sector = disk.clone();
+            sector[at..at + octets.len()].copy_from_slice(octets);
+            assert_eq!(kind("/x.img", &sector), "application/octet-stream", "{what}");
+        }
     }
 }
