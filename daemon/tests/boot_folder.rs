@@ -23,10 +23,16 @@ fn folder(files: &[&str]) -> TempDir {
 
 fn stub(path: &str) -> Vec<u8> {
     let name = path.rsplit('/').next().unwrap().to_ascii_lowercase();
+    if name.ends_with(".ipxe") {
+        return b"#!ipxe\n".to_vec();
+    }
     let mut file = vec![0; 1024];
     let is_kernel = ["vmlinuz", "bzimage", "-linux", "live-kernel"].iter().any(|word| name.contains(word))
         || ["linux", "linux26", "kernel"].contains(&&name[..])
         || name.starts_with("memtest86+")
+        || name.starts_with("mt86")
+        || name == "gentoo"
+        || name == "wimboot"
         || name.ends_with(".lkrn");
     if name.ends_with(".efi") {
         file[..2].copy_from_slice(b"MZ");
@@ -87,6 +93,7 @@ fn cure(files: &[&str]) -> String {
 
 #[test]
 fn b1_an_unpacked_ubuntu_is_told_of_for_it_lacks_its_iso_and_has_both_kernels() {
+    assert!(cure(&["u/casper/vmlinuz", "u/casper/initrd"]).contains("url={{ base }}NAME.iso"));
     let files =
         ["u/casper/vmlinuz", "u/casper/initrd", "u/casper/hwe-vmlinuz", "u/casper/hwe-initrd", "u/casper/a.squashfs"];
     shows(&files, &["u/casper/hwe-vmlinuz [hwe-vmlinuz+hwe-initrd] !", "u/casper/vmlinuz [vmlinuz+initrd] !"]);
@@ -133,6 +140,12 @@ fn live_systems_and_installers_that_are_told_nothing_say_what_they_lack() {
             ][..],
             "archiso_http_srv={{ base }}a/ ",
         ),
+        (
+            &["m/boot/vmlinuz-x86_64", "m/boot/initramfs-x86_64.img", "m/manjaro/x86_64/rootfs.sfs"],
+            "misobasedir=manjaro miso_http_srv={{ base }}m/ ",
+        ),
+        // Void Linux
+        (&["v/boot/vmlinuz", "v/boot/initrd", "v/LiveOS/squashfs.img"], "root=live:{{ base }}v/LiveOS/squashfs.img "),
         // B4
         (
             &["al/boot/vmlinuz-lts", "al/boot/initramfs-lts", "al/boot/modloop-lts"],
@@ -148,7 +161,7 @@ fn live_systems_and_installers_that_are_told_nothing_say_what_they_lack() {
         // B7
         (&["t/vmlinuz-amd64", "t/initramfs-amd64.xz"], "talos.platform=metal"),
         // B8
-        (&["n/bzImage", "n/initrd", "n/netboot.ipxe = #!ipxe"], "choose the entry netboot"),
+        (&["n/bzImage", "n/initrd", "n/netboot.ipxe"], "choose the entry netboot"),
         // B11
         (
             &["sysresccd/boot/x86_64/vmlinuz", "sysresccd/boot/x86_64/sysresccd.img"],
@@ -196,6 +209,7 @@ fn b9_an_installer_that_asks_for_its_source_is_an_entry() {
 
 #[test]
 fn b10_boot_programs_of_esxi_and_windows_say_what_they_lack() {
+    shows(&["w/bootmgr.efi"], &["w/bootmgr [program] !"]);
     shows(&["esxi/efi/boot/bootx64.efi", "esxi/boot.cfg"], &["esxi/efi/boot/bootx64 [program] !"]);
     let scan = shows(&["w/EFI/Boot/bootx64.efi", "w/sources/boot.wim"], &["w/EFI/Boot/bootx64 [program] !"]);
     assert_eq!(
@@ -293,6 +307,10 @@ fn b17_the_packages_of_a_dvd_hide_no_other_system() {
     let root = folder(&["a-dvd/netboot/linux", "a-dvd/netboot/initrd.gz", "ubuntu/linux", "ubuntu/initrd.gz"]);
     let many = root.path().join("a-dvd/packages/main/a");
     fs::create_dir_all(&many).unwrap();
+    for name in ["pool/linux", "pool/initrd.gz", "dists/Release"] {
+        fs::create_dir_all(root.path().join("mirror").join(name).parent().unwrap()).unwrap();
+        fs::write(root.path().join("mirror").join(name), stub(name)).unwrap();
+    }
     for number in 0..11_000 {
         fs::File::create(many.join(format!("{number}.deb"))).unwrap();
     }
@@ -309,11 +327,17 @@ fn b18_to_b20_images_are_told_of_and_memory_tests_are_for_bios_too() {
             "freedos.img",
             "memtest86+x64.bin",
             "memtest86+x64.efi",
+            "mt86p_720_x86_64",
             "ipxe.lkrn",
             "win/boot.wim",
             "win/BCD",
         ],
-        &["ipxe [ipxe.lkrn]", "memtest86+x64 [memtest86+x64.bin]", "memtest86+x64 [program]"],
+        &[
+            "ipxe [ipxe.lkrn]",
+            "memtest86+x64 [memtest86+x64.bin]",
+            "memtest86+x64 [program]",
+            "mt86p_720_x86_64 [mt86p_720_x86_64]",
+        ],
     );
     assert_eq!(
         left_out(&scan),
@@ -326,8 +350,49 @@ fn b18_to_b20_images_are_told_of_and_memory_tests_are_for_bios_too() {
 }
 
 #[test]
+fn what_cannot_be_an_entry_as_it_is_is_told_and_what_belongs_to_another_file_is_not() {
+    let root = folder(&[
+        "netboot.tar.gz",
+        "os.img.xz",
+        "b.zip",
+        "g/gentoo",
+        "g/gentoo.igz",
+        "win/wimboot",
+        "k/linux",
+        "k/initrd.img.xz",
+        "k/x.cpio.gz",
+        "l/initrd.img.gz",
+    ]);
+    fs::create_dir_all(root.path().join("mnt")).unwrap();
+    fs::create_dir_all(root.path().join("k/empty")).unwrap();
+    let scan = scan(root.path(), []);
+    assert_eq!(entries(&scan), ["k [linux+initrd.img.xz+x.cpio.gz]"]);
+    let archive = "an archive, of which nothing is booted: unpack it into a folder";
+    assert_eq!(
+        left_out(&scan),
+        [
+            &format!("b.zip: {archive}")[..],
+            "g/gentoo: a Linux kernel under a name that is not looked for: call it vmlinuz, with its initrd beside it",
+            "l/initrd.img.gz: an initrd without a kernel beside it",
+            "mnt: an empty folder: if something should be mounted there, it is not",
+            &format!("netboot.tar.gz: {archive}"),
+            &format!("os.img.xz: {archive}"),
+        ]
+    );
+}
+
+#[test]
+fn a_script_that_ipxe_does_not_take_for_one_does_not_boot() {
+    let scan = shows(
+        &["a.ipxe = echo", "b.ipxe = \u{feff}#!ipxe\n", "c.ipxe = #!ipxe\r\nshell\r\n"],
+        &["a [script] !", "b [script] !", "c [script]"],
+    );
+    assert_eq!(scan.found[1].cure.as_deref(), Some("save it as UTF-8 without a byte order mark"));
+}
+
+#[test]
 fn b21_endings_in_capitals_count() {
-    shows(&["MEMTEST.EFI", "RESCUE.IPXE = #!ipxe"], &["MEMTEST [program]", "RESCUE [script]"]);
+    shows(&["MEMTEST.EFI", "RESCUE.IPXE"], &["MEMTEST [program]", "RESCUE [script]"]);
 }
 
 #[test]
@@ -336,11 +401,11 @@ fn b22_b23_netboot_xyz_is_an_entry_and_its_scripts_for_single_machines_are_none(
         &[
             "netboot.xyz.kpxe",
             "netboot.xyz.efi",
-            "menu.ipxe = #!ipxe",
-            "local-vars.ipxe = #!ipxe",
-            "linux.ipxe = #!ipxe",
-            "MAC-525400000010.ipxe = #!ipxe",
-            "HOSTNAME-pc1.ipxe = #!ipxe",
+            "menu.ipxe",
+            "local-vars.ipxe",
+            "linux.ipxe",
+            "MAC-525400000010.ipxe",
+            "HOSTNAME-pc1.ipxe",
         ],
         &["menu [script]", "netboot.xyz [program]"],
     );
@@ -353,10 +418,8 @@ fn b22_b23_netboot_xyz_is_an_entry_and_its_scripts_for_single_machines_are_none(
 
 #[test]
 fn b24_no_ipxe_is_started_from_ipxe() {
-    let scan = shows(
-        &["ipxe.efi", "i386-efi/snponly.efi", "10secdelay/ipxe.efi", "default.ipxe = #!ipxe"],
-        &["default [script]"],
-    );
+    let scan =
+        shows(&["ipxe.efi", "i386-efi/snponly.efi", "10secdelay/ipxe.efi", "default.ipxe"], &["default [script]"]);
     assert_eq!(
         left_out(&scan),
         ["10secdelay/ipxe.efi: an iPXE: started from our iPXE it would only come back to this menu"]
@@ -461,7 +524,8 @@ fn a_long_list_is_cut_for_the_log_and_nothing_is_missing_from_it() {
 #[test]
 fn of_taken_arguments_consoles_and_roots_that_are_no_disc_are_kept() {
     let config = "x/pxelinux.cfg/default = label a\n kernel linux\n append root=/dev/nfs nfsroot=192.0.2.1:/x \
-                  console=/dev/ttyS0 root=/dev/sda1 inst.repo=/dev/sr0 resume=/dev/sda2 root=/dev/ram0 ip=dhcp\n";
+                  console=/dev/ttyS0 root=/dev/sda1 inst.repo=/dev/sr0 resume=/dev/sda2 root=/dev/ram0 \
+                  inst.stage2=hd:UUID=1 vga=${mode} ip=dhcp\n";
     let kept = "x [linux+initrd.gz: root=/dev/nfs nfsroot=192.0.2.1:/x console=/dev/ttyS0 root=/dev/ram0 ip=dhcp]";
     shows(&["x/linux", "x/initrd.gz", config], &[kept]);
 }
@@ -476,6 +540,13 @@ fn a_kernel_with_the_mark_of_a_boot_sector_is_an_entry_and_no_disk_image() {
     assert_eq!(entries(&scan), ["k [kernel.img+initrd.gz]"]);
     assert_eq!(left_out(&scan).len(), 1, "{:?}", scan.left_out);
     assert!(left_out(&scan)[0].starts_with("freedos.img: a disk image"));
+    // Nor is one that has no initrd, nor an initrd with these octets.
+    fs::copy(root.path().join("freedos.img"), root.path().join("k/initrd.img")).unwrap();
+    fs::remove_file(root.path().join("k/initrd.gz")).unwrap();
+    assert_eq!(left_out(&self::scan(root.path(), [])), left_out(&scan));
+    fs::remove_file(root.path().join("k/initrd.img")).unwrap();
+    let without = left_out(&self::scan(root.path(), []));
+    assert_eq!(without[1..], ["k/kernel.img: a kernel without an initrd that is known to be its own"]);
 }
 
 #[test]
@@ -499,4 +570,22 @@ fn two_kernels_of_alpine_in_one_folder_are_to_be_moved_apart_and_boot_then() {
     let lacking: Vec<&str> = found.iter().filter_map(|found| found.cure.as_deref()).collect();
     assert!(found.len() == 2 && lacking.len() == 1, "{found:#?}");
     assert!(lacking[0].starts_with("write into boot/cmdline: "), "{lacking:?}");
+}
+
+#[test]
+fn a_kernel_of_alpine_that_is_told_anothers_modules_does_not_boot() {
+    let told =
+        |flavour: &str| format!("boot/cmdline = alpine_repo=http://x/ modloop={{{{ base }}}}boot/modloop-{flavour}");
+    let lts = ["boot/vmlinuz-lts", "boot/initramfs-lts", "boot/modloop-lts"];
+    let virt = ["boot/vmlinuz-virt", "boot/initramfs-virt", "boot/modloop-virt"];
+    let both = folder(&[&lts[..], &virt, &[&told("virt")]].concat());
+    let found = scan(both.path(), []).found;
+    let lacking: Vec<_> = found.iter().filter(|found| found.entry.lacks.is_some()).collect();
+    assert_eq!(lacking.len(), 1, "{found:#?}");
+    let why = "its arguments name modloop-virt, which has the modules of another kernel";
+    assert_eq!((&lacking[0].entry.title[..], lacking[0].entry.lacks.as_deref()), ("boot/vmlinuz-lts", Some(why)));
+    assert!(lacking[0].cure.as_ref().unwrap().contains("move vmlinuz-lts, initramfs-lts, modloop-lts into"));
+    assert!(cure(&[&lts[..], &[&told("virt")]].concat()).contains("modloop={{ base }}boot/modloop-lts"));
+    let right = folder(&[&lts[..], &[&told("lts")]].concat());
+    assert_eq!(scan(right.path(), []).found[0].entry.lacks, None);
 }

@@ -92,7 +92,7 @@ u/ubuntu.iso: ISO images are not booted yet: unpack it into a folder
 }
 
 #[test]
-fn it_says_which_arguments_can_be_made_for_no_machine_and_where() {
+fn it_says_which_arguments_can_be_made_for_no_machine_or_only_for_listed_ones_and_where() {
     let host = host();
     let boot = boot_folder();
     let mut kernel = vec![0; 1024];
@@ -115,10 +115,15 @@ fn it_says_which_arguments_can_be_made_for_no_machine_and_where() {
     let told = json["diagnostics"].as_array().unwrap();
     let told: Vec<&Value> =
         told.iter().filter(|told| told["message"].as_str().unwrap().contains("entry of the menu")).collect();
-    assert_eq!(told.len(), 1, "{json:#}");
-    assert_eq!(told[0]["message"], "this entry of the menu does not boot: bogus is not defined");
-    assert_eq!(told[0]["file"], boot.path().join("bogus/cmdline").to_str().unwrap());
-    assert_eq!((&told[0]["line"], &told[0]["severity"]), (&json!(2), &json!("warning")));
+    assert_eq!(told.len(), 2, "{json:#}");
+    for (told, whom, variable, line) in
+        [(told[0], "", "bogus", 2), (told[1], " for a machine without an entry in the configuration", "role", 1)]
+    {
+        let message = format!("this entry of the menu does not boot{whom}: {variable} is not defined");
+        assert_eq!(told["message"], message);
+        assert_eq!(told["file"], boot.path().join(variable).join("cmdline").to_str().unwrap());
+        assert_eq!((&told["line"], &told["severity"]), (&json!(line), &json!("warning")));
+    }
 }
 
 #[test]

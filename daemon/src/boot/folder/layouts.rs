@@ -77,7 +77,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         root: |kernel| {
-            let folders = ["images/pxeboot", "isolinux", "boot/x86_64/loader"];
+            let folders = ["images/pxeboot", "isolinux", "boot/x86_64/loader", "boot"];
             let roots = folders.into_iter().filter_map(|folder| kernel.above(folder));
             roots.into_iter().find(|root| kernel.has(root, "LiveOS/squashfs.img"))
         },
@@ -164,9 +164,8 @@ const ROWS: &[Row] = &[
 pub fn lack(kernel: &Kernel<'_>, arguments: &str) -> Option<Lack> {
     let (row, root) = ROWS.iter().find_map(|row| Some((row, (row.root)(kernel)?)))?;
     let given = |word: &str| row.wants.iter().any(|want| word.starts_with(want));
-    if arguments.split_whitespace().any(given) {
-        return None;
-    }
+    let why =
+        if arguments.split_whitespace().any(given) { kernel.others_modules(arguments)? } else { row.why.to_owned() };
     let cure = match row.cure {
         // The file is for every kernel of its folder, and each has a modloop of its own.
         Cure::Write(text) if text.contains("MODLOOP") && kernel.modloops().count() > 1 => kernel.apart(text, &root),
@@ -176,7 +175,7 @@ pub fn lack(kernel: &Kernel<'_>, arguments: &str) -> Option<Lack> {
         }
         Cure::Do(what) => what.to_owned(),
     };
-    Some(Lack { why: row.why.to_owned(), cure })
+    Some(Lack { why, cure })
 }
 
 impl<'a> Kernel<'a> {
@@ -203,6 +202,15 @@ impl<'a> Kernel<'a> {
 
     fn modloops(&self) -> impl Iterator<Item = &'a String> {
         self.tree.files(self.folder).iter().filter(|file| file.starts_with("modloop-"))
+    }
+
+    /// What is wrong where the arguments name the modules of another kernel of Alpine.
+    fn others_modules(&self, arguments: &str) -> Option<String> {
+        let own = self.modloop()?;
+        // In front of it may stand an expression, which has blanks.
+        let ends_word = |c: char| c.is_whitespace() || ['/', '=', '}'].contains(&c);
+        let named = arguments.split(ends_word).rfind(|name| name.starts_with("modloop-") && *name != own)?;
+        Some(format!("its arguments name {named}, which has the modules of another kernel"))
     }
 
     /// What to do where what is to be written holds for this kernel alone, and others lie beside it.

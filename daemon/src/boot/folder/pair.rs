@@ -4,8 +4,23 @@ use super::names::{Named, is_archive};
 
 /// Words of initrds that are kept for a bad day.
 const SPARE: [&str; 5] = ["fallback", "old", "bak", "orig", "kdump"];
-const ARCHITECTURES: [&str; 11] =
-    ["amd64", "x86", "64", "i386", "i486", "i586", "i686", "arm64", "aarch64", "riscv64", "loongarch64"];
+/// Words for an architecture, each with the one that it means: the last in a name counts (`x86_64`).
+const ARCHITECTURES: [(&str, &str); 14] = [
+    ("amd64", "x64"),
+    ("x64", "x64"),
+    ("64", "x64"),
+    ("x86", "x86"),
+    ("i386", "x86"),
+    ("i486", "x86"),
+    ("i586", "x86"),
+    ("i686", "x86"),
+    ("686", "x86"),
+    ("arm64", "arm64"),
+    ("aarch64", "arm64"),
+    ("a64", "arm64"),
+    ("riscv64", "riscv64"),
+    ("loongarch64", "loongarch64"),
+];
 
 /// The initrds of a kernel, of those in its folder; microcode comes on top. `kernels`: all kernels of the folder.
 ///
@@ -15,7 +30,10 @@ pub fn initrds<'a>(kernel: &Named, kernels: &[Named], initrds: &'a [Named]) -> V
     let alone = kernels.len() == 1;
     let of_another = |initrd: &Named| kernels.iter().any(|other| other != kernel && other.own == initrd.own);
     let exact = initrds.iter().find(|initrd| initrd.own == kernel.own);
-    let near = || initrds.iter().find(|initrd| plain(initrd) == plain(kernel) && !of_another(initrd));
+    let is_near = |initrd: &&Named| {
+        plain(initrd) == plain(kernel) && !of_another(initrd) && !architectures_differ(kernel, initrd)
+    };
+    let near = || initrds.iter().find(is_near);
     let (archives, proper): (Vec<&Named>, Vec<&Named>) = initrds.iter().partition(|initrd| is_archive(&initrd.name));
     let mut chosen: Vec<&Named> = match exact.or_else(near) {
         Some(own) => vec![own],
@@ -40,7 +58,7 @@ fn may_belong(kernel: &Named, initrd: &Named) -> bool {
         && kernel.own.iter().all(|word| has(initrd, word));
     let [one, other] = [kernel, initrd].map(version);
     let versions_differ = !one.is_empty() && !other.is_empty() && one != other;
-    !spare && !flavoured && !versions_differ
+    !spare && !flavoured && !versions_differ && !architectures_differ(kernel, initrd)
 }
 
 /// Numbers of the name, if there are several: one alone is no version (`linux26`, `initrd1`).
@@ -51,7 +69,17 @@ fn version(named: &Named) -> Vec<&str> {
 }
 
 fn plain(named: &Named) -> Vec<&str> {
-    named.own.iter().map(String::as_str).filter(|word| !ARCHITECTURES.contains(word)).collect()
+    named.own.iter().map(String::as_str).filter(|word| architecture(word).is_none()).collect()
+}
+
+/// Whether both names say one, and not the same.
+fn architectures_differ(kernel: &Named, initrd: &Named) -> bool {
+    let of = |named: &Named| named.own.iter().rev().find_map(|word| architecture(word));
+    of(kernel).zip(of(initrd)).is_some_and(|(one, other)| one != other)
+}
+
+fn architecture(word: &str) -> Option<&'static str> {
+    ARCHITECTURES.iter().find(|(known, _)| *known == word).map(|(_, means)| *means)
 }
 
 #[cfg(test)]
@@ -115,6 +143,21 @@ mod tests {
             ("bzImage initrd1.img initrd2.img", &["bzImage initrd1.img+initrd2.img"]),
             ("vmlinuz vmlinuz.old initrd.img initrd.img.old", &["vmlinuz initrd.img", "vmlinuz.old initrd.img.old"]),
             ("VMLINUZ INITRD.IMG", &["VMLINUZ INITRD.IMG"]),
+            (
+                "vmlinuz-6.1.0-9-amd64 vmlinuz-6.1.0-10-amd64 initrd-6.1.0-9.img initrd-6.1.0-10.img",
+                &["vmlinuz-6.1.0-9-amd64 initrd-6.1.0-9.img", "vmlinuz-6.1.0-10-amd64 initrd-6.1.0-10.img"],
+            ),
+            ("vmlinuz initrd.img.old", &["vmlinuz -"]),
+            ("vmlinuz initrd-amd64.img initrd.img", &["vmlinuz initrd.img"]),
+            // An initrd for another architecture, and one that names the same architecture otherwise.
+            ("vmlinuz-i686 initrd-amd64 initrd-i686", &["vmlinuz-i686 initrd-i686"]),
+            ("vmlinuz-arm64 initrd-amd64.gz", &["vmlinuz-arm64 -"]),
+            ("vmlinuz-x86_64 initrd-amd64.gz", &["vmlinuz-x86_64 initrd-amd64.gz"]),
+            (
+                "vmlinuz-a64 vmlinuz-amd64 initrd-aarch64 initrd-x86_64",
+                &["vmlinuz-a64 initrd-aarch64", "vmlinuz-amd64 initrd-x86_64"],
+            ),
+            ("vmlinuz64 initrd.gz", &["vmlinuz64 initrd.gz"]),
         ] {
             assert_eq!(paired(files), expected, "{files}");
         }

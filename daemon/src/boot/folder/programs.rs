@@ -1,10 +1,10 @@
 //! Scripts and programs that are entries by themselves, and what people put into a boot folder that is none.
 
 use super::found::{Found, LeftOut};
-use super::names::{ending, kernel};
+use super::names::{ending, initrd, kernel};
 use super::walk::{Tree, join, split};
 use crate::boot::image::{self, Image};
-use crate::boot::loaders;
+use crate::boot::{loaders, script};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{Entry, Starts};
 use proxydhcpd_core::script::HOST_NAME;
@@ -56,7 +56,11 @@ impl Programs<'_> {
             "ipxe" => self.script(name, path),
             "efi" => self.efi(name, path),
             "lkrn" | "krn" => self.for_bios(name, path),
-            "bin" if lower.starts_with("memtest") => self.for_bios(name, path),
+            "bin" | "" if ["memtest", "mt86"].iter().any(|begin| lower.starts_with(begin)) => self.for_bios(name, path),
+            "" if self.is_unknown_kernel(name) => Fate::LeftOut(
+                "a Linux kernel under a name that is not looked for: call it vmlinuz, with its initrd beside it"
+                    .to_owned(),
+            ),
             "kpxe" | "kkpxe" | "kkkpxe" | "pxe" if !loaders::is_loader(name) => Fate::LeftOut(format!(
                 "a BIOS program under a name that is not looked for: `bios = \"{path}\"` under [profile.NAME.loaders] would \
                  offer it"
@@ -66,6 +70,9 @@ impl Programs<'_> {
                 Fate::LeftOut("Windows PE is started by wimboot, from a script (docs/windows.md)".to_owned())
             }
             "vhd" | "vhdx" | "qcow2" | "vmdk" => Fate::LeftOut(DISK.to_owned()),
+            _ if is_archive(&lower) => {
+                Fate::LeftOut("an archive, of which nothing is booted: unpack it into a folder".to_owned())
+            }
             "img" | "ima" if !self.is_of_entry(path) && self.is_disk(name) => Fate::LeftOut(DISK.to_owned()),
             _ => Fate::Unspoken,
         }
@@ -89,7 +96,10 @@ impl Programs<'_> {
             return Fate::LeftOut("a part of netboot.xyz's menu, which menu.ipxe beside it leads to".to_owned());
         }
         match image::head(&self.tree.place(&join(self.folder, name))) {
-            Ok(_) => Fate::Starts(Starts::Script { path: path.to_owned() }, None),
+            Ok((head, _)) => {
+                let lack = script::first_line(&head).map(|(why, cure)| Lack(why, cure));
+                Fate::Starts(Starts::Script { path: path.to_owned() }, lack)
+            }
             Err(error) => Fate::LeftOut(error.to_string()),
         }
     }
@@ -139,6 +149,13 @@ impl Programs<'_> {
 
     /// The boot programs of systems that look for their configuration on a disc.
     fn lack(&self, name: &str) -> Option<Lack> {
+        const WINDOWS: Lack = Lack(
+            "Windows' boot manager looks for its configuration on a disc",
+            "start Windows PE with wimboot (docs/windows.md)",
+        );
+        if ["bootmgr.efi", "bootmgfw.efi"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            return Some(WINDOWS);
+        }
         let end = "efi/boot";
         let root = self.folder.len().checked_sub(end.len()).and_then(|at| self.folder.split_at_checked(at));
         let (root, _) = root.filter(|(_, last)| last.eq_ignore_ascii_case(end))?;
@@ -147,8 +164,7 @@ impl Programs<'_> {
             return None;
         }
         if has("sources/boot.wim") {
-            let why = "Windows' boot manager looks for its configuration on a disc";
-            return Some(Lack(why, "start Windows PE with wimboot (docs/windows.md)"));
+            return Some(WINDOWS);
         }
         has("boot.cfg").then_some(Lack(
             "ESXi's loader takes its files from the top of the server, by the names in boot.cfg",
@@ -164,6 +180,13 @@ impl Programs<'_> {
         })
     }
 
+    /// wimboot has a kernel's head, and is started from a script.
+    fn is_unknown_kernel(&self, name: &str) -> bool {
+        let named = kernel(name).is_some() || initrd(name).is_some() || name.eq_ignore_ascii_case("wimboot");
+        let head = || image::head(&self.tree.place(&join(self.folder, name)));
+        !named && head().is_ok_and(|(head, _)| image::kernel(&head).is_some())
+    }
+
     /// A disk or a floppy has the mark of a boot sector, as a kernel may have. Those that an EFI program lies in belong to an unpacked disc.
     fn is_disk(&self, name: &str) -> bool {
         let lower = name.to_ascii_lowercase();
@@ -172,6 +195,15 @@ impl Programs<'_> {
         let is_disk = |head: &[u8]| head.get(510..512) == Some(&[0x55, 0xaa]) && image::kernel(head).is_none();
         !part_of_disc && head.is_ok_and(|(head, _)| is_disk(&head))
     }
+}
+
+/// In lower case. What is packed as an initrd is (`initrd.img.xz`, `image.cpio.gz`) goes by other names.
+fn is_archive(name: &str) -> bool {
+    const ARCHIVES: [&str; 6] = ["zip", "7z", "rar", "tar", "tgz", "txz"];
+    const PACKED: [&str; 5] = ["tar", "iso", "img", "raw", "vhd"];
+    let is_packed = |packed: &str| name.rsplit_once('.').is_some_and(|(stem, _)| ending(stem) == packed);
+    let compressed = ["gz", "xz", "bz2", "zst"].contains(&&ending(name)[..]);
+    ARCHIVES.contains(&&ending(name)[..]) || (compressed && initrd(name).is_none() && PACKED.into_iter().any(is_packed))
 }
 
 /// `MAC-525400000010.ipxe`, `HOSTNAME-pc1.ipxe`, and the variables of the site.

@@ -76,8 +76,8 @@ fn what_is_only_called_a_kernel_is_none() {
 fn scripts_and_efi_programs_are_entries_and_our_own_loaders_are_not() {
     let (x64, other) = (efi(0x8664), efi(0x1234));
     let files: &[(&str, &[u8])] = &[
-        ("autoexec.ipxe", b"#!ipxe"),
-        ("rescue.ipxe", b"#!ipxe"),
+        ("autoexec.ipxe", b"#!ipxe\n"),
+        ("rescue.ipxe", b"#!ipxe\n"),
         ("snponly.efi", &x64),
         ("tools/memtest.efi", &x64),
         ("tools/strange.efi", &other),
@@ -89,7 +89,7 @@ fn scripts_and_efi_programs_are_entries_and_our_own_loaders_are_not() {
 
 #[test]
 fn a_boot_ipxe_of_the_operator_is_seen() {
-    let scan = scan(folder(&[("boot.ipxe", b"#!ipxe")]).path(), []);
+    let scan = scan(folder(&[("boot.ipxe", b"#!ipxe\n")]).path(), []);
     assert!(scan.own_script && scan.found.is_empty());
     assert_eq!(super::scan(Path::new("/nowhere/at/all"), []), Scan::default());
 }
@@ -111,14 +111,14 @@ fn a_boot_ipxe_that_cannot_be_sent_is_told_and_the_menu_takes_its_place() {
     let notes = scanned(&|path| fs::create_dir(path).unwrap());
     assert_eq!(notes, in_its_place("is no file that this server may read"));
 
-    let root = folder(&[("real/script", b"#!ipxe")]);
+    let root = folder(&[("real/script", b"#!ipxe\n")]);
     symlink("real/script", root.path().join("boot.ipxe")).unwrap();
     assert!(scan(root.path(), []).own_script, "a link that stays inside");
 }
 
 #[test]
 fn links_are_followed_only_inside() {
-    let root = folder(&[("real/a.txt", b"#!ipxe")]);
+    let root = folder(&[("real/a.txt", b"#!ipxe\n")]);
     symlink("real/a.txt", root.path().join("inside.ipxe")).unwrap();
     symlink("/etc/hostname", root.path().join("outside.ipxe")).unwrap();
     symlink(".", root.path().join("circle")).unwrap();
@@ -150,7 +150,7 @@ fn a_folder_without_end_is_shown_in_part() {
 
 #[test]
 fn a_name_that_ipxe_cannot_ask_for_is_left_out() {
-    let scan = scan(folder(&[("caf\u{e9}/a.ipxe", b""), ("$b c&.ipxe", b"")]).path(), []);
+    let scan = scan(folder(&[("caf\u{e9}/a.ipxe", b"#!ipxe\n"), ("$b c&.ipxe", b"#!ipxe\n")]).path(), []);
     assert_eq!(left_out(&scan), ["caf\u{e9}: iPXE cannot ask for this name: it has letters beyond ASCII"]);
     assert_eq!(scan.entries(), [script("$b c&", "$b c&.ipxe")]);
 }

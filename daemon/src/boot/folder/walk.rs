@@ -97,6 +97,8 @@ struct Walk<'a> {
 struct Listing {
     files: Vec<String>,
     folders: Vec<String>,
+    /// There is anything in it.
+    seen: bool,
 }
 
 impl Walk<'_> {
@@ -111,7 +113,10 @@ impl Walk<'_> {
                 return Vec::new();
             }
         };
-        let Listing { mut files, mut folders } = listing;
+        let Listing { mut files, mut folders, seen } = listing;
+        if !seen && !folder.is_empty() && !folder.contains('/') {
+            self.leave_out(&folder, "an empty folder: if something should be mounted there, it is not");
+        }
         files.sort_by(|one, other| natural(one, other));
         folders.sort_by(|one, other| natural(one, other));
         let has = |folders: &[String], name: &str| folders.iter().any(|folder| folder == name);
@@ -135,6 +140,7 @@ impl Walk<'_> {
         let mut listing = Listing::default();
         let top = folder.split('/').next().unwrap_or_default().to_owned();
         for item in fs::read_dir(self.tree.root.join(folder))?.flatten() {
+            listing.seen = true;
             let left = self.left.entry(top.clone()).or_insert(MOST_FILES);
             if *left == 0 || Instant::now() > self.until {
                 return Ok(listing);

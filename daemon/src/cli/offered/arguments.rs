@@ -19,8 +19,8 @@ const MOST_MACHINES: usize = 1000;
 const SAMPLE: &str = "machine/mac=02-00-00-00-00-01/uuid=5f2c8a107d3e4b6f9a1c0e2d4b6a8c10/serial=73616d706c65/platform=efi/\
                       arch=x86_64/menu.ipxe";
 
-/// Entries whose arguments can be made for no machine that is shown the menu. What one machine of the configuration can have
-/// is right: it may be meant for that machine.
+/// Entries whose arguments cannot be made for any machine that is shown the menu, or not for a machine without an entry in the
+/// configuration. What one machine of the configuration lacks is right: the entry may be meant for another.
 pub fn told(setting: &Setting) -> Vec<Diagnostic> {
     if setting.site.boot_folder().is_none() {
         return Vec::new();
@@ -28,26 +28,31 @@ pub fn told(setting: &Setting) -> Vec<Diagnostic> {
     let machines = &setting.site.plan.machines;
     let of_machine = |id: usize| format!("machine/name={}/menu.ipxe", machines.get(id as u32).name);
     let of_machines = (0..machines.len().min(MOST_MACHINES)).map(of_machine);
-    let mut wrong: Option<Vec<Failure>> = None;
-    for name in [SAMPLE.to_owned()].into_iter().chain(of_machines) {
-        let Some(failed) = failed(setting, &name) else { continue };
-        wrong = Some(match wrong {
-            None => failed,
-            Some(_) if failed.is_empty() => failed,
-            Some(before) => {
-                let also = |failure: &Failure| failed.iter().any(|other| other.template == failure.template);
-                before.into_iter().filter(also).collect()
-            }
-        });
-        if wrong.as_ref().is_some_and(Vec::is_empty) {
+    let unlisted = failed(setting, SAMPLE);
+    let mut everywhere = unlisted.clone();
+    for name in of_machines {
+        if everywhere.as_ref().is_some_and(Vec::is_empty) {
             break;
         }
+        let Some(failed) = failed(setting, &name) else { continue };
+        everywhere = Some(match everywhere {
+            None => failed,
+            Some(before) => before.into_iter().filter(|failure| has(&failed, failure)).collect(),
+        });
     }
-    let told = wrong.unwrap_or_default().into_iter().map(|Failure { diagnostic, .. }| {
-        let message = format!("this entry of the menu does not boot: {}", diagnostic.message);
-        Diagnostic { severity: Severity::Warning, message, ..*diagnostic }
-    });
-    told.collect()
+    let everywhere = everywhere.unwrap_or_default();
+    let elsewhere = unlisted.unwrap_or_default().into_iter().filter(|failure| !has(&everywhere, failure));
+    let elsewhere = elsewhere.map(|failure| told_of(failure, " for a machine without an entry in the configuration"));
+    everywhere.iter().cloned().map(|failure| told_of(failure, "")).chain(elsewhere).collect()
+}
+
+fn has(failed: &[Failure], failure: &Failure) -> bool {
+    failed.iter().any(|other| other.template == failure.template)
+}
+
+fn told_of(Failure { diagnostic, .. }: Failure, whom: &str) -> Diagnostic {
+    let message = format!("this entry of the menu does not boot{whom}: {}", diagnostic.message);
+    Diagnostic { severity: Severity::Warning, message, ..*diagnostic }
 }
 
 /// What fails for the machine that asks by this name; `None`: it is not shown the menu.
