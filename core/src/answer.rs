@@ -138,8 +138,8 @@ fn way(
     Ok(response)
 }
 
-/// Whether an iPXE is given what it asks for, or our loader first. It is given that where a rule says so, or where its list of
-/// features lacks what it needs; once, because what asks after that is our loader, or no better off with it.
+/// Whether an iPXE is given what it asks for, or our loader first. It is given that where a rule says so, or where its
+/// list of features lacks what it needs; once, because what asks after that is our loader, or no better off with it.
 fn stage_of_ipxe(
     plan: &Plan,
     memory: &mut Memory,
@@ -257,8 +257,8 @@ fn next(Response { shape, boot, to, .. }: &Response) -> Next {
     }
 }
 
-/// What another DHCP or boot server says to a machine, heard on port 68: nothing to answer, but it shows why a machine does
-/// not take what we offer. One on our own address is no other.
+/// What another DHCP or boot server says to a machine, heard on port 68: nothing to answer, but it shows why a machine
+/// does not take what we offer. One on our own address is no other.
 pub fn overhear_offer(memory: &mut Memory, links: &[Link], datagram: &[u8], now: u64) -> Result<(), dhcp4::Malformed> {
     let message = dhcp4::Message::parse(datagram)?;
     let is_ours = |server: Ipv4Addr| links.iter().any(|link| link.owns(server));
@@ -278,8 +278,8 @@ fn overhear(plan: &Plan, packet: &Packet<'_>, arrival: &Arrival<'_>, memory: &mu
     }
 }
 
-/// A REQUEST says which address its sender has, or is about to have: to the DHCP server, in a broadcast (RFC 2131 4.3.2),
-/// or to us. Files are asked for from that address.
+/// A REQUEST says which address its sender has, or is about to have: to the DHCP server, in a broadcast (RFC 2131
+/// 4.3.2), or to us. Files are asked for from that address.
 fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
     let (header, now) = (&message.header, arrival.now);
     // All who have no hardware address would be one machine.
@@ -315,8 +315,8 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, m
     }
 }
 
-/// Whether what was heard comes from the link of this address, or from a relay that the plan lists: what a packet says of its
-/// relay, any host can write. Only a datagram to all of a link cannot have come from beyond it.
+/// Whether what was heard comes from the link of this address, or from a relay that the plan lists: what a packet says
+/// of its relay, any host can write. Only a datagram to all of a link cannot have come from beyond it.
 fn vouches(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, address: IpAddr) -> bool {
     let to_all = match arrival.to {
         IpAddr::V4(to) => to.is_broadcast(),

@@ -1,5 +1,5 @@
-//! Who asks for a script, as the name that it asks by says: `machine/mac=.../uuid=.../menu.ipxe`. Its own word: good for
-//! choosing what to show, no more.
+//! Who asks for a script, as the name that it asks by says: `machine/mac=.../uuid=.../menu.ipxe`. Its own word: good
+//! for choosing what to show, no more.
 
 use crate::arch::Arch;
 use crate::choose::MACHINE;
@@ -32,8 +32,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Takes `machine/` and the `key=value` folders behind it from a name, and says what is left. Every part may be empty
-    /// or missing, and parts that are not known are passed over.
+    /// Takes `machine/` and the `key=value` folders behind it from a name, and says what is left. Every part may be
+    /// empty or missing, and parts that are not known are passed over.
     pub fn of(name: &str) -> Option<(Caller, &str)> {
         let mut rest = name.strip_prefix(MACHINE)?;
         let mut caller = Caller::default();

@@ -1,5 +1,5 @@
-//! What a machine shall boot: its entry and the rules, held against what it says of itself. Where a packet has come, and
-//! where a script is asked for, the same function decides.
+//! What a machine shall boot: its entry and the rules, held against what it says of itself. Where a packet has come,
+//! and where a script is asked for, the same function decides.
 
 use crate::client::{Class, Client};
 use crate::memory::Memory;
@@ -51,8 +51,8 @@ pub enum Ground {
     Denied,
 }
 
-/// In doubt a machine gets what harms least. What protects an entry that it may be the subject of (it boots nothing, or its
-/// disk) holds for it; else it gets what it would get without the reading that is in doubt.
+/// In doubt a machine gets what harms least. What protects an entry that it may be the subject of (it boots nothing, or
+/// its disk) holds for it; else it gets what it would get without the reading that is in doubt.
 pub fn decide(plan: &Plan, memory: &Memory, subject: &Subject<'_>, name: Option<&str>) -> Decision {
     let shared = subject.readings.uuids.iter().flatten().find_map(|uuid| memory.claims.shared(plan, uuid));
     let (readings, serial) = (subject.readings, subject.serial);
@@ -87,8 +87,8 @@ fn without<'a>(subject: &Subject<'a>, doubt: Doubt) -> Subject<'a> {
     subject
 }
 
-/// What this entry, or none, leads to. A rule may deny; else the machine's own entry decides, then the rule, then what holds
-/// for all.
+/// What this entry, or none, leads to. A rule may deny; else the machine's own entry decides, then the rule, then what
+/// holds for all.
 fn outcome(plan: &Plan, memory: &Memory, subject: &Subject<'_>, machine: Option<MachineId>) -> Decision {
     let rule = plan.rules.iter().enumerate().find(|(index, rule)| rule.matches(*index, subject, machine.is_some()));
     let entry = machine.map(|machine| plan.machines.get(machine));

@@ -131,8 +131,8 @@ const AUTOEXEC: &str = "autoexec.ipxe";
 
 /// What a requested name means. Whether the file is there and may be read is found out by who opens it.
 ///
-/// Over IPv4 `autoexec.ipxe` is a file like any other: ours would run before iPXE has an address, and one that is missing
-/// is refused at once. Over IPv6 it is the only way in which most iPXEs learn our script.
+/// Over IPv4 `autoexec.ipxe` is a file like any other: ours would run before iPXE has an address, and one that is
+/// missing is refused at once. Over IPv6 it is the only way in which most iPXEs learn our script.
 pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetch, Refusal> {
     let name = match clean(request.name) {
         Ok(name) => name,
@@ -280,7 +280,8 @@ fn menu(plan: &Plan, asking: Asking, request: &Request<'_>) -> Fetch {
     })
 }
 
-/// The caller by its own word, or else by what was overheard of the address that it asks from; and what is decided for it.
+/// The caller by its own word, or else by what was overheard of the address that it asks from; and what is decided for
+/// it.
 fn asking(plan: &Plan, memory: &Memory, request: &Request<'_>, mut caller: Caller) -> Asking {
     let client = request.client.ip().to_canonical();
     match (memory.holder(client), client) {

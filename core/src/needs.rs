@@ -7,9 +7,9 @@ use crate::plan::{Ipxe, Plan, Starts, Tftp};
 use crate::wire::pxe::Features;
 use alloc::vec::Vec;
 
-/// The features without which an iPXE of this architecture does not get where this decision leads it: those that our own
-/// scripts use, and those that fetch what the plan names by a URL. Of a script that the operator wrote nobody but the operator
-/// knows what it uses, so it needs none.
+/// The features without which an iPXE of this architecture does not get where this decision leads it: those that our
+/// own scripts use, and those that fetch what the plan names by a URL. Of a script that the operator wrote nobody but
+/// the operator knows what it uses, so it needs none.
 pub fn needs(plan: &Plan, decision: &Decision, arch: Arch) -> Features {
     let mut codes = Vec::new();
     // Our script comes over TFTP to who has no HTTP, unless we do not serve TFTP.

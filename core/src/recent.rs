@@ -17,8 +17,8 @@ pub struct Recent<K, V> {
 
 const WAYS: usize = 8;
 
-/// With most machines asking for the first time in minutes, next to every row that is looked into has to come from memory:
-/// what is searched lies together in one line of the cache, and of what is kept only the one place is touched.
+/// With most machines asking for the first time in minutes, next to every row that is looked into has to come from
+/// memory: what is searched lies together in one line of the cache, and of what is kept only the one place is touched.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 struct Row<K, V> {

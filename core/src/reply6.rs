@@ -1,8 +1,8 @@
 //! Shape to DHCPv6 reply (protocol.md 5.3).
 //!
-//! What EDK2 makes of an offer hangs by a thread: without option 16, or with 16 under another number, one with a URL counts
-//! as a DHCP server's without an address, and the machine stands still for good. So 16 is always there, and always the
-//! firmware's own word. Preference, status codes, IAs and option 60 are never sent.
+//! What EDK2 makes of an offer hangs by a thread: without option 16, or with 16 under another number, one with a URL
+//! counts as a DHCP server's without an address, and the machine stands still for good. So 16 is always there, and
+//! always the firmware's own word. Preference, status codes, IAs and option 60 are never sent.
 
 use crate::plan::Stateless;
 use crate::shape6::Shape6;

@@ -121,8 +121,8 @@ fn ciaddr(client: &Client) -> Option<Ipv4Addr> {
     }
 }
 
-/// `from_afar` says whether the machine may be in a network that we do not serve: behind a relay, or in another network on
-/// the same cable.
+/// `from_afar` says whether the machine may be in a network that we do not serve: behind a relay, or in another network
+/// on the same cable.
 fn boot_server(
     arrival: &Arrival<'_>,
     from: SocketAddrV4,

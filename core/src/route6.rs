@@ -83,8 +83,8 @@ impl Way<'_> {
 
     /// To a client that has an address and was told ours by a URL.
     ///
-    /// In a network whose router advertises that addresses are managed, EDK2 has two: one that its IPv6 stack has leased,
-    /// and writes from, and one that the PXE driver has leased, and listens on. The answer goes to both.
+    /// In a network whose router advertises that addresses are managed, EDK2 has two: one that its IPv6 stack has
+    /// leased, and writes from, and one that the PXE driver has leased, and listens on. The answer goes to both.
     fn boot_server(
         &self,
         from_afar: impl FnOnce() -> bool,

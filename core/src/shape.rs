@@ -34,8 +34,8 @@ pub struct Shape {
 pub enum Name {
     /// Option 43 says "load this file": one visit.
     Direct,
-    /// No option 43: the client comes to 4011 at siaddr. EDK2 from 2010 to 2017 took nothing else from a proxy. Over IPv6
-    /// there is no other shape for PXE.
+    /// No option 43: the client comes to 4011 at siaddr. EDK2 from 2010 to 2017 took nothing else from a proxy. Over
+    /// IPv6 there is no other shape for PXE.
     Redirect,
     /// A URI for a UEFI HTTP client: one visit.
     Http,

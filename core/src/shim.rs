@@ -9,9 +9,9 @@
 //! | an octet above 7f and a word, beside itself: `?Onboard`, `?USB` | 15.8, on Dell's Latitude, OptiPlex and Wyse: the title of a boot entry, taken for load options | shim#649, shim#696 |
 //! | `revocations*.efi`, `shim_certificate_0.efi` | always, and goes on without | shim.c load_unbundled_trust |
 //!
-//! The last are names like any other. What is certain is that a name that is not there has to be refused as not found: to
-//! "access violation" (TFTP's ERROR 2) shim since 16 answers with starting MokManager, while it falls back to its own
-//! second stage if there was no such file (netboot.c status_from_error, shim.c init_grub).
+//! The last are names like any other. What is certain is that a name that is not there has to be refused as not found:
+//! to "access violation" (TFTP's ERROR 2) shim since 16 answers with starting MokManager, while it falls back to its
+//! own second stage if there was no such file (netboot.c status_from_error, shim.c init_grub).
 
 use crate::arch::Arch;
 use crate::name::clean;

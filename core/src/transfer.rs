@@ -146,12 +146,12 @@ pub fn largest_block(mtu: u32, ipv6: bool) -> u16 {
     u16::try_from(payload).unwrap_or(u16::MAX).clamp(*BLKSIZE_RANGE.start(), *BLKSIZE_RANGE.end())
 }
 
-/// The largest window for a client of which nothing is known, where the port of its transfer was drawn at random from so
-/// many (1: everybody knows it).
+/// The largest window for a client of which nothing is known, where the port of its transfer was drawn at random from
+/// so many (1: everybody knows it).
 ///
-/// The request and its ACKs may come from somebody who forges the client's address. Such a sender never sees the port and has to
-/// send its ACK to all of them in turn; with 16 ports for each block, 16 ACKs of 32 octets (IPv4 header included) bring one block
-/// of at most 1500. Fewer than 32 ports give no window.
+/// The request and its ACKs may come from somebody who forges the client's address. Such a sender never sees the port
+/// and has to send its ACK to all of them in turn; with 16 ports for each block, 16 ACKs of 32 octets (IPv4 header
+/// included) bring one block of at most 1500. Fewer than 32 ports give no window.
 pub fn largest_window(ports: u32) -> u16 {
     (ports / PORTS_FOR_A_BLOCK).min(LARGEST_WINDOW.into()) as u16
 }
@@ -249,8 +249,8 @@ impl Transfer {
         self.resend.min(self.progress + STALL)
     }
 
-    /// The file cannot be read any more as it was: it was written to, or its disk fails. What is missing cannot be made up, a
-    /// short block would pass for the end, and a mixture of two files for one.
+    /// The file cannot be read any more as it was: it was written to, or its disk fails. What is missing cannot be made
+    /// up, a short block would pass for the end, and a mixture of two files for one.
     pub fn broken(&self) -> Step {
         Step::End(Outcome::Failed, Some((ErrorCode::OTHER, "File changed")))
     }

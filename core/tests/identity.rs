@@ -1,4 +1,5 @@
-//! Machines that share a UUID, cards that move, and packets that somebody made up: in doubt a machine gets what harms least.
+//! Machines that share a UUID, cards that move, and packets that somebody made up: in doubt a machine gets what harms
+//! least.
 
 mod common;
 

@@ -121,8 +121,8 @@ proptest! {
         }
     }
 
-    /// dhcproto knows the format independently. What it has a type for it may read otherwise, or lose what stands behind:
-    /// so it is asked for what it has none for.
+    /// dhcproto knows the format independently. What it has a type for it may read otherwise, or lose what stands
+    /// behind: so it is asked for what it has none for.
     #[test]
     fn an_independent_decoder_reads_the_same(kind in 1..=11u8, values in vec(vec(any::<u8>(), 0..80), 0..8)) {
         let options: Vec<(u16, Vec<u8>)> = (1000..).zip(values).collect();
@@ -286,8 +286,8 @@ fn any_datagram() -> impl Strategy<Value = Datagram> {
     })
 }
 
-/// A URL without the firmware's own class counts as a DHCP server's offer without an address, and so do other numbers: the
-/// machine picks it and stands still for good. An address or a preference would make it one.
+/// A URL without the firmware's own class counts as a DHCP server's offer without an address, and so do other numbers:
+/// the machine picks it and stands still for good. An address or a preference would make it one.
 #[test]
 fn no_plan_and_no_packet_lead_to_a_reply_that_stops_a_machine() {
     let (answered, with_url, twice) = (Cell::new(0), Cell::new(0), Cell::new(0));

@@ -1,5 +1,5 @@
-//! What is worth a line. One when a machine is answered, at most one in ten seconds as long as it is given the same, and a
-//! bounded number in all, however many machines are switched on together; what is held back is counted and summed
+//! What is worth a line. One when a machine is answered, at most one in ten seconds as long as it is given the same,
+//! and a bounded number in all, however many machines are switched on together; what is held back is counted and summed
 //! up once a minute. Silence is counted only: whoever can send a packet could make us shout otherwise.
 
 use std::collections::{BTreeMap, HashMap};
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 /// `K`: the machine and the stage of its boot.
 #[derive(Debug)]
 pub struct Journal<K> {
-    /// When a line was last written for this key, and of what. Every entry has cost a token, and goes after [`AGAIN`], so
-    /// there are never many of them.
+    /// When a line was last written for this key, and of what. Every entry has cost a token, and goes after [`AGAIN`],
+    /// so there are never many of them.
     written: HashMap<K, (Instant, u64)>,
     tokens: f64,
     refilled: Instant,

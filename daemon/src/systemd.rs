@@ -8,7 +8,8 @@ pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// A reload begins; [`ready`] ends it. `Type=notify-reload` wants the time with it, to tell this reload from an earlier.
+/// A reload begins; [`ready`] ends it. `Type=notify-reload` wants the time with it, to tell this reload from an
+/// earlier.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -25,7 +26,8 @@ pub fn status(text: &str) {
     tell(&[NotifyState::Status(text)]);
 }
 
-/// How often [`alive`] is to be called, if the unit has a watchdog: twice in its time, as sd_watchdog_enabled(3) advises.
+/// How often [`alive`] is to be called, if the unit has a watchdog: twice in its time, as sd_watchdog_enabled(3)
+/// advises.
 pub fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| !every.is_zero())
 }

@@ -1,4 +1,5 @@
-//! The Python daemon's routing, case by case, through the real binary: which machine gets which file of an old proxy.ini.
+//! The Python daemon's routing, case by case, through the real binary: which machine gets which file of an old
+//! proxy.ini.
 
 use serde_json::Value;
 use std::path::Path;

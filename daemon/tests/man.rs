@@ -1,5 +1,5 @@
-//! The manual pages are made from the command line's own definition, that of the configuration and the example file from
-//! the table of keys. After a change of them:
+//! The manual pages are made from the command line's own definition, that of the configuration and the example file
+//! from the table of keys. After a change of them:
 //! `UPDATE=1 cargo test -p proxydhcpd --test man`.
 
 use clap::CommandFactory;

@@ -1,5 +1,5 @@
-//! What machines boot, as our own files say it: profiles, rules, machines; and the words for what is wrong with it, which
-//! are the program's face.
+//! What machines boot, as our own files say it: profiles, rules, machines; and the words for what is wrong with it,
+//! which are the program's face.
 
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Loaded, load_below};

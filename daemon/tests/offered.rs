@@ -1,5 +1,5 @@
-//! What `check` says of the content of what is offered, with the real files of Debian's installer and real iPXEs, whole and cut
-//! short; and what the log says when an offered file is refused. Needs root.
+//! What `check` says of the content of what is offered, with the real files of Debian's installer and real iPXEs, whole
+//! and cut short; and what the log says when an offered file is refused. Needs root.
 
 mod netns;
 

@@ -1,5 +1,5 @@
-//! What other servers offer is heard, blamed on the right one, and taken from nobody: beside real DHCP servers and a real
-//! DHCP client. Needs root.
+//! What other servers offer is heard, blamed on the right one, and taken from nobody: beside real DHCP servers and a
+//! real DHCP client. Needs root.
 
 mod netns;
 

@@ -1,5 +1,5 @@
-//! Ports that are busy at the start and can be had later: taken then, offered then, and never taken from an owner who is
-//! only being restarted. With real sockets and a real dnsmasq, in network namespaces. Needs root.
+//! Ports that are busy at the start and can be had later: taken then, offered then, and never taken from an owner who
+//! is only being restarted. With real sockets and a real dnsmasq, in network namespaces. Needs root.
 
 mod netns;
 

@@ -5,7 +5,8 @@ mod netns;
 use netns::Host;
 use std::process::{Command, Output};
 
-/// A machine with a profile that starts a kernel, one with a script, and one whose profile wants a name that it has not.
+/// A machine with a profile that starts a kernel, one with a script, and one whose profile wants a name that it has
+/// not.
 const SETTINGS: &str = r#"
 [profile.debian]
 kernel = "debian/linux"

@@ -1,5 +1,5 @@
-//! The running server: what it says and does when ports are taken, interfaces come and go, files change, signals arrive.
-//! Through the real binary, in network namespaces. Needs root.
+//! The running server: what it says and does when ports are taken, interfaces come and go, files change, signals
+//! arrive. Through the real binary, in network namespaces. Needs root.
 
 mod netns;
 

@@ -129,8 +129,8 @@ fn a_signature_that_was_changed_is_refused() {
     let site = Owner::snakeoil();
     let keys = Certificate::read(&site.certificate).unwrap();
     let signed = fs::read(site.sign(&ipxe())).unwrap();
-    // The signature proper ends the message, before up to seven octets of padding. The file's digest is the first one by
-    // SHA-256 in it; who changes that has to sign the attributes anew, which have a digest of it.
+    // The signature proper ends the message, before up to seven octets of padding. The file's digest is the first one
+    // by SHA-256 in it; who changes that has to sign the attributes anew, which have a digest of it.
     let table = u32_at(&signed, directory(&signed));
     let sha256_of = b"\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
     let digest = (table..).find(|at| signed[*at..].starts_with(sha256_of)).unwrap() + sha256_of.len();
@@ -142,8 +142,8 @@ fn a_signature_that_was_changed_is_refused() {
     }
 }
 
-/// Firmware's own variables hold the certificates that the built-in keys are from, and shim's signature one of them. The
-/// fourth, that of Windows since 2023, is in nothing that Debian ships.
+/// Firmware's own variables hold the certificates that the built-in keys are from, and shim's signature one of them.
+/// The fourth, that of Windows since 2023, is in nothing that Debian ships.
 #[test]
 fn microsofts_keys_are_those_that_firmware_comes_with() {
     let mut certificates = certificates_of_firmware("2022/OVMF_VARS_4M.ms.fd");

@@ -23,8 +23,8 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const SERVER_IP: IpAddr = IpAddr::V4(SERVER);
 const ANY_4011: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011));
 const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 50);
-/// With the plain name of one interface it would bind to that device, which wins over any other socket; the pattern makes
-/// it the harder case, as it is with two interfaces.
+/// With the plain name of one interface it would bind to that device, which wins over any other socket; the pattern
+/// makes it the harder case, as it is with two interfaces.
 const DNSMASQ: &str = "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=la* --leasefile-ro \
     --dhcp-authoritative --dhcp-range=192.0.2.100,192.0.2.120,1h --user=root --pid-file= --no-ping";
 

@@ -1,5 +1,5 @@
-//! DHCPv6 beside a DHCPv6 server on the same host: who hears what, as the kernel and a real dnsmasq have it. Through the real
-//! binary, in network namespaces. Needs root.
+//! DHCPv6 beside a DHCPv6 server on the same host: who hears what, as the kernel and a real dnsmasq have it. Through
+//! the real binary, in network namespaces. Needs root.
 
 mod netns;
 

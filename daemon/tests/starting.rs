@@ -1,5 +1,5 @@
-//! Signals that reach a server while it starts. Somebody has a lease on the file of its machines, so a test decides how far it
-//! gets. Through the real binary, in network namespaces. Needs root.
+//! Signals that reach a server while it starts. Somebody has a lease on the file of its machines, so a test decides how
+//! far it gets. Through the real binary, in network namespaces. Needs root.
 
 mod netns;
 

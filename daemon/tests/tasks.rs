@@ -1,5 +1,5 @@
-//! README and the pages of tasks are done as they stand: what they say to write is written, what they say to run is run, on a host at
-//! 192.0.2.10.
+//! README and the pages of tasks are done as they stand: what they say to write is written, what they say to run is
+//! run, on a host at 192.0.2.10.
 
 mod netns;
 

@@ -1,5 +1,5 @@
-//! The watchdog hears of the server only while each of its threads serves. Threads of a real server are stopped one at a time,
-//! as a thread that waits for ever would be. Needs root.
+//! The watchdog hears of the server only while each of its threads serves. Threads of a real server are stopped one at
+//! a time, as a thread that waits for ever would be. Needs root.
 
 mod netns;
 
@@ -18,7 +18,8 @@ fn the_watchdog_is_told_nothing_while_a_thread_stands_still_and_an_error_line_na
     for (thread, name) in [("dhcp", "DHCP"), ("tftp", "TFTP")] {
         let server = Watched::start(&host);
         server.wait_until_told();
-        // It has just been asked. Stopped while it looks up what it holds together with others, it would stop these as well.
+        // It has just been asked. Stopped while it looks up what it holds together with others, it would stop these as
+        // well.
         std::thread::sleep(Duration::from_millis(300));
         let stopped = StoppedThread::of(server.peer.0.id(), thread);
         server.wait_until_silent();

@@ -1,5 +1,5 @@
-//! The DHCPv4 vectors through the real binary: over its sockets, from one network namespace to another, and by `explain`.
-//! Needs root.
+//! The DHCPv4 vectors through the real binary: over its sockets, from one network namespace to another, and by
+//! `explain`. Needs root.
 
 mod netns;
 

@@ -20,8 +20,8 @@ impl Capture {
     pub fn start(lab: &Lab, segment: &Segment, name: &str) -> Result<Capture> {
         let pcap = lab.file(&format!("{name}.pcap"));
         let mut command = Command::new("tcpdump");
-        // On the bridge itself, promiscuous, so that packets between two ports are seen too; written one by one. With room (in
-        // KiB) for what comes while the emulators have both processors.
+        // On the bridge itself, promiscuous, so that packets between two ports are seen too; written one by one. With
+        // room (in KiB) for what comes while the emulators have both processors.
         let arguments = ["-i", "br0", "-n", "-s", "0", "-B", "32768", "-U", "--immediate-mode", "-Z", "root", "-w"];
         command.args(arguments).arg(&pcap);
         let mut process = Process::start(lab, &segment.namespace, &format!("tcpdump-{name}"), &command)?;

@@ -10,9 +10,9 @@ use std::process::Command;
 /// What such an image needs to read a file over TFTP and to run it.
 const MODULES: [&str; 7] = ["normal", "configfile", "efinet", "tftp", "net", "echo", "sleep"];
 
-/// An image for `target` (`i386-efi`, `arm-efi`) that runs `grub/grub.cfg` of the TFTP server at `server`. The address is
-/// built in: left alone, behind a proxy, GRUB takes the primary for its server (protocol.md 2.12). Its own address it
-/// has from what the firmware was told.
+/// An image for `target` (`i386-efi`, `arm-efi`) that runs `grub/grub.cfg` of the TFTP server at `server`. The address
+/// is built in: left alone, behind a proxy, GRUB takes the primary for its server (protocol.md 2.12). Its own address
+/// it has from what the firmware was told.
 pub fn image(lab: &Lab, target: &str, server: &str) -> Result<PathBuf> {
     make(lab.file(&format!("{target}.efi")), target, &["--prefix", &format!("(tftp,{server})/grub")])
 }

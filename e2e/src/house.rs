@@ -1,7 +1,7 @@
 //! A host that systemd runs, as an administrator's would be.
 //!
-//! It shares this machine's kernel and, below an overlay, its `/usr`; `/etc` and `/var` are as empty as on the first day,
-//! so nothing of what this machine runs is started there. `systemd-nspawn` boots it in a control group of its own.
+//! It shares this machine's kernel and, below an overlay, its `/usr`; `/etc` and `/var` are as empty as on the first
+//! day, so nothing of what this machine runs is started there. `systemd-nspawn` boots it in a control group of its own.
 
 use crate::lab::Lab;
 use crate::net::Host;

@@ -74,8 +74,8 @@ fn start_dnsmasq(lab: &Lab, host: &Host, name: &str, command: &Command) -> Resul
     Ok(process)
 }
 
-/// A boot server beside ours that sends UEFI straight to its file, as one does whose port 4011 is taken: EDK2 prefers such an
-/// offer to one that asks for a second visit.
+/// A boot server beside ours that sends UEFI straight to its file, as one does whose port 4011 is taken: EDK2 prefers
+/// such an offer to one that asks for a second visit.
 pub fn boot_server(lab: &Lab, host: &Host, folder: &Path) -> Result<[Process; 2]> {
     let start_one = |name: &str, arguments: &[&str]| -> Result<Process> {
         let mut command = Command::new(server::binary()?);

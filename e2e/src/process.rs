@@ -18,8 +18,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` in the namespace; what it says goes to `NAME.log` in the case's folder, behind what it said when
-    /// it was started before.
+    /// Starts `command` in the namespace; what it says goes to `NAME.log` in the case's folder, behind what it said
+    /// when it was started before.
     pub fn start(lab: &Lab, namespace: &str, name: &str, command: &Command) -> Result<Process> {
         let program = command.get_program();
         ensure!(is_installed(program), "{} is not installed: run e2e/setup", program.display());

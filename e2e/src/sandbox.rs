@@ -13,8 +13,8 @@ use std::{env, fs};
 
 const INSIDE: &str = "PROXYDHCPD_E2E_INSIDE";
 
-/// `ip netns` keeps its names under /run, and so do sockets of the cases: a /run that nobody else sees. A systemd of ours
-/// wants control groups of version 2 only, whatever this machine has mounted.
+/// `ip netns` keeps its names under /run, and so do sockets of the cases: a /run that nobody else sees. A systemd of
+/// ours wants control groups of version 2 only, whatever this machine has mounted.
 const ROOM: [&[&str]; 3] = [
     &["mount", "--no-mtab", "-t", "tmpfs", "tmpfs", "/run"],
     &["mount", "--no-mtab", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup"],

@@ -101,8 +101,8 @@ pub fn boot_folder(lab: &Lab, script: Option<&str>) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A configuration with a folder for the state and one for templates, each of which has a name and its text. What `text`
-/// says stands behind the keys that name the folders.
+/// A configuration with a folder for the state and one for templates, each of which has a name and its text. What
+/// `text` says stands behind the keys that name the folders.
 pub fn configuration(lab: &Lab, boot_dir: &Path, text: &str, templates: &[(&str, &str)]) -> Result<PathBuf> {
     let folder = lab.new_folder("configuration")?;
     let (file, state) = (folder.join("proxydhcpd.toml"), lab.new_folder("state")?);

@@ -49,8 +49,8 @@ pub fn firmware(
     }
 }
 
-/// An iPXE of ours, for a machine that cannot go on without one: its PXE firmware fetches no URL but those of TFTP, or its own
-/// iPXE lacks what it needs. What asks next is that iPXE, and is given what the profile says.
+/// An iPXE of ours, for a machine that cannot go on without one: its PXE firmware fetches no URL but those of TFTP, or
+/// its own iPXE lacks what it needs. What asks next is that iPXE, and is given what the profile says.
 pub fn our_ipxe(plan: &Plan, client: &Client, decision: &Decision, here: IpAddr) -> Result<Boot, Nothing> {
     let arch = client.arch.base();
     let of_profile = plan.profile(decision.profile).and_then(|profile| profile.loaders.get(&arch));
@@ -97,8 +97,8 @@ fn program(
     Ok(Boot { file, server, why: program.why, manner: Manner::File })
 }
 
-/// Over IPv6 the name leads an iPXE to its script, which lies beside it: its DHCPv6 server names none. What only the packet
-/// says has to be told there again.
+/// Over IPv6 the name leads an iPXE to its script, which lies beside it: its DHCPv6 server names none. What only the
+/// packet says has to be told there again.
 fn name6(plan: &Plan, client: &Client, decision: &Decision, program: &Program<'_>) -> String {
     let rule = heard_rule(plan, decision).map(|rule| format!("{MACHINE}rule={rule}/")).unwrap_or_default();
     // HTTP boot tells it where it came from.

@@ -23,8 +23,8 @@ use firmware::{firmware, our_ipxe};
 pub const SCRIPT: &str = "boot.ipxe";
 /// Names that begin so say who is asking (caller.rs).
 pub const MACHINE: &str = "machine/";
-/// An iPXE by a name that begins so comes with its script: what firmware is sent is a program of ours that starts the one with
-/// the other. Over IPv6 an iPXE that was loaded by PXE has no other way to learn it.
+/// An iPXE by a name that begins so comes with its script: what firmware is sent is a program of ours that starts the
+/// one with the other. Over IPv6 an iPXE that was loaded by PXE has no other way to learn it.
 pub const WITH_SCRIPT: &str = "with-script/";
 
 /// The program of ours that starts the local disk of a machine of this architecture.
@@ -35,8 +35,8 @@ pub fn local_disk_name(arch: Arch) -> String {
 /// A file to boot and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Boot {
-    /// A name on the TFTP server, or an absolute URL, which over IPv6 it always is. Empty where the client is to choose, or
-    /// asks for names of its own.
+    /// A name on the TFTP server, or an absolute URL, which over IPv6 it always is. Empty where the client is to
+    /// choose, or asks for names of its own.
     pub file: String,
     /// The TFTP server (siaddr). With 0 iPXE would go to 4011, and shim has no other source.
     pub server: IpAddr,
@@ -97,8 +97,8 @@ pub enum Nothing {
     Profile,
     /// No loader for this architecture is here.
     NoLoader(Arch),
-    /// The loader of this architecture is named by a URL that a PXE firmware cannot fetch, and there is no iPXE of ours to
-    /// fetch it.
+    /// The loader of this architecture is named by a URL that a PXE firmware cannot fetch, and there is no iPXE of ours
+    /// to fetch it.
     LoaderUrl(Arch),
     /// Nobody serves TFTP, and this client can do nothing else.
     NoTftp,

@@ -12,8 +12,8 @@ use crate::wire::pxe::{BootItem, Features, MachineId, SubOptions, user_classes};
 use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// Recognises the sender of a sound message. `ipxe_words` mean "already iPXE" beside `iPXE`, `vendor_words` "PXE" beside
-/// `PXEClient`; `u_boot` says whether U-Boot is let in.
+/// Recognises the sender of a sound message. `ipxe_words` mean "already iPXE" beside `iPXE`, `vendor_words` "PXE"
+/// beside `PXEClient`; `u_boot` says whether U-Boot is let in.
 pub fn recognise(
     message: &Message<'_>,
     port: Port,
@@ -102,9 +102,10 @@ pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) ->
     }
 }
 
-/// Whether a PXE client that says nothing of its architecture can be a BIOS ROM from before option 93. The version of its
-/// network interface (option 94) tells: a BIOS has UNDI 1 or 2, UEFI has 3. Without that, a relay that drops the option is
-/// likelier than a ROM that old, and a loader that does not fit keeps a machine from the boot that its DHCP server has for it.
+/// Whether a PXE client that says nothing of its architecture can be a BIOS ROM from before option 93. The version of
+/// its network interface (option 94) tells: a BIOS has UNDI 1 or 2, UEFI has 3. Without that, a relay that drops the
+/// option is likelier than a ROM that old, and a loader that does not fit keeps a machine from the boot that its DHCP
+/// server has for it.
 fn may_be_old_rom(message: &Message<'_>) -> bool {
     match message.option(code::NETWORK_INTERFACE).as_deref() {
         Some([1, major, _]) => *major < 3,
@@ -112,7 +113,8 @@ fn may_be_old_rom(message: &Message<'_>) -> bool {
     }
 }
 
-/// U-Boot that calls itself a PXEClient: its boot flow for EFI programs does, with UNDI 0.0 in option 94 where EDK2 says 3.0.
+/// U-Boot that calls itself a PXEClient: its boot flow for EFI programs does, with UNDI 0.0 in option 94 where EDK2
+/// says 3.0.
 fn is_u_boot(message: &Message<'_>) -> bool {
     message.option(code::NETWORK_INTERFACE).is_some_and(|value| *value == [1, 0, 0])
 }

@@ -84,8 +84,9 @@ pub fn hardware(packet: &Packet<'_>, source: Ipv6Addr) -> Hardware {
     mac.map_or_else(|| Hardware::of_duid(duid), Hardware::ethernet)
 }
 
-/// What kind of boot client it is, and its class in full. It has to stand under Intel's number and in the firmware's own
-/// words: an answer that says anything else counts as a DHCP server's without an address, and stops the machine for good.
+/// What kind of boot client it is, and its class in full. It has to stand under Intel's number and in the firmware's
+/// own words: an answer that says anything else counts as a DHCP server's without an address, and stops the machine for
+/// good.
 pub fn class<'a>(message: &Message<'a>) -> Result<(Class, &'a [u8]), NotOurs> {
     if message.option(code::VENDOR_CLASS).is_none() {
         return Err(NotOurs::NoVendorClass);

@@ -49,8 +49,8 @@ pub struct Hardware {
     pub octets: [u8; 16],
 }
 
-/// What may identify it. DHCPv4 says each once; of DHCPv6 there are several readings, and only who knows the machines can
-/// tell which is right (protocol.md 5.6).
+/// What may identify it. DHCPv4 says each once; of DHCPv6 there are several readings, and only who knows the machines
+/// can tell which is right (protocol.md 5.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readings {
     pub macs: [Option<[u8; 6]>; 3],
@@ -89,8 +89,8 @@ pub enum Stage {
     Gpxe,
     /// iPXE is running; what it can, if it said so in option 175.
     Ipxe(Option<Features>),
-    /// An iPXE that is given our loader first: it lacks these features for what it is to run, or, if there are none, a rule
-    /// says so.
+    /// An iPXE that is given our loader first: it lacks these features for what it is to run, or, if there are none, a
+    /// rule says so.
     Replaced(Features),
     /// A program that the firmware loaded asks again by itself (Windows boot manager).
     BootProgram,
@@ -102,8 +102,8 @@ pub struct Relay {
     pub address: IpAddr,
     /// The relay wants its answer at the port it sent from (RFC 8357: sub-option 19 of option 82, DHCPv6 option 135).
     pub source_port: bool,
-    /// The subnet of the client where it is not that of the address: sub-option 5 (RFC 3527), or the link address of the
-    /// relay that is next to the client.
+    /// The subnet of the client where it is not that of the address: sub-option 5 (RFC 3527), or the link address of
+    /// the relay that is next to the client.
     pub subnet: Option<IpAddr>,
 }
 
@@ -124,10 +124,11 @@ pub enum NotOurs {
     Bootp,
     /// No option 60: an ordinary DHCP client. Linux would accept an offer without an address.
     NoVendorClass,
-    /// A DHCPv6 client that names an architecture and no vendor class. It cannot be told from one that would take our reply
-    /// for its DHCPv6 server's.
+    /// A DHCPv6 client that names an architecture and no vendor class. It cannot be told from one that would take our
+    /// reply for its DHCPv6 server's.
     NoVendorClass6(Option<Arch>),
-    /// hlen 0: an InfiniBand host that is known by its client identifier alone (RFC 4390 2.1). No boot firmware does that.
+    /// hlen 0: an InfiniBand host that is known by its client identifier alone (RFC 4390 2.1). No boot firmware does
+    /// that.
     NoHardwareAddress,
     /// Option 60 begins with neither PXEClient nor HTTPClient.
     OtherVendorClass,
@@ -137,8 +138,8 @@ pub enum NotOurs {
     NoClientId,
     /// A REQUEST that names another boot server: a group, a broadcast or a relay has brought it to us as well.
     OtherServer,
-    /// An HTTP client, or a U-Boot, that does not say for which architecture; or a PXE client whose option 93 a relay has
-    /// taken out, or that is no BIOS.
+    /// An HTTP client, or a U-Boot, that does not say for which architecture; or a PXE client whose option 93 a relay
+    /// has taken out, or that is no BIOS.
     NoArchitecture,
     /// 255, as U-Boot builds without a code say.
     UnknownArchitecture(Arch),

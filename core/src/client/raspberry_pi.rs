@@ -1,6 +1,6 @@
-//! How a Raspberry Pi is told. Its boot ROM and its bootloader call themselves an x86 BIOS, and take neither its loader nor a
-//! script. One sign is enough, and each can be absent: the signs in option 97 can be configured away (`DHCP_OPTION97`), the
-//! address may be that of a Compute Module's maker or of a USB card.
+//! How a Raspberry Pi is told. Its boot ROM and its bootloader call themselves an x86 BIOS, and take neither its loader
+//! nor a script. One sign is enough, and each can be absent: the signs in option 97 can be configured away
+//! (`DHCP_OPTION97`), the address may be that of a Compute Module's maker or of a USB card.
 
 use super::Hardware;
 use crate::arch::Arch;
@@ -34,9 +34,9 @@ pub fn is_one(arch: Arch, hardware: &Hardware, vendor_class: &[u8], machine: Opt
     arch == Arch::RASPBERRY_PI || may_be(arch) && told()
 }
 
-/// Option 97: `RPi` and the model's number, or the filler of the Pi 3's ROM. Where it is configured to hold the serial number
-/// or a word of the operator's, it holds those four octets four times, which no SMBIOS does; one octet sixteen times is
-/// the filler of many boards.
+/// Option 97: `RPi` and the model's number, or the filler of the Pi 3's ROM. Where it is configured to hold the serial
+/// number or a word of the operator's, it holds those four octets four times, which no SMBIOS does; one octet sixteen
+/// times is the filler of many boards.
 fn by_identifier(machine: &MachineId, vendor_class: &[u8]) -> bool {
     let [_, id @ ..] = &machine.0;
     let named = matches!(id, [b'R', b'P', b'i', model, ..] if model.is_ascii_digit());

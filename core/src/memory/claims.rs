@@ -1,5 +1,5 @@
-//! Which hardware address says which UUID. A UUID that is heard from two is no identity until the configuration explains it:
-//! makers ship boards with the same one, images of virtual machines are cloned, and anybody can send it.
+//! Which hardware address says which UUID. A UUID that is heard from two is no identity until the configuration
+//! explains it: makers ship boards with the same one, images of virtual machines are cloned, and anybody can send it.
 
 use super::{MachineKey, hardware_key};
 use crate::client::{Client, Hardware};
@@ -92,8 +92,9 @@ impl Claims {
         Some(SharedUuid { uuid: *uuid, macs: *macs })
     }
 
-    /// The hardware address of a machine that shows a name of another kind in its place: EDK2 may put its UUID into chaddr
-    /// (Mode.SendGUID), and DHCPv6 may show the DUID alone. Where several addresses have that name, it stays what it is.
+    /// The hardware address of a machine that shows a name of another kind in its place: EDK2 may put its UUID into
+    /// chaddr (Mode.SendGUID), and DHCPv6 may show the DUID alone. Where several addresses have that name, it stays
+    /// what it is.
     pub fn hardware(&self, hardware: &Hardware, machine: Option<MachineId>) -> Hardware {
         let is_one = |machine: &MachineId| machine.is_key() && !self.shared.contains_key(&machine.uuid());
         let key = match hardware {

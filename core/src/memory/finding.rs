@@ -1,5 +1,5 @@
-//! What is told of a machine that did not take what we offered: what was seen, and the cure. A cause is named only where it
-//! was seen, or where what was seen excludes the others; elsewhere the possible ones are listed.
+//! What is told of a machine that did not take what we offered: what was seen, and the cure. A cause is named only
+//! where it was seen, or where what was seen excludes the others; elsewhere the possible ones are listed.
 
 use crate::arch::Arch;
 use crate::client::Hardware;

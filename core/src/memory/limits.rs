@@ -56,8 +56,8 @@ impl Limits {
         }
     }
 
-    /// Per machine and way always, per source on 4011, per interface where the plan says so. A relay's address stands for
-    /// thousands of machines and has no limit of its own.
+    /// Per machine and way always, per source on 4011, per interface where the plan says so. A relay's address stands
+    /// for thousands of machines and has no limit of its own.
     pub fn check(&mut self, plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(), Refused> {
         if !self.allows_client(arrival, client) {
             return Err(Refused::TooManyFromClient);
@@ -95,8 +95,8 @@ impl Limits {
         Ok(())
     }
 
-    /// What comes from the link itself, through relays, and to port 4011 counts each by itself: a flood from beyond the link
-    /// takes nothing from the machines on it. A second's worth may come at once.
+    /// What comes from the link itself, through relays, and to port 4011 counts each by itself: a flood from beyond the
+    /// link takes nothing from the machines on it. A second's worth may come at once.
     fn allows_link(&mut self, arrival: &Arrival<'_>, client: &Client, most: u32) -> bool {
         let kind = match (client.port, client.relay) {
             (Port::BootServer, _) => 2,

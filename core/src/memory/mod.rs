@@ -30,13 +30,15 @@ const CAPACITY: usize = 8192;
 const OFFERS_CAPACITY: usize = 65536;
 /// Machines of which we know the address for a while: 5 megabytes.
 const ADDRESSES_CAPACITY: usize = 65536;
-/// How long a machine's DHCP vouches for its address. An old entry does little harm: the machine is still there, or was.
+/// How long a machine's DHCP vouches for its address. An old entry does little harm: the machine is still there, or
+/// was.
 const HEARD_COUNTS: u64 = 60 * 60 * 1000;
 /// From a choice in the firmware's menu to the iPXE that it starts: seconds, on slow machines a minute.
 const CHOICE_COUNTS: u64 = 2 * 60 * 1000;
 /// From our loader that an iPXE was given in its place to the time at which it may be given that anew.
 const REPLACED_COUNTS: u64 = 2 * 60 * 1000;
-/// As long as an iPXE may go on asking (at 0, 1, 3 and 7 s, and so for its next card) before it fetches what it was offered.
+/// As long as an iPXE may go on asking (at 0, 1, 3 and 7 s, and so for its next card) before it fetches what it was
+/// offered.
 const ASKS_AGAIN: u64 = 30 * 1000;
 
 #[derive(Debug)]
@@ -46,7 +48,8 @@ pub struct Memory {
     pub limits: Limits,
     /// Who has an address, by what machines say to their DHCP server and to us.
     addresses: Recent<IpAddr, Holder>,
-    /// Addresses that DHCP was heard from where nobody elsewhere can have forged it, and when: see [`Memory::is_vouched`].
+    /// Addresses that DHCP was heard from where nobody elsewhere can have forged it, and when: see
+    /// [`Memory::is_vouched`].
     vouched: Recent<IpAddr, u64>,
     /// The address that a DHCPv6 client has been given, by its DUID.
     leases: Recent<MachineKey, Ipv6Addr>,
@@ -127,8 +130,8 @@ impl Memory {
         self.vouched.update(address, now, now, |at| *at = now);
     }
 
-    /// Whether DHCP vouches for an address: a machine has it, and whoever sends packets in its name from elsewhere did not
-    /// make that up.
+    /// Whether DHCP vouches for an address: a machine has it, and whoever sends packets in its name from elsewhere did
+    /// not make that up.
     pub fn was_vouched(&self, address: IpAddr) -> bool {
         self.vouched.get(address.to_canonical()).is_some()
     }
@@ -205,8 +208,8 @@ impl Memory {
         }
     }
 
-    /// Whether an iPXE that lacks something has been given our loader and is back all the same: it has fetched that, or must
-    /// have by now, where another server has it.
+    /// Whether an iPXE that lacks something has been given our loader and is back all the same: it has fetched that, or
+    /// must have by now, where another server has it.
     pub fn was_replaced(&self, client: &Client, now: u64) -> bool {
         let given = self.replaced.get(self.key(client)).flatten();
         given.is_some_and(|at| {
@@ -240,8 +243,8 @@ impl Memory {
         self.offers.update(self.key(client), now, (now, rule), |offer| *offer = (now, rule));
     }
 
-    /// The hardware address of who shows a UUID or a DUID in its place, if a single one has that; or else of who was heard
-    /// to have its address and its UUID.
+    /// The hardware address of who shows a UUID or a DUID in its place, if a single one has that; or else of who was
+    /// heard to have its address and its UUID.
     pub fn hardware_at(&self, at: Option<IpAddr>, hardware: &Hardware, machine: Option<MachineId>) -> Hardware {
         let claimed = self.claims.hardware(hardware, machine);
         if claimed.mac().is_some() {

@@ -13,8 +13,8 @@ pub struct Once {
 }
 
 impl Once {
-    /// Whether the machine boots its disk. While the marks are unknown, every machine that boots once does: a boot that is
-    /// put off harms less than a second installation.
+    /// Whether the machine boots its disk. While the marks are unknown, every machine that boots once does: a boot that
+    /// is put off harms less than a second installation.
     pub fn is_used_up(&self, machine: &str) -> bool {
         self.unknown || self.is_marked(machine)
     }

@@ -1,5 +1,6 @@
-//! Machines that were offered a boot and did not take it: the DHCP server or another boot server shuts us out, or nobody
-//! gives them an address. Told from what is heard on port 67, from what others offer, and from who comes to us afterwards.
+//! Machines that were offered a boot and did not take it: the DHCP server or another boot server shuts us out, or
+//! nobody gives them an address. Told from what is heard on port 67, from what others offer, and from who comes to us
+//! afterwards.
 //!
 //! A wrong word would send people looking for what is not there. So a machine that comes to us in any way is never told
 //! of, and where others that took their address from the same server did come, a single one that did not is not enough,
@@ -118,8 +119,8 @@ impl Rivals {
         }
     }
 
-    /// A DISCOVER was answered. A Raspberry Pi takes an address without a REQUEST, UEFI HTTP boot has ways of its own, and
-    /// of a BIOS it is known only that it needs an address.
+    /// A DISCOVER was answered. A Raspberry Pi takes an address without a REQUEST, UEFI HTTP boot has ways of its own,
+    /// and of a BIOS it is known only that it needs an address.
     pub fn offered(&mut self, client: &Client, offer: Offer, now: u64) {
         if client.class != Class::Pxe || client.raspberry_pi {
             return;
@@ -170,8 +171,8 @@ impl Rivals {
         }
     }
 
-    /// It came to port 4011, or asked for a file; where `beginning` says so, for one that only a firmware asks for, or an
-    /// iPXE that has not asked for an address yet.
+    /// It came to port 4011, or asked for a file; where `beginning` says so, for one that only a firmware asks for, or
+    /// an iPXE that has not asked for an address yet.
     pub fn came(&mut self, hardware: &Hardware, beginning: bool, now: u64) {
         let Some(boot) = self.boots.get_mut(hardware_key(hardware)) else { return };
         let before = *boot;
@@ -327,8 +328,9 @@ impl Boot {
         }
     }
 
-    /// It asks as an iPXE now, before a firmware gives up waiting for us, and has taken nothing from us: what it runs it has from
-    /// elsewhere. Only of those that we wait for on port 4011 is that sure, whose requests say whose they are.
+    /// It asks as an iPXE now, before a firmware gives up waiting for us, and has taken nothing from us: what it runs
+    /// it has from elsewhere. Only of those that we wait for on port 4011 is that sure, whose requests say whose they
+    /// are.
     fn loaded_elsewhere(&self, fresh: &Boot, now: u64) -> Option<Rival> {
         let Request { server, at, .. } = self.request?;
         let is_next = fresh.finding.ipxe && !self.finding.ipxe && self.offer.next == Next::BootServer;

@@ -27,8 +27,8 @@ pub struct Rule {
     pub as_raspberry_pi: bool,
 }
 
-/// A rule that a packet has met, as the memory and the URLs of a boot keep it: by its place among the rules of then. After a
-/// reload another one may stand there, which would have a machine boot what was never meant for it.
+/// A rule that a packet has met, as the memory and the URLs of a boot keep it: by its place among the rules of then.
+/// After a reload another one may stand there, which would have a machine boot what was never meant for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Met {
     pub rule: usize,
@@ -124,8 +124,8 @@ pub struct Subject<'a> {
     pub interface_ids: Vec<&'a [u8]>,
     /// The rule that its DHCP packet met, where that rule asks for what only such a packet says.
     pub heard: Option<usize>,
-    /// It is no DHCP packet, or one that does not come through the relay again: what only that says is not known, rather
-    /// than absent.
+    /// It is no DHCP packet, or one that does not come through the relay again: what only that says is not known,
+    /// rather than absent.
     pub request: bool,
 }
 

@@ -127,7 +127,8 @@ impl fmt::Display for MessageType {
 pub struct Header {
     pub op: u8,
     pub htype: u8,
-    /// Octets of chaddr that count, 1-16; on InfiniBand it may be 0, and the client identifier alone counts (RFC 4390 2.1).
+    /// Octets of chaddr that count, 1-16; on InfiniBand it may be 0, and the client identifier alone counts (RFC 4390
+    /// 2.1).
     pub hlen: u8,
     pub hops: u8,
     pub xid: u32,
@@ -241,7 +242,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A packet is asked for twenty options, and to walk through it for each would cost more than all else that is done with it.
+/// A packet is asked for twenty options, and to walk through it for each would cost more than all else that is done
+/// with it.
 #[derive(Clone, Debug, Default)]
 struct Index<'a> {
     codes: [u8; Index::MOST],

@@ -26,8 +26,8 @@ pub struct MenuItem<'a> {
     pub server: Option<Ipv4Addr>,
 }
 
-/// Option 43 with a menu: discovery control 3, so that the choice is sent to the listed addresses and to nobody else; boot
-/// servers, menu, prompt (PXE 2.1 table 2-1). `None`: it does not fit.
+/// Option 43 with a menu: discovery control 3, so that the choice is sent to the listed addresses and to nobody else;
+/// boot servers, menu, prompt (PXE 2.1 table 2-1). `None`: it does not fit.
 pub fn menu(prompt: &str, timeout: u8, items: &[MenuItem<'_>]) -> Option<Vec<u8>> {
     let (mut servers, mut lines) = (Vec::new(), Vec::new());
     for MenuItem { kind, title, server } in items {

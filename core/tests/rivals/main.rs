@@ -229,8 +229,8 @@ fn an_ipxe_that_gives_up_and_is_loaded_anew_is_told_of() {
     assert_eq!(network.rivals(), [Rival::Named(PRIMARY)]);
 }
 
-/// The same with the files that a real one asks for: HTTP boot begins soon, and iPXE asks for its `autoexec.ipxe` before
-/// it asks for an address.
+/// The same with the files that a real one asks for: HTTP boot begins soon, and iPXE asks for its `autoexec.ipxe`
+/// before it asks for an address.
 #[test]
 fn what_ipxe_asks_for_before_its_address_is_no_script_of_ours() {
     let mut network = Network::new(plan());

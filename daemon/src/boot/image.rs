@@ -27,8 +27,8 @@ pub enum Image {
 /// kernel's at up to 0x100.
 pub const HEAD: usize = 4096;
 
-/// The largest BIOS boot program that is believed. It is loaded at 7C00 and all of conventional memory ends at A0000, of
-/// which the PXE stack keeps some; the largest known is iPXE with all drivers, 300 to 400 KiB.
+/// The largest BIOS boot program that is believed. It is loaded at 7C00 and all of conventional memory ends at A0000,
+/// of which the PXE stack keeps some; the largest known is iPXE with all drivers, 300 to 400 KiB.
 const BIOS_MOST: u64 = 600 * 1024;
 
 /// Reads and names a regular file; a symbolic link stands for what it points to.

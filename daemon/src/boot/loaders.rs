@@ -32,8 +32,8 @@ pub struct Found {
     pub misfits: Vec<Misfit>,
 }
 
-/// Folders at the top of the boot folder in which loaders are looked for as well: FOG puts those of 32-bit x86 and of ARM
-/// there, under the names that x64's have at the top.
+/// Folders at the top of the boot folder in which loaders are looked for as well: FOG puts those of 32-bit x86 and of
+/// ARM there, under the names that x64's have at the top.
 const BESIDE: &[&str] = &["i386-efi", "x86_64-efi", "arm32-efi", "arm64-efi", "riscv64-efi", "loong64-efi"];
 
 /// Looks for the loaders of all architectures. A file that does not fit is never taken; it is named among the misfits

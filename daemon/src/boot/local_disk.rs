@@ -35,8 +35,8 @@ pub fn architectures(of_operator: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
         .collect()
 }
 
-/// Rules, by number, that send machines of an architecture to their disk for which there is neither such a program nor a
-/// loader: they get silence, and try each of their network entries for a minute first.
+/// Rules, by number, that send machines of an architecture to their disk for which there is neither such a program nor
+/// a loader: they get silence, and try each of their network entries for a minute first.
 pub fn out_of_reach(plan: &Plan) -> Vec<(usize, Arch)> {
     let mut found = Vec::new();
     for (number, rule) in (1..).zip(&plan.rules) {

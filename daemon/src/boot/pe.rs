@@ -1,6 +1,7 @@
 //! The parts of a PE/COFF file that bear on its length and its signature: what is signed, in which order, and where the
 //! signatures lie.
-//! Names and offsets are those of Microsoft's PE format; what firmware does with them is EDK2's DxeImageVerificationLib.
+//! Names and offsets are those of Microsoft's PE format; what firmware does with them is EDK2's
+//! DxeImageVerificationLib.
 
 use std::ops::Range;
 

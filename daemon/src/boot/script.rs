@@ -102,7 +102,8 @@ impl Script {
     }
 }
 
-/// What a command fetches. `boot` and its like, and `kernel` too, also take the name of an image that was fetched before.
+/// What a command fetches. `boot` and its like, and `kernel` too, also take the name of an image that was fetched
+/// before.
 fn fetched<'a>(command: &str, arguments: &[&'a str], names: &[&str]) -> Option<(Purpose, &'a str)> {
     let purpose = commands::fetches(command)?;
     let uri = commands::first_operand(arguments)?;
@@ -121,7 +122,8 @@ fn next_server(line: &Line<'_>) -> Fault {
     }
 }
 
-/// Whether something is fetched from that address, or may be later. To show it or to ask whether there is one does no harm.
+/// Whether something is fetched from that address, or may be later. To show it or to ask whether there is one does no
+/// harm.
 fn asks_next_server(command: &str, arguments: &[&str]) -> bool {
     let may_fetch = command == "set" || commands::fetches(command).is_some();
     let asks = |word: &&str| word.contains("${next-server}") && (may_fetch || word.contains("://"));

@@ -18,8 +18,8 @@ pub fn able(plan: &Plan) -> BTreeMap<String, Arch> {
     able.map(|(arch, loader)| (loader.name.clone(), *arch)).collect()
 }
 
-/// An iPXE of 2023 or later, by the name that it gives its command line (efi_cmdline.c). One that is signed is meant for
-/// Secure Boot, which would refuse our program in front of it.
+/// An iPXE of 2023 or later, by the name that it gives its command line (efi_cmdline.c). One that is signed is meant
+/// for Secure Boot, which would refuse our program in front of it.
 fn takes_a_command_line(loader: &Loader) -> bool {
     const ITS_NAME: &[u8] = b"<CMDLINE>";
     let Some(path) = loader.path.as_deref().map(Path::new) else { return false };

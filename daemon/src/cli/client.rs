@@ -35,8 +35,8 @@ impl FromStr for ClientKind {
     }
 }
 
-/// The address of a machine that is not told. Nobody's: locally administered, and none that the documentation has, for that may
-/// well stand in somebody's first configuration.
+/// The address of a machine that is not told. Nobody's: locally administered, and none that the documentation has, for
+/// that may well stand in somebody's first configuration.
 pub const EXAMPLE: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
 /// An Ethernet address in any of the usual spellings: with colons, dashes, Cisco's dots, or bare.

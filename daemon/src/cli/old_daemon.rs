@@ -6,7 +6,8 @@ use std::path::Path;
 /// Units here go before those of packages, and the old daemon's has the name of ours.
 const UNIT: &str = "etc/systemd/system/proxydhcpd.service";
 
-/// A unit that systemd starts in place of ours. `root`: `/`. A copy of our own unit is the operator's, and is left alone.
+/// A unit that systemd starts in place of ours. `root`: `/`. A copy of our own unit is the operator's, and is left
+/// alone.
 pub fn shadowing_unit(root: &Path) -> Option<Diagnostic> {
     let text = std::fs::read_to_string(root.join(UNIT)).ok()?;
     let start = text.lines().filter_map(|line| line.trim().strip_prefix("ExecStart=")).map(str::trim).next_back()?;

@@ -149,8 +149,8 @@ pub(super) fn heard(mut memory: Memory, client: ClientKind, mac: Mac, address: I
     memory
 }
 
-/// Our own address, with its network and the interface that it is on: that of the network which the machine's address is in, or
-/// else the first of its family.
+/// Our own address, with its network and the interface that it is on: that of the network which the machine's address
+/// is in, or else the first of its family.
 fn here(args: &Render, setting: &Setting) -> (Network, String) {
     let ipv6 = args.address.is_some_and(|address| address.is_ipv6());
     let of = |link: &Link| match ipv6 {

@@ -23,8 +23,8 @@ pub struct Row {
     told: Result<(Signatures, Verdict), String>,
 }
 
-/// Reads every loader whole. What cannot be read of the site's keys is told, and where machines that start their loader would
-/// refuse the program for their disk.
+/// Reads every loader whole. What cannot be read of the site's keys is told, and where machines that start their loader
+/// would refuse the program for their disk.
 pub fn rows(setting: &Setting) -> (Vec<Row>, Vec<Diagnostic>) {
     let (keys, mut told) = keys(&setting.loaded.settings.secure_boot_keys);
     let plan = &setting.site.plan;

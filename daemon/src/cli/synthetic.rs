@@ -99,8 +99,8 @@ pub fn class(described: &Described) -> String {
     vendor_class.clone().filter(|_| !kind.ipxe).unwrap_or_else(class)
 }
 
-/// iPXE 1.21 with HTTP, TFTP, DNS and menus, as distributions build it; on a BIOS it starts kernels by themselves, under UEFI
-/// as EFI programs.
+/// iPXE 1.21 with HTTP, TFTP, DNS and menus, as distributions build it; on a BIOS it starts kernels by themselves,
+/// under UEFI as EFI programs.
 pub fn ipxe_features(arch: Arch) -> [u8; 20] {
     let kernels = if arch == Arch::BIOS { 0x18 } else { 0x24 };
     [0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x17, 1, 1, 0x27, 1, 1, kernels, 1, 1]

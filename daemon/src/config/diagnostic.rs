@@ -1,4 +1,5 @@
-//! What is wrong with a configuration, as values: `serve` prints the first screen of it, `check` all, a script reads JSON.
+//! What is wrong with a configuration, as values: `serve` prints the first screen of it, `check` all, a script reads
+//! JSON.
 
 use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
@@ -154,8 +155,8 @@ impl Spot {
         self.diagnostic(Diagnostic::warning(message))
     }
 
-    /// What was told of the text that stands here, with a place in that text. Where the file has the text as it is, on one
-    /// line and without escapes, the finger points into it.
+    /// What was told of the text that stands here, with a place in that text. Where the file has the text as it is, on
+    /// one line and without escapes, the finger points into it.
     pub fn tells(&self, told: Diagnostic) -> Diagnostic {
         let within = told.place.as_deref().and_then(|inner| self.place.with(inner));
         Diagnostic { place: Some(within.map_or_else(|| self.place.clone(), Box::new)), ..self.diagnostic(told) }

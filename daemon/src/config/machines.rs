@@ -1,5 +1,5 @@
-//! Machines as files describe them: what may be said of one, and the reader of its table, in the configuration itself and in
-//! machine files alike.
+//! Machines as files describe them: what may be said of one, and the reader of its table, in the configuration itself
+//! and in machine files alike.
 
 use crate::config::diagnostic::Span;
 use crate::config::toml::value::{self, Read, Value, Wrong, list, mac, own_uuid, parsed, word, wrong};

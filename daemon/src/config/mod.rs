@@ -216,8 +216,8 @@ impl Loaded {
         self.told.iter().all(|told| told.severity == Severity::Warning)
     }
 
-    /// In the order of files and lines: what is wrong with the whole, the main file, the others by name. What is wrong with a
-    /// profile is so with each that extends it, and told once.
+    /// In the order of files and lines: what is wrong with the whole, the main file, the others by name. What is wrong
+    /// with a profile is so with each that extends it, and told once.
     pub fn sort(&self, told: &mut Vec<Diagnostic>) {
         let main = self.file.as_ref().map(|file| file.display().to_string());
         let place = |told: &Diagnostic| {
@@ -292,13 +292,15 @@ fn sound(loaded: Loaded) -> Result<Loaded, ConfigError> {
     if loaded.is_sound() { Ok(loaded) } else { Err(ConfigError(loaded.told)) }
 }
 
-/// Where a file is looked for when the flags name none. The Python daemon's packages put theirs into a folder beside ours.
+/// Where a file is looked for when the flags name none. The Python daemon's packages put theirs into a folder beside
+/// ours.
 pub fn candidates(folder: &Path) -> Vec<PathBuf> {
     let beside = folder.with_file_name("proxyDHCPd");
     vec![folder.join("proxydhcpd.toml"), folder.join("proxy.ini"), beside.join("proxy.ini")]
 }
 
-/// What stands beside the file, in `conf.d`, is read with it, also where there is no file; an old proxy.ini stands alone.
+/// What stands beside the file, in `conf.d`, is read with it, also where there is no file; an old proxy.ini stands
+/// alone.
 pub fn read_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
     let main = match &flags.config {
         Some(file) => Some(open(file)?),

@@ -115,7 +115,8 @@ mod tests {
         dir
     }
 
-    /// What the kernel says, whose call systemd takes from us. It says EAGAIN as long as something is renamed somewhere.
+    /// What the kernel says, whose call systemd takes from us. It says EAGAIN as long as something is renamed
+    /// somewhere.
     fn by_the_kernel(root: &File, relative: &str, flags: OFlag) -> nix::Result<OwnedFd> {
         let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
         let how = OpenHow::new().flags(FILE | OFlag::O_CLOEXEC | flags).resolve(resolve);

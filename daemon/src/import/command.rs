@@ -1,5 +1,5 @@
-//! Options of dnsmasq outside its own file: on the command line of a container, a unit, a script or a Nix expression, and the
-//! lines that Pi-hole keeps for it.
+//! Options of dnsmasq outside its own file: on the command line of a container, a unit, a script or a Nix expression,
+//! and the lines that Pi-hole keeps for it.
 
 use super::dnsmasq::{is_key, takes_value};
 use super::translation::{Translation, value};

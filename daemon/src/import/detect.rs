@@ -1,5 +1,5 @@
-//! Whose file it is, by what stands in it. Formats that say what machines boot are read; of every other one that is known it is
-//! said what it is.
+//! Whose file it is, by what stands in it. Formats that say what machines boot are read; of every other one that is
+//! known it is said what it is.
 
 use super::command::has_options;
 use super::kea::plain;

@@ -1,5 +1,5 @@
-//! What the machine that imports knows: dnsmasq takes a network's mask from the interface, and files may be another server's.
-//! It is a value, so that the same file is imported in the same way wherever the tests run.
+//! What the machine that imports knows: dnsmasq takes a network's mask from the interface, and files may be another
+//! server's. It is a value, so that the same file is imported in the same way wherever the tests run.
 
 use proxydhcpd_core::link::{Link, Network4};
 use std::net::Ipv4Addr;

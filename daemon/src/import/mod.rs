@@ -1,5 +1,5 @@
-//! What other servers' files say, in our own words. What has no equivalent becomes a comment with its line, so that nothing is
-//! lost silently.
+//! What other servers' files say, in our own words. What has no equivalent becomes a comment with its line, so that
+//! nothing is lost silently.
 
 mod command;
 mod detect;

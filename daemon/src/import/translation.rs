@@ -1,5 +1,5 @@
-//! A file in another format, said in the options of dnsmasq. The dnsmasq importer turns those into rules and profiles, so that
-//! every format has the same decisions, the same names and the same notes.
+//! A file in another format, said in the options of dnsmasq. The dnsmasq importer turns those into rules and profiles,
+//! so that every format has the same decisions, the same names and the same notes.
 
 use super::written::{Fate, Told, united};
 use std::collections::BTreeMap;
@@ -22,8 +22,8 @@ impl Translation {
         self.options.push((line, text.into()));
     }
 
-    /// Notes on lines of the file, and those of the options, one for a line. The options of a server that is not dnsmasq are
-    /// ours: that one of them is not needed concerns nobody.
+    /// Notes on lines of the file, and those of the options, one for a line. The options of a server that is not
+    /// dnsmasq are ours: that one of them is not needed concerns nobody.
     pub fn with(&self, of_options: Vec<Told>) -> Vec<Told> {
         let of_others = |fate: &Fate| matches!(fate, Fate::Lost(_) | Fate::Changed(_));
         let of_options = of_options.into_iter().filter(|told| self.server.is_none() || of_others(&told.fate));

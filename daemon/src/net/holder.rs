@@ -33,7 +33,8 @@ pub struct Process {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     pub address: IpAddr,
-    /// `None`: /proc does not show it. It belongs to another user or another container, or is none but the kernel itself.
+    /// `None`: /proc does not show it. It belongs to another user or another container, or is none but the kernel
+    /// itself.
     pub process: Option<Process>,
 }
 
@@ -90,8 +91,9 @@ pub fn bound(transport: Transport, port: u16) -> io::Result<Vec<Bound>> {
     Ok(bound)
 }
 
-/// Whether a socket on the other address is in the way of one of ours. An IPv6 wildcard takes IPv4 too unless told otherwise, which
-/// cannot be seen from outside; those of ours do not, so that what is bound to IPv4 is never in their way.
+/// Whether a socket on the other address is in the way of one of ours. An IPv6 wildcard takes IPv4 too unless told
+/// otherwise, which cannot be seen from outside; those of ours do not, so that what is bound to IPv4 is never in their
+/// way.
 pub fn overlap(wanted: IpAddr, other: IpAddr) -> bool {
     let is_free = wanted.is_ipv6() && other.is_ipv4();
     !is_free && (wanted == other || wanted.is_unspecified() || other.is_unspecified())

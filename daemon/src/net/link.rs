@@ -209,8 +209,8 @@ fn network4(message: &AddressMessage) -> Option<Network4> {
     usable.then_some(Network4 { address, prefix: message.header.prefix_len })
 }
 
-/// Those that can be used, and those first that stay: a temporary one changes daily (RFC 8981), a deprecated one is about to
-/// go. One that may turn out to be somebody else's is no address yet; the kernel says when it is.
+/// Those that can be used, and those first that stay: a temporary one changes daily (RFC 8981), a deprecated one is
+/// about to go. One that may turn out to be somebody else's is no address yet; the kernel says when it is.
 fn networks6(index: u32, addresses: &[AddressMessage]) -> Vec<Network6> {
     let usable = |message: &&AddressMessage| {
         let flags = message.header.flags;

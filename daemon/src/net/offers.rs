@@ -1,7 +1,7 @@
-//! Hears what DHCP and boot servers broadcast to their clients, on port 68, and never sends from there. The DHCP client of
-//! this host loses nothing: it gets its own copy of every broadcast, unicast never comes to our socket, and by SO_REUSEADDR
-//! we share the port as all the usual clients do (`tests/offers.rs`). Beside one that does not share it there is a packet
-//! socket, where we may have one.
+//! Hears what DHCP and boot servers broadcast to their clients, on port 68, and never sends from there. The DHCP client
+//! of this host loses nothing: it gets its own copy of every broadcast, unicast never comes to our socket, and by
+//! SO_REUSEADDR we share the port as all the usual clients do (`tests/offers.rs`). Beside one that does not share it
+//! there is a packet socket, where we may have one.
 
 use crate::net::packet;
 use crate::net::socket::Socket;
@@ -20,7 +20,8 @@ pub fn open() -> io::Result<Socket> {
     })
 }
 
-/// Its buffer is of the usual size: in a storm of machines the kernel throws away what is too much, before it costs us more.
+/// Its buffer is of the usual size: in a storm of machines the kernel throws away what is too much, before it costs us
+/// more.
 fn share() -> io::Result<std::net::UdpSocket> {
     let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     socket.set_reuse_address(true)?;
@@ -31,8 +32,8 @@ fn share() -> io::Result<std::net::UdpSocket> {
     Ok(socket.into())
 }
 
-/// Replies, but not those without an address that come from this host: our own offers. What the DHCP server of this host
-/// broadcasts comes back to us, too, and counts.
+/// Replies, but not those without an address that come from this host: our own offers. What the DHCP server of this
+/// host broadcasts comes back to us, too, and counts.
 const OF_OTHER_SERVERS: [SockFilter; 8] = {
     const UDP_HEADER: u32 = 8;
     const OP: u32 = UDP_HEADER;

@@ -1,9 +1,9 @@
 //! What replies leave by.
 //!
-//! No send waits. A reply to a host that answers no ARP stays in the send buffer of its socket for three seconds, until the
-//! kernel gives up, and enough of them fill it. So what goes to all leaves by a socket that nothing else goes by, and what goes
-//! to single hosts by several sockets: where one is full, the next one has room. Without CAP_NET_ADMIN a send buffer holds some
-//! 300 replies; all of them together hold what 800 absent hosts a second leave there.
+//! No send waits. A reply to a host that answers no ARP stays in the send buffer of its socket for three seconds, until
+//! the kernel gives up, and enough of them fill it. So what goes to all leaves by a socket that nothing else goes by,
+//! and what goes to single hosts by several sockets: where one is full, the next one has room. Without CAP_NET_ADMIN a
+//! send buffer holds some 300 replies; all of them together hold what 800 absent hosts a second leave there.
 
 use crate::net::packet;
 use crate::net::socket::Socket;
@@ -121,7 +121,8 @@ impl Outlet {
     }
 }
 
-/// What the kernel keeps of a socket until it can send it: beyond the system's limit with CAP_NET_ADMIN, up to it without.
+/// What the kernel keeps of a socket until it can send it: beyond the system's limit with CAP_NET_ADMIN, up to it
+/// without.
 fn enlarge_send_buffer(socket: &impl AsFd) {
     if setsockopt(socket, sockopt::SndBufForce, &SEND_BUFFER).is_err()
         && let Err(error) = SockRef::from(socket).set_send_buffer_size(SEND_BUFFER)

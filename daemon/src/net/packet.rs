@@ -1,8 +1,9 @@
-//! What is sent to all on a port that belongs to somebody else: a DHCP server that takes all of port 67 or 547 for itself, as
-//! dnsmasq does unless told otherwise. A packet socket hears it beside them, and a raw socket answers from that port, which
-//! stays theirs; they lose nothing and notice nothing. Needs CAP_NET_RAW.
+//! What is sent to all on a port that belongs to somebody else: a DHCP server that takes all of port 67 or 547 for
+//! itself, as dnsmasq does unless told otherwise. A packet socket hears it beside them, and a raw socket answers from
+//! that port, which stays theirs; they lose nothing and notice nothing. Needs CAP_NET_RAW.
 //!
-//! The kernel hands a frame to us before it has looked at it as IP does, so what IP and UDP would check is checked here.
+//! The kernel hands a frame to us before it has looked at it as IP does, so what IP and UDP would check is checked
+//! here.
 
 mod checksum;
 mod v4;
@@ -32,8 +33,8 @@ pub fn broadcast(port: u16) -> io::Result<PacketSocket> {
     Ok(PacketSocket { frames, raw, port, read: v4::content })
 }
 
-/// For all that is sent to one of these groups and this port, on all interfaces. A network card may keep from us what it has
-/// not been told of: [`PacketSocket::member`] is to join them there.
+/// For all that is sent to one of these groups and this port, on all interfaces. A network card may keep from us what
+/// it has not been told of: [`PacketSocket::member`] is to join them there.
 pub fn groups(port: u16, groups: [Ipv6Addr; 2]) -> io::Result<PacketSocket> {
     let raw = sender(Domain::IPV6)?;
     let frames = frames(&v6::sent_to(groups, port), libc::ETH_P_IPV6)?;
@@ -68,8 +69,8 @@ impl PacketSocket {
         self.port
     }
 
-    /// So many more raw sockets as the one that it has. The kernel does not fragment what they send: what is longer than the
-    /// link takes is refused.
+    /// So many more raw sockets as the one that it has. The kernel does not fragment what they send: what is longer
+    /// than the link takes is refused.
     pub fn senders(&self, count: usize) -> io::Result<Vec<OwnedFd>> {
         let family = self.raw.domain()?;
         (0..count).map(|_| sender(family).map(OwnedFd::from)).collect()

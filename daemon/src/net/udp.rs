@@ -20,20 +20,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// How long a DHCP server that was seen is expected back: one that does not share its port (Kea's fallback socket) could
-/// not start again while we have it.
+/// How long a DHCP server that was seen is expected back: one that does not share its port (Kea's fallback socket)
+/// could not start again while we have it.
 pub const HOLD_OFF: Duration = Duration::from_secs(300);
 
-/// How long after our start we take no address, if the machine has been up for less than [`BOOTING`]. Its services start
-/// side by side, and an order among them says only that the DHCP server's process was made first: a Kea that finds
-/// our socket on its address does not serve that network, and unless told to it does not try again.
+/// How long after our start we take no address, if the machine has been up for less than [`BOOTING`]. Its services
+/// start side by side, and an order among them says only that the DHCP server's process was made first: a Kea that
+/// finds our socket on its address does not serve that network, and unless told to it does not try again.
 const GRACE: Duration = Duration::from_secs(30);
 const BOOTING: Duration = Duration::from_secs(120);
 
 /// For all limited broadcasts to this port, and nothing else. Sends broadcasts too.
 ///
-/// It is bound to no device: it would be deaf for good once that interface has been deleted, even if one of the same name
-/// follows.
+/// It is bound to no device: it would be deaf for good once that interface has been deleted, even if one of the same
+/// name follows.
 pub fn broadcast(port: u16) -> Result<UdpSocket, Busy> {
     open((Ipv4Addr::BROADCAST, port).into(), true)
 }
@@ -53,9 +53,9 @@ pub fn exclusive(address: SocketAddr) -> Result<UdpSocket, Busy> {
     open(address, false)
 }
 
-/// So many sockets that send from the port of this one and hear nothing: they are bound to a group that is none (reserved by
-/// RFC 5771 and RFC 4291), so that no packet is for them, and none is kept from anybody. What this one does not share they do not
-/// share either.
+/// So many sockets that send from the port of this one and hear nothing: they are bound to a group that is none
+/// (reserved by RFC 5771 and RFC 4291), so that no packet is for them, and none is kept from anybody. What this one
+/// does not share they do not share either.
 pub fn senders(heard: &UdpSocket, count: usize) -> io::Result<Vec<OwnedFd>> {
     const NO_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 0);
     const NO_GROUP6: Ipv6Addr = Ipv6Addr::new(0xff0e, 0, 0, 0, 0, 0, 0, 0);
@@ -112,8 +112,8 @@ impl Polite {
         self.addresses.values().any(|state| matches!(state, State::Open { .. }))
     }
 
-    /// Looks around, and opens what that asks for: to be called when our addresses change, and every few seconds, because
-    /// a DHCP server may start after us. Says each change once.
+    /// Looks around, and opens what that asks for: to be called when our addresses change, and every few seconds,
+    /// because a DHCP server may start after us. Says each change once.
     pub fn look(&mut self, addresses: &[IpAddr], now: Instant) -> Vec<Change> {
         let lost = self.addresses.keys().filter(|address| !addresses.contains(address));
         let mut changes: Vec<Change> = lost.copied().map(Change::Lost).collect();

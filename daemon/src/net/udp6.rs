@@ -1,9 +1,10 @@
-//! The groups in which DHCPv6 clients and relays look for servers, on every link that we serve over IPv6 (RFC 8415 7.1).
+//! The groups in which DHCPv6 clients and relays look for servers, on every link that we serve over IPv6 (RFC 8415
+//! 7.1).
 //!
 //! As with IPv4 (`net/udp.rs`), the DHCPv6 server on the same host comes first: a socket that is bound to a group hears
 //! all that is sent to it, beside any other socket that does, and takes no unicast packet from anybody. A link-local
-//! group has to be bound link by link; one that is not hears all links that any socket of this host has joined it on, so
-//! that there must be only one such socket.
+//! group has to be bound link by link; one that is not hears all links that any socket of this host has joined it on,
+//! so that there must be only one such socket.
 
 use crate::net::busy::Busy;
 use crate::net::holder::Transport;

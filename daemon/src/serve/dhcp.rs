@@ -1,5 +1,5 @@
-//! The DHCP sockets of both families: receive, ask the core, send, report. One thread for all of them, because the system
-//! calls are the cost: it makes three for each batch.
+//! The DHCP sockets of both families: receive, ask the core, send, report. One thread for all of them, because the
+//! system calls are the cost: it makes three for each batch.
 
 use super::doors::BOOT_SERVER6;
 use super::late::{Held, Late};
@@ -50,8 +50,8 @@ pub fn run(sockets: &SocketSet, outlets: &Outlets, pulse: &Pulse, state: &State)
     }
 }
 
-/// How long datagrams gather in a storm before they are looked at. To be woken for each of them would cost more than to answer
-/// it; no firmware notices so little, which waits for seconds.
+/// How long datagrams gather in a storm before they are looked at. To be woken for each of them would cost more than to
+/// answer it; no firmware notices so little, which waits for seconds.
 const GATHERING: Duration = Duration::from_micros(100);
 
 /// Thousands of machines that were switched on together.

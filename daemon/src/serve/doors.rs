@@ -29,8 +29,8 @@ use waiting::Waiting;
 pub struct Doors {
     /// Opened and not served yet: each is taken by the thread that serves it.
     pub opened: Vec<Door>,
-    /// We hear broadcasts by a socket on port 67, so nobody there minds that. Where somebody does, nor may relayed requests
-    /// have one: he could not start again.
+    /// We hear broadcasts by a socket on port 67, so nobody there minds that. Where somebody does, nor may relayed
+    /// requests have one: he could not start again.
     pub shares_dhcp: bool,
     /// The same of port 547, and of the sockets that hear a group link by link.
     pub shares_dhcp6: bool,
@@ -86,8 +86,8 @@ impl Doors {
         if doors.forbidden.is_empty() { Ok(doors) } else { Err(CannotServe::Forbidden(doors.forbidden)) }
     }
 
-    /// To be called every few seconds: takes what was busy and can be had now. `settings` are those of the start, as far as
-    /// ports go ([`needs_restart`]).
+    /// To be called every few seconds: takes what was busy and can be had now. `settings` are those of the start, as
+    /// far as ports go ([`needs_restart`]).
     pub fn look(&mut self, settings: &Settings, now: Instant) {
         for mut waiting in std::mem::take(&mut self.waiting) {
             match waiting.look(settings, now) {
@@ -207,8 +207,8 @@ fn has_no_ipv6(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
-/// Beside a DHCP server that shares its port we have a socket there, too; beside one that does not, a packet socket. If not
-/// even that, what else could be done.
+/// Beside a DHCP server that shares its port we have a socket there, too; beside one that does not, a packet socket. If
+/// not even that, what else could be done.
 fn stand_in(kind: Kind, busy: &Busy) -> Result<Door, String> {
     let port = busy.wanted.port();
     let (opened, what) = match kind {

@@ -1,7 +1,8 @@
 //! Replies on port 4011 over IPv6, which go out a moment after they are made.
 //!
-//! EDK2 opens the socket that it reads the reply from when its question has left (PxeBcRequestBootService of PxeBcDhcp6.c): a
-//! reply that is there before meets with an ICMP error, and it does not ask again. It waits for three seconds.
+//! EDK2 opens the socket that it reads the reply from when its question has left (PxeBcRequestBootService of
+//! PxeBcDhcp6.c): a reply that is there before meets with an ICMP error, and it does not ask again. It waits for three
+//! seconds.
 
 use nix::sys::epoll::EpollTimeout;
 use proxydhcpd_core::answer::{Answer, Replies};

@@ -236,8 +236,8 @@ impl Server {
         Ok(())
     }
 
-    /// What other servers offer to the machines that we hear. Tried once: a DHCP client of this host that does not share its
-    /// port, and is being started again, would find us in its place.
+    /// What other servers offer to the machines that we hear. Tried once: a DHCP client of this host that does not
+    /// share its port, and is being started again, would find us in its place.
     fn hear_offers(&mut self, heard: &SocketSet) -> io::Result<()> {
         if self.tried_offers || heard.get(doors::BROADCASTS).is_none() {
             return Ok(());
@@ -252,7 +252,8 @@ impl Server {
         }
     }
 
-    /// What is offered follows what is open. A million machines are copied here; but seldom, and in well under a second.
+    /// What is offered follows what is open. A million machines are copied here; but seldom, and in well under a
+    /// second.
     fn follow_doors(&self) {
         let mut site = Site::clone(&self.state.site.load());
         site.follow(self.doors.open);

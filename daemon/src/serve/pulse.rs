@@ -1,5 +1,5 @@
-//! Whether the threads that serve still do. Each is asked now and then, and answers by the loop that serves: what holds that up
-//! holds up the answer as well.
+//! Whether the threads that serve still do. Each is asked now and then, and answers by the loop that serves: what holds
+//! that up holds up the answer as well.
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -52,7 +52,8 @@ impl Heart {
         Heart { pulse: Arc::clone(pulse), still_since: None }
     }
 
-    /// To be called at regular times, `every` so long. False: the thread stands still, which is said when it begins and ends.
+    /// To be called at regular times, `every` so long. False: the thread stands still, which is said when it begins and
+    /// ends.
     pub fn is_beating(&mut self, every: Duration, now: Instant) -> bool {
         let (is_alive, thread) = (self.pulse.ask(), self.pulse.thread);
         match (self.still_since, is_alive) {

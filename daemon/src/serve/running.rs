@@ -59,8 +59,8 @@ impl Running {
         Ok(Running { state, dhcp, outlets, hearts, transfers: None, pages: None, descriptors: None })
     }
 
-    /// Whether all threads have answered since they were last asked, `every` so long ago. HTTP is served by the thread that
-    /// asks.
+    /// Whether all threads have answered since they were last asked, `every` so long ago. HTTP is served by the thread
+    /// that asks.
     pub fn is_alive(&mut self, every: Duration) -> bool {
         let now = Instant::now();
         // Each is asked, also behind one that stands still.
@@ -93,8 +93,8 @@ impl Running {
         Ok(())
     }
 
-    /// Nothing more is offered from now on. Transfers have two seconds, and those of both kinds begin now; what hangs on
-    /// dead storage is left behind.
+    /// Nothing more is offered from now on. Transfers have two seconds, and those of both kinds begin now; what hangs
+    /// on dead storage is left behind.
     pub async fn stop(self) {
         self.dhcp.clear();
         let transfers = async {

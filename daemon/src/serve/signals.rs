@@ -1,5 +1,5 @@
-//! Signals, heard from the first moment of the start: by default SIGHUP would end a server that is still reading its files,
-//! and the kernel keeps SIGTERM from the first process of a container that has not asked for it.
+//! Signals, heard from the first moment of the start: by default SIGHUP would end a server that is still reading its
+//! files, and the kernel keeps SIGTERM from the first process of a container that has not asked for it.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};

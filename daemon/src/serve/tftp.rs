@@ -59,9 +59,9 @@ pub struct Settings {
 
 /// Serves until `stop` becomes readable or its other end is closed, and then lets transfers finish for at most 2 s.
 ///
-/// `link` knows the links that we serve, by index and by the address that was written to; `open` what a name means; `vouched`
-/// whether DHCP says that a machine has this address ([`proxydhcpd_core::memory::Memory::is_vouched`]); `note` hears
-/// everything.
+/// `link` knows the links that we serve, by index and by the address that was written to; `open` what a name means;
+/// `vouched` whether DHCP says that a machine has this address ([`proxydhcpd_core::memory::Memory::is_vouched`]);
+/// `note` hears everything.
 pub fn run(
     listeners: Arc<Listeners>,
     settings: &Settings,

@@ -1,5 +1,5 @@
-//! Machines that ask on an interface that we do not serve: the commonest ones are forgotten in the configuration, or have no
-//! IPv4 address.
+//! Machines that ask on an interface that we do not serve: the commonest ones are forgotten in the configuration, or
+//! have no IPv4 address.
 
 use crate::net::sys::Datagram;
 use crate::report::Report;

@@ -1,7 +1,8 @@
 //! Notices that files of the configuration have changed, so that nobody has to send a signal.
 //!
 //! They are looked at every two seconds, by what the file system says of them. That needs no more than what every file
-//! system has: a file renamed over another, a folder behind a link that was turned (as Kubernetes does), and NFS are seen alike.
+//! system has: a file renamed over another, a folder behind a link that was turned (as Kubernetes does), and NFS are
+//! seen alike.
 
 use crate::config::{self, Loaded};
 use std::fs::{self, Metadata};
@@ -28,7 +29,8 @@ pub struct Watched {
     whole: Vec<PathBuf>,
     /// The same of machine files.
     machines: Vec<PathBuf>,
-    /// Of the boot folder only what was added or taken away, at its top and one floor below: it may be somebody's archive.
+    /// Of the boot folder only what was added or taken away, at its top and one floor below: it may be somebody's
+    /// archive.
     boot_dir: PathBuf,
 }
 

@@ -29,7 +29,8 @@ struct Named {
 }
 
 impl Site {
-    /// Holds what is offered from an address of this machine against the files that are there. `links`: all that it has.
+    /// Holds what is offered from an address of this machine against the files that are there. `links`: all that it
+    /// has.
     pub fn look_for_own_files(&mut self, links: &[Link]) {
         let named = self.named(links);
         let memory = Memory::new(0);

@@ -14,8 +14,8 @@ use proxydhcpd_core::plan::profile::{Boots, Profile};
 use proxydhcpd_core::url::is_url;
 use std::collections::BTreeSet;
 
-/// The profiles with their loaders. What is wrong is told, errors among warnings; of templates nothing where it is not known
-/// which there are, and nothing of files in a folder that could not be mounted.
+/// The profiles with their loaders. What is wrong is told, errors among warnings; of templates nothing where it is not
+/// known which there are, and nothing of files in a folder that could not be mounted.
 pub fn look_up(
     drafted: &[Drafted],
     roots: &Roots,

@@ -31,8 +31,8 @@ impl Templates {
         }
     }
 
-    /// The entries of the menu, with no expression left in their arguments, for the machine that asks. Where one cannot be
-    /// rendered that entry says so, and the failure comes back.
+    /// The entries of the menu, with no expression left in their arguments, for the machine that asks. Where one cannot
+    /// be rendered that entry says so, and the failure comes back.
     pub fn entries(&self, plan: &Plan, asking: &Asking, request: &Request<'_>) -> (Vec<Entry>, Vec<Failure>) {
         let scope = self.scope(plan, asking, request);
         let mut failed = Vec::new();

@@ -30,8 +30,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What a rendering may use. The engine takes one unit for a step and one for every 64 octets that it makes or reads, so
-/// this bounds time (a tenth of a second where TFTP has one thread) and memory (16 MiB) alike.
+/// What a rendering may use. The engine takes one unit for a step and one for every 64 octets that it makes or reads,
+/// so this bounds time (a tenth of a second where TFTP has one thread) and memory (16 MiB) alike.
 const FUEL: u64 = 250_000;
 /// The longest text. Nobody installs a machine with more, and it is made anew for every request.
 const LONGEST_TEXT: usize = 1 << 20;

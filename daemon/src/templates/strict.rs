@@ -1,5 +1,5 @@
-//! A name that is not known is an error wherever it is used. The engine sees to that where a value is written, counted or
-//! gone through; this does where it is handed to a filter or a test, which take it for nothing, or lies in a list.
+//! A name that is not known is an error wherever it is used. The engine sees to that where a value is written, counted
+//! or gone through; this does where it is handed to a filter or a test, which take it for nothing, or lies in a list.
 //!
 //! Only `default` and `is defined` may look at one.
 
@@ -42,8 +42,8 @@ pub fn add(environment: &mut Environment<'static>) {
     add_tests(environment);
 }
 
-/// An error if the value, or something in it, is not defined. What is read of it is paid for in fuel: some filters of the engine
-/// read for nothing.
+/// An error if the value, or something in it, is not defined. What is read of it is paid for in fuel: some filters of
+/// the engine read for nothing.
 pub fn read(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
     read_to(state, value, DEEPEST)
 }

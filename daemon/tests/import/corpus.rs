@@ -1,8 +1,9 @@
-//! Configurations that people run, rebuilt from public sources with addresses of documentation: what the packaged dnsmasq
-//! gives each of nine kinds of machines, the real server gives with what is imported. Needs root.
+//! Configurations that people run, rebuilt from public sources with addresses of documentation: what the packaged
+//! dnsmasq gives each of nine kinds of machines, the real server gives with what is imported. Needs root.
 //!
-//! Each folder of `testdata/import` has `dnsmasq.conf`, the `source` it was rebuilt from, the boot `files` with their kinds, and
-//! the `notes` that the import puts above its tables. `$T` is the folder of the files. `UPDATE_NOTES=1` writes the notes anew.
+//! Each folder of `testdata/import` has `dnsmasq.conf`, the `source` it was rebuilt from, the boot `files` with their
+//! kinds, and the `notes` that the import puts above its tables. `$T` is the folder of the files. `UPDATE_NOTES=1`
+//! writes the notes anew.
 
 use super::machine::{Gets, Vector, all_vectors, gets};
 use super::netns::loaders::program;

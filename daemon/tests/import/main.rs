@@ -1,5 +1,5 @@
-//! What `import` makes of other servers' files, read with our own parser, gives every machine what those servers give it:
-//! the same vectors are put to a real dnsmasq with the same configuration. Needs root.
+//! What `import` makes of other servers' files, read with our own parser, gives every machine what those servers give
+//! it: the same vectors are put to a real dnsmasq with the same configuration. Needs root.
 
 mod corpus;
 mod faults;

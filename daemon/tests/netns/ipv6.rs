@@ -15,8 +15,8 @@ pub const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
 /// How long an answer may take, and for how long a second one is waited for.
 const SOON: Duration = Duration::from_millis(500);
 
-/// A cable from this link of the host to the eth0 of a machine. The host is 2001:db8:NUMBER::10 and fe80::NUMBER:10 there, the machine
-/// ::207 of both.
+/// A cable from this link of the host to the eth0 of a machine. The host is 2001:db8:NUMBER::10 and fe80::NUMBER:10
+/// there, the machine ::207 of both.
 pub fn plug_in(host: &Host, link: &str, number: u8) -> Host {
     let machine = Host::new();
     host.cable(link, &machine, "eth0");

@@ -1,5 +1,5 @@
-//! A file that whoever opens it has to wait for, as on storage that does not answer: somebody has a lease on it, as Samba
-//! takes one (fcntl(2), F_SETLEASE), and keeps it. The kernel takes it away after 45 seconds.
+//! A file that whoever opens it has to wait for, as on storage that does not answer: somebody has a lease on it, as
+//! Samba takes one (fcntl(2), F_SETLEASE), and keeps it. The kernel takes it away after 45 seconds.
 
 use super::wait_for;
 use std::fs::{self, File};

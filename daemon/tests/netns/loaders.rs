@@ -1,7 +1,7 @@
 //! Loaders that are no more than their headers.
 
-/// A boot folder with files that pass for the loaders which the vectors expect, and for all others that Debian's packages
-/// have: what is installed on this machine is not looked for then.
+/// A boot folder with files that pass for the loaders which the vectors expect, and for all others that Debian's
+/// packages have: what is installed on this machine is not looked for then.
 pub fn boot_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, octets: &[u8]| std::fs::write(folder.path().join(name), octets).unwrap();

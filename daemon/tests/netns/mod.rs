@@ -32,8 +32,8 @@ impl Host {
         host
     }
 
-    /// Without IPv6: a link-local address that the kernel publishes a second or two after a link is up would be a change
-    /// that nobody made.
+    /// Without IPv6: a link-local address that the kernel publishes a second or two after a link is up would be a
+    /// change that nobody made.
     pub fn with_ipv4_only() -> Self {
         let host = Host::new();
         host.set("ipv6/conf/all/disable_ipv6", "1");

@@ -87,7 +87,8 @@ impl Server {
         Server::in_folders(boot, folder, program, host, arguments)
     }
 
-    /// With these lines in the file of this folder, where it keeps its state, too. It tells of every file that it sends.
+    /// With these lines in the file of this folder, where it keeps its state, too. It tells of every file that it
+    /// sends.
     pub fn configured(host: &Host, folder: TempDir, lines: &str) -> Server {
         let boot = boot_folder();
         let text = format!("boot-dir = {:?}\nstate-dir = {:?}\n{lines}", boot.path(), folder.path().join("state"));

@@ -105,8 +105,8 @@ fn our_own_address_is_no_clients() {
     for ours in ["fe80::10", "2001:db8::10"] {
         let at = on_link(&host, ours, 0);
         let forger = host.on(|| UdpSocket::bind(at).unwrap());
-        // Linux has it come by the link that the address is on, other than with IPv4. The first after the address was added
-        // is sometimes lost.
+        // Linux has it come by the link that the address is on, other than with IPv4. The first after the address was
+        // added is sometimes lost.
         let said = wait_for("the server to say something", || {
             forger.send_to(&rrq("file", &[]), on_link(&host, ours, served.port)).unwrap();
             served.events.recv_timeout(Duration::from_secs(1)).ok()

@@ -161,7 +161,8 @@ fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
     }
 }
 
-// --- Room, where ACKs can be forged -----------------------------------------------------------------------------------
+// --- Room, where ACKs can be forged
+// -----------------------------------------------------------------------------------
 
 /// An ACK or two cost a forger next to nothing where everybody knows the port.
 #[test]
@@ -275,8 +276,8 @@ fn attacked(arguments: &[&str]) -> (Host, Host, Server) {
     (host, machine, server)
 }
 
-/// No transfer lasts longer than 7 s if nobody acknowledges it; a block that was acknowledged blindly is repeated after 1 s
-/// and 3 s.
+/// No transfer lasts longer than 7 s if nobody acknowledges it; a block that was acknowledged blindly is repeated after
+/// 1 s and 3 s.
 const ALL_REPEATS: Duration = Duration::from_secs(8);
 
 #[test]

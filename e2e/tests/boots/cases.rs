@@ -108,8 +108,8 @@ fn x64_boots_with_the_primary_on_our_own_host(lab: &Lab) -> Result<()> {
     boots_with_the_primary_on_our_own_host(lab, &["--bind-dynamic", "--interface=eth0"], &[])
 }
 
-/// dnsmasq as it is by default, and as Pi-hole has it: nobody else gets a socket on port 67, and neither side has a word of
-/// configuration about the other (protocol.md 6.1).
+/// dnsmasq as it is by default, and as Pi-hole has it: nobody else gets a socket on port 67, and neither side has a
+/// word of configuration about the other (protocol.md 6.1).
 fn x64_boots_beside_a_primary_on_our_own_host_that_keeps_port_67(lab: &Lab) -> Result<()> {
     boots_with_the_primary_on_our_own_host(lab, &[], &[])
 }
@@ -146,7 +146,8 @@ fn an_old_proxy_ini_boots_x64_from_a_separate_tftp_server(lab: &Lab) -> Result<(
     site.boot(&machine::x64_2025())
 }
 
-/// The file of a site whose TFTP server ran on the same host, and has gone with the Python daemon: we serve in its place.
+/// The file of a site whose TFTP server ran on the same host, and has gone with the Python daemon: we serve in its
+/// place.
 fn an_old_proxy_ini_that_names_our_own_host_boots_x64_from_us(lab: &Lab) -> Result<()> {
     let site = Site::new(lab)?;
     let file = proxy_ini(lab, SERVER, "boot.ipxe")?;
@@ -277,8 +278,8 @@ enum Choice {
     Timeout,
 }
 
-/// Without a `boot.ipxe` the server makes a menu (a picture of it is left in `menu.png`), on which the local disk is the
-/// choice that a machine wakes up with.
+/// Without a `boot.ipxe` the server makes a menu (a picture of it is left in `menu.png`), on which the local disk is
+/// the choice that a machine wakes up with.
 fn leaves_the_menu_for_its_disk(
     lab: &Lab,
     machine: Machine,

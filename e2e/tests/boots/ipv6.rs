@@ -32,8 +32,9 @@ cases![
     ipxe_in_a_stateless_network_boots_where_the_configuration_says_so,
 ];
 
-// Many addresses: dnsmasq chooses by the last octets of what the client calls the lease, in which those of EDK2's IPv6 stack and
-// of its PXE driver may agree. Where both ask before either has taken one, of a few hundred addresses both are offered the same.
+// Many addresses: dnsmasq chooses by the last octets of what the client calls the lease, in which those of EDK2's IPv6
+// stack and of its PXE driver may agree. Where both ask before either has taken one, of a few hundred addresses both
+// are offered the same.
 
 /// Addresses are leased, and each machine makes one of its own as well: the router says nothing of the DHCPv6 server.
 const ON_THE_LINK: &[&str] = &["--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"];
@@ -79,8 +80,8 @@ fn arm32_starts_a_program_with_its_script_over_ipv6(lab: &Lab) -> Result<()> {
     starts_with_its_script(lab, &machine::arm32_2022().with_ipv6_first(), "arm-efi", "ipxe-arm32.efi")
 }
 
-/// The program is a GRUB that could be taken for an iPXE, as there is none: it does not look at what it is given along, and
-/// says the token.
+/// The program is a GRUB that could be taken for an iPXE, as there is none: it does not look at what it is given along,
+/// and says the token.
 fn starts_with_its_script(lab: &Lab, machine: &Machine, target: &str, name: &str) -> Result<()> {
     let site = Wire::new(lab, &[MANAGED])?;
     let folder = site::boot_folder(lab, None)?;
@@ -136,8 +137,8 @@ impl Wire {
     }
 }
 
-/// With no configuration on our side, until our script has run, without any IPv4. An iPXE that was loaded by HTTP finds it
-/// beside itself; by TFTP a program of ours brings both.
+/// With no configuration on our side, until our script has run, without any IPv4. An iPXE that was loaded by HTTP finds
+/// it beside itself; by TFTP a program of ours brings both.
 fn boots(lab: &Lab, primaries: &[&[&str]], machine: &Machine, way: Way) -> Result<()> {
     let site = Wire::new(lab, primaries)?;
     let _server = site::serve(lab, &site.server, site::boot_folder(lab, Some(&lab.token.script()))?)?;
@@ -148,8 +149,9 @@ fn boots_by(way: Way, capture: &Capture, boot: impl Fn() -> Result<()>) -> Resul
     boots_and(boot, || loaded_by(capture, way))
 }
 
-/// EDK2 asks once on port 4011 over IPv6, and drops an answer that lies unread for 50 ms (PxeBcUdp6Read). On shared cores an
-/// emulated processor may stand still for longer just then; the firmware goes on to HTTP, and is switched on once more.
+/// EDK2 asks once on port 4011 over IPv6, and drops an answer that lies unread for 50 ms (PxeBcUdp6Read). On shared
+/// cores an emulated processor may stand still for longer just then; the firmware goes on to HTTP, and is switched on
+/// once more.
 fn boots_and(boot: impl Fn() -> Result<()>, as_meant: impl Fn() -> Result<()>) -> Result<()> {
     boot()?;
     as_meant().or_else(|_| {
@@ -192,8 +194,9 @@ fn x64_of_2025_behind_a_relay_boots_over_ipv6_in_a_managed_network(lab: &Lab) ->
     boots_behind_a_relay(lab, &machine::x64_2025().with_ipv6_first())
 }
 
-/// fd77::/64 holds the DHCPv6 server (::1), ours (::2) and the router (::fe); the machine is in fd78::/64, where only the
-/// router is. Its router advertisements say that addresses are leased: the firmware then has two (protocol.md L:c2).
+/// fd77::/64 holds the DHCPv6 server (::1), ours (::2) and the router (::fe); the machine is in fd78::/64, where only
+/// the router is. Its router advertisements say that addresses are leased: the firmware then has two (protocol.md
+/// L:c2).
 fn boots_behind_a_relay(lab: &Lab, machine: &Machine) -> Result<()> {
     let (near, far) = (Segment::new(lab, "near")?, Segment::new(lab, "far")?);
     let captures = [Capture::start(lab, &near, "near")?, Capture::start(lab, &far, "far")?];

@@ -29,8 +29,8 @@ fn x64_of_2025_starts_a_kernel_with_its_initrd_from_the_menu(lab: &Lab) -> Resul
     starts_a_kernel(lab, machine::x64_2025(), "2025/snponly.efi")
 }
 
-/// The word is the name of a program in the initrd, and the kernel says that it runs it if the command line has named it
-/// and the initrd has it.
+/// The word is the name of a program in the initrd, and the kernel says that it runs it if the command line has named
+/// it and the initrd has it.
 fn starts_a_kernel(lab: &Lab, machine: Machine, ipxe: &str) -> Result<()> {
     let folder = site::boot_folder(lab, None)?;
     fs::copy(cache::path(ipxe)?, folder.join("snponly.efi"))?;

@@ -192,8 +192,8 @@ fn the_debian_installer_on_x64_with_an_ipxe_of_2019_is_given_the_preseed_of_its_
     installs_debian(lab, machine::x64_2022(), folder)
 }
 
-/// The word is in two variables of the machine, and together only in what the template makes of them. It is on the console
-/// because the installer has carried out what it was told.
+/// The word is in two variables of the machine, and together only in what the template makes of them. It is on the
+/// console because the installer has carried out what it was told.
 fn installs_debian(lab: &Lab, machine: Machine, folder: PathBuf) -> Result<()> {
     fs::create_dir(folder.join("debian"))?;
     for name in ["linux", "initrd.gz"] {

@@ -1,5 +1,5 @@
-//! How the machines are put together: one after the other as they are read, so that a file of a million of them is never
-//! in memory as a million descriptions.
+//! How the machines are put together: one after the other as they are read, so that a file of a million of them is
+//! never in memory as a million descriptions.
 
 use super::index::{self, Index, hash, hash_without_case};
 use super::{By, Machine, MachineId, Machines, NONE, Record, Shared, is_key, printed_uuid};

@@ -1,5 +1,5 @@
-//! Which entry a machine has, by what it says of itself, and how far that can be believed: mainboards share UUIDs and serial
-//! numbers, network cards move, and anybody can send what another machine would.
+//! Which entry a machine has, by what it says of itself, and how far that can be believed: mainboards share UUIDs and
+//! serial numbers, network cards move, and anybody can send what another machine would.
 
 use super::index::{Held, hash, hash_without_case};
 use super::{Machine, MachineId, Machines};
@@ -71,8 +71,8 @@ impl Machines {
     /// The strongest identity decides: a name that we gave, the UUID, the serial number, and the address last, because
     /// adapters and docks move from machine to machine. What several machines list is nobody's identity.
     ///
-    /// A UUID or a serial number that leads to an entry with addresses, none of which the machine has, is in doubt: then
-    /// the other identities decide. An entry without addresses is found by its UUID whatever the address is.
+    /// A UUID or a serial number that leads to an entry with addresses, none of which the machine has, is in doubt:
+    /// then the other identities decide. An entry without addresses is found by its UUID whatever the address is.
     pub fn find(&self, identity: &Identity<'_>) -> Findings {
         let Readings { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
         let of_uuid = |uuid: Option<[u8; 16]>| self.of_uuid(uuid?);
@@ -105,8 +105,8 @@ impl Machines {
         }
     }
 
-    /// Why a UUID or a serial number does not count: its entry lists addresses, and the machine has none of them. One that
-    /// sits in a shared dock has no address of its own to show.
+    /// Why a UUID or a serial number does not count: its entry lists addresses, and the machine has none of them. One
+    /// that sits in a shared dock has no address of its own to show.
     fn doubt(&self, machine: MachineId, by: By, identity: &Identity<'_>) -> Option<Why> {
         let shown = identity.readings.macs.iter().flatten();
         if !matches!(by, By::Uuid | By::Serial) || self.own_macs(machine).next().is_none() {
@@ -128,8 +128,8 @@ impl Machines {
         own.is_some_and(|own| !uuids.contains(&Some(own)))
     }
 
-    /// Whether the configuration explains that one UUID is heard from two addresses: its entry lists both, several entries
-    /// have it and none is found by it, or one address is an adapter's that many machines share.
+    /// Whether the configuration explains that one UUID is heard from two addresses: its entry lists both, several
+    /// entries have it and none is found by it, or one address is an adapter's that many machines share.
     pub fn explains(&self, uuid: &[u8; 16], macs: &[[u8; 6]; 2]) -> bool {
         let listed = |machine| macs.iter().all(|mac| self.own_macs(machine).any(|own| own == *mac));
         let by_entry = |held: Held| held.shared || listed(held.number);
@@ -179,7 +179,8 @@ impl Machines {
 }
 
 impl Findings {
-    /// The entries that it may be the subject of beside the one that counts. What protects one of these holds for it, too.
+    /// The entries that it may be the subject of beside the one that counts. What protects one of these holds for it,
+    /// too.
     pub fn others(&self) -> impl Iterator<Item = (MachineId, By)> + use<> {
         let other = self.found.and_then(|found| found.other.filter(|_| found.by != By::Name));
         let undecided = self.undecided.map(|undecided| undecided.machines);

@@ -1,6 +1,6 @@
-//! From keys to numbers: an open-addressing table of eight octets a place, which holds no keys. Whoever asks says whether
-//! a number has the key; a hash kept beside each number spares most of these questions, and with them the memory that
-//! they would have to fetch.
+//! From keys to numbers: an open-addressing table of eight octets a place, which holds no keys. Whoever asks says
+//! whether a number has the key; a hash kept beside each number spares most of these questions, and with them the
+//! memory that they would have to fetch.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -90,8 +90,8 @@ fn number(place: u64) -> u32 {
     place as u32
 }
 
-/// Multiplies and folds, eight octets at a time. It needs no secret: only the operator puts keys into a table, and nobody
-/// can make a look-up longer than these are apart.
+/// Multiplies and folds, eight octets at a time. It needs no secret: only the operator puts keys into a table, and
+/// nobody can make a look-up longer than these are apart.
 pub fn hash(key: &[u8]) -> u32 {
     hash_words(key, |word| word)
 }

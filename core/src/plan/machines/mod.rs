@@ -1,5 +1,5 @@
-//! The machines that the operator knows: found by MAC address, UUID or serial number. There may be a million of them, so
-//! they lie in a few long arrays without a pointer or an allocation for each.
+//! The machines that the operator knows: found by MAC address, UUID or serial number. There may be a million of them,
+//! so they lie in a few long arrays without a pointer or an allocation for each.
 
 mod build;
 mod find;

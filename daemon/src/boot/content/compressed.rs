@@ -41,8 +41,8 @@ impl Compression {
         }
     }
 
-    /// Whether what begins here has its end in the file. `true` also where that could be found out only by unpacking a format
-    /// that this server cannot unpack.
+    /// Whether what begins here has its end in the file. `true` also where that could be found out only by unpacking a
+    /// format that this server cannot unpack.
     pub fn has_end(self, file: &mut (impl Read + Seek)) -> io::Result<bool> {
         let begin = file.stream_position()?;
         match self {

@@ -1,5 +1,5 @@
-//! The initrd of a Linux: one or several cpio archives, each compressed or not (Documentation/driver-api/early-userspace/
-//! buffer-format.rst of Linux).
+//! The initrd of a Linux: one or several cpio archives, each compressed or not
+//! (Documentation/driver-api/early-userspace/ buffer-format.rst of Linux).
 
 use super::compressed::{Compression, fills};
 use super::{Fault, of_any};
@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// `for_linux`: it is started by a Linux, which other files than archives are of no use to; memdisk and wimboot take others.
-/// `may_read`: how many octets may be read, and how many are left.
+/// `for_linux`: it is started by a Linux, which other files than archives are of no use to; memdisk and wimboot take
+/// others. `may_read`: how many octets may be read, and how many are left.
 pub fn fault(path: &Path, for_linux: bool, may_read: &mut u64) -> io::Result<Option<Fault>> {
     let (head, size) = image::head(path)?;
     if let Some(fault) = of_any(&head) {

@@ -96,14 +96,14 @@ fn long(head: &[u8], at: usize) -> Option<u64> {
     Some(u64::from(u32::from_le_bytes(*head.get(at..)?.first_chunk()?)))
 }
 
-/// How many octets the file of this head should have at least. The header of ARM 64's `Image` counts memory, not the file:
-/// its sections, which are looked at as those of any EFI program, say more.
+/// How many octets the file of this head should have at least. The header of ARM 64's `Image` counts memory, not the
+/// file: its sections, which are looked at as those of any EFI program, say more.
 fn length(head: &[u8]) -> Option<u64> {
     if is_zboot(head) {
         return Some(long(head, 8)? + long(head, 12)?);
     }
-    // The x86 boot protocol: sectors of the setup code beside the boot sector, and paragraphs of the rest. Until 2.04 the
-    // upper half of that was something else.
+    // The x86 boot protocol: sectors of the setup code beside the boot sector, and paragraphs of the rest. Until 2.04
+    // the upper half of that was something else.
     if !is_bzimage(head) || long(head, 0x206)? & 0xffff < 0x204 {
         return None;
     }

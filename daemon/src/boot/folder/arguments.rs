@@ -8,8 +8,8 @@ const LONGEST: u64 = 4096;
 
 /// The arguments, which may hold template expressions, and the file that says them; `None`: there is no such file.
 ///
-/// They stand on as many lines as one likes. What follows a `#` at the beginning of a word is a remark. Lines stay lines,
-/// for the places of what is wrong with an expression.
+/// They stand on as many lines as one likes. What follows a `#` at the beginning of a word is a remark. Lines stay
+/// lines, for the places of what is wrong with an expression.
 pub fn read(tree: &Tree, folder: &str) -> Option<(String, Result<String, String>)> {
     let named = |name: &str| tree.find(&join(folder, name));
     let path = named("cmdline").or_else(|| named("cmdline.txt"))?;

@@ -1,6 +1,7 @@
 //! The configurations of other loaders that lie in an unpacked tree: what they say to a kernel, we say to it as well.
 //!
-//! ISOLINUX, SYSLINUX, PXELINUX (`KERNEL`, `APPEND`) and GRUB (`linux`). Only what makes sense over the network is taken.
+//! ISOLINUX, SYSLINUX, PXELINUX (`KERNEL`, `APPEND`) and GRUB (`linux`). Only what makes sense over the network is
+//! taken.
 
 use super::walk::{Tree, join, split};
 use std::fs::File;
@@ -45,8 +46,8 @@ pub fn read(tree: &Tree) -> Vec<Config> {
     configs
 }
 
-/// What the configurations say to this kernel, the best first, each with the file that says it. Those for single machines
-/// count where they agree, and there is no other.
+/// What the configurations say to this kernel, the best first, each with the file that says it. Those for single
+/// machines count where they agree, and there is no other.
 pub fn for_kernel<'a>(configs: &'a [Config], kernel: &str) -> Vec<(String, &'a str)> {
     let stanzas = |specific: bool| {
         let those = configs.iter().filter(move |config| config.specific == specific);

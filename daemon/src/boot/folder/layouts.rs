@@ -1,7 +1,7 @@
 //! Systems that are known not to start without being told where the rest of them is, and what tells them.
 //!
-//! A row is known by how an unpacked tree is laid out. Where nobody says what a system wants, its entry of the menu says why
-//! it does not boot.
+//! A row is known by how an unpacked tree is laid out. Where nobody says what a system wants, its entry of the menu
+//! says why it does not boot.
 
 use super::walk::{Tree, join};
 use proxydhcpd_core::url::encoded;
@@ -31,8 +31,8 @@ struct Row {
 }
 
 enum Cure {
-    /// Into the file `cmdline`: TREE and FOLDER are the URLs of the system's folder and of the kernel's, SQUASHFS is the file
-    /// beside the kernel.
+    /// Into the file `cmdline`: TREE and FOLDER are the URLs of the system's folder and of the kernel's, SQUASHFS is
+    /// the file beside the kernel.
     Write(&'static str),
     Do(&'static str),
 }

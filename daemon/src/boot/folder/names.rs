@@ -117,8 +117,8 @@ fn words(name: &str) -> Vec<String> {
     words.map(str::to_ascii_lowercase).collect()
 }
 
-/// Where the word of this kind stands, and what follows it in the same word: digits (`vmlinuz64`), or anything if the name
-/// begins with it.
+/// Where the word of this kind stands, and what follows it in the same word: digits (`vmlinuz64`), or anything if the
+/// name begins with it.
 fn position(words: &[String], kind: &str) -> Option<(usize, String)> {
     words.iter().enumerate().find_map(|(at, word)| {
         let rest = word.strip_prefix(kind)?;

@@ -24,8 +24,8 @@ const ARCHITECTURES: [(&str, &str); 14] = [
 
 /// The initrds of a kernel, of those in its folder; microcode comes on top. `kernels`: all kernels of the folder.
 ///
-/// In this order: the one that has the same words in its name (`vmlinuz-6.1.0-10` and `initrd.img-6.1.0-10`); the one whose
-/// words differ by an architecture alone; for the only kernel of a folder all that do not speak of another one.
+/// In this order: the one that has the same words in its name (`vmlinuz-6.1.0-10` and `initrd.img-6.1.0-10`); the one
+/// whose words differ by an architecture alone; for the only kernel of a folder all that do not speak of another one.
 pub fn initrds<'a>(kernel: &Named, kernels: &[Named], initrds: &'a [Named]) -> Vec<&'a str> {
     let alone = kernels.len() == 1;
     let of_another = |initrd: &Named| kernels.iter().any(|other| other != kernel && other.own == initrd.own);

@@ -9,8 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Bounds, so that a boot folder that is somebody's archive does not hold up the start. Each folder at the top has its own:
-/// the packages of a DVD hide no other system.
+/// Bounds, so that a boot folder that is somebody's archive does not hold up the start. Each folder at the top has its
+/// own: the packages of a DVD hide no other system.
 const DEEPEST: usize = 12;
 const MOST_FILES: usize = 10_000;
 

@@ -60,8 +60,8 @@ impl<'a> Message<'a> {
         Some(Self { hash, digest, content, certificates, signer })
     }
 
-    /// Who signed, and who issued that certificate, as far as the certificates in the message go. The first is missing if
-    /// the signer's is not among them.
+    /// Who signed, and who issued that certificate, as far as the certificates in the message go. The first is missing
+    /// if the signer's is not among them.
     pub fn chain(&self) -> Vec<Certificate> {
         let is_signer = |certificate: &&Certificate| {
             certificate.issuer == self.signer.issuer && certificate.serial == self.signer.serial

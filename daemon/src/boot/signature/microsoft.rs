@@ -1,5 +1,6 @@
-//! The keys of Microsoft that firmware comes with. Boot programs of others (shim) are signed with the two named UEFI CA of
-//! 2011 and 2023; Windows' own with the other two. Which of them a machine knows is its maker's and its owner's choice.
+//! The keys of Microsoft that firmware comes with. Boot programs of others (shim) are signed with the two named UEFI CA
+//! of 2011 and 2023; Windows' own with the other two. Which of them a machine knows is its maker's and its owner's
+//! choice.
 
 use super::certificate::Certificate;
 use super::key::Key;

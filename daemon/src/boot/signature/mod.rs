@@ -1,8 +1,8 @@
 //! Who signed a boot program, and what firmware with Secure Boot makes of that.
 //!
-//! Firmware starts a program if one of its signatures holds, covers the program as it is now, and leads to a certificate
-//! that its owner enrolled: Microsoft's, on nearly all machines; a site's own where somebody saw to that. What it has
-//! revoked (dbx, SBAT) is known to the machine alone.
+//! Firmware starts a program if one of its signatures holds, covers the program as it is now, and leads to a
+//! certificate that its owner enrolled: Microsoft's, on nearly all machines; a site's own where somebody saw to that.
+//! What it has revoked (dbx, SBAT) is known to the machine alone.
 
 mod authenticode;
 pub mod certificate;

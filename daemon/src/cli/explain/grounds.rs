@@ -101,8 +101,8 @@ fn doubts(plan: &Plan, decision: &Decision) -> Vec<Node> {
     [doubt, held, shared].into_iter().flatten().collect()
 }
 
-/// Entries that may have been meant: an octet of the address mistyped, or the UUID in the other order of octets. The cost
-/// is some 1,500 look-ups, however many machines there are.
+/// Entries that may have been meant: an octet of the address mistyped, or the UUID in the other order of octets. The
+/// cost is some 1,500 look-ups, however many machines there are.
 fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
     let name = |identity: &Identity<'_>| {
         let other = plan.machines.find(identity).found.filter(|other| Some(other.machine) != found)?;

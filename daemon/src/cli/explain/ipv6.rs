@@ -16,8 +16,8 @@ use proxydhcpd_core::wire::dhcp6::MessageType;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 impl Journey<'_> {
-    /// A described machine asks on 547, and on 4011 where that sends it on; then the iPXE that it was given looks beside
-    /// itself for a script.
+    /// A described machine asks on 547, and on 4011 where that sends it on; then the iPXE that it was given looks
+    /// beside itself for a script.
     pub(super) fn of_described6(&mut self, described: &Described, port: Option<Port>) {
         let stateless = self.site.plan.dhcp6.stateless.is_some();
         if described.kind.ipxe && stateless {

@@ -1,5 +1,5 @@
-//! One machine of an exported file while it is read. The same draft serves one after the other, so that nothing is allocated
-//! for most of them.
+//! One machine of an exported file while it is read. The same draft serves one after the other, so that nothing is
+//! allocated for most of them.
 
 use super::Profiles;
 use crate::config::machines::{MOST_MACS, POLICIES, TOO_MANY_MACS, check_name, check_variable, serial};

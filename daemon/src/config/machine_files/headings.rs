@@ -37,8 +37,8 @@ const USUAL: [(&str, Key); 31] = [
     ("boot_profile", Key::Profile),
 ];
 
-/// The key of each column. Where one is called by the key's own word, others are not taken for it. In a list of interfaces, `device`
-/// is the machine, and `name` the interface.
+/// The key of each column. Where one is called by the key's own word, others are not taken for it. In a list of
+/// interfaces, `device` is the machine, and `name` the interface.
 pub fn keys(names: &[String]) -> Vec<Option<Key>> {
     let plain: Vec<String> = names.iter().map(|name| plain(name)).collect();
     let is_of_interfaces = of_interfaces(names);

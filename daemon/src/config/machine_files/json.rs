@@ -1,6 +1,6 @@
 //! Machines from a JSON file: an array of objects, an object that has them by name, or one with such an array in it, as
-//! interfaces page their answers. A key that is none of a machine's is a variable, as in a CSV. Values are taken apart where
-//! they lie in the text, so that every error has its place.
+//! interfaces page their answers. A key that is none of a machine's is a variable, as in a CSV. Values are taken apart
+//! where they lie in the text, so that every error has its place.
 
 use super::Reading;
 use super::draft::{Key, Wrong};

@@ -1,5 +1,6 @@
-//! The machines that the operator describes: in the configuration itself, in a folder of TOML files, or in one CSV or JSON
-//! file exported from elsewhere. Whatever the format, each machine goes into the plan's table as soon as it is read.
+//! The machines that the operator describes: in the configuration itself, in a folder of TOML files, or in one CSV or
+//! JSON file exported from elsewhere. Whatever the format, each machine goes into the plan's table as soon as it is
+//! read.
 
 mod csv;
 pub mod draft;

@@ -1,6 +1,6 @@
 //! Records of a CSV file (RFC 4180), one after the other from a buffer of bounded size. A quoted field may hold
-//! separators, doubled quotes and line breaks; lines end in LF, CR LF or CR. Blanks around a field, which RFC 4180 counts
-//! as part of it, mean nothing here.
+//! separators, doubled quotes and line breaks; lines end in LF, CR LF or CR. Blanks around a field, which RFC 4180
+//! counts as part of it, mean nothing here.
 
 use std::borrow::Cow;
 use std::io::{self, Read};

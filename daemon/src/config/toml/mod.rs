@@ -1,5 +1,5 @@
-//! Our own files: proxydhcpd.toml and what stands beside it in conf.d, read as one. Each is walked key by key, then what
-//! they refer to is looked up among all of them, and every error of every file is told at once.
+//! Our own files: proxydhcpd.toml and what stands beside it in conf.d, read as one. Each is walked key by key, then
+//! what they refer to is looked up among all of them, and every error of every file is told at once.
 
 mod menu;
 mod profile;

@@ -1,5 +1,5 @@
-//! The files that this server sends, as far as the boot folder is here to look into: a line for a machine that could not
-//! start its file must not keep the server from starting for all others.
+//! The files that this server sends, as far as the boot folder is here to look into: a line for a machine that could
+//! not start its file must not keep the server from starting for all others.
 
 use super::super::written::Fate;
 use super::config::*;

@@ -1,5 +1,5 @@
-//! Where the files lie that the lines name. Without `tftp-root` dnsmasq takes every name from the root of the file system,
-//! with its `/` or without; here names count from the boot folder.
+//! Where the files lie that the lines name. Without `tftp-root` dnsmasq takes every name from the root of the file
+//! system, with its `/` or without; here names count from the boot folder.
 
 use super::super::here::Here;
 use super::super::written::Fate;
@@ -16,8 +16,8 @@ pub struct Settled {
     pub attention: Vec<String>,
 }
 
-/// Gives the configuration a folder where its names or this machine show which was meant, and says what is to be done where
-/// they do not.
+/// Gives the configuration a folder where its names or this machine show which was meant, and says what is to be done
+/// where they do not.
 pub fn settle(config: &mut Config, here: &Here) -> Settled {
     let mut settled = Settled::default();
     let tftp = &config.tftp;

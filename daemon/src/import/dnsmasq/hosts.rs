@@ -1,4 +1,5 @@
-//! Names of servers: dnsmasq looks them up in /etc/hosts and in the files of `addn-hosts`, if it is a DNS server at all.
+//! Names of servers: dnsmasq looks them up in /etc/hosts and in the files of `addn-hosts`, if it is a DNS server at
+//! all.
 
 use super::lines::Line;
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! The networks that dnsmasq answers in. A range without a mask has that of the interface in whose network it lies: nothing
-//! else is as wide as what was written.
+//! The networks that dnsmasq answers in. A range without a mask has that of the interface in whose network it lies:
+//! nothing else is as wide as what was written.
 
 use super::super::here::Here;
 use super::super::written::Fate;

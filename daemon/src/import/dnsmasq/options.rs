@@ -328,8 +328,8 @@ impl Reader {
         Ok(None)
     }
 
-    /// `dhcp-range=[tag:X,][set:X,]ADDRESS,proxy[,MASK]`, or two addresses of a lease server. What is told of it depends on
-    /// all of them: see networks.rs.
+    /// `dhcp-range=[tag:X,][set:X,]ADDRESS,proxy[,MASK]`, or two addresses of a lease server. What is told of it
+    /// depends on all of them: see networks.rs.
     fn range(&mut self, id: LineId, line: &Line) -> Taken {
         let (filter, args) = tags(some(line)?);
         let Some(at) = args.iter().position(|arg| arg.text.parse::<Ipv4Addr>().is_ok()) else {

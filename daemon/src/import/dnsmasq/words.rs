@@ -149,8 +149,8 @@ pub fn circuit(text: &str) -> Option<String> {
     String::from_utf8(octets?).ok().filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()))
 }
 
-/// `00:` and 16 octets as firmware sends them; in printed order the first three fields are turned round. What many machines
-/// have is none.
+/// `00:` and 16 octets as firmware sends them; in printed order the first three fields are turned round. What many
+/// machines have is none.
 pub fn uuid(text: &str) -> Option<[u8; 16]> {
     let octets: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
     let mut octets = octets.filter(|octets| octets.len() == 17 && octets[0] == 0)?;

@@ -1,4 +1,5 @@
-//! What UDP's header holds, and its checksum, which both families have of each other's addresses (RFC 768, RFC 8200 8.1).
+//! What UDP's header holds, and its checksum, which both families have of each other's addresses (RFC 768, RFC 8200
+//! 8.1).
 
 pub const UDP: u8 = 17;
 pub const UDP_HEADER: usize = 8;

@@ -7,11 +7,11 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 const IP_HEADER: usize = 20;
 
-/// UDP to 255.255.255.255 and this port that IP would take too, and no fragment. The kernel runs it for every IPv4 packet
-/// of this machine, so the test that most of them fail comes first.
+/// UDP to 255.255.255.255 and this port that IP would take too, and no fragment. The kernel runs it for every IPv4
+/// packet of this machine, so the test that most of them fail comes first.
 ///
-/// A frame of a VLAN that this machine does not have, or for another machine on an interface in promiscuous mode, is marked
-/// PACKET_OTHERHOST. One of a VLAN that it has comes by the interface of that VLAN.
+/// A frame of a VLAN that this machine does not have, or for another machine on an interface in promiscuous mode, is
+/// marked PACKET_OTHERHOST. One of a VLAN that it has comes by the interface of that VLAN.
 pub fn broadcasts_to(port: u16) -> [SockFilter; 13] {
     const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
     const JUMP: u32 = libc::BPF_JMP | libc::BPF_K;
@@ -74,8 +74,8 @@ pub fn content(frame: Frame<'_>) -> Option<Content> {
     Some(content(in_packet))
 }
 
-/// IP and UDP. The kernel writes the total length, the identification and the checksum of IP, and refuses what is too long
-/// for them.
+/// IP and UDP. The kernel writes the total length, the identification and the checksum of IP, and refuses what is too
+/// long for them.
 pub fn headers(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> [u8; IP_HEADER + UDP_HEADER] {
     const TIME_TO_LIVE: u8 = 64;
     let length = UDP_HEADER + payload.len();

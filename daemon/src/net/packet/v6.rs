@@ -7,9 +7,9 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 
 const IP_HEADER: usize = 40;
 
-/// UDP to one of these groups and this port that IP would take too. A packet with extension headers, and so a fragment, is
-/// not among it: no client and no relay needs them. The kernel runs it for every IPv6 packet of this machine, so the tests
-/// that most of them fail come first.
+/// UDP to one of these groups and this port that IP would take too. A packet with extension headers, and so a fragment,
+/// is not among it: no client and no relay needs them. The kernel runs it for every IPv6 packet of this machine, so the
+/// tests that most of them fail come first.
 ///
 /// As with IPv4, a frame of a VLAN that is not ours, or for another machine, is marked PACKET_OTHERHOST.
 pub fn sent_to(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {

@@ -21,8 +21,8 @@ pub fn tell_open_checksums(socket: BorrowedFd<'_>) -> io::Result<()> {
     checked(done)
 }
 
-/// Begins to receive packets of this protocol, an EtherType, from all interfaces, those included that come later. What this machine sends is not among it:
-/// the kernel shows that only to who asks for all protocols.
+/// Begins to receive packets of this protocol, an EtherType, from all interfaces, those included that come later. What
+/// this machine sends is not among it: the kernel shows that only to who asks for all protocols.
 pub fn bind_to_all_links(socket: BorrowedFd<'_>, protocol: u16) -> io::Result<()> {
     // SAFETY: integers only, for which zero is a value.
     let mut address: libc::sockaddr_ll = unsafe { zeroed() };

@@ -14,8 +14,8 @@ pub struct Datagram<'a> {
     pub payload: &'a [u8],
     /// A link-local address comes with the index of the interface.
     pub from: SocketAddr,
-    /// The destination in its IP header; a broadcast address or a group stays one. Unspecified if the socket was not asked
-    /// for packet information.
+    /// The destination in its IP header; a broadcast address or a group stays one. Unspecified if the socket was not
+    /// asked for packet information.
     pub to: IpAddr,
     /// Index of the interface that it came in by; 0 if unknown.
     pub link: u32,
@@ -62,8 +62,8 @@ impl Batch {
         }
     }
 
-    /// Takes the datagrams that are there and says how many; `WouldBlock` if there are none. It does not wait even where
-    /// poll(2) has said that something is there: the kernel may find its checksum wrong when it is to be taken.
+    /// Takes the datagrams that are there and says how many; `WouldBlock` if there are none. It does not wait even
+    /// where poll(2) has said that something is there: the kernel may find its checksum wrong when it is to be taken.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.fill(socket, |slot, octets, header, sender| {
             // SAFETY: integers only, all of them written at least once, by `new`.
@@ -72,8 +72,8 @@ impl Batch {
         })
     }
 
-    /// The same from a packet socket: `read` finds the datagrams in its frames. What it finds nothing in is left out, so
-    /// the number may be 0.
+    /// The same from a packet socket: `read` finds the datagrams in its frames. What it finds nothing in is left out,
+    /// so the number may be 0.
     pub fn receive_frames(
         &mut self,
         socket: BorrowedFd<'_>,

@@ -48,8 +48,8 @@ impl SendBatch {
         self.flush_by(&[socket], refused).0
     }
 
-    /// The same by several sockets: where the buffer of one is full, the next one sends what follows. Says as well how many
-    /// were full. When all are, nothing more of this batch is tried.
+    /// The same by several sockets: where the buffer of one is full, the next one sends what follows. Says as well how
+    /// many were full. When all are, nothing more of this batch is tried.
     pub fn flush_by(
         &mut self,
         sockets: &[BorrowedFd<'_>],
@@ -58,8 +58,8 @@ impl SendBatch {
         let (mut sent, mut full) = (0, 0);
         let mut rest = &self.messages[..];
         while let Some(first) = rest.first() {
-            // The call stops before a message that fails and says so only when that is the first: each turn sends one, drops
-            // one, or leaves a full socket behind, so this ends.
+            // The call stops before a message that fails and says so only when that is the first: each turn sends one,
+            // drops one, or leaves a full socket behind, so this ends.
             let Some(socket) = sockets.get(full) else {
                 rest.iter().for_each(|left| refused(left.mark, left.to, io::Error::from_raw_os_error(libc::EAGAIN)));
                 break;
@@ -126,7 +126,8 @@ fn send(socket: BorrowedFd<'_>, octets: &[u8], messages: &[Message]) -> io::Resu
         let payload = &octets[out.octets.clone()];
         let (name, name_octets) = sockaddr(out.to);
         let to = to.write(name);
-        // The kernel only reads what a sent message points to; the pointer is mutable because receiving shares the type.
+        // The kernel only reads what a sent message points to; the pointer is mutable because receiving shares the
+        // type.
         let vector = vector.write(libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() });
         let (info, info_octets) = control_out(out);
         let control = control.write(info);

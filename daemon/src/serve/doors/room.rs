@@ -1,5 +1,5 @@
-//! The files that this process may have open, and those of them that clients may take: each HTTP connection is one or two, and
-//! each transfer.
+//! The files that this process may have open, and those of them that clients may take: each HTTP connection is one or
+//! two, and each transfer.
 
 use super::CannotServe;
 use crate::config::Transfers;
@@ -7,8 +7,8 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{fs, io};
 
-/// What no client can take beside the sockets that are open: to read files with, to list folders, to hear further interfaces,
-/// and to accept who is turned away.
+/// What no client can take beside the sockets that are open: to read files with, to list folders, to hear further
+/// interfaces, and to accept who is turned away.
 const SPARE: usize = 64;
 
 /// What clients have all the same of a low limit, if as many are left.

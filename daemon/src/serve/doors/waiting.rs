@@ -1,5 +1,5 @@
-//! A port that somebody had when we started, and that becomes free. It may be free for a moment only, because its owner is
-//! being restarted: we leave it long enough for that, or the owner would find us in his place.
+//! A port that somebody had when we started, and that becomes free. It may be free for a moment only, because its owner
+//! is being restarted: we leave it long enough for that, or the owner would find us in his place.
 
 use super::{Door, Kind};
 use crate::config::Settings;
@@ -51,8 +51,8 @@ impl Waiting {
         Some(opened)
     }
 
-    /// A DHCP server that does not share its port could not start while we have it, and it comes first: as long as we hear
-    /// what is sent to all without the port, we leave it alone.
+    /// A DHCP server that does not share its port could not start while we have it, and it comes first: as long as we
+    /// hear what is sent to all without the port, we leave it alone.
     fn may_be_taken(&self, now: Instant) -> bool {
         let free_for = match self.kind {
             Kind::Broadcasts | Kind::Groups if self.has_stand_in => return false,

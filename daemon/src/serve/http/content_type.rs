@@ -1,5 +1,6 @@
-//! The content type of what is sent, by what it is. UEFI HTTP boot takes the kind of an image from three types, and only
-//! without one of them from the end of the path (HttpBootCheckImageType); a name may say anything, and often says nothing.
+//! The content type of what is sent, by what it is. UEFI HTTP boot takes the kind of an image from three types, and
+//! only without one of them from the end of the path (HttpBootCheckImageType); a name may say anything, and often says
+//! nothing.
 
 use crate::boot::image::{HEAD, Image, identify};
 use crate::files::Opened;
@@ -38,8 +39,8 @@ fn is_volume(mark: &[u8]) -> bool {
     [b"CD001", b"BEA01"].iter().any(|known| mark == *known)
 }
 
-/// A disk with a partition table, or a FAT file system without one. The boot sector of both ends in 55 AA, and so does the one
-/// that Linux kernels have kept from their floppy disks.
+/// A disk with a partition table, or a FAT file system without one. The boot sector of both ends in 55 AA, and so does
+/// the one that Linux kernels have kept from their floppy disks.
 fn is_disk(head: &[u8]) -> bool {
     let Some((sector, behind)) = head.split_at_checked(SECTOR) else { return false };
     if behind.starts_with(b"EFI PART") {

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// The part of all places that an address may still grow to when they are all taken. Where there is room it may have more: a
-/// whole school may be behind one address.
+/// The part of all places that an address may still grow to when they are all taken. Where there is room it may have
+/// more: a whole school may be behind one address.
 const SHARE: usize = 16;
 /// A connection that has moved nothing for so long gives way to any other.
 const STALLED: Duration = Duration::from_secs(5);
@@ -124,8 +124,8 @@ impl Inside {
         oldest.inspect(|(_, line)| line.displace(Dropped::Displaced)).is_some()
     }
 
-    /// The same of the one that moved least, for an address that has so many: among those that stand still, and those of
-    /// addresses that have more, also when one goes from them to it.
+    /// The same of the one that moved least, for an address that has so many: among those that stand still, and those
+    /// of addresses that have more, also when one goes from them to it.
     fn displace_slowest(&mut self, has: usize, now: Instant) -> bool {
         let Some(line) = self.slowest(has, now) else { return false };
         let (connections, address) = (self.lines.len(), line.address());

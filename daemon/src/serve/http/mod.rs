@@ -34,9 +34,9 @@ const GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Connections at a time. When all are taken, a further one takes the place of the one that has been idle longest, or
-    /// that moves least and stands still or belongs to an address with more than its share; else it is closed. Each is a
-    /// descriptor, and each transfer another.
+    /// Connections at a time. When all are taken, a further one takes the place of the one that has been idle longest,
+    /// or that moves least and stands still or belongs to an address with more than its share; else it is closed. Each
+    /// is a descriptor, and each transfer another.
     pub connections: usize,
     /// How long a connection may take to send the whole head of its next request: slow senders and idle connections.
     pub patience: Duration,
@@ -133,8 +133,8 @@ impl Default for Settings {
     }
 }
 
-/// Listens on every address of both families, or of IPv4 alone. A family that this host lacks is left out; 0 is any free
-/// port, the same one for both.
+/// Listens on every address of both families, or of IPv4 alone. A family that this host lacks is left out; 0 is any
+/// free port, the same one for both.
 pub fn bind(port: u16, with_ipv6: bool) -> io::Result<Vec<std::net::TcpListener>> {
     let mut listeners = Vec::new();
     let mut port = port;

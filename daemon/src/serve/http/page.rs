@@ -33,7 +33,8 @@ pub fn is_wanted(headers: &HeaderMap) -> bool {
     accepted.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
 }
 
-/// Every browser's name begins so, and a page cannot take it away (with another, the browser asks for leave first, by OPTIONS).
+/// Every browser's name begins so, and a page cannot take it away (with another, the browser asks for leave first, by
+/// OPTIONS).
 pub fn is_browser(headers: &HeaderMap) -> bool {
     headers.get(USER_AGENT).is_some_and(|name| name.as_bytes().starts_with(b"Mozilla/"))
 }

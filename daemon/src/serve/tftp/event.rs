@@ -31,7 +31,8 @@ pub enum Refused {
     Write,
     /// The packet came from a port that is not the client's.
     UnknownTransfer,
-    /// A request that does not end as one: an option without a value, a string without its NUL, octets behind the padding.
+    /// A request that does not end as one: an option without a value, a string without its NUL, octets behind the
+    /// padding.
     Malformed(Malformed),
 }
 

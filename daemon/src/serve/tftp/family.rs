@@ -27,8 +27,8 @@ pub enum PacketInfo {
 }
 
 // `..._PMTUDISC_DONT` leaves the flag off that forbids routers to fragment, which Linux sets otherwise over IPv4: where
-// they cannot say that a packet was too long, the transfer would only stall. Over IPv6 no router fragments; there it means
-// that we do, once one has said so, and that it is no error.
+// they cannot say that a packet was too long, the transfer would only stall. Over IPv6 no router fragments; there it
+// means that we do, once one has said so, and that it is no error.
 #[derive(Clone)]
 struct MtuDiscover4;
 nix::setsockopt_impl!(

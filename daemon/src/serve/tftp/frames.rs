@@ -37,8 +37,8 @@ pub struct ReadAhead {
 /// Octets that are read ahead for one transfer. Smaller costs system calls, larger costs memory.
 const FOR_ONE: usize = 64 << 10;
 
-/// Octets that are read ahead for all. In a boot storm each transfer has its share: 64 KiB up to 2048 of them, one window
-/// of EDK2 for 22,000. A single block is always had, whatever the others hold.
+/// Octets that are read ahead for all. In a boot storm each transfer has its share: 64 KiB up to 2048 of them, one
+/// window of EDK2 for 22,000. A single block is always had, whatever the others hold.
 const FOR_ALL: usize = 128 << 20;
 
 /// `UIO_MAXIOV`: the kernel takes no more pieces in one call.

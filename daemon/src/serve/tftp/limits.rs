@@ -17,33 +17,34 @@ pub struct Rate {
     per_second: u32,
 }
 
-/// Files. A whole boot has to fit into the burst, or it is held up: EDK2 asks twice for its loader, iPXE once for each of
-/// three or four files, shim and a signed GRUB half a dozen times, Windows' loader for some forty small files in a
+/// Files. A whole boot has to fit into the burst, or it is held up: EDK2 asks twice for its loader, iPXE once for each
+/// of three or four files, shim and a signed GRUB half a dozen times, Windows' loader for some forty small files in a
 /// second. Most of all wants a GRUB that loads its modules by TFTP: 41 of them with a graphical menu (the closure of
-/// 2.06's `moddep.lst`), 4 lists, font, theme, configuration, kernel and initrd. That many answers are no gift to whoever
-/// asks in another's name: each is at most three packets of 544 octets before somebody acknowledges one.
+/// 2.06's `moddep.lst`), 4 lists, font, theme, configuration, kernel and initrd. That many answers are no gift to
+/// whoever asks in another's name: each is at most three packets of 544 octets before somebody acknowledges one.
 const FILES: Rate = Rate { burst: 64, per_second: 3 };
 
 /// Names, whether there or not. Loaders try name after name until one exists: the Raspberry Pi every file below its
-/// serial number first, GRUB and PXELINUX a dozen configurations, a language, lists of modules, as fast as they hear that
-/// there is none. A miss costs us one system call more than it takes to send its answer, which is shorter than a request
-/// and 32 octets, so the rate need only keep one client from taking the whole server.
+/// serial number first, GRUB and PXELINUX a dozen configurations, a language, lists of modules, as fast as they hear
+/// that there is none. A miss costs us one system call more than it takes to send its answer, which is shorter than a
+/// request and 32 octets, so the rate need only keep one client from taking the whole server.
 const NAMES: Rate = Rate { burst: 256, per_second: 32 };
 
-/// Packets from foreign ports that one transfer answers. Such a packet is a rare accident, and its source may be forged.
+/// Packets from foreign ports that one transfer answers. Such a packet is a rare accident, and its source may be
+/// forged.
 pub const FOREIGN: Rate = Rate { burst: 16, per_second: 3 };
 
 /// Octets of DATA a second, headers of UDP and IPv4 included, to an address of which nothing is known from a port that
-/// everybody knows. Who forges the address can acknowledge block by block without having seen one; a machine that really is
-/// there loads a loader in one to two seconds, and thirty behind one address in a minute.
+/// everybody knows. Who forges the address can acknowledge block by block without having seen one; a machine that
+/// really is there loads a loader in one to two seconds, and thirty behind one address in a minute.
 pub const STRANGERS: Rate = Rate { burst: 64 << 10, per_second: 512 << 10 };
 
-/// Transfers at the same time that the client has acknowledged nothing of: thirty machines behind one address may ask in the
-/// same moment.
+/// Transfers at the same time that the client has acknowledged nothing of: thirty machines behind one address may ask
+/// in the same moment.
 pub const UNACKNOWLEDGED: usize = 32;
 
-/// Transfers at the same time: thirty machines behind one address and twice that. Where there is room for few in all, an
-/// eighth of them.
+/// Transfers at the same time: thirty machines behind one address and twice that. Where there is room for few in all,
+/// an eighth of them.
 const TRANSFERS: RangeInclusive<usize> = 16..=64;
 
 /// Addresses whose rates are remembered: about a megabyte. Whoever has been pushed out is a stranger again.

@@ -57,11 +57,12 @@ pub const WAKE: u64 = u64::MAX - 3;
 /// What a busy port holds for us in a boot storm: some thousand requests.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
-/// What waits to be sent from a socket that many clients share, if the kernel lets us have it: `net.core.wmem_max` holds
-/// for those without CAP_NET_ADMIN.
+/// What waits to be sent from a socket that many clients share, if the kernel lets us have it: `net.core.wmem_max`
+/// holds for those without CAP_NET_ADMIN.
 const SEND_BUFFER: usize = 4 << 20;
 
-// How much of its buffers a socket has used (Linux 4.12): the kernel's `SK_MEMINFO_...`, of which we want the first four.
+// How much of its buffers a socket has used (Linux 4.12): the kernel's `SK_MEMINFO_...`, of which we want the first
+// four.
 #[derive(Clone, Copy)]
 struct MemInfo;
 const SO_MEMINFO: libc::c_int = 55;
@@ -152,14 +153,15 @@ impl Listener {
         Some((Arrival { client, to, link }, &buffer[..length]))
     }
 
-    /// Whether a datagram may be added for an address that may not exist. On a link it waits for up to three seconds for an
-    /// answer to ARP and takes room in the buffer as long; half of that is kept for clients who are known to be there.
+    /// Whether a datagram may be added for an address that may not exist. On a link it waits for up to three seconds
+    /// for an answer to ARP and takes room in the buffer as long; half of that is kept for clients who are known to be
+    /// there.
     pub fn has_room_for_strangers(&self) -> bool {
         getsockopt(&self.socket, MemInfo).is_ok_and(|info| info[WAITING] < info[SEND_BUFFER_OF] / 2)
     }
 
-    /// Sends one datagram from this address of ours, which the socket is not bound to; or several that lie one behind the
-    /// other, each `segment` long but the last.
+    /// Sends one datagram from this address of ours, which the socket is not bound to; or several that lie one behind
+    /// the other, each `segment` long but the last.
     pub fn send(
         &self,
         octets: &[u8],

@@ -21,8 +21,8 @@ pub struct Identity {
 }
 
 impl OpenFiles {
-    /// The same, by the descriptor that another transfer has, if one has. Reading names its place in the file each time,
-    /// so that they do not get into each other's way.
+    /// The same, by the descriptor that another transfer has, if one has. Reading names its place in the file each
+    /// time, so that they do not get into each other's way.
     pub fn share(&mut self, opened: Opened) -> (Opened, Option<Identity>) {
         let Content::File(file) = &opened.content else { return (opened, None) };
         let Opened { device, inode, modified, size, .. } = opened;

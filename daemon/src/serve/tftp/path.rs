@@ -16,7 +16,8 @@ pub struct Path {
     pub client: SocketAddr,
     pub from: Source,
     /// The transfer's own. Not connected: the kernel would answer a packet from a foreign port itself, by ICMP, where
-    /// RFC 1350 section 4 has ERROR 5. `None`: everything goes over the socket that all share, and the listener hears it.
+    /// RFC 1350 section 4 has ERROR 5. `None`: everything goes over the socket that all share, and the listener hears
+    /// it.
     own: Option<UdpSocket>,
     /// The port of it that is to be given back to [`Ports`].
     port: Option<u16>,
@@ -82,9 +83,9 @@ impl Path {
     /// Sends datagrams that lie one behind the other, each `stride` long but the last.
     ///
     /// `segmented` leaves it to the kernel to cut them, which costs a fraction; it fails with `EIO` or `EINVAL` where
-    /// the driver cannot (no checksum offload, a tunnel), with `EMSGSIZE` where the way is narrower than a block. `heard`
-    /// says that the client has just been heard of, which keeps its neighbour entry alive: the ROM of the Raspberry Pi 3
-    /// answers no ARP during a transfer.
+    /// the driver cannot (no checksum offload, a tunnel), with `EMSGSIZE` where the way is narrower than a block.
+    /// `heard` says that the client has just been heard of, which keeps its neighbour entry alive: the ROM of the
+    /// Raspberry Pi 3 answers no ARP during a transfer.
     pub fn send(
         &self,
         listener: &Listener,
@@ -110,8 +111,8 @@ impl Path {
         self.own.as_ref().map_or(Ok(()), |socket| send_to(socket, octets, None, MsgFlags::empty(), foreign))
     }
 
-    /// The kernel keeps an error and has the next call fail with it, also one about a foreign port to which we have sent
-    /// ERROR 5. Then nothing has gone out yet, and the client must not pay for it.
+    /// The kernel keeps an error and has the next call fail with it, also one about a foreign port to which we have
+    /// sent ERROR 5. Then nothing has gone out yet, and the client must not pay for it.
     fn send_own(&self, socket: &UdpSocket, octets: &[u8], segment: Option<u16>, flags: MsgFlags) -> nix::Result<()> {
         let sent = send_to(socket, octets, segment, flags, self.client);
         let Err(errno) = sent else { return Ok(()) };

@@ -115,8 +115,8 @@ where
         (self.open)(asked).map_err(|refusal| (Refused::Fetch(refusal), farewell(refusal)))
     }
 
-    /// For one transfer more. Where there is none, one that may be a forgery gives way ([`super::yielding`]): of the address
-    /// itself if that has its share, else of all.
+    /// For one transfer more. Where there is none, one that may be a forgery gives way ([`super::yielding`]): of the
+    /// address itself if that has its share, else of all.
     fn make_room(&mut self, client: IpAddr, server: IpAddr) -> Result<(), Silence> {
         if !self.clients.may_begin(client) || self.yielding.unacknowledged(client) >= UNACKNOWLEDGED {
             let first = self.yielding.first_of(client, self.now).ok_or(Silence::TooManyTransfers)?;
@@ -225,8 +225,8 @@ where
         Ok(())
     }
 
-    /// What this client is granted. A stranger may be somebody who forges the address; its transfer goes as fast as any other
-    /// only if that somebody cannot guess the port.
+    /// What this client is granted. A stranger may be somebody who forges the address; its transfer goes as fast as any
+    /// other only if that somebody cannot guess the port.
     fn limits(&self, client: IpAddr, link: &Link) -> Limits {
         let block = transfer::largest_block(link.mtu, client.is_ipv6());
         let all = Limits { block, window: LARGEST_WINDOW, forgeable: false };

@@ -1,5 +1,5 @@
-//! Transfers that give way to a new one where room is short, because any of them may be a forgery: those of which the client
-//! has acknowledged nothing, and where ACKs can be forged, too, all that go slower than an honest client would.
+//! Transfers that give way to a new one where room is short, because any of them may be a forgery: those of which the
+//! client has acknowledged nothing, and where ACKs can be forged, too, all that go slower than an honest client would.
 //!
 //! The one that has acknowledged least gives way first. Each is given time: an honest client acknowledges within
 //! milliseconds, and a crowd of them that asks in the same moment must not drive each other out.
@@ -15,8 +15,8 @@ pub struct Yielding(BTreeSet<(Option<IpAddr>, Entry)>);
 /// One of them. The order is that of giving way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    /// 0: nothing was acknowledged; else how often the blocks that were can be halved, and 1. A transfer changes its rank
-    /// a few times and not with each ACK, and the oldest of a rank is the first that may have to go.
+    /// 0: nothing was acknowledged; else how often the blocks that were can be halved, and 1. A transfer changes its
+    /// rank a few times and not with each ACK, and the oldest of a rank is the first that may have to go.
     rank: u32,
     began: Duration,
     /// Its place.
@@ -26,7 +26,8 @@ pub struct Entry {
 /// From its beginning.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// For each block. Of 64 transfers of one address, which share 512 KiB a second, each has five of 1468 octets in a second.
+/// For each block. Of 64 transfers of one address, which share 512 KiB a second, each has five of 1468 octets in a
+/// second.
 const A_BLOCK: Duration = Duration::from_millis(250);
 
 /// A thousand million blocks.
