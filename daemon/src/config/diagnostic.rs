@@ -122,11 +122,36 @@ impl Source {
     }
 }
 
+/// Where the lines of a text begin, for whoever asks for many of them.
+#[derive(Clone, Debug)]
+pub struct Lines(Vec<usize>);
+
+impl Lines {
+    pub fn of(text: &str) -> Lines {
+        let ends = text.bytes().enumerate().filter(|(at, _)| ends_line(text.as_bytes(), *at));
+        Lines([0].into_iter().chain(ends.map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The line of an octet, from 1.
+    pub fn number(&self, at: usize) -> usize {
+        self.0.partition_point(|start| *start <= at)
+    }
+
+    /// What stands in a line, without the blanks around it.
+    pub fn trimmed<'a>(&self, text: &'a str, number: usize) -> &'a str {
+        let start = self.0.get(number.saturating_sub(1)).copied().unwrap_or(text.len());
+        let end = self.0.get(number).copied().unwrap_or(text.len());
+        text[start..end].trim()
+    }
+}
+
 /// LF, CR LF and a lone CR each end a line, as they do for Python.
 fn line_breaks(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let lone_cr = |at: usize| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
-    (0..bytes.len()).filter(|&at| bytes[at] == b'\n' || lone_cr(at)).count()
+    (0..text.len()).filter(|&at| ends_line(text.as_bytes(), at)).count()
+}
+
+fn ends_line(octets: &[u8], at: usize) -> bool {
+    octets[at] == b'\n' || (octets[at] == b'\r' && octets.get(at + 1) != Some(&b'\n'))
 }
 
 impl Place {

@@ -61,8 +61,24 @@ pub trait Grammar: Sized {
     /// Goes past the word if it stands here.
     fn take(&mut self, word: &str) -> bool;
 
+    /// One fact, as each language says it.
+    fn fact(&mut self) -> Result<Expr, String>;
+
     /// What `and` and `or` join.
-    fn one(&mut self) -> Result<Expr, String>;
+    fn one(&mut self) -> Result<Expr, String> {
+        if self.take("not") {
+            return self.within(Self::one).map(Expr::negated);
+        }
+        if self.take("(") {
+            let expr = self.within(Self::either)?;
+            self.need(")")?;
+            return Ok(expr);
+        }
+        if self.take("known") {
+            return Ok(Expr::is(Atom::Known));
+        }
+        self.fact()
+    }
 
     /// In how much of what we are.
     fn depth(&mut self) -> &mut usize;
@@ -106,6 +122,16 @@ impl Expr {
 
     pub fn negated(self) -> Expr {
         Expr::Not(Box::new(self))
+    }
+
+    /// The kinds of hosts that it asks for.
+    pub fn hosts(&self, hosts: &mut Vec<usize>) {
+        match self {
+            Expr::Atom(Atom::Host(host)) if !hosts.contains(host) => hosts.push(*host),
+            Expr::Is(_) | Expr::Atom(_) => {}
+            Expr::Not(expr) => expr.hosts(hosts),
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| part.hosts(hosts)),
+        }
     }
 
     /// Whether it depends on this fact.

@@ -2,8 +2,10 @@
 //! every way through it is one `dhcp-boot` with the tags that lead there.
 
 use super::expression::{Atom, Expr};
+use super::here::Here;
 use super::translation::{Translation, value};
 use super::written::free_name;
+use crate::config::diagnostic::{Diagnostic, Source};
 use proxydhcpd_core::arch::{Arch, Transport};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -57,17 +59,34 @@ struct End {
 
 type Facts = Vec<(Atom, bool)>;
 
-/// More ways than this nobody would want to read.
+/// Each way is a rule in the end.
 const MOST_WAYS: usize = 4096;
 
 impl Program {
-    /// Adds the options; `false`: it tells too many kinds of machines apart.
-    pub fn translate(&self, own: &[Ipv4Addr], translation: &mut Translation) -> bool {
-        let mut ways = Vec::new();
-        self.walk(&mut Vec::new(), &mut ways);
-        if ways.len() > MOST_WAYS {
-            return false;
+    /// The options; `tells`: what tells machines apart in the file, and `says`: what says what they boot.
+    pub fn translated(
+        &self,
+        (tells, says): (&str, &str),
+        source: &Source,
+        here: &Here,
+        mut translation: Translation,
+    ) -> Result<Translation, Vec<Diagnostic>> {
+        let Some(ways) = self.ways() else {
+            let error = format!("its {tells} tell more than {MOST_WAYS} kinds of machines apart");
+            let help =
+                format!("each becomes a rule: take out {tells} that decide nothing, or import the hosts in parts");
+            return Err(vec![source.missing(error).help(help)]);
+        };
+        let own: Vec<Ipv4Addr> = here.networks.iter().map(|(_, network)| network.address).collect();
+        self.translate(ways, &own, &mut translation);
+        if !translation.options.iter().any(|(_, option)| option.starts_with("dhcp-boot")) {
+            let note = format!("no `{says}` of this file is for a machine that boots: nothing in it says what to boot");
+            translation.attention.push(note);
         }
+        Ok(translation)
+    }
+
+    fn translate(&self, ways: Vec<(Facts, End)>, own: &[Ipv4Addr], translation: &mut Translation) {
         let mut tags = Tags { program: self, known: Vec::new(), taken: BTreeSet::new() };
         let mut options = Vec::new();
         for (facts, end) in &ways {
@@ -83,10 +102,33 @@ impl Program {
         self.other_subnets(&known, translation);
         self.other_hosts(&known, translation);
         translation.options.extend(options);
-        true
     }
 
-    /// Every way through the program that a machine may take, and where it ends.
+    /// Every way through the program that a machine may take, those of each kind of host first; `None`: too many.
+    fn ways(&self) -> Option<Vec<(Facts, End)>> {
+        let mut asked = Vec::new();
+        self.steps.iter().for_each(|step| hosts_that_decide(step, &mut asked));
+        let mut ways = Vec::new();
+        for host in &asked {
+            let mut own = Vec::new();
+            self.walk(&mut vec![(Atom::Host(*host), true)], &mut own);
+            // What else is true of it does not matter if all of its ways end alike.
+            if own.iter().all(|(_, end)| *end == own[0].1) {
+                own.truncate(1);
+                own[0].0.truncate(1);
+            }
+            ways.extend(own);
+            if ways.len() > MOST_WAYS {
+                return None;
+            }
+        }
+        let mut others = Vec::new();
+        self.walk(&mut asked.into_iter().map(|host| (Atom::Host(host), false)).collect(), &mut others);
+        ways.extend(others);
+        (ways.len() <= MOST_WAYS).then_some(ways)
+    }
+
+    /// The ways that these facts leave open, and where each ends.
     fn walk(&self, facts: &mut Facts, ways: &mut Vec<(Facts, End)>) {
         let mut end = End::default();
         match run(&self.steps, facts, &mut end) {
@@ -160,6 +202,15 @@ impl End {
 impl Step {
     pub fn is_option(&self) -> bool {
         matches!(self, Step::File(_, Way::Option, _) | Step::Server(Way::Option, _))
+    }
+}
+
+/// The hosts that something is said of.
+fn hosts_that_decide(step: &Step, hosts: &mut Vec<usize>) {
+    let Step::If(branches) = step else { return };
+    for (condition, steps) in branches.iter().filter(|(_, steps)| !steps.is_empty()) {
+        condition.hosts(hosts);
+        steps.iter().for_each(|step| hosts_that_decide(step, hosts));
     }
 }
 

@@ -156,6 +156,33 @@ fn machines_that_iscs_dhcpd_was_to_leave_alone_are_denied() {
     assert!(tables.contains("deny = true") && !tables.contains("b.0"), "{told}");
 }
 
+/// A file for each host, and what those boot that have none.
+#[test]
+fn a_site_whose_hosts_all_boot_something_else_is_imported() {
+    let host = |number: usize| {
+        let mac = format!("52:54:00:00:{:02x}:{:02x}", number / 256, number % 256);
+        format!(
+            "host h{number} {{\n  hardware ethernet {mac};\n  fixed-address 192.0.2.9;\n  filename \"f{number}.0\";\n}}\n"
+        )
+    };
+    let some: String = (0..1100).map(host).collect();
+    let text = format!("next-server 192.0.2.20;\nfilename \"x.0\";\n{some}");
+    let told = tables(&imported(&text));
+    for (of, file) in [("h0", "f0.0"), ("h1099", "f1099.0"), ("default", "x.0")] {
+        let table = format!("\n[profile.{of}.loaders]\nany-other = \"tftp://192.0.2.20/{file}\"\n");
+        assert!(told.contains(&table), "no {table} in {:.2000}", told);
+    }
+    assert_eq!(told.matches("\n[[rule]]").count(), 1100);
+
+    let many = format!("{text}{}", (1100..4100).map(host).collect::<String>());
+    let source = Source::new("d", many.into_bytes()).unwrap();
+    let error = import(&source, None, &Here::default()).unwrap_err().remove(0).one_line();
+    assert!(
+        error.starts_with("d: its conditions tell more than 4096 kinds of machines apart (each becomes a rule"),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_case_of_an_isc_switch_that_no_rule_knows_is_told_of() {
     let told = imported(

@@ -21,7 +21,7 @@ use super::written::{Fate, Told, head, united};
 use crate::config::diagnostic::{Diagnostic, Source};
 use config::{Config, LineId};
 use lines::Line;
-use machines::Facts;
+use machines::{Facts, MOST_KINDS, MOST_WITH_HOSTS};
 pub use options::{is_key, takes_value};
 use rules::{Conflict, Rule};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,8 +51,13 @@ fn imported(
     let unfit = files::take_out_unfit(&mut read.config);
     let facts = Facts::of(&read.config);
     let Some((rules, conflicts)) = rules::rules(&read.config, &facts) else {
-        let error = source.missing("its tags tell more than 1024 kinds of machines apart");
-        return Err(vec![error.help("take out the tags that decide nothing, and import again")]);
+        let error = source.missing(format!(
+            "it tells more than {MOST_KINDS} kinds of machines apart by what they say, or more than {MOST_WITH_HOSTS} with its \
+             hosts"
+        ));
+        return Err(vec![error.help(
+            "each becomes a rule: give machines that boot the same the same tags, or import the hosts in parts",
+        )]);
     };
     let mut fates = read.fates;
     fates.extend(of_networks);

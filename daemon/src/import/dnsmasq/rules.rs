@@ -147,16 +147,18 @@ fn prune(rules: &mut Vec<Rule>, facts: &Facts, archs: &BTreeSet<u16>) {
     }
     // Whether a pattern with open octets takes in a machine of another group is not looked into.
     let exact = facts.groups.iter().all(|group| group.open == 0);
-    let first = |rules: &[Rule], world: &(Kind, Option<u16>)| {
-        rules.iter().find(|rule| matches(rule, world)).map(|rule| own(&rule.gives, world.1))
+    let first = |rules: &[Rule], without: Option<usize>, world: &(Kind, Option<u16>)| {
+        let mut rules = rules.iter().enumerate().filter(|(index, _)| Some(*index) != without);
+        rules.find(|(_, rule)| matches(rule, world)).map(|(_, rule)| own(&rule.gives, world.1))
     };
     let mut at = 0;
     while at + 1 < rules.len() {
-        let mut without = rules.clone();
-        let rule = without.remove(at);
+        let rule = &rules[at];
         let may_go = exact || rule.kind.group.is_none();
-        if may_go && worlds.iter().all(|world| first(rules, world) == first(&without, world)) {
-            *rules = without;
+        // A machine that it does not match has what it had.
+        let mut matched = worlds.iter().filter(|world| matches(rule, world));
+        if may_go && matched.all(|world| first(rules, None, world) == first(rules, Some(at), world)) {
+            rules.remove(at);
         } else {
             at += 1;
         }

@@ -82,18 +82,7 @@ impl Grammar for Reader<'_> {
         there
     }
 
-    fn one(&mut self) -> Result<Expr, String> {
-        if self.take("not") {
-            return self.within(Self::one).map(Expr::negated);
-        }
-        if self.take("(") {
-            let expr = self.within(Self::either)?;
-            self.need(")")?;
-            return Ok(expr);
-        }
-        if self.take("known") {
-            return Ok(Expr::is(Atom::Known));
-        }
+    fn fact(&mut self) -> Result<Expr, String> {
         if self.take("exists") {
             let word = self.tokens.get(self.at).map_or(String::new(), |token| token.word().to_ascii_lowercase());
             self.at += 1;

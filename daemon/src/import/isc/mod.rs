@@ -9,7 +9,7 @@ use super::here::Here;
 use super::program::{Hosts, Program, Step, Way};
 use super::translation::Translation;
 use super::written::{Fate, Told};
-use crate::config::diagnostic::{Diagnostic, Source};
+use crate::config::diagnostic::{Diagnostic, Lines, Source};
 use conditions::{Conditions, Names, code, compared, octets};
 use std::net::Ipv4Addr;
 use tokens::{Statement, Token, statements};
@@ -34,17 +34,8 @@ pub fn translate(source: &Source, here: &Here) -> Result<Translation, Vec<Diagno
         steps = steps.into_iter().map(|step| without_subnet(step, is_alone)).collect();
     }
     reader.program.steps = steps;
-    let own: Vec<Ipv4Addr> = here.networks.iter().map(|(_, network)| network.address).collect();
-    let Reader { program, mut translation, .. } = reader;
-    if !program.translate(&own, &mut translation) {
-        let error = source.missing("its conditions tell more kinds of machines apart than can be written as rules");
-        return Err(vec![error.help("take out the conditions that decide nothing, and import again")]);
-    }
-    if !translation.options.iter().any(|(_, option)| option.starts_with("dhcp-boot")) {
-        let note = "no `filename` of this file is for a machine that boots: nothing in it says what to boot";
-        translation.attention.push(note.into());
-    }
-    Ok(translation)
+    let Reader { program, translation, .. } = reader;
+    program.translated(("conditions", "filename"), source, here, translation)
 }
 
 /// With one network only, every machine that is answered is in it.
@@ -115,6 +106,7 @@ struct Class {
 
 struct Reader<'a> {
     source: &'a Source,
+    lines: Lines,
     names: Names,
     classes: Vec<Class>,
     program: Program,
@@ -124,16 +116,17 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(source: &'a Source) -> Self {
         let translation = Translation { server: Some("ISC dhcpd"), ..Translation::default() };
-        Reader { source, names: Vec::new(), classes: Vec::new(), program: Program::default(), translation }
+        let (lines, program) = (Lines::of(&source.text), Program::default());
+        Reader { source, lines, names: Vec::new(), classes: Vec::new(), program, translation }
     }
 
     fn line(&self, statement: &Statement) -> usize {
-        self.source.line(statement.at())
+        self.lines.number(statement.at())
     }
 
     fn tell(&mut self, statement: &Statement, fate: Fate) {
         let line = self.line(statement);
-        let whole = self.source.text.lines().nth(line - 1).unwrap_or_default().trim();
+        let whole = self.lines.trimmed(&self.source.text, line);
         let text = match fate {
             Fate::Group(_) if statement.word(0) == "option" => statement.text(1),
             Fate::Group(_) => statement.text(0),

@@ -52,24 +52,13 @@ impl Grammar for Reader<'_> {
         there
     }
 
-    fn one(&mut self) -> Result<Expr, String> {
-        if self.take("not") {
-            return self.within(Self::one).map(Expr::negated);
-        }
-        if self.take("(") {
-            let expr = self.within(Self::either)?;
-            self.need(")")?;
-            return Ok(expr);
-        }
+    fn fact(&mut self) -> Result<Expr, String> {
         if self.take("member") {
             self.need("(")?;
             let name = self.octets()?;
             self.need(")")?;
             let name = String::from_utf8_lossy(&name).into_owned();
             return (self.class)(&name).ok_or_else(|| format!("no class in front of it is called {name}"));
-        }
-        if self.take("known") {
-            return Ok(Expr::is(Atom::Known));
         }
         if self.take("unknown") {
             return Ok(Expr::is(Atom::Known).negated());

@@ -10,7 +10,7 @@ use super::here::Here;
 use super::program::{Hosts, Program, Step, Way};
 use super::translation::Translation;
 use super::written::{Fate, Told};
-use crate::config::diagnostic::{Diagnostic, Source};
+use crate::config::diagnostic::{Diagnostic, Lines, Source};
 use crate::config::toml::value::any_mac;
 pub use json::plain;
 use serde_json::Value;
@@ -33,17 +33,8 @@ pub fn translate(source: &Source, here: &Here) -> Result<Translation, Vec<Diagno
     steps.extend(options);
     steps.extend(reader.hosts(dhcp4));
     reader.program.steps = steps;
-    let own: Vec<Ipv4Addr> = here.networks.iter().map(|(_, network)| network.address).collect();
-    let Reader { program, mut translation, .. } = reader;
-    if !program.translate(&own, &mut translation) {
-        let error = source.missing("its classes tell more kinds of machines apart than can be written as rules");
-        return Err(vec![error.help("take out the classes that decide nothing, and import again")]);
-    }
-    if !translation.options.iter().any(|(_, option)| option.starts_with("dhcp-boot")) {
-        let note = "no `boot-file-name` of this file is for a machine that boots: nothing in it says what to boot";
-        translation.attention.push(note.into());
-    }
-    Ok(translation)
+    let Reader { program, translation, .. } = reader;
+    program.translated(("classes", "boot-file-name"), source, here, translation)
 }
 
 /// Reservations that say the same of a boot are of one kind: what they say, and the classes that they name.
@@ -59,6 +50,7 @@ struct Class {
 
 struct Reader<'a> {
     source: &'a Source,
+    lines: Lines,
     /// In the order of the file.
     classes: Vec<Class>,
     /// Those of the reservations, in the order in which they are read.
@@ -72,22 +64,22 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(source: &'a Source) -> Self {
         let translation = Translation { server: Some("Kea"), ..Translation::default() };
-        let (classes, kinds) = (Vec::new(), Vec::new());
-        Reader { source, classes, kinds, program: Program::default(), translation, at: 0 }
+        let (lines, program) = (Lines::of(&source.text), Program::default());
+        Reader { source, lines, classes: Vec::new(), kinds: Vec::new(), program, translation, at: 0 }
     }
 
     /// The line of the next place where this text stands in quotes.
     fn line(&mut self, text: &str) -> usize {
         let quoted = serde_json::to_string(text).unwrap_or_default();
         let find = |from: usize| self.source.text[from..].find(&quoted).map(|at| from + at);
-        let Some(found) = find(self.at).or_else(|| find(0)) else { return self.source.line(self.at) };
+        let Some(found) = find(self.at).or_else(|| find(0)) else { return self.lines.number(self.at) };
         self.at = found;
-        self.source.line(found)
+        self.lines.number(found)
     }
 
     fn tell(&mut self, text: &str, fate: Fate) {
         let line = self.line(text);
-        let text = self.source.text.lines().nth(line - 1).unwrap_or_default().trim().to_owned();
+        let text = self.lines.trimmed(&self.source.text, line).to_owned();
         self.translation.told.push(Told { place: format!("line {line}"), line: text, fate });
     }
 
