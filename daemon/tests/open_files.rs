@@ -6,6 +6,8 @@ mod netns;
 use netns::once::Site;
 use netns::server::{PROGRAM, Server};
 use nix::sys::signal::Signal;
+use std::io::Write;
+use std::net::{TcpStream, UdpSocket};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -36,6 +38,36 @@ fn a_start_with_few_open_files_is_told_and_serves() {
         assert_eq!(log.contains("leaves too few for clients"), told, "{files}: {log}");
         assert_eq!(log.contains("LimitNOFILE="), told, "{files}: {log}");
         assert_eq!(site.boots(), [true; 3], "{files}: {}", server.log());
+    }
+}
+
+#[test]
+fn clients_for_whom_there_is_no_room_are_counted_and_the_last_line_of_the_log_says_how_many() {
+    let (site, mut server) = limited("--nofile=112");
+    server.wait_for_line("ready");
+    let (requests, pages): (Vec<UdpSocket>, Vec<TcpStream>) = site.machine.on(|| {
+        let asked = |_| {
+            let socket = UdpSocket::bind("192.0.2.107:0").unwrap();
+            socket.send_to(b"\0\x01linux\0octet\0", "192.0.2.10:69").unwrap();
+            socket
+        };
+        let loading = |_| {
+            let mut page = TcpStream::connect("192.0.2.10:8080").unwrap();
+            let _ = page.write_all(b"GET /linux HTTP/1.1\r\nHost: x\r\n\r\n");
+            page
+        };
+        ((0..9).map(asked).collect(), (0..6).map(loading).collect())
+    });
+    server.wait_for_line("there are as many transfers as the limit of open files allows");
+    server.wait_for_line("HTTP connections are in use: one of 192.0.2.107 was closed");
+    drop((requests, pages));
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.status(), Some(0));
+    let log = server.log();
+    let last = log.lines().last().unwrap();
+    assert!(last.contains("stopped; not answered: "), "{last}");
+    for label in ["tftp:no-descriptors 3", "http:crowded 2"] {
+        assert!(last.contains(label), "{label}: {last}");
     }
 }
 

@@ -84,6 +84,45 @@ fn what_hosts_that_are_gone_fill_refuses_more_and_a_broadcast_leaves_all_the_sam
     assert_eq!(client.recv(&mut [0; 64]).unwrap(), 5);
 }
 
+/// More than eight sockets hold in the three seconds that a host which is gone has for its answer to ARP.
+#[test]
+fn what_finds_no_room_in_a_send_buffer_is_warned_of_once_with_its_cause_and_counted() {
+    let (host, machine) = one_large_network();
+    // As the unit has it: the kernel's limit for send buffers holds.
+    let words = as_nobody_with("-all,+net_bind_service");
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
+    let mut server = Server::started_by("setpriv", &host, &words);
+    server.wait_for_line("ready");
+    let wire = machine.on(Wire::open);
+    for number in 0..8000 {
+        let absent = |network: u8| Ipv4Addr::new(10, 99, network, 1 + (number % (ABSENT / 2)) as u8);
+        for machine in [3 * number, 3 * number + 1, 3 * number + 2] {
+            wire.send(&at(absent(100), 67), &at(HERE, 67), &relayed(absent(100), machine));
+        }
+        wire.send(&at(absent(200), 2000 + (number / 200) as u16), &at(HERE, 69), b"\0\x01missing\0octet\0");
+        // As fast as the server reads.
+        if number % 10 == 0 {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+    server.wait_for_line("the send buffers of port 67 are full of replies that have not left");
+    server.wait_for_line("was not sent, because the send buffer of its socket is full");
+    server.signal(Signal::SIGTERM);
+    server.status();
+    let log = server.log();
+    assert_eq!(log.matches("are full of replies").count(), 1, "{log}");
+    assert_eq!(log.matches("of its socket is full").count(), 1, "{log}");
+    let last = log.lines().last().unwrap();
+    eprintln!("{last}");
+    assert!(counted(last, "send:no-room") > 10 && counted(last, "tftp:no-room") > 10, "{last}");
+}
+
+/// In the last line of a log.
+fn counted(last: &str, label: &str) -> u32 {
+    let (_, behind) = last.split_once(&format!("{label} ")).unwrap_or_else(|| panic!("no {label}: {last}"));
+    behind.split(',').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn an_offer_to_a_relay_without_a_route_is_none_and_is_warned_of_once_with_its_cure() {
     let (host, machine) = one_large_network();
