@@ -1,0 +1,187 @@
+//! Whatever is overheard of other servers, between whatever machines do: a cause is named only where it was heard, and what is
+//! told is bounded.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use proxydhcpd_core::answer::{Replies, answer, overhear_offer};
+use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::link::{Link, Network4};
+use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::memory::finding::{Cause, Finding, Reason, Rival};
+use proxydhcpd_core::memory::rivals::Rivals;
+use proxydhcpd_core::wire::dhcp4::{Header, Message, Writer, code};
+use proxydhcpd_fuzz::site;
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
+use std::sync::{Mutex, PoisonError};
+
+const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+/// Between two runs: nothing that a machine has begun goes on.
+const A_DAY: u64 = 24 * 60 * 60 * 1000;
+/// Findings at once; then one a minute.
+const MOST_AT_ONCE: u64 = 20;
+
+/// One for all runs, for it is large; what is known of rivals is each run's own.
+static MEMORY: Mutex<(Option<Memory>, u64)> = Mutex::new((None, 0));
+
+fuzz_target!(|input: (bool, Vec<[u8; 5]>, &[u8])| {
+    let (is_configured, steps, octets) = input;
+    let mut shared = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let (memory, now) = &mut *shared;
+    *now += A_DAY;
+    let memory = memory.get_or_insert_with(|| Memory::new(0));
+    memory.rivals = Rivals::new(0);
+    let mut heard = Heard::new(memory, *now);
+    for [kind, pause, machine, server, bits] in steps {
+        heard.now += 250 * u64::from(pause);
+        let machine = machine % 2;
+        let header = Header { xid: u32::from(bits >> 7), chaddr: chaddr(machine), ..Header::default() };
+        // One of them is ours.
+        let server = Ipv4Addr::new(192, 0, 2, 8 + server % 4);
+        match kind % 6 {
+            0 => heard.overhear(octets),
+            1 => heard.overhear(&offer(header, server, bits, octets)),
+            2 => heard.ask(is_configured, &of_machine(1, header, bits, &[]), Port::Dhcp),
+            3 => {
+                let header = Header { secs: u16::from(bits >> 2), ..header };
+                let taken = [(code::SERVER_ID, server), (code::REQUESTED_ADDRESS, address(machine))];
+                heard.ask(is_configured, &of_machine(3, header, bits, &taken), Port::Dhcp);
+            }
+            4 => {
+                let header = Header { ciaddr: address(machine), ..header };
+                heard.ask(is_configured, &of_machine(3, header, bits, &[]), Port::BootServer);
+            }
+            _ => heard.look(),
+        }
+    }
+    heard.look();
+});
+
+/// What was heard in this run, beside the memory that it went into.
+struct Heard<'a> {
+    memory: &'a mut Memory,
+    began: u64,
+    now: u64,
+    found: u64,
+    /// Servers whose offers have an address, an option 60, a boot file.
+    with_address: HashSet<Ipv4Addr>,
+    with_class: HashSet<Ipv4Addr>,
+    with_file: HashSet<Ipv4Addr>,
+}
+
+impl Heard<'_> {
+    fn new(memory: &mut Memory, now: u64) -> Heard<'_> {
+        let none = HashSet::new;
+        Heard { memory, began: now, now, found: 0, with_address: none(), with_class: none(), with_file: none() }
+    }
+
+    fn overhear(&mut self, octets: &[u8]) {
+        let message = Message::parse(octets);
+        let told = overhear_offer(self.memory, &links(), octets, self.now);
+        assert_eq!(told.is_ok(), message.is_ok());
+        let Ok(message) = message else { return };
+        let Some(server) = message.address(code::SERVER_ID) else { return };
+        let has_address = !message.header.yiaddr.is_unspecified();
+        if server == HERE && !has_address {
+            // Our own.
+            return;
+        }
+        let note = |servers: &mut HashSet<Ipv4Addr>, is: bool| is && servers.insert(server);
+        note(&mut self.with_address, has_address);
+        note(&mut self.with_class, message.option(code::VENDOR_CLASS).is_some());
+        note(&mut self.with_file, !message.file().is_empty() || message.option(code::BOOT_FILE).is_some());
+    }
+
+    fn ask(&mut self, is_configured: bool, datagram: &[u8], port: Port) {
+        let (from, to) = match port {
+            Port::Dhcp => ("0.0.0.0:68", Ipv4Addr::BROADCAST),
+            Port::BootServer => ("192.0.2.107:4011", HERE),
+        };
+        let (from, to) = (from.parse().expect("an address"), to.into());
+        let links = links();
+        let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, foreign: false, now: self.now };
+        answer(site(is_configured), self.memory, &arrival, &mut Replies::default());
+    }
+
+    fn look(&mut self) {
+        for finding in self.memory.rivals.look(self.now) {
+            self.found += 1;
+            self.is_true(&finding);
+            let text = format!("{finding} {}: {}", finding.rival, Reason(&finding));
+            assert!(text.chars().all(|letter| (' '..='~').contains(&letter)), "{text:?}");
+        }
+        let passed = self.now - self.began;
+        assert!(self.found <= MOST_AT_ONCE + passed / 60_000 + 1, "{} findings in {passed} ms", self.found);
+    }
+
+    fn is_true(&self, finding: &Finding) {
+        if let Rival::Untaken(_, server) = finding.rival {
+            assert!(self.with_address.contains(&server), "{server} offered no address");
+        }
+        match (finding.cause, finding.rival.server()) {
+            (Cause::AnotherServer(another), _) => assert!(self.with_class.contains(&another), "{another}"),
+            (Cause::Option60, Some(server)) => assert!(self.with_class.contains(&server), "{server}"),
+            (Cause::BootFile, Some(server)) => assert!(self.with_file.contains(&server), "{server}"),
+            _ => {}
+        }
+    }
+}
+
+fn links() -> [Link; 1] {
+    let ipv4 = vec![Network4 { address: HERE, prefix: 24 }];
+    [Link { index: 1, name: "eth0".into(), mtu: 1500, ipv4, ipv6: Vec::new() }]
+}
+
+fn chaddr(machine: u8) -> [u8; 16] {
+    let mut chaddr = [0; 16];
+    chaddr[..6].copy_from_slice(&[2, 0, 0, 0, 2, machine]);
+    chaddr
+}
+
+fn address(machine: u8) -> Ipv4Addr {
+    Ipv4Addr::new(192, 0, 2, 107 + machine)
+}
+
+/// An OFFER with what these bits say, or an ACK.
+fn offer(mut header: Header, server: Ipv4Addr, bits: u8, more: &[u8]) -> Vec<u8> {
+    let has = |bit: u8| bits & 1 << bit != 0;
+    header.op = 2;
+    if has(0) {
+        header.yiaddr = address(header.chaddr[5]);
+    }
+    if has(1) {
+        header.file[0] = b'a';
+    }
+    let mut options = vec![(code::MESSAGE_TYPE, vec![if has(2) { 5 } else { 2 }])];
+    options.push((code::SERVER_ID, server.octets().into()));
+    if has(3) {
+        options.push((code::VENDOR_CLASS, b"PXEClient".into()));
+    }
+    if has(4) {
+        options.push((code::BOOT_FILE, more.get(..255).unwrap_or(more).into()));
+    }
+    written(&header, &options)
+}
+
+/// A DISCOVER or a REQUEST of firmware, or of an iPXE.
+fn of_machine(kind: u8, header: Header, bits: u8, addresses: &[(u8, Ipv4Addr)]) -> Vec<u8> {
+    let arch = if bits & 1 == 0 { 7 } else { 0 };
+    let mut options = vec![(code::MESSAGE_TYPE, vec![kind]), (code::ARCHITECTURE, vec![0, arch])];
+    options.push((code::VENDOR_CLASS, b"PXEClient:Arch:00007:UNDI:003000".into()));
+    if bits & 2 != 0 {
+        options.push((code::USER_CLASS, b"iPXE".into()));
+        options.push((code::IPXE, vec![0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1]));
+    }
+    options.extend(addresses.iter().map(|(code, address)| (*code, address.octets().into())));
+    written(&header, &options)
+}
+
+fn written(header: &Header, options: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut writer = Writer::new(header, &mut out);
+    options.iter().for_each(|(code, value)| {
+        writer.option(*code, value);
+    });
+    writer.finish(0);
+    out
+}
