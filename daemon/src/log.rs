@@ -41,14 +41,25 @@ pub fn start(reader: Reader, level: LevelFilter) {
     tracing_subscriber::registry().with(filter).with(journal).with(syslog).with(terminal).init();
 }
 
-/// Text from a client, fit to be shown: control characters, invisible ones and octets that are no UTF-8 are escaped,
-/// and it ends after 200 characters. Whoever can send a packet must not write to our terminal.
+/// The name of a file as a client asked for it, fit to be shown: control characters, invisible ones and octets that are no
+/// UTF-8 are escaped, and it ends after 200 characters. Whoever can send a packet must not write to our terminal. The
+/// token of a `done_url` is left out: who reads a log could use it.
 #[derive(Clone, Copy, Debug)]
-pub struct Escaped<'a>(pub &'a [u8]);
+pub struct Requested<'a>(pub &'a [u8]);
 
-impl fmt::Display for Escaped<'_> {
+impl fmt::Display for Requested<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape(f, self.0, 200)
+        let is_separator = |octet: &u8| b"/\\".contains(octet);
+        let mut shown = Vec::with_capacity(self.0.len());
+        for part in self.0.split_inclusive(is_separator) {
+            if part.starts_with(b"token=") {
+                shown.extend_from_slice(b"token=...");
+                shown.extend(part.last().filter(|octet| is_separator(octet)));
+            } else {
+                shown.extend_from_slice(part);
+            }
+        }
+        escape(f, &shown, 200)
     }
 }
 
@@ -226,15 +237,27 @@ mod tests {
     #[test]
     fn nothing_a_client_sends_reaches_the_terminal_as_a_command() {
         let sent = b"a\x1b[2J\nb\\\xff\xe2\x80\xaex \xc3\xbc";
-        assert_eq!(Escaped(sent).to_string(), "a\\u{1b}[2J\\nb\\\\\\xff\\u{202e}x \u{fc}");
+        assert_eq!(Requested(sent).to_string(), "a\\u{1b}[2J\\nb\\\\\\xff\\u{202e}x \u{fc}");
+    }
+
+    #[test]
+    fn the_token_in_a_name_is_not_shown() {
+        for (asked, shown) in [
+            ("/machine/name=web1/token=0011/done", "/machine/name=web1/token=.../done"),
+            ("name=web1\\token=0011\\done", "name=web1\\\\token=...\\\\done"),
+            ("token=0011", "token=..."),
+            ("debian/mytoken=1/linux", "debian/mytoken=1/linux"),
+        ] {
+            assert_eq!(Requested(asked.as_bytes()).to_string(), shown);
+        }
     }
 
     #[test]
     fn what_a_client_sends_is_cut() {
         let long = [b'a'; 5000];
-        assert_eq!(Escaped(&long).to_string().chars().count(), 201);
-        assert_eq!(Escaped(&[0xff; 5000]).to_string().len(), 200 * 4 + '\u{2026}'.len_utf8());
-        assert_eq!(Escaped(&long[..200]).to_string().len(), 200);
+        assert_eq!(Requested(&long).to_string().chars().count(), 201);
+        assert_eq!(Requested(&[0xff; 5000]).to_string().len(), 200 * 4 + '\u{2026}'.len_utf8());
+        assert_eq!(Requested(&long[..200]).to_string().len(), 200);
     }
 
     #[test]
@@ -247,7 +270,7 @@ mod tests {
 
     #[test]
     fn escaping_twice_changes_nothing() {
-        let once = Escaped(b"\\x \x1b").to_string();
+        let once = Requested(b"\\x \x1b").to_string();
         assert_eq!(Line { message: once.clone(), fields: vec![] }.to_string(), once);
     }
 

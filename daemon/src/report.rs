@@ -5,7 +5,7 @@ mod identity;
 mod unsent;
 
 use crate::journal::{Admit, Journal};
-use crate::log::Escaped;
+use crate::log::Requested;
 use crate::site::Site;
 use crate::templates::Failure;
 pub use identity::{Means, Neither, NotTaken, Shared, TwoMachines};
@@ -117,7 +117,7 @@ impl Report {
         };
         let milliseconds = self.started.elapsed().as_millis() as u64;
         if self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds) {
-            let loader = Escaped(loader.as_bytes());
+            let loader = Requested(loader.as_bytes());
             tracing::warn!(
                 MAC = who,
                 FILE = %loader,

@@ -1,7 +1,7 @@
 //! What the threads share: the current site, the links, what was heard, what was counted.
 
 use crate::files::Opened;
-use crate::log::Escaped;
+use crate::log::Requested;
 use crate::report::Report;
 use crate::site::Site;
 use crate::templates::Failure;
@@ -88,12 +88,11 @@ impl State {
         let used_up = used_up.and_then(|machine| memory.once.use_up(&machine).map(|times| (machine, times)));
         drop(memory);
         if let Some((machine, times)) = used_up {
-            let name = without_token(&name);
+            let name = Requested(request.name).to_string();
             self.used.mark(&machine, &name, times);
             tracing::info!(
                 MACHINE = machine,
-                "{machine} has used up its boot by {}: from now on it boots its disk",
-                Escaped(name.as_bytes())
+                "{machine} has used up its boot by {name}: from now on it boots its disk"
             );
         }
         if let Some(looping) = looping.filter(|_| site.plan.loop_guard != LoopGuard::Off) {
@@ -214,12 +213,6 @@ impl State {
     pub fn report(&self) -> MutexGuard<'_, Report> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A token that is written down could be read by others, and shown.
-fn without_token(name: &str) -> String {
-    let parts = name.split('/').map(|part| if part.starts_with("token=") { "token=..." } else { part });
-    parts.collect::<Vec<_>>().join("/")
 }
 
 /// The interface that our address is on: who serves files may not know it.

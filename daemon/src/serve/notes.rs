@@ -2,7 +2,7 @@
 //! where it was offered.
 
 use super::{http, tftp};
-use crate::log::Escaped;
+use crate::log::Requested;
 use crate::state::State;
 use hyper::Method;
 use proxydhcpd_core::fetch::is_done;
@@ -19,14 +19,14 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
             if *outcome == Outcome::Done {
                 state.fetched(&Request { door: Door::Tftp, name, server: *server, client: *client, interface: "" });
             }
-            tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", Escaped(name));
+            tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", Requested(name));
         }
         tftp::Event::Refused { client, name, reason } => {
             state.report().silence(reason.label());
             if matches!(reason, tftp::Refused::Fetch(_)) {
                 state.refused(client.ip(), name);
             }
-            tracing::debug!("{client}: {} by TFTP refused: {reason}", Escaped(name));
+            tracing::debug!("{client}: {} by TFTP refused: {reason}", Requested(name));
         }
         tftp::Event::Silent { client, reason: reason @ tftp::Silence::NoRoom } => {
             let warning = format_args!(
@@ -40,7 +40,7 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
             tracing::debug!("a TFTP datagram from {client} is not answered: {reason}");
         }
         tftp::Event::Trouble { client, name, error } => {
-            let what = format_args!("{client}: {} by TFTP: {error}", Escaped(name));
+            let what = format_args!("{client}: {} by TFTP: {error}", Requested(name));
             state.report().trouble(what, Instant::now());
         }
     }
@@ -65,14 +65,14 @@ pub fn page(state: &State, event: &http::Event) {
                 "{}: {} {} {}, {} octets in {:?}",
                 page.client,
                 page.method,
-                Escaped(&page.name),
+                Requested(&page.name),
                 page.status,
                 page.octets,
                 page.duration
             );
         }
         http::Event::Broken { client, name, why } => {
-            let what = format_args!("{client}: {} by HTTP: {why}", Escaped(name));
+            let what = format_args!("{client}: {} by HTTP: {why}", Requested(name));
             state.report().trouble(what, Instant::now());
         }
         http::Event::Dropped { client, why } => {
