@@ -1,12 +1,11 @@
 //! What we are called in DHCPv6 (RFC 8415 11): by a network card of this machine, so that the same machine is the same
 //! server after a restart and after it was installed anew. Once it serves, the name is kept, and stays when the card goes.
 
-use crate::files::read_regular;
+use crate::files::{read_regular, replace};
 use nix::ifaddrs::getifaddrs;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 const FILE: &str = "duid";
@@ -25,13 +24,7 @@ pub fn keep(state_dir: &Path, duid: &[u8]) {
     }
     let text: String = duid.iter().map(|octet| format!("{octet:02x}")).collect();
     let file = state_dir.join(FILE);
-    let write = || {
-        let mut options = File::options();
-        // A named pipe without a reader is an error, and nothing to wait for.
-        let mut file = options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK).open(&file)?;
-        file.write_all((text + "\n").as_bytes())
-    };
-    if let Err(error) = write() {
+    if let Err(error) = replace(&file, (text + "\n").as_bytes(), 0o644) {
         tracing::debug!("{} is not kept: {error}", file.display());
     }
 }

@@ -7,8 +7,9 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use proxydhcpd_core::fetch::Refusal;
-use std::fs::{File, FileType};
-use std::io::{self, Read};
+use std::ffi::OsString;
+use std::fs::{self, File, FileType};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -164,6 +165,35 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     open_regular(path, most)?.take(most + 1).read_to_end(&mut octets)?;
     if octets.len() as u64 > most { Err(too_long(most)) } else { Ok(octets) }
+}
+
+/// Makes a file that was not there before. What another left under its name, be it a link or a named pipe, is removed, so
+/// that nothing is written elsewhere and nobody waits.
+pub fn create_anew(path: &Path, mode: u32) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::options().write(true).create_new(true).mode(mode).open(path)
+}
+
+/// Gives a file this content: whole or not at all, and on the disk when it returns. The name of the file with a dot before
+/// it is for the time between.
+pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut new = OsString::from(".");
+    new.push(path.file_name().unwrap_or_default());
+    let new = folder.join(new);
+    let mut file = create_anew(&new, mode)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    sync(folder)
+}
+
+/// Has what was renamed or removed in a folder on the disk.
+pub fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 /// Why something is not read as a file.

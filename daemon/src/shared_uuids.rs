@@ -1,12 +1,12 @@
 //! UUIDs that were heard from two hardware addresses, kept in a file: what was in doubt before a restart is in doubt after it.
 
-use crate::files::read_regular;
+use crate::files::{read_regular, replace};
 use proxydhcpd_core::client::Hardware;
 use proxydhcpd_core::memory::claims::{MOST_SHARED, SharedUuid};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "shared-uuids";
@@ -29,9 +29,7 @@ impl SharedUuids {
     pub fn read(&self) -> Result<Vec<SharedUuid>, String> {
         let text = match self.text() {
             Ok(text) => text,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(Vec::new());
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(format!("{}: {error}", self.0.display())),
         };
         let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
@@ -46,13 +44,8 @@ impl SharedUuids {
     pub fn write(&self, known: &[SharedUuid]) -> io::Result<()> {
         let folder = self.0.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
-        let new = folder.join(format!(".{FILE}"));
-        let mut file = File::create(&new)?;
         let lines: String = known.iter().map(line).collect();
-        file.write_all((HEAD.to_owned() + &lines).as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &self.0)?;
-        File::open(folder)?.sync_all()
+        replace(&self.0, (HEAD.to_owned() + &lines).as_bytes(), 0o644)
     }
 
     pub fn path(&self) -> &Path {
@@ -103,6 +96,17 @@ mod tests {
             text.ends_with("\n22222222-2222-2222-2222-222222222222 02:00:00:00:00:01 02:00:00:00:00:02\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link_and_a_file_is_no_folder_without_uuids() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("precious");
+        fs::write(&other, "precious").unwrap();
+        std::os::unix::fs::symlink(&other, folder.path().join(".shared-uuids")).unwrap();
+        SharedUuids::below(folder.path()).write(&[ONE]).unwrap();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
+        assert!(SharedUuids::below(&other).read().is_err());
     }
 
     #[test]

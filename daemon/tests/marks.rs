@@ -179,6 +179,35 @@ fn a_folder_of_marks_behind_a_link_to_nothing_is_unknown_and_a_mark_is_written_w
 }
 
 #[test]
+fn a_file_in_the_place_of_the_folder_of_state_is_an_error_and_lets_nobody_boot_again() {
+    let (site, server) = Site::start();
+    use_up(&site, &server, "web1");
+    let (state, aside) = (server.folder.path().join("state"), server.folder.path().join("aside"));
+    let break_it = || {
+        fs::rename(&state, &aside).unwrap();
+        fs::write(&state, "in the way").unwrap();
+    };
+    let mend_it = || {
+        fs::remove_file(&state).unwrap();
+        fs::rename(&aside, &state).unwrap();
+    };
+    break_it();
+    server.wait_for_line("ERROR");
+    server.wait_for_line("used-up cannot be read (Not a directory (os error 20)): what was known of the machines");
+    assert_eq!(site.boots(), [false, true, true]);
+    let wrong = rearm(server.folder.path(), &["web1"]);
+    assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("cannot be read: Not a dir"));
+
+    let server = server.killed_and_started_again(&site.host);
+    server.wait_for_line("used-up cannot be read (Not a directory (os error 20)): until it can be read, machines that");
+    server.wait_for_line("ready");
+    assert_eq!(site.boots(), [false; 3]);
+    mend_it();
+    server.wait_for_line("used-up can be read again");
+    assert_eq!(site.boots(), [false, true, true]);
+}
+
+#[test]
 fn a_folder_of_marks_that_vanishes_is_made_again_with_its_marks() {
     let (site, server) = Site::start();
     use_up(&site, &server, "web1");

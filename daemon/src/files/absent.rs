@@ -60,11 +60,9 @@ fn above(path: &Path, is_so: impl Fn(&Path) -> bool) -> Option<PathBuf> {
 }
 
 /// Whether nothing at all has this name. What a link leads to that is gone may come back, and a file in the place of a
-/// folder is something.
+/// folder, this one or one above it, is something.
 pub fn is_absent(path: &Path, error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-        && path.symlink_metadata().is_err()
-        && dangling(path).is_none()
+    error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() && dangling(path).is_none()
 }
 
 /// The link on the way that leads to nothing, and where it points.

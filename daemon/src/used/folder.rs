@@ -1,9 +1,10 @@
 //! The folder of marks: a file for each machine that has used up its boot, named as the machine is.
 
 use crate::files::absent::is_absent;
+use crate::files::{replace, sync};
 use std::collections::BTreeSet;
-use std::fs::{self, File, Metadata};
-use std::io::{self, Write};
+use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -34,20 +35,9 @@ pub fn forget(folder: &Path, machine: &str) -> io::Result<bool> {
 /// Whole or not at all, and on the disk when it returns.
 pub fn write(folder: &Path, machine: &str, by: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let new = folder.join(format!(".{machine}"));
-    let mut file = File::create(&new)?;
     let when = httpdate::fmt_http_date(SystemTime::now());
-    writeln!(
-        file,
-        "{when}\n{by}\n\nRemove this file, or say `proxydhcpd rearm {machine}`, to let the machine boot again."
-    )?;
-    file.sync_all()?;
-    fs::rename(&new, folder.join(machine))?;
-    sync(folder)
-}
-
-pub fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    let help = format!("Remove this file, or say `proxydhcpd rearm {machine}`, to let the machine boot again.");
+    replace(&folder.join(machine), format!("{when}\n{by}\n\n{help}\n").as_bytes(), 0o644)
 }
 
 /// A folder as it was read, to see whether it has to be read again.

@@ -67,6 +67,7 @@ impl Used {
         let found = match fs::metadata(&self.folder) {
             Ok(found) => Stamp::of(&found)?,
             Err(error) if is_absent(&self.folder, &error) && seen.marks.is_empty() => {
+                self.is_well(seen);
                 seen.read = true;
                 return Ok(Look::default());
             }
@@ -88,9 +89,7 @@ impl Used {
         removed.retain(|machine| !unwritten.contains_key(machine));
         drop(unwritten);
         let marked = marks.difference(&seen.marks).cloned().collect();
-        if seen.trouble.take().is_some() {
-            tracing::info!("{} can be read again", self.folder.display());
-        }
+        self.is_well(seen);
         let stamp = Some(found).filter(|found| found.is_settled(SystemTime::now()));
         *seen = Seen { read: true, stamp, inode: Some(found.inode), marks, trouble: None };
         Ok(Look { marked, removed, unknown: false })
@@ -112,6 +111,12 @@ impl Used {
         unwritten.extend(lost.into_iter().map(|machine| (machine, format!("written again, because {why}"))));
         drop(unwritten);
         self.send(Job::TryAgain);
+    }
+
+    fn is_well(&self, seen: &mut Seen) {
+        if seen.trouble.take().is_some() {
+            tracing::info!("{} can be read again", self.folder.display());
+        }
     }
 
     /// Once for each kind of trouble.

@@ -5,11 +5,12 @@ pub mod folder;
 mod look;
 pub mod token;
 
+use crate::files::create_anew;
 use look::Seen;
 pub use look::{Look, some_names};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -101,7 +102,7 @@ impl Used {
         }
         self.miss_marks();
         let probe = self.folder.join(".probe");
-        let tried = fs::create_dir_all(&self.folder).and_then(|()| File::create(&probe)).map(drop);
+        let tried = fs::create_dir_all(&self.folder).and_then(|()| create_anew(&probe, 0o600)).map(drop);
         if let Err(error) = tried.and_then(|()| fs::remove_file(&probe)) {
             tracing::warn!(
                 "{} cannot be written ({error}): machines that boot once boot again after a restart of the server",

@@ -101,6 +101,60 @@ fn a_mark_that_cannot_be_written_holds_and_is_written_later() {
     assert_eq!(folder::marks(&folder).unwrap(), ["web1".to_owned()].into(), "without another mark");
 }
 
+/// A link that somebody left there would have the server write elsewhere, and a named pipe would have it wait.
+#[test]
+fn what_lies_in_the_place_of_a_temporary_file_neither_leads_elsewhere_nor_stalls() {
+    let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let other = elsewhere.path().join("precious");
+    let folder = folder::below(dir.path());
+    fs::create_dir(&folder).unwrap();
+    let key = token::Key::draw().unwrap();
+    let temporary = [".done-key", ".armings", ".duid", "used-up/.web1", "used-up/.probe"];
+    for leave in [
+        (|place, other| std::os::unix::fs::symlink(other, place).unwrap()) as fn(&Path, &Path),
+        |place, _| nix::unistd::mkfifo(place, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+        |place, _| fs::write(place, "half of it").unwrap(),
+    ] {
+        fs::write(&other, "precious").unwrap();
+        temporary.iter().for_each(|name| leave(&dir.path().join(name), &other));
+        key.keep(dir.path()).unwrap();
+        token::tidy(dir.path(), &[("web1".to_owned(), 1)].into()).unwrap();
+        crate::duid::keep(dir.path(), &[0, 3, 0, 1]);
+        folder::write(&folder, "web1", "debian/linux").unwrap();
+        Used::below(dir.path()).unwrap().prepare();
+        for name in temporary {
+            assert!(dir.path().join(name).symlink_metadata().is_err(), "{name} is left");
+        }
+        for name in ["done-key", "armings", "duid", "used-up/web1"] {
+            let file = dir.path().join(name);
+            assert!(fs::symlink_metadata(&file).unwrap().is_file() && fs::metadata(&file).unwrap().len() > 0, "{name}");
+            fs::remove_file(file).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
+    }
+}
+
+#[test]
+fn a_file_in_the_place_of_the_folder_of_state_is_no_folder_without_marks() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    fs::write(&state, "in the way").unwrap();
+    let used = Used::below(&state).unwrap();
+    assert_eq!(used.look(), Look { unknown: true, ..Look::default() });
+    assert!(token::armings(&state).is_err());
+    fs::remove_file(&state).unwrap();
+    assert_eq!(used.look(), Look::default());
+    used.mark("web1", "debian/linux", 1);
+    assert_eq!(settled(&used), Look::default());
+    fs::rename(&state, dir.path().join("aside")).unwrap();
+    fs::write(&state, "in the way").unwrap();
+    assert_eq!(used.look(), Look::default(), "no news");
+    fs::remove_file(&state).unwrap();
+    fs::rename(dir.path().join("aside"), &state).unwrap();
+    fs::remove_file(state.join("used-up/web1")).unwrap();
+    assert_eq!(used.look(), removed(&["web1"]), "it was known all the time");
+}
+
 #[test]
 fn the_key_stays_and_what_cannot_be_kept_is_there_until_the_end() {
     let dir = tempfile::tempdir().unwrap();

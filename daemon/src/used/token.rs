@@ -1,7 +1,7 @@
 //! The token of `done_url`: an installer shows it to say that its machine is done. It is a hash over the machine's name and
 //! the number of its arming, keyed by a secret that is kept beside the marks.
 
-use crate::files::read_regular;
+use crate::files::{read_regular, replace};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -46,15 +46,7 @@ impl Key {
     /// Readable by the server alone, and whole or not at all.
     pub fn keep(&self, state_dir: &Path) -> io::Result<()> {
         fs::create_dir_all(state_dir)?;
-        let new = state_dir.join(format!(".{KEY}"));
-        fs::remove_file(&new).or_else(|error| match error.kind() {
-            io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        })?;
-        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
-        writeln!(file, "{}", hexadecimal(&self.0))?;
-        file.sync_all()?;
-        fs::rename(&new, state_dir.join(KEY))
+        replace(&key_file(state_dir), (hexadecimal(&self.0) + "\n").as_bytes(), 0o600)
     }
 
     /// What a machine shows from the moment it may boot until it may boot again.
@@ -106,7 +98,7 @@ fn text(file: &Path, most: u64) -> io::Result<Option<String>> {
         Ok(octets) => {
             String::from_utf8(octets).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
         }
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -122,12 +114,8 @@ pub fn count(state_dir: &Path, machine: &str, times: u64) -> io::Result<()> {
 
 /// One line for each machine.
 pub fn tidy(state_dir: &Path, armings: &BTreeMap<String, u64>) -> io::Result<()> {
-    let new = state_dir.join(format!(".{ARMINGS}"));
     let text: String = armings.iter().map(|(machine, times)| format!("{machine} {times}\n")).collect();
-    let mut file = File::create(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, armings_file(state_dir))
+    replace(&armings_file(state_dir), text.as_bytes(), 0o644)
 }
 
 fn hexadecimal(octets: &[u8]) -> String {

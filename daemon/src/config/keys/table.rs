@@ -104,8 +104,10 @@ pub const KEYS: &[Key] = &[
         "state-dir",
         "an absolute path in quotes",
         "\"/var/lib/proxydhcpd/state\"",
-        "The folder in which it is kept which machines have used up their boot.",
-        "The only one that is written to. Where $STATE_DIRECTORY is set, as systemd does it, that is the default.",
+        "The folder for what outlasts the server.",
+        "used-up/ has a mark for each machine that has used up its boot; armings and done-key make the tokens of \
+         done_url; shared-uuids lists UUIDs that were heard from two machines; duid is the server's name in DHCPv6. No \
+         other folder is written to. Where $STATE_DIRECTORY is set, as systemd does it, that is the default.",
         "\"/var/lib/proxydhcpd/state\"",
     ),
     key(
