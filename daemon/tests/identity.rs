@@ -94,6 +94,47 @@ fn explain_knows_what_the_server_has_learnt() {
     assert!(told.contains("shared: its uuid is heard from 02:00:00:00:00:0a and from 02:00:00:00:00:99"), "{told}");
 }
 
+#[test]
+fn check_tells_what_the_server_has_learnt_with_its_cure() {
+    let folder: TempDir = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    ["boot", "state"].iter().for_each(|name| fs::create_dir(at(name)).unwrap());
+    let uuid = |number| format!("11223344-5566-7788-99aa-bbccddeeff0{number}");
+    let text = format!(
+        "boot-dir = {:?}\nstate-dir = {:?}\n[machine.web1]\nuuid = \"{}\"\n[machine.web2]\nuuid = \"{}\"\n\
+         mac = \"02:00:00:00:00:0a\"\n[machine.web3]\nuuid = \"{}\"\nmac = [\"02:00:00:00:00:03\", \
+         \"02:00:00:00:00:33\"]\n[[rule]]\nuuid = \"{}\"\nprofile = \"menu\"\n",
+        at("boot"),
+        at("state"),
+        uuid(1),
+        uuid(2),
+        uuid(3),
+        uuid(4)
+    );
+    fs::write(at("proxydhcpd.toml"), text).unwrap();
+    let line = |number| format!("{} 02:00:00:00:00:0a 02:00:00:00:00:99\n", uuid(number));
+    let lines: String = [1, 2, 4, 5].map(line).concat() + &uuid(3) + " 02:00:00:00:00:03 02:00:00:00:00:33\n";
+    fs::write(at("state/shared-uuids"), lines).unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
+    let output = check.arg("-c").arg(at("proxydhcpd.toml")).arg("check").output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let macs = "02:00:00:00:00:0a and 02:00:00:00:00:99";
+    for line in [
+        format!("a machine has the UUID {}, which {macs} have: both are taken for web1, whose entry", uuid(1)),
+        "02:00:00:00:00:99 has the uuid of web2, but none of the addresses in that entry: it is not taken for"
+            .to_owned(),
+        format!("a machine has the UUID {}, which {macs} have: a rule that names it holds for both", uuid(4)),
+        format!("nothing follows: {} (02:00:00:00:00:0a, 02:00:00:00:00:99)\n", uuid(5)),
+        "to have the server forget a UUID, stop it, remove the line, and start it again".to_owned(),
+    ] {
+        assert!(told.contains(&line), "{line}\n{told}");
+    }
+    assert!(!told.contains("web3") && !told.contains(&uuid(3)), "the entry explains it: {told}");
+    fs::write(at("state/shared-uuids"), "nonsense\n").unwrap();
+    let told = String::from_utf8(check.output().unwrap().stderr).unwrap();
+    assert!(told.contains("shared-uuids:1: this is no UUID with two MAC addresses"), "{told}");
+}
+
 fn ready(server: &Server) {
     server.wait_for_line("ready");
     fs::write(server.boot.path().join("linux"), "kernel").unwrap();

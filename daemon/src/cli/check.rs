@@ -3,7 +3,7 @@
 use super::offered::Looked;
 use super::secure_boot::Row;
 use super::setting::{self, Setting};
-use super::{Check, boot_folder, marks, offered, old_daemon, say, secure_boot, unread};
+use super::{Check, boot_folder, marks, offered, old_daemon, say, secure_boot, shared, unread};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
@@ -39,6 +39,7 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
             told.extend(setting::absent(&setting.filter));
             told.extend(ports_in_use(&setting));
             told.extend(marks::astray(&setting));
+            told.extend(shared::uuids(&setting));
             told.extend(old_daemon::shadowing_unit(Path::new("/")));
             let (rows, wrong) = secure_boot::rows(&setting);
             told.extend(wrong);

@@ -13,6 +13,7 @@ mod render;
 mod secure_boot;
 mod serve;
 mod setting;
+mod shared;
 mod synthetic;
 mod synthetic6;
 mod unread;
