@@ -441,6 +441,10 @@ fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[
                 Silence::NotOurs(NotOurs::NoVendorClass6(_)) => {
                     Some(Node::new("cure", "have the DHCPv6 server name its file: a tftp:// URL in option 59"))
                 }
+                Silence::Nothing(Nothing::NoScript) => Some(Node::new(
+                    "cure",
+                    "switch one of them on: `enabled = true` in [http] or [tftp], and neither --no-http nor --no-tftp",
+                )),
                 Silence::Nothing(Nothing::LoaderUrl(arch)) => Some(Node::new("cure", site.ipxe_hint(*arch))),
                 Silence::Nothing(Nothing::StatefulIpxe) => Some(Node::new(
                     "cure",

@@ -122,6 +122,19 @@ fn has(told: &str, lines: &[&str]) {
 }
 
 #[test]
+fn an_ipxe_that_could_fetch_no_script_is_told_of_with_its_cure() {
+    let site = site(|plan| Plan { tftp: None, http: None, ..plan });
+    let told = told(&site, "--client ipxe-bios");
+    has(
+        &told,
+        &[
+            "silence: neither TFTP nor HTTP is served here, so an iPXE cannot fetch its script",
+            "cure: switch one of them on: `enabled = true` in [http] or [tftp], and neither --no-http nor --no-tftp",
+        ],
+    );
+}
+
+#[test]
 fn with_proxy_only_nothing_hears_port_67_and_the_machine_comes_to_4011() {
     let site = site(|plan| Plan { deaf_to_relays: true, ..plan });
     for (client, file) in [("uefi-x64", "snponly.efi"), ("bios", "undionly.kpxe")] {
