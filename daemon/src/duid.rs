@@ -1,5 +1,6 @@
 //! What we are called in DHCPv6 (RFC 8415 11): by a network card of this machine, so that the same machine is the same
-//! server after a restart and after it was installed anew. Once it serves, the name is kept, and stays when the card goes.
+//! server after a restart and after it was installed anew. Once it serves, the name is kept, and stays when the card
+//! goes.
 
 use crate::files::{read_regular, replace};
 use nix::ifaddrs::getifaddrs;
@@ -17,7 +18,8 @@ pub fn ours(state_dir: &Path) -> Vec<u8> {
     kept(state_dir).unwrap_or_else(of_this_machine)
 }
 
-/// Keeps it, where there is a folder for such things. There need not be: while the network cards stay, so does the name.
+/// Keeps it, where there is a folder for such things. There need not be: while the network cards stay, so does the
+/// name.
 pub fn keep(state_dir: &Path, duid: &[u8]) {
     if kept(state_dir).is_some() || !state_dir.is_dir() {
         return;
@@ -49,9 +51,9 @@ fn kept(state_dir: &Path) -> Option<Vec<u8>> {
     sound
 }
 
-/// Made of the address of a network card. One whose address was given to it by its maker goes before one whose address was
-/// made up, and the lowest before all others: the order in which they are found does not matter. A machine that has no card
-/// yet goes by what systemd calls the installation.
+/// Made of the address of a network card. One whose address was given to it by its maker goes before one whose address
+/// was made up, and the lowest before all others: the order in which they are found does not matter. A machine that has
+/// no card yet goes by what systemd calls the installation.
 fn of_this_machine() -> Vec<u8> {
     let macs = getifaddrs().into_iter().flatten().filter_map(|on| on.address?.as_link_addr()?.addr());
     let usable = |mac: &[u8; 6]| *mac != [0; 6] && mac[0] & 1 == 0;
@@ -62,8 +64,8 @@ fn of_this_machine() -> Vec<u8> {
     }
 }
 
-/// DUID-UUID (RFC 6355), the UUID one of version 8 (RFC 9562 5.8). Not the card's own DUID-LL: a DHCPv6 server on the same
-/// host calls itself by that (dnsmasq without a lease file, systemd), and two servers may not have the same name.
+/// DUID-UUID (RFC 6355), the UUID one of version 8 (RFC 9562 5.8). Not the card's own DUID-LL: a DHCPv6 server on the
+/// same host calls itself by that (dnsmasq without a lease file, systemd), and two servers may not have the same name.
 fn of(what: &[u8]) -> Vec<u8> {
     let digest = Sha256::new().chain_update(b"proxydhcpd DHCPv6 ").chain_update(what).finalize();
     let mut duid = [&[0, 4][..], &digest[..16]].concat();

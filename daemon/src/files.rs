@@ -141,8 +141,8 @@ pub fn open_loader(path: &Path) -> Result<Opened, Refusal> {
     admit(file.into())
 }
 
-/// Opens a file of the operator's that is going to be read whole: a regular one of at most so many octets. Anything else
-/// may never come to its end, or never begin.
+/// Opens a file of the operator's that is going to be read whole: a regular one of at most so many octets. Anything
+/// else may never come to its end, or never begin.
 pub fn open_regular(path: &Path, most: u64) -> io::Result<File> {
     let waits_for_nobody =
         || File::options().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path);
@@ -167,8 +167,8 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     if octets.len() as u64 > most { Err(too_long(most)) } else { Ok(octets) }
 }
 
-/// Makes a file that was not there before. What another left under its name, be it a link or a named pipe, is removed, so
-/// that nothing is written elsewhere and nobody waits.
+/// Makes a file that was not there before. What another left under its name, be it a link or a named pipe, is removed,
+/// so that nothing is written elsewhere and nobody waits.
 pub fn create_anew(path: &Path, mode: u32) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -177,8 +177,8 @@ pub fn create_anew(path: &Path, mode: u32) -> io::Result<File> {
     File::options().write(true).create_new(true).mode(mode).open(path)
 }
 
-/// Gives a file this content: whole or not at all, and on the disk when it returns. The name of the file with a dot before
-/// it is for the time between.
+/// Gives a file this content: whole or not at all, and on the disk when it returns. The name of the file with a dot
+/// before it is for the time between.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut new = OsString::from(".");

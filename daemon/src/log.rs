@@ -41,9 +41,9 @@ pub fn start(reader: Reader, level: LevelFilter) {
     tracing_subscriber::registry().with(filter).with(journal).with(syslog).with(terminal).init();
 }
 
-/// The name of a file as a client asked for it, fit to be shown: control characters, invisible ones and octets that are no
-/// UTF-8 are escaped, and it ends after 200 characters. Whoever can send a packet must not write to our terminal. The
-/// token of a `done_url` is left out: who reads a log could use it.
+/// The name of a file as a client asked for it, fit to be shown: control characters, invisible ones and octets that are
+/// no UTF-8 are escaped, and it ends after 200 characters. Whoever can send a packet must not write to our terminal.
+/// The token of a `done_url` is left out: who reads a log could use it.
 #[derive(Clone, Copy, Debug)]
 pub struct Requested<'a>(pub &'a [u8]);
 
@@ -158,8 +158,8 @@ impl fmt::Display for Line {
     }
 }
 
-/// The whole line once more: what a client sent has been escaped already, unless somebody forgot, and a backslash is not
-/// doubled twice.
+/// The whole line once more: what a client sent has been escaped already, unless somebody forgot, and a backslash is
+/// not doubled twice.
 fn escape_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let mut parts = text.split('\\');
     escape(f, parts.next().unwrap_or_default().as_bytes(), LONGEST_LINE)?;

@@ -158,8 +158,8 @@ impl Report {
         true
     }
 
-    /// Whether no machine was told of that asked on this interface, which is not served. So many interfaces are remembered;
-    /// of others nothing is told.
+    /// Whether no machine was told of that asked on this interface, which is not served. So many interfaces are
+    /// remembered; of others nothing is told.
     pub fn is_first_on(&mut self, link: u32) -> bool {
         self.unserved.len() < UNSERVED && self.unserved.insert(link)
     }
@@ -233,7 +233,8 @@ impl Report {
 
     fn answered(&mut self, link: &str, client: &Client, response: &Response, by: Grounds<'_>, now: Instant) {
         let Response { kind, shape, boot, .. } = response;
-        // A machine that asks on is given a line for what is new: its stages by themselves, and in each what it is given.
+        // A machine that asks on is given a line for what is new: its stages by themselves, and in each what it is
+        // given.
         let stage = self.hasher.hash_one((client.is_v6(), u8::from(*kind), client.arch, client.is_ipxe()));
         let given = self.hasher.hash_one((shape, boot, by));
         if self.journal.admit((client.hardware, stage), given, now) == Admit::Counted {
@@ -303,8 +304,8 @@ impl Report {
     }
 }
 
-/// `OFFER snponly.efi from 192.0.2.10 (loader for x64 UEFI, redirect)`. A menu comes without a file, and a Raspberry Pi asks
-/// for names of its own.
+/// `OFFER snponly.efi from 192.0.2.10 (loader for x64 UEFI, redirect)`. A menu comes without a file, and a Raspberry Pi
+/// asks for names of its own.
 struct Said<'a>(&'a Response);
 
 impl fmt::Display for Said<'_> {

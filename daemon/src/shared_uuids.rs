@@ -1,4 +1,5 @@
-//! UUIDs that were heard from two hardware addresses, kept in a file: what was in doubt before a restart is in doubt after it.
+//! UUIDs that were heard from two hardware addresses, kept in a file: what was in doubt before a restart is in doubt
+//! after it.
 
 use crate::files::{read_regular, replace};
 use proxydhcpd_core::client::Hardware;

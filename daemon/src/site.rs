@@ -172,8 +172,8 @@ impl Site {
         }
     }
 
-    /// Opens what a requested name means. `failed` hears of a template that cannot be rendered: a script then says so to
-    /// whoever stands at the machine, which would otherwise only know that its boot server does not answer.
+    /// Opens what a requested name means. `failed` hears of a template that cannot be rendered: a script then says so
+    /// to whoever stands at the machine, which would otherwise only know that its boot server does not answer.
     pub fn open(&self, meant: Fetch, request: &Request<'_>, failed: impl FnOnce(&Failure)) -> Result<Opened, Refusal> {
         match self.templates.text(&self.plan, &meant, request) {
             Some(Ok(text)) => return Ok(Opened::text(text.into_bytes())),
@@ -337,7 +337,8 @@ fn astray((name, version): (String, String)) -> Diagnostic {
     )
 }
 
-/// Reads the configuration. What is wrong with it is told at once, in the text and where that does not fit the files to boot.
+/// Reads the configuration. What is wrong with it is told at once, in the text and where that does not fit the files to
+/// boot.
 pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
     let mut loaded = config::read(flags)?;
     if loaded.is_sound() { Ok(loaded) } else { Err(and_files(&mut loaded, ConfigError(Vec::new()))) }

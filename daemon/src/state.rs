@@ -116,8 +116,8 @@ impl State {
         self.site.store(Arc::new(site));
     }
 
-    /// A machine that is done with its boot says so with the token that was made for it, or from its address. Whoever else
-    /// says so is refused: a page in somebody's browser could.
+    /// A machine that is done with its boot says so with the token that was made for it, or from its address. Whoever
+    /// else says so is refused: a page in somebody's browser could.
     fn believe(&self, done: &Done, request: &Request<'_>) -> Result<Opened, Refusal> {
         let arming = self.memory().once.arming(&done.machine);
         let shows_token = done.token.as_ref().is_some_and(|shown| self.used.is_token(shown, &done.machine, arming));

@@ -1,4 +1,5 @@
-//! Boot folders as people have them, rebuilt of stubs: what the menu makes of each, and what is left out with its reason.
+//! Boot folders as people have them, rebuilt of stubs: what the menu makes of each, and what is left out with its
+//! reason.
 
 use proxydhcpd::boot::folder::{Scan, scan};
 use proxydhcpd_core::plan::{Entry, Starts};

@@ -1,5 +1,5 @@
-//! Machines that boot once: what uses that up, what does not, and how long it holds. Through the real binary over HTTP and
-//! TFTP, in network namespaces. Needs root.
+//! Machines that boot once: what uses that up, what does not, and how long it holds. Through the real binary over HTTP
+//! and TFTP, in network namespaces. Needs root.
 
 mod netns;
 

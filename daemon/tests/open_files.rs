@@ -1,5 +1,5 @@
-//! A low limit of open files: what is left for clients, and who is told. Through the real binary, in network namespaces. Needs
-//! root.
+//! A low limit of open files: what is left for clients, and who is told. Through the real binary, in network
+//! namespaces. Needs root.
 
 mod netns;
 

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 /// An answer that comes later than this is as good as none: firmware has asked again by then.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Packets of machines and relays that are not there: together they must leave room in the kernel's table of neighbours, which
-/// all namespaces share.
+/// Packets of machines and relays that are not there: together they must leave room in the kernel's table of
+/// neighbours, which all namespaces share.
 const ABSENT: u32 = 300;
 
 #[test]

@@ -1,5 +1,5 @@
-//! Whatever is overheard of other servers, between whatever machines do: a cause is named only where it was heard, and what is
-//! told is bounded.
+//! Whatever is overheard of other servers, between whatever machines do: a cause is named only where it was heard, and
+//! what is told is bounded.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -23,8 +23,8 @@ pub struct Plan {
     pub http: Option<u16>,
     /// Whether we listen on 4011. If not, UEFI is given the direct shape: a redirect would lead nowhere.
     pub boot_server: bool,
-    /// Relayed requests do not reach us: of `proxy-only`, or because a DHCP server on this host has port 67. Then no offer of
-    /// ours tells which machines beyond our networks may come to 4011, and any may, within a rate.
+    /// Relayed requests do not reach us: of `proxy-only`, or because a DHCP server on this host has port 67. Then no
+    /// offer of ours tells which machines beyond our networks may come to 4011, and any may, within a rate.
     pub deaf_to_relays: bool,
     /// What a firmware is given, by architecture ([`Arch::base`]).
     pub loaders: BTreeMap<Arch, Loader>,
@@ -78,8 +78,8 @@ pub struct Dhcp6 {
     pub tftp: bool,
     /// Our DUID, 3 to 130 octets: EDK2 takes no other length.
     pub duid: Vec<u8>,
-    /// Whether an iPXE in a stateless network is answered. It takes the first REPLY, so ours displaces the DHCPv6 server's
-    /// and has to say what that would have said.
+    /// Whether an iPXE in a stateless network is answered. It takes the first REPLY, so ours displaces the DHCPv6
+    /// server's and has to say what that would have said.
     pub stateless: Option<Stateless>,
 }
 
@@ -119,8 +119,8 @@ impl Plan {
         self.loaders.values().chain(&self.any_other).chain(of_profiles)
     }
 
-    /// Whether firmware of this architecture is sent the loader of this name together with its script. A U-Boot has the loader
-    /// of its kind of UEFI, and no PXE driver that our program could ask.
+    /// Whether firmware of this architecture is sent the loader of this name together with its script. A U-Boot has the
+    /// loader of its kind of UEFI, and no PXE driver that our program could ask.
     pub fn brings_script(&self, arch: Arch, name: &str) -> bool {
         self.with_script.get(name) == Some(&arch)
     }
@@ -157,8 +157,8 @@ pub enum Tftp {
 /// A first-stage program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loader {
-    /// The name under which it is offered, at most 127 octets. `tftp://192.0.2.5/name` is a name on that TFTP server, and
-    /// any other URL goes to UEFI HTTP boot and to iPXE as it stands.
+    /// The name under which it is offered, at most 127 octets. `tftp://192.0.2.5/name` is a name on that TFTP server,
+    /// and any other URL goes to UEFI HTTP boot and to iPXE as it stands.
     pub name: String,
     /// Where it lies, absolute; `None` when another server has it.
     pub path: Option<String>,
@@ -218,8 +218,8 @@ pub struct Entry {
 /// What an entry starts. Paths are relative to the boot folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Starts {
-    /// `arch` is the one that the kernel was built for; x86 kernels start on a BIOS as well, one for [`Arch::BIOS`] only
-    /// there. The arguments may hold template expressions.
+    /// `arch` is the one that the kernel was built for; x86 kernels start on a BIOS as well, one for [`Arch::BIOS`]
+    /// only there. The arguments may hold template expressions.
     Linux {
         kernel: String,
         initrds: Vec<String>,

@@ -1,7 +1,7 @@
 //! The iPXE scripts that we make: the entry script, which has the machine say who it is, and what it is given then.
 //!
-//! They run on every iPXE since 2012, when it learnt menus, so they use no newer command without a way round: what such an
-//! iPXE cannot say of itself (`platform`, a serial number in hexadecimal) stays empty. An iPXE script
+//! They run on every iPXE since 2012, when it learnt menus, so they use no newer command without a way round: what such
+//! an iPXE cannot say of itself (`platform`, a serial number in hexadecimal) stays empty. An iPXE script
 //! knows no quoting: text is made safe by [`plain`], names in URLs by percent-encoding.
 
 mod menu;
@@ -35,23 +35,23 @@ pub fn local_disk_arch(name: &str) -> Option<Arch> {
 /// `${sp}` is a space that counts: iPXE takes a line apart at its spaces before it fills in settings.
 const SPACE: &str = "set sp:hex 20 && set sp ${sp:string}";
 
-/// Grey on black, headings in cyan, the chosen item in black on cyan, in place of iPXE's blue and red; pairs 1, 2 and 3 of
-/// its config/colour.h. A build without the command keeps its own colours.
+/// Grey on black, headings in cyan, the chosen item in black on cyan, in place of iPXE's blue and red; pairs 1, 2 and 3
+/// of its config/colour.h. A build without the command keeps its own colours.
 const COLOURS: &str = "\
 cpair --foreground 7 --background 0 1 && cpair --foreground 0 --background 6 2 && cpair --foreground 6 --background 0 3 ||";
 
 /// The script that an iPXE runs first. It only goes on to the menu, under a name that carries the machine's identity:
 /// nothing that iPXE sends by itself does. The identity is in the path because over TFTP iPXE sends no query
 /// (tftp_send_rrq), as `key=value` because any of the settings may be empty, and the MAC address, that of the card
-/// iPXE booted from (`netX`), with hyphens because a colon is not at home in every file system. The serial number is text
-/// that may hold anything, so it goes as octets. `caller` may know what the machine does not.
+/// iPXE booted from (`netX`), with hyphens because a colon is not at home in every file system. The serial number is
+/// text that may hold anything, so it goes as octets. `caller` may know what the machine does not.
 pub fn entry(door: Door, server: IpAddr, caller: &Caller) -> String {
     begin("", &[base(door, server)], caller)
 }
 
-/// What an iPXE finds beside itself that was started over IPv6: there its DHCPv6 server is the only one that could name a
-/// script. iPXE asks for it since 2021, if a URL has led the firmware to it (efi_path_uri): so by HTTP. By PXE a program of
-/// ours brings it along ([`WITH_SCRIPT`](crate::choose::WITH_SCRIPT)). It runs before iPXE has an address.
+/// What an iPXE finds beside itself that was started over IPv6: there its DHCPv6 server is the only one that could name
+/// a script. iPXE asks for it since 2021, if a URL has led the firmware to it (efi_path_uri): so by HTTP. By PXE a
+/// program of ours brings it along ([`WITH_SCRIPT`](crate::choose::WITH_SCRIPT)). It runs before iPXE has an address.
 ///
 /// What comes by PXE has come over TFTP; the rest comes over HTTP, on the port `http`, if this iPXE can.
 pub fn autoexec(door: Door, http: Option<u16>, server: IpAddr, caller: &Caller) -> String {
@@ -93,7 +93,8 @@ pub fn base(door: Door, server: IpAddr) -> String {
 /// BIOS: its first disk. UEFI: `exit` would be no answer there, because the firmware then tries its other network
 /// entries (PXE over IPv6, HTTP), each with a minute's patience, before it comes to the disk; and `sanboot` knows local
 /// disks only since 2024 (iPXE b1c13cc43), which Debian 12's does not, and starts `\EFI\BOOT` only. So a program of
-/// ours does what the firmware would do with its entries for disks. Under Secure Boot it may be refused, `sanboot` is not.
+/// ours does what the firmware would do with its entries for disks. Under Secure Boot it may be refused, `sanboot` is
+/// not.
 fn start_local_disk(script: &mut String, plan: &Plan, base: &str, machine: Option<Arch>) {
     match machine.and_then(Arch::row) {
         Some(row) if plan.local_disk.contains(&Arch(row.code)) => {
@@ -266,8 +267,8 @@ mod tests {
         assert!(!menu.contains("next-server") && !entry(Door::Tftp, SERVER).contains("next-server"));
     }
 
-    /// XenServer and XCP-ng boot their BIOS guests with one (xcp-ng/xcp#559). A command that it does not know ends the script,
-    /// unless the line goes on behind a failure.
+    /// XenServer and XCP-ng boot their BIOS guests with one (xcp-ng/xcp#559). A command that it does not know ends the
+    /// script, unless the line goes on behind a failure.
     #[test]
     fn every_command_is_known_to_an_ipxe_of_2012_or_can_fail() {
         const KNOWN: [&str; 17] = [

@@ -174,13 +174,13 @@ pub struct Rearm {
 /// Reads the configuration as `serve` would and looks at interfaces, loaders and the boot folder. Opens no port, sends
 /// nothing, needs no root.
 ///
-/// It looks into what is offered: whether kernels and initrds are whole and of the right kind, whether the iPXE that is offered
-/// understands the scripts, and whether the files that they name on this server are there. It names files in the folders of the
-/// configuration that are not read, and servers that the scripts need beside this one.
+/// It looks into what is offered: whether kernels and initrds are whole and of the right kind, whether the iPXE that is
+/// offered understands the scripts, and whether the files that they name on this server are there. It names files in
+/// the folders of the configuration that are not read, and servers that the scripts need beside this one.
 ///
-/// Of every loader for UEFI it says who signed it, and so whether machines with Secure Boot start it: by Microsoft's keys,
-/// or by the certificates that `secure-boot-keys` lists in the configuration. What a machine itself has revoked it cannot
-/// know.
+/// Of every loader for UEFI it says who signed it, and so whether machines with Secure Boot start it: by Microsoft's
+/// keys, or by the certificates that `secure-boot-keys` lists in the configuration. What a machine itself has revoked
+/// it cannot know.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   proxydhcpd check                      the configuration that `serve` would find
@@ -205,8 +205,8 @@ pub struct Check {
 /// Say what a machine would get, and why
 ///
 /// Every step of the decision and the reply as a tree: which entry and which rule matched and which came near, what is
-/// answered on port 67 and on 4011, and then what its iPXE is given. Nothing is sent. The machine is described by flags, or
-/// given as a packet.
+/// answered on port 67 and on 4011, and then what its iPXE is given. Nothing is sent. The machine is described by
+/// flags, or given as a packet.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   proxydhcpd explain --client uefi-x64               an x64 UEFI machine
@@ -354,9 +354,10 @@ fn item(text: &str) -> Result<u16, String> {
 
 /// Put another server's configuration into our own words
 ///
-/// Reads the configuration of dnsmasq (its files, options on a command line, OpenWrt's, Pi-hole's), of ISC dhcpd, of Kea or of
-/// the Python daemon, and prints a proxydhcpd.toml that gives every machine the same file. What has no equivalent stands above
-/// it as comments: the line, its number, and why. Of other formats that it knows it says what they are.
+/// Reads the configuration of dnsmasq (its files, options on a command line, OpenWrt's, Pi-hole's), of ISC dhcpd, of
+/// Kea or of the Python daemon, and prints a proxydhcpd.toml that gives every machine the same file. What has no
+/// equivalent stands above it as comments: the line, its number, and why. Of other formats that it knows it says what
+/// they are.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   proxydhcpd import /etc/dnsmasq.conf                 look at what would come of it
@@ -380,7 +381,8 @@ pub struct Import {
     #[arg(long, value_name = "WHOSE", value_enum)]
     pub from: Option<Foreign>,
 
-    /// What a column of a CSV is: name, mac, uuid, serial, profile, boot, or the name of a variable. May be given more than once
+    /// What a column of a CSV is: name, mac, uuid, serial, profile, boot, or the name of a variable. May be given more
+    /// than once
     #[arg(long, value_name = "COLUMN=KEY", value_parser = column)]
     pub map: Vec<(String, String)>,
 }

@@ -1,5 +1,5 @@
-//! Why a path leads to nothing that can be served, as far as the file system tells: a file that is not there yet is another
-//! matter than one that this server may not read, and has another cure.
+//! Why a path leads to nothing that can be served, as far as the file system tells: a file that is not there yet is
+//! another matter than one that this server may not read, and has another cure.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};

@@ -1,5 +1,5 @@
-//! A configuration that is run from top to bottom for each machine, where what is set later wins. It becomes options of dnsmasq:
-//! every way through it is one `dhcp-boot` with the tags that lead there.
+//! A configuration that is run from top to bottom for each machine, where what is set later wins. It becomes options of
+//! dnsmasq: every way through it is one `dhcp-boot` with the tags that lead there.
 
 use super::expression::{Atom, Expr};
 use super::here::Here;
@@ -48,8 +48,8 @@ pub struct Program {
     pub names: Vec<(Atom, String)>,
 }
 
-/// What a machine has in the end, by field and by option. Of two files firmware takes that of option 67; its server is the one
-/// that the field names.
+/// What a machine has in the end, by field and by option. Of two files firmware takes that of option 67; its server is
+/// the one that the field names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct End {
     files: [Option<(usize, String)>; 2],

@@ -1,5 +1,5 @@
-//! A folder of files that are named by machines: `pxelinux.cfg`, where each is PXELINUX's menu for a machine, a network or all, and
-//! netboot.xyz's `MAC-525400000010.ipxe`, which iPXE runs as they are.
+//! A folder of files that are named by machines: `pxelinux.cfg`, where each is PXELINUX's menu for a machine, a network
+//! or all, and netboot.xyz's `MAC-525400000010.ipxe`, which iPXE runs as they are.
 
 use super::pxelinux::{Boot, Menu};
 use super::written::{Fate, Told, free_name, head, quoted};
@@ -79,7 +79,8 @@ fn whose(name: &str) -> Option<Whose> {
         return Some(Whose::Mac(mac.map(|octet| format!("{octet:02x}")).join(":")));
     }
     if let Some(octets) = any_uuid(name).filter(|_| name.len() == 36) {
-        // PXELINUX names its file by the octets as option 97 has them, in which the first three fields are little endian.
+        // PXELINUX names its file by the octets as option 97 has them, in which the first three fields are little
+        // endian.
         return Some(Whose::Uuid(MachineId::from_uuid(swap_fields(octets)).to_string()));
     }
     let is_hex = (1..=8).contains(&name.len()) && name.chars().all(|c| c.is_ascii_digit() || ('A'..='F').contains(&c));

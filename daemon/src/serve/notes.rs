@@ -1,5 +1,5 @@
-//! What is told of files: every one at debug, because a machine fetches a dozen; what was refused is counted, and warned of
-//! where it was offered.
+//! What is told of files: every one at debug, because a machine fetches a dozen; what was refused is counted, and
+//! warned of where it was offered.
 
 use super::{http, tftp};
 use crate::log::Requested;
@@ -49,8 +49,8 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
 pub fn page(state: &State, event: &http::Event) {
     match event {
         http::Event::Finished(page) => {
-            // A page that an operator has open must not use up the boot of a machine by naming its kernel. That a machine is
-            // done was believed before (PowerShell calls itself Mozilla, too).
+            // A page that an operator has open must not use up the boot of a machine by naming its kernel. That a
+            // machine is done was believed before (PowerShell calls itself Mozilla, too).
             let by_a_machine = !page.by_browser || is_done(&page.name);
             if page.whole && page.method != Method::HEAD && by_a_machine {
                 let http::Finished { server, client, name, .. } = page;

@@ -1,5 +1,5 @@
-//! Machines that were to boot once and have: a mark for each in a folder, so that once is once after a restart too. A mark
-//! goes by `rearm`, or by removing its file while the folder can be read; nothing else lets a machine boot again.
+//! Machines that were to boot once and have: a mark for each in a folder, so that once is once after a restart too. A
+//! mark goes by `rearm`, or by removing its file while the folder can be read; nothing else lets a machine boot again.
 
 pub mod folder;
 mod look;

@@ -1,5 +1,5 @@
-//! The token of `done_url`: an installer shows it to say that its machine is done. It is a hash over the machine's name and
-//! the number of its arming, keyed by a secret that is kept beside the marks.
+//! The token of `done_url`: an installer shows it to say that its machine is done. It is a hash over the machine's name
+//! and the number of its arming, keyed by a secret that is kept beside the marks.
 
 use crate::files::{read_regular, replace};
 use sha2::{Digest, Sha256};

@@ -1,5 +1,5 @@
-//! What lease servers give each of nine kinds of machines, the file that is made from their configuration gives as well. ISC's
-//! dhcpd is run; what Kea 2.2.0 gave stands beside its configurations. Needs root, and e2e/setup.
+//! What lease servers give each of nine kinds of machines, the file that is made from their configuration gives as
+//! well. ISC's dhcpd is run; what Kea 2.2.0 gave stands beside its configurations. Needs root, and e2e/setup.
 
 use super::corpus::machines;
 use super::machine::{Gets, Vector, gets};

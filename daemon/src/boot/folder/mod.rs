@@ -49,8 +49,8 @@ pub struct Scan {
     pub notes: Vec<String>,
 }
 
-/// Looks through the folder, and then through those that are served under names beside it. A folder that is not there is an
-/// empty one.
+/// Looks through the folder, and then through those that are served under names beside it. A folder that is not there
+/// is an empty one.
 pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Scan {
     let top = names_in(root);
     let by_host_name = top.iter().any(|name| name.starts_with(HOST_NAME) && name.ends_with(".ipxe"));

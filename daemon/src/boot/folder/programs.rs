@@ -106,7 +106,8 @@ impl Programs<'_> {
 
     fn efi(&self, name: &str, path: &str) -> Fate {
         let is_loader = loaders::is_loader(name);
-        // A loader of ours would lead in a circle; the local disk has a line of its own; a kernel is none without its initrd.
+        // A loader of ours would lead in a circle; the local disk has a line of its own; a kernel is none without its
+        // initrd.
         if (is_loader && (self.tree.is_top(self.folder) || loaders::is_beside(&self.tree.served(self.folder))))
             || local_disk_arch(path).is_some()
             || kernel(name).is_some()
@@ -187,7 +188,8 @@ impl Programs<'_> {
         !named && head().is_ok_and(|(head, _)| image::kernel(&head).is_some())
     }
 
-    /// A disk or a floppy has the mark of a boot sector, as a kernel may have. Those that an EFI program lies in belong to an unpacked disc.
+    /// A disk or a floppy has the mark of a boot sector, as a kernel may have. Those that an EFI program lies in belong
+    /// to an unpacked disc.
     fn is_disk(&self, name: &str) -> bool {
         let lower = name.to_ascii_lowercase();
         let part_of_disc = ["efi", "esp", "boot."].iter().any(|begin| lower.starts_with(begin));

@@ -150,8 +150,8 @@ impl Journey<'_> {
         self.tell_script(&described, response, own, features, None);
     }
 
-    /// A described machine asks on 67; where that sends it on to 4011, it asks there too; then the iPXE that it was given
-    /// asks, and fetches its script.
+    /// A described machine asks on 67; where that sends it on to 4011, it asks there too; then the iPXE that it was
+    /// given asks, and fetches its script.
     fn of_described(&mut self, args: &Explain) -> Result<(), ConfigError> {
         let Some(kind) = args.client else { return Ok(()) };
         let network = self.links[0].ipv4.first().copied();

@@ -62,7 +62,8 @@ impl Line {
 }
 
 impl Origin {
-    /// Where the file has this text: in its line, or else in the nearest one, as what belongs together may stand in several.
+    /// Where the file has this text: in its line, or else in the nearest one, as what belongs together may stand in
+    /// several.
     fn place(&self, text: &str) -> Span {
         let mut start = 0;
         let lines = self.source.text.split_inclusive('\n').map(|line| {

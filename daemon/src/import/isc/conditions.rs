@@ -1,4 +1,5 @@
-//! The conditions of ISC dhcpd as expressions. `Err`: the condition asks for something that no rule knows, and this is what.
+//! The conditions of ISC dhcpd as expressions. `Err`: the condition asks for something that no rule knows, and this is
+//! what.
 
 use super::super::expression::{Atom, Expr, Field, Grammar, KNOWN, Part, equals, exists};
 use super::tokens::Token;

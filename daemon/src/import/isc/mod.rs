@@ -1,5 +1,5 @@
-//! ISC dhcpd's dhcpd.conf. dhcpd runs the statements of every block that a machine is in, from the widest to the narrowest: the
-//! file, its network, its classes, its host. What is set later wins.
+//! ISC dhcpd's dhcpd.conf. dhcpd runs the statements of every block that a machine is in, from the widest to the
+//! narrowest: the file, its network, its classes, its host. What is set later wins.
 
 mod conditions;
 mod tokens;
@@ -332,8 +332,8 @@ impl<'a> Reader<'a> {
         scopes.subnets.push(Step::If(vec![(Expr::is(Atom::Subnet(address, prefix)), steps)]));
     }
 
-    /// A group's statements are for the networks in it, and for the classes and hosts in it, which dhcpd runs last. For a machine
-    /// in one of these networks they are not run again.
+    /// A group's statements are for the networks in it, and for the classes and hosts in it, which dhcpd runs last. For
+    /// a machine in one of these networks they are not run again.
     fn group(&mut self, statement: &Statement, block: &[Statement], scopes: &mut Scopes) {
         let line = self.line(statement);
         let name = match statement.text(1) {

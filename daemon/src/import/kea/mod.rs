@@ -1,6 +1,6 @@
-//! Kea's kea-dhcp4.conf. Kea takes each value from the narrowest place that has one. For the fields of its messages that is the
-//! reservation, the first class that the machine is in, its network, the file; for options it is the reservation, the pool, the
-//! network, the first class, the file.
+//! Kea's kea-dhcp4.conf. Kea takes each value from the narrowest place that has one. For the fields of its messages
+//! that is the reservation, the first class that the machine is in, its network, the file; for options it is the
+//! reservation, the pool, the network, the first class, the file.
 
 mod conditions;
 mod json;
@@ -121,8 +121,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Of the classes that a machine is in, the first one goes before others: those that its reservation names, those of the file,
-    /// then those that ask whether there is a reservation, then those that a network or a pool asks for.
+    /// Of the classes that a machine is in, the first one goes before others: those that its reservation names, those
+    /// of the file, then those that ask whether there is a reservation, then those that a network or a pool asks for.
     fn class_steps(&self) -> Vec<Step> {
         let rank = |class: &&Class| match &class.asked {
             Some(_) => 2,
