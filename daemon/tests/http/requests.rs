@@ -116,7 +116,7 @@ fn an_unchanged_file_is_not_sent_again_and_a_changed_one_is() {
         (format!("If-Range: {tag}\r\nRange: bytes=0-9\r\n"), (206, 10)),
         (format!("If-Range: {modified}\r\nRange: bytes=0-9\r\n"), (206, 10)),
         ("If-Range: \"other\"\r\nRange: bytes=0-9\r\n".to_owned(), (200, 1000)),
-        ("If-Match: \"other\"\r\n".to_owned(), (412, 19)),
+        ("If-Match: \"other\"\r\n".to_owned(), (412, 20)),
     ] {
         assert_eq!(ask(&mut client, &fields), expected, "{fields}");
     }
@@ -146,16 +146,15 @@ fn names_are_decoded_and_lead_nowhere_else() {
         ("a%20b.efi?mac=52:54:00:12:34:56&x=/../y", 200, 3),
         ("dir//grubx64.efi", 200, 4),
         ("/dir/grubx64.efi", 200, 4),
-        ("missing", 404, 9),
-        ("dir", 403, 9),
-        ("fifo", 403, 9),
-        ("../etc/passwd", 403, 9),
-        ("%2e%2e/etc/passwd", 403, 9),
-        ("dir/..%2f../etc/passwd", 403, 9),
-        ("a%00b", 400, 11),
-        ("a%zz", 400, 11),
-        ("%ff", 400, 11),
-        ("", 404, 9),
+        ("missing", 404, 10),
+        ("dir", 403, 10),
+        ("fifo", 403, 10),
+        ("../etc/passwd", 403, 10),
+        ("%2e%2e/etc/passwd", 403, 10),
+        ("dir/..%2f../etc/passwd", 403, 10),
+        ("a%00b", 400, 12),
+        ("a%zz", 400, 12),
+        ("%ff", 400, 12),
     ] {
         let reply = client.get(name, "");
         assert_eq!((reply.status, reply.body.len()), (status, length), "{name}");
@@ -277,7 +276,7 @@ fn a_fault_in_opening_costs_one_request_only() {
 const BROWSER: &str = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
 
 #[test]
-fn a_browser_is_told_what_this_is_and_where_to_look_and_a_machine_as_little_as_before() {
+fn a_browser_is_shown_what_this_is_and_where_to_look_and_other_programs_are_told_in_text() {
     let server = Server::start();
     server.file("x", 1);
     std::fs::create_dir(server.path("debian")).unwrap();
@@ -296,8 +295,21 @@ fn a_browser_is_told_what_this_is_and_where_to_look_and_a_machine_as_little_as_b
     }
     assert_eq!(client.get("x", BROWSER).body.len(), 1);
     for fields in ["", "Accept: */*\r\n"] {
-        let reply = client.get("", fields);
-        assert_eq!((reply.status, reply.field("Content-Type")), (404, Some("text/plain; charset=utf-8")));
+        for (name, status, told) in [
+            ("", 200, "network-boot server"),
+            ("/", 200, "network-boot server"),
+            ("no", 404, "Not Found"),
+            ("%zz", 400, "Bad Request"),
+        ] {
+            let reply = client.get(name, fields);
+            assert_eq!(
+                (reply.status, reply.field("Content-Type")),
+                (status, Some("text/plain; charset=utf-8")),
+                "{name}"
+            );
+            let text = String::from_utf8(reply.body).unwrap();
+            assert!(text.contains(told) && text.ends_with('\n'), "{name}: {text:?}");
+        }
     }
 }
 

@@ -25,7 +25,8 @@ pub enum Payload {
     Part(Opened, Range<u64>),
 }
 
-/// What needs no file: it is refused whatever it names, or a person asks for our page.
+/// What needs no file: it is refused whatever it names, or it names no file and asks what answers here. Firmware whose
+/// URL is `http://server/` gets text too, which it cannot mistake for a program.
 pub fn at_once(request: &Parts, name: &[u8]) -> Option<Answer> {
     // RFC 9112 3.2. HTTP/1.0, which some loaders speak, has no such field.
     let hosts = request.headers.get_all(HOST).iter().count();
@@ -38,7 +39,11 @@ pub fn at_once(request: &Parts, name: &[u8]) -> Option<Answer> {
         set(&mut answer, ALLOW, "GET, HEAD");
         return Some(answer);
     }
-    (name == b"/" && page::is_wanted(&request.headers)).then(|| shown(StatusCode::OK, &request.method))
+    let names_no_file = !name.is_empty() && name.iter().all(|octet| *octet == b'/');
+    names_no_file.then(|| match page::is_wanted(&request.headers) {
+        true => shown(StatusCode::OK, &request.method),
+        false => said(StatusCode::OK, PLAIN, page::TEXT, &request.method),
+    })
 }
 
 /// Answers a request for `name`, which was opened or refused before.
@@ -151,7 +156,7 @@ fn wanted_range(request: &Parts, size: u64, validators: &Validators, now: System
 }
 
 fn words(status: StatusCode, method: &Method) -> Answer {
-    said(status, PLAIN, status.canonical_reason().unwrap_or_default(), method)
+    said(status, PLAIN, page::words(status), method)
 }
 
 /// For a person with a browser.
@@ -177,6 +182,7 @@ fn set(answer: &mut Answer, name: HeaderName, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::header::ACCEPT;
     use std::time::Duration;
 
     fn request(method: Method, fields: &[(HeaderName, &str)]) -> Parts {
@@ -255,6 +261,26 @@ mod tests {
             assert_eq!(field(&answer, ALLOW), Some("GET, HEAD"));
         }
         assert!(at_once(&request(Method::GET, &[(HOST, "x")]), b"/a.efi").is_none());
+    }
+
+    #[test]
+    fn a_request_that_names_no_file_is_told_what_answers_here() {
+        for (fields, kind) in [
+            (&[(HOST, "x")][..], "text/plain; charset=utf-8"),
+            (&[(HOST, "x"), (ACCEPT, "*/*")], "text/plain; charset=utf-8"),
+            (&[(HOST, "x"), (ACCEPT, "text/html")], "text/html; charset=utf-8"),
+        ] {
+            for name in ["/", "//"] {
+                let [get, head] =
+                    [Method::GET, Method::HEAD].map(|method| at_once(&request(method, fields), name.as_bytes()));
+                let (get, head) = (get.unwrap(), head.unwrap());
+                assert_eq!((get.status(), field(&get, CONTENT_TYPE)), (StatusCode::OK, Some(kind)), "{name}");
+                assert_eq!((head.status(), head.headers()), (get.status(), get.headers()), "{name}");
+                assert!(matches!(get.body(), Payload::Words(text) if text.ends_with('\n')));
+                assert!(matches!(head.body(), Payload::Nothing));
+            }
+        }
+        assert!(at_once(&request(Method::GET, &[(HOST, "x")]), b"").is_none(), "a path that cannot be decoded");
     }
 
     #[test]

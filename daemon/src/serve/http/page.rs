@@ -1,4 +1,5 @@
-//! What a person with a browser is shown: what this server is, and where to look. Firmware and iPXE never ask for HTML.
+//! What a person is shown: what this server is, and where to look; and what each status says in words. Firmware and
+//! iPXE never ask for HTML.
 
 use hyper::StatusCode;
 use hyper::header::{ACCEPT, HeaderMap, USER_AGENT};
@@ -24,6 +25,11 @@ macro_rules! page {
     };
 }
 
+/// The page for programs that do not ask for HTML: curl, wget, monitors.
+pub const TEXT: &str = "This is proxydhcpd, a network-boot server: machines fetch their loaders, scripts and kernels here.\n\
+                        Files are served by their names, and folders are not listed. `proxydhcpd check` on the server \
+                        shows what is served.\n";
+
 /// Nothing may be loaded or run by it, whatever a later change lets into it.
 pub const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
@@ -46,5 +52,19 @@ pub fn of(status: StatusCode) -> &'static str {
         StatusCode::FORBIDDEN => page!("403 Forbidden"),
         StatusCode::NOT_FOUND => page!("404 Not Found"),
         _ => page!("This request cannot be answered"),
+    }
+}
+
+/// A status in words, for the same programs.
+pub fn words(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "Bad Request\n",
+        StatusCode::FORBIDDEN => "Forbidden\n",
+        StatusCode::NOT_FOUND => "Not Found\n",
+        StatusCode::METHOD_NOT_ALLOWED => "Method Not Allowed\n",
+        StatusCode::PRECONDITION_FAILED => "Precondition Failed\n",
+        StatusCode::RANGE_NOT_SATISFIABLE => "Range Not Satisfiable\n",
+        StatusCode::INTERNAL_SERVER_ERROR => "Internal Server Error\n",
+        _ => "This request cannot be answered\n",
     }
 }
