@@ -106,7 +106,10 @@ fn a_machine_that_does_not_come_is_told_of_with_the_cause_that_its_offers_show()
     let seen = "(x64 UEFI) on eth0 took its address from 192.0.2.1 and did not come to us for its file. ";
     let causes = [
         ("02:00:00:00:01:0a", "The offer of 192.0.2.1 has option 60 (PXEClient), and UEFI then asks that server alone"),
-        ("02:00:00:00:01:0b", "The offer of 192.0.2.1 has neither option 60 nor a boot file, and no other boot server"),
+        (
+            "02:00:00:00:01:0b",
+            "The offer of 192.0.2.1 has neither option 60 nor a boot file, no other boot server was heard",
+        ),
         ("02:00:00:00:01:0c", "Another boot server, 192.0.2.3, made it an offer, too"),
     ];
     wait_up_to(TOLD, "three warnings", || (server.log().matches(seen).count() == 3).then_some(()));

@@ -205,25 +205,28 @@ impl fmt::Display for Reason<'_> {
             ),
             (Rival::ShutOut(server), Cause::NoOffer) => write!(
                 f,
-                "The offer of {server} has neither option 60 nor a boot file, and no other boot server was heard: most \
-                 likely a firewall keeps {next} of this host shut"
+                "The offer of {server} has neither option 60 nor a boot file, no other boot server was heard, and no \
+                 request of this machine reached {next}: a firewall of this host or a filter on the way keeps that port \
+                 shut, or the machine was switched off"
             ),
             (Rival::Named(server), Cause::NoOffer) => write!(
                 f,
-                "The offer of {server} has neither option 60 nor a boot file, and no other boot server was heard: most \
-                 likely a firewall keeps {next} of this host shut. Otherwise this iPXE has a script built in"
+                "The offer of {server} has neither option 60 nor a boot file, no other boot server was heard, and no \
+                 request of this machine reached {next}: a firewall of this host or a filter on the way keeps that port \
+                 shut, this iPXE has a script built in, or the machine was switched off"
             ),
             (Rival::ShutOut(server), Cause::Unheard { remote }) => write!(
                 f,
-                "{}, so the cause is one of three: {server} sends option 60 (PXEClient), and UEFI then asks that server \
-                 alone; another boot server was quicker; or a firewall keeps {next} of this host shut",
+                "{}, and no request of this machine reached {next}. Possible causes: {server} sends option 60 \
+                 (PXEClient), and UEFI then asks that server alone; another boot server was quicker; a firewall of this \
+                 host or a filter on the way keeps that port shut; the machine was switched off",
                 Unheard { server, remote, relay: *relay }
             ),
             (Rival::Named(server), Cause::Unheard { remote }) => write!(
                 f,
-                "{}, so the cause is one of four: {server} names a boot file (option 67), which iPXE prefers to ours; \
-                 another boot server was quicker; a firewall keeps {next} of this host shut; or this iPXE has a script \
-                 built in",
+                "{}, and no request of this machine reached {next}. Possible causes: {server} names a boot file (option \
+                 67), which iPXE prefers to ours; another boot server was quicker; a firewall of this host or a filter on \
+                 the way keeps that port shut; this iPXE has a script built in; the machine was switched off",
                 Unheard { server, remote, relay: *relay }
             ),
         }

@@ -17,7 +17,7 @@ fn option_60_is_named_where_the_servers_own_offer_has_it() {
 }
 
 #[test]
-fn a_firewall_comes_first_where_the_servers_offer_is_innocent() {
+fn where_every_offer_is_innocent_it_says_what_did_not_arrive_and_lists_what_may_be_the_cause() {
     let mut network = Network::new(plan());
     network.shut_out_by(|network| network.hear_primary(&Packet::discover()));
     network.boot_another(|network| network.hear_primary(&ipxe()));
@@ -25,11 +25,12 @@ fn a_firewall_comes_first_where_the_servers_offer_is_innocent() {
         network.told(),
         [
             "took its address from 192.0.2.1 and did not come to us for its file. The offer of 192.0.2.1 has neither \
-             option 60 nor a boot file, and no other boot server was heard: most likely a firewall keeps UDP port 4011 of \
-             this host shut",
+             option 60 nor a boot file, no other boot server was heard, and no request of this machine reached UDP port \
+             4011: a firewall of this host or a filter on the way keeps that port shut, or the machine was switched off",
             "took its address from 192.0.2.1 and did not fetch our script. The offer of 192.0.2.1 has neither option 60 \
-             nor a boot file, and no other boot server was heard: most likely a firewall keeps TCP port 8080 of this host \
-             shut. Otherwise this iPXE has a script built in"
+             nor a boot file, no other boot server was heard, and no request of this machine reached TCP port 8080: a \
+             firewall of this host or a filter on the way keeps that port shut, this iPXE has a script built in, or the \
+             machine was switched off"
         ]
     );
 }
@@ -39,11 +40,11 @@ fn a_firewall_comes_first_where_the_servers_offer_is_innocent() {
 fn the_port_that_is_named_is_the_one_that_the_offer_leads_to() {
     let mut network = Network::new(Plan { boot_server: false, ..plan() });
     network.shut_out_by(|network| network.hear_primary(&Packet::discover()));
-    assert!(network.told()[0].ends_with("a firewall keeps UDP port 69 of this host shut"), "{:?}", network.told());
+    assert!(network.told()[0].contains("no request of this machine reached UDP port 69:"), "{:?}", network.told());
 
     let mut network = Network::new(Plan { http: None, ..plan() });
     network.boot_another(|network| network.hear_primary(&ipxe()));
-    assert!(network.told()[0].contains("a firewall keeps UDP port 69 of this host shut"), "{:?}", network.told());
+    assert!(network.told()[0].contains("no request of this machine reached UDP port 69:"), "{:?}", network.told());
 }
 
 #[test]
@@ -136,9 +137,10 @@ fn where_no_offer_was_heard_the_possible_causes_are_listed_and_nobody_is_accused
     assert_eq!(
         network.told(),
         [
-            "took its address from 192.0.2.1 and did not come to us for its file. No offer of 192.0.2.1 was heard here, so the \
-          cause is one of three: 192.0.2.1 sends option 60 (PXEClient), and UEFI then asks that server alone; another boot \
-          server was quicker; or a firewall keeps UDP port 4011 of this host shut"
+            "took its address from 192.0.2.1 and did not come to us for its file. No offer of 192.0.2.1 was heard here, and no \
+          request of this machine reached UDP port 4011. Possible causes: 192.0.2.1 sends option 60 (PXEClient), and UEFI \
+          then asks that server alone; another boot server was quicker; a firewall of this host or a filter on the way \
+          keeps that port shut; the machine was switched off"
         ]
     );
 
@@ -146,11 +148,10 @@ fn where_no_offer_was_heard_the_possible_causes_are_listed_and_nobody_is_accused
     network.boot_another(|_| {});
     assert_eq!(
         network.told(),
-        [
-            "took its address from 192.0.2.1 and did not fetch our script. No offer of 192.0.2.1 was heard here, so the cause \
-          is one of four: 192.0.2.1 names a boot file (option 67), which iPXE prefers to ours; another boot server was \
-          quicker; a firewall keeps TCP port 8080 of this host shut; or this iPXE has a script built in"
-        ]
+        ["took its address from 192.0.2.1 and did not fetch our script. No offer of 192.0.2.1 was heard here, and no \
+          request of this machine reached TCP port 8080. Possible causes: 192.0.2.1 names a boot file (option 67), which \
+          iPXE prefers to ours; another boot server was quicker; a firewall of this host or a filter on the way keeps \
+          that port shut; this iPXE has a script built in; the machine was switched off"]
     );
 }
 
@@ -177,8 +178,7 @@ fn behind_a_relay_and_of_a_server_elsewhere_it_says_why_no_offer_was_heard() {
     let request = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &PRIMARY.octets());
     via(&mut network, relayed(request));
     network.wait(30 * SECOND);
-    let through =
-        "It asks through the relay 10.1.0.1, and what others offer there is not heard here, so the cause is one of";
+    let through = "It asks through the relay 10.1.0.1, and what others offer there is not heard here, and no request";
     assert!(network.told()[0].contains(through), "{:?}", network.told());
 
     let mut network = Network::new(plan());
@@ -186,7 +186,7 @@ fn behind_a_relay_and_of_a_server_elsewhere_it_says_why_no_offer_was_heard() {
     let elsewhere = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &[10, 9, 0, 1]);
     network.hear(&elsewhere, Port::Dhcp);
     network.wait(30 * SECOND);
-    let remote = "No offer of 10.9.0.1, which lies in none of our networks, was heard here, so the cause is one of";
+    let remote = "No offer of 10.9.0.1, which lies in none of our networks, was heard here, and no request";
     assert!(network.told()[0].contains(remote), "{:?}", network.told());
 }
 
