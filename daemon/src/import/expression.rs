@@ -1,5 +1,6 @@
 //! What servers ask of a machine, as one kind of value: ISC dhcpd and Kea say the same things in two languages.
 
+use crate::config::toml::value::any_mac;
 use std::net::Ipv4Addr;
 
 /// One fact about a machine.
@@ -143,6 +144,16 @@ impl Expr {
             Expr::And(parts) | Expr::Or(parts) => parts.iter().any(|part| part.asks(fact)),
         }
     }
+}
+
+/// A MAC address as lease servers read it: of an octet, a leading zero may be missing.
+pub fn mac(text: &str) -> Option<[u8; 6]> {
+    let octet = |part: &str| {
+        let is_octet = (1..=2).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u8::from_str_radix(part, 16).ok().filter(|_| is_octet)
+    };
+    let octets: Option<Vec<u8>> = text.split(':').map(octet).collect();
+    octets.and_then(|octets| octets.try_into().ok()).or_else(|| any_mac(text))
 }
 
 /// Whether that part of the field is this value; `None`: we have no such fact.

@@ -2,7 +2,7 @@
 
 use super::imported;
 use proxydhcpd::config::diagnostic::Source;
-use proxydhcpd::import::{Here, Seen, import, seen};
+use proxydhcpd::import::{Format, Here, Seen, import, seen};
 use std::path::Path;
 
 /// The tables without comments.
@@ -212,7 +212,7 @@ fn what_an_isc_configuration_asks_and_no_rule_knows_is_told_of() {
         ("subnet 192.0.2.0 netmask 255.255.255.0 {\n  filename \"a\";\n", "d:1:40: a `{` that does not end"),
         ("filename \"a\";\n}\n", "d:2:1: a `}` without its `{`"),
         ("filename \"a;\n", "d:1:10: a quote that does not end"),
-        ("option routers 192.0.2.1;\nfilename \"a\"\n", "d:2:1: a statement that does not end"),
+        ("option routers 192.0.2.1;\nfilename \"a\"\n", "d:2:10: a statement that does not end"),
     ] {
         let source = Source::new("d", text.into()).unwrap();
         let told = import(&source, None, &Here::default()).unwrap_err().remove(0).one_line();
@@ -221,6 +221,96 @@ fn what_an_isc_configuration_asks_and_no_rule_knows_is_told_of() {
     let source = Source::new("k", b"// x\n{ \"Dhcp4\": {\n  \"a\" 1 } }\n".to_vec()).unwrap();
     let told = import(&source, None, &Here::default()).unwrap_err().remove(0).one_line();
     assert!(told.starts_with("k:3:7: expected `:`"), "{told}");
+}
+
+/// dhcpd refuses such a file. The words of one statement must not vanish in another.
+#[test]
+fn a_missing_semicolon_in_iscs_configuration_is_an_error_at_its_place() {
+    for (text, place) in [
+        ("next-server 192.0.2.10\nfilename \"a.0\";\n", "1:13"),
+        ("filename \"a.0\"\nnext-server 192.0.2.10;\n", "1:10"),
+        ("filename \"a.0\" max-lease-time 60;\n", "1:10"),
+        ("host x { hardware ethernet 52:54:00:00:00:01 filename \"b.0\"; }\n", "1:28"),
+        ("host x { hardware ethernet 52:54:00:00:00:01\n fixed-address 192.0.2.4; filename \"b.0\"; }\n", "1:28"),
+        ("host x { fixed-address 192.0.2.4 hardware ethernet 52:54:00:00:00:01; }\n", "1:24"),
+        ("max-lease-time 60\nfilename \"a.0\";\n", "1:16"),
+        ("authoritative\noption bootfile-name \"a.0\";\n", "1:1"),
+        ("option routers 192.0.2.1\noption bootfile-name \"a.0\";\n", "1:16"),
+        ("option domain-name \"x\" option bootfile-name \"a.0\";\n", "1:20"),
+        ("max-lease-time 60\ndeny booting;\n", "1:16"),
+        ("filename \"a.0\"\nsubnet 192.0.2.0 netmask 255.255.255.0 { }\n", "1:10"),
+        ("max-lease-time 60\nif known { filename \"a.0\"; }\n", "1:16"),
+        ("host x { hardware ethernet 52:54:00:00:00:01; filename \"a.0\" }\n", "1:56"),
+    ] {
+        let source = Source::new("d", text.into()).unwrap();
+        let told = import(&source, Some(Format::Isc), &Here::default()).expect_err(text).remove(0).one_line();
+        assert_eq!(told, format!("d:{place}: a statement that does not end (put a `;` behind it)"), "{text}");
+    }
+    // What looks like it, and is right.
+    let told = imported(
+        "option arch code 93 = unsigned integer 16;\noption routes code 121 = array of { integer 8, ip-address };\n\
+         shared-network pool { subnet 192.0.2.0 netmask 255.255.255.0 { } }\nnext-server 192.0.2.20;\n\
+         if option vendor-class-identifier = \"x\"\n  or\n  option arch = 00:07 { filename \"a.0\"; }\n\
+         else if option arch = 00:06 { option bootfile-name = \"b.0\"; }\n\
+         switch (option arch) { case 1: filename \"c.0\"; break; default: filename \"d.0\"; }\n\
+         group { host host { hardware ethernet 52:54:00:00:00:01; option host-name \"x\"; server-name\n\"y\"; } }\n\
+         set x = filename;\nserver-name option host-name;\n",
+    );
+    assert!(told.contains("any-other = \"tftp://192.0.2.20/d.0\""), "{told}");
+}
+
+#[test]
+fn a_comparison_that_the_server_refuses_is_told_as_such() {
+    let source = Source::new("d", "if option arch == 00:07 { filename \"a.0\"; }\n".into()).unwrap();
+    let told = import(&source, Some(Format::Isc), &Here::default()).unwrap_err().remove(0).one_line();
+    assert_eq!(told, "d:1:16: dhcpd compares with a single `=`, and refuses this (write `=`)");
+    let class = r#"{ "name": "a", "test": "option[93].hex = 0x0007", "boot-file-name": "x.0" }"#;
+    let told = imported(&format!("{{ \"Dhcp4\": {{ \"client-classes\": [{class}] }} }}"));
+    assert!(told.contains("#     Kea compares with `==`, and refuses a single `=`: no machine"), "{told}");
+}
+
+/// Kea puts machines into these classes by itself, whether the file defines them or not.
+#[test]
+fn classes_that_kea_has_by_itself_are_known() {
+    let told = imported(
+        r#"{ "Dhcp4": { "boot-file-name": "a.0", "next-server": "192.0.2.20",
+        "client-classes": [
+            { "name": "VENDOR_CLASS_PXEClient:Arch:00007:UNDI:003016", "boot-file-name": "x64.efi" },
+            { "name": "VENDOR_CLASS_thin", "boot-file-name": "thin.0" },
+            { "name": "b", "test": "member('VENDOR_CLASS_Other')", "boot-file-name": "other.0" },
+            { "name": "VENDOR_CLASS_PXEClient", "boot-file-name": "none.0" }
+        ],
+        "reservations": [
+            { "hw-address": "52:54:00:00:00:01", "client-classes": [ "DROP" ] },
+            { "hw-address": "8:0:20:1:2:3", "boot-file-name": "own.0" }
+        ] } }"#,
+    );
+    let tables = tables(&told);
+    let denied = "mac = [\"52:54:00:00:00:01\"]\ndeny = true";
+    for part in [
+        denied,
+        "uefi-x64 = \"tftp://192.0.2.20/x64.efi\"",
+        "vendor-class = [\"*thin*\"]",
+        "\"*Other*\"",
+        "08:00:20:01:02:03",
+    ] {
+        assert!(tables.contains(part), "no {part} in {told}");
+    }
+    assert!(told.contains("#     Kea takes the whole vendor class for the name, in which firmware has more"), "{told}");
+    assert!(!told.contains("no class in this file"), "{told}");
+}
+
+/// dhcpd reads octets of one digit.
+#[test]
+fn octets_of_one_digit_are_read() {
+    let told = imported(
+        "next-server 192.0.2.20;\nclass \"c\" { match hardware; }\n\
+         subclass \"c\" 1:52:54:0:0:0:3 { filename \"c.0\"; }\n\
+         host a { hardware ethernet 8:0:20:1:2:3; filename \"a.0\"; }\n",
+    );
+    for part in ["08:00:20:01:02:03", "52:54:00:00:00:03", "/a.0", "/c.0"] {
+        assert!(told.contains(part), "no {part} in {told}");
+    }
 }
 
 #[test]

@@ -421,7 +421,10 @@ fn the_commands_of_the_pages_on_migrating_work() {
         std::fs::write(folder.path().join("tftp/pxelinux.cfg/default"), "DEFAULT a\nLABEL a\nKERNEL linux\n").unwrap();
         std::fs::write(folder.path().join("interfaces.csv"), "device,nic\nweb1,52:54:00:00:00:01\n").unwrap();
         let page = std::fs::read_to_string(docs.join(page)).unwrap();
-        let commands: Vec<&str> = page.lines().filter(|line| line.starts_with("proxydhcpd ")).collect();
+        let commands: Vec<&str> = page
+            .lines()
+            .filter(|line| ["proxydhcpd import ", "proxydhcpd check "].iter().any(|word| line.starts_with(word)))
+            .collect();
         assert_eq!(commands.len(), if page.contains("pxelinux.cfg") { 4 } else { 2 });
         for command in commands {
             let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));

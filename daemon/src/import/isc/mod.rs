@@ -4,7 +4,7 @@
 mod conditions;
 mod tokens;
 
-use super::expression::{Atom, Expr, Part};
+use super::expression::{Atom, Expr, Part, mac};
 use super::here::Here;
 use super::program::{Hosts, Program, Step, Way};
 use super::translation::Translation;
@@ -364,7 +364,7 @@ impl<'a> Reader<'a> {
         let mut macs = Vec::new();
         for inner in block.iter().filter(|inner| inner.word(0) == "hardware") {
             let text = inner.text(2);
-            match super::super::config::toml::value::any_mac(&text) {
+            match mac(&text) {
                 Some(mac) => macs.push(mac.map(|octet| format!("{octet:02x}")).join(":")),
                 None => self.lost(inner, format!("{text} is no MAC address")),
             }
@@ -429,7 +429,7 @@ impl<'a> Reader<'a> {
         let way = if option.is_some() { Way::Option } else { Way::Field };
         match (statement.word(0).as_str(), option) {
             ("filename", _) | (_, Some(67)) => {
-                let value = &words[1 + usize::from(option.is_some())..];
+                let value = value(&words[1 + usize::from(option.is_some())..]);
                 let [value] = value else {
                     self.lost(statement, "a file name that is put together for each machine: write it as a template");
                     return None;
@@ -437,7 +437,11 @@ impl<'a> Reader<'a> {
                 return Some(Step::File(line, way, String::from_utf8_lossy(&value.text).into_owned()));
             }
             ("next-server", _) | (_, Some(66)) => {
-                let name = words.last().map_or(String::new(), |word| word.word().to_owned());
+                let [name] = value(&words[1 + usize::from(option.is_some())..]) else {
+                    self.lost(statement, "the address of a server that is put together for each machine is not known");
+                    return None;
+                };
+                let name = name.word();
                 match name.parse::<Ipv4Addr>() {
                     Ok(address) => {
                         return Some(Step::Server(way, Some(address).filter(|address| !address.is_unspecified())));
@@ -478,6 +482,12 @@ impl<'a> Reader<'a> {
         }
         None
     }
+}
+
+/// What stands behind the name: `option bootfile-name = "a";` is the same with `=` and without.
+fn value(words: &[Token]) -> &[Token] {
+    let equals = usize::from(words.first().is_some_and(|word| word.is("=")));
+    &words[equals..]
 }
 
 /// The steps without their lines.

@@ -65,27 +65,125 @@ fn block(
         let mark = if token.quoted { "" } else { token.word() };
         match mark {
             ";" if words.is_empty() => {}
-            ";" => statements.push(Statement { words: std::mem::take(&mut words), block: None }),
+            ";" => {
+                whole(source, &words)?;
+                statements.push(Statement { words: std::mem::take(&mut words), block: None });
+            }
+            // `option NAME code 121 = array of { integer 8, ip-address };`
+            "{" if words.last().is_some_and(|word| word.is("=") || word.is("of")) => {
+                let length = tokens[*at..].iter().position(|token| token.is("}")).map_or(0, |length| length + 1);
+                words.extend_from_slice(&tokens[*at - 1..*at + length]);
+                *at += length;
+            }
             "{" if depth == DEEPEST => return Err(source.error(token.at.clone(), "blocks are nested too deeply")),
             "{" => {
+                whole(source, &words)?;
                 let block = block(source, tokens, at, Some(token), depth + 1)?;
                 statements.push(Statement { words: std::mem::take(&mut words), block: Some(block) });
             }
             "}" if opened.is_none() => return Err(source.error(token.at.clone(), "a `}` without its `{`")),
-            "}" => match words.first() {
+            "}" => match words.last() {
                 Some(word) => return Err(unfinished(source, word)),
                 None => return Ok(statements),
             },
             _ => words.push(token.clone()),
         }
     }
-    match (words.first(), opened) {
+    match (words.last(), opened) {
         (Some(word), _) => Err(unfinished(source, word)),
         (None, Some(open)) => {
             Err(source.error(open.at.clone(), "a `{` that does not end").help("put a `}` behind the block"))
         }
         (None, None) => Ok(statements),
     }
+}
+
+/// What opens a block. In a network or a host of this name, the word is a name.
+const OPENERS: [&str; 12] = [
+    "subnet",
+    "subnet6",
+    "shared-network",
+    "group",
+    "host",
+    "pool",
+    "pool6",
+    "class",
+    "subclass",
+    "if",
+    "elsif",
+    "switch",
+];
+
+/// Statements whose first word stands in no expression.
+const STATEMENTS: [&str; 16] = [
+    "allow",
+    "authoritative",
+    "ddns-update-style",
+    "default-lease-time",
+    "deny",
+    "fixed-address",
+    "ignore",
+    "include",
+    "lease",
+    "match",
+    "max-lease-time",
+    "min-lease-time",
+    "range",
+    "server-identifier",
+    "use-host-decl-names",
+    "vendor-option-space",
+];
+
+/// What the language has in front of a value.
+const OPERATORS: [&str; 24] = [
+    "(", ",", "=", "!=", "~=", "~~", "+", "-", "*", "/", "%", "&", "|", "^", "and", "or", "not", "if", "elsif", "with",
+    "match", "return", "case", "~",
+];
+
+/// `Err`: another statement begins within these words, or a word is left over, because a `;` is missing. dhcpd refuses
+/// the file then.
+fn whole(source: &Source, words: &[Token]) -> Result<(), Diagnostic> {
+    let Some(first) = words.first() else { return Ok(()) };
+    let begins = |at: &usize| begins(source, words, *at);
+    let end = (1..words.len()).find(begins).or_else(|| left_over(first, words));
+    end.map_or(Ok(()), |end| Err(unfinished(source, &words[end - 1])))
+}
+
+/// Whether a statement begins at this word, which is not the first one.
+fn begins(source: &Source, words: &[Token], at: usize) -> bool {
+    let (before, token) = (&words[at - 1], &words[at]);
+    let is_one_of = |token: &Token, known: &[&str]| known.iter().any(|word| token.is(word));
+    // `case 1:` and `default:` stand in front of a statement.
+    let is_label = !before.quoted && before.word().ends_with(':');
+    if token.quoted || is_label || is_one_of(before, &OPERATORS) {
+        return false;
+    }
+    let next = words.get(at + 1);
+    let first_in_line = || source.text[before.at.end..token.at.start].contains('\n');
+    match token.word().to_ascii_lowercase().as_str() {
+        "filename" | "server-name" => next.is_some_and(|next| next.quoted),
+        "next-server" => true,
+        "hardware" => next.is_some_and(|next| is_one_of(next, &["ethernet", "token-ring", "fddi", "infiniband"])),
+        // `server-name option host-name`
+        "option" => at > 1,
+        word if OPENERS.contains(&word) => {
+            let is_name = at == 1 && is_one_of(&words[0], &OPENERS);
+            !is_name && !before.is("else") && (at > 1 || first_in_line())
+        }
+        word => STATEMENTS.contains(&word) && first_in_line(),
+    }
+}
+
+/// The first word behind the only value that such a statement has.
+fn left_over(first: &Token, words: &[Token]) -> Option<usize> {
+    let value = match first.word().to_ascii_lowercase().as_str() {
+        "filename" if words.get(1)?.quoted => 1,
+        "next-server" if !words.iter().any(|word| word.is("(") || word.is("option")) => 1,
+        "hardware" => 2,
+        "authoritative" => 0,
+        _ => return None,
+    };
+    (value + 1 < words.len()).then_some(value + 1)
 }
 
 fn unfinished(source: &Source, word: &Token) -> Diagnostic {
@@ -117,6 +215,10 @@ fn tokens(source: &Source) -> Result<Vec<Token>, Diagnostic> {
                 tokens.push(Token { text: text[start..at].to_vec(), quoted: false, at: start..at });
             }
             octet if octet.is_ascii_whitespace() => {}
+            b'=' if text[at..].starts_with(b"=") => {
+                let error = source.error(start..at + 1, "dhcpd compares with a single `=`, and refuses this");
+                return Err(error.help("write `=`"));
+            }
             octet if MARKS.contains(&octet) => tokens.push(Token { text: vec![octet], quoted: false, at: start..at }),
             _ => {
                 let ends =

@@ -70,8 +70,9 @@ impl Grammar for Reader<'_> {
             return exists(part.field).ok_or_else(|| KNOWN.into());
         };
         let negated = self.take("!=");
-        if !negated {
-            self.need("==").map_err(|_| KNOWN)?;
+        if !negated && !self.take("==") {
+            let is_single = matches!(self.tokens.get(self.at), Some(Token::Word(word)) if word.starts_with('='));
+            return Err(if is_single { "Kea compares with `==`, and refuses a single `=`" } else { KNOWN }.into());
         }
         let right = self.value()?.ok_or(KNOWN)?;
         let (Value::Part(part), Value::Octets(value)) = (match right {
@@ -227,6 +228,19 @@ pub fn built_in(name: &str) -> Option<Expr> {
         "UNKNOWN" => Some(Expr::is(Atom::Known).negated()),
         _ => None,
     }
+}
+
+/// The class that Kea puts each machine into by its vendor class, whose whole text is the name. `None`: it is no such
+/// class.
+pub fn of_vendor(name: &str) -> Option<Result<Expr, String>> {
+    let text = name.strip_prefix("VENDOR_CLASS_")?;
+    if !text.contains(":Arch:") && ["PXEClient", "HTTPClient"].iter().any(|word| text.starts_with(word)) {
+        let why = "Kea takes the whole vendor class for the name, in which firmware has more behind it \
+                   (:Arch:00007:UNDI:003016)";
+        return Some(Err(why.into()));
+    }
+    let whole = Part { field: Field::Option(60), from: 0, length: None };
+    Some(equals(whole, text.as_bytes()).ok_or_else(|| KNOWN.into()))
 }
 
 /// A condition that is not understood is one that no machine meets.

@@ -5,13 +5,12 @@
 mod conditions;
 mod json;
 
-use super::expression::{Atom, Expr};
+use super::expression::{Atom, Expr, mac};
 use super::here::Here;
 use super::program::{Hosts, Program, Step, Way};
 use super::translation::Translation;
 use super::written::{Fate, Told};
 use crate::config::diagnostic::{Diagnostic, Lines, Source};
-use crate::config::toml::value::any_mac;
 pub use json::plain;
 use serde_json::Value;
 use std::net::Ipv4Addr;
@@ -39,6 +38,8 @@ pub fn translate(source: &Source, here: &Here) -> Result<Translation, Vec<Diagno
 
 /// Reservations that say the same of a boot are of one kind: what they say, and the classes that they name.
 type Kind = (Vec<String>, Vec<String>);
+
+const DROP: &str = "DROP";
 
 struct Class {
     name: String,
@@ -92,6 +93,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The class `DROP` is built in: whoever is in it, is not answered.
+    fn class_drop(&mut self) {
+        let line = self.line(DROP);
+        let steps = vec![Step::Deny(line)];
+        self.classes.push(Class { name: DROP.into(), condition: conditions::never(), steps, asked: None });
+    }
+
     fn classes(&mut self, dhcp4: &Value) {
         for class in list(dhcp4, "client-classes") {
             let name = text(class, "name");
@@ -100,12 +108,15 @@ impl<'a> Reader<'a> {
             let read = match class.get("test").and_then(Value::as_str) {
                 Some(test) => conditions::read(test, &|name| self.known(name)),
                 None if asked.is_some() => Ok(Expr::Is(true)),
-                None if self.kinds.iter().any(|(_, classes)| classes.contains(&name)) => Ok(conditions::never()),
-                None => Err("a class without a test is set by other means, which are not known here".into()),
+                None => conditions::of_vendor(&name).unwrap_or_else(|| {
+                    let is_reserved = self.kinds.iter().any(|(_, classes)| classes.contains(&name));
+                    let why = "a class without a test is set by other means, which are not known here";
+                    is_reserved.then(conditions::never).ok_or_else(|| why.into())
+                }),
             };
             let mut steps = self.own_steps(class);
             steps.retain(|step| *step != Step::Server(Way::Field, None));
-            if name == "DROP" {
+            if name == DROP {
                 steps.push(Step::Deny(self.line(&name)));
             }
             let condition = read.unwrap_or_else(|why| {
@@ -118,6 +129,10 @@ impl<'a> Reader<'a> {
                 self.program.names.push((atom.clone(), name.clone()));
             }
             self.classes.push(Class { name, condition, steps, asked });
+        }
+        let is_used = self.kinds.iter().any(|(_, classes)| classes.iter().any(|class| class == DROP));
+        if is_used && !self.classes.iter().any(|class| class.name == DROP) {
+            self.class_drop();
         }
     }
 
@@ -152,8 +167,9 @@ impl<'a> Reader<'a> {
 
     /// A class that stands in front, or one of Kea's own.
     fn known(&self, name: &str) -> Option<Expr> {
-        let class = self.classes.iter().find(|class| class.name == name);
-        conditions::built_in(name).or_else(|| Some(Expr::Or(vec![class?.condition.clone(), self.reserved(name)])))
+        let class = self.classes.iter().find(|class| class.name == name).map(|class| class.condition.clone());
+        let known = class.or_else(|| conditions::of_vendor(name)?.ok());
+        conditions::built_in(name).or_else(|| Some(Expr::Or(vec![known?, self.reserved(name)])))
     }
 
     /// Which machines a network or a pool is for.
@@ -238,7 +254,7 @@ impl<'a> Reader<'a> {
         let mut steps = Vec::new();
         for host in reservations(dhcp4) {
             let address = text(host, "hw-address");
-            let Some(mac) = any_mac(&address) else {
+            let Some(mac) = mac(&address) else {
                 let shown = ["hw-address", "client-id", "circuit-id", "duid", "flex-id"].map(|key| text(host, key));
                 let shown = shown.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
                 let why = "a machine that boots is known by its MAC address, and here is none";
@@ -309,7 +325,7 @@ fn reservations(dhcp4: &Value) -> impl Iterator<Item = &Value> {
 /// Of the reservations that are taken over.
 fn kinds(dhcp4: &Value) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = Vec::new();
-    for kind in reservations(dhcp4).filter(|host| any_mac(&text(host, "hw-address")).is_some()).map(kind) {
+    for kind in reservations(dhcp4).filter(|host| mac(&text(host, "hw-address")).is_some()).map(kind) {
         if !kinds.contains(&kind) {
             kinds.push(kind);
         }
