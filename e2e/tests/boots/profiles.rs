@@ -207,7 +207,7 @@ fn installs_debian(lab: &Lab, machine: Machine, folder: PathBuf) -> Result<()> {
          kernel = \"debian/linux\"\n\
          initrd = \"debian/initrd.gz\"\n\
          arguments = \"auto=true priority=critical url={{{{ base }}}}preseed.cfg interface=auto console=ttyS0 \
-         DEBIAN_FRONTEND=text\"\n\
+         no_timer_check DEBIAN_FRONTEND=text\"\n\
          [machine.web1]\n\
          mac = \"{MAC}\"\n\
          profile = \"debian\"\n\
