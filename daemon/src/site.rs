@@ -8,7 +8,7 @@ mod programs;
 mod roots;
 mod rules;
 
-use crate::boot::folder::{self, Scan};
+use crate::boot::folder::{self, ByHostName, Scan};
 use crate::boot::loaders::{self, Found};
 use crate::boot::table::{self, System};
 use crate::boot::{local_disk, second_stage, signature, with_script};
@@ -22,7 +22,7 @@ use named::Files;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::fetch::{Asking, Fetch, Otherwise, Refusal};
-use proxydhcpd_core::plan::profile::{Boots, Profile, ProfileId};
+use proxydhcpd_core::plan::profile::{Boots, Profile, ProfileId, To};
 use proxydhcpd_core::plan::{Dhcp6, Ipxe, Loader, Menu, Plan, Tftp};
 use proxydhcpd_core::request::Request;
 use proxydhcpd_core::script;
@@ -101,7 +101,11 @@ impl Site {
             relays: settings.relays.clone(),
             loop_guard: settings.loop_guard,
             most_per_second: settings.max_packets_per_second.map(Into::into),
-            menu: Menu { own_script: scan.own_script, by_host_name: scan.by_host_name, entries: scan.entries() },
+            menu: Menu {
+                own_script: scan.own_script,
+                by_host_name: !scan.by_host_name.is_empty(),
+                entries: scan.entries(),
+            },
             local_disk: local_disk::architectures(&local_disks),
             raspberry_pi: scan.raspberry_pi,
             profiles,
@@ -203,11 +207,19 @@ impl Site {
                 Some(path) => files::open_loader(path),
                 None => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
             },
-            Fetch::Folder { name, otherwise } => match (self.roots.open(&name), otherwise) {
+            Fetch::Folder { name, otherwise } => match (self.file(&name), otherwise) {
                 (Err(Refusal::NotFound), Some(Otherwise::File(meant))) => self.roots.open(&meant),
                 (Err(Refusal::NotFound), Some(Otherwise::Text(text))) => Ok(Opened::text(text.into_bytes())),
                 (opened, _) => opened,
             },
+        }
+    }
+
+    /// A file of the boot folder, or of a folder that is served beside it.
+    fn file(&self, name: &str) -> Result<Opened, Refusal> {
+        match self.roots.open(name) {
+            Err(Refusal::NotFound) => self.roots.open(self.scan.spelling(name).ok_or(Refusal::NotFound)?),
+            opened => opened,
         }
     }
 
@@ -226,6 +238,29 @@ impl Site {
     /// What the boot folder has for the menu, unless nobody is shown that.
     pub fn boot_folder(&self) -> Option<&Scan> {
         (self.plan.ipxe == Ipxe::Ours && !self.plan.menu.own_script).then_some(&self.scan)
+    }
+
+    /// Scripts that machines run by their host names before the menu, and why none does, if that is so.
+    pub fn by_host_name(&self) -> (&[ByHostName], Option<&'static str>) {
+        let plan = &self.plan;
+        let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == Boots::BootFolder);
+        let chosen = |id: ProfileId| shows(Some(id));
+        let machines = 0..plan.machines.len() as u32;
+        let is_shown = shows(plan.default_profile)
+            || plan.unknown_machines.is_some_and(chosen)
+            || plan.rules.iter().filter_map(|rule| rule.profile).any(chosen)
+            || machines.filter_map(|machine| plan.machines.get(machine).profile).any(chosen)
+            || plan.profiles.iter().any(|profile| match &profile.boots {
+                Boots::Menu(menu) => menu.items.iter().any(|item| matches!(item.to, To::Profile(id) if shows(id))),
+                _ => false,
+            });
+        let why = match &plan.ipxe {
+            Ipxe::Ours if plan.menu.own_script => Some("boot.ipxe is run in place of the menu"),
+            Ipxe::Ours if !is_shown => Some("no profile in use shows the menu"),
+            Ipxe::Ours => None,
+            Ipxe::Given(_) | Ipxe::AsFirmware => Some("the old file gives an iPXE another script"),
+        };
+        (&self.scan.by_host_name, why)
     }
 
     /// Folders that are served under names.

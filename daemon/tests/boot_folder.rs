@@ -407,13 +407,21 @@ fn b22_b23_netboot_xyz_is_an_entry_and_its_scripts_for_single_machines_are_none(
             "linux.ipxe",
             "MAC-525400000010.ipxe",
             "HOSTNAME-pc1.ipxe",
+            "hostname-PC2.IPXE",
+            "sub/HOSTNAME-pc3.ipxe",
         ],
         &["menu [script]", "netboot.xyz [program]"],
     );
-    assert!(scan.by_host_name);
+    let by_host_name: Vec<_> = scan.by_host_name.iter().map(|script| (&script.path[..], &script.host[..])).collect();
+    assert_eq!(by_host_name, [("HOSTNAME-pc1.ipxe", "pc1"), ("hostname-PC2.IPXE", "PC2")]);
+    assert_eq!(
+        [scan.spelling("HOSTNAME-pc2.ipxe"), scan.spelling("HOSTNAME-pc3.ipxe")],
+        [Some("hostname-PC2.IPXE"), None]
+    );
     let told = left_out(&scan);
     assert_eq!(told.len(), 5, "{told:#?}");
-    assert!(told[0].starts_with("HOSTNAME-pc1.ipxe: in front of the menu, the machine runs it"), "{told:#?}");
+    assert!(scan.summary()[0].contains("and 2 more") && !scan.summary()[0].contains("pc1"), "{:?}", scan.summary());
+    assert!(told.iter().any(|told| told.starts_with("sub/HOSTNAME-pc3.ipxe: netboot.xyz's script")), "{told:#?}");
     assert!(told.iter().any(|told| told.contains("`bios = \"netboot.xyz.kpxe\"`")), "{told:#?}");
 }
 

@@ -92,6 +92,46 @@ u/ubuntu.iso: ISO images are not booted yet: unpack it into a folder
 }
 
 #[test]
+fn it_lists_scripts_by_host_name_looks_into_them_and_says_where_no_machine_runs_them() {
+    let host = host();
+    let boot = boot_folder();
+    for (name, text) in [
+        ("HOSTNAME-PC3.IPXE", "#!ipxe\nshell\n"),
+        ("HOSTNAME-pc4.ipxe", "#!ipxe\nchian x\n"),
+        ("HOSTNAME-pc5.ipxe", ""),
+        ("HOSTNAME-pc6.ipxe", "\u{feff}#!ipxe\n"),
+    ] {
+        fs::write(boot.path().join(name), text).unwrap();
+    }
+    let config = tempfile::tempdir().unwrap();
+    let file = config.path().join("proxydhcpd.toml");
+    let check = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let arguments = ["-b", boot.path().to_str().unwrap(), "-c", file.to_str().unwrap()];
+        let output = check(&host, &arguments);
+        [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap())
+    };
+    let names = "HOSTNAME-PC3.IPXE: PC3\nHOSTNAME-pc4.ipxe: pc4\nHOSTNAME-pc5.ipxe: pc5\nHOSTNAME-pc6.ipxe: pc6\n";
+    let run = format!("\nRun before the menu, by the host name that the DHCP server assigns:\n{names}");
+    let [said, told] = check("");
+    assert!(said.contains(&run) && !said.contains("Left out of the menu"), "{said}");
+    for part in ["iPXE has no command `chian`", "HOSTNAME-pc5.ipxe", "byte order mark"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert!(!told.contains("HOSTNAME-PC3.IPXE"), "{told}");
+
+    let rule = "[[rule]]\nsubnet = [\"192.0.2.0/24\"]\nprofile = \"menu\"\n";
+    assert!(check(&format!("default-profile = \"local-disk\"\n{rule}"))[0].contains(&run));
+    let [said, told] = check("default-profile = \"local-disk\"\n");
+    let not_run = format!("\nScripts by host name, which no machine runs: no profile in use shows the menu:\n{names}");
+    assert!(said.contains(&not_run), "{said}");
+    assert!(!told.contains("HOSTNAME-"), "{told}");
+    fs::write(boot.path().join("boot.ipxe"), "#!ipxe\nshell\n").unwrap();
+    let [said, _] = check("");
+    assert!(said.contains("no machine runs: boot.ipxe is run in place of the menu:\nHOSTNAME-PC3.IPXE"), "{said}");
+}
+
+#[test]
 fn it_says_which_arguments_can_be_made_for_no_machine_or_only_for_listed_ones_and_where() {
     let host = host();
     let boot = boot_folder();

@@ -57,6 +57,35 @@ impl Lab {
 }
 
 #[test]
+fn a_script_by_host_name_is_served_in_any_case_and_no_other_file_is() {
+    let lab = Lab::new();
+    for name in ["hostname-PC3.IPXE", "HOSTNAME-bad name.ipxe", "HOSTNAME-pc4.ipxe", "HOSTNAME-PC4.ipxe", "Other.ipxe"]
+    {
+        fs::write(lab.boot.path().join(name), format!("#!ipxe\n# {name}\n")).unwrap();
+    }
+    let site = lab.site("").unwrap();
+    let asked = |name: &str| {
+        let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
+        let request = Request { door: Door::Http(8080), name: name.as_bytes(), server, client, interface: "" };
+        let opened = site.open(fetch(&site.plan, &Memory::new(0), &request).unwrap(), &request, |_| ()).ok()?;
+        let mut text = vec![0; 100];
+        let length = opened.read_at(&mut text, 0).unwrap();
+        Some(String::from_utf8(text[..length].to_vec()).unwrap().replace("#!ipxe\n# ", "").trim_end().to_owned())
+    };
+    for (name, file) in [
+        ("/HOSTNAME-pc3.ipxe", Some("hostname-PC3.IPXE")),
+        ("/machine/name=web1/HOSTNAME-Pc3.ipxe", Some("hostname-PC3.IPXE")),
+        ("/HOSTNAME-BAD name.ipxe", Some("HOSTNAME-bad name.ipxe")),
+        ("/HOSTNAME-pc4.ipxe", Some("HOSTNAME-pc4.ipxe")),
+        ("/HOSTNAME-PC4.ipxe", Some("HOSTNAME-PC4.ipxe")),
+        ("/HOSTNAME-pc5.ipxe", None),
+        ("/other.ipxe", None),
+    ] {
+        assert_eq!(asked(name).as_deref(), file, "{name}");
+    }
+}
+
+#[test]
 fn a_loader_of_a_profile_is_a_program_for_its_architecture_or_nothing_is_served() {
     let lab = Lab::new();
     let text = "[profile.grub.loaders]\nuefi-x64 = \"ipxe.efi\"\nbios = \"undionly.kpxe\"\n";

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use core::net::IpAddr;
 
-/// What netboot.xyz calls the scripts of machines by their host names begins with it.
+/// What netboot.xyz calls the scripts of machines by their host names begins with it. They are found in any case.
 pub const HOST_NAME: &str = "HOSTNAME-";
 
 /// How long the menu waits before it starts the local disk, in milliseconds.

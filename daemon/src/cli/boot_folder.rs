@@ -1,6 +1,6 @@
 //! What `check` says of the boot folder: each entry of the menu, and what has not come into it.
 
-use crate::boot::folder::{Found, Scan};
+use crate::boot::folder::{ByHostName, Found, Scan};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Starts;
 use serde_json::{Value, json};
@@ -25,6 +25,25 @@ pub fn text(scan: &Scan) -> String {
         writeln!(text, "{}: {}", left.path, left.why).ok();
     }
     text
+}
+
+/// The scripts that machines run by their host names before the menu; or that none runs them, and why.
+pub fn by_host_name((scripts, why_not): (&[ByHostName], Option<&str>)) -> String {
+    let mut text = String::new();
+    match why_not {
+        _ if scripts.is_empty() => return text,
+        Some(why) => writeln!(text, "\nScripts by host name, which no machine runs: {why}:").ok(),
+        None => writeln!(text, "\nRun before the menu, by the host name that the DHCP server assigns:").ok(),
+    };
+    for ByHostName { path, host } in scripts {
+        writeln!(text, "{path}: {host}").ok();
+    }
+    text
+}
+
+pub fn by_host_name_json((scripts, why_not): (&[ByHostName], Option<&str>)) -> Value {
+    let scripts = scripts.iter().map(|script| json!({ "path": script.path, "host": script.host, "not_run": why_not }));
+    scripts.collect()
 }
 
 fn rows(found: &Found) -> Vec<(&'static str, String)> {

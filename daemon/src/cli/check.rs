@@ -58,6 +58,7 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
         told.iter().for_each(say);
         if let Some(Checked { setting, rows, depends, unread }) = &checked {
             let menu = setting.site.boot_folder().map(boot_folder::text).unwrap_or_default();
+            let menu = menu + &boot_folder::by_host_name(setting.site.by_host_name());
             let more = offered::text(depends) + &unread::text(unread);
             anstream::print!("{}{menu}{more}{}", text(setting), secure_boot::text(rows));
         }
@@ -218,6 +219,7 @@ fn summary(Checked { setting, rows, depends, unread }: &Checked) -> Value {
         "boot_folder": setting.loaded.settings.boot_dir,
         "script": script(plan),
         "menu": boot_folder::json(setting.site.boot_folder()),
+        "by_host_name": boot_folder::by_host_name_json(setting.site.by_host_name()),
         "depends_on": depends,
         "not_read": unread,
         "machines": { "count": plan.machines.len(), "files": files, "seconds": took.as_secs_f64() },

@@ -76,6 +76,9 @@ impl Look<'_> {
             plan::Ipxe::Given(name) => self.given_script(name),
             plan::Ipxe::Ours | plan::Ipxe::AsFirmware => {}
         }
+        if let (scripts, None) = site.by_host_name() {
+            scripts.iter().for_each(|script| self.script(&script.path));
+        }
         let Some(scan) = site.boot_folder() else { return };
         for found in &scan.found {
             match &found.entry.starts {

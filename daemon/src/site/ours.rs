@@ -50,7 +50,7 @@ impl Site {
     pub fn lacks(&self, name: &str) -> Option<Refusal> {
         match self.plan.loader_path(name) {
             Some(path) => files::open_loader(path.as_ref()).err(),
-            None => self.roots.open(name).err(),
+            None => self.file(name).err(),
         }
     }
 
@@ -67,7 +67,7 @@ impl Site {
         let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
         let request = Request { door: Door::Tftp, name: name.as_bytes(), server, client, interface: "" };
         match fetch(&self.plan, memory, &request)? {
-            Fetch::Folder { name, otherwise: None } => self.roots.open(&name).map(drop),
+            Fetch::Folder { name, otherwise: None } => self.file(&name).map(drop),
             Fetch::Loader(path) => files::open_loader(path.as_ref()).map(drop),
             _ => Ok(()),
         }

@@ -15,6 +15,14 @@ pub struct Found {
     pub cure: Option<String>,
 }
 
+/// A script that the machine of this host name runs before the menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByHostName {
+    /// As it lies at the top of the boot folder.
+    pub path: String,
+    pub host: String,
+}
+
 /// A file or a folder that comes to no entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {

@@ -17,21 +17,20 @@ mod pair;
 mod programs;
 mod walk;
 
-pub use found::{Found, LeftOut};
+pub use found::{ByHostName, Found, LeftOut};
 
 use crate::files::Folder;
 use linux::Linux;
 use programs::Programs;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::plan::Entry;
-use proxydhcpd_core::script::HOST_NAME;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 const MOST_ENTRIES: usize = 60;
 const LONGEST: Duration = Duration::from_secs(5);
-/// Names of the top that are looked at for a Raspberry Pi's files, and for scripts by host names.
+/// Names of the top that are looked at for a Raspberry Pi's files.
 const MOST_NAMES: usize = 10_000;
 
 /// What a boot folder has for the menu, and what was left out of it.
@@ -39,12 +38,11 @@ const MOST_NAMES: usize = 10_000;
 pub struct Scan {
     /// There is a script of the operator's, which takes the menu's place.
     pub own_script: bool,
-    /// There are scripts for machines by their host names.
-    pub by_host_name: bool,
     /// There are files that only a Raspberry Pi asks for.
     pub raspberry_pi: bool,
     pub found: Vec<Found>,
     pub left_out: Vec<LeftOut>,
+    pub by_host_name: Vec<ByHostName>,
     /// What does not depend on the menu.
     pub notes: Vec<String>,
 }
@@ -53,8 +51,7 @@ pub struct Scan {
 /// is an empty one.
 pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Scan {
     let top = names_in(root);
-    let by_host_name = top.iter().any(|name| name.starts_with(HOST_NAME) && name.ends_with(".ipxe"));
-    let mut scan = Scan { raspberry_pi: raspberry_pi(root, &top), by_host_name, ..Scan::default() };
+    let mut scan = Scan { raspberry_pi: raspberry_pi(root, &top), ..Scan::default() };
     match own_script(root) {
         Ok(there) => scan.own_script = there,
         Err(why) => scan.notes.push(format!("boot.ipxe {why}: the menu is shown in its place")),
@@ -69,8 +66,8 @@ pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a P
         for (folder, _) in &tree.folders {
             let (found, left_out) = (&mut scan.found, &mut scan.left_out);
             Linux { tree: &tree, folder, configs: &configs, found, left_out }.look();
-            let (found, left_out) = (&mut scan.found, &mut scan.left_out);
-            Programs { tree: &tree, folder, found, left_out }.look();
+            let (found, left_out, by_host_name) = (&mut scan.found, &mut scan.left_out, &mut scan.by_host_name);
+            Programs { tree: &tree, folder, found, left_out, by_host_name }.look();
         }
     }
     scan.bound();
@@ -80,6 +77,12 @@ pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a P
 impl Scan {
     pub fn entries(&self) -> Vec<Entry> {
         self.found.iter().map(|found| found.entry.clone()).collect()
+    }
+
+    /// How the script that is asked for by a host name is spelt: host names have no case.
+    pub fn spelling(&self, asked: &str) -> Option<&str> {
+        let mut paths = self.by_host_name.iter().map(|script| &script.path[..]);
+        paths.find(|path| path.eq_ignore_ascii_case(asked))
     }
 
     /// What does not boot, and what was left out, in a line each; all of it is for `check`.

@@ -1,6 +1,6 @@
 //! Scripts and programs that are entries by themselves, and what people put into a boot folder that is none.
 
-use super::found::{Found, LeftOut};
+use super::found::{ByHostName, Found, LeftOut};
 use super::names::{ending, initrd, kernel};
 use super::walk::{Tree, join, split};
 use crate::boot::image::{self, Image};
@@ -17,11 +17,14 @@ pub struct Programs<'a> {
     pub folder: &'a str,
     pub found: &'a mut Vec<Found>,
     pub left_out: &'a mut Vec<LeftOut>,
+    pub by_host_name: &'a mut Vec<ByHostName>,
 }
 
 /// What becomes of a file.
 enum Fate {
     Starts(Starts, Option<Lack>),
+    /// The machine of this host name runs it before the menu.
+    ByHostName(String),
     /// It has a word to be said about it.
     LeftOut(String),
     /// It serves another purpose, or none of ours.
@@ -44,6 +47,7 @@ impl Programs<'_> {
                     let entry = Entry { title, starts, lacks };
                     self.found.push(Found { entry, arguments_from: None, cmdline: None, cure });
                 }
+                Fate::ByHostName(host) => self.by_host_name.push(ByHostName { path, host }),
                 Fate::LeftOut(why) => self.left_out.push(LeftOut { path, why }),
                 Fate::Unspoken => {}
             }
@@ -86,10 +90,11 @@ impl Programs<'_> {
         }
         // netboot.xyz: `menu.ipxe` leads to the others, and looks for those of a machine by itself.
         if is_of_one_machine(&lower) {
-            let why = match path.starts_with(HOST_NAME) {
-                true => "in front of the menu, the machine runs it that the DHCP server gives this host name",
-                false => "netboot.xyz's script for one machine; [machine.NAME] with a profile does that here",
-            };
+            let host = name.get(HOST_NAME.len()..name.len() - ".ipxe".len()).unwrap_or_default();
+            if lower.starts_with("hostname-") && !host.is_empty() && self.tree.is_top(self.folder) {
+                return Fate::ByHostName(host.to_owned());
+            }
+            let why = "netboot.xyz's script for one machine; [machine.NAME] with a profile does that here";
             return Fate::LeftOut(why.to_owned());
         }
         if lower != "menu.ipxe" && has("menu.ipxe") && (has("boot.cfg") || has("local-vars.ipxe")) {
@@ -212,7 +217,7 @@ fn is_archive(name: &str) -> bool {
 fn is_of_one_machine(name: &str) -> bool {
     let mac = name.strip_prefix("mac-").and_then(|rest| rest.strip_suffix(".ipxe"));
     mac.is_some_and(|mac| mac.len() == 12 && mac.bytes().all(|octet| octet.is_ascii_hexdigit()))
-        || name.starts_with("hostname-")
+        || (name.starts_with("hostname-") && name.ends_with(".ipxe"))
 }
 
 /// The names of iPXE's own builds, and FOG's of the same.
