@@ -52,7 +52,7 @@ impl fmt::Display for Requested<'_> {
         let is_separator = |octet: &u8| b"/\\".contains(octet);
         let mut shown = Vec::with_capacity(self.0.len());
         for part in self.0.split_inclusive(is_separator) {
-            if part.starts_with(b"token=") {
+            if says_token(part) {
                 shown.extend_from_slice(b"token=...");
                 shown.extend(part.last().filter(|octet| is_separator(octet)));
             } else {
@@ -61,6 +61,19 @@ impl fmt::Display for Requested<'_> {
         }
         escape(f, &shown, 200)
     }
+}
+
+/// Whether a part of a name may show a token in any spelling, also one that we would not take for it: a client that
+/// mistakes the case or the escapes sends a right one. What is escaped twice is no worse.
+fn says_token(part: &[u8]) -> bool {
+    let hexadecimal = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok();
+    let (mut plain, mut rest) = (Vec::with_capacity(part.len()), part);
+    while let [octet, behind @ ..] = rest {
+        let escaped = behind.get(..2).filter(|_| *octet == b'%').and_then(hexadecimal);
+        plain.push(escaped.unwrap_or(*octet));
+        rest = if escaped.is_some() { &behind[2..] } else { behind };
+    }
+    plain.windows(6).any(|word| word.eq_ignore_ascii_case(b"token="))
 }
 
 fn escape(f: &mut impl fmt::Write, octets: &[u8], longest: usize) -> fmt::Result {
@@ -246,7 +259,12 @@ mod tests {
             ("/machine/name=web1/token=0011/done", "/machine/name=web1/token=.../done"),
             ("name=web1\\token=0011\\done", "name=web1\\\\token=...\\\\done"),
             ("token=0011", "token=..."),
-            ("debian/mytoken=1/linux", "debian/mytoken=1/linux"),
+            ("/Token=0011", "/token=..."),
+            ("/machine/name=web1/%74oken=0011/done", "/machine/name=web1/token=.../done"),
+            ("/machine/name=web1/TOKEN%3d0011/done", "/machine/name=web1/token=.../done"),
+            ("name=web1%2ftoken=0011%2fdone", "token=..."),
+            ("x token=0011/done", "token=.../done"),
+            ("debian/tokens/linux%", "debian/tokens/linux%"),
         ] {
             assert_eq!(Requested(asked.as_bytes()).to_string(), shown);
         }
