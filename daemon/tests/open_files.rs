@@ -20,7 +20,9 @@ fn limited(files: &str) -> (Site, Server) {
 
 #[test]
 fn a_start_with_too_few_open_files_to_serve_anybody_fails_with_the_cure() {
-    for files in ["--nofile=32", "--nofile=48", "--nofile=64", "--nofile=72"] {
+    for files in
+        ["--nofile=12", "--nofile=16", "--nofile=20", "--nofile=32", "--nofile=48", "--nofile=64", "--nofile=72"]
+    {
         let (_site, mut server) = limited(files);
         assert_eq!(server.status(), Some(1), "{}", server.log());
         let log = server.log();

@@ -7,7 +7,7 @@ use crate::daemonize::{self, Caller};
 use crate::duid;
 use crate::log::{self, Reader};
 use crate::net::link;
-use crate::serve::doors::{self, Doors};
+use crate::serve::doors::{self, Doors, room};
 use crate::serve::signals::Signals;
 use crate::serve::{Server, reload};
 use crate::site::{self, Site};
@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 
 pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
+    if let Err(error) = room::make() {
+        return fail(error);
+    }
     if serve.daemon && !serve.detached {
         return match daemonize::start(std::env::args_os()) {
             Ok(status) => ExitCode::from(status),

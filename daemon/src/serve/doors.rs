@@ -53,7 +53,6 @@ pub enum Door {
 impl Doors {
     /// Warnings go to the log. `links` are those that the machine has.
     pub fn open(settings: &Settings, links: &[Link], now: Instant) -> Result<Doors, CannotServe> {
-        room::raise_limit();
         let mut doors = Doors::default();
         if settings.wants_ipv4() {
             if !settings.proxy_only {

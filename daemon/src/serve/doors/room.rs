@@ -20,12 +20,19 @@ const FEW: usize = 192;
 /// Our own sockets where the kernel does not tell how many they are.
 const USUAL: usize = 80;
 
-pub fn raise_limit() {
+/// What the start takes before [`check`] counts: ports, the files that are read, threads. Our own sockets alone are
+/// more.
+const START: usize = 48;
+
+/// To be called before anything is opened, so that nothing else fails for want of files and names another cause.
+pub fn make() -> Result<(), CannotServe> {
     let raised =
         getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
         tracing::debug!("the limit of open files stays as it is: {error}");
     }
+    let limit = limit();
+    if limit < open() + START { Err(CannotServe::TooFewFiles { limit }) } else { Ok(()) }
 }
 
 /// To be called when all other sockets are open. Warns if clients have few.
