@@ -13,15 +13,18 @@ const FILE: &str = "duid";
 /// EDK2 takes no shorter one, and RFC 8415 knows no longer one.
 const LENGTHS: std::ops::RangeInclusive<usize> = 3..=130;
 
-/// The name that is kept, or the one that would be.
-pub fn ours(state_dir: &Path) -> Vec<u8> {
-    kept(state_dir).unwrap_or_else(of_this_machine)
+/// The name that is kept, or the one that would be; and why the file that is there does not count.
+pub fn ours(state_dir: &Path) -> (Vec<u8>, Option<String>) {
+    match kept(state_dir) {
+        Ok(kept) => (kept.unwrap_or_else(of_this_machine), None),
+        Err(why) => (of_this_machine(), Some(why)),
+    }
 }
 
 /// Keeps it, where there is a folder for such things. There need not be: while the network cards stay, so does the
 /// name.
 pub fn keep(state_dir: &Path, duid: &[u8]) {
-    if kept(state_dir).is_some() || !state_dir.is_dir() {
+    if matches!(kept(state_dir), Ok(Some(_))) || !state_dir.is_dir() {
         return;
     }
     let text: String = duid.iter().map(|octet| format!("{octet:02x}")).collect();
@@ -31,24 +34,18 @@ pub fn keep(state_dir: &Path, duid: &[u8]) {
     }
 }
 
-fn kept(state_dir: &Path) -> Option<Vec<u8>> {
+fn kept(state_dir: &Path) -> Result<Option<Vec<u8>>, String> {
     let file = state_dir.join(FILE);
     let text = match read_regular(&file, 1 << 20) {
         Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return None,
-        Err(error) => {
-            tracing::debug!("{} cannot be read: {error}", file.display());
-            return None;
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
     };
     let digits = text.trim().as_bytes();
     let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let duid: Option<Vec<u8>> = digits.chunks(2).map(octet).collect();
     let sound = duid.filter(|duid| digits.len().is_multiple_of(2) && LENGTHS.contains(&duid.len()));
-    if sound.is_none() {
-        tracing::warn!("{} holds no DUID and is passed over", file.display());
-    }
-    sound
+    sound.map(Some).ok_or_else(|| format!("{} holds no DUID and is passed over", file.display()))
 }
 
 /// Made of the address of a network card. One whose address was given to it by its maker goes before one whose address
@@ -81,12 +78,12 @@ mod tests {
     #[test]
     fn a_name_that_is_kept_stays_whatever_the_network_cards() {
         let folder = tempfile::tempdir().unwrap();
-        let first = ours(folder.path());
+        let (first, _) = ours(folder.path());
         assert!(LENGTHS.contains(&first.len()));
         keep(folder.path(), &[0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
-        assert_eq!(ours(folder.path()), [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
+        assert_eq!(ours(folder.path()).0, [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
         keep(folder.path(), &first);
-        assert_eq!(ours(folder.path()), [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
+        assert_eq!(ours(folder.path()).0, [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
     }
 
     #[test]
@@ -102,11 +99,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for text in ["", "00", "0003000z", "000", "é"] {
             fs::write(folder.path().join(FILE), text).unwrap();
-            assert_eq!(kept(folder.path()), None, "{text:?}");
+            assert!(kept(folder.path()).is_err(), "{text:?}");
         }
         fs::remove_file(folder.path().join(FILE)).unwrap();
         nix::unistd::mkfifo(&folder.path().join(FILE), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert_eq!(kept(folder.path()), None);
+        assert!(ours(folder.path()).1.unwrap().contains("duid cannot be read: it is a named pipe"));
         keep(folder.path(), &[0, 3, 0, 1]);
         let missing = folder.path().join("missing");
         keep(&missing, &[0, 3, 0, 1]);

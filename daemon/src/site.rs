@@ -88,11 +88,17 @@ impl Site {
         let mut scan = folder::scan(&settings.boot_dir, roots.mounts());
         for found in &mut scan.found {
             let wrong = found.cmdline.as_deref().and_then(|cmdline| templates.entry(&mut found.entry, cmdline));
-            told.extend(wrong);
+            // A file is for every kernel beside it.
+            told.extend(wrong.filter(|wrong| !told.contains(wrong)));
         }
         let mut unfit = Vec::new();
         let local_disks = local_disk::of_operator(&settings.boot_dir, &mut unfit);
         told.extend(unfit.into_iter().map(Diagnostic::warning));
+        let (duid, why_not_kept) = duid::ours(&settings.state_dir);
+        told.extend(why_not_kept.map(|why| {
+            Diagnostic::warning(why)
+                .help("the name of this server in DHCPv6 is made of its network cards instead, and may be another")
+        }));
         let mut plan = Plan {
             http_clients: true,
             loaders: found.loaders.clone(),
@@ -115,7 +121,7 @@ impl Site {
             machines: draft.machines.machines,
             templates: templates.names().clone(),
             dhcp6: Dhcp6 {
-                duid: duid::ours(&settings.state_dir),
+                duid,
                 stateless: settings.dhcp6.stateless_ipxe.then(|| settings.dhcp6.dns.clone()),
                 ..Dhcp6::default()
             },

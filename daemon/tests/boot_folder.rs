@@ -4,6 +4,7 @@
 use proxydhcpd::boot::folder::{Scan, scan};
 use proxydhcpd_core::plan::{Entry, Starts};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -359,6 +360,9 @@ fn what_cannot_be_an_entry_as_it_is_is_told_and_what_belongs_to_another_file_is_
         "g/gentoo",
         "g/gentoo.igz",
         "win/wimboot",
+        "esxi/boot.cfg",
+        "esxi/mboot.c32",
+        "k/vesamenu.c32",
         "k/linux",
         "k/initrd.img.xz",
         "k/x.cpio.gz",
@@ -373,11 +377,29 @@ fn what_cannot_be_an_entry_as_it_is_is_told_and_what_belongs_to_another_file_is_
         left_out(&scan),
         [
             &format!("b.zip: {archive}")[..],
+            "esxi/mboot.c32: ESXi's loader for BIOS, a module of SYSLINUX: iPXE cannot start it, PXELINUX can",
             "g/gentoo: a Linux kernel under a name that is not looked for: call it vmlinuz, with its initrd beside it",
             "l/initrd.img.gz: an initrd without a kernel beside it",
             "mnt: an empty folder: if something should be mounted there, it is not",
             &format!("netboot.tar.gz: {archive}"),
             &format!("os.img.xz: {archive}"),
+            "win/wimboot: it starts Windows PE, and is started from a script (docs/windows.md)",
+        ]
+    );
+}
+
+#[test]
+fn names_that_ipxe_cannot_ask_for_are_told_and_shown_so_that_they_can_be_read() {
+    let root = folder(&["tab\there/linux", "tab\there/initrd", "line\nbreak.ipxe"]);
+    fs::create_dir(root.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"))).unwrap();
+    let scan = scan(root.path(), []);
+    assert_eq!(entries(&scan), [""; 0]);
+    assert_eq!(
+        left_out(&scan),
+        [
+            "caf\u{fffd}: iPXE cannot ask for this name: it is not UTF-8",
+            "line\\nbreak.ipxe: iPXE cannot ask for this name: it has control characters",
+            "tab\\there: iPXE cannot ask for this name: it has control characters",
         ]
     );
 }

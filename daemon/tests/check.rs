@@ -132,6 +132,44 @@ fn it_lists_scripts_by_host_name_looks_into_them_and_says_where_no_machine_runs_
 }
 
 #[test]
+fn a_wrong_cmdline_is_told_once_with_its_line_and_an_unreadable_duid_is_told() {
+    let host = host();
+    let boot = boot_folder();
+    let mut kernel = vec![0; 1024];
+    kernel[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
+    kernel[0x236] = 1;
+    fs::create_dir(boot.path().join("two")).unwrap();
+    for (name, content) in [
+        ("vmlinuz-1", &kernel[..]),
+        ("vmlinuz-2", &kernel),
+        ("initrd-1", b""),
+        ("initrd-2", b""),
+        ("cmdline", b"quiet\nsplash || shell\n"),
+    ] {
+        fs::write(boot.path().join("two").join(name), content).unwrap();
+    }
+    let config = tempfile::tempdir().unwrap();
+    let (file, state) = (config.path().join("proxydhcpd.toml"), config.path().join("state"));
+    fs::create_dir_all(state.join("duid")).unwrap();
+    fs::write(&file, format!("state-dir = {state:?}\n")).unwrap();
+    let arguments = ["--json", "-b", boot.path().to_str().unwrap(), "-c", file.to_str().unwrap()];
+    let json: Value = serde_json::from_slice(&check(&host, &arguments).stdout).unwrap();
+    let told = json["diagnostics"].as_array().unwrap();
+    let of = |part: &str| -> Vec<&Value> {
+        told.iter().filter(|told| told["message"].as_str().unwrap().contains(part)).collect()
+    };
+    let wrong = of("cannot be passed on by iPXE");
+    assert_eq!(wrong.len(), 1, "{json:#}");
+    assert_eq!(wrong[0]["file"], boot.path().join("two/cmdline").to_str().unwrap());
+    assert_eq!(
+        (&wrong[0]["line"], &wrong[0]["column"], &wrong[0]["severity"]),
+        (&json!(2), &json!(8), &json!("warning"))
+    );
+    assert_eq!(json["served"]["menu"]["entries"].as_array().unwrap().len(), 2);
+    assert_eq!(of("duid cannot be read: is a directory").len(), 1, "{json:#}");
+}
+
+#[test]
 fn it_says_which_arguments_can_be_made_for_no_machine_or_only_for_listed_ones_and_where() {
     let host = host();
     let boot = boot_folder();

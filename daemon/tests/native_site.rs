@@ -226,7 +226,7 @@ fn a_cmdline_that_cannot_be_used_is_told_with_its_place_and_its_entry_says_so() 
     for (cmdline, told) in [
         ("# x\na={{ base }", "BOOT/debian/cmdline:2:11: unexpected `}`, expected end of variable block"),
         ("a={{ base | bse64 }}", "BOOT/debian/cmdline:1:13: there is no filter `bse64`"),
-        ("quiet || reboot", "BOOT/debian/cmdline: \"||\" cannot be passed on by iPXE"),
+        ("quiet || reboot", "BOOT/debian/cmdline:1:7: \"||\" cannot be passed on by iPXE"),
     ] {
         linux(lab.boot.path(), cmdline);
         let site = lab.site("").unwrap();

@@ -2,7 +2,7 @@
 
 use super::linux::{Kind, MARK, is_template};
 use super::{Failure, Templates};
-use crate::config::diagnostic::Diagnostic;
+use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use proxydhcpd_core::fetch::Asking;
 use proxydhcpd_core::plan::{Entry, Plan, Starts};
 use proxydhcpd_core::request::Request;
@@ -16,7 +16,11 @@ impl Templates {
         let checked = if is_template(arguments) {
             self.add(&key, arguments.clone()).and_then(|()| self.unknown_in(&key).map_or(Ok(()), Err))
         } else {
-            Kind::Arguments.check(arguments).map(|line| *arguments = line).map_err(|why| self.refused(&key, &why))
+            let source = Source { name: cmdline.display().to_string(), text: arguments.clone() };
+            Kind::Arguments.check(arguments).map(|line| *arguments = line).map_err(|why| {
+                let at = Kind::bad_word(&source.text).unwrap_or_default();
+                Failure { template: source.name.clone(), line: None, diagnostic: Box::new(source.error(at, why)) }
+            })
         };
         match checked {
             Ok(()) => {
@@ -26,7 +30,7 @@ impl Templates {
             Err(failure) => {
                 arguments.clear();
                 entry.lacks = Some(format!("its arguments are wrong: {}", failure.diagnostic.message));
-                Some(Diagnostic::warning(failure.diagnostic.one_line()))
+                Some(Diagnostic { severity: Severity::Warning, ..*failure.diagnostic })
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::config::draft::Drafted;
 use proxydhcpd_core::plan::profile::{Boots, Linux, Profile};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// In front of the names of such texts: no file's name begins with it.
@@ -63,14 +64,21 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Where the first word stands that no line of a script can hold.
+    pub(super) fn bad_word(text: &str) -> Option<Range<usize>> {
+        let bad = |word: &&str| ["||", "&&"].contains(word) || word.chars().any(char::is_control);
+        let word = text.split_whitespace().find(bad)?;
+        let at = word.as_ptr() as usize - text.as_ptr() as usize;
+        Some(at..at + word.len())
+    }
+
     /// The text as the script has it: arguments on one line, however many they were written on. iPXE takes a line apart
     /// at spaces and these operators, and there is no way to quote them.
     pub(super) fn check(self, text: &str) -> Result<String, String> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let bad = |word: &&&str| ["||", "&&"].contains(*word) || word.chars().any(char::is_control);
-        if let Some(word) = words.iter().find(bad) {
-            return Err(format!("{word:?} cannot be passed on by iPXE"));
+        if let Some(at) = Kind::bad_word(text) {
+            return Err(format!("{:?} cannot be passed on by iPXE", &text[at]));
         }
+        let words: Vec<&str> = text.split_whitespace().collect();
         match self {
             Kind::Arguments => Ok(words.join(" ")),
             Kind::File if text.trim().is_empty() => Err("this is empty".into()),

@@ -73,6 +73,13 @@ impl Programs<'_> {
             "wim" if lower == "boot.wim" => {
                 Fate::LeftOut("Windows PE is started by wimboot, from a script (docs/windows.md)".to_owned())
             }
+            // The boot programs of systems that nothing here starts as they stand.
+            "c32" if lower == "mboot.c32" && self.tree.find(&join(self.folder, "boot.cfg")).is_some() => Fate::LeftOut(
+                "ESXi's loader for BIOS, a module of SYSLINUX: iPXE cannot start it, PXELINUX can".to_owned(),
+            ),
+            "" | "i386" | "x86_64" | "arm64" if lower.split('.').next() == Some("wimboot") => {
+                Fate::LeftOut("it starts Windows PE, and is started from a script (docs/windows.md)".to_owned())
+            }
             "vhd" | "vhdx" | "qcow2" | "vmdk" => Fate::LeftOut(DISK.to_owned()),
             _ if is_archive(&lower) => {
                 Fate::LeftOut("an archive, of which nothing is booted: unpack it into a folder".to_owned())

@@ -150,16 +150,27 @@ impl Walk<'_> {
                 let why = format!("it has more than {MOST_FILES} files; those deepest in it are not looked at");
                 self.leave_out(&top, &why);
             }
-            // Names that are no text could be in no script; what begins with a dot is meant to be hidden.
-            let Ok(name) = item.file_name().into_string() else { continue };
+            let (name, is_text) = match item.file_name().into_string() {
+                Ok(name) => (name, true),
+                Err(name) => (name.to_string_lossy().into_owned(), false),
+            };
             let is_hidden = folder.is_empty() && self.hidden.contains(&&name[..]);
-            if name.starts_with('.') || name.chars().any(char::is_control) || is_hidden {
+            // What begins with a dot is meant to be hidden.
+            if name.starts_with('.') || is_hidden {
                 continue;
             }
             let path = join(folder, &name);
-            // iPXE, up to 2025 at least, asks over HTTP for `%FFFFFFC3%FFFFFFA9` where the name has an é.
-            if !name.is_ascii() {
-                self.leave_out(&path, "iPXE cannot ask for this name: it has letters beyond ASCII");
+            let why = match &name[..] {
+                _ if !is_text => Some("it is not UTF-8"),
+                name if name.chars().any(char::is_control) => Some("it has control characters"),
+                // iPXE, up to 2025 at least, asks over HTTP for `%FFFFFFC3%FFFFFFA9` where the name has an é.
+                name if !name.is_ascii() => Some("it has letters beyond ASCII"),
+                _ => None,
+            };
+            if let Some(why) = why {
+                let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+                let shown: String = path.chars().map(escaped).collect();
+                self.leave_out(&shown, &format!("iPXE cannot ask for this name: {why}"));
                 continue;
             }
             match item.file_type() {
