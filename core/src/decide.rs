@@ -7,7 +7,7 @@ use crate::memory::claims::SharedUuid;
 use crate::plan::Plan;
 use crate::plan::machines::{By, Doubt, Findings, Found, Identity, MachineId, Policy, Undecided};
 use crate::plan::profile::{Boots, ProfileId};
-use crate::plan::rule::{Firmware, Subject};
+use crate::plan::rule::{Firmware, Rule, Subject};
 use core::fmt;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +56,8 @@ pub enum Ground {
 pub fn decide(plan: &Plan, memory: &Memory, subject: &Subject<'_>, name: Option<&str>) -> Decision {
     let shared = subject.readings.uuids.iter().flatten().find_map(|uuid| memory.claims.shared(plan, uuid));
     let (readings, serial) = (subject.readings, subject.serial);
-    let findings = plan.machines.find(&Identity { readings, serial, name, shares_uuid: shared.is_some() });
+    let identity = Identity { readings, serial, name, shares_uuid: shared.is_some() };
+    let findings = plan.machines.find(&identity);
     let machine = findings.found.map(|found| found.machine);
     let counts = match findings.doubt {
         Some(doubt) => outcome(plan, memory, &without(subject, doubt), machine),
@@ -67,8 +68,13 @@ pub fn decide(plan: &Plan, memory: &Memory, subject: &Subject<'_>, name: Option<
     if counts.protects(plan) {
         return counts;
     }
-    for other in findings.others() {
-        let Decision { rule, profile, ground, as_firmware, .. } = outcome(plan, memory, subject, Some(other.0));
+    let mut others = findings.others().chain(plan.machines.sharers(&identity, machine)).peekable();
+    if others.peek().is_none() {
+        return counts;
+    }
+    let rule = rule_for(plan, subject, true);
+    for other in others {
+        let Decision { rule, profile, ground, as_firmware, .. } = follows(plan, memory, rule, Some(other.0));
         let would_be = Decision { held: Some(other), rule, profile, ground, as_firmware, ..counts };
         if would_be.protects(plan) {
             return would_be;
@@ -90,7 +96,16 @@ fn without<'a>(subject: &Subject<'a>, doubt: Doubt) -> Subject<'a> {
 /// What this entry, or none, leads to. A rule may deny; else the machine's own entry decides, then the rule, then what
 /// holds for all.
 fn outcome(plan: &Plan, memory: &Memory, subject: &Subject<'_>, machine: Option<MachineId>) -> Decision {
-    let rule = plan.rules.iter().enumerate().find(|(index, rule)| rule.matches(*index, subject, machine.is_some()));
+    follows(plan, memory, rule_for(plan, subject, machine.is_some()), machine)
+}
+
+type Matched<'a> = Option<(usize, &'a Rule)>;
+
+fn rule_for<'a>(plan: &'a Plan, subject: &Subject<'_>, is_known: bool) -> Matched<'a> {
+    plan.rules.iter().enumerate().find(|(index, rule)| rule.matches(*index, subject, is_known))
+}
+
+fn follows(plan: &Plan, memory: &Memory, rule: Matched<'_>, machine: Option<MachineId>) -> Decision {
     let entry = machine.map(|machine| plan.machines.get(machine));
     let (profile, ground) = match (rule, entry) {
         (Some((_, rule)), _) if rule.deny => (None, Ground::Denied),

@@ -246,6 +246,100 @@ fn what_protects_either_machine_holds_in_doubt() {
     assert_eq!(decision.own_profile(&once), None, "and no template of another profile is rendered for it");
 }
 
+/// By address, UUID and serial number; whichever entry comes first, and with more entries beside.
+#[test]
+fn what_protects_any_entry_that_lists_an_identity_holds_for_its_machine() {
+    let serial = |policy, profile| Machine { serial: Some("S"), policy, profile, ..Machine::default() };
+    type With = fn(Machine<'static>) -> Machine<'static>;
+    let kinds: [(&str, With); 3] = [
+        ("mac", |entry| Machine { macs: &[A], serial: None, ..entry }),
+        ("uuid", |entry| Machine { uuid: Some(U1), serial: None, ..entry }),
+        ("serial", |entry| entry),
+    ];
+    let deny = Rule { deny: true, when: When { known: Some(true), ..When::default() }, ..Rule::default() };
+    for (kind, with) in kinds {
+        let given = |mut entries: Vec<Machine<'static>>, rules: &[Rule], marked: &[&str]| {
+            let mut given = Vec::new();
+            for _ in 0..entries.len() {
+                entries.rotate_left(1);
+                let plan = Plan { rules: rules.to_vec(), ..site(&entries) };
+                let mut memory = Memory::new(1);
+                for machine in marked {
+                    memory.once.use_up(machine);
+                }
+                if kind != "serial" {
+                    let packet = from(A, U1, Packet::discover());
+                    given.push(at_67(&plan, &mut memory, packet, 0).0);
+                    let mut guid = from(A, U1, Packet::request_4011());
+                    guid.header.hlen = 16;
+                    guid.header.chaddr.copy_from_slice(&stored(U1)[1..]);
+                    for packet in [from(A, U1, Packet::request_4011()), guid] {
+                        let to = "192.0.2.107:4011";
+                        let octets = packet.octets();
+                        given.push(
+                            told(ask_again(&plan, &mut memory, &octets, Port::BootServer, to, "192.0.2.10", 1).0).0,
+                        );
+                    }
+                }
+                let asks = format!("machine/mac={}/uuid={}/serial=53/menu.ipxe", hex(&A), hex(&U1));
+                given.push(match fetch(&plan, &memory, &request(&asks)).unwrap() {
+                    Fetch::Linux(profile, _) => format!("{}.efi", plan.profiles[profile].name),
+                    Fetch::Text(text) if text.contains("sanboot") => DISK.to_owned(),
+                    _ => "nothing".to_owned(),
+                });
+            }
+            given.iter_mut().filter(|given| given.starts_with("nothing:")).for_each(|given| given.truncate(7));
+            given.dedup();
+            given
+        };
+        let entry = |name, policy, profile| with(Machine { name, ..serial(policy, profile) });
+        let web2 = entry("web2", Policy::Always, Some(GRUB));
+        let web3 = entry("web3", Policy::Unsaid, None);
+        let never = entry("web1", Policy::Never, None);
+        assert_eq!(given(vec![never, web2], &[], &[]), [DISK], "{kind}");
+        assert_eq!(given(vec![never, Machine { name: "web4", ..never }], &[], &[]), [DISK], "{kind}");
+        assert_eq!(given(vec![web2, never, web3], &[], &[]), [DISK], "{kind}");
+        let once = entry("web1", Policy::Once, Some(INSTALL));
+        assert_eq!(given(vec![once, web2], &[], &["web1"]), [DISK], "{kind}");
+        assert_eq!(given(vec![web3, web2], &[], &["web3"]), [DISK], "{kind}");
+        assert_eq!(given(vec![web2, entry("web1", Policy::Always, Some(NOTHING))], &[], &[]), ["nothing"], "{kind}");
+        assert_eq!(given(vec![web2, web3], std::slice::from_ref(&deny), &[]), ["nothing"], "{kind}");
+        assert_eq!(given(vec![once, web2], &[], &["web2"]), ["install.efi"], "{kind}: nothing protects either");
+    }
+}
+
+#[test]
+fn an_identity_that_fits_the_entry_that_was_found_says_nothing_for_another_whose_identities_it_lacks() {
+    let never = Machine { name: "web2", uuid: Some(U1), macs: &[B], policy: Policy::Never, ..Machine::default() };
+    let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB), never]);
+    assert_eq!((first(&plan, A, U1).0, first(&plan, B, U1).0), ("grub.efi".into(), DISK.into()));
+    assert_eq!(first(&plan, C, U1).0, DISK, "it may be either");
+    let old = Machine { uuid: None, macs: &[A], ..never };
+    let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB), old]);
+    let (given, decision) = first(&plan, A, U1);
+    assert_eq!((given.as_str(), decision.held), (DISK, Some((1, By::Mac))), "it may well be the old entry's");
+    assert_eq!((first(&plan, B, U1).0, first(&plan, A, U2).0), ("install.efi".into(), DISK.into()));
+}
+
+/// Each packet looks at some of them only; those come first that protect for sure.
+#[test]
+fn an_identity_in_very_many_entries_is_looked_up_in_bounded_time() {
+    let names: Vec<String> = (0..20_000).map(|number| format!("pc{number}")).collect();
+    let mut entries: Vec<_> = names
+        .iter()
+        .map(|name| Machine { profile: Some(GRUB), ..entry(name, &[], U1, Policy::Always, GRUB) })
+        .collect();
+    let plan = site(&entries);
+    let memory = Memory::new(1);
+    let began = std::time::Instant::now();
+    for _ in 0..100 {
+        assert_eq!(script(&plan, &memory, &A, U1), "install");
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+    entries[19_999].policy = Policy::Never;
+    assert_eq!(script(&site(&entries), &memory, &A, U1), DISK);
+}
+
 #[test]
 fn a_machine_in_doubt_uses_up_no_boot_of_another() {
     let plan = site(&[entry("web1", &[A], U1, Policy::Once, INSTALL)]);

@@ -8,7 +8,7 @@ use proxydhcpd_core::plan::machines::{
     Builder, By, Doubt, Findings, Found, Identity, Machine, Machines, Policy, Refused, Shared, Undecided, Why,
 };
 use proxydhcpd_core::plan::pattern::MacPattern;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// As an operator would write it down.
 #[derive(Clone, Debug)]
@@ -142,6 +142,33 @@ impl Oracle {
         }
     }
 
+    fn sharers(&self, identity: &Identity<'_>, found: Option<Found>) -> BTreeSet<(u32, By)> {
+        if found.is_some_and(|found| found.by == By::Name) {
+            return BTreeSet::new();
+        }
+        let Readings { macs, uuids } = identity.readings;
+        let serial = identity.serial.and_then(|serial| self.serials.get(&serial.to_lowercase()));
+        let of_uuids = uuids.into_iter().flatten().map(|uuid| (self.uuids.get(&uuid), By::Uuid));
+        let of_macs = macs.into_iter().flatten().map(|mac| (self.macs.get(&mac), By::Mac));
+        let mut sharers = BTreeSet::new();
+        for (ids, by) in of_uuids.chain(of_macs).chain([(serial, By::Serial)]) {
+            let Some(ids) = ids.filter(|ids| ids.len() > 1) else { continue };
+            let agrees = found.is_some_and(|found| ids.contains(&found.machine));
+            let fits = |id: &u32| {
+                let Written { uuid, serial, .. } = &self.written[*id as usize];
+                let is_key = |uuid: &[u8; 16]| *uuid != [0; 16] && *uuid != [0xff; 16];
+                let other_uuid =
+                    uuids[0].is_some() && uuid.filter(is_key).is_some_and(|own| !uuids.contains(&Some(own)));
+                let other_serial = |own: &String| identity.serial.is_some_and(|asked| !asked.eq_ignore_ascii_case(own));
+                let other_mac = self.doubt(*id, By::Uuid, identity) == Some(Why::OtherAddress);
+                !other_uuid && !other_mac && !serial.as_ref().is_some_and(other_serial)
+            };
+            let counts = |id: &&u32| found.is_none_or(|found| found.machine != **id) && (!agrees || fits(id));
+            sharers.extend(ids.iter().filter(counts).map(|id| (*id, by)));
+        }
+        sharers
+    }
+
     fn shared(&self) -> usize {
         let several = |ids: &&Vec<u32>| ids.len() > 1;
         self.macs.values().filter(several).count()
@@ -173,6 +200,9 @@ proptest! {
             let readings = Readings { macs: [*one, *other, None], uuids: *uuids };
             let identity = Identity { readings, serial: serial.as_deref(), name: name.as_deref(), shares_uuid };
             prop_assert_eq!(machines.find(&identity), oracle.find(&identity), "{:?}", identity);
+            let found = machines.find(&identity).found;
+            let sharers: BTreeSet<_> = machines.sharers(&identity, found).collect();
+            prop_assert_eq!(sharers, oracle.sharers(&identity, found), "{:?}", identity);
             let alone = Identity { name: None, ..identity };
             prop_assert_eq!(machines.find(&alone), oracle.find(&alone), "{:?}", alone);
             let readings = Readings { uuids: [None; 2], ..readings };
@@ -220,11 +250,11 @@ fn what_several_machines_list_is_told_with_some_of_them() {
     let machines = Machines::new(&site, &[]);
     let (shared, count) = machines.shared();
     assert_eq!((shared.len(), count), (17, 17));
-    let first = ["pc0", "pc1", "pc2", "pc3"].map(String::from).to_vec();
+    let first = vec![0, 1, 2, 3];
     let serial = Shared { by: By::Serial, identity: "Default string".into(), machines: first.clone(), count: 30 };
     let mac = Shared { by: By::Mac, identity: "02:00:00:00:00:07".into(), machines: first, count: 30 };
     assert_eq!(shared[..2], [serial, mac]);
-    assert_eq!(shared[3].machines, ["pc2", "pc3"]);
+    assert_eq!(shared[3].machines, [2, 3]);
     let readings = Readings::of(Some([2, 0, 0, 0, 0, 7]), None);
     assert_eq!(machines.find(&Identity { readings, ..Identity::default() }), Findings::default());
 }

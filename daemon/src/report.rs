@@ -8,7 +8,7 @@ use crate::journal::{Admit, Journal};
 use crate::log::Requested;
 use crate::site::Site;
 use crate::templates::Failure;
-pub use identity::{Means, Neither, NotTaken, Shared, TwoMachines};
+pub use identity::{Listed, Means, Neither, NotTaken, Shared, TwoMachines};
 use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
 use proxydhcpd_core::choose::Nothing;
 use proxydhcpd_core::client::{ArchFrom, Client, Hardware, NotOurs};

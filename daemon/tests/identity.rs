@@ -43,6 +43,24 @@ fn a_machine_with_the_uuid_of_another_is_told_of_once_and_not_installed() {
 }
 
 #[test]
+fn a_machine_that_two_entries_list_gets_no_installer_while_one_of_them_says_never() {
+    let entries = "default-profile = \"installer\"\n[profile.installer]\nkernel = \"linux\"\n\
+                   [machine.db1]\nmac = \"02:00:00:00:00:0a\"\nboot = \"never\"\n\
+                   [machine.db1-old]\nmac = \"02:00:00:00:00:0a\"\nboot = \"never\"\n";
+    let (host, machine) = one_network();
+    let server = Server::configured(&host, tempfile::tempdir().unwrap(), entries);
+    ready(&server);
+    discover(&machine, A);
+    server.wait_for_line("in doubt about db1: profile local-disk");
+    server.wait_for_line("may be db1, as db1 and another entry list its mac: it boots no more than db1 would");
+    let script = script_of(&machine, "mac=02000000000a");
+    assert!(script.contains("sanboot ") && !script.contains("kernel"), "{script}");
+    let log = server.log();
+    let warned = log.lines().find(|line| line.contains("2 machines list the mac 02:00:00:00:00:0a (db1, db1-old)"));
+    assert!(warned.unwrap().matches("proxydhcpd.toml:").count() == 2, "{log}");
+}
+
+#[test]
 fn a_uuid_that_two_machines_have_is_in_doubt_after_a_restart() {
     let (host, machine) = one_network();
     let server = Server::configured(&host, tempfile::tempdir().unwrap(), CONFIG);
@@ -163,8 +181,12 @@ fn discover(machine: &Host, mac: [u8; 6]) {
 
 /// What an iPXE is given that says its UUID and no address.
 fn script_by_uuid(machine: &Host) -> String {
+    script_of(machine, "mac=/uuid=11223344-5566-7788-99aa-bbccddeeff00")
+}
+
+fn script_of(machine: &Host, identity: &str) -> String {
     let mut curl = Command::new("curl");
-    let name = "machine/mac=/uuid=11223344-5566-7788-99aa-bbccddeeff00/platform=efi/arch=x86_64/menu.ipxe";
+    let name = format!("machine/{identity}/platform=efi/arch=x86_64/menu.ipxe");
     curl.args(["--silent", "--show-error", "--fail", "--max-time", "60"]).arg(format!("http://192.0.2.10:8080/{name}"));
     let output = machine.on(|| curl.output().expect("curl is missing: run e2e/setup"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

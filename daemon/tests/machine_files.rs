@@ -353,8 +353,28 @@ fn what_several_machines_list_is_a_warning_and_a_dock_is_none() {
     let text = "name,mac,serial\na,52:54:00:00:00:01 00:e0:4c:68:00:01,X\nb,52:54:00:00:00:01 00:e0:4c:68:00:01,Y\n";
     let warnings = read_text("a.csv", text).unwrap().warnings;
     assert_eq!(warnings.len(), 1);
-    let message = "mac 52:54:00:00:00:01 is nobody's identity, for 2 machines list it: a, b";
-    assert_eq!(warnings[0].message, message);
+    let message =
+        "2 machines list the mac 52:54:00:00:00:01 (a, b): it leads to none of them, but what protects one of";
+    assert!(warnings[0].message.starts_with(message), "{}", warnings[0].message);
+    assert!(!warnings[0].help.as_ref().unwrap().contains("no other identity"));
+}
+
+#[test]
+fn a_warning_of_an_identity_in_two_entries_says_where_both_are_and_which_has_no_other() {
+    let json = "[{\"name\": \"a\", \"serial\": \"X\"},\n {\"name\": \"b\", \"mac\": \"52:54:00:00:00:01\", \"serial\": \"x\"}]";
+    let toml = "[a]\nserial = \"X\"\n\n[b]\nserial = \"x\"\nmac = \"52:54:00:00:00:01\"\n";
+    for (name, text, [first, second]) in [
+        ("a.csv", "name,mac,serial\na,,X\nb,52:54:00:00:00:01,x\n", [2, 3]),
+        ("a.json", json, [1, 2]),
+        ("a.toml", toml, [1, 4]),
+    ] {
+        let warnings = read_text(name, text).unwrap().warnings;
+        let at = warnings[0].place.as_ref().map(|place| place.line);
+        assert_eq!((warnings.len(), at), (1, Some(second)), "{name}: {warnings:?}");
+        assert!(warnings[0].message.starts_with("2 machines list the serial X (a, b): "), "{name}: {warnings:?}");
+        let help = warnings[0].help.as_ref().unwrap();
+        assert!(help.starts_with("a has no other identity") && help.ends_with(&format!("{name}:{first}")), "{help}");
+    }
 }
 
 #[test]

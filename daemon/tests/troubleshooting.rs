@@ -1,6 +1,6 @@
 //! docs/troubleshooting.md shows what the program says, word for word.
 
-use proxydhcpd::report::{Means, Neither, NotTaken, Shared, TwoMachines};
+use proxydhcpd::report::{Listed, Means, Neither, NotTaken, Shared, TwoMachines};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::Hardware;
 use proxydhcpd_core::memory::Seen;
@@ -40,6 +40,7 @@ fn every_message_that_troubleshooting_quotes_is_said_like_that() {
     let (shut_out, loaded, named) = (Rival::ShutOut(SERVER), Rival::Loaded(SERVER), Rival::Named(SERVER));
     let two = TwoMachines { name: "web1", by: By::Uuid, other: "web2", other_by: By::Mac };
     let neither = Neither { name: "web1", by: By::Mac, other: "web2", other_by: By::Uuid };
+    let listed = Listed { name: "web1", by: By::Mac, found: None };
     let hardware = &Hardware::ethernet([2, 0, 0, 0, 0, 3]);
     let not_taken = NotTaken { hardware, name: "web1", by: By::Uuid, why: Why::OtherAddress, held: false };
     let uuid = 0x11223344_5566_7788_99aa_bbccddeeff00_u128.to_be_bytes();
@@ -66,6 +67,7 @@ fn every_message_that_troubleshooting_quotes_is_said_like_that() {
         Seen::Ipxe.to_string(),
         two.to_string(),
         neither.to_string(),
+        listed.to_string(),
         not_taken.to_string(),
     ];
     assert_eq!(quoted(), said.into_iter().chain(shared).collect::<Vec<_>>());

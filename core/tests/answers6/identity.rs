@@ -87,3 +87,15 @@ fn a_uuid_goes_before_an_address() {
     assert_eq!((plan.machines.get(found.machine).name, found.by), ("web2", By::Uuid));
     assert_eq!(found.other.map(|(other, by)| (plan.machines.get(other).name, by)), Some(("web1", By::Mac)));
 }
+
+#[test]
+fn what_protects_one_of_two_entries_with_an_identity_holds_over_dhcpv6() {
+    let web2 = Machine { name: "web2", uuid: Some(UUID), macs: &[MAC], ..Machine::default() };
+    for never in [Machine { macs: &[], ..web2 }, Machine { uuid: None, ..web2 }] {
+        let never = Machine { name: "web1", policy: Policy::Never, ..never };
+        for packet in [Packet6::solicit(), Packet6::information_request()] {
+            let decision = on_547(&of_machines(&[web2, never]), &packet).0.decision.unwrap();
+            assert_eq!((decision.ground, decision.held.map(|(machine, _)| machine)), (Ground::Never, Some(1)));
+        }
+    }
+}

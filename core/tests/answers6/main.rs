@@ -14,10 +14,11 @@ use common::{DUID, GROUP, HERE6, NEIGHBOUR, Packet6, RELAY, ask, ask_again, link
 use proxydhcpd_core::answer::{Answer, Replies, Response, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::decide::Ground;
 use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::link::{Link, Network, Network6};
 use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::plan::machines::{By, Machine, Machines};
+use proxydhcpd_core::plan::machines::{By, Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Boots, Item, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Rule, When};

@@ -15,6 +15,7 @@ const TWO_MACHINES: u8 = 0xff;
 const NEITHER: u8 = 0xfe;
 const SHARED: u8 = 0xfd;
 const DOUBT: u8 = 0xfc;
+const LISTED: u8 = 0xfb;
 /// One warning stands for all UUIDs that the configuration does not name.
 const UNNAMED: [u8; 17] = [SHARED; 17];
 
@@ -23,6 +24,7 @@ impl Report {
     pub(super) fn identity(&mut self, plan: &Plan, link: &str, client: &Client, decision: &Decision, now: Instant) {
         let name = |id| plan.machines.get(id).name;
         let held = decision.held.is_some();
+        let is_other = held && decision.held == decision.machine.and_then(|found| found.other);
         if let Some(Found { machine, by, other: Some((other, other_by)) }) = decision.machine {
             let said = TwoMachines { name: name(machine), by, other: name(other), other_by };
             self.doubtful(pair_key(TWO_MACHINES, machine, other), link, client, Some(said.name), &said, now);
@@ -35,6 +37,9 @@ impl Report {
         } else if let Some(Doubt { machine, by, why }) = decision.doubt {
             let said = NotTaken { hardware: &client.hardware, name: name(machine), by, why, held };
             self.doubtful(pair_key(DOUBT, machine, by as u32), link, client, Some(said.name), &said, now);
+        } else if let Some((machine, by)) = decision.held.filter(|_| !is_other) {
+            let said = Listed { name: name(machine), by, found: decision.machine.map(|found| name(found.machine)) };
+            self.doubtful(pair_key(LISTED, machine, by as u32), link, client, Some(said.name), &said, now);
         } else if let Some(shared) = decision.shared {
             self.shared_uuid(plan, link, client, decision, shared, now);
         }
@@ -172,6 +177,27 @@ impl fmt::Display for NotTaken<'_> {
             ),
             Why::NoAddress => write!(f, ". Remove `{by}` from that entry, or let the relay say the address (RFC 6939)"),
         }
+    }
+}
+
+/// A machine that is held to what protects an entry, because that lists an identity which other entries list, too.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'a> {
+    pub name: &'a str,
+    pub by: By,
+    /// The entry that it is taken for.
+    pub found: Option<&'a str>,
+}
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Listed { name, by, found } = self;
+        let others = found.unwrap_or("another entry");
+        write!(
+            f,
+            "may be {name}, as {name} and {others} list its {by}: it boots no more than {name} would. Take that {by} out of \
+             the entry of the machine that does not have it"
+        )
     }
 }
 

@@ -1,11 +1,10 @@
 //! How the machines are put together: one after the other as they are read, so that a file of a million of them is
 //! never in memory as a million descriptions.
 
-use super::index::{self, Index, hash, hash_without_case};
-use super::{By, Machine, MachineId, Machines, NONE, Record, Shared, is_key, printed_uuid};
+use super::index::{self, Held, Index, hash, hash_without_case};
+use super::{By, Machine, MachineId, Machines, NONE, Record, Sharer, is_key};
 use crate::plan::pattern::MacPattern;
 use alloc::borrow::ToOwned;
-use alloc::string::{String, ToString};
 use core::fmt;
 
 /// Machines that are still being read.
@@ -24,10 +23,6 @@ pub enum Refused {
     /// All texts together would exceed 4 GiB, or one of them what a machine may have.
     TooMuch,
 }
-
-/// Identities that several machines list are told in full up to this many, and of the machines that list one as many.
-const TOLD: usize = 20;
-const NAMED: usize = 4;
 
 impl Builder {
     /// Numbers are given in order, from 0. Nothing changes when it is refused.
@@ -76,6 +71,7 @@ impl Builder {
         index_uuids(&mut machines);
         index_serials(&mut machines);
         index_macs(&mut machines, docks);
+        machines.sort_sharers();
         machines.docks = docks.to_owned();
         machines
     }
@@ -130,7 +126,7 @@ fn index_uuids(machines: &mut Machines) {
         let same = |other: u32| machines.uuids[other as usize] == uuid;
         if let Some(first) = index.claim(hash(&uuid), id, same) {
             index.share(hash(&uuid), same);
-            machines.note_shared(By::Uuid, || printed_uuid(&uuid), first.number, id, first.shared);
+            machines.note_shared(By::Uuid, first, first.number, id);
         }
     }
     machines.by_uuid = index;
@@ -144,8 +140,7 @@ fn index_serials(machines: &mut Machines) {
         let same = |other| machines.has_serial(other, serial);
         if let Some(first) = index.claim(key, id, same) {
             index.share(key, same);
-            let serial = serial.to_owned();
-            machines.note_shared(By::Serial, || serial, first.number, id, first.shared);
+            machines.note_shared(By::Serial, first, first.number, id);
         }
     }
     machines.by_serial = index;
@@ -165,39 +160,25 @@ fn index_macs(machines: &mut Machines, docks: &[MacPattern]) {
             let same = |other: u32| machines.macs[other as usize] == mac;
             let Some(first) = index.claim(hash(&mac), at as u32, same) else { continue };
             index.share(hash(&mac), same);
-            let printed = || MacPattern(mac.map(Some)).to_string();
-            machines.note_shared(By::Mac, printed, machines.owners[first.number as usize], id, first.shared);
+            machines.note_shared(By::Mac, first, machines.owners[first.number as usize], id);
         }
     }
     machines.by_mac = index;
 }
 
 impl Machines {
-    /// `again`: it has been noted of two machines already.
-    fn note_shared(
-        &mut self,
-        by: By,
-        identity: impl FnOnce() -> String,
-        first: MachineId,
-        other: MachineId,
-        again: bool,
-    ) {
-        let (first, other) = (self.get(first).name.to_owned(), self.get(other).name.to_owned());
-        if !again {
-            self.shared_count += 1;
-            if self.shared.len() < TOLD {
-                self.shared.push(Shared { by, identity: identity(), machines: alloc::vec![first, other], count: 2 });
-            }
-            return;
-        }
-        let identity = identity();
-        let same = |shared: &&mut Shared| shared.by == by && shared.identity.eq_ignore_ascii_case(&identity);
-        if let Some(shared) = self.shared.iter_mut().find(same) {
-            shared.count += 1;
-            if shared.machines.len() < NAMED {
-                shared.machines.push(other);
-            }
-        }
+    /// `first` and now `other`, too, have the identity that is `held`.
+    fn note_shared(&mut self, by: By, held: Held, first: MachineId, other: MachineId) {
+        let key = held.number;
+        self.sharers.extend((!held.shared).then_some(Sharer { by, key, machine: first }));
+        self.sharers.push(Sharer { by, key, machine: other });
+    }
+
+    fn sort_sharers(&mut self) {
+        let mut sharers = core::mem::take(&mut self.sharers);
+        sharers.shrink_to_fit();
+        sharers.sort_unstable_by_key(|sharer| self.place(sharer));
+        self.sharers = sharers;
     }
 }
 

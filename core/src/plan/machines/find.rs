@@ -2,7 +2,7 @@
 //! serial numbers, network cards move, and anybody can send what another machine would.
 
 use super::index::{Held, hash, hash_without_case};
-use super::{Machine, MachineId, Machines};
+use super::{Machine, MachineId, Machines, Sharer};
 use crate::client::Readings;
 use core::fmt;
 
@@ -59,7 +59,7 @@ pub enum Why {
 }
 
 /// The identity that was the ground.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum By {
     Name,
     Uuid,
@@ -67,9 +67,13 @@ pub enum By {
     Mac,
 }
 
+/// Entries with one identity that are looked at: each packet may cause it.
+const MOST_SHARERS: usize = 1000;
+
 impl Machines {
     /// The strongest identity decides: a name that we gave, the UUID, the serial number, and the address last, because
-    /// adapters and docks move from machine to machine. What several machines list is nobody's identity.
+    /// adapters and docks move from machine to machine. What several entries list leads to
+    /// none of them (see [`Machines::sharers`]).
     ///
     /// A UUID or a serial number that leads to an entry with addresses, none of which the machine has, is in doubt:
     /// then the other identities decide. An entry without addresses is found by its UUID whatever the address is.
@@ -103,6 +107,51 @@ impl Machines {
             }
             None => Findings { found: Some(Found { machine, by, other }), undecided: None, doubt },
         }
+    }
+
+    /// The entries that the machine may be the subject of by an identity that several of them list. Where the entry that
+    /// was found lists it as well, these are only those that no other identity of the machine speaks against. Of very
+    /// many entries the first are looked at.
+    pub fn sharers<'a>(
+        &'a self,
+        identity: &Identity<'a>,
+        found: Option<Found>,
+    ) -> impl Iterator<Item = (MachineId, By)> + use<'a> {
+        let identity = *identity;
+        let Readings { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
+        let of_uuid = |uuid: Option<[u8; 16]>| (uuid.and_then(|uuid| self.held_uuid(&uuid)), By::Uuid);
+        let of_mac = |mac: Option<[u8; 6]>| (mac.and_then(|mac| self.held_mac(&mac)), By::Mac);
+        let of_serial = (identity.serial.and_then(|serial| self.held_serial(serial)), By::Serial);
+        let held = [of_uuid(uuid), of_uuid(uuid2), of_serial, of_mac(mac), of_mac(mac2), of_mac(mac3)];
+        // It asks by the name that we gave to one whose entry was clear.
+        let is_clear = found.is_some_and(|found| found.by == By::Name);
+        let shared = move |(held, by): (Option<Held>, By)| Some((held.filter(|held| held.shared && !is_clear)?, by));
+        let found = found.map(|found| found.machine);
+        held.into_iter().filter_map(shared).flat_map(move |(held, by)| {
+            let of = |sharer: &Sharer| (sharer.by, sharer.key);
+            let begin = self.sharers.partition_point(|sharer| of(sharer) < (by, held.number));
+            let group = &self.sharers[begin..];
+            let group = &group[..group.partition_point(|sharer| of(sharer) == (by, held.number))];
+            let of_found = |machine| self.place(&Sharer { by, key: held.number, machine });
+            let is_in = |machine| group.binary_search_by_key(&of_found(machine), |sharer| self.place(sharer)).is_ok();
+            let agrees = found.is_some_and(is_in);
+            let machines = group.iter().take(MOST_SHARERS).map(|sharer| sharer.machine);
+            let counts = move |machine: &MachineId| {
+                Some(*machine) != found && !(agrees && self.speaks_against(*machine, &identity))
+            };
+            machines.filter(counts).map(move |machine| (machine, by))
+        })
+    }
+
+    /// Whether the machine shows another identity than its entry lists.
+    fn speaks_against(&self, machine: MachineId, identity: &Identity<'_>) -> bool {
+        let entry = self.get(machine);
+        let uuids = identity.readings.uuids;
+        let other_uuid = uuids[0].is_some() && entry.uuid.is_some_and(|own| !uuids.contains(&Some(own)));
+        let other_serial = |own: &str| identity.serial.is_some_and(|serial| !own.eq_ignore_ascii_case(serial));
+        other_uuid
+            || entry.serial.is_some_and(other_serial)
+            || self.doubt(machine, By::Uuid, identity) == Some(Why::OtherAddress)
     }
 
     /// Why a UUID or a serial number does not count: its entry lists addresses, and the machine has none of them. One
@@ -169,12 +218,19 @@ impl Machines {
     }
 
     fn of_serial(&self, serial: &str) -> Option<MachineId> {
-        self.by_serial.get(hash_without_case(serial.as_bytes()), |id| self.has_serial(id, serial)).and_then(sole)
+        self.held_serial(serial).and_then(sole)
+    }
+
+    fn held_serial(&self, serial: &str) -> Option<Held> {
+        self.by_serial.get(hash_without_case(serial.as_bytes()), |id| self.has_serial(id, serial))
     }
 
     fn of_mac(&self, mac: [u8; 6]) -> Option<MachineId> {
-        let at = self.by_mac.get(hash(&mac), |at| self.macs[at as usize] == mac).and_then(sole)?;
-        Some(self.owners[at as usize])
+        self.held_mac(&mac).and_then(sole).map(|at| self.owners[at as usize])
+    }
+
+    fn held_mac(&self, mac: &[u8; 6]) -> Option<Held> {
+        self.by_mac.get(hash(mac), |at| self.macs[at as usize] == *mac)
     }
 }
 

@@ -49,16 +49,29 @@ pub enum Policy {
     Never,
 }
 
-/// An identity that is none, because several machines have it.
+/// An identity that several entries list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {
     pub by: By,
     pub identity: String,
-    /// The first of them, by name.
-    pub machines: Vec<String>,
+    /// The first of them.
+    pub machines: Vec<MachineId>,
     /// How many there are.
     pub count: usize,
 }
+
+/// An entry that lists an identity which other entries list, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sharer {
+    by: By,
+    /// What the identity's index leads to.
+    key: u32,
+    machine: MachineId,
+}
+
+/// Identities that several entries list are told in full up to this many, and of the entries that list one as many.
+const TOLD: usize = 20;
+const NAMED: usize = 4;
 
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Machines {
@@ -80,8 +93,8 @@ pub struct Machines {
     by_mac: Index,
     /// Addresses of adapters that many machines share in turn.
     docks: Vec<MacPattern>,
-    shared: Vec<Shared>,
-    shared_count: usize,
+    /// By identity, and there in the order in which they are looked at ([`Machines::place`]).
+    sharers: Vec<Sharer>,
 }
 
 /// No machine, and no profile.
@@ -124,9 +137,35 @@ impl Machines {
         self.records.is_empty()
     }
 
-    /// The identities that several machines list, up to twenty of them, and how many there are.
-    pub fn shared(&self) -> (&[Shared], usize) {
-        (&self.shared, self.shared_count)
+    /// The identities that several entries list, up to twenty of them, and how many there are.
+    pub fn shared(&self) -> (Vec<Shared>, usize) {
+        let groups = || self.sharers.chunk_by(|one, other| (one.by, one.key) == (other.by, other.key));
+        let shared = groups().take(TOLD).map(|group| {
+            let mut machines: Vec<MachineId> = group.iter().map(|sharer| sharer.machine).collect();
+            machines.sort_unstable();
+            machines.truncate(NAMED);
+            Shared { by: group[0].by, identity: self.printed(&group[0]), machines, count: group.len() }
+        });
+        (shared.collect(), groups().count())
+    }
+
+    fn printed(&self, sharer: &Sharer) -> String {
+        match sharer.by {
+            By::Mac => MacPattern(self.macs[sharer.key as usize].map(Some)).to_string(),
+            By::Uuid => Stored::from_uuid(self.uuids[sharer.key as usize]).to_string(),
+            By::Serial | By::Name => self.get(sharer.key).serial.unwrap_or_default().into(),
+        }
+    }
+
+    /// Of entries with the same identity, those come first that protect more: not all of many are looked at.
+    fn place(&self, sharer: &Sharer) -> (By, u32, u8, MachineId) {
+        let protects = match self.records[sharer.machine as usize].policy {
+            Policy::Never => 0,
+            Policy::Once => 1,
+            Policy::Unsaid => 2,
+            Policy::Always => 3,
+        };
+        (sharer.by, sharer.key, protects, sharer.machine)
     }
 
     pub fn get(&self, id: MachineId) -> Machine<'_> {
@@ -168,13 +207,12 @@ fn is_key(uuid: &[u8; 16]) -> bool {
     !is_placeholder(uuid)
 }
 
-fn printed_uuid(uuid: &[u8; 16]) -> String {
-    Stored::from_uuid(*uuid).to_string()
-}
-
 /// A million machines are no help in a log.
 impl fmt::Debug for Machines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Machines").field("len", &self.len()).field("shared", &self.shared).finish_non_exhaustive()
+        f.debug_struct("Machines")
+            .field("len", &self.len())
+            .field("shared", &self.sharers.len())
+            .finish_non_exhaustive()
     }
 }

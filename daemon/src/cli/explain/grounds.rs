@@ -52,9 +52,13 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
                 format!("{} by its {by} and {} by its {other_by}: it is neither", name(one), name(other))
             }
             (None, Some(_)) => "no entry has an identity of it that counts".to_owned(),
+            (None, None) if decision.held.is_some() || listed(plan, client, decision).is_some() => {
+                "several entries list one of its identities: it is none of them".to_owned()
+            }
             (None, None) => "no entry has one of its identities".to_owned(),
         };
-        return Node::new("machine", why).with(doubts(plan, decision).into_iter().chain(near(plan, client, None)));
+        return Node::new("machine", why)
+            .with(doubts(plan, client, decision).into_iter().chain(near(plan, client, None)));
     };
     let entry = plan.machines.get(machine);
     let policy = match entry.policy {
@@ -73,7 +77,7 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
     };
     let mut parts = vec![Node::new("boots its profile", policy)];
     parts.extend(other.map(|(other, by)| Node::new("also", format!("{} by its {by}, which counts less", name(other)))));
-    parts.extend(doubts(plan, decision));
+    parts.extend(doubts(plan, client, decision));
     if by != By::Mac {
         parts.extend(near(plan, client, Some(machine)));
     }
@@ -81,7 +85,7 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
 }
 
 /// What counts for less than it says, and what of it holds all the same.
-fn doubts(plan: &Plan, decision: &Decision) -> Vec<Node> {
+fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
     let name = |id| plan.machines.get(id).name;
     let doubt = decision.doubt.map(|Doubt { machine, by, why }| {
         let why = match why {
@@ -98,7 +102,27 @@ fn doubts(plan: &Plan, decision: &Decision) -> Vec<Node> {
         let [one, other] = macs.map(Hardware::ethernet);
         Node::new("shared", format!("its uuid is heard from {one} and from {other}"))
     });
-    [doubt, held, shared].into_iter().flatten().collect()
+    let listed = listed(plan, client, decision);
+    [doubt, listed, held, shared].into_iter().flatten().collect()
+}
+
+/// Entries that it may be the subject of, because they list an identity of it that others list, too.
+fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
+    const MOST: usize = 4;
+    let identity = Identity { readings: client.readings, ..Identity::default() };
+    let mut sharers = plan.machines.sharers(&identity, decision.machine).peekable();
+    let (_, by) = *sharers.peek()?;
+    let mut names: Vec<&str> = sharers
+        .take_while(|(_, other)| *other == by)
+        .map(|(id, _)| plan.machines.get(id).name)
+        .take(MOST + 1)
+        .collect();
+    let more = if names.len() > MOST { " and more" } else { "" };
+    names.truncate(MOST);
+    let list = if names.len() == 1 { "lists" } else { "list" };
+    let what =
+        format!("{}{more} {list} its {by}, too: what protects any of these entries holds for it", names.join(", "));
+    Some(Node::new("in doubt", what))
 }
 
 /// Entries that may have been meant: an octet of the address mistyped, or the UUID in the other order of octets. The
@@ -125,7 +149,7 @@ fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
         nodes.push(Node::new("near", format!("{name} has its UUID with the first three fields turned round")));
     }
     nodes.truncate(10);
-    nodes.extend(shared(plan, client).or_else(|| docked(plan, client).filter(|_| found.is_none())));
+    nodes.extend(docked(plan, client).filter(|_| found.is_none()));
     nodes
 }
 
@@ -133,19 +157,13 @@ fn read<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
     Identity { readings: Readings::of(mac, uuid), ..Identity::default() }
 }
 
-/// An identity of it that several entries list, and that is therefore nobody's.
-fn shared(plan: &Plan, client: &Client) -> Option<Node> {
-    let own = [Some(client.hardware.to_string()), client.machine.map(|machine| machine.to_string())];
-    let shared =
-        plan.machines.shared().0.iter().find(|shared| own.iter().flatten().any(|own| *own == shared.identity))?;
-    let names = shared.machines.join(", ");
-    Some(Node::new("shared", format!("its {} is in {} entries and so is nobody's: {names}", shared.by, shared.count)))
-}
-
 /// An address of it that an entry lists, but that is an adapter's.
 fn docked(plan: &Plan, client: &Client) -> Option<Node> {
     let mac = client.hardware.mac()?;
-    let mut entries = (0..plan.machines.len()).map(|id| plan.machines.get(id as u32));
+    if !plan.machines.is_dock(&mac) {
+        return None;
+    }
+    let mut entries = plan.machines.iter();
     let name = entries.find(|entry| entry.macs.contains(&mac))?.name;
     Some(Node::new("near", format!("{name} lists {}, which is one of `docks` and so is nobody's", client.hardware)))
 }

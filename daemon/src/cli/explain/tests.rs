@@ -223,10 +223,23 @@ fn a_uuid_in_the_other_order_of_octets_is_near() {
 }
 
 #[test]
-fn an_identity_that_several_entries_list_is_told_to_be_nobodys() {
-    let site = with(&[WEB1, Machine { macs: WEB1.macs, ..WEB2 }]);
-    let told = told(&site, "--client uefi-x64 --mac 02:00:00:00:01:01");
-    has(&told, &["shared: its mac is in 2 entries and so is nobody's: web1, web2"]);
+fn an_identity_that_several_entries_list_is_told_with_what_protects_one_of_them() {
+    let words = "--client uefi-x64 --mac 02:00:00:00:01:01";
+    let web2 = Machine { macs: WEB1.macs, ..WEB2 };
+    let both = "in doubt: web1, web2 list its mac, too: what protects any of these entries holds for it";
+    let none = "machine: several entries list one of its identities: it is none of them";
+    has(&told(&with(&[WEB1, web2]), words), &[none, both]);
+    let held = told(&with(&[WEB1, Machine { policy: Policy::Never, ..web2 }]), words);
+    has(&held, &[none, "holds: what web2 is protected by: it may be that one by its mac", "profile: local-disk"]);
+    let old = Machine { uuid: None, policy: Policy::Never, ..web2 };
+    let known = told(&with(&[WEB1, old]), "--client uefi-x64 --machine web1");
+    has(
+        &known,
+        &[
+            "machine: web1 by its uuid",
+            "in doubt: web2 lists its mac, too: what protects any of these entries holds for it",
+        ],
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::diagnostic::{Diagnostic, Severity, Source};
 use super::machines::never_found;
 use crate::files;
 use draft::Draft;
-use proxydhcpd_core::plan::machines::{Builder, By, Machine, MachineId, Machines, Policy, Refused};
+use proxydhcpd_core::plan::machines::{Builder, By, Machine, MachineId, Machines, Policy, Refused, Shared};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::plan::profile::ProfileId;
 use std::collections::BTreeMap;
@@ -138,7 +138,7 @@ impl<'a> Reading<'a> {
         let mut ends = ends.into_iter();
         files.retain(|(first, _)| ends.next().is_some_and(|end| *first < end));
         let machines = builder.finish(docks);
-        told.shared(&machines);
+        told.shared(&machines, (&files, &offsets));
         told.hard_to_find(&machines, docks, unknown_get_nothing, (&files, &offsets));
         Ok(Read { machines, files: files.len(), took: began.elapsed(), warnings: told.list()? })
     }
@@ -311,22 +311,38 @@ impl Told {
     }
 
     /// Identities that several machines list.
-    fn shared(&mut self, machines: &Machines) {
+    fn shared(&mut self, machines: &Machines, (files, offsets): (&[(MachineId, PathBuf)], &[u32])) {
         let (shared, count) = machines.shared();
-        for shared in shared {
-            let more = shared.count - shared.machines.len();
+        self.more_warnings += count - shared.len();
+        for Shared { by, identity, machines: ids, count } in shared {
+            let name = |id: &MachineId| machines.get(*id).name;
+            let names: Vec<&str> = ids.iter().map(name).collect();
+            let more = count - names.len();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let message = format!(
-                "{} {} is nobody's identity, for {} machines list it: {}{more}",
-                shared.by,
-                shared.identity,
-                shared.count,
-                shared.machines.join(", ")
+                "{count} machines list the {by} {identity} ({}{more}): it leads to none of them, but what protects one of \
+                 them from a boot holds for whichever has it",
+                names.join(", ")
             );
-            let help = if shared.by == By::Mac { SHARED_MAC_HELP } else { SHARED_HELP };
-            self.warning(|| Diagnostic::warning(message).help(help));
+            let has_no_other = |id: &&MachineId| {
+                let Machine { macs, uuid, serial, .. } = machines.get(**id);
+                let has = [(By::Mac, !macs.is_empty()), (By::Uuid, uuid.is_some()), (By::Serial, serial.is_some())];
+                macs.len() < 2 && !has.iter().any(|(other, has)| *has && *other != by)
+            };
+            let mut help = format!(
+                "take it out of the entries of machines that do not have it; {} is at {}",
+                names[0],
+                place(files, offsets, ids[0])
+            );
+            if by == By::Mac {
+                help += "; an address of an adapter that they share goes into `docks`";
+            }
+            if let Some(lost) = ids.iter().find(has_no_other) {
+                help = format!("{} has no other identity, so its entry does nothing else; {help}", name(lost));
+            }
+            let warning = spotted(files, offsets, ids[1], names[1].len(), message);
+            self.warning(|| warning.help(help));
         }
-        self.more_warnings += count - shared.len();
     }
 
     /// Machines whose identities are no use, once for each reason: there may be a million of them.
@@ -383,6 +399,3 @@ const DOCKED_HELP: &str = "give it its UUID, or an address of its own";
 const BY_SERIAL: &str = "is known by its serial number alone, which firmware does not say: it is nobody to us until an iPXE runs on it, and \
                          `unknown-machines` get nothing";
 const BY_SERIAL_HELP: &str = "give it its MAC address or its UUID, too";
-const SHARED_HELP: &str = "they are recognised by their other identities";
-const SHARED_MAC_HELP: &str =
-    "they are recognised by their other identities; an address of an adapter that they share goes into `docks`";
