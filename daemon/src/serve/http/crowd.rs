@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const SHARE: usize = 16;
 /// A connection that has moved nothing for so long gives way to any other.
 const STALLED: Duration = Duration::from_secs(5);
+/// A connection without a request for so long gives way before any that loads something.
+const IDLE: Duration = Duration::from_secs(1);
 /// Connections that one search finds: it looks at all of them, which not every newcomer may cause.
 const FOUND_AT_ONCE: usize = 64;
 
@@ -42,10 +44,13 @@ impl Crowd {
     /// Gives a connection its place, if need be that of another.
     pub fn admit(&self, line: &Arc<Line>, now: Instant) -> Result<Place, Dropped> {
         let mut inside = self.inside();
-        if inside.lines.len() >= self.places && !inside.displace_idle() {
+        if inside.lines.len() >= self.places {
             let (connections, address) = (inside.lines.len(), line.address());
             let has = inside.has(address);
-            if has >= self.share() || !inside.displace_slowest(has, now) {
+            let has_room = inside.displace_idle(Some(now))
+                || (has < self.share() && inside.displace_slowest(has, now))
+                || inside.displace_idle(None);
+            if !has_room {
                 return Err(Dropped::Full(Crowded { connections, address, has }));
             }
         }
@@ -55,7 +60,7 @@ impl Crowd {
     /// Ends a connection that does nothing, if there is one: the descriptors of this process have run out.
     pub fn displace(&self, now: Instant) {
         let mut inside = self.inside();
-        let _ = inside.displace_idle() || inside.displace_slowest(0, now);
+        let _ = inside.displace_idle(None) || inside.displace_slowest(0, now);
     }
 
     /// It waits for its next request. Says by which number it is found.
@@ -118,10 +123,13 @@ impl Inside {
         self.by_address.get(&address).copied().unwrap_or(0)
     }
 
-    /// Ends the connection that has been idle longest, if there is one.
-    fn displace_idle(&mut self) -> bool {
-        let oldest = self.idle.pop_first();
-        oldest.inspect(|(_, line)| line.displace(Dropped::Displaced)).is_some()
+    /// Ends the connection that has been idle longest, if there is one. With `now`, only one that has been idle long
+    /// enough: a client sends its request within milliseconds of connecting.
+    fn displace_idle(&mut self, now: Option<Instant>) -> bool {
+        let is_old = |line: &Line| now.is_none_or(|now| now.saturating_duration_since(line.moved()) >= IDLE);
+        let Some(oldest) = self.idle.first_entry().filter(|oldest| is_old(oldest.get())) else { return false };
+        oldest.remove().displace(Dropped::Displaced);
+        true
     }
 
     /// The same of the one that moved least, for an address that has so many: among those that stand still, and those
