@@ -29,8 +29,8 @@ pub struct State {
     report: Mutex<Report>,
     /// Which machines have used up their boot, on the disk.
     pub used: Used,
-    /// Machines that were told of because their marks hold, though their entries do not say `boot`.
-    marked: Mutex<BTreeSet<String>>,
+    /// Machines that were told of because they have marks, though their entries do not say `boot`, or are missing.
+    marked: Mutex<(BTreeSet<String>, BTreeSet<String>)>,
     started: Instant,
 }
 
@@ -168,8 +168,11 @@ impl State {
         let policy = |machine: &str| site.plan.machines.named(machine).map(|entry| entry.policy);
         let mut memory = self.memory();
         let dropped = memory.once.rearm_all(|machine| matches!(policy(machine), Some(Policy::Always | Policy::Never)));
-        let unsaid = memory.once.marked().filter(|machine| policy(machine) == Some(Policy::Unsaid));
-        let unsaid: BTreeSet<String> = unsaid.map(str::to_owned).collect();
+        let with = |wanted: Option<Policy>| {
+            let marked = memory.once.marked().filter(|machine| policy(machine) == wanted);
+            marked.map(str::to_owned).collect::<BTreeSet<String>>()
+        };
+        let (unsaid, gone) = (with(Some(Policy::Unsaid)), with(None));
         drop(memory);
         if !dropped.is_empty() {
             self.used.forget(&dropped);
@@ -178,7 +181,19 @@ impl State {
             tracing::info!(MACHINE = machine, "{machine} has no used-up boot any more: its entry says another `boot`");
         }
         let mut told = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
-        let new: Vec<&str> = unsaid.difference(&told).map(String::as_str).collect();
+        let new: Vec<&str> = gone.difference(&told.1).map(String::as_str).collect();
+        if !new.is_empty() {
+            tracing::warn!(
+                "boots are used up, and there is no entry, of {}: these machines are not known without their entries, and \
+                 boot what a machine without an entry boots ({}); the marks hold should the entries come back, and \
+                 `proxydhcpd rearm NAME` removes one",
+                some_names(new.len(), new.iter().copied()),
+                site.plan
+                    .profile(site.plan.unknown_machines.or(site.plan.default_profile))
+                    .map_or("menu", |boots| &boots.name)
+            );
+        }
+        let new: Vec<&str> = unsaid.difference(&told.0).map(String::as_str).collect();
         if !new.is_empty() {
             tracing::warn!(
                 "boots are used up, and the entries do not say `boot`, of {}: until they do, these machines boot their \
@@ -186,7 +201,7 @@ impl State {
                 some_names(new.len(), new.iter().copied())
             );
         }
-        *told = unsaid;
+        *told = (unsaid, gone);
     }
 
     /// Says which machines did not take what we offered. To be called every few seconds.

@@ -24,7 +24,11 @@ fn a_start_or_a_reload_without_the_machines_forgets_no_mark() {
     fs::write(config(&server), text.replace(CONFIG, "")).unwrap();
     server.wait_for_line("no longer in the configuration: 3 machines (web1, web2, web3)");
     server.wait_for_line("INFO  reloaded");
+    let warned = "WARN  boots are used up, and there is no entry, of 1 machine (web1): these machines are not known without \
+                  their entries, and boot what a machine without an entry boots (menu)";
+    server.wait_for_line(warned);
     let server = server.killed_and_started_again(&site.host);
+    server.wait_for_line(warned);
     server.wait_for_line("ready");
     let checked = run(&server, &["check"]);
     let told = String::from_utf8_lossy(&checked.stderr);
@@ -200,7 +204,9 @@ fn a_file_in_the_place_of_the_folder_of_state_is_an_error_and_lets_nobody_boot_a
 
     let server = server.killed_and_started_again(&site.host);
     server.wait_for_line("used-up cannot be read (Not a directory (os error 20)): until it can be read, machines that");
+    server.wait_for_line("machines that boot once boot their disks after a restart, until the folder can be read");
     server.wait_for_line("ready");
+    assert!(!server.log().contains("boot again after a restart"), "{}", server.log());
     assert_eq!(site.boots(), [false; 3]);
     mend_it();
     server.wait_for_line("used-up can be read again");
@@ -360,7 +366,26 @@ fn explain_and_render_read_the_marks_and_say_when_they_cannot() {
         let told = String::from_utf8(run(&server, arguments).stderr).unwrap();
         assert!(told.contains("warning: this cannot be read (Too many levels"), "{told}");
     }
-    assert!(told(&explain).contains("its mark cannot be looked for"), "{}", told(&explain));
+    let explained = told(&explain);
+    assert!(explained.contains("once (its mark cannot be looked for): its disk, until the marks"), "{explained}");
+    assert!(!explained.contains("kernel: linux") && explained.contains("profile: local-disk"), "{explained}");
+    assert!(told(&render).contains("sanboot "), "as the server would: {}", told(&render));
+    let wrong = rearm(server.folder.path(), &["web1"]);
+    let told = String::from_utf8_lossy(&wrong.stderr);
+    assert!(told.contains("error: ") && !told.contains("CRITICAL"), "{told}");
+}
+
+#[test]
+fn a_mark_that_is_a_folder_is_removed_where_it_is_empty_and_the_cure_is_said_where_not() {
+    let (_site, server) = Site::start();
+    let mark = server.folder.path().join("state/used-up/web1");
+    fs::create_dir_all(mark.join("deeper")).unwrap();
+    let wrong = rearm(server.folder.path(), &["web1"]);
+    let told = String::from_utf8_lossy(&wrong.stderr);
+    assert!(told.contains(&format!("`rm -r {}` removes it", mark.display())), "{told}");
+    fs::remove_dir(mark.join("deeper")).unwrap();
+    assert!(rearm(server.folder.path(), &["web1"]).status.success());
+    assert!(!mark.exists());
 }
 
 /// The machines of [`CONFIG`] in a file of their own.

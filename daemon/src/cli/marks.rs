@@ -44,7 +44,12 @@ impl Marks {
         });
         let are_known = marks.is_ok() || !any_once;
         if let Err(error) = marks {
-            told(error, &folder::below(state_dir), "machines that boot once are taken as not having done so");
+            memory.once.set_unknown(true);
+            told(
+                error,
+                &folder::below(state_dir),
+                "a server that starts now has machines that boot once boot their disks",
+            );
         }
         Marks { are_known, key: Key::kept(state_dir).ok().flatten() }
     }

@@ -13,7 +13,7 @@ pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let folder = folder::below(&config::load(flags)?.settings.state_dir);
     let marks = folder::marks(&folder).map_err(|error| {
         ConfigError(vec![
-            Diagnostic::critical(format!("the marks of used-up boots cannot be read: {error}"))
+            Diagnostic::error(format!("the marks of used-up boots cannot be read: {error}"))
                 .of(&folder.display().to_string()),
         ])
     })?;

@@ -23,9 +23,17 @@ pub fn marks(folder: &Path) -> io::Result<BTreeSet<String>> {
     Ok(names.into_iter().flatten().filter(|name| !name.starts_with('.')).collect())
 }
 
-/// Whether there was a mark.
+/// Whether there was a mark. A folder by that name counts as one, too, and goes if nothing is in it.
 pub fn forget(folder: &Path, machine: &str) -> io::Result<bool> {
-    match fs::remove_file(folder.join(machine)) {
+    let mark = folder.join(machine);
+    let removed = match fs::remove_file(&mark) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::remove_dir(&mark).map_err(|error| {
+            let shown = mark.display();
+            io::Error::new(error.kind(), format!("this mark is a folder ({error}): `rm -r {shown}` removes it"))
+        }),
+        removed => removed,
+    };
+    match removed {
         Ok(()) => sync(folder).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),

@@ -104,10 +104,11 @@ impl Used {
         let probe = self.folder.join(".probe");
         let tried = fs::create_dir_all(&self.folder).and_then(|()| create_anew(&probe, 0o600)).map(drop);
         if let Err(error) = tried.and_then(|()| fs::remove_file(&probe)) {
-            tracing::warn!(
-                "{} cannot be written ({error}): machines that boot once boot again after a restart of the server",
-                self.folder.display()
-            );
+            let then = match folder::marks(&self.folder) {
+                Ok(_) => "machines that boot once from now on boot again after a restart of the server",
+                Err(_) => "machines that boot once boot their disks after a restart, until the folder can be read",
+            };
+            tracing::warn!("{} cannot be written ({error}): {then}", self.folder.display());
         }
         match self.find_key() {
             Ok(key) => drop(self.key.set(key)),

@@ -68,11 +68,13 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
             entry.name
         ),
         Policy::Always | Policy::Unsaid => "always".to_owned(),
+        Policy::Once if !marks_are_known => {
+            "once (its mark cannot be looked for): its disk, until the marks can be read".to_owned()
+        }
         Policy::Once if decision.ground == Ground::UsedUp && decision.held.is_none() => {
             format!("once, and has: its disk (`proxydhcpd rearm {}` lets it boot again)", entry.name)
         }
-        Policy::Once if marks_are_known => "once (not used up yet)".to_owned(),
-        Policy::Once => "once (taken as not used up yet: its mark cannot be looked for)".to_owned(),
+        Policy::Once => "once (not used up yet)".to_owned(),
         Policy::Never => "never: its disk".to_owned(),
     };
     let mut parts = vec![Node::new("boots its profile", policy)];
