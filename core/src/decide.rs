@@ -214,7 +214,7 @@ impl fmt::Display for Ground {
             Self::Machine => "the machine's entry",
             Self::Never => "the machine's entry: it boots its disk",
             Self::UsedUp => "its one boot is used up: it boots its disk",
-            Self::Marked => "its boot is used up, and its entry does not say `boot`: it boots its disk",
+            Self::Marked => "its boot is used up, and no entry of it says `boot`: it boots its disk",
             Self::Denied => "a rule that denies",
         })
     }

@@ -18,10 +18,13 @@ use crate::config::{self, ConfigError, Loaded, legacy};
 use crate::duid;
 use crate::files::{self, Opened};
 use crate::templates::{self, Failure, Templates};
+use crate::used::folder::Identities;
+use crate::used::{self, some_names};
 use named::Files;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::fetch::{Asking, Fetch, Otherwise, Refusal};
+use proxydhcpd_core::plan::machines::{By, Machine};
 use proxydhcpd_core::plan::profile::{Boots, Profile, ProfileId, To};
 use proxydhcpd_core::plan::{Dhcp6, Ipxe, Loader, Menu, Plan, Tftp};
 use proxydhcpd_core::request::Request;
@@ -180,6 +183,64 @@ impl Site {
             self.plan.tftp = open.tftp.then_some(Tftp::Ours);
             self.plan.dhcp6.tftp = open.tftp6;
         }
+    }
+
+    /// Has machines whose entries are gone boot their disks while these marks hold, and says which, and of which the
+    /// marks do not tell what they are. An identity that an entry lists now is that entry's.
+    pub fn protect<'a>(&mut self, folder: &Path, marked: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let machines = std::mem::take(&mut self.plan.machines).with_marked(&[]);
+        let (mut gone, mut unknown, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        for name in marked.filter(|name| machines.named(name).is_none()) {
+            match used::folder::read(folder, name) {
+                Ok(Some(known)) => gone.push((name, known)),
+                Ok(None) => unknown.push(name),
+                Err(error) => {
+                    tracing::error!("the mark {} cannot be read: {error}", folder.join(name).display());
+                    unknown.push(name);
+                }
+            }
+        }
+        for (name, known) in &mut gone {
+            let listed = machines.lists(&of_mark(name, known));
+            let takers = [(By::Mac, listed.mac), (By::Uuid, listed.uuid), (By::Serial, listed.serial)];
+            if let Some((by, taker)) = takers.into_iter().find_map(|(by, taker)| Some((by, taker?))) {
+                let entry = machines.named(taker).unwrap_or_default();
+                let profile = self.plan.profile(entry.profile).map_or("what rules and defaults say", |own| &own.name);
+                told.push(format!(
+                    "{name} has used up its boot and has no entry; its {by} is now in the entry of {taker}, which boots \
+                     {profile}"
+                ));
+            }
+            let (uuid_is_listed, serial_is_listed) = (listed.uuid.is_some(), listed.serial.is_some());
+            known.macs.retain(|mac| !machines.lists_mac(mac));
+            known.uuid = known.uuid.filter(|_| !uuid_is_listed);
+            known.serial = known.serial.take().filter(|_| !serial_is_listed);
+        }
+        let is_left = |known: &Identities| *known != Identities::default();
+        gone.retain(|(_, known)| is_left(known));
+        let name = |names: &[&str]| some_names(names.len(), names.iter().copied());
+        let names: Vec<&str> = gone.iter().map(|(name, _)| *name).collect();
+        if !names.is_empty() {
+            told.push(format!(
+                "boots are used up, and there is no entry any more, of {}: these machines boot their disks; `proxydhcpd \
+                 rearm NAME` makes one a machine without an entry",
+                name(&names)
+            ));
+        }
+        if !unknown.is_empty() {
+            told.push(format!(
+                "boots are used up, and there is no entry any more, of {}, and their marks do not say which machines they \
+                 are: they cannot be protected, and boot what machines without an entry boot; bring their entries back, \
+                 or `proxydhcpd rearm NAME`",
+                name(&unknown)
+            ));
+        }
+        const MOST: usize = 20;
+        let more = told.len().saturating_sub(MOST);
+        told.drain(..more);
+        let gone: Vec<Machine<'_>> = gone.iter().map(|(name, known)| of_mark(name, known)).collect();
+        self.plan.machines = machines.with_marked(&gone);
+        told
     }
 
     /// Opens what a requested name means. `failed` hears of a template that cannot be rendered: a script then says so
@@ -350,6 +411,11 @@ impl Site {
         let key = legacy::key_for(arch).map(|key| format!(" ({key} under [ipxe] would serve {arch})"));
         format!("Unsupported architecture detected: [{high}, {low}]. Dropping payload.{}", key.unwrap_or_default())
     }
+}
+
+fn of_mark<'a>(name: &'a str, known: &'a Identities) -> Machine<'a> {
+    let Identities { macs, uuid, serial } = known;
+    Machine { name, macs, uuid: *uuid, serial: serial.as_deref(), ..Machine::default() }
 }
 
 /// 0, which marks nothing, where there are no rules.

@@ -5,6 +5,7 @@ use crate::log::Requested;
 use crate::report::Report;
 use crate::site::Site;
 use crate::templates::Failure;
+use crate::used::folder::identities;
 use crate::used::{Look, UNSAID_HELP, Used, some_names};
 use arc_swap::ArcSwap;
 use proxydhcpd_core::fetch::{Done, Fetch, Fetched, Refusal, fetch, fetched, is_beginning};
@@ -29,8 +30,8 @@ pub struct State {
     report: Mutex<Report>,
     /// Which machines have used up their boot, on the disk.
     pub used: Used,
-    /// Machines that were told of because they have marks, though their entries do not say `boot`, or are missing.
-    marked: Mutex<(BTreeSet<String>, BTreeSet<String>)>,
+    /// Machines that were told of because their marks hold, though their entries do not say `boot`.
+    marked: Mutex<BTreeSet<String>>,
     started: Instant,
 }
 
@@ -89,7 +90,9 @@ impl State {
         drop(memory);
         if let Some((machine, times)) = used_up {
             let name = Requested(request.name).to_string();
-            self.used.mark(&machine, &name, times);
+            let entry = site.plan.machines.named(&machine);
+            let identities = entry.map(|entry| identities(&entry)).unwrap_or_default();
+            self.used.mark(&machine, &format!("{name}\n{identities}"), times);
             tracing::info!(
                 MACHINE = machine,
                 "{machine} has used up its boot by {name}: from now on it boots its disk"
@@ -146,15 +149,29 @@ impl State {
         let Look { marked, removed, unknown } = self.used.look();
         let mut memory = self.memory();
         memory.once.set_unknown(unknown);
-        let uncounted: Vec<String> = marked.into_iter().filter(|machine| memory.once.note(machine)).collect();
+        let uncounted: Vec<String> = marked.iter().filter(|machine| memory.once.note(machine)).cloned().collect();
         let rearmed: Vec<String> = removed.into_iter().filter(|machine| memory.once.rearm(machine)).collect();
         drop(memory);
         uncounted.iter().for_each(|machine| self.used.count(machine));
+        if rearmed.iter().chain(&marked).any(|machine| self.site.load().plan.machines.named(machine).is_none()) {
+            let mut site = Site::clone(&self.site.load());
+            let warnings = self.protect(&mut site);
+            if !marked.is_empty() {
+                warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            }
+            self.site.store(Arc::new(site));
+        }
         for machine in rearmed {
             tracing::info!(MACHINE = machine, "{machine} may boot again: its mark was removed");
         }
         self.hold_against_entries();
         self.used.try_again();
+    }
+
+    /// Machines whose entries are gone boot their disks while their marks hold.
+    pub fn protect(&self, site: &mut Site) -> Vec<String> {
+        let marked: Vec<String> = self.memory().once.marked().map(str::to_owned).collect();
+        site.protect(self.used.folder(), marked.iter().map(String::as_str))
     }
 
     /// A machine whose entry says `always` or `never` has nothing to use up. One without entry, or whose entry does not
@@ -168,11 +185,8 @@ impl State {
         let policy = |machine: &str| site.plan.machines.named(machine).map(|entry| entry.policy);
         let mut memory = self.memory();
         let dropped = memory.once.rearm_all(|machine| matches!(policy(machine), Some(Policy::Always | Policy::Never)));
-        let with = |wanted: Option<Policy>| {
-            let marked = memory.once.marked().filter(|machine| policy(machine) == wanted);
-            marked.map(str::to_owned).collect::<BTreeSet<String>>()
-        };
-        let (unsaid, gone) = (with(Some(Policy::Unsaid)), with(None));
+        let unsaid = memory.once.marked().filter(|machine| policy(machine) == Some(Policy::Unsaid));
+        let unsaid: BTreeSet<String> = unsaid.map(str::to_owned).collect();
         drop(memory);
         if !dropped.is_empty() {
             self.used.forget(&dropped);
@@ -181,19 +195,7 @@ impl State {
             tracing::info!(MACHINE = machine, "{machine} has no used-up boot any more: its entry says another `boot`");
         }
         let mut told = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
-        let new: Vec<&str> = gone.difference(&told.1).map(String::as_str).collect();
-        if !new.is_empty() {
-            tracing::warn!(
-                "boots are used up, and there is no entry, of {}: these machines are not known without their entries, and \
-                 boot what a machine without an entry boots ({}); the marks hold should the entries come back, and \
-                 `proxydhcpd rearm NAME` removes one",
-                some_names(new.len(), new.iter().copied()),
-                site.plan
-                    .profile(site.plan.unknown_machines.or(site.plan.default_profile))
-                    .map_or("menu", |boots| &boots.name)
-            );
-        }
-        let new: Vec<&str> = unsaid.difference(&told.0).map(String::as_str).collect();
+        let new: Vec<&str> = unsaid.difference(&told).map(String::as_str).collect();
         if !new.is_empty() {
             tracing::warn!(
                 "boots are used up, and the entries do not say `boot`, of {}: until they do, these machines boot their \
@@ -201,7 +203,7 @@ impl State {
                 some_names(new.len(), new.iter().copied())
             );
         }
-        *told = (unsaid, gone);
+        *told = unsaid;
     }
 
     /// Says which machines did not take what we offered. To be called every few seconds.

@@ -24,8 +24,8 @@ fn a_start_or_a_reload_without_the_machines_forgets_no_mark() {
     fs::write(config(&server), text.replace(CONFIG, "")).unwrap();
     server.wait_for_line("no longer in the configuration: 3 machines (web1, web2, web3)");
     server.wait_for_line("INFO  reloaded");
-    let warned = "WARN  boots are used up, and there is no entry, of 1 machine (web1): these machines are not known without \
-                  their entries, and boot what a machine without an entry boots (menu)";
+    let warned =
+        "WARN  boots are used up, and there is no entry any more, of 1 machine (web1): these machines boot their";
     server.wait_for_line(warned);
     let server = server.killed_and_started_again(&site.host);
     server.wait_for_line(warned);
@@ -38,6 +38,94 @@ fn a_start_or_a_reload_without_the_machines_forgets_no_mark() {
     assert_eq!(site.boots(), [false, true, true]);
     assert!(server.folder.path().join("state/used-up/web1").exists());
     assert!(!server.log().contains("may boot again"), "{}", server.log());
+}
+
+/// The whole list is gone, or the entry has another name: the mark knows which machine it is of.
+#[test]
+fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
+    let toml = CONFIG.split_once("[machine.").map(|(_, machines)| format!("[machine.{machines}")).unwrap();
+    let csv = "name,mac,profile,boot\nweb1,52:54:00:00:00:01,installer,once\n";
+    for (name, whole, cut) in [("all.toml", &toml[..], 0), ("all.csv", csv, "name,mac,profile,boot\n".len())] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("machines")).unwrap();
+        fs::write(folder.path().join("machines").join(name), whole).unwrap();
+        let config = "default-profile = \"installer\"\n[profile.installer]\nkernel = \"linux\"\n";
+        let (site, server) = Site::configured(folder, config);
+        use_up(&site, &server, "web1");
+        let file = server.folder.path().join("machines").join(name);
+        fs::write(&file, &whole[..cut]).unwrap();
+        server.wait_for_line("INFO  reloaded");
+        let warned = "WARN  boots are used up, and there is no entry any more, of 1 machine (web1): these machines boot \
+                      their disks; `proxydhcpd rearm NAME` makes one a machine without an entry";
+        server.wait_for_line(warned);
+        let script = |site: &Site, last| {
+            let mac = format!("mac=52-54-00-00-00-{last}/uuid=/platform=pcbios/arch=i386/menu.ipxe");
+            String::from_utf8(site.fetch(&format!("http://192.0.2.10:8080/machine/{mac}"), &[])).unwrap()
+        };
+        let is_held = |site: &Site| {
+            let script = script(site, "01");
+            script.contains("sanboot ") && script.contains("\necho proxydhcpd rearm web1\n")
+        };
+        assert!(is_held(&site), "{}", server.log());
+        assert!(script(&site, "77").contains("kernel "), "another machine installs");
+        let server = server.killed_and_started_again(&site.host);
+        server.wait_for_line("ready");
+        server.wait_for_line(warned);
+        assert!(is_held(&site), "{}", server.log());
+        discover(&site);
+        server.wait_for_line("web1: profile local-disk");
+        let words = ["explain", "--client", "ipxe-bios", "--mac", "52:54:00:00:00:01", "--server", "192.0.2.10/24"];
+        let explained = String::from_utf8(run(&server, &words).stdout).unwrap();
+        assert!(
+            explained.contains("machine: web1 by its mac") && explained.contains("its entry is gone"),
+            "{explained}"
+        );
+        assert!(!explained.contains("kernel: linux"), "{explained}");
+
+        // Its entry has another name now: that is the operator's word.
+        fs::write(&file, whole.replace("web1", "renamed").replace("once", "always")).unwrap();
+        server.wait_for_line("web1 has used up its boot and has no entry; its mac is now in the entry of renamed");
+        wait_for("the renamed entry", || script(&site, "01").contains("kernel ").then_some(()));
+        fs::write(&file, &whole[..cut]).unwrap();
+        wait_for("the mark to hold again", || is_held(&site).then_some(()));
+        assert!(rearm(server.folder.path(), &["web1"]).status.success());
+        wait_for("a machine without an entry", || script(&site, "01").contains("kernel ").then_some(()));
+    }
+}
+
+/// Of what somebody else writes there, and of marks that were made before marks said so.
+#[test]
+fn a_mark_that_does_not_say_which_machine_it_is_of_is_told() {
+    let (site, server) = Site::start();
+    let folder = server.folder.path().join("state/used-up");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("old"), "").unwrap();
+    for (name, text) in [
+        ("hostile1", "\n\nidentities 1\nmac nonsense\n".to_owned()),
+        ("hostile2", "\n\nidentities 2\n".to_owned()),
+        ("hostile3", "x".repeat(1 << 20)),
+    ] {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    let server = server.killed_and_started_again(&site.host);
+    server.wait_for_line(
+        "4 machines (hostile1, hostile2, hostile3, old), and their marks do not say which machines they",
+    );
+    for name in ["hostile1", "hostile2", "hostile3"] {
+        server.wait_for_line(&format!("the mark {} cannot be read", folder.join(name).display()));
+    }
+    server.wait_for_line("ready");
+    assert_eq!(site.boots(), [true; 3]);
+}
+
+/// A DISCOVER of a UEFI machine with the address of web1.
+fn discover(site: &Site) {
+    let mut packet = hex::decode(include_str!("../../core/tests/identity/p01.hex").trim()).unwrap();
+    packet[28..34].copy_from_slice(&[0x52, 0x54, 0, 0, 0, 1]);
+    let socket = site.machine.on(|| wait_for("port 68", || UdpSocket::bind("0.0.0.0:68").ok()));
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::BindToDevice, &"eth0".into()).unwrap();
+    socket.set_broadcast(true).unwrap();
+    socket.send_to(&packet, "255.255.255.255:67").unwrap();
 }
 
 /// A1 b.
@@ -91,7 +179,7 @@ fn a_machine_whose_entry_has_lost_its_boot_line_keeps_its_mark_and_boots_its_dis
         let explained = told(&[&["explain", "--client", "ipxe-bios"][..], &here].concat());
         for line in [
             "not said, and its boot is used up: its disk (`proxydhcpd rearm web3` lets it boot again, so does `boot",
-            "its boot is used up, and its entry does not say `boot`: it boots its disk",
+            "its boot is used up, and no entry of it says `boot`: it boots its disk",
         ] {
             assert!(explained.contains(line), "{explained}");
         }

@@ -22,9 +22,6 @@ impl Marks {
     /// Puts them into `memory`; says on standard error what cannot be read, where some machine boots once.
     pub fn read(setting: &Setting, memory: &mut Memory) -> Marks {
         let state_dir = &setting.loaded.settings.state_dir;
-        if setting.site.plan.machines.is_empty() {
-            return Marks { are_known: true, key: None };
-        }
         let any_once = setting.site.plan.machines.any_once();
         let told = |error: io::Error, file: &Path, then: &str| {
             if !any_once {
@@ -87,7 +84,8 @@ pub fn astray(setting: &Setting) -> Vec<Diagnostic> {
         (!names.is_empty()).then(|| of(told(some_names(names.len(), names.iter().copied()))))
     };
     let unsaid = "whose entries do not say `boot`: they boot their disks";
-    let no_entry = "they hold should the entries come back; `proxydhcpd rearm NAME` removes a mark";
+    let no_entry =
+        "where the mark says which machine it is of, that boots its disk; `proxydhcpd rearm NAME` removes a mark";
     [warning(None, "that have no entry", no_entry), warning(Some(Policy::Unsaid), unsaid, UNSAID_HELP)]
         .into_iter()
         .flatten()

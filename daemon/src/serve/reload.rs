@@ -174,6 +174,7 @@ impl Reread {
             state.used.prepare();
         }
         say_gone(&state.site.load(), &site);
+        state.protect(&mut site).iter().for_each(|warning| tracing::warn!("{warning}"));
         Ok(Reread { loaded, filter, site })
     }
 }

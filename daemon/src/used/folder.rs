@@ -1,7 +1,11 @@
 //! The folder of marks: a file for each machine that has used up its boot, named as the machine is.
 
 use crate::files::absent::is_absent;
-use crate::files::{replace, sync};
+use crate::files::{read_regular, replace, sync};
+use proxydhcpd_core::client::Hardware;
+use proxydhcpd_core::plan::machines::Machine;
+use proxydhcpd_core::plan::pattern::MacPattern;
+use proxydhcpd_core::wire::pxe::MachineId;
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::io;
@@ -38,6 +42,70 @@ pub fn forget(folder: &Path, machine: &str) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// What a mark says of the machine's identities.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identities {
+    pub macs: Vec<[u8; 6]>,
+    pub uuid: Option<[u8; 16]>,
+    pub serial: Option<String>,
+}
+
+/// Stands before them. Another number is another format.
+const IDENTITIES: &str = "identities 1";
+/// The longest mark that is read, and as many addresses are written.
+const LONGEST: u64 = 16 << 10;
+const MOST_MACS: usize = 256;
+
+/// The lines of a mark that tell which machine it is of. A serial number of several lines is left out.
+pub fn identities(machine: &Machine<'_>) -> String {
+    let mut lines = format!("{IDENTITIES}\n");
+    for mac in machine.macs.iter().take(MOST_MACS) {
+        lines += &format!("mac {}\n", Hardware::ethernet(*mac));
+    }
+    if let Some(uuid) = machine.uuid {
+        lines += &format!("uuid {}\n", MachineId::from_uuid(uuid));
+    }
+    if let Some(serial) = machine.serial.filter(|serial| serial.len() <= 256 && !serial.contains(char::is_control)) {
+        lines += &format!("serial {serial}\n");
+    }
+    lines
+}
+
+/// `None`: it was written by hand, or before marks said so.
+pub fn read(folder: &Path, machine: &str) -> io::Result<Option<Identities>> {
+    let wrong = |line: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{line:?} is no identity"));
+    let text = String::from_utf8(read_regular(&folder.join(machine), LONGEST)?)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    let mut lines = text.lines().skip(2);
+    match lines.next() {
+        Some(IDENTITIES) => {}
+        Some(line) if line.starts_with("identities ") => return Err(wrong(line)),
+        _ => return Ok(None),
+    }
+    let mut read = Identities::default();
+    for line in lines.take_while(|line| !line.is_empty()) {
+        match line.split_once(' ') {
+            Some(("mac", mac)) if read.macs.len() < MOST_MACS => {
+                read.macs.push(mac_of(mac).ok_or_else(|| wrong(line))?);
+            }
+            Some(("uuid", uuid)) => read.uuid = Some(uuid_of(uuid).ok_or_else(|| wrong(line))?),
+            Some(("serial", serial)) => read.serial = Some(serial.to_owned()),
+            _ => return Err(wrong(line)),
+        }
+    }
+    Ok(Some(read))
+}
+
+fn mac_of(text: &str) -> Option<[u8; 6]> {
+    let MacPattern(octets) = text.parse().ok()?;
+    octets.into_iter().collect::<Option<Vec<u8>>>()?.try_into().ok()
+}
+
+fn uuid_of(text: &str) -> Option<[u8; 16]> {
+    let digits: String = text.split('-').collect();
+    u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32).map(u128::to_be_bytes)
 }
 
 /// Whole or not at all, and on the disk when it returns.

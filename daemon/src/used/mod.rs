@@ -150,6 +150,10 @@ impl Used {
         }
     }
 
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub fn token(&self, machine: &str, arming: u64) -> Option<String> {
         self.key.get().map(|key| key.token(machine, arming))
     }

@@ -169,3 +169,20 @@ fn the_key_stays_and_what_cannot_be_kept_is_there_until_the_end() {
     fs::write(&file, "").unwrap();
     assert_ne!(token(&file), token(&file));
 }
+
+#[test]
+fn a_mark_says_which_machine_it_is_of() {
+    use proxydhcpd_core::plan::machines::Machine;
+    let dir = tempfile::tempdir().unwrap();
+    let (macs, uuid, serial) = ([[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]], Some([0x42; 16]), Some("ABC 1"));
+    let machine = Machine { name: "web1", macs: &macs, uuid, serial, ..Machine::default() };
+    folder::write(dir.path(), "web1", &format!("linux\n{}", folder::identities(&machine))).unwrap();
+    let known = folder::read(dir.path(), "web1").unwrap().unwrap();
+    assert_eq!(known, folder::Identities { macs: macs.to_vec(), uuid, serial: serial.map(str::to_owned) });
+    folder::write(dir.path(), "web1", "linux").unwrap();
+    assert_eq!(folder::read(dir.path(), "web1").unwrap(), None, "as of before");
+    for wrong in ["identities 2", "identities 1\nmac 1", "identities 1\nuuid x", "identities 1\nodd"] {
+        fs::write(dir.path().join("web1"), format!("\n\n{wrong}\n")).unwrap();
+        assert!(folder::read(dir.path(), "web1").is_err(), "{wrong}");
+    }
+}

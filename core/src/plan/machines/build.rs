@@ -52,11 +52,11 @@ impl Builder {
     }
 
     pub fn len(&self) -> usize {
-        self.machines.len()
+        self.machines.records.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.machines.is_empty()
+        self.machines.records.is_empty()
     }
 
     /// `docks`: addresses that many machines share in turn; they are nobody's identity.
@@ -68,10 +68,12 @@ impl Builder {
         machines.macs.shrink_to_fit();
         machines.text.shrink_to_fit();
         machines.variables.shrink_to_fit();
+        machines.sharers.clear();
         index_uuids(&mut machines);
         index_serials(&mut machines);
         index_macs(&mut machines, docks);
         machines.sort_sharers();
+        machines.entries = machines.records.len();
         machines.docks = docks.to_owned();
         machines
     }
@@ -167,6 +169,45 @@ fn index_macs(machines: &mut Machines, docks: &[MacPattern]) {
 }
 
 impl Machines {
+    /// Takes in machines whose entries are gone, and of which a mark has kept the identities, in place of those of
+    /// before. Of these identities, none may be in an entry. They are no entries: nothing lists them, and they are found
+    /// only by what they are.
+    pub fn with_marked(self, marked: &[Machine<'_>]) -> Machines {
+        let docks = self.docks.clone();
+        let entries = self.entries;
+        let mut machines = self;
+        machines.forget_marked();
+        if marked.is_empty() {
+            return machines;
+        }
+        let mut builder = Builder { machines, texts: Index::default() };
+        for machine in marked {
+            builder.add(machine).ok();
+        }
+        Machines { entries, ..builder.finish(&docks) }
+    }
+
+    /// Without those that only marks know. The indices of names, UUIDs, serial numbers and addresses are made anew.
+    fn forget_marked(&mut self) {
+        if self.records.len() == self.entries {
+            return;
+        }
+        let (entries, docks) = (self.entries, self.docks.clone());
+        let first = self.records[entries];
+        self.records.truncate(entries);
+        self.uuids.truncate(entries);
+        self.macs.truncate(first.macs as usize);
+        self.text.truncate(first.text as usize);
+        self.variables.truncate(first.variables as usize);
+        let mut names = Index::for_keys(entries);
+        for id in 0..entries as u32 {
+            names.claim(hash(self.get(id).name.as_bytes()), id, |_| false);
+        }
+        self.names = names;
+        let machines = core::mem::take(self);
+        *self = Builder { machines, texts: Index::default() }.finish(&docks);
+    }
+
     /// `first` and now `other`, too, have the identity that is `held`.
     fn note_shared(&mut self, by: By, held: Held, first: MachineId, other: MachineId) {
         let key = held.number;

@@ -58,6 +58,14 @@ pub enum Why {
     NoAddress,
 }
 
+/// Whose entries list the identities of a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listed<'a> {
+    pub mac: Option<&'a str>,
+    pub uuid: Option<&'a str>,
+    pub serial: Option<&'a str>,
+}
+
 /// The identity that was the ground.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum By {
@@ -185,6 +193,23 @@ impl Machines {
         macs.iter().any(|mac| self.is_dock(mac)) || self.held_uuid(uuid).is_some_and(by_entry)
     }
 
+    /// Whether an entry lists an identity that this machine lists: of which kind, and whose entry it is.
+    pub fn lists(&self, machine: &Machine<'_>) -> Listed<'_> {
+        let entry = |id: MachineId| (!self.is_of_mark(id)).then(|| self.get(id).name);
+        let macs = machine.macs.iter().find_map(|mac| {
+            let at = self.held_mac(mac)?;
+            entry(self.owners[at.number as usize])
+        });
+        let uuid = machine.uuid.and_then(|uuid| entry(self.held_uuid(&uuid)?.number));
+        let serial = machine.serial.and_then(|serial| entry(self.held_serial(serial)?.number));
+        Listed { mac: macs, uuid, serial }
+    }
+
+    /// Whether an entry lists this address.
+    pub fn lists_mac(&self, mac: &[u8; 6]) -> bool {
+        self.held_mac(mac).is_some_and(|at| !self.is_of_mark(self.owners[at.number as usize]))
+    }
+
     /// Whether some entry has this UUID.
     pub fn has_uuid(&self, uuid: &[u8; 16]) -> bool {
         self.held_uuid(uuid).is_some()
@@ -196,7 +221,7 @@ impl Machines {
 
     /// The machine of this name.
     pub fn named(&self, name: &str) -> Option<Machine<'_>> {
-        self.of_name(name).map(|id| self.get(id))
+        self.of_name(name).filter(|id| !self.is_of_mark(*id)).map(|id| self.get(id))
     }
 
     /// The addresses that its entry lists, without those of docks.

@@ -16,7 +16,7 @@ use core::ops::Range;
 use index::Index;
 
 pub use build::{Builder, Refused};
-pub use find::{By, Doubt, Findings, Found, Identity, Undecided, Why};
+pub use find::{By, Doubt, Findings, Found, Identity, Listed, Undecided, Why};
 
 /// An index into the list of machines.
 pub type MachineId = u32;
@@ -76,6 +76,8 @@ const NAMED: usize = 4;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Machines {
     records: Vec<Record>,
+    /// So many of them are entries. Of those behind, only marks know.
+    entries: usize,
     /// One for each record; zeros for none.
     uuids: Vec<[u8; 16]>,
     /// Those of one record after those of the other.
@@ -125,7 +127,12 @@ impl Machines {
     }
 
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.entries
+    }
+
+    /// Whether this is no entry, but was one when it used up its boot: its mark says which machine it is.
+    pub fn is_of_mark(&self, id: MachineId) -> bool {
+        id as usize >= self.entries
     }
 
     /// Whether any of them is to boot once.
@@ -134,7 +141,7 @@ impl Machines {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.entries == 0
     }
 
     /// The identities that several entries list, up to twenty of them, and how many there are.
@@ -186,7 +193,7 @@ impl Machines {
 
     /// All of them, in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = Machine<'_>> {
-        (0..self.records.len() as MachineId).map(|id| self.get(id))
+        (0..self.entries as MachineId).map(|id| self.get(id))
     }
 
     fn has_serial(&self, id: MachineId, serial: &str) -> bool {

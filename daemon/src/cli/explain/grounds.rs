@@ -22,7 +22,7 @@ const MOST_RULES: usize = 30;
 pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, marks_are_known: bool) -> Vec<Node> {
     let packet = Packet::parse(arrival.datagram, arrival.from.is_ipv6());
     let (Some(decision), Ok(packet)) = (&answer.decision, packet) else { return Vec::new() };
-    if plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty() {
+    if plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty() && decision.machine.is_none() {
         return Vec::new();
     }
     // As it was recognised: a rule may have had it taken for firmware since.
@@ -31,7 +31,7 @@ pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, marks_are_known: 
         client.readings = known.readings;
     }
     let mut grounds = Vec::new();
-    if !plan.machines.is_empty() {
+    if !plan.machines.is_empty() || decision.machine.is_some() {
         grounds.push(machine(plan, &client, decision, marks_are_known));
     }
     if !plan.rules.is_empty() {
@@ -62,6 +62,10 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
     };
     let entry = plan.machines.get(machine);
     let policy = match entry.policy {
+        Policy::Unsaid if plan.machines.is_of_mark(machine) => format!(
+            "its entry is gone, and its boot is used up: its disk (`proxydhcpd rearm {}` makes it a machine without entry)",
+            entry.name
+        ),
         Policy::Unsaid if decision.ground == Ground::Marked && decision.held.is_none() => format!(
             "not said, and its boot is used up: its disk (`proxydhcpd rearm {}` lets it boot again, so does \
              `boot = \"always\"`)",
