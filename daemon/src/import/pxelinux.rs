@@ -1,5 +1,7 @@
 //! A menu of PXELINUX, as far as it says what is booted.
 
+use crate::probable::probable;
+
 /// What a label boots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Boot {
@@ -14,10 +16,11 @@ pub struct Label {
     pub boot: Boot,
 }
 
-/// A line of the file.
+/// A line of the file, or of one that it includes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    pub number: usize,
+    /// `default line 12`.
+    pub place: String,
     pub text: String,
 }
 
@@ -30,12 +33,12 @@ pub struct Menu {
     pub is_shown: bool,
     /// In seconds; 255: for ever.
     pub timeout: u8,
-    pub lost: Vec<(Line, &'static str)>,
+    pub lost: Vec<(Line, String)>,
 }
 
 #[derive(Debug, Default)]
 struct Draft {
-    line: usize,
+    place: String,
     name: String,
     title: String,
     kernel: String,
@@ -48,22 +51,96 @@ struct Draft {
 }
 
 const COM32: &str = "a program of SYSLINUX is no kernel: this label is left out";
-const INCLUDE: &str = "it is not read: put the text of that file in its place";
+const NO_KERNEL: &str = "the label has no KERNEL: it is left out";
 const IPAPPEND: &str = "PXELINUX added to the arguments what it knew; iPXE has it as ${net0/mac}, ${net0/ip} and so on";
 
+/// The words that a line begins with, beside `F1` to `F12`.
+const WORDS: [&str; 35] = [
+    "allowoptions",
+    "append",
+    "boot",
+    "bss",
+    "com32",
+    "config",
+    "console",
+    "default",
+    "display",
+    "endtext",
+    "fdimage",
+    "fdt",
+    "fdtdir",
+    "font",
+    "implicit",
+    "include",
+    "initrd",
+    "ipappend",
+    "kbdmap",
+    "kernel",
+    "label",
+    "linux",
+    "localboot",
+    "menu",
+    "nocomplete",
+    "noescape",
+    "nohalt",
+    "onerror",
+    "ontimeout",
+    "path",
+    "prompt",
+    "pxe",
+    "say",
+    "sendcookies",
+    "serial",
+];
+const MORE_WORDS: [&str; 6] = ["sysappend", "text", "timeout", "totaltimeout", "type", "ui"];
+
+/// Whether the line begins or ends a text that is shown for an entry.
+pub fn text_block(line: &str) -> Option<bool> {
+    match first_word(line).to_ascii_lowercase().as_str() {
+        "text" => Some(true),
+        "endtext" => Some(false),
+        _ => None,
+    }
+}
+
+/// The file that an `INCLUDE` or a `MENU INCLUDE` names, as it counts from the boot folder.
+pub fn included(line: &str) -> Option<String> {
+    let mut words = line.split_whitespace().skip_while(|word| word.eq_ignore_ascii_case("menu"));
+    words.next().filter(|word| word.eq_ignore_ascii_case("include"))?;
+    words.next().map(path)
+}
+
+/// What is wrong with a word that PXELINUX does not have.
+fn unknown(word: &str) -> Option<String> {
+    let known = || WORDS.into_iter().chain(MORE_WORDS);
+    let is_key = |word: &str| word.strip_prefix('f').is_some_and(|number| number.parse::<u8>().is_ok());
+    let lower = word.to_ascii_lowercase();
+    if word.is_empty() || word.starts_with('#') || is_key(&lower) || known().any(|known| known == lower) {
+        return None;
+    }
+    let meant = probable(word, known()).map(|meant| format!(": did you mean {}?", meant.to_ascii_uppercase()));
+    Some(format!("unknown word {word}{}", meant.unwrap_or(", which PXELINUX ignores".into())))
+}
+
 impl Menu {
-    pub fn of(text: &str) -> Menu {
+    pub fn of(lines: &[Line]) -> Menu {
         let mut menu = Menu { timeout: 255, ..Menu::default() };
         let (mut drafts, mut global, mut default, mut on_timeout) = (Vec::<Draft>::new(), None, String::new(), None);
-        for (index, text) in text.lines().enumerate() {
+        let mut in_text = false;
+        for Line { place, text } in lines {
             let text = text.trim();
+            if text_block(text).is_some_and(|begins| std::mem::replace(&mut in_text, begins) || begins) || in_text {
+                continue;
+            }
             let (word, rest) =
                 text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim()));
-            let mut lost = |why| menu.lost.push((Line { number: index + 1, text: text.to_owned() }, why));
+            let mut lost = |why: &str| {
+                menu.lost.push((Line { place: place.clone(), text: text.to_owned() }, why.to_owned()));
+            };
             match (word.to_ascii_lowercase().as_str(), drafts.last_mut()) {
                 ("label", _) => {
                     drafts.push(Draft {
-                        line: index + 1,
+                        place: place.clone(),
                         name: rest.to_owned(),
                         title: rest.to_owned(),
                         ..Draft::default()
@@ -78,9 +155,7 @@ impl Menu {
                     menu.timeout =
                         if tenths == 0 { 255 } else { u8::try_from(tenths.div_ceil(10)).unwrap_or(254).clamp(1, 254) };
                 }
-                ("include", _) => lost(INCLUDE),
                 ("ipappend" | "sysappend", _) => lost(IPAPPEND),
-                ("menu", _) if first_word(rest).eq_ignore_ascii_case("include") => lost(INCLUDE),
                 ("menu", draft) => of_menu(rest, draft, &mut menu.title),
                 ("append", None) => global = Some(rest.to_owned()),
                 ("append", Some(draft)) => draft.append = Some(rest.to_owned()),
@@ -89,7 +164,11 @@ impl Menu {
                 ("localboot", Some(draft)) => draft.disk = true,
                 ("com32", Some(draft)) if is_chain(rest) => draft.disk = true,
                 ("com32" | "boot" | "bss" | "pxe" | "fdimage" | "config", Some(draft)) => draft.other = true,
-                _ => {}
+                _ => {
+                    if let Some(why) = unknown(word) {
+                        lost(&why);
+                    }
+                }
             }
         }
         menu.is_shown |= program(&default);
@@ -107,10 +186,10 @@ impl Menu {
             drafts.insert(0, draft);
         }
         for draft in drafts {
-            let line = Line { number: draft.line, text: format!("label {}", draft.name) };
+            let line = Line { place: draft.place.clone(), text: format!("label {}", draft.name) };
             match draft.label(global.as_deref()) {
-                Some(label) => menu.labels.push(label),
-                None => menu.lost.push((line, COM32)),
+                Ok(label) => menu.labels.push(label),
+                Err(why) => menu.lost.push((line, why.to_owned())),
             }
         }
         menu
@@ -145,15 +224,19 @@ fn program(name: &str) -> bool {
 }
 
 impl Draft {
-    fn label(self, global: Option<&str>) -> Option<Label> {
+    /// `Err`: why it is left out.
+    fn label(self, global: Option<&str>) -> Result<Label, &'static str> {
         let Draft { name, title, .. } = &self;
-        let label = |boot| Some(Label { name: name.clone(), title: title.clone(), boot });
+        let label = |boot| Ok(Label { name: name.clone(), title: title.clone(), boot });
         if self.disk || is_chain(&self.kernel) {
             return label(Boot::Disk);
         }
         let (kernel, with) = self.kernel.split_once(char::is_whitespace).unwrap_or((&self.kernel, ""));
-        if self.other || kernel.is_empty() || program(kernel) {
-            return None;
+        if self.other || program(kernel) {
+            return Err(COM32);
+        }
+        if kernel.is_empty() {
+            return Err(NO_KERNEL);
         }
         // `APPEND -` is nothing, and an own line goes before that of the file.
         let append = self.append.as_deref().or(global).filter(|append| *append != "-").unwrap_or_default();

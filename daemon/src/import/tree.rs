@@ -1,7 +1,7 @@
 //! A folder of files that are named by machines: `pxelinux.cfg`, where each is PXELINUX's menu for a machine, a network
 //! or all, and netboot.xyz's `MAC-525400000010.ipxe`, which iPXE runs as they are.
 
-use super::pxelinux::{Boot, Menu};
+use super::pxelinux::{Boot, Line, Menu, included, text_block};
 use super::written::{Fate, Told, free_name, head, quoted};
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::toml::value::{any_mac, any_uuid};
@@ -24,6 +24,12 @@ enum Whose {
 /// A machine file is at most as long as a person would write.
 const LONGEST: u64 = 1 << 20;
 const MOST_ITEMS: usize = 24;
+/// Files in a file, and files that one menu takes in.
+const DEEPEST: usize = 16;
+const MOST_INCLUDED: usize = 100;
+/// Programs that ask for the files of `pxelinux.cfg`.
+const PXELINUX: [&str; 4] = ["pxelinux.0", "lpxelinux.0", "gpxelinux.0", "syslinux.efi"];
+const IPXE: [&str; 5] = ["undionly.kpxe", "undionly.kkpxe", "ipxe.pxe", "ipxe.efi", "snponly.efi"];
 
 pub fn import(folder: &Path) -> Result<String, Vec<Diagnostic>> {
     let folder = std::path::absolute(folder).map_err(|error| vec![unreadable(folder, &error)])?;
@@ -38,10 +44,11 @@ pub fn import(folder: &Path) -> Result<String, Vec<Diagnostic>> {
             error.help("name a file, a folder with pxelinux.cfg, or one with scripts as MAC-525400000010.ipxe"),
         ]);
     }
-    let mut writer = Writer::default();
+    let mut writer = Writer { root: root.clone(), ..Writer::default() };
     for path in &menus {
         writer.menu(path)?;
     }
+    writer.unasked(&menus);
     scripts.iter().for_each(|path| writer.script(path));
     Ok(writer.written(&folder, &root))
 }
@@ -92,6 +99,10 @@ fn whose(name: &str) -> Option<Whose> {
 
 #[derive(Default)]
 struct Writer {
+    root: PathBuf,
+    /// What a menu includes, with links resolved.
+    included: BTreeSet<PathBuf>,
+    attention: Vec<String>,
     told: Vec<Told>,
     profiles: String,
     names: BTreeSet<String>,
@@ -111,15 +122,15 @@ impl Writer {
 
     fn menu(&mut self, path: &Path) -> Result<(), Vec<Diagnostic>> {
         let file = name(path);
-        let Some(whose) = whose(&file) else {
-            self.lost(&file, "the file", "PXELINUX asks for no file of this name: it is for no machine");
-            return Ok(());
-        };
+        let Some(whose) = whose(&file) else { return Ok(()) };
         let octets = crate::files::read_regular(path, LONGEST).map_err(|error| vec![unreadable(path, &error)])?;
         let source = Source::new(&path.display().to_string(), octets).map_err(|error| vec![error])?;
-        let menu = Menu::of(&source.text);
+        let (mut lines, mut count) = (Vec::new(), 0);
+        let mut open = vec![path.canonicalize().unwrap_or_else(|_| path.to_owned())];
+        self.lines(&file, &source.text, &mut open, &mut count, &mut lines);
+        let menu = Menu::of(&lines);
         for (line, why) in &menu.lost {
-            self.lost(&format!("{file} line {}", line.number), &line.text, why);
+            self.lost(&line.place, &line.text, why);
         }
         if menu.labels.is_empty() {
             self.lost(&file, "the file", "it has no label that boots anything known here");
@@ -129,6 +140,98 @@ impl Writer {
             if menu.is_shown && menu.labels.len() > 1 { self.choice(&file, &menu) } else { self.only(&file, &menu) };
         self.of.push((whose, file, profile));
         Ok(())
+    }
+
+    /// The lines of a menu, with those of the files that it includes in their places. `open`: the files that this one
+    /// stands in; `count`: how many were included so far.
+    fn lines(&mut self, file: &str, text: &str, open: &mut Vec<PathBuf>, count: &mut usize, lines: &mut Vec<Line>) {
+        let mut in_text = false;
+        for (index, text) in text.lines().enumerate() {
+            let place = format!("{file} line {}", index + 1);
+            in_text = text_block(text).unwrap_or(in_text);
+            let Some(wanted) = included(text).filter(|_| !in_text) else {
+                lines.push(Line { place, text: text.to_owned() });
+                continue;
+            };
+            match self.include(&wanted, open, count) {
+                Ok((path, inner)) => {
+                    open.push(path);
+                    self.lines(&wanted, &inner, open, count, lines);
+                    open.pop();
+                }
+                Err(why) => self.lost(&place, text.trim(), &why),
+            }
+        }
+    }
+
+    /// A file that a menu includes, and its text. `Err`: why it is not read.
+    fn include(&mut self, wanted: &str, open: &[PathBuf], count: &mut usize) -> Result<(PathBuf, String), String> {
+        if wanted.contains("://") {
+            return Err("it is on another server: put the text of that file in its place".into());
+        }
+        let folder = self.root.canonicalize().map_err(|error| format!("the folder cannot be read: {error}"))?;
+        let path = folder.join(wanted).canonicalize().map_err(|error| format!("it cannot be read: {error}"))?;
+        if !path.starts_with(&folder) {
+            return Err("it is outside this folder: put the text of that file in its place".into());
+        }
+        if open.contains(&path) {
+            return Err("the file includes itself".into());
+        }
+        *count += 1;
+        if open.len() > DEEPEST || *count > MOST_INCLUDED {
+            return Err(format!("a menu includes {MOST_INCLUDED} files at most, and {DEEPEST} in one another"));
+        }
+        let octets =
+            crate::files::read_regular(&path, LONGEST).map_err(|error| format!("it cannot be read: {error}"))?;
+        let text = String::from_utf8(octets).map_err(|_| "it is no text in UTF-8".to_owned())?;
+        self.included.insert(path.clone());
+        Ok((path, text))
+    }
+
+    /// The files beside the menus that are for no machine, and in no menu.
+    fn unasked(&mut self, files: &[PathBuf]) {
+        for path in files.iter().filter(|path| whose(&name(path)).is_none()) {
+            if !path.canonicalize().is_ok_and(|path| self.included.contains(&path)) {
+                self.lost(&name(path), "the file", "PXELINUX asks for no file of this name: it is for no machine");
+            }
+        }
+    }
+
+    /// A machine has one entry: that of the file which its loader reads.
+    fn settle(&mut self) {
+        let there = |known: &[&'static str]| known.iter().find(|name| self.root.join(name).is_file()).copied();
+        let is_netboot_xyz = |path: &PathBuf| name(path).starts_with("netboot.xyz");
+        let netboot_xyz =
+            || files(&self.root).unwrap_or_default().iter().find(|path| is_netboot_xyz(path)).map(|path| name(path));
+        let pxelinux = there(&PXELINUX);
+        let ipxe = there(&IPXE).map(str::to_owned).or_else(netboot_xyz);
+        let is_script = |file: &str| file.ends_with(".ipxe");
+        let (scripts_first, why) = match (pxelinux, ipxe) {
+            (None, Some(ipxe)) => (true, format!("{ipxe} is in the folder, and PXELINUX is not")),
+            (Some(pxelinux), _) => (false, format!("{pxelinux} is in the folder")),
+            (None, None) => (false, "no loader in the folder tells which one the machines start".to_owned()),
+        };
+        // PXELINUX and netboot.xyz ask in small letters, the latter without marks between the octets.
+        let is_asked = |file: &str| match script_of(Path::new(file)) {
+            Some((_, of)) => of.len() == 12 && of == of.to_lowercase(),
+            None => file == file.to_lowercase(),
+        };
+        let mut all = std::mem::take(&mut self.of);
+        all.sort_by_key(|(whose, file, _)| {
+            (whose.clone(), !is_asked(file), is_script(file) != scripts_first, file.clone())
+        });
+        for (whose, file, profile) in all {
+            let Some((_, first, _)) = self.of.iter().find(|(known, ..)| *known == whose) else {
+                self.of.push((whose, file, profile));
+                continue;
+            };
+            let why = if is_asked(first) == is_asked(&file) { &why[..] } else { "loaders ask for that name" };
+            self.attention.push(format!(
+                "{first} and {file} are for the same machine. Its entry takes {first}: {why}. If the machine boots {file}, write \
+                 `profile = {}` in its entry",
+                quoted(&profile)
+            ));
+        }
     }
 
     /// The label that is booted without a key.
@@ -223,7 +326,7 @@ impl Writer {
     }
 
     fn written(mut self, folder: &Path, root: &Path) -> String {
-        self.of.sort();
+        self.settle();
         let (mut text, mut rules, mut machines) = (String::new(), String::new(), String::new());
         if let Some((.., profile)) = self.of.iter().find(|(whose, ..)| *whose == Whose::All) {
             writeln!(text, "default-profile = {}", quoted(profile)).ok();
@@ -251,7 +354,7 @@ impl Writer {
                 Whose::All => {}
             }
         }
-        head(&folder.display().to_string(), &[], &self.told) + &text + &rules + &self.profiles + &machines
+        head(&folder.display().to_string(), &self.attention, &self.told) + &text + &rules + &self.profiles + &machines
     }
 }
 

@@ -505,7 +505,7 @@ fn a_pxelinux_tree_and_netboot_xyzs_scripts_become_machines() {
         "kernel = \"MAC-525400000010.ipxe\"\n",
         "#   HOSTNAME-pc1.ipxe: the file\n#     only the menu of the boot folder looks for it, and `default` goes before that: write [machine.pc1]",
         "#   README: the file\n#     PXELINUX asks for no file of this name",
-        "#   default line 17: MENU INCLUDE more.cfg\n#     it is not read: put the text of that file in its place",
+        "#   default line 17: MENU INCLUDE more.cfg\n#     it cannot be read: No such file",
         "#   default line 12: label memtest\n#     a program of SYSLINUX is no kernel",
         "#   01-02-00-00-00-01-07 line 7: ipappend 2\n#     PXELINUX added to the arguments",
         "#   b8945908-d6a6-41a9-611d-74a6ab80b83d: the file\n#     it boots live; other had to be typed",
@@ -518,6 +518,103 @@ fn a_pxelinux_tree_and_netboot_xyzs_scripts_become_machines() {
         program(folder.path(), &["import", "tftp/pxelinux.cfg", "-o", "new.toml"]);
         tables(&std::fs::read_to_string(folder.path().join("new.toml")).unwrap())
     });
+}
+
+fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn two_files_for_one_machine_become_one_entry() {
+    const MENU: (&str, &str) = ("pxelinux.cfg/01-52-54-00-00-00-10", "DEFAULT a\nLABEL a\nKERNEL linux\n");
+    const SCRIPT: (&str, &str) = ("MAC-525400000010.ipxe", "#!ipxe\n");
+    for (more, profile, why) in [
+        (("pxelinux.0", ""), "a", "takes 01-52-54-00-00-00-10: pxelinux.0 is in the folder. If"),
+        (
+            ("netboot.xyz.kpxe", ""),
+            "script-525400000010",
+            "takes MAC-525400000010.ipxe: netboot.xyz.kpxe is in the folder, and",
+        ),
+        (("x", ""), "a", "takes 01-52-54-00-00-00-10: no loader in the folder tells"),
+    ] {
+        let folder = tree(&[MENU, SCRIPT, more]);
+        let text = program(folder.path(), &["import", "."]);
+        assert_eq!(text.matches("[machine.").count(), 1, "{text}");
+        let entry = format!("mac = \"52:54:00:00:00:10\"\nprofile = \"{profile}\"\n");
+        assert!(text.contains(&entry) && text.contains(why), "{text}");
+        assert!(text.contains("# Before you start the server:\n#   01-") || profile != "a", "{text}");
+        std::fs::write(folder.path().join("new.toml"), &text).unwrap();
+        std::fs::write(folder.path().join("linux"), super::netns::loaders::program("x64")).unwrap();
+        program(folder.path(), &["check", "new.toml"]);
+    }
+    // PXELINUX asks for the name in small letters.
+    let upper = ("pxelinux.cfg/01-52-54-00-00-00-AB", "DEFAULT a\nLABEL a\nKERNEL upper\n");
+    let lower = ("pxelinux.cfg/01-52-54-00-00-00-ab", "DEFAULT b\nLABEL b\nKERNEL lower\n");
+    let text = program(tree(&[upper, lower]).path(), &["import", "."]);
+    assert!(text.matches("[machine.").count() == 1 && text.contains("ab\"\nprofile = \"b\"\n"), "{text}");
+    assert!(text.contains("takes 01-52-54-00-00-00-ab: loaders ask for that name. If"), "{text}");
+}
+
+#[test]
+fn a_mistake_in_a_menu_of_pxelinux_is_told_for_what_it_is() {
+    let menu = "DEFAULT b\nLABEL a\n  KRENEL x\n  F1 help.txt\n  # KRENEL\n  TEXT HELP\n  KRENEL\n  LABEL z\n  ENDTEXT\n\
+                LABEL b\n  KERNEL linux\n  zzzzzz y\nLABEL c\n  KERNEL x.c32\n";
+    let text = program(tree(&[("pxelinux.cfg/default", menu)]).path(), &["import", "."]);
+    for note in [
+        "#   default line 3: KRENEL x\n#     unknown word KRENEL: did you mean KERNEL?\n",
+        "#   default line 2: label a\n#     the label has no KERNEL: it is left out\n",
+        "#   default line 12: zzzzzz y\n#     unknown word zzzzzz, which PXELINUX ignores\n",
+        "#   default line 13: label c\n#     a program of SYSLINUX is no kernel",
+    ] {
+        assert!(text.contains(note), "no {note:?} in {text}");
+    }
+    assert!(!text.contains("label z") && text.matches("unknown word").count() == 2, "{text}");
+}
+
+#[test]
+fn files_that_a_menu_of_pxelinux_includes_are_read_in_the_folder() {
+    let folder = tree(&[
+        (
+            "tftp/pxelinux.cfg/default",
+            "DEFAULT a\nINCLUDE pxelinux.cfg/more\nMENU INCLUDE ::boot/menu.cfg title\nINCLUDE ../secret\nINCLUDE none\n\
+             INCLUDE 192.0.2.5::x\nINCLUDE link\n",
+        ),
+        ("tftp/pxelinux.cfg/more", "LABEL a\nKERNEL linux\nINCLUDE pxelinux.cfg/default\n"),
+        ("tftp/boot/menu.cfg", "KRENEL x\n"),
+        ("tftp/pxelinux.cfg/README", ""),
+        ("secret", "LABEL a\nKERNEL secret\n"),
+    ]);
+    std::os::unix::fs::symlink("../secret", folder.path().join("tftp/link")).unwrap();
+    let text = program(folder.path(), &["import", "tftp"]);
+    for part in [
+        "kernel = \"linux\"\n",
+        "#   boot/menu.cfg line 1: KRENEL x\n",
+        "#   pxelinux.cfg/more line 3: INCLUDE pxelinux.cfg/default\n#     the file includes itself\n",
+        "#   default line 4: INCLUDE ../secret\n#     it is outside this folder",
+        "#   default line 5: INCLUDE none\n#     it cannot be read: No such file",
+        "#   default line 6: INCLUDE 192.0.2.5::x\n#     it is on another server",
+        "#   default line 7: INCLUDE link\n#     it is outside this folder",
+        "#   README: the file\n",
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    assert!(!text.contains("\"secret\"") && !text.contains("#   more: the file"), "{text}");
+
+    // A chain, and files that include the next one twice each: both end.
+    let chain: Vec<(String, String)> = (0..40)
+        .map(|n| (format!("pxelinux.cfg/i{n}"), format!("INCLUDE pxelinux.cfg/i{}\n", n + 1).repeat(2)))
+        .collect();
+    let mut files = vec![("pxelinux.cfg/default", "INCLUDE pxelinux.cfg/i0\nDEFAULT a\nLABEL a\nKERNEL linux\n")];
+    files.extend(chain.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+    let text = program(tree(&files).path(), &["import", "."]);
+    assert!(text.contains("#     a menu includes 100 files at most, and 16 in one another\n"), "{text}");
+    assert!(text.contains("kernel = \"linux\"\n"), "{text}");
 }
 
 #[test]
