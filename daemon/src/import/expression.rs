@@ -15,6 +15,10 @@ pub enum Atom {
     Mac([Option<u8>; 6]),
     CircuitId(String),
     Uuid([u8; 16]),
+    /// The relay that the message comes from.
+    Relay(Ipv4Addr),
+    /// The server's interface that it arrives on.
+    Interface(String),
     Subnet(Ipv4Addr, u8),
     /// One of the hosts that are given the same, by the number of their group.
     Host(usize),
@@ -39,6 +43,10 @@ pub enum Field {
     Mac,
     /// The relay's circuit id.
     CircuitId,
+    /// The address of the relay.
+    Relay,
+    /// The name of the server's interface.
+    Interface,
 }
 
 /// A part of a field, from this octet on.
@@ -178,8 +186,67 @@ pub fn equals(part: Part, value: &[u8]) -> Option<Expr> {
             octets[part.from..part.from + value.len()].iter_mut().zip(value).for_each(|(o, v)| *o = Some(*v));
             Some(Expr::is(Atom::Mac(octets)))
         }
+        Field::Relay if part.from == 0 => {
+            let address: [u8; 4] = value.try_into().ok()?;
+            (address != [0; 4]).then(|| Expr::is(Atom::Relay(address.into())))
+        }
+        Field::Interface if part.from == 0 && part.length.is_none() => Some(Expr::is(Atom::Interface(text()?))),
         Field::CircuitId if part.from == 0 && part.length.is_none() => Some(Expr::is(Atom::CircuitId(text()?))),
         _ => None,
+    }
+}
+
+/// A hardware address as text, `52:54:00:00:00:01`, or a part of that text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The octets that are written.
+    pub part: Part,
+    pub mark: String,
+    /// dhcpd writes `8` where Kea writes `08`.
+    pub zeros: bool,
+    pub from: usize,
+    pub length: Option<usize>,
+}
+
+impl Written {
+    pub fn part(self, from: usize, length: Option<usize>) -> Written {
+        Written { from: self.from + from, length, ..self }
+    }
+
+    /// The octets that are written so. `Err`: why it is never equal, or no rule says it.
+    pub fn octets(&self, text: &str) -> Result<(Part, Vec<u8>), String> {
+        let Written { part, mark, zeros, from, length } = self;
+        let whole = text.strip_suffix(mark.as_str()).unwrap_or(text);
+        let parts: Vec<&str> = match mark.as_str() {
+            "" if *zeros && whole.is_ascii() => {
+                (0..whole.len()).step_by(2).filter_map(|at| whole.get(at..at + 2)).collect()
+            }
+            "" => return Err(KNOWN.into()),
+            mark => whole.split(mark).collect(),
+        };
+        let octet = |part: &&str| {
+            let is_hex = (1..=2).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+            u8::from_str_radix(part, 16).ok().filter(|_| is_hex)
+        };
+        let octets: Vec<u8> = parts.iter().map(octet).collect::<Option<_>>().ok_or(KNOWN)?;
+        let as_written = |octet: &u8| if *zeros { format!("{octet:02x}") } else { format!("{octet:x}") };
+        let right = octets.iter().map(as_written).collect::<Vec<_>>().join(mark);
+        if !right.eq_ignore_ascii_case(whole) {
+            return Err(format!("the server writes {right}, which is never equal to {text}"));
+        }
+        // Where octets have a fixed width, so has a part of them.
+        let width = 2 + mark.len();
+        let is_cut = length.is_some_and(|length| length != text.len());
+        if from % width != 0 || is_cut || (!zeros && *from > 0) {
+            return Err(KNOWN.into());
+        }
+        let octet = from / width;
+        let all = length.is_none() && part.length.is_none();
+        let rest = 6usize.saturating_sub(part.from + octet);
+        if all && octets.len() < rest.min(6) {
+            return Err(format!("the server writes the whole address, which is never equal to {text}"));
+        }
+        Ok((Part { from: part.from + octet, length: Some(octets.len()), ..*part }, octets))
     }
 }
 

@@ -3,9 +3,9 @@
 
 use super::expression::{Atom, Expr};
 use super::here::Here;
-use super::translation::{Translation, value};
-use super::written::free_name;
-use crate::config::diagnostic::{Diagnostic, Source};
+use super::translation::{RELAY, Translation, value};
+use super::written::{Fate, Told, free_name};
+use crate::config::diagnostic::{Diagnostic, Lines, Source};
 use proxydhcpd_core::arch::{Arch, Transport};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -78,7 +78,7 @@ impl Program {
             return Err(vec![source.missing(error).help(help)]);
         };
         let own: Vec<Ipv4Addr> = here.networks.iter().map(|(_, network)| network.address).collect();
-        self.translate(ways, &own, &mut translation);
+        self.translate(&ways, &own, source, &mut translation);
         if !translation.options.iter().any(|(_, option)| option.starts_with("dhcp-boot")) {
             let note = format!("no `{says}` of this file is for a machine that boots: nothing in it says what to boot");
             translation.attention.push(note);
@@ -86,22 +86,39 @@ impl Program {
         Ok(translation)
     }
 
-    fn translate(&self, ways: Vec<(Facts, End)>, own: &[Ipv4Addr], translation: &mut Translation) {
-        let mut tags = Tags { program: self, known: Vec::new(), taken: BTreeSet::new() };
+    fn translate(&self, ways: &[(Facts, End)], own: &[Ipv4Addr], source: &Source, translation: &mut Translation) {
+        let interface =
+            |(atom, _): &(Atom, bool)| if let Atom::Interface(name) = atom { Some(name.clone()) } else { None };
+        let interfaces = ways.iter().flat_map(|(facts, _)| facts.iter().filter_map(interface)).collect();
+        let mut tags = Tags { program: self, known: Vec::new(), taken: BTreeSet::new(), interfaces };
         let mut options = Vec::new();
-        for (facts, end) in &ways {
+        for (facts, end) in ways {
             let literals: Vec<String> = facts
                 .iter()
                 .map(|(atom, holds)| format!("tag:{}{}", if *holds { "" } else { "!" }, tags.of(atom)))
                 .collect();
             options.extend(end.option(&literals, own));
         }
+        self.shadowed(ways, source, translation);
         let known = std::mem::take(&mut tags.known);
         let line = self.steps.iter().find_map(first_line).unwrap_or(1);
         known.iter().for_each(|(atom, tag)| self.mark(atom, tag, line, translation));
         self.other_subnets(&known, translation);
         self.other_hosts(&known, translation);
         translation.options.extend(options);
+    }
+
+    /// Tells of the files that no machine is given, because for each of them another one is set later.
+    fn shadowed(&self, ways: &[(Facts, End)], source: &Source, translation: &mut Translation) {
+        let used: BTreeSet<usize> = ways.iter().filter_map(|(_, end)| Some(end.file()?.0)).collect();
+        let mut lines = BTreeSet::new();
+        self.steps.iter().for_each(|step| files(step, &mut lines));
+        let of_file = Lines::of(&source.text);
+        for line in lines.into_iter().filter(|line| !used.contains(line)) {
+            let (place, text) = (format!("line {line}"), of_file.trimmed(&source.text, line).to_owned());
+            let fate = Fate::Needless("no machine comes to it: for each one another file goes before it".into());
+            translation.told.push(Told { place, line: text, fate });
+        }
     }
 
     /// Every way through the program that a machine may take, those of each kind of host first; `None`: too many.
@@ -185,13 +202,17 @@ impl Program {
 }
 
 impl End {
+    fn file(&self) -> Option<&(usize, String)> {
+        let [of_field, of_option] = &self.files;
+        of_option.as_ref().or(of_field.as_ref()).filter(|_| self.deny.is_none())
+    }
+
     fn option(&self, literals: &[String], own: &[Ipv4Addr]) -> Option<(usize, String)> {
         let tags: String = literals.iter().map(|literal| format!("{literal},")).collect();
         if let Some(line) = self.deny {
             return Some((line, format!("dhcp-ignore={}", tags.trim_end_matches(','))));
         }
-        let [of_field, of_option] = &self.files;
-        let (line, file) = of_option.as_ref().or(of_field.as_ref())?;
+        let (line, file) = self.file()?;
         let [of_field, of_option] = self.servers;
         let server = of_field.or(of_option).filter(|server| !own.contains(server));
         let server = server.map_or(String::new(), |server| format!(",,{server}"));
@@ -211,6 +232,18 @@ fn hosts_that_decide(step: &Step, hosts: &mut Vec<usize>) {
     for (condition, steps) in branches.iter().filter(|(_, steps)| !steps.is_empty()) {
         condition.hosts(hosts);
         steps.iter().for_each(|step| hosts_that_decide(step, hosts));
+    }
+}
+
+/// The lines of all files but those of a condition that is not understood, which is told for itself.
+fn files(step: &Step, lines: &mut BTreeSet<usize>) {
+    match step {
+        Step::File(line, _, file) if !file.is_empty() => drop(lines.insert(*line)),
+        Step::If(branches) => {
+            let met = branches.iter().filter(|(condition, _)| holds(condition, &Facts::new()) != Ok(false));
+            met.flat_map(|(_, steps)| steps).for_each(|step| files(step, lines));
+        }
+        _ => {}
     }
 }
 
@@ -273,7 +306,11 @@ fn follows(known: &Atom, is: bool, asked: &Atom) -> Option<bool> {
     let on_web = |code: u16| Arch(code).transport() == Some(Transport::Http);
     match (known, asked) {
         (known, asked) if known == asked => Some(is),
-        (Atom::Arch(_), Atom::Arch(_)) | (Atom::Host(_), Atom::Host(_)) | (Atom::Subnet(..), Atom::Subnet(..))
+        (Atom::Arch(_), Atom::Arch(_))
+        | (Atom::Host(_), Atom::Host(_))
+        | (Atom::Relay(_), Atom::Relay(_))
+        | (Atom::Interface(_), Atom::Interface(_))
+        | (Atom::Subnet(..), Atom::Subnet(..))
             if is =>
         {
             Some(false)
@@ -291,6 +328,8 @@ struct Tags<'a> {
     program: &'a Program,
     known: Vec<(Atom, String)>,
     taken: BTreeSet<String>,
+    /// The names of interfaces that conditions ask for, which are tags.
+    interfaces: BTreeSet<String>,
 }
 
 impl Tags<'_> {
@@ -298,6 +337,10 @@ impl Tags<'_> {
         // dnsmasq sets it by itself.
         if *atom == Atom::Known {
             return "known".into();
+        }
+        // Nor does the name of an interface need a line.
+        if let Atom::Interface(name) = atom {
+            return name.clone();
         }
         if let Some((_, tag)) = self.known.iter().find(|(known, _)| known == atom) {
             return tag.clone();
@@ -312,9 +355,12 @@ impl Tags<'_> {
             Atom::Uuid(_) => "uuid".into(),
             Atom::Subnet(address, prefix) => format!("{address}-{prefix}"),
             Atom::Host(group) => self.program.hosts[*group].name.clone(),
+            Atom::Relay(address) => format!("relay-{address}"),
+            Atom::Interface(name) => name.clone(),
             Atom::Known => "known".into(),
         });
-        let tag = free_name(&wish, |name| name == "known" || self.taken.contains(name));
+        let is_interface = |name: &str| self.interfaces.iter().any(|known| known == name);
+        let tag = free_name(&wish, |name| name == "known" || is_interface(name) || self.taken.contains(name));
         self.taken.insert(tag.clone());
         self.known.push((atom.clone(), tag.clone()));
         tag
@@ -334,7 +380,8 @@ fn mark(atom: &Atom, tag: &str) -> String {
             let octets: Vec<String> = uuid.iter().map(|octet| format!("{octet:02x}")).collect();
             format!("dhcp-match=set:{tag},97,00:{}", octets.join(":"))
         }
-        Atom::Subnet(..) | Atom::Host(_) | Atom::Known => String::new(),
+        Atom::Relay(address) => format!("dhcp-match=set:{tag},{RELAY}{address}"),
+        Atom::Subnet(..) | Atom::Host(_) | Atom::Interface(_) | Atom::Known => String::new(),
     }
 }
 

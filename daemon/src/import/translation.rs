@@ -4,6 +4,9 @@
 use super::written::{Fate, Told, united};
 use std::collections::BTreeMap;
 
+/// In front of the address of a relay, in a `dhcp-match` that only a translation has: dnsmasq has no such test.
+pub const RELAY: &str = "relay:";
+
 #[derive(Debug, Default)]
 pub struct Translation {
     /// Whose file it is, if it is not dnsmasq's.

@@ -300,6 +300,81 @@ fn classes_that_kea_has_by_itself_are_known() {
     assert!(!told.contains("no class in this file"), "{told}");
 }
 
+#[test]
+fn keas_relays_interfaces_and_written_addresses_are_conditions() {
+    let class = |name: &str, test: &str| {
+        format!("{{ \"name\": \"{name}\", \"test\": \"{test}\", \"boot-file-name\": \"{name}.0\" }}")
+    };
+    let import = |tests: &[(&str, &str)]| {
+        let classes: Vec<String> = tests.iter().map(|(name, test)| class(name, test)).collect();
+        imported(&format!(
+            "{{ \"Dhcp4\": {{ \"next-server\": \"192.0.2.20\", \"client-classes\": [{}] }} }}",
+            classes.join(",\n")
+        ))
+    };
+    for (test, condition) in [
+        ("pkt4.giaddr == 198.51.100.1", "relay = [\"198.51.100.1\"]"),
+        ("pkt.iface == 'eth7'", "interface = [\"eth7\"]"),
+        ("pkt4.iface == 'eth7'", "interface = [\"eth7\"]"),
+        ("hexstring(pkt4.mac, ':') == '52:54:00:00:00:01'", "mac = [\"52:54:00:00:00:01\"]"),
+        ("hexstring(pkt4.mac, '') == '525400000001'", "mac = [\"52:54:00:00:00:01\"]"),
+        ("substring(hexstring(pkt4.mac, ':'), 0, 8) == '52:54:00'", "mac = [\"52:54:00:*:*:*\"]"),
+        ("substring(hexstring(pkt4.mac, ':'), 9, 8) == '00:00:01'", "mac = [\"*:*:*:00:00:01\"]"),
+        ("'52:54:00' == hexstring(substring(pkt4.mac, 0, 3), ':')", "mac = [\"52:54:00:*:*:*\"]"),
+    ] {
+        let told = import(&[("a", test)]);
+        assert!(told.contains(condition) && told.contains("/a.0"), "{test}: {told}");
+    }
+    let told = import(&[("x", "hexstring(pkt4.mac, ':') == '52:54:00'")]);
+    assert!(
+        told.contains("#     the server writes the whole address, which is never equal to 52:54:00: no machine"),
+        "{told}"
+    );
+    // A tag of ours is no interface's.
+    let told = import(&[("eth7", "option[77].hex == 'x'"), ("b", "pkt4.iface == 'eth7'")]);
+    assert!(told.contains("interface = [\"eth7\"]") && told.contains("user-class = [\"*x*\"]"), "{told}");
+}
+
+#[test]
+fn addresses_that_iscs_dhcpd_writes_as_text_are_conditions() {
+    let import = |test: &str| imported(&format!("next-server 192.0.2.20;\nif {test} {{ filename \"a.0\"; }}\n"));
+    for (test, mac) in [
+        ("binary-to-ascii(16, 8, \":\", substring(hardware, 1, 3)) = \"b8:27:eb\"", "b8:27:eb:*:*:*"),
+        ("binary-to-ascii(16, 8, \":\", substring(hardware, 1, 6)) = \"8:0:20:1:2:3\"", "08:00:20:01:02:03"),
+        ("\"8-0\" = binary-to-ascii(16, 8, \"-\", substring(hardware, 1, 2))", "08:00:*:*:*:*"),
+    ] {
+        let told = import(test);
+        assert!(told.contains(&format!("mac = [\"{mac}\"]")) && told.contains("/a.0"), "{test}: {told}");
+    }
+    let told = import("binary-to-ascii(16, 8, \":\", substring(hardware, 1, 3)) = \"08:00:20\"");
+    assert!(told.contains("#     the server writes 8:0:20, which is never equal to 08:00:20"), "{told}");
+}
+
+#[test]
+fn a_class_that_isc_spawns_is_for_machines_that_have_its_value() {
+    let told = imported("next-server 192.0.2.20;\nclass \"c\" { spawn with hardware; filename \"c.0\"; }\n");
+    assert!(told.contains("any-other = \"tftp://192.0.2.20/c.0\""), "{told}");
+    let told =
+        imported("filename \"a.0\";\nclass \"c\" {\n  spawn with option agent.remote-id;\n  filename \"c.0\";\n}\n");
+    let lost = told.split("# Taken over").next().unwrap();
+    assert!(
+        lost.contains("# Without an equivalent here:\n#   line 3: spawn with option agent.remote-id;\n#     of what"),
+        "{told}"
+    );
+    assert!(lost.contains("no machine is taken for one of this class"), "{told}");
+}
+
+#[test]
+fn a_file_that_no_machine_is_given_is_told_of() {
+    let isc = "filename \"a.0\";\nsubnet 192.0.2.0 netmask 255.255.255.0 {\n  filename \"b.0\";\n}\n";
+    let kea = "{ \"Dhcp4\": {\n\"boot-file-name\": \"a.0\",\n\"subnet4\": [ { \"subnet\": \"192.0.2.0/24\", \"boot-file-name\": \"b.0\" } ]\n} }\n";
+    for (text, line) in [(isc, "line 1: filename \"a.0\";"), (kea, "line 2: \"boot-file-name\": \"a.0\",")] {
+        let told = imported(text);
+        let note = format!("# Needed no more:\n#   {line}\n#     no machine comes to it: for each one another file");
+        assert!(told.contains(&note) && told.matches("no machine comes to it").count() == 1, "{told}");
+    }
+}
+
 /// dhcpd reads octets of one digit.
 #[test]
 fn octets_of_one_digit_are_read() {

@@ -126,6 +126,7 @@ pub enum Test {
     Mac([Option<u8>; 6]),
     CircuitId(String),
     Uuid([u8; 16]),
+    Relay([u8; 4]),
     Subnet([u8; 4], u8),
     Interface(String),
 }

@@ -5,6 +5,7 @@ use proxydhcpd_core::link::Network4;
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 /// The tests that matter, and the groups of `dhcp-host` lines that do the same.
 #[derive(Debug)]
@@ -149,6 +150,7 @@ impl Facts {
                     macs = Some(known.iter().filter_map(|mac| both(mac, &with)).collect());
                 }
                 Test::CircuitId(text) => alone(&mut conditions, "circuit-id", text.clone())?,
+                Test::Relay(octets) => alone(&mut conditions, "relay", Ipv4Addr::from(*octets).to_string())?,
                 Test::Interface(name) => alone(&mut conditions, "interface", name.clone())?,
                 Test::Uuid(uuid) => alone(&mut conditions, "uuid", MachineId::from_uuid(*uuid).to_string())?,
                 Test::Subnet(octets, prefix) => {

@@ -1,6 +1,7 @@
 //! Reading the lines: each key has its function, which says what the line means, what of it is lost, or what is wrong.
 
 use super::super::here::Here;
+use super::super::translation::RELAY;
 use super::super::written::{Fate, united};
 use super::config::*;
 use super::hosts::Hosts;
@@ -215,6 +216,13 @@ impl Reader {
     /// `dhcp-match=set:TAG,OPTION[,VALUE]`.
     fn matches(&mut self, id: LineId, line: &Line) -> Taken {
         let args = some(line)?;
+        if let [tag, relay] = args
+            && let Some(address) = relay.text.strip_prefix(RELAY).and_then(|address| address.parse::<Ipv4Addr>().ok())
+        {
+            let test = Test::Relay(address.octets());
+            self.read.config.marks.push(Mark { line: id, tag: set(&tag.text).to_owned(), test });
+            return Ok(None);
+        }
         let names_option = |arg: &Arg| {
             arg.text.parse::<u8>().is_ok() || arg.text.starts_with("option:") || arg.text.contains("encap:")
         };

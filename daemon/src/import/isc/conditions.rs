@@ -1,7 +1,7 @@
 //! The conditions of ISC dhcpd as expressions. `Err`: the condition asks for something that no rule knows, and this is
 //! what.
 
-use super::super::expression::{Atom, Expr, Field, Grammar, KNOWN, Part, equals, exists};
+use super::super::expression::{Atom, Expr, Field, Grammar, KNOWN, Part, Written, equals, exists};
 use super::tokens::Token;
 
 /// The option definitions of the file: name and code, the name with its space.
@@ -36,6 +36,7 @@ pub struct Conditions<'a> {
 /// A value of the language.
 enum Value {
     Part(Part),
+    Written(Written),
     Octets(Vec<u8>),
 }
 
@@ -61,7 +62,16 @@ impl Conditions<'_> {
         let mut reader = Reader { tokens, at: 0, of: self, depth: 0 };
         match reader.value()? {
             Value::Part(part) => Ok(part),
-            Value::Octets(_) => Err(KNOWN.into()),
+            _ => Err(KNOWN.into()),
+        }
+    }
+
+    /// What a class is spawned by: machines in which it has a value are in the class.
+    pub fn spawned(&self, tokens: &[Token]) -> Result<Expr, String> {
+        let part = self.part(tokens)?;
+        match part.field {
+            Field::Option(77) => Ok(Expr::is(Atom::Ipxe)),
+            field => exists(field).ok_or_else(|| KNOWN.into()),
         }
     }
 }
@@ -104,6 +114,9 @@ impl Grammar for Reader<'_> {
         let right = self.value()?;
         let (part, value) = match (left, right) {
             (Value::Part(part), Value::Octets(value)) | (Value::Octets(value), Value::Part(part)) => (part, value),
+            (Value::Written(written), Value::Octets(value)) | (Value::Octets(value), Value::Written(written)) => {
+                written.octets(std::str::from_utf8(&value).map_err(|_| KNOWN)?)?
+            }
             _ => return Err(KNOWN.into()),
         };
         let expr = compared(part, &value).ok_or(KNOWN)?;
@@ -162,6 +175,7 @@ impl Reader<'_> {
                 self.need(")")?;
                 Ok(value)
             }
+            "binary-to-ascii" => self.written(),
             "encode-int" => {
                 self.need("(")?;
                 let number: u32 = self.number()?.try_into().map_err(|_| KNOWN)?;
@@ -205,6 +219,27 @@ impl Reader<'_> {
         match value {
             Value::Part(Part { field, from: before, length: None }) => {
                 Ok(Value::Part(Part { field, from: before + from, length: Some(length) }))
+            }
+            _ => Err(KNOWN.into()),
+        }
+    }
+
+    /// `binary-to-ascii(16, 8, ":", substring(hardware, 1, 3))`, from behind its name on.
+    fn written(&mut self) -> Result<Value, String> {
+        self.need("(")?;
+        let base = self.number()?;
+        self.need(",")?;
+        let width = self.number()?;
+        self.need(",")?;
+        let mark = self.value()?;
+        self.need(",")?;
+        let value = self.within(Self::value)?;
+        self.need(")")?;
+        let (16, 8, Value::Octets(mark)) = (base, width, mark) else { return Err(KNOWN.into()) };
+        let mark = String::from_utf8(mark).map_err(|_| KNOWN)?;
+        match value {
+            Value::Part(part @ Part { field: Field::Mac, .. }) => {
+                Ok(Value::Written(Written { part, mark, zeros: false, from: 0, length: None }))
             }
             _ => Err(KNOWN.into()),
         }

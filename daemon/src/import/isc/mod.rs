@@ -167,8 +167,11 @@ impl<'a> Reader<'a> {
         let mut class = Class { name: name.clone(), condition: Expr::Is(false), part: None };
         let conditions = Conditions { names: &self.names };
         let mut lost = None;
-        for inner in statement.block.iter().flatten().filter(|inner| inner.word(0) == "match") {
+        for inner in statement.block.iter().flatten().filter(|inner| ["match", "spawn"].contains(&&inner.word(0)[..])) {
             let read = match inner.word(1).as_str() {
+                "with" => conditions
+                    .spawned(&inner.words[2..])
+                    .map(|condition| class.condition = Expr::Or(vec![class.condition.clone(), condition])),
                 "if" => conditions.read(&inner.words[2..]).map(|condition| class.condition = condition),
                 _ => conditions.part(&inner.words[1..]).map(|part| class.part = Some(part)),
             };
@@ -477,7 +480,7 @@ impl<'a> Reader<'a> {
                 self.lost(statement, "options 209 and 210 are not sent: PXELINUX takes the folder of its own file");
             }
             ("option", _) if statement.word(2) == "code" => {}
-            ("match", _) => {}
+            ("match" | "spawn", _) => {}
             _ => self.tell(statement, Fate::Group(ADDRESSES)),
         }
         None

@@ -1,6 +1,7 @@
 //! The `test` expressions of Kea's client classes. `Err`: the expression asks for something that no rule knows.
 
-use super::super::expression::{Atom, Expr, Field, Grammar, KNOWN, Part, equals, exists};
+use super::super::expression::{Atom, Expr, Field, Grammar, KNOWN, Part, Written, equals, exists};
+use std::net::Ipv4Addr;
 
 /// The options that tests name by words.
 const NAMES: [(&str, u8); 7] = [
@@ -23,6 +24,7 @@ enum Token {
 
 enum Value {
     Part(Part),
+    Written(Written),
     Octets(Vec<u8>),
 }
 
@@ -75,11 +77,12 @@ impl Grammar for Reader<'_> {
             return Err(if is_single { "Kea compares with `==`, and refuses a single `=`" } else { KNOWN }.into());
         }
         let right = self.value()?.ok_or(KNOWN)?;
-        let (Value::Part(part), Value::Octets(value)) = (match right {
-            Value::Part(_) => (right, left),
-            right => (left, right),
-        }) else {
-            return Err(KNOWN.into());
+        let (part, value) = match (left, right) {
+            (Value::Part(part), Value::Octets(value)) | (Value::Octets(value), Value::Part(part)) => (part, value),
+            (Value::Written(written), Value::Octets(value)) | (Value::Octets(value), Value::Written(written)) => {
+                written.octets(std::str::from_utf8(&value).map_err(|_| KNOWN)?)?
+            }
+            _ => return Err(KNOWN.into()),
         };
         let expr = equals(part, &value).ok_or(KNOWN)?;
         Ok(if negated { expr.negated() } else { expr })
@@ -119,6 +122,12 @@ impl Reader<'_> {
                 part(Field::CircuitId)
             }
             "pkt4.mac" => part(Field::Mac),
+            "pkt4.giaddr" | "relay4.giaddr" => part(Field::Relay),
+            "pkt.iface" | "pkt4.iface" => part(Field::Interface),
+            "hexstring" => self.hexstring().map(Some),
+            word if word.parse::<Ipv4Addr>().is_ok() => {
+                Ok(word.parse::<Ipv4Addr>().ok().map(|address| Value::Octets(address.octets().to_vec())))
+            }
             "lcase" | "ucase" => {
                 self.need("(")?;
                 let value = self.within(Self::value)?;
@@ -171,6 +180,24 @@ impl Reader<'_> {
         self.need(")")?;
         match value {
             Some(Value::Part(Part { field, from: 0, length: None })) => Ok(Value::Part(Part { field, from, length })),
+            Some(Value::Written(written @ Written { from: 0, length: None, .. })) => {
+                Ok(Value::Written(written.part(from, length)))
+            }
+            _ => Err(KNOWN.into()),
+        }
+    }
+
+    /// `hexstring(pkt4.mac, ':')`, from behind its name on.
+    fn hexstring(&mut self) -> Result<Value, String> {
+        self.need("(")?;
+        let value = self.within(Self::value)?;
+        self.need(",")?;
+        let mark = String::from_utf8(self.octets()?).map_err(|_| KNOWN)?;
+        self.need(")")?;
+        match value {
+            Some(Value::Part(part @ Part { field: Field::Mac, .. })) => {
+                Ok(Value::Written(Written { part, mark, zeros: true, from: 0, length: None }))
+            }
             _ => Err(KNOWN.into()),
         }
     }
