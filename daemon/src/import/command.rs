@@ -5,6 +5,7 @@ use super::dnsmasq::{is_key, takes_value};
 use super::translation::{Translation, value};
 use super::written::{Fate, Told};
 use crate::config::diagnostic::{Diagnostic, Source};
+use std::path::{Path, PathBuf};
 
 /// A word as a shell cuts it.
 #[derive(Debug, Default)]
@@ -39,6 +40,7 @@ pub fn translate(source: &Source) -> Result<Translation, Vec<Diagnostic>> {
         Some(lines) => lines.into_iter().for_each(|(line, text)| translation.option(line, text)),
         None => command_line(source, &mut translation),
     }
+    outside(source, &mut translation);
     if translation.options.is_empty() {
         let error = source.missing("there is no option of dnsmasq in it");
         return Err(vec![
@@ -68,6 +70,107 @@ fn program(words: &[Word]) -> Option<usize> {
     };
     let behind = |at: &usize| words[*at..].iter().any(|word| option(&word.text).is_some());
     words.iter().position(is_program).filter(behind)
+}
+
+/// The boot folder as the host of a container has it, where the file says which folder or volume that is.
+fn outside(source: &Source, translation: &mut Translation) {
+    let volumes = volumes(&source.text);
+    let roots =
+        translation.options.iter().filter_map(|(line, option)| Some((*line, option.strip_prefix("tftp-root=")?)));
+    let roots =
+        roots.map(|(line, values)| (line, values.split(',').next().unwrap_or_default().trim_matches('"').to_owned()));
+    let roots: Vec<(usize, String)> = roots.collect();
+    for (line, root) in roots {
+        let below = |(host, container): &(String, String)| {
+            let rest = root.strip_prefix(container.trim_end_matches('/'))?;
+            (rest.is_empty() || rest.starts_with('/')).then(|| (host.clone(), rest.trim_matches('/').to_owned()))
+        };
+        // The narrowest volume is what the container sees.
+        let known =
+            volumes.iter().filter(|volume| below(volume).is_some()).max_by_key(|(_, container)| container.len());
+        let Some((host, rest)) = known.and_then(below) else { continue };
+        let why = match on_host(source, &host) {
+            Some(folder) => {
+                let folder = folder.join(rest).components().collect::<PathBuf>().display().to_string();
+                let inside = format!("{}/", root.trim_end_matches('/'));
+                for (_, option) in &mut translation.options {
+                    if let Some(values) = option.strip_prefix("tftp-root=") {
+                        *option = format!("tftp-root={}", values.replacen(&root, &folder, 1));
+                    } else if option.starts_with("dhcp-boot=") || option.starts_with("pxe-service=") {
+                        // A name below the folder is the same file without the folder in front.
+                        let (key, values) = option.split_once('=').unwrap_or_default();
+                        let below = |value: &str| value.strip_prefix(&inside).unwrap_or(value).to_owned();
+                        *option = format!("{key}={}", values.split(',').map(below).collect::<Vec<_>>().join(","));
+                    }
+                }
+                format!("in the container it is {root}, and on its host {folder}, which is the boot folder now")
+            }
+            None => {
+                let note = format!(
+                    "{root} is a folder in the container. Set `boot-dir` to where its volume {host} is on the host"
+                );
+                translation.attention.push(note);
+                format!("it is a folder in the container, of the volume {host}")
+            }
+        };
+        let (place, line) = (format!("line {line}"), format!("tftp-root={root}"));
+        translation.told.push(Told { place, line, fate: Fate::Changed(why) });
+    }
+}
+
+/// A folder of the host as a volume names it, relative to the file. `None`: a named volume, or a variable.
+fn on_host(source: &Source, host: &str) -> Option<PathBuf> {
+    let here =
+        ["$PWD", "${PWD}", "$(pwd)"].iter().find_map(|word| host.strip_prefix(word)).map(|rest| format!(".{rest}"));
+    let host = here.as_deref().unwrap_or(host);
+    let is_path = host.starts_with(['/', '.']) && !host.contains('$');
+    let folder = Path::new(&source.name).parent().unwrap_or(Path::new(""));
+    is_path.then(|| std::path::absolute(folder.join(host)).ok()).flatten()
+}
+
+/// What containers see of their host, each as the path there and the path inside: `./tftp:/tftp:ro`, the same behind
+/// `-v` or `--volume`, and `source` with `target`.
+fn volumes(text: &str) -> Vec<(String, String)> {
+    let mut volumes = Vec::new();
+    for word in words(text) {
+        let text = ["--volume=", "--mount=", "-v="].iter().find_map(|option| word.text.strip_prefix(option));
+        let text = text.unwrap_or(&word.text);
+        let field = |names: &[&str]| {
+            text.split(',')
+                .filter_map(|field| field.split_once('='))
+                .find(|(name, _)| names.contains(name))
+                .map(|(_, value)| value)
+        };
+        if let (Some(host), Some(inside)) = (field(&["source", "src"]), field(&["target", "destination", "dst"])) {
+            volumes.push((host.to_owned(), inside.to_owned()));
+        }
+        let mut parts = text.split(':');
+        if let (Some(host), Some(inside)) = (parts.next(), parts.next())
+            && inside.starts_with('/')
+            && !inside.starts_with("//")
+            && !host.is_empty()
+        {
+            volumes.push((host.to_owned(), inside.to_owned()));
+        }
+    }
+    let mut source: Option<&str> = None;
+    let mut target: Option<&str> = None;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("- ") {
+            (source, target) = (None, None);
+        }
+        let Some((key, value)) = line.trim_start_matches("- ").split_once(':') else { continue };
+        let value = value.trim().trim_matches(['"', '\'']);
+        match key {
+            "source" => source = Some(value),
+            "target" => target = Some(value),
+            _ => continue,
+        }
+        if let (Some(host), Some(inside)) = (source, target) {
+            volumes.push((host.to_owned(), inside.to_owned()));
+        }
+    }
+    volumes
 }
 
 /// The key of a long option that dnsmasq has, and what stands behind `=`.

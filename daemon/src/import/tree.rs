@@ -227,8 +227,8 @@ impl Writer {
             };
             let why = if is_asked(first) == is_asked(&file) { &why[..] } else { "loaders ask for that name" };
             self.attention.push(format!(
-                "{first} and {file} are for the same machine. Its entry takes {first}: {why}. If the machine boots {file}, write \
-                 `profile = {}` in its entry",
+                "{first} and {file} are for the same machine. Its entry takes {first}: {why}. If the machine boots \
+                 {file}, write `profile = {}` in its entry",
                 quoted(&profile)
             ));
         }

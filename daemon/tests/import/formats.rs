@@ -65,6 +65,52 @@ fn options_on_command_lines_say_what_the_file_says() {
 }
 
 #[test]
+fn the_boot_folder_of_a_container_is_that_of_its_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().display();
+    let compose = |volumes: &str| {
+        format!(
+            "services:\n  pxe:\n    image: x:2\n    command: -d --enable-tftp --tftp-root=/tftp/sub --dhcp-boot=/tftp/sub/a.0\n    volumes:\n{volumes}"
+        )
+    };
+    let docker = |volume: &str| {
+        format!("docker run {volume} dnsmasq:2 dnsmasq -d --enable-tftp --tftp-root=/tftp/sub --dhcp-boot=a.0\n")
+    };
+    for text in [
+        compose("      - ./tftp:/tftp\n"),
+        compose("      - ./other:/\n      - \"./tftp:/tftp/:ro\"\n"),
+        compose("      - type: bind\n        source: ./tftp\n        target: /tftp\n"),
+        docker("-v $PWD/tftp:/tftp"),
+        docker("--volume=./tftp:/tftp"),
+        docker("--mount type=bind,source=./tftp,target=/tftp"),
+    ] {
+        let file = folder.path().join("compose.yml");
+        let source = Source::new(file.to_str().unwrap(), text.clone().into_bytes()).unwrap();
+        let told = import(&source, None, &Here::default()).unwrap();
+        assert!(told.contains(&format!("\nboot-dir = \"{here}/tftp/sub\"\n")), "{text}{told}");
+        assert!(told.contains("#     in the container it is /tftp/sub, and on its host "), "{told}");
+        assert!(told.contains("any-other = \"a.0\""), "{told}");
+    }
+    let told = imported(&compose("      - files:/tftp\n"));
+    assert!(
+        told.contains("#   /tftp/sub is a folder in the container. Set `boot-dir` to where its volume files is"),
+        "{told}"
+    );
+}
+
+#[test]
+fn files_to_be_put_in_place_are_those_that_machines_get_from_here() {
+    let told = imported(
+        "port=0\ndhcp-range=192.0.2.0,proxy\ndhcp-boot=shadowed.0\ndhcp-boot=used.0\n\
+         dhcp-match=set:x,option:client-arch,7\ndhcp-boot=tag:x,there.efi,,192.0.2.20\n",
+    );
+    assert!(told.contains(": used.0. Then stop that server"), "{told}");
+    // Options 67 and 66: another server has the file.
+    let told = imported("dhcp-range=192.0.2.4,192.0.2.9\ndhcp-option=67,a.0\ndhcp-option=66,192.0.2.20\n");
+    assert!(!told.contains("put these files into") && told.contains("tftp://192.0.2.20/a.0"), "{told}");
+}
+
+#[test]
 fn a_variable_whose_value_is_not_known_is_told_of() {
     let told = imported("dnsmasq --port=0 --dhcp-boot=pxelinux.0,,$SERVER\n");
     assert!(told.contains("line 1: --dhcp-boot=pxelinux.0,,$SERVER\n#     its value is known only"), "{told}");
@@ -346,6 +392,10 @@ fn addresses_that_iscs_dhcpd_writes_as_text_are_conditions() {
         let told = import(test);
         assert!(told.contains(&format!("mac = [\"{mac}\"]")) && told.contains("/a.0"), "{test}: {told}");
     }
+    // A machine with the whole address has its beginning.
+    let text = |octets: usize| format!("binary-to-ascii(16, 8, \":\", substring(hardware, 1, {octets}))");
+    let told = import(&format!("{} = \"8:0:20:1:2:3\" and {} = \"8:0\"", text(6), text(2)));
+    assert!(told.matches("[[rule]]").count() == 1 && told.contains("mac = [\"08:00:20:01:02:03\"]"), "{told}");
     let told = import("binary-to-ascii(16, 8, \":\", substring(hardware, 1, 3)) = \"08:00:20\"");
     assert!(told.contains("#     the server writes 8:0:20, which is never equal to 08:00:20"), "{told}");
 }

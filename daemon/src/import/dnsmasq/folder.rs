@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub struct Settled {
     pub fates: Vec<(LineId, Fate)>,
     pub attention: Vec<String>,
+    /// The files of another server, whose folder is not known.
+    missing: Vec<(LineId, String)>,
 }
 
 /// Gives the configuration a folder where its names or this machine show which was meant, and says what is to be done
@@ -28,7 +30,10 @@ pub fn settle(config: &mut Config, here: &Here) -> Settled {
     let names: Vec<(LineId, String)> = names(config).collect();
     match (tftp.enabled, &tftp.root) {
         (Some(line), None) => common_folder(config, line, &names, &mut settled.fates),
-        (None, _) if !names.is_empty() => settled.attention.push(of_another_server(config, &names, here)),
+        (None, _) if !names.is_empty() => match of_another_server(config, &names, here) {
+            Some(note) => settled.attention.push(note),
+            None => settled.missing = names,
+        },
         _ => {}
     }
     settled
@@ -53,34 +58,46 @@ fn common_folder(config: &mut Config, line: LineId, names: &[(LineId, String)], 
 }
 
 /// dnsmasq without `enable-tftp`: the files are sent by another TFTP server of the same machine, from its folder.
-fn of_another_server(config: &mut Config, names: &[(LineId, String)], here: &Here) -> String {
+fn of_another_server(config: &mut Config, names: &[(LineId, String)], here: &Here) -> Option<String> {
     let server = config.server();
-    let inside = |name: &str| name.trim_start_matches('/').to_owned();
     let has = |folder: &&PathBuf| {
         names.iter().any(|(_, name)| folder.join(inside(name)).is_file() || Path::new(name).starts_with(folder))
     };
     let folders = here.tftp_folders.iter();
-    let Some(folder) = folders.clone().find(has).map(|folder| folder.display().to_string()) else {
-        let files: BTreeSet<String> = names.iter().map(|(_, name)| inside(name)).collect();
+    config.tftp.root = folders.clone().find(has).map(|folder| folder.display().to_string());
+    let folder = config.tftp.root.as_ref()?;
+    Some(format!(
+        "{server} sent no files itself: another TFTP server of this machine sends them from {folder}, which is the boot folder \
+         now. Stop that server (tftpd-hpa: systemctl disable --now tftpd-hpa), because this one sends them"
+    ))
+}
+
+fn inside(name: &str) -> &str {
+    name.trim_start_matches('/')
+}
+
+impl Settled {
+    /// What is to be done with the files whose folder is not known, if a machine is given any by these lines.
+    pub fn missing(&self, server: &str, used: &BTreeSet<LineId>) -> Option<String> {
+        let names = self.missing.iter().filter(|(line, _)| used.contains(line));
+        let files: BTreeSet<&str> = names.map(|(_, name)| inside(name)).collect();
+        if files.is_empty() {
+            return None;
+        }
         let files = files.into_iter().collect::<Vec<_>>().join(", ");
-        config.tftp.root = None;
-        return format!(
+        Some(format!(
             "{server} sent no files itself, so another TFTP server of that machine did. Set `boot-dir` to the folder that it \
              sends from (in Debian TFTP_DIRECTORY of /etc/default/tftpd-hpa), or put these files into \
              {DEFAULT_BOOT_DIR}: {files}. Then stop that server, because this one sends them"
-        );
-    };
-    config.tftp.root = Some(folder.clone());
-    format!(
-        "{server} sent no files itself: another TFTP server of this machine sends them from {folder}, which is the boot folder \
-         now. Stop that server (tftpd-hpa: systemctl disable --now tftpd-hpa), because this one sends them"
-    )
+        ))
+    }
 }
 
 /// The files that this server has to send.
 fn names(config: &Config) -> impl Iterator<Item = (LineId, String)> {
-    let boots = config.boots.iter().chain(&config.option_boots);
-    let boots = boots.map(|boot| (boot.line, boot.file.clone(), boot.server));
+    let of_options = config.option_servers.last().map_or(Server::Ours, |(_, server)| *server);
+    let options = config.option_boots.iter().map(move |boot| (boot.line, boot.file.clone(), of_options));
+    let boots = config.boots.iter().map(|boot| (boot.line, boot.file.clone(), boot.server)).chain(options);
     let services = config.services.iter().filter_map(|service| match &service.does {
         Does::File(name, server) if !name.is_empty() => Some((service.line, whole(name), *server)),
         _ => None,

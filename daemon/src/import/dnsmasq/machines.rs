@@ -226,11 +226,14 @@ fn groups(config: &Config, needed: &BTreeSet<String>) -> Vec<Group> {
     groups
 }
 
-/// The second text is a part of the first, of the same kind.
+/// The second text or address is a part of the first, of the same kind.
 fn implies(longer: &Test, shorter: &Test) -> bool {
     match (longer, shorter) {
         (Test::VendorClass(longer), Test::VendorClass(shorter))
         | (Test::UserClass(longer), Test::UserClass(shorter)) => longer.contains(shorter.as_str()),
+        (Test::Mac(longer), Test::Mac(shorter)) => {
+            longer.iter().zip(shorter).all(|(longer, shorter)| shorter.is_none() || shorter == longer)
+        }
         _ => false,
     }
 }

@@ -23,7 +23,7 @@ use config::{Config, LineId};
 use lines::Line;
 use machines::{Facts, MOST_KINDS, MOST_WITH_HOSTS};
 pub use options::{is_key, takes_value};
-use rules::{Conflict, Rule};
+use rules::Conflict;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub fn import(source: &Source, here: &Here) -> Result<String, Vec<Diagnostic>> {
@@ -47,7 +47,7 @@ fn imported(
         return Err(read.told);
     }
     let of_networks = networks::settle(&mut read.config, lines, here)?;
-    let settled = folder::settle(&mut read.config, here);
+    let mut settled = folder::settle(&mut read.config, here);
     let unfit = files::take_out_unfit(&mut read.config);
     let facts = Facts::of(&read.config);
     let Some((rules, conflicts)) = rules::rules(&read.config, &facts) else {
@@ -61,12 +61,14 @@ fn imported(
     };
     let mut fates = read.fates;
     fates.extend(of_networks);
-    fates.extend(settled.fates);
+    fates.extend(settled.fates.iter().cloned());
     fates.extend(unfit);
     let lost = asking_for_lost_tags(&read.config);
-    let idle = idle(&read.config, &facts, &rules);
+    let used: BTreeSet<LineId> = rules.iter().flat_map(|rule| rule.lines.iter().copied()).collect();
+    let idle = idle(&read.config, &facts, &used);
     let mut attention = attention(source, &read.config, &facts, lines, &lost);
-    attention.extend(settled.attention);
+    attention.extend(settled.missing(read.config.server(), &used));
+    attention.append(&mut settled.attention);
     fates.extend(conflicts.iter().flat_map(conflict));
     let written = tables::write(&read.config, &facts, &rules, lines);
     // A line that does nothing does nothing in another way either.
@@ -149,8 +151,7 @@ fn asking_for_lost_tags(config: &Config) -> Vec<(LineId, Fate)> {
 }
 
 /// Lines that were understood and decide nothing.
-fn idle(config: &Config, facts: &Facts, rules: &[Rule]) -> Vec<(LineId, Fate)> {
-    let used: BTreeSet<LineId> = rules.iter().flat_map(|rule| rule.lines.iter().copied()).collect();
+fn idle(config: &Config, facts: &Facts, used: &BTreeSet<LineId>) -> Vec<(LineId, Fate)> {
     let other = "no machine comes to it: another line goes before it, or gives the same";
     let alone = "no menu is shown, because no machine has a choice";
     let tag = "no line that is imported asks for the tag";
