@@ -103,7 +103,7 @@ fn where_nothing_can_be_kept_the_server_says_so_and_once_is_once_until_it_ends()
     symlink("/proc", folder.path().join("state")).unwrap();
     let (site, server) = Site::start_in(folder);
     let warning = "state/used-up cannot be written (No such file or directory (os error 2)): machines that boot once \
-                   boot again after a restart of the server";
+                   from now on boot again after a restart of the server";
     assert_eq!(server.log().matches(warning).count(), 1, "{}", server.log());
     for machine in ["web1", "web2"] {
         site.fetch(&http(machine, "linux"), &[]);
