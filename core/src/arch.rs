@@ -56,8 +56,8 @@ const RISCV128: Program = Program::Efi(0x5128);
 const LOONG32: Program = Program::Efi(0x6232);
 const LOONG64: Program = Program::Efi(0x6264);
 
-/// Every assigned code. A shim goes first: who puts one and its second stage into the boot folder has machines that
-/// start nothing else, and others start it as well (`shim`). `snponly` goes before `ipxe`: it drives the network card
+/// Every assigned code. A shim comes first: machines with Secure Boot start nothing else, and all others start it
+/// as well (`shim`). `snponly` precedes `ipxe`: it drives the network card
 /// through the firmware that has just used it, where a native driver may not know the card. With virtio-net both reach
 /// the menu equally fast (11 to 13 s from power-on), the snponly.efi of 2019 and of 2025 and the ipxe.efi of both,
 /// under OVMF 2022 and 2025.

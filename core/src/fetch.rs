@@ -203,7 +203,7 @@ pub fn is_done(name: &[u8]) -> bool {
 /// A machine that we know is said to be done.
 fn done(plan: &Plan, memory: &Memory, request: &Request<'_>, caller: &Caller) -> Option<Done> {
     let machine = plan.machines.named(caller.name.as_deref()?)?.name;
-    // Who has an address is believed only where nobody elsewhere can have said so.
+    // The owner of an address counts only if no host beyond the link can have forged it.
     let address = request.client.ip();
     let holder = memory.holder(address).filter(|_| memory.was_vouched(address));
     let at_its_address = holder.is_some_and(|holder| {

@@ -113,8 +113,8 @@ impl Link {
 }
 
 /// The link that a datagram belongs to: the one it came by, else the one whose address it was sent to, for what crosses
-/// networks may come by a tunnel that nobody boots on. True: by such another way. A link-local address is another on
-/// every link.
+/// networks may come by a tunnel that no machine boots on. True: it came by another link. A link-local address is
+/// another on every link.
 pub fn of_datagram(links: &[Link], index: u32, to: IpAddr) -> Option<(usize, bool)> {
     let came_by = links.iter().position(|link| link.index == index && link.serves(to.is_ipv6()));
     let crosses = !matches!(to, IpAddr::V6(to) if to.is_unicast_link_local());

@@ -207,7 +207,8 @@ impl Site {
                 let entry = machines.named(taker).unwrap_or_default();
                 let profile = self.plan.profile(entry.profile).map_or("what rules and defaults say", |own| &own.name);
                 told.push(format!(
-                    "{name} has used up its boot and has no entry; its {by} is now in the entry of {taker}, which boots \
+                    "{name} has used up its boot and has no entry; its {by} is now in the entry of {taker}, which \
+                     boots \
                      {profile}"
                 ));
             }
@@ -222,15 +223,18 @@ impl Site {
         let names: Vec<&str> = gone.iter().map(|(name, _)| *name).collect();
         if !names.is_empty() {
             told.push(format!(
-                "boots are used up, and there is no entry any more, of {}: these machines boot their disks; `proxydhcpd \
+                "boots are used up, and there is no entry any more, of {}: these machines boot their disks; \
+                 `proxydhcpd \
                  rearm NAME` makes one a machine without an entry",
                 name(&names)
             ));
         }
         if !unknown.is_empty() {
             told.push(format!(
-                "boots are used up, and there is no entry any more, of {}, and their marks do not say which machines they \
-                 are: they cannot be protected, and boot what machines without an entry boot; bring their entries back, \
+                "boots are used up, and there is no entry any more, of {}, and their marks do not say which machines \
+                 they \
+                 are: they cannot be protected, and boot what machines without an entry boot; bring their entries \
+                 back, \
                  or `proxydhcpd rearm NAME`",
                 name(&unknown)
             ));

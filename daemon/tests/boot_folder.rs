@@ -277,10 +277,9 @@ fn b13_foremans_kernels_have_their_system_in_front() {
     );
     assert_eq!(
         left_out(&scan),
-        [
-            "grub2/shimx64.efi: firmware has to start a shim, and loaders are looked for at the top of the boot folder: put it \
-             there with grubx64.efi, or name it under [profile.NAME.loaders]"
-        ],
+        ["grub2/shimx64.efi: firmware has to start a shim, and loaders are looked for at the top of the boot \
+             folder: put it \
+             there with grubx64.efi, or name it under [profile.NAME.loaders]"],
         "B31"
     );
 }

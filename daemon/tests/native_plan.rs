@@ -456,7 +456,8 @@ fn a_machines_values_are_its_own() {
         [
             "2:8: `mac` must be a MAC address, or a list of them: \"52:54:00:12:34:56\"",
             "2:29: `mac` must be a MAC address, or a list of them: \"52:54:00:12:34:56\"",
-            "3:8: this UUID is in many machines, whose makers gave them none of their own: it identifies none (leave it \
+            "3:8: this UUID is in many machines, whose makers gave them none of their own: it identifies none (leave \
+             it \
              out, and say `mac`)",
             "4:10: `serial` must be a text in quotes",
             "5:8: `boot` must be \"always\", \"once\" or \"never\" (did you mean \"once\"?)",
@@ -487,7 +488,8 @@ fn a_boot_once_that_no_file_uses_up_is_warned_of() {
     };
     let warning = |line: usize| {
         format!(
-            "{line}:10: no file that we send uses up the one boot of machine `a` (name one with `used-by` in its profile, or \
+            "{line}:10: no file that we send uses up the one boot of machine `a` (name one with `used-by` in its \
+             profile, or \
              have the booted system ask for {{{{ done_url }}}})"
         )
     };

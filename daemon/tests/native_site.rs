@@ -292,10 +292,9 @@ fn a_rule_that_sends_machines_to_a_disk_that_nothing_here_starts_is_warned_of() 
     let rule = "[[rule]]\narch = [\"uefi-riscv32\", \"uefi-x64\"]\nprofile = \"local-disk\"\n";
     assert_eq!(
         lab.told(&lab.site(rule).unwrap().warnings),
-        [
-            "rule 1 sends RISC-V 32 UEFI to the local disk, and nothing here starts that (such a machine tries each network \
-             entry for a minute first; local-disk/uefi-riscv32.efi of the boot folder would be sent to it)"
-        ]
+        ["rule 1 sends RISC-V 32 UEFI to the local disk, and nothing here starts that (such a machine tries each \
+             network \
+             entry for a minute first; local-disk/uefi-riscv32.efi of the boot folder would be sent to it)"]
     );
     let denied = rule.replace("profile = \"local-disk\"", "deny = true");
     assert_eq!(lab.told(&lab.site(&denied).unwrap().warnings), [""; 0]);

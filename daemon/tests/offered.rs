@@ -171,7 +171,8 @@ fn a_script_is_read_as_the_ipxe_that_is_offered_reads_it() {
         &told,
         &[
             "BOOT/boot.ipxe:2: iPXE has no command `kernell`; did you mean `kernel`?",
-            "BOOT/boot.ipxe:3: snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1), which is offered, does not have the command \
+            "BOOT/boot.ipxe:3: snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1), which is offered, does not have the \
+             command \
              `shim`, which iPXE has since 2023",
             "BOOT/boot.ipxe:3: there is no file BOOT/foo yet",
             "BOOT/boot.ipxe:5: there is no file BOOT/debian/linux yet",
@@ -210,7 +211,8 @@ fn what_is_offered_from_an_address_of_this_machine_has_to_be_there() {
         &[
             "tftp://192.0.2.10//bios/lpxelinux.0 is offered from this machine, which cannot send it: there is no file \
              BOOT/bios/lpxelinux.0 yet; put the file there",
-            "tftp://192.0.2.10/efi/arm.efi leads to BOOT/efi/arm.efi, which x64 UEFI cannot start: it is an EFI program for ARM \
+            "tftp://192.0.2.10/efi/arm.efi leads to BOOT/efi/arm.efi, which x64 UEFI cannot start: it is an EFI \
+             program for ARM \
              64 UEFI",
             "http://192.0.2.10:8080/gone.ipxe is offered from this machine, which cannot send it: there is no file",
             "http://192.0.2.10:8080/none/linux is offered from this machine, which cannot send it: there is no file",

@@ -49,8 +49,8 @@ pub fn firmware(
     }
 }
 
-/// An iPXE of ours, for a machine that cannot go on without one: its PXE firmware fetches no URL but those of TFTP, or
-/// its own iPXE lacks what it needs. What asks next is that iPXE, and is given what the profile says.
+/// Our iPXE, for a machine that needs it: its PXE firmware fetches only from TFTP, or its own iPXE lacks a required
+/// feature. That iPXE sends the next request and receives what the profile says.
 pub fn our_ipxe(plan: &Plan, client: &Client, decision: &Decision, here: IpAddr) -> Result<Boot, Nothing> {
     let arch = client.arch.base();
     let of_profile = plan.profile(decision.profile).and_then(|profile| profile.loaders.get(&arch));

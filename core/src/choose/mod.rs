@@ -23,8 +23,8 @@ use firmware::{firmware, our_ipxe};
 pub const SCRIPT: &str = "boot.ipxe";
 /// Names that begin so say who is asking (caller.rs).
 pub const MACHINE: &str = "machine/";
-/// An iPXE by a name that begins so comes with its script: what firmware is sent is a program of ours that starts the
-/// one with the other. Over IPv6 an iPXE that was loaded by PXE has no other way to learn it.
+/// Prefix of the name of an iPXE that comes with its script: the firmware receives our wrapper program, which starts
+/// the iPXE with the script. Over IPv6 an iPXE that PXE has loaded has no other way to find it.
 pub const WITH_SCRIPT: &str = "with-script/";
 
 /// The program of ours that starts the local disk of a machine of this architecture.
@@ -35,8 +35,8 @@ pub fn local_disk_name(arch: Arch) -> String {
 /// A file to boot and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Boot {
-    /// A name on the TFTP server, or an absolute URL, which over IPv6 it always is. Empty where the client is to
-    /// choose, or asks for names of its own.
+    /// A name on the TFTP server, or an absolute URL, which over IPv6 it always is. Empty if the client
+    /// chooses from a menu, or requests fixed names (Raspberry Pi).
     pub file: String,
     /// The TFTP server (siaddr). With 0 iPXE would go to 4011, and shim has no other source.
     pub server: IpAddr,
@@ -97,8 +97,7 @@ pub enum Nothing {
     Profile,
     /// No loader for this architecture is here.
     NoLoader(Arch),
-    /// The loader of this architecture is named by a URL that a PXE firmware cannot fetch, and there is no iPXE of ours
-    /// to fetch it.
+    /// The loader of this architecture is a URL that PXE firmware cannot fetch, and no iPXE is available that could.
     LoaderUrl(Arch),
     /// Nobody serves TFTP, and this client can do nothing else.
     NoTftp,
@@ -327,7 +326,8 @@ impl fmt::Display for Nothing {
             Self::NoLoader(arch) => write!(f, "no loader for {arch} here"),
             Self::LoaderUrl(arch) => write!(
                 f,
-                "PXE firmware cannot fetch the URL that the configuration names as the loader for {arch}, and there is no \
+                "PXE firmware cannot fetch the URL that the configuration names as the loader for {arch}, and there \
+                 is no \
                  iPXE for it here that could"
             ),
             Self::IpxeLacks(lacks) => write!(

@@ -306,7 +306,8 @@ impl fmt::Display for NotOurs {
                 "a network-boot client without a vendor class (option 16): it takes its file from its DHCPv6 server alone",
             ),
             Self::NoHardwareAddress => f.write_str(
-                "no hardware address: an InfiniBand host as RFC 4390 has it, known by its client identifier alone, which no \
+                "no hardware address: an InfiniBand host as RFC 4390 has it, known by its client identifier alone, \
+                 which no \
                  boot firmware is",
             ),
             Self::OtherVendorClass => {
@@ -319,7 +320,8 @@ impl fmt::Display for NotOurs {
             Self::NoClientId => f.write_str("it does not say who it is: no client identifier"),
             Self::OtherServer => f.write_str("it asks another boot server"),
             Self::NoArchitecture => f.write_str(
-                "it does not name its architecture: option 93 (61 in DHCPv6) is absent, and its class has no digits; does a relay \
+                "it does not name its architecture: option 93 (61 in DHCPv6) is absent, and its class has no digits; \
+                 does a relay \
                  take the option out?",
             ),
             Self::UnknownArchitecture(arch) => write!(f, "{arch}"),

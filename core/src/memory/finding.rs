@@ -1,5 +1,5 @@
-//! What is told of a machine that did not take what we offered: what was seen, and the cure. A cause is named only
-//! where it was seen, or where what was seen excludes the others; elsewhere the possible ones are listed.
+//! The warning about a machine that did not take our offer: the observation and the cure. It names a cause only if the
+//! server saw it or saw what excludes all others; otherwise it lists the possible causes.
 
 use crate::arch::Arch;
 use crate::client::Hardware;
@@ -185,47 +185,56 @@ impl fmt::Display for Reason<'_> {
             ),
             (Rival::ShutOut(server) | Rival::Loaded(server), Cause::BootFile) => write!(
                 f,
-                "The offer of {server} names a boot file, which the firmware may have taken: take the file name (option \
+                "The offer of {server} names a boot file, which the firmware may have taken: take the file name \
+                 (option \
                  67) out of the settings of {server}. If it still does not come, open {next} of this host in its firewall"
             ),
             (Rival::Named(server), Cause::BootFile) => write!(
                 f,
-                "The offer of {server} names a boot file, which iPXE prefers to ours: take the file name (option 67) out \
+                "The offer of {server} names a boot file, which iPXE prefers to ours: take the file name (option 67) \
+                 out \
                  of the settings of {server}"
             ),
             (_, Cause::AnotherServer(another)) => write!(
                 f,
-                "Another boot server, {another}, made it an offer, too, and it may have taken that one: stop {another}, \
+                "Another boot server, {another}, made it an offer, too, and it may have taken that one: stop \
+                 {another}, \
                  or let it leave this machine to us"
             ),
             (Rival::Loaded(_), Cause::NoOffer | Cause::Unheard { .. }) => write!(
                 f,
-                "No offer of another boot server was heard here: it comes from a boot server that is not heard, or from \
+                "No offer of another boot server was heard here: it comes from a boot server that is not heard, or \
+                 from \
                  a disk, a stick or the network card of the machine"
             ),
             (Rival::ShutOut(server), Cause::NoOffer) => write!(
                 f,
                 "The offer of {server} has neither option 60 nor a boot file, no other boot server was heard, and no \
-                 request of this machine reached {next}: a firewall of this host or a filter on the way keeps that port \
+                 request of this machine reached {next}: a firewall of this host or a filter on the way keeps that \
+                 port \
                  shut, or the machine was switched off"
             ),
             (Rival::Named(server), Cause::NoOffer) => write!(
                 f,
                 "The offer of {server} has neither option 60 nor a boot file, no other boot server was heard, and no \
-                 request of this machine reached {next}: a firewall of this host or a filter on the way keeps that port \
+                 request of this machine reached {next}: a firewall of this host or a filter on the way keeps that \
+                 port \
                  shut, this iPXE has a script built in, or the machine was switched off"
             ),
             (Rival::ShutOut(server), Cause::Unheard { remote }) => write!(
                 f,
                 "{}, and no request of this machine reached {next}. Possible causes: {server} sends option 60 \
-                 (PXEClient), and UEFI then asks that server alone; another boot server was quicker; a firewall of this \
+                 (PXEClient), and UEFI then asks that server alone; another boot server was quicker; a firewall of \
+                 this \
                  host or a filter on the way keeps that port shut; the machine was switched off",
                 Unheard { server, remote, relay: *relay }
             ),
             (Rival::Named(server), Cause::Unheard { remote }) => write!(
                 f,
-                "{}, and no request of this machine reached {next}. Possible causes: {server} names a boot file (option \
-                 67), which iPXE prefers to ours; another boot server was quicker; a firewall of this host or a filter on \
+                "{}, and no request of this machine reached {next}. Possible causes: {server} names a boot file \
+                 (option \
+                 67), which iPXE prefers to ours; another boot server was quicker; a firewall of this host or a \
+                 filter on \
                  the way keeps that port shut; this iPXE has a script built in; the machine was switched off",
                 Unheard { server, remote, relay: *relay }
             ),
@@ -248,7 +257,8 @@ fn no_address(f: &mut fmt::Formatter<'_>, relay: Option<Ipv4Addr>) -> fmt::Resul
     match relay {
         Some(relay) => write!(
             f,
-            "We offer what to boot and no addresses: look whether the DHCP server that the relay {relay} forwards to runs \
+            "We offer what to boot and no addresses: look whether the DHCP server that the relay {relay} forwards to \
+             runs \
              and has one left for that network"
         ),
         None => f.write_str(

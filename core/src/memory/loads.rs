@@ -101,11 +101,13 @@ impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ipxe => {
-                "an iPXE asked us each time in between. What its script boots fails, restarts the machine or is this loader \
+                "an iPXE asked us each time in between. What its script boots fails, restarts the machine or is this \
+                 loader \
                  again, which the console shows; or somebody switches the machine off and on"
             }
             Self::NoIpxe => {
-                "no iPXE asked us in between. The loader is another program, does not run on this machine or does not see its \
+                "no iPXE asked us in between. The loader is another program, does not run on this machine or does not \
+                 see its \
                  network card, which the console shows"
             }
         })

@@ -25,11 +25,14 @@ fn where_every_offer_is_innocent_it_says_what_did_not_arrive_and_lists_what_may_
         network.told(),
         [
             "took its address from 192.0.2.1 and did not come to us for its file. The offer of 192.0.2.1 has neither \
-             option 60 nor a boot file, no other boot server was heard, and no request of this machine reached UDP port \
+             option 60 nor a boot file, no other boot server was heard, and no request of this machine reached UDP \
+             port \
              4011: a firewall of this host or a filter on the way keeps that port shut, or the machine was switched off",
-            "took its address from 192.0.2.1 and did not fetch our script. The offer of 192.0.2.1 has neither option 60 \
+            "took its address from 192.0.2.1 and did not fetch our script. The offer of 192.0.2.1 has neither option \
+             60 \
              nor a boot file, no other boot server was heard, and no request of this machine reached TCP port 8080: a \
-             firewall of this host or a filter on the way keeps that port shut, this iPXE has a script built in, or the \
+             firewall of this host or a filter on the way keeps that port shut, this iPXE has a script built in, or \
+             the \
              machine was switched off"
         ]
     );
@@ -53,10 +56,9 @@ fn a_boot_file_is_named_where_the_servers_own_offer_has_one() {
     network.boot_another(|network| network.hear_offer(&ipxe(), PRIMARY, Some(ADDRESS), &[BOOT_FILE]));
     assert_eq!(
         network.told(),
-        [
-            "took its address from 192.0.2.1 and did not fetch our script. The offer of 192.0.2.1 names a boot file, which \
-          iPXE prefers to ours: take the file name (option 67) out of the settings of 192.0.2.1"
-        ]
+        ["took its address from 192.0.2.1 and did not fetch our script. The offer of 192.0.2.1 names a boot file, \
+             which \
+          iPXE prefers to ours: take the file name (option 67) out of the settings of 192.0.2.1"]
     );
 }
 
@@ -73,10 +75,9 @@ fn another_boot_server_is_named_and_the_server_of_the_address_is_not_accused() {
     network.boot_another(another(ipxe()));
     assert_eq!(
         network.told(),
-        [
-            "took its address from 192.0.2.1 and did not fetch our script. Another boot server, 192.0.2.3, made it an offer, \
-          too, and it may have taken that one: stop 192.0.2.3, or let it leave this machine to us"
-        ]
+        ["took its address from 192.0.2.1 and did not fetch our script. Another boot server, 192.0.2.3, made it an \
+             offer, \
+          too, and it may have taken that one: stop 192.0.2.3, or let it leave this machine to us"]
     );
 
     let mut network = Network::new(plan());
@@ -136,12 +137,12 @@ fn where_no_offer_was_heard_the_possible_causes_are_listed_and_nobody_is_accused
     network.shut_out();
     assert_eq!(
         network.told(),
-        [
-            "took its address from 192.0.2.1 and did not come to us for its file. No offer of 192.0.2.1 was heard here, and no \
-          request of this machine reached UDP port 4011. Possible causes: 192.0.2.1 sends option 60 (PXEClient), and UEFI \
+        ["took its address from 192.0.2.1 and did not come to us for its file. No offer of 192.0.2.1 was heard \
+             here, and no \
+          request of this machine reached UDP port 4011. Possible causes: 192.0.2.1 sends option 60 (PXEClient), and \
+          UEFI \
           then asks that server alone; another boot server was quicker; a firewall of this host or a filter on the way \
-          keeps that port shut; the machine was switched off"
-        ]
+          keeps that port shut; the machine was switched off"]
     );
 
     let mut network = Network::new(plan());
@@ -149,7 +150,8 @@ fn where_no_offer_was_heard_the_possible_causes_are_listed_and_nobody_is_accused
     assert_eq!(
         network.told(),
         ["took its address from 192.0.2.1 and did not fetch our script. No offer of 192.0.2.1 was heard here, and no \
-          request of this machine reached TCP port 8080. Possible causes: 192.0.2.1 names a boot file (option 67), which \
+          request of this machine reached TCP port 8080. Possible causes: 192.0.2.1 names a boot file (option 67), \
+          which \
           iPXE prefers to ours; another boot server was quicker; a firewall of this host or a filter on the way keeps \
           that port shut; this iPXE has a script built in; the machine was switched off"]
     );
@@ -261,11 +263,11 @@ fn a_dhcp_server_whose_offers_were_heard_is_not_said_to_give_no_address() {
     }
     assert_eq!(
         network.told(),
-        [
-            "asked 4 times and took no address, although 192.0.2.1 offered it one. Either our offers do not reach it, for \
-          firmware takes no address without an offer to boot: where a switch has DHCP snooping, make the port of this host \
-          a trusted one. Or those of 192.0.2.1 do not"
-        ]
+        ["asked 4 times and took no address, although 192.0.2.1 offered it one. Either our offers do not reach it, \
+             for \
+          firmware takes no address without an offer to boot: where a switch has DHCP snooping, make the port of this \
+          host \
+          a trusted one. Or those of 192.0.2.1 do not"]
     );
 }
 

@@ -16,7 +16,8 @@ pub fn shadowing_unit(root: &Path) -> Option<Diagnostic> {
     let warning = || {
         let what = format!("/{UNIT} goes before the unit of this server, and starts `{start}`");
         let cure = format!(
-            "if that is the Python daemon: systemctl disable --now proxydhcpd, rm /{UNIT}, systemctl daemon-reload, and \
+            "if that is the Python daemon: systemctl disable --now proxydhcpd, rm /{UNIT}, systemctl daemon-reload, \
+             and \
              systemctl enable --now proxydhcpd"
         );
         Diagnostic::warning(what).help(cure)

@@ -113,7 +113,8 @@ impl fmt::Display for TwoMachines<'_> {
         let TwoMachines { name, by, other, other_by } = self;
         write!(
             f,
-            "is {name} by its {by} and {other} by its {other_by}: it is taken for {name}. Has a network card moved? Then \
+            "is {name} by its {by} and {other} by its {other_by}: it is taken for {name}. Has a network card moved? \
+             Then \
              take it out of the entry of {other}"
         )
     }
@@ -134,7 +135,8 @@ impl fmt::Display for Neither<'_> {
         if by == other_by {
             return write!(
                 f,
-                "can be {name} or {other}, as its {by} is read over IPv6: it is taken for neither. Take that {by} out of the \
+                "can be {name} or {other}, as its {by} is read over IPv6: it is taken for neither. Take that {by} out \
+                 of the \
                  entry of the one that it is not"
             );
         }
@@ -195,7 +197,8 @@ impl fmt::Display for Listed<'_> {
         let others = found.unwrap_or("another entry");
         write!(
             f,
-            "may be {name}, as {name} and {others} list its {by}: it boots no more than {name} would. Take that {by} out of \
+            "may be {name}, as {name} and {others} list its {by}: it boots no more than {name} would. Take that {by} \
+             out of \
              the entry of the machine that does not have it"
         )
     }
@@ -225,11 +228,13 @@ impl fmt::Display for Shared<'_> {
         match means {
             Means::Entry(name) => write!(
                 f,
-                "both are taken for {name}, whose entry lists no `mac`. If they are two cards of one machine, list both there; \
+                "both are taken for {name}, whose entry lists no `mac`. If they are two cards of one machine, list \
+                 both there; \
                  if they are two machines, list the address of {name} there in place of its `uuid`"
             ),
             Means::Rule => f.write_str(
-                "a rule that names it holds for both. If they are two machines, let the rule name a `mac` in place of the \
+                "a rule that names it holds for both. If they are two machines, let the rule name a `mac` in place of \
+                 the \
                  `uuid`; if they are two cards of one machine, an entry that lists both says so",
             ),
             Means::Nothing => f.write_str(

@@ -73,18 +73,21 @@ impl fmt::Display for Because<'_> {
         match cause {
             Cause::NoRoute => write!(
                 f,
-                "no route to {to}. Add one on this host (`ip route get {}` shows what it lacks), or have the request sent by \
+                "no route to {to}. Add one on this host (`ip route get {}` shows what it lacks), or have the request \
+                 sent by \
                  an address that this host can reach",
                 address.ip()
             ),
             Cause::Firewall => write!(
                 f,
-                "this host's own firewall drops what leaves port {from} (to {to}). Allow UDP from source port {from} there \
+                "this host's own firewall drops what leaves port {from} (to {to}). Allow UDP from source port {from} \
+                 there \
                  (`nft list ruleset`, or `IPAddressDeny=` of the unit)"
             ),
             Cause::NoRoom => write!(
                 f,
-                "the send buffers of port {from} are full of replies that have not left (to {to}). Hosts that do not answer \
+                "the send buffers of port {from} are full of replies that have not left (to {to}). Hosts that do not \
+                 answer \
                  ARP, such as relays that are gone, keep them there for three seconds each (`ip neigh` shows them as \
                  INCOMPLETE or FAILED)"
             ),

@@ -219,7 +219,8 @@ fn stand_in(kind: Kind, busy: &Busy) -> Result<Door, String> {
         Ok(socket) => {
             let holder = busy.holder.as_ref().map_or("another process".to_owned(), ToString::to_string);
             tracing::info!(
-                "{holder} has UDP port {port} for itself: {what} are heard beside it by a packet socket; what relays send to an \
+                "{holder} has UDP port {port} for itself: {what} are heard beside it by a packet socket; what relays \
+                 send to an \
                  address of ours is its business, not ours"
             );
             Ok(Door::Dhcp(busy.wanted, Socket::Packet(socket)))
@@ -248,7 +249,8 @@ fn say_who_is_slow(settings: &Settings) {
         (false, true) => ("so few `ports` and `proxy-only`", "all machines", ""),
     };
     tracing::info!(
-        "with {key}, {who} load by TFTP block by block, at most 512 KiB a second for each address, because anybody could \
+        "with {key}, {who} load by TFTP block by block, at most 512 KiB a second for each address, because anybody \
+         could \
          forge their requests; {cure}give `ports` of [tftp] 1024 ports or more (docs/security.md)"
     );
 }

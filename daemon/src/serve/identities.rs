@@ -25,7 +25,8 @@ impl Keeper {
             }
             Err(error) => {
                 tracing::error!(
-                    "{error}; the file stays as it is, and which UUIDs several machines have is forgotten at each restart: \
+                    "{error}; the file stays as it is, and which UUIDs several machines have is forgotten at each \
+                     restart: \
                      mend or remove it, then restart"
                 );
                 None

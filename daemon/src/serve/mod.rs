@@ -155,7 +155,8 @@ impl Server {
             };
             let trouble = |error: io::Error| {
                 let warning = format_args!(
-                    "cannot watch the network interfaces: {error}; those that were known are served on, and it is tried \
+                    "cannot watch the network interfaces: {error}; those that were known are served on, and it is \
+                     tried \
                      again each second"
                 );
                 state.report().once_a_minute("links:unwatched", warning, Instant::now());

@@ -30,7 +30,8 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
         }
         tftp::Event::Silent { client, reason: reason @ tftp::Silence::NoRoom } => {
             let warning = format_args!(
-                "a TFTP packet to {client} was not sent, because the send buffer of its socket is full: the network takes less \
+                "a TFTP packet to {client} was not sent, because the send buffer of its socket is full: the network \
+                 takes less \
                  than is sent, or addresses that ask do not answer ARP (`ip neigh` shows those as INCOMPLETE or FAILED)"
             );
             state.report().once_a_minute(reason.label(), warning, Instant::now());

@@ -60,7 +60,8 @@ impl Heart {
             (None, false) => {
                 self.still_since = Some(now);
                 tracing::error!(
-                    "the {thread} thread has not answered for {every:?}: nothing that it serves is answered. systemd restarts \
+                    "the {thread} thread has not answered for {every:?}: nothing that it serves is answered. systemd \
+                     restarts \
                      this server by its watchdog (WatchdogSec=); without systemd, restart it by hand"
                 );
             }

@@ -143,7 +143,8 @@ fn say_transfers(settings: &tftp::Settings) {
     let tftp::Settings { max_transfers, descriptors, .. } = *settings;
     match max_transfers {
         Some(most) if most > descriptors / 2 => tracing::warn!(
-            "`max-transfers` is {most}, but TFTP may have {descriptors} files open, not quite half of what this process \
+            "`max-transfers` is {most}, but TFTP may have {descriptors} files open, not quite half of what this \
+             process \
              may, and a transfer needs one or two: raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
         ),
         Some(_) => {}

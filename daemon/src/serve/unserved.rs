@@ -41,7 +41,8 @@ impl Unserved {
             tracing::warn!(
                 MAC = %client.hardware,
                 LINK = name,
-                "{} ({client}) on {name} is not answered: {name} is not among the interfaces that are served ({names}). To serve \
+                "{} ({client}) on {name} is not answered: {name} is not among the interfaces that are served \
+                 ({names}). To serve \
                  it, see `interfaces` and `ipv4-interfaces` in the configuration, and -i",
                 client.hardware
             );
@@ -49,7 +50,8 @@ impl Unserved {
             tracing::warn!(
                 MAC = %client.hardware,
                 LINK = name,
-                "{} ({client}) on {name} is not answered: {name} has no IPv4 address. Give it one of the network that its \
+                "{} ({client}) on {name} is not answered: {name} has no IPv4 address. Give it one of the network that \
+                 its \
                  machines boot in, and it is served at once",
                 client.hardware
             );

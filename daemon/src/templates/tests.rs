@@ -326,7 +326,8 @@ fn a_template_is_no_way_to_a_file_outside() {
 #[test]
 fn no_filter_and_no_test_takes_a_name_that_is_not_known_for_nothing() {
     const FILTERS: &str = "safe escape e lower upper title length count items trim join split lines round abs int float attr \
-        first last min max sort list string bool batch slice sum select reject map unique chain zip format urlencode sh \
+        first last min max sort list string bool batch slice sum select reject map unique chain zip format urlencode \
+        sh \
         capitalize replace dictsort reverse pprint tojson indent selectattr rejectattr groupby";
     const USES: [&str; 12] = [
         "{{ nme | F }}",

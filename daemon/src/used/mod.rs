@@ -236,7 +236,8 @@ impl Shared {
         let mut unwritten = lock(&self.unwritten);
         if unwritten.is_empty() {
             tracing::error!(
-                "{why}; {} has used up its boot, which is forgotten at a restart, as it will be of other machines until \
+                "{why}; {} has used up its boot, which is forgotten at a restart, as it will be of other machines \
+                 until \
                  that is mended",
                 mark.machine
             );

@@ -80,8 +80,8 @@ const MOST_SHARERS: usize = 1000;
 
 impl Machines {
     /// The strongest identity decides: a name that we gave, the UUID, the serial number, and the address last, because
-    /// adapters and docks move from machine to machine. What several entries list leads to
-    /// none of them (see [`Machines::sharers`]).
+    /// adapters and docks move from machine to machine. An
+    /// identity that several entries list leads to none of them (see [`Machines::sharers`]).
     ///
     /// A UUID or a serial number that leads to an entry with addresses, none of which the machine has, is in doubt:
     /// then the other identities decide. An entry without addresses is found by its UUID whatever the address is.

@@ -66,7 +66,8 @@ impl Programs<'_> {
                     .to_owned(),
             ),
             "kpxe" | "kkpxe" | "kkkpxe" | "pxe" if !loaders::is_loader(name) => Fate::LeftOut(format!(
-                "a BIOS program under a name that is not looked for: `bios = \"{path}\"` under [profile.NAME.loaders] would \
+                "a BIOS program under a name that is not looked for: `bios = \"{path}\"` under [profile.NAME.loaders] \
+                 would \
                  offer it"
             )),
             "iso" => Fate::LeftOut("ISO images are not booted yet: unpack it into a folder".to_owned()),
@@ -133,7 +134,8 @@ impl Programs<'_> {
             && self.tree.find(&join(self.folder, &second)).is_some()
         {
             return Fate::LeftOut(format!(
-                "firmware has to start a shim, and loaders are looked for at the top of the boot folder: put it there with \
+                "firmware has to start a shim, and loaders are looked for at the top of the boot folder: put it there \
+                 with \
                  {second}, or name it under [profile.NAME.loaders]"
             ));
         }

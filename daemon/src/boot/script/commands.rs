@@ -252,7 +252,8 @@ mod tests {
         let (what, _) = judge("shim", &offered).unwrap();
         assert_eq!(
             what,
-            "2022/snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1), which is offered, does not have the command `shim`, which \
+            "2022/snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1), which is offered, does not have the command \
+             `shim`, which \
              iPXE has since 2023"
         );
         assert_eq!(judge("shim", &offered[1..]), None);

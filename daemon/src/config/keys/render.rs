@@ -89,8 +89,10 @@ const FILES: &str = "/etc/proxydhcpd/machines/\nMachine files.\n.TP\n/etc/proxyd
                      /var/lib/proxydhcpd/boot/\nThe boot folder.\n";
 
 const INTRODUCTION: &str = "The configuration of proxydhcpd, /etc/proxydhcpd/proxydhcpd.toml. No key is needed, and neither is the file. Files \
-                            conf.d/*.toml beside it are read with it as one: what can be set once is set in one of them, tables of profiles and \
-                            machines are united, rules follow each other by the names of their files. A list may be written as a single value. \
+                            conf.d/*.toml beside it are read with it as one: what can be set once is set in one of \
+                            them, tables of profiles and \
+                            machines are united, rules follow each other by the names of their files. A list may be \
+                            written as a single value. \
                             `proxydhcpd check` says what is wrong with it; a reload takes it over as a whole or not at all.";
 
 /// For `check --keys`: all keys and tables, or those that a word says something of. Otherwise what was probably meant.

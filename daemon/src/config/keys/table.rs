@@ -28,7 +28,8 @@ pub const TABLES: &[Table] = &[
         "profile.loaders",
         "[profile.NAME.loaders]",
         "The first programs that firmware is given, by architecture.",
-        "They take the place of the loaders that the server finds by itself. In a profile that boots nothing else they are \
+        "They take the place of the loaders that the server finds by itself. In a profile that boots nothing else \
+         they are \
          all there is: GRUB, shim, Windows. Files of the boot folder; each must be a program for its architecture. \
          `any-other` is given to every other architecture, and to iPXE. A file of another TFTP server is written \
          tftp://192.0.2.5/name; any other URL is for UEFI HTTP boot and for iPXE, and other firmware is given our iPXE to go there.",
@@ -613,14 +614,16 @@ const STATELESS_MORE: &str = "It takes the first reply and asks no further, so o
                               have named the DNS servers: name them here.";
 const MACHINE_FILES_MORE: &str = "A path is a file that ends in .toml, .csv or .json, or a folder of such files. The first line of a CSV names its \
      columns: name, mac (several with blanks between them), uuid, serial, profile, boot, or by their usual \
-     names (Hostname, MAC Address, Serial number); any other is a variable, and an empty field says nothing. JSON is an array of machines, an object that has them by name, or one with such an array in it; there, \
+     names (Hostname, MAC Address, Serial number); any other is a variable, and an empty field says nothing. JSON is \
+     an array of machines, an object that has them by name, or one with such an array in it; there, \
      too, any other key is a variable.";
 const VARIABLES_MORE: &str = "A template finds them by their names. Those of a profile go before them, those of a machine before both. Also as \
                               variables = { ... } at the top of the file.";
 const PROFILE_MORE: &str = "A profile boots one thing: a kernel, a script, a menu, what `boot` says, or, where it says none of these, its \
                             loaders. One that others extend may leave that to them.";
 const RULE_MORE: &str = "All keys of a rule must hold, of a list one element. `*` stands for any characters, `?` for one. A machine's own entry \
-                         goes before a rule, but not before one that denies. A rule without profile and deny allows: what is behind it does \
+                         goes before a rule, but not before one that denies. A rule without profile and deny allows: \
+                         what is behind it does \
                          not count.";
 
 const PROFILE_EXAMPLE: &str = r#"[profile.base]

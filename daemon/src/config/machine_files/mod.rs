@@ -320,7 +320,8 @@ impl Told {
             let more = count - names.len();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let message = format!(
-                "{count} machines list the {by} {identity} ({}{more}): it leads to none of them, but what protects one of \
+                "{count} machines list the {by} {identity} ({}{more}): it leads to none of them, but what protects \
+                 one of \
                  them from a boot holds for whichever has it",
                 names.join(", ")
             );

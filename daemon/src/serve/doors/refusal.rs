@@ -27,7 +27,8 @@ impl fmt::Display for CannotServe {
             }
             Self::TooFewFiles { limit } => write!(
                 f,
-                "too few open files: this process may have {limit}, and its own sockets leave next to nothing for clients. \
+                "too few open files: this process may have {limit}, and its own sockets leave next to nothing for \
+                 clients. \
                  Raise the limit to 1024 or more (LimitNOFILE= in the unit, or ulimit -n)"
             ),
         }
@@ -44,12 +45,15 @@ fn named(busy: &Busy) -> String {
 fn cure(may_bind: Option<bool>) -> &'static str {
     match may_bind {
         Some(true) => {
-            "It has the capability CAP_NET_BIND_SERVICE, so something else refuses: a security module (SELinux, AppArmor), or \
+            "It has the capability CAP_NET_BIND_SERVICE, so something else refuses: a security module (SELinux, \
+             AppArmor), or \
              a container whose user namespace does not own the network that it runs on"
         }
         Some(false) | None => {
-            "Ports below 1024 need root or the capability CAP_NET_BIND_SERVICE: start the server as root or by its systemd \
-             unit; in a container, add NET_BIND_SERVICE and run it as a user that keeps it (root, or a program that was given \
+            "Ports below 1024 need root or the capability CAP_NET_BIND_SERVICE: start the server as root or by its \
+             systemd \
+             unit; in a container, add NET_BIND_SERVICE and run it as a user that keeps it (root, or a program that \
+             was given \
              it by `setcap cap_net_bind_service+ep`). What you do not need can be switched off: --no-tftp, --no-http, \
              --proxy-only"
         }

@@ -44,7 +44,8 @@ pub fn check() -> Result<(), CannotServe> {
     let clients = for_clients(limit, open);
     if clients < FEW {
         tracing::warn!(
-            "the limit of {limit} open files leaves too few for clients: {clients}, half for TFTP and half for HTTP, where each \
+            "the limit of {limit} open files leaves too few for clients: {clients}, half for TFTP and half for HTTP, \
+             where each \
              machine takes one or two. Raise it to 1024 or more (LimitNOFILE= in the unit, or ulimit -n)"
         );
     }

@@ -107,7 +107,8 @@ impl fmt::Display for Crowded {
         let Crowded { connections, address, has } = self;
         write!(
             f,
-            "all {connections} HTTP connections are in use: one of {address} was closed, which has {has}. If these are your \
+            "all {connections} HTTP connections are in use: one of {address} was closed, which has {has}. If these \
+             are your \
              machines, raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
         )
     }

@@ -14,7 +14,8 @@ macro_rules! page {
             "</title>\n<h1>",
             $heading,
             "</h1>\n",
-            "<p>This is a network-boot server. Machines that start from the network fetch their loaders, scripts and kernels here. \
+            "<p>This is a network-boot server. Machines that start from the network fetch their loaders, scripts and \
+             kernels here. \
              Files are served by their names, and folders are not listed.\n",
             "<p>On the server itself:\n<ul>\n",
             "<li><code>proxydhcpd check</code> shows what is served, and what is wrong with it.\n",

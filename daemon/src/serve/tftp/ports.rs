@@ -101,7 +101,8 @@ fn kernel_range() -> RangeInclusive<u16> {
 fn exhausted(range: &RangeInclusive<u16>) -> io::Error {
     let (first, last) = (range.start(), range.end());
     let text = format!(
-        "no port from {first} to {last} is free: each transfer needs one; give `ports` in [tftp] (--tftp-ports) a wider \
+        "no port from {first} to {last} is free: each transfer needs one; give `ports` in [tftp] (--tftp-ports) a \
+         wider \
          range"
     );
     io::Error::new(io::ErrorKind::AddrInUse, text)
