@@ -9,7 +9,7 @@ RUN     ?= target/run/boot
 RELEASE := target/release/proxydhcpd
 LAB     := target/lab/proxydhcpd
 
-# `e2e` and `bench` are folders, too.
+# `e2e` and `bench` are directories, too.
 .PHONY: help run toolchain build loaders test unit e2e bench coverage fuzz install uninstall
 
 help:
@@ -76,7 +76,7 @@ install: build
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 	@echo 'Start it with: systemctl enable --now proxydhcpd'
 
-# What you put into /etc/proxydhcpd and the boot folder stays.
+# What you put into /etc/proxydhcpd and the boot directory stays.
 uninstall:
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl disable --now proxydhcpd || true; fi
 	rm -f $(DESTDIR)$(PREFIX)/sbin/proxydhcpd $(DESTDIR)/lib/systemd/system/proxydhcpd.service

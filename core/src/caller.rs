@@ -32,7 +32,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Takes `machine/` and the `key=value` folders behind it from a name, and says what is left. Every part may be
+    /// Takes `machine/` and the `key=value` directories behind it from a name, and says what is left. Every part may be
     /// empty or missing, and parts that are not known are passed over.
     pub fn of(name: &str) -> Option<(Caller, &str)> {
         let mut rest = name.strip_prefix(MACHINE)?;

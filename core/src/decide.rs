@@ -118,7 +118,7 @@ fn follows(plan: &Plan, memory: &Memory, rule: Matched<'_>, machine: Option<Mach
         }
         (_, Some(entry)) if entry.profile.is_some() => (entry.profile, Ground::Machine),
         (Some((_, rule)), _) if rule.profile.is_some() => (rule.profile, Ground::Rule),
-        (_, None) if plan.unknown_machines.is_some() => (plan.unknown_machines, Ground::Unknown),
+        (_, None) if plan.unknown_machine_profile.is_some() => (plan.unknown_machine_profile, Ground::Unknown),
         _ => (plan.default_profile, Ground::Default),
     };
     Decision {
@@ -137,7 +137,7 @@ impl Decision {
         match self.ground {
             Ground::Never | Ground::UsedUp | Ground::Marked => &Boots::LocalDisk,
             Ground::Denied => &Boots::Nothing,
-            _ => plan.profile(self.profile).map_or(&Boots::BootFolder, |profile| &profile.boots),
+            _ => plan.profile(self.profile).map_or(&Boots::BootDir, |profile| &profile.boots),
         }
     }
 

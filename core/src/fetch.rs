@@ -27,11 +27,11 @@ use core::net::IpAddr;
 pub enum Fetch {
     /// Text made for this request.
     Text(String),
-    /// The menu of the boot folder; the arguments of its entries may hold template expressions.
+    /// The menu of the boot directory; the arguments of its entries may hold template expressions.
     Menu(Asking),
     /// The script of a profile that starts a kernel; what it says may hold template expressions.
     Linux(ProfileId, Asking),
-    /// A file of the template folder, to be rendered.
+    /// A file of the template directory, to be rendered.
     Template(String, Asking),
     /// A file of the machine, by its absolute path: a loader that the plan offers under this name.
     Loader(String),
@@ -41,8 +41,8 @@ pub enum Fetch {
     WithScript(Arch),
     /// A machine is said to be done with its boot. Whether that is to be believed is found out by who knows its token.
     Done(Done),
-    /// A file of the boot folder, by its clean relative path, and what to send if it is not there.
-    Folder { name: String, otherwise: Option<Otherwise> },
+    /// A file of the boot directory, by its clean relative path, and what to send if it is not there.
+    Directory { name: String, otherwise: Option<Otherwise> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Fetch {
 pub enum Refusal {
     /// Also for names that nothing can have: with text that is none, or with control characters.
     NotFound,
-    /// The name leads out of the boot folder, or the file may not be read.
+    /// The name leads out of the boot directory, or the file may not be read.
     Denied,
     /// A name that cannot be one (empty, longer than a request may be).
     BadName,
@@ -142,7 +142,7 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
         Err(BadName::Control) => return Err(Refusal::NotFound),
         Err(BadName::NotText) => {
             let name = shim::meant_by_garbled(plan, request.name).ok_or(Refusal::NotFound)?;
-            return Ok(Fetch::Folder { name, otherwise: None });
+            return Ok(Fetch::Directory { name, otherwise: None });
         }
     };
     let (caller, rest) = Caller::of(&name).map_or((None, &name[..]), |(caller, rest)| (Some(caller), rest));
@@ -177,16 +177,16 @@ pub fn fetch(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Result<Fetc
     }
     // `machine/readme` is nobody's word for a machine, but a file.
     if caller == Some(Caller::default()) {
-        return Ok(Fetch::Folder { name, otherwise: None });
+        return Ok(Fetch::Directory { name, otherwise: None });
     }
     let over_ipv6 = request.server.to_canonical().is_ipv6();
-    // Beside itself, and a loader may lie in a folder.
+    // Beside itself, and a loader may lie in a directory.
     let otherwise = if over_ipv6 && rest.rsplit('/').next() == Some(AUTOEXEC) {
         Some(Otherwise::Text(script::autoexec(request.door, plan.http, request.server, &caller.unwrap_or_default())))
     } else {
         shim::meant(plan, rest).map(Otherwise::File)
     };
-    Ok(Fetch::Folder { name: rest.into(), otherwise })
+    Ok(Fetch::Directory { name: rest.into(), otherwise })
 }
 
 /// Whether who asks is a firmware, or an iPXE that has only just started: it says nothing of what came before.
@@ -234,7 +234,7 @@ pub fn fetched(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Fetched {
     }
     let decision = asking(plan, memory, request, caller).decision;
     let entry = decision.machine.map(|found| plan.machines.get(found.machine));
-    let of_boot_folder = || {
+    let of_boot_dir = || {
         let mut kernels = plan.menu.entries.iter().map(|entry| &entry.starts);
         kernels.any(|starts| matches!(starts, Starts::Linux { kernel, .. } if kernel == rest))
     };
@@ -242,8 +242,8 @@ pub fn fetched(plan: &Plan, memory: &Memory, request: &Request<'_>) -> Fetched {
         entry.filter(|entry| entry.policy == Policy::Once && !memory.once.is_marked(entry.name)).filter(|_| {
             rest == DONE
                 || match plan.profile(decision.profile) {
-                    Some(profile) if profile.boots != Boots::BootFolder => profile.used_by() == Some(rest),
-                    _ => of_boot_folder(),
+                    Some(profile) if profile.boots != Boots::BootDir => profile.boot_once_file() == Some(rest),
+                    _ => of_boot_dir(),
                 }
         });
     Fetched { loader, used_up: used_up.map(|entry| entry.name.into()) }
@@ -254,17 +254,17 @@ fn menu(plan: &Plan, asking: Asking, request: &Request<'_>) -> Fetch {
     let Asking { caller, decision, base, .. } = &asking;
     let title = plan.profile(decision.profile).map_or("", |profile| profile.title.as_str());
     Fetch::Text(match (decision.boots(plan), decision.profile) {
-        (Boots::BootFolder, _) if plan.menu.own_script => {
-            return Fetch::Folder { name: SCRIPT.into(), otherwise: None };
+        (Boots::BootDir, _) if plan.menu.own_script => {
+            return Fetch::Directory { name: SCRIPT.into(), otherwise: None };
         }
-        (Boots::BootFolder, _) => return Fetch::Menu(asking),
+        (Boots::BootDir, _) => return Fetch::Menu(asking),
         (Boots::Linux(_), Some(profile)) => return Fetch::Linux(profile, asking),
         (Boots::Script(url), _) if is_url(url) => script::chain_url(title, url),
         (Boots::Script(name), _) => return Fetch::Template(name.clone(), asking),
         (Boots::Loader, _) => {
             let profile = plan.profile(decision.profile);
             let own = |profile: &'_ Profile| caller.arch.and_then(|arch| profile.loaders.get(&arch)).cloned();
-            let loader = profile.and_then(|profile| own(profile).or_else(|| profile.any_other.clone()));
+            let loader = profile.and_then(|profile| own(profile).or_else(|| profile.default_loader.clone()));
             match loader {
                 Some(loader) if is_url(&loader.name) => script::chain_url(title, &loader.name),
                 Some(loader) => script::chain(base, title, &loader.name),
@@ -356,8 +356,8 @@ mod tests {
         fetch(plan, &Memory::new(0), &request)
     }
 
-    fn folder(name: &str) -> Result<Fetch, Refusal> {
-        Ok(Fetch::Folder { name: name.to_owned(), otherwise: None })
+    fn directory(name: &str) -> Result<Fetch, Refusal> {
+        Ok(Fetch::Directory { name: name.to_owned(), otherwise: None })
     }
 
     #[test]
@@ -376,8 +376,8 @@ mod tests {
     fn a_boot_ipxe_of_the_operator_is_served_as_it_is() {
         let mut plan = plan();
         plan.menu.own_script = true;
-        assert_eq!(ask(&plan, "boot.ipxe"), folder("boot.ipxe"));
-        assert_eq!(ask(&plan, "machine/uuid=/menu.ipxe"), folder("boot.ipxe"));
+        assert_eq!(ask(&plan, "boot.ipxe"), directory("boot.ipxe"));
+        assert_eq!(ask(&plan, "machine/uuid=/menu.ipxe"), directory("boot.ipxe"));
     }
 
     #[test]
@@ -388,8 +388,8 @@ mod tests {
     #[test]
     fn a_loader_that_another_server_has_is_not_ours_to_send() {
         let mut plan = plan();
-        plan.any_other = Some(Loader { name: "pxelinux.0".to_owned(), path: None });
-        assert_eq!(ask(&plan, "pxelinux.0"), folder("pxelinux.0"));
+        plan.default_loader = Some(Loader { name: "pxelinux.0".to_owned(), path: None });
+        assert_eq!(ask(&plan, "pxelinux.0"), directory("pxelinux.0"));
     }
 
     #[test]
@@ -407,8 +407,8 @@ mod tests {
             assert_eq!(meant, Ok(Fetch::WithScript(Arch::X64)), "{name}");
             assert!(is_beginning(name.as_bytes(), &meant), "{name}");
         }
-        assert_eq!(ask(&plan, "with-script/ipxe.efi"), folder("with-script/ipxe.efi"));
-        assert_eq!(ask(&self::plan(), "with-script/snponly.efi"), folder("with-script/snponly.efi"));
+        assert_eq!(ask(&plan, "with-script/ipxe.efi"), directory("with-script/ipxe.efi"));
+        assert_eq!(ask(&self::plan(), "with-script/snponly.efi"), directory("with-script/snponly.efi"));
     }
 
     #[test]
@@ -425,7 +425,7 @@ mod tests {
             ("ipxe/autoexec.ipxe", "ipxe/autoexec.ipxe", ""),
         ] {
             // What could be fetched over TFTP is fetched over HTTP, which is faster, or else over TFTP.
-            let Ok(Fetch::Folder { name: file, otherwise: Some(Otherwise::Text(script)) }) = ask6(asked) else {
+            let Ok(Fetch::Directory { name: file, otherwise: Some(Otherwise::Text(script)) }) = ask6(asked) else {
                 panic!("{asked}: {:?}", ask6(asked))
             };
             assert_eq!(file, name);
@@ -435,19 +435,19 @@ mod tests {
                 tries.map(|base| script.find(&format!("chain --replace --autofree {base}machine/{passed_on}mac=")));
             assert!(places[0].is_some() && places[0] < places[1], "{script}");
         }
-        assert_eq!(ask6("myautoexec.ipxe"), folder("myautoexec.ipxe"));
+        assert_eq!(ask6("myautoexec.ipxe"), directory("myautoexec.ipxe"));
         assert_eq!(ask6("machine/rule=3/snponly.efi"), Ok(Fetch::Loader("/usr/lib/ipxe/snponly.efi".to_owned())));
         assert_eq!(ask6("machine/rule=3/local-disk/uefi-x64.efi"), Ok(Fetch::LocalDisk(Arch::X64)));
-        assert_eq!(ask(&plan(), "machine/rule=3/autoexec.ipxe"), folder("autoexec.ipxe"), "not over IPv4");
+        assert_eq!(ask(&plan(), "machine/rule=3/autoexec.ipxe"), directory("autoexec.ipxe"), "not over IPv4");
     }
 
     #[test]
-    fn any_other_name_is_a_file_of_the_boot_folder() {
+    fn any_other_name_is_a_file_of_the_boot_dir() {
         for name in ["autoexec.ipxe", "debian/linux", "machine/readme", "local-disk/notes.txt"] {
-            assert_eq!(ask(&plan(), name), folder(name), "{name}");
+            assert_eq!(ask(&plan(), name), directory(name), "{name}");
         }
         let of_machine = ask(&plan(), "machine/name=web1/debian/linux");
-        assert_eq!(of_machine, folder("debian/linux"));
+        assert_eq!(of_machine, directory("debian/linux"));
     }
 
     #[test]
@@ -469,10 +469,10 @@ mod tests {
         let mut plan = plan();
         let loader = Loader { name: "shim/shimx64.efi".to_owned(), path: Some("/boot/shim/shimx64.efi".to_owned()) };
         plan.loaders.insert(Arch::X64, loader);
-        assert_eq!(ask(&plan, "/shim//grubx64.efi"), folder("shim/grubx64.efi"));
-        assert_eq!(ask(&plan, "shim/revocations.efi"), folder("shim/revocations.efi"));
+        assert_eq!(ask(&plan, "/shim//grubx64.efi"), directory("shim/grubx64.efi"));
+        assert_eq!(ask(&plan, "shim/revocations.efi"), directory("shim/revocations.efi"));
         let otherwise = Some(Otherwise::File("shim/grubx64.efi".to_owned()));
-        assert_eq!(ask(&plan, "grubx64.efi"), Ok(Fetch::Folder { name: "grubx64.efi".to_owned(), otherwise }));
-        assert_eq!(ask_octets(&plan, b"shim/\xeaOnboard"), folder("shim/grubx64.efi"));
+        assert_eq!(ask(&plan, "grubx64.efi"), Ok(Fetch::Directory { name: "grubx64.efi".to_owned(), otherwise }));
+        assert_eq!(ask_octets(&plan, b"shim/\xeaOnboard"), directory("shim/grubx64.efi"));
     }
 }

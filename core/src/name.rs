@@ -1,4 +1,4 @@
-//! Requested names, made fit to be looked up below the boot folder.
+//! Requested names, made fit to be looked up below the boot directory.
 
 use alloc::string::String;
 use core::fmt;
@@ -106,7 +106,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_clean_name_stays_below_its_folder_and_is_its_own_clean_name(
+        fn a_clean_name_stays_below_its_directory_and_is_its_own_clean_name(
             name in proptest::collection::vec(
                 prop_oneof![Just(b'.'), Just(b'/'), Just(b'\\'), Just(b'a'), any::<u8>()], 0..40),
         ) {

@@ -22,7 +22,7 @@ fn of_boots(plan: &Plan, boots: &Boots, profile: Option<ProfileId>, arch: Arch, 
     // Under UEFI a kernel is an EFI program, which every such iPXE starts.
     let kernel = (arch == Arch::BIOS).then_some(Features::BZIMAGE);
     match boots {
-        Boots::BootFolder => match &plan.ipxe {
+        Boots::BootDir => match &plan.ipxe {
             Ipxe::AsFirmware => {}
             Ipxe::Given(name) => codes.extend(Features::for_url(name)),
             Ipxe::Ours if plan.menu.own_script => {}
@@ -41,7 +41,8 @@ fn of_boots(plan: &Plan, boots: &Boots, profile: Option<ProfileId>, arch: Arch, 
         Boots::Script(name) => codes.extend(Features::for_url(name)),
         Boots::Loader => {
             let profile = plan.profile(profile);
-            let loader = profile.and_then(|profile| profile.loaders.get(&arch.base()).or(profile.any_other.as_ref()));
+            let loader =
+                profile.and_then(|profile| profile.loaders.get(&arch.base()).or(profile.default_loader.as_ref()));
             codes.extend(loader.and_then(|loader| Features::for_url(&loader.name)));
         }
         Boots::Menu(menu) => {
@@ -49,7 +50,7 @@ fn of_boots(plan: &Plan, boots: &Boots, profile: Option<ProfileId>, arch: Arch, 
             // Menus do not lead to menus.
             for item in &menu.items {
                 if let To::Profile(id) = item.to {
-                    let boots = plan.profile(id).map_or(&Boots::BootFolder, |profile| &profile.boots);
+                    let boots = plan.profile(id).map_or(&Boots::BootDir, |profile| &profile.boots);
                     if !matches!(boots, Boots::Menu(_)) {
                         of_boots(plan, boots, id, arch, codes);
                     }

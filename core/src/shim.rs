@@ -24,7 +24,7 @@ const ARCHITECTURES: [&str; 5] = ["x64", "ia32", "aa64", "arm", "riscv64"];
 
 /// The program that a shim of this name starts, by its path; `None` if it is no name of a shim.
 pub fn second_stage(shim: &str) -> Option<String> {
-    let (folder, file) = split(shim);
+    let (directory, file) = split(shim);
     let (stem, ending) = file.split_at_checked(file.len().checked_sub(".efi".len())?)?;
     if !ending.eq_ignore_ascii_case(".efi") {
         return None;
@@ -33,11 +33,11 @@ pub fn second_stage(shim: &str) -> Option<String> {
     if let Some((program, word)) = stem.rsplit_once('-') {
         // What follows the word may be four octets long: an architecture.
         let ours = !program.is_empty() && shims(word) && word.len() <= 8;
-        return ours.then(|| format!("{folder}{program}{ending}"));
+        return ours.then(|| format!("{directory}{program}{ending}"));
     }
     let arch = shims(stem).then(|| &stem[4..])?;
     let arch = ARCHITECTURES.iter().find(|known| known.eq_ignore_ascii_case(arch))?;
-    Some(format!("{folder}grub{arch}.efi"))
+    Some(format!("{directory}grub{arch}.efi"))
 }
 
 /// The file that was meant by a clean name that is not there.
@@ -54,15 +54,15 @@ pub fn meant(plan: &Plan, name: &str) -> Option<String> {
 /// The file that was meant by a name that is no text. The machines known to ask so are x64.
 pub fn meant_by_garbled(plan: &Plan, name: &[u8]) -> Option<String> {
     let at = name.iter().rposition(|octet| b"/\\".contains(octet)).map_or(0, |at| at + 1);
-    let (folder, word) = name.split_at(at);
+    let (directory, word) = name.split_at(at);
     let [0x80..=0xff, letters @ ..] = word else { return None };
     if letters.is_empty() || !letters.iter().all(u8::is_ascii_alphanumeric) {
         return None;
     }
-    let folder = clean(folder).unwrap_or_default();
+    let directory = clean(directory).unwrap_or_default();
     let of_x64 = [&plan.loaders].into_iter().chain(plan.profiles.iter().map(|profile| &profile.loaders));
     let of_x64 = of_x64.filter_map(|loaders| loaders.get(&Arch::X64)).filter(|loader| loader.path.is_some());
-    let beside = of_x64.filter(|shim| split(&shim.name).0.trim_end_matches('/') == folder);
+    let beside = of_x64.filter(|shim| split(&shim.name).0.trim_end_matches('/') == directory);
     only(beside.filter_map(|shim| second_stage(&shim.name)))
 }
 
@@ -72,7 +72,7 @@ fn only(mut meant: impl Iterator<Item = String>) -> Option<String> {
     meant.all(|other| other == first).then_some(first)
 }
 
-/// A path as its folder, with the separator, and its file.
+/// A path as its directory, with the separator, and its file.
 fn split(path: &str) -> (&str, &str) {
     path.split_at(path.rfind('/').map_or(0, |at| at + 1))
 }

@@ -19,7 +19,7 @@ pub fn encoded(path: &str) -> String {
     for octet in path.bytes() {
         match octet {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => url.push(char::from(octet)),
-            // The identity of a machine is told in folders called `key=value`.
+            // The identity of a machine is told in directories called `key=value`.
             b'=' => url.push('='),
             _ => drop(write!(url, "%{octet:02X}")),
         }

@@ -291,7 +291,7 @@ fn nothing_is_offered_that_we_do_not_hold() {
 #[test]
 fn with_ipxe_mode_off_an_ipxe_gets_what_its_firmware_gets() {
     let any = Loader { name: "pxelinux.0".into(), path: None };
-    let plan = Plan { ipxe: Ipxe::AsFirmware, any_other: Some(any), ..plan() };
+    let plan = Plan { ipxe: Ipxe::AsFirmware, default_loader: Some(any), ..plan() };
     let packet = Packet::discover().set(175, WITH_HTTP);
     assert_eq!(response(on_67(&plan, &packet)).boot.file, "ipxe.efi");
     assert_eq!(response(on_67(&plan, &packet.set(93, &[0, 27]))).boot.file, "pxelinux.0");
@@ -371,7 +371,7 @@ fn a_foreign_network_is_heard_on_4011_only_after_an_offer_through_its_relay() {
 fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
     let when = When { circuit_ids: vec![Glob("port 7".into())], ..When::default() };
     let special = Loader { name: "special.efi".into(), path: Some("/x".into()) };
-    let profile = Profile { boots: Boots::Loader, any_other: Some(special), ..Profile::default() };
+    let profile = Profile { boots: Boots::Loader, default_loader: Some(special), ..Profile::default() };
     let rules = vec![Rule { when, profile: Some(0), ..Rule::default() }];
     let plan = Plan { rules, profiles: vec![profile], ..plan() };
     let mut memory = Memory::new(1);

@@ -55,7 +55,7 @@ fn real_firmware_is_given_its_loader_and_real_ipxe_its_script() {
 #[test]
 fn every_request_to_the_primary_and_every_answer_of_a_server_meets_silence() {
     let mut heard = 0;
-    for entry in std::fs::read_dir(folder()).unwrap() {
+    for entry in std::fs::read_dir(directory()).unwrap() {
         let path = entry.unwrap().path();
         let Some(name) =
             path.file_stem().and_then(|stem| stem.to_str()).filter(|_| path.extension().is_some_and(|e| e == "pcap"))
@@ -145,13 +145,13 @@ fn with_arm32() -> Plan {
     plan
 }
 
-fn folder() -> &'static Path {
+fn directory() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/captures"))
 }
 
 /// The classic pcap format with Ethernet frames, little endian as tcpdump wrote it here; IP and UDP without options.
 fn capture(name: &str) -> Vec<Datagram> {
-    let file = std::fs::read(folder().join(name).with_extension("pcap")).unwrap();
+    let file = std::fs::read(directory().join(name).with_extension("pcap")).unwrap();
     assert_eq!(file[..4], 0xa1b2_c3d4u32.to_le_bytes(), "{name}: not a little-endian pcap with microseconds");
     let mut rest = &file[24..];
     let mut datagrams = Vec::new();

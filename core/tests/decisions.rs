@@ -125,7 +125,8 @@ fn a_machines_own_entry_goes_before_a_rule_but_not_before_one_that_denies() {
 
 #[test]
 fn machines_that_nobody_knows_may_have_a_profile_of_their_own() {
-    let plan = Plan { unknown_machines: Some(NOTHING), default_profile: Some(GRUB), ..machine(Policy::Always, GRUB) };
+    let plan =
+        Plan { unknown_machine_profile: Some(NOTHING), default_profile: Some(GRUB), ..machine(Policy::Always, GRUB) };
     assert_eq!(given(&plan, &Packet::discover()), "grubx64.efi");
     let mut other = Packet::discover();
     other.header.chaddr = mac([2, 0, 0, 0, 9, 9]);
@@ -375,7 +376,7 @@ fn a_loader_or_a_script_of_another_server_is_named_with_that_server() {
         name: "elsewhere".into(),
         boots: Boots::Loader,
         loaders: [(Arch::X64, loader("tftp://192.0.2.5//srv/grubx64.efi"))].into(),
-        any_other: Some(loader("http://192.0.2.6/x.kpxe")),
+        default_loader: Some(loader("http://192.0.2.6/x.kpxe")),
         ..Profile::default()
     };
     let script = Profile { boots: Boots::Script("http://192.0.2.7/boot.php?x=1".into()), ..Profile::default() };

@@ -124,7 +124,7 @@ fn a_uuid_that_makers_leave_in_many_machines_is_nobodys() {
     let packet = hex::decode(include_str!("identity/p01.hex").trim()).unwrap();
     let placeholder = 0x03000200_0400_0500_0006_000700080009_u128.to_be_bytes();
     let entry = entry("a", &[A], placeholder, Policy::Always, INSTALL);
-    let plan = Plan { unknown_machines: Some(NOTHING), ..site(&[entry]) };
+    let plan = Plan { unknown_machine_profile: Some(NOTHING), ..site(&[entry]) };
     let (given, decision) =
         told(ask_again(&plan, &mut Memory::new(1), &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0).0);
     assert_eq!((given.as_str(), decision.machine, decision.doubt), ("nothing:profile", None, None));

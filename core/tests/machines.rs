@@ -57,7 +57,7 @@ fn written() -> impl Strategy<Value = Written> {
     )
 }
 
-fn docks() -> Vec<MacPattern> {
+fn shared_macs() -> Vec<MacPattern> {
     vec!["02:00:09:*".parse().unwrap()]
 }
 
@@ -81,7 +81,7 @@ struct Oracle {
     written: Vec<Written>,
 }
 
-fn is_dock(mac: &[u8; 6]) -> bool {
+fn is_shared_mac(mac: &[u8; 6]) -> bool {
     mac[2] == 9
 }
 
@@ -92,7 +92,7 @@ impl Oracle {
         let macs = each().flat_map(|(id, machine)| machine.macs.iter().map(move |mac| (*mac, id)));
         Oracle {
             names: owners((0..).zip(site.keys()).map(|(id, name)| (name.clone(), id))),
-            macs: owners(macs.filter(|(mac, _)| !is_dock(mac))),
+            macs: owners(macs.filter(|(mac, _)| !is_shared_mac(mac))),
             uuids: owners(each().filter_map(|(id, machine)| Some((machine.uuid.filter(known)?, id)))),
             serials: owners(each().filter_map(|(id, machine)| Some((machine.serial.as_ref()?.to_lowercase(), id)))),
             written: site.values().cloned().collect(),
@@ -100,11 +100,11 @@ impl Oracle {
     }
 
     fn doubt(&self, id: u32, by: By, identity: &Identity<'_>) -> Option<Why> {
-        let own: Vec<_> = self.written[id as usize].macs.iter().filter(|mac| !is_dock(mac)).collect();
+        let own: Vec<_> = self.written[id as usize].macs.iter().filter(|mac| !is_shared_mac(mac)).collect();
         let shown: Vec<_> = identity.readings.macs.iter().flatten().collect();
         match by {
             By::Name | By::Mac => None,
-            _ if own.is_empty() || shown.iter().any(|mac| is_dock(mac) || own.contains(mac)) => None,
+            _ if own.is_empty() || shown.iter().any(|mac| is_shared_mac(mac) || own.contains(mac)) => None,
             By::Uuid if shown.is_empty() => identity.shares_uuid.then_some(Why::NoAddress),
             _ => (!shown.is_empty()).then_some(Why::OtherAddress),
         }
@@ -182,7 +182,7 @@ fn built(site: &BTreeMap<String, Written>) -> Machines {
     for ((name, written), id) in site.iter().zip(0..) {
         assert_eq!(builder.add(&written.machine(name)), Ok(id));
     }
-    builder.finish(&docks())
+    builder.finish(&shared_macs())
 }
 
 proptest! {

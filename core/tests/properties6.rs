@@ -160,7 +160,7 @@ fn boots() -> impl Strategy<Value = Boots> {
     let items = [To::Profile(None), To::Profile(Some(0)), To::Server([192, 0, 2, 5].into()), To::Broadcast];
     let menu = Menu { prompt: "F8".into(), timeout: 0, items: (1..).zip(items).map(item).collect() };
     select(vec![
-        Boots::BootFolder,
+        Boots::BootDir,
         Boots::Linux(Linux::default()),
         Boots::Script("a.ipxe".into()),
         Boots::Script("http://192.0.2.5/a.ipxe".into()),
@@ -200,18 +200,19 @@ fn any_plan() -> impl Strategy<Value = Plan> {
         select(vec![Ipxe::Ours, Ipxe::Given("x".into()), Ipxe::Given("http://[::1]/x".into()), Ipxe::AsFirmware]);
     let dns = Stateless { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["a..b.example.".into()] };
     let stateless = select(vec![None, Some(Stateless::default()), Some(dns)]);
-    let profile = (boots(), option::of(loader()), option::of(loader())).prop_map(|(boots, own, any_other)| Profile {
-        boots,
-        loaders: own.map(|own| (Arch::X64, own)).into_iter().collect(),
-        any_other,
-        ..Profile::default()
-    });
+    let profile =
+        (boots(), option::of(loader()), option::of(loader())).prop_map(|(boots, own, default_loader)| Profile {
+            boots,
+            loaders: own.map(|own| (Arch::X64, own)).into_iter().collect(),
+            default_loader,
+            ..Profile::default()
+        });
     let machine = Machine { name: "web1", macs: &[[2, 0, 0, 0, 2, 7]], profile: Some(1), ..Machine::default() };
     let profiles = (vec(profile, 3), option::of(0..3usize), vec(rule(), 0..3), any::<bool>());
     let doors = (tftp, option::weighted(0.8, Just(8080)), usually(), usually(), usually(), usually());
     (doors, ipxe, stateless, profiles, option::of(loader()), any::<bool>()).prop_map(
-        move |(doors, ipxe, stateless, (profiles, default_profile, rules, known), any_other, boot_server)| {
-            let mut plan = Plan { ipxe, profiles, default_profile, rules, any_other, boot_server, ..plan() };
+        move |(doors, ipxe, stateless, (profiles, default_profile, rules, known), default_loader, boot_server)| {
+            let mut plan = Plan { ipxe, profiles, default_profile, rules, default_loader, boot_server, ..plan() };
             (plan.tftp, plan.http, plan.http_clients, plan.dhcp6.boot_server, plan.dhcp6.tftp, plan.raspberry_pi) =
                 doors;
             plan.dhcp6.stateless = stateless;

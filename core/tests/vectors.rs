@@ -138,8 +138,8 @@ fn plan_for(vector: &str) -> Plan {
 }
 
 fn vectors() -> Vec<Vector> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/vectors");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/vectors");
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let values = files.map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap());
     let dhcp = values.filter(|value: &serde_json::Value| value["family"] == "dhcp4" || value["family"] == "dhcp6");
     dhcp.map(|value| serde_json::from_value(value).unwrap()).collect()

@@ -4,7 +4,7 @@
 //! whoever gives it an address says, and that is a server that knows nothing of booting. It would look for `autoexec.ipxe`
 //! beside itself, if only it knew where that is: firmware that loads by PXE over IPv6 does not tell. But the firmware knows
 //! (the URL that we named is among the packets that its PXE driver keeps), and iPXE runs what it is given as its command
-//! line since 2023 (iPXE 4bb521a8c). So the firmware is sent this program under the name of the iPXE in a folder that is
+//! line since 2023 (iPXE 4bb521a8c). So the firmware is sent this program under the name of the iPXE in a directory that is
 //! none, `with-script/`. It fetches both through the driver, and starts the one with the other.
 //!
 //! Section numbers are those of the UEFI specification 2.10.
@@ -19,7 +19,7 @@ use core::ptr::{null, null_mut};
 use core::slice;
 use firmware::{END, Firmware, Guid, Handle, LOADED_IMAGE, LoadedImage, NOT_FOUND, SUCCESS, Status, SystemTable};
 
-/// The folder that stands for this program ([`proxydhcpd_core::choose::WITH_SCRIPT`]).
+/// The directory that stands for this program ([`proxydhcpd_core::choose::WITH_SCRIPT`]).
 const FOLDER: &[u8] = b"with-script/";
 const SCRIPT: &[u8] = b"autoexec.ipxe";
 
@@ -111,13 +111,13 @@ struct Url {
 
 impl Url {
     /// `tftp://[2001:db8::10]/with-script/ipxe.efi` stands for `ipxe.efi` and `autoexec.ipxe`; what is in front of the
-    /// folder, and in it, is of both names.
+    /// directory, and in it, is of both names.
     fn parse(url: &[u8]) -> Option<Url> {
         let (server, path) = split_once(url.strip_prefix(b"tftp://[")?, b"]/")?;
         let server = core::str::from_utf8(server).ok()?.parse().ok()?;
         let (before, program) = split_once(path, FOLDER)?;
-        let folder = program.iter().rposition(|octet| *octet == b'/').map_or(0, |slash| slash + 1);
-        let script = Name::of(&[before, &program[..folder], SCRIPT])?;
+        let directory = program.iter().rposition(|octet| *octet == b'/').map_or(0, |slash| slash + 1);
+        let script = Name::of(&[before, &program[..directory], SCRIPT])?;
         Some(Url { server, program: Name::of(&[before, program])?, script })
     }
 }

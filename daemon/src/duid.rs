@@ -21,7 +21,7 @@ pub fn ours(state_dir: &Path) -> (Vec<u8>, Option<String>) {
     }
 }
 
-/// Keeps it, where there is a folder for such things. There need not be: while the network cards stay, so does the
+/// Keeps it, where there is a directory for such things. There need not be: while the network cards stay, so does the
 /// name.
 pub fn keep(state_dir: &Path, duid: &[u8]) {
     if matches!(kept(state_dir), Ok(Some(_))) || !state_dir.is_dir() {
@@ -77,13 +77,13 @@ mod tests {
 
     #[test]
     fn a_name_that_is_kept_stays_whatever_the_network_cards() {
-        let folder = tempfile::tempdir().unwrap();
-        let (first, _) = ours(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let (first, _) = ours(directory.path());
         assert!(LENGTHS.contains(&first.len()));
-        keep(folder.path(), &[0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
-        assert_eq!(ours(folder.path()).0, [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
-        keep(folder.path(), &first);
-        assert_eq!(ours(folder.path()).0, [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
+        keep(directory.path(), &[0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
+        assert_eq!(ours(directory.path()).0, [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
+        keep(directory.path(), &first);
+        assert_eq!(ours(directory.path()).0, [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
     }
 
     #[test]
@@ -95,17 +95,17 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_holds_none_is_passed_over_and_no_folder_is_made() {
-        let folder = tempfile::tempdir().unwrap();
+    fn a_file_that_holds_none_is_passed_over_and_no_directory_is_made() {
+        let directory = tempfile::tempdir().unwrap();
         for text in ["", "00", "0003000z", "000", "é"] {
-            fs::write(folder.path().join(FILE), text).unwrap();
-            assert!(kept(folder.path()).is_err(), "{text:?}");
+            fs::write(directory.path().join(FILE), text).unwrap();
+            assert!(kept(directory.path()).is_err(), "{text:?}");
         }
-        fs::remove_file(folder.path().join(FILE)).unwrap();
-        nix::unistd::mkfifo(&folder.path().join(FILE), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(ours(folder.path()).1.unwrap().contains("duid cannot be read: it is a named pipe"));
-        keep(folder.path(), &[0, 3, 0, 1]);
-        let missing = folder.path().join("missing");
+        fs::remove_file(directory.path().join(FILE)).unwrap();
+        nix::unistd::mkfifo(&directory.path().join(FILE), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(ours(directory.path()).1.unwrap().contains("duid cannot be read: it is a named pipe"));
+        keep(directory.path(), &[0, 3, 0, 1]);
+        let missing = directory.path().join("missing");
         keep(&missing, &[0, 3, 0, 1]);
         assert!(!missing.exists());
     }

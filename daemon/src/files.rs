@@ -1,4 +1,4 @@
-//! Opens what [`proxydhcpd_core::fetch`] named, inside the served folder only.
+//! Opens what [`proxydhcpd_core::fetch`] named, inside the served directory only.
 
 pub mod absent;
 mod beneath;
@@ -75,19 +75,19 @@ impl Opened {
 const CHANGED: &str = "the file was written to while it was being sent, so the transfer was broken off; put the new file \
                        beside it and rename it over the old one (mv and rsync do that, cp does not)";
 
-/// The boot folder, opened once. It stays the same directory if another is renamed over it: a reload opens it anew.
+/// The boot directory, opened once. It stays the same directory if another is renamed over it: a reload opens it anew.
 #[derive(Debug)]
-pub struct Folder {
+pub struct Directory {
     root: OwnedFd,
     any_case: bool,
 }
 
-impl Folder {
+impl Directory {
     /// `any_case`: a name that is not there is looked for a second time without regard to ASCII case (Windows loaders
     /// ask for `\Boot\BCD` and for `\boot\bcd`).
-    pub fn at(path: &Path, any_case: bool) -> io::Result<Folder> {
+    pub fn at(path: &Path, any_case: bool) -> io::Result<Directory> {
         let root = File::options().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(path)?;
-        Ok(Folder { root: root.into(), any_case })
+        Ok(Directory { root: root.into(), any_case })
     }
 
     /// Opens a regular file by its path from the root. Symbolic links are followed as long as they stay inside.
@@ -105,7 +105,7 @@ impl Folder {
         }
     }
 
-    /// How a name is spelt in the folder, if it is there but for case. Its cost is bounded, since any client can ask
+    /// How a name is spelt in the directory, if it is there but for case. Its cost is bounded, since any client can ask
     /// for names that do not exist.
     fn spelling(&self, relative: &str) -> Option<String> {
         const DEEPEST: usize = 16;
@@ -180,20 +180,20 @@ pub fn create_anew(path: &Path, mode: u32) -> io::Result<File> {
 /// Gives a file this content: whole or not at all, and on the disk when it returns. The name of the file with a dot
 /// before it is for the time between.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let directory = path.parent().unwrap_or(Path::new("."));
     let mut new = OsString::from(".");
     new.push(path.file_name().unwrap_or_default());
-    let new = folder.join(new);
+    let new = directory.join(new);
     let mut file = create_anew(&new, mode)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
-    sync(folder)
+    sync(directory)
 }
 
-/// Has what was renamed or removed in a folder on the disk.
-pub fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+/// Has what was renamed or removed in a directory on the disk.
+pub fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 /// Why something is not read as a file.
@@ -249,15 +249,15 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
-    /// `outside.txt`, and the folder `boot` beside it with `here.txt`, `sub/Deep.efi`.
-    fn house() -> (tempfile::TempDir, Folder) {
+    /// `outside.txt`, and the directory `boot` beside it with `here.txt`, `sub/Deep.efi`.
+    fn house() -> (tempfile::TempDir, Directory) {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("outside.txt"), "secret").unwrap();
         std::fs::create_dir_all(dir.path().join("boot/sub")).unwrap();
         std::fs::write(dir.path().join("boot/here.txt"), "hello").unwrap();
         std::fs::write(dir.path().join("boot/sub/Deep.efi"), "MZ").unwrap();
-        let folder = Folder::at(&dir.path().join("boot"), false).unwrap();
-        (dir, folder)
+        let directory = Directory::at(&dir.path().join("boot"), false).unwrap();
+        (dir, directory)
     }
 
     fn read(opened: &Opened) -> Vec<u8> {
@@ -269,48 +269,48 @@ mod tests {
 
     #[test]
     fn a_file_is_opened_with_its_size_and_time() {
-        let (_dir, folder) = house();
-        let opened = folder.open("here.txt").unwrap();
+        let (_dir, directory) = house();
+        let opened = directory.open("here.txt").unwrap();
         assert_eq!((opened.size, read(&opened)), (5, b"hello".to_vec()));
         assert!(opened.modified.is_some() && opened.inode != 0);
-        assert_eq!(read(&folder.open("sub/Deep.efi").unwrap()), b"MZ");
+        assert_eq!(read(&directory.open("sub/Deep.efi").unwrap()), b"MZ");
     }
 
     #[test]
-    fn links_are_followed_inside_the_folder_and_refused_out_of_it() {
-        let (dir, folder) = house();
+    fn links_are_followed_inside_the_directory_and_refused_out_of_it() {
+        let (dir, directory) = house();
         let boot = dir.path().join("boot");
         symlink("../here.txt", boot.join("sub/up.txt")).unwrap();
         symlink("sub", boot.join("other")).unwrap();
-        assert_eq!(read(&folder.open("sub/up.txt").unwrap()), b"hello");
-        assert_eq!(read(&folder.open("other/Deep.efi").unwrap()), b"MZ");
+        assert_eq!(read(&directory.open("sub/up.txt").unwrap()), b"hello");
+        assert_eq!(read(&directory.open("other/Deep.efi").unwrap()), b"MZ");
 
         symlink("../outside.txt", boot.join("out.txt")).unwrap();
         symlink(dir.path().join("outside.txt"), boot.join("absolute.txt")).unwrap();
         symlink("..", boot.join("parent")).unwrap();
         symlink("loop", boot.join("loop")).unwrap();
         for name in ["out.txt", "absolute.txt", "parent/outside.txt", "loop"] {
-            assert_eq!(folder.open(name).unwrap_err(), Refusal::Denied, "{name}");
+            assert_eq!(directory.open(name).unwrap_err(), Refusal::Denied, "{name}");
         }
     }
 
     #[test]
-    fn no_path_leads_out_of_the_folder() {
-        let (dir, folder) = house();
+    fn no_path_leads_out_of_the_directory() {
+        let (dir, directory) = house();
         let absolute = dir.path().join("outside.txt");
         for name in ["../outside.txt", "sub/../../outside.txt", "..", "/etc/passwd", absolute.to_str().unwrap()] {
-            assert_eq!(folder.open(name).unwrap_err(), Refusal::Denied, "{name}");
+            assert_eq!(directory.open(name).unwrap_err(), Refusal::Denied, "{name}");
         }
     }
 
     #[test]
     fn a_descriptor_is_no_way_out() {
-        let (dir, folder) = house();
+        let (dir, directory) = house();
         symlink("/proc/self/fd/0", dir.path().join("boot/magic")).unwrap();
-        assert_eq!(folder.open("magic").unwrap_err(), Refusal::Denied);
+        assert_eq!(directory.open("magic").unwrap_err(), Refusal::Denied);
         // A magic link that leads to a place inside.
         let open = File::open("/proc/self/status").unwrap();
-        let proc = Folder::at(Path::new("/proc/self"), false).unwrap();
+        let proc = Directory::at(Path::new("/proc/self"), false).unwrap();
         let name = format!("fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open));
         assert!(proc.open("status").is_ok());
         assert_eq!(proc.open(&name).unwrap_err(), Refusal::Denied);
@@ -318,12 +318,12 @@ mod tests {
 
     #[test]
     fn what_is_no_regular_file_is_denied_at_once() {
-        let (dir, folder) = house();
+        let (dir, directory) = house();
         let boot = dir.path().join("boot");
         nix::unistd::mkfifo(&boot.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         let _socket = UnixListener::bind(boot.join("socket")).unwrap();
         for name in ["fifo", "socket", "sub", "sub/", "."] {
-            assert_eq!(folder.open(name).unwrap_err(), Refusal::Denied, "{name}");
+            assert_eq!(directory.open(name).unwrap_err(), Refusal::Denied, "{name}");
         }
         assert_eq!(open_loader(&boot.join("fifo")).unwrap_err(), Refusal::Denied);
         assert_eq!(open_loader(&boot).unwrap_err(), Refusal::Denied);
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_file_to_be_read_whole_is_regular_and_has_an_end() {
-        let (dir, _folder) = house();
+        let (dir, _directory) = house();
         let boot = dir.path().join("boot");
         nix::unistd::mkfifo(&boot.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         let _socket = UnixListener::bind(boot.join("socket")).unwrap();
@@ -347,33 +347,33 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_not_found() {
-        let (_dir, folder) = house();
+        let (_dir, directory) = house();
         for name in ["gone", "here.txt/below", "sub/gone", &"x".repeat(300)] {
-            assert_eq!(folder.open(name).unwrap_err(), Refusal::NotFound, "{name}");
+            assert_eq!(directory.open(name).unwrap_err(), Refusal::NotFound, "{name}");
         }
-        assert_eq!(folder.open("").unwrap_err(), Refusal::NotFound);
-        assert_eq!(folder.open("here\0.txt").unwrap_err(), Refusal::BadName);
+        assert_eq!(directory.open("").unwrap_err(), Refusal::NotFound);
+        assert_eq!(directory.open("here\0.txt").unwrap_err(), Refusal::BadName);
         assert_eq!(open_loader(Path::new("/nowhere/ipxe.efi")).unwrap_err(), Refusal::NotFound);
     }
 
     #[test]
     fn a_vanished_file_is_still_read_and_a_shortened_one_is_an_error() {
-        let (dir, folder) = house();
+        let (dir, directory) = house();
         let path = dir.path().join("boot/here.txt");
-        let opened = folder.open("here.txt").unwrap();
+        let opened = directory.open("here.txt").unwrap();
         std::fs::remove_file(&path).unwrap();
         assert_eq!(read(&opened), b"hello");
-        assert_eq!(folder.open("here.txt").unwrap_err(), Refusal::NotFound);
+        assert_eq!(directory.open("here.txt").unwrap_err(), Refusal::NotFound);
 
         std::fs::write(&path, "longer text").unwrap();
-        let opened = folder.open("here.txt").unwrap();
+        let opened = directory.open("here.txt").unwrap();
         File::options().write(true).open(&path).unwrap().set_len(3).unwrap();
         assert_eq!(opened.read_at(&mut [0; 100], 0).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]
     fn a_file_that_is_written_to_is_an_error_and_one_that_is_replaced_is_read_as_it_was() {
-        let (dir, folder) = house();
+        let (dir, directory) = house();
         let path = dir.path().join("boot/here.txt");
         let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
         let write = |text: &str| {
@@ -386,7 +386,7 @@ mod tests {
             ("h", io::ErrorKind::UnexpectedEof),
         ] {
             write("hello");
-            let opened = folder.open("here.txt").unwrap();
+            let opened = directory.open("here.txt").unwrap();
             assert_eq!(read(&opened), b"hello");
             std::fs::write(&path, after).unwrap();
             let error = opened.read_at(&mut [0; 100], 0).unwrap_err();
@@ -394,17 +394,17 @@ mod tests {
             assert!(error.to_string().contains("rename"), "{error}");
         }
         write("hello");
-        let opened = folder.open("here.txt").unwrap();
+        let opened = directory.open("here.txt").unwrap();
         std::fs::write(dir.path().join("boot/new"), "hullo").unwrap();
         std::fs::rename(dir.path().join("boot/new"), &path).unwrap();
         assert_eq!(read(&opened), b"hello");
-        assert_eq!(read(&folder.open("here.txt").unwrap()), b"hullo");
+        assert_eq!(read(&directory.open("here.txt").unwrap()), b"hullo");
     }
 
     #[test]
     fn nothing_is_read_beyond_the_end() {
-        let (_dir, folder) = house();
-        let opened = folder.open("here.txt").unwrap();
+        let (_dir, directory) = house();
+        let opened = directory.open("here.txt").unwrap();
         assert_eq!(opened.read_at(&mut [0; 100], 3).unwrap(), 2);
         assert_eq!(opened.read_at(&mut [0; 100], 5).unwrap(), 0);
         assert_eq!(opened.read_at(&mut [0; 100], u64::MAX).unwrap(), 0);
@@ -421,22 +421,26 @@ mod tests {
 
     #[test]
     fn the_second_look_ignores_case_only_where_it_was_asked_for() {
-        let (dir, folder) = house();
-        assert_eq!(folder.open("SUB/deep.EFI").unwrap_err(), Refusal::NotFound);
-        let folder = Folder::at(&dir.path().join("boot"), true).unwrap();
-        assert_eq!(read(&folder.open("SUB/deep.EFI").unwrap()), b"MZ");
-        assert_eq!(folder.open("SUB/gone").unwrap_err(), Refusal::NotFound);
+        let (dir, directory) = house();
+        assert_eq!(directory.open("SUB/deep.EFI").unwrap_err(), Refusal::NotFound);
+        let directory = Directory::at(&dir.path().join("boot"), true).unwrap();
+        assert_eq!(read(&directory.open("SUB/deep.EFI").unwrap()), b"MZ");
+        assert_eq!(directory.open("SUB/gone").unwrap_err(), Refusal::NotFound);
         std::fs::write(dir.path().join("boot/HERE.TXT"), "exact").unwrap();
-        assert_eq!(read(&folder.open("HERE.TXT").unwrap()), b"exact", "the exact name goes first");
+        assert_eq!(read(&directory.open("HERE.TXT").unwrap()), b"exact", "the exact name goes first");
         symlink("..", dir.path().join("boot/Parent")).unwrap();
-        assert_eq!(folder.open("parent/outside.txt").unwrap_err(), Refusal::NotFound, "no listing of what is outside");
+        assert_eq!(
+            directory.open("parent/outside.txt").unwrap_err(),
+            Refusal::NotFound,
+            "no listing of what is outside"
+        );
         symlink("../outside.txt", dir.path().join("boot/Out")).unwrap();
-        assert_eq!(folder.open("out").unwrap_err(), Refusal::Denied);
+        assert_eq!(directory.open("out").unwrap_err(), Refusal::Denied);
     }
 
     #[test]
     fn a_loader_may_be_a_link_to_anywhere() {
-        let (dir, _folder) = house();
+        let (dir, _directory) = house();
         let link = dir.path().join("ipxe.efi");
         symlink(dir.path().join("boot/sub/Deep.efi"), &link).unwrap();
         assert_eq!(read(&open_loader(&link).unwrap()), b"MZ");

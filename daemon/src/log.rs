@@ -294,8 +294,8 @@ mod tests {
 
     #[test]
     fn syslog_gets_a_datagram_that_it_understands() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
         let receiver = UnixDatagram::bind(&path).unwrap();
         let syslog = Syslog::open().unwrap();
         syslog.send(&path, 6, "answered").unwrap();

@@ -334,7 +334,7 @@ impl<'a> Grounds<'a> {
         let rule = decision.rule.map(|rule| &plan.rules[rule]);
         // Profiles say nothing before something leads to one, and some are always there.
         let says_something = plan.default_profile.is_some()
-            || plan.unknown_machines.is_some()
+            || plan.unknown_machine_profile.is_some()
             || !(plan.rules.is_empty() && plan.machines.is_empty());
         Grounds {
             machine: decision.machine.map(|found| plan.machines.get(found.machine).name),

@@ -43,8 +43,8 @@ impl SharedUuids {
 
     /// Replaces what the file holds: whole or not at all, and on the disk when it returns.
     pub fn write(&self, known: &[SharedUuid]) -> io::Result<()> {
-        let folder = self.0.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
+        let directory = self.0.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(directory)?;
         let lines: String = known.iter().map(line).collect();
         replace(&self.0, (HEAD.to_owned() + &lines).as_bytes(), 0o644)
     }
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = SharedUuids::below(&folder.path().join("state"));
+        let directory = tempfile::tempdir().unwrap();
+        let file = SharedUuids::below(&directory.path().join("state"));
         assert_eq!(file.read(), Ok(Vec::new()), "there is none yet");
         let other = SharedUuid { uuid: [0x22; 16], ..ONE };
         file.write(&[ONE, other]).unwrap();
@@ -100,20 +100,20 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_through_a_link_and_a_file_is_no_folder_without_uuids() {
-        let folder = tempfile::tempdir().unwrap();
-        let other = folder.path().join("precious");
+    fn nothing_is_written_through_a_link_and_a_file_is_no_directory_without_uuids() {
+        let directory = tempfile::tempdir().unwrap();
+        let other = directory.path().join("precious");
         fs::write(&other, "precious").unwrap();
-        std::os::unix::fs::symlink(&other, folder.path().join(".shared-uuids")).unwrap();
-        SharedUuids::below(folder.path()).write(&[ONE]).unwrap();
+        std::os::unix::fs::symlink(&other, directory.path().join(".shared-uuids")).unwrap();
+        SharedUuids::below(directory.path()).write(&[ONE]).unwrap();
         assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
         assert!(SharedUuids::below(&other).read().is_err());
     }
 
     #[test]
     fn as_many_as_may_be_known_fit_into_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = SharedUuids::below(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let file = SharedUuids::below(directory.path());
         let all: Vec<_> = (0..MOST_SHARED as u128).map(|uuid| SharedUuid { uuid: uuid.to_be_bytes(), ..ONE }).collect();
         file.write(&all).unwrap();
         assert_eq!(file.read(), Ok(all));
@@ -121,8 +121,8 @@ mod tests {
 
     #[test]
     fn a_file_that_does_not_hold_what_it_should_is_told_of_with_its_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = SharedUuids::below(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let file = SharedUuids::below(directory.path());
         for wrong in ["x", "1111 02:00:00:00:00:01 02:00:00:00:00:02", "11111111-1111-1111-1111-111111111111 02:00:*"] {
             fs::write(file.path(), format!("{HEAD}{wrong}\n")).unwrap();
             assert!(file.read().unwrap_err().ends_with("shared-uuids:2: this is no UUID with two MAC addresses"));

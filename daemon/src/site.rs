@@ -8,7 +8,7 @@ mod programs;
 mod roots;
 mod rules;
 
-use crate::boot::folder::{self, ByHostName, Scan};
+use crate::boot::directory::{self, ByHostName, Scan};
 use crate::boot::loaders::{self, Found};
 use crate::boot::table::{self, System};
 use crate::boot::{local_disk, second_stage, signature, with_script};
@@ -18,7 +18,7 @@ use crate::config::{self, ConfigError, Loaded, legacy};
 use crate::duid;
 use crate::files::{self, Opened};
 use crate::templates::{self, Failure, Templates};
-use crate::used::folder::Identities;
+use crate::used::directory::Identities;
 use crate::used::{self, some_names};
 use named::Files;
 use proxydhcpd_core::arch::Arch;
@@ -43,7 +43,7 @@ pub struct Site {
     pub plan: Plan,
     /// What was found to boot, for the table.
     found: Found,
-    /// What the boot folder has for the menu, and what has not come into it.
+    /// What the boot directory has for the menu, and what has not come into it.
     scan: Scan,
     system: System,
     roots: Arc<Roots>,
@@ -76,7 +76,7 @@ pub struct Open {
 }
 
 impl Site {
-    /// Looks for loaders and into the boot folder, now. The draft is taken out of `loaded` and becomes the plan.
+    /// Looks for loaders and into the boot directory, now. The draft is taken out of `loaded` and becomes the plan.
     pub fn build(loaded: &mut Loaded, open: Open) -> Result<Site, ConfigError> {
         let mut told = Vec::new();
         let files = Files::look(loaded, &mut told);
@@ -88,7 +88,7 @@ impl Site {
         let settings = &loaded.settings;
         let places: Vec<&Path> = loaders::PLACES.iter().map(Path::new).collect();
         let found = loaders::find(&settings.boot_dir, &places);
-        let mut scan = folder::scan(&settings.boot_dir, roots.mounts());
+        let mut scan = directory::scan(&settings.boot_dir, roots.mounts());
         for found in &mut scan.found {
             let wrong = found.cmdline.as_deref().and_then(|cmdline| templates.entry(&mut found.entry, cmdline));
             // A file is for every kernel beside it.
@@ -119,7 +119,7 @@ impl Site {
             raspberry_pi: scan.raspberry_pi,
             profiles,
             default_profile: draft.default_profile,
-            unknown_machines: draft.unknown_machines,
+            unknown_machine_profile: draft.unknown_machine_profile,
             rules: draft.rules,
             machines: draft.machines.machines,
             templates: templates.names().clone(),
@@ -187,15 +187,15 @@ impl Site {
 
     /// Has machines whose entries are gone boot their disks while these marks hold, and says which, and of which the
     /// marks do not tell what they are. An identity that an entry lists now is that entry's.
-    pub fn protect<'a>(&mut self, folder: &Path, marked: impl Iterator<Item = &'a str>) -> Vec<String> {
+    pub fn protect<'a>(&mut self, directory: &Path, marked: impl Iterator<Item = &'a str>) -> Vec<String> {
         let machines = std::mem::take(&mut self.plan.machines).with_marked(&[]);
         let (mut gone, mut unknown, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for name in marked.filter(|name| machines.named(name).is_none()) {
-            match used::folder::read(folder, name) {
+            match used::directory::read(directory, name) {
                 Ok(Some(known)) => gone.push((name, known)),
                 Ok(None) => unknown.push(name),
                 Err(error) => {
-                    tracing::error!("the mark {} cannot be read: {error}", folder.join(name).display());
+                    tracing::error!("the mark {} cannot be read: {error}", directory.join(name).display());
                     unknown.push(name);
                 }
             }
@@ -278,7 +278,7 @@ impl Site {
                 Some(path) => files::open_loader(path),
                 None => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
             },
-            Fetch::Folder { name, otherwise } => match (self.file(&name), otherwise) {
+            Fetch::Directory { name, otherwise } => match (self.file(&name), otherwise) {
                 (Err(Refusal::NotFound), Some(Otherwise::File(meant))) => self.roots.open(&meant),
                 (Err(Refusal::NotFound), Some(Otherwise::Text(text))) => Ok(Opened::text(text.into_bytes())),
                 (opened, _) => opened,
@@ -286,7 +286,7 @@ impl Site {
         }
     }
 
-    /// A file of the boot folder, or of a folder that is served beside it.
+    /// A file of the boot directory, or of a directory that is served beside it.
     fn file(&self, name: &str) -> Result<Opened, Refusal> {
         match self.roots.open(name) {
             Err(Refusal::NotFound) => self.roots.open(self.scan.spelling(name).ok_or(Refusal::NotFound)?),
@@ -294,7 +294,7 @@ impl Site {
         }
     }
 
-    /// The menu of the boot folder for the machine that asks, and why an entry of it cannot be made.
+    /// The menu of the boot directory for the machine that asks, and why an entry of it cannot be made.
     pub fn menu(&self, asking: &Asking, request: &Request<'_>) -> (String, Option<Failure>) {
         let (entries, failed) = self.templates.entries(&self.plan, asking, request);
         let text = script::menu(&self.plan, &entries, &asking.base, request.server, &asking.caller);
@@ -306,19 +306,19 @@ impl Site {
         self.templates.entries(&self.plan, asking, request).1
     }
 
-    /// What the boot folder has for the menu, unless nobody is shown that.
-    pub fn boot_folder(&self) -> Option<&Scan> {
+    /// What the boot directory has for the menu, unless nobody is shown that.
+    pub fn boot_dir(&self) -> Option<&Scan> {
         (self.plan.ipxe == Ipxe::Ours && !self.plan.menu.own_script).then_some(&self.scan)
     }
 
     /// Scripts that machines run by their host names before the menu, and why none does, if that is so.
     pub fn by_host_name(&self) -> (&[ByHostName], Option<&'static str>) {
         let plan = &self.plan;
-        let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == Boots::BootFolder);
+        let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == Boots::BootDir);
         let chosen = |id: ProfileId| shows(Some(id));
         let machines = 0..plan.machines.len() as u32;
         let is_shown = shows(plan.default_profile)
-            || plan.unknown_machines.is_some_and(chosen)
+            || plan.unknown_machine_profile.is_some_and(chosen)
             || plan.rules.iter().filter_map(|rule| rule.profile).any(chosen)
             || machines.filter_map(|machine| plan.machines.get(machine).profile).any(chosen)
             || plan.profiles.iter().any(|profile| match &profile.boots {
@@ -334,7 +334,7 @@ impl Site {
         (&self.scan.by_host_name, why)
     }
 
-    /// Folders that are served under names.
+    /// Directories that are served under names.
     pub fn mounts(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.roots.mounts()
     }
@@ -353,8 +353,9 @@ impl Site {
             return table::render(&table::lines(&self.plan.loaders, &self.found, &self.system));
         }
         let each = |(arch, loader): (&Arch, &Loader)| format!("{:24} {}\n", arch.to_string(), loader.name);
-        let any_other = self.plan.any_other.iter().map(|loader| format!("{:24} {}\n", "every other", loader.name));
-        self.plan.loaders.iter().map(each).chain(any_other).collect()
+        let default_loader =
+            self.plan.default_loader.iter().map(|loader| format!("{:24} {}\n", "every other", loader.name));
+        self.plan.loaders.iter().map(each).chain(default_loader).collect()
     }
 
     /// Loaders for UEFI without a signature. Whose the others are takes reading them whole: that is for `check`.
@@ -393,7 +394,7 @@ impl Site {
             tracing::info!("not signed, which matters only where Secure Boot is on: {}", unsigned.join(", "));
         }
         self.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-        self.boot_folder().iter().flat_map(|scan| scan.summary()).for_each(|line| tracing::warn!("{line}"));
+        self.boot_dir().iter().flat_map(|scan| scan.summary()).for_each(|line| tracing::warn!("{line}"));
     }
 
     /// How to come by an iPXE for this architecture.
@@ -404,7 +405,7 @@ impl Site {
     /// Why a machine of this architecture gets nothing by this profile, and what to do about it.
     pub fn no_loader(&self, arch: Arch, profile: Option<ProfileId>) -> String {
         if let Some(Profile { name, boots: Boots::Loader, .. }) = self.plan.profile(profile) {
-            let key = arch.base().row().map_or("any-other", |row| row.id);
+            let key = arch.base().row().map_or("default", |row| row.id);
             return format!("profile {name} names no loader for {arch}; `{key}` under [profile.{name}.loaders] would");
         }
         if !self.legacy {
@@ -436,7 +437,7 @@ fn out_of_reach((rule, arch): (usize, Arch)) -> Diagnostic {
     let what = format!("rule {rule} sends {arch} to the local disk, and nothing here starts that");
     let program = local_disk_name(arch);
     Diagnostic::warning(what).help(format!(
-        "such a machine tries each network entry for a minute first; {program} of the boot folder would be sent to it"
+        "such a machine tries each network entry for a minute first; {program} of the boot directory would be sent to it"
     ))
 }
 
@@ -472,16 +473,16 @@ fn all(loaded: &Loaded, mut told: Vec<Diagnostic>) -> ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::Folder;
+    use crate::files::Directory;
     use proxydhcpd_core::fetch::fetch;
     use proxydhcpd_core::memory::Memory;
     use proxydhcpd_core::request::Door;
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-    /// A folder with iPXE's shim, offered to x64, and what it starts.
-    fn site(folder: &Path) -> Site {
+    /// A directory with iPXE's shim, offered to x64, and what it starts.
+    fn site(directory: &Path) -> Site {
         for name in ["snponly-shimx64.efi", "snponly.efi"] {
-            std::fs::write(folder.join(name), name).unwrap();
+            std::fs::write(directory.join(name), name).unwrap();
         }
         let shim = Loader { name: "snponly-shimx64.efi".into(), path: Some("/nowhere".into()) };
         Site {
@@ -489,7 +490,7 @@ mod tests {
             found: Found::default(),
             scan: Scan::default(),
             system: System::Unknown,
-            roots: Arc::new(Roots::new(folder, Some(Folder::at(folder, false).unwrap()), false)),
+            roots: Arc::new(Roots::new(directory, Some(Directory::at(directory, false).unwrap()), false)),
             local_disks: BTreeMap::new(),
             machine_files: (0, Duration::ZERO),
             warnings: Vec::new(),
@@ -516,31 +517,31 @@ mod tests {
 
     #[test]
     fn what_shim_means_is_sent_only_where_the_name_is_not_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let site = site(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let site = site(directory.path());
         for name in [&b"snponly.efi"[..], b"//snponly.efi", b"ipxe.efi", b"\xeaOnboard"] {
             assert_eq!(ask(&site, name).as_deref(), Ok("snponly.efi"), "{name:02x?}");
         }
-        std::fs::write(folder.path().join("ipxe.efi"), "ipxe.efi").unwrap();
+        std::fs::write(directory.path().join("ipxe.efi"), "ipxe.efi").unwrap();
         assert_eq!(ask(&site, b"ipxe.efi").as_deref(), Ok("ipxe.efi"));
     }
 
     #[test]
     fn the_operators_program_is_sent_to_start_the_disk_or_else_ours() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut site = site(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let mut site = site(directory.path());
         site.plan.local_disk = vec![Arch::X64];
         let sent = |site: &Site| ask_whole(site, b"local-disk/uefi-x64.efi").unwrap();
         assert_eq!(sent(&site), local_disk::starter(Arch::X64).unwrap());
-        site.local_disks.insert(Arch::X64, folder.path().join("snponly.efi"));
+        site.local_disks.insert(Arch::X64, directory.path().join("snponly.efi"));
         assert_eq!(sent(&site), b"snponly.efi");
         assert_eq!(&*site.local_disk(Arch::X64).unwrap(), b"snponly.efi");
     }
 
     #[test]
     fn what_shim_can_do_without_is_not_found() {
-        let folder = tempfile::tempdir().unwrap();
-        let site = site(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let site = site(directory.path());
         for name in [
             &b"revocations.efi"[..],
             b"/revocations_sku.efi",

@@ -5,7 +5,7 @@ use crate::log::Requested;
 use crate::report::Report;
 use crate::site::Site;
 use crate::templates::Failure;
-use crate::used::folder::identities;
+use crate::used::directory::identities;
 use crate::used::{Look, UNSAID_HELP, Used, some_names};
 use arc_swap::ArcSwap;
 use proxydhcpd_core::fetch::{Done, Fetch, Fetched, Refusal, fetch, fetched, is_beginning};
@@ -171,7 +171,7 @@ impl State {
     /// Machines whose entries are gone boot their disks while their marks hold.
     pub fn protect(&self, site: &mut Site) -> Vec<String> {
         let marked: Vec<String> = self.memory().once.marked().map(str::to_owned).collect();
-        site.protect(self.used.folder(), marked.iter().map(String::as_str))
+        site.protect(self.used.directory(), marked.iter().map(String::as_str))
     }
 
     /// A machine whose entry says `always` or `never` has nothing to use up. One without entry, or whose entry does not

@@ -27,8 +27,8 @@ fn a_file_that_may_not_be_read_or_is_no_file_is_not_said_to_be_missing() {
     let dir = tempfile::tempdir().unwrap();
     set_mode(dir.path(), 0o755);
     let at = |name: &str| dir.path().join(name);
-    for folder in ["boot", "boot/closed", "boot/folder", "closed"] {
-        fs::create_dir(at(folder)).unwrap();
+    for directory in ["boot", "boot/closed", "boot/directory", "closed"] {
+        fs::create_dir(at(directory)).unwrap();
     }
     for file in ["boot/unreadable", "boot/closed/linux", "boot/file", "closed/machines.csv"] {
         fs::write(at(file), "text").unwrap();
@@ -39,7 +39,7 @@ fn a_file_that_may_not_be_read_or_is_no_file_is_not_said_to_be_missing() {
     set_mode(&at("boot/closed"), 0o700);
     let mut text = format!("boot-dir = {:?}\n", at("boot"));
     for (number, kernel) in
-        ["gone", "unreadable", "closed/linux", "broken", "out", "folder", "file/linux"].iter().enumerate()
+        ["gone", "unreadable", "closed/linux", "broken", "out", "directory", "file/linux"].iter().enumerate()
     {
         text += &format!("[profile.p{number}]\nkernel = \"{kernel}\"\n");
     }
@@ -51,11 +51,11 @@ fn a_file_that_may_not_be_read_or_is_no_file_is_not_said_to_be_missing() {
     for expected in [
         format!("there is no file {boot}/gone yet"),
         format!("this server may not read {boot}/unreadable: permission denied\n"),
-        format!("this server may not read {boot}/closed/linux: permission denied in the folder {boot}/closed\n"),
+        format!("this server may not read {boot}/closed/linux: permission denied in the directory {boot}/closed\n"),
         format!("{boot}/broken is a link to nowhere, which is not there"),
-        format!("{boot}/out is a link out of the folder that is served"),
-        format!("{boot}/folder is a folder, not a file"),
-        format!("there is no file {boot}/file/linux: {boot}/file is a file, not a folder"),
+        format!("{boot}/out is a link out of the directory that is served"),
+        format!("{boot}/directory is a directory, not a file"),
+        format!("there is no file {boot}/file/linux: {boot}/file is a file, not a directory"),
     ] {
         assert!(said.contains(&expected), "{expected}\n{said}");
     }
@@ -66,9 +66,10 @@ fn a_file_that_may_not_be_read_or_is_no_file_is_not_said_to_be_missing() {
     fs::write(&config, format!("machine-files = {file:?}\ntemplate-dir = {template:?}\n")).unwrap();
     let said = check(&host, &["-c", config.to_str().unwrap()]);
     let closed = at("closed").display().to_string();
-    let denied = format!("this server may not read {closed}/machines.csv: permission denied in the folder {closed}\n");
+    let denied =
+        format!("this server may not read {closed}/machines.csv: permission denied in the directory {closed}\n");
     assert!(said.contains(&denied), "{said}");
-    assert!(said.contains(&format!("{boot}/file is no folder\n")), "{said}");
+    assert!(said.contains(&format!("{boot}/file is no directory\n")), "{said}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod netns;
 
 use netns::Host;
-use netns::loaders::boot_folder;
+use netns::loaders::boot_dir;
 use serde_json::{Value, json};
 use std::fs;
 use std::net::UdpSocket;
@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 #[test]
 fn it_says_what_would_be_served() {
     let host = host();
-    let boot = boot_folder();
+    let boot = boot_dir();
     fs::write(boot.path().join("rescue.ipxe"), "#!ipxe\n").unwrap();
     let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
     let said = String::from_utf8(output.stdout).unwrap();
@@ -24,7 +24,7 @@ fn it_says_what_would_be_served() {
         "interfaces     eth0 (192.0.2.10)".to_owned(),
         "TFTP           our own, port 69".to_owned(),
         "HTTP           our own, port 8080".to_owned(),
-        "iPXE gets      our menu, with one entry of the boot folder".to_owned(),
+        "iPXE gets      our menu, with one entry of the boot directory".to_owned(),
         format!("x86 BIOS           {}", path("undionly.kpxe")),
         format!("x64 UEFI           {}", path("ipxe.efi")),
     ] {
@@ -41,7 +41,7 @@ fn it_says_what_would_be_served() {
 #[test]
 fn it_names_each_entry_of_the_menu_and_what_is_left_out_of_it() {
     let host = host();
-    let boot = boot_folder();
+    let boot = boot_dir();
     let mut kernel = vec![0; 1024];
     kernel[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
     kernel[0x236] = 1;
@@ -72,10 +72,10 @@ u/casper
   initrd     u/casper/initrd
   arguments  none
   problem    it does not boot as it is: Ubuntu looks for the rest of its system on a disc, and no url= or netboot= says where else it is
-  to do      write into u/casper/cmdline: ip=dhcp url={{ base }}NAME.iso cloud-config-url=/dev/null, with the ISO itself in the boot folder
+  to do      write into u/casper/cmdline: ip=dhcp url={{ base }}NAME.iso cloud-config-url=/dev/null, with the ISO itself in the boot directory
 
 Left out of the menu:
-u/ubuntu.iso: ISO images are not booted yet: unpack it into a folder
+u/ubuntu.iso: ISO images are not booted yet: unpack it into a directory
 ";
     assert!(said.contains(menu), "{said}");
     let output = check(&host, &["--json", "-b", boot.path().to_str().unwrap()]);
@@ -94,7 +94,7 @@ u/ubuntu.iso: ISO images are not booted yet: unpack it into a folder
 #[test]
 fn it_lists_scripts_by_host_name_looks_into_them_and_says_where_no_machine_runs_them() {
     let host = host();
-    let boot = boot_folder();
+    let boot = boot_dir();
     for (name, text) in [
         ("HOSTNAME-PC3.IPXE", "#!ipxe\nshell\n"),
         ("HOSTNAME-pc4.ipxe", "#!ipxe\nchian x\n"),
@@ -134,7 +134,7 @@ fn it_lists_scripts_by_host_name_looks_into_them_and_says_where_no_machine_runs_
 #[test]
 fn a_wrong_cmdline_is_told_once_with_its_line_and_an_unreadable_duid_is_told() {
     let host = host();
-    let boot = boot_folder();
+    let boot = boot_dir();
     let mut kernel = vec![0; 1024];
     kernel[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
     kernel[0x236] = 1;
@@ -172,17 +172,17 @@ fn a_wrong_cmdline_is_told_once_with_its_line_and_an_unreadable_duid_is_told() {
 #[test]
 fn it_says_which_arguments_can_be_made_for_no_machine_or_only_for_listed_ones_and_where() {
     let host = host();
-    let boot = boot_folder();
+    let boot = boot_dir();
     let mut kernel = vec![0; 1024];
     kernel[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
-    for (folder, arguments) in [
+    for (directory, arguments) in [
         ("bogus", "quiet\na=1 {{ bogus }}\n"),
         ("role", "{{ role }}\n"),
         ("good", "{{ machine.mac }} {{ machine.uuid }} {{ machine.serial }} {{ request.interface }} {{ base }}\n"),
     ] {
-        fs::create_dir(boot.path().join(folder)).unwrap();
+        fs::create_dir(boot.path().join(directory)).unwrap();
         for (name, content) in [("linux", &kernel[..]), ("initrd", b""), ("cmdline", arguments.as_bytes())] {
-            fs::write(boot.path().join(folder).join(name), content).unwrap();
+            fs::write(boot.path().join(directory).join(name), content).unwrap();
         }
     }
     let config = tempfile::tempdir().unwrap();
@@ -207,7 +207,7 @@ fn it_says_which_arguments_can_be_made_for_no_machine_or_only_for_listed_ones_an
 #[test]
 fn it_says_how_many_machines_were_read_and_in_what_time() {
     let host = host();
-    let boot = boot_folder();
+    let boot = boot_dir();
     let path = |name: &str| boot.path().join(name);
     fs::write(path("machines.csv"), "name,mac\nweb1,52:54:00:00:00:01\nweb2,52:54:00:00:00:02\n").unwrap();
     let site = path("site.toml");
@@ -225,7 +225,7 @@ fn it_says_how_many_machines_were_read_and_in_what_time() {
 #[test]
 fn where_a_loader_is_signed_it_says_which_machines_with_secure_boot_refuse() {
     let host = host();
-    let boot = boot_folder();
+    let boot = boot_dir();
     let shim = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/2022/shimx64.efi.signed");
     fs::copy(shim, boot.path().join("ipxe.efi")).expect("unpacked by e2e/setup");
     let microsoft = "Microsoft Corporation UEFI CA 2011";
@@ -254,7 +254,7 @@ fn where_a_loader_is_signed_it_says_which_machines_with_secure_boot_refuse() {
 #[test]
 fn the_program_that_starts_the_disk_may_be_the_operators_and_is_told_where_it_is_refused() {
     let host = host();
-    let boot = boot_folder();
+    let boot = boot_dir();
     let shim = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/2022/shimx64.efi.signed");
     fs::copy(&shim, boot.path().join("ipxe.efi")).expect("unpacked by e2e/setup");
     let check = || {
@@ -283,7 +283,7 @@ fn a_grub_that_asks_the_dhcp_server_for_its_configuration_is_told_of() {
     let host = host();
     let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache");
     for (year, told_of) in [("2022", true), ("2025", false)] {
-        let boot = boot_folder();
+        let boot = boot_dir();
         for (from, to) in [("shimx64.efi.signed", "shimx64.efi"), ("grubnetx64.efi.signed", "grubx64.efi")] {
             fs::copy(cache.join(year).join(from), boot.path().join(to)).expect("unpacked by e2e/setup");
         }
@@ -297,7 +297,7 @@ fn a_grub_that_asks_the_dhcp_server_for_its_configuration_is_told_of() {
 #[test]
 fn a_key_that_cannot_be_read_is_told_and_left_out() {
     let host = host();
-    let boot = boot_folder();
+    let boot = boot_dir();
     let (file, key) = (boot.path().join("proxydhcpd.toml"), boot.path().join("site.key"));
     fs::write(&key, "-----BEGIN PRIVATE KEY-----\n").unwrap();
     fs::write(&file, format!("boot-dir = {:?}\nsecure-boot-keys = [{key:?}]\n", boot.path())).unwrap();
@@ -310,7 +310,7 @@ fn a_key_that_cannot_be_read_is_told_and_left_out() {
 #[test]
 fn a_file_of_an_old_configuration_is_held_against_its_machine() {
     let host = host();
-    let boot = boot_folder();
+    let boot = boot_dir();
     let file = boot.path().join("proxy.ini");
     let text = "[proxy]\ninterface = eth0\ntftpd = 192.0.2.10\nfilename = undionly.kpxe\n\
                 [ipxe]\nenabled = true\nchainload_url = x\nefi_bootstrap = ipxe-arm64.efi\n";
@@ -324,7 +324,7 @@ fn a_file_of_an_old_configuration_is_held_against_its_machine() {
 #[test]
 fn a_file_that_is_no_loader_is_named_with_what_it_is_and_never_offered() {
     let host = host();
-    let boot = boot_folder();
+    let boot = boot_dir();
     fs::copy(boot.path().join("ipxe-arm64.efi"), boot.path().join("snponly-x64.efi")).unwrap();
     let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
     let said = String::from_utf8(output.stdout).unwrap();
@@ -340,7 +340,7 @@ fn a_file_that_is_no_loader_is_named_with_what_it_is_and_never_offered() {
 #[test]
 fn json_has_the_same_for_scripts_and_a_port_in_use_is_a_warning() {
     let host = host();
-    let boot = boot_folder();
+    let boot = boot_dir();
     let _tftp = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
     let output = check(&host, &["--json", "-b", boot.path().to_str().unwrap()]);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -354,8 +354,8 @@ fn json_has_the_same_for_scripts_and_a_port_in_use_is_a_warning() {
 
 #[test]
 fn a_port_of_a_family_that_is_switched_off_may_be_in_use() {
-    let (host, boot, folder) = (host(), boot_folder(), tempfile::tempdir().unwrap());
-    let file = folder.path().join("proxydhcpd.toml");
+    let (host, boot, directory) = (host(), boot_dir(), tempfile::tempdir().unwrap());
+    let file = directory.path().join("proxydhcpd.toml");
     let _theirs = host.on(|| UdpSocket::bind("0.0.0.0:4011").unwrap());
     for (line, told) in [("", true), ("ipv4-interfaces = []\n", false)] {
         fs::write(&file, format!("{line}boot-dir = {:?}\n", boot.path())).unwrap();
@@ -368,9 +368,9 @@ fn a_port_of_a_family_that_is_switched_off_may_be_in_use() {
 #[test]
 fn it_says_which_profile_decides_and_reads_the_loaders_of_profiles() {
     let host = host();
-    let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
+    let (boot, directory) = (boot_dir(), tempfile::tempdir().unwrap());
     fs::copy(boot.path().join("ipxe.efi"), boot.path().join("grub.efi")).unwrap();
-    let file = folder.path().join("proxydhcpd.toml");
+    let file = directory.path().join("proxydhcpd.toml");
     let text =
         "default-profile = \"grub\"\naddress = \"192.0.2.99\"\n[profile.grub]\nloaders = { uefi-x64 = \"grub.efi\" }\n";
     fs::write(&file, text).unwrap();
@@ -395,8 +395,8 @@ fn it_says_which_profile_decides_and_reads_the_loaders_of_profiles() {
 
 #[test]
 fn loaders_of_profiles_are_told_beside_those_of_the_site_and_what_a_profile_lacks() {
-    let (host, boot, folder) = (host(), boot_folder(), tempfile::tempdir().unwrap());
-    let file = folder.path().join("proxydhcpd.toml");
+    let (host, boot, directory) = (host(), boot_dir(), tempfile::tempdir().unwrap());
+    let file = directory.path().join("proxydhcpd.toml");
     fs::write(&file, "default-profile = \"own\"\n[profile.own.loaders]\nuefi-x64 = \"ipxe.efi\"\nany-other = \"x\"\n")
         .unwrap();
     let arguments = [file.to_str().unwrap(), "--boot-dir", boot.path().to_str().unwrap()];
@@ -414,8 +414,8 @@ fn loaders_of_profiles_are_told_beside_those_of_the_site_and_what_a_profile_lack
 
 #[test]
 fn a_loader_by_url_that_pxe_firmware_cannot_fetch_is_warned_of_where_no_ipxe_of_ours_could() {
-    let (host, boot, folder) = (host(), boot_folder(), tempfile::tempdir().unwrap());
-    let file = folder.path().join("proxydhcpd.toml");
+    let (host, boot, directory) = (host(), boot_dir(), tempfile::tempdir().unwrap());
+    let file = directory.path().join("proxydhcpd.toml");
     let text =
         "[profile.x.loaders]\nuefi-riscv32 = \"http://192.0.2.5/a.efi\"\nuefi-x64 = \"http://192.0.2.5/b.efi\"\n";
     fs::write(&file, text).unwrap();
@@ -451,13 +451,13 @@ fn a_loader_by_url_that_pxe_firmware_cannot_fetch_is_warned_of_where_no_ipxe_of_
 
 /// What is wrong with a configuration of these files, by place.
 fn wrong(host: &Host, files: &[(&str, &[u8])]) -> Vec<String> {
-    let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
+    let (boot, directory) = (boot_dir(), tempfile::tempdir().unwrap());
     for (name, text) in files {
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let file = folder.path().join("proxydhcpd.toml");
+    let file = directory.path().join("proxydhcpd.toml");
     let output = check(host, &["--json", file.to_str().unwrap(), "--boot-dir", boot.path().to_str().unwrap()]);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told["ok"], false);
@@ -473,7 +473,7 @@ fn wrong(host: &Host, files: &[(&str, &[u8])]) -> Vec<String> {
 fn what_does_not_fit_the_files_is_told_beside_what_is_wrong_in_the_text() {
     let host = host();
     let main = "[profile.grub]\nloaders = { uefi-x64 = \"gone.efi\" }\n[[rule]]\nprofil = \"grub\"\n";
-    let beside = "[profile.linux]\nkernel = \"k\"\n[folders]\nmirror = \"/nowhere/at/all\"\n\
+    let beside = "[profile.linux]\nkernel = \"k\"\n[directories]\nmirror = \"/nowhere/at/all\"\n\
                   [profile.of-mirror]\nloaders = { uefi-x64 = \"mirror/x.efi\" }\n";
     let told = wrong(&host, &[("proxydhcpd.toml", main.as_bytes()), ("conf.d/a.toml", beside.as_bytes())]);
     let begins = |told: &[String], expected: &[&str]| {
@@ -486,7 +486,7 @@ fn what_does_not_fit_the_files_is_told_beside_what_is_wrong_in_the_text() {
             "proxydhcpd.toml:2 gone.efi cannot be offered: ",
             "proxydhcpd.toml:4 unknown key `profil`",
             "a.toml:2 there is no file ",
-            "a.toml:4 the folder /nowhere/at/all cannot be served: ",
+            "a.toml:4 the directory /nowhere/at/all cannot be served: ",
         ],
     );
 
@@ -502,10 +502,10 @@ fn what_does_not_fit_the_files_is_told_beside_what_is_wrong_in_the_text() {
         ],
     );
 
-    // The boot folder that is not there, where it is named.
+    // The boot directory that is not there, where it is named.
     let text = "state-dir = \"/x\"\nboot-dir = \"/nowhere/at/all\"\n";
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("proxydhcpd.toml");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("proxydhcpd.toml");
     fs::write(&file, text).unwrap();
     let output = check(&host, &["--json", file.to_str().unwrap()]);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -553,8 +553,8 @@ fn the_keys_are_told_without_looking_at_a_configuration() {
 #[test]
 fn an_old_file_shows_its_routing() {
     let host = host();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("proxy.ini");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("proxy.ini");
     let text = "[proxy]\ninterface = eth0\ntftpd = 192.0.2.99\nfilename = pxelinux.0\n\
                 vendor_specific_information = x\n[pxe]\n[ipxe]\nenabled = true\nchainload_url = http://192.0.2.50/x\n";
     fs::write(&file, text).unwrap();

@@ -9,8 +9,8 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-fn file(folder: &Path, name: &str, text: &str) -> String {
-    let path = folder.join(name);
+fn file(directory: &Path, name: &str, text: &str) -> String {
+    let path = directory.join(name);
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }
@@ -59,8 +59,8 @@ fn a_missing_file_is_2_in_the_background_too() {
 
 #[test]
 fn an_unknown_key_is_2_with_file_line_and_the_probable_key() {
-    let folder = tempfile::tempdir().unwrap();
-    let old = file(folder.path(), "proxy.ini", "[proxy]\nlisten_adress = 192.0.2.1\n");
+    let directory = tempfile::tempdir().unwrap();
+    let old = file(directory.path(), "proxy.ini", "[proxy]\nlisten_adress = 192.0.2.1\n");
     for arguments in [&["-c", &old][..], &["check", &old], &["-d", "-c", &old]] {
         let (status, _, stderr) = run(arguments);
         assert_eq!(status, Some(2), "{arguments:?}");
@@ -74,8 +74,8 @@ fn an_unknown_key_is_2_with_file_line_and_the_probable_key() {
 
 #[test]
 fn check_speaks_json() {
-    let folder = tempfile::tempdir().unwrap();
-    let new = file(folder.path(), "new.toml", "[http]\nprot = 80\n");
+    let directory = tempfile::tempdir().unwrap();
+    let new = file(directory.path(), "new.toml", "[http]\nprot = 80\n");
     let (status, stdout, stderr) = run(&["check", "--json", &new]);
     assert_eq!((status, stderr.as_str()), (Some(2), ""));
     let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();

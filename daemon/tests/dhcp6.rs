@@ -71,10 +71,10 @@ fn who_is_no_boot_client_and_who_asks_another_server_hear_nothing() {
 #[test]
 fn the_server_is_the_same_after_a_restart_and_without_what_it_had_kept() {
     let (host, machine) = network();
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("state")).unwrap();
-    let kept = folder.path().join("state/duid");
-    let server = Server::configured(&host, folder, "");
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("state")).unwrap();
+    let kept = directory.path().join("state/duid");
+    let server = Server::configured(&host, directory, "");
     let client = Client::at(&machine, 546);
     let duid = |client: &Client| server_id(&client.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547).0);
     let first = duid(&client);
@@ -106,8 +106,8 @@ fn where_ipv6_is_switched_off_and_with_an_old_file_no_socket_of_it_is_open() {
     serves_over_ipv4_alone(&host, &server);
     drop(server);
 
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("proxy.ini");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("proxy.ini");
     // Whose TFTP is ours: then HTTP is open, too.
     let old = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.10\nfilename = pxelinux.0\n\
                vendor_specific_information = x\n[pxe]\n[ipxe]\nenabled = true\n";
@@ -276,11 +276,11 @@ fn relays_that_know_no_server_are_heard_still_when_the_only_link_was_made_anew()
 #[test]
 fn with_proxy_only_port_4011_is_open_and_547_is_nobodys() {
     let (host, machine) = network();
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("state")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("state")).unwrap();
     // The name by which the request of the vector asks for its server.
-    fs::write(folder.path().join("state/duid"), "00030001020000000010\n").unwrap();
-    let server = Server::configured(&host, folder, "[dhcp]\nproxy-only = true\n");
+    fs::write(directory.path().join("state/duid"), "00030001020000000010\n").unwrap();
+    let server = Server::configured(&host, directory, "[dhcp]\nproxy-only = true\n");
     server.wait_for_line("serving eth0 as 192.0.2.10 and 2001:db8::10");
     server.wait_for_line("ready");
     let ports = |port| host.on(|| bound(Transport::Udp, port).unwrap());

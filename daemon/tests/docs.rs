@@ -74,7 +74,7 @@ fn every_mark_on_a_page_has_its_link() {
     }
 }
 
-/// In pages, code in backticks that begins with one of our folders is a path.
+/// In pages, code in backticks that begins with one of our directories is a path.
 #[test]
 fn every_file_that_a_page_names_is_there() {
     let pages = texts().into_iter().filter(|(path, _)| path.ends_with(".md"));
@@ -83,7 +83,7 @@ fn every_file_that_a_page_names_is_there() {
         for name in text.split('`').skip(1).step_by(2).filter(|name| !name.contains(' ')) {
             let inside =
                 ["core/", "daemon/", "docs/", "e2e/", "fuzz/", "bench/"].iter().any(|top| name.starts_with(top));
-            let path = name.split_once('*').map_or(name, |(folder, _)| folder);
+            let path = name.split_once('*').map_or(name, |(directory, _)| directory);
             assert!(!inside || Path::new(ROOT).join(path).exists(), "{page} names {name}");
             checked += usize::from(inside);
         }
@@ -96,8 +96,8 @@ fn every_vector_and_capture_is_listed_and_those_listed_are_there() {
     let page = read("docs/protocol.md");
     let listed: BTreeSet<&str> = page.split('`').skip(1).step_by(2).collect();
     let (mut vectors, mut files) = (0, Vec::new());
-    for folder in ["core/testdata/vectors", "core/testdata/captures"] {
-        let entries = std::fs::read_dir(Path::new(ROOT).join(folder)).unwrap();
+    for directory in ["core/testdata/vectors", "core/testdata/captures"] {
+        let entries = std::fs::read_dir(Path::new(ROOT).join(directory)).unwrap();
         files.extend(entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()));
     }
     for file in &files {
@@ -180,9 +180,9 @@ fn texts() -> Vec<(String, String)> {
     texts
 }
 
-fn collect_texts(folder: &Path, texts: &mut Vec<(String, String)>) {
-    for entry in std::fs::read_dir(Path::new(ROOT).join(folder)).unwrap().map(Result::unwrap) {
-        let path = folder.join(entry.file_name());
+fn collect_texts(directory: &Path, texts: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(Path::new(ROOT).join(directory)).unwrap().map(Result::unwrap) {
+        let path = directory.join(entry.file_name());
         let name = path.to_str().unwrap().to_owned();
         if entry.file_type().unwrap().is_dir()
             && !["target", "corpus", ".cache"].iter().any(|built| name.ends_with(built))
@@ -207,8 +207,8 @@ fn tests() -> BTreeSet<String> {
     names
 }
 
-fn collect(folder: &Path, names: &mut BTreeSet<String>) {
-    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+fn collect(directory: &Path, names: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
         let path = entry.path();
         if path.is_dir() {
             collect(&path, names);

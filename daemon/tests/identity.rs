@@ -68,7 +68,7 @@ fn a_uuid_that_two_machines_have_is_in_doubt_after_a_restart() {
     discover(&machine, A);
     assert!(script_by_uuid(&machine).contains("linux"));
     discover(&machine, [2, 0, 0, 0, 0, 0x99]);
-    let file = server.folder.path().join("state/shared-uuids");
+    let file = server.directory.path().join("state/shared-uuids");
     let line = "11223344-5566-7788-99aa-bbccddeeff00 02:00:00:00:00:0a 02:00:00:00:00:99\n";
     let written = || fs::read_to_string(&file).ok().filter(|text| text.ends_with(line));
     wait_for("the shared UUID in its file", written);
@@ -81,24 +81,24 @@ fn a_uuid_that_two_machines_have_is_in_doubt_after_a_restart() {
 #[test]
 fn a_file_of_shared_uuids_that_cannot_be_read_is_told_of_and_stays() {
     let (host, machine) = one_network();
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("state")).unwrap();
-    fs::write(folder.path().join("state/shared-uuids"), "11223344 02:00:00:00:00:0a\n").unwrap();
-    let server = Server::configured(&host, folder, CONFIG);
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("state")).unwrap();
+    fs::write(directory.path().join("state/shared-uuids"), "11223344 02:00:00:00:00:0a\n").unwrap();
+    let server = Server::configured(&host, directory, CONFIG);
     ready(&server);
     server.wait_for_line("shared-uuids:1: this is no UUID with two MAC addresses; the file stays as it is");
     [A, [2, 0, 0, 0, 0, 0x99]].iter().for_each(|mac| discover(&machine, *mac));
     assert!(!script_by_uuid(&machine).contains("linux"), "what is learnt holds all the same");
     server.signal(Signal::SIGTERM);
     server.wait_for_line("stopped");
-    let text = fs::read_to_string(server.folder.path().join("state/shared-uuids")).unwrap();
+    let text = fs::read_to_string(server.directory.path().join("state/shared-uuids")).unwrap();
     assert_eq!(text, "11223344 02:00:00:00:00:0a\n");
 }
 
 #[test]
 fn explain_knows_what_the_server_has_learnt() {
-    let folder: TempDir = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
+    let directory: TempDir = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
     ["boot", "state"].iter().for_each(|name| fs::create_dir(at(name)).unwrap());
     let text = "[machine.web1]\nuuid = \"11223344-5566-7788-99aa-bbccddeeff00\"\nboot = \"never\"\n";
     let text = format!("boot-dir = {:?}\nstate-dir = {:?}\n{text}", at("boot"), at("state"));
@@ -114,8 +114,8 @@ fn explain_knows_what_the_server_has_learnt() {
 
 #[test]
 fn check_tells_what_the_server_has_learnt_with_its_cure() {
-    let folder: TempDir = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
+    let directory: TempDir = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
     ["boot", "state"].iter().for_each(|name| fs::create_dir(at(name)).unwrap());
     let uuid = |number| format!("11223344-5566-7788-99aa-bbccddeeff0{number}");
     let text = format!(

@@ -1,4 +1,4 @@
-//! `make install` and `make uninstall`, into a folder. What a real systemd makes of it is in e2e.
+//! `make install` and `make uninstall`, into a directory. What a real systemd makes of it is in e2e.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -26,7 +26,7 @@ fn uninstall_takes_away_every_file_but_those_of_the_operator() {
     make(root.path(), "/usr", "install");
     make(root.path(), "/usr", "uninstall");
     assert_eq!(files(root.path()), 0);
-    assert!(!root.path().join("var/lib/proxydhcpd").exists(), "an empty boot folder is nobody's");
+    assert!(!root.path().join("var/lib/proxydhcpd").exists(), "an empty boot directory is nobody's");
 
     make(root.path(), "/usr", "install");
     fs::write(root.path().join("etc/proxydhcpd/proxydhcpd.toml"), "").unwrap();
@@ -38,11 +38,11 @@ fn uninstall_takes_away_every_file_but_those_of_the_operator() {
 /// `make run` is the first thing that a newcomer tries.
 #[test]
 fn make_without_a_cargo_that_is_new_enough_says_what_is_needed_and_how_to_get_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let old = folder.path().join("cargo");
+    let directory = tempfile::tempdir().unwrap();
+    let old = directory.path().join("cargo");
     fs::write(&old, "#!/bin/sh\necho 'cargo 1.85.0 (0123abc 2025-01-01)'\n").unwrap();
     fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
-    let missing = folder.path().join("missing");
+    let missing = directory.path().join("missing");
     for (cargo, told) in [
         (&old, "is of Rust 1.85.0, and Rust 1.90 or newer is needed. Install rustup"),
         (&missing, "there is no '{}' here, and the server is written in Rust. Install rustup"),
@@ -64,7 +64,7 @@ fn make(root: &Path, prefix: &str, what: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn files(folder: &Path) -> usize {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+fn files(directory: &Path) -> usize {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
 }

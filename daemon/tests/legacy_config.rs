@@ -59,7 +59,7 @@ fn ipxe_mode_is_a_whitelist_of_architectures() {
     let (plan, _) = accepted("[proxy]\ntftpd=192.0.2.2\n[ipxe]\nenabled=TRUE\n");
     assert_eq!(plan.loaders.keys().copied().collect::<Vec<_>>(), [Arch::BIOS, Arch::X64]);
     assert_eq!((loader(&plan, 0), loader(&plan, 7)), (Some("undionly.kpxe"), Some("ipxe.efi")));
-    assert_eq!((plan.any_other, plan.ipxe), (None, Ipxe::Given("boot.ipxe".into())));
+    assert_eq!((plan.default_loader, plan.ipxe), (None, Ipxe::Given("boot.ipxe".into())));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn the_whitelist_grows_by_a_key_for_each_architecture() {
 #[test]
 fn without_ipxe_mode_everybody_gets_the_file_an_ipxe_too() {
     let (plan, warnings) = accepted(MINIMAL);
-    assert_eq!(plan.any_other.as_ref().map(|loader| loader.name.as_str()), Some("pxelinux.0"));
+    assert_eq!(plan.default_loader.as_ref().map(|loader| loader.name.as_str()), Some("pxelinux.0"));
     assert!(plan.loaders.is_empty() && warnings.is_empty());
     assert_eq!(plan.ipxe, Ipxe::AsFirmware);
 }
@@ -192,7 +192,7 @@ fn what_is_too_long_for_the_wire_is_an_error_and_the_longest_is_not() {
 #[test]
 fn a_line_that_is_swallowed_by_the_one_above_is_warned_of() {
     let (plan, warnings) = accepted(&format!("{MINIMAL}  filename_efi64=x64.efi\n"));
-    assert_eq!(plan.any_other.map(|loader| loader.name), Some("pxelinux.0\nfilename_efi64=x64.efi".into()));
+    assert_eq!(plan.default_loader.map(|loader| loader.name), Some("pxelinux.0\nfilename_efi64=x64.efi".into()));
     assert!(warnings[0].contains("proxy.ini:4:10") && warnings[0].contains("indented"), "{warnings:?}");
 }
 
@@ -201,20 +201,20 @@ fn a_comment_behind_a_value_is_told_to_need_a_line_of_its_own() {
     let told = refused(&MINIMAL.replace("192.0.2.1", "192.0.2.1 ; this machine"));
     assert!(told.contains("a comment needs a line of its own: here it is a part of the value"), "{told}");
     let (plan, warnings) = accepted(&MINIMAL.replace("pxelinux.0", "pxelinux.0 # the loader"));
-    assert_eq!(plan.any_other.unwrap().name, "pxelinux.0 # the loader");
+    assert_eq!(plan.default_loader.unwrap().name, "pxelinux.0 # the loader");
     assert!(warnings[0].contains("`# the loader` is part of `filename`"), "{warnings:?}");
 }
 
 #[test]
 fn quotes_around_a_name_are_told_to_be_a_part_of_it() {
     let (plan, warnings) = accepted(&MINIMAL.replace("pxelinux.0", "\"pxelinux.0\""));
-    assert_eq!(plan.any_other.unwrap().name, "\"pxelinux.0\"");
+    assert_eq!(plan.default_loader.unwrap().name, "\"pxelinux.0\"");
     assert!(warnings[0].contains("the quotes are part of `filename`: machines ask for \"pxelinux.0\""), "{warnings:?}");
     assert!(warnings[0].contains("write `filename = pxelinux.0`"), "{warnings:?}");
 }
 
 #[test]
-fn the_file_of_the_python_daemons_packages_is_found_beside_our_folder() {
+fn the_file_of_the_python_daemons_packages_is_found_beside_our_directory() {
     let etc = tempfile::tempdir().unwrap();
     let ours = etc.path().join("proxydhcpd");
     let load = || proxydhcpd::config::load_below(&proxydhcpd::config::flags::Flags::default(), &ours).unwrap();

@@ -22,16 +22,16 @@ fn read(path: &Path) -> Result<Read, Vec<Diagnostic>> {
     reading.finish(&["00:e0:4c:68:*".parse().unwrap()], false)
 }
 
-fn file(folder: &TempDir, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
-    let path = folder.path().join(name);
+fn file(directory: &TempDir, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    let path = directory.path().join(name);
     std::fs::write(&path, text).unwrap();
     path
 }
 
 /// One file of its own.
 fn read_text(name: &str, text: &str) -> Result<Read, Vec<Diagnostic>> {
-    let folder = TempDir::new().unwrap();
-    read(&file(&folder, name, text))
+    let directory = TempDir::new().unwrap();
+    read(&file(&directory, name, text))
 }
 
 /// Line, column, width and what is said.
@@ -158,9 +158,9 @@ fn a_column_that_no_template_can_name_is_passed_over() {
 
 #[test]
 fn machines_of_the_configuration_and_of_files_have_names_of_their_own() {
-    let folder = TempDir::new().unwrap();
-    let main = file(&folder, "proxydhcpd.toml", "# ours\n\n[machine.web1]\n");
-    let csv = file(&folder, "a.csv", "name,serial\nweb1,A\n");
+    let directory = TempDir::new().unwrap();
+    let main = file(&directory, "proxydhcpd.toml", "# ours\n\n[machine.web1]\n");
+    let csv = file(&directory, "a.csv", "name,serial\nweb1,A\n");
     let mut reading = Reading::new(&profile);
     let web1 = Machine { name: "web1", ..Machine::default() };
     reading.described(&web1, &main, 9, Diagnostic::error);
@@ -207,14 +207,14 @@ fn what_else_an_export_says_of_a_machine_is_its_variables() {
 }
 
 #[test]
-fn in_a_folder_endings_are_read_as_windows_writes_them_and_folders_are_told_of() {
-    let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("A.CSV"), "name,mac\nweb1,52:54:00:12:34:56\n").unwrap();
-    std::fs::create_dir(folder.path().join("room1")).unwrap();
-    let read = read(folder.path()).unwrap();
+fn in_a_directory_endings_are_read_as_windows_writes_them_and_directories_are_told_of() {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("A.CSV"), "name,mac\nweb1,52:54:00:12:34:56\n").unwrap();
+    std::fs::create_dir(directory.path().join("room1")).unwrap();
+    let read = read(directory.path()).unwrap();
     assert_eq!(read.machines.len(), 1);
     let told = read.warnings[0].one_line();
-    assert!(told.contains("room1: a folder among machine files is not looked into"), "{told}");
+    assert!(told.contains("room1: a directory among machine files is not looked into"), "{told}");
 }
 
 /// The same table may stand in the configuration itself and in a machine file: what is wrong with it is told alike.
@@ -248,18 +248,18 @@ fn what_is_wrong_with_a_machine_is_told_alike_wherever_its_table_stands() {
     let many = format!("mac = [{}]", "\"52:54:00:12:34:56\", ".repeat(65));
     for wrong in wrongs.into_iter().chain([&long[..], &many]) {
         let text = format!("[machine.web1]\n{wrong}\n");
-        let folder = TempDir::new().unwrap();
+        let directory = TempDir::new().unwrap();
         let told = |name: &str| {
-            std::fs::create_dir_all(folder.path().join("machines")).unwrap();
-            file(&folder, "proxydhcpd.toml", "[profile.debian]\nkernel = \"linux\"\n");
-            let path = file(&folder, name, &text);
-            let errors = load_below(&Flags::default(), folder.path()).expect_err(wrong);
+            std::fs::create_dir_all(directory.path().join("machines")).unwrap();
+            file(&directory, "proxydhcpd.toml", "[profile.debian]\nkernel = \"linux\"\n");
+            let path = file(&directory, name, &text);
+            let errors = load_below(&Flags::default(), directory.path()).expect_err(wrong);
             std::fs::remove_file(&path).unwrap();
             let path = path.display().to_string();
             let say = |told: &Diagnostic| format!("{:?} {}", told.severity, told.one_line().replace(&path, "FILE"));
             errors.0.iter().map(say).collect::<Vec<_>>()
         };
-        std::fs::create_dir_all(folder.path().join("conf.d")).unwrap();
+        std::fs::create_dir_all(directory.path().join("conf.d")).unwrap();
         assert_eq!(told("conf.d/a.toml"), told("machines/a.toml"), "{wrong}");
     }
 }
@@ -281,11 +281,11 @@ fn no_name_begins_with_a_dot_in_any_source() {
 
 #[test]
 fn what_is_odd_about_a_machine_is_warned_of_alike_wherever_its_table_stands() {
-    let folder = TempDir::new().unwrap();
+    let directory = TempDir::new().unwrap();
     let warned = |name: &str| {
-        std::fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
-        let path = file(&folder, name, "[machine.web1]\nprofile = \"menu\"\n");
-        let warnings = load_below(&Flags::default(), folder.path()).unwrap().told;
+        std::fs::create_dir_all(directory.path().join(name).parent().unwrap()).unwrap();
+        let path = file(&directory, name, "[machine.web1]\nprofile = \"menu\"\n");
+        let warnings = load_below(&Flags::default(), directory.path()).unwrap().told;
         std::fs::remove_file(&path).unwrap();
         warnings.iter().map(|told| told.one_line().replace(&path.display().to_string(), "FILE")).collect::<Vec<_>>()
     };
@@ -296,40 +296,40 @@ fn what_is_odd_about_a_machine_is_warned_of_alike_wherever_its_table_stands() {
 
 #[test]
 fn boots_once_that_no_file_uses_up_are_told_of_once_for_a_profile() {
-    let folder = TempDir::new().unwrap();
+    let directory = TempDir::new().unwrap();
     let profiles = "default-profile = \"disk\"\n[profile.x]\nscript = \"http://x/y\"\n[profile.y]\nkernel = \"linux\"\n\
                     [profile.disk]\nboot = \"local-disk\"\n";
-    file(&folder, "proxydhcpd.toml", profiles);
-    std::fs::create_dir(folder.path().join("machines")).unwrap();
+    file(&directory, "proxydhcpd.toml", profiles);
+    std::fs::create_dir(directory.path().join("machines")).unwrap();
     let web1 = "[machine.web1]\nserial = \"A\"\nprofile = \"y\"\nboot = \"once\"\n";
     let web2 = "[web2]\nserial = \"B\"\nprofile = \"x\"\nboot = \"once\"\n";
-    file(&folder, "machines/a.toml", format!("\u{feff}# ours\n{web1}{web2}"));
+    file(&directory, "machines/a.toml", format!("\u{feff}# ours\n{web1}{web2}"));
     let rows: String = (0..1000).map(|row| format!("pc{row},{row},x,once\nkiosk{row},k{row},,once\n")).collect();
-    file(&folder, "machines/b.csv", format!("\u{feff}name,serial,profile,boot\n{rows}"));
+    file(&directory, "machines/b.csv", format!("\u{feff}name,serial,profile,boot\n{rows}"));
     let warned = || {
-        let loaded = load_below(&Flags::default(), folder.path()).unwrap_or_else(|errors| panic!("{errors}"));
-        let path = folder.path().join("machines/").display().to_string();
+        let loaded = load_below(&Flags::default(), directory.path()).unwrap_or_else(|errors| panic!("{errors}"));
+        let path = directory.path().join("machines/").display().to_string();
         loaded.told.iter().map(|told| told.one_line().replace(&path, "")).collect::<Vec<_>>()
     };
-    let help = "(name one with `used-by` in its profile, or have the booted system ask for {{ done_url }})";
+    let help = "(name one with `boot-once-file` in its profile, or have the booted system ask for {{ done_url }})";
     let no_file = "no file that we send uses up the one boot of machine";
     let of_profile_x = format!("a.toml:6:2: {no_file} `web2` and of 1000 more with the profile `x` {help}");
     let by_default = format!("b.csv:3:1: {no_file} `kiosk0` and of 999 more with the profile `disk` {help}");
     assert_eq!(warned(), [by_default, of_profile_x.clone()]);
 
     // A rule may name another profile for those that have none of their own.
-    file(&folder, "proxydhcpd.toml", format!("{profiles}[[rule]]\nsubnet = \"10.0.0.0/8\"\nprofile = \"y\"\n"));
+    file(&directory, "proxydhcpd.toml", format!("{profiles}[[rule]]\nsubnet = \"10.0.0.0/8\"\nprofile = \"y\"\n"));
     assert_eq!(warned(), [of_profile_x]);
 }
 
 #[test]
 fn a_name_that_two_machines_have_is_told_with_both_places() {
-    let folder = TempDir::new().unwrap();
-    file(&folder, "a.toml", "# ours\n\n[web1]\nserial = \"A\"\n[web2]\nserial = \"B\"\n");
-    file(&folder, "b.csv", "name,serial\nweb3,C\nweb2,D\nweb3,E\n");
-    file(&folder, "c.json", "{ \"web1\": { \"serial\": \"F\" } }");
-    let errors: Vec<String> = read(folder.path()).unwrap_err().iter().map(Diagnostic::one_line).collect();
-    let path = folder.path().display();
+    let directory = TempDir::new().unwrap();
+    file(&directory, "a.toml", "# ours\n\n[web1]\nserial = \"A\"\n[web2]\nserial = \"B\"\n");
+    file(&directory, "b.csv", "name,serial\nweb3,C\nweb2,D\nweb3,E\n");
+    file(&directory, "c.json", "{ \"web1\": { \"serial\": \"F\" } }");
+    let errors: Vec<String> = read(directory.path()).unwrap_err().iter().map(Diagnostic::one_line).collect();
+    let path = directory.path().display();
     assert_eq!(
         errors,
         [
@@ -379,26 +379,26 @@ fn a_warning_of_an_identity_in_two_entries_says_where_both_are_and_which_has_no_
 
 #[test]
 fn a_file_that_is_not_there_or_no_machine_file_is_told() {
-    let folder = TempDir::new().unwrap();
-    let missing = read(&folder.path().join("machines.csv")).unwrap_err();
+    let directory = TempDir::new().unwrap();
+    let missing = read(&directory.path().join("machines.csv")).unwrap_err();
     assert!(missing[0].one_line().contains("machines.csv: unable to read the machines: "), "{missing:?}");
-    let odd = read(&file(&folder, "machines.xlsx", "x")).unwrap_err();
+    let odd = read(&file(&directory, "machines.xlsx", "x")).unwrap_err();
     assert_eq!(odd[0].help.as_deref(), Some("names of machine files end in .toml, .csv or .json"));
-    let latin = read(&file(&folder, "latin.csv", b"name,role\nweb1,k\xfcche\n")).unwrap_err();
+    let latin = read(&file(&directory, "latin.csv", b"name,role\nweb1,k\xfcche\n")).unwrap_err();
     assert_eq!(latin[0].place.as_ref().map(|place| (place.line, place.column)), Some((2, 7)));
 }
 
-/// The folder beside the configuration needs no setting; what is named takes its place.
+/// The directory beside the configuration needs no setting; what is named takes its place.
 #[test]
 fn the_configuration_says_which_files_are_read() {
-    let folder = TempDir::new().unwrap();
-    std::fs::create_dir(folder.path().join("machines")).unwrap();
-    file(&folder, "machines/a.toml", "[web1]\nserial = \"A\"\nprofile = \"disk\"\n");
-    let csv = file(&folder, "b.csv", "name,serial,profile\nweb2,B,menu\nweb3,C,menu\n");
+    let directory = TempDir::new().unwrap();
+    std::fs::create_dir(directory.path().join("machines")).unwrap();
+    file(&directory, "machines/a.toml", "[web1]\nserial = \"A\"\nprofile = \"disk\"\n");
+    let csv = file(&directory, "b.csv", "name,serial,profile\nweb2,B,menu\nweb3,C,menu\n");
     let profiles = "[profile.disk]\nboot = \"local-disk\"\n[machine.db1]\nserial = \"D\"\n";
     let names = |text: &str| {
-        file(&folder, "proxydhcpd.toml", text);
-        let loaded = load_below(&Flags::default(), folder.path()).unwrap_or_else(|errors| panic!("{errors}"));
+        file(&directory, "proxydhcpd.toml", text);
+        let loaded = load_below(&Flags::default(), directory.path()).unwrap_or_else(|errors| panic!("{errors}"));
         let names: Vec<String> = loaded.draft.machines.machines.iter().map(|machine| machine.name.into()).collect();
         (names.join(" "), loaded.draft.machines.files)
     };
@@ -407,11 +407,11 @@ fn the_configuration_says_which_files_are_read() {
     assert_eq!(names(&named), ("db1 web2 web3".into(), 2));
     assert_eq!(names("machine-files = []\n"), (String::new(), 0));
 
-    file(&folder, "machines/b.toml", "[db1]\nserial = \"E\"\nprofile = \"dsik\"\n[web1]\nserial = \"F\"\n");
-    file(&folder, "proxydhcpd.toml", profiles);
-    let errors = load_below(&Flags::default(), folder.path()).unwrap_err();
+    file(&directory, "machines/b.toml", "[db1]\nserial = \"E\"\nprofile = \"dsik\"\n[web1]\nserial = \"F\"\n");
+    file(&directory, "proxydhcpd.toml", profiles);
+    let errors = load_below(&Flags::default(), directory.path()).unwrap_err();
     let errors: Vec<String> = errors.0.iter().map(Diagnostic::one_line).collect();
-    let path = folder.path().display();
+    let path = directory.path().display();
     assert_eq!(
         errors,
         [
@@ -426,17 +426,17 @@ fn the_configuration_says_which_files_are_read() {
 
 /// The bound is the issue's for a release build on a quiet machine; here neither holds.
 #[test]
-fn a_folder_of_ten_thousand_files_is_read_in_name_order_and_soon() {
-    let folder = TempDir::new().unwrap();
+fn a_directory_of_ten_thousand_files_is_read_in_name_order_and_soon() {
+    let directory = TempDir::new().unwrap();
     for number in 0..10_000u32 {
         let [_, a, b, c] = number.to_be_bytes();
         let text = format!("[pc{number}]\nmac = \"52:54:00:{a:02x}:{b:02x}:{c:02x}\"\nprofile = \"debian\"\n");
-        file(&folder, &format!("{number:05}.toml"), text);
+        file(&directory, &format!("{number:05}.toml"), text);
     }
-    file(&folder, ".hidden.toml", "[");
-    file(&folder, "00001.toml~", "[");
+    file(&directory, ".hidden.toml", "[");
+    file(&directory, "00001.toml~", "[");
     let began = Instant::now();
-    let read = read(folder.path()).unwrap();
+    let read = read(directory.path()).unwrap();
     assert_eq!((read.machines.len(), read.files), (10_000, 10_000));
     assert!((0..10_000).zip(read.machines.iter()).all(|(number, machine)| machine.name == format!("pc{number}")));
     let took = began.elapsed();

@@ -10,7 +10,7 @@ use std::path::Path;
 
 #[test]
 fn the_manual_pages_say_what_the_command_line_does() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/man");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/man");
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
     let page = |name: &'static str| {
@@ -28,7 +28,7 @@ fn the_manual_pages_say_what_the_command_line_does() {
             .date("")
             .render(&mut page)
             .unwrap();
-        compare(&folder.join(format!("{name}.8")), &page);
+        compare(&directory.join(format!("{name}.8")), &page);
     }
 }
 

@@ -36,7 +36,7 @@ fn a_start_or_a_reload_without_the_machines_forgets_no_mark() {
     fs::write(config(&server), text).unwrap();
     server.wait_for_line("INFO  reloaded");
     assert_eq!(site.boots(), [false, true, true]);
-    assert!(server.folder.path().join("state/used-up/web1").exists());
+    assert!(server.directory.path().join("state/used-up/web1").exists());
     assert!(!server.log().contains("may boot again"), "{}", server.log());
 }
 
@@ -46,13 +46,13 @@ fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
     let toml = CONFIG.split_once("[machine.").map(|(_, machines)| format!("[machine.{machines}")).unwrap();
     let csv = "name,mac,profile,boot\nweb1,52:54:00:00:00:01,installer,once\n";
     for (name, whole, cut) in [("all.toml", &toml[..], 0), ("all.csv", csv, "name,mac,profile,boot\n".len())] {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("machines")).unwrap();
-        fs::write(folder.path().join("machines").join(name), whole).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("machines")).unwrap();
+        fs::write(directory.path().join("machines").join(name), whole).unwrap();
         let config = "default-profile = \"installer\"\n[profile.installer]\nkernel = \"linux\"\n";
-        let (site, server) = Site::configured(folder, config);
+        let (site, server) = Site::configured(directory, config);
         use_up(&site, &server, "web1");
-        let file = server.folder.path().join("machines").join(name);
+        let file = server.directory.path().join("machines").join(name);
         fs::write(&file, &whole[..cut]).unwrap();
         server.wait_for_line("INFO  reloaded");
         let warned = "WARN  boots are used up, and there is no entry any more, of 1 machine (web1): these machines boot \
@@ -88,7 +88,7 @@ fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
         wait_for("the renamed entry", || script(&site, "01").contains("kernel ").then_some(()));
         fs::write(&file, &whole[..cut]).unwrap();
         wait_for("the mark to hold again", || is_held(&site).then_some(()));
-        assert!(rearm(server.folder.path(), &["web1"]).status.success());
+        assert!(rearm(server.directory.path(), &["web1"]).status.success());
         wait_for("a machine without an entry", || script(&site, "01").contains("kernel ").then_some(()));
     }
 }
@@ -97,22 +97,22 @@ fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
 #[test]
 fn a_mark_that_does_not_say_which_machine_it_is_of_is_told() {
     let (site, server) = Site::start();
-    let folder = server.folder.path().join("state/used-up");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("old"), "").unwrap();
+    let directory = server.directory.path().join("state/used-up");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("old"), "").unwrap();
     for (name, text) in [
         ("hostile1", "\n\nidentities 1\nmac nonsense\n".to_owned()),
         ("hostile2", "\n\nidentities 2\n".to_owned()),
         ("hostile3", "x".repeat(1 << 20)),
     ] {
-        fs::write(folder.join(name), text).unwrap();
+        fs::write(directory.join(name), text).unwrap();
     }
     let server = server.killed_and_started_again(&site.host);
     server.wait_for_line(
         "4 machines (hostile1, hostile2, hostile3, old), and their marks do not say which machines they",
     );
     for name in ["hostile1", "hostile2", "hostile3"] {
-        server.wait_for_line(&format!("the mark {} cannot be read", folder.join(name).display()));
+        server.wait_for_line(&format!("the mark {} cannot be read", directory.join(name).display()));
     }
     server.wait_for_line("ready");
     assert_eq!(site.boots(), [true; 3]);
@@ -138,7 +138,7 @@ fn a_machine_file_that_is_half_there_forgets_no_mark() {
     fs::write(&file, &half).unwrap();
     server.wait_for_line("no longer in the configuration: 2 machines (web2, web3)");
     server.wait_for_line("INFO  reloaded");
-    assert!(server.folder.path().join("state/used-up/web3").exists());
+    assert!(server.directory.path().join("state/used-up/web3").exists());
     fs::write(&file, &whole).unwrap();
     server.wait_for_line("3 machines in 1 file, read in");
     wait_for("the whole file", || (server.log().matches("INFO  reloaded").count() == 2).then_some(()));
@@ -159,12 +159,12 @@ fn a_machine_whose_entry_has_lost_its_boot_line_keeps_its_mark_and_boots_its_dis
     {
         let (site, server) = in_file(name, whole);
         use_up(&site, &server, "web3");
-        let file = server.folder.path().join("machines").join(name);
+        let file = server.directory.path().join("machines").join(name);
         fs::write(&file, &whole[..cut]).unwrap();
         server.wait_for_line("INFO  reloaded");
-        // The folder of marks is looked at every few seconds.
+        // The directory of marks is looked at every few seconds.
         thread::sleep(Duration::from_secs(5));
-        assert!(server.folder.path().join("state/used-up/web3").exists(), "{}", server.log());
+        assert!(server.directory.path().join("state/used-up/web3").exists(), "{}", server.log());
         assert_eq!(site.boots(), [true, true, false], "{name}");
         for url in ["http://192.0.2.10:8080/", "tftp://192.0.2.10/"] {
             let url = format!("{url}machine/mac=52-54-00-00-00-03/uuid=/platform=pcbios/arch=i386/menu.ipxe");
@@ -215,22 +215,22 @@ fn a_machine_file_that_is_being_written_is_taken_over_when_it_stands_still_even_
 
 /// A1 c.
 #[test]
-fn a_folder_of_marks_that_cannot_be_read_is_told_and_lets_nobody_boot_again() {
+fn a_directory_of_marks_that_cannot_be_read_is_told_and_lets_nobody_boot_again() {
     let (site, server) = Site::start();
     use_up(&site, &server, "web1");
-    let (folder, aside) = (server.folder.path().join("state/used-up"), server.folder.path().join("aside"));
+    let (directory, aside) = (server.directory.path().join("state/used-up"), server.directory.path().join("aside"));
     let break_it = || {
-        fs::rename(&folder, &aside).unwrap();
-        symlink("used-up", &folder).unwrap();
+        fs::rename(&directory, &aside).unwrap();
+        symlink("used-up", &directory).unwrap();
     };
     let mend_it = || {
-        fs::remove_file(&folder).unwrap();
-        fs::rename(&aside, &folder).unwrap();
+        fs::remove_file(&directory).unwrap();
+        fs::rename(&aside, &directory).unwrap();
     };
     break_it();
     server.wait_for_line("used-up cannot be read (Too many levels of symbolic links (os error 40)): what was known");
     assert_eq!(site.boots(), [false, true, true]);
-    let wrong = rearm(server.folder.path(), &["web1"]);
+    let wrong = rearm(server.directory.path(), &["web1"]);
     assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("cannot be read: Too many"));
 
     let server = server.killed_and_started_again(&site.host);
@@ -242,21 +242,21 @@ fn a_folder_of_marks_that_cannot_be_read_is_told_and_lets_nobody_boot_again() {
     assert_eq!(site.boots(), [false, true, true]);
     assert!(!server.log().contains("may boot again"), "{}", server.log());
     assert_eq!(server.log().matches("used-up cannot be read").count(), 1, "{}", server.log());
-    fs::remove_file(folder.join("web1")).unwrap();
+    fs::remove_file(directory.join("web1")).unwrap();
     server.wait_for_line("web1 may boot again: its mark was removed");
     assert_eq!(site.boots(), [true; 3]);
 }
 
 /// A volume that is not mounted (yet): the link to it leads to nothing.
 #[test]
-fn a_folder_of_marks_behind_a_link_to_nothing_is_unknown_and_a_mark_is_written_when_it_is_there() {
+fn a_directory_of_marks_behind_a_link_to_nothing_is_unknown_and_a_mark_is_written_when_it_is_there() {
     let (site, server) = Site::start();
     use_up(&site, &server, "web1");
-    let (folder, volume) = (server.folder.path().join("state/used-up"), server.folder.path().join("volume"));
-    let aside = server.folder.path().join("aside");
+    let (directory, volume) = (server.directory.path().join("state/used-up"), server.directory.path().join("volume"));
+    let aside = server.directory.path().join("aside");
     server.signal(Signal::SIGSTOP);
-    fs::rename(&folder, &aside).unwrap();
-    symlink(&volume, &folder).unwrap();
+    fs::rename(&directory, &aside).unwrap();
+    symlink(&volume, &directory).unwrap();
     let server = server.killed_and_started_again(&site.host);
     server.wait_for_line("until it can be read, machines that boot once boot their disks");
     server.wait_for_line("ready");
@@ -271,10 +271,10 @@ fn a_folder_of_marks_behind_a_link_to_nothing_is_unknown_and_a_mark_is_written_w
 }
 
 #[test]
-fn a_file_in_the_place_of_the_folder_of_state_is_an_error_and_lets_nobody_boot_again() {
+fn a_file_in_the_place_of_the_directory_of_state_is_an_error_and_lets_nobody_boot_again() {
     let (site, server) = Site::start();
     use_up(&site, &server, "web1");
-    let (state, aside) = (server.folder.path().join("state"), server.folder.path().join("aside"));
+    let (state, aside) = (server.directory.path().join("state"), server.directory.path().join("aside"));
     let break_it = || {
         fs::rename(&state, &aside).unwrap();
         fs::write(&state, "in the way").unwrap();
@@ -287,12 +287,12 @@ fn a_file_in_the_place_of_the_folder_of_state_is_an_error_and_lets_nobody_boot_a
     server.wait_for_line("ERROR");
     server.wait_for_line("used-up cannot be read (Not a directory (os error 20)): what was known of the machines");
     assert_eq!(site.boots(), [false, true, true]);
-    let wrong = rearm(server.folder.path(), &["web1"]);
+    let wrong = rearm(server.directory.path(), &["web1"]);
     assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("cannot be read: Not a dir"));
 
     let server = server.killed_and_started_again(&site.host);
     server.wait_for_line("used-up cannot be read (Not a directory (os error 20)): until it can be read, machines that");
-    server.wait_for_line("machines that boot once boot their disks after a restart, until the folder can be read");
+    server.wait_for_line("machines that boot once boot their disks after a restart, until the directory can be read");
     server.wait_for_line("ready");
     assert!(!server.log().contains("boot again after a restart"), "{}", server.log());
     assert_eq!(site.boots(), [false; 3]);
@@ -302,23 +302,23 @@ fn a_file_in_the_place_of_the_folder_of_state_is_an_error_and_lets_nobody_boot_a
 }
 
 #[test]
-fn a_folder_of_marks_that_vanishes_is_made_again_with_its_marks() {
+fn a_directory_of_marks_that_vanishes_is_made_again_with_its_marks() {
     let (site, server) = Site::start();
     use_up(&site, &server, "web1");
-    let folder = server.folder.path().join("state/used-up");
-    fs::remove_dir_all(&folder).unwrap();
-    server.wait_for_line("the folder has vanished, and with it the marks of 1 machine (web1); they still hold");
-    wait_for("the mark", || folder.join("web1").exists().then_some(()));
+    let directory = server.directory.path().join("state/used-up");
+    fs::remove_dir_all(&directory).unwrap();
+    server.wait_for_line("the directory has vanished, and with it the marks of 1 machine (web1); they still hold");
+    wait_for("the mark", || directory.join("web1").exists().then_some(()));
     assert_eq!(site.boots(), [false, true, true]);
 
-    // While nobody watches, it cannot be told from a folder that was removed on purpose.
+    // While nobody watches, it cannot be told from a directory that was removed on purpose.
     server.signal(Signal::SIGSTOP);
-    fs::rename(&folder, server.folder.path().join("aside")).unwrap();
+    fs::rename(&directory, server.directory.path().join("aside")).unwrap();
     let server = server.killed_and_started_again(&site.host);
     server.wait_for_line("used-up is missing, though boots were used up before, by 1 machine (web1)");
 }
 
-/// A1 c from the network: descriptors that no client can take are left for the folder.
+/// A1 c from the network: descriptors that no client can take are left for the directory.
 #[test]
 fn clients_that_take_all_descriptors_they_can_get_let_nobody_boot_again() {
     thread::scope(|scope| {
@@ -355,8 +355,8 @@ fn take_all_descriptors(limit: usize) {
     }
     let until = Instant::now() + Duration::from_secs(12);
     while Instant::now() < until {
-        // As a mark that is written changes the folder.
-        fs::write(server.folder.path().join("state/used-up/.touched"), "").unwrap();
+        // As a mark that is written changes the directory.
+        fs::write(server.directory.path().join("state/used-up/.touched"), "").unwrap();
         assert!(open() <= limit - 32, "{} of {limit} descriptors", open());
         thread::sleep(Duration::from_millis(500));
     }
@@ -400,7 +400,7 @@ fn a_token_outlives_reload_and_restart_and_ends_when_the_machine_is_armed_again(
     let rendered = run(&server, &["render", "done-url", "--machine", "web1", "--server", "192.0.2.10/24"]);
     assert_eq!(String::from_utf8_lossy(&rendered.stdout), first);
 
-    assert!(rearm(server.folder.path(), &["web1"]).status.success());
+    assert!(rearm(server.directory.path(), &["web1"]).status.success());
     server.wait_for_line("web1 may boot again: its mark was removed");
     let second = site.done_url("web1");
     assert_ne!(first, second);
@@ -412,7 +412,7 @@ fn a_token_outlives_reload_and_restart_and_ends_when_the_machine_is_armed_again(
     assert_eq!(site.boots(), [true; 3]);
     assert_eq!(site.fetch(&second, &[]), b"noted\n");
     server.wait_for_line("web1 has used up its boot by /machine/name=web1/token=.../done");
-    let mark = server.folder.path().join("state/used-up/web1");
+    let mark = server.directory.path().join("state/used-up/web1");
     wait_for("the mark", || mark.exists().then_some(()));
     assert!(fs::read_to_string(mark).unwrap().contains("\n/machine/name=web1/token=.../done\n"));
 }
@@ -424,7 +424,7 @@ fn an_entry_that_says_something_else_than_once_ends_a_mark_and_the_log_says_whos
     let text = fs::read_to_string(config(&server)).unwrap();
     fs::write(config(&server), text.replacen("boot = \"once\"", "boot = \"always\"", 1)).unwrap();
     server.wait_for_line("web1 has no used-up boot any more: its entry says another `boot`");
-    assert!(!server.folder.path().join("state/used-up/web1").exists());
+    assert!(!server.directory.path().join("state/used-up/web1").exists());
     assert_eq!(site.boots(), [true; 3]);
 }
 
@@ -447,9 +447,9 @@ fn explain_and_render_read_the_marks_and_say_when_they_cannot() {
     assert!(told(&render).contains("sanboot "), "{}", told(&render));
     fs::write(config(&server), whole).unwrap();
 
-    let folder = server.folder.path().join("state/used-up");
-    fs::rename(&folder, server.folder.path().join("aside")).unwrap();
-    symlink("used-up", &folder).unwrap();
+    let directory = server.directory.path().join("state/used-up");
+    fs::rename(&directory, server.directory.path().join("aside")).unwrap();
+    symlink("used-up", &directory).unwrap();
     for arguments in [&explain[..], &render] {
         let told = String::from_utf8(run(&server, arguments).stderr).unwrap();
         assert!(told.contains("warning: this cannot be read (Too many levels"), "{told}");
@@ -458,21 +458,21 @@ fn explain_and_render_read_the_marks_and_say_when_they_cannot() {
     assert!(explained.contains("once (its mark cannot be looked for): its disk, until the marks"), "{explained}");
     assert!(!explained.contains("kernel: linux") && explained.contains("profile: local-disk"), "{explained}");
     assert!(told(&render).contains("sanboot "), "as the server would: {}", told(&render));
-    let wrong = rearm(server.folder.path(), &["web1"]);
+    let wrong = rearm(server.directory.path(), &["web1"]);
     let told = String::from_utf8_lossy(&wrong.stderr);
     assert!(told.contains("error: ") && !told.contains("CRITICAL"), "{told}");
 }
 
 #[test]
-fn a_mark_that_is_a_folder_is_removed_where_it_is_empty_and_the_cure_is_said_where_not() {
+fn a_mark_that_is_a_directory_is_removed_where_it_is_empty_and_the_cure_is_said_where_not() {
     let (_site, server) = Site::start();
-    let mark = server.folder.path().join("state/used-up/web1");
+    let mark = server.directory.path().join("state/used-up/web1");
     fs::create_dir_all(mark.join("deeper")).unwrap();
-    let wrong = rearm(server.folder.path(), &["web1"]);
+    let wrong = rearm(server.directory.path(), &["web1"]);
     let told = String::from_utf8_lossy(&wrong.stderr);
     assert!(told.contains(&format!("`rm -r {}` removes it", mark.display())), "{told}");
     fs::remove_dir(mark.join("deeper")).unwrap();
-    assert!(rearm(server.folder.path(), &["web1"]).status.success());
+    assert!(rearm(server.directory.path(), &["web1"]).status.success());
     assert!(!mark.exists());
 }
 
@@ -484,24 +484,24 @@ fn in_a_file() -> (Site, Server) {
 }
 
 fn in_file(name: &str, machines: &str) -> (Site, Server) {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("machines")).unwrap();
-    fs::write(folder.path().join("machines").join(name), machines).unwrap();
-    Site::configured(folder, "[profile.installer]\nkernel = \"linux\"\n")
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("machines")).unwrap();
+    fs::write(directory.path().join("machines").join(name), machines).unwrap();
+    Site::configured(directory, "[profile.installer]\nkernel = \"linux\"\n")
 }
 
 fn machines(server: &Server) -> std::path::PathBuf {
-    server.folder.path().join("machines/all.csv")
+    server.directory.path().join("machines/all.csv")
 }
 
 fn config(server: &Server) -> std::path::PathBuf {
-    server.folder.path().join("proxydhcpd.toml")
+    server.directory.path().join("proxydhcpd.toml")
 }
 
 /// By its kernel; returns when that is on the disk.
 fn use_up(site: &Site, server: &Server, machine: &str) {
     site.fetch(&http(machine, "linux"), &[]);
-    let mark = server.folder.path().join("state/used-up").join(machine);
+    let mark = server.directory.path().join("state/used-up").join(machine);
     wait_for("the mark", || mark.exists().then_some(()));
 }
 

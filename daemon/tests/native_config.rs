@@ -8,11 +8,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 fn toml(text: &str) -> Result<Settings, String> {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("proxydhcpd.toml");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("proxydhcpd.toml");
     std::fs::write(&file, text).unwrap();
     let flags = Flags { config: Some(file), ..Flags::default() };
-    match load_below(&flags, folder.path()) {
+    match load_below(&flags, directory.path()) {
         Ok(loaded) => Ok(loaded.settings),
         Err(error) => {
             assert_eq!(error.exit_status(), 2);
@@ -90,7 +90,7 @@ fn the_example_file_says_nothing_and_could_be_taken_as_it_is() {
     let taken = uncommented(&example);
     let machines = "machine-files = [\"/etc/proxydhcpd/machines\"]\n";
     assert!(taken.contains(machines));
-    // Nobody has this folder here.
+    // Nobody has this directory here.
     let settings = toml(&taken.replace(machines, "")).unwrap();
     assert_eq!((settings.http.port, settings.loop_guard), (80, LoopGuard::Stop));
     assert!(example.lines().all(|line| line.len() < 120));
@@ -144,9 +144,10 @@ fn a_list_may_be_a_single_value_and_interfaces_may_be_patterns() {
 
 #[test]
 fn the_addresses_to_announce_are_those_that_are_served() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("proxydhcpd.toml"), "interfaces = \"eth*\"\naddress = \"192.0.2.11\"\n").unwrap();
-    let served = load(folder.path(), None).unwrap().settle(&[]).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("proxydhcpd.toml"), "interfaces = \"eth*\"\naddress = \"192.0.2.11\"\n")
+        .unwrap();
+    let served = load(directory.path(), None).unwrap().settle(&[]).unwrap();
     assert_eq!((served.interfaces, served.addresses), (vec!["eth*".to_owned()], vec![IpAddr::from([192, 0, 2, 11])]));
 }
 
@@ -154,7 +155,7 @@ fn the_addresses_to_announce_are_those_that_are_served() {
 fn machine_files_that_are_named_have_to_be_there() {
     let told = toml("machine-files = [\"/nowhere/at/all\", \"/nowhere.csv\"]\n").unwrap_err();
     for (column, path) in [(18, "/nowhere/at/all"), (37, "/nowhere.csv")] {
-        assert!(told.contains(&format!("error: there is no file or folder {path}\n")), "{told}");
+        assert!(told.contains(&format!("error: there is no file or directory {path}\n")), "{told}");
         assert!(told.contains(&format!("proxydhcpd.toml:1:{column}\n")), "{told}");
     }
 }
@@ -241,50 +242,50 @@ fn numbers_and_ports_out_of_bounds_are_refused() {
 
 const OLD: &str = "[proxy]\nlisten_address=192.0.2.1\ntftpd=192.0.2.2\nfilename=x\n";
 
-fn load(folder: &Path, config: Option<&str>) -> Result<Loaded, ConfigError> {
-    load_below(&Flags { config: config.map(|name| folder.join(name)), ..Flags::default() }, folder)
+fn load(directory: &Path, config: Option<&str>) -> Result<Loaded, ConfigError> {
+    load_below(&Flags { config: config.map(|name| directory.join(name)), ..Flags::default() }, directory)
 }
 
 #[test]
 fn our_own_file_goes_before_the_old_one_and_none_is_needed() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    assert_eq!(load(folder, None).unwrap().file, None);
-    std::fs::write(folder.join("proxy.ini"), OLD).unwrap();
-    let loaded = load(folder, None).unwrap();
-    assert_eq!(loaded.file, Some(folder.join("proxy.ini")));
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    assert_eq!(load(directory, None).unwrap().file, None);
+    std::fs::write(directory.join("proxy.ini"), OLD).unwrap();
+    let loaded = load(directory, None).unwrap();
+    assert_eq!(loaded.file, Some(directory.join("proxy.ini")));
     assert_eq!(loaded.settings.tftp.enabled, Enabled::IfOurs(Ipv4Addr::new(192, 0, 2, 2)));
     assert_eq!(loaded.settings.http.enabled, Enabled::IfOurs(Ipv4Addr::new(192, 0, 2, 2)));
-    std::fs::write(folder.join("proxydhcpd.toml"), "boot-dir = \"/b\"\n").unwrap();
-    let loaded = load(folder, None).unwrap();
-    assert_eq!(loaded.file, Some(folder.join("proxydhcpd.toml")));
+    std::fs::write(directory.join("proxydhcpd.toml"), "boot-dir = \"/b\"\n").unwrap();
+    let loaded = load(directory, None).unwrap();
+    assert_eq!(loaded.file, Some(directory.join("proxydhcpd.toml")));
     assert!(loaded.legacy.is_none());
 }
 
 #[test]
 fn a_file_that_is_named_and_missing_is_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let error = load(folder.path(), Some("missing.ini")).unwrap_err();
+    let directory = tempfile::tempdir().unwrap();
+    let error = load(directory.path(), Some("missing.ini")).unwrap_err();
     assert_eq!(error.exit_status(), 2);
     assert!(error.to_string().contains("missing.ini"));
-    assert_eq!(load(folder.path(), Some(".")).unwrap_err().exit_status(), 2);
+    assert_eq!(load(directory.path(), Some(".")).unwrap_err().exit_status(), 2);
 }
 
 #[test]
 fn the_format_is_told_by_ending_or_content() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    std::fs::write(folder.join("old.conf"), OLD).unwrap();
-    std::fs::write(folder.join("new.conf"), "[http]\nport = 80\n").unwrap();
-    assert!(load(folder, Some("old.conf")).unwrap().legacy.is_some());
-    assert_eq!(load(folder, Some("new.conf")).unwrap().settings.http.port, 80);
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    std::fs::write(directory.join("old.conf"), OLD).unwrap();
+    std::fs::write(directory.join("new.conf"), "[http]\nport = 80\n").unwrap();
+    assert!(load(directory, Some("old.conf")).unwrap().legacy.is_some());
+    assert_eq!(load(directory, Some("new.conf")).unwrap().settings.http.port, 80);
 }
 
 #[test]
 fn an_old_file_that_does_not_fit_the_machine_ends_with_1() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("proxy.ini"), OLD).unwrap();
-    let mut loaded = load(folder.path(), None).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("proxy.ini"), OLD).unwrap();
+    let mut loaded = load(directory.path(), None).unwrap();
     let error = loaded.settle(&[]).unwrap_err();
     assert_eq!(error.exit_status(), 1);
     assert!(error.to_string().starts_with("CRITICAL: "), "{error}");

@@ -22,18 +22,18 @@ const NOTHING: usize = 2;
 
 /// Reads these files, or says what is wrong with them: `FILE:LINE:COLUMN: message (help)`.
 fn load(files: &[(&str, &str)]) -> Result<Loaded, Vec<String>> {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let without_folder = |line: String| line.replace(&format!("{}/", folder.path().display()), "");
-    load_below(&Flags::default(), folder.path())
-        .map_err(|error| error.0.iter().map(|told| without_folder(told.one_line())).collect())
+    let without_directory = |line: String| line.replace(&format!("{}/", directory.path().display()), "");
+    load_below(&Flags::default(), directory.path())
+        .map_err(|error| error.0.iter().map(|told| without_directory(told.one_line())).collect())
         .map(|mut loaded| {
             for warning in &mut loaded.told {
-                warning.file = warning.file.take().map(without_folder);
+                warning.file = warning.file.take().map(without_directory);
             }
             loaded
         })
@@ -76,8 +76,8 @@ fn what_a_profile_boots_is_what_its_key_says() {
         ("loaders = { uefi-x64 = \"shimx64.efi\" }", Boots::Loader),
         ("boot = \"local-disk\"", Boots::LocalDisk),
         ("boot = \"nothing\"", Boots::Nothing),
-        ("boot = \"menu\"", Boots::BootFolder),
-        ("boot = \"menu\"\nloaders = { bios = \"a.0\" }", Boots::BootFolder),
+        ("boot = \"menu\"", Boots::BootDir),
+        ("boot = \"menu\"\nloaders = { bios = \"a.0\" }", Boots::BootDir),
     ] {
         assert_eq!(profile(&format!("[profile.x]\n{text}\n"), "x").boots, boots, "{text}");
     }
@@ -94,7 +94,7 @@ fn what_is_not_said_comes_from_the_profile_that_is_extended() {
         extends = "base"
         title = "Debian"
         kernel = "linux"
-        used-by = "initrd"
+        boot-once-file = "initrd"
         variables = { mirror = "b" }
         [profile.test]
         extends = "debian"
@@ -108,7 +108,7 @@ fn what_is_not_said_comes_from_the_profile_that_is_extended() {
     let of = |name: &str| loaded.draft.profiles.iter().find(|drafted| drafted.profile.name == name).unwrap();
     let test = of("test");
     assert_eq!(test.profile.boots, linux("linux", &["initrd"], "console=ttyS0"));
-    assert_eq!((test.profile.title.as_str(), test.profile.used_by()), ("test", Some("initrd")));
+    assert_eq!((test.profile.title.as_str(), test.profile.boot_once_file()), ("test", Some("initrd")));
     assert_eq!(
         serde_json::to_value(&test.variables).unwrap(),
         serde_json::json!({ "suite": "bookworm", "mirror": "b" })
@@ -117,7 +117,7 @@ fn what_is_not_said_comes_from_the_profile_that_is_extended() {
     assert_eq!(loaders, [(Arch::BIOS, "a.0"), (Arch::X64, "b.efi")]);
     // Another kind of boot takes its place, with what belongs to it.
     let rescue = &of("rescue").profile;
-    assert_eq!((&rescue.boots, rescue.used_by()), (&Boots::Script("rescue.ipxe".into()), None));
+    assert_eq!((&rescue.boots, rescue.boot_once_file()), (&Boots::Script("rescue.ipxe".into()), None));
     // What is there to be extended boots its loaders, and here it has some.
     assert_eq!(of("base").profile.boots, Boots::Loader);
 }
@@ -199,7 +199,7 @@ fn a_loader_is_for_an_architecture_that_has_loaders_and_its_name_fits_a_packet()
         [
             "2:1: unknown architecture `uefi-x46` (did you mean `uefi-x64`?)",
             "3:1: x64 UEFI HTTP has no loaders of its own (it takes those of `uefi-x64`)",
-            "4:12: `uefi-x64` must be a path in the boot folder, or a URL",
+            "4:12: `uefi-x64` must be a path in the boot directory, or a URL",
             "5:8: a name of 128 octets: firmware takes 127",
             "6:1: unknown architecture `mips` (the usual ones are bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64)",
             "8:14: a URL of 255 octets: firmware takes 254",
@@ -215,10 +215,10 @@ fn values_of_a_profile_can_be_told_by_a_script() {
              title = \"a\\nb\"\nvariables = { \"a-b\" = 1, base = 2 }\n"
         ),
         [
-            "2:10: `kernel` must be a path in the boot folder, or a URL",
-            "3:16: `initrd` must be a path in the boot folder or a URL, or a list of them",
+            "2:10: `kernel` must be a path in the boot directory, or a URL",
+            "3:16: `initrd` must be a path in the boot directory or a URL, or a list of them",
             "4:13: `||` cannot be passed on by iPXE",
-            "5:11: `used-by` must be the name of a file as it is asked for",
+            "5:11: `boot-once-file` must be the name of a file as it is asked for",
             "6:9: `title` must be a text in quotes",
             "7:15: `a-b` cannot be the name of a variable: letters, digits and underscores can",
             "7:26: `base` cannot be the name of a variable: templates know something else by it",
@@ -416,9 +416,9 @@ fn what_is_named_must_be_there() {
 #[test]
 fn a_machine_is_found_by_what_it_is_known_by() {
     let text = r#"
-        unknown-machines = "nothing"
+        unknown-machine-profile = "nothing"
         default-profile = "local-disk"
-        docks = ["00:e0:4c:*"]
+        shared-macs = ["00:e0:4c:*"]
         [machine.web1]
         mac = ["52-54-00-12-34-56", "00:e0:4c:00:00:01"]
         uuid = "11223344-5566-7788-99aa-bbccddeeff00"
@@ -430,7 +430,7 @@ fn a_machine_is_found_by_what_it_is_known_by() {
         mac = "525400123457"
     "#;
     let draft = read(text).draft;
-    assert_eq!((draft.default_profile, draft.unknown_machines), (Some(LOCAL_DISK), Some(NOTHING)));
+    assert_eq!((draft.default_profile, draft.unknown_machine_profile), (Some(LOCAL_DISK), Some(NOTHING)));
     let machines = &draft.machines.machines;
     let by = |identity: Identity<'_>| machines.find(&identity).found.map(|found| machines.get(found.machine).name);
     let mac = |mac| by(Identity { readings: Readings::of(Some(mac), None), ..Identity::default() });
@@ -488,7 +488,7 @@ fn a_boot_once_that_no_file_uses_up_is_warned_of() {
     };
     let warning = |line: usize| {
         format!(
-            "{line}:10: no file that we send uses up the one boot of machine `a` (name one with `used-by` in its \
+            "{line}:10: no file that we send uses up the one boot of machine `a` (name one with `boot-once-file` in its \
              profile, or \
              have the booted system ask for {{{{ done_url }}}})"
         )
@@ -503,13 +503,13 @@ fn a_boot_once_that_no_file_uses_up_is_warned_of() {
 
 #[test]
 fn machines_that_are_never_found_by_what_they_are_known_by_are_warned_of() {
-    let machines = "docks = [\"00:e0:4c:68:*\"]\n[machine.a]\nmac = \"00:e0:4c:68:00:01\"\n[machine.b]\nserial = \"1\"\n\
+    let machines = "shared-macs = [\"00:e0:4c:68:*\"]\n[machine.a]\nmac = \"00:e0:4c:68:00:01\"\n[machine.b]\nserial = \"1\"\n\
                     [machine.c]\nserial = \"2\"\n[machine.d]\nserial = \"3\"\nmac = \"52:54:00:00:00:01\"\n";
-    let dock = "2:10: machine `a` has no identity but addresses of `docks`: it is never found (give it its UUID, or an address \
+    let dock = "2:10: machine `a` has no identity but addresses of `shared-macs`: it is never found (give it its UUID, or an address \
                 of its own)";
     assert_eq!(warned(machines), [dock]);
     let serial = "5:10: machine `b`, as 1 more, is known by its serial number alone, ";
-    let told = warned(&format!("unknown-machines = \"nothing\"\n{machines}"));
+    let told = warned(&format!("unknown-machine-profile = \"nothing\"\n{machines}"));
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[1].starts_with(serial), "{told:?}");
 }
@@ -521,7 +521,10 @@ fn files_beside_the_main_one_are_read_with_it_as_one() {
             "proxydhcpd.toml",
             "default-profile = \"debian\"\n[[rule]]\nname = \"first\"\nknown = true\n[variables]\na = 1\n",
         ),
-        ("conf.d/10-rooms.toml", "[[rule]]\nname = \"second\"\nknown = true\n[folders]\nmirror = \"/srv/mirror\"\n"),
+        (
+            "conf.d/10-rooms.toml",
+            "[[rule]]\nname = \"second\"\nknown = true\n[directories]\nmirror = \"/srv/mirror\"\n",
+        ),
         ("conf.d/20-debian.toml", "[profile.debian]\nkernel = \"linux\"\n[dhcp]\nloop-guard = \"stop\"\n"),
         (
             "conf.d/30.toml",
@@ -535,7 +538,10 @@ fn files_beside_the_main_one_are_read_with_it_as_one() {
     assert_eq!(draft.default_profile, Some(3));
     assert_eq!(draft.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["first", "second", "third"]);
     assert_eq!(serde_json::to_value(&draft.variables).unwrap(), serde_json::json!({ "a": 1, "b": "x" }));
-    assert_eq!((draft.folders[0].name.as_str(), draft.folders[0].path.as_path()), ("mirror", Path::new("/srv/mirror")));
+    assert_eq!(
+        (draft.directories[0].name.as_str(), draft.directories[0].path.as_path()),
+        ("mirror", Path::new("/srv/mirror"))
+    );
     assert_eq!(draft.machines.machines.iter().next().map(|machine| machine.profile), Some(Some(3)));
     assert_eq!(loaded.settings.loop_guard, LoopGuard::Stop);
 }
@@ -543,7 +549,7 @@ fn files_beside_the_main_one_are_read_with_it_as_one() {
 #[test]
 fn what_can_be_only_once_is_told_with_both_places() {
     let both = "[http]\nport = 80\n[tftp]\nsingle-port = true\n[profile.a]\nboot = \"menu\"\n[machine.m]\nserial = \"1\"\n\
-                [folders]\nf = \"/f\"\n[variables]\nv = 1\n";
+                [directories]\nf = \"/f\"\n[variables]\nv = 1\n";
     let told = load(&[
         ("proxydhcpd.toml", both),
         ("conf.d/a.toml", &both.replace("single-port = true", "ports = \"5000-5001\"")),
@@ -556,7 +562,7 @@ fn what_can_be_only_once_is_told_with_both_places() {
             "conf.d/a.toml:4:1: `single-port` and `ports` of [tftp] exclude each other (proxydhcpd.toml:4 sets the other)",
             "conf.d/a.toml:5:10: profile `a` is given twice (proxydhcpd.toml:5 gives it first)",
             "conf.d/a.toml:7:10: machine `m` is given twice (proxydhcpd.toml:7 gives it first)",
-            "conf.d/a.toml:10:1: folder `f` is given twice (proxydhcpd.toml:10 gives it first)",
+            "conf.d/a.toml:10:1: directory `f` is given twice (proxydhcpd.toml:10 gives it first)",
             "conf.d/a.toml:12:1: variable `v` is given twice (proxydhcpd.toml:12 gives it first)",
         ]
     );
@@ -595,19 +601,19 @@ fn conf_d_is_read_without_a_main_file_and_beside_the_one_that_is_named_but_not_b
     let loaded = load(&[("proxy.ini", old), ("conf.d/a.toml", "default-profile = \"nothing\"\n")]).unwrap();
     assert_eq!(loaded.draft.default_profile, None);
 
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("conf.d")).unwrap();
-    fs::write(folder.path().join("conf.d/a.toml"), "default-profile = \"nothing\"\n").unwrap();
-    let file = folder.path().join("other.toml");
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("conf.d")).unwrap();
+    fs::write(directory.path().join("conf.d/a.toml"), "default-profile = \"nothing\"\n").unwrap();
+    let file = directory.path().join("other.toml");
     fs::write(&file, "[http]\nport = 80\n").unwrap();
     let flags = Flags { config: Some(file), ..Flags::default() };
     let loaded = load_below(&flags, Path::new("/nowhere")).unwrap();
     assert_eq!((loaded.settings.http.port, loaded.draft.default_profile), (80, Some(NOTHING)));
-    assert_eq!(loaded.template_dir(), folder.path().join("templates"));
+    assert_eq!(loaded.template_dir(), directory.path().join("templates"));
 }
 
 #[test]
-fn a_folder_conf_d_that_cannot_be_read_is_an_error() {
+fn a_directory_conf_d_that_cannot_be_read_is_an_error() {
     let told = load(&[("conf.d", "a file"), ("proxydhcpd.toml", "")]).unwrap_err();
-    assert_eq!(told, ["conf.d: unable to read the folder: Not a directory (os error 20)"]);
+    assert_eq!(told, ["conf.d: unable to read the directory: Not a directory (os error 20)"]);
 }

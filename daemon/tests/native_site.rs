@@ -3,7 +3,7 @@
 
 mod netns;
 
-use netns::loaders::boot_folder;
+use netns::loaders::boot_dir;
 use proxydhcpd::config::diagnostic::Diagnostic;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{ConfigError, load_below};
@@ -18,7 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A boot folder with loaders, a folder for a mirror, and one for the configuration.
+/// A boot directory with loaders, a directory for a mirror, and one for the configuration.
 struct Lab {
     boot: TempDir,
     mirror: TempDir,
@@ -27,19 +27,19 @@ struct Lab {
 
 impl Lab {
     fn new() -> Lab {
-        Lab { boot: boot_folder(), mirror: tempfile::tempdir().unwrap(), etc: tempfile::tempdir().unwrap() }
+        Lab { boot: boot_dir(), mirror: tempfile::tempdir().unwrap(), etc: tempfile::tempdir().unwrap() }
     }
 
     fn site(&self, text: &str) -> Result<Site, ConfigError> {
         let [boot, mirror, etc] =
-            [&self.boot, &self.mirror, &self.etc].map(|folder| folder.path().display().to_string());
+            [&self.boot, &self.mirror, &self.etc].map(|directory| directory.path().display().to_string());
         let text = text.replace("MIRROR", &mirror).replace("ETC", &etc);
         fs::write(self.etc.path().join("proxydhcpd.toml"), format!("boot-dir = \"{boot}\"\n{text}")).unwrap();
         let mut loaded = load_below(&Flags::default(), self.etc.path())?;
         Site::build(&mut loaded, Open { tftp: true, http: Some(8080), boot_server: true, ..Open::default() })
     }
 
-    /// What is told, without the names of folders that are others each time.
+    /// What is told, without the names of directories that are others each time.
     fn told(&self, told: &[Diagnostic]) -> Vec<String> {
         let plain = |line: String| {
             let line = line.replace(&format!("{}/proxydhcpd.toml:", self.etc.path().display()), "");
@@ -149,14 +149,14 @@ fn a_script_is_a_template_that_is_there() {
         ["3:10: there is no template `resuce.ipxe` (did you mean `rescue.ipxe`?)"]
     );
     let told = lab.refused("template-dir = \"/nowhere/at/all\"\n");
-    assert_eq!(told, ["2:16: there is no folder /nowhere/at/all"]);
+    assert_eq!(told, ["2:16: there is no directory /nowhere/at/all"]);
 }
 
 #[test]
-fn a_folder_is_served_and_shown_under_its_name() {
+fn a_directory_is_served_and_shown_under_its_name() {
     let lab = Lab::new();
     fs::write(lab.mirror.path().join("rescue.ipxe"), "#!ipxe\n").unwrap();
-    let site = lab.site("[folders]\ndebian = \"MIRROR\"\n").unwrap();
+    let site = lab.site("[directories]\ndebian = \"MIRROR\"\n").unwrap();
     let starts = Starts::Script { path: "debian/rescue.ipxe".into() };
     let entry = Entry { title: "debian/rescue".into(), starts, lacks: None };
     assert_eq!(site.plan.menu.entries, [entry]);
@@ -169,12 +169,12 @@ fn a_folder_is_served_and_shown_under_its_name() {
     assert_eq!(lab.told(&site.warnings), [""; 0]);
 
     fs::create_dir(lab.boot.path().join("debian")).unwrap();
-    let site = lab.site("[folders]\ndebian = \"MIRROR\"\n").unwrap();
+    let site = lab.site("[directories]\ndebian = \"MIRROR\"\n").unwrap();
     assert_eq!(lab.told(&site.warnings), ["3:10: it hides BOOT/debian"]);
     assert_eq!(
-        lab.refused("[folders]\ndebian = \"MIRROR/gone\"\n"),
+        lab.refused("[directories]\ndebian = \"MIRROR/gone\"\n"),
         [
-            "3:10: the folder MIRROR/gone cannot be served: No such file or directory (os error 2)",
+            "3:10: the directory MIRROR/gone cannot be served: No such file or directory (os error 2)",
             "3:10: it hides BOOT/debian",
         ]
     );
@@ -206,7 +206,7 @@ fn menu(site: &Site, machine: &str) -> (String, Vec<String>) {
 }
 
 #[test]
-fn a_cmdline_of_the_boot_folder_is_a_template_rendered_for_the_machine_that_asks() {
+fn a_cmdline_of_the_boot_dir_is_a_template_rendered_for_the_machine_that_asks() {
     let lab = Lab::new();
     let cmdline = "# the installer\nurl={{ base }}preseed.cfg # ours\n{% if machine.name is defined %}hostname={{ machine.name }}{% endif %}\n";
     linux(lab.boot.path(), cmdline);
@@ -246,12 +246,11 @@ fn a_cmdline_that_cannot_be_used_is_told_with_its_place_and_its_entry_says_so() 
 }
 
 #[test]
-fn the_kernel_of_a_profile_may_lie_in_such_a_folder_and_so_may_a_loader() {
+fn the_kernel_of_a_profile_may_lie_in_such_a_directory_and_so_may_a_loader() {
     let lab = Lab::new();
     fs::write(lab.mirror.path().join("linux"), "").unwrap();
     fs::copy(lab.boot.path().join("ipxe.efi"), lab.mirror.path().join("grubx64.efi")).unwrap();
-    let text =
-        "[folders]\nm = \"MIRROR\"\n[profile.a]\nkernel = \"m/linux\"\nloaders = { uefi-x64 = \"m/grubx64.efi\" }\n";
+    let text = "[directories]\nm = \"MIRROR\"\n[profile.a]\nkernel = \"m/linux\"\nloaders = { uefi-x64 = \"m/grubx64.efi\" }\n";
     let site = lab.site(text).unwrap();
     assert_eq!(lab.told(&site.warnings), [""; 0]);
     let loader = &site.plan.profiles[3].loaders[&Arch::X64];
@@ -272,7 +271,7 @@ fn everything_that_the_files_say_is_in_the_plan() {
     let plan = &site.plan;
     assert!(plan.raspberry_pi);
     assert_eq!(plan.profile(plan.default_profile).map(|profile| profile.name.as_str()), Some("local-disk"));
-    assert_eq!(plan.profile(plan.unknown_machines).map(|profile| profile.name.as_str()), Some("nothing"));
+    assert_eq!(plan.profile(plan.unknown_machine_profile).map(|profile| profile.name.as_str()), Some("nothing"));
     assert_eq!((plan.rules[0].name.as_str(), plan.machines.len()), ("r", 1));
     assert_eq!(plan.loop_guard, proxydhcpd_core::plan::LoopGuard::Stop);
 }
@@ -281,7 +280,7 @@ fn everything_that_the_files_say_is_in_the_plan() {
 fn all_that_does_not_fit_is_told_at_once() {
     let lab = Lab::new();
     let told = lab.refused(
-        "[folders]\nm = \"/nowhere/at/all\"\n[profile.a.loaders]\nbios = \"gone\"\n[profile.b]\nscript = \"gone\"\n",
+        "[directories]\nm = \"/nowhere/at/all\"\n[profile.a.loaders]\nbios = \"gone\"\n[profile.b]\nscript = \"gone\"\n",
     );
     assert_eq!(told.len(), 3, "{told:#?}");
 }
@@ -294,12 +293,12 @@ fn a_rule_that_sends_machines_to_a_disk_that_nothing_here_starts_is_warned_of() 
         lab.told(&lab.site(rule).unwrap().warnings),
         ["rule 1 sends RISC-V 32 UEFI to the local disk, and nothing here starts that (such a machine tries each \
              network \
-             entry for a minute first; local-disk/uefi-riscv32.efi of the boot folder would be sent to it)"]
+             entry for a minute first; local-disk/uefi-riscv32.efi of the boot directory would be sent to it)"]
     );
     let denied = rule.replace("profile = \"local-disk\"", "deny = true");
     assert_eq!(lab.told(&lab.site(&denied).unwrap().warnings), [""; 0]);
     fs::copy(lab.boot.path().join("ipxe.efi"), lab.boot.path().join("own.efi")).unwrap();
-    let own = "[profile.disk]\nboot = \"local-disk\"\nloaders = { any-other = \"own.efi\" }\n";
+    let own = "[profile.disk]\nboot = \"local-disk\"\nloaders = { default = \"own.efi\" }\n";
     let own = own.to_owned() + &rule.replace("local-disk", "disk");
     assert_eq!(lab.told(&lab.site(&own).unwrap().warnings), [""; 0], "it gets a loader");
 }

@@ -20,7 +20,7 @@ fn cached(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache").join(name)
 }
 
-/// A boot folder with these loaders, and a folder for the configuration.
+/// A boot directory with these loaders, and a directory for the configuration.
 struct Site {
     host: Host,
     boot: TempDir,
@@ -232,13 +232,13 @@ fn what_is_offered_from_an_address_of_this_machine_has_to_be_there() {
 }
 
 #[test]
-fn files_of_its_folders_that_are_not_read_are_named_and_empty_folders_are_told() {
+fn files_of_its_directories_that_are_not_read_are_named_and_empty_directories_are_told() {
     let site = Site::new(&NEW_IPXE);
     for name in ["conf.d/lab.conf", "conf.d/.swp", "machines/web.ini", "machines/a.csv", "templates/x.cfg~"] {
         write(&site.etc.path().join(name), b"name,mac\n");
     }
     let mirror = tempfile::tempdir().unwrap();
-    let (told, served) = site.check(&format!("[folders]\nmirror = {:?}\n", mirror.path()));
+    let (told, served) = site.check(&format!("[directories]\nmirror = {:?}\n", mirror.path()));
     holds(&told, &["is empty, so nothing is served from it; put files there, or mount what should be there"]);
     let unread: Vec<&str> = served["not_read"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     assert_eq!(unread.len(), 3, "{unread:#?}");
@@ -250,10 +250,10 @@ fn files_of_its_folders_that_are_not_read_are_named_and_empty_folders_are_told()
 #[test]
 fn a_machine_that_is_refused_what_was_offered_is_one_warning_with_its_cure() {
     let (host, machine) = one_network();
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let config =
         "[profile.debian]\nkernel = \"debian/linux\"\n[profile.url]\nkernel = \"tftp://192.0.2.10/none/linux\"\n";
-    let server = Server::configured(&host, folder, config);
+    let server = Server::configured(&host, directory, config);
     server.wait_for_line(
         "tftp://192.0.2.10/none/linux is offered from this machine, which cannot send it: there is no file",
     );

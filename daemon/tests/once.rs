@@ -78,17 +78,17 @@ fn the_booted_system_uses_its_boot_up_by_get_or_post() {
 fn a_boot_that_is_used_up_stays_so_after_a_crash_until_it_is_given_back() {
     let (site, server) = Site::start();
     site.fetch(&http("web1", "linux"), &[]);
-    let mark = server.folder.path().join("state/used-up/web1");
+    let mark = server.directory.path().join("state/used-up/web1");
     wait_for("the mark", || mark.exists().then_some(()));
     let server = server.killed_and_started_again(&site.host);
     server.wait_for_line("ready");
     assert_eq!(site.boots(), [false, true, true]);
 
-    let listed = rearm(server.folder.path(), &[]);
+    let listed = rearm(server.directory.path(), &[]);
     assert_eq!(String::from_utf8_lossy(&listed.stdout), "web1\n");
-    let wrong = rearm(server.folder.path(), &["web2"]);
+    let wrong = rearm(server.directory.path(), &["web2"]);
     assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("web2 has not used up a boot"));
-    assert!(rearm(server.folder.path(), &["web1"]).status.success());
+    assert!(rearm(server.directory.path(), &["web1"]).status.success());
     wait_for("web1 to boot again", || site.boots()[0].then_some(()));
     site.fetch(&http("web1", "linux"), &[]);
     server.wait_for_line("web1 has used up its boot");
@@ -98,10 +98,10 @@ fn a_boot_that_is_used_up_stays_so_after_a_crash_until_it_is_given_back() {
 
 #[test]
 fn where_nothing_can_be_kept_the_server_says_so_and_once_is_once_until_it_ends() {
-    let folder = tempfile::tempdir().unwrap();
-    // No folder can be made there.
-    symlink("/proc", folder.path().join("state")).unwrap();
-    let (site, server) = Site::start_in(folder);
+    let directory = tempfile::tempdir().unwrap();
+    // No directory can be made there.
+    symlink("/proc", directory.path().join("state")).unwrap();
+    let (site, server) = Site::start_in(directory);
     let warning = "state/used-up cannot be written (No such file or directory (os error 2)): machines that boot once \
                    from now on boot again after a restart of the server";
     assert_eq!(server.log().matches(warning).count(), 1, "{}", server.log());

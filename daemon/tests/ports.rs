@@ -3,7 +3,7 @@
 
 mod netns;
 
-use netns::loaders::boot_folder;
+use netns::loaders::boot_dir;
 use netns::server::{Server, as_nobody_with, ask_for_a_loader, one_network, vector};
 use netns::{Host, PATIENCE, Peer, wait_for, wait_up_to, without};
 use proxydhcpd::config::flags::Flags;
@@ -135,8 +135,8 @@ fn beside_a_dnsmasq_that_shares_port_67_at_last_broadcasts_are_heard_at_once_and
 fn port_67_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_end() {
     let (host, machine) = one_network();
     let dnsmasq = start_dnsmasq(&host, "");
-    let folder = boot_folder();
-    let (mut loaded, start) = (loaded(folder.path()), Instant::now());
+    let directory = boot_dir();
+    let (mut loaded, start) = (loaded(directory.path()), Instant::now());
     let links = host.on(|| list(&Filter::default()).unwrap());
     let mut doors =
         host.on(|| without(CapabilitySet::NET_RAW, || Doors::open(&loaded.settings, &links, start).unwrap()));
@@ -161,7 +161,7 @@ fn port_67_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_en
     assert!(!look_again(&host, &mut doors, &loaded), "it is ours now");
 
     let site = Site::build(&mut loaded, doors.open).unwrap();
-    let state = State::new(site, links, Used::below(folder.path()).unwrap());
+    let state = State::new(site, links, Used::below(directory.path()).unwrap());
     let mut running = Running::new(Arc::new(state)).unwrap();
     let dhcp = doors.opened.drain(..).filter(|door| matches!(door, Door::Dhcp(..)));
     host.on(|| dhcp.for_each(|door| running.start(door).unwrap()));
@@ -173,8 +173,8 @@ fn port_67_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_en
 fn where_a_packet_socket_hears_broadcasts_port_67_is_never_taken_from_a_dnsmasq_that_keeps_it() {
     let (host, _machine) = one_network();
     let dnsmasq = start_dnsmasq(&host, "");
-    let folder = boot_folder();
-    let (loaded, start) = (loaded(folder.path()), Instant::now());
+    let directory = boot_dir();
+    let (loaded, start) = (loaded(directory.path()), Instant::now());
     let mut doors = host.on(|| Doors::open(&loaded.settings, &[], start).unwrap());
     assert!(doors.opened.drain(..).any(|door| matches!(door, Door::Dhcp(_, Socket::Packet(_)))));
     drop(dnsmasq);
@@ -193,8 +193,8 @@ fn where_a_packet_socket_hears_broadcasts_port_67_is_never_taken_from_a_dnsmasq_
 fn an_old_files_tftp_server_is_not_replaced_when_it_ends() {
     let (host, _machine) = one_network();
     let links = host.on(|| list(&Filter::default()).unwrap());
-    let folder = boot_folder();
-    let (mut loaded, start) = (loaded(folder.path()), Instant::now());
+    let directory = boot_dir();
+    let (mut loaded, start) = (loaded(directory.path()), Instant::now());
     loaded.settings.ipv6_interfaces = None;
     for (enabled, taken) in [(Enabled::IfOurs(OURS), false), (Enabled::Yes, true)] {
         // Of both families.
@@ -218,8 +218,8 @@ fn an_old_files_tftp_server_is_not_replaced_when_it_ends() {
 fn a_port_that_we_may_not_have_is_not_tried_again() {
     let (host, _machine) = one_network();
     let theirs = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
-    let folder = boot_folder();
-    let (loaded, start) = (loaded(folder.path()), Instant::now());
+    let directory = boot_dir();
+    let (loaded, start) = (loaded(directory.path()), Instant::now());
     let mut doors = host.on(|| Doors::open(&loaded.settings, &[], start).unwrap());
     drop(theirs);
     host.on(|| {
@@ -242,9 +242,9 @@ fn look_again(host: &Host, doors: &mut Doors, loaded: &Loaded) -> bool {
     doors.opened.len() > before
 }
 
-/// Nothing configured but this boot folder, and that there is no IPv6.
-fn loaded(folder: &Path) -> Loaded {
-    let flags = Flags { boot_dir: Some(folder.to_owned()), ..Flags::default() };
+/// Nothing configured but this boot directory, and that there is no IPv6.
+fn loaded(directory: &Path) -> Loaded {
+    let flags = Flags { boot_dir: Some(directory.to_owned()), ..Flags::default() };
     let mut loaded = load_below(&flags, "/nowhere".as_ref()).unwrap();
     loaded.settings.ipv6_interfaces = Some(Vec::new());
     loaded

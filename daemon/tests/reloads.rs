@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 /// A8: they used to be read without end, or to be waited for.
 #[test]
 fn what_is_no_regular_file_is_refused_at_once_wherever_it_stands() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
     for sub in ["conf.d", "machines", "templates"] {
         fs::create_dir(at(sub)).unwrap();
     }
@@ -58,7 +58,7 @@ fn a_reload_of_what_is_no_regular_file_fails_and_the_next_one_happens() {
     let (host, _machine) = one_network();
     let server = Server::configured(&host, tempfile::tempdir().unwrap(), "");
     server.wait_for_line("ready");
-    let file = server.folder.path().join("proxydhcpd.toml");
+    let file = server.directory.path().join("proxydhcpd.toml");
     let text = fs::read_to_string(&file).unwrap();
     fs::remove_file(&file).unwrap();
     mkfifo(&file, Mode::S_IRWXU).unwrap();
@@ -77,7 +77,7 @@ fn a_reload_that_stands_still_is_told_of_and_another_one_happens() {
     let (host, _machine) = one_network();
     let server = Server::configured(&host, tempfile::tempdir().unwrap(), "");
     server.wait_for_line("ready");
-    let at = |name: &str| server.folder.path().join(name);
+    let at = |name: &str| server.directory.path().join(name);
     let text = fs::read_to_string(at("proxydhcpd.toml")).unwrap();
     let lease = Lease::take(&at("proxydhcpd.toml"), at("lease"));
     server.signal(Signal::SIGHUP);

@@ -38,11 +38,11 @@ fn render(arguments: &[&str]) -> Output {
 }
 
 fn run(verb: &str, arguments: &[&str]) -> Output {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("proxydhcpd.toml");
-    std::fs::write(&config, format!("boot-dir = {:?}\n{SETTINGS}", folder.path())).unwrap();
-    std::fs::create_dir(folder.path().join("templates")).unwrap();
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join("templates").join(name), text).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("proxydhcpd.toml");
+    std::fs::write(&config, format!("boot-dir = {:?}\n{SETTINGS}", directory.path())).unwrap();
+    std::fs::create_dir(directory.path().join("templates")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join("templates").join(name), text).unwrap();
     write(
         "preseed.cfg",
         "{{ machine.name }} {{ machine.mac }} {{ role }} {{ request.firmware }} {{ request.address }}\n",
@@ -101,9 +101,9 @@ fn our_address_is_the_one_in_the_machines_network() {
         host.cable(name, &far, name);
         networks.iter().for_each(|network| host.run(&format!("ip address add {network} dev {name} nodad")));
     }
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("proxydhcpd.toml");
-    std::fs::write(&config, format!("boot-dir = {:?}\n", folder.path())).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("proxydhcpd.toml");
+    std::fs::write(&config, format!("boot-dir = {:?}\n", directory.path())).unwrap();
     for (address, ours) in
         [("198.51.100.50", "198.51.100.10"), ("192.0.2.50", "192.0.2.10"), ("2001:db8:1::50", "[2001:db8:1::10]")]
     {
@@ -157,10 +157,10 @@ fn a_menu_with_an_entry_that_fails_is_made_as_the_server_makes_it() {
     let boot = tempfile::tempdir().unwrap();
     let mut kernel = vec![0; 1024];
     kernel[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
-    for (folder, arguments) in [("a", "quiet {{ bogus }}"), ("b", "quiet")] {
-        std::fs::create_dir(boot.path().join(folder)).unwrap();
+    for (directory, arguments) in [("a", "quiet {{ bogus }}"), ("b", "quiet")] {
+        std::fs::create_dir(boot.path().join(directory)).unwrap();
         for (name, content) in [("linux", &kernel[..]), ("initrd", b""), ("cmdline", arguments.as_bytes())] {
-            std::fs::write(boot.path().join(folder).join(name), content).unwrap();
+            std::fs::write(boot.path().join(directory).join(name), content).unwrap();
         }
     }
     let output = render(&["--client", "ipxe-bios", "-b", boot.path().to_str().unwrap()]);

@@ -3,7 +3,7 @@
 
 mod netns;
 
-use netns::loaders::boot_folder;
+use netns::loaders::boot_dir;
 use netns::server::{PROGRAM, Server, as_nobody_with, ask, ask_for_a_loader, one_network, state_dir, vector};
 use netns::{Host, PATIENCE, wait_for};
 use nix::sys::signal::{Signal, kill};
@@ -125,13 +125,13 @@ fn it_waits_for_interfaces_and_follows_them() {
 }
 
 #[test]
-fn a_reload_takes_the_boot_folder_as_a_whole_and_a_broken_file_changes_nothing() {
+fn a_reload_takes_the_boot_dir_as_a_whole_and_a_broken_file_changes_nothing() {
     let (host, machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
     assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
 
-    let config = server.folder.path().join("proxydhcpd.toml");
+    let config = server.directory.path().join("proxydhcpd.toml");
     let good = fs::read_to_string(&config).unwrap();
     fs::write(&config, "boot-dir = 7\n").unwrap();
     server.signal(Signal::SIGHUP);
@@ -156,7 +156,7 @@ fn a_change_of_the_files_is_taken_over_without_a_signal_and_a_broken_one_is_told
     // The first look is what all others are held against.
     std::thread::sleep(Duration::from_secs(1));
 
-    let config = server.folder.path().join("proxydhcpd.toml");
+    let config = server.directory.path().join("proxydhcpd.toml");
     let good = fs::read_to_string(&config).unwrap();
     fs::write(&config, "boot-dir = 7\n").unwrap();
     server.wait_for_line("not reloaded");
@@ -175,7 +175,7 @@ fn a_file_beside_the_main_one_is_taken_over_and_a_broken_one_changes_nothing() {
     let (host, machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
-    let beside = server.folder.path().join("conf.d");
+    let beside = server.directory.path().join("conf.d");
     fs::create_dir(&beside).unwrap();
     let profile = |loader: &str| format!("[profile.x]\nloaders = {{ uefi-x64 = \"{loader}\" }}\n");
     fs::copy(server.boot.path().join("ipxe.efi"), server.boot.path().join("grub.efi")).unwrap();
@@ -201,7 +201,7 @@ fn a_change_that_needs_new_ports_is_refused_as_a_whole() {
     let (host, _machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
-    let config = server.folder.path().join("proxydhcpd.toml");
+    let config = server.directory.path().join("proxydhcpd.toml");
     let more = fs::read_to_string(&config).unwrap()
         + "[http]\nport = 8081\n[profile.grub]\nloaders = { uefi-x64 = \"gone.efi\" }\n";
     fs::write(&config, more).unwrap();
@@ -216,7 +216,7 @@ fn start_and_reload_tell_all_that_is_wrong_in_the_text_and_with_the_files() {
     let (host, machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
-    let config = server.folder.path().join("proxydhcpd.toml");
+    let config = server.directory.path().join("proxydhcpd.toml");
     let text = fs::read_to_string(&config).unwrap()
         + "[[rule]]\nprofil = \"grub\"\n[profile.grub]\nloaders = { uefi-x64 = \"gone.efi\" }\n";
     fs::write(&config, text).unwrap();
@@ -273,8 +273,8 @@ fn more_transfers_than_there_can_be_files_open_are_warned_of() {
 fn an_old_file_whose_tftpd_is_another_address_of_ours_makes_us_serve_its_files() {
     let (host, machine) = one_network();
     host.run("ip address add 192.0.2.11/24 dev eth0");
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("proxy.ini");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("proxy.ini");
     fs::write(&file, old_file("listen_address = 192.0.2.10").replace("192.0.2.99", "192.0.2.11")).unwrap();
     let server = Server::start(&host, &["-c", file.to_str().unwrap(), "--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
@@ -346,17 +346,17 @@ fn sigterm_waits_no_longer_than_two_seconds_for_a_client_that_takes_nothing() {
 #[test]
 fn the_background_process_serves_when_its_caller_has_ended_with_0() {
     let (host, machine) = one_network();
-    let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
-    fs::write(folder.path().join("our.toml"), format!("boot-dir = {:?}\n", boot.path())).unwrap();
+    let (boot, directory) = (boot_dir(), tempfile::tempdir().unwrap());
+    fs::write(directory.path().join("our.toml"), format!("boot-dir = {:?}\n", boot.path())).unwrap();
     let mut command = Command::new(PROGRAM);
-    command.args(["-d", "-c", "our.toml"]).current_dir(folder.path()).stdin(Stdio::null());
-    command.env("STATE_DIRECTORY", folder.path());
+    command.args(["-d", "-c", "our.toml"]).current_dir(directory.path()).stdin(Stdio::null());
+    command.env("STATE_DIRECTORY", directory.path());
     let output = host.on(|| command.output().unwrap());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let background = Background(server_on(&host).expect("nobody has port 4011"));
     assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
 
-    // It has left the folder that the name of its file was relative to.
+    // It has left the directory that the name of its file was relative to.
     fs::rename(boot.path().join("ipxe.efi"), boot.path().join("snponly.efi")).unwrap();
     kill(background.0, Signal::SIGHUP).unwrap();
     wait_for("the reload", || (ask_for_a_loader(&machine)? == "snponly.efi").then_some(()));
@@ -377,14 +377,14 @@ fn what_is_wrong_is_told_by_the_callers_status() {
 #[test]
 fn an_old_file_that_does_not_fit_this_machine_ends_the_start_with_status_1() {
     let (host, _machine) = one_network();
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for (proxy, wrong) in [
         ("listen_address = 203.0.113.1", "203.0.113.1"),
         ("interface = eth7", "eth7"),
         ("interface = eth0\nlisten_address = 127.0.0.1", "127.0.0.1"),
         ("", "neither"),
     ] {
-        let file = folder.path().join("proxy.ini");
+        let file = directory.path().join("proxy.ini");
         fs::write(&file, old_file(proxy)).unwrap();
         let output = run(&host, &["-c", file.to_str().unwrap()]);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -396,8 +396,8 @@ fn an_old_file_that_does_not_fit_this_machine_ends_the_start_with_status_1() {
 #[test]
 fn an_architecture_that_an_old_file_does_not_know_is_warned_of_once() {
     let (host, machine) = one_network();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("proxy.ini");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("proxy.ini");
     fs::write(&file, old_file("interface = eth0")).unwrap();
     let server = Server::start(&host, &["-c", file.to_str().unwrap()]);
     server.wait_for_line("ready");

@@ -199,15 +199,15 @@ fn what_is_no_program_for_uefi_does_not_matter() {
 #[test]
 fn a_list_of_keys_is_read_in_pem_and_in_der() {
     let (one, two) = (Owner::make("One", None), Owner::make("Two", None));
-    let folder = tempfile::tempdir().unwrap();
-    let both = folder.path().join("both.pem");
+    let directory = tempfile::tempdir().unwrap();
+    let both = directory.path().join("both.pem");
     let text =
         fs::read_to_string(&one.certificate).unwrap() + "between\n" + &fs::read_to_string(&two.certificate).unwrap();
     fs::write(&both, text).unwrap();
     let names: Vec<_> = Certificate::read(&both).unwrap().iter().map(Certificate::name).collect();
     assert_eq!(names, ["One", "Two"]);
 
-    let der = folder.path().join("one.der");
+    let der = directory.path().join("one.der");
     run(Command::new("openssl").args(["x509", "-outform", "der", "-in"]).arg(&one.certificate).arg("-out").arg(&der));
     assert_eq!(Certificate::read(&der).unwrap(), Certificate::read(&one.certificate).unwrap());
     for wrong in [&one.key, Path::new("/nowhere"), &ipxe()] {
@@ -221,7 +221,7 @@ fn stranger(signer: &str, issuer: &str) -> Refusal {
 
 /// Somebody with a key.
 struct Owner {
-    folder: TempDir,
+    directory: TempDir,
     key: PathBuf,
     certificate: PathBuf,
 }
@@ -229,16 +229,16 @@ struct Owner {
 impl Owner {
     /// Debian's key for tests, which its firmware has in one set of variables.
     fn snakeoil() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (key, certificate) = (folder.path().join("key"), cached("2022/PkKek-1-snakeoil.pem"));
+        let directory = tempfile::tempdir().unwrap();
+        let (key, certificate) = (directory.path().join("key"), cached("2022/PkKek-1-snakeoil.pem"));
         let locked = cached("2022/PkKek-1-snakeoil.key");
         run(Command::new("openssl").args(["rsa", "-passin", "pass:snakeoil", "-in"]).arg(locked).arg("-out").arg(&key));
-        Self { folder, key, certificate }
+        Self { directory, key, certificate }
     }
 
     fn make(name: &str, issuer: Option<&Owner>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
+        let directory = tempfile::tempdir().unwrap();
+        let (key, certificate) = (directory.path().join("key"), directory.path().join("certificate"));
         let mut openssl = Command::new("openssl");
         openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", &format!("/O=Tests/CN={name}")]);
         openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate);
@@ -246,11 +246,11 @@ impl Owner {
             openssl.arg("-CA").arg(&issuer.certificate).arg("-CAkey").arg(&issuer.key);
         }
         run(&mut openssl);
-        Self { folder, key, certificate }
+        Self { directory, key, certificate }
     }
 
     fn sign(&self, file: &Path) -> PathBuf {
-        let signed = self.folder.path().join("signed.efi");
+        let signed = self.directory.path().join("signed.efi");
         let mut sbsign = Command::new("sbsign");
         sbsign.arg("--key").arg(&self.key).arg("--cert").arg(&self.certificate);
         run(sbsign.arg("--output").arg(&signed).arg(file));

@@ -17,7 +17,7 @@ fn a_sighup_while_it_starts_is_a_reload_once_it_serves() {
     let (server, lease) = starting(&Host::new());
     lease.wait_until_asked();
     server.signal(Signal::SIGHUP);
-    let (new, file) = (server.folder.path().join("new"), server.folder.path().join(MACHINES));
+    let (new, file) = (server.directory.path().join("new"), server.directory.path().join(MACHINES));
     fs::write(&new, "name,mac\nweb1,52:54:00:00:00:01\nweb2,52:54:00:00:00:02\n").unwrap();
     fs::rename(new, file).unwrap();
     lease.end();
@@ -41,39 +41,39 @@ fn sigterm_and_sigint_end_a_server_that_is_still_reading() {
 /// From the first process of a container the kernel keeps signals for which it has no handler.
 #[test]
 fn sigterm_ends_the_first_process_of_a_container_while_it_starts() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new("unshare");
-    command.args(["--pid", "--fork", "--kill-child", PROGRAM, "-c"]).arg(configured(folder.path()));
-    assert_eq!(status_of_the_caller_of_one_that_is_ended(command, folder.path()), Some(0));
+    command.args(["--pid", "--fork", "--kill-child", PROGRAM, "-c"]).arg(configured(directory.path()));
+    assert_eq!(status_of_the_caller_of_one_that_is_ended(command, directory.path()), Some(0));
 }
 
 #[test]
 fn a_background_process_that_is_ended_before_it_serves_is_told_by_the_callers_status() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(PROGRAM);
-    command.args(["-d", "-c"]).arg(configured(folder.path()));
-    assert_eq!(status_of_the_caller_of_one_that_is_ended(command, folder.path()), Some(1));
+    command.args(["-d", "-c"]).arg(configured(directory.path()));
+    assert_eq!(status_of_the_caller_of_one_that_is_ended(command, directory.path()), Some(1));
 }
 
 /// A server that waits for the file of its machines.
 fn starting(host: &Host) -> (Server, Lease) {
-    let folder = tempfile::tempdir().unwrap();
-    let (machines, lease) = leased_in(folder.path());
+    let directory = tempfile::tempdir().unwrap();
+    let (machines, lease) = leased_in(directory.path());
     let lines = format!("machine-files = {machines:?}\n");
-    (Server::configured(host, folder, &lines), lease)
+    (Server::configured(host, directory, &lines), lease)
 }
 
 /// The file for such a server.
-fn configured(folder: &Path) -> PathBuf {
-    let config = folder.join("proxydhcpd.toml");
-    let [state, machines] = ["state", MACHINES].map(|name| folder.join(name));
-    let text = format!("boot-dir = {folder:?}\nstate-dir = {state:?}\nmachine-files = {machines:?}\n");
+fn configured(directory: &Path) -> PathBuf {
+    let config = directory.join("proxydhcpd.toml");
+    let [state, machines] = ["state", MACHINES].map(|name| directory.join(name));
+    let text = format!("boot-dir = {directory:?}\nstate-dir = {state:?}\nmachine-files = {machines:?}\n");
     fs::write(&config, text).unwrap();
     config
 }
 
-fn status_of_the_caller_of_one_that_is_ended(mut command: Command, folder: &Path) -> Option<i32> {
-    let (_, lease) = leased_in(folder);
+fn status_of_the_caller_of_one_that_is_ended(mut command: Command, directory: &Path) -> Option<i32> {
+    let (_, lease) = leased_in(directory);
     command.stdin(Stdio::null()).stderr(Stdio::null());
     let mut caller = Peer(Host::new().on(|| command.spawn().unwrap()));
     lease.wait_until_asked();
@@ -85,9 +85,9 @@ fn status_of_the_caller_of_one_that_is_ended(mut command: Command, folder: &Path
 
 const MACHINES: &str = "machines.csv";
 
-fn leased_in(folder: &Path) -> (PathBuf, Lease) {
-    let machines = folder.join(MACHINES);
+fn leased_in(directory: &Path) -> (PathBuf, Lease) {
+    let machines = directory.join(MACHINES);
     fs::write(&machines, "name,mac\nweb1,52:54:00:00:00:01\n").unwrap();
-    let lease = Lease::take(&machines, folder.join("lease"));
+    let lease = Lease::take(&machines, directory.join("lease"));
     (machines, lease)
 }

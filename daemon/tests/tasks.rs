@@ -41,7 +41,7 @@ fn every_example_of_the_configuration_is_good_by_itself() {
         }
         house.run("mkdir etc/templates srv && touch srv/README && echo '#!ipxe' > etc/templates/rescue.ipxe");
         house.run("cp lib/boot/snponly.efi lib/boot/bootmgfw.efi");
-        house.write(&example.replace("/srv/mirror/debian", &house.folder.path().join("srv").display().to_string()));
+        house.write(&example.replace("/srv/mirror/debian", &house.directory.path().join("srv").display().to_string()));
         let (done, said) = house.run("proxydhcpd check");
         assert!(done, "{example}\n{said}");
         for complaint in ["warning", "there is no"] {
@@ -125,9 +125,9 @@ fn blocks(text: &str) -> Vec<(&str, &str)> {
     fenced.map(|block| block.split_once('\n').unwrap()).collect()
 }
 
-/// A reader's: /etc/proxydhcpd and /var/lib/proxydhcpd are folders in it.
+/// A reader's: /etc/proxydhcpd and /var/lib/proxydhcpd are directories in it.
 struct House {
-    folder: TempDir,
+    directory: TempDir,
     settings: String,
     host: Host,
     /// Somebody to be connected with.
@@ -137,36 +137,37 @@ struct House {
 
 impl House {
     fn new() -> House {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         for below in ["etc", "lib/boot", "installer"] {
-            fs::create_dir_all(folder.path().join(below)).unwrap();
+            fs::create_dir_all(directory.path().join(below)).unwrap();
         }
         for name in ["linux", "initrd.gz"] {
-            fs::write(folder.path().join("installer").join(name), name).unwrap();
+            fs::write(directory.path().join("installer").join(name), name).unwrap();
         }
         // As if iPXE's package were installed.
         for loader in ["2022/snponly.efi", "2025/undionly.kpxe"] {
             let loader = Path::new(ROOT).join("e2e/.cache").join(loader);
-            fs::copy(&loader, folder.path().join("lib/boot").join(loader.file_name().unwrap())).expect("by e2e/setup");
+            fs::copy(&loader, directory.path().join("lib/boot").join(loader.file_name().unwrap()))
+                .expect("by e2e/setup");
         }
-        fs::write(folder.path().join("etc/proxydhcpd.toml"), "").unwrap();
+        fs::write(directory.path().join("etc/proxydhcpd.toml"), "").unwrap();
         let (host, machine) = one_network();
-        House { folder, settings: String::new(), host, _machine: machine, server: None }
+        House { directory, settings: String::new(), host, _machine: machine, server: None }
     }
 
     fn write(&mut self, settings: &str) {
         self.settings.push_str(&self.at_home(settings));
-        fs::write(self.folder.path().join("etc/proxydhcpd.toml"), &self.settings).unwrap();
+        fs::write(self.directory.path().join("etc/proxydhcpd.toml"), &self.settings).unwrap();
     }
 
     fn at_home(&self, text: &str) -> String {
-        let place = |name: &str| self.folder.path().join(name).display().to_string();
+        let place = |name: &str| self.directory.path().join(name).display().to_string();
         text.replace("/etc/proxydhcpd", &place("etc")).replace("/var/lib/proxydhcpd", &place("lib"))
     }
 
     /// The flags that stand for the paths of an installed server.
     fn flags(&self) -> [String; 6] {
-        let place = |name: &str| self.folder.path().join(name).display().to_string();
+        let place = |name: &str| self.directory.path().join(name).display().to_string();
         [
             "-c".into(),
             place("etc/proxydhcpd.toml"),
@@ -196,8 +197,8 @@ impl House {
         }
         let mut bash = Command::new("bash");
         bash.args(["-c", &script])
-            .current_dir(self.folder.path())
-            .env("INSTALLER", self.folder.path().join("installer"))
+            .current_dir(self.directory.path())
+            .env("INSTALLER", self.directory.path().join("installer"))
             .env("SHIM", cache("shimx64.efi.signed"))
             .env("GRUB", cache("grubnetx64.efi.signed"))
             .env("IPXE", cache("snponly.efi"));
@@ -208,15 +209,15 @@ impl House {
 
     fn has_a_proxy_ini(&mut self) {
         let file = "[proxy]\nlisten_address=192.0.2.10\ntftpd=192.0.2.10\nfilename=snponly.efi\n[pxe]\n[ipxe]\n";
-        fs::write(self.folder.path().join("proxy.ini"), file).unwrap();
+        fs::write(self.directory.path().join("proxy.ini"), file).unwrap();
     }
 
     fn has_a_dnsmasq(&mut self) {
-        let root = self.folder.path().join("lib/boot");
+        let root = self.directory.path().join("lib/boot");
         let service = "pxe-service=X86-64_EFI,iPXE,snponly.efi";
         let file =
             format!("dhcp-range=192.0.2.0,255.255.255.0,proxy\nenable-tftp\ntftp-root={}\n{service}\n", root.display());
-        fs::write(self.folder.path().join("dnsmasq.conf"), file).unwrap();
+        fs::write(self.directory.path().join("dnsmasq.conf"), file).unwrap();
     }
 
     fn serves(&mut self) {

@@ -115,15 +115,15 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
 /// So `check` shows it, and a reload does not happen.
 #[test]
 fn every_template_that_cannot_be_compiled_is_an_error_of_the_configuration() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir_all(folder.path().join("templates/sub")).unwrap();
-    fs::write(folder.path().join("templates/sub/broken.cfg"), "fine\n{% if %}\n").unwrap();
-    let config = folder.path().join("proxydhcpd.toml");
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir_all(directory.path().join("templates/sub")).unwrap();
+    fs::write(directory.path().join("templates/sub/broken.cfg"), "fine\n{% if %}\n").unwrap();
+    let config = directory.path().join("proxydhcpd.toml");
     let profiles = "[profile.one]\nkernel = '{{ x'\ninitrd = ['a', 'b{{']\narguments = 'quiet {{ base'\n\
                     [profile.two]\nscript = 'sub/brokn.cfg'\n\
                     [profile.three]\nkernel = \"a\\u0020{{\"\narguments = \"\"\"\n  quiet {{\n  splash\"\"\"\n\
                     [profile.four]\nextends = 'one'\nkernel = 'linux'\ninitrd = 'http://x/a b'\narguments = 'x'\n";
-    fs::write(&config, format!("boot-dir = {:?}\n{profiles}", folder.path())).unwrap();
+    fs::write(&config, format!("boot-dir = {:?}\n{profiles}", directory.path())).unwrap();
     let mut loaded = config::load(&Flags { config: Some(config), ..Flags::default() }).unwrap();
     let open = Open { tftp: true, http: Some(8080), boot_server: true, ..Open::default() };
     let errors = Site::build(&mut loaded, open).unwrap_err().0;
@@ -187,7 +187,7 @@ struct Served {
     http: u16,
     tftp: u16,
     state: Arc<State>,
-    _folder: tempfile::TempDir,
+    _directory: tempfile::TempDir,
     stop: Option<(oneshot::Sender<()>, PipeWriter)>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -201,13 +201,13 @@ impl Served {
     }
 
     fn with(templates: &[(&str, &str)], settings: &toml::Table) -> Served {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         for (name, text) in templates {
-            let path = folder.path().join("templates").join(name);
+            let path = directory.path().join("templates").join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        fs::create_dir(folder.path().join("boot")).unwrap();
+        fs::create_dir(directory.path().join("boot")).unwrap();
         let lo = Link {
             index: nix::net::if_::if_nametoindex("lo").unwrap(),
             name: "lo".into(),
@@ -215,8 +215,11 @@ impl Served {
             ipv4: vec![Network4 { address: Ipv4Addr::LOCALHOST, prefix: 8 }],
             ipv6: Vec::new(),
         };
-        let state =
-            Arc::new(State::new(site(folder.path(), settings), vec![lo.clone()], Used::below(folder.path()).unwrap()));
+        let state = Arc::new(State::new(
+            site(directory.path(), settings),
+            vec![lo.clone()],
+            Used::below(directory.path()).unwrap(),
+        ));
         let (stop_http, stopped) = oneshot::channel();
         let listeners = http::bind(0, true).unwrap();
         let http = listeners[0].local_addr().unwrap().port();
@@ -241,7 +244,7 @@ impl Served {
             tftp::run(listeners, &settings, link, |request| mine.open(request), |_| true, |_| {}, stopped).unwrap();
         });
         let (stop, threads) = (Some((stop_http, stop_tftp)), vec![pages, transfers]);
-        Served { http, tftp, state, _folder: folder, stop, threads }
+        Served { http, tftp, state, _directory: directory, stop, threads }
     }
 
     /// `web1` tells its DHCP server which address it takes, in a broadcast that we hear: an iPXE on x64 UEFI.
@@ -280,11 +283,11 @@ impl Drop for Served {
     }
 }
 
-/// What a configuration comes to, with its folders beside it.
-fn site(folder: &Path, settings: &toml::Table) -> Site {
+/// What a configuration comes to, with its directories beside it.
+fn site(directory: &Path, settings: &toml::Table) -> Site {
     let mut settings = settings.clone();
-    settings.insert("boot-dir".into(), folder.join("boot").display().to_string().into());
-    let file = folder.join("proxydhcpd.toml");
+    settings.insert("boot-dir".into(), directory.join("boot").display().to_string().into());
+    let file = directory.join("proxydhcpd.toml");
     fs::write(&file, settings.to_string()).unwrap();
     let mut loaded = config::load(&Flags { config: Some(file), ..Flags::default() }).unwrap();
     Site::build(&mut loaded, Open { tftp: true, http: Some(8080), boot_server: true, ..Open::default() }).unwrap()

@@ -4,7 +4,7 @@
 mod netns;
 
 use netns::server::{PROGRAM, one_network, state_dir};
-use netns::{Host, Peer, loaders::boot_folder, wait_for};
+use netns::{Host, Peer, loaders::boot_dir, wait_for};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
@@ -34,22 +34,22 @@ fn the_watchdog_is_told_nothing_while_a_thread_stands_still_and_an_error_line_na
 struct Watched {
     peer: Peer,
     told: UnixDatagram,
-    folder: TempDir,
+    directory: TempDir,
     _boot: TempDir,
     _state: TempDir,
 }
 
 impl Watched {
     fn start(host: &Host) -> Watched {
-        let (boot, folder, state) = (boot_folder(), tempfile::tempdir().unwrap(), state_dir());
-        let path = folder.path().join("notify");
+        let (boot, directory, state) = (boot_dir(), tempfile::tempdir().unwrap(), state_dir());
+        let path = directory.path().join("notify");
         let told = UnixDatagram::bind(&path).unwrap();
-        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let log = fs::File::create(directory.path().join("log")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", PROGRAM, "--boot-dir"]).arg(boot.path());
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "2000000").env("STATE_DIRECTORY", state.path());
         let peer = Peer(host.on(|| command.stdin(Stdio::null()).stderr(log).spawn().unwrap()));
-        Watched { peer, told, folder, _boot: boot, _state: state }
+        Watched { peer, told, directory, _boot: boot, _state: state }
     }
 
     /// Whether it says within this time that it is alive.
@@ -74,7 +74,7 @@ impl Watched {
     }
 
     fn wait_for_line(&self, part: &str) {
-        let log = || fs::read_to_string(self.folder.path().join("log")).unwrap();
+        let log = || fs::read_to_string(self.directory.path().join("log")).unwrap();
         wait_for(&format!("{part:?} in its log"), || log().contains(part).then_some(()));
     }
 }

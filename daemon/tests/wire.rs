@@ -3,7 +3,7 @@
 
 mod netns;
 
-use netns::loaders::boot_folder;
+use netns::loaders::boot_dir;
 use netns::raw::{CLIENT_MAC, SERVER_MAC, Wire, as_text};
 use netns::{Host, Peer, wait_for};
 use proxydhcpd::net::holder::{Transport, bound};
@@ -76,25 +76,25 @@ fn explain_says_of_every_vector_what_the_server_does() {
     }
 }
 
-/// A boot folder with loaders and with files for a Raspberry Pi, and the two configurations that the vectors need.
+/// A boot directory with loaders and with files for a Raspberry Pi, and the two configurations that the vectors need.
 struct Site {
     _boot: TempDir,
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Site {
     fn new() -> Site {
-        let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
+        let (boot, directory) = (boot_dir(), tempfile::tempdir().unwrap());
         std::fs::write(boot.path().join("bootcode.bin"), "").unwrap();
-        let folders = format!("boot-dir = {:?}\nstate-dir = {:?}\n", boot.path(), folder.path().join("state"));
-        std::fs::write(folder.path().join("plain.toml"), &folders).unwrap();
-        std::fs::write(folder.path().join("menu.toml"), folders + MENU).unwrap();
-        Site { _boot: boot, folder }
+        let directories = format!("boot-dir = {:?}\nstate-dir = {:?}\n", boot.path(), directory.path().join("state"));
+        std::fs::write(directory.path().join("plain.toml"), &directories).unwrap();
+        std::fs::write(directory.path().join("menu.toml"), directories + MENU).unwrap();
+        Site { _boot: boot, directory }
     }
 
     fn config(&self, vector: &str) -> String {
         let name = if vector == CHOSEN { "menu.toml" } else { "plain.toml" };
-        self.folder.path().join(name).display().to_string()
+        self.directory.path().join(name).display().to_string()
     }
 }
 
@@ -108,8 +108,8 @@ struct Vector {
 }
 
 fn vectors() -> impl Iterator<Item = Vector> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/testdata/vectors");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/testdata/vectors");
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let read = |path: std::path::PathBuf| Vector::read(&path);
     files.filter_map(read).filter(|vector| matches!(vector.to.port(), 67 | 4011))
 }

@@ -65,7 +65,7 @@ fn race(number: usize, machine: &Machine) -> Result<bool> {
     segment.plug(&primary, "eth0", &["fd77::1/64"])?;
     segment.plug(&ours, "eth0", &["fd77::2/64"])?;
     let _primary = peers::primary6(lab, &primary, AUTHORITATIVE)?;
-    let _server = site::serve(lab, &ours, site::boot_folder(lab, None)?)?;
+    let _server = site::serve(lab, &ours, site::boot_dir(lab, None)?)?;
     let mut running = machine.clone().with_ipv6_first().power_on(lab, &segment, "machine")?;
     let mut won = false;
     running.wait_until("the end of PXE over IPv6", PATIENCE, || {

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 
-/// A file or folder of the cache, as `2025/snponly.efi`.
+/// A file or directory of the cache, as `2025/snponly.efi`.
 pub fn path(name: &str) -> Result<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache").join(name);
     ensure!(path.exists(), "{} is missing: run e2e/setup", path.display());

@@ -62,8 +62,8 @@ impl Disk {
 }
 
 fn ipxe_that_says(lab: &Lab, program: &str, ipxe: &Path, word: &str) -> Result<Disk> {
-    let (disk, folder) = fat(lab, "system-disk", program, ipxe)?;
-    fs::write(folder.join("autoexec.ipxe"), format!("#!ipxe\necho {word}\nsleep 600\n"))?;
+    let (disk, directory) = fat(lab, "system-disk", program, ipxe)?;
+    fs::write(directory.join("autoexec.ipxe"), format!("#!ipxe\necho {word}\nsleep 600\n"))?;
     Ok(disk)
 }
 
@@ -72,13 +72,13 @@ fn grub_that_says(lab: &Lab, program: &str, target: &str, word: &str) -> Result<
     Ok(disk)
 }
 
-/// A folder that QEMU presents as a FAT file system, and where the program lies in it.
+/// A directory that QEMU presents as a FAT file system, and where the program lies in it.
 fn fat(lab: &Lab, name: &str, program: &str, content: &Path) -> Result<(Disk, PathBuf)> {
-    let root = lab.new_folder(name)?;
-    let folder = lab.new_folder(&format!("{name}/EFI/BOOT"))?;
-    fs::copy(content, folder.join(program))?;
-    // Writable, as a machine's own disk is; what a machine writes lands in the case's folder.
-    Ok((Disk { file: format!("fat:rw:{}", root.display()) }, folder))
+    let root = lab.new_directory(name)?;
+    let directory = lab.new_directory(&format!("{name}/EFI/BOOT"))?;
+    fs::copy(content, directory.join(program))?;
+    // Writable, as a machine's own disk is; what a machine writes lands in the case's directory.
+    Ok((Disk { file: format!("fat:rw:{}", root.display()) }, directory))
 }
 
 /// The BIOS loads this at 0:7C00 and jumps to it.

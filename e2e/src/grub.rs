@@ -44,8 +44,8 @@ fn make(image: PathBuf, target: &str, arguments: &[&str]) -> Result<PathBuf> {
 }
 
 /// Puts a configuration that prints the token where an image looks for it.
-pub fn configure(lab: &Lab, boot_folder: &Path) -> Result<()> {
-    fs::create_dir(boot_folder.join("grub"))?;
-    fs::write(boot_folder.join("grub/grub.cfg"), lab.token.grub_config())?;
+pub fn configure(lab: &Lab, boot_dir: &Path) -> Result<()> {
+    fs::create_dir(boot_dir.join("grub"))?;
+    fs::write(boot_dir.join("grub/grub.cfg"), lab.token.grub_config())?;
     Ok(())
 }

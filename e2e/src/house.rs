@@ -20,7 +20,7 @@ const GROUPS: &str = "/sys/fs/cgroup";
 const PREFIX: &str = "proxydhcpd-e2e-";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Switched off when dropped; its journal is then in `journal.log` of the case's folder.
+/// Switched off when dropped; its journal is then in `journal.log` of the case's directory.
 #[derive(Debug)]
 pub struct House {
     /// Its root, as seen from outside.
@@ -41,7 +41,7 @@ impl House {
         nspawn.args(["-c", r#"echo $$ >"$0/cgroup.procs" && exec "$@""#]).arg(&group);
         nspawn.args(["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--link-journal=no", "--directory"]);
         nspawn.arg(&root).arg(format!("--network-namespace-path=/run/netns/{}", host.namespace));
-        // systemd of 2025 runs no two machines of one name, and the folder's would be `root` for all.
+        // systemd of 2025 runs no two machines of one name, and the directory's would be `root` for all.
         nspawn.arg(format!("--machine={}", host.namespace));
         nspawn.arg(format!("--bind-ro={}/..:/src", env!("CARGO_MANIFEST_DIR")));
         nspawn.arg(format!("--bind-ro={}:/binary", server::binary()?.canonicalize()?.display()));
@@ -112,8 +112,8 @@ impl Drop for House {
 fn root(lab: &Lab) -> Result<PathBuf> {
     let house = lab.socket("house");
     let [root, upper, work] = ["root", "upper", "work"].map(|name| house.join(name));
-    for folder in [&upper, &work] {
-        fs::create_dir_all(folder)?;
+    for directory in [&upper, &work] {
+        fs::create_dir_all(directory)?;
     }
     for name in ["usr", "etc", "var", "proc", "sys", "dev", "run", "tmp", "root"] {
         fs::create_dir_all(root.join(name))?;

@@ -1,4 +1,4 @@
-//! What belongs to one case: its folder, its namespaces' prefix, its token.
+//! What belongs to one case: its directory, its namespaces' prefix, its token.
 
 use crate::process::read_text;
 use crate::token::Token;
@@ -17,34 +17,34 @@ pub struct Lab {
     /// Prefix of everything that must not meet its like of another case: namespaces, sockets.
     pub id: String,
     pub token: Token,
-    folder: PathBuf,
+    directory: PathBuf,
     start: Instant,
 }
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 impl Lab {
-    /// An empty folder `e2e/out/CASE`, and names for this run.
+    /// An empty directory `e2e/out/CASE`, and names for this run.
     pub fn new(case: &str) -> Result<Lab> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("out").join(case);
-        if folder.exists() {
-            fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("out").join(case);
+        if directory.exists() {
+            fs::remove_dir_all(&directory).with_context(|| directory.display().to_string())?;
         }
-        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
         let id = format!("lab{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        Ok(Lab { id, token: Token::random()?, folder, start: Instant::now() })
+        Ok(Lab { id, token: Token::random()?, directory, start: Instant::now() })
     }
 
-    /// A file in the case's folder.
+    /// A file in the case's directory.
     pub fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        self.directory.join(name)
     }
 
-    /// A new folder in the case's folder.
-    pub fn new_folder(&self, name: &str) -> Result<PathBuf> {
-        let folder = self.file(name);
-        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        Ok(folder)
+    /// A new directory in the case's directory.
+    pub fn new_directory(&self, name: &str) -> Result<PathBuf> {
+        let directory = self.file(name);
+        fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+        Ok(directory)
     }
 
     /// A short path for a socket: the kernel takes 107 octets.
@@ -59,8 +59,9 @@ impl Lab {
 
     /// Where a failure can be read, and the end of each log.
     pub fn evidence(&self) -> String {
-        let mut text = format!("logs and captures: {}\n", self.folder.display());
-        let mut logs: Vec<_> = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+        let mut text = format!("logs and captures: {}\n", self.directory.display());
+        let mut logs: Vec<_> =
+            fs::read_dir(&self.directory).into_iter().flatten().flatten().map(|e| e.path()).collect();
         logs.sort();
         for log in logs.iter().filter(|path| path.extension().is_some_and(|ending| ending == "log")) {
             let said = read_text(log).unwrap_or_default();

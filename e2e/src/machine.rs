@@ -204,7 +204,7 @@ impl Machine {
         Machine { memory: Some(memory), ..self }
     }
 
-    /// Switches it on, connected to `segment`. Its console is `NAME.serial.log` in the case's folder.
+    /// Switches it on, connected to `segment`. Its console is `NAME.serial.log` in the case's directory.
     pub fn power_on(&self, lab: &Lab, segment: &Segment, name: &str) -> Result<Running> {
         let serial = lab.file(&format!("{name}.serial.log"));
         // What it showed when it was on before is not to be taken for this time.

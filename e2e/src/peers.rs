@@ -76,10 +76,10 @@ fn start_dnsmasq(lab: &Lab, host: &Host, name: &str, command: &Command) -> Resul
 
 /// A boot server beside ours that sends UEFI straight to its file, as one does whose port 4011 is taken: EDK2 prefers
 /// such an offer to one that asks for a second visit.
-pub fn boot_server(lab: &Lab, host: &Host, folder: &Path) -> Result<[Process; 2]> {
+pub fn boot_server(lab: &Lab, host: &Host, directory: &Path) -> Result<[Process; 2]> {
     let start_one = |name: &str, arguments: &[&str]| -> Result<Process> {
         let mut command = Command::new(server::binary()?);
-        command.arg("--boot-dir").arg(folder).args(arguments);
+        command.arg("--boot-dir").arg(directory).args(arguments);
         command.env("STATE_DIRECTORY", lab.file(&format!("state-{name}")));
         let mut process = Process::start(lab, &host.namespace, name, &command)?;
         process.wait_for("ready", START)?;

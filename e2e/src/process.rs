@@ -18,7 +18,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` in the namespace; what it says goes to `NAME.log` in the case's folder, behind what it said
+    /// Starts `command` in the namespace; what it says goes to `NAME.log` in the case's directory, behind what it said
     /// when it was started before.
     pub fn start(lab: &Lab, namespace: &str, name: &str, command: &Command) -> Result<Process> {
         let program = command.get_program();
@@ -110,7 +110,7 @@ impl Drop for Process {
 fn is_installed(program: &OsStr) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     // An absolute name stays what it is when it is joined.
-    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
 /// Text as a person would read it from the terminal that these bytes were sent to; nothing if there is no file yet.

@@ -48,9 +48,9 @@ impl<'a> Site<'a> {
         Ok(Site { lab, segment, server, capture, _primary: primary })
     }
 
-    /// Our server as it is on its first day: no configuration, a folder with the loaders and this script of ours.
+    /// Our server as it is on its first day: no configuration, a directory with the loaders and this script of ours.
     pub fn serve(&self) -> Result<Process> {
-        serve(self.lab, &self.server, boot_folder(self.lab, Some(&self.lab.token.script()))?)
+        serve(self.lab, &self.server, boot_dir(self.lab, Some(&self.lab.token.script()))?)
     }
 
     /// Our server as this file has it.
@@ -84,30 +84,30 @@ impl OneHost {
     }
 }
 
-/// Our server on this host, with nothing but a boot folder.
-pub fn serve(lab: &Lab, host: &Host, folder: PathBuf) -> Result<Process> {
-    server::start(lab, host, &[OsStr::new("--boot-dir"), folder.as_os_str()])
+/// Our server on this host, with nothing but a boot directory.
+pub fn serve(lab: &Lab, host: &Host, directory: PathBuf) -> Result<Process> {
+    server::start(lab, host, &[OsStr::new("--boot-dir"), directory.as_os_str()])
 }
 
-/// A boot folder with the loaders, and with a script if there is one.
-pub fn boot_folder(lab: &Lab, script: Option<&str>) -> Result<PathBuf> {
-    let folder = lab.new_folder("boot")?;
+/// A boot directory with the loaders, and with a script if there is one.
+pub fn boot_dir(lab: &Lab, script: Option<&str>) -> Result<PathBuf> {
+    let directory = lab.new_directory("boot")?;
     for name in LOADERS {
-        fs::copy(cache::path(&format!("2025/{name}"))?, folder.join(name))?;
+        fs::copy(cache::path(&format!("2025/{name}"))?, directory.join(name))?;
     }
     if let Some(script) = script {
-        fs::write(folder.join("boot.ipxe"), script)?;
+        fs::write(directory.join("boot.ipxe"), script)?;
     }
-    Ok(folder)
+    Ok(directory)
 }
 
-/// A configuration with a folder for the state and one for templates, each of which has a name and its text. What
-/// `text` says stands behind the keys that name the folders.
+/// A configuration with a directory for the state and one for templates, each of which has a name and its text. What
+/// `text` says stands behind the keys that name the directories.
 pub fn configuration(lab: &Lab, boot_dir: &Path, text: &str, templates: &[(&str, &str)]) -> Result<PathBuf> {
-    let folder = lab.new_folder("configuration")?;
-    let (file, state) = (folder.join("proxydhcpd.toml"), lab.new_folder("state")?);
+    let directory = lab.new_directory("configuration")?;
+    let (file, state) = (directory.join("proxydhcpd.toml"), lab.new_directory("state")?);
     fs::write(&file, format!("boot-dir = {boot_dir:?}\nstate-dir = {state:?}\n{text}"))?;
-    let of_templates = lab.new_folder("configuration/templates")?;
+    let of_templates = lab.new_directory("configuration/templates")?;
     for (name, text) in templates {
         fs::write(of_templates.join(name), text)?;
     }

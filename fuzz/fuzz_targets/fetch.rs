@@ -1,4 +1,4 @@
-//! Any name, asked for by any client, means a text, a file that lies below the boot folder, or a refusal.
+//! Any name, asked for by any client, means a text, a file that lies below the boot directory, or a refusal.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -33,7 +33,7 @@ fuzz_target!(|input: (bool, bool, bool, [u8; 16], &[u8])| {
         is_beginning(name, &meant);
         is_done(name);
         match meant {
-            Ok(Fetch::Folder { name, otherwise }) => {
+            Ok(Fetch::Directory { name, otherwise }) => {
                 below(&name);
                 match otherwise {
                     Some(Otherwise::File(name)) => below(&name),

@@ -28,11 +28,11 @@ pub fn firmware(
     let profile = plan.profile(decision.profile);
     let of_profile = profile.and_then(|profile| {
         let own = profile.loaders.get(&arch).map(|loader| (loader, Why::Loader(arch)));
-        own.or_else(|| profile.any_other.as_ref().map(|loader| (loader, Why::AnyOther)))
+        own.or_else(|| profile.default_loader.as_ref().map(|loader| (loader, Why::AnyOther)))
     });
     let site = || plan.loaders.get(&arch).filter(|_| *boots != Boots::Loader).map(|loader| (loader, Why::Loader(arch)));
-    let any_other = || plan.any_other.as_ref().map(|loader| (loader, Why::AnyOther));
-    let (loader, why) = of_profile.or_else(site).or_else(any_other).ok_or(Nothing::NoLoader(arch))?;
+    let default_loader = || plan.default_loader.as_ref().map(|loader| (loader, Why::AnyOther));
+    let (loader, why) = of_profile.or_else(site).or_else(default_loader).ok_or(Nothing::NoLoader(arch))?;
     if loader.elsewhere().is_none() {
         // A profile's own loader is all that the profile wants.
         let with_script = *boots != Boots::Loader;

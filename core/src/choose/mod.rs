@@ -173,12 +173,12 @@ fn ipxe(
     here: IpAddr,
 ) -> Result<Boot, Nothing> {
     let boot = match (decision.boots(plan), &plan.ipxe) {
-        (Boots::BootFolder, Ipxe::AsFirmware) | (Boots::Loader, _) => {
+        (Boots::BootDir, Ipxe::AsFirmware) | (Boots::Loader, _) => {
             firmware(plan, client, decision, decision.boots(plan), here)?
         }
         (Boots::Script(url), _) if is_url(url) => given(plan, url, here),
-        (Boots::BootFolder, Ipxe::Given(url)) if is_url(url) => given(plan, url, here),
-        (Boots::BootFolder, Ipxe::Given(name)) => {
+        (Boots::BootDir, Ipxe::Given(url)) if is_url(url) => given(plan, url, here),
+        (Boots::BootDir, Ipxe::Given(name)) => {
             let server = tftp_server(plan, here)?;
             Boot { server, ..given(plan, &on_tftp(name, server), here) }
         }
@@ -211,7 +211,7 @@ fn script_name(plan: &Plan, decision: &Decision, boots: &Boots, choice: Option<u
     let rule = heard_rule(plan, decision);
     let item = choice.filter(|kind| matches!(boots, Boots::Menu(menu) if menu.item(*kind).is_some()));
     match (boots, rule, item) {
-        (Boots::BootFolder, None, None) => SCRIPT.into(),
+        (Boots::BootDir, None, None) => SCRIPT.into(),
         _ => {
             let rule = rule.map(|rule| format!("rule={rule}/")).unwrap_or_default();
             let item = item.map(|kind| format!("item={kind}/")).unwrap_or_default();
@@ -345,7 +345,7 @@ impl fmt::Display for Nothing {
                 "an iPXE in a stateless network takes the first REPLY, and ours is only sent where the configuration says so",
             ),
             Self::NoBootServer => f.write_str("port 4011 is not open, and over IPv6 it is where the file is told"),
-            Self::RaspberryPi => f.write_str("a Raspberry Pi, and the boot folder holds no files for one"),
+            Self::RaspberryPi => f.write_str("a Raspberry Pi, and the boot directory holds no files for one"),
             Self::BootItem(kind) => write!(f, "boot item {kind:#06x} is of no menu that we showed"),
             Self::Credentials(kind) => write!(f, "boot item {kind:#06x} with credentials, which nobody checks"),
             Self::MenuTooLarge => f.write_str("the menu is larger than option 43"),

@@ -46,7 +46,7 @@ impl Claims {
 
     /// A machine shows its hardware address beside its UUID or DUID. A shared adapter's address is not its own.
     pub fn hear(&mut self, plan: &Plan, client: &Client, now: u64) {
-        let Some(mac) = client.hardware.mac().filter(|mac| !plan.machines.is_dock(mac)) else { return };
+        let Some(mac) = client.hardware.mac().filter(|mac| !plan.machines.is_shared_mac(mac)) else { return };
         if let Some(duid) = &client.duid {
             self.claim(hardware_key(duid), mac, now);
         }

@@ -29,7 +29,7 @@ pub struct Plan {
     /// What a firmware is given, by architecture ([`Arch::base`]).
     pub loaders: BTreeMap<Arch, Loader>,
     /// What the firmware of every other architecture is given (`filename` of an old proxy.ini with iPXE mode off).
-    pub any_other: Option<Loader>,
+    pub default_loader: Option<Loader>,
     /// What an iPXE is given.
     pub ipxe: Ipxe,
     /// Whether UEFI HTTP boot clients are answered; the old proxy.ini did not know them.
@@ -42,7 +42,7 @@ pub struct Plan {
     pub relays: Vec<IpAddr>,
     /// The most answers a second on one interface. `None`: as many as come, for a boot storm is legitimate.
     pub most_per_second: Option<u32>,
-    /// What the menu shows of the boot folder.
+    /// What the menu shows of the boot directory.
     pub menu: Menu,
     /// The UEFI architectures for which we hold a program that starts the local disk.
     pub local_disk: Vec<Arch>,
@@ -52,16 +52,16 @@ pub struct Plan {
     /// Whether there are files for Raspberry Pis: their boot ROM takes neither loader nor script.
     pub raspberry_pi: bool,
     pub profiles: Vec<Profile>,
-    /// What a machine boots for which nothing else decides. `None`: the menu of the boot folder.
+    /// What a machine boots for which nothing else decides. `None`: the menu of the boot directory.
     pub default_profile: Option<ProfileId>,
     /// The same for a machine that has no entry; `None`: as every other.
-    pub unknown_machines: Option<ProfileId>,
+    pub unknown_machine_profile: Option<ProfileId>,
     /// The first that matches decides.
     pub rules: Vec<Rule>,
     /// Another number with other rules, or other profiles for them to name. It tells what was met before a reload.
     pub rules_mark: u32,
     pub machines: Machines,
-    /// Names under which files of the template folder are asked for.
+    /// Names under which files of the template directory are asked for.
     pub templates: BTreeSet<String>,
     pub loop_guard: LoopGuard,
     pub dhcp6: Dhcp6,
@@ -103,7 +103,7 @@ pub enum LoopGuard {
 }
 
 impl Plan {
-    /// `None` stands for the menu of the boot folder, which needs no profile.
+    /// `None` stands for the menu of the boot directory, which needs no profile.
     pub fn profile(&self, id: Option<ProfileId>) -> Option<&Profile> {
         self.profiles.get(id?)
     }
@@ -115,8 +115,9 @@ impl Plan {
 
     /// Every first-stage program that may be offered.
     pub fn offered(&self) -> impl Iterator<Item = &Loader> {
-        let of_profiles = self.profiles.iter().flat_map(|profile| profile.loaders.values().chain(&profile.any_other));
-        self.loaders.values().chain(&self.any_other).chain(of_profiles)
+        let of_profiles =
+            self.profiles.iter().flat_map(|profile| profile.loaders.values().chain(&profile.default_loader));
+        self.loaders.values().chain(&self.default_loader).chain(of_profiles)
     }
 
     /// Whether firmware of this architecture is sent the loader of this name together with its script. A U-Boot has the
@@ -196,10 +197,10 @@ pub enum Ipxe {
     AsFirmware,
 }
 
-/// The boot folder as the generated menu shows it.
+/// The boot directory as the generated menu shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Menu {
-    /// The operator's own `boot.ipxe` stands in the boot folder and is served as it is.
+    /// The operator's own `boot.ipxe` stands in the boot directory and is served as it is.
     pub own_script: bool,
     /// There are scripts for machines by the host names that their DHCP server gives them, `HOSTNAME-pc1.ipxe`.
     pub by_host_name: bool,
@@ -215,7 +216,7 @@ pub struct Entry {
     pub lacks: Option<String>,
 }
 
-/// What an entry starts. Paths are relative to the boot folder.
+/// What an entry starts. Paths are relative to the boot directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Starts {
     /// `arch` is the one that the kernel was built for; x86 kernels start on a BIOS as well, one for [`Arch::BIOS`]

@@ -19,19 +19,19 @@ pub struct Profile {
     /// First-stage programs that go before those of the site.
     pub loaders: BTreeMap<Arch, Loader>,
     /// The one for every other architecture, whatever the site has for it.
-    pub any_other: Option<Loader>,
+    pub default_loader: Option<Loader>,
     /// The requested name that uses up a boot-once when it was fetched whole; `None`: the kernel, if there is one.
-    pub used_by: Option<String>,
+    pub boot_once_file: Option<String>,
 }
 
 /// What it comes to. Everything but a loader, a menu and nothing is shown by our iPXE, which a firmware is given first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Boots {
-    /// The menu of the boot folder, or the operator's own `boot.ipxe` there.
+    /// The menu of the boot directory, or the operator's own `boot.ipxe` there.
     #[default]
-    BootFolder,
+    BootDir,
     Linux(Linux),
-    /// A script of the template folder, by its name there; or a URL, which an iPXE is given as it stands.
+    /// A script of the template directory, by its name there; or a URL, which an iPXE is given as it stands.
     Script(String),
     /// The loaders of the profile themselves (GRUB, shim, Windows); an iPXE is given them as well.
     Loader,
@@ -85,10 +85,10 @@ impl Menu {
 
 impl Profile {
     /// The requested name that uses up a boot-once.
-    pub fn used_by(&self) -> Option<&str> {
+    pub fn boot_once_file(&self) -> Option<&str> {
         match &self.boots {
-            Boots::Linux(linux) => Some(self.used_by.as_ref().unwrap_or(&linux.kernel)),
-            _ => self.used_by.as_deref(),
+            Boots::Linux(linux) => Some(self.boot_once_file.as_ref().unwrap_or(&linux.kernel)),
+            _ => self.boot_once_file.as_deref(),
         }
     }
 }

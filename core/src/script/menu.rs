@@ -1,4 +1,4 @@
-//! The menu of the boot folder.
+//! The menu of the boot directory.
 
 use super::{COLOURS, PAUSE, SPACE, VERSION, heading, item, plain, say, start_linux, start_local_disk, url};
 use crate::arch::Arch;
@@ -109,7 +109,7 @@ fn firmware(arch: Option<Arch>) -> String {
     arch.map_or_else(|| "${platform} ${buildarch}".to_string(), |arch| arch.to_string())
 }
 
-/// The commands that start an entry of the boot folder; one that does not boot first says why.
+/// The commands that start an entry of the boot directory; one that does not boot first says why.
 fn start(script: &mut String, base: &str, entry: &Entry) {
     if let Some(why) = &entry.lacks {
         writeln!(script, "echo {} does not boot as it is:", plain(&entry.title)).ok();

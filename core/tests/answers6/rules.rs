@@ -61,7 +61,7 @@ fn an_http_clients_url_tells_the_rule_as_well_and_so_does_the_script_of_an_ipxe(
 #[test]
 fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
     let of = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
-    let boots = |name| Profile { boots: Boots::Loader, any_other: Some(of(name)), ..Profile::default() };
+    let boots = |name| Profile { boots: Boots::Loader, default_loader: Some(of(name)), ..Profile::default() };
     let interface = |text: &str| When { interface_ids: vec![Glob(text.into())], ..When::default() };
     let rule = |when, profile| Rule { when, profile: Some(profile), ..Rule::default() };
     let rules = vec![rule(interface("vlan9"), 1), rule(interface("vlan10"), 0)];
@@ -89,7 +89,7 @@ fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
 #[test]
 fn a_rule_that_was_met_before_a_reload_is_not_taken_for_the_one_in_its_place() {
     let of = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
-    let installs = Profile { boots: Boots::Loader, any_other: Some(of("install.efi")), ..Profile::default() };
+    let installs = Profile { boots: Boots::Loader, default_loader: Some(of("install.efi")), ..Profile::default() };
     let interface = |text: &str| When { interface_ids: vec![Glob(text.into())], ..When::default() };
     let (harmless, installing) = (
         Rule { when: interface("vlan10"), ..Rule::default() },

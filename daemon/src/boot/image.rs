@@ -231,8 +231,8 @@ pub mod tests {
 
     #[test]
     fn a_boot_program_fits_into_low_memory() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("undionly.kpxe");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("undionly.kpxe");
         std::fs::write(&path, bios()).unwrap();
         assert_eq!(inspect(&path).unwrap(), Image::Bios);
         File::options().write(true).open(&path).unwrap().set_len(BIOS_MOST + 1).unwrap();
@@ -241,8 +241,8 @@ pub mod tests {
 
     #[test]
     fn a_program_is_whole_if_all_its_sections_are_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("snponly.efi");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("snponly.efi");
         // One section of 0x600 octets, from 0x400 on.
         let mut file = efi(0x8664);
         file[0x86] = 1;

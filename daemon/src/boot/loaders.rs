@@ -1,4 +1,4 @@
-//! Finds a loader for each architecture, in the boot folder or where distributions put iPXE, and checks it.
+//! Finds a loader for each architecture, in the boot directory or where distributions put iPXE, and checks it.
 
 use super::image::{self, Image};
 use super::misfit::Misfit;
@@ -11,7 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where distributions put iPXE, looked through after the boot folder and in this order. The names differ as well: they
+/// Where distributions put iPXE, looked through after the boot directory and in this order. The names differ as well: they
 /// are in the architecture table. Where one name serves several architectures the program itself decides.
 pub const PLACES: &[&str] = &[
     // Debian, Ubuntu (`ipxe`); Debian 12's ipxe.efi is a symbolic link to /boot/ipxe.efi.
@@ -32,24 +32,24 @@ pub struct Found {
     pub misfits: Vec<Misfit>,
 }
 
-/// Folders at the top of the boot folder in which loaders are looked for as well: FOG puts those of 32-bit x86 and of
+/// Directories at the top of the boot directory in which loaders are looked for as well: FOG puts those of 32-bit x86 and of
 /// ARM there, under the names that x64's have at the top.
 const BESIDE: &[&str] = &["i386-efi", "x86_64-efi", "arm32-efi", "arm64-efi", "riscv64-efi", "loong64-efi"];
 
 /// Looks for the loaders of all architectures. A file that does not fit is never taken; it is named among the misfits
 /// if it fits nobody who looks for such a name (an x64 `snponly.efi` is no misfit because ARM looks for that name too).
-pub fn find(boot_folder: &Path, places: &[&Path]) -> Found {
+pub fn find(boot_dir: &Path, places: &[&Path]) -> Found {
     let mut found = Found::default();
-    let beside: Vec<PathBuf> = BESIDE.iter().map(|name| boot_folder.join(name)).collect();
-    let own = [boot_folder].into_iter().chain(beside.iter().map(PathBuf::as_path));
+    let beside: Vec<PathBuf> = BESIDE.iter().map(|name| boot_dir.join(name)).collect();
+    let own = [boot_dir].into_iter().chain(beside.iter().map(PathBuf::as_path));
     let places: Vec<Place> = own.chain(places.iter().copied()).map(Place::list).collect();
     for row in TABLE.iter().filter(|row| row.base == row.code) {
         for (index, place) in places.iter().enumerate() {
-            // The second stage of a shim is asked for below the boot folder.
+            // The second stage of a shim is asked for below the boot directory.
             let with_shims = index <= BESIDE.len();
             if let Some(path) = best_in(place, row, with_shims, &mut found.misfits) {
-                let relative = path.strip_prefix(boot_folder).ok();
-                let loader = offer(&found.loaders, boot_folder, row, &path, relative);
+                let relative = path.strip_prefix(boot_dir).ok();
+                let loader = offer(&found.loaders, boot_dir, row, &path, relative);
                 found.loaders.extend(loader.map(|loader| (Arch(row.code), loader)));
                 break;
             }
@@ -64,31 +64,31 @@ pub fn find(boot_folder: &Path, places: &[&Path]) -> Found {
     found
 }
 
-/// A folder, and what is in it under a name that some loader has, in whatever case: on removable media most are written
+/// A directory, and what is in it under a name that some loader has, in whatever case: on removable media most are written
 /// in capitals.
 struct Place<'a> {
-    folder: &'a Path,
+    directory: &'a Path,
     names: Vec<String>,
 }
 
 impl Place<'_> {
-    fn list(folder: &Path) -> Place<'_> {
-        let names = fs::read_dir(folder).into_iter().flatten().flatten();
+    fn list(directory: &Path) -> Place<'_> {
+        let names = fs::read_dir(directory).into_iter().flatten().flatten();
         let names = names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| is_loader(name));
-        Place { folder, names: names.collect() }
+        Place { directory, names: names.collect() }
     }
 
     /// The file of this name: if there is none, one that differs in case.
     fn file(&self, name: &str) -> Option<PathBuf> {
         let spelt = |known: &&String| known.eq_ignore_ascii_case(name);
         let found = self.names.iter().find(|known| *known == name).or_else(|| self.names.iter().find(spelt));
-        found.map(|found| self.folder.join(found))
+        found.map(|found| self.directory.join(found))
     }
 }
 
-/// Whether this folder of the boot folder is looked through for loaders.
-pub fn is_beside(folder: &str) -> bool {
-    BESIDE.contains(&folder)
+/// Whether this directory of the boot directory is looked through for loaders.
+pub fn is_beside(directory: &str) -> bool {
+    BESIDE.contains(&directory)
 }
 
 /// Whether some architecture's loader goes by this name.
@@ -148,10 +148,10 @@ fn fits_somebody(image: Image, path: &Path) -> bool {
 }
 
 /// The name under which the file is offered: its own, or with the architecture in front where that name already means
-/// another file, in the boot folder or among the loaders.
+/// another file, in the boot directory or among the loaders.
 fn offer(
     taken: &BTreeMap<Arch, Loader>,
-    boot_folder: &Path,
+    boot_dir: &Path,
     row: &Row,
     path: &Path,
     relative: Option<&Path>,
@@ -159,7 +159,7 @@ fn offer(
     let path = path.to_str()?;
     let own = relative.unwrap_or(Path::new(path).file_name()?.as_ref()).to_str()?;
     let means_another = taken.values().any(|other| other.name == own && other.path.as_deref() != Some(path))
-        || (relative.is_none() && boot_folder.join(own).symlink_metadata().is_ok());
+        || (relative.is_none() && boot_dir.join(own).symlink_metadata().is_ok());
     let name = if means_another { format!("{}/{own}", row.id) } else { own.to_owned() };
     (name.len() <= LONGEST_FILE).then(|| Loader { name, path: Some(path.to_owned()) })
 }
@@ -180,8 +180,8 @@ mod tests {
     impl Lab {
         fn new(files: &[(&str, Vec<u8>)]) -> Lab {
             let root = tempfile::tempdir().unwrap();
-            for folder in ["boot", "usr"] {
-                fs::create_dir(root.path().join(folder)).unwrap();
+            for directory in ["boot", "usr"] {
+                fs::create_dir(root.path().join(directory)).unwrap();
             }
             for (name, content) in files {
                 fs::write(root.path().join(name), content).unwrap();
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_boot_folder_comes_before_the_distribution() {
+    fn the_boot_dir_comes_before_the_distribution() {
         let lab =
             Lab::new(&[("usr/snponly.efi", efi(X64)), ("boot/ipxe.efi", efi(X64)), ("usr/undionly.kpxe", bios())]);
         let found = lab.find();
@@ -309,7 +309,7 @@ mod tests {
     fn a_shim_whose_second_stage_nobody_could_ask_for_is_not_taken() {
         let lab = Lab::new(&[("usr/shimx64.efi", efi(X64)), ("usr/grubx64.efi", efi(X64))]);
         let found = lab.find();
-        assert!(found.loaders.is_empty() && found.misfits.is_empty(), "it is asked for below the boot folder");
+        assert!(found.loaders.is_empty() && found.misfits.is_empty(), "it is asked for below the boot directory");
     }
 
     #[test]
@@ -384,13 +384,13 @@ mod tests {
         assert_eq!(misfit.cure, "let the server read it: chmod a+r /srv/boot/ipxe-arm64.efi");
     }
 
-    /// FOG's folder: x64 at the top, the others under the same names below.
+    /// FOG's directory: x64 at the top, the others under the same names below.
     #[test]
-    fn loaders_of_other_architectures_are_found_in_folders_of_their_names() {
+    fn loaders_of_other_architectures_are_found_in_directories_of_their_names() {
         let lab = Lab::new(&[("boot/snponly.efi", efi(X64))]);
-        for (folder, machine) in [("i386-efi", 0x014c), ("arm64-efi", ARM64)] {
-            fs::create_dir(lab.path("boot").join(folder)).unwrap();
-            fs::write(lab.path("boot").join(folder).join("snponly.efi"), efi(machine)).unwrap();
+        for (directory, machine) in [("i386-efi", 0x014c), ("arm64-efi", ARM64)] {
+            fs::create_dir(lab.path("boot").join(directory)).unwrap();
+            fs::write(lab.path("boot").join(directory).join("snponly.efi"), efi(machine)).unwrap();
         }
         let found = lab.find();
         assert_eq!(lab.offered(&found, Arch::X64), pair("snponly.efi", "boot/snponly.efi"));

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The programs of the operator, in the boot folder under the names of ours: signed for Secure Boot, or for an
+/// The programs of the operator, in the boot directory under the names of ours: signed for Secure Boot, or for an
 /// architecture that we have none for. What is there and does not fit is told.
 pub fn of_operator(boot_dir: &Path, told: &mut Vec<String>) -> BTreeMap<Arch, PathBuf> {
     let mut programs = BTreeMap::new();
@@ -44,8 +44,8 @@ pub fn out_of_reach(plan: &Plan) -> Vec<(usize, Arch)> {
         let Some(profile) = profile.filter(|_| !rule.deny) else { continue };
         let archs: BTreeSet<Arch> = rule.when.archs.iter().map(|arch| arch.base()).collect();
         let has_loader = |arch: &Arch| {
-            let any_other = profile.any_other.is_some() || plan.any_other.is_some();
-            any_other || profile.loaders.contains_key(arch) || plan.loaders.contains_key(arch)
+            let default_loader = profile.default_loader.is_some() || plan.default_loader.is_some();
+            default_loader || profile.loaders.contains_key(arch) || plan.loaders.contains_key(arch)
         };
         let lost =
             archs.into_iter().filter(|arch| arch.is_efi() && !plan.local_disk.contains(arch) && !has_loader(arch));
@@ -67,13 +67,13 @@ mod tests {
 
     #[test]
     fn a_program_of_the_operator_goes_before_ours_if_it_is_one_for_its_architecture() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("local-disk")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("local-disk")).unwrap();
         for (name, machine) in [("uefi-x64", 0x8664), ("uefi-arm32", 0x01c2), ("uefi-arm64", 0x8664)] {
-            fs::write(folder.path().join(format!("local-disk/{name}.efi")), efi(machine)).unwrap();
+            fs::write(directory.path().join(format!("local-disk/{name}.efi")), efi(machine)).unwrap();
         }
         let mut told = Vec::new();
-        let programs = of_operator(folder.path(), &mut told);
+        let programs = of_operator(directory.path(), &mut told);
         let arm32 = Arch::by_id("uefi-arm32").unwrap();
         let ids: Vec<_> = programs.keys().filter_map(|arch| arch.row()).map(|row| row.id).collect();
         assert_eq!(ids, ["uefi-x64", "uefi-arm32"]);

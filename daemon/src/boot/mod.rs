@@ -1,8 +1,8 @@
-//! What is booted with no configuration: loaders found on this machine, a menu made of the boot folder, and our
+//! What is booted with no configuration: loaders found on this machine, a menu made of the boot directory, and our
 //! programs for UEFI. Everything here reads files when asked, at start and at SIGHUP; nothing is kept.
 
 pub mod content;
-pub mod folder;
+pub mod directory;
 pub mod image;
 pub mod loaders;
 pub mod local_disk;

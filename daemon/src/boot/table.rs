@@ -127,7 +127,7 @@ impl System {
         let names = arch.row().map_or(&[][..], |row| row.loaders);
         let native = |name: &&&str| name.starts_with("ipxe-") && !name.contains("snponly") && !name.contains("shim");
         let name = names.iter().find(native).or(names.first());
-        format!("put {} into the boot folder", name.unwrap_or(&"one"))
+        format!("put {} into the boot directory", name.unwrap_or(&"one"))
     }
 }
 
@@ -159,9 +159,9 @@ mod tests {
         assert_eq!(
             text,
             "x86 BIOS           no loader: apt install ipxe\n\
-             x86 UEFI           no loader: put ipxe-ia32.efi into the boot folder\n\
+             x86 UEFI           no loader: put ipxe-ia32.efi into the boot directory\n\
              x64 UEFI           /usr/lib/ipxe/snponly.efi\n\
-             ARM 32 UEFI        no loader: put ipxe-arm32.efi into the boot folder\n\
+             ARM 32 UEFI        no loader: put ipxe-arm32.efi into the boot directory\n\
              ARM 64 UEFI        no loader: make loaders\n\
              RISC-V 64 UEFI     no loader: make loaders\n\
              LoongArch 64 UEFI  no loader: make loaders\n"

@@ -34,11 +34,11 @@ mod tests {
 
     #[test]
     fn an_ipxe_takes_its_script_along_if_it_can_and_any_other_program_is_started_by_itself() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let x64 = efi(0x8664);
         let mut plan = Plan::default();
         for (content, able) in [(&b"<CMDLINE>"[..], true), (b"autoexec.ipxe", false)] {
-            let path = folder.path().join("snponly.efi");
+            let path = directory.path().join("snponly.efi");
             fs::write(&path, [&x64, content].concat()).unwrap();
             let loader = Loader { name: "snponly.efi".into(), path: path.to_str().map(Into::into) };
             plan.loaders = [(Arch::X64, loader)].into();

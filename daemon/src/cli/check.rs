@@ -3,7 +3,7 @@
 use super::offered::Looked;
 use super::secure_boot::Row;
 use super::setting::{self, Setting};
-use super::{Check, boot_folder, marks, offered, old_daemon, say, secure_boot, shared, unread};
+use super::{Check, boot_dir, marks, offered, old_daemon, say, secure_boot, shared, unread};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
@@ -45,7 +45,7 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
             told.extend(wrong);
             let Looked { told: wrong, depends } = offered::look(&setting);
             told.extend(wrong);
-            told.extend(unread::empty_folders(&setting));
+            told.extend(unread::empty_directories(&setting));
             let unread = unread::files(&setting);
             (told, Some(Checked { setting, rows, depends, unread }), 0)
         }
@@ -57,8 +57,8 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
     } else {
         told.iter().for_each(say);
         if let Some(Checked { setting, rows, depends, unread }) = &checked {
-            let menu = setting.site.boot_folder().map(boot_folder::text).unwrap_or_default();
-            let menu = menu + &boot_folder::by_host_name(setting.site.by_host_name());
+            let menu = setting.site.boot_dir().map(boot_dir::text).unwrap_or_default();
+            let menu = menu + &boot_dir::by_host_name(setting.site.by_host_name());
             let more = offered::text(depends) + &unread::text(unread);
             anstream::print!("{}{menu}{more}{}", text(setting), secure_boot::text(rows));
         }
@@ -108,7 +108,7 @@ fn text(setting: &Setting) -> String {
     let file = match (&loaded.file, loaded.beside) {
         (Some(file), _) => file.display().to_string(),
         (None, 0) => "none, and none is needed".to_owned(),
-        (None, _) => format!("{}/*.toml", loaded.folder.join("conf.d").display()),
+        (None, _) => format!("{}/*.toml", loaded.directory.join("conf.d").display()),
     };
     let links = setting.links.iter().map(|link| format!("{} ({})", link.name, addresses(link).join(", ")));
     let links: Vec<String> = links.collect();
@@ -135,7 +135,7 @@ fn text(setting: &Setting) -> String {
     };
     let loaders = loaders_of_profiles(plan);
     format!(
-        "configuration  {file}\ninterfaces     {links}\nTFTP           {tftp}\nHTTP           {http}\nboot folder    {}\niPXE gets      {}\n{machines}{over_ipv6}\n{}{loaders}",
+        "configuration  {file}\ninterfaces     {links}\nTFTP           {tftp}\nHTTP           {http}\nboot directory    {}\niPXE gets      {}\n{machines}{over_ipv6}\n{}{loaders}",
         setting.loaded.settings.boot_dir.display(),
         script(plan),
         setting.site.table(),
@@ -145,11 +145,11 @@ fn text(setting: &Setting) -> String {
 /// What goes before the site's loaders.
 fn loaders_of_profiles(plan: &Plan) -> String {
     const MOST: usize = 20;
-    let own = |profile: &&Profile| !profile.loaders.is_empty() || profile.any_other.is_some();
+    let own = |profile: &&Profile| !profile.loaders.is_empty() || profile.default_loader.is_some();
     let line = |profile: &Profile| {
         let each = profile.loaders.iter().map(|(arch, loader)| format!("{} for {arch}", loader.name));
-        let any_other = profile.any_other.iter().map(|loader| format!("{} for every other", loader.name));
-        format!("{}: {}\n", profile.name, each.chain(any_other).collect::<Vec<_>>().join(", "))
+        let default_loader = profile.default_loader.iter().map(|loader| format!("{} for every other", loader.name));
+        format!("{}: {}\n", profile.name, each.chain(default_loader).collect::<Vec<_>>().join(", "))
     };
     let lines: Vec<String> = plan.profiles.iter().filter(own).map(line).collect();
     let (shown, more) = lines.split_at(lines.len().min(MOST));
@@ -181,16 +181,16 @@ fn addresses(link: &Link) -> Vec<String> {
 }
 
 fn script(plan: &Plan) -> String {
-    let default = plan.profile(plan.default_profile).filter(|profile| profile.boots != Boots::BootFolder);
+    let default = plan.profile(plan.default_profile).filter(|profile| profile.boots != Boots::BootDir);
     if let Some(profile) = default {
         return format!("what profile {} says, unless a rule or its entry says otherwise", profile.name);
     }
     match &plan.ipxe {
-        Ipxe::Ours if plan.menu.own_script => "boot.ipxe of the boot folder".to_owned(),
+        Ipxe::Ours if plan.menu.own_script => "boot.ipxe of the boot directory".to_owned(),
         Ipxe::Ours => match plan.menu.entries.len() {
             0 => "our menu".to_owned(),
-            1 => "our menu, with one entry of the boot folder".to_owned(),
-            entries => format!("our menu, with {entries} entries of the boot folder"),
+            1 => "our menu, with one entry of the boot directory".to_owned(),
+            entries => format!("our menu, with {entries} entries of the boot directory"),
         },
         Ipxe::Given(name) => name.clone(),
         Ipxe::AsFirmware => "what its firmware gets".to_owned(),
@@ -216,10 +216,10 @@ fn summary(Checked { setting, rows, depends, unread }: &Checked) -> Value {
         "interfaces": setting.links.iter().map(|link| json!({ "name": link.name, "address": link.address(), "ipv6": link.address6() })).collect::<Vec<_>>(),
         "tftp": match plan.tftp { Some(Tftp::Ours) => json!("ours"), Some(Tftp::At(address)) => json!(address), None => Value::Null },
         "http": plan.http,
-        "boot_folder": setting.loaded.settings.boot_dir,
+        "boot_dir": setting.loaded.settings.boot_dir,
         "script": script(plan),
-        "menu": boot_folder::json(setting.site.boot_folder()),
-        "by_host_name": boot_folder::by_host_name_json(setting.site.by_host_name()),
+        "menu": boot_dir::json(setting.site.boot_dir()),
+        "by_host_name": boot_dir::by_host_name_json(setting.site.by_host_name()),
         "depends_on": depends,
         "not_read": unread,
         "machines": { "count": plan.machines.len(), "files": files, "seconds": took.as_secs_f64() },

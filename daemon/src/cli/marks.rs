@@ -4,7 +4,7 @@ use super::say;
 use super::setting::Setting;
 use crate::config::diagnostic::Diagnostic;
 use crate::used::token::{self, Key};
-use crate::used::{UNSAID_HELP, folder, some_names};
+use crate::used::{UNSAID_HELP, directory, some_names};
 use proxydhcpd_core::fetch::Fetch;
 use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::machines::Policy;
@@ -34,7 +34,7 @@ impl Marks {
             Ok(armings) => memory.once.set_times(armings),
             Err(error) => told(error, &token::armings_file(state_dir), "the token of done_url may be another one"),
         }
-        let marks = folder::marks(&folder::below(state_dir)).map(|marks| {
+        let marks = directory::marks(&directory::below(state_dir)).map(|marks| {
             for machine in &marks {
                 memory.once.note(machine);
             }
@@ -44,7 +44,7 @@ impl Marks {
             memory.once.set_unknown(true);
             told(
                 error,
-                &folder::below(state_dir),
+                &directory::below(state_dir),
                 "a server that starts now has machines that boot once boot their disks",
             );
         }
@@ -66,10 +66,10 @@ impl Marks {
 
 /// Marks that no entry has, or one that does not say `boot`, and whether there are any that cannot be read.
 pub fn astray(setting: &Setting) -> Vec<Diagnostic> {
-    let folder = folder::below(&setting.loaded.settings.state_dir);
+    let directory = directory::below(&setting.loaded.settings.state_dir);
     let machines = &setting.site.plan.machines;
-    let of = |told: Diagnostic| told.of(&folder.display().to_string());
-    let marks = match folder::marks(&folder) {
+    let of = |told: Diagnostic| told.of(&directory.display().to_string());
+    let marks = match directory::marks(&directory) {
         Ok(marks) => marks,
         Err(error) if machines.any_once() => {
             return vec![of(Diagnostic::warning(format!("the marks of used-up boots cannot be read: {error}")))];

@@ -1,6 +1,6 @@
 //! The command line: the flags of the Python daemon, and verbs beside them.
 
-mod boot_folder;
+mod boot_dir;
 mod check;
 pub mod client;
 mod explain;
@@ -57,7 +57,7 @@ fn say(diagnostic: &Diagnostic) {
 /// Boots the machines of a network, beside the DHCP server that is already there
 ///
 /// Without a verb it serves. It needs no configuration: it finds the interfaces, the boot loaders and the files of the
-/// boot folder by itself, and leaves the addresses to the DHCP server of the network.
+/// boot directory by itself, and leaves the addresses to the DHCP server of the network.
 #[derive(Debug, Parser)]
 #[command(
     name = "proxydhcpd",
@@ -65,7 +65,7 @@ fn say(diagnostic: &Diagnostic) {
     infer_long_args = true, // the Python daemon took `--conf` for `--config`
     after_help = "Examples:
   proxydhcpd                            serve every network of this machine
-  proxydhcpd -i eth1 -b /srv/boot       one network, another boot folder
+  proxydhcpd -i eth1 -b /srv/boot       one network, another boot directory
   proxydhcpd -c proxy.ini -d            as the Python daemon was started
   proxydhcpd check                      what would be served, and what is wrong with it
   proxydhcpd explain --client uefi-x64  what would this machine get, and why
@@ -171,12 +171,12 @@ pub struct Rearm {
 
 /// Say what would be served, and what is wrong with it
 ///
-/// Reads the configuration as `serve` would and looks at interfaces, loaders and the boot folder. Opens no port, sends
+/// Reads the configuration as `serve` would and looks at interfaces, loaders and the boot directory. Opens no port, sends
 /// nothing, needs no root.
 ///
 /// It looks into what is offered: whether kernels and initrds are whole and of the right kind, whether the iPXE that is
 /// offered understands the scripts, and whether the files that they name on this server are there. It names files in
-/// the folders of the configuration that are not read, and servers that the scripts need beside this one.
+/// the directories of the configuration that are not read, and servers that the scripts need beside this one.
 ///
 /// Of every loader for UEFI it says who signed it, and so whether machines with Secure Boot start it: by Microsoft's
 /// keys, or by the certificates that `secure-boot-keys` lists in the configuration. What a machine itself has revoked
@@ -306,7 +306,7 @@ pub struct Explain {
 Exit status: 0; 1 if the template cannot be rendered for this machine; 2 if there is no such name, or the configuration
 is wrong.")]
 pub struct Render {
-    /// A profile, or a template by its name below the template folder [default: what the machine boots]
+    /// A profile, or a template by its name below the template directory [default: what the machine boots]
     #[arg(value_name = "PROFILE|TEMPLATE")]
     pub what: Option<String>,
 
@@ -370,7 +370,7 @@ fn item(text: &str) -> Result<u16, String> {
 
 Exit status: 0 if the file was understood; 2 if it is wrong, and then each error is told with line and column.")]
 pub struct Import {
-    /// The file, the folder that pxelinux.cfg is in, or - for standard input
+    /// The file, the directory that pxelinux.cfg is in, or - for standard input
     pub file: PathBuf,
 
     /// Write to this new file, not to standard output

@@ -68,7 +68,7 @@ pub fn look(setting: &Setting) -> Looked {
 }
 
 impl Look<'_> {
-    /// The boot folder as iPXE is shown it.
+    /// The boot directory as iPXE is shown it.
     fn menu(&mut self) {
         let site = &self.setting.site;
         match &site.plan.ipxe {
@@ -79,7 +79,7 @@ impl Look<'_> {
         if let (scripts, None) = site.by_host_name() {
             scripts.iter().for_each(|script| self.script(&script.path));
         }
-        let Some(scan) = site.boot_folder() else { return };
+        let Some(scan) = site.boot_dir() else { return };
         for found in &scan.found {
             match &found.entry.starts {
                 Starts::Linux { kernel, initrds, arch, .. } => {
@@ -87,7 +87,7 @@ impl Look<'_> {
                     self.linux(kernel, initrds, &archs);
                 }
                 Starts::Script { path } => self.script(path),
-                // Its wholeness was looked at when the folder was read.
+                // Its wholeness was looked at when the directory was read.
                 Starts::Efi { .. } => {}
             }
         }
@@ -118,13 +118,13 @@ impl Look<'_> {
     }
 
     fn templates(&mut self) {
-        let (site, folder) = (&self.setting.site, self.setting.loaded.template_dir());
+        let (site, directory) = (&self.setting.site, self.setting.loaded.template_dir());
         let is_script = |name: &&String| {
             let of_profile = |boots: &Boots| matches!(boots, Boots::Script(script) if script == *name);
             name.ends_with(".ipxe") || site.plan.profiles.iter().any(|profile| of_profile(&profile.boots))
         };
         for name in site.plan.templates.iter().filter(is_script) {
-            self.template(&folder.join(name));
+            self.template(&directory.join(name));
         }
     }
 
@@ -137,7 +137,7 @@ impl Look<'_> {
         }
     }
 
-    /// A kernel of the boot folder with its initrds. `archs`: machines that are known to be offered it.
+    /// A kernel of the boot directory with its initrds. `archs`: machines that are known to be offered it.
     fn linux(&mut self, kernel: &str, initrds: &[String], archs: &[Arch]) {
         let is_linux = self.kernel(kernel, archs).is_some_and(|kernel| kernel.linux);
         for initrd in initrds {

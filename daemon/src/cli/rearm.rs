@@ -5,16 +5,16 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError};
 use crate::probable::probable;
-use crate::used::folder;
+use crate::used::directory;
 use std::process::ExitCode;
 
 /// The running server notices by itself, within seconds.
 pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
-    let folder = folder::below(&config::load(flags)?.settings.state_dir);
-    let marks = folder::marks(&folder).map_err(|error| {
+    let directory = directory::below(&config::load(flags)?.settings.state_dir);
+    let marks = directory::marks(&directory).map_err(|error| {
         ConfigError(vec![
             Diagnostic::error(format!("the marks of used-up boots cannot be read: {error}"))
-                .of(&folder.display().to_string()),
+                .of(&directory.display().to_string()),
         ])
     })?;
     if args.machines.is_empty() {
@@ -23,9 +23,9 @@ pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
     }
     let mut status = ExitCode::SUCCESS;
     for machine in &args.machines {
-        let wrong = match marks.contains(machine).then(|| folder::forget(&folder, machine)) {
+        let wrong = match marks.contains(machine).then(|| directory::forget(&directory, machine)) {
             Some(Ok(_)) => continue,
-            Some(Err(error)) => Diagnostic::error(format!("{}: {error}", folder.join(machine).display())),
+            Some(Err(error)) => Diagnostic::error(format!("{}: {error}", directory.join(machine).display())),
             None => {
                 let told = Diagnostic::error(format!("{machine} has not used up a boot"));
                 match probable(machine, marks.iter().map(String::as_str)) {

@@ -68,7 +68,7 @@ pub fn rows(setting: &Setting) -> (Vec<Row>, Vec<Diagnostic>) {
 fn disk_refused(loader: &Row, program: &Row) -> Diagnostic {
     let warning = format!("machines with Secure Boot that start {} refuse {}", loader.name, program.name);
     Diagnostic::warning(warning).help(format!(
-        "a machine that is to boot its disk at once does not; sign that program and put it into the boot folder as {} \
+        "a machine that is to boot its disk at once does not; sign that program and put it into the boot directory as {} \
          (docs/secure-boot.md)",
         program.name
     ))
@@ -100,8 +100,8 @@ fn path(setting: &Setting, loader: &Loader) -> Option<PathBuf> {
         Tftp::Ours => true,
         Tftp::At(address) => setting.links.iter().any(|link| link.owns(address)),
     };
-    let folder = &setting.loaded.settings.boot_dir;
-    ours.then(|| folder.join(loader.name.trim_start_matches('/')))
+    let directory = &setting.loaded.settings.boot_dir;
+    ours.then(|| directory.join(loader.name.trim_start_matches('/')))
 }
 
 /// The machine type that a UEFI machine starts; `None`: it is no such machine.

@@ -1,4 +1,4 @@
-//! What `check` and `explain` look at: configuration, interfaces, loaders, boot folder. No port is opened; those that
+//! What `check` and `explain` look at: configuration, interfaces, loaders, boot directory. No port is opened; those that
 //! the configuration wants are taken as open.
 
 use super::say;
@@ -11,7 +11,7 @@ use crate::probable::probable;
 use crate::serve::doors;
 use crate::shared_uuids::SharedUuids;
 use crate::site::{self, Open, Site};
-use crate::used::folder;
+use crate::used::directory;
 use proxydhcpd_core::link::{Link, Network, Network4, Network6};
 use proxydhcpd_core::memory::Memory;
 use std::net::Ipv6Addr;
@@ -42,9 +42,9 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
     };
     let mut site = Site::build(&mut loaded, open)?;
     site.look_for_own_files(&all);
-    let folder = folder::below(&loaded.settings.state_dir);
-    let marks = folder::marks(&folder).unwrap_or_default();
-    site.protect(&folder, marks.iter().map(String::as_str));
+    let directory = directory::below(&loaded.settings.state_dir);
+    let marks = directory::marks(&directory).unwrap_or_default();
+    site.protect(&directory, marks.iter().map(String::as_str));
     Ok(Setting { loaded, links, all, filter, site })
 }
 

@@ -1,4 +1,4 @@
-//! The plan as far as the files say it. The boot folder has not been looked at: `site` does that, and makes the plan.
+//! The plan as far as the files say it. The boot directory has not been looked at: `site` does that, and makes the plan.
 
 use crate::config::diagnostic::Spot;
 use crate::config::machine_files::Read;
@@ -16,11 +16,11 @@ pub struct Draft {
     pub rules: Vec<Rule>,
     pub machines: Read,
     pub default_profile: Option<ProfileId>,
-    pub unknown_machines: Option<ProfileId>,
+    pub unknown_machine_profile: Option<ProfileId>,
     /// For all templates. Those of a profile and of a machine go before them.
     pub variables: Map<String, Value>,
-    pub folders: Vec<Mount>,
-    /// Where the template folder is named, if it is.
+    pub directories: Vec<Mount>,
+    /// Where the template directory is named, if it is.
     pub boot_dir: Option<Spot>,
     pub template_dir: Option<Spot>,
 }
@@ -30,9 +30,9 @@ pub struct Draft {
 pub struct Drafted {
     /// Its loaders are not looked up yet.
     pub profile: Profile,
-    /// Names of the boot folder.
+    /// Names of the boot directory.
     pub loaders: BTreeMap<Arch, (String, Spot)>,
-    pub any_other: Option<(String, Spot)>,
+    pub default_loader: Option<(String, Spot)>,
     /// Where the kernel, or the script, is named.
     pub at: Option<Spot>,
     pub initrds_at: Vec<Spot>,
@@ -44,7 +44,7 @@ pub struct Drafted {
     pub variables: Map<String, Value>,
 }
 
-/// A folder that is served under a name.
+/// A directory that is served under a name.
 #[derive(Clone, Debug)]
 pub struct Mount {
     pub name: String,
@@ -54,7 +54,7 @@ pub struct Mount {
 
 /// The profiles that are always there, by name and title.
 pub const BUILT_IN: [(&str, &str, Boots); 3] = [
-    ("menu", "Menu of the boot folder", Boots::BootFolder),
+    ("menu", "Menu of the boot directory", Boots::BootDir),
     ("local-disk", "Local disk", Boots::LocalDisk),
     ("nothing", "Nothing", Boots::Nothing),
 ];
@@ -70,9 +70,9 @@ impl Default for Draft {
             rules: Vec::new(),
             machines: Read::default(),
             default_profile: None,
-            unknown_machines: None,
+            unknown_machine_profile: None,
             variables: Map::new(),
-            folders: Vec::new(),
+            directories: Vec::new(),
             boot_dir: None,
             template_dir: None,
         }

@@ -24,15 +24,15 @@ pub struct Flags {
     #[arg(short, long = "interface", global = true, value_name = "NAME")]
     pub interfaces: Vec<String>,
 
-    /// Folder with the files to boot [default: /var/lib/proxydhcpd/boot]
+    /// Directory with the files to boot [default: /var/lib/proxydhcpd/boot]
     #[arg(short, long, global = true, value_name = "DIR")]
     pub boot_dir: Option<PathBuf>,
 
-    /// Folder in which it is kept which machines have used up their boot [default: /var/lib/proxydhcpd/state]
+    /// Directory in which it is kept which machines have used up their boot [default: /var/lib/proxydhcpd/state]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 
-    /// Find files of the boot folder whose names differ in case: Windows asks for `\Boot\BCD` and `\boot\bcd`
+    /// Find files of the boot directory whose names differ in case: Windows asks for `\Boot\BCD` and `\boot\bcd`
     #[arg(long, global = true)]
     pub ignore_case: bool,
 

@@ -22,7 +22,7 @@ pub struct Legacy {
 pub struct Routing {
     pub tftpd: Ipv4Addr,
     pub loaders: BTreeMap<Arch, Loader>,
-    pub any_other: Option<Loader>,
+    pub default_loader: Option<Loader>,
     pub ipxe: Ipxe,
 }
 
@@ -48,7 +48,7 @@ impl Routing {
         plan.tftp = Some(Tftp::At(self.tftpd));
         plan.http_clients = false;
         plan.loaders = self.loaders.clone();
-        plan.any_other = self.any_other.clone();
+        plan.default_loader = self.default_loader.clone();
         plan.ipxe = self.ipxe.clone();
     }
 }
@@ -170,7 +170,7 @@ impl Reader<'_> {
             self.tell(error.help("the address of the server that has the boot files"));
         }
         self.vendor_information();
-        let (loaders, any_other, ipxe) = if self.ipxe_mode() {
+        let (loaders, default_loader, ipxe) = if self.ipxe_mode() {
             (self.bootstraps(), None, Ipxe::Given(self.chainload_url()))
         } else {
             if self.item_of("proxy", "filename").is_none() {
@@ -179,7 +179,7 @@ impl Reader<'_> {
             }
             (self.filenames(), self.loader("proxy", "filename", None), Ipxe::AsFirmware)
         };
-        let routing = Routing { tftpd: self.tftpd()?, loaders, any_other, ipxe };
+        let routing = Routing { tftpd: self.tftpd()?, loaders, default_loader, ipxe };
         let interface = self.item_of("proxy", "interface").map(|item| (item.value.clone(), item.value_at.clone()));
         let listen = self.item_of("proxy", "listen_address");
         let listen_address = listen.and_then(|item| Some((address(&item.value)?, item.value_at.clone())));

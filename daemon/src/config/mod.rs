@@ -37,7 +37,7 @@ const DEFAULT_STATE_DIR: &str = "/var/lib/proxydhcpd/state";
 
 /// What a service manager has made for us (systemd.exec(5), StateDirectory=); our unit has it make the usual one.
 fn default_state_dir() -> PathBuf {
-    let made = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let made = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|directory| directory.is_absolute());
     made.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR))
 }
 
@@ -61,9 +61,9 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// `None`: the one beside the configuration file, if there is one.
     pub template_dir: Option<PathBuf>,
-    /// Files and folders in which machines are described. `None`: the folder beside the configuration file.
+    /// Files and directories in which machines are described. `None`: the directory beside the configuration file.
     pub machine_files: Option<Vec<PathBuf>>,
-    /// Find files of the boot folder whose names differ in case.
+    /// Find files of the boot directory whose names differ in case.
     pub ignore_case: bool,
     pub http: Http,
     pub tftp: Tftp,
@@ -196,8 +196,8 @@ impl Default for Settings {
 pub struct Loaded {
     /// Where it was read from, absolute; `None`: there is no file.
     pub file: Option<PathBuf>,
-    /// Where `conf.d`, `templates` and `machines` are looked for: the folder of that file, absolute.
-    pub folder: PathBuf,
+    /// Where `conf.d`, `templates` and `machines` are looked for: the directory of that file, absolute.
+    pub directory: PathBuf,
     /// How many files of `conf.d` were read with it.
     pub beside: usize,
     pub settings: Settings,
@@ -249,7 +249,7 @@ impl Loaded {
 
     /// Where templates lie; there need be none, unless it is set.
     pub fn template_dir(&self) -> PathBuf {
-        self.settings.template_dir.clone().unwrap_or_else(|| self.folder.join("templates"))
+        self.settings.template_dir.clone().unwrap_or_else(|| self.directory.join("templates"))
     }
 }
 
@@ -283,83 +283,83 @@ pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
     sound(read(flags)?)
 }
 
-/// [`load`] with the folder in which a file is looked for when the flags name none.
-pub fn load_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
-    sound(read_below(flags, folder)?)
+/// [`load`] with the directory in which a file is looked for when the flags name none.
+pub fn load_below(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigError> {
+    sound(read_below(flags, directory)?)
 }
 
 fn sound(loaded: Loaded) -> Result<Loaded, ConfigError> {
     if loaded.is_sound() { Ok(loaded) } else { Err(ConfigError(loaded.told)) }
 }
 
-/// Where a file is looked for when the flags name none. The Python daemon's packages put theirs into a folder beside
+/// Where a file is looked for when the flags name none. The Python daemon's packages put theirs into a directory beside
 /// ours.
-pub fn candidates(folder: &Path) -> Vec<PathBuf> {
-    let beside = folder.with_file_name("proxyDHCPd");
-    vec![folder.join("proxydhcpd.toml"), folder.join("proxy.ini"), beside.join("proxy.ini")]
+pub fn candidates(directory: &Path) -> Vec<PathBuf> {
+    let beside = directory.with_file_name("proxyDHCPd");
+    vec![directory.join("proxydhcpd.toml"), directory.join("proxy.ini"), beside.join("proxy.ini")]
 }
 
 /// What stands beside the file, in `conf.d`, is read with it, also where there is no file; an old proxy.ini stands
 /// alone.
-pub fn read_below(flags: &Flags, folder: &Path) -> Result<Loaded, ConfigError> {
+pub fn read_below(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigError> {
     let main = match &flags.config {
         Some(file) => Some(open(file)?),
-        None => candidates(folder)
+        None => candidates(directory)
             .iter()
             .find(|file| !file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound))
             .map(|file| open(file))
             .transpose()?,
     };
     let file = main.as_ref().map(|source| absolute(PathBuf::from(&source.name)));
-    let folder = file.as_ref().and_then(|file| file.parent()).unwrap_or(folder);
+    let directory = file.as_ref().and_then(|file| file.parent()).unwrap_or(directory);
     let mut loaded = match main {
-        Some(source) if Format::of(&source) == Format::Ini => read_ini(&source, file.clone(), folder)?,
-        main => read_toml(main, file.clone(), folder),
+        Some(source) if Format::of(&source) == Format::Ini => read_ini(&source, file.clone(), directory)?,
+        main => read_toml(main, file.clone(), directory),
     };
     flags.apply(&mut loaded.settings);
     if flags.boot_dir.is_some() {
         loaded.draft.boot_dir = None;
     }
-    // The way back into the folder is lost when the server goes into the background, and a reload needs it.
+    // The way back into the directory is lost when the server goes into the background, and a reload needs it.
     loaded.settings.boot_dir = absolute(loaded.settings.boot_dir);
     loaded.settings.state_dir = absolute(loaded.settings.state_dir);
     Ok(loaded)
 }
 
-fn read_ini(source: &Source, file: Option<PathBuf>, folder: &Path) -> Result<Loaded, ConfigError> {
+fn read_ini(source: &Source, file: Option<PathBuf>, directory: &Path) -> Result<Loaded, ConfigError> {
     let (legacy, told) = legacy::read(source).map_err(ConfigError)?;
     let mut settings = Settings::default();
     settings.tftp.enabled = Enabled::IfOurs(legacy.routing.tftpd);
     settings.http.enabled = Enabled::IfOurs(legacy.routing.tftpd);
     // It knows nothing of IPv6.
     settings.ipv6_interfaces = Some(Vec::new());
-    let (draft, folder) = (Draft::default(), folder.into());
-    Ok(Loaded { file, folder, beside: 0, settings, draft, legacy: Some(legacy), told, unplaced: false })
+    let (draft, directory) = (Draft::default(), directory.into());
+    Ok(Loaded { file, directory, beside: 0, settings, draft, legacy: Some(legacy), told, unplaced: false })
 }
 
-fn read_toml(main: Option<Source>, file: Option<PathBuf>, folder: &Path) -> Loaded {
-    let (others, mut told) = beside(folder);
+fn read_toml(main: Option<Source>, file: Option<PathBuf>, directory: &Path) -> Loaded {
+    let (others, mut told) = beside(directory);
     let beside = others.len();
     let sources: Vec<Source> = main.into_iter().chain(others).collect();
-    let read = toml::read(&sources, folder, told.is_empty());
+    let read = toml::read(&sources, directory, told.is_empty());
     let unplaced = read.unplaced || !told.is_empty();
     told.extend(read.told);
-    let folder = absolute(folder.into());
-    Loaded { file, folder, beside, settings: read.settings, draft: read.draft, legacy: None, told, unplaced }
+    let directory = absolute(directory.into());
+    Loaded { file, directory, beside, settings: read.settings, draft: read.draft, legacy: None, told, unplaced }
 }
 
 /// The files of `conf.d`, by name, and what is to be told of those that cannot be read. What begins with a dot is an
 /// editor's, or a container's.
-fn beside(folder: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
-    let folder = folder.join("conf.d");
-    let paths = std::fs::read_dir(&folder)
+fn beside(directory: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
+    let directory = directory.join("conf.d");
+    let paths = std::fs::read_dir(&directory)
         .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<PathBuf>, _>>());
     let mut paths = match paths {
         Ok(paths) => paths,
         Err(error) if error.kind() == ErrorKind::NotFound => return (Vec::new(), Vec::new()),
         Err(error) => {
-            let error = Diagnostic::error(format!("unable to read the folder: {error}"));
-            return (Vec::new(), vec![error.of(&folder.display().to_string())]);
+            let error = Diagnostic::error(format!("unable to read the directory: {error}"));
+            return (Vec::new(), vec![error.of(&directory.display().to_string())]);
         }
     };
     let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));

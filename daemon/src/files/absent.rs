@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Of a regular file below a folder that is served, where opening it inside that folder failed.
+/// Of a regular file below a directory that is served, where opening it inside that directory failed.
 pub fn why_no_file(path: &Path) -> String {
     let shown = path.display();
     let opened = fs::metadata(path).and_then(|metadata| match metadata.is_file() {
@@ -14,9 +14,9 @@ pub fn why_no_file(path: &Path) -> String {
         false => Ok(metadata),
     });
     match opened {
-        Ok(metadata) if metadata.is_dir() => format!("{shown} is a folder, not a file"),
+        Ok(metadata) if metadata.is_dir() => format!("{shown} is a directory, not a file"),
         Ok(metadata) if !metadata.is_file() => format!("{shown} is no regular file"),
-        Ok(_) => format!("{shown} is a link out of the folder that is served, and such links are not followed"),
+        Ok(_) => format!("{shown} is a link out of the directory that is served, and such links are not followed"),
         Err(error) if error.kind() == ErrorKind::NotFound && dangling(path).is_none() => {
             format!("there is no file {shown} yet")
         }
@@ -34,14 +34,14 @@ pub fn why_not(path: &Path, kind: &str, error: &io::Error) -> String {
             }
             None => format!("there is no {kind} {shown}"),
         },
-        ErrorKind::NotADirectory => match above(path, |folder| folder.is_file()) {
-            Some(file) => format!("there is no {kind} {shown}: {} is a file, not a folder", file.display()),
+        ErrorKind::NotADirectory => match above(path, |directory| directory.is_file()) {
+            Some(file) => format!("there is no {kind} {shown}: {} is a file, not a directory", file.display()),
             None => format!("there is no {kind} {shown}: {error}"),
         },
-        ErrorKind::PermissionDenied => match above(path, |folder| folder.metadata().is_err_and(is_denied)) {
-            // The outermost that cannot be looked at lies in the folder that does not let us in.
+        ErrorKind::PermissionDenied => match above(path, |directory| directory.metadata().is_err_and(is_denied)) {
+            // The outermost that cannot be looked at lies in the directory that does not let us in.
             Some(hidden) => format!(
-                "this server may not read {shown}: permission denied in the folder {}",
+                "this server may not read {shown}: permission denied in the directory {}",
                 hidden.parent().unwrap_or(&hidden).display()
             ),
             None => format!("this server may not read {shown}: permission denied"),
@@ -60,7 +60,7 @@ fn above(path: &Path, is_so: impl Fn(&Path) -> bool) -> Option<PathBuf> {
 }
 
 /// Whether nothing at all has this name. What a link leads to that is gone may come back, and a file in the place of a
-/// folder, this one or one above it, is something.
+/// directory, this one or one above it, is something.
 pub fn is_absent(path: &Path, error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() && dangling(path).is_none()
 }
@@ -77,28 +77,28 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    /// What is said of these names, with `/` for the folder that they are in.
-    fn said(folder: &Path, name: &str) -> String {
-        let root = format!("{}/", folder.display());
-        why_no_file(&folder.join(name)).replace(&root, "/")
+    /// What is said of these names, with `/` for the directory that they are in.
+    fn said(directory: &Path, name: &str) -> String {
+        let root = format!("{}/", directory.display());
+        why_no_file(&directory.join(name)).replace(&root, "/")
     }
 
     #[test]
     fn a_path_that_leads_nowhere_is_told_by_what_is_there() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        fs::create_dir(at("folder")).unwrap();
+        fs::create_dir(at("directory")).unwrap();
         fs::write(at("file"), "").unwrap();
         symlink("gone", at("broken")).unwrap();
         symlink("/etc/hostname", at("out")).unwrap();
         for (name, expected) in [
             ("gone", "there is no file /gone yet"),
             ("gone/deeper", "there is no file /gone/deeper yet"),
-            ("folder", "/folder is a folder, not a file"),
-            ("file/linux", "there is no file /file/linux: /file is a file, not a folder"),
+            ("directory", "/directory is a directory, not a file"),
+            ("file/linux", "there is no file /file/linux: /file is a file, not a directory"),
             ("broken", "/broken is a link to gone, which is not there"),
             ("broken/linux", "/broken is a link to gone, which is not there"),
-            ("out", "/out is a link out of the folder that is served, and such links are not followed"),
+            ("out", "/out is a link out of the directory that is served, and such links are not followed"),
         ] {
             assert_eq!(said(dir.path(), name), expected);
         }

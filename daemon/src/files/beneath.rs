@@ -1,8 +1,8 @@
-//! Opens a path below a folder, and never anything outside of it, whatever links lie there and whatever is renamed
+//! Opens a path below a directory, and never anything outside of it, whatever links lie there and whatever is renamed
 //! meanwhile.
 //!
 //! It goes step by step, each step one `openat` that follows no link; a link is read and its text walked in its place.
-//! Every folder on the way stays open, and `..` goes back to the one that was come from: nothing is asked of the file
+//! Every directory on the way stays open, and `..` goes back to the one that was come from: nothing is asked of the file
 //! system that a rename could answer differently. The kernel could do all this in one call (openat2(2),
 //! `RESOLVE_BENEATH`), but systemd takes that call away from every unit with `DynamicUser=`: its flags lie in memory,
 //! where the filter of `RestrictSUIDSGID=`, which is implied, cannot see them.
@@ -14,7 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// Opens for reading. `EXDEV` is a path that leads out of the folder, `ELOOP` one with too many links.
+/// Opens for reading. `EXDEV` is a path that leads out of the directory, `ELOOP` one with too many links.
 pub fn open(root: BorrowedFd<'_>, relative: &str, flags: OFlag) -> nix::Result<OwnedFd> {
     // As the kernel has it.
     const MOST_LINKS: usize = 40;
@@ -38,7 +38,7 @@ pub fn open(root: BorrowedFd<'_>, relative: &str, flags: OFlag) -> nix::Result<O
             Step::Opened(opened) if ahead.is_empty() => return Ok(opened),
             // "." is no way forward, so `..` after it must not come back to it.
             Step::Opened(_) if name == "." => {}
-            Step::Opened(folder) => behind.push(folder),
+            Step::Opened(directory) => behind.push(directory),
             Step::Link(_) if links == MOST_LINKS => return Err(Errno::ELOOP),
             Step::Link(target) => {
                 links += 1;
@@ -50,7 +50,7 @@ pub fn open(root: BorrowedFd<'_>, relative: &str, flags: OFlag) -> nix::Result<O
 
 /// `O_NONBLOCK`: opening a FIFO would wait for a writer, for ever.
 const FILE: OFlag = OFlag::O_NONBLOCK.union(OFlag::O_NOCTTY);
-/// Passing through takes no right to list a folder.
+/// Passing through takes no right to list a directory.
 const FOLDER: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY);
 
 enum Step {
@@ -75,7 +75,7 @@ fn prepend(ahead: &mut Vec<OsString>, path: &[u8]) -> nix::Result<()> {
     if path.starts_with(b"/") {
         return Err(Errno::EXDEV);
     }
-    // A doubled slash means nothing, and one at the end that there is a folder before it: "." is both.
+    // A doubled slash means nothing, and one at the end that there is a directory before it: "." is both.
     let names = path.rsplit(|octet| *octet == b'/').map(|name| if name.is_empty() { b"." } else { name });
     ahead.extend(names.map(|name| OsString::from_vec(name.to_vec())));
     Ok(())
@@ -89,7 +89,7 @@ mod tests {
     use std::fs::{self, File};
     use std::os::unix::fs::symlink;
 
-    /// The folder `boot`, and `outside` beside it.
+    /// The directory `boot`, and `outside` beside it.
     fn house() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let boot = dir.path().join("boot");
@@ -167,10 +167,10 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_moved_away_while_it_is_walked_is_no_way_out() {
+    fn a_directory_that_is_moved_away_while_it_is_walked_is_no_way_out() {
         let house = house();
         let root = File::open(house.path().join("boot")).unwrap();
-        // `sub` in and out, thousands of times: its parent is the boot folder or what is beside it.
+        // `sub` in and out, thousands of times: its parent is the boot directory or what is beside it.
         let mover = std::thread::spawn(move || {
             for (from, to) in [("boot/sub", "away"), ("away", "boot/sub")].iter().cycle().take(20_000) {
                 fs::rename(house.path().join(from), house.path().join(to)).unwrap();

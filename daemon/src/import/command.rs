@@ -72,7 +72,7 @@ fn program(words: &[Word]) -> Option<usize> {
     words.iter().position(is_program).filter(behind)
 }
 
-/// The boot folder as the host of a container has it, where the file says which folder or volume that is.
+/// The boot directory as the host of a container has it, where the file says which directory or volume that is.
 fn outside(source: &Source, translation: &mut Translation) {
     let volumes = volumes(&source.text);
     let roots =
@@ -90,27 +90,27 @@ fn outside(source: &Source, translation: &mut Translation) {
             volumes.iter().filter(|volume| below(volume).is_some()).max_by_key(|(_, container)| container.len());
         let Some((host, rest)) = known.and_then(below) else { continue };
         let why = match on_host(source, &host) {
-            Some(folder) => {
-                let folder = folder.join(rest).components().collect::<PathBuf>().display().to_string();
+            Some(directory) => {
+                let directory = directory.join(rest).components().collect::<PathBuf>().display().to_string();
                 let inside = format!("{}/", root.trim_end_matches('/'));
                 for (_, option) in &mut translation.options {
                     if let Some(values) = option.strip_prefix("tftp-root=") {
-                        *option = format!("tftp-root={}", values.replacen(&root, &folder, 1));
+                        *option = format!("tftp-root={}", values.replacen(&root, &directory, 1));
                     } else if option.starts_with("dhcp-boot=") || option.starts_with("pxe-service=") {
-                        // A name below the folder is the same file without the folder in front.
+                        // A name below the directory is the same file without the directory in front.
                         let (key, values) = option.split_once('=').unwrap_or_default();
                         let below = |value: &str| value.strip_prefix(&inside).unwrap_or(value).to_owned();
                         *option = format!("{key}={}", values.split(',').map(below).collect::<Vec<_>>().join(","));
                     }
                 }
-                format!("in the container it is {root}, and on its host {folder}, which is the boot folder now")
+                format!("in the container it is {root}, and on its host {directory}, which is the boot directory now")
             }
             None => {
                 let note = format!(
-                    "{root} is a folder in the container. Set `boot-dir` to where its volume {host} is on the host"
+                    "{root} is a directory in the container. Set `boot-dir` to where its volume {host} is on the host"
                 );
                 translation.attention.push(note);
-                format!("it is a folder in the container, of the volume {host}")
+                format!("it is a directory in the container, of the volume {host}")
             }
         };
         let (place, line) = (format!("line {line}"), format!("tftp-root={root}"));
@@ -118,14 +118,14 @@ fn outside(source: &Source, translation: &mut Translation) {
     }
 }
 
-/// A folder of the host as a volume names it, relative to the file. `None`: a named volume, or a variable.
+/// A directory of the host as a volume names it, relative to the file. `None`: a named volume, or a variable.
 fn on_host(source: &Source, host: &str) -> Option<PathBuf> {
     let here =
         ["$PWD", "${PWD}", "$(pwd)"].iter().find_map(|word| host.strip_prefix(word)).map(|rest| format!(".{rest}"));
     let host = here.as_deref().unwrap_or(host);
     let is_path = host.starts_with(['/', '.']) && !host.contains('$');
-    let folder = Path::new(&source.name).parent().unwrap_or(Path::new(""));
-    is_path.then(|| std::path::absolute(folder.join(host)).ok()).flatten()
+    let directory = Path::new(&source.name).parent().unwrap_or(Path::new(""));
+    is_path.then(|| std::path::absolute(directory.join(host)).ok()).flatten()
 }
 
 /// What containers see of their host, each as the path there and the path inside: `./tftp:/tftp:ro`, the same behind

@@ -240,7 +240,7 @@ fn menus(text: &str) -> Option<Seen> {
     if text.starts_with("#!ipxe") {
         return not_read(
             "a script of iPXE",
-            "it is used as it is: `script = \"NAME\"` in a profile, the file in the boot folder",
+            "it is used as it is: `script = \"NAME\"` in a profile, the file in the boot directory",
         );
     }
     // A shell script may have a menu in it.
@@ -251,7 +251,7 @@ fn menus(text: &str) -> Option<Seen> {
     if word("label") && (word("kernel") || word("linux") || word("localboot") || word("append")) {
         return not_read(
             "a menu of PXELINUX",
-            "PXELINUX reads it as before; import the folder that pxelinux.cfg is in to have its machines here",
+            "PXELINUX reads it as before; import the directory that pxelinux.cfg is in to have its machines here",
         );
     }
     None
@@ -263,7 +263,7 @@ fn has_word(text: &str, word: &str) -> bool {
 
 fn scripts(text: &str) -> Option<Seen> {
     if has_word(text, "menuentry") {
-        return not_read("a menu of GRUB", "GRUB reads it as before, from the boot folder");
+        return not_read("a menu of GRUB", "GRUB reads it as before, from the boot directory");
     }
     None
 }

@@ -10,7 +10,7 @@ pub struct Here {
     /// The networks of this machine's interfaces, by name.
     pub networks: Vec<(String, Network4)>,
     /// Where other TFTP servers of this machine keep their files.
-    pub tftp_folders: Vec<PathBuf>,
+    pub tftp_dirs: Vec<PathBuf>,
 }
 
 /// Where TFTP servers keep their files unless they are told otherwise.
@@ -24,14 +24,14 @@ impl Here {
         let file = std::fs::read_to_string(root.join("etc/default/tftpd-hpa")).unwrap_or_default();
         let named = file.lines().filter_map(|line| line.trim().strip_prefix("TFTP_DIRECTORY="));
         let named = named.map(|value| value.trim().trim_matches(['"', '\''])).filter(|value| !value.is_empty());
-        let folders = named.chain(USUAL).map(PathBuf::from).filter(|folder| inside(root, folder).is_dir());
-        let mut tftp_folders: Vec<PathBuf> = Vec::new();
-        for folder in folders {
-            if !tftp_folders.contains(&folder) {
-                tftp_folders.push(folder);
+        let directories = named.chain(USUAL).map(PathBuf::from).filter(|directory| inside(root, directory).is_dir());
+        let mut tftp_dirs: Vec<PathBuf> = Vec::new();
+        for directory in directories {
+            if !tftp_dirs.contains(&directory) {
+                tftp_dirs.push(directory);
             }
         }
-        Here { networks, tftp_folders }
+        Here { networks, tftp_dirs }
     }
 
     /// The prefix that the interface has in whose network the address lies.
@@ -49,15 +49,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_that_another_tftp_server_is_told_goes_before_the_usual_ones() {
+    fn the_directory_that_another_tftp_server_is_told_goes_before_the_usual_ones() {
         let root = tempfile::tempdir().unwrap();
-        for folder in ["etc/default", "srv/tftp", "images/boot"] {
-            std::fs::create_dir_all(root.path().join(folder)).unwrap();
+        for directory in ["etc/default", "srv/tftp", "images/boot"] {
+            std::fs::create_dir_all(root.path().join(directory)).unwrap();
         }
         let file = "TFTP_USERNAME=\"tftp\"\nTFTP_DIRECTORY=\"/images/boot\"\n";
         std::fs::write(root.path().join("etc/default/tftpd-hpa"), file).unwrap();
         let here = Here::of(&[], root.path());
-        assert_eq!(here.tftp_folders, [PathBuf::from("/images/boot"), PathBuf::from("/srv/tftp")]);
+        assert_eq!(here.tftp_dirs, [PathBuf::from("/images/boot"), PathBuf::from("/srv/tftp")]);
     }
 
     #[test]

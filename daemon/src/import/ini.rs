@@ -83,7 +83,7 @@ fn attention(legacy: &Legacy, here: &Here) -> Vec<String> {
         return Vec::new();
     }
     let of_ipxe = if let Ipxe::Given(name) = &routing.ipxe { Some(name) } else { None };
-    let loaders = routing.loaders.values().chain(&routing.any_other).map(|loader| &loader.name);
+    let loaders = routing.loaders.values().chain(&routing.default_loader).map(|loader| &loader.name);
     let names: BTreeSet<&String> = loaders.chain(of_ipxe.filter(|name| !name.contains("://"))).collect();
     let is_there = |name: &str| Path::new(DEFAULT_BOOT_DIR).join(name.trim_start_matches('/')).is_file();
     let absent: Vec<&str> = names.iter().map(|name| name.as_str()).filter(|name| !is_there(name)).collect();
@@ -116,15 +116,15 @@ fn body(legacy: &Legacy) -> String {
         };
     }
     text.push_str(
-        "\n# To serve the files by this server: put them into the boot folder, and write their names alone.\n\
+        "\n# To serve the files by this server: put them into the boot directory, and write their names alone.\n\
          [profile.firmware.loaders]\n",
     );
     let id = |arch: &Arch| arch.row().map_or("bios", |row| row.id);
     for (arch, Loader { name, .. }) in &routing.loaders {
         writeln!(text, "{} = {}", id(arch), quoted(&at(routing.tftpd, name))).ok();
     }
-    if let Some(Loader { name, .. }) = &routing.any_other {
-        writeln!(text, "any-other = {}", quoted(&at(routing.tftpd, name))).ok();
+    if let Some(Loader { name, .. }) = &routing.default_loader {
+        writeln!(text, "default = {}", quoted(&at(routing.tftpd, name))).ok();
     }
     text
 }

@@ -103,7 +103,7 @@ pub fn text_block(line: &str) -> Option<bool> {
     }
 }
 
-/// The file that an `INCLUDE` or a `MENU INCLUDE` names, as it counts from the boot folder.
+/// The file that an `INCLUDE` or a `MENU INCLUDE` names, as it counts from the boot directory.
 pub fn included(line: &str) -> Option<String> {
     let mut words = line.split_whitespace().skip_while(|word| word.eq_ignore_ascii_case("menu"));
     words.next().filter(|word| word.eq_ignore_ascii_case("include"))?;

@@ -1,4 +1,4 @@
-//! A folder of files that are named by machines: `pxelinux.cfg`, where each is PXELINUX's menu for a machine, a network
+//! A directory of files that are named by machines: `pxelinux.cfg`, where each is PXELINUX's menu for a machine, a network
 //! or all, and netboot.xyz's `MAC-525400000010.ipxe`, which iPXE runs as they are.
 
 use super::pxelinux::{Boot, Line, Menu, included, text_block};
@@ -31,17 +31,19 @@ const MOST_INCLUDED: usize = 100;
 const PXELINUX: [&str; 4] = ["pxelinux.0", "lpxelinux.0", "gpxelinux.0", "syslinux.efi"];
 const IPXE: [&str; 5] = ["undionly.kpxe", "undionly.kkpxe", "ipxe.pxe", "ipxe.efi", "snponly.efi"];
 
-pub fn import(folder: &Path) -> Result<String, Vec<Diagnostic>> {
-    let folder = std::path::absolute(folder).map_err(|error| vec![unreadable(folder, &error)])?;
-    let is_tree = folder.file_name().is_some_and(|name| name == "pxelinux.cfg");
-    let root = if is_tree { folder.parent().map_or_else(|| folder.clone(), Path::to_owned) } else { folder.clone() };
+pub fn import(directory: &Path) -> Result<String, Vec<Diagnostic>> {
+    let directory = std::path::absolute(directory).map_err(|error| vec![unreadable(directory, &error)])?;
+    let is_tree = directory.file_name().is_some_and(|name| name == "pxelinux.cfg");
+    let root =
+        if is_tree { directory.parent().map_or_else(|| directory.clone(), Path::to_owned) } else { directory.clone() };
     let tree = root.join("pxelinux.cfg");
     let menus = if tree.is_dir() { files(&tree)? } else { Vec::new() };
     let scripts = files(&root)?.into_iter().filter(|path| script_of(path).is_some()).collect::<Vec<_>>();
     if menus.is_empty() && scripts.is_empty() {
-        let error = Diagnostic::error("nothing in this folder is for one machine").of(&folder.display().to_string());
+        let error =
+            Diagnostic::error("nothing in this directory is for one machine").of(&directory.display().to_string());
         return Err(vec![
-            error.help("name a file, a folder with pxelinux.cfg, or one with scripts as MAC-525400000010.ipxe"),
+            error.help("name a file, a directory with pxelinux.cfg, or one with scripts as MAC-525400000010.ipxe"),
         ]);
     }
     let mut writer = Writer { root: root.clone(), ..Writer::default() };
@@ -50,7 +52,7 @@ pub fn import(folder: &Path) -> Result<String, Vec<Diagnostic>> {
     }
     writer.unasked(&menus);
     scripts.iter().for_each(|path| writer.script(path));
-    Ok(writer.written(&folder, &root))
+    Ok(writer.written(&directory, &root))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
@@ -58,9 +60,9 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
 }
 
 /// Regular files by name.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
-    let listed = std::fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-    let mut paths: Vec<PathBuf> = listed.map_err(|error| vec![unreadable(folder, &error)])?;
+fn files(directory: &Path) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
+    let listed = std::fs::read_dir(directory).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut paths: Vec<PathBuf> = listed.map_err(|error| vec![unreadable(directory, &error)])?;
     paths.retain(|path| path.is_file() && !name(path).starts_with('.'));
     paths.sort();
     Ok(paths)
@@ -169,10 +171,10 @@ impl Writer {
         if wanted.contains("://") {
             return Err("it is on another server: put the text of that file in its place".into());
         }
-        let folder = self.root.canonicalize().map_err(|error| format!("the folder cannot be read: {error}"))?;
-        let path = folder.join(wanted).canonicalize().map_err(|error| format!("it cannot be read: {error}"))?;
-        if !path.starts_with(&folder) {
-            return Err("it is outside this folder: put the text of that file in its place".into());
+        let directory = self.root.canonicalize().map_err(|error| format!("the directory cannot be read: {error}"))?;
+        let path = directory.join(wanted).canonicalize().map_err(|error| format!("it cannot be read: {error}"))?;
+        if !path.starts_with(&directory) {
+            return Err("it is outside this directory: put the text of that file in its place".into());
         }
         if open.contains(&path) {
             return Err("the file includes itself".into());
@@ -207,9 +209,9 @@ impl Writer {
         let ipxe = there(&IPXE).map(str::to_owned).or_else(netboot_xyz);
         let is_script = |file: &str| file.ends_with(".ipxe");
         let (scripts_first, why) = match (pxelinux, ipxe) {
-            (None, Some(ipxe)) => (true, format!("{ipxe} is in the folder, and PXELINUX is not")),
-            (Some(pxelinux), _) => (false, format!("{pxelinux} is in the folder")),
-            (None, None) => (false, "no loader in the folder tells which one the machines start".to_owned()),
+            (None, Some(ipxe)) => (true, format!("{ipxe} is in the directory, and PXELINUX is not")),
+            (Some(pxelinux), _) => (false, format!("{pxelinux} is in the directory")),
+            (None, None) => (false, "no loader in the directory tells which one the machines start".to_owned()),
         };
         // PXELINUX and netboot.xyz ask in small letters, the latter without marks between the octets.
         let is_asked = |file: &str| match script_of(Path::new(file)) {
@@ -304,7 +306,7 @@ impl Writer {
         }
     }
 
-    /// Only the menu of the boot folder looks for it.
+    /// Only the menu of the boot directory looks for it.
     fn by_host_name(&mut self, path: &Path, file: &str, of: &str) {
         let instead = format!(
             "write [machine.{}] with its `mac`, and kernel = {} in its profile",
@@ -313,19 +315,20 @@ impl Writer {
         );
         if self.of.iter().any(|(whose, ..)| *whose == Whose::All) {
             let why =
-                format!("only the menu of the boot folder looks for it, and `default` goes before that: {instead}");
+                format!("only the menu of the boot directory looks for it, and `default` goes before that: {instead}");
             self.lost(file, "the file", &why);
         } else if path.with_file_name("boot.ipxe").exists() {
             let why = format!("boot.ipxe takes the place of the menu, which would look for it: {instead}");
             self.lost(file, "the file", &why);
         } else {
-            let why =
-                format!("the machine runs it that the DHCP server calls {of}, in front of the menu of the boot folder");
+            let why = format!(
+                "the machine runs it that the DHCP server calls {of}, in front of the menu of the boot directory"
+            );
             self.tell(file, "the file", Fate::Changed(why));
         }
     }
 
-    fn written(mut self, folder: &Path, root: &Path) -> String {
+    fn written(mut self, directory: &Path, root: &Path) -> String {
         self.settle();
         let (mut text, mut rules, mut machines) = (String::new(), String::new(), String::new());
         if let Some((.., profile)) = self.of.iter().find(|(whose, ..)| *whose == Whose::All) {
@@ -354,7 +357,11 @@ impl Writer {
                 Whose::All => {}
             }
         }
-        head(&folder.display().to_string(), &self.attention, &self.told) + &text + &rules + &self.profiles + &machines
+        head(&directory.display().to_string(), &self.attention, &self.told)
+            + &text
+            + &rules
+            + &self.profiles
+            + &machines
     }
 }
 

@@ -60,7 +60,7 @@ impl Report {
         key[1..].copy_from_slice(&shared.uuid);
         let (key, means) = match by_uuid {
             // It is known by an address of its own as well.
-            Some(entry) if entry.macs.iter().any(|mac| !plan.machines.is_dock(mac)) => return,
+            Some(entry) if entry.macs.iter().any(|mac| !plan.machines.is_shared_mac(mac)) => return,
             Some(entry) => (key, Means::Entry(entry.name)),
             None if plan.names_uuid(&shared.uuid) => (key, Means::Rule),
             None => (UNNAMED, Means::Nothing),

@@ -107,7 +107,7 @@ impl Doors {
             say_who_is_slow(&loaded.settings);
         }
         match &loaded.legacy {
-            None => tracing::info!("boot folder {}", loaded.settings.boot_dir.display()),
+            None => tracing::info!("boot directory {}", loaded.settings.boot_dir.display()),
             Some(legacy) => {
                 let files = self.open.tftp || self.open.http.is_some();
                 let off = if files { "" } else { "; our own TFTP and HTTP are off" };

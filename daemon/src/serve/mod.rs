@@ -167,7 +167,7 @@ impl Server {
                 tokio::select! {
                     never = &mut follow => match never {},
                     () = signals.end.recv() => return Ok(()),
-                    // A large boot folder takes its time, and machines are served meanwhile.
+                    // A large boot directory takes its time, and machines are served meanwhile.
                     _ = signals.hangup.recv() => reloads.want(),
                     () = reloads.may_begin() => reloads.begin(self.read_again()),
                     _ = files.tick(), if stamping.is_none() && !reloads.is_reading() => {

@@ -123,7 +123,7 @@ impl Reloads {
         {
             reading.is_told = true;
             tracing::warn!(
-                "the reload that began {} s ago has not ended: a file or a folder of the configuration cannot be \
+                "the reload that began {} s ago has not ended: a file or a directory of the configuration cannot be \
                  read, perhaps \
                  because it lies on storage that is gone; what was served before is served on, and SIGHUP begins \
                  another \

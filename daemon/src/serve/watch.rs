@@ -1,7 +1,7 @@
 //! Notices that files of the configuration have changed, so that nobody has to send a signal.
 //!
 //! They are looked at every two seconds, by what the file system says of them. That needs no more than what every file
-//! system has: a file renamed over another, a folder behind a link that was turned (as Kubernetes does), and NFS are
+//! system has: a file renamed over another, a directory behind a link that was turned (as Kubernetes does), and NFS are
 //! seen alike.
 
 use crate::config::{self, Loaded};
@@ -18,18 +18,18 @@ pub const LOOK: Duration = Duration::from_secs(2);
 /// A machine file that is still being written after so many looks is told of.
 const MOST_LOOKS: usize = 10;
 
-/// Folders in each other, and files in all, that are looked at; what is beyond takes a signal.
+/// Directories in each other, and files in all, that are looked at; what is beyond takes a signal.
 const DEEPEST: usize = 8;
 const MOST: usize = 20_000;
 
 /// What is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watched {
-    /// Files, and folders with all that is in them.
+    /// Files, and directories with all that is in them.
     whole: Vec<PathBuf>,
     /// The same of machine files.
     machines: Vec<PathBuf>,
-    /// Of the boot folder only what was added or taken away, at its top and one floor below: it may be somebody's
+    /// Of the boot directory only what was added or taken away, at its top and one floor below: it may be somebody's
     /// archive.
     boot_dir: PathBuf,
 }
@@ -37,13 +37,13 @@ pub struct Watched {
 impl Watched {
     pub fn of(loaded: &Loaded) -> Self {
         let settings = &loaded.settings;
-        let mut whole = vec![loaded.folder.join("conf.d"), loaded.template_dir()];
+        let mut whole = vec![loaded.directory.join("conf.d"), loaded.template_dir()];
         match &loaded.file {
             Some(file) => whole.push(file.clone()),
             // One of them may appear.
-            None => whole.extend(config::candidates(&loaded.folder)),
+            None => whole.extend(config::candidates(&loaded.directory)),
         }
-        let machines = settings.machine_files.clone().unwrap_or_else(|| vec![loaded.folder.join("machines")]);
+        let machines = settings.machine_files.clone().unwrap_or_else(|| vec![loaded.directory.join("machines")]);
         Watched { whole, machines, boot_dir: settings.boot_dir.clone() }
     }
 
@@ -143,9 +143,9 @@ impl Seen {
         self.sorted(path)?.iter().try_for_each(|entry| self.look(entry, depth - 1))
     }
 
-    fn look_shallow(&mut self, folder: &Path) -> io::Result<()> {
-        self.note(folder)?;
-        for entry in self.sorted(folder)? {
+    fn look_shallow(&mut self, directory: &Path) -> io::Result<()> {
+        self.note(directory)?;
+        for entry in self.sorted(directory)? {
             if self.left == 0 {
                 break;
             }
@@ -169,8 +169,8 @@ impl Seen {
         Ok(Some(found))
     }
 
-    fn sorted(&mut self, folder: &Path) -> io::Result<Vec<PathBuf>> {
-        let listed = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    fn sorted(&mut self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        let listed = fs::read_dir(directory).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         let mut entries: Vec<PathBuf> = match listed {
             Ok(entries) => entries,
             Err(error) => return self.absent(error).map(|()| Vec::new()),
@@ -250,7 +250,7 @@ mod tests {
                 fs::rename(at("turned"), at("conf.d")).unwrap();
             }),
             ("deep in the templates", &|| fs::write(at("templates/debian/preseed.cfg"), "").unwrap()),
-            ("a folder of the boot folder", &|| fs::write(at("boot/debian/linux"), "").unwrap()),
+            ("a directory of the boot directory", &|| fs::write(at("boot/debian/linux"), "").unwrap()),
             ("a file vanishes", &|| fs::remove_file(at("proxydhcpd.toml")).unwrap()),
         ];
         for (what, step) in steps {

@@ -19,15 +19,15 @@ pub fn out_of_reach(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Diagnosti
     let named = site.chain(of_profiles).filter(lost);
     let each =
         named.map(|(who, arch, loader)| warning(&format!("{who} names {} for {arch}", loader.name), arch, &hint));
-    let every_other = plan.profiles.iter().filter_map(|profile| Some((profile, profile.any_other.as_ref()?)));
+    let every_other = plan.profiles.iter().filter_map(|profile| Some((profile, profile.default_loader.as_ref()?)));
     let every_other = every_other.filter(|(profile, loader)| {
         !profile.loaders.contains_key(&Arch::BIOS) && lost(&(String::new(), Arch::BIOS, loader))
     });
-    let any_other = every_other.map(|(profile, loader)| {
+    let default_loader = every_other.map(|(profile, loader)| {
         let named = format!("profile {} names {} for every other architecture", profile.name, loader.name);
         warning(&named, Arch::BIOS, &hint)
     });
-    each.chain(any_other).collect()
+    each.chain(default_loader).collect()
 }
 
 fn warning(named: &str, arch: Arch, hint: impl Fn(Arch) -> String) -> Diagnostic {

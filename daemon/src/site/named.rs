@@ -5,7 +5,7 @@ use super::roots::Roots;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::Draft;
 use crate::config::{DEFAULT_BOOT_DIR, Loaded, Settings};
-use crate::files::{Folder, absent};
+use crate::files::{Directory, absent};
 use crate::templates::{self, Templates, Variables};
 use proxydhcpd_core::plan::profile::Profile;
 use std::io;
@@ -34,7 +34,7 @@ impl Files {
         profiles::mount(loaded, &mut roots, told);
         let dir = loaded.template_dir();
         // It is told where it is named, and so not once more by who reads it.
-        let missing = loaded.draft.template_dir.as_ref().and_then(|at| Some(at.critical(why_no_folder(&dir)?)));
+        let missing = loaded.draft.template_dir.as_ref().and_then(|at| Some(at.critical(why_no_directory(&dir)?)));
         let is_missing = missing.is_some();
         told.extend(missing);
         let named = loaded.settings.template_dir.is_some() && !is_missing;
@@ -51,25 +51,25 @@ impl Files {
     }
 }
 
-fn why_no_folder(dir: &Path) -> Option<String> {
+fn why_no_directory(dir: &Path) -> Option<String> {
     match std::fs::metadata(dir) {
         Ok(metadata) if metadata.is_dir() => None,
-        Ok(_) => Some(format!("{} is no folder", dir.display())),
-        Err(error) => Some(absent::why_not(dir, "folder", &error)),
+        Ok(_) => Some(format!("{} is no directory", dir.display())),
+        Err(error) => Some(absent::why_not(dir, "directory", &error)),
     }
 }
 
-/// The boot folder; nothing is mounted yet.
+/// The boot directory; nothing is mounted yet.
 fn roots(settings: &Settings) -> Result<Roots, Diagnostic> {
     let (path, any_case) = (&settings.boot_dir, settings.ignore_case);
-    match Folder::at(path, any_case) {
-        Ok(folder) => Ok(Roots::new(path, Some(folder), any_case)),
-        // Nobody has to make the default folder before there is something to put into it.
+    match Directory::at(path, any_case) {
+        Ok(directory) => Ok(Roots::new(path, Some(directory), any_case)),
+        // Nobody has to make the default directory before there is something to put into it.
         Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new(DEFAULT_BOOT_DIR) => {
             Ok(Roots::new(path, None, any_case))
         }
         Err(error) => {
-            let why = format!("the boot folder {} cannot be served: {error}", path.display());
+            let why = format!("the boot directory {} cannot be served: {error}", path.display());
             Err(Diagnostic::error(why))
         }
     }

@@ -67,7 +67,7 @@ impl Site {
         let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
         let request = Request { door: Door::Tftp, name: name.as_bytes(), server, client, interface: "" };
         match fetch(&self.plan, memory, &request)? {
-            Fetch::Folder { name, otherwise: None } => self.file(&name).map(drop),
+            Fetch::Directory { name, otherwise: None } => self.file(&name).map(drop),
             Fetch::Loader(path) => files::open_loader(path.as_ref()).map(drop),
             _ => Ok(()),
         }
@@ -118,8 +118,10 @@ impl Site {
         let plan = &self.plan;
         let of_profiles = plan.profiles.iter().flat_map(|profile| &profile.loaders);
         let of_arch = plan.loaders.iter().chain(of_profiles).map(|(arch, loader)| (loader, Some(*arch)));
-        let any_other = plan.profiles.iter().flat_map(|profile| &profile.any_other).chain(&plan.any_other);
-        let loaders = of_arch.chain(any_other.map(|loader| (loader, None))).filter(|(loader, _)| loader.path.is_none());
+        let default_loader =
+            plan.profiles.iter().flat_map(|profile| &profile.default_loader).chain(&plan.default_loader);
+        let loaders =
+            of_arch.chain(default_loader.map(|loader| (loader, None))).filter(|(loader, _)| loader.path.is_none());
         let mut said: Vec<(&str, Option<Arch>)> = loaders.map(|(loader, arch)| (&loader.name[..], arch)).collect();
         if let Ipxe::Given(name) = &plan.ipxe {
             said.push((name, None));
@@ -178,23 +180,23 @@ impl Site {
             Refusal::NotFound => (why, "put the file there, or correct the name"),
             _ if place.is_dir() => (why, "name a file in it"),
             _ if self.leads_out(name, &place) => {
-                (why, "copy the file into the folder, or serve the folder that it lies in by [folders]")
+                (why, "copy the file into the directory, or serve the directory that it lies in by [directories]")
             }
-            _ => (why, "let this server read it (chmod a+r) and enter the folders above it (chmod a+x)"),
+            _ => (why, "let this server read it (chmod a+r) and enter the directories above it (chmod a+x)"),
         }
     }
 
-    /// Whether a link leads out of the folder that is served; a loader may be one to anywhere.
+    /// Whether a link leads out of the directory that is served; a loader may be one to anywhere.
     fn leads_out(&self, name: &str, place: &Path) -> bool {
-        let is_out = |real: PathBuf| !real.starts_with(self.folder_of(name));
+        let is_out = |real: PathBuf| !real.starts_with(self.directory_of(name));
         self.plan.loader_path(name).is_none() && place.canonicalize().is_ok_and(is_out)
     }
 
-    /// The real path of the served folder that a name leads into.
-    fn folder_of(&self, name: &str) -> PathBuf {
-        let folder = self.roots.mounts().find(|(mount, _)| name.split('/').next() == Some(mount));
-        let folder = folder.map_or_else(|| self.roots.path(""), |(_, path)| path.to_owned());
-        folder.canonicalize().unwrap_or(folder)
+    /// The real path of the served directory that a name leads into.
+    fn directory_of(&self, name: &str) -> PathBuf {
+        let directory = self.roots.mounts().find(|(mount, _)| name.split('/').next() == Some(mount));
+        let directory = directory.map_or_else(|| self.roots.path(""), |(_, path)| path.to_owned());
+        directory.canonicalize().unwrap_or(directory)
     }
 }
 

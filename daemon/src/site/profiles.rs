@@ -15,7 +15,7 @@ use proxydhcpd_core::url::is_url;
 use std::collections::BTreeSet;
 
 /// The profiles with their loaders. What is wrong is told, errors among warnings; of templates nothing where it is not
-/// known which there are, and nothing of files in a folder that could not be mounted.
+/// known which there are, and nothing of files in a directory that could not be mounted.
 pub fn look_up(
     drafted: &[Drafted],
     roots: &Roots,
@@ -23,7 +23,7 @@ pub fn look_up(
     told: &mut Vec<Diagnostic>,
 ) -> Vec<Profile> {
     let mut profiles = Vec::new();
-    for Drafted { profile, loaders: named, any_other, at, initrds_at, used_by_at, .. } in drafted {
+    for Drafted { profile, loaders: named, default_loader, at, initrds_at, used_by_at, .. } in drafted {
         let mut profile = profile.clone();
         for (arch, (name, at)) in named.iter().filter(|(_, (name, _))| !roots.is_lost(name)) {
             match loader(roots, *arch, name) {
@@ -32,7 +32,7 @@ pub fn look_up(
             }
         }
         // What it is for nobody knows: a text, for an iPXE, too.
-        profile.any_other = any_other.as_ref().map(|(name, at)| {
+        profile.default_loader = default_loader.as_ref().map(|(name, at)| {
             missing(roots, name, at, told);
             Loader { name: name.clone(), path: None }
         });
@@ -50,7 +50,7 @@ pub fn look_up(
             }
             _ => {}
         }
-        if let (Some(name), Some(at)) = (&profile.used_by, used_by_at) {
+        if let (Some(name), Some(at)) = (&profile.boot_once_file, used_by_at) {
             let made = templates.is_none_or(|templates| templates.contains(name)) || loaders::is_loader(name);
             if !made {
                 missing(roots, name, at, told);
@@ -93,15 +93,15 @@ fn no_template(name: &str, at: &Spot, templates: &BTreeSet<String>) -> Diagnosti
     let critical = at.critical(format!("there is no template `{name}`"));
     match probable(name, templates.iter().map(String::as_str)) {
         Some(meant) => critical.help(format!("did you mean `{meant}`?")),
-        None => critical.help("it is looked for in the template folder"),
+        None => critical.help("it is looked for in the template directory"),
     }
 }
 
 /// Mounts what is to be served under names.
 pub fn mount(loaded: &Loaded, roots: &mut Roots, told: &mut Vec<Diagnostic>) {
-    for mount in &loaded.draft.folders {
+    for mount in &loaded.draft.directories {
         if let Err(error) = roots.mount(&mount.name, &mount.path) {
-            let why = format!("the folder {} cannot be served: {error}", mount.path.display());
+            let why = format!("the directory {} cannot be served: {error}", mount.path.display());
             roots.lose(&mount.name);
             told.push(mount.at.critical(why));
         }

@@ -14,7 +14,7 @@ pub fn again_and_again(plan: &Plan) -> Vec<Diagnostic> {
     let profiles = plan.profiles.iter().enumerate().filter(|(_, profile)| loads(profile));
     profiles.filter_map(|(id, profile)| {
         let each = profile.loaders.iter().map(|(arch, loader)| (Some(*arch), loader));
-        let all = each.chain(profile.any_other.iter().map(|loader| (None, loader)));
+        let all = each.chain(profile.default_loader.iter().map(|loader| (None, loader)));
         let (_, loader) = all.filter(|(_, loader)| is_plain_ipxe(loader)).find(|(arch, _)| meets_ipxe(plan, id, *arch))?;
         let what = format!(
             "profile `{}` gives an iPXE {}, which is iPXE again: such machines load it again and again",
@@ -44,7 +44,7 @@ fn meets_ipxe(plan: &Plan, id: ProfileId, arch: Option<Arch>) -> bool {
         let takes = rule.profile == Some(id) && !rule.deny && !rule.as_firmware;
         takes && may_be_ipxe(&rule.when) && !kept(&rule.when, &plan.rules[..index])
     });
-    let for_all = plan.default_profile == Some(id) || plan.unknown_machines == Some(id);
+    let for_all = plan.default_profile == Some(id) || plan.unknown_machine_profile == Some(id);
     by_rule || for_all && !kept(&When::default(), &plan.rules)
 }
 
@@ -67,12 +67,11 @@ fn keeps_ipxe(rule: &Rule, behind: &When, arch: Option<Arch>) -> bool {
 /// A BIOS program that the default profile has for every other architecture, and nothing for UEFI.
 pub fn for_others(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Option<Diagnostic> {
     let profile = plan.profile(plan.default_profile).filter(|profile| profile.boots == Boots::Loader)?;
-    let name = &profile.any_other.as_ref().filter(|loader| !loader.name.contains("://"))?.name;
+    let name = &profile.default_loader.as_ref().filter(|loader| !loader.name.contains("://"))?.name;
     let is_bios = image::inspect(&path(name)).is_ok_and(|image| image == Image::Bios);
     let what =
         format!("profile `{}` gives UEFI machines {name}, which is a BIOS program: they cannot start it", profile.name);
-    let cure =
-        "write `bios` in place of `any-other`, and name programs for the others, as in `uefi-x64 = \"ipxe.efi\"`";
+    let cure = "write `bios` in place of `default`, and name programs for the others, as in `uefi-x64 = \"ipxe.efi\"`";
     (is_bios && !profile.loaders.contains_key(&Arch::X64)).then(|| Diagnostic::warning(what).help(cure))
 }
 
@@ -128,14 +127,14 @@ mod tests {
 
     #[test]
     fn a_bios_program_for_every_other_machine_is_told_of_where_nothing_is_there_for_uefi() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
         std::fs::write(path("pxelinux.0"), [&[0xea, 5, 0x7c, 0, 0][..], &[0x90; 4091]].concat()).unwrap();
         std::fs::write(path("menu.ipxe"), "#!ipxe\n").unwrap();
         let with = |other: &str, loaders: &[Arch]| {
             let mut plan = plan("pxelinux.0", Vec::new());
             plan.profiles[0].loaders = loaders.iter().map(|arch| (*arch, loader("x"))).collect();
-            plan.profiles[0].any_other = Some(loader(other));
+            plan.profiles[0].default_loader = Some(loader(other));
             for_others(&plan, path)
         };
         assert!(

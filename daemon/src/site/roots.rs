@@ -1,6 +1,6 @@
-//! The boot folder, and the folders that are served under names: to a client they are one.
+//! The boot directory, and the directories that are served under names: to a client they are one.
 
-use crate::files::{Folder, Opened};
+use crate::files::{Directory, Opened};
 use proxydhcpd_core::fetch::Refusal;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 pub struct Roots {
     boot_dir: PathBuf,
     /// `None` where there is none, and then only loaders and scripts of ours are served, and what is mounted.
-    boot: Option<Folder>,
+    boot: Option<Directory>,
     mounted: Vec<Mounted>,
-    /// Names of folders that could not be mounted.
+    /// Names of directories that could not be mounted.
     lost: Vec<String>,
     any_case: bool,
 }
@@ -20,22 +20,22 @@ pub struct Roots {
 struct Mounted {
     name: String,
     path: PathBuf,
-    folder: Folder,
+    directory: Directory,
 }
 
 impl Roots {
-    pub fn new(boot_dir: &Path, boot: Option<Folder>, any_case: bool) -> Self {
+    pub fn new(boot_dir: &Path, boot: Option<Directory>, any_case: bool) -> Self {
         Roots { boot_dir: boot_dir.to_owned(), boot, mounted: Vec::new(), lost: Vec::new(), any_case }
     }
 
-    /// What is asked for as `name/...` comes from this folder from now on.
+    /// What is asked for as `name/...` comes from this directory from now on.
     pub fn mount(&mut self, name: &str, path: &Path) -> io::Result<()> {
-        let folder = Folder::at(path, self.any_case)?;
-        self.mounted.push(Mounted { name: name.to_owned(), path: path.to_owned(), folder });
+        let directory = Directory::at(path, self.any_case)?;
+        self.mounted.push(Mounted { name: name.to_owned(), path: path.to_owned(), directory });
         Ok(())
     }
 
-    /// A folder could not be mounted: what was to be under this name nobody can know.
+    /// A directory could not be mounted: what was to be under this name nobody can know.
     pub fn lose(&mut self, name: &str) {
         self.lost.push(name.to_owned());
     }
@@ -46,7 +46,7 @@ impl Roots {
 
     pub fn open(&self, name: &str) -> Result<Opened, Refusal> {
         match self.mounted(name) {
-            Some((mounted, rest)) => mounted.folder.open(rest),
+            Some((mounted, rest)) => mounted.directory.open(rest),
             None => self.boot.as_ref().ok_or(Refusal::NotFound)?.open(name),
         }
     }
@@ -56,12 +56,12 @@ impl Roots {
         self.mounted(name).map_or_else(|| self.boot_dir.join(name), |(mounted, rest)| mounted.path.join(rest))
     }
 
-    /// Every mounted folder, by name.
+    /// Every mounted directory, by name.
     pub fn mounts(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.mounted.iter().map(|mounted| (mounted.name.as_str(), mounted.path.as_path()))
     }
 
-    /// The mounted folder that a name leads into, and what is left of the name there.
+    /// The mounted directory that a name leads into, and what is left of the name there.
     fn mounted<'a>(&self, name: &'a str) -> Option<(&Mounted, &'a str)> {
         let (first, rest) = name.split_once('/')?;
         let same =
@@ -76,7 +76,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn a_mounted_folder_is_served_under_its_name_and_nothing_leads_out_of_it() {
+    fn a_mounted_directory_is_served_under_its_name_and_nothing_leads_out_of_it() {
         let dir = tempfile::tempdir().unwrap();
         let (boot, mirror) = (dir.path().join("boot"), dir.path().join("mirror"));
         fs::create_dir_all(boot.join("debian")).unwrap();
@@ -86,11 +86,11 @@ mod tests {
             fs::write(dir.path().join(file), text).unwrap();
         }
         std::os::unix::fs::symlink("../secret", mirror.join("out")).unwrap();
-        let mut roots = Roots::new(&boot, Some(Folder::at(&boot, false).unwrap()), false);
+        let mut roots = Roots::new(&boot, Some(Directory::at(&boot, false).unwrap()), false);
         roots.mount("debian", &mirror).unwrap();
         let size = |name: &str| roots.open(name).map(|opened| opened.size);
         assert_eq!(size("a"), Ok(1));
-        assert_eq!(size("debian/linux"), Ok(3), "it hides what the boot folder has of the name");
+        assert_eq!(size("debian/linux"), Ok(3), "it hides what the boot directory has of the name");
         assert_eq!(roots.path("debian/linux"), mirror.join("linux"));
         for (name, refusal) in [
             ("debian/out", Refusal::Denied),

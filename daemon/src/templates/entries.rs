@@ -1,4 +1,4 @@
-//! The arguments of the boot folder's entries: the texts of files `cmdline`, which may hold expressions.
+//! The arguments of the boot directory's entries: the texts of files `cmdline`, which may hold expressions.
 
 use super::linux::{Kind, MARK, is_template};
 use super::{Failure, Templates};

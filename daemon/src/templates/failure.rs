@@ -7,7 +7,7 @@ use minijinja::{Error, ErrorKind};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The template in which it happened, by its name in the folder, or the key of a profile.
+    /// The template in which it happened, by its name in the directory, or the key of a profile.
     pub template: String,
     /// Of the template.
     pub line: Option<usize>,
@@ -77,7 +77,7 @@ fn said(error: &Error, scope: Option<&Scope>) -> (String, Option<String>) {
             let name = detail.split(['"', '\'']).nth(1).unwrap_or(detail);
             (
                 format!("there is no template {name}"),
-                Some("names count from the template folder, and none leads out of it".into()),
+                Some("names count from the template directory, and none leads out of it".into()),
             )
         }
         ErrorKind::SyntaxError => (detail.to_owned(), None),

@@ -1,12 +1,12 @@
 //! Templates: text with expressions, rendered for the machine that asks.
 //!
-//! The whole folder is read and compiled when a site is built. Rendering touches no file: what a template includes was
+//! The whole directory is read and compiled when a site is built. Rendering touches no file: what a template includes was
 //! compiled with it, and what it may use of time, memory and stack is bounded.
 
+mod directory;
 mod entries;
 mod failure;
 mod filters;
-mod folder;
 mod linux;
 mod scope;
 mod strict;
@@ -44,17 +44,17 @@ pub struct Templates {
     dir: PathBuf,
     environment: Environment<'static>,
     names: BTreeSet<String>,
-    /// By the kernel of an entry of the boot folder the name of the text that says its arguments.
+    /// By the kernel of an entry of the boot directory the name of the text that says its arguments.
     arguments: BTreeMap<String, String>,
     variables: Variables,
     spots: Spots,
 }
 
 impl Templates {
-    /// Reads and compiles every template of the folder. `named`: the operator has named that folder, so it has to be
+    /// Reads and compiles every template of the directory. `named`: the operator has named that directory, so it has to be
     /// there.
     pub fn read(dir: &Path, named: bool, variables: Variables, told: &mut Vec<Diagnostic>) -> Templates {
-        let (files, mut wrong) = folder::read(dir, named);
+        let (files, mut wrong) = directory::read(dir, named);
         let mut templates = Templates { dir: dir.to_owned(), variables, ..Templates::default() };
         for (name, text) in files {
             if let Err(failure) = templates.add(&name, text) {

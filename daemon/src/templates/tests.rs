@@ -53,7 +53,7 @@ impl House {
         if told.is_empty() { Ok(built) } else { Err(told.iter().map(|wrong| self.said(wrong)).collect()) }
     }
 
-    /// A diagnostic on one line, without the folder's own name.
+    /// A diagnostic on one line, without the directory's own name.
     fn said(&self, diagnostic: &crate::config::diagnostic::Diagnostic) -> String {
         diagnostic.one_line().replace(&format!("{}/", self.dir.path().display()), "")
     }
@@ -151,7 +151,7 @@ fn filters_quote_for_shells_urls_json_and_xml() {
 }
 
 #[test]
-fn a_template_may_include_and_extend_others_of_the_folder_by_their_names_from_its_top() {
+fn a_template_may_include_and_extend_others_of_the_directory_by_their_names_from_its_top() {
     let house = house(&[
         ("base.cfg", "head\n{% block body %}{% endblock %}"),
         ("sub/web.cfg", "{% extends 'base.cfg' %}{% block body %}{% include 'sub/part.cfg' %}{% endblock %}"),
@@ -168,7 +168,7 @@ fn a_failure_in_an_included_template_is_told_with_its_own_place() {
 }
 
 #[test]
-fn nothing_outside_of_the_folder_can_be_included() {
+fn nothing_outside_of_the_directory_can_be_included() {
     let outside = tempfile::NamedTempFile::new().unwrap();
     let absolute = outside.path().display().to_string();
     for name in ["../secret", "/etc/hostname", "sub/../a.txt", "./a.txt", &absolute] {
@@ -178,7 +178,7 @@ fn nothing_outside_of_the_folder_can_be_included() {
 }
 
 #[test]
-fn a_link_that_leads_out_of_the_folder_is_an_error_and_one_inside_is_a_template() {
+fn a_link_that_leads_out_of_the_directory_is_an_error_and_one_inside_is_a_template() {
     let house = house(&[("a.txt", "{{ role }}")]);
     symlink("a.txt", house.dir.path().join("b.txt")).unwrap();
     assert_eq!(house.asked("machine/name=web1/b.txt").unwrap(), "web");
@@ -194,7 +194,7 @@ fn every_syntax_error_is_told_when_the_site_is_built() {
     let wrong = house.built().unwrap_err();
     assert_eq!(wrong.len(), 3, "{wrong:#?}");
     assert!(wrong[0].starts_with("a.txt:2:") && wrong[1].starts_with("b.txt:1:"), "{wrong:#?}");
-    assert!(wrong[2].starts_with("c.bin:2:1: ") && wrong[2].contains("boot folder"), "{wrong:#?}");
+    assert!(wrong[2].starts_with("c.bin:2:1: ") && wrong[2].contains("boot directory"), "{wrong:#?}");
 }
 
 #[test]
@@ -204,14 +204,14 @@ fn backups_and_repositories_are_no_templates() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_an_error_only_where_somebody_named_it() {
+fn a_directory_that_is_not_there_is_an_error_only_where_somebody_named_it() {
     let told = |named| {
         let mut told = Vec::new();
         let read = Templates::read(Path::new("/nowhere"), named, Variables::default(), &mut told);
         assert!(read.names().is_empty());
         told
     };
-    assert!(told(true)[0].message.contains("the template folder cannot be read"));
+    assert!(told(true)[0].message.contains("the template directory cannot be read"));
     assert_eq!(told(false), []);
 }
 
@@ -303,7 +303,7 @@ fn what_would_break_the_script_of_a_kernel_is_refused() {
 }
 
 #[test]
-fn a_profile_may_be_a_script_of_the_folder() {
+fn a_profile_may_be_a_script_of_the_directory() {
     let mut house = house(&[("rescue", "#!ipxe\necho {{ gone }}\n")]);
     house.plan.profiles[0].boots = Boots::Script("rescue".into());
     assert!(house.asked("machine/name=web1/menu.ipxe").unwrap_err().starts_with("rescue:2:9: gone is"));

@@ -1,6 +1,6 @@
-//! Looks at the folder of marks every few seconds: what was marked or removed there by hand, or by `rearm`.
+//! Looks at the directory of marks every few seconds: what was marked or removed there by hand, or by `rearm`.
 
-use super::folder::{self, Stamp};
+use super::directory::{self, Stamp};
 use super::{Job, Used, lock};
 use crate::files::absent::is_absent;
 use std::collections::BTreeSet;
@@ -12,13 +12,13 @@ use std::time::SystemTime;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Look {
     pub marked: Vec<String>,
-    /// Their marks are gone from a folder that can be read.
+    /// Their marks are gone from a directory that can be read.
     pub removed: Vec<String>,
-    /// The folder could not be read since the start: nobody knows who has a mark.
+    /// The directory could not be read since the start: nobody knows who has a mark.
     pub unknown: bool,
 }
 
-/// What was seen of the folder.
+/// What was seen of the directory.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// It has been read, or was not there at the start.
@@ -56,23 +56,23 @@ impl Used {
         for machine in machines {
             seen.marks.remove(machine);
             lock(&self.shared.unwritten).remove(machine);
-            if let Err(error) = folder::forget(&self.folder, machine) {
-                tracing::error!("the mark {} cannot be removed: {error}", self.folder.join(machine).display());
+            if let Err(error) = directory::forget(&self.directory, machine) {
+                tracing::error!("the mark {} cannot be removed: {error}", self.directory.join(machine).display());
             }
         }
     }
 
     /// An error changes nothing of what was seen, so that the next look tries again.
     fn read(&self, seen: &mut Seen) -> io::Result<Look> {
-        let found = match fs::metadata(&self.folder) {
+        let found = match fs::metadata(&self.directory) {
             Ok(found) => Stamp::of(&found)?,
-            Err(error) if is_absent(&self.folder, &error) && seen.marks.is_empty() => {
+            Err(error) if is_absent(&self.directory, &error) && seen.marks.is_empty() => {
                 self.is_well(seen);
                 seen.read = true;
                 return Ok(Look::default());
             }
-            Err(error) if is_absent(&self.folder, &error) => {
-                self.restore(seen.marks.clone(), "the folder has vanished");
+            Err(error) if is_absent(&self.directory, &error) => {
+                self.restore(seen.marks.clone(), "the directory has vanished");
                 return Ok(Look::default());
             }
             Err(error) => return Err(error),
@@ -80,10 +80,10 @@ impl Used {
         if seen.stamp == Some(found) {
             return Ok(Look::default());
         }
-        let marks = folder::marks(&self.folder)?;
+        let marks = directory::marks(&self.directory)?;
         let mut removed: Vec<String> = seen.marks.difference(&marks).cloned().collect();
         if seen.inode.is_some_and(|inode| inode != found.inode) && !removed.is_empty() {
-            self.restore(removed.drain(..).collect(), "another folder is in its place");
+            self.restore(removed.drain(..).collect(), "another directory is in its place");
         }
         let unwritten = lock(&self.shared.unwritten);
         removed.retain(|machine| !unwritten.contains_key(machine));
@@ -104,7 +104,7 @@ impl Used {
             tracing::error!(
                 "{}: {why}, and with it the marks of {}; they still hold, and are written again; \
                  `proxydhcpd rearm NAME` lets a machine boot again",
-                self.folder.display(),
+                self.directory.display(),
                 some_names(count, lost.iter().map(String::as_str))
             );
         }
@@ -115,7 +115,7 @@ impl Used {
 
     fn is_well(&self, seen: &mut Seen) {
         if seen.trouble.take().is_some() {
-            tracing::info!("{} can be read again", self.folder.display());
+            tracing::info!("{} can be read again", self.directory.display());
         }
     }
 
@@ -131,7 +131,7 @@ impl Used {
         };
         tracing::error!(
             "{} cannot be read ({trouble}): {then}; it is tried again every few seconds",
-            self.folder.display()
+            self.directory.display()
         );
         seen.trouble = Some(trouble);
     }

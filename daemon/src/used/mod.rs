@@ -1,7 +1,7 @@
-//! Machines that were to boot once and have: a mark for each in a folder, so that once is once after a restart too. A
-//! mark goes by `rearm`, or by removing its file while the folder can be read; nothing else lets a machine boot again.
+//! Machines that were to boot once and have: a mark for each in a directory, so that once is once after a restart too. A
+//! mark goes by `rearm`, or by removing its file while the directory can be read; nothing else lets a machine boot again.
 
-pub mod folder;
+pub mod directory;
 mod look;
 pub mod token;
 
@@ -30,10 +30,10 @@ pub const UNSAID_HELP: &str = "`proxydhcpd rearm NAME`, or `boot = \"always\"`, 
 #[derive(Debug)]
 pub struct Used {
     state_dir: PathBuf,
-    folder: PathBuf,
+    directory: PathBuf,
     writer: SyncSender<Job>,
     shared: Arc<Shared>,
-    /// Held while the folder is read, so only who looks may wait for it.
+    /// Held while the directory is read, so only who looks may wait for it.
     seen: Mutex<Seen>,
     key: OnceLock<Key>,
 }
@@ -67,14 +67,14 @@ struct Shared {
 }
 
 impl Used {
-    /// `state_dir`: where the folder is, or will be when there is something to put into it.
+    /// `state_dir`: where the directory is, or will be when there is something to put into it.
     pub fn below(state_dir: &Path) -> io::Result<Used> {
         let (writer, jobs) = sync_channel(WAITING);
         let shared = Arc::new(Shared::default());
         let (at, with) = (state_dir.to_owned(), Arc::clone(&shared));
         thread::Builder::new().name("used-up".to_owned()).spawn(move || write_all(&at, &jobs, &with))?;
-        let (state_dir, folder) = (state_dir.to_owned(), folder::below(state_dir));
-        Ok(Used { state_dir, folder, writer, shared, seen: Mutex::default(), key: OnceLock::new() })
+        let (state_dir, directory) = (state_dir.to_owned(), directory::below(state_dir));
+        Ok(Used { state_dir, directory, writer, shared, seen: Mutex::default(), key: OnceLock::new() })
     }
 
     /// How often boots were used up before this start. One line for each machine is left of the file.
@@ -101,14 +101,14 @@ impl Used {
             return;
         }
         self.miss_marks();
-        let probe = self.folder.join(".probe");
-        let tried = fs::create_dir_all(&self.folder).and_then(|()| create_anew(&probe, 0o600)).map(drop);
+        let probe = self.directory.join(".probe");
+        let tried = fs::create_dir_all(&self.directory).and_then(|()| create_anew(&probe, 0o600)).map(drop);
         if let Err(error) = tried.and_then(|()| fs::remove_file(&probe)) {
-            let then = match folder::marks(&self.folder) {
+            let then = match directory::marks(&self.directory) {
                 Ok(_) => "machines that boot once from now on boot again after a restart of the server",
-                Err(_) => "machines that boot once boot their disks after a restart, until the folder can be read",
+                Err(_) => "machines that boot once boot their disks after a restart, until the directory can be read",
             };
-            tracing::warn!("{} cannot be written ({error}): {then}", self.folder.display());
+            tracing::warn!("{} cannot be written ({error}): {then}", self.directory.display());
         }
         match self.find_key() {
             Ok(key) => drop(self.key.set(key)),
@@ -116,17 +116,17 @@ impl Used {
         }
     }
 
-    /// Where the folder is gone, but boots were used up before, its marks may have been taken from it by nobody's will.
+    /// Where the directory is gone, but boots were used up before, its marks may have been taken from it by nobody's will.
     fn miss_marks(&self) {
-        let is_gone = fs::symlink_metadata(&self.folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        let is_gone = fs::symlink_metadata(&self.directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
         if let Ok(armings) = token::armings(&self.state_dir)
             && is_gone
             && !armings.is_empty()
         {
             tracing::error!(
                 "{} is missing, though boots were used up before, by {}: they may boot once more; \
-                 stop the server and bring the folder back if that is not what you want",
-                self.folder.display(),
+                 stop the server and bring the directory back if that is not what you want",
+                self.directory.display(),
                 some_names(armings.len(), armings.keys().map(String::as_str))
             );
         }
@@ -150,8 +150,8 @@ impl Used {
         }
     }
 
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     pub fn token(&self, machine: &str, arming: u64) -> Option<String> {
@@ -177,7 +177,7 @@ impl Used {
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = self.writer.try_send(job) {
             self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
             if let Job::Mark(mark) = job {
-                self.shared.keep(mark, &format_args!("{}: too much to write", self.folder.display()));
+                self.shared.keep(mark, &format_args!("{}: too much to write", self.directory.display()));
             }
         }
     }
@@ -205,7 +205,7 @@ impl Used {
 }
 
 fn write_all(state_dir: &Path, jobs: &Receiver<Job>, shared: &Shared) {
-    let folder = folder::below(state_dir);
+    let directory = directory::below(state_dir);
     let count = |machine: &str, times| {
         if let Err(error) = token::count(state_dir, machine, times) {
             tracing::debug!("{}: {error}", token::armings_file(state_dir).display());
@@ -215,16 +215,16 @@ fn write_all(state_dir: &Path, jobs: &Receiver<Job>, shared: &Shared) {
         match job {
             Job::Mark(mark) => {
                 count(&mark.machine, mark.times);
-                match folder::write(&folder, &mark.machine, &mark.by) {
+                match directory::write(&directory, &mark.machine, &mark.by) {
                     Ok(()) => {
                         lock(&shared.written).insert(mark.machine);
-                        shared.try_again(&folder);
+                        shared.try_again(&directory);
                     }
-                    Err(error) => shared.keep(mark, &format_args!("{}: {error}", folder.display())),
+                    Err(error) => shared.keep(mark, &format_args!("{}: {error}", directory.display())),
                 }
             }
             Job::Count(machine) => count(&machine, 1),
-            Job::TryAgain => shared.try_again(&folder),
+            Job::TryAgain => shared.try_again(&directory),
         }
         shared.waiting.fetch_sub(1, Ordering::AcqRel);
     }
@@ -245,7 +245,7 @@ impl Shared {
         unwritten.insert(mark.machine, mark.by);
     }
 
-    fn try_again(&self, folder: &Path) {
+    fn try_again(&self, directory: &Path) {
         // Nobody waits for the disk.
         let unwritten = lock(&self.unwritten).clone();
         if unwritten.is_empty() {
@@ -253,13 +253,13 @@ impl Shared {
         }
         let count = unwritten.len();
         for (machine, by) in unwritten {
-            if folder::write(folder, &machine, &by).is_err() {
+            if directory::write(directory, &machine, &by).is_err() {
                 return;
             }
             lock(&self.written).insert(machine.clone());
             lock(&self.unwritten).remove(&machine);
         }
-        tracing::info!("{} can be written: marks that it lacked are in it now, {count} of them", folder.display());
+        tracing::info!("{} can be written: marks that it lacked are in it now, {count} of them", directory.display());
     }
 }
 

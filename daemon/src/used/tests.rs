@@ -17,7 +17,7 @@ fn removed(machines: &[&str]) -> Look {
 fn a_mark_is_there_for_who_reads_next_until_it_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let used = Used::below(dir.path()).unwrap();
-    assert_eq!(used.look(), Look::default(), "no folder, no marks");
+    assert_eq!(used.look(), Look::default(), "no directory, no marks");
     used.mark("web1", "debian/linux", 1);
     assert_eq!(settled(&used), Look::default(), "who marked it knows");
     let text = fs::read_to_string(dir.path().join("used-up/web1")).unwrap();
@@ -25,66 +25,66 @@ fn a_mark_is_there_for_who_reads_next_until_it_is_removed() {
     assert_eq!(token::armings(dir.path()).unwrap(), [("web1".to_owned(), 1)].into());
 
     assert_eq!(Used::below(dir.path()).unwrap().look(), marked(&["web1"]), "after a restart");
-    let folder = folder::below(dir.path());
-    assert!(folder::forget(&folder, "web1").unwrap());
-    assert!(!folder::forget(&folder, "web1").unwrap());
+    let directory = directory::below(dir.path());
+    assert!(directory::forget(&directory, "web1").unwrap());
+    assert!(!directory::forget(&directory, "web1").unwrap());
     assert_eq!(used.look(), removed(&["web1"]));
     assert_eq!(used.look(), Look::default());
-    fs::write(folder.join("web2"), "").unwrap();
+    fs::write(directory.join("web2"), "").unwrap();
     assert_eq!(used.look(), marked(&["web2"]));
 }
 
 #[test]
-fn a_folder_that_vanishes_or_is_replaced_takes_no_mark_with_it() {
+fn a_directory_that_vanishes_or_is_replaced_takes_no_mark_with_it() {
     let dir = tempfile::tempdir().unwrap();
     let used = Used::below(dir.path()).unwrap();
     used.mark("web1", "debian/linux", 1);
     used.mark("web2", "debian/linux", 1);
     assert_eq!(settled(&used), Look::default());
-    let folder = folder::below(dir.path());
-    fs::rename(&folder, dir.path().join("aside")).unwrap();
+    let directory = directory::below(dir.path());
+    fs::rename(&directory, dir.path().join("aside")).unwrap();
     assert_eq!(used.look(), Look::default());
     assert_eq!(settled(&used), Look::default());
-    assert_eq!(folder::marks(&folder).unwrap().len(), 2, "written again");
+    assert_eq!(directory::marks(&directory).unwrap().len(), 2, "written again");
 
-    fs::rename(&folder, dir.path().join("aside too")).unwrap();
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("web2"), "").unwrap();
+    fs::rename(&directory, dir.path().join("aside too")).unwrap();
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("web2"), "").unwrap();
     assert_eq!(used.look(), Look::default());
     assert_eq!(settled(&used), Look::default());
-    assert_eq!(folder::marks(&folder).unwrap().len(), 2);
-    fs::remove_file(folder.join("web2")).unwrap();
-    assert_eq!(used.look(), removed(&["web2"]), "one mark, of a folder that is there");
+    assert_eq!(directory::marks(&directory).unwrap().len(), 2);
+    fs::remove_file(directory.join("web2")).unwrap();
+    assert_eq!(used.look(), removed(&["web2"]), "one mark, of a directory that is there");
 }
 
 #[test]
-fn a_folder_that_cannot_be_read_is_no_news() {
+fn a_directory_that_cannot_be_read_is_no_news() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = folder::below(dir.path());
+    let directory = directory::below(dir.path());
     // Root may read whatever has the wrong mode, but follows no link that leads to itself.
-    std::os::unix::fs::symlink("used-up", &folder).unwrap();
+    std::os::unix::fs::symlink("used-up", &directory).unwrap();
     let used = Used::below(dir.path()).unwrap();
     assert_eq!(used.look(), Look { unknown: true, ..Look::default() }, "at a start");
-    fs::remove_file(&folder).unwrap();
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("web1"), "").unwrap();
+    fs::remove_file(&directory).unwrap();
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("web1"), "").unwrap();
     assert_eq!(used.look(), marked(&["web1"]));
 
-    fs::rename(&folder, dir.path().join("aside")).unwrap();
-    std::os::unix::fs::symlink("used-up", &folder).unwrap();
+    fs::rename(&directory, dir.path().join("aside")).unwrap();
+    std::os::unix::fs::symlink("used-up", &directory).unwrap();
     assert_eq!(used.look(), Look::default());
-    fs::remove_file(&folder).unwrap();
-    fs::rename(dir.path().join("aside"), &folder).unwrap();
+    fs::remove_file(&directory).unwrap();
+    fs::rename(dir.path().join("aside"), &directory).unwrap();
     assert_eq!(used.look(), Look::default());
-    fs::remove_file(folder.join("web1")).unwrap();
+    fs::remove_file(directory.join("web1")).unwrap();
     assert_eq!(used.look(), removed(&["web1"]));
 }
 
 #[test]
 fn a_mark_that_cannot_be_written_holds_and_is_written_later() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = folder::below(dir.path());
-    fs::write(&folder, "in the way").unwrap();
+    let directory = directory::below(dir.path());
+    fs::write(&directory, "in the way").unwrap();
     let used = Used::below(dir.path()).unwrap();
     used.mark("web1", "debian/linux", 1);
     used.mark("web2", "debian/linux", 1);
@@ -92,13 +92,13 @@ fn a_mark_that_cannot_be_written_holds_and_is_written_later() {
     assert_eq!(settled(&used), unknown, "a file in its place");
     used.forget(&["web2".to_owned()]);
 
-    fs::remove_file(&folder).unwrap();
-    std::os::unix::fs::symlink(dir.path().join("gone"), &folder).unwrap();
+    fs::remove_file(&directory).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("gone"), &directory).unwrap();
     assert_eq!(settled(&used), unknown, "a link to what is gone");
     fs::create_dir(dir.path().join("gone")).unwrap();
     used.try_again();
     assert_eq!(settled(&used), Look::default());
-    assert_eq!(folder::marks(&folder).unwrap(), ["web1".to_owned()].into(), "without another mark");
+    assert_eq!(directory::marks(&directory).unwrap(), ["web1".to_owned()].into(), "without another mark");
 }
 
 /// A link that somebody left there would have the server write elsewhere, and a named pipe would have it wait.
@@ -106,8 +106,8 @@ fn a_mark_that_cannot_be_written_holds_and_is_written_later() {
 fn what_lies_in_the_place_of_a_temporary_file_neither_leads_elsewhere_nor_stalls() {
     let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let other = elsewhere.path().join("precious");
-    let folder = folder::below(dir.path());
-    fs::create_dir(&folder).unwrap();
+    let directory = directory::below(dir.path());
+    fs::create_dir(&directory).unwrap();
     let key = token::Key::draw().unwrap();
     let temporary = [".done-key", ".armings", ".duid", "used-up/.web1", "used-up/.probe"];
     for leave in [
@@ -120,7 +120,7 @@ fn what_lies_in_the_place_of_a_temporary_file_neither_leads_elsewhere_nor_stalls
         key.keep(dir.path()).unwrap();
         token::tidy(dir.path(), &[("web1".to_owned(), 1)].into()).unwrap();
         crate::duid::keep(dir.path(), &[0, 3, 0, 1]);
-        folder::write(&folder, "web1", "debian/linux").unwrap();
+        directory::write(&directory, "web1", "debian/linux").unwrap();
         Used::below(dir.path()).unwrap().prepare();
         for name in temporary {
             assert!(dir.path().join(name).symlink_metadata().is_err(), "{name} is left");
@@ -135,7 +135,7 @@ fn what_lies_in_the_place_of_a_temporary_file_neither_leads_elsewhere_nor_stalls
 }
 
 #[test]
-fn a_file_in_the_place_of_the_folder_of_state_is_no_folder_without_marks() {
+fn a_file_in_the_place_of_the_directory_of_state_is_no_directory_without_marks() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
     fs::write(&state, "in the way").unwrap();
@@ -176,13 +176,13 @@ fn a_mark_says_which_machine_it_is_of() {
     let dir = tempfile::tempdir().unwrap();
     let (macs, uuid, serial) = ([[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]], Some([0x42; 16]), Some("ABC 1"));
     let machine = Machine { name: "web1", macs: &macs, uuid, serial, ..Machine::default() };
-    folder::write(dir.path(), "web1", &format!("linux\n{}", folder::identities(&machine))).unwrap();
-    let known = folder::read(dir.path(), "web1").unwrap().unwrap();
-    assert_eq!(known, folder::Identities { macs: macs.to_vec(), uuid, serial: serial.map(str::to_owned) });
-    folder::write(dir.path(), "web1", "linux").unwrap();
-    assert_eq!(folder::read(dir.path(), "web1").unwrap(), None, "as of before");
+    directory::write(dir.path(), "web1", &format!("linux\n{}", directory::identities(&machine))).unwrap();
+    let known = directory::read(dir.path(), "web1").unwrap().unwrap();
+    assert_eq!(known, directory::Identities { macs: macs.to_vec(), uuid, serial: serial.map(str::to_owned) });
+    directory::write(dir.path(), "web1", "linux").unwrap();
+    assert_eq!(directory::read(dir.path(), "web1").unwrap(), None, "as of before");
     for wrong in ["identities 2", "identities 1\nmac 1", "identities 1\nuuid x", "identities 1\nodd"] {
         fs::write(dir.path().join("web1"), format!("\n\n{wrong}\n")).unwrap();
-        assert!(folder::read(dir.path(), "web1").is_err(), "{wrong}");
+        assert!(directory::read(dir.path(), "web1").is_err(), "{wrong}");
     }
 }

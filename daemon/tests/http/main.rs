@@ -6,7 +6,7 @@ mod netns;
 mod networks;
 mod requests;
 
-use proxydhcpd::files::{Folder, Opened};
+use proxydhcpd::files::{Directory, Opened};
 use proxydhcpd::serve::http::{self, Event, Finished, Settings};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::request::Request;
@@ -22,10 +22,10 @@ use tokio::sync::oneshot;
 /// Long enough for a busy machine; a test that waits for it in full has failed.
 const LONG: Duration = Duration::from_secs(20);
 
-/// A server with a boot folder of its own.
+/// A server with a boot directory of its own.
 struct Server {
     port: u16,
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     events: Receiver<Event>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -37,16 +37,16 @@ impl Server {
     }
 
     fn with(settings: Settings) -> Server {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Folder::at(folder.path(), false).unwrap();
-        Server::opening(folder, settings, move |request| {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Directory::at(directory.path(), false).unwrap();
+        Server::opening(directory, settings, move |request| {
             let name = std::str::from_utf8(request.name).map_err(|_| Refusal::BadName)?;
             root.open(name.trim_start_matches('/'))
         })
     }
 
     fn opening(
-        folder: tempfile::TempDir,
+        directory: tempfile::TempDir,
         settings: Settings,
         open: impl Fn(&Request<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
     ) -> Server {
@@ -59,14 +59,14 @@ impl Server {
             let note = move |event| drop(note.send(event));
             runtime.block_on(http::serve(listeners, settings, open, note, async { drop(stopped.await) })).unwrap();
         });
-        Server { port, folder, events, stop: Some(stop), thread: Some(thread) }
+        Server { port, directory, events, stop: Some(stop), thread: Some(thread) }
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
-    /// Puts a file of so many octets into the folder that repeat nowhere nearby.
+    /// Puts a file of so many octets into the directory that repeat nowhere nearby.
     fn file(&self, name: &str, size: usize) -> Vec<u8> {
         let octets: Vec<u8> = (0..size as u64 / 8 + 1)
             .flat_map(|index| index.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())

@@ -1,8 +1,8 @@
 //! Configurations that people run, rebuilt from public sources with addresses of documentation: what the packaged
 //! dnsmasq gives each of nine kinds of machines, the real server gives with what is imported. Needs root.
 //!
-//! Each folder of `testdata/import` has `dnsmasq.conf`, the `source` it was rebuilt from, the boot `files` with their
-//! kinds, and the `notes` that the import puts above its tables. `$T` is the folder of the files. `UPDATE_NOTES=1`
+//! Each directory of `testdata/import` has `dnsmasq.conf`, the `source` it was rebuilt from, the boot `files` with their
+//! kinds, and the `notes` that the import puts above its tables. `$T` is the directory of the files. `UPDATE_NOTES=1`
 //! writes the notes anew.
 
 use super::machine::{Gets, Vector, all_vectors, gets};
@@ -57,7 +57,7 @@ const DIFFERENCES: [(&str, &str, &str); 10] = [
 
 struct Site {
     name: String,
-    folder: TempDir,
+    directory: TempDir,
     conf: String,
     expected: PathBuf,
 }
@@ -65,14 +65,14 @@ struct Site {
 impl Site {
     fn all() -> Vec<Site> {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/import");
-        let mut folders: Vec<PathBuf> = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
-        folders.sort();
-        folders.iter().map(|folder| Site::of(folder)).collect()
+        let mut directories: Vec<PathBuf> = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+        directories.sort();
+        directories.iter().map(|directory| Site::of(directory)).collect()
     }
 
     fn of(from: &Path) -> Site {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("tftp");
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("tftp");
         fs::create_dir(&root).unwrap();
         let read =
             |name: &str| fs::read_to_string(from.join(name)).unwrap_or_else(|error| panic!("{from:?} {name}: {error}"));
@@ -83,16 +83,16 @@ impl Site {
             fs::write(path, program(kind)).unwrap();
         }
         let conf = read("dnsmasq.conf").replace("$T", root.to_str().unwrap());
-        fs::write(folder.path().join("dnsmasq.conf"), &conf).unwrap();
+        fs::write(directory.path().join("dnsmasq.conf"), &conf).unwrap();
         let name = from.file_name().unwrap().to_str().unwrap().to_owned();
-        Site { name, folder, conf, expected: from.join("notes") }
+        Site { name, directory, conf, expected: from.join("notes") }
     }
 
     fn root(&self) -> PathBuf {
-        self.folder.path().join("tftp")
+        self.directory.path().join("tftp")
     }
 
-    /// A name below the folder with its folder or with a slash is the same file.
+    /// A name below the directory with its directory or with a slash is the same file.
     fn plain(&self, gets: Gets) -> Gets {
         match gets {
             Gets::File(name, server) if !name.contains("://") => {
@@ -115,7 +115,7 @@ impl Site {
     fn imported(&self) -> String {
         let source = Source::new("dnsmasq.conf", self.conf.clone().into_bytes()).unwrap();
         let networks = vec![("eth0".to_owned(), Network4 { address: HERE, prefix: 24 })];
-        let here = Here { networks, tftp_folders: vec![self.root()] };
+        let here = Here { networks, tftp_dirs: vec![self.root()] };
         import(&source, None, &here).unwrap_or_else(|told| panic!("{}: {}", self.name, told[0]))
     }
 }
@@ -231,28 +231,28 @@ fn compare(
 }
 
 fn dnsmasq(site: &Site) -> Peer {
-    let folder = site.folder.path();
+    let directory = site.directory.path();
     let peer = Peer::start(&format!(
         "dnsmasq --keep-in-foreground --user=root --no-ping --pid-file= --log-facility={0}/log --dhcp-leasefile={0}/leases \
          --conf-file={0}/dnsmasq.conf",
-        folder.display()
+        directory.display()
     ));
     wait_until_open(&peer, &format!("dnsmasq of {}", site.name), &[67, 69]);
     peer
 }
 
 fn proxydhcpd(site: &Site) -> Peer {
-    let folder = site.folder.path();
-    let text = format!("state-dir = {:?}\n{}", folder.join("state"), site.imported());
-    fs::write(folder.join("proxydhcpd.toml"), text).unwrap();
-    let log = fs::File::create(folder.join("ours")).unwrap();
+    let directory = site.directory.path();
+    let text = format!("state-dir = {:?}\n{}", directory.join("state"), site.imported());
+    fs::write(directory.join("proxydhcpd.toml"), text).unwrap();
+    let log = fs::File::create(directory.join("ours")).unwrap();
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_proxydhcpd"), "-c"])
-        .arg(folder.join("proxydhcpd.toml"));
+        .arg(directory.join("proxydhcpd.toml"));
     let mut peer = Peer(command.arg("-b").arg(site.root()).stdin(Stdio::null()).stderr(log).spawn().unwrap());
     wait_for(&format!("the server of {}", site.name), || {
-        let log = fs::read_to_string(folder.join("ours")).unwrap();
+        let log = fs::read_to_string(directory.join("ours")).unwrap();
         assert!(peer.0.try_wait().unwrap().is_none(), "{} does not start: {log}", site.name);
         log.contains("ready").then_some(())
     });

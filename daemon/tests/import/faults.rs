@@ -24,7 +24,7 @@ fn a_tag_by_a_feature_of_ipxe_is_ipxes() {
         "dhcp-range=192.0.2.0,proxy\ndhcp-match=set:ipxe-http,175,19\ntag-if=set:ipxe,tag:ipxe-http\n\
          pxe-service=tag:!ipxe,X86PC,\"a\",undionly.kpxe\npxe-service=tag:ipxe,X86PC,\"b\",main.ipxe\n",
     );
-    has(&told, &["firmware = [\"ipxe\"]", "any-other = \"main.ipxe\"", "bios = \"undionly.kpxe\""]);
+    has(&told, &["firmware = [\"ipxe\"]", "default = \"main.ipxe\"", "bios = \"undionly.kpxe\""]);
     assert!(!told.contains("no machine comes to it"), "{told}");
 }
 
@@ -73,7 +73,7 @@ fn a_range_is_never_wider_than_the_interface_that_it_is_on() {
     assert!(told.ends_with("(write it behind the range, as in 10.1.0.0,proxy,255.255.0.0)"), "{told}");
     // Of one range every machine that was answered is.
     let told = on("192.0.2.10", 24, "dhcp-range=set:lab,10.1.0.0,proxy\ndhcp-boot=tag:lab,a.0\n").unwrap();
-    assert!(!told.contains("subnet") && told.contains("any-other = \"a.0\""), "{told}");
+    assert!(!told.contains("subnet") && told.contains("default = \"a.0\""), "{told}");
 }
 
 #[test]
@@ -106,17 +106,17 @@ fn a_boot_file_by_option_67_of_a_lease_server_is_one() {
         "dhcp-range=192.0.2.50,192.0.2.60\ndhcp-match=set:efi,option:client-arch,7\ndhcp-option=66,192.0.2.77\n\
          dhcp-option=tag:efi,option:bootfile-name,ipxe.efi\ndhcp-option=67,undionly.kpxe\n",
     );
-    has(&told, &["uefi-x64 = \"tftp://192.0.2.77/ipxe.efi\"", "any-other = \"tftp://192.0.2.77/undionly.kpxe\""]);
+    has(&told, &["uefi-x64 = \"tftp://192.0.2.77/ipxe.efi\"", "default = \"tftp://192.0.2.77/undionly.kpxe\""]);
     // A proxy of dnsmasq does not send it.
     assert!(imported("dhcp-range=192.0.2.0,proxy\ndhcp-option=67,a.0\n").contains("default-profile = \"nothing\""));
 }
 
 #[test]
 fn a_file_that_a_machine_could_not_start_does_not_keep_the_server_from_starting() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("undionly.kpxe"), super::netns::loaders::program("bios")).unwrap();
-    std::fs::write(folder.path().join("ipxe.efi"), super::netns::loaders::program("x64")).unwrap();
-    let root = folder.path().display();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("undionly.kpxe"), super::netns::loaders::program("bios")).unwrap();
+    std::fs::write(directory.path().join("ipxe.efi"), super::netns::loaders::program("x64")).unwrap();
+    let root = directory.path().display();
     let told = imported(&format!(
         "enable-tftp\ntftp-root={root},eth0\npxe-service=x86PC,\"x\",undionly.kpxe\npxe-service=IA32_EFI,\"x\",ipxe.efi\n\
          pxe-service=PC98,\"x\",undionly.kpxe\ndhcp-match=set:arm,option:client-arch,11\ndhcp-boot=tag:arm,arm64.efi\n"
@@ -136,15 +136,15 @@ fn a_file_that_a_machine_could_not_start_does_not_keep_the_server_from_starting(
 
 #[test]
 fn the_files_of_another_tftp_server_are_looked_for_where_it_keeps_them() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("undionly.kpxe"), super::netns::loaders::program("bios")).unwrap();
-    let of = |folder: &Path| {
-        let here = Here { tftp_folders: vec![folder.into()], ..Here::default() };
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("undionly.kpxe"), super::netns::loaders::program("bios")).unwrap();
+    let of = |directory: &Path| {
+        let here = Here { tftp_dirs: vec![directory.into()], ..Here::default() };
         let text = b"dhcp-range=192.0.2.0,proxy\npxe-service=x86PC,\"FOG\",undionly.kpxe\n".to_vec();
         import(&Source::new("d", text).unwrap(), None, &here).unwrap()
     };
-    let told = of(folder.path());
-    has(&told, &[&format!("boot-dir = {:?}", folder.path())]);
+    let told = of(directory.path());
+    has(&told, &[&format!("boot-dir = {:?}", directory.path())]);
     assert!(told.contains("systemctl disable --now tftpd-hpa"), "{told}");
     assert!(of(Path::new("/nowhere")).contains("TFTP_DIRECTORY of /etc/default/tftpd-hpa"));
 }
@@ -185,8 +185,8 @@ fn rules_and_menus_have_names_of_their_own() {
 
 #[test]
 fn a_proxy_ini_whose_files_are_not_there_says_so() {
-    let folder = Ipv4Addr::new(192, 0, 2, 10);
-    let here = Here { networks: vec![("eth0".into(), Network4 { address: folder, prefix: 24 })], ..Here::default() };
+    let directory = Ipv4Addr::new(192, 0, 2, 10);
+    let here = Here { networks: vec![("eth0".into(), Network4 { address: directory, prefix: 24 })], ..Here::default() };
     let text = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.10\nfilename = \"nowhere.0\"\n";
     let told = import(&Source::new("proxy.ini", text.into()).unwrap(), None, &here).unwrap();
     assert!(

@@ -65,9 +65,9 @@ fn options_on_command_lines_say_what_the_file_says() {
 }
 
 #[test]
-fn the_boot_folder_of_a_container_is_that_of_its_host() {
-    let folder = tempfile::tempdir().unwrap();
-    let here = folder.path().display();
+fn the_boot_dir_of_a_container_is_that_of_its_host() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path().display();
     let compose = |volumes: &str| {
         format!(
             "services:\n  pxe:\n    image: x:2\n    command: -d --enable-tftp --tftp-root=/tftp/sub --dhcp-boot=/tftp/sub/a.0\n    volumes:\n{volumes}"
@@ -84,16 +84,16 @@ fn the_boot_folder_of_a_container_is_that_of_its_host() {
         docker("--volume=./tftp:/tftp"),
         docker("--mount type=bind,source=./tftp,target=/tftp"),
     ] {
-        let file = folder.path().join("compose.yml");
+        let file = directory.path().join("compose.yml");
         let source = Source::new(file.to_str().unwrap(), text.clone().into_bytes()).unwrap();
         let told = import(&source, None, &Here::default()).unwrap();
         assert!(told.contains(&format!("\nboot-dir = \"{here}/tftp/sub\"\n")), "{text}{told}");
         assert!(told.contains("#     in the container it is /tftp/sub, and on its host "), "{told}");
-        assert!(told.contains("any-other = \"a.0\""), "{told}");
+        assert!(told.contains("default = \"a.0\""), "{told}");
     }
     let told = imported(&compose("      - files:/tftp\n"));
     assert!(
-        told.contains("#   /tftp/sub is a folder in the container. Set `boot-dir` to where its volume files is"),
+        told.contains("#   /tftp/sub is a directory in the container. Set `boot-dir` to where its volume files is"),
         "{told}"
     );
 }
@@ -235,7 +235,7 @@ fn a_case_of_an_isc_switch_that_no_rule_knows_is_told_of() {
         "next-server 192.0.2.20;\nswitch (option host-name) {\n  case \"a\": filename \"a.0\"; break;\n  default: filename \"b.0\";\n}\n",
     );
     assert!(told.contains("#   line 3: case \"a\": filename \"a.0\"; break;\n#     of what a machine says"), "{told}");
-    assert!(told.contains("any-other = \"tftp://192.0.2.20/b.0\""), "{told}");
+    assert!(told.contains("default = \"tftp://192.0.2.20/b.0\""), "{told}");
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn what_an_isc_configuration_asks_and_no_rule_knows_is_told_of() {
     ] {
         assert!(told.contains(note), "no {note:?} in\n{told}");
     }
-    assert!(told.contains("deny = true") && told.contains("any-other = \"any.0\""), "{told}");
+    assert!(told.contains("deny = true") && told.contains("default = \"any.0\""), "{told}");
     for (text, error) in [
         ("subnet 192.0.2.0 netmask 255.255.255.0 {\n  filename \"a\";\n", "d:1:40: a `{` that does not end"),
         ("filename \"a\";\n}\n", "d:2:1: a `}` without its `{`"),
@@ -302,7 +302,7 @@ fn a_missing_semicolon_in_iscs_configuration_is_an_error_at_its_place() {
          group { host host { hardware ethernet 52:54:00:00:00:01; option host-name \"x\"; server-name\n\"y\"; } }\n\
          set x = filename;\nserver-name option host-name;\n",
     );
-    assert!(told.contains("any-other = \"tftp://192.0.2.20/d.0\""), "{told}");
+    assert!(told.contains("default = \"tftp://192.0.2.20/d.0\""), "{told}");
 }
 
 #[test]
@@ -403,7 +403,7 @@ fn addresses_that_iscs_dhcpd_writes_as_text_are_conditions() {
 #[test]
 fn a_class_that_isc_spawns_is_for_machines_that_have_its_value() {
     let told = imported("next-server 192.0.2.20;\nclass \"c\" { spawn with hardware; filename \"c.0\"; }\n");
-    assert!(told.contains("any-other = \"tftp://192.0.2.20/c.0\""), "{told}");
+    assert!(told.contains("default = \"tftp://192.0.2.20/c.0\""), "{told}");
     let told =
         imported("filename \"a.0\";\nclass \"c\" {\n  spawn with option agent.remote-id;\n  filename \"c.0\";\n}\n");
     let lost = told.split("# Taken over").next().unwrap();
@@ -531,8 +531,8 @@ fn of_a_format_that_is_not_read_it_is_said_which_it_is() {
 /// As a shell sees it: one line, and a status that is not 0.
 #[test]
 fn an_empty_file_is_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("dnsmasq.conf");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("dnsmasq.conf");
     std::fs::write(&file, "").unwrap();
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
     let output = program.arg("import").arg(&file).output().unwrap();
@@ -570,9 +570,9 @@ fn what_never_ends_is_an_error_and_pipes_are_read() {
 }
 
 /// What the program says, which is to end well.
-fn program(folder: &Path, arguments: &[&str]) -> String {
+fn program(directory: &Path, arguments: &[&str]) -> String {
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
-    let output = program.args(arguments).current_dir(folder).output().unwrap();
+    let output = program.args(arguments).current_dir(directory).output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{arguments:?}: {said}");
     said
@@ -581,8 +581,8 @@ fn program(folder: &Path, arguments: &[&str]) -> String {
 /// As PXELINUX's documentation names the files, and netboot.xyz's the scripts.
 #[test]
 fn a_pxelinux_tree_and_netboot_xyzs_scripts_become_machines() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("tftp");
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("tftp");
     std::fs::create_dir_all(root.join("pxelinux.cfg")).unwrap();
     std::fs::create_dir_all(root.join("debian")).unwrap();
     let kernel = super::netns::loaders::program("x64");
@@ -612,8 +612,8 @@ fn a_pxelinux_tree_and_netboot_xyzs_scripts_become_machines() {
     }
     std::fs::write(root.join("MAC-525400000010.ipxe"), "#!ipxe\nsanboot x\n").unwrap();
     std::fs::write(root.join("HOSTNAME-pc1.ipxe"), "#!ipxe\n").unwrap();
-    program(folder.path(), &["import", "tftp", "-o", "new.toml"]);
-    let text = std::fs::read_to_string(folder.path().join("new.toml")).unwrap();
+    program(directory.path(), &["import", "tftp", "-o", "new.toml"]);
+    let text = std::fs::read_to_string(directory.path().join("new.toml")).unwrap();
     for part in [
         "default-profile = \"default-menu\"\n",
         "[[rule]] # C0000207\nname = \"C0000207\"\nsubnet = [\"192.0.2.7/32\"]\nprofile = \"a-2\"\n\n[[rule]] # C00002\nname = \"C00002\"\n\
@@ -628,7 +628,7 @@ fn a_pxelinux_tree_and_netboot_xyzs_scripts_become_machines() {
         // PXELINUX names the file by the octets as they are on the wire.
         "uuid = \"085994b8-a6d6-a941-611d-74a6ab80b83d\"\nprofile = \"live\"\n",
         "kernel = \"MAC-525400000010.ipxe\"\n",
-        "#   HOSTNAME-pc1.ipxe: the file\n#     only the menu of the boot folder looks for it, and `default` goes before that: write [machine.pc1]",
+        "#   HOSTNAME-pc1.ipxe: the file\n#     only the menu of the boot directory looks for it, and `default` goes before that: write [machine.pc1]",
         "#   README: the file\n#     PXELINUX asks for no file of this name",
         "#   default line 17: MENU INCLUDE more.cfg\n#     it cannot be read: No such file",
         "#   default line 12: label memtest\n#     a program of SYSLINUX is no kernel",
@@ -637,22 +637,22 @@ fn a_pxelinux_tree_and_netboot_xyzs_scripts_become_machines() {
     ] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
-    program(folder.path(), &["check", "new.toml"]);
+    program(directory.path(), &["check", "new.toml"]);
     assert_eq!(tables(&text), {
-        std::fs::remove_file(folder.path().join("new.toml")).unwrap();
-        program(folder.path(), &["import", "tftp/pxelinux.cfg", "-o", "new.toml"]);
-        tables(&std::fs::read_to_string(folder.path().join("new.toml")).unwrap())
+        std::fs::remove_file(directory.path().join("new.toml")).unwrap();
+        program(directory.path(), &["import", "tftp/pxelinux.cfg", "-o", "new.toml"]);
+        tables(&std::fs::read_to_string(directory.path().join("new.toml")).unwrap())
     });
 }
 
 fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
-    folder
+    directory
 }
 
 #[test]
@@ -660,23 +660,23 @@ fn two_files_for_one_machine_become_one_entry() {
     const MENU: (&str, &str) = ("pxelinux.cfg/01-52-54-00-00-00-10", "DEFAULT a\nLABEL a\nKERNEL linux\n");
     const SCRIPT: (&str, &str) = ("MAC-525400000010.ipxe", "#!ipxe\n");
     for (more, profile, why) in [
-        (("pxelinux.0", ""), "a", "takes 01-52-54-00-00-00-10: pxelinux.0 is in the folder. If"),
+        (("pxelinux.0", ""), "a", "takes 01-52-54-00-00-00-10: pxelinux.0 is in the directory. If"),
         (
             ("netboot.xyz.kpxe", ""),
             "script-525400000010",
-            "takes MAC-525400000010.ipxe: netboot.xyz.kpxe is in the folder, and",
+            "takes MAC-525400000010.ipxe: netboot.xyz.kpxe is in the directory, and",
         ),
-        (("x", ""), "a", "takes 01-52-54-00-00-00-10: no loader in the folder tells"),
+        (("x", ""), "a", "takes 01-52-54-00-00-00-10: no loader in the directory tells"),
     ] {
-        let folder = tree(&[MENU, SCRIPT, more]);
-        let text = program(folder.path(), &["import", "."]);
+        let directory = tree(&[MENU, SCRIPT, more]);
+        let text = program(directory.path(), &["import", "."]);
         assert_eq!(text.matches("[machine.").count(), 1, "{text}");
         let entry = format!("mac = \"52:54:00:00:00:10\"\nprofile = \"{profile}\"\n");
         assert!(text.contains(&entry) && text.contains(why), "{text}");
         assert!(text.contains("# Before you start the server:\n#   01-") || profile != "a", "{text}");
-        std::fs::write(folder.path().join("new.toml"), &text).unwrap();
-        std::fs::write(folder.path().join("linux"), super::netns::loaders::program("x64")).unwrap();
-        program(folder.path(), &["check", "new.toml"]);
+        std::fs::write(directory.path().join("new.toml"), &text).unwrap();
+        std::fs::write(directory.path().join("linux"), super::netns::loaders::program("x64")).unwrap();
+        program(directory.path(), &["check", "new.toml"]);
     }
     // PXELINUX asks for the name in small letters.
     let upper = ("pxelinux.cfg/01-52-54-00-00-00-AB", "DEFAULT a\nLABEL a\nKERNEL upper\n");
@@ -703,8 +703,8 @@ fn a_mistake_in_a_menu_of_pxelinux_is_told_for_what_it_is() {
 }
 
 #[test]
-fn files_that_a_menu_of_pxelinux_includes_are_read_in_the_folder() {
-    let folder = tree(&[
+fn files_that_a_menu_of_pxelinux_includes_are_read_in_the_directory() {
+    let directory = tree(&[
         (
             "tftp/pxelinux.cfg/default",
             "DEFAULT a\nINCLUDE pxelinux.cfg/more\nMENU INCLUDE ::boot/menu.cfg title\nINCLUDE ../secret\nINCLUDE none\n\
@@ -715,16 +715,16 @@ fn files_that_a_menu_of_pxelinux_includes_are_read_in_the_folder() {
         ("tftp/pxelinux.cfg/README", ""),
         ("secret", "LABEL a\nKERNEL secret\n"),
     ]);
-    std::os::unix::fs::symlink("../secret", folder.path().join("tftp/link")).unwrap();
-    let text = program(folder.path(), &["import", "tftp"]);
+    std::os::unix::fs::symlink("../secret", directory.path().join("tftp/link")).unwrap();
+    let text = program(directory.path(), &["import", "tftp"]);
     for part in [
         "kernel = \"linux\"\n",
         "#   boot/menu.cfg line 1: KRENEL x\n",
         "#   pxelinux.cfg/more line 3: INCLUDE pxelinux.cfg/default\n#     the file includes itself\n",
-        "#   default line 4: INCLUDE ../secret\n#     it is outside this folder",
+        "#   default line 4: INCLUDE ../secret\n#     it is outside this directory",
         "#   default line 5: INCLUDE none\n#     it cannot be read: No such file",
         "#   default line 6: INCLUDE 192.0.2.5::x\n#     it is on another server",
-        "#   default line 7: INCLUDE link\n#     it is outside this folder",
+        "#   default line 7: INCLUDE link\n#     it is outside this directory",
         "#   README: the file\n",
     ] {
         assert!(text.contains(part), "no {part:?} in {text}");
@@ -744,22 +744,22 @@ fn files_that_a_menu_of_pxelinux_includes_are_read_in_the_folder() {
 
 #[test]
 fn netboot_xyzs_scripts_by_host_name_are_run_in_front_of_the_menu() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("HOSTNAME-pc1.ipxe"), "#!ipxe\n").unwrap();
-    let text = program(folder.path(), &["import", "."]);
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("HOSTNAME-pc1.ipxe"), "#!ipxe\n").unwrap();
+    let text = program(directory.path(), &["import", "."]);
     assert!(
         text.contains("#   HOSTNAME-pc1.ipxe: the file\n#     the machine runs it that the DHCP server calls pc1"),
         "{text}"
     );
-    std::fs::write(folder.path().join("new.toml"), &text).unwrap();
-    let script = program(folder.path(), &["render", "menu", "--config", "new.toml"]);
+    std::fs::write(directory.path().join("new.toml"), &text).unwrap();
+    let script = program(directory.path(), &["render", "menu", "--config", "new.toml"]);
     let first = script.find("isset ${hostname} && chain --autofree http").expect("it is asked for");
     assert!(script[first..].contains("HOSTNAME-${hostname:uristring}.ipxe ||\n\n:menu\n"), "{script}");
 }
 
 #[test]
 fn lists_of_machines_are_known_by_their_usual_columns() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for (file, list, map, expected) in [
         (
             "netbox-interfaces.csv",
@@ -786,15 +786,15 @@ fn lists_of_machines_are_known_by_their_usual_columns() {
             "\n[machine.web1]\nmac = [\"52:54:00:00:00:01\", \"52:54:00:00:00:02\"]\nvariables = { inventory = \"17\" }",
         ),
     ] {
-        std::fs::write(folder.path().join(file), list).unwrap();
+        std::fs::write(directory.path().join(file), list).unwrap();
         let new = format!("{file}.toml");
         let mut arguments = vec!["import", file, "-o", &new];
         map.iter().flatten().for_each(|map| arguments.extend(["--map", *map]));
-        program(folder.path(), &arguments);
-        let text = std::fs::read_to_string(folder.path().join(&new)).unwrap();
+        program(directory.path(), &arguments);
+        let text = std::fs::read_to_string(directory.path().join(&new)).unwrap();
         assert_eq!(tables(&text).trim(), expected.trim(), "{file}:\n{text}");
         assert!(!list.contains("IP Address") || text.contains("addresses come from the DHCP server"), "{text}");
-        program(folder.path(), &["check", &new]);
+        program(directory.path(), &["check", &new]);
     }
     let list = "Device,Name\nweb1,eno1\n";
     let source = Source::new("l.csv", list.into()).unwrap();

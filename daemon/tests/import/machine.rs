@@ -79,8 +79,8 @@ const LEFT_OUT: [&str; 4] = [
 ];
 
 pub fn all_vectors() -> impl Iterator<Item = Vector> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/testdata/vectors");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/testdata/vectors");
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let values = files.map(|path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap());
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     values.filter(|value| value["family"] == "dhcp4").map(move |value| Vector {

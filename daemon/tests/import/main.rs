@@ -58,7 +58,7 @@ const SETUPS: &[(&str, &str)] = &[
          dhcp-broadcast\ndhcp-host=02:00:00:00:01:07,192.0.2.60,45m\n",
     ),
     (
-        "example: the name with its folder",
+        "example: the name with its directory",
         "pxe-prompt=\"boot\",0\ndhcp-boot=/var/ftpd/pxelinux.0,boothost,192.168.0.3\n",
     ),
     (
@@ -119,8 +119,8 @@ fn every_line_about_booting_of_dnsmasqs_own_example_comes_through() {
         ["dhcp-boot", "dhcp-match", "dhcp-userclass", "dhcp-vendorclass", "dhcp-mac", "pxe-", "enable-tftp", "tftp-"];
     let example = std::fs::read_to_string("/usr/share/doc/dnsmasq-base/examples/dnsmasq.conf.example")
         .expect("installed by e2e/setup");
-    let folder = tempfile::tempdir().unwrap();
-    let hosts = folder.path().join("hosts");
+    let directory = tempfile::tempdir().unwrap();
+    let hosts = directory.path().join("hosts");
     std::fs::write(&hosts, "192.0.2.77 tftp_server_name\n").unwrap();
     // Without `port=0`: names are looked up by the DNS server.
     let around = format!(
@@ -144,8 +144,8 @@ fn compare((server, client): &(Host, Host), name: &str, text: &str) -> usize {
     let imported = imported(text);
     assert!(!imported.contains(LOST), "{name}:\n{imported}");
     let plan = plan(&imported);
-    let folder = tempfile::tempdir().unwrap();
-    let _dnsmasq = server.on(|| dnsmasq(folder.path(), text));
+    let directory = tempfile::tempdir().unwrap();
+    let _dnsmasq = server.on(|| dnsmasq(directory.path(), text));
     let wire = client.on(Wire::open);
     let (mut compared, mut count) = (0, 0);
     for vector in vectors() {
@@ -182,7 +182,7 @@ fn every_line_has_an_effect_or_is_told_of() {
         assert!(there, "{line} of {told}");
         assert!(!untold.contains(&number) || told.contains("# line 6"), "{told}");
     }
-    assert!(told.contains("any-other = \"b.0\""), "{told}");
+    assert!(told.contains("default = \"b.0\""), "{told}");
 }
 
 #[test]
@@ -223,10 +223,10 @@ fn an_absolute_name_keeps_its_meaning_or_is_told_of() {
     let names = "dhcp-boot=/srv/tftp/pxelinux.0\ndhcp-boot=tag:efi,/efi/ipxe.efi\n";
     let told = has(
         &format!("{rooted}{names}"),
-        &["boot-dir = \"/srv/tftp\"", "any-other = \"pxelinux.0\"", "uefi-x64 = \"efi/ipxe.efi\""],
+        &["boot-dir = \"/srv/tftp\"", "default = \"pxelinux.0\"", "uefi-x64 = \"efi/ipxe.efi\""],
     );
     assert!(!told.contains(LOST), "{told}");
-    has("enable-tftp\ntftp-root=/\ndhcp-boot=/a/b.0\n", &["boot-dir = \"/\"", "any-other = \"a/b.0\""]);
+    has("enable-tftp\ntftp-root=/\ndhcp-boot=/a/b.0\n", &["boot-dir = \"/\"", "default = \"a/b.0\""]);
 
     // Without one it takes them from the root of the file system.
     let rootless = "enable-tftp\ndhcp-match=set:efi,option:client-arch,7\n";
@@ -235,7 +235,7 @@ fn an_absolute_name_keeps_its_meaning_or_is_told_of() {
         &format!("{rootless}{names}"),
         &[
             "boot-dir = \"/srv/tftp\"",
-            "any-other = \"bios/pxelinux.0\"",
+            "default = \"bios/pxelinux.0\"",
             "uefi-x64 = \"efi/ipxe.efi\"",
             "#     without tftp-root it served every file of this machine: those that are named lie in /srv/tftp",
         ],
@@ -246,26 +246,26 @@ fn an_absolute_name_keeps_its_meaning_or_is_told_of() {
         &format!("{rootless}{apart}"),
         &[
             CHANGED_HERE,
-            "#     without tftp-root that was /srv/pxelinux.0: here it is srv/pxelinux.0 of the boot folder",
-            "#     without tftp-root that was /efi/ipxe.efi: here it is efi/ipxe.efi of the boot folder",
+            "#     without tftp-root that was /srv/pxelinux.0: here it is srv/pxelinux.0 of the boot directory",
+            "#     without tftp-root that was /efi/ipxe.efi: here it is efi/ipxe.efi of the boot directory",
         ],
     );
     assert!(!told.contains("boot-dir"), "{told}");
     has(
         "enable-tftp\npxe-service=x86PC,\"PXE\",pxelinux\n",
-        &[CHANGED_HERE, "#     without tftp-root that was /pxelinux.0: here it is pxelinux.0 of the boot folder"],
+        &[CHANGED_HERE, "#     without tftp-root that was /pxelinux.0: here it is pxelinux.0 of the boot directory"],
     );
     has(
         "dhcp-boot=/srv/pxelinux.0\n",
         &[
             "# Before you start the server:",
-            "#   dnsmasq sent no files itself, so another TFTP server of that machine did. Set `boot-dir` to the folder that it \
+            "#   dnsmasq sent no files itself, so another TFTP server of that machine did. Set `boot-dir` to the directory that it \
              sends from (in Debian TFTP_DIRECTORY of /etc/default/tftpd-hpa), or put these files into \
              /var/lib/proxydhcpd/boot: srv/pxelinux.0. Then stop that server, because this one sends them",
         ],
     );
     // Another server's names are its own.
-    let told = has("dhcp-boot=/srv/pxelinux.0,x,192.0.2.5\n", &["any-other = \"tftp://192.0.2.5//srv/pxelinux.0\""]);
+    let told = has("dhcp-boot=/srv/pxelinux.0,x,192.0.2.5\n", &["default = \"tftp://192.0.2.5//srv/pxelinux.0\""]);
     assert!(!told.contains(LOST), "{told}");
 }
 
@@ -313,17 +313,17 @@ fn imported(text: &str) -> String {
 
 /// The plan, as our own parser reads it. The files themselves are nobody's concern here.
 fn plan(text: &str) -> Plan {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("proxydhcpd.toml");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("proxydhcpd.toml");
     std::fs::write(&file, text).unwrap();
     let flags = Flags { config: Some(file), ..Flags::default() };
-    let loaded = load_below(&flags, folder.path()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let loaded = load_below(&flags, directory.path()).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let (draft, vendor_classes) = (loaded.draft, loaded.settings.vendor_classes);
     let loader = |name: String| Loader { name, path: None };
     let profiles = draft.profiles.into_iter().map(|drafted| {
         let mut profile = drafted.profile;
         profile.loaders = drafted.loaders.into_iter().map(|(arch, (name, _))| (arch, loader(name))).collect();
-        profile.any_other = drafted.any_other.map(|(name, _)| loader(name));
+        profile.default_loader = drafted.default_loader.map(|(name, _)| loader(name));
         profile
     });
     Plan {
@@ -336,7 +336,7 @@ fn plan(text: &str) -> Plan {
         rules: draft.rules,
         machines: draft.machines.machines,
         default_profile: draft.default_profile,
-        unknown_machines: draft.unknown_machines,
+        unknown_machine_profile: draft.unknown_machine_profile,
         ..Plan::default()
     }
 }
@@ -367,10 +367,10 @@ fn theirs(wire: &Wire, asked: &Vector, xid: u32) -> Option<Vec<u8>> {
     heard.into_iter().next().map(|heard| heard.payload)
 }
 
-fn dnsmasq(folder: &Path, text: &str) -> Peer {
-    let file = folder.join("dnsmasq.conf");
+fn dnsmasq(directory: &Path, text: &str) -> Peer {
+    let file = directory.join("dnsmasq.conf");
     std::fs::write(&file, format!("{text}tftp-no-fail\n")).unwrap();
-    let lease = folder.join("leases");
+    let lease = directory.join("leases");
     let running = Peer::start(&format!(
         "dnsmasq --keep-in-foreground --user=root --pid-file= --log-facility=/dev/null --dhcp-leasefile={} --conf-file={}",
         lease.display(),
@@ -415,11 +415,12 @@ fn the_commands_of_the_pages_on_migrating_work() {
         ),
     ];
     for (page, file, text) in pages {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(file), text).unwrap();
-        std::fs::create_dir_all(folder.path().join("tftp/pxelinux.cfg")).unwrap();
-        std::fs::write(folder.path().join("tftp/pxelinux.cfg/default"), "DEFAULT a\nLABEL a\nKERNEL linux\n").unwrap();
-        std::fs::write(folder.path().join("interfaces.csv"), "device,nic\nweb1,52:54:00:00:00:01\n").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(file), text).unwrap();
+        std::fs::create_dir_all(directory.path().join("tftp/pxelinux.cfg")).unwrap();
+        std::fs::write(directory.path().join("tftp/pxelinux.cfg/default"), "DEFAULT a\nLABEL a\nKERNEL linux\n")
+            .unwrap();
+        std::fs::write(directory.path().join("interfaces.csv"), "device,nic\nweb1,52:54:00:00:00:01\n").unwrap();
         let page = std::fs::read_to_string(docs.join(page)).unwrap();
         let commands: Vec<&str> = page
             .lines()
@@ -428,7 +429,7 @@ fn the_commands_of_the_pages_on_migrating_work() {
         assert_eq!(commands.len(), if page.contains("pxelinux.cfg") { 4 } else { 2 });
         for command in commands {
             let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
-            let output = program.args(command.split(' ').skip(1)).current_dir(folder.path()).output().unwrap();
+            let output = program.args(command.split(' ').skip(1)).current_dir(directory.path()).output().unwrap();
             assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
         }
     }

@@ -15,46 +15,46 @@ use std::path::{Path, PathBuf};
 
 fn samples(of: &str) -> Vec<PathBuf> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(of);
-    let mut folders: Vec<PathBuf> = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    assert!(folders.len() > 2);
-    folders
+    let mut directories: Vec<PathBuf> = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    directories.sort();
+    assert!(directories.len() > 2);
+    directories
 }
 
-fn imported(folder: &Path, file: &str) -> String {
-    let source = Source::new(file, fs::read(folder.join(file)).unwrap()).unwrap();
+fn imported(directory: &Path, file: &str) -> String {
+    let source = Source::new(file, fs::read(directory.join(file)).unwrap()).unwrap();
     let networks = vec![("eth0".to_owned(), Network4 { address: HERE, prefix: 24 })];
-    let here = Here { networks, tftp_folders: Vec::new() };
-    import(&source, None, &here).unwrap_or_else(|told| panic!("{folder:?}: {}", told[0]))
+    let here = Here { networks, tftp_dirs: Vec::new() };
+    import(&source, None, &here).unwrap_or_else(|told| panic!("{directory:?}: {}", told[0]))
 }
 
 #[test]
 fn an_imported_dhcpd_conf_boots_what_iscs_dhcpd_booted() {
     let (server, client) = network();
-    for folder in samples("import-isc") {
-        let text = imported(&folder, "dhcpd.conf");
+    for directory in samples("import-isc") {
+        let text = imported(&directory, "dhcpd.conf");
         let scratch = tempfile::tempdir().unwrap();
-        let conf = fs::read_to_string(folder.join("dhcpd.conf")).unwrap();
+        let conf = fs::read_to_string(directory.join("dhcpd.conf")).unwrap();
         let _dhcpd = server.on(|| dhcpd(scratch.path(), &conf));
         let theirs = all_of(&client.on(Wire::open));
-        assert_eq!(all_of_ours(&text), theirs, "{folder:?}:\n{text}");
+        assert_eq!(all_of_ours(&text), theirs, "{directory:?}:\n{text}");
     }
 }
 
 /// With the path of a kea-dhcp4 in `KEA`, what it gives is written down anew.
 #[test]
 fn an_imported_configuration_of_kea_boots_what_kea_booted() {
-    for folder in samples("import-kea") {
-        let text = imported(&folder, "kea-dhcp4.conf");
-        let gave = folder.join("gave");
+    for directory in samples("import-kea") {
+        let text = imported(&directory, "kea-dhcp4.conf");
+        let gave = directory.join("gave");
         if let Some(program) = std::env::var_os("KEA") {
             let (server, client) = network();
             let scratch = tempfile::tempdir().unwrap();
-            let conf = fs::read_to_string(folder.join("kea-dhcp4.conf")).unwrap();
+            let conf = fs::read_to_string(directory.join("kea-dhcp4.conf")).unwrap();
             let _kea = server.on(|| kea(program.to_str().unwrap(), scratch.path(), &conf));
             fs::write(&gave, all_of(&client.on(Wire::open))).unwrap();
         }
-        assert_eq!(all_of_ours(&text), fs::read_to_string(&gave).unwrap(), "{folder:?}:\n{text}");
+        assert_eq!(all_of_ours(&text), fs::read_to_string(&gave).unwrap(), "{directory:?}:\n{text}");
     }
 }
 
@@ -96,8 +96,8 @@ fn table(gets: &mut dyn FnMut(&Vector) -> Option<Gets>) -> String {
     machines.map(line).collect()
 }
 
-fn kea(program: &str, folder: &Path, conf: &str) -> Peer {
-    let file = folder.join("kea-dhcp4.conf");
+fn kea(program: &str, directory: &Path, conf: &str) -> Peer {
+    let file = directory.join("kea-dhcp4.conf");
     let memfile = r#""Dhcp4": { "lease-database": { "type": "memfile", "persist": false },"#;
     fs::write(&file, conf.replacen("\"Dhcp4\": {", memfile, 1)).unwrap();
     let peer = Peer::start(&format!("{program} -c {}", file.display()));
@@ -108,10 +108,10 @@ fn kea(program: &str, folder: &Path, conf: &str) -> Peer {
 }
 
 /// Without its ping, which takes a second, and with answers that everybody hears.
-fn dhcpd(folder: &Path, conf: &str) -> Peer {
+fn dhcpd(directory: &Path, conf: &str) -> Peer {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/tools/dhcpd");
     assert!(program.exists(), "{}: run e2e/setup", program.display());
-    let (file, leases) = (folder.join("dhcpd.conf"), folder.join("leases"));
+    let (file, leases) = (directory.join("dhcpd.conf"), directory.join("leases"));
     fs::write(&file, format!("ping-check false;\nalways-broadcast on;\n{conf}")).unwrap();
     fs::write(&leases, "").unwrap();
     let peer = Peer::start(&format!(

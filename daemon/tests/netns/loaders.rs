@@ -1,10 +1,10 @@
 //! Loaders that are no more than their headers.
 
-/// A boot folder with files that pass for the loaders which the vectors expect, and for all others that Debian's
+/// A boot directory with files that pass for the loaders which the vectors expect, and for all others that Debian's
 /// packages have: what is installed on this machine is not looked for then.
-pub fn boot_folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, octets: &[u8]| std::fs::write(folder.path().join(name), octets).unwrap();
+pub fn boot_dir() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, octets: &[u8]| std::fs::write(directory.path().join(name), octets).unwrap();
     write("undionly.kpxe", &program("bios"));
     for (name, machine) in [
         ("ipxe.efi", 0x8664_u16),
@@ -15,7 +15,7 @@ pub fn boot_folder() -> tempfile::TempDir {
     ] {
         write(name, &portable_executable(machine));
     }
-    folder
+    directory
 }
 
 /// As much of a program as is looked at: for BIOS, or for UEFI of an architecture.

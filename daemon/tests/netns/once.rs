@@ -39,15 +39,15 @@ impl Site {
         Site::start_in(tempfile::tempdir().unwrap())
     }
 
-    pub fn start_in(folder: TempDir) -> (Site, Server) {
-        Site::configured(folder, CONFIG)
+    pub fn start_in(directory: TempDir) -> (Site, Server) {
+        Site::configured(directory, CONFIG)
     }
 
-    pub fn configured(folder: TempDir, config: &str) -> (Site, Server) {
+    pub fn configured(directory: TempDir, config: &str) -> (Site, Server) {
         let (host, machine) = one_network();
-        fs::create_dir(folder.path().join("templates")).unwrap();
-        fs::write(folder.path().join("templates/done-url"), "{{ done_url }}").unwrap();
-        let server = Server::configured(&host, folder, config);
+        fs::create_dir(directory.path().join("templates")).unwrap();
+        fs::write(directory.path().join("templates/done-url"), "{{ done_url }}").unwrap();
+        let server = Server::configured(&host, directory, config);
         fs::File::create(server.boot.path().join("linux")).unwrap().set_len(KERNEL as u64).unwrap();
         fs::write(server.boot.path().join("initrd"), "initrd").unwrap();
         server.wait_for_line("ready");
@@ -118,7 +118,7 @@ pub fn http(machine: &str, name: &str) -> String {
     format!("http://192.0.2.10:8080/machine/name={machine}/{name}")
 }
 
-pub fn rearm(folder: &Path, machines: &[&str]) -> Output {
-    let config = folder.join("proxydhcpd.toml");
+pub fn rearm(directory: &Path, machines: &[&str]) -> Output {
+    let config = directory.join("proxydhcpd.toml");
     Command::new(PROGRAM).arg("-c").arg(config).arg("rearm").args(machines).output().unwrap()
 }

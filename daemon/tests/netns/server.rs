@@ -1,6 +1,6 @@
 //! The real server on a host of a test, and a machine that asks it.
 
-use super::loaders::boot_folder;
+use super::loaders::boot_dir;
 use super::{Host, Peer, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -61,19 +61,19 @@ pub fn vector(name: &str) -> Vec<u8> {
     hex::decode(vector["hex"].as_str().unwrap()).unwrap()
 }
 
-/// Where a server keeps what it learns, whoever it runs as: not in the folder of one that is installed here.
+/// Where a server keeps what it learns, whoever it runs as: not in the directory of one that is installed here.
 pub fn state_dir() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    folder
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    directory
 }
 
-/// A server that ends with the test. `BOOT` stands for a boot folder with loaders, `CONFIG` for a file that names it.
+/// A server that ends with the test. `BOOT` stands for a boot directory with loaders, `CONFIG` for a file that names it.
 pub struct Server {
     peer: Peer,
     _state: TempDir,
     pub boot: TempDir,
-    pub folder: TempDir,
+    pub directory: TempDir,
 }
 
 impl Server {
@@ -82,34 +82,34 @@ impl Server {
     }
 
     pub fn started_by(program: &str, host: &Host, arguments: &[&str]) -> Server {
-        let (boot, folder) = (boot_folder(), tempfile::tempdir().unwrap());
-        fs::write(folder.path().join("proxydhcpd.toml"), format!("boot-dir = {:?}\n", boot.path())).unwrap();
-        Server::in_folders(boot, folder, program, host, arguments)
+        let (boot, directory) = (boot_dir(), tempfile::tempdir().unwrap());
+        fs::write(directory.path().join("proxydhcpd.toml"), format!("boot-dir = {:?}\n", boot.path())).unwrap();
+        Server::in_directories(boot, directory, program, host, arguments)
     }
 
-    /// With these lines in the file of this folder, where it keeps its state, too. It tells of every file that it
+    /// With these lines in the file of this directory, where it keeps its state, too. It tells of every file that it
     /// sends.
-    pub fn configured(host: &Host, folder: TempDir, lines: &str) -> Server {
-        let boot = boot_folder();
-        let text = format!("boot-dir = {:?}\nstate-dir = {:?}\n{lines}", boot.path(), folder.path().join("state"));
-        fs::write(folder.path().join("proxydhcpd.toml"), text).unwrap();
-        Server::in_folders(boot, folder, PROGRAM, host, &["-v", "-c", "CONFIG"])
+    pub fn configured(host: &Host, directory: TempDir, lines: &str) -> Server {
+        let boot = boot_dir();
+        let text = format!("boot-dir = {:?}\nstate-dir = {:?}\n{lines}", boot.path(), directory.path().join("state"));
+        fs::write(directory.path().join("proxydhcpd.toml"), text).unwrap();
+        Server::in_directories(boot, directory, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
     /// Ends it as a power cut would, and starts it again with the same file and an empty log.
     pub fn killed_and_started_again(self, host: &Host) -> Server {
-        let Server { peer, boot, folder, .. } = self;
+        let Server { peer, boot, directory, .. } = self;
         drop(peer);
-        Server::in_folders(boot, folder, PROGRAM, host, &["-v", "-c", "CONFIG"])
+        Server::in_directories(boot, directory, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
     /// The same, by another command.
     pub fn killed_and_started_again_by(self, command: &[&str], host: &Host) -> Server {
-        let Server { peer, boot, folder, .. } = self;
+        let Server { peer, boot, directory, .. } = self;
         drop(peer);
         let (program, before) = command.split_first().unwrap();
         let arguments = [before, &["-v", "-c", "CONFIG"]].concat();
-        Server::in_folders(boot, folder, program, host, &arguments)
+        Server::in_directories(boot, directory, program, host, &arguments)
     }
 
     /// Of its process.
@@ -119,31 +119,31 @@ impl Server {
 
     /// Puts these lines of its file in the place of those.
     pub fn change(&self, from: &str, to: &str) {
-        let file = self.folder.path().join("proxydhcpd.toml");
+        let file = self.directory.path().join("proxydhcpd.toml");
         let text = fs::read_to_string(&file).unwrap();
         let text = if from.is_empty() { text + to } else { text.replace(from, to) };
         fs::write(&file, text).unwrap();
     }
 
-    fn in_folders(boot: TempDir, folder: TempDir, program: &str, host: &Host, arguments: &[&str]) -> Server {
-        let config = folder.path().join("proxydhcpd.toml");
+    fn in_directories(boot: TempDir, directory: TempDir, program: &str, host: &Host, arguments: &[&str]) -> Server {
+        let config = directory.path().join("proxydhcpd.toml");
         let place = |argument: &&str| match *argument {
             "BOOT" => boot.path().to_owned(),
             "CONFIG" => config.clone(),
             other => PathBuf::from(other),
         };
         let arguments: Vec<PathBuf> = arguments.iter().map(place).collect();
-        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let log = fs::File::create(directory.path().join("log")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", program]).args(arguments).stdin(Stdio::null()).stderr(log);
         let state = state_dir();
         command.env("STATE_DIRECTORY", state.path());
         let peer = Peer(host.on(|| command.spawn().unwrap()));
-        Server { peer, _state: state, boot, folder }
+        Server { peer, _state: state, boot, directory }
     }
 
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap()
+        fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 
     pub fn wait_for_line(&self, part: &str) {

@@ -23,10 +23,10 @@ fn loopback(family: Family) -> (&'static str, &'static str) {
     }
 }
 
-fn client(program: &str, package: &str, folder: &Path, arguments: &[&str]) -> Output {
+fn client(program: &str, package: &str, directory: &Path, arguments: &[&str]) -> Output {
     Command::new(program)
         .args(arguments)
-        .current_dir(folder)
+        .current_dir(directory)
         .output()
         .unwrap_or_else(|error| panic!("{program} cannot be run ({error}): apt-get install {package}"))
 }

@@ -11,7 +11,7 @@ const BLOCKS: u64 = (1 << 30) / 512;
 #[test]
 fn one_gib_over_blocks_of_512_octets_arrives_intact() {
     let served = Served::new(settings());
-    let mut file = BufWriter::with_capacity(1 << 20, File::create(served.folder.path().join("large.img")).unwrap());
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(served.directory.path().join("large.img")).unwrap());
     for block in 0..BLOCKS {
         file.write_all(&numbered(block)).unwrap();
     }

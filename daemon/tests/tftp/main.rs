@@ -28,10 +28,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A server on loopback with a folder of its own, until it is dropped.
+/// A server on loopback with a directory of its own, until it is dropped.
 #[derive(Debug)]
 pub struct Served {
-    pub folder: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
     family: Family,
     pub port: u16,
     events: Receiver<Noted>,
@@ -80,7 +80,7 @@ impl Served {
         link: impl Fn(u32) -> Option<Link> + Send + 'static,
         vouched: bool,
     ) -> Served {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let any: IpAddr = match family {
             Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
             Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
@@ -91,7 +91,7 @@ impl Served {
         listeners.add(sockets).unwrap();
         let (stopped, stop) = pipe().unwrap();
         let (notes, events) = channel();
-        let root = folder.path().to_owned();
+        let root = directory.path().to_owned();
         let thread = std::thread::spawn(move || {
             let note = |event: Event<'_>| {
                 // A test that has seen enough has hung up.
@@ -100,7 +100,7 @@ impl Served {
             let open = |request: &Request<'_>| open(&root, request);
             run(listeners, &settings, |index, _| link(index), open, |_| vouched, note, stopped).unwrap();
         });
-        Served { folder, family, port, events, stop: Some(stop), thread: Some(thread) }
+        Served { directory, family, port, events, stop: Some(stop), thread: Some(thread) }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -118,9 +118,9 @@ impl Served {
         }
     }
 
-    /// Puts a file into the folder.
+    /// Puts a file into the directory.
     pub fn put(&self, name: &str, content: &[u8]) -> PathBuf {
-        let path = self.folder.path().join(name);
+        let path = self.directory.path().join(name);
         std::fs::write(&path, content).unwrap();
         path
     }

@@ -1,4 +1,4 @@
-//! The cases. A boot counts when the machine's console shows a word that only the script in our server's boot folder
+//! The cases. A boot counts when the machine's console shows a word that only the script in our server's boot directory
 //! holds.
 
 use anyhow::{Context, Result, ensure};
@@ -35,7 +35,7 @@ cases![
     an_x64_machine_leaves_the_menu_for_its_disk_within_20_s,
     an_x64_machine_with_an_ipxe_of_2019_leaves_the_menu_for_its_disk_within_20_s,
     a_machine_that_nobody_attends_leaves_the_menu_for_its_disk,
-    the_menu_starts_what_the_boot_folder_holds,
+    the_menu_starts_what_the_boot_dir_holds,
     an_entry_that_does_not_boot_says_why_and_starts_for_who_insists,
 ];
 
@@ -99,7 +99,7 @@ fn x64_behind_a_relay_boots_from_a_network_that_we_are_not_in(lab: &Lab) -> Resu
         &["--dhcp-option=option:router,10.78.0.1"],
     )?;
     let _relay = peers::relay(lab, &router, "far0", "near0", &[PRIMARY, SERVER])?;
-    let _server = site::serve(lab, &server, site::boot_folder(lab, Some(&lab.token.script()))?)?;
+    let _server = site::serve(lab, &server, site::boot_dir(lab, Some(&lab.token.script()))?)?;
     site::boot(lab, &far, &machine::x64_2025())
 }
 
@@ -122,9 +122,9 @@ fn x64_boots_over_port_4011_alone_if_the_primary_on_our_host_says_so(lab: &Lab) 
 
 fn boots_with_the_primary_on_our_own_host(lab: &Lab, of_primary: &[&str], of_ours: &[&str]) -> Result<()> {
     let site = OneHost::new(lab, of_primary)?;
-    let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
+    let directory = site::boot_dir(lab, Some(&lab.token.script()))?;
     let mut arguments: Vec<&OsStr> = of_ours.iter().map(OsStr::new).collect();
-    arguments.extend([OsStr::new("--boot-dir"), folder.as_os_str()]);
+    arguments.extend([OsStr::new("--boot-dir"), directory.as_os_str()]);
     let _server = server::start(lab, &site.host, &arguments)?;
     site::boot(lab, &site.segment, &machine::x64_2022())
 }
@@ -135,7 +135,7 @@ fn an_old_proxy_ini_boots_x64_from_a_separate_tftp_server(lab: &Lab) -> Result<(
     let site = Site::new(lab)?;
     let tftp = Host::new(lab, "tftp")?;
     site.segment.plug(&tftp, "eth0", &["10.77.0.3/24"])?;
-    let root = lab.new_folder("tftp-root")?;
+    let root = lab.new_directory("tftp-root")?;
     let script = format!("{}.ipxe", random_hex()?);
     fs::copy(cache::path("2022/snponly.efi")?, root.join("snponly.efi"))?;
     fs::write(root.join(&script), lab.token.script())?;
@@ -151,8 +151,8 @@ fn an_old_proxy_ini_boots_x64_from_a_separate_tftp_server(lab: &Lab) -> Result<(
 fn an_old_proxy_ini_that_names_our_own_host_boots_x64_from_us(lab: &Lab) -> Result<()> {
     let site = Site::new(lab)?;
     let file = proxy_ini(lab, SERVER, "boot.ipxe")?;
-    let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
-    let arguments = [OsStr::new("-c"), file.as_os_str(), OsStr::new("--boot-dir"), folder.as_os_str()];
+    let directory = site::boot_dir(lab, Some(&lab.token.script()))?;
+    let arguments = [OsStr::new("-c"), file.as_os_str(), OsStr::new("--boot-dir"), directory.as_os_str()];
     let _server = server::start(lab, &site.server, &arguments)?;
     site.boot(&machine::x64_2022())
 }
@@ -201,37 +201,37 @@ fn a_plain_client_does_not_hear_a_word_from_us(lab: &Lab) -> Result<()> {
 }
 
 fn a_bios_machine_leaves_the_menu_for_its_disk_within_20_s(lab: &Lab) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
-    leaves_the_menu_for_its_disk(lab, machine::bios(), Disk::bios_that_says, folder, Choice::OurKey)
+    let directory = site::boot_dir(lab, None)?;
+    leaves_the_menu_for_its_disk(lab, machine::bios(), Disk::bios_that_says, directory, Choice::OurKey)
 }
 
 fn an_x64_machine_leaves_the_menu_for_its_disk_within_20_s(lab: &Lab) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
-    leaves_the_menu_for_its_disk(lab, machine::x64_2025(), Disk::x64_that_says, folder, Choice::OurKey)
+    let directory = site::boot_dir(lab, None)?;
+    leaves_the_menu_for_its_disk(lab, machine::x64_2025(), Disk::x64_that_says, directory, Choice::OurKey)
 }
 
 /// Debian 12's iPXE cannot start a disk under UEFI: a program of ours does it (`daemon/efi`; if this fails alone, the
 /// toolchain lacks its target: `make toolchain`).
 fn an_x64_machine_with_an_ipxe_of_2019_leaves_the_menu_for_its_disk_within_20_s(lab: &Lab) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
-    fs::copy(cache::path("2022/snponly.efi")?, folder.join("snponly.efi"))?;
-    leaves_the_menu_for_its_disk(lab, machine::x64_2022(), Disk::x64_that_says, folder, Choice::OurKey)
+    let directory = site::boot_dir(lab, None)?;
+    fs::copy(cache::path("2022/snponly.efi")?, directory.join("snponly.efi"))?;
+    leaves_the_menu_for_its_disk(lab, machine::x64_2022(), Disk::x64_that_says, directory, Choice::OurKey)
 }
 
 fn a_machine_that_nobody_attends_leaves_the_menu_for_its_disk(lab: &Lab) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
-    leaves_the_menu_for_its_disk(lab, machine::bios(), Disk::bios_that_says, folder, Choice::Timeout)
+    let directory = site::boot_dir(lab, None)?;
+    leaves_the_menu_for_its_disk(lab, machine::bios(), Disk::bios_that_says, directory, Choice::Timeout)
 }
 
 /// A kernel with its initrd and, below it, a script are the entries above the local disk.
-fn the_menu_starts_what_the_boot_folder_holds(lab: &Lab) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
-    fs::write(folder.join("rescue.ipxe"), lab.token.script())?;
-    fs::create_dir(folder.join("debian"))?;
-    fs::write(folder.join("debian/linux"), a_kernel())?;
-    fs::write(folder.join("debian/initrd.gz"), "an initrd")?;
+fn the_menu_starts_what_the_boot_dir_holds(lab: &Lab) -> Result<()> {
+    let directory = site::boot_dir(lab, None)?;
+    fs::write(directory.join("rescue.ipxe"), lab.token.script())?;
+    fs::create_dir(directory.join("debian"))?;
+    fs::write(directory.join("debian/linux"), a_kernel())?;
+    fs::write(directory.join("debian/initrd.gz"), "an initrd")?;
     let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, folder)?;
+    let _server = site::serve(lab, &site.server, directory)?;
     let mut machine = machine::bios().with_screen().power_on(lab, &site.segment, "machine")?;
     machine.wait_for("debian", PATIENCE)?;
     machine.wait_for("netboot.xyz", PATIENCE)?;
@@ -244,13 +244,13 @@ fn the_menu_starts_what_the_boot_folder_holds(lab: &Lab) -> Result<()> {
 
 /// An installer that is not told where its second stage is.
 fn an_entry_that_does_not_boot_says_why_and_starts_for_who_insists(lab: &Lab) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
-    let system = folder.join("fedora/images/pxeboot");
+    let directory = site::boot_dir(lab, None)?;
+    let system = directory.join("fedora/images/pxeboot");
     fs::create_dir_all(&system)?;
     fs::write(system.join("vmlinuz"), a_kernel())?;
     fs::write(system.join("initrd.img"), "an initrd")?;
     let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, folder)?;
+    let _server = site::serve(lab, &site.server, directory)?;
     let mut machine = machine::bios().with_screen().power_on(lab, &site.segment, "machine")?;
     machine.wait_for("(does not boot as it is)", PATIENCE)?;
     machine.wait_for("netboot.xyz", PATIENCE)?;
@@ -284,13 +284,13 @@ fn leaves_the_menu_for_its_disk(
     lab: &Lab,
     machine: Machine,
     disk_that_says: fn(&Lab, &str) -> Result<Disk>,
-    folder: PathBuf,
+    directory: PathBuf,
     choice: Choice,
 ) -> Result<()> {
     let word = format!("disk-{}", random_hex()?);
     let machine = machine.with_disk(disk_that_says(lab, &word)?, DiskOrder::Last).with_screen();
     let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, folder)?;
+    let _server = site::serve(lab, &site.server, directory)?;
 
     let mut machine = machine.power_on(lab, &site.segment, "machine")?;
     machine.wait_for("local disk", PATIENCE)?;

@@ -43,13 +43,13 @@ fn an_x64_machine_boots_once_and_then_its_disk_although_the_server_was_killed(la
 
 /// The boot is used up by a file that its script fetches before it says the token.
 fn boots_once(lab: &Lab, machine: Machine, disk_that_says: DiskThatSays) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
-    fs::write(folder.join("used.img"), random(1 << 20)?)?;
+    let directory = site::boot_dir(lab, None)?;
+    fs::write(directory.join("used.img"), random(1 << 20)?)?;
     let text = format!(
-        "unknown-machines = \"nothing\"\n\
+        "unknown-machine-profile = \"nothing\"\n\
          [profile.install]\n\
          script = \"install.ipxe\"\n\
-         used-by = \"used.img\"\n\
+         boot-once-file = \"used.img\"\n\
          [machine.web1]\n\
          mac = \"{MAC}\"\n\
          profile = \"install\"\n\
@@ -57,7 +57,7 @@ fn boots_once(lab: &Lab, machine: Machine, disk_that_says: DiskThatSays) -> Resu
     );
     let fetch = "#!ipxe\nimgfetch --name used {{ base }}used.img || exit 1\n";
     let script = lab.token.script().replacen("#!ipxe\n", fetch, 1);
-    let file = site::configuration(lab, &folder, &text, &[("install.ipxe", &script)])?;
+    let file = site::configuration(lab, &directory, &text, &[("install.ipxe", &script)])?;
     let word = format!("disk-{}", random_hex()?);
     let machine = machine.with_mac(MAC).with_disk(disk_that_says(lab, &word)?, DiskOrder::Last);
 
@@ -101,12 +101,12 @@ fn never() -> String {
 
 /// As docs/secure-boot.md says. The firmware would refuse the program unsigned.
 fn x64_under_secure_boot_is_at_its_disk_within_20_s_by_a_program_with_the_sites_signature(lab: &Lab) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
-    fs::create_dir(folder.join("local-disk"))?;
+    let directory = site::boot_dir(lab, None)?;
+    fs::create_dir(directory.join("local-disk"))?;
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../daemon/efi/built/local-disk-uefi-x64.efi");
-    sign::sign(lab, &ours, &folder.join("local-disk/uefi-x64.efi"))?;
+    sign::sign(lab, &ours, &directory.join("local-disk/uefi-x64.efi"))?;
     let machine = machine::x64_2025_with_secure_boot(Trusts::Site);
-    boots_its_disk_by(lab, &folder, machine, Disk::signed_x64_that_says, &never())?;
+    boots_its_disk_by(lab, &directory, machine, Disk::signed_x64_that_says, &never())?;
     // Where nothing has an answer for it, a firmware that refuses all it is given may come to its disk in time as well.
     let console = String::from_utf8_lossy(&fs::read(lab.file("machine-with-disk.serial.log"))?).into_owned();
     ensure!(!console.contains("Access Denied"), "the firmware has refused the program");
@@ -115,18 +115,18 @@ fn x64_under_secure_boot_is_at_its_disk_within_20_s_by_a_program_with_the_sites_
 
 /// A machine that were not known by its entry would be given a script.
 fn boots_its_disk(lab: &Lab, machine: Machine, disk_that_says: DiskThatSays, entry: &str) -> Result<()> {
-    let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
-    boots_its_disk_by(lab, &folder, machine, disk_that_says, entry)
+    let directory = site::boot_dir(lab, Some(&lab.token.script()))?;
+    boots_its_disk_by(lab, &directory, machine, disk_that_says, entry)
 }
 
 fn boots_its_disk_by(
     lab: &Lab,
-    folder: &Path,
+    directory: &Path,
     machine: Machine,
     disk_that_says: DiskThatSays,
     entry: &str,
 ) -> Result<()> {
-    let file = site::configuration(lab, folder, &format!("[machine.web1]\n{entry}\n"), &[])?;
+    let file = site::configuration(lab, directory, &format!("[machine.web1]\n{entry}\n"), &[])?;
     let word = format!("disk-{}", random_hex()?);
     let machine = machine.with_mac(MAC).with_disk(disk_that_says(lab, &word)?, DiskOrder::Last);
     let site = Site::new(lab)?;
@@ -148,13 +148,13 @@ fn is_at_its_disk_within_20_s(site: &Site, machine: &Machine, word: &str) -> Res
 
 /// The first edit is seen by itself, the second by SIGHUP, while two clients fetch over slow lines.
 fn a_broken_edit_disturbs_neither_transfers_nor_boots(lab: &Lab) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
+    let directory = site::boot_dir(lab, None)?;
     let over_http = random(8 << 20)?;
     let over_tftp = random(1 << 20)?;
-    fs::write(folder.join("http.img"), &over_http)?;
-    fs::write(folder.join("tftp.img"), &over_tftp)?;
+    fs::write(directory.join("http.img"), &over_http)?;
+    fs::write(directory.join("tftp.img"), &over_tftp)?;
     let good = "default-profile = \"old\"\n[profile.old]\nscript = \"old.ipxe\"\n";
-    let file = site::configuration(lab, &folder, good, &[("old.ipxe", &lab.token.script())])?;
+    let file = site::configuration(lab, &directory, good, &[("old.ipxe", &lab.token.script())])?;
     let site = Site::new(lab)?;
     let mut server = site.serve_by(&file)?;
     let [http, tftp] = [lab.file("http.got"), lab.file("tftp.got")];

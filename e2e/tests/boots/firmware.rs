@@ -8,29 +8,29 @@ use proxydhcpd_e2e::site::{self, SERVER, Site};
 use std::fs;
 
 cases![
-    ia32_boots_the_removable_media_program_of_the_boot_folder,
-    arm32_boots_the_removable_media_program_of_the_boot_folder,
+    ia32_boots_the_removable_media_program_of_the_boot_dir,
+    arm32_boots_the_removable_media_program_of_the_boot_dir,
     x64_of_2022_boots_over_http_with_no_configuration,
     x64_of_2025_boots_over_http_with_no_configuration,
     arm64_of_2025_boots_over_http_with_no_configuration,
 ];
 
-fn ia32_boots_the_removable_media_program_of_the_boot_folder(lab: &Lab) -> Result<()> {
+fn ia32_boots_the_removable_media_program_of_the_boot_dir(lab: &Lab) -> Result<()> {
     boots_a_grub_image(lab, &machine::ia32_2022(), "i386-efi", "bootia32.efi")
 }
 
-fn arm32_boots_the_removable_media_program_of_the_boot_folder(lab: &Lab) -> Result<()> {
+fn arm32_boots_the_removable_media_program_of_the_boot_dir(lab: &Lab) -> Result<()> {
     boots_a_grub_image(lab, &machine::arm32_2022(), "arm-efi", "bootarm.efi")
 }
 
-/// The program is a GRUB, put into the boot folder under the name that a disk would have it by (UEFI 2.10 3.5.1.1). It
+/// The program is a GRUB, put into the boot directory under the name that a disk would have it by (UEFI 2.10 3.5.1.1). It
 /// prints the token from a configuration that it fetches from us.
 fn boots_a_grub_image(lab: &Lab, machine: &Machine, target: &str, name: &str) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
-    fs::copy(grub::image(lab, target, SERVER)?, folder.join(name))?;
-    grub::configure(lab, &folder)?;
+    let directory = site::boot_dir(lab, None)?;
+    fs::copy(grub::image(lab, target, SERVER)?, directory.join(name))?;
+    grub::configure(lab, &directory)?;
     let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, folder)?;
+    let _server = site::serve(lab, &site.server, directory)?;
     site.boot(machine)
 }
 

@@ -84,9 +84,9 @@ fn arm32_starts_a_program_with_its_script_over_ipv6(lab: &Lab) -> Result<()> {
 /// and says the token.
 fn starts_with_its_script(lab: &Lab, machine: &Machine, target: &str, name: &str) -> Result<()> {
     let site = Wire::new(lab, &[MANAGED])?;
-    let folder = site::boot_folder(lab, None)?;
-    fs::copy(grub::image_that_says(lab, target, &format!("{} '<CMDLINE>'", lab.token.word()))?, folder.join(name))?;
-    let _server = site::serve(lab, &site.server, folder)?;
+    let directory = site::boot_dir(lab, None)?;
+    fs::copy(grub::image_that_says(lab, target, &format!("{} '<CMDLINE>'", lab.token.word()))?, directory.join(name))?;
+    let _server = site::serve(lab, &site.server, directory)?;
     let has_asked = || {
         let asked = site.capture.text("ipv6 && tftp.opcode == 1", &["tftp.source_file"])?;
         for file in [&format!("with-script/{name}"), name, "autoexec.ipxe"] {
@@ -141,7 +141,7 @@ impl Wire {
 /// it beside itself; by TFTP a program of ours brings both.
 fn boots(lab: &Lab, primaries: &[&[&str]], machine: &Machine, way: Way) -> Result<()> {
     let site = Wire::new(lab, primaries)?;
-    let _server = site::serve(lab, &site.server, site::boot_folder(lab, Some(&lab.token.script()))?)?;
+    let _server = site::serve(lab, &site.server, site::boot_dir(lab, Some(&lab.token.script()))?)?;
     boots_by(way, &site.capture, || site::boot(lab, &site.segment, machine))
 }
 
@@ -167,7 +167,7 @@ fn x64_boots_over_ipv6_beside_a_primary_on_our_own_host_that_keeps_port_547(lab:
     let host = Host::new(lab, "server")?;
     segment.plug(&host, "eth0", &["fd77::1/64"])?;
     let _primary = peers::primary6(lab, &host, MANAGED)?;
-    let _server = site::serve(lab, &host, site::boot_folder(lab, Some(&lab.token.script()))?)?;
+    let _server = site::serve(lab, &host, site::boot_dir(lab, Some(&lab.token.script()))?)?;
     boots_by(Way::Tftp, &capture, || site::boot(lab, &segment, &machine::x64_2022().with_ipv6_first()))?;
     site::boot(lab, &segment, &machine::x64_2025().with_http_boot_only())
 }
@@ -212,7 +212,7 @@ fn boots_behind_a_relay(lab: &Lab, machine: &Machine) -> Result<()> {
     let _advertiser = peers::managed_router(lab, &router, "far0", "fd78::/64")?;
     let _primary = peers::primary6(lab, &primary, &["--dhcp-range=fd78::1:0,fd78::ffff:ffff,64,1h"])?;
     let _relay = peers::relay6(lab, &router, "far0", "near0", &["fd77::1", "fd77::2"])?;
-    let _server = site::serve(lab, &server, site::boot_folder(lab, Some(&lab.token.script()))?)?;
+    let _server = site::serve(lab, &server, site::boot_dir(lab, Some(&lab.token.script()))?)?;
     boots_by(Way::Tftp, &captures[1], || site::boot(lab, &far, machine))
 }
 
@@ -249,7 +249,7 @@ fn ipxe_in_a_stateless_network_boots_where_the_configuration_says_so(lab: &Lab) 
 
 /// By these lines of a configuration.
 fn serve_by(lab: &Lab, site: &Wire, text: &str) -> Result<Process> {
-    let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
-    let file = site::configuration(lab, &folder, text, &[])?;
+    let directory = site::boot_dir(lab, Some(&lab.token.script()))?;
+    let file = site::configuration(lab, &directory, text, &[])?;
     server::start(lab, &site.server, &[OsStr::new("-c"), file.as_os_str()])
 }

@@ -1,4 +1,4 @@
-//! What the menu of the boot folder starts, chosen at its console.
+//! What the menu of the boot directory starts, chosen at its console.
 
 use anyhow::Result;
 use proxydhcpd_e2e::Lab;
@@ -33,10 +33,10 @@ fn x64_of_2025_starts_a_kernel_with_its_initrd_from_the_menu(lab: &Lab) -> Resul
 /// it and the initrd has it. Without `no_timer_check` the kernel panics if the host gives the emulator no time while the
 /// kernel counts the ticks of its timer.
 fn starts_a_kernel(lab: &Lab, machine: Machine, ipxe: &str) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
-    fs::copy(cache::path(ipxe)?, folder.join("snponly.efi"))?;
+    let directory = site::boot_dir(lab, None)?;
+    fs::copy(cache::path(ipxe)?, directory.join("snponly.efi"))?;
     let word = lab.token.word();
-    let linux = folder.join("debian");
+    let linux = directory.join("debian");
     fs::create_dir(&linux)?;
     fs::copy(cache::path("2022/linux")?, linux.join("linux"))?;
     fs::write(linux.join("initrd"), initrd(&word))?;
@@ -46,17 +46,17 @@ fn starts_a_kernel(lab: &Lab, machine: Machine, ipxe: &str) -> Result<()> {
     )?;
 
     let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, folder)?;
+    let _server = site::serve(lab, &site.server, directory)?;
     let mut machine = machine.with_memory(1024).with_screen().power_on(lab, &site.segment, "machine")?;
     choose_the_entry_above_the_disk(&mut machine, "debian")?;
     machine.wait_for(&format!("Run /{word} as init process"), PATIENCE)
 }
 
 fn x64_of_2025_starts_a_uefi_program_from_the_menu(lab: &Lab) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
-    fs::copy(grub::image_that_says(lab, "x86_64-efi", &lab.token.word())?, folder.join("memtest.efi"))?;
+    let directory = site::boot_dir(lab, None)?;
+    fs::copy(grub::image_that_says(lab, "x86_64-efi", &lab.token.word())?, directory.join("memtest.efi"))?;
     let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, folder)?;
+    let _server = site::serve(lab, &site.server, directory)?;
     let mut machine = machine::x64_2025().with_screen().power_on(lab, &site.segment, "machine")?;
     choose_the_entry_above_the_disk(&mut machine, "memtest")?;
     machine.wait_for(&lab.token.word(), PATIENCE)
@@ -64,7 +64,7 @@ fn x64_of_2025_starts_a_uefi_program_from_the_menu(lab: &Lab) -> Result<()> {
 
 fn the_shell_of_the_menu_leads_back_to_it(lab: &Lab) -> Result<()> {
     let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, site::boot_folder(lab, None)?)?;
+    let _server = site::serve(lab, &site.server, site::boot_dir(lab, None)?)?;
     let mut machine = machine::bios().with_screen().power_on(lab, &site.segment, "machine")?;
     machine.wait_for("netboot.xyz", PATIENCE)?;
     for key in ["down", "ret"] {

@@ -78,12 +78,12 @@ fn x64_of_2025_boots_an_item_of_another_server(lab: &Lab) -> Result<()> {
     let site = Site::new(lab)?;
     let text = "default-profile = \"ask\"\n[profile.ask.menu]\ntimeout = 3\n\
                 items = [{ title = \"Elsewhere\", server = \"10.77.0.3\", type = 32769 }]\n";
-    let _server = site.serve_by(&site::configuration(lab, &site::boot_folder(lab, None)?, text, &[])?)?;
+    let _server = site.serve_by(&site::configuration(lab, &site::boot_dir(lab, None)?, text, &[])?)?;
 
-    let folder = lab.new_folder("of-the-other")?;
-    fs::copy(grub::image_that_says(lab, "x86_64-efi", &lab.token.word())?, folder.join("grub.efi"))?;
+    let directory = lab.new_directory("of-the-other")?;
+    fs::copy(grub::image_that_says(lab, "x86_64-efi", &lab.token.word())?, directory.join("grub.efi"))?;
     let text = format!(
-        "boot-dir = {folder:?}\nstate-dir = {folder:?}\ndefault-profile = \"ask\"\n\
+        "boot-dir = {directory:?}\nstate-dir = {directory:?}\ndefault-profile = \"ask\"\n\
          [profile.grub.loaders]\nuefi-x64 = \"grub.efi\"\n\
          [profile.ask.menu]\nitems = [{{ title = \"GRUB\", profile = \"grub\" }}]\n"
     );
@@ -157,14 +157,14 @@ fn menu(lab: &Lab, timeout: u8, first: &Token, second: &Token) -> Result<PathBuf
     );
     let templates = [("first.ipxe", first.script()), ("second.ipxe", second.script())];
     let templates = templates.each_ref().map(|(name, text)| (*name, text.as_str()));
-    site::configuration(lab, &site::boot_folder(lab, None)?, &text, &templates)
+    site::configuration(lab, &site::boot_dir(lab, None)?, &text, &templates)
 }
 
 fn a_bios_ipxe_that_a_rule_takes_for_firmware_boots_undionly_and_then_its_script(lab: &Lab) -> Result<()> {
-    let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
-    let loader = fs::metadata(folder.join("undionly.kpxe"))?.len();
+    let directory = site::boot_dir(lab, Some(&lab.token.script()))?;
+    let loader = fs::metadata(directory.join("undionly.kpxe"))?.len();
     let site = Site::new(lab)?;
-    let _server = site.serve_by(&site::configuration(lab, &folder, AS_FIRMWARE, &[])?)?;
+    let _server = site.serve_by(&site::configuration(lab, &directory, AS_FIRMWARE, &[])?)?;
     site.boot(&machine::bios())?;
 
     let asked = site.capture.text("tftp.opcode == 1", &["tftp.source_file"])?;
@@ -183,25 +183,25 @@ fn a_bios_ipxe_that_a_rule_takes_for_firmware_boots_undionly_and_then_its_script
 }
 
 fn the_debian_installer_on_bios_is_given_the_preseed_of_its_machine(lab: &Lab) -> Result<()> {
-    installs_debian(lab, machine::bios(), site::boot_folder(lab, None)?)
+    installs_debian(lab, machine::bios(), site::boot_dir(lab, None)?)
 }
 
 fn the_debian_installer_on_x64_with_an_ipxe_of_2019_is_given_the_preseed_of_its_machine(lab: &Lab) -> Result<()> {
-    let folder = site::boot_folder(lab, None)?;
-    fs::copy(cache::path("2022/snponly.efi")?, folder.join("snponly.efi"))?;
-    installs_debian(lab, machine::x64_2022(), folder)
+    let directory = site::boot_dir(lab, None)?;
+    fs::copy(cache::path("2022/snponly.efi")?, directory.join("snponly.efi"))?;
+    installs_debian(lab, machine::x64_2022(), directory)
 }
 
 /// The word is in two variables of the machine, and together only in what the template makes of them. It is on the
 /// console because the installer has carried out what it was told.
-fn installs_debian(lab: &Lab, machine: Machine, folder: PathBuf) -> Result<()> {
-    fs::create_dir(folder.join("debian"))?;
+fn installs_debian(lab: &Lab, machine: Machine, directory: PathBuf) -> Result<()> {
+    fs::create_dir(directory.join("debian"))?;
     for name in ["linux", "initrd.gz"] {
-        fs::copy(cache::path(&format!("2022/{name}"))?, folder.join("debian").join(name))?;
+        fs::copy(cache::path(&format!("2022/{name}"))?, directory.join("debian").join(name))?;
     }
     let [left, right] = lab.token.halves();
     let text = format!(
-        "unknown-machines = \"nothing\"\n\
+        "unknown-machine-profile = \"nothing\"\n\
          [profile.debian]\n\
          title = \"Debian 12 installer\"\n\
          kernel = \"debian/linux\"\n\
@@ -217,7 +217,7 @@ fn installs_debian(lab: &Lab, machine: Machine, folder: PathBuf) -> Result<()> {
     let preseed = "d-i preseed/early_command string echo {{ machine.left }}-{{ machine.right }} >/dev/console\n";
     // The installer asks for a name server where nobody has named one.
     let site = Site::with_primary(lab, &["--dhcp-option=option:dns-server,10.77.0.1"])?;
-    let mut server = site.serve_by(&site::configuration(lab, &folder, &text, &[("preseed.cfg", preseed)])?)?;
+    let mut server = site.serve_by(&site::configuration(lab, &directory, &text, &[("preseed.cfg", preseed)])?)?;
     let machine = machine.with_memory(1024).with_mac(MAC);
     let mut machine = machine.power_on(lab, &site.segment, "machine")?;
     machine.wait_for("Linux version", PATIENCE)?;

@@ -19,10 +19,10 @@ cases![
 ];
 
 fn an_ipxe_with_the_sites_own_signature_boots_under_secure_boot(lab: &Lab) -> Result<()> {
-    let folder = site::boot_folder(lab, Some(&lab.token.script()))?;
-    sign::sign(lab, &cache::path("2025/snponly.efi")?, &folder.join("snponly.efi"))?;
+    let directory = site::boot_dir(lab, Some(&lab.token.script()))?;
+    sign::sign(lab, &cache::path("2025/snponly.efi")?, &directory.join("snponly.efi"))?;
     let text = format!("secure-boot-keys = [{:?}]\n", cache::path("2025/PkKek-1-snakeoil.pem")?);
-    let file = site::configuration(lab, &folder, &text, &[])?;
+    let file = site::configuration(lab, &directory, &text, &[])?;
     let site = Site::new(lab)?;
     let said = server::check(&site.server, &[OsStr::new("-c"), file.as_os_str()])?;
     ensure!(said.contains("snponly.efi: signed with the site's own key"), "check has not said it before:\n{said}");
@@ -33,11 +33,11 @@ fn an_ipxe_with_the_sites_own_signature_boots_under_secure_boot(lab: &Lab) -> Re
 /// `check` says so before. The firmware says so and goes on to its next boot entry.
 fn an_unsigned_ipxe_is_refused_under_secure_boot(lab: &Lab) -> Result<()> {
     let site = Site::new(lab)?;
-    let folder = site::boot_folder(lab, None)?;
-    let said = server::check(&site.server, &[OsStr::new("--boot-dir"), folder.as_os_str()])?;
+    let directory = site::boot_dir(lab, None)?;
+    let said = server::check(&site.server, &[OsStr::new("--boot-dir"), directory.as_os_str()])?;
     let told = "No loader for UEFI is signed. That matters only where Secure Boot is on: such machines refuse them.";
     ensure!(said.contains(told), "check has not said it before:\n{said}");
-    let _server = site::serve(lab, &site.server, folder)?;
+    let _server = site::serve(lab, &site.server, directory)?;
     let machine = machine::x64_2025_with_secure_boot(Trusts::Site);
     let mut machine = machine.power_on(lab, &site.segment, "machine")?;
     machine.wait_for("Access Denied", PATIENCE)?;
@@ -50,20 +50,20 @@ fn an_unsigned_ipxe_is_refused_under_secure_boot(lab: &Lab) -> Result<()> {
 /// GRUB 2.12 takes its configuration from where it came.
 fn shim_starts_the_signed_grub_of_2025_under_secure_boot(lab: &Lab) -> Result<()> {
     let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, folder_with_shim(lab, "2025")?)?;
+    let _server = site::serve(lab, &site.server, directory_with_shim(lab, "2025")?)?;
     site.boot(&machine::x64_2025_with_secure_boot(Trusts::Microsoft))
 }
 
 fn shim_starts_the_signed_grub_of_2025_over_http_under_secure_boot(lab: &Lab) -> Result<()> {
     let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, folder_with_shim(lab, "2025")?)?;
+    let _server = site::serve(lab, &site.server, directory_with_shim(lab, "2025")?)?;
     site.boot(&machine::x64_2025_with_secure_boot(Trusts::Microsoft).with_http_boot_only())
 }
 
 /// GRUB 2.06 takes the primary for its TFTP server, so this host has to be ours (protocol.md 2.12).
 fn shim_starts_the_signed_grub_of_2022_beside_the_primary_under_secure_boot(lab: &Lab) -> Result<()> {
     let site = OneHost::new(lab, &["--bind-dynamic", "--interface=eth0"])?;
-    let _server = site::serve(lab, &site.host, folder_with_shim(lab, "2022")?)?;
+    let _server = site::serve(lab, &site.host, directory_with_shim(lab, "2022")?)?;
     site::boot(lab, &site.segment, &machine::x64_2022_with_secure_boot())
 }
 
@@ -72,15 +72,15 @@ fn shim_starts_the_signed_grub_of_2022_if_the_primary_names_us_as_next_server_un
     lab: &Lab,
 ) -> Result<()> {
     let site = Site::with_primary(lab, &[&format!("--dhcp-boot=,,{SERVER}")])?;
-    let _server = site::serve(lab, &site.server, folder_with_shim(lab, "2022")?)?;
+    let _server = site::serve(lab, &site.server, directory_with_shim(lab, "2022")?)?;
     site.boot(&machine::x64_2022_with_secure_boot())
 }
 
-/// A boot folder in which Debian's shim and its GRUB for the network lie beside the other loaders.
-fn folder_with_shim(lab: &Lab, year: &str) -> Result<PathBuf> {
-    let folder = site::boot_folder(lab, None)?;
-    fs::copy(cache::path(&format!("{year}/shimx64.efi.signed"))?, folder.join("shimx64.efi"))?;
-    fs::copy(cache::path(&format!("{year}/grubnetx64.efi.signed"))?, folder.join("grubx64.efi"))?;
-    grub::configure(lab, &folder)?;
-    Ok(folder)
+/// A boot directory in which Debian's shim and its GRUB for the network lie beside the other loaders.
+fn directory_with_shim(lab: &Lab, year: &str) -> Result<PathBuf> {
+    let directory = site::boot_dir(lab, None)?;
+    fs::copy(cache::path(&format!("{year}/shimx64.efi.signed"))?, directory.join("shimx64.efi"))?;
+    fs::copy(cache::path(&format!("{year}/grubnetx64.efi.signed"))?, directory.join("grubx64.efi"))?;
+    grub::configure(lab, &directory)?;
+    Ok(directory)
 }

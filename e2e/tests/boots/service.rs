@@ -14,7 +14,7 @@ cases![
     the_unit_says_how_to_boot_machines_beside_a_primary_that_keeps_port_67,
     a_reload_under_systemd_takes_over_a_good_configuration_and_refuses_a_broken_one,
     systemd_starts_a_server_anew_that_hangs,
-    the_service_stops_at_once_and_make_uninstall_leaves_the_boot_folder,
+    the_service_stops_at_once_and_make_uninstall_leaves_the_boot_dir,
     from_the_background_the_lines_go_to_the_journal,
 ];
 
@@ -114,7 +114,7 @@ fn systemd_starts_a_server_anew_that_hangs(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn the_service_stops_at_once_and_make_uninstall_leaves_the_boot_folder(lab: &Lab) -> Result<()> {
+fn the_service_stops_at_once_and_make_uninstall_leaves_the_boot_dir(lab: &Lab) -> Result<()> {
     let house = installed(lab, &Host::new(lab, "server")?)?;
     house.run(&["systemctl", "enable", "--now", "proxydhcpd"])?;
     let start = Instant::now();
@@ -147,12 +147,12 @@ fn from_the_background_the_lines_go_to_the_journal(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// A house in which `make install` has put the binary under test, with loaders and our script in the boot folder.
+/// A house in which `make install` has put the binary under test, with loaders and our script in the boot directory.
 fn installed(lab: &Lab, host: &Host) -> Result<House> {
     let house = House::boot(lab, host)?;
     house.run(&["make", "--directory=/src", "--old-file=build", "RELEASE=/binary", "install"])?;
     let boot = house.file("/var/lib/proxydhcpd/boot");
-    for entry in fs::read_dir(site::boot_folder(lab, Some(&lab.token.script()))?)? {
+    for entry in fs::read_dir(site::boot_dir(lab, Some(&lab.token.script()))?)? {
         let entry = entry?;
         fs::copy(entry.path(), boot.join(entry.file_name()))?;
     }
@@ -161,9 +161,9 @@ fn installed(lab: &Lab, host: &Host) -> Result<House> {
 
 /// As `systemctl edit` would leave it.
 fn drop_in(house: &House, lines: &str) -> Result<()> {
-    let folder = house.file("/etc/systemd/system/proxydhcpd.service.d");
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join("override.conf"), format!("[Service]\n{lines}\n"))?;
+    let directory = house.file("/etc/systemd/system/proxydhcpd.service.d");
+    fs::create_dir_all(&directory)?;
+    fs::write(directory.join("override.conf"), format!("[Service]\n{lines}\n"))?;
     house.run(&["systemctl", "daemon-reload"]).map(drop)
 }
 

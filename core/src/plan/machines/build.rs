@@ -59,8 +59,8 @@ impl Builder {
         self.machines.records.is_empty()
     }
 
-    /// `docks`: addresses that many machines share in turn; they are nobody's identity.
-    pub fn finish(self, docks: &[MacPattern]) -> Machines {
+    /// `shared-macs`: addresses that many machines share in turn; they are nobody's identity.
+    pub fn finish(self, shared_macs: &[MacPattern]) -> Machines {
         let Builder { mut machines, texts } = self;
         drop(texts);
         machines.records.shrink_to_fit();
@@ -71,10 +71,10 @@ impl Builder {
         machines.sharers.clear();
         index_uuids(&mut machines);
         index_serials(&mut machines);
-        index_macs(&mut machines, docks);
+        index_macs(&mut machines, shared_macs);
         machines.sort_sharers();
         machines.entries = machines.records.len();
-        machines.docks = docks.to_owned();
+        machines.shared_macs = shared_macs.to_owned();
         machines
     }
 
@@ -148,14 +148,14 @@ fn index_serials(machines: &mut Machines) {
     machines.by_serial = index;
 }
 
-fn index_macs(machines: &mut Machines, docks: &[MacPattern]) {
+fn index_macs(machines: &mut Machines, shared_macs: &[MacPattern]) {
     let mut index = Index::for_keys(machines.macs.len());
     machines.owners = alloc::vec![NONE; machines.macs.len()];
     for id in 0..machines.records.len() as u32 {
         for at in machines.mac_range(id) {
             let mac = machines.macs[at];
             let twice = machines.macs[machines.mac_range(id).start..at].contains(&mac);
-            if twice || docks.iter().any(|dock| dock.matches(&mac)) {
+            if twice || shared_macs.iter().any(|dock| dock.matches(&mac)) {
                 continue;
             }
             machines.owners[at] = id;
@@ -173,7 +173,7 @@ impl Machines {
     /// before. Of these identities, none may be in an entry. They are no entries: nothing lists them, and they are found
     /// only by what they are.
     pub fn with_marked(self, marked: &[Machine<'_>]) -> Machines {
-        let docks = self.docks.clone();
+        let shared_macs = self.shared_macs.clone();
         let entries = self.entries;
         let mut machines = self;
         machines.forget_marked();
@@ -184,7 +184,7 @@ impl Machines {
         for machine in marked {
             builder.add(machine).ok();
         }
-        Machines { entries, ..builder.finish(&docks) }
+        Machines { entries, ..builder.finish(&shared_macs) }
     }
 
     /// Without those that only marks know. The indices of names, UUIDs, serial numbers and addresses are made anew.
@@ -192,7 +192,7 @@ impl Machines {
         if self.records.len() == self.entries {
             return;
         }
-        let (entries, docks) = (self.entries, self.docks.clone());
+        let (entries, shared_macs) = (self.entries, self.shared_macs.clone());
         let first = self.records[entries];
         self.records.truncate(entries);
         self.uuids.truncate(entries);
@@ -205,7 +205,7 @@ impl Machines {
         }
         self.names = names;
         let machines = core::mem::take(self);
-        *self = Builder { machines, texts: Index::default() }.finish(&docks);
+        *self = Builder { machines, texts: Index::default() }.finish(&shared_macs);
     }
 
     /// `first` and now `other`, too, have the identity that is `held`.

@@ -80,7 +80,7 @@ const MOST_SHARERS: usize = 1000;
 
 impl Machines {
     /// The strongest identity decides: a name that we gave, the UUID, the serial number, and the address last, because
-    /// adapters and docks move from machine to machine. An
+    /// adapters and shared_macs move from machine to machine. An
     /// identity that several entries list leads to none of them (see [`Machines::sharers`]).
     ///
     /// A UUID or a serial number that leads to an entry with addresses, none of which the machine has, is in doubt:
@@ -172,7 +172,7 @@ impl Machines {
         match shown.clone().next() {
             None => (by == By::Uuid && identity.shares_uuid).then_some(Why::NoAddress),
             Some(_) => {
-                let fits = |mac: &[u8; 6]| self.is_dock(mac) || self.own_macs(machine).any(|own| own == *mac);
+                let fits = |mac: &[u8; 6]| self.is_shared_mac(mac) || self.own_macs(machine).any(|own| own == *mac);
                 (!shown.clone().any(fits)).then_some(Why::OtherAddress)
             }
         }
@@ -190,7 +190,7 @@ impl Machines {
     pub fn explains(&self, uuid: &[u8; 16], macs: &[[u8; 6]; 2]) -> bool {
         let listed = |machine| macs.iter().all(|mac| self.own_macs(machine).any(|own| own == *mac));
         let by_entry = |held: Held| held.shared || listed(held.number);
-        macs.iter().any(|mac| self.is_dock(mac)) || self.held_uuid(uuid).is_some_and(by_entry)
+        macs.iter().any(|mac| self.is_shared_mac(mac)) || self.held_uuid(uuid).is_some_and(by_entry)
     }
 
     /// Whether an entry lists an identity that this machine lists: of which kind, and whose entry it is.
@@ -215,8 +215,8 @@ impl Machines {
         self.held_uuid(uuid).is_some()
     }
 
-    pub fn is_dock(&self, mac: &[u8; 6]) -> bool {
-        self.docks.iter().any(|dock| dock.matches(mac))
+    pub fn is_shared_mac(&self, mac: &[u8; 6]) -> bool {
+        self.shared_macs.iter().any(|dock| dock.matches(mac))
     }
 
     /// The machine of this name.
@@ -224,7 +224,7 @@ impl Machines {
         self.of_name(name).filter(|id| !self.is_of_mark(*id)).map(|id| self.get(id))
     }
 
-    /// The addresses that its entry lists, without those of docks.
+    /// The addresses that its entry lists, without those of shared_macs.
     fn own_macs(&self, machine: MachineId) -> impl Iterator<Item = [u8; 6]> + '_ {
         self.mac_range(machine).filter(move |at| self.owners[*at] == machine).map(|at| self.macs[at])
     }

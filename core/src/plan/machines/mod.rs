@@ -94,7 +94,7 @@ pub struct Machines {
     /// Leads into `macs`.
     by_mac: Index,
     /// Addresses of adapters that many machines share in turn.
-    docks: Vec<MacPattern>,
+    shared_macs: Vec<MacPattern>,
     /// By identity, and there in the order in which they are looked at ([`Machines::place`]).
     sharers: Vec<Sharer>,
 }
@@ -116,14 +116,14 @@ struct Record {
 }
 
 impl Machines {
-    /// `docks`: addresses that many machines share in turn; they are nobody's identity. Who wants to know which machine
+    /// `shared-macs`: addresses that many machines share in turn; they are nobody's identity. Who wants to know which machine
     /// was refused asks a [`Builder`].
-    pub fn new(machines: &[Machine<'_>], docks: &[MacPattern]) -> Machines {
+    pub fn new(machines: &[Machine<'_>], shared_macs: &[MacPattern]) -> Machines {
         let mut builder = Builder::default();
         for machine in machines {
             builder.add(machine).ok();
         }
-        builder.finish(docks)
+        builder.finish(shared_macs)
     }
 
     pub fn len(&self) -> usize {

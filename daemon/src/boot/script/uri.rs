@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     Url(String),
-    /// From the folder of the script.
+    /// From the directory of the script.
     Relative(String),
     /// From the top of the server that the script comes from.
     Absolute(String),

@@ -166,12 +166,15 @@ fn read<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
 /// An address of it that an entry lists, but that is an adapter's.
 fn docked(plan: &Plan, client: &Client) -> Option<Node> {
     let mac = client.hardware.mac()?;
-    if !plan.machines.is_dock(&mac) {
+    if !plan.machines.is_shared_mac(&mac) {
         return None;
     }
     let mut entries = plan.machines.iter();
     let name = entries.find(|entry| entry.macs.contains(&mac))?.name;
-    Some(Node::new("near", format!("{name} lists {}, which is one of `docks` and so is nobody's", client.hardware)))
+    Some(Node::new(
+        "near",
+        format!("{name} lists {}, which is one of `shared-macs` and so is nobody's", client.hardware),
+    ))
 }
 
 fn one_octet_off(mac: [u8; 6]) -> impl Iterator<Item = [u8; 6]> {
@@ -239,7 +242,7 @@ fn choice(plan: &Plan, item: &Item) -> Node {
         To::Server(server) => format!("{}: asks {server} on its port 4011", item.title),
         To::Broadcast => format!("{}: asks whichever boot server answers its broadcast", item.title),
         To::Profile(id) => {
-            let boots = plan.profile(id).map_or(&Boots::BootFolder, |profile| &profile.boots);
+            let boots = plan.profile(id).map_or(&Boots::BootDir, |profile| &profile.boots);
             let name = plan.profile(id).map_or("menu", |profile| profile.name.as_str());
             format!("{}: profile {name}, {}", item.title, boots_text(boots))
         }
@@ -249,10 +252,10 @@ fn choice(plan: &Plan, item: &Item) -> Node {
 
 fn boots_text(boots: &Boots) -> String {
     match boots {
-        Boots::BootFolder => "the menu of the boot folder, or its boot.ipxe".to_owned(),
+        Boots::BootDir => "the menu of the boot directory, or its boot.ipxe".to_owned(),
         Boots::Linux(linux) => format!("the kernel {}", linux.kernel),
         Boots::Script(url) if is_url(url) => format!("the script {url}"),
-        Boots::Script(name) => format!("the script {name} of the template folder"),
+        Boots::Script(name) => format!("the script {name} of the template directory"),
         Boots::Loader => "the loaders of the profile themselves".to_owned(),
         Boots::Menu(menu) => format!("a menu of {} items that the firmware shows", menu.items.len()),
         Boots::LocalDisk => "its local disk".to_owned(),

@@ -86,8 +86,8 @@ impl Journey<'_> {
     /// What it finds there, and whether it looks. Over IPv6 nobody else tells it a script, but for a DHCPv6 server.
     fn tell_autoexec(&mut self, described: &Described, given: &Answer) -> bool {
         let Verdict::Respond(response) = &given.verdict else { return false };
-        let Some((folder, _)) = response.boot.file.rsplit_once('/') else { return false };
-        let Some((door, name)) = door_and_path(folder, self.site.plan.http) else { return false };
+        let Some((directory, _)) = response.boot.file.rsplit_once('/') else { return false };
+        let Some((door, name)) = door_and_path(directory, self.site.plan.http) else { return false };
         let client = SocketAddr::new(self.address6(described), 49152);
         let with_script = name.contains(WITH_SCRIPT);
         let name = format!("{}autoexec.ipxe", name.replacen(WITH_SCRIPT, "", 1));
@@ -107,9 +107,9 @@ impl Journey<'_> {
     }
 }
 
-/// Of the URL of a folder.
-fn door_and_path(folder: &str, http: Option<u16>) -> Option<(Door, String)> {
-    let (scheme, rest) = folder.split_once("://")?;
+/// Of the URL of a directory.
+fn door_and_path(directory: &str, http: Option<u16>) -> Option<(Door, String)> {
+    let (scheme, rest) = directory.split_once("://")?;
     let door = if scheme == "tftp" { Door::Tftp } else { Door::Http(http?) };
     let path = rest.split_once('/').map(|(_, path)| format!("{path}/"));
     Some((door, path.unwrap_or_default()))

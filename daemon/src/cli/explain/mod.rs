@@ -278,7 +278,7 @@ fn respond(verdict: &Verdict) -> Option<&Response> {
 /// Whether what the machine was given may be an iPXE, which asks again. Loaders of a profile are what they are.
 fn leads_to_ipxe(answer: &Answer, plan: &Plan) -> bool {
     let Some(response) = respond(&answer.verdict) else { return false };
-    let boots = answer.decision.as_ref().map_or(&Boots::BootFolder, |decision| decision.boots(plan));
+    let boots = answer.decision.as_ref().map_or(&Boots::BootDir, |decision| decision.boots(plan));
     let program = matches!(response.boot.why, Why::Loader(_) | Why::AnyOther);
     let taken = matches!(response.boot.manner, Manner::File | Manner::Item(_));
     let is_firmware = answer.client.as_ref().is_some_and(|client| !matches!(client.stage, Stage::Ipxe(_)));
@@ -291,8 +291,8 @@ fn leads_to_ipxe(answer: &Answer, plan: &Plan) -> bool {
 fn has_url(plan: &Plan, answer: &Answer) -> bool {
     let profile = answer.decision.as_ref().and_then(|decision| plan.profile(decision.profile));
     let arch = answer.client.as_ref().map(|client| client.arch.base());
-    let loader =
-        profile.and_then(|profile| arch.and_then(|arch| profile.loaders.get(&arch)).or(profile.any_other.as_ref()));
+    let loader = profile
+        .and_then(|profile| arch.and_then(|arch| profile.loaders.get(&arch)).or(profile.default_loader.as_ref()));
     loader.is_some_and(|loader| loader.elsewhere().is_some())
 }
 

@@ -122,11 +122,11 @@ fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
         Fetch::Loader(path) => vec![Node::new("loader", path)],
         Fetch::WithScript(arch) => vec![Node::new("program", format!("starts iPXE with its script on {arch}"))],
         Fetch::LocalDisk(arch) => vec![Node::new("program", format!("starts the local disk of {arch}"))],
-        Fetch::Folder { name, otherwise: Some(Otherwise::Text(text)) } => {
-            let ours = Node::new("script", format!("ours, unless the boot folder has {name}"));
+        Fetch::Directory { name, otherwise: Some(Otherwise::Text(text)) } => {
+            let ours = Node::new("script", format!("ours, unless the boot directory has {name}"));
             vec![ours.with(lines(&text))]
         }
-        Fetch::Folder { name, .. } => vec![Node::new("file", format!("{name} of the boot folder, as it stands"))],
+        Fetch::Directory { name, .. } => vec![Node::new("file", format!("{name} of the boot directory, as it stands"))],
     }
 }
 

@@ -19,10 +19,10 @@ const ASK: usize = 1;
 
 fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     let settings = Settings { boot_dir: std::env::temp_dir(), ..Settings::default() };
-    let folder = settings.boot_dir.clone();
+    let directory = settings.boot_dir.clone();
     let draft = Draft::default();
     let mut loaded =
-        Loaded { file: None, folder, beside: 0, settings, draft, legacy: None, told: Vec::new(), unplaced: false };
+        Loaded { file: None, directory, beside: 0, settings, draft, legacy: None, told: Vec::new(), unplaced: false };
     let mut site = Site::build(
         &mut loaded,
         Open {
@@ -244,10 +244,10 @@ fn an_identity_that_several_entries_list_is_told_with_what_protects_one_of_them(
 
 #[test]
 fn an_address_that_is_an_adapters_is_told_to_be_nobodys() {
-    let docks = ["02:00:00:*".parse().unwrap()];
-    let site = site(|plan| Plan { machines: Machines::new(&[WEB1], &docks), ..plan });
+    let shared_macs = ["02:00:00:*".parse().unwrap()];
+    let site = site(|plan| Plan { machines: Machines::new(&[WEB1], &shared_macs), ..plan });
     let told = told(&site, "--client uefi-x64 --mac 02:00:00:00:01:01");
-    has(&told, &["near: web1 lists 02:00:00:00:01:01, which is one of `docks` and so is nobody's"]);
+    has(&told, &["near: web1 lists 02:00:00:00:01:01, which is one of `shared-macs` and so is nobody's"]);
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn a_boot_over_ipv6_is_told_to_the_script_beside_the_loader() {
             "shape: redirect: no URL: it asks the group again, on port 4011",
             "REQUEST on port 4011",
             "boot: tftp://[2001:db8::10]/snponly.efi",
-            "script: ours, unless the boot folder has autoexec.ipxe",
+            "script: ours, unless the boot directory has autoexec.ipxe",
         ],
     );
     has(

@@ -12,18 +12,18 @@ use std::path::Path;
 const LONGEST: u64 = 1 << 20;
 
 impl Look<'_> {
-    /// One of the boot folder, by the name that it is asked for by.
+    /// One of the boot directory, by the name that it is asked for by.
     pub fn script(&mut self, name: &str) {
         let path = self.setting.site.place(name);
-        let folder = name.trim_start_matches('/').rsplit_once('/').map_or("", |(folder, _)| folder);
-        self.read(&path, folder, false);
+        let directory = name.trim_start_matches('/').rsplit_once('/').map_or("", |(directory, _)| directory);
+        self.read(&path, directory, false);
     }
 
     pub fn template(&mut self, path: &Path) {
         self.read(path, "", true);
     }
 
-    fn read(&mut self, path: &Path, folder: &str, template: bool) {
+    fn read(&mut self, path: &Path, directory: &str, template: bool) {
         if !self.seen.insert(path.to_owned()) {
             return;
         }
@@ -61,13 +61,13 @@ impl Look<'_> {
         self.told
             .extend(script.faults.iter().map(|fault| source.warning(fault.at.clone(), &fault.what).help(&fault.cure)));
         for named in &script.files {
-            self.named(named, &source, folder);
+            self.named(named, &source, directory);
         }
     }
 
-    fn named(&mut self, Named { at, purpose, target, guarded }: &Named, source: &Source, folder: &str) {
+    fn named(&mut self, Named { at, purpose, target, guarded }: &Named, source: &Source, directory: &str) {
         let name = match target {
-            Target::Relative(path) => beside(folder, path),
+            Target::Relative(path) => beside(directory, path),
             Target::Absolute(path) => beside("", path),
             Target::Url(url) => match self.setting.site.own_name(url, &self.setting.all) {
                 Some(name) => name,
@@ -106,8 +106,8 @@ impl Look<'_> {
     }
 }
 
-/// The name below the top of our server, of what a script of this folder names.
-fn beside(folder: &str, path: &str) -> String {
+/// The name below the top of our server, of what a script of this directory names.
+fn beside(directory: &str, path: &str) -> String {
     let path = path_of(path);
-    if folder.is_empty() { path } else { format!("{folder}/{path}") }
+    if directory.is_empty() { path } else { format!("{directory}/{path}") }
 }

@@ -86,7 +86,7 @@ pub fn manual() -> String {
 }
 
 const FILES: &str = "/etc/proxydhcpd/machines/\nMachine files.\n.TP\n/etc/proxydhcpd/templates/\nTemplates.\n.TP\n\
-                     /var/lib/proxydhcpd/boot/\nThe boot folder.\n";
+                     /var/lib/proxydhcpd/boot/\nThe boot directory.\n";
 
 const INTRODUCTION: &str = "The configuration of proxydhcpd, /etc/proxydhcpd/proxydhcpd.toml. No key is needed, and neither is the file. Files \
                             conf.d/*.toml beside it are read with it as one: what can be set once is set in one of \
@@ -202,8 +202,8 @@ mod tests {
         for table in TABLES {
             assert!(all.contains(&format!("{}: {}\n", table.header, table.about)), "{}", table.header);
         }
-        assert!(help("folders").unwrap().starts_with("[folders]: "));
-        assert!(help("any-other").unwrap().contains("[profile.NAME.loaders]: "));
+        assert!(help("directories").unwrap().starts_with("[directories]: "));
+        assert!(help("default").unwrap().contains("[profile.NAME.loaders]: "));
         assert_eq!(
             help("interfcaes"),
             Err("no key or table is called `interfcaes`; did you mean `interfaces`?".into())

@@ -13,11 +13,11 @@ pub const TABLES: &[Table] = &[
         "[variables]\ndomain = \"example.org\"\nmirror = \"http://192.0.2.5/debian\"\n",
     ),
     table(
-        "folders",
-        "[folders]",
-        "Further folders, served under names.",
-        "What is asked for as debian/... comes from that folder. The boot folder must have nothing of the same name.",
-        "[folders]\ndebian = \"/srv/mirror/debian\"\n",
+        "directories",
+        "[directories]",
+        "Further directories, served under names.",
+        "What is asked for as debian/... comes from that directory. The boot directory must have nothing of the same name.",
+        "[directories]\ndebian = \"/srv/mirror/debian\"\n",
     ),
     table("dhcp", "[dhcp]", "Which requests are answered.", "", ""),
     table("dhcp6", "[dhcp6]", "What there is to IPv6 beside all that holds for both families.", "", ""),
@@ -30,8 +30,8 @@ pub const TABLES: &[Table] = &[
         "The first programs that firmware is given, by architecture.",
         "They take the place of the loaders that the server finds by itself. In a profile that boots nothing else \
          they are \
-         all there is: GRUB, shim, Windows. Files of the boot folder; each must be a program for its architecture. \
-         `any-other` is given to every other architecture, and to iPXE. A file of another TFTP server is written \
+         all there is: GRUB, shim, Windows. Files of the boot directory; each must be a program for its architecture. \
+         `default` is given to every other architecture, and to iPXE. A file of another TFTP server is written \
          tftp://192.0.2.5/name; any other URL is for UEFI HTTP boot and for iPXE, and other firmware is given our iPXE to go there.",
         "[profile.grub.loaders]\nuefi-x64 = \"grub/bootx64.efi\"\nuefi-arm64 = \"grub/bootaa64.efi\"\n",
     ),
@@ -96,7 +96,7 @@ pub const KEYS: &[Key] = &[
         "boot-dir",
         "an absolute path in quotes",
         "\"/var/lib/proxydhcpd/boot\"",
-        "The folder with the files to boot.",
+        "The directory with the files to boot.",
         "The menu shows what is in it.",
         "\"/srv/boot\"",
     ),
@@ -105,10 +105,10 @@ pub const KEYS: &[Key] = &[
         "state-dir",
         "an absolute path in quotes",
         "\"/var/lib/proxydhcpd/state\"",
-        "The folder for what outlasts the server.",
+        "The directory for what outlasts the server.",
         "used-up/ has a mark for each machine that has used up its boot; armings and done-key make the tokens of \
          done_url; shared-uuids lists UUIDs that were heard from two machines; duid is the server's name in DHCPv6. No \
-         other folder is written to. Where $STATE_DIRECTORY is set, as systemd does it, that is the default.",
+         other directory is written to. Where $STATE_DIRECTORY is set, as systemd does it, that is the default.",
         "\"/var/lib/proxydhcpd/state\"",
     ),
     key(
@@ -116,7 +116,7 @@ pub const KEYS: &[Key] = &[
         "ignore-case",
         "true or false",
         "false",
-        "Find files of the boot folder whose names differ in case.",
+        "Find files of the boot directory whose names differ in case.",
         "Windows asks for \\Boot\\BCD and for \\boot\\bcd.",
         "true",
     ),
@@ -124,8 +124,8 @@ pub const KEYS: &[Key] = &[
         "",
         "template-dir",
         "an absolute path in quotes",
-        "the folder `templates` beside this file",
-        "The folder with templates: scripts, and any text that machines fetch.",
+        "the directory `templates` beside this file",
+        "The directory with templates: scripts, and any text that machines fetch.",
         "Each file in it is served under its name there, rendered for the machine that asks.",
         "\"/etc/proxydhcpd/templates\"",
     ),
@@ -133,7 +133,7 @@ pub const KEYS: &[Key] = &[
         "",
         "machine-files",
         "a list of absolute paths: [\"/etc/proxydhcpd/machines\"]",
-        "the folder `machines` beside this file",
+        "the directory `machines` beside this file",
         "Where machines are described, beside this file.",
         MACHINE_FILES_MORE,
         "[\"/etc/proxydhcpd/machines\"]",
@@ -144,12 +144,12 @@ pub const KEYS: &[Key] = &[
         "the name of a profile",
         "\"menu\"",
         "What a machine boots for which nothing else decides.",
-        "Built in are \"menu\" (the menu of the boot folder), \"local-disk\" and \"nothing\".",
+        "Built in are \"menu\" (the menu of the boot directory), \"local-disk\" and \"nothing\".",
         "\"menu\"",
     ),
     key(
         "",
-        "unknown-machines",
+        "unknown-machine-profile",
         "the name of a profile",
         "what default-profile says",
         "What a machine boots that has no entry, where no rule decides.",
@@ -158,7 +158,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "",
-        "docks",
+        "shared-macs",
         "a list of MAC addresses, or parts of them: [\"00:e0:4c:68:*\"]",
         "none",
         "Addresses that many machines share in turn: no identity.",
@@ -314,7 +314,7 @@ pub const KEYS: &[Key] = &[
     key(
         "profile",
         "kernel",
-        "a path in the boot folder, or a URL",
+        "a path in the boot directory, or a URL",
         "none",
         "The kernel that iPXE starts.",
         "May hold template expressions, as initrd and arguments may.",
@@ -323,7 +323,7 @@ pub const KEYS: &[Key] = &[
     key(
         "profile",
         "initrd",
-        "a path in the boot folder or a URL, or a list of them",
+        "a path in the boot directory or a URL, or a list of them",
         "none",
         "Its initrds.",
         "",
@@ -341,7 +341,7 @@ pub const KEYS: &[Key] = &[
     key(
         "profile",
         "script",
-        "the name of a file in the template folder, or a URL",
+        "the name of a file in the template directory, or a URL",
         "none",
         "The script that iPXE runs, a template.",
         "A URL is given to iPXE as it stands.",
@@ -353,12 +353,12 @@ pub const KEYS: &[Key] = &[
         "\"menu\", \"local-disk\" or \"nothing\"",
         "none",
         "What is built in.",
-        "\"menu\" is the menu of the boot folder; \"local-disk\" starts the machine's disk; \"nothing\" leaves it alone.",
+        "\"menu\" is the menu of the boot directory; \"local-disk\" starts the machine's disk; \"nothing\" leaves it alone.",
         "\"local-disk\"",
     ),
     key(
         "profile",
-        "used-by",
+        "boot-once-file",
         "the name of a file as it is asked for",
         "the kernel",
         "The file that uses up a boot-once when it was fetched whole.",
@@ -612,7 +612,7 @@ const ADDRESSES: &str = "a list of unicast addresses: [\"192.0.2.1\", \"2001:db8
 
 const STATELESS_MORE: &str = "It takes the first reply and asks no further, so ours stands in for that of the DHCPv6 server, which would \
                               have named the DNS servers: name them here.";
-const MACHINE_FILES_MORE: &str = "A path is a file that ends in .toml, .csv or .json, or a folder of such files. The first line of a CSV names its \
+const MACHINE_FILES_MORE: &str = "A path is a file that ends in .toml, .csv or .json, or a directory of such files. The first line of a CSV names its \
      columns: name, mac (several with blanks between them), uuid, serial, profile, boot, or by their usual \
      names (Hostname, MAC Address, Serial number); any other is a variable, and an empty field says nothing. JSON is \
      an array of machines, an object that has them by name, or one with such an array in it; there, \
@@ -634,7 +634,7 @@ extends = "base"
 title = "Debian 12 installer"
 kernel = "debian/linux"
 initrd = ["debian/initrd.gz"]
-used-by = "debian/initrd.gz"
+boot-once-file = "debian/initrd.gz"
 variables = { suite = "bookworm" }
 
 [profile.rescue]

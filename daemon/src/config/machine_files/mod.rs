@@ -1,4 +1,4 @@
-//! The machines that the operator describes: in the configuration itself, in a folder of TOML files, or in one CSV or
+//! The machines that the operator describes: in the configuration itself, in a directory of TOML files, or in one CSV or
 //! JSON file exported from elsewhere. Whatever the format, each machine goes into the plan's table as soon as it is
 //! read.
 
@@ -78,7 +78,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// A folder, or a file by its ending.
+    /// A directory, or a file by its ending.
     pub fn path(&mut self, path: &Path) {
         match path.metadata() {
             Err(error) => return self.unreadable(path, &error),
@@ -96,9 +96,9 @@ impl<'a> Reading<'a> {
         files.sort();
         for file in files {
             if file.is_dir() {
-                let warning = Diagnostic::warning("a folder among machine files is not looked into")
+                let warning = Diagnostic::warning("a directory among machine files is not looked into")
                     .of(&file.display().to_string());
-                self.told.warning(|| warning.help("name it in `machine-files`, beside the folder that it is in"));
+                self.told.warning(|| warning.help("name it in `machine-files`, beside the directory that it is in"));
             } else if ending(&file).is_some() {
                 self.file(&file);
             }
@@ -130,16 +130,16 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// `docks`: addresses that many machines share in turn. `unknown_get_nothing`: machines that nobody knows do.
-    pub fn finish(self, docks: &[MacPattern], unknown_get_nothing: bool) -> Result<Read, Vec<Diagnostic>> {
+    /// `shared-macs`: addresses that many machines share in turn. `unknown_get_nothing`: machines that nobody knows do.
+    pub fn finish(self, shared_macs: &[MacPattern], unknown_get_nothing: bool) -> Result<Read, Vec<Diagnostic>> {
         let Reading { builder, mut told, mut files, offsets, began, .. } = self;
         let end = builder.len() as MachineId;
         let ends: Vec<MachineId> = files.iter().skip(1).map(|(first, _)| *first).chain([end]).collect();
         let mut ends = ends.into_iter();
         files.retain(|(first, _)| ends.next().is_some_and(|end| *first < end));
-        let machines = builder.finish(docks);
+        let machines = builder.finish(shared_macs);
         told.shared(&machines, (&files, &offsets));
-        told.hard_to_find(&machines, docks, unknown_get_nothing, (&files, &offsets));
+        told.hard_to_find(&machines, shared_macs, unknown_get_nothing, (&files, &offsets));
         Ok(Read { machines, files: files.len(), took: began.elapsed(), warnings: told.list()? })
     }
 
@@ -281,7 +281,7 @@ impl fmt::Debug for Reading<'_> {
     }
 }
 
-/// Whether a file in a folder of machine files is read, by its name.
+/// Whether a file in a directory of machine files is read, by its name.
 pub fn is_read(path: &Path) -> bool {
     ending(path).is_some()
 }
@@ -336,7 +336,7 @@ impl Told {
                 place(files, offsets, ids[0])
             );
             if by == By::Mac {
-                help += "; an address of an adapter that they share goes into `docks`";
+                help += "; an address of an adapter that they share goes into `shared-macs`";
             }
             if let Some(lost) = ids.iter().find(has_no_other) {
                 help = format!("{} has no other identity, so its entry does nothing else; {help}", name(lost));
@@ -350,19 +350,19 @@ impl Told {
     fn hard_to_find(
         &mut self,
         machines: &Machines,
-        docks: &[MacPattern],
+        shared_macs: &[MacPattern],
         unknown_get_nothing: bool,
         (files, offsets): (&[(MachineId, PathBuf)], &[u32]),
     ) {
-        if docks.is_empty() && !unknown_get_nothing {
+        if shared_macs.is_empty() && !unknown_get_nothing {
             return;
         }
-        let is_dock = |mac: &[u8; 6]| docks.iter().any(|dock| dock.matches(mac));
+        let is_shared_mac = |mac: &[u8; 6]| shared_macs.iter().any(|dock| dock.matches(mac));
         let (mut docked, mut by_serial) = (Vec::new(), Vec::new());
         for id in 0..machines.len() as MachineId {
             let machine = machines.get(id);
             match machine.serial {
-                _ if machine.uuid.is_some() || !machine.macs.iter().all(is_dock) => {}
+                _ if machine.uuid.is_some() || !machine.macs.iter().all(is_shared_mac) => {}
                 Some(_) if unknown_get_nothing => by_serial.push(id),
                 None if !machine.macs.is_empty() => docked.push(id),
                 _ => {}
@@ -394,9 +394,10 @@ impl Told {
     }
 }
 
-const ONCE_HELP: &str = "name one with `used-by` in its profile, or have the booted system ask for {{ done_url }}";
-const DOCKED: &str = "has no identity but addresses of `docks`: it is never found";
+const ONCE_HELP: &str =
+    "name one with `boot-once-file` in its profile, or have the booted system ask for {{ done_url }}";
+const DOCKED: &str = "has no identity but addresses of `shared-macs`: it is never found";
 const DOCKED_HELP: &str = "give it its UUID, or an address of its own";
 const BY_SERIAL: &str = "is known by its serial number alone, which firmware does not say: it is nobody to us until an iPXE runs on it, and \
-                         `unknown-machines` get nothing";
+                         `unknown-machine-profile` get nothing";
 const BY_SERIAL_HELP: &str = "give it its MAC address or its UUID, too";

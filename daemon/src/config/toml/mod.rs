@@ -28,8 +28,8 @@ pub struct Read {
     pub unplaced: bool,
 }
 
-/// `folder`: where machine files are looked for if none are named. `all`: these are all of the files.
-pub fn read(sources: &[Source], folder: &Path, all: bool) -> Read {
+/// `directory`: where machine files are looked for if none are named. `all`: these are all of the files.
+pub fn read(sources: &[Source], directory: &Path, all: bool) -> Read {
     let mut said = Said::default();
     let (mut told, mut broken) = (Vec::new(), !all);
     for source in sources {
@@ -52,7 +52,7 @@ pub fn read(sources: &[Source], folder: &Path, all: bool) -> Read {
         told.extend(syntax);
     }
     // What is missing may stand where nothing could be read.
-    let files = machine_files(&said, folder, &mut told);
+    let files = machine_files(&said, directory, &mut told);
     let (draft, mut of_machines) = if broken { (Draft::default(), Vec::new()) } else { said.draft(&files, &mut told) };
     told.sort_by_key(|told| place(sources, told));
     told.append(&mut of_machines);
@@ -68,15 +68,15 @@ fn same_line(one: &Diagnostic, other: &Diagnostic) -> bool {
     line(one) == line(other)
 }
 
-/// Those that are named have to be there. The usual folder nobody has to make before there is something to put into it.
-fn machine_files(said: &Said<'_>, folder: &Path, told: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+/// Those that are named have to be there. The usual directory nobody has to make before there is something to put into it.
+fn machine_files(said: &Said<'_>, directory: &Path, told: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
     if said.settings.machine_files.is_none() {
-        return Some(folder.join("machines")).filter(|machines| machines.exists()).into_iter().collect();
+        return Some(directory.join("machines")).filter(|machines| machines.exists()).into_iter().collect();
     }
     let is_there = |(file, at): &(PathBuf, At<'_>)| match file.metadata() {
         Ok(_) => Some(file.clone()),
         Err(error) => {
-            told.push(at.error(absent::why_not(file, "file or folder", &error)));
+            told.push(at.error(absent::why_not(file, "file or directory", &error)));
             None
         }
     };

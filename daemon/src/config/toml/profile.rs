@@ -28,8 +28,8 @@ pub struct Written<'a> {
     pub initrds: Option<(Vec<Named<'a>>, At<'a>)>,
     pub arguments: Option<Named<'a>>,
     pub loaders: BTreeMap<Arch, Named<'a>>,
-    pub any_other: Option<Named<'a>>,
-    pub used_by: Option<Named<'a>>,
+    pub default_loader: Option<Named<'a>>,
+    pub boot_once_file: Option<Named<'a>>,
     pub variables: Map<String, serde_json::Value>,
     /// Something in it is wrong: what else seems to be missing may be just that.
     pub faulty: bool,
@@ -70,7 +70,7 @@ pub fn written<'a>(walk: &mut Walk<'a>, name: &Spanned<DeString<'_>>, table: &De
         "initrd" => list(value, |value| file(value).map(|name| (name, at(value))))
             .map(|names| profile.initrds = Some((names, at(value)))),
         "arguments" => arguments(value).map(|text| profile.arguments = Some((text, at(value)))),
-        "used-by" => relative(value).map(|name| profile.used_by = Some((name, at(value)))),
+        "boot-once-file" => relative(value).map(|name| profile.boot_once_file = Some((name, at(value)))),
         "variables" => variables(value).map(|variables| profile.variables = variables),
         "loaders" => value.get_ref().as_table().map(|table| loaders = Some(table)).ok_or_else(|| wrong(value.span())),
         "menu" => {
@@ -125,9 +125,9 @@ fn written_loaders<'a>(walk: &mut Walk<'a>, table: &DeTable<'_>, profile: &mut W
                 walk.error(value.span(), format!("a name of {} octets: firmware takes {LONGEST_FILE}", name.len()));
             }
             (Ok(name), Some(arch)) => drop(profile.loaders.insert(arch, (name, walk.at(value.span())))),
-            (Ok(name), None) => profile.any_other = Some((name, walk.at(value.span()))),
+            (Ok(name), None) => profile.default_loader = Some((name, walk.at(value.span()))),
             (Err(wrong), _) => {
-                let usual = || format!("`{}` must be a path in the boot folder, or a URL", key.get_ref());
+                let usual = || format!("`{}` must be a path in the boot directory, or a URL", key.get_ref());
                 let why = wrong.into_iter().find_map(|wrong| wrong.why);
                 walk.error(value.span(), why.unwrap_or_else(usual));
             }
@@ -136,7 +136,7 @@ fn written_loaders<'a>(walk: &mut Walk<'a>, table: &DeTable<'_>, profile: &mut W
 }
 
 /// Beside architectures: the loader of those that have none of their own.
-const ANY_OTHER: &str = "any-other";
+const ANY_OTHER: &str = "default";
 
 fn path_or_url(value: &Value<'_>) -> Read<String> {
     let fits = |text: &str| !text.chars().any(|c| c.is_control() || c == ' ');
@@ -163,7 +163,7 @@ fn id(arch: Arch) -> &'static str {
     arch.row().map_or("", |row| row.id)
 }
 
-/// A path in the boot folder, as it will be asked for, or a URL; either may hold template expressions.
+/// A path in the boot directory, as it will be asked for, or a URL; either may hold template expressions.
 fn file(value: &Value<'_>) -> Read<String> {
     let text = line(value)?;
     match text.contains("://") || is_template(&text) {
@@ -203,8 +203,8 @@ impl<'a> Written<'a> {
             initrds: None,
             arguments: None,
             loaders: BTreeMap::new(),
-            any_other: None,
-            used_by: None,
+            default_loader: None,
+            boot_once_file: None,
             variables: Map::new(),
             faulty: false,
         }
@@ -223,11 +223,11 @@ impl<'a> Written<'a> {
         if same_kind {
             both.initrds = both.initrds.or_else(|| other.initrds.clone());
             both.arguments = both.arguments.or_else(|| other.arguments.clone());
-            both.used_by = both.used_by.or_else(|| other.used_by.clone());
+            both.boot_once_file = both.boot_once_file.or_else(|| other.boot_once_file.clone());
         }
         both.kind = both.kind.or_else(|| other.kind.clone());
         both.faulty |= other.faulty;
-        both.any_other = both.any_other.or_else(|| other.any_other.clone());
+        both.default_loader = both.default_loader.or_else(|| other.default_loader.clone());
         for (arch, loader) in &other.loaders {
             both.loaders.entry(*arch).or_insert_with(|| loader.clone());
         }

@@ -63,7 +63,7 @@ impl<'a> Said<'a> {
         let of_site =
             |named: &Option<Named<'a>>, told: &mut _| named.as_ref().and_then(|name| names.look_up(name, told));
         draft.default_profile = of_site(&self.default_profile, told);
-        draft.unknown_machines = of_site(&self.unknown_machines, told);
+        draft.unknown_machine_profile = of_site(&self.unknown_machine_profile, told);
         draft.rules = self.looked_up_rules(&names, told);
         let (machines, of_machines) = self.looked_up_machines(&names, &draft, machine_files, told);
         draft.machines = machines;
@@ -75,7 +75,7 @@ impl<'a> Said<'a> {
         };
         draft.boot_dir = self.boot_dir.as_ref().map(At::spot);
         draft.template_dir = self.template_dir.as_ref().map(At::spot);
-        draft.folders = self.folders.iter().map(mount).collect();
+        draft.directories = self.directories.iter().map(mount).collect();
         (draft, of_machines)
     }
 
@@ -165,9 +165,9 @@ impl<'a> Said<'a> {
             let Drafted { profile, faulty, .. } = draft.profiles.get(id)?;
             (!faulty && !is_used_up(profile)).then(|| profile.name.clone())
         });
-        let unknown = draft.unknown_machines.or(draft.default_profile).and_then(|id| draft.profiles.get(id));
+        let unknown = draft.unknown_machine_profile.or(draft.default_profile).and_then(|id| draft.profiles.get(id));
         let get_nothing = !by_rules && unknown.is_some_and(|drafted| drafted.profile.boots == Boots::Nothing);
-        match reading.finish(&self.docks, get_nothing) {
+        match reading.finish(&self.shared_macs, get_nothing) {
             Ok(mut read) => {
                 let warnings = std::mem::take(&mut read.warnings);
                 (read, warnings)
@@ -180,8 +180,8 @@ impl<'a> Said<'a> {
 /// Whether a file that we send uses up a boot-once.
 pub fn is_used_up(profile: &Profile) -> bool {
     match &profile.boots {
-        Boots::BootFolder => true,
-        _ => profile.used_by().is_some_and(|name| !name.contains("://") && !is_template(name)),
+        Boots::BootDir => true,
+        _ => profile.boot_once_file().is_some_and(|name| !name.contains("://") && !is_template(name)),
     }
 }
 
@@ -194,7 +194,7 @@ fn number(
     let mut names: BTreeMap<_, _> = (0..).zip(BUILT_IN).map(|(id, (name, ..))| (name.to_owned(), Some(id))).collect();
     let mut next = BUILT_IN.len();
     for (name, profile) in extended {
-        if profile.kind.is_some() || !profile.loaders.is_empty() || profile.any_other.is_some() || profile.faulty {
+        if profile.kind.is_some() || !profile.loaders.is_empty() || profile.default_loader.is_some() || profile.faulty {
             names.insert(name.clone(), Some(next));
             next += 1;
             continue;
@@ -244,17 +244,17 @@ fn drafted(
         name: name.to_owned(),
         title: written.title.clone().unwrap_or_else(|| name.to_owned()),
         boots,
-        used_by: written.used_by.clone().map(|(name, _)| name),
+        boot_once_file: written.boot_once_file.clone().map(|(name, _)| name),
         ..Profile::default()
     };
     Drafted {
         profile,
-        any_other: written.any_other.as_ref().map(|(name, at)| (name.clone(), at.spot())),
+        default_loader: written.default_loader.as_ref().map(|(name, at)| (name.clone(), at.spot())),
         loaders: written.loaders.iter().map(|(arch, (name, at))| (*arch, (name.clone(), at.spot()))).collect(),
         at,
         initrds_at,
         arguments_at: written.arguments.as_ref().map(|(_, at)| at.spot()),
-        used_by_at: written.used_by.as_ref().map(|(_, at)| at.spot()),
+        used_by_at: written.boot_once_file.as_ref().map(|(_, at)| at.spot()),
         faulty: written.faulty,
         variables: written.variables.clone(),
     }

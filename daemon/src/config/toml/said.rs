@@ -23,12 +23,12 @@ pub struct Said<'a> {
     /// Where a key was set, by table and name.
     set: BTreeMap<(&'static str, &'static str), At<'a>>,
     pub default_profile: Option<Named<'a>>,
-    pub unknown_machines: Option<Named<'a>>,
-    pub docks: Vec<MacPattern>,
+    pub unknown_machine_profile: Option<Named<'a>>,
+    pub shared_macs: Vec<MacPattern>,
     pub boot_dir: Option<At<'a>>,
     pub template_dir: Option<At<'a>>,
     pub machine_files: Vec<(PathBuf, At<'a>)>,
-    pub folders: BTreeMap<String, (PathBuf, At<'a>)>,
+    pub directories: BTreeMap<String, (PathBuf, At<'a>)>,
     pub variables: BTreeMap<String, (serde_json::Value, At<'a>)>,
     pub profiles: BTreeMap<String, Written<'a>>,
     pub rules: Vec<rule::Written<'a>>,
@@ -54,7 +54,7 @@ impl<'a> Said<'a> {
                 "dhcp6" => self.settings("dhcp6", walk, value),
                 "http" => self.settings("http", walk, value),
                 "tftp" => self.settings("tftp", walk, value),
-                "folders" => self.folders(walk, value),
+                "directories" => self.directories(walk, value),
                 "variables" => self.variables(walk, key, value),
                 "profile" => self.each(walk, "profile", value, Self::profile),
                 "machine" => self.each(walk, "machine", value, Self::machine),
@@ -112,8 +112,8 @@ impl<'a> Said<'a> {
                 })
             }
             ("", "default-profile") => text(value).map(|name| self.default_profile = Some((name, at))),
-            ("", "unknown-machines") => text(value).map(|name| self.unknown_machines = Some((name, at))),
-            ("", "docks") => list(value, mac_pattern).map(|docks| self.docks = docks),
+            ("", "unknown-machine-profile") => text(value).map(|name| self.unknown_machine_profile = Some((name, at))),
+            ("", "shared-macs") => list(value, mac_pattern).map(|shared_macs| self.shared_macs = shared_macs),
             ("", "secure-boot-keys") => list(value, path).map(|keys| settings.secure_boot_keys = keys),
             ("dhcp", "proxy-only") => switch(value).map(|on| settings.proxy_only = on),
             ("dhcp", "relays") => list(value, address).map(|relays| settings.relays = relays),
@@ -152,8 +152,8 @@ impl<'a> Said<'a> {
         walk.told.push(error.help(format!("{other} sets the other")));
     }
 
-    fn folders(&mut self, walk: &mut Walk<'a>, value: &Value<'_>) {
-        let Some(entries) = walk.as_table("folders", value) else { return };
+    fn directories(&mut self, walk: &mut Walk<'a>, value: &Value<'_>) {
+        let Some(entries) = walk.as_table("directories", value) else { return };
         for (key, value) in entries {
             let name = key.get_ref().to_string();
             if let Err(why) = machines::check_name(&name) {
@@ -161,8 +161,8 @@ impl<'a> Said<'a> {
                 continue;
             }
             match path(value) {
-                Ok(dir) if first(walk, &self.folders, "folder", key, |(_, at)| at) => {
-                    self.folders.insert(name, (dir, walk.at(value.span())));
+                Ok(dir) if first(walk, &self.directories, "directory", key, |(_, at)| at) => {
+                    self.directories.insert(name, (dir, walk.at(value.span())));
                 }
                 Ok(_) => {}
                 Err(_) => walk.error(value.span(), format!("`{name}` must be an absolute path in quotes")),

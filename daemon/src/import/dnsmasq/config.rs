@@ -162,15 +162,15 @@ pub struct Range {
 }
 
 impl Tftp {
-    /// The folder for all goes before that of one interface, which goes before others.
+    /// The directory for all goes before that of one interface, which goes before others.
     pub fn take_root(&mut self, root: &str, for_all: bool) -> Option<Fate> {
         match &self.root {
             Some(known) if known != root && !for_all => {
-                Some(Fate::Lost(format!("the boot folder is the same on every interface: {known}")))
+                Some(Fate::Lost(format!("the boot directory is the same on every interface: {known}")))
             }
             _ => {
                 self.root = Some(root.to_owned());
-                (!for_all).then(|| Fate::Changed("the boot folder is the same on every interface".into()))
+                (!for_all).then(|| Fate::Changed("the boot directory is the same on every interface".into()))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The files that this server sends, as far as the boot folder is here to look into: a line for a machine that could
+//! The files that this server sends, as far as the boot directory is here to look into: a line for a machine that could
 //! not start its file must not keep the server from starting for all others.
 
 use super::super::written::Fate;
@@ -10,12 +10,12 @@ use crate::config::DEFAULT_BOOT_DIR;
 use proxydhcpd_core::arch::Arch;
 use std::path::{Path, PathBuf};
 
-/// The boot folder.
+/// The boot directory.
 pub fn root(config: &Config) -> PathBuf {
     config.tftp.root.as_deref().unwrap_or(DEFAULT_BOOT_DIR).into()
 }
 
-/// The name as it counts from the boot folder.
+/// The name as it counts from the boot directory.
 pub fn inside<'a>(config: &Config, name: &'a str) -> &'a str {
     let root = config.tftp.root.as_deref().unwrap_or_default();
     let below = name.strip_prefix(root).filter(|rest| !root.is_empty() && rest.starts_with('/'));

@@ -34,7 +34,7 @@ const NEEDLESS: &[(&str, &str)] = &[
     ("dhcp-broadcast", "offers are broadcast anyway, and 4011 is answered to where the question came from"),
     (
         "tftp-no-fail",
-        "what is booted does not depend on it; here the boot folder has to be there when the server starts",
+        "what is booted does not depend on it; here the boot directory has to be there when the server starts",
     ),
     (
         "tftp-secure",
@@ -53,7 +53,7 @@ const LOST: &[(&str, &str)] = &[
     ("tftp-mtu", "the interface's own MTU is the ceiling of a block"),
     (
         "tftp-unique-root",
-        "the boot folder is the same for all: templates and profiles say what differs between machines",
+        "the boot directory is the same for all: templates and profiles say what differs between machines",
     ),
     ("dhcp-reply-delay", "answers are not delayed"),
     ("dhcp-relay", "this is no relay"),

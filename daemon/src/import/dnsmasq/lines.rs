@@ -147,7 +147,7 @@ impl Reader {
         let Some(first) = line.args().first().filter(|arg| !arg.text.is_empty()) else { return Vec::new() };
         let paths = match line.key.as_str() {
             "conf-file" => Ok(vec![PathBuf::from(&first.text)]),
-            "conf-dir" => in_folder(Path::new(&first.text), &line.args()[1..]),
+            "conf-dir" => in_directory(Path::new(&first.text), &line.args()[1..]),
             _ => return Vec::new(),
         };
         let cannot = |error: std::io::Error| line.error(&first.at, format!("it cannot be read: {error}"));
@@ -168,12 +168,12 @@ impl Reader {
 }
 
 /// By name, without what editors leave behind; with `*.conf` only such, with `.bak` none of those.
-fn in_folder(folder: &Path, endings: &[Arg]) -> std::io::Result<Vec<PathBuf>> {
+fn in_directory(directory: &Path, endings: &[Arg]) -> std::io::Result<Vec<PathBuf>> {
     let (only, without): (Vec<_>, Vec<_>) =
         endings.iter().map(|arg| arg.text.as_str()).partition(|e| e.starts_with('*'));
     let only: Vec<&str> = only.iter().map(|ending| ending.trim_start_matches('*')).filter(|e| !e.is_empty()).collect();
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
+    for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let left_behind =

@@ -3,8 +3,8 @@
 
 mod config;
 mod decide;
+mod directory;
 mod files;
-mod folder;
 mod hosts;
 mod known;
 mod lines;
@@ -47,7 +47,7 @@ fn imported(
         return Err(read.told);
     }
     let of_networks = networks::settle(&mut read.config, lines, here)?;
-    let mut settled = folder::settle(&mut read.config, here);
+    let mut settled = directory::settle(&mut read.config, here);
     let unfit = files::take_out_unfit(&mut read.config);
     let facts = Facts::of(&read.config);
     let Some((rules, conflicts)) = rules::rules(&read.config, &facts) else {

@@ -190,7 +190,7 @@ impl Reader {
         // The title is all that a Raspberry Pi looks for: what the line gives nobody fetches.
         if title.contains("Raspberry Pi Boot") {
             self.read.config.raspberry_pis.push(id);
-            return needless("a Raspberry Pi is recognised, and told so, where the boot folder has files for one");
+            return needless("a Raspberry Pi is recognised, and told so, where the boot directory has files for one");
         }
         if DEAD.contains(&arch.0) {
             return needless("no machine of this kind is known to boot over the network any more");
@@ -364,7 +364,9 @@ impl Reader {
         match args.first().map(|arg| arg.text.as_str()) {
             Some("option6:bootfile-url" | "option6:59") => {
                 self.read.config.ipv6_boots.push(id);
-                changed("over IPv6 this server answers by itself, with the loaders of the boot folder (docs/ipv6.md)")
+                changed(
+                    "over IPv6 this server answers by itself, with the loaders of the boot directory (docs/ipv6.md)",
+                )
             }
             // A proxy of dnsmasq sends the options of `dhcp-option-pxe` only.
             _ if self.read.config.proxy => needless("a proxy does not send it, nor did dnsmasq; the DHCP server may"),

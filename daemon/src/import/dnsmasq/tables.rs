@@ -53,7 +53,7 @@ struct Writer<'a> {
     config: &'a Config,
     facts: &'a Facts,
     lines: &'a [Line],
-    /// The boot folder, which this machine may have or not.
+    /// The boot directory, which this machine may have or not.
     root: PathBuf,
     names: Names,
     rule_names: BTreeSet<String>,
@@ -241,7 +241,7 @@ impl Writer<'_> {
     ) -> String {
         let mut text = String::new();
         let each = files.iter().map(|(code, file)| (id(*code), file));
-        for (key, (name, server)) in each.chain(others.map(|file| ("any-other".to_owned(), file))) {
+        for (key, (name, server)) in each.chain(others.map(|file| ("default".to_owned(), file))) {
             let ours = *server == Server::Ours && !name.contains("://");
             let name = self.name(name, *server, lines);
             // A file for every other architecture is for an iPXE, too, and need not be a program.
@@ -258,7 +258,7 @@ impl Writer<'_> {
         text
     }
 
-    /// Why the server would not start with this loader, if the boot folder is here to look into.
+    /// Why the server would not start with this loader, if the boot directory is here to look into.
     fn unfit(&self, name: &str, arch: Arch) -> Option<String> {
         if !self.root.is_dir() {
             return None;

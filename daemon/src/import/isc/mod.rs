@@ -477,7 +477,7 @@ impl<'a> Reader<'a> {
                 self.tell(statement, Fate::Needless("each firmware is told the class that it looks for".into()));
             }
             ("option", Some(209 | 210)) => {
-                self.lost(statement, "options 209 and 210 are not sent: PXELINUX takes the folder of its own file");
+                self.lost(statement, "options 209 and 210 are not sent: PXELINUX takes the directory of its own file");
             }
             ("option", _) if statement.word(2) == "code" => {}
             ("match" | "spawn", _) => {}

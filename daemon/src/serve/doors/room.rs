@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{fs, io};
 
-/// What no client can take beside the sockets that are open: to read files with, to list folders, to hear further
+/// What no client can take beside the sockets that are open: to read files with, to list directories, to hear further
 /// interfaces, and to accept who is turned away.
 const SPARE: usize = 64;
 

@@ -73,8 +73,8 @@ mod tests {
 
     /// The same whether it is made here or lies in a file.
     fn kind(name: &str, content: &[u8]) -> &'static str {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
         std::fs::write(&path, content).unwrap();
         let of_file = content_type(name.as_bytes(), &open_loader(&path).unwrap());
         assert_eq!(content_type(name.as_bytes(), &Opened::text(content)), of_file, "{name}");

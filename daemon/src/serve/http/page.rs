@@ -16,7 +16,7 @@ macro_rules! page {
             "</h1>\n",
             "<p>This is a network-boot server. Machines that start from the network fetch their loaders, scripts and \
              kernels here. \
-             Files are served by their names, and folders are not listed.\n",
+             Files are served by their names, and directories are not listed.\n",
             "<p>On the server itself:\n<ul>\n",
             "<li><code>proxydhcpd check</code> shows what is served, and what is wrong with it.\n",
             "<li><code>proxydhcpd explain --client uefi-x64</code> shows what such a machine gets, and why.\n",
@@ -28,7 +28,7 @@ macro_rules! page {
 
 /// The page for programs that do not ask for HTML: curl, wget, monitors.
 pub const TEXT: &str = "This is proxydhcpd, a network-boot server: machines fetch their loaders, scripts and kernels here.\n\
-                        Files are served by their names, and folders are not listed. `proxydhcpd check` on the server \
+                        Files are served by their names, and directories are not listed. `proxydhcpd check` on the server \
                         shows what is served.\n";
 
 /// Nothing may be loaded or run by it, whatever a later change lets into it.

@@ -9,7 +9,7 @@ use proxydhcpd_core::url::encoded;
 /// A kernel of a tree, with the files that it is started with.
 pub struct Kernel<'a> {
     pub tree: &'a Tree,
-    pub folder: &'a str,
+    pub directory: &'a str,
     pub name: &'a str,
     pub initrds: &'a [&'a str],
 }
@@ -22,7 +22,7 @@ pub struct Lack {
 }
 
 struct Row {
-    /// The folder that the system was unpacked into, if this kernel is one of its.
+    /// The directory that the system was unpacked into, if this kernel is one of its.
     root: fn(&Kernel<'_>) -> Option<String>,
     /// Any argument that begins so says where the rest is. None: no argument does.
     wants: &'static [&'static str],
@@ -31,7 +31,7 @@ struct Row {
 }
 
 enum Cure {
-    /// Into the file `cmdline`: TREE and FOLDER are the URLs of the system's folder and of the kernel's, SQUASHFS is
+    /// Into the file `cmdline`: TREE and FOLDER are the URLs of the system's directory and of the kernel's, SQUASHFS is
     /// the file beside the kernel.
     Write(&'static str),
     Do(&'static str),
@@ -72,13 +72,13 @@ const ROWS: &[Row] = &[
         wants: &["url=", "iso-url=", "netboot=", "nfsroot="],
         why: "Ubuntu looks for the rest of its system on a disc, and no url= or netboot= says where else it is",
         cure: Cure::Write(
-            "ip=dhcp url={{ base }}NAME.iso cloud-config-url=/dev/null, with the ISO itself in the boot folder",
+            "ip=dhcp url={{ base }}NAME.iso cloud-config-url=/dev/null, with the ISO itself in the boot directory",
         ),
     },
     Row {
         root: |kernel| {
-            let folders = ["images/pxeboot", "isolinux", "boot/x86_64/loader", "boot"];
-            let roots = folders.into_iter().filter_map(|folder| kernel.above(folder));
+            let directories = ["images/pxeboot", "isolinux", "boot/x86_64/loader", "boot"];
+            let roots = directories.into_iter().filter_map(|directory| kernel.above(directory));
             roots.into_iter().find(|root| kernel.has(root, "LiveOS/squashfs.img"))
         },
         wants: &[LIVE],
@@ -88,7 +88,7 @@ const ROWS: &[Row] = &[
     Row {
         root: |kernel| {
             let rootfs = kernel.beside(|file| file == "rootfs.img" || file.contains("live-rootfs"))?;
-            (!kernel.initrds.contains(&rootfs)).then(|| kernel.folder.to_owned())
+            (!kernel.initrds.contains(&rootfs)).then(|| kernel.directory.to_owned())
         },
         wants: &["coreos.live.rootfs_url="],
         why: "CoreOS needs its root file system, and no coreos.live.rootfs_url= says where it is",
@@ -106,7 +106,7 @@ const ROWS: &[Row] = &[
         cure: Cure::Write("inst.stage2=TREE inst.repo=TREE ip=dhcp"),
     },
     Row {
-        root: |kernel| kernel.beside(|file| file.starts_with("modloop-")).map(|_| kernel.folder.to_owned()),
+        root: |kernel| kernel.beside(|file| file.starts_with("modloop-")).map(|_| kernel.directory.to_owned()),
         wants: &["alpine_repo="],
         why: "Alpine starts to a bare shell, for no alpine_repo= says where its packages are",
         cure: Cure::Write(
@@ -114,10 +114,10 @@ const ROWS: &[Row] = &[
         ),
     },
     Row {
-        root: |kernel| kernel.beside(|file| file == "netboot.ipxe").map(|_| kernel.folder.to_owned()),
+        root: |kernel| kernel.beside(|file| file == "netboot.ipxe").map(|_| kernel.directory.to_owned()),
         wants: &["init="],
         why: "NixOS needs init=, which netboot.ipxe beside it says",
-        cure: Cure::Do("choose the entry netboot of the same folder"),
+        cure: Cure::Do("choose the entry netboot of the same directory"),
     },
     Row {
         root: |kernel| {
@@ -125,20 +125,20 @@ const ROWS: &[Row] = &[
                 kernel.name == format!("vmlinuz-{arch}")
                     && kernel.initrds.contains(&&format!("initramfs-{arch}.xz")[..])
             };
-            (talos("amd64") || talos("arm64")).then(|| kernel.folder.to_owned())
+            (talos("amd64") || talos("arm64")).then(|| kernel.directory.to_owned())
         },
         wants: &["talos.platform="],
         why: "Talos needs talos.platform=",
         cure: Cure::Write("talos.platform=metal init_on_alloc=1 slab_nomerge pti=on consoleblank=0"),
     },
     Row {
-        root: |kernel| (kernel.name == "linux26").then(|| kernel.folder.to_owned()),
+        root: |kernel| (kernel.name == "linux26").then(|| kernel.directory.to_owned()),
         wants: &[],
         why: "the installer of Proxmox looks for its ISO on a disc, or as /proxmox.iso in its initrd",
         cure: Cure::Do("an iPXE script beside it that loads the ISO, too: initrd NAME.iso /proxmox.iso"),
     },
     Row {
-        root: |kernel| kernel.name.contains("harvester").then(|| kernel.folder.to_owned()),
+        root: |kernel| kernel.name.contains("harvester").then(|| kernel.directory.to_owned()),
         wants: &[LIVE],
         why: "Harvester needs its root file system, and no root=live: says where it is",
         cure: Cure::Write("ip=dhcp rd.cos.disable rd.noverifyssl net.ifnames=1 root=live:FOLDERSQUASHFS"),
@@ -146,14 +146,14 @@ const ROWS: &[Row] = &[
     Row {
         root: |kernel| {
             let discs = ["install.amd", "install.a64", "install.386", "install.amd/gtk", "install.386/gtk"];
-            discs.into_iter().find_map(|folder| kernel.above(folder))
+            discs.into_iter().find_map(|directory| kernel.above(directory))
         },
         wants: &[],
         why: "Debian's installer of a disc looks for that disc",
         cure: Cure::Do("take the installer for the network, netboot.tar.gz of the same release"),
     },
     Row {
-        root: |kernel| kernel.squashfs().map(|_| kernel.folder.to_owned()),
+        root: |kernel| kernel.squashfs().map(|_| kernel.directory.to_owned()),
         wants: &["fetch=", LIVE, "nfsroot=", "netboot=", "url=", "root="],
         why: "the system lies in a file beside its kernel, and no argument says where that is",
         cure: Cure::Do("write what its documentation says of booting over the network into the file cmdline beside it"),
@@ -167,11 +167,11 @@ pub fn lack(kernel: &Kernel<'_>, arguments: &str) -> Option<Lack> {
     let why =
         if arguments.split_whitespace().any(given) { kernel.others_modules(arguments)? } else { row.why.to_owned() };
     let cure = match row.cure {
-        // The file is for every kernel of its folder, and each has a modloop of its own.
+        // The file is for every kernel of its directory, and each has a modloop of its own.
         Cure::Write(text) if text.contains("MODLOOP") && kernel.modloops().count() > 1 => kernel.apart(text, &root),
         Cure::Write(text) => {
-            let cmdline = kernel.tree.served(&join(kernel.folder, "cmdline"));
-            format!("write into {cmdline}: {}", kernel.filled_in(text, &root, kernel.folder))
+            let cmdline = kernel.tree.served(&join(kernel.directory, "cmdline"));
+            format!("write into {cmdline}: {}", kernel.filled_in(text, &root, kernel.directory))
         }
         Cure::Do(what) => what.to_owned(),
     };
@@ -179,10 +179,10 @@ pub fn lack(kernel: &Kernel<'_>, arguments: &str) -> Option<Lack> {
 }
 
 impl<'a> Kernel<'a> {
-    /// The folder that this end of the kernel's path lies in.
+    /// The directory that this end of the kernel's path lies in.
     fn above(&self, end: &str) -> Option<String> {
-        let at = self.folder.len().checked_sub(end.len())?;
-        let (root, last) = self.folder.split_at_checked(at)?;
+        let at = self.directory.len().checked_sub(end.len())?;
+        let (root, last) = self.directory.split_at_checked(at)?;
         let root = if root.is_empty() { root } else { root.strip_suffix('/')? };
         last.eq_ignore_ascii_case(end).then(|| root.to_owned())
     }
@@ -191,9 +191,9 @@ impl<'a> Kernel<'a> {
         self.tree.find(&join(root, path)).is_some()
     }
 
-    /// The first file of the kernel's folder that is so.
+    /// The first file of the kernel's directory that is so.
     fn beside(&self, is: impl Fn(&str) -> bool) -> Option<&'a str> {
-        self.tree.files(self.folder).iter().map(String::as_str).find(|file| is(file))
+        self.tree.files(self.directory).iter().map(String::as_str).find(|file| is(file))
     }
 
     fn squashfs(&self) -> Option<&'a str> {
@@ -201,7 +201,7 @@ impl<'a> Kernel<'a> {
     }
 
     fn modloops(&self) -> impl Iterator<Item = &'a String> {
-        self.tree.files(self.folder).iter().filter(|file| file.starts_with("modloop-"))
+        self.tree.files(self.directory).iter().filter(|file| file.starts_with("modloop-"))
     }
 
     /// What is wrong where the arguments name the modules of another kernel of Alpine.
@@ -216,12 +216,12 @@ impl<'a> Kernel<'a> {
     /// What to do where what is to be written holds for this kernel alone, and others lie beside it.
     fn apart(&self, text: &str, root: &str) -> String {
         let flavour = if self.flavour().is_empty() { "other" } else { self.flavour() };
-        let folder = join(self.folder, flavour);
+        let directory = join(self.directory, flavour);
         let modloop = self.modloop();
         let files: Vec<&str> = [self.name].into_iter().chain(self.initrds.iter().copied()).chain(modloop).collect();
-        let (served, text) = (self.tree.served(&folder), self.filled_in(text, root, &folder));
+        let (served, text) = (self.tree.served(&directory), self.filled_in(text, root, &directory));
         format!(
-            "the file cmdline is for every kernel of its folder, so move {} into a folder {served} and write into \
+            "the file cmdline is for every kernel of its directory, so move {} into a directory {served} and write into \
              {served}/cmdline: {text}",
             files.join(", ")
         )
@@ -231,15 +231,15 @@ impl<'a> Kernel<'a> {
         self.beside(|file| file.starts_with("modloop-") && file[8..] == *self.flavour())
     }
 
-    /// `folder`: where the kernel and what belongs to it will lie.
-    fn filled_in(&self, text: &str, root: &str, folder: &str) -> String {
-        let url = |folder: &str| {
-            let folder = encoded(&self.tree.served(folder));
-            if folder.is_empty() { "{{ base }}".to_owned() } else { format!("{{{{ base }}}}{folder}/") }
+    /// `directory`: where the kernel and what belongs to it will lie.
+    fn filled_in(&self, text: &str, root: &str, directory: &str) -> String {
+        let url = |directory: &str| {
+            let directory = encoded(&self.tree.served(directory));
+            if directory.is_empty() { "{{ base }}".to_owned() } else { format!("{{{{ base }}}}{directory}/") }
         };
         let rootfs = self.beside(|file| file == "rootfs.img" || file.contains("live-rootfs"));
         text.replace("TREE", &url(root))
-            .replace("FOLDER", &url(folder))
+            .replace("FOLDER", &url(directory))
             .replace("SQUASHFS", &encoded(self.squashfs().unwrap_or("NAME.squashfs")))
             .replace("MODLOOP", self.modloop().unwrap_or("modloop-lts"))
             .replace("ROOTFS", &encoded(rootfs.unwrap_or_default()))

@@ -15,8 +15,8 @@ const LONGEST: u64 = 64 << 10;
 /// A kernel that a configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stanza {
-    /// The configuration's folder, which relative names count from, or from one above it.
-    folder: String,
+    /// The configuration's directory, which relative names count from, or from one above it.
+    directory: String,
     kernel: String,
     arguments: String,
 }
@@ -32,9 +32,9 @@ pub struct Config {
 
 /// Every configuration of a tree; those for all machines first.
 pub fn read(tree: &Tree) -> Vec<Config> {
-    let files = tree.folders.iter().flat_map(|(folder, files)| files.iter().map(move |file| (folder, file)));
+    let files = tree.directories.iter().flat_map(|(directory, files)| files.iter().map(move |file| (directory, file)));
     let mut configs: Vec<Config> = files
-        .filter_map(|(folder, file)| Some((is_config(folder, file)?, join(folder, file))))
+        .filter_map(|(directory, file)| Some((is_config(directory, file)?, join(directory, file))))
         .take(MOST_CONFIGS)
         .map(|(specific, path)| {
             let mut parser = Parser { tree, left: MOST_INCLUDES, ..Parser::new(tree) };
@@ -68,9 +68,9 @@ pub fn for_kernel<'a>(configs: &'a [Config], kernel: &str) -> Vec<(String, &'a s
 }
 
 /// Whether it is one, and whether for some machines only.
-fn is_config(folder: &str, file: &str) -> Option<bool> {
+fn is_config(directory: &str, file: &str) -> Option<bool> {
     let lower = file.to_ascii_lowercase();
-    if split(folder).1.eq_ignore_ascii_case("pxelinux.cfg") {
+    if split(directory).1.eq_ignore_ascii_case("pxelinux.cfg") {
         return Some(lower != "default");
     }
     match &lower[..] {
@@ -81,14 +81,14 @@ fn is_config(folder: &str, file: &str) -> Option<bool> {
 }
 
 impl Stanza {
-    /// Whether its name leads to this file, counted from the configuration's folder or from one above it.
+    /// Whether its name leads to this file, counted from the configuration's directory or from one above it.
     fn names(&self, kernel: &str) -> bool {
-        let mut folder = Some(&self.folder[..]);
-        while let Some(from) = folder {
+        let mut directory = Some(&self.directory[..]);
+        while let Some(from) = directory {
             if clean(&join(from, &self.kernel)).as_deref() == Some(kernel) {
                 return true;
             }
-            folder = (!from.is_empty()).then(|| split(from).0);
+            directory = (!from.is_empty()).then(|| split(from).0);
         }
         false
     }
@@ -162,7 +162,7 @@ struct Parser<'a> {
 #[derive(Clone, Default)]
 struct Label {
     name: String,
-    folder: String,
+    directory: String,
     kernel: Option<String>,
     append: Option<String>,
     is_default: bool,
@@ -175,40 +175,40 @@ impl<'a> Parser<'a> {
 
     fn file(&mut self, path: &str) {
         let Ok(text) = text(self.tree, path) else { return };
-        let folder = split(path).0.to_owned();
+        let directory = split(path).0.to_owned();
         // GRUB goes on in the next line where one ends with a backslash.
         for line in text.replace("\\\r\n", " ").replace("\\\n", " ").lines() {
             let line = line.trim();
             let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-            self.command(&folder, &word.to_ascii_lowercase(), rest.trim());
+            self.command(&directory, &word.to_ascii_lowercase(), rest.trim());
         }
     }
 
-    fn command(&mut self, folder: &str, word: &str, rest: &str) {
+    fn command(&mut self, directory: &str, word: &str, rest: &str) {
         match word {
             "label" | "menuentry" => {
                 self.end();
-                self.label = Some(Label { name: rest.to_owned(), folder: folder.to_owned(), ..Label::default() });
+                self.label = Some(Label { name: rest.to_owned(), directory: directory.to_owned(), ..Label::default() });
             }
             "default" => self.default = Some(rest.to_owned()),
             "menu" => match &mut self.label {
                 Some(label) if rest.eq_ignore_ascii_case("default") => label.is_default = true,
-                _ if rest.to_ascii_lowercase().starts_with("include ") => self.include(folder, rest[8..].trim()),
+                _ if rest.to_ascii_lowercase().starts_with("include ") => self.include(directory, rest[8..].trim()),
                 _ => {}
             },
-            "include" => self.include(folder, rest),
+            "include" => self.include(directory, rest),
             "append" => match &mut self.label {
                 Some(label) => label.append = Some(if rest == "-" { String::new() } else { rest.to_owned() }),
                 None => self.global = rest.to_owned(),
             },
-            "kernel" | "linux" | "linuxefi" | "linux16" => self.kernel(folder, rest),
+            "kernel" | "linux" | "linuxefi" | "linux16" => self.kernel(directory, rest),
             _ => {}
         }
     }
 
     /// GRUB has the arguments behind the kernel.
-    fn kernel(&mut self, folder: &str, rest: &str) {
-        let label = self.label.get_or_insert_with(|| Label { folder: folder.to_owned(), ..Label::default() });
+    fn kernel(&mut self, directory: &str, rest: &str) {
+        let label = self.label.get_or_insert_with(|| Label { directory: directory.to_owned(), ..Label::default() });
         let rest = rest.replace(['"', '\''], "");
         let (kernel, arguments) = rest.split_once(char::is_whitespace).unwrap_or((&rest, ""));
         label.kernel = Some(on_server(kernel).to_owned());
@@ -217,18 +217,18 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn include(&mut self, folder: &str, name: &str) {
+    fn include(&mut self, directory: &str, name: &str) {
         if self.left == 0 {
             return;
         }
         self.left -= 1;
         let name = name.split_whitespace().next().unwrap_or_default();
-        let mut from = Some(folder);
-        while let Some(folder) = from {
-            if let Some(path) = clean(&join(folder, name)).and_then(|path| self.tree.find(&path)) {
+        let mut from = Some(directory);
+        while let Some(directory) = from {
+            if let Some(path) = clean(&join(directory, name)).and_then(|path| self.tree.find(&path)) {
                 return self.file(&path);
             }
-            from = (!folder.is_empty()).then(|| split(folder).0);
+            from = (!directory.is_empty()).then(|| split(directory).0);
         }
     }
 
@@ -243,7 +243,7 @@ impl<'a> Parser<'a> {
         labels.sort_by_key(|label| !(label.is_default || default.as_ref() == Some(&label.name)));
         let stanza = |label: Label| {
             let arguments = label.append.unwrap_or_else(|| global.clone());
-            Some(Stanza { folder: label.folder, kernel: label.kernel?, arguments })
+            Some(Stanza { directory: label.directory, kernel: label.kernel?, arguments })
         };
         labels.into_iter().filter_map(stanza).collect()
     }

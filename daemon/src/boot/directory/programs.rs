@@ -1,4 +1,4 @@
-//! Scripts and programs that are entries by themselves, and what people put into a boot folder that is none.
+//! Scripts and programs that are entries by themselves, and what people put into a boot directory that is none.
 
 use super::found::{ByHostName, Found, LeftOut};
 use super::names::{ending, initrd, kernel};
@@ -11,10 +11,10 @@ use proxydhcpd_core::script::HOST_NAME;
 use proxydhcpd_core::script::local_disk_arch;
 use proxydhcpd_core::shim::second_stage;
 
-/// One folder.
+/// One directory.
 pub struct Programs<'a> {
     pub tree: &'a Tree,
-    pub folder: &'a str,
+    pub directory: &'a str,
     pub found: &'a mut Vec<Found>,
     pub left_out: &'a mut Vec<LeftOut>,
     pub by_host_name: &'a mut Vec<ByHostName>,
@@ -38,8 +38,8 @@ const DISK: &str = "a disk image, which is not booted: sanboot or memdisk may, f
 
 impl Programs<'_> {
     pub fn look(&mut self) {
-        for name in self.tree.files(self.folder) {
-            let path = self.tree.served(&join(self.folder, name));
+        for name in self.tree.files(self.directory) {
+            let path = self.tree.served(&join(self.directory, name));
             match self.fate(name, &path) {
                 Fate::Starts(starts, lack) => {
                     let title = path.rsplit_once('.').map_or(&path[..], |(stem, _)| stem).to_owned();
@@ -70,20 +70,22 @@ impl Programs<'_> {
                  would \
                  offer it"
             )),
-            "iso" => Fate::LeftOut("ISO images are not booted yet: unpack it into a folder".to_owned()),
+            "iso" => Fate::LeftOut("ISO images are not booted yet: unpack it into a directory".to_owned()),
             "wim" if lower == "boot.wim" => {
                 Fate::LeftOut("Windows PE is started by wimboot, from a script (docs/windows.md)".to_owned())
             }
             // The boot programs of systems that nothing here starts as they stand.
-            "c32" if lower == "mboot.c32" && self.tree.find(&join(self.folder, "boot.cfg")).is_some() => Fate::LeftOut(
-                "ESXi's loader for BIOS, a module of SYSLINUX: iPXE cannot start it, PXELINUX can".to_owned(),
-            ),
+            "c32" if lower == "mboot.c32" && self.tree.find(&join(self.directory, "boot.cfg")).is_some() => {
+                Fate::LeftOut(
+                    "ESXi's loader for BIOS, a module of SYSLINUX: iPXE cannot start it, PXELINUX can".to_owned(),
+                )
+            }
             "" | "i386" | "x86_64" | "arm64" if lower.split('.').next() == Some("wimboot") => {
                 Fate::LeftOut("it starts Windows PE, and is started from a script (docs/windows.md)".to_owned())
             }
             "vhd" | "vhdx" | "qcow2" | "vmdk" => Fate::LeftOut(DISK.to_owned()),
             _ if is_archive(&lower) => {
-                Fate::LeftOut("an archive, of which nothing is booted: unpack it into a folder".to_owned())
+                Fate::LeftOut("an archive, of which nothing is booted: unpack it into a directory".to_owned())
             }
             "img" | "ima" if !self.is_of_entry(path) && self.is_disk(name) => Fate::LeftOut(DISK.to_owned()),
             _ => Fate::Unspoken,
@@ -92,14 +94,14 @@ impl Programs<'_> {
 
     fn script(&self, name: &str, path: &str) -> Fate {
         let lower = name.to_ascii_lowercase();
-        let has = |file: &str| self.tree.find(&join(self.folder, file)).is_some();
+        let has = |file: &str| self.tree.find(&join(self.directory, file)).is_some();
         if ["boot.ipxe", "autoexec.ipxe"].contains(&path) {
             return Fate::Unspoken;
         }
         // netboot.xyz: `menu.ipxe` leads to the others, and looks for those of a machine by itself.
         if is_of_one_machine(&lower) {
             let host = name.get(HOST_NAME.len()..name.len() - ".ipxe".len()).unwrap_or_default();
-            if lower.starts_with("hostname-") && !host.is_empty() && self.tree.is_top(self.folder) {
+            if lower.starts_with("hostname-") && !host.is_empty() && self.tree.is_top(self.directory) {
                 return Fate::ByHostName(host.to_owned());
             }
             let why = "netboot.xyz's script for one machine; [machine.NAME] with a profile does that here";
@@ -108,7 +110,7 @@ impl Programs<'_> {
         if lower != "menu.ipxe" && has("menu.ipxe") && (has("boot.cfg") || has("local-vars.ipxe")) {
             return Fate::LeftOut("a part of netboot.xyz's menu, which menu.ipxe beside it leads to".to_owned());
         }
-        match image::head(&self.tree.place(&join(self.folder, name))) {
+        match image::head(&self.tree.place(&join(self.directory, name))) {
             Ok((head, _)) => {
                 let lack = script::first_line(&head).map(|(why, cure)| Lack(why, cure));
                 Fate::Starts(Starts::Script { path: path.to_owned() }, lack)
@@ -121,7 +123,7 @@ impl Programs<'_> {
         let is_loader = loaders::is_loader(name);
         // A loader of ours would lead in a circle; the local disk has a line of its own; a kernel is none without its
         // initrd.
-        if (is_loader && (self.tree.is_top(self.folder) || loaders::is_beside(&self.tree.served(self.folder))))
+        if (is_loader && (self.tree.is_top(self.directory) || loaders::is_beside(&self.tree.served(self.directory))))
             || local_disk_arch(path).is_some()
             || kernel(name).is_some()
         {
@@ -131,15 +133,15 @@ impl Programs<'_> {
             return Fate::LeftOut("an iPXE: started from our iPXE it would only come back to this menu".to_owned());
         }
         if let Some(second) = second_stage(name)
-            && self.tree.find(&join(self.folder, &second)).is_some()
+            && self.tree.find(&join(self.directory, &second)).is_some()
         {
             return Fate::LeftOut(format!(
-                "firmware has to start a shim, and loaders are looked for at the top of the boot folder: put it there \
+                "firmware has to start a shim, and loaders are looked for at the top of the boot directory: put it there \
                  with \
                  {second}, or name it under [profile.NAME.loaders]"
             ));
         }
-        match image::inspect(&self.tree.place(&join(self.folder, name))) {
+        match image::inspect(&self.tree.place(&join(self.directory, name))) {
             Ok(Image::Efi(machine)) => match image::arch_of(machine) {
                 Some(arch) => Fate::Starts(Starts::Efi { path: path.to_owned(), arch }, self.lack(name)),
                 None => Fate::LeftOut(format!("it is {}", Image::Efi(machine))),
@@ -151,7 +153,7 @@ impl Programs<'_> {
 
     /// A kernel that has all in itself, and that only a BIOS machine is known to start: a memory test, an iPXE.
     fn for_bios(&self, name: &str, path: &str) -> Fate {
-        match image::head(&self.tree.place(&join(self.folder, name))) {
+        match image::head(&self.tree.place(&join(self.directory, name))) {
             Ok((head, _)) if image::kernel(&head).is_some() => {
                 let kernel = path.to_owned();
                 let arch = Arch::BIOS;
@@ -172,7 +174,7 @@ impl Programs<'_> {
             return Some(WINDOWS);
         }
         let end = "efi/boot";
-        let root = self.folder.len().checked_sub(end.len()).and_then(|at| self.folder.split_at_checked(at));
+        let root = self.directory.len().checked_sub(end.len()).and_then(|at| self.directory.split_at_checked(at));
         let (root, _) = root.filter(|(_, last)| last.eq_ignore_ascii_case(end))?;
         let has = |path: &str| self.tree.find(&format!("{root}{path}")).is_some();
         if !name.to_ascii_lowercase().starts_with("boot") {
@@ -183,7 +185,7 @@ impl Programs<'_> {
         }
         has("boot.cfg").then_some(Lack(
             "ESXi's loader takes its files from the top of the server, by the names in boot.cfg",
-            "copy boot.cfg beside the program, with prefix= set to the folder's URL and no slash in front of the names",
+            "copy boot.cfg beside the program, with prefix= set to the directory's URL and no slash in front of the names",
         ))
     }
 
@@ -198,7 +200,7 @@ impl Programs<'_> {
     /// wimboot has a kernel's head, and is started from a script.
     fn is_unknown_kernel(&self, name: &str) -> bool {
         let named = kernel(name).is_some() || initrd(name).is_some() || name.eq_ignore_ascii_case("wimboot");
-        let head = || image::head(&self.tree.place(&join(self.folder, name)));
+        let head = || image::head(&self.tree.place(&join(self.directory, name)));
         !named && head().is_ok_and(|(head, _)| image::kernel(&head).is_some())
     }
 
@@ -207,7 +209,7 @@ impl Programs<'_> {
     fn is_disk(&self, name: &str) -> bool {
         let lower = name.to_ascii_lowercase();
         let part_of_disc = ["efi", "esp", "boot."].iter().any(|begin| lower.starts_with(begin));
-        let head = image::head(&self.tree.place(&join(self.folder, name)));
+        let head = image::head(&self.tree.place(&join(self.directory, name)));
         let is_disk = |head: &[u8]| head.get(510..512) == Some(&[0x55, 0xaa]) && image::kernel(head).is_none();
         !part_of_disc && head.is_ok_and(|(head, _)| is_disk(&head))
     }

@@ -1,6 +1,6 @@
-//! What `check` says of the boot folder: each entry of the menu, and what has not come into it.
+//! What `check` says of the boot directory: each entry of the menu, and what has not come into it.
 
-use crate::boot::folder::{ByHostName, Found, Scan};
+use crate::boot::directory::{ByHostName, Found, Scan};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Starts;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The folder of marks: a file for each machine that has used up its boot, named as the machine is.
+//! The directory of marks: a file for each machine that has used up its boot, named as the machine is.
 
 use crate::files::absent::is_absent;
 use crate::files::{read_regular, replace, sync};
@@ -17,28 +17,28 @@ pub fn below(state_dir: &Path) -> PathBuf {
     state_dir.join("used-up")
 }
 
-/// The machines that have a mark. A folder that is not there holds none; one that cannot be read is an error.
-pub fn marks(folder: &Path) -> io::Result<BTreeSet<String>> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if is_absent(folder, &error) => return Ok(BTreeSet::new()),
+/// The machines that have a mark. A directory that is not there holds none; one that cannot be read is an error.
+pub fn marks(directory: &Path) -> io::Result<BTreeSet<String>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if is_absent(directory, &error) => return Ok(BTreeSet::new()),
         entries => entries?,
     };
     let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok())).collect::<io::Result<Vec<_>>>()?;
     Ok(names.into_iter().flatten().filter(|name| !name.starts_with('.')).collect())
 }
 
-/// Whether there was a mark. A folder by that name counts as one, too, and goes if nothing is in it.
-pub fn forget(folder: &Path, machine: &str) -> io::Result<bool> {
-    let mark = folder.join(machine);
+/// Whether there was a mark. A directory by that name counts as one, too, and goes if nothing is in it.
+pub fn forget(directory: &Path, machine: &str) -> io::Result<bool> {
+    let mark = directory.join(machine);
     let removed = match fs::remove_file(&mark) {
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::remove_dir(&mark).map_err(|error| {
             let shown = mark.display();
-            io::Error::new(error.kind(), format!("this mark is a folder ({error}): `rm -r {shown}` removes it"))
+            io::Error::new(error.kind(), format!("this mark is a directory ({error}): `rm -r {shown}` removes it"))
         }),
         removed => removed,
     };
     match removed {
-        Ok(()) => sync(folder).map(|()| true),
+        Ok(()) => sync(directory).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
@@ -74,9 +74,9 @@ pub fn identities(machine: &Machine<'_>) -> String {
 }
 
 /// `None`: it was written by hand, or before marks said so.
-pub fn read(folder: &Path, machine: &str) -> io::Result<Option<Identities>> {
+pub fn read(directory: &Path, machine: &str) -> io::Result<Option<Identities>> {
     let wrong = |line: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{line:?} is no identity"));
-    let text = String::from_utf8(read_regular(&folder.join(machine), LONGEST)?)
+    let text = String::from_utf8(read_regular(&directory.join(machine), LONGEST)?)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     let mut lines = text.lines().skip(2);
     match lines.next() {
@@ -109,30 +109,30 @@ fn uuid_of(text: &str) -> Option<[u8; 16]> {
 }
 
 /// Whole or not at all, and on the disk when it returns.
-pub fn write(folder: &Path, machine: &str, by: &str) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
+pub fn write(directory: &Path, machine: &str, by: &str) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
     let when = httpdate::fmt_http_date(SystemTime::now());
     let help = format!("Remove this file, or say `proxydhcpd rearm {machine}`, to let the machine boot again.");
-    replace(&folder.join(machine), format!("{when}\n{by}\n\n{help}\n").as_bytes(), 0o644)
+    replace(&directory.join(machine), format!("{when}\n{by}\n\n{help}\n").as_bytes(), 0o644)
 }
 
-/// A folder as it was read, to see whether it has to be read again.
+/// A directory as it was read, to see whether it has to be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Another number is another folder, for example because a file system was mounted over it.
+    /// Another number is another directory, for example because a file system was mounted over it.
     pub inode: (u64, u64),
     modified: SystemTime,
 }
 
-/// File systems round the time of a change: a folder that was changed a moment ago may change again with the same time.
+/// File systems round the time of a change: a directory that was changed a moment ago may change again with the same time.
 const SETTLED: Duration = Duration::from_secs(3);
 
 impl Stamp {
-    pub fn of(folder: &Metadata) -> io::Result<Stamp> {
-        Ok(Stamp { inode: (folder.dev(), folder.ino()), modified: folder.modified()? })
+    pub fn of(directory: &Metadata) -> io::Result<Stamp> {
+        Ok(Stamp { inode: (directory.dev(), directory.ino()), modified: directory.modified()? })
     }
 
-    /// Whether a later change of the folder has another time for sure.
+    /// Whether a later change of the directory has another time for sure.
     pub fn is_settled(&self, now: SystemTime) -> bool {
         now.duration_since(self.modified).is_ok_and(|age| age > SETTLED)
     }

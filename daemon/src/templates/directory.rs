@@ -1,45 +1,45 @@
-//! Reads the template folder, once for each site.
+//! Reads the template directory, once for each site.
 
 use crate::config::diagnostic::{Diagnostic, Source};
-use crate::files::{self, Folder, Opened};
+use crate::files::{self, Directory, Opened};
 use proxydhcpd_core::fetch::Refusal;
 use std::io;
 use std::path::Path;
 
-/// Bounds, so that a folder that was not meant does not hold up the start.
+/// Bounds, so that a directory that was not meant does not hold up the start.
 const DEEPEST: usize = 16;
 const MOST_FILES: usize = 4096;
 const LONGEST: u64 = 1 << 20;
 const LONGEST_TOGETHER: u64 = 64 << 20;
 
-/// Every template by its name from the folder, and what is wrong.
+/// Every template by its name from the directory, and what is wrong.
 pub fn read(dir: &Path, named: bool) -> (Vec<(String, String)>, Vec<Diagnostic>) {
-    let folder = match Folder::at(dir, false) {
-        Ok(folder) => folder,
-        // Nobody has to make the usual folder before there is something to put into it.
+    let directory = match Directory::at(dir, false) {
+        Ok(directory) => directory,
+        // Nobody has to make the usual directory before there is something to put into it.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !named => return (Vec::new(), Vec::new()),
-        Err(error) => return (Vec::new(), vec![wrong(dir, format!("the template folder cannot be read: {error}"))]),
+        Err(error) => return (Vec::new(), vec![wrong(dir, format!("the template directory cannot be read: {error}"))]),
     };
-    let mut reader = Reader { dir, folder, left: LONGEST_TOGETHER, files: Vec::new(), wrong: Vec::new() };
-    reader.folder("", 0);
+    let mut reader = Reader { dir, directory, left: LONGEST_TOGETHER, files: Vec::new(), wrong: Vec::new() };
+    reader.directory("", 0);
     (reader.files, reader.wrong)
 }
 
 struct Reader<'a> {
     dir: &'a Path,
-    folder: Folder,
+    directory: Directory,
     left: u64,
     files: Vec<(String, String)>,
     wrong: Vec<Diagnostic>,
 }
 
 impl Reader<'_> {
-    /// One folder and those below it, in the order of names. What begins with a dot or ends with `~` is somebody's
-    /// backup or repository; a link to a folder is not followed.
-    fn folder(&mut self, below: &str, depth: usize) {
+    /// One directory and those below it, in the order of names. What begins with a dot or ends with `~` is somebody's
+    /// backup or repository; a link to a directory is not followed.
+    fn directory(&mut self, below: &str, depth: usize) {
         let content = match self.dir.join(below).read_dir() {
             Ok(content) => content,
-            Err(error) => return self.complain(below, format!("this folder cannot be read: {error}")),
+            Err(error) => return self.complain(below, format!("this directory cannot be read: {error}")),
         };
         let mut entries: Vec<_> = content
             .flatten()
@@ -50,12 +50,13 @@ impl Reader<'_> {
         for (name, kind) in entries {
             let name = if below.is_empty() { name } else { format!("{below}/{name}") };
             if self.files.len() >= MOST_FILES || depth >= DEEPEST {
-                let bounds =
-                    format!("a template folder has at most {MOST_FILES} files and {DEEPEST} folders in each other");
+                let bounds = format!(
+                    "a template directory has at most {MOST_FILES} files and {DEEPEST} directories in each other"
+                );
                 return self.complain(&name, bounds);
             }
             match kind {
-                kind if kind.is_dir() => self.folder(&name, depth + 1),
+                kind if kind.is_dir() => self.directory(&name, depth + 1),
                 kind if kind.is_symlink() && self.dir.join(&name).is_dir() => {}
                 _ => self.file(name),
             }
@@ -63,7 +64,7 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, name: String) {
-        let octets = match self.folder.open(&name) {
+        let octets = match self.directory.open(&name) {
             Ok(opened) if opened.size > LONGEST.min(self.left) => {
                 return self.complain(
                     &name,
@@ -81,7 +82,7 @@ impl Reader<'_> {
                 {
                     return self.complain(&name, format!("this cannot be read: {}", files::irregular(*kind)));
                 }
-                let why = "this cannot be read: we lack the permission, or it is a link that leads out of the template folder";
+                let why = "this cannot be read: we lack the permission, or it is a link that leads out of the template directory";
                 return self.complain(&name, why.into());
             }
             Err(refusal) => return self.complain(&name, format!("this cannot be read: {refusal:?}")),
@@ -92,7 +93,7 @@ impl Reader<'_> {
         match text {
             Ok(source) => self.files.push((name, source.text)),
             Err(diagnostic) => {
-                self.wrong.push(diagnostic.help("a template is text; other files belong into the boot folder"))
+                self.wrong.push(diagnostic.help("a template is text; other files belong into the boot directory"))
             }
         }
     }

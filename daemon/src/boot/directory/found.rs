@@ -1,4 +1,4 @@
-//! What becomes of a file of the boot folder.
+//! What becomes of a file of the boot directory.
 
 use proxydhcpd_core::plan::Entry;
 use std::path::PathBuf;
@@ -18,12 +18,12 @@ pub struct Found {
 /// A script that the machine of this host name runs before the menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ByHostName {
-    /// As it lies at the top of the boot folder.
+    /// As it lies at the top of the boot directory.
     pub path: String,
     pub host: String,
 }
 
-/// A file or a folder that comes to no entry.
+/// A file or a directory that comes to no entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     pub path: String,

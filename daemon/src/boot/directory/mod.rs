@@ -1,7 +1,7 @@
-//! Looks through the boot folder for what the menu can show, and says of what it leaves out why.
+//! Looks through the boot directory for what the menu can show, and says of what it leaves out why.
 //!
 //! * `boot.ipxe` at its top: the operator's own script, which takes the menu's place;
-//! * a kernel with its initrd, in whatever folder. A text file `cmdline` or `cmdline.txt` beside them has the kernel's
+//! * a kernel with its initrd, in whatever directory. A text file `cmdline` or `cmdline.txt` beside them has the kernel's
 //!   arguments, on as many lines as one likes; what follows a `#` is a remark. It is a template: `{{ base }}` is our
 //!   address. iPXE replaces its settings in it: `ip=${net0/ip}`. Without such a file the arguments are those of an
 //!   ISOLINUX, SYSLINUX, PXELINUX or GRUB in the same tree;
@@ -19,7 +19,7 @@ mod walk;
 
 pub use found::{ByHostName, Found, LeftOut};
 
-use crate::files::Folder;
+use crate::files::Directory;
 use linux::Linux;
 use programs::Programs;
 use proxydhcpd_core::fetch::Refusal;
@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// Names of the top that are looked at for a Raspberry Pi's files.
 const MOST_NAMES: usize = 10_000;
 
-/// What a boot folder has for the menu, and what was left out of it.
+/// What a boot directory has for the menu, and what was left out of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     /// There is a script of the operator's, which takes the menu's place.
@@ -47,7 +47,7 @@ pub struct Scan {
     pub notes: Vec<String>,
 }
 
-/// Looks through the folder, and then through those that are served under names beside it. A folder that is not there
+/// Looks through the directory, and then through those that are served under names beside it. A directory that is not there
 /// is an empty one.
 pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Scan {
     let top = names_in(root);
@@ -63,11 +63,11 @@ pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a P
         let hidden = if served_as.is_empty() { &hidden[..] } else { &[] };
         let tree = walk::tree(root, served_as, hidden, until, &mut scan.left_out);
         let configs = configs::read(&tree);
-        for (folder, _) in &tree.folders {
+        for (directory, _) in &tree.directories {
             let (found, left_out) = (&mut scan.found, &mut scan.left_out);
-            Linux { tree: &tree, folder, configs: &configs, found, left_out }.look();
+            Linux { tree: &tree, directory, configs: &configs, found, left_out }.look();
             let (found, left_out, by_host_name) = (&mut scan.found, &mut scan.left_out, &mut scan.by_host_name);
-            Programs { tree: &tree, folder, found, left_out, by_host_name }.look();
+            Programs { tree: &tree, directory, found, left_out, by_host_name }.look();
         }
     }
     scan.bound();
@@ -117,15 +117,15 @@ impl Scan {
 /// Whether there is a script of the operator's; an error is why it cannot be sent. Every machine would be led to it.
 fn own_script(root: &Path) -> Result<bool, &'static str> {
     let link = || root.join("boot.ipxe").is_symlink();
-    match Folder::at(root, false).map(|folder| folder.open("boot.ipxe")) {
+    match Directory::at(root, false).map(|directory| directory.open("boot.ipxe")) {
         Ok(Ok(_)) => Ok(true),
         Ok(Err(Refusal::NotFound)) | Err(_) if !link() => Ok(false),
-        Ok(Err(_)) if link() => Err("is a link to nothing, or out of the boot folder"),
+        Ok(Err(_)) if link() => Err("is a link to nothing, or out of the boot directory"),
         _ => Err("is no file that this server may read"),
     }
 }
 
-/// What the boot ROM of a Raspberry Pi asks for, in a folder of its serial number's name or at the top.
+/// What the boot ROM of a Raspberry Pi asks for, in a directory of its serial number's name or at the top.
 fn raspberry_pi(root: &Path, top: &[String]) -> bool {
     let is_serial = |name: &str| name.len() == 8 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
     let is_for_pi = |name: &String| {
@@ -135,8 +135,8 @@ fn raspberry_pi(root: &Path, top: &[String]) -> bool {
         || top.iter().filter(|name| is_serial(name)).any(|serial| names_in(&root.join(serial)).iter().any(is_for_pi))
 }
 
-fn names_in(folder: &Path) -> Vec<String> {
-    let content = fs::read_dir(folder).into_iter().flatten().flatten();
+fn names_in(directory: &Path) -> Vec<String> {
+    let content = fs::read_dir(directory).into_iter().flatten().flatten();
     content.take(MOST_NAMES).filter_map(|item| item.file_name().into_string().ok()).collect()
 }
 

@@ -22,10 +22,10 @@ const ARCHITECTURES: [(&str, &str); 14] = [
     ("loongarch64", "loongarch64"),
 ];
 
-/// The initrds of a kernel, of those in its folder; microcode comes on top. `kernels`: all kernels of the folder.
+/// The initrds of a kernel, of those in its directory; microcode comes on top. `kernels`: all kernels of the directory.
 ///
 /// In this order: the one that has the same words in its name (`vmlinuz-6.1.0-10` and `initrd.img-6.1.0-10`); the one
-/// whose words differ by an architecture alone; for the only kernel of a folder all that do not speak of another one.
+/// whose words differ by an architecture alone; for the only kernel of a directory all that do not speak of another one.
 pub fn initrds<'a>(kernel: &Named, kernels: &[Named], initrds: &'a [Named]) -> Vec<&'a str> {
     let alone = kernels.len() == 1;
     let of_another = |initrd: &Named| kernels.iter().any(|other| other != kernel && other.own == initrd.own);
@@ -87,7 +87,7 @@ mod tests {
     use super::super::names::{initrd, kernel};
     use super::initrds;
 
-    /// Each kernel of a folder with its initrds.
+    /// Each kernel of a directory with its initrds.
     fn paired(files: &str) -> Vec<String> {
         let kernels: Vec<_> = files.split(' ').filter_map(kernel).collect();
         let found: Vec<_> = files.split(' ').filter_map(initrd).collect();

@@ -1,15 +1,15 @@
-//! Boot folders as people have them, rebuilt of stubs: what the menu makes of each, and what is left out with its
+//! Boot directories as people have them, rebuilt of stubs: what the menu makes of each, and what is left out with its
 //! reason.
 
-use proxydhcpd::boot::folder::{Scan, scan};
+use proxydhcpd::boot::directory::{Scan, scan};
 use proxydhcpd_core::plan::{Entry, Starts};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A folder with these files. What is not given a text is a kernel, a program or nothing by its name.
-fn folder(files: &[&str]) -> TempDir {
+/// A directory with these files. What is not given a text is a kernel, a program or nothing by its name.
+fn directory(files: &[&str]) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for file in files {
         let (name, content) = match file.split_once(" = ") {
@@ -78,7 +78,7 @@ fn left_out(scan: &Scan) -> Vec<String> {
 
 #[track_caller]
 fn shows(files: &[&str], expected: &[&str]) -> Scan {
-    let root = folder(files);
+    let root = directory(files);
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), expected);
     scan
@@ -87,7 +87,7 @@ fn shows(files: &[&str], expected: &[&str]) -> Scan {
 /// What `check` says to do about the only entry that does not boot.
 #[track_caller]
 fn cure(files: &[&str]) -> String {
-    let root = folder(files);
+    let root = directory(files);
     let lacking: Vec<_> = scan(root.path(), []).found.into_iter().filter(|found| found.entry.lacks.is_some()).collect();
     assert_eq!(lacking.len(), 1, "{lacking:#?}");
     lacking[0].cure.clone().unwrap()
@@ -199,7 +199,7 @@ fn live_systems_and_installers_that_are_told_nothing_say_what_they_lack() {
 }
 
 #[test]
-fn b5_folders_stand_in_the_order_in_which_people_count() {
+fn b5_directories_stand_in_the_order_in_which_people_count() {
     let files = ["d-10/linux", "d-10/initrd.gz", "d-9/linux", "d-9/initrd.gz"];
     shows(&files, &["d-9 [linux+initrd.gz]", "d-10 [linux+initrd.gz]"]);
 }
@@ -278,7 +278,7 @@ fn b13_foremans_kernels_have_their_system_in_front() {
     assert_eq!(
         left_out(&scan),
         ["grub2/shimx64.efi: firmware has to start a shim, and loaders are looked for at the top of the boot \
-             folder: put it \
+             directory: put it \
              there with grubx64.efi, or name it under [profile.NAME.loaders]"],
         "B31"
     );
@@ -300,12 +300,12 @@ fn b16_deep_trees_are_looked_through_and_what_lies_too_deep_is_told() {
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     shows(&files, &[&format!("{deep} [vmlinuz+initrd.img: inst.repo=http://m/]")]);
     let scan = shows(&["1/2/3/4/5/6/7/8/9/10/11/12/13/linux"], &[]);
-    assert_eq!(left_out(&scan), ["1/2/3/4/5/6/7/8/9/10/11/12/13: deeper than 12 folders, not looked through"]);
+    assert_eq!(left_out(&scan), ["1/2/3/4/5/6/7/8/9/10/11/12/13: deeper than 12 directories, not looked through"]);
 }
 
 #[test]
 fn b17_the_packages_of_a_dvd_hide_no_other_system() {
-    let root = folder(&["a-dvd/netboot/linux", "a-dvd/netboot/initrd.gz", "ubuntu/linux", "ubuntu/initrd.gz"]);
+    let root = directory(&["a-dvd/netboot/linux", "a-dvd/netboot/initrd.gz", "ubuntu/linux", "ubuntu/initrd.gz"]);
     let many = root.path().join("a-dvd/packages/main/a");
     fs::create_dir_all(&many).unwrap();
     for name in ["pool/linux", "pool/initrd.gz", "dists/Release"] {
@@ -343,7 +343,7 @@ fn b18_to_b20_images_are_told_of_and_memory_tests_are_for_bios_too() {
     assert_eq!(
         left_out(&scan),
         [
-            "debian.iso: ISO images are not booted yet: unpack it into a folder",
+            "debian.iso: ISO images are not booted yet: unpack it into a directory",
             "freedos.img: a disk image, which is not booted: sanboot or memdisk may, from a script",
             "win/boot.wim: Windows PE is started by wimboot, from a script (docs/windows.md)",
         ]
@@ -352,7 +352,7 @@ fn b18_to_b20_images_are_told_of_and_memory_tests_are_for_bios_too() {
 
 #[test]
 fn what_cannot_be_an_entry_as_it_is_is_told_and_what_belongs_to_another_file_is_not() {
-    let root = folder(&[
+    let root = directory(&[
         "netboot.tar.gz",
         "os.img.xz",
         "b.zip",
@@ -371,7 +371,7 @@ fn what_cannot_be_an_entry_as_it_is_is_told_and_what_belongs_to_another_file_is_
     fs::create_dir_all(root.path().join("k/empty")).unwrap();
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), ["k [linux+initrd.img.xz+x.cpio.gz]"]);
-    let archive = "an archive, of which nothing is booted: unpack it into a folder";
+    let archive = "an archive, of which nothing is booted: unpack it into a directory";
     assert_eq!(
         left_out(&scan),
         [
@@ -379,7 +379,7 @@ fn what_cannot_be_an_entry_as_it_is_is_told_and_what_belongs_to_another_file_is_
             "esxi/mboot.c32: ESXi's loader for BIOS, a module of SYSLINUX: iPXE cannot start it, PXELINUX can",
             "g/gentoo: a Linux kernel under a name that is not looked for: call it vmlinuz, with its initrd beside it",
             "l/initrd.img.gz: an initrd without a kernel beside it",
-            "mnt: an empty folder: if something should be mounted there, it is not",
+            "mnt: an empty directory: if something should be mounted there, it is not",
             &format!("netboot.tar.gz: {archive}"),
             &format!("os.img.xz: {archive}"),
             "win/wimboot: it starts Windows PE, and is started from a script (docs/windows.md)",
@@ -389,7 +389,7 @@ fn what_cannot_be_an_entry_as_it_is_is_told_and_what_belongs_to_another_file_is_
 
 #[test]
 fn names_that_ipxe_cannot_ask_for_are_told_and_shown_so_that_they_can_be_read() {
-    let root = folder(&["tab\there/linux", "tab\there/initrd", "line\nbreak.ipxe"]);
+    let root = directory(&["tab\there/linux", "tab\there/initrd", "line\nbreak.ipxe"]);
     fs::create_dir(root.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"))).unwrap();
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), [""; 0]);
@@ -518,12 +518,12 @@ fn b32_b34_a_mark_of_byte_order_and_remarks_are_no_arguments_and_cmdline_txt_cou
         "a/cmdline = # first\r\nip=dhcp # the address\r\n",
         "a/CMDLINE.TXT = \u{feff}# first\nip=dhcp",
     ] {
-        let root = folder(&["a/linux", "a/initrd", cmdline]);
+        let root = directory(&["a/linux", "a/initrd", cmdline]);
         let scan = scan(root.path(), []);
         let Starts::Linux { arguments, .. } = &scan.found[0].entry.starts else { panic!() };
         assert_eq!(arguments.trim(), "ip=dhcp", "{cmdline:?}");
     }
-    let root = folder(&["a/linux", "a/initrd", "a/cmdline = a=#x {# not this #}{{ base }}"]);
+    let root = directory(&["a/linux", "a/initrd", "a/cmdline = a=#x {# not this #}{{ base }}"]);
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), ["a [linux+initrd: a=#x {# not this #}{{ base }}]"]);
 }
@@ -531,7 +531,7 @@ fn b32_b34_a_mark_of_byte_order_and_remarks_are_no_arguments_and_cmdline_txt_cou
 #[test]
 fn what_cannot_be_told_to_a_kernel_is_the_reason_why_it_does_not_boot() {
     let long = format!("a/cmdline = {}", "x ".repeat(3000));
-    let root = folder(&["a/linux", "a/initrd", &long]);
+    let root = directory(&["a/linux", "a/initrd", &long]);
     let scan = scan(root.path(), []);
     assert_eq!(scan.found[0].entry.lacks.as_deref(), Some("its arguments: longer than 4096 octets"));
 }
@@ -539,9 +539,9 @@ fn what_cannot_be_told_to_a_kernel_is_the_reason_why_it_does_not_boot() {
 #[test]
 fn a_long_list_is_cut_for_the_log_and_nothing_is_missing_from_it() {
     let files: Vec<String> = (0..5).map(|number| format!("{number}.iso")).collect();
-    let root = folder(&files.iter().map(String::as_str).collect::<Vec<_>>());
+    let root = directory(&files.iter().map(String::as_str).collect::<Vec<_>>());
     let summary = scan(root.path(), []).summary();
-    let why = "ISO images are not booted yet: unpack it into a folder";
+    let why = "ISO images are not booted yet: unpack it into a directory";
     assert_eq!(
         summary,
         [format!(
@@ -562,7 +562,7 @@ fn of_taken_arguments_consoles_and_roots_that_are_no_disc_are_kept() {
 
 #[test]
 fn a_kernel_with_the_mark_of_a_boot_sector_is_an_entry_and_no_disk_image() {
-    let root = folder(&["k/kernel.img", "k/initrd.gz", "freedos.img"]);
+    let root = directory(&["k/kernel.img", "k/initrd.gz", "freedos.img"]);
     let mut kernel = stub("kernel");
     kernel[510..512].copy_from_slice(&[0x55, 0xaa]);
     fs::write(root.path().join("k/kernel.img"), kernel).unwrap();
@@ -580,15 +580,15 @@ fn a_kernel_with_the_mark_of_a_boot_sector_is_an_entry_and_no_disk_image() {
 }
 
 #[test]
-fn two_kernels_of_alpine_in_one_folder_are_to_be_moved_apart_and_boot_then() {
+fn two_kernels_of_alpine_in_one_directory_are_to_be_moved_apart_and_boot_then() {
     let lts = ["boot/vmlinuz-lts", "boot/initramfs-lts", "boot/modloop-lts"];
-    let root = folder(&[&lts[..], &["boot/vmlinuz-virt", "boot/initramfs-virt", "boot/modloop-virt"]].concat());
+    let root = directory(&[&lts[..], &["boot/vmlinuz-virt", "boot/initramfs-virt", "boot/modloop-virt"]].concat());
     let cures: Vec<String> = scan(root.path(), []).found.into_iter().filter_map(|found| found.cure).collect();
     let arguments = "ip=dhcp alpine_repo=http://dl-cdn.alpinelinux.org/alpine/latest-stable/main \
                      modloop={{ base }}boot/virt/modloop-virt";
     let cure = format!(
-        "the file cmdline is for every kernel of its folder, so move vmlinuz-virt, initramfs-virt, modloop-virt into a \
-         folder boot/virt and write into boot/virt/cmdline: {arguments}"
+        "the file cmdline is for every kernel of its directory, so move vmlinuz-virt, initramfs-virt, modloop-virt into a \
+         directory boot/virt and write into boot/virt/cmdline: {arguments}"
     );
     assert!(cures.len() == 2 && cures.contains(&cure), "{cures:#?}");
     fs::create_dir(root.path().join("boot/virt")).unwrap();
@@ -608,7 +608,7 @@ fn a_kernel_of_alpine_that_is_told_anothers_modules_does_not_boot() {
         |flavour: &str| format!("boot/cmdline = alpine_repo=http://x/ modloop={{{{ base }}}}boot/modloop-{flavour}");
     let lts = ["boot/vmlinuz-lts", "boot/initramfs-lts", "boot/modloop-lts"];
     let virt = ["boot/vmlinuz-virt", "boot/initramfs-virt", "boot/modloop-virt"];
-    let both = folder(&[&lts[..], &virt, &[&told("virt")]].concat());
+    let both = directory(&[&lts[..], &virt, &[&told("virt")]].concat());
     let found = scan(both.path(), []).found;
     let lacking: Vec<_> = found.iter().filter(|found| found.entry.lacks.is_some()).collect();
     assert_eq!(lacking.len(), 1, "{found:#?}");
@@ -616,6 +616,6 @@ fn a_kernel_of_alpine_that_is_told_anothers_modules_does_not_boot() {
     assert_eq!((&lacking[0].entry.title[..], lacking[0].entry.lacks.as_deref()), ("boot/vmlinuz-lts", Some(why)));
     assert!(lacking[0].cure.as_ref().unwrap().contains("move vmlinuz-lts, initramfs-lts, modloop-lts into"));
     assert!(cure(&[&lts[..], &[&told("virt")]].concat()).contains("modloop={{ base }}boot/modloop-lts"));
-    let right = folder(&[&lts[..], &[&told("lts")]].concat());
+    let right = directory(&[&lts[..], &[&told("lts")]].concat());
     assert_eq!(scan(right.path(), []).found[0].entry.lacks, None);
 }

@@ -1,5 +1,5 @@
 //! Where the files lie that the lines name. Without `tftp-root` dnsmasq takes every name from the root of the file
-//! system, with its `/` or without; here names count from the boot folder.
+//! system, with its `/` or without; here names count from the boot directory.
 
 use super::super::here::Here;
 use super::super::written::Fate;
@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 pub struct Settled {
     pub fates: Vec<(LineId, Fate)>,
     pub attention: Vec<String>,
-    /// The files of another server, whose folder is not known.
+    /// The files of another server, whose directory is not known.
     missing: Vec<(LineId, String)>,
 }
 
-/// Gives the configuration a folder where its names or this machine show which was meant, and says what is to be done
+/// Gives the configuration a directory where its names or this machine show which was meant, and says what is to be done
 /// where they do not.
 pub fn settle(config: &mut Config, here: &Here) -> Settled {
     let mut settled = Settled::default();
@@ -29,7 +29,7 @@ pub fn settle(config: &mut Config, here: &Here) -> Settled {
     }
     let names: Vec<(LineId, String)> = names(config).collect();
     match (tftp.enabled, &tftp.root) {
-        (Some(line), None) => common_folder(config, line, &names, &mut settled.fates),
+        (Some(line), None) => common_directory(config, line, &names, &mut settled.fates),
         (None, _) if !names.is_empty() => match of_another_server(config, &names, here) {
             Some(note) => settled.attention.push(note),
             None => settled.missing = names,
@@ -39,35 +39,35 @@ pub fn settle(config: &mut Config, here: &Here) -> Settled {
     settled
 }
 
-/// dnsmasq without `tftp-root`: the folder that all absolute names lie in.
-fn common_folder(config: &mut Config, line: LineId, names: &[(LineId, String)], fates: &mut Vec<(LineId, Fate)>) {
+/// dnsmasq without `tftp-root`: the directory that all absolute names lie in.
+fn common_directory(config: &mut Config, line: LineId, names: &[(LineId, String)], fates: &mut Vec<(LineId, Fate)>) {
     let absolute = names.iter().filter(|(_, name)| name.starts_with('/'));
-    let folder = absolute.map(|(_, name)| parent(name)).reduce(common);
-    let folder = folder.filter(|folder| !folder.is_empty()).map(str::to_owned);
-    for (line, name) in names.iter().filter(|(_, name)| folder.is_none() || !name.starts_with('/')) {
+    let directory = absolute.map(|(_, name)| parent(name)).reduce(common);
+    let directory = directory.filter(|directory| !directory.is_empty()).map(str::to_owned);
+    for (line, name) in names.iter().filter(|(_, name)| directory.is_none() || !name.starts_with('/')) {
         let inside = name.trim_start_matches('/');
-        let why = format!("without tftp-root that was /{inside}: here it is {inside} of the boot folder");
+        let why = format!("without tftp-root that was /{inside}: here it is {inside} of the boot directory");
         fates.push((*line, Fate::Changed(why)));
     }
-    if let Some(folder) = folder {
+    if let Some(directory) = directory {
         let why =
-            format!("without tftp-root it served every file of this machine: those that are named lie in {folder}");
+            format!("without tftp-root it served every file of this machine: those that are named lie in {directory}");
         fates.push((line, Fate::Needless(why)));
-        config.tftp.root = Some(folder);
+        config.tftp.root = Some(directory);
     }
 }
 
-/// dnsmasq without `enable-tftp`: the files are sent by another TFTP server of the same machine, from its folder.
+/// dnsmasq without `enable-tftp`: the files are sent by another TFTP server of the same machine, from its directory.
 fn of_another_server(config: &mut Config, names: &[(LineId, String)], here: &Here) -> Option<String> {
     let server = config.server();
-    let has = |folder: &&PathBuf| {
-        names.iter().any(|(_, name)| folder.join(inside(name)).is_file() || Path::new(name).starts_with(folder))
+    let has = |directory: &&PathBuf| {
+        names.iter().any(|(_, name)| directory.join(inside(name)).is_file() || Path::new(name).starts_with(directory))
     };
-    let folders = here.tftp_folders.iter();
-    config.tftp.root = folders.clone().find(has).map(|folder| folder.display().to_string());
-    let folder = config.tftp.root.as_ref()?;
+    let directories = here.tftp_dirs.iter();
+    config.tftp.root = directories.clone().find(has).map(|directory| directory.display().to_string());
+    let directory = config.tftp.root.as_ref()?;
     Some(format!(
-        "{server} sent no files itself: another TFTP server of this machine sends them from {folder}, which is the boot folder \
+        "{server} sent no files itself: another TFTP server of this machine sends them from {directory}, which is the boot directory \
          now. Stop that server (tftpd-hpa: systemctl disable --now tftpd-hpa), because this one sends them"
     ))
 }
@@ -77,7 +77,7 @@ fn inside(name: &str) -> &str {
 }
 
 impl Settled {
-    /// What is to be done with the files whose folder is not known, if a machine is given any by these lines.
+    /// What is to be done with the files whose directory is not known, if a machine is given any by these lines.
     pub fn missing(&self, server: &str, used: &BTreeSet<LineId>) -> Option<String> {
         let names = self.missing.iter().filter(|(line, _)| used.contains(line));
         let files: BTreeSet<&str> = names.map(|(_, name)| inside(name)).collect();
@@ -86,7 +86,7 @@ impl Settled {
         }
         let files = files.into_iter().collect::<Vec<_>>().join(", ");
         Some(format!(
-            "{server} sent no files itself, so another TFTP server of that machine did. Set `boot-dir` to the folder that it \
+            "{server} sent no files itself, so another TFTP server of that machine did. Set `boot-dir` to the directory that it \
              sends from (in Debian TFTP_DIRECTORY of /etc/default/tftpd-hpa), or put these files into \
              {DEFAULT_BOOT_DIR}: {files}. Then stop that server, because this one sends them"
         ))
@@ -107,10 +107,10 @@ fn names(config: &Config) -> impl Iterator<Item = (LineId, String)> {
 }
 
 fn parent(name: &str) -> &str {
-    name.rsplit_once('/').map_or("", |(folder, _)| folder)
+    name.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
-/// The folder that both folders lie in, or are.
+/// The directory that both directories lie in, or are.
 fn common<'a>(one: &'a str, other: &str) -> &'a str {
     let same = one.split('/').zip(other.split('/')).take_while(|(one, other)| one == other);
     let length: usize = same.map(|(part, _)| part.len() + 1).sum();

@@ -1,4 +1,4 @@
-//! Lists a served folder and what lies below it, near the top first, within bounds.
+//! Lists a served directory and what lies below it, near the top first, within bounds.
 
 use super::found::LeftOut;
 use super::names::natural;
@@ -9,20 +9,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Bounds, so that a boot folder that is somebody's archive does not hold up the start. Each folder at the top has its
+/// Bounds, so that a boot directory that is somebody's archive does not hold up the start. Each directory at the top has its
 /// own: the packages of a DVD hide no other system.
 const DEEPEST: usize = 12;
 const MOST_FILES: usize = 10_000;
 
-/// A folder that is served, and what was found in it.
+/// A directory that is served, and what was found in it.
 #[derive(Debug)]
 pub struct Tree {
     root: PathBuf,
-    /// The first part of the names under which its files are asked for; empty for the boot folder.
+    /// The first part of the names under which its files are asked for; empty for the boot directory.
     served_as: String,
     /// By path from the root, those near the top first; the names of the files in the order in which people count.
-    pub folders: Vec<(String, Vec<String>)>,
-    /// Where each folder stands in that list, by its path in lower case.
+    pub directories: Vec<(String, Vec<String>)>,
+    /// Where each directory stands in that list, by its path in lower case.
     index: BTreeMap<String, usize>,
 }
 
@@ -37,48 +37,52 @@ impl Tree {
         self.root.join(path)
     }
 
-    /// Whether this is the top of the boot folder.
-    pub fn is_top(&self, folder: &str) -> bool {
-        self.served(folder).is_empty()
+    /// Whether this is the top of the boot directory.
+    pub fn is_top(&self, directory: &str) -> bool {
+        self.served(directory).is_empty()
     }
 
-    pub fn files(&self, folder: &str) -> &[String] {
-        self.index.get(&folder.to_ascii_lowercase()).map_or(&[], |at| &self.folders[*at].1)
+    pub fn files(&self, directory: &str) -> &[String] {
+        self.index.get(&directory.to_ascii_lowercase()).map_or(&[], |at| &self.directories[*at].1)
     }
 
     /// The file of this path, in whatever case.
     pub fn find(&self, path: &str) -> Option<String> {
-        let (folder, name) = split(path);
-        let at = *self.index.get(&folder.to_ascii_lowercase())?;
-        let (folder, files) = &self.folders[at];
-        files.iter().find(|file| file.eq_ignore_ascii_case(name)).map(|file| join(folder, file))
+        let (directory, name) = split(path);
+        let at = *self.index.get(&directory.to_ascii_lowercase())?;
+        let (directory, files) = &self.directories[at];
+        files.iter().find(|file| file.eq_ignore_ascii_case(name)).map(|file| join(directory, file))
     }
 }
 
-pub fn join(folder: &str, name: &str) -> String {
-    match (folder, name) {
+pub fn join(directory: &str, name: &str) -> String {
+    match (directory, name) {
         ("", only) | (only, "") => only.to_owned(),
-        _ => format!("{folder}/{name}"),
+        _ => format!("{directory}/{name}"),
     }
 }
 
-/// The folder of a path, and its last part.
+/// The directory of a path, and its last part.
 pub fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-/// `hidden`: folders at the top that cannot be asked for, because others are served under their names.
+/// `hidden`: directories at the top that cannot be asked for, because others are served under their names.
 pub fn tree(root: &Path, served_as: &str, hidden: &[&str], until: Instant, left_out: &mut Vec<LeftOut>) -> Tree {
-    let tree =
-        Tree { root: root.to_owned(), served_as: served_as.to_owned(), folders: Vec::new(), index: BTreeMap::new() };
+    let tree = Tree {
+        root: root.to_owned(),
+        served_as: served_as.to_owned(),
+        directories: Vec::new(),
+        index: BTreeMap::new(),
+    };
     let mut walk = Walk { tree, hidden, until, left: BTreeMap::new(), left_out };
     let mut queue = VecDeque::from([String::new()]);
-    while let Some(folder) = queue.pop_front() {
+    while let Some(directory) = queue.pop_front() {
         if Instant::now() > until {
-            walk.leave_out(&folder, "looking through the folder takes too long; the menu shows a part");
+            walk.leave_out(&directory, "looking through the directory takes too long; the menu shows a part");
             break;
         }
-        queue.extend(walk.folder(folder));
+        queue.extend(walk.directory(directory));
     }
     walk.tree
 }
@@ -87,59 +91,59 @@ struct Walk<'a> {
     tree: Tree,
     hidden: &'a [&'a str],
     until: Instant,
-    /// How many more files may be seen, by folder at the top.
+    /// How many more files may be seen, by directory at the top.
     left: BTreeMap<String, usize>,
     left_out: &'a mut Vec<LeftOut>,
 }
 
-/// What is of use of one folder.
+/// What is of use of one directory.
 #[derive(Default)]
 struct Listing {
     files: Vec<String>,
-    folders: Vec<String>,
+    directories: Vec<String>,
     /// There is anything in it.
     seen: bool,
 }
 
 impl Walk<'_> {
-    /// One folder; returns those in it.
-    fn folder(&mut self, folder: String) -> Vec<String> {
-        let listing = match self.list(&folder) {
+    /// One directory; returns those in it.
+    fn directory(&mut self, directory: String) -> Vec<String> {
+        let listing = match self.list(&directory) {
             Ok(listing) => listing,
-            // There is none, or it has gone since: that is no folder to speak of.
+            // There is none, or it has gone since: that is no directory to speak of.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
             Err(error) => {
-                self.leave_out(&folder, &format!("this folder cannot be read: {error}"));
+                self.leave_out(&directory, &format!("this directory cannot be read: {error}"));
                 return Vec::new();
             }
         };
-        let Listing { mut files, mut folders, seen } = listing;
-        if !seen && !folder.is_empty() && !folder.contains('/') {
-            self.leave_out(&folder, "an empty folder: if something should be mounted there, it is not");
+        let Listing { mut files, mut directories, seen } = listing;
+        if !seen && !directory.is_empty() && !directory.contains('/') {
+            self.leave_out(&directory, "an empty directory: if something should be mounted there, it is not");
         }
         files.sort_by(|one, other| natural(one, other));
-        folders.sort_by(|one, other| natural(one, other));
-        let has = |folders: &[String], name: &str| folders.iter().any(|folder| folder == name);
+        directories.sort_by(|one, other| natural(one, other));
+        let has = |directories: &[String], name: &str| directories.iter().any(|directory| directory == name);
         let packages =
-            [("pool", "dists"), ("Packages", "repodata")].into_iter().filter(|(_, index)| has(&folders, index));
+            [("pool", "dists"), ("Packages", "repodata")].into_iter().filter(|(_, index)| has(&directories, index));
         let packages: Vec<&str> = packages.map(|(packages, _)| packages).collect();
-        folders.retain(|name| !packages.contains(&&name[..]));
-        let depth = if folder.is_empty() { 0 } else { folder.split('/').count() };
-        if depth == DEEPEST && !folders.is_empty() {
-            let deeper = join(&folder, &folders[0]);
-            self.leave_out(&deeper, &format!("deeper than {DEEPEST} folders, not looked through"));
-            folders.clear();
+        directories.retain(|name| !packages.contains(&&name[..]));
+        let depth = if directory.is_empty() { 0 } else { directory.split('/').count() };
+        if depth == DEEPEST && !directories.is_empty() {
+            let deeper = join(&directory, &directories[0]);
+            self.leave_out(&deeper, &format!("deeper than {DEEPEST} directories, not looked through"));
+            directories.clear();
         }
-        let below = folders.iter().map(|name| join(&folder, name)).collect();
-        self.tree.index.insert(folder.to_ascii_lowercase(), self.tree.folders.len());
-        self.tree.folders.push((folder, files));
+        let below = directories.iter().map(|name| join(&directory, name)).collect();
+        self.tree.index.insert(directory.to_ascii_lowercase(), self.tree.directories.len());
+        self.tree.directories.push((directory, files));
         below
     }
 
-    fn list(&mut self, folder: &str) -> io::Result<Listing> {
+    fn list(&mut self, directory: &str) -> io::Result<Listing> {
         let mut listing = Listing::default();
-        let top = folder.split('/').next().unwrap_or_default().to_owned();
-        for item in fs::read_dir(self.tree.root.join(folder))?.flatten() {
+        let top = directory.split('/').next().unwrap_or_default().to_owned();
+        for item in fs::read_dir(self.tree.root.join(directory))?.flatten() {
             listing.seen = true;
             let left = self.left.entry(top.clone()).or_insert(MOST_FILES);
             if *left == 0 || Instant::now() > self.until {
@@ -154,12 +158,12 @@ impl Walk<'_> {
                 Ok(name) => (name, true),
                 Err(name) => (name.to_string_lossy().into_owned(), false),
             };
-            let is_hidden = folder.is_empty() && self.hidden.contains(&&name[..]);
+            let is_hidden = directory.is_empty() && self.hidden.contains(&&name[..]);
             // What begins with a dot is meant to be hidden.
             if name.starts_with('.') || is_hidden {
                 continue;
             }
-            let path = join(folder, &name);
+            let path = join(directory, &name);
             let why = match &name[..] {
                 _ if !is_text => Some("it is not UTF-8"),
                 name if name.chars().any(char::is_control) => Some("it has control characters"),
@@ -174,11 +178,11 @@ impl Walk<'_> {
                 continue;
             }
             match item.file_type() {
-                Ok(kind) if kind.is_dir() => listing.folders.push(name),
+                Ok(kind) if kind.is_dir() => listing.directories.push(name),
                 Ok(kind) if kind.is_file() => listing.files.push(name),
                 Ok(kind) if kind.is_symlink() => match self.leads_to(&item.path()) {
                     Some(target) if target.is_file() => listing.files.push(name),
-                    // A folder is shown under its own name.
+                    // A directory is shown under its own name.
                     Some(_) => {}
                     None => self.astray(&path),
                 },
@@ -188,7 +192,7 @@ impl Walk<'_> {
         Ok(listing)
     }
 
-    /// Where a symbolic link leads inside this folder; what lies outside is not served.
+    /// Where a symbolic link leads inside this directory; what lies outside is not served.
     fn leads_to(&self, link: &Path) -> Option<PathBuf> {
         let (target, root) = (link.canonicalize().ok()?, self.tree.root.canonicalize().ok()?);
         target.starts_with(root).then_some(target)
@@ -196,11 +200,11 @@ impl Walk<'_> {
 
     /// What is to be said of a loader, and of `boot.ipxe`, is said where they are looked for.
     fn astray(&mut self, path: &str) {
-        let (folder, name) = split(path);
-        if !(self.tree.is_top(folder) && (name == "boot.ipxe" || loaders::is_loader(name))) {
+        let (directory, name) = split(path);
+        if !(self.tree.is_top(directory) && (name == "boot.ipxe" || loaders::is_loader(name))) {
             self.leave_out(
                 path,
-                "a link to nothing, or out of the folder, is not followed; [folders] serves what lies elsewhere",
+                "a link to nothing, or out of the directory, is not followed; [directories] serves what lies elsewhere",
             );
         }
     }

@@ -11,10 +11,10 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{Entry, Starts};
 use std::fs::File;
 
-/// One folder.
+/// One directory.
 pub struct Linux<'a> {
     pub tree: &'a Tree,
-    pub folder: &'a str,
+    pub directory: &'a str,
     pub configs: &'a [Config],
     pub found: &'a mut Vec<Found>,
     pub left_out: &'a mut Vec<LeftOut>,
@@ -30,7 +30,7 @@ struct Given {
 
 impl Linux<'_> {
     pub fn look(&mut self) {
-        let files = self.tree.files(self.folder);
+        let files = self.tree.files(self.directory);
         let is_pi = |file: &String| file == "bootcode.bin" || (file.starts_with("start") && file.ends_with(".elf"));
         // The boot ROM of a Raspberry Pi asks for these by their names; its kernel is none for iPXE.
         if files.iter().any(is_pi) {
@@ -65,7 +65,7 @@ impl Linux<'_> {
     }
 
     fn entry(&mut self, name: &str, arch: Arch, initrds: &[&str], alone: bool) {
-        let kernel = Kernel { tree: self.tree, folder: self.folder, name, initrds };
+        let kernel = Kernel { tree: self.tree, directory: self.directory, name, initrds };
         let (given, lack) = match self.given(&kernel) {
             Ok(given) => {
                 let lack = layouts::lack(&kernel, &given.arguments);
@@ -79,9 +79,9 @@ impl Linux<'_> {
                 )
             }
         };
-        let served = |name: &str| self.tree.served(&join(self.folder, name));
-        let folder = self.tree.served(self.folder);
-        let title = if alone && !folder.is_empty() { folder } else { served(name) };
+        let served = |name: &str| self.tree.served(&join(self.directory, name));
+        let directory = self.tree.served(self.directory);
+        let title = if alone && !directory.is_empty() { directory } else { served(name) };
         let initrds = initrds.iter().map(|name| served(name)).collect();
         let (lacks, cure) = lack.map(|lack| (lack.why, lack.cure)).unzip();
         let cmdline = given.from.as_ref().filter(|_| given.cmdline).map(|path| self.tree.place(path));
@@ -99,12 +99,12 @@ impl Linux<'_> {
 
     /// The file `cmdline` goes before the configurations of other loaders; of what those say the first that boots.
     fn given(&self, kernel: &Kernel<'_>) -> Result<Given, (String, String)> {
-        match arguments::read(self.tree, self.folder) {
+        match arguments::read(self.tree, self.directory) {
             Some((from, Ok(arguments))) => return Ok(Given { arguments, from: Some(from), cmdline: true }),
             Some((from, Err(why))) => return Err((self.tree.served(&from), why)),
             None => {}
         }
-        let said = configs::for_kernel(self.configs, &join(self.folder, kernel.name));
+        let said = configs::for_kernel(self.configs, &join(self.directory, kernel.name));
         let boots = said.iter().find(|(arguments, _)| layouts::lack(kernel, arguments).is_none());
         let given = boots.or(said.first());
         Ok(given.map_or_else(Given::default, |(arguments, from)| Given {
@@ -116,7 +116,7 @@ impl Linux<'_> {
 
     /// A file that goes by a kernel's name, if it is one and can be sent: Ubuntu gives its kernels to root alone.
     fn kernel(&mut self, named: Named) -> Option<(Named, Arch)> {
-        match image::head(&self.tree.place(&join(self.folder, &named.name))) {
+        match image::head(&self.tree.place(&join(self.directory, &named.name))) {
             Ok((head, _)) => match image::kernel(&head) {
                 Some(arch) => Some((named, arch)),
                 None if names::claims_kernel(&named.name) => {
@@ -133,7 +133,7 @@ impl Linux<'_> {
     }
 
     fn is_readable(&mut self, name: &str) -> bool {
-        match File::open(self.tree.place(&join(self.folder, name))) {
+        match File::open(self.tree.place(&join(self.directory, name))) {
             Ok(_) => true,
             Err(error) => {
                 self.leave_out(name, &error.to_string());
@@ -143,7 +143,7 @@ impl Linux<'_> {
     }
 
     fn leave_out(&mut self, name: &str, why: &str) {
-        let path = self.tree.served(&join(self.folder, name));
+        let path = self.tree.served(&join(self.directory, name));
         self.left_out.push(LeftOut { path, why: why.to_owned() });
     }
 }

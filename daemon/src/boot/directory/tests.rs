@@ -4,7 +4,7 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Starts;
 use std::os::unix::fs::symlink;
 
-fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+fn directory(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (name, content) in files {
         let path = root.path().join(name);
@@ -15,7 +15,7 @@ fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
 }
 
 fn entries(files: &[(&str, &[u8])]) -> Vec<Entry> {
-    scan(folder(files).path(), []).entries()
+    scan(directory(files).path(), []).entries()
 }
 
 fn linux(title: &str, kernel: &str, initrds: &[&str], arguments: &str) -> Entry {
@@ -89,7 +89,7 @@ fn scripts_and_efi_programs_are_entries_and_our_own_loaders_are_not() {
 
 #[test]
 fn a_boot_ipxe_of_the_operator_is_seen() {
-    let scan = scan(folder(&[("boot.ipxe", b"#!ipxe\n")]).path(), []);
+    let scan = scan(directory(&[("boot.ipxe", b"#!ipxe\n")]).path(), []);
     assert!(scan.own_script && scan.found.is_empty());
     assert_eq!(super::scan(Path::new("/nowhere/at/all"), []), Scan::default());
 }
@@ -97,7 +97,7 @@ fn a_boot_ipxe_of_the_operator_is_seen() {
 #[test]
 fn a_boot_ipxe_that_cannot_be_sent_is_told_and_the_menu_takes_its_place() {
     let scanned = |make: &dyn Fn(&Path)| {
-        let root = folder(&[]);
+        let root = directory(&[]);
         make(&root.path().join("boot.ipxe"));
         let Scan { own_script, notes, .. } = scan(root.path(), []);
         assert!(!own_script);
@@ -106,19 +106,19 @@ fn a_boot_ipxe_that_cannot_be_sent_is_told_and_the_menu_takes_its_place() {
     let in_its_place = |why: &str| [format!("boot.ipxe {why}: the menu is shown in its place")];
     for target in ["/etc/hostname", "/nowhere/at/all"] {
         let notes = scanned(&|path| symlink(target, path).unwrap());
-        assert_eq!(notes, in_its_place("is a link to nothing, or out of the boot folder"), "{target}");
+        assert_eq!(notes, in_its_place("is a link to nothing, or out of the boot directory"), "{target}");
     }
     let notes = scanned(&|path| fs::create_dir(path).unwrap());
     assert_eq!(notes, in_its_place("is no file that this server may read"));
 
-    let root = folder(&[("real/script", b"#!ipxe\n")]);
+    let root = directory(&[("real/script", b"#!ipxe\n")]);
     symlink("real/script", root.path().join("boot.ipxe")).unwrap();
     assert!(scan(root.path(), []).own_script, "a link that stays inside");
 }
 
 #[test]
 fn links_are_followed_only_inside() {
-    let root = folder(&[("real/a.txt", b"#!ipxe\n")]);
+    let root = directory(&[("real/a.txt", b"#!ipxe\n")]);
     symlink("real/a.txt", root.path().join("inside.ipxe")).unwrap();
     symlink("/etc/hostname", root.path().join("outside.ipxe")).unwrap();
     symlink(".", root.path().join("circle")).unwrap();
@@ -128,14 +128,14 @@ fn links_are_followed_only_inside() {
     symlink("/nothing/there", root.path().join("boot.ipxe")).unwrap();
     let scan = scan(root.path(), []);
     assert_eq!(scan.entries(), [script("inside", "inside.ipxe")]);
-    let why = "a link to nothing, or out of the folder, is not followed; [folders] serves what lies elsewhere";
+    let why = "a link to nothing, or out of the directory, is not followed; [directories] serves what lies elsewhere";
     assert_eq!(left_out(&scan), [format!("mirror: {why}"), format!("outside.ipxe: {why}")]);
     assert!(scan.notes[0].starts_with("boot.ipxe "), "{:?}", scan.notes);
 }
 
 #[test]
-fn a_folder_without_end_is_shown_in_part() {
-    let root = folder(&[]);
+fn a_directory_without_end_is_shown_in_part() {
+    let root = directory(&[]);
     for number in 0..MOST_ENTRIES + 5 {
         fs::write(root.path().join(format!("{number:03}.ipxe")), "#!ipxe").unwrap();
     }
@@ -150,16 +150,16 @@ fn a_folder_without_end_is_shown_in_part() {
 
 #[test]
 fn a_name_that_ipxe_cannot_ask_for_is_left_out() {
-    let scan = scan(folder(&[("caf\u{e9}/a.ipxe", b"#!ipxe\n"), ("$b c&.ipxe", b"#!ipxe\n")]).path(), []);
+    let scan = scan(directory(&[("caf\u{e9}/a.ipxe", b"#!ipxe\n"), ("$b c&.ipxe", b"#!ipxe\n")]).path(), []);
     assert_eq!(left_out(&scan), ["caf\u{e9}: iPXE cannot ask for this name: it has letters beyond ASCII"]);
     assert_eq!(scan.entries(), [script("$b c&", "$b c&.ipxe")]);
 }
 
 #[test]
-fn a_folder_that_is_served_under_a_name_is_shown_under_it() {
+fn a_directory_that_is_served_under_a_name_is_shown_under_it() {
     let kernel = bzimage(true);
-    let mirror = folder(&[("linux", &kernel), ("initrd", b""), ("sub/linux", &kernel), ("sub/initrd", b"")]);
-    let boot = folder(&[("debian/other/linux", &kernel), ("debian/other/initrd", b"")]);
+    let mirror = directory(&[("linux", &kernel), ("initrd", b""), ("sub/linux", &kernel), ("sub/initrd", b"")]);
+    let boot = directory(&[("debian/other/linux", &kernel), ("debian/other/initrd", b"")]);
     let scan = scan(boot.path(), [("debian", mirror.path())]);
     let at_top = linux("debian", "debian/linux", &["debian/initrd"], "");
     let below = linux("debian/sub", "debian/sub/linux", &["debian/sub/initrd"], "");
@@ -169,10 +169,10 @@ fn a_folder_that_is_served_under_a_name_is_shown_under_it() {
 #[test]
 fn files_for_a_raspberry_pi_are_seen_at_the_top_and_below_a_serial_number() {
     for file in ["bootcode.bin", "config.txt", "start4.elf", "start.elf", "12ab34cd/config.txt"] {
-        assert!(scan(folder(&[(file, b"")]).path(), []).raspberry_pi, "{file}");
+        assert!(scan(directory(&[(file, b"")]).path(), []).raspberry_pi, "{file}");
     }
     for file in ["start.txt", "debian/config.txt", "12ab34cg/config.txt", "12ab34cd/linux"] {
-        assert!(!scan(folder(&[(file, b"")]).path(), []).raspberry_pi, "{file}");
+        assert!(!scan(directory(&[(file, b"")]).path(), []).raspberry_pi, "{file}");
     }
 }
 

@@ -10,8 +10,8 @@ const LONGEST: u64 = 4096;
 ///
 /// They stand on as many lines as one likes. What follows a `#` at the beginning of a word is a remark. Lines stay
 /// lines, for the places of what is wrong with an expression.
-pub fn read(tree: &Tree, folder: &str) -> Option<(String, Result<String, String>)> {
-    let named = |name: &str| tree.find(&join(folder, name));
+pub fn read(tree: &Tree, directory: &str) -> Option<(String, Result<String, String>)> {
+    let named = |name: &str| tree.find(&join(directory, name));
     let path = named("cmdline").or_else(|| named("cmdline.txt"))?;
     let text = text(tree, &path).map(|text| {
         let lines = text.trim_start_matches('\u{feff}').lines().map(without_remark);
