@@ -397,7 +397,7 @@ fn it_says_which_profile_decides_and_reads_the_loaders_of_profiles() {
 fn loaders_of_profiles_are_told_beside_those_of_the_site_and_what_a_profile_lacks() {
     let (host, boot, directory) = (host(), boot_dir(), tempfile::tempdir().unwrap());
     let file = directory.path().join("proxydhcpd.toml");
-    fs::write(&file, "default-profile = \"own\"\n[profile.own.loaders]\nuefi-x64 = \"ipxe.efi\"\nany-other = \"x\"\n")
+    fs::write(&file, "default-profile = \"own\"\n[profile.own.loaders]\nuefi-x64 = \"ipxe.efi\"\ndefault = \"x\"\n")
         .unwrap();
     let arguments = [file.to_str().unwrap(), "--boot-dir", boot.path().to_str().unwrap()];
     let said = String::from_utf8(check(&host, &arguments).stdout).unwrap();
@@ -491,7 +491,7 @@ fn what_does_not_fit_the_files_is_told_beside_what_is_wrong_in_the_text() {
     );
 
     // What a profile is to say is told with the rest, and so is a name that would use up nothing.
-    let linux = "[profile.linux]\nkernel = \"k\"\nused-by = \"initdr.gz\"\narguments = \"x={{ \"\n[profile.other]\nkernle = \"k\"\n";
+    let linux = "[profile.linux]\nkernel = \"k\"\nboot-once-file = \"initdr.gz\"\narguments = \"x={{ \"\n[profile.other]\nkernle = \"k\"\n";
     begins(
         &wrong(&host, &[("proxydhcpd.toml", linux.as_bytes())]),
         &[

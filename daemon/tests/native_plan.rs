@@ -211,7 +211,7 @@ fn a_loader_is_for_an_architecture_that_has_loaders_and_its_name_fits_a_packet()
 fn values_of_a_profile_can_be_told_by_a_script() {
     assert_eq!(
         told(
-            "[profile.x]\nkernel = \"../linux\"\ninitrd = [\"a\", 5]\narguments = \"a || b\"\nused-by = \"\"\n\
+            "[profile.x]\nkernel = \"../linux\"\ninitrd = [\"a\", 5]\narguments = \"a || b\"\nboot-once-file = \"\"\n\
              title = \"a\\nb\"\nvariables = { \"a-b\" = 1, base = 2 }\n"
         ),
         [
@@ -399,7 +399,7 @@ fn what_a_rule_asks_for_can_be() {
 fn what_is_named_must_be_there() {
     assert_eq!(
         told(
-            "default-profile = \"debain\"\nunknown-machines = \"local-dsk\"\n[profile.debian]\nkernel = \"linux\"\n\
+            "default-profile = \"debain\"\nunknown-machine-profile = \"local-dsk\"\n[profile.debian]\nkernel = \"linux\"\n\
              [profile.ask.menu]\nitems = [{ title = \"a\", profile = \"xxxxxxx\" }]\n[[rule]]\nprofile = \"ak\"\n\
              [machine.web1]\nserial = \"1\"\nprofile = \"debians\"\n"
         ),
@@ -496,7 +496,7 @@ fn a_boot_once_that_no_file_uses_up_is_warned_of() {
     for profile in ["script = \"a\"", "kernel = \"http://x/linux\"", "kernel = \"{{ x }}\"", "boot = \"local-disk\""] {
         assert_eq!(warned(&machine(profile)), [warning(3)], "{profile}");
     }
-    for profile in ["kernel = \"linux\"", "script = \"a\"\nused-by = \"x\"", "boot = \"menu\""] {
+    for profile in ["kernel = \"linux\"", "script = \"a\"\nboot-once-file = \"x\"", "boot = \"menu\""] {
         assert_eq!(warned(&machine(profile)), [""; 0], "{profile}");
     }
 }

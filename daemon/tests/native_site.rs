@@ -264,7 +264,7 @@ fn everything_that_the_files_say_is_in_the_plan() {
     fs::write(lab.boot.path().join("config.txt"), "").unwrap();
     let site = lab
         .site(
-            "default-profile = \"local-disk\"\nunknown-machines = \"nothing\"\n[[rule]]\nname = \"r\"\ndeny = true\n\
+            "default-profile = \"local-disk\"\nunknown-machine-profile = \"nothing\"\n[[rule]]\nname = \"r\"\ndeny = true\n\
              [dhcp]\nloop-guard = \"stop\"\n[machine.a]\nserial = \"1\"\n",
         )
         .unwrap();

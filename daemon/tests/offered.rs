@@ -59,6 +59,7 @@ impl Site {
     fn check_file(&self, file: &Path) -> (Vec<String>, Value) {
         let mut check = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
         check.args(["check", "--json", "-c"]).arg(file).arg("-b").arg(self.boot.path());
+        check.env("STATE_DIRECTORY", self.etc.path().join("state"));
         let output = self.host.on(|| check.output().unwrap());
         let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(output.status.code(), Some(0), "what may be mended while the server runs is a warning: {json:#}");

@@ -119,6 +119,7 @@ fn a_storm_of_signals_is_answered_once_a_second_and_says_nothing_twice() {
 fn check(file: &Path) -> (Option<i32>, String) {
     let mut program = Command::new("timeout");
     program.args(["20", PROGRAM, "check", "-b"]).arg(file.parent().unwrap()).arg("-c").arg(file);
+    program.env("STATE_DIRECTORY", file.parent().unwrap().join("state"));
     let output = Host::new().on(|| program.stdin(Stdio::null()).output().unwrap());
     let told = String::from_utf8(output.stderr).unwrap();
     (output.status.code(), told)

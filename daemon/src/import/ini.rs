@@ -112,7 +112,7 @@ fn body(legacy: &Legacy) -> String {
         text.push_str("\n[[rule]]\nname = \"iPXE\"\nfirmware = [\"ipxe\"]\nprofile = \"ipxe\"\n\n");
         match name.contains("://") {
             true => writeln!(text, "[profile.ipxe]\nscript = {}", quoted(name)).ok(),
-            false => writeln!(text, "[profile.ipxe.loaders]\nany-other = {}", quoted(&at(routing.tftpd, name))).ok(),
+            false => writeln!(text, "[profile.ipxe.loaders]\ndefault = {}", quoted(&at(routing.tftpd, name))).ok(),
         };
     }
     text.push_str(

@@ -187,7 +187,7 @@ fn a_pool_of_kea_that_is_one_of_several_for_a_machine_is_told_of() {
         told.contains("#     which machines have their addresses of this pool, and not of the one in front"),
         "{told}"
     );
-    assert!(told.contains("uefi-x64 = \"a.efi\"\nany-other = \"all.efi\""), "{told}");
+    assert!(told.contains("uefi-x64 = \"a.efi\"\ndefault = \"all.efi\""), "{told}");
 }
 
 /// dhcpd answers no machine that has no `host`.
@@ -215,7 +215,7 @@ fn a_site_whose_hosts_all_boot_something_else_is_imported() {
     let text = format!("next-server 192.0.2.20;\nfilename \"x.0\";\n{some}");
     let told = tables(&imported(&text));
     for (of, file) in [("h0", "f0.0"), ("h1099", "f1099.0"), ("default", "x.0")] {
-        let table = format!("\n[profile.{of}.loaders]\nany-other = \"tftp://192.0.2.20/{file}\"\n");
+        let table = format!("\n[profile.{of}.loaders]\ndefault = \"tftp://192.0.2.20/{file}\"\n");
         assert!(told.contains(&table), "no {table} in {:.2000}", told);
     }
     assert_eq!(told.matches("\n[[rule]]").count(), 1100);
