@@ -1,7 +1,7 @@
 //! What a look-up costs among a thousand, a hundred thousand and a million machines: random ones that are there, and
 //! random ones that are not. One line for each: machines, identity, nanoseconds for hits, nanoseconds for misses.
 
-use proxydhcpd_core::client::Readings;
+use proxydhcpd_core::client::Identifiers;
 use proxydhcpd_core::plan::machines::{Builder, Identity, Machine, Machines};
 use std::hint::black_box;
 use std::time::Instant;
@@ -33,7 +33,7 @@ const IDENTITIES: [(&str, Take); 5] = [
 ];
 
 fn of<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
-    Identity { readings: Readings::of(mac, uuid), ..Identity::default() }
+    Identity { readings: Identifiers::new(mac, uuid), ..Identity::default() }
 }
 
 fn site(size: u32) -> Machines {
@@ -74,7 +74,7 @@ fn nanoseconds(machines: &Machines, take: Take, first: u32, size: u32) -> f64 {
     let began = Instant::now();
     let mut found = 0;
     for (number, name, serial) in &asked {
-        let readings = Readings::of(Some(mac(*number)), Some(uuid(*number)));
+        let readings = Identifiers::new(Some(mac(*number)), Some(uuid(*number)));
         let identity = take(Identity { readings, serial: Some(serial), name: Some(name), shares_uuid: false });
         found += u32::from(black_box(machines.find(&identity)).found.is_some());
     }

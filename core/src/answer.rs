@@ -3,7 +3,7 @@
 use crate::arrival::{Arrival, Port};
 use crate::choose::{Boot, Nothing, Why, choose};
 use crate::client::{
-    Class, Client, Hardware, NotOurs, Relay, Stage, architecture, architecture6, class6, hardware6, recognise4,
+    Class, Client, HardwareAddress, IgnoreReason, Relay, Stage, architecture, architecture6, class6, hardware6, recognise4,
     recognise6,
 };
 use crate::decide::{self, Decision, decide};
@@ -14,14 +14,14 @@ use crate::memory::{Heard, Holder, Memory};
 use crate::needs::needs;
 use crate::plan::rule::{Condition, Met, Subject};
 use crate::plan::{LoopGuard, Plan};
-use crate::route::{Destination, Refused, route};
+use crate::route::{Destination, RefuseReason, route};
 use crate::route6::{self, Route};
-use crate::shape::{Name, Shape};
+use crate::shape::{ShapeName, Shape};
 use crate::shape6::Shape6;
 use crate::url::host;
 use crate::wire::dhcp4::{MessageType, code};
 use crate::wire::pxe::{Features, MachineId, SubOptions, user_classes};
-use crate::wire::{Kind, Malformed, Packet, dhcp4, dhcp6};
+use crate::wire::{DhcpMessageType, MalformedDhcp, DhcpPacket, dhcp4, dhcp6};
 use crate::{reply4, reply6};
 use alloc::format;
 use alloc::vec::Vec;
@@ -47,19 +47,19 @@ pub enum Verdict {
 /// What was answered. The octets are in [`Replies`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    pub kind: Kind,
-    pub shape: Name,
+    pub message_type: DhcpMessageType,
+    pub shape: ShapeName,
     pub boot: Boot,
-    pub to: Destination,
+    pub destination: Destination,
 }
 
 /// Silence always has a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
-    Malformed(Malformed),
-    NotOurs(NotOurs),
-    Refused(Refused),
-    Nothing(Nothing),
+    Malformed(MalformedDhcp),
+    Ignored(IgnoreReason),
+    Refused(RefuseReason),
+    NoBoot(Nothing),
 }
 
 /// The datagrams to send, in one buffer that is used again and again.
@@ -73,7 +73,7 @@ pub struct Replies {
 pub fn answer(plan: &Plan, memory: &mut Memory, arrival: &Arrival<'_>, replies: &mut Replies) -> Answer {
     replies.clear();
     let mut answer =
-        Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::NotOurs(NotOurs::Reply)) };
+        Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::Ignored(IgnoreReason::Reply)) };
     answer.verdict = match way(plan, memory, arrival, replies, &mut answer) {
         Ok(response) => Verdict::Respond(response),
         Err(silence) => Verdict::Silent(silence),
@@ -90,32 +90,32 @@ fn way(
     replies: &mut Replies,
     told: &mut Answer,
 ) -> Result<Response, Silence> {
-    let packet = Packet::parse(arrival.datagram, arrival.from.is_ipv6())?;
+    let packet = DhcpPacket::parse(arrival.datagram, arrival.from.is_ipv6())?;
     overhear(plan, &packet, arrival, memory);
     let client = told.client.insert(recognise(plan, arrival, &packet)?);
     let way = match (&packet, arrival.from) {
-        (Packet::Dhcp4(message), SocketAddr::V4(from)) => {
+        (DhcpPacket::Dhcp4(message), SocketAddr::V4(from)) => {
             let (to, here) = route(plan, arrival, from, client, || memory.was_offered(client, arrival.now))?;
             Way::Dhcp4(message, to, here)
         }
-        (Packet::Dhcp6(packet), SocketAddr::V6(from)) => {
+        (DhcpPacket::Dhcp6(packet), SocketAddr::V6(from)) => {
             let heard = || memory.was_offered(client, arrival.now);
             let lease = || client.duid.and_then(|duid| memory.lease(&duid));
             Way::Dhcp6(packet, route6::route(plan, arrival, from, client, heard, lease)?)
         }
-        _ => return Err(NotOurs::Reply.into()),
+        _ => return Err(IgnoreReason::Reply.into()),
     };
     memory.limits.check(plan, arrival, client)?;
     if plan.loop_guard == LoopGuard::Stop && memory.is_looping(client, arrival.now) {
-        return Err(Refused::Looping.into());
+        return Err(RefuseReason::BootLoop.into());
     }
     memory.claims.hear(plan, client, arrival.now);
     complete(client, memory);
     let decision = *told.decision.insert(of_packet(plan, memory, arrival, &packet, client));
     if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.rules[rule].names_u_boot()) {
-        return Err(NotOurs::OtherVendorClass.into());
+        return Err(IgnoreReason::OtherVendorClass.into());
     }
-    client.raspberry_pi |= decision.as_raspberry_pi && client.may_be_raspberry_pi();
+    client.raspberry_pi |= decision.as_raspberry_pi && client.can_be_raspberry_pi();
     let as_recognised = client.stage;
     if let Stage::Ipxe(features) = client.stage {
         client.stage = stage_of_ipxe(plan, memory, client, features, &decision, arrival.now);
@@ -123,7 +123,7 @@ fn way(
     let choice = memory.choice(client, arrival.now);
     let boot = match choose(plan, client, &decision, choice, way.here()) {
         // No loader of ours could take its place: it does what it can by itself.
-        Err(_) if matches!(client.stage, Stage::Replaced(lacks) if !lacks.is_empty()) => {
+        Err(_) if matches!(client.stage, Stage::ReplacedIpxe(lacks) if !lacks.is_empty()) => {
             client.stage = as_recognised;
             choose(plan, client, &decision, choice, way.here())
         }
@@ -150,30 +150,30 @@ fn stage_of_ipxe(
 ) -> Stage {
     if decision.as_firmware {
         let loaded = memory.loaded_at(client, now).is_some();
-        return if loaded { client.stage } else { Stage::Replaced(Features::default()) };
+        return if loaded { client.stage } else { Stage::ReplacedIpxe(Features::default()) };
     }
-    let lacks = features.unwrap_or_default().lacks(needs(plan, decision, client.arch));
+    let lacks = features.unwrap_or_default().missing(needs(plan, decision, client.arch));
     if lacks.is_empty() {
         memory.note_complete(client);
         return client.stage;
     }
-    if memory.was_replaced(client, now) { client.stage } else { Stage::Replaced(lacks) }
+    if memory.was_replaced(client, now) { client.stage } else { Stage::ReplacedIpxe(lacks) }
 }
 
 /// Who has sent a packet, as far as it says so itself.
-pub fn recognise(plan: &Plan, arrival: &Arrival<'_>, packet: &Packet<'_>) -> Result<Client, NotOurs> {
+pub fn recognise(plan: &Plan, arrival: &Arrival<'_>, packet: &DhcpPacket<'_>) -> Result<Client, IgnoreReason> {
     let (port, words) = (arrival.port, &plan.user_classes);
     match (packet, arrival.from) {
-        (Packet::Dhcp6(packet), SocketAddr::V6(from)) => recognise6(packet, port, *from.ip(), &plan.dhcp6.duid, words),
-        (Packet::Dhcp4(message), _) => {
+        (DhcpPacket::Dhcp6(packet), SocketAddr::V6(from)) => recognise6(packet, port, *from.ip(), &plan.dhcp6.duid, words),
+        (DhcpPacket::Dhcp4(message), _) => {
             let client = recognise4(message, port, words, &plan.vendor_classes, || plan.knows_u_boot())?;
             // iPXE says on 4011 whose offer it took; EDK2 says nothing.
             let asked =
-                message.address(code::SERVER_ID).filter(|_| client.message == Kind::Dhcp4(MessageType::Request));
-            let is_ours = asked.is_none_or(|server| arrival.is_ours(server));
-            is_ours.then_some(client).ok_or(NotOurs::OtherServer)
+                message.address(code::SERVER_ID).filter(|_| client.message_type == DhcpMessageType::Dhcp4(MessageType::Request));
+            let is_ours = asked.is_none_or(|server| arrival.is_local(server));
+            is_ours.then_some(client).ok_or(IgnoreReason::OtherServer)
         }
-        (Packet::Dhcp6(_), SocketAddr::V4(_)) => Err(NotOurs::Reply),
+        (DhcpPacket::Dhcp6(_), SocketAddr::V4(_)) => Err(IgnoreReason::Reply),
     }
 }
 
@@ -188,7 +188,7 @@ impl Way<'_> {
     fn here(&self) -> IpAddr {
         match self {
             Way::Dhcp4(_, _, here) => (*here).into(),
-            Way::Dhcp6(_, route) => route.here.into(),
+            Way::Dhcp6(_, route) => route.local_addr.into(),
         }
     }
 
@@ -196,19 +196,19 @@ impl Way<'_> {
     fn write(&self, plan: &Plan, client: &Client, boot: Boot, replies: &mut Replies) -> Result<Response, Silence> {
         match *self {
             Way::Dhcp4(message, to, here) => {
-                let shape = Shape::of(client, boot.clone(), here, plan.boot_server)?;
+                let shape = Shape::new(client, boot.clone(), here, plan.boot_server)?;
                 replies.push(to, |out| reply4::write(message, client.port, &shape, here, out))?;
-                Ok(Response { kind: Kind::Dhcp4(shape.kind), shape: shape.name, boot, to })
+                Ok(Response { message_type: DhcpMessageType::Dhcp4(shape.message_type), shape: shape.name, boot, destination: to })
             }
-            Way::Dhcp6(packet, Route { to, also, here }) => {
-                let shape = Shape6::of(plan, client, &boot, || format!("tftp://{}/", host(here)));
+            Way::Dhcp6(packet, Route { destination: to, second_destination: also, local_addr: here }) => {
+                let shape = Shape6::new(plan, client, &boot, || format!("tftp://{}/", host(here)));
                 for to in iter::once(to).chain(also) {
                     replies.push(to, |out| {
                         reply6::write(packet, &shape, &plan.dhcp6.duid, out);
                         Ok::<_, Silence>(())
                     })?;
                 }
-                Ok(Response { kind: Kind::Dhcp6(shape.kind), shape: shape.name, boot, to })
+                Ok(Response { message_type: DhcpMessageType::Dhcp6(shape.message_type), shape: shape.name, boot, destination: to })
             }
         }
     }
@@ -218,7 +218,7 @@ impl Way<'_> {
 fn note(
     memory: &mut Memory,
     arrival: &Arrival<'_>,
-    packet: &Packet<'_>,
+    packet: &DhcpPacket<'_>,
     client: &Client,
     rule: Option<Met>,
     response: &Response,
@@ -226,15 +226,15 @@ fn note(
     if client.port == Port::Dhcp {
         memory.note_offer(client, rule.filter(|_| client.relay.is_some()), arrival.now);
     }
-    if matches!(client.stage, Stage::Replaced(lacks) if !lacks.is_empty()) {
+    if matches!(client.stage, Stage::ReplacedIpxe(lacks) if !lacks.is_empty()) {
         memory.note_replaced(client, arrival.now);
     }
     if let Some(item) = client.boot_item {
-        memory.note_choice(client, item.kind, arrival.now);
+        memory.note_choice(client, item.server_type, arrival.now);
         memory.rivals.came(&client.hardware, false, arrival.now);
     }
-    if let Packet::Dhcp4(message) = packet
-        && client.message == Kind::Dhcp4(MessageType::Discover)
+    if let DhcpPacket::Dhcp4(message) = packet
+        && client.message_type == DhcpMessageType::Dhcp4(MessageType::Discover)
         && client.port == Port::Dhcp
     {
         let offer = Offer { xid: message.header.xid, link: arrival.link().index, next: next(response) };
@@ -243,13 +243,13 @@ fn note(
 }
 
 /// Where a machine that takes the offer comes next.
-fn next(Response { shape, boot, to, .. }: &Response) -> Next {
+fn next(Response { shape, boot, destination: to, .. }: &Response) -> Next {
     let url_elsewhere = boot.why == Why::ScriptGiven && boot.file.contains("://");
     match (shape, boot.file.strip_prefix("http://")) {
-        (Name::Redirect, _) => Next::BootServer,
-        (Name::Direct, _) if boot.server != to.from.ip() || url_elsewhere => Next::Elsewhere,
-        (Name::Direct, None) => Next::Tftp,
-        (Name::Direct, Some(url)) => {
+        (ShapeName::Redirect, _) => Next::BootServer,
+        (ShapeName::Direct, _) if boot.server != to.from.ip() || url_elsewhere => Next::Elsewhere,
+        (ShapeName::Direct, None) => Next::Tftp,
+        (ShapeName::Direct, Some(url)) => {
             let host = url.split('/').next().unwrap_or_default();
             Next::Http(host.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80))
         }
@@ -270,11 +270,11 @@ pub fn overhear_offer(memory: &mut Memory, links: &[Link], datagram: &[u8], now:
     Ok(())
 }
 
-fn overhear(plan: &Plan, packet: &Packet<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
+fn overhear(plan: &Plan, packet: &DhcpPacket<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
     match (packet, arrival.from) {
-        (Packet::Dhcp4(message), _) => overhear4(plan, message, arrival, memory),
-        (Packet::Dhcp6(packet), SocketAddr::V6(from)) => overhear6(plan, packet, arrival, *from.ip(), memory),
-        (Packet::Dhcp6(_), SocketAddr::V4(_)) => {}
+        (DhcpPacket::Dhcp4(message), _) => overhear4(plan, message, arrival, memory),
+        (DhcpPacket::Dhcp6(packet), SocketAddr::V6(from)) => overhear6(plan, packet, arrival, *from.ip(), memory),
+        (DhcpPacket::Dhcp6(_), SocketAddr::V4(_)) => {}
     }
 }
 
@@ -286,7 +286,7 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, m
     if header.hlen == 0 {
         return;
     }
-    let hardware = Hardware::of(header);
+    let hardware = HardwareAddress::from_header(header);
     let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
     if arrival.port == Port::BootServer {
         memory.note_visit(&hardware, header.ciaddr.into(), now);
@@ -300,7 +300,7 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, m
         memory.rivals.requested(&hardware, header.xid, request, now);
     }
     let Some(vendor_class) = message.option(code::VENDOR_CLASS) else { return };
-    let (Some(class), Some(MessageType::Request)) = (Class::of(&vendor_class), message.message_type()) else { return };
+    let (Some(class), Some(MessageType::Request)) = (Class::from_vendor_class(&vendor_class), message.message_type()) else { return };
     let ciaddr = Some(header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
     if let Some(address) = ciaddr.or_else(|| message.address(code::REQUESTED_ADDRESS)) {
         let hardware = memory.hardware_at(Some(address.into()), &hardware, machine);
@@ -309,7 +309,7 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, m
             features: message.option(code::IPXE).and_then(|value| Features::parse(&value)),
         };
         memory.note_address(address, Holder { hardware, machine, firmware }, now);
-        if vouches(plan, arrival, Relay::of(message).as_ref(), address.into()) {
+        if vouches(plan, arrival, Relay::from_message(message).as_ref(), address.into()) {
             memory.vouch(address.into(), now);
         }
     }
@@ -324,7 +324,7 @@ fn vouches(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, address: I
     };
     match relay {
         Some(relay) => relay.is_listed(&plan.relays) && plan.relays.contains(&arrival.from.ip()),
-        None => to_all && !arrival.foreign && arrival.port == Port::Dhcp && arrival.link().reaches(address),
+        None => to_all && !arrival.via_other_link && arrival.port == Port::Dhcp && arrival.link().reaches(address),
     }
 }
 
@@ -333,15 +333,15 @@ fn vouches(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, address: I
 fn overhear6(plan: &Plan, packet: &dhcp6::Packet<'_>, arrival: &Arrival<'_>, source: Ipv6Addr, memory: &mut Memory) {
     let message = &packet.message;
     let Ok((class, vendor_class)) = class6(message) else { return };
-    if message.kind != dhcp6::MessageType::Request || arrival.port != Port::Dhcp {
+    if message.message_type != dhcp6::MessageType::Request || arrival.port != Port::Dhcp {
         return;
     }
-    let duid = message.option(dhcp6::code::CLIENT_ID).map(Hardware::of_duid);
+    let duid = message.option(dhcp6::code::CLIENT_ID).map(HardwareAddress::from_duid);
     let firmware =
         Heard { arch: architecture6(message, class, vendor_class).ok().map(|(arch, _)| arch), features: None };
     let hardware = memory.hardware_at(None, &hardware6(packet, source), None);
     let holder = Holder { hardware, machine: None, firmware };
-    let relay = Relay::of_hops(&packet.hops, source);
+    let relay = Relay::from_hops(&packet.hops, source);
     for address in message.addresses() {
         memory.note_address(address, holder, arrival.now);
         if vouches(plan, arrival, relay.as_ref(), address.into()) {
@@ -352,10 +352,10 @@ fn overhear6(plan: &Plan, packet: &dhcp6::Packet<'_>, arrival: &Arrival<'_>, sou
 }
 
 /// Of each rule up to the one that matches, the conditions that do not hold: what `explain` tells of a packet.
-pub fn misses(
+pub fn unmet(
     plan: &Plan,
     arrival: &Arrival<'_>,
-    packet: &Packet<'_>,
+    packet: &DhcpPacket<'_>,
     client: &Client,
     decision: &Decision,
 ) -> Vec<Vec<Condition>> {
@@ -377,12 +377,12 @@ pub fn misses(
 
 /// The address of a machine that shows its UUID or DUID in the place of it.
 fn complete(client: &mut Client, memory: &Memory) {
-    if client.readings.macs == [None; 3] {
-        client.readings.macs[0] = memory.hardware_at(client.own, &client.hardware, client.machine).mac();
+    if client.identifiers.macs == [None; 3] {
+        client.identifiers.macs[0] = memory.hardware_at(client.address, &client.hardware, client.machine_id).mac();
     }
 }
 
-fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, packet: &Packet<'_>, client: &Client) -> Decision {
+fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, packet: &DhcpPacket<'_>, client: &Client) -> Decision {
     // What the relay said is not said again to the boot server.
     let asks_boot_server = client.port == Port::BootServer;
     let met = if asks_boot_server { memory.rule_through_relay(client, arrival.now) } else { None };
@@ -395,7 +395,7 @@ fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, packet: &Packe
 
 fn with_subject<T>(
     arrival: &Arrival<'_>,
-    packet: &Packet<'_>,
+    packet: &DhcpPacket<'_>,
     client: &Client,
     look: impl FnOnce(&Subject<'_>) -> T,
 ) -> T {
@@ -404,16 +404,16 @@ fn with_subject<T>(
     let relay = client.relay.map(|relay| relay.address);
     let beyond = client.relay.and_then(|relay| relay.subnet);
     let subject = Subject {
-        readings: client.readings,
+        readings: client.identifiers,
         arch: Some(client.arch),
         firmware: decide::firmware(client),
         interface: &link.name,
-        subnet: beyond.or(relay).or(client.own).or_else(on_link),
+        subnet: beyond.or(relay).or(client.address).or_else(on_link),
         relays: [relay, beyond.filter(|_| client.is_v6())],
         ..Subject::default()
     };
     match packet {
-        Packet::Dhcp4(message) => {
+        DhcpPacket::Dhcp4(message) => {
             let option = |code| message.option(code).unwrap_or_default();
             let (vendor_class, user_class) = (option(code::VENDOR_CLASS), option(code::USER_CLASS));
             let agent = option(code::RELAY_AGENT);
@@ -424,7 +424,7 @@ fn with_subject<T>(
                 ..subject
             })
         }
-        Packet::Dhcp6(packet) => look(&Subject {
+        DhcpPacket::Dhcp6(packet) => look(&Subject {
             vendor_class: class6(&packet.message).map_or(&[], |(_, text)| text),
             user_classes: packet.message.user_classes(),
             interface_ids: packet.hops.iter().filter_map(|hop| hop.option(dhcp6::code::INTERFACE_ID)).collect(),
@@ -460,9 +460,9 @@ impl Silence {
     pub fn label(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed",
-            Self::NotOurs(reason) => reason.label(),
+            Self::Ignored(reason) => reason.label(),
             Self::Refused(reason) => reason.label(),
-            Self::Nothing(reason) => reason.label(),
+            Self::NoBoot(reason) => reason.label(),
         }
     }
 }
@@ -471,39 +471,39 @@ impl fmt::Display for Silence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(reason) => write!(f, "malformed: {reason}"),
-            Self::NotOurs(reason) => reason.fmt(f),
+            Self::Ignored(reason) => reason.fmt(f),
             Self::Refused(reason) => reason.fmt(f),
-            Self::Nothing(reason) => reason.fmt(f),
+            Self::NoBoot(reason) => reason.fmt(f),
         }
     }
 }
 
-impl From<Malformed> for Silence {
-    fn from(reason: Malformed) -> Self {
+impl From<MalformedDhcp> for Silence {
+    fn from(reason: MalformedDhcp) -> Self {
         Self::Malformed(reason)
     }
 }
 
-impl From<NotOurs> for Silence {
-    fn from(reason: NotOurs) -> Self {
-        Self::NotOurs(reason)
+impl From<IgnoreReason> for Silence {
+    fn from(reason: IgnoreReason) -> Self {
+        Self::Ignored(reason)
     }
 }
 
-impl From<Refused> for Silence {
-    fn from(reason: Refused) -> Self {
+impl From<RefuseReason> for Silence {
+    fn from(reason: RefuseReason) -> Self {
         Self::Refused(reason)
     }
 }
 
 impl From<Nothing> for Silence {
     fn from(reason: Nothing) -> Self {
-        Self::Nothing(reason)
+        Self::NoBoot(reason)
     }
 }
 
 impl From<reply4::TooLarge> for Silence {
-    fn from(reply4::TooLarge { octets, most }: reply4::TooLarge) -> Self {
-        Self::Refused(Refused::TooLarge { octets, most })
+    fn from(reply4::TooLarge { octets, max: most }: reply4::TooLarge) -> Self {
+        Self::Refused(RefuseReason::TooLarge { octets, most })
     }
 }

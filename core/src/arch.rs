@@ -18,7 +18,7 @@ pub enum Transport {
 
 /// The kind of program that a firmware can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Program {
+pub enum ImageFormat {
     /// A raw 16-bit image, loaded at 0:7C00 and entered there (PXE 2.1).
     Bios,
     /// A PE/COFF image whose machine type is this one (UEFI 2.10 table 2.1).
@@ -29,7 +29,7 @@ pub enum Program {
 
 /// One row of the table.
 #[derive(Debug)]
-pub struct Row {
+pub struct ArchInfo {
     pub code: u16,
     /// The word for it on the command line, in the configuration and in logs.
     pub id: &'static str,
@@ -37,53 +37,53 @@ pub struct Row {
     pub transport: Transport,
     /// Pointer width of the programs that the firmware can start, in bits; 0 where nothing is known.
     pub bits: u8,
-    pub program: Program,
+    pub image: ImageFormat,
     /// File names under which loaders for it are customarily found, best first.
     pub loaders: &'static [&'static str],
     /// The architecture whose loaders it takes, if not its own: HTTP codes, and byte code (see [`Arch::base`]).
     pub base: u16,
 }
 
-const I386: Program = Program::Efi(0x014c);
-const X64: Program = Program::Efi(0x8664);
-const IA64: Program = Program::Efi(0x0200);
-const ARM: Program = Program::Efi(0x01c2);
-const ARM64: Program = Program::Efi(0xaa64);
-const EBC: Program = Program::Efi(0x0ebc);
-const RISCV32: Program = Program::Efi(0x5032);
-const RISCV64: Program = Program::Efi(0x5064);
-const RISCV128: Program = Program::Efi(0x5128);
-const LOONG32: Program = Program::Efi(0x6232);
-const LOONG64: Program = Program::Efi(0x6264);
+const I386: ImageFormat = ImageFormat::Efi(0x014c);
+const X64: ImageFormat = ImageFormat::Efi(0x8664);
+const IA64: ImageFormat = ImageFormat::Efi(0x0200);
+const ARM: ImageFormat = ImageFormat::Efi(0x01c2);
+const ARM64: ImageFormat = ImageFormat::Efi(0xaa64);
+const EBC: ImageFormat = ImageFormat::Efi(0x0ebc);
+const RISCV32: ImageFormat = ImageFormat::Efi(0x5032);
+const RISCV64: ImageFormat = ImageFormat::Efi(0x5064);
+const RISCV128: ImageFormat = ImageFormat::Efi(0x5128);
+const LOONG32: ImageFormat = ImageFormat::Efi(0x6232);
+const LOONG64: ImageFormat = ImageFormat::Efi(0x6264);
 
 /// Every assigned code. A shim comes first: machines with Secure Boot start nothing else, and all others start it
 /// as well (`shim`). `snponly` precedes `ipxe`: it drives the network card
 /// through the firmware that has just used it, where a native driver may not know the card. With virtio-net both reach
 /// the menu equally fast (11 to 13 s from power-on), the snponly.efi of 2019 and of 2025 and the ipxe.efi of both,
 /// under OVMF 2022 and 2025.
-pub const TABLE: &[Row] = &[
-    row(0, "bios", "x86 BIOS", 16, Program::Bios, BIOS_LOADERS),
-    row(1, "pc98", "NEC PC-98", 0, Program::None, &[]),
+pub const ARCHITECTURES: &[ArchInfo] = &[
+    row(0, "bios", "x86 BIOS", 16, ImageFormat::Bios, BIOS_LOADERS),
+    row(1, "pc98", "NEC PC-98", 0, ImageFormat::None, &[]),
     row(2, "uefi-ia64", "Itanium UEFI", 64, IA64, &["bootia64.efi"]),
-    row(3, "alpha", "DEC Alpha", 0, Program::None, &[]),
-    row(4, "arc-x86", "Arc x86", 0, Program::None, &[]),
-    row(5, "intel-lean", "Intel Lean Client", 0, Program::None, &[]),
+    row(3, "alpha", "DEC Alpha", 0, ImageFormat::None, &[]),
+    row(4, "arc-x86", "Arc x86", 0, ImageFormat::None, &[]),
+    row(5, "intel-lean", "Intel Lean Client", 0, ImageFormat::None, &[]),
     row(6, "uefi-ia32", "x86 UEFI", 32, I386, IA32_LOADERS),
     row(7, "uefi-x64", "x64 UEFI", 64, X64, X64_LOADERS),
-    row(8, "efi-xscale", "EFI XScale", 0, Program::None, &[]),
+    row(8, "efi-xscale", "EFI XScale", 0, ImageFormat::None, &[]),
     // No machine is known that wants byte code over the network; VMware, an OVMF of 2013 and some ThinkPads say 9.
-    Row { base: 7, ..row(9, "uefi-ebc", "x64 UEFI announced as byte code", 64, EBC, &[]) },
+    ArchInfo { base: 7, ..row(9, "uefi-ebc", "x64 UEFI announced as byte code", 64, EBC, &[]) },
     row(10, "uefi-arm32", "ARM 32 UEFI", 32, ARM, ARM32_LOADERS),
     row(11, "uefi-arm64", "ARM 64 UEFI", 64, ARM64, ARM64_LOADERS),
-    row(12, "ppc-of", "PowerPC Open Firmware", 0, Program::None, &[]),
-    row(13, "ppc-epapr", "PowerPC ePAPR", 0, Program::None, &[]),
-    row(14, "ppc-opal", "POWER OPAL v3", 64, Program::None, &[]),
+    row(12, "ppc-of", "PowerPC Open Firmware", 0, ImageFormat::None, &[]),
+    row(13, "ppc-epapr", "PowerPC ePAPR", 0, ImageFormat::None, &[]),
+    row(14, "ppc-opal", "POWER OPAL v3", 64, ImageFormat::None, &[]),
     http(15, "http-ia32", "x86 UEFI HTTP", 32, I386, 6),
     http(16, "http-x64", "x64 UEFI HTTP", 64, X64, 7),
     http(17, "http-ebc", "x64 UEFI HTTP announced as byte code", 64, EBC, 7),
     http(18, "http-arm32", "ARM 32 UEFI HTTP", 32, ARM, 10),
     http(19, "http-arm64", "ARM 64 UEFI HTTP", 64, ARM64, 11),
-    http(20, "http-bios", "PC/AT BIOS HTTP", 16, Program::None, 20),
+    http(20, "http-bios", "PC/AT BIOS HTTP", 16, ImageFormat::None, 20),
     row(21, "uboot-arm32", "ARM 32 U-Boot", 32, ARM, ARM32_LOADERS),
     row(22, "uboot-arm64", "ARM 64 U-Boot", 64, ARM64, ARM64_LOADERS),
     http(23, "http-uboot-arm32", "ARM 32 U-Boot HTTP", 32, ARM, 21),
@@ -94,17 +94,17 @@ pub const TABLE: &[Row] = &[
     http(28, "http-riscv64", "RISC-V 64 UEFI HTTP", 64, RISCV64, 27),
     row(29, "uefi-riscv128", "RISC-V 128 UEFI", 128, RISCV128, &["bootriscv128.efi"]),
     http(30, "http-riscv128", "RISC-V 128 UEFI HTTP", 128, RISCV128, 29),
-    row(31, "s390", "s390 basic", 64, Program::None, &[]),
-    row(32, "s390x", "s390 extended", 64, Program::None, &[]),
-    row(33, "uefi-mips32", "MIPS 32 UEFI", 32, Program::None, &[]),
-    row(34, "uefi-mips64", "MIPS 64 UEFI", 64, Program::None, &[]),
-    row(35, "uefi-sunway32", "Sunway 32 UEFI", 32, Program::None, &[]),
-    row(36, "uefi-sunway64", "Sunway 64 UEFI", 64, Program::None, &[]),
+    row(31, "s390", "s390 basic", 64, ImageFormat::None, &[]),
+    row(32, "s390x", "s390 extended", 64, ImageFormat::None, &[]),
+    row(33, "uefi-mips32", "MIPS 32 UEFI", 32, ImageFormat::None, &[]),
+    row(34, "uefi-mips64", "MIPS 64 UEFI", 64, ImageFormat::None, &[]),
+    row(35, "uefi-sunway32", "Sunway 32 UEFI", 32, ImageFormat::None, &[]),
+    row(36, "uefi-sunway64", "Sunway 64 UEFI", 64, ImageFormat::None, &[]),
     row(37, "uefi-loongarch32", "LoongArch 32 UEFI", 32, LOONG32, &["bootloongarch32.efi"]),
     http(38, "http-loongarch32", "LoongArch 32 UEFI HTTP", 32, LOONG32, 37),
     row(39, "uefi-loongarch64", "LoongArch 64 UEFI", 64, LOONG64, LOONG64_LOADERS),
     http(40, "http-loongarch64", "LoongArch 64 UEFI HTTP", 64, LOONG64, 39),
-    row(41, "rpiboot", "Raspberry Pi boot ROM", 64, Program::None, &[]),
+    row(41, "rpiboot", "Raspberry Pi boot ROM", 64, ImageFormat::None, &[]),
 ];
 
 const BIOS_LOADERS: &[&str] = &["undionly.kpxe", "ipxe.pxe", "pxelinux.0", "lpxelinux.0", "core.0"];
@@ -186,14 +186,14 @@ const fn row(
     id: &'static str,
     name: &'static str,
     bits: u8,
-    program: Program,
+    program: ImageFormat,
     loaders: &'static [&'static str],
-) -> Row {
-    Row { code, id, name, transport: Transport::Tftp, bits, program, loaders, base: code }
+) -> ArchInfo {
+    ArchInfo { code, id, name, transport: Transport::Tftp, bits, image: program, loaders, base: code }
 }
 
-const fn http(code: u16, id: &'static str, name: &'static str, bits: u8, program: Program, base: u16) -> Row {
-    Row { code, id, name, transport: Transport::Http, bits, program, loaders: &[], base }
+const fn http(code: u16, id: &'static str, name: &'static str, bits: u8, program: ImageFormat, base: u16) -> ArchInfo {
+    ArchInfo { code, id, name, transport: Transport::Http, bits, image: program, loaders: &[], base }
 }
 
 impl Arch {
@@ -204,34 +204,34 @@ impl Arch {
     pub const RASPBERRY_PI: Arch = Arch(41);
 
     /// Its row in the table, if the code is assigned.
-    pub fn row(self) -> Option<&'static Row> {
-        TABLE.get(usize::from(self.0))
+    pub fn info(self) -> Option<&'static ArchInfo> {
+        ARCHITECTURES.get(usize::from(self.0))
     }
 
     /// The architecture by its command-line word (`uefi-x64`).
-    pub fn by_id(id: &str) -> Option<Arch> {
-        TABLE.iter().find(|row| row.id == id).map(|row| Arch(row.code))
+    pub fn from_id(id: &str) -> Option<Arch> {
+        ARCHITECTURES.iter().find(|row| row.id == id).map(|row| Arch(row.code))
     }
 
     pub fn transport(self) -> Option<Transport> {
-        self.row().map(|row| row.transport)
+        self.info().map(|row| row.transport)
     }
 
     /// The architecture under which its loaders are listed: HTTP codes share those of their TFTP twin, 9 those of 7.
     pub fn base(self) -> Arch {
-        self.row().map_or(self, |row| Arch(row.base))
+        self.info().map_or(self, |row| Arch(row.base))
     }
 
     /// UEFI firmware, whatever its transport: it wants the redirect shape, a BIOS ROM the direct one.
     pub fn is_efi(self) -> bool {
-        self.base().row().is_some_and(|row| row.id.starts_with("uefi-"))
+        self.base().info().is_some_and(|row| row.id.starts_with("uefi-"))
     }
 }
 
 /// The name, or the number of an unassigned code.
 impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.row() {
+        match self.info() {
             Some(row) => f.write_str(row.name),
             None => write!(f, "unassigned architecture {}", self.0),
         }
@@ -244,17 +244,17 @@ mod tests {
 
     #[test]
     fn a_row_stands_at_the_index_of_its_code() {
-        for (index, row) in TABLE.iter().enumerate() {
+        for (index, row) in ARCHITECTURES.iter().enumerate() {
             assert_eq!(usize::from(row.code), index, "{}", row.id);
-            assert_eq!(Arch::by_id(row.id), Some(Arch(row.code)));
+            assert_eq!(Arch::from_id(row.id), Some(Arch(row.code)));
         }
-        assert_eq!(TABLE.len(), 42, "the registry ends with 41");
+        assert_eq!(ARCHITECTURES.len(), 42, "the registry ends with 41");
     }
 
     #[test]
     fn a_base_stands_for_itself_and_is_fetched_over_tftp() {
-        for row in TABLE {
-            let base = &TABLE[usize::from(row.base)];
+        for row in ARCHITECTURES {
+            let base = &ARCHITECTURES[usize::from(row.base)];
             assert_eq!(base.base, base.code, "{}", row.id);
             assert!(base.transport == Transport::Tftp || base.code == 20, "{}", row.id);
         }

@@ -26,7 +26,7 @@ pub struct Arrival<'a> {
     pub link: usize,
     /// It came to an address of that link by another way: a tunnel, a network that nobody boots on. Only what crosses
     /// networks can, a relay's request or one to the boot server.
-    pub foreign: bool,
+    pub via_other_link: bool,
     /// Milliseconds of any clock that does not go back.
     pub now: u64,
 }
@@ -37,22 +37,22 @@ impl Arrival<'_> {
     }
 
     /// Our address as this client knows it: the one it sent to, else the one of the link it came by.
-    pub fn server4(&self) -> Option<Ipv4Addr> {
+    pub fn server_address4(&self) -> Option<Ipv4Addr> {
         match self.to {
-            IpAddr::V4(to) if self.is_ours(to) => Some(to),
+            IpAddr::V4(to) if self.is_local(to) => Some(to),
             _ => self.link().address(),
         }
     }
 
     /// The address that URLs for this client name: the same, but for one that means nothing beyond the link.
-    pub fn server6(&self) -> Option<Ipv6Addr> {
+    pub fn server_address6(&self) -> Option<Ipv6Addr> {
         match self.to {
-            IpAddr::V6(to) if !to.is_unicast_link_local() && self.is_ours(to) => Some(to),
+            IpAddr::V6(to) if !to.is_unicast_link_local() && self.is_local(to) => Some(to),
             _ => self.link().address6(),
         }
     }
 
-    pub(crate) fn is_ours(&self, address: impl Into<IpAddr>) -> bool {
+    pub(crate) fn is_local(&self, address: impl Into<IpAddr>) -> bool {
         let address = address.into();
         self.links.iter().any(|link| link.owns(address))
     }

@@ -139,7 +139,7 @@ fn arch_of_build(platform: &str, build: &str) -> Option<Arch> {
         ("efi", "loong64") => "uefi-loongarch64",
         _ => return None,
     };
-    Arch::by_id(id)
+    Arch::from_id(id)
 }
 
 #[cfg(test)]
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(caller.mac, Some([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
         assert_eq!(caller.uuid.unwrap()[..4], [0x11, 0x22, 0x33, 0x44]);
         assert_eq!(caller.serial.as_deref(), Some("AB-1"));
-        assert_eq!(caller.arch, Arch::by_id("uefi-arm64"));
+        assert_eq!(caller.arch, Arch::from_id("uefi-arm64"));
     }
 
     #[test]

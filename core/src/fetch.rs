@@ -4,7 +4,7 @@
 use crate::arch::Arch;
 use crate::caller::Caller;
 use crate::choose::{MACHINE, SCRIPT, WITH_SCRIPT};
-use crate::client::Readings;
+use crate::client::Identifiers;
 use crate::decide::{Decision, Ground, decide};
 use crate::memory::{Holder, Memory};
 use crate::name::{BadName, clean};
@@ -16,7 +16,7 @@ use crate::request::Request;
 use crate::script;
 use crate::shim;
 use crate::url::is_url;
-use crate::wire::dhcp6::mac_of_eui64;
+use crate::wire::dhcp6::mac_from_eui64;
 use crate::wire::uuid::is_placeholder;
 use alloc::format;
 use alloc::string::String;
@@ -209,7 +209,7 @@ fn done(plan: &Plan, memory: &Memory, request: &Request<'_>, caller: &Caller) ->
     let at_its_address = holder.is_some_and(|holder| {
         let mut seen = Caller::default();
         overheard(&mut seen, &holder);
-        let identity = Identity { readings: Readings::of(seen.mac, seen.uuid), ..Identity::default() };
+        let identity = Identity { readings: Identifiers::new(seen.mac, seen.uuid), ..Identity::default() };
         plan.machines.find(&identity).found.is_some_and(|found| plan.machines.get(found.machine).name == machine)
     });
     Some(Done { machine: machine.into(), token: caller.token.clone(), at_its_address })
@@ -286,12 +286,12 @@ fn asking(plan: &Plan, memory: &Memory, request: &Request<'_>, mut caller: Calle
     let client = request.client.ip().to_canonical();
     match (memory.holder(client), client) {
         (Some(holder), _) => overheard(&mut caller, &holder),
-        (None, IpAddr::V6(address)) if caller.is_unnamed() => caller.mac = mac_of_eui64(address),
+        (None, IpAddr::V6(address)) if caller.is_unnamed() => caller.mac = mac_from_eui64(address),
         _ => {}
     }
     let below = caller.arch.map(|arch| if arch.is_efi() { Firmware::Uefi } else { Firmware::Bios });
     let subject = Subject {
-        readings: Readings::of(caller.mac, caller.uuid.filter(|uuid| !is_placeholder(uuid))),
+        readings: Identifiers::new(caller.mac, caller.uuid.filter(|uuid| !is_placeholder(uuid))),
         serial: caller.serial.as_deref(),
         arch: caller.arch,
         firmware: [below, Some(Firmware::Ipxe)],
@@ -320,7 +320,7 @@ fn overheard(caller: &mut Caller, holder: &Holder) {
     let mac = holder.hardware.mac();
     if caller.is_unnamed() {
         caller.mac = mac;
-        caller.uuid = holder.machine.filter(|machine| machine.is_key()).map(|machine| machine.uuid());
+        caller.uuid = holder.machine.filter(|machine| machine.is_unique()).map(|machine| machine.uuid());
     } else if caller.name.is_none() {
         caller.mac = caller.mac.or(mac);
     }

@@ -115,7 +115,7 @@ impl Link {
 /// The link that a datagram belongs to: the one it came by, else the one whose address it was sent to, for what crosses
 /// networks may come by a tunnel that no machine boots on. True: it came by another link. A link-local address is
 /// another on every link.
-pub fn of_datagram(links: &[Link], index: u32, to: IpAddr) -> Option<(usize, bool)> {
+pub fn for_datagram(links: &[Link], index: u32, to: IpAddr) -> Option<(usize, bool)> {
     let came_by = links.iter().position(|link| link.index == index && link.serves(to.is_ipv6()));
     let crosses = !matches!(to, IpAddr::V6(to) if to.is_unicast_link_local());
     let has_it = |link: &Link| crosses && link.owns(to);
@@ -169,7 +169,7 @@ mod tests {
             link(2, Vec::from([v4]), Vec::new()),
             link(3, Vec::new(), Vec::from([v6("2001:db8::10"), v6("fe80::10")])),
         ];
-        let of = |index, to: &str| of_datagram(&links, index, to.parse().unwrap());
+        let of = |index, to: &str| for_datagram(&links, index, to.parse().unwrap());
         assert_eq!(of(2, "255.255.255.255"), Some((0, false)));
         assert_eq!(of(3, "fe80::10"), Some((1, false)));
         assert_eq!(of(3, "ff02::1:2"), Some((1, false)));

@@ -15,7 +15,7 @@ pub fn needs(plan: &Plan, decision: &Decision, arch: Arch) -> Features {
     // Our script comes over TFTP to who has no HTTP, unless we do not serve TFTP.
     codes.extend((plan.tftp != Some(Tftp::Ours) && plan.http.is_some()).then_some(Features::HTTP));
     of_boots(plan, decision.boots(plan), decision.profile, arch, &mut codes);
-    Features::of(codes)
+    Features::from_codes(codes)
 }
 
 fn of_boots(plan: &Plan, boots: &Boots, profile: Option<ProfileId>, arch: Arch, codes: &mut Vec<u8>) {

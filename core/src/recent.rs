@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 /// Set-associative: a key belongs to one row of [`WAYS`] places. A look-up costs at most that many comparisons,
 /// whoever fills the table with whatever keys.
 #[derive(Debug)]
-pub struct Recent<K, V> {
+pub struct BoundedCache<K, V> {
     /// A row takes memory with its first key: a server at rest holds next to none, and what it can come to hold stays
     /// the same.
     rows: Vec<Option<Box<Row<K, V>>>>,
@@ -29,7 +29,7 @@ struct Row<K, V> {
     places: [Option<(K, V)>; WAYS],
 }
 
-impl<K: Key, V: Copy> Row<K, V> {
+impl<K: CacheKey, V: Copy> Row<K, V> {
     const EMPTY: Self = Row { tags: [0; WAYS], at: [0; WAYS], places: [None; WAYS] };
 
     fn find(&self, tag: u32, key: K) -> Option<usize> {
@@ -45,17 +45,17 @@ impl<K: Key, V: Copy> Row<K, V> {
 }
 
 /// A key as the octets that are hashed.
-pub trait Key: Copy + Eq {
+pub trait CacheKey: Copy + Eq {
     fn octets(&self) -> impl AsRef<[u8]>;
 }
 
-impl Key for core::net::Ipv4Addr {
+impl CacheKey for core::net::Ipv4Addr {
     fn octets(&self) -> impl AsRef<[u8]> {
         core::net::Ipv4Addr::octets(self)
     }
 }
 
-impl Key for core::net::IpAddr {
+impl CacheKey for core::net::IpAddr {
     fn octets(&self) -> impl AsRef<[u8]> {
         match self {
             Self::V4(address) => address.to_ipv6_mapped().octets(),
@@ -64,23 +64,23 @@ impl Key for core::net::IpAddr {
     }
 }
 
-impl Key for u32 {
+impl CacheKey for u32 {
     fn octets(&self) -> impl AsRef<[u8]> {
         self.to_le_bytes()
     }
 }
 
-impl Key for [u8; 17] {
+impl CacheKey for [u8; 17] {
     fn octets(&self) -> impl AsRef<[u8]> {
         *self
     }
 }
 
-impl<K: Key, V: Copy> Recent<K, V> {
+impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
     /// Room for about `capacity` keys.
     pub fn new(capacity: usize, seed: u64) -> Self {
         let rows = capacity.div_ceil(WAYS).next_power_of_two();
-        Recent { rows: vec![None; rows], seed }
+        BoundedCache { rows: vec![None; rows], seed }
     }
 
     pub fn get(&self, key: K) -> Option<V> {
@@ -130,23 +130,23 @@ impl<K: Key, V: Copy> Recent<K, V> {
 
 /// `burst` at once, then `per_second`. Counted in thousandths, so that slow rates lose nothing to rounding.
 #[derive(Clone, Copy, Debug)]
-pub struct Bucket {
+pub struct TokenBucket {
     level: u64,
     at: u64,
 }
 
-impl Bucket {
+impl TokenBucket {
     pub fn full(burst: u32, now: u64) -> Self {
-        Bucket { level: u64::from(burst) * 1000, at: now }
+        TokenBucket { level: u64::from(burst) * 1000, at: now }
     }
 
     /// Takes one token if there is one.
     pub fn take(&mut self, burst: u32, per_second: u32, now: u64) -> bool {
-        self.take_some(1, burst, per_second, now)
+        self.take_many(1, burst, per_second, now)
     }
 
     /// Takes so many tokens, or none.
-    pub fn take_some(&mut self, count: u32, burst: u32, per_second: u32, now: u64) -> bool {
+    pub fn take_many(&mut self, count: u32, burst: u32, per_second: u32, now: u64) -> bool {
         let gained = now.saturating_sub(self.at).saturating_mul(per_second.into());
         self.level = self.level.saturating_add(gained).min(u64::from(burst) * 1000);
         self.at = now;
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_value_is_kept_until_its_row_needs_the_place() {
-        let mut table: Recent<u32, u64> = Recent::new(8, 0);
+        let mut table: BoundedCache<u32, u64> = BoundedCache::new(8, 0);
         for key in 0..8 {
             table.update(key, u64::from(key), 0, |value| *value = u64::from(key) * 10);
         }
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn many_keys_spread_over_the_rows() {
-        let mut table: Recent<u32, ()> = Recent::new(4096, 0x5eed);
+        let mut table: BoundedCache<u32, ()> = BoundedCache::new(4096, 0x5eed);
         (0..2048u32).for_each(|key| table.update(key, 0, (), |_| ()));
         let kept = (0..2048u32).filter(|&key| table.get(key).is_some()).count();
         assert!(kept > 1980, "{kept} of 2048 in a table of 4096");
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_bucket_gives_its_burst_and_then_its_rate() {
-        let mut bucket = Bucket::full(8, 0);
+        let mut bucket = TokenBucket::full(8, 0);
         assert_eq!((0..20).filter(|_| bucket.take(8, 2, 0)).count(), 8);
         assert!(!bucket.take(8, 2, 499));
         assert!(bucket.take(8, 2, 500) && !bucket.take(8, 2, 500));

@@ -2,8 +2,8 @@
 
 use crate::arrival::Port;
 use crate::client::Class;
-use crate::shape::{LONGEST_FILE, LONGEST_URL, Shape};
-use crate::wire::dhcp4::{BROADCAST, Header, Message, OP_REPLY, SMALLEST, Writer, code};
+use crate::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH, Shape};
+use crate::wire::dhcp4::{BROADCAST_FLAG, Header, Message, OP_REPLY, MIN_LENGTH, Writer, code};
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
@@ -17,7 +17,7 @@ const IP_AND_UDP: u16 = 28;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge {
     pub octets: usize,
-    pub most: usize,
+    pub max: usize,
 }
 
 /// Appends the reply to `request` to `out`. `server` goes into option 54: without it EDK2 never leaves DISCOVER.
@@ -31,7 +31,7 @@ pub fn write(
     let start = out.len();
     let asked = &request.header;
     let (in_field, in_option) = match shape.file.as_deref().map(str::as_bytes) {
-        Some(name) if name.len() > LONGEST_FILE => (&[][..], Some(name)),
+        Some(name) if name.len() > MAX_FILE_LENGTH => (&[][..], Some(name)),
         name => (name.unwrap_or_default(), None),
     };
     let mut file = [0; 128];
@@ -41,7 +41,7 @@ pub fn write(
         hops: 0,
         secs: 0,
         // A relay must broadcast what has no yiaddr, and so do we on 67; on 4011 the client has an address.
-        flags: if port == Port::Dhcp { asked.flags | BROADCAST } else { asked.flags },
+        flags: if port == Port::Dhcp { asked.flags | BROADCAST_FLAG } else { asked.flags },
         ciaddr: if port == Port::Dhcp { Ipv4Addr::UNSPECIFIED } else { asked.ciaddr },
         // What makes it a proxy's offer, and an ACK too: EDK2 types the reply by it.
         yiaddr: Ipv4Addr::UNSPECIFIED,
@@ -51,12 +51,12 @@ pub fn write(
         ..*asked
     };
     let mut reply = Writer::new(&header, out);
-    reply.option(code::MESSAGE_TYPE, &[shape.kind.into()]);
+    reply.option(code::MESSAGE_TYPE, &[shape.message_type.into()]);
     reply.option(code::SERVER_ID, &server.octets());
     // Firmware with a word of its maker's own looks for that word.
     let asked_as =
-        request.option(code::VENDOR_CLASS).filter(|class| shape.class == Class::Pxe && Class::of(class).is_none());
-    reply.option(code::VENDOR_CLASS, asked_as.as_deref().unwrap_or(shape.class.word().as_bytes()));
+        request.option(code::VENDOR_CLASS).filter(|class| shape.class == Class::Pxe && Class::from_vendor_class(class).is_none());
+    reply.option(code::VENDOR_CLASS, asked_as.as_deref().unwrap_or(shape.class.vendor_class().as_bytes()));
     if let Some(machine) = request.option(code::MACHINE_ID).filter(|value| value.len() == 17) {
         reply.option(code::MACHINE_ID, &machine);
     }
@@ -65,8 +65,8 @@ pub fn write(
     }
     if let Some(name) = in_option {
         // With its NUL: EDK2 writes one behind an option that has none, over the next option's code.
-        let mut terminated = [0; LONGEST_URL + 1];
-        let length = name.len().min(LONGEST_URL);
+        let mut terminated = [0; MAX_URL_LENGTH + 1];
+        let length = name.len().min(MAX_URL_LENGTH);
         terminated[..length].copy_from_slice(&name[..length]);
         reply.option(code::BOOT_FILE, &terminated[..=length]);
     }
@@ -74,11 +74,11 @@ pub fn write(
     if let Some(agent) = request.option(code::RELAY_AGENT) {
         reply.option(code::RELAY_AGENT, &agent);
     }
-    let octets = reply.finish(SMALLEST);
+    let octets = reply.finish(MIN_LENGTH);
     let most = largest(request);
     if octets > most {
         out.truncate(start);
-        return Err(TooLarge { octets, most });
+        return Err(TooLarge { octets, max: most });
     }
     Ok(())
 }

@@ -6,24 +6,24 @@
 
 use crate::plan::Stateless;
 use crate::shape6::Shape6;
-use crate::wire::dhcp6::{Packet, Writer, code, wrap};
+use crate::wire::dhcp6::{Packet, Writer, code, write_relay_reply};
 use alloc::vec::Vec;
 
 /// Appends the reply to `request` to `out`, wrapped for the relays that it came through. `server` is our DUID.
 pub fn write(request: &Packet<'_>, shape: &Shape6<'_>, server: &[u8], out: &mut Vec<u8>) {
     let mut message = Vec::new();
-    let mut reply = Writer::new(shape.kind, request.message.transaction, &mut message);
+    let mut reply = Writer::new(shape.message_type, request.message.transaction_id, &mut message);
     reply.option(code::CLIENT_ID, request.message.option(code::CLIENT_ID).unwrap_or_default());
     reply.option(code::SERVER_ID, server);
     // Before option 16, whose first octet is 0: EDK2's HTTP client reads the URL as a text that ends with one.
     if let Some(url) = &shape.url {
         reply.option(code::BOOT_FILE_URL, url.as_bytes());
     }
-    reply.vendor_class(shape.class.word());
+    reply.vendor_class(shape.class.vendor_class());
     if let Some(dns) = shape.dns {
         write_dns(dns, &mut reply);
     }
-    wrap(&request.hops, &message, out);
+    write_relay_reply(&request.hops, &message, out);
 }
 
 fn write_dns(Stateless { dns_servers, domains }: &Stateless, reply: &mut Writer<'_>) {

@@ -4,9 +4,9 @@
 use crate::arrival::Port;
 use crate::choose::{Boot, Manner, Nothing, Shown};
 use crate::client::{Class, Client};
-use crate::wire::Kind;
+use crate::wire::DhcpMessageType;
 use crate::wire::dhcp4::MessageType;
-use crate::wire::pxe::{self, LOAD_THE_FILE, MenuItem, RASPBERRY_PI};
+use crate::wire::pxe::{self, LOAD_FILE_OPTION, MenuItem, RASPBERRY_PI_OPTION};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,14 +14,14 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 
 /// The longest name that the file field holds with its NUL; longer ones go into option 67.
-pub const LONGEST_FILE: usize = 127;
+pub const MAX_FILE_LENGTH: usize = 127;
 /// The longest name that option 67 holds with its NUL: clients read the first instance only.
-pub const LONGEST_URL: usize = 254;
+pub const MAX_URL_LENGTH: usize = 254;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    pub name: Name,
-    pub kind: MessageType,
+    pub name: ShapeName,
+    pub message_type: MessageType,
     pub class: Class,
     pub siaddr: Ipv4Addr,
     /// The file, or nothing where the second visit gives it.
@@ -31,7 +31,7 @@ pub struct Shape {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Name {
+pub enum ShapeName {
     /// Option 43 says "load this file": one visit.
     Direct,
     /// No option 43: the client comes to 4011 at siaddr. EDK2 from 2010 to 2017 took nothing else from a proxy. Over
@@ -49,29 +49,29 @@ pub enum Name {
 
 impl Shape {
     /// `here` is our address as the client knows it; `boot_server` whether 4011 is open.
-    pub fn of(client: &Client, boot: Boot, here: Ipv4Addr, boot_server: bool) -> Result<Shape, Nothing> {
-        let kind = match client.message {
-            Kind::Dhcp4(MessageType::Discover) => MessageType::Offer,
+    pub fn new(client: &Client, boot: Boot, here: Ipv4Addr, boot_server: bool) -> Result<Shape, Nothing> {
+        let kind = match client.message_type {
+            DhcpMessageType::Dhcp4(MessageType::Discover) => MessageType::Offer,
             _ => MessageType::Ack,
         };
-        let (name, vendor_specific): (Name, Option<Cow<'static, [u8]>>) = match (&boot.manner, client.class) {
+        let (name, vendor_specific): (ShapeName, Option<Cow<'static, [u8]>>) = match (&boot.manner, client.class) {
             (Manner::Menu { prompt, timeout, items }, _) => {
                 let items: Vec<MenuItem<'_>> = items.iter().map(line).collect();
                 let option = pxe::menu(prompt, *timeout, &items).ok_or(Nothing::MenuTooLarge)?;
-                (Name::Menu, Some(option.into()))
+                (ShapeName::Menu, Some(option.into()))
             }
-            (Manner::Item(item), _) => (Name::Item, Some(item.option().to_vec().into())),
-            (Manner::RaspberryPi, _) => (Name::RaspberryPi, Some(RASPBERRY_PI[..].into())),
-            (Manner::File, Class::Http) => (Name::Http, None),
-            (Manner::File, Class::Pxe) if client.comes_to_4011() && boot_server => (Name::Redirect, None),
-            (Manner::File, _) => (Name::Direct, Some(LOAD_THE_FILE[..].into())),
+            (Manner::Item(item), _) => (ShapeName::Item, Some(item.option().to_vec().into())),
+            (Manner::RaspberryPi, _) => (ShapeName::RaspberryPi, Some(RASPBERRY_PI_OPTION[..].into())),
+            (Manner::File, Class::Http) => (ShapeName::Http, None),
+            (Manner::File, Class::Pxe) if client.uses_boot_server() && boot_server => (ShapeName::Redirect, None),
+            (Manner::File, _) => (ShapeName::Direct, Some(LOAD_FILE_OPTION[..].into())),
         };
         let file = Some(boot.file).filter(|file| !file.is_empty());
         let siaddr = address4(boot.server).unwrap_or(here);
-        let shape = Shape { name, kind, class: client.class, siaddr, file, vendor_specific };
+        let shape = Shape { name, message_type: kind, class: client.class, siaddr, file, vendor_specific };
         Ok(match (name, client.port) {
             // The OFFER leads to us, so it can name the file only where we are the TFTP server as well.
-            (Name::Redirect, Port::Dhcp) => {
+            (ShapeName::Redirect, Port::Dhcp) => {
                 Shape { siaddr: here, file: shape.file.filter(|_| siaddr == here), ..shape }
             }
             _ => shape,
@@ -80,7 +80,7 @@ impl Shape {
 }
 
 fn line(Shown { kind, title, server }: &Shown) -> MenuItem<'_> {
-    MenuItem { kind: *kind, title, server: server.and_then(address4) }
+    MenuItem { server_type: *kind, title, server: server.and_then(address4) }
 }
 
 fn address4(address: IpAddr) -> Option<Ipv4Addr> {
@@ -90,7 +90,7 @@ fn address4(address: IpAddr) -> Option<Ipv4Addr> {
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for ShapeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Direct => "direct",

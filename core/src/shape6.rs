@@ -3,15 +3,15 @@
 use crate::choose::Boot;
 use crate::client::{Class, Client};
 use crate::plan::{Plan, Stateless};
-use crate::shape::Name;
-use crate::wire::Kind;
+use crate::shape::ShapeName;
+use crate::wire::DhcpMessageType;
 use crate::wire::dhcp6::MessageType;
 use alloc::string::String;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape6<'a> {
-    pub name: Name,
-    pub kind: MessageType,
+    pub name: ShapeName,
+    pub message_type: MessageType,
     pub class: Class,
     /// Option 59, or nothing where the second visit gives it.
     pub url: Option<String>,
@@ -21,22 +21,22 @@ pub struct Shape6<'a> {
 
 impl<'a> Shape6<'a> {
     /// `lobby`: a URL whose host is this server, for a client that has to be told where port 4011 is.
-    pub fn of(plan: &'a Plan, client: &Client, boot: &Boot, lobby: impl FnOnce() -> String) -> Self {
+    pub fn new(plan: &'a Plan, client: &Client, boot: &Boot, lobby: impl FnOnce() -> String) -> Self {
         use MessageType::{Advertise, InformationRequest, Reply, Solicit};
         let file = || Some(boot.file.clone());
-        let (name, kind, url) = match (client.message, client.class) {
-            (Kind::Dhcp6(Solicit), Class::Http) => (Name::Http, Advertise, file()),
+        let (name, kind, url) = match (client.message_type, client.class) {
+            (DhcpMessageType::Dhcp6(Solicit), Class::Http) => (ShapeName::Http, Advertise, file()),
             // Behind a relay nobody hears the group on 4011: there EDK2 asks the host of the URL. On a link it asks the
             // group, and from the very address that it listens on, which is more than can be said of the other way. The
             // file itself serves as well where it is ours: that is what was tried (protocol.md L:c2).
-            (Kind::Dhcp6(Solicit), _) => {
+            (DhcpMessageType::Dhcp6(Solicit), _) => {
                 let here = |lobby: String| if boot.file.starts_with(&lobby) { boot.file.clone() } else { lobby };
-                (Name::Redirect, Advertise, client.relay.map(|_| here(lobby())))
+                (ShapeName::Redirect, Advertise, client.relay.map(|_| here(lobby())))
             }
-            (Kind::Dhcp6(InformationRequest), _) => (Name::Direct, Reply, file()),
-            _ => (Name::Redirect, Reply, file()),
+            (DhcpMessageType::Dhcp6(InformationRequest), _) => (ShapeName::Direct, Reply, file()),
+            _ => (ShapeName::Redirect, Reply, file()),
         };
-        let dns = plan.dhcp6.stateless.as_ref().filter(|_| name == Name::Direct);
-        Shape6 { name, kind, class: client.class, url, dns }
+        let dns = plan.dhcp6.stateless.as_ref().filter(|_| name == ShapeName::Direct);
+        Shape6 { name, message_type: kind, class: client.class, url, dns }
     }
 }

@@ -3,8 +3,8 @@
 use crate::arch::Arch;
 use crate::wire;
 use crate::wire::dhcp4::{Message, MessageType, code};
-use crate::wire::dhcp6::{self, Counted, Duid, Hop, Options, code as code6};
-use crate::wire::pxe::{BOOT_ITEM, Features, MachineId, SubOptions, escaped};
+use crate::wire::dhcp6::{self, LengthPrefixed, Duid, RelayHop, Options, code as code6};
+use crate::wire::pxe::{BOOT_ITEM, Features, MachineId, SubOptions, escape};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -24,17 +24,17 @@ impl Node {
         Node { name: name.into(), value: value.to_string(), children: Vec::new() }
     }
 
-    pub fn with(mut self, children: impl IntoIterator<Item = Node>) -> Self {
+    pub fn with_children(mut self, children: impl IntoIterator<Item = Node>) -> Self {
         self.children.extend(children);
         self
     }
 }
 
 /// A message of either family.
-pub fn packet(packet: &wire::Packet<'_>) -> Node {
+pub fn packet(packet: &wire::DhcpPacket<'_>) -> Node {
     match packet {
-        wire::Packet::Dhcp4(message) => dhcp4(message),
-        wire::Packet::Dhcp6(packet) => dhcp6(packet),
+        wire::DhcpPacket::Dhcp4(message) => dhcp4(message),
+        wire::DhcpPacket::Dhcp6(packet) => dhcp6(packet),
     }
 }
 
@@ -55,9 +55,9 @@ pub fn dhcp4(message: &Message<'_>) -> Node {
         [("ciaddr", header.ciaddr), ("yiaddr", header.yiaddr), ("siaddr", header.siaddr), ("giaddr", header.giaddr)];
     fields.extend(addresses.iter().filter(|(_, a)| !a.is_unspecified()).map(|(name, a)| Node::new(*name, a)));
     let texts = [("sname", message.sname()), ("file", message.file())];
-    fields.extend(texts.iter().filter(|(_, t)| !t.is_empty()).map(|(name, t)| Node::new(*name, escaped(t))));
+    fields.extend(texts.iter().filter(|(_, t)| !t.is_empty()).map(|(name, t)| Node::new(*name, escape(t))));
     fields.extend(message.options().map(|(code, value)| option(code, value)));
-    Node::new("DHCP", kind).with(fields)
+    Node::new("DHCP", kind).with_children(fields)
 }
 
 fn option(code: u8, value: &[u8]) -> Node {
@@ -67,7 +67,7 @@ fn option(code: u8, value: &[u8]) -> Node {
         (code::MESSAGE_TYPE, &[kind]) => node(format!("{kind} ({})", MessageType::from(kind))),
         (code::SERVER_ID | code::REQUESTED_ADDRESS, &[a, b, c, d]) => node(Ipv4Addr::new(a, b, c, d).to_string()),
         (code::MAXIMUM_SIZE, &[a, b]) => node(u16::from_be_bytes([a, b]).to_string()),
-        (code::VENDOR_CLASS | code::USER_CLASS | code::BOOT_FILE | 12 | 66, text) => node(escaped(text)),
+        (code::VENDOR_CLASS | code::USER_CLASS | code::BOOT_FILE | 12 | 66, text) => node(escape(text)),
         (code::PARAMETER_LIST, list) => node(format!("{} options", list.len())),
         (code::ARCHITECTURE, list) if list.len() % 2 == 0 => node(archs(list)),
         (code::NETWORK_INTERFACE, &[kind, major, minor]) => node(network_interface(kind, major, minor)),
@@ -75,9 +75,9 @@ fn option(code: u8, value: &[u8]) -> Node {
             Some(machine) => node(machine.to_string()),
             None => node(hex(id, "")),
         },
-        (code::VENDOR_SPECIFIC, list) => node(hex(list, "")).with(SubOptions(list).map(pxe_option)),
+        (code::VENDOR_SPECIFIC, list) => node(hex(list, "")).with_children(SubOptions(list).map(pxe_option)),
         (code::RELAY_AGENT, list) => node(hex(list, ""))
-            .with(SubOptions(list).map(|(code, value)| Node::new(format!("sub-option {code}"), escaped(value)))),
+            .with_children(SubOptions(list).map(|(code, value)| Node::new(format!("sub-option {code}"), escape(value)))),
         (code::IPXE, list) => match Features::parse(list) {
             Some(features) => node(ipxe(&features)),
             None => node(hex(list, "")),
@@ -89,18 +89,18 @@ fn option(code: u8, value: &[u8]) -> Node {
 /// A DHCPv6 message inside the relays that it came through, outermost first.
 pub fn dhcp6(packet: &dhcp6::Packet<'_>) -> Node {
     let message = &packet.message;
-    let transaction = Node::new("transaction", hex(&message.transaction, ""));
-    let innermost = Node::new("DHCPv6", message.kind)
-        .with([transaction])
-        .with(message.options().map(|(code, value)| option6(code, value, 0)));
-    packet.hops.iter().rev().fold(innermost, |inside, hop| relay(hop).with([inside]))
+    let transaction = Node::new("transaction", hex(&message.transaction_id, ""));
+    let innermost = Node::new("DHCPv6", message.message_type)
+        .with_children([transaction])
+        .with_children(message.options().map(|(code, value)| option6(code, value, 0)));
+    packet.hops.iter().rev().fold(innermost, |inside, hop| relay(hop).with_children([inside]))
 }
 
-fn relay(hop: &Hop<'_>) -> Node {
+fn relay(hop: &RelayHop<'_>) -> Node {
     let fields =
-        [Node::new("hop count", hop.count), Node::new("link address", hop.link), Node::new("peer address", hop.peer)];
+        [Node::new("hop count", hop.hop_count), Node::new("link address", hop.link_address), Node::new("peer address", hop.peer_address)];
     let own = hop.options().filter(|(code, _)| *code != code6::RELAY_MESSAGE);
-    Node::new("DHCPv6", hop.kind).with(fields).with(own.map(|(code, value)| option6(code, value, 0)))
+    Node::new("DHCPv6", hop.message_type).with_children(fields).with_children(own.map(|(code, value)| option6(code, value, 0)))
 }
 
 /// `depth`: how many options it stands in. An address with its status is the deepest that has a meaning.
@@ -112,10 +112,10 @@ fn option6(code: u16, value: &[u8], depth: usize) -> Node {
     match (code, value) {
         (code6::CLIENT_ID | code6::SERVER_ID, octets) => node(duid(octets)),
         (code6::IA_NA, &[a, b, c, d, _, _, _, _, _, _, _, _, ref rest @ ..]) if depth < DEEPEST => {
-            node(hex(&[a, b, c, d], "")).with(inner(rest))
+            node(hex(&[a, b, c, d], "")).with_children(inner(rest))
         }
         (code6::IA_ADDRESS, value) if value.len() >= 24 && depth < DEEPEST => {
-            node(addresses(&value[..16])).with(inner(&value[24..]))
+            node(addresses(&value[..16])).with_children(inner(&value[24..]))
         }
         (code6::OPTION_REQUEST, list) if list.len() % 2 == 0 => {
             node(pairs(list).map(|code| code.to_string()).collect::<Vec<_>>().join(", "))
@@ -123,13 +123,13 @@ fn option6(code: u16, value: &[u8], depth: usize) -> Node {
         (code6::PREFERENCE, &[preference]) => node(preference.to_string()),
         (code6::ELAPSED_TIME, &[a, b]) => node(format!("{} ms", u32::from(u16::from_be_bytes([a, b])) * 10)),
         (code6::STATUS, &[a, b, ref text @ ..]) => {
-            node(format!("{} {}", u16::from_be_bytes([a, b]), escaped(text)).trim_end().into())
+            node(format!("{} {}", u16::from_be_bytes([a, b]), escape(text)).trim_end().into())
         }
         (code6::USER_CLASS, list) => node(texts(list)),
         (code6::VENDOR_CLASS, &[a, b, c, d, ref list @ ..]) => {
             node(format!("{}: {}", u32::from_be_bytes([a, b, c, d]), texts(list)))
         }
-        (code6::INTERFACE_ID | code6::BOOT_FILE_URL, text) => node(escaped(text)),
+        (code6::INTERFACE_ID | code6::BOOT_FILE_URL, text) => node(escape(text)),
         (code6::DNS_SERVERS, list) if list.len() % 16 == 0 => node(addresses(list)),
         (code6::DOMAIN_LIST, list) => node(domains(list).unwrap_or_else(|| hex(list, ""))),
         (code6::ARCHITECTURE, list) if list.len() % 2 == 0 => node(archs(list)),
@@ -141,7 +141,7 @@ fn option6(code: u16, value: &[u8], depth: usize) -> Node {
 }
 
 fn duid(octets: &[u8]) -> String {
-    match (Duid::of(octets), Duid::of(octets).readings()) {
+    match (Duid::parse(octets), Duid::parse(octets).machine_ids()) {
         (_, Some([stored, printed])) => format!("UUID {stored} as firmware writes it, {printed} as iPXE does"),
         (Duid::Mac(mac), _) => format!("MAC {}", hex(&mac, ":")),
         _ => hex(octets, ""),
@@ -150,8 +150,8 @@ fn duid(octets: &[u8]) -> String {
 
 /// Texts with their lengths in front; what is none is shown whole, because some send a plain text.
 fn texts(list: &[u8]) -> String {
-    let whole = Counted(list).map(|text| text.len() + 2).sum::<usize>() == list.len();
-    if whole { Counted(list).map(escaped).collect::<Vec<_>>().join(", ") } else { escaped(list) }
+    let whole = LengthPrefixed(list).map(|text| text.len() + 2).sum::<usize>() == list.len();
+    if whole { LengthPrefixed(list).map(escape).collect::<Vec<_>>().join(", ") } else { escape(list) }
 }
 
 fn addresses(list: &[u8]) -> String {
@@ -169,7 +169,7 @@ fn domains(mut list: &[u8]) -> Option<String> {
             names.push(labels.join("."));
             labels.clear();
         } else {
-            labels.push(escaped(label));
+            labels.push(escape(label));
         }
     }
     labels.is_empty().then(|| names.join(", "))
@@ -191,7 +191,7 @@ fn pxe_option((code, value): (u8, &[u8])) -> Node {
     let meaning = match (code, value) {
         (6, &[bits]) if bits & 8 != 0 => format!("{bits} (load the file, no discovery)"),
         (6, &[bits]) => bits.to_string(),
-        (10, &[timeout, ref text @ ..]) => format!("{timeout} s, {}", escaped(text)),
+        (10, &[timeout, ref text @ ..]) => format!("{timeout} s, {}", escape(text)),
         _ => hex(value, ""),
     };
     let name = match code {

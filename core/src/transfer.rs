@@ -4,7 +4,7 @@
 //! drives it can read ahead and send a window in one system call. Time is whatever the caller's clock says, counted
 //! from any fixed moment.
 
-use crate::wire::tftp::{ErrorCode, Options, Packet, Request};
+use crate::wire::tftp::{ErrorCode, TftpOptions, TftpPacket, TftpRequest};
 use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -42,7 +42,7 @@ pub enum Step {
     Oack,
     Blocks(Blocks),
     /// The transfer is over. The packet, if there is one, is sent once and not waited on.
-    End(Outcome, Option<Farewell>),
+    End(Outcome, Option<ErrorReply>),
 }
 
 /// A run of DATA packets.
@@ -54,13 +54,13 @@ pub struct Blocks {
 }
 
 /// An ERROR that we send.
-pub type Farewell = (ErrorCode, &'static str);
+pub type ErrorReply = (ErrorCode, &'static str);
 
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Every octet was acknowledged.
-    Done,
+    Completed,
     /// The client asked for the size, got it and left (EDK2 with ERROR 8, Intel's ROM with another).
     SizeProbe,
     /// The client left before the end in a way that means no harm: iPXE has seen enough (0), shim's buffer is too
@@ -73,14 +73,14 @@ pub enum Outcome {
     /// The client fell silent.
     TimedOut,
     /// The client had acknowledged nothing, or next to nothing, when another needed the place.
-    GaveWay,
+    Evicted,
     /// We could not go on: the file was written to, or the server stops.
     Failed,
 }
 
 /// The most that a client may be granted, whatever it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct TransferLimits {
     /// Octets of a block: see [`largest_block`].
     pub block: u16,
     /// Blocks of a window: see [`largest_window`]. Without room for two, no window is agreed on and the transfer goes
@@ -100,7 +100,7 @@ struct Terms {
 }
 
 /// Beyond this there is no gain, and some peers fail (u-root 1966).
-pub const LARGEST_WINDOW: u16 = 64;
+pub const MAX_WINDOW: u16 = 64;
 
 /// A block that fits into an Ethernet packet over IPv4.
 const ETHERNET_BLOCK: u16 = 1468;
@@ -129,19 +129,19 @@ const GAP_WAIT: Duration = Duration::from_millis(100);
 
 /// Whether a file can be sent in the mode that a request names. Only `octet` can: no boot program asks for netascii,
 /// and octets as they are must not go out under that name.
-pub fn refuse_mode(mode: &[u8]) -> Option<Farewell> {
+pub fn refuse_mode(mode: &[u8]) -> Option<ErrorReply> {
     if mode.eq_ignore_ascii_case(b"octet") {
         None
     } else if mode.eq_ignore_ascii_case(b"netascii") {
-        Some((ErrorCode::OTHER, "Octet mode only"))
+        Some((ErrorCode::NOT_DEFINED, "Octet mode only"))
     } else {
-        Some((ErrorCode::ILLEGAL, "Illegal operation"))
+        Some((ErrorCode::ILLEGAL_OPERATION, "Illegal operation"))
     }
 }
 
 /// The largest block that leaves unfragmented on a link of this MTU: boot ROMs cannot reassemble. 32 is 20 for IPv4, 8
 /// for UDP and 4 for TFTP; IPv6 takes 20 more.
-pub fn largest_block(mtu: u32, ipv6: bool) -> u16 {
+pub fn max_block_size(mtu: u32, ipv6: bool) -> u16 {
     let payload = mtu.saturating_sub(if ipv6 { 52 } else { 32 });
     u16::try_from(payload).unwrap_or(u16::MAX).clamp(*BLKSIZE_RANGE.start(), *BLKSIZE_RANGE.end())
 }
@@ -152,27 +152,27 @@ pub fn largest_block(mtu: u32, ipv6: bool) -> u16 {
 /// The request and its ACKs may come from somebody who forges the client's address. Such a sender never sees the port
 /// and has to send its ACK to all of them in turn; with 16 ports for each block, 16 ACKs of 32 octets (IPv4 header
 /// included) bring one block of at most 1500. Fewer than 32 ports give no window.
-pub fn largest_window(ports: u32) -> u16 {
-    (ports / PORTS_FOR_A_BLOCK).min(LARGEST_WINDOW.into()) as u16
+pub fn max_window(ports: u32) -> u16 {
+    (ports / PORTS_FOR_A_BLOCK).min(MAX_WINDOW.into()) as u16
 }
 
-impl Limits {
+impl TransferLimits {
     /// What of it a client is granted of which nothing is known, by the number of ports that the transfer may have.
-    pub fn for_stranger(self, ports: u32) -> Limits {
-        match largest_window(ports) {
-            LARGEST_WINDOW => self,
-            window => Limits { block: self.block.min(ETHERNET_BLOCK), window, forgeable: window <= 1 },
+    pub fn for_unknown_client(self, ports: u32) -> TransferLimits {
+        match max_window(ports) {
+            MAX_WINDOW => self,
+            window => TransferLimits { block: self.block.min(ETHERNET_BLOCK), window, forgeable: window <= 1 },
         }
     }
 }
 
 impl Transfer {
     /// Accepts a request for something of this size. What to do first is [`Transfer::first`].
-    pub fn new(request: &Request<'_>, size: u64, limits: Limits, now: Duration) -> Transfer {
+    pub fn new(request: &TftpRequest<'_>, size: u64, limits: TransferLimits, now: Duration) -> Transfer {
         let (terms, area) = Terms::negotiate(&request.options, size, limits);
         let oack = (!area.is_empty()).then(|| {
             let mut packet = Vec::with_capacity(2 + area.len());
-            Packet::Oack(Options::read(&area).unwrap_or_default()).write(&mut packet);
+            TftpPacket::Oack(TftpOptions::read(&area).unwrap_or_default()).write(&mut packet);
             packet
         });
         let wait = terms.timeout.map_or(FIRST_WAIT, |seconds| Duration::from_secs(seconds.into()));
@@ -194,7 +194,7 @@ impl Transfer {
     }
 
     /// The first answer: once at the start, and again whenever the same request comes before it is acknowledged.
-    pub fn first(&self) -> Step {
+    pub fn first_step(&self) -> Step {
         match self.oack {
             Some(_) => Step::Oack,
             None => Step::Blocks(Blocks { first: 1, count: 1 }),
@@ -202,30 +202,30 @@ impl Transfer {
     }
 
     /// A packet from the client.
-    pub fn received(&mut self, packet: &Packet<'_>, now: Duration) -> Step {
+    pub fn handle_packet(&mut self, packet: &TftpPacket<'_>, now: Duration) -> Step {
         match *packet {
-            Packet::Ack { block } => self.acked(block, now),
-            Packet::Error { code, .. } => Step::End(self.ended_by(code), None),
+            TftpPacket::Ack { block } => self.acked(block, now),
+            TftpPacket::Error { code, .. } => Step::End(self.ended_by(code), None),
             _ => Step::Wait,
         }
     }
 
     /// Time has passed.
-    pub fn elapsed(&mut self, now: Duration) -> Step {
+    pub fn handle_timeout(&mut self, now: Duration) -> Step {
         if now < self.deadline() {
             return Step::Wait;
         }
         let most = if self.opened { MOST_RESENDS } else { MOST_FIRST_RESENDS };
         if self.resent >= most || now >= self.progress + STALL {
             // Nobody has answered yet: the address may be forged, and a stranger need not hear that we give up.
-            let farewell = self.opened.then_some((ErrorCode::OTHER, "Timed out"));
+            let farewell = self.opened.then_some((ErrorCode::NOT_DEFINED, "Timed out"));
             return Step::End(Outcome::TimedOut, farewell);
         }
         self.resent += 1;
         self.wait = (self.wait * 2).min(LONGEST_WAIT.max(self.first_wait()));
         self.resend = now + self.wait;
         match (self.opened, core::mem::take(&mut self.gap)) {
-            (false, _) => self.first(),
+            (false, _) => self.first_step(),
             (true, true) => self.again(),
             (true, false) if self.spend() => self.one_again(),
             (true, false) => Step::Wait,
@@ -251,8 +251,8 @@ impl Transfer {
 
     /// The file cannot be read any more as it was: it was written to, or its disk fails. What is missing cannot be made
     /// up, a short block would pass for the end, and a mixture of two files for one.
-    pub fn broken(&self) -> Step {
-        Step::End(Outcome::Failed, Some((ErrorCode::OTHER, "File changed")))
+    pub fn file_changed(&self) -> Step {
+        Step::End(Outcome::Failed, Some((ErrorCode::NOT_DEFINED, "File changed")))
     }
 
     /// The OACK, where one is the first answer.
@@ -260,17 +260,17 @@ impl Transfer {
         self.oack.as_deref().unwrap_or_default()
     }
 
-    pub fn opened(&self) -> bool {
+    pub fn is_confirmed(&self) -> bool {
         self.opened
     }
 
     /// Blocks that the client has acknowledged.
-    pub fn acknowledged(&self) -> u64 {
+    pub fn acknowledged_blocks(&self) -> u64 {
         self.acked
     }
 
     /// When the client last acknowledged something new, or the start.
-    pub fn progress(&self) -> Duration {
+    pub fn last_progress(&self) -> Duration {
         self.progress
     }
 
@@ -283,12 +283,12 @@ impl Transfer {
     }
 
     /// Octets that the client has acknowledged.
-    pub fn octets(&self) -> u64 {
+    pub fn acknowledged_octets(&self) -> u64 {
         self.offset(self.acked + 1)
     }
 
     /// The last block: the one that is not full, if only because it is empty.
-    pub fn last(&self) -> u64 {
+    pub fn last_block(&self) -> u64 {
         self.size / u64::from(self.terms.blksize) + 1
     }
 
@@ -298,7 +298,7 @@ impl Transfer {
     }
 
     /// How many octets a block carries: less than `blksize` for the last, and none if the file fills the one before.
-    pub fn payload(&self, block: u64) -> usize {
+    pub fn payload_length(&self, block: u64) -> usize {
         (self.offset(block + 1) - self.offset(block)) as usize
     }
 
@@ -326,8 +326,8 @@ impl Transfer {
         self.wait = self.first_wait();
         self.resend = now + self.wait;
         self.resent = 0;
-        if self.acked == self.last() {
-            Step::End(Outcome::Done, None)
+        if self.acked == self.last_block() {
+            Step::End(Outcome::Completed, None)
         } else if self.acked == self.sent || self.acked < self.repeated {
             self.send_after(self.sent)
         } else {
@@ -363,7 +363,7 @@ impl Transfer {
 
     /// What the window holds behind this block.
     fn send_after(&mut self, block: u64) -> Step {
-        let end = self.last().min(self.acked + u64::from(self.terms.windowsize));
+        let end = self.last_block().min(self.acked + u64::from(self.terms.windowsize));
         if end <= block {
             return Step::Wait;
         }
@@ -374,7 +374,7 @@ impl Transfer {
     fn ended_by(&self, code: ErrorCode) -> Outcome {
         match code {
             _ if !self.opened && self.terms.tsize => Outcome::SizeProbe,
-            ErrorCode::OTHER | ErrorCode::FULL | ErrorCode::OPTIONS_REFUSED => Outcome::Stopped(code),
+            ErrorCode::NOT_DEFINED | ErrorCode::DISK_FULL | ErrorCode::OPTIONS_REFUSED => Outcome::Stopped(code),
             _ => Outcome::Aborted(code),
         }
     }
@@ -388,7 +388,7 @@ impl Transfer {
 impl Terms {
     /// What is agreed on, and the area of the OACK that says so: only options that were asked for, each once, in the
     /// client's order and spelling, and nothing larger than asked. EDK2 refuses any other OACK.
-    fn negotiate(options: &Options<'_>, size: u64, limits: Limits) -> (Terms, Vec<u8>) {
+    fn negotiate(options: &TftpOptions<'_>, size: u64, limits: TransferLimits) -> (Terms, Vec<u8>) {
         let mut area = Vec::new();
         let mut terms = Terms { blksize: 512, windowsize: 1, tsize: false, timeout: None };
         let (mut blksize, mut windowsize) = (None, None);
@@ -409,7 +409,7 @@ impl Terms {
             } else {
                 continue;
             };
-            Options::write(name, format!("{answer}").as_bytes(), &mut area);
+            TftpOptions::write(name, format!("{answer}").as_bytes(), &mut area);
         }
         // Both were cut to 16 bits above.
         terms.blksize = blksize.map_or(terms.blksize, |asked| asked as u16);

@@ -14,7 +14,7 @@ pub fn host(address: impl Into<IpAddr>) -> String {
 }
 
 /// A path as URLs have it.
-pub fn encoded(path: &str) -> String {
+pub fn percent_encode(path: &str) -> String {
     let mut url = String::new();
     for octet in path.bytes() {
         match octet {
@@ -32,7 +32,7 @@ pub fn is_url(name: &str) -> bool {
 }
 
 /// Whether a URL leads to a host that is named by its IPv4 address: nothing for who has only IPv6.
-pub fn names_ipv4(url: &str) -> bool {
+pub fn has_ipv4_host(url: &str) -> bool {
     let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
     let host = authority.rsplit('@').next().unwrap_or("");
     host.split(':').next().unwrap_or("").parse::<Ipv4Addr>().is_ok()
@@ -51,17 +51,17 @@ mod tests {
 
     #[test]
     fn what_a_url_cannot_hold_is_encoded() {
-        assert_eq!(encoded("machine/rule=3/x y.efi"), "machine/rule=3/x%20y.efi");
-        assert_eq!(encoded("${a}?#"), "%24%7Ba%7D%3F%23");
+        assert_eq!(percent_encode("machine/rule=3/x y.efi"), "machine/rule=3/x%20y.efi");
+        assert_eq!(percent_encode("${a}?#"), "%24%7Ba%7D%3F%23");
     }
 
     #[test]
     fn a_host_of_ipv4_is_told_from_others() {
         for url in ["tftp://192.0.2.5/x", "http://192.0.2.5:8080/x", "http://user:word@192.0.2.5"] {
-            assert!(names_ipv4(url), "{url}");
+            assert!(has_ipv4_host(url), "{url}");
         }
         for url in ["tftp://[2001:db8::5]/192.0.2.5", "http://boot.example/x", "192.0.2.5"] {
-            assert!(!names_ipv4(url), "{url}");
+            assert!(!has_ipv4_host(url), "{url}");
         }
     }
 }

@@ -12,8 +12,8 @@ use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Boots, Profile};
 use proxydhcpd_core::plan::rule::{Rule, When};
 use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
-use proxydhcpd_core::shape::Name;
-use proxydhcpd_core::wire::Kind;
+use proxydhcpd_core::shape::ShapeName;
+use proxydhcpd_core::wire::DhcpMessageType;
 use proxydhcpd_core::wire::dhcp4::{Message, MessageType};
 use std::net::Ipv4Addr;
 
@@ -190,7 +190,7 @@ fn only_discover_is_heard_on_67_and_discover_request_inform_on_4011() {
     }
     for (kind, reply) in [(1, MessageType::Offer), (3, MessageType::Ack), (8, MessageType::Ack)] {
         let packet = Packet::request_4011().set(53, &[kind]);
-        assert_eq!(response(on_4011(&plan(), &packet)).kind, Kind::Dhcp4(reply));
+        assert_eq!(response(on_4011(&plan(), &packet)).message_type, DhcpMessageType::Dhcp4(reply));
     }
     assert_eq!(silence(on_4011(&plan(), &Packet::request_4011().set(53, &[4]))), "not-ours:message");
 }
@@ -204,12 +204,12 @@ fn a_request_that_names_another_server_is_not_ours() {
     let on_67 = on_67(&plan(), &Packet::discover().set(53, &[3]).set(54, &[192, 0, 2, 1]).set(43, &item));
     assert_eq!(silence(on_67), "not-ours:other-server");
     assert_eq!(silence(on_4011(&plan(), &naming(&[192, 0, 2, 1]))), "not-ours:other-server");
-    assert_eq!(response(on_4011(&plan(), &naming(&HERE.octets()))).kind, Kind::Dhcp4(MessageType::Ack));
+    assert_eq!(response(on_4011(&plan(), &naming(&HERE.octets()))).message_type, DhcpMessageType::Dhcp4(MessageType::Ack));
 }
 
 #[test]
 fn an_architecture_without_loader_is_silence_that_names_it() {
-    let Verdict::Silent(Silence::Nothing(reason)) = on_67(&plan(), &Packet::discover().set(93, &[0, 27])) else {
+    let Verdict::Silent(Silence::NoBoot(reason)) = on_67(&plan(), &Packet::discover().set(93, &[0, 27])) else {
         panic!("answered")
     };
     assert_eq!(reason.to_string(), "no loader for RISC-V 64 UEFI here");
@@ -219,7 +219,7 @@ fn an_architecture_without_loader_is_silence_that_names_it() {
 fn a_redirect_names_the_file_at_once_only_where_we_are_the_tftp_server() {
     let elsewhere = Plan { tftp: Some(Tftp::At(Ipv4Addr::new(192, 0, 2, 99))), ..plan() };
     let (answer, sent) = ask(&elsewhere, &Packet::discover().octets(), Port::Dhcp, BROADCAST.0, BROADCAST.1);
-    assert_eq!(response(answer.verdict).shape, Name::Redirect);
+    assert_eq!(response(answer.verdict).shape, ShapeName::Redirect);
     let offer = Message::parse(&sent[0].0).unwrap();
     assert_eq!((offer.header.siaddr, offer.file()), (HERE, &b""[..]), "the client must come to our 4011");
 
@@ -232,7 +232,7 @@ fn a_redirect_names_the_file_at_once_only_where_we_are_the_tftp_server() {
 fn without_port_4011_uefi_is_given_the_direct_shape() {
     let plan = Plan { boot_server: false, ..plan() };
     let (answer, sent) = ask(&plan, &Packet::discover().octets(), Port::Dhcp, BROADCAST.0, BROADCAST.1);
-    assert_eq!(response(answer.verdict).shape, Name::Direct);
+    assert_eq!(response(answer.verdict).shape, ShapeName::Direct);
     assert_eq!(Message::parse(&sent[0].0).unwrap().option(43).unwrap()[..], [6, 1, 8, 255]);
 }
 
@@ -311,7 +311,7 @@ fn a_boot_program_that_asks_again_gets_the_loader() {
 fn an_answer_on_4011_goes_to_the_source_port_and_never_where_it_could_do_harm() {
     let packet = Packet::request_4011().octets();
     let from = |source: &str| ask(&plan(), &packet, Port::BootServer, source, TO_4011.1).0.verdict;
-    assert_eq!(response(from("192.0.2.107:50000")).to.to.to_string(), "192.0.2.107:50000");
+    assert_eq!(response(from("192.0.2.107:50000")).destination.to.to_string(), "192.0.2.107:50000");
     for port in [0, 7, 19, 53, 67] {
         assert_eq!(silence(from(&format!("192.0.2.107:{port}"))), "refused:source-port");
     }
@@ -341,7 +341,7 @@ fn a_machine_whose_address_is_of_another_network_on_the_same_cable_is_heard_on_4
     let discover = Packet::discover().octets();
     response(ask_again(&plan(), &mut memory, &discover, Port::Dhcp, BROADCAST.0, BROADCAST.1, 0).0.verdict);
     let acknowledged = response(to_4011(&mut memory, 5_000));
-    assert_eq!(acknowledged.to.to.to_string(), "198.51.100.7:4011");
+    assert_eq!(acknowledged.destination.to.to_string(), "198.51.100.7:4011");
     assert_eq!(silence(to_4011(&mut memory, 11 * 60_000)), "refused:unserved-network", "too long ago");
 }
 
@@ -357,7 +357,7 @@ fn a_foreign_network_is_heard_on_4011_only_after_an_offer_through_its_relay() {
     };
     assert_eq!(silence(to_4011(&mut memory, &request, 0)), "refused:unserved-network");
     let offer = ask_again(&plan(), &mut memory, &discover.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10", 0);
-    assert_eq!(response(offer.0.verdict).to.to.to_string(), "198.51.100.1:67");
+    assert_eq!(response(offer.0.verdict).destination.to.to_string(), "198.51.100.1:67");
     response(to_4011(&mut memory, &request, 5_000));
 
     let mut other = Packet::request_4011();
@@ -411,7 +411,7 @@ fn a_relay_is_answered_at_giaddr_and_only_if_it_may_ask() {
     let relayed = |plan: &Plan, packet: &Packet| {
         ask(plan, &packet.octets(), Port::Dhcp, "203.0.113.5:1067", "192.0.2.10").0.verdict
     };
-    assert_eq!(response(relayed(&plan(), &packet)).to.to.to_string(), "198.51.100.1:67", "never the source");
+    assert_eq!(response(relayed(&plan(), &packet)).destination.to.to_string(), "198.51.100.1:67", "never the source");
     let other = Plan { relays: vec![Ipv4Addr::new(198, 51, 100, 2).into()], ..plan() };
     assert_eq!(silence(relayed(&other, &packet)), "refused:relay-not-listed");
     for giaddr in
@@ -428,7 +428,7 @@ fn a_relay_that_names_its_port_is_answered_there_unless_it_could_do_harm() {
     packet.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
     let octets = packet.octets();
     let from = |port| ask(&plan(), &octets, Port::Dhcp, &format!("198.51.100.1:{port}"), "192.0.2.10").0.verdict;
-    assert_eq!(response(from(6767)).to.to.to_string(), "198.51.100.1:6767");
+    assert_eq!(response(from(6767)).destination.to.to_string(), "198.51.100.1:6767");
     response(from(67));
     assert_eq!(silence(from(53)), "refused:source-port");
 }
@@ -439,7 +439,7 @@ fn what_comes_by_an_interface_that_we_do_not_serve_is_answered_only_where_networ
         let links = common::links();
         let octets = packet.octets();
         let (from, to) = (from.parse().unwrap(), HERE.into());
-        let arrival = Arrival { datagram: &octets, port, from, to, links: &links, link: 0, foreign: true, now: 0 };
+        let arrival = Arrival { datagram: &octets, port, from, to, links: &links, link: 0, via_other_link: true, now: 0 };
         answer(&plan(), &mut Memory::new(1), &arrival, &mut Replies::default()).verdict
     };
     let mut packet = Packet::discover();
@@ -455,7 +455,7 @@ fn on_67_a_client_with_an_address_is_answered_there_if_it_is_its_own() {
     packet.header.ciaddr = Ipv4Addr::new(192, 0, 2, 50);
     let octets = packet.octets();
     let from = |source| ask(&plan(), &octets, Port::Dhcp, source, "192.0.2.10").0.verdict;
-    assert_eq!(response(from("192.0.2.50:68")).to.to.to_string(), "192.0.2.50:68");
+    assert_eq!(response(from("192.0.2.50:68")).destination.to.to_string(), "192.0.2.50:68");
     assert_eq!(silence(from("192.0.2.51:68")), "refused:ciaddr");
 }
 

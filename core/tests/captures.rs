@@ -120,7 +120,7 @@ fn a_firmware_in_a_managed_network_is_answered_at_the_address_that_it_listens_on
             _ => continue,
         };
         let (datagram, to) = (&payload[..], to.ip());
-        let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, foreign: false, now: 0 };
+        let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, via_other_link: false, now: 0 };
         answer(&plan, &mut memory, &arrival, &mut replies);
         said.extend(replies.iter().map(|(octets, to)| said6(&(octets.to_vec(), to))));
     }
@@ -136,7 +136,7 @@ fn a_firmware_in_a_managed_network_is_answered_at_the_address_that_it_listens_on
 fn said6((octets, to): &(Vec<u8>, Destination)) -> String {
     let message = Packet::parse(octets).unwrap().message;
     let text = message.option(59).or_else(|| message.vendor_classes().next()).unwrap();
-    format!("{} {} to {}", message.kind, std::str::from_utf8(text).unwrap(), to.to)
+    format!("{} {} to {}", message.message_type, std::str::from_utf8(text).unwrap(), to.to)
 }
 
 fn with_arm32() -> Plan {

@@ -15,7 +15,7 @@ use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
 use proxydhcpd_core::plan::{Loader, LoopGuard, Plan};
 use proxydhcpd_core::request::{Door, Request};
-use proxydhcpd_core::shape::Name;
+use proxydhcpd_core::shape::ShapeName;
 use std::net::Ipv4Addr;
 
 /// The machine with the address 02:00:00:00:01:07.
@@ -241,7 +241,7 @@ fn a_machine_that_has_used_up_its_boot_boots_its_disk_while_its_entry_does_not_s
 fn a_firmware_is_shown_the_menu_and_given_what_it_chooses_and_then_its_script() {
     let plan = Plan { default_profile: Some(ASK), ..site() };
     let (answer, offer) = discover(&plan, &Packet::discover());
-    assert!(matches!(answer.verdict, Verdict::Respond(response) if response.shape == Name::Menu));
+    assert!(matches!(answer.verdict, Verdict::Respond(response) if response.shape == ShapeName::Menu));
     let option = b"\x06\x01\x03\x08\x15\x80\x01\x01\xc0\0\x02\x0a\x80\x02\x01\xc0\0\x02\x0a\x80\x03\x01\xc0\0\x02\x0a\
                    \x09\x17\x80\x01\x06Debian\x80\x02\x04GRUB\x80\x03\x04Disk\x0a\x06\x0aboot:\xff";
     assert!(offer.windows(option.len()).any(|part| part == option), "{}", hex::encode(&offer));

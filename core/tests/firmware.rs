@@ -10,7 +10,7 @@ use proxydhcpd_core::memory::Memory;
 use proxydhcpd_core::plan::profile::{Boots, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Rule, When};
 use proxydhcpd_core::plan::{Entry, Ipxe, Loader, LoopGuard, Menu, Plan, Starts, Tftp};
-use proxydhcpd_core::shape::Name;
+use proxydhcpd_core::shape::ShapeName;
 use std::net::Ipv4Addr;
 
 /// gPXE 0.9 in the ROM of a DL580 G7 (poseidon/matchbox#652).
@@ -297,7 +297,7 @@ fn a_u_boot_that_calls_itself_a_pxe_client_is_told_its_file_at_once() {
         let p11 = Packet::discover().set(93, &[0, code]).set(94, &[1, 0, 0]).set(60, class(digits).as_bytes());
         for packet in [p11.clone(), p11.without(93)] {
             let Verdict::Respond(response) = discover(&plan, &packet).verdict else { panic!("silent") };
-            assert_eq!((response.boot.file.as_str(), response.shape), (file, Name::Direct), "it never comes to 4011");
+            assert_eq!((response.boot.file.as_str(), response.shape), (file, ShapeName::Direct), "it never comes to 4011");
             assert_eq!(response.boot.server.to_string(), "192.0.2.99");
         }
     }

@@ -77,7 +77,7 @@ fn who_asks_in_a_machines_name_on_another_link_takes_nothing_from_it() {
     let mut on = |link, now| {
         let (from, to) = (BROADCAST.0.parse().unwrap(), BROADCAST.1.parse().unwrap());
         let arrival =
-            Arrival { datagram: &direct, port: Port::Dhcp, from, to, links: &links, link, foreign: false, now };
+            Arrival { datagram: &direct, port: Port::Dhcp, from, to, links: &links, link, via_other_link: false, now };
         let answer = answer(&plan, &mut memory, &arrival, &mut Replies::default());
         matches!(answer.verdict, Verdict::Respond(_))
     };
@@ -102,7 +102,7 @@ fn who_asks_on_4011_in_the_name_of_an_address_on_another_link_takes_nothing_from
         let octets = request.octets();
         let (from, to) = ("192.0.2.107:4011".parse().unwrap(), "192.0.2.10".parse().unwrap());
         let port = Port::BootServer;
-        let arrival = Arrival { datagram: &octets, port, from, to, links: &links, link, foreign: false, now };
+        let arrival = Arrival { datagram: &octets, port, from, to, links: &links, link, via_other_link: false, now };
         matches!(answer(&plan, &mut memory, &arrival, &mut Replies::default()).verdict, Verdict::Respond(_))
     };
     let mut answered = 0;

@@ -3,7 +3,7 @@
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
-use proxydhcpd_core::client::Readings;
+use proxydhcpd_core::client::Identifiers;
 use proxydhcpd_core::plan::machines::{
     Builder, By, Doubt, Findings, Found, Identity, Machine, Machines, Policy, Refused, Shared, Undecided, Why,
 };
@@ -111,7 +111,7 @@ impl Oracle {
     }
 
     fn find(&self, identity: &Identity<'_>) -> Findings {
-        let Readings { macs, uuids } = identity.readings;
+        let Identifiers { macs, uuids } = identity.readings;
         let sole = |ids: &Vec<u32>| if let [id] = ids[..] { Some(id) } else { None };
         let listed = [
             (identity.name.and_then(|name| self.names.get(name)), By::Name),
@@ -146,7 +146,7 @@ impl Oracle {
         if found.is_some_and(|found| found.by == By::Name) {
             return BTreeSet::new();
         }
-        let Readings { macs, uuids } = identity.readings;
+        let Identifiers { macs, uuids } = identity.readings;
         let serial = identity.serial.and_then(|serial| self.serials.get(&serial.to_lowercase()));
         let of_uuids = uuids.into_iter().flatten().map(|uuid| (self.uuids.get(&uuid), By::Uuid));
         let of_macs = macs.into_iter().flatten().map(|mac| (self.macs.get(&mac), By::Mac));
@@ -197,7 +197,7 @@ proptest! {
         let (machines, oracle) = (built(&site), Oracle::new(&site));
         for (name, uuids, serial, [one, other], shares_uuid) in &asked {
             let shares_uuid = *shares_uuid;
-            let readings = Readings { macs: [*one, *other, None], uuids: *uuids };
+            let readings = Identifiers { macs: [*one, *other, None], uuids: *uuids };
             let identity = Identity { readings, serial: serial.as_deref(), name: name.as_deref(), shares_uuid };
             prop_assert_eq!(machines.find(&identity), oracle.find(&identity), "{:?}", identity);
             let found = machines.find(&identity).found;
@@ -205,7 +205,7 @@ proptest! {
             prop_assert_eq!(sharers, oracle.sharers(&identity, found), "{:?}", identity);
             let alone = Identity { name: None, ..identity };
             prop_assert_eq!(machines.find(&alone), oracle.find(&alone), "{:?}", alone);
-            let readings = Readings { uuids: [None; 2], ..readings };
+            let readings = Identifiers { uuids: [None; 2], ..readings };
             let address = Identity { readings, ..Identity::default() };
             prop_assert_eq!(machines.find(&address), oracle.find(&address), "{:?}", address);
         }
@@ -255,6 +255,6 @@ fn what_several_machines_list_is_told_with_some_of_them() {
     let mac = Shared { by: By::Mac, identity: "02:00:00:00:00:07".into(), machines: first, count: 30 };
     assert_eq!(shared[..2], [serial, mac]);
     assert_eq!(shared[3].machines, [2, 3]);
-    let readings = Readings::of(Some([2, 0, 0, 0, 0, 7]), None);
+    let readings = Identifiers::new(Some([2, 0, 0, 0, 0, 7]), None);
     assert_eq!(machines.find(&Identity { readings, ..Identity::default() }), Findings::default());
 }

@@ -17,7 +17,7 @@ use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
 use proxydhcpd_core::plan::rule::{Rule, When};
 use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Stateless, Tftp};
-use proxydhcpd_core::wire::dhcp6::{MOST_RELAYS, MessageType, Packet, Writer, wrap};
+use proxydhcpd_core::wire::dhcp6::{MAX_RELAYS, MessageType, Packet, Writer, write_relay_reply};
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -48,7 +48,7 @@ type Relay = (u128, u128, Vec<(u16, Vec<u8>)>);
 
 fn relays() -> impl Strategy<Value = Vec<Relay>> {
     let code = prop_oneof![Just(18u16), Just(135), Just(79), 20..60u16];
-    vec((any::<u128>(), any::<u128>(), vec((code, vec(any::<u8>(), 0..20)), 0..4)), 0..=MOST_RELAYS)
+    vec((any::<u128>(), any::<u128>(), vec((code, vec(any::<u8>(), 0..20)), 0..4)), 0..=MAX_RELAYS)
 }
 
 /// Outermost first.
@@ -65,13 +65,13 @@ proptest! {
     fn parsing_what_was_built_gives_back_what_was_put_in(kind in kind(), options in options(), relays in relays()) {
         let octets = through(&relays, &built(kind, &options));
         let packet = Packet::parse(&octets).unwrap();
-        prop_assert_eq!(u8::from(packet.message.kind), kind);
-        prop_assert_eq!(packet.message.transaction, [7, 8, 9]);
+        prop_assert_eq!(u8::from(packet.message.message_type), kind);
+        prop_assert_eq!(packet.message.transaction_id, [7, 8, 9]);
         let read: Vec<(u16, Vec<u8>)> = packet.message.options().map(|(code, value)| (code, value.to_vec())).collect();
         prop_assert_eq!(read, options);
         prop_assert_eq!(packet.hops.len(), relays.len());
         for (hop, (link, peer, options)) in packet.hops.iter().zip(&relays) {
-            prop_assert_eq!((u128::from(hop.link), u128::from(hop.peer)), (*link, *peer));
+            prop_assert_eq!((u128::from(hop.link_address), u128::from(hop.peer_address)), (*link, *peer));
             let own: Vec<(u16, Vec<u8>)> =
                 hop.options().filter(|(code, _)| *code != 9).map(|(code, value)| (code, value.to_vec())).collect();
             prop_assert_eq!(&own, options);
@@ -84,13 +84,13 @@ proptest! {
         let hops = Packet::parse(&request).unwrap().hops;
         let reply = built(2, &message);
         let mut out = vec![0xa5; 3];
-        wrap(&hops, &reply, &mut out);
+        write_relay_reply(&hops, &reply, &mut out);
         prop_assert_eq!(&out[..3], &[0xa5; 3]);
         let back = Packet::parse(&out[3..]).unwrap();
         prop_assert_eq!(back.hops.len(), hops.len());
         for (there, here) in hops.iter().zip(&back.hops) {
-            prop_assert_eq!(here.kind, MessageType::RelayReply);
-            prop_assert_eq!((there.count, there.link, there.peer), (here.count, here.link, here.peer));
+            prop_assert_eq!(here.message_type, MessageType::RelayReply);
+            prop_assert_eq!((there.hop_count, there.link_address, there.peer_address), (here.hop_count, here.link_address, here.peer_address));
             prop_assert_eq!((there.option(18), there.option(135)), (here.option(18), here.option(135)));
             prop_assert!(here.options().all(|(code, _)| [9, 18, 135].contains(&code)));
         }
@@ -303,8 +303,8 @@ fn no_plan_and_no_packet_lead_to_a_reply_that_stops_a_machine() {
                 answered.set(answered.get() + 1);
                 let (request, reply) = (Packet::parse(octets).unwrap(), Packet::parse(reply).unwrap());
                 let (asked, said) = (request.message, reply.message);
-                prop_assert!(matches!(said.kind, MessageType::Advertise | MessageType::Reply));
-                prop_assert_eq!((said.transaction, said.option(1)), (asked.transaction, asked.option(1)));
+                prop_assert!(matches!(said.message_type, MessageType::Advertise | MessageType::Reply));
+                prop_assert_eq!((said.transaction_id, said.option(1)), (asked.transaction_id, asked.option(1)));
                 prop_assert_eq!(said.option(2), Some(&DUID[..]));
                 prop_assert_eq!(reply.hops.len(), request.hops.len());
                 let codes: Vec<u16> = said.options().map(|(code, _)| code).collect();

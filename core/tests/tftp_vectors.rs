@@ -1,8 +1,8 @@
 //! The shared TFTP vectors through the core alone: what they mean, and what is answered first.
 
 use proxydhcpd_core::name::{BadName, clean};
-use proxydhcpd_core::transfer::{LARGEST_WINDOW, Limits, Step, Transfer, largest_block, refuse_mode};
-use proxydhcpd_core::wire::tftp::{Packet, Request};
+use proxydhcpd_core::transfer::{MAX_WINDOW, TransferLimits, Step, Transfer, max_block_size, refuse_mode};
+use proxydhcpd_core::wire::tftp::{TftpPacket, TftpRequest};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ fn vector(name: &str) -> (Value, Vec<u8>) {
     (vector, datagram)
 }
 
-fn request(datagram: &[u8]) -> Request<'_> {
-    match Packet::read(datagram) {
-        Ok(Packet::Read(request)) => request,
+fn request(datagram: &[u8]) -> TftpRequest<'_> {
+    match TftpPacket::read(datagram) {
+        Ok(TftpPacket::Read(request)) => request,
         other => panic!("no read request: {other:?}"),
     }
 }
@@ -28,12 +28,12 @@ fn answered(name: &str, size: u64) -> String {
     let (vector, datagram) = vector(name);
     let request = request(&datagram);
     assert_eq!(refuse_mode(request.mode), None);
-    let limits = Limits { block: largest_block(1500, false), window: LARGEST_WINDOW, forgeable: false };
+    let limits = TransferLimits { block: max_block_size(1500, false), window: MAX_WINDOW, forgeable: false };
     let transfer = Transfer::new(&request, size, limits, Duration::ZERO);
-    match transfer.first() {
+    match transfer.first_step() {
         Step::Oack => assert_eq!(hex::encode(transfer.oack()), vector["expected_reply"]["hex"], "{name}"),
         Step::Blocks(blocks) => {
-            assert_eq!((blocks.first, blocks.count, transfer.payload(1)), (1, 1, 512), "{name}");
+            assert_eq!((blocks.first, blocks.count, transfer.payload_length(1)), (1, 1, 512), "{name}");
             assert_eq!(vector["expected_reply"]["prefix_hex"], "00030001", "{name}");
         }
         other => panic!("{name}: {other:?}"),
@@ -59,7 +59,7 @@ fn a_name_that_climbs_is_refused() {
 
 #[test]
 fn the_others_are_no_requests_to_read() {
-    assert!(Packet::read(&vector("tftp-rrq-unterminated").1).is_err());
-    assert!(matches!(Packet::read(&vector("tftp-wrq").1), Ok(Packet::Write(_))));
-    assert!(matches!(Packet::read(&vector("tftp-stray-data-on-69").1), Ok(Packet::Data { block: 1, .. })));
+    assert!(TftpPacket::read(&vector("tftp-rrq-unterminated").1).is_err());
+    assert!(matches!(TftpPacket::read(&vector("tftp-wrq").1), Ok(TftpPacket::Write(_))));
+    assert!(matches!(TftpPacket::read(&vector("tftp-stray-data-on-69").1), Ok(TftpPacket::Data { block: 1, .. })));
 }

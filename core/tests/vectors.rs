@@ -112,10 +112,10 @@ fn host(address: &str) -> &str {
 /// As the vectors have it: a broadcast says by which interface it goes, a link-local address needs one as well.
 fn written(destination: &Destination) -> String {
     match destination.to {
-        SocketAddr::V4(to) => format!("{to}{}", destination.link.map(|_| " on eth0").unwrap_or_default()),
+        SocketAddr::V4(to) => format!("{to}{}", destination.interface_index.map(|_| " on eth0").unwrap_or_default()),
         SocketAddr::V6(mut to) => {
             let on_link = to.ip().is_unicast_link_local();
-            assert_eq!((destination.link, to.scope_id()), if on_link { (Some(2), 2) } else { (None, 0) });
+            assert_eq!((destination.interface_index, to.scope_id()), if on_link { (Some(2), 2) } else { (None, 0) });
             to.set_scope_id(0);
             to.to_string()
         }

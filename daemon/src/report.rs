@@ -11,13 +11,13 @@ use crate::templates::Failure;
 pub use identity::{Listed, Means, Neither, NotTaken, Shared, TwoMachines};
 use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
 use proxydhcpd_core::choose::Nothing;
-use proxydhcpd_core::client::{ArchFrom, Client, Hardware, NotOurs};
+use proxydhcpd_core::client::{ArchSource, Client, HardwareAddress, IgnoreReason};
 use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::memory::Looping;
 use proxydhcpd_core::memory::finding::{Finding, Reason};
 use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::plan::{LoopGuard, Plan};
-use proxydhcpd_core::recent::{Bucket, Recent};
+use proxydhcpd_core::recent::{TokenBucket, BoundedCache};
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::hash::{BuildHasher, RandomState};
@@ -28,17 +28,17 @@ pub use unsent::Unsent;
 #[derive(Debug)]
 pub struct Report {
     /// By machine and stage of its boot.
-    journal: Journal<(Hardware, u64)>,
+    journal: Journal<(HardwareAddress, u64)>,
     /// Machines that were warned of.
-    warned: Recent<[u8; 17], ()>,
+    warned: BoundedCache<[u8; 17], ()>,
     /// Warnings of machines that nothing here can boot: some at once, then one a second.
-    warnings: Bucket,
+    warnings: TokenBucket,
     /// When each kind of warning that the network can cause was given last.
     minutely: Vec<([&'static str; 2], Instant)>,
     /// Interfaces that are not served, and on which a machine asked.
     unserved: BTreeSet<u32>,
     /// Failures of our own files, by a hash of what was said of them, and when.
-    failures: Recent<u32, u64>,
+    failures: BoundedCache<u32, u64>,
     hasher: RandomState,
     started: Instant,
 }
@@ -52,11 +52,11 @@ impl Report {
         let hasher = RandomState::new();
         Report {
             journal: Journal::new(now),
-            warned: Recent::new(4096, hasher.hash_one(0)),
-            warnings: Bucket::full(WARNINGS_AT_ONCE, 0),
+            warned: BoundedCache::new(4096, hasher.hash_one(0)),
+            warnings: TokenBucket::full(WARNINGS_AT_ONCE, 0),
             minutely: Vec::new(),
             unserved: BTreeSet::new(),
-            failures: Recent::new(256, hasher.hash_one(1)),
+            failures: BoundedCache::new(256, hasher.hash_one(1)),
             hasher,
             started: now,
         }
@@ -78,7 +78,7 @@ impl Report {
             (Verdict::Silent(silence), Some(client)) => {
                 self.journal.silent(silence.label());
                 match silence {
-                    Silence::Nothing(Nothing::NoLoader(_)) => {
+                    Silence::NoBoot(Nothing::NoLoader(_)) => {
                         let profile = answer.decision.as_ref().and_then(|decision| decision.profile);
                         self.no_loader(site, link, client, profile, now);
                     }
@@ -95,7 +95,7 @@ impl Report {
                     }
                 }
             }
-            (Verdict::Silent(silence @ Silence::NotOurs(NotOurs::NoArchitecture)), None) => {
+            (Verdict::Silent(silence @ Silence::Ignored(IgnoreReason::NoArchitecture)), None) => {
                 let warning = format_args!("a boot client on {link} is not answered: {silence}");
                 self.once_a_minute(silence.label(), warning, now);
             }
@@ -232,7 +232,7 @@ impl Report {
     }
 
     fn answered(&mut self, link: &str, client: &Client, response: &Response, by: Grounds<'_>, now: Instant) {
-        let Response { kind, shape, boot, .. } = response;
+        let Response { message_type: kind, shape, boot, .. } = response;
         // A machine that asks on is given a line for what is new: its stages by themselves, and in each what it is
         // given.
         let stage = self.hasher.hash_one((client.is_v6(), u8::from(*kind), client.arch, client.is_ipxe()));
@@ -240,8 +240,8 @@ impl Report {
         if self.journal.admit((client.hardware, stage), given, now) == Admit::Counted {
             return;
         }
-        let absent = match client.arch_from {
-            ArchFrom::Assumed if !client.is_ipxe() => "; option 93 is absent, so it counts as an old BIOS ROM",
+        let absent = match client.arch_source {
+            ArchSource::Assumed if !client.is_ipxe() => "; option 93 is absent, so it counts as an old BIOS ROM",
             _ => "",
         };
         tracing::info!(
@@ -272,7 +272,7 @@ impl Report {
             LINK = link,
             "{} ({client}) on {link}: {} (further ones are only counted for a minute)",
             client.hardware,
-            unsent.told(response.kind, client),
+            unsent.told(response.message_type, client),
         );
     }
 
@@ -310,7 +310,7 @@ struct Said<'a>(&'a Response);
 
 impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Response { kind, shape, boot, .. } = self.0;
+        let Response { message_type: kind, shape, boot, .. } = self.0;
         write!(f, "{kind} ")?;
         if !boot.file.is_empty() {
             write!(f, "{} ", boot.file)?;
@@ -371,8 +371,8 @@ mod tests {
     use proxydhcpd_core::plan::profile::Profile;
     use proxydhcpd_core::plan::rule::Rule;
     use proxydhcpd_core::route::Destination;
-    use proxydhcpd_core::shape::Name;
-    use proxydhcpd_core::wire::Kind;
+    use proxydhcpd_core::shape::ShapeName;
+    use proxydhcpd_core::wire::DhcpMessageType;
     use proxydhcpd_core::wire::dhcp4::MessageType;
     use std::net::{Ipv4Addr, SocketAddr};
 
@@ -381,16 +381,16 @@ mod tests {
         let to = Destination {
             to: SocketAddr::from((Ipv4Addr::BROADCAST, 68)),
             from: SocketAddr::from(([192, 0, 2, 10], 67)),
-            link: None,
+            interface_index: None,
         };
         let boot = |file: &str, why| Boot { file: file.to_owned(), server: to.from.ip(), why, manner: Manner::File };
-        let said = |shape, boot| Said(&Response { kind: Kind::Dhcp4(MessageType::Offer), shape, boot, to }).to_string();
+        let said = |shape, boot| Said(&Response { message_type: DhcpMessageType::Dhcp4(MessageType::Offer), shape, boot, destination: to }).to_string();
         assert_eq!(
-            said(Name::Direct, boot("undionly.kpxe", Why::Loader(Arch::BIOS))),
+            said(ShapeName::Direct, boot("undionly.kpxe", Why::Loader(Arch::BIOS))),
             "OFFER undionly.kpxe from 192.0.2.10 (loader for x86 BIOS, direct)"
         );
         assert_eq!(
-            said(Name::Menu, boot("", Why::Menu)),
+            said(ShapeName::Menu, boot("", Why::Menu)),
             "OFFER from 192.0.2.10 (menu for the firmware to show, menu)"
         );
     }

@@ -2,7 +2,7 @@
 //! after it.
 
 use crate::files::{read_regular, replace};
-use proxydhcpd_core::client::Hardware;
+use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::memory::claims::{MOST_SHARED, SharedUuid};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;
@@ -60,7 +60,7 @@ impl SharedUuids {
 }
 
 fn line(SharedUuid { uuid, macs }: &SharedUuid) -> String {
-    let [one, other] = macs.map(Hardware::ethernet);
+    let [one, other] = macs.map(HardwareAddress::from_mac);
     format!("{} {one} {other}\n", MachineId::from_uuid(*uuid))
 }
 

@@ -405,7 +405,7 @@ impl Site {
     /// Why a machine of this architecture gets nothing by this profile, and what to do about it.
     pub fn no_loader(&self, arch: Arch, profile: Option<ProfileId>) -> String {
         if let Some(Profile { name, boots: Boots::Loader, .. }) = self.plan.profile(profile) {
-            let key = arch.base().row().map_or("default", |row| row.id);
+            let key = arch.base().info().map_or("default", |row| row.id);
             return format!("profile {name} names no loader for {arch}; `{key}` under [profile.{name}.loaders] would");
         }
         if !self.legacy {

@@ -28,13 +28,13 @@ fn a_firmware_is_led_from_547_to_4011_and_given_a_url() {
     let (advertise, from) = Client::at(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
     assert_eq!(from.port(), 547);
     let told = Packet::parse(&advertise).unwrap().message;
-    assert_eq!(told.kind, MessageType::Advertise);
+    assert_eq!(told.message_type, MessageType::Advertise);
     assert!(told.option(code::BOOT_FILE_URL).is_none() && told.option(code::IA_NA).is_none());
     let request = request_for(&server_id(&advertise));
     let (reply, from) = Client::at(&machine, 4011).wait_for_answer(&request, 4011);
     assert_eq!(from.port(), 4011);
     let told = Packet::parse(&reply).unwrap().message;
-    assert_eq!((told.kind, url(&reply).as_deref()), (MessageType::Reply, Some("tftp://[2001:db8::10]/ipxe.efi")));
+    assert_eq!((told.message_type, url(&reply).as_deref()), (MessageType::Reply, Some("tftp://[2001:db8::10]/ipxe.efi")));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Loaded, load_below};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::client::Readings;
+use proxydhcpd_core::client::Identifiers;
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use proxydhcpd_core::plan::LoopGuard;
 use proxydhcpd_core::plan::machines::{Identity, Policy};
@@ -433,13 +433,13 @@ fn a_machine_is_found_by_what_it_is_known_by() {
     assert_eq!((draft.default_profile, draft.unknown_machine_profile), (Some(LOCAL_DISK), Some(NOTHING)));
     let machines = &draft.machines.machines;
     let by = |identity: Identity<'_>| machines.find(&identity).found.map(|found| machines.get(found.machine).name);
-    let mac = |mac| by(Identity { readings: Readings::of(Some(mac), None), ..Identity::default() });
+    let mac = |mac| by(Identity { readings: Identifiers::new(Some(mac), None), ..Identity::default() });
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]), Some("web1"));
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x57]), Some("db"));
     assert_eq!(mac([0, 0xe0, 0x4c, 0, 0, 1]), None, "a dock");
     assert_eq!(by(Identity { serial: Some("ABC123"), ..Identity::default() }), Some("web1"));
     let uuid = 0x11223344556677_8899aabbccddeeff00_u128.to_be_bytes();
-    assert_eq!(by(Identity { readings: Readings::of(None, Some(uuid)), ..Identity::default() }), Some("web1"));
+    assert_eq!(by(Identity { readings: Identifiers::new(None, Some(uuid)), ..Identity::default() }), Some("web1"));
     let web1 = machines.iter().find(|machine| machine.name == "web1").unwrap();
     assert_eq!((web1.profile, web1.policy), (Some(MENU), Policy::Once));
     let variables: serde_json::Value = serde_json::from_str(web1.variables).unwrap();

@@ -5,7 +5,7 @@ mod netns;
 
 use netns::Host;
 use netns::server::{Server, as_nobody_with, one_network};
-use proxydhcpd_core::wire::tftp::{Options, Packet, Request};
+use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket, TftpRequest};
 use serde_json::Value;
 use std::fs;
 use std::net::UdpSocket;
@@ -300,10 +300,10 @@ fn is_refused(machine: &Host, name: &str) {
     let socket = machine.on(|| UdpSocket::bind("192.0.2.107:0").unwrap());
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut request = Vec::new();
-    let asked = Request { name: name.as_bytes(), mode: b"octet", options: Options::default() };
-    Packet::Read(asked).write(&mut request);
+    let asked = TftpRequest { name: name.as_bytes(), mode: b"octet", options: TftpOptions::default() };
+    TftpPacket::Read(asked).write(&mut request);
     socket.send_to(&request, "192.0.2.10:69").unwrap();
     let mut answer = [0; 1500];
     let length = socket.recv(&mut answer).unwrap();
-    assert!(matches!(Packet::read(&answer[..length]), Ok(Packet::Error { .. })), "{name}");
+    assert!(matches!(TftpPacket::read(&answer[..length]), Ok(TftpPacket::Error { .. })), "{name}");
 }

@@ -299,7 +299,7 @@ fn it_has_its_unicast(client: &Client, duid: &[u8]) {
         let answers = client.answers(&vector("ipxe6-information-request"), address, 547);
         let [(reply, _)] = &answers[..] else { panic!("{} answers at {address}", answers.len()) };
         let message = Packet::parse(reply).unwrap().message;
-        assert_eq!((message.kind, server_id(reply)), (MessageType::Reply, duid.to_vec()), "{address}");
+        assert_eq!((message.message_type, server_id(reply)), (MessageType::Reply, duid.to_vec()), "{address}");
     }
 }
 

@@ -12,7 +12,7 @@ use proxydhcpd::used::Used;
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
-use proxydhcpd_core::wire::dhcp4::{Header, MessageType, SMALLEST, Writer, code};
+use proxydhcpd_core::wire::dhcp4::{Header, MessageType, MIN_LENGTH, Writer, code};
 use std::fs;
 use std::io::{PipeWriter, Write, pipe};
 use std::net::Ipv4Addr;
@@ -258,7 +258,7 @@ impl Served {
         packet.option(code::VENDOR_CLASS, b"PXEClient:Arch:00007:UNDI:003010");
         packet.option(code::ARCHITECTURE, &[0, 7]);
         packet.option(code::IPXE, &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x27, 1, 1]);
-        packet.finish(SMALLEST);
+        packet.finish(MIN_LENGTH);
         let (site, links) = (self.state.site.load(), self.state.links.load());
         let arrival = Arrival {
             datagram: &datagram,
@@ -267,7 +267,7 @@ impl Served {
             port: Port::Dhcp,
             links: &links,
             link: 0,
-            foreign: false,
+            via_other_link: false,
             now: 0,
         };
         answer(&site.plan, &mut self.state.memory(), &arrival, &mut Replies::default());

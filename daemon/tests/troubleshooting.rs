@@ -2,7 +2,7 @@
 
 use proxydhcpd::report::{Listed, Means, Neither, NotTaken, Shared, TwoMachines};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::client::Hardware;
+use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::memory::Seen;
 use proxydhcpd_core::memory::claims::SharedUuid;
 use proxydhcpd_core::memory::finding::{Cause, Finding, Next, Reason, Rival};
@@ -23,7 +23,7 @@ fn quoted() -> Vec<String> {
 fn finding(rival: Rival, cause: Cause) -> Finding {
     let ipxe = matches!(rival, Rival::Named(_) | Rival::Unseen(_));
     let next = if ipxe { Next::Http(8080) } else { Next::BootServer };
-    let hardware = Hardware { htype: 1, hlen: 6, octets: [0; 16] };
+    let hardware = HardwareAddress { htype: 1, hlen: 6, octets: [0; 16] };
     Finding { hardware, arch: Arch::X64, ipxe, link: 1, relay: None, next, rival, cause }
 }
 
@@ -41,7 +41,7 @@ fn every_message_that_troubleshooting_quotes_is_said_like_that() {
     let two = TwoMachines { name: "web1", by: By::Uuid, other: "web2", other_by: By::Mac };
     let neither = Neither { name: "web1", by: By::Mac, other: "web2", other_by: By::Uuid };
     let listed = Listed { name: "web1", by: By::Mac, found: None };
-    let hardware = &Hardware::ethernet([2, 0, 0, 0, 0, 3]);
+    let hardware = &HardwareAddress::from_mac([2, 0, 0, 0, 0, 3]);
     let not_taken = NotTaken { hardware, name: "web1", by: By::Uuid, why: Why::OtherAddress, held: false };
     let uuid = 0x11223344_5566_7788_99aa_bbccddeeff00_u128.to_be_bytes();
     let shared = SharedUuid { uuid, macs: [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]] };

@@ -6,7 +6,7 @@ use crate::client::{Class, Client, Stage};
 use crate::decide::Decision;
 use crate::plan::profile::Boots;
 use crate::plan::{Loader, Plan};
-use crate::url::{host, names_ipv4};
+use crate::url::{host, has_ipv4_host};
 use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;
@@ -112,7 +112,7 @@ fn name6(plan: &Plan, client: &Client, decision: &Decision, program: &Program<'_
 fn elsewhere(plan: &Plan, client: &Client, loader: &Loader, why: Why, here: IpAddr) -> Option<Boot> {
     let boot = |file: &str, server| Some(Boot { file: file.into(), server, why, manner: Manner::File });
     let (name, server) = loader.elsewhere()?;
-    if here.is_ipv6() && names_ipv4(&loader.name) {
+    if here.is_ipv6() && has_ipv4_host(&loader.name) {
         return None;
     }
     let takes_urls = matches!(client.stage, Stage::Ipxe(_));

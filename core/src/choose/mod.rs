@@ -8,8 +8,8 @@ use crate::decide::{Decision, Ground};
 use crate::plan::profile::{Boots, Item, Menu, To};
 use crate::plan::rule::Met;
 use crate::plan::{Ipxe, Plan, Tftp};
-use crate::url::{encoded, host, is_url};
-use crate::wire::Kind;
+use crate::url::{percent_encode, host, is_url};
+use crate::wire::DhcpMessageType;
 use crate::wire::dhcp6::MessageType;
 use crate::wire::pxe::{BootItem, Features};
 use alloc::format;
@@ -29,7 +29,7 @@ pub const WITH_SCRIPT: &str = "with-script/";
 
 /// The program of ours that starts the local disk of a machine of this architecture.
 pub fn local_disk_name(arch: Arch) -> String {
-    format!("local-disk/{}.efi", arch.row().map_or("", |row| row.id))
+    format!("local-disk/{}.efi", arch.info().map_or("", |row| row.id))
 }
 
 /// A file to boot and where it is.
@@ -132,7 +132,7 @@ pub fn choose(
     choice: Option<u16>,
     here: IpAddr,
 ) -> Result<Boot, Nothing> {
-    if let Kind::Dhcp6(kind) = client.message {
+    if let DhcpMessageType::Dhcp6(kind) = client.message_type {
         heeded(plan, client, kind)?;
     }
     let boots = decision.boots(plan);
@@ -145,7 +145,7 @@ pub fn choose(
     match (client.stage, client.boot_item, menu) {
         (_, Some(chosen), menu) => item(plan, client, menu, chosen, here),
         (Stage::Ipxe(features), None, _) => ipxe(plan, client, decision, choice, features, here),
-        (Stage::Replaced(lacks), None, _) if !lacks.is_empty() => our_ipxe(plan, client, decision, here),
+        (Stage::ReplacedIpxe(lacks), None, _) if !lacks.is_empty() => our_ipxe(plan, client, decision, here),
         _ if client.raspberry_pi => raspberry_pi(plan, here),
         // Over IPv6 no firmware shows one: the iPXE that it is given does.
         (_, None, Some(menu)) if client.class == Class::Pxe && !client.is_v6() => show(plan, client, menu, here),
@@ -184,7 +184,7 @@ fn ipxe(
         }
         (boots, _) => script(plan, &script_name(plan, decision, boots, choice), features, here)?,
     };
-    let lacks = features.unwrap_or_default().lacks(Features::of(Features::for_url(&boot.file)));
+    let lacks = features.unwrap_or_default().missing(Features::from_codes(Features::for_url(&boot.file)));
     if lacks.is_empty() { Ok(boot) } else { Err(Nothing::IpxeLacks(lacks)) }
 }
 
@@ -197,7 +197,7 @@ fn given(plan: &Plan, name: &str, here: IpAddr) -> Boot {
 fn on_tftp(name: &str, server: IpAddr) -> String {
     match server {
         IpAddr::V4(_) => name.into(),
-        IpAddr::V6(_) => format!("tftp://{}/{}", host(server), encoded(name)),
+        IpAddr::V6(_) => format!("tftp://{}/{}", host(server), percent_encode(name)),
     }
 }
 
@@ -228,7 +228,7 @@ fn script(plan: &Plan, name: &str, features: Option<Features>, here: IpAddr) -> 
     let (file, why) = match (plan.http, tftp(plan, here)) {
         (Some(port), _) if http => (format!("http://{at}:{port}/{name}"), Why::ScriptHttp),
         (_, Some(Tftp::Ours)) => (format!("tftp://{at}/{name}"), Why::ScriptTftp),
-        (Some(_), _) if features.is_some() => return Err(Nothing::IpxeLacks(Features::of([Features::HTTP]))),
+        (Some(_), _) if features.is_some() => return Err(Nothing::IpxeLacks(Features::from_codes([Features::HTTP]))),
         _ => return Err(Nothing::NoScript),
     };
     Ok(Boot { file, server: here, why, manner: Manner::File })
@@ -254,10 +254,10 @@ fn show(plan: &Plan, client: &Client, menu: &Menu, here: IpAddr) -> Result<Boot,
 
 /// What a firmware has chosen from the menu.
 fn item(plan: &Plan, client: &Client, menu: Option<&Menu>, chosen: BootItem, here: IpAddr) -> Result<Boot, Nothing> {
-    if chosen.wants_credentials() {
-        return Err(Nothing::Credentials(chosen.kind));
+    if chosen.requests_credentials() {
+        return Err(Nothing::Credentials(chosen.server_type));
     }
-    let item = menu.and_then(|menu| menu.item(chosen.kind)).ok_or(Nothing::BootItem(chosen.kind))?;
+    let item = menu.and_then(|menu| menu.item(chosen.server_type)).ok_or(Nothing::BootItem(chosen.server_type))?;
     Ok(Boot { manner: Manner::Item(chosen), ..of_item(plan, client, item, here)? })
 }
 

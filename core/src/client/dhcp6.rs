@@ -1,12 +1,12 @@
 //! A client by its DHCPv6 packet (protocol.md 5.3, 5.6).
 
 use super::{
-    ArchFrom, Class, Client, Hardware, NotOurs, Readings, Relay, Stage, architecture_of, says_ipxe, suits_a_script,
+    ArchSource, Class, Client, HardwareAddress, IgnoreReason, Identifiers, Relay, Stage, select_architecture, is_ipxe_class, accept_for_script,
 };
 use crate::arch::Arch;
 use crate::arrival::Port;
-use crate::wire::Kind;
-use crate::wire::dhcp6::{Duid, Hop, Message, MessageType, Packet, code, mac_of_eui64};
+use crate::wire::DhcpMessageType;
+use crate::wire::dhcp6::{Duid, RelayHop, Message, MessageType, Packet, code, mac_from_eui64};
 use crate::wire::pxe::MachineId;
 use alloc::string::String;
 use core::net::{IpAddr, Ipv6Addr};
@@ -18,21 +18,21 @@ pub fn recognise(
     source: Ipv6Addr,
     server: &[u8],
     ipxe_words: &[String],
-) -> Result<Client, NotOurs> {
+) -> Result<Client, IgnoreReason> {
     let Packet { hops, message } = packet;
-    let kind = message.kind;
+    let kind = message.message_type;
     let of_a_server = matches!(kind, MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure);
-    if of_a_server || hops.iter().any(|hop| hop.kind == MessageType::RelayReply) {
-        return Err(NotOurs::Reply);
+    if of_a_server || hops.iter().any(|hop| hop.message_type == MessageType::RelayReply) {
+        return Err(IgnoreReason::Reply);
     }
     let (class, vendor_class) = class(message).map_err(|reason| match message.option(code::ARCHITECTURE) {
-        Some(codes) if reason == NotOurs::NoVendorClass => {
+        Some(codes) if reason == IgnoreReason::NoVendorClass => {
             let code = codes.first_chunk().map(|code| Arch(u16::from_be_bytes(*code)));
-            NotOurs::NoVendorClass6(code)
+            IgnoreReason::NoVendorClass6(code)
         }
         _ => reason,
     })?;
-    let stage = if says_ipxe(&message.user_classes(), ipxe_words) { Stage::Ipxe(None) } else { Stage::Firmware };
+    let stage = if is_ipxe_class(&message.user_classes(), ipxe_words) { Stage::Ipxe(None) } else { Stage::Firmware };
     let heard = match (port, kind) {
         (Port::Dhcp, MessageType::Solicit) => true,
         // iPXE takes its file by this; a firmware does not.
@@ -42,64 +42,64 @@ pub fn recognise(
         _ => false,
     };
     if !heard {
-        return Err(NotOurs::Message(port, Kind::Dhcp6(kind)));
+        return Err(IgnoreReason::Message(port, DhcpMessageType::Dhcp6(kind)));
     }
     if port == Port::BootServer && message.option(code::SERVER_ID) != Some(server) {
-        return Err(NotOurs::OtherServer);
+        return Err(IgnoreReason::OtherServer);
     }
-    let duid = message.option(code::CLIENT_ID).ok_or(NotOurs::NoClientId)?;
-    let (arch, arch_from) = suits_a_script(architecture(message, class, vendor_class), stage, ArchFrom::Option61)?;
+    let duid = message.option(code::CLIENT_ID).ok_or(IgnoreReason::NoClientId)?;
+    let (arch, arch_from) = accept_for_script(architecture(message, class, vendor_class), stage, ArchSource::Option61)?;
     // EDK2 means the one, iPXE the other; but neither says which it is.
-    let machines = Duid::of(duid).readings().map(|[stored, printed]| match stage {
+    let machines = Duid::parse(duid).machine_ids().map(|[stored, printed]| match stage {
         Stage::Firmware => [stored, printed],
         _ => [printed, stored],
     });
-    let uuid = |machine: MachineId| Some(machine).filter(MachineId::is_key).map(|machine| machine.uuid());
+    let uuid = |machine: MachineId| Some(machine).filter(MachineId::is_unique).map(|machine| machine.uuid());
     Ok(Client {
         hardware: hardware(packet, source),
-        duid: Some(Hardware::of_duid(duid)),
-        machine: machines.map(|[likely, _]| likely),
-        readings: Readings {
+        duid: Some(HardwareAddress::from_duid(duid)),
+        machine_id: machines.map(|[likely, _]| likely),
+        identifiers: Identifiers {
             macs: macs(packet, source),
             uuids: machines.map_or([None; 2], |machines| machines.map(uuid)),
         },
         class,
         port,
-        message: Kind::Dhcp6(kind),
+        message_type: DhcpMessageType::Dhcp6(kind),
         arch,
-        arch_from,
+        arch_source: arch_from,
         stage,
         raspberry_pi: false,
         u_boot: false,
         boot_item: None,
-        own: Some(source).filter(|source| hops.is_empty() && !source.is_unicast_link_local()).map(IpAddr::V6),
-        relay: Relay::of_hops(hops, source),
+        address: Some(source).filter(|source| hops.is_empty() && !source.is_unicast_link_local()).map(IpAddr::V6),
+        relay: Relay::from_hops(hops, source),
     })
 }
 
 /// What the sender of a packet is called: by the address of its network card, or else by its DUID.
-pub fn hardware(packet: &Packet<'_>, source: Ipv6Addr) -> Hardware {
+pub fn hardware(packet: &Packet<'_>, source: Ipv6Addr) -> HardwareAddress {
     let duid = packet.message.option(code::CLIENT_ID).unwrap_or_default();
     let mac = macs(packet, source).into_iter().flatten().next();
-    mac.map_or_else(|| Hardware::of_duid(duid), Hardware::ethernet)
+    mac.map_or_else(|| HardwareAddress::from_duid(duid), HardwareAddress::from_mac)
 }
 
 /// What kind of boot client it is, and its class in full. It has to stand under Intel's number and in the firmware's
 /// own words: an answer that says anything else counts as a DHCP server's without an address, and stops the machine for
 /// good.
-pub fn class<'a>(message: &Message<'a>) -> Result<(Class, &'a [u8]), NotOurs> {
+pub fn class<'a>(message: &Message<'a>) -> Result<(Class, &'a [u8]), IgnoreReason> {
     if message.option(code::VENDOR_CLASS).is_none() {
-        return Err(NotOurs::NoVendorClass);
+        return Err(IgnoreReason::NoVendorClass);
     }
-    let known = |text: &'a [u8]| Some((Class::of(text).filter(|class| *class != Class::UBoot)?, text));
-    message.vendor_classes().find_map(known).ok_or(NotOurs::OtherVendorClass)
+    let known = |text: &'a [u8]| Some((Class::from_vendor_class(text).filter(|class| *class != Class::UBoot)?, text));
+    message.vendor_classes().find_map(known).ok_or(IgnoreReason::OtherVendorClass)
 }
 
 /// By option 61, or the digits of the class. Who says nothing is no old BIOS ROM here: those do not speak IPv6.
-pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Result<(Arch, ArchFrom), NotOurs> {
+pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Result<(Arch, ArchSource), IgnoreReason> {
     let option = message.option(code::ARCHITECTURE).unwrap_or_default();
-    match architecture_of(option, class, vendor_class, ArchFrom::Option61) {
-        Ok((_, ArchFrom::Assumed)) => Err(NotOurs::NoArchitecture),
+    match select_architecture(option, class, vendor_class, ArchSource::Option61) {
+        Ok((_, ArchSource::Assumed)) => Err(IgnoreReason::NoArchitecture),
         found => found,
     }
 }
@@ -112,30 +112,30 @@ fn macs(packet: &Packet<'_>, source: Ipv6Addr) -> [Option<[u8; 6]>; 3] {
         Some([0, 1, mac @ ..]) => mac.try_into().ok(),
         _ => None,
     });
-    let of_duid = match packet.message.option(code::CLIENT_ID).map(Duid::of) {
+    let of_duid = match packet.message.option(code::CLIENT_ID).map(Duid::parse) {
         Some(Duid::Mac(mac)) => Some(mac),
         _ => None,
     };
-    [seen, mac_of_eui64(next.map_or(source, |hop| hop.peer)), of_duid]
+    [seen, mac_from_eui64(next.map_or(source, |hop| hop.peer_address)), of_duid]
 }
 
-impl Hardware {
+impl HardwareAddress {
     /// The last 16 octets: all that is of any length, and the whole UUID where it is made of one.
-    pub fn of_duid(duid: &[u8]) -> Self {
+    pub fn from_duid(duid: &[u8]) -> Self {
         let end = &duid[duid.len().saturating_sub(16)..];
         let mut octets = [0; 16];
         octets[..end.len()].copy_from_slice(end);
-        Hardware { htype: Hardware::DUID, hlen: end.len() as u8, octets }
+        HardwareAddress { htype: HardwareAddress::DUID, hlen: end.len() as u8, octets }
     }
 }
 
 impl Relay {
-    pub fn of_hops(hops: &[Hop<'_>], source: Ipv6Addr) -> Option<Self> {
+    pub fn from_hops(hops: &[RelayHop<'_>], source: Ipv6Addr) -> Option<Self> {
         let outermost = hops.first()?;
-        let link = hops.iter().rev().map(|hop| hop.link).find(|link| !link.is_unspecified());
+        let link = hops.iter().rev().map(|hop| hop.link_address).find(|link| !link.is_unspecified());
         Some(Relay {
             address: source.into(),
-            source_port: outermost.option(code::RELAY_PORT).is_some(),
+            reply_to_source_port: outermost.option(code::RELAY_PORT).is_some(),
             subnet: link.map(IpAddr::V6),
         })
     }

@@ -6,7 +6,7 @@ mod raspberry_pi;
 
 use crate::arch::{Arch, Transport};
 use crate::arrival::Port;
-use crate::wire::Kind;
+use crate::wire::DhcpMessageType;
 use crate::wire::pxe::{BootItem, Features, MachineId};
 use alloc::string::String;
 use core::fmt;
@@ -18,17 +18,17 @@ pub use dhcp6::{architecture as architecture6, class as class6, hardware as hard
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// What it is called. DHCPv6 may tell no address of a network card; then it is the end of the DUID.
-    pub hardware: Hardware,
+    pub hardware: HardwareAddress,
     /// The end of its DUID, where it has one.
-    pub duid: Option<Hardware>,
+    pub duid: Option<HardwareAddress>,
     /// Option 97, if it has its 17 octets; of a DUID, the likelier reading.
-    pub machine: Option<MachineId>,
-    pub readings: Readings,
+    pub machine_id: Option<MachineId>,
+    pub identifiers: Identifiers,
     pub class: Class,
     pub port: Port,
-    pub message: Kind,
+    pub message_type: DhcpMessageType,
     pub arch: Arch,
-    pub arch_from: ArchFrom,
+    pub arch_source: ArchSource,
     pub stage: Stage,
     /// A Raspberry Pi, which announces itself as x86 BIOS, or what a rule declares one.
     pub raspberry_pi: bool,
@@ -36,13 +36,13 @@ pub struct Client {
     pub u_boot: bool,
     pub boot_item: Option<BootItem>,
     /// Its own address, if it has one: ciaddr, or where it writes from.
-    pub own: Option<IpAddr>,
+    pub address: Option<IpAddr>,
     pub relay: Option<Relay>,
 }
 
 /// htype, hlen and chaddr.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Hardware {
+pub struct HardwareAddress {
     /// [`Hardware::DUID`]: what follows is no address.
     pub htype: u8,
     pub hlen: u8,
@@ -52,7 +52,7 @@ pub struct Hardware {
 /// What may identify it. DHCPv4 says each once; of DHCPv6 there are several readings, and only who knows the machines
 /// can tell which is right (protocol.md 5.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Readings {
+pub struct Identifiers {
     pub macs: [Option<[u8; 6]>; 3],
     /// In printed order.
     pub uuids: [Option<[u8; 16]>; 2],
@@ -70,7 +70,7 @@ pub enum Class {
 
 /// Where the architecture was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ArchFrom {
+pub enum ArchSource {
     /// Option 93, the code at this index.
     Option93(usize),
     /// The digits of option 60 (`PXEClient:Arch:00007`), option 93 being absent or unusable.
@@ -91,7 +91,7 @@ pub enum Stage {
     Ipxe(Option<Features>),
     /// An iPXE that is given our loader first: it lacks these features for what it is to run, or, if there are none, a
     /// rule says so.
-    Replaced(Features),
+    ReplacedIpxe(Features),
     /// A program that the firmware loaded asks again by itself (Windows boot manager).
     BootProgram,
 }
@@ -101,7 +101,7 @@ pub struct Relay {
     /// Whom the answer goes to: giaddr, or who has sent a RELAY-FORW.
     pub address: IpAddr,
     /// The relay wants its answer at the port it sent from (RFC 8357: sub-option 19 of option 82, DHCPv6 option 135).
-    pub source_port: bool,
+    pub reply_to_source_port: bool,
     /// The subnet of the client where it is not that of the address: sub-option 5 (RFC 3527), or the link address of
     /// the relay that is next to the client.
     pub subnet: Option<IpAddr>,
@@ -117,7 +117,7 @@ impl Relay {
 
 /// Why a packet is none of our business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotOurs {
+pub enum IgnoreReason {
     /// op is not 1: a server's message. Answering it would let two servers talk to each other for ever.
     Reply,
     /// No option 53: plain BOOTP.
@@ -133,7 +133,7 @@ pub enum NotOurs {
     /// Option 60 begins with neither PXEClient nor HTTPClient.
     OtherVendorClass,
     /// A message that belongs to the DHCP server, not to a proxy (REQUEST on 67 above all).
-    Message(Port, Kind),
+    Message(Port, DhcpMessageType),
     /// A DHCPv6 message without DUID.
     NoClientId,
     /// A REQUEST that names another boot server: a group, a broadcast or a relay has brought it to us as well.
@@ -145,43 +145,43 @@ pub enum NotOurs {
     UnknownArchitecture(Arch),
 }
 
-impl Readings {
+impl Identifiers {
     /// Where there is no doubt.
-    pub fn of(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Self {
-        Readings { macs: [mac, None, None], uuids: [uuid, None] }
+    pub fn new(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Self {
+        Identifiers { macs: [mac, None, None], uuids: [uuid, None] }
     }
 }
 
 impl Client {
     pub fn is_ipxe(&self) -> bool {
-        matches!(self.stage, Stage::Ipxe(_) | Stage::Replaced(_))
+        matches!(self.stage, Stage::Ipxe(_) | Stage::ReplacedIpxe(_))
     }
 
     /// UEFI firmware, which comes for its file to the server that an offer without option 43 names.
-    pub fn comes_to_4011(&self) -> bool {
+    pub fn uses_boot_server(&self) -> bool {
         self.arch.is_efi() && !self.is_ipxe() && !self.u_boot
     }
 
     /// Whether it says of itself what a Raspberry Pi's own firmware does. Every other is a UEFI, on whatever board.
-    pub fn may_be_raspberry_pi(&self) -> bool {
-        self.class == Class::Pxe && raspberry_pi::may_be(self.arch) && !self.is_v6()
+    pub fn can_be_raspberry_pi(&self) -> bool {
+        self.class == Class::Pxe && raspberry_pi::can_be_raspberry_pi(self.arch) && !self.is_v6()
     }
 
     pub fn is_v6(&self) -> bool {
-        matches!(self.message, Kind::Dhcp6(_))
+        matches!(self.message_type, DhcpMessageType::Dhcp6(_))
     }
 }
 
 impl Class {
     /// Case matters and anything may follow: EDK2 and iPXE compare exactly this in the other direction.
-    pub fn of(vendor_class: &[u8]) -> Option<Self> {
+    pub fn from_vendor_class(vendor_class: &[u8]) -> Option<Self> {
         let begins = |word: &str| vendor_class.starts_with(word.as_bytes());
-        let class = [Class::Pxe, Class::Http].into_iter().find(|class| begins(class.word()));
+        let class = [Class::Pxe, Class::Http].into_iter().find(|class| begins(class.vendor_class()));
         class.or_else(|| begins("U-Boot").then_some(Class::UBoot))
     }
 
     /// The bare word, as the answer carries it; U-Boot looks at no option.
-    pub fn word(self) -> &'static str {
+    pub fn vendor_class(self) -> &'static str {
         match self {
             Class::Pxe | Class::UBoot => "PXEClient",
             Class::Http => "HTTPClient",
@@ -196,7 +196,7 @@ impl Class {
     }
 }
 
-impl Hardware {
+impl HardwareAddress {
     /// The mark of octets that are the end of a DUID (RFC 4361 6.1: 255 stands for an identifier of that kind).
     pub const DUID: u8 = 255;
 
@@ -204,59 +204,59 @@ impl Hardware {
         &self.octets[..usize::from(self.hlen.min(16))]
     }
 
-    pub fn ethernet(mac: [u8; 6]) -> Self {
+    pub fn from_mac(mac: [u8; 6]) -> Self {
         let mut octets = [0; 16];
         octets[..6].copy_from_slice(&mac);
-        Hardware { htype: 1, hlen: 6, octets }
+        HardwareAddress { htype: 1, hlen: 6, octets }
     }
 
     /// The address of an Ethernet card. EDK2 may put a UUID into chaddr instead.
     pub fn mac(&self) -> Option<[u8; 6]> {
-        self.octets().try_into().ok().filter(|_| self.htype != Hardware::DUID)
+        self.octets().try_into().ok().filter(|_| self.htype != HardwareAddress::DUID)
     }
 }
 
 /// The first code of the class's own transport; failing that, the first that is known; failing that the digits of the
 /// class. RFC 4578 2.1 allows lists; a length that is odd or zero makes the option unusable, not the packet.
-fn architecture_of(
+fn select_architecture(
     option: &[u8],
     class: Class,
     vendor_class: &[u8],
-    by_option: fn(usize) -> ArchFrom,
-) -> Result<(Arch, ArchFrom), NotOurs> {
+    by_option: fn(usize) -> ArchSource,
+) -> Result<(Arch, ArchSource), IgnoreReason> {
     let option = if option.len().is_multiple_of(2) { option } else { &[] };
     let codes = || option.chunks_exact(2).map(|pair| Arch(u16::from_be_bytes([pair[0], pair[1]])));
     let own = |arch: Arch| arch.transport() == Some(class.transport());
-    let listed = codes().position(own).or_else(|| codes().position(|arch| arch.row().is_some()));
+    let listed = codes().position(own).or_else(|| codes().position(|arch| arch.info().is_some()));
     if let Some((index, arch)) = listed.and_then(|index| Some((index, codes().nth(index)?))) {
         return Ok((arch, by_option(index)));
     }
-    if let Some(arch) = class_digits(vendor_class, class).filter(|arch| arch.row().is_some()) {
-        return Ok((arch, ArchFrom::ClassDigits));
+    if let Some(arch) = class_digits(vendor_class, class).filter(|arch| arch.info().is_some()) {
+        return Ok((arch, ArchSource::ClassDigits));
     }
     match (codes().next(), class) {
-        (Some(unknown), _) => Err(NotOurs::UnknownArchitecture(unknown)),
-        (None, Class::Pxe) => Ok((Arch::BIOS, ArchFrom::Assumed)),
-        (None, Class::Http | Class::UBoot) => Err(NotOurs::NoArchitecture),
+        (Some(unknown), _) => Err(IgnoreReason::UnknownArchitecture(unknown)),
+        (None, Class::Pxe) => Ok((Arch::BIOS, ArchSource::Assumed)),
+        (None, Class::Http | Class::UBoot) => Err(IgnoreReason::NoArchitecture),
     }
 }
 
 /// `PXEClient:Arch:00007...`: five decimal digits. U-Boot writes them in hex, which shows where one is a letter.
 fn class_digits(vendor_class: &[u8], class: Class) -> Option<Arch> {
-    let digits = vendor_class.strip_prefix(class.word().as_bytes())?.strip_prefix(b":Arch:")?.get(..5)?;
+    let digits = vendor_class.strip_prefix(class.vendor_class().as_bytes())?.strip_prefix(b":Arch:")?.get(..5)?;
     let radix = if digits.iter().all(u8::is_ascii_digit) { 10 } else { 16 };
     let digits = digits.iter().all(u8::is_ascii_hexdigit).then_some(digits)?;
     u16::from_str_radix(core::str::from_utf8(digits).ok()?, radix).ok().map(Arch)
 }
 
 /// A script suits every architecture, also one that nobody has assigned yet (iPXE on s390x says 65535).
-fn suits_a_script(
-    found: Result<(Arch, ArchFrom), NotOurs>,
+fn accept_for_script(
+    found: Result<(Arch, ArchSource), IgnoreReason>,
     stage: Stage,
-    by_option: fn(usize) -> ArchFrom,
-) -> Result<(Arch, ArchFrom), NotOurs> {
+    by_option: fn(usize) -> ArchSource,
+) -> Result<(Arch, ArchSource), IgnoreReason> {
     match found {
-        Err(NotOurs::UnknownArchitecture(arch)) if matches!(stage, Stage::Ipxe(_)) && arch.0 != 255 => {
+        Err(IgnoreReason::UnknownArchitecture(arch)) if matches!(stage, Stage::Ipxe(_)) && arch.0 != 255 => {
             Ok((arch, by_option(0)))
         }
         found => found,
@@ -264,17 +264,17 @@ fn suits_a_script(
 }
 
 /// Whole words: `MyiPXE-test` is somebody's own class.
-fn says_ipxe(user_classes: &[&[u8]], ipxe_words: &[String]) -> bool {
+fn is_ipxe_class(user_classes: &[&[u8]], ipxe_words: &[String]) -> bool {
     user_classes
         .iter()
         .any(|word| *word == b"iPXE" || ipxe_words.iter().any(|configured| configured.as_bytes() == *word))
 }
 
-fn says_gpxe(user_classes: &[&[u8]]) -> bool {
+fn is_gpxe_class(user_classes: &[&[u8]]) -> bool {
     user_classes.iter().any(|word| word.eq_ignore_ascii_case(b"gPXE"))
 }
 
-impl NotOurs {
+impl IgnoreReason {
     /// The word for counters and scripts.
     pub fn label(&self) -> &'static str {
         match self {
@@ -293,7 +293,7 @@ impl NotOurs {
     }
 }
 
-impl fmt::Display for NotOurs {
+impl fmt::Display for IgnoreReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reply => f.write_str("a server's message, not a client's"),
@@ -313,8 +313,8 @@ impl fmt::Display for NotOurs {
             Self::OtherVendorClass => {
                 f.write_str("vendor class begins with neither PXEClient nor HTTPClient: another boot dialect or none")
             }
-            Self::Message(port, kind @ Kind::Dhcp4(_)) => write!(f, "{kind} on {port} is the DHCP server's business"),
-            Self::Message(port, kind @ Kind::Dhcp6(_)) => {
+            Self::Message(port, kind @ DhcpMessageType::Dhcp4(_)) => write!(f, "{kind} on {port} is the DHCP server's business"),
+            Self::Message(port, kind @ DhcpMessageType::Dhcp6(_)) => {
                 write!(f, "{kind} on port {} is the DHCPv6 server's business", port.number6())
             }
             Self::NoClientId => f.write_str("it does not say who it is: no client identifier"),
@@ -330,9 +330,9 @@ impl fmt::Display for NotOurs {
 }
 
 /// `52:54:00:12:34:56`.
-impl fmt::Display for Hardware {
+impl fmt::Display for HardwareAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.htype == Hardware::DUID {
+        if self.htype == HardwareAddress::DUID {
             f.write_str("DUID ")?;
         }
         for (index, octet) in self.octets().iter().enumerate() {
@@ -343,7 +343,7 @@ impl fmt::Display for Hardware {
     }
 }
 
-impl fmt::Debug for Hardware {
+impl fmt::Debug for HardwareAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Hardware({}, {self})", self.htype)
     }
@@ -354,8 +354,8 @@ impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.stage {
             Stage::Ipxe(_) => write!(f, "iPXE on {}", self.arch),
-            Stage::Replaced(lacks) if lacks.is_empty() => write!(f, "iPXE on {}", self.arch),
-            Stage::Replaced(lacks) => write!(f, "iPXE without {lacks} on {}", self.arch),
+            Stage::ReplacedIpxe(lacks) if lacks.is_empty() => write!(f, "iPXE on {}", self.arch),
+            Stage::ReplacedIpxe(lacks) => write!(f, "iPXE without {lacks} on {}", self.arch),
             Stage::Gpxe => write!(f, "gPXE on {}", self.arch),
             _ if self.raspberry_pi => f.write_str("Raspberry Pi"),
             Stage::Firmware => write!(f, "{}", self.arch),

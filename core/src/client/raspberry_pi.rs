@@ -2,7 +2,7 @@
 //! nor a script. One sign is enough, and each can be absent: the signs in option 97 can be configured away
 //! (`DHCP_OPTION97`), the address may be that of a Compute Module's maker or of a USB card.
 
-use super::Hardware;
+use super::HardwareAddress;
 use crate::arch::Arch;
 use crate::wire::pxe::MachineId;
 
@@ -22,16 +22,16 @@ const MAKER: [[u8; 3]; 7] = [
 const CLASS: &[u8] = b"PXEClient:Arch:00000:UNDI:002001";
 
 /// Whether firmware of this architecture may be a Pi's. Every other is a UEFI, on whatever board.
-pub fn may_be(arch: Arch) -> bool {
+pub fn can_be_raspberry_pi(arch: Arch) -> bool {
     matches!(arch, Arch::BIOS | Arch::RASPBERRY_PI)
 }
 
-pub fn is_one(arch: Arch, hardware: &Hardware, vendor_class: &[u8], machine: Option<&MachineId>) -> bool {
+pub fn is_raspberry_pi(arch: Arch, hardware: &HardwareAddress, vendor_class: &[u8], machine: Option<&MachineId>) -> bool {
     let told = || {
         let by_maker = MAKER.iter().any(|maker| hardware.octets().starts_with(maker));
         by_maker || machine.is_some_and(|machine| by_identifier(machine, vendor_class))
     };
-    arch == Arch::RASPBERRY_PI || may_be(arch) && told()
+    arch == Arch::RASPBERRY_PI || can_be_raspberry_pi(arch) && told()
 }
 
 /// Option 97: `RPi` and the model's number, or the filler of the Pi 3's ROM. Where it is configured to hold the serial

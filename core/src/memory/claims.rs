@@ -2,9 +2,9 @@
 //! explains it: makers ship boards with the same one, images of virtual machines are cloned, and anybody can send it.
 
 use super::{MachineKey, hardware_key};
-use crate::client::{Client, Hardware};
+use crate::client::{Client, HardwareAddress};
 use crate::plan::Plan;
-use crate::recent::Recent;
+use crate::recent::BoundedCache;
 use crate::wire::pxe::MachineId;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -16,7 +16,7 @@ pub const MOST_SHARED: usize = 1024;
 
 #[derive(Debug)]
 pub struct Claims {
-    heard: Recent<MachineKey, Claim>,
+    heard: BoundedCache<MachineKey, Claim>,
     /// By UUID, in printed order.
     shared: BTreeMap<[u8; 16], [[u8; 6]; 2]>,
     /// It has changed since it was last asked for.
@@ -41,7 +41,7 @@ pub struct SharedUuid {
 
 impl Claims {
     pub fn new(seed: u64) -> Self {
-        Claims { heard: Recent::new(HEARD, seed), shared: BTreeMap::new(), changed: false }
+        Claims { heard: BoundedCache::new(HEARD, seed), shared: BTreeMap::new(), changed: false }
     }
 
     /// A machine shows its hardware address beside its UUID or DUID. A shared adapter's address is not its own.
@@ -50,7 +50,7 @@ impl Claims {
         if let Some(duid) = &client.duid {
             self.claim(hardware_key(duid), mac, now);
         }
-        if let Some(machine) = client.machine.filter(MachineId::is_key) {
+        if let Some(machine) = client.machine_id.filter(MachineId::is_unique) {
             let first = self.claim(uuid_key(machine), mac, now);
             self.compare(plan, machine.uuid(), [first, mac]);
         }
@@ -95,15 +95,15 @@ impl Claims {
     /// The hardware address of a machine that shows a name of another kind in its place: EDK2 may put its UUID into
     /// chaddr (Mode.SendGUID), and DHCPv6 may show the DUID alone. Where several addresses have that name, it stays
     /// what it is.
-    pub fn hardware(&self, hardware: &Hardware, machine: Option<MachineId>) -> Hardware {
-        let is_one = |machine: &MachineId| machine.is_key() && !self.shared.contains_key(&machine.uuid());
+    pub fn hardware(&self, hardware: &HardwareAddress, machine: Option<MachineId>) -> HardwareAddress {
+        let is_one = |machine: &MachineId| machine.is_unique() && !self.shared.contains_key(&machine.uuid());
         let key = match hardware {
-            Hardware { htype: Hardware::DUID, .. } => Some(hardware_key(hardware)),
-            Hardware { hlen: 16, .. } => machine.filter(is_one).map(uuid_key),
+            HardwareAddress { htype: HardwareAddress::DUID, .. } => Some(hardware_key(hardware)),
+            HardwareAddress { hlen: 16, .. } => machine.filter(is_one).map(uuid_key),
             _ => None,
         };
         let claim = key.and_then(|key| self.heard.get(key)).filter(|claim| !claim.several);
-        claim.map_or(*hardware, |claim| Hardware::ethernet(claim.first))
+        claim.map_or(*hardware, |claim| HardwareAddress::from_mac(claim.first))
     }
 
     /// What was learnt before a restart.

@@ -2,14 +2,14 @@
 //! server saw it or saw what excludes all others; otherwise it lists the possible causes.
 
 use crate::arch::Arch;
-use crate::client::Hardware;
+use crate::client::HardwareAddress;
 use core::fmt;
 use core::net::Ipv4Addr;
 
 /// A machine that did not take what we offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    pub hardware: Hardware,
+    pub hardware: HardwareAddress,
     pub arch: Arch,
     pub ipxe: bool,
     /// The kernel's index of the interface that it was heard on.

@@ -7,8 +7,8 @@ use super::{MachineKey, hardware_key};
 use crate::arrival::{Arrival, Port};
 use crate::client::Client;
 use crate::plan::Plan;
-use crate::recent::{Bucket, Key, Recent};
-use crate::route::Refused;
+use crate::recent::{TokenBucket, CacheKey, BoundedCache};
+use crate::route::RefuseReason;
 use core::net::{IpAddr, Ipv4Addr};
 
 /// 8 at once, then 2 a second. A boot needs four packets.
@@ -22,10 +22,10 @@ const STRANGERS_RATE: u32 = 500;
 
 #[derive(Debug)]
 pub struct Limits {
-    clients: Recent<ClientWay, Bucket>,
-    sources: Recent<Source, Bucket>,
-    links: Recent<u32, Bucket>,
-    strangers: Bucket,
+    clients: BoundedCache<ClientWay, TokenBucket>,
+    sources: BoundedCache<Source, TokenBucket>,
+    links: BoundedCache<u32, TokenBucket>,
+    strangers: TokenBucket,
 }
 
 /// A machine, and the way that its packet took.
@@ -49,24 +49,24 @@ struct Source {
 impl Limits {
     pub fn new(seed: u64) -> Self {
         Limits {
-            clients: Recent::new(CAPACITY, seed.rotate_left(16)),
-            sources: Recent::new(CAPACITY, seed.rotate_left(32)),
-            links: Recent::new(256, seed.rotate_left(48)),
-            strangers: Bucket::full(STRANGERS_BURST, 0),
+            clients: BoundedCache::new(CAPACITY, seed.rotate_left(16)),
+            sources: BoundedCache::new(CAPACITY, seed.rotate_left(32)),
+            links: BoundedCache::new(256, seed.rotate_left(48)),
+            strangers: TokenBucket::full(STRANGERS_BURST, 0),
         }
     }
 
     /// Per machine and way always, per source on 4011, per interface where the plan says so. A relay's address stands
     /// for thousands of machines and has no limit of its own.
-    pub fn check(&mut self, plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(), Refused> {
+    pub fn check(&mut self, plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(), RefuseReason> {
         if !self.allows_client(arrival, client) {
-            return Err(Refused::TooManyFromClient);
+            return Err(RefuseReason::TooManyFromClient);
         }
         if client.port == Port::BootServer {
             self.check_source(plan, arrival, client)?;
         }
         match plan.most_per_second {
-            Some(most) if !self.allows_link(arrival, client, most) => Err(Refused::TooManyOnLink),
+            Some(most) if !self.allows_link(arrival, client, most) => Err(RefuseReason::TooManyOnLink),
             _ => Ok(()),
         }
     }
@@ -81,16 +81,16 @@ impl Limits {
         take(&mut self.clients, way, BURST, RATE, arrival.now)
     }
 
-    fn check_source(&mut self, plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(), Refused> {
+    fn check_source(&mut self, plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(), RefuseReason> {
         let source = arrival.from.ip();
         let way = Source { link: arrival.link().index, address: source };
         if !take(&mut self.sources, way, BURST, RATE, arrival.now) {
-            return Err(Refused::TooManyFromSource);
+            return Err(RefuseReason::TooManyFromSource);
         }
         let any_network = if client.is_v6() { plan.dhcp6.deaf_to_relays } else { plan.deaf_to_relays };
         let is_stranger = any_network && !arrival.reaches(source);
         if is_stranger && !self.strangers.take(STRANGERS_BURST, STRANGERS_RATE, arrival.now) {
-            return Err(Refused::TooManyStrangers);
+            return Err(RefuseReason::TooManyFromUnserved);
         }
         Ok(())
     }
@@ -107,11 +107,11 @@ impl Limits {
     }
 }
 
-fn take<K: Key>(table: &mut Recent<K, Bucket>, key: K, burst: u32, rate: u32, now: u64) -> bool {
-    table.update(key, now, Bucket::full(burst, now), |bucket| bucket.take(burst, rate, now))
+fn take<K: CacheKey>(table: &mut BoundedCache<K, TokenBucket>, key: K, burst: u32, rate: u32, now: u64) -> bool {
+    table.update(key, now, TokenBucket::full(burst, now), |bucket| bucket.take(burst, rate, now))
 }
 
-impl Key for Source {
+impl CacheKey for Source {
     fn octets(&self) -> impl AsRef<[u8]> {
         let mut octets = [0; 20];
         octets[..4].copy_from_slice(&self.link.to_le_bytes());
@@ -120,7 +120,7 @@ impl Key for Source {
     }
 }
 
-impl Key for ClientWay {
+impl CacheKey for ClientWay {
     fn octets(&self) -> impl AsRef<[u8]> {
         let relay = self.relay.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
         let mut octets = [0; 53];

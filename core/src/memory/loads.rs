@@ -1,7 +1,7 @@
 //! First-stage loaders that were fetched: who goes round in a circle, and who is the loader by now.
 
 use super::{Holder, MachineKey, hardware_key};
-use crate::recent::Recent;
+use crate::recent::BoundedCache;
 use core::fmt;
 use core::net::IpAddr;
 
@@ -13,7 +13,7 @@ const STEP_COUNTS: u64 = 2 * 60 * 1000;
 const PAUSE: u64 = 5 * 60 * 1000;
 
 #[derive(Debug)]
-pub struct Loads(Recent<MachineKey, Load>);
+pub struct Loads(BoundedCache<MachineKey, Load>);
 
 /// What is known of one machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,7 +39,7 @@ pub enum Seen {
 
 impl Loads {
     pub fn new(capacity: usize, seed: u64) -> Self {
-        Loads(Recent::new(capacity, seed))
+        Loads(BoundedCache::new(capacity, seed))
     }
 
     /// Says what was seen when it is the third time within two minutes, once until two minutes have gone by without it.

@@ -10,9 +10,9 @@ pub mod once;
 pub mod rivals;
 
 use crate::arch::Arch;
-use crate::client::{Client, Hardware};
+use crate::client::{Client, HardwareAddress};
 use crate::plan::rule::Met;
-use crate::recent::{Key, Recent};
+use crate::recent::{CacheKey, BoundedCache};
 use crate::wire::pxe::{Features, MachineId};
 use claims::Claims;
 use core::net::{IpAddr, Ipv6Addr};
@@ -44,23 +44,23 @@ const ASKS_AGAIN: u64 = 30 * 1000;
 #[derive(Debug)]
 pub struct Memory {
     /// Machines to which an OFFER went, when, and the rule that it met if only a relayed packet can tell.
-    offers: Recent<MachineKey, (u64, Option<Met>)>,
+    offers: BoundedCache<MachineKey, (u64, Option<Met>)>,
     pub limits: Limits,
     /// Who has an address, by what machines say to their DHCP server and to us.
-    addresses: Recent<IpAddr, Holder>,
+    addresses: BoundedCache<IpAddr, Holder>,
     /// Addresses that DHCP was heard from where nobody elsewhere can have forged it, and when: see
     /// [`Memory::is_vouched`].
-    vouched: Recent<IpAddr, u64>,
+    vouched: BoundedCache<IpAddr, u64>,
     /// The address that a DHCPv6 client has been given, by its DUID.
-    leases: Recent<MachineKey, Ipv6Addr>,
+    leases: BoundedCache<MachineKey, Ipv6Addr>,
     /// The item that was chosen from the menu that we gave, and when.
-    choices: Recent<MachineKey, (u16, u64)>,
+    choices: BoundedCache<MachineKey, (u16, u64)>,
     /// First-stage loaders that machines have fetched.
     loads: Loads,
     /// Who says which UUID.
     pub claims: Claims,
     /// iPXEs that were given our loader because they lack something, and when; `None`: their place is taken.
-    replaced: Recent<MachineKey, Option<u64>>,
+    replaced: BoundedCache<MachineKey, Option<u64>>,
     /// Machines of the plan, by name, that were to boot once and have.
     pub once: Once,
     /// Machines that were offered a boot, and whether they came for it.
@@ -77,7 +77,7 @@ pub struct Looping {
 /// The machine that has an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
-    pub hardware: Hardware,
+    pub hardware: HardwareAddress,
     pub machine: Option<MachineId>,
     pub firmware: Heard,
 }
@@ -93,7 +93,7 @@ pub struct Heard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MachineKey([u8; 17]);
 
-impl Key for MachineKey {
+impl CacheKey for MachineKey {
     fn octets(&self) -> impl AsRef<[u8]> {
         self.0
     }
@@ -103,14 +103,14 @@ impl Memory {
     /// `seed`: anything that nobody outside can guess.
     pub fn new(seed: u64) -> Self {
         Memory {
-            offers: Recent::new(OFFERS_CAPACITY, seed),
+            offers: BoundedCache::new(OFFERS_CAPACITY, seed),
             limits: Limits::new(seed),
-            addresses: Recent::new(ADDRESSES_CAPACITY, seed.rotate_left(8)),
-            vouched: Recent::new(ADDRESSES_CAPACITY, seed.rotate_left(20)),
-            leases: Recent::new(CAPACITY, seed.rotate_left(12)),
-            choices: Recent::new(CAPACITY, seed.rotate_left(24)),
+            addresses: BoundedCache::new(ADDRESSES_CAPACITY, seed.rotate_left(8)),
+            vouched: BoundedCache::new(ADDRESSES_CAPACITY, seed.rotate_left(20)),
+            leases: BoundedCache::new(CAPACITY, seed.rotate_left(12)),
+            choices: BoundedCache::new(CAPACITY, seed.rotate_left(24)),
             loads: Loads::new(CAPACITY, seed.rotate_left(40)),
-            replaced: Recent::new(CAPACITY, seed.rotate_left(52)),
+            replaced: BoundedCache::new(CAPACITY, seed.rotate_left(52)),
             once: Once::default(),
             claims: Claims::new(seed.rotate_left(44)),
             rivals: Rivals::new(seed.rotate_left(56)),
@@ -146,16 +146,16 @@ impl Memory {
     }
 
     /// A DHCPv6 client says which address it has been given.
-    pub fn note_lease(&mut self, duid: &Hardware, address: Ipv6Addr, now: u64) {
+    pub fn note_lease(&mut self, duid: &HardwareAddress, address: Ipv6Addr, now: u64) {
         self.leases.update(hardware_key(duid), now, address, |known| *known = address);
     }
 
-    pub fn lease(&self, duid: &Hardware) -> Option<Ipv6Addr> {
+    pub fn lease(&self, duid: &HardwareAddress) -> Option<Ipv6Addr> {
         self.leases.get(hardware_key(duid))
     }
 
     /// A machine came to port 4011. EDK2 may put its UUID into chaddr there, so it is found by its address as well.
-    pub fn note_visit(&mut self, hardware: &Hardware, address: IpAddr, now: u64) {
+    pub fn note_visit(&mut self, hardware: &HardwareAddress, address: IpAddr, now: u64) {
         self.rivals.came(hardware, false, now);
         self.note_file(address, false, now);
     }
@@ -245,7 +245,7 @@ impl Memory {
 
     /// The hardware address of who shows a UUID or a DUID in its place, if a single one has that; or else of who was
     /// heard to have its address and its UUID.
-    pub fn hardware_at(&self, at: Option<IpAddr>, hardware: &Hardware, machine: Option<MachineId>) -> Hardware {
+    pub fn hardware_at(&self, at: Option<IpAddr>, hardware: &HardwareAddress, machine: Option<MachineId>) -> HardwareAddress {
         let claimed = self.claims.hardware(hardware, machine);
         if claimed.mac().is_some() {
             return claimed;
@@ -257,14 +257,14 @@ impl Memory {
 
     /// What is remembered for minutes is a hardware address's own: a UUID may be that of many machines.
     fn key(&self, client: &Client) -> MachineKey {
-        hardware_key(&self.claims.hardware(&client.hardware, client.machine))
+        hardware_key(&self.claims.hardware(&client.hardware, client.machine_id))
     }
 }
 
 /// The first octet keeps hardware addresses (hlen 1-16), DUIDs (0x80 and more) and UUIDs (0xff) apart.
-fn hardware_key(hardware: &Hardware) -> MachineKey {
+fn hardware_key(hardware: &HardwareAddress) -> MachineKey {
     let mut key = [0; 17];
-    key[0] = if hardware.htype == Hardware::DUID { 0x80 | hardware.hlen } else { hardware.hlen };
+    key[0] = if hardware.htype == HardwareAddress::DUID { 0x80 | hardware.hlen } else { hardware.hlen };
     key[1..=hardware.octets().len()].copy_from_slice(hardware.octets());
     MachineKey(key)
 }

@@ -2,8 +2,8 @@
 //! servers' OFFERs and ACKs reach every host of the network: what a server is blamed for is what its own offer says.
 
 use super::{MachineKey, hardware_key};
-use crate::client::{Class, Hardware};
-use crate::recent::{Key, Recent};
+use crate::client::{Class, HardwareAddress};
+use crate::recent::{CacheKey, BoundedCache};
 use crate::wire::dhcp4::{Message, MessageType, OP_REPLY, code};
 use core::net::Ipv4Addr;
 
@@ -14,7 +14,7 @@ const SERVERS: usize = 4;
 
 /// What was offered lately, by machine and xid.
 #[derive(Debug)]
-pub(super) struct Offers(Recent<Attempt, [Option<Offered>; SERVERS]>);
+pub(super) struct Offers(BoundedCache<Attempt, [Option<Offered>; SERVERS]>);
 
 /// What one server has offered to one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +38,13 @@ struct Attempt {
 
 impl Offers {
     pub fn new(seed: u64) -> Self {
-        Offers(Recent::new(ATTEMPTS, seed))
+        Offers(BoundedCache::new(ATTEMPTS, seed))
     }
 
     /// An OFFER or an ACK of another server.
     pub fn note(&mut self, message: &Message<'_>, now: u64) {
         let Some(offered) = Offered::of(message, now) else { return };
-        let attempt = Attempt::new(&Hardware::of(&message.header), message.header.xid);
+        let attempt = Attempt::new(&HardwareAddress::from_header(&message.header), message.header.xid);
         self.0.update(attempt, now, [None; SERVERS], |known| {
             let oldest = (0..SERVERS).min_by_key(|&index| known[index].map(|offered| offered.at)).unwrap_or(0);
             let same = known.iter().position(|known| known.is_some_and(|known| known.server == offered.server));
@@ -53,7 +53,7 @@ impl Offers {
     }
 
     /// Offers to one attempt of a machine that began at this time. iPXE has the same xid at every boot.
-    pub fn to(&self, hardware: &Hardware, xid: u32, since: u64) -> impl Iterator<Item = Offered> + use<> {
+    pub fn to(&self, hardware: &HardwareAddress, xid: u32, since: u64) -> impl Iterator<Item = Offered> + use<> {
         let known = self.0.get(Attempt::new(hardware, xid)).unwrap_or_default();
         known.into_iter().flatten().filter(move |offered| offered.at >= since)
     }
@@ -70,19 +70,19 @@ impl Offered {
             server: message.address(code::SERVER_ID)?,
             at: now,
             address: !message.header.yiaddr.is_unspecified(),
-            pxe: message.option(code::VENDOR_CLASS).is_some_and(|class| Class::of(&class) == Some(Class::Pxe)),
+            pxe: message.option(code::VENDOR_CLASS).is_some_and(|class| Class::from_vendor_class(&class) == Some(Class::Pxe)),
             file: !message.file().is_empty() || is_given(code::BOOT_FILE),
         })
     }
 }
 
 impl Attempt {
-    fn new(hardware: &Hardware, xid: u32) -> Self {
+    fn new(hardware: &HardwareAddress, xid: u32) -> Self {
         Attempt { machine: hardware_key(hardware), xid }
     }
 }
 
-impl Key for Attempt {
+impl CacheKey for Attempt {
     fn octets(&self) -> impl AsRef<[u8]> {
         let mut octets = [0; 21];
         octets[..17].copy_from_slice(&self.machine.0);

@@ -9,8 +9,8 @@
 use super::finding::{Cause, Finding, Next, Rival};
 use super::offers::{Offered, Offers};
 use super::{MachineKey, hardware_key};
-use crate::client::{Class, Client, Hardware};
-use crate::recent::{Bucket, Recent};
+use crate::client::{Class, Client, HardwareAddress};
+use crate::recent::{TokenBucket, BoundedCache};
 use crate::wire::dhcp4::Message;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
@@ -51,12 +51,12 @@ const FINDINGS: u32 = 20;
 
 #[derive(Debug)]
 pub struct Rivals {
-    boots: Recent<MachineKey, Boot>,
+    boots: BoundedCache<MachineKey, Boot>,
     /// By kind of finding, server and link.
-    records: Recent<[u8; 17], Record>,
+    records: BoundedCache<[u8; 17], Record>,
     /// What others have offered them.
     offers: Offers,
-    bucket: Bucket,
+    bucket: TokenBucket,
     found: Vec<Finding>,
 }
 
@@ -111,10 +111,10 @@ struct Record {
 impl Rivals {
     pub fn new(seed: u64) -> Self {
         Rivals {
-            boots: Recent::new(MACHINES, seed),
-            records: Recent::new(SERVERS, seed.rotate_left(20)),
+            boots: BoundedCache::new(MACHINES, seed),
+            records: BoundedCache::new(SERVERS, seed.rotate_left(20)),
             offers: Offers::new(seed.rotate_left(44)),
-            bucket: Bucket::full(FINDINGS, 0),
+            bucket: TokenBucket::full(FINDINGS, 0),
             found: Vec::new(),
         }
     }
@@ -145,7 +145,7 @@ impl Rivals {
     }
 
     /// The offer has not left this host: nobody else keeps the machine from it.
-    pub fn withdrawn(&mut self, hardware: &Hardware) {
+    pub fn withdrawn(&mut self, hardware: &HardwareAddress) {
         if let Some(boot) = self.boots.get_mut(hardware_key(hardware)) {
             boot.settled = true;
         }
@@ -157,7 +157,7 @@ impl Rivals {
     }
 
     /// A REQUEST, to a DHCP server if it says so.
-    pub fn requested(&mut self, hardware: &Hardware, xid: u32, request: Option<Request>, now: u64) {
+    pub fn requested(&mut self, hardware: &HardwareAddress, xid: u32, request: Option<Request>, now: u64) {
         let Some(boot) = self.boots.get_mut(hardware_key(hardware)) else { return };
         match (boot.request, request) {
             (None, Some(_)) if xid == boot.offer.xid => boot.request = request,
@@ -173,7 +173,7 @@ impl Rivals {
 
     /// It came to port 4011, or asked for a file; where `beginning` says so, for one that only a firmware asks for, or
     /// an iPXE that has not asked for an address yet.
-    pub fn came(&mut self, hardware: &Hardware, beginning: bool, now: u64) {
+    pub fn came(&mut self, hardware: &HardwareAddress, beginning: bool, now: u64) {
         let Some(boot) = self.boots.get_mut(hardware_key(hardware)) else { return };
         let before = *boot;
         boot.settled = true;

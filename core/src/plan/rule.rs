@@ -3,7 +3,7 @@
 use super::pattern::{Glob, MacPattern};
 use super::profile::ProfileId;
 use crate::arch::Arch;
-use crate::client::Readings;
+use crate::client::Identifiers;
 use crate::link::Network;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -108,7 +108,7 @@ pub enum Condition {
 /// What rules look at: from a DHCP packet, or from the request for a script, which knows less.
 #[derive(Clone, Debug, Default)]
 pub struct Subject<'a> {
-    pub readings: Readings,
+    pub readings: Identifiers,
     pub serial: Option<&'a str>,
     pub arch: Option<Arch>,
     /// An iPXE on UEFI is both, and so is a UEFI HTTP client.

@@ -15,7 +15,7 @@ use crate::caller::Caller;
 use crate::choose::{MACHINE, local_disk_name};
 use crate::plan::Plan;
 use crate::request::Door;
-use crate::url::{encoded, host, is_url};
+use crate::url::{percent_encode, host, is_url};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -29,7 +29,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The architecture whose disk starter goes by this name.
 pub fn local_disk_arch(name: &str) -> Option<Arch> {
-    Arch::by_id(name.strip_prefix("local-disk/")?.strip_suffix(".efi")?)
+    Arch::from_id(name.strip_prefix("local-disk/")?.strip_suffix(".efi")?)
 }
 
 /// `${sp}` is a space that counts: iPXE takes a line apart at its spaces before it fills in settings.
@@ -96,7 +96,7 @@ pub fn base(door: Door, server: IpAddr) -> String {
 /// ours does what the firmware would do with its entries for disks. Under Secure Boot it may be refused, `sanboot` is
 /// not.
 fn start_local_disk(script: &mut String, plan: &Plan, base: &str, machine: Option<Arch>) {
-    match machine.and_then(Arch::row) {
+    match machine.and_then(Arch::info) {
         Some(row) if plan.local_disk.contains(&Arch(row.code)) => {
             let starter = local_disk_name(Arch(row.code));
             writeln!(script, "imgfree ||").ok();
@@ -136,7 +136,7 @@ fn start_linux<'a>(
 
 /// Where a file is: on our server, unless it is said to be elsewhere.
 fn url(base: &str, path: &str) -> String {
-    if is_url(path) { path.into() } else { format!("{base}{}", encoded(path)) }
+    if is_url(path) { path.into() } else { format!("{base}{}", percent_encode(path)) }
 }
 
 fn heading(script: &mut String, text: &str) {

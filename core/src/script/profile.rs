@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::choose::MACHINE;
 use crate::plan::Plan;
 use crate::plan::profile::{Linux, Menu};
-use crate::url::encoded;
+use crate::url::percent_encode;
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
@@ -20,7 +20,7 @@ pub fn linux(base: &str, title: &str, linux: &Linux) -> String {
 
 /// A program that iPXE starts: the profile's own loader.
 pub fn chain(base: &str, title: &str, program: &str) -> String {
-    let program = encoded(program);
+    let program = percent_encode(program);
     format!("{}chain --autofree {base}{program} || goto failed\nexit 0\n{}", head(title), failed(title))
 }
 

@@ -9,15 +9,15 @@ use core::fmt;
 use core::net::Ipv4Addr;
 
 /// Octets before the cookie.
-pub const FIXED: usize = 236;
-pub const COOKIE: [u8; 4] = [0x63, 0x82, 0x53, 0x63];
+pub const HEADER_LENGTH: usize = 236;
+pub const MAGIC_COOKIE: [u8; 4] = [0x63, 0x82, 0x53, 0x63];
 /// Bit 15 of flags (RFC 2131 figure 2).
-pub const BROADCAST: u16 = 0x8000;
+pub const BROADCAST_FLAG: u16 = 0x8000;
 /// Smallest BOOTP message that every relay and ROM takes (RFC 951, RFC 1542 2.1).
-pub const SMALLEST: usize = 300;
+pub const MIN_LENGTH: usize = 300;
 
 /// htype of IP over InfiniBand (RFC 4390).
-pub const INFINIBAND: u8 = 32;
+pub const HTYPE_INFINIBAND: u8 = 32;
 
 pub const OP_REQUEST: u8 = 1;
 pub const OP_REPLY: u8 = 2;
@@ -47,17 +47,17 @@ pub mod code {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// Shorter than the fixed part.
-    Short { length: usize, needs: usize },
+    TooShort { length: usize, needs: usize },
     /// The four octets where the DHCP cookie should be.
     Cookie([u8; 4]),
     /// hlen is more than chaddr holds, or 0 of what is not InfiniBand.
     HardwareLength(u8),
     /// An option claims more octets than its area has left.
-    Overrun { code: u8, at: usize, claims: usize, left: usize },
+    OptionOverrun { code: u8, at: usize, claims: usize, left: usize },
     /// An option of fixed size has another one.
-    Length { code: u8, length: usize },
+    OptionLength { code: u8, length: usize },
     /// An option of fixed size occurs twice with different values.
-    Contradiction { code: u8 },
+    ConflictingOption { code: u8 },
 }
 
 /// Option 53 (RFC 2132 9.6).
@@ -155,13 +155,13 @@ pub struct Message<'a> {
 impl<'a> Message<'a> {
     /// Takes a datagram apart. A missing end option at the exact end of an area is tolerated: nothing is ambiguous.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed> {
-        let needs = FIXED + COOKIE.len();
+        let needs = HEADER_LENGTH + MAGIC_COOKIE.len();
         if datagram.len() < needs {
-            return Err(Malformed::Short { length: datagram.len(), needs });
+            return Err(Malformed::TooShort { length: datagram.len(), needs });
         }
-        let (fixed, rest) = datagram.split_at(FIXED);
-        let (cookie, options) = rest.split_at(COOKIE.len());
-        if cookie != COOKIE {
+        let (fixed, rest) = datagram.split_at(HEADER_LENGTH);
+        let (cookie, options) = rest.split_at(MAGIC_COOKIE.len());
+        if cookie != MAGIC_COOKIE {
             return Err(Malformed::Cookie([cookie[0], cookie[1], cookie[2], cookie[3]]));
         }
         let header = Header::parse(fixed)?;
@@ -212,9 +212,9 @@ impl<'a> Message<'a> {
     /// Option 52: bit 0 - file holds options, bit 1 - sname does (RFC 2132 9.3).
     fn open_overload(&mut self, datagram: &'a [u8]) -> Result<(), Malformed> {
         let Some((_, value)) = Options(self.areas[0]).find(|&(c, _)| c == code::OVERLOAD) else { return Ok(()) };
-        let &[bits] = value else { return Err(Malformed::Length { code: code::OVERLOAD, length: value.len() }) };
+        let &[bits] = value else { return Err(Malformed::OptionLength { code: code::OVERLOAD, length: value.len() }) };
         if bits & 1 != 0 {
-            self.areas[1] = &datagram[108..FIXED];
+            self.areas[1] = &datagram[108..HEADER_LENGTH];
             check_area(self.areas[1], 108)?;
         }
         if bits & 2 != 0 {
@@ -231,10 +231,10 @@ impl<'a> Message<'a> {
             self.index.insert(code, value);
             let Some(place) = FIXED_SIZE.iter().position(|&(c, _)| c == code) else { continue };
             if value.len() != FIXED_SIZE[place].1 {
-                return Err(Malformed::Length { code, length: value.len() });
+                return Err(Malformed::OptionLength { code, length: value.len() });
             }
             match seen[place] {
-                Some(earlier) if earlier != value => return Err(Malformed::Contradiction { code }),
+                Some(earlier) if earlier != value => return Err(Malformed::ConflictingOption { code }),
                 _ => seen[place] = Some(value),
             }
         }
@@ -280,7 +280,7 @@ const FIXED_SIZE: [(u8, usize); 4] =
 impl Header {
     fn parse(fixed: &[u8]) -> Result<Self, Malformed> {
         let (htype, hlen) = (fixed[1], fixed[2]);
-        if hlen == 0 && htype != INFINIBAND || hlen > 16 {
+        if hlen == 0 && htype != HTYPE_INFINIBAND || hlen > 16 {
             return Err(Malformed::HardwareLength(hlen));
         }
         let u16_at = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
@@ -299,7 +299,7 @@ impl Header {
             giaddr: address(24),
             chaddr: array(&fixed[28..44]),
             sname: array(&fixed[44..108]),
-            file: array(&fixed[108..FIXED]),
+            file: array(&fixed[108..HEADER_LENGTH]),
         })
     }
 
@@ -356,7 +356,7 @@ impl<'o> Writer<'o> {
     pub fn new(header: &Header, out: &'o mut Vec<u8>) -> Self {
         let start = out.len();
         header.emit(out);
-        out.extend_from_slice(&COOKIE);
+        out.extend_from_slice(&MAGIC_COOKIE);
         Writer { out, start }
     }
 
@@ -385,14 +385,14 @@ impl<'o> Writer<'o> {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Short { length, needs } => write!(f, "{length} octets where {needs} are the least"),
+            Self::TooShort { length, needs } => write!(f, "{length} octets where {needs} are the least"),
             Self::Cookie([a, b, c, d]) => write!(f, "cookie {a:02x}{b:02x}{c:02x}{d:02x} instead of 63825363"),
             Self::HardwareLength(length) => write!(f, "hardware address of {length} octets"),
-            Self::Overrun { code, at, claims, left } => {
+            Self::OptionOverrun { code, at, claims, left } => {
                 write!(f, "option {code} at octet {at} claims {claims} octets, {left} are left")
             }
-            Self::Length { code, length } => write!(f, "option {code} with {length} octets"),
-            Self::Contradiction { code } => write!(f, "option {code} twice with different values"),
+            Self::OptionLength { code, length } => write!(f, "option {code} with {length} octets"),
+            Self::ConflictingOption { code } => write!(f, "option {code} twice with different values"),
         }
     }
 }
@@ -427,7 +427,7 @@ fn check_area(area: &[u8], base: usize) -> Result<(), Malformed> {
     while walk.next().is_some() {}
     match *walk.0 {
         [] | [code::END, ..] => Ok(()),
-        [code, ref rest @ ..] => Err(Malformed::Overrun {
+        [code, ref rest @ ..] => Err(Malformed::OptionOverrun {
             code,
             at: base + area.len() - walk.0.len(),
             claims: rest.first().map_or(1, |&length| length.into()),
@@ -462,7 +462,7 @@ mod tests {
             if long {
                 packet.option(99, b"left ").option(99, b"and right");
             }
-            packet.finish(SMALLEST);
+            packet.finish(MIN_LENGTH);
             let message = Message::parse(&octets).unwrap();
             for code in codes {
                 assert_eq!(message.option(code).as_deref(), Some(&[code, 1][..]), "{code} of {count}");

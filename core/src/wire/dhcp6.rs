@@ -35,11 +35,11 @@ pub mod code {
 }
 
 /// Intel's enterprise number, under which PXE and HTTP boot clients give their class (UEFI 2.10, 24.7.3.1).
-pub const ENTERPRISE: u32 = 343;
+pub const INTEL_ENTERPRISE_NUMBER: u32 = 343;
 /// HOP_COUNT_LIMIT (RFC 8415 7.6).
-pub const MOST_RELAYS: usize = 8;
+pub const MAX_RELAYS: usize = 8;
 /// A type and 128 octets (RFC 8415 11.1).
-pub const LONGEST_DUID: usize = 130;
+pub const MAX_DUID_LENGTH: usize = 130;
 
 /// Type and transaction id.
 const HEADER: usize = 4;
@@ -50,15 +50,15 @@ const RELAY_HEADER: usize = 34;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// Shorter than its fixed part.
-    Short { length: usize, needs: usize },
+    TooShort { length: usize, needs: usize },
     /// An option claims more octets than its area has left.
-    Overrun { code: u16, at: usize, claims: usize, left: usize },
+    OptionOverrun { code: u16, at: usize, claims: usize, left: usize },
     /// An option of which there is one occurs twice.
-    Twice { code: u16 },
+    DuplicateOption { code: u16 },
     /// A DUID that can be none.
-    Duid { code: u16, length: usize },
+    DuidLength { code: u16, length: usize },
     /// A relay's message without the message that it relays.
-    Empty,
+    EmptyRelayMessage,
     /// More relays than a packet may pass.
     TooManyRelays,
 }
@@ -101,28 +101,28 @@ const TYPES: [(u8, MessageType, &str); 13] = [
 /// What a client says, or a server to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
-    pub kind: MessageType,
-    pub transaction: [u8; 3],
+    pub message_type: MessageType,
+    pub transaction_id: [u8; 3],
     options: &'a [u8],
 }
 
 /// A relay that the message came through.
 #[derive(Clone, Copy, Debug)]
-pub struct Hop<'a> {
+pub struct RelayHop<'a> {
     /// RELAY-FORW, or RELAY-REPL on its way back.
-    pub kind: MessageType,
-    pub count: u8,
+    pub message_type: MessageType,
+    pub hop_count: u8,
     /// An address of the relay's on the client's link, or unspecified.
-    pub link: Ipv6Addr,
+    pub link_address: Ipv6Addr,
     /// Whom it had the message from.
-    pub peer: Ipv6Addr,
+    pub peer_address: Ipv6Addr,
     options: &'a [u8],
 }
 
 /// A datagram taken apart: a message, and the relays around it, outermost first.
 #[derive(Clone, Debug)]
 pub struct Packet<'a> {
-    pub hops: Vec<Hop<'a>>,
+    pub hops: Vec<RelayHop<'a>>,
     pub message: Message<'a>,
 }
 
@@ -130,11 +130,11 @@ impl<'a> Packet<'a> {
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed> {
         let (mut hops, mut rest) = (Vec::new(), datagram);
         while matches!(rest.first(), Some(12 | 13)) {
-            if hops.len() == MOST_RELAYS {
+            if hops.len() == MAX_RELAYS {
                 return Err(Malformed::TooManyRelays);
             }
-            let hop = Hop::parse(rest)?;
-            rest = hop.option(code::RELAY_MESSAGE).ok_or(Malformed::Empty)?;
+            let hop = RelayHop::parse(rest)?;
+            rest = hop.option(code::RELAY_MESSAGE).ok_or(Malformed::EmptyRelayMessage)?;
             hops.push(hop);
         }
         Ok(Packet { hops, message: Message::parse(rest)? })
@@ -144,15 +144,15 @@ impl<'a> Packet<'a> {
 impl<'a> Message<'a> {
     fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
         let &[kind, a, b, c, ref options @ ..] = octets else {
-            return Err(Malformed::Short { length: octets.len(), needs: HEADER });
+            return Err(Malformed::TooShort { length: octets.len(), needs: HEADER });
         };
         check_area(options, HEADER)?;
-        let message = Message { kind: kind.into(), transaction: [a, b, c], options };
+        let message = Message { message_type: kind.into(), transaction_id: [a, b, c], options };
         for code in [code::CLIENT_ID, code::SERVER_ID] {
             sole(options, code)?;
             let length = message.option(code).map_or(1, <[u8]>::len);
-            if length == 0 || length > LONGEST_DUID {
-                return Err(Malformed::Duid { code, length });
+            if length == 0 || length > MAX_DUID_LENGTH {
+                return Err(Malformed::DuidLength { code, length });
             }
         }
         Ok(message)
@@ -172,15 +172,15 @@ impl<'a> Message<'a> {
     pub fn vendor_classes(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let own = self.options().filter(|(code, _)| *code == code::VENDOR_CLASS).filter_map(|(_, value)| {
             let (enterprise, data) = value.split_at_checked(4)?;
-            (enterprise == ENTERPRISE.to_be_bytes()).then_some(data)
+            (enterprise == INTEL_ENTERPRISE_NUMBER.to_be_bytes()).then_some(data)
         });
-        own.flat_map(Counted)
+        own.flat_map(LengthPrefixed)
     }
 
     /// Option 15: a list, and the raw octets as well, because some send a plain text.
     pub fn user_classes(&self) -> Vec<&'a [u8]> {
         let Some(value) = self.option(code::USER_CLASS) else { return Vec::new() };
-        Counted(value).chain([value]).collect()
+        LengthPrefixed(value).chain([value]).collect()
     }
 
     /// The addresses that it has been promised, or asks for (IAADDR in IA_NA).
@@ -192,14 +192,14 @@ impl<'a> Message<'a> {
     }
 }
 
-impl<'a> Hop<'a> {
+impl<'a> RelayHop<'a> {
     fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
-        let short = Malformed::Short { length: octets.len(), needs: RELAY_HEADER };
+        let short = Malformed::TooShort { length: octets.len(), needs: RELAY_HEADER };
         let (header, options) = octets.split_at_checked(RELAY_HEADER).ok_or(short)?;
         check_area(options, RELAY_HEADER)?;
         sole(options, code::RELAY_MESSAGE)?;
         let [link, peer] = [&header[2..18], &header[18..34]].map(|octets| address(octets).ok_or(short));
-        Ok(Hop { kind: header[0].into(), count: header[1], link: link?, peer: peer?, options })
+        Ok(RelayHop { message_type: header[0].into(), hop_count: header[1], link_address: link?, peer_address: peer?, options })
     }
 
     pub fn options(&self) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
@@ -222,7 +222,7 @@ pub enum Duid<'a> {
 }
 
 impl<'a> Duid<'a> {
-    pub fn of(octets: &'a [u8]) -> Self {
+    pub fn parse(octets: &'a [u8]) -> Self {
         const ETHERNET: [u8; 2] = [0, 1];
         let mac = |octets: &[u8]| octets.try_into().ok().map(Duid::Mac);
         let known = match octets {
@@ -235,7 +235,7 @@ impl<'a> Duid<'a> {
     }
 
     /// The UUID as the firmware means it, and as iPXE does.
-    pub fn readings(self) -> Option<[MachineId; 2]> {
+    pub fn machine_ids(self) -> Option<[MachineId; 2]> {
         let Duid::Uuid(octets) = self else { return None };
         let mut stored = [0; 17];
         stored[1..].copy_from_slice(&octets);
@@ -244,7 +244,7 @@ impl<'a> Duid<'a> {
 }
 
 /// The hardware address from which an interface identifier was made (RFC 4291 appendix A).
-pub fn mac_of_eui64(address: Ipv6Addr) -> Option<[u8; 6]> {
+pub fn mac_from_eui64(address: Ipv6Addr) -> Option<[u8; 6]> {
     match address.octets() {
         [_, _, _, _, _, _, _, _, a, b, c, 0xff, 0xfe, d, e, f] => Some([a ^ 2, b, c, d, e, f]),
         _ => None,
@@ -275,25 +275,25 @@ impl<'o> Writer<'o> {
         let length = word.len() as u16;
         self.option(
             code::VENDOR_CLASS,
-            &[&ENTERPRISE.to_be_bytes()[..], &length.to_be_bytes(), word.as_bytes()].concat(),
+            &[&INTEL_ENTERPRISE_NUMBER.to_be_bytes()[..], &length.to_be_bytes(), word.as_bytes()].concat(),
         )
     }
 }
 
 /// Wraps a reply for the relays that the request came through: each gets back what it said of itself (RFC 8415 19.3,
 /// RFC 8357 5.2).
-pub fn wrap(hops: &[Hop<'_>], reply: &[u8], out: &mut Vec<u8>) {
+pub fn write_relay_reply(hops: &[RelayHop<'_>], reply: &[u8], out: &mut Vec<u8>) {
     let Some((hop, inner)) = hops.split_first() else { return out.extend_from_slice(reply) };
-    out.extend_from_slice(&[MessageType::RelayReply.into(), hop.count]);
-    out.extend_from_slice(&hop.link.octets());
-    out.extend_from_slice(&hop.peer.octets());
+    out.extend_from_slice(&[MessageType::RelayReply.into(), hop.hop_count]);
+    out.extend_from_slice(&hop.link_address.octets());
+    out.extend_from_slice(&hop.peer_address.octets());
     for code in [code::INTERFACE_ID, code::RELAY_PORT] {
         if let Some(value) = hop.option(code) {
             option(code, value, out);
         }
     }
     let mut message = Vec::new();
-    wrap(inner, reply, &mut message);
+    write_relay_reply(inner, reply, &mut message);
     option(code::RELAY_MESSAGE, &message, out);
 }
 
@@ -320,9 +320,9 @@ impl<'a> Iterator for Options<'a> {
 
 /// Walks texts that each have their length in two octets in front (RFC 8415 21.15). Stops at the first that overruns.
 #[derive(Clone, Debug)]
-pub struct Counted<'a>(pub &'a [u8]);
+pub struct LengthPrefixed<'a>(pub &'a [u8]);
 
-impl<'a> Iterator for Counted<'a> {
+impl<'a> Iterator for LengthPrefixed<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -340,7 +340,7 @@ fn find(options: &[u8], code: u16) -> Option<&[u8]> {
 fn sole(options: &[u8], code: u16) -> Result<(), Malformed> {
     match Options(options).filter(|(found, _)| *found == code).count() {
         0 | 1 => Ok(()),
-        _ => Err(Malformed::Twice { code }),
+        _ => Err(Malformed::DuplicateOption { code }),
     }
 }
 
@@ -353,9 +353,9 @@ fn check_area(area: &[u8], base: usize) -> Result<(), Malformed> {
         [] => Ok(()),
         [a, b, c, d, ref rest @ ..] => {
             let claims = u16::from_be_bytes([c, d]).into();
-            Err(Malformed::Overrun { code: u16::from_be_bytes([a, b]), at, claims, left: rest.len() })
+            Err(Malformed::OptionOverrun { code: u16::from_be_bytes([a, b]), at, claims, left: rest.len() })
         }
-        ref rest => Err(Malformed::Overrun { code: 0, at, claims: HEADER, left: rest.len() }),
+        ref rest => Err(Malformed::OptionOverrun { code: 0, at, claims: HEADER, left: rest.len() }),
     }
 }
 
@@ -390,14 +390,14 @@ impl fmt::Display for MessageType {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Short { length, needs } => write!(f, "{length} octets where {needs} are the least"),
-            Self::Overrun { code, at, claims, left } => {
+            Self::TooShort { length, needs } => write!(f, "{length} octets where {needs} are the least"),
+            Self::OptionOverrun { code, at, claims, left } => {
                 write!(f, "option {code} at octet {at} claims {claims} octets, {left} are left")
             }
-            Self::Twice { code } => write!(f, "option {code} twice"),
-            Self::Duid { code, length } => write!(f, "option {code} holds a DUID of {length} octets"),
-            Self::Empty => f.write_str("a relay's message with nothing in it"),
-            Self::TooManyRelays => write!(f, "more than {MOST_RELAYS} relays"),
+            Self::DuplicateOption { code } => write!(f, "option {code} twice"),
+            Self::DuidLength { code, length } => write!(f, "option {code} holds a DUID of {length} octets"),
+            Self::EmptyRelayMessage => f.write_str("a relay's message with nothing in it"),
+            Self::TooManyRelays => write!(f, "more than {MAX_RELAYS} relays"),
         }
     }
 }

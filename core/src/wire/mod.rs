@@ -11,67 +11,67 @@ use core::fmt;
 /// A DHCP datagram of either family, taken apart.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
-pub enum Packet<'a> {
+pub enum DhcpPacket<'a> {
     Dhcp4(dhcp4::Message<'a>),
     Dhcp6(dhcp6::Packet<'a>),
 }
 
 /// What makes it unreadable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
+pub enum MalformedDhcp {
     Dhcp4(dhcp4::Malformed),
     Dhcp6(dhcp6::Malformed),
 }
 
 /// What a message says it is, in either family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DhcpMessageType {
     Dhcp4(dhcp4::MessageType),
     Dhcp6(dhcp6::MessageType),
 }
 
-impl<'a> Packet<'a> {
+impl<'a> DhcpPacket<'a> {
     /// Nothing in a datagram tells the family: it is that of the addresses that it came by.
-    pub fn parse(datagram: &'a [u8], is_v6: bool) -> Result<Self, Malformed> {
+    pub fn parse(datagram: &'a [u8], is_v6: bool) -> Result<Self, MalformedDhcp> {
         if is_v6 {
-            dhcp6::Packet::parse(datagram).map(Packet::Dhcp6).map_err(Malformed::Dhcp6)
+            dhcp6::Packet::parse(datagram).map(DhcpPacket::Dhcp6).map_err(MalformedDhcp::Dhcp6)
         } else {
-            dhcp4::Message::parse(datagram).map(Packet::Dhcp4).map_err(Malformed::Dhcp4)
+            dhcp4::Message::parse(datagram).map(DhcpPacket::Dhcp4).map_err(MalformedDhcp::Dhcp4)
         }
     }
 
     /// What its sender says it is; a DHCPv4 packet may not say.
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn message_type(&self) -> Option<DhcpMessageType> {
         match self {
-            Packet::Dhcp4(message) => message.message_type().map(Kind::Dhcp4),
-            Packet::Dhcp6(packet) => Some(Kind::Dhcp6(packet.message.kind)),
+            DhcpPacket::Dhcp4(message) => message.message_type().map(DhcpMessageType::Dhcp4),
+            DhcpPacket::Dhcp6(packet) => Some(DhcpMessageType::Dhcp6(packet.message.message_type)),
         }
     }
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for MalformedDhcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Malformed::Dhcp4(reason) => reason.fmt(f),
-            Malformed::Dhcp6(reason) => reason.fmt(f),
+            MalformedDhcp::Dhcp4(reason) => reason.fmt(f),
+            MalformedDhcp::Dhcp6(reason) => reason.fmt(f),
         }
     }
 }
 
-impl From<Kind> for u8 {
-    fn from(kind: Kind) -> Self {
+impl From<DhcpMessageType> for u8 {
+    fn from(kind: DhcpMessageType) -> Self {
         match kind {
-            Kind::Dhcp4(kind) => kind.into(),
-            Kind::Dhcp6(kind) => kind.into(),
+            DhcpMessageType::Dhcp4(kind) => kind.into(),
+            DhcpMessageType::Dhcp6(kind) => kind.into(),
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for DhcpMessageType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Kind::Dhcp4(kind) => kind.fmt(f),
-            Kind::Dhcp6(kind) => kind.fmt(f),
+            DhcpMessageType::Dhcp4(kind) => kind.fmt(f),
+            DhcpMessageType::Dhcp6(kind) => kind.fmt(f),
         }
     }
 }

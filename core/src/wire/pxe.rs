@@ -7,20 +7,20 @@ use core::fmt;
 use core::net::Ipv4Addr;
 
 /// Option 43 that says: load the file of this offer, with no prompt, menu or discovery (PXE 2.1 table 2-1, 6 = 8).
-pub const LOAD_THE_FILE: [u8; 4] = [6, 1, 8, 255];
+pub const LOAD_FILE_OPTION: [u8; 4] = [6, 1, 8, 255];
 /// PXE_BOOT_ITEM.
 pub const BOOT_ITEM: u8 = 71;
 /// Option 43 holds no more, and clients read its first instance only.
 const LONGEST: usize = 255;
 
 /// What the boot ROM of a Raspberry Pi looks for: the menu text, with three spaces behind it for the model 3B.
-pub const RASPBERRY_PI: &[u8; 35] = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x17\x00\x00\x14Raspberry Pi Boot   \xff";
+pub const RASPBERRY_PI_OPTION: &[u8; 35] = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x17\x00\x00\x14Raspberry Pi Boot   \xff";
 
 /// One line of a menu that the firmware shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MenuItem<'a> {
     /// The boot server type; 0 is the local disk.
-    pub kind: u16,
+    pub server_type: u16,
     pub title: &'a str,
     /// Who is asked on 4011 when it is chosen. The local disk needs nobody; where nobody is named, all are asked.
     pub server: Option<Ipv4Addr>,
@@ -30,7 +30,7 @@ pub struct MenuItem<'a> {
 /// boot servers, menu, prompt (PXE 2.1 table 2-1). `None`: it does not fit.
 pub fn menu(prompt: &str, timeout: u8, items: &[MenuItem<'_>]) -> Option<Vec<u8>> {
     let (mut servers, mut lines) = (Vec::new(), Vec::new());
-    for MenuItem { kind, title, server } in items {
+    for MenuItem { server_type: kind, title, server } in items {
         if let Some(server) = server {
             servers.extend_from_slice(&kind.to_be_bytes());
             servers.push(1);
@@ -41,7 +41,7 @@ pub fn menu(prompt: &str, timeout: u8, items: &[MenuItem<'_>]) -> Option<Vec<u8>
         lines.extend_from_slice(title.as_bytes());
     }
     // No multicast; broadcast where it is needed.
-    let all_are_asked = items.iter().any(|item| item.kind != 0 && item.server.is_none());
+    let all_are_asked = items.iter().any(|item| item.server_type != 0 && item.server.is_none());
     let mut option = Vec::from([6, 1, if all_are_asked { 2 } else { 3 }]);
     for (code, value) in [(8, servers), (9, lines), (10, [&[timeout], prompt.as_bytes()].concat())] {
         option.extend_from_slice(&[code, u8::try_from(value.len()).ok()?]);
@@ -77,7 +77,7 @@ impl<'a> Iterator for SubOptions<'a> {
 /// The item that a client chose from a menu (43.71).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BootItem {
-    pub kind: u16,
+    pub server_type: u16,
     /// Bit 15: the client wants credentials.
     pub layer: u16,
 }
@@ -85,18 +85,18 @@ pub struct BootItem {
 impl BootItem {
     /// Option 43 that says back what was chosen; iPXE compares the type.
     pub fn option(self) -> [u8; 7] {
-        let ([a, b], [c, d]) = (self.kind.to_be_bytes(), self.layer.to_be_bytes());
+        let ([a, b], [c, d]) = (self.server_type.to_be_bytes(), self.layer.to_be_bytes());
         [BOOT_ITEM, 4, a, b, c, d, 255]
     }
 
-    pub fn wants_credentials(self) -> bool {
+    pub fn requests_credentials(self) -> bool {
         self.layer & 0x8000 != 0
     }
 
     /// From the value of option 43.
-    pub fn find(vendor_specific: &[u8]) -> Option<Self> {
+    pub fn parse(vendor_specific: &[u8]) -> Option<Self> {
         match SubOptions(vendor_specific).find(|&(code, _)| code == BOOT_ITEM)?.1 {
-            &[a, b, c, d] => Some(BootItem { kind: u16::from_be_bytes([a, b]), layer: u16::from_be_bytes([c, d]) }),
+            &[a, b, c, d] => Some(BootItem { server_type: u16::from_be_bytes([a, b]), layer: u16::from_be_bytes([c, d]) }),
             _ => None,
         }
     }
@@ -126,7 +126,7 @@ impl MachineId {
     }
 
     /// Whether it tells one machine from another: placeholders that many have do not.
-    pub fn is_key(&self) -> bool {
+    pub fn is_unique(&self) -> bool {
         !is_placeholder(&self.uuid())
     }
 }
@@ -185,7 +185,7 @@ impl Features {
     pub const NFS: u8 = 0x29;
 
     /// These features and no others.
-    pub fn of(codes: impl IntoIterator<Item = u8>) -> Self {
+    pub fn from_codes(codes: impl IntoIterator<Item = u8>) -> Self {
         let bits = codes.into_iter().filter(|code| (0x10..=0x29).contains(code)).map(|code| 1 << (code - 0x10));
         Features { bits: bits.fold(0, |all, bit: u32| all | bit), version: None }
     }
@@ -203,7 +203,7 @@ impl Features {
     }
 
     /// What of `needed` this list does not have. A list without a single feature is none: it lacks nothing for certain.
-    pub fn lacks(&self, needed: Features) -> Features {
+    pub fn missing(&self, needed: Features) -> Features {
         let bits = if self.bits == 0 { 0 } else { needed.bits & !self.bits };
         Features { bits, version: None }
     }
@@ -265,6 +265,6 @@ pub fn user_classes(option: &[u8]) -> Vec<&[u8]> {
 }
 
 /// Printable ASCII as it is, everything else as `\xNN`: what came from the network never reaches a terminal raw.
-pub fn escaped(octets: &[u8]) -> String {
+pub fn escape(octets: &[u8]) -> String {
     octets.escape_ascii().to_string()
 }

@@ -8,11 +8,11 @@ use core::fmt;
 
 /// What a datagram says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packet<'a> {
+pub enum TftpPacket<'a> {
     /// RRQ: a file is asked for.
-    Read(Request<'a>),
+    Read(TftpRequest<'a>),
     /// WRQ: a file is offered.
-    Write(Request<'a>),
+    Write(TftpRequest<'a>),
     Data {
         block: u16,
         payload: &'a [u8],
@@ -24,19 +24,19 @@ pub enum Packet<'a> {
         code: ErrorCode,
         text: &'a [u8],
     },
-    Oack(Options<'a>),
+    Oack(TftpOptions<'a>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request<'a> {
+pub struct TftpRequest<'a> {
     pub name: &'a [u8],
     pub mode: &'a [u8],
-    pub options: Options<'a>,
+    pub options: TftpOptions<'a>,
 }
 
 /// Pairs of name and value, in the order in which they were sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options<'a>(&'a [u8]);
+pub struct TftpOptions<'a>(&'a [u8]);
 
 /// The code of an ERROR, known or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct ErrorCode(pub u16);
 
 /// Why a datagram is no TFTP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
+pub enum MalformedTftp {
     /// Shorter than its kind has to be.
     Truncated,
     UnknownOpcode(u16),
@@ -66,50 +66,50 @@ const ERROR: u16 = 5;
 const OACK: u16 = 6;
 
 /// Opcode and block number, before the payload of a DATA.
-pub const HEADER: usize = 4;
+pub const DATA_HEADER_LENGTH: usize = 4;
 
 /// The longest request, options and all (RFC 2347).
-pub const LONGEST_REQUEST: usize = 512;
+pub const MAX_REQUEST_LENGTH: usize = 512;
 
-impl<'a> Packet<'a> {
+impl<'a> TftpPacket<'a> {
     /// Reads any datagram. Octets behind a complete ACK are let pass, as is a missing NUL behind an ERROR's text: old
     /// ROMs send both, and neither can be misread.
-    pub fn read(datagram: &'a [u8]) -> Result<Packet<'a>, Malformed> {
+    pub fn read(datagram: &'a [u8]) -> Result<TftpPacket<'a>, MalformedTftp> {
         let (opcode, rest) = number(datagram)?;
         match opcode {
-            RRQ => Request::read(datagram, rest).map(Packet::Read),
-            WRQ => Request::read(datagram, rest).map(Packet::Write),
-            DATA => number(rest).map(|(block, payload)| Packet::Data { block, payload }),
-            ACK => number(rest).map(|(block, _)| Packet::Ack { block }),
+            RRQ => TftpRequest::read(datagram, rest).map(TftpPacket::Read),
+            WRQ => TftpRequest::read(datagram, rest).map(TftpPacket::Write),
+            DATA => number(rest).map(|(block, payload)| TftpPacket::Data { block, payload }),
+            ACK => number(rest).map(|(block, _)| TftpPacket::Ack { block }),
             ERROR => {
                 let (code, text) = number(rest)?;
                 let text = text.split(|&octet| octet == 0).next().unwrap_or_default();
-                Ok(Packet::Error { code: ErrorCode(code), text })
+                Ok(TftpPacket::Error { code: ErrorCode(code), text })
             }
-            OACK => Options::read(rest).map(Packet::Oack),
-            unknown => Err(Malformed::UnknownOpcode(unknown)),
+            OACK => TftpOptions::read(rest).map(TftpPacket::Oack),
+            unknown => Err(MalformedTftp::UnknownOpcode(unknown)),
         }
     }
 
     /// Appends the datagram that says this.
     pub fn write(&self, out: &mut Vec<u8>) {
         match *self {
-            Packet::Read(request) => request.write(RRQ, out),
-            Packet::Write(request) => request.write(WRQ, out),
-            Packet::Data { block, payload } => {
+            TftpPacket::Read(request) => request.write(RRQ, out),
+            TftpPacket::Write(request) => request.write(WRQ, out),
+            TftpPacket::Data { block, payload } => {
                 out.extend_from_slice(&data_header(block));
                 out.extend_from_slice(payload);
             }
-            Packet::Ack { block } => {
+            TftpPacket::Ack { block } => {
                 out.extend_from_slice(&ACK.to_be_bytes());
                 out.extend_from_slice(&block.to_be_bytes());
             }
-            Packet::Error { code, text } => {
+            TftpPacket::Error { code, text } => {
                 out.extend_from_slice(&ERROR.to_be_bytes());
                 out.extend_from_slice(&code.0.to_be_bytes());
                 write_string(text, out);
             }
-            Packet::Oack(options) => {
+            TftpPacket::Oack(options) => {
                 out.extend_from_slice(&OACK.to_be_bytes());
                 out.extend_from_slice(options.0);
             }
@@ -123,19 +123,19 @@ pub fn is_request(datagram: &[u8]) -> bool {
 }
 
 /// The octets before the payload of a DATA, for a sender that keeps the payload where it was read to.
-pub fn data_header(block: u16) -> [u8; HEADER] {
+pub fn data_header(block: u16) -> [u8; DATA_HEADER_LENGTH] {
     let [high, low] = block.to_be_bytes();
     [0, DATA as u8, high, low]
 }
 
-impl<'a> Request<'a> {
-    fn read(datagram: &[u8], rest: &'a [u8]) -> Result<Request<'a>, Malformed> {
-        if datagram.len() > LONGEST_REQUEST {
-            return Err(Malformed::TooLong);
+impl<'a> TftpRequest<'a> {
+    fn read(datagram: &[u8], rest: &'a [u8]) -> Result<TftpRequest<'a>, MalformedTftp> {
+        if datagram.len() > MAX_REQUEST_LENGTH {
+            return Err(MalformedTftp::TooLong);
         }
         let (name, rest) = string(rest)?;
         let (mode, rest) = string(rest)?;
-        Ok(Request { name, mode, options: Options::read(rest)? })
+        Ok(TftpRequest { name, mode, options: TftpOptions::read(rest)? })
     }
 
     fn write(&self, opcode: u16, out: &mut Vec<u8>) {
@@ -146,22 +146,22 @@ impl<'a> Request<'a> {
     }
 }
 
-impl<'a> Options<'a> {
+impl<'a> TftpOptions<'a> {
     /// Takes the area of the options and checks it to the end. Some ROMs send their whole zeroed buffer: an option
     /// without a name begins the padding, and nothing but zeros may follow it.
-    pub fn read(area: &'a [u8]) -> Result<Options<'a>, Malformed> {
+    pub fn read(area: &'a [u8]) -> Result<TftpOptions<'a>, MalformedTftp> {
         let mut rest = area;
         while rest.first().is_some_and(|&octet| octet != 0) {
             let (_, after) = string(rest)?;
             if after.is_empty() {
-                return Err(Malformed::NoValue);
+                return Err(MalformedTftp::NoValue);
             }
             (_, rest) = string(after)?;
         }
         if rest.iter().any(|&octet| octet != 0) {
-            return Err(Malformed::AfterPadding);
+            return Err(MalformedTftp::AfterPadding);
         }
-        Ok(Options(&area[..area.len() - rest.len()]))
+        Ok(TftpOptions(&area[..area.len() - rest.len()]))
     }
 
     /// Every option as it was sent, repeated ones too.
@@ -182,37 +182,37 @@ impl<'a> Options<'a> {
 
 impl ErrorCode {
     /// Nothing more precise: the text says it. iPXE ends with it, too.
-    pub const OTHER: ErrorCode = ErrorCode(0);
-    pub const NOT_FOUND: ErrorCode = ErrorCode(1);
-    pub const DENIED: ErrorCode = ErrorCode(2);
+    pub const NOT_DEFINED: ErrorCode = ErrorCode(0);
+    pub const FILE_NOT_FOUND: ErrorCode = ErrorCode(1);
+    pub const ACCESS_VIOLATION: ErrorCode = ErrorCode(2);
     /// shim's buffer was too small; it starts again with a larger one.
-    pub const FULL: ErrorCode = ErrorCode(3);
-    pub const ILLEGAL: ErrorCode = ErrorCode(4);
-    pub const UNKNOWN_TRANSFER: ErrorCode = ErrorCode(5);
+    pub const DISK_FULL: ErrorCode = ErrorCode(3);
+    pub const ILLEGAL_OPERATION: ErrorCode = ErrorCode(4);
+    pub const UNKNOWN_TRANSFER_ID: ErrorCode = ErrorCode(5);
     /// Option negotiation ended by the client (RFC 2347): EDK2 wanted no more than the size.
     pub const OPTIONS_REFUSED: ErrorCode = ErrorCode(8);
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for MalformedTftp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Malformed::Truncated => f.write_str("too short"),
-            Malformed::UnknownOpcode(opcode) => write!(f, "unknown opcode {opcode}"),
-            Malformed::Unterminated => f.write_str("a string without its final NUL"),
-            Malformed::NoValue => f.write_str("an option without a value"),
-            Malformed::AfterPadding => f.write_str("octets behind the padding"),
-            Malformed::TooLong => f.write_str("a request of more than 512 octets"),
+            MalformedTftp::Truncated => f.write_str("too short"),
+            MalformedTftp::UnknownOpcode(opcode) => write!(f, "unknown opcode {opcode}"),
+            MalformedTftp::Unterminated => f.write_str("a string without its final NUL"),
+            MalformedTftp::NoValue => f.write_str("an option without a value"),
+            MalformedTftp::AfterPadding => f.write_str("octets behind the padding"),
+            MalformedTftp::TooLong => f.write_str("a request of more than 512 octets"),
         }
     }
 }
 
-fn number(octets: &[u8]) -> Result<(u16, &[u8]), Malformed> {
-    let (number, rest) = octets.split_first_chunk().ok_or(Malformed::Truncated)?;
+fn number(octets: &[u8]) -> Result<(u16, &[u8]), MalformedTftp> {
+    let (number, rest) = octets.split_first_chunk().ok_or(MalformedTftp::Truncated)?;
     Ok((u16::from_be_bytes(*number), rest))
 }
 
-fn string(octets: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
-    let end = octets.iter().position(|&octet| octet == 0).ok_or(Malformed::Unterminated)?;
+fn string(octets: &[u8]) -> Result<(&[u8], &[u8]), MalformedTftp> {
+    let end = octets.iter().position(|&octet| octet == 0).ok_or(MalformedTftp::Unterminated)?;
     Ok((&octets[..end], &octets[end + 1..]))
 }
 
@@ -227,14 +227,14 @@ mod tests {
     use alloc::vec;
     use proptest::prelude::*;
 
-    fn request(datagram: &[u8]) -> Request<'_> {
-        match Packet::read(datagram) {
-            Ok(Packet::Read(request)) => request,
+    fn request(datagram: &[u8]) -> TftpRequest<'_> {
+        match TftpPacket::read(datagram) {
+            Ok(TftpPacket::Read(request)) => request,
             other => panic!("not a read request: {other:?}"),
         }
     }
 
-    fn pairs<'a>(options: &Options<'a>) -> Vec<(&'a [u8], &'a [u8])> {
+    fn pairs<'a>(options: &TftpOptions<'a>) -> Vec<(&'a [u8], &'a [u8])> {
         options.iter().collect()
     }
 
@@ -259,38 +259,38 @@ mod tests {
 
     #[test]
     fn what_is_not_whole_is_malformed() {
-        let cases: [(&[u8], Malformed); 10] = [
-            (b"", Malformed::Truncated),
-            (b"\0", Malformed::Truncated),
-            (b"\0\x03\0", Malformed::Truncated),
-            (b"\0\x04\0", Malformed::Truncated),
-            (b"\0\x07\0\0", Malformed::UnknownOpcode(7)),
-            (b"\0\x01undionly.kpxe", Malformed::Unterminated),
-            (b"\0\x01undionly.kpxe\0octet", Malformed::Unterminated),
-            (b"\0\x01undionly.kpxe\0octet\0tsize\x000", Malformed::Unterminated),
-            (b"\0\x01undionly.kpxe\0octet\0tsize\0", Malformed::NoValue),
-            (b"\0\x01undionly.kpxe\0octet\0\0\0x", Malformed::AfterPadding),
+        let cases: [(&[u8], MalformedTftp); 10] = [
+            (b"", MalformedTftp::Truncated),
+            (b"\0", MalformedTftp::Truncated),
+            (b"\0\x03\0", MalformedTftp::Truncated),
+            (b"\0\x04\0", MalformedTftp::Truncated),
+            (b"\0\x07\0\0", MalformedTftp::UnknownOpcode(7)),
+            (b"\0\x01undionly.kpxe", MalformedTftp::Unterminated),
+            (b"\0\x01undionly.kpxe\0octet", MalformedTftp::Unterminated),
+            (b"\0\x01undionly.kpxe\0octet\0tsize\x000", MalformedTftp::Unterminated),
+            (b"\0\x01undionly.kpxe\0octet\0tsize\0", MalformedTftp::NoValue),
+            (b"\0\x01undionly.kpxe\0octet\0\0\0x", MalformedTftp::AfterPadding),
         ];
         for (datagram, reason) in cases {
-            assert_eq!(Packet::read(datagram), Err(reason), "{datagram:?}");
+            assert_eq!(TftpPacket::read(datagram), Err(reason), "{datagram:?}");
         }
     }
 
     #[test]
     fn a_request_of_512_octets_is_read_and_one_more_is_too_many() {
         let mut datagram = b"\0\x01".to_vec();
-        datagram.resize(LONGEST_REQUEST - 7, b'n');
+        datagram.resize(MAX_REQUEST_LENGTH - 7, b'n');
         datagram.extend_from_slice(b"\0octet\0");
         assert_eq!(request(&datagram).name.len(), 503);
         datagram.insert(2, b'n');
-        assert_eq!(Packet::read(&datagram), Err(Malformed::TooLong));
+        assert_eq!(TftpPacket::read(&datagram), Err(MalformedTftp::TooLong));
     }
 
     #[test]
     fn the_text_of_an_error_ends_at_its_nul_or_with_the_datagram() {
-        let aborted = Packet::Error { code: ErrorCode(0), text: b"TFTP Aborted" };
-        assert_eq!(Packet::read(b"\0\x05\0\0TFTP Aborted\0\0"), Ok(aborted));
-        assert_eq!(Packet::read(b"\0\x05\0\0TFTP Aborted"), Ok(aborted));
+        let aborted = TftpPacket::Error { code: ErrorCode(0), text: b"TFTP Aborted" };
+        assert_eq!(TftpPacket::read(b"\0\x05\0\0TFTP Aborted\0\0"), Ok(aborted));
+        assert_eq!(TftpPacket::read(b"\0\x05\0\0TFTP Aborted"), Ok(aborted));
     }
 
     fn text(least: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -305,17 +305,17 @@ mod tests {
         ) {
             let mut area = Vec::new();
             for (name, value) in &options {
-                Options::write(name, value, &mut area);
+                TftpOptions::write(name, value, &mut area);
             }
-            let sent = Request { name: &name, mode: &mode, options: Options(&area) };
-            let sent = if write { Packet::Write(sent) } else { Packet::Read(sent) };
+            let sent = TftpRequest { name: &name, mode: &mode, options: TftpOptions(&area) };
+            let sent = if write { TftpPacket::Write(sent) } else { TftpPacket::Read(sent) };
             let mut datagram = Vec::new();
             sent.write(&mut datagram);
             prop_assert_eq!(datagram.len(), 2 + name.len() + 1 + mode.len() + 1 + area.len());
             datagram.resize(datagram.len() + padding, 0);
-            let read = Packet::read(&datagram);
+            let read = TftpPacket::read(&datagram);
             prop_assert_eq!(read, Ok(sent));
-            let Ok(Packet::Read(request) | Packet::Write(request)) = read else { unreachable!() };
+            let Ok(TftpPacket::Read(request) | TftpPacket::Write(request)) = read else { unreachable!() };
             let expected: Vec<_> = options.iter().map(|(name, value)| (&name[..], &value[..])).collect();
             prop_assert_eq!(pairs(&request.options), expected);
         }
@@ -325,16 +325,16 @@ mod tests {
             number: u16, payload in proptest::collection::vec(any::<u8>(), 0..64), message in text(0),
         ) {
             let mut area = Vec::new();
-            Options::write(b"tsize", b"174080", &mut area);
+            TftpOptions::write(b"tsize", b"174080", &mut area);
             for sent in [
-                Packet::Data { block: number, payload: &payload },
-                Packet::Ack { block: number },
-                Packet::Error { code: ErrorCode(number), text: &message },
-                Packet::Oack(Options(&area)),
+                TftpPacket::Data { block: number, payload: &payload },
+                TftpPacket::Ack { block: number },
+                TftpPacket::Error { code: ErrorCode(number), text: &message },
+                TftpPacket::Oack(TftpOptions(&area)),
             ] {
                 let mut datagram = vec![];
                 sent.write(&mut datagram);
-                prop_assert_eq!(Packet::read(&datagram), Ok(sent));
+                prop_assert_eq!(TftpPacket::read(&datagram), Ok(sent));
             }
         }
 
@@ -345,10 +345,10 @@ mod tests {
             let mut datagram = vec![0, opcode];
             datagram.extend_from_slice(&tail);
             for end in [0, 1, 2, 3, datagram.len()] {
-                if let Ok(packet) = Packet::read(&datagram[..end.min(datagram.len())]) {
+                if let Ok(packet) = TftpPacket::read(&datagram[..end.min(datagram.len())]) {
                     let mut again = Vec::new();
                     packet.write(&mut again);
-                    prop_assert_eq!(Packet::read(&again), Ok(packet), "what was read can be said again");
+                    prop_assert_eq!(TftpPacket::read(&again), Ok(packet), "what was read can be said again");
                 }
             }
         }

@@ -17,11 +17,11 @@ fn found((answer, _): (Answer, Sent)) -> Option<By> {
 #[test]
 fn a_machine_is_found_by_the_uuid_in_its_duid_whoever_wrote_it() {
     let plan = of_machines(&[Machine { name: "web1", uuid: Some(UUID), ..Machine::default() }]);
-    assert_eq!(found(on_547(&plan, &Packet6::solicit())), Some(By::Uuid), "as SMBIOS stores it");
-    assert_eq!(found(on_547(&plan, &Packet6::information_request())), Some(By::Uuid), "as it is printed");
-    assert_eq!(found(on_547(&plan, &Packet6::solicit().set(1, &[0; 18]))), None);
+    assert_eq!(found(ask_547(&plan, &Packet6::solicit())), Some(By::Uuid), "as SMBIOS stores it");
+    assert_eq!(found(ask_547(&plan, &Packet6::information_request())), Some(By::Uuid), "as it is printed");
+    assert_eq!(found(ask_547(&plan, &Packet6::solicit().set(1, &[0; 18]))), None);
     for packet in [Packet6::solicit(), Packet6::information_request()] {
-        let machine = on_547(&plan, &packet).0.client.unwrap().machine.unwrap();
+        let machine = ask_547(&plan, &packet).0.client.unwrap().machine_id.unwrap();
         assert_eq!(machine.to_string(), "00112233-4455-6677-8899-aabbccddeeff", "the likelier reading");
     }
 }
@@ -29,7 +29,7 @@ fn a_machine_is_found_by_the_uuid_in_its_duid_whoever_wrote_it() {
 #[test]
 fn a_machine_is_found_by_the_address_of_its_card_wherever_that_shows() {
     let plan = of_machines(&[Machine { name: "web1", macs: &[MAC], ..Machine::default() }]);
-    assert_eq!(found(on_547(&plan, &Packet6::solicit())), Some(By::Mac), "in its link-local address");
+    assert_eq!(found(ask_547(&plan, &Packet6::solicit())), Some(By::Mac), "in its link-local address");
     let from = |duid: &[u8]| {
         let octets = Packet6::solicit().set(1, duid).octets();
         found(ask(&plan, &octets, Port::Dhcp, "[fe80::1234]:546", GROUP))
@@ -38,7 +38,7 @@ fn a_machine_is_found_by_the_address_of_its_card_wherever_that_shows() {
     assert_eq!(from(b"\0\x01\0\x01timE\x02\0\0\0\x02\x07"), Some(By::Mac), "DUID-LLT");
     assert_eq!(from(b"\0\x03\0\x06\x02\0\0\0\x02\x07"), None, "no Ethernet");
     assert_eq!(from(b"\0\x02\0\0\x02\0\0\0\x02\x07"), None, "of a maker's own");
-    assert_eq!(found(by_relay(&plan, &Packet6::solicit(), &[])), Some(By::Mac), "in the peer address of its relay");
+    assert_eq!(found(ask_through_relay(&plan, &Packet6::solicit(), &[])), Some(By::Mac), "in the peer address of its relay");
     let seen = |link_layer: &[u8]| {
         let octets = relayed(&Packet6::solicit().octets(), RELAY, "fe80::1234", &[(79, link_layer)]);
         found(ask(&plan, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6))
@@ -64,7 +64,7 @@ fn two_readings_that_mean_two_machines_mean_neither() {
         Machine { name: "web2", uuid: Some(stored), ..Machine::default() },
     ]);
     for packet in [Packet6::solicit(), Packet6::information_request()] {
-        let decision = on_547(&plan, &packet).0.decision.unwrap();
+        let decision = ask_547(&plan, &packet).0.decision.unwrap();
         assert_eq!(decision.machine, None);
         assert_eq!(decision.undecided.map(|undecided| undecided.machines.map(|(_, by)| by)), Some([By::Uuid; 2]));
     }
@@ -72,7 +72,7 @@ fn two_readings_that_mean_two_machines_mean_neither() {
         Machine { name: "web1", macs: &[MAC], ..Machine::default() },
         Machine { name: "web2", macs: &[[2, 0, 0, 0, 9, 9]], ..Machine::default() },
     ]);
-    let decision = on_547(&plan, &Packet6::solicit().set(1, b"\0\x03\0\x01\x02\0\0\0\x09\x09")).0.decision.unwrap();
+    let decision = ask_547(&plan, &Packet6::solicit().set(1, b"\0\x03\0\x01\x02\0\0\0\x09\x09")).0.decision.unwrap();
     let undecided = decision.undecided.map(|undecided| undecided.machines.map(|(_, by)| by));
     assert_eq!((decision.machine, undecided), (None, Some([By::Mac; 2])));
 }
@@ -83,7 +83,7 @@ fn a_uuid_goes_before_an_address() {
         Machine { name: "web1", macs: &[MAC], ..Machine::default() },
         Machine { name: "web2", uuid: Some(UUID), ..Machine::default() },
     ]);
-    let found = on_547(&plan, &Packet6::solicit()).0.decision.unwrap().machine.unwrap();
+    let found = ask_547(&plan, &Packet6::solicit()).0.decision.unwrap().machine.unwrap();
     assert_eq!((plan.machines.get(found.machine).name, found.by), ("web2", By::Uuid));
     assert_eq!(found.other.map(|(other, by)| (plan.machines.get(other).name, by)), Some(("web1", By::Mac)));
 }
@@ -94,7 +94,7 @@ fn what_protects_one_of_two_entries_with_an_identity_holds_over_dhcpv6() {
     for never in [Machine { macs: &[], ..web2 }, Machine { uuid: None, ..web2 }] {
         let never = Machine { name: "web1", policy: Policy::Never, ..never };
         for packet in [Packet6::solicit(), Packet6::information_request()] {
-            let decision = on_547(&of_machines(&[web2, never]), &packet).0.decision.unwrap();
+            let decision = ask_547(&of_machines(&[web2, never]), &packet).0.decision.unwrap();
             assert_eq!((decision.ground, decision.held.map(|(machine, _)| machine)), (Ground::Never, Some(1)));
         }
     }

@@ -39,16 +39,16 @@ fn neighbour(port: u16) -> String {
 }
 
 /// A client on the link, to the group on port 547.
-fn on_547(plan: &Plan, packet: &Packet6) -> (Answer, Sent) {
+fn ask_547(plan: &Plan, packet: &Packet6) -> (Answer, Sent) {
     ask(plan, &packet.octets(), Port::Dhcp, &neighbour(546), GROUP)
 }
 
-fn on_4011(plan: &Plan, packet: &Packet6) -> (Answer, Sent) {
+fn ask_4011(plan: &Plan, packet: &Packet6) -> (Answer, Sent) {
     ask(plan, &packet.octets(), Port::BootServer, &neighbour(4011), GROUP)
 }
 
 /// A client behind a relay that has an address of the client's network.
-fn by_relay(plan: &Plan, packet: &Packet6, options: &[(u16, &[u8])]) -> (Answer, Sent) {
+fn ask_through_relay(plan: &Plan, packet: &Packet6, options: &[(u16, &[u8])]) -> (Answer, Sent) {
     let octets = relayed(&packet.octets(), RELAY, NEIGHBOUR, options);
     ask(plan, &octets, Port::Dhcp, &format!("[{RELAY}]:547"), HERE6)
 }
@@ -57,7 +57,7 @@ fn by_relay(plan: &Plan, packet: &Packet6, options: &[(u16, &[u8])]) -> (Answer,
 fn response((answer, sent): (Answer, Sent)) -> Response {
     match answer.verdict {
         Verdict::Respond(response) => {
-            assert_eq!(sent[0].1, response.to);
+            assert_eq!(sent[0].1, response.destination);
             response
         }
         Verdict::Silent(silence) => panic!("silence: {silence}"),
@@ -99,7 +99,7 @@ fn with_stateless(stateless: Stateless) -> Plan {
     plan
 }
 
-fn booting(boots: Boots, loader: Option<&str>) -> Plan {
+fn plan_booting(boots: Boots, loader: Option<&str>) -> Plan {
     let loader = loader.map(|name| (Arch::X64, Loader { name: name.into(), path: None }));
     let profile = Profile { boots, loaders: loader.into_iter().collect(), ..Profile::default() };
     Plan { profiles: vec![profile], default_profile: Some(0), local_disk: vec![Arch::X64], ..plan() }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn every_kind_of_profile_comes_to_its_file_over_ipv6() {
-    let given = |boots: Boots, loader| on_4011(&booting(boots, loader), &Packet6::request_4011());
+    let given = |boots: Boots, loader| ask_4011(&plan_booting(boots, loader), &Packet6::request_4011());
     let item = Item { kind: 0x8001, title: "a".into(), to: To::Profile(None) };
     let menu = Boots::Menu(Menu { prompt: "F8".into(), timeout: 10, items: vec![item] });
     assert_eq!(url(&given(menu, None)), "tftp://[2001:db8::10]/ipxe.efi", "no firmware shows one over IPv6");
@@ -18,23 +18,23 @@ fn every_kind_of_profile_comes_to_its_file_over_ipv6() {
 #[test]
 fn an_ipxe_that_takes_a_script_along_is_sent_with_it_by_pxe_over_ipv6() {
     let able = |plan: Plan| Plan { with_script: [("ipxe.efi".into(), Arch::X64)].into(), ..plan };
-    let given = |plan: Plan| url(&on_4011(&able(plan), &Packet6::request_4011()));
+    let given = |plan: Plan| url(&ask_4011(&able(plan), &Packet6::request_4011()));
     assert_eq!(given(plan()), "tftp://[2001:db8::10]/with-script/ipxe.efi");
     assert_eq!(
-        given(booting(Boots::Script("http://boot.example/x".into()), None)),
+        given(plan_booting(Boots::Script("http://boot.example/x".into()), None)),
         "tftp://[2001:db8::10]/with-script/ipxe.efi"
     );
     let rule = Rule { when: When { vendor_classes: vec![Glob("*".into())], ..When::default() }, ..Rule::default() };
     let by_rule = Plan { rules: vec![rule], ..plan() };
     assert_eq!(given(by_rule), "tftp://[2001:db8::10]/machine/rule=0/with-script/ipxe.efi");
     // Whoever names a loader and nothing else wants that; and the others are started by themselves.
-    assert_eq!(given(booting(Boots::Loader, Some("ipxe.efi"))), "tftp://[2001:db8::10]/ipxe.efi");
-    assert_eq!(given(booting(Boots::LocalDisk, None)), "tftp://[2001:db8::10]/local-disk/uefi-x64.efi");
-    assert_eq!(url(&on_547(&able(plan()), &Packet6::http_solicit())), "http://[2001:db8::10]:8080/ipxe.efi");
+    assert_eq!(given(plan_booting(Boots::Loader, Some("ipxe.efi"))), "tftp://[2001:db8::10]/ipxe.efi");
+    assert_eq!(given(plan_booting(Boots::LocalDisk, None)), "tftp://[2001:db8::10]/local-disk/uefi-x64.efi");
+    assert_eq!(url(&ask_547(&able(plan()), &Packet6::http_solicit())), "http://[2001:db8::10]:8080/ipxe.efi");
     let mut of_u_boot = able(plan());
     let shared = Loader { name: "ipxe.efi".into(), path: Some("/x".into()) };
     of_u_boot.loaders.insert(Arch(22), shared);
-    let asked = on_4011(&of_u_boot, &Packet6::request_4011().set(61, &[0, 22]));
+    let asked = ask_4011(&of_u_boot, &Packet6::request_4011().set(61, &[0, 22]));
     assert_eq!(url(&asked), "tftp://[2001:db8::10]/ipxe.efi", "it has no PXE driver to be asked");
     let over_ipv4 = Loader { name: "ipxe.efi".into(), path: Some("/x".into()) };
     let plan = Plan { loaders: [(Arch::X64, over_ipv4)].into(), ..able(common::plan()) };
@@ -46,16 +46,16 @@ fn an_ipxe_that_takes_a_script_along_is_sent_with_it_by_pxe_over_ipv6() {
 
 #[test]
 fn a_loader_elsewhere_is_named_as_it_stands_if_ipv6_leads_there() {
-    let given = |name: &str| on_4011(&booting(Boots::Loader, Some(name)), &Packet6::request_4011());
+    let given = |name: &str| ask_4011(&plan_booting(Boots::Loader, Some(name)), &Packet6::request_4011());
     assert_eq!(url(&given("tftp://[2001:db8::5]/a b.efi")), "tftp://[2001:db8::5]/a b.efi");
     assert_eq!(url(&given("tftp://boot.example/x.efi")), "tftp://boot.example/x.efi");
     for name in ["tftp://192.0.2.5/x.efi", "http://[2001:db8::5]/x.efi"] {
         assert_eq!(silence(given(name)), "nothing:loader-url", "{name}");
         let site = Plan { with_script: [("ipxe.efi".into(), Arch::X64)].into(), ..booting(Boots::Loader, Some(name)) };
-        let ours = on_4011(&site, &Packet6::request_4011());
+        let ours = ask_4011(&site, &Packet6::request_4011());
         assert_eq!(url(&ours), "tftp://[2001:db8::10]/with-script/ipxe.efi", "whose script goes on to {name}");
     }
-    let http = |name: &str| on_547(&booting(Boots::Loader, Some(name)), &Packet6::http_solicit());
+    let http = |name: &str| ask_547(&plan_booting(Boots::Loader, Some(name)), &Packet6::http_solicit());
     for name in ["http://[2001:db8::5]/x.efi", "https://boot.example/x.efi"] {
         assert_eq!(url(&http(name)), name);
     }
@@ -68,14 +68,14 @@ fn a_loader_elsewhere_is_named_as_it_stands_if_ipv6_leads_there() {
 fn tftp_is_offered_where_it_is_heard_over_ipv6_whoever_serves_it_over_ipv4() {
     let mut closed = plan();
     closed.dhcp6.tftp = false;
-    assert_eq!(silence(on_547(&closed, &Packet6::solicit())), "nothing:no-tftp");
-    assert_eq!(silence(by_relay(&closed, &Packet6::solicit(), &[])), "nothing:no-tftp");
-    assert_eq!(silence(on_4011(&closed, &Packet6::request_4011())), "nothing:no-tftp");
-    response(on_547(&closed, &Packet6::http_solicit()));
+    assert_eq!(silence(ask_547(&closed, &Packet6::solicit())), "nothing:no-tftp");
+    assert_eq!(silence(ask_through_relay(&closed, &Packet6::solicit(), &[])), "nothing:no-tftp");
+    assert_eq!(silence(ask_4011(&closed, &Packet6::request_4011())), "nothing:no-tftp");
+    response(ask_547(&closed, &Packet6::http_solicit()));
     let elsewhere = [(Arch::X64, Loader { name: "tftp://[2001:db8::5]/x.efi".into(), path: None })].into();
-    response(on_547(&Plan { loaders: elsewhere, ..closed }, &Packet6::solicit()));
+    response(ask_547(&Plan { loaders: elsewhere, ..closed }, &Packet6::solicit()));
     for tftp in [Some(Tftp::At([192, 0, 2, 5].into())), None] {
-        let asked = on_4011(&Plan { tftp, ..plan() }, &Packet6::request_4011());
+        let asked = ask_4011(&Plan { tftp, ..plan() }, &Packet6::request_4011());
         assert_eq!(url(&asked), "tftp://[2001:db8::10]/ipxe.efi", "{tftp:?}");
     }
 }
@@ -83,9 +83,9 @@ fn tftp_is_offered_where_it_is_heard_over_ipv6_whoever_serves_it_over_ipv4() {
 #[test]
 fn what_is_advertised_is_what_the_second_visit_gives_or_nothing_is() {
     for boots in [Boots::Nothing, Boots::Loader] {
-        silence(on_547(&booting(boots, None), &Packet6::solicit()));
+        silence(ask_547(&plan_booting(boots, None), &Packet6::solicit()));
     }
-    let plan = booting(Boots::Loader, Some("tftp://192.0.2.5/x.efi"));
-    assert_eq!(silence(on_547(&plan, &Packet6::solicit())), "nothing:loader-url");
-    assert_eq!(silence(by_relay(&plan, &Packet6::solicit(), &[])), "nothing:loader-url");
+    let plan = plan_booting(Boots::Loader, Some("tftp://192.0.2.5/x.efi"));
+    assert_eq!(silence(ask_547(&plan, &Packet6::solicit())), "nothing:loader-url");
+    assert_eq!(silence(ask_through_relay(&plan, &Packet6::solicit(), &[])), "nothing:loader-url");
 }

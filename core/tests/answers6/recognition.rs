@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_firmwares_own_configuration_is_none_of_our_business() {
-    assert_eq!(silence(on_547(&plan(), &Packet6::solicit().without(16).without(61))), "not-ours:no-vendor-class");
+    assert_eq!(silence(ask_547(&plan(), &Packet6::solicit().without(16).without(61))), "not-ours:no-vendor-class");
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn a_class_that_no_reader_agrees_on_is_another_one_and_no_malformed_packet() {
     // The length of the text in little endian, and an enterprise number with nothing behind it (insomniacslk/dhcp#395).
     for class in [&b"\0\0\x01\x57\x09\0PXEClient"[..], b"\0\0\x01\x57", b"\x57\x01\0\0\x09\0PXEClient"] {
         let packet = Packet6::solicit().set(16, class);
-        assert_eq!(silence(on_547(&plan(), &packet)), "not-ours:other-vendor-class", "{class:?}");
+        assert_eq!(silence(ask_547(&plan(), &packet)), "not-ours:other-vendor-class", "{class:?}");
     }
 }
 
@@ -53,7 +53,7 @@ fn a_class_under_another_enterprise_number_or_in_other_words_is_not_ours() {
         b"\0\0\x01\x57PXEClient".to_vec(),
     ] {
         let packet = Packet6::solicit().set(16, &class);
-        assert_eq!(silence(on_547(&plan(), &packet)), "not-ours:other-vendor-class", "{class:?}");
+        assert_eq!(silence(ask_547(&plan(), &packet)), "not-ours:other-vendor-class", "{class:?}");
     }
 }
 
@@ -61,20 +61,20 @@ fn a_class_under_another_enterprise_number_or_in_other_words_is_not_ours() {
 fn a_class_may_stand_behind_others() {
     let second =
         Packet6::solicit().set(16, &vendor_class(9, b"x")).add(16, &vendor_class(343, b"PXEClient:Arch:00011"));
-    assert_eq!(response(on_547(&plan(), &second.without(61))).boot.file, "tftp://[2001:db8::10]/ipxe-arm64.efi");
+    assert_eq!(response(ask_547(&plan(), &second.without(61))).boot.file, "tftp://[2001:db8::10]/ipxe-arm64.efi");
     let list = [&vendor_class(343, b"other")[..], b"\0\x14PXEClient:Arch:00007"].concat();
-    response(on_547(&plan(), &Packet6::solicit().set(16, &list)));
+    response(ask_547(&plan(), &Packet6::solicit().set(16, &list)));
 }
 
 #[test]
 fn the_architecture_is_that_of_option_61_or_of_the_class_and_nobody_is_a_bios() {
-    let file = |packet: &Packet6| response(on_547(&plan(), packet)).boot.file;
+    let file = |packet: &Packet6| response(ask_547(&plan(), packet)).boot.file;
     assert_eq!(file(&Packet6::solicit().set(61, &[0, 11])), "tftp://[2001:db8::10]/ipxe-arm64.efi");
     assert_eq!(file(&Packet6::solicit().set(61, &[0, 16, 0, 11])), "tftp://[2001:db8::10]/ipxe-arm64.efi");
     assert_eq!(file(&Packet6::solicit().without(61)), "tftp://[2001:db8::10]/ipxe.efi", "by the digits");
     assert_eq!(file(&Packet6::solicit().set(61, &[0, 11, 0])), "tftp://[2001:db8::10]/ipxe.efi", "of odd length");
     let bare = Packet6::solicit().without(61).set(16, &vendor_class(343, b"PXEClient"));
-    assert_eq!(silence(on_547(&plan(), &bare)), "not-ours:no-architecture");
+    assert_eq!(silence(ask_547(&plan(), &bare)), "not-ours:no-architecture");
 }
 
 #[test]
@@ -82,31 +82,31 @@ fn only_solicit_is_heard_on_547_and_only_request_on_4011() {
     for kind in (0..=13).chain([255]).filter(|kind| ![1, 11, 12, 13].contains(kind)) {
         let packet = Packet6 { kind, ..Packet6::solicit() };
         let expected = if matches!(kind, 2 | 7 | 10) { "not-ours:reply" } else { "not-ours:message" };
-        assert_eq!(silence(on_547(&plan(), &packet)), expected, "{kind}");
+        assert_eq!(silence(ask_547(&plan(), &packet)), expected, "{kind}");
     }
     for kind in (0..=11).filter(|kind| ![2, 3, 7, 10].contains(kind)) {
         let packet = Packet6 { kind, ..Packet6::request_4011() };
-        assert_eq!(silence(on_4011(&plan(), &packet)), "not-ours:message", "{kind}");
+        assert_eq!(silence(ask_4011(&plan(), &packet)), "not-ours:message", "{kind}");
     }
     let firmware = Packet6::information_request().without(15);
-    assert_eq!(silence(on_547(&with_stateless(Stateless::default()), &firmware)), "not-ours:message");
+    assert_eq!(silence(ask_547(&with_stateless(Stateless::default()), &firmware)), "not-ours:message");
 }
 
 #[test]
 fn who_does_not_say_who_it_is_is_not_answered() {
-    assert_eq!(silence(on_547(&plan(), &Packet6::solicit().without(1))), "not-ours:no-client-id");
-    assert_eq!(silence(on_547(&plan(), &Packet6::solicit().set(1, b""))), "malformed");
-    assert_eq!(silence(on_547(&plan(), &Packet6::solicit().set(1, &[0; 131]))), "malformed");
-    assert_eq!(silence(on_547(&plan(), &Packet6::solicit().add(1, b"\0\x03\0\x01twice."))), "malformed");
+    assert_eq!(silence(ask_547(&plan(), &Packet6::solicit().without(1))), "not-ours:no-client-id");
+    assert_eq!(silence(ask_547(&plan(), &Packet6::solicit().set(1, b""))), "malformed");
+    assert_eq!(silence(ask_547(&plan(), &Packet6::solicit().set(1, &[0; 131]))), "malformed");
+    assert_eq!(silence(ask_547(&plan(), &Packet6::solicit().add(1, b"\0\x03\0\x01twice."))), "malformed");
 }
 
 #[test]
 fn a_request_on_4011_for_another_server_or_for_none_is_not_ours() {
-    response(on_4011(&plan(), &Packet6::request_4011()));
+    response(ask_4011(&plan(), &Packet6::request_4011()));
     let longer = [&DUID[..], &[0]].concat();
     for other in [&DUID[..9], &longer, b"\0\x03\0\x01\x02\0\0\0\0\x11"] {
         let packet = Packet6::request_4011().set(2, other);
-        assert_eq!(silence(on_4011(&plan(), &packet)), "not-ours:other-server", "{other:?}");
+        assert_eq!(silence(ask_4011(&plan(), &packet)), "not-ours:other-server", "{other:?}");
     }
-    assert_eq!(silence(on_4011(&plan(), &Packet6::request_4011().without(2))), "not-ours:other-server");
+    assert_eq!(silence(ask_4011(&plan(), &Packet6::request_4011().without(2))), "not-ours:other-server");
 }

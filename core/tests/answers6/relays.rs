@@ -12,14 +12,14 @@ fn each_relay_gets_back_what_it_said_of_itself() {
     let reply = Packet::parse(&asked.1[0].0).unwrap();
     assert_eq!(reply.hops.len(), 2);
     let [far, near] = &reply.hops[..] else { panic!() };
-    assert!(reply.hops.iter().all(|hop| hop.kind == MessageType::RelayReply));
-    assert_eq!((far.count, far.link.to_string(), far.peer.to_string()), (1, RELAY.into(), "fe80::1".into()));
-    assert_eq!((near.count, near.link.to_string(), near.peer.to_string()), (0, "::".into(), NEIGHBOUR.into()));
+    assert!(reply.hops.iter().all(|hop| hop.message_type == MessageType::RelayReply));
+    assert_eq!((far.hop_count, far.link_address.to_string(), far.peer_address.to_string()), (1, RELAY.into(), "fe80::1".into()));
+    assert_eq!((near.hop_count, near.link_address.to_string(), near.peer_address.to_string()), (0, "::".into(), NEIGHBOUR.into()));
     assert_eq!((far.option(18), far.option(135)), (Some(&b"vlan10"[..]), Some(&[0, 0][..])));
     assert_eq!((near.option(18), near.option(135)), (Some(&b"port 7"[..]), None));
     assert_eq!(near.option(79), None, "which is for servers");
-    assert_eq!(reply.message.kind, MessageType::Advertise);
-    let Response { to, .. } = response(asked);
+    assert_eq!(reply.message.message_type, MessageType::Advertise);
+    let Response { destination: to, .. } = response(asked);
     assert_eq!((to.to.to_string(), to.from.to_string()), ("[2001:db8:9::1]:6767".into(), "[2001:db8::10]:547".into()));
 }
 
@@ -29,11 +29,11 @@ fn a_relay_is_answered_at_its_port_only_if_it_asks_for_that_and_it_does_no_harm(
     let port = |source: u16, options: &[(u16, &[u8])]| {
         ask(&plan(), &relayed(&solicit, RELAY, NEIGHBOUR, options), Port::Dhcp, &format!("[{RELAY}]:{source}"), HERE6)
     };
-    assert_eq!(response(port(6767, &[])).to.to.port(), 547);
-    assert_eq!(response(port(6767, &[(135, &[0, 0])])).to.to.port(), 6767);
-    assert_eq!(response(port(547, &[(135, &[0, 0])])).to.to.port(), 547);
+    assert_eq!(response(port(6767, &[])).destination.to.port(), 547);
+    assert_eq!(response(port(6767, &[(135, &[0, 0])])).destination.to.port(), 6767);
+    assert_eq!(response(port(547, &[(135, &[0, 0])])).destination.to.port(), 547);
     assert_eq!(silence(port(53, &[(135, &[0, 0])])), "refused:source-port");
-    assert_eq!(response(port(53, &[])).to.to.port(), 547);
+    assert_eq!(response(port(53, &[])).destination.to.port(), 547);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_relay_next_to_us_is_answered_there() {
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
     let asked = ask(&plan(), &octets, Port::Dhcp, "[fe80::99]:547", GROUP);
     assert_eq!(url(&asked), "tftp://[2001:db8::10]/ipxe.efi");
-    let Response { to, .. } = response(asked);
+    let Response { destination: to, .. } = response(asked);
     assert_eq!((to.to.to_string(), to.from.to_string()), ("[fe80::99%2]:547".into(), "[fe80::10]:547".into()));
 }
 
@@ -54,7 +54,7 @@ fn a_relay_that_is_not_listed_is_refused_whether_by_its_own_address_or_by_the_cl
     response(from(&with(RELAY), "2001:db8:9::1"));
     assert_eq!(silence(from(&with("2001:db8:9::2"), "2001:db8:9::1")), "refused:relay-not-listed");
     assert_eq!(silence(from(&with("192.0.2.1"), "2001:db8:9::1")), "refused:relay-not-listed");
-    response(on_547(&with("2001:db8:9::2"), &Packet6::solicit()));
+    response(ask_547(&with("2001:db8:9::2"), &Packet6::solicit()));
 }
 
 #[test]

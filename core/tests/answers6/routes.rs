@@ -5,29 +5,29 @@ use super::*;
 #[test]
 fn on_547_only_a_neighbour_is_answered_unless_a_relay_asks_for_it() {
     let from = |source: &str| ask(&plan(), &Packet6::solicit().octets(), Port::Dhcp, source, GROUP);
-    let Response { to, .. } = response(from("[fe80::207]:546"));
+    let Response { destination: to, .. } = response(from("[fe80::207]:546"));
     assert_eq!((to.to.to_string(), to.from.to_string()), ("[fe80::207%2]:546".into(), "[fe80::10]:547".into()));
-    assert_eq!(to.link, Some(2));
+    assert_eq!(to.interface_index, Some(2));
     for source in
         ["2001:db8::207", "2001:db8:1::207", "::", "::1", "ff02::1", "fe80::10", "2001:db8::10", "::ffff:192.0.2.7"]
     {
         assert_eq!(silence(from(&format!("[{source}]:546"))), "refused:source", "{source}");
     }
-    assert_eq!(response(from("[fe80::207]:53")).to.to.port(), 546, "clients listen there whatever they send from");
+    assert_eq!(response(from("[fe80::207]:53")).destination.to.port(), 546, "clients listen there whatever they send from");
 }
 
 #[test]
 fn on_4011_the_answer_goes_to_the_source_port_and_comes_from_4011() {
     let octets = Packet6::request_4011().octets();
     let from = |source: &str| ask(&plan(), &octets, Port::BootServer, source, GROUP);
-    let Response { to, .. } = response(from("[fe80::207]:50000"));
+    let Response { destination: to, .. } = response(from("[fe80::207]:50000"));
     assert_eq!((to.to.to_string(), to.from.to_string()), ("[fe80::207%2]:50000".into(), "[fe80::10]:4011".into()));
-    let Response { to, .. } = response(from("[2001:db8::207]:50000"));
+    let Response { destination: to, .. } = response(from("[2001:db8::207]:50000"));
     assert_eq!(
         (to.to.to_string(), to.from.to_string()),
         ("[2001:db8::207]:50000".into(), "[2001:db8::10]:4011".into())
     );
-    assert_eq!(to.link, None);
+    assert_eq!(to.interface_index, None);
     for port in [0, 7, 19, 53, 67] {
         for source in ["fe80::207", "2001:db8::207"] {
             assert_eq!(silence(from(&format!("[{source}]:{port}"))), "refused:source-port", "{source} {port}");
@@ -48,7 +48,7 @@ fn a_foreign_network_is_heard_on_4011_only_after_an_advertise_through_its_relay(
     assert_eq!(silence(to_4011(&mut memory, &request, 0)), "refused:unserved-network");
     let solicit = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
     response(ask_again(&plan(), &mut memory, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0));
-    let Response { to, .. } = response(to_4011(&mut memory, &request, 5_000));
+    let Response { destination: to, .. } = response(to_4011(&mut memory, &request, 5_000));
     assert_eq!((to.to.to_string(), to.from.to_string()), (BEYOND_RELAY.into(), "[2001:db8::10]:4011".into()));
     let other = Packet6::request_4011().set(1, b"\0\x03\0\x01\x02\0\0\0\x09\x09").octets();
     assert_eq!(silence(to_4011(&mut memory, &other, 5_000)), "refused:unserved-network", "another machine");
@@ -71,7 +71,7 @@ fn what_has_only_a_link_local_address_cannot_serve_beyond_its_link() {
     links[0].ipv6.retain(|network| network.address.is_unicast_link_local());
     let asked = |octets: &[u8], from: &str, links: &[Link]| {
         let (from, to) = (from.parse().unwrap(), GROUP.parse().unwrap());
-        let arrival = Arrival { datagram: octets, port: Port::Dhcp, from, to, links, link: 0, foreign: false, now: 0 };
+        let arrival = Arrival { datagram: octets, port: Port::Dhcp, from, to, links, link: 0, via_other_link: false, now: 0 };
         let mut replies = Replies::default();
         let answer = answer(&plan(), &mut Memory::new(1), &arrival, &mut replies);
         (answer, replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect())
@@ -89,7 +89,7 @@ fn what_comes_by_an_interface_that_we_do_not_serve_is_answered_only_where_networ
     let foreign = |octets: &[u8], port, from: &str| {
         let links = links();
         let (from, to) = (from.parse().unwrap(), HERE6.parse().unwrap());
-        let arrival = Arrival { datagram: octets, port, from, to, links: &links, link: 0, foreign: true, now: 0 };
+        let arrival = Arrival { datagram: octets, port, from, to, links: &links, link: 0, via_other_link: true, now: 0 };
         let mut replies = Replies::default();
         let answer = answer(&plan(), &mut Memory::new(1), &arrival, &mut replies);
         (answer, replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect())

@@ -7,7 +7,7 @@ fn a_rule_that_only_the_packet_can_meet_is_told_in_the_name_of_the_loader() {
     let glob = |text: &str| vec![Glob(text.into())];
     let relayed_url = |when: When| {
         let plan = Plan { rules: vec![Rule { when, ..Rule::default() }], ..plan() };
-        url(&by_relay(&plan, &Packet6::solicit(), &[(18, b"vlan10")]))
+        url(&ask_through_relay(&plan, &Packet6::solicit(), &[(18, b"vlan10")]))
     };
     let told = "tftp://[2001:db8::10]/machine/rule=0/ipxe.efi";
     assert_eq!(relayed_url(When { interface_ids: glob("vlan1?"), ..When::default() }), told);
@@ -25,7 +25,7 @@ fn a_rule_that_only_the_packet_can_meet_is_told_in_the_name_of_the_loader() {
 fn a_rule_by_interface_id_relay_or_ipv6_network_decides() {
     let deny = |when: When| {
         let plan = Plan { rules: vec![Rule { when, deny: true, ..Rule::default() }], ..plan() };
-        by_relay(&plan, &Packet6::solicit(), &[(18, b"vlan10")])
+        ask_through_relay(&plan, &Packet6::solicit(), &[(18, b"vlan10")])
     };
     let subnet = |address: &str, prefix| When {
         subnets: vec![Network::V6(Network6 { address: address.parse().unwrap(), prefix })],
@@ -45,17 +45,17 @@ fn a_rule_by_interface_id_relay_or_ipv6_network_decides() {
     assert_eq!(silence(ask(&plan, &octets, Port::Dhcp, "[2001:db8:9::1]:547", HERE6)), "nothing:denied");
     let on_link =
         Plan { rules: vec![Rule { when: subnet("2001:db8::", 64), deny: true, ..Rule::default() }], ..common::plan() };
-    assert_eq!(silence(on_547(&on_link, &Packet6::solicit())), "nothing:denied");
+    assert_eq!(silence(ask_547(&on_link, &Packet6::solicit())), "nothing:denied");
 }
 
 #[test]
 fn an_http_clients_url_tells_the_rule_as_well_and_so_does_the_script_of_an_ipxe() {
     let when = When { vendor_classes: vec![Glob("*Client*".into())], ..When::default() };
     let plan = Plan { rules: vec![Rule { when, ..Rule::default() }], ..with_stateless(Stateless::default()) };
-    let told = |packet: &Packet6| url(&on_547(&plan, packet));
+    let told = |packet: &Packet6| url(&ask_547(&plan, packet));
     assert_eq!(told(&Packet6::http_solicit()), "http://[2001:db8::10]:8080/machine/rule=0/ipxe.efi");
     assert_eq!(told(&Packet6::information_request()), "http://[2001:db8::10]:8080/machine/rule=0/boot.ipxe");
-    assert_eq!(url(&on_4011(&plan, &Packet6::request_4011())), "tftp://[2001:db8::10]/machine/rule=0/ipxe.efi");
+    assert_eq!(url(&ask_4011(&plan, &Packet6::request_4011())), "tftp://[2001:db8::10]/machine/rule=0/ipxe.efi");
 }
 
 #[test]

@@ -4,12 +4,12 @@ use super::*;
 
 #[test]
 fn an_advertise_on_the_link_names_no_file_and_a_relayed_one_names_this_host() {
-    assert_eq!(codes(&on_547(&plan(), &Packet6::solicit())), [1, 2, 16]);
-    let asked = by_relay(&plan(), &Packet6::solicit(), &[]);
+    assert_eq!(codes(&ask_547(&plan(), &Packet6::solicit())), [1, 2, 16]);
+    let asked = ask_through_relay(&plan(), &Packet6::solicit(), &[]);
     assert_eq!(codes(&asked), [1, 2, 59, 16]);
     assert_eq!(url(&asked), "tftp://[2001:db8::10]/ipxe.efi");
-    let elsewhere = booting(Boots::Loader, Some("tftp://[2001:db8::5]/shimx64.efi"));
-    assert_eq!(url(&by_relay(&elsewhere, &Packet6::solicit(), &[])), "tftp://[2001:db8::10]/");
+    let elsewhere = plan_booting(Boots::Loader, Some("tftp://[2001:db8::5]/shimx64.efi"));
+    assert_eq!(url(&ask_through_relay(&elsewhere, &Packet6::solicit(), &[])), "tftp://[2001:db8::10]/");
     let mut memory = Memory::new(1);
     let solicit = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
     ask_again(&elsewhere, &mut memory, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0);
@@ -20,7 +20,7 @@ fn an_advertise_on_the_link_names_no_file_and_a_relayed_one_names_this_host() {
 
 #[test]
 fn an_http_client_gets_its_url_at_once_with_a_zero_behind_it() {
-    for asked in [on_547(&plan(), &Packet6::http_solicit()), by_relay(&plan(), &Packet6::http_solicit(), &[])] {
+    for asked in [ask_547(&plan(), &Packet6::http_solicit()), ask_through_relay(&plan(), &Packet6::http_solicit(), &[])] {
         assert_eq!(codes(&asked), [1, 2, 59, 16]);
         assert_eq!(url(&asked), "http://[2001:db8::10]:8080/ipxe.efi");
         let octets = &asked.1[0].0;
@@ -28,26 +28,26 @@ fn an_http_client_gets_its_url_at_once_with_a_zero_behind_it() {
         assert_eq!(octets[end], 0, "EDK2 reads the URL as a text that ends with one");
     }
     let closed = Plan { http: None, ..plan() };
-    assert_eq!(silence(on_547(&closed, &Packet6::http_solicit())), "nothing:no-http");
+    assert_eq!(silence(ask_547(&closed, &Packet6::http_solicit())), "nothing:no-http");
     let unknown = Plan { http_clients: false, ..plan() };
-    assert_eq!(silence(on_547(&unknown, &Packet6::http_solicit())), "nothing:no-http");
+    assert_eq!(silence(ask_547(&unknown, &Packet6::http_solicit())), "nothing:no-http");
 }
 
 #[test]
 fn without_port_4011_no_pxe_client_is_answered_and_every_http_client_is() {
     let mut plan = plan();
     plan.dhcp6.boot_server = false;
-    assert_eq!(silence(on_547(&plan, &Packet6::solicit())), "nothing:no-boot-server");
-    assert_eq!(silence(by_relay(&plan, &Packet6::solicit(), &[])), "nothing:no-boot-server");
-    response(on_547(&plan, &Packet6::http_solicit()));
+    assert_eq!(silence(ask_547(&plan, &Packet6::solicit())), "nothing:no-boot-server");
+    assert_eq!(silence(ask_through_relay(&plan, &Packet6::solicit(), &[])), "nothing:no-boot-server");
+    response(ask_547(&plan, &Packet6::http_solicit()));
 }
 
 #[test]
 fn an_ipxe_that_wants_an_address_hears_nothing() {
     let solicit = Packet6 { kind: 1, ..Packet6::information_request() };
     for plan in [plan(), with_stateless(Stateless::default())] {
-        assert_eq!(silence(on_547(&plan, &solicit)), "nothing:stateful-ipxe");
-        assert_eq!(silence(by_relay(&plan, &solicit, &[])), "nothing:stateful-ipxe");
+        assert_eq!(silence(ask_547(&plan, &solicit)), "nothing:stateful-ipxe");
+        assert_eq!(silence(ask_through_relay(&plan, &solicit, &[])), "nothing:stateful-ipxe");
     }
 }
 
@@ -55,28 +55,28 @@ fn an_ipxe_that_wants_an_address_hears_nothing() {
 fn an_ipxe_is_told_by_its_user_class_in_a_list_or_bare() {
     for user_class in [&b"\0\x04iPXE"[..], b"iPXE", b"\0\x03abc\0\x04iPXE"] {
         let packet = Packet6::solicit().set(15, user_class);
-        assert_eq!(silence(on_547(&plan(), &packet)), "nothing:stateful-ipxe", "{user_class:?}");
+        assert_eq!(silence(ask_547(&plan(), &packet)), "nothing:stateful-ipxe", "{user_class:?}");
     }
     for user_class in [&b"\0\x0bMyiPXE-test"[..], b"\0\x05iPXE", b"", b"\x04iPXE"] {
-        response(on_547(&plan(), &Packet6::solicit().set(15, user_class)));
+        response(ask_547(&plan(), &Packet6::solicit().set(15, user_class)));
     }
     let named = Plan { user_classes: vec!["xNBA".into()], ..plan() };
-    assert_eq!(silence(on_547(&named, &Packet6::solicit().set(15, b"\0\x04xNBA"))), "nothing:stateful-ipxe");
+    assert_eq!(silence(ask_547(&named, &Packet6::solicit().set(15, b"\0\x04xNBA"))), "nothing:stateful-ipxe");
 }
 
 #[test]
 fn a_stateless_reply_says_what_the_one_that_it_displaces_would_have_said() {
     let dns_servers = vec!["2001:db8::53".parse().unwrap(), "2001:db8::54".parse().unwrap()];
     let stateless = Stateless { dns_servers, domains: vec!["lab.example".into(), "example.".into()] };
-    let asked = on_547(&with_stateless(stateless), &Packet6::information_request());
+    let asked = ask_547(&with_stateless(stateless), &Packet6::information_request());
     assert_eq!(codes(&asked), [1, 2, 59, 16, 23, 24]);
     let options = options(&asked);
     let servers = "20010db8000000000000000000000053".to_owned() + "20010db8000000000000000000000054";
     assert_eq!(hex::encode(&options[4].1), servers);
     assert_eq!(options[5].1, b"\x03lab\x07example\0\x07example\0");
-    let bare = on_547(&with_stateless(Stateless::default()), &Packet6::information_request());
+    let bare = ask_547(&with_stateless(Stateless::default()), &Packet6::information_request());
     assert_eq!(codes(&bare), [1, 2, 59, 16], "nothing to say of names");
-    let firmware = on_4011(&with_stateless(Stateless::default()), &Packet6::request_4011());
+    let firmware = ask_4011(&with_stateless(Stateless::default()), &Packet6::request_4011());
     assert_eq!(codes(&firmware), [1, 2, 59, 16], "EDK2 has had overflows in these options");
 }
 
@@ -84,10 +84,10 @@ fn a_stateless_reply_says_what_the_one_that_it_displaces_would_have_said() {
 fn dns_is_told_to_nobody_but_a_stateless_ipxe() {
     let plan = with_stateless(Stateless { dns_servers: vec!["2001:db8::53".parse().unwrap()], domains: Vec::new() });
     for asked in [
-        on_547(&plan, &Packet6::solicit()),
-        on_547(&plan, &Packet6::http_solicit()),
-        on_4011(&plan, &Packet6::request_4011()),
-        by_relay(&plan, &Packet6::solicit(), &[]),
+        ask_547(&plan, &Packet6::solicit()),
+        ask_547(&plan, &Packet6::http_solicit()),
+        ask_4011(&plan, &Packet6::request_4011()),
+        ask_through_relay(&plan, &Packet6::solicit(), &[]),
     ] {
         assert!(!codes(&asked).contains(&23));
     }
@@ -95,21 +95,21 @@ fn dns_is_told_to_nobody_but_a_stateless_ipxe() {
 
 #[test]
 fn a_stateless_ipxe_is_answered_through_a_relay_as_well() {
-    let asked = by_relay(&with_stateless(Stateless::default()), &Packet6::information_request(), &[]);
+    let asked = ask_through_relay(&with_stateless(Stateless::default()), &Packet6::information_request(), &[]);
     assert_eq!(url(&asked), "http://[2001:db8::10]:8080/boot.ipxe");
 }
 
 #[test]
 fn a_stateless_ipxe_gets_what_the_plan_holds_for_an_ipxe() {
     let given = |ipxe: Ipxe| {
-        url(&on_547(&Plan { ipxe, ..with_stateless(Stateless::default()) }, &Packet6::information_request()))
+        url(&ask_547(&Plan { ipxe, ..with_stateless(Stateless::default()) }, &Packet6::information_request()))
     };
     assert_eq!(given(Ipxe::Ours), "http://[2001:db8::10]:8080/boot.ipxe");
     assert_eq!(given(Ipxe::Given("http://boot.example/x".into())), "http://boot.example/x");
     assert_eq!(given(Ipxe::Given("x.ipxe".into())), "tftp://[2001:db8::10]/x.ipxe");
     assert_eq!(given(Ipxe::AsFirmware), "tftp://[2001:db8::10]/ipxe.efi");
     let tftp_only = Plan { http: None, ..with_stateless(Stateless::default()) };
-    assert_eq!(url(&on_547(&tftp_only, &Packet6::information_request())), "tftp://[2001:db8::10]/boot.ipxe");
+    assert_eq!(url(&ask_547(&tftp_only, &Packet6::information_request())), "tftp://[2001:db8::10]/boot.ipxe");
 }
 
 #[test]

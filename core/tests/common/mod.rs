@@ -67,7 +67,7 @@ pub fn ask_again(
     let links = links();
     let from: SocketAddr = from.parse().unwrap();
     let arrival =
-        Arrival { datagram, port, from, to: to.parse().unwrap(), links: &links, link: 0, foreign: false, now };
+        Arrival { datagram, port, from, to: to.parse().unwrap(), links: &links, link: 0, via_other_link: false, now };
     let mut replies = Replies::default();
     let answer = answer(plan, memory, &arrival, &mut replies);
     let sent = replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();

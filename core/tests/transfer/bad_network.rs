@@ -35,7 +35,7 @@ fn losses_around_the_roll_over_are_made_up() {
 fn one_packet_lost_in_ten_does_not_keep_a_file_from_coming_over() {
     for windowsize in [1, 4, 16, 64] {
         let mut run = Run::new(8, windowsize, 40_000);
-        run.fates = (0..997).map(|number| (octet(number) % 100).min(94)).collect();
+        run.fates = (0..997).map(|number| (file_octet(number) % 100).min(94)).collect();
         run.finish();
     }
 }
@@ -43,8 +43,8 @@ fn one_packet_lost_in_ten_does_not_keep_a_file_from_coming_over() {
 #[test]
 fn one_packet_lost_in_ten_does_not_keep_a_file_from_a_client_that_may_be_forged() {
     let mut run = Run::new(8, 1, 10_000);
-    run.transfer = asked_within(ETHERNET.for_stranger(1), &[("blksize", "8")], 10_000);
-    run.fates = (0..997).map(|number| (octet(number) % 100).min(94)).collect();
+    run.transfer = new_transfer_within(ETHERNET.for_unknown_client(1), &[("blksize", "8")], 10_000);
+    run.fates = (0..997).map(|number| (file_octet(number) % 100).min(94)).collect();
     run.finish();
 }
 
@@ -130,15 +130,15 @@ proptest! {
         events in proptest::collection::vec((0u16..12, any::<u16>(), 0u64..5000), 0..60),
     ) {
         let value = windowsize.to_string();
-        let mut transfer = asked(&[("blksize", "8"), ("windowsize", &value)], size);
+        let mut transfer = new_transfer(&[("blksize", "8"), ("windowsize", &value)], size);
         let mut now = Duration::ZERO;
         let mut sent = 0;
         for (kind, number, later) in events {
             let step = match kind {
                 0..=5 => ack(&mut transfer, kind, now.as_millis() as u32),
                 6..=7 => ack(&mut transfer, number, now.as_millis() as u32),
-                8..=10 => { now += Duration::from_millis(later); transfer.elapsed(now) }
-                _ => transfer.first(),
+                8..=10 => { now += Duration::from_millis(later); transfer.handle_timeout(now) }
+                _ => transfer.first_step(),
             };
             if let Step::End(..) = step {
                 break;
@@ -148,7 +148,7 @@ proptest! {
                 prop_assert!((1..=64).contains(&count));
                 sent = sent.max(first - 1 + count);
             }
-            prop_assert!(transfer.octets() <= sent * 8, "nothing is acknowledged that was not sent");
+            prop_assert!(transfer.acknowledged_octets() <= sent * 8, "nothing is acknowledged that was not sent");
         }
     }
 
@@ -160,7 +160,7 @@ proptest! {
     ) {
         let value = windowsize.to_string();
         let options = [("blksize", "8"), ("windowsize", value.as_str())];
-        let mut transfer = asked_within(Limits { block: 1468, window: granted, forgeable: granted <= 1 }, &options, size);
+        let mut transfer = new_transfer_within(TransferLimits { block: 1468, window: granted, forgeable: granted <= 1 }, &options, size);
         prop_assert!(transfer.windowsize() <= granted.max(1));
         let (mut now, mut first, mut heard, mut sent) = (Duration::ZERO, 1, 0, 0);
         for (kind, number, later) in events {
@@ -168,16 +168,16 @@ proptest! {
                 0..=3 => { heard += 1; ack(&mut transfer, kind, now.as_millis() as u32) }
                 4..=5 => { heard += 1; ack(&mut transfer, number, now.as_millis() as u32) }
                 6 => {
-                    let acked = transfer.octets().div_ceil(8) as u16;
+                    let acked = transfer.acknowledged_octets().div_ceil(8) as u16;
                     heard += 1;
                     ack(&mut transfer, acked, now.as_millis() as u32)
                 }
-                _ => { now += Duration::from_millis(later); transfer.elapsed(now) }
+                _ => { now += Duration::from_millis(later); transfer.handle_timeout(now) }
             };
             match step {
                 Step::End(..) => break,
                 Step::Wait => {}
-                Step::Blocks(blocks) if transfer.opened() => sent += blocks.count,
+                Step::Blocks(blocks) if transfer.is_confirmed() => sent += blocks.count,
                 Step::Oack | Step::Blocks(Blocks { count: 1, .. }) => first += 1,
                 Step::Blocks(_) => prop_assert!(false, "a window before the first ACK"),
             }
@@ -229,7 +229,7 @@ impl Run {
     fn new(blksize: u16, windowsize: u16, size: u64) -> Run {
         let (block, window) = (blksize.to_string(), windowsize.to_string());
         Run {
-            transfer: asked(&[("blksize", &block), ("windowsize", &window)], size),
+            transfer: new_transfer(&[("blksize", &block), ("windowsize", &window)], size),
             size,
             windowsize,
             now: Duration::ZERO,
@@ -250,11 +250,11 @@ impl Run {
         let outcome = self.go();
         assert!(self.whole, "the client has not got everything: {outcome:?}");
         // The last ACK may be what was lost: then the server cannot know.
-        assert!(outcome == Outcome::Done || outcome == Outcome::TimedOut, "{outcome:?}");
+        assert!(outcome == Outcome::Completed || outcome == Outcome::TimedOut, "{outcome:?}");
     }
 
     fn go(&mut self) -> Outcome {
-        let first = self.transfer.first();
+        let first = self.transfer.first_step();
         if let Some(outcome) = self.serve(first) {
             return outcome;
         }
@@ -264,7 +264,7 @@ impl Run {
             self.now = arrival.min(deadline).min(self.client_timer);
             let step = if self.now == arrival {
                 match self.wire.pop_first().unwrap().1 {
-                    Wire::Ack(block) => self.transfer.received(&Packet::Ack { block }, self.now),
+                    Wire::Ack(block) => self.transfer.handle_packet(&TftpPacket::Ack { block }, self.now),
                     Wire::Oack => {
                         if self.taken == 0 && self.unacked == 0 {
                             self.acknowledge();
@@ -277,7 +277,7 @@ impl Run {
                     }
                 }
             } else if self.now == deadline {
-                self.transfer.elapsed(self.now)
+                self.transfer.handle_timeout(self.now)
             } else {
                 self.acknowledge();
                 continue;
@@ -295,7 +295,7 @@ impl Run {
             Step::Blocks(Blocks { first, count }) => {
                 for block in first..first + count {
                     let offset = self.transfer.offset(block);
-                    let payload: Vec<u8> = (offset..offset + self.transfer.payload(block) as u64).map(octet).collect();
+                    let payload: Vec<u8> = (offset..offset + self.transfer.payload_length(block) as u64).map(file_octet).collect();
                     self.data_sent += 1;
                     self.send(|| Wire::Data(block as u16, payload.clone()));
                 }
@@ -308,7 +308,7 @@ impl Run {
     fn take(&mut self, block: u16, payload: &[u8]) {
         if block == (self.taken + 1) as u16 && !self.whole {
             let offset = self.taken * 8;
-            assert!(payload.iter().zip(offset..).all(|(&got, at)| got == octet(at)), "block {block} is spoilt");
+            assert!(payload.iter().zip(offset..).all(|(&got, at)| got == file_octet(at)), "block {block} is spoilt");
             self.taken += 1;
             self.unacked += 1;
             self.whole = payload.len() < 8;

@@ -5,22 +5,22 @@ mod bad_network;
 
 use proptest::prelude::*;
 use proxydhcpd_core::transfer::{
-    Blocks, LARGEST_WINDOW, Limits, Outcome, Step, Transfer, largest_block, largest_window, refuse_mode,
+    Blocks, MAX_WINDOW, TransferLimits, Outcome, Step, Transfer, max_block_size, max_window, refuse_mode,
 };
-use proxydhcpd_core::wire::tftp::{ErrorCode, Options, Packet, Request};
+use proxydhcpd_core::wire::tftp::{ErrorCode, TftpOptions, TftpPacket, TftpRequest};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);
-const ETHERNET: Limits = Limits { block: 1468, window: LARGEST_WINDOW, forgeable: false };
+const ETHERNET: TransferLimits = TransferLimits { block: 1468, window: MAX_WINDOW, forgeable: false };
 
 // --- Negotiation ---------------------------------------------------------------------------------------------------
 
 #[test]
 fn without_a_known_option_data_1_is_the_first_answer() {
     for options in [vec![], vec![("multicast", "")], vec![("blksize", "7")], vec![("blksize", "many")]] {
-        let transfer = asked(&options, 1000);
-        assert_eq!(transfer.first(), blocks(1, 1), "{options:?}");
+        let transfer = new_transfer(&options, 1000);
+        assert_eq!(transfer.first_step(), blocks(1, 1), "{options:?}");
         assert_eq!(transfer.blksize(), 512);
     }
 }
@@ -28,45 +28,45 @@ fn without_a_known_option_data_1_is_the_first_answer() {
 #[test]
 fn an_oack_names_what_was_asked_in_its_order_and_spelling_and_once() {
     let options = [("TSIZE", "0"), ("foo", "1"), ("BlkSize", "1432"), ("tsize", "0"), ("blksize", "512")];
-    let transfer = asked(&options, 174080);
-    assert_eq!(transfer.first(), Step::Oack);
+    let transfer = new_transfer(&options, 174080);
+    assert_eq!(transfer.first_step(), Step::Oack);
     assert_eq!(transfer.oack(), b"\0\x06TSIZE\x00174080\0BlkSize\x001432\0");
     assert_eq!(transfer.blksize(), 1432);
 }
 
 #[test]
 fn a_block_is_never_larger_than_the_link_carries_nor_than_asked() {
-    assert_eq!(largest_block(1500, false), 1468);
-    assert_eq!(largest_block(1500, true), 1448);
-    assert_eq!(largest_block(65536, false), 65464);
-    assert_eq!(largest_block(0, false), 8);
+    assert_eq!(max_block_size(1500, false), 1468);
+    assert_eq!(max_block_size(1500, true), 1448);
+    assert_eq!(max_block_size(65536, false), 65464);
+    assert_eq!(max_block_size(0, false), 8);
     for (asked_for, agreed) in [("65464", 1468), ("1468", 1468), ("1024", 1024), ("8", 8), ("99999999", 1468)] {
-        assert_eq!(asked(&[("blksize", asked_for)], 1).blksize(), agreed, "{asked_for}");
+        assert_eq!(new_transfer(&[("blksize", asked_for)], 1).blksize(), agreed, "{asked_for}");
     }
 }
 
 #[test]
 fn a_window_is_at_most_64_and_a_window_of_0_is_left_out() {
-    assert_eq!(asked(&[("windowsize", "65535")], 1).windowsize(), 64);
-    assert_eq!(asked(&[("windowsize", "4")], 1).windowsize(), 4);
-    assert_eq!(asked(&[("windowsize", "0")], 1).oack(), b"");
+    assert_eq!(new_transfer(&[("windowsize", "65535")], 1).windowsize(), 64);
+    assert_eq!(new_transfer(&[("windowsize", "4")], 1).windowsize(), 4);
+    assert_eq!(new_transfer(&[("windowsize", "0")], 1).oack(), b"");
 }
 
 #[test]
 fn a_window_that_is_not_granted_is_left_out_of_the_oack_and_the_transfer_goes_block_by_block() {
     let options = [("tsize", "0"), ("blksize", "8192"), ("windowsize", "4")];
-    let jumbo = Limits { block: 8192, window: LARGEST_WINDOW, forgeable: false };
-    let mut transfer = asked_within(jumbo.for_stranger(1), &options, 100_000);
+    let jumbo = TransferLimits { block: 8192, window: MAX_WINDOW, forgeable: false };
+    let mut transfer = new_transfer_within(jumbo.for_unknown_client(1), &options, 100_000);
     assert_eq!(transfer.oack(), b"\0\x06tsize\x00100000\0blksize\x001468\0");
     assert_eq!(ack(&mut transfer, 0, 0), blocks(1, 1));
     assert_eq!(ack(&mut transfer, 1, 0), blocks(2, 1));
     assert_eq!(
-        asked_within(Limits { window: 1, ..jumbo }, &[("windowsize", "4")], 1).oack(),
+        new_transfer_within(TransferLimits { window: 1, ..jumbo }, &[("windowsize", "4")], 1).oack(),
         b"",
         "no OACK for it alone"
     );
     assert_eq!(
-        asked_within(Limits { window: 3, ..jumbo }, &[("windowsize", "4")], 1).oack(),
+        new_transfer_within(TransferLimits { window: 3, ..jumbo }, &[("windowsize", "4")], 1).oack(),
         b"\0\x06windowsize\x003\0"
     );
 }
@@ -75,23 +75,23 @@ fn a_window_that_is_not_granted_is_left_out_of_the_oack_and_the_transfer_goes_bl
 fn a_window_has_a_block_for_each_16_ports_that_the_transfer_may_have() {
     let cases = [(1, 0), (2, 0), (31, 1), (32, 2), (64, 4), (1000, 62), (1024, 64), (28_232, 64), (65_535, 64)];
     for (ports, window) in cases {
-        assert_eq!(largest_window(ports), window, "{ports} ports");
+        assert_eq!(max_window(ports), window, "{ports} ports");
     }
-    let jumbo = Limits { block: 8968, window: LARGEST_WINDOW, forgeable: false };
+    let jumbo = TransferLimits { block: 8968, window: MAX_WINDOW, forgeable: false };
     assert_eq!(
-        jumbo.for_stranger(64),
-        Limits { block: 1468, window: 4, forgeable: false },
+        jumbo.for_unknown_client(64),
+        TransferLimits { block: 1468, window: 4, forgeable: false },
         "nor a block that is longer than an ACK is worth"
     );
-    assert_eq!(jumbo.for_stranger(28_232), jumbo);
+    assert_eq!(jumbo.for_unknown_client(28_232), jumbo);
 }
 
 #[test]
 fn a_timeout_is_echoed_or_left_out_and_never_altered() {
-    assert_eq!(asked(&[("timeout", "255")], 1).oack(), b"\0\x06timeout\x00255\0");
-    assert_eq!(asked(&[("timeout", "005")], 1).oack(), b"\0\x06timeout\x005\0");
+    assert_eq!(new_transfer(&[("timeout", "255")], 1).oack(), b"\0\x06timeout\x00255\0");
+    assert_eq!(new_transfer(&[("timeout", "005")], 1).oack(), b"\0\x06timeout\x005\0");
     for value in ["0", "256", "-1", "+1", ""] {
-        assert_eq!(asked(&[("timeout", value)], 1).oack(), b"", "{value}");
+        assert_eq!(new_transfer(&[("timeout", value)], 1).oack(), b"", "{value}");
     }
 }
 
@@ -99,27 +99,27 @@ fn a_timeout_is_echoed_or_left_out_and_never_altered() {
 fn octet_is_sent_netascii_refused_and_mail_illegal() {
     assert_eq!(refuse_mode(b"octet"), None);
     assert_eq!(refuse_mode(b"OcTeT"), None);
-    assert_eq!(refuse_mode(b"NetASCII").map(|(code, _)| code), Some(ErrorCode::OTHER));
-    assert_eq!(refuse_mode(b"mail").map(|(code, _)| code), Some(ErrorCode::ILLEGAL));
-    assert_eq!(refuse_mode(b"").map(|(code, _)| code), Some(ErrorCode::ILLEGAL));
+    assert_eq!(refuse_mode(b"NetASCII").map(|(code, _)| code), Some(ErrorCode::NOT_DEFINED));
+    assert_eq!(refuse_mode(b"mail").map(|(code, _)| code), Some(ErrorCode::ILLEGAL_OPERATION));
+    assert_eq!(refuse_mode(b"").map(|(code, _)| code), Some(ErrorCode::ILLEGAL_OPERATION));
 }
 
 // --- Rules of the transfer, one by one -------------------------------------------------------------------------------
 
 #[test]
 fn the_window_opens_only_after_the_first_ack() {
-    let mut transfer = asked(&[("windowsize", "4")], 100_000);
-    assert_eq!(transfer.first(), Step::Oack, "and no DATA beside it: the source may be forged");
+    let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
+    assert_eq!(transfer.first_step(), Step::Oack, "and no DATA beside it: the source may be forged");
     assert_eq!(ack(&mut transfer, 0, 0), blocks(1, 4));
     assert_eq!(ack(&mut transfer, 4, 0), blocks(5, 4));
 }
 
 #[test]
 fn an_ack_for_what_was_never_sent_is_ignored() {
-    let mut transfer = asked(&[("windowsize", "4")], 100_000);
+    let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
     assert_eq!(ack(&mut transfer, 1, 0), Step::Wait);
     assert_eq!(ack(&mut transfer, 65535, 0), Step::Wait);
-    assert!(!transfer.opened());
+    assert!(!transfer.is_confirmed());
     ack(&mut transfer, 0, 0);
     assert_eq!(ack(&mut transfer, 5, 0), Step::Wait);
     assert_eq!(ack(&mut transfer, 65535, 0), Step::Wait);
@@ -127,7 +127,7 @@ fn an_ack_for_what_was_never_sent_is_ignored() {
 
 #[test]
 fn an_ack_inside_the_window_resends_from_the_block_after_it() {
-    let mut transfer = asked(&[("windowsize", "4")], 100_000);
+    let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
     ack(&mut transfer, 0, 0);
     assert_eq!(ack(&mut transfer, 2, 0), blocks(3, 4));
     assert_eq!(ack(&mut transfer, 1, 0), Step::Wait, "an earlier one says nothing new");
@@ -135,7 +135,7 @@ fn an_ack_inside_the_window_resends_from_the_block_after_it() {
 
 #[test]
 fn a_duplicate_ack_never_resends() {
-    let mut transfer = asked(&[], 10_000);
+    let mut transfer = new_transfer(&[], 10_000);
     assert_eq!(ack(&mut transfer, 1, 0), blocks(2, 1));
     for _ in 0..10 {
         assert_eq!(ack(&mut transfer, 1, 0), Step::Wait);
@@ -146,52 +146,52 @@ fn a_duplicate_ack_never_resends() {
 
 #[test]
 fn a_missing_first_block_of_a_window_is_resent_after_100_ms_by_the_timer() {
-    let mut transfer = asked(&[("windowsize", "4")], 100_000);
+    let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
     ack(&mut transfer, 0, 0);
     ack(&mut transfer, 4, 10);
     assert_eq!(ack(&mut transfer, 4, 20), Step::Wait);
     assert_eq!(ack(&mut transfer, 4, 50), Step::Wait);
     assert_eq!(transfer.deadline(), 120 * MS);
-    assert_eq!(transfer.elapsed(120 * MS), blocks(5, 4));
+    assert_eq!(transfer.handle_timeout(120 * MS), blocks(5, 4));
 }
 
 #[test]
 fn the_first_packet_is_resent_twice_and_given_up_without_a_word() {
     for options in [vec![], vec![("tsize", "0")]] {
-        let mut transfer = asked(&options, 10_000);
-        let first = transfer.first();
+        let mut transfer = new_transfer(&options, 10_000);
+        let first = transfer.first_step();
         for at in [1000, 3000] {
-            assert_eq!(transfer.elapsed((at - 1) * MS), Step::Wait);
-            assert_eq!(transfer.elapsed(at * MS), first, "{at} ms");
+            assert_eq!(transfer.handle_timeout((at - 1) * MS), Step::Wait);
+            assert_eq!(transfer.handle_timeout(at * MS), first, "{at} ms");
         }
-        assert_eq!(transfer.elapsed(6999 * MS), Step::Wait);
-        assert_eq!(transfer.elapsed(7000 * MS), Step::End(Outcome::TimedOut, None));
+        assert_eq!(transfer.handle_timeout(6999 * MS), Step::Wait);
+        assert_eq!(transfer.handle_timeout(7000 * MS), Step::End(Outcome::TimedOut, None));
     }
 }
 
 #[test]
 fn data_is_resent_after_1_s_doubling_to_8_and_given_up_after_30_s_with_one_error() {
-    let mut transfer = asked(&[], 10_000);
+    let mut transfer = new_transfer(&[], 10_000);
     ack(&mut transfer, 1, 0);
     for at in [1000, 3000, 7000, 15_000, 23_000] {
         assert_eq!(transfer.deadline(), at * MS);
-        assert_eq!(transfer.elapsed(at * MS), blocks(2, 1), "{at} ms");
+        assert_eq!(transfer.handle_timeout(at * MS), blocks(2, 1), "{at} ms");
     }
     assert_eq!(transfer.deadline(), 30_000 * MS);
-    let Step::End(Outcome::TimedOut, Some((ErrorCode::OTHER, _))) = transfer.elapsed(30_000 * MS) else {
+    let Step::End(Outcome::TimedOut, Some((ErrorCode::NOT_DEFINED, _))) = transfer.handle_timeout(30_000 * MS) else {
         panic!("a stalled transfer must end with ERROR 0");
     };
 }
 
 #[test]
 fn a_client_that_keeps_reporting_a_gap_is_resent_to_at_most_six_times() {
-    let mut transfer = asked(&[("windowsize", "4")], 100_000);
+    let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
     ack(&mut transfer, 0, 0);
     let (mut now, mut resent) = (0, 0);
     loop {
         assert_eq!(ack(&mut transfer, 0, now), Step::Wait);
         now += 100;
-        match transfer.elapsed(now * MS) {
+        match transfer.handle_timeout(now * MS) {
             Step::Blocks(Blocks { first: 1, count: 4 }) => resent += 1,
             Step::End(Outcome::TimedOut, Some(_)) => break,
             other => panic!("{other:?}"),
@@ -202,71 +202,71 @@ fn a_client_that_keeps_reporting_a_gap_is_resent_to_at_most_six_times() {
 
 #[test]
 fn a_window_that_nobody_acknowledges_is_repeated_by_one_block_at_a_time() {
-    let mut transfer = asked(&[("windowsize", "64")], 1_000_000);
+    let mut transfer = new_transfer(&[("windowsize", "64")], 1_000_000);
     assert_eq!(ack(&mut transfer, 0, 0), blocks(1, 64));
     for at in [1000, 3000, 7000, 15_000, 23_000] {
-        assert_eq!(transfer.elapsed(at * MS), blocks(1, 1), "{at} ms");
+        assert_eq!(transfer.handle_timeout(at * MS), blocks(1, 1), "{at} ms");
     }
-    let Step::End(Outcome::TimedOut, Some(_)) = transfer.elapsed(30_000 * MS) else { panic!() };
+    let Step::End(Outcome::TimedOut, Some(_)) = transfer.handle_timeout(30_000 * MS) else { panic!() };
 }
 
 #[test]
 fn where_acks_can_be_forged_a_repeat_is_earned_by_them() {
-    let stranger = ETHERNET.for_stranger(1);
-    let mut transfer = asked_within(stranger, &[("blksize", "1468")], 1_000_000);
+    let stranger = ETHERNET.for_unknown_client(1);
+    let mut transfer = new_transfer_within(stranger, &[("blksize", "1468")], 1_000_000);
     assert_eq!(ack(&mut transfer, 0, 0), blocks(1, 1));
-    assert_eq!(transfer.elapsed(1000 * MS), blocks(1, 1));
-    assert_eq!(transfer.elapsed(3000 * MS), blocks(1, 1));
-    assert_eq!(transfer.elapsed(7000 * MS), Step::Wait);
+    assert_eq!(transfer.handle_timeout(1000 * MS), blocks(1, 1));
+    assert_eq!(transfer.handle_timeout(3000 * MS), blocks(1, 1));
+    assert_eq!(transfer.handle_timeout(7000 * MS), Step::Wait);
     // A client that is there says its ACK again.
     assert_eq!(ack(&mut transfer, 0, 8000), Step::Wait);
-    assert_eq!(transfer.elapsed(15_000 * MS), blocks(1, 1));
-    assert_eq!(transfer.elapsed(23_000 * MS), Step::Wait);
-    let Step::End(Outcome::TimedOut, Some(_)) = transfer.elapsed(30_000 * MS) else { panic!() };
+    assert_eq!(transfer.handle_timeout(15_000 * MS), blocks(1, 1));
+    assert_eq!(transfer.handle_timeout(23_000 * MS), Step::Wait);
+    let Step::End(Outcome::TimedOut, Some(_)) = transfer.handle_timeout(30_000 * MS) else { panic!() };
 }
 
 #[test]
 fn a_repeated_block_finds_out_what_the_client_is_missing() {
-    let mut transfer = asked(&[("windowsize", "4")], 100_000);
+    let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
     ack(&mut transfer, 0, 0);
-    assert_eq!(transfer.elapsed(1000 * MS), blocks(1, 1));
+    assert_eq!(transfer.handle_timeout(1000 * MS), blocks(1, 1));
     let mut lost_the_ack = transfer.clone();
     assert_eq!(ack(&mut lost_the_ack, 4, 1001), blocks(5, 4), "it has the window: its ACK was lost");
-    assert_eq!(transfer.elapsed(3000 * MS), blocks(1, 1));
+    assert_eq!(transfer.handle_timeout(3000 * MS), blocks(1, 1));
     assert_eq!(ack(&mut transfer, 1, 3001), blocks(2, 4), "it has lost the window, and the block came twice");
 }
 
 #[test]
 fn progress_starts_the_schedule_anew() {
-    let mut transfer = asked(&[], 10_000);
+    let mut transfer = new_transfer(&[], 10_000);
     ack(&mut transfer, 1, 0);
-    transfer.elapsed(1000 * MS);
-    transfer.elapsed(3000 * MS);
+    transfer.handle_timeout(1000 * MS);
+    transfer.handle_timeout(3000 * MS);
     ack(&mut transfer, 2, 3500);
     assert_eq!(transfer.deadline(), 4500 * MS);
 }
 
 #[test]
 fn the_agreed_timeout_is_the_first_interval() {
-    let mut transfer = asked(&[("timeout", "5")], 10_000);
+    let mut transfer = new_transfer(&[("timeout", "5")], 10_000);
     assert_eq!(transfer.deadline(), 5000 * MS);
     ack(&mut transfer, 0, 100);
     assert_eq!(transfer.deadline(), 5100 * MS);
-    transfer.elapsed(5100 * MS);
+    transfer.handle_timeout(5100 * MS);
     assert_eq!(transfer.deadline(), 13_100 * MS, "doubled, and cut at 8 s");
 }
 
 #[test]
 fn an_error_after_the_oack_is_a_size_probe() {
     let probe = Step::End(Outcome::SizeProbe, None);
-    assert_eq!(error(&mut asked(&[("tsize", "0"), ("blksize", "1468")], 1), 8), probe);
-    assert_eq!(error(&mut asked(&[("tsize", "0")], 1), 0), probe, "Intel's ROM");
+    assert_eq!(error(&mut new_transfer(&[("tsize", "0"), ("blksize", "1468")], 1), 8), probe);
+    assert_eq!(error(&mut new_transfer(&[("tsize", "0")], 1), 0), probe, "Intel's ROM");
 }
 
 #[test]
 fn what_an_error_means_depends_on_when_and_which() {
-    assert_eq!(error(&mut asked(&[("blksize", "1468")], 1), 8), stopped(8));
-    let mut transfer = asked(&[("tsize", "0")], 10_000);
+    assert_eq!(error(&mut new_transfer(&[("blksize", "1468")], 1), 8), stopped(8));
+    let mut transfer = new_transfer(&[("tsize", "0")], 10_000);
     ack(&mut transfer, 0, 0);
     assert_eq!(error(&mut transfer.clone(), 0), stopped(0), "iPXE has seen enough");
     assert_eq!(error(&mut transfer.clone(), 3), stopped(3), "shim's buffer is full");
@@ -275,63 +275,63 @@ fn what_an_error_means_depends_on_when_and_which() {
 
 #[test]
 fn other_packets_do_not_move_a_transfer() {
-    let mut transfer = asked(&[], 10_000);
-    for packet in [Packet::Data { block: 1, payload: b"x" }, Packet::Oack(Options::default())] {
-        assert_eq!(transfer.received(&packet, MS), Step::Wait);
+    let mut transfer = new_transfer(&[], 10_000);
+    for packet in [TftpPacket::Data { block: 1, payload: b"x" }, TftpPacket::Oack(TftpOptions::default())] {
+        assert_eq!(transfer.handle_packet(&packet, MS), Step::Wait);
     }
-    assert!(!transfer.opened());
+    assert!(!transfer.is_confirmed());
 }
 
 #[test]
 fn a_file_that_fills_its_last_block_ends_with_an_empty_one() {
     for (size, last, payload) in [(0, 1, 0), (1, 1, 1), (511, 1, 511), (512, 2, 0), (1024, 3, 0), (1025, 3, 1)] {
-        let mut transfer = asked(&[], size);
+        let mut transfer = new_transfer(&[], size);
         for block in 1..last {
-            assert_eq!(transfer.payload(block), 512);
+            assert_eq!(transfer.payload_length(block), 512);
             assert_eq!(ack(&mut transfer, block as u16, 0), blocks(block + 1, 1));
         }
-        assert_eq!(transfer.payload(last), payload);
-        assert_eq!(ack(&mut transfer, last as u16, 0), Step::End(Outcome::Done, None));
-        assert_eq!(transfer.octets(), size);
+        assert_eq!(transfer.payload_length(last), payload);
+        assert_eq!(ack(&mut transfer, last as u16, 0), Step::End(Outcome::Completed, None));
+        assert_eq!(transfer.acknowledged_octets(), size);
     }
 }
 
 #[test]
 fn a_file_that_became_shorter_ends_the_transfer_with_error_0() {
-    let Step::End(Outcome::Failed, Some((ErrorCode::OTHER, _))) = asked(&[], 10_000).broken() else { panic!() };
+    let Step::End(Outcome::Failed, Some((ErrorCode::NOT_DEFINED, _))) = new_transfer(&[], 10_000).file_changed() else { panic!() };
 }
 
 #[test]
 fn a_file_of_many_gigabytes_is_counted_without_overflow() {
-    let transfer = asked(&[("blksize", "8")], 1 << 60);
+    let transfer = new_transfer(&[("blksize", "8")], 1 << 60);
     assert_eq!(transfer.offset(1 << 57), (1 << 60) - 8);
-    assert_eq!(transfer.payload((1 << 57) + 1), 0);
+    assert_eq!(transfer.payload_length((1 << 57) + 1), 0);
 }
 
 /// What the file holds at an offset: no period that a block number could share.
-fn octet(offset: u64) -> u8 {
+fn file_octet(offset: u64) -> u8 {
     (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }
 
-fn asked(options: &[(&str, &str)], size: u64) -> Transfer {
-    asked_within(ETHERNET, options, size)
+fn new_transfer(options: &[(&str, &str)], size: u64) -> Transfer {
+    new_transfer_within(ETHERNET, options, size)
 }
 
-fn asked_within(limits: Limits, options: &[(&str, &str)], size: u64) -> Transfer {
+fn new_transfer_within(limits: TransferLimits, options: &[(&str, &str)], size: u64) -> Transfer {
     let mut area = Vec::new();
     for (name, value) in options {
-        Options::write(name.as_bytes(), value.as_bytes(), &mut area);
+        TftpOptions::write(name.as_bytes(), value.as_bytes(), &mut area);
     }
-    let options = Options::read(&area).unwrap();
-    Transfer::new(&Request { name: b"boot.ipxe", mode: b"octet", options }, size, limits, Duration::ZERO)
+    let options = TftpOptions::read(&area).unwrap();
+    Transfer::new(&TftpRequest { name: b"boot.ipxe", mode: b"octet", options }, size, limits, Duration::ZERO)
 }
 
 fn ack(transfer: &mut Transfer, block: u16, at: u32) -> Step {
-    transfer.received(&Packet::Ack { block }, at * MS)
+    transfer.handle_packet(&TftpPacket::Ack { block }, at * MS)
 }
 
 fn error(transfer: &mut Transfer, code: u16) -> Step {
-    transfer.received(&Packet::Error { code: ErrorCode(code), text: b"" }, MS)
+    transfer.handle_packet(&TftpPacket::Error { code: ErrorCode(code), text: b"" }, MS)
 }
 
 fn blocks(first: u64, count: u64) -> Step {

@@ -1,7 +1,7 @@
 //! What a file is, by how it begins.
 
 use super::pe::Pe;
-use proxydhcpd_core::arch::{Arch, Program, TABLE};
+use proxydhcpd_core::arch::{Arch, ImageFormat, ARCHITECTURES};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -115,8 +115,8 @@ pub fn kernel(head: &[u8]) -> Option<Arch> {
         return Some(if long { Arch::X64 } else { Arch::IA32 });
     }
     match head.get(0x38..0x3c) {
-        Some(b"ARM\x64") => Arch::by_id("uefi-arm64"),
-        Some(b"RSC\x05") => Arch::by_id("uefi-riscv64"),
+        Some(b"ARM\x64") => Arch::from_id("uefi-arm64"),
+        Some(b"RSC\x05") => Arch::from_id("uefi-riscv64"),
         _ => efi_arch(head),
     }
 }
@@ -129,14 +129,14 @@ pub fn efi_arch(head: &[u8]) -> Option<Arch> {
 
 /// The architecture whose UEFI starts programs of this machine type.
 pub fn arch_of(machine: u16) -> Option<Arch> {
-    TABLE.iter().find(|row| row.program == Program::Efi(machine) && row.base == row.code).map(|row| Arch(row.code))
+    ARCHITECTURES.iter().find(|row| row.image == ImageFormat::Efi(machine) && row.base == row.code).map(|row| Arch(row.code))
 }
 
 impl Image {
-    pub fn fits(self, program: Program) -> bool {
+    pub fn fits(self, program: ImageFormat) -> bool {
         match (self, program) {
-            (Image::Efi(is), Program::Efi(wanted)) => is == wanted,
-            (Image::Bios, Program::Bios) => true,
+            (Image::Efi(is), ImageFormat::Efi(wanted)) => is == wanted,
+            (Image::Bios, ImageFormat::Bios) => true,
             _ => false,
         }
     }
@@ -193,8 +193,8 @@ pub mod tests {
     fn an_efi_application_is_known_by_its_machine_type() {
         assert_eq!(identify(&efi(0x8664)), Image::Efi(0x8664));
         assert_eq!(identify(&efi(0xaa64)).to_string(), "an EFI program for ARM 64 UEFI");
-        assert!(identify(&efi(0x8664)).fits(Program::Efi(0x8664)));
-        assert!(!identify(&efi(0x8664)).fits(Program::Efi(0x014c)));
+        assert!(identify(&efi(0x8664)).fits(ImageFormat::Efi(0x8664)));
+        assert!(!identify(&efi(0x8664)).fits(ImageFormat::Efi(0x014c)));
     }
 
     #[test]
@@ -255,7 +255,7 @@ pub mod tests {
         std::fs::write(&path, &file[..0x9ff]).unwrap();
         let image = inspect(&path).unwrap();
         assert_eq!(image.to_string(), "cut short: its header speaks of 2560 octets, and 2559 are there");
-        assert!(!image.fits(Program::Efi(0x8664)));
+        assert!(!image.fits(ImageFormat::Efi(0x8664)));
     }
 
     #[test]
@@ -264,8 +264,8 @@ pub mod tests {
         assert_eq!(kernel(&bzimage(false)), Some(Arch::IA32));
         let mut arm = vec![0; 1024];
         arm[0x38..0x3c].copy_from_slice(b"ARM\x64");
-        assert_eq!(kernel(&arm), Arch::by_id("uefi-arm64"));
-        assert_eq!(kernel(&efi(0x6264)), Arch::by_id("uefi-loongarch64"));
+        assert_eq!(kernel(&arm), Arch::from_id("uefi-arm64"));
+        assert_eq!(kernel(&efi(0x6264)), Arch::from_id("uefi-loongarch64"));
         assert_eq!(kernel(b"no kernel"), None);
     }
 }

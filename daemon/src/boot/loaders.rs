@@ -2,9 +2,9 @@
 
 use super::image::{self, Image};
 use super::misfit::Misfit;
-use proxydhcpd_core::arch::{Arch, Program, Row, TABLE};
+use proxydhcpd_core::arch::{Arch, ImageFormat, ArchInfo, ARCHITECTURES};
 use proxydhcpd_core::plan::Loader;
-use proxydhcpd_core::shape::LONGEST_FILE;
+use proxydhcpd_core::shape::MAX_FILE_LENGTH;
 use proxydhcpd_core::shim::second_stage;
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,7 +43,7 @@ pub fn find(boot_dir: &Path, places: &[&Path]) -> Found {
     let beside: Vec<PathBuf> = BESIDE.iter().map(|name| boot_dir.join(name)).collect();
     let own = [boot_dir].into_iter().chain(beside.iter().map(PathBuf::as_path));
     let places: Vec<Place> = own.chain(places.iter().copied()).map(Place::list).collect();
-    for row in TABLE.iter().filter(|row| row.base == row.code) {
+    for row in ARCHITECTURES.iter().filter(|row| row.base == row.code) {
         for (index, place) in places.iter().enumerate() {
             // The second stage of a shim is asked for below the boot directory.
             let with_shims = index <= BESIDE.len();
@@ -93,14 +93,14 @@ pub fn is_beside(directory: &str) -> bool {
 
 /// Whether some architecture's loader goes by this name.
 pub fn is_loader(name: &str) -> bool {
-    TABLE.iter().flat_map(|row| row.loaders).any(|loader| loader.eq_ignore_ascii_case(name))
+    ARCHITECTURES.iter().flat_map(|row| row.loaders).any(|loader| loader.eq_ignore_ascii_case(name))
 }
 
-fn best_in(place: &Place<'_>, row: &Row, with_shims: bool, misfits: &mut Vec<Misfit>) -> Option<PathBuf> {
+fn best_in(place: &Place<'_>, row: &ArchInfo, with_shims: bool, misfits: &mut Vec<Misfit>) -> Option<PathBuf> {
     let names = row.loaders.iter().filter(|name| with_shims || second_stage(name).is_none());
     for path in names.filter_map(|name| place.file(name)) {
         let misfit = match image::inspect(&path) {
-            Ok(image) if image.fits(row.program) => match lacks(&path, row) {
+            Ok(image) if image.fits(row.image) => match lacks(&path, row) {
                 Some(what) => Misfit::lacks(path, Arch(row.code), &what),
                 None => return Some(path),
             },
@@ -121,18 +121,18 @@ pub fn unfit(path: &Path, arch: Arch) -> Option<String> {
         Ok(image) => image,
         Err(error) => return Some(format!("{}: {error}", path.display())),
     };
-    let program = arch.row().map_or(Program::None, |row| row.program);
-    if program != Program::None && !is.fits(program) {
+    let program = arch.info().map_or(ImageFormat::None, |row| row.image);
+    if program != ImageFormat::None && !is.fits(program) {
         return Some(format!("it is {is}"));
     }
-    arch.row().and_then(|row| lacks(path, row)).map(|what| format!("it is {what}"))
+    arch.info().and_then(|row| lacks(path, row)).map(|what| format!("it is {what}"))
 }
 
 /// What a shim lacks: alone it starts nothing.
-pub fn lacks(path: &Path, row: &Row) -> Option<String> {
+pub fn lacks(path: &Path, row: &ArchInfo) -> Option<String> {
     let second = second_stage(path.file_name()?.to_str()?)?;
     match image::inspect(&path.with_file_name(&second)) {
-        Ok(image) if image.fits(row.program) => None,
+        Ok(image) if image.fits(row.image) => None,
         Ok(image) => Some(format!("a shim, and {second} beside it, which it starts, is {image}")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Some(format!("a shim, which starts {second}, and that is not beside it"))
@@ -143,8 +143,8 @@ pub fn lacks(path: &Path, row: &Row) -> Option<String> {
 
 fn fits_somebody(image: Image, path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
-    let looks = |row: &&Row| row.loaders.iter().any(|loader| name.eq_ignore_ascii_case(loader));
-    TABLE.iter().filter(looks).any(|row| image.fits(row.program))
+    let looks = |row: &&ArchInfo| row.loaders.iter().any(|loader| name.eq_ignore_ascii_case(loader));
+    ARCHITECTURES.iter().filter(looks).any(|row| image.fits(row.image))
 }
 
 /// The name under which the file is offered: its own, or with the architecture in front where that name already means
@@ -152,7 +152,7 @@ fn fits_somebody(image: Image, path: &Path) -> bool {
 fn offer(
     taken: &BTreeMap<Arch, Loader>,
     boot_dir: &Path,
-    row: &Row,
+    row: &ArchInfo,
     path: &Path,
     relative: Option<&Path>,
 ) -> Option<Loader> {
@@ -161,7 +161,7 @@ fn offer(
     let means_another = taken.values().any(|other| other.name == own && other.path.as_deref() != Some(path))
         || (relative.is_none() && boot_dir.join(own).symlink_metadata().is_ok());
     let name = if means_another { format!("{}/{own}", row.id) } else { own.to_owned() };
-    (name.len() <= LONGEST_FILE).then(|| Loader { name, path: Some(path.to_owned()) })
+    (name.len() <= MAX_FILE_LENGTH).then(|| Loader { name, path: Some(path.to_owned()) })
 }
 
 #[cfg(test)]
@@ -205,7 +205,7 @@ mod tests {
     }
 
     fn arm64() -> Arch {
-        Arch::by_id("uefi-arm64").unwrap()
+        Arch::from_id("uefi-arm64").unwrap()
     }
 
     fn pair(name: &str, path: &str) -> Option<(String, String)> {
@@ -275,7 +275,7 @@ mod tests {
         ] {
             let file = format!("boot/{name}");
             let lab = Lab::new(&[(&file, efi(machine))]);
-            assert_eq!(lab.offered(&lab.find(), Arch::by_id(id).unwrap()), pair(name, &file), "{name}");
+            assert_eq!(lab.offered(&lab.find(), Arch::from_id(id).unwrap()), pair(name, &file), "{name}");
         }
     }
 

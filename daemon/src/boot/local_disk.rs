@@ -1,7 +1,7 @@
 //! The programs that start a machine's local disk under UEFI: the operator's, or ours.
 
 use super::{image, uefi};
-use proxydhcpd_core::arch::{Arch, Program, TABLE};
+use proxydhcpd_core::arch::{Arch, ImageFormat, ARCHITECTURES};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::Boots;
@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 /// architecture that we have none for. What is there and does not fit is told.
 pub fn of_operator(boot_dir: &Path, told: &mut Vec<String>) -> BTreeMap<Arch, PathBuf> {
     let mut programs = BTreeMap::new();
-    for row in TABLE.iter().filter(|row| row.base == row.code && matches!(row.program, Program::Efi(_))) {
+    for row in ARCHITECTURES.iter().filter(|row| row.base == row.code && matches!(row.image, ImageFormat::Efi(_))) {
         let name = local_disk_name(Arch(row.code));
         let path = boot_dir.join(&name);
         match image::inspect(&path) {
-            Ok(image) if image.fits(row.program) => drop(programs.insert(Arch(row.code), path)),
+            Ok(image) if image.fits(row.image) => drop(programs.insert(Arch(row.code), path)),
             Ok(image) => told.push(format!("{name} is not sent: it is {image}")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => told.push(format!("{name} is not sent: {error}")),
@@ -74,8 +74,8 @@ mod tests {
         }
         let mut told = Vec::new();
         let programs = of_operator(directory.path(), &mut told);
-        let arm32 = Arch::by_id("uefi-arm32").unwrap();
-        let ids: Vec<_> = programs.keys().filter_map(|arch| arch.row()).map(|row| row.id).collect();
+        let arm32 = Arch::from_id("uefi-arm32").unwrap();
+        let ids: Vec<_> = programs.keys().filter_map(|arch| arch.info()).map(|row| row.id).collect();
         assert_eq!(ids, ["uefi-x64", "uefi-arm32"]);
         assert!(architectures(&programs).contains(&arm32));
         assert_eq!(told, ["local-disk/uefi-arm64.efi is not sent: it is an EFI program for x64 UEFI"]);

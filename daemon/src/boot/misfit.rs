@@ -1,7 +1,7 @@
 //! A file that goes by a loader's name and cannot be one: for whom it was meant, what is wrong with it, and what helps.
 
 use super::image::{self, Image};
-use proxydhcpd_core::arch::{Arch, Program, TABLE};
+use proxydhcpd_core::arch::{Arch, ImageFormat, ARCHITECTURES};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl Misfit {
 /// Every architecture that looks for a loader of this name.
 fn seekers(path: &Path) -> Vec<Arch> {
     let name = path.file_name().unwrap_or_default();
-    let rows = TABLE.iter().filter(|row| row.base == row.code);
+    let rows = ARCHITECTURES.iter().filter(|row| row.base == row.code);
     rows.filter(|row| row.loaders.iter().any(|loader| name.eq_ignore_ascii_case(loader)))
         .map(|row| Arch(row.code))
         .collect()
@@ -64,7 +64,7 @@ fn seekers(path: &Path) -> Vec<Arch> {
 /// A name under which the architecture of this program looks for it, and no other does.
 fn rename(machine: u16) -> Option<String> {
     let arch = image::arch_of(machine)?;
-    let names = arch.row()?.loaders.iter().filter(|name| name.starts_with("ipxe-") && !name.contains("shim"));
+    let names = arch.info()?.loaders.iter().filter(|name| name.starts_with("ipxe-") && !name.contains("shim"));
     let own = names.copied().find(|name| !name.contains("snponly"))?;
     Some(format!("rename it to {own}, and put a program of the right kind in its place"))
 }
@@ -76,8 +76,8 @@ fn replace(archs: &[Arch]) -> String {
 
 /// For whom it was meant, in words; the name alone may not tell.
 fn meant_for(archs: &[Arch]) -> String {
-    let programs = || archs.iter().filter_map(|arch| arch.row()).map(|row| row.program);
-    let first = programs().next().unwrap_or(Program::None);
+    let programs = || archs.iter().filter_map(|arch| arch.info()).map(|row| row.image);
+    let first = programs().next().unwrap_or(ImageFormat::None);
     match archs.first() {
         Some(arch) if programs().all(|program| program == first) => arch.to_string(),
         _ => "UEFI".to_owned(),

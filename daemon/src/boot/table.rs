@@ -1,7 +1,7 @@
 //! Which architecture is given which file, for the start-up messages and for `check`.
 
 use super::loaders::Found;
-use proxydhcpd_core::arch::{Arch, TABLE};
+use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
 use proxydhcpd_core::plan::Loader;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,7 +19,7 @@ pub struct Line<'a> {
 
 /// The lines by architecture: every one that has a loader, and the customary ones that have none.
 pub fn lines<'a>(loaders: &'a BTreeMap<Arch, Loader>, found: &Found, system: &System) -> Vec<Line<'a>> {
-    TABLE
+    ARCHITECTURES
         .iter()
         .map(|row| Arch(row.code))
         .filter_map(|arch| match loaders.get(&arch) {
@@ -107,7 +107,7 @@ impl System {
 
     /// What to do for a loader of this architecture: packages where one has it, else the file to provide.
     pub fn hint(self, arch: Arch) -> String {
-        let id = arch.row().map_or("", |row| row.id);
+        let id = arch.info().map_or("", |row| row.id);
         let command = match (self, id) {
             (System::DebianX86 | System::Debian, "bios" | "uefi-x64") => "apt install ipxe",
             (System::Debian, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "apt install ipxe",
@@ -124,7 +124,7 @@ impl System {
 
     fn file(self, arch: Arch) -> String {
         // The first name that says its architecture and takes iPXE with its own drivers.
-        let names = arch.row().map_or(&[][..], |row| row.loaders);
+        let names = arch.info().map_or(&[][..], |row| row.loaders);
         let native = |name: &&&str| name.starts_with("ipxe-") && !name.contains("snponly") && !name.contains("shim");
         let name = names.iter().find(native).or(names.first());
         format!("put {} into the boot directory", name.unwrap_or(&"one"))

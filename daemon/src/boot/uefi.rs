@@ -24,11 +24,11 @@ pub const WITH_SCRIPT: Built = built!("with-script");
 
 /// The architectures that this program is there for.
 pub fn architectures(program: &Built) -> impl Iterator<Item = Arch> {
-    program.iter().filter_map(|(id, _)| Arch::by_id(id))
+    program.iter().filter_map(|(id, _)| Arch::from_id(id))
 }
 
 pub fn of_arch(program: &Built, arch: Arch) -> Option<&'static [u8]> {
-    let id = arch.row()?.id;
+    let id = arch.info()?.id;
     program.iter().find(|(of, _)| *of == id).map(|(_, octets)| *octets)
 }
 
@@ -36,7 +36,7 @@ pub fn of_arch(program: &Built, arch: Arch) -> Option<&'static [u8]> {
 mod tests {
     use super::*;
     use crate::boot::image::{Image, identify};
-    use proxydhcpd_core::arch::Program;
+    use proxydhcpd_core::arch::ImageFormat;
 
     #[test]
     fn each_is_a_program_for_its_architecture() {
@@ -44,7 +44,7 @@ mod tests {
             assert_eq!(architectures(&program).count(), program.len());
             for arch in architectures(&program) {
                 let Image::Efi(machine) = identify(of_arch(&program, arch).unwrap()) else { panic!("{arch}") };
-                assert_eq!(Program::Efi(machine), arch.row().unwrap().program, "{arch}");
+                assert_eq!(ImageFormat::Efi(machine), arch.info().unwrap().image, "{arch}");
             }
         }
     }

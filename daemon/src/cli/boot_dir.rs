@@ -92,7 +92,7 @@ pub fn json(scan: Option<&Scan>) -> Value {
         };
         json!({
             "title": found.entry.title, kind: path, "initrds": initrds, "arguments": arguments,
-            "arguments_from": found.arguments_from, "arch": arch.and_then(Arch::row).map(|row| row.id),
+            "arguments_from": found.arguments_from, "arch": arch.and_then(Arch::info).map(|row| row.id),
             "problem": found.entry.lacks, "to_do": found.cure,
         })
     });

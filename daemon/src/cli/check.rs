@@ -200,7 +200,7 @@ fn script(plan: &Plan) -> String {
 fn summary(Checked { setting, rows, depends, unread }: &Checked) -> Value {
     let plan = &setting.site.plan;
     let loaders = plan.loaders.iter().map(|(arch, loader)| {
-        let id = arch.row().map_or("unassigned", |row| row.id);
+        let id = arch.info().map_or("unassigned", |row| row.id);
         let secure_boot = secure_boot::json(rows, *arch);
         let with_script = plan.brings_script(*arch, &loader.name);
         (

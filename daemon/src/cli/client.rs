@@ -1,7 +1,7 @@
 //! A machine as it is described on the command line.
 
 use crate::probable::probable;
-use proxydhcpd_core::arch::{Arch, TABLE};
+use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use std::fmt;
 use std::net::IpAddr;
@@ -18,16 +18,16 @@ impl FromStr for ClientKind {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        if let Some(arch) = Arch::by_id(word) {
+        if let Some(arch) = Arch::from_id(word) {
             return Ok(Self { arch, ipxe: false });
         }
         let stage2 = word.strip_prefix("ipxe-");
-        if let Some(arch) = stage2.and_then(|rest| Arch::by_id(rest).or(Arch::by_id(&format!("uefi-{rest}")))) {
+        if let Some(arch) = stage2.and_then(|rest| Arch::from_id(rest).or(Arch::from_id(&format!("uefi-{rest}")))) {
             return Ok(Self { arch, ipxe: true });
         }
         let stage2: Vec<String> =
-            TABLE.iter().map(|row| format!("ipxe-{}", row.id.strip_prefix("uefi-").unwrap_or(row.id))).collect();
-        let known = TABLE.iter().map(|row| row.id).chain(stage2.iter().map(String::as_str));
+            ARCHITECTURES.iter().map(|row| format!("ipxe-{}", row.id.strip_prefix("uefi-").unwrap_or(row.id))).collect();
+        let known = ARCHITECTURES.iter().map(|row| row.id).chain(stage2.iter().map(String::as_str));
         Err(match probable(word, known) {
             Some(known) => format!("no such client; did you mean `{known}`?"),
             None => "no such client; `proxydhcpd help explain` lists them".to_owned(),
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_architecture_has_a_word_and_so_has_the_ipxe_on_it() {
-        for row in TABLE {
+        for row in ARCHITECTURES {
             assert_eq!(row.id.parse(), Ok(ClientKind { arch: Arch(row.code), ipxe: false }));
             let stage2 = format!("ipxe-{}", row.id.strip_prefix("uefi-").unwrap_or(row.id));
             assert_eq!(stage2.parse(), Ok(ClientKind { arch: Arch(row.code), ipxe: true }));

@@ -11,7 +11,7 @@ use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::flags::Flags;
 use crate::files::{Content, Opened};
 use crate::probable::probable;
-use proxydhcpd_core::client::Hardware;
+use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
 use proxydhcpd_core::link::{Link, Network};
 use proxydhcpd_core::memory::{Heard, Holder, Memory};
@@ -144,7 +144,7 @@ pub(super) fn heard(mut memory: Memory, client: ClientKind, mac: Mac, address: I
     let firmware = Heard { arch: Some(client.arch), features };
     let mut octets = [0; 16];
     octets[..6].copy_from_slice(&mac.0);
-    let hardware = Hardware { htype: 1, hlen: 6, octets };
+    let hardware = HardwareAddress { htype: 1, hlen: 6, octets };
     memory.note_address(address, Holder { hardware, machine: None, firmware }, 0);
     memory
 }

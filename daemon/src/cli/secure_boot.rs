@@ -5,7 +5,7 @@ use crate::boot::image::Image;
 use crate::boot::signature::certificate::Certificate;
 use crate::boot::signature::{self, Accepts, Refusal, Signatures, Verdict};
 use crate::config::diagnostic::Diagnostic;
-use proxydhcpd_core::arch::{Arch, Program};
+use proxydhcpd_core::arch::{Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::{Loader, Tftp};
 use proxydhcpd_core::url::is_url;
@@ -106,8 +106,8 @@ fn path(setting: &Setting, loader: &Loader) -> Option<PathBuf> {
 
 /// The machine type that a UEFI machine starts; `None`: it is no such machine.
 fn wanted(arch: Arch) -> Option<u16> {
-    match arch.row()?.program {
-        Program::Efi(machine) => Some(machine),
+    match arch.info()?.image {
+        ImageFormat::Efi(machine) => Some(machine),
         _ => None,
     }
 }
@@ -142,7 +142,7 @@ pub fn json(rows: &[Row], arch: Arch) -> Value {
 /// For what starts the local disks, by architecture.
 pub fn local_disks(rows: &[Row]) -> Value {
     let programs = rows.iter().filter(|row| row.local_disk);
-    let id = |arch: Arch| arch.row().map_or("unassigned", |row| row.id).to_owned();
+    let id = |arch: Arch| arch.info().map_or("unassigned", |row| row.id).to_owned();
     let each = programs.map(|row| (id(row.arch), json!({ "name": row.name, "secure_boot": of(Some(row)) })));
     Value::Object(each.collect())
 }

@@ -4,7 +4,7 @@ use super::setting::Setting;
 use crate::config::diagnostic::Diagnostic;
 use crate::report::{Means, NotTaken, Shared};
 use crate::shared_uuids::SharedUuids;
-use proxydhcpd_core::client::Hardware;
+use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::memory::claims::SharedUuid;
 use proxydhcpd_core::plan::machines::{By, Machine, Why};
 use proxydhcpd_core::wire::pxe::MachineId;
@@ -30,7 +30,7 @@ pub fn uuids(setting: &Setting) -> Vec<Diagnostic> {
     }
     if !others.is_empty() {
         let shown = others.iter().take(MOST).map(|SharedUuid { uuid, macs: [one, other] }| {
-            let [one, other] = [one, other].map(|mac| Hardware::ethernet(*mac));
+            let [one, other] = [one, other].map(|mac| HardwareAddress::from_mac(*mac));
             format!("{} ({one}, {other})", MachineId::from_uuid(*uuid))
         });
         let shown: Vec<String> = shown.collect();
@@ -52,7 +52,7 @@ fn of_named(shared: SharedUuid, entry: Option<Machine<'_>>) -> String {
         return format!("a machine {}", Shared { shared, means: Means::Entry(entry.name) });
     }
     let stranger = shared.macs.into_iter().find(|mac| !entry.macs.contains(mac)).unwrap_or(shared.macs[0]);
-    let hardware = &Hardware::ethernet(stranger);
+    let hardware = &HardwareAddress::from_mac(stranger);
     let not_taken = NotTaken { hardware, name: entry.name, by: By::Uuid, why: Why::OtherAddress, held: false };
     format!("{hardware} {not_taken}")
 }

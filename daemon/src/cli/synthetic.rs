@@ -3,7 +3,7 @@
 use super::client::ClientKind;
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::wire::dhcp4::{BROADCAST, Header, MessageType, SMALLEST, Writer, code};
+use proxydhcpd_core::wire::dhcp4::{BROADCAST_FLAG, Header, MessageType, MIN_LENGTH, Writer, code};
 use proxydhcpd_core::wire::pxe::{BootItem, Features, MachineId};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
@@ -41,7 +41,7 @@ impl Described {
     /// Its DISCOVER on 67, or its REQUEST on 4011; there with what it has chosen from a menu.
     pub fn packet(&self, port: Port, item: Option<u16>) -> Vec<u8> {
         let (kind, flags, ciaddr) = match port {
-            Port::Dhcp => (MessageType::Discover, BROADCAST, Ipv4Addr::UNSPECIFIED),
+            Port::Dhcp => (MessageType::Discover, BROADCAST_FLAG, Ipv4Addr::UNSPECIFIED),
             Port::BootServer => (MessageType::Request, 0, self.address),
         };
         let giaddr = match self.relay {
@@ -68,7 +68,7 @@ impl Described {
             (None, false) => &mut packet,
         };
         if let Some(kind) = item {
-            packet.option(code::VENDOR_SPECIFIC, &BootItem { kind, layer: 0 }.option());
+            packet.option(code::VENDOR_SPECIFIC, &BootItem { server_type: kind, layer: 0 }.option());
         }
         if let Some(uuid) = self.uuid {
             packet.option(code::MACHINE_ID, &MachineId::from_uuid(uuid).0);
@@ -77,7 +77,7 @@ impl Described {
             let circuit = &circuit.as_bytes()[..circuit.len().min(253)];
             packet.option(code::RELAY_AGENT, &[&[1, circuit.len() as u8], circuit].concat());
         }
-        packet.finish(SMALLEST);
+        packet.finish(MIN_LENGTH);
         octets
     }
 }

@@ -2,7 +2,7 @@
 
 use super::synthetic::{Described, class};
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::wire::dhcp6::{ENTERPRISE, MessageType, Writer, code};
+use proxydhcpd_core::wire::dhcp6::{INTEL_ENTERPRISE_NUMBER, MessageType, Writer, code};
 use proxydhcpd_core::wire::pxe::MachineId;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -27,7 +27,7 @@ pub fn packet(described: &Described, kind: MessageType, server: &[u8]) -> Vec<u8
     packet.option(code::ARCHITECTURE, &described.kind.arch.0.to_be_bytes());
     let class = class(described);
     let counted = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
-    packet.option(code::VENDOR_CLASS, &[&ENTERPRISE.to_be_bytes()[..], &counted(&class)].concat());
+    packet.option(code::VENDOR_CLASS, &[&INTEL_ENTERPRISE_NUMBER.to_be_bytes()[..], &counted(&class)].concat());
     let user_class = described.user_class.as_deref().or(described.kind.ipxe.then_some("iPXE"));
     if let Some(user_class) = user_class {
         packet.option(code::USER_CLASS, &counted(user_class));

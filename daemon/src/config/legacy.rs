@@ -6,7 +6,7 @@ use crate::config::ini::{self, Ini, Item, Section};
 use crate::probable::probable;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
-use proxydhcpd_core::shape::{LONGEST_FILE, LONGEST_URL};
+use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -231,12 +231,12 @@ impl Reader<'_> {
     }
 
     fn loader(&mut self, section: &'static str, key: &'static str, default: Option<&str>) -> Option<Loader> {
-        let name = self.name(section, key, LONGEST_FILE).or(default.map(str::to_owned))?;
+        let name = self.name(section, key, MAX_FILE_LENGTH).or(default.map(str::to_owned))?;
         Some(Loader { name, path: None })
     }
 
     fn chainload_url(&mut self) -> String {
-        self.name("ipxe", "chainload_url", LONGEST_URL).unwrap_or_else(|| "boot.ipxe".to_owned())
+        self.name("ipxe", "chainload_url", MAX_URL_LENGTH).unwrap_or_else(|| "boot.ipxe".to_owned())
     }
 
     /// A name as it goes on the wire.

@@ -119,7 +119,7 @@ fn body(legacy: &Legacy) -> String {
         "\n# To serve the files by this server: put them into the boot directory, and write their names alone.\n\
          [profile.firmware.loaders]\n",
     );
-    let id = |arch: &Arch| arch.row().map_or("bios", |row| row.id);
+    let id = |arch: &Arch| arch.info().map_or("bios", |row| row.id);
     for (arch, Loader { name, .. }) in &routing.loaders {
         writeln!(text, "{} = {}", id(arch), quoted(&at(routing.tftpd, name))).ok();
     }

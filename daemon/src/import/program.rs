@@ -347,7 +347,7 @@ impl Tags<'_> {
         }
         let given = self.program.names.iter().find(|(known, _)| known == atom).map(|(_, name)| name.clone());
         let wish = given.unwrap_or_else(|| match atom {
-            Atom::Arch(code) => Arch(*code).row().map_or_else(|| format!("arch-{code}"), |row| row.id.to_owned()),
+            Atom::Arch(code) => Arch(*code).info().map_or_else(|| format!("arch-{code}"), |row| row.id.to_owned()),
             Atom::Ipxe => "ipxe".into(),
             Atom::Http => "http".into(),
             Atom::VendorClass(text) | Atom::UserClass(text) | Atom::CircuitId(text) => text.clone(),

@@ -1,7 +1,7 @@
 //! Warnings of machines whose identity is not clear: each once, with what cures it.
 
 use super::Report;
-use proxydhcpd_core::client::{Client, Hardware};
+use proxydhcpd_core::client::{Client, HardwareAddress};
 use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::memory::claims::SharedUuid;
 use proxydhcpd_core::plan::Plan;
@@ -151,7 +151,7 @@ impl fmt::Display for Neither<'_> {
 /// A machine that is not taken for the one whose UUID or serial number it has.
 #[derive(Clone, Copy, Debug)]
 pub struct NotTaken<'a> {
-    pub hardware: &'a Hardware,
+    pub hardware: &'a HardwareAddress,
     pub name: &'a str,
     pub by: By,
     pub why: Why,
@@ -223,7 +223,7 @@ impl fmt::Display for Shared<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shared { shared: SharedUuid { uuid, macs }, means } = self;
         let uuid = pxe::MachineId::from_uuid(*uuid);
-        let [one, other] = macs.map(Hardware::ethernet);
+        let [one, other] = macs.map(HardwareAddress::from_mac);
         write!(f, "has the UUID {uuid}, which {one} and {other} have: ")?;
         match means {
             Means::Entry(name) => write!(

@@ -2,7 +2,7 @@
 
 use crate::net::refused::Cause;
 use proxydhcpd_core::client::Client;
-use proxydhcpd_core::wire::Kind;
+use proxydhcpd_core::wire::DhcpMessageType;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -46,7 +46,7 @@ impl Unsent {
     }
 
     /// `OFFER not sent: no route to relay 10.99.0.1; ...`, behind what the machine is called.
-    pub fn told(&self, kind: Kind, client: &Client) -> String {
+    pub fn told(&self, kind: DhcpMessageType, client: &Client) -> String {
         let address = self.to.ip();
         let to = match self.whom(client) {
             Whom::Link => "all on its link".to_owned(),

@@ -14,7 +14,7 @@ use crate::site::Site;
 use crate::state::State;
 use proxydhcpd_core::answer::{Answer, Replies, answer, overhear_offer};
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::link::{Link, of_datagram};
+use proxydhcpd_core::link::{Link, for_datagram};
 use proxydhcpd_core::route::Destination;
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
@@ -109,7 +109,7 @@ fn answer_batch(outlet: &Outlet, port: Port, state: &State, batch: &Batch, out: 
     {
         let mut memory = state.memory();
         for datagram in batch.iter() {
-            let Some((link, foreign)) = of_datagram(&links, datagram.link, datagram.to) else {
+            let Some((link, foreign)) = for_datagram(&links, datagram.link, datagram.to) else {
                 out.silences.push("not-ours:unserved-interface");
                 out.unserved.extend(Unserved::of(&site.plan, port, &datagram));
                 continue;
@@ -119,7 +119,7 @@ fn answer_batch(outlet: &Outlet, port: Port, state: &State, batch: &Batch, out: 
                 continue;
             }
             let Datagram { payload, from, to, .. } = datagram;
-            let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, foreign, now };
+            let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, via_other_link: foreign, now };
             let answer = answer(&site.plan, &mut memory, &arrival, &mut out.replies);
             if port == Port::BootServer && from.is_ipv6() && !out.replies.is_empty() && out.late.has_room() {
                 out.late.put(answer, &out.replies, links[link].index, Instant::now());
@@ -140,7 +140,7 @@ fn overhear(state: &State, batch: &Batch, out: &mut Outbox) {
     {
         let mut memory = state.memory();
         for datagram in batch.iter().filter(|datagram| !datagram.truncated) {
-            let is_served = of_datagram(&links, datagram.link, datagram.to).is_some();
+            let is_served = for_datagram(&links, datagram.link, datagram.to).is_some();
             if is_served && overhear_offer(&mut memory, &links, datagram.payload, now).is_err() {
                 out.silences.push("malformed");
             }
@@ -176,7 +176,7 @@ fn push<'a>(
     replies: impl Iterator<Item = (&'a [u8], Destination)>,
     mark: usize,
 ) {
-    for (octets, Destination { to, from, link }) in replies {
+    for (octets, Destination { to, from, interface_index: link }) in replies {
         outlet.push(outgoing, &Reply { octets, to, from: from.ip(), link, mark });
     }
 }

@@ -17,7 +17,7 @@ use crate::net::udp6;
 use crate::site::Open;
 use kind::Kind;
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::transfer::largest_window;
+use proxydhcpd_core::transfer::max_window;
 pub use refusal::CannotServe;
 use std::fmt;
 use std::io;
@@ -239,7 +239,7 @@ fn stand_in(kind: Kind, busy: &Busy) -> Result<Door, String> {
 fn say_who_is_slow(settings: &Settings) {
     let tftp = &settings.tftp;
     let hears_all = !settings.proxy_only && !settings.relays.is_empty();
-    if largest_window(tftp::guesses(tftp.ports.as_ref(), tftp.single_port)) > 1 || hears_all {
+    if max_window(tftp::guesses(tftp.ports.as_ref(), tftp.single_port)) > 1 || hears_all {
         return;
     }
     let (key, who, cure) = match (tftp.single_port, settings.proxy_only) {

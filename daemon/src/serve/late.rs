@@ -61,11 +61,11 @@ impl Late {
 mod tests {
     use super::*;
     use proxydhcpd_core::answer::{Silence, Verdict};
-    use proxydhcpd_core::client::NotOurs;
+    use proxydhcpd_core::client::IgnoreReason;
 
     #[test]
     fn a_reply_goes_out_when_it_is_due_and_no_more_are_kept_than_there_is_room_for() {
-        let silent = Verdict::Silent(Silence::NotOurs(NotOurs::Reply));
+        let silent = Verdict::Silent(Silence::Ignored(IgnoreReason::Reply));
         let answer = Answer { client: None, decision: None, verdict: silent };
         let (mut late, now) = (Late::default(), Instant::now());
         assert_eq!(late.pause(), EpollTimeout::NONE);

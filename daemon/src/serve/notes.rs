@@ -13,10 +13,10 @@ use std::time::Instant;
 pub fn transfer(state: &State, event: &tftp::Event<'_>) {
     match event {
         tftp::Event::Ended { client, server, name, octets, elapsed, outcome } => {
-            if *outcome == Outcome::GaveWay {
+            if *outcome == Outcome::Evicted {
                 state.report().silence("tftp:gave-way");
             }
-            if *outcome == Outcome::Done {
+            if *outcome == Outcome::Completed {
                 state.fetched(&Request { door: Door::Tftp, name, server: *server, client: *client, interface: "" });
             }
             tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", Requested(name));

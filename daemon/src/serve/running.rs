@@ -7,7 +7,7 @@ use crate::net::outlet::{Outlet, Outlets};
 use crate::net::set::SocketSet;
 use crate::state::State;
 use proxydhcpd_core::fetch::Refusal;
-use proxydhcpd_core::link::of_datagram;
+use proxydhcpd_core::link::for_datagram;
 use proxydhcpd_core::request::Request;
 use std::io;
 use std::net::TcpListener;
@@ -164,7 +164,7 @@ impl Transfers {
         start_thread("tftp", move || {
             let link = |index, to| {
                 let links = state.links.load();
-                of_datagram(&links, index, to).map(|(link, _)| links[link].clone())
+                for_datagram(&links, index, to).map(|(link, _)| links[link].clone())
             };
             let open = |request: &Request<'_>| state.open(request);
             let vouched = |address| state.memory().is_vouched(address, state.now());

@@ -32,8 +32,8 @@ pub use ports::guesses;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request;
-use proxydhcpd_core::transfer::{Farewell, Outcome, Step};
-use proxydhcpd_core::wire::tftp::{ErrorCode, Packet};
+use proxydhcpd_core::transfer::{ErrorReply, Outcome, Step};
+use proxydhcpd_core::wire::tftp::{ErrorCode, TftpPacket};
 use session::{Failure, Session, Unsegmented, error};
 use std::collections::HashMap;
 use std::io;
@@ -220,8 +220,8 @@ where
 
     fn received(&mut self, index: usize, octets: &[u8]) {
         let Some(Some(session)) = self.sessions.get_mut(index) else { return };
-        let packet = match Packet::read(octets) {
-            Ok(packet @ (Packet::Ack { .. } | Packet::Error { .. })) => packet,
+        let packet = match TftpPacket::read(octets) {
+            Ok(packet @ (TftpPacket::Ack { .. } | TftpPacket::Error { .. })) => packet,
             useless => {
                 let reason = useless.map_or_else(Silence::Malformed, |_| Silence::Stray);
                 return (self.note)(Event::Silent { client: session.client(), reason });
@@ -229,7 +229,7 @@ where
         };
         let address = session.client().ip();
         let before = session.yielding(index);
-        let step = session.transfer.received(&packet, self.now);
+        let step = session.transfer.handle_packet(&packet, self.now);
         let after = session.yielding(index);
         if let Some(entry) = before
             && before != after
@@ -279,13 +279,13 @@ where
             }
             Err(Failure::Broken(error)) => {
                 (self.note)(Event::Trouble { client: session.client(), name: session.name(), error });
-                let step = session.transfer.broken();
+                let step = session.transfer.file_changed();
                 self.step(index, step, false);
             }
         }
     }
 
-    fn end(&mut self, index: usize, outcome: Outcome, farewell: Option<Farewell>) {
+    fn end(&mut self, index: usize, outcome: Outcome, farewell: Option<ErrorReply>) {
         let Some(mut session) = self.sessions[index].take() else { return };
         self.free.push(index);
         session.frames.release(&mut self.read_ahead);
@@ -306,7 +306,7 @@ where
             client: session.client(),
             server: session.path.from.address,
             name: session.name(),
-            octets: session.transfer.octets(),
+            octets: session.transfer.acknowledged_octets(),
             elapsed: self.now.saturating_sub(session.began),
             outcome,
         });
@@ -325,7 +325,7 @@ where
         for index in (self.turn..places).chain(0..self.turn) {
             let Some(session) = &mut self.sessions[index] else { continue };
             let step = match session.held {
-                _ if session.transfer.deadline() <= self.now => session.transfer.elapsed(self.now),
+                _ if session.transfer.deadline() <= self.now => session.transfer.handle_timeout(self.now),
                 Some(held) => Step::Blocks(held),
                 None => continue,
             };
@@ -335,12 +335,12 @@ where
 
     fn cut_off(&mut self) {
         for index in 0..self.sessions.len() {
-            self.end(index, Outcome::Failed, Some((ErrorCode::OTHER, "Server stops")));
+            self.end(index, Outcome::Failed, Some((ErrorCode::NOT_DEFINED, "Server stops")));
         }
     }
 }
 
-const UNKNOWN_TRANSFER: Farewell = (ErrorCode::UNKNOWN_TRANSFER, "Unknown transfer ID");
+const UNKNOWN_TRANSFER: ErrorReply = (ErrorCode::UNKNOWN_TRANSFER_ID, "Unknown transfer ID");
 
 fn millis(wait: Duration) -> EpollTimeout {
     // Rounded up, or the loop would turn over and over through the last millisecond.

@@ -149,7 +149,7 @@ fn requested(asking: &Asking, request: &Request<'_>) -> Value {
         ("address", Some(Value::from(request.client.ip().to_canonical().to_string()))),
         ("interface", Some(request.interface).filter(|name| !name.is_empty()).map(Value::from)),
         ("protocol", Some(Value::from(if request.door == Door::Tftp { "tftp" } else { "http" }))),
-        ("arch", arch.and_then(Arch::row).map(|row| Value::from(row.id))),
+        ("arch", arch.and_then(Arch::info).map(|row| Value::from(row.id))),
         ("firmware", firmware.map(Value::from)),
         ("features", features.map(Value::from)),
     ];

@@ -107,7 +107,7 @@ fn a_machine_without_entry_is_told_by_what_it_says_of_itself() {
     let text = "{{ machine.mac }} {{ suite }} {{ role }} {{ request.address }} {{ request.interface }} \
                 {{ request.protocol }} {{ request.arch }} {{ request.firmware }} {{ machine.name is defined }}";
     assert_eq!(stranger(text).unwrap(), "02:00:00:00:00:01 trixie none yet 192.0.2.107 eth0 http uefi-x64 uefi false");
-    assert_eq!(Arch::by_id("uefi-x64"), Some(Arch::X64));
+    assert_eq!(Arch::from_id("uefi-x64"), Some(Arch::X64));
 }
 
 #[test]

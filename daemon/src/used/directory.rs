@@ -2,7 +2,7 @@
 
 use crate::files::absent::is_absent;
 use crate::files::{read_regular, replace, sync};
-use proxydhcpd_core::client::Hardware;
+use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::plan::machines::Machine;
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;
@@ -62,7 +62,7 @@ const MOST_MACS: usize = 256;
 pub fn identities(machine: &Machine<'_>) -> String {
     let mut lines = format!("{IDENTITIES}\n");
     for mac in machine.macs.iter().take(MOST_MACS) {
-        lines += &format!("mac {}\n", Hardware::ethernet(*mac));
+        lines += &format!("mac {}\n", HardwareAddress::from_mac(*mac));
     }
     if let Some(uuid) = machine.uuid {
         lines += &format!("uuid {}\n", MachineId::from_uuid(uuid));

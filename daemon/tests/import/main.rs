@@ -346,7 +346,7 @@ fn ours(plan: &Plan, asked: &Vector) -> Option<Vec<u8>> {
     let links = [Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4, ipv6: Vec::new() }];
     let port = if asked.to.port() == 67 { Port::Dhcp } else { Port::BootServer };
     let (from, to) = (asked.from.into(), (*asked.to.ip()).into());
-    let arrival = Arrival { datagram: &asked.octets, port, from, to, links: &links, link: 0, foreign: false, now: 0 };
+    let arrival = Arrival { datagram: &asked.octets, port, from, to, links: &links, link: 0, via_other_link: false, now: 0 };
     let mut replies = Replies::default();
     answer(plan, &mut Memory::new(1), &arrival, &mut replies);
     replies.iter().next().map(|(octets, _)| octets.to_vec())

@@ -1,6 +1,6 @@
 //! A client whose every packet the test can choose, and one that simply fetches.
 
-use proxydhcpd_core::wire::tftp::{ErrorCode, Options, Packet, Request};
+use proxydhcpd_core::wire::tftp::{ErrorCode, TftpOptions, TftpPacket, TftpRequest};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -26,18 +26,18 @@ impl Client {
         self.socket.send_to(&rrq(name, options), server.into()).unwrap();
     }
 
-    pub fn send(&self, to: SocketAddr, packet: Packet<'_>) {
+    pub fn send(&self, to: SocketAddr, packet: TftpPacket<'_>) {
         let mut datagram = Vec::new();
         packet.write(&mut datagram);
         self.socket.send_to(&datagram, to).unwrap();
     }
 
     pub fn ack(&self, to: SocketAddr, block: u16) {
-        self.send(to, Packet::Ack { block });
+        self.send(to, TftpPacket::Ack { block });
     }
 
     pub fn error(&self, to: SocketAddr, code: u16) {
-        self.send(to, Packet::Error { code: ErrorCode(code), text: b"" });
+        self.send(to, TftpPacket::Error { code: ErrorCode(code), text: b"" });
     }
 
     /// The next datagram, as it came.
@@ -46,15 +46,15 @@ impl Client {
         (from, &self.buffer[..length])
     }
 
-    pub fn packet(&mut self) -> (SocketAddr, Packet<'_>) {
+    pub fn packet(&mut self) -> (SocketAddr, TftpPacket<'_>) {
         let (from, datagram) = self.datagram();
-        (from, Packet::read(datagram).unwrap())
+        (from, TftpPacket::read(datagram).unwrap())
     }
 
     /// The next datagram, which must be this DATA: says how much it carries.
     pub fn data(&mut self, expected: u16) -> usize {
         match self.packet().1 {
-            Packet::Data { block, payload } if block == expected => payload.len(),
+            TftpPacket::Data { block, payload } if block == expected => payload.len(),
             other => panic!("not DATA {expected}: {other:?}"),
         }
     }
@@ -62,7 +62,7 @@ impl Client {
     /// The next datagram, which must be an ERROR.
     pub fn refusal(&mut self) -> u16 {
         match self.packet().1 {
-            Packet::Error { code, .. } => code.0,
+            TftpPacket::Error { code, .. } => code.0,
             other => panic!("no ERROR: {other:?}"),
         }
     }
@@ -86,13 +86,13 @@ impl Client {
         self.request(server, name, options);
         loop {
             let (length, from) = self.socket.recv_from(&mut self.buffer[..]).expect("the transfer stands still");
-            match Packet::read(&self.buffer[..length]).unwrap() {
-                Packet::Oack(agreed) => {
+            match TftpPacket::read(&self.buffer[..length]).unwrap() {
+                TftpPacket::Oack(agreed) => {
                     blksize = option(&agreed, b"blksize").unwrap_or(blksize);
                     window = option(&agreed, b"windowsize").unwrap_or(window);
                     self.ack(from, 0);
                 }
-                Packet::Data { block, payload } if block == (taken + 1) as u16 => {
+                TftpPacket::Data { block, payload } if block == (taken + 1) as u16 => {
                     take(taken, payload);
                     taken += 1;
                     unacked += 1;
@@ -106,7 +106,7 @@ impl Client {
                         return size;
                     }
                 }
-                Packet::Data { .. } => self.ack(from, taken as u16),
+                TftpPacket::Data { .. } => self.ack(from, taken as u16),
                 other => panic!("{other:?}"),
             }
         }
@@ -116,15 +116,15 @@ impl Client {
 pub fn rrq(name: &str, options: &[(&str, &str)]) -> Vec<u8> {
     let mut area = Vec::new();
     for (name, value) in options {
-        Options::write(name.as_bytes(), value.as_bytes(), &mut area);
+        TftpOptions::write(name.as_bytes(), value.as_bytes(), &mut area);
     }
-    let options = Options::read(&area).unwrap();
+    let options = TftpOptions::read(&area).unwrap();
     let mut datagram = Vec::new();
-    Packet::Read(Request { name: name.as_bytes(), mode: b"octet", options }).write(&mut datagram);
+    TftpPacket::Read(TftpRequest { name: name.as_bytes(), mode: b"octet", options }).write(&mut datagram);
     datagram
 }
 
-fn option(options: &Options<'_>, wanted: &[u8]) -> Option<usize> {
+fn option(options: &TftpOptions<'_>, wanted: &[u8]) -> Option<usize> {
     let (_, value) = options.iter().find(|(name, _)| *name == wanted)?;
     Some(std::str::from_utf8(value).unwrap().parse().unwrap())
 }

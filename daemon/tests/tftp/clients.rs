@@ -46,7 +46,7 @@ fn fetches(program: &str, package: &str, sizes: &[usize], arguments: impl Fn((&s
             // Not every client writes a file when it is empty.
             let got = std::fs::read(here.path().join("local.bin")).unwrap_or_default();
             assert!(got == content, "{program} {arguments:?} got {} octets of {size}", got.len());
-            let done = Noted::Ended { name: "remote.bin".into(), octets: size as u64, outcome: Outcome::Done };
+            let done = Noted::Ended { name: "remote.bin".into(), octets: size as u64, outcome: Outcome::Completed };
             assert_eq!(served.next(), done, "{program} {arguments:?}, single port {single}");
         }
     }

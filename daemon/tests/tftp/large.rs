@@ -23,7 +23,7 @@ fn one_gib_over_blocks_of_512_octets_arrives_intact() {
         assert!(payload == expected, "block {block} is spoilt");
     });
     assert_eq!(size, 1 << 30);
-    assert_eq!(served.next(), Noted::Ended { name: "large.img".into(), octets: 1 << 30, outcome: Outcome::Done });
+    assert_eq!(served.next(), Noted::Ended { name: "large.img".into(), octets: 1 << 30, outcome: Outcome::Completed });
 }
 
 /// A block that says which it is, 64 times.

@@ -7,7 +7,7 @@ use crate::{Noted, Served, pattern, settings};
 use proxydhcpd::serve::tftp::{Family, Settings, Silence};
 use proxydhcpd_core::link::{Link, Network6};
 use proxydhcpd_core::transfer::Outcome;
-use proxydhcpd_core::wire::tftp::{Options, Packet};
+use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket};
 use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ fn a_machine_loads_from_the_address_that_it_asks_be_it_link_local_or_not() {
             let mut got = Vec::new();
             machine.fetch(server, "file", &EDK2, |_, payload| got.extend_from_slice(payload));
             assert!(got == content, "{theirs} got {} octets from {ours}", got.len());
-            let done = Noted::Ended { name: "file".into(), octets: content.len() as u64, outcome: Outcome::Done };
+            let done = Noted::Ended { name: "file".into(), octets: content.len() as u64, outcome: Outcome::Completed };
             assert_eq!(served.next(), done);
 
             machine.request(server, "file", &EDK2);
@@ -75,7 +75,7 @@ fn a_machine_loads_from_the_address_that_it_asks_be_it_link_local_or_not() {
             assert_eq!(from.ip(), server.ip());
             assert_eq!(from.port() == served.port, single_port);
             assert!(ports.as_ref().is_none_or(|ports| ports.contains(&from.port())));
-            let Packet::Oack(agreed) = packet else { panic!("{packet:?}") };
+            let TftpPacket::Oack(agreed) = packet else { panic!("{packet:?}") };
             assert_eq!(value(&agreed, b"blksize"), Some(&b"1448"[..]), "what fits into 1500 octets with 52 of headers");
             machine.error(from, 8);
             assert!(matches!(served.next(), Noted::Ended { .. }));
@@ -83,7 +83,7 @@ fn a_machine_loads_from_the_address_that_it_asks_be_it_link_local_or_not() {
     }
 }
 
-fn value<'a>(options: &Options<'a>, wanted: &[u8]) -> Option<&'a [u8]> {
+fn value<'a>(options: &TftpOptions<'a>, wanted: &[u8]) -> Option<&'a [u8]> {
     options.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value)
 }
 

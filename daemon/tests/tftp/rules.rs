@@ -5,7 +5,7 @@ use crate::{BOTH, Noted, Served, pattern, settings};
 use proxydhcpd::serve::tftp::{Family, Refused, Settings, Silence};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::transfer::Outcome;
-use proxydhcpd_core::wire::tftp::{ErrorCode, Packet};
+use proxydhcpd_core::wire::tftp::{ErrorCode, TftpPacket};
 use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ fn ways() -> impl Iterator<Item = (Family, bool)> {
 fn oack(client: &mut Client, served: &Served, name: &str, options: &[(&str, &str)]) -> SocketAddr {
     client.request(served.address(), name, options);
     match client.packet() {
-        (from, Packet::Oack(_)) => from,
+        (from, TftpPacket::Oack(_)) => from,
         other => panic!("no OACK: {other:?}"),
     }
 }
@@ -47,7 +47,7 @@ fn edk2_probes_the_size_and_then_reads_in_windows() {
         let mut got = Vec::new();
         served.client().fetch(served.address(), "ipxe.efi", &EDK2, |_, payload| got.extend_from_slice(payload));
         assert!(got == content);
-        assert_eq!(served.next(), ended("ipxe.efi", 174_080, Outcome::Done));
+        assert_eq!(served.next(), ended("ipxe.efi", 174_080, Outcome::Completed));
     }
 }
 
@@ -63,7 +63,7 @@ fn a_file_comes_over_whole_whatever_the_window() {
                 let options = [("windowsize", window), ("blksize", blksize)];
                 served.client().fetch(served.address(), "file", &options, |_, payload| got.extend_from_slice(payload));
                 assert!(got == content, "{size} octets, blksize {blksize}, window {window}, single {single_port}");
-                assert_eq!(served.next(), ended("file", size as u64, Outcome::Done));
+                assert_eq!(served.next(), ended("file", size as u64, Outcome::Completed));
             }
         }
     }
@@ -125,7 +125,7 @@ fn the_same_request_again_brings_the_first_answer_again_and_no_second_transfer()
         client.request(served.address(), "file", &EDK2);
         assert_eq!(served.next(), Noted::Silent(Silence::Late), "and after the ACK, it is the network's doing");
         client.ack(from, 4);
-        assert_eq!(served.next(), ended("file", 5000, Outcome::Done));
+        assert_eq!(served.next(), ended("file", 5000, Outcome::Completed));
     }
 }
 
@@ -141,10 +141,10 @@ fn a_file_that_is_cut_short_ends_the_transfer_with_error_0() {
             let packet;
             (from, packet) = client.packet();
             match packet {
-                Packet::Oack(_) => taken = 0,
-                Packet::Data { block, .. } => taken = block,
-                Packet::Error { code, .. } => {
-                    assert_eq!(code, ErrorCode::OTHER);
+                TftpPacket::Oack(_) => taken = 0,
+                TftpPacket::Data { block, .. } => taken = block,
+                TftpPacket::Error { code, .. } => {
+                    assert_eq!(code, ErrorCode::NOT_DEFINED);
                     break;
                 }
                 other => panic!("{other:?}"),
@@ -191,13 +191,13 @@ fn a_file_that_is_overwritten_in_place_is_broken_off_and_never_a_mixture() {
         loop {
             let (from, packet) = client.packet();
             match packet {
-                Packet::Oack(_) => {}
-                Packet::Data { block, payload } => {
+                TftpPacket::Oack(_) => {}
+                TftpPacket::Data { block, payload } => {
                     taken = block;
                     got.extend_from_slice(payload);
                 }
-                Packet::Error { code, .. } => {
-                    assert_eq!(code, ErrorCode::OTHER);
+                TftpPacket::Error { code, .. } => {
+                    assert_eq!(code, ErrorCode::NOT_DEFINED);
                     break;
                 }
                 other => panic!("{other:?}"),
@@ -251,7 +251,7 @@ fn a_client_that_asks_and_asks_is_soon_not_answered_and_others_are() {
             other => assert_eq!(other, Noted::Refused(Refused::Fetch(Refusal::NotFound))),
         }
         let (from, packet) = client.packet();
-        assert!(matches!(packet, Packet::Oack(_)));
+        assert!(matches!(packet, TftpPacket::Oack(_)));
         client.error(from, 8);
         assert_eq!(served.next(), ended("file", 0, Outcome::SizeProbe), "answering gives nothing back");
         answers += 1;
@@ -339,11 +339,11 @@ fn a_transfer_that_nobody_has_acknowledged_gives_way_to_a_new_one() {
         assert_eq!(served.next(), Noted::Silent(full), "they may still be honest");
         std::thread::sleep(Duration::from_millis(1100));
         other.fetch(served.address(), "file", &EDK2, |_, _| {});
-        assert_eq!(served.next(), ended("file", 0, Outcome::GaveWay));
-        assert_eq!(served.next(), ended("file", 5000, Outcome::Done));
+        assert_eq!(served.next(), ended("file", 0, Outcome::Evicted));
+        assert_eq!(served.next(), ended("file", 5000, Outcome::Completed));
         (2..=4).for_each(|block| assert!(honest.data(block) > 0));
         honest.ack(from, 4);
-        assert_eq!(served.next(), ended("file", 5000, Outcome::Done), "what was acknowledged gives way to nobody");
+        assert_eq!(served.next(), ended("file", 5000, Outcome::Completed), "what was acknowledged gives way to nobody");
     }
 }
 
@@ -358,8 +358,8 @@ fn forgeries_in_the_name_of_an_address_do_not_keep_it_from_its_file() {
     assert_eq!(served.next(), Noted::Silent(Silence::TooManyTransfers), "they may still be honest");
     std::thread::sleep(Duration::from_millis(1100));
     client.fetch(served.address(), "file", &EDK2, |_, _| {});
-    assert_eq!(served.next(), ended("file", 0, Outcome::GaveWay));
-    assert_eq!(served.next(), ended("file", 5000, Outcome::Done));
+    assert_eq!(served.next(), ended("file", 0, Outcome::Evicted));
+    assert_eq!(served.next(), ended("file", 5000, Outcome::Completed));
 }
 
 #[test]
@@ -415,7 +415,7 @@ fn a_file_is_open_once_however_many_load_it_and_another_of_its_name_is_another()
     assert_eq!(open(), 2);
     for (number, (from, client)) in clients.iter_mut().enumerate() {
         client.ack(*from, 0);
-        let (_, Packet::Data { payload, .. }) = client.packet() else { panic!("no DATA") };
+        let (_, TftpPacket::Data { payload, .. }) = client.packet() else { panic!("no DATA") };
         let expected = if number < 2 { 1 } else { 2 };
         assert!(payload.iter().all(|&octet| octet == expected), "client {number}");
     }
@@ -457,7 +457,7 @@ fn nothing_but_requests_is_answered_on_the_port() {
         let to = served.address();
         client.ack(to, 0);
         client.error(to, 0);
-        client.send(to, Packet::Data { block: 1, payload: b"x" });
+        client.send(to, TftpPacket::Data { block: 1, payload: b"x" });
         client.socket.send_to(&[], to).unwrap();
         for _ in 0..3 {
             assert_eq!(served.next(), Noted::Silent(Silence::Stray));
@@ -474,14 +474,14 @@ fn what_a_client_sends_into_its_transfer_by_mistake_is_counted_and_the_transfer_
     let mut client = Client::new();
     client.request(served.address(), "file", &[]);
     let (from, _) = client.datagram();
-    client.send(from, Packet::Data { block: 1, payload: b"x" });
+    client.send(from, TftpPacket::Data { block: 1, payload: b"x" });
     assert_eq!(served.next(), Noted::Silent(Silence::Stray));
     client.socket.send_to(b"\0", from).unwrap();
     assert!(matches!(served.next(), Noted::Silent(Silence::Malformed(_))));
     client.ack(from, 1);
     assert_eq!(client.data(2), 88);
     client.ack(from, 2);
-    assert_eq!(served.next(), ended("file", 600, Outcome::Done));
+    assert_eq!(served.next(), ended("file", 600, Outcome::Completed));
 }
 
 #[test]
@@ -521,7 +521,7 @@ fn a_packet_from_a_foreign_port_is_told_so_and_the_transfer_goes_on() {
             foreign.socket.send_to(b"?", from).unwrap();
             assert!(matches!(served.next(), Noted::Silent(Silence::Malformed(_))));
             for _ in 0..16 {
-                if let (_, Packet::Data { block, payload }) = client.packet() {
+                if let (_, TftpPacket::Data { block, payload }) = client.packet() {
                     assert_eq!(block, taken + 1);
                     taken = block;
                     got.extend_from_slice(payload);
@@ -535,7 +535,7 @@ fn a_packet_from_a_foreign_port_is_told_so_and_the_transfer_goes_on() {
             }
         }
         assert!(got == content);
-        assert_eq!(served.next(), ended("file", 100_000, Outcome::Done));
+        assert_eq!(served.next(), ended("file", 100_000, Outcome::Completed));
         foreign.assert_nothing_came();
     }
 }
@@ -560,7 +560,7 @@ fn whoever_floods_a_transfer_from_a_foreign_port_hears_little() {
     client.ack(from, 1);
     assert_eq!(client.data(2), 88);
     client.ack(from, 2);
-    assert_eq!(served.next(), ended("file", 600, Outcome::Done));
+    assert_eq!(served.next(), ended("file", 600, Outcome::Completed));
 }
 
 /// The kernel reports a port that ERROR 5 found closed on the socket of the transfer, which is not the transfer's end.
@@ -576,7 +576,7 @@ fn a_foreign_port_that_closes_does_not_disturb_the_transfer() {
         let began = Instant::now();
         loop {
             let (from, packet) = client.packet();
-            let Packet::Data { block: next, payload } = packet else { panic!("{packet:?}") };
+            let TftpPacket::Data { block: next, payload } = packet else { panic!("{packet:?}") };
             block += 1;
             assert_eq!(next, block);
             got.extend_from_slice(payload);
@@ -592,7 +592,7 @@ fn a_foreign_port_that_closes_does_not_disturb_the_transfer() {
         }
         assert!(got == content);
         assert!(began.elapsed() < Duration::from_secs(1), "no block waited for its timer");
-        assert_eq!(served.next(), ended("file", 100_000, Outcome::Done));
+        assert_eq!(served.next(), ended("file", 100_000, Outcome::Completed));
     }
 }
 
@@ -649,14 +649,14 @@ fn two_clients_share_the_single_port_without_mixing_up() {
         for (filler, (name, client)) in [1, 2].into_iter().zip(&mut clients) {
             for expected in 1..=4 {
                 match client.packet().1 {
-                    Packet::Data { block, payload } if block == expected => {
+                    TftpPacket::Data { block, payload } if block == expected => {
                         assert!(payload.iter().all(|&o| o == filler))
                     }
                     other => panic!("{name}: {other:?}"),
                 }
             }
             client.ack(served.address(), 4);
-            assert_eq!(served.next(), ended(name, 5000, Outcome::Done));
+            assert_eq!(served.next(), ended(name, 5000, Outcome::Completed));
         }
     }
 }
@@ -682,7 +682,7 @@ fn a_stopping_server_finishes_what_runs_and_begins_nothing() {
     client.ack(from, 1);
     client.data(2);
     client.ack(from, 2);
-    assert_eq!(served.next(), ended("file", 600, Outcome::Done));
+    assert_eq!(served.next(), ended("file", 600, Outcome::Completed));
     served.wait();
 }
 

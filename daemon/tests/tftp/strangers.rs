@@ -7,7 +7,7 @@ use crate::netns::{Host, wait_for};
 use crate::{BOTH, Noted, Served, pattern, settings};
 use proxydhcpd::serve::tftp::{Family, Settings, Silence};
 use proxydhcpd_core::transfer::Outcome;
-use proxydhcpd_core::wire::tftp::{Options, Packet};
+use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::thread;
@@ -26,13 +26,13 @@ fn single_port() -> Settings {
 fn window(client: &mut Client, server: SocketAddr, name: &str) -> Option<u16> {
     client.request(server, name, &WIDE);
     let (from, packet) = client.packet();
-    let Packet::Oack(agreed) = packet else { panic!("{packet:?}") };
+    let TftpPacket::Oack(agreed) = packet else { panic!("{packet:?}") };
     let window = value(&agreed, b"windowsize");
     client.error(from, 8);
     window
 }
 
-fn value(options: &Options<'_>, wanted: &[u8]) -> Option<u16> {
+fn value(options: &TftpOptions<'_>, wanted: &[u8]) -> Option<u16> {
     let (_, value) = options.iter().find(|(name, _)| *name == wanted)?;
     Some(std::str::from_utf8(value).unwrap().parse().unwrap())
 }
@@ -69,7 +69,7 @@ fn a_stranger_on_a_known_port_gets_its_file_whole_block_by_block() {
         let mut got = Vec::new();
         served.client().fetch(served.address(), "file", &WIDE, |_, payload| got.extend_from_slice(payload));
         assert!(got == content);
-        assert_eq!(served.next(), Noted::Ended { name: "file".into(), octets: 300_001, outcome: Outcome::Done });
+        assert_eq!(served.next(), Noted::Ended { name: "file".into(), octets: 300_001, outcome: Outcome::Completed });
     }
 }
 
@@ -128,18 +128,18 @@ fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
             continue;
         };
         let ack = |block: u16| [&[0, 4][..], &block.to_be_bytes()].concat();
-        match Packet::read(&buffer[..length]).unwrap() {
-            Packet::Oack(_) if probing => {
+        match TftpPacket::read(&buffer[..length]).unwrap() {
+            TftpPacket::Oack(_) if probing => {
                 client.error(from, 8);
                 probing = false;
                 last = rrq("ipxe.efi", &WIDE);
                 to = server;
             }
-            Packet::Oack(agreed) => {
+            TftpPacket::Oack(agreed) => {
                 window = value(&agreed, b"windowsize").unwrap_or(1);
                 (last, to) = (ack(0), from);
             }
-            Packet::Data { block, payload } if usize::from(block) == got.len() / 1468 + 1 => {
+            TftpPacket::Data { block, payload } if usize::from(block) == got.len() / 1468 + 1 => {
                 got.extend_from_slice(payload);
                 since += 1;
                 let ends = payload.len() < 1468;
@@ -153,7 +153,7 @@ fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
                     return got == content;
                 }
             }
-            Packet::Data { .. } => (last, to) = (ack((got.len() / 1468) as u16), from),
+            TftpPacket::Data { .. } => (last, to) = (ack((got.len() / 1468) as u16), from),
             other => panic!("{other:?}"),
         }
         tries = 0;

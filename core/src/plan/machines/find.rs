@@ -3,13 +3,13 @@
 
 use super::index::{Held, hash, hash_without_case};
 use super::{Machine, MachineId, Machines, Sharer};
-use crate::client::Readings;
+use crate::client::Identifiers;
 use core::fmt;
 
 /// What a machine says of itself, as far as it is an identity.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Identity<'a> {
-    pub readings: Readings,
+    pub readings: Identifiers,
     pub serial: Option<&'a str>,
     /// By the name that we gave it in a URL.
     pub name: Option<&'a str>,
@@ -86,7 +86,7 @@ impl Machines {
     /// A UUID or a serial number that leads to an entry with addresses, none of which the machine has, is in doubt:
     /// then the other identities decide. An entry without addresses is found by its UUID whatever the address is.
     pub fn find(&self, identity: &Identity<'_>) -> Findings {
-        let Readings { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
+        let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
         let of_uuid = |uuid: Option<[u8; 16]>| self.of_uuid(uuid?);
         let of_mac = |mac: Option<[u8; 6]>| self.of_mac(mac?);
         let listed = [
@@ -126,7 +126,7 @@ impl Machines {
         found: Option<Found>,
     ) -> impl Iterator<Item = (MachineId, By)> + use<'a> {
         let identity = *identity;
-        let Readings { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
+        let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
         let of_uuid = |uuid: Option<[u8; 16]>| (uuid.and_then(|uuid| self.held_uuid(&uuid)), By::Uuid);
         let of_mac = |mac: Option<[u8; 6]>| (mac.and_then(|mac| self.held_mac(&mac)), By::Mac);
         let of_serial = (identity.serial.and_then(|serial| self.held_serial(serial)), By::Serial);

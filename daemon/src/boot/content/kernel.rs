@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_kernel_for_other_machines_is_told_from_one_that_starts() {
-        let arm64 = Arch::by_id("uefi-arm64").unwrap();
+        let arm64 = Arch::from_id("uefi-arm64").unwrap();
         let x64 = Kernel { arch: Some(Arch::X64), bios: true, efi: true, linux: true };
         assert_eq!((x64.misfit(Arch::X64), x64.misfit(Arch::BIOS)), (None, None));
         assert_eq!(x64.misfit(arm64).unwrap(), "is a kernel for x64 UEFI, and ARM 64 UEFI cannot start it");

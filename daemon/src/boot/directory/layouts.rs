@@ -4,7 +4,7 @@
 //! says why it does not boot.
 
 use super::walk::{Tree, join};
-use proxydhcpd_core::url::encoded;
+use proxydhcpd_core::url::percent_encode;
 
 /// A kernel of a tree, with the files that it is started with.
 pub struct Kernel<'a> {
@@ -234,15 +234,15 @@ impl<'a> Kernel<'a> {
     /// `directory`: where the kernel and what belongs to it will lie.
     fn filled_in(&self, text: &str, root: &str, directory: &str) -> String {
         let url = |directory: &str| {
-            let directory = encoded(&self.tree.served(directory));
+            let directory = percent_encode(&self.tree.served(directory));
             if directory.is_empty() { "{{ base }}".to_owned() } else { format!("{{{{ base }}}}{directory}/") }
         };
         let rootfs = self.beside(|file| file == "rootfs.img" || file.contains("live-rootfs"));
         text.replace("TREE", &url(root))
             .replace("FOLDER", &url(directory))
-            .replace("SQUASHFS", &encoded(self.squashfs().unwrap_or("NAME.squashfs")))
+            .replace("SQUASHFS", &percent_encode(self.squashfs().unwrap_or("NAME.squashfs")))
             .replace("MODLOOP", self.modloop().unwrap_or("modloop-lts"))
-            .replace("ROOTFS", &encoded(rootfs.unwrap_or_default()))
+            .replace("ROOTFS", &percent_encode(rootfs.unwrap_or_default()))
     }
 
     /// `lts` of `vmlinuz-lts`

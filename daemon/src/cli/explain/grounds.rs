@@ -1,9 +1,9 @@
 //! What the decision rests on: the machine's entry and the rules, with those that came near.
 
-use proxydhcpd_core::answer::{Answer, misses, recognise};
+use proxydhcpd_core::answer::{Answer, unmet, recognise};
 use proxydhcpd_core::arrival::Arrival;
 use proxydhcpd_core::choose::Manner;
-use proxydhcpd_core::client::{Client, Hardware, Readings};
+use proxydhcpd_core::client::{Client, HardwareAddress, Identifiers};
 use proxydhcpd_core::decide::{Decision, Ground};
 use proxydhcpd_core::memory::claims::SharedUuid;
 use proxydhcpd_core::plan::Plan;
@@ -12,7 +12,7 @@ use proxydhcpd_core::plan::profile::{Boots, Item, To};
 use proxydhcpd_core::plan::rule::Condition;
 use proxydhcpd_core::show::Node;
 use proxydhcpd_core::url::is_url;
-use proxydhcpd_core::wire::Packet;
+use proxydhcpd_core::wire::DhcpPacket;
 use proxydhcpd_core::wire::pxe::MachineId;
 
 /// More rules than this are summed up, but for those that came near.
@@ -20,7 +20,7 @@ const MOST_RULES: usize = 30;
 
 /// Nothing where the configuration says nothing about machines.
 pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, marks_are_known: bool) -> Vec<Node> {
-    let packet = Packet::parse(arrival.datagram, arrival.from.is_ipv6());
+    let packet = DhcpPacket::parse(arrival.datagram, arrival.from.is_ipv6());
     let (Some(decision), Ok(packet)) = (&answer.decision, packet) else { return Vec::new() };
     if plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty() && decision.machine.is_none() {
         return Vec::new();
@@ -28,14 +28,14 @@ pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, marks_are_known: 
     // As it was recognised: a rule may have had it taken for firmware since.
     let Ok(mut client) = recognise(plan, arrival, &packet) else { return Vec::new() };
     if let Some(known) = &answer.client {
-        client.readings = known.readings;
+        client.identifiers = known.identifiers;
     }
     let mut grounds = Vec::new();
     if !plan.machines.is_empty() || decision.machine.is_some() {
         grounds.push(machine(plan, &client, decision, marks_are_known));
     }
     if !plan.rules.is_empty() {
-        grounds.push(rules(plan, decision, &misses(plan, arrival, &packet, &client, decision)));
+        grounds.push(rules(plan, decision, &unmet(plan, arrival, &packet, &client, decision)));
     }
     grounds.push(profile(plan, decision));
     grounds
@@ -58,7 +58,7 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
             (None, None) => "no entry has one of its identities".to_owned(),
         };
         return Node::new("machine", why)
-            .with(doubts(plan, client, decision).into_iter().chain(near(plan, client, None)));
+            .with_children(doubts(plan, client, decision).into_iter().chain(near(plan, client, None)));
     };
     let entry = plan.machines.get(machine);
     let policy = match entry.policy {
@@ -87,7 +87,7 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
     if by != By::Mac {
         parts.extend(near(plan, client, Some(machine)));
     }
-    Node::new("machine", format!("{} by its {by}", entry.name)).with(parts)
+    Node::new("machine", format!("{} by its {by}", entry.name)).with_children(parts)
 }
 
 /// What counts for less than it says, and what of it holds all the same.
@@ -105,7 +105,7 @@ fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
         Node::new("holds", what)
     });
     let shared = decision.shared.map(|SharedUuid { macs, .. }| {
-        let [one, other] = macs.map(Hardware::ethernet);
+        let [one, other] = macs.map(HardwareAddress::from_mac);
         Node::new("shared", format!("its uuid is heard from {one} and from {other}"))
     });
     let listed = listed(plan, client, decision);
@@ -115,7 +115,7 @@ fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
 /// Entries that it may be the subject of, because they list an identity of it that others list, too.
 fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
     const MOST: usize = 4;
-    let identity = Identity { readings: client.readings, ..Identity::default() };
+    let identity = Identity { readings: client.identifiers, ..Identity::default() };
     let mut sharers = plan.machines.sharers(&identity, decision.machine).peekable();
     let (_, by) = *sharers.peek()?;
     let mut names: Vec<&str> = sharers
@@ -141,15 +141,15 @@ fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
     let mut nodes = Vec::new();
     for mac in client.hardware.mac().into_iter().flat_map(one_octet_off) {
         if let Some(name) = name(&read(Some(mac), None)) {
-            let hardware = Hardware::ethernet(mac);
+            let hardware = HardwareAddress::from_mac(mac);
             nodes.push(Node::new("near", format!("{name} has {hardware}: one octet differs")));
         }
     }
     // Of DHCPv6 both orders are looked up anyway.
     let swapped = client
-        .machine
+        .machine_id
         .filter(|_| !client.is_v6())
-        .filter(MachineId::is_key)
+        .filter(MachineId::is_unique)
         .and_then(|machine| machine.0[1..].try_into().ok());
     if let Some(name) = swapped.and_then(|uuid| name(&read(None, Some(uuid)))) {
         nodes.push(Node::new("near", format!("{name} has its UUID with the first three fields turned round")));
@@ -160,7 +160,7 @@ fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
 }
 
 fn read<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
-    Identity { readings: Readings::of(mac, uuid), ..Identity::default() }
+    Identity { readings: Identifiers::new(mac, uuid), ..Identity::default() }
 }
 
 /// An address of it that an entry lists, but that is an adapter's.
@@ -218,7 +218,7 @@ fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
         ));
     }
     let matched = decision.rule.map_or_else(|| "none matches".to_owned(), |rule| format!("{} matches", name(rule)));
-    Node::new("rules", matched).with(parts)
+    Node::new("rules", matched).with_children(parts)
 }
 
 fn profile(plan: &Plan, decision: &Decision) -> Node {
@@ -233,7 +233,7 @@ fn profile(plan: &Plan, decision: &Decision) -> Node {
     if let Boots::Menu(menu) = boots {
         parts.extend(menu.items.iter().map(|item| choice(plan, item)));
     }
-    Node::new("profile", decision.boots_by_name(plan)).with(parts)
+    Node::new("profile", decision.boots_by_name(plan)).with_children(parts)
 }
 
 /// An item of a menu, with what it leads to.

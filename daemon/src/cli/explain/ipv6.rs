@@ -8,9 +8,9 @@ use crate::net::udp6::SERVERS_AND_RELAYS;
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::choose::WITH_SCRIPT;
-use proxydhcpd_core::client::Hardware;
+use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::request::Door;
-use proxydhcpd_core::shape::Name;
+use proxydhcpd_core::shape::ShapeName;
 use proxydhcpd_core::show::Node;
 use proxydhcpd_core::wire::dhcp6::MessageType;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -31,12 +31,12 @@ impl Journey<'_> {
         if let Some(IpAddr::V6(relay)) = described.relay {
             // Its REQUEST for an address has come through the relay, too.
             let lease = Ipv6Addr::from(u128::from(relay) & !0xffff | 0x0100);
-            self.memory.note_lease(&Hardware::of_duid(&duid(described)), lease, self.now);
+            self.memory.note_lease(&HardwareAddress::from_duid(&duid(described)), lease, self.now);
         }
         if self.proxy_only {
             self.told.iter_mut().for_each(|told| told.follows = true);
         }
-        let redirected = respond(&first.verdict).is_some_and(|response| response.shape == Name::Redirect);
+        let redirected = respond(&first.verdict).is_some_and(|response| response.shape == ShapeName::Redirect);
         let last = if redirected || port.is_some() || self.proxy_only {
             self.visit(&self.of6(described, Port::BootServer, MessageType::Request))
         } else {
@@ -101,7 +101,7 @@ impl Journey<'_> {
                 "then, if that was an iPXE: asks over DHCPv4, for its DHCPv6 server names no script; beside it lies"
             }
         };
-        let tree = Node::new(title, &name).with(told);
+        let tree = Node::new(title, &name).with_children(told);
         self.told.push(Told { tree, answered: true, replies: Vec::new(), label: "script", follows: true });
         with_script || door != Door::Tftp
     }

@@ -20,17 +20,17 @@ use proxydhcpd_core::answer::{Answer, Replies, Response, Silence, Verdict, answe
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::choose::{Manner, Nothing, Why};
-use proxydhcpd_core::client::{Hardware, NotOurs, Stage};
+use proxydhcpd_core::client::{HardwareAddress, IgnoreReason, Stage};
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::memory::{Heard, Holder, Memory};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::Machine;
 use proxydhcpd_core::plan::profile::Boots;
-use proxydhcpd_core::shape::Name;
+use proxydhcpd_core::shape::ShapeName;
 use proxydhcpd_core::show::{self, Node};
 use proxydhcpd_core::wire::dhcp4::Message;
 use proxydhcpd_core::wire::pxe::Features;
-use proxydhcpd_core::wire::{Packet, dhcp6};
+use proxydhcpd_core::wire::{DhcpPacket, dhcp6};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::process::ExitCode;
@@ -132,13 +132,13 @@ impl Journey<'_> {
     fn of_packet(&mut self, visit: &Visit) {
         let answer = self.visit(visit);
         let (Some(client), Some(response)) = (&answer.client, respond(&answer.verdict)) else { return };
-        let (Stage::Ipxe(features), [Some(mac), ..]) = (client.stage, client.readings.macs) else { return };
+        let (Stage::Ipxe(features), [Some(mac), ..]) = (client.stage, client.identifiers.macs) else { return };
         let address = self.links[0].ipv4.first().map_or(Ipv4Addr::UNSPECIFIED, |network| neighbour(*network));
-        let own = client.own.unwrap_or(if visit.from.is_ipv6() { visit.from.ip() } else { address.into() });
+        let own = client.address.unwrap_or(if visit.from.is_ipv6() { visit.from.ip() } else { address.into() });
         let described = Described {
             kind: ClientKind { arch: client.arch, ipxe: true },
             mac,
-            uuid: client.readings.uuids[0],
+            uuid: client.identifiers.uuids[0],
             serial: None,
             vendor_class: None,
             user_class: None,
@@ -178,8 +178,8 @@ impl Journey<'_> {
         }
         let goes_on = match &first.verdict {
             _ if comes_unasked => Some(item),
-            Verdict::Respond(Response { shape: Name::Redirect, .. }) => Some(None),
-            Verdict::Respond(Response { shape: Name::Menu, .. }) if item.is_some() => Some(item),
+            Verdict::Respond(Response { shape: ShapeName::Redirect, .. }) => Some(None),
+            Verdict::Respond(Response { shape: ShapeName::Menu, .. }) if item.is_some() => Some(item),
             _ => None,
         };
         let last = match goes_on {
@@ -217,7 +217,7 @@ impl Journey<'_> {
     fn loads(&mut self, described: &Described, given: &Answer) {
         let (Some(client), Some(response)) = (&given.client, respond(&given.verdict)) else { return };
         let firmware = Heard { arch: Some(client.arch), features: None };
-        let holder = Holder { hardware: client.hardware, machine: client.machine, firmware };
+        let holder = Holder { hardware: client.hardware, machine: client.machine_id, firmware };
         self.memory.note_address(described.address, holder, self.now);
         self.memory.note_loaded(described.address.into(), &response.boot.file, self.now);
     }
@@ -232,7 +232,7 @@ impl Journey<'_> {
         item: Option<u16>,
     ) {
         // Its DHCP request has said so by now.
-        let hardware = Hardware::ethernet(described.mac);
+        let hardware = HardwareAddress::from_mac(described.mac);
         let firmware = Heard { arch: Some(described.kind.arch), features };
         self.memory.note_address(address, Holder { hardware, machine: None, firmware }, self.now);
         let tree = script::of(self.site, &self.memory, described, response, (address, &self.links[0].name), item);
@@ -243,9 +243,9 @@ impl Journey<'_> {
     fn visit(&mut self, visit: &Visit) -> Answer {
         if self.proxy_only && visit.port == Port::Dhcp {
             self.told.push(unheard(visit));
-            let kind = Packet::parse(&visit.octets, visit.from.is_ipv6()).ok().and_then(|packet| packet.kind());
-            let reason = kind.map_or(NotOurs::Reply, |kind| NotOurs::Message(visit.port, kind));
-            return Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::NotOurs(reason)) };
+            let kind = DhcpPacket::parse(&visit.octets, visit.from.is_ipv6()).ok().and_then(|packet| packet.message_type());
+            let reason = kind.map_or(IgnoreReason::Reply, |kind| IgnoreReason::Message(visit.port, kind));
+            return Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::Ignored(reason)) };
         }
         let (answer, replies, near) = self.ask(visit);
         let told = tell(visit, self.site, self.links, &answer, &replies, near);
@@ -259,7 +259,7 @@ impl Journey<'_> {
         let Visit { octets, port, from, to, .. } = visit;
         let (links, now) = (self.links, self.now);
         let arrival =
-            Arrival { datagram: octets, port: *port, from: *from, to: *to, links, link: 0, foreign: false, now };
+            Arrival { datagram: octets, port: *port, from: *from, to: *to, links, link: 0, via_other_link: false, now };
         let mut replies = Replies::default();
         let answer = answer(plan, &mut self.memory, &arrival, &mut replies);
         let near = grounds::of(plan, &arrival, &answer, self.marks_are_known);
@@ -354,7 +354,7 @@ impl Visit {
     /// A client writes to the group from its link-local address, which the packet does not hold; a relay to us.
     fn of_packet6(octets: Vec<u8>, args: &Explain, link: &Link) -> Visit {
         let port = args.port().unwrap_or(Port::Dhcp);
-        let hop = dhcp6::Packet::parse(&octets).ok().and_then(|packet| packet.hops.first().map(|hop| hop.link));
+        let hop = dhcp6::Packet::parse(&octets).ok().and_then(|packet| packet.hops.first().map(|hop| hop.link_address));
         let (from, to) = match hop {
             Some(relay) => (SocketAddr::from((relay, port.number6())), link.address6().map(IpAddr::V6)),
             None => {
@@ -392,19 +392,19 @@ fn other_family(args: &Explain) -> Option<&'static str> {
 fn unheard(visit: &Visit) -> Told {
     let is_ipv6 = visit.from.is_ipv6();
     let port = if is_ipv6 { visit.port.number6() } else { visit.port.number() };
-    let kind = Packet::parse(&visit.octets, is_ipv6).ok().and_then(|packet| packet.kind());
+    let kind = DhcpPacket::parse(&visit.octets, is_ipv6).ok().and_then(|packet| packet.message_type());
     let title = kind.map_or_else(|| format!("packet on port {port}"), |kind| format!("{kind} on port {port}"));
     let silence = format!("port {port} is not heard: `proxy-only` is set, so this machine gets no offer from here");
     let then = "the machine comes to port 4011 if the DHCP server on this host sends it option 60, `PXEClient`";
     let mut parts = vec![Node::new("silence", silence)];
     parts.extend((!is_ipv6).then(|| Node::new("then", then)));
-    let tree = Node::new(title, "").with(parts);
+    let tree = Node::new(title, "").with_children(parts);
     Told { tree, answered: false, replies: Vec::new(), label: "unheard", follows: visit.follows }
 }
 
 fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[Sent], grounds: Vec<Node>) -> Told {
     let plan = &site.plan;
-    let heard = Node::new("packet", format!("{} octets", visit.octets.len())).with([
+    let heard = Node::new("packet", format!("{} octets", visit.octets.len())).with_children([
         Node::new("from", visit.from),
         Node::new(
             "to",
@@ -419,7 +419,7 @@ fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[
     let then = if visit.follows { "then, if that was an iPXE: " } else { "" };
     let is_ipv6 = visit.from.is_ipv6();
     let port = if is_ipv6 { visit.port.number6() } else { visit.port.number() };
-    let title = match Packet::parse(&visit.octets, is_ipv6).ok().and_then(|packet| packet.kind()) {
+    let title = match DhcpPacket::parse(&visit.octets, is_ipv6).ok().and_then(|packet| packet.message_type()) {
         Some(kind) => format!("{then}{kind} on port {port}"),
         None => format!("packet on port {port}"),
     };
@@ -434,35 +434,35 @@ fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[
         Verdict::Silent(silence) => {
             let counted = Node::new("counted as", silence.label());
             let cure = match silence {
-                Silence::Nothing(Nothing::NoLoader(arch)) => {
+                Silence::NoBoot(Nothing::NoLoader(arch)) => {
                     let profile = answer.decision.as_ref().and_then(|decision| decision.profile);
                     Some(Node::new("cure", site.no_loader(*arch, profile)))
                 }
-                Silence::NotOurs(NotOurs::NoVendorClass6(_)) => {
+                Silence::Ignored(IgnoreReason::NoVendorClass6(_)) => {
                     Some(Node::new("cure", "have the DHCPv6 server name its file: a tftp:// URL in option 59"))
                 }
-                Silence::Nothing(Nothing::NoScript) => Some(Node::new(
+                Silence::NoBoot(Nothing::NoScript) => Some(Node::new(
                     "cure",
                     "switch one of them on: `enabled = true` in [http] or [tftp], and neither --no-http nor --no-tftp",
                 )),
-                Silence::Nothing(Nothing::LoaderUrl(arch)) => Some(Node::new("cure", site.ipxe_hint(*arch))),
-                Silence::Nothing(Nothing::StatefulIpxe) => Some(Node::new(
+                Silence::NoBoot(Nothing::LoaderUrl(arch)) => Some(Node::new("cure", site.ipxe_hint(*arch))),
+                Silence::NoBoot(Nothing::StatefulIpxe) => Some(Node::new(
                     "cure",
                     "the DHCPv6 server names it in option 59, or what started iPXE has brought one along",
                 )),
                 _ => None,
             };
-            parts.push(Node::new("silence", silence).with([counted].into_iter().chain(cure)));
+            parts.push(Node::new("silence", silence).with_children([counted].into_iter().chain(cure)));
             (false, silence.label())
         }
     };
     for (number, (octets, to)) in replies.iter().enumerate() {
         let to = if number == 0 { String::new() } else { format!("once more, to {to}") };
-        let shown = Packet::parse(octets, is_ipv6).ok().map(|packet| show::packet(&packet));
-        parts.extend(shown.map(|tree| Node::new("reply", to).with([tree])));
+        let shown = DhcpPacket::parse(octets, is_ipv6).ok().map(|packet| show::packet(&packet));
+        parts.extend(shown.map(|tree| Node::new("reply", to).with_children([tree])));
     }
     let replies = replies.iter().map(|(octets, _)| hex(octets)).collect();
-    Told { tree: Node::new(title, "").with(parts), answered, replies, label, follows: visit.follows }
+    Told { tree: Node::new(title, "").with_children(parts), answered, replies, label, follows: visit.follows }
 }
 
 impl Told {

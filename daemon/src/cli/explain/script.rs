@@ -35,7 +35,7 @@ pub fn of(
     let parts = of_name(site, memory, door, &name, response.boot.server, client, interface);
     let chosen = item.map(|item| Node::new("chosen", format!("item {item:#06x}")));
     Some(
-        Node::new("then it fetches its script", &response.boot.file).with(
+        Node::new("then it fetches its script", &response.boot.file).with_children(
             [Node::new("which goes on to", &name)].into_iter().filter(|_| name != entry).chain(chosen).chain(parts),
         ),
     )
@@ -71,7 +71,7 @@ fn in_its_name(described: &Described, entry: &str) -> String {
 
 /// iPXE's settings `platform` and `buildarch` (caller.rs reads them back).
 fn build(arch: Arch) -> (&'static str, &'static str) {
-    match arch.base().row().map_or("", |row| row.id) {
+    match arch.base().info().map_or("", |row| row.id) {
         "bios" => ("pcbios", "i386"),
         "uefi-ia32" => ("efi", "i386"),
         "uefi-x64" => ("efi", "x86_64"),
@@ -86,11 +86,11 @@ fn build(arch: Arch) -> (&'static str, &'static str) {
 
 fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
     match meant {
-        Fetch::Text(text) => vec![Node::new("script", "made for this machine").with(lines(&text))],
+        Fetch::Text(text) => vec![Node::new("script", "made for this machine").with_children(lines(&text))],
         Fetch::Menu(asking) => {
             let (text, failure) = site.menu(&asking, request);
             let menu = Node::new("script", "made for this machine");
-            vec![menu.with(failure.iter().map(cannot).chain(lines(&text)))]
+            vec![menu.with_children(failure.iter().map(cannot).chain(lines(&text)))]
         }
         Fetch::Linux(profile, asking) => {
             let profile = &site.plan.profiles[profile];
@@ -106,15 +106,15 @@ fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
                 Node::new("files from", &asking.base),
             ];
             let started = Node::new("script", format!("starts the kernel of profile {}", profile.name));
-            vec![started.with(failed.into_iter().chain(parts))]
+            vec![started.with_children(failed.into_iter().chain(parts))]
         }
         Fetch::Template(name, asking) => {
             let profile = asking.decision.boots_by_name(&site.plan);
             let template = Node::new("template", format!("{name}, rendered for profile {profile}"));
             let rendered = site.templates.text(&site.plan, &Fetch::Template(name, asking.clone()), request);
             vec![match rendered {
-                Some(Ok(text)) => template.with(lines(&text)),
-                Some(Err(failure)) => template.with([cannot(&failure)]),
+                Some(Ok(text)) => template.with_children(lines(&text)),
+                Some(Err(failure)) => template.with_children([cannot(&failure)]),
                 None => template,
             }]
         }
@@ -124,7 +124,7 @@ fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
         Fetch::LocalDisk(arch) => vec![Node::new("program", format!("starts the local disk of {arch}"))],
         Fetch::Directory { name, otherwise: Some(Otherwise::Text(text)) } => {
             let ours = Node::new("script", format!("ours, unless the boot directory has {name}"));
-            vec![ours.with(lines(&text))]
+            vec![ours.with_children(lines(&text))]
         }
         Fetch::Directory { name, .. } => vec![Node::new("file", format!("{name} of the boot directory, as it stands"))],
     }

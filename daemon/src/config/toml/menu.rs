@@ -81,7 +81,7 @@ fn check_size(walk: &mut Walk<'_>, menu: &Menu<'_>) {
     let items: Vec<_> = menu.items.iter().map(item).collect();
     let items: Vec<_> = items
         .iter()
-        .map(|(kind, title)| pxe::MenuItem { kind: *kind, title, server: Some(Ipv4Addr::UNSPECIFIED) })
+        .map(|(kind, title)| pxe::MenuItem { server_type: *kind, title, server: Some(Ipv4Addr::UNSPECIFIED) })
         .collect();
     if menu.items.is_empty() {
         walk.error(at, "a menu without items");

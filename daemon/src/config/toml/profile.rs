@@ -8,10 +8,10 @@ use crate::config::diagnostic::Span;
 use crate::config::draft::BUILT_IN;
 use crate::config::machines::check_name;
 use crate::probable::probable;
-use proxydhcpd_core::arch::{Arch, TABLE};
+use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
 use proxydhcpd_core::name::clean;
 use proxydhcpd_core::plan::profile::Boots;
-use proxydhcpd_core::shape::{LONGEST_FILE, LONGEST_URL};
+use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};
 use proxydhcpd_core::url::is_url;
 use serde_json::Map;
 use std::collections::BTreeMap;
@@ -121,8 +121,8 @@ fn written_loaders<'a>(walk: &mut Walk<'a>, table: &DeTable<'_>, profile: &mut W
             }
         };
         match (path_or_url(value), arch) {
-            (Ok(name), _) if !is_url(&name) && name.len() > LONGEST_FILE => {
-                walk.error(value.span(), format!("a name of {} octets: firmware takes {LONGEST_FILE}", name.len()));
+            (Ok(name), _) if !is_url(&name) && name.len() > MAX_FILE_LENGTH => {
+                walk.error(value.span(), format!("a name of {} octets: firmware takes {MAX_FILE_LENGTH}", name.len()));
             }
             (Ok(name), Some(arch)) => drop(profile.loaders.insert(arch, (name, walk.at(value.span())))),
             (Ok(name), None) => profile.default_loader = Some((name, walk.at(value.span()))),
@@ -141,8 +141,8 @@ const ANY_OTHER: &str = "default";
 fn path_or_url(value: &Value<'_>) -> Read<String> {
     let fits = |text: &str| !text.chars().any(|c| c.is_control() || c == ' ');
     match value.get_ref().as_str().filter(|text| is_url(text)) {
-        Some(url) if url.len() > LONGEST_URL => {
-            Err(Wrong::because(value.span(), format!("a URL of {} octets: firmware takes {LONGEST_URL}", url.len())))
+        Some(url) if url.len() > MAX_URL_LENGTH => {
+            Err(Wrong::because(value.span(), format!("a URL of {} octets: firmware takes {MAX_URL_LENGTH}", url.len())))
         }
         Some(_) => parsed(value, |text| fits(text).then(|| text.to_owned())),
         None => relative(value),
@@ -152,15 +152,15 @@ fn path_or_url(value: &Value<'_>) -> Read<String> {
 /// The architecture, or what was probably meant: `x64` is the UEFI of that name.
 pub fn architecture(word: &str) -> Result<Arch, String> {
     let ends = |id: &&str| id.split_once('-').is_some_and(|(_, end)| end == word);
-    let ids = || TABLE.iter().map(|row| row.id);
-    Arch::by_id(word).ok_or_else(|| match ids().find(ends).or_else(|| probable(word, ids())) {
+    let ids = || ARCHITECTURES.iter().map(|row| row.id);
+    Arch::from_id(word).ok_or_else(|| match ids().find(ends).or_else(|| probable(word, ids())) {
         Some(id) => format!("did you mean `{id}`?"),
         None => "the usual ones are bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64".to_owned(),
     })
 }
 
 fn id(arch: Arch) -> &'static str {
-    arch.row().map_or("", |row| row.id)
+    arch.info().map_or("", |row| row.id)
 }
 
 /// A path in the boot directory, as it will be asked for, or a URL; either may hold template expressions.

@@ -9,7 +9,7 @@ use super::machines::{Facts, Kind};
 use super::rules::{Gives, Rule};
 use crate::boot::loaders;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::shape::LONGEST_FILE;
+use proxydhcpd_core::shape::MAX_FILE_LENGTH;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -245,7 +245,7 @@ impl Writer<'_> {
             let ours = *server == Server::Ours && !name.contains("://");
             let name = self.name(name, *server, lines);
             // A file for every other architecture is for an iPXE, too, and need not be a program.
-            let unfit = Arch::by_id(&key).filter(|_| ours).and_then(|arch| self.unfit(&name, arch));
+            let unfit = Arch::from_id(&key).filter(|_| ours).and_then(|arch| self.unfit(&name, arch));
             let off = if unfit.is_some() { "# " } else { "" };
             writeln!(text, "{off}{key} = {}", quoted(&name)).ok();
             if let Some(why) = unfit {
@@ -276,8 +276,8 @@ impl Writer<'_> {
 
     /// As this server, or another one, knows the file.
     fn name(&mut self, name: &str, server: Server, lines: &BTreeSet<LineId>) -> String {
-        if name.len() > LONGEST_FILE && !name.contains("://") {
-            let why = format!("firmware takes names of {LONGEST_FILE} octets");
+        if name.len() > MAX_FILE_LENGTH && !name.contains("://") {
+            let why = format!("firmware takes names of {MAX_FILE_LENGTH} octets");
             self.fates.extend(lines.iter().map(|line| (*line, Fate::Lost(why.clone()))));
         }
         match server {
@@ -375,5 +375,5 @@ impl Names {
 
 /// The word for an architecture.
 fn id(code: u16) -> String {
-    Arch(code).row().map_or_else(|| code.to_string(), |row| row.id.to_owned())
+    Arch(code).info().map_or_else(|| code.to_string(), |row| row.id.to_owned())
 }

@@ -3,9 +3,9 @@
 use super::Silence;
 use super::limits::FOREIGN;
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::recent::Bucket;
+use proxydhcpd_core::recent::TokenBucket;
 use proxydhcpd_core::route::HARMFUL_PORTS;
-use proxydhcpd_core::wire::tftp::Packet;
+use proxydhcpd_core::wire::tftp::TftpPacket;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -41,10 +41,10 @@ pub fn may_be_told(
     sender: SocketAddr,
     octets: &[u8],
     link: Option<Link>,
-    bucket: &mut Bucket,
+    bucket: &mut TokenBucket,
     now: Duration,
 ) -> Result<(), Silence> {
-    if let Packet::Error { .. } = Packet::read(octets).map_err(Silence::Malformed)? {
+    if let TftpPacket::Error { .. } = TftpPacket::read(octets).map_err(Silence::Malformed)? {
         return Err(Silence::ForeignError);
     }
     check_source(sender, &link.ok_or(Silence::Unserved)?)?;

@@ -2,7 +2,7 @@
 
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::transfer::Outcome;
-use proxydhcpd_core::wire::tftp::Malformed;
+use proxydhcpd_core::wire::tftp::MalformedTftp;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -33,13 +33,13 @@ pub enum Refused {
     UnknownTransfer,
     /// A request that does not end as one: an option without a value, a string without its NUL, octets behind the
     /// padding.
-    Malformed(Malformed),
+    Malformed(MalformedTftp),
 }
 
 /// Silence always has a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
-    Malformed(Malformed),
+    Malformed(MalformedTftp),
     /// It came by a link that we do not serve.
     Unserved,
     /// It was sent to a group, which is nobody's TFTP server.

@@ -6,7 +6,7 @@
 use crate::files::{Content, Opened};
 use nix::sys::uio::preadv;
 use proxydhcpd_core::transfer::Transfer;
-use proxydhcpd_core::wire::tftp::{HEADER, data_header};
+use proxydhcpd_core::wire::tftp::{DATA_HEADER_LENGTH, data_header};
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
@@ -46,7 +46,7 @@ const MOST_PIECES: usize = 1024;
 
 impl Frames {
     pub fn new(opened: Opened, transfer: &Transfer) -> Frames {
-        let stride = HEADER + usize::from(transfer.blksize());
+        let stride = DATA_HEADER_LENGTH + usize::from(transfer.blksize());
         let window = usize::from(transfer.windowsize());
         Frames { opened, stride, window, most: 0, buffer: Vec::new(), first: 0, count: 0 }
     }
@@ -74,7 +74,7 @@ impl Frames {
         let index = (block - self.first) as usize;
         let count = count.min(self.count - index as u64);
         let last = block + count - 1;
-        let end = (last - self.first) as usize * self.stride + HEADER + transfer.payload(last);
+        let end = (last - self.first) as usize * self.stride + DATA_HEADER_LENGTH + transfer.payload_length(last);
         Ok(&self.buffer[index * self.stride..end])
     }
 
@@ -90,11 +90,11 @@ impl Frames {
     fn make_room(&mut self, transfer: &Transfer, first: u64, read_ahead: &mut ReadAhead) {
         self.count = 0;
         read_ahead.held -= self.buffer.capacity();
-        let room = if transfer.opened() { read_ahead.room() } else { 0 };
+        let room = if transfer.is_confirmed() { read_ahead.room() } else { 0 };
         let most = (room / self.stride).clamp(1, MOST_PIECES);
         // Whole windows: an ACK for one then never leaves half a window to be read again.
         self.most = if most > self.window { most - most % self.window } else { most };
-        let size = (transfer.last() - first + 1).min(self.most as u64) as usize * self.stride;
+        let size = (transfer.last_block() - first + 1).min(self.most as u64) as usize * self.stride;
         if self.buffer.capacity() < size || self.buffer.capacity() > room.max(size) {
             self.buffer = Vec::with_capacity(size);
         }
@@ -106,9 +106,9 @@ impl Frames {
         let count = (self.buffer.len() / self.stride) as u64;
         let mut pieces = Vec::with_capacity(count as usize);
         for (block, frame) in (first..).zip(self.buffer.chunks_exact_mut(self.stride)) {
-            let (header, payload) = frame.split_at_mut(HEADER);
+            let (header, payload) = frame.split_at_mut(DATA_HEADER_LENGTH);
             header.copy_from_slice(&data_header(block as u16));
-            pieces.push(IoSliceMut::new(&mut payload[..transfer.payload(block)]));
+            pieces.push(IoSliceMut::new(&mut payload[..transfer.payload_length(block)]));
         }
         let offset = transfer.offset(first);
         match &self.opened.content {
@@ -158,21 +158,21 @@ fn read_exactly(file: &File, mut offset: u64, pieces: &mut [IoSliceMut<'_>]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proxydhcpd_core::transfer::{LARGEST_WINDOW, Limits};
-    use proxydhcpd_core::wire::tftp::{Options, Packet, Request};
+    use proxydhcpd_core::transfer::{MAX_WINDOW, TransferLimits};
+    use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket, TftpRequest};
     use std::sync::Arc;
     use std::time::Duration;
 
-    const LIMITS: Limits = Limits { block: 1468, window: LARGEST_WINDOW, forgeable: false };
+    const LIMITS: TransferLimits = TransferLimits { block: 1468, window: MAX_WINDOW, forgeable: false };
 
     /// A transfer of this text, with blocks of 1024 octets and this window, that the client has acknowledged.
     fn opened(text: &Arc<[u8]>, window: &str) -> (Transfer, Frames) {
         let mut area = Vec::new();
-        Options::write(b"blksize", b"1024", &mut area);
-        Options::write(b"windowsize", window.as_bytes(), &mut area);
-        let request = Request { name: b"x", mode: b"octet", options: Options::read(&area).unwrap() };
+        TftpOptions::write(b"blksize", b"1024", &mut area);
+        TftpOptions::write(b"windowsize", window.as_bytes(), &mut area);
+        let request = TftpRequest { name: b"x", mode: b"octet", options: TftpOptions::read(&area).unwrap() };
         let mut transfer = Transfer::new(&request, text.len() as u64, LIMITS, Duration::ZERO);
-        transfer.received(&Packet::Ack { block: 0 }, Duration::ZERO);
+        transfer.handle_packet(&TftpPacket::Ack { block: 0 }, Duration::ZERO);
         let frames = Frames::new(Opened::text(Arc::clone(text)), &transfer);
         (transfer, frames)
     }
@@ -216,10 +216,10 @@ mod tests {
             let mut all = ReadAhead { held, transfers: 1 };
             let (transfer, mut frames) = opened(&text, "64");
             let (mut block, mut got) = (1, Vec::new());
-            while block <= transfer.last() {
-                for frame in frames.from(&transfer, block, 64, &mut all).unwrap().chunks(HEADER + 1024) {
-                    assert_eq!(frame[..HEADER], data_header(block as u16));
-                    got.extend_from_slice(&frame[HEADER..]);
+            while block <= transfer.last_block() {
+                for frame in frames.from(&transfer, block, 64, &mut all).unwrap().chunks(DATA_HEADER_LENGTH + 1024) {
+                    assert_eq!(frame[..DATA_HEADER_LENGTH], data_header(block as u16));
+                    got.extend_from_slice(&frame[DATA_HEADER_LENGTH..]);
                     block += 1;
                 }
             }
@@ -232,11 +232,11 @@ mod tests {
     #[test]
     fn whoever_has_acknowledged_nothing_is_given_no_more_memory_than_for_one_block() {
         let text = text();
-        let request = Request { name: b"x", mode: b"octet", options: Options::default() };
+        let request = TftpRequest { name: b"x", mode: b"octet", options: TftpOptions::default() };
         let transfer = Transfer::new(&request, text.len() as u64, LIMITS, Duration::ZERO);
         let mut frames = Frames::new(Opened::text(Arc::clone(&text)), &transfer);
         let mut all = ReadAhead { held: 0, transfers: 1 };
         frames.from(&transfer, 1, 1, &mut all).unwrap();
-        assert_eq!(all.held, HEADER + 512);
+        assert_eq!(all.held, DATA_HEADER_LENGTH + 512);
     }
 }

@@ -3,7 +3,7 @@
 //! Two rates, one behind the other. Any request counts as a name; one whose name leads to something, or is refused for
 //! another reason than that it leads nowhere, counts as a file, too. Nothing that is said later gives it back.
 
-use proxydhcpd_core::recent::{Bucket, Recent};
+use proxydhcpd_core::recent::{TokenBucket, BoundedCache};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -52,7 +52,7 @@ const ADDRESSES: usize = 16_384;
 
 #[derive(Debug)]
 pub struct Clients {
-    asked: Recent<IpAddr, Asked>,
+    asked: BoundedCache<IpAddr, Asked>,
     /// Those that have one: as many as there are transfers, at most.
     transfers: HashMap<IpAddr, usize>,
     /// That one address may have at a time.
@@ -61,9 +61,9 @@ pub struct Clients {
 
 #[derive(Clone, Copy, Debug)]
 struct Asked {
-    names: Bucket,
-    files: Bucket,
-    octets: Bucket,
+    names: TokenBucket,
+    files: TokenBucket,
+    octets: TokenBucket,
     /// It has acknowledged something, so somebody is there.
     has_acknowledged: bool,
 }
@@ -72,7 +72,7 @@ impl Clients {
     /// `transfers`: as many as there can be in all.
     pub fn new(transfers: usize) -> Clients {
         let most = (transfers / 8).clamp(*TRANSFERS.start(), *TRANSFERS.end());
-        Clients { asked: Recent::new(ADDRESSES, RandomState::new().hash_one(0)), transfers: HashMap::new(), most }
+        Clients { asked: BoundedCache::new(ADDRESSES, RandomState::new().hash_one(0)), transfers: HashMap::new(), most }
     }
 
     /// Whether a name may be looked up. Counts it.
@@ -88,7 +88,7 @@ impl Clients {
     /// Whether so many octets may go to a stranger now. Counts them.
     pub fn may_be_sent(&mut self, address: IpAddr, octets: usize, now: Duration) -> bool {
         self.take(address, now, |asked| {
-            asked.octets.take_some(octets as u32, STRANGERS.burst, STRANGERS.per_second, millis(now))
+            asked.octets.take_many(octets as u32, STRANGERS.burst, STRANGERS.per_second, millis(now))
         })
     }
 
@@ -129,11 +129,11 @@ impl Clients {
 }
 
 impl Rate {
-    pub fn full(self, now: Duration) -> Bucket {
-        Bucket::full(self.burst, millis(now))
+    pub fn full(self, now: Duration) -> TokenBucket {
+        TokenBucket::full(self.burst, millis(now))
     }
 
-    pub fn take(self, bucket: &mut Bucket, now: Duration) -> bool {
+    pub fn take(self, bucket: &mut TokenBucket, now: Duration) -> bool {
         bucket.take(self.burst, self.per_second, millis(now))
     }
 }

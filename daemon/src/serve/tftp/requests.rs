@@ -16,8 +16,8 @@ use nix::sys::socket::MsgFlags;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request::{self, Door};
-use proxydhcpd_core::transfer::{self, Farewell, LARGEST_WINDOW, Limits, Outcome, Step, Transfer};
-use proxydhcpd_core::wire::tftp::{self, ErrorCode, Malformed, Packet, Request};
+use proxydhcpd_core::transfer::{self, ErrorReply, MAX_WINDOW, TransferLimits, Outcome, Step, Transfer};
+use proxydhcpd_core::wire::tftp::{self, ErrorCode, MalformedTftp, TftpPacket, TftpRequest};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -40,8 +40,8 @@ where
         let mut buffer = [0; LONGEST_DATAGRAM];
         let heard = self.listeners.of(family).and_then(|sockets| sockets.listener.receive(&mut buffer));
         let Some((arrival, octets)) = heard else { return };
-        let packet = Packet::read(octets);
-        if let (Ok(Packet::Ack { .. } | Packet::Error { .. }), true) = (&packet, self.single_port)
+        let packet = TftpPacket::read(octets);
+        if let (Ok(TftpPacket::Ack { .. } | TftpPacket::Error { .. }), true) = (&packet, self.single_port)
             && let Some(&index) = self.by_client.get(&arrival.client)
         {
             return self.received(index, octets);
@@ -56,7 +56,7 @@ where
         &mut self,
         arrival: &Arrival,
         octets: &[u8],
-        packet: Result<Packet<'_>, Malformed>,
+        packet: Result<TftpPacket<'_>, MalformedTftp>,
     ) -> Result<(), Silence> {
         let client = arrival.client;
         let link = (self.link)(arrival.link, arrival.to).ok_or(Silence::Unserved)?;
@@ -64,8 +64,8 @@ where
         let server = our_address(arrival.to, &link)?;
         let from = Source::new(server, arrival.link);
         let (request, writes) = match packet {
-            Ok(Packet::Read(request)) => (request, false),
-            Ok(Packet::Write(request)) => (request, true),
+            Ok(TftpPacket::Read(request)) => (request, false),
+            Ok(TftpPacket::Write(request)) => (request, true),
             Ok(_) => return Err(Silence::Stray),
             Err(reason) if is_dangling(octets, reason) => {
                 self.may_ask(client.ip())?;
@@ -102,10 +102,10 @@ where
 
     fn look_up(
         &self,
-        request: &Request<'_>,
+        request: &TftpRequest<'_>,
         writes: bool,
         asked: &request::Request<'_>,
-    ) -> Result<Opened, (Refused, Farewell)> {
+    ) -> Result<Opened, (Refused, ErrorReply)> {
         if writes {
             return Err((Refused::Write, DENIED));
         }
@@ -120,17 +120,17 @@ where
     fn make_room(&mut self, client: IpAddr, server: IpAddr) -> Result<(), Silence> {
         if !self.clients.may_begin(client) || self.yielding.unacknowledged(client) >= UNACKNOWLEDGED {
             let first = self.yielding.first_of(client, self.now).ok_or(Silence::TooManyTransfers)?;
-            self.end(first, Outcome::GaveWay, None);
+            self.end(first, Outcome::Evicted, None);
         }
         if self.ports.are_all_taken(server)
             && let Some(first) = self.yielding.first(self.now)
         {
-            self.end(first, Outcome::GaveWay, None);
+            self.end(first, Outcome::Evicted, None);
         }
         for _ in 0..DESCRIPTORS_EACH {
             let Err(silence) = self.check_room() else { return Ok(()) };
             let first = self.yielding.first(self.now).ok_or(silence)?;
-            self.end(first, Outcome::GaveWay, None);
+            self.end(first, Outcome::Evicted, None);
         }
         self.check_room()
     }
@@ -164,13 +164,13 @@ where
     fn asked_again(&mut self, index: usize, octets: &[u8]) -> Result<bool, Silence> {
         let Some(session) = &self.sessions[index] else { return Ok(false) };
         let same = *session.request == *octets;
-        if same && !session.transfer.opened() {
-            let first = session.transfer.first();
+        if same && !session.transfer.is_confirmed() {
+            let first = session.transfer.first_step();
             self.count_file(session.client().ip())?;
             self.step(index, first, false);
             return Ok(true);
         }
-        if same && self.now < session.transfer.progress() + LATE {
+        if same && self.now < session.transfer.last_progress() + LATE {
             return Err(Silence::Late);
         }
         self.step(index, Step::End(Outcome::Gone, None), false);
@@ -183,7 +183,7 @@ where
         from: Source,
         link: &Link,
         octets: &[u8],
-        request: &Request<'_>,
+        request: &TftpRequest<'_>,
         opened: Opened,
     ) -> Result<(), Silence> {
         let client = arrival.client;
@@ -197,7 +197,7 @@ where
         };
         let limits = self.limits(client.ip(), link);
         let transfer = Transfer::new(request, opened.size, limits, self.now);
-        let first = transfer.first();
+        let first = transfer.first_step();
         let (opened, file) = self.open_files.share(opened);
         let session = Session {
             request: octets.into(),
@@ -227,10 +227,10 @@ where
 
     /// What this client is granted. A stranger may be somebody who forges the address; its transfer goes as fast as any
     /// other only if that somebody cannot guess the port.
-    fn limits(&self, client: IpAddr, link: &Link) -> Limits {
-        let block = transfer::largest_block(link.mtu, client.is_ipv6());
-        let all = Limits { block, window: LARGEST_WINDOW, forgeable: false };
-        let granted = all.for_stranger(self.guesses);
+    fn limits(&self, client: IpAddr, link: &Link) -> TransferLimits {
+        let block = transfer::max_block_size(link.mtu, client.is_ipv6());
+        let all = TransferLimits { block, window: MAX_WINDOW, forgeable: false };
+        let granted = all.for_unknown_client(self.guesses);
         if granted != all && (self.vouched)(client) { all } else { granted }
     }
 
@@ -249,7 +249,7 @@ where
     }
 
     /// An ERROR instead of a transfer, no longer than the request and 32 octets.
-    fn refuse(&mut self, client: SocketAddr, from: Source, name: &[u8], reason: Refused, farewell: Farewell) {
+    fn refuse(&mut self, client: SocketAddr, from: Source, name: &[u8], reason: Refused, farewell: ErrorReply) {
         let Some(sockets) = self.listeners.of(Family::of(client.ip())) else { return };
         let refuser = sockets.refuser();
         let is_known = self.clients.has_acknowledged(client.ip()) || (self.vouched)(client.ip());
@@ -266,21 +266,21 @@ where
     }
 }
 
-const DENIED: Farewell = (ErrorCode::DENIED, "Access violation");
-const MALFORMED: Farewell = (ErrorCode::ILLEGAL, "Malformed request");
+const DENIED: ErrorReply = (ErrorCode::ACCESS_VIOLATION, "Access violation");
+const MALFORMED: ErrorReply = (ErrorCode::ILLEGAL_OPERATION, "Malformed request");
 
 /// A request whose end is missing. Silence would cost its client the whole of its timer.
-fn is_dangling(octets: &[u8], reason: Malformed) -> bool {
-    let known = matches!(reason, Malformed::Unterminated | Malformed::NoValue | Malformed::AfterPadding);
+fn is_dangling(octets: &[u8], reason: MalformedTftp) -> bool {
+    let known = matches!(reason, MalformedTftp::Unterminated | MalformedTftp::NoValue | MalformedTftp::AfterPadding);
     known && tftp::is_request(octets)
 }
 
-fn farewell(refusal: Refusal) -> Farewell {
+fn farewell(refusal: Refusal) -> ErrorReply {
     match refusal {
-        Refusal::NotFound => (ErrorCode::NOT_FOUND, "File not found"),
+        Refusal::NotFound => (ErrorCode::FILE_NOT_FOUND, "File not found"),
         Refusal::Denied => DENIED,
-        Refusal::BadName => (ErrorCode::OTHER, "Not a file name"),
-        Refusal::Failed => (ErrorCode::OTHER, "Server failed"),
-        Refusal::Unrendered => (ErrorCode::OTHER, "Template failed, see its log"),
+        Refusal::BadName => (ErrorCode::NOT_DEFINED, "Not a file name"),
+        Refusal::Failed => (ErrorCode::NOT_DEFINED, "Server failed"),
+        Refusal::Unrendered => (ErrorCode::NOT_DEFINED, "Template failed, see its log"),
     }
 }

@@ -6,9 +6,9 @@ use super::open_files::Identity;
 use super::path::Path;
 use super::yielding::Entry;
 use nix::errno::Errno;
-use proxydhcpd_core::recent::Bucket;
-use proxydhcpd_core::transfer::{Blocks, Farewell, Transfer};
-use proxydhcpd_core::wire::tftp::{HEADER, Packet};
+use proxydhcpd_core::recent::TokenBucket;
+use proxydhcpd_core::transfer::{Blocks, ErrorReply, Transfer};
+use proxydhcpd_core::wire::tftp::{DATA_HEADER_LENGTH, TftpPacket};
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
@@ -31,7 +31,7 @@ pub struct Session {
     pub link: u32,
     pub began: Duration,
     /// Packets from foreign ports that may still be answered.
-    pub foreign: Bucket,
+    pub foreign: TokenBucket,
 }
 
 const UDP_AND_IPV4: usize = 28;
@@ -57,21 +57,21 @@ impl Session {
 
     /// As what it gives way to others; `None`: to none, because somebody is there.
     pub fn yielding(&self, index: usize) -> Option<Entry> {
-        let opened = self.transfer.opened();
-        let acknowledged = opened.then_some(self.transfer.acknowledged());
+        let opened = self.transfer.is_confirmed();
+        let acknowledged = opened.then_some(self.transfer.acknowledged_blocks());
         (!opened || self.is_counted).then(|| Entry::new(acknowledged, self.began, index))
     }
 
     /// Octets that these blocks are on the way, headers of UDP and IPv4 included.
     pub fn weight(&self, blocks: Blocks) -> usize {
-        let payload = |block| self.transfer.payload(block) + HEADER + UDP_AND_IPV4;
+        let payload = |block| self.transfer.payload_length(block) + DATA_HEADER_LENGTH + UDP_AND_IPV4;
         (blocks.first..blocks.first + blocks.count).map(payload).sum()
     }
 
     /// The name that was asked for.
     pub fn name(&self) -> &[u8] {
-        match Packet::read(&self.request) {
-            Ok(Packet::Read(request)) => request.name,
+        match TftpPacket::read(&self.request) {
+            Ok(TftpPacket::Read(request)) => request.name,
             _ => &[],
         }
     }
@@ -113,15 +113,15 @@ impl Session {
     }
 
     /// Sent once: if it is lost, the client's own timer tells it the same.
-    pub fn send_farewell(&self, listener: &Listener, farewell: Farewell) {
+    pub fn send_farewell(&self, listener: &Listener, farewell: ErrorReply) {
         let error = error(farewell);
         let _ = self.path.send(listener, &error, error.len(), false, false);
     }
 }
 
-pub fn error((code, text): Farewell) -> Vec<u8> {
+pub fn error((code, text): ErrorReply) -> Vec<u8> {
     let mut packet = Vec::new();
-    Packet::Error { code, text: text.as_bytes() }.write(&mut packet);
+    TftpPacket::Error { code, text: text.as_bytes() }.write(&mut packet);
     packet
 }
 
