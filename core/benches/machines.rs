@@ -2,7 +2,7 @@
 //! random ones that are not. One line for each: machines, identity, nanoseconds for hits, nanoseconds for misses.
 
 use proxydhcpd_core::client::Identifiers;
-use proxydhcpd_core::plan::machines::{Builder, Identity, Machine, Machines};
+use proxydhcpd_core::plan::machines::{MachinesBuilder, Identity, Machine, Machines};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -37,7 +37,7 @@ fn of<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
 }
 
 fn site(size: u32) -> Machines {
-    let mut builder = Builder::default();
+    let mut builder = MachinesBuilder::default();
     for number in 0..size {
         let (name, serial) = (format!("pc{number:07}"), format!("S{number:09X}"));
         let (macs, serial) = ([mac(number), mac(number | 1 << 31)], Some(&serial[..]));

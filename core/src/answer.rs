@@ -1,18 +1,18 @@
 //! answer(): the way of a packet, in reading order. One call serves the daemon, `explain`, tests and fuzzing.
 
 use crate::arrival::{Arrival, Port};
-use crate::choose::{Boot, Nothing, Why, choose};
+use crate::choose::{Boot, NoBoot, BootSource, choose};
 use crate::client::{
     Class, Client, HardwareAddress, IgnoreReason, Relay, Stage, architecture, architecture6, class6, hardware6, recognise4,
     recognise6,
 };
 use crate::decide::{self, Decision, decide};
 use crate::link::Link;
-use crate::memory::finding::Next;
-use crate::memory::rivals::{Offer, Request};
-use crate::memory::{Heard, Holder, Memory};
-use crate::needs::needs;
-use crate::plan::rule::{Condition, Met, Subject};
+use crate::memory::finding::NextContact;
+use crate::memory::rivals::{SentOffer, AddressRequest};
+use crate::memory::{FirmwareInfo, AddressOwner, Observations};
+use crate::needs::required_features;
+use crate::plan::rule::{Condition, RuleRef, Subject};
 use crate::plan::{LoopGuard, Plan};
 use crate::route::{Destination, RefuseReason, route};
 use crate::route6::{self, Route};
@@ -59,7 +59,7 @@ pub enum Silence {
     Malformed(MalformedDhcp),
     Ignored(IgnoreReason),
     Refused(RefuseReason),
-    NoBoot(Nothing),
+    NoBoot(NoBoot),
 }
 
 /// The datagrams to send, in one buffer that is used again and again.
@@ -70,7 +70,7 @@ pub struct Replies {
 }
 
 /// What to say to a datagram. `replies` is emptied first; `memory` learns what later answers need.
-pub fn answer(plan: &Plan, memory: &mut Memory, arrival: &Arrival<'_>, replies: &mut Replies) -> Answer {
+pub fn answer(plan: &Plan, memory: &mut Observations, arrival: &Arrival<'_>, replies: &mut Replies) -> Answer {
     replies.clear();
     let mut answer =
         Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::Ignored(IgnoreReason::Reply)) };
@@ -85,7 +85,7 @@ pub fn answer(plan: &Plan, memory: &mut Memory, arrival: &Arrival<'_>, replies: 
 /// reason for silence. Of the nine, the families share three; the others are a function each.
 fn way(
     plan: &Plan,
-    memory: &mut Memory,
+    memory: &mut Observations,
     arrival: &Arrival<'_>,
     replies: &mut Replies,
     told: &mut Answer,
@@ -105,11 +105,11 @@ fn way(
         }
         _ => return Err(IgnoreReason::Reply.into()),
     };
-    memory.limits.check(plan, arrival, client)?;
+    memory.rate_limits.check(plan, arrival, client)?;
     if plan.loop_guard == LoopGuard::Stop && memory.is_looping(client, arrival.now) {
         return Err(RefuseReason::BootLoop.into());
     }
-    memory.claims.hear(plan, client, arrival.now);
+    memory.uuid_claims.note(plan, client, arrival.now);
     complete(client, memory);
     let decision = *told.decision.insert(of_packet(plan, memory, arrival, &packet, client));
     if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.rules[rule].names_u_boot()) {
@@ -133,8 +133,8 @@ fn way(
         memory.note_ipxe(client, arrival.now);
     }
     let response = way.write(plan, client, boot, replies)?;
-    let rule = decision.rule.filter(|rule| plan.rules[*rule].needs_a_packet());
-    note(memory, arrival, &packet, client, rule.map(|rule| plan.met(rule)), &response);
+    let rule = decision.rule.filter(|rule| plan.rules[*rule].needs_dhcp_packet());
+    note(memory, arrival, &packet, client, rule.map(|rule| plan.rule_ref(rule)), &response);
     Ok(response)
 }
 
@@ -142,7 +142,7 @@ fn way(
 /// list of features lacks what it needs; once, because what asks after that is our loader, or no better off with it.
 fn stage_of_ipxe(
     plan: &Plan,
-    memory: &mut Memory,
+    memory: &mut Observations,
     client: &Client,
     features: Option<Features>,
     decision: &Decision,
@@ -152,9 +152,9 @@ fn stage_of_ipxe(
         let loaded = memory.loaded_at(client, now).is_some();
         return if loaded { client.stage } else { Stage::ReplacedIpxe(Features::default()) };
     }
-    let lacks = features.unwrap_or_default().missing(needs(plan, decision, client.arch));
+    let lacks = features.unwrap_or_default().missing(required_features(plan, decision, client.arch));
     if lacks.is_empty() {
-        memory.note_complete(client);
+        memory.note_capable(client);
         return client.stage;
     }
     if memory.was_replaced(client, now) { client.stage } else { Stage::ReplacedIpxe(lacks) }
@@ -166,7 +166,7 @@ pub fn recognise(plan: &Plan, arrival: &Arrival<'_>, packet: &DhcpPacket<'_>) ->
     match (packet, arrival.from) {
         (DhcpPacket::Dhcp6(packet), SocketAddr::V6(from)) => recognise6(packet, port, *from.ip(), &plan.dhcp6.duid, words),
         (DhcpPacket::Dhcp4(message), _) => {
-            let client = recognise4(message, port, words, &plan.vendor_classes, || plan.knows_u_boot())?;
+            let client = recognise4(message, port, words, &plan.vendor_classes, || plan.serves_u_boot())?;
             // iPXE says on 4011 whose offer it took; EDK2 says nothing.
             let asked =
                 message.address(code::SERVER_ID).filter(|_| client.message_type == DhcpMessageType::Dhcp4(MessageType::Request));
@@ -216,11 +216,11 @@ impl Way<'_> {
 
 /// What later answers need to know of this one.
 fn note(
-    memory: &mut Memory,
+    memory: &mut Observations,
     arrival: &Arrival<'_>,
     packet: &DhcpPacket<'_>,
     client: &Client,
-    rule: Option<Met>,
+    rule: Option<RuleRef>,
     response: &Response,
 ) {
     if client.port == Port::Dhcp {
@@ -231,46 +231,46 @@ fn note(
     }
     if let Some(item) = client.boot_item {
         memory.note_choice(client, item.server_type, arrival.now);
-        memory.rivals.came(&client.hardware, false, arrival.now);
+        memory.boot_attempts.note_contact(&client.hardware, false, arrival.now);
     }
     if let DhcpPacket::Dhcp4(message) = packet
         && client.message_type == DhcpMessageType::Dhcp4(MessageType::Discover)
         && client.port == Port::Dhcp
     {
-        let offer = Offer { xid: message.header.xid, link: arrival.link().index, next: next(response) };
-        memory.rivals.offered(client, offer, arrival.now);
+        let offer = SentOffer { xid: message.header.xid, link: arrival.link().index, next: next(response) };
+        memory.boot_attempts.note_offer(client, offer, arrival.now);
     }
 }
 
 /// Where a machine that takes the offer comes next.
-fn next(Response { shape, boot, destination: to, .. }: &Response) -> Next {
-    let url_elsewhere = boot.why == Why::ScriptGiven && boot.file.contains("://");
+fn next(Response { shape, boot, destination: to, .. }: &Response) -> NextContact {
+    let url_elsewhere = boot.source == BootSource::ConfiguredScript && boot.file.contains("://");
     match (shape, boot.file.strip_prefix("http://")) {
-        (ShapeName::Redirect, _) => Next::BootServer,
-        (ShapeName::Direct, _) if boot.server != to.from.ip() || url_elsewhere => Next::Elsewhere,
-        (ShapeName::Direct, None) => Next::Tftp,
+        (ShapeName::Redirect, _) => NextContact::BootServer,
+        (ShapeName::Direct, _) if boot.server != to.from.ip() || url_elsewhere => NextContact::Elsewhere,
+        (ShapeName::Direct, None) => NextContact::Tftp,
         (ShapeName::Direct, Some(url)) => {
             let host = url.split('/').next().unwrap_or_default();
-            Next::Http(host.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80))
+            NextContact::Http(host.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80))
         }
-        _ => Next::Elsewhere,
+        _ => NextContact::Elsewhere,
     }
 }
 
 /// What another DHCP or boot server says to a machine, heard on port 68: nothing to answer, but it shows why a machine
 /// does not take what we offer. One on our own address is no other.
-pub fn overhear_offer(memory: &mut Memory, links: &[Link], datagram: &[u8], now: u64) -> Result<(), dhcp4::Malformed> {
+pub fn overhear_offer(memory: &mut Observations, links: &[Link], datagram: &[u8], now: u64) -> Result<(), dhcp4::Malformed> {
     let message = dhcp4::Message::parse(datagram)?;
     let is_ours = |server: Ipv4Addr| links.iter().any(|link| link.owns(server));
     // The DHCP server may be on this host: it gives addresses.
     let is_our_offer = message.header.yiaddr.is_unspecified() && message.address(code::SERVER_ID).is_none_or(is_ours);
     if !is_our_offer {
-        memory.rivals.overheard(&message, now);
+        memory.boot_attempts.note_overheard(&message, now);
     }
     Ok(())
 }
 
-fn overhear(plan: &Plan, packet: &DhcpPacket<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
+fn overhear(plan: &Plan, packet: &DhcpPacket<'_>, arrival: &Arrival<'_>, memory: &mut Observations) {
     match (packet, arrival.from) {
         (DhcpPacket::Dhcp4(message), _) => overhear4(plan, message, arrival, memory),
         (DhcpPacket::Dhcp6(packet), SocketAddr::V6(from)) => overhear6(plan, packet, arrival, *from.ip(), memory),
@@ -280,7 +280,7 @@ fn overhear(plan: &Plan, packet: &DhcpPacket<'_>, arrival: &Arrival<'_>, memory:
 
 /// A REQUEST says which address its sender has, or is about to have: to the DHCP server, in a broadcast (RFC 2131
 /// 4.3.2), or to us. Files are asked for from that address.
-fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, memory: &mut Memory) {
+fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, memory: &mut Observations) {
     let (header, now) = (&message.header, arrival.now);
     // All who have no hardware address would be one machine.
     if header.hlen == 0 {
@@ -289,28 +289,28 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, m
     let hardware = HardwareAddress::from_header(header);
     let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
     if arrival.port == Port::BootServer {
-        memory.note_visit(&hardware, header.ciaddr.into(), now);
+        memory.note_boot_server_request(&hardware, header.ciaddr.into(), now);
     } else if message.message_type() == Some(MessageType::Request) {
-        let request = message.address(code::SERVER_ID).map(|server| Request {
+        let request = message.address(code::SERVER_ID).map(|server| AddressRequest {
             server,
-            remote: !arrival.reaches(server),
+            is_remote: !arrival.reaches(server),
             at: now,
             secs: header.secs,
         });
-        memory.rivals.requested(&hardware, header.xid, request, now);
+        memory.boot_attempts.note_request(&hardware, header.xid, request, now);
     }
     let Some(vendor_class) = message.option(code::VENDOR_CLASS) else { return };
     let (Some(class), Some(MessageType::Request)) = (Class::from_vendor_class(&vendor_class), message.message_type()) else { return };
     let ciaddr = Some(header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
     if let Some(address) = ciaddr.or_else(|| message.address(code::REQUESTED_ADDRESS)) {
-        let hardware = memory.hardware_at(Some(address.into()), &hardware, machine);
-        let firmware = Heard {
+        let hardware = memory.resolve_hardware(Some(address.into()), &hardware, machine);
+        let firmware = FirmwareInfo {
             arch: architecture(message, class, &vendor_class).ok().map(|(arch, _)| arch),
             features: message.option(code::IPXE).and_then(|value| Features::parse(&value)),
         };
-        memory.note_address(address, Holder { hardware, machine, firmware }, now);
+        memory.note_address(address, AddressOwner { hardware, machine, firmware }, now);
         if vouches(plan, arrival, Relay::from_message(message).as_ref(), address.into()) {
-            memory.vouch(address.into(), now);
+            memory.note_vouched(address.into(), now);
         }
     }
 }
@@ -330,7 +330,7 @@ fn vouches(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, address: I
 
 /// The same of DHCPv6, through a relay or not: the REQUEST for an address is a multicast, and names the one that the
 /// server has offered.
-fn overhear6(plan: &Plan, packet: &dhcp6::Packet<'_>, arrival: &Arrival<'_>, source: Ipv6Addr, memory: &mut Memory) {
+fn overhear6(plan: &Plan, packet: &dhcp6::Packet<'_>, arrival: &Arrival<'_>, source: Ipv6Addr, memory: &mut Observations) {
     let message = &packet.message;
     let Ok((class, vendor_class)) = class6(message) else { return };
     if message.message_type != dhcp6::MessageType::Request || arrival.port != Port::Dhcp {
@@ -338,14 +338,14 @@ fn overhear6(plan: &Plan, packet: &dhcp6::Packet<'_>, arrival: &Arrival<'_>, sou
     }
     let duid = message.option(dhcp6::code::CLIENT_ID).map(HardwareAddress::from_duid);
     let firmware =
-        Heard { arch: architecture6(message, class, vendor_class).ok().map(|(arch, _)| arch), features: None };
-    let hardware = memory.hardware_at(None, &hardware6(packet, source), None);
-    let holder = Holder { hardware, machine: None, firmware };
+        FirmwareInfo { arch: architecture6(message, class, vendor_class).ok().map(|(arch, _)| arch), features: None };
+    let hardware = memory.resolve_hardware(None, &hardware6(packet, source), None);
+    let holder = AddressOwner { hardware, machine: None, firmware };
     let relay = Relay::from_hops(&packet.hops, source);
     for address in message.addresses() {
         memory.note_address(address, holder, arrival.now);
         if vouches(plan, arrival, relay.as_ref(), address.into()) {
-            memory.vouch(address.into(), arrival.now);
+            memory.note_vouched(address.into(), arrival.now);
         }
         duid.iter().for_each(|duid| memory.note_lease(duid, address, arrival.now));
     }
@@ -360,11 +360,11 @@ pub fn unmet(
     decision: &Decision,
 ) -> Vec<Vec<Condition>> {
     with_subject(arrival, packet, client, |subject| {
-        let subject = &decision.subject(subject);
+        let subject = &decision.certain_subject(subject);
         let known = decision.entry().is_some();
         let mut all = Vec::new();
         for (index, rule) in plan.rules.iter().enumerate() {
-            let misses: Vec<Condition> = rule.misses(index, subject, known).collect();
+            let misses: Vec<Condition> = rule.unmet(index, subject, known).collect();
             let matched = misses.is_empty();
             all.push(misses);
             if matched {
@@ -376,19 +376,19 @@ pub fn unmet(
 }
 
 /// The address of a machine that shows its UUID or DUID in the place of it.
-fn complete(client: &mut Client, memory: &Memory) {
+fn complete(client: &mut Client, memory: &Observations) {
     if client.identifiers.macs == [None; 3] {
-        client.identifiers.macs[0] = memory.hardware_at(client.address, &client.hardware, client.machine_id).mac();
+        client.identifiers.macs[0] = memory.resolve_hardware(client.address, &client.hardware, client.machine_id).mac();
     }
 }
 
-fn of_packet(plan: &Plan, memory: &Memory, arrival: &Arrival<'_>, packet: &DhcpPacket<'_>, client: &Client) -> Decision {
+fn of_packet(plan: &Plan, memory: &Observations, arrival: &Arrival<'_>, packet: &DhcpPacket<'_>, client: &Client) -> Decision {
     // What the relay said is not said again to the boot server.
     let asks_boot_server = client.port == Port::BootServer;
-    let met = if asks_boot_server { memory.rule_through_relay(client, arrival.now) } else { None };
-    let heard = met.and_then(|met| plan.rule(met));
+    let met = if asks_boot_server { memory.relay_rule(client, arrival.now) } else { None };
+    let heard = met.and_then(|met| plan.resolve_rule(met));
     with_subject(arrival, packet, client, |subject| {
-        let subject = Subject { heard, request: heard.is_some(), ..subject.clone() };
+        let subject = Subject { dhcp_rule: heard, is_file_request: heard.is_some(), ..subject.clone() };
         decide(plan, memory, &subject, None)
     })
 }
@@ -406,7 +406,7 @@ fn with_subject<T>(
     let subject = Subject {
         readings: client.identifiers,
         arch: Some(client.arch),
-        firmware: decide::firmware(client),
+        firmware: decide::firmware_kinds(client),
         interface: &link.name,
         subnet: beyond.or(relay).or(client.address).or_else(on_link),
         relays: [relay, beyond.filter(|_| client.is_v6())],
@@ -496,8 +496,8 @@ impl From<RefuseReason> for Silence {
     }
 }
 
-impl From<Nothing> for Silence {
-    fn from(reason: Nothing) -> Self {
+impl From<NoBoot> for Silence {
+    fn from(reason: NoBoot) -> Self {
         Self::NoBoot(reason)
     }
 }

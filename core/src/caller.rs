@@ -2,9 +2,9 @@
 //! for choosing what to show, no more.
 
 use crate::arch::Arch;
-use crate::choose::MACHINE;
+use crate::choose::MACHINE_PREFIX;
 use crate::plan::pattern::MacPattern;
-use crate::plan::rule::Met;
+use crate::plan::rule::RuleRef;
 use crate::wire::pxe::Features;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Caller {
+pub struct ClaimedIdentity {
     pub mac: Option<[u8; 6]>,
     /// In printed order.
     pub uuid: Option<[u8; 16]>,
@@ -26,17 +26,17 @@ pub struct Caller {
     /// What that iPXE can, if it was heard.
     pub features: Option<Features>,
     /// The rule that its DHCP packet met.
-    pub rule: Option<Met>,
+    pub rule: Option<RuleRef>,
     /// The item that was chosen from a menu.
     pub item: Option<u16>,
 }
 
-impl Caller {
+impl ClaimedIdentity {
     /// Takes `machine/` and the `key=value` directories behind it from a name, and says what is left. Every part may be
     /// empty or missing, and parts that are not known are passed over.
-    pub fn of(name: &str) -> Option<(Caller, &str)> {
-        let mut rest = name.strip_prefix(MACHINE)?;
-        let mut caller = Caller::default();
+    pub fn parse(name: &str) -> Option<(ClaimedIdentity, &str)> {
+        let mut rest = name.strip_prefix(MACHINE_PREFIX)?;
+        let mut caller = ClaimedIdentity::default();
         let (mut platform, mut build) = ("", "");
         while let Some((part, behind)) = rest.split_once('/')
             && let Some((key, value)) = part.split_once('=')
@@ -60,17 +60,17 @@ impl Caller {
     }
 
     /// It has not said which machine it is.
-    pub fn is_unnamed(&self) -> bool {
+    pub fn is_anonymous(&self) -> bool {
         self.name.is_none() && self.mac.is_none() && self.uuid.is_none()
     }
 
     /// Its address, for people.
-    pub fn who(&self) -> String {
+    pub fn display_name(&self) -> String {
         self.mac.map_or_else(|| "a machine".into(), |mac| MacPattern(mac.map(Some)).to_string())
     }
 
     /// What it said, to be said again.
-    pub fn written(&self) -> String {
+    pub fn identity_path(&self) -> String {
         let mut parts = String::new();
         let hexadecimal = |parts: &mut String, octets: &[u8]| {
             for octet in octets {
@@ -93,7 +93,7 @@ impl Caller {
     }
 
     /// What the entry script has to pass on, because the machine cannot say it by itself.
-    pub fn passed_on(&self) -> String {
+    pub fn choice_path(&self) -> String {
         let rule = self.rule.map(|rule| format!("rule={rule}/")).unwrap_or_default();
         let item = self.item.map(|item| format!("item={item}/")).unwrap_or_default();
         rule + &item
@@ -150,7 +150,7 @@ mod tests {
     fn a_machine_is_read_from_the_name_of_its_menu() {
         let name = "machine/mac=52-54-00-12-34-56/uuid=11223344-5566-7788-99aa-bbccddeeff00/serial=41422d31/platform=efi\
                     /arch=arm64/menu.ipxe";
-        let (caller, rest) = Caller::of(name).unwrap();
+        let (caller, rest) = ClaimedIdentity::parse(name).unwrap();
         assert_eq!(rest, "menu.ipxe");
         assert_eq!(caller.mac, Some([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
         assert_eq!(caller.uuid.unwrap()[..4], [0x11, 0x22, 0x33, 0x44]);
@@ -160,23 +160,23 @@ mod tests {
 
     #[test]
     fn every_part_may_be_empty_missing_or_unknown() {
-        assert_eq!(Caller::of("machine/menu.ipxe"), Some((Caller::default(), "menu.ipxe")));
+        assert_eq!(ClaimedIdentity::parse("machine/menu.ipxe"), Some((ClaimedIdentity::default(), "menu.ipxe")));
         let odd = "machine/mac=/uuid=x/serial=4/platform=sbi/arch=riscv64/colour=red/menu.ipxe";
-        assert_eq!(Caller::of(odd), Some((Caller::default(), "menu.ipxe")));
-        assert_eq!(Caller::of("machine/readme"), Some((Caller::default(), "readme")));
-        assert_eq!(Caller::of("machines/readme"), None);
+        assert_eq!(ClaimedIdentity::parse(odd), Some((ClaimedIdentity::default(), "menu.ipxe")));
+        assert_eq!(ClaimedIdentity::parse("machine/readme"), Some((ClaimedIdentity::default(), "readme")));
+        assert_eq!(ClaimedIdentity::parse("machines/readme"), None);
     }
 
     #[test]
     fn what_the_machine_cannot_say_is_passed_on() {
-        let (caller, rest) = Caller::of("machine/rule=3/item=32769/boot.ipxe").unwrap();
-        assert_eq!((caller.passed_on().as_str(), rest), ("rule=3/item=32769/", "boot.ipxe"));
-        assert_eq!(Caller::default().passed_on(), "");
+        let (caller, rest) = ClaimedIdentity::parse("machine/rule=3/item=32769/boot.ipxe").unwrap();
+        assert_eq!((caller.choice_path().as_str(), rest), ("rule=3/item=32769/", "boot.ipxe"));
+        assert_eq!(ClaimedIdentity::default().choice_path(), "");
     }
 
     #[test]
     fn a_name_that_we_gave_leads_to_a_file() {
-        let (caller, rest) = Caller::of("machine/name=web1/debian/linux").unwrap();
+        let (caller, rest) = ClaimedIdentity::parse("machine/name=web1/debian/linux").unwrap();
         assert_eq!((caller.name.as_deref(), rest), (Some("web1"), "debian/linux"));
     }
 }

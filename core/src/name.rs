@@ -9,11 +9,11 @@ pub enum BadName {
     /// Nothing is left of it.
     Empty,
     /// It has a `..` component. Refused even where it would stay inside: no boot program needs it.
-    Climbs,
+    Traversal,
     /// Control octets have no place in a name and would garble a terminal.
     Control,
     /// We keep names as UTF-8, as the menu and the logs do.
-    NotText,
+    NotUtf8,
 }
 
 /// The relative path that a client means: `\` separates as `/` does (Windows loaders), several separators are one, a
@@ -21,17 +21,17 @@ pub enum BadName {
 ///
 /// A name is cut at its first 0xff: several BIOS ROMs read option 67 as a C string and take the End option, and what
 /// follows it, for a part of the name.
-pub fn clean(name: &[u8]) -> Result<String, BadName> {
+pub fn normalize(name: &[u8]) -> Result<String, BadName> {
     let name = name.split(|&octet| octet == 0xff).next().unwrap_or_default();
     if name.iter().any(u8::is_ascii_control) {
         return Err(BadName::Control);
     }
-    let name = core::str::from_utf8(name).map_err(|_| BadName::NotText)?;
+    let name = core::str::from_utf8(name).map_err(|_| BadName::NotUtf8)?;
     let mut path = String::with_capacity(name.len());
     for component in name.split(['/', '\\']) {
         match component {
             "" | "." => {}
-            ".." => return Err(BadName::Climbs),
+            ".." => return Err(BadName::Traversal),
             component => {
                 if !path.is_empty() {
                     path.push('/');
@@ -47,9 +47,9 @@ impl fmt::Display for BadName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             BadName::Empty => "an empty name",
-            BadName::Climbs => "a name with a .. component",
+            BadName::Traversal => "a name with a .. component",
             BadName::Control => "a name with control characters",
-            BadName::NotText => "a name that is not UTF-8",
+            BadName::NotUtf8 => "a name that is not UTF-8",
         })
     }
 }
@@ -71,37 +71,37 @@ mod tests {
             ("a..b/..c", "a..b/..c"),
             ("grüße.efi", "grüße.efi"),
         ] {
-            assert_eq!(clean(name.as_bytes()).as_deref(), Ok(path), "{name}");
+            assert_eq!(normalize(name.as_bytes()).as_deref(), Ok(path), "{name}");
         }
     }
 
     #[test]
     fn a_name_ends_at_the_first_0xff() {
-        assert_eq!(clean(b"undionly.kpxe\xff").as_deref(), Ok("undionly.kpxe"));
-        assert_eq!(clean(b"undionly.kpxe\xff\x42\x00\xff..").as_deref(), Ok("undionly.kpxe"));
-        assert_eq!(clean(b"\xffundionly.kpxe"), Err(BadName::Empty));
+        assert_eq!(normalize(b"undionly.kpxe\xff").as_deref(), Ok("undionly.kpxe"));
+        assert_eq!(normalize(b"undionly.kpxe\xff\x42\x00\xff..").as_deref(), Ok("undionly.kpxe"));
+        assert_eq!(normalize(b"\xffundionly.kpxe"), Err(BadName::Empty));
     }
 
     #[test]
     fn nothing_climbs() {
         for name in ["..", "../a", "a/..", "a/../b", "..\\..\\etc/passwd", "/..", "a\\..\\b"] {
-            assert_eq!(clean(name.as_bytes()), Err(BadName::Climbs), "{name}");
+            assert_eq!(normalize(name.as_bytes()), Err(BadName::Traversal), "{name}");
         }
     }
 
     #[test]
     fn control_octets_are_refused() {
         for octet in (0..0x20).chain([0x7f]) {
-            assert_eq!(clean(&[b'a', octet, b'b']), Err(BadName::Control), "{octet:#04x}");
+            assert_eq!(normalize(&[b'a', octet, b'b']), Err(BadName::Control), "{octet:#04x}");
         }
     }
 
     #[test]
     fn nothing_is_no_name() {
         for name in ["", "/", "\\", ".", "/./."] {
-            assert_eq!(clean(name.as_bytes()), Err(BadName::Empty), "{name}");
+            assert_eq!(normalize(name.as_bytes()), Err(BadName::Empty), "{name}");
         }
-        assert_eq!(clean(b"a\x80"), Err(BadName::NotText));
+        assert_eq!(normalize(b"a\x80"), Err(BadName::NotUtf8));
     }
 
     proptest! {
@@ -110,10 +110,10 @@ mod tests {
             name in proptest::collection::vec(
                 prop_oneof![Just(b'.'), Just(b'/'), Just(b'\\'), Just(b'a'), any::<u8>()], 0..40),
         ) {
-            if let Ok(path) = clean(&name) {
+            if let Ok(path) = normalize(&name) {
                 prop_assert!(path.split('/').all(|component| !["", ".", ".."].contains(&component)), "{}", path);
                 prop_assert!(!path.contains('\\'));
-                prop_assert_eq!(clean(path.as_bytes()), Ok(path.clone()));
+                prop_assert_eq!(normalize(path.as_bytes()), Ok(path.clone()));
             }
         }
     }

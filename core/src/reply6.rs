@@ -4,7 +4,7 @@
 //! counts as a DHCP server's without an address, and the machine stands still for good. So 16 is always there, and
 //! always the firmware's own word. Preference, status codes, IAs and option 60 are never sent.
 
-use crate::plan::Stateless;
+use crate::plan::StatelessOptions;
 use crate::shape6::Shape6;
 use crate::wire::dhcp6::{Packet, Writer, code, write_relay_reply};
 use alloc::vec::Vec;
@@ -26,7 +26,7 @@ pub fn write(request: &Packet<'_>, shape: &Shape6<'_>, server: &[u8], out: &mut 
     write_relay_reply(&request.hops, &message, out);
 }
 
-fn write_dns(Stateless { dns_servers, domains }: &Stateless, reply: &mut Writer<'_>) {
+fn write_dns(StatelessOptions { dns_servers, domains }: &StatelessOptions, reply: &mut Writer<'_>) {
     if !dns_servers.is_empty() {
         let servers: Vec<u8> = dns_servers.iter().flat_map(|server| server.octets()).collect();
         reply.option(code::DNS_SERVERS, &servers);

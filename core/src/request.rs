@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 /// The door a request came through; the URLs in a rendered script lead back through the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum Protocol {
     Tftp,
     /// HTTP on this port.
     Http(u16),
@@ -12,8 +12,8 @@ pub enum Door {
 
 /// A request for a file, whichever the protocol.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    pub door: Door,
+pub struct FileRequest<'a> {
+    pub protocol: Protocol,
     /// The name as it was sent (HTTP: path after percent-decoding, without the query).
     pub name: &'a [u8],
     /// Our address that the client talks to.

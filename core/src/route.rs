@@ -71,7 +71,7 @@ pub fn route(
     let (to, link) = match client.port {
         Port::Dhcp => dhcp(plan, arrival, source, client)?,
         Port::BootServer => {
-            boot_server(arrival, from, client, || plan.deaf_to_relays || offered())?;
+            boot_server(arrival, from, client, || plan.ignores_relays || offered())?;
             // EDK2 listens on 4011 only, iPXE asks from 68: the source port, never a fixed one. The broadcast flag
             // means nothing here, the client has an address. A relay never carries 4011.
             (from, None)

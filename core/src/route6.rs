@@ -44,7 +44,7 @@ pub fn route(
         (Port::BootServer, _) if HARMFUL_PORTS.contains(&source.port()) => Err(RefuseReason::SourcePort(source.port())),
         // It is sent from the port that the firmware listens on, and that is not told otherwise.
         (Port::BootServer, _) if address.is_unicast_link_local() => way.neighbour(source.port()),
-        (Port::BootServer, _) => way.boot_server(|| plan.dhcp6.deaf_to_relays || offered(), lease),
+        (Port::BootServer, _) => way.boot_server(|| plan.dhcp6.ignores_relays || offered(), lease),
     }
 }
 

@@ -2,7 +2,7 @@
 //! a shape is one consistent way to fill a reply.
 
 use crate::arrival::Port;
-use crate::choose::{Boot, Manner, Nothing, Shown};
+use crate::choose::{Boot, BootMethod, NoBoot, MenuLine};
 use crate::client::{Class, Client};
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp4::MessageType;
@@ -49,22 +49,22 @@ pub enum ShapeName {
 
 impl Shape {
     /// `here` is our address as the client knows it; `boot_server` whether 4011 is open.
-    pub fn new(client: &Client, boot: Boot, here: Ipv4Addr, boot_server: bool) -> Result<Shape, Nothing> {
+    pub fn new(client: &Client, boot: Boot, here: Ipv4Addr, boot_server: bool) -> Result<Shape, NoBoot> {
         let kind = match client.message_type {
             DhcpMessageType::Dhcp4(MessageType::Discover) => MessageType::Offer,
             _ => MessageType::Ack,
         };
-        let (name, vendor_specific): (ShapeName, Option<Cow<'static, [u8]>>) = match (&boot.manner, client.class) {
-            (Manner::Menu { prompt, timeout, items }, _) => {
+        let (name, vendor_specific): (ShapeName, Option<Cow<'static, [u8]>>) = match (&boot.method, client.class) {
+            (BootMethod::Menu { prompt, timeout, items }, _) => {
                 let items: Vec<MenuItem<'_>> = items.iter().map(line).collect();
-                let option = pxe::menu(prompt, *timeout, &items).ok_or(Nothing::MenuTooLarge)?;
+                let option = pxe::menu(prompt, *timeout, &items).ok_or(NoBoot::MenuTooLarge)?;
                 (ShapeName::Menu, Some(option.into()))
             }
-            (Manner::Item(item), _) => (ShapeName::Item, Some(item.option().to_vec().into())),
-            (Manner::RaspberryPi, _) => (ShapeName::RaspberryPi, Some(RASPBERRY_PI_OPTION[..].into())),
-            (Manner::File, Class::Http) => (ShapeName::Http, None),
-            (Manner::File, Class::Pxe) if client.uses_boot_server() && boot_server => (ShapeName::Redirect, None),
-            (Manner::File, _) => (ShapeName::Direct, Some(LOAD_FILE_OPTION[..].into())),
+            (BootMethod::Item(item), _) => (ShapeName::Item, Some(item.option().to_vec().into())),
+            (BootMethod::RaspberryPi, _) => (ShapeName::RaspberryPi, Some(RASPBERRY_PI_OPTION[..].into())),
+            (BootMethod::File, Class::Http) => (ShapeName::Http, None),
+            (BootMethod::File, Class::Pxe) if client.uses_boot_server() && boot_server => (ShapeName::Redirect, None),
+            (BootMethod::File, _) => (ShapeName::Direct, Some(LOAD_FILE_OPTION[..].into())),
         };
         let file = Some(boot.file).filter(|file| !file.is_empty());
         let siaddr = address4(boot.server).unwrap_or(here);
@@ -79,7 +79,7 @@ impl Shape {
     }
 }
 
-fn line(Shown { kind, title, server }: &Shown) -> MenuItem<'_> {
+fn line(MenuLine { kind, title, server }: &MenuLine) -> MenuItem<'_> {
     MenuItem { server_type: *kind, title, server: server.and_then(address4) }
 }
 

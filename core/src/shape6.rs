@@ -2,7 +2,7 @@
 
 use crate::choose::Boot;
 use crate::client::{Class, Client};
-use crate::plan::{Plan, Stateless};
+use crate::plan::{Plan, StatelessOptions};
 use crate::shape::ShapeName;
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp6::MessageType;
@@ -16,7 +16,7 @@ pub struct Shape6<'a> {
     /// Option 59, or nothing where the second visit gives it.
     pub url: Option<String>,
     /// Options 23 and 24.
-    pub dns: Option<&'a Stateless>,
+    pub dns: Option<&'a StatelessOptions>,
 }
 
 impl<'a> Shape6<'a> {

@@ -14,7 +14,7 @@
 //! own second stage if there was no such file (netboot.c status_from_error, shim.c init_grub).
 
 use crate::arch::Arch;
-use crate::name::clean;
+use crate::name::normalize;
 use crate::plan::{Loader, Plan};
 use alloc::format;
 use alloc::string::String;
@@ -41,25 +41,25 @@ pub fn second_stage(shim: &str) -> Option<String> {
 }
 
 /// The file that was meant by a clean name that is not there.
-pub fn meant(plan: &Plan, name: &str) -> Option<String> {
+pub fn resolve_missing(plan: &Plan, name: &str) -> Option<String> {
     let means = |shim: &Loader| {
         let second = second_stage(&shim.name)?;
         let by_its_name = split(&second).1 == name;
         let by_default = name == "ipxe.efi" && shim.name.contains("-shim");
         (second != name && (by_its_name || by_default)).then_some(second)
     };
-    only(plan.offered().filter(|loader| loader.path.is_some()).filter_map(means))
+    only(plan.all_loaders().filter(|loader| loader.path.is_some()).filter_map(means))
 }
 
 /// The file that was meant by a name that is no text. The machines known to ask so are x64.
-pub fn meant_by_garbled(plan: &Plan, name: &[u8]) -> Option<String> {
+pub fn resolve_garbled(plan: &Plan, name: &[u8]) -> Option<String> {
     let at = name.iter().rposition(|octet| b"/\\".contains(octet)).map_or(0, |at| at + 1);
     let (directory, word) = name.split_at(at);
     let [0x80..=0xff, letters @ ..] = word else { return None };
     if letters.is_empty() || !letters.iter().all(u8::is_ascii_alphanumeric) {
         return None;
     }
-    let directory = clean(directory).unwrap_or_default();
+    let directory = normalize(directory).unwrap_or_default();
     let of_x64 = [&plan.loaders].into_iter().chain(plan.profiles.iter().map(|profile| &profile.loaders));
     let of_x64 = of_x64.filter_map(|loaders| loaders.get(&Arch::X64)).filter(|loader| loader.path.is_some());
     let beside = of_x64.filter(|shim| split(&shim.name).0.trim_end_matches('/') == directory);
@@ -127,31 +127,31 @@ mod tests {
 
     #[test]
     fn a_second_stage_asked_for_at_the_root_is_the_one_beside_the_shim() {
-        assert_eq!(meant(&x64("a/shimx64.efi"), "grubx64.efi").as_deref(), Some("a/grubx64.efi"));
-        assert_eq!(meant(&x64("a/snponly-shim.efi"), "snponly.efi").as_deref(), Some("a/snponly.efi"));
-        assert_eq!(meant(&x64("a/shimx64.efi"), "grubaa64.efi"), None);
-        assert_eq!(meant(&x64("shimx64.efi"), "grubx64.efi"), None, "it was asked for and is not there");
+        assert_eq!(resolve_missing(&x64("a/shimx64.efi"), "grubx64.efi").as_deref(), Some("a/grubx64.efi"));
+        assert_eq!(resolve_missing(&x64("a/snponly-shim.efi"), "snponly.efi").as_deref(), Some("a/snponly.efi"));
+        assert_eq!(resolve_missing(&x64("a/shimx64.efi"), "grubaa64.efi"), None);
+        assert_eq!(resolve_missing(&x64("shimx64.efi"), "grubx64.efi"), None, "it was asked for and is not there");
     }
 
     #[test]
     fn an_ipxe_asked_for_by_ipxes_shim_is_the_one_that_the_shim_is_named_after() {
-        assert_eq!(meant(&x64("snponly-shimx64.efi"), "ipxe.efi").as_deref(), Some("snponly.efi"));
+        assert_eq!(resolve_missing(&x64("snponly-shimx64.efi"), "ipxe.efi").as_deref(), Some("snponly.efi"));
         for other in ["shimx64.efi", "snponly.efi", "ipxe-shimx64.efi"] {
-            assert_eq!(meant(&x64(other), "ipxe.efi"), None, "{other}");
+            assert_eq!(resolve_missing(&x64(other), "ipxe.efi"), None, "{other}");
         }
     }
 
     #[test]
     fn two_that_could_be_meant_are_none() {
         let both = |of_arm| plan(&[(Arch::X64, "x/ipxe-shim.efi"), (Arch(11), of_arm)]);
-        assert_eq!(meant(&both("a/ipxe-shim.efi"), "ipxe.efi"), None);
-        assert_eq!(meant(&both("snponly.efi"), "ipxe.efi").as_deref(), Some("x/ipxe.efi"));
+        assert_eq!(resolve_missing(&both("a/ipxe-shim.efi"), "ipxe.efi"), None);
+        assert_eq!(resolve_missing(&both("snponly.efi"), "ipxe.efi").as_deref(), Some("x/ipxe.efi"));
     }
 
     #[test]
     fn shims_own_files_mean_nothing_else() {
         for name in ["revocations.efi", "revocations_sku.efi", "revocations_sbat.efi", "shim_certificate_0.efi"] {
-            assert_eq!(meant(&x64("a/shimx64.efi"), name), None, "{name}");
+            assert_eq!(resolve_missing(&x64("a/shimx64.efi"), name), None, "{name}");
         }
     }
 
@@ -159,17 +159,17 @@ mod tests {
     fn the_title_of_a_boot_entry_means_the_second_stage() {
         let plan = x64("grub/shimx64.efi");
         for name in [&b"grub/\xeaOnboard"[..], b"/grub\\\xeaUSB", b"//grub//\x80Onboard"] {
-            assert_eq!(meant_by_garbled(&plan, name).as_deref(), Some("grub/grubx64.efi"), "{name:02x?}");
+            assert_eq!(resolve_garbled(&plan, name).as_deref(), Some("grub/grubx64.efi"), "{name:02x?}");
         }
-        assert_eq!(meant_by_garbled(&x64("shimx64.efi"), b"\xeaOnboard").as_deref(), Some("grubx64.efi"));
+        assert_eq!(resolve_garbled(&x64("shimx64.efi"), b"\xeaOnboard").as_deref(), Some("grubx64.efi"));
     }
 
     #[test]
     fn the_shim_of_a_profile_counts_too() {
         let of_profile = Profile { loaders: x64("a/shimx64.efi").loaders, ..Profile::default() };
         let plan = Plan { profiles: [of_profile].into(), ..x64("snponly.efi") };
-        assert_eq!(meant(&plan, "grubx64.efi").as_deref(), Some("a/grubx64.efi"));
-        assert_eq!(meant_by_garbled(&plan, b"a/\xeaOnboard").as_deref(), Some("a/grubx64.efi"));
+        assert_eq!(resolve_missing(&plan, "grubx64.efi").as_deref(), Some("a/grubx64.efi"));
+        assert_eq!(resolve_garbled(&plan, b"a/\xeaOnboard").as_deref(), Some("a/grubx64.efi"));
     }
 
     #[test]
@@ -178,8 +178,8 @@ mod tests {
         for name in
             [&b"\xeaOnboard"[..], b"other/\xeaOnboard", b"grub/\xea", b"grub/\xea.efi", b"grub/a\xeab", b"grub/", b""]
         {
-            assert_eq!(meant_by_garbled(&plan, name), None, "{name:02x?}");
+            assert_eq!(resolve_garbled(&plan, name), None, "{name:02x?}");
         }
-        assert_eq!(meant_by_garbled(&x64("snponly.efi"), b"\xeaOnboard"), None);
+        assert_eq!(resolve_garbled(&x64("snponly.efi"), b"\xeaOnboard"), None);
     }
 }

@@ -7,11 +7,11 @@ use proxydhcpd_core::answer::{Replies, Response, Silence, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::client::Stage;
-use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::memory::Observations;
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{Boots, Profile};
-use proxydhcpd_core::plan::rule::{Rule, When};
-use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
+use proxydhcpd_core::plan::profile::{BootTarget, Profile};
+use proxydhcpd_core::plan::rule::{Rule, Conditions};
+use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, TftpServer};
 use proxydhcpd_core::shape::ShapeName;
 use proxydhcpd_core::wire::DhcpMessageType;
 use proxydhcpd_core::wire::dhcp4::{Message, MessageType};
@@ -217,7 +217,7 @@ fn an_architecture_without_loader_is_silence_that_names_it() {
 
 #[test]
 fn a_redirect_names_the_file_at_once_only_where_we_are_the_tftp_server() {
-    let elsewhere = Plan { tftp: Some(Tftp::At(Ipv4Addr::new(192, 0, 2, 99))), ..plan() };
+    let elsewhere = Plan { tftp: Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 99))), ..plan() };
     let (answer, sent) = ask(&elsewhere, &Packet::discover().octets(), Port::Dhcp, BROADCAST.0, BROADCAST.1);
     assert_eq!(response(answer.verdict).shape, ShapeName::Redirect);
     let offer = Message::parse(&sent[0].0).unwrap();
@@ -239,7 +239,7 @@ fn without_port_4011_uefi_is_given_the_direct_shape() {
 #[test]
 fn a_name_too_long_for_the_field_goes_into_option_67_with_its_nul_and_last_but_for_82() {
     let url = format!("http://192.0.2.10/{}", "x".repeat(200));
-    let plan = Plan { ipxe: Ipxe::Given(url.clone()), ..plan() };
+    let plan = Plan { ipxe: IpxeTarget::Configured(url.clone()), ..plan() };
     let mut packet = Packet::discover().set(77, b"iPXE").set(82, &[1, 2, 0, 7]);
     packet.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
     let (_, sent) = ask(&plan, &packet.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10");
@@ -253,7 +253,7 @@ fn a_name_too_long_for_the_field_goes_into_option_67_with_its_nul_and_last_but_f
 #[test]
 fn a_reply_never_outgrows_what_the_client_takes() {
     let url = format!("http://192.0.2.10/{}", "x".repeat(230));
-    let plan = Plan { ipxe: Ipxe::Given(url), ..plan() };
+    let plan = Plan { ipxe: IpxeTarget::Configured(url), ..plan() };
     let mut packet = Packet::discover().set(77, b"iPXE").set(82, &[1; 250]);
     packet.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
     let ask_with =
@@ -291,7 +291,7 @@ fn nothing_is_offered_that_we_do_not_hold() {
 #[test]
 fn with_ipxe_mode_off_an_ipxe_gets_what_its_firmware_gets() {
     let any = Loader { name: "pxelinux.0".into(), path: None };
-    let plan = Plan { ipxe: Ipxe::AsFirmware, default_loader: Some(any), ..plan() };
+    let plan = Plan { ipxe: IpxeTarget::AsFirmware, default_loader: Some(any), ..plan() };
     let packet = Packet::discover().set(175, WITH_HTTP);
     assert_eq!(response(on_67(&plan, &packet)).boot.file, "ipxe.efi");
     assert_eq!(response(on_67(&plan, &packet.set(93, &[0, 27]))).boot.file, "pxelinux.0");
@@ -330,10 +330,10 @@ fn an_answer_on_4011_goes_to_the_source_port_and_never_where_it_could_do_harm() 
 
 #[test]
 fn a_machine_whose_address_is_of_another_network_on_the_same_cable_is_heard_on_4011_after_its_offer() {
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let mut request = Packet::request_4011();
     request.header.ciaddr = Ipv4Addr::new(198, 51, 100, 7);
-    let to_4011 = |memory: &mut Memory, now| {
+    let to_4011 = |memory: &mut Observations, now| {
         let octets = request.octets();
         ask_again(&plan(), memory, &octets, Port::BootServer, "198.51.100.7:4011", "192.0.2.10", now).0.verdict
     };
@@ -347,12 +347,12 @@ fn a_machine_whose_address_is_of_another_network_on_the_same_cable_is_heard_on_4
 
 #[test]
 fn a_foreign_network_is_heard_on_4011_only_after_an_offer_through_its_relay() {
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let mut discover = Packet::discover();
     discover.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
     let mut request = Packet::request_4011();
     request.header.ciaddr = Ipv4Addr::new(198, 51, 100, 7);
-    let to_4011 = |memory: &mut Memory, packet: &Packet, now| {
+    let to_4011 = |memory: &mut Observations, packet: &Packet, now| {
         ask_again(&plan(), memory, &packet.octets(), Port::BootServer, "198.51.100.7:4011", "192.0.2.10", now).0.verdict
     };
     assert_eq!(silence(to_4011(&mut memory, &request, 0)), "refused:unserved-network");
@@ -369,12 +369,12 @@ fn a_foreign_network_is_heard_on_4011_only_after_an_offer_through_its_relay() {
 
 #[test]
 fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
-    let when = When { circuit_ids: vec![Glob("port 7".into())], ..When::default() };
+    let when = Conditions { circuit_ids: vec![Glob("port 7".into())], ..Conditions::default() };
     let special = Loader { name: "special.efi".into(), path: Some("/x".into()) };
-    let profile = Profile { boots: Boots::Loader, default_loader: Some(special), ..Profile::default() };
+    let profile = Profile { boots: BootTarget::Loader, default_loader: Some(special), ..Profile::default() };
     let rules = vec![Rule { when, profile: Some(0), ..Rule::default() }];
     let plan = Plan { rules, profiles: vec![profile], ..plan() };
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let mut discover = Packet::discover().set(82, b"\x01\x06port 7");
     discover.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
     let mut request = Packet::request_4011();
@@ -389,7 +389,7 @@ fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
 
 #[test]
 fn a_machine_that_puts_its_uuid_into_chaddr_is_known_by_option_97() {
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let id = b"\0\x33\x22\x11\0\x55\x44\x77\x66\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
     let mut discover = Packet::discover().set(97, id);
     discover.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
@@ -440,7 +440,7 @@ fn what_comes_by_an_interface_that_we_do_not_serve_is_answered_only_where_networ
         let octets = packet.octets();
         let (from, to) = (from.parse().unwrap(), HERE.into());
         let arrival = Arrival { datagram: &octets, port, from, to, links: &links, link: 0, via_other_link: true, now: 0 };
-        answer(&plan(), &mut Memory::new(1), &arrival, &mut Replies::default()).verdict
+        answer(&plan(), &mut Observations::new(1), &arrival, &mut Replies::default()).verdict
     };
     let mut packet = Packet::discover();
     assert_eq!(silence(foreign(&packet, Port::Dhcp, "0.0.0.0:68")), "refused:foreign-link");
@@ -469,7 +469,7 @@ fn request_for_an_address(requested: [u8; 4]) -> Packet {
 #[test]
 fn dhcp_vouches_for_an_address_only_where_nobody_elsewhere_can_have_forged_it() {
     let vouched = |plan: &Plan, packet: &Packet, port, (from, to): (&str, &str), address: [u8; 4]| {
-        let mut memory = Memory::new(1);
+        let mut memory = Observations::new(1);
         ask_again(plan, &mut memory, &packet.octets(), port, from, to, 1000);
         let vouched = memory.is_vouched(address.into(), 1000);
         assert!(!memory.is_vouched(address.into(), 1000 + 60 * 60 * 1000), "for an hour");
@@ -501,7 +501,7 @@ fn dhcp_vouches_for_an_address_only_where_nobody_elsewhere_can_have_forged_it() 
 
 #[test]
 fn a_machine_gets_eight_answers_at_once_and_two_a_second() {
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let octets = Packet::discover().octets();
     let mut ask_at =
         |now| ask_again(&plan(), &mut memory, &octets, Port::Dhcp, BROADCAST.0, BROADCAST.1, now).0.verdict;
@@ -514,7 +514,7 @@ fn a_machine_gets_eight_answers_at_once_and_two_a_second() {
 #[test]
 fn a_boot_storm_behind_one_relay_is_answered_whole_unless_the_operator_caps_it() {
     let storm = |plan: &Plan| {
-        let mut memory = Memory::new(1);
+        let mut memory = Observations::new(1);
         (0..2000u16)
             .filter(|machine| {
                 let mut packet = Packet::discover();
@@ -528,12 +528,12 @@ fn a_boot_storm_behind_one_relay_is_answered_whole_unless_the_operator_caps_it()
             .count()
     };
     assert_eq!(storm(&plan()), 2000);
-    assert_eq!(storm(&Plan { most_per_second: Some(200), ..plan() }), 200);
+    assert_eq!(storm(&Plan { rate_limit: Some(200), ..plan() }), 200);
 }
 
 #[test]
 fn a_storm_behind_a_relay_is_remembered_until_the_machines_come_to_4011() {
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let machine = |number: u16, packet: Packet| {
         let [high, low] = number.to_be_bytes();
         let id = [0, high, low, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14];
@@ -560,7 +560,7 @@ fn a_storm_behind_a_relay_is_remembered_until_the_machines_come_to_4011() {
 
 #[test]
 fn one_source_address_may_not_ask_4011_for_many_machines() {
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let answered = (0..20u8).filter(|&machine| {
         let mut packet = Packet::request_4011();
         packet.header.chaddr = mac([2, 0, 0, 1, 0, machine]);

@@ -8,7 +8,7 @@ use proxydhcpd_core::answer::{Replies, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network6};
-use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::memory::Observations;
 use proxydhcpd_core::plan::{Loader, Plan};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp6::Packet;
@@ -112,7 +112,7 @@ fn a_firmware_in_a_managed_network_is_answered_at_the_address_that_it_listens_on
     let links = [Link { ipv6, ..common::links().remove(0) }];
     let mut plan = plan();
     plan.dhcp6.duid = b"\0\x03\0\x01\x1a\x18\x5d\xcb\x84\xb1".to_vec();
-    let (mut memory, mut replies, mut said) = (Memory::new(1), Replies::default(), Vec::new());
+    let (mut memory, mut replies, mut said) = (Observations::new(1), Replies::default(), Vec::new());
     for Datagram { from, to, payload } in capture("ipv6-pxe-x64-2022-managed-59-in-advertise") {
         let port = match to.port() {
             547 => Port::Dhcp,

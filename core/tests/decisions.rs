@@ -6,15 +6,15 @@ use common::{Packet, ask, ask_again, mac, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::decide::Ground;
-use proxydhcpd_core::fetch::{Fetch, Refusal, fetch, fetched};
-use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::decide::DecidedBy;
+use proxydhcpd_core::fetch::{Fetch, Refusal, fetch, after_fetch};
+use proxydhcpd_core::memory::Observations;
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
-use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, Linux, FirmwareMenu, Profile, ItemTarget};
+use proxydhcpd_core::plan::rule::{Firmware, Rule, Conditions};
 use proxydhcpd_core::plan::{Loader, LoopGuard, Plan};
-use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::request::{Protocol, FileRequest};
 use proxydhcpd_core::shape::ShapeName;
 use std::net::Ipv4Addr;
 
@@ -32,19 +32,19 @@ fn site() -> Plan {
     let linux =
         Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], arguments: String::new() };
     let grub = Loader { name: "grubx64.efi".into(), path: Some("/srv/boot/grubx64.efi".into()) };
-    let item = |kind, title: &str, profile| Item { kind, title: title.into(), to: To::Profile(Some(profile)) };
-    let menu = Menu {
+    let item = |kind, title: &str, profile| FirmwareMenuItem { kind, title: title.into(), target: ItemTarget::Profile(Some(profile)) };
+    let menu = FirmwareMenu {
         prompt: "boot:".into(),
         timeout: 10,
         items: vec![item(0x8001, "Debian", DEBIAN), item(0x8002, "GRUB", GRUB), item(0x8003, "Disk", DISK)],
     };
     Plan {
         profiles: vec![
-            profile("debian", Boots::Linux(linux)),
-            Profile { loaders: [(Arch::X64, grub)].into(), ..profile("grub", Boots::Loader) },
-            profile("disk", Boots::LocalDisk),
-            profile("nothing", Boots::Nothing),
-            profile("ask", Boots::Menu(menu)),
+            profile("debian", BootTarget::Linux(linux)),
+            Profile { loaders: [(Arch::X64, grub)].into(), ..profile("grub", BootTarget::Loader) },
+            profile("disk", BootTarget::LocalDisk),
+            profile("nothing", BootTarget::Nothing),
+            profile("ask", BootTarget::Menu(menu)),
         ],
         local_disk: vec![Arch::X64],
         ..plan()
@@ -88,7 +88,7 @@ fn ipxe() -> Packet {
 }
 
 /// What the machine says to its DHCP server, for all to hear.
-fn has_address(memory: &mut Memory) {
+fn has_address(memory: &mut Observations) {
     let request = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).octets();
     ask_again(&plan(), memory, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
 }
@@ -99,9 +99,9 @@ fn bios() -> Packet {
 
 #[test]
 fn the_first_rule_that_matches_decides() {
-    let class = When { vendor_classes: vec![Glob("PXEClient:Arch:00007*".into())], ..When::default() };
+    let class = Conditions { vendor_classes: vec![Glob("PXEClient:Arch:00007*".into())], ..Conditions::default() };
     let rules = vec![
-        Rule { when: When { archs: vec![Arch::BIOS], ..When::default() }, deny: true, ..Rule::default() },
+        Rule { when: Conditions { archs: vec![Arch::BIOS], ..Conditions::default() }, deny: true, ..Rule::default() },
         Rule { when: class, profile: Some(GRUB), ..Rule::default() },
         Rule { profile: Some(NOTHING), ..Rule::default() },
     ];
@@ -110,7 +110,7 @@ fn the_first_rule_that_matches_decides() {
     assert_eq!(given(&plan, &Packet::discover()), "grubx64.efi");
     assert_eq!(given(&plan, &Packet::discover().set(93, &[0, 11]).set(60, b"PXEClient")), "nothing:profile");
     // What only the packet says goes along to the script, for there nobody could tell it.
-    let relayed = Rule { when: When { user_classes: vec![Glob("iPXE".into())], ..When::default() }, ..Rule::default() };
+    let relayed = Rule { when: Conditions { user_classes: vec![Glob("iPXE".into())], ..Conditions::default() }, ..Rule::default() };
     let plan = with_rules(vec![Rule { profile: Some(DEBIAN), ..relayed }]);
     assert_eq!(given(&plan, &ipxe()), "http://192.0.2.10:8080/machine/rule=0/boot.ipxe");
 }
@@ -148,9 +148,9 @@ fn a_machine_that_shall_boot_its_disk_is_given_the_program_that_does_it() {
 #[test]
 fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
     let plan = machine(Policy::Once, DEBIAN);
-    let mut memory = Memory::new(1);
-    let request = |name: &'static str| Request {
-        door: Door::Http(8080),
+    let mut memory = Observations::new(1);
+    let request = |name: &'static str| FileRequest {
+        protocol: Protocol::Http(8080),
         name: name.as_bytes(),
         server: common::HERE.into(),
         client: "192.0.2.107:1024".parse().unwrap(),
@@ -158,16 +158,16 @@ fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
     };
     let script = request("machine/mac=02-00-00-00-01-07/uuid=/platform=efi/arch=x86_64/menu.ipxe");
     let Ok(Fetch::Linux(DEBIAN, asking)) = fetch(&plan, &memory, &script) else { panic!() };
-    assert_eq!(asking.base, "http://192.0.2.10:8080/machine/name=web1/");
+    assert_eq!(asking.base_url, "http://192.0.2.10:8080/machine/name=web1/");
 
     for fruitless in ["machine/name=web1/debian/initrd.gz", "debian/linux", "machine/name=web2/debian/linux"] {
-        assert_eq!(fetched(&plan, &memory, &request(fruitless)).used_up, None, "{fruitless}");
+        assert_eq!(after_fetch(&plan, &memory, &request(fruitless)).completes, None, "{fruitless}");
     }
     for done in ["machine/name=web1/debian/linux", "machine/name=web1/done"] {
-        assert_eq!(fetched(&plan, &memory, &request(done)).used_up.as_deref(), Some("web1"), "{done}");
+        assert_eq!(after_fetch(&plan, &memory, &request(done)).completes.as_deref(), Some("web1"), "{done}");
     }
-    let done = |memory: &Memory, name| match fetch(&plan, memory, &request(name)) {
-        Ok(Fetch::Done(done)) => (done.machine, done.token, done.at_its_address),
+    let done = |memory: &Observations, name| match fetch(&plan, memory, &request(name)) {
+        Ok(Fetch::Done(done)) => (done.machine, done.token, done.from_its_address),
         other => panic!("{other:?}"),
     };
     assert_eq!(done(&memory, "machine/name=web1/done"), ("web1".into(), None, false));
@@ -179,11 +179,11 @@ fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
     );
     // A booted GRUB names no machine, but its address was heard of.
     has_address(&mut memory);
-    assert_eq!(fetched(&plan, &memory, &request("debian/linux")).used_up.as_deref(), Some("web1"));
+    assert_eq!(after_fetch(&plan, &memory, &request("debian/linux")).completes.as_deref(), Some("web1"));
     assert_eq!(done(&memory, "machine/name=web1/done"), ("web1".into(), None, true));
 
-    assert_eq!(memory.once.use_up("web1"), Some(1));
-    assert_eq!(fetched(&plan, &memory, &request("machine/name=web1/debian/linux")).used_up, None);
+    assert_eq!(memory.boot_once.complete("web1"), Some(1));
+    assert_eq!(after_fetch(&plan, &memory, &request("machine/name=web1/debian/linux")).completes, None);
     let Ok(Fetch::Text(text)) = fetch(&plan, &memory, &script) else { panic!() };
     assert!(text.contains("local-disk/uefi-x64.efi"), "{text}");
     let asked = Packet::discover().octets();
@@ -194,14 +194,14 @@ fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
 /// Such an entry may have lost its last lines, because its file is half written.
 #[test]
 fn a_machine_that_has_used_up_its_boot_boots_its_disk_while_its_entry_does_not_say_boot() {
-    let mut memory = Memory::new(1);
-    memory.once.use_up("web1");
-    let boots = |plan: &Plan, memory: &mut Memory| {
+    let mut memory = Observations::new(1);
+    memory.boot_once.complete("web1");
+    let boots = |plan: &Plan, memory: &mut Observations| {
         let asked = Packet::discover().octets();
         let (answer, _) = ask_again(plan, memory, &asked, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
-        let ground = answer.decision.unwrap().ground;
-        let request = Request {
-            door: Door::Tftp,
+        let ground = answer.decision.unwrap().decided_by;
+        let request = FileRequest {
+            protocol: Protocol::Tftp,
             name: b"machine/mac=02-00-00-00-01-07/uuid=/platform=pcbios/arch=i386/menu.ipxe",
             server: common::HERE.into(),
             client: "192.0.2.107:1024".parse().unwrap(),
@@ -214,10 +214,10 @@ fn a_machine_that_has_used_up_its_boot_boots_its_disk_while_its_entry_does_not_s
         (told(answer), ground, script)
     };
     // Where the cut took the profile, too, the default counts for as little.
-    for plan in [machine(Policy::Unsaid, GRUB), Plan { default_profile: Some(DEBIAN), ..of_no_profile(Policy::Unsaid) }]
+    for plan in [machine(Policy::Unspecified, GRUB), Plan { default_profile: Some(DEBIAN), ..of_no_profile(Policy::Unspecified) }]
     {
         let (file, ground, script) = boots(&plan, &mut memory);
-        assert_eq!((&file[..], ground), ("local-disk/uefi-x64.efi", Ground::Marked));
+        assert_eq!((&file[..], ground), ("local-disk/uefi-x64.efi", DecidedBy::CompletedUnspecified));
         assert!(script.contains("sanboot --no-describe --drive 0x80"), "{script}");
         assert!(
             script.contains("\necho web1 has used up its boot, and its entry does not say boot = any more.\n")
@@ -226,13 +226,13 @@ fn a_machine_that_has_used_up_its_boot_boots_its_disk_while_its_entry_does_not_s
         );
     }
     let once = boots(&machine(Policy::Once, GRUB), &mut memory);
-    assert!(once.1 == Ground::UsedUp && !once.2.contains("rearm"), "{once:?}");
+    assert!(once.1 == DecidedBy::Completed && !once.2.contains("rearm"), "{once:?}");
 
-    let unsaid = machine(Policy::Unsaid, GRUB);
-    let others = boots(&unsaid, &mut Memory::new(1));
-    assert_eq!((&others.0[..], others.1), ("grubx64.efi", Ground::Machine), "without a mark");
-    let mut unknown = Memory::new(1);
-    unknown.once.set_unknown(true);
+    let unsaid = machine(Policy::Unspecified, GRUB);
+    let others = boots(&unsaid, &mut Observations::new(1));
+    assert_eq!((&others.0[..], others.1), ("grubx64.efi", DecidedBy::Machine), "without a mark");
+    let mut unknown = Observations::new(1);
+    unknown.boot_once.set_unknown(true);
     assert_eq!(boots(&unsaid, &mut unknown).0, "grubx64.efi", "most entries do not say it");
     assert_eq!(boots(&machine(Policy::Always, GRUB), &mut memory).0, "grubx64.efi", "it says something else");
 }
@@ -247,7 +247,7 @@ fn a_firmware_is_shown_the_menu_and_given_what_it_chooses_and_then_its_script() 
     assert!(offer.windows(option.len()).any(|part| part == option), "{}", hex::encode(&offer));
     assert_eq!(offer[108], 0, "no file: it would be loaded without asking");
 
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let mut chosen = |kind: [u8; 2], layer: [u8; 2], now| {
         let item = [71, 4, kind[0], kind[1], layer[0], layer[1], 255];
         let packet = Packet::request_4011().set(43, &item).octets();
@@ -257,7 +257,7 @@ fn a_firmware_is_shown_the_menu_and_given_what_it_chooses_and_then_its_script() 
     assert_eq!(told(chosen([0x80, 9], [0, 0], 0).0), "nothing:boot-item");
     assert_eq!(told(chosen([0x80, 1], [0x80, 0], 0).0), "nothing:credentials");
     assert_eq!(told(chosen([0x80, 1], [0, 0], 0).0), "ipxe.efi");
-    let asked = |memory: &mut Memory, now| {
+    let asked = |memory: &mut Observations, now| {
         told(ask_again(&plan, memory, &ipxe().octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
     };
     assert_eq!(asked(&mut memory, 30_000), "http://192.0.2.10:8080/machine/item=32769/boot.ipxe");
@@ -276,13 +276,13 @@ fn a_bios_starts_its_disk_from_the_menu_by_itself() {
 #[test]
 fn u_boot_is_answered_where_a_rule_names_it_and_nowhere_else() {
     let u_boot = Packet::discover().set(60, b"U-Boot.armv8").set(93, &[0, 22]);
-    let named = When { firmware: vec![Firmware::UBoot], ..When::default() };
+    let named = Conditions { firmware: vec![Firmware::UBoot], ..Conditions::default() };
     let loader = Loader { name: "ipxe-arm64.efi".into(), path: Some("/x".into()) };
     let opted =
         Plan { loaders: [(Arch(22), loader)].into(), ..with_rules(vec![Rule { when: named, ..Rule::default() }]) };
     assert_eq!(given(&site(), &u_boot), "not-ours:other-vendor-class");
     assert_eq!(given(&opted, &u_boot), "ipxe-arm64.efi");
-    let elsewhere = When { firmware: vec![Firmware::UBoot], interfaces: vec![Glob("eth9".into())], ..When::default() };
+    let elsewhere = Conditions { firmware: vec![Firmware::UBoot], interfaces: vec![Glob("eth9".into())], ..Conditions::default() };
     let opted = Plan { rules: vec![Rule { when: elsewhere, ..Rule::default() }], ..opted };
     assert_eq!(given(&opted, &u_boot), "not-ours:other-vendor-class");
 }
@@ -291,15 +291,15 @@ fn u_boot_is_answered_where_a_rule_names_it_and_nowhere_else() {
 fn an_ipxe_that_is_taken_for_firmware_is_given_its_loader_once_and_then_its_script() {
     let rule = Rule { as_firmware: true, profile: Some(DEBIAN), ..Rule::default() };
     let plan = with_rules(vec![rule]);
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let packet = bios().set(77, b"iPXE").set(175, IPXE).octets();
-    let asked = |memory: &mut Memory, now| {
+    let asked = |memory: &mut Observations, now| {
         told(ask_again(&plan, memory, &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
     };
     assert_eq!(asked(&mut memory, 0), "undionly.kpxe");
     assert_eq!(asked(&mut memory, 1000), "undionly.kpxe", "the same program asks again");
     has_address(&mut memory);
-    memory.note_loaded(ADDRESS.into(), "undionly.kpxe", 2000);
+    memory.note_loader(ADDRESS.into(), "undionly.kpxe", 2000);
     assert_eq!(asked(&mut memory, 5000), "http://192.0.2.10:8080/machine/boot.ipxe");
     assert_eq!(asked(&mut memory, 500_000), "undionly.kpxe", "the next boot");
 }
@@ -308,11 +308,11 @@ fn an_ipxe_that_is_taken_for_firmware_is_given_its_loader_once_and_then_its_scri
 fn a_machine_that_goes_round_is_left_alone_for_a_while_where_the_operator_says_so() {
     for (guard, answer) in [(LoopGuard::Warn, "ipxe.efi"), (LoopGuard::Stop, "refused:looping")] {
         let plan = Plan { loop_guard: guard, ..plan() };
-        let mut memory = Memory::new(1);
+        let mut memory = Observations::new(1);
         has_address(&mut memory);
-        let told_of = (0..3).map(|time| memory.note_loaded(ADDRESS.into(), "ipxe.efi", time * 20_000)).last().flatten();
-        assert_eq!(told_of.and_then(|looping| looping.holder?.hardware.mac()), Some([2, 0, 0, 0, 1, 7]));
-        let asked = |memory: &mut Memory, now| {
+        let told_of = (0..3).map(|time| memory.note_loader(ADDRESS.into(), "ipxe.efi", time * 20_000)).last().flatten();
+        assert_eq!(told_of.and_then(|looping| looping.owner?.hardware.mac()), Some([2, 0, 0, 0, 1, 7]));
+        let asked = |memory: &mut Observations, now| {
             let discover = Packet::discover().octets();
             told(ask_again(&plan, memory, &discover, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
         };
@@ -325,15 +325,15 @@ fn a_machine_that_goes_round_is_left_alone_for_a_while_where_the_operator_says_s
 fn what_a_firmware_said_of_itself_is_known_when_the_system_that_it_booted_asks_for_a_template() {
     let templates = ["preseed.cfg".to_owned()].into();
     let plan = Plan { templates, ..machine(Policy::Once, DEBIAN) };
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let request = ipxe().set(53, &[3]).set(50, &[192, 0, 2, 107]).octets();
     ask_again(&plan, &mut memory, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
-    memory.once.use_up("web1");
+    memory.boot_once.complete("web1");
     let asks = |name: &str, client: &str| {
         let client = format!("{client}:1024").parse().unwrap();
         let server = common::HERE.into();
         let name = name.as_bytes();
-        let asked = Request { door: Door::Http(8080), name, server, client, interface: "eth0" };
+        let asked = FileRequest { protocol: Protocol::Http(8080), name, server, client, interface: "eth0" };
         match fetch(&plan, &memory, &asked) {
             Ok(Fetch::Template(_, asking)) => asking,
             other => panic!("{other:?}"),
@@ -341,9 +341,9 @@ fn what_a_firmware_said_of_itself_is_known_when_the_system_that_it_booted_asks_f
     };
     for name in ["preseed.cfg", "machine/name=web1/preseed.cfg", "machine/mac=02-00-00-00-01-07/preseed.cfg"] {
         let asking = asks(name, "192.0.2.107");
-        assert_eq!(asking.caller.arch, Some(Arch::X64), "{name}");
+        assert_eq!(asking.claimed.arch, Some(Arch::X64), "{name}");
         assert_eq!(
-            asking.caller.features.unwrap().names().collect::<Vec<_>>(),
+            asking.claimed.features.unwrap().names().collect::<Vec<_>>(),
             ["http", "tftp", "bzimage", "menu"],
             "{name}"
         );
@@ -351,22 +351,22 @@ fn what_a_firmware_said_of_itself_is_known_when_the_system_that_it_booted_asks_f
         assert_eq!(asking.decision.own_profile(&plan), Some(DEBIAN), "but this is what it installs");
     }
     // Another machine behind the same address, and one that was never heard of.
-    assert_eq!(asks("machine/mac=02-00-00-00-09-09/preseed.cfg", "192.0.2.107").caller.arch, None);
-    assert_eq!(asks("machine/name=web1/preseed.cfg", "192.0.2.108").caller.features, None);
+    assert_eq!(asks("machine/mac=02-00-00-00-09-09/preseed.cfg", "192.0.2.107").claimed.arch, None);
+    assert_eq!(asks("machine/name=web1/preseed.cfg", "192.0.2.108").claimed.features, None);
 }
 
 #[test]
 fn a_machine_that_a_rule_denies_is_given_no_template() {
     let rules = vec![Rule { deny: true, ..Rule::default() }];
     let plan = Plan { rules, templates: ["preseed.cfg".to_owned()].into(), ..machine(Policy::Always, DEBIAN) };
-    let asked = Request {
-        door: Door::Tftp,
+    let asked = FileRequest {
+        protocol: Protocol::Tftp,
         name: b"machine/name=web1/preseed.cfg",
         server: common::HERE.into(),
         client: "192.0.2.107:1024".parse().unwrap(),
         interface: "eth0",
     };
-    assert_eq!(fetch(&plan, &Memory::new(1), &asked), Err(Refusal::Denied));
+    assert_eq!(fetch(&plan, &Observations::new(1), &asked), Err(Refusal::Denied));
 }
 
 #[test]
@@ -374,12 +374,12 @@ fn a_loader_or_a_script_of_another_server_is_named_with_that_server() {
     let loader = |name: &str| Loader { name: name.into(), path: None };
     let grub = Profile {
         name: "elsewhere".into(),
-        boots: Boots::Loader,
+        boots: BootTarget::Loader,
         loaders: [(Arch::X64, loader("tftp://192.0.2.5//srv/grubx64.efi"))].into(),
         default_loader: Some(loader("http://192.0.2.6/x.kpxe")),
         ..Profile::default()
     };
-    let script = Profile { boots: Boots::Script("http://192.0.2.7/boot.php?x=1".into()), ..Profile::default() };
+    let script = Profile { boots: BootTarget::Script("http://192.0.2.7/boot.php?x=1".into()), ..Profile::default() };
     let plan = Plan { profiles: vec![grub, script], default_profile: Some(0), tftp: None, http: None, ..site() };
     let boot = |plan: &Plan, packet: &Packet| match discover(plan, packet).0.verdict {
         Verdict::Respond(response) => (response.boot.file, response.boot.server.to_string()),
@@ -403,14 +403,14 @@ fn a_loader_or_a_script_of_another_server_is_named_with_that_server() {
 
 #[test]
 fn a_boot_server_that_nobody_knows_the_address_of_is_looked_for_by_broadcast() {
-    let item = |kind, title: &str, to| Item { kind, title: title.into(), to };
-    let menu = Menu {
+    let item = |kind, title: &str, to| FirmwareMenuItem { kind, title: title.into(), target: to };
+    let menu = FirmwareMenu {
         prompt: "boot:".into(),
         timeout: 10,
-        items: vec![item(1, "RIS", To::Broadcast), item(0x8001, "GRUB", To::Profile(Some(GRUB)))],
+        items: vec![item(1, "RIS", ItemTarget::Broadcast), item(0x8001, "GRUB", ItemTarget::Profile(Some(GRUB)))],
     };
     let mut plan = Plan { default_profile: Some(ASK), ..site() };
-    plan.profiles[ASK].boots = Boots::Menu(menu);
+    plan.profiles[ASK].boots = BootTarget::Menu(menu);
     let offer = discover(&plan, &Packet::discover()).1;
     let option =
         b"\x06\x01\x02\x08\x07\x80\x01\x01\xc0\0\x02\x0a\x09\x0d\0\x01\x03RIS\x80\x01\x04GRUB\x0a\x06\x0aboot:\xff";

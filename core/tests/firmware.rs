@@ -6,10 +6,10 @@ use common::{Packet, ask, ask_again, mac, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::plan::profile::{Boots, Linux, Profile};
-use proxydhcpd_core::plan::rule::{Rule, When};
-use proxydhcpd_core::plan::{Entry, Ipxe, Loader, LoopGuard, Menu, Plan, Starts, Tftp};
+use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
+use proxydhcpd_core::plan::rule::{Rule, Conditions};
+use proxydhcpd_core::plan::{BootDirEntry, IpxeTarget, Loader, LoopGuard, BootDirMenu, Plan, EntryTarget, TftpServer};
 use proxydhcpd_core::shape::ShapeName;
 use std::net::Ipv4Addr;
 
@@ -54,7 +54,7 @@ fn given(plan: &Plan, packet: &Packet) -> String {
     told(discover(plan, packet))
 }
 
-fn asks(plan: &Plan, memory: &mut Memory, packet: &Packet, second: u64) -> String {
+fn asks(plan: &Plan, memory: &mut Observations, packet: &Packet, second: u64) -> String {
     let octets = packet.octets();
     told(ask_again(plan, memory, &octets, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", second * 1000).0)
 }
@@ -69,19 +69,19 @@ fn ours() -> Packet {
 }
 
 /// Its loader was fetched whole by the machine of `virtualbox`, which has said its address.
-fn loads(memory: &mut Memory, second: u64) -> bool {
+fn loads(memory: &mut Observations, second: u64) -> bool {
     let request = virtualbox().set(53, &[3]).set(50, &[192, 0, 2, 50]);
     asks(&plan(), memory, &request, second);
-    memory.note_loaded(Ipv4Addr::new(192, 0, 2, 50).into(), "undionly.kpxe", second * 1000).is_some()
+    memory.note_loader(Ipv4Addr::new(192, 0, 2, 50).into(), "undionly.kpxe", second * 1000).is_some()
 }
 
-fn booting(boots: Boots) -> Plan {
+fn booting(boots: BootTarget) -> Plan {
     let profile = Profile { name: "x".into(), boots, ..Profile::default() };
     Plan { profiles: vec![profile], default_profile: Some(0), ..plan() }
 }
 
-fn linux(kernel: &str) -> Boots {
-    Boots::Linux(Linux { kernel: kernel.into(), ..Linux::default() })
+fn linux(kernel: &str) -> BootTarget {
+    BootTarget::Linux(Linux { kernel: kernel.into(), ..Linux::default() })
 }
 
 // iPXE by what it can
@@ -100,7 +100,7 @@ fn gpxe_is_given_a_loader_as_a_firmware_is_for_it_runs_no_script_of_ipxes() {
 
 #[test]
 fn an_ipxe_that_lacks_what_our_script_needs_is_given_our_loader_once_and_then_the_script() {
-    let (plan, mut memory) = (plan(), Memory::new(1));
+    let (plan, mut memory) = (plan(), Observations::new(1));
     assert_eq!(asks(&plan, &mut memory, &virtualbox(), 0), "undionly.kpxe");
     assert_eq!(asks(&plan, &mut memory, &virtualbox(), 3), "undionly.kpxe", "the same program asks again");
     assert!(!loads(&mut memory, 5));
@@ -110,7 +110,7 @@ fn an_ipxe_that_lacks_what_our_script_needs_is_given_our_loader_once_and_then_th
 
 #[test]
 fn a_machine_whose_ipxe_was_replaced_by_ours_has_it_replaced_at_its_next_boot_too() {
-    let (plan, mut memory) = (plan(), Memory::new(1));
+    let (plan, mut memory) = (plan(), Observations::new(1));
     for second in [0, 60] {
         assert_eq!(asks(&plan, &mut memory, &virtualbox(), second), "undionly.kpxe");
         assert_eq!(asks(&plan, &mut memory, &virtualbox(), second + 1), "undionly.kpxe", "its server is slow");
@@ -122,7 +122,7 @@ fn a_machine_whose_ipxe_was_replaced_by_ours_has_it_replaced_at_its_next_boot_to
 #[test]
 fn an_ipxe_that_comes_back_as_it_was_goes_round_in_no_circle() {
     let plan = Plan { loop_guard: LoopGuard::Stop, ..plan() };
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let mut told_of = false;
     // Its ROM comes up again each time: a boot every 30 seconds, for ten minutes.
     for second in (0..600).step_by(30) {
@@ -136,8 +136,8 @@ fn an_ipxe_that_comes_back_as_it_was_goes_round_in_no_circle() {
 
 #[test]
 fn where_another_server_sends_our_loader_an_ipxe_that_lacks_something_is_given_it_no_more_than_once() {
-    let plan = Plan { tftp: Some(Tftp::At(Ipv4Addr::new(192, 0, 2, 99))), ..plan() };
-    let mut memory = Memory::new(1);
+    let plan = Plan { tftp: Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 99))), ..plan() };
+    let mut memory = Observations::new(1);
     assert_eq!(asks(&plan, &mut memory, &virtualbox(), 0), "undionly.kpxe");
     assert_eq!(asks(&plan, &mut memory, &ours(), 10), "http://192.0.2.10:8080/boot.ipxe");
     assert_eq!(asks(&plan, &mut memory, &virtualbox(), 20), "undionly.kpxe");
@@ -147,10 +147,10 @@ fn where_another_server_sends_our_loader_an_ipxe_that_lacks_something_is_given_i
 
 #[test]
 fn what_an_ipxe_needs_is_what_it_is_to_run() {
-    let menu = |entries| Plan { menu: Menu { entries, ..Menu::default() }, ..plan() };
+    let menu = |entries| Plan { menu: BootDirMenu { entries, ..BootDirMenu::default() }, ..plan() };
     let starts =
-        Starts::Linux { kernel: "debian/linux".into(), initrds: Vec::new(), arguments: String::new(), arch: Arch::X64 };
-    let kernel = Entry { title: String::new(), starts, lacks: None };
+        EntryTarget::Linux { kernel: "debian/linux".into(), initrds: Vec::new(), arguments: String::new(), arch: Arch::X64 };
+    let kernel = BootDirEntry { title: String::new(), target: starts, problem: None };
     let lists = |features: &[u8]| {
         let list: Vec<u8> = features.iter().flat_map(|code| [*code, 1, 1]).collect();
         virtualbox().set(175, &list)
@@ -170,9 +170,9 @@ fn what_an_ipxe_needs_is_what_it_is_to_run() {
     assert_eq!(given(&booting(linux("debian/linux")), &lists(&[0x15, 0x18])), profile_script, "it shows no menu");
     assert_eq!(given(&booting(linux("debian/linux")), &lists(&[0x15, 0x27])), "undionly.kpxe");
     assert_eq!(given(&booting(linux("http://192.0.2.7/linux")), &lists(&[0x15, 0x18])), "undionly.kpxe");
-    assert_eq!(given(&booting(Boots::Script("own.ipxe".into())), &virtualbox()), profile_script, "the operator's own");
-    assert_eq!(given(&booting(Boots::LocalDisk), &virtualbox()), profile_script);
-    let own = Plan { menu: Menu { own_script: true, ..Menu::default() }, ..plan() };
+    assert_eq!(given(&booting(BootTarget::Script("own.ipxe".into())), &virtualbox()), profile_script, "the operator's own");
+    assert_eq!(given(&booting(BootTarget::LocalDisk), &virtualbox()), profile_script);
+    let own = Plan { menu: BootDirMenu { has_boot_script: true, ..BootDirMenu::default() }, ..plan() };
     assert_eq!(given(&own, &virtualbox()), script);
     let bare = Packet::discover().set(77, b"iPXE").set(93, &[0, 0]);
     assert_eq!(given(&plan(), &bare), script, "it lists nothing at all");
@@ -190,7 +190,7 @@ fn only_an_ipxe_takes_the_place_of_an_ipxe() {
 #[test]
 fn an_ipxe_is_offered_no_url_that_it_cannot_load() {
     for url in ["http://192.0.2.7/boot.php", "https://192.0.2.7/boot.php"] {
-        for plan in [booting(Boots::Script(url.into())), Plan { ipxe: Ipxe::Given(url.into()), ..plan() }] {
+        for plan in [booting(BootTarget::Script(url.into())), Plan { ipxe: IpxeTarget::Configured(url.into()), ..plan() }] {
             assert_eq!(given(&plan, &virtualbox()), "undionly.kpxe", "ours can");
             assert_eq!(given(&Plan { tftp: None, ..plan.clone() }, &virtualbox()), "nothing:ipxe-lacks");
             let unlisted = Packet::discover().set(77, b"iPXE");
@@ -246,7 +246,7 @@ fn a_uefi_is_no_raspberry_pi_whatever_its_uuid_and_address() {
 
 #[test]
 fn a_rule_can_say_that_a_machine_is_a_raspberry_pi() {
-    let rule = Rule { as_raspberry_pi: true, when: When::default(), ..Rule::default() };
+    let rule = Rule { as_raspberry_pi: true, when: Conditions::default(), ..Rule::default() };
     let declared = Plan { rules: vec![rule], ..plan() };
     let module = packet([2, 0, 0, 0, 0, 1], P07).without(97);
     assert_eq!((given(&plan(), &module), given(&declared, &module)), ("undionly.kpxe".into(), "raspberry-pi".into()));
@@ -268,19 +268,19 @@ fn a_url_is_never_offered_to_a_pxe_firmware_which_is_given_our_ipxe_to_go_there(
     let bios = packet([2, 0, 0, 0, 0, 1], P07).without(97);
     for (arch, firmware, ours) in [(Arch::BIOS, bios, "undionly.kpxe"), (Arch::X64, Packet::discover(), "ipxe.efi")] {
         for url in ["http://192.0.2.5/x", "https://192.0.2.5/x", "tftp://boot.example/x", "tftp://[2001:db8::5]/x"] {
-            let plan = by_url(arch, url, Boots::Loader);
+            let plan = by_url(arch, url, BootTarget::Loader);
             assert_eq!(given(&plan, &firmware), ours, "{url}");
             let code = arch.0.to_be_bytes();
             let ipxe = virtualbox().set(93, &code).set(175, &[0x13, 1, 1, 0x14, 1, 1, 0x15, 1, 1]);
             assert_eq!(given(&plan, &ipxe), url, "which goes on to it");
             let alone = Plan { loaders: [].into(), ..plan };
             assert_eq!(given(&alone, &firmware), "nothing:loader-url", "{url}");
-            assert_eq!(given(&Plan { tftp: None, ..by_url(arch, url, Boots::Loader) }, &firmware), "nothing:no-tftp");
+            assert_eq!(given(&Plan { tftp: None, ..by_url(arch, url, BootTarget::Loader) }, &firmware), "nothing:no-tftp");
         }
         let with_script = by_url(arch, "http://192.0.2.5/x", linux("debian/linux"));
         assert_eq!(given(&with_script, &firmware), ours, "it is an iPXE that was to be loaded");
     }
-    let p08 = by_url(Arch::BIOS, "tftp://192.0.2.5/x", Boots::Loader);
+    let p08 = by_url(Arch::BIOS, "tftp://192.0.2.5/x", BootTarget::Loader);
     assert_eq!(given(&p08, &Packet::discover().set(93, &[0, 0])), "x", "a TFTP server that it can reach");
 }
 
@@ -290,7 +290,7 @@ fn a_url_is_never_offered_to_a_pxe_firmware_which_is_given_our_ipxe_to_go_there(
 fn a_u_boot_that_calls_itself_a_pxe_client_is_told_its_file_at_once() {
     let class = |digits: &str| format!("PXEClient:Arch:{digits}:UNDI:003000");
     let loader = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
-    let mut plan = Plan { tftp: Some(Tftp::At(Ipv4Addr::new(192, 0, 2, 99))), ..plan() };
+    let mut plan = Plan { tftp: Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 99))), ..plan() };
     plan.loaders.insert(Arch(27), loader("ipxe-riscv64.efi"));
     // bootmeth_efi writes the digits in hexadecimal (siderolabs/booter#12).
     for (code, digits, file) in [(11u8, "0000b", "ipxe-arm64.efi"), (27, "0001b", "ipxe-riscv64.efi")] {
@@ -318,10 +318,10 @@ fn an_infiniband_host_without_a_hardware_address_is_named_and_is_nobodys_twin() 
     assert_eq!(given(&plan(), &host), "not-ours:no-hardware-address");
     // Its own system asks without a class, and for an address.
     assert_eq!(given(&plan(), &host.clone().without(60)), "not-ours:no-vendor-class");
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let request = host.clone().set(53, &[3]).set(50, &[192, 0, 2, 50]);
     asks(&plan(), &mut memory, &request, 0);
-    assert_eq!(memory.holder(Ipv4Addr::new(192, 0, 2, 50)), None);
+    assert_eq!(memory.address_owner(Ipv4Addr::new(192, 0, 2, 50)), None);
     host.header.htype = 1;
     assert_eq!(given(&plan(), &host), "malformed");
 }

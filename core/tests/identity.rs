@@ -7,16 +7,16 @@ use common::{HERE, Packet, ask_again, mac, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::decide::{Decision, Ground};
-use proxydhcpd_core::fetch::{Fetch, fetch, fetched};
-use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::memory::claims::{MOST_SHARED, SharedUuid};
-use proxydhcpd_core::plan::machines::{By, Machine, Machines, Policy, Why};
+use proxydhcpd_core::decide::{Decision, DecidedBy};
+use proxydhcpd_core::fetch::{Fetch, fetch, after_fetch};
+use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::memory::claims::{MAX_SHARED_UUIDS, SharedUuid};
+use proxydhcpd_core::plan::machines::{IdentityKind, Machine, Machines, Policy, DoubtReason};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
-use proxydhcpd_core::plan::rule::{Rule, When};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, Linux, FirmwareMenu, Profile, ItemTarget};
+use proxydhcpd_core::plan::rule::{Rule, Conditions};
 use proxydhcpd_core::plan::{Loader, LoopGuard, Plan};
-use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::request::{Protocol, FileRequest};
 use proxydhcpd_core::wire::pxe::MachineId;
 use std::net::Ipv4Addr;
 
@@ -43,14 +43,14 @@ fn site(machines: &[Machine<'_>]) -> Plan {
     let linux = Linux { kernel: "debian/linux".into(), ..Linux::default() };
     let loader = |name: &str| Loader { name: name.into(), path: Some(format!("/srv/{name}")) };
     let own = |profile, name: &str| Profile { loaders: [(Arch::X64, loader(name))].into(), ..profile };
-    let item = Item { kind: 0x8001, title: "Debian".into(), to: To::Profile(Some(INSTALL)) };
-    let menu = Menu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
+    let item = FirmwareMenuItem { kind: 0x8001, title: "Debian".into(), target: ItemTarget::Profile(Some(INSTALL)) };
+    let menu = FirmwareMenu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
     Plan {
         profiles: vec![
-            own(profile("install", Boots::Linux(linux)), "install.efi"),
-            own(profile("grub", Boots::Loader), "grub.efi"),
-            profile("nothing", Boots::Nothing),
-            profile("ask", Boots::Menu(menu)),
+            own(profile("install", BootTarget::Linux(linux)), "install.efi"),
+            own(profile("grub", BootTarget::Loader), "grub.efi"),
+            profile("nothing", BootTarget::Nothing),
+            profile("ask", BootTarget::Menu(menu)),
         ],
         default_profile: Some(INSTALL),
         local_disk: vec![Arch::X64],
@@ -73,11 +73,11 @@ fn from(address: Mac, uuid: Uuid, packet: Packet) -> Packet {
     packet
 }
 
-fn discovers(plan: &Plan, memory: &mut Memory, address: Mac, uuid: Uuid) -> (String, Decision) {
+fn discovers(plan: &Plan, memory: &mut Observations, address: Mac, uuid: Uuid) -> (String, Decision) {
     at_67(plan, memory, from(address, uuid, Packet::discover()), 0)
 }
 
-fn at_67(plan: &Plan, memory: &mut Memory, packet: Packet, now: u64) -> (String, Decision) {
+fn at_67(plan: &Plan, memory: &mut Observations, packet: Packet, now: u64) -> (String, Decision) {
     told(ask_again(plan, memory, &packet.octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
 }
 
@@ -91,16 +91,16 @@ fn told(answer: Answer) -> (String, Decision) {
 }
 
 fn first(plan: &Plan, address: Mac, uuid: Uuid) -> (String, Decision) {
-    discovers(plan, &mut Memory::new(1), address, uuid)
+    discovers(plan, &mut Observations::new(1), address, uuid)
 }
 
 fn name<'a>(plan: &'a Plan, decision: &Decision) -> Option<&'a str> {
     decision.machine.map(|found| plan.machines.get(found.machine).name)
 }
 
-fn request(name: &str) -> Request<'_> {
+fn request(name: &str) -> FileRequest<'_> {
     let client = "192.0.2.107:1024".parse().unwrap();
-    Request { door: Door::Http(8080), name: name.as_bytes(), server: HERE.into(), client, interface: "eth0" }
+    FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server: HERE.into(), client, interface: "eth0" }
 }
 
 fn hex(octets: &[u8]) -> String {
@@ -108,7 +108,7 @@ fn hex(octets: &[u8]) -> String {
 }
 
 /// What the iPXE of a machine is given when it asks for its script by what it is.
-fn script(plan: &Plan, memory: &Memory, mac: &[u8], uuid: Uuid) -> String {
+fn script(plan: &Plan, memory: &Observations, mac: &[u8], uuid: Uuid) -> String {
     let name = format!("machine/mac={}/uuid={}/platform=efi/arch=x86_64/menu.ipxe", hex(mac), hex(&uuid));
     match fetch(plan, memory, &request(&name)).unwrap() {
         Fetch::Linux(profile, _) => plan.profiles[profile].name.clone(),
@@ -126,32 +126,32 @@ fn a_uuid_that_makers_leave_in_many_machines_is_nobodys() {
     let entry = entry("a", &[A], placeholder, Policy::Always, INSTALL);
     let plan = Plan { unknown_machine_profile: Some(NOTHING), ..site(&[entry]) };
     let (given, decision) =
-        told(ask_again(&plan, &mut Memory::new(1), &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0).0);
+        told(ask_again(&plan, &mut Observations::new(1), &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0).0);
     assert_eq!((given.as_str(), decision.machine, decision.doubt), ("nothing:profile", None, None));
-    assert_eq!(first(&plan, A, placeholder).1.machine.unwrap().by, By::Mac);
+    assert_eq!(first(&plan, A, placeholder).1.machine.unwrap().by, IdentityKind::Mac);
 }
 
 #[test]
 fn two_cards_of_one_machine_are_one_machine() {
     let plan = site(&[entry("web1", &[A, B], U1, Policy::Always, GRUB)]);
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     for card in [A, B, A] {
         let (given, decision) = discovers(&plan, &mut memory, card, U1);
-        assert_eq!((given.as_str(), decision.doubt, decision.shared), ("grub.efi", None, None));
+        assert_eq!((given.as_str(), decision.doubt, decision.shared_uuid), ("grub.efi", None, None));
     }
-    assert_eq!(memory.claims.take_changed(), None);
+    assert_eq!(memory.uuid_claims.take_changed(), None);
     let (_, decision) = discovers(&plan, &mut memory, C, U1);
-    assert_eq!(decision.shared, Some(SharedUuid { uuid: U1, macs: [A, C] }));
+    assert_eq!(decision.shared_uuid, Some(SharedUuid { uuid: U1, macs: [A, C] }));
     assert_eq!(discovers(&plan, &mut memory, B, U1).0, "grub.efi", "and stays what it is");
 }
 
 #[test]
 fn a_dock_that_machines_share_casts_no_doubt() {
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB), entry("web2", &[B], U2, Policy::Never, INSTALL)]);
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     for (card, uuid, given) in [(DOCK, U1, "grub.efi"), (DOCK, U2, DISK), (A, U1, "grub.efi"), (B, U2, DISK)] {
         let (file, decision) = discovers(&plan, &mut memory, card, uuid);
-        assert_eq!((file.as_str(), decision.doubt, decision.shared), (given, None, None));
+        assert_eq!((file.as_str(), decision.doubt, decision.shared_uuid), (given, None, None));
     }
 }
 
@@ -159,12 +159,12 @@ fn a_dock_that_machines_share_casts_no_doubt() {
 fn clones_of_a_machine_are_not_that_machine() {
     let entry = entry("web1", &[A], U1, Policy::Always, INSTALL);
     let plan = Plan { default_profile: Some(GRUB), ..site(&[entry]) };
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     for clone in [B, C] {
         let (given, decision) = discovers(&plan, &mut memory, clone, U1);
-        assert_eq!((given.as_str(), decision.ground, decision.machine), ("grub.efi", Ground::Default, None));
+        assert_eq!((given.as_str(), decision.decided_by, decision.machine), ("grub.efi", DecidedBy::Default, None));
         let doubt = decision.doubt.unwrap();
-        assert_eq!((doubt.machine, doubt.by, doubt.why), (0, By::Uuid, Why::OtherAddress));
+        assert_eq!((doubt.machine, doubt.by, doubt.reason), (0, IdentityKind::Uuid, DoubtReason::OtherAddress));
         assert!(script(&plan, &memory, &clone, U1).contains("grub.efi"), "its script is decided alike");
     }
     let (given, decision) = discovers(&plan, &mut memory, A, U1);
@@ -175,15 +175,15 @@ fn clones_of_a_machine_are_not_that_machine() {
 #[test]
 fn an_entry_without_address_is_the_operators_word() {
     let plan = site(&[entry("web1", &[], U1, Policy::Always, GRUB)]);
-    let mut memory = Memory::new(1);
-    assert_eq!(discovers(&plan, &mut memory, A, U1).1.shared, None);
+    let mut memory = Observations::new(1);
+    assert_eq!(discovers(&plan, &mut memory, A, U1).1.shared_uuid, None);
     for _ in 0..2 {
         let (given, decision) = discovers(&plan, &mut memory, B, U1);
         assert_eq!((given.as_str(), name(&plan, &decision), decision.doubt), ("grub.efi", Some("web1"), None));
-        assert_eq!(decision.shared, Some(SharedUuid { uuid: U1, macs: [A, B] }), "to be warned of");
+        assert_eq!(decision.shared_uuid, Some(SharedUuid { uuid: U1, macs: [A, B] }), "to be warned of");
     }
-    assert_eq!(memory.claims.take_changed().map(|all| all.len()), Some(1));
-    assert_eq!(memory.claims.take_changed(), None, "once");
+    assert_eq!(memory.uuid_claims.take_changed().map(|all| all.len()), Some(1));
+    assert_eq!(memory.uuid_claims.take_changed(), None, "once");
 }
 
 #[test]
@@ -191,13 +191,13 @@ fn a_card_that_has_moved_leads_to_neither_machine() {
     let machines = |one, other| [entry("web1", &[A], U1, one, GRUB), entry("web2", &[B], U2, other, GRUB)];
     let plan = site(&machines(Policy::Always, Policy::Always));
     let (given, decision) = first(&plan, A, U2);
-    assert_eq!((given.as_str(), decision.machine, decision.ground), ("install.efi", None, Ground::Default));
-    assert_eq!(decision.undecided.unwrap().machines, [(0, By::Mac), (1, By::Uuid)]);
+    assert_eq!((given.as_str(), decision.machine, decision.decided_by), ("install.efi", None, DecidedBy::Default));
+    assert_eq!(decision.ambiguous.unwrap().machines, [(0, IdentityKind::Mac), (1, IdentityKind::Uuid)]);
     for [one, other] in [[Policy::Never, Policy::Always], [Policy::Always, Policy::Never]] {
         let plan = site(&machines(one, other));
         let (given, decision) = first(&plan, A, U2);
-        assert_eq!((given.as_str(), decision.ground), (DISK, Ground::Never));
-        assert_eq!(script(&plan, &Memory::new(1), &A, U2), DISK);
+        assert_eq!((given.as_str(), decision.decided_by), (DISK, DecidedBy::Never));
+        assert_eq!(script(&plan, &Observations::new(1), &A, U2), DISK);
     }
 }
 
@@ -214,10 +214,10 @@ fn a_card_whose_entry_has_no_uuid_decides_where_the_uuid_is_in_doubt() {
 fn a_machine_that_never_boots_is_not_installed_for_a_new_card() {
     for macs in [&[][..], &[A]] {
         let plan = site(&[entry("web1", macs, U1, Policy::Never, INSTALL)]);
-        let mut memory = Memory::new(1);
+        let mut memory = Observations::new(1);
         for card in [A, B, C, A] {
             let (given, decision) = discovers(&plan, &mut memory, card, U1);
-            assert_eq!((given.as_str(), decision.ground), (DISK, Ground::Never));
+            assert_eq!((given.as_str(), decision.decided_by), (DISK, DecidedBy::Never));
             assert_eq!(script(&plan, &memory, &card, U1), DISK);
         }
     }
@@ -226,8 +226,8 @@ fn a_machine_that_never_boots_is_not_installed_for_a_new_card() {
 #[test]
 fn what_protects_either_machine_holds_in_doubt() {
     let plan = |policy, profile, rules| Plan { rules, ..site(&[entry("web1", &[A], U1, policy, profile)]) };
-    let deny = |known| Rule { deny: true, when: When { known: Some(known), ..When::default() }, ..Rule::default() };
-    let of_uuid = Rule { deny: true, when: When { uuids: vec![U1], ..When::default() }, ..Rule::default() };
+    let deny = |known| Rule { deny: true, when: Conditions { known: Some(known), ..Conditions::default() }, ..Rule::default() };
+    let of_uuid = Rule { deny: true, when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
     for (plan, given) in [
         (plan(Policy::Always, NOTHING, vec![]), "nothing:profile"),
         (plan(Policy::Always, GRUB, vec![deny(true)]), "nothing:denied"),
@@ -237,12 +237,12 @@ fn what_protects_either_machine_holds_in_doubt() {
         assert_eq!(first(&plan, B, U1).0, given);
     }
     let once = plan(Policy::Once, GRUB, vec![]);
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     assert_eq!(discovers(&once, &mut memory, B, U1).0, "install.efi", "an unused boot is no protection");
-    memory.once.use_up("web1");
+    memory.boot_once.complete("web1");
     let (given, decision) = discovers(&once, &mut memory, B, U1);
-    assert_eq!((given.as_str(), decision.ground), (DISK, Ground::UsedUp));
-    assert_eq!((decision.machine, decision.held), (None, Some((0, By::Uuid))));
+    assert_eq!((given.as_str(), decision.decided_by), (DISK, DecidedBy::Completed));
+    assert_eq!((decision.machine, decision.protected_by), (None, Some((0, IdentityKind::Uuid))));
     assert_eq!(decision.own_profile(&once), None, "and no template of another profile is rendered for it");
 }
 
@@ -256,16 +256,16 @@ fn what_protects_any_entry_that_lists_an_identity_holds_for_its_machine() {
         ("uuid", |entry| Machine { uuid: Some(U1), serial: None, ..entry }),
         ("serial", |entry| entry),
     ];
-    let deny = Rule { deny: true, when: When { known: Some(true), ..When::default() }, ..Rule::default() };
+    let deny = Rule { deny: true, when: Conditions { known: Some(true), ..Conditions::default() }, ..Rule::default() };
     for (kind, with) in kinds {
         let given = |mut entries: Vec<Machine<'static>>, rules: &[Rule], marked: &[&str]| {
             let mut given = Vec::new();
             for _ in 0..entries.len() {
                 entries.rotate_left(1);
                 let plan = Plan { rules: rules.to_vec(), ..site(&entries) };
-                let mut memory = Memory::new(1);
+                let mut memory = Observations::new(1);
                 for machine in marked {
-                    memory.once.use_up(machine);
+                    memory.boot_once.complete(machine);
                 }
                 if kind != "serial" {
                     let packet = from(A, U1, Packet::discover());
@@ -294,7 +294,7 @@ fn what_protects_any_entry_that_lists_an_identity_holds_for_its_machine() {
         };
         let entry = |name, policy, profile| with(Machine { name, ..serial(policy, profile) });
         let web2 = entry("web2", Policy::Always, Some(GRUB));
-        let web3 = entry("web3", Policy::Unsaid, None);
+        let web3 = entry("web3", Policy::Unspecified, None);
         let never = entry("web1", Policy::Never, None);
         assert_eq!(given(vec![never, web2], &[], &[]), [DISK], "{kind}");
         assert_eq!(given(vec![never, Machine { name: "web4", ..never }], &[], &[]), [DISK], "{kind}");
@@ -317,7 +317,7 @@ fn an_identity_that_fits_the_entry_that_was_found_says_nothing_for_another_whose
     let old = Machine { uuid: None, macs: &[A], ..never };
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB), old]);
     let (given, decision) = first(&plan, A, U1);
-    assert_eq!((given.as_str(), decision.held), (DISK, Some((1, By::Mac))), "it may well be the old entry's");
+    assert_eq!((given.as_str(), decision.protected_by), (DISK, Some((1, IdentityKind::Mac))), "it may well be the old entry's");
     assert_eq!((first(&plan, B, U1).0, first(&plan, A, U2).0), ("install.efi".into(), DISK.into()));
 }
 
@@ -330,7 +330,7 @@ fn an_identity_in_very_many_entries_is_looked_up_in_bounded_time() {
         .map(|name| Machine { profile: Some(GRUB), ..entry(name, &[], U1, Policy::Always, GRUB) })
         .collect();
     let plan = site(&entries);
-    let memory = Memory::new(1);
+    let memory = Observations::new(1);
     let began = std::time::Instant::now();
     for _ in 0..100 {
         assert_eq!(script(&plan, &memory, &A, U1), "install");
@@ -344,13 +344,13 @@ fn an_identity_in_very_many_entries_is_looked_up_in_bounded_time() {
 fn a_machine_in_doubt_uses_up_no_boot_of_another() {
     let plan = site(&[entry("web1", &[A], U1, Policy::Once, INSTALL)]);
     let kernel = |mac: Mac| format!("machine/mac={}/uuid={}/debian/linux", hex(&mac), hex(&U1));
-    let used_up = |mac| fetched(&plan, &Memory::new(1), &request(&kernel(mac))).used_up;
+    let used_up = |mac| after_fetch(&plan, &Observations::new(1), &request(&kernel(mac))).completes;
     assert_eq!((used_up(A).as_deref(), used_up(B)), (Some("web1"), None));
 }
 
 #[test]
 fn a_rule_that_names_a_uuid_does_not_hold_for_a_machine_whose_uuid_is_in_doubt() {
-    let rule = Rule { profile: Some(GRUB), when: When { uuids: vec![U1], ..When::default() }, ..Rule::default() };
+    let rule = Rule { profile: Some(GRUB), when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
     let web1 = Machine { profile: None, ..entry("web1", &[A], U1, Policy::Always, 0) };
     let plan = Plan { rules: vec![rule], ..site(&[web1]) };
     assert_eq!((first(&plan, A, U1).0, first(&plan, B, U1).0), ("grub.efi".into(), "install.efi".into()));
@@ -360,8 +360,8 @@ fn a_rule_that_names_a_uuid_does_not_hold_for_a_machine_whose_uuid_is_in_doubt()
 #[test]
 fn a_script_asked_for_by_uuid_alone_is_that_of_who_has_the_address() {
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB)]);
-    let mut memory = Memory::new(1);
-    let has_address = |memory: &mut Memory, card| {
+    let mut memory = Observations::new(1);
+    let has_address = |memory: &mut Observations, card| {
         let packet = from(card, U1, Packet::discover().set(53, &[3]).set(50, &[192, 0, 2, 107]));
         at_67(&plan, memory, packet, 0);
     };
@@ -374,7 +374,7 @@ fn a_script_asked_for_by_uuid_alone_is_that_of_who_has_the_address() {
 #[test]
 fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
     let rule =
-        |deny, profile| Rule { deny, profile, when: When { uuids: vec![U1], ..When::default() }, ..Rule::default() };
+        |deny, profile| Rule { deny, profile, when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
     let plans = [&[][..], &[A]].into_iter().flat_map(|macs| {
         let once = site(&[entry("web1", macs, U1, Policy::Once, GRUB)]);
         let never = site(&[entry("web1", macs, U1, Policy::Never, INSTALL)]);
@@ -385,7 +385,7 @@ fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
     let rules = rules.map(|rule| Plan { rules: vec![rule], ..site(&[]) });
     for plan in plans.chain(rules) {
         // It takes its address, asks in both ways that EDK2 has, and then as iPXE.
-        let victim = |memory: &mut Memory, now| {
+        let victim = |memory: &mut Observations, now| {
             let takes = from(A, U1, Packet::discover().set(53, &[3]).set(50, &[192, 0, 2, 107]));
             let mut guid = from(A, U1, Packet::request_4011());
             guid.header.hlen = 16;
@@ -399,12 +399,12 @@ fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
             let asked = [on_4011(from(A, U1, Packet::request_4011())), on_4011(guid)];
             (discovered, asked, script(&plan, memory, &A, U1))
         };
-        let mut memory = Memory::new(1);
+        let mut memory = Observations::new(1);
         let before = victim(&mut memory, 0);
         assert_ne!(before.0, "install.efi");
         discovers(&plan, &mut memory, B, U1);
         assert_eq!(victim(&mut memory, 60_000), before);
-        let mut memory = Memory::new(1);
+        let mut memory = Observations::new(1);
         discovers(&plan, &mut memory, B, U1);
         assert_eq!(victim(&mut memory, 60_000), before, "nor one that came first");
     }
@@ -413,15 +413,15 @@ fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
 #[test]
 fn what_was_learnt_is_in_doubt_after_a_restart_until_the_configuration_explains_it() {
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB)]);
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     for card in [A, B] {
         discovers(&plan, &mut memory, card, U1);
     }
-    let learnt = memory.claims.take_changed().unwrap();
+    let learnt = memory.uuid_claims.take_changed().unwrap();
     let by_uuid = |plan: &Plan, learnt: &[SharedUuid]| {
-        let mut memory = Memory::new(2);
-        memory.claims.set_shared(learnt.iter().copied());
-        assert_eq!(memory.claims.take_changed(), None, "nothing new");
+        let mut memory = Observations::new(2);
+        memory.uuid_claims.set_shared(learnt.iter().copied());
+        assert_eq!(memory.uuid_claims.take_changed(), None, "nothing new");
         script(plan, &memory, &[], U1)
     };
     assert!(by_uuid(&plan, &[]).contains("grub.efi"));
@@ -433,9 +433,9 @@ fn what_was_learnt_is_in_doubt_after_a_restart_until_the_configuration_explains_
 #[test]
 fn the_table_of_shared_uuids_is_bounded_and_keeps_what_the_configuration_names() {
     let plan = site(&[entry("web1", &[], U1, Policy::Always, GRUB)]);
-    let mut memory = Memory::new(1);
-    let flood = |memory: &mut Memory, base: u128| {
-        for number in 0..MOST_SHARED as u128 + 100 {
+    let mut memory = Observations::new(1);
+    let flood = |memory: &mut Observations, base: u128| {
+        for number in 0..MAX_SHARED_UUIDS as u128 + 100 {
             let uuid = (base << 64 | number << 8 | 1).to_be_bytes();
             let card = |last| [2, base as u8, 0, (number >> 8) as u8, number as u8, last];
             for last in [1, 2] {
@@ -444,13 +444,13 @@ fn the_table_of_shared_uuids_is_bounded_and_keeps_what_the_configuration_names()
         }
     };
     flood(&mut memory, 7);
-    assert_eq!(memory.claims.take_changed().unwrap().len(), MOST_SHARED);
+    assert_eq!(memory.uuid_claims.take_changed().unwrap().len(), MAX_SHARED_UUIDS);
     for card in [A, B] {
         discovers(&plan, &mut memory, card, U1);
     }
     flood(&mut memory, 8);
-    let known = memory.claims.take_changed().unwrap();
-    assert_eq!(known.len(), MOST_SHARED);
+    let known = memory.uuid_claims.take_changed().unwrap();
+    assert_eq!(known.len(), MAX_SHARED_UUIDS);
     assert!(known.iter().any(|shared| shared.uuid == U1));
 }
 
@@ -458,7 +458,7 @@ fn the_table_of_shared_uuids_is_bounded_and_keeps_what_the_configuration_names()
 #[test]
 fn machines_of_one_uuid_do_not_go_round_in_a_circle_together() {
     let plan = Plan { loop_guard: LoopGuard::Stop, ..plan() };
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     for number in 1..=4u8 {
         let (card, now) = ([2, 0, 0, 0, 0xa0, number], u64::from(number) * 1000);
         let address = Ipv4Addr::new(192, 0, 2, number);
@@ -466,11 +466,11 @@ fn machines_of_one_uuid_do_not_go_round_in_a_circle_together() {
             || from(card, U1, Packet::discover().set(93, &[0, 11]).set(60, b"PXEClient:Arch:00011:UNDI:003000"));
         assert_eq!(at_67(&plan, &mut memory, packet(), now).0, "ipxe-arm64.efi", "machine {number}");
         at_67(&plan, &mut memory, packet().set(53, &[3]).set(50, &address.octets()), now);
-        assert_eq!(memory.note_loaded(address.into(), "ipxe-arm64.efi", now), None, "machine {number}");
+        assert_eq!(memory.note_loader(address.into(), "ipxe-arm64.efi", now), None, "machine {number}");
     }
 }
 
-fn chooses(plan: &Plan, memory: &mut Memory, packet: Packet) -> String {
+fn chooses(plan: &Plan, memory: &mut Observations, packet: Packet) -> String {
     let packet = packet.set(43, &[71, 4, 0x80, 1, 0, 0, 255]).octets();
     told(ask_again(plan, memory, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", 0).0).0
 }
@@ -479,7 +479,7 @@ fn chooses(plan: &Plan, memory: &mut Memory, packet: Packet) -> String {
 #[test]
 fn what_one_machine_chooses_is_not_given_to_another_of_its_uuid() {
     let plan = Plan { default_profile: Some(ASK), ..site(&[]) };
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     chooses(&plan, &mut memory, from(A, U1, Packet::request_4011()));
     let ipxe = |card| from(card, U1, Packet::discover().set(77, b"iPXE").set(175, IPXE));
     let script = "http://192.0.2.10:8080/machine/boot.ipxe";
@@ -494,16 +494,16 @@ fn what_one_machine_chooses_is_not_given_to_another_of_its_uuid() {
 /// P04: the ROM of one machine was given its loader, which is not the other's.
 #[test]
 fn a_loader_that_one_machine_fetched_is_not_what_asks_from_another_of_its_uuid() {
-    let when = When { user_classes: vec![Glob("iPXE".into())], ..When::default() };
+    let when = Conditions { user_classes: vec![Glob("iPXE".into())], ..Conditions::default() };
     let plan = Plan { rules: vec![Rule { when, as_firmware: true, ..Rule::default() }], ..plan() };
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let rom = |card| {
         let bios = Packet::discover().set(93, &[0, 0]).set(60, b"PXEClient:Arch:00000:UNDI:002001");
         from(card, U1, bios.set(77, b"iPXE").set(175, IPXE))
     };
     at_67(&plan, &mut memory, rom(A), 0);
     at_67(&plan, &mut memory, rom(A).set(53, &[3]).set(50, &[192, 0, 2, 107]), 0);
-    memory.note_loaded(Ipv4Addr::new(192, 0, 2, 107).into(), "undionly.kpxe", 1000);
+    memory.note_loader(Ipv4Addr::new(192, 0, 2, 107).into(), "undionly.kpxe", 1000);
     assert_eq!(at_67(&plan, &mut memory, rom(B), 2000).0, "undionly.kpxe");
     assert!(at_67(&plan, &mut memory, rom(A), 2000).0.ends_with("boot.ipxe"));
 }
@@ -520,7 +520,7 @@ fn a_machine_that_shows_its_uuid_for_its_address_is_known_by_it_if_it_is_the_onl
     };
     let ipxe = || from(A, U1, Packet::discover().set(77, b"iPXE").set(175, IPXE));
     let chosen = |others: &[Mac]| {
-        let mut memory = Memory::new(1);
+        let mut memory = Observations::new(1);
         [A].iter().chain(others).for_each(|card| drop(discovers(&plan, &mut memory, *card, U1)));
         assert_eq!(chooses(&plan, &mut memory, guid()), "install.efi");
         at_67(&plan, &mut memory, ipxe(), 1000).0.contains("item=")
@@ -532,9 +532,9 @@ fn a_machine_that_shows_its_uuid_for_its_address_is_known_by_it_if_it_is_the_onl
 /// The rule that a relay's option 82 led to is not that of another machine with the same UUID.
 #[test]
 fn what_a_relay_said_of_one_machine_is_not_said_of_another_of_its_uuid() {
-    let when = When { circuit_ids: vec![Glob("port 7".into())], ..When::default() };
+    let when = Conditions { circuit_ids: vec![Glob("port 7".into())], ..Conditions::default() };
     let plan = Plan { rules: vec![Rule { when, profile: Some(GRUB), ..Rule::default() }], ..site(&[]) };
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let mut relayed = from(A, U1, Packet::discover().set(82, b"\x01\x06port 7"));
     relayed.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
     ask_again(&plan, &mut memory, &relayed.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10", 0);

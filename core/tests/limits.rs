@@ -6,7 +6,7 @@ use common::{Packet, Packet6, ask_again, links, mac, plan, relayed};
 use proxydhcpd_core::answer::{Replies, Verdict, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
-use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::memory::Observations;
 use proxydhcpd_core::plan::{Dhcp6, Plan};
 use std::net::Ipv4Addr;
 
@@ -14,7 +14,7 @@ const VICTIM: [u8; 6] = [2, 0, 0, 0, 1, 7];
 const BROADCAST: (&str, &str) = ("0.0.0.0:68", "255.255.255.255");
 
 /// As "answered", or the reason of silence.
-fn asked(plan: &Plan, memory: &mut Memory, octets: &[u8], port: Port, way: (&str, &str), now: u64) -> &'static str {
+fn asked(plan: &Plan, memory: &mut Observations, octets: &[u8], port: Port, way: (&str, &str), now: u64) -> &'static str {
     match ask_again(plan, memory, octets, port, way.0, way.1, now).0.verdict {
         Verdict::Respond(_) => "answered",
         Verdict::Silent(silence) => silence.label(),
@@ -30,7 +30,7 @@ fn discover(giaddr: [u8; 4]) -> Vec<u8> {
 
 /// How many of the victim's 20 DISCOVERs, one a second, are answered while somebody asks in its name 40 times a second.
 fn answered_of_20(victim: (&[u8], (&str, &str)), forged: (&[u8], Port, (&str, &str))) -> usize {
-    let (plan, mut memory) = (plan(), Memory::new(1));
+    let (plan, mut memory) = (plan(), Observations::new(1));
     let mut answered = 0;
     for now in (0..20_000).step_by(25) {
         asked(&plan, &mut memory, forged.0, forged.1, forged.2, now);
@@ -69,7 +69,7 @@ fn who_asks_in_a_machines_name_by_another_way_takes_nothing_from_it() {
 
 #[test]
 fn who_asks_in_a_machines_name_on_another_link_takes_nothing_from_it() {
-    let (plan, mut memory, direct) = (plan(), Memory::new(1), discover([0; 4]));
+    let (plan, mut memory, direct) = (plan(), Observations::new(1), discover([0; 4]));
     let mut links = links();
     let mut second = links[0].clone();
     (second.index, second.ipv4) = (3, vec![Network4 { address: Ipv4Addr::new(10, 0, 0, 1), prefix: 24 }]);
@@ -91,7 +91,7 @@ fn who_asks_in_a_machines_name_on_another_link_takes_nothing_from_it() {
 
 #[test]
 fn who_asks_on_4011_in_the_name_of_an_address_on_another_link_takes_nothing_from_it() {
-    let (plan, mut memory) = (plan(), Memory::new(1));
+    let (plan, mut memory) = (plan(), Observations::new(1));
     let mut links = links();
     let second = Link { index: 3, ..links[0].clone() };
     links.push(second);
@@ -116,7 +116,7 @@ fn who_asks_on_4011_in_the_name_of_an_address_on_another_link_takes_nothing_from
 
 #[test]
 fn one_address_asks_on_4011_for_no_more_machines_than_one_would_ask_for_itself() {
-    let (plan, mut memory) = (plan(), Memory::new(1));
+    let (plan, mut memory) = (plan(), Observations::new(1));
     let mut from = |address: [u8; 4], machine| {
         let mut request = Packet::request_4011();
         request.header.chaddr = mac([2, 0, 0, 9, 0, machine]);
@@ -132,7 +132,7 @@ fn one_address_asks_on_4011_for_no_more_machines_than_one_would_ask_for_itself()
 
 #[test]
 fn over_ipv6_too_another_way_takes_nothing() {
-    let (plan, mut memory) = (plan(), Memory::new(1));
+    let (plan, mut memory) = (plan(), Observations::new(1));
     let solicit = Packet6::solicit().octets();
     let forged = relayed(&solicit, "2001:db8:66::1", common::NEIGHBOUR, &[]);
     let mut answered = 0;
@@ -147,8 +147,8 @@ fn over_ipv6_too_another_way_takes_nothing() {
 
 #[test]
 fn a_flood_through_relays_uses_up_none_of_what_the_operator_allows_the_link_itself() {
-    let (plan, mut memory) = (Plan { most_per_second: Some(10), ..plan() }, Memory::new(1));
-    let flood = |memory: &mut Memory, number: u8| {
+    let (plan, mut memory) = (Plan { rate_limit: Some(10), ..plan() }, Observations::new(1));
+    let flood = |memory: &mut Observations, number: u8| {
         let mut packet = Packet::discover();
         packet.header.chaddr = mac([2, 0, 0, 0, 2, number]);
         packet.header.giaddr = Ipv4Addr::new(203, 0, 113, number);
@@ -167,7 +167,7 @@ fn a_flood_through_relays_uses_up_none_of_what_the_operator_allows_the_link_itse
 
 // Where no relayed request reaches us
 
-fn from_afar(plan: &Plan, memory: &mut Memory, number: u16, now: u64) -> &'static str {
+fn from_afar(plan: &Plan, memory: &mut Observations, number: u16, now: u64) -> &'static str {
     let [high, low] = number.to_be_bytes();
     let mut request = Packet::request_4011();
     request.header.chaddr = mac([2, 0, 0, 3, high, low]);
@@ -178,9 +178,9 @@ fn from_afar(plan: &Plan, memory: &mut Memory, number: u16, now: u64) -> &'stati
 
 #[test]
 fn any_network_may_come_to_4011_where_relayed_requests_do_not_reach_us() {
-    let deaf = Plan { deaf_to_relays: true, ..plan() };
-    assert_eq!(from_afar(&plan(), &mut Memory::new(1), 1, 0), "refused:unserved-network");
-    let mut memory = Memory::new(1);
+    let deaf = Plan { ignores_relays: true, ..plan() };
+    assert_eq!(from_afar(&plan(), &mut Observations::new(1), 1, 0), "refused:unserved-network");
+    let mut memory = Observations::new(1);
     let answers: Vec<_> = (0..9).map(|_| from_afar(&deaf, &mut memory, 1, 0)).collect();
     assert_eq!(answers[..8], ["answered"; 8]);
     assert_eq!(answers[8], "refused:too-many-from-client");
@@ -196,8 +196,8 @@ fn any_network_may_come_to_4011_where_relayed_requests_do_not_reach_us() {
 
 #[test]
 fn all_who_come_from_networks_that_we_do_not_serve_have_a_rate_together_and_neighbours_do_not_share_it() {
-    let deaf = Plan { deaf_to_relays: true, ..plan() };
-    let mut memory = Memory::new(1);
+    let deaf = Plan { ignores_relays: true, ..plan() };
+    let mut memory = Observations::new(1);
     let answers: Vec<_> = (0..2000).map(|number| from_afar(&deaf, &mut memory, number, 0)).collect();
     assert_eq!(answers.iter().filter(|answer| **answer == "answered").count(), 1000);
     assert_eq!(answers[1999], "refused:too-many-from-elsewhere");
@@ -209,11 +209,11 @@ fn all_who_come_from_networks_that_we_do_not_serve_have_a_rate_together_and_neig
 
 #[test]
 fn over_ipv6_any_network_may_come_to_4011_where_relayed_requests_do_not_reach_us() {
-    let deaf = Plan { dhcp6: Dhcp6 { deaf_to_relays: true, ..plan().dhcp6 }, ..plan() };
+    let deaf = Plan { dhcp6: Dhcp6 { ignores_relays: true, ..plan().dhcp6 }, ..plan() };
     let ask = |plan| {
         let request = Packet6::request_4011().octets();
         let way = ("[2001:db8:1::7]:4011", common::HERE6);
-        asked(plan, &mut Memory::new(1), &request, Port::BootServer, way, 0)
+        asked(plan, &mut Observations::new(1), &request, Port::BootServer, way, 0)
     };
     assert_eq!([ask(&plan()), ask(&deaf)], ["refused:unserved-network", "answered"]);
 }

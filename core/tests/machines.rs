@@ -5,7 +5,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proxydhcpd_core::client::Identifiers;
 use proxydhcpd_core::plan::machines::{
-    Builder, By, Doubt, Findings, Found, Identity, Machine, Machines, Policy, Refused, Shared, Undecided, Why,
+    MachinesBuilder, IdentityKind, DoubtfulEntry, Lookup, FoundEntry, Identity, Machine, Machines, Policy, AddError, SharedIdentity, AmbiguousMachine, DoubtReason,
 };
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +43,7 @@ fn a_serial() -> impl Strategy<Value = String> {
 }
 
 fn written() -> impl Strategy<Value = Written> {
-    let policy = prop_oneof![Just(Policy::Unsaid), Just(Policy::Always), Just(Policy::Once), Just(Policy::Never)];
+    let policy = prop_oneof![Just(Policy::Unspecified), Just(Policy::Always), Just(Policy::Once), Just(Policy::Never)];
     let identities = (vec(a_mac(), 0..4), of(a_uuid()), of(a_serial()));
     (identities, of(0..5usize), policy, prop_oneof![Just(""), Just("{\"role\":\"web\"}"), Just("{}")]).prop_map(
         |((macs, uuid, serial), profile, policy, variables)| Written {
@@ -99,59 +99,59 @@ impl Oracle {
         }
     }
 
-    fn doubt(&self, id: u32, by: By, identity: &Identity<'_>) -> Option<Why> {
+    fn doubt(&self, id: u32, by: IdentityKind, identity: &Identity<'_>) -> Option<DoubtReason> {
         let own: Vec<_> = self.written[id as usize].macs.iter().filter(|mac| !is_shared_mac(mac)).collect();
         let shown: Vec<_> = identity.readings.macs.iter().flatten().collect();
         match by {
-            By::Name | By::Mac => None,
+            IdentityKind::Name | IdentityKind::Mac => None,
             _ if own.is_empty() || shown.iter().any(|mac| is_shared_mac(mac) || own.contains(mac)) => None,
-            By::Uuid if shown.is_empty() => identity.shares_uuid.then_some(Why::NoAddress),
-            _ => (!shown.is_empty()).then_some(Why::OtherAddress),
+            IdentityKind::Uuid if shown.is_empty() => identity.shares_uuid.then_some(DoubtReason::NoAddress),
+            _ => (!shown.is_empty()).then_some(DoubtReason::OtherAddress),
         }
     }
 
-    fn find(&self, identity: &Identity<'_>) -> Findings {
+    fn find(&self, identity: &Identity<'_>) -> Lookup {
         let Identifiers { macs, uuids } = identity.readings;
         let sole = |ids: &Vec<u32>| if let [id] = ids[..] { Some(id) } else { None };
         let listed = [
-            (identity.name.and_then(|name| self.names.get(name)), By::Name),
-            (uuids[0].and_then(|uuid| self.uuids.get(&uuid)), By::Uuid),
-            (uuids[1].and_then(|uuid| self.uuids.get(&uuid)), By::Uuid),
-            (identity.serial.and_then(|serial| self.serials.get(&serial.to_lowercase())), By::Serial),
-            (macs[0].and_then(|mac| self.macs.get(&mac)), By::Mac),
-            (macs[1].and_then(|mac| self.macs.get(&mac)), By::Mac),
+            (identity.name.and_then(|name| self.names.get(name)), IdentityKind::Name),
+            (uuids[0].and_then(|uuid| self.uuids.get(&uuid)), IdentityKind::Uuid),
+            (uuids[1].and_then(|uuid| self.uuids.get(&uuid)), IdentityKind::Uuid),
+            (identity.serial.and_then(|serial| self.serials.get(&serial.to_lowercase())), IdentityKind::Serial),
+            (macs[0].and_then(|mac| self.macs.get(&mac)), IdentityKind::Mac),
+            (macs[1].and_then(|mac| self.macs.get(&mac)), IdentityKind::Mac),
         ];
         let listed: Vec<_> = listed.into_iter().filter_map(|(ids, by)| Some((sole(ids?)?, by))).collect();
-        let why = |(machine, by): &(u32, By)| self.doubt(*machine, *by, identity);
+        let why = |(machine, by): &(u32, IdentityKind)| self.doubt(*machine, *by, identity);
         let sure: Vec<_> = listed.iter().copied().filter(|one| why(one).is_none()).collect();
         let first = sure.first().copied();
         let mut others = listed.iter().copied().filter(|(machine, _)| first.is_none_or(|(found, _)| *machine != found));
         let doubt =
-            others.clone().filter(|_| first.is_none_or(|(_, by)| by != By::Name)).find(|one| why(one).is_some());
-        let doubt = doubt.map(|(machine, by)| Doubt { machine, by, why: why(&(machine, by)).unwrap() });
-        let Some((machine, by)) = first else { return Findings { doubt, ..Findings::default() } };
+            others.clone().filter(|_| first.is_none_or(|(_, by)| by != IdentityKind::Name)).find(|one| why(one).is_some());
+        let doubt = doubt.map(|(machine, by)| DoubtfulEntry { machine, by, reason: why(&(machine, by)).unwrap() });
+        let Some((machine, by)) = first else { return Lookup { doubt, ..Lookup::default() } };
         let other = others.find(|one| why(one).is_none());
         let own = self.written[machine as usize].uuid.filter(|uuid| *uuid != [0xff; 16]);
-        let differs = by == By::Mac && uuids[0].is_some() && own.is_some_and(|own| !uuids.contains(&Some(own)));
+        let differs = by == IdentityKind::Mac && uuids[0].is_some() && own.is_some_and(|own| !uuids.contains(&Some(own)));
         let same_kind = other.filter(|(_, other_by)| *other_by == by);
         match same_kind.or(doubt.filter(|_| differs).map(|doubt| (doubt.machine, doubt.by))) {
             Some(second) => {
-                Findings { found: None, undecided: Some(Undecided { machines: [(machine, by), second] }), doubt }
+                Lookup { found: None, ambiguous: Some(AmbiguousMachine { machines: [(machine, by), second] }), doubt }
             }
-            None => Findings { found: Some(Found { machine, by, other }), undecided: None, doubt },
+            None => Lookup { found: Some(FoundEntry { machine, by, conflicting: other }), ambiguous: None, doubt },
         }
     }
 
-    fn sharers(&self, identity: &Identity<'_>, found: Option<Found>) -> BTreeSet<(u32, By)> {
-        if found.is_some_and(|found| found.by == By::Name) {
+    fn sharers(&self, identity: &Identity<'_>, found: Option<FoundEntry>) -> BTreeSet<(u32, IdentityKind)> {
+        if found.is_some_and(|found| found.by == IdentityKind::Name) {
             return BTreeSet::new();
         }
         let Identifiers { macs, uuids } = identity.readings;
         let serial = identity.serial.and_then(|serial| self.serials.get(&serial.to_lowercase()));
-        let of_uuids = uuids.into_iter().flatten().map(|uuid| (self.uuids.get(&uuid), By::Uuid));
-        let of_macs = macs.into_iter().flatten().map(|mac| (self.macs.get(&mac), By::Mac));
+        let of_uuids = uuids.into_iter().flatten().map(|uuid| (self.uuids.get(&uuid), IdentityKind::Uuid));
+        let of_macs = macs.into_iter().flatten().map(|mac| (self.macs.get(&mac), IdentityKind::Mac));
         let mut sharers = BTreeSet::new();
-        for (ids, by) in of_uuids.chain(of_macs).chain([(serial, By::Serial)]) {
+        for (ids, by) in of_uuids.chain(of_macs).chain([(serial, IdentityKind::Serial)]) {
             let Some(ids) = ids.filter(|ids| ids.len() > 1) else { continue };
             let agrees = found.is_some_and(|found| ids.contains(&found.machine));
             let fits = |id: &u32| {
@@ -160,7 +160,7 @@ impl Oracle {
                 let other_uuid =
                     uuids[0].is_some() && uuid.filter(is_key).is_some_and(|own| !uuids.contains(&Some(own)));
                 let other_serial = |own: &String| identity.serial.is_some_and(|asked| !asked.eq_ignore_ascii_case(own));
-                let other_mac = self.doubt(*id, By::Uuid, identity) == Some(Why::OtherAddress);
+                let other_mac = self.doubt(*id, IdentityKind::Uuid, identity) == Some(DoubtReason::OtherAddress);
                 !other_uuid && !other_mac && !serial.as_ref().is_some_and(other_serial)
             };
             let counts = |id: &&u32| found.is_none_or(|found| found.machine != **id) && (!agrees || fits(id));
@@ -178,7 +178,7 @@ impl Oracle {
 }
 
 fn built(site: &BTreeMap<String, Written>) -> Machines {
-    let mut builder = Builder::default();
+    let mut builder = MachinesBuilder::default();
     for ((name, written), id) in site.iter().zip(0..) {
         assert_eq!(builder.add(&written.machine(name)), Ok(id));
     }
@@ -209,8 +209,8 @@ proptest! {
             let address = Identity { readings, ..Identity::default() };
             prop_assert_eq!(machines.find(&address), oracle.find(&address), "{:?}", address);
         }
-        prop_assert_eq!(machines.shared().1, oracle.shared());
-        prop_assert_eq!(machines.shared().0.len(), oracle.shared().min(20));
+        prop_assert_eq!(machines.shared_identities().1, oracle.shared());
+        prop_assert_eq!(machines.shared_identities().0.len(), oracle.shared().min(20));
     }
 
     #[test]
@@ -226,13 +226,13 @@ proptest! {
 
 #[test]
 fn a_name_is_given_once_and_a_refusal_changes_nothing() {
-    let mut builder = Builder::default();
+    let mut builder = MachinesBuilder::default();
     let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 0, 1]], ..Machine::default() };
     let (again, web2) = (Machine { serial: Some("A"), ..web1 }, Machine { name: "web2", ..web1 });
     assert_eq!(builder.add(&web1), Ok(0));
-    assert_eq!(builder.add(&again), Err(Refused::NameTaken(0)));
-    assert_eq!(builder.add(&Machine { name: &"x".repeat(256), ..web1 }), Err(Refused::TooMuch));
-    assert_eq!(builder.add(&Machine { serial: Some(&"x".repeat(65536)), ..web1 }), Err(Refused::TooMuch));
+    assert_eq!(builder.add(&again), Err(AddError::NameTaken(0)));
+    assert_eq!(builder.add(&Machine { name: &"x".repeat(256), ..web1 }), Err(AddError::TooLarge));
+    assert_eq!(builder.add(&Machine { serial: Some(&"x".repeat(65536)), ..web1 }), Err(AddError::TooLarge));
     assert_eq!(builder.add(&web2), Ok(1));
     assert_eq!((builder.name(0), builder.name(1), builder.name(2)), (Some("web1"), Some("web2"), None));
     let machines = builder.finish(&[]);
@@ -248,13 +248,13 @@ fn what_several_machines_list_is_told_with_some_of_them() {
     let site: Vec<Machine<'_>> =
         names.iter().map(|name| &name[..]).zip(macs.iter().map(|macs| &macs[..])).map(machine).collect();
     let machines = Machines::new(&site, &[]);
-    let (shared, count) = machines.shared();
+    let (shared, count) = machines.shared_identities();
     assert_eq!((shared.len(), count), (17, 17));
     let first = vec![0, 1, 2, 3];
-    let serial = Shared { by: By::Serial, identity: "Default string".into(), machines: first.clone(), count: 30 };
-    let mac = Shared { by: By::Mac, identity: "02:00:00:00:00:07".into(), machines: first, count: 30 };
+    let serial = SharedIdentity { by: IdentityKind::Serial, identity: "Default string".into(), machines: first.clone(), count: 30 };
+    let mac = SharedIdentity { by: IdentityKind::Mac, identity: "02:00:00:00:00:07".into(), machines: first, count: 30 };
     assert_eq!(shared[..2], [serial, mac]);
     assert_eq!(shared[3].machines, [2, 3]);
     let readings = Identifiers::new(Some([2, 0, 0, 0, 0, 7]), None);
-    assert_eq!(machines.find(&Identity { readings, ..Identity::default() }), Findings::default());
+    assert_eq!(machines.find(&Identity { readings, ..Identity::default() }), Lookup::default());
 }

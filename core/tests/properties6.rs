@@ -11,12 +11,12 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::memory::Observations;
 use proxydhcpd_core::plan::machines::{Machine, Machines};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
-use proxydhcpd_core::plan::rule::{Rule, When};
-use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Stateless, Tftp};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, Linux, FirmwareMenu, Profile, ItemTarget};
+use proxydhcpd_core::plan::rule::{Rule, Conditions};
+use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, StatelessOptions, TftpServer};
 use proxydhcpd_core::wire::dhcp6::{MAX_RELAYS, MessageType, Packet, Writer, write_relay_reply};
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv6Addr};
@@ -155,29 +155,29 @@ fn loader() -> impl Strategy<Value = Loader> {
         .prop_map(|(name, ours)| Loader { name: name.into(), path: ours.then(|| "/x".into()) })
 }
 
-fn boots() -> impl Strategy<Value = Boots> {
-    let item = |(kind, to)| Item { kind, title: "a".into(), to };
-    let items = [To::Profile(None), To::Profile(Some(0)), To::Server([192, 0, 2, 5].into()), To::Broadcast];
-    let menu = Menu { prompt: "F8".into(), timeout: 0, items: (1..).zip(items).map(item).collect() };
+fn boots() -> impl Strategy<Value = BootTarget> {
+    let item = |(kind, to)| FirmwareMenuItem { kind, title: "a".into(), target: to };
+    let items = [ItemTarget::Profile(None), ItemTarget::Profile(Some(0)), ItemTarget::Server([192, 0, 2, 5].into()), ItemTarget::Broadcast];
+    let menu = FirmwareMenu { prompt: "F8".into(), timeout: 0, items: (1..).zip(items).map(item).collect() };
     select(vec![
-        Boots::BootDir,
-        Boots::Linux(Linux::default()),
-        Boots::Script("a.ipxe".into()),
-        Boots::Script("http://192.0.2.5/a.ipxe".into()),
-        Boots::Loader,
-        Boots::Menu(menu),
-        Boots::LocalDisk,
-        Boots::Nothing,
+        BootTarget::BootDir,
+        BootTarget::Linux(Linux::default()),
+        BootTarget::Script("a.ipxe".into()),
+        BootTarget::Script("http://192.0.2.5/a.ipxe".into()),
+        BootTarget::Loader,
+        BootTarget::Menu(menu),
+        BootTarget::LocalDisk,
+        BootTarget::Nothing,
     ])
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
     let when = select(vec![
-        When::default(),
-        When { interface_ids: vec![Glob("*".into())], ..When::default() },
-        When { vendor_classes: vec![Glob("PXE*".into())], ..When::default() },
-        When { known: Some(true), ..When::default() },
-        When { archs: vec![Arch::X64], ..When::default() },
+        Conditions::default(),
+        Conditions { interface_ids: vec![Glob("*".into())], ..Conditions::default() },
+        Conditions { vendor_classes: vec![Glob("PXE*".into())], ..Conditions::default() },
+        Conditions { known: Some(true), ..Conditions::default() },
+        Conditions { archs: vec![Arch::X64], ..Conditions::default() },
     ]);
     let bits = (proptest::bool::weighted(0.1), any::<bool>(), option::of(0..3usize));
     (when, bits).prop_map(|(when, (deny, as_firmware, profile))| Rule {
@@ -192,14 +192,14 @@ fn rule() -> impl Strategy<Value = Rule> {
 fn any_plan() -> impl Strategy<Value = Plan> {
     let usually = || proptest::bool::weighted(0.8);
     let tftp = prop_oneof![
-        4 => Just(Some(Tftp::Ours)),
-        1 => Just(Some(Tftp::At([192, 0, 2, 5].into()))),
+        4 => Just(Some(TftpServer::Local)),
+        1 => Just(Some(TftpServer::Remote([192, 0, 2, 5].into()))),
         1 => Just(None)
     ];
     let ipxe =
-        select(vec![Ipxe::Ours, Ipxe::Given("x".into()), Ipxe::Given("http://[::1]/x".into()), Ipxe::AsFirmware]);
-    let dns = Stateless { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["a..b.example.".into()] };
-    let stateless = select(vec![None, Some(Stateless::default()), Some(dns)]);
+        select(vec![IpxeTarget::Builtin, IpxeTarget::Configured("x".into()), IpxeTarget::Configured("http://[::1]/x".into()), IpxeTarget::AsFirmware]);
+    let dns = StatelessOptions { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["a..b.example.".into()] };
+    let stateless = select(vec![None, Some(StatelessOptions::default()), Some(dns)]);
     let profile =
         (boots(), option::of(loader()), option::of(loader())).prop_map(|(boots, own, default_loader)| Profile {
             boots,
@@ -294,7 +294,7 @@ fn no_plan_and_no_packet_lead_to_a_reply_that_stops_a_machine() {
     let (answered, with_url, twice) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let mut runner = TestRunner::new(Config { cases: 10_000, failure_persistence: None, ..Config::default() });
     let result = runner.run(&(any_plan(), vec(any_datagram(), 1..8)), |(plan, datagrams)| {
-        let mut memory = Memory::new(1);
+        let mut memory = Observations::new(1);
         for (now, Datagram { octets, port, from, to }) in (0..).step_by(1000).zip(&datagrams) {
             let (_, sent) = ask_again(&plan, &mut memory, octets, *port, from, to, now);
             twice.set(twice.get() + usize::from(sent.len() == 2));

@@ -1,6 +1,6 @@
 //! The shared TFTP vectors through the core alone: what they mean, and what is answered first.
 
-use proxydhcpd_core::name::{BadName, clean};
+use proxydhcpd_core::name::{BadName, normalize};
 use proxydhcpd_core::transfer::{MAX_WINDOW, TransferLimits, Step, Transfer, max_block_size, refuse_mode};
 use proxydhcpd_core::wire::tftp::{TftpPacket, TftpRequest};
 use serde_json::Value;
@@ -38,7 +38,7 @@ fn answered(name: &str, size: u64) -> String {
         }
         other => panic!("{name}: {other:?}"),
     }
-    clean(request.name).unwrap()
+    normalize(request.name).unwrap()
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_request_of_each_firmware_is_answered_octet_by_octet() {
 #[test]
 fn a_name_that_climbs_is_refused() {
     let (_, datagram) = vector("tftp-rrq-traversal");
-    assert_eq!(clean(request(&datagram).name), Err(BadName::Climbs));
+    assert_eq!(normalize(request(&datagram).name), Err(BadName::Traversal));
 }
 
 #[test]

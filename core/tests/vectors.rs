@@ -5,8 +5,8 @@ mod common;
 use common::{ask, plan};
 use proxydhcpd_core::answer::Verdict;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::plan::profile::{Boots, Item, Menu, Profile, To};
-use proxydhcpd_core::plan::{Plan, Stateless};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, FirmwareMenu, Profile, ItemTarget};
+use proxydhcpd_core::plan::{Plan, StatelessOptions};
 use proxydhcpd_core::route::Destination;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -123,13 +123,13 @@ fn written(destination: &Destination) -> String {
 }
 
 fn plan_for(vector: &str) -> Plan {
-    let item = Item { kind: 1, title: "iPXE".into(), to: To::Profile(None) };
-    let menu = Menu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
-    let profile = Profile { boots: Boots::Menu(menu), ..Profile::default() };
+    let item = FirmwareMenuItem { kind: 1, title: "iPXE".into(), target: ItemTarget::Profile(None) };
+    let menu = FirmwareMenu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
+    let profile = Profile { boots: BootTarget::Menu(menu), ..Profile::default() };
     match vector {
         STATELESS => {
             let mut plan = plan();
-            plan.dhcp6.stateless = Some(Stateless::default());
+            plan.dhcp6.stateless = Some(StatelessOptions::default());
             plan
         }
         CHOSEN => Plan { profiles: vec![profile], default_profile: Some(0), ..plan() },

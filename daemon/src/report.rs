@@ -10,11 +10,11 @@ use crate::site::Site;
 use crate::templates::Failure;
 pub use identity::{Listed, Means, Neither, NotTaken, Shared, TwoMachines};
 use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
-use proxydhcpd_core::choose::Nothing;
+use proxydhcpd_core::choose::NoBoot;
 use proxydhcpd_core::client::{ArchSource, Client, HardwareAddress, IgnoreReason};
 use proxydhcpd_core::decide::Decision;
-use proxydhcpd_core::memory::Looping;
-use proxydhcpd_core::memory::finding::{Finding, Reason};
+use proxydhcpd_core::memory::BootLoop;
+use proxydhcpd_core::memory::finding::{Finding, Advice};
 use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::plan::{LoopGuard, Plan};
 use proxydhcpd_core::recent::{TokenBucket, BoundedCache};
@@ -78,7 +78,7 @@ impl Report {
             (Verdict::Silent(silence), Some(client)) => {
                 self.journal.silent(silence.label());
                 match silence {
-                    Silence::NoBoot(Nothing::NoLoader(_)) => {
+                    Silence::NoBoot(NoBoot::NoLoader(_)) => {
                         let profile = answer.decision.as_ref().and_then(|decision| decision.profile);
                         self.no_loader(site, link, client, profile, now);
                     }
@@ -108,9 +108,9 @@ impl Report {
     }
 
     /// A machine fetches its first-stage loader again and again.
-    pub fn looping(&mut self, address: IpAddr, loader: &str, looping: &Looping, guard: LoopGuard) {
+    pub fn looping(&mut self, address: IpAddr, loader: &str, looping: &BootLoop, guard: LoopGuard) {
         self.silence("loop:found");
-        let who = looping.holder.map_or_else(|| address.to_string(), |holder| holder.hardware.to_string());
+        let who = looping.owner.map_or_else(|| address.to_string(), |holder| holder.hardware.to_string());
         let then = match guard {
             LoopGuard::Stop => "; it is not answered for five minutes",
             _ => "",
@@ -122,7 +122,7 @@ impl Report {
                 MAC = who,
                 FILE = %loader,
                 "{who} has fetched {loader} for the third time in two minutes: {}{then}",
-                looping.seen
+                looping.cause
             );
         }
     }
@@ -220,14 +220,14 @@ impl Report {
 
     /// A machine did not take what we offered.
     pub fn rival(&mut self, link: &str, finding: &Finding) {
-        let Finding { hardware, rival, .. } = finding;
+        let Finding { hardware, diagnosis: rival, .. } = finding;
         self.silence(rival.label());
         tracing::warn!(
             MAC = %hardware,
             LINK = link,
             SERVER = rival.server().map(|server| server.to_string()),
             "{finding} on {link} {rival}. {}",
-            Reason(finding)
+            Advice(finding)
         );
     }
 
@@ -315,7 +315,7 @@ impl fmt::Display for Said<'_> {
         if !boot.file.is_empty() {
             write!(f, "{} ", boot.file)?;
         }
-        write!(f, "from {} ({}, {shape})", boot.server, boot.why)
+        write!(f, "from {} ({}, {shape})", boot.server, boot.source)
     }
 }
 
@@ -338,8 +338,8 @@ impl<'a> Grounds<'a> {
             || !(plan.rules.is_empty() && plan.machines.is_empty());
         Grounds {
             machine: decision.machine.map(|found| plan.machines.get(found.machine).name),
-            doubt: decision.doubtful().map(|machine| plan.machines.get(machine).name),
-            profile: says_something.then(|| decision.boots_by_name(plan)),
+            doubt: decision.doubtful_entry().map(|machine| plan.machines.get(machine).name),
+            profile: says_something.then(|| decision.target_name(plan)),
             rule: rule.map(|rule| rule.name.as_str()),
         }
     }
@@ -365,9 +365,9 @@ impl fmt::Display for Grounds<'_> {
 mod tests {
     use super::*;
     use proxydhcpd_core::arch::Arch;
-    use proxydhcpd_core::choose::{Boot, Manner, Why};
-    use proxydhcpd_core::decide::Ground;
-    use proxydhcpd_core::plan::machines::{By, Found, Machine, Machines};
+    use proxydhcpd_core::choose::{Boot, BootMethod, BootSource};
+    use proxydhcpd_core::decide::DecidedBy;
+    use proxydhcpd_core::plan::machines::{IdentityKind, FoundEntry, Machine, Machines};
     use proxydhcpd_core::plan::profile::Profile;
     use proxydhcpd_core::plan::rule::Rule;
     use proxydhcpd_core::route::Destination;
@@ -383,14 +383,14 @@ mod tests {
             from: SocketAddr::from(([192, 0, 2, 10], 67)),
             interface_index: None,
         };
-        let boot = |file: &str, why| Boot { file: file.to_owned(), server: to.from.ip(), why, manner: Manner::File };
+        let boot = |file: &str, why| Boot { file: file.to_owned(), server: to.from.ip(), source: why, method: BootMethod::File };
         let said = |shape, boot| Said(&Response { message_type: DhcpMessageType::Dhcp4(MessageType::Offer), shape, boot, destination: to }).to_string();
         assert_eq!(
-            said(ShapeName::Direct, boot("undionly.kpxe", Why::Loader(Arch::BIOS))),
+            said(ShapeName::Direct, boot("undionly.kpxe", BootSource::Loader(Arch::BIOS))),
             "OFFER undionly.kpxe from 192.0.2.10 (loader for x86 BIOS, direct)"
         );
         assert_eq!(
-            said(ShapeName::Menu, boot("", Why::Menu)),
+            said(ShapeName::Menu, boot("", BootSource::Menu)),
             "OFFER from 192.0.2.10 (menu for the firmware to show, menu)"
         );
     }
@@ -406,21 +406,21 @@ mod tests {
             ..Plan::default()
         };
         let said = |decision: Decision| Grounds::of(&decision, &plan).to_string();
-        let found = Some(Found { machine: 0, by: By::Mac, other: None });
+        let found = Some(FoundEntry { machine: 0, by: IdentityKind::Mac, conflicting: None });
         assert_eq!(said(Decision::default()), ": profile menu");
         assert_eq!(
-            said(Decision { rule: Some(0), profile: Some(0), ground: Ground::Rule, ..Decision::default() }),
+            said(Decision { rule: Some(0), profile: Some(0), decided_by: DecidedBy::Rule, ..Decision::default() }),
             ": profile debian by rule lab"
         );
         assert_eq!(
-            said(Decision { machine: found, profile: Some(0), ground: Ground::Machine, ..Decision::default() }),
+            said(Decision { machine: found, profile: Some(0), decided_by: DecidedBy::Machine, ..Decision::default() }),
             ", web1: profile debian"
         );
         assert_eq!(
-            said(Decision { machine: found, profile: None, ground: Ground::UsedUp, ..Decision::default() }),
+            said(Decision { machine: found, profile: None, decided_by: DecidedBy::Completed, ..Decision::default() }),
             ", web1: profile local-disk"
         );
-        let held = Decision { held: Some((0, By::Uuid)), ground: Ground::Never, ..Decision::default() };
+        let held = Decision { protected_by: Some((0, IdentityKind::Uuid)), decided_by: DecidedBy::Never, ..Decision::default() };
         assert_eq!(said(held), ", in doubt about web1: profile local-disk");
     }
 }

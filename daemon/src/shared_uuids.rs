@@ -3,7 +3,7 @@
 
 use crate::files::{read_regular, replace};
 use proxydhcpd_core::client::HardwareAddress;
-use proxydhcpd_core::memory::claims::{MOST_SHARED, SharedUuid};
+use proxydhcpd_core::memory::claims::{MAX_SHARED_UUIDS, SharedUuid};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;
 use std::fs;
@@ -15,7 +15,7 @@ const HEAD: &str = "# UUIDs that were heard from two hardware addresses. Written
                     and remove its line.\n";
 /// Longer than that it was not written by us: a line has 73 octets.
 const LONGEST: u64 = 1 << 20;
-const _: () = assert!(80 * MOST_SHARED as u64 + HEAD.len() as u64 <= LONGEST);
+const _: () = assert!(80 * MAX_SHARED_UUIDS as u64 + HEAD.len() as u64 <= LONGEST);
 
 /// The file, whether it is there yet or not.
 #[derive(Clone, Debug)]
@@ -114,7 +114,7 @@ mod tests {
     fn as_many_as_may_be_known_fit_into_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let file = SharedUuids::below(directory.path());
-        let all: Vec<_> = (0..MOST_SHARED as u128).map(|uuid| SharedUuid { uuid: uuid.to_be_bytes(), ..ONE }).collect();
+        let all: Vec<_> = (0..MAX_SHARED_UUIDS as u128).map(|uuid| SharedUuid { uuid: uuid.to_be_bytes(), ..ONE }).collect();
         file.write(&all).unwrap();
         assert_eq!(file.read(), Ok(all));
     }

@@ -23,11 +23,11 @@ use crate::used::{self, some_names};
 use named::Files;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
-use proxydhcpd_core::fetch::{Asking, Fetch, Otherwise, Refusal};
-use proxydhcpd_core::plan::machines::{By, Machine};
-use proxydhcpd_core::plan::profile::{Boots, Profile, ProfileId, To};
-use proxydhcpd_core::plan::{Dhcp6, Ipxe, Loader, Menu, Plan, Tftp};
-use proxydhcpd_core::request::Request;
+use proxydhcpd_core::fetch::{RenderContext, Fetch, Fallback, Refusal};
+use proxydhcpd_core::plan::machines::{IdentityKind, Machine};
+use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId, ItemTarget};
+use proxydhcpd_core::plan::{Dhcp6, IpxeTarget, Loader, BootDirMenu, Plan, TftpServer};
+use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::script;
 use roots::Roots;
 use std::borrow::Cow;
@@ -109,10 +109,10 @@ impl Site {
             vendor_classes: settings.vendor_classes.clone(),
             relays: settings.relays.clone(),
             loop_guard: settings.loop_guard,
-            most_per_second: settings.max_packets_per_second.map(Into::into),
-            menu: Menu {
-                own_script: scan.own_script,
-                by_host_name: !scan.by_host_name.is_empty(),
+            rate_limit: settings.max_packets_per_second.map(Into::into),
+            menu: BootDirMenu {
+                has_boot_script: scan.own_script,
+                has_host_name_scripts: !scan.by_host_name.is_empty(),
                 entries: scan.entries(),
             },
             local_disk: local_disk::architectures(&local_disks),
@@ -130,8 +130,8 @@ impl Site {
             },
             ..Plan::default()
         };
-        plan.with_script = with_script::able(&plan);
-        plan.rules_mark = rules_mark(&plan);
+        plan.ipxe_wrappers = with_script::able(&plan);
+        plan.rules_version = rules_mark(&plan);
         if let Some(legacy) = &loaded.legacy {
             legacy.routing.apply(&mut plan);
         }
@@ -175,12 +175,12 @@ impl Site {
         self.open = open;
         self.plan.http = open.http;
         self.plan.boot_server = open.boot_server;
-        self.plan.deaf_to_relays = !open.relays;
+        self.plan.ignores_relays = !open.relays;
         self.plan.dhcp6.boot_server = open.boot_server6;
-        self.plan.dhcp6.deaf_to_relays = !open.relays6;
+        self.plan.dhcp6.ignores_relays = !open.relays6;
         // An old file says itself who serves TFTP.
         if !self.legacy {
-            self.plan.tftp = open.tftp.then_some(Tftp::Ours);
+            self.plan.tftp = open.tftp.then_some(TftpServer::Local);
             self.plan.dhcp6.tftp = open.tftp6;
         }
     }
@@ -188,9 +188,9 @@ impl Site {
     /// Has machines whose entries are gone boot their disks while these marks hold, and says which, and of which the
     /// marks do not tell what they are. An identity that an entry lists now is that entry's.
     pub fn protect<'a>(&mut self, directory: &Path, marked: impl Iterator<Item = &'a str>) -> Vec<String> {
-        let machines = std::mem::take(&mut self.plan.machines).with_marked(&[]);
+        let machines = std::mem::take(&mut self.plan.machines).with_removed_entries(&[]);
         let (mut gone, mut unknown, mut told) = (Vec::new(), Vec::new(), Vec::new());
-        for name in marked.filter(|name| machines.named(name).is_none()) {
+        for name in marked.filter(|name| machines.get_by_name(name).is_none()) {
             match used::directory::read(directory, name) {
                 Ok(Some(known)) => gone.push((name, known)),
                 Ok(None) => unknown.push(name),
@@ -201,10 +201,10 @@ impl Site {
             }
         }
         for (name, known) in &mut gone {
-            let listed = machines.lists(&of_mark(name, known));
-            let takers = [(By::Mac, listed.mac), (By::Uuid, listed.uuid), (By::Serial, listed.serial)];
+            let listed = machines.entries_listing(&of_mark(name, known));
+            let takers = [(IdentityKind::Mac, listed.mac), (IdentityKind::Uuid, listed.uuid), (IdentityKind::Serial, listed.serial)];
             if let Some((by, taker)) = takers.into_iter().find_map(|(by, taker)| Some((by, taker?))) {
-                let entry = machines.named(taker).unwrap_or_default();
+                let entry = machines.get_by_name(taker).unwrap_or_default();
                 let profile = self.plan.profile(entry.profile).map_or("what rules and defaults say", |own| &own.name);
                 told.push(format!(
                     "{name} has used up its boot and has no entry; its {by} is now in the entry of {taker}, which \
@@ -243,20 +243,20 @@ impl Site {
         let more = told.len().saturating_sub(MOST);
         told.drain(..more);
         let gone: Vec<Machine<'_>> = gone.iter().map(|(name, known)| of_mark(name, known)).collect();
-        self.plan.machines = machines.with_marked(&gone);
+        self.plan.machines = machines.with_removed_entries(&gone);
         told
     }
 
     /// Opens what a requested name means. `failed` hears of a template that cannot be rendered: a script then says so
     /// to whoever stands at the machine, which would otherwise only know that its boot server does not answer.
-    pub fn open(&self, meant: Fetch, request: &Request<'_>, failed: impl FnOnce(&Failure)) -> Result<Opened, Refusal> {
+    pub fn open(&self, meant: Fetch, request: &FileRequest<'_>, failed: impl FnOnce(&Failure)) -> Result<Opened, Refusal> {
         match self.templates.text(&self.plan, &meant, request) {
             Some(Ok(text)) => return Ok(Opened::text(text.into_bytes())),
             Some(Err(failure)) => {
                 failed(&failure);
-                let script = script::unrendered(&failure.template, failure.line, &failure.diagnostic.message);
+                let script = script::template_error(&failure.template, failure.line, &failure.diagnostic.message);
                 let shown = templates::is_script(&self.plan, &meant).then(|| Opened::text(script.into_bytes()));
-                return shown.ok_or(Refusal::Unrendered);
+                return shown.ok_or(Refusal::TemplateError);
             }
             None => {}
         }
@@ -269,18 +269,18 @@ impl Site {
                 }
                 Ok(Opened::text(text.into_bytes()))
             }
-            Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::Unrendered),
+            Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::TemplateError),
             // Whether it is to be believed, no file tells.
             Fetch::Done(_) => Err(Refusal::Denied),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
-            Fetch::WithScript(arch) => with_script::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
+            Fetch::IpxeWrapper(arch) => with_script::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
             Fetch::LocalDisk(arch) => match self.local_disks.get(&arch) {
                 Some(path) => files::open_loader(path),
                 None => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
             },
             Fetch::Directory { name, otherwise } => match (self.file(&name), otherwise) {
-                (Err(Refusal::NotFound), Some(Otherwise::File(meant))) => self.roots.open(&meant),
-                (Err(Refusal::NotFound), Some(Otherwise::Text(text))) => Ok(Opened::text(text.into_bytes())),
+                (Err(Refusal::NotFound), Some(Fallback::File(meant))) => self.roots.open(&meant),
+                (Err(Refusal::NotFound), Some(Fallback::Text(text))) => Ok(Opened::text(text.into_bytes())),
                 (opened, _) => opened,
             },
         }
@@ -295,26 +295,26 @@ impl Site {
     }
 
     /// The menu of the boot directory for the machine that asks, and why an entry of it cannot be made.
-    pub fn menu(&self, asking: &Asking, request: &Request<'_>) -> (String, Option<Failure>) {
+    pub fn menu(&self, asking: &RenderContext, request: &FileRequest<'_>) -> (String, Option<Failure>) {
         let (entries, failed) = self.templates.entries(&self.plan, asking, request);
-        let text = script::menu(&self.plan, &entries, &asking.base, request.server, &asking.caller);
+        let text = script::menu(&self.plan, &entries, &asking.base_url, request.server, &asking.claimed);
         (text, failed.into_iter().next())
     }
 
     /// Why entries of the menu cannot be made for the machine that asks.
-    pub fn unrendered(&self, asking: &Asking, request: &Request<'_>) -> Vec<Failure> {
+    pub fn unrendered(&self, asking: &RenderContext, request: &FileRequest<'_>) -> Vec<Failure> {
         self.templates.entries(&self.plan, asking, request).1
     }
 
     /// What the boot directory has for the menu, unless nobody is shown that.
     pub fn boot_dir(&self) -> Option<&Scan> {
-        (self.plan.ipxe == Ipxe::Ours && !self.plan.menu.own_script).then_some(&self.scan)
+        (self.plan.ipxe == IpxeTarget::Builtin && !self.plan.menu.has_boot_script).then_some(&self.scan)
     }
 
     /// Scripts that machines run by their host names before the menu, and why none does, if that is so.
     pub fn by_host_name(&self) -> (&[ByHostName], Option<&'static str>) {
         let plan = &self.plan;
-        let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == Boots::BootDir);
+        let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == BootTarget::BootDir);
         let chosen = |id: ProfileId| shows(Some(id));
         let machines = 0..plan.machines.len() as u32;
         let is_shown = shows(plan.default_profile)
@@ -322,14 +322,14 @@ impl Site {
             || plan.rules.iter().filter_map(|rule| rule.profile).any(chosen)
             || machines.filter_map(|machine| plan.machines.get(machine).profile).any(chosen)
             || plan.profiles.iter().any(|profile| match &profile.boots {
-                Boots::Menu(menu) => menu.items.iter().any(|item| matches!(item.to, To::Profile(id) if shows(id))),
+                BootTarget::Menu(menu) => menu.items.iter().any(|item| matches!(item.target, ItemTarget::Profile(id) if shows(id))),
                 _ => false,
             });
         let why = match &plan.ipxe {
-            Ipxe::Ours if plan.menu.own_script => Some("boot.ipxe is run in place of the menu"),
-            Ipxe::Ours if !is_shown => Some("no profile in use shows the menu"),
-            Ipxe::Ours => None,
-            Ipxe::Given(_) | Ipxe::AsFirmware => Some("the old file gives an iPXE another script"),
+            IpxeTarget::Builtin if plan.menu.has_boot_script => Some("boot.ipxe is run in place of the menu"),
+            IpxeTarget::Builtin if !is_shown => Some("no profile in use shows the menu"),
+            IpxeTarget::Builtin => None,
+            IpxeTarget::Configured(_) | IpxeTarget::AsFirmware => Some("the old file gives an iPXE another script"),
         };
         (&self.scan.by_host_name, why)
     }
@@ -404,7 +404,7 @@ impl Site {
 
     /// Why a machine of this architecture gets nothing by this profile, and what to do about it.
     pub fn no_loader(&self, arch: Arch, profile: Option<ProfileId>) -> String {
-        if let Some(Profile { name, boots: Boots::Loader, .. }) = self.plan.profile(profile) {
+        if let Some(Profile { name, boots: BootTarget::Loader, .. }) = self.plan.profile(profile) {
             let key = arch.base().info().map_or("default", |row| row.id);
             return format!("profile {name} names no loader for {arch}; `{key}` under [profile.{name}.loaders] would");
         }
@@ -475,8 +475,8 @@ mod tests {
     use super::*;
     use crate::files::Directory;
     use proxydhcpd_core::fetch::fetch;
-    use proxydhcpd_core::memory::Memory;
-    use proxydhcpd_core::request::Door;
+    use proxydhcpd_core::memory::Observations;
+    use proxydhcpd_core::request::Protocol;
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
     /// A directory with iPXE's shim, offered to x64, and what it starts.
@@ -508,8 +508,8 @@ mod tests {
     fn ask_whole(site: &Site, name: &[u8]) -> Result<Vec<u8>, Refusal> {
         let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let client = SocketAddr::new(server, 1024);
-        let request = Request { door: Door::Tftp, name, server, client, interface: "" };
-        let opened = site.open(fetch(&site.plan, &Memory::new(0), &request)?, &request, |_| {})?;
+        let request = FileRequest { protocol: Protocol::Tftp, name, server, client, interface: "" };
+        let opened = site.open(fetch(&site.plan, &Observations::new(0), &request)?, &request, |_| {})?;
         let mut content = vec![0; usize::try_from(opened.size).unwrap()];
         opened.read_at(&mut content, 0).unwrap();
         Ok(content)

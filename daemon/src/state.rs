@@ -8,12 +8,12 @@ use crate::templates::Failure;
 use crate::used::directory::identities;
 use crate::used::{Look, UNSAID_HELP, Used, some_names};
 use arc_swap::ArcSwap;
-use proxydhcpd_core::fetch::{Done, Fetch, Fetched, Refusal, fetch, fetched, is_beginning};
+use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchOutcome, Refusal, fetch, after_fetch, is_first_request};
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::memory::Observations;
 use proxydhcpd_core::plan::machines::Policy;
 use proxydhcpd_core::plan::{LoopGuard, Plan};
-use proxydhcpd_core::request::Request;
+use proxydhcpd_core::request::FileRequest;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ pub struct State {
     pub site: ArcSwap<Site>,
     /// Swapped whole when netlink says so.
     pub links: ArcSwap<Vec<Link>>,
-    memory: Mutex<Memory>,
+    memory: Mutex<Observations>,
     report: Mutex<Report>,
     /// Which machines have used up their boot, on the disk.
     pub used: Used,
@@ -42,25 +42,25 @@ impl State {
             site: ArcSwap::from_pointee(site),
             links: ArcSwap::from_pointee(links),
             // The standard library's hasher is seeded by the kernel.
-            memory: Mutex::new(Memory::new(RandomState::new().hash_one(0))),
+            memory: Mutex::new(Observations::new(RandomState::new().hash_one(0))),
             report: Mutex::new(Report::new(started)),
             started,
             used,
             marked: Mutex::default(),
         };
-        state.memory().once.set_times(state.used.armings());
+        state.memory().boot_once.set_completions(state.used.armings());
         state.look_at_used_up();
         state
     }
 
     /// What a requested name means, opened.
-    pub fn open(&self, request: &Request<'_>) -> Result<Opened, Refusal> {
+    pub fn open(&self, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
         let (site, links) = (self.site.load(), self.links.load());
         let request = &with_interface(request, &links);
         let mut meant = {
             let mut memory = self.memory();
             let meant = fetch(&site.plan, &memory, request);
-            memory.note_file(request.client.ip(), is_beginning(request.name, &meant), self.now());
+            memory.note_file_request(request.client.ip(), is_first_request(request.name, &meant), self.now());
             meant?
         };
         if let Fetch::Done(done) = &meant {
@@ -76,21 +76,21 @@ impl State {
     }
 
     /// A file was fetched whole.
-    pub fn fetched(&self, request: &Request<'_>) {
+    pub fn fetched(&self, request: &FileRequest<'_>) {
         let (site, links) = (self.site.load(), self.links.load());
         let request = &with_interface(request, &links);
         let name = String::from_utf8_lossy(request.name);
         let mut memory = self.memory();
-        let Fetched { loader, used_up } = fetched(&site.plan, &memory, request);
+        let FetchOutcome { is_loader: loader, completes: used_up } = after_fetch(&site.plan, &memory, request);
         let looping = match loader {
-            true => memory.note_loaded(request.client.ip(), &name, self.now()),
+            true => memory.note_loader(request.client.ip(), &name, self.now()),
             false => None,
         };
-        let used_up = used_up.and_then(|machine| memory.once.use_up(&machine).map(|times| (machine, times)));
+        let used_up = used_up.and_then(|machine| memory.boot_once.complete(&machine).map(|times| (machine, times)));
         drop(memory);
         if let Some((machine, times)) = used_up {
             let name = Requested(request.name).to_string();
-            let entry = site.plan.machines.named(&machine);
+            let entry = site.plan.machines.get_by_name(&machine);
             let identities = entry.map(|entry| identities(&entry)).unwrap_or_default();
             self.used.mark(&machine, &format!("{name}\n{identities}"), times);
             tracing::info!(
@@ -108,7 +108,7 @@ impl State {
         let site = self.site.load();
         let Some((name, refusal)) = site.offers(name).and_then(|name| Some((name, site.lacks(name)?))) else { return };
         let client = client.to_canonical();
-        let holder = self.memory().holder(client);
+        let holder = self.memory().address_owner(client);
         let who = holder.map_or_else(|| client.to_string(), |holder| format!("{} ({client})", holder.hardware));
         let (why, cure) = site.refused(name, refusal);
         self.report().refused_offer(name, &who, format_args!("{why}; {cure}"), Instant::now());
@@ -121,10 +121,10 @@ impl State {
 
     /// A machine that is done with its boot says so with the token that was made for it, or from its address. Whoever
     /// else says so is refused: a page in somebody's browser could.
-    fn believe(&self, done: &Done, request: &Request<'_>) -> Result<Opened, Refusal> {
-        let arming = self.memory().once.arming(&done.machine);
+    fn believe(&self, done: &DoneRequest, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
+        let arming = self.memory().boot_once.generation(&done.machine);
         let shows_token = done.token.as_ref().is_some_and(|shown| self.used.is_token(shown, &done.machine, arming));
-        if shows_token || done.at_its_address {
+        if shows_token || done.from_its_address {
             return Ok(Opened::text(*b"noted\n"));
         }
         let (client, machine) = (request.client.ip().to_canonical(), &done.machine);
@@ -140,20 +140,20 @@ impl State {
     /// What is rendered for a machine may tell it how to say that it is done.
     pub fn give_token(&self, plan: &Plan, meant: &mut Fetch) {
         let Some(machine) = meant.machine(plan) else { return };
-        let token = self.used.token(machine, self.memory().once.arming(machine));
-        meant.carry(token);
+        let token = self.used.token(machine, self.memory().boot_once.generation(machine));
+        meant.set_token(token);
     }
 
     /// Which machines have used up their boot, if somebody has changed that. May wait for a disk.
     pub fn look_at_used_up(&self) {
         let Look { marked, removed, unknown } = self.used.look();
         let mut memory = self.memory();
-        memory.once.set_unknown(unknown);
-        let uncounted: Vec<String> = marked.iter().filter(|machine| memory.once.note(machine)).cloned().collect();
-        let rearmed: Vec<String> = removed.into_iter().filter(|machine| memory.once.rearm(machine)).collect();
+        memory.boot_once.set_unknown(unknown);
+        let uncounted: Vec<String> = marked.iter().filter(|machine| memory.boot_once.note_completed(machine)).cloned().collect();
+        let rearmed: Vec<String> = removed.into_iter().filter(|machine| memory.boot_once.reset(machine)).collect();
         drop(memory);
         uncounted.iter().for_each(|machine| self.used.count(machine));
-        if rearmed.iter().chain(&marked).any(|machine| self.site.load().plan.machines.named(machine).is_none()) {
+        if rearmed.iter().chain(&marked).any(|machine| self.site.load().plan.machines.get_by_name(machine).is_none()) {
             let mut site = Site::clone(&self.site.load());
             let warnings = self.protect(&mut site);
             if !marked.is_empty() {
@@ -170,7 +170,7 @@ impl State {
 
     /// Machines whose entries are gone boot their disks while their marks hold.
     pub fn protect(&self, site: &mut Site) -> Vec<String> {
-        let marked: Vec<String> = self.memory().once.marked().map(str::to_owned).collect();
+        let marked: Vec<String> = self.memory().boot_once.completed().map(str::to_owned).collect();
         site.protect(self.used.directory(), marked.iter().map(String::as_str))
     }
 
@@ -182,10 +182,10 @@ impl State {
             return;
         }
         let site = self.site.load();
-        let policy = |machine: &str| site.plan.machines.named(machine).map(|entry| entry.policy);
+        let policy = |machine: &str| site.plan.machines.get_by_name(machine).map(|entry| entry.policy);
         let mut memory = self.memory();
-        let dropped = memory.once.rearm_all(|machine| matches!(policy(machine), Some(Policy::Always | Policy::Never)));
-        let unsaid = memory.once.marked().filter(|machine| policy(machine) == Some(Policy::Unsaid));
+        let dropped = memory.boot_once.reset_all(|machine| matches!(policy(machine), Some(Policy::Always | Policy::Never)));
+        let unsaid = memory.boot_once.completed().filter(|machine| policy(machine) == Some(Policy::Unspecified));
         let unsaid: BTreeSet<String> = unsaid.map(str::to_owned).collect();
         drop(memory);
         if !dropped.is_empty() {
@@ -208,7 +208,7 @@ impl State {
 
     /// Says which machines did not take what we offered. To be called every few seconds.
     pub fn look_for_rivals(&self) {
-        let findings = self.memory().rivals.look(self.now());
+        let findings = self.memory().boot_attempts.expire(self.now());
         let links = self.links.load();
         for finding in &findings {
             let link = links.iter().find(|link| link.index == finding.link).map_or("no link", |link| &link.name);
@@ -223,7 +223,7 @@ impl State {
 
     /// A panic ends a thread of DHCP or TFTP with the whole process; after one in a request of HTTP we go on, and a
     /// poisoned lock is taken as it is.
-    pub fn memory(&self) -> MutexGuard<'_, Memory> {
+    pub fn memory(&self) -> MutexGuard<'_, Observations> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -233,8 +233,8 @@ impl State {
 }
 
 /// The interface that our address is on: who serves files may not know it.
-fn with_interface<'a>(request: &Request<'a>, links: &'a [Link]) -> Request<'a> {
+fn with_interface<'a>(request: &FileRequest<'a>, links: &'a [Link]) -> FileRequest<'a> {
     let server = request.server.to_canonical();
     let interface = links.iter().find(|link| link.owns(server)).map_or(request.interface, |link| &link.name);
-    Request { interface, ..*request }
+    FileRequest { interface, ..*request }
 }

@@ -2,7 +2,7 @@
 //! reason.
 
 use proxydhcpd::boot::directory::{Scan, scan};
-use proxydhcpd_core::plan::{Entry, Starts};
+use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -57,16 +57,16 @@ fn entries(scan: &Scan) -> Vec<String> {
     scan.entries().iter().map(line).collect()
 }
 
-fn line(Entry { title, starts, lacks }: &Entry) -> String {
+fn line(BootDirEntry { title, target: starts, problem: lacks }: &BootDirEntry) -> String {
     let starts = match starts {
-        Starts::Linux { kernel, initrds, arguments, .. } => {
+        EntryTarget::Linux { kernel, initrds, arguments, .. } => {
             let arguments = if arguments.is_empty() { String::new() } else { format!(": {arguments}") };
             let files: Vec<&str> =
                 [kernel].into_iter().chain(initrds).map(|file| file.rsplit('/').next().unwrap()).collect();
             files.join("+") + &arguments
         }
-        Starts::Script { .. } => "script".to_owned(),
-        Starts::Efi { .. } => "program".to_owned(),
+        EntryTarget::Script { .. } => "script".to_owned(),
+        EntryTarget::Efi { .. } => "program".to_owned(),
     };
     let lacks = if lacks.is_some() { " !" } else { "" };
     format!("{title} [{starts}]{lacks}")
@@ -88,7 +88,7 @@ fn shows(files: &[&str], expected: &[&str]) -> Scan {
 #[track_caller]
 fn cure(files: &[&str]) -> String {
     let root = directory(files);
-    let lacking: Vec<_> = scan(root.path(), []).found.into_iter().filter(|found| found.entry.lacks.is_some()).collect();
+    let lacking: Vec<_> = scan(root.path(), []).found.into_iter().filter(|found| found.entry.problem.is_some()).collect();
     assert_eq!(lacking.len(), 1, "{lacking:#?}");
     lacking[0].cure.clone().unwrap()
 }
@@ -520,7 +520,7 @@ fn b32_b34_a_mark_of_byte_order_and_remarks_are_no_arguments_and_cmdline_txt_cou
     ] {
         let root = directory(&["a/linux", "a/initrd", cmdline]);
         let scan = scan(root.path(), []);
-        let Starts::Linux { arguments, .. } = &scan.found[0].entry.starts else { panic!() };
+        let EntryTarget::Linux { arguments, .. } = &scan.found[0].entry.target else { panic!() };
         assert_eq!(arguments.trim(), "ip=dhcp", "{cmdline:?}");
     }
     let root = directory(&["a/linux", "a/initrd", "a/cmdline = a=#x {# not this #}{{ base }}"]);
@@ -533,7 +533,7 @@ fn what_cannot_be_told_to_a_kernel_is_the_reason_why_it_does_not_boot() {
     let long = format!("a/cmdline = {}", "x ".repeat(3000));
     let root = directory(&["a/linux", "a/initrd", &long]);
     let scan = scan(root.path(), []);
-    assert_eq!(scan.found[0].entry.lacks.as_deref(), Some("its arguments: longer than 4096 octets"));
+    assert_eq!(scan.found[0].entry.problem.as_deref(), Some("its arguments: longer than 4096 octets"));
 }
 
 #[test]
@@ -610,12 +610,12 @@ fn a_kernel_of_alpine_that_is_told_anothers_modules_does_not_boot() {
     let virt = ["boot/vmlinuz-virt", "boot/initramfs-virt", "boot/modloop-virt"];
     let both = directory(&[&lts[..], &virt, &[&told("virt")]].concat());
     let found = scan(both.path(), []).found;
-    let lacking: Vec<_> = found.iter().filter(|found| found.entry.lacks.is_some()).collect();
+    let lacking: Vec<_> = found.iter().filter(|found| found.entry.problem.is_some()).collect();
     assert_eq!(lacking.len(), 1, "{found:#?}");
     let why = "its arguments name modloop-virt, which has the modules of another kernel";
-    assert_eq!((&lacking[0].entry.title[..], lacking[0].entry.lacks.as_deref()), ("boot/vmlinuz-lts", Some(why)));
+    assert_eq!((&lacking[0].entry.title[..], lacking[0].entry.problem.as_deref()), ("boot/vmlinuz-lts", Some(why)));
     assert!(lacking[0].cure.as_ref().unwrap().contains("move vmlinuz-lts, initramfs-lts, modloop-lts into"));
     assert!(cure(&[&lts[..], &[&told("virt")]].concat()).contains("modloop={{ base }}boot/modloop-lts"));
     let right = directory(&[&lts[..], &[&told("lts")]].concat());
-    assert_eq!(scan(right.path(), []).found[0].entry.lacks, None);
+    assert_eq!(scan(right.path(), []).found[0].entry.problem, None);
 }

@@ -3,7 +3,7 @@
 use proxydhcpd::config::diagnostic::{Diagnostic, Source};
 use proxydhcpd::config::legacy::{self, Legacy};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::{Ipxe, Plan, Tftp};
+use proxydhcpd_core::plan::{IpxeTarget, Plan, TftpServer};
 use std::net::Ipv4Addr;
 
 /// As shipped with the Python daemon 0.3.2, the comments aside.
@@ -35,8 +35,8 @@ fn loader(plan: &Plan, code: u16) -> Option<&str> {
 #[test]
 fn the_shipped_file_is_read_unchanged() {
     let (plan, warnings) = accepted(SHIPPED);
-    assert_eq!(plan.tftp, Some(Tftp::At(Ipv4Addr::new(192, 168, 188, 20))));
-    assert_eq!(plan.ipxe, Ipxe::Given("boot.ipxe".into()));
+    assert_eq!(plan.tftp, Some(TftpServer::Remote(Ipv4Addr::new(192, 168, 188, 20))));
+    assert_eq!(plan.ipxe, IpxeTarget::Configured("boot.ipxe".into()));
     assert_eq!(loader(&plan, 0), Some("undionly.kpxe"));
     assert_eq!(
         (loader(&plan, 7), loader(&plan, 9)),
@@ -59,7 +59,7 @@ fn ipxe_mode_is_a_whitelist_of_architectures() {
     let (plan, _) = accepted("[proxy]\ntftpd=192.0.2.2\n[ipxe]\nenabled=TRUE\n");
     assert_eq!(plan.loaders.keys().copied().collect::<Vec<_>>(), [Arch::BIOS, Arch::X64]);
     assert_eq!((loader(&plan, 0), loader(&plan, 7)), (Some("undionly.kpxe"), Some("ipxe.efi")));
-    assert_eq!((plan.default_loader, plan.ipxe), (None, Ipxe::Given("boot.ipxe".into())));
+    assert_eq!((plan.default_loader, plan.ipxe), (None, IpxeTarget::Configured("boot.ipxe".into())));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn without_ipxe_mode_everybody_gets_the_file_an_ipxe_too() {
     let (plan, warnings) = accepted(MINIMAL);
     assert_eq!(plan.default_loader.as_ref().map(|loader| loader.name.as_str()), Some("pxelinux.0"));
     assert!(plan.loaders.is_empty() && warnings.is_empty());
-    assert_eq!(plan.ipxe, Ipxe::AsFirmware);
+    assert_eq!(plan.ipxe, IpxeTarget::AsFirmware);
 }
 
 #[test]
@@ -98,21 +98,21 @@ fn without_ipxe_mode_two_families_may_have_their_own_file() {
 fn enabled_is_on_for_the_word_true_only_and_says_so() {
     for word in ["yes", "1", "on", "", "\"true\"", "true ; really"] {
         let (plan, warnings) = accepted(&format!("{MINIMAL}[ipxe]\nenabled = {word}\n"));
-        assert_eq!(plan.ipxe, Ipxe::AsFirmware, "{word}");
+        assert_eq!(plan.ipxe, IpxeTarget::AsFirmware, "{word}");
         assert_eq!(warnings.len(), 1, "{word}: {warnings:?}");
         assert!(warnings[0].contains("iPXE mode is off"), "{warnings:?}");
     }
     for (word, on) in [("true", true), ("True", true), ("FALSE", false)] {
         let (plan, warnings) = accepted(&format!("{MINIMAL}[ipxe]\nenabled = {word}\n"));
-        assert_eq!((plan.ipxe != Ipxe::AsFirmware, warnings.len()), (on, 0), "{word}");
+        assert_eq!((plan.ipxe != IpxeTarget::AsFirmware, warnings.len()), (on, 0), "{word}");
     }
 }
 
 #[test]
 fn a_key_in_another_section_is_accepted_and_not_read() {
     let (plan, warnings) = accepted(&format!("{MINIMAL}enabled=true\n[pxe]\nfilename=x\n[ipxe]\ntftpd=192.0.2.9\n"));
-    assert_eq!(plan.ipxe, Ipxe::AsFirmware);
-    assert_eq!(plan.tftp, Some(Tftp::At(Ipv4Addr::new(192, 0, 2, 2))));
+    assert_eq!(plan.ipxe, IpxeTarget::AsFirmware);
+    assert_eq!(plan.tftp, Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 2))));
     assert_eq!(warnings.len(), 3, "{warnings:?}");
 }
 
@@ -123,7 +123,7 @@ fn defaults_reach_every_section() {
     let (plan, warnings) = accepted(
         "[DEFAULT]\ntftpd=192.0.2.2\nenabled=true\nchainload_url=http://%(tftpd)s/x%%20y\n[proxy]\ninterface=eth0\n[ipxe]\n",
     );
-    assert_eq!(plan.ipxe, Ipxe::Given("http://192.0.2.2/x%20y".into()));
+    assert_eq!(plan.ipxe, IpxeTarget::Configured("http://192.0.2.2/x%20y".into()));
     assert!(warnings.is_empty(), "{warnings:?}");
 }
 
@@ -170,7 +170,7 @@ fn what_the_python_daemon_crashed_on_is_an_error_with_a_place() {
 #[test]
 fn octets_with_leading_zeros_are_decimal() {
     let (plan, _) = accepted("[proxy]\ntftpd=192.000.02.010\nfilename=x\n");
-    assert_eq!(plan.tftp, Some(Tftp::At(Ipv4Addr::new(192, 0, 2, 10))));
+    assert_eq!(plan.tftp, Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 10))));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use proxydhcpd_core::link::{Network, Network4, Network6};
 use proxydhcpd_core::plan::LoopGuard;
 use proxydhcpd_core::plan::machines::{Identity, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{Boots, Linux, Profile, To};
-use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
+use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile, ItemTarget};
+use proxydhcpd_core::plan::rule::{Firmware, Rule, Conditions};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -59,9 +59,9 @@ fn profile(text: &str, name: &str) -> Profile {
     drafted.unwrap_or_else(|| panic!("no {name}")).profile
 }
 
-fn linux(kernel: &str, initrds: &[&str], arguments: &str) -> Boots {
+fn linux(kernel: &str, initrds: &[&str], arguments: &str) -> BootTarget {
     let initrds = initrds.iter().map(|&name| name.into()).collect();
-    Boots::Linux(Linux { kernel: kernel.into(), initrds, arguments: arguments.into() })
+    BootTarget::Linux(Linux { kernel: kernel.into(), initrds, arguments: arguments.into() })
 }
 
 #[test]
@@ -72,12 +72,12 @@ fn what_a_profile_boots_is_what_its_key_says() {
             "kernel = \"http://x/{{ a }}\"\ninitrd = [\"a\", \"{{ b }}\"]\narguments = \"\"\"\n  quiet\n  splash\n\"\"\"",
             linux("http://x/{{ a }}", &["a", "{{ b }}"], "quiet splash"),
         ),
-        ("script = \"rescue.ipxe\"", Boots::Script("rescue.ipxe".into())),
-        ("loaders = { uefi-x64 = \"shimx64.efi\" }", Boots::Loader),
-        ("boot = \"local-disk\"", Boots::LocalDisk),
-        ("boot = \"nothing\"", Boots::Nothing),
-        ("boot = \"menu\"", Boots::BootDir),
-        ("boot = \"menu\"\nloaders = { bios = \"a.0\" }", Boots::BootDir),
+        ("script = \"rescue.ipxe\"", BootTarget::Script("rescue.ipxe".into())),
+        ("loaders = { uefi-x64 = \"shimx64.efi\" }", BootTarget::Loader),
+        ("boot = \"local-disk\"", BootTarget::LocalDisk),
+        ("boot = \"nothing\"", BootTarget::Nothing),
+        ("boot = \"menu\"", BootTarget::BootDir),
+        ("boot = \"menu\"\nloaders = { bios = \"a.0\" }", BootTarget::BootDir),
     ] {
         assert_eq!(profile(&format!("[profile.x]\n{text}\n"), "x").boots, boots, "{text}");
     }
@@ -117,9 +117,9 @@ fn what_is_not_said_comes_from_the_profile_that_is_extended() {
     assert_eq!(loaders, [(Arch::BIOS, "a.0"), (Arch::X64, "b.efi")]);
     // Another kind of boot takes its place, with what belongs to it.
     let rescue = &of("rescue").profile;
-    assert_eq!((&rescue.boots, rescue.boot_once_file()), (&Boots::Script("rescue.ipxe".into()), None));
+    assert_eq!((&rescue.boots, rescue.boot_once_file()), (&BootTarget::Script("rescue.ipxe".into()), None));
     // What is there to be extended boots its loaders, and here it has some.
-    assert_eq!(of("base").profile.boots, Boots::Loader);
+    assert_eq!(of("base").profile.boots, BootTarget::Loader);
 }
 
 #[test]
@@ -243,16 +243,16 @@ fn a_menus_items_have_types_and_lead_to_profiles_or_servers() {
     let must = "8:58: `type` must be a PXE boot server type, 1 to 65535";
     assert_eq!(told(text), [must]);
     let loaded = read(&text.replace("type = 0", "type = 32769"));
-    let Boots::Menu(menu) = &loaded.draft.profiles[3].profile.boots else { panic!() };
+    let BootTarget::Menu(menu) = &loaded.draft.profiles[3].profile.boots else { panic!() };
     assert_eq!((menu.prompt.as_str(), menu.timeout), ("Press F8 for the menu", 255));
-    let items: Vec<_> = menu.items.iter().map(|item| (item.kind, item.title.as_str(), item.to)).collect();
+    let items: Vec<_> = menu.items.iter().map(|item| (item.kind, item.title.as_str(), item.target)).collect();
     assert_eq!(
         items,
         [
-            (0x8002, "Menu", To::Profile(Some(MENU))),
-            (1, "Old", To::Profile(Some(4))),
-            (0x8003, "WDS", To::Server(Ipv4Addr::new(192, 0, 2, 99))),
-            (0x8001, "Taken", To::Profile(Some(NOTHING))),
+            (0x8002, "Menu", ItemTarget::Profile(Some(MENU))),
+            (1, "Old", ItemTarget::Profile(Some(4))),
+            (0x8003, "WDS", ItemTarget::Server(Ipv4Addr::new(192, 0, 2, 99))),
+            (0x8001, "Taken", ItemTarget::Profile(Some(NOTHING))),
         ]
     );
 }
@@ -326,7 +326,7 @@ fn every_condition_of_a_rule_is_read() {
         as-raspberry-pi = true
     "#;
     let rules = read(text).draft.rules;
-    let when = When {
+    let when = Conditions {
         macs: vec!["52:54:00".parse().unwrap()],
         uuids: vec![0x11223344556677_8899aabbccddeeff00_u128.to_be_bytes()],
         serials: vec![Glob("ABC*".into())],
@@ -346,7 +346,7 @@ fn every_condition_of_a_rule_is_read() {
         known: Some(false),
     };
     assert_eq!(rules[0], Rule { name: "all".into(), when, profile: Some(3), as_firmware: true, ..Rule::default() });
-    let known = When { known: Some(true), ..When::default() };
+    let known = Conditions { known: Some(true), ..Conditions::default() };
     assert_eq!(rules[1], Rule { name: "rule 2".into(), when: known, deny: true, ..Rule::default() });
     assert_eq!(rules[2], Rule { name: "rule 3".into(), ..Rule::default() });
     assert_eq!(rules[3], Rule { name: "rule 4".into(), as_raspberry_pi: true, ..Rule::default() });

@@ -10,9 +10,9 @@ use proxydhcpd::config::{ConfigError, load_below};
 use proxydhcpd::site::{Open, Site};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::fetch;
-use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::plan::{Entry, Loader, Starts};
-use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::plan::{BootDirEntry, Loader, EntryTarget};
+use proxydhcpd_core::request::{Protocol, FileRequest};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -66,8 +66,8 @@ fn a_script_by_host_name_is_served_in_any_case_and_no_other_file_is() {
     let site = lab.site("").unwrap();
     let asked = |name: &str| {
         let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
-        let request = Request { door: Door::Http(8080), name: name.as_bytes(), server, client, interface: "" };
-        let opened = site.open(fetch(&site.plan, &Memory::new(0), &request).unwrap(), &request, |_| ()).ok()?;
+        let request = FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "" };
+        let opened = site.open(fetch(&site.plan, &Observations::new(0), &request).unwrap(), &request, |_| ()).ok()?;
         let mut text = vec![0; 100];
         let length = opened.read_at(&mut text, 0).unwrap();
         Some(String::from_utf8(text[..length].to_vec()).unwrap().replace("#!ipxe\n# ", "").trim_end().to_owned())
@@ -157,14 +157,14 @@ fn a_directory_is_served_and_shown_under_its_name() {
     let lab = Lab::new();
     fs::write(lab.mirror.path().join("rescue.ipxe"), "#!ipxe\n").unwrap();
     let site = lab.site("[directories]\ndebian = \"MIRROR\"\n").unwrap();
-    let starts = Starts::Script { path: "debian/rescue.ipxe".into() };
-    let entry = Entry { title: "debian/rescue".into(), starts, lacks: None };
+    let starts = EntryTarget::Script { path: "debian/rescue.ipxe".into() };
+    let entry = BootDirEntry { title: "debian/rescue".into(), target: starts, problem: None };
     assert_eq!(site.plan.menu.entries, [entry]);
     let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let name = b"debian/rescue.ipxe";
     let client = SocketAddr::new(server, 1024);
-    let request = Request { door: Door::Tftp, name, server, client, interface: "" };
-    let meant = fetch(&site.plan, &Memory::new(0), &request).unwrap();
+    let request = FileRequest { protocol: Protocol::Tftp, name, server, client, interface: "" };
+    let meant = fetch(&site.plan, &Observations::new(0), &request).unwrap();
     assert_eq!(site.open(meant, &request, |failure| panic!("{failure:?}")).unwrap().size, 7);
     assert_eq!(lab.told(&site.warnings), [""; 0]);
 
@@ -196,8 +196,8 @@ fn menu(site: &Site, machine: &str) -> (String, Vec<String>) {
     let name = format!("machine/{machine}/platform=efi/arch=x86_64/menu.ipxe");
     let client = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 50), 1024));
     let server = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
-    let request = Request { door: Door::Http(8080), name: name.as_bytes(), server, client, interface: "" };
-    let meant = fetch(&site.plan, &Memory::new(0), &request).unwrap();
+    let request = FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "" };
+    let meant = fetch(&site.plan, &Observations::new(0), &request).unwrap();
     let mut failed = Vec::new();
     let opened = site.open(meant, &request, |failure| failed.push(failure.diagnostic.one_line())).unwrap();
     let mut text = vec![0; usize::try_from(opened.size).unwrap()];
@@ -306,7 +306,7 @@ fn a_rule_that_sends_machines_to_a_disk_that_nothing_here_starts_is_warned_of() 
 #[test]
 fn rules_are_marked_by_what_they_say_and_by_the_profiles_that_they_name() {
     let lab = Lab::new();
-    let mark = |text: &str| lab.site(text).unwrap().plan.rules_mark;
+    let mark = |text: &str| lab.site(text).unwrap().plan.rules_version;
     let rule = "[[rule]]\ncircuit-id = \"a\"\nprofile = \"local-disk\"\n";
     assert_eq!(mark(""), 0);
     assert_eq!(mark(rule), mark(&format!("address = \"192.0.2.10\"\n{rule}")));

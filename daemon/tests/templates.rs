@@ -226,7 +226,7 @@ impl Served {
         let mine = Arc::clone(&state);
         let pages = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let open = move |request: &proxydhcpd_core::request::Request<'_>| mine.open(request);
+            let open = move |request: &proxydhcpd_core::request::FileRequest<'_>| mine.open(request);
             let stop = async { drop(stopped.await) };
             runtime.block_on(http::serve(listeners, http::Settings::default(), open, |_| {}, stop)).unwrap();
         });

@@ -3,15 +3,15 @@
 use proxydhcpd::report::{Listed, Means, Neither, NotTaken, Shared, TwoMachines};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::HardwareAddress;
-use proxydhcpd_core::memory::Seen;
+use proxydhcpd_core::memory::LoopCause;
 use proxydhcpd_core::memory::claims::SharedUuid;
-use proxydhcpd_core::memory::finding::{Cause, Finding, Next, Reason, Rival};
-use proxydhcpd_core::plan::machines::{By, Why};
+use proxydhcpd_core::memory::finding::{Cause, Finding, NextContact, Advice, Diagnosis};
+use proxydhcpd_core::plan::machines::{IdentityKind, DoubtReason};
 use std::net::Ipv4Addr;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const ANOTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
-const UNHEARD: Cause = Cause::Unheard { remote: false };
+const UNHEARD: Cause = Cause::NotOverheard { remote: false };
 
 /// The quotations of the page, each as one line.
 fn quoted() -> Vec<String> {
@@ -20,29 +20,29 @@ fn quoted() -> Vec<String> {
     parts.map(|part| part.lines().map(|line| &line[2..]).collect::<Vec<_>>().join(" ")).collect()
 }
 
-fn finding(rival: Rival, cause: Cause) -> Finding {
-    let ipxe = matches!(rival, Rival::Named(_) | Rival::Unseen(_));
-    let next = if ipxe { Next::Http(8080) } else { Next::BootServer };
+fn finding(rival: Diagnosis, cause: Cause) -> Finding {
+    let ipxe = matches!(rival, Diagnosis::BootsAnother(_) | Diagnosis::OfferUnseen(_));
+    let next = if ipxe { NextContact::Http(8080) } else { NextContact::BootServer };
     let hardware = HardwareAddress { htype: 1, hlen: 6, octets: [0; 16] };
-    Finding { hardware, arch: Arch::X64, ipxe, link: 1, relay: None, next, rival, cause }
+    Finding { hardware, arch: Arch::X64, ipxe, link: 1, relay: None, next, diagnosis: rival, cause }
 }
 
-fn reason(rival: Rival, cause: Cause) -> String {
-    Reason(&finding(rival, cause)).to_string()
+fn reason(rival: Diagnosis, cause: Cause) -> String {
+    Advice(&finding(rival, cause)).to_string()
 }
 
-fn whole(rival: Rival) -> String {
+fn whole(rival: Diagnosis) -> String {
     format!("{rival}. {}", reason(rival, UNHEARD))
 }
 
 #[test]
 fn every_message_that_troubleshooting_quotes_is_said_like_that() {
-    let (shut_out, loaded, named) = (Rival::ShutOut(SERVER), Rival::Loaded(SERVER), Rival::Named(SERVER));
-    let two = TwoMachines { name: "web1", by: By::Uuid, other: "web2", other_by: By::Mac };
-    let neither = Neither { name: "web1", by: By::Mac, other: "web2", other_by: By::Uuid };
-    let listed = Listed { name: "web1", by: By::Mac, found: None };
+    let (shut_out, loaded, named) = (Diagnosis::ShutOut(SERVER), Diagnosis::LoadedElsewhere(SERVER), Diagnosis::BootsAnother(SERVER));
+    let two = TwoMachines { name: "web1", by: IdentityKind::Uuid, other: "web2", other_by: IdentityKind::Mac };
+    let neither = Neither { name: "web1", by: IdentityKind::Mac, other: "web2", other_by: IdentityKind::Uuid };
+    let listed = Listed { name: "web1", by: IdentityKind::Mac, found: None };
     let hardware = &HardwareAddress::from_mac([2, 0, 0, 0, 0, 3]);
-    let not_taken = NotTaken { hardware, name: "web1", by: By::Uuid, why: Why::OtherAddress, held: false };
+    let not_taken = NotTaken { hardware, name: "web1", by: IdentityKind::Uuid, why: DoubtReason::OtherAddress, held: false };
     let uuid = 0x11223344_5566_7788_99aa_bbccddeeff00_u128.to_be_bytes();
     let shared = SharedUuid { uuid, macs: [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]] };
     let shared = [Means::Entry("web1"), Means::Rule, Means::Nothing].map(|means| Shared { shared, means }.to_string());
@@ -50,21 +50,21 @@ fn every_message_that_troubleshooting_quotes_is_said_like_that() {
         shut_out.to_string(),
         reason(shut_out, Cause::Option60),
         reason(shut_out, Cause::BootFile),
-        reason(shut_out, Cause::NoOffer),
+        reason(shut_out, Cause::NotInOffers),
         reason(shut_out, UNHEARD),
         reason(shut_out, Cause::AnotherServer(ANOTHER)),
         loaded.to_string(),
-        reason(loaded, Cause::NoOffer),
+        reason(loaded, Cause::NotInOffers),
         named.to_string(),
         reason(named, Cause::BootFile),
         reason(named, Cause::Option60),
-        reason(named, Cause::NoOffer),
+        reason(named, Cause::NotInOffers),
         reason(named, UNHEARD),
-        whole(Rival::Unseen(SERVER)),
-        whole(Rival::Untaken(4, SERVER)),
-        whole(Rival::NoAddress(4)),
-        Seen::NoIpxe.to_string(),
-        Seen::Ipxe.to_string(),
+        whole(Diagnosis::OfferUnseen(SERVER)),
+        whole(Diagnosis::AddressUntaken(4, SERVER)),
+        whole(Diagnosis::NoAddress(4)),
+        LoopCause::NoIpxe.to_string(),
+        LoopCause::Ipxe.to_string(),
         two.to_string(),
         neither.to_string(),
         listed.to_string(),

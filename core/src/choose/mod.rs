@@ -4,10 +4,10 @@ mod firmware;
 
 use crate::arch::Arch;
 use crate::client::{Class, Client, Stage};
-use crate::decide::{Decision, Ground};
-use crate::plan::profile::{Boots, Item, Menu, To};
-use crate::plan::rule::Met;
-use crate::plan::{Ipxe, Plan, Tftp};
+use crate::decide::{Decision, DecidedBy};
+use crate::plan::profile::{BootTarget, FirmwareMenuItem, FirmwareMenu, ItemTarget};
+use crate::plan::rule::RuleRef;
+use crate::plan::{IpxeTarget, Plan, TftpServer};
 use crate::url::{percent_encode, host, is_url};
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp6::MessageType;
@@ -17,15 +17,15 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
-use firmware::{firmware, our_ipxe};
+use firmware::{for_firmware, replacement_ipxe};
 
 /// The script that an iPXE is given when the plan names no other.
-pub const SCRIPT: &str = "boot.ipxe";
+pub const BOOT_SCRIPT: &str = "boot.ipxe";
 /// Names that begin so say who is asking (caller.rs).
-pub const MACHINE: &str = "machine/";
+pub const MACHINE_PREFIX: &str = "machine/";
 /// Prefix of the name of an iPXE that comes with its script: the firmware receives our wrapper program, which starts
 /// the iPXE with the script. Over IPv6 an iPXE that PXE has loaded has no other way to find it.
-pub const WITH_SCRIPT: &str = "with-script/";
+pub const IPXE_WRAPPER_PREFIX: &str = "with-script/";
 
 /// The program of ours that starts the local disk of a machine of this architecture.
 pub fn local_disk_name(arch: Arch) -> String {
@@ -40,17 +40,17 @@ pub struct Boot {
     pub file: String,
     /// The TFTP server (siaddr). With 0 iPXE would go to 4011, and shim has no other source.
     pub server: IpAddr,
-    pub why: Why,
-    pub manner: Manner,
+    pub source: BootSource,
+    pub method: BootMethod,
 }
 
 /// How the client is to take it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Manner {
+pub enum BootMethod {
     /// It loads the file.
     File,
     /// It shows these items, and comes back with the one that was chosen.
-    Menu { prompt: String, timeout: u8, items: Vec<Shown> },
+    Menu { prompt: String, timeout: u8, items: Vec<MenuLine> },
     /// It has chosen.
     Item(BootItem),
     /// It asks for names of its own.
@@ -59,7 +59,7 @@ pub enum Manner {
 
 /// A line of a menu as this client is shown it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Shown {
+pub struct MenuLine {
     /// 0: the local disk, which a BIOS starts by itself.
     pub kind: u16,
     pub title: String,
@@ -69,11 +69,11 @@ pub struct Shown {
 
 /// Which part of the plan gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Why {
+pub enum BootSource {
     /// The loader of the client's architecture.
     Loader(Arch),
     /// The file for architectures that have none of their own.
-    AnyOther,
+    DefaultLoader,
     /// The program of ours that starts the local disk.
     LocalDisk(Arch),
     /// A script of ours, over HTTP.
@@ -81,7 +81,7 @@ pub enum Why {
     /// A script of ours, over TFTP: this iPXE cannot do HTTP, or we serve none.
     ScriptTftp,
     /// The script or URL that the configuration names.
-    ScriptGiven,
+    ConfiguredScript,
     /// The menu of the profile.
     Menu,
     /// Its own files.
@@ -90,7 +90,7 @@ pub enum Why {
 
 /// Why there is nothing to boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nothing {
+pub enum NoBoot {
     /// A rule denies, by its place in the list.
     Denied(usize),
     /// The profile says so.
@@ -131,35 +131,35 @@ pub fn choose(
     decision: &Decision,
     choice: Option<u16>,
     here: IpAddr,
-) -> Result<Boot, Nothing> {
+) -> Result<Boot, NoBoot> {
     if let DhcpMessageType::Dhcp6(kind) = client.message_type {
         heeded(plan, client, kind)?;
     }
     let boots = decision.boots(plan);
     match (boots, decision.rule) {
-        (Boots::Nothing, Some(rule)) if decision.ground == Ground::Denied => return Err(Nothing::Denied(rule)),
-        (Boots::Nothing, _) => return Err(Nothing::Profile),
+        (BootTarget::Nothing, Some(rule)) if decision.decided_by == DecidedBy::Denied => return Err(NoBoot::Denied(rule)),
+        (BootTarget::Nothing, _) => return Err(NoBoot::Profile),
         _ => {}
     }
-    let menu = if let Boots::Menu(menu) = boots { Some(menu) } else { None };
+    let menu = if let BootTarget::Menu(menu) = boots { Some(menu) } else { None };
     match (client.stage, client.boot_item, menu) {
         (_, Some(chosen), menu) => item(plan, client, menu, chosen, here),
         (Stage::Ipxe(features), None, _) => ipxe(plan, client, decision, choice, features, here),
-        (Stage::ReplacedIpxe(lacks), None, _) if !lacks.is_empty() => our_ipxe(plan, client, decision, here),
+        (Stage::ReplacedIpxe(lacks), None, _) if !lacks.is_empty() => replacement_ipxe(plan, client, decision, here),
         _ if client.raspberry_pi => raspberry_pi(plan, here),
         // Over IPv6 no firmware shows one: the iPXE that it is given does.
         (_, None, Some(menu)) if client.class == Class::Pxe && !client.is_v6() => show(plan, client, menu, here),
-        _ => firmware(plan, client, decision, boots, here),
+        _ => for_firmware(plan, client, decision, boots, here),
     }
 }
 
 /// Whether a DHCPv6 client of this kind takes what a proxy says (protocol.md 5.2, 5.5).
-fn heeded(plan: &Plan, client: &Client, kind: MessageType) -> Result<(), Nothing> {
+fn heeded(plan: &Plan, client: &Client, kind: MessageType) -> Result<(), NoBoot> {
     match (kind, client.class) {
-        (MessageType::InformationRequest, _) if plan.dhcp6.stateless.is_none() => Err(Nothing::StatelessIpxe),
+        (MessageType::InformationRequest, _) if plan.dhcp6.stateless.is_none() => Err(NoBoot::StatelessIpxe),
         (MessageType::InformationRequest, _) => Ok(()),
-        _ if client.is_ipxe() => Err(Nothing::StatefulIpxe),
-        (MessageType::Solicit, Class::Pxe) if !plan.dhcp6.boot_server => Err(Nothing::NoBootServer),
+        _ if client.is_ipxe() => Err(NoBoot::StatefulIpxe),
+        (MessageType::Solicit, Class::Pxe) if !plan.dhcp6.boot_server => Err(NoBoot::NoBootServer),
         _ => Ok(()),
     }
 }
@@ -171,30 +171,30 @@ fn ipxe(
     choice: Option<u16>,
     features: Option<Features>,
     here: IpAddr,
-) -> Result<Boot, Nothing> {
+) -> Result<Boot, NoBoot> {
     let boot = match (decision.boots(plan), &plan.ipxe) {
-        (Boots::BootDir, Ipxe::AsFirmware) | (Boots::Loader, _) => {
-            firmware(plan, client, decision, decision.boots(plan), here)?
+        (BootTarget::BootDir, IpxeTarget::AsFirmware) | (BootTarget::Loader, _) => {
+            for_firmware(plan, client, decision, decision.boots(plan), here)?
         }
-        (Boots::Script(url), _) if is_url(url) => given(plan, url, here),
-        (Boots::BootDir, Ipxe::Given(url)) if is_url(url) => given(plan, url, here),
-        (Boots::BootDir, Ipxe::Given(name)) => {
+        (BootTarget::Script(url), _) if is_url(url) => given(plan, url, here),
+        (BootTarget::BootDir, IpxeTarget::Configured(url)) if is_url(url) => given(plan, url, here),
+        (BootTarget::BootDir, IpxeTarget::Configured(name)) => {
             let server = tftp_server(plan, here)?;
-            Boot { server, ..given(plan, &on_tftp(name, server), here) }
+            Boot { server, ..given(plan, &tftp_file(name, server), here) }
         }
         (boots, _) => script(plan, &script_name(plan, decision, boots, choice), features, here)?,
     };
     let lacks = features.unwrap_or_default().missing(Features::from_codes(Features::for_url(&boot.file)));
-    if lacks.is_empty() { Ok(boot) } else { Err(Nothing::IpxeLacks(lacks)) }
+    if lacks.is_empty() { Ok(boot) } else { Err(NoBoot::IpxeLacks(lacks)) }
 }
 
 fn given(plan: &Plan, name: &str, here: IpAddr) -> Boot {
     let server = tftp_server(plan, here).unwrap_or(here);
-    Boot { file: name.into(), server, why: Why::ScriptGiven, manner: Manner::File }
+    Boot { file: name.into(), server, source: BootSource::ConfiguredScript, method: BootMethod::File }
 }
 
 /// A name on a TFTP server as the client is told it: over IPv6 nothing else tells the server.
-fn on_tftp(name: &str, server: IpAddr) -> String {
+fn tftp_file(name: &str, server: IpAddr) -> String {
     match server {
         IpAddr::V4(_) => name.into(),
         IpAddr::V6(_) => format!("tftp://{}/{}", host(server), percent_encode(name)),
@@ -202,100 +202,100 @@ fn on_tftp(name: &str, server: IpAddr) -> String {
 }
 
 /// The rule that decides, where nothing but a DHCP packet says so.
-fn heard_rule(plan: &Plan, decision: &Decision) -> Option<Met> {
-    decision.rule.filter(|rule| plan.rules[*rule].needs_a_packet()).map(|rule| plan.met(rule))
+fn packet_rule(plan: &Plan, decision: &Decision) -> Option<RuleRef> {
+    decision.rule.filter(|rule| plan.rules[*rule].needs_dhcp_packet()).map(|rule| plan.rule_ref(rule))
 }
 
 /// The name of the script: what decides it and cannot be told from the request for it goes along.
-fn script_name(plan: &Plan, decision: &Decision, boots: &Boots, choice: Option<u16>) -> String {
-    let rule = heard_rule(plan, decision);
-    let item = choice.filter(|kind| matches!(boots, Boots::Menu(menu) if menu.item(*kind).is_some()));
+fn script_name(plan: &Plan, decision: &Decision, boots: &BootTarget, choice: Option<u16>) -> String {
+    let rule = packet_rule(plan, decision);
+    let item = choice.filter(|kind| matches!(boots, BootTarget::Menu(menu) if menu.item(*kind).is_some()));
     match (boots, rule, item) {
-        (Boots::BootDir, None, None) => SCRIPT.into(),
+        (BootTarget::BootDir, None, None) => BOOT_SCRIPT.into(),
         _ => {
             let rule = rule.map(|rule| format!("rule={rule}/")).unwrap_or_default();
             let item = item.map(|kind| format!("item={kind}/")).unwrap_or_default();
-            format!("{MACHINE}{rule}{item}{SCRIPT}")
+            format!("{MACHINE_PREFIX}{rule}{item}{BOOT_SCRIPT}")
         }
     }
 }
 
-fn script(plan: &Plan, name: &str, features: Option<Features>, here: IpAddr) -> Result<Boot, Nothing> {
+fn script(plan: &Plan, name: &str, features: Option<Features>, here: IpAddr) -> Result<Boot, NoBoot> {
     // An iPXE that lists no features may still speak HTTP; TFTP every one can. DHCPv6 has no such list.
-    let unlisted = plan.tftp != Some(Tftp::Ours) || here.is_ipv6();
+    let unlisted = plan.tftp != Some(TftpServer::Local) || here.is_ipv6();
     let http = features.map_or(unlisted, |features| features.has(Features::HTTP));
     let at = host(here);
     let (file, why) = match (plan.http, tftp(plan, here)) {
-        (Some(port), _) if http => (format!("http://{at}:{port}/{name}"), Why::ScriptHttp),
-        (_, Some(Tftp::Ours)) => (format!("tftp://{at}/{name}"), Why::ScriptTftp),
-        (Some(_), _) if features.is_some() => return Err(Nothing::IpxeLacks(Features::from_codes([Features::HTTP]))),
-        _ => return Err(Nothing::NoScript),
+        (Some(port), _) if http => (format!("http://{at}:{port}/{name}"), BootSource::ScriptHttp),
+        (_, Some(TftpServer::Local)) => (format!("tftp://{at}/{name}"), BootSource::ScriptTftp),
+        (Some(_), _) if features.is_some() => return Err(NoBoot::IpxeLacks(Features::from_codes([Features::HTTP]))),
+        _ => return Err(NoBoot::NoScript),
     };
-    Ok(Boot { file, server: here, why, manner: Manner::File })
+    Ok(Boot { file, server: here, source: why, method: BootMethod::File })
 }
 
 /// The menu for a firmware, without what this one could not start.
-fn show(plan: &Plan, client: &Client, menu: &Menu, here: IpAddr) -> Result<Boot, Nothing> {
+fn show(plan: &Plan, client: &Client, menu: &FirmwareMenu, here: IpAddr) -> Result<Boot, NoBoot> {
     let items = menu.items.iter().filter_map(|item| {
-        let (kind, server) = match item.to {
-            To::Server(server) => (item.kind, Some(server.into())),
-            To::Broadcast => (item.kind, None),
-            To::Profile(_) if is_local_disk(plan, item) && client.arch == Arch::BIOS => (0, None),
-            To::Profile(_) => {
+        let (kind, server) = match item.target {
+            ItemTarget::Server(server) => (item.kind, Some(server.into())),
+            ItemTarget::Broadcast => (item.kind, None),
+            ItemTarget::Profile(_) if is_local_disk(plan, item) && client.arch == Arch::BIOS => (0, None),
+            ItemTarget::Profile(_) => {
                 of_item(plan, client, item, here).ok()?;
                 (item.kind, Some(here))
             }
         };
-        Some(Shown { kind, title: item.title.clone(), server })
+        Some(MenuLine { kind, title: item.title.clone(), server })
     });
-    let manner = Manner::Menu { prompt: menu.prompt.clone(), timeout: menu.timeout, items: items.collect() };
-    Ok(Boot { file: String::new(), server: here, why: Why::Menu, manner })
+    let manner = BootMethod::Menu { prompt: menu.prompt.clone(), timeout: menu.timeout, items: items.collect() };
+    Ok(Boot { file: String::new(), server: here, source: BootSource::Menu, method: manner })
 }
 
 /// What a firmware has chosen from the menu.
-fn item(plan: &Plan, client: &Client, menu: Option<&Menu>, chosen: BootItem, here: IpAddr) -> Result<Boot, Nothing> {
+fn item(plan: &Plan, client: &Client, menu: Option<&FirmwareMenu>, chosen: BootItem, here: IpAddr) -> Result<Boot, NoBoot> {
     if chosen.requests_credentials() {
-        return Err(Nothing::Credentials(chosen.server_type));
+        return Err(NoBoot::Credentials(chosen.server_type));
     }
-    let item = menu.and_then(|menu| menu.item(chosen.server_type)).ok_or(Nothing::BootItem(chosen.server_type))?;
-    Ok(Boot { manner: Manner::Item(chosen), ..of_item(plan, client, item, here)? })
+    let item = menu.and_then(|menu| menu.item(chosen.server_type)).ok_or(NoBoot::BootItem(chosen.server_type))?;
+    Ok(Boot { method: BootMethod::Item(chosen), ..of_item(plan, client, item, here)? })
 }
 
-fn of_item(plan: &Plan, client: &Client, item: &Item, here: IpAddr) -> Result<Boot, Nothing> {
-    let To::Profile(profile) = item.to else { return Err(Nothing::BootItem(item.kind)) };
+fn of_item(plan: &Plan, client: &Client, item: &FirmwareMenuItem, here: IpAddr) -> Result<Boot, NoBoot> {
+    let ItemTarget::Profile(profile) = item.target else { return Err(NoBoot::BootItem(item.kind)) };
     let decision = Decision { profile, ..Decision::default() };
     match decision.boots(plan) {
-        Boots::Nothing => Err(Nothing::Profile),
-        boots => firmware(plan, client, &decision, boots, here),
+        BootTarget::Nothing => Err(NoBoot::Profile),
+        boots => for_firmware(plan, client, &decision, boots, here),
     }
 }
 
-fn is_local_disk(plan: &Plan, item: &Item) -> bool {
-    matches!(item.to, To::Profile(id) if plan.profile(id).is_some_and(|profile| profile.boots == Boots::LocalDisk))
+fn is_local_disk(plan: &Plan, item: &FirmwareMenuItem) -> bool {
+    matches!(item.target, ItemTarget::Profile(id) if plan.profile(id).is_some_and(|profile| profile.boots == BootTarget::LocalDisk))
 }
 
-fn raspberry_pi(plan: &Plan, here: IpAddr) -> Result<Boot, Nothing> {
+fn raspberry_pi(plan: &Plan, here: IpAddr) -> Result<Boot, NoBoot> {
     if !plan.raspberry_pi {
-        return Err(Nothing::RaspberryPi);
+        return Err(NoBoot::RaspberryPi);
     }
     let server = tftp_server(plan, here)?;
-    Ok(Boot { file: String::new(), server, why: Why::RaspberryPi, manner: Manner::RaspberryPi })
+    Ok(Boot { file: String::new(), server, source: BootSource::RaspberryPi, method: BootMethod::RaspberryPi })
 }
 
-fn tftp_server(plan: &Plan, here: IpAddr) -> Result<IpAddr, Nothing> {
+fn tftp_server(plan: &Plan, here: IpAddr) -> Result<IpAddr, NoBoot> {
     match tftp(plan, here) {
-        Some(Tftp::Ours) => Ok(here),
-        Some(Tftp::At(address)) => Ok(address.into()),
-        None => Err(Nothing::NoTftp),
+        Some(TftpServer::Local) => Ok(here),
+        Some(TftpServer::Remote(address)) => Ok(address.into()),
+        None => Err(NoBoot::NoTftp),
     }
 }
 
 /// Who serves TFTP over the family by which we are asked.
-fn tftp(plan: &Plan, here: IpAddr) -> Option<Tftp> {
-    if here.is_ipv6() { plan.dhcp6.tftp.then_some(Tftp::Ours) } else { plan.tftp }
+fn tftp(plan: &Plan, here: IpAddr) -> Option<TftpServer> {
+    if here.is_ipv6() { plan.dhcp6.tftp.then_some(TftpServer::Local) } else { plan.tftp }
 }
 
-impl Nothing {
+impl NoBoot {
     /// The word for counters and scripts.
     pub fn label(&self) -> &'static str {
         match self {
@@ -318,7 +318,7 @@ impl Nothing {
     }
 }
 
-impl fmt::Display for Nothing {
+impl fmt::Display for NoBoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Denied(rule) => write!(f, "rule {} denies it", rule + 1),
@@ -353,15 +353,15 @@ impl fmt::Display for Nothing {
     }
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for BootSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loader(arch) => write!(f, "loader for {arch}"),
-            Self::AnyOther => f.write_str("file for every other architecture"),
+            Self::DefaultLoader => f.write_str("file for every other architecture"),
             Self::LocalDisk(arch) => write!(f, "starts the local disk of {arch}"),
             Self::ScriptHttp => f.write_str("our script, over HTTP"),
             Self::ScriptTftp => f.write_str("our script, over TFTP"),
-            Self::ScriptGiven => f.write_str("script named by the configuration"),
+            Self::ConfiguredScript => f.write_str("script named by the configuration"),
             Self::Menu => f.write_str("menu for the firmware to show"),
             Self::RaspberryPi => f.write_str("files that it asks for by itself"),
         }
@@ -376,15 +376,15 @@ mod tests {
     #[test]
     fn tftp_is_offered_over_the_families_that_it_is_heard_by() {
         let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
-        let mut plan = Plan { tftp: Some(Tftp::Ours), ..Plan::default() };
-        assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Ok(v4), Err(Nothing::NoTftp)));
-        assert_eq!(script(&plan, SCRIPT, None, v6), Err(Nothing::NoScript));
+        let mut plan = Plan { tftp: Some(TftpServer::Local), ..Plan::default() };
+        assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Ok(v4), Err(NoBoot::NoTftp)));
+        assert_eq!(script(&plan, BOOT_SCRIPT, None, v6), Err(NoBoot::NoScript));
         plan.tftp = None;
         plan.dhcp6.tftp = true;
-        assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Err(Nothing::NoTftp), Ok(v6)));
-        assert_eq!(script(&plan, SCRIPT, None, v6).unwrap().file, "tftp://[::1]/boot.ipxe");
-        assert_eq!(script(&plan, SCRIPT, None, v4), Err(Nothing::NoScript));
+        assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Err(NoBoot::NoTftp), Ok(v6)));
+        assert_eq!(script(&plan, BOOT_SCRIPT, None, v6).unwrap().file, "tftp://[::1]/boot.ipxe");
+        assert_eq!(script(&plan, BOOT_SCRIPT, None, v4), Err(NoBoot::NoScript));
         let both = "neither TFTP nor HTTP is served here, so an iPXE cannot fetch its script";
-        assert_eq!(alloc::string::ToString::to_string(&Nothing::NoScript), both);
+        assert_eq!(alloc::string::ToString::to_string(&NoBoot::NoScript), both);
     }
 }

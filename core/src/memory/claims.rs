@@ -12,10 +12,10 @@ use alloc::vec::Vec;
 /// A UUID, and in DHCPv6 a DUID, for each machine that asked lately: 4 megabytes.
 const HEARD: usize = 65536;
 /// UUIDs that are known to be shared, over restarts, too: 64 kilobytes here and on the disk.
-pub const MOST_SHARED: usize = 1024;
+pub const MAX_SHARED_UUIDS: usize = 1024;
 
 #[derive(Debug)]
-pub struct Claims {
+pub struct UuidClaims {
     heard: BoundedCache<MachineKey, Claim>,
     /// By UUID, in printed order.
     shared: BTreeMap<[u8; 16], [[u8; 6]; 2]>,
@@ -39,13 +39,13 @@ pub struct SharedUuid {
     pub macs: [[u8; 6]; 2],
 }
 
-impl Claims {
+impl UuidClaims {
     pub fn new(seed: u64) -> Self {
-        Claims { heard: BoundedCache::new(HEARD, seed), shared: BTreeMap::new(), changed: false }
+        UuidClaims { heard: BoundedCache::new(HEARD, seed), shared: BTreeMap::new(), changed: false }
     }
 
     /// A machine shows its hardware address beside its UUID or DUID. A shared adapter's address is not its own.
-    pub fn hear(&mut self, plan: &Plan, client: &Client, now: u64) {
+    pub fn note(&mut self, plan: &Plan, client: &Client, now: u64) {
         let Some(mac) = client.hardware.mac().filter(|mac| !plan.machines.is_shared_mac(mac)) else { return };
         if let Some(duid) = &client.duid {
             self.claim(hardware_key(duid), mac, now);
@@ -68,11 +68,11 @@ impl Claims {
         let [first, mac] = macs;
         let known = self.shared.get(&uuid);
         // What was in doubt may be explained by now, and what is heard now not.
-        let is_told = known.is_some_and(|known| !plan.machines.explains(&uuid, known));
-        if first == mac || is_told || plan.machines.explains(&uuid, &macs) {
+        let is_told = known.is_some_and(|known| !plan.machines.explains_shared_uuid(&uuid, known));
+        if first == mac || is_told || plan.machines.explains_shared_uuid(&uuid, &macs) {
             return;
         }
-        if known.is_none() && self.shared.len() >= MOST_SHARED && !self.make_room(plan, &uuid) {
+        if known.is_none() && self.shared.len() >= MAX_SHARED_UUIDS && !self.make_room(plan, &uuid) {
             return;
         }
         self.shared.insert(uuid, macs);
@@ -87,15 +87,15 @@ impl Claims {
     }
 
     /// Whether this UUID is heard from two addresses that the configuration does not explain.
-    pub fn shared(&self, plan: &Plan, uuid: &[u8; 16]) -> Option<SharedUuid> {
-        let macs = self.shared.get(uuid).filter(|macs| !plan.machines.explains(uuid, macs))?;
+    pub fn find_shared(&self, plan: &Plan, uuid: &[u8; 16]) -> Option<SharedUuid> {
+        let macs = self.shared.get(uuid).filter(|macs| !plan.machines.explains_shared_uuid(uuid, macs))?;
         Some(SharedUuid { uuid: *uuid, macs: *macs })
     }
 
     /// The hardware address of a machine that shows a name of another kind in its place: EDK2 may put its UUID into
     /// chaddr (Mode.SendGUID), and DHCPv6 may show the DUID alone. Where several addresses have that name, it stays
     /// what it is.
-    pub fn hardware(&self, hardware: &HardwareAddress, machine: Option<MachineId>) -> HardwareAddress {
+    pub fn resolve_hardware(&self, hardware: &HardwareAddress, machine: Option<MachineId>) -> HardwareAddress {
         let is_one = |machine: &MachineId| machine.is_unique() && !self.shared.contains_key(&machine.uuid());
         let key = match hardware {
             HardwareAddress { htype: HardwareAddress::DUID, .. } => Some(hardware_key(hardware)),
@@ -108,12 +108,12 @@ impl Claims {
 
     /// What was learnt before a restart.
     pub fn set_shared(&mut self, known: impl IntoIterator<Item = SharedUuid>) {
-        self.shared = known.into_iter().take(MOST_SHARED).map(|SharedUuid { uuid, macs }| (uuid, macs)).collect();
+        self.shared = known.into_iter().take(MAX_SHARED_UUIDS).map(|SharedUuid { uuid, macs }| (uuid, macs)).collect();
         self.changed = false;
     }
 
     /// They could not be kept, and are to be asked for again.
-    pub fn keep_changed(&mut self) {
+    pub fn mark_changed(&mut self) {
         self.changed = true;
     }
 

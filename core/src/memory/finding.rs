@@ -16,26 +16,26 @@ pub struct Finding {
     pub link: u32,
     pub relay: Option<Ipv4Addr>,
     /// Where our offer sends it.
-    pub next: Next,
-    pub rival: Rival,
+    pub next: NextContact,
+    pub diagnosis: Diagnosis,
     pub cause: Cause,
 }
 
 /// What it did instead, with the server that it took its address from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rival {
+pub enum Diagnosis {
     /// A firmware did not come for its file.
     ShutOut(Ipv4Addr),
     /// The same, and now it asks as an iPXE, which we have not given it.
-    Loaded(Ipv4Addr),
+    LoadedElsewhere(Ipv4Addr),
     /// An iPXE says that it had not seen our offer when it took its address.
-    Unseen(Ipv4Addr),
+    OfferUnseen(Ipv4Addr),
     /// An iPXE did not come for our script.
-    Named(Ipv4Addr),
+    BootsAnother(Ipv4Addr),
     /// It took no address, so many times it asked.
     NoAddress(u8),
     /// The same, although this server offered it one.
-    Untaken(u8, Ipv4Addr),
+    AddressUntaken(u8, Ipv4Addr),
 }
 
 /// Why, as far as the offers show it that other servers made to this machine.
@@ -48,9 +48,9 @@ pub enum Cause {
     /// Another server calls itself a boot server.
     AnotherServer(Ipv4Addr),
     /// None of these, although the offer of that server was heard.
-    NoOffer,
+    NotInOffers,
     /// No offer of that server was heard.
-    Unheard {
+    NotOverheard {
         /// It lies in none of our networks.
         remote: bool,
     },
@@ -58,7 +58,7 @@ pub enum Cause {
 
 /// Where a machine that takes our offer comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextContact {
     BootServer,
     Tftp,
     Http(u16),
@@ -70,13 +70,13 @@ impl Finding {
     /// What is told once: each kind for each server, or for each network where there is none.
     pub(super) fn key(&self) -> [u8; 17] {
         let mut key = [0; 17];
-        let (kind, server) = match self.rival {
-            Rival::ShutOut(server) => (1, server),
-            Rival::Unseen(server) => (2, server),
-            Rival::Named(server) => (3, server),
-            Rival::NoAddress(_) => (4, self.relay.unwrap_or(Ipv4Addr::UNSPECIFIED)),
-            Rival::Loaded(server) => (5, server),
-            Rival::Untaken(_, server) => (6, server),
+        let (kind, server) = match self.diagnosis {
+            Diagnosis::ShutOut(server) => (1, server),
+            Diagnosis::OfferUnseen(server) => (2, server),
+            Diagnosis::BootsAnother(server) => (3, server),
+            Diagnosis::NoAddress(_) => (4, self.relay.unwrap_or(Ipv4Addr::UNSPECIFIED)),
+            Diagnosis::LoadedElsewhere(server) => (5, server),
+            Diagnosis::AddressUntaken(_, server) => (6, server),
         };
         key[0] = kind;
         key[1..5].copy_from_slice(&server.octets());
@@ -85,33 +85,33 @@ impl Finding {
     }
 
     /// Whether the cause was seen, and is one that no machine of this kind gets past.
-    pub(super) fn is_sure(&self) -> bool {
+    pub(super) fn is_certain(&self) -> bool {
         matches!(
-            (self.rival, self.cause),
-            (Rival::ShutOut(_) | Rival::Loaded(_), Cause::Option60)
-                | (Rival::Loaded(_), Cause::AnotherServer(_))
-                | (Rival::Named(_), Cause::BootFile)
+            (self.diagnosis, self.cause),
+            (Diagnosis::ShutOut(_) | Diagnosis::LoadedElsewhere(_), Cause::Option60)
+                | (Diagnosis::LoadedElsewhere(_), Cause::AnotherServer(_))
+                | (Diagnosis::BootsAnother(_), Cause::BootFile)
         )
     }
 }
 
-impl Rival {
+impl Diagnosis {
     /// The word for counters and scripts.
     pub fn label(&self) -> &'static str {
         match self {
             Self::ShutOut(_) => "rival:shut-out",
-            Self::Loaded(_) => "rival:loaded-elsewhere",
-            Self::Unseen(_) => "rival:offer-unseen",
-            Self::Named(_) => "rival:boots-another",
+            Self::LoadedElsewhere(_) => "rival:loaded-elsewhere",
+            Self::OfferUnseen(_) => "rival:offer-unseen",
+            Self::BootsAnother(_) => "rival:boots-another",
             Self::NoAddress(_) => "rival:no-address",
-            Self::Untaken(..) => "rival:address-untaken",
+            Self::AddressUntaken(..) => "rival:address-untaken",
         }
     }
 
     pub fn server(&self) -> Option<Ipv4Addr> {
         match self {
-            Self::ShutOut(server) | Self::Loaded(server) | Self::Unseen(server) | Self::Named(server) => Some(*server),
-            Self::Untaken(_, server) => Some(*server),
+            Self::ShutOut(server) | Self::LoadedElsewhere(server) | Self::OfferUnseen(server) | Self::BootsAnother(server) => Some(*server),
+            Self::AddressUntaken(_, server) => Some(*server),
             Self::NoAddress(_) => None,
         }
     }
@@ -124,8 +124,8 @@ impl Cause {
             Self::Option60 => 1,
             Self::BootFile => 2,
             Self::AnotherServer(_) => 4,
-            Self::NoOffer => 8,
-            Self::Unheard { .. } => 16,
+            Self::NotInOffers => 8,
+            Self::NotOverheard { .. } => 16,
         }
     }
 }
@@ -139,19 +139,19 @@ impl fmt::Display for Finding {
 }
 
 /// What was seen; behind the machine's name.
-impl fmt::Display for Rival {
+impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ShutOut(server) => write!(f, "took its address from {server} and did not come to us for its file"),
-            Self::Loaded(server) => {
+            Self::LoadedElsewhere(server) => {
                 write!(f, "took its address from {server} and runs an iPXE now that it did not get from us")
             }
-            Self::Unseen(server) => {
+            Self::OfferUnseen(server) => {
                 write!(f, "took its address from {server} and says that it saw no offer of ours, though we made one")
             }
-            Self::Named(server) => write!(f, "took its address from {server} and did not fetch our script"),
+            Self::BootsAnother(server) => write!(f, "took its address from {server} and did not fetch our script"),
             Self::NoAddress(times) => write!(f, "asked {times} times and took no address, without which nothing boots"),
-            Self::Untaken(times, server) => {
+            Self::AddressUntaken(times, server) => {
                 write!(f, "asked {times} times and took no address, although {server} offered it one")
             }
         }
@@ -160,36 +160,36 @@ impl fmt::Display for Rival {
 
 /// The cause and the cure, as whole sentences; behind what was seen.
 #[derive(Clone, Copy, Debug)]
-pub struct Reason<'a>(pub &'a Finding);
+pub struct Advice<'a>(pub &'a Finding);
 
-impl fmt::Display for Reason<'_> {
+impl fmt::Display for Advice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Finding { next, relay, .. } = self.0;
-        match (self.0.rival, self.0.cause) {
-            (Rival::Unseen(server), _) => unseen(f, server, *relay),
-            (Rival::NoAddress(_), _) => no_address(f, *relay),
-            (Rival::Untaken(_, server), _) => write!(
+        match (self.0.diagnosis, self.0.cause) {
+            (Diagnosis::OfferUnseen(server), _) => unseen(f, server, *relay),
+            (Diagnosis::NoAddress(_), _) => no_address(f, *relay),
+            (Diagnosis::AddressUntaken(_, server), _) => write!(
                 f,
                 "Either our offers do not reach it, for firmware takes no address without an offer to boot: where a \
                  switch has DHCP snooping, make the port of this host a trusted one. Or those of {server} do not"
             ),
-            (Rival::ShutOut(server) | Rival::Loaded(server), Cause::Option60) => write!(
+            (Diagnosis::ShutOut(server) | Diagnosis::LoadedElsewhere(server), Cause::Option60) => write!(
                 f,
                 "The offer of {server} has option 60 (PXEClient), and UEFI then asks that server alone: take option 60 \
                  out of the settings of {server}"
             ),
-            (Rival::Named(server), Cause::Option60) => write!(
+            (Diagnosis::BootsAnother(server), Cause::Option60) => write!(
                 f,
                 "The offer of {server} has option 60 (PXEClient), and iPXE then takes that server for its boot server: \
                  take option 60 out of the settings of {server}"
             ),
-            (Rival::ShutOut(server) | Rival::Loaded(server), Cause::BootFile) => write!(
+            (Diagnosis::ShutOut(server) | Diagnosis::LoadedElsewhere(server), Cause::BootFile) => write!(
                 f,
                 "The offer of {server} names a boot file, which the firmware may have taken: take the file name \
                  (option \
                  67) out of the settings of {server}. If it still does not come, open {next} of this host in its firewall"
             ),
-            (Rival::Named(server), Cause::BootFile) => write!(
+            (Diagnosis::BootsAnother(server), Cause::BootFile) => write!(
                 f,
                 "The offer of {server} names a boot file, which iPXE prefers to ours: take the file name (option 67) \
                  out \
@@ -201,27 +201,27 @@ impl fmt::Display for Reason<'_> {
                  {another}, \
                  or let it leave this machine to us"
             ),
-            (Rival::Loaded(_), Cause::NoOffer | Cause::Unheard { .. }) => write!(
+            (Diagnosis::LoadedElsewhere(_), Cause::NotInOffers | Cause::NotOverheard { .. }) => write!(
                 f,
                 "No offer of another boot server was heard here: it comes from a boot server that is not heard, or \
                  from \
                  a disk, a stick or the network card of the machine"
             ),
-            (Rival::ShutOut(server), Cause::NoOffer) => write!(
+            (Diagnosis::ShutOut(server), Cause::NotInOffers) => write!(
                 f,
                 "The offer of {server} has neither option 60 nor a boot file, no other boot server was heard, and no \
                  request of this machine reached {next}: a firewall of this host or a filter on the way keeps that \
                  port \
                  shut, or the machine was switched off"
             ),
-            (Rival::Named(server), Cause::NoOffer) => write!(
+            (Diagnosis::BootsAnother(server), Cause::NotInOffers) => write!(
                 f,
                 "The offer of {server} has neither option 60 nor a boot file, no other boot server was heard, and no \
                  request of this machine reached {next}: a firewall of this host or a filter on the way keeps that \
                  port \
                  shut, this iPXE has a script built in, or the machine was switched off"
             ),
-            (Rival::ShutOut(server), Cause::Unheard { remote }) => write!(
+            (Diagnosis::ShutOut(server), Cause::NotOverheard { remote }) => write!(
                 f,
                 "{}, and no request of this machine reached {next}. Possible causes: {server} sends option 60 \
                  (PXEClient), and UEFI then asks that server alone; another boot server was quicker; a firewall of \
@@ -229,7 +229,7 @@ impl fmt::Display for Reason<'_> {
                  host or a filter on the way keeps that port shut; the machine was switched off",
                 Unheard { server, remote, relay: *relay }
             ),
-            (Rival::Named(server), Cause::Unheard { remote }) => write!(
+            (Diagnosis::BootsAnother(server), Cause::NotOverheard { remote }) => write!(
                 f,
                 "{}, and no request of this machine reached {next}. Possible causes: {server} names a boot file \
                  (option \
@@ -288,7 +288,7 @@ impl fmt::Display for Unheard {
     }
 }
 
-impl fmt::Display for Next {
+impl fmt::Display for NextContact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BootServer => f.write_str("UDP port 4011"),

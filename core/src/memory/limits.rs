@@ -21,7 +21,7 @@ const STRANGERS_BURST: u32 = 1000;
 const STRANGERS_RATE: u32 = 500;
 
 #[derive(Debug)]
-pub struct Limits {
+pub struct RateLimits {
     clients: BoundedCache<ClientWay, TokenBucket>,
     sources: BoundedCache<Source, TokenBucket>,
     links: BoundedCache<u32, TokenBucket>,
@@ -46,9 +46,9 @@ struct Source {
     address: IpAddr,
 }
 
-impl Limits {
+impl RateLimits {
     pub fn new(seed: u64) -> Self {
-        Limits {
+        RateLimits {
             clients: BoundedCache::new(CAPACITY, seed.rotate_left(16)),
             sources: BoundedCache::new(CAPACITY, seed.rotate_left(32)),
             links: BoundedCache::new(256, seed.rotate_left(48)),
@@ -65,7 +65,7 @@ impl Limits {
         if client.port == Port::BootServer {
             self.check_source(plan, arrival, client)?;
         }
-        match plan.most_per_second {
+        match plan.rate_limit {
             Some(most) if !self.allows_link(arrival, client, most) => Err(RefuseReason::TooManyOnLink),
             _ => Ok(()),
         }
@@ -87,7 +87,7 @@ impl Limits {
         if !take(&mut self.sources, way, BURST, RATE, arrival.now) {
             return Err(RefuseReason::TooManyFromSource);
         }
-        let any_network = if client.is_v6() { plan.dhcp6.deaf_to_relays } else { plan.deaf_to_relays };
+        let any_network = if client.is_v6() { plan.dhcp6.ignores_relays } else { plan.ignores_relays };
         let is_stranger = any_network && !arrival.reaches(source);
         if is_stranger && !self.strangers.take(STRANGERS_BURST, STRANGERS_RATE, arrival.now) {
             return Err(RefuseReason::TooManyFromUnserved);

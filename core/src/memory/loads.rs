@@ -1,6 +1,6 @@
 //! First-stage loaders that were fetched: who goes round in a circle, and who is the loader by now.
 
-use super::{Holder, MachineKey, hardware_key};
+use super::{AddressOwner, MachineKey, hardware_key};
 use crate::recent::BoundedCache;
 use core::fmt;
 use core::net::IpAddr;
@@ -13,7 +13,7 @@ const STEP_COUNTS: u64 = 2 * 60 * 1000;
 const PAUSE: u64 = 5 * 60 * 1000;
 
 #[derive(Debug)]
-pub struct Loads(BoundedCache<MachineKey, Load>);
+pub struct BootLoops(BoundedCache<MachineKey, Load>);
 
 /// What is known of one machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,20 +30,20 @@ struct Load {
 
 /// What was seen of a machine that goes round; the likely reason follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum LoopCause {
     /// An iPXE asked in between.
     Ipxe,
     /// None did.
     NoIpxe,
 }
 
-impl Loads {
+impl BootLoops {
     pub fn new(capacity: usize, seed: u64) -> Self {
-        Loads(BoundedCache::new(capacity, seed))
+        BootLoops(BoundedCache::new(capacity, seed))
     }
 
     /// Says what was seen when it is the third time within two minutes, once until two minutes have gone by without it.
-    pub fn note_loaded(&mut self, holder: Option<Holder>, address: IpAddr, name: &str, now: u64) -> Option<Seen> {
+    pub fn note_loader(&mut self, holder: Option<AddressOwner>, address: IpAddr, name: &str, now: u64) -> Option<LoopCause> {
         let key = holder.map_or_else(|| address_key(address), |holder| hardware_key(&holder.hardware));
         let name = hash(name.as_bytes());
         self.0.update(key, now, Load::default(), |load| load.loaded(name, now))
@@ -68,7 +68,7 @@ impl Loads {
 }
 
 impl Load {
-    fn loaded(&mut self, name: u64, now: u64) -> Option<Seen> {
+    fn loaded(&mut self, name: u64, now: u64) -> Option<LoopCause> {
         let quiet = self.times[0].is_none_or(|last| now.saturating_sub(last) >= WINDOW);
         if quiet || self.name != name {
             *self = Load { name, ipxe: self.ipxe, ..Load::default() };
@@ -76,7 +76,7 @@ impl Load {
         self.times = [Some(now), self.times[0], self.times[1]];
         let first = self.times[2].filter(|first| now.saturating_sub(*first) < WINDOW && self.found.is_none())?;
         self.found = Some(now);
-        Some(if self.ipxe.is_some_and(|at| at >= first) { Seen::Ipxe } else { Seen::NoIpxe })
+        Some(if self.ipxe.is_some_and(|at| at >= first) { LoopCause::Ipxe } else { LoopCause::NoIpxe })
     }
 }
 
@@ -97,7 +97,7 @@ fn hash(octets: &[u8]) -> u64 {
 }
 
 /// The likely reason, and what to look at.
-impl fmt::Display for Seen {
+impl fmt::Display for LoopCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ipxe => {
@@ -122,27 +122,27 @@ mod tests {
     const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 50));
     const SECOND: u64 = 1000;
 
-    fn load(loads: &mut Loads, name: &str, second: u64) -> Option<Seen> {
-        loads.note_loaded(None, ADDRESS, name, second * SECOND)
+    fn load(loads: &mut BootLoops, name: &str, second: u64) -> Option<LoopCause> {
+        loads.note_loader(None, ADDRESS, name, second * SECOND)
     }
 
     #[test]
     fn the_third_time_within_two_minutes_is_a_circle_and_is_told_once() {
-        let mut loads = Loads::new(8, 0);
+        let mut loads = BootLoops::new(8, 0);
         assert_eq!((load(&mut loads, "a.efi", 0), load(&mut loads, "a.efi", 30)), (None, None));
-        assert_eq!(load(&mut loads, "a.efi", 60), Some(Seen::NoIpxe));
+        assert_eq!(load(&mut loads, "a.efi", 60), Some(LoopCause::NoIpxe));
         assert!(loads.is_looping(address_key(ADDRESS), 61 * SECOND));
         assert!((90..600).step_by(30).all(|second| load(&mut loads, "a.efi", second).is_none()), "the same episode");
         assert!(!loads.is_looping(address_key(ADDRESS), 400 * SECOND), "it may try again");
         assert_eq!((load(&mut loads, "a.efi", 800), load(&mut loads, "a.efi", 810)), (None, None));
-        assert_eq!(load(&mut loads, "a.efi", 820), Some(Seen::NoIpxe), "another episode");
+        assert_eq!(load(&mut loads, "a.efi", 820), Some(LoopCause::NoIpxe), "another episode");
     }
 
     #[test]
     fn a_machine_that_starts_now_and_then_or_takes_another_loader_goes_round_in_no_circle() {
-        let mut loads = Loads::new(8, 0);
+        let mut loads = BootLoops::new(8, 0);
         assert!((0..900).step_by(70).all(|second| load(&mut loads, "a.efi", second).is_none()));
-        let mut loads = Loads::new(8, 0);
+        let mut loads = BootLoops::new(8, 0);
         assert!(
             ["a", "b", "a", "b", "a"].iter().zip(0..).all(|(name, second)| load(&mut loads, name, second).is_none())
         );
@@ -150,16 +150,16 @@ mod tests {
 
     #[test]
     fn an_ipxe_that_asked_in_between_points_elsewhere() {
-        let mut loads = Loads::new(8, 0);
+        let mut loads = BootLoops::new(8, 0);
         load(&mut loads, "a.efi", 0);
         loads.note_ipxe(address_key(ADDRESS), 10 * SECOND);
         load(&mut loads, "a.efi", 30);
-        assert_eq!(load(&mut loads, "a.efi", 60), Some(Seen::Ipxe));
+        assert_eq!(load(&mut loads, "a.efi", 60), Some(LoopCause::Ipxe));
     }
 
     #[test]
     fn what_was_loaded_is_what_asks_for_two_minutes() {
-        let mut loads = Loads::new(8, 0);
+        let mut loads = BootLoops::new(8, 0);
         load(&mut loads, "a.efi", 0);
         assert_eq!(loads.loaded_at(address_key(ADDRESS), 119 * SECOND), Some(0));
         assert_eq!(loads.loaded_at(address_key(ADDRESS), 120 * SECOND), None);

@@ -11,16 +11,16 @@ pub mod rivals;
 
 use crate::arch::Arch;
 use crate::client::{Client, HardwareAddress};
-use crate::plan::rule::Met;
+use crate::plan::rule::RuleRef;
 use crate::recent::{CacheKey, BoundedCache};
 use crate::wire::pxe::{Features, MachineId};
-use claims::Claims;
+use claims::UuidClaims;
 use core::net::{IpAddr, Ipv6Addr};
-use limits::Limits;
-use loads::Loads;
-pub use loads::Seen;
-use once::Once;
-use rivals::Rivals;
+use limits::RateLimits;
+use loads::BootLoops;
+pub use loads::LoopCause;
+use once::BootOnce;
+use rivals::BootAttempts;
 
 /// A UEFI client asks 4011 a few seconds after its OFFER; people who stop at a setup screen take minutes.
 const OFFER_COUNTS: u64 = 10 * 60 * 1000;
@@ -42,12 +42,12 @@ const REPLACED_COUNTS: u64 = 2 * 60 * 1000;
 const ASKS_AGAIN: u64 = 30 * 1000;
 
 #[derive(Debug)]
-pub struct Memory {
+pub struct Observations {
     /// Machines to which an OFFER went, when, and the rule that it met if only a relayed packet can tell.
-    offers: BoundedCache<MachineKey, (u64, Option<Met>)>,
-    pub limits: Limits,
+    offers: BoundedCache<MachineKey, (u64, Option<RuleRef>)>,
+    pub rate_limits: RateLimits,
     /// Who has an address, by what machines say to their DHCP server and to us.
-    addresses: BoundedCache<IpAddr, Holder>,
+    addresses: BoundedCache<IpAddr, AddressOwner>,
     /// Addresses that DHCP was heard from where nobody elsewhere can have forged it, and when: see
     /// [`Memory::is_vouched`].
     vouched: BoundedCache<IpAddr, u64>,
@@ -56,35 +56,35 @@ pub struct Memory {
     /// The item that was chosen from the menu that we gave, and when.
     choices: BoundedCache<MachineKey, (u16, u64)>,
     /// First-stage loaders that machines have fetched.
-    loads: Loads,
+    loads: BootLoops,
     /// Who says which UUID.
-    pub claims: Claims,
+    pub uuid_claims: UuidClaims,
     /// iPXEs that were given our loader because they lack something, and when; `None`: their place is taken.
     replaced: BoundedCache<MachineKey, Option<u64>>,
     /// Machines of the plan, by name, that were to boot once and have.
-    pub once: Once,
+    pub boot_once: BootOnce,
     /// Machines that were offered a boot, and whether they came for it.
-    pub rivals: Rivals,
+    pub boot_attempts: BootAttempts,
 }
 
 /// A machine that goes round in a circle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Looping {
-    pub holder: Option<Holder>,
-    pub seen: Seen,
+pub struct BootLoop {
+    pub owner: Option<AddressOwner>,
+    pub cause: LoopCause,
 }
 
 /// The machine that has an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holder {
+pub struct AddressOwner {
     pub hardware: HardwareAddress,
     pub machine: Option<MachineId>,
-    pub firmware: Heard,
+    pub firmware: FirmwareInfo,
 }
 
 /// What its firmware or its iPXE said of itself: the system that it booted cannot tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Heard {
+pub struct FirmwareInfo {
     pub arch: Option<Arch>,
     pub features: Option<Features>,
 }
@@ -99,26 +99,26 @@ impl CacheKey for MachineKey {
     }
 }
 
-impl Memory {
+impl Observations {
     /// `seed`: anything that nobody outside can guess.
     pub fn new(seed: u64) -> Self {
-        Memory {
+        Observations {
             offers: BoundedCache::new(OFFERS_CAPACITY, seed),
-            limits: Limits::new(seed),
+            rate_limits: RateLimits::new(seed),
             addresses: BoundedCache::new(ADDRESSES_CAPACITY, seed.rotate_left(8)),
             vouched: BoundedCache::new(ADDRESSES_CAPACITY, seed.rotate_left(20)),
             leases: BoundedCache::new(CAPACITY, seed.rotate_left(12)),
             choices: BoundedCache::new(CAPACITY, seed.rotate_left(24)),
-            loads: Loads::new(CAPACITY, seed.rotate_left(40)),
+            loads: BootLoops::new(CAPACITY, seed.rotate_left(40)),
             replaced: BoundedCache::new(CAPACITY, seed.rotate_left(52)),
-            once: Once::default(),
-            claims: Claims::new(seed.rotate_left(44)),
-            rivals: Rivals::new(seed.rotate_left(56)),
+            boot_once: BootOnce::default(),
+            uuid_claims: UuidClaims::new(seed.rotate_left(44)),
+            boot_attempts: BootAttempts::new(seed.rotate_left(56)),
         }
     }
 
     /// A machine says which address it has, or is about to have.
-    pub fn note_address(&mut self, address: impl Into<IpAddr>, holder: Holder, now: u64) {
+    pub fn note_address(&mut self, address: impl Into<IpAddr>, holder: AddressOwner, now: u64) {
         let address = address.into();
         if !address.is_unspecified() {
             self.addresses.update(address, now, holder, |known| *known = holder);
@@ -126,7 +126,7 @@ impl Memory {
     }
 
     /// DHCP from this address was heard on its own link, or through a relay that the plan lists.
-    pub fn vouch(&mut self, address: IpAddr, now: u64) {
+    pub fn note_vouched(&mut self, address: IpAddr, now: u64) {
         self.vouched.update(address, now, now, |at| *at = now);
     }
 
@@ -141,7 +141,7 @@ impl Memory {
         self.vouched.get(address.to_canonical()).is_some_and(|at| now.saturating_sub(at) < HEARD_COUNTS)
     }
 
-    pub fn holder(&self, address: impl Into<IpAddr>) -> Option<Holder> {
+    pub fn address_owner(&self, address: impl Into<IpAddr>) -> Option<AddressOwner> {
         self.addresses.get(address.into().to_canonical())
     }
 
@@ -155,15 +155,15 @@ impl Memory {
     }
 
     /// A machine came to port 4011. EDK2 may put its UUID into chaddr there, so it is found by its address as well.
-    pub fn note_visit(&mut self, hardware: &HardwareAddress, address: IpAddr, now: u64) {
-        self.rivals.came(hardware, false, now);
-        self.note_file(address, false, now);
+    pub fn note_boot_server_request(&mut self, hardware: &HardwareAddress, address: IpAddr, now: u64) {
+        self.boot_attempts.note_contact(hardware, false, now);
+        self.note_file_request(address, false, now);
     }
 
     /// A file was asked for from this address, and whether the machine begins anew with it.
-    pub fn note_file(&mut self, address: IpAddr, beginning: bool, now: u64) {
-        if let Some(holder) = self.holder(address) {
-            self.rivals.came(&holder.hardware, beginning, now);
+    pub fn note_file_request(&mut self, address: IpAddr, beginning: bool, now: u64) {
+        if let Some(holder) = self.address_owner(address) {
+            self.boot_attempts.note_contact(&holder.hardware, beginning, now);
         }
     }
 
@@ -178,9 +178,9 @@ impl Memory {
     }
 
     /// A first-stage loader was fetched whole, by a machine or, if nobody knows whose it is, by an address.
-    pub fn note_loaded(&mut self, address: IpAddr, name: &str, now: u64) -> Option<Looping> {
-        let holder = self.holder(address);
-        self.loads.note_loaded(holder, address, name, now).map(|seen| Looping { holder, seen })
+    pub fn note_loader(&mut self, address: IpAddr, name: &str, now: u64) -> Option<BootLoop> {
+        let holder = self.address_owner(address);
+        self.loads.note_loader(holder, address, name, now).map(|seen| BootLoop { owner: holder, cause: seen })
     }
 
     /// An iPXE asks.
@@ -201,7 +201,7 @@ impl Memory {
     }
 
     /// An iPXE asks that lacks nothing: a later one on this machine that does is another boot.
-    pub fn note_complete(&mut self, client: &Client) {
+    pub fn note_capable(&mut self, client: &Client) {
         let key = self.key(client);
         if let Some(at) = self.replaced.get_mut(key) {
             *at = None;
@@ -230,34 +230,34 @@ impl Memory {
     }
 
     /// The rule that was met by what its relay said, which no longer stands between us on port 4011.
-    pub fn rule_through_relay(&self, client: &Client, now: u64) -> Option<Met> {
+    pub fn relay_rule(&self, client: &Client, now: u64) -> Option<RuleRef> {
         self.offer(client, now)?.1
     }
 
-    fn offer(&self, client: &Client, now: u64) -> Option<(u64, Option<Met>)> {
+    fn offer(&self, client: &Client, now: u64) -> Option<(u64, Option<RuleRef>)> {
         self.offers.get(self.key(client)).filter(|(at, _)| now.saturating_sub(*at) < OFFER_COUNTS)
     }
 
     /// `rule`: the one that only a relayed packet can meet.
-    pub fn note_offer(&mut self, client: &Client, rule: Option<Met>, now: u64) {
+    pub fn note_offer(&mut self, client: &Client, rule: Option<RuleRef>, now: u64) {
         self.offers.update(self.key(client), now, (now, rule), |offer| *offer = (now, rule));
     }
 
     /// The hardware address of who shows a UUID or a DUID in its place, if a single one has that; or else of who was
     /// heard to have its address and its UUID.
-    pub fn hardware_at(&self, at: Option<IpAddr>, hardware: &HardwareAddress, machine: Option<MachineId>) -> HardwareAddress {
-        let claimed = self.claims.hardware(hardware, machine);
+    pub fn resolve_hardware(&self, at: Option<IpAddr>, hardware: &HardwareAddress, machine: Option<MachineId>) -> HardwareAddress {
+        let claimed = self.uuid_claims.resolve_hardware(hardware, machine);
         if claimed.mac().is_some() {
             return claimed;
         }
         let holder =
-            at.and_then(|address| self.holder(address)).filter(|holder| machine.is_some() && holder.machine == machine);
+            at.and_then(|address| self.address_owner(address)).filter(|holder| machine.is_some() && holder.machine == machine);
         holder.map_or(claimed, |holder| holder.hardware)
     }
 
     /// What is remembered for minutes is a hardware address's own: a UUID may be that of many machines.
     fn key(&self, client: &Client) -> MachineKey {
-        hardware_key(&self.claims.hardware(&client.hardware, client.machine_id))
+        hardware_key(&self.uuid_claims.resolve_hardware(&client.hardware, client.machine_id))
     }
 }
 

@@ -14,19 +14,19 @@ const SERVERS: usize = 4;
 
 /// What was offered lately, by machine and xid.
 #[derive(Debug)]
-pub(super) struct Offers(BoundedCache<Attempt, [Option<Offered>; SERVERS]>);
+pub(super) struct OverheardOffers(BoundedCache<Attempt, [Option<OverheardOffer>; SERVERS]>);
 
 /// What one server has offered to one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Offered {
+pub(super) struct OverheardOffer {
     pub server: Ipv4Addr,
     pub at: u64,
     /// With an address: it is more than a boot server.
-    pub address: bool,
+    pub has_address: bool,
     /// Option 60 says PXEClient: it calls itself a boot server.
-    pub pxe: bool,
+    pub is_pxe: bool,
     /// It names a boot file, in `file` or in option 67.
-    pub file: bool,
+    pub has_file: bool,
 }
 
 /// Firmware that tries PXE and then HTTP has an xid for each, and is offered different things.
@@ -36,14 +36,14 @@ struct Attempt {
     xid: u32,
 }
 
-impl Offers {
+impl OverheardOffers {
     pub fn new(seed: u64) -> Self {
-        Offers(BoundedCache::new(ATTEMPTS, seed))
+        OverheardOffers(BoundedCache::new(ATTEMPTS, seed))
     }
 
     /// An OFFER or an ACK of another server.
     pub fn note(&mut self, message: &Message<'_>, now: u64) {
-        let Some(offered) = Offered::of(message, now) else { return };
+        let Some(offered) = OverheardOffer::of(message, now) else { return };
         let attempt = Attempt::new(&HardwareAddress::from_header(&message.header), message.header.xid);
         self.0.update(attempt, now, [None; SERVERS], |known| {
             let oldest = (0..SERVERS).min_by_key(|&index| known[index].map(|offered| offered.at)).unwrap_or(0);
@@ -53,25 +53,25 @@ impl Offers {
     }
 
     /// Offers to one attempt of a machine that began at this time. iPXE has the same xid at every boot.
-    pub fn to(&self, hardware: &HardwareAddress, xid: u32, since: u64) -> impl Iterator<Item = Offered> + use<> {
+    pub fn for_attempt(&self, hardware: &HardwareAddress, xid: u32, since: u64) -> impl Iterator<Item = OverheardOffer> + use<> {
         let known = self.0.get(Attempt::new(hardware, xid)).unwrap_or_default();
         known.into_iter().flatten().filter(move |offered| offered.at >= since)
     }
 }
 
-impl Offered {
-    fn of(message: &Message<'_>, now: u64) -> Option<Offered> {
+impl OverheardOffer {
+    fn of(message: &Message<'_>, now: u64) -> Option<OverheardOffer> {
         let kind = message.message_type().filter(|_| message.header.op == OP_REPLY);
         if !matches!(kind, Some(MessageType::Offer | MessageType::Ack)) {
             return None;
         }
         let is_given = |code| message.option(code).is_some_and(|value| value.iter().any(|octet| *octet != 0));
-        Some(Offered {
+        Some(OverheardOffer {
             server: message.address(code::SERVER_ID)?,
             at: now,
-            address: !message.header.yiaddr.is_unspecified(),
-            pxe: message.option(code::VENDOR_CLASS).is_some_and(|class| Class::from_vendor_class(&class) == Some(Class::Pxe)),
-            file: !message.file().is_empty() || is_given(code::BOOT_FILE),
+            has_address: !message.header.yiaddr.is_unspecified(),
+            is_pxe: message.option(code::VENDOR_CLASS).is_some_and(|class| Class::from_vendor_class(&class) == Some(Class::Pxe)),
+            has_file: !message.file().is_empty() || is_given(code::BOOT_FILE),
         })
     }
 }

@@ -5,27 +5,27 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 #[derive(Debug, Default)]
-pub struct Once {
+pub struct BootOnce {
     marked: BTreeSet<String>,
     /// How often the boot of each machine was used up.
     times: BTreeMap<String, u64>,
     unknown: bool,
 }
 
-impl Once {
+impl BootOnce {
     /// Whether the machine boots its disk. While the marks are unknown, every machine that boots once does: a boot that
     /// is put off harms less than a second installation.
-    pub fn is_used_up(&self, machine: &str) -> bool {
-        self.unknown || self.is_marked(machine)
+    pub fn is_completed(&self, machine: &str) -> bool {
+        self.unknown || self.is_recorded(machine)
     }
 
     /// Whether the machine is known to have used up its boot.
-    pub fn is_marked(&self, machine: &str) -> bool {
+    pub fn is_recorded(&self, machine: &str) -> bool {
         self.marked.contains(machine)
     }
 
     /// The machines that are known to have.
-    pub fn marked(&self) -> impl Iterator<Item = &str> {
+    pub fn completed(&self) -> impl Iterator<Item = &str> {
         self.marked.iter().map(String::as_str)
     }
 
@@ -39,13 +39,13 @@ impl Once {
     }
 
     /// How often boots were used up before, as it was kept.
-    pub fn set_times(&mut self, times: BTreeMap<String, u64>) {
+    pub fn set_completions(&mut self, times: BTreeMap<String, u64>) {
         self.times = times;
     }
 
     /// The machine uses up its boot: for which time, unless it has before.
-    pub fn use_up(&mut self, machine: &str) -> Option<u64> {
-        if self.is_marked(machine) {
+    pub fn complete(&mut self, machine: &str) -> Option<u64> {
+        if self.is_recorded(machine) {
             return None;
         }
         self.marked.insert(machine.into());
@@ -55,7 +55,7 @@ impl Once {
     }
 
     /// A mark was found. True: its boot was not counted before.
-    pub fn note(&mut self, machine: &str) -> bool {
+    pub fn note_completed(&mut self, machine: &str) -> bool {
         self.marked.insert(machine.into());
         let times = self.times.entry(machine.into()).or_default();
         let is_new = *times == 0;
@@ -64,12 +64,12 @@ impl Once {
     }
 
     /// The machine may boot again. False: it could before.
-    pub fn rearm(&mut self, machine: &str) -> bool {
+    pub fn reset(&mut self, machine: &str) -> bool {
         self.marked.remove(machine)
     }
 
     /// Lets those boot again, and says which.
-    pub fn rearm_all(&mut self, which: impl Fn(&str) -> bool) -> Vec<String> {
+    pub fn reset_all(&mut self, which: impl Fn(&str) -> bool) -> Vec<String> {
         let dropped: Vec<String> = self.marked.iter().filter(|machine| which(machine)).cloned().collect();
         for machine in &dropped {
             self.marked.remove(machine);
@@ -78,9 +78,9 @@ impl Once {
     }
 
     /// A number that stays the same from the moment a machine may boot until it may boot again.
-    pub fn arming(&self, machine: &str) -> u64 {
+    pub fn generation(&self, machine: &str) -> u64 {
         let times = self.times.get(machine).copied().unwrap_or_default();
-        times.saturating_sub(u64::from(self.is_marked(machine)))
+        times.saturating_sub(u64::from(self.is_recorded(machine)))
     }
 }
 
@@ -91,37 +91,37 @@ mod tests {
 
     #[test]
     fn a_boot_is_used_up_once_until_the_machine_is_armed_again() {
-        let mut once = Once::default();
-        assert_eq!((once.use_up("web1"), once.use_up("web1")), (Some(1), None));
-        assert!(once.is_used_up("web1") && !once.is_used_up("web2"));
-        assert!(once.rearm("web1") && !once.rearm("web1"));
-        assert_eq!(once.use_up("web1"), Some(2));
-        assert_eq!(once.rearm_all(|machine| machine == "web1"), ["web1".to_owned()]);
-        assert!(!once.is_used_up("web1"));
+        let mut once = BootOnce::default();
+        assert_eq!((once.complete("web1"), once.complete("web1")), (Some(1), None));
+        assert!(once.is_completed("web1") && !once.is_completed("web2"));
+        assert!(once.reset("web1") && !once.reset("web1"));
+        assert_eq!(once.complete("web1"), Some(2));
+        assert_eq!(once.reset_all(|machine| machine == "web1"), ["web1".to_owned()]);
+        assert!(!once.is_completed("web1"));
     }
 
     #[test]
     fn the_arming_changes_when_a_machine_may_boot_again_and_only_then() {
-        let mut once = Once::default();
-        assert_eq!(once.arming("web1"), 0);
-        once.use_up("web1");
-        assert_eq!(once.arming("web1"), 0, "an installer asks for its answers after its kernel");
-        once.rearm("web1");
-        assert_eq!(once.arming("web1"), 1);
+        let mut once = BootOnce::default();
+        assert_eq!(once.generation("web1"), 0);
+        once.complete("web1");
+        assert_eq!(once.generation("web1"), 0, "an installer asks for its answers after its kernel");
+        once.reset("web1");
+        assert_eq!(once.generation("web1"), 1);
         // After a restart, with a mark that this version has not counted.
-        let mut once = Once::default();
-        assert!(once.note("web1") && !once.note("web1"));
-        assert_eq!(once.arming("web1"), 0);
-        once.rearm("web1");
-        assert_eq!(once.arming("web1"), 1);
+        let mut once = BootOnce::default();
+        assert!(once.note_completed("web1") && !once.note_completed("web1"));
+        assert_eq!(once.generation("web1"), 0);
+        once.reset("web1");
+        assert_eq!(once.generation("web1"), 1);
     }
 
     #[test]
     fn while_the_marks_are_unknown_no_machine_boots_that_boots_once() {
-        let mut once = Once::default();
+        let mut once = BootOnce::default();
         once.set_unknown(true);
-        assert!(once.is_used_up("web1") && !once.is_marked("web1"));
+        assert!(once.is_completed("web1") && !once.is_recorded("web1"));
         once.set_unknown(false);
-        assert!(!once.is_used_up("web1"));
+        assert!(!once.is_completed("web1"));
     }
 }

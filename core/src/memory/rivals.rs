@@ -6,8 +6,8 @@
 //! of, and where others that took their address from the same server did come, a single one that did not is not enough,
 //! unless what it was offered shows why.
 
-use super::finding::{Cause, Finding, Next, Rival};
-use super::offers::{Offered, Offers};
+use super::finding::{Cause, Finding, NextContact, Diagnosis};
+use super::offers::{OverheardOffer, OverheardOffers};
 use super::{MachineKey, hardware_key};
 use crate::client::{Class, Client, HardwareAddress};
 use crate::recent::{TokenBucket, BoundedCache};
@@ -50,24 +50,24 @@ const SERVERS: usize = 256;
 const FINDINGS: u32 = 20;
 
 #[derive(Debug)]
-pub struct Rivals {
+pub struct BootAttempts {
     boots: BoundedCache<MachineKey, Boot>,
     /// By kind of finding, server and link.
     records: BoundedCache<[u8; 17], Record>,
     /// What others have offered them.
-    offers: Offers,
+    offers: OverheardOffers,
     bucket: TokenBucket,
     found: Vec<Finding>,
 }
 
 /// An offer of ours on port 67.
 #[derive(Clone, Copy, Debug)]
-pub struct Offer {
+pub struct SentOffer {
     pub xid: u32,
     /// The interface that it was asked for on.
     pub link: u32,
     /// Where whoever takes it comes next.
-    pub next: Next,
+    pub next: NextContact,
 }
 
 /// One attempt of one machine.
@@ -75,12 +75,12 @@ pub struct Offer {
 struct Boot {
     /// With what would have to be said if no REQUEST follows.
     finding: Finding,
-    offer: Offer,
+    offer: SentOffer,
     discovers: u8,
     /// When it asked first and last.
     first: u64,
     last: u64,
-    request: Option<Request>,
+    request: Option<AddressRequest>,
     /// There is nothing to be told of it any more.
     settled: bool,
     /// When it came to us as firmware, and as iPXE.
@@ -90,10 +90,10 @@ struct Boot {
 
 /// It takes its address.
 #[derive(Clone, Copy, Debug)]
-pub struct Request {
+pub struct AddressRequest {
     pub server: Ipv4Addr,
     /// It lies in none of our networks.
-    pub remote: bool,
+    pub is_remote: bool,
     pub at: u64,
     /// What iPXE keeps in `secs`: bit 0, it has seen an offer of a proxy; bit 1, one of a server.
     pub secs: u16,
@@ -108,12 +108,12 @@ struct Record {
     told: u8,
 }
 
-impl Rivals {
+impl BootAttempts {
     pub fn new(seed: u64) -> Self {
-        Rivals {
+        BootAttempts {
             boots: BoundedCache::new(MACHINES, seed),
             records: BoundedCache::new(SERVERS, seed.rotate_left(20)),
-            offers: Offers::new(seed.rotate_left(44)),
+            offers: OverheardOffers::new(seed.rotate_left(44)),
             bucket: TokenBucket::full(FINDINGS, 0),
             found: Vec::new(),
         }
@@ -121,12 +121,12 @@ impl Rivals {
 
     /// A DISCOVER was answered. A Raspberry Pi takes an address without a REQUEST, UEFI HTTP boot has ways of its own,
     /// and of a BIOS it is known only that it needs an address.
-    pub fn offered(&mut self, client: &Client, offer: Offer, now: u64) {
+    pub fn note_offer(&mut self, client: &Client, offer: SentOffer, now: u64) {
         if client.class != Class::Pxe || client.raspberry_pi {
             return;
         }
-        let next = if client.is_ipxe() || client.arch.is_efi() { offer.next } else { Next::Elsewhere };
-        let fresh = Boot::new(client, Offer { next, ..offer }, now);
+        let next = if client.is_ipxe() || client.arch.is_efi() { offer.next } else { NextContact::Elsewhere };
+        let fresh = Boot::new(client, SentOffer { next, ..offer }, now);
         let before = self.boots.update(hardware_key(&client.hardware), now, fresh, |boot| {
             let before = *boot;
             if boot.asks_again(&fresh, now) {
@@ -145,19 +145,19 @@ impl Rivals {
     }
 
     /// The offer has not left this host: nobody else keeps the machine from it.
-    pub fn withdrawn(&mut self, hardware: &HardwareAddress) {
+    pub fn note_unsent(&mut self, hardware: &HardwareAddress) {
         if let Some(boot) = self.boots.get_mut(hardware_key(hardware)) {
             boot.settled = true;
         }
     }
 
     /// An OFFER or an ACK of another server.
-    pub fn overheard(&mut self, message: &Message<'_>, now: u64) {
+    pub fn note_overheard(&mut self, message: &Message<'_>, now: u64) {
         self.offers.note(message, now);
     }
 
     /// A REQUEST, to a DHCP server if it says so.
-    pub fn requested(&mut self, hardware: &HardwareAddress, xid: u32, request: Option<Request>, now: u64) {
+    pub fn note_request(&mut self, hardware: &HardwareAddress, xid: u32, request: Option<AddressRequest>, now: u64) {
         let Some(boot) = self.boots.get_mut(hardware_key(hardware)) else { return };
         match (boot.request, request) {
             (None, Some(_)) if xid == boot.offer.xid => boot.request = request,
@@ -173,7 +173,7 @@ impl Rivals {
 
     /// It came to port 4011, or asked for a file; where `beginning` says so, for one that only a firmware asks for, or
     /// an iPXE that has not asked for an address yet.
-    pub fn came(&mut self, hardware: &HardwareAddress, beginning: bool, now: u64) {
+    pub fn note_contact(&mut self, hardware: &HardwareAddress, beginning: bool, now: u64) {
         let Some(boot) = self.boots.get_mut(hardware_key(hardware)) else { return };
         let before = *boot;
         boot.settled = true;
@@ -182,14 +182,14 @@ impl Rivals {
             return self.begins_anew(&before, now);
         }
         *(if boot.finding.ipxe { &mut boot.scripted } else { &mut boot.loaded }) = Some(now);
-        let Some(Request { server, .. }) = boot.request else { return };
+        let Some(AddressRequest { server, .. }) = boot.request else { return };
         let finding = boot.finding;
         let kinds = match finding.ipxe {
-            true => [Rival::Unseen(server), Rival::Named(server)],
-            false => [Rival::ShutOut(server), Rival::Loaded(server)],
+            true => [Diagnosis::OfferUnseen(server), Diagnosis::BootsAnother(server)],
+            false => [Diagnosis::ShutOut(server), Diagnosis::LoadedElsewhere(server)],
         };
         for rival in kinds {
-            let key = Finding { rival, ..finding }.key();
+            let key = Finding { diagnosis: rival, ..finding }.key();
             self.records.update(key, now, Record::default(), |record| {
                 (record.missed, record.good) = (0, Some(now));
             });
@@ -197,7 +197,7 @@ impl Rivals {
     }
 
     /// To be called every few seconds: what has been waited for in vain since the last time.
-    pub fn look(&mut self, now: u64) -> Vec<Finding> {
+    pub fn expire(&mut self, now: u64) -> Vec<Finding> {
         let mut due = Vec::new();
         for boot in self.boots.values_mut().filter(|boot| !boot.settled && boot.is_due(now)) {
             due.push(*boot);
@@ -219,9 +219,9 @@ impl Rivals {
         }
     }
 
-    fn missed(&mut self, boot: &Boot, rival: Rival, weight: u8, now: u64) {
+    fn missed(&mut self, boot: &Boot, rival: Diagnosis, weight: u8, now: u64) {
         let finding = self.explained(boot, rival);
-        let weight = if finding.is_sure() && boot.weight() > 1 { ENOUGH_BESIDE_OTHERS } else { weight };
+        let weight = if finding.is_certain() && boot.weight() > 1 { ENOUGH_BESIDE_OTHERS } else { weight };
         let tell = self
             .records
             .update(finding.key(), now, Record::default(), |record| record.missed(weight, finding.cause.bit(), now));
@@ -232,33 +232,33 @@ impl Rivals {
     }
 
     /// With what the offers say that others made to it.
-    fn explained(&self, boot: &Boot, rival: Rival) -> Finding {
+    fn explained(&self, boot: &Boot, rival: Diagnosis) -> Finding {
         let Boot { finding, offer, first, request, .. } = boot;
-        let offers = || self.offers.to(&finding.hardware, offer.xid, first.saturating_sub(HEARD_TWICE));
-        let Some(Request { server, remote, .. }) = *request else {
-            let rival = match (rival, offers().find(|offered| offered.address)) {
-                (Rival::NoAddress(times), Some(offered)) => Rival::Untaken(times, offered.server),
+        let offers = || self.offers.for_attempt(&finding.hardware, offer.xid, first.saturating_sub(HEARD_TWICE));
+        let Some(AddressRequest { server, is_remote: remote, .. }) = *request else {
+            let rival = match (rival, offers().find(|offered| offered.has_address)) {
+                (Diagnosis::NoAddress(times), Some(offered)) => Diagnosis::AddressUntaken(times, offered.server),
                 _ => rival,
             };
-            return Finding { rival, ..*finding };
+            return Finding { diagnosis: rival, ..*finding };
         };
         let own = offers().find(|offered| offered.server == server);
         // EDK2 takes what comes with an address from nobody but the server of that address.
         let is_another =
-            |offered: &Offered| offered.server != server && offered.pxe && (finding.ipxe || !offered.address);
+            |offered: &OverheardOffer| offered.server != server && offered.is_pxe && (finding.ipxe || !offered.has_address);
         let another = offers().find(is_another).map(|offered| Cause::AnotherServer(offered.server));
-        let option_60 = own.filter(|own| own.pxe).map(|_| Cause::Option60);
-        let boot_file = own.filter(|own| own.file).map(|_| Cause::BootFile);
+        let option_60 = own.filter(|own| own.is_pxe).map(|_| Cause::Option60);
+        let boot_file = own.filter(|own| own.has_file).map(|_| Cause::BootFile);
         // Firmware prefers a boot server to a plain file name, iPXE the file name of the server of its address.
         let cause =
             if finding.ipxe { boot_file.or(option_60).or(another) } else { option_60.or(another).or(boot_file) };
-        let nothing = if own.is_some() { Cause::NoOffer } else { Cause::Unheard { remote } };
-        Finding { rival, cause: cause.unwrap_or(nothing), ..*finding }
+        let nothing = if own.is_some() { Cause::NotInOffers } else { Cause::NotOverheard { remote } };
+        Finding { diagnosis: rival, cause: cause.unwrap_or(nothing), ..*finding }
     }
 }
 
 impl Boot {
-    fn new(client: &Client, offer: Offer, now: u64) -> Boot {
+    fn new(client: &Client, offer: SentOffer, now: u64) -> Boot {
         let finding = Finding {
             hardware: client.hardware,
             arch: client.arch,
@@ -269,8 +269,8 @@ impl Boot {
                 IpAddr::V6(_) => None,
             }),
             next: offer.next,
-            rival: Rival::NoAddress(1),
-            cause: Cause::Unheard { remote: false },
+            diagnosis: Diagnosis::NoAddress(1),
+            cause: Cause::NotOverheard { remote: false },
         };
         Boot {
             finding,
@@ -294,7 +294,7 @@ impl Boot {
         }
         if pause > HEARD_TWICE {
             self.discovers = self.discovers.saturating_add(1);
-            self.finding.rival = Rival::NoAddress(self.discovers);
+            self.finding.diagnosis = Diagnosis::NoAddress(self.discovers);
         }
         self.last = now;
         true
@@ -314,33 +314,33 @@ impl Boot {
     }
 
     /// What is to be told of it when nothing more follows.
-    fn rival(&self) -> Option<Rival> {
-        let Some(Request { server, at, secs, .. }) = self.request else {
-            return Some(self.finding.rival).filter(|_| self.discovers >= ADDRESS_TRIES);
+    fn rival(&self) -> Option<Diagnosis> {
+        let Some(AddressRequest { server, at, secs, .. }) = self.request else {
+            return Some(self.finding.diagnosis).filter(|_| self.discovers >= ADDRESS_TRIES);
         };
         let unseen = secs & 3 == 2;
         match self.finding.ipxe {
-            _ if self.offer.next == Next::Elsewhere => None,
-            false => Some(Rival::ShutOut(server)),
-            true if !unseen => Some(Rival::Named(server)),
+            _ if self.offer.next == NextContact::Elsewhere => None,
+            false => Some(Diagnosis::ShutOut(server)),
+            true if !unseen => Some(Diagnosis::BootsAnother(server)),
             // One that did not wait was told so by its server.
-            true => Some(Rival::Unseen(server)).filter(|_| at.saturating_sub(self.first) >= WAITED_FOR_US),
+            true => Some(Diagnosis::OfferUnseen(server)).filter(|_| at.saturating_sub(self.first) >= WAITED_FOR_US),
         }
     }
 
     /// It asks as an iPXE now, before a firmware gives up waiting for us, and has taken nothing from us: what it runs
     /// it has from elsewhere. Only of those that we wait for on port 4011 is that sure, whose requests say whose they
     /// are.
-    fn loaded_elsewhere(&self, fresh: &Boot, now: u64) -> Option<Rival> {
-        let Request { server, at, .. } = self.request?;
-        let is_next = fresh.finding.ipxe && !self.finding.ipxe && self.offer.next == Next::BootServer;
-        (is_next && !self.settled && now.saturating_sub(at) < FIRMWARE_WAIT).then_some(Rival::Loaded(server))
+    fn loaded_elsewhere(&self, fresh: &Boot, now: u64) -> Option<Diagnosis> {
+        let AddressRequest { server, at, .. } = self.request?;
+        let is_next = fresh.finding.ipxe && !self.finding.ipxe && self.offer.next == NextContact::BootServer;
+        (is_next && !self.settled && now.saturating_sub(at) < FIRMWARE_WAIT).then_some(Diagnosis::LoadedElsewhere(server))
     }
 
     /// An iPXE that did not come from us may have a script of its own: one alone is not enough.
     fn weight(&self) -> u8 {
         let ours = self.loaded.is_some_and(|at| self.first.saturating_sub(at) < OUR_LOADER_COUNTS);
-        if matches!(self.rival(), Some(Rival::Named(_))) && !ours { 1 } else { 2 }
+        if matches!(self.rival(), Some(Diagnosis::BootsAnother(_))) && !ours { 1 } else { 2 }
     }
 }
 

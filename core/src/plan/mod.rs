@@ -12,26 +12,26 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use machines::Machines;
 use profile::{Profile, ProfileId};
-use rule::{Met, Rule};
+use rule::{RuleRef, Rule};
 
 /// Everything that decides what a machine is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Who serves TFTP; `None` when nobody does, and then no bare file name is ever offered.
-    pub tftp: Option<Tftp>,
+    pub tftp: Option<TftpServer>,
     /// The port on which our own HTTP server listens; `None` when it does not.
     pub http: Option<u16>,
     /// Whether we listen on 4011. If not, UEFI is given the direct shape: a redirect would lead nowhere.
     pub boot_server: bool,
     /// Relayed requests do not reach us: of `proxy-only`, or because a DHCP server on this host has port 67. Then no
     /// offer of ours tells which machines beyond our networks may come to 4011, and any may, within a rate.
-    pub deaf_to_relays: bool,
+    pub ignores_relays: bool,
     /// What a firmware is given, by architecture ([`Arch::base`]).
     pub loaders: BTreeMap<Arch, Loader>,
     /// What the firmware of every other architecture is given (`filename` of an old proxy.ini with iPXE mode off).
     pub default_loader: Option<Loader>,
     /// What an iPXE is given.
-    pub ipxe: Ipxe,
+    pub ipxe: IpxeTarget,
     /// Whether UEFI HTTP boot clients are answered; the old proxy.ini did not know them.
     pub http_clients: bool,
     /// Words in option 77 that mean "already iPXE", beside `iPXE`.
@@ -41,14 +41,14 @@ pub struct Plan {
     /// Relays that may ask. Empty: any.
     pub relays: Vec<IpAddr>,
     /// The most answers a second on one interface. `None`: as many as come, for a boot storm is legitimate.
-    pub most_per_second: Option<u32>,
+    pub rate_limit: Option<u32>,
     /// What the menu shows of the boot directory.
-    pub menu: Menu,
+    pub menu: BootDirMenu,
     /// The UEFI architectures for which we hold a program that starts the local disk.
     pub local_disk: Vec<Arch>,
     /// The offered iPXEs, by name, that firmware is sent over IPv6 together with their script, and what they run on
     /// (`choose::WITH_SCRIPT`).
-    pub with_script: BTreeMap<String, Arch>,
+    pub ipxe_wrappers: BTreeMap<String, Arch>,
     /// Whether there are files for Raspberry Pis: their boot ROM takes neither loader nor script.
     pub raspberry_pi: bool,
     pub profiles: Vec<Profile>,
@@ -59,7 +59,7 @@ pub struct Plan {
     /// The first that matches decides.
     pub rules: Vec<Rule>,
     /// Another number with other rules, or other profiles for them to name. It tells what was met before a reload.
-    pub rules_mark: u32,
+    pub rules_version: u32,
     pub machines: Machines,
     /// Names under which files of the template directory are asked for.
     pub templates: BTreeSet<String>,
@@ -73,19 +73,19 @@ pub struct Dhcp6 {
     /// Whether we listen on 4011 over IPv6. If not, nobody can be told what to boot by TFTP.
     pub boot_server: bool,
     /// As [`Plan::deaf_to_relays`], of port 547.
-    pub deaf_to_relays: bool,
+    pub ignores_relays: bool,
     /// Whether our TFTP server is heard over IPv6. There is no other there: an old proxy.ini knows IPv4 only.
     pub tftp: bool,
     /// Our DUID, 3 to 130 octets: EDK2 takes no other length.
     pub duid: Vec<u8>,
     /// Whether an iPXE in a stateless network is answered. It takes the first REPLY, so ours displaces the DHCPv6
     /// server's and has to say what that would have said.
-    pub stateless: Option<Stateless>,
+    pub stateless: Option<StatelessOptions>,
 }
 
 /// What a REPLY says beside what to boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stateless {
+pub struct StatelessOptions {
     pub dns_servers: Vec<Ipv6Addr>,
     /// Search list, each name as people write it.
     pub domains: Vec<String>,
@@ -110,11 +110,11 @@ impl Plan {
 
     /// Where the loader lies that is offered under this name, if it is ours to send.
     pub fn loader_path(&self, name: &str) -> Option<&str> {
-        self.offered().find(|loader| loader.name == name)?.path.as_deref()
+        self.all_loaders().find(|loader| loader.name == name)?.path.as_deref()
     }
 
     /// Every first-stage program that may be offered.
-    pub fn offered(&self) -> impl Iterator<Item = &Loader> {
+    pub fn all_loaders(&self) -> impl Iterator<Item = &Loader> {
         let of_profiles =
             self.profiles.iter().flat_map(|profile| profile.loaders.values().chain(&profile.default_loader));
         self.loaders.values().chain(&self.default_loader).chain(of_profiles)
@@ -122,18 +122,18 @@ impl Plan {
 
     /// Whether firmware of this architecture is sent the loader of this name together with its script. A U-Boot has the
     /// loader of its kind of UEFI, and no PXE driver that our program could ask.
-    pub fn brings_script(&self, arch: Arch, name: &str) -> bool {
-        self.with_script.get(name) == Some(&arch)
+    pub fn has_ipxe_wrapper(&self, arch: Arch, name: &str) -> bool {
+        self.ipxe_wrappers.get(name) == Some(&arch)
     }
 
     /// A rule that a packet has met, to be remembered.
-    pub fn met(&self, rule: usize) -> Met {
-        Met { rule, mark: self.rules_mark }
+    pub fn rule_ref(&self, rule: usize) -> RuleRef {
+        RuleRef { rule, version: self.rules_version }
     }
 
     /// The rule that was met, unless the rules have changed since.
-    pub fn rule(&self, met: Met) -> Option<usize> {
-        (met.mark == self.rules_mark).then_some(met.rule)
+    pub fn resolve_rule(&self, met: RuleRef) -> Option<usize> {
+        (met.version == self.rules_version).then_some(met.rule)
     }
 
     /// Whether an entry or a rule names this UUID.
@@ -142,17 +142,17 @@ impl Plan {
     }
 
     /// Whether a rule opts U-Boot in: its class begins with neither of the two words that we answer otherwise.
-    pub fn knows_u_boot(&self) -> bool {
+    pub fn serves_u_boot(&self) -> bool {
         self.rules.iter().any(Rule::names_u_boot)
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tftp {
+pub enum TftpServer {
     /// We do, on the address that the client reached us by.
-    Ours,
+    Local,
     /// Somebody else (`tftpd` of an old proxy.ini).
-    At(Ipv4Addr),
+    Remote(Ipv4Addr),
 }
 
 /// A first-stage program.
@@ -176,7 +176,7 @@ impl Loader {
     }
 
     /// What of a URL goes to the client: the name on a TFTP server and that server, or the URL itself.
-    pub fn elsewhere(&self) -> Option<(&str, Option<Ipv4Addr>)> {
+    pub fn remote_location(&self) -> Option<(&str, Option<Ipv4Addr>)> {
         let on_server = |rest: &'_ str| rest.split_once('/').map(|(server, name)| (server.parse(), name.len()));
         match self.name.strip_prefix("tftp://").and_then(on_server) {
             Some((Ok(server), length)) => Some((&self.name[self.name.len() - length..], Some(server))),
@@ -187,38 +187,38 @@ impl Loader {
 
 /// What an iPXE is told to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Ipxe {
+pub enum IpxeTarget {
     /// The script `boot.ipxe` of our own, by http or tftp as the client can.
     #[default]
-    Ours,
+    Builtin,
     /// This name or URL, as it stands (`chainload_url` of an old proxy.ini).
-    Given(String),
+    Configured(String),
     /// What the firmware of its architecture gets (old proxy.ini with iPXE mode off).
     AsFirmware,
 }
 
 /// The boot directory as the generated menu shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Menu {
+pub struct BootDirMenu {
     /// The operator's own `boot.ipxe` stands in the boot directory and is served as it is.
-    pub own_script: bool,
+    pub has_boot_script: bool,
     /// There are scripts for machines by the host names that their DHCP server gives them, `HOSTNAME-pc1.ipxe`.
-    pub by_host_name: bool,
-    pub entries: Vec<Entry>,
+    pub has_host_name_scripts: bool,
+    pub entries: Vec<BootDirEntry>,
 }
 
 /// One line of the generated menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct BootDirEntry {
     pub title: String,
-    pub starts: Starts,
+    pub target: EntryTarget,
     /// Why it is known not to boot as it stands, in a sentence.
-    pub lacks: Option<String>,
+    pub problem: Option<String>,
 }
 
 /// What an entry starts. Paths are relative to the boot directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Starts {
+pub enum EntryTarget {
     /// `arch` is the one that the kernel was built for; x86 kernels start on a BIOS as well, one for [`Arch::BIOS`]
     /// only there. The arguments may hold template expressions.
     Linux {

@@ -15,7 +15,7 @@ pub struct Profile {
     pub name: String,
     /// What a menu calls it.
     pub title: String,
-    pub boots: Boots,
+    pub boots: BootTarget,
     /// First-stage programs that go before those of the site.
     pub loaders: BTreeMap<Arch, Loader>,
     /// The one for every other architecture, whatever the site has for it.
@@ -26,7 +26,7 @@ pub struct Profile {
 
 /// What it comes to. Everything but a loader, a menu and nothing is shown by our iPXE, which a firmware is given first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Boots {
+pub enum BootTarget {
     /// The menu of the boot directory, or the operator's own `boot.ipxe` there.
     #[default]
     BootDir,
@@ -35,7 +35,7 @@ pub enum Boots {
     Script(String),
     /// The loaders of the profile themselves (GRUB, shim, Windows); an iPXE is given them as well.
     Loader,
-    Menu(Menu),
+    Menu(FirmwareMenu),
     LocalDisk,
     Nothing,
 }
@@ -50,26 +50,26 @@ pub struct Linux {
 
 /// A menu that the firmware itself shows (PXE 2.1, option 43 sub-options 8, 9 and 10). An iPXE is given it as a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Menu {
+pub struct FirmwareMenu {
     /// At most 60 octets.
     pub prompt: String,
     /// Seconds until the first item is taken; 0: at once and without a prompt; 255: never, the menu is open.
     pub timeout: u8,
     /// At most 24: EDK2 shows no more.
-    pub items: Vec<Item>,
+    pub items: Vec<FirmwareMenuItem>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub struct FirmwareMenuItem {
     /// The PXE boot server type by which the firmware names it: 0x8001 and up, or what the operator says.
     pub kind: u16,
     /// At most 60 octets.
     pub title: String,
-    pub to: To,
+    pub target: ItemTarget,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum To {
+pub enum ItemTarget {
     Profile(Option<ProfileId>),
     /// Another boot server, which is asked on its port 4011.
     Server(Ipv4Addr),
@@ -77,8 +77,8 @@ pub enum To {
     Broadcast,
 }
 
-impl Menu {
-    pub fn item(&self, kind: u16) -> Option<&Item> {
+impl FirmwareMenu {
+    pub fn item(&self, kind: u16) -> Option<&FirmwareMenuItem> {
         self.items.iter().find(|item| item.kind == kind)
     }
 }
@@ -87,7 +87,7 @@ impl Profile {
     /// The requested name that uses up a boot-once.
     pub fn boot_once_file(&self) -> Option<&str> {
         match &self.boots {
-            Boots::Linux(linux) => Some(self.boot_once_file.as_ref().unwrap_or(&linux.kernel)),
+            BootTarget::Linux(linux) => Some(self.boot_once_file.as_ref().unwrap_or(&linux.kernel)),
             _ => self.boot_once_file.as_deref(),
         }
     }

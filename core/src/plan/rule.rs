@@ -16,7 +16,7 @@ use core::str::FromStr;
 pub struct Rule {
     /// What logs and `explain` call it.
     pub name: String,
-    pub when: When,
+    pub when: Conditions,
     /// The machine is not answered at all.
     pub deny: bool,
     /// What it boots, unless its own entry says otherwise; `None`: as if there were no rule.
@@ -30,34 +30,34 @@ pub struct Rule {
 /// A rule that a packet has met, as the memory and the URLs of a boot keep it: by its place among the rules of then.
 /// After a reload another one may stand there, which would have a machine boot what was never meant for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Met {
+pub struct RuleRef {
     pub rule: usize,
     /// [`Plan::rules_mark`](super::Plan::rules_mark).
-    pub mark: u32,
+    pub version: u32,
 }
 
 /// As part of a URL: `3-9f3c21aa`, and without a mark `3`.
-impl fmt::Display for Met {
+impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.mark {
+        match self.version {
             0 => write!(f, "{}", self.rule),
             mark => write!(f, "{}-{mark:08x}", self.rule),
         }
     }
 }
 
-impl FromStr for Met {
+impl FromStr for RuleRef {
     type Err = ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (rule, mark) = text.split_once('-').unwrap_or((text, "0"));
-        Ok(Met { rule: rule.parse()?, mark: u32::from_str_radix(mark, 16)? })
+        Ok(RuleRef { rule: rule.parse()?, version: u32::from_str_radix(mark, 16)? })
     }
 }
 
 /// Every list that is not empty must hold something that fits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct When {
+pub struct Conditions {
     pub macs: Vec<MacPattern>,
     /// In printed order.
     pub uuids: Vec<[u8; 16]>,
@@ -123,34 +123,34 @@ pub struct Subject<'a> {
     pub circuit_id: &'a [u8],
     pub interface_ids: Vec<&'a [u8]>,
     /// The rule that its DHCP packet met, where that rule asks for what only such a packet says.
-    pub heard: Option<usize>,
+    pub dhcp_rule: Option<usize>,
     /// It is no DHCP packet, or one that does not come through the relay again: what only that says is not known,
     /// rather than absent.
-    pub request: bool,
+    pub is_file_request: bool,
 }
 
 impl Rule {
     /// `index`: its place in the list.
     pub fn matches(&self, index: usize, subject: &Subject<'_>, known: bool) -> bool {
-        self.misses(index, subject, known).next().is_none()
+        self.unmet(index, subject, known).next().is_none()
     }
 
     /// The conditions that do not hold: none if it matches, and one if it came near.
-    pub fn misses<'a>(
+    pub fn unmet<'a>(
         &'a self,
         index: usize,
         subject: &'a Subject<'_>,
         known: bool,
     ) -> impl Iterator<Item = Condition> + 'a {
-        let heard = subject.request && subject.heard == Some(index);
-        self.when.conditions().filter(move |condition| {
-            !(heard && condition.needs_a_packet() || self.when.holds(*condition, subject, known))
+        let heard = subject.is_file_request && subject.dhcp_rule == Some(index);
+        self.when.set_conditions().filter(move |condition| {
+            !(heard && condition.needs_dhcp_packet() || self.when.holds(*condition, subject, known))
         })
     }
 
     /// Whether only a DHCP packet can tell if it matches.
-    pub fn needs_a_packet(&self) -> bool {
-        self.when.conditions().any(Condition::needs_a_packet)
+    pub fn needs_dhcp_packet(&self) -> bool {
+        self.when.set_conditions().any(Condition::needs_dhcp_packet)
     }
 
     pub fn names_u_boot(&self) -> bool {
@@ -163,9 +163,9 @@ impl Rule {
     }
 }
 
-impl When {
+impl Conditions {
     /// Those that were given.
-    pub fn conditions(&self) -> impl Iterator<Item = Condition> + '_ {
+    pub fn set_conditions(&self) -> impl Iterator<Item = Condition> + '_ {
         use Condition::*;
         [
             (Mac, self.macs.is_empty()),
@@ -216,7 +216,7 @@ impl When {
 
 impl Condition {
     /// A request for a script does not tell it.
-    pub fn needs_a_packet(self) -> bool {
+    pub fn needs_dhcp_packet(self) -> bool {
         matches!(self, Self::VendorClass | Self::UserClass | Self::Relay | Self::CircuitId | Self::InterfaceId)
     }
 

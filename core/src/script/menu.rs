@@ -1,9 +1,9 @@
 //! The menu of the boot directory.
 
-use super::{COLOURS, PAUSE, SPACE, VERSION, heading, item, plain, say, start_linux, start_local_disk, url};
+use super::{COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, menu_heading, menu_item, sanitize, echo_lines, start_linux, start_local_disk, file_url};
 use crate::arch::Arch;
-use crate::caller::Caller;
-use crate::plan::{Entry, Plan, Starts};
+use crate::caller::ClaimedIdentity;
+use crate::plan::{BootDirEntry, Plan, EntryTarget};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ use core::fmt::Write;
 use core::net::IpAddr;
 
 /// What netboot.xyz calls the scripts of machines by their host names begins with it. They are found in any case.
-pub const HOST_NAME: &str = "HOSTNAME-";
+pub const HOST_NAME_PREFIX: &str = "HOSTNAME-";
 
 /// How long the menu waits before it starts the local disk, in milliseconds.
 const MENU_TIMEOUT: u32 = 10_000;
@@ -20,14 +20,14 @@ const MENU_TIMEOUT: u32 = 10_000;
 const LACKS_TIMEOUT: u32 = 30_000;
 
 /// The menu of this machine. `entries` are those of the plan with no expression left in them.
-pub fn menu(plan: &Plan, entries: &[Entry], base: &str, server: IpAddr, caller: &Caller) -> String {
-    let shown: Vec<(usize, &Entry)> =
-        entries.iter().enumerate().filter(|(_, entry)| suits(&entry.starts, caller.arch)).collect();
+pub fn menu(plan: &Plan, entries: &[BootDirEntry], base: &str, server: IpAddr, caller: &ClaimedIdentity) -> String {
+    let shown: Vec<(usize, &BootDirEntry)> =
+        entries.iter().enumerate().filter(|(_, entry)| suits(&entry.target, caller.arch)).collect();
 
     let mut script = format!(
         "#!ipxe
 # proxydhcpd {VERSION}: a menu for {who}
-{SPACE}
+{SET_SPACE}
 {COLOURS}
 {by_name}
 :menu
@@ -36,23 +36,23 @@ item --gap -- ${{manufacturer}} ${{product}}
 item --gap -- ${{netX/mac}}${{sp}} ${{netX/ip}}${{sp}} {firmware}
 item --gap -- ${{uuid}}
 ",
-        who = caller.who(),
+        who = caller.display_name(),
         firmware = firmware(caller.arch),
-        by_name = if plan.menu.by_host_name { by_host_name(base) } else { String::new() },
+        by_name = if plan.menu.has_host_name_scripts { by_host_name(base) } else { String::new() },
     );
     if !shown.is_empty() {
-        heading(&mut script, "On this server");
+        menu_heading(&mut script, "On this server");
         for (number, entry) in &shown {
-            let mark = if entry.lacks.is_some() { "${sp}${sp}(does not boot as it is)" } else { "" };
-            item(&mut script, &format!("entry{number}"), &(plain(&entry.title) + mark));
+            let mark = if entry.problem.is_some() { "${sp}${sp}(does not boot as it is)" } else { "" };
+            menu_item(&mut script, &format!("entry{number}"), &(sanitize(&entry.title) + mark));
         }
     }
-    heading(&mut script, "On this machine");
-    item(&mut script, "disk", "Boot from the local disk");
-    item(&mut script, "shell", "iPXE shell");
-    item(&mut script, "restart", "Restart");
-    heading(&mut script, "On the Internet");
-    item(&mut script, "netbootxyz", "netboot.xyz");
+    menu_heading(&mut script, "On this machine");
+    menu_item(&mut script, "disk", "Boot from the local disk");
+    menu_item(&mut script, "shell", "iPXE shell");
+    menu_item(&mut script, "restart", "Restart");
+    menu_heading(&mut script, "On the Internet");
+    menu_item(&mut script, "netbootxyz", "netboot.xyz");
     writeln!(script, "choose --default disk --timeout {MENU_TIMEOUT} chosen || goto menu").ok();
     script.push_str("goto ${chosen}\n");
 
@@ -84,7 +84,7 @@ imgfree ||
     );
     writeln!(
         script,
-        "prompt --timeout {PAUSE} That did not work; the lines above say why. Press a key for the menu. ||"
+        "prompt --timeout {MESSAGE_TIMEOUT} That did not work; the lines above say why. Press a key for the menu. ||"
     )
     .ok();
     script.push_str("goto menu\n");
@@ -93,15 +93,15 @@ imgfree ||
 
 /// The script that is there for this machine's host name, if one is: it goes before the menu.
 fn by_host_name(base: &str) -> String {
-    format!("isset ${{hostname}} && chain --autofree {base}{HOST_NAME}${{hostname:uristring}}.ipxe ||\n")
+    format!("isset ${{hostname}} && chain --autofree {base}{HOST_NAME_PREFIX}${{hostname:uristring}}.ipxe ||\n")
 }
 
 /// Whether the machine can start it. One that does not say what it is is shown all but EFI programs.
-fn suits(starts: &Starts, machine: Option<Arch>) -> bool {
+fn suits(starts: &EntryTarget, machine: Option<Arch>) -> bool {
     match (starts, machine) {
-        (Starts::Script { .. }, _) | (Starts::Linux { .. }, None) => true,
-        (Starts::Linux { arch: Arch::X64 | Arch::IA32, .. }, Some(Arch::BIOS)) => true,
-        (Starts::Linux { arch, .. } | Starts::Efi { arch, .. }, machine) => machine == Some(*arch),
+        (EntryTarget::Script { .. }, _) | (EntryTarget::Linux { .. }, None) => true,
+        (EntryTarget::Linux { arch: Arch::X64 | Arch::IA32, .. }, Some(Arch::BIOS)) => true,
+        (EntryTarget::Linux { arch, .. } | EntryTarget::Efi { arch, .. }, machine) => machine == Some(*arch),
     }
 }
 
@@ -110,20 +110,20 @@ fn firmware(arch: Option<Arch>) -> String {
 }
 
 /// The commands that start an entry of the boot directory; one that does not boot first says why.
-fn start(script: &mut String, base: &str, entry: &Entry) {
-    if let Some(why) = &entry.lacks {
-        writeln!(script, "echo {} does not boot as it is:", plain(&entry.title)).ok();
-        say(script, why);
+fn start(script: &mut String, base: &str, entry: &BootDirEntry) {
+    if let Some(why) = &entry.problem {
+        writeln!(script, "echo {} does not boot as it is:", sanitize(&entry.title)).ok();
+        echo_lines(script, why);
         script.push_str("echo proxydhcpd check, on the server, says what to do.\n");
         let question = "Press b to start it all the same, another key for the menu.";
         writeln!(script, "prompt --key b --timeout {LACKS_TIMEOUT} {question} || goto menu").ok();
     }
-    match &entry.starts {
-        Starts::Linux { kernel, initrds, arguments, .. } => {
+    match &entry.target {
+        EntryTarget::Linux { kernel, initrds, arguments, .. } => {
             start_linux(script, base, kernel, initrds.iter().map(String::as_str), arguments);
         }
-        Starts::Script { path } | Starts::Efi { path, .. } => {
-            writeln!(script, "imgfree ||\nchain --autofree {} || goto failed", url(base, path)).ok();
+        EntryTarget::Script { path } | EntryTarget::Efi { path, .. } => {
+            writeln!(script, "imgfree ||\nchain --autofree {} || goto failed", file_url(base, path)).ok();
         }
     }
     script.push_str("goto menu\n");

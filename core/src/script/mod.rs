@@ -7,14 +7,14 @@
 mod menu;
 mod profile;
 
-pub use menu::{HOST_NAME, menu};
-pub use profile::{chain, chain_url, choices, leave, linux, local_disk, unrendered};
+pub use menu::{HOST_NAME_PREFIX, menu};
+pub use profile::{chain, chain_url, profile_menu, boot_nothing, linux, local_disk, template_error};
 
 use crate::arch::Arch;
-use crate::caller::Caller;
-use crate::choose::{MACHINE, local_disk_name};
+use crate::caller::ClaimedIdentity;
+use crate::choose::{MACHINE_PREFIX, local_disk_name};
 use crate::plan::Plan;
-use crate::request::Door;
+use crate::request::Protocol;
 use crate::url::{percent_encode, host, is_url};
 use alloc::format;
 use alloc::string::String;
@@ -23,7 +23,7 @@ use core::fmt::Write;
 use core::net::IpAddr;
 
 /// How long a message stands before the script goes on, in milliseconds.
-const PAUSE: u32 = 10_000;
+const MESSAGE_TIMEOUT: u32 = 10_000;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -33,7 +33,7 @@ pub fn local_disk_arch(name: &str) -> Option<Arch> {
 }
 
 /// `${sp}` is a space that counts: iPXE takes a line apart at its spaces before it fills in settings.
-const SPACE: &str = "set sp:hex 20 && set sp ${sp:string}";
+const SET_SPACE: &str = "set sp:hex 20 && set sp ${sp:string}";
 
 /// Grey on black, headings in cyan, the chosen item in black on cyan, in place of iPXE's blue and red; pairs 1, 2 and 3
 /// of its config/colour.h. A build without the command keeps its own colours.
@@ -45,8 +45,8 @@ cpair --foreground 7 --background 0 1 && cpair --foreground 0 --background 6 2 &
 /// (tftp_send_rrq), as `key=value` because any of the settings may be empty, and the MAC address, that of the card
 /// iPXE booted from (`netX`), with hyphens because a colon is not at home in every file system. The serial number is
 /// text that may hold anything, so it goes as octets. `caller` may know what the machine does not.
-pub fn entry(door: Door, server: IpAddr, caller: &Caller) -> String {
-    begin("", &[base(door, server)], caller)
+pub fn entry_script(door: Protocol, server: IpAddr, caller: &ClaimedIdentity) -> String {
+    begin("", &[base_url(door, server)], caller)
 }
 
 /// What an iPXE finds beside itself that was started over IPv6: there its DHCPv6 server is the only one that could name
@@ -54,17 +54,17 @@ pub fn entry(door: Door, server: IpAddr, caller: &Caller) -> String {
 /// program of ours brings it along ([`WITH_SCRIPT`](crate::choose::WITH_SCRIPT)). It runs before iPXE has an address.
 ///
 /// What comes by PXE has come over TFTP; the rest comes over HTTP, on the port `http`, if this iPXE can.
-pub fn autoexec(door: Door, http: Option<u16>, server: IpAddr, caller: &Caller) -> String {
-    let faster = http.map(Door::Http).filter(|http| *http != door);
-    let bases: Vec<String> = faster.into_iter().chain([door]).map(|door| base(door, server)).collect();
+pub fn autoexec(door: Protocol, http: Option<u16>, server: IpAddr, caller: &ClaimedIdentity) -> String {
+    let faster = http.map(Protocol::Http).filter(|http| *http != door);
+    let bases: Vec<String> = faster.into_iter().chain([door]).map(|door| base_url(door, server)).collect();
     begin("ifconf --configurator ipv6 || ifconf || goto give_up\n", &bases, caller)
 }
 
 /// Tries these bases in their order, three times. Without a counter: an iPXE of 2012 has none (`inc`, 2013).
-fn begin(first: &str, bases: &[String], caller: &Caller) -> String {
-    let passed_on = caller.passed_on();
+fn begin(first: &str, bases: &[String], caller: &ClaimedIdentity) -> String {
+    let passed_on = caller.choice_path();
     let menu = format!(
-        "{MACHINE}{passed_on}mac=${{netX/mac:hexhyp}}/uuid=${{uuid}}/serial=${{serial:hexraw}}/platform=${{platform}}\
+        "{MACHINE_PREFIX}{passed_on}mac=${{netX/mac:hexhyp}}/uuid=${{uuid}}/serial=${{serial:hexraw}}/platform=${{platform}}\
          /arch=${{buildarch}}/menu.ipxe"
     );
     let tries: String = bases.iter().map(|base| format!("chain --replace --autofree {base}{menu} ||\n")).collect();
@@ -80,11 +80,11 @@ exit 1
 }
 
 /// Where our files are for who came through this door.
-pub fn base(door: Door, server: IpAddr) -> String {
+pub fn base_url(door: Protocol, server: IpAddr) -> String {
     let host = host(server);
     match door {
-        Door::Tftp => format!("tftp://{host}/"),
-        Door::Http(port) => format!("http://{host}:{port}/"),
+        Protocol::Tftp => format!("tftp://{host}/"),
+        Protocol::Http(port) => format!("http://{host}:{port}/"),
     }
 }
 
@@ -118,7 +118,7 @@ fn start_linux<'a>(
     arguments: &str,
 ) {
     script.push_str("imgfree ||\n");
-    write!(script, "kernel {}", url(base, kernel)).ok();
+    write!(script, "kernel {}", file_url(base, kernel)).ok();
     // A kernel started as an EFI program finds its initrds by these names, unless it is a newer one and asks iPXE
     // itself; started the BIOS way it does not look.
     for number in 0..initrds.len() {
@@ -129,32 +129,32 @@ fn start_linux<'a>(
     }
     script.push_str(" || goto failed\n");
     for (number, initrd) in initrds.enumerate() {
-        writeln!(script, "initrd --name initrd{number} {} || goto failed", url(base, initrd)).ok();
+        writeln!(script, "initrd --name initrd{number} {} || goto failed", file_url(base, initrd)).ok();
     }
     script.push_str("boot || goto failed\n");
 }
 
 /// Where a file is: on our server, unless it is said to be elsewhere.
-fn url(base: &str, path: &str) -> String {
+fn file_url(base: &str, path: &str) -> String {
     if is_url(path) { path.into() } else { format!("{base}{}", percent_encode(path)) }
 }
 
-fn heading(script: &mut String, text: &str) {
+fn menu_heading(script: &mut String, text: &str) {
     writeln!(script, "item --gap\nitem --gap -- {text}").ok();
 }
 
-fn item(script: &mut String, label: &str, text: &str) {
+fn menu_item(script: &mut String, label: &str, text: &str) {
     writeln!(script, "item {label} ${{sp}}${{sp}} {text}").ok();
 }
 
 /// Text that a script may show: nothing that iPXE expands, splits at or takes for an operator, and one line of it.
-fn plain(text: &str) -> String {
+fn sanitize(text: &str) -> String {
     let harmless = |c: char| c.is_ascii_alphanumeric() || " -._+:,()/@=~'".contains(c);
     text.chars().take(70).map(|c| if harmless(c) { c } else { '?' }).collect()
 }
 
 /// The commands that show a longer text, on as many lines as it takes, up to four.
-fn say(script: &mut String, text: &str) {
+fn echo_lines(script: &mut String, text: &str) {
     const MOST: usize = 70;
     let mut lines = Vec::from([String::new()]);
     for word in text.split_whitespace() {
@@ -169,14 +169,14 @@ fn say(script: &mut String, text: &str) {
         lines[last].push_str(word);
     }
     for line in lines.iter().take(4) {
-        writeln!(script, "echo {}", plain(line)).ok();
+        writeln!(script, "echo {}", sanitize(line)).ok();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Entry, Menu, Starts};
+    use crate::plan::{BootDirEntry, BootDirMenu, EntryTarget};
     use alloc::string::ToString;
     use alloc::vec;
     use alloc::vec::Vec;
@@ -184,29 +184,29 @@ mod tests {
 
     const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
-    fn machine(platform: &str, build: &str) -> Caller {
+    fn machine(platform: &str, build: &str) -> ClaimedIdentity {
         let name = format!("machine/mac=52-54-00-12-34-56/uuid=/platform={platform}/arch={build}/menu.ipxe");
-        Caller::of(&name).unwrap().0
+        ClaimedIdentity::parse(&name).unwrap().0
     }
 
-    fn menu(plan: &Plan, door: Door, machine: &Caller) -> String {
-        super::menu(plan, &plan.menu.entries, &base(door, SERVER), SERVER, machine)
+    fn menu(plan: &Plan, door: Protocol, machine: &ClaimedIdentity) -> String {
+        super::menu(plan, &plan.menu.entries, &base_url(door, SERVER), SERVER, machine)
     }
 
-    fn entry(door: Door, server: IpAddr) -> String {
-        super::entry(door, server, &Caller::default())
+    fn entry(door: Protocol, server: IpAddr) -> String {
+        super::entry_script(door, server, &ClaimedIdentity::default())
     }
 
-    fn plan(entries: Vec<Entry>) -> Plan {
-        Plan { menu: Menu { entries, ..Menu::default() }, local_disk: vec![Arch::X64], ..Plan::default() }
+    fn plan(entries: Vec<BootDirEntry>) -> Plan {
+        Plan { menu: BootDirMenu { entries, ..BootDirMenu::default() }, local_disk: vec![Arch::X64], ..Plan::default() }
     }
 
-    fn entry_of(title: &str, starts: Starts) -> Entry {
-        Entry { title: title.into(), starts, lacks: None }
+    fn entry_of(title: &str, starts: EntryTarget) -> BootDirEntry {
+        BootDirEntry { title: title.into(), target: starts, problem: None }
     }
 
-    fn linux(arch: Arch) -> Entry {
-        let starts = Starts::Linux {
+    fn linux(arch: Arch) -> BootDirEntry {
+        let starts = EntryTarget::Linux {
             kernel: "debian/linux".into(),
             initrds: vec!["debian/ucode.img".into(), "debian/initrd.gz".into()],
             arguments: "quiet ip=${netX/ip}".into(),
@@ -218,8 +218,8 @@ mod tests {
     #[test]
     fn an_entry_that_does_not_boot_says_so_and_why_before_it_is_started() {
         let mut entry = linux(Arch::X64);
-        entry.lacks = Some("the live system is looked for on a disc: fetch= does not say where it is".into());
-        let script = menu(&plan(vec![entry]), Door::Http(8080), &machine("efi", "x86_64"));
+        entry.problem = Some("the live system is looked for on a disc: fetch= does not say where it is".into());
+        let script = menu(&plan(vec![entry]), Protocol::Http(8080), &machine("efi", "x86_64"));
         assert!(script.contains("item entry0 ${sp}${sp} debian${sp}${sp}(does not boot as it is)\n"), "{script}");
         let commands = part(&script, "entry0");
         assert!(
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_kernel_for_bios_alone_is_shown_there_alone() {
         let shows =
-            |machine: Caller| menu(&plan(vec![linux(Arch::BIOS)]), Door::Tftp, &machine).contains("item entry0 ");
+            |machine: ClaimedIdentity| menu(&plan(vec![linux(Arch::BIOS)]), Protocol::Tftp, &machine).contains("item entry0 ");
         assert!(shows(machine("pcbios", "i386")) && !shows(machine("efi", "x86_64")));
     }
 
@@ -250,21 +250,21 @@ mod tests {
 
     #[test]
     fn the_entry_script_leads_back_through_the_same_door() {
-        let script = entry(Door::Http(8080), SERVER);
+        let script = entry(Protocol::Http(8080), SERVER);
         let line = script.lines().find(|line| line.starts_with("chain ")).unwrap();
         assert_eq!(
             line,
             "chain --replace --autofree http://192.0.2.1:8080/machine/mac=${netX/mac:hexhyp}/uuid=${uuid}\
              /serial=${serial:hexraw}/platform=${platform}/arch=${buildarch}/menu.ipxe ||"
         );
-        assert!(entry(Door::Tftp, SERVER).contains(" tftp://192.0.2.1/machine/"));
-        assert!(entry(Door::Http(80), IpAddr::V6(Ipv6Addr::LOCALHOST)).contains(" http://[::1]:80/machine/"));
+        assert!(entry(Protocol::Tftp, SERVER).contains(" tftp://192.0.2.1/machine/"));
+        assert!(entry(Protocol::Http(80), IpAddr::V6(Ipv6Addr::LOCALHOST)).contains(" http://[::1]:80/machine/"));
     }
 
     #[test]
     fn no_script_names_the_next_server() {
-        let menu = menu(&plan(vec![linux(Arch::X64)]), Door::Tftp, &machine("efi", "x86_64"));
-        assert!(!menu.contains("next-server") && !entry(Door::Tftp, SERVER).contains("next-server"));
+        let menu = menu(&plan(vec![linux(Arch::X64)]), Protocol::Tftp, &machine("efi", "x86_64"));
+        assert!(!menu.contains("next-server") && !entry(Protocol::Tftp, SERVER).contains("next-server"));
     }
 
     /// XenServer and XCP-ng boot their BIOS guests with one (xcp-ng/xcp#559). A command that it does not know ends the
@@ -275,8 +275,8 @@ mod tests {
             "boot", "chain", "choose", "echo", "exit", "goto", "imgfree", "initrd", "item", "kernel", "menu", "prompt",
             "reboot", "sanboot", "set", "shell", "sleep",
         ];
-        let odd = vec![linux(Arch::X64), entry_of("a", Starts::Script { path: "a.ipxe".into() })];
-        for script in [entry(Door::Tftp, SERVER), menu(&plan(odd), Door::Tftp, &machine("", ""))] {
+        let odd = vec![linux(Arch::X64), entry_of("a", EntryTarget::Script { path: "a.ipxe".into() })];
+        for script in [entry(Protocol::Tftp, SERVER), menu(&plan(odd), Protocol::Tftp, &machine("", ""))] {
             for line in script.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', ':'])) {
                 let commands = line.split(" && ").map(|command| command.split_whitespace().next().unwrap());
                 assert!(line.ends_with("||") || commands.into_iter().all(|word| KNOWN.contains(&word)), "{line}");
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn the_menu_of_an_x64_machine() {
-        let script = menu(&plan(vec![linux(Arch::X64)]), Door::Http(8080), &machine("efi", "x86_64"));
+        let script = menu(&plan(vec![linux(Arch::X64)]), Protocol::Http(8080), &machine("efi", "x86_64"));
         let (head, _) = script.split_once("\n:entry0").unwrap();
         let (_, items) = head.split_once("\n\n:menu\n").unwrap();
         assert_eq!(
@@ -325,9 +325,9 @@ goto menu"
 
     #[test]
     fn every_goto_has_its_label() {
-        let entries = vec![linux(Arch::X64), entry_of("a", Starts::Script { path: "a.ipxe".into() })];
-        for machine in [machine("pcbios", "i386"), machine("efi", "x86_64"), Caller::default()] {
-            let script = menu(&plan(entries.clone()), Door::Tftp, &machine);
+        let entries = vec![linux(Arch::X64), entry_of("a", EntryTarget::Script { path: "a.ipxe".into() })];
+        for machine in [machine("pcbios", "i386"), machine("efi", "x86_64"), ClaimedIdentity::default()] {
+            let script = menu(&plan(entries.clone()), Protocol::Tftp, &machine);
             let jumps = script.split_whitespace().collect::<Vec<_>>();
             let jumps = jumps.windows(2).filter(|pair| pair[0] == "goto").map(|pair| pair[1]);
             let items = script.lines().filter_map(|line| line.strip_prefix("item ")?.split(' ').next());
@@ -339,8 +339,8 @@ goto menu"
 
     #[test]
     fn each_firmware_starts_its_disk_in_its_own_way() {
-        let disk = |machine: &Caller| {
-            let script = menu(&plan(vec![]), Door::Http(8080), machine);
+        let disk = |machine: &ClaimedIdentity| {
+            let script = menu(&plan(vec![]), Protocol::Http(8080), machine);
             part(&script, "disk").to_string()
         };
         assert_eq!(disk(&machine("pcbios", "i386")), "sanboot --no-describe --drive 0x80 || goto failed\ngoto menu");
@@ -354,13 +354,13 @@ goto menu"
 
     #[test]
     fn a_machine_is_shown_what_it_can_start() {
-        let program = entry_of("tool", Starts::Efi { path: "tool.efi".into(), arch: Arch::X64 });
-        let shows = |entry: &Entry, machine: Caller| {
-            menu(&plan(vec![entry.clone()]), Door::Tftp, &machine).contains("item entry0 ")
+        let program = entry_of("tool", EntryTarget::Efi { path: "tool.efi".into(), arch: Arch::X64 });
+        let shows = |entry: &BootDirEntry, machine: ClaimedIdentity| {
+            menu(&plan(vec![entry.clone()]), Protocol::Tftp, &machine).contains("item entry0 ")
         };
         assert!(shows(&program, machine("efi", "x86_64")));
-        assert!(!shows(&program, machine("pcbios", "i386")) && !shows(&program, Caller::default()));
-        assert!(shows(&linux(Arch::X64), machine("pcbios", "i386")) && shows(&linux(Arch::X64), Caller::default()));
+        assert!(!shows(&program, machine("pcbios", "i386")) && !shows(&program, ClaimedIdentity::default()));
+        assert!(shows(&linux(Arch::X64), machine("pcbios", "i386")) && shows(&linux(Arch::X64), ClaimedIdentity::default()));
         assert!(
             !shows(&linux(Arch::X64), machine("efi", "arm64")) && !shows(&linux(Arch::IA32), machine("efi", "x86_64"))
         );
@@ -368,8 +368,8 @@ goto menu"
 
     #[test]
     fn names_cannot_break_out_of_their_line() {
-        let odd = entry_of("a && b || ${net0/ip}\n;é", Starts::Script { path: "x y/$\u{7b}a}%&&.ipxe".into() });
-        let script = menu(&plan(vec![odd]), Door::Tftp, &machine("efi", "x86_64"));
+        let odd = entry_of("a && b || ${net0/ip}\n;é", EntryTarget::Script { path: "x y/$\u{7b}a}%&&.ipxe".into() });
+        let script = menu(&plan(vec![odd]), Protocol::Tftp, &machine("efi", "x86_64"));
         assert!(script.contains("item entry0 ${sp}${sp} a ?? b ?? ??net0/ip????\n"), "{script}");
         assert!(script.contains("chain --autofree tftp://192.0.2.1/x%20y/%24%7Ba%7D%25%26%26.ipxe || goto failed\n"));
     }

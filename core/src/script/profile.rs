@@ -1,10 +1,10 @@
 //! What a profile comes to as a script.
 
-use super::{COLOURS, PAUSE, SPACE, VERSION, heading, item, plain, say, start_linux, start_local_disk};
-use crate::caller::Caller;
-use crate::choose::MACHINE;
+use super::{COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, menu_heading, menu_item, sanitize, echo_lines, start_linux, start_local_disk};
+use crate::caller::ClaimedIdentity;
+use crate::choose::MACHINE_PREFIX;
 use crate::plan::Plan;
-use crate::plan::profile::{Linux, Menu};
+use crate::plan::profile::{Linux, FirmwareMenu};
 use crate::url::percent_encode;
 use alloc::format;
 use alloc::string::String;
@@ -30,28 +30,28 @@ pub fn chain_url(title: &str, url: &str) -> String {
 }
 
 /// The local disk. `marked`: the machine whose entry does not say that it boots it, by name.
-pub fn local_disk(plan: &Plan, base: &str, caller: &Caller, marked: Option<&str>) -> String {
+pub fn local_disk(plan: &Plan, base: &str, caller: &ClaimedIdentity, marked: Option<&str>) -> String {
     let mut script = head("the local disk");
     if let Some(name) = marked {
-        say(&mut script, &format!("{name} has used up its boot, and its entry does not say boot = any more."));
-        say(&mut script, "So it boots its disk. To boot its profile again, on the server:");
-        say(&mut script, &format!("proxydhcpd rearm {name}"));
+        echo_lines(&mut script, &format!("{name} has used up its boot, and its entry does not say boot = any more."));
+        echo_lines(&mut script, "So it boots its disk. To boot its profile again, on the server:");
+        echo_lines(&mut script, &format!("proxydhcpd rearm {name}"));
     }
     start_local_disk(&mut script, plan, base, caller.arch);
     script + "exit 1\n" + &failed("the local disk")
 }
 
 /// Nothing is to be booted.
-pub fn leave() -> String {
+pub fn boot_nothing() -> String {
     format!("{}echo This machine is to boot nothing from the network\nexit 1\n", head("nothing"))
 }
 
 /// The menu that a firmware would show by itself.
-pub fn choices(base: &str, menu: &Menu, caller: &Caller) -> String {
-    let mut script = format!("{}{SPACE}\n{COLOURS}\n\n:menu\nmenu proxydhcpd {VERSION}\n", head("a menu"));
-    heading(&mut script, &plain(&menu.prompt));
+pub fn profile_menu(base: &str, menu: &FirmwareMenu, caller: &ClaimedIdentity) -> String {
+    let mut script = format!("{}{SET_SPACE}\n{COLOURS}\n\n:menu\nmenu proxydhcpd {VERSION}\n", head("a menu"));
+    menu_heading(&mut script, &sanitize(&menu.prompt));
     for choice in &menu.items {
-        item(&mut script, &format!("item{}", choice.kind), &plain(&choice.title));
+        menu_item(&mut script, &format!("item{}", choice.kind), &sanitize(&choice.title));
     }
     let first = menu.items.first().map_or(0, |choice| choice.kind);
     let timeout = match menu.timeout {
@@ -64,33 +64,33 @@ pub fn choices(base: &str, menu: &Menu, caller: &Caller) -> String {
         ),
     };
     script.push_str(&timeout);
-    let who = caller.written();
+    let who = caller.identity_path();
     for choice in &menu.items {
-        let chosen = Caller { item: Some(choice.kind), ..caller.clone() }.passed_on();
-        let script_of_item = format!("{base}{MACHINE}{chosen}{who}menu.ipxe");
+        let chosen = ClaimedIdentity { item: Some(choice.kind), ..caller.clone() }.choice_path();
+        let script_of_item = format!("{base}{MACHINE_PREFIX}{chosen}{who}menu.ipxe");
         writeln!(script, "\n:item{}\nchain --autofree {script_of_item} || goto failed\ngoto menu", choice.kind).ok();
     }
-    writeln!(script, "\n:failed\nprompt --timeout {PAUSE} That did not work. Press a key for the menu. ||\ngoto menu")
+    writeln!(script, "\n:failed\nprompt --timeout {MESSAGE_TIMEOUT} That did not work. Press a key for the menu. ||\ngoto menu")
         .ok();
     script
 }
 
 /// In place of a script that could not be rendered: who stands at the machine can tell what to mend.
-pub fn unrendered(template: &str, line: Option<usize>, why: &str) -> String {
+pub fn template_error(template: &str, line: Option<usize>, why: &str) -> String {
     let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
     let mut script = head("a template that failed");
-    writeln!(script, "echo The boot server cannot make the script of this machine:\necho {}{line}", plain(template))
+    writeln!(script, "echo The boot server cannot make the script of this machine:\necho {}{line}", sanitize(template))
         .ok();
-    say(&mut script, why);
-    writeln!(script, "prompt --timeout {PAUSE} Press a key to leave the network boot ||\nexit 1").ok();
+    echo_lines(&mut script, why);
+    writeln!(script, "prompt --timeout {MESSAGE_TIMEOUT} Press a key to leave the network boot ||\nexit 1").ok();
     script
 }
 
 fn head(title: &str) -> String {
-    format!("#!ipxe\n# proxydhcpd {VERSION}: {}\n", plain(title))
+    format!("#!ipxe\n# proxydhcpd {VERSION}: {}\n", sanitize(title))
 }
 
 /// What happens when a command fails: the console keeps the reason for a while.
 fn failed(title: &str) -> String {
-    format!("\n:failed\nprompt --timeout {PAUSE} {} did not start; the lines above say why. ||\nexit 1\n", plain(title))
+    format!("\n:failed\nprompt --timeout {MESSAGE_TIMEOUT} {} did not start; the lines above say why. ||\nexit 1\n", sanitize(title))
 }

@@ -6,19 +6,19 @@ const UUID: [u8; 16] = [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99,
 const MAC: [u8; 6] = [2, 0, 0, 0, 2, 7];
 
 fn of_machines(machines: &[Machine<'_>]) -> Plan {
-    Plan { machines: Machines::new(machines, &[]), ..with_stateless(Stateless::default()) }
+    Plan { machines: Machines::new(machines, &[]), ..with_stateless(StatelessOptions::default()) }
 }
 
 #[track_caller]
-fn found((answer, _): (Answer, Sent)) -> Option<By> {
+fn found((answer, _): (Answer, Sent)) -> Option<IdentityKind> {
     answer.decision.unwrap().machine.map(|found| found.by)
 }
 
 #[test]
 fn a_machine_is_found_by_the_uuid_in_its_duid_whoever_wrote_it() {
     let plan = of_machines(&[Machine { name: "web1", uuid: Some(UUID), ..Machine::default() }]);
-    assert_eq!(found(ask_547(&plan, &Packet6::solicit())), Some(By::Uuid), "as SMBIOS stores it");
-    assert_eq!(found(ask_547(&plan, &Packet6::information_request())), Some(By::Uuid), "as it is printed");
+    assert_eq!(found(ask_547(&plan, &Packet6::solicit())), Some(IdentityKind::Uuid), "as SMBIOS stores it");
+    assert_eq!(found(ask_547(&plan, &Packet6::information_request())), Some(IdentityKind::Uuid), "as it is printed");
     assert_eq!(found(ask_547(&plan, &Packet6::solicit().set(1, &[0; 18]))), None);
     for packet in [Packet6::solicit(), Packet6::information_request()] {
         let machine = ask_547(&plan, &packet).0.client.unwrap().machine_id.unwrap();
@@ -29,21 +29,21 @@ fn a_machine_is_found_by_the_uuid_in_its_duid_whoever_wrote_it() {
 #[test]
 fn a_machine_is_found_by_the_address_of_its_card_wherever_that_shows() {
     let plan = of_machines(&[Machine { name: "web1", macs: &[MAC], ..Machine::default() }]);
-    assert_eq!(found(ask_547(&plan, &Packet6::solicit())), Some(By::Mac), "in its link-local address");
+    assert_eq!(found(ask_547(&plan, &Packet6::solicit())), Some(IdentityKind::Mac), "in its link-local address");
     let from = |duid: &[u8]| {
         let octets = Packet6::solicit().set(1, duid).octets();
         found(ask(&plan, &octets, Port::Dhcp, "[fe80::1234]:546", GROUP))
     };
-    assert_eq!(from(b"\0\x03\0\x01\x02\0\0\0\x02\x07"), Some(By::Mac), "DUID-LL");
-    assert_eq!(from(b"\0\x01\0\x01timE\x02\0\0\0\x02\x07"), Some(By::Mac), "DUID-LLT");
+    assert_eq!(from(b"\0\x03\0\x01\x02\0\0\0\x02\x07"), Some(IdentityKind::Mac), "DUID-LL");
+    assert_eq!(from(b"\0\x01\0\x01timE\x02\0\0\0\x02\x07"), Some(IdentityKind::Mac), "DUID-LLT");
     assert_eq!(from(b"\0\x03\0\x06\x02\0\0\0\x02\x07"), None, "no Ethernet");
     assert_eq!(from(b"\0\x02\0\0\x02\0\0\0\x02\x07"), None, "of a maker's own");
-    assert_eq!(found(ask_through_relay(&plan, &Packet6::solicit(), &[])), Some(By::Mac), "in the peer address of its relay");
+    assert_eq!(found(ask_through_relay(&plan, &Packet6::solicit(), &[])), Some(IdentityKind::Mac), "in the peer address of its relay");
     let seen = |link_layer: &[u8]| {
         let octets = relayed(&Packet6::solicit().octets(), RELAY, "fe80::1234", &[(79, link_layer)]);
         found(ask(&plan, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6))
     };
-    assert_eq!(seen(b"\0\x01\x02\0\0\0\x02\x07"), Some(By::Mac), "as its relay has seen it");
+    assert_eq!(seen(b"\0\x01\x02\0\0\0\x02\x07"), Some(IdentityKind::Mac), "as its relay has seen it");
     assert_eq!(seen(b"\0\x06\x02\0\0\0\x02\x07"), None);
     assert_eq!(seen(b"\0\x01\x02\0\0\0\x02"), None);
 }
@@ -66,15 +66,15 @@ fn two_readings_that_mean_two_machines_mean_neither() {
     for packet in [Packet6::solicit(), Packet6::information_request()] {
         let decision = ask_547(&plan, &packet).0.decision.unwrap();
         assert_eq!(decision.machine, None);
-        assert_eq!(decision.undecided.map(|undecided| undecided.machines.map(|(_, by)| by)), Some([By::Uuid; 2]));
+        assert_eq!(decision.ambiguous.map(|undecided| undecided.machines.map(|(_, by)| by)), Some([IdentityKind::Uuid; 2]));
     }
     let plan = of_machines(&[
         Machine { name: "web1", macs: &[MAC], ..Machine::default() },
         Machine { name: "web2", macs: &[[2, 0, 0, 0, 9, 9]], ..Machine::default() },
     ]);
     let decision = ask_547(&plan, &Packet6::solicit().set(1, b"\0\x03\0\x01\x02\0\0\0\x09\x09")).0.decision.unwrap();
-    let undecided = decision.undecided.map(|undecided| undecided.machines.map(|(_, by)| by));
-    assert_eq!((decision.machine, undecided), (None, Some([By::Mac; 2])));
+    let undecided = decision.ambiguous.map(|undecided| undecided.machines.map(|(_, by)| by));
+    assert_eq!((decision.machine, undecided), (None, Some([IdentityKind::Mac; 2])));
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn a_uuid_goes_before_an_address() {
         Machine { name: "web2", uuid: Some(UUID), ..Machine::default() },
     ]);
     let found = ask_547(&plan, &Packet6::solicit()).0.decision.unwrap().machine.unwrap();
-    assert_eq!((plan.machines.get(found.machine).name, found.by), ("web2", By::Uuid));
-    assert_eq!(found.other.map(|(other, by)| (plan.machines.get(other).name, by)), Some(("web1", By::Mac)));
+    assert_eq!((plan.machines.get(found.machine).name, found.by), ("web2", IdentityKind::Uuid));
+    assert_eq!(found.conflicting.map(|(other, by)| (plan.machines.get(other).name, by)), Some(("web1", IdentityKind::Mac)));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn what_protects_one_of_two_entries_with_an_identity_holds_over_dhcpv6() {
         let never = Machine { name: "web1", policy: Policy::Never, ..never };
         for packet in [Packet6::solicit(), Packet6::information_request()] {
             let decision = ask_547(&of_machines(&[web2, never]), &packet).0.decision.unwrap();
-            assert_eq!((decision.ground, decision.held.map(|(machine, _)| machine)), (Ground::Never, Some(1)));
+            assert_eq!((decision.decided_by, decision.protected_by.map(|(machine, _)| machine)), (DecidedBy::Never, Some(1)));
         }
     }
 }

@@ -14,16 +14,16 @@ use common::{DUID, GROUP, HERE6, NEIGHBOUR, Packet6, RELAY, ask, ask_again, link
 use proxydhcpd_core::answer::{Answer, Replies, Response, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::decide::Ground;
+use proxydhcpd_core::decide::DecidedBy;
 use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::link::{Link, Network, Network6};
-use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::plan::machines::{By, Machine, Machines, Policy};
+use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::plan::machines::{IdentityKind, Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{Boots, Item, Menu, Profile, To};
-use proxydhcpd_core::plan::rule::{Rule, When};
-use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Stateless, Tftp};
-use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, FirmwareMenu, Profile, ItemTarget};
+use proxydhcpd_core::plan::rule::{Rule, Conditions};
+use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, StatelessOptions, TftpServer};
+use proxydhcpd_core::request::{Protocol, FileRequest};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet};
 
@@ -93,13 +93,13 @@ fn url(asked: &(Answer, Sent)) -> String {
     found.map(|(_, value)| String::from_utf8(value).unwrap()).unwrap_or_default()
 }
 
-fn with_stateless(stateless: Stateless) -> Plan {
+fn with_stateless(stateless: StatelessOptions) -> Plan {
     let mut plan = plan();
     plan.dhcp6.stateless = Some(stateless);
     plan
 }
 
-fn plan_booting(boots: Boots, loader: Option<&str>) -> Plan {
+fn plan_booting(boots: BootTarget, loader: Option<&str>) -> Plan {
     let loader = loader.map(|name| (Arch::X64, Loader { name: name.into(), path: None }));
     let profile = Profile { boots, loaders: loader.into_iter().collect(), ..Profile::default() };
     Plan { profiles: vec![profile], default_profile: Some(0), local_disk: vec![Arch::X64], ..plan() }

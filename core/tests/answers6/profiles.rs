@@ -4,32 +4,32 @@ use super::*;
 
 #[test]
 fn every_kind_of_profile_comes_to_its_file_over_ipv6() {
-    let given = |boots: Boots, loader| ask_4011(&plan_booting(boots, loader), &Packet6::request_4011());
-    let item = Item { kind: 0x8001, title: "a".into(), to: To::Profile(None) };
-    let menu = Boots::Menu(Menu { prompt: "F8".into(), timeout: 10, items: vec![item] });
+    let given = |boots: BootTarget, loader| ask_4011(&plan_booting(boots, loader), &Packet6::request_4011());
+    let item = FirmwareMenuItem { kind: 0x8001, title: "a".into(), target: ItemTarget::Profile(None) };
+    let menu = BootTarget::Menu(FirmwareMenu { prompt: "F8".into(), timeout: 10, items: vec![item] });
     assert_eq!(url(&given(menu, None)), "tftp://[2001:db8::10]/ipxe.efi", "no firmware shows one over IPv6");
-    assert_eq!(url(&given(Boots::LocalDisk, None)), "tftp://[2001:db8::10]/local-disk/uefi-x64.efi");
-    assert_eq!(silence(given(Boots::Nothing, None)), "nothing:profile");
-    assert_eq!(url(&given(Boots::Script("http://boot.example/x".into()), None)), "tftp://[2001:db8::10]/ipxe.efi");
-    assert_eq!(url(&given(Boots::Loader, Some("a b/shimx64.efi"))), "tftp://[2001:db8::10]/a%20b/shimx64.efi");
-    assert_eq!(silence(given(Boots::Loader, None)), "nothing:no-loader");
+    assert_eq!(url(&given(BootTarget::LocalDisk, None)), "tftp://[2001:db8::10]/local-disk/uefi-x64.efi");
+    assert_eq!(silence(given(BootTarget::Nothing, None)), "nothing:profile");
+    assert_eq!(url(&given(BootTarget::Script("http://boot.example/x".into()), None)), "tftp://[2001:db8::10]/ipxe.efi");
+    assert_eq!(url(&given(BootTarget::Loader, Some("a b/shimx64.efi"))), "tftp://[2001:db8::10]/a%20b/shimx64.efi");
+    assert_eq!(silence(given(BootTarget::Loader, None)), "nothing:no-loader");
 }
 
 #[test]
 fn an_ipxe_that_takes_a_script_along_is_sent_with_it_by_pxe_over_ipv6() {
-    let able = |plan: Plan| Plan { with_script: [("ipxe.efi".into(), Arch::X64)].into(), ..plan };
+    let able = |plan: Plan| Plan { ipxe_wrappers: [("ipxe.efi".into(), Arch::X64)].into(), ..plan };
     let given = |plan: Plan| url(&ask_4011(&able(plan), &Packet6::request_4011()));
     assert_eq!(given(plan()), "tftp://[2001:db8::10]/with-script/ipxe.efi");
     assert_eq!(
-        given(plan_booting(Boots::Script("http://boot.example/x".into()), None)),
+        given(plan_booting(BootTarget::Script("http://boot.example/x".into()), None)),
         "tftp://[2001:db8::10]/with-script/ipxe.efi"
     );
-    let rule = Rule { when: When { vendor_classes: vec![Glob("*".into())], ..When::default() }, ..Rule::default() };
+    let rule = Rule { when: Conditions { vendor_classes: vec![Glob("*".into())], ..Conditions::default() }, ..Rule::default() };
     let by_rule = Plan { rules: vec![rule], ..plan() };
     assert_eq!(given(by_rule), "tftp://[2001:db8::10]/machine/rule=0/with-script/ipxe.efi");
     // Whoever names a loader and nothing else wants that; and the others are started by themselves.
-    assert_eq!(given(plan_booting(Boots::Loader, Some("ipxe.efi"))), "tftp://[2001:db8::10]/ipxe.efi");
-    assert_eq!(given(plan_booting(Boots::LocalDisk, None)), "tftp://[2001:db8::10]/local-disk/uefi-x64.efi");
+    assert_eq!(given(plan_booting(BootTarget::Loader, Some("ipxe.efi"))), "tftp://[2001:db8::10]/ipxe.efi");
+    assert_eq!(given(plan_booting(BootTarget::LocalDisk, None)), "tftp://[2001:db8::10]/local-disk/uefi-x64.efi");
     assert_eq!(url(&ask_547(&able(plan()), &Packet6::http_solicit())), "http://[2001:db8::10]:8080/ipxe.efi");
     let mut of_u_boot = able(plan());
     let shared = Loader { name: "ipxe.efi".into(), path: Some("/x".into()) };
@@ -46,16 +46,16 @@ fn an_ipxe_that_takes_a_script_along_is_sent_with_it_by_pxe_over_ipv6() {
 
 #[test]
 fn a_loader_elsewhere_is_named_as_it_stands_if_ipv6_leads_there() {
-    let given = |name: &str| ask_4011(&plan_booting(Boots::Loader, Some(name)), &Packet6::request_4011());
+    let given = |name: &str| ask_4011(&plan_booting(BootTarget::Loader, Some(name)), &Packet6::request_4011());
     assert_eq!(url(&given("tftp://[2001:db8::5]/a b.efi")), "tftp://[2001:db8::5]/a b.efi");
     assert_eq!(url(&given("tftp://boot.example/x.efi")), "tftp://boot.example/x.efi");
     for name in ["tftp://192.0.2.5/x.efi", "http://[2001:db8::5]/x.efi"] {
         assert_eq!(silence(given(name)), "nothing:loader-url", "{name}");
-        let site = Plan { with_script: [("ipxe.efi".into(), Arch::X64)].into(), ..booting(Boots::Loader, Some(name)) };
+        let site = Plan { ipxe_wrappers: [("ipxe.efi".into(), Arch::X64)].into(), ..booting(BootTarget::Loader, Some(name)) };
         let ours = ask_4011(&site, &Packet6::request_4011());
         assert_eq!(url(&ours), "tftp://[2001:db8::10]/with-script/ipxe.efi", "whose script goes on to {name}");
     }
-    let http = |name: &str| ask_547(&plan_booting(Boots::Loader, Some(name)), &Packet6::http_solicit());
+    let http = |name: &str| ask_547(&plan_booting(BootTarget::Loader, Some(name)), &Packet6::http_solicit());
     for name in ["http://[2001:db8::5]/x.efi", "https://boot.example/x.efi"] {
         assert_eq!(url(&http(name)), name);
     }
@@ -74,7 +74,7 @@ fn tftp_is_offered_where_it_is_heard_over_ipv6_whoever_serves_it_over_ipv4() {
     response(ask_547(&closed, &Packet6::http_solicit()));
     let elsewhere = [(Arch::X64, Loader { name: "tftp://[2001:db8::5]/x.efi".into(), path: None })].into();
     response(ask_547(&Plan { loaders: elsewhere, ..closed }, &Packet6::solicit()));
-    for tftp in [Some(Tftp::At([192, 0, 2, 5].into())), None] {
+    for tftp in [Some(TftpServer::Remote([192, 0, 2, 5].into())), None] {
         let asked = ask_4011(&Plan { tftp, ..plan() }, &Packet6::request_4011());
         assert_eq!(url(&asked), "tftp://[2001:db8::10]/ipxe.efi", "{tftp:?}");
     }
@@ -82,10 +82,10 @@ fn tftp_is_offered_where_it_is_heard_over_ipv6_whoever_serves_it_over_ipv4() {
 
 #[test]
 fn what_is_advertised_is_what_the_second_visit_gives_or_nothing_is() {
-    for boots in [Boots::Nothing, Boots::Loader] {
+    for boots in [BootTarget::Nothing, BootTarget::Loader] {
         silence(ask_547(&plan_booting(boots, None), &Packet6::solicit()));
     }
-    let plan = plan_booting(Boots::Loader, Some("tftp://192.0.2.5/x.efi"));
+    let plan = plan_booting(BootTarget::Loader, Some("tftp://192.0.2.5/x.efi"));
     assert_eq!(silence(ask_547(&plan, &Packet6::solicit())), "nothing:loader-url");
     assert_eq!(silence(ask_through_relay(&plan, &Packet6::solicit(), &[])), "nothing:loader-url");
 }

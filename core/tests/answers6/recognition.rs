@@ -89,7 +89,7 @@ fn only_solicit_is_heard_on_547_and_only_request_on_4011() {
         assert_eq!(silence(ask_4011(&plan(), &packet)), "not-ours:message", "{kind}");
     }
     let firmware = Packet6::information_request().without(15);
-    assert_eq!(silence(ask_547(&with_stateless(Stateless::default()), &firmware)), "not-ours:message");
+    assert_eq!(silence(ask_547(&with_stateless(StatelessOptions::default()), &firmware)), "not-ours:message");
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn no_relay_carries_4011() {
 #[test]
 fn dhcpv6_vouches_for_an_address_on_its_own_link_or_through_a_listed_relay() {
     let vouched = |plan: &Plan, octets: &[u8], source: &str, to: &str, address: &str| {
-        let mut memory = Memory::new(1);
+        let mut memory = Observations::new(1);
         ask_again(plan, &mut memory, octets, Port::Dhcp, source, to, 0);
         memory.is_vouched(address.parse().unwrap(), 0)
     };

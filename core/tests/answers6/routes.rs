@@ -40,9 +40,9 @@ fn on_4011_the_answer_goes_to_the_source_port_and_comes_from_4011() {
 
 #[test]
 fn a_foreign_network_is_heard_on_4011_only_after_an_advertise_through_its_relay() {
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let request = Packet6::request_4011().octets();
-    let to_4011 = |memory: &mut Memory, octets: &[u8], now| {
+    let to_4011 = |memory: &mut Observations, octets: &[u8], now| {
         ask_again(&plan(), memory, octets, Port::BootServer, BEYOND_RELAY, HERE6, now)
     };
     assert_eq!(silence(to_4011(&mut memory, &request, 0)), "refused:unserved-network");
@@ -57,7 +57,7 @@ fn a_foreign_network_is_heard_on_4011_only_after_an_advertise_through_its_relay(
 
 #[test]
 fn a_machine_is_the_same_on_4011_by_its_duid_alone() {
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let duid = b"\0\x02\0\0\x01\x57made up";
     let solicit = relayed(&Packet6::solicit().set(1, duid).octets(), RELAY, NEIGHBOUR, &[]);
     response(ask_again(&plan(), &mut memory, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0));
@@ -73,7 +73,7 @@ fn what_has_only_a_link_local_address_cannot_serve_beyond_its_link() {
         let (from, to) = (from.parse().unwrap(), GROUP.parse().unwrap());
         let arrival = Arrival { datagram: octets, port: Port::Dhcp, from, to, links, link: 0, via_other_link: false, now: 0 };
         let mut replies = Replies::default();
-        let answer = answer(&plan(), &mut Memory::new(1), &arrival, &mut replies);
+        let answer = answer(&plan(), &mut Observations::new(1), &arrival, &mut replies);
         (answer, replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect())
     };
     let solicit = Packet6::solicit().octets();
@@ -91,7 +91,7 @@ fn what_comes_by_an_interface_that_we_do_not_serve_is_answered_only_where_networ
         let (from, to) = (from.parse().unwrap(), HERE6.parse().unwrap());
         let arrival = Arrival { datagram: octets, port, from, to, links: &links, link: 0, via_other_link: true, now: 0 };
         let mut replies = Replies::default();
-        let answer = answer(&plan(), &mut Memory::new(1), &arrival, &mut replies);
+        let answer = answer(&plan(), &mut Observations::new(1), &arrival, &mut replies);
         (answer, replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect())
     };
     let solicit = Packet6::solicit().octets();
@@ -104,7 +104,7 @@ fn what_comes_by_an_interface_that_we_do_not_serve_is_answered_only_where_networ
 
 /// Where the REPLY on 4011 goes, after what was heard on 547.
 fn copies(heard: &[(&str, Vec<u8>)], from: &str) -> Vec<String> {
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let mut hear = |octets: &[u8], source: &str, to| ask_again(&plan(), &mut memory, octets, Port::Dhcp, source, to, 0);
     hear(&relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]), "[2001:db8:1::1]:547", HERE6);
     for (source, octets) in heard {
@@ -151,7 +151,7 @@ fn a_neighbour_gets_no_second_copy() {
 
 #[test]
 fn a_machine_gets_eight_answers_at_once_and_two_a_second() {
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let octets = Packet6::solicit().octets();
     let mut ask_at = |now| ask_again(&plan(), &mut memory, &octets, Port::Dhcp, &neighbour(546), GROUP, now);
     (0..8).for_each(|_| drop(response(ask_at(0))));
@@ -162,7 +162,7 @@ fn a_machine_gets_eight_answers_at_once_and_two_a_second() {
 
 #[test]
 fn one_source_address_may_not_ask_4011_for_many_machines() {
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let answered = (0..20u8).filter(|machine| {
         let octets = Packet6::request_4011().set(1, &[0, 3, 0, 1, 2, 0, 0, 1, 0, *machine]).octets();
         let asked = ask_again(&plan(), &mut memory, &octets, Port::BootServer, "[2001:db8::1234]:4011", HERE6, 0);
@@ -173,7 +173,7 @@ fn one_source_address_may_not_ask_4011_for_many_machines() {
 
 #[test]
 fn a_boot_storm_behind_one_relay_is_answered_whole_and_remembered() {
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let machine = |number: u16, packet: Packet6| {
         let [high, low] = number.to_be_bytes();
         packet.set(1, &[&[0, 4][..], &[high, low, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]].concat()).octets()

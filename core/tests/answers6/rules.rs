@@ -5,34 +5,34 @@ use super::*;
 #[test]
 fn a_rule_that_only_the_packet_can_meet_is_told_in_the_name_of_the_loader() {
     let glob = |text: &str| vec![Glob(text.into())];
-    let relayed_url = |when: When| {
+    let relayed_url = |when: Conditions| {
         let plan = Plan { rules: vec![Rule { when, ..Rule::default() }], ..plan() };
         url(&ask_through_relay(&plan, &Packet6::solicit(), &[(18, b"vlan10")]))
     };
     let told = "tftp://[2001:db8::10]/machine/rule=0/ipxe.efi";
-    assert_eq!(relayed_url(When { interface_ids: glob("vlan1?"), ..When::default() }), told);
-    assert_eq!(relayed_url(When { relays: vec![RELAY.parse().unwrap()], ..When::default() }), told);
-    assert_eq!(relayed_url(When { vendor_classes: glob("PXEClient*"), ..When::default() }), told);
+    assert_eq!(relayed_url(Conditions { interface_ids: glob("vlan1?"), ..Conditions::default() }), told);
+    assert_eq!(relayed_url(Conditions { relays: vec![RELAY.parse().unwrap()], ..Conditions::default() }), told);
+    assert_eq!(relayed_url(Conditions { vendor_classes: glob("PXEClient*"), ..Conditions::default() }), told);
     let plain = "tftp://[2001:db8::10]/ipxe.efi";
-    assert_eq!(relayed_url(When { interface_ids: glob("vlan2?"), ..When::default() }), plain, "no match");
+    assert_eq!(relayed_url(Conditions { interface_ids: glob("vlan2?"), ..Conditions::default() }), plain, "no match");
     // The script is asked for from an address in the same network: nothing has to be told.
     let subnets = |address: &str| vec![Network::V6(Network6 { address: address.parse().unwrap(), prefix: 64 })];
-    let when = When { subnets: subnets("2001:db8:1::"), ..When::default() };
+    let when = Conditions { subnets: subnets("2001:db8:1::"), ..Conditions::default() };
     assert_eq!(relayed_url(when), plain);
 }
 
 #[test]
 fn a_rule_by_interface_id_relay_or_ipv6_network_decides() {
-    let deny = |when: When| {
+    let deny = |when: Conditions| {
         let plan = Plan { rules: vec![Rule { when, deny: true, ..Rule::default() }], ..plan() };
         ask_through_relay(&plan, &Packet6::solicit(), &[(18, b"vlan10")])
     };
-    let subnet = |address: &str, prefix| When {
+    let subnet = |address: &str, prefix| Conditions {
         subnets: vec![Network::V6(Network6 { address: address.parse().unwrap(), prefix })],
-        ..When::default()
+        ..Conditions::default()
     };
-    let relay = |relay: &str| When { relays: vec![relay.parse().unwrap()], ..When::default() };
-    let interface = |text: &str| When { interface_ids: vec![Glob(text.into())], ..When::default() };
+    let relay = |relay: &str| Conditions { relays: vec![relay.parse().unwrap()], ..Conditions::default() };
+    let interface = |text: &str| Conditions { interface_ids: vec![Glob(text.into())], ..Conditions::default() };
     for when in [subnet("2001:db8:1::", 64), relay(RELAY), interface("*10")] {
         assert_eq!(silence(deny(when.clone())), "nothing:denied", "{when:?}");
     }
@@ -50,8 +50,8 @@ fn a_rule_by_interface_id_relay_or_ipv6_network_decides() {
 
 #[test]
 fn an_http_clients_url_tells_the_rule_as_well_and_so_does_the_script_of_an_ipxe() {
-    let when = When { vendor_classes: vec![Glob("*Client*".into())], ..When::default() };
-    let plan = Plan { rules: vec![Rule { when, ..Rule::default() }], ..with_stateless(Stateless::default()) };
+    let when = Conditions { vendor_classes: vec![Glob("*Client*".into())], ..Conditions::default() };
+    let plan = Plan { rules: vec![Rule { when, ..Rule::default() }], ..with_stateless(StatelessOptions::default()) };
     let told = |packet: &Packet6| url(&ask_547(&plan, packet));
     assert_eq!(told(&Packet6::http_solicit()), "http://[2001:db8::10]:8080/machine/rule=0/ipxe.efi");
     assert_eq!(told(&Packet6::information_request()), "http://[2001:db8::10]:8080/machine/rule=0/boot.ipxe");
@@ -61,17 +61,17 @@ fn an_http_clients_url_tells_the_rule_as_well_and_so_does_the_script_of_an_ipxe(
 #[test]
 fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
     let of = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
-    let boots = |name| Profile { boots: Boots::Loader, default_loader: Some(of(name)), ..Profile::default() };
-    let interface = |text: &str| When { interface_ids: vec![Glob(text.into())], ..When::default() };
+    let boots = |name| Profile { boots: BootTarget::Loader, default_loader: Some(of(name)), ..Profile::default() };
+    let interface = |text: &str| Conditions { interface_ids: vec![Glob(text.into())], ..Conditions::default() };
     let rule = |when, profile| Rule { when, profile: Some(profile), ..Rule::default() };
     let rules = vec![rule(interface("vlan9"), 1), rule(interface("vlan10"), 0)];
     let plan = Plan { rules, profiles: vec![boots("special.efi"), boots("other.efi")], ..plan() };
-    let mut memory = Memory::new(1);
-    let solicit = |memory: &mut Memory, interface: &[u8], now| {
+    let mut memory = Observations::new(1);
+    let solicit = |memory: &mut Observations, interface: &[u8], now| {
         let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[(18, interface)]);
         url(&ask_again(&plan, memory, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, now))
     };
-    let request = |memory: &mut Memory, now| {
+    let request = |memory: &mut Observations, now| {
         let octets = Packet6::request_4011().octets();
         url(&ask_again(&plan, memory, &octets, Port::BootServer, BEYOND_RELAY, HERE6, now))
     };
@@ -89,15 +89,15 @@ fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
 #[test]
 fn a_rule_that_was_met_before_a_reload_is_not_taken_for_the_one_in_its_place() {
     let of = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
-    let installs = Profile { boots: Boots::Loader, default_loader: Some(of("install.efi")), ..Profile::default() };
-    let interface = |text: &str| When { interface_ids: vec![Glob(text.into())], ..When::default() };
+    let installs = Profile { boots: BootTarget::Loader, default_loader: Some(of("install.efi")), ..Profile::default() };
+    let interface = |text: &str| Conditions { interface_ids: vec![Glob(text.into())], ..Conditions::default() };
     let (harmless, installing) = (
         Rule { when: interface("vlan10"), ..Rule::default() },
         Rule { when: interface("vlan9"), profile: Some(0), ..Rule::default() },
     );
-    let before = Plan { rules: vec![harmless], rules_mark: 7, profiles: vec![installs], ..plan() };
-    let after = |rules_mark| Plan { rules: vec![installing.clone()], rules_mark, ..before.clone() };
-    let mut memory = Memory::new(1);
+    let before = Plan { rules: vec![harmless], rules_version: 7, profiles: vec![installs], ..plan() };
+    let after = |rules_mark| Plan { rules: vec![installing.clone()], rules_version: rules_mark, ..before.clone() };
+    let mut memory = Observations::new(1);
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[(18, b"vlan10")]);
     let told = url(&ask_again(&before, &mut memory, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0));
     assert_eq!(told, "tftp://[2001:db8::10]/machine/rule=0-00000007/ipxe.efi");
@@ -113,8 +113,8 @@ fn a_rule_that_was_met_before_a_reload_is_not_taken_for_the_one_in_its_place() {
     let asks = |plan: &Plan| {
         let name = b"machine/rule=0-00000007/menu.ipxe";
         let (server, client) = (HERE6.parse().unwrap(), "[2001:db8::207]:1024".parse().unwrap());
-        let request = Request { door: Door::Http(8080), name, server, client, interface: "eth0" };
-        let meant = fetch(plan, &Memory::new(0), &request);
+        let request = FileRequest { protocol: Protocol::Http(8080), name, server, client, interface: "eth0" };
+        let meant = fetch(plan, &Observations::new(0), &request);
         matches!(meant, Ok(Fetch::Text(script)) if script.contains("install.efi"))
     };
     assert_eq!((asks(&after(8)), asks(&after(7))), (false, true));

@@ -8,9 +8,9 @@ fn an_advertise_on_the_link_names_no_file_and_a_relayed_one_names_this_host() {
     let asked = ask_through_relay(&plan(), &Packet6::solicit(), &[]);
     assert_eq!(codes(&asked), [1, 2, 59, 16]);
     assert_eq!(url(&asked), "tftp://[2001:db8::10]/ipxe.efi");
-    let elsewhere = plan_booting(Boots::Loader, Some("tftp://[2001:db8::5]/shimx64.efi"));
+    let elsewhere = plan_booting(BootTarget::Loader, Some("tftp://[2001:db8::5]/shimx64.efi"));
     assert_eq!(url(&ask_through_relay(&elsewhere, &Packet6::solicit(), &[])), "tftp://[2001:db8::10]/");
-    let mut memory = Memory::new(1);
+    let mut memory = Observations::new(1);
     let solicit = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
     ask_again(&elsewhere, &mut memory, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0);
     let request = Packet6::request_4011().octets();
@@ -45,7 +45,7 @@ fn without_port_4011_no_pxe_client_is_answered_and_every_http_client_is() {
 #[test]
 fn an_ipxe_that_wants_an_address_hears_nothing() {
     let solicit = Packet6 { kind: 1, ..Packet6::information_request() };
-    for plan in [plan(), with_stateless(Stateless::default())] {
+    for plan in [plan(), with_stateless(StatelessOptions::default())] {
         assert_eq!(silence(ask_547(&plan, &solicit)), "nothing:stateful-ipxe");
         assert_eq!(silence(ask_through_relay(&plan, &solicit, &[])), "nothing:stateful-ipxe");
     }
@@ -67,22 +67,22 @@ fn an_ipxe_is_told_by_its_user_class_in_a_list_or_bare() {
 #[test]
 fn a_stateless_reply_says_what_the_one_that_it_displaces_would_have_said() {
     let dns_servers = vec!["2001:db8::53".parse().unwrap(), "2001:db8::54".parse().unwrap()];
-    let stateless = Stateless { dns_servers, domains: vec!["lab.example".into(), "example.".into()] };
+    let stateless = StatelessOptions { dns_servers, domains: vec!["lab.example".into(), "example.".into()] };
     let asked = ask_547(&with_stateless(stateless), &Packet6::information_request());
     assert_eq!(codes(&asked), [1, 2, 59, 16, 23, 24]);
     let options = options(&asked);
     let servers = "20010db8000000000000000000000053".to_owned() + "20010db8000000000000000000000054";
     assert_eq!(hex::encode(&options[4].1), servers);
     assert_eq!(options[5].1, b"\x03lab\x07example\0\x07example\0");
-    let bare = ask_547(&with_stateless(Stateless::default()), &Packet6::information_request());
+    let bare = ask_547(&with_stateless(StatelessOptions::default()), &Packet6::information_request());
     assert_eq!(codes(&bare), [1, 2, 59, 16], "nothing to say of names");
-    let firmware = ask_4011(&with_stateless(Stateless::default()), &Packet6::request_4011());
+    let firmware = ask_4011(&with_stateless(StatelessOptions::default()), &Packet6::request_4011());
     assert_eq!(codes(&firmware), [1, 2, 59, 16], "EDK2 has had overflows in these options");
 }
 
 #[test]
 fn dns_is_told_to_nobody_but_a_stateless_ipxe() {
-    let plan = with_stateless(Stateless { dns_servers: vec!["2001:db8::53".parse().unwrap()], domains: Vec::new() });
+    let plan = with_stateless(StatelessOptions { dns_servers: vec!["2001:db8::53".parse().unwrap()], domains: Vec::new() });
     for asked in [
         ask_547(&plan, &Packet6::solicit()),
         ask_547(&plan, &Packet6::http_solicit()),
@@ -95,20 +95,20 @@ fn dns_is_told_to_nobody_but_a_stateless_ipxe() {
 
 #[test]
 fn a_stateless_ipxe_is_answered_through_a_relay_as_well() {
-    let asked = ask_through_relay(&with_stateless(Stateless::default()), &Packet6::information_request(), &[]);
+    let asked = ask_through_relay(&with_stateless(StatelessOptions::default()), &Packet6::information_request(), &[]);
     assert_eq!(url(&asked), "http://[2001:db8::10]:8080/boot.ipxe");
 }
 
 #[test]
 fn a_stateless_ipxe_gets_what_the_plan_holds_for_an_ipxe() {
-    let given = |ipxe: Ipxe| {
-        url(&ask_547(&Plan { ipxe, ..with_stateless(Stateless::default()) }, &Packet6::information_request()))
+    let given = |ipxe: IpxeTarget| {
+        url(&ask_547(&Plan { ipxe, ..with_stateless(StatelessOptions::default()) }, &Packet6::information_request()))
     };
-    assert_eq!(given(Ipxe::Ours), "http://[2001:db8::10]:8080/boot.ipxe");
-    assert_eq!(given(Ipxe::Given("http://boot.example/x".into())), "http://boot.example/x");
-    assert_eq!(given(Ipxe::Given("x.ipxe".into())), "tftp://[2001:db8::10]/x.ipxe");
-    assert_eq!(given(Ipxe::AsFirmware), "tftp://[2001:db8::10]/ipxe.efi");
-    let tftp_only = Plan { http: None, ..with_stateless(Stateless::default()) };
+    assert_eq!(given(IpxeTarget::Builtin), "http://[2001:db8::10]:8080/boot.ipxe");
+    assert_eq!(given(IpxeTarget::Configured("http://boot.example/x".into())), "http://boot.example/x");
+    assert_eq!(given(IpxeTarget::Configured("x.ipxe".into())), "tftp://[2001:db8::10]/x.ipxe");
+    assert_eq!(given(IpxeTarget::AsFirmware), "tftp://[2001:db8::10]/ipxe.efi");
+    let tftp_only = Plan { http: None, ..with_stateless(StatelessOptions::default()) };
     assert_eq!(url(&ask_547(&tftp_only, &Packet6::information_request())), "tftp://[2001:db8::10]/boot.ipxe");
 }
 

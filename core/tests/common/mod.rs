@@ -5,8 +5,8 @@ use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4, Network6};
-use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, Tftp};
+use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, TftpServer};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp4::{Header, Writer};
 use proxydhcpd_core::wire::dhcp6;
@@ -33,7 +33,7 @@ pub fn plan() -> Plan {
     let loader =
         |code, name: &str| (Arch(code), Loader { name: name.into(), path: Some(format!("/usr/lib/ipxe/{name}")) });
     Plan {
-        tftp: Some(Tftp::Ours),
+        tftp: Some(TftpServer::Local),
         http: Some(8080),
         http_clients: true,
         boot_server: true,
@@ -52,12 +52,12 @@ pub fn plan() -> Plan {
 
 /// What a new server with this plan says to one datagram.
 pub fn ask(plan: &Plan, datagram: &[u8], port: Port, from: &str, to: &str) -> (Answer, Vec<(Vec<u8>, Destination)>) {
-    ask_again(plan, &mut Memory::new(1), datagram, port, from, to, 0)
+    ask_again(plan, &mut Observations::new(1), datagram, port, from, to, 0)
 }
 
 pub fn ask_again(
     plan: &Plan,
-    memory: &mut Memory,
+    memory: &mut Observations,
     datagram: &[u8],
     port: Port,
     from: &str,

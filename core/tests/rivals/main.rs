@@ -7,16 +7,16 @@ mod common;
 use common::{HERE, Packet, ask_again, links, plan};
 use proxydhcpd_core::answer::overhear_offer;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::fetch::{fetch, is_beginning};
-use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::memory::finding::{Cause, Finding, Reason, Rival};
-use proxydhcpd_core::plan::{Ipxe, Plan, Tftp};
-use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::fetch::{fetch, is_first_request};
+use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::memory::finding::{Cause, Finding, Advice, Diagnosis};
+use proxydhcpd_core::plan::{IpxeTarget, Plan, TftpServer};
+use proxydhcpd_core::request::{Protocol, FileRequest};
 use std::net::Ipv4Addr;
 
 const PRIMARY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// A boot server beside us.
-const ANOTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
+const OTHER_BOOT_SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 107);
 const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1];
 const SECOND: u64 = 1000;
@@ -24,44 +24,44 @@ const SECOND: u64 = 1000;
 /// A network, its clock, and what was found so far. Housekeeping looks every five seconds.
 struct Network {
     plan: Plan,
-    memory: Memory,
+    memory: Observations,
     now: u64,
-    found: Vec<Finding>,
+    findings: Vec<Finding>,
 }
 
 impl Network {
     fn new(plan: Plan) -> Network {
-        Network { plan, memory: Memory::new(1), now: 0, found: Vec::new() }
+        Network { plan, memory: Observations::new(1), now: 0, findings: Vec::new() }
     }
 
     fn wait(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds / 100 {
             self.now += 100;
             if self.now.is_multiple_of(5 * SECOND) {
-                self.found.extend(self.memory.rivals.look(self.now));
+                self.findings.extend(self.memory.boot_attempts.expire(self.now));
             }
         }
     }
 
-    fn hear(&mut self, packet: &Packet, port: Port) {
+    fn receive(&mut self, packet: &Packet, port: Port) {
         let from = if port == Port::Dhcp { "0.0.0.0:68" } else { "192.0.2.107:4011" };
         let to = if port == Port::Dhcp { "255.255.255.255" } else { "192.0.2.10" };
         ask_again(&self.plan, &mut self.memory, &packet.octets(), port, from, to, self.now);
     }
 
     fn discover(&mut self, packet: Packet) {
-        self.hear(&packet, Port::Dhcp);
+        self.receive(&packet, Port::Dhcp);
     }
 
     /// `secs` as iPXE fills it in.
     fn request(&mut self, packet: Packet, secs: u16) {
         let mut packet = packet.set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &PRIMARY.octets());
         packet.header.secs = secs;
-        self.hear(&packet, Port::Dhcp);
+        self.receive(&packet, Port::Dhcp);
     }
 
     /// What a server offers to this machine, beside its own name; with an address, or as a boot server does.
-    fn hear_offer(&mut self, to: &Packet, server: Ipv4Addr, yiaddr: Option<Ipv4Addr>, options: &[(u8, &[u8])]) {
+    fn overhear_offer_of(&mut self, to: &Packet, server: Ipv4Addr, yiaddr: Option<Ipv4Addr>, options: &[(u8, &[u8])]) {
         let mut offer = again(to);
         (offer.header.op, offer.header.yiaddr) = (2, yiaddr.unwrap_or(Ipv4Addr::UNSPECIFIED));
         offer.options = vec![(53, vec![2]), (54, server.octets().to_vec())];
@@ -70,28 +70,28 @@ impl Network {
     }
 
     /// What an innocent DHCP server offers.
-    fn hear_primary(&mut self, to: &Packet) {
-        self.hear_offer(to, PRIMARY, Some(ADDRESS), &[]);
+    fn overhear_primary(&mut self, to: &Packet) {
+        self.overhear_offer_of(to, PRIMARY, Some(ADDRESS), &[]);
     }
 
     fn come_to_4011(&mut self) {
-        self.hear(&Packet::request_4011(), Port::BootServer);
+        self.receive(&Packet::request_4011(), Port::BootServer);
     }
 
     fn fetch(&mut self) {
-        self.memory.note_file(ADDRESS.into(), false, self.now);
+        self.memory.note_file_request(ADDRESS.into(), false, self.now);
     }
 
     /// As the daemon notes it.
     fn fetch_by_name(&mut self, name: &str) {
         let (server, client) = (Ipv4Addr::new(192, 0, 2, 10).into(), (ADDRESS, 1030).into());
-        let request = Request { door: Door::Http(8080), name: name.as_bytes(), server, client, interface: "eth0" };
-        let beginning = is_beginning(request.name, &fetch(&self.plan, &self.memory, &request));
-        self.memory.note_file(request.client.ip(), beginning, self.now);
+        let request = FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "eth0" };
+        let beginning = is_first_request(request.name, &fetch(&self.plan, &self.memory, &request));
+        self.memory.note_file_request(request.client.ip(), beginning, self.now);
     }
 
     fn fetch_loader(&mut self) {
-        self.memory.note_file(ADDRESS.into(), true, self.now);
+        self.memory.note_file_request(ADDRESS.into(), true, self.now);
     }
 
     /// A UEFI firmware that takes its address and then asks nobody here.
@@ -130,16 +130,16 @@ impl Network {
     }
 
     /// What is told of a machine, behind its name.
-    fn told(&self) -> Vec<String> {
-        self.found.iter().map(|finding| format!("{}. {}", finding.rival, Reason(finding))).collect()
+    fn reports(&self) -> Vec<String> {
+        self.findings.iter().map(|finding| format!("{}. {}", finding.diagnosis, Advice(finding))).collect()
     }
 
     fn causes(&self) -> Vec<Cause> {
-        self.found.iter().map(|finding| finding.cause).collect()
+        self.findings.iter().map(|finding| finding.cause).collect()
     }
 
-    fn rivals(&self) -> Vec<Rival> {
-        self.found.iter().map(|finding| finding.rival).collect()
+    fn diagnoses(&self) -> Vec<Diagnosis> {
+        self.findings.iter().map(|finding| finding.diagnosis).collect()
     }
 }
 
@@ -147,7 +147,7 @@ fn ipxe() -> Packet {
     Packet::discover().set(77, b"iPXE").set(175, IPXE)
 }
 
-fn of_another(packet: Packet, machine: u8) -> Packet {
+fn from_machine(packet: Packet, machine: u8) -> Packet {
     let mut packet = packet;
     packet.header.chaddr[5] = machine;
     packet
@@ -157,13 +157,13 @@ fn of_another(packet: Packet, machine: u8) -> Packet {
 fn a_firmware_that_takes_an_address_and_does_not_come_is_told_of_once_a_server() {
     let mut network = Network::new(plan());
     network.shut_out();
-    assert_eq!(network.rivals(), [Rival::ShutOut(PRIMARY)]);
-    let Finding { hardware, ipxe, link, .. } = network.found[0];
+    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(PRIMARY)]);
+    let Finding { hardware, ipxe, link, .. } = network.findings[0];
     assert_eq!((hardware.mac(), ipxe, link), (Some([2, 0, 0, 0, 1, 7]), false, 2));
     for _ in 0..10 {
         network.shut_out();
     }
-    assert_eq!(network.found.len(), 1, "the same server");
+    assert_eq!(network.findings.len(), 1, "the same server");
 }
 
 /// EDK2's wait for an answer of 4011 is ten seconds, and then the machine may begin anew.
@@ -176,7 +176,7 @@ fn a_firmware_that_begins_anew_at_once_is_told_of() {
         network.request(Packet::discover(), 0);
         network.wait(11 * SECOND);
     }
-    assert_eq!(network.rivals(), [Rival::ShutOut(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(PRIMARY)]);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_machine_that_boots_is_never_told_of() {
         network.fetch();
         network.wait(200 * SECOND);
     }
-    assert_eq!(network.rivals(), []);
+    assert_eq!(network.diagnoses(), []);
 }
 
 /// Without router advertisements it pauses for 16 s (protocol.md 3.6); this one is slow besides.
@@ -203,7 +203,7 @@ fn an_ipxe_that_takes_its_time_is_not_told_of() {
     network.wait(50 * SECOND);
     network.fetch();
     network.wait(100 * SECOND);
-    assert_eq!(network.rivals(), []);
+    assert_eq!(network.diagnoses(), []);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn an_ipxe_that_boots_what_the_primary_names_is_told_of() {
     network.discover(ipxe());
     network.request(ipxe(), 3);
     network.wait(70 * SECOND);
-    assert_eq!(network.rivals(), [Rival::Named(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(PRIMARY)]);
 }
 
 /// What the primary names is not there, and the firmware goes on to its HTTP boot, which is our iPXE again.
@@ -226,7 +226,7 @@ fn an_ipxe_that_gives_up_and_is_loaded_anew_is_told_of() {
     network.wait(45 * SECOND);
     network.fetch_loader();
     network.wait(5 * SECOND);
-    assert_eq!(network.rivals(), [Rival::Named(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(PRIMARY)]);
 }
 
 /// The same with the files that a real one asks for: HTTP boot begins soon, and iPXE asks for its `autoexec.ipxe`
@@ -244,7 +244,7 @@ fn what_ipxe_asks_for_before_its_address_is_no_script_of_ours() {
     network.discover(ipxe());
     network.request(ipxe(), 3);
     network.wait(65 * SECOND);
-    assert_eq!(network.rivals(), [Rival::Named(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(PRIMARY)]);
 }
 
 /// netboot.xyz is an iPXE with a script of its own, and so is many a USB stick.
@@ -254,7 +254,7 @@ fn an_ipxe_that_did_not_come_from_us_or_was_started_from_our_menu_may_have_its_o
     network.discover(ipxe());
     network.request(ipxe(), 3);
     network.wait(100 * SECOND);
-    assert_eq!(network.rivals(), [], "a stick");
+    assert_eq!(network.diagnoses(), [], "a stick");
 
     let mut network = Network::new(plan());
     network.load();
@@ -268,7 +268,7 @@ fn an_ipxe_that_did_not_come_from_us_or_was_started_from_our_menu_may_have_its_o
         network.request(ipxe(), 3);
         network.wait(65 * SECOND);
     }
-    assert_eq!(network.rivals(), [], "from our menu");
+    assert_eq!(network.diagnoses(), [], "from our menu");
 }
 
 /// What names undionly.kpxe to every machine keeps iPXE loading itself.
@@ -280,7 +280,7 @@ fn an_ipxe_that_loads_itself_from_the_primary_in_a_circle_is_told_of() {
         network.request(ipxe(), 3);
         network.wait(12 * SECOND);
     }
-    assert_eq!(network.rivals(), [Rival::Named(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(PRIMARY)]);
 }
 
 #[test]
@@ -291,14 +291,14 @@ fn an_ipxe_that_waited_and_saw_no_offer_says_so() {
     network.wait(3 * SECOND);
     network.request(ipxe(), 6);
     network.wait(70 * SECOND);
-    assert_eq!(network.rivals(), [Rival::Unseen(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::OfferUnseen(PRIMARY)]);
 
     let mut network = Network::new(plan());
     network.load();
     network.discover(ipxe());
     network.request(ipxe(), 6);
     network.wait(70 * SECOND);
-    assert_eq!(network.rivals(), [], "its server told it not to wait (175.176)");
+    assert_eq!(network.diagnoses(), [], "its server told it not to wait (175.176)");
 }
 
 #[test]
@@ -307,9 +307,9 @@ fn beside_machines_that_come_a_single_one_that_does_not_is_not_told_of() {
     network.load();
     network.shut_out();
     network.shut_out();
-    assert_eq!(network.rivals(), [], "it may have been switched off");
+    assert_eq!(network.diagnoses(), [], "it may have been switched off");
     network.shut_out();
-    assert_eq!(network.rivals(), [Rival::ShutOut(PRIMARY)], "somebody has set option 60 since");
+    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(PRIMARY)], "somebody has set option 60 since");
 }
 
 #[test]
@@ -321,9 +321,9 @@ fn a_machine_that_nobody_gives_an_address_is_told_of() {
         network.discover(Packet::discover());
     }
     network.wait(30 * SECOND);
-    assert_eq!(network.rivals(), [], "it still waits");
+    assert_eq!(network.diagnoses(), [], "it still waits");
     network.wait(10 * SECOND);
-    assert_eq!(network.rivals(), [Rival::NoAddress(4)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::NoAddress(4)]);
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn a_slow_dhcp_server_is_none_that_does_not_answer() {
     network.wait(2 * SECOND);
     network.come_to_4011();
     network.wait(100 * SECOND);
-    assert_eq!(network.rivals(), []);
+    assert_eq!(network.diagnoses(), []);
 }
 
 /// A relay may send the REQUEST to the server that was chosen alone.
@@ -354,7 +354,7 @@ fn a_machine_whose_request_we_do_not_hear_is_not_told_of_if_it_comes() {
     network.wait(5 * SECOND);
     network.come_to_4011();
     network.wait(100 * SECOND);
-    assert_eq!(network.rivals(), []);
+    assert_eq!(network.diagnoses(), []);
 }
 
 #[test]
@@ -366,7 +366,7 @@ fn a_request_that_is_not_answered_is_the_dhcp_servers_matter() {
     network.wait(4 * SECOND);
     network.request(Packet::discover(), 0);
     network.wait(100 * SECOND);
-    assert_eq!(network.rivals(), []);
+    assert_eq!(network.diagnoses(), []);
 }
 
 /// Two interfaces of ours on one segment.
@@ -379,19 +379,19 @@ fn a_packet_heard_twice_is_one() {
         network.wait(pause);
     }
     network.wait(60 * SECOND);
-    assert_eq!(network.rivals(), [], "two DISCOVERs, each twice: it was switched off");
+    assert_eq!(network.diagnoses(), [], "two DISCOVERs, each twice: it was switched off");
 
     network.discover(Packet::discover());
     network.request(Packet::discover(), 0);
     network.request(Packet::discover(), 0);
     network.wait(30 * SECOND);
-    assert_eq!(network.rivals(), [Rival::ShutOut(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(PRIMARY)]);
 }
 
 #[test]
 fn who_is_led_elsewhere_is_not_waited_for() {
-    let elsewhere = Plan { tftp: Some(Tftp::At(PRIMARY)), boot_server: false, ..plan() };
-    let given = Plan { ipxe: Ipxe::Given("http://192.0.2.80/boot.ipxe".into()), ..plan() };
+    let elsewhere = Plan { tftp: Some(TftpServer::Remote(PRIMARY)), boot_server: false, ..plan() };
+    let given = Plan { ipxe: IpxeTarget::Configured("http://192.0.2.80/boot.ipxe".into()), ..plan() };
     for (plan, packet) in [(elsewhere, Packet::discover()), (given, ipxe())] {
         let mut network = Network::new(plan);
         for _ in 0..5 {
@@ -399,7 +399,7 @@ fn who_is_led_elsewhere_is_not_waited_for() {
             network.request(again(&packet), 3);
             network.wait(100 * SECOND);
         }
-        assert_eq!(network.rivals(), []);
+        assert_eq!(network.diagnoses(), []);
     }
 }
 
@@ -416,7 +416,7 @@ fn a_raspberry_pi_that_sends_no_request_is_not_told_of() {
         network.wait(5 * SECOND);
     }
     network.wait(100 * SECOND);
-    assert_eq!(network.rivals(), []);
+    assert_eq!(network.diagnoses(), []);
 }
 
 /// Whoever plays servers to us gets us to write some lines, and then one a minute.
@@ -424,11 +424,11 @@ fn a_raspberry_pi_that_sends_no_request_is_not_told_of() {
 fn no_host_can_make_us_say_much() {
     let mut network = Network::new(plan());
     for server in 0..200u8 {
-        let machine = |packet| of_another(packet, server);
+        let machine = |packet| from_machine(packet, server);
         network.discover(machine(Packet::discover()));
         let request = machine(Packet::discover()).set(53, &[3]).set(50, &[192, 0, 2, 99]).set(54, &[192, 0, 2, server]);
-        network.hear(&request, Port::Dhcp);
+        network.receive(&request, Port::Dhcp);
     }
     network.wait(60 * SECOND);
-    assert_eq!(network.found.len(), 20);
+    assert_eq!(network.findings.len(), 20);
 }

@@ -4,7 +4,7 @@ use super::{image, uefi};
 use proxydhcpd_core::arch::{Arch, ImageFormat, ARCHITECTURES};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::profile::Boots;
+use proxydhcpd_core::plan::profile::BootTarget;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub fn architectures(of_operator: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
 pub fn out_of_reach(plan: &Plan) -> Vec<(usize, Arch)> {
     let mut found = Vec::new();
     for (number, rule) in (1..).zip(&plan.rules) {
-        let profile = plan.profile(rule.profile).filter(|profile| profile.boots == Boots::LocalDisk);
+        let profile = plan.profile(rule.profile).filter(|profile| profile.boots == BootTarget::LocalDisk);
         let Some(profile) = profile.filter(|_| !rule.deny) else { continue };
         let archs: BTreeSet<Arch> = rule.when.archs.iter().map(|arch| arch.base()).collect();
         let has_loader = |arch: &Arch| {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// GRUB 2.06 takes the DHCP server's siaddr for the TFTP server, whatever a proxy says; 2.12 asks who sent it
 /// (protocol.md 2.12, and the cases of Secure Boot in the end-to-end tests).
 pub fn astray(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> BTreeMap<String, String> {
-    let shims = plan.offered().filter(|loader| loader.path.is_some());
+    let shims = plan.all_loaders().filter(|loader| loader.path.is_some());
     let seconds = shims.filter_map(|shim| shim::second_stage(&shim.name));
     seconds.filter_map(|name| Some((old_grub(&path(&name))?, name))).map(|(version, name)| (name, version)).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::boot::directory::{ByHostName, Found, Scan};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::Starts;
+use proxydhcpd_core::plan::EntryTarget;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -48,8 +48,8 @@ pub fn by_host_name_json((scripts, why_not): (&[ByHostName], Option<&str>)) -> V
 
 fn rows(found: &Found) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
-    match &found.entry.starts {
-        Starts::Linux { kernel, initrds, arguments, arch } => {
+    match &found.entry.target {
+        EntryTarget::Linux { kernel, initrds, arguments, arch } => {
             rows.push(("kernel", format!("{kernel} ({})", machines(*arch))));
             rows.extend(initrds.iter().map(|initrd| ("initrd", initrd.clone())));
             let arguments = one_line(arguments);
@@ -59,10 +59,10 @@ fn rows(found: &Found) -> Vec<(&'static str, String)> {
                 None => {}
             }
         }
-        Starts::Script { path } => rows.push(("script", path.clone())),
-        Starts::Efi { path, arch } => rows.push(("program", format!("{path} ({arch})"))),
+        EntryTarget::Script { path } => rows.push(("script", path.clone())),
+        EntryTarget::Efi { path, arch } => rows.push(("program", format!("{path} ({arch})"))),
     }
-    rows.extend(found.entry.lacks.iter().map(|why| ("problem", format!("it does not boot as it is: {why}"))));
+    rows.extend(found.entry.problem.iter().map(|why| ("problem", format!("it does not boot as it is: {why}"))));
     rows.extend(found.cure.iter().map(|cure| ("to do", cure.clone())));
     rows
 }
@@ -83,17 +83,17 @@ fn one_line(arguments: &str) -> String {
 pub fn json(scan: Option<&Scan>) -> Value {
     let Some(scan) = scan else { return Value::Null };
     let entries = scan.found.iter().map(|found| {
-        let (kind, path, initrds, arguments, arch) = match &found.entry.starts {
-            Starts::Linux { kernel, initrds, arguments, arch } => {
+        let (kind, path, initrds, arguments, arch) = match &found.entry.target {
+            EntryTarget::Linux { kernel, initrds, arguments, arch } => {
                 ("kernel", kernel, &initrds[..], Some(one_line(arguments)), Some(*arch))
             }
-            Starts::Script { path } => ("script", path, &[][..], None, None),
-            Starts::Efi { path, arch } => ("program", path, &[][..], None, Some(*arch)),
+            EntryTarget::Script { path } => ("script", path, &[][..], None, None),
+            EntryTarget::Efi { path, arch } => ("program", path, &[][..], None, Some(*arch)),
         };
         json!({
             "title": found.entry.title, kind: path, "initrds": initrds, "arguments": arguments,
             "arguments_from": found.arguments_from, "arch": arch.and_then(Arch::info).map(|row| row.id),
-            "problem": found.entry.lacks, "to_do": found.cure,
+            "problem": found.entry.problem, "to_do": found.cure,
         })
     });
     let left_out = scan.left_out.iter().map(|left| json!({ "path": left.path, "why": left.why }));

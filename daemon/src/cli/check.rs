@@ -11,8 +11,8 @@ use crate::net::holder::{self, Transport};
 use crate::net::link::Filter;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::plan::profile::{Boots, Profile};
-use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
+use proxydhcpd_core::plan::profile::{BootTarget, Profile};
+use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, TftpServer};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -87,7 +87,7 @@ fn ports_in_use(setting: &Setting) -> Vec<Diagnostic> {
     if setting.loaded.settings.wants_ipv4() {
         ports.push((Transport::Udp, any, 4011, "the boot server's port"));
     }
-    ports.extend((plan.tftp == Some(Tftp::Ours)).then_some((Transport::Udp, any, 69, "the TFTP port")));
+    ports.extend((plan.tftp == Some(TftpServer::Local)).then_some((Transport::Udp, any, 69, "the TFTP port")));
     ports.extend(plan.http.map(|port| (Transport::Tcp, any, port, "the HTTP port")));
     if setting.links.iter().any(|link| !link.ipv6.is_empty()) {
         ports.push((Transport::Udp, any6, 4011, "over IPv6 the boot server's port"));
@@ -118,8 +118,8 @@ fn text(setting: &Setting) -> String {
         true => "none of those that the configuration names yet".to_owned(),
     };
     let tftp = match plan.tftp {
-        Some(Tftp::Ours) => "our own, port 69".to_owned(),
-        Some(Tftp::At(address)) => format!("at {address}"),
+        Some(TftpServer::Local) => "our own, port 69".to_owned(),
+        Some(TftpServer::Remote(address)) => format!("at {address}"),
         None => "nobody's: no loader is offered".to_owned(),
     };
     let http = plan.http.map_or("none".to_owned(), |port| format!("our own, port {port}"));
@@ -167,7 +167,7 @@ fn without_script(setting: &Setting) -> Vec<&str> {
     if !plan.dhcp6.tftp || setting.links.iter().all(|link| link.ipv6.is_empty()) {
         return Vec::new();
     }
-    let alone = |(arch, loader): &(&Arch, &Loader)| arch.is_efi() && !plan.brings_script(**arch, &loader.name);
+    let alone = |(arch, loader): &(&Arch, &Loader)| arch.is_efi() && !plan.has_ipxe_wrapper(**arch, &loader.name);
     let mut names: Vec<&str> = plan.loaders.iter().filter(alone).map(|(_, loader)| loader.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -181,19 +181,19 @@ fn addresses(link: &Link) -> Vec<String> {
 }
 
 fn script(plan: &Plan) -> String {
-    let default = plan.profile(plan.default_profile).filter(|profile| profile.boots != Boots::BootDir);
+    let default = plan.profile(plan.default_profile).filter(|profile| profile.boots != BootTarget::BootDir);
     if let Some(profile) = default {
         return format!("what profile {} says, unless a rule or its entry says otherwise", profile.name);
     }
     match &plan.ipxe {
-        Ipxe::Ours if plan.menu.own_script => "boot.ipxe of the boot directory".to_owned(),
-        Ipxe::Ours => match plan.menu.entries.len() {
+        IpxeTarget::Builtin if plan.menu.has_boot_script => "boot.ipxe of the boot directory".to_owned(),
+        IpxeTarget::Builtin => match plan.menu.entries.len() {
             0 => "our menu".to_owned(),
             1 => "our menu, with one entry of the boot directory".to_owned(),
             entries => format!("our menu, with {entries} entries of the boot directory"),
         },
-        Ipxe::Given(name) => name.clone(),
-        Ipxe::AsFirmware => "what its firmware gets".to_owned(),
+        IpxeTarget::Configured(name) => name.clone(),
+        IpxeTarget::AsFirmware => "what its firmware gets".to_owned(),
     }
 }
 
@@ -202,7 +202,7 @@ fn summary(Checked { setting, rows, depends, unread }: &Checked) -> Value {
     let loaders = plan.loaders.iter().map(|(arch, loader)| {
         let id = arch.info().map_or("unassigned", |row| row.id);
         let secure_boot = secure_boot::json(rows, *arch);
-        let with_script = plan.brings_script(*arch, &loader.name);
+        let with_script = plan.has_ipxe_wrapper(*arch, &loader.name);
         (
             id.to_owned(),
             json!({
@@ -214,7 +214,7 @@ fn summary(Checked { setting, rows, depends, unread }: &Checked) -> Value {
     json!({
         "configuration": setting.loaded.file,
         "interfaces": setting.links.iter().map(|link| json!({ "name": link.name, "address": link.address(), "ipv6": link.address6() })).collect::<Vec<_>>(),
-        "tftp": match plan.tftp { Some(Tftp::Ours) => json!("ours"), Some(Tftp::At(address)) => json!(address), None => Value::Null },
+        "tftp": match plan.tftp { Some(TftpServer::Local) => json!("ours"), Some(TftpServer::Remote(address)) => json!(address), None => Value::Null },
         "http": plan.http,
         "boot_dir": setting.loaded.settings.boot_dir,
         "script": script(plan),

@@ -6,7 +6,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::used::token::{self, Key};
 use crate::used::{UNSAID_HELP, directory, some_names};
 use proxydhcpd_core::fetch::Fetch;
-use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::memory::Observations;
 use proxydhcpd_core::plan::machines::Policy;
 use std::io;
 use std::path::Path;
@@ -20,9 +20,9 @@ pub struct Marks {
 
 impl Marks {
     /// Puts them into `memory`; says on standard error what cannot be read, where some machine boots once.
-    pub fn read(setting: &Setting, memory: &mut Memory) -> Marks {
+    pub fn read(setting: &Setting, memory: &mut Observations) -> Marks {
         let state_dir = &setting.loaded.settings.state_dir;
-        let any_once = setting.site.plan.machines.any_once();
+        let any_once = setting.site.plan.machines.has_boot_once();
         let told = |error: io::Error, file: &Path, then: &str| {
             if !any_once {
                 return;
@@ -31,17 +31,17 @@ impl Marks {
             say(&Diagnostic::warning(message).of(&file.display().to_string()));
         };
         match token::armings(state_dir) {
-            Ok(armings) => memory.once.set_times(armings),
+            Ok(armings) => memory.boot_once.set_completions(armings),
             Err(error) => told(error, &token::armings_file(state_dir), "the token of done_url may be another one"),
         }
         let marks = directory::marks(&directory::below(state_dir)).map(|marks| {
             for machine in &marks {
-                memory.once.note(machine);
+                memory.boot_once.note_completed(machine);
             }
         });
         let are_known = marks.is_ok() || !any_once;
         if let Err(error) = marks {
-            memory.once.set_unknown(true);
+            memory.boot_once.set_unknown(true);
             told(
                 error,
                 &directory::below(state_dir),
@@ -52,10 +52,10 @@ impl Marks {
     }
 
     /// What is rendered has the token that the server would give it.
-    pub fn give_token(&self, setting: &Setting, memory: &Memory, meant: &mut Fetch) {
+    pub fn give_token(&self, setting: &Setting, memory: &Observations, meant: &mut Fetch) {
         let Some(machine) = meant.machine(&setting.site.plan) else { return };
-        let token = self.key.as_ref().map(|key| key.token(machine, memory.once.arming(machine)));
-        meant.carry(token);
+        let token = self.key.as_ref().map(|key| key.token(machine, memory.boot_once.generation(machine)));
+        meant.set_token(token);
     }
 
     /// Whether `done_url` is the server's.
@@ -71,13 +71,13 @@ pub fn astray(setting: &Setting) -> Vec<Diagnostic> {
     let of = |told: Diagnostic| told.of(&directory.display().to_string());
     let marks = match directory::marks(&directory) {
         Ok(marks) => marks,
-        Err(error) if machines.any_once() => {
+        Err(error) if machines.has_boot_once() => {
             return vec![of(Diagnostic::warning(format!("the marks of used-up boots cannot be read: {error}")))];
         }
         Err(_) => return Vec::new(),
     };
     let warning = |policy: Option<Policy>, what: &str, help: &str| {
-        let is_meant = |name: &&str| machines.named(name).map(|entry| entry.policy) == policy;
+        let is_meant = |name: &&str| machines.get_by_name(name).map(|entry| entry.policy) == policy;
         let names: Vec<&str> = marks.iter().map(String::as_str).filter(is_meant).collect();
         let told =
             |names| Diagnostic::warning(format!("there are marks of used-up boots of {names} {what}")).help(help);
@@ -86,7 +86,7 @@ pub fn astray(setting: &Setting) -> Vec<Diagnostic> {
     let unsaid = "whose entries do not say `boot`: they boot their disks";
     let no_entry =
         "where the mark says which machine it is of, that boots its disk; `proxydhcpd rearm NAME` removes a mark";
-    [warning(None, "that have no entry", no_entry), warning(Some(Policy::Unsaid), unsaid, UNSAID_HELP)]
+    [warning(None, "that have no entry", no_entry), warning(Some(Policy::Unspecified), unsaid, UNSAID_HELP)]
         .into_iter()
         .flatten()
         .collect()

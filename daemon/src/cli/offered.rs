@@ -8,9 +8,9 @@ use crate::boot::content::{Fault, initrd, kernel};
 use crate::boot::script::commands::Ipxe;
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::plan::profile::{Boots, Linux, ProfileId};
-use proxydhcpd_core::plan::{self, Starts};
+use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::plan::profile::{BootTarget, Linux, ProfileId};
+use proxydhcpd_core::plan::{self, EntryTarget};
 use proxydhcpd_core::url::is_url;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -30,7 +30,7 @@ pub struct Looked {
 
 struct Look<'a> {
     setting: &'a Setting,
-    memory: Memory,
+    memory: Observations,
     /// The iPXEs that are offered and whose files say what they can.
     ipxes: Vec<(String, Ipxe)>,
     told: Vec<Diagnostic>,
@@ -42,12 +42,12 @@ struct Look<'a> {
 
 pub fn look(setting: &Setting) -> Looked {
     let plan = &setting.site.plan;
-    let loaders = plan.offered().filter_map(|loader| Some((&loader.name, loader.path.as_ref()?)));
+    let loaders = plan.all_loaders().filter_map(|loader| Some((&loader.name, loader.path.as_ref()?)));
     let ipxes: BTreeMap<String, Ipxe> =
         loaders.filter_map(|(name, path)| Some((name.clone(), Ipxe::read(Path::new(path))?))).collect();
     let mut look = Look {
         setting,
-        memory: Memory::new(0),
+        memory: Observations::new(0),
         ipxes: ipxes.into_iter().collect(),
         told: Vec::new(),
         depends: BTreeMap::new(),
@@ -72,23 +72,23 @@ impl Look<'_> {
     fn menu(&mut self) {
         let site = &self.setting.site;
         match &site.plan.ipxe {
-            plan::Ipxe::Ours if site.plan.menu.own_script => self.script("boot.ipxe"),
-            plan::Ipxe::Given(name) => self.given_script(name),
-            plan::Ipxe::Ours | plan::Ipxe::AsFirmware => {}
+            plan::IpxeTarget::Builtin if site.plan.menu.has_boot_script => self.script("boot.ipxe"),
+            plan::IpxeTarget::Configured(name) => self.given_script(name),
+            plan::IpxeTarget::Builtin | plan::IpxeTarget::AsFirmware => {}
         }
         if let (scripts, None) = site.by_host_name() {
             scripts.iter().for_each(|script| self.script(&script.path));
         }
         let Some(scan) = site.boot_dir() else { return };
         for found in &scan.found {
-            match &found.entry.starts {
-                Starts::Linux { kernel, initrds, arch, .. } => {
+            match &found.entry.target {
+                EntryTarget::Linux { kernel, initrds, arch, .. } => {
                     let archs = if *arch == Arch::X64 || *arch == Arch::IA32 { vec![*arch] } else { Vec::new() };
                     self.linux(kernel, initrds, &archs);
                 }
-                Starts::Script { path } => self.script(path),
+                EntryTarget::Script { path } => self.script(path),
                 // Its wholeness was looked at when the directory was read.
-                Starts::Efi { .. } => {}
+                EntryTarget::Efi { .. } => {}
             }
         }
     }
@@ -97,12 +97,12 @@ impl Look<'_> {
         let plan = &self.setting.site.plan;
         for (id, profile) in plan.profiles.iter().enumerate() {
             match &profile.boots {
-                Boots::Linux(Linux { kernel, initrds, .. }) => {
+                BootTarget::Linux(Linux { kernel, initrds, .. }) => {
                     let who = format!("profile {}", profile.name);
                     [kernel].into_iter().chain(initrds).filter(|name| is_url(name)).for_each(|url| self.url(url, &who));
                     self.linux(kernel, initrds, &self.archs(id));
                 }
-                Boots::Script(url) if is_url(url) => {
+                BootTarget::Script(url) if is_url(url) => {
                     self.url(url, &format!("profile {}", profile.name));
                     self.given_script(url);
                 }
@@ -120,7 +120,7 @@ impl Look<'_> {
     fn templates(&mut self) {
         let (site, directory) = (&self.setting.site, self.setting.loaded.template_dir());
         let is_script = |name: &&String| {
-            let of_profile = |boots: &Boots| matches!(boots, Boots::Script(script) if script == *name);
+            let of_profile = |boots: &BootTarget| matches!(boots, BootTarget::Script(script) if script == *name);
             name.ends_with(".ipxe") || site.plan.profiles.iter().any(|profile| of_profile(&profile.boots))
         };
         for name in site.plan.templates.iter().filter(is_script) {

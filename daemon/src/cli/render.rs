@@ -14,10 +14,10 @@ use crate::probable::probable;
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
 use proxydhcpd_core::link::{Link, Network};
-use proxydhcpd_core::memory::{Heard, Holder, Memory};
+use proxydhcpd_core::memory::{FirmwareInfo, AddressOwner, Observations};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::ProfileId;
-use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::request::{Protocol, FileRequest};
 use proxydhcpd_core::wire::pxe::Features;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -37,8 +37,8 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let (network, interface) = here(args, &setting);
     let address = args.address.unwrap_or_else(|| beside(network));
     let name = format!("{}{}", identity(args, plan)?, what.rest());
-    let request = Request {
-        door: plan.http.map_or(Door::Tftp, Door::Http),
+    let request = FileRequest {
+        protocol: plan.http.map_or(Protocol::Tftp, Protocol::Http),
         name: name.as_bytes(),
         server: Server(network).address(),
         client: SocketAddr::from((address, 1024)),
@@ -48,7 +48,7 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let mut memory = heard(setting.memory(), args.client, mac.unwrap_or(Mac([0; 6])), address);
     let marks = Marks::read(&setting, &mut memory);
     let mut meant = match what {
-        What::Profile(profile) => fetch::as_if(plan, &memory, &request, profile),
+        What::Profile(profile) => fetch::preview_menu(plan, &memory, &request, profile),
         What::Decided | What::Template(_) => fetch::fetch(plan, &memory, &request),
     };
     if let Ok(meant) = &mut meant {
@@ -118,7 +118,7 @@ impl<'a> What<'a> {
 fn identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
     let mut identity = String::from("machine/");
     if let Some(name) = &args.machine {
-        if plan.machines.named(name).is_none() {
+        if plan.machines.get_by_name(name).is_none() {
             let names = (0..plan.machines.len() as u32).map(|id| plan.machines.get(id).name);
             return Err(unknown("machine", name, names));
         }
@@ -139,13 +139,13 @@ fn identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
 }
 
 /// As if its DHCP request had been heard.
-pub(super) fn heard(mut memory: Memory, client: ClientKind, mac: Mac, address: IpAddr) -> Memory {
+pub(super) fn heard(mut memory: Observations, client: ClientKind, mac: Mac, address: IpAddr) -> Observations {
     let features = client.ipxe.then(|| Features::parse(&ipxe_features(client.arch))).flatten();
-    let firmware = Heard { arch: Some(client.arch), features };
+    let firmware = FirmwareInfo { arch: Some(client.arch), features };
     let mut octets = [0; 16];
     octets[..6].copy_from_slice(&mac.0);
     let hardware = HardwareAddress { htype: 1, hlen: 6, octets };
-    memory.note_address(address, Holder { hardware, machine: None, firmware }, 0);
+    memory.note_address(address, AddressOwner { hardware, machine: None, firmware }, 0);
     memory
 }
 

@@ -7,7 +7,7 @@ use crate::boot::signature::{self, Accepts, Refusal, Signatures, Verdict};
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
-use proxydhcpd_core::plan::{Loader, Tftp};
+use proxydhcpd_core::plan::{Loader, TftpServer};
 use proxydhcpd_core::url::is_url;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -97,8 +97,8 @@ fn path(setting: &Setting, loader: &Loader) -> Option<PathBuf> {
         return None;
     }
     let ours = match setting.site.plan.tftp? {
-        Tftp::Ours => true,
-        Tftp::At(address) => setting.links.iter().any(|link| link.owns(address)),
+        TftpServer::Local => true,
+        TftpServer::Remote(address) => setting.links.iter().any(|link| link.owns(address)),
     };
     let directory = &setting.loaded.settings.boot_dir;
     ours.then(|| directory.join(loader.name.trim_start_matches('/')))

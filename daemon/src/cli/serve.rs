@@ -92,7 +92,7 @@ fn start(flags: Flags, reader: Reader, level: LevelFilter) -> Result<Server, Exi
     duid::keep(&loaded.settings.state_dir, &site.plan.dhcp6.duid);
     let used = Used::below(&loaded.settings.state_dir);
     let used = used.map_err(|error| fail(format_args!("no thread can be had: {error}")))?;
-    if site.plan.machines.any_once() {
+    if site.plan.machines.has_boot_once() {
         used.prepare();
     }
     Ok(Server::new(State::new(site, links, used), doors, loaded, flags, filter, began))

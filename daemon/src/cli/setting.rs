@@ -13,7 +13,7 @@ use crate::shared_uuids::SharedUuids;
 use crate::site::{self, Open, Site};
 use crate::used::directory;
 use proxydhcpd_core::link::{Link, Network, Network4, Network6};
-use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::memory::Observations;
 use std::net::Ipv6Addr;
 
 #[derive(Debug)]
@@ -68,10 +68,10 @@ fn when_served(Unserved { pattern, why, others }: &Unserved) -> String {
 
 impl Setting {
     /// What a server that runs here has learnt for good.
-    pub fn memory(&self) -> Memory {
-        let mut memory = Memory::new(0);
+    pub fn memory(&self) -> Observations {
+        let mut memory = Observations::new(0);
         match SharedUuids::below(&self.loaded.settings.state_dir).read() {
-            Ok(known) => memory.claims.set_shared(known),
+            Ok(known) => memory.uuid_claims.set_shared(known),
             Err(error) => say(&Diagnostic::warning(error).help("as if no UUID were shared")),
         }
         memory

@@ -6,7 +6,7 @@ use crate::report::{Means, NotTaken, Shared};
 use crate::shared_uuids::SharedUuids;
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::memory::claims::SharedUuid;
-use proxydhcpd_core::plan::machines::{By, Machine, Why};
+use proxydhcpd_core::plan::machines::{IdentityKind, Machine, DoubtReason};
 use proxydhcpd_core::wire::pxe::MachineId;
 
 /// Lines of each kind; the others are counted.
@@ -21,7 +21,7 @@ pub fn uuids(setting: &Setting) -> Vec<Diagnostic> {
         Ok(known) => known,
         Err(error) => return vec![Diagnostic::warning(error).help("mend or remove it, then restart the server")],
     };
-    known.retain(|SharedUuid { uuid, macs }| !plan.machines.explains(uuid, macs));
+    known.retain(|SharedUuid { uuid, macs }| !plan.machines.explains_shared_uuid(uuid, macs));
     let (named, others): (Vec<_>, Vec<_>) = known.into_iter().partition(|shared| plan.names_uuid(&shared.uuid));
     let entry = |uuid: &[u8; 16]| plan.machines.iter().find(|entry| entry.uuid.as_ref() == Some(uuid));
     let mut told: Vec<String> = named.iter().take(MOST).map(|shared| of_named(*shared, entry(&shared.uuid))).collect();
@@ -53,6 +53,6 @@ fn of_named(shared: SharedUuid, entry: Option<Machine<'_>>) -> String {
     }
     let stranger = shared.macs.into_iter().find(|mac| !entry.macs.contains(mac)).unwrap_or(shared.macs[0]);
     let hardware = &HardwareAddress::from_mac(stranger);
-    let not_taken = NotTaken { hardware, name: entry.name, by: By::Uuid, why: Why::OtherAddress, held: false };
+    let not_taken = NotTaken { hardware, name: entry.name, by: IdentityKind::Uuid, why: DoubtReason::OtherAddress, held: false };
     format!("{hardware} {not_taken}")
 }

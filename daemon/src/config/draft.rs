@@ -3,7 +3,7 @@
 use crate::config::diagnostic::Spot;
 use crate::config::machine_files::Read;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::profile::{Boots, Profile, ProfileId};
+use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId};
 use proxydhcpd_core::plan::rule::Rule;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -53,15 +53,15 @@ pub struct Mount {
 }
 
 /// The profiles that are always there, by name and title.
-pub const BUILT_IN: [(&str, &str, Boots); 3] = [
-    ("menu", "Menu of the boot directory", Boots::BootDir),
-    ("local-disk", "Local disk", Boots::LocalDisk),
-    ("nothing", "Nothing", Boots::Nothing),
+pub const BUILT_IN: [(&str, &str, BootTarget); 3] = [
+    ("menu", "Menu of the boot directory", BootTarget::BootDir),
+    ("local-disk", "Local disk", BootTarget::LocalDisk),
+    ("nothing", "Nothing", BootTarget::Nothing),
 ];
 
 impl Default for Draft {
     fn default() -> Self {
-        let built_in = |(name, title, boots): (&str, &str, Boots)| Drafted {
+        let built_in = |(name, title, boots): (&str, &str, BootTarget)| Drafted {
             profile: Profile { name: name.into(), title: title.into(), boots, ..Profile::default() },
             ..Drafted::default()
         };

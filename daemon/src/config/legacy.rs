@@ -5,7 +5,7 @@ use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use crate::config::ini::{self, Ini, Item, Section};
 use crate::probable::probable;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::{Ipxe, Loader, Plan, Tftp};
+use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, TftpServer};
 use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -23,7 +23,7 @@ pub struct Routing {
     pub tftpd: Ipv4Addr,
     pub loaders: BTreeMap<Arch, Loader>,
     pub default_loader: Option<Loader>,
-    pub ipxe: Ipxe,
+    pub ipxe: IpxeTarget,
 }
 
 /// The file and its warnings, or its errors among them.
@@ -45,7 +45,7 @@ impl Routing {
     /// Puts itself into a plan in place of whatever we would choose ourselves. The file knows no HTTP boot: such
     /// clients stay unanswered as they were.
     pub fn apply(&self, plan: &mut Plan) {
-        plan.tftp = Some(Tftp::At(self.tftpd));
+        plan.tftp = Some(TftpServer::Remote(self.tftpd));
         plan.http_clients = false;
         plan.loaders = self.loaders.clone();
         plan.default_loader = self.default_loader.clone();
@@ -171,13 +171,13 @@ impl Reader<'_> {
         }
         self.vendor_information();
         let (loaders, default_loader, ipxe) = if self.ipxe_mode() {
-            (self.bootstraps(), None, Ipxe::Given(self.chainload_url()))
+            (self.bootstraps(), None, IpxeTarget::Configured(self.chainload_url()))
         } else {
             if self.item_of("proxy", "filename").is_none() {
                 let error = self.source.error(proxy.at.clone(), "`filename` is missing under [proxy]");
                 self.tell(error.help("the file that every machine gets while iPXE mode is off"));
             }
-            (self.filenames(), self.loader("proxy", "filename", None), Ipxe::AsFirmware)
+            (self.filenames(), self.loader("proxy", "filename", None), IpxeTarget::AsFirmware)
         };
         let routing = Routing { tftpd: self.tftpd()?, loaders, default_loader, ipxe };
         let interface = self.item_of("proxy", "interface").map(|item| (item.value.clone(), item.value_at.clone()));

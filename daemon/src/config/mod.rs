@@ -19,7 +19,7 @@ use draft::Draft;
 use flags::Flags;
 use legacy::Legacy;
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::plan::{LoopGuard, Stateless};
+use proxydhcpd_core::plan::{LoopGuard, StatelessOptions};
 use serde::Serialize;
 use std::fmt;
 use std::io::ErrorKind;
@@ -97,7 +97,7 @@ impl Settings {
 pub struct Dhcp6 {
     /// Whether an iPXE in a stateless network is answered, in place of the DHCPv6 server there.
     pub stateless_ipxe: bool,
-    pub dns: Stateless,
+    pub dns: StatelessOptions,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::ini::{self, Item};
 use crate::config::legacy::{self, Legacy, VENDOR};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::{Ipxe, Loader};
+use proxydhcpd_core::plan::{IpxeTarget, Loader};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
@@ -16,7 +16,7 @@ use std::path::Path;
 pub fn import(source: &Source, here: &Here) -> Result<String, Vec<Diagnostic>> {
     let (legacy, warnings) = legacy::read(source)?;
     let items = items(source);
-    let ipxe_mode = matches!(legacy.routing.ipxe, Ipxe::Given(_));
+    let ipxe_mode = matches!(legacy.routing.ipxe, IpxeTarget::Configured(_));
     let mut told = Vec::new();
     for (section, item) in &items {
         let line = source.line(item.key_at.start);
@@ -82,7 +82,7 @@ fn attention(legacy: &Legacy, here: &Here) -> Vec<String> {
     if !here.networks.iter().any(|(_, network)| network.address == routing.tftpd) {
         return Vec::new();
     }
-    let of_ipxe = if let Ipxe::Given(name) = &routing.ipxe { Some(name) } else { None };
+    let of_ipxe = if let IpxeTarget::Configured(name) = &routing.ipxe { Some(name) } else { None };
     let loaders = routing.loaders.values().chain(&routing.default_loader).map(|loader| &loader.name);
     let names: BTreeSet<&String> = loaders.chain(of_ipxe.filter(|name| !name.contains("://"))).collect();
     let is_there = |name: &str| Path::new(DEFAULT_BOOT_DIR).join(name.trim_start_matches('/')).is_file();
@@ -108,7 +108,7 @@ fn body(legacy: &Legacy) -> String {
         writeln!(text, "address = \"{address}\"").ok();
     }
     text.push_str("default-profile = \"firmware\"\n");
-    if let Ipxe::Given(name) = &routing.ipxe {
+    if let IpxeTarget::Configured(name) = &routing.ipxe {
         text.push_str("\n[[rule]]\nname = \"iPXE\"\nfirmware = [\"ipxe\"]\nprofile = \"ipxe\"\n\n");
         match name.contains("://") {
             true => writeln!(text, "[profile.ipxe]\nscript = {}", quoted(name)).ok(),

@@ -5,7 +5,7 @@ use proxydhcpd_core::client::{Client, HardwareAddress};
 use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::memory::claims::SharedUuid;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{By, Doubt, Found, MachineId, Undecided, Why};
+use proxydhcpd_core::plan::machines::{IdentityKind, DoubtfulEntry, FoundEntry, MachineIndex, AmbiguousMachine, DoubtReason};
 use proxydhcpd_core::wire::pxe;
 use std::fmt;
 use std::time::Instant;
@@ -23,24 +23,24 @@ impl Report {
     /// What it says of itself does not lead to one entry without contradiction.
     pub(super) fn identity(&mut self, plan: &Plan, link: &str, client: &Client, decision: &Decision, now: Instant) {
         let name = |id| plan.machines.get(id).name;
-        let held = decision.held.is_some();
-        let is_other = held && decision.held == decision.machine.and_then(|found| found.other);
-        if let Some(Found { machine, by, other: Some((other, other_by)) }) = decision.machine {
+        let held = decision.protected_by.is_some();
+        let is_other = held && decision.protected_by == decision.machine.and_then(|found| found.conflicting);
+        if let Some(FoundEntry { machine, by, conflicting: Some((other, other_by)) }) = decision.machine {
             let said = TwoMachines { name: name(machine), by, other: name(other), other_by };
             self.doubtful(pair_key(TWO_MACHINES, machine, other), link, client, Some(said.name), &said, now);
         }
-        if let Some(Undecided { machines: [(one, by), (other, other_by)] }) = decision.undecided {
+        if let Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }) = decision.ambiguous {
             // A firmware and an iPXE read them in opposite orders.
             let key = pair_key(NEITHER, one.min(other), one.max(other));
             let said = Neither { name: name(one), by, other: name(other), other_by };
             self.doubtful(key, link, client, None, &said, now);
-        } else if let Some(Doubt { machine, by, why }) = decision.doubt {
+        } else if let Some(DoubtfulEntry { machine, by, reason: why }) = decision.doubt {
             let said = NotTaken { hardware: &client.hardware, name: name(machine), by, why, held };
             self.doubtful(pair_key(DOUBT, machine, by as u32), link, client, Some(said.name), &said, now);
-        } else if let Some((machine, by)) = decision.held.filter(|_| !is_other) {
+        } else if let Some((machine, by)) = decision.protected_by.filter(|_| !is_other) {
             let said = Listed { name: name(machine), by, found: decision.machine.map(|found| name(found.machine)) };
             self.doubtful(pair_key(LISTED, machine, by as u32), link, client, Some(said.name), &said, now);
-        } else if let Some(shared) = decision.shared {
+        } else if let Some(shared) = decision.shared_uuid {
             self.shared_uuid(plan, link, client, decision, shared, now);
         }
     }
@@ -55,7 +55,7 @@ impl Report {
         now: Instant,
     ) {
         let by_uuid =
-            decision.machine.filter(|found| found.by == By::Uuid).map(|found| plan.machines.get(found.machine));
+            decision.machine.filter(|found| found.by == IdentityKind::Uuid).map(|found| plan.machines.get(found.machine));
         let mut key = [SHARED; 17];
         key[1..].copy_from_slice(&shared.uuid);
         let (key, means) = match by_uuid {
@@ -91,7 +91,7 @@ impl Report {
     }
 }
 
-fn pair_key(kind: u8, one: MachineId, other: u32) -> [u8; 17] {
+fn pair_key(kind: u8, one: MachineIndex, other: u32) -> [u8; 17] {
     let mut key = [0; 17];
     key[0] = kind;
     key[1..5].copy_from_slice(&one.to_be_bytes());
@@ -103,9 +103,9 @@ fn pair_key(kind: u8, one: MachineId, other: u32) -> [u8; 17] {
 #[derive(Clone, Copy, Debug)]
 pub struct TwoMachines<'a> {
     pub name: &'a str,
-    pub by: By,
+    pub by: IdentityKind,
     pub other: &'a str,
-    pub other_by: By,
+    pub other_by: IdentityKind,
 }
 
 impl fmt::Display for TwoMachines<'_> {
@@ -124,9 +124,9 @@ impl fmt::Display for TwoMachines<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Neither<'a> {
     pub name: &'a str,
-    pub by: By,
+    pub by: IdentityKind,
     pub other: &'a str,
-    pub other_by: By,
+    pub other_by: IdentityKind,
 }
 
 impl fmt::Display for Neither<'_> {
@@ -153,8 +153,8 @@ impl fmt::Display for Neither<'_> {
 pub struct NotTaken<'a> {
     pub hardware: &'a HardwareAddress,
     pub name: &'a str,
-    pub by: By,
-    pub why: Why,
+    pub by: IdentityKind,
+    pub why: DoubtReason,
     /// What protects the other machine holds for it, too.
     pub held: bool,
 }
@@ -164,20 +164,20 @@ impl fmt::Display for NotTaken<'_> {
         let NotTaken { hardware, name, by, why, held } = self;
         write!(f, "has the {by} of {name}")?;
         f.write_str(match why {
-            Why::OtherAddress => ", but none of the addresses in that entry",
-            Why::NoAddress => ", which several machines have, and shows no address",
+            DoubtReason::OtherAddress => ", but none of the addresses in that entry",
+            DoubtReason::NoAddress => ", which several machines have, and shows no address",
         })?;
         write!(f, ": it is not taken for {name}")?;
         if *held {
             f.write_str(", but boots no more than that would")?;
         }
         match why {
-            Why::OtherAddress => write!(
+            DoubtReason::OtherAddress => write!(
                 f,
                 ". If it is {name} with another network card, add {hardware} to `mac` of that entry; if it is another \
                  machine, remove `{by}` from it"
             ),
-            Why::NoAddress => write!(f, ". Remove `{by}` from that entry, or let the relay say the address (RFC 6939)"),
+            DoubtReason::NoAddress => write!(f, ". Remove `{by}` from that entry, or let the relay say the address (RFC 6939)"),
         }
     }
 }
@@ -186,7 +186,7 @@ impl fmt::Display for NotTaken<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Listed<'a> {
     pub name: &'a str,
-    pub by: By,
+    pub by: IdentityKind,
     /// The entry that it is taken for.
     pub found: Option<&'a str>,
 }

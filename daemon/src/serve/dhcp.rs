@@ -192,7 +192,7 @@ fn send(outlet: &Outlet, state: &State, site: &Site, links: &[Link], out: &mut O
     });
     // An offer that has not left is none that a rival has kept a machine from.
     for Answered { answer, .. } in answers.iter().filter(|answered| answered.is_unsent()) {
-        answer.client.iter().for_each(|client| state.memory().rivals.withdrawn(&client.hardware));
+        answer.client.iter().for_each(|client| state.memory().boot_attempts.note_unsent(&client.hardware));
     }
     let mut report = state.report();
     let now = Instant::now();

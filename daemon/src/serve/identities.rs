@@ -20,7 +20,7 @@ impl Keeper {
         let file = SharedUuids::below(state_dir);
         let file = match file.read() {
             Ok(known) => {
-                state.memory().claims.set_shared(known);
+                state.memory().uuid_claims.set_shared(known);
                 Some(file)
             }
             Err(error) => {
@@ -41,11 +41,11 @@ impl Keeper {
             return;
         }
         let Some(file) = self.file.clone() else { return };
-        let Some(known) = state.memory().claims.take_changed() else { return };
+        let Some(known) = state.memory().uuid_claims.take_changed() else { return };
         let state = Arc::clone(state);
         self.writing = Some(tokio::task::spawn_blocking(move || {
             if let Err(error) = file.write(&known) {
-                state.memory().claims.keep_changed();
+                state.memory().uuid_claims.mark_changed();
                 let path = file.path().display();
                 let told = format_args!("{path}: {error}: which UUIDs several machines have is forgotten at a restart");
                 state.report().once_a_minute("shared-uuids:unwritten", told, Instant::now());

@@ -5,8 +5,8 @@ use super::{http, tftp};
 use crate::log::Requested;
 use crate::state::State;
 use hyper::Method;
-use proxydhcpd_core::fetch::is_done;
-use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::fetch::is_done_request;
+use proxydhcpd_core::request::{Protocol, FileRequest};
 use proxydhcpd_core::transfer::Outcome;
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
                 state.report().silence("tftp:gave-way");
             }
             if *outcome == Outcome::Completed {
-                state.fetched(&Request { door: Door::Tftp, name, server: *server, client: *client, interface: "" });
+                state.fetched(&FileRequest { protocol: Protocol::Tftp, name, server: *server, client: *client, interface: "" });
             }
             tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", Requested(name));
         }
@@ -52,12 +52,12 @@ pub fn page(state: &State, event: &http::Event) {
         http::Event::Finished(page) => {
             // A page that an operator has open must not use up the boot of a machine by naming its kernel. That a
             // machine is done was believed before (PowerShell calls itself Mozilla, too).
-            let by_a_machine = !page.by_browser || is_done(&page.name);
+            let by_a_machine = !page.by_browser || is_done_request(&page.name);
             if page.whole && page.method != Method::HEAD && by_a_machine {
                 let http::Finished { server, client, name, .. } = page;
                 // The port matters to nobody who has what he asked for.
-                let door = Door::Http(0);
-                state.fetched(&Request { door, name, server: *server, client: *client, interface: "" });
+                let door = Protocol::Http(0);
+                state.fetched(&FileRequest { protocol: door, name, server: *server, client: *client, interface: "" });
             }
             if [403, 404].contains(&page.status) {
                 state.refused(page.client.ip(), &page.name);

@@ -172,7 +172,7 @@ impl Reread {
         }
         let mut site = Site::build(&mut loaded, open).map_err(say)?;
         site.look_for_own_files(&links);
-        if site.plan.machines.any_once() {
+        if site.plan.machines.has_boot_once() {
             state.used.prepare();
         }
         say_gone(&state.site.load(), &site);
@@ -184,7 +184,7 @@ impl Reread {
 /// Machines that have lost their entry. They keep their marks, should it come back.
 fn say_gone(before: &Site, site: &Site) {
     let (before, machines) = (&before.plan.machines, &site.plan.machines);
-    let gone = || before.iter().filter(|machine| machines.named(machine.name).is_none()).map(|machine| machine.name);
+    let gone = || before.iter().filter(|machine| machines.get_by_name(machine.name).is_none()).map(|machine| machine.name);
     let count = gone().count();
     if count > 0 {
         tracing::info!("no longer in the configuration: {}", some_names(count, gone()));

@@ -8,7 +8,7 @@ use crate::net::set::SocketSet;
 use crate::state::State;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::for_datagram;
-use proxydhcpd_core::request::Request;
+use proxydhcpd_core::request::FileRequest;
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
@@ -119,7 +119,7 @@ impl Running {
     fn start_http(&mut self, listeners: Vec<TcpListener>) {
         let (stop, mut stopped) = watch::channel(false);
         let (state, noting) = (Arc::clone(&self.state), Arc::clone(&self.state));
-        let open = move |request: &Request<'_>| match networks::is_served(&state.links.load(), request.server) {
+        let open = move |request: &FileRequest<'_>| match networks::is_served(&state.links.load(), request.server) {
             true => state.open(request),
             false => Err(Refusal::Denied),
         };
@@ -166,7 +166,7 @@ impl Transfers {
                 let links = state.links.load();
                 for_datagram(&links, index, to).map(|(link, _)| links[link].clone())
             };
-            let open = |request: &Request<'_>| state.open(request);
+            let open = |request: &FileRequest<'_>| state.open(request);
             let vouched = |address| state.memory().is_vouched(address, state.now());
             let note = |event: tftp::Event<'_>| notes::transfer(&state, &event);
             if let Err(error) = tftp::run(heard, &settings, link, open, vouched, note, stopped) {

@@ -66,7 +66,7 @@ pub fn run(
     listeners: Arc<Listeners>,
     settings: &Settings,
     link: impl Fn(u32, IpAddr) -> Option<Link>,
-    open: impl Fn(&request::Request<'_>) -> Result<Opened, Refusal>,
+    open: impl Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     vouched: impl Fn(IpAddr) -> bool,
     note: impl FnMut(Event<'_>),
     stop: impl AsFd,
@@ -146,7 +146,7 @@ struct Server<L, O, V, N> {
 impl<L, O, V, N> Server<L, O, V, N>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
-    O: Fn(&request::Request<'_>) -> Result<Opened, Refusal>,
+    O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     V: Fn(IpAddr) -> bool,
     N: FnMut(Event<'_>),
 {

@@ -22,7 +22,7 @@ impl Unserved {
     pub fn of(plan: &Plan, port: Port, datagram: &Datagram<'_>) -> Option<Unserved> {
         let message = Message::parse(datagram.payload).ok().filter(|_| datagram.from.is_ipv4())?;
         let client =
-            recognise4(&message, port, &plan.user_classes, &plan.vendor_classes, || plan.knows_u_boot()).ok()?;
+            recognise4(&message, port, &plan.user_classes, &plan.vendor_classes, || plan.serves_u_boot()).ok()?;
         Some(Unserved { client, link: datagram.link })
     }
 

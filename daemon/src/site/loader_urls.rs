@@ -12,8 +12,8 @@ pub fn out_of_reach(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Diagnosti
         profile.loaders.iter().map(move |(arch, loader)| (name.clone(), *arch, loader))
     });
     let lost = |(_, arch, loader): &(String, Arch, &Loader)| {
-        let by_pxe_alone = matches!(loader.elsewhere(), Some((_, None))) && arch.transport() == Some(Transport::Tftp);
-        let ours = plan.loaders.get(arch).is_some_and(|site| site.is_ipxe() && site.elsewhere().is_none());
+        let by_pxe_alone = matches!(loader.remote_location(), Some((_, None))) && arch.transport() == Some(Transport::Tftp);
+        let ours = plan.loaders.get(arch).is_some_and(|site| site.is_ipxe() && site.remote_location().is_none());
         by_pxe_alone && !ours
     };
     let named = site.chain(of_profiles).filter(lost);

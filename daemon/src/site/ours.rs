@@ -5,15 +5,15 @@ use crate::boot::loaders;
 use crate::config::diagnostic::Diagnostic;
 use crate::files::{self, absent};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::caller::Caller;
-use proxydhcpd_core::choose::SCRIPT;
+use proxydhcpd_core::caller::ClaimedIdentity;
+use proxydhcpd_core::choose::BOOT_SCRIPT;
 use proxydhcpd_core::fetch::{Fetch, Refusal, fetch};
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::name::clean;
-use proxydhcpd_core::plan::profile::{Boots, Linux};
-use proxydhcpd_core::plan::{Ipxe, Starts, Tftp};
-use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::name::normalize;
+use proxydhcpd_core::plan::profile::{BootTarget, Linux};
+use proxydhcpd_core::plan::{IpxeTarget, EntryTarget, TftpServer};
+use proxydhcpd_core::request::{Protocol, FileRequest};
 use proxydhcpd_core::url::is_url;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -33,7 +33,7 @@ impl Site {
     /// has.
     pub fn look_for_own_files(&mut self, links: &[Link]) {
         let named = self.named(links);
-        let memory = Memory::new(0);
+        let memory = Observations::new(0);
         let warnings: Vec<Diagnostic> = named.iter().filter_map(|named| self.missing(named, &memory)).collect();
         self.warnings.extend(warnings);
         self.offered = self.names().chain(named.into_iter().map(|named| named.name)).collect::<BTreeSet<_>>().into();
@@ -41,8 +41,8 @@ impl Site {
 
     /// The clean name of something that is offered to machines, if this is one.
     pub fn offers(&self, name: &[u8]) -> Option<&str> {
-        let name = clean(name).ok()?;
-        let rest = Caller::of(&name).map_or(&name[..], |(_, rest)| rest);
+        let name = normalize(name).ok()?;
+        let rest = ClaimedIdentity::parse(&name).map_or(&name[..], |(_, rest)| rest);
         self.offered.get(rest).map(String::as_str)
     }
 
@@ -58,14 +58,14 @@ impl Site {
     pub fn place(&self, name: &str) -> PathBuf {
         match self.plan.loader_path(name) {
             Some(path) => path.into(),
-            None => self.roots.path(&clean(name.as_bytes()).unwrap_or_default()),
+            None => self.roots.path(&normalize(name.as_bytes()).unwrap_or_default()),
         }
     }
 
     /// Whether a machine that asks for this name is sent something.
-    pub fn has(&self, name: &str, memory: &Memory) -> Result<(), Refusal> {
+    pub fn has(&self, name: &str, memory: &Observations) -> Result<(), Refusal> {
         let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
-        let request = Request { door: Door::Tftp, name: name.as_bytes(), server, client, interface: "" };
+        let request = FileRequest { protocol: Protocol::Tftp, name: name.as_bytes(), server, client, interface: "" };
         match fetch(&self.plan, memory, &request)? {
             Fetch::Directory { name, otherwise: None } => self.file(&name).map(drop),
             Fetch::Loader(path) => files::open_loader(path.as_ref()).map(drop),
@@ -99,19 +99,19 @@ impl Site {
     /// Names that this server offers by itself, or that its configuration says.
     fn names(&self) -> impl Iterator<Item = String> {
         let plan = &self.plan;
-        let loaders = plan.offered().filter(|loader| !is_url(&loader.name)).map(|loader| loader.name.clone());
+        let loaders = plan.all_loaders().filter(|loader| !is_url(&loader.name)).map(|loader| loader.name.clone());
         let of_profiles = plan.profiles.iter().flat_map(|profile| match &profile.boots {
-            Boots::Linux(linux) => files(linux).filter(|name| !is_url(name)).cloned().collect(),
+            BootTarget::Linux(linux) => files(linux).filter(|name| !is_url(name)).cloned().collect(),
             _ => Vec::new(),
         });
-        let of_menu = plan.menu.entries.iter().flat_map(|entry| match &entry.starts {
-            Starts::Linux { kernel, initrds, .. } => [kernel].into_iter().chain(initrds).cloned().collect(),
-            Starts::Script { path } | Starts::Efi { path, .. } => vec![path.clone()],
+        let of_menu = plan.menu.entries.iter().flat_map(|entry| match &entry.target {
+            EntryTarget::Linux { kernel, initrds, .. } => [kernel].into_iter().chain(initrds).cloned().collect(),
+            EntryTarget::Script { path } | EntryTarget::Efi { path, .. } => vec![path.clone()],
         });
-        let ours = self.plan.tftp.is_none_or(|tftp| tftp == Tftp::Ours) || self.open.tftp;
-        let script = plan.menu.own_script.then(|| SCRIPT.to_owned());
+        let ours = self.plan.tftp.is_none_or(|tftp| tftp == TftpServer::Local) || self.open.tftp;
+        let script = plan.menu.has_boot_script.then(|| BOOT_SCRIPT.to_owned());
         let names = loaders.filter(move |_| ours).chain(of_profiles).chain(of_menu).chain(script);
-        names.filter_map(|name| clean(name.as_bytes()).ok())
+        names.filter_map(|name| normalize(name.as_bytes()).ok())
     }
 
     fn named(&self, links: &[Link]) -> Vec<Named> {
@@ -123,16 +123,16 @@ impl Site {
         let loaders =
             of_arch.chain(default_loader.map(|loader| (loader, None))).filter(|(loader, _)| loader.path.is_none());
         let mut said: Vec<(&str, Option<Arch>)> = loaders.map(|(loader, arch)| (&loader.name[..], arch)).collect();
-        if let Ipxe::Given(name) = &plan.ipxe {
+        if let IpxeTarget::Configured(name) = &plan.ipxe {
             said.push((name, None));
         }
         let scripts = plan.profiles.iter().filter_map(|profile| match &profile.boots {
-            Boots::Script(url) if is_url(url) => Some((&url[..], None)),
+            BootTarget::Script(url) if is_url(url) => Some((&url[..], None)),
             _ => None,
         });
         said.extend(scripts);
         let of_linux = plan.profiles.iter().flat_map(|profile| match &profile.boots {
-            Boots::Linux(linux) => files(linux).map(|name| (&name[..], None)).collect(),
+            BootTarget::Linux(linux) => files(linux).map(|name| (&name[..], None)).collect(),
             _ => Vec::new(),
         });
         // What an expression becomes is not known here.
@@ -142,12 +142,12 @@ impl Site {
             let name = match plan.tftp {
                 _ if is_url(said) => self.own_name(said, links),
                 // A name by itself is one on the TFTP server that an old file says.
-                Some(Tftp::At(server)) if self.open.tftp && links.iter().any(|link| link.owns(server)) => {
+                Some(TftpServer::Remote(server)) if self.open.tftp && links.iter().any(|link| link.owns(server)) => {
                     Some(said.to_owned())
                 }
                 _ => None,
             };
-            let Some(name) = name.and_then(|name| clean(name.as_bytes()).ok()) else { continue };
+            let Some(name) = name.and_then(|name| normalize(name.as_bytes()).ok()) else { continue };
             if !named.iter().any(|known| known.name == name && known.arch == arch) {
                 named.push(Named { said: said.to_owned(), name, arch });
             }
@@ -155,7 +155,7 @@ impl Site {
         named
     }
 
-    fn missing(&self, Named { said, name, arch }: &Named, memory: &Memory) -> Option<Diagnostic> {
+    fn missing(&self, Named { said, name, arch }: &Named, memory: &Observations) -> Option<Diagnostic> {
         let place = self.place(name);
         let shown = place.display();
         match self.has(name, memory) {

@@ -10,7 +10,7 @@ use crate::files::absent;
 use crate::probable::probable;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Loader;
-use proxydhcpd_core::plan::profile::{Boots, Profile};
+use proxydhcpd_core::plan::profile::{BootTarget, Profile};
 use proxydhcpd_core::url::is_url;
 use std::collections::BTreeSet;
 
@@ -37,14 +37,14 @@ pub fn look_up(
             Loader { name: name.clone(), path: None }
         });
         match (&profile.boots, at) {
-            (Boots::Script(url), _) if is_url(url) => {}
-            (Boots::Linux(linux), Some(at)) => {
+            (BootTarget::Script(url), _) if is_url(url) => {}
+            (BootTarget::Linux(linux), Some(at)) => {
                 missing(roots, &linux.kernel, at, told);
                 for (initrd, at) in linux.initrds.iter().zip(initrds_at) {
                     missing(roots, initrd, at, told);
                 }
             }
-            (Boots::Script(name), Some(at)) => {
+            (BootTarget::Script(name), Some(at)) => {
                 let known = templates.filter(|templates| !templates.contains(name));
                 told.extend(known.map(|templates| no_template(name, at, templates)));
             }

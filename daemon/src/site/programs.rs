@@ -3,14 +3,14 @@
 use crate::boot::image::{self, Image};
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::profile::{Boots, Profile, ProfileId};
-use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
+use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId};
+use proxydhcpd_core::plan::rule::{Firmware, Rule, Conditions};
 use proxydhcpd_core::plan::{Loader, Plan};
 use std::path::PathBuf;
 
 /// Profiles that give an iPXE a plain iPXE. One with a script inside (netboot.xyz's) has a name of its own.
 pub fn again_and_again(plan: &Plan) -> Vec<Diagnostic> {
-    let loads = |profile: &&Profile| profile.boots == Boots::Loader;
+    let loads = |profile: &&Profile| profile.boots == BootTarget::Loader;
     let profiles = plan.profiles.iter().enumerate().filter(|(_, profile)| loads(profile));
     profiles.filter_map(|(id, profile)| {
         let each = profile.loaders.iter().map(|(arch, loader)| (Some(*arch), loader));
@@ -39,34 +39,34 @@ fn is_plain_ipxe(loader: &Loader) -> bool {
 
 /// Whether an iPXE of this architecture, or of any, comes to the profile.
 fn meets_ipxe(plan: &Plan, id: ProfileId, arch: Option<Arch>) -> bool {
-    let kept = |when: &When, before: &[Rule]| before.iter().any(|rule| keeps_ipxe(rule, when, arch));
+    let kept = |when: &Conditions, before: &[Rule]| before.iter().any(|rule| keeps_ipxe(rule, when, arch));
     let by_rule = plan.rules.iter().enumerate().any(|(index, rule)| {
         let takes = rule.profile == Some(id) && !rule.deny && !rule.as_firmware;
         takes && may_be_ipxe(&rule.when) && !kept(&rule.when, &plan.rules[..index])
     });
     let for_all = plan.default_profile == Some(id) || plan.unknown_machine_profile == Some(id);
-    by_rule || for_all && !kept(&When::default(), &plan.rules)
+    by_rule || for_all && !kept(&Conditions::default(), &plan.rules)
 }
 
-fn may_be_ipxe(when: &When) -> bool {
+fn may_be_ipxe(when: &Conditions) -> bool {
     let firmware = when.firmware.is_empty()
         || when.firmware.iter().any(|kind| matches!(kind, Firmware::Ipxe | Firmware::Bios | Firmware::Uefi));
     firmware && (when.user_classes.is_empty() || when.user_classes.iter().any(|class| class.matches(b"iPXE")))
 }
 
 /// Whether the rule takes every iPXE of that architecture away that meets what stands behind it.
-fn keeps_ipxe(rule: &Rule, behind: &When, arch: Option<Arch>) -> bool {
-    let When { firmware, user_classes, archs, .. } = &rule.when;
+fn keeps_ipxe(rule: &Rule, behind: &Conditions, arch: Option<Arch>) -> bool {
+    let Conditions { firmware, user_classes, archs, .. } = &rule.when;
     let of_ipxe = firmware.contains(&Firmware::Ipxe) || user_classes.iter().any(|class| class.matches(b"iPXE"));
     let of_arch = archs.is_empty() || arch.is_some_and(|arch| archs.contains(&arch));
-    let rest = |when: &When| When { firmware: Vec::new(), user_classes: Vec::new(), archs: Vec::new(), ..when.clone() };
+    let rest = |when: &Conditions| Conditions { firmware: Vec::new(), user_classes: Vec::new(), archs: Vec::new(), ..when.clone() };
     let (own, others) = (rest(&rule.when), rest(behind));
-    (rule.deny || rule.profile.is_some()) && of_ipxe && of_arch && (own == When::default() || own == others)
+    (rule.deny || rule.profile.is_some()) && of_ipxe && of_arch && (own == Conditions::default() || own == others)
 }
 
 /// A BIOS program that the default profile has for every other architecture, and nothing for UEFI.
 pub fn for_others(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Option<Diagnostic> {
-    let profile = plan.profile(plan.default_profile).filter(|profile| profile.boots == Boots::Loader)?;
+    let profile = plan.profile(plan.default_profile).filter(|profile| profile.boots == BootTarget::Loader)?;
     let name = &profile.default_loader.as_ref().filter(|loader| !loader.name.contains("://"))?.name;
     let is_bios = image::inspect(&path(name)).is_ok_and(|image| image == Image::Bios);
     let what =
@@ -86,13 +86,13 @@ mod tests {
 
     fn plan(name: &str, rules: Vec<Rule>) -> Plan {
         let loaders = [(Arch::BIOS, loader(name))].into();
-        let given = Profile { name: "given".into(), boots: Boots::Loader, loaders, ..Profile::default() };
+        let given = Profile { name: "given".into(), boots: BootTarget::Loader, loaders, ..Profile::default() };
         let profiles = vec![given, Profile::default()];
         Plan { profiles, rules, default_profile: Some(0), ..Plan::default() }
     }
 
-    fn of_ipxe(more: When) -> Rule {
-        Rule { when: When { firmware: vec![Firmware::Ipxe], ..more }, profile: Some(1), ..Rule::default() }
+    fn of_ipxe(more: Conditions) -> Rule {
+        Rule { when: Conditions { firmware: vec![Firmware::Ipxe], ..more }, profile: Some(1), ..Rule::default() }
     }
 
     #[test]
@@ -109,17 +109,17 @@ mod tests {
 
     #[test]
     fn where_a_rule_before_it_takes_every_ipxe_nothing_is_told() {
-        let by_class = When { user_classes: vec![Glob("*iPXE*".into())], ..When::default() };
+        let by_class = Conditions { user_classes: vec![Glob("*iPXE*".into())], ..Conditions::default() };
         let class = Rule { when: by_class, profile: Some(1), ..Rule::default() };
-        let arch = |code| When { archs: vec![Arch(code)], ..When::default() };
-        let on = When { interfaces: vec![Glob("eth1".into())], ..When::default() };
+        let arch = |code| Conditions { archs: vec![Arch(code)], ..Conditions::default() };
+        let on = Conditions { interfaces: vec![Glob("eth1".into())], ..Conditions::default() };
         for (rule, told) in [
-            (of_ipxe(When::default()), 0),
+            (of_ipxe(Conditions::default()), 0),
             (class, 0),
             (of_ipxe(arch(0)), 0),
             (of_ipxe(arch(7)), 1),
             (of_ipxe(on), 1),
-            (Rule { profile: None, ..of_ipxe(When::default()) }, 1),
+            (Rule { profile: None, ..of_ipxe(Conditions::default()) }, 1),
         ] {
             assert_eq!(again_and_again(&plan("undionly.kpxe", vec![rule.clone()])).len(), told, "{rule:?}");
         }

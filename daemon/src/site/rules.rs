@@ -2,14 +2,14 @@
 
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::profile::Boots;
+use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};
 
 /// Those that a firmware meets, and the iPXE that it is given does not: what the profile says never comes to that.
 pub fn left_by_ipxe(plan: &Plan) -> Vec<Diagnostic> {
     let takes_ipxe = |rule: &&Rule| {
         let boots = plan.profile(rule.profile).map(|profile| &profile.boots);
-        !rule.deny && matches!(boots, Some(Boots::Linux(_) | Boots::Script(_)))
+        !rule.deny && matches!(boots, Some(BootTarget::Linux(_) | BootTarget::Script(_)))
     };
     let numbered = (1..).zip(&plan.rules).filter(|(_, rule)| takes_ipxe(rule));
     numbered.filter_map(|(number, rule)| Some(warning(number, only_firmware_meets(rule)?))).collect()
@@ -38,21 +38,21 @@ mod tests {
     use super::*;
     use proxydhcpd_core::plan::pattern::Glob;
     use proxydhcpd_core::plan::profile::Profile;
-    use proxydhcpd_core::plan::rule::When;
+    use proxydhcpd_core::plan::rule::Conditions;
 
     #[test]
     fn a_rule_that_an_ipxe_does_not_meet_is_told_of_where_its_profile_takes_one() {
-        let script = Profile { boots: Boots::Script("a.ipxe".into()), ..Profile::default() };
-        let profiles = vec![script, Profile { boots: Boots::Loader, ..Profile::default() }];
-        let classes = |class: &str| When { user_classes: vec![Glob(class.into())], ..When::default() };
-        let kinds = |kinds: &[Firmware]| When { firmware: kinds.to_vec(), ..When::default() };
+        let script = Profile { boots: BootTarget::Script("a.ipxe".into()), ..Profile::default() };
+        let profiles = vec![script, Profile { boots: BootTarget::Loader, ..Profile::default() }];
+        let classes = |class: &str| Conditions { user_classes: vec![Glob(class.into())], ..Conditions::default() };
+        let kinds = |kinds: &[Firmware]| Conditions { firmware: kinds.to_vec(), ..Conditions::default() };
         for (when, told) in [
             (kinds(&[Firmware::Http]), Some("firmware")),
             (kinds(&[Firmware::Http, Firmware::Uefi]), None),
             (classes("rack1"), Some("user-class")),
             (classes("*"), None),
             (classes("iPXE"), None),
-            (When::default(), None),
+            (Conditions::default(), None),
         ] {
             let rule = |profile| Rule { when: when.clone(), profile: Some(profile), ..Rule::default() };
             let plan = |rule| Plan { rules: vec![rule], profiles: profiles.clone(), ..Plan::default() };

@@ -3,15 +3,15 @@
 use super::linux::{Kind, MARK, is_template};
 use super::{Failure, Templates};
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
-use proxydhcpd_core::fetch::Asking;
-use proxydhcpd_core::plan::{Entry, Plan, Starts};
-use proxydhcpd_core::request::Request;
+use proxydhcpd_core::fetch::RenderContext;
+use proxydhcpd_core::plan::{BootDirEntry, Plan, EntryTarget};
+use proxydhcpd_core::request::FileRequest;
 use std::path::Path;
 
 impl Templates {
     /// Takes in the arguments of an entry. Where they cannot be used the entry says so, and so is told.
-    pub fn entry(&mut self, entry: &mut Entry, cmdline: &Path) -> Option<Diagnostic> {
-        let Starts::Linux { kernel, arguments, .. } = &mut entry.starts else { return None };
+    pub fn entry(&mut self, entry: &mut BootDirEntry, cmdline: &Path) -> Option<Diagnostic> {
+        let EntryTarget::Linux { kernel, arguments, .. } = &mut entry.target else { return None };
         let key = format!("{MARK}{}", cmdline.display());
         let checked = if is_template(arguments) {
             self.add(&key, arguments.clone()).and_then(|()| self.unknown_in(&key).map_or(Ok(()), Err))
@@ -29,7 +29,7 @@ impl Templates {
             }
             Err(failure) => {
                 arguments.clear();
-                entry.lacks = Some(format!("its arguments are wrong: {}", failure.diagnostic.message));
+                entry.problem = Some(format!("its arguments are wrong: {}", failure.diagnostic.message));
                 Some(Diagnostic { severity: Severity::Warning, ..*failure.diagnostic })
             }
         }
@@ -37,12 +37,12 @@ impl Templates {
 
     /// The entries of the menu, with no expression left in their arguments, for the machine that asks. Where one cannot
     /// be rendered that entry says so, and the failure comes back.
-    pub fn entries(&self, plan: &Plan, asking: &Asking, request: &Request<'_>) -> (Vec<Entry>, Vec<Failure>) {
+    pub fn entries(&self, plan: &Plan, asking: &RenderContext, request: &FileRequest<'_>) -> (Vec<BootDirEntry>, Vec<Failure>) {
         let scope = self.scope(plan, asking, request);
         let mut failed = Vec::new();
         let mut entries = plan.menu.entries.clone();
         for entry in &mut entries {
-            let Starts::Linux { kernel, arguments, .. } = &mut entry.starts else { continue };
+            let EntryTarget::Linux { kernel, arguments, .. } = &mut entry.target else { continue };
             let Some(key) = self.arguments.get(kernel).filter(|_| is_template(arguments)) else { continue };
             let rendered = self.render(key, &scope);
             let line = rendered.and_then(|text| Kind::Arguments.check(&text).map_err(|why| self.refused(key, &why)));
@@ -50,7 +50,7 @@ impl Templates {
                 Ok(line) => *arguments = line,
                 Err(failure) => {
                     arguments.clear();
-                    entry.lacks = Some(format!("its arguments cannot be made: {}", failure.diagnostic.message));
+                    entry.problem = Some(format!("its arguments cannot be made: {}", failure.diagnostic.message));
                     failed.push(failure);
                 }
             }

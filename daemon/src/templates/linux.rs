@@ -3,7 +3,7 @@
 use super::{Failure, Scope, Templates};
 use crate::config::diagnostic::{Diagnostic, Spot};
 use crate::config::draft::Drafted;
-use proxydhcpd_core::plan::profile::{Boots, Linux, Profile};
+use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -28,7 +28,7 @@ pub fn spots(drafted: &Drafted) -> Vec<(String, Spot)> {
 pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item = &'a Profile>) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for profile in profiles {
-        let Boots::Linux(linux) = &profile.boots else { continue };
+        let BootTarget::Linux(linux) = &profile.boots else { continue };
         for (key, text, kind) in texts(profile, linux) {
             let checked = if is_template(text) {
                 templates.add(&key, text.to_owned())

@@ -20,10 +20,10 @@ use crate::config::diagnostic::{Diagnostic, Source};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
-use proxydhcpd_core::fetch::{Asking, Fetch};
+use proxydhcpd_core::fetch::{RenderContext, Fetch};
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::profile::{Boots, Linux, Profile};
-use proxydhcpd_core::request::Request;
+use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
+use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::script;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -101,17 +101,17 @@ impl Templates {
     }
 
     /// Renders what was asked for. `None`: that is nothing to be rendered.
-    pub fn text(&self, plan: &Plan, meant: &Fetch, request: &Request<'_>) -> Option<Result<String, Failure>> {
+    pub fn text(&self, plan: &Plan, meant: &Fetch, request: &FileRequest<'_>) -> Option<Result<String, Failure>> {
         let asking = match meant {
             Fetch::Linux(_, asking) | Fetch::Template(_, asking) => asking,
             _ => return None,
         };
         Some(match meant {
             Fetch::Linux(profile, _) => match plan.profile(Some(*profile)) {
-                Some(profile @ Profile { boots: Boots::Linux(linux), .. }) => self
+                Some(profile @ Profile { boots: BootTarget::Linux(linux), .. }) => self
                     .linux(plan, profile, linux, asking, request)
-                    .map(|linux| script::linux(&asking.base, &profile.title, &linux)),
-                _ => Ok(script::leave()),
+                    .map(|linux| script::linux(&asking.base_url, &profile.title, &linux)),
+                _ => Ok(script::boot_nothing()),
             },
             Fetch::Template(name, _) => self.render(name, &self.scope(plan, asking, request)),
             _ => return None,
@@ -124,13 +124,13 @@ impl Templates {
         plan: &Plan,
         profile: &Profile,
         linux: &Linux,
-        asking: &Asking,
-        request: &Request<'_>,
+        asking: &RenderContext,
+        request: &FileRequest<'_>,
     ) -> Result<Linux, Failure> {
         linux::rendered(self, profile, linux, &self.scope(plan, asking, request))
     }
 
-    fn scope(&self, plan: &Plan, asking: &Asking, request: &Request<'_>) -> Arc<Scope> {
+    fn scope(&self, plan: &Plan, asking: &RenderContext, request: &FileRequest<'_>) -> Arc<Scope> {
         Arc::new(Scope::new(plan, &self.variables, asking, request))
     }
 
@@ -189,7 +189,7 @@ pub fn is_script(plan: &Plan, meant: &Fetch) -> bool {
     match meant {
         Fetch::Linux(..) => true,
         Fetch::Template(name, asking) => {
-            name.ends_with(".ipxe") || matches!(asking.decision.boots(plan), Boots::Script(script) if script == name)
+            name.ends_with(".ipxe") || matches!(asking.decision.boots(plan), BootTarget::Script(script) if script == name)
         }
         _ => false,
     }

@@ -2,9 +2,9 @@
 
 use minijinja::value::{Enumerator, Object, Serde, Value};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::fetch::Asking;
+use proxydhcpd_core::fetch::RenderContext;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::request::{Protocol, FileRequest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl Variables {
 }
 
 impl Scope {
-    pub fn new(plan: &Plan, variables: &Variables, asking: &Asking, request: &Request<'_>) -> Scope {
+    pub fn new(plan: &Plan, variables: &Variables, asking: &RenderContext, request: &FileRequest<'_>) -> Scope {
         let profile = asking.decision.own_profile(plan);
         let others = profile.and_then(|profile| variables.profiles.get(profile)).unwrap_or(&variables.site);
         let machine = Arc::new(machine(plan, asking, Arc::clone(others)));
@@ -52,7 +52,7 @@ impl Scope {
             ("machine", Value::from_dyn_object(Arc::clone(&machine))),
             ("profile", Value::from_pairs(profile.into_iter().flatten().map(|(key, text)| (key, text.clone())))),
             ("request", requested(asking, request)),
-            ("base", Value::from(asking.base.clone())),
+            ("base", Value::from(asking.base_url.clone())),
             ("server", Value::from(request.server.to_canonical().to_string())),
             ("done_url", Value::from(asking.done_url())),
         ]);
@@ -121,8 +121,8 @@ impl Machine {
     }
 }
 
-fn machine(plan: &Plan, asking: &Asking, others: Arc<Values>) -> Machine {
-    let caller = &asking.caller;
+fn machine(plan: &Plan, asking: &RenderContext, others: Arc<Values>) -> Machine {
+    let caller = &asking.claimed;
     let entry = asking.decision.machine.map(|found| plan.machines.get(found.machine));
     let mac = caller.mac.or_else(|| entry?.macs.first().copied());
     let uuid = entry.and_then(|entry| entry.uuid).or(caller.uuid);
@@ -141,14 +141,14 @@ fn machine(plan: &Plan, asking: &Asking, others: Arc<Values>) -> Machine {
     }
 }
 
-fn requested(asking: &Asking, request: &Request<'_>) -> Value {
-    let arch = asking.caller.arch.map(Arch::base);
+fn requested(asking: &RenderContext, request: &FileRequest<'_>) -> Value {
+    let arch = asking.claimed.arch.map(Arch::base);
     let firmware = arch.map(|arch| if arch.is_efi() { "uefi" } else { "bios" });
-    let features = asking.caller.features.map(|features| features.names().map(Value::from).collect::<Vec<_>>());
+    let features = asking.claimed.features.map(|features| features.names().map(Value::from).collect::<Vec<_>>());
     let facts = [
         ("address", Some(Value::from(request.client.ip().to_canonical().to_string()))),
         ("interface", Some(request.interface).filter(|name| !name.is_empty()).map(Value::from)),
-        ("protocol", Some(Value::from(if request.door == Door::Tftp { "tftp" } else { "http" }))),
+        ("protocol", Some(Value::from(if request.protocol == Protocol::Tftp { "tftp" } else { "http" }))),
         ("arch", arch.and_then(Arch::info).map(|row| Value::from(row.id))),
         ("firmware", firmware.map(Value::from)),
         ("features", features.map(Value::from)),

@@ -1,10 +1,10 @@
 use super::*;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Refusal, fetch};
-use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::memory::Observations;
 use proxydhcpd_core::plan::machines::{Machine, Machines};
 use proxydhcpd_core::plan::profile::Linux;
-use proxydhcpd_core::request::Door;
+use proxydhcpd_core::request::Protocol;
 use serde_json::json;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ fn house(files: &[(&str, &str)]) -> House {
         arguments: "auto=true\n  url={{ base }}preseed.cfg ip=${net0/ip}".into(),
     };
     let debian =
-        Profile { name: "debian".into(), title: "Debian".into(), boots: Boots::Linux(linux), ..Profile::default() };
+        Profile { name: "debian".into(), title: "Debian".into(), boots: BootTarget::Linux(linux), ..Profile::default() };
     let web1 = Machine {
         name: "web1",
         macs: &[[0x52, 0x54, 0, 0x12, 0x34, 0x56]],
@@ -62,14 +62,14 @@ impl House {
     fn asked(&self, name: &str) -> Result<String, String> {
         let templates = self.built().unwrap();
         let plan = Plan { templates: templates.names().clone(), ..self.plan.clone() };
-        let request = Request {
-            door: Door::Http(8080),
+        let request = FileRequest {
+            protocol: Protocol::Http(8080),
             name: name.as_bytes(),
             server: "192.0.2.10".parse().unwrap(),
             client: "192.0.2.107:1024".parse().unwrap(),
             interface: "eth0",
         };
-        let meant = fetch(&plan, &Memory::new(1), &request).unwrap();
+        let meant = fetch(&plan, &Observations::new(1), &request).unwrap();
         templates.text(&plan, &meant, &request).unwrap().map_err(|failure| self.said(&failure.diagnostic))
     }
 }
@@ -282,7 +282,7 @@ fn a_kernel_is_started_with_what_its_profile_says_of_this_machine() {
 fn what_would_break_the_script_of_a_kernel_is_refused() {
     let with = |change: fn(&mut Linux)| {
         let mut house = house(&[]);
-        let Boots::Linux(linux) = &mut house.plan.profiles[0].boots else { panic!() };
+        let BootTarget::Linux(linux) = &mut house.plan.profiles[0].boots else { panic!() };
         change(linux);
         house
     };
@@ -305,22 +305,22 @@ fn what_would_break_the_script_of_a_kernel_is_refused() {
 #[test]
 fn a_profile_may_be_a_script_of_the_directory() {
     let mut house = house(&[("rescue", "#!ipxe\necho {{ gone }}\n")]);
-    house.plan.profiles[0].boots = Boots::Script("rescue".into());
+    house.plan.profiles[0].boots = BootTarget::Script("rescue".into());
     assert!(house.asked("machine/name=web1/menu.ipxe").unwrap_err().starts_with("rescue:2:9: gone is"));
 }
 
 #[test]
 fn a_template_is_no_way_to_a_file_outside() {
     let house = house(&[("a.txt", "")]);
-    let request = Request {
-        door: Door::Tftp,
+    let request = FileRequest {
+        protocol: Protocol::Tftp,
         name: b"machine/name=web1/../a.txt",
         server: "192.0.2.10".parse().unwrap(),
         client: "192.0.2.107:1024".parse().unwrap(),
         interface: "",
     };
     let plan = Plan { templates: house.built().unwrap().names().clone(), ..house.plan };
-    assert_eq!(fetch(&plan, &Memory::new(1), &request), Err(Refusal::Denied));
+    assert_eq!(fetch(&plan, &Observations::new(1), &request), Err(Refusal::Denied));
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod requests;
 use proxydhcpd::files::{Directory, Opened};
 use proxydhcpd::serve::http::{self, Event, Finished, Settings};
 use proxydhcpd_core::fetch::Refusal;
-use proxydhcpd_core::request::Request;
+use proxydhcpd_core::request::FileRequest;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
@@ -48,7 +48,7 @@ impl Server {
     fn opening(
         directory: tempfile::TempDir,
         settings: Settings,
-        open: impl Fn(&Request<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
+        open: impl Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
     ) -> Server {
         let listeners = http::bind(0, true).unwrap();
         let port = listeners[0].local_addr().unwrap().port();

@@ -4,7 +4,7 @@ use crate::{Client, LONG, Server, curl};
 use proxydhcpd::files::Opened;
 use proxydhcpd::serve::http::{Dropped, Event, Settings};
 use proxydhcpd_core::fetch::Refusal;
-use proxydhcpd_core::request::Door;
+use proxydhcpd_core::request::Protocol;
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -242,7 +242,7 @@ fn pipelined_requests_are_answered_in_order() {
 #[test]
 fn rendered_text_goes_out_like_a_file_and_knows_where_it_was_asked() {
     let server = Server::opening(tempfile::tempdir().unwrap(), Settings::default(), |request| {
-        let Door::Http(port) = request.door else { panic!("not this door") };
+        let Protocol::Http(port) = request.protocol else { panic!("not this door") };
         Ok(Opened::text(format!("#!ipxe\nchain http://{}:{port}/\n", request.server).into_bytes()))
     });
     let port = server.port;

@@ -20,8 +20,8 @@ use proxydhcpd::net::holder::{Transport, bound};
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
-use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::plan::{Loader, Plan, Tftp};
+use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::plan::{Loader, Plan, TftpServer};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -327,7 +327,7 @@ fn plan(text: &str) -> Plan {
         profile
     });
     Plan {
-        tftp: Some(Tftp::Ours),
+        tftp: Some(TftpServer::Local),
         http: Some(8080),
         http_clients: true,
         boot_server: true,
@@ -348,7 +348,7 @@ fn ours(plan: &Plan, asked: &Vector) -> Option<Vec<u8>> {
     let (from, to) = (asked.from.into(), (*asked.to.ip()).into());
     let arrival = Arrival { datagram: &asked.octets, port, from, to, links: &links, link: 0, via_other_link: false, now: 0 };
     let mut replies = Replies::default();
-    answer(plan, &mut Memory::new(1), &arrival, &mut replies);
+    answer(plan, &mut Observations::new(1), &arrival, &mut replies);
     replies.iter().next().map(|(octets, _)| octets.to_vec())
 }
 

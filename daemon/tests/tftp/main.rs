@@ -15,8 +15,8 @@ use proxydhcpd::files::{Content, Opened};
 use proxydhcpd::serve::tftp::{Event, Family, Listeners, Refused, Settings, Silence, bind, run};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::{Link, Network4, Network6};
-use proxydhcpd_core::name::clean;
-use proxydhcpd_core::request::Request;
+use proxydhcpd_core::name::normalize;
+use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::transfer::Outcome;
 use std::fs::File;
 use std::io::{PipeWriter, pipe};
@@ -97,7 +97,7 @@ impl Served {
                 // A test that has seen enough has hung up.
                 let _ = notes.send(Noted::from(event));
             };
-            let open = |request: &Request<'_>| open(&root, request);
+            let open = |request: &FileRequest<'_>| open(&root, request);
             run(listeners, &settings, |index, _| link(index), open, |_| vouched, note, stopped).unwrap();
         });
         Served { directory, family, port, events, stop: Some(stop), thread: Some(thread) }
@@ -177,8 +177,8 @@ fn loopback() -> impl Fn(u32) -> Option<Link> + Send + 'static {
     move |index| (index == lo).then(|| link.clone())
 }
 
-fn open(root: &std::path::Path, request: &Request<'_>) -> Result<Opened, Refusal> {
-    let name = clean(request.name).map_err(|_| Refusal::Denied)?;
+fn open(root: &std::path::Path, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
+    let name = normalize(request.name).map_err(|_| Refusal::Denied)?;
     let file = File::open(root.join(name)).map_err(|_| Refusal::NotFound)?;
     let metadata = file.metadata().unwrap();
     let (size, inode, device) = (metadata.len(), metadata.ino(), metadata.dev());

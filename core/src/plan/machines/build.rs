@@ -1,41 +1,41 @@
 //! How the machines are put together: one after the other as they are read, so that a file of a million of them is
 //! never in memory as a million descriptions.
 
-use super::index::{self, Held, Index, hash, hash_without_case};
-use super::{By, Machine, MachineId, Machines, NONE, Record, Sharer, is_key};
+use super::index::{self, IndexHit, KeyIndex, hash, hash_ignoring_case};
+use super::{IdentityKind, Machine, MachineIndex, Machines, NONE, Record, Sharer, is_key};
 use crate::plan::pattern::MacPattern;
 use alloc::borrow::ToOwned;
 use core::fmt;
 
 /// Machines that are still being read.
 #[derive(Clone, Debug, Default)]
-pub struct Builder {
+pub struct MachinesBuilder {
     machines: Machines,
     /// Where the texts of variables are that some machine has already.
-    texts: Index,
+    texts: KeyIndex,
 }
 
 /// Why a machine cannot be taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum AddError {
     /// This machine has its name.
-    NameTaken(MachineId),
+    NameTaken(MachineIndex),
     /// All texts together would exceed 4 GiB, or one of them what a machine may have.
-    TooMuch,
+    TooLarge,
 }
 
-impl Builder {
+impl MachinesBuilder {
     /// Numbers are given in order, from 0. Nothing changes when it is refused.
-    pub fn add(&mut self, machine: &Machine<'_>) -> Result<MachineId, Refused> {
+    pub fn add(&mut self, machine: &Machine<'_>) -> Result<MachineIndex, AddError> {
         let id = self.machines.records.len() as u32;
         let record = self.record(machine)?;
         let Machines { names, records, text, .. } = &mut self.machines;
-        let named = |other: MachineId| {
+        let named = |other: MachineIndex| {
             let Record { text: start, name_length, .. } = records[other as usize];
             &text.as_bytes()[start as usize..][..usize::from(name_length)] == machine.name.as_bytes()
         };
-        if let Some(other) = names.claim(hash(machine.name.as_bytes()), id, named) {
-            return Err(Refused::NameTaken(other.number));
+        if let Some(other) = names.insert(hash(machine.name.as_bytes()), id, named) {
+            return Err(AddError::NameTaken(other.number));
         }
         text.push_str(machine.name);
         text.push_str(machine.serial.unwrap_or_default());
@@ -47,7 +47,7 @@ impl Builder {
     }
 
     /// `None` for a number that was not given.
-    pub fn name(&self, id: MachineId) -> Option<&str> {
+    pub fn name(&self, id: MachineIndex) -> Option<&str> {
         self.machines.records.get(id as usize).map(|record| self.machines.name(record))
     }
 
@@ -61,7 +61,7 @@ impl Builder {
 
     /// `shared-macs`: addresses that many machines share in turn; they are nobody's identity.
     pub fn finish(self, shared_macs: &[MacPattern]) -> Machines {
-        let Builder { mut machines, texts } = self;
+        let MachinesBuilder { mut machines, texts } = self;
         drop(texts);
         machines.records.shrink_to_fit();
         machines.uuids.shrink_to_fit();
@@ -79,24 +79,24 @@ impl Builder {
     }
 
     /// Everything but the number of its variables, if there is room for it.
-    fn record(&self, machine: &Machine<'_>) -> Result<Record, Refused> {
+    fn record(&self, machine: &Machine<'_>) -> Result<Record, AddError> {
         let Machines { records, macs, text, .. } = &self.machines;
         let texts = [machine.name, machine.serial.unwrap_or_default(), machine.variables];
         let after = texts.iter().fold(text.len(), |sum, text| sum.saturating_add(text.len()));
-        if records.len() >= index::MOST
-            || macs.len().saturating_add(machine.macs.len()) > index::MOST
+        if records.len() >= index::MAX_KEYS
+            || macs.len().saturating_add(machine.macs.len()) > index::MAX_KEYS
             || u32::try_from(after).is_err()
             || machine.profile.is_some_and(|profile| profile >= NONE as usize)
         {
-            return Err(Refused::TooMuch);
+            return Err(AddError::TooLarge);
         }
         Ok(Record {
             text: text.len() as u32,
             macs: macs.len() as u32,
             variables: 0,
             profile: machine.profile.map_or(NONE, |profile| profile as u32),
-            name_length: machine.name.len().try_into().map_err(|_| Refused::TooMuch)?,
-            serial_length: machine.serial.unwrap_or_default().len().try_into().map_err(|_| Refused::TooMuch)?,
+            name_length: machine.name.len().try_into().map_err(|_| AddError::TooLarge)?,
+            serial_length: machine.serial.unwrap_or_default().len().try_into().map_err(|_| AddError::TooLarge)?,
             policy: machine.policy,
         })
     }
@@ -109,7 +109,7 @@ impl Builder {
             let (start, length) = known[other as usize];
             &text.as_bytes()[start as usize..][..length as usize] == variables.as_bytes()
         };
-        if let Some(other) = self.texts.claim(hash(variables.as_bytes()), id, same) {
+        if let Some(other) = self.texts.insert(hash(variables.as_bytes()), id, same) {
             return other.number;
         }
         known.push((text.len() as u32, variables.len() as u32));
@@ -119,37 +119,37 @@ impl Builder {
 }
 
 fn index_uuids(machines: &mut Machines) {
-    let mut index = Index::for_keys(machines.uuids.iter().filter(|uuid| is_key(uuid)).count());
+    let mut index = KeyIndex::with_capacity(machines.uuids.iter().filter(|uuid| is_key(uuid)).count());
     for id in 0..machines.records.len() as u32 {
         let uuid = machines.uuids[id as usize];
         if !is_key(&uuid) {
             continue;
         }
         let same = |other: u32| machines.uuids[other as usize] == uuid;
-        if let Some(first) = index.claim(hash(&uuid), id, same) {
-            index.share(hash(&uuid), same);
-            machines.note_shared(By::Uuid, first, first.number, id);
+        if let Some(first) = index.insert(hash(&uuid), id, same) {
+            index.mark_shared(hash(&uuid), same);
+            machines.note_shared(IdentityKind::Uuid, first, first.number, id);
         }
     }
     machines.by_uuid = index;
 }
 
 fn index_serials(machines: &mut Machines) {
-    let mut index = Index::for_keys(machines.records.iter().filter(|record| record.serial_length > 0).count());
+    let mut index = KeyIndex::with_capacity(machines.records.iter().filter(|record| record.serial_length > 0).count());
     for id in 0..machines.records.len() as u32 {
         let Some(serial) = machines.get(id).serial else { continue };
-        let key = hash_without_case(serial.as_bytes());
+        let key = hash_ignoring_case(serial.as_bytes());
         let same = |other| machines.has_serial(other, serial);
-        if let Some(first) = index.claim(key, id, same) {
-            index.share(key, same);
-            machines.note_shared(By::Serial, first, first.number, id);
+        if let Some(first) = index.insert(key, id, same) {
+            index.mark_shared(key, same);
+            machines.note_shared(IdentityKind::Serial, first, first.number, id);
         }
     }
     machines.by_serial = index;
 }
 
 fn index_macs(machines: &mut Machines, shared_macs: &[MacPattern]) {
-    let mut index = Index::for_keys(machines.macs.len());
+    let mut index = KeyIndex::with_capacity(machines.macs.len());
     machines.owners = alloc::vec![NONE; machines.macs.len()];
     for id in 0..machines.records.len() as u32 {
         for at in machines.mac_range(id) {
@@ -160,9 +160,9 @@ fn index_macs(machines: &mut Machines, shared_macs: &[MacPattern]) {
             }
             machines.owners[at] = id;
             let same = |other: u32| machines.macs[other as usize] == mac;
-            let Some(first) = index.claim(hash(&mac), at as u32, same) else { continue };
-            index.share(hash(&mac), same);
-            machines.note_shared(By::Mac, first, machines.owners[first.number as usize], id);
+            let Some(first) = index.insert(hash(&mac), at as u32, same) else { continue };
+            index.mark_shared(hash(&mac), same);
+            machines.note_shared(IdentityKind::Mac, first, machines.owners[first.number as usize], id);
         }
     }
     machines.by_mac = index;
@@ -172,7 +172,7 @@ impl Machines {
     /// Takes in machines whose entries are gone, and of which a mark has kept the identities, in place of those of
     /// before. Of these identities, none may be in an entry. They are no entries: nothing lists them, and they are found
     /// only by what they are.
-    pub fn with_marked(self, marked: &[Machine<'_>]) -> Machines {
+    pub fn with_removed_entries(self, marked: &[Machine<'_>]) -> Machines {
         let shared_macs = self.shared_macs.clone();
         let entries = self.entries;
         let mut machines = self;
@@ -180,7 +180,7 @@ impl Machines {
         if marked.is_empty() {
             return machines;
         }
-        let mut builder = Builder { machines, texts: Index::default() };
+        let mut builder = MachinesBuilder { machines, texts: KeyIndex::default() };
         for machine in marked {
             builder.add(machine).ok();
         }
@@ -199,17 +199,17 @@ impl Machines {
         self.macs.truncate(first.macs as usize);
         self.text.truncate(first.text as usize);
         self.variables.truncate(first.variables as usize);
-        let mut names = Index::for_keys(entries);
+        let mut names = KeyIndex::with_capacity(entries);
         for id in 0..entries as u32 {
-            names.claim(hash(self.get(id).name.as_bytes()), id, |_| false);
+            names.insert(hash(self.get(id).name.as_bytes()), id, |_| false);
         }
         self.names = names;
         let machines = core::mem::take(self);
-        *self = Builder { machines, texts: Index::default() }.finish(&shared_macs);
+        *self = MachinesBuilder { machines, texts: KeyIndex::default() }.finish(&shared_macs);
     }
 
     /// `first` and now `other`, too, have the identity that is `held`.
-    fn note_shared(&mut self, by: By, held: Held, first: MachineId, other: MachineId) {
+    fn note_shared(&mut self, by: IdentityKind, held: IndexHit, first: MachineIndex, other: MachineIndex) {
         let key = held.number;
         self.sharers.extend((!held.shared).then_some(Sharer { by, key, machine: first }));
         self.sharers.push(Sharer { by, key, machine: other });
@@ -218,16 +218,16 @@ impl Machines {
     fn sort_sharers(&mut self) {
         let mut sharers = core::mem::take(&mut self.sharers);
         sharers.shrink_to_fit();
-        sharers.sort_unstable_by_key(|sharer| self.place(sharer));
+        sharers.sort_unstable_by_key(|sharer| self.sharer_order(sharer));
         self.sharers = sharers;
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for AddError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NameTaken(_) => "another machine has this name",
-            Self::TooMuch => "too much text: all machines together may have 4 GiB",
+            Self::TooLarge => "too much text: all machines together may have 4 GiB",
         })
     }
 }

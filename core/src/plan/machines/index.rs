@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Index {
+pub struct KeyIndex {
     places: Vec<u64>,
     taken: usize,
 }
@@ -16,31 +16,31 @@ const EMPTY: u64 = u64::MAX;
 /// Set in the number of a key that several have.
 const SHARED: u32 = 1 << 31;
 /// Numbers that can be kept.
-pub const MOST: usize = (SHARED - 1) as usize;
+pub const MAX_KEYS: usize = (SHARED - 1) as usize;
 
 /// What a key led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct IndexHit {
     pub number: u32,
     pub shared: bool,
 }
 
-impl Index {
+impl KeyIndex {
     /// With room for this many keys: at most half of the places are ever taken, so that a look-up ends soon.
-    pub fn for_keys(keys: usize) -> Index {
-        Index { places: vec![EMPTY; 2 * keys], taken: 0 }
+    pub fn with_capacity(keys: usize) -> KeyIndex {
+        KeyIndex { places: vec![EMPTY; 2 * keys], taken: 0 }
     }
 
     /// `is`: whether the number has the key that was hashed.
-    pub fn get(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<Held> {
+    pub fn get(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<IndexHit> {
         match self.places.get(self.place(hash, is)?) {
             Some(&EMPTY) | None => None,
-            Some(&place) => Some(Held { number: number(place) & !SHARED, shared: number(place) & SHARED != 0 }),
+            Some(&place) => Some(IndexHit { number: number(place) & !SHARED, shared: number(place) & SHARED != 0 }),
         }
     }
 
     /// Gives the key to a number, or says which has it already.
-    pub fn claim(&mut self, hash: u32, claimant: u32, is: impl Fn(u32) -> bool) -> Option<Held> {
+    pub fn insert(&mut self, hash: u32, claimant: u32, is: impl Fn(u32) -> bool) -> Option<IndexHit> {
         if let Some(held) = self.get(hash, is) {
             return Some(held);
         }
@@ -53,7 +53,7 @@ impl Index {
     }
 
     /// Marks a key as held by several.
-    pub fn share(&mut self, hash: u32, is: impl Fn(u32) -> bool) {
+    pub fn mark_shared(&mut self, hash: u32, is: impl Fn(u32) -> bool) {
         if let Some(place) = self.place(hash, is)
             && self.places[place] != EMPTY
         {
@@ -74,7 +74,7 @@ impl Index {
     }
 
     fn grow(&mut self) {
-        let larger = Index::for_keys(self.places.len().max(8));
+        let larger = KeyIndex::with_capacity(self.places.len().max(8));
         let before = core::mem::replace(&mut self.places, larger.places);
         before.into_iter().filter(|place| *place != EMPTY).for_each(|place| self.put(place));
     }
@@ -97,7 +97,7 @@ pub fn hash(key: &[u8]) -> u32 {
 }
 
 /// The same for a text whose case does not matter.
-pub fn hash_without_case(key: &[u8]) -> u32 {
+pub fn hash_ignoring_case(key: &[u8]) -> u32 {
     hash_words(key, |word| word.map(|octet| octet.to_ascii_lowercase()))
 }
 
@@ -124,26 +124,26 @@ mod tests {
     #[test]
     fn keys_of_one_hash_stay_apart() {
         let keys = ["web1", "web2", "web3"];
-        let mut index = Index::default();
+        let mut index = KeyIndex::default();
         for (number, key) in (0..).zip(keys) {
-            assert_eq!(index.claim(7, number, |other| keys[other as usize] == key), None);
+            assert_eq!(index.insert(7, number, |other| keys[other as usize] == key), None);
         }
-        index.share(7, |other| keys[other as usize] == "web2");
+        index.mark_shared(7, |other| keys[other as usize] == "web2");
         for (number, key) in (0..).zip(keys) {
             let held = index.get(7, |other| keys[other as usize] == key);
-            assert_eq!(held, Some(Held { number, shared: key == "web2" }));
+            assert_eq!(held, Some(IndexHit { number, shared: key == "web2" }));
         }
         assert_eq!(index.get(7, |_| false), None);
         assert_eq!(index.get(u32::MAX, |_| true), None);
-        assert_eq!(index.claim(7, 9, |other| other == 0), Some(Held { number: 0, shared: false }));
+        assert_eq!(index.insert(7, 9, |other| other == 0), Some(IndexHit { number: 0, shared: false }));
     }
 
     #[test]
     fn neighbouring_addresses_lie_apart() {
-        let mut index = Index::for_keys(10_000);
+        let mut index = KeyIndex::with_capacity(10_000);
         let mac = |number: u32| [0x52, 0x54, 0, (number >> 16) as u8, (number >> 8) as u8, number as u8];
         for number in 0..10_000 {
-            assert_eq!(index.claim(hash(&mac(number)), number, |other| other == number), None);
+            assert_eq!(index.insert(hash(&mac(number)), number, |other| other == number), None);
         }
         let strayed = |number: u32| {
             let at = index.place(hash(&mac(number)), |other| other == number).unwrap();
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn case_does_not_matter_where_it_should_not() {
-        assert_eq!(hash_without_case(b"ABC-123456789"), hash_without_case(b"abc-123456789"));
+        assert_eq!(hash_ignoring_case(b"ABC-123456789"), hash_ignoring_case(b"abc-123456789"));
         assert_ne!(hash(b"ABC-123456789"), hash(b"abc-123456789"));
         assert_ne!(hash(b""), hash(b"\0"));
     }

@@ -13,13 +13,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
-use index::Index;
+use index::KeyIndex;
 
-pub use build::{Builder, Refused};
-pub use find::{By, Doubt, Findings, Found, Identity, Listed, Undecided, Why};
+pub use build::{MachinesBuilder, AddError};
+pub use find::{IdentityKind, DoubtfulEntry, Lookup, FoundEntry, Identity, ListingEntries, AmbiguousMachine, DoubtReason};
 
 /// An index into the list of machines.
-pub type MachineId = u32;
+pub type MachineIndex = u32;
 
 /// A machine as the operator describes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Policy {
     /// Its entry does not say. It boots as with `Always`, unless it has used up a boot: the rest of the entry may be
     /// missing because its file is half written.
     #[default]
-    Unsaid,
+    Unspecified,
     Always,
     /// Until the boot is used up (memory.rs remembers it).
     Once,
@@ -51,11 +51,11 @@ pub enum Policy {
 
 /// An identity that several entries list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shared {
-    pub by: By,
+pub struct SharedIdentity {
+    pub by: IdentityKind,
     pub identity: String,
     /// The first of them.
-    pub machines: Vec<MachineId>,
+    pub machines: Vec<MachineIndex>,
     /// How many there are.
     pub count: usize,
 }
@@ -63,10 +63,10 @@ pub struct Shared {
 /// An entry that lists an identity which other entries list, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sharer {
-    by: By,
+    by: IdentityKind,
     /// What the identity's index leads to.
     key: u32,
-    machine: MachineId,
+    machine: MachineIndex,
 }
 
 /// Identities that several entries list are told in full up to this many, and of the entries that list one as many.
@@ -83,16 +83,16 @@ pub struct Machines {
     /// Those of one record after those of the other.
     macs: Vec<[u8; 6]>,
     /// Whose each of them is; [`NONE`] where it is nobody's.
-    owners: Vec<MachineId>,
+    owners: Vec<MachineIndex>,
     /// Every name with the serial number behind it, and every text of variables once.
     text: String,
     /// Where in `text` variables begin, and how long they are.
     variables: Vec<(u32, u32)>,
-    names: Index,
-    by_uuid: Index,
-    by_serial: Index,
+    names: KeyIndex,
+    by_uuid: KeyIndex,
+    by_serial: KeyIndex,
     /// Leads into `macs`.
-    by_mac: Index,
+    by_mac: KeyIndex,
     /// Addresses of adapters that many machines share in turn.
     shared_macs: Vec<MacPattern>,
     /// By identity, and there in the order in which they are looked at ([`Machines::place`]).
@@ -119,7 +119,7 @@ impl Machines {
     /// `shared-macs`: addresses that many machines share in turn; they are nobody's identity. Who wants to know which machine
     /// was refused asks a [`Builder`].
     pub fn new(machines: &[Machine<'_>], shared_macs: &[MacPattern]) -> Machines {
-        let mut builder = Builder::default();
+        let mut builder = MachinesBuilder::default();
         for machine in machines {
             builder.add(machine).ok();
         }
@@ -131,12 +131,12 @@ impl Machines {
     }
 
     /// Whether this is no entry, but was one when it used up its boot: its mark says which machine it is.
-    pub fn is_of_mark(&self, id: MachineId) -> bool {
+    pub fn is_removed_entry(&self, id: MachineIndex) -> bool {
         id as usize >= self.entries
     }
 
     /// Whether any of them is to boot once.
-    pub fn any_once(&self) -> bool {
+    pub fn has_boot_once(&self) -> bool {
         self.records.iter().any(|record| record.policy == Policy::Once)
     }
 
@@ -145,37 +145,37 @@ impl Machines {
     }
 
     /// The identities that several entries list, up to twenty of them, and how many there are.
-    pub fn shared(&self) -> (Vec<Shared>, usize) {
+    pub fn shared_identities(&self) -> (Vec<SharedIdentity>, usize) {
         let groups = || self.sharers.chunk_by(|one, other| (one.by, one.key) == (other.by, other.key));
         let shared = groups().take(TOLD).map(|group| {
-            let mut machines: Vec<MachineId> = group.iter().map(|sharer| sharer.machine).collect();
+            let mut machines: Vec<MachineIndex> = group.iter().map(|sharer| sharer.machine).collect();
             machines.sort_unstable();
             machines.truncate(NAMED);
-            Shared { by: group[0].by, identity: self.printed(&group[0]), machines, count: group.len() }
+            SharedIdentity { by: group[0].by, identity: self.printed(&group[0]), machines, count: group.len() }
         });
         (shared.collect(), groups().count())
     }
 
     fn printed(&self, sharer: &Sharer) -> String {
         match sharer.by {
-            By::Mac => MacPattern(self.macs[sharer.key as usize].map(Some)).to_string(),
-            By::Uuid => Stored::from_uuid(self.uuids[sharer.key as usize]).to_string(),
-            By::Serial | By::Name => self.get(sharer.key).serial.unwrap_or_default().into(),
+            IdentityKind::Mac => MacPattern(self.macs[sharer.key as usize].map(Some)).to_string(),
+            IdentityKind::Uuid => Stored::from_uuid(self.uuids[sharer.key as usize]).to_string(),
+            IdentityKind::Serial | IdentityKind::Name => self.get(sharer.key).serial.unwrap_or_default().into(),
         }
     }
 
     /// Of entries with the same identity, those come first that protect more: not all of many are looked at.
-    fn place(&self, sharer: &Sharer) -> (By, u32, u8, MachineId) {
+    fn sharer_order(&self, sharer: &Sharer) -> (IdentityKind, u32, u8, MachineIndex) {
         let protects = match self.records[sharer.machine as usize].policy {
             Policy::Never => 0,
             Policy::Once => 1,
-            Policy::Unsaid => 2,
+            Policy::Unspecified => 2,
             Policy::Always => 3,
         };
         (sharer.by, sharer.key, protects, sharer.machine)
     }
 
-    pub fn get(&self, id: MachineId) -> Machine<'_> {
+    pub fn get(&self, id: MachineIndex) -> Machine<'_> {
         let record = &self.records[id as usize];
         let behind_name = record.text as usize + usize::from(record.name_length);
         let serial = &self.text[behind_name..][..usize::from(record.serial_length)];
@@ -193,10 +193,10 @@ impl Machines {
 
     /// All of them, in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = Machine<'_>> {
-        (0..self.entries as MachineId).map(|id| self.get(id))
+        (0..self.entries as MachineIndex).map(|id| self.get(id))
     }
 
-    fn has_serial(&self, id: MachineId, serial: &str) -> bool {
+    fn has_serial(&self, id: MachineIndex, serial: &str) -> bool {
         self.get(id).serial.is_some_and(|own| own.eq_ignore_ascii_case(serial))
     }
 
@@ -204,7 +204,7 @@ impl Machines {
         &self.text[record.text as usize..][..usize::from(record.name_length)]
     }
 
-    fn mac_range(&self, id: MachineId) -> Range<usize> {
+    fn mac_range(&self, id: MachineIndex) -> Range<usize> {
         let next = self.records.get(id as usize + 1).map_or(self.macs.len(), |next| next.macs as usize);
         self.records[id as usize].macs as usize..next
     }

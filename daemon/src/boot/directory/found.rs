@@ -1,12 +1,12 @@
 //! What becomes of a file of the boot directory.
 
-use proxydhcpd_core::plan::Entry;
+use proxydhcpd_core::plan::BootDirEntry;
 use std::path::PathBuf;
 
 /// An entry, and what is to be said of it beside what the menu needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    pub entry: Entry,
+    pub entry: BootDirEntry,
     /// The name of the file that says the arguments.
     pub arguments_from: Option<String>,
     /// That file, where expressions count.

@@ -8,7 +8,7 @@ use super::walk::{Tree, join};
 use super::{arguments, configs, pair};
 use crate::boot::image;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::{Entry, Starts};
+use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
 use std::fs::File;
 
 /// One directory.
@@ -86,10 +86,10 @@ impl Linux<'_> {
         let (lacks, cure) = lack.map(|lack| (lack.why, lack.cure)).unzip();
         let cmdline = given.from.as_ref().filter(|_| given.cmdline).map(|path| self.tree.place(path));
         self.found.push(Found {
-            entry: Entry {
+            entry: BootDirEntry {
                 title,
-                starts: Starts::Linux { kernel: served(name), initrds, arguments: given.arguments, arch },
-                lacks,
+                target: EntryTarget::Linux { kernel: served(name), initrds, arguments: given.arguments, arch },
+                problem: lacks,
             },
             arguments_from: given.from.map(|path| self.tree.served(&path)),
             cmdline,

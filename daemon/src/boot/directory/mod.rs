@@ -23,7 +23,7 @@ use crate::files::Directory;
 use linux::Linux;
 use programs::Programs;
 use proxydhcpd_core::fetch::Refusal;
-use proxydhcpd_core::plan::Entry;
+use proxydhcpd_core::plan::BootDirEntry;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a P
 }
 
 impl Scan {
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<BootDirEntry> {
         self.found.iter().map(|found| found.entry.clone()).collect()
     }
 
@@ -95,7 +95,7 @@ impl Scan {
             (!all.is_empty()).then_some(line)
         };
         let entries = self.found.iter().map(|found| &found.entry);
-        let lacking = entries.filter_map(|entry| Some(format!("{}: {}", entry.title, entry.lacks.as_ref()?)));
+        let lacking = entries.filter_map(|entry| Some(format!("{}: {}", entry.title, entry.problem.as_ref()?)));
         let left_out = self.left_out.iter().map(|left| format!("{}: {}", left.path, left.why));
         let lines = [
             line("entries of the menu do not boot as they are", lacking.collect()),

@@ -6,8 +6,8 @@ use super::walk::{Tree, join, split};
 use crate::boot::image::{self, Image};
 use crate::boot::{loaders, script};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::{Entry, Starts};
-use proxydhcpd_core::script::HOST_NAME;
+use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
+use proxydhcpd_core::script::HOST_NAME_PREFIX;
 use proxydhcpd_core::script::local_disk_arch;
 use proxydhcpd_core::shim::second_stage;
 
@@ -22,7 +22,7 @@ pub struct Programs<'a> {
 
 /// What becomes of a file.
 enum Fate {
-    Starts(Starts, Option<Lack>),
+    Starts(EntryTarget, Option<Lack>),
     /// The machine of this host name runs it before the menu.
     ByHostName(String),
     /// It has a word to be said about it.
@@ -44,7 +44,7 @@ impl Programs<'_> {
                 Fate::Starts(starts, lack) => {
                     let title = path.rsplit_once('.').map_or(&path[..], |(stem, _)| stem).to_owned();
                     let (lacks, cure) = lack.map(|Lack(why, cure)| (why.to_owned(), cure.to_owned())).unzip();
-                    let entry = Entry { title, starts, lacks };
+                    let entry = BootDirEntry { title, target: starts, problem: lacks };
                     self.found.push(Found { entry, arguments_from: None, cmdline: None, cure });
                 }
                 Fate::ByHostName(host) => self.by_host_name.push(ByHostName { path, host }),
@@ -100,7 +100,7 @@ impl Programs<'_> {
         }
         // netboot.xyz: `menu.ipxe` leads to the others, and looks for those of a machine by itself.
         if is_of_one_machine(&lower) {
-            let host = name.get(HOST_NAME.len()..name.len() - ".ipxe".len()).unwrap_or_default();
+            let host = name.get(HOST_NAME_PREFIX.len()..name.len() - ".ipxe".len()).unwrap_or_default();
             if lower.starts_with("hostname-") && !host.is_empty() && self.tree.is_top(self.directory) {
                 return Fate::ByHostName(host.to_owned());
             }
@@ -113,7 +113,7 @@ impl Programs<'_> {
         match image::head(&self.tree.place(&join(self.directory, name))) {
             Ok((head, _)) => {
                 let lack = script::first_line(&head).map(|(why, cure)| Lack(why, cure));
-                Fate::Starts(Starts::Script { path: path.to_owned() }, lack)
+                Fate::Starts(EntryTarget::Script { path: path.to_owned() }, lack)
             }
             Err(error) => Fate::LeftOut(error.to_string()),
         }
@@ -143,7 +143,7 @@ impl Programs<'_> {
         }
         match image::inspect(&self.tree.place(&join(self.directory, name))) {
             Ok(Image::Efi(machine)) => match image::arch_of(machine) {
-                Some(arch) => Fate::Starts(Starts::Efi { path: path.to_owned(), arch }, self.lack(name)),
+                Some(arch) => Fate::Starts(EntryTarget::Efi { path: path.to_owned(), arch }, self.lack(name)),
                 None => Fate::LeftOut(format!("it is {}", Image::Efi(machine))),
             },
             Ok(image) => Fate::LeftOut(format!("it is {image}")),
@@ -157,7 +157,7 @@ impl Programs<'_> {
             Ok((head, _)) if image::kernel(&head).is_some() => {
                 let kernel = path.to_owned();
                 let arch = Arch::BIOS;
-                Fate::Starts(Starts::Linux { kernel, initrds: Vec::new(), arguments: String::new(), arch }, None)
+                Fate::Starts(EntryTarget::Linux { kernel, initrds: Vec::new(), arguments: String::new(), arch }, None)
             }
             Ok(_) => Fate::LeftOut("it is not in the format of a Linux kernel".to_owned()),
             Err(error) => Fate::LeftOut(error.to_string()),
@@ -191,8 +191,8 @@ impl Programs<'_> {
 
     /// Whether a kernel that was found is this file, or is started with it.
     fn is_of_entry(&self, path: &str) -> bool {
-        self.found.iter().any(|found| match &found.entry.starts {
-            Starts::Linux { kernel, initrds, .. } => kernel == path || initrds.iter().any(|initrd| initrd == path),
+        self.found.iter().any(|found| match &found.entry.target {
+            EntryTarget::Linux { kernel, initrds, .. } => kernel == path || initrds.iter().any(|initrd| initrd == path),
             _ => false,
         })
     }

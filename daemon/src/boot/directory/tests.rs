@@ -1,7 +1,7 @@
 use super::*;
 use crate::boot::image::tests::{bzimage, efi};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::Starts;
+use proxydhcpd_core::plan::EntryTarget;
 use std::os::unix::fs::symlink;
 
 fn directory(files: &[(&str, &[u8])]) -> tempfile::TempDir {
@@ -14,22 +14,22 @@ fn directory(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     root
 }
 
-fn entries(files: &[(&str, &[u8])]) -> Vec<Entry> {
+fn entries(files: &[(&str, &[u8])]) -> Vec<BootDirEntry> {
     scan(directory(files).path(), []).entries()
 }
 
-fn linux(title: &str, kernel: &str, initrds: &[&str], arguments: &str) -> Entry {
-    let starts = Starts::Linux {
+fn linux(title: &str, kernel: &str, initrds: &[&str], arguments: &str) -> BootDirEntry {
+    let starts = EntryTarget::Linux {
         kernel: kernel.into(),
         initrds: initrds.iter().map(|&name| name.into()).collect(),
         arguments: arguments.into(),
         arch: Arch::X64,
     };
-    Entry { title: title.into(), starts, lacks: None }
+    BootDirEntry { title: title.into(), target: starts, problem: None }
 }
 
-fn script(title: &str, path: &str) -> Entry {
-    Entry { title: title.into(), starts: Starts::Script { path: path.into() }, lacks: None }
+fn script(title: &str, path: &str) -> BootDirEntry {
+    BootDirEntry { title: title.into(), target: EntryTarget::Script { path: path.into() }, problem: None }
 }
 
 /// Each file that is left out, with the reason.
@@ -82,8 +82,8 @@ fn scripts_and_efi_programs_are_entries_and_our_own_loaders_are_not() {
         ("tools/memtest.efi", &x64),
         ("tools/strange.efi", &other),
     ];
-    let starts = Starts::Efi { path: "tools/memtest.efi".into(), arch: Arch::X64 };
-    let program = Entry { title: "tools/memtest".into(), starts, lacks: None };
+    let starts = EntryTarget::Efi { path: "tools/memtest.efi".into(), arch: Arch::X64 };
+    let program = BootDirEntry { title: "tools/memtest".into(), target: starts, problem: None };
     assert_eq!(entries(files), [script("rescue", "rescue.ipxe"), program]);
 }
 

@@ -2,13 +2,13 @@
 
 use proxydhcpd_core::answer::{Answer, unmet, recognise};
 use proxydhcpd_core::arrival::Arrival;
-use proxydhcpd_core::choose::Manner;
+use proxydhcpd_core::choose::BootMethod;
 use proxydhcpd_core::client::{Client, HardwareAddress, Identifiers};
-use proxydhcpd_core::decide::{Decision, Ground};
+use proxydhcpd_core::decide::{Decision, DecidedBy};
 use proxydhcpd_core::memory::claims::SharedUuid;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{By, Doubt, Found, Identity, Policy, Undecided, Why};
-use proxydhcpd_core::plan::profile::{Boots, Item, To};
+use proxydhcpd_core::plan::machines::{IdentityKind, DoubtfulEntry, FoundEntry, Identity, Policy, AmbiguousMachine, DoubtReason};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, ItemTarget};
 use proxydhcpd_core::plan::rule::Condition;
 use proxydhcpd_core::show::Node;
 use proxydhcpd_core::url::is_url;
@@ -43,16 +43,16 @@ pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, marks_are_known: 
 
 fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: bool) -> Node {
     let name = |id| plan.machines.get(id).name;
-    let Some(Found { machine, by, other }) = decision.machine else {
-        let why = match (decision.undecided, decision.doubt) {
-            (Some(Undecided { machines: [(one, by), (other, other_by)] }), _) if by == other_by => {
+    let Some(FoundEntry { machine, by, conflicting: other }) = decision.machine else {
+        let why = match (decision.ambiguous, decision.doubt) {
+            (Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }), _) if by == other_by => {
                 format!("its {by} can be read as that of {} or of {}: it is neither", name(one), name(other))
             }
-            (Some(Undecided { machines: [(one, by), (other, other_by)] }), _) => {
+            (Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }), _) => {
                 format!("{} by its {by} and {} by its {other_by}: it is neither", name(one), name(other))
             }
             (None, Some(_)) => "no entry has an identity of it that counts".to_owned(),
-            (None, None) if decision.held.is_some() || listed(plan, client, decision).is_some() => {
+            (None, None) if decision.protected_by.is_some() || listed(plan, client, decision).is_some() => {
                 "several entries list one of its identities: it is none of them".to_owned()
             }
             (None, None) => "no entry has one of its identities".to_owned(),
@@ -62,20 +62,20 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
     };
     let entry = plan.machines.get(machine);
     let policy = match entry.policy {
-        Policy::Unsaid if plan.machines.is_of_mark(machine) => format!(
+        Policy::Unspecified if plan.machines.is_removed_entry(machine) => format!(
             "its entry is gone, and its boot is used up: its disk (`proxydhcpd rearm {}` makes it a machine without entry)",
             entry.name
         ),
-        Policy::Unsaid if decision.ground == Ground::Marked && decision.held.is_none() => format!(
+        Policy::Unspecified if decision.decided_by == DecidedBy::CompletedUnspecified && decision.protected_by.is_none() => format!(
             "not said, and its boot is used up: its disk (`proxydhcpd rearm {}` lets it boot again, so does \
              `boot = \"always\"`)",
             entry.name
         ),
-        Policy::Always | Policy::Unsaid => "always".to_owned(),
+        Policy::Always | Policy::Unspecified => "always".to_owned(),
         Policy::Once if !marks_are_known => {
             "once (its mark cannot be looked for): its disk, until the marks can be read".to_owned()
         }
-        Policy::Once if decision.ground == Ground::UsedUp && decision.held.is_none() => {
+        Policy::Once if decision.decided_by == DecidedBy::Completed && decision.protected_by.is_none() => {
             format!("once, and has: its disk (`proxydhcpd rearm {}` lets it boot again)", entry.name)
         }
         Policy::Once => "once (not used up yet)".to_owned(),
@@ -84,7 +84,7 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
     let mut parts = vec![Node::new("boots its profile", policy)];
     parts.extend(other.map(|(other, by)| Node::new("also", format!("{} by its {by}, which counts less", name(other)))));
     parts.extend(doubts(plan, client, decision));
-    if by != By::Mac {
+    if by != IdentityKind::Mac {
         parts.extend(near(plan, client, Some(machine)));
     }
     Node::new("machine", format!("{} by its {by}", entry.name)).with_children(parts)
@@ -93,18 +93,18 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
 /// What counts for less than it says, and what of it holds all the same.
 fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
     let name = |id| plan.machines.get(id).name;
-    let doubt = decision.doubt.map(|Doubt { machine, by, why }| {
+    let doubt = decision.doubt.map(|DoubtfulEntry { machine, by, reason: why }| {
         let why = match why {
-            Why::OtherAddress => "which lists addresses, and not this one",
-            Why::NoAddress => "whose uuid several machines have, and this one shows no address",
+            DoubtReason::OtherAddress => "which lists addresses, and not this one",
+            DoubtReason::NoAddress => "whose uuid several machines have, and this one shows no address",
         };
         Node::new("in doubt", format!("its {by} is that of {}, {why}: it does not count", name(machine)))
     });
-    let held = decision.held.map(|(machine, by)| {
+    let held = decision.protected_by.map(|(machine, by)| {
         let what = format!("what {} is protected by: it may be that one by its {by}", name(machine));
         Node::new("holds", what)
     });
-    let shared = decision.shared.map(|SharedUuid { macs, .. }| {
+    let shared = decision.shared_uuid.map(|SharedUuid { macs, .. }| {
         let [one, other] = macs.map(HardwareAddress::from_mac);
         Node::new("shared", format!("its uuid is heard from {one} and from {other}"))
     });
@@ -191,7 +191,7 @@ fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
     let name = |index: usize| format!("{} ({})", index + 1, plan.rules[index].name);
     // A rule with one condition is as far from every machine that it does not match.
     let near =
-        |index: usize, misses: &[Condition]| misses.len() == 1 && plan.rules[index].when.conditions().nth(1).is_some();
+        |index: usize, misses: &[Condition]| misses.len() == 1 && plan.rules[index].when.set_conditions().nth(1).is_some();
     let told = |index: usize, misses: &[Condition]| match misses {
         [] => "matches".to_owned(),
         [only] if near(index, misses) => format!("came near: only {only} does not hold"),
@@ -223,26 +223,26 @@ fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
 
 fn profile(plan: &Plan, decision: &Decision) -> Node {
     let boots = decision.boots(plan);
-    let mut parts = vec![Node::new("why", decision.ground), Node::new("boots", boots_text(boots))];
+    let mut parts = vec![Node::new("why", decision.decided_by), Node::new("boots", boots_text(boots))];
     if decision.as_firmware {
         parts.push(Node::new("as firmware", "its rule has it given its firmware's loader, whatever it says of itself"));
     }
     if decision.as_raspberry_pi {
         parts.push(Node::new("as a Raspberry Pi", "its rule says that it is one, where it calls itself a BIOS"));
     }
-    if let Boots::Menu(menu) = boots {
+    if let BootTarget::Menu(menu) = boots {
         parts.extend(menu.items.iter().map(|item| choice(plan, item)));
     }
-    Node::new("profile", decision.boots_by_name(plan)).with_children(parts)
+    Node::new("profile", decision.target_name(plan)).with_children(parts)
 }
 
 /// An item of a menu, with what it leads to.
-fn choice(plan: &Plan, item: &Item) -> Node {
-    let leads_to = match item.to {
-        To::Server(server) => format!("{}: asks {server} on its port 4011", item.title),
-        To::Broadcast => format!("{}: asks whichever boot server answers its broadcast", item.title),
-        To::Profile(id) => {
-            let boots = plan.profile(id).map_or(&Boots::BootDir, |profile| &profile.boots);
+fn choice(plan: &Plan, item: &FirmwareMenuItem) -> Node {
+    let leads_to = match item.target {
+        ItemTarget::Server(server) => format!("{}: asks {server} on its port 4011", item.title),
+        ItemTarget::Broadcast => format!("{}: asks whichever boot server answers its broadcast", item.title),
+        ItemTarget::Profile(id) => {
+            let boots = plan.profile(id).map_or(&BootTarget::BootDir, |profile| &profile.boots);
             let name = plan.profile(id).map_or("menu", |profile| profile.name.as_str());
             format!("{}: profile {name}, {}", item.title, boots_text(boots))
         }
@@ -250,22 +250,22 @@ fn choice(plan: &Plan, item: &Item) -> Node {
     Node::new(format!("item {:#06x}", item.kind), leads_to)
 }
 
-fn boots_text(boots: &Boots) -> String {
+fn boots_text(boots: &BootTarget) -> String {
     match boots {
-        Boots::BootDir => "the menu of the boot directory, or its boot.ipxe".to_owned(),
-        Boots::Linux(linux) => format!("the kernel {}", linux.kernel),
-        Boots::Script(url) if is_url(url) => format!("the script {url}"),
-        Boots::Script(name) => format!("the script {name} of the template directory"),
-        Boots::Loader => "the loaders of the profile themselves".to_owned(),
-        Boots::Menu(menu) => format!("a menu of {} items that the firmware shows", menu.items.len()),
-        Boots::LocalDisk => "its local disk".to_owned(),
-        Boots::Nothing => "nothing".to_owned(),
+        BootTarget::BootDir => "the menu of the boot directory, or its boot.ipxe".to_owned(),
+        BootTarget::Linux(linux) => format!("the kernel {}", linux.kernel),
+        BootTarget::Script(url) if is_url(url) => format!("the script {url}"),
+        BootTarget::Script(name) => format!("the script {name} of the template directory"),
+        BootTarget::Loader => "the loaders of the profile themselves".to_owned(),
+        BootTarget::Menu(menu) => format!("a menu of {} items that the firmware shows", menu.items.len()),
+        BootTarget::LocalDisk => "its local disk".to_owned(),
+        BootTarget::Nothing => "nothing".to_owned(),
     }
 }
 
 /// The lines of the menu that this firmware is shown.
-pub fn shown(manner: &Manner) -> Vec<Node> {
-    let Manner::Menu { items, prompt, timeout } = manner else { return Vec::new() };
+pub fn shown(manner: &BootMethod) -> Vec<Node> {
+    let BootMethod::Menu { items, prompt, timeout } = manner else { return Vec::new() };
     let lines = items.iter().map(|item| {
         let to = item.server.map_or_else(|| "the local disk".to_owned(), |server| format!("asks {server} on 4011"));
         Node::new(format!("item {:#06x}", item.kind), format!("{}: {to}", item.title))

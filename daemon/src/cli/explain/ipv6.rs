@@ -7,9 +7,9 @@ use crate::cli::synthetic6::{beyond, duid, packet, relayed, sender};
 use crate::net::udp6::SERVERS_AND_RELAYS;
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::choose::WITH_SCRIPT;
+use proxydhcpd_core::choose::IPXE_WRAPPER_PREFIX;
 use proxydhcpd_core::client::HardwareAddress;
-use proxydhcpd_core::request::Door;
+use proxydhcpd_core::request::Protocol;
 use proxydhcpd_core::shape::ShapeName;
 use proxydhcpd_core::show::Node;
 use proxydhcpd_core::wire::dhcp6::MessageType;
@@ -89,28 +89,28 @@ impl Journey<'_> {
         let Some((directory, _)) = response.boot.file.rsplit_once('/') else { return false };
         let Some((door, name)) = door_and_path(directory, self.site.plan.http) else { return false };
         let client = SocketAddr::new(self.address6(described), 49152);
-        let with_script = name.contains(WITH_SCRIPT);
-        let name = format!("{}autoexec.ipxe", name.replacen(WITH_SCRIPT, "", 1));
+        let with_script = name.contains(IPXE_WRAPPER_PREFIX);
+        let name = format!("{}autoexec.ipxe", name.replacen(IPXE_WRAPPER_PREFIX, "", 1));
         let told =
             script::of_name(self.site, &self.memory, door, &name, response.boot.server, client, &self.links[0].name);
         let title = match door {
-            Door::Http(_) => "then, if that was an iPXE of 2021 or later: looks beside itself",
-            Door::Tftp if with_script => "then: is started with what lies beside it",
+            Protocol::Http(_) => "then, if that was an iPXE of 2021 or later: looks beside itself",
+            Protocol::Tftp if with_script => "then: is started with what lies beside it",
             // It takes the place that it came from out of its device path, which has none for PXE.
-            Door::Tftp => {
+            Protocol::Tftp => {
                 "then, if that was an iPXE: asks over DHCPv4, for its DHCPv6 server names no script; beside it lies"
             }
         };
         let tree = Node::new(title, &name).with_children(told);
         self.told.push(Told { tree, answered: true, replies: Vec::new(), label: "script", follows: true });
-        with_script || door != Door::Tftp
+        with_script || door != Protocol::Tftp
     }
 }
 
 /// Of the URL of a directory.
-fn door_and_path(directory: &str, http: Option<u16>) -> Option<(Door, String)> {
+fn door_and_path(directory: &str, http: Option<u16>) -> Option<(Protocol, String)> {
     let (scheme, rest) = directory.split_once("://")?;
-    let door = if scheme == "tftp" { Door::Tftp } else { Door::Http(http?) };
+    let door = if scheme == "tftp" { Protocol::Tftp } else { Protocol::Http(http?) };
     let path = rest.split_once('/').map(|(_, path)| format!("{path}/"));
     Some((door, path.unwrap_or_default()))
 }

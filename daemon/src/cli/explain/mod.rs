@@ -19,13 +19,13 @@ use crate::site::Site;
 use proxydhcpd_core::answer::{Answer, Replies, Response, Silence, Verdict, answer};
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::choose::{Manner, Nothing, Why};
+use proxydhcpd_core::choose::{BootMethod, NoBoot, BootSource};
 use proxydhcpd_core::client::{HardwareAddress, IgnoreReason, Stage};
 use proxydhcpd_core::link::{Link, Network4};
-use proxydhcpd_core::memory::{Heard, Holder, Memory};
+use proxydhcpd_core::memory::{FirmwareInfo, AddressOwner, Observations};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::Machine;
-use proxydhcpd_core::plan::profile::Boots;
+use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::shape::ShapeName;
 use proxydhcpd_core::show::{self, Node};
 use proxydhcpd_core::wire::dhcp4::Message;
@@ -120,7 +120,7 @@ struct Journey<'a> {
     links: &'a [Link],
     /// Nothing hears port 67, or 547.
     proxy_only: bool,
-    memory: Memory,
+    memory: Observations,
     /// Whether it has the marks of used-up boots.
     marks_are_known: bool,
     now: u64,
@@ -216,10 +216,10 @@ impl Journey<'_> {
     /// It fetches the loader that it was given: by that, one whom a rule takes for firmware is known again.
     fn loads(&mut self, described: &Described, given: &Answer) {
         let (Some(client), Some(response)) = (&given.client, respond(&given.verdict)) else { return };
-        let firmware = Heard { arch: Some(client.arch), features: None };
-        let holder = Holder { hardware: client.hardware, machine: client.machine_id, firmware };
+        let firmware = FirmwareInfo { arch: Some(client.arch), features: None };
+        let holder = AddressOwner { hardware: client.hardware, machine: client.machine_id, firmware };
         self.memory.note_address(described.address, holder, self.now);
-        self.memory.note_loaded(described.address.into(), &response.boot.file, self.now);
+        self.memory.note_loader(described.address.into(), &response.boot.file, self.now);
     }
 
     /// What the script says is not of a packet, and answers nobody.
@@ -233,8 +233,8 @@ impl Journey<'_> {
     ) {
         // Its DHCP request has said so by now.
         let hardware = HardwareAddress::from_mac(described.mac);
-        let firmware = Heard { arch: Some(described.kind.arch), features };
-        self.memory.note_address(address, Holder { hardware, machine: None, firmware }, self.now);
+        let firmware = FirmwareInfo { arch: Some(described.kind.arch), features };
+        self.memory.note_address(address, AddressOwner { hardware, machine: None, firmware }, self.now);
         let tree = script::of(self.site, &self.memory, described, response, (address, &self.links[0].name), item);
         let told = |tree| Told { tree, answered: true, replies: Vec::new(), label: "script", follows: true };
         self.told.extend(tree.map(told));
@@ -278,13 +278,13 @@ fn respond(verdict: &Verdict) -> Option<&Response> {
 /// Whether what the machine was given may be an iPXE, which asks again. Loaders of a profile are what they are.
 fn leads_to_ipxe(answer: &Answer, plan: &Plan) -> bool {
     let Some(response) = respond(&answer.verdict) else { return false };
-    let boots = answer.decision.as_ref().map_or(&Boots::BootDir, |decision| decision.boots(plan));
-    let program = matches!(response.boot.why, Why::Loader(_) | Why::AnyOther);
-    let taken = matches!(response.boot.manner, Manner::File | Manner::Item(_));
+    let boots = answer.decision.as_ref().map_or(&BootTarget::BootDir, |decision| decision.boots(plan));
+    let program = matches!(response.boot.source, BootSource::Loader(_) | BootSource::DefaultLoader);
+    let taken = matches!(response.boot.method, BootMethod::File | BootMethod::Item(_));
     let is_firmware = answer.client.as_ref().is_some_and(|client| !matches!(client.stage, Stage::Ipxe(_)));
     // An iPXE of ours takes a firmware to a loader that it cannot fetch by itself.
     let on_the_way = || plan.loaders.values().any(|site| site.is_ipxe() && response.boot.file.ends_with(&site.name));
-    program && taken && is_firmware && (*boots != Boots::Loader || has_url(plan, answer) && on_the_way())
+    program && taken && is_firmware && (*boots != BootTarget::Loader || has_url(plan, answer) && on_the_way())
 }
 
 /// Whether the profile names a URL as the loader of this machine.
@@ -293,7 +293,7 @@ fn has_url(plan: &Plan, answer: &Answer) -> bool {
     let arch = answer.client.as_ref().map(|client| client.arch.base());
     let loader = profile
         .and_then(|profile| arch.and_then(|arch| profile.loaders.get(&arch)).or(profile.default_loader.as_ref()));
-    loader.is_some_and(|loader| loader.elsewhere().is_some())
+    loader.is_some_and(|loader| loader.remote_location().is_some())
 }
 
 /// The machine of the command line: by its flags, or by its entry.
@@ -327,7 +327,7 @@ fn describe(
 
 fn entry<'a>(name: &str, plan: &'a Plan) -> Result<Machine<'a>, ConfigError> {
     let wrong = || ConfigError(vec![Diagnostic::error(format!("no machine of the configuration is called {name}"))]);
-    plan.machines.named(name).ok_or_else(wrong)
+    plan.machines.get_by_name(name).ok_or_else(wrong)
 }
 
 impl Visit {
@@ -434,19 +434,19 @@ fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[
         Verdict::Silent(silence) => {
             let counted = Node::new("counted as", silence.label());
             let cure = match silence {
-                Silence::NoBoot(Nothing::NoLoader(arch)) => {
+                Silence::NoBoot(NoBoot::NoLoader(arch)) => {
                     let profile = answer.decision.as_ref().and_then(|decision| decision.profile);
                     Some(Node::new("cure", site.no_loader(*arch, profile)))
                 }
                 Silence::Ignored(IgnoreReason::NoVendorClass6(_)) => {
                     Some(Node::new("cure", "have the DHCPv6 server name its file: a tftp:// URL in option 59"))
                 }
-                Silence::NoBoot(Nothing::NoScript) => Some(Node::new(
+                Silence::NoBoot(NoBoot::NoScript) => Some(Node::new(
                     "cure",
                     "switch one of them on: `enabled = true` in [http] or [tftp], and neither --no-http nor --no-tftp",
                 )),
-                Silence::NoBoot(Nothing::LoaderUrl(arch)) => Some(Node::new("cure", site.ipxe_hint(*arch))),
-                Silence::NoBoot(Nothing::StatefulIpxe) => Some(Node::new(
+                Silence::NoBoot(NoBoot::LoaderUrl(arch)) => Some(Node::new("cure", site.ipxe_hint(*arch))),
+                Silence::NoBoot(NoBoot::StatefulIpxe) => Some(Node::new(
                     "cure",
                     "the DHCPv6 server names it in option 59, or what started iPXE has brought one along",
                 )),

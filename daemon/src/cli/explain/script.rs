@@ -5,32 +5,32 @@ use crate::site::Site;
 use crate::templates::Failure;
 use proxydhcpd_core::answer::Response;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::caller::Caller;
-use proxydhcpd_core::choose::{MACHINE, SCRIPT, Why};
-use proxydhcpd_core::fetch::{Fetch, Otherwise, fetch};
-use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::plan::profile::Boots;
-use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::caller::ClaimedIdentity;
+use proxydhcpd_core::choose::{MACHINE_PREFIX, BOOT_SCRIPT, BootSource};
+use proxydhcpd_core::fetch::{Fetch, Fallback, fetch};
+use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::plan::profile::BootTarget;
+use proxydhcpd_core::request::{Protocol, FileRequest};
 use proxydhcpd_core::show::Node;
 use std::net::{IpAddr, SocketAddr};
 
 /// `None`: it is given a script of another server, or no script.
 pub fn of(
     site: &Site,
-    memory: &Memory,
+    memory: &Observations,
     described: &Described,
     response: &Response,
     (address, interface): (IpAddr, &str),
     item: Option<u16>,
 ) -> Option<Node> {
-    let door = match response.boot.why {
-        Why::ScriptHttp => Door::Http(site.plan.http?),
-        Why::ScriptTftp => Door::Tftp,
+    let door = match response.boot.source {
+        BootSource::ScriptHttp => Protocol::Http(site.plan.http?),
+        BootSource::ScriptTftp => Protocol::Tftp,
         _ => return None,
     };
     let entry = response.boot.file.splitn(4, '/').nth(3)?;
     let name =
-        if site.plan.menu.own_script && entry == SCRIPT { entry.to_owned() } else { in_its_name(described, entry) };
+        if site.plan.menu.has_boot_script && entry == BOOT_SCRIPT { entry.to_owned() } else { in_its_name(described, entry) };
     let client = SocketAddr::new(address, 49152);
     let parts = of_name(site, memory, door, &name, response.boot.server, client, interface);
     let chosen = item.map(|item| Node::new("chosen", format!("item {item:#06x}")));
@@ -44,14 +44,14 @@ pub fn of(
 /// What is sent to who asks by this name.
 pub fn of_name(
     site: &Site,
-    memory: &Memory,
-    door: Door,
+    memory: &Observations,
+    door: Protocol,
     name: &str,
     server: IpAddr,
     client: SocketAddr,
     interface: &str,
 ) -> Vec<Node> {
-    let request = Request { door, name: name.as_bytes(), server, client, interface };
+    let request = FileRequest { protocol: door, name: name.as_bytes(), server, client, interface };
     match fetch(&site.plan, memory, &request) {
         Ok(meant) => told(site, meant, &request),
         Err(refusal) => vec![Node::new("refused", format!("{refusal:?}"))],
@@ -60,13 +60,13 @@ pub fn of_name(
 
 /// The name that the entry script has the machine ask by (script::entry).
 fn in_its_name(described: &Described, entry: &str) -> String {
-    let passed_on = Caller::of(entry).map(|(caller, _)| caller.passed_on()).unwrap_or_default();
+    let passed_on = ClaimedIdentity::parse(entry).map(|(caller, _)| caller.choice_path()).unwrap_or_default();
     let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     let mac = described.mac.map(|octet| format!("{octet:02x}")).join("-");
     let uuid = described.uuid.map(|uuid| hex(&uuid)).unwrap_or_default();
     let serial = described.serial.as_deref().map(|serial| hex(serial.as_bytes())).unwrap_or_default();
     let (platform, arch) = build(described.kind.arch);
-    format!("{MACHINE}{passed_on}mac={mac}/uuid={uuid}/serial={serial}/platform={platform}/arch={arch}/menu.ipxe")
+    format!("{MACHINE_PREFIX}{passed_on}mac={mac}/uuid={uuid}/serial={serial}/platform={platform}/arch={arch}/menu.ipxe")
 }
 
 /// iPXE's settings `platform` and `buildarch` (caller.rs reads them back).
@@ -84,7 +84,7 @@ fn build(arch: Arch) -> (&'static str, &'static str) {
     }
 }
 
-fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
+fn told(site: &Site, meant: Fetch, request: &FileRequest<'_>) -> Vec<Node> {
     match meant {
         Fetch::Text(text) => vec![Node::new("script", "made for this machine").with_children(lines(&text))],
         Fetch::Menu(asking) => {
@@ -94,7 +94,7 @@ fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
         }
         Fetch::Linux(profile, asking) => {
             let profile = &site.plan.profiles[profile];
-            let Boots::Linux(written) = &profile.boots else { return Vec::new() };
+            let BootTarget::Linux(written) = &profile.boots else { return Vec::new() };
             let (linux, failed) = match site.templates.linux(&site.plan, profile, written, &asking, request) {
                 Ok(linux) => (linux, None),
                 Err(failure) => (written.clone(), Some(cannot(&failure))),
@@ -103,13 +103,13 @@ fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
                 Node::new("kernel", &linux.kernel),
                 Node::new("initrd", linux.initrds.join(" ")),
                 Node::new("arguments", &linux.arguments),
-                Node::new("files from", &asking.base),
+                Node::new("files from", &asking.base_url),
             ];
             let started = Node::new("script", format!("starts the kernel of profile {}", profile.name));
             vec![started.with_children(failed.into_iter().chain(parts))]
         }
         Fetch::Template(name, asking) => {
-            let profile = asking.decision.boots_by_name(&site.plan);
+            let profile = asking.decision.target_name(&site.plan);
             let template = Node::new("template", format!("{name}, rendered for profile {profile}"));
             let rendered = site.templates.text(&site.plan, &Fetch::Template(name, asking.clone()), request);
             vec![match rendered {
@@ -120,9 +120,9 @@ fn told(site: &Site, meant: Fetch, request: &Request<'_>) -> Vec<Node> {
         }
         Fetch::Done(done) => vec![Node::new("done", done.machine)],
         Fetch::Loader(path) => vec![Node::new("loader", path)],
-        Fetch::WithScript(arch) => vec![Node::new("program", format!("starts iPXE with its script on {arch}"))],
+        Fetch::IpxeWrapper(arch) => vec![Node::new("program", format!("starts iPXE with its script on {arch}"))],
         Fetch::LocalDisk(arch) => vec![Node::new("program", format!("starts the local disk of {arch}"))],
-        Fetch::Directory { name, otherwise: Some(Otherwise::Text(text)) } => {
+        Fetch::Directory { name, otherwise: Some(Fallback::Text(text)) } => {
             let ours = Node::new("script", format!("ours, unless the boot directory has {name}"));
             vec![ours.with_children(lines(&text))]
         }

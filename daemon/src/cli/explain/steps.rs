@@ -70,10 +70,10 @@ pub fn decided(response: &Response, plan: &Plan) -> Vec<Node> {
         ShapeName::Item => "what was chosen from the menu, and its file",
         ShapeName::RaspberryPi => "the text in option 43 that its boot ROM looks for; it asks for names of its own",
     };
-    let mut boot_parts = vec![Node::new("from", boot.server), Node::new("why", boot.why)];
+    let mut boot_parts = vec![Node::new("from", boot.server), Node::new("why", boot.source)];
     let path = plan.loaders.values().find(|loader| loader.name == boot.file).and_then(|loader| loader.path.as_ref());
     boot_parts.extend(path.map(|path| Node::new("file", path)));
-    boot_parts.extend(shown(&boot.manner));
+    boot_parts.extend(shown(&boot.method));
     let destination = match to.interface_index {
         Some(_) if is_ipv6 => format!("{}, on the link it came by", to.to),
         Some(_) => format!("{}, a broadcast on the link it came by", to.to),

@@ -9,9 +9,9 @@ use clap::Parser;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::machines::{Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{Item, Linux, Menu, Profile, To};
-use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
-use proxydhcpd_core::plan::{Loader, Stateless, Tftp};
+use proxydhcpd_core::plan::profile::{FirmwareMenuItem, Linux, FirmwareMenu, Profile, ItemTarget};
+use proxydhcpd_core::plan::rule::{Firmware, Rule, Conditions};
+use proxydhcpd_core::plan::{Loader, StatelessOptions, TftpServer};
 use proxydhcpd_core::wire::pxe::MachineId;
 
 const DEBIAN: usize = 0;
@@ -38,24 +38,24 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     .unwrap();
     let profile = |name: &str, boots| Profile { name: name.into(), title: name.into(), boots, ..Profile::default() };
     let linux = Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], ..Linux::default() };
-    let item = |kind, title: &str, to| Item { kind, title: title.into(), to };
-    let menu = Menu {
+    let item = |kind, title: &str, to| FirmwareMenuItem { kind, title: title.into(), target: to };
+    let menu = FirmwareMenu {
         prompt: "boot:".into(),
         timeout: 10,
         items: vec![
-            item(0x8001, "Debian", To::Profile(Some(DEBIAN))),
-            item(0x8002, "WDS", To::Server(Ipv4Addr::new(192, 0, 2, 99))),
+            item(0x8001, "Debian", ItemTarget::Profile(Some(DEBIAN))),
+            item(0x8002, "WDS", ItemTarget::Server(Ipv4Addr::new(192, 0, 2, 99))),
         ],
     };
     let loader = |name: &str| Loader { name: name.into(), path: Some(format!("/usr/lib/ipxe/{name}")) };
     site.plan = plan(Plan {
-        tftp: Some(Tftp::Ours),
+        tftp: Some(TftpServer::Local),
         http: Some(8080),
         boot_server: true,
         http_clients: true,
         dhcp6: site.plan.dhcp6.clone(),
         loaders: [(Arch::BIOS, loader("undionly.kpxe")), (Arch::X64, loader("snponly.efi"))].into(),
-        profiles: vec![profile("debian", Boots::Linux(linux)), profile("ask", Boots::Menu(menu))],
+        profiles: vec![profile("debian", BootTarget::Linux(linux)), profile("ask", BootTarget::Menu(menu))],
         ..Plan::default()
     });
     site
@@ -98,7 +98,7 @@ fn told_where(proxy_only: bool, site: &Site, words: &str) -> String {
         site,
         links: &links,
         proxy_only,
-        memory: Memory::new(0),
+        memory: Observations::new(0),
         marks_are_known: true,
         now: 0,
         told: Vec::new(),
@@ -136,7 +136,7 @@ fn an_ipxe_that_could_fetch_no_script_is_told_of_with_its_cure() {
 
 #[test]
 fn with_proxy_only_nothing_hears_port_67_and_the_machine_comes_to_4011() {
-    let site = site(|plan| Plan { deaf_to_relays: true, ..plan });
+    let site = site(|plan| Plan { ignores_relays: true, ..plan });
     for (client, file) in [("uefi-x64", "snponly.efi"), ("bios", "undionly.kpxe")] {
         for network in ["", " --relay 10.1.0.1"] {
             let told = told_where(true, &site, &format!("--client {client}{network}"));
@@ -180,14 +180,14 @@ fn a_machine_is_told_with_its_identity_its_profile_and_its_whole_way() {
 fn what_came_near_is_told() {
     let rule = |name: &str, when, profile| Rule { name: name.into(), when, profile, ..Rule::default() };
     let rules = vec![
-        rule("pi", When { firmware: vec![Firmware::RaspberryPi], archs: vec![Arch::BIOS], ..When::default() }, None),
+        rule("pi", Conditions { firmware: vec![Firmware::RaspberryPi], archs: vec![Arch::BIOS], ..Conditions::default() }, None),
         rule(
             "lab",
-            When { archs: vec![Arch::X64], interfaces: vec![Glob("lab*".into())], ..When::default() },
+            Conditions { archs: vec![Arch::X64], interfaces: vec![Glob("lab*".into())], ..Conditions::default() },
             Some(ASK),
         ),
-        rule("all", When { known: Some(false), ..When::default() }, Some(DEBIAN)),
-        rule("never", When::default(), None),
+        rule("all", Conditions { known: Some(false), ..Conditions::default() }, Some(DEBIAN)),
+        rule("never", Conditions::default(), None),
     ];
     let site = site(|plan| Plan { machines: Machines::new(&[WEB1], &[]), rules, ..plan });
     has(
@@ -207,7 +207,7 @@ fn what_came_near_is_told() {
 
 #[test]
 fn a_rule_of_one_condition_that_does_not_hold_did_not_come_near() {
-    let when = When { firmware: vec![Firmware::RaspberryPi], ..When::default() };
+    let when = Conditions { firmware: vec![Firmware::RaspberryPi], ..Conditions::default() };
     let rule = Rule { name: "pis".into(), when, ..Rule::default() };
     let rules = |count| site(|plan| Plan { rules: vec![rule.clone(); count], ..plan });
     has(&told(&rules(1), "--client uefi-x64"), &["rule 1 (pis): firmware does not hold"]);
@@ -265,11 +265,11 @@ fn a_choice_from_the_menu_is_followed_to_the_script_that_it_leads_to() {
 
 #[test]
 fn what_only_a_packet_says_can_be_given() {
-    let when = When {
+    let when = Conditions {
         user_classes: vec![Glob("lab-*".into())],
         circuit_ids: vec![Glob("sw1:12".into())],
         vendor_classes: vec![Glob("PXEClient:Arch:00007:mine".into())],
-        ..When::default()
+        ..Conditions::default()
     };
     let rules = vec![Rule { name: "port 12".into(), when, profile: Some(DEBIAN), ..Rule::default() }];
     let site = site(|plan| Plan { rules, ..plan });
@@ -283,7 +283,7 @@ fn what_only_a_packet_says_can_be_given() {
 #[test]
 fn who_is_taken_for_firmware_is_followed_through_its_loader_to_its_script() {
     let rule = |archs: &[Arch]| {
-        let when = When { archs: archs.to_vec(), ..When::default() };
+        let when = Conditions { archs: archs.to_vec(), ..Conditions::default() };
         vec![Rule { name: "rom".into(), when, profile: Some(DEBIAN), as_firmware: true, ..Rule::default() }]
     };
     let way = [
@@ -347,7 +347,7 @@ fn a_boot_over_ipv6_is_told_to_the_script_beside_the_loader() {
 
 #[test]
 fn an_ipxe_that_comes_with_its_script_is_told_so() {
-    let site = site(|plan| Plan { with_script: [("snponly.efi".into(), Arch::X64)].into(), ..plan });
+    let site = site(|plan| Plan { ipxe_wrappers: [("snponly.efi".into(), Arch::X64)].into(), ..plan });
     let told = told(&site, "--client uefi-x64 --ipv6");
     has(
         &told,
@@ -362,7 +362,7 @@ fn an_ipxe_that_comes_with_its_script_is_told_so() {
 #[test]
 fn a_boot_in_a_stateless_network_is_told_to_its_script() {
     let mut site = with(&[WEB1]);
-    site.plan.dhcp6.stateless = Some(Stateless::default());
+    site.plan.dhcp6.stateless = Some(StatelessOptions::default());
     let way = [
         "INFORMATION-REQUEST on port 547",
         "option 59 (boot file URL): http://[2001:db8::10]:8080/boot.ipxe",

@@ -8,8 +8,8 @@ use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::templates::Failure;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Fetch, fetch};
-use proxydhcpd_core::memory::Memory;
-use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::request::{Protocol, FileRequest};
 use std::net::SocketAddr;
 
 /// Machines of the configuration that are tried.
@@ -61,9 +61,9 @@ fn failed(setting: &Setting, name: &str) -> Option<Vec<Failure>> {
     let link = setting.links.iter().chain(&examples).find(|link| !link.ipv4.is_empty())?;
     let network = link.ipv4[0];
     let address = neighbour(network).into();
-    let memory = heard(Memory::new(0), ClientKind { arch: Arch::X64, ipxe: true }, EXAMPLE, address);
-    let request = Request {
-        door: site.plan.http.map_or(Door::Tftp, Door::Http),
+    let memory = heard(Observations::new(0), ClientKind { arch: Arch::X64, ipxe: true }, EXAMPLE, address);
+    let request = FileRequest {
+        protocol: site.plan.http.map_or(Protocol::Tftp, Protocol::Http),
         name: name.as_bytes(),
         server: network.address.into(),
         client: SocketAddr::new(address, 1024),

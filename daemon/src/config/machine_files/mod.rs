@@ -13,7 +13,7 @@ use super::diagnostic::{Diagnostic, Severity, Source};
 use super::machines::never_found;
 use crate::files;
 use draft::Draft;
-use proxydhcpd_core::plan::machines::{Builder, By, Machine, MachineId, Machines, Policy, Refused, Shared};
+use proxydhcpd_core::plan::machines::{MachinesBuilder, IdentityKind, Machine, MachineIndex, Machines, Policy, AddError, SharedIdentity};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::plan::profile::ProfileId;
 use std::collections::BTreeMap;
@@ -29,16 +29,16 @@ pub type Profiles<'a> = dyn Fn(&str) -> Result<ProfileId, (String, Option<String
 /// Machines that are being read.
 pub struct Reading<'a> {
     profiles: &'a Profiles<'a>,
-    builder: Builder,
+    builder: MachinesBuilder,
     told: Told,
     /// The one that is being read.
     draft: Draft,
     /// Where each begins in its file, so that two of one name can both be shown.
     offsets: Vec<u32>,
     /// The first number of each file.
-    files: Vec<(MachineId, PathBuf)>,
+    files: Vec<(MachineIndex, PathBuf)>,
     /// How many boot once by each profile, none being what rules and the site say, and the first of them.
-    once: BTreeMap<Option<ProfileId>, (usize, MachineId)>,
+    once: BTreeMap<Option<ProfileId>, (usize, MachineIndex)>,
     began: Instant,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Reading<'a> {
     pub fn new(profiles: &'a Profiles<'a>) -> Self {
         Reading {
             profiles,
-            builder: Builder::default(),
+            builder: MachinesBuilder::default(),
             told: Told::default(),
             draft: Draft::default(),
             offsets: Vec::new(),
@@ -133,8 +133,8 @@ impl<'a> Reading<'a> {
     /// `shared-macs`: addresses that many machines share in turn. `unknown_get_nothing`: machines that nobody knows do.
     pub fn finish(self, shared_macs: &[MacPattern], unknown_get_nothing: bool) -> Result<Read, Vec<Diagnostic>> {
         let Reading { builder, mut told, mut files, offsets, began, .. } = self;
-        let end = builder.len() as MachineId;
-        let ends: Vec<MachineId> = files.iter().skip(1).map(|(first, _)| *first).chain([end]).collect();
+        let end = builder.len() as MachineIndex;
+        let ends: Vec<MachineIndex> = files.iter().skip(1).map(|(first, _)| *first).chain([end]).collect();
         let mut ends = ends.into_iter();
         files.retain(|(first, _)| ends.next().is_some_and(|end| *first < end));
         let machines = builder.finish(shared_macs);
@@ -165,7 +165,7 @@ impl<'a> Reading<'a> {
     }
 
     fn begin(&mut self, path: &Path) {
-        self.files.push((self.builder.len() as MachineId, path.to_owned()));
+        self.files.push((self.builder.len() as MachineIndex, path.to_owned()));
     }
 
     fn unreadable(&mut self, path: &Path, error: &io::Error) {
@@ -192,7 +192,7 @@ impl<'a> Reading<'a> {
         self.count(taken, profile, policy);
     }
 
-    fn count(&mut self, taken: Option<MachineId>, profile: Option<ProfileId>, policy: Policy) {
+    fn count(&mut self, taken: Option<MachineIndex>, profile: Option<ProfileId>, policy: Policy) {
         if let Some(machine) = taken.filter(|_| policy == Policy::Once) {
             self.once.entry(profile).or_insert((0, machine)).0 += 1;
         }
@@ -200,32 +200,32 @@ impl<'a> Reading<'a> {
 }
 
 /// Files by their first machines, and where in its file each machine begins.
-type Places<'a> = (&'a [(MachineId, PathBuf)], &'a mut Vec<u32>);
+type Places<'a> = (&'a [(MachineIndex, PathBuf)], &'a mut Vec<u32>);
 
 fn take(
-    builder: &mut Builder,
+    builder: &mut MachinesBuilder,
     told: &mut Told,
     (files, offsets): Places<'_>,
     machine: &Machine<'_>,
     offset: usize,
     at: impl Fn(String) -> Diagnostic,
-) -> Option<MachineId> {
+) -> Option<MachineIndex> {
     match builder.add(machine) {
         Ok(id) => {
             offsets.push(offset.try_into().unwrap_or(u32::MAX));
             return Some(id);
         }
-        Err(Refused::NameTaken(other)) => told.error(|| {
+        Err(AddError::NameTaken(other)) => told.error(|| {
             let error = at(format!("machine `{}` is given twice", machine.name));
             error.help(format!("{} gives it first", place(files, offsets, other)))
         }),
-        Err(refused @ Refused::TooMuch) => told.error(|| at(refused.to_string())),
+        Err(refused @ AddError::TooLarge) => told.error(|| at(refused.to_string())),
     }
     None
 }
 
 /// File and line in which a machine begins. The file is read again for it: lines are worth counting only now.
-fn place(files: &[(MachineId, PathBuf)], offsets: &[u32], machine: MachineId) -> String {
+fn place(files: &[(MachineIndex, PathBuf)], offsets: &[u32], machine: MachineIndex) -> String {
     let Some((file, offset)) = begins(files, offsets, machine) else { return "another file".to_owned() };
     match read_up_to(file, offset) {
         Ok(before) => format!("{}:{}", file.display(), before.iter().filter(|octet| **octet == b'\n').count() + 1),
@@ -235,9 +235,9 @@ fn place(files: &[(MachineId, PathBuf)], offsets: &[u32], machine: MachineId) ->
 
 /// A warning that points at where a machine begins, so many octets wide.
 fn spotted(
-    files: &[(MachineId, PathBuf)],
+    files: &[(MachineIndex, PathBuf)],
     offsets: &[u32],
-    machine: MachineId,
+    machine: MachineIndex,
     width: usize,
     message: String,
 ) -> Diagnostic {
@@ -258,7 +258,7 @@ const LONGEST: u64 = 1 << 30;
 /// As much behind a machine's beginning as is shown of its line.
 const LONGEST_LINE: u64 = 1024;
 
-fn begins<'a>(files: &'a [(MachineId, PathBuf)], offsets: &[u32], machine: MachineId) -> Option<(&'a Path, u64)> {
+fn begins<'a>(files: &'a [(MachineIndex, PathBuf)], offsets: &[u32], machine: MachineIndex) -> Option<(&'a Path, u64)> {
     let file = files.partition_point(|(first, _)| *first <= machine).checked_sub(1).map(|at| files[at].1.as_path());
     file.zip(offsets.get(machine as usize).map(|offset| u64::from(*offset)))
 }
@@ -311,11 +311,11 @@ impl Told {
     }
 
     /// Identities that several machines list.
-    fn shared(&mut self, machines: &Machines, (files, offsets): (&[(MachineId, PathBuf)], &[u32])) {
-        let (shared, count) = machines.shared();
+    fn shared(&mut self, machines: &Machines, (files, offsets): (&[(MachineIndex, PathBuf)], &[u32])) {
+        let (shared, count) = machines.shared_identities();
         self.more_warnings += count - shared.len();
-        for Shared { by, identity, machines: ids, count } in shared {
-            let name = |id: &MachineId| machines.get(*id).name;
+        for SharedIdentity { by, identity, machines: ids, count } in shared {
+            let name = |id: &MachineIndex| machines.get(*id).name;
             let names: Vec<&str> = ids.iter().map(name).collect();
             let more = count - names.len();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -325,9 +325,9 @@ impl Told {
                  them from a boot holds for whichever has it",
                 names.join(", ")
             );
-            let has_no_other = |id: &&MachineId| {
+            let has_no_other = |id: &&MachineIndex| {
                 let Machine { macs, uuid, serial, .. } = machines.get(**id);
-                let has = [(By::Mac, !macs.is_empty()), (By::Uuid, uuid.is_some()), (By::Serial, serial.is_some())];
+                let has = [(IdentityKind::Mac, !macs.is_empty()), (IdentityKind::Uuid, uuid.is_some()), (IdentityKind::Serial, serial.is_some())];
                 macs.len() < 2 && !has.iter().any(|(other, has)| *has && *other != by)
             };
             let mut help = format!(
@@ -335,7 +335,7 @@ impl Told {
                 names[0],
                 place(files, offsets, ids[0])
             );
-            if by == By::Mac {
+            if by == IdentityKind::Mac {
                 help += "; an address of an adapter that they share goes into `shared-macs`";
             }
             if let Some(lost) = ids.iter().find(has_no_other) {
@@ -352,14 +352,14 @@ impl Told {
         machines: &Machines,
         shared_macs: &[MacPattern],
         unknown_get_nothing: bool,
-        (files, offsets): (&[(MachineId, PathBuf)], &[u32]),
+        (files, offsets): (&[(MachineIndex, PathBuf)], &[u32]),
     ) {
         if shared_macs.is_empty() && !unknown_get_nothing {
             return;
         }
         let is_shared_mac = |mac: &[u8; 6]| shared_macs.iter().any(|dock| dock.matches(mac));
         let (mut docked, mut by_serial) = (Vec::new(), Vec::new());
-        for id in 0..machines.len() as MachineId {
+        for id in 0..machines.len() as MachineIndex {
             let machine = machines.get(id);
             match machine.serial {
                 _ if machine.uuid.is_some() || !machine.macs.iter().all(is_shared_mac) => {}

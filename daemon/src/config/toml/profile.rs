@@ -9,8 +9,8 @@ use crate::config::draft::BUILT_IN;
 use crate::config::machines::check_name;
 use crate::probable::probable;
 use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
-use proxydhcpd_core::name::clean;
-use proxydhcpd_core::plan::profile::Boots;
+use proxydhcpd_core::name::normalize;
+use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};
 use proxydhcpd_core::url::is_url;
 use serde_json::Map;
@@ -41,7 +41,7 @@ pub enum Kind<'a> {
     Kernel(Named<'a>),
     Script(Named<'a>),
     Menu(Menu<'a>),
-    BuiltIn(Boots),
+    BuiltIn(BootTarget),
 }
 
 pub fn written<'a>(walk: &mut Walk<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) -> Written<'a> {
@@ -177,7 +177,7 @@ pub fn is_template(text: &str) -> bool {
 }
 
 fn relative(value: &Value<'_>) -> Read<String> {
-    parsed(value, |name| clean(name.as_bytes()).ok())
+    parsed(value, |name| normalize(name.as_bytes()).ok())
 }
 
 /// On as many lines as one likes.

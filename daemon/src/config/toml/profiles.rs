@@ -8,8 +8,8 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::{BUILT_IN, Draft, Drafted, Mount};
 use crate::config::machine_files::{Read, Reading};
 use crate::probable::probable;
-use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, ProfileId, To};
-use proxydhcpd_core::plan::rule::{Rule, When};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, Linux, FirmwareMenu, Profile, ProfileId, ItemTarget};
+use proxydhcpd_core::plan::rule::{Rule, Conditions};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -132,7 +132,7 @@ impl<'a> Said<'a> {
             rules.push(Rule { profile, ..written.rule.clone() });
         }
         let last = rules.len().saturating_sub(1);
-        if let Some(all) = (0..last).find(|at| rules[*at].when == When::default() && !self.rules[*at].faulty) {
+        if let Some(all) = (0..last).find(|at| rules[*at].when == Conditions::default() && !self.rules[*at].faulty) {
             let warning =
                 self.rules[all].at.warning("this rule matches every machine: the rules behind it never decide");
             told.push(warning.help("put it last"));
@@ -166,7 +166,7 @@ impl<'a> Said<'a> {
             (!faulty && !is_used_up(profile)).then(|| profile.name.clone())
         });
         let unknown = draft.unknown_machine_profile.or(draft.default_profile).and_then(|id| draft.profiles.get(id));
-        let get_nothing = !by_rules && unknown.is_some_and(|drafted| drafted.profile.boots == Boots::Nothing);
+        let get_nothing = !by_rules && unknown.is_some_and(|drafted| drafted.profile.boots == BootTarget::Nothing);
         match reading.finish(&self.shared_macs, get_nothing) {
             Ok(mut read) => {
                 let warnings = std::mem::take(&mut read.warnings);
@@ -180,7 +180,7 @@ impl<'a> Said<'a> {
 /// Whether a file that we send uses up a boot-once.
 pub fn is_used_up(profile: &Profile) -> bool {
     match &profile.boots {
-        Boots::BootDir => true,
+        BootTarget::BootDir => true,
         _ => profile.boot_once_file().is_some_and(|name| !name.contains("://") && !is_template(name)),
     }
 }
@@ -224,16 +224,16 @@ fn drafted(
     let arguments = written.arguments.clone().map(|(text, _)| text).unwrap_or_default();
     let (boots, at) = match &written.kind {
         Some(Kind::Kernel((kernel, at))) => {
-            (Boots::Linux(Linux { kernel: kernel.clone(), initrds, arguments }), Some(at.spot()))
+            (BootTarget::Linux(Linux { kernel: kernel.clone(), initrds, arguments }), Some(at.spot()))
         }
-        Some(Kind::Script((name, at))) => (Boots::Script(name.clone()), Some(at.spot())),
-        Some(Kind::Menu(menu)) => (Boots::Menu(looked_up_menu(menu, names, profiles, told)), None),
+        Some(Kind::Script((name, at))) => (BootTarget::Script(name.clone()), Some(at.spot())),
+        Some(Kind::Menu(menu)) => (BootTarget::Menu(looked_up_menu(menu, names, profiles, told)), None),
         Some(Kind::BuiltIn(boots)) => (boots.clone(), None),
-        None => (Boots::Loader, None),
+        None => (BootTarget::Loader, None),
     };
     // Beside loaders they may be there for others that extend it.
     let is_base = || written.kind.is_none() && profiles.values().any(|other| other.extends_it(name));
-    if !matches!(boots, Boots::Linux(_)) && !written.faulty && !is_base() {
+    if !matches!(boots, BootTarget::Linux(_)) && !written.faulty && !is_base() {
         let initrds = written.initrds.as_ref().map(|(_, at)| ("initrd", at));
         let arguments = written.arguments.as_ref().map(|(_, at)| ("arguments", at));
         for (key, at) in initrds.into_iter().chain(arguments) {
@@ -265,20 +265,20 @@ fn looked_up_menu(
     names: &Names,
     profiles: &BTreeMap<String, Written<'_>>,
     told: &mut Vec<Diagnostic>,
-) -> Menu {
+) -> FirmwareMenu {
     let mut items = Vec::new();
     for item in &menu.items {
         let to = match &item.to {
-            Target::Server(server) => To::Server(*server),
-            Target::Broadcast => To::Broadcast,
+            Target::Server(server) => ItemTarget::Server(*server),
+            Target::Broadcast => ItemTarget::Broadcast,
             Target::Profile(named) => {
                 if let Some(Written { kind: Some(Kind::Menu(_)), .. }) = profiles.get(&named.0) {
                     told.push(named.1.error(format!("profile `{}` is a menu itself: firmware shows one", named.0)));
                 }
-                To::Profile(names.look_up(named, told))
+                ItemTarget::Profile(names.look_up(named, told))
             }
         };
-        items.push(Item { kind: item.kind, title: item.title.clone(), to });
+        items.push(FirmwareMenuItem { kind: item.kind, title: item.title.clone(), target: to });
     }
-    Menu { prompt: menu.prompt.clone(), timeout: menu.timeout, items }
+    FirmwareMenu { prompt: menu.prompt.clone(), timeout: menu.timeout, items }
 }

@@ -11,7 +11,7 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Version};
-use proxydhcpd_core::fetch::{Refusal, is_done};
+use proxydhcpd_core::fetch::{Refusal, is_done_request};
 use std::ops::Range;
 use std::time::SystemTime;
 
@@ -33,7 +33,7 @@ pub fn at_once(request: &Parts, name: &[u8]) -> Option<Answer> {
     if hosts > 1 || hosts == 0 && request.version == Version::HTTP_11 {
         return Some(words(StatusCode::BAD_REQUEST, &request.method));
     }
-    let posted = request.method == Method::POST && is_done(name);
+    let posted = request.method == Method::POST && is_done_request(name);
     if request.method != Method::GET && request.method != Method::HEAD && !posted {
         let mut answer = words(StatusCode::METHOD_NOT_ALLOWED, &request.method);
         set(&mut answer, ALLOW, "GET, HEAD");
@@ -50,7 +50,7 @@ pub fn at_once(request: &Parts, name: &[u8]) -> Option<Answer> {
 pub fn answer(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now: SystemTime) -> Answer {
     let status = match opened {
         Ok(opened) => return file(request, name, opened, now),
-        Err(Refusal::Unrendered) => {
+        Err(Refusal::TemplateError) => {
             return said(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, UNRENDERED, &request.method);
         }
         Err(Refusal::NotFound) => StatusCode::NOT_FOUND,
@@ -301,7 +301,7 @@ mod tests {
             (Refusal::Denied, 403),
             (Refusal::BadName, 400),
             (Refusal::Failed, 500),
-            (Refusal::Unrendered, 500),
+            (Refusal::TemplateError, 500),
         ] {
             let answer = answer(&request(Method::GET, &[]), b"/x", Err(refusal), SystemTime::now());
             let Payload::Words(text) = answer.body() else { panic!("{refusal:?}") };

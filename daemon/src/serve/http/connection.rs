@@ -133,8 +133,8 @@ async fn opened(line: &Arc<Line>, server: IpAddr, head: Parts, name: Option<Vec<
     let work = line.clone();
     let blocking = tokio::task::spawn_blocking(move || {
         let opened = name.as_deref().ok_or(fetch::Refusal::BadName).and_then(|name| {
-            let door = request::Door::Http(work.house.port);
-            (work.house.open)(&request::Request { door, name, server, client: work.client, interface: "" })
+            let door = request::Protocol::Http(work.house.port);
+            (work.house.open)(&request::FileRequest { protocol: door, name, server, client: work.client, interface: "" })
         });
         let answer = answer::answer(&head, name.as_deref().unwrap_or_default(), opened, SystemTime::now());
         answer.map(|payload| Body::start(payload, &work))

@@ -13,7 +13,7 @@ use crate::files::Opened;
 use connection::Line;
 use crowd::Crowd;
 use proxydhcpd_core::fetch::Refusal;
-use proxydhcpd_core::request::Request;
+use proxydhcpd_core::request::FileRequest;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -126,7 +126,7 @@ struct House {
     stopping: watch::Sender<bool>,
 }
 
-type Open = dyn Fn(&Request<'_>) -> Result<Opened, Refusal> + Send + Sync;
+type Open = dyn Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync;
 
 impl Default for Settings {
     fn default() -> Settings {
@@ -176,7 +176,7 @@ fn is_family_missing(error: &io::Error) -> bool {
 pub async fn serve(
     listeners: Vec<std::net::TcpListener>,
     settings: Settings,
-    open: impl Fn(&Request<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
+    open: impl Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
     note: impl Fn(Event) + Send + Sync + 'static,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {

@@ -15,7 +15,7 @@ use nix::sys::epoll::{EpollEvent, EpollFlags};
 use nix::sys::socket::MsgFlags;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::request::{self, Door};
+use proxydhcpd_core::request::{self, Protocol};
 use proxydhcpd_core::transfer::{self, ErrorReply, MAX_WINDOW, TransferLimits, Outcome, Step, Transfer};
 use proxydhcpd_core::wire::tftp::{self, ErrorCode, MalformedTftp, TftpPacket, TftpRequest};
 use std::io;
@@ -31,7 +31,7 @@ const DESCRIPTORS_EACH: usize = 2;
 impl<L, O, V, N> Server<L, O, V, N>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
-    O: Fn(&request::Request<'_>) -> Result<Opened, Refusal>,
+    O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     V: Fn(IpAddr) -> bool,
     N: FnMut(Event<'_>),
 {
@@ -82,7 +82,7 @@ where
         {
             return Ok(());
         }
-        let asked = request::Request { door: Door::Tftp, name: request.name, server, client, interface: &link.name };
+        let asked = request::FileRequest { protocol: Protocol::Tftp, name: request.name, server, client, interface: &link.name };
         match self.look_up(&request, writes, &asked) {
             Ok(opened) => {
                 self.count_file(client.ip())?;
@@ -104,7 +104,7 @@ where
         &self,
         request: &TftpRequest<'_>,
         writes: bool,
-        asked: &request::Request<'_>,
+        asked: &request::FileRequest<'_>,
     ) -> Result<Opened, (Refused, ErrorReply)> {
         if writes {
             return Err((Refused::Write, DENIED));
@@ -281,6 +281,6 @@ fn farewell(refusal: Refusal) -> ErrorReply {
         Refusal::Denied => DENIED,
         Refusal::BadName => (ErrorCode::NOT_DEFINED, "Not a file name"),
         Refusal::Failed => (ErrorCode::NOT_DEFINED, "Server failed"),
-        Refusal::Unrendered => (ErrorCode::NOT_DEFINED, "Template failed, see its log"),
+        Refusal::TemplateError => (ErrorCode::NOT_DEFINED, "Template failed, see its log"),
     }
 }
