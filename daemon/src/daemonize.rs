@@ -16,7 +16,7 @@ use std::process::Command;
 
 /// In the caller: starts the background process with the same arguments and waits until it serves or has failed. The
 /// exit status to end with.
-pub fn start(arguments: impl IntoIterator<Item = OsString>) -> io::Result<u8> {
+pub fn start_in_background(arguments: impl IntoIterator<Item = OsString>) -> io::Result<u8> {
     let mut arguments = arguments.into_iter();
     let program = arguments.next().unwrap_or_else(|| "proxydhcpd".into());
     let (mut serves, told) = io::pipe()?;
@@ -35,11 +35,11 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> io::Result<u8> {
 
 /// In the background process: who waits for it.
 #[derive(Debug)]
-pub struct Caller(File);
+pub struct Parent(File);
 
-impl Caller {
+impl Parent {
     /// To be called first, before any thread or file. Errors still go to the caller's terminal.
-    pub fn leave() -> io::Result<Self> {
+    pub fn detach() -> io::Result<Self> {
         let caller = Self(File::from(io::stdin().as_fd().try_clone_to_owned()?));
         // Ours alone: a caller that has been ended must not take us along. Fails only for the leader of a group.
         setsid()?;

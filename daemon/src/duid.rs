@@ -14,7 +14,7 @@ const FILE: &str = "duid";
 const LENGTHS: std::ops::RangeInclusive<usize> = 3..=130;
 
 /// The name that is kept, or the one that would be; and why the file that is there does not count.
-pub fn ours(state_dir: &Path) -> (Vec<u8>, Option<String>) {
+pub fn server_duid(state_dir: &Path) -> (Vec<u8>, Option<String>) {
     match kept(state_dir) {
         Ok(kept) => (kept.unwrap_or_else(of_this_machine), None),
         Err(why) => (of_this_machine(), Some(why)),
@@ -23,7 +23,7 @@ pub fn ours(state_dir: &Path) -> (Vec<u8>, Option<String>) {
 
 /// Keeps it, where there is a directory for such things. There need not be: while the network cards stay, so does the
 /// name.
-pub fn keep(state_dir: &Path, duid: &[u8]) {
+pub fn save(state_dir: &Path, duid: &[u8]) {
     if matches!(kept(state_dir), Ok(Some(_))) || !state_dir.is_dir() {
         return;
     }
@@ -78,12 +78,12 @@ mod tests {
     #[test]
     fn a_name_that_is_kept_stays_whatever_the_network_cards() {
         let directory = tempfile::tempdir().unwrap();
-        let (first, _) = ours(directory.path());
+        let (first, _) = server_duid(directory.path());
         assert!(LENGTHS.contains(&first.len()));
-        keep(directory.path(), &[0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
-        assert_eq!(ours(directory.path()).0, [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
-        keep(directory.path(), &first);
-        assert_eq!(ours(directory.path()).0, [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
+        save(directory.path(), &[0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
+        assert_eq!(server_duid(directory.path()).0, [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
+        save(directory.path(), &first);
+        assert_eq!(server_duid(directory.path()).0, [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
     }
 
     #[test]
@@ -103,10 +103,10 @@ mod tests {
         }
         fs::remove_file(directory.path().join(FILE)).unwrap();
         nix::unistd::mkfifo(&directory.path().join(FILE), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(ours(directory.path()).1.unwrap().contains("duid cannot be read: it is a named pipe"));
-        keep(directory.path(), &[0, 3, 0, 1]);
+        assert!(server_duid(directory.path()).1.unwrap().contains("duid cannot be read: it is a named pipe"));
+        save(directory.path(), &[0, 3, 0, 1]);
         let missing = directory.path().join("missing");
-        keep(&missing, &[0, 3, 0, 1]);
+        save(&missing, &[0, 3, 0, 1]);
         assert!(!missing.exists());
     }
 }

@@ -22,18 +22,18 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Who reads along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
+pub enum LogMode {
     /// Whoever started us: a terminal, a file, or systemd.
-    Starter,
+    Foreground,
     /// After `-d` nobody; until then, the terminal too.
     Background,
 }
 
 /// Starts logging; to be called once.
-pub fn start(reader: Reader, level: LevelFilter) {
-    let under_systemd = reader == Reader::Starter && standard_error_is_the_journal();
-    let journal = if under_systemd || reader == Reader::Background { journal() } else { None };
-    let syslog = if journal.is_none() && reader == Reader::Background { Syslog::open() } else { None };
+pub fn start(reader: LogMode, level: LevelFilter) {
+    let under_systemd = reader == LogMode::Foreground && standard_error_is_the_journal();
+    let journal = if under_systemd || reader == LogMode::Background { journal() } else { None };
+    let syslog = if journal.is_none() && reader == LogMode::Background { Syslog::open() } else { None };
     // The journal would have every line twice.
     let terminal = (!under_systemd || journal.is_none()).then_some(Terminal);
     // What libraries have to say concerns nobody but us.
@@ -45,9 +45,9 @@ pub fn start(reader: Reader, level: LevelFilter) {
 /// no UTF-8 are escaped, and it ends after 200 characters. Whoever can send a packet must not write to our terminal.
 /// The token of a `done_url` is left out: who reads a log could use it.
 #[derive(Clone, Copy, Debug)]
-pub struct Requested<'a>(pub &'a [u8]);
+pub struct RequestedName<'a>(pub &'a [u8]);
 
-impl fmt::Display for Requested<'_> {
+impl fmt::Display for RequestedName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_separator = |octet: &u8| b"/\\".contains(octet);
         let mut shown = Vec::with_capacity(self.0.len());
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn nothing_a_client_sends_reaches_the_terminal_as_a_command() {
         let sent = b"a\x1b[2J\nb\\\xff\xe2\x80\xaex \xc3\xbc";
-        assert_eq!(Requested(sent).to_string(), "a\\u{1b}[2J\\nb\\\\\\xff\\u{202e}x \u{fc}");
+        assert_eq!(RequestedName(sent).to_string(), "a\\u{1b}[2J\\nb\\\\\\xff\\u{202e}x \u{fc}");
     }
 
     #[test]
@@ -266,16 +266,16 @@ mod tests {
             ("x token=0011/done", "token=.../done"),
             ("debian/tokens/linux%", "debian/tokens/linux%"),
         ] {
-            assert_eq!(Requested(asked.as_bytes()).to_string(), shown);
+            assert_eq!(RequestedName(asked.as_bytes()).to_string(), shown);
         }
     }
 
     #[test]
     fn what_a_client_sends_is_cut() {
         let long = [b'a'; 5000];
-        assert_eq!(Requested(&long).to_string().chars().count(), 201);
-        assert_eq!(Requested(&[0xff; 5000]).to_string().len(), 200 * 4 + '\u{2026}'.len_utf8());
-        assert_eq!(Requested(&long[..200]).to_string().len(), 200);
+        assert_eq!(RequestedName(&long).to_string().chars().count(), 201);
+        assert_eq!(RequestedName(&[0xff; 5000]).to_string().len(), 200 * 4 + '\u{2026}'.len_utf8());
+        assert_eq!(RequestedName(&long[..200]).to_string().len(), 200);
     }
 
     #[test]
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn escaping_twice_changes_nothing() {
-        let once = Requested(b"\\x \x1b").to_string();
+        let once = RequestedName(b"\\x \x1b").to_string();
         assert_eq!(Line { message: once.clone(), fields: vec![] }.to_string(), once);
     }
 

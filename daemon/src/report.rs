@@ -4,11 +4,11 @@
 mod identity;
 mod unsent;
 
-use crate::journal::{Admit, Journal};
-use crate::log::Requested;
+use crate::journal::{LogAction, LogLimiter};
+use crate::log::RequestedName;
 use crate::site::Site;
 use crate::templates::Failure;
-pub use identity::{Listed, Means, Neither, NotTaken, Shared, TwoMachines};
+pub use identity::{DuplicateIdentity, UuidUse, UnresolvedConflict, UnconfirmedMatch, SharedUuidWarning, ConflictingEntries};
 use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
 use proxydhcpd_core::choose::NoBoot;
 use proxydhcpd_core::client::{ArchSource, Client, HardwareAddress, IgnoreReason};
@@ -23,12 +23,12 @@ use std::fmt::{self, Display};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-pub use unsent::Unsent;
+pub use unsent::SendFailure;
 
 #[derive(Debug)]
 pub struct Report {
     /// By machine and stage of its boot.
-    journal: Journal<(HardwareAddress, u64)>,
+    journal: LogLimiter<(HardwareAddress, u64)>,
     /// Machines that were warned of.
     warned: BoundedCache<[u8; 17], ()>,
     /// Warnings of machines that nothing here can boot: some at once, then one a second.
@@ -51,7 +51,7 @@ impl Report {
     pub fn new(now: Instant) -> Self {
         let hasher = RandomState::new();
         Report {
-            journal: Journal::new(now),
+            journal: LogLimiter::new(now),
             warned: BoundedCache::new(4096, hasher.hash_one(0)),
             warnings: TokenBucket::full(WARNINGS_AT_ONCE, 0),
             minutely: Vec::new(),
@@ -63,9 +63,9 @@ impl Report {
     }
 
     /// `link` is the interface that the packet came by. `unsent`: an answer was made, and has not left this host.
-    pub fn dhcp(&mut self, site: &Site, link: &str, answer: &Answer, unsent: Option<&Unsent>, now: Instant) {
+    pub fn dhcp(&mut self, site: &Site, link: &str, answer: &Answer, unsent: Option<&SendFailure>, now: Instant) {
         if let (Some(client), Some(decision)) = (&answer.client, &answer.decision) {
-            self.identity(&site.plan, link, client, decision, now);
+            self.warn_identity(&site.plan, link, client, decision, now);
         }
         match (&answer.verdict, &answer.client) {
             (Verdict::Respond(response), Some(client)) if unsent.is_some() => {
@@ -76,7 +76,7 @@ impl Report {
                 self.answered(link, client, response, by, now);
             }
             (Verdict::Silent(silence), Some(client)) => {
-                self.journal.silent(silence.label());
+                self.journal.count_silence(silence.label());
                 match silence {
                     Silence::NoBoot(NoBoot::NoLoader(_)) => {
                         let profile = answer.decision.as_ref().and_then(|decision| decision.profile);
@@ -97,10 +97,10 @@ impl Report {
             }
             (Verdict::Silent(silence @ Silence::Ignored(IgnoreReason::NoArchitecture)), None) => {
                 let warning = format_args!("a boot client on {link} is not answered: {silence}");
-                self.once_a_minute(silence.label(), warning, now);
+                self.warn_once_a_minute(silence.label(), warning, now);
             }
             (Verdict::Silent(silence), None) => {
-                self.silence(silence.label());
+                self.count(silence.label());
                 tracing::debug!("a packet on {link} is not answered: {silence}");
             }
             (Verdict::Respond(_), None) => {}
@@ -108,8 +108,8 @@ impl Report {
     }
 
     /// A machine fetches its first-stage loader again and again.
-    pub fn looping(&mut self, address: IpAddr, loader: &str, looping: &BootLoop, guard: LoopGuard) {
-        self.silence("loop:found");
+    pub fn boot_loop(&mut self, address: IpAddr, loader: &str, looping: &BootLoop, guard: LoopGuard) {
+        self.count("loop:found");
         let who = looping.owner.map_or_else(|| address.to_string(), |holder| holder.hardware.to_string());
         let then = match guard {
             LoopGuard::Stop => "; it is not answered for five minutes",
@@ -117,7 +117,7 @@ impl Report {
         };
         let milliseconds = self.started.elapsed().as_millis() as u64;
         if self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds) {
-            let loader = Requested(loader.as_bytes());
+            let loader = RequestedName(loader.as_bytes());
             tracing::warn!(
                 MAC = who,
                 FILE = %loader,
@@ -128,18 +128,18 @@ impl Report {
     }
 
     /// A packet that was not even looked into.
-    pub fn silence(&mut self, reason: &'static str) {
-        self.journal.silent(reason);
+    pub fn count(&mut self, reason: &'static str) {
+        self.journal.count_silence(reason);
     }
 
     /// Something failed while a file was sent. Whoever can send a packet can cause it, so one line a minute says it.
-    pub fn trouble(&mut self, what: impl Display, now: Instant) {
-        self.once_a_minute("file:trouble", what, now);
+    pub fn file_error(&mut self, what: impl Display, now: Instant) {
+        self.warn_once_a_minute("file:trouble", what, now);
     }
 
     /// Counts it under this label, and warns of it unless the last warning of the label is less than a minute old.
-    pub fn once_a_minute(&mut self, label: &'static str, warning: impl Display, now: Instant) {
-        self.silence(label);
+    pub fn warn_once_a_minute(&mut self, label: &'static str, warning: impl Display, now: Instant) {
+        self.count(label);
         if self.is_due([label, ""], now) {
             tracing::warn!("{warning} (further ones are only counted for a minute)");
         }
@@ -160,14 +160,14 @@ impl Report {
 
     /// Whether no machine was told of that asked on this interface, which is not served. So many interfaces are
     /// remembered; of others nothing is told.
-    pub fn is_first_on(&mut self, link: u32) -> bool {
+    pub fn is_new_unserved_link(&mut self, link: u32) -> bool {
         self.unserved.len() < UNSERVED && self.unserved.insert(link)
     }
 
     /// A template that cannot be rendered is somebody's mistake in a file of ours: told once a minute, with one of the
     /// machines that want it.
-    pub fn unrendered(&mut self, failure: &Failure, machine: &str, now: Instant) {
-        self.silence("file:unrendered");
+    pub fn template_failure(&mut self, failure: &Failure, machine: &str, now: Instant) {
+        self.count("file:unrendered");
         let line = failure.diagnostic.one_line();
         if self.fails_anew(&line, now) {
             tracing::warn!(MACHINE = machine, TEMPLATE = failure.template, "no template for {machine}: {line}");
@@ -175,8 +175,8 @@ impl Report {
     }
 
     /// A machine asked for a file that we offer, and was not sent it: told once a minute for each file.
-    pub fn refused_offer(&mut self, name: &str, machine: &str, why: impl Display, now: Instant) {
-        self.silence("file:offered-and-refused");
+    pub fn offered_file_refused(&mut self, name: &str, machine: &str, why: impl Display, now: Instant) {
+        self.count("file:offered-and-refused");
         if self.fails_anew(name, now) {
             tracing::warn!(
                 MACHINE = machine,
@@ -199,15 +199,15 @@ impl Report {
     }
 
     /// To be called now and then: what was held back is summed up.
-    pub fn sum_up(&mut self, now: Instant) {
+    pub fn log_summary(&mut self, now: Instant) {
         if let Some(summary) = self.journal.summary(now) {
             tracing::info!("{summary}");
         }
     }
 
     /// The same at the end, whenever that is.
-    pub fn sum_up_the_rest(&mut self, now: Instant) {
-        if let Some(summary) = self.journal.rest(now) {
+    pub fn log_final_summary(&mut self, now: Instant) {
+        if let Some(summary) = self.journal.final_summary(now) {
             tracing::info!("{summary}");
         }
     }
@@ -219,9 +219,9 @@ impl Report {
     }
 
     /// A machine did not take what we offered.
-    pub fn rival(&mut self, link: &str, finding: &Finding) {
+    pub fn finding(&mut self, link: &str, finding: &Finding) {
         let Finding { hardware, diagnosis: rival, .. } = finding;
-        self.silence(rival.label());
+        self.count(rival.label());
         tracing::warn!(
             MAC = %hardware,
             LINK = link,
@@ -237,7 +237,7 @@ impl Report {
         // given.
         let stage = self.hasher.hash_one((client.is_v6(), u8::from(*kind), client.arch, client.is_ipxe()));
         let given = self.hasher.hash_one((shape, boot, by));
-        if self.journal.admit((client.hardware, stage), given, now) == Admit::Counted {
+        if self.journal.admit((client.hardware, stage), given, now) == LogAction::Suppress {
             return;
         }
         let absent = match client.arch_source {
@@ -261,9 +261,9 @@ impl Report {
     }
 
     /// The kernel has refused an answer: neither an OFFER nor an ACK.
-    fn unsent(&mut self, link: &str, client: &Client, response: &Response, unsent: &Unsent, now: Instant) {
-        self.silence(unsent.label());
-        if !self.is_due([unsent.label(), unsent.way(client)], now) {
+    fn unsent(&mut self, link: &str, client: &Client, response: &Response, unsent: &SendFailure, now: Instant) {
+        self.count(unsent.label());
+        if !self.is_due([unsent.label(), unsent.recipient_label(client)], now) {
             return;
         }
         tracing::warn!(
@@ -272,7 +272,7 @@ impl Report {
             LINK = link,
             "{} ({client}) on {link}: {} (further ones are only counted for a minute)",
             client.hardware,
-            unsent.told(response.message_type, client),
+            unsent.message(response.message_type, client),
         );
     }
 
@@ -280,7 +280,7 @@ impl Report {
         let mut machine = [0; 17];
         machine[0] = client.hardware.hlen;
         machine[1..].copy_from_slice(&client.hardware.octets);
-        if !self.warns(machine, now) {
+        if !self.is_new_warning(machine, now) {
             return;
         }
         tracing::warn!(
@@ -294,7 +294,7 @@ impl Report {
     }
 
     /// Once for a key, and not without end.
-    fn warns(&mut self, key: [u8; 17], now: Instant) -> bool {
+    fn is_new_warning(&mut self, key: [u8; 17], now: Instant) -> bool {
         let milliseconds = now.duration_since(self.started).as_millis() as u64;
         if self.warned.get(key).is_some() || !self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds) {
             return false;

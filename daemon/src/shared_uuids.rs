@@ -19,11 +19,11 @@ const _: () = assert!(80 * MAX_SHARED_UUIDS as u64 + HEAD.len() as u64 <= LONGES
 
 /// The file, whether it is there yet or not.
 #[derive(Clone, Debug)]
-pub struct SharedUuids(PathBuf);
+pub struct SharedUuidsFile(PathBuf);
 
-impl SharedUuids {
-    pub fn below(state_dir: &Path) -> Self {
-        SharedUuids(state_dir.join(FILE))
+impl SharedUuidsFile {
+    pub fn new(state_dir: &Path) -> Self {
+        SharedUuidsFile(state_dir.join(FILE))
     }
 
     /// What the file holds; one that is not there holds nothing.
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again() {
         let directory = tempfile::tempdir().unwrap();
-        let file = SharedUuids::below(&directory.path().join("state"));
+        let file = SharedUuidsFile::new(&directory.path().join("state"));
         assert_eq!(file.read(), Ok(Vec::new()), "there is none yet");
         let other = SharedUuid { uuid: [0x22; 16], ..ONE };
         file.write(&[ONE, other]).unwrap();
@@ -105,15 +105,15 @@ mod tests {
         let other = directory.path().join("precious");
         fs::write(&other, "precious").unwrap();
         std::os::unix::fs::symlink(&other, directory.path().join(".shared-uuids")).unwrap();
-        SharedUuids::below(directory.path()).write(&[ONE]).unwrap();
+        SharedUuidsFile::new(directory.path()).write(&[ONE]).unwrap();
         assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
-        assert!(SharedUuids::below(&other).read().is_err());
+        assert!(SharedUuidsFile::new(&other).read().is_err());
     }
 
     #[test]
     fn as_many_as_may_be_known_fit_into_the_file() {
         let directory = tempfile::tempdir().unwrap();
-        let file = SharedUuids::below(directory.path());
+        let file = SharedUuidsFile::new(directory.path());
         let all: Vec<_> = (0..MAX_SHARED_UUIDS as u128).map(|uuid| SharedUuid { uuid: uuid.to_be_bytes(), ..ONE }).collect();
         file.write(&all).unwrap();
         assert_eq!(file.read(), Ok(all));
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn a_file_that_does_not_hold_what_it_should_is_told_of_with_its_line() {
         let directory = tempfile::tempdir().unwrap();
-        let file = SharedUuids::below(directory.path());
+        let file = SharedUuidsFile::new(directory.path());
         for wrong in ["x", "1111 02:00:00:00:00:01 02:00:00:00:00:02", "11111111-1111-1111-1111-111111111111 02:00:*"] {
             fs::write(file.path(), format!("{HEAD}{wrong}\n")).unwrap();
             assert!(file.read().unwrap_err().ends_with("shared-uuids:2: this is no UUID with two MAC addresses"));

@@ -18,8 +18,8 @@ use crate::config::{self, ConfigError, Loaded, legacy};
 use crate::duid;
 use crate::files::{self, Opened};
 use crate::templates::{self, Failure, Templates};
-use crate::used::directory::Identities;
-use crate::used::{self, some_names};
+use crate::used::directory::StoredIdentities;
+use crate::used::{self, list_machines};
 use named::Files;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
@@ -97,7 +97,7 @@ impl Site {
         let mut unfit = Vec::new();
         let local_disks = local_disk::of_operator(&settings.boot_dir, &mut unfit);
         told.extend(unfit.into_iter().map(Diagnostic::warning));
-        let (duid, why_not_kept) = duid::ours(&settings.state_dir);
+        let (duid, why_not_kept) = duid::server_duid(&settings.state_dir);
         told.extend(why_not_kept.map(|why| {
             Diagnostic::warning(why)
                 .help("the name of this server in DHCPv6 is made of its network cards instead, and may be another")
@@ -191,7 +191,7 @@ impl Site {
         let machines = std::mem::take(&mut self.plan.machines).with_removed_entries(&[]);
         let (mut gone, mut unknown, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for name in marked.filter(|name| machines.get_by_name(name).is_none()) {
-            match used::directory::read(directory, name) {
+            match used::directory::read_identities(directory, name) {
                 Ok(Some(known)) => gone.push((name, known)),
                 Ok(None) => unknown.push(name),
                 Err(error) => {
@@ -217,9 +217,9 @@ impl Site {
             known.uuid = known.uuid.filter(|_| !uuid_is_listed);
             known.serial = known.serial.take().filter(|_| !serial_is_listed);
         }
-        let is_left = |known: &Identities| *known != Identities::default();
+        let is_left = |known: &StoredIdentities| *known != StoredIdentities::default();
         gone.retain(|(_, known)| is_left(known));
-        let name = |names: &[&str]| some_names(names.len(), names.iter().copied());
+        let name = |names: &[&str]| list_machines(names.len(), names.iter().copied());
         let names: Vec<&str> = gone.iter().map(|(name, _)| *name).collect();
         if !names.is_empty() {
             told.push(format!(
@@ -418,8 +418,8 @@ impl Site {
     }
 }
 
-fn of_mark<'a>(name: &'a str, known: &'a Identities) -> Machine<'a> {
-    let Identities { macs, uuid, serial } = known;
+fn of_mark<'a>(name: &'a str, known: &'a StoredIdentities) -> Machine<'a> {
+    let StoredIdentities { macs, uuid, serial } = known;
     Machine { name, macs, uuid: *uuid, serial: serial.as_deref(), ..Machine::default() }
 }
 

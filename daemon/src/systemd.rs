@@ -28,12 +28,12 @@ pub fn status(text: &str) {
 
 /// How often [`alive`] is to be called, if the unit has a watchdog: twice in its time, as sd_watchdog_enabled(3)
 /// advises.
-pub fn watchdog() -> Option<Duration> {
+pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| !every.is_zero())
 }
 
 /// All threads that serve have answered.
-pub fn alive() {
+pub fn notify_watchdog() {
     tell(&[NotifyState::Watchdog]);
 }
 

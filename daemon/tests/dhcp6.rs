@@ -6,7 +6,7 @@ use netns::ipv6::{Client, GROUP, SERVERS, plug_in, request_for, server_id, url};
 use netns::server::{Server, vector};
 use netns::{Host, wait_for};
 use nix::sys::signal::Signal;
-use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd::net::holder::{Transport, bound_sockets};
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet, code};
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
@@ -136,7 +136,7 @@ fn where_ipv4_is_switched_off_no_dhcp_port_of_it_is_open() {
     let server = Server::configured(&host, tempfile::tempdir().unwrap(), "ipv4-interfaces = []\n");
     server.wait_for_line("serving eth0 as 2001:db8::10");
     server.wait_for_line("ready");
-    let of_ipv4 = |port| host.on(|| bound(Transport::Udp, port).unwrap()).iter().any(|socket| socket.address.is_ipv4());
+    let of_ipv4 = |port| host.on(|| bound_sockets(Transport::Udp, port).unwrap()).iter().any(|socket| socket.address.is_ipv4());
     assert!(!of_ipv4(67) && !of_ipv4(4011), "{}", server.log());
     Client::at(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
 }
@@ -283,7 +283,7 @@ fn with_proxy_only_port_4011_is_open_and_547_is_nobodys() {
     let server = Server::configured(&host, directory, "[dhcp]\nproxy-only = true\n");
     server.wait_for_line("serving eth0 as 192.0.2.10 and 2001:db8::10");
     server.wait_for_line("ready");
-    let ports = |port| host.on(|| bound(Transport::Udp, port).unwrap());
+    let ports = |port| host.on(|| bound_sockets(Transport::Udp, port).unwrap());
     assert!(ports(4011).iter().any(|socket| socket.address == Ipv6Addr::UNSPECIFIED));
     assert_eq!((ports(547), ports(67)), (Vec::new(), Vec::new()));
     assert_eq!(Client::at(&machine, 546).ask(&vector("ovmf-pxe6-solicit"), 547), None);

@@ -3,7 +3,7 @@
 mod netns;
 
 use netns::{Host, PATIENCE};
-use proxydhcpd::net::link::{Filter, list, watch};
+use proxydhcpd::net::link::{LinkFilter, list, watch};
 use proxydhcpd_core::link::Link;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::mpsc::{Receiver, channel};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 #[test]
 fn links_come_and_go_and_the_list_follows() {
     let host = Host::with_ipv4_only();
-    let lists = watched(&host, Filter::default());
+    let lists = watched(&host, LinkFilter::default());
     assert_eq!(next(&lists), "", "the loopback is no link");
 
     let other = Host::with_ipv4_only();
@@ -41,7 +41,7 @@ fn a_bridge_is_served_and_its_ports_are_not() {
     let other = Host::with_ipv4_only();
     host.cable("port", &other, "eth0");
     host.run("ip addr add 192.0.2.1/24 dev port");
-    let lists = watched(&host, Filter::default());
+    let lists = watched(&host, LinkFilter::default());
     settled(&lists, "port 192.0.2.1/24");
     host.run("ip link add br0 type bridge\nip link set port master br0\nip link set br0 up");
     settled(&lists, "");
@@ -58,7 +58,7 @@ fn a_cable_without_carrier_is_served_for_the_machine_that_will_be_switched_on() 
     host.cable("lan", &other, "eth0");
     host.run("ip addr add 192.0.2.1/24 dev lan");
     other.run("ip link set eth0 down");
-    assert_eq!(host.on(|| show(&list(&Filter::default()).unwrap())), "lan 192.0.2.1/24");
+    assert_eq!(host.on(|| show(&list(&LinkFilter::default()).unwrap())), "lan 192.0.2.1/24");
 }
 
 #[test]
@@ -73,10 +73,10 @@ fn a_filter_takes_names_patterns_and_addresses() {
         let interfaces = interfaces.iter().map(|&name| name.to_owned()).collect();
         host.on(|| {
             show(
-                &list(&Filter {
+                &list(&LinkFilter {
                     interfaces,
                     addresses: addresses.iter().copied().map(IpAddr::V4).collect(),
-                    ..Filter::default()
+                    ..LinkFilter::default()
                 })
                 .unwrap(),
             )
@@ -98,7 +98,7 @@ fn a_burst_is_published_once_it_is_over_not_step_by_step() {
     let host = Host::with_ipv4_only();
     let other = Host::with_ipv4_only();
     host.cable("lan", &other, "eth0");
-    let lists = watched(&host, Filter::default());
+    let lists = watched(&host, LinkFilter::default());
     assert_eq!(next(&lists), "");
     let batch: String = (1..=250).map(|last| format!("addr add 10.0.0.{last}/24 dev lan\n")).collect();
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -127,7 +127,7 @@ fn lost_notifications_do_no_lasting_harm() {
                 sender.send(links).unwrap();
                 let _ = held.recv(); // holds the whole runtime, so the kernel's buffer runs over
             };
-            block_on(watch(Filter::default(), publish, drop))
+            block_on(watch(LinkFilter::default(), publish, drop))
         })
     });
     assert_eq!(next(&lists), "");
@@ -144,7 +144,7 @@ fn lost_notifications_do_no_lasting_harm() {
 #[test]
 fn over_ipv6_a_link_is_served_as_soon_as_it_has_a_link_local_address_that_can_be_used() {
     let (host, other) = (Host::new(), Host::new());
-    let lists = watched(&host, Filter::default());
+    let lists = watched(&host, LinkFilter::default());
     assert_eq!(next(&lists), "");
     // The kernel makes no address of its own here, so that each is ours.
     host.set("ipv6/conf/default/addr_gen_mode", "1");
@@ -169,7 +169,7 @@ fn of_several_ipv6_addresses_the_one_that_stays_and_is_good_beyond_the_link_name
         host.run(&format!("ip address add dev lan {address}"));
     }
     host.run("ip address add dev lan 2001:db8::2/64 nodad valid_lft 3600 preferred_lft 1800");
-    let listed = host.on(|| list(&Filter::default()).unwrap());
+    let listed = host.on(|| list(&LinkFilter::default()).unwrap());
     assert_eq!(show(&listed), "lan 2001:db8::1/64 2001:db8::2/64 fe80::1/64 2001:db8::3/64");
     assert_eq!(listed[0].address6(), "2001:db8::1".parse().ok());
 }
@@ -184,15 +184,15 @@ fn a_filter_serves_each_family_where_it_is_wanted() {
         host.run(&format!("ip address add fe80::{number}:1/64 dev {link} nodad"));
         host.run(&format!("ip address add 2001:db8::{number}:1/64 dev {link} nodad"));
     }
-    let listed = |filter: Filter| host.on(|| show(&list(&filter).unwrap()));
+    let listed = |filter: LinkFilter| host.on(|| show(&list(&filter).unwrap()));
     let only = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
     let (lan, dmz) = ("2001:db8::1/64 fe80::1/64", "2001:db8::1:1/64 fe80::1:1/64");
-    let of = |ipv4, ipv6| listed(Filter { ipv4, ipv6, ..Filter::default() });
+    let of = |ipv4, ipv6| listed(LinkFilter { ipv4, ipv6, ..LinkFilter::default() });
     assert_eq!(of(None, only(&["l*"])), format!("lan 192.0.2.0/32 {lan}, dmz 192.0.2.1/32"));
     assert_eq!(of(only(&["lan"]), only(&["dmz"])), format!("lan 192.0.2.0/32, dmz {dmz}"));
     assert_eq!(of(only(&[]), only(&["dmz"])), format!("dmz {dmz}"));
     assert_eq!(of(only(&[]), only(&[])), "");
-    let named = Filter { addresses: vec!["2001:db8::1:1".parse().unwrap()], ..Filter::default() };
+    let named = LinkFilter { addresses: vec!["2001:db8::1:1".parse().unwrap()], ..LinkFilter::default() };
     assert_eq!(listed(named), format!("dmz 192.0.2.1/32 {dmz}"));
 }
 
@@ -202,7 +202,7 @@ fn overrun(host: &Host) -> bool {
     table.lines().skip(1).any(|row| row.split_ascii_whitespace().nth(8).is_some_and(|drops| drops != "0"))
 }
 
-fn watched(host: &Host, filter: Filter) -> Receiver<Vec<Link>> {
+fn watched(host: &Host, filter: LinkFilter) -> Receiver<Vec<Link>> {
     let (sender, lists) = channel();
     // The thread ends when a list finds nobody who wants it, or with the test.
     host.on(|| {

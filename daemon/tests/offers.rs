@@ -6,10 +6,10 @@ mod netns;
 use netns::server::{Server, vector};
 use netns::{Host, Peer, wait_for, wait_up_to, without};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd::net::holder::{Transport, bound_sockets};
 use proxydhcpd::net::offers;
 use proxydhcpd::net::socket::Socket as Ours;
-use proxydhcpd::net::sys::Batch;
+use proxydhcpd::net::sys::ReceiveBatch;
 use rustix::thread::CapabilitySet;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{Ipv4Addr, UdpSocket};
@@ -48,9 +48,9 @@ impl Wire {
 /// Comes back when it has its sockets.
 fn dnsmasq(host: &Host, options: &str) -> Peer {
     host.on(|| {
-        let before = bound(Transport::Udp, 67).unwrap().len();
+        let before = bound_sockets(Transport::Udp, 67).unwrap().len();
         let dnsmasq = Peer::start(&format!("{DNSMASQ} {options}"));
-        wait_for("dnsmasq", || (bound(Transport::Udp, 67).unwrap().len() > before).then_some(()));
+        wait_for("dnsmasq", || (bound_sockets(Transport::Udp, 67).unwrap().len() > before).then_some(()));
         dnsmasq
     })
 }
@@ -149,13 +149,13 @@ fn the_dhcp_client_of_our_own_host_gets_its_address_beside_us() {
     let (us, primary) = (wire.host("us", None), wire.host("primary", Some("192.0.2.1")));
     let _primary = dnsmasq(&primary, RANGE);
     let client = dhclient(&us);
-    assert_eq!(us.on(|| bound(Transport::Udp, 68).unwrap().len()), 1, "dhclient has a socket there");
+    assert_eq!(us.on(|| bound_sockets(Transport::Udp, 68).unwrap().len()), 1, "dhclient has a socket there");
     let ours = us.on(|| offers::open().unwrap());
     assert!(matches!(ours, Ours::Udp(_)), "dhclient shares its port");
     drop(client);
     let _again = dhclient(&us);
     // It asks for no broadcasts, and Linux needs none: what is sent to its card is not for us.
-    let (machines, mut batch) = (wire.host("machines", None), Batch::new());
+    let (machines, mut batch) = (wire.host("machines", None), ReceiveBatch::new());
     assert_eq!(ours.receive(&mut batch).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
     machine(&machines).send_to(&vector("ovmf-x64-discover"), (Ipv4Addr::BROADCAST, 67)).unwrap();
     assert_eq!(hear(&ours).len(), 1);
@@ -192,7 +192,7 @@ fn dhclient(host: &Host) -> Peer {
 fn hear(ours: &Ours) -> Vec<Vec<u8>> {
     let mut readable = [PollFd::new(ours.as_fd(), PollFlags::POLLIN)];
     assert_eq!(poll(&mut readable, PollTimeout::from(10_000_u16)), Ok(1), "nothing came");
-    let mut batch = Batch::new();
+    let mut batch = ReceiveBatch::new();
     ours.receive(&mut batch).unwrap();
     batch.iter().map(|datagram| datagram.payload.to_vec()).collect()
 }

@@ -8,15 +8,15 @@ use netns::server::{Server, as_nobody_with, ask_for_a_loader, one_network, vecto
 use netns::{Host, PATIENCE, Peer, wait_for, wait_up_to, without};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Enabled, Loaded, load_below};
-use proxydhcpd::net::holder::{Transport, bound};
-use proxydhcpd::net::link::{Filter, list};
+use proxydhcpd::net::holder::{Transport, bound_sockets};
+use proxydhcpd::net::link::{LinkFilter, list};
 use proxydhcpd::net::socket::Socket;
 use proxydhcpd::net::udp::HOLD_OFF;
 use proxydhcpd::serve::doors::{Door, Doors};
 use proxydhcpd::serve::running::Running;
 use proxydhcpd::site::Site;
 use proxydhcpd::state::State;
-use proxydhcpd::used::Used;
+use proxydhcpd::used::BootOnceState;
 use rustix::thread::CapabilitySet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -137,7 +137,7 @@ fn port_67_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_en
     let dnsmasq = start_dnsmasq(&host, "");
     let directory = boot_dir();
     let (mut loaded, start) = (loaded(directory.path()), Instant::now());
-    let links = host.on(|| list(&Filter::default()).unwrap());
+    let links = host.on(|| list(&LinkFilter::default()).unwrap());
     let mut doors =
         host.on(|| without(CapabilitySet::NET_RAW, || Doors::open(&loaded.settings, &links, start).unwrap()));
     assert!(!doors.opened.iter().any(is_port_67));
@@ -161,7 +161,7 @@ fn port_67_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_en
     assert!(!look_again(&host, &mut doors, &loaded), "it is ours now");
 
     let site = Site::build(&mut loaded, doors.open).unwrap();
-    let state = State::new(site, links, Used::below(directory.path()).unwrap());
+    let state = State::new(site, links, BootOnceState::new(directory.path()).unwrap());
     let mut running = Running::new(Arc::new(state)).unwrap();
     let dhcp = doors.opened.drain(..).filter(|door| matches!(door, Door::Dhcp(..)));
     host.on(|| dhcp.for_each(|door| running.start(door).unwrap()));
@@ -192,7 +192,7 @@ fn where_a_packet_socket_hears_broadcasts_port_67_is_never_taken_from_a_dnsmasq_
 #[test]
 fn an_old_files_tftp_server_is_not_replaced_when_it_ends() {
     let (host, _machine) = one_network();
-    let links = host.on(|| list(&Filter::default()).unwrap());
+    let links = host.on(|| list(&LinkFilter::default()).unwrap());
     let directory = boot_dir();
     let (mut loaded, start) = (loaded(directory.path()), Instant::now());
     loaded.settings.ipv6_interfaces = None;
@@ -203,7 +203,7 @@ fn an_old_files_tftp_server_is_not_replaced_when_it_ends() {
         let mut doors = host.on(|| Doors::open(&loaded.settings, &links, start).unwrap());
         drop(theirs);
         host.on(|| {
-            wait_for("the end of the socket", || bound(Transport::Udp, 69).unwrap().is_empty().then_some(()));
+            wait_for("the end of the socket", || bound_sockets(Transport::Udp, 69).unwrap().is_empty().then_some(()));
             doors.look(&loaded.settings, start + Duration::from_secs(9));
             assert!(!doors.open.tftp && !doors.open.tftp6, "its owner may only be restarted");
             doors.look(&loaded.settings, start + Duration::from_secs(1000));
@@ -223,7 +223,7 @@ fn a_port_that_we_may_not_have_is_not_tried_again() {
     let mut doors = host.on(|| Doors::open(&loaded.settings, &[], start).unwrap());
     drop(theirs);
     host.on(|| {
-        wait_for("the end of the socket", || bound(Transport::Udp, 69).unwrap().is_empty().then_some(()));
+        wait_for("the end of the socket", || bound_sockets(Transport::Udp, 69).unwrap().is_empty().then_some(()));
         let late = start + Duration::from_secs(60);
         without(CapabilitySet::NET_BIND_SERVICE, || doors.look(&loaded.settings, late));
         doors.look(&loaded.settings, late);
@@ -253,19 +253,19 @@ fn loaded(directory: &Path) -> Loaded {
 /// Comes back when it has its sockets. Without further words it keeps port 67 for itself.
 fn start_dnsmasq(host: &Host, words: &str) -> Peer {
     host.on(|| {
-        let before = bound(Transport::Udp, 67).unwrap().len();
+        let before = bound_sockets(Transport::Udp, 67).unwrap().len();
         let dnsmasq = Peer::start(&format!(
             "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=et* --leasefile-ro \
              --dhcp-authoritative --dhcp-range=192.0.2.200,192.0.2.220,1h --user=root --pid-file= --no-ping {words}"
         ));
-        wait_for("dnsmasq", || (bound(Transport::Udp, 67).unwrap().len() > before).then_some(()));
+        wait_for("dnsmasq", || (bound_sockets(Transport::Udp, 67).unwrap().len() > before).then_some(()));
         dnsmasq
     })
 }
 
 /// A closed socket may live on for a moment in a process that another test is just starting.
 fn wait_until_free(host: &Host) {
-    host.on(|| wait_for("a free port 67", || bound(Transport::Udp, 67).unwrap().is_empty().then_some(())));
+    host.on(|| wait_for("a free port 67", || bound_sockets(Transport::Udp, 67).unwrap().is_empty().then_some(())));
 }
 
 fn packet_sockets(host: &Host) -> usize {

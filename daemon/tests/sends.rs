@@ -7,7 +7,7 @@ use netns::raw::{SERVER_MAC, Wire, as_text};
 use netns::server::{Server, as_nobody_with, vector};
 use netns::{Host, wait_for};
 use nix::sys::signal::Signal;
-use proxydhcpd::net::outlet::{Outgoing, Outlet, Reply};
+use proxydhcpd::net::outlet::{OutgoingReplies, ReplySender, Reply};
 use proxydhcpd::net::socket::Socket;
 use proxydhcpd::net::udp;
 use socket2::SockRef;
@@ -64,12 +64,12 @@ fn what_hosts_that_are_gone_fill_refuses_more_and_a_broadcast_leaves_all_the_sam
     let client = machine.on(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 68)).unwrap());
     let (link, from) = (Some(host.index("eth0")), HERE.into());
     host.on(|| {
-        let outlet = Outlet::of(&Socket::Udp(udp::broadcast(67).unwrap())).unwrap();
-        let (mut out, mut refused) = (Outgoing::default(), Vec::new());
+        let outlet = ReplySender::new(&Socket::Udp(udp::bind_broadcast(67).unwrap())).unwrap();
+        let (mut out, mut refused) = (OutgoingReplies::default(), Vec::new());
         // As much as eight sockets with the largest buffer hold, and more.
         for number in 0..32_000_usize {
             let to = at(Ipv4Addr::new(10, 99, 100, 1 + (number % 250) as u8), 67).into();
-            outlet.push(&mut out, &Reply { octets: &[0; 300], to, from, link: None, mark: number });
+            outlet.push(&mut out, &Reply { octets: &[0; 300], to, from, link: None, tag: number });
             if number % 32 == 31 {
                 outlet.flush(&mut out, |mark, _, error| refused.push((mark, error.raw_os_error())));
             }
@@ -77,7 +77,7 @@ fn what_hosts_that_are_gone_fill_refuses_more_and_a_broadcast_leaves_all_the_sam
         assert!(refused.iter().all(|(_, errno)| *errno == Some(libc::EAGAIN)), "{:?}", refused.first());
         assert!(refused.len() > 1000 && refused[0].0 > 2000, "{} and {:?}", refused.len(), refused.first());
         let to = at(Ipv4Addr::BROADCAST, 68).into();
-        outlet.push(&mut out, &Reply { octets: b"offer", to, from, link, mark: 0 });
+        outlet.push(&mut out, &Reply { octets: b"offer", to, from, link, tag: 0 });
         assert_eq!(outlet.flush(&mut out, |_, to, error| panic!("{to}: {error}")), 1);
     });
     client.set_read_timeout(Some(SOON)).unwrap();

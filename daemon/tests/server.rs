@@ -490,6 +490,6 @@ fn run_by(program: &str, host: &Host, arguments: &[&str]) -> Output {
 /// The process that has port 4011 there.
 fn server_on(host: &Host) -> Option<Pid> {
     use proxydhcpd::net::holder::{Transport, holder};
-    let process = host.on(|| holder(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), 4011))?.process?;
+    let process = host.on(|| port_owner(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), 4011))?.process?;
     Some(Pid::from_raw(process.pid as i32))
 }

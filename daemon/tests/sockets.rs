@@ -7,12 +7,12 @@ use netns::raw::{Wire, frame, seal};
 use netns::{Host, PATIENCE, Peer, wait_for};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use proxydhcpd::net::holder::{Transport, bound};
-use proxydhcpd::net::outlet::{Outgoing, Outlet, Reply};
+use proxydhcpd::net::holder::{Transport, bound_sockets};
+use proxydhcpd::net::outlet::{OutgoingReplies, ReplySender, Reply};
 use proxydhcpd::net::packet;
 use proxydhcpd::net::socket::Socket as Ours;
-use proxydhcpd::net::sys::{Batch, SendBatch};
-use proxydhcpd::net::udp::{self, Change, HOLD_OFF, Polite};
+use proxydhcpd::net::sys::{ReceiveBatch, SendBatch};
+use proxydhcpd::net::udp::{self, UnicastChange, HOLD_OFF, YieldingSocket};
 use socket2::{Domain, Socket, Type};
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
@@ -33,7 +33,7 @@ fn beside_a_sharing_dnsmasq_we_hear_broadcasts_and_it_keeps_its_unicast() {
     for dnsmasq_first in [true, false] {
         let net = Net::new();
         let early = dnsmasq_first.then(|| net.dnsmasq("--bind-dynamic"));
-        let ours = net.server.on(|| udp::broadcast(67).unwrap());
+        let ours = net.server.on(|| udp::bind_broadcast(67).unwrap());
         let _dnsmasq = early.unwrap_or_else(|| net.dnsmasq("--bind-dynamic"));
 
         let ours = Ours::Udp(ours);
@@ -46,7 +46,7 @@ fn beside_a_sharing_dnsmasq_we_hear_broadcasts_and_it_keeps_its_unicast() {
 fn a_dnsmasq_that_keeps_the_whole_port_is_named_with_the_way_out() {
     let net = Net::new();
     let dnsmasq = net.dnsmasq("");
-    let busy = net.server.on(|| udp::broadcast(67)).unwrap_err();
+    let busy = net.server.on(|| udp::bind_broadcast(67)).unwrap_err();
     assert_eq!(busy.error.kind(), ErrorKind::AddrInUse);
     let text = busy.to_string();
     assert!(text.contains(&format!("dnsmasq (pid {}) on 0.0.0.0", dnsmasq.0.id())), "{text}");
@@ -57,7 +57,7 @@ fn a_dnsmasq_that_keeps_the_whole_port_is_named_with_the_way_out() {
 #[test]
 fn a_dnsmasq_that_wants_the_whole_port_fails_if_we_were_first() {
     let net = Net::new();
-    let _ours = net.server.on(|| udp::broadcast(67).unwrap());
+    let _ours = net.server.on(|| udp::bind_broadcast(67).unwrap());
     let mut dnsmasq = net.server.on(|| Peer::start(DNSMASQ));
     let status = wait_for("dnsmasq to give up", || dnsmasq.0.try_wait().unwrap());
     assert!(!status.success());
@@ -92,9 +92,9 @@ fn a_packet_socket_answers_from_port_67_by_the_link_of_the_question() {
 
     // To a relay, whose DISCOVER may have been a broadcast on our own network.
     let relay = net.client_with_address();
-    let (outlet, mut offers) = (net.server.on(|| Outlet::of(&ours).unwrap()), Outgoing::default());
+    let (outlet, mut offers) = (net.server.on(|| ReplySender::new(&ours).unwrap()), OutgoingReplies::default());
     let to = SocketAddrV4::new(CLIENT, 68).into();
-    outlet.push(&mut offers, &Reply { octets: b"relayed", to, from: SERVER_IP, link: None, mark: 0 });
+    outlet.push(&mut offers, &Reply { octets: b"relayed", to, from: SERVER_IP, link: None, tag: 0 });
     assert_eq!(outlet.flush(&mut offers, |_, to, error| panic!("{to}: {error}")), 1);
     let mut buffer = [0; 64];
     assert_eq!(relay.recv_from(&mut buffer).unwrap(), (7, SocketAddrV4::new(SERVER, 67).into()));
@@ -155,7 +155,7 @@ fn what_comes_by_a_port_of_a_bridge_is_heard_once_and_of_the_bridge() {
     let client = net.client_without_address();
     for payload in [&b"first"[..], b"second"] {
         client.send_to(payload, (Ipv4Addr::BROADCAST, 67)).unwrap();
-        let mut batch = Batch::new();
+        let mut batch = ReceiveBatch::new();
         assert_eq!(hear(&ours, &mut batch), 1);
         let datagram = batch.iter().next().unwrap();
         assert_eq!((datagram.payload, datagram.link), (payload, net.server.index("br0")));
@@ -167,7 +167,7 @@ fn a_wildcard_server_that_shares_keeps_its_unicast_whoever_was_first() {
     for server_first in [true, false] {
         let net = Net::new();
         let early = server_first.then(|| net.wildcard());
-        let ours = net.server.on(|| udp::broadcast(67).unwrap());
+        let ours = net.server.on(|| udp::bind_broadcast(67).unwrap());
         let theirs = early.unwrap_or_else(|| net.wildcard());
         let client = net.client_with_address();
         client.send_to(b"to all", (Ipv4Addr::BROADCAST, 67)).unwrap();
@@ -192,8 +192,8 @@ fn a_socket_on_an_address_would_take_the_unicast_of_a_wildcard_server() {
     assert_eq!(receive(&ours), b"renewal");
     assert_silent(&theirs);
 
-    let changes = net.server.on(|| polite.look(&[SERVER_IP], Instant::now()));
-    assert!(matches!(&changes[..], [Change::Yielded(SERVER_IP, _)]), "{changes:?}");
+    let changes = net.server.on(|| polite.update(&[SERVER_IP], Instant::now()));
+    assert!(matches!(&changes[..], [UnicastChange::Yielded(SERVER_IP, _)]), "{changes:?}");
     drop(ours);
     net.wait_until_bound(1);
     client.send_to(b"again", (SERVER, 67)).unwrap();
@@ -205,12 +205,12 @@ fn relayed_requests_are_left_to_a_dnsmasq_while_it_runs() {
     let net = Net::new();
     let (mut polite, ours) = net.polite();
     let start = Instant::now();
-    let mut look = |seconds| net.server.on(|| polite.look(&[SERVER_IP], start + Duration::from_secs(seconds)));
+    let mut look = |seconds| net.server.on(|| polite.update(&[SERVER_IP], start + Duration::from_secs(seconds)));
     assert!(look(0).is_empty());
 
     let dnsmasq = net.dnsmasq("--bind-dynamic");
     match &look(5)[..] {
-        [Change::Yielded(SERVER_IP, holder)] => assert_eq!(holder.process.as_ref().unwrap().pid, dnsmasq.0.id()),
+        [UnicastChange::Yielded(SERVER_IP, holder)] => assert_eq!(holder.process.as_ref().unwrap().pid, dnsmasq.0.id()),
         changes => panic!("{changes:?}"),
     }
     drop(ours);
@@ -223,7 +223,7 @@ fn relayed_requests_are_left_to_a_dnsmasq_while_it_runs() {
     drop(dnsmasq);
     assert!(look(15).is_empty(), "it may only be restarted");
     assert!(look(10 + HOLD_OFF.as_secs() - 1).is_empty());
-    assert!(matches!(&look(10 + HOLD_OFF.as_secs())[..], [Change::Opened(SERVER_IP, _)]));
+    assert!(matches!(&look(10 + HOLD_OFF.as_secs())[..], [UnicastChange::Opened(SERVER_IP, _)]));
 }
 
 #[test]
@@ -231,19 +231,19 @@ fn an_address_that_is_not_there_yet_is_tried_again_and_complained_of_once() {
     let net = Net::new();
     let late = IpAddr::from([198, 51, 100, 1]);
     let mut polite = up_for_long();
-    let mut look = |addresses: &[IpAddr]| net.server.on(|| polite.look(addresses, Instant::now()));
+    let mut look = |addresses: &[IpAddr]| net.server.on(|| polite.update(addresses, Instant::now()));
     match &look(&[late])[..] {
-        [Change::Failed(busy)] => assert_eq!(busy.error.kind(), ErrorKind::AddrNotAvailable),
+        [UnicastChange::Failed(busy)] => assert_eq!(busy.error.kind(), ErrorKind::AddrNotAvailable),
         changes => panic!("{changes:?}"),
     }
     assert!(look(&[late]).is_empty());
     net.server.run("ip addr add 198.51.100.1/24 dev lan");
     match &look(&[late])[..] {
-        [Change::Opened(address, _)] if *address == late => {}
+        [UnicastChange::Opened(address, _)] if *address == late => {}
         changes => panic!("{changes:?}"),
     }
     match &look(&[SERVER_IP])[..] {
-        [Change::Lost(address), Change::Opened(SERVER_IP, _)] if *address == late => {}
+        [UnicastChange::Lost(address), UnicastChange::Opened(SERVER_IP, _)] if *address == late => {}
         changes => panic!("{changes:?}"),
     }
 }
@@ -253,23 +253,23 @@ fn an_address_that_is_not_there_yet_is_tried_again_and_complained_of_once() {
 fn while_the_machine_starts_no_address_is_taken_at_once() {
     let net = Net::new();
     let start = Instant::now();
-    let mut booted = Polite::new(67, Duration::from_secs(119), start);
-    let mut look = |seconds| net.server.on(|| booted.look(&[SERVER_IP], start + Duration::from_secs(seconds)));
+    let mut booted = YieldingSocket::new(67, Duration::from_secs(119), start);
+    let mut look = |seconds| net.server.on(|| booted.update(&[SERVER_IP], start + Duration::from_secs(seconds)));
     assert!(look(0).is_empty() && look(29).is_empty());
     let theirs = net.server.on(|| UdpSocket::bind((SERVER, 67)).expect("the address is free"));
-    assert!(matches!(&look(30)[..], [Change::Yielded(SERVER_IP, _)]));
+    assert!(matches!(&look(30)[..], [UnicastChange::Yielded(SERVER_IP, _)]));
     drop(theirs);
     net.wait_until_bound(0);
-    let mut long_up = Polite::new(67, Duration::from_secs(120), start);
-    assert!(matches!(&net.server.on(|| long_up.look(&[SERVER_IP], start))[..], [Change::Opened(SERVER_IP, _)]));
+    let mut long_up = YieldingSocket::new(67, Duration::from_secs(120), start);
+    assert!(matches!(&net.server.on(|| long_up.update(&[SERVER_IP], start))[..], [UnicastChange::Opened(SERVER_IP, _)]));
 }
 
 #[test]
 fn the_second_server_on_4011_is_told_of_the_first() {
     let net = Net::new();
-    let ours = net.server.on(|| udp::exclusive(ANY_4011).unwrap());
-    let busy = net.server.on(|| udp::exclusive(ANY_4011)).unwrap_err();
-    assert_eq!(busy.holder.unwrap().process.unwrap().pid, std::process::id());
+    let ours = net.server.on(|| udp::bind_exclusive(ANY_4011).unwrap());
+    let busy = net.server.on(|| udp::bind_exclusive(ANY_4011)).unwrap_err();
+    assert_eq!(busy.owner.unwrap().process.unwrap().pid, std::process::id());
 
     // A request to a second address of ours is answered from there.
     let second = Ipv4Addr::new(192, 0, 2, 2);
@@ -277,7 +277,7 @@ fn the_second_server_on_4011_is_told_of_the_first() {
     let client = net.client_with_address();
     client.send_to(b"request", (second, 4011)).unwrap();
     let ours = Ours::Udp(ours);
-    let mut batch = Batch::new();
+    let mut batch = ReceiveBatch::new();
     hear(&ours, &mut batch);
     let request = batch.iter().next().unwrap();
     assert_eq!((request.to, request.from), (second.into(), SocketAddrV4::new(CLIENT, 68).into()));
@@ -291,7 +291,7 @@ fn the_second_server_on_4011_is_told_of_the_first() {
 #[test]
 fn an_offer_leaves_by_the_link_of_its_discover_with_the_address_of_that_link() {
     let net = Net::new();
-    let ours = Ours::Udp(net.server.on(|| udp::broadcast(67).unwrap()));
+    let ours = Ours::Udp(net.server.on(|| udp::bind_broadcast(67).unwrap()));
     net.offers_leave_by_the_link_of_their_discover(&ours);
 }
 
@@ -311,9 +311,9 @@ impl Net {
     /// Comes back when it has its sockets.
     fn dnsmasq(&self, mode: &str) -> Peer {
         self.server.on(|| {
-            let before = bound(Transport::Udp, 67).unwrap().len();
+            let before = bound_sockets(Transport::Udp, 67).unwrap().len();
             let dnsmasq = Peer::start(&format!("{DNSMASQ} {mode}"));
-            wait_for("dnsmasq", || (bound(Transport::Udp, 67).unwrap().len() > before).then_some(()));
+            wait_for("dnsmasq", || (bound_sockets(Transport::Udp, 67).unwrap().len() > before).then_some(()));
             dnsmasq
         })
     }
@@ -321,7 +321,7 @@ impl Net {
     /// Waits until so many sockets are on port 67. A closed one may live on for a moment in a process that another test
     /// is just starting: a fork copies all descriptors, and the exec after it closes them.
     fn wait_until_bound(&self, count: usize) {
-        let look = || (bound(Transport::Udp, 67).unwrap().len() == count).then_some(());
+        let look = || (bound_sockets(Transport::Udp, 67).unwrap().len() == count).then_some(());
         self.server.on(|| wait_for(&format!("{count} sockets on port 67"), look));
     }
 
@@ -341,7 +341,7 @@ impl Net {
         let client = self.client_without_address();
         client.send_to(&bootp(DISCOVER), (Ipv4Addr::BROADCAST, 67)).unwrap();
         assert_eq!(answer(&client), OFFER, "{case}");
-        let mut batch = Batch::new();
+        let mut batch = ReceiveBatch::new();
         assert_eq!(hear(ours, &mut batch), 1);
         let datagram = batch.iter().next().unwrap();
         assert_eq!(datagram.from, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68).into());
@@ -367,13 +367,13 @@ impl Net {
         ];
         for (client, link, address, stranger) in links {
             client.send_to(b"discover", (Ipv4Addr::BROADCAST, 67)).unwrap();
-            let mut batch = Batch::new();
+            let mut batch = ReceiveBatch::new();
             assert_eq!(hear(ours, &mut batch), 1);
             assert_eq!(batch.iter().next().unwrap().link, link);
-            let (outlet, mut offers) = (self.server.on(|| Outlet::of(ours).unwrap()), Outgoing::default());
+            let (outlet, mut offers) = (self.server.on(|| ReplySender::new(ours).unwrap()), OutgoingReplies::default());
             for octets in [&b"offer"[..], b"offer of odd length"] {
                 let to = SocketAddrV4::new(Ipv4Addr::BROADCAST, 68).into();
-                outlet.push(&mut offers, &Reply { octets, to, from: address.into(), link: Some(link), mark: 0 });
+                outlet.push(&mut offers, &Reply { octets, to, from: address.into(), link: Some(link), tag: 0 });
             }
             assert_eq!(outlet.flush(&mut offers, |_, to, error| panic!("{to}: {error}")), 2);
             for offer in [&b"offer"[..], b"offer of odd length"] {
@@ -389,13 +389,13 @@ impl Net {
     }
 
     fn packet_socket(&self) -> Ours {
-        Ours::Packet(self.server.on(|| packet::broadcast(67).unwrap()))
+        Ours::Packet(self.server.on(|| packet::open_broadcast(67).unwrap()))
     }
 
-    fn polite(&self) -> (Polite, UdpSocket) {
+    fn polite(&self) -> (YieldingSocket, UdpSocket) {
         let mut polite = up_for_long();
-        match self.server.on(|| polite.look(&[SERVER_IP], Instant::now())).pop() {
-            Some(Change::Opened(SERVER_IP, socket)) => (polite, socket),
+        match self.server.on(|| polite.update(&[SERVER_IP], Instant::now())).pop() {
+            Some(UnicastChange::Opened(SERVER_IP, socket)) => (polite, socket),
             change => panic!("{change:?}"),
         }
     }
@@ -419,8 +419,8 @@ fn client_socket(address: Option<Ipv4Addr>) -> UdpSocket {
     socket.into()
 }
 
-fn up_for_long() -> Polite {
-    Polite::new(67, Duration::MAX, Instant::now())
+fn up_for_long() -> YieldingSocket {
+    YieldingSocket::new(67, Duration::MAX, Instant::now())
 }
 
 fn receive(socket: &UdpSocket) -> Vec<u8> {
@@ -452,7 +452,7 @@ fn assert_silent(socket: &UdpSocket) {
 }
 
 /// Waits until something is there.
-fn hear(ours: &Ours, batch: &mut Batch) -> usize {
+fn hear(ours: &Ours, batch: &mut ReceiveBatch) -> usize {
     assert!(is_readable(ours, PATIENCE), "nothing came");
     ours.receive(batch).unwrap()
 }
@@ -472,7 +472,7 @@ fn is_readable(ours: &Ours, patience: Duration) -> bool {
 fn heard_up_to(ours: &Ours, last: &[u8]) -> Vec<Vec<u8>> {
     let mut heard: Vec<Vec<u8>> = Vec::new();
     while heard.last().is_none_or(|payload| payload != last) {
-        let mut batch = Batch::new();
+        let mut batch = ReceiveBatch::new();
         hear(ours, &mut batch);
         heard.extend(batch.iter().map(|datagram| datagram.payload.to_vec()));
     }
@@ -481,7 +481,7 @@ fn heard_up_to(ours: &Ours, last: &[u8]) -> Vec<Vec<u8>> {
 
 /// As [`assert_silent`].
 fn assert_hears_nothing(ours: &Ours) {
-    let mut batch = Batch::new();
+    let mut batch = ReceiveBatch::new();
     if is_readable(ours, Duration::from_millis(50)) {
         ours.receive(&mut batch).unwrap();
         panic!("received {batch:?}");

@@ -10,11 +10,11 @@ use netns::{Host, Peer, wait_for, without};
 use nix::poll::{PollFd, PollFlags, poll};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Settings, load_below};
-use proxydhcpd::net::holder::{Transport, bound};
-use proxydhcpd::net::outlet::{Outgoing, Outlet, Reply};
+use proxydhcpd::net::holder::{Transport, bound_sockets};
+use proxydhcpd::net::outlet::{OutgoingReplies, ReplySender, Reply};
 use proxydhcpd::net::packet;
 use proxydhcpd::net::socket::Socket;
-use proxydhcpd::net::sys::Batch;
+use proxydhcpd::net::sys::ReceiveBatch;
 use proxydhcpd::net::udp::HOLD_OFF;
 use proxydhcpd::net::udp6::GROUPS;
 use proxydhcpd::serve::doors::{Door, Doors};
@@ -108,7 +108,7 @@ fn where_a_packet_socket_hears_the_groups_port_547_is_never_taken_from_a_dnsmasq
 fn what_ip_or_udp_would_not_take_a_packet_socket_does_not_take() {
     let host = Host::new();
     let machine = plug_in(&host, "eth0", 0);
-    let ours = host.on(|| packet::groups(547, GROUPS).unwrap());
+    let ours = host.on(|| packet::open_multicast(547, GROUPS).unwrap());
     let wire = machine.on(Wire::open);
     let from = SocketAddrV6::new("fe80::207".parse().unwrap(), 546, 0, 0);
     let good = |to, payload: &[u8]| frame6(&from, &SocketAddrV6::new(to, 547, 0, 0), payload);
@@ -150,7 +150,7 @@ fn what_ip_or_udp_would_not_take_a_packet_socket_does_not_take() {
     wire.send_frame(&of_vlan_0);
     wire.send_frame(&good(GROUP, b"last"));
 
-    let (mut heard, mut batch) = (Vec::new(), Batch::new());
+    let (mut heard, mut batch) = (Vec::new(), ReceiveBatch::new());
     while heard.last().is_none_or(|(_, payload): &(_, Vec<u8>)| payload != b"last") {
         let ready = |ours: &packet::PacketSocket| poll(&mut [PollFd::new(ours.as_fd(), PollFlags::POLLIN)], 10_000_u16);
         assert_eq!(ready(&ours), Ok(1), "nothing came after {heard:?}");
@@ -170,15 +170,15 @@ fn what_ip_or_udp_would_not_take_a_packet_socket_does_not_take() {
 fn a_packet_socket_answers_from_port_547_by_the_link_of_the_question() {
     let host = Host::new();
     let machines = [0, 1].map(|number| plug_in(&host, &format!("eth{number}"), number));
-    let outlet = host.on(|| Outlet::of(&Socket::Packet(packet::groups(547, GROUPS).unwrap())).unwrap());
+    let outlet = host.on(|| ReplySender::new(&Socket::Packet(packet::open_multicast(547, GROUPS).unwrap())).unwrap());
     let clients = machines.each_ref().map(|machine| Client::at(machine, 546));
     for (number, machine) in machines.iter().enumerate() {
         let link = host.index(&format!("eth{number}"));
         let from = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, number as u16, 0x10);
         let to = SocketAddrV6::new("fe80::207".parse().unwrap(), 546, 0, link);
-        let mut out = Outgoing::default();
+        let mut out = OutgoingReplies::default();
         for octets in [&b"even"[..], b"odd"] {
-            outlet.push(&mut out, &Reply { octets, to: to.into(), from: from.into(), link: Some(link), mark: 0 });
+            outlet.push(&mut out, &Reply { octets, to: to.into(), from: from.into(), link: Some(link), tag: 0 });
         }
         assert_eq!(outlet.flush(&mut out, |_, to, error| panic!("{to}: {error}")), 2);
         for answer in [&b"even"[..], b"odd"] {
@@ -275,7 +275,7 @@ fn settings() -> Settings {
 
 /// A closed socket may live on for a moment in a process that another test is just starting.
 fn wait_until_free(host: &Host) {
-    host.on(|| wait_for("a free port 547", || bound(Transport::Udp, 547).unwrap().is_empty().then_some(())));
+    host.on(|| wait_for("a free port 547", || bound_sockets(Transport::Udp, 547).unwrap().is_empty().then_some(())));
 }
 
 /// Each answers once: dnsmasq, whose DUID this is, offers an address, and we do not.
@@ -311,12 +311,12 @@ fn has_address(advertise: &[u8]) -> bool {
 /// Comes back when it has its socket. Without further words it keeps port 547 for itself.
 fn start_dnsmasq(host: &Host, words: &str) -> Peer {
     host.on(|| {
-        let before = bound(Transport::Udp, 547).unwrap().len();
+        let before = bound_sockets(Transport::Udp, 547).unwrap().len();
         let dnsmasq = Peer::start(&format!(
             "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=et* --leasefile-ro \
              --dhcp-range=2001:db8::100,2001:db8::1ff,64,1h --user=root --pid-file= {words}"
         ));
-        wait_for("dnsmasq", || (bound(Transport::Udp, 547).unwrap().len() > before).then_some(()));
+        wait_for("dnsmasq", || (bound_sockets(Transport::Udp, 547).unwrap().len() > before).then_some(()));
         dnsmasq
     })
 }

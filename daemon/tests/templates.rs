@@ -8,7 +8,7 @@ use proxydhcpd::serve::{http, tftp};
 use proxydhcpd::site::{Open, Site};
 use proxydhcpd::state::State;
 use proxydhcpd::templates::Failure;
-use proxydhcpd::used::Used;
+use proxydhcpd::used::BootOnceState;
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
@@ -101,7 +101,7 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
             diagnostic: Box::new(Diagnostic::error(format!("line {line} is wrong")).of("/templates/a.cfg")),
         };
         for (seconds, line) in [(0, 1), (1, 1), (2, 2), (59, 1), (61, 1), (62, 1)] {
-            report.unrendered(&failure(line), "web1", start + Duration::from_secs(seconds));
+            report.template_failure(&failure(line), "web1", start + Duration::from_secs(seconds));
         }
     });
     let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
@@ -218,7 +218,7 @@ impl Served {
         let state = Arc::new(State::new(
             site(directory.path(), settings),
             vec![lo.clone()],
-            Used::below(directory.path()).unwrap(),
+            BootOnceState::new(directory.path()).unwrap(),
         ));
         let (stop_http, stopped) = oneshot::channel();
         let listeners = http::bind(0, true).unwrap();
@@ -270,7 +270,7 @@ impl Served {
             via_other_link: false,
             now: 0,
         };
-        answer(&site.plan, &mut self.state.memory(), &arrival, &mut Replies::default());
+        answer(&site.plan, &mut self.state.observations(), &arrival, &mut Replies::default());
     }
 }
 

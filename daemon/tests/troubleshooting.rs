@@ -1,6 +1,6 @@
 //! docs/troubleshooting.md shows what the program says, word for word.
 
-use proxydhcpd::report::{Listed, Means, Neither, NotTaken, Shared, TwoMachines};
+use proxydhcpd::report::{DuplicateIdentity, UuidUse, UnresolvedConflict, UnconfirmedMatch, SharedUuidWarning, ConflictingEntries};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::memory::LoopCause;
@@ -38,14 +38,14 @@ fn whole(rival: Diagnosis) -> String {
 #[test]
 fn every_message_that_troubleshooting_quotes_is_said_like_that() {
     let (shut_out, loaded, named) = (Diagnosis::ShutOut(SERVER), Diagnosis::LoadedElsewhere(SERVER), Diagnosis::BootsAnother(SERVER));
-    let two = TwoMachines { name: "web1", by: IdentityKind::Uuid, other: "web2", other_by: IdentityKind::Mac };
-    let neither = Neither { name: "web1", by: IdentityKind::Mac, other: "web2", other_by: IdentityKind::Uuid };
-    let listed = Listed { name: "web1", by: IdentityKind::Mac, found: None };
+    let two = ConflictingEntries { name: "web1", by: IdentityKind::Uuid, other: "web2", other_by: IdentityKind::Mac };
+    let neither = UnresolvedConflict { name: "web1", by: IdentityKind::Mac, other: "web2", other_by: IdentityKind::Uuid };
+    let listed = DuplicateIdentity { name: "web1", by: IdentityKind::Mac, matched: None };
     let hardware = &HardwareAddress::from_mac([2, 0, 0, 0, 0, 3]);
-    let not_taken = NotTaken { hardware, name: "web1", by: IdentityKind::Uuid, why: DoubtReason::OtherAddress, held: false };
+    let not_taken = UnconfirmedMatch { hardware, name: "web1", by: IdentityKind::Uuid, reason: DoubtReason::OtherAddress, is_restricted: false };
     let uuid = 0x11223344_5566_7788_99aa_bbccddeeff00_u128.to_be_bytes();
     let shared = SharedUuid { uuid, macs: [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]] };
-    let shared = [Means::Entry("web1"), Means::Rule, Means::Nothing].map(|means| Shared { shared, means }.to_string());
+    let shared = [UuidUse::Entry("web1"), UuidUse::Rule, UuidUse::Unused].map(|means| SharedUuidWarning { shared, used_by: means }.to_string());
     let said = [
         shut_out.to_string(),
         reason(shut_out, Cause::Option60),

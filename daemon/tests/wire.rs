@@ -6,7 +6,7 @@ mod netns;
 use netns::loaders::boot_dir;
 use netns::raw::{CLIENT_MAC, SERVER_MAC, Wire, as_text};
 use netns::{Host, Peer, wait_for};
-use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd::net::holder::{Transport, bound_sockets};
 use serde_json::Value;
 use std::net::SocketAddrV4;
 use std::path::Path;
@@ -33,7 +33,7 @@ fn every_vector_gets_its_answer_over_the_wire() {
         let start = || Peer::start(&format!("{PROGRAM} --config {}", site.config(&vector.name)));
         let _running = server.on(|| {
             let running = start();
-            let open = |port| bound(Transport::Udp, port).is_ok_and(|sockets| !sockets.is_empty());
+            let open = |port| bound_sockets(Transport::Udp, port).is_ok_and(|sockets| !sockets.is_empty());
             wait_for("the server's ports", || (open(67) && open(4011) && relayed_is_heard()).then_some(()));
             running
         });
@@ -162,5 +162,5 @@ fn network() -> (Host, Host) {
 
 fn relayed_is_heard() -> bool {
     let wanted: std::net::IpAddr = [192, 0, 2, 10].into();
-    bound(Transport::Udp, 67).is_ok_and(|sockets| sockets.iter().any(|socket| socket.address == wanted))
+    bound_sockets(Transport::Udp, 67).is_ok_and(|sockets| sockets.iter().any(|socket| socket.address == wanted))
 }

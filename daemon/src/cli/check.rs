@@ -8,7 +8,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
 use crate::net::holder::{self, Transport};
-use crate::net::link::Filter;
+use crate::net::link::LinkFilter;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};
@@ -94,7 +94,7 @@ fn ports_in_use(setting: &Setting) -> Vec<Diagnostic> {
         ports.extend(plan.dhcp6.tftp.then_some((Transport::Udp, any6, 69, "over IPv6 the TFTP port")));
     }
     let held = ports.into_iter().filter_map(|(transport, address, port, name)| {
-        let holder = holder::holder(transport, address, port)?;
+        let holder = holder::port_owner(transport, address, port)?;
         // A running server of ours is no surprise to whoever checks its configuration.
         let ours = holder.process.as_ref().is_some_and(|process| process.name == "proxydhcpd");
         (!ours).then(|| Diagnostic::warning(format!("{name} {port} is in use: {holder} has it")))
@@ -114,7 +114,7 @@ fn text(setting: &Setting) -> String {
     let links: Vec<String> = links.collect();
     let links = match links.is_empty() {
         false => links.join(", "),
-        true if setting.filter == Filter::default() => "none yet: no interface that is up has an address".to_owned(),
+        true if setting.filter == LinkFilter::default() => "none yet: no interface that is up has an address".to_owned(),
         true => "none of those that the configuration names yet".to_owned(),
     };
     let tftp = match plan.tftp {

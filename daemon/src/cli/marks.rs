@@ -3,8 +3,8 @@
 use super::say;
 use super::setting::Setting;
 use crate::config::diagnostic::Diagnostic;
-use crate::used::token::{self, Key};
-use crate::used::{UNSAID_HELP, directory, some_names};
+use crate::used::token::{self, TokenKey};
+use crate::used::{UNSAID_HELP, directory, list_machines};
 use proxydhcpd_core::fetch::Fetch;
 use proxydhcpd_core::memory::Observations;
 use proxydhcpd_core::plan::machines::Policy;
@@ -15,7 +15,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Marks {
     pub are_known: bool,
-    key: Option<Key>,
+    key: Option<TokenKey>,
 }
 
 impl Marks {
@@ -30,11 +30,11 @@ impl Marks {
             let message = format!("this cannot be read ({error}): {then}");
             say(&Diagnostic::warning(message).of(&file.display().to_string()));
         };
-        match token::armings(state_dir) {
+        match token::read_counts(state_dir) {
             Ok(armings) => memory.boot_once.set_completions(armings),
-            Err(error) => told(error, &token::armings_file(state_dir), "the token of done_url may be another one"),
+            Err(error) => told(error, &token::counts_file(state_dir), "the token of done_url may be another one"),
         }
-        let marks = directory::marks(&directory::below(state_dir)).map(|marks| {
+        let marks = directory::list(&directory::path_in(state_dir)).map(|marks| {
             for machine in &marks {
                 memory.boot_once.note_completed(machine);
             }
@@ -44,11 +44,11 @@ impl Marks {
             memory.boot_once.set_unknown(true);
             told(
                 error,
-                &directory::below(state_dir),
+                &directory::path_in(state_dir),
                 "a server that starts now has machines that boot once boot their disks",
             );
         }
-        Marks { are_known, key: Key::kept(state_dir).ok().flatten() }
+        Marks { are_known, key: TokenKey::load(state_dir).ok().flatten() }
     }
 
     /// What is rendered has the token that the server would give it.
@@ -66,10 +66,10 @@ impl Marks {
 
 /// Marks that no entry has, or one that does not say `boot`, and whether there are any that cannot be read.
 pub fn astray(setting: &Setting) -> Vec<Diagnostic> {
-    let directory = directory::below(&setting.loaded.settings.state_dir);
+    let directory = directory::path_in(&setting.loaded.settings.state_dir);
     let machines = &setting.site.plan.machines;
     let of = |told: Diagnostic| told.of(&directory.display().to_string());
-    let marks = match directory::marks(&directory) {
+    let marks = match directory::list(&directory) {
         Ok(marks) => marks,
         Err(error) if machines.has_boot_once() => {
             return vec![of(Diagnostic::warning(format!("the marks of used-up boots cannot be read: {error}")))];
@@ -81,7 +81,7 @@ pub fn astray(setting: &Setting) -> Vec<Diagnostic> {
         let names: Vec<&str> = marks.iter().map(String::as_str).filter(is_meant).collect();
         let told =
             |names| Diagnostic::warning(format!("there are marks of used-up boots of {names} {what}")).help(help);
-        (!names.is_empty()).then(|| of(told(some_names(names.len(), names.iter().copied()))))
+        (!names.is_empty()).then(|| of(told(list_machines(names.len(), names.iter().copied()))))
     };
     let unsaid = "whose entries do not say `boot`: they boot their disks";
     let no_entry =

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 
 /// The running server notices by itself, within seconds.
 pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
-    let directory = directory::below(&config::load(flags)?.settings.state_dir);
-    let marks = directory::marks(&directory).map_err(|error| {
+    let directory = directory::path_in(&config::load(flags)?.settings.state_dir);
+    let marks = directory::list(&directory).map_err(|error| {
         ConfigError(vec![
             Diagnostic::error(format!("the marks of used-up boots cannot be read: {error}"))
                 .of(&directory.display().to_string()),
@@ -23,7 +23,7 @@ pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
     }
     let mut status = ExitCode::SUCCESS;
     for machine in &args.machines {
-        let wrong = match marks.contains(machine).then(|| directory::forget(&directory, machine)) {
+        let wrong = match marks.contains(machine).then(|| directory::remove(&directory, machine)) {
             Some(Ok(_)) => continue,
             Some(Err(error)) => Diagnostic::error(format!("{}: {error}", directory.join(machine).display())),
             None => {

@@ -3,16 +3,16 @@
 use super::{Output, Serve, refuse, say, setting};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
-use crate::daemonize::{self, Caller};
+use crate::daemonize::{self, Parent};
 use crate::duid;
-use crate::log::{self, Reader};
+use crate::log::{self, LogMode};
 use crate::net::link;
 use crate::serve::doors::{self, Doors, room};
 use crate::serve::signals::Signals;
 use crate::serve::{Server, reload};
 use crate::site::{self, Site};
 use crate::state::State;
-use crate::used::Used;
+use crate::used::BootOnceState;
 use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -23,12 +23,12 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
         return fail(error);
     }
     if serve.daemon && !serve.detached {
-        return match daemonize::start(std::env::args_os()) {
+        return match daemonize::start_in_background(std::env::args_os()) {
             Ok(status) => ExitCode::from(status),
             Err(error) => fail(format_args!("cannot go into the background: {error}")),
         };
     }
-    let caller = match serve.detached.then(Caller::leave).transpose() {
+    let caller = match serve.detached.then(Parent::detach).transpose() {
         Ok(caller) => caller,
         Err(error) => return fail(format_args!("cannot go into the background: {error}")),
     };
@@ -44,12 +44,12 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
 }
 
 /// Reading the files may take its time, or stand still where storage is dead: signals are heard meanwhile.
-async fn start_and_serve(caller: Option<Caller>, flags: Flags, level: LevelFilter) -> ExitCode {
+async fn start_and_serve(caller: Option<Parent>, flags: Flags, level: LevelFilter) -> ExitCode {
     let mut signals = match Signals::hear() {
         Ok(signals) => signals,
         Err(error) => return fail(format_args!("no signals can be heard: {error}")),
     };
-    let reader = if caller.is_some() { Reader::Background } else { Reader::Starter };
+    let reader = if caller.is_some() { LogMode::Background } else { LogMode::Foreground };
     let started = tokio::select! {
         () = signals.end.recv() => {
             tracing::info!("stopped before anything was served");
@@ -64,7 +64,7 @@ async fn start_and_serve(caller: Option<Caller>, flags: Flags, level: LevelFilte
     };
     let ready = || {
         tracing::info!("ready");
-        caller.map_or(Ok(()), Caller::release).map_err(Into::into)
+        caller.map_or(Ok(()), Parent::release).map_err(Into::into)
     };
     match server.run(signals, ready).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,7 +73,7 @@ async fn start_and_serve(caller: Option<Caller>, flags: Flags, level: LevelFilte
 }
 
 /// Everything up to a server whose doors are open, or the status to end with: why has been said.
-fn start(flags: Flags, reader: Reader, level: LevelFilter) -> Result<Server, ExitCode> {
+fn start(flags: Flags, reader: LogMode, level: LevelFilter) -> Result<Server, ExitCode> {
     let flags = flags.absolute();
     let began = reload::file_time();
     let mut loaded = site::load(&flags).map_err(|error| refuse(&error))?;
@@ -89,8 +89,8 @@ fn start(flags: Flags, reader: Reader, level: LevelFilter) -> Result<Server, Exi
     loaded.told.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     doors.say(&loaded);
     site.say();
-    duid::keep(&loaded.settings.state_dir, &site.plan.dhcp6.duid);
-    let used = Used::below(&loaded.settings.state_dir);
+    duid::save(&loaded.settings.state_dir, &site.plan.dhcp6.duid);
+    let used = BootOnceState::new(&loaded.settings.state_dir);
     let used = used.map_err(|error| fail(format_args!("no thread can be had: {error}")))?;
     if site.plan.machines.has_boot_once() {
         used.prepare();

@@ -5,11 +5,11 @@ use super::say;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
-use crate::net::link::{self, Filter};
-use crate::net::unserved::{Unserved, Why, unserved};
+use crate::net::link::{self, LinkFilter};
+use crate::net::unserved::{UnservedInterface, UnservedReason, unserved_interfaces};
 use crate::probable::probable;
 use crate::serve::doors;
-use crate::shared_uuids::SharedUuids;
+use crate::shared_uuids::SharedUuidsFile;
 use crate::site::{self, Open, Site};
 use crate::used::directory;
 use proxydhcpd_core::link::{Link, Network, Network4, Network6};
@@ -22,7 +22,7 @@ pub struct Setting {
     pub links: Vec<Link>,
     /// Those that are not served as well.
     pub all: Vec<Link>,
-    pub filter: Filter,
+    pub filter: LinkFilter,
     pub site: Site,
 }
 
@@ -42,27 +42,27 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
     };
     let mut site = Site::build(&mut loaded, open)?;
     site.look_for_own_files(&all);
-    let directory = directory::below(&loaded.settings.state_dir);
-    let marks = directory::marks(&directory).unwrap_or_default();
+    let directory = directory::path_in(&loaded.settings.state_dir);
+    let marks = directory::list(&directory).unwrap_or_default();
     site.protect(&directory, marks.iter().map(String::as_str));
     Ok(Setting { loaded, links, all, filter, site })
 }
 
 /// Interfaces that are named and not served now. Each may come later.
-pub fn absent(filter: &Filter) -> Vec<Diagnostic> {
-    let told = unserved(filter).unwrap_or_default();
+pub fn absent(filter: &LinkFilter) -> Vec<Diagnostic> {
+    let told = unserved_interfaces(filter).unwrap_or_default();
     told.iter().map(|absent| Diagnostic::warning(absent.to_string()).help(when_served(absent))).collect()
 }
 
-fn when_served(Unserved { pattern, why, others }: &Unserved) -> String {
+fn when_served(UnservedInterface { pattern, reason: why, all_interfaces: others }: &UnservedInterface) -> String {
     match why {
-        Why::NoSuchName => match probable(pattern, others.iter().map(String::as_str)) {
+        UnservedReason::NotFound => match probable(pattern, others.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean {meant}? It is served as soon as there is one"),
             None => format!("it is served as soon as there is one; now there are {}", others.join(", ")),
         },
-        Why::Down(name) => format!("`ip link set {name} up`; it is served as soon as it is up and has an address"),
-        Why::Port(_) => "name the bridge or bond in its place".to_owned(),
-        Why::NoAddress(_) => "it is served as soon as it has one".to_owned(),
+        UnservedReason::Down(name) => format!("`ip link set {name} up`; it is served as soon as it is up and has an address"),
+        UnservedReason::BridgePort(_) => "name the bridge or bond in its place".to_owned(),
+        UnservedReason::NoAddress(_) => "it is served as soon as it has one".to_owned(),
     }
 }
 
@@ -70,7 +70,7 @@ impl Setting {
     /// What a server that runs here has learnt for good.
     pub fn memory(&self) -> Observations {
         let mut memory = Observations::new(0);
-        match SharedUuids::below(&self.loaded.settings.state_dir).read() {
+        match SharedUuidsFile::new(&self.loaded.settings.state_dir).read() {
             Ok(known) => memory.uuid_claims.set_shared(known),
             Err(error) => say(&Diagnostic::warning(error).help("as if no UUID were shared")),
         }

@@ -2,8 +2,8 @@
 
 use super::setting::Setting;
 use crate::config::diagnostic::Diagnostic;
-use crate::report::{Means, NotTaken, Shared};
-use crate::shared_uuids::SharedUuids;
+use crate::report::{UuidUse, UnconfirmedMatch, SharedUuidWarning};
+use crate::shared_uuids::SharedUuidsFile;
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::memory::claims::SharedUuid;
 use proxydhcpd_core::plan::machines::{IdentityKind, Machine, DoubtReason};
@@ -16,7 +16,7 @@ const FORGET: &str = "to have the server forget a UUID, stop it, remove the line
 /// Those that no entry explains. Of those that nothing names nothing follows, so they share a line.
 pub fn uuids(setting: &Setting) -> Vec<Diagnostic> {
     let plan = &setting.site.plan;
-    let file = SharedUuids::below(&setting.loaded.settings.state_dir);
+    let file = SharedUuidsFile::new(&setting.loaded.settings.state_dir);
     let mut known = match file.read() {
         Ok(known) => known,
         Err(error) => return vec![Diagnostic::warning(error).help("mend or remove it, then restart the server")],
@@ -47,12 +47,12 @@ pub fn uuids(setting: &Setting) -> Vec<Diagnostic> {
 
 /// As the log of the server says it.
 fn of_named(shared: SharedUuid, entry: Option<Machine<'_>>) -> String {
-    let Some(entry) = entry else { return format!("a machine {}", Shared { shared, means: Means::Rule }) };
+    let Some(entry) = entry else { return format!("a machine {}", SharedUuidWarning { shared, used_by: UuidUse::Rule }) };
     if entry.macs.is_empty() {
-        return format!("a machine {}", Shared { shared, means: Means::Entry(entry.name) });
+        return format!("a machine {}", SharedUuidWarning { shared, used_by: UuidUse::Entry(entry.name) });
     }
     let stranger = shared.macs.into_iter().find(|mac| !entry.macs.contains(mac)).unwrap_or(shared.macs[0]);
     let hardware = &HardwareAddress::from_mac(stranger);
-    let not_taken = NotTaken { hardware, name: entry.name, by: IdentityKind::Uuid, why: DoubtReason::OtherAddress, held: false };
+    let not_taken = UnconfirmedMatch { hardware, name: entry.name, by: IdentityKind::Uuid, reason: DoubtReason::OtherAddress, is_restricted: false };
     format!("{hardware} {not_taken}")
 }

@@ -1,48 +1,48 @@
 //! A port that cannot be had, said so that somebody can act: which, who has it, what to change.
 
-use crate::net::holder::{Holder, Transport, holder};
+use crate::net::holder::{PortOwner, Transport, port_owner};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
 #[derive(Debug)]
-pub struct Busy {
+pub struct BindError {
     pub transport: Transport,
-    pub wanted: SocketAddr,
+    pub address: SocketAddr,
     /// Known for an address in use, unless its socket vanished before we looked, or /proc cannot be read.
-    pub holder: Option<Holder>,
+    pub owner: Option<PortOwner>,
     pub error: io::Error,
 }
 
-impl Busy {
+impl BindError {
     /// Looks for the holder at once: the process that we ask for may be a short one.
     pub fn new(transport: Transport, wanted: SocketAddr, error: io::Error) -> Self {
         let in_use = error.kind() == io::ErrorKind::AddrInUse;
-        let holder = in_use.then(|| holder(transport, wanted.ip(), wanted.port())).flatten();
-        Busy { transport, wanted, holder, error }
+        let holder = in_use.then(|| port_owner(transport, wanted.ip(), wanted.port())).flatten();
+        BindError { transport, address: wanted, owner: holder, error }
     }
 
     /// What the administrator can do about it.
     pub fn advice(&self) -> &'static str {
         match self.error.kind() {
-            io::ErrorKind::PermissionDenied if self.wanted.port() < 1024 => {
+            io::ErrorKind::PermissionDenied if self.address.port() < 1024 => {
                 "ports below 1024 need root or CAP_NET_BIND_SERVICE"
             }
             io::ErrorKind::AddrNotAvailable => "this machine has no such address",
             io::ErrorKind::AddrInUse => {
-                let process = self.holder.as_ref().and_then(|holder| holder.process.as_ref());
-                advice(self.wanted.port(), process.map(|process| process.name.as_str()))
+                let process = self.owner.as_ref().and_then(|holder| holder.process.as_ref());
+                advice(self.address.port(), process.map(|process| process.name.as_str()))
             }
             _ => "",
         }
     }
 }
 
-impl fmt::Display for Busy {
+impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (port, address) = (self.wanted.port(), self.wanted.ip());
+        let (port, address) = (self.address.port(), self.address.ip());
         write!(f, "{} port {port} on {address} cannot be had: ", self.transport)?;
-        match &self.holder {
+        match &self.owner {
             Some(holder) => write!(f, "{holder} has it")?,
             None if self.error.kind() == io::ErrorKind::AddrInUse => {
                 write!(f, "it is in use, and /proc does not show by which process")?;
@@ -56,7 +56,7 @@ impl fmt::Display for Busy {
     }
 }
 
-impl std::error::Error for Busy {
+impl std::error::Error for BindError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.error)
     }
@@ -93,12 +93,12 @@ mod tests {
     use crate::net::holder::Process;
     use std::net::{Ipv4Addr, SocketAddrV4};
 
-    fn busy(port: u16, error: i32, name: Option<&str>) -> Busy {
+    fn busy(port: u16, error: i32, name: Option<&str>) -> BindError {
         let process = name.map(|name| Process { pid: 812, name: name.into() });
-        Busy {
+        BindError {
             transport: Transport::Udp,
-            wanted: SocketAddrV4::new(Ipv4Addr::BROADCAST, port).into(),
-            holder: (error == libc::EADDRINUSE).then(|| Holder { address: Ipv4Addr::UNSPECIFIED.into(), process }),
+            address: SocketAddrV4::new(Ipv4Addr::BROADCAST, port).into(),
+            owner: (error == libc::EADDRINUSE).then(|| PortOwner { address: Ipv4Addr::UNSPECIFIED.into(), process }),
             error: io::Error::from_raw_os_error(error),
         }
     }
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_port_in_use_whose_holder_is_not_seen_is_told_so() {
         let mut unseen = busy(69, libc::EADDRINUSE, None);
-        unseen.holder = None;
+        unseen.owner = None;
         let text = unseen.to_string();
         assert!(text.contains("it is in use, and /proc does not show by which process"), "{text}");
     }

@@ -15,7 +15,7 @@ pub enum Transport {
 
 /// A socket that is bound to the port asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bound {
+pub struct BoundSocket {
     pub address: IpAddr,
     /// Names the socket in the whole system.
     pub inode: u64,
@@ -31,7 +31,7 @@ pub struct Process {
 
 /// Who stands in the way of a bind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
+pub struct PortOwner {
     pub address: IpAddr,
     /// `None`: /proc does not show it. It belongs to another user or another container, or is none but the kernel
     /// itself.
@@ -47,7 +47,7 @@ impl fmt::Display for Transport {
     }
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for PortOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.process {
             Some(process) => write!(f, "{} (pid {}) on {}", process.name.escape_debug(), process.pid, self.address),
@@ -57,18 +57,18 @@ impl fmt::Display for Holder {
 }
 
 /// The socket in the way of `address`: one on the same address, or on a wildcard, or any if `address` is a wildcard.
-pub fn holder(transport: Transport, address: IpAddr, port: u16) -> Option<Holder> {
-    let bound = bound(transport, port).ok()?.into_iter().find(|other| overlap(address, other.address))?;
-    Some(bound.holder())
+pub fn port_owner(transport: Transport, address: IpAddr, port: u16) -> Option<PortOwner> {
+    let bound = bound_sockets(transport, port).ok()?.into_iter().find(|other| addresses_overlap(address, other.address))?;
+    Some(bound.owner())
 }
 
-impl Bound {
+impl BoundSocket {
     /// Looks for its process, which means looking into every process there is: some milliseconds.
-    pub fn holder(&self) -> Holder {
-        Holder { address: self.address, process: process_with(&self.name()) }
+    pub fn owner(&self) -> PortOwner {
+        PortOwner { address: self.address, process: process_with(&self.name()) }
     }
 
-    pub fn is_ours(&self) -> bool {
+    pub fn is_own_process(&self) -> bool {
         has_open("self", &self.name())
     }
 
@@ -79,7 +79,7 @@ impl Bound {
 }
 
 /// The sockets of our network namespace on this port, IPv4 and IPv6; of TCP, only those that listen.
-pub fn bound(transport: Transport, port: u16) -> io::Result<Vec<Bound>> {
+pub fn bound_sockets(transport: Transport, port: u16) -> io::Result<Vec<BoundSocket>> {
     let (four, six) = match transport {
         Transport::Udp => ("udp", "udp6"),
         Transport::Tcp => ("tcp", "tcp6"),
@@ -94,7 +94,7 @@ pub fn bound(transport: Transport, port: u16) -> io::Result<Vec<Bound>> {
 /// Whether a socket on the other address is in the way of one of ours. An IPv6 wildcard takes IPv4 too unless told
 /// otherwise, which cannot be seen from outside; those of ours do not, so that what is bound to IPv4 is never in their
 /// way.
-pub fn overlap(wanted: IpAddr, other: IpAddr) -> bool {
+pub fn addresses_overlap(wanted: IpAddr, other: IpAddr) -> bool {
     let is_free = wanted.is_ipv6() && other.is_ipv4();
     !is_free && (wanted == other || wanted.is_unspecified() || other.is_unspecified())
 }
@@ -113,12 +113,12 @@ fn table(name: &str) -> io::Result<String> {
     Ok(text)
 }
 
-fn parse(table: &str, transport: Transport, port: u16) -> Vec<Bound> {
+fn parse(table: &str, transport: Transport, port: u16) -> Vec<BoundSocket> {
     table.lines().skip(1).filter_map(|line| row(line, transport, port)).collect()
 }
 
 /// `sl local remote st tx:rx tr:when retransmits uid timeout inode ...`, with `local` as `ADDRESS:PORT` in hexadecimal.
-fn row(line: &str, transport: Transport, port: u16) -> Option<Bound> {
+fn row(line: &str, transport: Transport, port: u16) -> Option<BoundSocket> {
     const LISTENING: &str = "0A";
     let mut columns = line.split_ascii_whitespace();
     let (address, local_port) = columns.nth(1)?.split_once(':')?;
@@ -130,7 +130,7 @@ fn row(line: &str, transport: Transport, port: u16) -> Option<Bound> {
         return None;
     }
     let inode = columns.nth(5)?.parse().ok()?;
-    Some(Bound { address: parse_address(address)?, inode })
+    Some(BoundSocket { address: parse_address(address)?, inode })
 }
 
 /// The kernel prints an address as 32-bit words in the byte order of the machine.
@@ -173,23 +173,23 @@ mod tests {
     fn our_own_socket_is_found_with_our_name_and_pid() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
-        let found = holder(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), port).unwrap();
+        let found = port_owner(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), port).unwrap();
         assert_eq!(found.address, Ipv4Addr::LOCALHOST);
         let process = found.process.unwrap();
         assert_eq!(process.pid, std::process::id());
         assert_eq!(process.name, fs::read_to_string("/proc/self/comm").unwrap().trim_end());
-        assert!(bound(Transport::Udp, port).unwrap().iter().all(Bound::is_ours));
-        assert_eq!(holder(Transport::Udp, Ipv6Addr::UNSPECIFIED.into(), port), None, "IPv6 has a port of its own");
+        assert!(bound_sockets(Transport::Udp, port).unwrap().iter().all(BoundSocket::is_own_process));
+        assert_eq!(port_owner(Transport::Udp, Ipv6Addr::UNSPECIFIED.into(), port), None, "IPv6 has a port of its own");
         drop(socket);
-        assert_eq!(holder(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), port), None);
+        assert_eq!(port_owner(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), port), None);
     }
 
     #[test]
     fn a_socket_on_another_address_is_not_in_the_way() {
         let socket = UdpSocket::bind("127.0.0.2:0").unwrap();
         let port = socket.local_addr().unwrap().port();
-        assert_eq!(holder(Transport::Udp, Ipv4Addr::LOCALHOST.into(), port), None);
-        assert!(holder(Transport::Udp, Ipv4Addr::new(127, 0, 0, 2).into(), port).is_some());
+        assert_eq!(port_owner(Transport::Udp, Ipv4Addr::LOCALHOST.into(), port), None);
+        assert!(port_owner(Transport::Udp, Ipv4Addr::new(127, 0, 0, 2).into(), port).is_some());
     }
 
     #[test]
@@ -198,22 +198,22 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let _client = TcpStream::connect(("127.0.0.1", port)).unwrap();
         let (_served, _) = listener.accept().unwrap();
-        assert_eq!(bound(Transport::Tcp, port).unwrap().len(), 1);
+        assert_eq!(bound_sockets(Transport::Tcp, port).unwrap().len(), 1);
         drop(listener);
-        assert_eq!(bound(Transport::Tcp, port).unwrap(), []);
+        assert_eq!(bound_sockets(Transport::Tcp, port).unwrap(), []);
     }
 
     #[test]
     fn an_ipv6_wildcard_stands_in_the_way_of_ipv4() {
         let Ok(socket) = UdpSocket::bind("[::]:0") else { return }; // a machine without IPv6
         let port = socket.local_addr().unwrap().port();
-        let found = holder(Transport::Udp, Ipv4Addr::LOCALHOST.into(), port).unwrap();
+        let found = port_owner(Transport::Udp, Ipv4Addr::LOCALHOST.into(), port).unwrap();
         assert_eq!(found.address, Ipv6Addr::UNSPECIFIED);
     }
 
     #[test]
     fn a_process_that_is_not_seen_is_told_so() {
-        let holder = Holder { address: Ipv4Addr::UNSPECIFIED.into(), process: None };
+        let holder = PortOwner { address: Ipv4Addr::UNSPECIFIED.into(), process: None };
         assert_eq!(holder.to_string(), "a process that /proc does not show to us on 0.0.0.0");
     }
 
@@ -224,6 +224,6 @@ mod tests {
             assert_eq!(parse(table, Transport::Udp, 67), []);
         }
         let good = "h\n 7: FFFFFFFF:0043 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 4711 2 0 0";
-        assert_eq!(parse(good, Transport::Udp, 67), [Bound { address: Ipv4Addr::BROADCAST.into(), inode: 4711 }]);
+        assert_eq!(parse(good, Transport::Udp, 67), [BoundSocket { address: Ipv4Addr::BROADCAST.into(), inode: 4711 }]);
     }
 }

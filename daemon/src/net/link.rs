@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// Which interfaces are wanted. Empty lists ask nothing: every interface on which machines can boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct LinkFilter {
     /// Names, with `*` for any characters and `?` for one.
     pub interfaces: Vec<String>,
     /// Addresses of ours. A link with none of them is left out; of the others, only these are served, unless none is of
@@ -29,7 +29,7 @@ pub struct Filter {
 /// Publishes the list now, and again after every change that alters it. Never ends: while the kernel cannot be asked,
 /// the last list stands, and `trouble` hears why, each second.
 pub async fn watch(
-    filter: Filter,
+    filter: LinkFilter,
     mut publish: impl FnMut(Vec<Link>),
     mut trouble: impl FnMut(io::Error),
 ) -> Infallible {
@@ -45,12 +45,12 @@ pub async fn watch(
 }
 
 /// The list as it is now, for those who do not stay. Blocks for the few milliseconds that the kernel needs.
-pub fn list(filter: &Filter) -> io::Result<Vec<Link>> {
-    on_its_own_thread(async |handle| served(handle, filter).await)
+pub fn list(filter: &LinkFilter) -> io::Result<Vec<Link>> {
+    run_on_thread(async |handle| served(handle, filter).await)
 }
 
 /// Asks the kernel, and waits for what it says.
-pub(super) fn on_its_own_thread<T: Send>(ask: impl AsyncFnOnce(&Handle) -> io::Result<T> + Send) -> io::Result<T> {
+pub(super) fn run_on_thread<T: Send>(ask: impl AsyncFnOnce(&Handle) -> io::Result<T> + Send) -> io::Result<T> {
     let ask = || {
         tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
             let (connection, handle, _) = new_connection()?;
@@ -74,7 +74,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn follow(
-    filter: &Filter,
+    filter: &LinkFilter,
     published: &mut Option<Vec<Link>>,
     publish: &mut impl FnMut(Vec<Link>),
 ) -> io::Result<Infallible> {
@@ -115,14 +115,14 @@ pub(super) async fn dump(handle: &Handle) -> io::Result<(Vec<LinkMessage>, Vec<A
     tokio::time::timeout(PATIENCE, dumps).await?.map_err(io::Error::other)
 }
 
-async fn served(handle: &Handle, filter: &Filter) -> io::Result<Vec<Link>> {
+async fn served(handle: &Handle, filter: &LinkFilter) -> io::Result<Vec<Link>> {
     let (links, addresses) = dump(handle).await?;
-    let mut links: Vec<Link> = links.iter().filter_map(|link| serve(link, &addresses, filter)).collect();
+    let mut links: Vec<Link> = links.iter().filter_map(|link| served_link(link, &addresses, filter)).collect();
     links.sort_by_key(|link| link.index);
     Ok(links)
 }
 
-pub(super) fn name(message: &LinkMessage) -> Option<String> {
+pub(super) fn link_name(message: &LinkMessage) -> Option<String> {
     message.attributes.iter().find_map(|attribute| match attribute {
         LinkAttribute::IfName(name) => Some(name.clone()),
         _ => None,
@@ -130,10 +130,10 @@ pub(super) fn name(message: &LinkMessage) -> Option<String> {
 }
 
 /// The link as it is served, if it is.
-pub(super) fn serve(message: &LinkMessage, addresses: &[AddressMessage], filter: &Filter) -> Option<Link> {
+pub(super) fn served_link(message: &LinkMessage, addresses: &[AddressMessage], filter: &LinkFilter) -> Option<Link> {
     let index = message.header.index;
-    let name = name(message)?;
-    if !(can_boot_machines(message.header.flags) || filter.interfaces.contains(&name)) || is_port(message) {
+    let name = link_name(message)?;
+    if !(can_boot_machines(message.header.flags) || filter.interfaces.contains(&name)) || is_bridge_port(message) {
         return None;
     }
     // Up is what the administrator said, not what the cable says: where the only machine on the cable is switched off
@@ -141,7 +141,7 @@ pub(super) fn serve(message: &LinkMessage, addresses: &[AddressMessage], filter:
     if !message.header.flags.contains(LinkFlags::Up) {
         return None;
     }
-    if !filter.interfaces.is_empty() && !filter.interfaces.iter().any(|pattern| matches(pattern, &name)) {
+    if !filter.interfaces.is_empty() && !filter.interfaces.iter().any(|pattern| matches_pattern(pattern, &name)) {
         return None;
     }
     let (mut ipv4, mut ipv6) = (networks4(index, addresses), networks6(index, addresses));
@@ -155,7 +155,7 @@ pub(super) fn serve(message: &LinkMessage, addresses: &[AddressMessage], filter:
         return None;
     }
     let is_off = |names: &Option<Vec<String>>| {
-        names.as_ref().is_some_and(|names| !names.iter().any(|pattern| matches(pattern, &name)))
+        names.as_ref().is_some_and(|names| !names.iter().any(|pattern| matches_pattern(pattern, &name)))
     };
     if is_off(&filter.ipv4) {
         ipv4.clear();
@@ -179,7 +179,7 @@ fn can_boot_machines(flags: LinkFlags) -> bool {
 
 /// A port of a bridge, bond, team or Open vSwitch hands what it receives to its master, and the master is served: two
 /// would see each packet twice. A member of a VRF keeps its packets, and its addresses.
-pub(super) fn is_port(message: &LinkMessage) -> bool {
+pub(super) fn is_bridge_port(message: &LinkMessage) -> bool {
     message.attributes.iter().any(|attribute| match attribute {
         LinkAttribute::LinkInfo(infos) => {
             infos.iter().any(|info| matches!(info, LinkInfo::PortKind(kind) if *kind != InfoPortKind::Vrf))
@@ -244,7 +244,7 @@ fn network6(message: &AddressMessage) -> Option<Network6> {
 
 /// Shell patterns with `*` and `?`: a star takes as little as it can, and one character more whenever the rest does not
 /// fit.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches_pattern(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
     let mut star = None;
@@ -295,7 +295,7 @@ mod tests {
                 LinkAttribute::Controller(9),
                 LinkAttribute::LinkInfo(vec![LinkInfo::PortKind(kind)]),
             ];
-            serve(&link, std::slice::from_ref(&addresses), &Filter::default())
+            served_link(&link, std::slice::from_ref(&addresses), &LinkFilter::default())
         };
         assert!(port_of(InfoPortKind::Vrf).is_some());
         assert_eq!(port_of(InfoPortKind::Other("openvswitch".into())), None);
@@ -311,17 +311,17 @@ mod tests {
             ("en*s?", "enp3s0"),
             ("*.10", "eth0.10.10"),
         ] {
-            assert!(matches(pattern, name), "{pattern} {name}");
+            assert!(matches_pattern(pattern, name), "{pattern} {name}");
         }
         for (pattern, name) in
             [("eth", "eth0"), ("eth0", "eth"), ("eth?", "eth"), ("", "eth0"), ("*.10", "eth0.100"), ("?", "")]
         {
-            assert!(!matches(pattern, name), "{pattern} {name}");
+            assert!(!matches_pattern(pattern, name), "{pattern} {name}");
         }
     }
 
     #[test]
     fn a_pattern_full_of_stars_does_not_take_for_ever() {
-        assert!(!matches(&"*a".repeat(40), &"a".repeat(39)));
+        assert!(!matches_pattern(&"*a".repeat(40), &"a".repeat(39)));
     }
 }

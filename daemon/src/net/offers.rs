@@ -15,7 +15,7 @@ pub const ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROAD
 
 pub fn open() -> io::Result<Socket> {
     share().map(Socket::Udp).or_else(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => packet::broadcast(ADDRESS.port()).map(Socket::Packet),
+        io::ErrorKind::AddrInUse => packet::open_broadcast(ADDRESS.port()).map(Socket::Packet),
         _ => Err(error),
     })
 }

@@ -27,7 +27,7 @@ const SEND_BUFFER: usize = 1 << 20;
 
 /// The sockets that send from one port of ours.
 #[derive(Debug)]
-pub struct Outlet {
+pub struct ReplySender {
     /// The port where another process has it and we write the headers ourselves.
     raw_port: Option<u16>,
     to_all: OwnedFd,
@@ -38,14 +38,14 @@ pub struct Outlet {
 
 /// The outlets of the ports that are open.
 #[derive(Debug, Default)]
-pub struct Outlets(Mutex<HashMap<Port, Arc<Outlet>>>);
+pub struct ReplySenders(Mutex<HashMap<Port, Arc<ReplySender>>>);
 
 /// Whether it is IPv6's, and its number.
 type Port = (bool, u16);
 
 /// Replies that wait for the end of their batch.
 #[derive(Debug, Default)]
-pub struct Outgoing {
+pub struct OutgoingReplies {
     to_all: SendBatch,
     to_one: SendBatch,
 }
@@ -60,33 +60,33 @@ pub struct Reply<'a> {
     /// The interface to leave by, where the address does not tell.
     pub link: Option<u32>,
     /// What a refusal is reported with.
-    pub mark: usize,
+    pub tag: usize,
 }
 
-impl Outlets {
+impl ReplySenders {
     /// In the place of the one that was there for this port.
-    pub fn put(&self, heard_at: SocketAddr, outlet: Outlet) {
+    pub fn insert(&self, heard_at: SocketAddr, outlet: ReplySender) {
         self.outlets().insert((heard_at.is_ipv6(), heard_at.port()), Arc::new(outlet));
     }
 
     /// The one by which what is heard at this address is answered.
-    pub fn get(&self, heard_at: SocketAddr) -> Option<Arc<Outlet>> {
+    pub fn get(&self, heard_at: SocketAddr) -> Option<Arc<ReplySender>> {
         self.outlets().get(&(heard_at.is_ipv6(), heard_at.port())).map(Arc::clone)
     }
 
     /// Nothing that can panic is done while it is locked.
-    fn outlets(&self) -> MutexGuard<'_, HashMap<Port, Arc<Outlet>>> {
+    fn outlets(&self) -> MutexGuard<'_, HashMap<Port, Arc<ReplySender>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Outlet {
+impl ReplySender {
     /// From the port that this socket hears. Where the system gives no more sockets, one has to do.
-    pub fn of(heard: &Socket) -> io::Result<Outlet> {
+    pub fn new(heard: &Socket) -> io::Result<ReplySender> {
         let (raw_port, to_all, opened) = match heard {
-            Socket::Udp(socket) => (None, socket.as_fd().try_clone_to_owned()?, udp::senders(socket, SENDERS)),
+            Socket::Udp(socket) => (None, socket.as_fd().try_clone_to_owned()?, udp::open_senders(socket, SENDERS)),
             Socket::Packet(socket) => {
-                (Some(socket.port()), socket.member().try_clone_to_owned()?, socket.senders(SENDERS))
+                (Some(socket.port()), socket.membership_socket().try_clone_to_owned()?, socket.senders(SENDERS))
             }
         };
         let to_one = match opened {
@@ -97,25 +97,25 @@ impl Outlet {
             }
         };
         to_one.iter().chain([&to_all]).for_each(enlarge_send_buffer);
-        Ok(Outlet { raw_port, to_all, to_one, turn: AtomicUsize::new(0) })
+        Ok(ReplySender { raw_port, to_all, to_one, turn: AtomicUsize::new(0) })
     }
 
     /// For the [`Outlet::flush`] of this outlet only.
-    pub fn push(&self, out: &mut Outgoing, reply: &Reply<'_>) {
+    pub fn push(&self, out: &mut OutgoingReplies, reply: &Reply<'_>) {
         let batch = if is_for_all(reply.to.ip()) { &mut out.to_all } else { &mut out.to_one };
         match self.raw_port {
-            None => batch.push(reply.octets, reply.to, reply.from, reply.link, reply.mark),
+            None => batch.push(reply.octets, reply.to, reply.from, reply.link, reply.tag),
             Some(port) => packet::push(batch, port, reply),
         }
     }
 
     /// Sends all; says how many the kernel took. One that it refuses is reported with its mark.
-    pub fn flush(&self, out: &mut Outgoing, mut refused: impl FnMut(usize, SocketAddr, io::Error)) -> usize {
+    pub fn flush(&self, out: &mut OutgoingReplies, mut refused: impl FnMut(usize, SocketAddr, io::Error)) -> usize {
         let sent = out.to_all.flush(self.to_all.as_fd(), &mut refused);
         let turn = self.turn.load(Relaxed);
         let count = self.to_one.len();
         let sockets: [BorrowedFd<'_>; SENDERS] = array::from_fn(|index| self.to_one[(turn + index) % count].as_fd());
-        let (more, full) = out.to_one.flush_by(&sockets[..count], &mut refused);
+        let (more, full) = out.to_one.flush_to_any(&sockets[..count], &mut refused);
         self.turn.store((turn + full) % count, Relaxed);
         sent + more
     }

@@ -10,7 +10,7 @@ mod v4;
 mod v6;
 
 use crate::net::outlet::Reply;
-use crate::net::sys::{self, Batch, Content, Frame, SendBatch};
+use crate::net::sys::{self, ReceiveBatch, ParsedDatagram, Frame, SendBatch};
 use crate::net::udp;
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use std::io;
@@ -23,22 +23,22 @@ pub struct PacketSocket {
     /// Joins groups, and sends. It has no port and receives nothing: of protocol 255 there are no packets.
     raw: Socket,
     port: u16,
-    read: fn(Frame<'_>) -> Option<Content>,
+    read: fn(Frame<'_>) -> Option<ParsedDatagram>,
 }
 
 /// For all limited broadcasts to this port, on all interfaces.
-pub fn broadcast(port: u16) -> io::Result<PacketSocket> {
+pub fn open_broadcast(port: u16) -> io::Result<PacketSocket> {
     let raw = sender(Domain::IPV4)?;
-    let frames = frames(&v4::broadcasts_to(port), libc::ETH_P_IP)?;
-    Ok(PacketSocket { frames, raw, port, read: v4::content })
+    let frames = frames(&v4::broadcast_filter(port), libc::ETH_P_IP)?;
+    Ok(PacketSocket { frames, raw, port, read: v4::parse_datagram })
 }
 
 /// For all that is sent to one of these groups and this port, on all interfaces. A network card may keep from us what
 /// it has not been told of: [`PacketSocket::member`] is to join them there.
-pub fn groups(port: u16, groups: [Ipv6Addr; 2]) -> io::Result<PacketSocket> {
+pub fn open_multicast(port: u16, groups: [Ipv6Addr; 2]) -> io::Result<PacketSocket> {
     let raw = sender(Domain::IPV6)?;
-    let frames = frames(&v6::sent_to(groups, port), libc::ETH_P_IPV6)?;
-    Ok(PacketSocket { frames, raw, port, read: v6::content })
+    let frames = frames(&v6::multicast_filter(groups, port), libc::ETH_P_IPV6)?;
+    Ok(PacketSocket { frames, raw, port, read: v6::parse_datagram })
 }
 
 fn sender(family: Domain) -> io::Result<Socket> {
@@ -53,15 +53,15 @@ fn frames(filter: &[SockFilter], protocol: libc::c_int) -> io::Result<Socket> {
     // Of no protocol until the filter is there, so that nothing comes in before.
     let frames = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
     frames.attach_filter(filter)?;
-    sys::tell_open_checksums(frames.as_fd())?;
-    udp::enlarge_buffer(&frames)?;
+    sys::enable_checksum_status(frames.as_fd())?;
+    udp::enlarge_receive_buffer(&frames)?;
     sys::bind_to_all_links(frames.as_fd(), protocol as u16)?;
     Ok(frames)
 }
 
 impl PacketSocket {
     /// As [`Batch::receive`].
-    pub fn receive(&self, batch: &mut Batch) -> io::Result<usize> {
+    pub fn receive(&self, batch: &mut ReceiveBatch) -> io::Result<usize> {
         batch.receive_frames(self.frames.as_fd(), self.read)
     }
 
@@ -77,14 +77,14 @@ impl PacketSocket {
     }
 
     /// The socket that is in the groups.
-    pub fn member(&self) -> BorrowedFd<'_> {
+    pub fn membership_socket(&self) -> BorrowedFd<'_> {
         self.raw.as_fd()
     }
 }
 
 /// As [`SendBatch::push`] with headers, from this port of ours; nobody chooses `from` for us.
 pub fn push(out: &mut SendBatch, port: u16, reply: &Reply<'_>) {
-    let Reply { octets, link, mark, .. } = *reply;
+    let Reply { octets, link, tag: mark, .. } = *reply;
     match (reply.to, reply.from) {
         (SocketAddr::V4(to), IpAddr::V4(from)) => {
             let headers = v4::headers(SocketAddrV4::new(from, port), to, octets);

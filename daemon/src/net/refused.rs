@@ -3,9 +3,9 @@
 use std::io;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cause {
+pub enum SendErrorKind {
     /// The send buffers are full of what has not left yet.
-    NoRoom,
+    BufferFull,
     /// No route leads there, or one that says so.
     NoRoute,
     /// A filter of this host drops it.
@@ -13,23 +13,23 @@ pub enum Cause {
     Other,
 }
 
-impl Cause {
-    pub fn of(error: &io::Error) -> Cause {
+impl SendErrorKind {
+    pub fn from_error(error: &io::Error) -> SendErrorKind {
         match error.raw_os_error() {
-            Some(libc::EAGAIN | libc::ENOBUFS) => Cause::NoRoom,
-            Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => Cause::NoRoute,
-            Some(libc::EPERM) => Cause::Firewall,
-            _ => Cause::Other,
+            Some(libc::EAGAIN | libc::ENOBUFS) => SendErrorKind::BufferFull,
+            Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => SendErrorKind::NoRoute,
+            Some(libc::EPERM) => SendErrorKind::Firewall,
+            _ => SendErrorKind::Other,
         }
     }
 
     /// The word for counters.
     pub fn label(self) -> &'static str {
         match self {
-            Cause::NoRoom => "send:no-room",
-            Cause::NoRoute => "send:no-route",
-            Cause::Firewall => "send:firewall",
-            Cause::Other => "send:refused",
+            SendErrorKind::BufferFull => "send:no-room",
+            SendErrorKind::NoRoute => "send:no-route",
+            SendErrorKind::Firewall => "send:firewall",
+            SendErrorKind::Other => "send:refused",
         }
     }
 }

@@ -37,7 +37,7 @@ impl SocketSet {
     }
 
     /// In the place of the one that was there for this address.
-    pub fn put(&self, address: SocketAddr, socket: Socket) -> io::Result<()> {
+    pub fn insert(&self, address: SocketAddr, socket: Socket) -> io::Result<()> {
         let mut sockets = self.sockets();
         self.take_out(&mut sockets, address);
         sockets.last += 1;
@@ -101,7 +101,7 @@ impl SocketSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::sys::Batch;
+    use crate::net::sys::ReceiveBatch;
     use std::net::{Ipv4Addr, UdpSocket};
     use std::time::{Duration, Instant};
 
@@ -112,7 +112,7 @@ mod tests {
 
     /// What is heard until nothing more comes.
     fn heard(set: &SocketSet, expected: usize) -> Vec<(SocketAddr, Vec<u8>)> {
-        let (mut heard, mut batch) = (Vec::new(), Batch::new());
+        let (mut heard, mut batch) = (Vec::new(), ReceiveBatch::new());
         let end = Instant::now() + Duration::from_secs(10);
         while heard.len() < expected && Instant::now() < end {
             let each = |address, socket: &Socket| {
@@ -145,10 +145,10 @@ mod tests {
         set.remove(first);
         set.remove(first);
         let again = bind_when_closed(first);
-        set.put(first, Socket::Udp(again)).unwrap();
+        set.insert(first, Socket::Udp(again)).unwrap();
         // Under the name of another: the one that was there is closed.
         let (third, replacement) = socket();
-        set.put(second, Socket::Udp(replacement)).unwrap();
+        set.insert(second, Socket::Udp(replacement)).unwrap();
         drop(bind_when_closed(second));
         sender.send_to(b"first", first).unwrap();
         sender.send_to(b"third", third).unwrap();
@@ -170,7 +170,7 @@ mod tests {
 
     fn put(set: &SocketSet) -> SocketAddr {
         let (address, socket) = socket();
-        set.put(address, Socket::Udp(socket)).unwrap();
+        set.insert(address, Socket::Udp(socket)).unwrap();
         address
     }
 }

@@ -3,7 +3,7 @@
 //! [`Outlet`]: crate::net::outlet::Outlet
 
 use crate::net::packet::PacketSocket;
-use crate::net::sys::Batch;
+use crate::net::sys::ReceiveBatch;
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -16,7 +16,7 @@ pub enum Socket {
 
 impl Socket {
     /// As [`Batch::receive`].
-    pub fn receive(&self, batch: &mut Batch) -> io::Result<usize> {
+    pub fn receive(&self, batch: &mut ReceiveBatch) -> io::Result<usize> {
         match self {
             Socket::Udp(socket) => batch.receive(socket.as_fd()),
             Socket::Packet(socket) => socket.receive(batch),
@@ -24,10 +24,10 @@ impl Socket {
     }
 
     /// The one that joins groups for it.
-    pub fn member(&self) -> BorrowedFd<'_> {
+    pub fn membership_socket(&self) -> BorrowedFd<'_> {
         match self {
             Socket::Udp(socket) => socket.as_fd(),
-            Socket::Packet(socket) => socket.member(),
+            Socket::Packet(socket) => socket.membership_socket(),
         }
     }
 }

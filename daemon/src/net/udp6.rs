@@ -6,7 +6,7 @@
 //! group has to be bound link by link; one that is not hears all links that any socket of this host has joined it on,
 //! so that there must be only one such socket.
 
-use crate::net::busy::Busy;
+use crate::net::busy::BindError;
 use crate::net::holder::Transport;
 use crate::net::udp;
 use proxydhcpd_core::link::Link;
@@ -17,22 +17,22 @@ use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::os::fd::AsFd;
 
 /// All_DHCP_Relay_Agents_and_Servers.
-pub const SERVERS_AND_RELAYS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+pub const ALL_SERVERS_AND_RELAYS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 /// All_DHCP_Servers, to which a relay writes that knows no server by its address.
-pub const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
+pub const ALL_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
 /// All in which a DHCPv6 server is.
-pub const GROUPS: [Ipv6Addr; 2] = [SERVERS_AND_RELAYS, SERVERS];
+pub const GROUPS: [Ipv6Addr; 2] = [ALL_SERVERS_AND_RELAYS, ALL_SERVERS];
 
 /// For what is sent to all DHCPv6 servers of a site, by the links on which it has joined them ([`join`]).
 ///
 /// As with IPv4, who does not share the port is in its way, so that it tells whether we may have a socket there at all.
-pub fn servers(port: u16) -> Result<UdpSocket, Busy> {
-    udp::open((SERVERS, port).into(), true)
+pub fn bind_site_group(port: u16) -> Result<UdpSocket, BindError> {
+    udp::bind_udp((ALL_SERVERS, port).into(), true)
 }
 
 /// The group of clients and relays on each link, as far as it is heard.
 #[derive(Debug)]
-pub struct Groups {
+pub struct MulticastGroups {
     port: u16,
     /// With a second handle on its socket; `None`: it could not be had, and that was said.
     heard: BTreeMap<SocketAddrV6, Option<UdpSocket>>,
@@ -40,28 +40,28 @@ pub struct Groups {
 
 /// What a look around has changed. The group has the index of its link as scope.
 #[derive(Debug)]
-pub enum Change {
+pub enum GroupChange {
     /// To be received from.
     Opened(SocketAddrV6, UdpSocket),
     /// Not ours any more: our socket is to be closed.
     Lost(SocketAddrV6),
     /// Said once; it is tried again.
-    Failed(Busy),
+    Failed(BindError),
 }
 
-impl Groups {
+impl MulticastGroups {
     pub fn new(port: u16) -> Self {
-        Groups { port, heard: BTreeMap::new() }
+        MulticastGroups { port, heard: BTreeMap::new() }
     }
 
     /// To be called when the links change, and every few seconds, for one that could not be had may be had later.
-    pub fn look(&mut self, links: &[Link]) -> Vec<Change> {
-        let on_link = |link: &Link| SocketAddrV6::new(SERVERS_AND_RELAYS, self.port, 0, link.index);
+    pub fn update(&mut self, links: &[Link]) -> Vec<GroupChange> {
+        let on_link = |link: &Link| SocketAddrV6::new(ALL_SERVERS_AND_RELAYS, self.port, 0, link.index);
         let wanted: Vec<SocketAddrV6> = served(links).map(on_link).collect();
         let mut changes = Vec::new();
         self.heard.retain(|address, socket| {
             let stays = wanted.contains(address);
-            changes.extend((!stays && socket.is_some()).then_some(Change::Lost(*address)));
+            changes.extend((!stays && socket.is_some()).then_some(GroupChange::Lost(*address)));
             stays
         });
         for address in wanted {
@@ -74,11 +74,11 @@ impl Groups {
             match open(address) {
                 Ok((socket, handle)) => {
                     self.heard.insert(address, Some(handle));
-                    changes.push(Change::Opened(address, socket));
+                    changes.push(GroupChange::Opened(address, socket));
                 }
                 Err(busy) => {
                     self.heard.insert(address, None);
-                    changes.extend(untold.then_some(Change::Failed(busy)));
+                    changes.extend(untold.then_some(GroupChange::Failed(busy)));
                 }
             }
         }
@@ -102,9 +102,9 @@ fn served(links: &[Link]) -> impl Iterator<Item = &Link> {
     links.iter().filter(|link| link.link_local().is_some())
 }
 
-fn open(address: SocketAddrV6) -> Result<(UdpSocket, UdpSocket), Busy> {
-    let busy = |error: io::Error| Busy::new(Transport::Udp, address.into(), error);
-    let socket = udp::open(address.into(), true)?;
+fn open(address: SocketAddrV6) -> Result<(UdpSocket, UdpSocket), BindError> {
+    let busy = |error: io::Error| BindError::new(Transport::Udp, address.into(), error);
+    let socket = udp::bind_udp(address.into(), true)?;
     let handle = socket.try_clone().map_err(busy)?;
     join_on(&socket, address.ip(), address.scope_id());
     Ok((socket, handle))

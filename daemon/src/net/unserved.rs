@@ -1,6 +1,6 @@
 //! Interfaces that the configuration names and that are not served, and why.
 
-use crate::net::link::{Filter, dump, is_port, matches, name, on_its_own_thread, serve};
+use crate::net::link::{LinkFilter, dump, is_bridge_port, matches_pattern, link_name, run_on_thread, served_link};
 use rtnetlink::packet_route::address::AddressMessage;
 use rtnetlink::packet_route::link::{LinkFlags, LinkMessage};
 use std::fmt;
@@ -8,66 +8,66 @@ use std::io;
 
 /// A name or pattern by which no interface is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unserved {
+pub struct UnservedInterface {
     pub pattern: String,
-    pub why: Why,
+    pub reason: UnservedReason,
     /// The interfaces that there are.
-    pub others: Vec<String>,
+    pub all_interfaces: Vec<String>,
 }
 
 /// With the interface that is called so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
-    NoSuchName,
+pub enum UnservedReason {
+    NotFound,
     Down(String),
-    Port(String),
+    BridgePort(String),
     /// None, or none of those that the configuration names.
     NoAddress(String),
 }
 
 /// Of the names that the filter has. Blocks for the few milliseconds that the kernel needs.
-pub fn unserved(filter: &Filter) -> io::Result<Vec<Unserved>> {
+pub fn unserved_interfaces(filter: &LinkFilter) -> io::Result<Vec<UnservedInterface>> {
     if filter.interfaces.is_empty() {
         return Ok(Vec::new());
     }
-    on_its_own_thread(async |handle| {
+    run_on_thread(async |handle| {
         let (links, addresses) = dump(handle).await?;
         let each = filter.interfaces.iter().filter_map(|pattern| {
             let why = why(pattern, &links, &addresses, filter)?;
             let others = links.iter().filter_map(name).collect();
-            Some(Unserved { pattern: pattern.clone(), why, others })
+            Some(UnservedInterface { pattern: pattern.clone(), reason: why, all_interfaces: others })
         });
         Ok(each.collect())
     })
 }
 
 /// `None`: one is served by this pattern.
-fn why(pattern: &str, links: &[LinkMessage], addresses: &[AddressMessage], filter: &Filter) -> Option<Why> {
+fn why(pattern: &str, links: &[LinkMessage], addresses: &[AddressMessage], filter: &LinkFilter) -> Option<UnservedReason> {
     let mut first = None;
     for link in links {
-        let Some(name) = name(link).filter(|name| matches(pattern, name)) else { continue };
-        if serve(link, addresses, filter).is_some() {
+        let Some(name) = link_name(link).filter(|name| matches_pattern(pattern, name)) else { continue };
+        if served_link(link, addresses, filter).is_some() {
             return None;
         }
-        let why = if is_port(link) {
-            Why::Port(name)
+        let why = if is_bridge_port(link) {
+            UnservedReason::BridgePort(name)
         } else if !link.header.flags.contains(LinkFlags::Up) {
-            Why::Down(name)
+            UnservedReason::Down(name)
         } else {
-            Why::NoAddress(name)
+            UnservedReason::NoAddress(name)
         };
         first.get_or_insert(why);
     }
-    Some(first.unwrap_or(Why::NoSuchName))
+    Some(first.unwrap_or(UnservedReason::NotFound))
 }
 
-impl fmt::Display for Unserved {
+impl fmt::Display for UnservedInterface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.why {
-            Why::NoSuchName => write!(f, "this machine has no interface called {}", self.pattern),
-            Why::Down(name) => write!(f, "interface {name} is down"),
-            Why::Port(name) => write!(f, "interface {name} is a port of a bridge or bond, which hears in its place"),
-            Why::NoAddress(name) => write!(f, "interface {name} has no address that the configuration lets us use"),
+        match &self.reason {
+            UnservedReason::NotFound => write!(f, "this machine has no interface called {}", self.pattern),
+            UnservedReason::Down(name) => write!(f, "interface {name} is down"),
+            UnservedReason::BridgePort(name) => write!(f, "interface {name} is a port of a bridge or bond, which hears in its place"),
+            UnservedReason::NoAddress(name) => write!(f, "interface {name} has no address that the configuration lets us use"),
         }
     }
 }

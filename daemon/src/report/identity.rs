@@ -21,24 +21,24 @@ const UNNAMED: [u8; 17] = [SHARED; 17];
 
 impl Report {
     /// What it says of itself does not lead to one entry without contradiction.
-    pub(super) fn identity(&mut self, plan: &Plan, link: &str, client: &Client, decision: &Decision, now: Instant) {
+    pub(super) fn warn_identity(&mut self, plan: &Plan, link: &str, client: &Client, decision: &Decision, now: Instant) {
         let name = |id| plan.machines.get(id).name;
         let held = decision.protected_by.is_some();
         let is_other = held && decision.protected_by == decision.machine.and_then(|found| found.conflicting);
         if let Some(FoundEntry { machine, by, conflicting: Some((other, other_by)) }) = decision.machine {
-            let said = TwoMachines { name: name(machine), by, other: name(other), other_by };
+            let said = ConflictingEntries { name: name(machine), by, other: name(other), other_by };
             self.doubtful(pair_key(TWO_MACHINES, machine, other), link, client, Some(said.name), &said, now);
         }
         if let Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }) = decision.ambiguous {
             // A firmware and an iPXE read them in opposite orders.
             let key = pair_key(NEITHER, one.min(other), one.max(other));
-            let said = Neither { name: name(one), by, other: name(other), other_by };
+            let said = UnresolvedConflict { name: name(one), by, other: name(other), other_by };
             self.doubtful(key, link, client, None, &said, now);
         } else if let Some(DoubtfulEntry { machine, by, reason: why }) = decision.doubt {
-            let said = NotTaken { hardware: &client.hardware, name: name(machine), by, why, held };
+            let said = UnconfirmedMatch { hardware: &client.hardware, name: name(machine), by, reason: why, is_restricted: held };
             self.doubtful(pair_key(DOUBT, machine, by as u32), link, client, Some(said.name), &said, now);
         } else if let Some((machine, by)) = decision.protected_by.filter(|_| !is_other) {
-            let said = Listed { name: name(machine), by, found: decision.machine.map(|found| name(found.machine)) };
+            let said = DuplicateIdentity { name: name(machine), by, matched: decision.machine.map(|found| name(found.machine)) };
             self.doubtful(pair_key(LISTED, machine, by as u32), link, client, Some(said.name), &said, now);
         } else if let Some(shared) = decision.shared_uuid {
             self.shared_uuid(plan, link, client, decision, shared, now);
@@ -61,12 +61,12 @@ impl Report {
         let (key, means) = match by_uuid {
             // It is known by an address of its own as well.
             Some(entry) if entry.macs.iter().any(|mac| !plan.machines.is_shared_mac(mac)) => return,
-            Some(entry) => (key, Means::Entry(entry.name)),
-            None if plan.names_uuid(&shared.uuid) => (key, Means::Rule),
-            None => (UNNAMED, Means::Nothing),
+            Some(entry) => (key, UuidUse::Entry(entry.name)),
+            None if plan.names_uuid(&shared.uuid) => (key, UuidUse::Rule),
+            None => (UNNAMED, UuidUse::Unused),
         };
         let machine = by_uuid.map(|entry| entry.name);
-        self.doubtful(key, link, client, machine, &Shared { shared, means }, now);
+        self.doubtful(key, link, client, machine, &SharedUuidWarning { shared, used_by: means }, now);
     }
 
     fn doubtful(
@@ -78,7 +78,7 @@ impl Report {
         said: &dyn fmt::Display,
         now: Instant,
     ) {
-        if !self.warns(key, now) {
+        if !self.is_new_warning(key, now) {
             return;
         }
         tracing::warn!(
@@ -101,16 +101,16 @@ fn pair_key(kind: u8, one: MachineIndex, other: u32) -> [u8; 17] {
 
 /// A machine whose identities mean two entries; behind what it calls itself.
 #[derive(Clone, Copy, Debug)]
-pub struct TwoMachines<'a> {
+pub struct ConflictingEntries<'a> {
     pub name: &'a str,
     pub by: IdentityKind,
     pub other: &'a str,
     pub other_by: IdentityKind,
 }
 
-impl fmt::Display for TwoMachines<'_> {
+impl fmt::Display for ConflictingEntries<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TwoMachines { name, by, other, other_by } = self;
+        let ConflictingEntries { name, by, other, other_by } = self;
         write!(
             f,
             "is {name} by its {by} and {other} by its {other_by}: it is taken for {name}. Has a network card moved? \
@@ -122,16 +122,16 @@ impl fmt::Display for TwoMachines<'_> {
 
 /// A machine whose identities mean two entries, of which none counts.
 #[derive(Clone, Copy, Debug)]
-pub struct Neither<'a> {
+pub struct UnresolvedConflict<'a> {
     pub name: &'a str,
     pub by: IdentityKind,
     pub other: &'a str,
     pub other_by: IdentityKind,
 }
 
-impl fmt::Display for Neither<'_> {
+impl fmt::Display for UnresolvedConflict<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Neither { name, by, other, other_by } = self;
+        let UnresolvedConflict { name, by, other, other_by } = self;
         if by == other_by {
             return write!(
                 f,
@@ -150,18 +150,18 @@ impl fmt::Display for Neither<'_> {
 
 /// A machine that is not taken for the one whose UUID or serial number it has.
 #[derive(Clone, Copy, Debug)]
-pub struct NotTaken<'a> {
+pub struct UnconfirmedMatch<'a> {
     pub hardware: &'a HardwareAddress,
     pub name: &'a str,
     pub by: IdentityKind,
-    pub why: DoubtReason,
+    pub reason: DoubtReason,
     /// What protects the other machine holds for it, too.
-    pub held: bool,
+    pub is_restricted: bool,
 }
 
-impl fmt::Display for NotTaken<'_> {
+impl fmt::Display for UnconfirmedMatch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let NotTaken { hardware, name, by, why, held } = self;
+        let UnconfirmedMatch { hardware, name, by, reason: why, is_restricted: held } = self;
         write!(f, "has the {by} of {name}")?;
         f.write_str(match why {
             DoubtReason::OtherAddress => ", but none of the addresses in that entry",
@@ -184,16 +184,16 @@ impl fmt::Display for NotTaken<'_> {
 
 /// A machine that is held to what protects an entry, because that lists an identity which other entries list, too.
 #[derive(Clone, Copy, Debug)]
-pub struct Listed<'a> {
+pub struct DuplicateIdentity<'a> {
     pub name: &'a str,
     pub by: IdentityKind,
     /// The entry that it is taken for.
-    pub found: Option<&'a str>,
+    pub matched: Option<&'a str>,
 }
 
-impl fmt::Display for Listed<'_> {
+impl fmt::Display for DuplicateIdentity<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Listed { name, by, found } = self;
+        let DuplicateIdentity { name, by, matched: found } = self;
         let others = found.unwrap_or("another entry");
         write!(
             f,
@@ -206,38 +206,38 @@ impl fmt::Display for Listed<'_> {
 
 /// What of the configuration leads to a UUID.
 #[derive(Clone, Copy, Debug)]
-pub enum Means<'a> {
+pub enum UuidUse<'a> {
     Entry(&'a str),
     Rule,
-    Nothing,
+    Unused,
 }
 
 /// A UUID that two hardware addresses have.
 #[derive(Clone, Copy, Debug)]
-pub struct Shared<'a> {
+pub struct SharedUuidWarning<'a> {
     pub shared: SharedUuid,
-    pub means: Means<'a>,
+    pub used_by: UuidUse<'a>,
 }
 
-impl fmt::Display for Shared<'_> {
+impl fmt::Display for SharedUuidWarning<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shared { shared: SharedUuid { uuid, macs }, means } = self;
+        let SharedUuidWarning { shared: SharedUuid { uuid, macs }, used_by: means } = self;
         let uuid = pxe::MachineId::from_uuid(*uuid);
         let [one, other] = macs.map(HardwareAddress::from_mac);
         write!(f, "has the UUID {uuid}, which {one} and {other} have: ")?;
         match means {
-            Means::Entry(name) => write!(
+            UuidUse::Entry(name) => write!(
                 f,
                 "both are taken for {name}, whose entry lists no `mac`. If they are two cards of one machine, list \
                  both there; \
                  if they are two machines, list the address of {name} there in place of its `uuid`"
             ),
-            Means::Rule => f.write_str(
+            UuidUse::Rule => f.write_str(
                 "a rule that names it holds for both. If they are two machines, let the rule name a `mac` in place of \
                  the \
                  `uuid`; if they are two cards of one machine, an entry that lists both says so",
             ),
-            Means::Nothing => f.write_str(
+            UuidUse::Unused => f.write_str(
                 "two cards of one machine, or two machines that cannot be told apart by it. Nothing here names it, so \
                  nothing changes; such UUIDs are told of once",
             ),

@@ -1,6 +1,6 @@
 //! An answer that the kernel did not send: its cause as far as the error proves it, and the cure.
 
-use crate::net::refused::Cause;
+use crate::net::refused::SendErrorKind;
 use proxydhcpd_core::client::Client;
 use proxydhcpd_core::wire::DhcpMessageType;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 /// Where it was to go, and what the kernel said.
 #[derive(Debug)]
-pub struct Unsent {
+pub struct SendFailure {
     pub to: SocketAddr,
     pub error: io::Error,
 }
@@ -22,14 +22,14 @@ enum Whom {
     Machine,
 }
 
-impl Unsent {
+impl SendFailure {
     /// The word for counters.
     pub fn label(&self) -> &'static str {
-        Cause::of(&self.error).label()
+        SendErrorKind::from_error(&self.error).label()
     }
 
     /// What is warned of once a minute: the cause does not change with the address, but with the way.
-    pub fn way(&self, client: &Client) -> &'static str {
+    pub fn recipient_label(&self, client: &Client) -> &'static str {
         match self.whom(client) {
             Whom::Link => "link",
             Whom::Relay => "relay",
@@ -46,7 +46,7 @@ impl Unsent {
     }
 
     /// `OFFER not sent: no route to relay 10.99.0.1; ...`, behind what the machine is called.
-    pub fn told(&self, kind: DhcpMessageType, client: &Client) -> String {
+    pub fn message(&self, kind: DhcpMessageType, client: &Client) -> String {
         let address = self.to.ip();
         let to = match self.whom(client) {
             Whom::Link => "all on its link".to_owned(),
@@ -54,13 +54,13 @@ impl Unsent {
             Whom::Machine => address.to_string(),
         };
         let from = if client.is_v6() { client.port.number6() } else { client.port.number() };
-        let cause = Because { cause: Cause::of(&self.error), error: &self.error, to, address: self.to, from };
+        let cause = Because { cause: SendErrorKind::from_error(&self.error), error: &self.error, to, address: self.to, from };
         format!("{kind} not sent: {cause}")
     }
 }
 
 struct Because<'a> {
-    cause: Cause,
+    cause: SendErrorKind,
     error: &'a io::Error,
     to: String,
     address: SocketAddr,
@@ -71,27 +71,27 @@ impl fmt::Display for Because<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Because { cause, error, to, address, from } = self;
         match cause {
-            Cause::NoRoute => write!(
+            SendErrorKind::NoRoute => write!(
                 f,
                 "no route to {to}. Add one on this host (`ip route get {}` shows what it lacks), or have the request \
                  sent by \
                  an address that this host can reach",
                 address.ip()
             ),
-            Cause::Firewall => write!(
+            SendErrorKind::Firewall => write!(
                 f,
                 "this host's own firewall drops what leaves port {from} (to {to}). Allow UDP from source port {from} \
                  there \
                  (`nft list ruleset`, or `IPAddressDeny=` of the unit)"
             ),
-            Cause::NoRoom => write!(
+            SendErrorKind::BufferFull => write!(
                 f,
                 "the send buffers of port {from} are full of replies that have not left (to {to}). Hosts that do not \
                  answer \
                  ARP, such as relays that are gone, keep them there for three seconds each (`ip neigh` shows them as \
                  INCOMPLETE or FAILED)"
             ),
-            Cause::Other => write!(f, "the kernel refuses to send from port {from} to {to}: {error}"),
+            SendErrorKind::Other => write!(f, "the kernel refuses to send from port {from} to {to}: {error}"),
         }
     }
 }

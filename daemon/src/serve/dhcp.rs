@@ -6,10 +6,10 @@ use super::late::{Held, Late};
 use super::pulse::Pulse;
 use super::unserved::Unserved;
 use crate::net::offers;
-use crate::net::outlet::{Outgoing, Outlet, Outlets, Reply};
+use crate::net::outlet::{OutgoingReplies, ReplySender, ReplySenders, Reply};
 use crate::net::set::SocketSet;
-use crate::net::sys::{Batch, Datagram};
-use crate::report::Unsent;
+use crate::net::sys::{ReceiveBatch, Datagram};
+use crate::report::SendFailure;
 use crate::site::Site;
 use crate::state::State;
 use proxydhcpd_core::answer::{Answer, Replies, answer, overhear_offer};
@@ -22,8 +22,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// For ever: a server that stops takes the sockets away.
-pub fn run(sockets: &SocketSet, outlets: &Outlets, pulse: &Pulse, state: &State) -> io::Result<Infallible> {
-    let mut batch = Batch::new();
+pub fn run(sockets: &SocketSet, outlets: &ReplySenders, pulse: &Pulse, state: &State) -> io::Result<Infallible> {
+    let mut batch = ReceiveBatch::new();
     let mut out = Outbox::default();
     let mut storm = Storm::new(Instant::now());
     loop {
@@ -84,7 +84,7 @@ impl Storm {
 #[derive(Default)]
 struct Outbox {
     replies: Replies,
-    outgoing: Outgoing,
+    outgoing: OutgoingReplies,
     late: Late,
     answers: Vec<Answered>,
     /// Reasons of those that were not even looked into.
@@ -99,15 +99,15 @@ struct Answered {
     answer: Answer,
     /// Replies that the kernel has not refused, and why it has refused the last.
     left: usize,
-    unsent: Option<Unsent>,
+    unsent: Option<SendFailure>,
 }
 
-fn answer_batch(outlet: &Outlet, port: Port, state: &State, batch: &Batch, out: &mut Outbox) {
+fn answer_batch(outlet: &ReplySender, port: Port, state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
     let site = state.site.load();
     let links = state.links.load();
     let now = state.now();
     {
-        let mut memory = state.memory();
+        let mut memory = state.observations();
         for datagram in batch.iter() {
             let Some((link, foreign)) = for_datagram(&links, datagram.link, datagram.to) else {
                 out.silences.push("not-ours:unserved-interface");
@@ -134,11 +134,11 @@ fn answer_batch(outlet: &Outlet, port: Port, state: &State, batch: &Batch, out: 
 }
 
 /// What other servers say to machines is not answered; it shows why a machine does not come to us.
-fn overhear(state: &State, batch: &Batch, out: &mut Outbox) {
+fn overhear(state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
     let links = state.links.load();
     let now = state.now();
     {
-        let mut memory = state.memory();
+        let mut memory = state.observations();
         for datagram in batch.iter().filter(|datagram| !datagram.truncated) {
             let is_served = for_datagram(&links, datagram.link, datagram.to).is_some();
             if is_served && overhear_offer(&mut memory, &links, datagram.payload, now).is_err() {
@@ -148,12 +148,12 @@ fn overhear(state: &State, batch: &Batch, out: &mut Outbox) {
     }
     if !out.silences.is_empty() {
         let mut report = state.report();
-        out.silences.drain(..).for_each(|reason| report.silence(reason));
+        out.silences.drain(..).for_each(|reason| report.count(reason));
     }
 }
 
 /// If port and link are still there.
-fn send_late(outlets: &Outlets, state: &State, out: &mut Outbox) {
+fn send_late(outlets: &ReplySenders, state: &State, out: &mut Outbox) {
     if out.late.is_empty() {
         return;
     }
@@ -171,32 +171,32 @@ fn send_late(outlets: &Outlets, state: &State, out: &mut Outbox) {
 }
 
 fn push<'a>(
-    outlet: &Outlet,
-    outgoing: &mut Outgoing,
+    outlet: &ReplySender,
+    outgoing: &mut OutgoingReplies,
     replies: impl Iterator<Item = (&'a [u8], Destination)>,
     mark: usize,
 ) {
     for (octets, Destination { to, from, interface_index: link }) in replies {
-        outlet.push(outgoing, &Reply { octets, to, from: from.ip(), link, mark });
+        outlet.push(outgoing, &Reply { octets, to, from: from.ip(), link, tag: mark });
     }
 }
 
 /// Sends what waits, and reports it when the machines have their answers.
-fn send(outlet: &Outlet, state: &State, site: &Site, links: &[Link], out: &mut Outbox) {
+fn send(outlet: &ReplySender, state: &State, site: &Site, links: &[Link], out: &mut Outbox) {
     let answers = &mut out.answers;
     outlet.flush(&mut out.outgoing, |mark, to, error| {
         tracing::debug!("sending to {to}: {error}");
         let answered = &mut answers[mark];
         answered.left -= 1;
-        answered.unsent = Some(Unsent { to, error });
+        answered.unsent = Some(SendFailure { to, error });
     });
     // An offer that has not left is none that a rival has kept a machine from.
     for Answered { answer, .. } in answers.iter().filter(|answered| answered.is_unsent()) {
-        answer.client.iter().for_each(|client| state.memory().boot_attempts.note_unsent(&client.hardware));
+        answer.client.iter().for_each(|client| state.observations().boot_attempts.note_unsent(&client.hardware));
     }
     let mut report = state.report();
     let now = Instant::now();
-    out.silences.drain(..).for_each(|reason| report.silence(reason));
+    out.silences.drain(..).for_each(|reason| report.count(reason));
     for answered in answers.drain(..) {
         let unsent = if answered.is_unsent() { answered.unsent.as_ref() } else { None };
         report.dhcp(site, &links[answered.link].name, &answered.answer, unsent, now);

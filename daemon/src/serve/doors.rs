@@ -9,8 +9,8 @@ mod waiting;
 use super::tftp;
 use super::tftp::Family;
 use crate::config::{ConfigError, Enabled, Loaded, Settings, Transfers};
-use crate::net::busy::Busy;
-use crate::net::link::{self, Filter};
+use crate::net::busy::BindError;
+use crate::net::link::{self, LinkFilter};
 use crate::net::packet;
 use crate::net::socket::Socket;
 use crate::net::udp6;
@@ -38,7 +38,7 @@ pub struct Doors {
     pub open: Open,
     waiting: Vec<Waiting>,
     /// Ports that the kernel refuses for lack of permission, which no waiting changes.
-    forbidden: Vec<Busy>,
+    forbidden: Vec<BindError>,
 }
 
 #[derive(Debug)]
@@ -156,15 +156,15 @@ impl Doors {
 }
 
 /// Which interfaces are served: asked of the configuration and of this machine. An old file's addresses must fit.
-pub fn filter(loaded: &Loaded, links: &[Link]) -> Result<Filter, ConfigError> {
+pub fn filter(loaded: &Loaded, links: &[Link]) -> Result<LinkFilter, ConfigError> {
     let served = loaded.settle(links)?;
     let (ipv4, ipv6) = (loaded.settings.ipv4_interfaces.clone(), loaded.settings.ipv6_interfaces.clone());
-    Ok(Filter { interfaces: served.interfaces, addresses: served.addresses, ipv4, ipv6 })
+    Ok(LinkFilter { interfaces: served.interfaces, addresses: served.addresses, ipv4, ipv6 })
 }
 
 /// Every interface of this machine on which machines could boot.
 pub fn all_links() -> Vec<Link> {
-    link::list(&Filter::default()).unwrap_or_else(|error| {
+    link::list(&LinkFilter::default()).unwrap_or_else(|error| {
         tracing::warn!("the network interfaces cannot be listed: {error}");
         Vec::new()
     })
@@ -197,7 +197,7 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
 pub const BROADCASTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADCAST, 67));
 const BOOT_SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011));
 /// DHCPv6: what relays write to that know no server. The group of the clients is heard link by link, where this one is.
-pub const GROUPS: SocketAddr = SocketAddr::V6(SocketAddrV6::new(udp6::SERVERS, 547, 0, 0));
+pub const GROUPS: SocketAddr = SocketAddr::V6(SocketAddrV6::new(udp6::ALL_SERVERS, 547, 0, 0));
 /// The same for DHCPv6, on every link that joins the group.
 pub const BOOT_SERVER6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 4011, 0, 0));
 
@@ -208,22 +208,22 @@ fn has_no_ipv6(error: &io::Error) -> bool {
 
 /// Beside a DHCP server that shares its port we have a socket there, too; beside one that does not, a packet socket. If
 /// not even that, what else could be done.
-fn stand_in(kind: Kind, busy: &Busy) -> Result<Door, String> {
-    let port = busy.wanted.port();
+fn stand_in(kind: Kind, busy: &BindError) -> Result<Door, String> {
+    let port = busy.address.port();
     let (opened, what) = match kind {
-        Kind::Broadcasts => (packet::broadcast(port), "broadcasts"),
-        Kind::Groups => (packet::groups(port, udp6::GROUPS), "the groups of DHCPv6"),
+        Kind::Broadcasts => (packet::open_broadcast(port), "broadcasts"),
+        Kind::Groups => (packet::open_multicast(port, udp6::GROUPS), "the groups of DHCPv6"),
         Kind::BootServer | Kind::BootServer6 | Kind::Tftp | Kind::Tftp6 | Kind::Http => return Err(String::new()),
     };
     match opened {
         Ok(socket) => {
-            let holder = busy.holder.as_ref().map_or("another process".to_owned(), ToString::to_string);
+            let holder = busy.owner.as_ref().map_or("another process".to_owned(), ToString::to_string);
             tracing::info!(
                 "{holder} has UDP port {port} for itself: {what} are heard beside it by a packet socket; what relays \
                  send to an \
                  address of ours is its business, not ours"
             );
-            Ok(Door::Dhcp(busy.wanted, Socket::Packet(socket)))
+            Ok(Door::Dhcp(busy.address, Socket::Packet(socket)))
         }
         // Denied by the missing capability, or by the unit's list of address families.
         Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EAFNOSUPPORT)) => Err(format!(

@@ -1,6 +1,6 @@
 //! What is learnt of shared UUIDs outlasts the server: read when it starts, written soon after there is something new.
 
-use crate::shared_uuids::SharedUuids;
+use crate::shared_uuids::SharedUuidsFile;
 use crate::state::State;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub struct Keeper {
     /// `None`: the file could not be read, and stays as it is.
-    file: Option<SharedUuids>,
+    file: Option<SharedUuidsFile>,
     writing: Option<JoinHandle<()>>,
 }
 
 impl Keeper {
     /// Takes up what the last server learnt.
     pub fn new(state: &State, state_dir: &Path) -> Self {
-        let file = SharedUuids::below(state_dir);
+        let file = SharedUuidsFile::new(state_dir);
         let file = match file.read() {
             Ok(known) => {
-                state.memory().uuid_claims.set_shared(known);
+                state.observations().uuid_claims.set_shared(known);
                 Some(file)
             }
             Err(error) => {
@@ -41,14 +41,14 @@ impl Keeper {
             return;
         }
         let Some(file) = self.file.clone() else { return };
-        let Some(known) = state.memory().uuid_claims.take_changed() else { return };
+        let Some(known) = state.observations().uuid_claims.take_changed() else { return };
         let state = Arc::clone(state);
         self.writing = Some(tokio::task::spawn_blocking(move || {
             if let Err(error) = file.write(&known) {
-                state.memory().uuid_claims.mark_changed();
+                state.observations().uuid_claims.mark_changed();
                 let path = file.path().display();
                 let told = format_args!("{path}: {error}: which UUIDs several machines have is forgotten at a restart");
-                state.report().once_a_minute("shared-uuids:unwritten", told, Instant::now());
+                state.report().warn_once_a_minute("shared-uuids:unwritten", told, Instant::now());
             }
         }));
     }

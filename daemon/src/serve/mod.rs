@@ -17,13 +17,13 @@ mod watch;
 
 use crate::config::Loaded;
 use crate::config::flags::Flags;
-use crate::net::busy::Busy;
-use crate::net::link::{self, Filter};
+use crate::net::busy::BindError;
+use crate::net::link::{self, LinkFilter};
 use crate::net::offers;
 use crate::net::set::SocketSet;
 use crate::net::socket::Socket;
-use crate::net::udp::{Change, Polite};
-use crate::net::udp6::{self, Groups, SERVERS_AND_RELAYS};
+use crate::net::udp::{UnicastChange, YieldingSocket};
+use crate::net::udp6::{self, MulticastGroups, ALL_SERVERS_AND_RELAYS};
 use crate::site::Site;
 use crate::state::State;
 use crate::systemd;
@@ -55,11 +55,11 @@ pub struct Server {
     doors: Doors,
     loaded: Loaded,
     flags: Flags,
-    filter: Filter,
-    relayed: Polite,
+    filter: LinkFilter,
+    relayed: YieldingSocket,
     /// The same for DHCPv6.
-    relayed6: Polite,
-    groups: Groups,
+    relayed6: YieldingSocket,
+    groups: MulticastGroups,
     /// The socket for the offers of other servers was opened, or could not be.
     tried_offers: bool,
     /// A hash of what was said of the site.
@@ -70,10 +70,10 @@ pub struct Server {
 
 impl Server {
     /// `began`: when its files began to be read.
-    pub fn new(state: State, doors: Doors, loaded: Loaded, flags: Flags, filter: Filter, began: SystemTime) -> Self {
-        let relayed = Polite::new(Port::Dhcp.number(), uptime(), Instant::now());
-        let relayed6 = Polite::new(Port::Dhcp.number6(), uptime(), Instant::now());
-        let groups = Groups::new(Port::Dhcp.number6());
+    pub fn new(state: State, doors: Doors, loaded: Loaded, flags: Flags, filter: LinkFilter, began: SystemTime) -> Self {
+        let relayed = YieldingSocket::new(Port::Dhcp.number(), uptime(), Instant::now());
+        let relayed6 = YieldingSocket::new(Port::Dhcp.number6(), uptime(), Instant::now());
+        let groups = MulticastGroups::new(Port::Dhcp.number6());
         let said = state.site.load().said(&loaded);
         let mut changes = Changes::default();
         let stamp = Watched::of(&loaded).stamp().ok();
@@ -102,9 +102,9 @@ impl Server {
 
         systemd::stopping();
         running.stop().await;
-        self.state.used.settle(Duration::from_secs(1));
+        self.state.boot_once.flush(Duration::from_secs(1));
         self.identities.settle(&self.state, Duration::from_secs(1)).await;
-        self.state.report().sum_up_the_rest(Instant::now());
+        self.state.report().log_final_summary(Instant::now());
         let silences = self.state.report().silences();
         let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
         tracing::info!("stopped{silences}");
@@ -131,7 +131,7 @@ impl Server {
         running: &mut Running,
     ) -> anyhow::Result<()> {
         let mut look = tokio::time::interval(HOUSEKEEPING);
-        let every = systemd::watchdog().unwrap_or(HOUSEKEEPING);
+        let every = systemd::watchdog_interval().unwrap_or(HOUSEKEEPING);
         let mut alive = tokio::time::interval(every);
         // After a pause of the whole machine the threads are asked once, and have their time to answer.
         alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -159,7 +159,7 @@ impl Server {
                      tried \
                      again each second"
                 );
-                state.report().once_a_minute("links:unwatched", warning, Instant::now());
+                state.report().warn_once_a_minute("links:unwatched", warning, Instant::now());
             };
             let follow = link::watch(self.filter.clone(), publish, trouble);
             let mut follow = std::pin::pin!(follow);
@@ -182,17 +182,17 @@ impl Server {
                     }
                     read = reloads.ended() => break read,
                     Some(_) = async { Some(looking.as_mut()?.await) }, if looking.is_some() => looking = None,
-                    _ = alive.tick() => if running.is_alive(every) { systemd::alive() },
+                    _ = alive.tick() => if running.is_alive(every) { systemd::notify_watchdog() },
                     () = changed.notified() => self.look_around(running)?,
                     _ = look.tick() => {
                         self.look_around(running)?;
                         let state = Arc::clone(&self.state);
                         if looking.is_none() {
-                            looking = Some(tokio::task::spawn_blocking(move || state.look_at_used_up()));
+                            looking = Some(tokio::task::spawn_blocking(move || state.refresh_boot_once()));
                         }
                         self.identities.look(&self.state);
-                        self.state.look_for_rivals();
-                        self.state.report().sum_up(Instant::now());
+                        self.state.report_boot_attempts();
+                        self.state.report().log_summary(Instant::now());
                         reloads.look();
                     }
                 }
@@ -212,9 +212,9 @@ impl Server {
         }
         self.hear_offers(&running.dhcp)?;
         let links = self.state.links.load();
-        for (door, groups) in [(doors::BOOT_SERVER6, &[SERVERS_AND_RELAYS][..]), (doors::GROUPS, &udp6::GROUPS)] {
+        for (door, groups) in [(doors::BOOT_SERVER6, &[ALL_SERVERS_AND_RELAYS][..]), (doors::GROUPS, &udp6::GROUPS)] {
             if let Some(socket) = running.dhcp.get(door) {
-                groups.iter().for_each(|group| udp6::join(&socket.member(), *group, &links));
+                groups.iter().for_each(|group| udp6::join(&socket.membership_socket(), *group, &links));
             }
         }
         // The DHCP server's ports, where it shares them.
@@ -229,7 +229,7 @@ impl Server {
             let addresses = addresses.map(IpAddr::V6).collect();
             look_for_relays(&mut self.relayed6, &running.dhcp, Port::Dhcp.number6(), addresses, now);
         }
-        let relays = [self.relayed.hears_any(), self.relayed6.hears_any()];
+        let relays = [self.relayed.has_open_socket(), self.relayed6.has_open_socket()];
         if relays != [self.doors.open.relays, self.doors.open.relays6] {
             [self.doors.open.relays, self.doors.open.relays6] = relays;
             self.follow_doors();
@@ -245,7 +245,7 @@ impl Server {
         }
         self.tried_offers = true;
         match offers::open() {
-            Ok(socket) => heard.put(offers::ADDRESS, socket),
+            Ok(socket) => heard.insert(offers::ADDRESS, socket),
             Err(error) => {
                 tracing::debug!("offers of other servers are not heard on UDP port 68: {error}");
                 Ok(())
@@ -264,15 +264,15 @@ impl Server {
     /// DHCPv6 clients write to a group, which is heard link by link.
     fn look_for_groups(&mut self, heard: &SocketSet, links: &[Link]) {
         let mut failed = Vec::new();
-        for change in self.groups.look(links) {
+        for change in self.groups.update(links) {
             match change {
-                udp6::Change::Opened(address, socket) => {
-                    if let Err(error) = heard.put(address.into(), Socket::Udp(socket)) {
+                udp6::GroupChange::Opened(address, socket) => {
+                    if let Err(error) = heard.insert(address.into(), Socket::Udp(socket)) {
                         tracing::error!("what is sent to {address} is not heard: {error}");
                     }
                 }
-                udp6::Change::Lost(address) => heard.remove(address.into()),
-                udp6::Change::Failed(busy) => failed.push(busy),
+                udp6::GroupChange::Lost(address) => heard.remove(address.into()),
+                udp6::GroupChange::Failed(busy) => failed.push(busy),
             }
         }
         // A host with hundreds of VLANs is told once.
@@ -302,7 +302,7 @@ impl Server {
                     loaded.told.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
                     site.say();
                 }
-                self.state.take_over(site);
+                self.state.replace_site(site);
                 (self.loaded, self.filter) = (loaded, filter);
                 tracing::info!("reloaded");
             }
@@ -316,30 +316,30 @@ impl Server {
 }
 
 /// Relayed requests are unicast: our sockets for them follow our addresses, and yield to a DHCP server beside us.
-fn look_for_relays(relayed: &mut Polite, heard: &SocketSet, port: u16, addresses: Vec<IpAddr>, now: Instant) {
+fn look_for_relays(relayed: &mut YieldingSocket, heard: &SocketSet, port: u16, addresses: Vec<IpAddr>, now: Instant) {
     let socket_at = |address| SocketAddr::new(address, port);
-    for change in relayed.look(&addresses, now) {
+    for change in relayed.update(&addresses, now) {
         match change {
-            Change::Opened(address, socket) => {
-                if let Err(error) = heard.put(socket_at(address), Socket::Udp(socket)) {
+            UnicastChange::Opened(address, socket) => {
+                if let Err(error) = heard.insert(socket_at(address), Socket::Udp(socket)) {
                     tracing::error!("requests that a relay sends to {address} are not heard: {error}");
                 }
             }
-            Change::Lost(address) => heard.remove(socket_at(address)),
-            Change::Yielded(address, holder) => {
+            UnicastChange::Lost(address) => heard.remove(socket_at(address)),
+            UnicastChange::Yielded(address, holder) => {
                 heard.remove(socket_at(address));
                 tracing::info!(
                     "{holder} has port {port}: requests that a relay sends to {address} are its business, not ours"
                 );
             }
-            Change::Failed(busy) => tracing::warn!("relayed requests are not heard: {busy}"),
+            UnicastChange::Failed(busy) => tracing::warn!("relayed requests are not heard: {busy}"),
         }
     }
 }
 
 /// The link that a group was to be heard on.
-fn name_of<'a>(links: &'a [Link], busy: &Busy) -> &'a str {
-    let index = if let SocketAddr::V6(address) = busy.wanted { address.scope_id() } else { 0 };
+fn name_of<'a>(links: &'a [Link], busy: &BindError) -> &'a str {
+    let index = if let SocketAddr::V6(address) = busy.address { address.scope_id() } else { 0 };
     links.iter().find(|link| link.index == index).map_or("any link", |link| &link.name)
 }
 

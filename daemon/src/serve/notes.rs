@@ -2,7 +2,7 @@
 //! warned of where it was offered.
 
 use super::{http, tftp};
-use crate::log::Requested;
+use crate::log::RequestedName;
 use crate::state::State;
 use hyper::Method;
 use proxydhcpd_core::fetch::is_done_request;
@@ -14,19 +14,19 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
     match event {
         tftp::Event::Ended { client, server, name, octets, elapsed, outcome } => {
             if *outcome == Outcome::Evicted {
-                state.report().silence("tftp:gave-way");
+                state.report().count("tftp:gave-way");
             }
             if *outcome == Outcome::Completed {
                 state.fetched(&FileRequest { protocol: Protocol::Tftp, name, server: *server, client: *client, interface: "" });
             }
-            tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", Requested(name));
+            tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", RequestedName(name));
         }
         tftp::Event::Refused { client, name, reason } => {
-            state.report().silence(reason.label());
+            state.report().count(reason.label());
             if matches!(reason, tftp::Refused::Fetch(_)) {
                 state.refused(client.ip(), name);
             }
-            tracing::debug!("{client}: {} by TFTP refused: {reason}", Requested(name));
+            tracing::debug!("{client}: {} by TFTP refused: {reason}", RequestedName(name));
         }
         tftp::Event::Silent { client, reason: reason @ tftp::Silence::NoRoom } => {
             let warning = format_args!(
@@ -34,15 +34,15 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
                  takes less \
                  than is sent, or addresses that ask do not answer ARP (`ip neigh` shows those as INCOMPLETE or FAILED)"
             );
-            state.report().once_a_minute(reason.label(), warning, Instant::now());
+            state.report().warn_once_a_minute(reason.label(), warning, Instant::now());
         }
         tftp::Event::Silent { client, reason } => {
-            state.report().silence(reason.label());
+            state.report().count(reason.label());
             tracing::debug!("a TFTP datagram from {client} is not answered: {reason}");
         }
         tftp::Event::Trouble { client, name, error } => {
-            let what = format_args!("{client}: {} by TFTP: {error}", Requested(name));
-            state.report().trouble(what, Instant::now());
+            let what = format_args!("{client}: {} by TFTP: {error}", RequestedName(name));
+            state.report().file_error(what, Instant::now());
         }
     }
 }
@@ -66,23 +66,23 @@ pub fn page(state: &State, event: &http::Event) {
                 "{}: {} {} {}, {} octets in {:?}",
                 page.client,
                 page.method,
-                Requested(&page.name),
+                RequestedName(&page.name),
                 page.status,
                 page.octets,
                 page.duration
             );
         }
         http::Event::Broken { client, name, why } => {
-            let what = format_args!("{client}: {} by HTTP: {why}", Requested(name));
-            state.report().trouble(what, Instant::now());
+            let what = format_args!("{client}: {} by HTTP: {why}", RequestedName(name));
+            state.report().file_error(what, Instant::now());
         }
         http::Event::Dropped { client, why } => {
             tracing::debug!("{client}: HTTP connection dropped: {why:?}");
             match why {
                 http::Dropped::Full(crowded) | http::Dropped::Slowest(crowded) => {
-                    state.report().once_a_minute("http:crowded", crowded, Instant::now());
+                    state.report().warn_once_a_minute("http:crowded", crowded, Instant::now());
                 }
-                _ => state.report().silence("http:dropped"),
+                _ => state.report().count("http:dropped"),
             }
         }
     }

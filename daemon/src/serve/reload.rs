@@ -5,10 +5,10 @@ use super::watch::Watched;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded, Settings};
-use crate::net::link::Filter;
+use crate::net::link::LinkFilter;
 use crate::site::{self, Open, Site};
 use crate::state::State;
-use crate::used::some_names;
+use crate::used::list_machines;
 use nix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Reread {
     pub loaded: Loaded,
-    pub filter: Filter,
+    pub filter: LinkFilter,
     pub site: Site,
 }
 
@@ -173,10 +173,10 @@ impl Reread {
         let mut site = Site::build(&mut loaded, open).map_err(say)?;
         site.look_for_own_files(&links);
         if site.plan.machines.has_boot_once() {
-            state.used.prepare();
+            state.boot_once.prepare();
         }
         say_gone(&state.site.load(), &site);
-        state.protect(&mut site).iter().for_each(|warning| tracing::warn!("{warning}"));
+        state.protect_removed_machines(&mut site).iter().for_each(|warning| tracing::warn!("{warning}"));
         Ok(Reread { loaded, filter, site })
     }
 }
@@ -187,7 +187,7 @@ fn say_gone(before: &Site, site: &Site) {
     let gone = || before.iter().filter(|machine| machines.get_by_name(machine.name).is_none()).map(|machine| machine.name);
     let count = gone().count();
     if count > 0 {
-        tracing::info!("no longer in the configuration: {}", some_names(count, gone()));
+        tracing::info!("no longer in the configuration: {}", list_machines(count, gone()));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::doors::{Door, room};
 use super::pulse::{Heart, Pulse};
 use super::{dhcp, http, networks, notes, tftp};
-use crate::net::outlet::{Outlet, Outlets};
+use crate::net::outlet::{ReplySender, ReplySenders};
 use crate::net::set::SocketSet;
 use crate::state::State;
 use proxydhcpd_core::fetch::Refusal;
@@ -28,7 +28,7 @@ pub struct Running {
     /// What its thread hears.
     pub dhcp: Arc<SocketSet>,
     /// What it answers by.
-    outlets: Arc<Outlets>,
+    outlets: Arc<ReplySenders>,
     hearts: Vec<Heart>,
     transfers: Option<Transfers>,
     pages: Option<(watch::Sender<bool>, JoinHandle<()>)>,
@@ -48,7 +48,7 @@ struct Transfers {
 impl Running {
     /// The thread for DHCP runs, and hears nothing yet.
     pub fn new(state: Arc<State>) -> io::Result<Self> {
-        let (dhcp, outlets) = (Arc::new(SocketSet::new()?), Arc::new(Outlets::default()));
+        let (dhcp, outlets) = (Arc::new(SocketSet::new()?), Arc::new(ReplySenders::default()));
         let pulse = Arc::new(Pulse::new("DHCP", dhcp.epoll(), SocketSet::WAKE)?);
         let hearts = vec![Heart::new(&pulse)];
         let (heard, answered_by, answers) = (Arc::clone(&dhcp), Arc::clone(&outlets), Arc::clone(&state));
@@ -72,8 +72,8 @@ impl Running {
     pub fn start(&mut self, door: Door) -> io::Result<()> {
         match door {
             Door::Dhcp(address, socket) => {
-                self.outlets.put(address, Outlet::of(&socket)?);
-                self.dhcp.put(address, socket)?;
+                self.outlets.insert(address, ReplySender::new(&socket)?);
+                self.dhcp.insert(address, socket)?;
             }
             Door::Tftp(sockets, settings) => {
                 let transfers = match self.transfers.take() {
@@ -167,7 +167,7 @@ impl Transfers {
                 for_datagram(&links, index, to).map(|(link, _)| links[link].clone())
             };
             let open = |request: &FileRequest<'_>| state.open(request);
-            let vouched = |address| state.memory().is_vouched(address, state.now());
+            let vouched = |address| state.observations().is_vouched(address, state.now());
             let note = |event: tftp::Event<'_>| notes::transfer(&state, &event);
             if let Err(error) = tftp::run(heard, &settings, link, open, vouched, note, stopped) {
                 panic!("TFTP ended: {error}");

@@ -32,7 +32,7 @@ impl Unserved {
         let name =
             if_indextoname(*link).map_or_else(|_| format!("interface {link}"), |name| name.to_string_lossy().into());
         tracing::debug!("{} ({client}) on {name} is not answered: {name} is not served over IPv4", client.hardware);
-        if !report.is_first_on(*link) {
+        if !report.is_new_unserved_link(*link) {
             return;
         }
         if has_ipv4(&name) {

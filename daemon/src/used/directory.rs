@@ -13,12 +13,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-pub fn below(state_dir: &Path) -> PathBuf {
+pub fn path_in(state_dir: &Path) -> PathBuf {
     state_dir.join("used-up")
 }
 
 /// The machines that have a mark. A directory that is not there holds none; one that cannot be read is an error.
-pub fn marks(directory: &Path) -> io::Result<BTreeSet<String>> {
+pub fn list(directory: &Path) -> io::Result<BTreeSet<String>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if is_absent(directory, &error) => return Ok(BTreeSet::new()),
         entries => entries?,
@@ -28,7 +28,7 @@ pub fn marks(directory: &Path) -> io::Result<BTreeSet<String>> {
 }
 
 /// Whether there was a mark. A directory by that name counts as one, too, and goes if nothing is in it.
-pub fn forget(directory: &Path, machine: &str) -> io::Result<bool> {
+pub fn remove(directory: &Path, machine: &str) -> io::Result<bool> {
     let mark = directory.join(machine);
     let removed = match fs::remove_file(&mark) {
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::remove_dir(&mark).map_err(|error| {
@@ -46,7 +46,7 @@ pub fn forget(directory: &Path, machine: &str) -> io::Result<bool> {
 
 /// What a mark says of the machine's identities.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identities {
+pub struct StoredIdentities {
     pub macs: Vec<[u8; 6]>,
     pub uuid: Option<[u8; 16]>,
     pub serial: Option<String>,
@@ -59,7 +59,7 @@ const LONGEST: u64 = 16 << 10;
 const MOST_MACS: usize = 256;
 
 /// The lines of a mark that tell which machine it is of. A serial number of several lines is left out.
-pub fn identities(machine: &Machine<'_>) -> String {
+pub fn format_identities(machine: &Machine<'_>) -> String {
     let mut lines = format!("{IDENTITIES}\n");
     for mac in machine.macs.iter().take(MOST_MACS) {
         lines += &format!("mac {}\n", HardwareAddress::from_mac(*mac));
@@ -74,7 +74,7 @@ pub fn identities(machine: &Machine<'_>) -> String {
 }
 
 /// `None`: it was written by hand, or before marks said so.
-pub fn read(directory: &Path, machine: &str) -> io::Result<Option<Identities>> {
+pub fn read_identities(directory: &Path, machine: &str) -> io::Result<Option<StoredIdentities>> {
     let wrong = |line: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{line:?} is no identity"));
     let text = String::from_utf8(read_regular(&directory.join(machine), LONGEST)?)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
@@ -84,7 +84,7 @@ pub fn read(directory: &Path, machine: &str) -> io::Result<Option<Identities>> {
         Some(line) if line.starts_with("identities ") => return Err(wrong(line)),
         _ => return Ok(None),
     }
-    let mut read = Identities::default();
+    let mut read = StoredIdentities::default();
     for line in lines.take_while(|line| !line.is_empty()) {
         match line.split_once(' ') {
             Some(("mac", mac)) if read.macs.len() < MOST_MACS => {
@@ -118,7 +118,7 @@ pub fn write(directory: &Path, machine: &str, by: &str) -> io::Result<()> {
 
 /// A directory as it was read, to see whether it has to be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct DirectoryStamp {
     /// Another number is another directory, for example because a file system was mounted over it.
     pub inode: (u64, u64),
     modified: SystemTime,
@@ -127,13 +127,13 @@ pub struct Stamp {
 /// File systems round the time of a change: a directory that was changed a moment ago may change again with the same time.
 const SETTLED: Duration = Duration::from_secs(3);
 
-impl Stamp {
-    pub fn of(directory: &Metadata) -> io::Result<Stamp> {
-        Ok(Stamp { inode: (directory.dev(), directory.ino()), modified: directory.modified()? })
+impl DirectoryStamp {
+    pub fn from_metadata(directory: &Metadata) -> io::Result<DirectoryStamp> {
+        Ok(DirectoryStamp { inode: (directory.dev(), directory.ino()), modified: directory.modified()? })
     }
 
     /// Whether a later change of the directory has another time for sure.
-    pub fn is_settled(&self, now: SystemTime) -> bool {
+    pub fn is_stable(&self, now: SystemTime) -> bool {
         now.duration_since(self.modified).is_ok_and(|age| age > SETTLED)
     }
 }

@@ -1,7 +1,7 @@
 //! Looks at the directory of marks every few seconds: what was marked or removed there by hand, or by `rearm`.
 
-use super::directory::{self, Stamp};
-use super::{Job, Used, lock};
+use super::directory::{self, DirectoryStamp};
+use super::{WriterJob, BootOnceState, lock};
 use crate::files::absent::is_absent;
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,34 +10,34 @@ use std::time::SystemTime;
 
 /// What is new.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Look {
-    pub marked: Vec<String>,
+pub struct CompletionChanges {
+    pub completed: Vec<String>,
     /// Their marks are gone from a directory that can be read.
-    pub removed: Vec<String>,
+    pub reset: Vec<String>,
     /// The directory could not be read since the start: nobody knows who has a mark.
-    pub unknown: bool,
+    pub is_unknown: bool,
 }
 
 /// What was seen of the directory.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct KnownCompletions {
     /// It has been read, or was not there at the start.
     read: bool,
     /// `None`: it has to be read again in any case.
-    stamp: Option<Stamp>,
+    stamp: Option<DirectoryStamp>,
     inode: Option<(u64, u64)>,
     marks: BTreeSet<String>,
     /// What is wrong with it, and was told.
     trouble: Option<String>,
 }
 
-impl Used {
+impl BootOnceState {
     /// May wait for a disk.
-    pub fn look(&self) -> Look {
-        let mut seen = lock(&self.seen);
+    pub fn refresh(&self) -> CompletionChanges {
+        let mut seen = lock(&self.known);
         // What still waits is in memory only.
         if !self.is_idle() {
-            return Look { unknown: !seen.read, ..Look::default() };
+            return CompletionChanges { is_unknown: !seen.read, ..CompletionChanges::default() };
         }
         seen.marks.append(&mut lock(&self.shared.written));
         match self.read(&mut seen) {
@@ -45,42 +45,42 @@ impl Used {
             Err(error) => {
                 let unknown = !seen.read;
                 self.complain(&mut seen, &error);
-                Look { unknown, ..Look::default() }
+                CompletionChanges { is_unknown: unknown, ..CompletionChanges::default() }
             }
         }
     }
 
     /// Machines may boot again.
-    pub fn forget(&self, machines: &[String]) {
-        let mut seen = lock(&self.seen);
+    pub fn reset(&self, machines: &[String]) {
+        let mut seen = lock(&self.known);
         for machine in machines {
             seen.marks.remove(machine);
             lock(&self.shared.unwritten).remove(machine);
-            if let Err(error) = directory::forget(&self.directory, machine) {
+            if let Err(error) = directory::remove(&self.directory, machine) {
                 tracing::error!("the mark {} cannot be removed: {error}", self.directory.join(machine).display());
             }
         }
     }
 
     /// An error changes nothing of what was seen, so that the next look tries again.
-    fn read(&self, seen: &mut Seen) -> io::Result<Look> {
+    fn read(&self, seen: &mut KnownCompletions) -> io::Result<CompletionChanges> {
         let found = match fs::metadata(&self.directory) {
-            Ok(found) => Stamp::of(&found)?,
+            Ok(found) => DirectoryStamp::from_metadata(&found)?,
             Err(error) if is_absent(&self.directory, &error) && seen.marks.is_empty() => {
                 self.is_well(seen);
                 seen.read = true;
-                return Ok(Look::default());
+                return Ok(CompletionChanges::default());
             }
             Err(error) if is_absent(&self.directory, &error) => {
                 self.restore(seen.marks.clone(), "the directory has vanished");
-                return Ok(Look::default());
+                return Ok(CompletionChanges::default());
             }
             Err(error) => return Err(error),
         };
         if seen.stamp == Some(found) {
-            return Ok(Look::default());
+            return Ok(CompletionChanges::default());
         }
-        let marks = directory::marks(&self.directory)?;
+        let marks = directory::list(&self.directory)?;
         let mut removed: Vec<String> = seen.marks.difference(&marks).cloned().collect();
         if seen.inode.is_some_and(|inode| inode != found.inode) && !removed.is_empty() {
             self.restore(removed.drain(..).collect(), "another directory is in its place");
@@ -90,9 +90,9 @@ impl Used {
         drop(unwritten);
         let marked = marks.difference(&seen.marks).cloned().collect();
         self.is_well(seen);
-        let stamp = Some(found).filter(|found| found.is_settled(SystemTime::now()));
-        *seen = Seen { read: true, stamp, inode: Some(found.inode), marks, trouble: None };
-        Ok(Look { marked, removed, unknown: false })
+        let stamp = Some(found).filter(|found| found.is_stable(SystemTime::now()));
+        *seen = KnownCompletions { read: true, stamp, inode: Some(found.inode), marks, trouble: None };
+        Ok(CompletionChanges { completed: marked, reset: removed, is_unknown: false })
     }
 
     /// These hold, and are written again.
@@ -105,22 +105,22 @@ impl Used {
                 "{}: {why}, and with it the marks of {}; they still hold, and are written again; \
                  `proxydhcpd rearm NAME` lets a machine boot again",
                 self.directory.display(),
-                some_names(count, lost.iter().map(String::as_str))
+                list_machines(count, lost.iter().map(String::as_str))
             );
         }
         unwritten.extend(lost.into_iter().map(|machine| (machine, format!("written again, because {why}"))));
         drop(unwritten);
-        self.send(Job::TryAgain);
+        self.send(WriterJob::RetryWrites);
     }
 
-    fn is_well(&self, seen: &mut Seen) {
+    fn is_well(&self, seen: &mut KnownCompletions) {
         if seen.trouble.take().is_some() {
             tracing::info!("{} can be read again", self.directory.display());
         }
     }
 
     /// Once for each kind of trouble.
-    fn complain(&self, seen: &mut Seen, error: &io::Error) {
+    fn complain(&self, seen: &mut KnownCompletions, error: &io::Error) {
         let trouble = error.to_string();
         if seen.trouble.as_ref() == Some(&trouble) {
             return;
@@ -138,7 +138,7 @@ impl Used {
 }
 
 /// `4 machines (web1, web2, web3 and 1 more)`.
-pub fn some_names<'a>(count: usize, names: impl Iterator<Item = &'a str>) -> String {
+pub fn list_machines<'a>(count: usize, names: impl Iterator<Item = &'a str>) -> String {
     const MOST: usize = 10;
     let names: Vec<&str> = names.take(MOST).collect();
     let more = count - names.len();

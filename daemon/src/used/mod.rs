@@ -6,8 +6,8 @@ mod look;
 pub mod token;
 
 use crate::files::create_anew;
-use look::Seen;
-pub use look::{Look, some_names};
+use look::KnownCompletions;
+pub use look::{CompletionChanges, list_machines};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
@@ -18,7 +18,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
-use token::Key;
+use token::TokenKey;
 
 /// Marks that may wait for the disk; of a site that boots more machines at once than this, some are written later.
 const WAITING: usize = 65_536;
@@ -28,24 +28,24 @@ pub const UNSAID_HELP: &str = "`proxydhcpd rearm NAME`, or `boot = \"always\"`, 
 
 /// Marks are written by a thread of its own: a disk that is slow holds up no transfer.
 #[derive(Debug)]
-pub struct Used {
+pub struct BootOnceState {
     state_dir: PathBuf,
     directory: PathBuf,
-    writer: SyncSender<Job>,
+    writer: SyncSender<WriterJob>,
     shared: Arc<Shared>,
     /// Held while the directory is read, so only who looks may wait for it.
-    seen: Mutex<Seen>,
-    key: OnceLock<Key>,
+    known: Mutex<KnownCompletions>,
+    key: OnceLock<TokenKey>,
 }
 
 /// What the writer does.
 #[derive(Debug)]
-enum Job {
+enum WriterJob {
     Mark(Mark),
     /// A mark that was found and not counted yet.
     Count(String),
     /// Tries again to write what could not be written.
-    TryAgain,
+    RetryWrites,
 }
 
 #[derive(Debug)]
@@ -66,21 +66,21 @@ struct Shared {
     written: Mutex<BTreeSet<String>>,
 }
 
-impl Used {
+impl BootOnceState {
     /// `state_dir`: where the directory is, or will be when there is something to put into it.
-    pub fn below(state_dir: &Path) -> io::Result<Used> {
+    pub fn new(state_dir: &Path) -> io::Result<BootOnceState> {
         let (writer, jobs) = sync_channel(WAITING);
         let shared = Arc::new(Shared::default());
         let (at, with) = (state_dir.to_owned(), Arc::clone(&shared));
         thread::Builder::new().name("used-up".to_owned()).spawn(move || write_all(&at, &jobs, &with))?;
-        let (state_dir, directory) = (state_dir.to_owned(), directory::below(state_dir));
-        Ok(Used { state_dir, directory, writer, shared, seen: Mutex::default(), key: OnceLock::new() })
+        let (state_dir, directory) = (state_dir.to_owned(), directory::path_in(state_dir));
+        Ok(BootOnceState { state_dir, directory, writer, shared, known: Mutex::default(), key: OnceLock::new() })
     }
 
     /// How often boots were used up before this start. One line for each machine is left of the file.
-    pub fn armings(&self) -> BTreeMap<String, u64> {
-        let armings = token::armings(&self.state_dir).unwrap_or_else(|error| {
-            let file = token::armings_file(&self.state_dir);
+    pub fn completion_counts(&self) -> BTreeMap<String, u64> {
+        let armings = token::read_counts(&self.state_dir).unwrap_or_else(|error| {
+            let file = token::counts_file(&self.state_dir);
             tracing::error!(
                 "{} cannot be read ({error}): tokens of earlier installations are valid again",
                 file.display()
@@ -88,9 +88,9 @@ impl Used {
             BTreeMap::new()
         });
         if !armings.is_empty()
-            && let Err(error) = token::tidy(&self.state_dir, &armings)
+            && let Err(error) = token::write_counts(&self.state_dir, &armings)
         {
-            tracing::debug!("{} stays as it is: {error}", token::armings_file(&self.state_dir).display());
+            tracing::debug!("{} stays as it is: {error}", token::counts_file(&self.state_dir).display());
         }
         armings
     }
@@ -104,7 +104,7 @@ impl Used {
         let probe = self.directory.join(".probe");
         let tried = fs::create_dir_all(&self.directory).and_then(|()| create_anew(&probe, 0o600)).map(drop);
         if let Err(error) = tried.and_then(|()| fs::remove_file(&probe)) {
-            let then = match directory::marks(&self.directory) {
+            let then = match directory::list(&self.directory) {
                 Ok(_) => "machines that boot once from now on boot again after a restart of the server",
                 Err(_) => "machines that boot once boot their disks after a restart, until the directory can be read",
             };
@@ -119,7 +119,7 @@ impl Used {
     /// Where the directory is gone, but boots were used up before, its marks may have been taken from it by nobody's will.
     fn miss_marks(&self) {
         let is_gone = fs::symlink_metadata(&self.directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        if let Ok(armings) = token::armings(&self.state_dir)
+        if let Ok(armings) = token::read_counts(&self.state_dir)
             && is_gone
             && !armings.is_empty()
         {
@@ -127,25 +127,25 @@ impl Used {
                 "{} is missing, though boots were used up before, by {}: they may boot once more; \
                  stop the server and bring the directory back if that is not what you want",
                 self.directory.display(),
-                some_names(armings.len(), armings.keys().map(String::as_str))
+                list_machines(armings.len(), armings.keys().map(String::as_str))
             );
         }
     }
 
-    fn find_key(&self) -> io::Result<Key> {
+    fn find_key(&self) -> io::Result<TokenKey> {
         let told = |error: io::Error| {
             tracing::warn!(
                 "{}: {error}; after a restart of the server, an installer that runs by then cannot say that it is done",
                 token::key_file(&self.state_dir).display()
             );
         };
-        match Key::kept(&self.state_dir) {
+        match TokenKey::load(&self.state_dir) {
             Ok(Some(key)) => Ok(key),
-            Ok(None) => Key::draw().inspect(|key| key.keep(&self.state_dir).unwrap_or_else(told)),
+            Ok(None) => TokenKey::generate().inspect(|key| key.save(&self.state_dir).unwrap_or_else(told)),
             // It may be right for whoever can read it, so it stays where it is.
             Err(error) => {
                 told(error);
-                Key::draw()
+                TokenKey::generate()
             }
         }
     }
@@ -158,25 +158,25 @@ impl Used {
         self.key.get().map(|key| key.token(machine, arming))
     }
 
-    pub fn is_token(&self, shown: &str, machine: &str, arming: u64) -> bool {
-        self.key.get().is_some_and(|key| key.is_token(shown, machine, arming))
+    pub fn is_valid_token(&self, shown: &str, machine: &str, arming: u64) -> bool {
+        self.key.get().is_some_and(|key| key.is_valid_token(shown, machine, arming))
     }
 
     /// The machine has used up its boot by fetching this, for this time.
-    pub fn mark(&self, machine: &str, by: &str, times: u64) {
-        self.send(Job::Mark(Mark { machine: machine.to_owned(), by: by.to_owned(), times }));
+    pub fn complete(&self, machine: &str, by: &str, times: u64) {
+        self.send(WriterJob::Mark(Mark { machine: machine.to_owned(), by: by.to_owned(), times }));
     }
 
     /// A mark was found of which nobody knew: that counts as one boot.
-    pub fn count(&self, machine: &str) {
-        self.send(Job::Count(machine.to_owned()));
+    pub fn count_found_completion(&self, machine: &str) {
+        self.send(WriterJob::Count(machine.to_owned()));
     }
 
-    fn send(&self, job: Job) {
+    fn send(&self, job: WriterJob) {
         self.shared.waiting.fetch_add(1, Ordering::AcqRel);
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = self.writer.try_send(job) {
             self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
-            if let Job::Mark(mark) = job {
+            if let WriterJob::Mark(mark) = job {
                 self.shared.keep(mark, &format_args!("{}: too much to write", self.directory.display()));
             }
         }
@@ -188,15 +188,15 @@ impl Used {
     }
 
     /// Tries again to write what could not be written. To be called every few seconds.
-    pub fn try_again(&self) {
+    pub fn retry_writes(&self) {
         if self.is_idle() && !lock(&self.shared.unwritten).is_empty() {
-            self.send(Job::TryAgain);
+            self.send(WriterJob::RetryWrites);
         }
     }
 
     /// Waits until what was marked is on the disk.
-    pub fn settle(&self, most: Duration) {
-        self.try_again();
+    pub fn flush(&self, most: Duration) {
+        self.retry_writes();
         let until = std::time::Instant::now() + most;
         while !self.is_idle() && std::time::Instant::now() < until {
             thread::sleep(Duration::from_millis(5));
@@ -204,16 +204,16 @@ impl Used {
     }
 }
 
-fn write_all(state_dir: &Path, jobs: &Receiver<Job>, shared: &Shared) {
-    let directory = directory::below(state_dir);
+fn write_all(state_dir: &Path, jobs: &Receiver<WriterJob>, shared: &Shared) {
+    let directory = directory::path_in(state_dir);
     let count = |machine: &str, times| {
-        if let Err(error) = token::count(state_dir, machine, times) {
-            tracing::debug!("{}: {error}", token::armings_file(state_dir).display());
+        if let Err(error) = token::append_count(state_dir, machine, times) {
+            tracing::debug!("{}: {error}", token::counts_file(state_dir).display());
         }
     };
     for job in jobs {
         match job {
-            Job::Mark(mark) => {
+            WriterJob::Mark(mark) => {
                 count(&mark.machine, mark.times);
                 match directory::write(&directory, &mark.machine, &mark.by) {
                     Ok(()) => {
@@ -223,8 +223,8 @@ fn write_all(state_dir: &Path, jobs: &Receiver<Job>, shared: &Shared) {
                     Err(error) => shared.keep(mark, &format_args!("{}: {error}", directory.display())),
                 }
             }
-            Job::Count(machine) => count(&machine, 1),
-            Job::TryAgain => shared.try_again(&directory),
+            WriterJob::Count(machine) => count(&machine, 1),
+            WriterJob::RetryWrites => shared.try_again(&directory),
         }
         shared.waiting.fetch_sub(1, Ordering::AcqRel);
     }

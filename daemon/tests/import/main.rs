@@ -16,7 +16,7 @@ use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_below;
 use proxydhcpd::import::{Format, Here, import};
-use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd::net::holder::{Transport, bound_sockets};
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
@@ -377,7 +377,7 @@ fn dnsmasq(directory: &Path, text: &str) -> Peer {
         file.display()
     ));
     wait_for("dnsmasq", || {
-        let open = |port| bound(Transport::Udp, port).is_ok_and(|sockets| !sockets.is_empty());
+        let open = |port| bound_sockets(Transport::Udp, port).is_ok_and(|sockets| !sockets.is_empty());
         (open(67) && open(4011)).then_some(())
     });
     running

@@ -8,7 +8,7 @@ use super::netns::{Peer, wait_for};
 use super::{HERE, network, ours, plan};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{Here, import};
-use proxydhcpd::net::holder::{Transport, bound};
+use proxydhcpd::net::holder::{Transport, bound_sockets};
 use proxydhcpd_core::link::Network4;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ fn kea(program: &str, directory: &Path, conf: &str) -> Peer {
     let peer = Peer::start(&format!("{program} -c {}", file.display()));
     // It reads from a packet socket, which it opens behind the one on port 67.
     let reads = || fs::read_to_string("/proc/thread-self/net/packet").is_ok_and(|sockets| sockets.lines().count() > 1);
-    wait_for("kea", || (bound(Transport::Udp, 67).is_ok_and(|sockets| !sockets.is_empty()) && reads()).then_some(()));
+    wait_for("kea", || (bound_sockets(Transport::Udp, 67).is_ok_and(|sockets| !sockets.is_empty()) && reads()).then_some(()));
     peer
 }
 
@@ -120,6 +120,6 @@ fn dhcpd(directory: &Path, conf: &str) -> Peer {
         file.display(),
         leases.display()
     ));
-    wait_for("dhcpd", || bound(Transport::Udp, 67).is_ok_and(|sockets| !sockets.is_empty()).then_some(()));
+    wait_for("dhcpd", || bound_sockets(Transport::Udp, 67).is_ok_and(|sockets| !sockets.is_empty()).then_some(()));
     peer
 }

@@ -4,7 +4,7 @@ use super::{Journey, Told, Visit, leads_to_ipxe, respond, script};
 use crate::cli::ClientKind;
 use crate::cli::synthetic::Described;
 use crate::cli::synthetic6::{beyond, duid, packet, relayed, sender};
-use crate::net::udp6::SERVERS_AND_RELAYS;
+use crate::net::udp6::ALL_SERVERS_AND_RELAYS;
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::choose::IPXE_WRAPPER_PREFIX;
@@ -78,7 +78,7 @@ impl Journey<'_> {
                 (relayed(described, relay, &octets), SocketAddr::new(relay.into(), port.number6()), here)
             }
             (Some(IpAddr::V6(relay)), _) => (octets, SocketAddr::new(beyond(described, relay), port.number6()), here),
-            _ => (octets, sender(described, port, link.index), SERVERS_AND_RELAYS.into()),
+            _ => (octets, sender(described, port, link.index), ALL_SERVERS_AND_RELAYS.into()),
         };
         Visit { octets, port, from, to, follows: false }
     }

@@ -14,7 +14,7 @@ use super::{ClientKind, Explain, setting};
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
-use crate::net::udp6::SERVERS_AND_RELAYS;
+use crate::net::udp6::ALL_SERVERS_AND_RELAYS;
 use crate::site::Site;
 use proxydhcpd_core::answer::{Answer, Replies, Response, Silence, Verdict, answer};
 use proxydhcpd_core::arch::{Arch, Transport};
@@ -363,7 +363,7 @@ impl Visit {
                 (SocketAddrV6::new(client, from_port, 0, link.index).into(), None)
             }
         };
-        let to = to.unwrap_or(SERVERS_AND_RELAYS.into());
+        let to = to.unwrap_or(ALL_SERVERS_AND_RELAYS.into());
         Visit { octets, port, from: args.from.unwrap_or(from), to, follows: false }
     }
 }

@@ -1,7 +1,7 @@
 //! IPv4: limited broadcasts.
 
-use super::checksum::{UDP, UDP_HEADER, folded, pseudo_header, sum, udp_checksum};
-use crate::net::sys::{Content, Frame};
+use super::checksum::{IPPROTO_UDP, UDP_HEADER, fold, pseudo_header_sum, sum_words, udp_checksum};
+use crate::net::sys::{ParsedDatagram, Frame};
 use socket2::SockFilter;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -12,7 +12,7 @@ const IP_HEADER: usize = 20;
 ///
 /// A frame of a VLAN that this machine does not have, or for another machine on an interface in promiscuous mode, is
 /// marked PACKET_OTHERHOST. One of a VLAN that it has comes by the interface of that VLAN.
-pub fn broadcasts_to(port: u16) -> [SockFilter; 13] {
+pub fn broadcast_filter(port: u16) -> [SockFilter; 13] {
     const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
     const JUMP: u32 = libc::BPF_JMP | libc::BPF_K;
     const MORE_FRAGMENTS_OR_OFFSET: u32 = 0x3fff;
@@ -27,7 +27,7 @@ pub fn broadcasts_to(port: u16) -> [SockFilter; 13] {
         step(LOAD | libc::BPF_W, KIND_OF_PACKET),
         drop_if(3, JUMP | libc::BPF_JGE, u32::from(libc::PACKET_OTHERHOST)),
         step(LOAD | libc::BPF_B, 9),
-        drop_unless(5, JUMP | libc::BPF_JEQ, u32::from(UDP)),
+        drop_unless(5, JUMP | libc::BPF_JEQ, u32::from(IPPROTO_UDP)),
         step(LOAD | libc::BPF_H, 6),
         drop_if(7, JUMP | libc::BPF_JSET, MORE_FRAGMENTS_OR_OFFSET),
         // The length of the IP header, which is where the ports are.
@@ -41,14 +41,14 @@ pub fn broadcasts_to(port: u16) -> [SockFilter; 13] {
 
 /// The datagram in a frame that has passed the filter; none where IP or UDP would find a wrong length or checksum. The
 /// kernel counts those, as they reach the owner of the port by its hands.
-pub fn content(frame: Frame<'_>) -> Option<Content> {
+pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     let octets = frame.octets;
     let number = |at: usize| Some(u16::from_be_bytes(octets.get(at..at + 2)?.try_into().ok()?));
     let address = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(octets.get(at..at + 4)?).ok()?));
 
     let first = octets.first()?;
     let udp = usize::from(first & 0x0f) * 4;
-    if first >> 4 != 4 || udp < IP_HEADER || folded(sum(octets.get(..udp)?)) != 0xffff {
+    if first >> 4 != 4 || udp < IP_HEADER || fold(sum_words(octets.get(..udp)?)) != 0xffff {
         return None;
     }
     // Short frames are padded to the least length of Ethernet: the end is where the headers say.
@@ -58,20 +58,20 @@ pub fn content(frame: Frame<'_>) -> Option<Content> {
         return None;
     }
     let (from, to) = (address(12)?, address(16)?);
-    let content = |end| Content {
+    let content = |end| ParsedDatagram {
         payload: udp + UDP_HEADER..end,
         from: SocketAddrV4::new(from, u16::from_be_bytes([octets[udp], octets[udp + 1]])).into(),
         to: to.into(),
     };
     if frame.truncated {
-        return (received >= udp + UDP_HEADER).then(|| content(in_packet.min(received)));
+        return (received >= udp + UDP_HEADER).then(|| parse_datagram(in_packet.min(received)));
     }
     let datagram = octets.get(udp..in_packet)?;
-    let has_checksum = number(udp + 6)? != 0 && !frame.checksum_is_open;
-    if has_checksum && folded(addresses(from, to) + pseudo_header(length) + sum(datagram)) != 0xffff {
+    let has_checksum = number(udp + 6)? != 0 && !frame.is_checksum_pending;
+    if has_checksum && fold(addresses(from, to) + pseudo_header_sum(length) + sum_words(datagram)) != 0xffff {
         return None;
     }
-    Some(content(in_packet))
+    Some(parse_datagram(in_packet))
 }
 
 /// IP and UDP. The kernel writes the total length, the identification and the checksum of IP, and refuses what is too
@@ -83,7 +83,7 @@ pub fn headers(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> [u8; IP_
     let (ip, udp) = headers.split_at_mut(IP_HEADER);
     ip[0] = 0x45;
     ip[8] = TIME_TO_LIVE;
-    ip[9] = UDP;
+    ip[9] = IPPROTO_UDP;
     ip[12..16].copy_from_slice(&from.ip().octets());
     ip[16..20].copy_from_slice(&to.ip().octets());
     udp[..2].copy_from_slice(&from.port().to_be_bytes());
@@ -95,7 +95,7 @@ pub fn headers(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> [u8; IP_
 }
 
 fn addresses(from: Ipv4Addr, to: Ipv4Addr) -> u64 {
-    sum(&from.octets()) + sum(&to.octets())
+    sum_words(&from.octets()) + sum_words(&to.octets())
 }
 
 #[cfg(test)]
@@ -117,12 +117,12 @@ mod tests {
     fn seal(packet: &mut [u8]) {
         let header = usize::from(packet[0] & 15) * 4;
         packet[10..12].fill(0);
-        let checksum = !folded(sum(&packet[..header]));
+        let checksum = !fold(sum_words(&packet[..header]));
         packet[10..12].copy_from_slice(&checksum.to_be_bytes());
     }
 
-    fn read(octets: &[u8]) -> Option<Content> {
-        content(Frame { octets, checksum_is_open: false, truncated: false })
+    fn read(octets: &[u8]) -> Option<ParsedDatagram> {
+        parse_datagram(Frame { octets, is_checksum_pending: false, truncated: false })
     }
 
     /// The kernel of a client takes it, too (`tests/sockets.rs`).
@@ -178,7 +178,7 @@ mod tests {
         let mut open = packet(b"abc");
         open[26] ^= 1;
         assert_eq!(read(&open), None);
-        assert!(content(Frame { octets: &open, checksum_is_open: true, truncated: false }).is_some());
+        assert!(parse_datagram(Frame { octets: &open, is_checksum_pending: true, truncated: false }).is_some());
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
             bad[26..28].fill(0);
             assert_eq!(read(&bad), None, "a UDP length of {length}");
         }
-        let cut = content(Frame { octets: &good[..30], checksum_is_open: false, truncated: true }).unwrap();
+        let cut = parse_datagram(Frame { octets: &good[..30], is_checksum_pending: false, truncated: true }).unwrap();
         assert_eq!(cut.payload, 28..30);
     }
 
@@ -208,7 +208,7 @@ mod tests {
                 })
                 .collect();
             for truncated in [false, true] {
-                if let Some(content) = content(Frame { octets: &octets, checksum_is_open: true, truncated }) {
+                if let Some(content) = parse_datagram(Frame { octets: &octets, is_checksum_pending: true, truncated }) {
                     assert!(octets.get(content.payload).is_some());
                 }
             }

@@ -1,7 +1,7 @@
 //! IPv6: what is sent to a group.
 
-use super::checksum::{UDP, UDP_HEADER, folded, pseudo_header, sum, udp_checksum};
-use crate::net::sys::{Content, Frame};
+use super::checksum::{IPPROTO_UDP, UDP_HEADER, fold, pseudo_header_sum, sum_words, udp_checksum};
+use crate::net::sys::{ParsedDatagram, Frame};
 use socket2::SockFilter;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
@@ -12,7 +12,7 @@ const IP_HEADER: usize = 40;
 /// tests that most of them fail come first.
 ///
 /// As with IPv4, a frame of a VLAN that is not ours, or for another machine, is marked PACKET_OTHERHOST.
-pub fn sent_to(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
+pub fn multicast_filter(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
     const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
     const JUMP: u32 = libc::BPF_JMP | libc::BPF_K;
     const KIND_OF_PACKET: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
@@ -26,7 +26,7 @@ pub fn sent_to(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
     let [first, second] = groups.map(words);
     [
         step(LOAD | libc::BPF_B, 6),
-        unless(1, JUMP | libc::BPF_JEQ, u32::from(UDP), DROP),
+        unless(1, JUMP | libc::BPF_JEQ, u32::from(IPPROTO_UDP), DROP),
         step(LOAD | libc::BPF_H, 42),
         unless(3, JUMP | libc::BPF_JEQ, u32::from(port), DROP),
         step(LOAD | libc::BPF_W, KIND_OF_PACKET),
@@ -60,12 +60,12 @@ fn words(address: Ipv6Addr) -> [u32; 4] {
 }
 
 /// The datagram in a frame that has passed the filter; none where IP or UDP would find a wrong length or checksum.
-pub fn content(frame: Frame<'_>) -> Option<Content> {
+pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     let octets = frame.octets;
     let number = |at: usize| Some(u16::from_be_bytes(octets.get(at..at + 2)?.try_into().ok()?));
     let address = |at: usize| Some(Ipv6Addr::from(<[u8; 16]>::try_from(octets.get(at..at + 16)?).ok()?));
 
-    if octets.first()? >> 4 != 6 || octets.get(6) != Some(&UDP) {
+    if octets.first()? >> 4 != 6 || octets.get(6) != Some(&IPPROTO_UDP) {
         return None;
     }
     // Short frames are padded to the least length of Ethernet: the end is where the headers say.
@@ -79,9 +79,9 @@ pub fn content(frame: Frame<'_>) -> Option<Content> {
     let datagram = octets.get(IP_HEADER..end).filter(|datagram| datagram.len() >= UDP_HEADER)?;
     // Without a checksum nothing would protect the addresses: there is always one (RFC 8200 8.1).
     let is_whole = frame.truncated
-        || frame.checksum_is_open
-        || number(IP_HEADER + 6)? != 0 && folded(addresses(from, to) + pseudo_header(length) + sum(datagram)) == 0xffff;
-    is_whole.then(|| Content {
+        || frame.is_checksum_pending
+        || number(IP_HEADER + 6)? != 0 && fold(addresses(from, to) + pseudo_header_sum(length) + sum_words(datagram)) == 0xffff;
+    is_whole.then(|| ParsedDatagram {
         payload: IP_HEADER + UDP_HEADER..end,
         from: SocketAddrV6::new(from, u16::from_be_bytes([datagram[0], datagram[1]]), 0, 0).into(),
         to: to.into(),
@@ -96,7 +96,7 @@ pub fn headers(from: SocketAddrV6, to: SocketAddrV6, payload: &[u8]) -> [u8; IP_
     let (ip, udp) = headers.split_at_mut(IP_HEADER);
     ip[0] = 0x60;
     ip[4..6].copy_from_slice(&length);
-    ip[6] = UDP;
+    ip[6] = IPPROTO_UDP;
     ip[7] = HOP_LIMIT;
     ip[8..24].copy_from_slice(&from.ip().octets());
     ip[24..40].copy_from_slice(&to.ip().octets());
@@ -109,7 +109,7 @@ pub fn headers(from: SocketAddrV6, to: SocketAddrV6, payload: &[u8]) -> [u8; IP_
 }
 
 fn addresses(from: Ipv6Addr, to: Ipv6Addr) -> u64 {
-    sum(&from.octets()) + sum(&to.octets())
+    sum_words(&from.octets()) + sum_words(&to.octets())
 }
 
 #[cfg(test)]
@@ -123,8 +123,8 @@ mod tests {
         [&headers(FROM, TO, payload)[..], payload].concat()
     }
 
-    fn read(octets: &[u8]) -> Option<Content> {
-        content(Frame { octets, checksum_is_open: false, truncated: false })
+    fn read(octets: &[u8]) -> Option<ParsedDatagram> {
+        parse_datagram(Frame { octets, is_checksum_pending: false, truncated: false })
     }
 
     /// The kernel of a client takes it, too (`tests/sockets6.rs`).
@@ -173,7 +173,7 @@ mod tests {
         let mut absent = packet(b"abc");
         absent[46..48].fill(0);
         assert_eq!(read(&absent), None);
-        assert!(content(Frame { octets: &absent, checksum_is_open: true, truncated: false }).is_some());
+        assert!(parse_datagram(Frame { octets: &absent, is_checksum_pending: true, truncated: false }).is_some());
     }
 
     /// Where all other words sum up to what would make it 0, as which it would be taken for absent.
@@ -192,7 +192,7 @@ mod tests {
         for end in 0..good.len() {
             assert_eq!(read(&good[..end]), None, "cut to {end}");
         }
-        let open = |octets: &[u8]| content(Frame { octets, checksum_is_open: true, truncated: false });
+        let open = |octets: &[u8]| parse_datagram(Frame { octets, is_checksum_pending: true, truncated: false });
         for (at, lengths) in [(44, [0, 7, 15, 0xffff_u16]), (4, [0, 8, 13, 15])] {
             for length in lengths {
                 let mut bad = good.clone();
@@ -200,7 +200,7 @@ mod tests {
                 assert_eq!(open(&bad), None, "a length of {length} at {at}");
             }
         }
-        let cut = |end| content(Frame { octets: &good[..end], checksum_is_open: false, truncated: true });
+        let cut = |end| parse_datagram(Frame { octets: &good[..end], is_checksum_pending: false, truncated: true });
         assert_eq!(cut(50).unwrap().payload, 48..50);
         assert_eq!((cut(48).unwrap().payload, cut(47)), (48..48, None));
     }
@@ -220,10 +220,10 @@ mod tests {
                 *first = 0x60;
             }
             if let Some(next) = octets.get_mut(6) {
-                *next = UDP;
+                *next = IPPROTO_UDP;
             }
             for truncated in [false, true] {
-                if let Some(content) = content(Frame { octets: &octets, checksum_is_open: true, truncated }) {
+                if let Some(content) = parse_datagram(Frame { octets: &octets, is_checksum_pending: true, truncated }) {
                     assert!(octets.get(content.payload).is_some());
                 }
             }

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 /// Every frame is to say whether its checksum has been computed yet ([`super::Frame::checksum_is_open`]).
-pub fn tell_open_checksums(socket: BorrowedFd<'_>) -> io::Result<()> {
+pub fn enable_checksum_status(socket: BorrowedFd<'_>) -> io::Result<()> {
     let yes: libc::c_int = 1;
     // SAFETY: the option takes an int, and the pointer and the length are those of one.
     let done = unsafe {

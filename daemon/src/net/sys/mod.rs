@@ -9,8 +9,8 @@ mod frames;
 mod receive;
 mod send;
 
-pub use frames::{bind_to_all_links, tell_open_checksums};
-pub use receive::{Batch, Content, Datagram, Frame};
+pub use frames::{bind_to_all_links, enable_checksum_status};
+pub use receive::{ReceiveBatch, ParsedDatagram, Datagram, Frame};
 pub use send::SendBatch;
 
 use std::io;
@@ -18,25 +18,25 @@ use std::mem::{size_of, zeroed};
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// Datagrams that one call takes or gives.
-const BATCH: usize = 32;
+const BATCH_SIZE: usize = 32;
 
 /// Longest datagram that is taken whole. DHCP over Ethernet stays under 1500; a relay may add to that.
-const OCTETS: usize = 4096;
+const MAX_DATAGRAM_SIZE: usize = 4096;
 
 // SAFETY: arithmetic on its argument, nothing is read or written.
-const PACKET_INFO4: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in_pktinfo>() as u32) } as usize;
+const PACKET_INFO4_LEN: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in_pktinfo>() as u32) } as usize;
 // SAFETY: as above.
-const PACKET_INFO6: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in6_pktinfo>() as u32) } as usize;
+const PACKET_INFO6_LEN: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in6_pktinfo>() as u32) } as usize;
 
 /// The name of a UDP socket, of either family.
 #[derive(Clone, Copy)]
 #[repr(C)]
-union Name {
+union SockAddr {
     v4: libc::sockaddr_in,
     v6: libc::sockaddr_in6,
 }
 
-fn message<Name>(
+fn message_header<Name>(
     (name, name_octets): (*mut Name, usize),
     vector: *mut libc::iovec,
     control: *mut libc::c_void,
@@ -68,16 +68,16 @@ fn retry_interrupted(mut call: impl FnMut() -> libc::c_int) -> io::Result<usize>
 }
 
 /// With the octets of it that count.
-fn sockaddr(address: SocketAddr) -> (Name, usize) {
+fn sockaddr(address: SocketAddr) -> (SockAddr, usize) {
     match address {
         SocketAddr::V4(address) => {
             let v4 = libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
                 sin_port: address.port().to_be(),
-                sin_addr: in_addr(*address.ip()),
+                sin_addr: to_in_addr(*address.ip()),
                 sin_zero: [0; 8],
             };
-            (Name { v4 }, size_of::<libc::sockaddr_in>())
+            (SockAddr { v4 }, size_of::<libc::sockaddr_in>())
         }
         SocketAddr::V6(address) => {
             let v6 = libc::sockaddr_in6 {
@@ -87,16 +87,16 @@ fn sockaddr(address: SocketAddr) -> (Name, usize) {
                 sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
                 sin6_scope_id: address.scope_id(),
             };
-            (Name { v6 }, size_of::<libc::sockaddr_in6>())
+            (SockAddr { v6 }, size_of::<libc::sockaddr_in6>())
         }
     }
 }
 
-fn in_addr(address: Ipv4Addr) -> libc::in_addr {
+fn to_in_addr(address: Ipv4Addr) -> libc::in_addr {
     libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) }
 }
 
-fn address(address: libc::in_addr) -> Ipv4Addr {
+fn from_in_addr(address: libc::in_addr) -> Ipv4Addr {
     Ipv4Addr::from(address.s_addr.to_ne_bytes())
 }
 
@@ -118,7 +118,7 @@ mod tests {
     }
 
     /// Waits until something is there.
-    fn receive(batch: &mut Batch, socket: &UdpSocket) -> usize {
+    fn receive(batch: &mut ReceiveBatch, socket: &UdpSocket) -> usize {
         let mut readable = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
         assert_eq!(poll(&mut readable, 10_000_u16), Ok(1), "nothing came");
         batch.receive(socket.as_fd()).unwrap()
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(out.flush(sender.as_fd(), |_, to, error| panic!("{to}: {error}")), 2);
         assert!(out.is_empty());
 
-        let mut batch = Batch::new();
+        let mut batch = ReceiveBatch::new();
         assert_eq!(receive(&mut batch, &receiver), 2);
         let port = sender.local_addr().unwrap().port();
         let expected = |payload, from, to| Datagram {
@@ -160,7 +160,7 @@ mod tests {
             out.push(&vec![number; usize::from(number)], at, UNSPECIFIED, None, 0);
         }
         assert_eq!(out.flush(sender.as_fd(), |_, to, error| panic!("{to}: {error}")), 100);
-        let mut batch = Batch::new();
+        let mut batch = ReceiveBatch::new();
         let mut next = 0..100_u8;
         let mut calls = 0;
         while !next.is_empty() {
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(refused[1], (at, libc::EMSGSIZE));
         assert_eq!(refused[4], (nowhere, libc::EINVAL));
 
-        let mut batch = Batch::new();
+        let mut batch = ReceiveBatch::new();
         receive(&mut batch, &receiver);
         assert_eq!(batch.iter().map(|datagram| datagram.payload).collect::<Vec<_>>(), [b"a", b"b", b"c"]);
     }
@@ -205,13 +205,13 @@ mod tests {
     fn what_is_too_long_is_marked_and_the_next_one_is_not() {
         let (receiver, at) = socket();
         let (sender, _) = socket();
-        sender.send_to(&[7; OCTETS + 1], at).unwrap();
-        sender.send_to(&[8; OCTETS], at).unwrap();
+        sender.send_to(&[7; MAX_DATAGRAM_SIZE + 1], at).unwrap();
+        sender.send_to(&[8; MAX_DATAGRAM_SIZE], at).unwrap();
         sender.send_to(&[], at).unwrap();
-        let mut batch = Batch::new();
+        let mut batch = ReceiveBatch::new();
         assert_eq!(receive(&mut batch, &receiver), 3);
         let got: Vec<_> = batch.iter().map(|datagram| (datagram.payload.len(), datagram.truncated)).collect();
-        assert_eq!(got, [(OCTETS, true), (OCTETS, false), (0, false)]);
+        assert_eq!(got, [(MAX_DATAGRAM_SIZE, true), (MAX_DATAGRAM_SIZE, false), (0, false)]);
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
         let (receiver, at) = socket();
         let (sender, _) = socket();
         sender.send_to(b"x", at).unwrap();
-        let mut batch = Batch::new();
+        let mut batch = ReceiveBatch::new();
         assert_eq!(receive(&mut batch, &receiver), 1);
         assert_eq!(batch.receive(receiver.as_fd()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         assert_eq!(batch.iter().len(), 0);
@@ -230,7 +230,7 @@ mod tests {
         let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let (sender, _) = socket();
         sender.send_to(b"x", receiver.local_addr().unwrap()).unwrap();
-        let mut batch = Batch::new();
+        let mut batch = ReceiveBatch::new();
         receive(&mut batch, &receiver);
         let datagram = batch.iter().next().unwrap();
         assert_eq!((datagram.payload, datagram.to, datagram.link), (&b"x"[..], UNSPECIFIED, 0));
@@ -247,7 +247,7 @@ mod tests {
         out.push(b"one", at, Ipv6Addr::LOCALHOST.into(), Some(lo), 0);
         out.push(b"two", at, Ipv6Addr::UNSPECIFIED.into(), None, 0);
         assert_eq!(out.flush(sender.as_fd(), |_, to, error| panic!("{to}: {error}")), 2);
-        let mut batch = Batch::new();
+        let mut batch = ReceiveBatch::new();
         assert_eq!(receive(&mut batch, &receiver), 2);
         let from = SocketAddr::from((Ipv6Addr::LOCALHOST, sender.local_addr().unwrap().port()));
         let expected = |payload| Datagram { payload, from, to: at.ip(), link: lo, truncated: false };

@@ -1,6 +1,6 @@
 //! Receiving.
 
-use super::{BATCH, Name, OCTETS, PACKET_INFO4, PACKET_INFO6, address, message, retry_interrupted};
+use super::{BATCH_SIZE, SockAddr, MAX_DATAGRAM_SIZE, PACKET_INFO4_LEN, PACKET_INFO6_LEN, from_in_addr, message_header, retry_interrupted};
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -29,14 +29,14 @@ pub struct Frame<'a> {
     pub octets: &'a [u8],
     /// Its sender has left the checksum to a network card that it never came by: another network namespace or a virtual
     /// machine of this host.
-    pub checksum_is_open: bool,
+    pub is_checksum_pending: bool,
     /// It was longer than our buffer, and its end is lost.
     pub truncated: bool,
 }
 
 /// What is found in a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
+pub struct ParsedDatagram {
     /// Where in the frame.
     pub payload: Range<usize>,
     pub from: SocketAddr,
@@ -44,21 +44,21 @@ pub struct Content {
 }
 
 /// Room for what one call receives, used again and again.
-pub struct Batch {
-    payloads: Box<[[u8; OCTETS]]>,
-    controls: [Control; BATCH],
-    senders: [Sender; BATCH],
+pub struct ReceiveBatch {
+    payloads: Box<[[u8; MAX_DATAGRAM_SIZE]]>,
+    controls: [Control; BATCH_SIZE],
+    senders: [Sender; BATCH_SIZE],
     arrived: Vec<Arrival>,
 }
 
-impl Batch {
+impl ReceiveBatch {
     pub fn new() -> Self {
-        Batch {
-            payloads: vec![[0; OCTETS]; BATCH].into_boxed_slice(),
-            controls: [Control([0; CONTROL_OCTETS]); BATCH],
+        ReceiveBatch {
+            payloads: vec![[0; MAX_DATAGRAM_SIZE]; BATCH_SIZE].into_boxed_slice(),
+            controls: [Control([0; CONTROL_OCTETS]); BATCH_SIZE],
             // SAFETY: integers only, for which zero is a value.
             senders: unsafe { zeroed() },
-            arrived: Vec::with_capacity(BATCH),
+            arrived: Vec::with_capacity(BATCH_SIZE),
         }
     }
 
@@ -77,14 +77,14 @@ impl Batch {
     pub fn receive_frames(
         &mut self,
         socket: BorrowedFd<'_>,
-        read: impl Fn(Frame<'_>) -> Option<Content>,
+        read: impl Fn(Frame<'_>) -> Option<ParsedDatagram>,
     ) -> io::Result<usize> {
         self.fill(socket, |slot, octets, header, sender| {
             let auxiliary = control::<libc::tpacket_auxdata>(header, libc::SOL_PACKET, libc::PACKET_AUXDATA);
             let status = auxiliary.map_or(0, |auxiliary| auxiliary.tp_status);
             let checksum_is_open = status & libc::TP_STATUS_CSUMNOTREADY != 0;
             let truncated = truncated(header);
-            let Content { payload, mut from, to } = read(Frame { octets, checksum_is_open, truncated })?;
+            let ParsedDatagram { payload, mut from, to } = read(Frame { octets, is_checksum_pending: checksum_is_open, truncated })?;
             // SAFETY: integers only, all of them written at least once, by `new`.
             let link = u32::try_from(unsafe { sender.frame }.sll_ifindex).unwrap_or(0);
             if let SocketAddr::V6(from) = &mut from
@@ -114,13 +114,13 @@ impl Batch {
         mut arrive: impl FnMut(usize, &[u8], &libc::msghdr, &Sender) -> Option<Arrival>,
     ) -> io::Result<usize> {
         self.arrived.clear();
-        let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH];
-        let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
+        let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH_SIZE];
+        let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH_SIZE];
         let buffers = self.payloads.iter_mut().zip(self.controls.iter_mut()).zip(self.senders.iter_mut());
         for ((vector, header), ((payload, control), sender)) in vectors.iter_mut().zip(&mut headers).zip(buffers) {
-            let vector = vector.write(libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: OCTETS });
+            let vector = vector.write(libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: MAX_DATAGRAM_SIZE });
             let name = (ptr::from_mut(sender), size_of::<Sender>());
-            header.write(message(name, vector, control.0.as_mut_ptr().cast(), CONTROL_OCTETS));
+            header.write(message_header(name, vector, control.0.as_mut_ptr().cast(), CONTROL_OCTETS));
         }
 
         let count = retry_interrupted(|| {
@@ -130,7 +130,7 @@ impl Batch {
                 libc::recvmmsg(
                     socket.as_raw_fd(),
                     headers.as_mut_ptr().cast(),
-                    BATCH as u32,
+                    BATCH_SIZE as u32,
                     libc::MSG_DONTWAIT as _,
                     ptr::null_mut(),
                 )
@@ -139,20 +139,20 @@ impl Batch {
         for (slot, header) in headers.iter().enumerate().take(count) {
             // SAFETY: every header was written above, and the kernel has filled the first `count` of them.
             let header = unsafe { header.assume_init_ref() };
-            let octets = &self.payloads[slot][..(header.msg_len as usize).min(OCTETS)];
+            let octets = &self.payloads[slot][..(header.msg_len as usize).min(MAX_DATAGRAM_SIZE)];
             self.arrived.extend(arrive(slot, octets, &header.msg_hdr, &self.senders[slot]));
         }
         Ok(self.arrived.len())
     }
 }
 
-impl Default for Batch {
+impl Default for ReceiveBatch {
     fn default() -> Self {
-        Batch::new()
+        ReceiveBatch::new()
     }
 }
 
-impl std::fmt::Debug for Batch {
+impl std::fmt::Debug for ReceiveBatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
@@ -168,7 +168,7 @@ struct Arrival {
     truncated: bool,
 }
 
-impl Name {
+impl SockAddr {
     /// Who it names as the sender, and how the datagram came by its control data.
     fn arrival(self, header: &libc::msghdr) -> (SocketAddr, IpAddr, u32) {
         // SAFETY: both begin with the family, and any octets are integers.
@@ -180,10 +180,10 @@ impl Name {
                 info.map_or((Ipv6Addr::UNSPECIFIED, 0), |info| (info.ipi6_addr.s6_addr.into(), info.ipi6_ifindex));
             return (from.into(), to.into(), link);
         }
-        let from = SocketAddrV4::new(address(v4.sin_addr), u16::from_be(v4.sin_port));
+        let from = SocketAddrV4::new(from_in_addr(v4.sin_addr), u16::from_be(v4.sin_port));
         let info = control::<libc::in_pktinfo>(header, libc::IPPROTO_IP, libc::IP_PKTINFO);
         let (to, link) = info.map_or((Ipv4Addr::UNSPECIFIED, 0), |info| {
-            (address(info.ipi_addr), u32::try_from(info.ipi_ifindex).unwrap_or(0))
+            (from_in_addr(info.ipi_addr), u32::try_from(info.ipi_ifindex).unwrap_or(0))
         });
         (from.into(), to.into(), link)
     }
@@ -193,7 +193,7 @@ impl Name {
 #[derive(Clone, Copy)]
 #[repr(C)]
 union Sender {
-    udp: Name,
+    udp: SockAddr,
     frame: libc::sockaddr_ll,
 }
 
@@ -206,7 +206,7 @@ const CONTROL_OCTETS: usize = unsafe { libc::CMSG_SPACE(size_of::<libc::tpacket_
 struct Control([u8; CONTROL_OCTETS]);
 
 const _: () = assert!(align_of::<Control>() >= align_of::<libc::cmsghdr>());
-const _: () = assert!(CONTROL_OCTETS >= PACKET_INFO4 && CONTROL_OCTETS >= PACKET_INFO6);
+const _: () = assert!(CONTROL_OCTETS >= PACKET_INFO4_LEN && CONTROL_OCTETS >= PACKET_INFO6_LEN);
 
 fn truncated(header: &libc::msghdr) -> bool {
     header.msg_flags & libc::MSG_TRUNC != 0

@@ -1,6 +1,6 @@
 //! Sending.
 
-use super::{BATCH, Name, PACKET_INFO4, PACKET_INFO6, in_addr, message, retry_interrupted, sockaddr};
+use super::{BATCH_SIZE, SockAddr, PACKET_INFO4_LEN, PACKET_INFO6_LEN, to_in_addr, message_header, retry_interrupted, sockaddr};
 use std::io;
 use std::mem::{MaybeUninit, offset_of, size_of, zeroed};
 use std::net::{IpAddr, SocketAddr};
@@ -45,12 +45,12 @@ impl SendBatch {
     /// Sends all and empties the batch; says how many the kernel took. One that it refuses (no route, an address that
     /// has gone, a firewall, a full buffer) is reported and left behind, and the next ones are sent. It never waits.
     pub fn flush(&mut self, socket: BorrowedFd<'_>, refused: impl FnMut(usize, SocketAddr, io::Error)) -> usize {
-        self.flush_by(&[socket], refused).0
+        self.flush_to_any(&[socket], refused).0
     }
 
     /// The same by several sockets: where the buffer of one is full, the next one sends what follows. Says as well how
     /// many were full. When all are, nothing more of this batch is tried.
-    pub fn flush_by(
+    pub fn flush_to_any(
         &mut self,
         sockets: &[BorrowedFd<'_>],
         mut refused: impl FnMut(usize, SocketAddr, io::Error),
@@ -64,7 +64,7 @@ impl SendBatch {
                 rest.iter().for_each(|left| refused(left.mark, left.to, io::Error::from_raw_os_error(libc::EAGAIN)));
                 break;
             };
-            let done = match send(*socket, &self.octets, &rest[..rest.len().min(BATCH)]) {
+            let done = match send(*socket, &self.octets, &rest[..rest.len().min(BATCH_SIZE)]) {
                 Ok(count) if count > 0 => {
                     sent += count;
                     count
@@ -112,14 +112,14 @@ union Info {
     v6: libc::in6_pktinfo,
 }
 
-const _: () = assert!(offset_of!(PacketInfo, info) + size_of::<libc::in_pktinfo>() == PACKET_INFO4);
-const _: () = assert!(offset_of!(PacketInfo, info) + size_of::<libc::in6_pktinfo>() == PACKET_INFO6);
+const _: () = assert!(offset_of!(PacketInfo, info) + size_of::<libc::in_pktinfo>() == PACKET_INFO4_LEN);
+const _: () = assert!(offset_of!(PacketInfo, info) + size_of::<libc::in6_pktinfo>() == PACKET_INFO6_LEN);
 
 fn send(socket: BorrowedFd<'_>, octets: &[u8], messages: &[Message]) -> io::Result<usize> {
-    let mut addresses = [const { MaybeUninit::<Name>::uninit() }; BATCH];
-    let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH];
-    let mut controls = [const { MaybeUninit::<PacketInfo>::uninit() }; BATCH];
-    let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
+    let mut addresses = [const { MaybeUninit::<SockAddr>::uninit() }; BATCH_SIZE];
+    let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH_SIZE];
+    let mut controls = [const { MaybeUninit::<PacketInfo>::uninit() }; BATCH_SIZE];
+    let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH_SIZE];
     let room = addresses.iter_mut().zip(&mut vectors).zip(&mut controls).zip(&mut headers);
     let mut count = 0;
     for (out, (((to, vector), control), header)) in messages.iter().zip(room) {
@@ -131,7 +131,7 @@ fn send(socket: BorrowedFd<'_>, octets: &[u8], messages: &[Message]) -> io::Resu
         let vector = vector.write(libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() });
         let (info, info_octets) = control_out(out);
         let control = control.write(info);
-        header.write(message((to, name_octets), vector, ptr::from_mut(control).cast(), info_octets));
+        header.write(message_header((to, name_octets), vector, ptr::from_mut(control).cast(), info_octets));
         count += 1;
     }
     retry_interrupted(|| {
@@ -151,17 +151,17 @@ fn control_out(out: &Message) -> (PacketInfo, usize) {
             control.header.cmsg_type = libc::IP_PKTINFO;
             control.info.v4 = libc::in_pktinfo {
                 ipi_ifindex: out.link.cast_signed(),
-                ipi_spec_dst: in_addr(from),
+                ipi_spec_dst: to_in_addr(from),
                 ipi_addr: libc::in_addr { s_addr: 0 },
             };
-            PACKET_INFO4
+            PACKET_INFO4_LEN
         }
         IpAddr::V6(from) => {
             control.header.cmsg_level = libc::IPPROTO_IPV6;
             control.header.cmsg_type = libc::IPV6_PKTINFO;
             control.info.v6 =
                 libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: from.octets() }, ipi6_ifindex: out.link };
-            PACKET_INFO6
+            PACKET_INFO6_LEN
         }
     };
     control.header.cmsg_len = length as _;

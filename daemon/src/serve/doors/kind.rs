@@ -2,7 +2,7 @@
 
 use super::{BOOT_SERVER, BOOT_SERVER6, BROADCASTS, Door, GROUPS, tftp_settings};
 use crate::config::{Enabled, Settings};
-use crate::net::busy::Busy;
+use crate::net::busy::BindError;
 use crate::net::holder::Transport;
 use crate::net::socket::Socket;
 use crate::net::{udp, udp6};
@@ -22,14 +22,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub fn open(self, settings: &Settings) -> Result<Door, Busy> {
+    pub fn open(self, settings: &Settings) -> Result<Door, BindError> {
         let (transport, wanted) = self.port(settings);
-        let busy = |error| Busy::new(transport, wanted, error);
+        let busy = |error| BindError::new(transport, wanted, error);
         match self {
-            Kind::Broadcasts => udp::broadcast(wanted.port()).map(|socket| Door::Dhcp(BROADCASTS, Socket::Udp(socket))),
-            Kind::Groups => udp6::servers(wanted.port()).map(|socket| Door::Dhcp(GROUPS, Socket::Udp(socket))),
+            Kind::Broadcasts => udp::bind_broadcast(wanted.port()).map(|socket| Door::Dhcp(BROADCASTS, Socket::Udp(socket))),
+            Kind::Groups => udp6::bind_site_group(wanted.port()).map(|socket| Door::Dhcp(GROUPS, Socket::Udp(socket))),
             Kind::BootServer | Kind::BootServer6 => {
-                udp::exclusive(wanted).map(|socket| Door::Dhcp(wanted, Socket::Udp(socket)))
+                udp::bind_exclusive(wanted).map(|socket| Door::Dhcp(wanted, Socket::Udp(socket)))
             }
             Kind::Tftp | Kind::Tftp6 => {
                 let transfers = tftp_settings(settings);

@@ -1,6 +1,6 @@
 //! Why the server does not start, and what the administrator can do about it.
 
-use crate::net::busy::Busy;
+use crate::net::busy::BindError;
 use std::fmt;
 use std::fs;
 
@@ -9,7 +9,7 @@ pub enum CannotServe {
     /// No DHCP port could be opened: there is nothing to serve.
     NoDhcp,
     /// This process may not open these ports, and the configuration does not do without them.
-    Forbidden(Vec<Busy>),
+    Forbidden(Vec<BindError>),
     /// Our own sockets leave nothing of the limit of open files.
     TooFewFiles { limit: usize },
 }
@@ -37,8 +37,8 @@ impl fmt::Display for CannotServe {
 
 impl std::error::Error for CannotServe {}
 
-fn named(busy: &Busy) -> String {
-    format!("{} port {}", busy.transport, busy.wanted.port())
+fn named(busy: &BindError) -> String {
+    format!("{} port {}", busy.transport, busy.address.port())
 }
 
 /// `may_bind`: whether this process has CAP_NET_BIND_SERVICE, if that is known.
@@ -79,7 +79,7 @@ mod tests {
     fn each_port_is_named_once_with_the_cure() {
         let refused = |port: u16| {
             let error = io::Error::from_raw_os_error(libc::EACCES);
-            Busy::new(Transport::Udp, (Ipv4Addr::UNSPECIFIED, port).into(), error)
+            BindError::new(Transport::Udp, (Ipv4Addr::UNSPECIFIED, port).into(), error)
         };
         let text = CannotServe::Forbidden(vec![refused(67), refused(69), refused(69)]).to_string();
         let begin = "cannot open UDP port 67, UDP port 69: permission denied. ";

@@ -3,8 +3,8 @@
 
 use super::{Door, Kind};
 use crate::config::Settings;
-use crate::net::busy::Busy;
-use crate::net::holder::{Bound, bound, overlap};
+use crate::net::busy::BindError;
+use crate::net::holder::{BoundSocket, bound_sockets, addresses_overlap};
 use crate::net::socket::Socket;
 use crate::net::udp;
 use std::io;
@@ -21,18 +21,18 @@ pub struct Waiting {
 
 impl Waiting {
     /// Says when it can be had at last. An error is one that will stay.
-    pub fn look(&mut self, settings: &Settings, now: Instant) -> Option<Result<Door, Busy>> {
+    pub fn look(&mut self, settings: &Settings, now: Instant) -> Option<Result<Door, BindError>> {
         let (transport, wanted) = self.kind.port(settings);
         // The other family may be ours.
-        let claims = |other: &Bound| overlap(wanted.ip(), other.address) && !other.is_ours();
+        let claims = |other: &BoundSocket| addresses_overlap(wanted.ip(), other.address) && !other.is_own_process();
         // Not to know who is there is no leave to take the port.
-        let is_free = bound(transport, wanted.port()).is_ok_and(|others| !others.iter().any(claims));
+        let is_free = bound_sockets(transport, wanted.port()).is_ok_and(|others| !others.iter().any(claims));
         if !is_free {
             self.seen = now;
         }
         let opened = if matches!(self.kind, Kind::Broadcasts | Kind::Groups) && !is_free {
             // He may share it now: his configuration was mended as we had advised, or he is another.
-            Ok(Door::Dhcp(wanted, Socket::Udp(udp::beside(wanted)?)))
+            Ok(Door::Dhcp(wanted, Socket::Udp(udp::bind_shared(wanted)?)))
         } else if !self.may_be_taken(now) {
             return None;
         } else {
