@@ -19,7 +19,7 @@ use std::time::SystemTime;
 /// Something that can be sent: its size is fixed when it is opened.
 #[derive(Clone, Debug)]
 pub struct Opened {
-    pub content: Content,
+    pub content: ServedContent,
     /// Octets that will be sent, whatever happens to the file in the meantime.
     pub size: u64,
     /// For `Last-Modified` and the entity tag; `None` for text rendered for this request.
@@ -31,7 +31,7 @@ pub struct Opened {
 }
 
 #[derive(Clone, Debug)]
-pub enum Content {
+pub enum ServedContent {
     Text(Arc<[u8]>),
     File(Arc<File>),
 }
@@ -39,7 +39,7 @@ pub enum Content {
 impl Opened {
     pub fn text(text: impl Into<Arc<[u8]>>) -> Opened {
         let text = text.into();
-        Opened { size: text.len() as u64, content: Content::Text(text), modified: None, inode: 0, device: 0 }
+        Opened { size: text.len() as u64, content: ServedContent::Text(text), modified: None, inode: 0, device: 0 }
     }
 
     /// Fills `buffer` with what stands at `offset` and says how much that was: less than asked only at the end. A
@@ -48,8 +48,8 @@ impl Opened {
         let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = left.min(buffer.len());
         match &self.content {
-            Content::Text(text) => buffer[..wanted].copy_from_slice(&text[text.len() - left..][..wanted]),
-            Content::File(file) => {
+            ServedContent::Text(text) => buffer[..wanted].copy_from_slice(&text[text.len() - left..][..wanted]),
+            ServedContent::File(file) => {
                 let read = file.read_exact_at(&mut buffer[..wanted], offset);
                 self.check_unchanged()?;
                 read?;
@@ -61,7 +61,7 @@ impl Opened {
     /// To be called after reading: whether all of it was there when the file was opened. A write moves the time of its
     /// last change. Only replacing it by name leaves an open file as it is.
     pub fn check_unchanged(&self) -> io::Result<()> {
-        let Content::File(file) = &self.content else { return Ok(()) };
+        let ServedContent::File(file) = &self.content else { return Ok(()) };
         let metadata = file.metadata()?;
         if metadata.len() == self.size && metadata.modified().ok() == self.modified {
             return Ok(());
@@ -85,7 +85,7 @@ pub struct Directory {
 impl Directory {
     /// `any_case`: a name that is not there is looked for a second time without regard to ASCII case (Windows loaders
     /// ask for `\Boot\BCD` and for `\boot\bcd`).
-    pub fn at(path: &Path, any_case: bool) -> io::Result<Directory> {
+    pub fn from_path(path: &Path, any_case: bool) -> io::Result<Directory> {
         let root = File::options().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(path)?;
         Ok(Directory { root: root.into(), any_case })
     }
@@ -150,12 +150,12 @@ pub fn open_regular(path: &Path, most: u64) -> io::Result<File> {
         // Somebody holds a lease on it, as Samba does, and gives it up when asked.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock && path.metadata()?.is_file() => File::open(path)?,
         // A socket, or a device without a driver.
-        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => return Err(irregular(path.metadata()?.file_type())),
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => return Err(irregular_error(path.metadata()?.file_type())),
         opened => opened?,
     };
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(irregular(metadata.file_type()));
+        return Err(irregular_error(metadata.file_type()));
     }
     if metadata.len() > most { Err(too_long(most)) } else { Ok(file) }
 }
@@ -169,7 +169,7 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 
 /// Makes a file that was not there before. What another left under its name, be it a link or a named pipe, is removed,
 /// so that nothing is written elsewhere and nobody waits.
-pub fn create_anew(path: &Path, mode: u32) -> io::Result<File> {
+pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -184,20 +184,20 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut new = OsString::from(".");
     new.push(path.file_name().unwrap_or_default());
     let new = directory.join(new);
-    let mut file = create_anew(&new, mode)?;
+    let mut file = create_new(&new, mode)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
-    sync(directory)
+    sync_directory(directory)
 }
 
 /// Has what was renamed or removed in a directory on the disk.
-pub fn sync(directory: &Path) -> io::Result<()> {
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
 /// Why something is not read as a file.
-pub fn irregular(kind: FileType) -> io::Error {
+pub fn irregular_error(kind: FileType) -> io::Error {
     let what = match kind {
         kind if kind.is_dir() => return io::ErrorKind::IsADirectory.into(),
         kind if kind.is_fifo() => "a named pipe",
@@ -225,7 +225,7 @@ fn admit(descriptor: OwnedFd) -> Result<Opened, Refusal> {
         modified: metadata.modified().ok(),
         inode: metadata.ino(),
         device: metadata.dev(),
-        content: Content::File(Arc::new(file)),
+        content: ServedContent::File(Arc::new(file)),
     })
 }
 
@@ -256,7 +256,7 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("boot/sub")).unwrap();
         std::fs::write(dir.path().join("boot/here.txt"), "hello").unwrap();
         std::fs::write(dir.path().join("boot/sub/Deep.efi"), "MZ").unwrap();
-        let directory = Directory::at(&dir.path().join("boot"), false).unwrap();
+        let directory = Directory::from_path(&dir.path().join("boot"), false).unwrap();
         (dir, directory)
     }
 
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(directory.open("magic").unwrap_err(), Refusal::Denied);
         // A magic link that leads to a place inside.
         let open = File::open("/proc/self/status").unwrap();
-        let proc = Directory::at(Path::new("/proc/self"), false).unwrap();
+        let proc = Directory::from_path(Path::new("/proc/self"), false).unwrap();
         let name = format!("fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open));
         assert!(proc.open("status").is_ok());
         assert_eq!(proc.open(&name).unwrap_err(), Refusal::Denied);
@@ -423,7 +423,7 @@ mod tests {
     fn the_second_look_ignores_case_only_where_it_was_asked_for() {
         let (dir, directory) = house();
         assert_eq!(directory.open("SUB/deep.EFI").unwrap_err(), Refusal::NotFound);
-        let directory = Directory::at(&dir.path().join("boot"), true).unwrap();
+        let directory = Directory::from_path(&dir.path().join("boot"), true).unwrap();
         assert_eq!(read(&directory.open("SUB/deep.EFI").unwrap()), b"MZ");
         assert_eq!(directory.open("SUB/gone").unwrap_err(), Refusal::NotFound);
         std::fs::write(dir.path().join("boot/HERE.TXT"), "exact").unwrap();

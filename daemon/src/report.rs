@@ -289,7 +289,7 @@ impl Report {
             LINK = link,
             "{} ({client}) on {link} is not answered: {}",
             client.hardware,
-            site.no_loader(client.arch, profile),
+            site.no_loader_reason(client.arch, profile),
         );
     }
 

@@ -8,9 +8,9 @@ mod programs;
 mod roots;
 mod rules;
 
-use crate::boot::directory::{self, ByHostName, Scan};
-use crate::boot::loaders::{self, Found};
-use crate::boot::table::{self, System};
+use crate::boot::directory::{self, HostNameScript, Scan};
+use crate::boot::loaders::{self, FoundLoaders};
+use crate::boot::table::{self, Distribution};
 use crate::boot::{local_disk, second_stage, signature, with_script};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::flags::Flags;
@@ -20,7 +20,7 @@ use crate::files::{self, Opened};
 use crate::templates::{self, Failure, Templates};
 use crate::used::directory::StoredIdentities;
 use crate::used::{self, list_machines};
-use named::Files;
+use named::ResolvedFiles;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::fetch::{RenderContext, Fetch, Fallback, Refusal};
@@ -29,7 +29,7 @@ use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId, ItemTarget}
 use proxydhcpd_core::plan::{Dhcp6, IpxeTarget, Loader, BootDirMenu, Plan, TftpServer};
 use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::script;
-use roots::Roots;
+use roots::ServedDirectories;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -42,11 +42,11 @@ use std::time::Duration;
 pub struct Site {
     pub plan: Plan,
     /// What was found to boot, for the table.
-    found: Found,
+    found: FoundLoaders,
     /// What the boot directory has for the menu, and what has not come into it.
     scan: Scan,
-    system: System,
-    roots: Arc<Roots>,
+    system: Distribution,
+    directories: Arc<ServedDirectories>,
     /// The operator's own programs that start a local disk.
     local_disks: BTreeMap<Arch, PathBuf>,
     /// In how many files machines are described, and how long reading them took.
@@ -57,14 +57,14 @@ pub struct Site {
     /// Routed by an old proxy.ini.
     legacy: bool,
     /// The doors that are open.
-    open: Open,
+    open: OpenPorts,
     /// Names of files that machines are offered.
     offered: Arc<BTreeSet<String>>,
 }
 
 /// Which doors are open; what is offered follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Open {
+pub struct OpenPorts {
     pub tftp: bool,
     pub tftp6: bool,
     pub http: Option<u16>,
@@ -77,25 +77,25 @@ pub struct Open {
 
 impl Site {
     /// Looks for loaders and into the boot directory, now. The draft is taken out of `loaded` and becomes the plan.
-    pub fn build(loaded: &mut Loaded, open: Open) -> Result<Site, ConfigError> {
+    pub fn build(loaded: &mut Loaded, open: OpenPorts) -> Result<Site, ConfigError> {
         let mut told = Vec::new();
-        let files = Files::look(loaded, &mut told);
+        let files = ResolvedFiles::resolve(loaded, &mut told);
         let right = |told: &[Diagnostic]| told.iter().all(|told| told.severity == Severity::Warning);
-        let Some(Files { roots, mut templates, profiles, draft }) = files.filter(|_| right(&told) && loaded.is_sound())
+        let Some(ResolvedFiles { directories: roots, mut templates, profiles, plan: draft }) = files.filter(|_| right(&told) && loaded.is_sound())
         else {
             return Err(all(loaded, told));
         };
         let settings = &loaded.settings;
-        let places: Vec<&Path> = loaders::PLACES.iter().map(Path::new).collect();
+        let places: Vec<&Path> = loaders::DISTRIBUTION_DIRECTORIES.iter().map(Path::new).collect();
         let found = loaders::find(&settings.boot_dir, &places);
         let mut scan = directory::scan(&settings.boot_dir, roots.mounts());
         for found in &mut scan.found {
-            let wrong = found.cmdline.as_deref().and_then(|cmdline| templates.entry(&mut found.entry, cmdline));
+            let wrong = found.cmdline.as_deref().and_then(|cmdline| templates.compile_entry(&mut found.entry, cmdline));
             // A file is for every kernel beside it.
             told.extend(wrong.filter(|wrong| !told.contains(wrong)));
         }
         let mut unfit = Vec::new();
-        let local_disks = local_disk::of_operator(&settings.boot_dir, &mut unfit);
+        let local_disks = local_disk::operator_programs(&settings.boot_dir, &mut unfit);
         told.extend(unfit.into_iter().map(Diagnostic::warning));
         let (duid, why_not_kept) = duid::server_duid(&settings.state_dir);
         told.extend(why_not_kept.map(|why| {
@@ -112,7 +112,7 @@ impl Site {
             rate_limit: settings.max_packets_per_second.map(Into::into),
             menu: BootDirMenu {
                 has_boot_script: scan.own_script,
-                has_host_name_scripts: !scan.by_host_name.is_empty(),
+                has_host_name_scripts: !scan.host_name_scripts.is_empty(),
                 entries: scan.entries(),
             },
             local_disk: local_disk::architectures(&local_disks),
@@ -130,7 +130,7 @@ impl Site {
             },
             ..Plan::default()
         };
-        plan.ipxe_wrappers = with_script::able(&plan);
+        plan.ipxe_wrappers = with_script::wrappable_loaders(&plan);
         plan.rules_version = rules_mark(&plan);
         if let Some(legacy) = &loaded.legacy {
             legacy.routing.apply(&mut plan);
@@ -140,15 +140,15 @@ impl Site {
                 "it takes our reply in place of that of the DHCPv6 server: name in `dns-servers` those that it would have named",
             ));
         }
-        told.extend(local_disk::out_of_reach(&plan).into_iter().map(out_of_reach));
-        told.extend(rules::left_by_ipxe(&plan));
-        told.extend(programs::again_and_again(&plan));
-        told.extend(programs::for_others(&plan, |name| roots.path(name)));
-        told.extend(found.misfits.iter().map(|misfit| Diagnostic::warning(misfit.to_string()).help(&misfit.cure)));
-        let system = System::of_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
-        told.extend(loader_urls::out_of_reach(&plan, |arch| table::hint(arch, &found, &system)));
-        told.extend(scan.notes.iter().map(Diagnostic::warning));
-        told.extend(second_stage::astray(&plan, |name| roots.path(name)).into_iter().map(astray));
+        told.extend(local_disk::unbootable_rules(&plan).into_iter().map(out_of_reach));
+        told.extend(rules::firmware_only_rules(&plan));
+        told.extend(programs::ipxe_loops(&plan));
+        told.extend(programs::bios_loader_for_uefi(&plan, |name| roots.path(name)));
+        told.extend(found.unusable.iter().map(|misfit| Diagnostic::warning(misfit.to_string()).help(&misfit.fix)));
+        let system = Distribution::from_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
+        told.extend(loader_urls::unfetchable_loaders(&plan, |arch| table::hint(arch, &found, &system)));
+        told.extend(scan.warnings.iter().map(Diagnostic::warning));
+        told.extend(second_stage::old_grubs(&plan, |name| roots.path(name)).into_iter().map(astray));
         let machine_files = (draft.machines.files, draft.machines.took);
         let legacy = loaded.legacy.is_some();
         let (roots, templates) = (Arc::new(roots), Arc::new(templates));
@@ -157,7 +157,7 @@ impl Site {
             found,
             scan,
             system,
-            roots,
+            directories: roots,
             local_disks,
             machine_files,
             templates,
@@ -166,12 +166,12 @@ impl Site {
             open,
             offered: Arc::default(),
         };
-        site.follow(open);
+        site.set_open_ports(open);
         Ok(site)
     }
 
     /// Offers what these doors serve, and no more.
-    pub fn follow(&mut self, open: Open) {
+    pub fn set_open_ports(&mut self, open: OpenPorts) {
         self.open = open;
         self.plan.http = open.http;
         self.plan.boot_server = open.boot_server;
@@ -187,7 +187,7 @@ impl Site {
 
     /// Has machines whose entries are gone boot their disks while these marks hold, and says which, and of which the
     /// marks do not tell what they are. An identity that an entry lists now is that entry's.
-    pub fn protect<'a>(&mut self, directory: &Path, marked: impl Iterator<Item = &'a str>) -> Vec<String> {
+    pub fn protect_removed_machines<'a>(&mut self, directory: &Path, marked: impl Iterator<Item = &'a str>) -> Vec<String> {
         let machines = std::mem::take(&mut self.plan.machines).with_removed_entries(&[]);
         let (mut gone, mut unknown, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for name in marked.filter(|name| machines.get_by_name(name).is_none()) {
@@ -250,7 +250,7 @@ impl Site {
     /// Opens what a requested name means. `failed` hears of a template that cannot be rendered: a script then says so
     /// to whoever stands at the machine, which would otherwise only know that its boot server does not answer.
     pub fn open(&self, meant: Fetch, request: &FileRequest<'_>, failed: impl FnOnce(&Failure)) -> Result<Opened, Refusal> {
-        match self.templates.text(&self.plan, &meant, request) {
+        match self.templates.render_request(&self.plan, &meant, request) {
             Some(Ok(text)) => return Ok(Opened::text(text.into_bytes())),
             Some(Err(failure)) => {
                 failed(&failure);
@@ -273,13 +273,13 @@ impl Site {
             // Whether it is to be believed, no file tells.
             Fetch::Done(_) => Err(Refusal::Denied),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
-            Fetch::IpxeWrapper(arch) => with_script::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
+            Fetch::IpxeWrapper(arch) => with_script::program(arch).map(Opened::text).ok_or(Refusal::NotFound),
             Fetch::LocalDisk(arch) => match self.local_disks.get(&arch) {
                 Some(path) => files::open_loader(path),
-                None => local_disk::starter(arch).map(Opened::text).ok_or(Refusal::NotFound),
+                None => local_disk::builtin_program(arch).map(Opened::text).ok_or(Refusal::NotFound),
             },
             Fetch::Directory { name, otherwise } => match (self.file(&name), otherwise) {
-                (Err(Refusal::NotFound), Some(Fallback::File(meant))) => self.roots.open(&meant),
+                (Err(Refusal::NotFound), Some(Fallback::File(meant))) => self.directories.open(&meant),
                 (Err(Refusal::NotFound), Some(Fallback::Text(text))) => Ok(Opened::text(text.into_bytes())),
                 (opened, _) => opened,
             },
@@ -288,31 +288,31 @@ impl Site {
 
     /// A file of the boot directory, or of a directory that is served beside it.
     fn file(&self, name: &str) -> Result<Opened, Refusal> {
-        match self.roots.open(name) {
-            Err(Refusal::NotFound) => self.roots.open(self.scan.spelling(name).ok_or(Refusal::NotFound)?),
+        match self.directories.open(name) {
+            Err(Refusal::NotFound) => self.directories.open(self.scan.host_name_script(name).ok_or(Refusal::NotFound)?),
             opened => opened,
         }
     }
 
     /// The menu of the boot directory for the machine that asks, and why an entry of it cannot be made.
     pub fn menu(&self, asking: &RenderContext, request: &FileRequest<'_>) -> (String, Option<Failure>) {
-        let (entries, failed) = self.templates.entries(&self.plan, asking, request);
+        let (entries, failed) = self.templates.render_entries(&self.plan, asking, request);
         let text = script::menu(&self.plan, &entries, &asking.base_url, request.server, &asking.claimed);
         (text, failed.into_iter().next())
     }
 
     /// Why entries of the menu cannot be made for the machine that asks.
-    pub fn unrendered(&self, asking: &RenderContext, request: &FileRequest<'_>) -> Vec<Failure> {
-        self.templates.entries(&self.plan, asking, request).1
+    pub fn menu_failures(&self, asking: &RenderContext, request: &FileRequest<'_>) -> Vec<Failure> {
+        self.templates.render_entries(&self.plan, asking, request).1
     }
 
     /// What the boot directory has for the menu, unless nobody is shown that.
-    pub fn boot_dir(&self) -> Option<&Scan> {
+    pub fn menu_scan(&self) -> Option<&Scan> {
         (self.plan.ipxe == IpxeTarget::Builtin && !self.plan.menu.has_boot_script).then_some(&self.scan)
     }
 
     /// Scripts that machines run by their host names before the menu, and why none does, if that is so.
-    pub fn by_host_name(&self) -> (&[ByHostName], Option<&'static str>) {
+    pub fn host_name_scripts(&self) -> (&[HostNameScript], Option<&'static str>) {
         let plan = &self.plan;
         let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == BootTarget::BootDir);
         let chosen = |id: ProfileId| shows(Some(id));
@@ -331,26 +331,26 @@ impl Site {
             IpxeTarget::Builtin => None,
             IpxeTarget::Configured(_) | IpxeTarget::AsFirmware => Some("the old file gives an iPXE another script"),
         };
-        (&self.scan.by_host_name, why)
+        (&self.scan.host_name_scripts, why)
     }
 
     /// Directories that are served under names.
     pub fn mounts(&self) -> impl Iterator<Item = (&str, &Path)> {
-        self.roots.mounts()
+        self.directories.mounts()
     }
 
     /// The program that starts the local disk of this architecture, whole.
-    pub fn local_disk(&self, arch: Arch) -> io::Result<Cow<'static, [u8]>> {
+    pub fn local_disk_program(&self, arch: Arch) -> io::Result<Cow<'static, [u8]>> {
         match self.local_disks.get(&arch) {
             Some(path) => std::fs::read(path).map(Cow::Owned),
-            None => local_disk::starter(arch).map(Cow::Borrowed).ok_or(io::ErrorKind::NotFound.into()),
+            None => local_disk::builtin_program(arch).map(Cow::Borrowed).ok_or(io::ErrorKind::NotFound.into()),
         }
     }
 
     /// Which architecture gets which file, and what to install for those that get none.
-    pub fn table(&self) -> String {
+    pub fn loader_table(&self) -> String {
         if !self.legacy {
-            return table::render(&table::lines(&self.plan.loaders, &self.found, &self.system));
+            return table::render(&table::rows(&self.plan.loaders, &self.found, &self.system));
         }
         let each = |(arch, loader): (&Arch, &Loader)| format!("{:24} {}\n", arch.to_string(), loader.name);
         let default_loader =
@@ -370,7 +370,7 @@ impl Site {
     }
 
     /// How many machines are described, if there are any.
-    pub fn machines(&self) -> Option<String> {
+    pub fn machine_summary(&self) -> Option<String> {
         let count = |number, one: &str| if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") };
         let (files, took) = self.machine_files;
         let machines = self.plan.machines.len();
@@ -379,22 +379,22 @@ impl Site {
     }
 
     /// A hash of what is said of it: another number where there is something new to say.
-    pub fn said(&self, loaded: &Loaded) -> u64 {
+    pub fn report_hash(&self, loaded: &Loaded) -> u64 {
         let warnings = loaded.told.iter().chain(&self.warnings).map(Diagnostic::one_line).collect::<Vec<_>>();
         let machines = (self.plan.machines.len(), self.machine_files.0);
-        BuildHasherDefault::<DefaultHasher>::default().hash_one((self.table(), machines, self.unsigned(), warnings))
+        BuildHasherDefault::<DefaultHasher>::default().hash_one((self.loader_table(), machines, self.unsigned(), warnings))
     }
 
     /// The table, line by line, into the log.
-    pub fn say(&self) {
-        self.table().lines().for_each(|line| tracing::info!("{line}"));
-        self.machines().iter().for_each(|machines| tracing::info!("{machines}"));
+    pub fn log(&self) {
+        self.loader_table().lines().for_each(|line| tracing::info!("{line}"));
+        self.machine_summary().iter().for_each(|machines| tracing::info!("{machines}"));
         let unsigned = self.unsigned();
         if !unsigned.is_empty() {
             tracing::info!("not signed, which matters only where Secure Boot is on: {}", unsigned.join(", "));
         }
         self.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-        self.boot_dir().iter().flat_map(|scan| scan.summary()).for_each(|line| tracing::warn!("{line}"));
+        self.menu_scan().iter().flat_map(|scan| scan.summary()).for_each(|line| tracing::warn!("{line}"));
     }
 
     /// How to come by an iPXE for this architecture.
@@ -403,7 +403,7 @@ impl Site {
     }
 
     /// Why a machine of this architecture gets nothing by this profile, and what to do about it.
-    pub fn no_loader(&self, arch: Arch, profile: Option<ProfileId>) -> String {
+    pub fn no_loader_reason(&self, arch: Arch, profile: Option<ProfileId>) -> String {
         if let Some(Profile { name, boots: BootTarget::Loader, .. }) = self.plan.profile(profile) {
             let key = arch.base().info().map_or("default", |row| row.id);
             return format!("profile {name} names no loader for {arch}; `{key}` under [profile.{name}.loaders] would");
@@ -453,13 +453,13 @@ fn astray((name, version): (String, String)) -> Diagnostic {
 /// boot.
 pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
     let mut loaded = config::read(flags)?;
-    if loaded.is_sound() { Ok(loaded) } else { Err(and_files(&mut loaded, ConfigError(Vec::new()))) }
+    if loaded.is_sound() { Ok(loaded) } else { Err(with_file_errors(&mut loaded, ConfigError(Vec::new()))) }
 }
 
 /// Beside this error all else that is wrong with the configuration.
-pub fn and_files(loaded: &mut Loaded, error: ConfigError) -> ConfigError {
+pub fn with_file_errors(loaded: &mut Loaded, error: ConfigError) -> ConfigError {
     let mut told = error.0;
-    drop(Files::look(loaded, &mut told));
+    drop(ResolvedFiles::resolve(loaded, &mut told));
     all(loaded, told)
 }
 
@@ -487,16 +487,16 @@ mod tests {
         let shim = Loader { name: "snponly-shimx64.efi".into(), path: Some("/nowhere".into()) };
         Site {
             plan: Plan { loaders: [(Arch::X64, shim)].into(), ..Plan::default() },
-            found: Found::default(),
+            found: FoundLoaders::default(),
             scan: Scan::default(),
-            system: System::Unknown,
-            roots: Arc::new(Roots::new(directory, Some(Directory::at(directory, false).unwrap()), false)),
+            system: Distribution::Unknown,
+            directories: Arc::new(ServedDirectories::new(directory, Some(Directory::from_path(directory, false).unwrap()), false)),
             local_disks: BTreeMap::new(),
             machine_files: (0, Duration::ZERO),
             warnings: Vec::new(),
             templates: Arc::default(),
             legacy: false,
-            open: Open::default(),
+            open: OpenPorts::default(),
             offered: Arc::default(),
         }
     }
@@ -532,10 +532,10 @@ mod tests {
         let mut site = site(directory.path());
         site.plan.local_disk = vec![Arch::X64];
         let sent = |site: &Site| ask_whole(site, b"local-disk/uefi-x64.efi").unwrap();
-        assert_eq!(sent(&site), local_disk::starter(Arch::X64).unwrap());
+        assert_eq!(sent(&site), local_disk::builtin_program(Arch::X64).unwrap());
         site.local_disks.insert(Arch::X64, directory.path().join("snponly.efi"));
         assert_eq!(sent(&site), b"snponly.efi");
-        assert_eq!(&*site.local_disk(Arch::X64).unwrap(), b"snponly.efi");
+        assert_eq!(&*site.local_disk_program(Arch::X64).unwrap(), b"snponly.efi");
     }
 
     #[test]

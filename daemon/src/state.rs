@@ -106,11 +106,11 @@ impl State {
     /// A request for a file was refused. Where it is a file that we offer, and cannot send, the operator has to know.
     pub fn refused(&self, client: IpAddr, name: &[u8]) {
         let site = self.site.load();
-        let Some((name, refusal)) = site.offers(name).and_then(|name| Some((name, site.lacks(name)?))) else { return };
+        let Some((name, refusal)) = site.offered_name(name).and_then(|name| Some((name, site.refusal_of(name)?))) else { return };
         let client = client.to_canonical();
         let holder = self.observations().address_owner(client);
         let who = holder.map_or_else(|| client.to_string(), |holder| format!("{} ({client})", holder.hardware));
-        let (why, cure) = site.refused(name, refusal);
+        let (why, cure) = site.explain_refusal(name, refusal);
         self.report().offered_file_refused(name, &who, format_args!("{why}; {cure}"), Instant::now());
     }
 
@@ -171,7 +171,7 @@ impl State {
     /// Machines whose entries are gone boot their disks while their marks hold.
     pub fn protect_removed_machines(&self, site: &mut Site) -> Vec<String> {
         let marked: Vec<String> = self.observations().boot_once.completed().map(str::to_owned).collect();
-        site.protect(self.boot_once.directory(), marked.iter().map(String::as_str))
+        site.protect_removed_machines(self.boot_once.directory(), marked.iter().map(String::as_str))
     }
 
     /// A machine whose entry says `always` or `never` has nothing to use up. One without entry, or whose entry does not

@@ -73,7 +73,7 @@ fn line(BootDirEntry { title, target: starts, problem: lacks }: &BootDirEntry) -
 }
 
 fn left_out(scan: &Scan) -> Vec<String> {
-    scan.left_out.iter().map(|left| format!("{}: {}", left.path, left.why)).collect()
+    scan.skipped.iter().map(|left| format!("{}: {}", left.path, left.reason)).collect()
 }
 
 #[track_caller]
@@ -90,7 +90,7 @@ fn cure(files: &[&str]) -> String {
     let root = directory(files);
     let lacking: Vec<_> = scan(root.path(), []).found.into_iter().filter(|found| found.entry.problem.is_some()).collect();
     assert_eq!(lacking.len(), 1, "{lacking:#?}");
-    lacking[0].cure.clone().unwrap()
+    lacking[0].fix.clone().unwrap()
 }
 
 #[test]
@@ -409,7 +409,7 @@ fn a_script_that_ipxe_does_not_take_for_one_does_not_boot() {
         &["a.ipxe = echo", "b.ipxe = \u{feff}#!ipxe\n", "c.ipxe = #!ipxe\r\nshell\r\n"],
         &["a [script] !", "b [script] !", "c [script]"],
     );
-    assert_eq!(scan.found[1].cure.as_deref(), Some("save it as UTF-8 without a byte order mark"));
+    assert_eq!(scan.found[1].fix.as_deref(), Some("save it as UTF-8 without a byte order mark"));
 }
 
 #[test]
@@ -433,10 +433,10 @@ fn b22_b23_netboot_xyz_is_an_entry_and_its_scripts_for_single_machines_are_none(
         ],
         &["menu [script]", "netboot.xyz [program]"],
     );
-    let by_host_name: Vec<_> = scan.by_host_name.iter().map(|script| (&script.path[..], &script.host[..])).collect();
+    let by_host_name: Vec<_> = scan.host_name_scripts.iter().map(|script| (&script.path[..], &script.host_name[..])).collect();
     assert_eq!(by_host_name, [("HOSTNAME-pc1.ipxe", "pc1"), ("hostname-PC2.IPXE", "PC2")]);
     assert_eq!(
-        [scan.spelling("HOSTNAME-pc2.ipxe"), scan.spelling("HOSTNAME-pc3.ipxe")],
+        [scan.host_name_script("HOSTNAME-pc2.ipxe"), scan.host_name_script("HOSTNAME-pc3.ipxe")],
         [Some("hostname-PC2.IPXE"), None]
     );
     let told = left_out(&scan);
@@ -568,7 +568,7 @@ fn a_kernel_with_the_mark_of_a_boot_sector_is_an_entry_and_no_disk_image() {
     fs::write(root.path().join("k/kernel.img"), kernel).unwrap();
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), ["k [kernel.img+initrd.gz]"]);
-    assert_eq!(left_out(&scan).len(), 1, "{:?}", scan.left_out);
+    assert_eq!(left_out(&scan).len(), 1, "{:?}", scan.skipped);
     assert!(left_out(&scan)[0].starts_with("freedos.img: a disk image"));
     // Nor is one that has no initrd, nor an initrd with these octets.
     fs::copy(root.path().join("freedos.img"), root.path().join("k/initrd.img")).unwrap();
@@ -583,7 +583,7 @@ fn a_kernel_with_the_mark_of_a_boot_sector_is_an_entry_and_no_disk_image() {
 fn two_kernels_of_alpine_in_one_directory_are_to_be_moved_apart_and_boot_then() {
     let lts = ["boot/vmlinuz-lts", "boot/initramfs-lts", "boot/modloop-lts"];
     let root = directory(&[&lts[..], &["boot/vmlinuz-virt", "boot/initramfs-virt", "boot/modloop-virt"]].concat());
-    let cures: Vec<String> = scan(root.path(), []).found.into_iter().filter_map(|found| found.cure).collect();
+    let cures: Vec<String> = scan(root.path(), []).found.into_iter().filter_map(|found| found.fix).collect();
     let arguments = "ip=dhcp alpine_repo=http://dl-cdn.alpinelinux.org/alpine/latest-stable/main \
                      modloop={{ base }}boot/virt/modloop-virt";
     let cure = format!(
@@ -597,7 +597,7 @@ fn two_kernels_of_alpine_in_one_directory_are_to_be_moved_apart_and_boot_then() 
     }
     fs::write(root.path().join("boot/virt/cmdline"), arguments).unwrap();
     let found = scan(root.path(), []).found;
-    let lacking: Vec<&str> = found.iter().filter_map(|found| found.cure.as_deref()).collect();
+    let lacking: Vec<&str> = found.iter().filter_map(|found| found.fix.as_deref()).collect();
     assert!(found.len() == 2 && lacking.len() == 1, "{found:#?}");
     assert!(lacking[0].starts_with("write into boot/cmdline: "), "{lacking:?}");
 }
@@ -614,7 +614,7 @@ fn a_kernel_of_alpine_that_is_told_anothers_modules_does_not_boot() {
     assert_eq!(lacking.len(), 1, "{found:#?}");
     let why = "its arguments name modloop-virt, which has the modules of another kernel";
     assert_eq!((&lacking[0].entry.title[..], lacking[0].entry.problem.as_deref()), ("boot/vmlinuz-lts", Some(why)));
-    assert!(lacking[0].cure.as_ref().unwrap().contains("move vmlinuz-lts, initramfs-lts, modloop-lts into"));
+    assert!(lacking[0].fix.as_ref().unwrap().contains("move vmlinuz-lts, initramfs-lts, modloop-lts into"));
     assert!(cure(&[&lts[..], &[&told("virt")]].concat()).contains("modloop={{ base }}boot/modloop-lts"));
     let right = directory(&[&lts[..], &[&told("lts")]].concat());
     assert_eq!(scan(right.path(), []).found[0].entry.problem, None);

@@ -7,7 +7,7 @@ use netns::loaders::boot_dir;
 use proxydhcpd::config::diagnostic::Diagnostic;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{ConfigError, load_below};
-use proxydhcpd::site::{Open, Site};
+use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::fetch;
 use proxydhcpd_core::memory::Observations;
@@ -36,7 +36,7 @@ impl Lab {
         let text = text.replace("MIRROR", &mirror).replace("ETC", &etc);
         fs::write(self.etc.path().join("proxydhcpd.toml"), format!("boot-dir = \"{boot}\"\n{text}")).unwrap();
         let mut loaded = load_below(&Flags::default(), self.etc.path())?;
-        Site::build(&mut loaded, Open { tftp: true, http: Some(8080), boot_server: true, ..Open::default() })
+        Site::build(&mut loaded, OpenPorts { tftp: true, http: Some(8080), boot_server: true, ..OpenPorts::default() })
     }
 
     /// What is told, without the names of directories that are others each time.

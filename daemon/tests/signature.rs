@@ -3,7 +3,7 @@
 
 use proxydhcpd::boot::image::Image;
 use proxydhcpd::boot::signature::certificate::Certificate;
-use proxydhcpd::boot::signature::{Accepts, Fault, Refusal, Verdict, inspect, is_signed, microsoft, read};
+use proxydhcpd::boot::signature::{TrustAnchor, SignatureFault, Rejection, SecureBootVerdict, inspect, is_signed, microsoft, parse};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,11 +17,11 @@ const UEFI_CA_2023: &str = "Microsoft UEFI CA 2023";
 fn shim_is_signed_with_both_keys_that_microsoft_has_for_others() {
     let shim = inspect(&cached("2022/shimx64.efi.signed")).unwrap();
     assert_eq!(shim.image, Image::Efi(0x8664));
-    let signers: Vec<_> = shim.all.iter().map(|one| (one.issuer.as_str(), one.fault)).collect();
+    let signers: Vec<_> = shim.signatures.iter().map(|one| (one.issuer.as_str(), one.fault)).collect();
     assert_eq!(signers, [(UEFI_CA_2011, None), (UEFI_CA_2023, None)]);
     assert_eq!(
         shim.verdict(&[]),
-        Verdict::Accepted(vec![Accepts::Microsoft(UEFI_CA_2011), Accepts::Microsoft(UEFI_CA_2023)])
+        SecureBootVerdict::Accepted(vec![TrustAnchor::Microsoft(UEFI_CA_2011), TrustAnchor::Microsoft(UEFI_CA_2023)])
     );
     assert_eq!(shim.verdict(&[]).to_string(), format!("signed by Microsoft ({UEFI_CA_2011}, {UEFI_CA_2023})"));
     assert!(shim.sbat.iter().any(|part| part.name == "shim" && part.generation.parse::<u32>().is_ok()));
@@ -30,8 +30,8 @@ fn shim_is_signed_with_both_keys_that_microsoft_has_for_others() {
 #[test]
 fn a_distributions_grub_is_signed_with_a_key_that_only_its_shim_knows() {
     let grub = inspect(&cached("2022/grubnetx64.efi.signed")).unwrap();
-    assert_eq!(grub.all[0].fault, None);
-    let Verdict::Refused(Refusal::Stranger { signer, issuer }) = grub.verdict(&[]) else { panic!("{grub:?}") };
+    assert_eq!(grub.signatures[0].fault, None);
+    let SecureBootVerdict::Rejected(Rejection::UnknownSigner { signer, issuer }) = grub.verdict(&[]) else { panic!("{grub:?}") };
     assert!(signer.starts_with("Debian Secure Boot Signer"), "{signer}");
     assert_eq!(issuer, "Debian Secure Boot CA");
     assert!(grub.sbat.iter().any(|part| part.name == "grub" && part.version == "2.06"));
@@ -43,12 +43,12 @@ fn a_site_signs_its_own_ipxe() {
     let signed = site.sign(&ipxe());
     let keys = Certificate::read(&site.certificate).unwrap();
     let told = inspect(&signed).unwrap();
-    assert_eq!(told.verdict(&keys), Verdict::Accepted(vec![Accepts::Site("SnakeOil".into())]));
+    assert_eq!(told.verdict(&keys), SecureBootVerdict::Accepted(vec![TrustAnchor::Site("SnakeOil".into())]));
     assert_eq!(told.verdict(&keys).to_string(), "signed with the site's own key (SnakeOil)");
-    assert_eq!(told.verdict(&[]), Verdict::Refused(stranger("SnakeOil", "SnakeOil")));
+    assert_eq!(told.verdict(&[]), SecureBootVerdict::Rejected(stranger("SnakeOil", "SnakeOil")));
 
     assert_eq!((is_signed(&ipxe()).unwrap(), is_signed(&signed).unwrap()), (Some(false), Some(true)));
-    assert_eq!(inspect(&ipxe()).unwrap().verdict(&keys), Verdict::Refused(Refusal::Unsigned));
+    assert_eq!(inspect(&ipxe()).unwrap().verdict(&keys), SecureBootVerdict::Rejected(Rejection::Unsigned));
 }
 
 /// An independent reader comes to the same result.
@@ -67,7 +67,7 @@ fn sbverify_agrees_on_who_signed_what() {
         (&ipxe(), &site, false),
     ] {
         let told = inspect(file).unwrap().verdict(&Certificate::read(&owner.certificate).unwrap());
-        assert_eq!(matches!(told, Verdict::Accepted(_)), accepts, "{}: {told}", file.display());
+        assert_eq!(matches!(told, SecureBootVerdict::Accepted(_)), accepts, "{}: {told}", file.display());
         let sbverify = Command::new("sbverify").arg("--cert").arg(&owner.certificate).arg(file).output();
         assert_eq!(sbverify.expect("sbverify; run e2e/setup").status.success(), accepts, "{}", file.display());
     }
@@ -78,11 +78,11 @@ fn every_signature_of_a_file_counts() {
     let (one, two) = (Owner::make("One", None), Owner::make("Two", None));
     let both = inspect(&two.sign(&one.sign(&ipxe()))).unwrap();
     let of = |owner: &Owner| Certificate::read(&owner.certificate).unwrap();
-    assert_eq!(both.all.len(), 2);
-    assert_eq!(both.verdict(&of(&two)), Verdict::Accepted(vec![Accepts::Site("Two".into())]));
+    assert_eq!(both.signatures.len(), 2);
+    assert_eq!(both.verdict(&of(&two)), SecureBootVerdict::Accepted(vec![TrustAnchor::Site("Two".into())]));
     let keys = [of(&two), of(&one)].concat();
     let told = both.verdict(&keys);
-    assert_eq!(told, Verdict::Accepted(vec![Accepts::Site("One".into()), Accepts::Site("Two".into())]));
+    assert_eq!(told, SecureBootVerdict::Accepted(vec![TrustAnchor::Site("One".into()), TrustAnchor::Site("Two".into())]));
 }
 
 #[test]
@@ -91,9 +91,9 @@ fn a_key_accepts_what_a_certificate_that_it_issued_signed() {
     let signer = Owner::make("Site signer", Some(&authority));
     let keys = Certificate::read(&authority.certificate).unwrap();
     let told = inspect(&signer.sign(&ipxe())).unwrap();
-    assert_eq!((told.all[0].signer.as_str(), told.all[0].issuer.as_str()), ("Site signer", "Site authority"));
-    assert_eq!(told.verdict(&keys), Verdict::Accepted(vec![Accepts::Site("Site authority".into())]));
-    assert_eq!(told.verdict(&[]), Verdict::Refused(stranger("Site signer", "Site authority")));
+    assert_eq!((told.signatures[0].signer.as_str(), told.signatures[0].issuer.as_str()), ("Site signer", "Site authority"));
+    assert_eq!(told.verdict(&keys), SecureBootVerdict::Accepted(vec![TrustAnchor::Site("Site authority".into())]));
+    assert_eq!(told.verdict(&[]), SecureBootVerdict::Rejected(stranger("Site signer", "Site authority")));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_name_alone_convinces_nobody() {
     let impostor = Owner::make(UEFI_CA_2011, None);
     let told = inspect(&impostor.sign(&ipxe())).unwrap();
     let keys = Certificate::read(&site.certificate).unwrap();
-    assert_eq!(told.verdict(&keys), Verdict::Refused(stranger(UEFI_CA_2011, UEFI_CA_2011)));
+    assert_eq!(told.verdict(&keys), SecureBootVerdict::Rejected(stranger(UEFI_CA_2011, UEFI_CA_2011)));
 }
 
 #[test]
@@ -116,12 +116,12 @@ fn a_file_that_was_changed_after_signing_is_refused() {
     for at in (0x40..table).step_by(table / 97) {
         let mut changed = signed.clone();
         changed[at] ^= 0x10;
-        let told = read(&changed).verdict(&keys);
+        let told = parse(&changed).verdict(&keys);
         let free = left_out.iter().any(|start| (*start..start + 4).contains(&at));
-        assert_eq!(matches!(told, Verdict::Accepted(_)), free, "octet {at:#x}: {told}");
+        assert_eq!(matches!(told, SecureBootVerdict::Accepted(_)), free, "octet {at:#x}: {told}");
     }
     let told = inspect(&change(&site.sign(&ipxe()))).unwrap().verdict(&keys);
-    assert_eq!(told, Verdict::Refused(Refusal::Fault { signer: "SnakeOil".into(), fault: Fault::Changed }));
+    assert_eq!(told, SecureBootVerdict::Rejected(Rejection::Fault { signer: "SnakeOil".into(), fault: SignatureFault::Changed }));
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn a_signature_that_was_changed_is_refused() {
     for at in [signed.len() - 16, digest] {
         let mut signed = signed.clone();
         signed[at] ^= 1;
-        let told = read(&signed).verdict(&keys);
-        assert_eq!(told, Verdict::Refused(Refusal::Fault { signer: "SnakeOil".into(), fault: Fault::Forged }));
+        let told = parse(&signed).verdict(&keys);
+        assert_eq!(told, SecureBootVerdict::Rejected(Rejection::Fault { signer: "SnakeOil".into(), fault: SignatureFault::Forged }));
     }
 }
 
@@ -157,7 +157,7 @@ fn microsofts_keys_are_those_that_firmware_comes_with() {
         let der = certificates.iter().find(|der| hex::encode(Sha256::digest(der)) == fingerprint);
         let certificate = Certificate::from_der(der.unwrap_or_else(|| panic!("nothing has {name}"))).unwrap();
         assert_eq!(certificate.name(), name);
-        assert_eq!(microsoft::names(&[certificate]), [name]);
+        assert_eq!(microsoft::accepting_keys(&[certificate]), [name]);
     }
 }
 
@@ -173,26 +173,26 @@ fn no_file_makes_the_reader_stumble() {
         usize::try_from(random % most as u64).unwrap()
     };
     for _ in 0..150 {
-        read(&shim[..below(shim.len())]);
-        read(&shim[..table + below(shim.len() - table)]);
+        parse(&shim[..below(shim.len())]);
+        parse(&shim[..table + below(shim.len() - table)]);
         let mut file = shim.clone();
         // Headers and certificate table are what is parsed.
         for at in [below(0x400), below(0x400), table + below(shim.len() - table)] {
             file[at] = u8::try_from(below(256)).unwrap();
         }
-        let told = read(&file);
+        let told = parse(&file);
         let _ = told.verdict(&[]).to_string();
     }
     for length in 0..0x400 {
-        read(&shim[..length]);
+        parse(&shim[..length]);
         let _ = Certificate::from_der(&shim[table + 0x60..][..length]);
     }
 }
 
 #[test]
 fn what_is_no_program_for_uefi_does_not_matter() {
-    assert_eq!(read(b"#!ipxe\n").verdict(&[]), Verdict::NoMatter);
-    assert_eq!(inspect(&cached("2025/undionly.kpxe")).unwrap().verdict(&[]), Verdict::NoMatter);
+    assert_eq!(parse(b"#!ipxe\n").verdict(&[]), SecureBootVerdict::NotApplicable);
+    assert_eq!(inspect(&cached("2025/undionly.kpxe")).unwrap().verdict(&[]), SecureBootVerdict::NotApplicable);
     assert!(inspect(Path::new("/proc/self")).is_err());
 }
 
@@ -215,8 +215,8 @@ fn a_list_of_keys_is_read_in_pem_and_in_der() {
     }
 }
 
-fn stranger(signer: &str, issuer: &str) -> Refusal {
-    Refusal::Stranger { signer: signer.into(), issuer: issuer.into() }
+fn stranger(signer: &str, issuer: &str) -> Rejection {
+    Rejection::UnknownSigner { signer: signer.into(), issuer: issuer.into() }
 }
 
 /// Somebody with a key.

@@ -5,7 +5,7 @@ use proxydhcpd::config::diagnostic::Diagnostic;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::report::Report;
 use proxydhcpd::serve::{http, tftp};
-use proxydhcpd::site::{Open, Site};
+use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd::state::State;
 use proxydhcpd::templates::Failure;
 use proxydhcpd::used::BootOnceState;
@@ -125,7 +125,7 @@ fn every_template_that_cannot_be_compiled_is_an_error_of_the_configuration() {
                     [profile.four]\nextends = 'one'\nkernel = 'linux'\ninitrd = 'http://x/a b'\narguments = 'x'\n";
     fs::write(&config, format!("boot-dir = {:?}\n{profiles}", directory.path())).unwrap();
     let mut loaded = config::load(&Flags { config: Some(config), ..Flags::default() }).unwrap();
-    let open = Open { tftp: true, http: Some(8080), boot_server: true, ..Open::default() };
+    let open = OpenPorts { tftp: true, http: Some(8080), boot_server: true, ..OpenPorts::default() };
     let errors = Site::build(&mut loaded, open).unwrap_err().0;
     let errors: Vec<String> = errors.iter().map(Diagnostic::one_line).collect();
     for said in [
@@ -290,7 +290,7 @@ fn site(directory: &Path, settings: &toml::Table) -> Site {
     let file = directory.join("proxydhcpd.toml");
     fs::write(&file, settings.to_string()).unwrap();
     let mut loaded = config::load(&Flags { config: Some(file), ..Flags::default() }).unwrap();
-    Site::build(&mut loaded, Open { tftp: true, http: Some(8080), boot_server: true, ..Open::default() }).unwrap()
+    Site::build(&mut loaded, OpenPorts { tftp: true, http: Some(8080), boot_server: true, ..OpenPorts::default() }).unwrap()
 }
 
 /// The settings and the templates of docs/templates.md.

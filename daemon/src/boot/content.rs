@@ -7,34 +7,34 @@ pub mod kernel;
 
 /// What is wrong, as the end of a sentence that begins with the file, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub what: String,
-    pub cure: String,
+pub struct ContentFault {
+    pub problem: String,
+    pub fix: String,
 }
 
-impl Fault {
-    fn new(what: impl Into<String>, cure: impl Into<String>) -> Fault {
-        Fault { what: what.into(), cure: cure.into() }
+impl ContentFault {
+    fn new(what: impl Into<String>, cure: impl Into<String>) -> ContentFault {
+        ContentFault { problem: what.into(), fix: cure.into() }
     }
 
-    fn copy_again(what: impl Into<String>) -> Fault {
-        Fault::new(what, "copy or download the file again")
+    fn copy_again(what: impl Into<String>) -> ContentFault {
+        ContentFault::new(what, "copy or download the file again")
     }
 
-    fn cut_short(has: u64, wants: u64) -> Fault {
-        Fault::copy_again(format!("is cut short: it should have {wants} octets and has {has}"))
+    fn cut_short(has: u64, wants: u64) -> ContentFault {
+        ContentFault::copy_again(format!("is cut short: it should have {wants} octets and has {has}"))
     }
 }
 
 /// What is wrong with a file whatever it is for.
-fn of_any(head: &[u8]) -> Option<Fault> {
+fn common_fault(head: &[u8]) -> Option<ContentFault> {
     let begin = head[..head.len().min(512)].trim_ascii_start().to_ascii_lowercase();
     if head.is_empty() {
-        return Some(Fault::copy_again("is empty"));
+        return Some(ContentFault::copy_again("is empty"));
     }
     if begin.starts_with(b"<!doctype html") || begin.starts_with(b"<html") {
-        return Some(Fault::copy_again("is a web page, perhaps the error message of a download"));
+        return Some(ContentFault::copy_again("is a web page, perhaps the error message of a download"));
     }
     let zeros = head.len() >= 512 && head.iter().all(|octet| *octet == 0);
-    zeros.then(|| Fault::copy_again("begins with nothing but zeros"))
+    zeros.then(|| ContentFault::copy_again("begins with nothing but zeros"))
 }

@@ -13,7 +13,7 @@ pub enum Image {
     /// An EFI application for this PE machine type.
     Efi(u16),
     /// An EFI application of which only the first octets are there.
-    CutShort {
+    Truncated {
         machine: u16,
         has: u64,
         wants: u64,
@@ -25,7 +25,7 @@ pub enum Image {
 
 /// Octets at the start of a file that are looked at. A PE header begins at 0x40 or 0xc0 in iPXE, at 0x80 in GRUB; a
 /// kernel's at up to 0x100.
-pub const HEAD: usize = 4096;
+pub const HEAD_SIZE: usize = 4096;
 
 /// The largest BIOS boot program that is believed. It is loaded at 7C00 and all of conventional memory ends at A0000,
 /// of which the PXE stack keeps some; the largest known is iPXE with all drivers, 300 to 400 KiB.
@@ -36,8 +36,8 @@ pub fn inspect(path: &Path) -> io::Result<Image> {
     let (head, size) = head(path)?;
     Ok(match identify(&head) {
         Image::Bios if size > BIOS_MOST => Image::Other("too large for a BIOS boot program"),
-        Image::Efi(machine) => match Pe::read(&head).and_then(|pe| pe.length()) {
-            Some(length) if length as u64 > size => Image::CutShort { machine, has: size, wants: length as u64 },
+        Image::Efi(machine) => match Pe::parse(&head).and_then(|pe| pe.expected_length()) {
+            Some(length) if length as u64 > size => Image::Truncated { machine, has: size, wants: length as u64 },
             _ => Image::Efi(machine),
         },
         image => image,
@@ -52,7 +52,7 @@ pub fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
     let file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut head = Vec::new();
-    file.take(HEAD as u64).read_to_end(&mut head)?;
+    file.take(HEAD_SIZE as u64).read_to_end(&mut head)?;
     Ok((head, size))
 }
 
@@ -108,7 +108,7 @@ fn portable_executable(head: &[u8]) -> Option<Image> {
 ///
 /// x86 boot protocol: `HdrS` at 0x202, and since 2.12 a flag at 0x236 for a 64-bit entry. The `Image` of ARM 64 and
 /// RISC-V has its mark at 0x38, LoongArch's and everybody's compressed EFI kernel (`zimg`) are EFI applications.
-pub fn kernel(head: &[u8]) -> Option<Arch> {
+pub fn kernel_arch(head: &[u8]) -> Option<Arch> {
     if head.get(0x202..0x206) == Some(b"HdrS") {
         let version = u16::from_le_bytes(*head.get(0x206..)?.first_chunk()?);
         let long = version >= 0x20c && head.get(0x236)? & 1 == 1;
@@ -124,11 +124,11 @@ pub fn kernel(head: &[u8]) -> Option<Arch> {
 /// The architecture that an EFI application is for.
 pub fn efi_arch(head: &[u8]) -> Option<Arch> {
     let Image::Efi(machine) = identify(head) else { return None };
-    arch_of(machine)
+    arch_of_machine_type(machine)
 }
 
 /// The architecture whose UEFI starts programs of this machine type.
-pub fn arch_of(machine: u16) -> Option<Arch> {
+pub fn arch_of_machine_type(machine: u16) -> Option<Arch> {
     ARCHITECTURES.iter().find(|row| row.image == ImageFormat::Efi(machine) && row.base == row.code).map(|row| Arch(row.code))
 }
 
@@ -145,11 +145,11 @@ impl Image {
 impl fmt::Display for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Image::Efi(machine) => match arch_of(*machine) {
+            Image::Efi(machine) => match arch_of_machine_type(*machine) {
                 Some(arch) => write!(f, "an EFI program for {arch}"),
                 None => write!(f, "an EFI program for machine type {machine:#06x}"),
             },
-            Image::CutShort { has, wants, .. } => {
+            Image::Truncated { has, wants, .. } => {
                 write!(f, "cut short: its header speaks of {wants} octets, and {has} are there")
             }
             Image::Bios => f.write_str("a BIOS program, or no program at all"),
@@ -260,12 +260,12 @@ pub mod tests {
 
     #[test]
     fn a_kernel_is_known_by_its_header() {
-        assert_eq!(kernel(&bzimage(true)), Some(Arch::X64));
-        assert_eq!(kernel(&bzimage(false)), Some(Arch::IA32));
+        assert_eq!(kernel_arch(&bzimage(true)), Some(Arch::X64));
+        assert_eq!(kernel_arch(&bzimage(false)), Some(Arch::IA32));
         let mut arm = vec![0; 1024];
         arm[0x38..0x3c].copy_from_slice(b"ARM\x64");
-        assert_eq!(kernel(&arm), Arch::from_id("uefi-arm64"));
-        assert_eq!(kernel(&efi(0x6264)), Arch::from_id("uefi-loongarch64"));
-        assert_eq!(kernel(b"no kernel"), None);
+        assert_eq!(kernel_arch(&arm), Arch::from_id("uefi-arm64"));
+        assert_eq!(kernel_arch(&efi(0x6264)), Arch::from_id("uefi-loongarch64"));
+        assert_eq!(kernel_arch(b"no kernel"), None);
     }
 }

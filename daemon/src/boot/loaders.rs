@@ -1,7 +1,7 @@
 //! Finds a loader for each architecture, in the boot directory or where distributions put iPXE, and checks it.
 
 use super::image::{self, Image};
-use super::misfit::Misfit;
+use super::misfit::UnusableLoader;
 use proxydhcpd_core::arch::{Arch, ImageFormat, ArchInfo, ARCHITECTURES};
 use proxydhcpd_core::plan::Loader;
 use proxydhcpd_core::shape::MAX_FILE_LENGTH;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// Where distributions put iPXE, looked through after the boot directory and in this order. The names differ as well: they
 /// are in the architecture table. Where one name serves several architectures the program itself decides.
-pub const PLACES: &[&str] = &[
+pub const DISTRIBUTION_DIRECTORIES: &[&str] = &[
     // Debian, Ubuntu (`ipxe`); Debian 12's ipxe.efi is a symbolic link to /boot/ipxe.efi.
     "/usr/lib/ipxe",
     // Fedora, RHEL (`ipxe-bootimgs-x86`), openSUSE (`ipxe-bootimgs`), Arch, Alpine: undionly.kpxe and what has the
@@ -26,10 +26,10 @@ pub const PLACES: &[&str] = &[
 ];
 
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct FoundLoaders {
     pub loaders: BTreeMap<Arch, Loader>,
     /// Files that go by a loader's name and are none.
-    pub misfits: Vec<Misfit>,
+    pub unusable: Vec<UnusableLoader>,
 }
 
 /// Directories at the top of the boot directory in which loaders are looked for as well: FOG puts those of 32-bit x86 and of
@@ -38,8 +38,8 @@ const BESIDE: &[&str] = &["i386-efi", "x86_64-efi", "arm32-efi", "arm64-efi", "r
 
 /// Looks for the loaders of all architectures. A file that does not fit is never taken; it is named among the misfits
 /// if it fits nobody who looks for such a name (an x64 `snponly.efi` is no misfit because ARM looks for that name too).
-pub fn find(boot_dir: &Path, places: &[&Path]) -> Found {
-    let mut found = Found::default();
+pub fn find(boot_dir: &Path, places: &[&Path]) -> FoundLoaders {
+    let mut found = FoundLoaders::default();
     let beside: Vec<PathBuf> = BESIDE.iter().map(|name| boot_dir.join(name)).collect();
     let own = [boot_dir].into_iter().chain(beside.iter().map(PathBuf::as_path));
     let places: Vec<Place> = own.chain(places.iter().copied()).map(Place::list).collect();
@@ -47,7 +47,7 @@ pub fn find(boot_dir: &Path, places: &[&Path]) -> Found {
         for (index, place) in places.iter().enumerate() {
             // The second stage of a shim is asked for below the boot directory.
             let with_shims = index <= BESIDE.len();
-            if let Some(path) = best_in(place, row, with_shims, &mut found.misfits) {
+            if let Some(path) = best_in(place, row, with_shims, &mut found.unusable) {
                 let relative = path.strip_prefix(boot_dir).ok();
                 let loader = offer(&found.loaders, boot_dir, row, &path, relative);
                 found.loaders.extend(loader.map(|loader| (Arch(row.code), loader)));
@@ -55,11 +55,11 @@ pub fn find(boot_dir: &Path, places: &[&Path]) -> Found {
             }
         }
     }
-    for misfit in &mut found.misfits {
+    for misfit in &mut found.unusable {
         let given = misfit.archs.iter().find_map(|arch| found.loaders.get(arch));
         // Where only the program could have told for whom it is, this may be the loader of another.
         let certain = misfit.archs.len() == 1;
-        misfit.instead = given.filter(|_| certain).and_then(|loader| loader.path.as_ref()).map(PathBuf::from);
+        misfit.replacement = given.filter(|_| certain).and_then(|loader| loader.path.as_ref()).map(PathBuf::from);
     }
     found
 }
@@ -74,7 +74,7 @@ struct Place<'a> {
 impl Place<'_> {
     fn list(directory: &Path) -> Place<'_> {
         let names = fs::read_dir(directory).into_iter().flatten().flatten();
-        let names = names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| is_loader(name));
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| is_loader_name(name));
         Place { directory, names: names.collect() }
     }
 
@@ -87,26 +87,26 @@ impl Place<'_> {
 }
 
 /// Whether this directory of the boot directory is looked through for loaders.
-pub fn is_beside(directory: &str) -> bool {
+pub fn is_arch_directory(directory: &str) -> bool {
     BESIDE.contains(&directory)
 }
 
 /// Whether some architecture's loader goes by this name.
-pub fn is_loader(name: &str) -> bool {
+pub fn is_loader_name(name: &str) -> bool {
     ARCHITECTURES.iter().flat_map(|row| row.loaders).any(|loader| loader.eq_ignore_ascii_case(name))
 }
 
-fn best_in(place: &Place<'_>, row: &ArchInfo, with_shims: bool, misfits: &mut Vec<Misfit>) -> Option<PathBuf> {
+fn best_in(place: &Place<'_>, row: &ArchInfo, with_shims: bool, misfits: &mut Vec<UnusableLoader>) -> Option<PathBuf> {
     let names = row.loaders.iter().filter(|name| with_shims || second_stage(name).is_none());
     for path in names.filter_map(|name| place.file(name)) {
         let misfit = match image::inspect(&path) {
-            Ok(image) if image.fits(row.image) => match lacks(&path, row) {
-                Some(what) => Misfit::lacks(path, Arch(row.code), &what),
+            Ok(image) if image.fits(row.image) => match missing_second_stage(&path, row) {
+                Some(what) => UnusableLoader::without_second_stage(path, Arch(row.code), &what),
                 None => return Some(path),
             },
             Ok(image) if fits_somebody(image, &path) => continue,
-            Ok(image) => Misfit::is(path, image),
-            Err(error) => Misfit::unreadable(path, &error),
+            Ok(image) => UnusableLoader::from_image(path, image),
+            Err(error) => UnusableLoader::unreadable(path, &error),
         };
         if !misfits.iter().any(|known| known.path == misfit.path) {
             misfits.push(misfit);
@@ -116,7 +116,7 @@ fn best_in(place: &Place<'_>, row: &ArchInfo, with_shims: bool, misfits: &mut Ve
 }
 
 /// Why a machine of this architecture cannot be offered the file, if that is so.
-pub fn unfit(path: &Path, arch: Arch) -> Option<String> {
+pub fn incompatibility(path: &Path, arch: Arch) -> Option<String> {
     let is = match image::inspect(path) {
         Ok(image) => image,
         Err(error) => return Some(format!("{}: {error}", path.display())),
@@ -125,11 +125,11 @@ pub fn unfit(path: &Path, arch: Arch) -> Option<String> {
     if program != ImageFormat::None && !is.fits(program) {
         return Some(format!("it is {is}"));
     }
-    arch.info().and_then(|row| lacks(path, row)).map(|what| format!("it is {what}"))
+    arch.info().and_then(|row| missing_second_stage(path, row)).map(|what| format!("it is {what}"))
 }
 
 /// What a shim lacks: alone it starts nothing.
-pub fn lacks(path: &Path, row: &ArchInfo) -> Option<String> {
+pub fn missing_second_stage(path: &Path, row: &ArchInfo) -> Option<String> {
     let second = second_stage(path.file_name()?.to_str()?)?;
     match image::inspect(&path.with_file_name(&second)) {
         Ok(image) if image.fits(row.image) => None,
@@ -193,11 +193,11 @@ mod tests {
             self.root.path().join(name)
         }
 
-        fn find(&self) -> Found {
+        fn find(&self) -> FoundLoaders {
             find(&self.path("boot"), &[&self.path("usr")])
         }
 
-        fn offered(&self, found: &Found, arch: Arch) -> Option<(String, String)> {
+        fn offered(&self, found: &FoundLoaders, arch: Arch) -> Option<(String, String)> {
             let loader = found.loaders.get(&arch)?;
             let path = Path::new(loader.path.as_ref()?).strip_prefix(self.root.path()).ok()?;
             Some((loader.name.clone(), path.to_str()?.to_owned()))
@@ -227,7 +227,7 @@ mod tests {
         let found = lab.find();
         assert_eq!(lab.offered(&found, arm64()), pair("snponly.efi", "usr/snponly.efi"));
         assert_eq!(lab.offered(&found, Arch::X64), None);
-        assert_eq!(found.misfits, []);
+        assert_eq!(found.unusable, []);
     }
 
     #[test]
@@ -243,10 +243,10 @@ mod tests {
         let lab = Lab::new(&[("boot/ipxe-arm64.efi", efi(X64)), ("boot/undionly.kpxe", b"#!ipxe\n".repeat(100))]);
         let found = lab.find();
         assert!(found.loaders.is_empty());
-        let told: Vec<_> = found.misfits.iter().map(|misfit| (misfit.archs[0], misfit.why.as_str())).collect();
+        let told: Vec<_> = found.unusable.iter().map(|misfit| (misfit.archs[0], misfit.reason.as_str())).collect();
         assert_eq!(told, [(Arch::BIOS, "it is a script"), (arm64(), "it is an EFI program for x64 UEFI")]);
         assert_eq!(
-            found.misfits[1].cure,
+            found.unusable[1].fix,
             "rename it to ipxe-x64.efi, and put a program of the right kind in its place"
         );
     }
@@ -292,12 +292,12 @@ mod tests {
             let lab = Lab::new(&files(shim, second));
             let found = lab.find();
             assert_eq!(lab.offered(&found, Arch::X64), pair(&shim["boot/".len()..], shim));
-            assert_eq!(found.misfits, []);
+            assert_eq!(found.unusable, []);
 
             let lab = Lab::new(&files(shim, "boot/another.efi"));
             let found = lab.find();
             assert_eq!(lab.offered(&found, Arch::X64), pair("snponly-x64.efi", "boot/snponly-x64.efi"));
-            let why = &found.misfits[0].why;
+            let why = &found.unusable[0].reason;
             assert_eq!(
                 *why,
                 format!("it is a shim, which starts {}, and that is not beside it", &second["boot/".len()..])
@@ -309,13 +309,13 @@ mod tests {
     fn a_shim_whose_second_stage_nobody_could_ask_for_is_not_taken() {
         let lab = Lab::new(&[("usr/shimx64.efi", efi(X64)), ("usr/grubx64.efi", efi(X64))]);
         let found = lab.find();
-        assert!(found.loaders.is_empty() && found.misfits.is_empty(), "it is asked for below the boot directory");
+        assert!(found.loaders.is_empty() && found.unusable.is_empty(), "it is asked for below the boot directory");
     }
 
     #[test]
     fn a_shim_beside_a_program_for_another_machine_is_told() {
         let lab = Lab::new(&[("boot/shimx64.efi", efi(X64)), ("boot/grubx64.efi", efi(ARM64))]);
-        let why = &lab.find().misfits[0].why;
+        let why = &lab.find().unusable[0].reason;
         assert_eq!(why, "it is a shim, and grubx64.efi beside it, which it starts, is an EFI program for ARM 64 UEFI");
     }
 
@@ -326,15 +326,15 @@ mod tests {
         std::os::unix::fs::symlink("/nowhere/at/all", lab.path("boot/undionly.kpxe")).unwrap();
         let found = lab.find();
         assert_eq!(lab.offered(&found, Arch::X64), pair("ipxe.efi", "boot/ipxe.efi"));
-        assert_eq!(found.misfits.len(), 1);
-        assert_eq!(found.misfits[0].why, "No such file or directory (os error 2)");
+        assert_eq!(found.unusable.len(), 1);
+        assert_eq!(found.unusable[0].reason, "No such file or directory (os error 2)");
     }
 
     #[test]
     fn a_fifo_by_a_loaders_name_is_not_waited_for() {
         let lab = Lab::new(&[]);
         nix::unistd::mkfifo(&lab.path("boot/ipxe.efi"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert_eq!(lab.find().misfits[0].why, "not a regular file");
+        assert_eq!(lab.find().unusable[0].reason, "not a regular file");
     }
 
     /// As a linker's, with one section that ends at `length`.
@@ -352,11 +352,11 @@ mod tests {
     #[test]
     fn a_loader_that_was_cut_short_is_told_of_for_the_architecture_that_lacks_it_with_what_it_is_given_instead() {
         let whole = program(X64, 284_672);
-        assert_eq!(Lab::new(&[("boot/snponly.efi", whole.clone())]).find().misfits, []);
+        assert_eq!(Lab::new(&[("boot/snponly.efi", whole.clone())]).find().unusable, []);
         let lab = Lab::new(&[("boot/snponly.efi", whole[..20_000].to_vec()), ("usr/snponly.efi", whole)]);
         let found = lab.find();
         assert_eq!(lab.offered(&found, Arch::X64), pair("uefi-x64/snponly.efi", "usr/snponly.efi"));
-        let [misfit] = &found.misfits[..] else { panic!("{:?}", found.misfits) };
+        let [misfit] = &found.unusable[..] else { panic!("{:?}", found.unusable) };
         assert_eq!(
             misfit.to_string(),
             format!(
@@ -365,13 +365,13 @@ mod tests {
                 lab.path("usr/snponly.efi").display()
             )
         );
-        assert_eq!(misfit.cure, "copy it once more");
+        assert_eq!(misfit.fix, "copy it once more");
     }
 
     #[test]
     fn a_name_that_does_not_tell_the_architecture_is_not_put_down_to_one() {
         let lab = Lab::new(&[("boot/snponly.efi", bios())]);
-        let told = lab.find().misfits[0].to_string();
+        let told = lab.find().unusable[0].to_string();
         let told = told.strip_prefix(&lab.path("boot/").display().to_string()).unwrap();
         assert_eq!(told, "snponly.efi is not offered for UEFI: it is a BIOS program, or no program at all");
     }
@@ -379,9 +379,9 @@ mod tests {
     #[test]
     fn a_loader_that_may_not_be_read_wants_a_chmod() {
         let path = PathBuf::from("/srv/boot/ipxe-arm64.efi");
-        let misfit = Misfit::unreadable(path, &std::io::ErrorKind::PermissionDenied.into());
+        let misfit = UnusableLoader::unreadable(path, &std::io::ErrorKind::PermissionDenied.into());
         assert_eq!(misfit.to_string(), "/srv/boot/ipxe-arm64.efi is not offered for ARM 64 UEFI: permission denied");
-        assert_eq!(misfit.cure, "let the server read it: chmod a+r /srv/boot/ipxe-arm64.efi");
+        assert_eq!(misfit.fix, "let the server read it: chmod a+r /srv/boot/ipxe-arm64.efi");
     }
 
     /// FOG's directory: x64 at the top, the others under the same names below.
@@ -396,7 +396,7 @@ mod tests {
         assert_eq!(lab.offered(&found, Arch::X64), pair("snponly.efi", "boot/snponly.efi"));
         assert_eq!(lab.offered(&found, Arch::IA32), pair("i386-efi/snponly.efi", "boot/i386-efi/snponly.efi"));
         assert_eq!(lab.offered(&found, arm64()), pair("arm64-efi/snponly.efi", "boot/arm64-efi/snponly.efi"));
-        assert_eq!(found.misfits, []);
+        assert_eq!(found.unusable, []);
     }
 
     #[test]

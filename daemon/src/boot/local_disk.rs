@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The programs of the operator, in the boot directory under the names of ours: signed for Secure Boot, or for an
 /// architecture that we have none for. What is there and does not fit is told.
-pub fn of_operator(boot_dir: &Path, told: &mut Vec<String>) -> BTreeMap<Arch, PathBuf> {
+pub fn operator_programs(boot_dir: &Path, told: &mut Vec<String>) -> BTreeMap<Arch, PathBuf> {
     let mut programs = BTreeMap::new();
     for row in ARCHITECTURES.iter().filter(|row| row.base == row.code && matches!(row.image, ImageFormat::Efi(_))) {
         let name = local_disk_name(Arch(row.code));
@@ -37,7 +37,7 @@ pub fn architectures(of_operator: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
 
 /// Rules, by number, that send machines of an architecture to their disk for which there is neither such a program nor
 /// a loader: they get silence, and try each of their network entries for a minute first.
-pub fn out_of_reach(plan: &Plan) -> Vec<(usize, Arch)> {
+pub fn unbootable_rules(plan: &Plan) -> Vec<(usize, Arch)> {
     let mut found = Vec::new();
     for (number, rule) in (1..).zip(&plan.rules) {
         let profile = plan.profile(rule.profile).filter(|profile| profile.boots == BootTarget::LocalDisk);
@@ -55,8 +55,8 @@ pub fn out_of_reach(plan: &Plan) -> Vec<(usize, Arch)> {
 }
 
 /// Ours, which is sent for [`proxydhcpd_core::fetch::Fetch::LocalDisk`] where the operator has none.
-pub fn starter(arch: Arch) -> Option<&'static [u8]> {
-    uefi::of_arch(&uefi::LOCAL_DISK, arch)
+pub fn builtin_program(arch: Arch) -> Option<&'static [u8]> {
+    uefi::for_arch(&uefi::LOCAL_DISK, arch)
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
             fs::write(directory.path().join(format!("local-disk/{name}.efi")), efi(machine)).unwrap();
         }
         let mut told = Vec::new();
-        let programs = of_operator(directory.path(), &mut told);
+        let programs = operator_programs(directory.path(), &mut told);
         let arm32 = Arch::from_id("uefi-arm32").unwrap();
         let ids: Vec<_> = programs.keys().filter_map(|arch| arch.info()).map(|row| row.id).collect();
         assert_eq!(ids, ["uefi-x64", "uefi-arm32"]);

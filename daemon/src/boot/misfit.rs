@@ -7,48 +7,48 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misfit {
+pub struct UnusableLoader {
     pub path: PathBuf,
     /// The architectures that look for a loader of this name; the one that the program is for, if it says so.
     pub archs: Vec<Arch>,
     /// What it is instead, or why it cannot be read.
-    pub why: String,
-    pub cure: String,
+    pub reason: String,
+    pub fix: String,
     /// What these architectures are given in its place, if anything.
-    pub instead: Option<PathBuf>,
+    pub replacement: Option<PathBuf>,
 }
 
-impl Misfit {
+impl UnusableLoader {
     /// A file that was read.
-    pub fn is(path: PathBuf, image: Image) -> Misfit {
+    pub fn from_image(path: PathBuf, image: Image) -> UnusableLoader {
         let archs = match image {
-            Image::CutShort { machine, .. } => {
-                image::arch_of(machine).map_or_else(|| seekers(&path), |arch| vec![arch])
+            Image::Truncated { machine, .. } => {
+                image::arch_of_machine_type(machine).map_or_else(|| seekers(&path), |arch| vec![arch])
             }
             _ => seekers(&path),
         };
         let cure = match image {
-            Image::CutShort { .. } => "copy it once more".to_owned(),
+            Image::Truncated { .. } => "copy it once more".to_owned(),
             Image::Efi(machine) => rename(machine).unwrap_or_else(|| replace(&archs)),
             _ => replace(&archs),
         };
-        Misfit { path, archs, why: format!("it is {image}"), cure, instead: None }
+        UnusableLoader { path, archs, reason: format!("it is {image}"), fix: cure, replacement: None }
     }
 
     /// A shim that lacks its second stage.
-    pub fn lacks(path: PathBuf, arch: Arch, what: &str) -> Misfit {
+    pub fn without_second_stage(path: PathBuf, arch: Arch, what: &str) -> UnusableLoader {
         let cure = "put the program that it starts beside it".to_owned();
-        Misfit { path, archs: vec![arch], why: format!("it is {what}"), cure, instead: None }
+        UnusableLoader { path, archs: vec![arch], reason: format!("it is {what}"), fix: cure, replacement: None }
     }
 
     /// A file that cannot be read.
-    pub fn unreadable(path: PathBuf, error: &io::Error) -> Misfit {
+    pub fn unreadable(path: PathBuf, error: &io::Error) -> UnusableLoader {
         let cure = match error.kind() {
             io::ErrorKind::PermissionDenied => format!("let the server read it: chmod a+r {}", path.display()),
             io::ErrorKind::NotFound => "it is a link to nothing: put the file there, or remove the link".to_owned(),
             _ => "put a loader in its place, or remove it".to_owned(),
         };
-        Misfit { archs: seekers(&path), path, why: error.to_string(), cure, instead: None }
+        UnusableLoader { archs: seekers(&path), path, reason: error.to_string(), fix: cure, replacement: None }
     }
 }
 
@@ -63,7 +63,7 @@ fn seekers(path: &Path) -> Vec<Arch> {
 
 /// A name under which the architecture of this program looks for it, and no other does.
 fn rename(machine: u16) -> Option<String> {
-    let arch = image::arch_of(machine)?;
+    let arch = image::arch_of_machine_type(machine)?;
     let names = arch.info()?.loaders.iter().filter(|name| name.starts_with("ipxe-") && !name.contains("shim"));
     let own = names.copied().find(|name| !name.contains("snponly"))?;
     Some(format!("rename it to {own}, and put a program of the right kind in its place"))
@@ -85,10 +85,10 @@ fn meant_for(archs: &[Arch]) -> String {
 }
 
 /// One line, without the cure.
-impl fmt::Display for Misfit {
+impl fmt::Display for UnusableLoader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not offered for {}: {}", self.path.display(), meant_for(&self.archs), self.why)?;
-        match &self.instead {
+        write!(f, "{} is not offered for {}: {}", self.path.display(), meant_for(&self.archs), self.reason)?;
+        match &self.replacement {
             Some(instead) => write!(f, "; {} is given in its place", instead.display()),
             None => Ok(()),
         }

@@ -17,7 +17,7 @@ pub struct Pe<'a> {
 
 impl<'a> Pe<'a> {
     /// The head of a file is enough for [`Pe::is_signed`].
-    pub fn read(file: &'a [u8]) -> Option<Self> {
+    pub fn parse(file: &'a [u8]) -> Option<Self> {
         let start = if file.starts_with(b"MZ") { long(file, 0x3c)? } else { 0 };
         if !file.get(start..)?.starts_with(b"PE\0\0") {
             return None;
@@ -42,7 +42,7 @@ impl<'a> Pe<'a> {
 
     /// How many octets the header speaks of: the last section, or the signatures behind it. `None`: it speaks of more
     /// sections than this part of the file has headers for.
-    pub fn length(&self) -> Option<usize> {
+    pub fn expected_length(&self) -> Option<usize> {
         let sections = self.sections()?.map(|section| section.place).filter(|place| place.start > 0);
         sections.chain(self.table()).map(|place| place.end).max()
     }

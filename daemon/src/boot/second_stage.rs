@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 ///
 /// GRUB 2.06 takes the DHCP server's siaddr for the TFTP server, whatever a proxy says; 2.12 asks who sent it
 /// (protocol.md 2.12, and the cases of Secure Boot in the end-to-end tests).
-pub fn astray(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> BTreeMap<String, String> {
+pub fn old_grubs(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> BTreeMap<String, String> {
     let shims = plan.all_loaders().filter(|loader| loader.path.is_some());
     let seconds = shims.filter_map(|shim| shim::second_stage(&shim.name));
     seconds.filter_map(|name| Some((old_grub(&path(&name))?, name))).map(|(version, name)| (name, version)).collect()
@@ -19,7 +19,7 @@ pub fn astray(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> BTreeMap<String, S
 
 /// The version of a GRUB that is older than 2.12.
 fn old_grub(path: &Path) -> Option<String> {
-    let grub = signature::components(path).ok()?.into_iter().find(|part| part.name == "grub")?;
+    let grub = signature::sbat_components(path).ok()?.into_iter().find(|part| part.name == "grub")?;
     // 2.12~rc1 and the like are 2.12 in this.
     let minor = grub.version.strip_prefix("2.")?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>();
     minor.is_ok_and(|minor| minor < 12).then_some(grub.version)

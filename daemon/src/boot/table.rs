@@ -1,6 +1,6 @@
 //! Which architecture is given which file, for the start-up messages and for `check`.
 
-use super::loaders::Found;
+use super::loaders::FoundLoaders;
 use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
 use proxydhcpd_core::plan::Loader;
 use std::collections::BTreeMap;
@@ -11,37 +11,37 @@ const CUSTOMARY: [u16; 7] = [0, 6, 7, 10, 11, 27, 39];
 
 /// A line of the table.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Line<'a> {
+pub struct LoaderRow<'a> {
     pub arch: Arch,
     /// What it gets, or how to come by it.
     pub loader: Result<&'a Loader, String>,
 }
 
 /// The lines by architecture: every one that has a loader, and the customary ones that have none.
-pub fn lines<'a>(loaders: &'a BTreeMap<Arch, Loader>, found: &Found, system: &System) -> Vec<Line<'a>> {
+pub fn rows<'a>(loaders: &'a BTreeMap<Arch, Loader>, found: &FoundLoaders, system: &Distribution) -> Vec<LoaderRow<'a>> {
     ARCHITECTURES
         .iter()
         .map(|row| Arch(row.code))
         .filter_map(|arch| match loaders.get(&arch) {
-            Some(loader) => Some(Line { arch, loader: Ok(loader) }),
-            None if CUSTOMARY.contains(&arch.0) => Some(Line { arch, loader: Err(hint(arch, found, system)) }),
+            Some(loader) => Some(LoaderRow { arch, loader: Ok(loader) }),
+            None if CUSTOMARY.contains(&arch.0) => Some(LoaderRow { arch, loader: Err(hint(arch, found, system)) }),
             None => None,
         })
         .collect()
 }
 
 /// How to come by a loader of this architecture: by mending the one that is there, or else by getting one.
-pub fn hint(arch: Arch, found: &Found, system: &System) -> String {
-    let misfit = found.misfits.iter().find(|misfit| misfit.archs.contains(&arch));
+pub fn hint(arch: Arch, found: &FoundLoaders, system: &Distribution) -> String {
+    let misfit = found.unusable.iter().find(|misfit| misfit.archs.contains(&arch));
     match misfit {
         Some(misfit) if misfit.archs.len() == 1 => {
-            format!("{} cannot be used ({}): {}", misfit.path.display(), misfit.why, misfit.cure)
+            format!("{} cannot be used ({}): {}", misfit.path.display(), misfit.reason, misfit.fix)
         }
         Some(misfit) => format!(
             "{} cannot be used ({}): {}; or, if that is for another architecture: {}",
             misfit.path.display(),
-            misfit.why,
-            misfit.cure,
+            misfit.reason,
+            misfit.fix,
             system.hint(arch)
         ),
         None => system.hint(arch),
@@ -49,10 +49,10 @@ pub fn hint(arch: Arch, found: &Found, system: &System) -> String {
 }
 
 /// The table as text, one line each and aligned.
-pub fn render(lines: &[Line<'_>]) -> String {
+pub fn render(lines: &[LoaderRow<'_>]) -> String {
     let width = lines.iter().map(|line| line.arch.to_string().len()).max().unwrap_or(0);
     let mut text = String::new();
-    for Line { arch, loader } in lines {
+    for LoaderRow { arch, loader } in lines {
         let arch = arch.to_string();
         match loader {
             Ok(loader) => match &loader.path {
@@ -68,7 +68,7 @@ pub fn render(lines: &[Line<'_>]) -> String {
 
 /// The distribution, as far as a hint depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum System {
+pub enum Distribution {
     /// Debian before 13, or Ubuntu: its package has x86 loaders only.
     DebianX86,
     Debian,
@@ -79,9 +79,9 @@ pub enum System {
     Unknown,
 }
 
-impl System {
+impl Distribution {
     /// By the content of /etc/os-release (os-release(5)): `ID`, else the nearest of `ID_LIKE`.
-    pub fn of_os_release(text: &str) -> System {
+    pub fn from_os_release(text: &str) -> Distribution {
         let value = |key: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
             line.unwrap_or("").trim_matches(['"', '\''])
@@ -92,31 +92,31 @@ impl System {
             .find_map(|id| {
                 Some(match id {
                     "debian" if value("ID") == "debian" && release.is_none_or(|release| release >= 13) => {
-                        System::Debian
+                        Distribution::Debian
                     }
-                    "debian" | "ubuntu" => System::DebianX86,
-                    "fedora" | "rhel" | "centos" => System::Fedora,
-                    "suse" | "opensuse" => System::Suse,
-                    "arch" => System::Arch,
-                    "alpine" => System::Alpine,
+                    "debian" | "ubuntu" => Distribution::DebianX86,
+                    "fedora" | "rhel" | "centos" => Distribution::Fedora,
+                    "suse" | "opensuse" => Distribution::Suse,
+                    "arch" => Distribution::Arch,
+                    "alpine" => Distribution::Alpine,
                     _ => return None,
                 })
             })
-            .unwrap_or(System::Unknown)
+            .unwrap_or(Distribution::Unknown)
     }
 
     /// What to do for a loader of this architecture: packages where one has it, else the file to provide.
     pub fn hint(self, arch: Arch) -> String {
         let id = arch.info().map_or("", |row| row.id);
         let command = match (self, id) {
-            (System::DebianX86 | System::Debian, "bios" | "uefi-x64") => "apt install ipxe",
-            (System::Debian, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "apt install ipxe",
-            (System::DebianX86, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "make loaders",
-            (System::Fedora, "bios" | "uefi-ia32" | "uefi-x64") => "dnf install ipxe-bootimgs-x86",
-            (System::Fedora, "uefi-arm64") => "dnf install ipxe-bootimgs-aarch64",
-            (System::Suse, "bios" | "uefi-ia32" | "uefi-x64" | "uefi-arm64") => "zypper install ipxe-bootimgs",
-            (System::Arch, "bios" | "uefi-x64") => "pacman -S ipxe",
-            (System::Alpine, "bios" | "uefi-x64") => "apk add ipxe",
+            (Distribution::DebianX86 | Distribution::Debian, "bios" | "uefi-x64") => "apt install ipxe",
+            (Distribution::Debian, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "apt install ipxe",
+            (Distribution::DebianX86, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "make loaders",
+            (Distribution::Fedora, "bios" | "uefi-ia32" | "uefi-x64") => "dnf install ipxe-bootimgs-x86",
+            (Distribution::Fedora, "uefi-arm64") => "dnf install ipxe-bootimgs-aarch64",
+            (Distribution::Suse, "bios" | "uefi-ia32" | "uefi-x64" | "uefi-arm64") => "zypper install ipxe-bootimgs",
+            (Distribution::Arch, "bios" | "uefi-x64") => "pacman -S ipxe",
+            (Distribution::Alpine, "bios" | "uefi-x64") => "apk add ipxe",
             _ => return self.file(arch),
         };
         command.to_owned()
@@ -138,16 +138,16 @@ mod tests {
     #[test]
     fn a_system_is_known_by_its_name_or_its_kin() {
         for (text, system) in [
-            ("ID=debian\nVERSION_ID=\"12\"\n", System::DebianX86),
-            ("ID=debian\nVERSION_ID=\"13\"\n", System::Debian),
-            ("ID=debian\nVERSION_CODENAME=sid\n", System::Debian),
-            ("ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n", System::DebianX86),
-            ("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n", System::Fedora),
-            ("ID=opensuse-leap\nID_LIKE=\"suse opensuse\"\n", System::Suse),
-            ("ID=nixos\n", System::Unknown),
-            ("", System::Unknown),
+            ("ID=debian\nVERSION_ID=\"12\"\n", Distribution::DebianX86),
+            ("ID=debian\nVERSION_ID=\"13\"\n", Distribution::Debian),
+            ("ID=debian\nVERSION_CODENAME=sid\n", Distribution::Debian),
+            ("ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n", Distribution::DebianX86),
+            ("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n", Distribution::Fedora),
+            ("ID=opensuse-leap\nID_LIKE=\"suse opensuse\"\n", Distribution::Suse),
+            ("ID=nixos\n", Distribution::Unknown),
+            ("", Distribution::Unknown),
         ] {
-            assert_eq!(System::of_os_release(text), system, "{text:?}");
+            assert_eq!(Distribution::from_os_release(text), system, "{text:?}");
         }
     }
 
@@ -155,7 +155,7 @@ mod tests {
     fn the_table_names_what_is_there_and_how_to_come_by_the_rest() {
         let loader = Loader { name: "snponly.efi".into(), path: Some("/usr/lib/ipxe/snponly.efi".into()) };
         let loaders = BTreeMap::from([(Arch::X64, loader)]);
-        let text = render(&lines(&loaders, &Found::default(), &System::DebianX86));
+        let text = render(&rows(&loaders, &FoundLoaders::default(), &Distribution::DebianX86));
         assert_eq!(
             text,
             "x86 BIOS           no loader: apt install ipxe\n\

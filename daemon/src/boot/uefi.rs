@@ -4,7 +4,7 @@ use proxydhcpd_core::arch::Arch;
 
 /// One program, by the architectures that it is built for. RISC-V and LoongArch have no compiler that makes one, and no
 /// iPXE that is too old to start a disk itself.
-pub type Built = [(&'static str, &'static [u8]); 4];
+pub type UefiProgram = [(&'static str, &'static [u8]); 4];
 
 macro_rules! built {
     ($name:literal) => {
@@ -18,16 +18,16 @@ macro_rules! built {
 }
 
 /// Starts a machine's local disk.
-pub const LOCAL_DISK: Built = built!("local-disk");
+pub const LOCAL_DISK: UefiProgram = built!("local-disk");
 /// Starts an iPXE with its script.
-pub const WITH_SCRIPT: Built = built!("with-script");
+pub const IPXE_WRAPPER: UefiProgram = built!("with-script");
 
 /// The architectures that this program is there for.
-pub fn architectures(program: &Built) -> impl Iterator<Item = Arch> {
+pub fn architectures(program: &UefiProgram) -> impl Iterator<Item = Arch> {
     program.iter().filter_map(|(id, _)| Arch::from_id(id))
 }
 
-pub fn of_arch(program: &Built, arch: Arch) -> Option<&'static [u8]> {
+pub fn for_arch(program: &UefiProgram, arch: Arch) -> Option<&'static [u8]> {
     let id = arch.info()?.id;
     program.iter().find(|(of, _)| *of == id).map(|(_, octets)| *octets)
 }
@@ -40,10 +40,10 @@ mod tests {
 
     #[test]
     fn each_is_a_program_for_its_architecture() {
-        for program in [LOCAL_DISK, WITH_SCRIPT] {
+        for program in [LOCAL_DISK, IPXE_WRAPPER] {
             assert_eq!(architectures(&program).count(), program.len());
             for arch in architectures(&program) {
-                let Image::Efi(machine) = identify(of_arch(&program, arch).unwrap()) else { panic!("{arch}") };
+                let Image::Efi(machine) = identify(for_arch(&program, arch).unwrap()) else { panic!("{arch}") };
                 assert_eq!(ImageFormat::Efi(machine), arch.info().unwrap().image, "{arch}");
             }
         }

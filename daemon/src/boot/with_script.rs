@@ -8,13 +8,13 @@ use std::fs;
 use std::path::Path;
 
 /// What is sent for [`proxydhcpd_core::fetch::Fetch::WithScript`].
-pub fn starter(arch: Arch) -> Option<&'static [u8]> {
-    uefi::of_arch(&uefi::WITH_SCRIPT, arch)
+pub fn program(arch: Arch) -> Option<&'static [u8]> {
+    uefi::for_arch(&uefi::IPXE_WRAPPER, arch)
 }
 
 /// The site's loaders that can be started so: [`Plan::with_script`].
-pub fn able(plan: &Plan) -> BTreeMap<String, Arch> {
-    let able = plan.loaders.iter().filter(|(arch, loader)| starter(**arch).is_some() && takes_a_command_line(loader));
+pub fn wrappable_loaders(plan: &Plan) -> BTreeMap<String, Arch> {
+    let able = plan.loaders.iter().filter(|(arch, loader)| program(**arch).is_some() && takes_a_command_line(loader));
     able.map(|(arch, loader)| (loader.name.clone(), *arch)).collect()
 }
 
@@ -42,9 +42,9 @@ mod tests {
             fs::write(&path, [&x64, content].concat()).unwrap();
             let loader = Loader { name: "snponly.efi".into(), path: path.to_str().map(Into::into) };
             plan.loaders = [(Arch::X64, loader)].into();
-            assert_eq!(super::able(&plan).get("snponly.efi"), able.then_some(&Arch::X64));
+            assert_eq!(super::wrappable_loaders(&plan).get("snponly.efi"), able.then_some(&Arch::X64));
         }
         plan.loaders.get_mut(&Arch::X64).unwrap().path = None;
-        assert!(super::able(&plan).is_empty(), "it is on another server");
+        assert!(super::wrappable_loaders(&plan).is_empty(), "it is on another server");
     }
 }

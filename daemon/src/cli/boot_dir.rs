@@ -1,6 +1,6 @@
 //! What `check` says of the boot directory: each entry of the menu, and what has not come into it.
 
-use crate::boot::directory::{ByHostName, Found, Scan};
+use crate::boot::directory::{HostNameScript, FoundEntry, Scan};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::EntryTarget;
 use serde_json::{Value, json};
@@ -18,35 +18,35 @@ pub fn text(scan: &Scan) -> String {
             writeln!(text, "  {key:9}  {value}").ok();
         }
     }
-    if !scan.left_out.is_empty() {
+    if !scan.skipped.is_empty() {
         text.push_str("\nLeft out of the menu:\n");
     }
-    for left in &scan.left_out {
-        writeln!(text, "{}: {}", left.path, left.why).ok();
+    for left in &scan.skipped {
+        writeln!(text, "{}: {}", left.path, left.reason).ok();
     }
     text
 }
 
 /// The scripts that machines run by their host names before the menu; or that none runs them, and why.
-pub fn by_host_name((scripts, why_not): (&[ByHostName], Option<&str>)) -> String {
+pub fn by_host_name((scripts, why_not): (&[HostNameScript], Option<&str>)) -> String {
     let mut text = String::new();
     match why_not {
         _ if scripts.is_empty() => return text,
         Some(why) => writeln!(text, "\nScripts by host name, which no machine runs: {why}:").ok(),
         None => writeln!(text, "\nRun before the menu, by the host name that the DHCP server assigns:").ok(),
     };
-    for ByHostName { path, host } in scripts {
+    for HostNameScript { path, host_name: host } in scripts {
         writeln!(text, "{path}: {host}").ok();
     }
     text
 }
 
-pub fn by_host_name_json((scripts, why_not): (&[ByHostName], Option<&str>)) -> Value {
-    let scripts = scripts.iter().map(|script| json!({ "path": script.path, "host": script.host, "not_run": why_not }));
+pub fn by_host_name_json((scripts, why_not): (&[HostNameScript], Option<&str>)) -> Value {
+    let scripts = scripts.iter().map(|script| json!({ "path": script.path, "host": script.host_name, "not_run": why_not }));
     scripts.collect()
 }
 
-fn rows(found: &Found) -> Vec<(&'static str, String)> {
+fn rows(found: &FoundEntry) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
     match &found.entry.target {
         EntryTarget::Linux { kernel, initrds, arguments, arch } => {
@@ -63,7 +63,7 @@ fn rows(found: &Found) -> Vec<(&'static str, String)> {
         EntryTarget::Efi { path, arch } => rows.push(("program", format!("{path} ({arch})"))),
     }
     rows.extend(found.entry.problem.iter().map(|why| ("problem", format!("it does not boot as it is: {why}"))));
-    rows.extend(found.cure.iter().map(|cure| ("to do", cure.clone())));
+    rows.extend(found.fix.iter().map(|cure| ("to do", cure.clone())));
     rows
 }
 
@@ -93,9 +93,9 @@ pub fn json(scan: Option<&Scan>) -> Value {
         json!({
             "title": found.entry.title, kind: path, "initrds": initrds, "arguments": arguments,
             "arguments_from": found.arguments_from, "arch": arch.and_then(Arch::info).map(|row| row.id),
-            "problem": found.entry.problem, "to_do": found.cure,
+            "problem": found.entry.problem, "to_do": found.fix,
         })
     });
-    let left_out = scan.left_out.iter().map(|left| json!({ "path": left.path, "why": left.why }));
+    let left_out = scan.skipped.iter().map(|left| json!({ "path": left.path, "why": left.reason }));
     json!({ "entries": entries.collect::<Vec<_>>(), "left_out": left_out.collect::<Vec<_>>() })
 }

@@ -57,8 +57,8 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
     } else {
         told.iter().for_each(say);
         if let Some(Checked { setting, rows, depends, unread }) = &checked {
-            let menu = setting.site.boot_dir().map(boot_dir::text).unwrap_or_default();
-            let menu = menu + &boot_dir::by_host_name(setting.site.by_host_name());
+            let menu = setting.site.menu_scan().map(boot_dir::text).unwrap_or_default();
+            let menu = menu + &boot_dir::by_host_name(setting.site.host_name_scripts());
             let more = offered::text(depends) + &unread::text(unread);
             anstream::print!("{}{menu}{more}{}", text(setting), secure_boot::text(rows));
         }
@@ -123,7 +123,7 @@ fn text(setting: &Setting) -> String {
         None => "nobody's: no loader is offered".to_owned(),
     };
     let http = plan.http.map_or("none".to_owned(), |port| format!("our own, port {port}"));
-    let machines = setting.site.machines().map(|machines| format!("machines       {machines}\n")).unwrap_or_default();
+    let machines = setting.site.machine_summary().map(|machines| format!("machines       {machines}\n")).unwrap_or_default();
     let over_ipv6 = without_script(setting);
     let over_ipv6 = if over_ipv6.is_empty() {
         String::new()
@@ -138,7 +138,7 @@ fn text(setting: &Setting) -> String {
         "configuration  {file}\ninterfaces     {links}\nTFTP           {tftp}\nHTTP           {http}\nboot directory    {}\niPXE gets      {}\n{machines}{over_ipv6}\n{}{loaders}",
         setting.loaded.settings.boot_dir.display(),
         script(plan),
-        setting.site.table(),
+        setting.site.loader_table(),
     )
 }
 
@@ -218,8 +218,8 @@ fn summary(Checked { setting, rows, depends, unread }: &Checked) -> Value {
         "http": plan.http,
         "boot_dir": setting.loaded.settings.boot_dir,
         "script": script(plan),
-        "menu": boot_dir::json(setting.site.boot_dir()),
-        "by_host_name": boot_dir::by_host_name_json(setting.site.by_host_name()),
+        "menu": boot_dir::json(setting.site.menu_scan()),
+        "by_host_name": boot_dir::by_host_name_json(setting.site.host_name_scripts()),
         "depends_on": depends,
         "not_read": unread,
         "machines": { "count": plan.machines.len(), "files": files, "seconds": took.as_secs_f64() },

@@ -4,8 +4,8 @@ mod arguments;
 mod script;
 
 use super::setting::Setting;
-use crate::boot::content::{Fault, initrd, kernel};
-use crate::boot::script::commands::Ipxe;
+use crate::boot::content::{ContentFault, initrd, kernel};
+use crate::boot::script::commands::IpxeBinary;
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::memory::Observations;
@@ -32,7 +32,7 @@ struct Look<'a> {
     setting: &'a Setting,
     memory: Observations,
     /// The iPXEs that are offered and whose files say what they can.
-    ipxes: Vec<(String, Ipxe)>,
+    ipxes: Vec<(String, IpxeBinary)>,
     told: Vec<Diagnostic>,
     /// A server that is needed beside us, or a clock: and who needs it first.
     depends: BTreeMap<String, String>,
@@ -43,8 +43,8 @@ struct Look<'a> {
 pub fn look(setting: &Setting) -> Looked {
     let plan = &setting.site.plan;
     let loaders = plan.all_loaders().filter_map(|loader| Some((&loader.name, loader.path.as_ref()?)));
-    let ipxes: BTreeMap<String, Ipxe> =
-        loaders.filter_map(|(name, path)| Some((name.clone(), Ipxe::read(Path::new(path))?))).collect();
+    let ipxes: BTreeMap<String, IpxeBinary> =
+        loaders.filter_map(|(name, path)| Some((name.clone(), IpxeBinary::read(Path::new(path))?))).collect();
     let mut look = Look {
         setting,
         memory: Observations::new(0),
@@ -76,10 +76,10 @@ impl Look<'_> {
             plan::IpxeTarget::Configured(name) => self.given_script(name),
             plan::IpxeTarget::Builtin | plan::IpxeTarget::AsFirmware => {}
         }
-        if let (scripts, None) = site.by_host_name() {
+        if let (scripts, None) = site.host_name_scripts() {
             scripts.iter().for_each(|script| self.script(&script.path));
         }
-        let Some(scan) = site.boot_dir() else { return };
+        let Some(scan) = site.menu_scan() else { return };
         for found in &scan.found {
             match &found.entry.target {
                 EntryTarget::Linux { kernel, initrds, arch, .. } => {
@@ -131,8 +131,8 @@ impl Look<'_> {
     /// A script that is named by the configuration: a URL, or a name on the TFTP server.
     fn given_script(&mut self, said: &str) {
         let site = &self.setting.site;
-        let name = if is_url(said) { site.own_name(said, &self.setting.all) } else { Some(said.to_owned()) };
-        if let Some(name) = name.filter(|name| name.ends_with(".ipxe") && site.place(name).is_file()) {
+        let name = if is_url(said) { site.local_name(said, &self.setting.all) } else { Some(said.to_owned()) };
+        if let Some(name) = name.filter(|name| name.ends_with(".ipxe") && site.path(name).is_file()) {
             self.script(&name);
         }
     }
@@ -145,12 +145,12 @@ impl Look<'_> {
         }
     }
 
-    fn kernel(&mut self, name: &str, archs: &[Arch]) -> Option<kernel::Kernel> {
+    fn kernel(&mut self, name: &str, archs: &[Arch]) -> Option<kernel::KernelInfo> {
         let path = self.file(name)?;
-        let unpacks = self.ipxes.iter().any(|(_, ipxe)| ipxe.has("imgextract"));
+        let unpacks = self.ipxes.iter().any(|(_, ipxe)| ipxe.has_string("imgextract"));
         match kernel::inspect(&path, unpacks) {
             Ok(Ok(kernel)) => {
-                if let Some(why) = archs.iter().find_map(|arch| kernel.misfit(*arch)) {
+                if let Some(why) = archs.iter().find_map(|arch| kernel.incompatibility(*arch)) {
                     self.tell(&path, &why, "offer these machines a kernel that was built for them");
                 }
                 Some(kernel)
@@ -165,7 +165,7 @@ impl Look<'_> {
 
     fn initrd(&mut self, name: &str, for_linux: bool) {
         let Some(path) = self.file(name).filter(|path| !self.seen.contains(path)) else { return };
-        match initrd::fault(&path, for_linux, &mut self.may_read) {
+        match initrd::check(&path, for_linux, &mut self.may_read) {
             Ok(Some(fault)) => self.fault(&path, &fault),
             Ok(None) => {}
             Err(error) => {
@@ -178,13 +178,13 @@ impl Look<'_> {
     /// Where the file of this name lies, if it is one that we send as it is; that there is none is told elsewhere.
     fn file(&self, name: &str) -> Option<PathBuf> {
         let site = &self.setting.site;
-        let name = if is_url(name) { site.own_name(name, &self.setting.all)? } else { name.to_owned() };
+        let name = if is_url(name) { site.local_name(name, &self.setting.all)? } else { name.to_owned() };
         let is_plain = !name.contains("{{") && !name.contains("{%");
-        let path = site.place(&name);
-        (is_plain && path.is_file() && site.has(&name, &self.memory).is_ok()).then_some(path)
+        let path = site.path(&name);
+        (is_plain && path.is_file() && site.check_servable(&name, &self.memory).is_ok()).then_some(path)
     }
 
-    fn fault(&mut self, path: &Path, Fault { what, cure }: &Fault) {
+    fn fault(&mut self, path: &Path, ContentFault { problem: what, fix: cure }: &ContentFault) {
         self.tell(path, what, cure);
     }
 
@@ -223,7 +223,7 @@ impl Look<'_> {
 
     /// An iPXE that is offered and cannot do HTTPS.
     fn without_https(&self) -> Option<String> {
-        let (name, ipxe) = self.ipxes.iter().find(|(_, ipxe)| !ipxe.has("https"))?;
+        let (name, ipxe) = self.ipxes.iter().find(|(_, ipxe)| !ipxe.has_string("https"))?;
         let version = ipxe.version().map(|version| format!(" (iPXE {version})")).unwrap_or_default();
         Some(format!("{name}{version}"))
     }

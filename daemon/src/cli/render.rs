@@ -9,7 +9,7 @@ use super::{Render, say};
 use crate::config::ConfigError;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::flags::Flags;
-use crate::files::{Content, Opened};
+use crate::files::{ServedContent, Opened};
 use crate::probable::probable;
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
@@ -183,7 +183,7 @@ fn beside(network: Network) -> IpAddr {
 
 /// Whether it has a machine say that it is done.
 fn is_about_done(opened: &Opened) -> bool {
-    let Content::Text(text) = &opened.content else { return false };
+    let ServedContent::Text(text) = &opened.content else { return false };
     let url = b"/done";
     text.windows(url.len()).any(|part| part == url)
 }

@@ -3,7 +3,7 @@
 use super::setting::Setting;
 use crate::boot::image::Image;
 use crate::boot::signature::certificate::Certificate;
-use crate::boot::signature::{self, Accepts, Refusal, Signatures, Verdict};
+use crate::boot::signature::{self, TrustAnchor, Rejection, Signatures, SecureBootVerdict};
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
@@ -20,7 +20,7 @@ pub struct Row {
     arch: Arch,
     name: String,
     local_disk: bool,
-    told: Result<(Signatures, Verdict), String>,
+    told: Result<(Signatures, SecureBootVerdict), String>,
 }
 
 /// Reads every loader whole. What cannot be read of the site's keys is told, and where machines that start their loader
@@ -53,7 +53,7 @@ pub fn rows(setting: &Setting) -> (Vec<Row>, Vec<Diagnostic>) {
     let programs = plan.local_disk.iter().filter(|arch| rows.iter().any(|row| row.arch == **arch));
     let programs: Vec<Row> = programs
         .map(|arch| {
-            let program = setting.site.local_disk(*arch).map(|program| signature::read(&program));
+            let program = setting.site.local_disk_program(*arch).map(|program| signature::parse(&program));
             Row { arch: *arch, name: local_disk_name(*arch), local_disk: true, told: judged(program) }
         })
         .collect();
@@ -115,7 +115,7 @@ fn wanted(arch: Arch) -> Option<u16> {
 /// One sentence where nothing is signed, for most networks have no Secure Boot; else a line for each loader.
 pub fn text(rows: &[Row]) -> String {
     let unsigned =
-        |row: &Row| matches!(row.told, Ok((_, Verdict::Refused(Refusal::Unsigned)))) && row.misfit().is_none();
+        |row: &Row| matches!(row.told, Ok((_, SecureBootVerdict::Rejected(Rejection::Unsigned)))) && row.misfit().is_none();
     if rows.is_empty() {
         return String::new();
     }
@@ -154,15 +154,15 @@ fn of(row: Option<&Row>) -> Value {
         Err(error) => return json!({ "verdict": "unknown", "says": error }),
     };
     let (verdict, keys) = match verdict {
-        Verdict::Accepted(keys) if row.misfit().is_none() => ("accepted", keys.as_slice()),
+        SecureBootVerdict::Accepted(keys) if row.misfit().is_none() => ("accepted", keys.as_slice()),
         _ => ("refused", &[][..]),
     };
     let keys = keys.iter().map(|key| match key {
-        Accepts::Microsoft(name) => json!({ "of": "microsoft", "name": name }),
-        Accepts::Site(name) => json!({ "of": "site", "name": name }),
+        TrustAnchor::Microsoft(name) => json!({ "of": "microsoft", "name": name }),
+        TrustAnchor::Site(name) => json!({ "of": "site", "name": name }),
     });
-    let each = signatures.all.iter().map(|one| {
-        json!({ "signer": one.signer, "issuer": one.issuer, "fault": one.fault.map(|fault| fault.of(&one.signer)) })
+    let each = signatures.signatures.iter().map(|one| {
+        json!({ "signer": one.signer, "issuer": one.issuer, "fault": one.fault.map(|fault| fault.describe(&one.signer)) })
     });
     let sbat = signatures
         .sbat
@@ -180,7 +180,7 @@ fn of(row: Option<&Row>) -> Value {
 
 impl Row {
     fn is_accepted(&self) -> bool {
-        matches!(self.told, Ok((_, Verdict::Accepted(_)))) && self.misfit().is_none()
+        matches!(self.told, Ok((_, SecureBootVerdict::Accepted(_)))) && self.misfit().is_none()
     }
 
     /// What it is, if no machine of this architecture would start it in any case.
@@ -197,7 +197,7 @@ impl Row {
         if let Some(image) = self.misfit() {
             return format!("refused, with Secure Boot or without: it is {image}");
         }
-        if *verdict == Verdict::Refused(Refusal::Unsigned) {
+        if *verdict == SecureBootVerdict::Rejected(Rejection::Unsigned) {
             return verdict.to_string();
         }
         // The section has a line about its own format, first.

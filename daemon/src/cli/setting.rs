@@ -10,7 +10,7 @@ use crate::net::unserved::{UnservedInterface, UnservedReason, unserved_interface
 use crate::probable::probable;
 use crate::serve::doors;
 use crate::shared_uuids::SharedUuidsFile;
-use crate::site::{self, Open, Site};
+use crate::site::{self, OpenPorts, Site};
 use crate::used::directory;
 use proxydhcpd_core::link::{Link, Network, Network4, Network6};
 use proxydhcpd_core::memory::Observations;
@@ -29,9 +29,9 @@ pub struct Setting {
 pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
     let mut loaded = site::load(flags)?;
     let all = doors::all_links();
-    let filter = doors::filter(&loaded, &all).map_err(|error| site::and_files(&mut loaded, error))?;
+    let filter = doors::filter(&loaded, &all).map_err(|error| site::with_file_errors(&mut loaded, error))?;
     let links = link::list(&filter).unwrap_or_default();
-    let open = Open {
+    let open = OpenPorts {
         tftp: loaded.settings.tftp.enabled.on(&all),
         tftp6: loaded.settings.tftp.enabled.on(&all),
         http: loaded.settings.http.enabled.on(&all).then_some(loaded.settings.http.port),
@@ -41,10 +41,10 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
         relays6: !loaded.settings.proxy_only,
     };
     let mut site = Site::build(&mut loaded, open)?;
-    site.look_for_own_files(&all);
+    site.check_offered_files(&all);
     let directory = directory::path_in(&loaded.settings.state_dir);
     let marks = directory::list(&directory).unwrap_or_default();
-    site.protect(&directory, marks.iter().map(String::as_str));
+    site.protect_removed_machines(&directory, marks.iter().map(String::as_str));
     Ok(Setting { loaded, links, all, filter, site })
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Of a regular file below a directory that is served, where opening it inside that directory failed.
-pub fn why_no_file(path: &Path) -> String {
+pub fn file_problem(path: &Path) -> String {
     let shown = path.display();
     let opened = fs::metadata(path).and_then(|metadata| match metadata.is_file() {
         true => File::open(path).map(|_| metadata),
@@ -20,12 +20,12 @@ pub fn why_no_file(path: &Path) -> String {
         Err(error) if error.kind() == ErrorKind::NotFound && dangling(path).is_none() => {
             format!("there is no file {shown} yet")
         }
-        Err(error) => why_not(path, "file", &error),
+        Err(error) => path_problem(path, "file", &error),
     }
 }
 
 /// Of a path for which the system gives this error; `kind` is what was expected there.
-pub fn why_not(path: &Path, kind: &str, error: &io::Error) -> String {
+pub fn path_problem(path: &Path, kind: &str, error: &io::Error) -> String {
     let shown = path.display();
     match error.kind() {
         ErrorKind::NotFound => match dangling(path) {
@@ -80,7 +80,7 @@ mod tests {
     /// What is said of these names, with `/` for the directory that they are in.
     fn said(directory: &Path, name: &str) -> String {
         let root = format!("{}/", directory.display());
-        why_no_file(&directory.join(name)).replace(&root, "/")
+        file_problem(&directory.join(name)).replace(&root, "/")
     }
 
     #[test]
@@ -113,6 +113,6 @@ mod tests {
         let path = dir.path().join("linux");
         fs::write(&path, "").unwrap();
         let expected = format!("this server may not read {}: permission denied", path.display());
-        assert_eq!(why_not(&path, "file", &denied), expected);
+        assert_eq!(path_problem(&path, "file", &denied), expected);
     }
 }

@@ -14,7 +14,7 @@ use crate::net::link::{self, LinkFilter};
 use crate::net::packet;
 use crate::net::socket::Socket;
 use crate::net::udp6;
-use crate::site::Open;
+use crate::site::OpenPorts;
 use kind::Kind;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::transfer::max_window;
@@ -35,7 +35,7 @@ pub struct Doors {
     /// The same of port 547, and of the sockets that hear a group link by link.
     pub shares_dhcp6: bool,
     /// What was opened so far.
-    pub open: Open,
+    pub open: OpenPorts,
     waiting: Vec<Waiting>,
     /// Ports that the kernel refuses for lack of permission, which no waiting changes.
     forbidden: Vec<BindError>,

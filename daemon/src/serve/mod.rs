@@ -74,7 +74,7 @@ impl Server {
         let relayed = YieldingSocket::new(Port::Dhcp.number(), uptime(), Instant::now());
         let relayed6 = YieldingSocket::new(Port::Dhcp.number6(), uptime(), Instant::now());
         let groups = MulticastGroups::new(Port::Dhcp.number6());
-        let said = state.site.load().said(&loaded);
+        let said = state.site.load().report_hash(&loaded);
         let mut changes = Changes::default();
         let stamp = Watched::of(&loaded).stamp().ok();
         changes.are_read(stamp.filter(|stamp| stamp.is_older_than(began)).map(|stamp| stamp.all));
@@ -257,7 +257,7 @@ impl Server {
     /// second.
     fn follow_doors(&self) {
         let mut site = Site::clone(&self.state.site.load());
-        site.follow(self.doors.open);
+        site.set_open_ports(self.doors.open);
         self.state.site.store(Arc::new(site));
     }
 
@@ -295,12 +295,12 @@ impl Server {
         match read {
             Ok(Reread { loaded, filter, mut site }) => {
                 // A port may have become free while it was read.
-                site.follow(self.doors.open);
+                site.set_open_ports(self.doors.open);
                 // Whoever reloads again and again is not told the same again and again.
-                let said = site.said(&loaded);
+                let said = site.report_hash(&loaded);
                 if std::mem::replace(&mut self.said, said) != said {
                     loaded.told.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-                    site.say();
+                    site.log();
                 }
                 self.state.replace_site(site);
                 (self.loaded, self.filter) = (loaded, filter);

@@ -6,7 +6,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded, Settings};
 use crate::net::link::LinkFilter;
-use crate::site::{self, Open, Site};
+use crate::site::{self, OpenPorts, Site};
 use crate::state::State;
 use crate::used::list_machines;
 use nix::time::{ClockId, clock_gettime};
@@ -136,7 +136,7 @@ impl Reloads {
 
 impl Read {
     /// Reads what the flags name. `watched`: what was read before.
-    pub fn all(flags: &Flags, before: &Settings, open: Open, watched: &Watched, state: &State) -> Self {
+    pub fn all(flags: &Flags, before: &Settings, open: OpenPorts, watched: &Watched, state: &State) -> Self {
         if !watched.settle() {
             let why = "a machine file is still being written: it is read when it stands still".to_owned();
             return Read { reread: Err(vec![why]), stamp: None };
@@ -161,17 +161,17 @@ impl Read {
 
 impl Reread {
     /// Or all that is wrong with it.
-    fn new(flags: &Flags, before: &Settings, open: Open, state: &State) -> Result<Self, Vec<String>> {
+    fn new(flags: &Flags, before: &Settings, open: OpenPorts, state: &State) -> Result<Self, Vec<String>> {
         let say = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
         let mut loaded = site::load(flags).map_err(say)?;
         let links = doors::all_links();
-        let filter = doors::filter(&loaded, &links).map_err(|error| say(site::and_files(&mut loaded, error)))?;
+        let filter = doors::filter(&loaded, &links).map_err(|error| say(site::with_file_errors(&mut loaded, error)))?;
         if let Some(changed) = doors::needs_restart(before, &loaded.settings, &links) {
             let error = ConfigError(vec![Diagnostic::error(format!("a change of {changed} needs a restart"))]);
-            return Err(say(site::and_files(&mut loaded, error)));
+            return Err(say(site::with_file_errors(&mut loaded, error)));
         }
         let mut site = Site::build(&mut loaded, open).map_err(say)?;
-        site.look_for_own_files(&links);
+        site.check_offered_files(&links);
         if site.plan.machines.has_boot_once() {
             state.boot_once.prepare();
         }

@@ -5,7 +5,7 @@ use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::plan::{Loader, Plan};
 
 /// `hint`: how to come by an iPXE.
-pub fn out_of_reach(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Diagnostic> {
+pub fn unfetchable_loaders(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Diagnostic> {
     let site = plan.loaders.iter().map(|(arch, loader)| ("the configuration".to_owned(), *arch, loader));
     let of_profiles = plan.profiles.iter().flat_map(|profile| {
         let name = format!("profile {}", profile.name);

@@ -1,26 +1,26 @@
 //! What the configuration names of the files to boot, held against those that there are.
 
 use super::profiles;
-use super::roots::Roots;
+use super::roots::ServedDirectories;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::Draft;
 use crate::config::{DEFAULT_BOOT_DIR, Loaded, Settings};
 use crate::files::{Directory, absent};
-use crate::templates::{self, Templates, Variables};
+use crate::templates::{self, Templates, TemplateVariables};
 use proxydhcpd_core::plan::profile::Profile;
 use std::io;
 use std::path::Path;
 
-pub struct Files {
-    pub roots: Roots,
+pub struct ResolvedFiles {
+    pub directories: ServedDirectories,
     pub templates: Templates,
     pub profiles: Vec<Profile>,
-    pub draft: Draft,
+    pub plan: Draft,
 }
 
-impl Files {
+impl ResolvedFiles {
     /// `None` where it is not certain which files were meant.
-    pub fn look(loaded: &mut Loaded, told: &mut Vec<Diagnostic>) -> Option<Files> {
+    pub fn resolve(loaded: &mut Loaded, told: &mut Vec<Diagnostic>) -> Option<ResolvedFiles> {
         if loaded.unplaced {
             return None;
         }
@@ -39,15 +39,15 @@ impl Files {
         told.extend(missing);
         let named = loaded.settings.template_dir.is_some() && !is_missing;
         let draft = std::mem::take(&mut loaded.draft);
-        let variables = Variables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
+        let variables = TemplateVariables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
         let mut templates = Templates::read(&dir, named, variables, told);
-        let spots = draft.profiles.iter().flat_map(templates::spots).collect();
-        let profiles = profiles::look_up(&draft.profiles, &roots, (!is_missing).then(|| templates.names()), told);
+        let spots = draft.profiles.iter().flat_map(templates::text_locations).collect();
+        let profiles = profiles::resolve(&draft.profiles, &roots, (!is_missing).then(|| templates.names()), told);
         if !is_missing {
             let right = profiles.iter().zip(&draft.profiles).filter(|(_, drafted)| !drafted.faulty);
             templates.compile(right.map(|(profile, _)| profile), spots, told);
         }
-        Some(Files { roots, templates, profiles, draft })
+        Some(ResolvedFiles { directories: roots, templates, profiles, plan: draft })
     }
 }
 
@@ -55,18 +55,18 @@ fn why_no_directory(dir: &Path) -> Option<String> {
     match std::fs::metadata(dir) {
         Ok(metadata) if metadata.is_dir() => None,
         Ok(_) => Some(format!("{} is no directory", dir.display())),
-        Err(error) => Some(absent::why_not(dir, "directory", &error)),
+        Err(error) => Some(absent::path_problem(dir, "directory", &error)),
     }
 }
 
 /// The boot directory; nothing is mounted yet.
-fn roots(settings: &Settings) -> Result<Roots, Diagnostic> {
+fn roots(settings: &Settings) -> Result<ServedDirectories, Diagnostic> {
     let (path, any_case) = (&settings.boot_dir, settings.ignore_case);
-    match Directory::at(path, any_case) {
-        Ok(directory) => Ok(Roots::new(path, Some(directory), any_case)),
+    match Directory::from_path(path, any_case) {
+        Ok(directory) => Ok(ServedDirectories::new(path, Some(directory), any_case)),
         // Nobody has to make the default directory before there is something to put into it.
         Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new(DEFAULT_BOOT_DIR) => {
-            Ok(Roots::new(path, None, any_case))
+            Ok(ServedDirectories::new(path, None, any_case))
         }
         Err(error) => {
             let why = format!("the boot directory {} cannot be served: {error}", path.display());

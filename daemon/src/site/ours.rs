@@ -1,6 +1,6 @@
 //! Files that the plan offers from an address of this machine: they are ours to have, and to send.
 
-use super::{Open, Site};
+use super::{OpenPorts, Site};
 use crate::boot::loaders;
 use crate::config::diagnostic::Diagnostic;
 use crate::files::{self, absent};
@@ -31,7 +31,7 @@ struct Named {
 impl Site {
     /// Holds what is offered from an address of this machine against the files that are there. `links`: all that it
     /// has.
-    pub fn look_for_own_files(&mut self, links: &[Link]) {
+    pub fn check_offered_files(&mut self, links: &[Link]) {
         let named = self.named(links);
         let memory = Observations::new(0);
         let warnings: Vec<Diagnostic> = named.iter().filter_map(|named| self.missing(named, &memory)).collect();
@@ -40,14 +40,14 @@ impl Site {
     }
 
     /// The clean name of something that is offered to machines, if this is one.
-    pub fn offers(&self, name: &[u8]) -> Option<&str> {
+    pub fn offered_name(&self, name: &[u8]) -> Option<&str> {
         let name = normalize(name).ok()?;
         let rest = ClaimedIdentity::parse(&name).map_or(&name[..], |(_, rest)| rest);
         self.offered.get(rest).map(String::as_str)
     }
 
     /// Why a file that is offered under this name cannot be sent now.
-    pub fn lacks(&self, name: &str) -> Option<Refusal> {
+    pub fn refusal_of(&self, name: &str) -> Option<Refusal> {
         match self.plan.loader_path(name) {
             Some(path) => files::open_loader(path.as_ref()).err(),
             None => self.file(name).err(),
@@ -55,15 +55,15 @@ impl Site {
     }
 
     /// Where the file of this name would lie.
-    pub fn place(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         match self.plan.loader_path(name) {
             Some(path) => path.into(),
-            None => self.roots.path(&normalize(name.as_bytes()).unwrap_or_default()),
+            None => self.directories.path(&normalize(name.as_bytes()).unwrap_or_default()),
         }
     }
 
     /// Whether a machine that asks for this name is sent something.
-    pub fn has(&self, name: &str, memory: &Observations) -> Result<(), Refusal> {
+    pub fn check_servable(&self, name: &str, memory: &Observations) -> Result<(), Refusal> {
         let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
         let request = FileRequest { protocol: Protocol::Tftp, name: name.as_bytes(), server, client, interface: "" };
         match fetch(&self.plan, memory, &request)? {
@@ -74,7 +74,7 @@ impl Site {
     }
 
     /// The name by which a server of ours is asked, if the URL leads to one.
-    pub fn own_name(&self, url: &str, links: &[Link]) -> Option<String> {
+    pub fn local_name(&self, url: &str, links: &[Link]) -> Option<String> {
         let (scheme, rest) = url.split_once("://")?;
         let (authority, path) = rest.split_once('/')?;
         let authority = authority.rsplit('@').next().unwrap_or_default();
@@ -87,13 +87,13 @@ impl Site {
             }
         };
         let port: Option<u16> = port.map(str::parse).transpose().ok()?;
-        let Open { tftp, tftp6, http, .. } = self.open;
+        let OpenPorts { tftp, tftp6, http, .. } = self.open;
         let is_ours = match scheme {
             "tftp" => port.unwrap_or(69) == 69 && if host.is_ipv6() { tftp6 } else { tftp },
             "http" => http == Some(port.unwrap_or(80)),
             _ => false,
         };
-        (is_ours && links.iter().any(|link| link.owns(host))).then(|| path_of(path))
+        (is_ours && links.iter().any(|link| link.owns(host))).then(|| decode_path(path))
     }
 
     /// Names that this server offers by itself, or that its configuration says.
@@ -140,7 +140,7 @@ impl Site {
         let mut named: Vec<Named> = Vec::new();
         for (said, arch) in said {
             let name = match plan.tftp {
-                _ if is_url(said) => self.own_name(said, links),
+                _ if is_url(said) => self.local_name(said, links),
                 // A name by itself is one on the TFTP server that an old file says.
                 Some(TftpServer::Remote(server)) if self.open.tftp && links.iter().any(|link| link.owns(server)) => {
                     Some(said.to_owned())
@@ -156,16 +156,16 @@ impl Site {
     }
 
     fn missing(&self, Named { said, name, arch }: &Named, memory: &Observations) -> Option<Diagnostic> {
-        let place = self.place(name);
+        let place = self.path(name);
         let shown = place.display();
-        match self.has(name, memory) {
+        match self.check_servable(name, memory) {
             Ok(()) => {
-                let why = arch.filter(|_| place.is_file()).and_then(|arch| loaders::unfit(&place, arch))?;
+                let why = arch.filter(|_| place.is_file()).and_then(|arch| loaders::incompatibility(&place, arch))?;
                 let what = format!("{said} leads to {shown}, which {} cannot start: {why}", arch.as_ref()?);
                 Some(Diagnostic::warning(what).help("put a program for these machines there, or offer another"))
             }
             Err(refusal) => {
-                let (why, cure) = self.refused(name, refusal);
+                let (why, cure) = self.explain_refusal(name, refusal);
                 let what = format!("{said} is offered from this machine, which cannot send it: {why}");
                 Some(Diagnostic::warning(what).help(cure))
             }
@@ -173,9 +173,9 @@ impl Site {
     }
 
     /// Why a file that is offered is not sent, and what to do.
-    pub fn refused(&self, name: &str, refusal: Refusal) -> (String, &'static str) {
-        let place = self.place(name);
-        let why = absent::why_no_file(&place);
+    pub fn explain_refusal(&self, name: &str, refusal: Refusal) -> (String, &'static str) {
+        let place = self.path(name);
+        let why = absent::file_problem(&place);
         match refusal {
             Refusal::NotFound => (why, "put the file there, or correct the name"),
             _ if place.is_dir() => (why, "name a file in it"),
@@ -194,8 +194,8 @@ impl Site {
 
     /// The real path of the served directory that a name leads into.
     fn directory_of(&self, name: &str) -> PathBuf {
-        let directory = self.roots.mounts().find(|(mount, _)| name.split('/').next() == Some(mount));
-        let directory = directory.map_or_else(|| self.roots.path(""), |(_, path)| path.to_owned());
+        let directory = self.directories.mounts().find(|(mount, _)| name.split('/').next() == Some(mount));
+        let directory = directory.map_or_else(|| self.directories.path(""), |(_, path)| path.to_owned());
         directory.canonicalize().unwrap_or(directory)
     }
 }
@@ -206,7 +206,7 @@ fn files(linux: &Linux) -> impl Iterator<Item = &String> {
 }
 
 /// The name that the path of a URL stands for: without a query, and decoded.
-pub fn path_of(path: &str) -> String {
+pub fn decode_path(path: &str) -> String {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let mut octets = Vec::new();
     let mut rest = path.as_bytes();
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn the_path_of_a_url_is_decoded_and_has_no_query() {
-        assert_eq!(path_of("debian%20x/linux?y=1#z"), "debian x/linux");
-        assert_eq!(path_of("/efi/100%.efi"), "/efi/100%.efi");
+        assert_eq!(decode_path("debian%20x/linux?y=1#z"), "debian x/linux");
+        assert_eq!(decode_path("/efi/100%.efi"), "/efi/100%.efi");
     }
 }

@@ -1,7 +1,7 @@
 //! What the configuration says, held against the files to boot: a loader that is missing or for another machine would
 //! leave machines at a dead end, so it is refused; a kernel may come later.
 
-use super::roots::Roots;
+use super::roots::ServedDirectories;
 use crate::boot::loaders;
 use crate::config::Loaded;
 use crate::config::diagnostic::{Diagnostic, Spot};
@@ -16,16 +16,16 @@ use std::collections::BTreeSet;
 
 /// The profiles with their loaders. What is wrong is told, errors among warnings; of templates nothing where it is not
 /// known which there are, and nothing of files in a directory that could not be mounted.
-pub fn look_up(
+pub fn resolve(
     drafted: &[Drafted],
-    roots: &Roots,
+    roots: &ServedDirectories,
     templates: Option<&BTreeSet<String>>,
     told: &mut Vec<Diagnostic>,
 ) -> Vec<Profile> {
     let mut profiles = Vec::new();
     for Drafted { profile, loaders: named, default_loader, at, initrds_at, used_by_at, .. } in drafted {
         let mut profile = profile.clone();
-        for (arch, (name, at)) in named.iter().filter(|(_, (name, _))| !roots.is_lost(name)) {
+        for (arch, (name, at)) in named.iter().filter(|(_, (name, _))| !roots.is_unavailable(name)) {
             match loader(roots, *arch, name) {
                 Ok(loader) => drop(profile.loaders.insert(*arch, loader)),
                 Err(why) => told.push(at.critical(why)),
@@ -51,7 +51,7 @@ pub fn look_up(
             _ => {}
         }
         if let (Some(name), Some(at)) = (&profile.boot_once_file, used_by_at) {
-            let made = templates.is_none_or(|templates| templates.contains(name)) || loaders::is_loader(name);
+            let made = templates.is_none_or(|templates| templates.contains(name)) || loaders::is_loader_name(name);
             if !made {
                 missing(roots, name, at, told);
             }
@@ -62,12 +62,12 @@ pub fn look_up(
 }
 
 /// A loader of a profile, if it is a program for this architecture.
-fn loader(roots: &Roots, arch: Arch, name: &str) -> Result<Loader, String> {
+fn loader(roots: &ServedDirectories, arch: Arch, name: &str) -> Result<Loader, String> {
     if is_url(name) {
         return Ok(Loader { name: name.to_owned(), path: None });
     }
     let path = roots.path(name);
-    if let Some(why) = loaders::unfit(&path, arch) {
+    if let Some(why) = loaders::incompatibility(&path, arch) {
         return Err(match path.is_file() {
             true => format!("{name} cannot be offered for {arch}: {why}"),
             false => format!("{name} cannot be offered: {why}"),
@@ -78,14 +78,14 @@ fn loader(roots: &Roots, arch: Arch, name: &str) -> Result<Loader, String> {
 }
 
 /// What is rendered, or fetched from elsewhere, nobody can look for.
-fn missing(roots: &Roots, name: &str, at: &Spot, told: &mut Vec<Diagnostic>) {
+fn missing(roots: &ServedDirectories, name: &str, at: &Spot, told: &mut Vec<Diagnostic>) {
     if !name.contains("://")
-        && !roots.is_lost(name)
+        && !roots.is_unavailable(name)
         && !name.contains("{{")
         && !name.contains("{%")
         && roots.open(name).is_err()
     {
-        told.push(at.warning(absent::why_no_file(&roots.path(name))));
+        told.push(at.warning(absent::file_problem(&roots.path(name))));
     }
 }
 
@@ -98,11 +98,11 @@ fn no_template(name: &str, at: &Spot, templates: &BTreeSet<String>) -> Diagnosti
 }
 
 /// Mounts what is to be served under names.
-pub fn mount(loaded: &Loaded, roots: &mut Roots, told: &mut Vec<Diagnostic>) {
+pub fn mount(loaded: &Loaded, roots: &mut ServedDirectories, told: &mut Vec<Diagnostic>) {
     for mount in &loaded.draft.directories {
         if let Err(error) = roots.mount(&mount.name, &mount.path) {
             let why = format!("the directory {} cannot be served: {error}", mount.path.display());
-            roots.lose(&mount.name);
+            roots.mark_unavailable(&mount.name);
             told.push(mount.at.critical(why));
         }
         let hidden = loaded.settings.boot_dir.join(&mount.name);

@@ -9,7 +9,7 @@ use proxydhcpd_core::plan::{Loader, Plan};
 use std::path::PathBuf;
 
 /// Profiles that give an iPXE a plain iPXE. One with a script inside (netboot.xyz's) has a name of its own.
-pub fn again_and_again(plan: &Plan) -> Vec<Diagnostic> {
+pub fn ipxe_loops(plan: &Plan) -> Vec<Diagnostic> {
     let loads = |profile: &&Profile| profile.boots == BootTarget::Loader;
     let profiles = plan.profiles.iter().enumerate().filter(|(_, profile)| loads(profile));
     profiles.filter_map(|(id, profile)| {
@@ -65,7 +65,7 @@ fn keeps_ipxe(rule: &Rule, behind: &Conditions, arch: Option<Arch>) -> bool {
 }
 
 /// A BIOS program that the default profile has for every other architecture, and nothing for UEFI.
-pub fn for_others(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Option<Diagnostic> {
+pub fn bios_loader_for_uefi(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Option<Diagnostic> {
     let profile = plan.profile(plan.default_profile).filter(|profile| profile.boots == BootTarget::Loader)?;
     let name = &profile.default_loader.as_ref().filter(|loader| !loader.name.contains("://"))?.name;
     let is_bios = image::inspect(&path(name)).is_ok_and(|image| image == Image::Bios);
@@ -98,12 +98,12 @@ mod tests {
     #[test]
     fn a_profile_that_gives_an_ipxe_a_plain_ipxe_is_told_of() {
         for name in ["undionly.kpxe", "ipxe/ipxe.efi", "SNPONLY.EFI", "ipxe-arm64.efi"] {
-            assert_eq!(again_and_again(&plan(name, Vec::new())).len(), 1, "{name}");
+            assert_eq!(ipxe_loops(&plan(name, Vec::new())).len(), 1, "{name}");
         }
         for name in ["netboot.xyz.kpxe", "pxelinux.0", "snponly-shim.efi", "boot.ipxe", "ipxe"] {
-            assert!(again_and_again(&plan(name, Vec::new())).is_empty(), "{name}");
+            assert!(ipxe_loops(&plan(name, Vec::new())).is_empty(), "{name}");
         }
-        let warning = &again_and_again(&plan("undionly.kpxe", Vec::new()))[0];
+        let warning = &ipxe_loops(&plan("undionly.kpxe", Vec::new()))[0];
         assert!(warning.message.starts_with("profile `given` gives an iPXE undionly.kpxe, which is iPXE again"));
     }
 
@@ -121,7 +121,7 @@ mod tests {
             (of_ipxe(on), 1),
             (Rule { profile: None, ..of_ipxe(Conditions::default()) }, 1),
         ] {
-            assert_eq!(again_and_again(&plan("undionly.kpxe", vec![rule.clone()])).len(), told, "{rule:?}");
+            assert_eq!(ipxe_loops(&plan("undionly.kpxe", vec![rule.clone()])).len(), told, "{rule:?}");
         }
     }
 
@@ -135,7 +135,7 @@ mod tests {
             let mut plan = plan("pxelinux.0", Vec::new());
             plan.profiles[0].loaders = loaders.iter().map(|arch| (*arch, loader("x"))).collect();
             plan.profiles[0].default_loader = Some(loader(other));
-            for_others(&plan, path)
+            bios_loader_for_uefi(&plan, path)
         };
         assert!(
             with("pxelinux.0", &[])

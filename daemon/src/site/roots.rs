@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug)]
-pub struct Roots {
+pub struct ServedDirectories {
     boot_dir: PathBuf,
     /// `None` where there is none, and then only loaders and scripts of ours are served, and what is mounted.
     boot: Option<Directory>,
@@ -23,24 +23,24 @@ struct Mounted {
     directory: Directory,
 }
 
-impl Roots {
+impl ServedDirectories {
     pub fn new(boot_dir: &Path, boot: Option<Directory>, any_case: bool) -> Self {
-        Roots { boot_dir: boot_dir.to_owned(), boot, mounted: Vec::new(), lost: Vec::new(), any_case }
+        ServedDirectories { boot_dir: boot_dir.to_owned(), boot, mounted: Vec::new(), lost: Vec::new(), any_case }
     }
 
     /// What is asked for as `name/...` comes from this directory from now on.
     pub fn mount(&mut self, name: &str, path: &Path) -> io::Result<()> {
-        let directory = Directory::at(path, self.any_case)?;
+        let directory = Directory::from_path(path, self.any_case)?;
         self.mounted.push(Mounted { name: name.to_owned(), path: path.to_owned(), directory });
         Ok(())
     }
 
     /// A directory could not be mounted: what was to be under this name nobody can know.
-    pub fn lose(&mut self, name: &str) {
+    pub fn mark_unavailable(&mut self, name: &str) {
         self.lost.push(name.to_owned());
     }
 
-    pub fn is_lost(&self, name: &str) -> bool {
+    pub fn is_unavailable(&self, name: &str) -> bool {
         name.split_once('/').is_some_and(|(first, _)| self.lost.iter().any(|lost| lost == first))
     }
 
@@ -86,7 +86,7 @@ mod tests {
             fs::write(dir.path().join(file), text).unwrap();
         }
         std::os::unix::fs::symlink("../secret", mirror.join("out")).unwrap();
-        let mut roots = Roots::new(&boot, Some(Directory::at(&boot, false).unwrap()), false);
+        let mut roots = ServedDirectories::new(&boot, Some(Directory::from_path(&boot, false).unwrap()), false);
         roots.mount("debian", &mirror).unwrap();
         let size = |name: &str| roots.open(name).map(|opened| opened.size);
         assert_eq!(size("a"), Ok(1));
@@ -102,7 +102,7 @@ mod tests {
         ] {
             assert_eq!(size(name), Err(refusal), "{name}");
         }
-        let mut any_case = Roots::new(&boot, None, true);
+        let mut any_case = ServedDirectories::new(&boot, None, true);
         any_case.mount("debian", &mirror).unwrap();
         assert!(any_case.open("DEBIAN/Linux").is_ok());
         assert_eq!(any_case.open("a").unwrap_err(), Refusal::NotFound);

@@ -6,7 +6,7 @@ use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};
 
 /// Those that a firmware meets, and the iPXE that it is given does not: what the profile says never comes to that.
-pub fn left_by_ipxe(plan: &Plan) -> Vec<Diagnostic> {
+pub fn firmware_only_rules(plan: &Plan) -> Vec<Diagnostic> {
     let takes_ipxe = |rule: &&Rule| {
         let boots = plan.profile(rule.profile).map(|profile| &profile.boots);
         !rule.deny && matches!(boots, Some(BootTarget::Linux(_) | BootTarget::Script(_)))
@@ -56,10 +56,10 @@ mod tests {
         ] {
             let rule = |profile| Rule { when: when.clone(), profile: Some(profile), ..Rule::default() };
             let plan = |rule| Plan { rules: vec![rule], profiles: profiles.clone(), ..Plan::default() };
-            let warnings = left_by_ipxe(&plan(rule(0)));
+            let warnings = firmware_only_rules(&plan(rule(0)));
             assert_eq!(warnings.len(), usize::from(told.is_some()), "{when:?}");
             assert!(told.is_none_or(|key| warnings[0].message.contains(&format!("`{key}`"))), "{warnings:?}");
-            assert!(left_by_ipxe(&plan(rule(1))).is_empty(), "its loaders are for the firmware");
+            assert!(firmware_only_rules(&plan(rule(1))).is_empty(), "its loaders are for the firmware");
         }
     }
 }

@@ -13,8 +13,8 @@ const LONGEST: u64 = 1 << 20;
 const LONGEST_TOGETHER: u64 = 64 << 20;
 
 /// Every template by its name from the directory, and what is wrong.
-pub fn read(dir: &Path, named: bool) -> (Vec<(String, String)>, Vec<Diagnostic>) {
-    let directory = match Directory::at(dir, false) {
+pub fn read_all(dir: &Path, named: bool) -> (Vec<(String, String)>, Vec<Diagnostic>) {
+    let directory = match Directory::from_path(dir, false) {
         Ok(directory) => directory,
         // Nobody has to make the usual directory before there is something to put into it.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !named => return (Vec::new(), Vec::new()),
@@ -80,7 +80,7 @@ impl Reader<'_> {
                 if let Ok(kind) = kind.as_ref()
                     && !kind.is_file()
                 {
-                    return self.complain(&name, format!("this cannot be read: {}", files::irregular(*kind)));
+                    return self.complain(&name, format!("this cannot be read: {}", files::irregular_error(*kind)));
                 }
                 let why = "this cannot be read: we lack the permission, or it is a link that leads out of the template directory";
                 return self.complain(&name, why.into());

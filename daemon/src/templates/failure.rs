@@ -1,6 +1,6 @@
 //! What is wrong with a template, in our words and with its place.
 
-use super::{LONGEST_TEXT, Scope, Spots};
+use super::{MAX_TEXT, Scope, TextLocations};
 use crate::config::diagnostic::{Diagnostic, Source, Span};
 use crate::probable::probable;
 use minijinja::{Error, ErrorKind};
@@ -44,11 +44,11 @@ impl Failure {
             None => diagnostic,
         });
         let line = diagnostic.place.as_ref().map(|place| place.line);
-        Failure { template: name.strip_prefix(super::linux::MARK).unwrap_or(name).to_owned(), line, diagnostic }
+        Failure { template: name.strip_prefix(super::linux::INLINE_PREFIX).unwrap_or(name).to_owned(), line, diagnostic }
     }
 
     /// Told where the configuration says the text, if that is where it comes from.
-    pub(super) fn spotted(self, spots: &Spots) -> Failure {
+    pub(super) fn with_location(self, spots: &TextLocations) -> Failure {
         match spots.get(&self.template) {
             Some(spot) => Failure { diagnostic: Box::new(spot.tells(*self.diagnostic)), ..self },
             None => self,
@@ -72,7 +72,7 @@ fn said(error: &Error, scope: Option<&Scope>) -> (String, Option<String>) {
     match error.kind() {
         ErrorKind::UndefinedError => undefined(detail, scope),
         ErrorKind::OutOfFuel => ("this takes too long: is there a loop without end?".into(), None),
-        ErrorKind::WriteFailure => (format!("the text becomes longer than {LONGEST_TEXT} octets"), None),
+        ErrorKind::WriteFailure => (format!("the text becomes longer than {MAX_TEXT} octets"), None),
         ErrorKind::TemplateNotFound => {
             let name = detail.split(['"', '\'']).nth(1).unwrap_or(detail);
             (
@@ -91,12 +91,12 @@ fn said(error: &Error, scope: Option<&Scope>) -> (String, Option<String>) {
 fn undefined(detail: &str, scope: Option<&Scope>) -> (String, Option<String>) {
     let Some(name) = detail.split('`').nth(1) else { return ("an undefined name is used here".into(), None) };
     let help = scope.map(|scope| {
-        if name.starts_with("machine.") && !scope.knows_machine() {
+        if name.starts_with("machine.") && !scope.has_entry() {
             return "this machine has no entry in the configuration, which could say it".to_owned();
         }
         // `machine.rol` is compared with what a machine has, as `rol` with what stands for itself.
         let (before, last) = name.split_at(name.rfind('.').map_or(0, |dot| dot + 1));
-        let known = scope.known();
+        let known = scope.known_names();
         let beside = known.iter().filter_map(|name| name.strip_prefix(before)).filter(|name| !name.contains('.'));
         match probable(last, beside) {
             Some(meant) => format!("did you mean `{before}{meant}`?"),

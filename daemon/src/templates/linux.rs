@@ -10,13 +10,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// In front of the names of such texts: no file's name begins with it.
-pub const MARK: char = '/';
+pub const INLINE_PREFIX: char = '/';
 
 /// Where the configuration says each of these texts.
-pub type Spots = BTreeMap<String, Spot>;
+pub type TextLocations = BTreeMap<String, Spot>;
 
 /// Those of one profile.
-pub fn spots(drafted: &Drafted) -> Vec<(String, Spot)> {
+pub fn text_locations(drafted: &Drafted) -> Vec<(String, Spot)> {
     let Drafted { profile, at, initrds_at, arguments_at, .. } = drafted;
     let initrds = initrds_at.iter().enumerate().map(|(index, at)| (key(profile, &initrd(index)), at));
     let kernel = at.iter().map(|at| (key(profile, KERNEL), at));
@@ -33,7 +33,7 @@ pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item =
             let checked = if is_template(text) {
                 templates.add(&key, text.to_owned())
             } else {
-                kind.check(text).map(drop).map_err(|why| templates.refused(&key, &why))
+                kind.check(text).map(drop).map_err(|why| templates.invalid_text(&key, &why))
             };
             wrong.extend(checked.err().map(|failure| *failure.diagnostic));
         }
@@ -42,30 +42,30 @@ pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item =
 }
 
 /// The same with no expression left in it, and nothing that would break the script which it goes into.
-pub fn rendered(templates: &Templates, profile: &Profile, linux: &Linux, scope: &Arc<Scope>) -> Result<Linux, Failure> {
+pub fn render(templates: &Templates, profile: &Profile, linux: &Linux, scope: &Arc<Scope>) -> Result<Linux, Failure> {
     let mut rendered = Linux::default();
     for (key, text, kind) in texts(profile, linux) {
         let text = if is_template(text) { templates.render(&key, scope)? } else { text.to_owned() };
-        let text = kind.check(&text).map_err(|why| templates.refused(&key, &why))?;
+        let text = kind.check(&text).map_err(|why| templates.invalid_text(&key, &why))?;
         match kind {
-            Kind::Arguments => rendered.arguments = text,
-            Kind::File if rendered.kernel.is_empty() => rendered.kernel = text,
-            Kind::File => rendered.initrds.push(text),
+            TextKind::Arguments => rendered.arguments = text,
+            TextKind::File if rendered.kernel.is_empty() => rendered.kernel = text,
+            TextKind::File => rendered.initrds.push(text),
         }
     }
     Ok(rendered)
 }
 
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum TextKind {
     /// A path or a URL.
     File,
     Arguments,
 }
 
-impl Kind {
+impl TextKind {
     /// Where the first word stands that no line of a script can hold.
-    pub(super) fn bad_word(text: &str) -> Option<Range<usize>> {
+    pub(super) fn forbidden_word(text: &str) -> Option<Range<usize>> {
         let bad = |word: &&str| ["||", "&&"].contains(word) || word.chars().any(char::is_control);
         let word = text.split_whitespace().find(bad)?;
         let at = word.as_ptr() as usize - text.as_ptr() as usize;
@@ -75,26 +75,26 @@ impl Kind {
     /// The text as the script has it: arguments on one line, however many they were written on. iPXE takes a line apart
     /// at spaces and these operators, and there is no way to quote them.
     pub(super) fn check(self, text: &str) -> Result<String, String> {
-        if let Some(at) = Kind::bad_word(text) {
+        if let Some(at) = TextKind::forbidden_word(text) {
             return Err(format!("{:?} cannot be passed on by iPXE", &text[at]));
         }
         let words: Vec<&str> = text.split_whitespace().collect();
         match self {
-            Kind::Arguments => Ok(words.join(" ")),
-            Kind::File if text.trim().is_empty() => Err("this is empty".into()),
-            Kind::File if text.contains("://") && words.len() > 1 => Err(format!("{text:?} is no URL: a space is %20")),
-            Kind::File => Ok(text.trim().to_owned()),
+            TextKind::Arguments => Ok(words.join(" ")),
+            TextKind::File if text.trim().is_empty() => Err("this is empty".into()),
+            TextKind::File if text.contains("://") && words.len() > 1 => Err(format!("{text:?} is no URL: a space is %20")),
+            TextKind::File => Ok(text.trim().to_owned()),
         }
     }
 }
 
 /// Each text of a profile with the name that it goes by, the kernel first.
-fn texts<'a>(profile: &'a Profile, linux: &'a Linux) -> impl Iterator<Item = (String, &'a str, Kind)> {
-    let key = |word: &str| format!("{MARK}{}", key(profile, word));
+fn texts<'a>(profile: &'a Profile, linux: &'a Linux) -> impl Iterator<Item = (String, &'a str, TextKind)> {
+    let key = |word: &str| format!("{INLINE_PREFIX}{}", key(profile, word));
     let initrds = linux.initrds.iter().enumerate();
-    let initrds = initrds.map(move |(index, text)| (key(&initrd(index)), &text[..], Kind::File));
-    let kernel = (key(KERNEL), &linux.kernel[..], Kind::File);
-    let arguments = (key(ARGUMENTS), &linux.arguments[..], Kind::Arguments);
+    let initrds = initrds.map(move |(index, text)| (key(&initrd(index)), &text[..], TextKind::File));
+    let kernel = (key(KERNEL), &linux.kernel[..], TextKind::File);
+    let arguments = (key(ARGUMENTS), &linux.arguments[..], TextKind::Arguments);
     std::iter::once(kernel).chain(initrds).chain([arguments])
 }
 
@@ -115,9 +115,9 @@ pub(super) fn is_template(text: &str) -> bool {
 }
 
 impl Templates {
-    pub(super) fn refused(&self, key: &str, why: &str) -> Failure {
-        let key = key.strip_prefix(MARK).unwrap_or(key);
+    pub(super) fn invalid_text(&self, key: &str, why: &str) -> Failure {
+        let key = key.strip_prefix(INLINE_PREFIX).unwrap_or(key);
         let diagnostic = Box::new(Diagnostic::error(why).of(key));
-        Failure { template: key.to_owned(), line: None, diagnostic }.spotted(&self.spots)
+        Failure { template: key.to_owned(), line: None, diagnostic }.with_location(&self.locations)
     }
 }

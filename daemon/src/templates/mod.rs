@@ -13,8 +13,8 @@ mod strict;
 mod unknown;
 
 pub use failure::Failure;
-pub use linux::{Spots, spots};
-pub use scope::{Scope, Variables};
+pub use linux::{TextLocations, text_locations};
+pub use scope::{Scope, TemplateVariables};
 
 use crate::config::diagnostic::{Diagnostic, Source};
 use minijinja::syntax::SyntaxConfig;
@@ -34,7 +34,7 @@ use std::sync::Arc;
 /// so this bounds time (a tenth of a second where TFTP has one thread) and memory (16 MiB) alike.
 const FUEL: u64 = 250_000;
 /// The longest text. Nobody installs a machine with more, and it is made anew for every request.
-const LONGEST_TEXT: usize = 1 << 20;
+const MAX_TEXT: usize = 1 << 20;
 /// An include costs ten of these, a call of a macro four or five. The threads that render have 2 MiB of stack.
 const DEEPEST: usize = 150;
 
@@ -45,16 +45,16 @@ pub struct Templates {
     environment: Environment<'static>,
     names: BTreeSet<String>,
     /// By the kernel of an entry of the boot directory the name of the text that says its arguments.
-    arguments: BTreeMap<String, String>,
-    variables: Variables,
-    spots: Spots,
+    entry_arguments: BTreeMap<String, String>,
+    variables: TemplateVariables,
+    locations: TextLocations,
 }
 
 impl Templates {
     /// Reads and compiles every template of the directory. `named`: the operator has named that directory, so it has to be
     /// there.
-    pub fn read(dir: &Path, named: bool, variables: Variables, told: &mut Vec<Diagnostic>) -> Templates {
-        let (files, mut wrong) = directory::read(dir, named);
+    pub fn read(dir: &Path, named: bool, variables: TemplateVariables, told: &mut Vec<Diagnostic>) -> Templates {
+        let (files, mut wrong) = directory::read_all(dir, named);
         let mut templates = Templates { dir: dir.to_owned(), variables, ..Templates::default() };
         for (name, text) in files {
             if let Err(failure) = templates.add(&name, text) {
@@ -72,27 +72,27 @@ impl Templates {
     pub fn compile<'a>(
         &mut self,
         profiles: impl IntoIterator<Item = &'a Profile>,
-        spots: Spots,
+        spots: TextLocations,
         told: &mut Vec<Diagnostic>,
     ) {
-        self.spots = spots;
+        self.locations = spots;
         told.extend(linux::compile(self, profiles));
-        let unknown = unknown::all(&self.environment);
+        let unknown = unknown::find_all(&self.environment);
         told.extend(unknown.into_iter().filter_map(|unknown| Some(*self.unknown(unknown)?.diagnostic)));
     }
 
     /// The first name in this text that no machine has.
-    fn unknown_in(&self, name: &str) -> Option<Failure> {
-        let unknown = unknown::all(&self.environment).into_iter().find(|unknown| unknown.template == name);
+    fn first_unknown_name(&self, name: &str) -> Option<Failure> {
+        let unknown = unknown::find_all(&self.environment).into_iter().find(|unknown| unknown.template == name);
         self.unknown(unknown?)
     }
 
-    fn unknown(&self, unknown: unknown::Unknown) -> Option<Failure> {
+    fn unknown(&self, unknown: unknown::UnknownName) -> Option<Failure> {
         let (name, text) = self.source(&unknown.template)?;
-        let wrong = Source { name, text }.error(unknown.at, unknown.message);
-        let wrong = unknown.meant.iter().fold(wrong, |wrong, meant| wrong.help(format!("did you mean `{meant}`?")));
-        let template = unknown.template.trim_start_matches(linux::MARK).to_owned();
-        Some(Failure { template, line: None, diagnostic: Box::new(wrong) }.spotted(&self.spots))
+        let wrong = Source { name, text }.error(unknown.span, unknown.message);
+        let wrong = unknown.suggestion.iter().fold(wrong, |wrong, meant| wrong.help(format!("did you mean `{meant}`?")));
+        let template = unknown.template.trim_start_matches(linux::INLINE_PREFIX).to_owned();
+        Some(Failure { template, line: None, diagnostic: Box::new(wrong) }.with_location(&self.locations))
     }
 
     /// The names under which templates are served.
@@ -101,7 +101,7 @@ impl Templates {
     }
 
     /// Renders what was asked for. `None`: that is nothing to be rendered.
-    pub fn text(&self, plan: &Plan, meant: &Fetch, request: &FileRequest<'_>) -> Option<Result<String, Failure>> {
+    pub fn render_request(&self, plan: &Plan, meant: &Fetch, request: &FileRequest<'_>) -> Option<Result<String, Failure>> {
         let asking = match meant {
             Fetch::Linux(_, asking) | Fetch::Template(_, asking) => asking,
             _ => return None,
@@ -109,7 +109,7 @@ impl Templates {
         Some(match meant {
             Fetch::Linux(profile, _) => match plan.profile(Some(*profile)) {
                 Some(profile @ Profile { boots: BootTarget::Linux(linux), .. }) => self
-                    .linux(plan, profile, linux, asking, request)
+                    .render_linux(plan, profile, linux, asking, request)
                     .map(|linux| script::linux(&asking.base_url, &profile.title, &linux)),
                 _ => Ok(script::boot_nothing()),
             },
@@ -119,7 +119,7 @@ impl Templates {
     }
 
     /// What a profile starts, rendered for the machine that asks.
-    pub fn linux(
+    pub fn render_linux(
         &self,
         plan: &Plan,
         profile: &Profile,
@@ -127,7 +127,7 @@ impl Templates {
         asking: &RenderContext,
         request: &FileRequest<'_>,
     ) -> Result<Linux, Failure> {
-        linux::rendered(self, profile, linux, &self.scope(plan, asking, request))
+        linux::render(self, profile, linux, &self.scope(plan, asking, request))
     }
 
     fn scope(&self, plan: &Plan, asking: &RenderContext, request: &FileRequest<'_>) -> Arc<Scope> {
@@ -143,7 +143,7 @@ impl Templates {
         match rendered {
             // The engine writes strings only.
             Ok(()) => Ok(String::from_utf8(text.0).unwrap_or_default()),
-            Err(error) => Err(Failure::new(&error, name, |name| self.source(name), Some(scope)).spotted(&self.spots)),
+            Err(error) => Err(Failure::new(&error, name, |name| self.source(name), Some(scope)).with_location(&self.locations)),
         }
     }
 
@@ -152,7 +152,7 @@ impl Templates {
             Ok(()) => Ok(()),
             Err(error) => {
                 let source = (self.place(name), text);
-                Err(Failure::new(&error, name, |_| Some(source.clone()), None).spotted(&self.spots))
+                Err(Failure::new(&error, name, |_| Some(source.clone()), None).with_location(&self.locations))
             }
         }
     }
@@ -163,7 +163,7 @@ impl Templates {
     }
 
     fn place(&self, name: &str) -> String {
-        match name.strip_prefix(linux::MARK) {
+        match name.strip_prefix(linux::INLINE_PREFIX) {
             Some(key) => key.to_owned(),
             None => self.dir.join(name).display().to_string(),
         }
@@ -177,9 +177,9 @@ impl Default for Templates {
             dir: PathBuf::new(),
             environment: environment(),
             names: BTreeSet::new(),
-            arguments: BTreeMap::new(),
-            variables: Variables::default(),
-            spots: Spots::default(),
+            entry_arguments: BTreeMap::new(),
+            variables: TemplateVariables::default(),
+            locations: TextLocations::default(),
         }
     }
 }
@@ -217,7 +217,7 @@ fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Resu
     if value.is_none() {
         return Err(Error::new(ErrorKind::InvalidOperation, "this is none, which cannot be written"));
     }
-    strict::read(state, value)?;
+    strict::check_defined(state, value)?;
     match bool::try_from(value.clone()) {
         Ok(truth) if value.kind() == ValueKind::Bool => Ok(write!(out, "{truth}")?),
         _ => escape_formatter(out, state, value),
@@ -229,7 +229,7 @@ struct Bounded(Vec<u8>);
 
 impl io::Write for Bounded {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        if self.0.len() + octets.len() > LONGEST_TEXT {
+        if self.0.len() + octets.len() > MAX_TEXT {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.0.extend_from_slice(octets);

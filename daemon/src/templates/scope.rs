@@ -13,7 +13,7 @@ type Values = BTreeMap<String, Value>;
 
 /// The operator's variables: those of the site, and those of each profile over them.
 #[derive(Clone, Debug, Default)]
-pub struct Variables {
+pub struct TemplateVariables {
     site: Arc<Values>,
     profiles: Vec<Arc<Values>>,
 }
@@ -34,16 +34,16 @@ struct Machine {
     others: Arc<Values>,
 }
 
-impl Variables {
+impl TemplateVariables {
     /// `profiles`: in the order of the plan, each with what it has from those that it extends.
-    pub fn new<'a>(site: &Json, profiles: impl IntoIterator<Item = &'a Json>) -> Variables {
+    pub fn new<'a>(site: &Json, profiles: impl IntoIterator<Item = &'a Json>) -> TemplateVariables {
         let over = |profile: &Json| Arc::new(values(site).into_iter().chain(values(profile)).collect());
-        Variables { site: Arc::new(values(site)), profiles: profiles.into_iter().map(over).collect() }
+        TemplateVariables { site: Arc::new(values(site)), profiles: profiles.into_iter().map(over).collect() }
     }
 }
 
 impl Scope {
-    pub fn new(plan: &Plan, variables: &Variables, asking: &RenderContext, request: &FileRequest<'_>) -> Scope {
+    pub fn new(plan: &Plan, variables: &TemplateVariables, asking: &RenderContext, request: &FileRequest<'_>) -> Scope {
         let profile = asking.decision.own_profile(plan);
         let others = profile.and_then(|profile| variables.profiles.get(profile)).unwrap_or(&variables.site);
         let machine = Arc::new(machine(plan, asking, Arc::clone(others)));
@@ -60,12 +60,12 @@ impl Scope {
     }
 
     /// Whether the machine has an entry.
-    pub fn knows_machine(&self) -> bool {
+    pub fn has_entry(&self) -> bool {
         self.machine.variables.is_some()
     }
 
     /// What can be written, as it is written.
-    pub fn known(&self) -> Vec<String> {
+    pub fn known_names(&self) -> Vec<String> {
         let mut known: Vec<String> = self.own.keys().map(|name| name.to_string()).collect();
         for part in ["profile", "request"] {
             let names = self.own.get(part).and_then(|value| value.try_iter().ok());

@@ -44,7 +44,7 @@ pub fn add(environment: &mut Environment<'static>) {
 
 /// An error if the value, or something in it, is not defined. What is read of it is paid for in fuel: some filters of
 /// the engine read for nothing.
-pub fn read(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+pub fn check_defined(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
     read_to(state, value, DEEPEST)
 }
 
@@ -92,7 +92,7 @@ where
 {
     let function = Value::from_function(function);
     move |state: &mut State<'_, '_>, arguments: Rest<Value>| {
-        arguments.iter().try_for_each(|argument| read(state, argument))?;
+        arguments.iter().try_for_each(|argument| check_defined(state, argument))?;
         function.call(state, &arguments)
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 struct House {
     dir: tempfile::TempDir,
     plan: Plan,
-    variables: Variables,
+    variables: TemplateVariables,
 }
 
 fn house(files: &[(&str, &str)]) -> House {
@@ -41,7 +41,7 @@ fn house(files: &[(&str, &str)]) -> House {
     let plan = Plan { profiles: vec![debian], machines: Machines::new(&[web1], &[]), ..Plan::default() };
     let object = |value: serde_json::Value| value.as_object().unwrap().clone();
     let site = object(json!({"domain": "example.org", "suite": "trixie", "role": "none yet"}));
-    let variables = Variables::new(&site, &[object(json!({"suite": "bookworm"}))]);
+    let variables = TemplateVariables::new(&site, &[object(json!({"suite": "bookworm"}))]);
     House { dir, plan, variables }
 }
 
@@ -49,7 +49,7 @@ impl House {
     fn built(&self) -> Result<Templates, Vec<String>> {
         let mut told = Vec::new();
         let mut built = Templates::read(self.dir.path(), true, self.variables.clone(), &mut told);
-        built.compile(&self.plan.profiles, Spots::new(), &mut told);
+        built.compile(&self.plan.profiles, TextLocations::new(), &mut told);
         if told.is_empty() { Ok(built) } else { Err(told.iter().map(|wrong| self.said(wrong)).collect()) }
     }
 
@@ -70,7 +70,7 @@ impl House {
             interface: "eth0",
         };
         let meant = fetch(&plan, &Observations::new(1), &request).unwrap();
-        templates.text(&plan, &meant, &request).unwrap().map_err(|failure| self.said(&failure.diagnostic))
+        templates.render_request(&plan, &meant, &request).unwrap().map_err(|failure| self.said(&failure.diagnostic))
     }
 }
 
@@ -207,7 +207,7 @@ fn backups_and_repositories_are_no_templates() {
 fn a_directory_that_is_not_there_is_an_error_only_where_somebody_named_it() {
     let told = |named| {
         let mut told = Vec::new();
-        let read = Templates::read(Path::new("/nowhere"), named, Variables::default(), &mut told);
+        let read = Templates::read(Path::new("/nowhere"), named, TemplateVariables::default(), &mut told);
         assert!(read.names().is_empty());
         told
     };

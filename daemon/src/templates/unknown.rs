@@ -7,15 +7,15 @@ use minijinja::machinery::{CompiledTemplate, Instruction, Instructions, get_comp
 use minijinja::{Environment, ErrorKind};
 use std::collections::BTreeSet;
 
-pub struct Unknown {
+pub struct UnknownName {
     pub template: String,
-    pub at: Span,
+    pub span: Span,
     pub message: String,
-    pub meant: Option<String>,
+    pub suggestion: Option<String>,
 }
 
 /// Those of all templates that `environment` has compiled.
-pub fn all(environment: &Environment<'static>) -> Vec<Unknown> {
+pub fn find_all(environment: &Environment<'static>) -> Vec<UnknownName> {
     let compiled: Vec<_> = environment.templates().collect();
     let parts = || compiled.iter().flat_map(|(name, template)| parts(name, get_compiled_template(template)));
     // An included template sees what the one around it has set, so a function may be another's macro.
@@ -28,10 +28,10 @@ pub fn all(environment: &Environment<'static>) -> Vec<Unknown> {
         for (index, instruction) in (0..).zip(instructions(part)) {
             let Some((message, meant)) = unknown(environment, &functions, instruction) else { continue };
             let at = part.get_span(index).map_or(0..0, |span| span.start_offset as usize..span.end_offset as usize);
-            found.push(Unknown { template: name.to_owned(), at, message, meant: meant.map(str::to_owned) });
+            found.push(UnknownName { template: name.to_owned(), span: at, message, suggestion: meant.map(str::to_owned) });
         }
     }
-    found.sort_by(|one, other| (&one.template, one.at.start).cmp(&(&other.template, other.at.start)));
+    found.sort_by(|one, other| (&one.template, one.span.start).cmp(&(&other.template, other.span.start)));
     found
 }
 

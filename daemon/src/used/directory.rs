@@ -1,7 +1,7 @@
 //! The directory of marks: a file for each machine that has used up its boot, named as the machine is.
 
 use crate::files::absent::is_absent;
-use crate::files::{read_regular, replace, sync};
+use crate::files::{read_regular, replace, sync_directory};
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::plan::machines::Machine;
 use proxydhcpd_core::plan::pattern::MacPattern;
@@ -38,7 +38,7 @@ pub fn remove(directory: &Path, machine: &str) -> io::Result<bool> {
         removed => removed,
     };
     match removed {
-        Ok(()) => sync(directory).map(|()| true),
+        Ok(()) => sync_directory(directory).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }

@@ -5,7 +5,7 @@ pub mod directory;
 mod look;
 pub mod token;
 
-use crate::files::create_anew;
+use crate::files::create_new;
 use look::KnownCompletions;
 pub use look::{CompletionChanges, list_machines};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,7 +102,7 @@ impl BootOnceState {
         }
         self.miss_marks();
         let probe = self.directory.join(".probe");
-        let tried = fs::create_dir_all(&self.directory).and_then(|()| create_anew(&probe, 0o600)).map(drop);
+        let tried = fs::create_dir_all(&self.directory).and_then(|()| create_new(&probe, 0o600)).map(drop);
         if let Err(error) = tried.and_then(|()| fs::remove_file(&probe)) {
             let then = match directory::list(&self.directory) {
                 Ok(_) => "machines that boot once from now on boot again after a restart of the server",

@@ -38,7 +38,7 @@ impl Server {
 
     fn with(settings: Settings) -> Server {
         let directory = tempfile::tempdir().unwrap();
-        let root = Directory::at(directory.path(), false).unwrap();
+        let root = Directory::from_path(directory.path(), false).unwrap();
         Server::opening(directory, settings, move |request| {
             let name = std::str::from_utf8(request.name).map_err(|_| Refusal::BadName)?;
             root.open(name.trim_start_matches('/'))

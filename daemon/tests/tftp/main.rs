@@ -11,7 +11,7 @@ mod strangers;
 mod vectors;
 
 use client::Client;
-use proxydhcpd::files::{Content, Opened};
+use proxydhcpd::files::{ServedContent, Opened};
 use proxydhcpd::serve::tftp::{Event, Family, Listeners, Refused, Settings, Silence, bind, run};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::{Link, Network4, Network6};
@@ -182,7 +182,7 @@ fn open(root: &std::path::Path, request: &FileRequest<'_>) -> Result<Opened, Ref
     let file = File::open(root.join(name)).map_err(|_| Refusal::NotFound)?;
     let metadata = file.metadata().unwrap();
     let (size, inode, device) = (metadata.len(), metadata.ino(), metadata.dev());
-    Ok(Opened { content: Content::File(Arc::new(file)), size, modified: metadata.modified().ok(), inode, device })
+    Ok(Opened { content: ServedContent::File(Arc::new(file)), size, modified: metadata.modified().ok(), inode, device })
 }
 
 /// Octets in which no two blocks are alike.

@@ -15,7 +15,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    pub fn of(head: &[u8]) -> Option<Compression> {
+    pub fn from_magic(head: &[u8]) -> Option<Compression> {
         const MAGIC: [(&[u8], Compression); 8] = [
             (b"\x1f\x8b", Compression::Gzip),
             (b"\xfd7zXZ\0", Compression::Xz),
@@ -43,7 +43,7 @@ impl Compression {
 
     /// Whether what begins here has its end in the file. `true` also where that could be found out only by unpacking a
     /// format that this server cannot unpack.
-    pub fn has_end(self, file: &mut (impl Read + Seek)) -> io::Result<bool> {
+    pub fn is_complete(self, file: &mut (impl Read + Seek)) -> io::Result<bool> {
         let begin = file.stream_position()?;
         match self {
             Compression::Gzip => match io::copy(&mut GzDecoder::new(file), &mut io::sink()) {
@@ -67,7 +67,7 @@ fn is_damage(error: &io::Error) -> bool {
 /// archive, or zeros.
 fn xz_has_end(file: &mut impl Read) -> io::Result<bool> {
     let mut header = [0; 8];
-    if !fills(file, &mut header)? {
+    if !read_fully(file, &mut header)? {
         return Ok(false);
     }
     let footer = [header[6], header[7], b'Y', b'Z'];
@@ -92,7 +92,7 @@ fn zstd_has_end(file: &mut (impl Read + Seek), begin: u64) -> io::Result<bool> {
     let length = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(begin + 4))?;
     let mut descriptor = [0];
-    if !fills(file, &mut descriptor)? {
+    if !read_fully(file, &mut descriptor)? {
         return Ok(false);
     }
     let [descriptor] = descriptor;
@@ -109,7 +109,7 @@ fn zstd_has_end(file: &mut (impl Read + Seek), begin: u64) -> io::Result<bool> {
     loop {
         file.seek(SeekFrom::Start(at))?;
         let mut header = [0; 4];
-        if !fills(file, &mut header[..3])? {
+        if !read_fully(file, &mut header[..3])? {
             return Ok(false);
         }
         let header = u32::from_le_bytes(header);
@@ -123,7 +123,7 @@ fn zstd_has_end(file: &mut (impl Read + Seek), begin: u64) -> io::Result<bool> {
 }
 
 /// Whether there are as many octets.
-pub fn fills(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
+pub fn read_fully(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     match file.read_exact(buffer) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
@@ -155,8 +155,8 @@ mod tests {
             [("gzip", Compression::Gzip), ("xz", Compression::Xz), ("zstd", Compression::Zstd)]
         {
             let whole = packed(program, &content);
-            assert_eq!(Compression::of(&whole), Some(compression));
-            let has_end = |octets: &[u8]| compression.has_end(&mut Cursor::new(octets)).unwrap();
+            assert_eq!(Compression::from_magic(&whole), Some(compression));
+            let has_end = |octets: &[u8]| compression.is_complete(&mut Cursor::new(octets)).unwrap();
             assert!(has_end(&whole), "{program}");
             assert!(has_end(&[&whole[..], b"070701 and more"].concat()), "{program}");
             for length in [whole.len() - 1, whole.len() / 2, 20, 6] {

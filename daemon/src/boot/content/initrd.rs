@@ -1,35 +1,35 @@
 //! The initrd of a Linux: one or several cpio archives, each compressed or not
 //! (Documentation/driver-api/early-userspace/ buffer-format.rst of Linux).
 
-use super::compressed::{Compression, fills};
-use super::{Fault, of_any};
-use crate::boot::image::{self, HEAD};
+use super::compressed::{Compression, read_fully};
+use super::{ContentFault, common_fault};
+use crate::boot::image::{self, HEAD_SIZE};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// `for_linux`: it is started by a Linux, which other files than archives are of no use to; memdisk and wimboot take
 /// others. `may_read`: how many octets may be read, and how many are left.
-pub fn fault(path: &Path, for_linux: bool, may_read: &mut u64) -> io::Result<Option<Fault>> {
+pub fn check(path: &Path, for_linux: bool, may_read: &mut u64) -> io::Result<Option<ContentFault>> {
     let (head, size) = image::head(path)?;
-    if let Some(fault) = of_any(&head) {
+    if let Some(fault) = common_fault(&head) {
         return Ok(Some(fault));
     }
-    if image::kernel(&head).is_some() && for_linux {
+    if image::kernel_arch(&head).is_some() && for_linux {
         let cure = "name the initrd that belongs to the kernel: initrd.img, initrd.gz, initramfs";
-        return Ok(Some(Fault::new("is a kernel, not an initrd", cure)));
+        return Ok(Some(ContentFault::new("is a kernel, not an initrd", cure)));
     }
-    if Compression::of(&head).is_none() && !is_cpio(&head) {
+    if Compression::from_magic(&head).is_none() && !is_cpio(&head) {
         let what = "is no initrd that Linux can unpack: neither a cpio archive nor compressed in a known way";
         let cure = "name the initrd that belongs to the kernel, or copy it again";
-        return Ok(for_linux.then(|| Fault::new(what, cure)));
+        return Ok(for_linux.then(|| ContentFault::new(what, cure)));
     }
     if size > *may_read {
         return Ok(None);
     }
     *may_read -= size;
     let whole = is_whole(&mut BufReader::with_capacity(64 << 10, File::open(path)?), size)?;
-    Ok((!whole).then(|| Fault::copy_again("is cut short or damaged: the end of its archive is missing")))
+    Ok((!whole).then(|| ContentFault::copy_again("is cut short or damaged: the end of its archive is missing")))
 }
 
 fn is_cpio(head: &[u8]) -> bool {
@@ -43,15 +43,15 @@ fn is_whole(file: &mut (impl Read + Seek), size: u64) -> io::Result<bool> {
     loop {
         file.seek(SeekFrom::Start(at))?;
         let mut head = Vec::new();
-        file.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+        file.by_ref().take(HEAD_SIZE as u64).read_to_end(&mut head)?;
         let zeros = head.iter().take_while(|octet| **octet == 0).count();
         if zeros > 0 {
             at += zeros as u64;
             continue;
         }
-        if let Some(compression) = Compression::of(&head) {
+        if let Some(compression) = Compression::from_magic(&head) {
             file.seek(SeekFrom::Start(at))?;
-            return compression.has_end(file);
+            return compression.is_complete(file);
         }
         if !is_cpio(&head) {
             return Ok(true);
@@ -70,7 +70,7 @@ fn end_of_cpio(file: &mut (impl Read + Seek), mut at: u64, size: u64) -> io::Res
     loop {
         let mut header = [0; 110];
         file.seek(SeekFrom::Start(at))?;
-        if !fills(file, &mut header)? || !is_cpio(&header) {
+        if !read_fully(file, &mut header)? || !is_cpio(&header) {
             return Ok(None);
         }
         let number = |at: usize| {
@@ -114,7 +114,7 @@ mod tests {
     fn what(content: &[u8], for_linux: bool) -> Option<String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
-        fault(file.path(), for_linux, &mut (1 << 20)).unwrap().map(|fault| fault.what)
+        check(file.path(), for_linux, &mut (1 << 20)).unwrap().map(|fault| fault.problem)
     }
 
     #[test]

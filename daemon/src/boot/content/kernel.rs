@@ -1,8 +1,8 @@
 //! A kernel: where it starts, and whether it is whole.
 
 use super::compressed::Compression;
-use super::{Fault, of_any};
-use crate::boot::image::{self, HEAD, Image};
+use super::{ContentFault, common_fault};
+use crate::boot::image::{self, HEAD_SIZE, Image};
 use proxydhcpd_core::arch::Arch;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What iPXE is to start as a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kernel {
+pub struct KernelInfo {
     /// `None`: it is none of the formats that say so.
     pub arch: Option<Arch>,
     /// It has the format of a kernel for BIOS.
@@ -22,33 +22,33 @@ pub struct Kernel {
 }
 
 /// `unpacks`: an iPXE that is offered can unpack gzip by itself.
-pub fn inspect(path: &Path, unpacks: bool) -> io::Result<Result<Kernel, Fault>> {
+pub fn inspect(path: &Path, unpacks: bool) -> io::Result<Result<KernelInfo, ContentFault>> {
     let (head, size) = image::head(path)?;
-    if let Some(fault) = of_any(&head).or_else(|| of_kernel(&head, unpacks)) {
+    if let Some(fault) = common_fault(&head).or_else(|| of_kernel(&head, unpacks)) {
         return Ok(Err(fault));
     }
-    if let Image::CutShort { has, wants, .. } = image::inspect(path)? {
-        return Ok(Err(Fault::cut_short(has, wants)));
+    if let Image::Truncated { has, wants, .. } = image::inspect(path)? {
+        return Ok(Err(ContentFault::cut_short(has, wants)));
     }
     // Lengths are counted in paragraphs, and the last one of a memory test or an iPXE is not filled up.
     const PARAGRAPH: u64 = 16;
     if let Some(wants) = length(&head).filter(|wants| size + PARAGRAPH <= *wants) {
-        return Ok(Err(Fault::cut_short(size, wants)));
+        return Ok(Err(ContentFault::cut_short(size, wants)));
     }
     if is_iso(path)? {
         let what = "is an ISO image, which iPXE cannot start as a kernel";
-        return Ok(Err(Fault::new(what, "copy the kernel and the initrd out of it")));
+        return Ok(Err(ContentFault::new(what, "copy the kernel and the initrd out of it")));
     }
     let is_bzimage = is_bzimage(&head);
-    let arch = image::kernel(&head);
+    let arch = image::kernel_arch(&head);
     let efi = image::efi_arch(&head).is_some();
     let linux = if is_bzimage { says_a_version(path, &head)? } else { is_image(&head) };
-    Ok(Ok(Kernel { arch, bios: is_bzimage || arch.is_none(), efi, linux }))
+    Ok(Ok(KernelInfo { arch, bios: is_bzimage || arch.is_none(), efi, linux }))
 }
 
-impl Kernel {
+impl KernelInfo {
     /// Why machines of this architecture cannot start it, if that is certain.
-    pub fn misfit(&self, arch: Arch) -> Option<String> {
+    pub fn incompatibility(&self, arch: Arch) -> Option<String> {
         let built_for = self.arch?;
         if arch == Arch::BIOS {
             return (!self.bios).then(|| format!("is an EFI program for {built_for}, which {arch} cannot start"));
@@ -61,19 +61,19 @@ impl Kernel {
 }
 
 /// What is certainly no kernel.
-fn of_kernel(head: &[u8], unpacks: bool) -> Option<Fault> {
-    match Compression::of(head) {
+fn of_kernel(head: &[u8], unpacks: bool) -> Option<ContentFault> {
+    match Compression::from_magic(head) {
         Some(Compression::Gzip) if unpacks => None,
         Some(compression) => {
             let name = compression.name();
             let what = format!("is compressed ({name}), and firmware and iPXE start no compressed kernel");
-            Some(Fault::new(what, format!("unpack it with {name} -d, or name the kernel if this is an initrd")))
+            Some(ContentFault::new(what, format!("unpack it with {name} -d, or name the kernel if this is an initrd")))
         }
         None if head.starts_with(b"07070") => {
-            Some(Fault::new("is an initrd (a cpio archive), not a kernel", "name the kernel: linux, vmlinuz, Image"))
+            Some(ContentFault::new("is an initrd (a cpio archive), not a kernel", "name the kernel: linux, vmlinuz, Image"))
         }
         None if head.starts_with(b"hsqs") => {
-            Some(Fault::new("is a file system (squashfs), not a kernel", "name the kernel: linux, vmlinuz, Image"))
+            Some(ContentFault::new("is a file system (squashfs), not a kernel", "name the kernel: linux, vmlinuz, Image"))
         }
         None => None,
     }
@@ -136,7 +136,7 @@ fn says_a_version(path: &Path, head: &[u8]) -> io::Result<bool> {
 /// A volume descriptor stands behind sixteen empty sectors (ECMA-119 6.7.1).
 fn is_iso(path: &Path) -> io::Result<bool> {
     const AT: u64 = 0x8001;
-    const { assert!(AT > HEAD as u64) };
+    const { assert!(AT > HEAD_SIZE as u64) };
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(AT))?;
     let mut mark = [0; 5];
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::boot::image::tests::{bzimage, efi};
 
-    fn inspected(content: &[u8]) -> Result<Kernel, Fault> {
+    fn inspected(content: &[u8]) -> Result<KernelInfo, ContentFault> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
         inspect(file.path(), false).unwrap()
@@ -168,11 +168,11 @@ mod tests {
     fn a_kernel_is_whole_if_the_file_is_as_long_as_its_header_says() {
         let file = kernel("6.1.0-13-amd64 (debian)");
         let found = inspected(&file).unwrap();
-        assert_eq!(found, Kernel { arch: Some(Arch::X64), bios: true, efi: false, linux: true });
+        assert_eq!(found, KernelInfo { arch: Some(Arch::X64), bios: true, efi: false, linux: true });
         assert!(inspected(&file[..5120 - 15]).is_ok(), "its last paragraph is not filled up");
         assert!(inspected(&file[..5120 - 16]).is_err());
         let fault = inspected(&file[..5000]).unwrap_err();
-        assert_eq!(fault.what, "is cut short: it should have 5120 octets and has 5000");
+        assert_eq!(fault.problem, "is cut short: it should have 5120 octets and has 5000");
         assert!(!inspected(&kernel("MEMDISK 6.04")).unwrap().linux);
     }
 
@@ -187,11 +187,11 @@ mod tests {
             (&[0; 4096], "begins with nothing but zeros"),
         ] {
             let fault = inspected(content).unwrap_err();
-            assert!(fault.what.starts_with(part), "{fault:?}");
+            assert!(fault.problem.starts_with(part), "{fault:?}");
         }
         let mut iso = vec![0x55; 0x9000];
         iso[0x8001..0x8006].copy_from_slice(b"CD001");
-        assert!(inspected(&iso).unwrap_err().what.starts_with("is an ISO image"));
+        assert!(inspected(&iso).unwrap_err().problem.starts_with("is an ISO image"));
         for content in [&b"\x7fELF and more"[..], b"#!ipxe\n", b"\xea\x05\x00\xc0\x07"] {
             assert_eq!(inspected(content).unwrap().arch, None);
         }
@@ -200,14 +200,14 @@ mod tests {
     #[test]
     fn a_kernel_for_other_machines_is_told_from_one_that_starts() {
         let arm64 = Arch::from_id("uefi-arm64").unwrap();
-        let x64 = Kernel { arch: Some(Arch::X64), bios: true, efi: true, linux: true };
-        assert_eq!((x64.misfit(Arch::X64), x64.misfit(Arch::BIOS)), (None, None));
-        assert_eq!(x64.misfit(arm64).unwrap(), "is a kernel for x64 UEFI, and ARM 64 UEFI cannot start it");
-        let without_stub = Kernel { efi: false, ..x64 };
-        assert!(without_stub.misfit(Arch::X64).unwrap().starts_with("has no EFI stub"));
+        let x64 = KernelInfo { arch: Some(Arch::X64), bios: true, efi: true, linux: true };
+        assert_eq!((x64.incompatibility(Arch::X64), x64.incompatibility(Arch::BIOS)), (None, None));
+        assert_eq!(x64.incompatibility(arm64).unwrap(), "is a kernel for x64 UEFI, and ARM 64 UEFI cannot start it");
+        let without_stub = KernelInfo { efi: false, ..x64 };
+        assert!(without_stub.incompatibility(Arch::X64).unwrap().starts_with("has no EFI stub"));
         let image = inspected(&[efi(0xaa64), vec![0; 4096]].concat()).unwrap();
-        assert!(image.misfit(Arch::BIOS).unwrap().starts_with("is an EFI program for ARM 64 UEFI"));
-        assert_eq!(image.misfit(arm64), None);
-        assert_eq!(Kernel { arch: None, ..x64 }.misfit(arm64), None);
+        assert!(image.incompatibility(Arch::BIOS).unwrap().starts_with("is an EFI program for ARM 64 UEFI"));
+        assert_eq!(image.incompatibility(arm64), None);
+        assert_eq!(KernelInfo { arch: None, ..x64 }.incompatibility(arm64), None);
     }
 }

@@ -22,7 +22,7 @@ pub fn read(tree: &Tree, directory: &str) -> Option<(String, Result<String, Stri
 
 fn text(tree: &Tree, path: &str) -> Result<String, String> {
     let mut octets = Vec::new();
-    let file = File::open(tree.place(path)).map_err(|error| error.to_string())?;
+    let file = File::open(tree.path(path)).map_err(|error| error.to_string())?;
     file.take(LONGEST + 1).read_to_end(&mut octets).map_err(|error| error.to_string())?;
     if octets.len() as u64 > LONGEST {
         return Err(format!("longer than {LONGEST} octets"));

@@ -3,7 +3,7 @@
 //! ISOLINUX, SYSLINUX, PXELINUX (`KERNEL`, `APPEND`) and GRUB (`linux`). Only what makes sense over the network is
 //! taken.
 
-use super::walk::{Tree, join, split};
+use super::walk::{Tree, join, split_path};
 use std::fs::File;
 use std::io::Read;
 
@@ -23,7 +23,7 @@ struct Stanza {
 
 /// What one configuration says, with all that it includes; what it starts by itself goes first.
 #[derive(Debug)]
-pub struct Config {
+pub struct BootloaderConfig {
     path: String,
     /// For one machine, or for some: `pxelinux.cfg/01-52-54-00-12-34-56`.
     specific: bool,
@@ -31,15 +31,15 @@ pub struct Config {
 }
 
 /// Every configuration of a tree; those for all machines first.
-pub fn read(tree: &Tree) -> Vec<Config> {
+pub fn read(tree: &Tree) -> Vec<BootloaderConfig> {
     let files = tree.directories.iter().flat_map(|(directory, files)| files.iter().map(move |file| (directory, file)));
-    let mut configs: Vec<Config> = files
+    let mut configs: Vec<BootloaderConfig> = files
         .filter_map(|(directory, file)| Some((is_config(directory, file)?, join(directory, file))))
         .take(MOST_CONFIGS)
         .map(|(specific, path)| {
             let mut parser = Parser { tree, left: MOST_INCLUDES, ..Parser::new(tree) };
             parser.file(&path);
-            Config { stanzas: parser.done(), path, specific }
+            BootloaderConfig { stanzas: parser.done(), path, specific }
         })
         .collect();
     configs.sort_by_key(|config| config.specific);
@@ -48,7 +48,7 @@ pub fn read(tree: &Tree) -> Vec<Config> {
 
 /// What the configurations say to this kernel, the best first, each with the file that says it. Those for single
 /// machines count where they agree, and there is no other.
-pub fn for_kernel<'a>(configs: &'a [Config], kernel: &str) -> Vec<(String, &'a str)> {
+pub fn arguments_for<'a>(configs: &'a [BootloaderConfig], kernel: &str) -> Vec<(String, &'a str)> {
     let stanzas = |specific: bool| {
         let those = configs.iter().filter(move |config| config.specific == specific);
         those.flat_map(|config| config.stanzas.iter().map(|stanza| (stanza, &config.path[..])))
@@ -70,7 +70,7 @@ pub fn for_kernel<'a>(configs: &'a [Config], kernel: &str) -> Vec<(String, &'a s
 /// Whether it is one, and whether for some machines only.
 fn is_config(directory: &str, file: &str) -> Option<bool> {
     let lower = file.to_ascii_lowercase();
-    if split(directory).1.eq_ignore_ascii_case("pxelinux.cfg") {
+    if split_path(directory).1.eq_ignore_ascii_case("pxelinux.cfg") {
         return Some(lower != "default");
     }
     match &lower[..] {
@@ -88,7 +88,7 @@ impl Stanza {
             if clean(&join(from, &self.kernel)).as_deref() == Some(kernel) {
                 return true;
             }
-            directory = (!from.is_empty()).then(|| split(from).0);
+            directory = (!from.is_empty()).then(|| split_path(from).0);
         }
         false
     }
@@ -175,7 +175,7 @@ impl<'a> Parser<'a> {
 
     fn file(&mut self, path: &str) {
         let Ok(text) = text(self.tree, path) else { return };
-        let directory = split(path).0.to_owned();
+        let directory = split_path(path).0.to_owned();
         // GRUB goes on in the next line where one ends with a backslash.
         for line in text.replace("\\\r\n", " ").replace("\\\n", " ").lines() {
             let line = line.trim();
@@ -228,7 +228,7 @@ impl<'a> Parser<'a> {
             if let Some(path) = clean(&join(directory, name)).and_then(|path| self.tree.find(&path)) {
                 return self.file(&path);
             }
-            from = (!directory.is_empty()).then(|| split(directory).0);
+            from = (!directory.is_empty()).then(|| split_path(directory).0);
         }
     }
 
@@ -260,6 +260,6 @@ fn on_server(name: &str) -> &str {
 
 fn text(tree: &Tree, path: &str) -> std::io::Result<String> {
     let mut octets = Vec::new();
-    File::open(tree.place(path))?.take(LONGEST).read_to_end(&mut octets)?;
+    File::open(tree.path(path))?.take(LONGEST).read_to_end(&mut octets)?;
     Ok(String::from_utf8_lossy(&octets).into_owned())
 }

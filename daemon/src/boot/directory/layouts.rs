@@ -7,7 +7,7 @@ use super::walk::{Tree, join};
 use proxydhcpd_core::url::percent_encode;
 
 /// A kernel of a tree, with the files that it is started with.
-pub struct Kernel<'a> {
+pub struct FoundKernel<'a> {
     pub tree: &'a Tree,
     pub directory: &'a str,
     pub name: &'a str,
@@ -16,14 +16,14 @@ pub struct Kernel<'a> {
 
 /// Why a kernel does not boot as it stands, and what would have it boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lack {
-    pub why: String,
-    pub cure: String,
+pub struct BootProblem {
+    pub reason: String,
+    pub fix: String,
 }
 
 struct Row {
     /// The directory that the system was unpacked into, if this kernel is one of its.
-    root: fn(&Kernel<'_>) -> Option<String>,
+    root: fn(&FoundKernel<'_>) -> Option<String>,
     /// Any argument that begins so says where the rest is. None: no argument does.
     wants: &'static [&'static str],
     why: &'static str,
@@ -161,7 +161,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// What a kernel that is told this much lacks, if that is known.
-pub fn lack(kernel: &Kernel<'_>, arguments: &str) -> Option<Lack> {
+pub fn boot_problem(kernel: &FoundKernel<'_>, arguments: &str) -> Option<BootProblem> {
     let (row, root) = ROWS.iter().find_map(|row| Some((row, (row.root)(kernel)?)))?;
     let given = |word: &str| row.wants.iter().any(|want| word.starts_with(want));
     let why =
@@ -170,15 +170,15 @@ pub fn lack(kernel: &Kernel<'_>, arguments: &str) -> Option<Lack> {
         // The file is for every kernel of its directory, and each has a modloop of its own.
         Cure::Write(text) if text.contains("MODLOOP") && kernel.modloops().count() > 1 => kernel.apart(text, &root),
         Cure::Write(text) => {
-            let cmdline = kernel.tree.served(&join(kernel.directory, "cmdline"));
+            let cmdline = kernel.tree.served_name(&join(kernel.directory, "cmdline"));
             format!("write into {cmdline}: {}", kernel.filled_in(text, &root, kernel.directory))
         }
         Cure::Do(what) => what.to_owned(),
     };
-    Some(Lack { why, cure })
+    Some(BootProblem { reason: why, fix: cure })
 }
 
-impl<'a> Kernel<'a> {
+impl<'a> FoundKernel<'a> {
     /// The directory that this end of the kernel's path lies in.
     fn above(&self, end: &str) -> Option<String> {
         let at = self.directory.len().checked_sub(end.len())?;
@@ -219,7 +219,7 @@ impl<'a> Kernel<'a> {
         let directory = join(self.directory, flavour);
         let modloop = self.modloop();
         let files: Vec<&str> = [self.name].into_iter().chain(self.initrds.iter().copied()).chain(modloop).collect();
-        let (served, text) = (self.tree.served(&directory), self.filled_in(text, root, &directory));
+        let (served, text) = (self.tree.served_name(&directory), self.filled_in(text, root, &directory));
         format!(
             "the file cmdline is for every kernel of its directory, so move {} into a directory {served} and write into \
              {served}/cmdline: {text}",
@@ -234,7 +234,7 @@ impl<'a> Kernel<'a> {
     /// `directory`: where the kernel and what belongs to it will lie.
     fn filled_in(&self, text: &str, root: &str, directory: &str) -> String {
         let url = |directory: &str| {
-            let directory = percent_encode(&self.tree.served(directory));
+            let directory = percent_encode(&self.tree.served_name(directory));
             if directory.is_empty() { "{{ base }}".to_owned() } else { format!("{{{{ base }}}}{directory}/") }
         };
         let rootfs = self.beside(|file| file == "rootfs.img" || file.contains("live-rootfs"));

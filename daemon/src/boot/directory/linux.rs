@@ -1,9 +1,9 @@
 //! Kernels with their initrds and what they are told.
 
-use super::configs::Config;
-use super::found::{Found, LeftOut};
-use super::layouts::{self, Kernel, Lack};
-use super::names::{self, Named};
+use super::configs::BootloaderConfig;
+use super::found::{FoundEntry, SkippedFile};
+use super::layouts::{self, FoundKernel, BootProblem};
+use super::names::{self, ParsedName};
 use super::walk::{Tree, join};
 use super::{arguments, configs, pair};
 use crate::boot::image;
@@ -12,12 +12,12 @@ use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
 use std::fs::File;
 
 /// One directory.
-pub struct Linux<'a> {
+pub struct KernelScanner<'a> {
     pub tree: &'a Tree,
     pub directory: &'a str,
-    pub configs: &'a [Config],
-    pub found: &'a mut Vec<Found>,
-    pub left_out: &'a mut Vec<LeftOut>,
+    pub configs: &'a [BootloaderConfig],
+    pub found: &'a mut Vec<FoundEntry>,
+    pub skipped: &'a mut Vec<SkippedFile>,
 }
 
 /// What a kernel is told, and by which file.
@@ -28,18 +28,18 @@ struct Given {
     cmdline: bool,
 }
 
-impl Linux<'_> {
-    pub fn look(&mut self) {
+impl KernelScanner<'_> {
+    pub fn scan(&mut self) {
         let files = self.tree.files(self.directory);
         let is_pi = |file: &String| file == "bootcode.bin" || (file.starts_with("start") && file.ends_with(".elf"));
         // The boot ROM of a Raspberry Pi asks for these by their names; its kernel is none for iPXE.
         if files.iter().any(is_pi) {
             return;
         }
-        let named: Vec<Named> = files.iter().filter_map(|file| names::kernel(file)).collect();
-        let kernels: Vec<(Named, Arch)> = named.into_iter().filter_map(|kernel| self.kernel(kernel)).collect();
-        let initrds: Vec<Named> = files.iter().filter_map(|file| names::initrd(file)).collect();
-        let initrds: Vec<Named> = initrds.into_iter().filter(|initrd| self.is_readable(&initrd.name)).collect();
+        let named: Vec<ParsedName> = files.iter().filter_map(|file| names::kernel_name(file)).collect();
+        let kernels: Vec<(ParsedName, Arch)> = named.into_iter().filter_map(|kernel| self.kernel(kernel)).collect();
+        let initrds: Vec<ParsedName> = files.iter().filter_map(|file| names::initrd_name(file)).collect();
+        let initrds: Vec<ParsedName> = initrds.into_iter().filter(|initrd| self.is_readable(&initrd.name)).collect();
         if kernels.is_empty() {
             if let Some(initrd) = initrds.first() {
                 self.leave_out(&initrd.name, "an initrd without a kernel beside it");
@@ -48,9 +48,9 @@ impl Linux<'_> {
         }
         let microcode = files.iter().filter(|file| names::is_microcode(file));
         let microcode: Vec<&str> = microcode.map(String::as_str).filter(|file| self.is_readable(file)).collect();
-        let names: Vec<Named> = kernels.iter().map(|(kernel, _)| kernel.clone()).collect();
+        let names: Vec<ParsedName> = kernels.iter().map(|(kernel, _)| kernel.clone()).collect();
         for (kernel, arch) in &kernels {
-            let own = pair::initrds(kernel, &names, &initrds);
+            let own = pair::initrds_of(kernel, &names, &initrds);
             if own.is_empty() {
                 let others = if initrds.is_empty() { "" } else { "; those beside it are another's" };
                 self.leave_out(
@@ -65,47 +65,47 @@ impl Linux<'_> {
     }
 
     fn entry(&mut self, name: &str, arch: Arch, initrds: &[&str], alone: bool) {
-        let kernel = Kernel { tree: self.tree, directory: self.directory, name, initrds };
+        let kernel = FoundKernel { tree: self.tree, directory: self.directory, name, initrds };
         let (given, lack) = match self.given(&kernel) {
             Ok(given) => {
-                let lack = layouts::lack(&kernel, &given.arguments);
+                let lack = layouts::boot_problem(&kernel, &given.arguments);
                 (given, lack)
             }
             Err((from, why)) => {
                 let cure = format!("mend {from}");
                 (
                     Given { from: Some(from), ..Given::default() },
-                    Some(Lack { why: format!("its arguments: {why}"), cure }),
+                    Some(BootProblem { reason: format!("its arguments: {why}"), fix: cure }),
                 )
             }
         };
-        let served = |name: &str| self.tree.served(&join(self.directory, name));
-        let directory = self.tree.served(self.directory);
+        let served = |name: &str| self.tree.served_name(&join(self.directory, name));
+        let directory = self.tree.served_name(self.directory);
         let title = if alone && !directory.is_empty() { directory } else { served(name) };
         let initrds = initrds.iter().map(|name| served(name)).collect();
-        let (lacks, cure) = lack.map(|lack| (lack.why, lack.cure)).unzip();
-        let cmdline = given.from.as_ref().filter(|_| given.cmdline).map(|path| self.tree.place(path));
-        self.found.push(Found {
+        let (lacks, cure) = lack.map(|lack| (lack.reason, lack.fix)).unzip();
+        let cmdline = given.from.as_ref().filter(|_| given.cmdline).map(|path| self.tree.path(path));
+        self.found.push(FoundEntry {
             entry: BootDirEntry {
                 title,
                 target: EntryTarget::Linux { kernel: served(name), initrds, arguments: given.arguments, arch },
                 problem: lacks,
             },
-            arguments_from: given.from.map(|path| self.tree.served(&path)),
+            arguments_from: given.from.map(|path| self.tree.served_name(&path)),
             cmdline,
-            cure,
+            fix: cure,
         });
     }
 
     /// The file `cmdline` goes before the configurations of other loaders; of what those say the first that boots.
-    fn given(&self, kernel: &Kernel<'_>) -> Result<Given, (String, String)> {
+    fn given(&self, kernel: &FoundKernel<'_>) -> Result<Given, (String, String)> {
         match arguments::read(self.tree, self.directory) {
             Some((from, Ok(arguments))) => return Ok(Given { arguments, from: Some(from), cmdline: true }),
-            Some((from, Err(why))) => return Err((self.tree.served(&from), why)),
+            Some((from, Err(why))) => return Err((self.tree.served_name(&from), why)),
             None => {}
         }
-        let said = configs::for_kernel(self.configs, &join(self.directory, kernel.name));
-        let boots = said.iter().find(|(arguments, _)| layouts::lack(kernel, arguments).is_none());
+        let said = configs::arguments_for(self.configs, &join(self.directory, kernel.name));
+        let boots = said.iter().find(|(arguments, _)| layouts::boot_problem(kernel, arguments).is_none());
         let given = boots.or(said.first());
         Ok(given.map_or_else(Given::default, |(arguments, from)| Given {
             arguments: arguments.clone(),
@@ -115,11 +115,11 @@ impl Linux<'_> {
     }
 
     /// A file that goes by a kernel's name, if it is one and can be sent: Ubuntu gives its kernels to root alone.
-    fn kernel(&mut self, named: Named) -> Option<(Named, Arch)> {
-        match image::head(&self.tree.place(&join(self.directory, &named.name))) {
-            Ok((head, _)) => match image::kernel(&head) {
+    fn kernel(&mut self, named: ParsedName) -> Option<(ParsedName, Arch)> {
+        match image::head(&self.tree.path(&join(self.directory, &named.name))) {
+            Ok((head, _)) => match image::kernel_arch(&head) {
                 Some(arch) => Some((named, arch)),
-                None if names::claims_kernel(&named.name) => {
+                None if names::is_certain_kernel_name(&named.name) => {
                     self.leave_out(&named.name, "it goes by a kernel's name, and is none that iPXE could start");
                     None
                 }
@@ -133,7 +133,7 @@ impl Linux<'_> {
     }
 
     fn is_readable(&mut self, name: &str) -> bool {
-        match File::open(self.tree.place(&join(self.directory, name))) {
+        match File::open(self.tree.path(&join(self.directory, name))) {
             Ok(_) => true,
             Err(error) => {
                 self.leave_out(name, &error.to_string());
@@ -143,7 +143,7 @@ impl Linux<'_> {
     }
 
     fn leave_out(&mut self, name: &str, why: &str) {
-        let path = self.tree.served(&join(self.directory, name));
-        self.left_out.push(LeftOut { path, why: why.to_owned() });
+        let path = self.tree.served_name(&join(self.directory, name));
+        self.skipped.push(SkippedFile { path, reason: why.to_owned() });
     }
 }

@@ -17,11 +17,11 @@ mod pair;
 mod programs;
 mod walk;
 
-pub use found::{ByHostName, Found, LeftOut};
+pub use found::{HostNameScript, FoundEntry, SkippedFile};
 
 use crate::files::Directory;
-use linux::Linux;
-use programs::Programs;
+use linux::KernelScanner;
+use programs::ProgramScanner;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::plan::BootDirEntry;
 use std::fs;
@@ -40,11 +40,11 @@ pub struct Scan {
     pub own_script: bool,
     /// There are files that only a Raspberry Pi asks for.
     pub raspberry_pi: bool,
-    pub found: Vec<Found>,
-    pub left_out: Vec<LeftOut>,
-    pub by_host_name: Vec<ByHostName>,
+    pub found: Vec<FoundEntry>,
+    pub skipped: Vec<SkippedFile>,
+    pub host_name_scripts: Vec<HostNameScript>,
     /// What does not depend on the menu.
-    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Looks through the directory, and then through those that are served under names beside it. A directory that is not there
@@ -54,20 +54,20 @@ pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a P
     let mut scan = Scan { raspberry_pi: raspberry_pi(root, &top), ..Scan::default() };
     match own_script(root) {
         Ok(there) => scan.own_script = there,
-        Err(why) => scan.notes.push(format!("boot.ipxe {why}: the menu is shown in its place")),
+        Err(why) => scan.warnings.push(format!("boot.ipxe {why}: the menu is shown in its place")),
     }
     let until = Instant::now() + LONGEST;
     let mounts: Vec<(&str, &Path)> = mounts.into_iter().collect();
     let hidden: Vec<&str> = mounts.iter().map(|(name, _)| *name).collect();
     for (served_as, root) in [("", root)].into_iter().chain(mounts) {
         let hidden = if served_as.is_empty() { &hidden[..] } else { &[] };
-        let tree = walk::tree(root, served_as, hidden, until, &mut scan.left_out);
+        let tree = walk::walk(root, served_as, hidden, until, &mut scan.skipped);
         let configs = configs::read(&tree);
         for (directory, _) in &tree.directories {
-            let (found, left_out) = (&mut scan.found, &mut scan.left_out);
-            Linux { tree: &tree, directory, configs: &configs, found, left_out }.look();
-            let (found, left_out, by_host_name) = (&mut scan.found, &mut scan.left_out, &mut scan.by_host_name);
-            Programs { tree: &tree, directory, found, left_out, by_host_name }.look();
+            let (found, left_out) = (&mut scan.found, &mut scan.skipped);
+            KernelScanner { tree: &tree, directory, configs: &configs, found, skipped: left_out }.scan();
+            let (found, left_out, by_host_name) = (&mut scan.found, &mut scan.skipped, &mut scan.host_name_scripts);
+            ProgramScanner { tree: &tree, directory, found, skipped: left_out, host_name_scripts: by_host_name }.scan();
         }
     }
     scan.bound();
@@ -80,8 +80,8 @@ impl Scan {
     }
 
     /// How the script that is asked for by a host name is spelt: host names have no case.
-    pub fn spelling(&self, asked: &str) -> Option<&str> {
-        let mut paths = self.by_host_name.iter().map(|script| &script.path[..]);
+    pub fn host_name_script(&self, asked: &str) -> Option<&str> {
+        let mut paths = self.host_name_scripts.iter().map(|script| &script.path[..]);
         paths.find(|path| path.eq_ignore_ascii_case(asked))
     }
 
@@ -96,7 +96,7 @@ impl Scan {
         };
         let entries = self.found.iter().map(|found| &found.entry);
         let lacking = entries.filter_map(|entry| Some(format!("{}: {}", entry.title, entry.problem.as_ref()?)));
-        let left_out = self.left_out.iter().map(|left| format!("{}: {}", left.path, left.why));
+        let left_out = self.skipped.iter().map(|left| format!("{}: {}", left.path, left.reason));
         let lines = [
             line("entries of the menu do not boot as they are", lacking.collect()),
             line("left out of the menu", left_out.collect()),
@@ -108,16 +108,16 @@ impl Scan {
     fn bound(&mut self) {
         let more = self.found.split_off(self.found.len().min(MOST_ENTRIES));
         let why = format!("the menu has {MOST_ENTRIES} entries without it, and shows no more");
-        self.left_out.extend(more.into_iter().map(|found| LeftOut { path: found.entry.title, why: why.clone() }));
-        self.found.sort_by(|one, other| names::natural(&one.entry.title, &other.entry.title));
-        self.left_out.sort_by(|one, other| names::natural(&one.path, &other.path));
+        self.skipped.extend(more.into_iter().map(|found| SkippedFile { path: found.entry.title, reason: why.clone() }));
+        self.found.sort_by(|one, other| names::natural_order(&one.entry.title, &other.entry.title));
+        self.skipped.sort_by(|one, other| names::natural_order(&one.path, &other.path));
     }
 }
 
 /// Whether there is a script of the operator's; an error is why it cannot be sent. Every machine would be led to it.
 fn own_script(root: &Path) -> Result<bool, &'static str> {
     let link = || root.join("boot.ipxe").is_symlink();
-    match Directory::at(root, false).map(|directory| directory.open("boot.ipxe")) {
+    match Directory::from_path(root, false).map(|directory| directory.open("boot.ipxe")) {
         Ok(Ok(_)) => Ok(true),
         Ok(Err(Refusal::NotFound)) | Err(_) if !link() => Ok(false),
         Ok(Err(_)) if link() => Err("is a link to nothing, or out of the boot directory"),

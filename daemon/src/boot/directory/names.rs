@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 
 /// A kernel or an initrd, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct ParsedName {
     pub name: String,
     /// The words of the name that tell it from others of its kind, in lower case: version, flavour, architecture.
-    pub own: Vec<String>,
+    pub words: Vec<String>,
 }
 
 /// Words that mean a kernel, the surest first: in `vmlinuz-linux` the second is Arch's name of a flavour.
@@ -26,9 +26,9 @@ const DOCUMENTS: [&str; 27] = [
 ];
 
 /// A name that may be a kernel's; what the file is, its head tells.
-pub fn kernel(name: &str) -> Option<Named> {
-    let ending = ending(name);
-    if is_document(&ending) || is_microcode(name) || initrd(name).is_some() {
+pub fn kernel_name(name: &str) -> Option<ParsedName> {
+    let ending = extension(name);
+    if is_document(&ending) || is_microcode(name) || initrd_name(name).is_some() {
         return None;
     }
     let words = words(name);
@@ -36,37 +36,37 @@ pub fn kernel(name: &str) -> Option<Named> {
     let kinds = if ending == "efi" { &KERNELS[..1] } else { &KERNELS[..] };
     let (at, rest) = kinds.iter().find_map(|kind| position(&words, kind))?;
     let own = without(&words, at, rest);
-    Some(Named { name: name.to_owned(), own: own.into_iter().filter(|word| !PACKING.contains(&&word[..])).collect() })
+    Some(ParsedName { name: name.to_owned(), words: own.into_iter().filter(|word| !PACKING.contains(&&word[..])).collect() })
 }
 
 /// Whether a name says of itself that it is a kernel's: such a file that is none is worth a word.
-pub fn claims_kernel(name: &str) -> bool {
+pub fn is_certain_kernel_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    kernel(name).is_some() && KERNELS[..6].iter().any(|kind| lower.starts_with(kind))
+    kernel_name(name).is_some() && KERNELS[..6].iter().any(|kind| lower.starts_with(kind))
 }
 
 /// A name that is an initrd's.
-pub fn initrd(name: &str) -> Option<Named> {
+pub fn initrd_name(name: &str) -> Option<ParsedName> {
     let lower = name.to_ascii_lowercase();
-    let named = |own: Vec<String>| Some(Named { name: name.to_owned(), own });
+    let named = |own: Vec<String>| Some(ParsedName { name: name.to_owned(), words: own });
     if let Some((_, own)) = OTHER_INITRDS.iter().find(|(other, _)| *other == lower) {
         return named(own.iter().map(|&word| word.to_owned()).collect());
     }
-    if is_document(&ending(name)) || is_microcode(name) || ending(name) == "efi" {
+    if is_document(&extension(name)) || is_microcode(name) || extension(name) == "efi" {
         return None;
     }
     let words = words(name);
     let own = match INITRDS.iter().find_map(|kind| position(&words, kind)) {
         Some((at, rest)) => without(&words, at, rest),
         // `flatcar_production_pxe_image.cpio.gz`
-        None if is_archive(name) => words.into_iter().filter(|word| word != "image").collect(),
+        None if is_cpio_archive(name) => words.into_iter().filter(|word| word != "image").collect(),
         None => return None,
     };
     named(own.into_iter().filter(|word| !PACKING.contains(&&word[..])).collect())
 }
 
 /// An archive that the kernel may unpack, and whose name does not say that it is an initrd.
-pub fn is_archive(name: &str) -> bool {
+pub fn is_cpio_archive(name: &str) -> bool {
     let words = words(name);
     words.iter().any(|word| word == "cpio") && INITRDS.iter().all(|kind| position(&words, kind).is_none())
 }
@@ -74,11 +74,11 @@ pub fn is_archive(name: &str) -> bool {
 /// Updates of the processor's microcode: the kernel takes them from the first initrd only.
 pub fn is_microcode(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    (lower.contains("ucode") || lower.contains("microcode")) && !is_document(&ending(name))
+    (lower.contains("ucode") || lower.contains("microcode")) && !is_document(&extension(name))
 }
 
 /// In the order in which people count: `-9` before `-10`.
-pub fn natural(one: &str, other: &str) -> Ordering {
+pub fn natural_order(one: &str, other: &str) -> Ordering {
     let (mut one, mut other) = (one, other);
     while !one.is_empty() && !other.is_empty() {
         let (first, second) = (number(one), number(other));
@@ -104,7 +104,7 @@ fn number(text: &str) -> &str {
 }
 
 /// What follows the last dot, in lower case.
-pub fn ending(name: &str) -> String {
+pub fn extension(name: &str) -> String {
     name.rsplit_once('.').map_or_else(String::new, |(_, ending)| ending.to_ascii_lowercase())
 }
 

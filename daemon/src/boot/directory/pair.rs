@@ -1,6 +1,6 @@
 //! A kernel with *its* initrd: another kernel's has other modules, and the machine stands still in it.
 
-use super::names::{Named, is_archive};
+use super::names::{ParsedName, is_cpio_archive};
 
 /// Words of initrds that are kept for a bad day.
 const SPARE: [&str; 5] = ["fallback", "old", "bak", "orig", "kdump"];
@@ -26,55 +26,55 @@ const ARCHITECTURES: [(&str, &str); 14] = [
 ///
 /// In this order: the one that has the same words in its name (`vmlinuz-6.1.0-10` and `initrd.img-6.1.0-10`); the one
 /// whose words differ by an architecture alone; for the only kernel of a directory all that do not speak of another one.
-pub fn initrds<'a>(kernel: &Named, kernels: &[Named], initrds: &'a [Named]) -> Vec<&'a str> {
+pub fn initrds_of<'a>(kernel: &ParsedName, kernels: &[ParsedName], initrds: &'a [ParsedName]) -> Vec<&'a str> {
     let alone = kernels.len() == 1;
-    let of_another = |initrd: &Named| kernels.iter().any(|other| other != kernel && other.own == initrd.own);
-    let exact = initrds.iter().find(|initrd| initrd.own == kernel.own);
-    let is_near = |initrd: &&Named| {
+    let of_another = |initrd: &ParsedName| kernels.iter().any(|other| other != kernel && other.words == initrd.words);
+    let exact = initrds.iter().find(|initrd| initrd.words == kernel.words);
+    let is_near = |initrd: &&ParsedName| {
         plain(initrd) == plain(kernel) && !of_another(initrd) && !architectures_differ(kernel, initrd)
     };
     let near = || initrds.iter().find(is_near);
-    let (archives, proper): (Vec<&Named>, Vec<&Named>) = initrds.iter().partition(|initrd| is_archive(&initrd.name));
-    let mut chosen: Vec<&Named> = match exact.or_else(near) {
+    let (archives, proper): (Vec<&ParsedName>, Vec<&ParsedName>) = initrds.iter().partition(|initrd| is_cpio_archive(&initrd.name));
+    let mut chosen: Vec<&ParsedName> = match exact.or_else(near) {
         Some(own) => vec![own],
         None if alone => proper.into_iter().filter(|initrd| may_belong(kernel, initrd)).collect(),
         None => return Vec::new(),
     };
     // What else a kernel is to unpack: firmware, an overlay.
     if alone {
-        let more: Vec<&Named> = archives.into_iter().filter(|archive| !chosen.contains(archive)).collect();
+        let more: Vec<&ParsedName> = archives.into_iter().filter(|archive| !chosen.contains(archive)).collect();
         chosen.extend(more);
     }
     chosen.into_iter().map(|initrd| &initrd.name[..]).collect()
 }
 
 /// Whether nothing in its name speaks of another kernel.
-fn may_belong(kernel: &Named, initrd: &Named) -> bool {
-    let has = |named: &Named, word: &String| named.own.contains(word);
-    let spare = initrd.own.iter().any(|word| SPARE.contains(&&word[..]) && !has(kernel, word));
+fn may_belong(kernel: &ParsedName, initrd: &ParsedName) -> bool {
+    let has = |named: &ParsedName, word: &String| named.words.contains(word);
+    let spare = initrd.words.iter().any(|word| SPARE.contains(&&word[..]) && !has(kernel, word));
     // `initramfs-linux-lts` beside `vmlinuz-linux`
-    let flavoured = !kernel.own.is_empty()
-        && kernel.own.len() < initrd.own.len()
-        && kernel.own.iter().all(|word| has(initrd, word));
+    let flavoured = !kernel.words.is_empty()
+        && kernel.words.len() < initrd.words.len()
+        && kernel.words.iter().all(|word| has(initrd, word));
     let [one, other] = [kernel, initrd].map(version);
     let versions_differ = !one.is_empty() && !other.is_empty() && one != other;
     !spare && !flavoured && !versions_differ && !architectures_differ(kernel, initrd)
 }
 
 /// Numbers of the name, if there are several: one alone is no version (`linux26`, `initrd1`).
-fn version(named: &Named) -> Vec<&str> {
+fn version(named: &ParsedName) -> Vec<&str> {
     let words = plain(named).into_iter().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
     let numbers: Vec<&str> = words.collect();
     if numbers.len() > 1 { numbers } else { Vec::new() }
 }
 
-fn plain(named: &Named) -> Vec<&str> {
-    named.own.iter().map(String::as_str).filter(|word| architecture(word).is_none()).collect()
+fn plain(named: &ParsedName) -> Vec<&str> {
+    named.words.iter().map(String::as_str).filter(|word| architecture(word).is_none()).collect()
 }
 
 /// Whether both names say one, and not the same.
-fn architectures_differ(kernel: &Named, initrd: &Named) -> bool {
-    let of = |named: &Named| named.own.iter().rev().find_map(|word| architecture(word));
+fn architectures_differ(kernel: &ParsedName, initrd: &ParsedName) -> bool {
+    let of = |named: &ParsedName| named.words.iter().rev().find_map(|word| architecture(word));
     of(kernel).zip(of(initrd)).is_some_and(|(one, other)| one != other)
 }
 
@@ -85,14 +85,14 @@ fn architecture(word: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::super::names::{initrd, kernel};
-    use super::initrds;
+    use super::initrds_of;
 
     /// Each kernel of a directory with its initrds.
     fn paired(files: &str) -> Vec<String> {
         let kernels: Vec<_> = files.split(' ').filter_map(kernel).collect();
         let found: Vec<_> = files.split(' ').filter_map(initrd).collect();
         let line = |own: Vec<&str>| if own.is_empty() { "-".to_owned() } else { own.join("+") };
-        kernels.iter().map(|one| format!("{} {}", one.name, line(initrds(one, &kernels, &found)))).collect()
+        kernels.iter().map(|one| format!("{} {}", one.name, line(initrds_of(one, &kernels, &found)))).collect()
     }
 
     #[test]

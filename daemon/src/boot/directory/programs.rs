@@ -1,8 +1,8 @@
 //! Scripts and programs that are entries by themselves, and what people put into a boot directory that is none.
 
-use super::found::{ByHostName, Found, LeftOut};
-use super::names::{ending, initrd, kernel};
-use super::walk::{Tree, join, split};
+use super::found::{HostNameScript, FoundEntry, SkippedFile};
+use super::names::{extension, initrd_name, kernel_name};
+use super::walk::{Tree, join, split_path};
 use crate::boot::image::{self, Image};
 use crate::boot::{loaders, script};
 use proxydhcpd_core::arch::Arch;
@@ -12,12 +12,12 @@ use proxydhcpd_core::script::local_disk_arch;
 use proxydhcpd_core::shim::second_stage;
 
 /// One directory.
-pub struct Programs<'a> {
+pub struct ProgramScanner<'a> {
     pub tree: &'a Tree,
     pub directory: &'a str,
-    pub found: &'a mut Vec<Found>,
-    pub left_out: &'a mut Vec<LeftOut>,
-    pub by_host_name: &'a mut Vec<ByHostName>,
+    pub found: &'a mut Vec<FoundEntry>,
+    pub skipped: &'a mut Vec<SkippedFile>,
+    pub host_name_scripts: &'a mut Vec<HostNameScript>,
 }
 
 /// What becomes of a file.
@@ -36,19 +36,19 @@ struct Lack(&'static str, &'static str);
 
 const DISK: &str = "a disk image, which is not booted: sanboot or memdisk may, from a script";
 
-impl Programs<'_> {
-    pub fn look(&mut self) {
+impl ProgramScanner<'_> {
+    pub fn scan(&mut self) {
         for name in self.tree.files(self.directory) {
-            let path = self.tree.served(&join(self.directory, name));
+            let path = self.tree.served_name(&join(self.directory, name));
             match self.fate(name, &path) {
                 Fate::Starts(starts, lack) => {
                     let title = path.rsplit_once('.').map_or(&path[..], |(stem, _)| stem).to_owned();
                     let (lacks, cure) = lack.map(|Lack(why, cure)| (why.to_owned(), cure.to_owned())).unzip();
                     let entry = BootDirEntry { title, target: starts, problem: lacks };
-                    self.found.push(Found { entry, arguments_from: None, cmdline: None, cure });
+                    self.found.push(FoundEntry { entry, arguments_from: None, cmdline: None, fix: cure });
                 }
-                Fate::ByHostName(host) => self.by_host_name.push(ByHostName { path, host }),
-                Fate::LeftOut(why) => self.left_out.push(LeftOut { path, why }),
+                Fate::ByHostName(host) => self.host_name_scripts.push(HostNameScript { path, host_name: host }),
+                Fate::LeftOut(why) => self.skipped.push(SkippedFile { path, reason: why }),
                 Fate::Unspoken => {}
             }
         }
@@ -56,7 +56,7 @@ impl Programs<'_> {
 
     fn fate(&self, name: &str, path: &str) -> Fate {
         let lower = name.to_ascii_lowercase();
-        match &ending(name)[..] {
+        match &extension(name)[..] {
             "ipxe" => self.script(name, path),
             "efi" => self.efi(name, path),
             "lkrn" | "krn" => self.for_bios(name, path),
@@ -65,7 +65,7 @@ impl Programs<'_> {
                 "a Linux kernel under a name that is not looked for: call it vmlinuz, with its initrd beside it"
                     .to_owned(),
             ),
-            "kpxe" | "kkpxe" | "kkkpxe" | "pxe" if !loaders::is_loader(name) => Fate::LeftOut(format!(
+            "kpxe" | "kkpxe" | "kkkpxe" | "pxe" if !loaders::is_loader_name(name) => Fate::LeftOut(format!(
                 "a BIOS program under a name that is not looked for: `bios = \"{path}\"` under [profile.NAME.loaders] \
                  would \
                  offer it"
@@ -110,9 +110,9 @@ impl Programs<'_> {
         if lower != "menu.ipxe" && has("menu.ipxe") && (has("boot.cfg") || has("local-vars.ipxe")) {
             return Fate::LeftOut("a part of netboot.xyz's menu, which menu.ipxe beside it leads to".to_owned());
         }
-        match image::head(&self.tree.place(&join(self.directory, name))) {
+        match image::head(&self.tree.path(&join(self.directory, name))) {
             Ok((head, _)) => {
-                let lack = script::first_line(&head).map(|(why, cure)| Lack(why, cure));
+                let lack = script::header_fault(&head).map(|(why, cure)| Lack(why, cure));
                 Fate::Starts(EntryTarget::Script { path: path.to_owned() }, lack)
             }
             Err(error) => Fate::LeftOut(error.to_string()),
@@ -120,12 +120,12 @@ impl Programs<'_> {
     }
 
     fn efi(&self, name: &str, path: &str) -> Fate {
-        let is_loader = loaders::is_loader(name);
+        let is_loader = loaders::is_loader_name(name);
         // A loader of ours would lead in a circle; the local disk has a line of its own; a kernel is none without its
         // initrd.
-        if (is_loader && (self.tree.is_top(self.directory) || loaders::is_beside(&self.tree.served(self.directory))))
+        if (is_loader && (self.tree.is_top(self.directory) || loaders::is_arch_directory(&self.tree.served_name(self.directory))))
             || local_disk_arch(path).is_some()
-            || kernel(name).is_some()
+            || kernel_name(name).is_some()
         {
             return Fate::Unspoken;
         }
@@ -141,8 +141,8 @@ impl Programs<'_> {
                  {second}, or name it under [profile.NAME.loaders]"
             ));
         }
-        match image::inspect(&self.tree.place(&join(self.directory, name))) {
-            Ok(Image::Efi(machine)) => match image::arch_of(machine) {
+        match image::inspect(&self.tree.path(&join(self.directory, name))) {
+            Ok(Image::Efi(machine)) => match image::arch_of_machine_type(machine) {
                 Some(arch) => Fate::Starts(EntryTarget::Efi { path: path.to_owned(), arch }, self.lack(name)),
                 None => Fate::LeftOut(format!("it is {}", Image::Efi(machine))),
             },
@@ -153,8 +153,8 @@ impl Programs<'_> {
 
     /// A kernel that has all in itself, and that only a BIOS machine is known to start: a memory test, an iPXE.
     fn for_bios(&self, name: &str, path: &str) -> Fate {
-        match image::head(&self.tree.place(&join(self.directory, name))) {
-            Ok((head, _)) if image::kernel(&head).is_some() => {
+        match image::head(&self.tree.path(&join(self.directory, name))) {
+            Ok((head, _)) if image::kernel_arch(&head).is_some() => {
                 let kernel = path.to_owned();
                 let arch = Arch::BIOS;
                 Fate::Starts(EntryTarget::Linux { kernel, initrds: Vec::new(), arguments: String::new(), arch }, None)
@@ -199,9 +199,9 @@ impl Programs<'_> {
 
     /// wimboot has a kernel's head, and is started from a script.
     fn is_unknown_kernel(&self, name: &str) -> bool {
-        let named = kernel(name).is_some() || initrd(name).is_some() || name.eq_ignore_ascii_case("wimboot");
-        let head = || image::head(&self.tree.place(&join(self.directory, name)));
-        !named && head().is_ok_and(|(head, _)| image::kernel(&head).is_some())
+        let named = kernel_name(name).is_some() || initrd_name(name).is_some() || name.eq_ignore_ascii_case("wimboot");
+        let head = || image::head(&self.tree.path(&join(self.directory, name)));
+        !named && head().is_ok_and(|(head, _)| image::kernel_arch(&head).is_some())
     }
 
     /// A disk or a floppy has the mark of a boot sector, as a kernel may have. Those that an EFI program lies in belong
@@ -209,8 +209,8 @@ impl Programs<'_> {
     fn is_disk(&self, name: &str) -> bool {
         let lower = name.to_ascii_lowercase();
         let part_of_disc = ["efi", "esp", "boot."].iter().any(|begin| lower.starts_with(begin));
-        let head = image::head(&self.tree.place(&join(self.directory, name)));
-        let is_disk = |head: &[u8]| head.get(510..512) == Some(&[0x55, 0xaa]) && image::kernel(head).is_none();
+        let head = image::head(&self.tree.path(&join(self.directory, name)));
+        let is_disk = |head: &[u8]| head.get(510..512) == Some(&[0x55, 0xaa]) && image::kernel_arch(head).is_none();
         !part_of_disc && head.is_ok_and(|(head, _)| is_disk(&head))
     }
 }
@@ -219,9 +219,9 @@ impl Programs<'_> {
 fn is_archive(name: &str) -> bool {
     const ARCHIVES: [&str; 6] = ["zip", "7z", "rar", "tar", "tgz", "txz"];
     const PACKED: [&str; 5] = ["tar", "iso", "img", "raw", "vhd"];
-    let is_packed = |packed: &str| name.rsplit_once('.').is_some_and(|(stem, _)| ending(stem) == packed);
-    let compressed = ["gz", "xz", "bz2", "zst"].contains(&&ending(name)[..]);
-    ARCHIVES.contains(&&ending(name)[..]) || (compressed && initrd(name).is_none() && PACKED.into_iter().any(is_packed))
+    let is_packed = |packed: &str| name.rsplit_once('.').is_some_and(|(stem, _)| extension(stem) == packed);
+    let compressed = ["gz", "xz", "bz2", "zst"].contains(&&extension(name)[..]);
+    ARCHIVES.contains(&&extension(name)[..]) || (compressed && initrd_name(name).is_none() && PACKED.into_iter().any(is_packed))
 }
 
 /// `MAC-525400000010.ipxe`, `HOSTNAME-pc1.ipxe`, and the variables of the site.
@@ -235,6 +235,6 @@ fn is_of_one_machine(name: &str) -> bool {
 fn is_ipxe(name: &str) -> bool {
     const BUILDS: [&str; 6] = ["ipxe", "snp", "snponly", "intel", "realtek", "ncm--ecm--axge"];
     let lower = name.to_ascii_lowercase();
-    let stem = split(&lower).1.trim_end_matches(".efi");
-    BUILDS.contains(&stem) || (loaders::is_loader(name) && ["ipxe", "snp"].iter().any(|begin| stem.starts_with(begin)))
+    let stem = split_path(&lower).1.trim_end_matches(".efi");
+    BUILDS.contains(&stem) || (loaders::is_loader_name(name) && ["ipxe", "snp"].iter().any(|begin| stem.starts_with(begin)))
 }

@@ -34,7 +34,7 @@ fn script(title: &str, path: &str) -> BootDirEntry {
 
 /// Each file that is left out, with the reason.
 fn left_out(scan: &Scan) -> Vec<String> {
-    scan.left_out.iter().map(|left| format!("{}: {}", left.path, left.why)).collect()
+    scan.skipped.iter().map(|left| format!("{}: {}", left.path, left.reason)).collect()
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_boot_ipxe_that_cannot_be_sent_is_told_and_the_menu_takes_its_place() {
     let scanned = |make: &dyn Fn(&Path)| {
         let root = directory(&[]);
         make(&root.path().join("boot.ipxe"));
-        let Scan { own_script, notes, .. } = scan(root.path(), []);
+        let Scan { own_script, warnings: notes, .. } = scan(root.path(), []);
         assert!(!own_script);
         notes
     };
@@ -130,7 +130,7 @@ fn links_are_followed_only_inside() {
     assert_eq!(scan.entries(), [script("inside", "inside.ipxe")]);
     let why = "a link to nothing, or out of the directory, is not followed; [directories] serves what lies elsewhere";
     assert_eq!(left_out(&scan), [format!("mirror: {why}"), format!("outside.ipxe: {why}")]);
-    assert!(scan.notes[0].starts_with("boot.ipxe "), "{:?}", scan.notes);
+    assert!(scan.warnings[0].starts_with("boot.ipxe "), "{:?}", scan.warnings);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_directory_without_end_is_shown_in_part() {
     }
     let scan = scan(root.path(), []);
     assert_eq!(scan.found.len(), MOST_ENTRIES);
-    assert_eq!(scan.left_out.len(), 5);
+    assert_eq!(scan.skipped.len(), 5);
     assert_eq!(
         left_out(&scan)[0],
         format!("{MOST_ENTRIES:03}: the menu has {MOST_ENTRIES} entries without it, and shows no more")

@@ -1,7 +1,7 @@
 //! Lists a served directory and what lies below it, near the top first, within bounds.
 
-use super::found::LeftOut;
-use super::names::natural;
+use super::found::SkippedFile;
+use super::names::natural_order;
 use crate::boot::loaders;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
@@ -28,18 +28,18 @@ pub struct Tree {
 
 impl Tree {
     /// The name under which a file is asked for.
-    pub fn served(&self, path: &str) -> String {
+    pub fn served_name(&self, path: &str) -> String {
         join(&self.served_as, path)
     }
 
     /// Where it lies.
-    pub fn place(&self, path: &str) -> PathBuf {
+    pub fn path(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
 
     /// Whether this is the top of the boot directory.
     pub fn is_top(&self, directory: &str) -> bool {
-        self.served(directory).is_empty()
+        self.served_name(directory).is_empty()
     }
 
     pub fn files(&self, directory: &str) -> &[String] {
@@ -48,7 +48,7 @@ impl Tree {
 
     /// The file of this path, in whatever case.
     pub fn find(&self, path: &str) -> Option<String> {
-        let (directory, name) = split(path);
+        let (directory, name) = split_path(path);
         let at = *self.index.get(&directory.to_ascii_lowercase())?;
         let (directory, files) = &self.directories[at];
         files.iter().find(|file| file.eq_ignore_ascii_case(name)).map(|file| join(directory, file))
@@ -63,12 +63,12 @@ pub fn join(directory: &str, name: &str) -> String {
 }
 
 /// The directory of a path, and its last part.
-pub fn split(path: &str) -> (&str, &str) {
+pub fn split_path(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
 /// `hidden`: directories at the top that cannot be asked for, because others are served under their names.
-pub fn tree(root: &Path, served_as: &str, hidden: &[&str], until: Instant, left_out: &mut Vec<LeftOut>) -> Tree {
+pub fn walk(root: &Path, served_as: &str, hidden: &[&str], until: Instant, left_out: &mut Vec<SkippedFile>) -> Tree {
     let tree = Tree {
         root: root.to_owned(),
         served_as: served_as.to_owned(),
@@ -93,7 +93,7 @@ struct Walk<'a> {
     until: Instant,
     /// How many more files may be seen, by directory at the top.
     left: BTreeMap<String, usize>,
-    left_out: &'a mut Vec<LeftOut>,
+    left_out: &'a mut Vec<SkippedFile>,
 }
 
 /// What is of use of one directory.
@@ -121,8 +121,8 @@ impl Walk<'_> {
         if !seen && !directory.is_empty() && !directory.contains('/') {
             self.leave_out(&directory, "an empty directory: if something should be mounted there, it is not");
         }
-        files.sort_by(|one, other| natural(one, other));
-        directories.sort_by(|one, other| natural(one, other));
+        files.sort_by(|one, other| natural_order(one, other));
+        directories.sort_by(|one, other| natural_order(one, other));
         let has = |directories: &[String], name: &str| directories.iter().any(|directory| directory == name);
         let packages =
             [("pool", "dists"), ("Packages", "repodata")].into_iter().filter(|(_, index)| has(&directories, index));
@@ -200,8 +200,8 @@ impl Walk<'_> {
 
     /// What is to be said of a loader, and of `boot.ipxe`, is said where they are looked for.
     fn astray(&mut self, path: &str) {
-        let (directory, name) = split(path);
-        if !(self.tree.is_top(directory) && (name == "boot.ipxe" || loaders::is_loader(name))) {
+        let (directory, name) = split_path(path);
+        if !(self.tree.is_top(directory) && (name == "boot.ipxe" || loaders::is_loader_name(name))) {
             self.leave_out(
                 path,
                 "a link to nothing, or out of the directory, is not followed; [directories] serves what lies elsewhere",
@@ -210,8 +210,8 @@ impl Walk<'_> {
     }
 
     fn leave_out(&mut self, path: &str, why: &str) {
-        let path = self.tree.served(path);
+        let path = self.tree.served_name(path);
         let path = if path.is_empty() { self.tree.root.display().to_string() } else { path };
-        self.left_out.push(LeftOut { path, why: why.to_owned() });
+        self.left_out.push(SkippedFile { path, reason: why.to_owned() });
     }
 }

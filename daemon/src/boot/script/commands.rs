@@ -124,7 +124,7 @@ const SINCE: &[(&str, u16)] = &[("imgextract", 2021), ("shim", 2023), ("form", 2
 const OF_SOME_MACHINES: &[&str] = &["cpuid", "fdt", "imgextract", "pciscan"];
 
 /// Commands that take a file from a server.
-pub fn fetches(command: &str) -> Option<Purpose> {
+pub fn fetch_purpose(command: &str) -> Option<Purpose> {
     match command {
         "kernel" => Some(Purpose::Kernel),
         "initrd" => Some(Purpose::Initrd),
@@ -135,7 +135,7 @@ pub fn fetches(command: &str) -> Option<Purpose> {
 }
 
 /// Those that are mostly given the name of an image that is there already.
-pub fn takes_an_image(command: &str) -> bool {
+pub fn takes_image_name(command: &str) -> bool {
     ["boot", "imgexec", "imgselect", "imgload", "imgverify", "imgextract"].contains(&command)
 }
 
@@ -155,20 +155,20 @@ pub fn first_operand<'a>(words: &[&'a str]) -> Option<&'a str> {
 
 /// An iPXE whose file says what it can: those for BIOS are compressed, and say nothing.
 #[derive(Debug)]
-pub struct Ipxe {
+pub struct IpxeBinary {
     program: Vec<u8>,
 }
 
-impl Ipxe {
-    pub fn read(path: &Path) -> Option<Ipxe> {
+impl IpxeBinary {
+    pub fn read(path: &Path) -> Option<IpxeBinary> {
         const LONGEST: u64 = 16 << 20;
         let is_plausible = path.metadata().is_ok_and(|file| file.is_file() && file.len() <= LONGEST);
-        let ipxe = Ipxe { program: is_plausible.then(|| fs::read(path).ok())?? };
-        (ipxe.has("goto") && ipxe.has("chain") && ipxe.has("imgstat")).then_some(ipxe)
+        let ipxe = IpxeBinary { program: is_plausible.then(|| fs::read(path).ok())?? };
+        (ipxe.has_string("goto") && ipxe.has_string("chain") && ipxe.has_string("imgstat")).then_some(ipxe)
     }
 
     /// Whether a text that ends so is in it: each command and each protocol is one. Linkers share the ends of texts.
-    pub fn has(&self, text: &str) -> bool {
+    pub fn has_string(&self, text: &str) -> bool {
         let wanted = [text.as_bytes(), b"\0"].concat();
         self.program.windows(wanted.len()).any(|window| window == wanted)
     }
@@ -188,8 +188,8 @@ impl Ipxe {
 }
 
 /// What is to be said of a command that none of these iPXEs is known to have, or not all.
-pub fn judge(command: &str, offered: &[(String, Ipxe)]) -> Option<(String, String)> {
-    let lacking: Vec<_> = offered.iter().filter(|(_, ipxe)| !ipxe.has(command)).collect();
+pub fn check_command(command: &str, offered: &[(String, IpxeBinary)]) -> Option<(String, String)> {
+    let lacking: Vec<_> = offered.iter().filter(|(_, ipxe)| !ipxe.has_string(command)).collect();
     if !KNOWN.contains(&command) {
         let is_none = lacking.len() == offered.len();
         let cure = match probable(command, KNOWN.iter().copied()) {
@@ -216,21 +216,21 @@ pub fn judge(command: &str, offered: &[(String, Ipxe)]) -> Option<(String, Strin
 mod tests {
     use super::*;
 
-    fn cached(name: &str) -> (String, Ipxe) {
+    fn cached(name: &str) -> (String, IpxeBinary) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache").join(name);
-        (name.to_owned(), Ipxe::read(&path).unwrap_or_else(|| panic!("{name}: unpacked by e2e/setup")))
+        (name.to_owned(), IpxeBinary::read(&path).unwrap_or_else(|| panic!("{name}: unpacked by e2e/setup")))
     }
 
     #[test]
     fn an_ipxe_says_its_version_and_what_it_can() {
         let (_, old) = cached("2022/snponly.efi");
         assert_eq!(old.version(), Some("1.0.0+git-20190125.36a4c85-5.1"));
-        assert!(!old.has("https") && old.has("http") && !old.has("shim"));
+        assert!(!old.has_string("https") && old.has_string("http") && !old.has_string("shim"));
         let (_, new) = cached("2025/snponly.efi");
         assert_eq!(new.version(), Some("1.21.1+git20250501.dad20602+dfsg-1"));
-        assert!(new.has("https") && new.has("shim"));
+        assert!(new.has_string("https") && new.has_string("shim"));
         let compressed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/2025/undionly.kpxe");
-        assert!(Ipxe::read(&compressed).is_none(), "it is compressed");
+        assert!(IpxeBinary::read(&compressed).is_none(), "it is compressed");
     }
 
     #[test]
@@ -242,22 +242,22 @@ mod tests {
             "ifopen", "ifstat", "show", "clear", "inc", "read", "login", "config", "cpuid", "sync", "sanboot",
             "sanhook", "module", "autoboot",
         ] {
-            assert_eq!(judge(command, &offered), None, "{command}");
+            assert_eq!(check_command(command, &offered), None, "{command}");
         }
     }
 
     #[test]
     fn a_command_that_an_offered_ipxe_lacks_is_told_with_it() {
         let offered = [cached("2022/snponly.efi"), cached("2025/snponly.efi")];
-        let (what, _) = judge("shim", &offered).unwrap();
+        let (what, _) = check_command("shim", &offered).unwrap();
         assert_eq!(
             what,
             "2022/snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1), which is offered, does not have the command \
              `shim`, which \
              iPXE has since 2023"
         );
-        assert_eq!(judge("shim", &offered[1..]), None);
-        assert_eq!(judge("shim", &[]), None, "nothing is known of what runs it");
-        assert_eq!(judge("chian", &[]).unwrap().1, "did you mean `chain`?");
+        assert_eq!(check_command("shim", &offered[1..]), None);
+        assert_eq!(check_command("shim", &[]), None, "nothing is known of what runs it");
+        assert_eq!(check_command("chian", &[]).unwrap().1, "did you mean `chain`?");
     }
 }

@@ -4,24 +4,24 @@ use std::ops::Range;
 
 /// A line with those that it goes on in.
 #[derive(Debug)]
-pub struct Line<'a> {
-    pub at: Range<usize>,
+pub struct ScriptLine<'a> {
+    pub span: Range<usize>,
     pub words: Vec<&'a str>,
     /// It ends with `\` and CR, which iPXE does not take for a line that goes on.
-    pub broken: bool,
+    pub has_broken_continuation: bool,
 }
 
 /// One command with what it is given.
 #[derive(Debug)]
-pub struct Part<'a> {
+pub struct SimpleCommand<'a> {
     pub words: Vec<&'a str>,
     /// `||` or `&&` stands behind it: that it fails is foreseen.
     pub guarded: bool,
 }
 
 /// Without comments and labels.
-pub fn lines(text: &str) -> Vec<Line<'_>> {
-    let mut lines: Vec<Line<'_>> = Vec::new();
+pub fn parse_lines(text: &str) -> Vec<ScriptLine<'_>> {
+    let mut lines: Vec<ScriptLine<'_>> = Vec::new();
     let (mut at, mut goes_on) = (0, false);
     for line in text.split_inclusive('\n') {
         let begin = at;
@@ -33,7 +33,7 @@ pub fn lines(text: &str) -> Vec<Line<'_>> {
             Some(last) if goes_on => last.words.extend(words(content)),
             _ => {
                 let broken = line.ends_with("\\\r");
-                lines.push(Line { at: begin..end, words: words(content), broken });
+                lines.push(ScriptLine { span: begin..end, words: words(content), has_broken_continuation: broken });
             }
         }
         goes_on = continued;
@@ -66,21 +66,21 @@ fn words(line: &str) -> Vec<&str> {
     words
 }
 
-impl<'a> Line<'a> {
-    pub fn parts(&self) -> Vec<Part<'a>> {
+impl<'a> ScriptLine<'a> {
+    pub fn commands(&self) -> Vec<SimpleCommand<'a>> {
         let mut parts = Vec::new();
         let mut rest = &self.words[..];
         while let Some(at) = rest.iter().position(|word| ["||", "&&"].contains(word)) {
-            parts.push(Part { words: rest[..at].to_vec(), guarded: true });
+            parts.push(SimpleCommand { words: rest[..at].to_vec(), guarded: true });
             rest = &rest[at + 1..];
         }
-        parts.push(Part { words: rest.to_vec(), guarded: false });
+        parts.push(SimpleCommand { words: rest.to_vec(), guarded: false });
         parts
     }
 }
 
 /// The same text with blanks in place of the remarks of a template.
-pub fn without_remarks(text: &str) -> String {
+pub fn blank_comments(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(begin) = rest.find("{#") {

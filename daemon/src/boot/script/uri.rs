@@ -1,10 +1,10 @@
 //! What a script names: a URL, or a file beside the script or below the top of its server.
 
-use super::lines::Line;
+use super::lines::ScriptLine;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum UriReference {
     Url(String),
     /// From the directory of the script.
     Relative(String),
@@ -16,13 +16,13 @@ pub enum Target {
 
 /// Variables that have one value wherever they are used.
 #[derive(Debug, Default)]
-pub struct Variables(BTreeMap<String, String>);
+pub struct ScriptVariables(BTreeMap<String, String>);
 
-impl Variables {
-    pub fn of(lines: &[Line<'_>]) -> Variables {
+impl ScriptVariables {
+    pub fn from_lines(lines: &[ScriptLine<'_>]) -> ScriptVariables {
         let mut all = BTreeMap::new();
         for line in lines {
-            for (index, part) in line.parts().iter().enumerate() {
+            for (index, part) in line.commands().iter().enumerate() {
                 let [command, name, value @ ..] = &part.words[..] else { continue };
                 if !["set", "read", "choose", "clear", "inc", "item", "form", "login", "cpuid", "ntp"].contains(command)
                 {
@@ -30,37 +30,37 @@ impl Variables {
                 }
                 // `choose --default x target` sets the last of its words.
                 let name = if *command == "set" { *name } else { value.last().unwrap_or(name) };
-                let is_sure = *command == "set" && index == 0 && line.parts().len() == 1;
+                let is_sure = *command == "set" && index == 0 && line.commands().len() == 1;
                 let known = all.entry(name.to_owned()).or_insert_with(|| is_sure.then(|| value.join(" ")));
                 if known.as_deref() != Some(&value.join(" ")[..]) {
                     *known = None;
                 }
             }
         }
-        Variables(all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+        ScriptVariables(all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
     }
 
-    pub fn target(&self, word: &str) -> Target {
+    pub fn resolve(&self, word: &str) -> UriReference {
         const MOST_NESTED: usize = 8;
         let mut uri = word.to_owned();
         for _ in 0..MOST_NESTED {
             let Some((before, rest)) = uri.split_once("${") else { break };
             let known = rest.split_once('}').and_then(|(name, rest)| Some((self.0.get(name)?, rest)));
-            let Some((value, rest)) = known else { return Target::Unknown };
+            let Some((value, rest)) = known else { return UriReference::Unknown };
             uri = format!("{before}{value}{rest}");
         }
         let of_base = uri.strip_prefix("{{").and_then(|rest| rest.split_once("}}"));
         let base = of_base.filter(|(name, _)| name.trim() == "base").map(|(_, rest)| rest.to_owned());
         let rest = base.as_ref().unwrap_or(&uri);
         if rest.contains(['{', '}', '$']) || rest.is_empty() {
-            return Target::Unknown;
+            return UriReference::Unknown;
         }
         match base {
-            Some(path) => Target::Absolute(path.trim_start_matches('/').to_owned()),
-            None if uri.contains("://") || is_scheme(uri.split_once(':')) => Target::Url(uri),
+            Some(path) => UriReference::Absolute(path.trim_start_matches('/').to_owned()),
+            None if uri.contains("://") || is_scheme(uri.split_once(':')) => UriReference::Url(uri),
             None => match uri.strip_prefix('/') {
-                Some(path) => Target::Absolute(path.trim_start_matches('/').to_owned()),
-                None => Target::Relative(uri),
+                Some(path) => UriReference::Absolute(path.trim_start_matches('/').to_owned()),
+                None => UriReference::Relative(uri),
             },
         }
     }

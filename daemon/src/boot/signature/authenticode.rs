@@ -1,13 +1,13 @@
 //! One signature: a PKCS #7 message (RFC 2315) whose content is the digest of a PE file. "Windows Authenticode Portable
 //! Executable Signature Format" says how, EDK2's CryptPkcs7Verify and OpenSSL behind it what firmware makes of it.
 
-use super::certificate::{Certificate, name};
-use super::element::{Elements, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context};
+use super::certificate::{Certificate, common_name};
+use super::element::{Elements, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_tag};
 use super::key::Hash;
 
 /// What a message says, each part as it stands there.
 #[derive(Debug)]
-pub struct Message<'a> {
+pub struct SignedData<'a> {
     /// The digest of the file, and by which algorithm.
     pub hash: Hash,
     pub digest: &'a [u8],
@@ -29,28 +29,28 @@ struct Signer<'a> {
 /// More certificates than that are not looked at: a chain has two or three.
 const CERTIFICATES: usize = 32;
 
-impl<'a> Message<'a> {
-    pub fn read(octets: &'a [u8]) -> Option<Self> {
+impl<'a> SignedData<'a> {
+    pub fn parse(octets: &'a [u8]) -> Option<Self> {
         const SIGNED_DATA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
         const INDIRECT_DATA: &[u8] = b"\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x04";
 
-        let mut outer = Elements::of(octets).sequence()?;
+        let mut outer = Elements::new(octets).sequence()?;
         if outer.read(OID)?.content != SIGNED_DATA {
             return None;
         }
-        let mut parts = Elements::of(outer.read(context(0))?.content).sequence()?;
+        let mut parts = Elements::new(outer.read(context_tag(0))?.content).sequence()?;
         parts.read(INTEGER)?; // the version
         parts.read(SET)?; // the digests that signers use; each says its own, too
         let mut inner = parts.sequence()?;
         if inner.read(OID)?.content != INDIRECT_DATA {
             return None;
         }
-        let content = Elements::of(inner.read(context(0))?.content).read(SEQUENCE)?.content;
-        let certificates = parts.read(context(0)).map_or(&[][..], |set| set.content);
-        let certificates = Elements::of(certificates).take_while(|element| element.tag == SEQUENCE).take(CERTIFICATES);
+        let content = Elements::new(inner.read(context_tag(0))?.content).read(SEQUENCE)?.content;
+        let certificates = parts.read(context_tag(0)).map_or(&[][..], |set| set.content);
+        let certificates = Elements::new(certificates).take_while(|element| element.tag == SEQUENCE).take(CERTIFICATES);
         let certificates = certificates.filter_map(|element| Certificate::from_der(element.raw)).collect();
-        parts.read(context(1)); // revoked certificates
-        let mut signers = Elements::of(parts.read(SET)?.content);
+        parts.read(context_tag(1)); // revoked certificates
+        let mut signers = Elements::new(parts.read(SET)?.content);
         let signer = signer(signers.sequence()?)?;
         // Authenticode has one signer; several signatures are several messages.
         if signers.next().is_some() {
@@ -79,7 +79,7 @@ impl<'a> Message<'a> {
 
     /// Who issued the signer's certificate, which the message says even without that certificate.
     pub fn issuer(&self) -> String {
-        name(self.signer.issuer)
+        common_name(self.signer.issuer)
     }
 
     /// Whether the owner of this certificate made the signature, over this content.
@@ -89,21 +89,21 @@ impl<'a> Message<'a> {
         match attributes {
             // Signed as a set, although the tag in the message says otherwise (RFC 2315 section 9.3).
             Some(attributes) => {
-                let signed = hash.of(&[&[SET], &attributes[1..]]);
-                message_digest(attributes).is_some_and(|digest| digest == hash.of(&[self.content]))
-                    && key.made(signature, hash, &signed)
+                let signed = hash.digest(&[&[SET], &attributes[1..]]);
+                message_digest(attributes).is_some_and(|digest| digest == hash.digest(&[self.content]))
+                    && key.verifies(signature, hash, &signed)
             }
-            None => key.made(signature, hash, &hash.of(&[self.content])),
+            None => key.verifies(signature, hash, &hash.digest(&[self.content])),
         }
     }
 }
 
 /// SpcIndirectDataContent: what kind of file it is, which does not matter, and its digest.
 fn indirect_data(content: &[u8]) -> Option<(Hash, &[u8])> {
-    let mut parts = Elements::of(content);
+    let mut parts = Elements::new(content);
     parts.read(SEQUENCE)?;
     let mut info = parts.sequence()?;
-    let hash = Hash::named(info.sequence()?.read(OID)?.content)?;
+    let hash = Hash::from_oid(info.sequence()?.read(OID)?.content)?;
     Some((hash, info.read(OCTET_STRING)?.content))
 }
 
@@ -112,8 +112,8 @@ fn signer(mut parts: Elements<'_>) -> Option<Signer<'_>> {
     parts.read(INTEGER)?; // the version
     let mut names = parts.sequence()?;
     let (issuer, serial) = (names.read(SEQUENCE)?.raw, names.read(INTEGER)?.content);
-    let hash = Hash::named(parts.sequence()?.read(OID)?.content)?;
-    let attributes = parts.read(context(0)).map(|attributes| attributes.raw);
+    let hash = Hash::from_oid(parts.sequence()?.read(OID)?.content)?;
+    let attributes = parts.read(context_tag(0)).map(|attributes| attributes.raw);
     parts.read(SEQUENCE)?; // RSA, or the signature will not hold
     Some(Signer { issuer, serial, hash, attributes, signature: parts.read(OCTET_STRING)?.content })
 }
@@ -121,9 +121,9 @@ fn signer(mut parts: Elements<'_>) -> Option<Signer<'_>> {
 /// The attribute that ties the signed attributes to the content (PKCS #9, 1.2.840.113549.1.9.4).
 fn message_digest(attributes: &[u8]) -> Option<&[u8]> {
     const MESSAGE_DIGEST: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x04";
-    let each = Elements::of(Elements::of(attributes).next()?.content);
-    each.map(|attribute| Elements::of(attribute.content)).find_map(|mut attribute| {
+    let each = Elements::new(Elements::new(attributes).next()?.content);
+    each.map(|attribute| Elements::new(attribute.content)).find_map(|mut attribute| {
         let values = (attribute.read(OID)?.content == MESSAGE_DIGEST).then(|| attribute.read(SET))??;
-        Some(Elements::of(values.content).read(OCTET_STRING)?.content)
+        Some(Elements::new(values.content).read(OCTET_STRING)?.content)
     })
 }

@@ -1,8 +1,8 @@
 //! X.509 certificates, as far as a chain of signatures needs them (RFC 5280). When they were valid is not looked at:
 //! firmware does not either, for it trusts no clock.
 
-use super::element::{BIT_STRING, Element, Elements, INTEGER, OID, SEQUENCE, SET, context};
-use super::key::{Hash, Key};
+use super::element::{BIT_STRING, Element, Elements, INTEGER, OID, SEQUENCE, SET, context_tag};
+use super::key::{Hash, RsaKey};
 use crate::files;
 use std::io;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub struct Certificate {
     pub subject: Vec<u8>,
     pub issuer: Vec<u8>,
     /// `None`: it is no RSA key.
-    pub key: Option<Key>,
+    pub key: Option<RsaKey>,
     /// How and over what the issuer signed; the digest is of that.
     signed: Option<(Hash, Vec<u8>)>,
     signature: Vec<u8>,
@@ -28,21 +28,21 @@ pub struct Certificate {
 impl Certificate {
     /// What stands behind the certificate is left alone.
     pub fn from_der(octets: &[u8]) -> Option<Self> {
-        let whole = Elements::of(octets).read(SEQUENCE)?;
-        let mut parts = Elements::of(whole.content);
+        let whole = Elements::new(octets).read(SEQUENCE)?;
+        let mut parts = Elements::new(whole.content);
         let signed = parts.read(SEQUENCE)?;
-        let hash = Hash::named(parts.sequence()?.read(OID)?.content);
+        let hash = Hash::from_oid(parts.sequence()?.read(OID)?.content);
         let signature = parts.read(BIT_STRING)?.content.strip_prefix(&[0])?.to_vec();
 
-        let mut fields = Elements::of(signed.content);
-        fields.read(context(0)); // the version
+        let mut fields = Elements::new(signed.content);
+        fields.read(context_tag(0)); // the version
         let serial = fields.read(INTEGER)?.content.to_vec();
         fields.read(SEQUENCE)?; // the algorithm once more
         let issuer = fields.read(SEQUENCE)?.raw.to_vec();
         fields.read(SEQUENCE)?; // from when to when
         let subject = fields.read(SEQUENCE)?.raw.to_vec();
         let key = public_key(fields.sequence()?);
-        let signed = hash.map(|hash| (hash, hash.of(&[signed.raw])));
+        let signed = hash.map(|hash| (hash, hash.digest(&[signed.raw])));
         Some(Self { der: whole.raw.to_vec(), serial, subject, issuer, key, signed, signature })
     }
 
@@ -62,16 +62,16 @@ impl Certificate {
 
     /// Whom it was issued to.
     pub fn name(&self) -> String {
-        name(&self.subject)
+        common_name(&self.subject)
     }
 
     pub fn issuer_name(&self) -> String {
-        name(&self.issuer)
+        common_name(&self.issuer)
     }
 
     /// Whether the owner of this key issued it.
-    pub fn is_signed_by(&self, key: &Key) -> bool {
-        self.signed.as_ref().is_some_and(|(hash, digest)| key.made(&self.signature, *hash, digest))
+    pub fn is_signed_by(&self, key: &RsaKey) -> bool {
+        self.signed.as_ref().is_some_and(|(hash, digest)| key.verifies(&self.signature, *hash, digest))
     }
 
     pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
@@ -92,22 +92,22 @@ fn of_pem(text: &str) -> Option<Vec<Certificate>> {
 }
 
 /// SubjectPublicKeyInfo: the algorithm, and a bit string that holds modulus and exponent (RFC 8017 appendix A.1.1).
-fn public_key(mut info: Elements<'_>) -> Option<Key> {
+fn public_key(mut info: Elements<'_>) -> Option<RsaKey> {
     const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
     let algorithm = info.sequence()?.read(OID)?;
     let bits = info.read(BIT_STRING)?.content.strip_prefix(&[0])?;
-    let mut numbers = Elements::of(bits).sequence()?;
+    let mut numbers = Elements::new(bits).sequence()?;
     let (modulus, exponent) = (numbers.read(INTEGER)?, numbers.read(INTEGER)?);
-    (algorithm.content == RSA).then(|| Key::new(modulus.content, exponent.content))?
+    (algorithm.content == RSA).then(|| RsaKey::new(modulus.content, exponent.content))?
 }
 
 /// The part of a name that people know: the common name, else the organisation.
-pub fn name(encoded: &[u8]) -> String {
+pub fn common_name(encoded: &[u8]) -> String {
     const COMMON_NAME: &[u8] = b"\x55\x04\x03";
     const ORGANISATION: &[u8] = b"\x55\x04\x0a";
     let find = |wanted: &[u8]| {
-        let sets = Elements::of(encoded).sequence()?.filter(|set| set.tag == SET);
-        let mut pairs = sets.flat_map(|set| Elements::of(set.content)).map(|pair| Elements::of(pair.content));
+        let sets = Elements::new(encoded).sequence()?.filter(|set| set.tag == SET);
+        let mut pairs = sets.flat_map(|set| Elements::new(set.content)).map(|pair| Elements::new(pair.content));
         pairs.find_map(|mut pair| (pair.read(OID)?.content == wanted).then(|| pair.next().map(text))?)
     };
     find(COMMON_NAME).or_else(|| find(ORGANISATION)).unwrap_or_else(|| "somebody without a name".to_owned())

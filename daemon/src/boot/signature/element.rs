@@ -12,7 +12,7 @@ pub const SEQUENCE: u8 = 0x30;
 pub const SET: u8 = 0x31;
 
 /// `[number]`, holding other elements.
-pub const fn context(number: u8) -> u8 {
+pub const fn context_tag(number: u8) -> u8 {
     0xa0 | number
 }
 
@@ -31,7 +31,7 @@ pub struct Element<'a> {
 pub struct Elements<'a>(&'a [u8]);
 
 impl<'a> Elements<'a> {
-    pub fn of(octets: &'a [u8]) -> Self {
+    pub fn new(octets: &'a [u8]) -> Self {
         Self(octets)
     }
 

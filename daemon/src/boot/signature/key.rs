@@ -14,7 +14,7 @@ pub enum Hash {
 impl Hash {
     /// By the content of an object identifier: of the digest alone (2.16.840.1.101.3.4.2), or with RSA (PKCS #1,
     /// 1.2.840.113549.1.1).
-    pub fn named(oid: &[u8]) -> Option<Hash> {
+    pub fn from_oid(oid: &[u8]) -> Option<Hash> {
         Some(match oid {
             b"\x60\x86\x48\x01\x65\x03\x04\x02\x01" | b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b" => Hash::Sha256,
             b"\x60\x86\x48\x01\x65\x03\x04\x02\x02" | b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c" => Hash::Sha384,
@@ -24,7 +24,7 @@ impl Hash {
     }
 
     /// The digest of all parts, one after the other.
-    pub fn of(self, parts: &[&[u8]]) -> Vec<u8> {
+    pub fn digest(self, parts: &[&[u8]]) -> Vec<u8> {
         match self {
             Hash::Sha256 => digest::<Sha256>(parts),
             Hash::Sha384 => digest::<Sha384>(parts),
@@ -38,18 +38,18 @@ fn digest<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key(PublicKey);
+pub struct RsaKey(PublicKey);
 
-impl Key {
+impl RsaKey {
     /// From the two numbers, most significant octet first. `None` if no such key can be: even, too short or too long.
-    pub fn new(modulus: &[u8], exponent: &[u8]) -> Option<Key> {
+    pub fn new(modulus: &[u8], exponent: &[u8]) -> Option<RsaKey> {
         let number = |octets: &[u8]| BoxedUint::from_be_slice_vartime(octets);
         let modulus = modulus.iter().position(|octet| *octet != 0).map(|start| &modulus[start..])?;
-        PublicKey::new(number(modulus), number(exponent)).ok().map(Key)
+        PublicKey::new(number(modulus), number(exponent)).ok().map(RsaKey)
     }
 
     /// Whether this key made the signature (RFC 8017 section 8.2, PKCS #1 v1.5) over what has this digest.
-    pub fn made(&self, signature: &[u8], hash: Hash, digest: &[u8]) -> bool {
+    pub fn verifies(&self, signature: &[u8], hash: Hash, digest: &[u8]) -> bool {
         let scheme = match hash {
             Hash::Sha256 => Pkcs1v15Sign::new::<Sha256>(),
             Hash::Sha384 => Pkcs1v15Sign::new::<Sha384>(),

@@ -3,7 +3,7 @@
 //! choice.
 
 use super::certificate::Certificate;
-use super::key::Key;
+use super::key::RsaKey;
 
 struct Known {
     /// The common name of its certificate; the certificate's SHA-256 fingerprint stands beside each.
@@ -13,7 +13,7 @@ struct Known {
 }
 
 /// The names of those keys that would accept what this chain ends a signature with.
-pub fn names(chain: &[Certificate]) -> Vec<&'static str> {
+pub fn accepting_keys(chain: &[Certificate]) -> Vec<&'static str> {
     let accepts = |known: &&Known| {
         let key = known.key();
         chain
@@ -24,10 +24,10 @@ pub fn names(chain: &[Certificate]) -> Vec<&'static str> {
 }
 
 impl Known {
-    fn key(&self) -> Option<Key> {
+    fn key(&self) -> Option<RsaKey> {
         let digits = |at: usize| u8::from_str_radix(self.modulus.get(at..at + 2)?, 16).ok();
         let modulus: Option<Vec<u8>> = (0..self.modulus.len()).step_by(2).map(digits).collect();
-        Key::new(&modulus?, &[1, 0, 1])
+        RsaKey::new(&modulus?, &[1, 0, 1])
     }
 }
 

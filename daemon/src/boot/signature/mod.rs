@@ -12,7 +12,7 @@ pub mod microsoft;
 
 use super::image::{self, Image};
 use super::pe::Pe;
-use authenticode::Message;
+use authenticode::SignedData;
 use certificate::Certificate;
 use std::fmt;
 use std::fs;
@@ -24,13 +24,13 @@ use std::path::Path;
 pub struct Signatures {
     pub image: Image,
     /// As many as there are: shim has one for each of Microsoft's keys.
-    pub all: Vec<Signature>,
-    pub sbat: Vec<Component>,
+    pub signatures: Vec<Signature>,
+    pub sbat: Vec<SbatComponent>,
 }
 
 /// What shim compares with its list of withdrawn programs: a part of the program and its generation.
 #[derive(Clone, Debug)]
-pub struct Component {
+pub struct SbatComponent {
     pub name: String,
     pub generation: String,
     /// Of the package that it was built from.
@@ -42,12 +42,12 @@ pub struct Signature {
     pub signer: String,
     pub issuer: String,
     /// Why it counts for nothing.
-    pub fault: Option<Fault>,
+    pub fault: Option<SignatureFault>,
     chain: Vec<Certificate>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum SignatureFault {
     /// It is no Authenticode signature, or made in a way that this program does not know.
     Unreadable,
     /// The signer's certificate is not in the file, so nobody can follow it.
@@ -60,27 +60,27 @@ pub enum Fault {
 
 /// What happens where Secure Boot is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum SecureBootVerdict {
     /// No program for UEFI.
-    NoMatter,
+    NotApplicable,
     /// A machine that has one of these keys starts it.
-    Accepted(Vec<Accepts>),
+    Accepted(Vec<TrustAnchor>),
     /// By every machine, unless an owner enrolled what we do not know.
-    Refused(Refusal),
+    Rejected(Rejection),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Accepts {
+pub enum TrustAnchor {
     Microsoft(&'static str),
     /// One of those that the operator named.
     Site(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Rejection {
     Unsigned,
-    Stranger { signer: String, issuer: String },
-    Fault { signer: String, fault: Fault },
+    UnknownSigner { signer: String, issuer: String },
+    Fault { signer: String, fault: SignatureFault },
 }
 
 /// No boot program is as large. Firmware holds it in memory as a whole, and so does this.
@@ -88,13 +88,13 @@ const LARGEST: u64 = 512 << 20;
 
 /// Reads a whole file and checks its signatures: milliseconds for each MiB, so nothing for the server's start.
 pub fn inspect(path: &Path) -> io::Result<Signatures> {
-    Ok(read(&whole(path)?))
+    Ok(parse(&whole(path)?))
 }
 
 /// The parts that a program says it has, without a look at its signatures; none for what is no program.
-pub fn components(path: &Path) -> io::Result<Vec<Component>> {
+pub fn sbat_components(path: &Path) -> io::Result<Vec<SbatComponent>> {
     let file = whole(path)?;
-    Ok(Pe::read(&file).map_or(Vec::new(), |pe| sbat(&pe)))
+    Ok(Pe::parse(&file).map_or(Vec::new(), |pe| sbat(&pe)))
 }
 
 fn whole(path: &Path) -> io::Result<Vec<u8>> {
@@ -114,20 +114,20 @@ fn whole(path: &Path) -> io::Result<Vec<u8>> {
 pub fn is_signed(path: &Path) -> io::Result<Option<bool>> {
     let (head, _) = image::head(path)?;
     let efi = matches!(image::identify(&head), Image::Efi(_));
-    Ok(efi.then(|| Pe::read(&head).is_some_and(|pe| pe.is_signed())))
+    Ok(efi.then(|| Pe::parse(&head).is_some_and(|pe| pe.is_signed())))
 }
 
-pub fn read(file: &[u8]) -> Signatures {
-    let image = image::identify(&file[..file.len().min(image::HEAD)]);
-    let Some(pe) = Pe::read(file).filter(|_| matches!(image, Image::Efi(_))) else {
-        return Signatures { image, all: Vec::new(), sbat: Vec::new() };
+pub fn parse(file: &[u8]) -> Signatures {
+    let image = image::identify(&file[..file.len().min(image::HEAD_SIZE)]);
+    let Some(pe) = Pe::parse(file).filter(|_| matches!(image, Image::Efi(_))) else {
+        return Signatures { image, signatures: Vec::new(), sbat: Vec::new() };
     };
     let all = match pe.signatures() {
         _ if !pe.is_signed() => Vec::new(),
         Some(messages) => messages.into_iter().take(SIGNATURES).map(|message| Signature::read(message, &pe)).collect(),
         None => vec![Signature::unreadable()],
     };
-    Signatures { image, all, sbat: sbat(&pe) }
+    Signatures { image, signatures: all, sbat: sbat(&pe) }
 }
 
 /// More signatures than that are not looked at.
@@ -135,24 +135,24 @@ const SIGNATURES: usize = 16;
 
 impl Signatures {
     /// `site`: certificates that the operator's machines know beside Microsoft's.
-    pub fn verdict(&self, site: &[Certificate]) -> Verdict {
+    pub fn verdict(&self, site: &[Certificate]) -> SecureBootVerdict {
         if !matches!(self.image, Image::Efi(_)) {
-            return Verdict::NoMatter;
+            return SecureBootVerdict::NotApplicable;
         }
-        let good = || self.all.iter().filter(|signature| signature.fault.is_none());
-        let mut accepts: Vec<Accepts> = good().flat_map(|signature| signature.accepted_by(site)).collect();
+        let good = || self.signatures.iter().filter(|signature| signature.fault.is_none());
+        let mut accepts: Vec<TrustAnchor> = good().flat_map(|signature| signature.accepted_by(site)).collect();
         accepts.sort();
         accepts.dedup();
         if !accepts.is_empty() {
-            return Verdict::Accepted(accepts);
+            return SecureBootVerdict::Accepted(accepts);
         }
-        Verdict::Refused(match good().chain(&self.all).next() {
-            None => Refusal::Unsigned,
+        SecureBootVerdict::Rejected(match good().chain(&self.signatures).next() {
+            None => Rejection::Unsigned,
             Some(Signature { signer, fault: Some(fault), .. }) => {
-                Refusal::Fault { signer: signer.clone(), fault: *fault }
+                Rejection::Fault { signer: signer.clone(), fault: *fault }
             }
             Some(Signature { signer, issuer, .. }) => {
-                Refusal::Stranger { signer: signer.clone(), issuer: issuer.clone() }
+                Rejection::UnknownSigner { signer: signer.clone(), issuer: issuer.clone() }
             }
         })
     }
@@ -160,16 +160,16 @@ impl Signatures {
 
 impl Signature {
     fn read(message: &[u8], pe: &Pe<'_>) -> Self {
-        let Some(message) = Message::read(message) else { return Self::unreadable() };
+        let Some(message) = SignedData::parse(message) else { return Self::unreadable() };
         let chain = message.chain();
         let issuer = message.issuer();
         let signer = chain.first().map_or_else(|| format!("a customer of {issuer}"), Certificate::name);
         let fault = match chain.first() {
-            None => Some(Fault::NoCertificate),
-            Some(certificate) if !message.is_signed_by(certificate) => Some(Fault::Forged),
+            None => Some(SignatureFault::NoCertificate),
+            Some(certificate) if !message.is_signed_by(certificate) => Some(SignatureFault::Forged),
             Some(_) => {
-                let digest = pe.signed_parts().map(|parts| message.hash.of(&parts));
-                (digest.as_deref() != Some(message.digest)).then_some(Fault::Changed)
+                let digest = pe.signed_parts().map(|parts| message.hash.digest(&parts));
+                (digest.as_deref() != Some(message.digest)).then_some(SignatureFault::Changed)
             }
         };
         Self { signer, issuer, fault, chain }
@@ -177,26 +177,26 @@ impl Signature {
 
     fn unreadable() -> Self {
         let unknown = || "somebody unknown".to_owned();
-        Self { signer: unknown(), issuer: unknown(), fault: Some(Fault::Unreadable), chain: Vec::new() }
+        Self { signer: unknown(), issuer: unknown(), fault: Some(SignatureFault::Unreadable), chain: Vec::new() }
     }
 
     /// A key accepts what its own certificate signed, or one that it issued, however far down the chain.
-    fn accepted_by(&self, site: &[Certificate]) -> Vec<Accepts> {
+    fn accepted_by(&self, site: &[Certificate]) -> Vec<TrustAnchor> {
         let ours = |own: &&Certificate| self.chain.iter().any(|other| other == *own || other.is_issued_by(own));
-        let site = site.iter().filter(ours).map(|own| Accepts::Site(own.name()));
-        microsoft::names(&self.chain).into_iter().map(Accepts::Microsoft).chain(site).collect()
+        let site = site.iter().filter(ours).map(|own| TrustAnchor::Site(own.name()));
+        microsoft::accepting_keys(&self.chain).into_iter().map(TrustAnchor::Microsoft).chain(site).collect()
     }
 }
 
 /// The section of that name: lines of comma-separated values, which are component, generation, vendor, package, version
 /// and address.
-fn sbat(pe: &Pe<'_>) -> Vec<Component> {
+fn sbat(pe: &Pe<'_>) -> Vec<SbatComponent> {
     const COMPONENTS: usize = 32;
     let text = String::from_utf8_lossy(pe.section(".sbat").unwrap_or_default());
     let component = |line: &str| {
         let mut values = line.split(',').map(printable);
         let name = values.next().filter(|name| !name.is_empty())?;
-        Some(Component { name, generation: values.next()?, version: values.nth(2).unwrap_or_default() })
+        Some(SbatComponent { name, generation: values.next()?, version: values.nth(2).unwrap_or_default() })
     };
     text.trim_end_matches('\0').lines().take(COMPONENTS).filter_map(component).collect()
 }
@@ -206,16 +206,16 @@ fn printable(text: &str) -> String {
     text.chars().take(80).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for SecureBootVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let accepts = match self {
-            Verdict::NoMatter => return f.write_str("not for UEFI, so Secure Boot does not concern it"),
-            Verdict::Refused(refusal) => return refusal.fmt(f),
-            Verdict::Accepted(accepts) => accepts,
+            SecureBootVerdict::NotApplicable => return f.write_str("not for UEFI, so Secure Boot does not concern it"),
+            SecureBootVerdict::Rejected(refusal) => return refusal.fmt(f),
+            SecureBootVerdict::Accepted(accepts) => accepts,
         };
-        let named = |of: fn(&Accepts) -> Option<&str>| accepts.iter().filter_map(of).collect::<Vec<_>>().join(", ");
-        let microsoft = named(|key| if let Accepts::Microsoft(name) = key { Some(name) } else { None });
-        let site = named(|key| if let Accepts::Site(name) = key { Some(name) } else { None });
+        let named = |of: fn(&TrustAnchor) -> Option<&str>| accepts.iter().filter_map(of).collect::<Vec<_>>().join(", ");
+        let microsoft = named(|key| if let TrustAnchor::Microsoft(name) = key { Some(name) } else { None });
+        let site = named(|key| if let TrustAnchor::Site(name) = key { Some(name) } else { None });
         match (microsoft.as_str(), site.as_str()) {
             (microsoft, "") => write!(f, "signed by Microsoft ({microsoft})"),
             ("", site) => write!(f, "signed with the site's own key ({site})"),
@@ -224,30 +224,30 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Unsigned => f.write_str("refused, for it is not signed"),
-            Refusal::Stranger { signer, issuer } if signer == issuer => {
+            Rejection::Unsigned => f.write_str("refused, for it is not signed"),
+            Rejection::UnknownSigner { signer, issuer } if signer == issuer => {
                 write!(f, "refused, for the key of {signer} that signed it is neither Microsoft's nor the site's own")
             }
-            Refusal::Stranger { signer, issuer } => write!(
+            Rejection::UnknownSigner { signer, issuer } => write!(
                 f,
                 "refused, for {signer} signed it, whose issuer {issuer} is neither Microsoft nor the site itself"
             ),
-            Refusal::Fault { signer, fault } => write!(f, "refused, for {}", fault.of(signer)),
+            Rejection::Fault { signer, fault } => write!(f, "refused, for {}", fault.describe(signer)),
         }
     }
 }
 
-impl Fault {
+impl SignatureFault {
     /// In words.
-    pub fn of(self, signer: &str) -> String {
+    pub fn describe(self, signer: &str) -> String {
         match self {
-            Fault::Unreadable => "its signature cannot be read".to_owned(),
-            Fault::NoCertificate => format!("its signature lacks the certificate of its signer ({signer})"),
-            Fault::Forged => format!("its signature is wrong: {signer} did not make it"),
-            Fault::Changed => format!("it was changed after {signer} had signed it"),
+            SignatureFault::Unreadable => "its signature cannot be read".to_owned(),
+            SignatureFault::NoCertificate => format!("its signature lacks the certificate of its signer ({signer})"),
+            SignatureFault::Forged => format!("its signature is wrong: {signer} did not make it"),
+            SignatureFault::Changed => format!("it was changed after {signer} had signed it"),
         }
     }
 }

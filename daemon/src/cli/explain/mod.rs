@@ -436,7 +436,7 @@ fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[
             let cure = match silence {
                 Silence::NoBoot(NoBoot::NoLoader(arch)) => {
                     let profile = answer.decision.as_ref().and_then(|decision| decision.profile);
-                    Some(Node::new("cure", site.no_loader(*arch, profile)))
+                    Some(Node::new("cure", site.no_loader_reason(*arch, profile)))
                 }
                 Silence::Ignored(IgnoreReason::NoVendorClass6(_)) => {
                     Some(Node::new("cure", "have the DHCPv6 server name its file: a tftp:// URL in option 59"))

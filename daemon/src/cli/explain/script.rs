@@ -95,7 +95,7 @@ fn told(site: &Site, meant: Fetch, request: &FileRequest<'_>) -> Vec<Node> {
         Fetch::Linux(profile, asking) => {
             let profile = &site.plan.profiles[profile];
             let BootTarget::Linux(written) = &profile.boots else { return Vec::new() };
-            let (linux, failed) = match site.templates.linux(&site.plan, profile, written, &asking, request) {
+            let (linux, failed) = match site.templates.render_linux(&site.plan, profile, written, &asking, request) {
                 Ok(linux) => (linux, None),
                 Err(failure) => (written.clone(), Some(cannot(&failure))),
             };
@@ -111,7 +111,7 @@ fn told(site: &Site, meant: Fetch, request: &FileRequest<'_>) -> Vec<Node> {
         Fetch::Template(name, asking) => {
             let profile = asking.decision.target_name(&site.plan);
             let template = Node::new("template", format!("{name}, rendered for profile {profile}"));
-            let rendered = site.templates.text(&site.plan, &Fetch::Template(name, asking.clone()), request);
+            let rendered = site.templates.render_request(&site.plan, &Fetch::Template(name, asking.clone()), request);
             vec![match rendered {
                 Some(Ok(text)) => template.with_children(lines(&text)),
                 Some(Err(failure)) => template.with_children([cannot(&failure)]),

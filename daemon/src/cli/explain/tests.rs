@@ -4,7 +4,7 @@ use super::*;
 use crate::cli::{Cli, Command};
 use crate::config::draft::Draft;
 use crate::config::{Loaded, Settings};
-use crate::site::Open;
+use crate::site::OpenPorts;
 use clap::Parser;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::machines::{Machines, Policy};
@@ -25,7 +25,7 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
         Loaded { file: None, directory, beside: 0, settings, draft, legacy: None, told: Vec::new(), unplaced: false };
     let mut site = Site::build(
         &mut loaded,
-        Open {
+        OpenPorts {
             tftp: true,
             tftp6: true,
             http: Some(8080),

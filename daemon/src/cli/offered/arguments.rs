@@ -22,7 +22,7 @@ const SAMPLE: &str = "machine/mac=02-00-00-00-00-01/uuid=5f2c8a107d3e4b6f9a1c0e2
 /// Entries whose arguments cannot be made for any machine that is shown the menu, or not for a machine without an entry
 /// in the configuration. What one machine of the configuration lacks is right: the entry may be meant for another.
 pub fn told(setting: &Setting) -> Vec<Diagnostic> {
-    if setting.site.boot_dir().is_none() {
+    if setting.site.menu_scan().is_none() {
         return Vec::new();
     }
     let machines = &setting.site.plan.machines;
@@ -70,7 +70,7 @@ fn failed(setting: &Setting, name: &str) -> Option<Vec<Failure>> {
         interface: &link.name,
     };
     match fetch(&site.plan, &memory, &request) {
-        Ok(Fetch::Menu(asking)) => Some(site.unrendered(&asking, &request)),
+        Ok(Fetch::Menu(asking)) => Some(site.menu_failures(&asking, &request)),
         _ => None,
     }
 }

@@ -1,10 +1,10 @@
 //! Scripts: what iPXE does not take, and what they name.
 
 use super::Look;
-use crate::boot::script::{self, Named, Purpose, Target, commands};
+use crate::boot::script::{self, FileReference, Purpose, UriReference, commands};
 use crate::config::diagnostic::Source;
 use crate::files;
-use crate::site::ours::path_of;
+use crate::site::ours::decode_path;
 use proxydhcpd_core::url::is_url;
 use std::ops::Range;
 use std::path::Path;
@@ -14,7 +14,7 @@ const LONGEST: u64 = 1 << 20;
 impl Look<'_> {
     /// One of the boot directory, by the name that it is asked for by.
     pub fn script(&mut self, name: &str) {
-        let path = self.setting.site.place(name);
+        let path = self.setting.site.path(name);
         let directory = name.trim_start_matches('/').rsplit_once('/').map_or("", |(directory, _)| directory);
         self.read(&path, directory, false);
     }
@@ -40,44 +40,44 @@ impl Look<'_> {
         let text_begins = text.trim_start_matches('\u{feff}');
         let first_line = match template {
             true if text_begins.starts_with('{') => None,
-            true => script::first_line(text_begins.as_bytes()),
-            false => script::first_line(&octets),
+            true => script::header_fault(text_begins.as_bytes()),
+            false => script::header_fault(&octets),
         };
         let source = Source { name, text };
         if let Some((what, cure)) = first_line {
             return self.told.push(source.warning(0..0, what).help(cure));
         }
-        let script = script::read(&source.text, template);
+        let script = script::parse(&source.text, template);
         let mut judged: Vec<&str> = Vec::new();
         for command in script.commands.iter().filter(|command| !command.guarded) {
             if judged.contains(&&command.name[..]) {
                 continue;
             }
             judged.push(&command.name);
-            if let Some((what, cure)) = commands::judge(&command.name, &self.ipxes) {
-                self.told.push(source.warning(command.at.clone(), what).help(cure));
+            if let Some((what, cure)) = commands::check_command(&command.name, &self.ipxes) {
+                self.told.push(source.warning(command.span.clone(), what).help(cure));
             }
         }
         self.told
-            .extend(script.faults.iter().map(|fault| source.warning(fault.at.clone(), &fault.what).help(&fault.cure)));
+            .extend(script.faults.iter().map(|fault| source.warning(fault.span.clone(), &fault.problem).help(&fault.fix)));
         for named in &script.files {
             self.named(named, &source, directory);
         }
     }
 
-    fn named(&mut self, Named { at, purpose, target, guarded }: &Named, source: &Source, directory: &str) {
+    fn named(&mut self, FileReference { span: at, purpose, target, guarded }: &FileReference, source: &Source, directory: &str) {
         let name = match target {
-            Target::Relative(path) => beside(directory, path),
-            Target::Absolute(path) => beside("", path),
-            Target::Url(url) => match self.setting.site.own_name(url, &self.setting.all) {
+            UriReference::Relative(path) => beside(directory, path),
+            UriReference::Absolute(path) => beside("", path),
+            UriReference::Url(url) => match self.setting.site.local_name(url, &self.setting.all) {
                 Some(name) => name,
                 None => return self.elsewhere(url, at, source),
             },
-            Target::Unknown => return,
+            UriReference::Unknown => return,
         };
-        if let Err(refusal) = self.setting.site.has(&name, &self.memory) {
+        if let Err(refusal) = self.setting.site.check_servable(&name, &self.memory) {
             if !guarded {
-                let (why, cure) = self.setting.site.refused(&name, refusal);
+                let (why, cure) = self.setting.site.explain_refusal(&name, refusal);
                 self.told.push(source.warning(at.clone(), why).help(cure));
             }
             return;
@@ -108,6 +108,6 @@ impl Look<'_> {
 
 /// The name below the top of our server, of what a script of this directory names.
 fn beside(directory: &str, path: &str) -> String {
-    let path = path_of(path);
+    let path = decode_path(path);
     if directory.is_empty() { path } else { format!("{directory}/{path}") }
 }

@@ -76,7 +76,7 @@ fn machine_files(said: &Said<'_>, directory: &Path, told: &mut Vec<Diagnostic>) 
     let is_there = |(file, at): &(PathBuf, At<'_>)| match file.metadata() {
         Ok(_) => Some(file.clone()),
         Err(error) => {
-            told.push(at.error(absent::why_not(file, "file or directory", &error)));
+            told.push(at.error(absent::path_problem(file, "file or directory", &error)));
             None
         }
     };

@@ -54,5 +54,5 @@ fn taken_out(name: &str, arch: Arch, why: &str) -> Fate {
 fn unfit(path: &Path, arch: Arch) -> Option<String> {
     let text = image::inspect(path)
         .is_ok_and(|image| matches!(image, Image::Other("a script" | "text" | "too short for a program")));
-    if text { None } else { loaders::unfit(path, arch.base()) }
+    if text { None } else { loaders::incompatibility(path, arch.base()) }
 }

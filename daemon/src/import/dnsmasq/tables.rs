@@ -263,7 +263,7 @@ impl Writer<'_> {
         if !self.root.is_dir() {
             return None;
         }
-        let why = loaders::unfit(&self.root.join(name), arch)?;
+        let why = loaders::incompatibility(&self.root.join(name), arch)?;
         Some(format!("{name} cannot be offered for {arch}: {why}. The line is commented out"))
     }
 

@@ -4,7 +4,7 @@
 use super::House;
 use super::answer::Payload;
 use super::connection::Line;
-use crate::files::{Content, Opened};
+use crate::files::{ServedContent, Opened};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use std::io;
@@ -44,12 +44,12 @@ impl Body {
                 body.left = range.end - range.start;
                 body.whole = body.left == opened.size;
                 match &opened.content {
-                    Content::Text(text) => {
+                    ServedContent::Text(text) => {
                         // It lies in memory: its size fits.
                         let range = range.start as usize..range.end as usize;
                         body.next = Some(Ok(Bytes::from_owner(text.clone()).slice(range)));
                     }
-                    Content::File(_) => {
+                    ServedContent::File(_) => {
                         let mut reader = Reader::new(opened, range, line.house.clone());
                         body.next = Some(reader.following().read());
                         body.file = Some(reader);

@@ -1,6 +1,6 @@
 //! Conditional requests: entity tags, dates, and what they change (RFC 9110 section 13).
 
-use crate::files::{Content, Opened};
+use crate::files::{ServedContent, Opened};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
 use sha2::{Digest, Sha256};
@@ -73,7 +73,7 @@ impl Validators {
 
 /// The same text has the same tag, whoever it was rendered for.
 fn of_text(file: &Opened) -> Option<String> {
-    let Content::Text(text) = &file.content else { return None };
+    let ServedContent::Text(text) = &file.content else { return None };
     let digest = Sha256::digest(text);
     let octets: String = digest[..12].iter().map(|octet| format!("{octet:02x}")).collect();
     Some(format!("\"{octets}\""))

@@ -2,7 +2,7 @@
 //! only without one of them from the end of the path (HttpBootCheckImageType); a name may say anything, and often says
 //! nothing.
 
-use crate::boot::image::{HEAD, Image, identify};
+use crate::boot::image::{HEAD_SIZE, Image, identify};
 use crate::files::Opened;
 
 pub const PLAIN: &str = "text/plain; charset=utf-8";
@@ -13,7 +13,7 @@ const SECTOR: usize = 512;
 /// `name` counts only where the content is both: an ISO image that may be written to a disk as it is.
 pub fn content_type(name: &[u8], opened: &Opened) -> &'static str {
     let named_a_disk = name.len().checked_sub(4).is_some_and(|at| name[at..].eq_ignore_ascii_case(b".img"));
-    let head = read(opened, 0, HEAD);
+    let head = read(opened, 0, HEAD_SIZE);
     if matches!(identify(&head), Image::Efi(_)) {
         return "application/efi";
     }
@@ -106,7 +106,7 @@ mod tests {
             image[0x8001..0x8006].copy_from_slice(b"BEA01");
             image
         };
-        let cut = format!("#{}", "\u{fc}".repeat(HEAD));
+        let cut = format!("#{}", "\u{fc}".repeat(HEAD_SIZE));
         let gpt = [vec![0; 512], b"EFI PART".to_vec(), vec![0; 2048]].concat();
         for name in ["/loader", "/a.efi", "/a.iso", "/a.img", "/boot.ipxe", "/"] {
             assert_eq!(kind(name, &efi(0x8664)), "application/efi", "{name}");

@@ -3,7 +3,7 @@
 //! The payloads are read in between the headers, many blocks with one system call, so that a block or a whole window
 //! is sent as one plain piece of memory.
 
-use crate::files::{Content, Opened};
+use crate::files::{ServedContent, Opened};
 use nix::sys::uio::preadv;
 use proxydhcpd_core::transfer::Transfer;
 use proxydhcpd_core::wire::tftp::{DATA_HEADER_LENGTH, data_header};
@@ -112,8 +112,8 @@ impl Frames {
         }
         let offset = transfer.offset(first);
         match &self.opened.content {
-            Content::Text(text) => copy(text, offset as usize, &mut pieces),
-            Content::File(file) => {
+            ServedContent::Text(text) => copy(text, offset as usize, &mut pieces),
+            ServedContent::File(file) => {
                 let read = read_exactly(file, offset, &mut pieces);
                 self.opened.check_unchanged()?;
                 read?;

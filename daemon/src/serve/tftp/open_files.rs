@@ -1,6 +1,6 @@
 //! The files that transfers have open: each once, however many machines load it.
 
-use crate::files::{Content, Opened};
+use crate::files::{ServedContent, Opened};
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Weak};
@@ -24,12 +24,12 @@ impl OpenFiles {
     /// The same, by the descriptor that another transfer has, if one has. Reading names its place in the file each
     /// time, so that they do not get into each other's way.
     pub fn share(&mut self, opened: Opened) -> (Opened, Option<Identity>) {
-        let Content::File(file) = &opened.content else { return (opened, None) };
+        let ServedContent::File(file) = &opened.content else { return (opened, None) };
         let Opened { device, inode, modified, size, .. } = opened;
         let identity = Identity { device, inode, modified, size };
         let known = self.0.entry(identity).or_default();
         match known.upgrade() {
-            Some(shared) => (Opened { content: Content::File(shared), ..opened }, Some(identity)),
+            Some(shared) => (Opened { content: ServedContent::File(shared), ..opened }, Some(identity)),
             None => {
                 *known = Arc::downgrade(file);
                 (opened, Some(identity))
