@@ -1,7 +1,7 @@
 //! The word that was probably meant by one that nobody knows: for keys, sections and names on the command line.
 
 /// The nearest of `known`, if one is near enough that a slip of the finger explains it.
-pub fn probable<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn closest_match<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().collect();
     if word.len() > LONGEST {
         return None;
@@ -64,16 +64,16 @@ mod tests {
             ("filename_of_the_file", "filename"),
             ("mac address", "mac"),
         ] {
-            assert_eq!(probable(slip, KEYS), Some(key), "{slip}");
+            assert_eq!(closest_match(slip, KEYS), Some(key), "{slip}");
         }
     }
 
     #[test]
     fn a_foreign_word_finds_nothing() {
         for word in ["dns", "timeout", "", "zzzzzzzz"] {
-            assert_eq!(probable(word, KEYS), None, "{word}");
+            assert_eq!(closest_match(word, KEYS), None, "{word}");
         }
-        assert_eq!(probable(&"filename".repeat(1000), KEYS), None);
+        assert_eq!(closest_match(&"filename".repeat(1000), KEYS), None);
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Site {
         let mut told = Vec::new();
         let files = ResolvedFiles::resolve(loaded, &mut told);
         let right = |told: &[Diagnostic]| told.iter().all(|told| told.severity == Severity::Warning);
-        let Some(ResolvedFiles { directories: roots, mut templates, profiles, plan: draft }) = files.filter(|_| right(&told) && loaded.is_sound())
+        let Some(ResolvedFiles { directories: roots, mut templates, profiles, plan: draft }) = files.filter(|_| right(&told) && loaded.is_valid())
         else {
             return Err(all(loaded, told));
         };
@@ -105,11 +105,11 @@ impl Site {
         let mut plan = Plan {
             http_clients: true,
             loaders: found.loaders.clone(),
-            user_classes: settings.user_classes.clone(),
-            vendor_classes: settings.vendor_classes.clone(),
+            user_classes: settings.ipxe_user_classes.clone(),
+            vendor_classes: settings.pxe_vendor_classes.clone(),
             relays: settings.relays.clone(),
             loop_guard: settings.loop_guard,
-            rate_limit: settings.max_packets_per_second.map(Into::into),
+            rate_limit: settings.max_requests_per_second.map(Into::into),
             menu: BootDirMenu {
                 has_boot_script: scan.own_script,
                 has_host_name_scripts: !scan.host_name_scripts.is_empty(),
@@ -121,7 +121,7 @@ impl Site {
             default_profile: draft.default_profile,
             unknown_machine_profile: draft.unknown_machine_profile,
             rules: draft.rules,
-            machines: draft.machines.machines,
+            machines: draft.machine_files.machines,
             templates: templates.names().clone(),
             dhcp6: Dhcp6 {
                 duid,
@@ -133,7 +133,7 @@ impl Site {
         plan.ipxe_wrappers = with_script::wrappable_loaders(&plan);
         plan.rules_version = rules_mark(&plan);
         if let Some(legacy) = &loaded.legacy {
-            legacy.routing.apply(&mut plan);
+            legacy.boot.apply(&mut plan);
         }
         if settings.dhcp6.stateless_ipxe && settings.dhcp6.dns.dns_servers.is_empty() {
             told.push(Diagnostic::warning("`stateless-ipxe` without `dns-servers`: iPXE is told what to boot and no name server").help(
@@ -149,7 +149,7 @@ impl Site {
         told.extend(loader_urls::unfetchable_loaders(&plan, |arch| table::hint(arch, &found, &system)));
         told.extend(scan.warnings.iter().map(Diagnostic::warning));
         told.extend(second_stage::old_grubs(&plan, |name| roots.path(name)).into_iter().map(astray));
-        let machine_files = (draft.machines.files, draft.machines.took);
+        let machine_files = (draft.machine_files.file_count, draft.machine_files.duration);
         let legacy = loaded.legacy.is_some();
         let (roots, templates) = (Arc::new(roots), Arc::new(templates));
         let mut site = Site {
@@ -380,7 +380,7 @@ impl Site {
 
     /// A hash of what is said of it: another number where there is something new to say.
     pub fn report_hash(&self, loaded: &Loaded) -> u64 {
-        let warnings = loaded.told.iter().chain(&self.warnings).map(Diagnostic::one_line).collect::<Vec<_>>();
+        let warnings = loaded.diagnostics.iter().chain(&self.warnings).map(Diagnostic::one_line).collect::<Vec<_>>();
         let machines = (self.plan.machines.len(), self.machine_files.0);
         BuildHasherDefault::<DefaultHasher>::default().hash_one((self.loader_table(), machines, self.unsigned(), warnings))
     }
@@ -413,7 +413,7 @@ impl Site {
         }
         // The Python daemon's words, for whoever watches for them.
         let [high, low] = arch.0.to_be_bytes();
-        let key = legacy::key_for(arch).map(|key| format!(" ({key} under [ipxe] would serve {arch})"));
+        let key = legacy::loader_key(arch).map(|key| format!(" ({key} under [ipxe] would serve {arch})"));
         format!("Unsupported architecture detected: [{high}, {low}]. Dropping payload.{}", key.unwrap_or_default())
     }
 }
@@ -453,7 +453,7 @@ fn astray((name, version): (String, String)) -> Diagnostic {
 /// boot.
 pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
     let mut loaded = config::read(flags)?;
-    if loaded.is_sound() { Ok(loaded) } else { Err(with_file_errors(&mut loaded, ConfigError(Vec::new()))) }
+    if loaded.is_valid() { Ok(loaded) } else { Err(with_file_errors(&mut loaded, ConfigError(Vec::new()))) }
 }
 
 /// Beside this error all else that is wrong with the configuration.
@@ -465,8 +465,8 @@ pub fn with_file_errors(loaded: &mut Loaded, error: ConfigError) -> ConfigError 
 
 /// What is told of the text, and this of the files.
 fn all(loaded: &Loaded, mut told: Vec<Diagnostic>) -> ConfigError {
-    told.extend_from_slice(&loaded.told);
-    loaded.sort(&mut told);
+    told.extend_from_slice(&loaded.diagnostics);
+    loaded.sort_diagnostics(&mut told);
     ConfigError(told)
 }
 

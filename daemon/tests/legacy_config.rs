@@ -1,7 +1,7 @@
 //! The Python daemon's proxy.ini: what is routed by it, what is warned of, what is refused.
 
 use proxydhcpd::config::diagnostic::{Diagnostic, Source};
-use proxydhcpd::config::legacy::{self, Legacy};
+use proxydhcpd::config::legacy::{self, LegacyConfig};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{IpxeTarget, Plan, TftpServer};
 use std::net::Ipv4Addr;
@@ -12,14 +12,14 @@ const SHIPPED: &str = "[proxy]\nlisten_address=192.168.188.20\ntftpd=192.168.188
     efi_bootstrap=ipxe-snponly-x86_64.efi\nchainload_url=boot.ipxe\n";
 const MINIMAL: &str = "[proxy]\nlisten_address=192.0.2.1\ntftpd=192.0.2.2\nfilename=pxelinux.0\n";
 
-fn read(text: &str) -> Result<(Legacy, Vec<Diagnostic>), Vec<Diagnostic>> {
+fn read(text: &str) -> Result<(LegacyConfig, Vec<Diagnostic>), Vec<Diagnostic>> {
     legacy::read(&Source::new("proxy.ini", text.into()).expect("UTF-8"))
 }
 
 fn accepted(text: &str) -> (Plan, Vec<String>) {
     let (legacy, warnings) = read(text).unwrap_or_else(|errors| panic!("{text}\n{errors:#?}"));
     let mut plan = Plan { http_clients: true, ..Plan::default() };
-    legacy.routing.apply(&mut plan);
+    legacy.boot.apply(&mut plan);
     (plan, warnings.iter().map(Diagnostic::to_string).collect())
 }
 
@@ -67,12 +67,12 @@ fn the_whitelist_grows_by_a_key_for_each_architecture() {
     let keys = [("efi32", 6), ("arm32", 10), ("arm64", 11), ("riscv64", 27), ("loongarch64", 39)];
     for (name, code) in keys {
         let key = format!("{name}_bootstrap");
-        assert_eq!(legacy::key_for(Arch(code)), Some(key.as_str()));
+        assert_eq!(legacy::loader_key(Arch(code)), Some(key.as_str()));
         let (plan, _) = accepted(&format!("[proxy]\ntftpd=192.0.2.2\n[ipxe]\nenabled=true\n{key}=dir/{name}.efi\n"));
         assert_eq!(loader(&plan, code), Some(format!("dir/{name}.efi").as_str()));
         assert_eq!(plan.loaders.len(), 3);
     }
-    assert_eq!(legacy::key_for(Arch(12)), None);
+    assert_eq!(legacy::loader_key(Arch(12)), None);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn quotes_around_a_name_are_told_to_be_a_part_of_it() {
 fn the_file_of_the_python_daemons_packages_is_found_beside_our_directory() {
     let etc = tempfile::tempdir().unwrap();
     let ours = etc.path().join("proxydhcpd");
-    let load = || proxydhcpd::config::load_below(&proxydhcpd::config::flags::Flags::default(), &ours).unwrap();
+    let load = || proxydhcpd::config::load_from_dir(&proxydhcpd::config::flags::Flags::default(), &ours).unwrap();
     assert_eq!(load().file, None);
     let theirs = etc.path().join("proxyDHCPd");
     std::fs::create_dir(&theirs).unwrap();

@@ -2,8 +2,8 @@
 
 use proxydhcpd::config::diagnostic::{Diagnostic, Severity};
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::config::load_below;
-use proxydhcpd::config::machine_files::{Read, Reading};
+use proxydhcpd::config::load_from_dir;
+use proxydhcpd::config::machine_files::{MachineFiles, MachineReader};
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,9 +16,9 @@ fn profile(name: &str) -> Result<usize, (String, Option<String>)> {
     }
 }
 
-fn read(path: &Path) -> Result<Read, Vec<Diagnostic>> {
-    let mut reading = Reading::new(&profile);
-    reading.path(path);
+fn read(path: &Path) -> Result<MachineFiles, Vec<Diagnostic>> {
+    let mut reading = MachineReader::new(&profile);
+    reading.read_path(path);
     reading.finish(&["00:e0:4c:68:*".parse().unwrap()], false)
 }
 
@@ -29,7 +29,7 @@ fn file(directory: &TempDir, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
 }
 
 /// One file of its own.
-fn read_text(name: &str, text: &str) -> Result<Read, Vec<Diagnostic>> {
+fn read_text(name: &str, text: &str) -> Result<MachineFiles, Vec<Diagnostic>> {
     let directory = TempDir::new().unwrap();
     read(&file(&directory, name, text))
 }
@@ -37,7 +37,7 @@ fn read_text(name: &str, text: &str) -> Result<Read, Vec<Diagnostic>> {
 /// Line, column, width and what is said.
 fn told(name: &str, text: &str) -> Vec<(usize, usize, usize, String)> {
     let say = |error: Diagnostic| {
-        let place = error.place.unwrap_or_else(|| panic!("{} has no place", error.message));
+        let place = error.location.unwrap_or_else(|| panic!("{} has no place", error.message));
         let help = error.help.map(|help| format!(" ({help})")).unwrap_or_default();
         (place.line, place.column, place.width, error.message + &help)
     };
@@ -84,7 +84,7 @@ fn csv_toml_and_json_say_the_same() {
     for (name, text) in [("a.csv", csv), ("a.toml", toml), ("a.json", list), ("b.json", by_name)] {
         let read = read_text(name, &text).unwrap_or_else(|errors| panic!("{name}: {errors:#?}"));
         assert_the_two(&read.machines);
-        assert_eq!((read.files, read.warnings), (1, vec![]), "{name}");
+        assert_eq!((read.file_count, read.warnings), (1, vec![]), "{name}");
     }
 }
 
@@ -161,11 +161,11 @@ fn machines_of_the_configuration_and_of_files_have_names_of_their_own() {
     let directory = TempDir::new().unwrap();
     let main = file(&directory, "proxydhcpd.toml", "# ours\n\n[machine.web1]\n");
     let csv = file(&directory, "a.csv", "name,serial\nweb1,A\n");
-    let mut reading = Reading::new(&profile);
+    let mut reading = MachineReader::new(&profile);
     let web1 = Machine { name: "web1", ..Machine::default() };
-    reading.described(&web1, &main, 9, Diagnostic::error);
-    reading.described(&web1, &main, 9, Diagnostic::error);
-    reading.path(&csv);
+    reading.add_machine(&web1, &main, 9, Diagnostic::error);
+    reading.add_machine(&web1, &main, 9, Diagnostic::error);
+    reading.read_path(&csv);
     let errors: Vec<String> = reading.finish(&[], false).unwrap_err().iter().map(Diagnostic::one_line).collect();
     let first = format!("machine `web1` is given twice ({}:3 gives it first)", main.display());
     assert_eq!(errors, [first.clone(), format!("{}:2:1: {first}", csv.display())]);
@@ -253,7 +253,7 @@ fn what_is_wrong_with_a_machine_is_told_alike_wherever_its_table_stands() {
             std::fs::create_dir_all(directory.path().join("machines")).unwrap();
             file(&directory, "proxydhcpd.toml", "[profile.debian]\nkernel = \"linux\"\n");
             let path = file(&directory, name, &text);
-            let errors = load_below(&Flags::default(), directory.path()).expect_err(wrong);
+            let errors = load_from_dir(&Flags::default(), directory.path()).expect_err(wrong);
             std::fs::remove_file(&path).unwrap();
             let path = path.display().to_string();
             let say = |told: &Diagnostic| format!("{:?} {}", told.severity, told.one_line().replace(&path, "FILE"));
@@ -285,7 +285,7 @@ fn what_is_odd_about_a_machine_is_warned_of_alike_wherever_its_table_stands() {
     let warned = |name: &str| {
         std::fs::create_dir_all(directory.path().join(name).parent().unwrap()).unwrap();
         let path = file(&directory, name, "[machine.web1]\nprofile = \"menu\"\n");
-        let warnings = load_below(&Flags::default(), directory.path()).unwrap().told;
+        let warnings = load_from_dir(&Flags::default(), directory.path()).unwrap().diagnostics;
         std::fs::remove_file(&path).unwrap();
         warnings.iter().map(|told| told.one_line().replace(&path.display().to_string(), "FILE")).collect::<Vec<_>>()
     };
@@ -307,9 +307,9 @@ fn boots_once_that_no_file_uses_up_are_told_of_once_for_a_profile() {
     let rows: String = (0..1000).map(|row| format!("pc{row},{row},x,once\nkiosk{row},k{row},,once\n")).collect();
     file(&directory, "machines/b.csv", format!("\u{feff}name,serial,profile,boot\n{rows}"));
     let warned = || {
-        let loaded = load_below(&Flags::default(), directory.path()).unwrap_or_else(|errors| panic!("{errors}"));
+        let loaded = load_from_dir(&Flags::default(), directory.path()).unwrap_or_else(|errors| panic!("{errors}"));
         let path = directory.path().join("machines/").display().to_string();
-        loaded.told.iter().map(|told| told.one_line().replace(&path, "")).collect::<Vec<_>>()
+        loaded.diagnostics.iter().map(|told| told.one_line().replace(&path, "")).collect::<Vec<_>>()
     };
     let help = "(name one with `boot-once-file` in its profile, or have the booted system ask for {{ done_url }})";
     let no_file = "no file that we send uses up the one boot of machine";
@@ -369,7 +369,7 @@ fn a_warning_of_an_identity_in_two_entries_says_where_both_are_and_which_has_no_
         ("a.toml", toml, [1, 4]),
     ] {
         let warnings = read_text(name, text).unwrap().warnings;
-        let at = warnings[0].place.as_ref().map(|place| place.line);
+        let at = warnings[0].location.as_ref().map(|place| place.line);
         assert_eq!((warnings.len(), at), (1, Some(second)), "{name}: {warnings:?}");
         assert!(warnings[0].message.starts_with("2 machines list the serial X (a, b): "), "{name}: {warnings:?}");
         let help = warnings[0].help.as_ref().unwrap();
@@ -385,7 +385,7 @@ fn a_file_that_is_not_there_or_no_machine_file_is_told() {
     let odd = read(&file(&directory, "machines.xlsx", "x")).unwrap_err();
     assert_eq!(odd[0].help.as_deref(), Some("names of machine files end in .toml, .csv or .json"));
     let latin = read(&file(&directory, "latin.csv", b"name,role\nweb1,k\xfcche\n")).unwrap_err();
-    assert_eq!(latin[0].place.as_ref().map(|place| (place.line, place.column)), Some((2, 7)));
+    assert_eq!(latin[0].location.as_ref().map(|place| (place.line, place.column)), Some((2, 7)));
 }
 
 /// The directory beside the configuration needs no setting; what is named takes its place.
@@ -398,9 +398,9 @@ fn the_configuration_says_which_files_are_read() {
     let profiles = "[profile.disk]\nboot = \"local-disk\"\n[machine.db1]\nserial = \"D\"\n";
     let names = |text: &str| {
         file(&directory, "proxydhcpd.toml", text);
-        let loaded = load_below(&Flags::default(), directory.path()).unwrap_or_else(|errors| panic!("{errors}"));
-        let names: Vec<String> = loaded.draft.machines.machines.iter().map(|machine| machine.name.into()).collect();
-        (names.join(" "), loaded.draft.machines.files)
+        let loaded = load_from_dir(&Flags::default(), directory.path()).unwrap_or_else(|errors| panic!("{errors}"));
+        let names: Vec<String> = loaded.plan.machine_files.machines.iter().map(|machine| machine.name.into()).collect();
+        (names.join(" "), loaded.plan.machine_files.file_count)
     };
     assert_eq!(names(profiles), ("db1 web1".into(), 2));
     let named = format!("machine-files = [{csv:?}]\n{profiles}");
@@ -409,7 +409,7 @@ fn the_configuration_says_which_files_are_read() {
 
     file(&directory, "machines/b.toml", "[db1]\nserial = \"E\"\nprofile = \"dsik\"\n[web1]\nserial = \"F\"\n");
     file(&directory, "proxydhcpd.toml", profiles);
-    let errors = load_below(&Flags::default(), directory.path()).unwrap_err();
+    let errors = load_from_dir(&Flags::default(), directory.path()).unwrap_err();
     let errors: Vec<String> = errors.0.iter().map(Diagnostic::one_line).collect();
     let path = directory.path().display();
     assert_eq!(
@@ -437,7 +437,7 @@ fn a_directory_of_ten_thousand_files_is_read_in_name_order_and_soon() {
     file(&directory, "00001.toml~", "[");
     let began = Instant::now();
     let read = read(directory.path()).unwrap();
-    assert_eq!((read.machines.len(), read.files), (10_000, 10_000));
+    assert_eq!((read.machines.len(), read.file_count), (10_000, 10_000));
     assert!((0..10_000).zip(read.machines.iter()).all(|(number, machine)| machine.name == format!("pc{number}")));
     let took = began.elapsed();
     println!("{took:?}");

@@ -35,8 +35,8 @@ fn the_manual_pages_say_what_the_command_line_does() {
 #[test]
 fn the_manual_page_of_the_configuration_and_the_example_file_say_what_the_table_of_keys_does() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    compare(&root.join("docs/man/proxydhcpd.toml.5"), render::manual().as_bytes());
-    compare(&root.join("dist/proxydhcpd.toml"), render::example().as_bytes());
+    compare(&root.join("docs/man/proxydhcpd.toml.5"), render::man_page().as_bytes());
+    compare(&root.join("dist/proxydhcpd.toml"), render::example_file().as_bytes());
 }
 
 fn compare(file: &Path, made: &[u8]) {

@@ -2,7 +2,7 @@
 
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::keys::{self, KEYS, render};
-use proxydhcpd::config::{ConfigError, Enabled, Loaded, Settings, Transfers, load_below};
+use proxydhcpd::config::{ConfigError, Enabled, Loaded, Settings, MaxTransfers, load_from_dir};
 use proxydhcpd_core::plan::LoopGuard;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -12,7 +12,7 @@ fn toml(text: &str) -> Result<Settings, String> {
     let file = directory.path().join("proxydhcpd.toml");
     std::fs::write(&file, text).unwrap();
     let flags = Flags { config: Some(file), ..Flags::default() };
-    match load_below(&flags, directory.path()) {
+    match load_from_dir(&flags, directory.path()) {
         Ok(loaded) => Ok(loaded.settings),
         Err(error) => {
             assert_eq!(error.exit_status(), 2);
@@ -63,14 +63,14 @@ fn every_key_sets_its_setting() {
     assert_eq!(settings.machine_files, Some(vec![machines.path().to_owned()]));
     assert!(settings.ignore_case);
     assert_eq!(settings.loop_guard, LoopGuard::Off);
-    assert_eq!(settings.secure_boot_keys, [Path::new("/etc/site.pem")]);
+    assert_eq!(settings.secure_boot_certificates, [Path::new("/etc/site.pem")]);
     assert!(settings.proxy_only);
     assert_eq!(settings.relays, [Ipv4Addr::new(192, 0, 2, 1)]);
-    assert_eq!(settings.user_classes, ["xNBA"]);
-    assert_eq!(settings.max_packets_per_second.map(u32::from), Some(1000));
+    assert_eq!(settings.ipxe_user_classes, ["xNBA"]);
+    assert_eq!(settings.max_requests_per_second.map(u32::from), Some(1000));
     assert_eq!((settings.http.enabled, settings.http.port), (Enabled::No, 80));
     assert_eq!((settings.tftp.enabled, settings.tftp.ports), (Enabled::Yes, Some(50000..=50999)));
-    assert_eq!(settings.tftp.max_transfers.map(Transfers::get), Some(512));
+    assert_eq!(settings.tftp.max_transfers.map(MaxTransfers::get), Some(512));
     assert!(toml("[tftp]\nsingle-port = true\n").unwrap().tftp.single_port);
 }
 
@@ -85,7 +85,7 @@ fn uncommented(example: &str) -> String {
 
 #[test]
 fn the_example_file_says_nothing_and_could_be_taken_as_it_is() {
-    let example = render::example();
+    let example = render::example_file();
     assert_eq!(toml(&example), Ok(Settings::default()));
     let taken = uncommented(&example);
     let machines = "machine-files = [\"/etc/proxydhcpd/machines\"]\n";
@@ -113,7 +113,7 @@ fn the_example_of_every_key_is_one() {
         // And it is read: another type of value is refused with the words of the table.
         let told =
             toml(&text.replace(&format!("{} = {}", key.name, key.example), &format!("{} = 1979-05-27", key.name)));
-        assert!(told.unwrap_err().contains(&format!("`{}` must be {}", key.name, key.is)), "{text}");
+        assert!(told.unwrap_err().contains(&format!("`{}` must be {}", key.name, key.expected)), "{text}");
     }
 }
 
@@ -147,7 +147,7 @@ fn the_addresses_to_announce_are_those_that_are_served() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("proxydhcpd.toml"), "interfaces = \"eth*\"\naddress = \"192.0.2.11\"\n")
         .unwrap();
-    let served = load(directory.path(), None).unwrap().settle(&[]).unwrap();
+    let served = load(directory.path(), None).unwrap().select_interfaces(&[]).unwrap();
     assert_eq!((served.interfaces, served.addresses), (vec!["eth*".to_owned()], vec![IpAddr::from([192, 0, 2, 11])]));
 }
 
@@ -174,7 +174,7 @@ fn addresses_are_those_of_one_machine() {
 fn the_known_keys_are_told_where_none_was_meant() {
     let told = toml("[http]\nxxxxxxxxxxxx = 1\n").unwrap_err();
     assert!(told.contains("the keys under [http] are enabled, port"), "{told}");
-    assert!(keys::meant("xxxxxxxxxxxx", "").contains("interfaces, address"), "{}", keys::meant("xxxxxxxxxxxx", ""));
+    assert!(keys::suggestion("xxxxxxxxxxxx", "").contains("interfaces, address"), "{}", keys::suggestion("xxxxxxxxxxxx", ""));
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn numbers_and_ports_out_of_bounds_are_refused() {
 const OLD: &str = "[proxy]\nlisten_address=192.0.2.1\ntftpd=192.0.2.2\nfilename=x\n";
 
 fn load(directory: &Path, config: Option<&str>) -> Result<Loaded, ConfigError> {
-    load_below(&Flags { config: config.map(|name| directory.join(name)), ..Flags::default() }, directory)
+    load_from_dir(&Flags { config: config.map(|name| directory.join(name)), ..Flags::default() }, directory)
 }
 
 #[test]
@@ -254,8 +254,8 @@ fn our_own_file_goes_before_the_old_one_and_none_is_needed() {
     std::fs::write(directory.join("proxy.ini"), OLD).unwrap();
     let loaded = load(directory, None).unwrap();
     assert_eq!(loaded.file, Some(directory.join("proxy.ini")));
-    assert_eq!(loaded.settings.tftp.enabled, Enabled::IfOurs(Ipv4Addr::new(192, 0, 2, 2)));
-    assert_eq!(loaded.settings.http.enabled, Enabled::IfOurs(Ipv4Addr::new(192, 0, 2, 2)));
+    assert_eq!(loaded.settings.tftp.enabled, Enabled::IfLocal(Ipv4Addr::new(192, 0, 2, 2)));
+    assert_eq!(loaded.settings.http.enabled, Enabled::IfLocal(Ipv4Addr::new(192, 0, 2, 2)));
     std::fs::write(directory.join("proxydhcpd.toml"), "boot-dir = \"/b\"\n").unwrap();
     let loaded = load(directory, None).unwrap();
     assert_eq!(loaded.file, Some(directory.join("proxydhcpd.toml")));
@@ -286,10 +286,10 @@ fn an_old_file_that_does_not_fit_the_machine_ends_with_1() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("proxy.ini"), OLD).unwrap();
     let mut loaded = load(directory.path(), None).unwrap();
-    let error = loaded.settle(&[]).unwrap_err();
+    let error = loaded.select_interfaces(&[]).unwrap_err();
     assert_eq!(error.exit_status(), 1);
     assert!(error.to_string().starts_with("CRITICAL: "), "{error}");
     // The flag says which network, so the file no longer does.
     loaded.settings.interfaces = vec!["eth5".into()];
-    assert_eq!(loaded.settle(&[]).unwrap().interfaces, ["eth5"]);
+    assert_eq!(loaded.select_interfaces(&[]).unwrap().interfaces, ["eth5"]);
 }

@@ -2,7 +2,7 @@
 //! which are the program's face.
 
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::config::{Loaded, load_below};
+use proxydhcpd::config::{Loaded, load_from_dir};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::Identifiers;
 use proxydhcpd_core::link::{Network, Network4, Network6};
@@ -29,10 +29,10 @@ fn load(files: &[(&str, &str)]) -> Result<Loaded, Vec<String>> {
         fs::write(path, text).unwrap();
     }
     let without_directory = |line: String| line.replace(&format!("{}/", directory.path().display()), "");
-    load_below(&Flags::default(), directory.path())
+    load_from_dir(&Flags::default(), directory.path())
         .map_err(|error| error.0.iter().map(|told| without_directory(told.one_line())).collect())
         .map(|mut loaded| {
-            for warning in &mut loaded.told {
+            for warning in &mut loaded.diagnostics {
                 warning.file = warning.file.take().map(without_directory);
             }
             loaded
@@ -50,12 +50,12 @@ fn told(text: &str) -> Vec<String> {
 }
 
 fn warned(text: &str) -> Vec<String> {
-    let warnings = read(text).told;
+    let warnings = read(text).diagnostics;
     warnings.iter().map(|told| told.one_line().trim_start_matches("proxydhcpd.toml:").to_owned()).collect()
 }
 
 fn profile(text: &str, name: &str) -> Profile {
-    let drafted = read(text).draft.profiles.into_iter().find(|drafted| drafted.profile.name == name);
+    let drafted = read(text).plan.profiles.into_iter().find(|drafted| drafted.profile.name == name);
     drafted.unwrap_or_else(|| panic!("no {name}")).profile
 }
 
@@ -105,7 +105,7 @@ fn what_is_not_said_comes_from_the_profile_that_is_extended() {
         script = "rescue.ipxe"
     "#;
     let loaded = read(text);
-    let of = |name: &str| loaded.draft.profiles.iter().find(|drafted| drafted.profile.name == name).unwrap();
+    let of = |name: &str| loaded.plan.profiles.iter().find(|drafted| drafted.profile.name == name).unwrap();
     let test = of("test");
     assert_eq!(test.profile.boots, linux("linux", &["initrd"], "console=ttyS0"));
     assert_eq!((test.profile.title.as_str(), test.profile.boot_once_file()), ("test", Some("initrd")));
@@ -243,7 +243,7 @@ fn a_menus_items_have_types_and_lead_to_profiles_or_servers() {
     let must = "8:58: `type` must be a PXE boot server type, 1 to 65535";
     assert_eq!(told(text), [must]);
     let loaded = read(&text.replace("type = 0", "type = 32769"));
-    let BootTarget::Menu(menu) = &loaded.draft.profiles[3].profile.boots else { panic!() };
+    let BootTarget::Menu(menu) = &loaded.plan.profiles[3].profile.boots else { panic!() };
     assert_eq!((menu.prompt.as_str(), menu.timeout), ("Press F8 for the menu", 255));
     let items: Vec<_> = menu.items.iter().map(|item| (item.kind, item.title.as_str(), item.target)).collect();
     assert_eq!(
@@ -325,7 +325,7 @@ fn every_condition_of_a_rule_is_read() {
         [[rule]]
         as-raspberry-pi = true
     "#;
-    let rules = read(text).draft.rules;
+    let rules = read(text).plan.rules;
     let when = Conditions {
         macs: vec!["52:54:00".parse().unwrap()],
         uuids: vec![0x11223344556677_8899aabbccddeeff00_u128.to_be_bytes()],
@@ -429,9 +429,9 @@ fn a_machine_is_found_by_what_it_is_known_by() {
         [machine.db]
         mac = "525400123457"
     "#;
-    let draft = read(text).draft;
+    let draft = read(text).plan;
     assert_eq!((draft.default_profile, draft.unknown_machine_profile), (Some(LOCAL_DISK), Some(NOTHING)));
-    let machines = &draft.machines.machines;
+    let machines = &draft.machine_files.machines;
     let by = |identity: Identity<'_>| machines.find(&identity).found.map(|found| machines.get(found.machine).name);
     let mac = |mac| by(Identity { readings: Identifiers::new(Some(mac), None), ..Identity::default() });
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]), Some("web1"));
@@ -534,7 +534,7 @@ fn files_beside_the_main_one_are_read_with_it_as_one() {
         ("conf.d/README", "nonsense"),
     ])
     .unwrap();
-    let draft = loaded.draft;
+    let draft = loaded.plan;
     assert_eq!(draft.default_profile, Some(3));
     assert_eq!(draft.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["first", "second", "third"]);
     assert_eq!(serde_json::to_value(&draft.variables).unwrap(), serde_json::json!({ "a": 1, "b": "x" }));
@@ -542,7 +542,7 @@ fn files_beside_the_main_one_are_read_with_it_as_one() {
         (draft.directories[0].name.as_str(), draft.directories[0].path.as_path()),
         ("mirror", Path::new("/srv/mirror"))
     );
-    assert_eq!(draft.machines.machines.iter().next().map(|machine| machine.profile), Some(Some(3)));
+    assert_eq!(draft.machine_files.machines.iter().next().map(|machine| machine.profile), Some(Some(3)));
     assert_eq!(loaded.settings.loop_guard, LoopGuard::Stop);
 }
 
@@ -596,10 +596,10 @@ fn the_errors_of_all_files_are_told_at_once_in_their_order() {
 #[test]
 fn conf_d_is_read_without_a_main_file_and_beside_the_one_that_is_named_but_not_beside_an_old_one() {
     let loaded = load(&[("conf.d/a.toml", "default-profile = \"nothing\"\n")]).unwrap();
-    assert_eq!((loaded.file, loaded.draft.default_profile), (None, Some(NOTHING)));
+    assert_eq!((loaded.file, loaded.plan.default_profile), (None, Some(NOTHING)));
     let old = "[proxy]\nlisten_address=192.0.2.1\ntftpd=192.0.2.2\nfilename=x\n";
     let loaded = load(&[("proxy.ini", old), ("conf.d/a.toml", "default-profile = \"nothing\"\n")]).unwrap();
-    assert_eq!(loaded.draft.default_profile, None);
+    assert_eq!(loaded.plan.default_profile, None);
 
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("conf.d")).unwrap();
@@ -607,8 +607,8 @@ fn conf_d_is_read_without_a_main_file_and_beside_the_one_that_is_named_but_not_b
     let file = directory.path().join("other.toml");
     fs::write(&file, "[http]\nport = 80\n").unwrap();
     let flags = Flags { config: Some(file), ..Flags::default() };
-    let loaded = load_below(&flags, Path::new("/nowhere")).unwrap();
-    assert_eq!((loaded.settings.http.port, loaded.draft.default_profile), (80, Some(NOTHING)));
+    let loaded = load_from_dir(&flags, Path::new("/nowhere")).unwrap();
+    assert_eq!((loaded.settings.http.port, loaded.plan.default_profile), (80, Some(NOTHING)));
     assert_eq!(loaded.template_dir(), directory.path().join("templates"));
 }
 

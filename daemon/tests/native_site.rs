@@ -6,7 +6,7 @@ mod netns;
 use netns::loaders::boot_dir;
 use proxydhcpd::config::diagnostic::Diagnostic;
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::config::{ConfigError, load_below};
+use proxydhcpd::config::{ConfigError, load_from_dir};
 use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::fetch;
@@ -35,7 +35,7 @@ impl Lab {
             [&self.boot, &self.mirror, &self.etc].map(|directory| directory.path().display().to_string());
         let text = text.replace("MIRROR", &mirror).replace("ETC", &etc);
         fs::write(self.etc.path().join("proxydhcpd.toml"), format!("boot-dir = \"{boot}\"\n{text}")).unwrap();
-        let mut loaded = load_below(&Flags::default(), self.etc.path())?;
+        let mut loaded = load_from_dir(&Flags::default(), self.etc.path())?;
         Site::build(&mut loaded, OpenPorts { tftp: true, http: Some(8080), boot_server: true, ..OpenPorts::default() })
     }
 

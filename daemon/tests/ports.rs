@@ -7,7 +7,7 @@ use netns::loaders::boot_dir;
 use netns::server::{Server, as_nobody_with, ask_for_a_loader, one_network, vector};
 use netns::{Host, PATIENCE, Peer, wait_for, wait_up_to, without};
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::config::{Enabled, Loaded, load_below};
+use proxydhcpd::config::{Enabled, Loaded, load_from_dir};
 use proxydhcpd::net::holder::{Transport, bound_sockets};
 use proxydhcpd::net::link::{LinkFilter, list};
 use proxydhcpd::net::socket::Socket;
@@ -196,7 +196,7 @@ fn an_old_files_tftp_server_is_not_replaced_when_it_ends() {
     let directory = boot_dir();
     let (mut loaded, start) = (loaded(directory.path()), Instant::now());
     loaded.settings.ipv6_interfaces = None;
-    for (enabled, taken) in [(Enabled::IfOurs(OURS), false), (Enabled::Yes, true)] {
+    for (enabled, taken) in [(Enabled::IfLocal(OURS), false), (Enabled::Yes, true)] {
         // Of both families.
         let theirs = host.on(|| UdpSocket::bind("[::]:69").unwrap());
         (loaded.settings.tftp.enabled, loaded.settings.http.enabled) = (enabled, enabled);
@@ -245,7 +245,7 @@ fn look_again(host: &Host, doors: &mut Doors, loaded: &Loaded) -> bool {
 /// Nothing configured but this boot directory, and that there is no IPv6.
 fn loaded(directory: &Path) -> Loaded {
     let flags = Flags { boot_dir: Some(directory.to_owned()), ..Flags::default() };
-    let mut loaded = load_below(&flags, "/nowhere".as_ref()).unwrap();
+    let mut loaded = load_from_dir(&flags, "/nowhere".as_ref()).unwrap();
     loaded.settings.ipv6_interfaces = Some(Vec::new());
     loaded
 }

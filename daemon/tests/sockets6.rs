@@ -9,7 +9,7 @@ use netns::server::{Server, as_nobody_with, vector};
 use netns::{Host, Peer, wait_for, without};
 use nix::poll::{PollFd, PollFlags, poll};
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::config::{Settings, load_below};
+use proxydhcpd::config::{Settings, load_from_dir};
 use proxydhcpd::net::holder::{Transport, bound_sockets};
 use proxydhcpd::net::outlet::{OutgoingReplies, ReplySender, Reply};
 use proxydhcpd::net::packet;
@@ -270,7 +270,7 @@ fn is_547(door: &Door) -> bool {
 
 /// Nothing configured.
 fn settings() -> Settings {
-    load_below(&Flags::default(), "/nowhere".as_ref()).unwrap().settings
+    load_from_dir(&Flags::default(), "/nowhere".as_ref()).unwrap().settings
 }
 
 /// A closed socket may live on for a moment in a process that another test is just starting.

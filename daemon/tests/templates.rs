@@ -98,7 +98,7 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
         let failure = |line: usize| Failure {
             template: "a.cfg".into(),
             line: None,
-            diagnostic: Box::new(Diagnostic::error(format!("line {line} is wrong")).of("/templates/a.cfg")),
+            diagnostic: Box::new(Diagnostic::error(format!("line {line} is wrong")).in_file("/templates/a.cfg")),
         };
         for (seconds, line) in [(0, 1), (1, 1), (2, 2), (59, 1), (61, 1), (62, 1)] {
             report.template_failure(&failure(line), "web1", start + Duration::from_secs(seconds));

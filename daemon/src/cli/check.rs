@@ -33,9 +33,9 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
     }
     let (told, checked, status) = match setting::of(flags) {
         Ok(setting) => {
-            let mut told = setting.loaded.told.clone();
+            let mut told = setting.loaded.diagnostics.clone();
             told.extend_from_slice(&setting.site.warnings);
-            told.extend(setting.loaded.absent(&setting.links));
+            told.extend(setting.loaded.missing_addresses(&setting.links));
             told.extend(setting::absent(&setting.filter));
             told.extend(ports_in_use(&setting));
             told.extend(marks::astray(&setting));
@@ -84,7 +84,7 @@ fn ports_in_use(setting: &Setting) -> Vec<Diagnostic> {
     let plan = &setting.site.plan;
     let (any, any6) = (IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED));
     let mut ports = Vec::new();
-    if setting.loaded.settings.wants_ipv4() {
+    if setting.loaded.settings.serves_ipv4() {
         ports.push((Transport::Udp, any, 4011, "the boot server's port"));
     }
     ports.extend((plan.tftp == Some(TftpServer::Local)).then_some((Transport::Udp, any, 69, "the TFTP port")));
@@ -105,7 +105,7 @@ fn ports_in_use(setting: &Setting) -> Vec<Diagnostic> {
 fn text(setting: &Setting) -> String {
     let plan = &setting.site.plan;
     let loaded = &setting.loaded;
-    let file = match (&loaded.file, loaded.beside) {
+    let file = match (&loaded.file, loaded.conf_d_files) {
         (Some(file), _) => file.display().to_string(),
         (None, 0) => "none, and none is needed".to_owned(),
         (None, _) => format!("{}/*.toml", loaded.directory.join("conf.d").display()),

@@ -1,6 +1,6 @@
 //! A machine as it is described on the command line.
 
-use crate::probable::probable;
+use crate::probable::closest_match;
 use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use std::fmt;
@@ -28,7 +28,7 @@ impl FromStr for ClientKind {
         let stage2: Vec<String> =
             ARCHITECTURES.iter().map(|row| format!("ipxe-{}", row.id.strip_prefix("uefi-").unwrap_or(row.id))).collect();
         let known = ARCHITECTURES.iter().map(|row| row.id).chain(stage2.iter().map(String::as_str));
-        Err(match probable(word, known) {
+        Err(match closest_match(word, known) {
             Some(known) => format!("no such client; did you mean `{known}`?"),
             None => "no such client; `proxydhcpd help explain` lists them".to_owned(),
         })

@@ -36,7 +36,7 @@ fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
     let open = move || -> io::Result<Box<dyn Read>> {
         if is_input { Ok(Box::new(io::stdin())) } else { Ok(Box::new(File::open(path)?)) }
     };
-    let bytes = whole(open, PATIENCE).map_err(|error| vec![error.of(&name)])?;
+    let bytes = whole(open, PATIENCE).map_err(|error| vec![error.in_file(&name)])?;
     let source = Source::new(&name, bytes).map_err(|error| vec![error])?;
     let format = import.from.map(|from| match from {
         Foreign::Ini => Format::Ini,
@@ -108,7 +108,7 @@ fn put(file: Option<&Path>, text: &str) -> Result<(), Diagnostic> {
     };
     let written = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| {
-        Diagnostic::error(format!("unable to write a new file: {error}")).of(&path.display().to_string())
+        Diagnostic::error(format!("unable to write a new file: {error}")).in_file(&path.display().to_string())
     })
 }
 

@@ -28,7 +28,7 @@ impl Marks {
                 return;
             }
             let message = format!("this cannot be read ({error}): {then}");
-            say(&Diagnostic::warning(message).of(&file.display().to_string()));
+            say(&Diagnostic::warning(message).in_file(&file.display().to_string()));
         };
         match token::read_counts(state_dir) {
             Ok(armings) => memory.boot_once.set_completions(armings),
@@ -68,7 +68,7 @@ impl Marks {
 pub fn astray(setting: &Setting) -> Vec<Diagnostic> {
     let directory = directory::path_in(&setting.loaded.settings.state_dir);
     let machines = &setting.site.plan.machines;
-    let of = |told: Diagnostic| told.of(&directory.display().to_string());
+    let of = |told: Diagnostic| told.in_file(&directory.display().to_string());
     let marks = match directory::list(&directory) {
         Ok(marks) => marks,
         Err(error) if machines.has_boot_once() => {

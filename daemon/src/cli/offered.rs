@@ -62,7 +62,7 @@ pub fn look(setting: &Setting) -> Looked {
             look.told.push(told);
         }
     }
-    look.told.sort_by(|one, other| one.order().cmp(&other.order()));
+    look.told.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
     let depends = look.depends.into_iter().map(|(what, who)| format!("{what} ({who})")).collect();
     Looked { told: look.told, depends }
 }

@@ -4,7 +4,7 @@ use super::{Rearm, say};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError};
-use crate::probable::probable;
+use crate::probable::closest_match;
 use crate::used::directory;
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let marks = directory::list(&directory).map_err(|error| {
         ConfigError(vec![
             Diagnostic::error(format!("the marks of used-up boots cannot be read: {error}"))
-                .of(&directory.display().to_string()),
+                .in_file(&directory.display().to_string()),
         ])
     })?;
     if args.machines.is_empty() {
@@ -28,7 +28,7 @@ pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
             Some(Err(error)) => Diagnostic::error(format!("{}: {error}", directory.join(machine).display())),
             None => {
                 let told = Diagnostic::error(format!("{machine} has not used up a boot"));
-                match probable(machine, marks.iter().map(String::as_str)) {
+                match closest_match(machine, marks.iter().map(String::as_str)) {
                     Some(meant) => told.help(format!("did you mean {meant}?")),
                     None => told.help("`proxydhcpd rearm` alone lists those that have"),
                 }

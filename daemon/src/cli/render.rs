@@ -10,7 +10,7 @@ use crate::config::ConfigError;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::flags::Flags;
 use crate::files::{ServedContent, Opened};
-use crate::probable::probable;
+use crate::probable::closest_match;
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
 use proxydhcpd_core::link::{Link, Network};
@@ -201,7 +201,7 @@ fn print(opened: &Opened) -> io::Result<()> {
 
 fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> ConfigError {
     let known: Vec<&str> = known.collect();
-    let help = match (probable(name, known.iter().copied()), known.len()) {
+    let help = match (closest_match(name, known.iter().copied()), known.len()) {
         (Some(meant), _) => format!("did you mean `{meant}`?"),
         (None, 0) => format!("the configuration has no {kind}"),
         (None, 1..=20) => format!("there are: {}", known.join(", ")),

@@ -26,7 +26,7 @@ pub struct Row {
 /// Reads every loader whole. What cannot be read of the site's keys is told, and where machines that start their loader
 /// would refuse the program for their disk.
 pub fn rows(setting: &Setting) -> (Vec<Row>, Vec<Diagnostic>) {
-    let (keys, mut told) = keys(&setting.loaded.settings.secure_boot_keys);
+    let (keys, mut told) = keys(&setting.loaded.settings.secure_boot_certificates);
     let plan = &setting.site.plan;
     let mut loaders: Vec<_> = plan.loaders.iter().filter(|(arch, _)| wanted(**arch).is_some()).collect();
     for offered in

@@ -74,19 +74,19 @@ async fn start_and_serve(caller: Option<Parent>, flags: Flags, level: LevelFilte
 
 /// Everything up to a server whose doors are open, or the status to end with: why has been said.
 fn start(flags: Flags, reader: LogMode, level: LevelFilter) -> Result<Server, ExitCode> {
-    let flags = flags.absolute();
+    let flags = flags.with_absolute_paths();
     let began = reload::file_time();
     let mut loaded = site::load(&flags).map_err(|error| refuse(&error))?;
     log::start(reader, level);
     let all = doors::all_links();
     let filter = doors::filter(&loaded, &all).map_err(|error| refuse(&site::with_file_errors(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
-    let absent = loaded.absent(&links).into_iter().chain(setting::absent(&filter));
+    let absent = loaded.missing_addresses(&links).into_iter().chain(setting::absent(&filter));
     absent.for_each(|warning| tracing::warn!("{}", warning.one_line()));
     let doors = Doors::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
     let mut site = Site::build(&mut loaded, doors.open).map_err(|error| refuse(&error))?;
     site.check_offered_files(&all);
-    loaded.told.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
+    loaded.diagnostics.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     doors.say(&loaded);
     site.log();
     duid::save(&loaded.settings.state_dir, &site.plan.dhcp6.duid);

@@ -7,7 +7,7 @@ use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
 use crate::net::link::{self, LinkFilter};
 use crate::net::unserved::{UnservedInterface, UnservedReason, unserved_interfaces};
-use crate::probable::probable;
+use crate::probable::closest_match;
 use crate::serve::doors;
 use crate::shared_uuids::SharedUuidsFile;
 use crate::site::{self, OpenPorts, Site};
@@ -32,9 +32,9 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
     let filter = doors::filter(&loaded, &all).map_err(|error| site::with_file_errors(&mut loaded, error))?;
     let links = link::list(&filter).unwrap_or_default();
     let open = OpenPorts {
-        tftp: loaded.settings.tftp.enabled.on(&all),
-        tftp6: loaded.settings.tftp.enabled.on(&all),
-        http: loaded.settings.http.enabled.on(&all).then_some(loaded.settings.http.port),
+        tftp: loaded.settings.tftp.enabled.is_on(&all),
+        tftp6: loaded.settings.tftp.enabled.is_on(&all),
+        http: loaded.settings.http.enabled.is_on(&all).then_some(loaded.settings.http.port),
         boot_server: true,
         boot_server6: true,
         relays: !loaded.settings.proxy_only,
@@ -56,7 +56,7 @@ pub fn absent(filter: &LinkFilter) -> Vec<Diagnostic> {
 
 fn when_served(UnservedInterface { pattern, reason: why, all_interfaces: others }: &UnservedInterface) -> String {
     match why {
-        UnservedReason::NotFound => match probable(pattern, others.iter().map(String::as_str)) {
+        UnservedReason::NotFound => match closest_match(pattern, others.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean {meant}? It is served as soon as there is one"),
             None => format!("it is served as soon as there is one; now there are {}", others.join(", ")),
         },

@@ -42,7 +42,7 @@ pub fn uuids(setting: &Setting) -> Vec<Diagnostic> {
         ));
     }
     let file = file.path().display().to_string();
-    told.into_iter().map(|message| Diagnostic::warning(message).of(&file).help(FORGET)).collect()
+    told.into_iter().map(|message| Diagnostic::warning(message).in_file(&file).help(FORGET)).collect()
 }
 
 /// As the log of the server says it.

@@ -26,7 +26,7 @@ pub fn files(setting: &Setting) -> Vec<String> {
     for file in machines.iter().flat_map(|directory| content(directory)).filter(|file| !file.is_dir()) {
         if loaded.legacy.is_some() {
             unread.push(line(&file, "machine files are not read beside an old proxy.ini"));
-        } else if !machine_files::is_read(&file) {
+        } else if !machine_files::is_machine_file(&file) {
             unread.push(line(&file, "files whose names end with .toml, .csv or .json are read here, and no others"));
         }
     }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// Who the file says that we are. It must fit the machine: see [`Addresses::settle`].
 #[derive(Clone, Debug)]
-pub struct Addresses {
+pub struct LegacyAddresses {
     pub(super) source: Source,
     pub(crate) interface: Option<(String, Span)>,
     pub(crate) listen_address: Option<(Ipv4Addr, Span)>,
@@ -14,17 +14,17 @@ pub struct Addresses {
 
 /// Where to serve, once the addresses have been held against the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Served {
+pub struct InterfaceSelection {
     /// By name. Empty: all on which machines can boot.
     pub interfaces: Vec<String>,
     /// The addresses to announce; none of a family: each interface's first one.
     pub addresses: Vec<IpAddr>,
 }
 
-impl Addresses {
+impl LegacyAddresses {
     /// The Python daemon's "split brain" check, against the machine's interfaces. It compared the first address of an
     /// interface only; here each of its addresses counts.
-    pub fn settle(&self, links: &[Link]) -> Result<Served, Diagnostic> {
+    pub fn select_interfaces(&self, links: &[Link]) -> Result<InterfaceSelection, Diagnostic> {
         match (&self.interface, &self.listen_address) {
             (Some((name, at)), listen) => {
                 let Some(link) = links.iter().find(|link| link.name == *name) else {
@@ -45,11 +45,11 @@ impl Addresses {
                     Some((address, _)) => *address,
                     None => first,
                 };
-                Ok(Served { interfaces: vec![name.clone()], addresses: vec![address.into()] })
+                Ok(InterfaceSelection { interfaces: vec![name.clone()], addresses: vec![address.into()] })
             }
-            (None, Some((Ipv4Addr::UNSPECIFIED, _))) => Ok(Served::default()),
+            (None, Some((Ipv4Addr::UNSPECIFIED, _))) => Ok(InterfaceSelection::default()),
             (None, Some((address, at))) => match links.iter().find(|link| link.owns(*address)) {
-                Some(link) => Ok(Served { interfaces: vec![link.name.clone()], addresses: vec![(*address).into()] }),
+                Some(link) => Ok(InterfaceSelection { interfaces: vec![link.name.clone()], addresses: vec![(*address).into()] }),
                 None => Err(self.critical(at, format!("no interface has the address {address}"), links)),
             },
             (None, None) => {
@@ -94,16 +94,16 @@ mod tests {
         vec![link(2, "eth0", &[ETH0, SECOND]), link(3, "eth1", &[ETH1]), link(4, "eth2", &[])]
     }
 
-    fn settle(interface: Option<&str>, listen: Option<Ipv4Addr>) -> Result<Served, String> {
+    fn settle(interface: Option<&str>, listen: Option<Ipv4Addr>) -> Result<InterfaceSelection, String> {
         let source = Source::new("proxy.ini", b"[proxy]\n".to_vec()).unwrap();
         let interface = interface.map(|name| (name.to_owned(), 0..7));
-        let addresses = Addresses { source, interface, listen_address: listen.map(|address| (address, 0..7)) };
-        addresses.settle(&machine()).map_err(|critical| critical.to_string())
+        let addresses = LegacyAddresses { source, interface, listen_address: listen.map(|address| (address, 0..7)) };
+        addresses.select_interfaces(&machine()).map_err(|critical| critical.to_string())
     }
 
     #[test]
     fn either_of_the_two_names_the_other() {
-        let eth0 = |address: Ipv4Addr| Ok(Served { interfaces: vec!["eth0".into()], addresses: vec![address.into()] });
+        let eth0 = |address: Ipv4Addr| Ok(InterfaceSelection { interfaces: vec!["eth0".into()], addresses: vec![address.into()] });
         assert_eq!(settle(Some("eth0"), None), eth0(ETH0));
         assert_eq!(settle(None, Some(ETH0)), eth0(ETH0));
         assert_eq!(settle(Some("eth0"), Some(ETH0)), eth0(ETH0));
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_unspecified_address_alone_serves_every_interface() {
-        assert_eq!(settle(None, Some(Ipv4Addr::UNSPECIFIED)), Ok(Served::default()));
+        assert_eq!(settle(None, Some(Ipv4Addr::UNSPECIFIED)), Ok(InterfaceSelection::default()));
     }
 
     #[test]

@@ -27,14 +27,14 @@ pub struct Diagnostic {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     #[serde(flatten)]
-    pub place: Option<Box<Place>>,
+    pub location: Option<Box<Location>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
 
 /// Where in the file. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Place {
+pub struct Location {
     pub line: usize,
     pub column: usize,
     /// Characters that the finger points at, at least one.
@@ -84,22 +84,22 @@ impl Source {
     }
 
     /// The line of an octet, from 1.
-    pub fn line(&self, at: usize) -> usize {
+    pub fn line_number(&self, at: usize) -> usize {
         1 + line_breaks(&self.text[..self.boundary(at)])
     }
 
     /// Something that the whole file lacks.
-    pub fn missing(&self, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::error(message).of(&self.name)
+    pub fn file_error(&self, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(message).in_file(&self.name)
     }
 
-    pub fn spot(&self, at: Span) -> Spot {
-        Spot { file: self.name.clone(), place: Box::new(self.place(at)) }
+    pub fn file_location(&self, at: Span) -> FileLocation {
+        FileLocation { file: self.name.clone(), place: Box::new(self.place(at)) }
     }
 
     fn diagnostic(&self, severity: Severity, at: Span, message: String) -> Diagnostic {
         let place = Some(Box::new(self.place(at)));
-        Diagnostic { severity, message, file: Some(self.name.clone()), place, help: None }
+        Diagnostic { severity, message, file: Some(self.name.clone()), location: place, help: None }
     }
 
     /// The character that this octet belongs to.
@@ -107,14 +107,14 @@ impl Source {
         (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
     }
 
-    fn place(&self, at: Span) -> Place {
+    fn place(&self, at: Span) -> Location {
         let start = self.boundary(at.start);
         let end = self.boundary(at.end).max(start);
         let before = &self.text[..start];
         let line_start = before.rfind(['\n', '\r']).map_or(0, |newline| newline + 1);
         let line_end = self.text[start..].find(['\n', '\r']).map_or(self.text.len(), |length| start + length);
-        Place {
-            line: self.line(start),
+        Location {
+            line: self.line_number(start),
             column: 1 + self.text[line_start..start].chars().count(),
             width: self.text[start..end.min(line_end).max(start)].chars().count().max(1),
             text: self.text[line_start..line_end].to_owned(),
@@ -124,21 +124,21 @@ impl Source {
 
 /// Where the lines of a text begin, for whoever asks for many of them.
 #[derive(Clone, Debug)]
-pub struct Lines(Vec<usize>);
+pub struct LineIndex(Vec<usize>);
 
-impl Lines {
-    pub fn of(text: &str) -> Lines {
+impl LineIndex {
+    pub fn new(text: &str) -> LineIndex {
         let ends = text.bytes().enumerate().filter(|(at, _)| ends_line(text.as_bytes(), *at));
-        Lines([0].into_iter().chain(ends.map(|(at, _)| at + 1)).collect())
+        LineIndex([0].into_iter().chain(ends.map(|(at, _)| at + 1)).collect())
     }
 
     /// The line of an octet, from 1.
-    pub fn number(&self, at: usize) -> usize {
+    pub fn line_number(&self, at: usize) -> usize {
         self.0.partition_point(|start| *start <= at)
     }
 
     /// What stands in a line, without the blanks around it.
-    pub fn trimmed<'a>(&self, text: &'a str, number: usize) -> &'a str {
+    pub fn trimmed_line<'a>(&self, text: &'a str, number: usize) -> &'a str {
         let start = self.0.get(number.saturating_sub(1)).copied().unwrap_or(text.len());
         let end = self.0.get(number).copied().unwrap_or(text.len());
         text[start..end].trim()
@@ -154,24 +154,24 @@ fn ends_line(octets: &[u8], at: usize) -> bool {
     octets[at] == b'\n' || (octets[at] == b'\r' && octets.get(at + 1) != Some(&b'\n'))
 }
 
-impl Place {
+impl Location {
     /// This place's part that `inner` is, which has a line of what stands here.
-    fn with(&self, inner: &Place) -> Option<Place> {
+    fn with(&self, inner: &Location) -> Option<Location> {
         let behind: String = self.text.chars().skip(self.column - 1).take(self.width).collect();
         let before = &behind[..behind.find(&inner.text).filter(|_| inner.line == 1)?];
         let column = self.column + before.chars().count() + inner.column - 1;
-        Some(Place { column, width: inner.width, ..self.clone() })
+        Some(Location { column, width: inner.width, ..self.clone() })
     }
 }
 
 /// A place that outlives the text of its file: for what is found out only when the files to boot are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spot {
+pub struct FileLocation {
     file: String,
-    place: Box<Place>,
+    place: Box<Location>,
 }
 
-impl Spot {
+impl FileLocation {
     pub fn critical(&self, message: impl Into<String>) -> Diagnostic {
         self.diagnostic(Diagnostic::critical(message))
     }
@@ -182,20 +182,20 @@ impl Spot {
 
     /// What was told of the text that stands here, with a place in that text. Where the file has the text as it is, on
     /// one line and without escapes, the finger points into it.
-    pub fn tells(&self, told: Diagnostic) -> Diagnostic {
-        let within = told.place.as_deref().and_then(|inner| self.place.with(inner));
-        Diagnostic { place: Some(within.map_or_else(|| self.place.clone(), Box::new)), ..self.diagnostic(told) }
+    pub fn relocate(&self, told: Diagnostic) -> Diagnostic {
+        let within = told.location.as_deref().and_then(|inner| self.place.with(inner));
+        Diagnostic { location: Some(within.map_or_else(|| self.place.clone(), Box::new)), ..self.diagnostic(told) }
     }
 
     fn diagnostic(&self, told: Diagnostic) -> Diagnostic {
-        Diagnostic { file: Some(self.file.clone()), place: Some(self.place.clone()), ..told }
+        Diagnostic { file: Some(self.file.clone()), location: Some(self.place.clone()), ..told }
     }
 }
 
 impl Diagnostic {
     /// An error of no particular file: the command line.
     pub fn error(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), file: None, place: None, help: None }
+        Self { severity: Severity::Error, message: message.into(), file: None, location: None, help: None }
     }
 
     pub fn critical(message: impl Into<String>) -> Self {
@@ -206,7 +206,7 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(message) }
     }
 
-    pub fn of(mut self, file: &str) -> Self {
+    pub fn in_file(mut self, file: &str) -> Self {
         self.file = Some(file.to_owned());
         self
     }
@@ -217,15 +217,15 @@ impl Diagnostic {
     }
 
     /// For telling in the order of files and lines.
-    pub fn order(&self) -> (Option<&str>, usize, usize) {
-        let (line, column) = self.place.as_ref().map_or((0, 0), |place| (place.line, place.column));
+    pub fn sort_key(&self) -> (Option<&str>, usize, usize) {
+        let (line, column) = self.location.as_ref().map_or((0, 0), |place| (place.line, place.column));
         (self.file.as_deref(), line, column)
     }
 
     /// Without the picture: for the log.
     pub fn one_line(&self) -> String {
         let file = self.file.iter().map(|file| format!("{file}:"));
-        let place = self.place.iter().map(|place| format!("{}:{}:", place.line, place.column));
+        let place = self.location.iter().map(|place| format!("{}:{}:", place.line, place.column));
         let place = file.chain(place).collect::<String>();
         let help = self.help.iter().map(|help| format!(" ({help})")).collect::<String>();
         format!("{place}{}{}{help}", if place.is_empty() { "" } else { " " }, self.message)
@@ -246,7 +246,7 @@ impl Diagnostic {
         if let Some(file) = &self.file {
             write!(f, "\n {} {}", "-->".style(colours.frame), Printable(file))?;
         }
-        if let Some(place) = &self.place {
+        if let Some(place) = &self.location {
             let number = place.line.to_string();
             let margin = " ".repeat(number.len());
             let bar = "|".style(colours.frame);
@@ -317,7 +317,7 @@ mod tests {
     fn the_log_gets_one_line() {
         let source = Source::new("a.ini", b"x = 1".to_vec()).unwrap();
         assert_eq!(source.error(4..5, "odd").help("even").one_line(), "a.ini:1:5: odd (even)");
-        assert_eq!(source.missing("odd").one_line(), "a.ini: odd");
+        assert_eq!(source.file_error("odd").one_line(), "a.ini: odd");
     }
 
     #[test]
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn another_encoding_is_named_with_its_place() {
         let error = Source::new("a.ini", b"[proxy]\nfilename=k\xfcche\n".to_vec()).unwrap_err();
-        let place = error.place.unwrap();
+        let place = error.location.unwrap();
         assert_eq!((place.line, place.column), (2, 11));
         assert!(error.message.contains("UTF-8"));
     }
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn a_span_past_the_end_still_has_a_place() {
         let source = Source::new("a", b"x".to_vec()).unwrap();
-        assert_eq!(source.place(5..9), Place { line: 1, column: 2, width: 1, text: "x".into() });
+        assert_eq!(source.place(5..9), Location { line: 1, column: 2, width: 1, text: "x".into() });
     }
 
     #[test]

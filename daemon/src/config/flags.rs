@@ -1,6 +1,6 @@
 //! The settings as flags of the command line; each does what the key of the same name does, and goes before it.
 
-use crate::config::{Enabled, Settings, Transfers};
+use crate::config::{Enabled, Settings, MaxTransfers};
 use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::RangeInclusive;
@@ -49,7 +49,7 @@ pub struct Flags {
     pub no_tftp: bool,
 
     /// Ports from which TFTP transfers are sent [default: any]
-    #[arg(long, global = true, value_name = "FIRST-LAST", value_parser = port_range)]
+    #[arg(long, global = true, value_name = "FIRST-LAST", value_parser = parse_port_range)]
     pub tftp_ports: Option<RangeInclusive<u16>>,
 
     /// Send TFTP transfers from port 69 too, for firewalls and containers
@@ -58,11 +58,11 @@ pub struct Flags {
 
     /// TFTP transfers at a time, of all machines together [default: as many as open files allow]
     #[arg(long, global = true, value_name = "N")]
-    pub max_transfers: Option<Transfers>,
+    pub max_transfers: Option<MaxTransfers>,
 
     /// Boot clients that are answered in a second on each interface [default: no limit]
     #[arg(long, global = true, value_name = "N")]
-    pub max_packets_per_second: Option<NonZeroU32>,
+    pub max_requests_per_second: Option<NonZeroU32>,
 
     /// Answer this relay, and no other but those given so; may be given several times [default: any]
     #[arg(long = "allow-relay", global = true, value_name = "ADDRESS")]
@@ -70,12 +70,12 @@ pub struct Flags {
 
     /// A further word in option 77 that means "already iPXE"; may be given several times
     #[arg(long = "user-class", global = true, value_name = "WORD")]
-    pub user_classes: Vec<String>,
+    pub ipxe_user_classes: Vec<String>,
 }
 
 impl Flags {
     /// With paths that still lead there when the working directory has changed: a reload reads them again.
-    pub fn absolute(mut self) -> Self {
+    pub fn with_absolute_paths(mut self) -> Self {
         for path in [&mut self.config, &mut self.boot_dir, &mut self.state_dir].into_iter().flatten() {
             if let Ok(absolute) = std::path::absolute(&*path) {
                 *path = absolute;
@@ -89,7 +89,7 @@ impl Flags {
         settings.ignore_case |= self.ignore_case;
         replace_list(&mut settings.interfaces, &self.interfaces);
         replace_list(&mut settings.relays, &self.relays);
-        replace_list(&mut settings.user_classes, &self.user_classes);
+        replace_list(&mut settings.ipxe_user_classes, &self.ipxe_user_classes);
         if let Some(dir) = &self.boot_dir {
             settings.boot_dir.clone_from(dir);
         }
@@ -112,7 +112,7 @@ impl Flags {
             settings.tftp.enabled = Enabled::No;
         }
         settings.tftp.max_transfers = self.max_transfers.or(settings.tftp.max_transfers);
-        settings.max_packets_per_second = self.max_packets_per_second.or(settings.max_packets_per_second);
+        settings.max_requests_per_second = self.max_requests_per_second.or(settings.max_requests_per_second);
     }
 }
 
@@ -123,7 +123,7 @@ fn replace_list<T: Clone>(setting: &mut Vec<T>, flags: &[T]) {
 }
 
 /// `50000-50999`.
-pub fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
+pub fn parse_port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
     let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
     match text.split_once('-').and_then(|(first, last)| Some((port(first)?, port(last)?))) {
         Some((first, last)) if first <= last => Ok(first..=last),
@@ -137,10 +137,10 @@ mod tests {
 
     #[test]
     fn a_port_range_is_two_ports_in_order() {
-        assert_eq!(port_range("50000-50999"), Ok(50000..=50999));
-        assert_eq!(port_range("69-69"), Ok(69..=69));
+        assert_eq!(parse_port_range("50000-50999"), Ok(50000..=50999));
+        assert_eq!(parse_port_range("69-69"), Ok(69..=69));
         for wrong in ["", "5", "2-1", "0-5", "1-65536", "a-b", "1-2-3"] {
-            assert!(port_range(wrong).is_err(), "{wrong}");
+            assert!(parse_port_range(wrong).is_err(), "{wrong}");
         }
     }
 

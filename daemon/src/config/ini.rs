@@ -8,15 +8,15 @@ use crate::config::diagnostic::{Diagnostic, Source, Span};
 /// What was written, before `%` is expanded.
 #[derive(Debug, Default)]
 pub struct Ini {
-    pub sections: Vec<Section>,
+    pub sections: Vec<IniSection>,
     /// `[DEFAULT]`: entries that every section has unless it has its own.
     defaults: Vec<Entry>,
 }
 
 #[derive(Debug)]
-pub struct Section {
+pub struct IniSection {
     pub name: String,
-    pub at: Span,
+    pub span: Span,
     entries: Vec<Entry>,
 }
 
@@ -31,11 +31,11 @@ struct Entry {
 
 /// An entry as a section sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub struct IniItem {
     pub key: String,
-    pub key_at: Span,
+    pub key_span: Span,
     pub value: String,
-    pub value_at: Span,
+    pub value_span: Span,
     /// It stands in `[DEFAULT]`.
     pub inherited: bool,
 }
@@ -54,7 +54,7 @@ pub fn parse(source: &Source) -> Result<Ini, Vec<Diagnostic>> {
 
 impl Ini {
     /// The entries of a section, its own and the inherited, with `%` expanded.
-    pub fn items(&self, section: &Section, source: &Source) -> Vec<Result<Item, Diagnostic>> {
+    pub fn items(&self, section: &IniSection, source: &Source) -> Vec<Result<IniItem, Diagnostic>> {
         let inherited = self.defaults.iter().filter(|entry| !section.entries.iter().any(|own| own.key == entry.key));
         let own = section.entries.iter().map(|entry| (entry, false));
         own.chain(inherited.map(|entry| (entry, true)))
@@ -63,13 +63,13 @@ impl Ini {
                 self.expand(section, &entry.raw, 1, &mut value)
                     .map_err(|message| source.error(entry.value_at.clone(), message).help(PERCENT))?;
                 let (key, key_at, value_at) = (entry.key.clone(), entry.key_at.clone(), entry.value_at.clone());
-                Ok(Item { key, key_at, value, value_at, inherited })
+                Ok(IniItem { key, key_span: key_at, value, value_span: value_at, inherited })
             })
             .collect()
     }
 
     /// Appends `raw` to `out`, with `%%` and `%(key)s` replaced.
-    fn expand(&self, section: &Section, raw: &str, depth: usize, out: &mut String) -> Result<(), String> {
+    fn expand(&self, section: &IniSection, raw: &str, depth: usize, out: &mut String) -> Result<(), String> {
         if depth > DEEPEST && raw.contains('%') {
             return Err(format!("`%(...)s` refers to itself, or through more than {DEEPEST} keys"));
         }
@@ -171,7 +171,7 @@ impl Reader<'_> {
             self.errors.push(self.source.error(at.clone(), format!("section [{name}] is there twice")));
         }
         self.open = Open::Section;
-        self.ini.sections.push(Section { name: name.to_owned(), at, entries: Vec::new() });
+        self.ini.sections.push(IniSection { name: name.to_owned(), span: at, entries: Vec::new() });
     }
 
     fn entry(&mut self, content: &str, at: Span) {

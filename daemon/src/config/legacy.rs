@@ -1,9 +1,9 @@
 //! The Python daemon's proxy.ini: what it means. A file that worked there works here and routes by it identically.
 
-use crate::config::addresses::Addresses;
+use crate::config::addresses::LegacyAddresses;
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
-use crate::config::ini::{self, Ini, Item, Section};
-use crate::probable::probable;
+use crate::config::ini::{self, Ini, IniItem, IniSection};
+use crate::probable::closest_match;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, TftpServer};
 use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};
@@ -12,14 +12,14 @@ use std::net::Ipv4Addr;
 
 /// An old file, read.
 #[derive(Clone, Debug)]
-pub struct Legacy {
-    pub routing: Routing,
-    pub addresses: Addresses,
+pub struct LegacyConfig {
+    pub boot: LegacyBoot,
+    pub addresses: LegacyAddresses,
 }
 
 /// What its keys route, as parts of a [`Plan`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Routing {
+pub struct LegacyBoot {
     pub tftpd: Ipv4Addr,
     pub loaders: BTreeMap<Arch, Loader>,
     pub default_loader: Option<Loader>,
@@ -27,7 +27,7 @@ pub struct Routing {
 }
 
 /// The file and its warnings, or its errors among them.
-pub fn read(source: &Source) -> Result<(Legacy, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub fn read(source: &Source) -> Result<(LegacyConfig, Vec<Diagnostic>), Vec<Diagnostic>> {
     let ini = ini::parse(source)?;
     let mut reader = Reader { source, values: BTreeMap::new(), told: Vec::new() };
     for section in &ini.sections {
@@ -36,12 +36,12 @@ pub fn read(source: &Source) -> Result<(Legacy, Vec<Diagnostic>), Vec<Diagnostic
     // A misspelt key is told as such, and not also as a missing one.
     let meaning = if reader.wrong() { None } else { reader.meaning(&ini) };
     match meaning {
-        Some((routing, addresses)) if !reader.wrong() => Ok((Legacy { routing, addresses }, reader.told)),
+        Some((routing, addresses)) if !reader.wrong() => Ok((LegacyConfig { boot: routing, addresses }, reader.told)),
         _ => Err(reader.told),
     }
 }
 
-impl Routing {
+impl LegacyBoot {
     /// Puts itself into a plan in place of whatever we would choose ourselves. The file knows no HTTP boot: such
     /// clients stay unanswered as they were.
     pub fn apply(&self, plan: &mut Plan) {
@@ -54,7 +54,7 @@ impl Routing {
 }
 
 /// The key of [ipxe] that would serve this architecture: a hint for the log when there is none.
-pub fn key_for(arch: Arch) -> Option<&'static str> {
+pub fn loader_key(arch: Arch) -> Option<&'static str> {
     BOOTSTRAPS.iter().find(|(_, served, _)| *served == arch.base()).map(|(key, ..)| *key)
 }
 
@@ -75,7 +75,7 @@ const KEYS: [(&str, &str, Kind); 16] = [
     ("filename", "proxy", Kind::Text),
     ("filename_efi32", "proxy", Kind::Text),
     ("filename_efi64", "proxy", Kind::Text),
-    (VENDOR, "proxy", Kind::Text),
+    (VENDOR_KEY, "proxy", Kind::Text),
     ("enabled", "ipxe", Kind::Switch),
     ("chainload_url", "ipxe", Kind::Text),
     ("legacy_bootstrap", "ipxe", Kind::Text),
@@ -87,7 +87,7 @@ const KEYS: [(&str, &str, Kind); 16] = [
     ("loongarch64_bootstrap", "ipxe", Kind::Text),
 ];
 
-pub const VENDOR: &str = "vendor_specific_information";
+pub const VENDOR_KEY: &str = "vendor_specific_information";
 const SECTIONS: [&str; 3] = ["proxy", "pxe", "ipxe"];
 
 /// The loaders of iPXE mode: the two that the Python daemon had, with its defaults, and ours, without: an architecture
@@ -105,15 +105,15 @@ const BOOTSTRAPS: [(&str, Arch, Option<&str>); 7] = [
 struct Reader<'a> {
     source: &'a Source,
     /// The values that are read, by section and key.
-    values: BTreeMap<(&'static str, &'static str), Item>,
+    values: BTreeMap<(&'static str, &'static str), IniItem>,
     told: Vec<Diagnostic>,
 }
 
 impl Reader<'_> {
-    fn section(&mut self, ini: &Ini, section: &Section) {
+    fn section(&mut self, ini: &Ini, section: &IniSection) {
         if !SECTIONS.contains(&section.name.as_str()) {
-            let error = self.source.error(section.at.clone(), format!("unknown section [{}]", section.name));
-            let help = match probable(&section.name, SECTIONS) {
+            let error = self.source.error(section.span.clone(), format!("unknown section [{}]", section.name));
+            let help = match closest_match(&section.name, SECTIONS) {
                 Some(known) => format!("did you mean [{known}]?"),
                 None => "the sections are [proxy], [pxe] and [ipxe]".to_owned(),
             };
@@ -127,10 +127,10 @@ impl Reader<'_> {
         }
     }
 
-    fn item(&mut self, section: &Section, item: Item) {
+    fn item(&mut self, section: &IniSection, item: IniItem) {
         let Some((key, home, kind)) = KEYS.into_iter().find(|(key, ..)| *key == item.key) else {
-            let error = self.source.error(item.key_at, format!("unknown key `{}`", item.key));
-            let known = probable(&item.key, KEYS.map(|(key, ..)| key));
+            let error = self.source.error(item.key_span, format!("unknown key `{}`", item.key));
+            let known = closest_match(&item.key, KEYS.map(|(key, ..)| key));
             return self.tell(match known {
                 Some(known) => error.help(format!("did you mean `{known}`?")),
                 None => error.help(format!("the keys are {}", KEYS.map(|(key, ..)| key).join(", "))),
@@ -138,7 +138,7 @@ impl Reader<'_> {
         };
         match kind {
             Kind::Address if address(&item.value).is_none() => {
-                let error = self.source.error(item.value_at, format!("`{key}` must be an IPv4 address"));
+                let error = self.source.error(item.value_span, format!("`{key}` must be an IPv4 address"));
                 let help = match comment_behind(&item.value) {
                     Some(_) => "a comment needs a line of its own: here it is a part of the value".to_owned(),
                     None => format!("for example `{key} = 192.0.2.10`"),
@@ -146,7 +146,7 @@ impl Reader<'_> {
                 return self.tell(error.help(help));
             }
             Kind::Text if item.value.is_empty() => {
-                let error = self.source.error(item.key_at, format!("`{key}` has no value"));
+                let error = self.source.error(item.key_span, format!("`{key}` has no value"));
                 return self.tell(error.help("give it one, or take the line out"));
             }
             _ => {}
@@ -154,19 +154,19 @@ impl Reader<'_> {
         if section.name == home {
             self.values.insert((home, key), item);
         } else if !item.inherited {
-            let warning = self.source.warning(item.key_at, format!("`{key}` is not read from [{}]", section.name));
+            let warning = self.source.warning(item.key_span, format!("`{key}` is not read from [{}]", section.name));
             self.tell(warning.help(format!("it counts under [{home}] only")));
         }
     }
 
     /// What the values mean together; `None` if something needed is missing.
-    fn meaning(&mut self, ini: &Ini) -> Option<(Routing, Addresses)> {
+    fn meaning(&mut self, ini: &Ini) -> Option<(LegacyBoot, LegacyAddresses)> {
         let Some(proxy) = ini.sections.iter().find(|section| section.name == "proxy") else {
-            self.tell(self.source.missing("there is no section [proxy]"));
+            self.tell(self.source.file_error("there is no section [proxy]"));
             return None;
         };
         if self.item_of("proxy", "tftpd").is_none() {
-            let error = self.source.error(proxy.at.clone(), "`tftpd` is missing under [proxy]");
+            let error = self.source.error(proxy.span.clone(), "`tftpd` is missing under [proxy]");
             self.tell(error.help("the address of the server that has the boot files"));
         }
         self.vendor_information();
@@ -174,21 +174,21 @@ impl Reader<'_> {
             (self.bootstraps(), None, IpxeTarget::Configured(self.chainload_url()))
         } else {
             if self.item_of("proxy", "filename").is_none() {
-                let error = self.source.error(proxy.at.clone(), "`filename` is missing under [proxy]");
+                let error = self.source.error(proxy.span.clone(), "`filename` is missing under [proxy]");
                 self.tell(error.help("the file that every machine gets while iPXE mode is off"));
             }
             (self.filenames(), self.loader("proxy", "filename", None), IpxeTarget::AsFirmware)
         };
-        let routing = Routing { tftpd: self.tftpd()?, loaders, default_loader, ipxe };
-        let interface = self.item_of("proxy", "interface").map(|item| (item.value.clone(), item.value_at.clone()));
+        let routing = LegacyBoot { tftpd: self.tftpd()?, loaders, default_loader, ipxe };
+        let interface = self.item_of("proxy", "interface").map(|item| (item.value.clone(), item.value_span.clone()));
         let listen = self.item_of("proxy", "listen_address");
-        let listen_address = listen.and_then(|item| Some((address(&item.value)?, item.value_at.clone())));
-        Some((routing, Addresses { source: self.source.clone(), interface, listen_address }))
+        let listen_address = listen.and_then(|item| Some((address(&item.value)?, item.value_span.clone())));
+        Some((routing, LegacyAddresses { source: self.source.clone(), interface, listen_address }))
     }
 
     fn tftpd(&mut self) -> Option<Ipv4Addr> {
         let item = self.item_of("proxy", "tftpd")?;
-        let (address, at) = (address(&item.value)?, item.value_at.clone());
+        let (address, at) = (address(&item.value)?, item.value_span.clone());
         if address.is_unspecified() {
             self.tell(self.source.warning(at, "with `tftpd = 0.0.0.0` no machine knows where to fetch its file"));
         }
@@ -198,21 +198,21 @@ impl Reader<'_> {
     /// Option 43 is a list of sub-options (PXE 2.1 section 2.2.3). Text there is none, and UEFI firmware drops the
     /// whole offer for it, which is one reason why no UEFI machine ever booted from the Python daemon.
     fn vendor_information(&mut self) {
-        let Some(item) = self.item_of("proxy", VENDOR) else { return };
-        let (at, ascii) = (item.key_at.clone(), item.value.is_ascii());
-        let value_at = item.value_at.clone();
+        let Some(item) = self.item_of("proxy", VENDOR_KEY) else { return };
+        let (at, ascii) = (item.key_span.clone(), item.value.is_ascii());
+        let value_at = item.value_span.clone();
         if ascii {
-            let warning = self.source.warning(at, format!("`{VENDOR}` is not sent"));
+            let warning = self.source.warning(at, format!("`{VENDOR_KEY}` is not sent"));
             self.tell(warning.help("as plain text it is no valid option 43 and stops UEFI firmware; the line can go"));
         } else {
-            self.tell(self.source.error(value_at, format!("`{VENDOR}` holds characters beyond ASCII")));
+            self.tell(self.source.error(value_at, format!("`{VENDOR_KEY}` holds characters beyond ASCII")));
         }
     }
 
     /// On only for `true`; the Python daemon knew no `yes`, `1` or `on`.
     fn ipxe_mode(&mut self) -> bool {
         let Some(item) = self.item_of("ipxe", "enabled") else { return false };
-        let (value, at) = (item.value.to_lowercase(), item.value_at.clone());
+        let (value, at) = (item.value.to_lowercase(), item.value_span.clone());
         if value != "true" && value != "false" {
             let warning = self.source.warning(at, "iPXE mode is off: it is on for `enabled = true` only");
             self.tell(warning.help("write `true` or `false`"));
@@ -242,7 +242,7 @@ impl Reader<'_> {
     /// A name as it goes on the wire.
     fn name(&mut self, section: &'static str, key: &'static str, longest: usize) -> Option<String> {
         let item = self.item_of(section, key)?.clone();
-        let (value, at) = (item.value, item.value_at);
+        let (value, at) = (item.value, item.value_span);
         if !value.is_ascii() {
             let error = self.source.error(at, format!("`{key}` holds characters beyond ASCII"));
             self.tell(error.help("firmware compares names octet by octet; rename the file"));
@@ -263,7 +263,7 @@ impl Reader<'_> {
         Some(value)
     }
 
-    fn item_of(&self, section: &'static str, key: &'static str) -> Option<&Item> {
+    fn item_of(&self, section: &'static str, key: &'static str) -> Option<&IniItem> {
         self.values.get(&(section, key))
     }
 

@@ -2,8 +2,8 @@
 //! and in machine files alike.
 
 use crate::config::diagnostic::Span;
-use crate::config::toml::value::{self, Read, Value, Wrong, list, mac, own_uuid, parsed, word, wrong};
-use crate::config::toml::walk::Walk;
+use crate::config::toml::value::{self, ValueResult, TomlValue, ValueError, list, parse_mac, machine_uuid, parse_with, one_of, invalid};
+use crate::config::toml::walk::TableReader;
 use proxydhcpd_core::plan::machines::{Machine, Policy};
 use proxydhcpd_core::plan::profile::ProfileId;
 use serde_json::Map;
@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 /// A machine, before its profile is looked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Described {
+pub struct RawMachine {
     pub name: String,
     pub macs: Vec<[u8; 6]>,
     /// In printed order.
@@ -28,47 +28,47 @@ pub const POLICIES: [(&str, Policy); 3] =
     [("always", Policy::Always), ("once", Policy::Once), ("never", Policy::Never)];
 
 /// One `[machine.NAME]`. What is wrong with it is told; what is right is taken all the same.
-pub fn described(walk: &mut Walk<'_>, name: &str, name_at: Span, table: &DeTable<'_>) -> Described {
-    let before = walk.told.len();
-    let mut machine = Described { name: name.to_owned(), ..Described::default() };
+pub fn parse_machine(walk: &mut TableReader<'_>, name: &str, name_at: Span, table: &DeTable<'_>) -> RawMachine {
+    let before = walk.diagnostics.len();
+    let mut machine = RawMachine { name: name.to_owned(), ..RawMachine::default() };
     if let Err(why) = check_name(name) {
         walk.error(name_at.clone(), why);
     }
-    walk.table("machine", table, |key, value| match key {
-        "mac" => match list(value, |value| parsed(value, mac))? {
-            macs if macs.len() > MOST_MACS => Err(Wrong::because(value.span(), TOO_MANY_MACS)),
+    walk.read_table("machine", table, |key, value| match key {
+        "mac" => match list(value, |value| parse_with(value, parse_mac))? {
+            macs if macs.len() > MAX_MACS => Err(ValueError::because(value.span(), TOO_MANY_MACS)),
             macs => {
                 machine.macs = macs;
                 Ok(())
             }
         },
-        "uuid" => own_uuid(value).map(|uuid| machine.uuid = Some(uuid)),
-        "serial" => parsed(value, |text| serial(text).map(str::to_owned)).map(|serial| machine.serial = Some(serial)),
+        "uuid" => machine_uuid(value).map(|uuid| machine.uuid = Some(uuid)),
+        "serial" => parse_with(value, |text| parse_serial(text).map(str::to_owned)).map(|serial| machine.serial = Some(serial)),
         "profile" => {
-            parsed(value, |name| Some(name.to_owned())).map(|name| machine.profile = Some((name, value.span())))
+            parse_with(value, |name| Some(name.to_owned())).map(|name| machine.profile = Some((name, value.span())))
         }
-        "boot" => word(value, &POLICIES).map(|policy| machine.policy = policy),
+        "boot" => one_of(value, &POLICIES).map(|policy| machine.policy = policy),
         "variables" => {
             variables(value).map(|variables| machine.variables = serde_json::Value::Object(variables).to_string())
         }
         _ => Ok(()),
     });
-    if walk.told.len() == before && machine.macs.is_empty() && machine.uuid.is_none() && machine.serial.is_none() {
-        walk.warning(name_at, never_found(name));
+    if walk.diagnostics.len() == before && machine.macs.is_empty() && machine.uuid.is_none() && machine.serial.is_none() {
+        walk.warning(name_at, no_identity_message(name));
     }
     machine
 }
 
-impl Described {
+impl RawMachine {
     /// As the plan takes it in. `profile`: that of its name.
-    pub fn machine(&self, profile: Option<ProfileId>) -> Machine<'_> {
-        let Described { name, macs, uuid, serial, policy, variables, .. } = self;
+    pub fn to_machine(&self, profile: Option<ProfileId>) -> Machine<'_> {
+        let RawMachine { name, macs, uuid, serial, policy, variables, .. } = self;
         Machine { name, macs, uuid: *uuid, serial: serial.as_deref(), profile, policy: *policy, variables }
     }
 }
 
 /// More than any server has; a look-up by address goes through those of one machine.
-pub const MOST_MACS: usize = 64;
+pub const MAX_MACS: usize = 64;
 pub const TOO_MANY_MACS: &str = "a machine may have 64 addresses";
 
 /// What `machine.` means in templates beside variables.
@@ -77,7 +77,7 @@ const OWN: [&str; 4] = ["name", "mac", "uuid", "serial"];
 /// SMBIOS has strings of 64 octets in its older versions.
 const LONGEST_SERIAL: usize = 255;
 
-pub fn never_found(name: &str) -> String {
+pub fn no_identity_message(name: &str) -> String {
     format!("machine `{name}` has neither MAC address nor UUID nor serial number: it is never found")
 }
 
@@ -94,8 +94,8 @@ pub fn check_name(name: &str) -> Result<(), String> {
 }
 
 /// Or why a variable of a machine cannot be called so.
-pub fn check_variable(name: &str) -> Result<(), String> {
-    value::variable_name(name)?;
+pub fn check_machine_variable(name: &str) -> Result<(), String> {
+    value::check_variable_name(name)?;
     if OWN.contains(&name) {
         return Err(format!("`{name}` is a machine's own, and no variable"));
     }
@@ -103,12 +103,12 @@ pub fn check_variable(name: &str) -> Result<(), String> {
 }
 
 /// As firmware says it, without the blanks around it.
-pub fn serial(text: &str) -> Option<&str> {
+pub fn parse_serial(text: &str) -> Option<&str> {
     let fits = |text: &&str| (1..=LONGEST_SERIAL).contains(&text.len()) && !text.chars().any(char::is_control);
     Some(text.trim()).filter(fits)
 }
 
-fn variables(value: &Value<'_>) -> Read<Map<String, serde_json::Value>> {
-    let table = value.get_ref().as_table().ok_or_else(|| wrong(value.span()))?;
-    value::named(table, check_variable)
+fn variables(value: &TomlValue<'_>) -> ValueResult<Map<String, serde_json::Value>> {
+    let table = value.get_ref().as_table().ok_or_else(|| invalid(value.span()))?;
+    value::named_values(table, check_machine_variable)
 }

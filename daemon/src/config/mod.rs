@@ -13,11 +13,11 @@ pub mod machines;
 pub mod toml;
 
 use crate::files;
-use addresses::Served;
+use addresses::InterfaceSelection;
 use diagnostic::{Diagnostic, Severity, Source};
-use draft::Draft;
+use draft::UnresolvedPlan;
 use flags::Flags;
-use legacy::Legacy;
+use legacy::LegacyConfig;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::{LoopGuard, StatelessOptions};
 use serde::Serialize;
@@ -65,77 +65,77 @@ pub struct Settings {
     pub machine_files: Option<Vec<PathBuf>>,
     /// Find files of the boot directory whose names differ in case.
     pub ignore_case: bool,
-    pub http: Http,
-    pub tftp: Tftp,
+    pub http: HttpConfig,
+    pub tftp: TftpConfig,
     /// Cap on a whole interface.
-    pub max_packets_per_second: Option<NonZeroU32>,
+    pub max_requests_per_second: Option<NonZeroU32>,
     pub loop_guard: LoopGuard,
     /// Relays that may ask. Empty: any.
     pub relays: Vec<IpAddr>,
-    pub dhcp6: Dhcp6,
+    pub dhcp6: Dhcp6Config,
     /// Words in option 77 that mean "already iPXE", beside the usual ones.
-    pub user_classes: Vec<String>,
+    pub ipxe_user_classes: Vec<String>,
     /// Words with which option 60 of PXE firmware begins, beside `PXEClient`.
-    pub vendor_classes: Vec<String>,
+    pub pxe_vendor_classes: Vec<String>,
     /// Certificates that the site's machines know beside Microsoft's, for `check`.
-    pub secure_boot_keys: Vec<PathBuf>,
+    pub secure_boot_certificates: Vec<PathBuf>,
 }
 
 impl Settings {
     /// Whether any interface is to be served over IPv4. If not, no DHCP port of it is opened.
-    pub fn wants_ipv4(&self) -> bool {
+    pub fn serves_ipv4(&self) -> bool {
         self.ipv4_interfaces.as_ref().is_none_or(|names| !names.is_empty())
     }
 
     /// Whether any interface is to be served over IPv6. If not, no socket of it is opened.
-    pub fn wants_ipv6(&self) -> bool {
+    pub fn serves_ipv6(&self) -> bool {
         self.ipv6_interfaces.as_ref().is_none_or(|names| !names.is_empty())
     }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dhcp6 {
+pub struct Dhcp6Config {
     /// Whether an iPXE in a stateless network is answered, in place of the DHCPv6 server there.
     pub stateless_ipxe: bool,
     pub dns: StatelessOptions,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Http {
+pub struct HttpConfig {
     pub enabled: Enabled,
     pub port: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tftp {
+pub struct TftpConfig {
     pub enabled: Enabled,
     /// Ports from which transfers are sent.
     pub ports: Option<RangeInclusive<u16>>,
     /// Transfers are sent from port 69 too.
     pub single_port: bool,
     /// Cap on all transfers together. None by itself: a boot storm may be thousands of machines.
-    pub max_transfers: Option<Transfers>,
+    pub max_transfers: Option<MaxTransfers>,
 }
 
 /// A number of transfers: at least one, and no more than a process could have open files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transfers(usize);
+pub struct MaxTransfers(usize);
 
-impl Transfers {
+impl MaxTransfers {
     /// What Linux lets a process raise its limit to (`fs.nr_open`), unless it is told otherwise.
-    pub const MOST: Transfers = Transfers(1 << 20);
-    pub const WANTED: &str = "a number from 1 to 1048576";
+    pub const MAX: MaxTransfers = MaxTransfers(1 << 20);
+    pub const EXPECTED: &str = "a number from 1 to 1048576";
 
     pub fn get(self) -> usize {
         self.0
     }
 }
 
-impl FromStr for Transfers {
+impl FromStr for MaxTransfers {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().ok().filter(|number| (1..=Self::MOST.0).contains(number)).map(Self).ok_or(Self::WANTED)
+        text.parse().ok().filter(|number| (1..=Self::MAX.0).contains(number)).map(Self).ok_or(Self::EXPECTED)
     }
 }
 
@@ -145,16 +145,16 @@ pub enum Enabled {
     No,
     Yes,
     /// Only if this address (`tftpd` of an old proxy.ini) is the machine's own and nothing else serves there.
-    IfOurs(Ipv4Addr),
+    IfLocal(Ipv4Addr),
 }
 
 impl Enabled {
     /// `links`: those that the machine has.
-    pub fn on(self, links: &[Link]) -> bool {
+    pub fn is_on(self, links: &[Link]) -> bool {
         match self {
             Self::No => false,
             Self::Yes => true,
-            Self::IfOurs(address) => links.iter().any(|link| link.owns(address)),
+            Self::IfLocal(address) => links.iter().any(|link| link.owns(address)),
         }
     }
 }
@@ -178,15 +178,15 @@ impl Default for Settings {
             boot_dir: PathBuf::from(DEFAULT_BOOT_DIR),
             state_dir: default_state_dir(),
             ignore_case: false,
-            http: Http { enabled: Enabled::Yes, port: 8080 },
-            tftp: Tftp { enabled: Enabled::Yes, ports: None, single_port: false, max_transfers: None },
-            max_packets_per_second: None,
+            http: HttpConfig { enabled: Enabled::Yes, port: 8080 },
+            tftp: TftpConfig { enabled: Enabled::Yes, ports: None, single_port: false, max_transfers: None },
+            max_requests_per_second: None,
             loop_guard: LoopGuard::default(),
             relays: Vec::new(),
-            dhcp6: Dhcp6::default(),
-            user_classes: Vec::new(),
-            vendor_classes: Vec::new(),
-            secure_boot_keys: Vec::new(),
+            dhcp6: Dhcp6Config::default(),
+            ipxe_user_classes: Vec::new(),
+            pxe_vendor_classes: Vec::new(),
+            secure_boot_certificates: Vec::new(),
         }
     }
 }
@@ -199,29 +199,29 @@ pub struct Loaded {
     /// Where `conf.d`, `templates` and `machines` are looked for: the directory of that file, absolute.
     pub directory: PathBuf,
     /// How many files of `conf.d` were read with it.
-    pub beside: usize,
+    pub conf_d_files: usize,
     pub settings: Settings,
     /// What machines are to boot, as the files say it.
-    pub draft: Draft,
+    pub plan: UnresolvedPlan,
     /// What an old proxy.ini says about routing and addresses.
-    pub legacy: Option<Legacy>,
+    pub legacy: Option<LegacyConfig>,
     /// With an error among it, it cannot be run.
-    pub told: Vec<Diagnostic>,
+    pub diagnostics: Vec<Diagnostic>,
     /// What is wrong may have been where files lie: looking for them would mislead.
-    pub unplaced: bool,
+    pub paths_unknown: bool,
 }
 
 impl Loaded {
-    pub fn is_sound(&self) -> bool {
-        self.told.iter().all(|told| told.severity == Severity::Warning)
+    pub fn is_valid(&self) -> bool {
+        self.diagnostics.iter().all(|told| told.severity == Severity::Warning)
     }
 
     /// In the order of files and lines: what is wrong with the whole, the main file, the others by name. What is wrong
     /// with a profile is so with each that extends it, and told once.
-    pub fn sort(&self, told: &mut Vec<Diagnostic>) {
+    pub fn sort_diagnostics(&self, told: &mut Vec<Diagnostic>) {
         let main = self.file.as_ref().map(|file| file.display().to_string());
         let place = |told: &Diagnostic| {
-            let (file, line, column) = told.order();
+            let (file, line, column) = told.sort_key();
             (file.is_some_and(|file| Some(file) != main.as_deref()), file.map(str::to_owned), line, column)
         };
         told.sort_by_cached_key(place);
@@ -229,19 +229,19 @@ impl Loaded {
     }
 
     /// Where to serve on this machine. An old file's addresses must fit it; interfaces named by flags take their place.
-    pub fn settle(&self, links: &[Link]) -> Result<Served, ConfigError> {
+    pub fn select_interfaces(&self, links: &[Link]) -> Result<InterfaceSelection, ConfigError> {
         match &self.legacy {
             Some(legacy) if self.settings.interfaces.is_empty() => {
-                legacy.addresses.settle(links).map_err(|critical| ConfigError(vec![critical]))
+                legacy.addresses.select_interfaces(links).map_err(|critical| ConfigError(vec![critical]))
             }
             _ => {
-                Ok(Served { interfaces: self.settings.interfaces.clone(), addresses: self.settings.addresses.clone() })
+                Ok(InterfaceSelection { interfaces: self.settings.interfaces.clone(), addresses: self.settings.addresses.clone() })
             }
         }
     }
 
     /// Addresses to announce that none of these links has. It may come later.
-    pub fn absent(&self, links: &[Link]) -> Vec<Diagnostic> {
+    pub fn missing_addresses(&self, links: &[Link]) -> Vec<Diagnostic> {
         let absent = self.settings.addresses.iter().filter(|address| !links.iter().any(|link| link.owns(**address)));
         let tell = |address| Diagnostic::warning(format!("no interface that is served has the address {address} now"));
         absent.map(tell).collect()
@@ -275,7 +275,7 @@ impl std::error::Error for ConfigError {}
 
 /// Reads the file of the flags, else the one in /etc, else none. An error: nothing of it could be read.
 pub fn read(flags: &Flags) -> Result<Loaded, ConfigError> {
-    read_below(flags, Path::new("/etc/proxydhcpd"))
+    read_from_dir(flags, Path::new("/etc/proxydhcpd"))
 }
 
 /// [`read`], if nothing is wrong in the text.
@@ -284,27 +284,27 @@ pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
 }
 
 /// [`load`] with the directory in which a file is looked for when the flags name none.
-pub fn load_below(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigError> {
-    sound(read_below(flags, directory)?)
+pub fn load_from_dir(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigError> {
+    sound(read_from_dir(flags, directory)?)
 }
 
 fn sound(loaded: Loaded) -> Result<Loaded, ConfigError> {
-    if loaded.is_sound() { Ok(loaded) } else { Err(ConfigError(loaded.told)) }
+    if loaded.is_valid() { Ok(loaded) } else { Err(ConfigError(loaded.diagnostics)) }
 }
 
 /// Where a file is looked for when the flags name none. The Python daemon's packages put theirs into a directory beside
 /// ours.
-pub fn candidates(directory: &Path) -> Vec<PathBuf> {
+pub fn default_paths(directory: &Path) -> Vec<PathBuf> {
     let beside = directory.with_file_name("proxyDHCPd");
     vec![directory.join("proxydhcpd.toml"), directory.join("proxy.ini"), beside.join("proxy.ini")]
 }
 
 /// What stands beside the file, in `conf.d`, is read with it, also where there is no file; an old proxy.ini stands
 /// alone.
-pub fn read_below(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigError> {
+pub fn read_from_dir(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigError> {
     let main = match &flags.config {
         Some(file) => Some(open(file)?),
-        None => candidates(directory)
+        None => default_paths(directory)
             .iter()
             .find(|file| !file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound))
             .map(|file| open(file))
@@ -318,7 +318,7 @@ pub fn read_below(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigError
     };
     flags.apply(&mut loaded.settings);
     if flags.boot_dir.is_some() {
-        loaded.draft.boot_dir = None;
+        loaded.plan.boot_dir_location = None;
     }
     // The way back into the directory is lost when the server goes into the background, and a reload needs it.
     loaded.settings.boot_dir = absolute(loaded.settings.boot_dir);
@@ -329,12 +329,12 @@ pub fn read_below(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigError
 fn read_ini(source: &Source, file: Option<PathBuf>, directory: &Path) -> Result<Loaded, ConfigError> {
     let (legacy, told) = legacy::read(source).map_err(ConfigError)?;
     let mut settings = Settings::default();
-    settings.tftp.enabled = Enabled::IfOurs(legacy.routing.tftpd);
-    settings.http.enabled = Enabled::IfOurs(legacy.routing.tftpd);
+    settings.tftp.enabled = Enabled::IfLocal(legacy.boot.tftpd);
+    settings.http.enabled = Enabled::IfLocal(legacy.boot.tftpd);
     // It knows nothing of IPv6.
     settings.ipv6_interfaces = Some(Vec::new());
-    let (draft, directory) = (Draft::default(), directory.into());
-    Ok(Loaded { file, directory, beside: 0, settings, draft, legacy: Some(legacy), told, unplaced: false })
+    let (draft, directory) = (UnresolvedPlan::default(), directory.into());
+    Ok(Loaded { file, directory, conf_d_files: 0, settings, plan: draft, legacy: Some(legacy), diagnostics: told, paths_unknown: false })
 }
 
 fn read_toml(main: Option<Source>, file: Option<PathBuf>, directory: &Path) -> Loaded {
@@ -342,10 +342,10 @@ fn read_toml(main: Option<Source>, file: Option<PathBuf>, directory: &Path) -> L
     let beside = others.len();
     let sources: Vec<Source> = main.into_iter().chain(others).collect();
     let read = toml::read(&sources, directory, told.is_empty());
-    let unplaced = read.unplaced || !told.is_empty();
-    told.extend(read.told);
+    let unplaced = read.paths_unknown || !told.is_empty();
+    told.extend(read.diagnostics);
     let directory = absolute(directory.into());
-    Loaded { file, directory, beside, settings: read.settings, draft: read.draft, legacy: None, told, unplaced }
+    Loaded { file, directory, conf_d_files: beside, settings: read.settings, plan: read.plan, legacy: None, diagnostics: told, paths_unknown: unplaced }
 }
 
 /// The files of `conf.d`, by name, and what is to be told of those that cannot be read. What begins with a dot is an
@@ -359,7 +359,7 @@ fn beside(directory: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
         Err(error) if error.kind() == ErrorKind::NotFound => return (Vec::new(), Vec::new()),
         Err(error) => {
             let error = Diagnostic::error(format!("unable to read the directory: {error}"));
-            return (Vec::new(), vec![error.of(&directory.display().to_string())]);
+            return (Vec::new(), vec![error.in_file(&directory.display().to_string())]);
         }
     };
     let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -378,7 +378,7 @@ fn beside(directory: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
 fn open(file: &Path) -> Result<Source, ConfigError> {
     let name = file.display().to_string();
     let read = files::read_regular(file, LONGEST)
-        .map_err(|error| Diagnostic::error(format!("unable to read the configuration file: {error}")).of(&name));
+        .map_err(|error| Diagnostic::error(format!("unable to read the configuration file: {error}")).in_file(&name));
     read.and_then(|bytes| Source::new(&name, bytes)).map_err(|error| ConfigError(vec![error]))
 }
 

@@ -42,7 +42,7 @@ pub fn translate(source: &Source) -> Result<Translation, Vec<Diagnostic>> {
     }
     outside(source, &mut translation);
     if translation.options.is_empty() {
-        let error = source.missing("there is no option of dnsmasq in it");
+        let error = source.file_error("there is no option of dnsmasq in it");
         return Err(vec![
             error.help("options are written --dhcp-range=192.0.2.0,proxy, or as a file of dnsmasq has them"),
         ]);
@@ -303,7 +303,7 @@ fn lines_of_pi_hole(source: &Source) -> Option<Vec<(usize, String)>> {
         let line = text[at..].lines().next().unwrap_or_default();
         let value = line.split_once(['=', ':'])?.1.trim();
         let value = value.trim_matches(['"', '\'']);
-        let number = source.line(at);
+        let number = source.line_number(at);
         return Some(
             value
                 .split(';')
@@ -321,5 +321,5 @@ fn lines_of_pi_hole(source: &Source) -> Option<Vec<(usize, String)>> {
     let of_misc = table.get("misc").and_then(|misc| misc.get_ref().get("dnsmasq_lines"));
     let lines = of_misc.or_else(|| table.get("dnsmasq_lines"))?;
     let lines = lines.get_ref().as_array()?.iter();
-    Some(lines.filter_map(|line| Some((source.line(line.span().start), line.get_ref().as_str()?.to_owned()))).collect())
+    Some(lines.filter_map(|line| Some((source.line_number(line.span().start), line.get_ref().as_str()?.to_owned()))).collect())
 }

@@ -1,6 +1,6 @@
 //! What servers ask of a machine, as one kind of value: ISC dhcpd and Kea say the same things in two languages.
 
-use crate::config::toml::value::any_mac;
+use crate::config::toml::value::parse_any_mac;
 use std::net::Ipv4Addr;
 
 /// One fact about a machine.
@@ -161,7 +161,7 @@ pub fn mac(text: &str) -> Option<[u8; 6]> {
         u8::from_str_radix(part, 16).ok().filter(|_| is_octet)
     };
     let octets: Option<Vec<u8>> = text.split(':').map(octet).collect();
-    octets.and_then(|octets| octets.try_into().ok()).or_else(|| any_mac(text))
+    octets.and_then(|octets| octets.try_into().ok()).or_else(|| parse_any_mac(text))
 }
 
 /// Whether that part of the field is this value; `None`: we have no such fact.

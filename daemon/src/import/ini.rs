@@ -4,8 +4,8 @@ use super::here::Here;
 use super::written::{Fate, Told, head, quoted};
 use crate::config::DEFAULT_BOOT_DIR;
 use crate::config::diagnostic::{Diagnostic, Source};
-use crate::config::ini::{self, Item};
-use crate::config::legacy::{self, Legacy, VENDOR};
+use crate::config::ini::{self, IniItem};
+use crate::config::legacy::{self, LegacyConfig, VENDOR_KEY};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{IpxeTarget, Loader};
 use std::collections::BTreeSet;
@@ -16,16 +16,16 @@ use std::path::Path;
 pub fn import(source: &Source, here: &Here) -> Result<String, Vec<Diagnostic>> {
     let (legacy, warnings) = legacy::read(source)?;
     let items = items(source);
-    let ipxe_mode = matches!(legacy.routing.ipxe, IpxeTarget::Configured(_));
+    let ipxe_mode = matches!(legacy.boot.ipxe, IpxeTarget::Configured(_));
     let mut told = Vec::new();
     for (section, item) in &items {
-        let line = source.line(item.key_at.start);
-        let warned = warnings.iter().find(|warning| warning.place.as_ref().is_some_and(|place| place.line == line));
+        let line = source.line_number(item.key_span.start);
+        let warned = warnings.iter().find(|warning| warning.location.as_ref().is_some_and(|place| place.line == line));
         let fate = match warned {
             Some(warning) => {
                 let help = warning.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
                 let why = format!("{}{help}", warning.message);
-                Some(if item.key == VENDOR { Fate::Lost(why) } else { Fate::Changed(why) })
+                Some(if item.key == VENDOR_KEY { Fate::Lost(why) } else { Fate::Changed(why) })
             }
             None => idle(section, &item.key, ipxe_mode),
         };
@@ -36,13 +36,13 @@ pub fn import(source: &Source, here: &Here) -> Result<String, Vec<Diagnostic>> {
 }
 
 /// Every entry and the section in which it stands; those of `[DEFAULT]` once.
-fn items(source: &Source) -> Vec<(String, Item)> {
+fn items(source: &Source) -> Vec<(String, IniItem)> {
     let Ok(ini) = ini::parse(source) else { return Vec::new() };
-    let mut items: Vec<(String, Item)> = Vec::new();
+    let mut items: Vec<(String, IniItem)> = Vec::new();
     for section in &ini.sections {
         for item in ini.items(section, source).into_iter().flatten() {
-            let seen = |(home, known): &(String, Item)| {
-                known.key_at == item.key_at && (known.inherited || home == &section.name)
+            let seen = |(home, known): &(String, IniItem)| {
+                known.key_span == item.key_span && (known.inherited || home == &section.name)
             };
             match items.iter_mut().find(|known| seen(known)) {
                 // An inherited entry counts where its key is read.
@@ -52,7 +52,7 @@ fn items(source: &Source) -> Vec<(String, Item)> {
             }
         }
     }
-    items.sort_by_key(|(_, item)| item.key_at.start);
+    items.sort_by_key(|(_, item)| item.key_span.start);
     items
 }
 
@@ -77,8 +77,8 @@ fn idle(section: &str, key: &str, ipxe_mode: bool) -> Option<Fate> {
 }
 
 /// Files that this machine is to send, and does not have where this server looks for them.
-fn attention(legacy: &Legacy, here: &Here) -> Vec<String> {
-    let routing = &legacy.routing;
+fn attention(legacy: &LegacyConfig, here: &Here) -> Vec<String> {
+    let routing = &legacy.boot;
     if !here.networks.iter().any(|(_, network)| network.address == routing.tftpd) {
         return Vec::new();
     }
@@ -98,9 +98,9 @@ fn attention(legacy: &Legacy, here: &Here) -> Vec<String> {
     )]
 }
 
-fn body(legacy: &Legacy) -> String {
+fn body(legacy: &LegacyConfig) -> String {
     let mut text = String::new();
-    let (routing, addresses) = (&legacy.routing, &legacy.addresses);
+    let (routing, addresses) = (&legacy.boot, &legacy.addresses);
     if let Some((interface, _)) = &addresses.interface {
         writeln!(text, "interfaces = [{}]", quoted(interface)).ok();
     }

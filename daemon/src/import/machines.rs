@@ -2,19 +2,19 @@
 
 use super::written::{Fate, Told, head, list_of, quoted};
 use crate::config::diagnostic::{Diagnostic, Source};
-use crate::config::machine_files::draft::Key;
-use crate::config::machine_files::headings::{is_address, keys, of_interfaces};
-use crate::config::machine_files::records::{Records, value};
-use crate::config::machines::{POLICIES, check_name, check_variable};
-use crate::config::toml::value::{any_mac, any_uuid};
-use crate::probable::probable;
+use crate::config::machine_files::draft::MachineField;
+use crate::config::machine_files::headings::{is_ip_address, fields, lists_interfaces};
+use crate::config::machine_files::records::{CsvRecords, unquote};
+use crate::config::machines::{POLICIES, check_name, check_machine_variable};
+use crate::config::toml::value::{parse_any_mac, parse_any_uuid};
+use crate::probable::closest_match;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// What a column is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Column {
-    Key(Key),
+    Key(MachineField),
     Variable(String),
     PassedOver,
 }
@@ -32,21 +32,21 @@ struct Machine {
 pub fn import(source: &Source, map: &[(String, String)]) -> Result<String, Vec<Diagnostic>> {
     let first = source.text.lines().next().unwrap_or_default();
     let separator = *b",;\t".iter().find(|octet| first.as_bytes().contains(octet)).unwrap_or(&b',');
-    let mut records = Records::new(source.text.as_bytes());
+    let mut records = CsvRecords::new(source.text.as_bytes());
     let (mut fields, mut rows) = (Vec::new(), Vec::new());
     loop {
         match records.next(separator, &mut fields) {
             Ok(Some(record)) => {
                 let text = String::from_utf8_lossy(records.octets(&record)).into_owned();
-                let values: Vec<String> = fields.iter().map(|field| value(&text[field.clone()]).into_owned()).collect();
+                let values: Vec<String> = fields.iter().map(|field| unquote(&text[field.clone()]).into_owned()).collect();
                 rows.push((record.line, values));
             }
             Ok(None) => break,
-            Err(_) => return Err(vec![source.missing("a quote in it does not end, or text stands behind one")]),
+            Err(_) => return Err(vec![source.file_error("a quote in it does not end, or text stands behind one")]),
         }
     }
     let mut rows = rows.into_iter();
-    let (_, names) = rows.next().ok_or_else(|| vec![source.missing("no line names the columns")])?;
+    let (_, names) = rows.next().ok_or_else(|| vec![source.file_error("no line names the columns")])?;
     let mut list = List { told: Vec::new(), machines: Vec::new() };
     let columns = list.columns(source, &names, map)?;
     rows.for_each(|(line, row)| list.row(line, &row, &columns));
@@ -68,8 +68,8 @@ impl List {
         let same = |one: &str, other: &str| one.trim().eq_ignore_ascii_case(other.trim());
         for (column, _) in map {
             if !names.iter().any(|name| same(name, column)) {
-                let error = Diagnostic::error(format!("no column is called {column:?}")).of(&source.name);
-                let meant = probable(column, names.iter().map(String::as_str));
+                let error = Diagnostic::error(format!("no column is called {column:?}")).in_file(&source.name);
+                let meant = closest_match(column, names.iter().map(String::as_str));
                 let help = meant.map_or_else(
                     || format!("they are {}", names.join(", ")),
                     |meant| format!("did you mean `{meant}`?"),
@@ -77,24 +77,24 @@ impl List {
                 return Err(vec![error.help(help)]);
             }
         }
-        let said: Vec<Key> = map.iter().filter_map(|(_, word)| Key::of(word)).collect();
+        let said: Vec<MachineField> = map.iter().filter_map(|(_, word)| MachineField::from_name(word)).collect();
         let mut columns = Vec::new();
-        for (name, usual) in names.iter().zip(keys(names)) {
+        for (name, usual) in names.iter().zip(fields(names)) {
             let mapped = map.iter().find(|(column, _)| same(name, column)).map(|(_, word)| word.as_str());
             // What the operator says of a key goes before what the column is called.
-            let key = mapped.map_or(usual.filter(|key| !said.contains(key)), Key::of);
+            let key = mapped.map_or(usual.filter(|key| !said.contains(key)), MachineField::from_name);
             columns.push(match (key, mapped) {
                 (Some(key), _) => Column::Key(key),
                 (None, Some(word)) => {
-                    check_variable(word).map_err(|why| vec![Diagnostic::error(format!("{word:?}: {why}"))])?;
+                    check_machine_variable(word).map_err(|why| vec![Diagnostic::error(format!("{word:?}: {why}"))])?;
                     Column::Variable(word.to_owned())
                 }
                 (None, None) if name.is_empty() => Column::PassedOver,
-                (None, None) => self.other(name, of_interfaces(names)),
+                (None, None) => self.other(name, lists_interfaces(names)),
             });
         }
-        if !columns.contains(&Column::Key(Key::Name)) {
-            let error = Diagnostic::error("no column is known for the machines' name").of(&source.name);
+        if !columns.contains(&Column::Key(MachineField::Name)) {
+            let error = Diagnostic::error("no column is known for the machines' name").in_file(&source.name);
             return Err(vec![error.help(format!("say which it is: --map COLUMN=name; they are {}", names.join(", ")))]);
         }
         Ok(columns)
@@ -103,11 +103,11 @@ impl List {
     /// A column that is no key: of interfaces, it is about one of several.
     fn other(&mut self, name: &str, of_interfaces: bool) -> Column {
         let variable = name.trim().to_lowercase().replace([' ', '-'], "_");
-        let why = if is_address(name) {
+        let why = if is_ip_address(name) {
             "addresses come from the DHCP server"
         } else if of_interfaces {
             "it is about an interface, not about a machine"
-        } else if check_variable(&variable).is_err() {
+        } else if check_machine_variable(&variable).is_err() {
             "this is no name for a variable: --map gives it another"
         } else {
             return Column::Variable(variable);
@@ -130,7 +130,7 @@ impl List {
             return lost(why);
         }
         let cells = || columns.iter().zip(row).filter(|(_, text)| !text.is_empty());
-        let name = cells().find(|(column, _)| **column == Column::Key(Key::Name)).map(|(_, text)| text.clone());
+        let name = cells().find(|(column, _)| **column == Column::Key(MachineField::Name)).map(|(_, text)| text.clone());
         let Some(name) = name else { return lost("it has no name".into()) };
         if let Err(why) = check_name(&name) {
             return lost(why);
@@ -138,20 +138,20 @@ impl List {
         let mut more = Machine { line, ..Machine::default() };
         for (column, text) in cells() {
             match column {
-                Column::Key(Key::Name | Key::Variables) | Column::PassedOver => {}
-                Column::Key(Key::Mac) => {
+                Column::Key(MachineField::Name | MachineField::Variables) | Column::PassedOver => {}
+                Column::Key(MachineField::Mac) => {
                     for word in text.split([' ', ';', ',']).filter(|word| !word.is_empty()) {
-                        match any_mac(word) {
+                        match parse_any_mac(word) {
                             Some(mac) => more.macs.push(mac.map(|octet| format!("{octet:02x}")).join(":")),
                             None => lost(format!("{word:?} is no MAC address")),
                         }
                     }
                 }
-                Column::Key(Key::Uuid) if any_uuid(text).is_none() => lost(format!("{text:?} is no UUID")),
-                Column::Key(Key::Boot) if !POLICIES.iter().any(|(word, _)| word == text) => {
+                Column::Key(MachineField::Uuid) if parse_any_uuid(text).is_none() => lost(format!("{text:?} is no UUID")),
+                Column::Key(MachineField::Boot) if !POLICIES.iter().any(|(word, _)| word == text) => {
                     lost(format!("`boot` is always, once or never, and not {text:?}"));
                 }
-                Column::Key(key) => drop(more.keys.insert(key.word(), text.clone())),
+                Column::Key(key) => drop(more.keys.insert(key.name(), text.clone())),
                 Column::Variable(variable) => drop(more.variables.insert(variable.clone(), text.clone())),
             }
         }
@@ -204,7 +204,7 @@ impl Machine {
 pub fn is_list(text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default();
     let Some(separator) = [',', ';', '\t'].into_iter().find(|c| first.contains(*c)) else { return false };
-    let names: Vec<String> = first.split(separator).map(|name| value(name).into_owned()).collect();
-    let known = keys(&names);
+    let names: Vec<String> = first.split(separator).map(|name| unquote(name).into_owned()).collect();
+    let known = fields(&names);
     !first.contains('=') && known.iter().flatten().count() > 0 && names.iter().all(|name| name.len() < 60)
 }

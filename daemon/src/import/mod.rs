@@ -27,7 +27,7 @@ pub fn import(source: &Source, format: Option<Format>, here: &Here) -> Result<St
         Some(format) => format,
         None => match seen(&source.text) {
             Seen::Read(format) => format,
-            Seen::NotRead(message, help) => return Err(vec![source.missing(message).help(help)]),
+            Seen::NotRead(message, help) => return Err(vec![source.file_error(message).help(help)]),
         },
     };
     match format {

@@ -5,7 +5,7 @@ use super::expression::{Atom, Expr};
 use super::here::Here;
 use super::translation::{RELAY, Translation, value};
 use super::written::{Fate, Told, free_name};
-use crate::config::diagnostic::{Diagnostic, Lines, Source};
+use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
 use proxydhcpd_core::arch::{Arch, Transport};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -75,7 +75,7 @@ impl Program {
             let error = format!("its {tells} tell more than {MOST_WAYS} kinds of machines apart");
             let help =
                 format!("each becomes a rule: take out {tells} that decide nothing, or import the hosts in parts");
-            return Err(vec![source.missing(error).help(help)]);
+            return Err(vec![source.file_error(error).help(help)]);
         };
         let own: Vec<Ipv4Addr> = here.networks.iter().map(|(_, network)| network.address).collect();
         self.translate(&ways, &own, source, &mut translation);
@@ -113,9 +113,9 @@ impl Program {
         let used: BTreeSet<usize> = ways.iter().filter_map(|(_, end)| Some(end.file()?.0)).collect();
         let mut lines = BTreeSet::new();
         self.steps.iter().for_each(|step| files(step, &mut lines));
-        let of_file = Lines::of(&source.text);
+        let of_file = LineIndex::new(&source.text);
         for line in lines.into_iter().filter(|line| !used.contains(line)) {
-            let (place, text) = (format!("line {line}"), of_file.trimmed(&source.text, line).to_owned());
+            let (place, text) = (format!("line {line}"), of_file.trimmed_line(&source.text, line).to_owned());
             let fate = Fate::Needless("no machine comes to it: for each one another file goes before it".into());
             translation.told.push(Told { place, line: text, fate });
         }

@@ -1,6 +1,6 @@
 //! A menu of PXELINUX, as far as it says what is booted.
 
-use crate::probable::probable;
+use crate::probable::closest_match;
 
 /// What a label boots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ fn unknown(word: &str) -> Option<String> {
     if word.is_empty() || word.starts_with('#') || is_key(&lower) || known().any(|known| known == lower) {
         return None;
     }
-    let meant = probable(word, known()).map(|meant| format!(": did you mean {}?", meant.to_ascii_uppercase()));
+    let meant = closest_match(word, known()).map(|meant| format!(": did you mean {}?", meant.to_ascii_uppercase()));
     Some(format!("unknown word {word}{}", meant.unwrap_or(", which PXELINUX ignores".into())))
 }
 

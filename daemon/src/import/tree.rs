@@ -4,7 +4,7 @@
 use super::pxelinux::{Boot, Line, Menu, included, text_block};
 use super::written::{Fate, Told, free_name, head, quoted};
 use crate::config::diagnostic::{Diagnostic, Source};
-use crate::config::toml::value::{any_mac, any_uuid};
+use crate::config::toml::value::{parse_any_mac, parse_any_uuid};
 use proxydhcpd_core::wire::pxe::MachineId;
 use proxydhcpd_core::wire::uuid::swap_fields;
 use std::collections::BTreeSet;
@@ -41,7 +41,7 @@ pub fn import(directory: &Path) -> Result<String, Vec<Diagnostic>> {
     let scripts = files(&root)?.into_iter().filter(|path| script_of(path).is_some()).collect::<Vec<_>>();
     if menus.is_empty() && scripts.is_empty() {
         let error =
-            Diagnostic::error("nothing in this directory is for one machine").of(&directory.display().to_string());
+            Diagnostic::error("nothing in this directory is for one machine").in_file(&directory.display().to_string());
         return Err(vec![
             error.help("name a file, a directory with pxelinux.cfg, or one with scripts as MAC-525400000010.ipxe"),
         ]);
@@ -56,7 +56,7 @@ pub fn import(directory: &Path) -> Result<String, Vec<Diagnostic>> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
-    Diagnostic::error(format!("it cannot be read: {error}")).of(&path.display().to_string())
+    Diagnostic::error(format!("it cannot be read: {error}")).in_file(&path.display().to_string())
 }
 
 /// Regular files by name.
@@ -84,10 +84,10 @@ fn whose(name: &str) -> Option<Whose> {
     if name == "default" {
         return Some(Whose::All);
     }
-    if let Some(mac) = name.strip_prefix("01-").filter(|rest| rest.len() == 17).and_then(any_mac) {
+    if let Some(mac) = name.strip_prefix("01-").filter(|rest| rest.len() == 17).and_then(parse_any_mac) {
         return Some(Whose::Mac(mac.map(|octet| format!("{octet:02x}")).join(":")));
     }
-    if let Some(octets) = any_uuid(name).filter(|_| name.len() == 36) {
+    if let Some(octets) = parse_any_uuid(name).filter(|_| name.len() == 36) {
         // PXELINUX names its file by the octets as option 97 has them, in which the first three fields are little
         // endian.
         return Some(Whose::Uuid(MachineId::from_uuid(swap_fields(octets)).to_string()));
@@ -296,7 +296,7 @@ impl Writer {
     fn script(&mut self, path: &Path) {
         let file = name(path);
         let Some((is_mac, of)) = script_of(path) else { return };
-        match any_mac(&of) {
+        match parse_any_mac(&of) {
             Some(mac) if is_mac => {
                 let profile = self.profile(&format!("script {of}"), "", &format!("kernel = {}\n", quoted(&file)));
                 self.of.push((Whose::Mac(mac.map(|octet| format!("{octet:02x}")).join(":")), file, profile));

@@ -8,7 +8,7 @@ mod waiting;
 
 use super::tftp;
 use super::tftp::Family;
-use crate::config::{ConfigError, Enabled, Loaded, Settings, Transfers};
+use crate::config::{ConfigError, Enabled, Loaded, Settings, MaxTransfers};
 use crate::net::busy::BindError;
 use crate::net::link::{self, LinkFilter};
 use crate::net::packet;
@@ -54,15 +54,15 @@ impl Doors {
     /// Warnings go to the log. `links` are those that the machine has.
     pub fn open(settings: &Settings, links: &[Link], now: Instant) -> Result<Doors, CannotServe> {
         let mut doors = Doors::default();
-        if settings.wants_ipv4() {
+        if settings.serves_ipv4() {
             if !settings.proxy_only {
                 doors.try_to_open(Kind::Broadcasts, settings, now);
             }
             doors.try_to_open(Kind::BootServer, settings, now);
         }
         // Who has both of IPv4 is another boot server, and to go on over IPv6 alone would only hide that.
-        let has_none_of_ipv4 = settings.wants_ipv4() && doors.opened.is_empty();
-        if settings.wants_ipv6() && !has_none_of_ipv4 {
+        let has_none_of_ipv4 = settings.serves_ipv4() && doors.opened.is_empty();
+        if settings.serves_ipv6() && !has_none_of_ipv4 {
             if !settings.proxy_only {
                 doors.try_to_open(Kind::Groups, settings, now);
             }
@@ -71,15 +71,15 @@ impl Doors {
         if doors.opened.is_empty() && doors.forbidden.is_empty() {
             return Err(CannotServe::NoDhcp);
         }
-        if settings.tftp.enabled.on(links) {
+        if settings.tftp.enabled.is_on(links) {
             doors.try_to_open(Kind::Tftp, settings, now);
-            if settings.wants_ipv6() {
+            if settings.serves_ipv6() {
                 doors.try_to_open(Kind::Tftp6, settings, now);
             }
         }
         // With an old file it is our TFTP that makes files ours to serve.
-        let files_are_ours = doors.open.tftp || !matches!(settings.http.enabled, Enabled::IfOurs(_));
-        if settings.http.enabled.on(links) && files_are_ours {
+        let files_are_ours = doors.open.tftp || !matches!(settings.http.enabled, Enabled::IfLocal(_));
+        if settings.http.enabled.is_on(links) && files_are_ours {
             doors.try_to_open(Kind::Http, settings, now);
         }
         if doors.forbidden.is_empty() { Ok(doors) } else { Err(CannotServe::Forbidden(doors.forbidden)) }
@@ -111,7 +111,7 @@ impl Doors {
             Some(legacy) => {
                 let files = self.open.tftp || self.open.http.is_some();
                 let off = if files { "" } else { "; our own TFTP and HTTP are off" };
-                let tftpd = legacy.routing.tftpd;
+                let tftpd = legacy.boot.tftpd;
                 tracing::info!("as the old file says: TFTP at {tftpd}{off}; UEFI HTTP boot clients are not answered");
             }
         }
@@ -157,7 +157,7 @@ impl Doors {
 
 /// Which interfaces are served: asked of the configuration and of this machine. An old file's addresses must fit.
 pub fn filter(loaded: &Loaded, links: &[Link]) -> Result<LinkFilter, ConfigError> {
-    let served = loaded.settle(links)?;
+    let served = loaded.select_interfaces(links)?;
     let (ipv4, ipv6) = (loaded.settings.ipv4_interfaces.clone(), loaded.settings.ipv6_interfaces.clone());
     Ok(LinkFilter { interfaces: served.interfaces, addresses: served.addresses, ipv4, ipv6 })
 }
@@ -173,18 +173,18 @@ pub fn all_links() -> Vec<Link> {
 /// What differs between two settings that only opening the ports anew could change. `links` are those that the machine
 /// has.
 pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&'static str> {
-    let http = |settings: &Settings| (settings.http.enabled.on(links), settings.http.port);
-    let tftp = |settings: &Settings| (settings.tftp.enabled.on(links), tftp_settings(settings));
+    let http = |settings: &Settings| (settings.http.enabled.is_on(links), settings.http.port);
+    let tftp = |settings: &Settings| (settings.tftp.enabled.is_on(links), tftp_settings(settings));
     if old.proxy_only != new.proxy_only {
         return Some("`proxy-only`");
     }
     if old.state_dir != new.state_dir {
         return Some("`state-dir`");
     }
-    if old.wants_ipv4() != new.wants_ipv4() {
+    if old.serves_ipv4() != new.serves_ipv4() {
         return Some("`ipv4-interfaces` from none or to none");
     }
-    if old.wants_ipv6() != new.wants_ipv6() {
+    if old.serves_ipv6() != new.serves_ipv6() {
         return Some("`ipv6-interfaces` from none or to none");
     }
     if tftp(old) != tftp(new) {
@@ -260,7 +260,7 @@ fn tftp_settings(settings: &Settings) -> tftp::Settings {
         port: 69,
         ports: settings.tftp.ports.clone(),
         single_port: settings.tftp.single_port,
-        max_transfers: settings.tftp.max_transfers.map(Transfers::get),
+        max_transfers: settings.tftp.max_transfers.map(MaxTransfers::get),
         // What is left when all is open.
         descriptors: 0,
     }

@@ -299,7 +299,7 @@ impl Server {
                 // Whoever reloads again and again is not told the same again and again.
                 let said = site.report_hash(&loaded);
                 if std::mem::replace(&mut self.said, said) != said {
-                    loaded.told.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
+                    loaded.diagnostics.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
                     site.log();
                 }
                 self.state.replace_site(site);

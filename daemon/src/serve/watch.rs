@@ -41,7 +41,7 @@ impl Watched {
         match &loaded.file {
             Some(file) => whole.push(file.clone()),
             // One of them may appear.
-            None => whole.extend(config::candidates(&loaded.directory)),
+            None => whole.extend(config::default_paths(&loaded.directory)),
         }
         let machines = settings.machine_files.clone().unwrap_or_else(|| vec![loaded.directory.join("machines")]);
         Watched { whole, machines, boot_dir: settings.boot_dir.clone() }

@@ -3,7 +3,7 @@
 use super::profiles;
 use super::roots::ServedDirectories;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::draft::Draft;
+use crate::config::draft::UnresolvedPlan;
 use crate::config::{DEFAULT_BOOT_DIR, Loaded, Settings};
 use crate::files::{Directory, absent};
 use crate::templates::{self, Templates, TemplateVariables};
@@ -15,36 +15,36 @@ pub struct ResolvedFiles {
     pub directories: ServedDirectories,
     pub templates: Templates,
     pub profiles: Vec<Profile>,
-    pub plan: Draft,
+    pub plan: UnresolvedPlan,
 }
 
 impl ResolvedFiles {
     /// `None` where it is not certain which files were meant.
     pub fn resolve(loaded: &mut Loaded, told: &mut Vec<Diagnostic>) -> Option<ResolvedFiles> {
-        if loaded.unplaced {
+        if loaded.paths_unknown {
             return None;
         }
         let mut roots = match roots(&loaded.settings) {
             Ok(roots) => roots,
             Err(error) => {
-                told.push(loaded.draft.boot_dir.as_ref().map_or(error.clone(), |at| at.tells(error)));
+                told.push(loaded.plan.boot_dir_location.as_ref().map_or(error.clone(), |at| at.relocate(error)));
                 return None;
             }
         };
         profiles::mount(loaded, &mut roots, told);
         let dir = loaded.template_dir();
         // It is told where it is named, and so not once more by who reads it.
-        let missing = loaded.draft.template_dir.as_ref().and_then(|at| Some(at.critical(why_no_directory(&dir)?)));
+        let missing = loaded.plan.template_dir_location.as_ref().and_then(|at| Some(at.critical(why_no_directory(&dir)?)));
         let is_missing = missing.is_some();
         told.extend(missing);
         let named = loaded.settings.template_dir.is_some() && !is_missing;
-        let draft = std::mem::take(&mut loaded.draft);
+        let draft = std::mem::take(&mut loaded.plan);
         let variables = TemplateVariables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
         let mut templates = Templates::read(&dir, named, variables, told);
         let spots = draft.profiles.iter().flat_map(templates::text_locations).collect();
         let profiles = profiles::resolve(&draft.profiles, &roots, (!is_missing).then(|| templates.names()), told);
         if !is_missing {
-            let right = profiles.iter().zip(&draft.profiles).filter(|(_, drafted)| !drafted.faulty);
+            let right = profiles.iter().zip(&draft.profiles).filter(|(_, drafted)| !drafted.has_errors);
             templates.compile(right.map(|(profile, _)| profile), spots, told);
         }
         Some(ResolvedFiles { directories: roots, templates, profiles, plan: draft })

@@ -4,10 +4,10 @@
 use super::roots::ServedDirectories;
 use crate::boot::loaders;
 use crate::config::Loaded;
-use crate::config::diagnostic::{Diagnostic, Spot};
-use crate::config::draft::Drafted;
+use crate::config::diagnostic::{Diagnostic, FileLocation};
+use crate::config::draft::UnresolvedProfile;
 use crate::files::absent;
-use crate::probable::probable;
+use crate::probable::closest_match;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Loader;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};
@@ -17,13 +17,13 @@ use std::collections::BTreeSet;
 /// The profiles with their loaders. What is wrong is told, errors among warnings; of templates nothing where it is not
 /// known which there are, and nothing of files in a directory that could not be mounted.
 pub fn resolve(
-    drafted: &[Drafted],
+    drafted: &[UnresolvedProfile],
     roots: &ServedDirectories,
     templates: Option<&BTreeSet<String>>,
     told: &mut Vec<Diagnostic>,
 ) -> Vec<Profile> {
     let mut profiles = Vec::new();
-    for Drafted { profile, loaders: named, default_loader, at, initrds_at, used_by_at, .. } in drafted {
+    for UnresolvedProfile { profile, loaders: named, default_loader, boot_location: at, initrd_locations: initrds_at, boot_once_file_location: used_by_at, .. } in drafted {
         let mut profile = profile.clone();
         for (arch, (name, at)) in named.iter().filter(|(_, (name, _))| !roots.is_unavailable(name)) {
             match loader(roots, *arch, name) {
@@ -78,7 +78,7 @@ fn loader(roots: &ServedDirectories, arch: Arch, name: &str) -> Result<Loader, S
 }
 
 /// What is rendered, or fetched from elsewhere, nobody can look for.
-fn missing(roots: &ServedDirectories, name: &str, at: &Spot, told: &mut Vec<Diagnostic>) {
+fn missing(roots: &ServedDirectories, name: &str, at: &FileLocation, told: &mut Vec<Diagnostic>) {
     if !name.contains("://")
         && !roots.is_unavailable(name)
         && !name.contains("{{")
@@ -89,9 +89,9 @@ fn missing(roots: &ServedDirectories, name: &str, at: &Spot, told: &mut Vec<Diag
     }
 }
 
-fn no_template(name: &str, at: &Spot, templates: &BTreeSet<String>) -> Diagnostic {
+fn no_template(name: &str, at: &FileLocation, templates: &BTreeSet<String>) -> Diagnostic {
     let critical = at.critical(format!("there is no template `{name}`"));
-    match probable(name, templates.iter().map(String::as_str)) {
+    match closest_match(name, templates.iter().map(String::as_str)) {
         Some(meant) => critical.help(format!("did you mean `{meant}`?")),
         None => critical.help("it is looked for in the template directory"),
     }
@@ -99,15 +99,15 @@ fn no_template(name: &str, at: &Spot, templates: &BTreeSet<String>) -> Diagnosti
 
 /// Mounts what is to be served under names.
 pub fn mount(loaded: &Loaded, roots: &mut ServedDirectories, told: &mut Vec<Diagnostic>) {
-    for mount in &loaded.draft.directories {
+    for mount in &loaded.plan.directories {
         if let Err(error) = roots.mount(&mount.name, &mount.path) {
             let why = format!("the directory {} cannot be served: {error}", mount.path.display());
             roots.mark_unavailable(&mount.name);
-            told.push(mount.at.critical(why));
+            told.push(mount.location.critical(why));
         }
         let hidden = loaded.settings.boot_dir.join(&mount.name);
         if hidden.symlink_metadata().is_ok() {
-            told.push(mount.at.warning(format!("it hides {}", hidden.display())));
+            told.push(mount.location.warning(format!("it hides {}", hidden.display())));
         }
     }
 }

@@ -111,5 +111,5 @@ fn content(opened: &Opened) -> io::Result<Vec<u8>> {
 }
 
 fn wrong(file: &Path, message: String) -> Diagnostic {
-    Diagnostic::error(message).of(&file.display().to_string())
+    Diagnostic::error(message).in_file(&file.display().to_string())
 }

@@ -2,7 +2,7 @@
 
 use super::{MAX_TEXT, Scope, TextLocations};
 use crate::config::diagnostic::{Diagnostic, Source, Span};
-use crate::probable::probable;
+use crate::probable::closest_match;
 use minijinja::{Error, ErrorKind};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,20 +37,20 @@ impl Failure {
                 let source = Source { name: file, text };
                 source.error(span(place, &source.text), message)
             }
-            None => Diagnostic::error(message).of(name),
+            None => Diagnostic::error(message).in_file(name),
         };
         let diagnostic = Box::new(match help {
             Some(help) => diagnostic.help(help),
             None => diagnostic,
         });
-        let line = diagnostic.place.as_ref().map(|place| place.line);
+        let line = diagnostic.location.as_ref().map(|place| place.line);
         Failure { template: name.strip_prefix(super::linux::INLINE_PREFIX).unwrap_or(name).to_owned(), line, diagnostic }
     }
 
     /// Told where the configuration says the text, if that is where it comes from.
     pub(super) fn with_location(self, spots: &TextLocations) -> Failure {
         match spots.get(&self.template) {
-            Some(spot) => Failure { diagnostic: Box::new(spot.tells(*self.diagnostic)), ..self },
+            Some(spot) => Failure { diagnostic: Box::new(spot.relocate(*self.diagnostic)), ..self },
             None => self,
         }
     }
@@ -98,7 +98,7 @@ fn undefined(detail: &str, scope: Option<&Scope>) -> (String, Option<String>) {
         let (before, last) = name.split_at(name.rfind('.').map_or(0, |dot| dot + 1));
         let known = scope.known_names();
         let beside = known.iter().filter_map(|name| name.strip_prefix(before)).filter(|name| !name.contains('.'));
-        match probable(last, beside) {
+        match closest_match(last, beside) {
             Some(meant) => format!("did you mean `{before}{meant}`?"),
             None => format!("where it may be absent: `{{{{ {name} | default(\"...\") }}}}`"),
         }

@@ -1,8 +1,8 @@
 //! The kernel, the initrds and the arguments of a profile: short texts that may hold expressions.
 
 use super::{Failure, Scope, Templates};
-use crate::config::diagnostic::{Diagnostic, Spot};
-use crate::config::draft::Drafted;
+use crate::config::diagnostic::{Diagnostic, FileLocation};
+use crate::config::draft::UnresolvedProfile;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,11 +13,11 @@ use std::sync::Arc;
 pub const INLINE_PREFIX: char = '/';
 
 /// Where the configuration says each of these texts.
-pub type TextLocations = BTreeMap<String, Spot>;
+pub type TextLocations = BTreeMap<String, FileLocation>;
 
 /// Those of one profile.
-pub fn text_locations(drafted: &Drafted) -> Vec<(String, Spot)> {
-    let Drafted { profile, at, initrds_at, arguments_at, .. } = drafted;
+pub fn text_locations(drafted: &UnresolvedProfile) -> Vec<(String, FileLocation)> {
+    let UnresolvedProfile { profile, boot_location: at, initrd_locations: initrds_at, arguments_location: arguments_at, .. } = drafted;
     let initrds = initrds_at.iter().enumerate().map(|(index, at)| (key(profile, &initrd(index)), at));
     let kernel = at.iter().map(|at| (key(profile, KERNEL), at));
     let arguments = arguments_at.iter().map(|at| (key(profile, ARGUMENTS), at));
@@ -117,7 +117,7 @@ pub(super) fn is_template(text: &str) -> bool {
 impl Templates {
     pub(super) fn invalid_text(&self, key: &str, why: &str) -> Failure {
         let key = key.strip_prefix(INLINE_PREFIX).unwrap_or(key);
-        let diagnostic = Box::new(Diagnostic::error(why).of(key));
+        let diagnostic = Box::new(Diagnostic::error(why).in_file(key));
         Failure { template: key.to_owned(), line: None, diagnostic }.with_location(&self.locations)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::strict;
 use crate::config::diagnostic::Span;
-use crate::probable::probable;
+use crate::probable::closest_match;
 use minijinja::machinery::{CompiledTemplate, Instruction, Instructions, get_compiled_template};
 use minijinja::{Environment, ErrorKind};
 use std::collections::BTreeSet;
@@ -65,7 +65,7 @@ fn unknown<'a>(
                 strict::FILTERS.iter().copied().chain(["default", "sh", "urlencode", "replace", "attr", "lines"]);
             tried
                 .is_err_and(|error| error.kind() == ErrorKind::UnknownFilter)
-                .then(|| (format!("there is no filter `{name}`"), probable(name, known)))
+                .then(|| (format!("there is no filter `{name}`"), closest_match(name, known)))
         }
         Instruction::PerformTest(name, ..) => {
             let tried = state.perform_test(name, &[]);
@@ -78,10 +78,10 @@ fn unknown<'a>(
             ]);
             tried
                 .is_err_and(|error| error.kind() == ErrorKind::UnknownTest)
-                .then(|| (format!("there is no test `{name}`"), probable(name, known)))
+                .then(|| (format!("there is no test `{name}`"), closest_match(name, known)))
         }
         Instruction::CallFunction(name, ..) if !functions.contains(name) => {
-            Some((format!("there is no function `{name}`"), probable(name, functions.iter().copied())))
+            Some((format!("there is no function `{name}`"), closest_match(name, functions.iter().copied())))
         }
         _ => None,
     }

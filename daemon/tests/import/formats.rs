@@ -166,8 +166,8 @@ fn errors_in_openwrts_configuration_show_its_own_line() {
         let source = Source::new("dhcp", text.clone().into_bytes()).unwrap();
         let error = import(&source, None, &Here::default()).unwrap_err().remove(0);
         assert!(error.one_line().starts_with(place), "{error}");
-        let line = error.place.as_ref().unwrap().line;
-        assert_eq!(error.place.unwrap().text, text.lines().nth(line - 1).unwrap());
+        let line = error.location.as_ref().unwrap().line;
+        assert_eq!(error.location.unwrap().text, text.lines().nth(line - 1).unwrap());
     }
 }
 

@@ -14,7 +14,7 @@ use netns::raw::{CLIENT_MAC, SERVER_MAC, Wire, as_text};
 use netns::{Host, Peer, wait_for};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::config::load_below;
+use proxydhcpd::config::load_from_dir;
 use proxydhcpd::import::{Format, Here, import};
 use proxydhcpd::net::holder::{Transport, bound_sockets};
 use proxydhcpd_core::answer::{Replies, answer};
@@ -298,7 +298,7 @@ fn a_proxy_ini_routes_as_it_did() {
         let new = plan(&imported);
         let (legacy, _) = proxydhcpd::config::legacy::read(&source).unwrap();
         let mut old = Plan { boot_server: true, http: Some(8080), ..Plan::default() };
-        legacy.routing.apply(&mut old);
+        legacy.boot.apply(&mut old);
         for vector in vectors() {
             let [before, now] = [&old, &new].map(|plan| gets(&vector, &mut |asked| ours(plan, asked)));
             assert_eq!(now, before, "{}\n{imported}", vector.name);
@@ -317,8 +317,8 @@ fn plan(text: &str) -> Plan {
     let file = directory.path().join("proxydhcpd.toml");
     std::fs::write(&file, text).unwrap();
     let flags = Flags { config: Some(file), ..Flags::default() };
-    let loaded = load_below(&flags, directory.path()).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let (draft, vendor_classes) = (loaded.draft, loaded.settings.vendor_classes);
+    let loaded = load_from_dir(&flags, directory.path()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let (draft, vendor_classes) = (loaded.plan, loaded.settings.pxe_vendor_classes);
     let loader = |name: String| Loader { name, path: None };
     let profiles = draft.profiles.into_iter().map(|drafted| {
         let mut profile = drafted.profile;
@@ -334,7 +334,7 @@ fn plan(text: &str) -> Plan {
         vendor_classes,
         profiles: profiles.collect(),
         rules: draft.rules,
-        machines: draft.machines.machines,
+        machines: draft.machine_files.machines,
         default_profile: draft.default_profile,
         unknown_machine_profile: draft.unknown_machine_profile,
         ..Plan::default()

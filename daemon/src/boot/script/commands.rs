@@ -1,6 +1,6 @@
 //! The commands of iPXE, and which of them a given iPXE has.
 
-use crate::probable::probable;
+use crate::probable::closest_match;
 use std::fs;
 use std::path::Path;
 
@@ -192,7 +192,7 @@ pub fn check_command(command: &str, offered: &[(String, IpxeBinary)]) -> Option<
     let lacking: Vec<_> = offered.iter().filter(|(_, ipxe)| !ipxe.has_string(command)).collect();
     if !KNOWN.contains(&command) {
         let is_none = lacking.len() == offered.len();
-        let cure = match probable(command, KNOWN.iter().copied()) {
+        let cure = match closest_match(command, KNOWN.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "a comment begins with `#`, a label with `:`".to_owned(),
         };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cli::{Cli, Command};
-use crate::config::draft::Draft;
+use crate::config::draft::UnresolvedPlan;
 use crate::config::{Loaded, Settings};
 use crate::site::OpenPorts;
 use clap::Parser;
@@ -20,9 +20,9 @@ const ASK: usize = 1;
 fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     let settings = Settings { boot_dir: std::env::temp_dir(), ..Settings::default() };
     let directory = settings.boot_dir.clone();
-    let draft = Draft::default();
+    let draft = UnresolvedPlan::default();
     let mut loaded =
-        Loaded { file: None, directory, beside: 0, settings, draft, legacy: None, told: Vec::new(), unplaced: false };
+        Loaded { file: None, directory, conf_d_files: 0, settings, plan: draft, legacy: None, diagnostics: Vec::new(), paths_unknown: false };
     let mut site = Site::build(
         &mut loaded,
         OpenPorts {

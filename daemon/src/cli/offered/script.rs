@@ -95,7 +95,7 @@ impl Look<'_> {
         if !is_url(url) {
             return;
         }
-        let who = format!("{}:{}", source.name, source.line(at.start));
+        let who = format!("{}:{}", source.name, source.line_number(at.start));
         self.url(url, &who);
         let without = if url.starts_with("https://") { self.without_https() } else { None };
         if let Some(ipxe) = without {

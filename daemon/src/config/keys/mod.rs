@@ -4,79 +4,79 @@
 pub mod render;
 mod table;
 
-use crate::probable::probable;
+use crate::probable::closest_match;
 
 pub use table::{KEYS, TABLES};
 
 /// A key, and what there is to say of it.
 #[derive(Debug)]
-pub struct Key {
+pub struct ConfigKey {
     /// As in [`TABLES`]; empty for the top of the file.
     pub table: &'static str,
     pub name: &'static str,
     /// What its value must be, as an error would say it.
-    pub is: &'static str,
+    pub expected: &'static str,
     /// What holds without it.
     pub default: &'static str,
     /// One line.
-    pub about: &'static str,
+    pub summary: &'static str,
     /// What else is to know; may be empty.
-    pub more: &'static str,
+    pub details: &'static str,
     /// A value, as it is written.
     pub example: &'static str,
 }
 
 /// A table of the file.
 #[derive(Debug)]
-pub struct Table {
+pub struct ConfigTable {
     /// Its keys have this in [`Key::table`].
     pub name: &'static str,
     /// As it is written.
     pub header: &'static str,
-    pub about: &'static str,
-    pub more: &'static str,
+    pub summary: &'static str,
+    pub details: &'static str,
     /// Where its keys stand in no order of their own: lines that show all of them.
     pub example: &'static str,
 }
 
-pub fn find(table: &str, name: &str) -> Option<&'static Key> {
+pub fn find(table: &str, name: &str) -> Option<&'static ConfigKey> {
     KEYS.iter().find(|key| key.table == table && key.name == name)
 }
 
-pub fn of(table: &str) -> impl Iterator<Item = &'static Key> {
+pub fn in_table(table: &str) -> impl Iterator<Item = &'static ConfigKey> {
     KEYS.iter().filter(move |key| key.table == table)
 }
 
 /// The table by its name; the top of the file is one.
-pub fn table(name: &str) -> &'static Table {
+pub fn find_table(name: &str) -> &'static ConfigTable {
     TABLES.iter().find(|table| table.name == name).unwrap_or(&TABLES[0])
 }
 
 /// What was probably meant by a key that this table does not have. It may stand in another one: `port` at the top means
 /// `[http] port`.
-pub fn meant(wrong: &str, within: &str) -> String {
+pub fn suggestion(wrong: &str, within: &str) -> String {
     if let Some((.., help)) = OTHERS_WORDS.iter().find(|(table, word, _)| (*table, *word) == (within, wrong)) {
         return (*help).to_owned();
     }
     let tables =
         || TABLES.iter().filter(|table| within.is_empty() && !table.name.is_empty() && !table.name.contains('.'));
-    if let Some(name) = probable(wrong, of(within).map(|key| key.name).chain(tables().map(|table| table.name))) {
+    if let Some(name) = closest_match(wrong, in_table(within).map(|key| key.name).chain(tables().map(|table| table.name))) {
         return match tables().find(|table| table.name == name) {
             Some(table) => format!("did you mean {}?", table.header),
             None => format!("did you mean `{name}`?"),
         };
     }
     if within == "machine" {
-        let known: Vec<_> = of(within).map(|key| key.name).collect();
+        let known: Vec<_> = in_table(within).map(|key| key.name).collect();
         return format!("a machine has {}; anything else goes into its `variables`", known.join(", "));
     }
     let elsewhere =
-        probable(wrong, KEYS.iter().map(|key| key.name)).and_then(|name| KEYS.iter().find(|key| key.name == name));
+        closest_match(wrong, KEYS.iter().map(|key| key.name)).and_then(|name| KEYS.iter().find(|key| key.name == name));
     match elsewhere {
         Some(key) => format!("did you mean `{}` {}?", key.name, key.place()),
         None => {
-            let known: Vec<_> = of(within).map(|key| key.name).chain(tables().map(|table| table.header)).collect();
-            let place = if within.is_empty() { "there".to_owned() } else { format!("under {}", table(within).header) };
+            let known: Vec<_> = in_table(within).map(|key| key.name).chain(tables().map(|table| table.header)).collect();
+            let place = if within.is_empty() { "there".to_owned() } else { format!("under {}", find_table(within).header) };
             format!("the keys {place} are {}", known.join(", "))
         }
     }
@@ -95,11 +95,11 @@ const OTHERS_WORDS: [(&str, &str, &str); 9] = [
     ("machine", "hostname", "it is the NAME in [machine.NAME]; anything else goes into its `variables`"),
 ];
 
-impl Key {
+impl ConfigKey {
     fn place(&self) -> String {
         match self.table {
             "" => "at the top of the file".to_owned(),
-            name => format!("under {}", table(name).header),
+            name => format!("under {}", find_table(name).header),
         }
     }
 }

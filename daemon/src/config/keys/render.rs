@@ -1,16 +1,16 @@
 //! The table of keys as an example file, as a manual page, and as help.
 
-use super::{KEYS, Key, TABLES, Table, of};
-use crate::probable::probable;
+use super::{KEYS, ConfigKey, TABLES, ConfigTable, in_table};
+use crate::probable::closest_match;
 use std::fmt::Write;
 
 /// dist/proxydhcpd.toml: every key behind a `#`, with what there is to say of it before.
-pub fn example() -> String {
+pub fn example_file() -> String {
     let mut text = comment(INTRODUCTION);
     for table in TABLES.iter().filter(|table| !is_part(table)) {
         text.push_str("\n\n");
         if !table.name.is_empty() {
-            text += &comment(&format!("{}: {}", table.header, sentences(&[table.about, table.more])));
+            text += &comment(&format!("{}: {}", table.header, sentences(&[table.summary, table.details])));
         }
         match table.example {
             "" => in_turn(&mut text, table),
@@ -19,7 +19,7 @@ pub fn example() -> String {
                     listed(&mut text, table, part);
                 }
                 text.push('\n');
-                example
+                example_file
                     .lines()
                     .for_each(|line| writeln!(text, "{}", format!("#{line}").trim_end()).unwrap_or_default());
             }
@@ -29,27 +29,27 @@ pub fn example() -> String {
 }
 
 /// A table whose keys stand one below the other.
-fn in_turn(text: &mut String, table: &Table) {
+fn in_turn(text: &mut String, table: &ConfigTable) {
     if !table.name.is_empty() {
         writeln!(text, "#{}", table.header).ok();
     }
-    for (index, key) in of(table.name).enumerate() {
+    for (index, key) in in_table(table.name).enumerate() {
         if index > 0 || !table.name.is_empty() {
             text.push('\n');
         }
-        *text += &comment(&sentences(&[key.about, key.more, &format!("Default: {}.", key.default)]));
+        *text += &comment(&sentences(&[key.summary, key.details, &format!("Default: {}.", key.default)]));
         writeln!(text, "#{} = {}", key.name, key.example).ok();
     }
 }
 
 /// The keys of a table as a list, before an example that has all of them.
-fn listed(text: &mut String, table: &Table, part: &Table) {
+fn listed(text: &mut String, table: &ConfigTable, part: &ConfigTable) {
     if part.name != table.name {
         text.push_str("#\n");
-        *text += &comment(&format!("{}: {}", part.header, sentences(&[part.about, part.more])));
+        *text += &comment(&format!("{}: {}", part.header, sentences(&[part.summary, part.details])));
     }
-    for key in of(part.name) {
-        let about = sentences(&[key.about, key.more]);
+    for key in in_table(part.name) {
+        let about = sentences(&[key.summary, key.details]);
         let default =
             if ["none", "any"].contains(&key.default) { String::new() } else { format!(" Default: {}.", key.default) };
         for (index, line) in wrapped(&format!("{about}{default}"), 90).iter().enumerate() {
@@ -60,7 +60,7 @@ fn listed(text: &mut String, table: &Table, part: &Table) {
 }
 
 /// docs/man/proxydhcpd.toml.5.
-pub fn manual() -> String {
+pub fn man_page() -> String {
     let mut page = format!(
         ".TH proxydhcpd.toml 5 \"\" \"proxydhcpd {}\" \"File Formats Manual\"\n.SH NAME\nproxydhcpd.toml \\- what \
          proxydhcpd serves, and what machines boot\n.SH DESCRIPTION\n{}\n.SH KEYS\n",
@@ -69,9 +69,9 @@ pub fn manual() -> String {
     );
     for table in TABLES {
         writeln!(page, ".SS {}", roff(table.header)).ok();
-        writeln!(page, "{}", roff(&sentences(&[table.about, table.more]))).ok();
-        for key in of(table.name) {
-            let about = sentences(&[key.about, key.more, &must(key), &format!("Default: {}.", key.default)]);
+        writeln!(page, "{}", roff(&sentences(&[table.summary, table.details]))).ok();
+        for key in in_table(table.name) {
+            let about = sentences(&[key.summary, key.details, &must(key), &format!("Default: {}.", key.default)]);
             writeln!(page, ".TP\n\\fB{}\\fR = {}\n{}", roff(key.name), roff(key.example), roff(&about)).ok();
         }
         if !table.example.is_empty() {
@@ -100,32 +100,32 @@ pub fn help(word: &str) -> Result<String, String> {
     let is_key = KEYS.iter().any(|key| key.name == word);
     let mut parts = Vec::new();
     for table in TABLES {
-        let named = table.name == word || table.header.contains(word) || table.more.contains(&format!("`{word}`"));
-        let fits = |key: &&Key| if is_key { key.name == word } else { named || key.name.contains(word) };
-        let keys: Vec<&Key> = of(table.name).filter(fits).collect();
+        let named = table.name == word || table.header.contains(word) || table.details.contains(&format!("`{word}`"));
+        let fits = |key: &&ConfigKey| if is_key { key.name == word } else { named || key.name.contains(word) };
+        let keys: Vec<&ConfigKey> = in_table(table.name).filter(fits).collect();
         // A table that takes any name has no keys to be listed.
-        let is_free = of(table.name).next().is_none();
+        let is_free = in_table(table.name).next().is_none();
         if !keys.is_empty() || (is_free && named) {
             parts.push(shown(table, &keys, is_free));
         }
     }
     if parts.is_empty() {
         let known = KEYS.iter().map(|key| key.name).chain(TABLES.iter().map(|table| table.name));
-        let meant = probable(word, known).map(|meant| format!("; did you mean `{meant}`?"));
+        let meant = closest_match(word, known).map(|meant| format!("; did you mean `{meant}`?"));
         return Err(format!("no key or table is called `{word}`{}", meant.unwrap_or_default()));
     }
     Ok(parts.join("\n"))
 }
 
-fn shown(table: &Table, keys: &[&Key], is_free: bool) -> String {
-    let mut text = format!("{}: {}\n", table.header, table.about);
+fn shown(table: &ConfigTable, keys: &[&ConfigKey], is_free: bool) -> String {
+    let mut text = format!("{}: {}\n", table.header, table.summary);
     for key in keys {
         writeln!(text, "  {} = {}", key.name, key.example).ok();
-        explained(&mut text, &sentences(&[key.about, key.more, &must(key), &format!("Default: {}.", key.default)]));
+        explained(&mut text, &sentences(&[key.summary, key.details, &must(key), &format!("Default: {}.", key.default)]));
     }
     if is_free {
         table.example.lines().for_each(|line| writeln!(text, "  {line}").unwrap_or_default());
-        explained(&mut text, table.more);
+        explained(&mut text, table.details);
     }
     text
 }
@@ -134,18 +134,18 @@ fn explained(text: &mut String, about: &str) {
     wrapped(about, 100).iter().for_each(|line| writeln!(text, "      {line}").unwrap_or_default());
 }
 
-fn must(key: &Key) -> String {
-    let mut letters = key.is.chars();
+fn must(key: &ConfigKey) -> String {
+    let mut letters = key.expected.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     format!("{}{}.", first.into_iter().collect::<String>(), letters.as_str())
 }
 
 /// A table that is only a part of one.
-fn is_part(table: &Table) -> bool {
+fn is_part(table: &ConfigTable) -> bool {
     TABLES.iter().any(|whole| is_part_of(table, whole))
 }
 
-fn is_part_of(part: &Table, whole: &Table) -> bool {
+fn is_part_of(part: &ConfigTable, whole: &ConfigTable) -> bool {
     !whole.name.is_empty() && part.name.strip_prefix(whole.name).is_some_and(|rest| rest.starts_with('.'))
 }
 
@@ -200,7 +200,7 @@ mod tests {
         let all = help("").unwrap();
         assert!(all.matches(" = ").count() >= KEYS.len());
         for table in TABLES {
-            assert!(all.contains(&format!("{}: {}\n", table.header, table.about)), "{}", table.header);
+            assert!(all.contains(&format!("{}: {}\n", table.header, table.summary)), "{}", table.header);
         }
         assert!(help("directories").unwrap().starts_with("[directories]: "));
         assert!(help("default").unwrap().contains("[profile.NAME.loaders]: "));

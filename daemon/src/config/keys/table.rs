@@ -1,9 +1,9 @@
 //! The rows.
 
-use super::{Key, Table};
-use crate::config::Transfers;
+use super::{ConfigKey, ConfigTable};
+use crate::config::MaxTransfers;
 
-pub const TABLES: &[Table] = &[
+pub const TABLES: &[ConfigTable] = &[
     table("", "the top of the file", "The site.", "These keys stand before the first table.", ""),
     table(
         "variables",
@@ -53,7 +53,7 @@ pub const TABLES: &[Table] = &[
     ),
 ];
 
-pub const KEYS: &[Key] = &[
+pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "interfaces",
@@ -295,7 +295,7 @@ pub const KEYS: &[Key] = &[
     key(
         "tftp",
         "max-transfers",
-        Transfers::WANTED,
+        MaxTransfers::EXPECTED,
         "as many as open files allow",
         "Transfers at a time, of all machines together.",
         "The others ask again until it is their turn.",
@@ -716,8 +716,8 @@ const fn table(
     about: &'static str,
     more: &'static str,
     example: &'static str,
-) -> Table {
-    Table { name, header, about, more, example }
+) -> ConfigTable {
+    ConfigTable { name, header, summary: about, details: more, example }
 }
 
 const fn key(
@@ -728,6 +728,6 @@ const fn key(
     about: &'static str,
     more: &'static str,
     example: &'static str,
-) -> Key {
-    Key { table, name, is, default, about, more, example }
+) -> ConfigKey {
+    ConfigKey { table, name, expected: is, default, summary: about, details: more, example }
 }

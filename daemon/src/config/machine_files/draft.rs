@@ -1,16 +1,16 @@
 //! One machine of an exported file while it is read. The same draft serves one after the other, so that nothing is
 //! allocated for most of them.
 
-use super::Profiles;
-use crate::config::machines::{MOST_MACS, POLICIES, TOO_MANY_MACS, check_name, check_variable, serial};
-use crate::config::toml::value::{any_mac, any_uuid, mac, uuid};
-use crate::probable::probable;
+use super::ProfileLookup;
+use crate::config::machines::{MAX_MACS, POLICIES, TOO_MANY_MACS, check_name, check_machine_variable, parse_serial};
+use crate::config::toml::value::{parse_any_mac, parse_any_uuid, parse_mac, parse_uuid};
+use crate::probable::closest_match;
 use proxydhcpd_core::plan::machines::{Machine, Policy};
 use proxydhcpd_core::plan::profile::ProfileId;
 
 /// What may be said of a machine, in every format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
+pub enum MachineField {
     Name,
     Mac,
     Uuid,
@@ -21,12 +21,12 @@ pub enum Key {
 }
 
 #[derive(Debug, Default)]
-pub struct Draft {
+pub struct MachineBuilder {
     pub name: String,
     macs: Vec<[u8; 6]>,
     uuid: Option<[u8; 16]>,
     /// Its UUID is one that makers leave in many machines, and is not taken.
-    pub has_placeholder: bool,
+    pub has_placeholder_uuid: bool,
     serial: String,
     profile: Option<ProfileId>,
     policy: Policy,
@@ -36,16 +36,16 @@ pub struct Draft {
 
 /// What is wrong with a value, and perhaps what was meant.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct FieldError {
     pub message: String,
     pub help: Option<String>,
 }
 
-impl Key {
-    pub const ALL: [Key; 7] =
+impl MachineField {
+    pub const ALL: [MachineField; 7] =
         [Self::Name, Self::Mac, Self::Uuid, Self::Serial, Self::Profile, Self::Boot, Self::Variables];
 
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Name => "name",
             Self::Mac => "mac",
@@ -57,17 +57,17 @@ impl Key {
         }
     }
 
-    pub fn of(word: &str) -> Option<Key> {
-        Self::ALL.into_iter().find(|key| key.word() == word)
+    pub fn from_name(word: &str) -> Option<MachineField> {
+        Self::ALL.into_iter().find(|key| key.name() == word)
     }
 }
 
-impl Draft {
+impl MachineBuilder {
     pub fn clear(&mut self) {
         self.name.clear();
         self.macs.clear();
         self.uuid = None;
-        self.has_placeholder = false;
+        self.has_placeholder_uuid = false;
         self.serial.clear();
         self.profile = None;
         self.policy = Policy::default();
@@ -88,45 +88,45 @@ impl Draft {
     }
 
     /// One more address for [`Key::Mac`]; any other key has one value.
-    pub fn set(&mut self, key: Key, text: &str, profiles: &Profiles<'_>) -> Result<(), Wrong> {
+    pub fn set(&mut self, key: MachineField, text: &str, profiles: &ProfileLookup<'_>) -> Result<(), FieldError> {
         match key {
-            Key::Name => {
-                check_name(text).map_err(|why| Wrong::plain(&why))?;
+            MachineField::Name => {
+                check_name(text).map_err(|why| FieldError::new(&why))?;
                 self.name.push_str(text);
             }
-            Key::Mac if self.macs.len() == MOST_MACS => return Err(Wrong::plain(TOO_MANY_MACS)),
-            Key::Mac => self.macs.push(mac(text).ok_or_else(|| no_mac(text))?),
-            Key::Uuid => match uuid(text) {
+            MachineField::Mac if self.macs.len() == MAX_MACS => return Err(FieldError::new(TOO_MANY_MACS)),
+            MachineField::Mac => self.macs.push(parse_mac(text).ok_or_else(|| no_mac(text))?),
+            MachineField::Uuid => match parse_uuid(text) {
                 // Only zeros or only ones: that is how others write down that they know none.
-                None if any_uuid(text).is_some_and(|uuid| [[0; 16], [0xff; 16]].contains(&uuid)) => {}
-                None if any_uuid(text).is_some() => self.has_placeholder = true,
+                None if parse_any_uuid(text).is_some_and(|uuid| [[0; 16], [0xff; 16]].contains(&uuid)) => {}
+                None if parse_any_uuid(text).is_some() => self.has_placeholder_uuid = true,
                 None => return Err(no_uuid(text)),
                 known => self.uuid = known,
             },
-            Key::Serial => self.serial.push_str(serial(text).ok_or_else(|| Wrong::plain(NO_SERIAL))?),
-            Key::Profile => {
-                self.profile = Some(profiles(text).map_err(|(message, help)| Wrong { message, help })?);
+            MachineField::Serial => self.serial.push_str(parse_serial(text).ok_or_else(|| FieldError::new(NO_SERIAL))?),
+            MachineField::Profile => {
+                self.profile = Some(profiles(text).map_err(|(message, help)| FieldError { message, help })?);
             }
-            Key::Boot => self.policy = policy(text)?,
-            Key::Variables => return Err(Wrong::plain("`variables` is a table")),
+            MachineField::Boot => self.policy = policy(text)?,
+            MachineField::Variables => return Err(FieldError::new("`variables` is a table")),
         }
         Ok(())
     }
 
     /// A variable whose name is a JSON string already.
-    pub fn text_variable(&mut self, json_name: &str, text: &str) {
+    pub fn add_text_variable(&mut self, json_name: &str, text: &str) {
         self.open_variables(json_name);
         let plain = |octet: &u8| *octet >= b' ' && !b"\"\\".contains(octet);
         if text.as_bytes().iter().all(plain) {
             self.variables.extend(["\"", text, "\""]);
         } else {
-            self.variables.push_str(&json_text(text));
+            self.variables.push_str(&json_string(text));
         }
     }
 
-    pub fn variable(&mut self, name: &str, value: &serde_json::Value) -> Result<(), Wrong> {
-        check_variable(name).map_err(|why| Wrong::plain(&why))?;
-        self.open_variables(&json_text(name));
+    pub fn add_variable(&mut self, name: &str, value: &serde_json::Value) -> Result<(), FieldError> {
+        check_machine_variable(name).map_err(|why| FieldError::new(&why))?;
+        self.open_variables(&json_string(name));
         self.variables.push_str(&value.to_string());
         Ok(())
     }
@@ -142,35 +142,35 @@ impl Draft {
     }
 }
 
-pub fn json_text(text: &str) -> String {
+pub fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 const NO_SERIAL: &str = "a serial number is one line of 1 to 255 octets";
 
-fn no_mac(text: &str) -> Wrong {
-    if any_mac(text).is_some() {
-        return Wrong::plain(&format!("{text:?} is no machine's own address, but one for a group or for nobody"));
+fn no_mac(text: &str) -> FieldError {
+    if parse_any_mac(text).is_some() {
+        return FieldError::new(&format!("{text:?} is no machine's own address, but one for a group or for nobody"));
     }
     let help = "a MAC address is 52:54:00:12:34:56, also with hyphens or as 5254.0012.3456".to_owned();
-    Wrong { message: format!("{text:?} is no MAC address"), help: Some(help) }
+    FieldError { message: format!("{text:?} is no MAC address"), help: Some(help) }
 }
 
-fn no_uuid(text: &str) -> Wrong {
+fn no_uuid(text: &str) -> FieldError {
     let help = "a UUID is 11223344-5566-7788-99aa-bbccddeeff00, as the firmware's setup prints it".to_owned();
-    Wrong { message: format!("{text:?} is no UUID"), help: Some(help) }
+    FieldError { message: format!("{text:?} is no UUID"), help: Some(help) }
 }
 
-fn policy(text: &str) -> Result<Policy, Wrong> {
+fn policy(text: &str) -> Result<Policy, FieldError> {
     POLICIES.iter().find(|(word, _)| *word == text).map(|(_, policy)| *policy).ok_or_else(|| {
-        let help = probable(text, POLICIES.map(|(word, _)| word)).map(|meant| format!("did you mean `{meant}`?"));
-        Wrong { message: format!("`boot` is always, once or never, and not {text:?}"), help }
+        let help = closest_match(text, POLICIES.map(|(word, _)| word)).map(|meant| format!("did you mean `{meant}`?"));
+        FieldError { message: format!("`boot` is always, once or never, and not {text:?}"), help }
     })
 }
 
-impl Wrong {
-    pub fn plain(message: &str) -> Wrong {
-        Wrong { message: message.to_owned(), help: None }
+impl FieldError {
+    pub fn new(message: &str) -> FieldError {
+        FieldError { message: message.to_owned(), help: None }
     }
 }
 
@@ -181,15 +181,15 @@ mod tests {
     #[test]
     fn addresses_are_read_as_switches_labels_and_exports_write_them() {
         for text in ["52:54:00:12:ab:Ff", "52-54-00-12-AB-FF", "5254.0012.abff", "52540012abff"] {
-            assert_eq!(mac(text), Some([0x52, 0x54, 0, 0x12, 0xab, 0xff]), "{text}");
+            assert_eq!(parse_mac(text), Some([0x52, 0x54, 0, 0x12, 0xab, 0xff]), "{text}");
         }
         for text in
             ["", "52:54:00:12:ab", "52:54:00:12:ab:fg", "52:5:400:12:ab:ff", "52:54-00:12:ab:ff", "5254:0012:abff"]
         {
-            assert_eq!((mac(text), no_mac(text).message), (None, format!("{text:?} is no MAC address")));
+            assert_eq!((parse_mac(text), no_mac(text).message), (None, format!("{text:?} is no MAC address")));
         }
         for text in ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"] {
-            assert!(mac(text).is_none() && no_mac(text).message.contains("group"), "{text}");
+            assert!(parse_mac(text).is_none() && no_mac(text).message.contains("group"), "{text}");
         }
     }
 
@@ -201,33 +201,33 @@ mod tests {
             "112233445566778899aabbccddeeff00",
         ];
         for text in texts {
-            assert_eq!(uuid(text).unwrap()[..3], [0x11, 0x22, 0x33], "{text}");
-            assert_eq!(uuid(text).unwrap()[14..], [0xff, 0], "{text}");
+            assert_eq!(parse_uuid(text).unwrap()[..3], [0x11, 0x22, 0x33], "{text}");
+            assert_eq!(parse_uuid(text).unwrap()[14..], [0xff, 0], "{text}");
         }
         for text in ["", "1122334455667788-99aa-bbccddeeff00-----", "11223344-5566-7788-99aa-bbccddeeff0g"] {
-            assert_eq!(any_uuid(text), None, "{text}");
+            assert_eq!(parse_any_uuid(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_uuid_of_only_zeros_or_ones_says_nothing_in_an_export() {
-        let mut draft = Draft::default();
+        let mut draft = MachineBuilder::default();
         for text in ["00000000-0000-0000-0000-000000000000", "ffffffffffffffffffffffffffffffff"] {
-            assert_eq!(draft.set(Key::Uuid, text, &|_| Ok(0)), Ok(()));
+            assert_eq!(draft.set(MachineField::Uuid, text, &|_| Ok(0)), Ok(()));
         }
-        assert_eq!((draft.machine(), draft.has_placeholder), (Machine::default(), false));
-        assert_eq!(draft.set(Key::Uuid, "03000200-0400-0500-0006-000700080009", &|_| Ok(0)), Ok(()));
-        assert_eq!((draft.machine(), draft.has_placeholder), (Machine::default(), true));
+        assert_eq!((draft.machine(), draft.has_placeholder_uuid), (Machine::default(), false));
+        assert_eq!(draft.set(MachineField::Uuid, "03000200-0400-0500-0006-000700080009", &|_| Ok(0)), Ok(()));
+        assert_eq!((draft.machine(), draft.has_placeholder_uuid), (Machine::default(), true));
     }
 
     #[test]
     fn variables_are_one_json_object() {
-        let mut draft = Draft::default();
-        draft.text_variable("\"role\"", "web");
-        draft.text_variable("\"motto\"", "say \"hi\"\n\\");
-        draft.variable("disks", &serde_json::json!([1, 2])).unwrap();
+        let mut draft = MachineBuilder::default();
+        draft.add_text_variable("\"role\"", "web");
+        draft.add_text_variable("\"motto\"", "say \"hi\"\n\\");
+        draft.add_variable("disks", &serde_json::json!([1, 2])).unwrap();
         for name in ["", "a b", "1a", "serial", "request", "server"] {
-            assert!(draft.variable(name, &serde_json::Value::Null).is_err(), "{name}");
+            assert!(draft.add_variable(name, &serde_json::Value::Null).is_err(), "{name}");
         }
         draft.close_variables();
         let read: serde_json::Value = serde_json::from_str(draft.machine().variables).unwrap();

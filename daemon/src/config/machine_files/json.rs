@@ -2,27 +2,27 @@
 //! interfaces page their answers. A key that is none of a machine's is a variable, as in a CSV. Values are taken apart
 //! where they lie in the text, so that every error has its place.
 
-use super::Reading;
-use super::draft::{Key, Wrong};
+use super::MachineReader;
+use super::draft::{MachineField, FieldError};
 use crate::config::diagnostic::{Diagnostic, Severity, Source, Span};
-use crate::config::machines::check_variable;
-use crate::probable::probable;
+use crate::config::machines::check_machine_variable;
+use crate::probable::closest_match;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub fn read(reading: &mut Reading<'_>, source: &Source) {
+pub fn read(reading: &mut MachineReader<'_>, source: &Source) {
     let mut json = serde_json::Deserializer::from_str(&source.text);
     let read = File { reading, source }.deserialize(&mut json).and_then(|()| json.end());
     if let Err(error) = read {
-        reading.told.error(|| syntax(source, &error));
+        reading.diagnostics.error(|| syntax(source, &error));
     }
 }
 
 /// The whole file.
 struct File<'r, 'p, 's> {
-    reading: &'r mut Reading<'p>,
+    reading: &'r mut MachineReader<'p>,
     source: &'s Source,
 }
 
@@ -77,51 +77,51 @@ type Others = BTreeMap<String, bool>;
 
 /// A key of the export's own: a variable, if it can be one.
 fn other(
-    reading: &mut Reading<'_>,
+    reading: &mut MachineReader<'_>,
     others: &mut Others,
     word: &str,
     value: &RawValue,
     at: impl Fn(String) -> Diagnostic,
-) -> Result<(), Wrong> {
+) -> Result<(), FieldError> {
     let is_variable = *others.entry(word.to_owned()).or_insert_with(|| {
-        let unfit = check_variable(word).err();
+        let unfit = check_machine_variable(word).err();
         let what = if unfit.is_some() { "passed over" } else { "taken for a variable" };
-        let meant = probable(word, Key::ALL.map(Key::word)).map(|meant| format!("did you mean `{meant}`?"));
+        let meant = closest_match(word, MachineField::ALL.map(MachineField::name)).map(|meant| format!("did you mean `{meant}`?"));
         let fit = unfit.is_none();
         if let Some(help) = meant.or(unfit) {
             let warning = Diagnostic { severity: Severity::Warning, ..at(format!("the key `{word}` is {what}")) };
-            reading.told.warning(|| warning.help(help));
+            reading.diagnostics.warning(|| warning.help(help));
         }
         fit
     });
     let value: serde_json::Value =
-        serde_json::from_str(value.get()).map_err(|_| Wrong::plain("this is nested too deeply"))?;
+        serde_json::from_str(value.get()).map_err(|_| FieldError::new("this is nested too deeply"))?;
     // As a field of a CSV that is empty.
     let says_nothing = value.is_null() || value.as_str().is_some_and(str::is_empty);
-    if is_variable && !says_nothing { reading.draft.variable(word, &value) } else { Ok(()) }
+    if is_variable && !says_nothing { reading.current.add_variable(word, &value) } else { Ok(()) }
 }
 
 /// One machine, whose name is perhaps outside of it.
 fn machine_of(
-    reading: &mut Reading<'_>,
+    reading: &mut MachineReader<'_>,
     source: &Source,
     others: &mut Others,
     name: Option<&RawValue>,
     machine: &RawValue,
 ) {
-    reading.draft.clear();
+    reading.current.clear();
     let Ok(Object(pairs)) = serde_json::from_str::<Object<'_>>(machine.get()) else {
         let error = || source.error(place(source, machine), "a machine is an object: { \"mac\": ... }");
-        return reading.told.error(error);
+        return reading.diagnostics.error(error);
     };
     let mut named = name;
     let mut right = true;
-    let outer = name.map(|name| (Key::Name, name));
-    let mut check = |reading: &mut Reading<'_>, at: &RawValue, read: Result<(), Wrong>| {
+    let outer = name.map(|name| (MachineField::Name, name));
+    let mut check = |reading: &mut MachineReader<'_>, at: &RawValue, read: Result<(), FieldError>| {
         if let Err(wrong) = read {
             right = false;
             let error = source.error(place(source, at), wrong.message);
-            reading.told.error(|| Diagnostic { help: wrong.help, ..error });
+            reading.diagnostics.error(|| Diagnostic { help: wrong.help, ..error });
         }
     };
     if let Some((key, value)) = outer {
@@ -130,51 +130,51 @@ fn machine_of(
     }
     for (word, value) in pairs {
         let unquoted = unquoted(word);
-        let Some(key) = Key::of(&unquoted) else {
+        let Some(key) = MachineField::from_name(&unquoted) else {
             let read = other(reading, others, &unquoted, value, |message| source.error(place(source, word), message));
             check(reading, value, read);
             continue;
         };
-        if key == Key::Name && named.is_some() {
-            check(reading, word, Err(Wrong::plain("the machine has a name already")));
+        if key == MachineField::Name && named.is_some() {
+            check(reading, word, Err(FieldError::new("the machine has a name already")));
             continue;
         }
-        if key == Key::Name {
+        if key == MachineField::Name {
             named = Some(value);
         }
         let read = set(reading, key, value);
         check(reading, value, read);
     }
     let Some(name) = named else {
-        return reading.told.error(|| source.error(place(source, machine), "this machine has no `name`"));
+        return reading.diagnostics.error(|| source.error(place(source, machine), "this machine has no `name`"));
     };
     if right {
-        reading.draft.close_variables();
+        reading.current.close_variables();
         let offset = place(source, name).start;
-        reading.add(offset, |message| source.error(place(source, name), message));
+        reading.add_current(offset, |message| source.error(place(source, name), message));
     }
 }
 
-fn set(reading: &mut Reading<'_>, key: Key, value: &RawValue) -> Result<(), Wrong> {
+fn set(reading: &mut MachineReader<'_>, key: MachineField, value: &RawValue) -> Result<(), FieldError> {
     let wrong_type = || {
-        Wrong::plain(match key {
-            Key::Mac => "`mac` is a string, or an array of strings",
-            Key::Variables => "`variables` is an object",
+        FieldError::new(match key {
+            MachineField::Mac => "`mac` is a string, or an array of strings",
+            MachineField::Variables => "`variables` is an object",
             _ => "this is a string, in quotes",
         })
     };
     match (key, serde_json::from_str(value.get()).map_err(|_| wrong_type())?) {
         // As exports write what they do not know.
         (_, serde_json::Value::Null) => Ok(()),
-        (key, serde_json::Value::String(text)) if text.is_empty() && key != Key::Name => Ok(()),
-        (Key::Variables, serde_json::Value::Object(variables)) => {
-            variables.iter().try_for_each(|(name, value)| reading.draft.variable(name, value))
+        (key, serde_json::Value::String(text)) if text.is_empty() && key != MachineField::Name => Ok(()),
+        (MachineField::Variables, serde_json::Value::Object(variables)) => {
+            variables.iter().try_for_each(|(name, value)| reading.current.add_variable(name, value))
         }
-        (Key::Variables, _) => Err(wrong_type()),
-        (key, serde_json::Value::String(text)) => reading.draft.set(key, &text, reading.profiles),
-        (Key::Mac, serde_json::Value::Array(macs)) => macs.iter().try_for_each(|mac| {
+        (MachineField::Variables, _) => Err(wrong_type()),
+        (key, serde_json::Value::String(text)) => reading.current.set(key, &text, reading.find_profile),
+        (MachineField::Mac, serde_json::Value::Array(macs)) => macs.iter().try_for_each(|mac| {
             let mac = mac.as_str().ok_or_else(wrong_type)?;
-            reading.draft.set(Key::Mac, mac, reading.profiles)
+            reading.current.set(MachineField::Mac, mac, reading.find_profile)
         }),
         _ => Err(wrong_type()),
     }
@@ -199,7 +199,7 @@ impl<'de> Visitor<'de> for Pairs {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
-        let mut pairs = Vec::with_capacity(Key::ALL.len());
+        let mut pairs = Vec::with_capacity(MachineField::ALL.len());
         while let Some(pair) = map.next_entry()? {
             pairs.push(pair);
         }

@@ -10,9 +10,9 @@ pub mod records;
 mod toml;
 
 use super::diagnostic::{Diagnostic, Severity, Source};
-use super::machines::never_found;
+use super::machines::no_identity_message;
 use crate::files;
-use draft::Draft;
+use draft::MachineBuilder;
 use proxydhcpd_core::plan::machines::{MachinesBuilder, IdentityKind, Machine, MachineIndex, Machines, Policy, AddError, SharedIdentity};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::plan::profile::ProfileId;
@@ -24,15 +24,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The number of the profile that a machine names, or why there is none and what was probably meant.
-pub type Profiles<'a> = dyn Fn(&str) -> Result<ProfileId, (String, Option<String>)> + 'a;
+pub type ProfileLookup<'a> = dyn Fn(&str) -> Result<ProfileId, (String, Option<String>)> + 'a;
 
 /// Machines that are being read.
-pub struct Reading<'a> {
-    profiles: &'a Profiles<'a>,
+pub struct MachineReader<'a> {
+    find_profile: &'a ProfileLookup<'a>,
     builder: MachinesBuilder,
-    told: Told,
+    diagnostics: Told,
     /// The one that is being read.
-    draft: Draft,
+    current: MachineBuilder,
     /// Where each begins in its file, so that two of one name can both be shown.
     offsets: Vec<u32>,
     /// The first number of each file.
@@ -44,11 +44,11 @@ pub struct Reading<'a> {
 
 /// What was read.
 #[derive(Clone, Debug, Default)]
-pub struct Read {
+pub struct MachineFiles {
     pub machines: Machines,
     /// Files with at least one machine.
-    pub files: usize,
-    pub took: Duration,
+    pub file_count: usize,
+    pub duration: Duration,
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -64,13 +64,13 @@ struct Told {
 /// Errors that are told in full, and warnings.
 const MOST_TOLD: usize = 20;
 
-impl<'a> Reading<'a> {
-    pub fn new(profiles: &'a Profiles<'a>) -> Self {
-        Reading {
-            profiles,
+impl<'a> MachineReader<'a> {
+    pub fn new(profiles: &'a ProfileLookup<'a>) -> Self {
+        MachineReader {
+            find_profile: profiles,
             builder: MachinesBuilder::default(),
-            told: Told::default(),
-            draft: Draft::default(),
+            diagnostics: Told::default(),
+            current: MachineBuilder::default(),
             offsets: Vec::new(),
             files: Vec::new(),
             once: BTreeMap::new(),
@@ -79,7 +79,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A directory, or a file by its ending.
-    pub fn path(&mut self, path: &Path) {
+    pub fn read_path(&mut self, path: &Path) {
         match path.metadata() {
             Err(error) => return self.unreadable(path, &error),
             Ok(found) if !found.is_dir() => return self.file(path),
@@ -97,8 +97,8 @@ impl<'a> Reading<'a> {
         for file in files {
             if file.is_dir() {
                 let warning = Diagnostic::warning("a directory among machine files is not looked into")
-                    .of(&file.display().to_string());
-                self.told.warning(|| warning.help("name it in `machine-files`, beside the directory that it is in"));
+                    .in_file(&file.display().to_string());
+                self.diagnostics.warning(|| warning.help("name it in `machine-files`, beside the directory that it is in"));
             } else if ending(&file).is_some() {
                 self.file(&file);
             }
@@ -106,17 +106,17 @@ impl<'a> Reading<'a> {
     }
 
     /// One that the configuration itself describes, in this file from this octet on. `at`: an error that points at it.
-    pub fn described(&mut self, machine: &Machine<'_>, file: &Path, offset: usize, at: impl Fn(String) -> Diagnostic) {
+    pub fn add_machine(&mut self, machine: &Machine<'_>, file: &Path, offset: usize, at: impl Fn(String) -> Diagnostic) {
         if self.files.last().is_none_or(|(_, last)| last != file) {
             self.begin(file);
         }
-        let taken = take(&mut self.builder, &mut self.told, (&self.files, &mut self.offsets), machine, offset, at);
+        let taken = take(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), machine, offset, at);
         self.count(taken, machine.profile, machine.policy);
     }
 
     /// Warns of machines whose one boot nothing uses up, once for each such profile: there may be a million of them.
     /// `name`: that of the profile, where nothing does.
-    pub fn warn_of_once(&mut self, name: impl Fn(Option<ProfileId>) -> Option<String>) {
+    pub fn warn_about_boot_once(&mut self, name: impl Fn(Option<ProfileId>) -> Option<String>) {
         for (profile, (count, first)) in &self.once {
             let Some(profile) = name(*profile) else { continue };
             let machine = self.builder.name(*first).unwrap_or_default();
@@ -126,13 +126,13 @@ impl<'a> Reading<'a> {
             };
             let message = format!("no file that we send uses up the one boot of machine `{machine}`{more}");
             let warning = spotted(&self.files, &self.offsets, *first, machine.len(), message);
-            self.told.warning(|| warning.help(ONCE_HELP));
+            self.diagnostics.warning(|| warning.help(ONCE_HELP));
         }
     }
 
     /// `shared-macs`: addresses that many machines share in turn. `unknown_get_nothing`: machines that nobody knows do.
-    pub fn finish(self, shared_macs: &[MacPattern], unknown_get_nothing: bool) -> Result<Read, Vec<Diagnostic>> {
-        let Reading { builder, mut told, mut files, offsets, began, .. } = self;
+    pub fn finish(self, shared_macs: &[MacPattern], unknown_get_nothing: bool) -> Result<MachineFiles, Vec<Diagnostic>> {
+        let MachineReader { builder, diagnostics: mut told, mut files, offsets, began, .. } = self;
         let end = builder.len() as MachineIndex;
         let ends: Vec<MachineIndex> = files.iter().skip(1).map(|(first, _)| *first).chain([end]).collect();
         let mut ends = ends.into_iter();
@@ -140,7 +140,7 @@ impl<'a> Reading<'a> {
         let machines = builder.finish(shared_macs);
         told.shared(&machines, (&files, &offsets));
         told.hard_to_find(&machines, shared_macs, unknown_get_nothing, (&files, &offsets));
-        Ok(Read { machines, files: files.len(), took: began.elapsed(), warnings: told.list()? })
+        Ok(MachineFiles { machines, file_count: files.len(), duration: began.elapsed(), warnings: told.list()? })
     }
 
     fn file(&mut self, path: &Path) {
@@ -154,11 +154,11 @@ impl<'a> Reading<'a> {
             Some(ending) => match files::read_regular(path, LONGEST).map(|octets| Source::new(&name, octets)) {
                 Ok(Ok(source)) if ending == "toml" => toml::read(self, &source),
                 Ok(Ok(source)) => json::read(self, &source),
-                Ok(Err(error)) => self.told.error(|| error),
+                Ok(Err(error)) => self.diagnostics.error(|| error),
                 Err(error) => self.unreadable(path, &error),
             },
-            None => self.told.error(|| {
-                let error = Diagnostic::error("this is no file of machines, by its name").of(&name);
+            None => self.diagnostics.error(|| {
+                let error = Diagnostic::error("this is no file of machines, by its name").in_file(&name);
                 error.help("names of machine files end in .toml, .csv or .json")
             }),
         }
@@ -170,25 +170,25 @@ impl<'a> Reading<'a> {
 
     fn unreadable(&mut self, path: &Path, error: &io::Error) {
         let file = path.display().to_string();
-        self.told.error(|| Diagnostic::error(format!("unable to read the machines: {error}")).of(&file));
+        self.diagnostics.error(|| Diagnostic::error(format!("unable to read the machines: {error}")).in_file(&file));
     }
 
     /// Takes in what the draft says. `offset`: where it begins in its file; `at`: an error that points at its name.
-    fn add(&mut self, offset: usize, at: impl Fn(String) -> Diagnostic) {
-        let machine = self.draft.machine();
+    fn add_current(&mut self, offset: usize, at: impl Fn(String) -> Diagnostic) {
+        let machine = self.current.machine();
         if machine.macs.is_empty() && machine.uuid.is_none() && machine.serial.is_none() {
-            let message = never_found(machine.name);
-            self.told.warning(|| Diagnostic { severity: Severity::Warning, ..at(message) });
+            let message = no_identity_message(machine.name);
+            self.diagnostics.warning(|| Diagnostic { severity: Severity::Warning, ..at(message) });
         }
-        if self.draft.has_placeholder {
+        if self.current.has_placeholder_uuid {
             let message = format!(
                 "the `uuid` of machine `{}` is in many machines and identifies none: it is left out",
                 machine.name
             );
-            self.told.warning(|| Diagnostic { severity: Severity::Warning, ..at(message) });
+            self.diagnostics.warning(|| Diagnostic { severity: Severity::Warning, ..at(message) });
         }
         let (profile, policy) = (machine.profile, machine.policy);
-        let taken = take(&mut self.builder, &mut self.told, (&self.files, &mut self.offsets), &machine, offset, at);
+        let taken = take(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), &machine, offset, at);
         self.count(taken, profile, policy);
     }
 
@@ -249,7 +249,7 @@ fn spotted(
             let at = offset as usize;
             source.warning(at..at + width, message)
         }
-        Err(_) => Diagnostic::warning(message).of(&name),
+        Err(_) => Diagnostic::warning(message).in_file(&name),
     }
 }
 
@@ -275,14 +275,14 @@ fn read_up_to(file: &Path, end: u64) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-impl fmt::Debug for Reading<'_> {
+impl fmt::Debug for MachineReader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reading").field("told", &self.told).field("files", &self.files.len()).finish_non_exhaustive()
+        f.debug_struct("Reading").field("told", &self.diagnostics).field("files", &self.files.len()).finish_non_exhaustive()
     }
 }
 
 /// Whether a file in a directory of machine files is read, by its name.
-pub fn is_read(path: &Path) -> bool {
+pub fn is_machine_file(path: &Path) -> bool {
     ending(path).is_some()
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 #[derive(Debug)]
-pub struct Records<R> {
+pub struct CsvRecords<R> {
     input: R,
     buffer: Vec<u8>,
     /// The part of the buffer that was read and not given out.
@@ -20,7 +20,7 @@ pub struct Records<R> {
 
 /// A record where it lies, and the line of the file in which it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct CsvRecord {
     octets: Range<usize>,
     pub line: usize,
     /// Where it begins in the file.
@@ -29,23 +29,23 @@ pub struct Record {
 
 /// A record cannot be told from the next.
 #[derive(Debug)]
-pub enum Broken {
+pub enum CsvError {
     /// At this octet of the record, which is given out nevertheless: the next begins in the line after it.
-    At(Record, usize, &'static str),
-    Unreadable(io::Error),
+    Malformed(CsvRecord, usize, &'static str),
+    Io(io::Error),
 }
 
 /// What is left of a longer one is no record, but a quote that was not closed.
 const LONGEST: usize = 64 * 1024;
 const BUFFER: usize = 4 * LONGEST;
 
-impl<R: Read> Records<R> {
+impl<R: Read> CsvRecords<R> {
     pub fn new(input: R) -> Self {
-        Records { input, buffer: vec![0; BUFFER], unread: 0..0, before: 0, line: 1, at_end: false }
+        CsvRecords { input, buffer: vec![0; BUFFER], unread: 0..0, before: 0, line: 1, at_end: false }
     }
 
     /// Takes a byte order mark off the beginning.
-    pub fn skip_mark(&mut self) -> Result<(), Broken> {
+    pub fn skip_bom(&mut self) -> Result<(), CsvError> {
         self.fill()?;
         if self.buffer[self.unread.clone()].starts_with(b"\xef\xbb\xbf") {
             self.unread.start += 3;
@@ -54,16 +54,16 @@ impl<R: Read> Records<R> {
     }
 
     /// The rest of the buffer, to choose a separator by it.
-    pub fn ahead(&self) -> &[u8] {
+    pub fn buffered(&self) -> &[u8] {
         &self.buffer[self.unread.clone()]
     }
 
-    pub fn octets(&self, record: &Record) -> &[u8] {
+    pub fn octets(&self, record: &CsvRecord) -> &[u8] {
         &self.buffer[record.octets.clone()]
     }
 
     /// The next record, and its fields by their place in it. `None` at the end.
-    pub fn next(&mut self, separator: u8, fields: &mut Vec<Range<usize>>) -> Result<Option<Record>, Broken> {
+    pub fn next(&mut self, separator: u8, fields: &mut Vec<Range<usize>>) -> Result<Option<CsvRecord>, CsvError> {
         loop {
             let whole = self.at_end || self.unread.len() > LONGEST;
             match split(&self.buffer[self.unread.clone()], whole, separator, fields) {
@@ -71,11 +71,11 @@ impl<R: Read> Records<R> {
                     return Ok(Some(self.give(length, next)));
                 }
                 Split::Record { next, .. } => {
-                    return Err(Broken::At(self.give(next, next), 0, "a line of more than 64 KiB"));
+                    return Err(CsvError::Malformed(self.give(next, next), 0, "a line of more than 64 KiB"));
                 }
                 Split::Wrong { at, next, why } => {
                     let record = self.give(next, next);
-                    return Err(Broken::At(record, at, why));
+                    return Err(CsvError::Malformed(record, at, why));
                 }
                 Split::More if self.at_end => return Ok(None),
                 Split::More => self.fill()?,
@@ -83,15 +83,15 @@ impl<R: Read> Records<R> {
         }
     }
 
-    fn give(&mut self, length: usize, next: usize) -> Record {
+    fn give(&mut self, length: usize, next: usize) -> CsvRecord {
         let start = self.unread.start;
-        let record = Record { octets: start..start + length, line: self.line, offset: self.before + start };
-        self.line += line_breaks(&self.buffer[start..start + next]);
+        let record = CsvRecord { octets: start..start + length, line: self.line, offset: self.before + start };
+        self.line += count_line_breaks(&self.buffer[start..start + next]);
         self.unread.start += next;
         record
     }
 
-    fn fill(&mut self) -> Result<(), Broken> {
+    fn fill(&mut self) -> Result<(), CsvError> {
         self.buffer.copy_within(self.unread.clone(), 0);
         self.before += self.unread.start;
         self.unread = 0..self.unread.len();
@@ -100,7 +100,7 @@ impl<R: Read> Records<R> {
                 Ok(0) => self.at_end = true,
                 Ok(more) => self.unread.end += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Broken::Unreadable(error)),
+                Err(error) => return Err(CsvError::Io(error)),
             }
         }
         Ok(())
@@ -108,7 +108,7 @@ impl<R: Read> Records<R> {
 }
 
 /// A field without its quotes and without the spaces around it.
-pub fn value(field: &str) -> Cow<'_, str> {
+pub fn unquote(field: &str) -> Cow<'_, str> {
     let field = field.trim();
     match field.strip_prefix('"').and_then(|field| field.strip_suffix('"')) {
         Some(quoted) if quoted.contains('"') => Cow::Owned(quoted.replace("\"\"", "\"")),
@@ -117,7 +117,7 @@ pub fn value(field: &str) -> Cow<'_, str> {
     }
 }
 
-pub fn line_breaks(octets: &[u8]) -> usize {
+pub fn count_line_breaks(octets: &[u8]) -> usize {
     let lone_cr = |at: usize| octets[at] == b'\r' && octets.get(at + 1) != Some(&b'\n');
     (0..octets.len()).filter(|&at| octets[at] == b'\n' || lone_cr(at)).count()
 }
@@ -201,12 +201,12 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Vec<Vec<String>> {
-        let mut records = Records::new(text);
-        records.skip_mark().unwrap();
+        let mut records = CsvRecords::new(text);
+        records.skip_bom().unwrap();
         let (mut fields, mut read) = (Vec::new(), Vec::new());
         while let Some(record) = records.next(b',', &mut fields).unwrap() {
             let text = std::str::from_utf8(records.octets(&record)).unwrap();
-            read.push(fields.iter().map(|field| value(&text[field.clone()]).into_owned()).collect());
+            read.push(fields.iter().map(|field| unquote(&text[field.clone()]).into_owned()).collect());
         }
         read
     }
@@ -241,12 +241,12 @@ mod tests {
 
     #[test]
     fn what_is_broken_is_told_with_its_place_and_the_next_line_is_read() {
-        let mut records = Records::new(&b"a,\"b\" c\nd,e\nf,\"g"[..]);
+        let mut records = CsvRecords::new(&b"a,\"b\" c\nd,e\nf,\"g"[..]);
         let mut fields = Vec::new();
-        let Err(Broken::At(record, 6, _)) = records.next(b',', &mut fields) else { panic!() };
+        let Err(CsvError::Malformed(record, 6, _)) = records.next(b',', &mut fields) else { panic!() };
         assert_eq!((record.line, record.offset), (1, 0));
         assert_eq!(records.next(b',', &mut fields).unwrap().map(|record| (record.line, record.offset)), Some((2, 8)));
-        let Err(Broken::At(record, 2, "this quote is not closed")) = records.next(b',', &mut fields) else { panic!() };
+        let Err(CsvError::Malformed(record, 2, "this quote is not closed")) = records.next(b',', &mut fields) else { panic!() };
         assert_eq!(record.line, 3);
         assert!(records.next(b',', &mut fields).unwrap().is_none());
     }
@@ -254,10 +254,10 @@ mod tests {
     #[test]
     fn a_quote_that_nobody_closes_does_not_fill_the_memory() {
         let text = format!("a\n\"{}", "x\n".repeat(BUFFER));
-        let mut records = Records::new(text.as_bytes());
+        let mut records = CsvRecords::new(text.as_bytes());
         let mut fields = Vec::new();
         assert!(records.next(b',', &mut fields).unwrap().is_some());
-        assert!(matches!(records.next(b',', &mut fields), Err(Broken::At(_, 0, "this quote is not closed"))));
+        assert!(matches!(records.next(b',', &mut fields), Err(CsvError::Malformed(_, 0, "this quote is not closed"))));
         assert_eq!(records.buffer.len(), BUFFER);
     }
 }

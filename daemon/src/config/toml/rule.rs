@@ -1,11 +1,11 @@
 //! `[[rule]]`.
 
-use super::profile::architecture;
-use super::said::Named;
+use super::profile::parse_architecture;
+use super::said::Reference;
 use super::value::{
-    Read, Value, Wrong, address, line, mac_pattern, network, own_uuid, some, switch, text, word, wrong,
+    ValueResult, TomlValue, ValueError, address, line, mac_pattern, network, machine_uuid, non_empty_list, boolean, text, one_of, invalid,
 };
-use super::walk::{At, Walk};
+use super::walk::{SourceLocation, TableReader};
 use crate::config::diagnostic::Span;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::pattern::Glob;
@@ -14,42 +14,42 @@ use toml::de::DeTable;
 
 /// A rule, before its profile is looked up.
 #[derive(Debug)]
-pub struct Written<'a> {
+pub struct RawRule<'a> {
     pub rule: Rule,
-    pub profile: Option<Named<'a>>,
-    pub at: At<'a>,
+    pub profile: Option<Reference<'a>>,
+    pub location: SourceLocation<'a>,
     /// What it asks for may be what is wrong in the text.
-    pub faulty: bool,
+    pub has_errors: bool,
 }
 
 /// `number`: its place among all rules, from 1.
-pub fn written<'a>(walk: &mut Walk<'a>, number: usize, at: Span, table: &DeTable<'_>) -> Written<'a> {
+pub fn parse<'a>(walk: &mut TableReader<'a>, number: usize, at: Span, table: &DeTable<'_>) -> RawRule<'a> {
     let mut rule = Rule { name: format!("rule {number}"), ..Rule::default() };
     let (mut profile, mut deny_at, mut pi_at) = (None, None, None);
-    let before = walk.told.len();
+    let before = walk.diagnostics.len();
     let when = &mut rule.when;
-    walk.table("rule", table, |key, value| match key {
+    walk.read_table("rule", table, |key, value| match key {
         "name" => line(value).map(|name| rule.name = name),
-        "mac" => some(value, mac_pattern).map(|macs| when.macs = macs),
-        "uuid" => some(value, own_uuid).map(|uuids| when.uuids = uuids),
-        "serial" => some(value, glob).map(|serials| when.serials = serials),
-        "arch" => some(value, arch).map(|archs| when.archs = archs),
-        "firmware" => some(value, firmware).map(|kinds| when.firmware = kinds),
-        "vendor-class" => some(value, glob).map(|classes| when.vendor_classes = classes),
-        "user-class" => some(value, glob).map(|classes| when.user_classes = classes),
-        "interface" => some(value, interface).map(|names| when.interfaces = names),
-        "subnet" => some(value, network).map(|subnets| when.subnets = subnets),
-        "relay" => some(value, address).map(|relays| when.relays = relays),
-        "circuit-id" => some(value, glob).map(|circuits| when.circuit_ids = circuits),
-        "interface-id" => some(value, glob).map(|ids| when.interface_ids = ids),
-        "known" => switch(value).map(|known| when.known = Some(known)),
+        "mac" => non_empty_list(value, mac_pattern).map(|macs| when.macs = macs),
+        "uuid" => non_empty_list(value, own_uuid).map(|uuids| when.uuids = uuids),
+        "serial" => non_empty_list(value, glob).map(|serials| when.serials = serials),
+        "arch" => non_empty_list(value, arch).map(|archs| when.archs = archs),
+        "firmware" => non_empty_list(value, firmware).map(|kinds| when.firmware = kinds),
+        "vendor-class" => non_empty_list(value, glob).map(|classes| when.vendor_classes = classes),
+        "user-class" => non_empty_list(value, glob).map(|classes| when.user_classes = classes),
+        "interface" => non_empty_list(value, interface).map(|names| when.interfaces = names),
+        "subnet" => non_empty_list(value, network).map(|subnets| when.subnets = subnets),
+        "relay" => non_empty_list(value, address).map(|relays| when.relays = relays),
+        "circuit-id" => non_empty_list(value, glob).map(|circuits| when.circuit_ids = circuits),
+        "interface-id" => non_empty_list(value, glob).map(|ids| when.interface_ids = ids),
+        "known" => boolean(value).map(|known| when.known = Some(known)),
         "profile" => text(value).map(|name| profile = Some((name, value.span()))),
-        "deny" => switch(value).map(|deny| {
+        "deny" => boolean(value).map(|deny| {
             rule.deny = deny;
             deny_at = Some(value.span());
         }),
-        "as-firmware" => switch(value).map(|on| rule.as_firmware = on),
-        "as-raspberry-pi" => switch(value).map(|on| {
+        "as-firmware" => boolean(value).map(|on| rule.as_firmware = on),
+        "as-raspberry-pi" => boolean(value).map(|on| {
             rule.as_raspberry_pi = on;
             pi_at = Some(value.span());
         }),
@@ -61,35 +61,35 @@ pub fn written<'a>(walk: &mut Walk<'a>, number: usize, at: Span, table: &DeTable
     if let Some(span) = pi_at.filter(|_| rule.as_raspberry_pi && rule.as_firmware) {
         walk.error(span, "`as-raspberry-pi` and `as-firmware` exclude each other: a Raspberry Pi takes no loader");
     }
-    let profile = profile.map(|(name, span)| (name, walk.at(span)));
-    Written { rule, profile, at: walk.at(at), faulty: walk.told.len() > before }
+    let profile = profile.map(|(name, span)| (name, walk.location(span)));
+    RawRule { rule, profile, location: walk.location(at), has_errors: walk.diagnostics.len() > before }
 }
 
-fn glob(value: &Value<'_>) -> Read<Glob> {
+fn glob(value: &TomlValue<'_>) -> ValueResult<Glob> {
     text(value).map(Glob)
 }
 
 /// No interface is called so: whoever writes a bracket expects more of a pattern than there is.
-fn interface(value: &Value<'_>) -> Read<Glob> {
+fn interface(value: &TomlValue<'_>) -> ValueResult<Glob> {
     let name = glob(value)?;
     match name.0.contains(['[', ']']) {
-        true => Err(vec![Wrong {
-            at: value.span(),
-            why: Some(format!("no interface is called `{}`", name.0)),
+        true => Err(vec![ValueError {
+            span: value.span(),
+            reason: Some(format!("no interface is called `{}`", name.0)),
             help: Some("`*` stands for any characters, `?` for one; write several names as a list".into()),
         }]),
         false => Ok(name),
     }
 }
 
-fn arch(value: &Value<'_>) -> Read<Arch> {
-    let word = value.get_ref().as_str().ok_or_else(|| wrong(value.span()))?;
-    architecture(word).map_err(|help| {
+fn arch(value: &TomlValue<'_>) -> ValueResult<Arch> {
+    let word = value.get_ref().as_str().ok_or_else(|| invalid(value.span()))?;
+    parse_architecture(word).map_err(|help| {
         let why = Some(format!("unknown architecture `{word}`"));
-        vec![Wrong { at: value.span(), why, help: Some(help) }]
+        vec![ValueError { span: value.span(), reason, help: Some(help) }]
     })
 }
 
-fn firmware(value: &Value<'_>) -> Read<Firmware> {
-    word(value, &Firmware::ALL.map(|kind| (kind.id(), kind)))
+fn firmware(value: &TomlValue<'_>) -> ValueResult<Firmware> {
+    one_of(value, &Firmware::ALL.map(|kind| (kind.id(), kind)))
 }

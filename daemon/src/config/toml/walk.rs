@@ -1,53 +1,53 @@
 //! A table, key by key: a name that nobody knows and a value that cannot be are told, and the walk goes on, so that all
 //! errors are told at once. A deserialiser stops at the first.
 
-use super::value::{Read, Value};
-use crate::config::diagnostic::{Diagnostic, Source, Span, Spot};
-use crate::config::keys::{self, Key};
+use super::value::{ValueResult, TomlValue};
+use crate::config::diagnostic::{Diagnostic, Source, Span, FileLocation};
+use crate::config::keys::{self, ConfigKey};
 use std::fmt;
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
 /// What is told of one file.
 #[derive(Debug)]
-pub struct Walk<'a> {
+pub struct TableReader<'a> {
     pub source: &'a Source,
-    pub told: Vec<Diagnostic>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// A place in one of the files.
 #[derive(Clone, Debug)]
-pub struct At<'a> {
+pub struct SourceLocation<'a> {
     pub source: &'a Source,
     pub span: Span,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> TableReader<'a> {
     pub fn new(source: &'a Source) -> Self {
-        Walk { source, told: Vec::new() }
+        TableReader { source, diagnostics: Vec::new() }
     }
 
-    pub fn at(&self, span: Span) -> At<'a> {
-        At { source: self.source, span }
+    pub fn location(&self, span: Span) -> SourceLocation<'a> {
+        SourceLocation { source: self.source, span }
     }
 
     pub fn error(&mut self, at: Span, message: impl Into<String>) {
-        self.told.push(self.source.error(at, message));
+        self.diagnostics.push(self.source.error(at, message));
     }
 
     pub fn warning(&mut self, at: Span, message: impl Into<String>) {
-        self.told.push(self.source.warning(at, message));
+        self.diagnostics.push(self.source.warning(at, message));
     }
 
     /// Every key of a table that [`keys::KEYS`] knows is given to `take`, with its value.
-    pub fn table<'t, 'v>(
+    pub fn read_table<'t, 'v>(
         &mut self,
         name: &str,
         table: &'t DeTable<'v>,
-        mut take: impl FnMut(&str, &'t Value<'v>) -> Read<()>,
+        mut take: impl FnMut(&str, &'t TomlValue<'v>) -> ValueResult<()>,
     ) {
         for (key, value) in table {
-            if let Some(known) = self.known(name, key) {
+            if let Some(known) = self.find_key(name, key) {
                 let read = take(known.name, value);
                 self.check(known, read);
             }
@@ -55,25 +55,25 @@ impl<'a> Walk<'a> {
     }
 
     /// The key by its name, or the one that was probably meant.
-    pub fn known(&mut self, table: &str, key: &Spanned<DeString<'_>>) -> Option<&'static Key> {
+    pub fn find_key(&mut self, table: &str, key: &Spanned<DeString<'_>>) -> Option<&'static ConfigKey> {
         let name: &str = key.get_ref();
         let known = keys::find(table, name);
         if known.is_none() {
             let error = self.source.error(key.span(), format!("unknown key `{name}`"));
-            self.told.push(error.help(keys::meant(name, table)));
+            self.diagnostics.push(error.help(keys::suggestion(name, table)));
         }
         known
     }
 
-    pub fn check<T>(&mut self, key: &Key, read: Read<T>) -> Option<T> {
+    pub fn check<T>(&mut self, key: &ConfigKey, read: ValueResult<T>) -> Option<T> {
         let told = match read {
             Ok(value) => return Some(value),
             Err(told) => told,
         };
         for wrong in told {
-            let must = || format!("`{}` must be {}", key.name, key.is);
-            let error = self.source.error(wrong.at, wrong.why.unwrap_or_else(must));
-            self.told.push(match wrong.help {
+            let must = || format!("`{}` must be {}", key.name, key.expected);
+            let error = self.source.error(wrong.span, wrong.reason.unwrap_or_else(must));
+            self.diagnostics.push(match wrong.help {
                 Some(help) => error.help(help),
                 None => error,
             });
@@ -82,20 +82,20 @@ impl<'a> Walk<'a> {
     }
 
     /// The value as a table, or it is told that it must be one.
-    pub fn as_table<'t, 'v>(&mut self, name: &str, value: &'t Value<'v>) -> Option<&'t DeTable<'v>> {
+    pub fn as_table<'t, 'v>(&mut self, name: &str, value: &'t TomlValue<'v>) -> Option<&'t DeTable<'v>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
             let error = self.source.error(value.span(), format!("`{name}` is a table"));
             let header = keys::TABLES.iter().find(|table| table.name == name).map(|table| table.header);
-            self.told.push(header.map_or(error.clone(), |header| error.help(format!("it is written {header}"))));
+            self.diagnostics.push(header.map_or(error.clone(), |header| error.help(format!("it is written {header}"))));
         }
         table
     }
 }
 
-impl At<'_> {
-    pub fn spot(&self) -> Spot {
-        self.source.spot(self.span.clone())
+impl SourceLocation<'_> {
+    pub fn to_file_location(&self) -> FileLocation {
+        self.source.file_location(self.span.clone())
     }
 
     pub fn error(&self, message: impl Into<String>) -> Diagnostic {
@@ -108,8 +108,8 @@ impl At<'_> {
 }
 
 /// The file and the line, for the message of another place.
-impl fmt::Display for At<'_> {
+impl fmt::Display for SourceLocation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.source.name, self.source.line(self.span.start))
+        write!(f, "{}:{}", self.source.name, self.source.line_number(self.span.start))
     }
 }

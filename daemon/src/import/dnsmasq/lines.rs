@@ -45,7 +45,7 @@ impl Line {
     }
 
     pub fn number(&self) -> usize {
-        self.origin.as_ref().map_or_else(|| self.source.line(self.at.start), |origin| origin.number)
+        self.origin.as_ref().map_or_else(|| self.source.line_number(self.at.start), |origin| origin.number)
     }
 
     pub fn args(&self) -> &[Arg] {
@@ -101,7 +101,7 @@ pub fn translated(source: &Source, translation: &Translation) -> Result<Vec<Line
             // What is wrong with its quotes: the option is ours, the value is the file's.
             Err(error) => {
                 let value = text.split_once('=').map_or("", |(_, value)| value);
-                let error = Diagnostic { place: source.error(origin.place(value), "").place, ..error };
+                let error = Diagnostic { location: source.error(origin.place(value), "").location, ..error };
                 told.push(error);
             }
         }

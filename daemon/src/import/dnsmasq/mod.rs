@@ -51,7 +51,7 @@ fn imported(
     let unfit = files::take_out_unfit(&mut read.config);
     let facts = Facts::of(&read.config);
     let Some((rules, conflicts)) = rules::rules(&read.config, &facts) else {
-        let error = source.missing(format!(
+        let error = source.file_error(format!(
             "it tells more than {MOST_KINDS} kinds of machines apart by what they say, or more than {MOST_WITH_HOSTS} with its \
              hosts"
         ));

@@ -9,7 +9,7 @@ use super::known;
 use super::lines::{Arg, Line};
 use super::words::*;
 use crate::config::diagnostic::Diagnostic;
-use crate::probable::probable;
+use crate::probable::closest_match;
 use std::net::Ipv4Addr;
 
 /// What was read.
@@ -464,7 +464,7 @@ fn needless(why: &str) -> Taken {
 
 fn unknown(line: &Line) -> Diagnostic {
     let error = line.error(&line.key_at, format!("unknown option `{}`", line.key));
-    match probable(&line.key, KEYS.into_iter().chain(known::keys())) {
+    match closest_match(&line.key, KEYS.into_iter().chain(known::keys())) {
         Some(meant) => error.help(format!("did you mean `{meant}`?")),
         None => error.help("dnsmasq has none of this name"),
     }

@@ -3,7 +3,7 @@
 use super::config::Literal;
 use super::lines::{Arg, Line};
 use crate::config::diagnostic::Diagnostic;
-use crate::probable::probable;
+use crate::probable::closest_match;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::uuid::is_placeholder;
@@ -103,7 +103,7 @@ pub fn architecture(line: &Line, arg: &Arg) -> Result<Arch, Box<Diagnostic>> {
     let code = code.and_then(|code| u16::try_from(code).ok()).or_else(|| arg.text.parse().ok());
     code.map(Arch).ok_or_else(|| {
         let error = line.error(&arg.at, format!("unknown type of machine `{}`", arg.text));
-        Box::new(match probable(&arg.text, TYPES) {
+        Box::new(match closest_match(&arg.text, TYPES) {
             Some(meant) => error.help(format!("did you mean `{meant}`?")),
             None => error.help(format!("they are {}, or a number", TYPES.join(", "))),
         })

@@ -9,7 +9,7 @@ use super::here::Here;
 use super::program::{Hosts, Program, Step, Way};
 use super::translation::Translation;
 use super::written::{Fate, Told};
-use crate::config::diagnostic::{Diagnostic, Lines, Source};
+use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
 use conditions::{Conditions, Names, code, compared, octets};
 use std::net::Ipv4Addr;
 use tokens::{Statement, Token, statements};
@@ -106,7 +106,7 @@ struct Class {
 
 struct Reader<'a> {
     source: &'a Source,
-    lines: Lines,
+    lines: LineIndex,
     names: Names,
     classes: Vec<Class>,
     program: Program,
@@ -116,17 +116,17 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(source: &'a Source) -> Self {
         let translation = Translation { server: Some("ISC dhcpd"), ..Translation::default() };
-        let (lines, program) = (Lines::of(&source.text), Program::default());
+        let (lines, program) = (LineIndex::new(&source.text), Program::default());
         Reader { source, lines, names: Vec::new(), classes: Vec::new(), program, translation }
     }
 
     fn line(&self, statement: &Statement) -> usize {
-        self.lines.number(statement.at())
+        self.lines.line_number(statement.at())
     }
 
     fn tell(&mut self, statement: &Statement, fate: Fate) {
         let line = self.line(statement);
-        let whole = self.lines.trimmed(&self.source.text, line);
+        let whole = self.lines.trimmed_line(&self.source.text, line);
         let text = match fate {
             Fate::Group(_) if statement.word(0) == "option" => statement.text(1),
             Fate::Group(_) => statement.text(0),

@@ -10,7 +10,7 @@ use super::here::Here;
 use super::program::{Hosts, Program, Step, Way};
 use super::translation::Translation;
 use super::written::{Fate, Told};
-use crate::config::diagnostic::{Diagnostic, Lines, Source};
+use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
 pub use json::plain;
 use serde_json::Value;
 use std::net::Ipv4Addr;
@@ -18,7 +18,7 @@ use std::net::Ipv4Addr;
 pub fn translate(source: &Source, here: &Here) -> Result<Translation, Vec<Diagnostic>> {
     let value = json::read(source).map_err(|error| vec![error])?;
     let dhcp4 = value.get("Dhcp4").ok_or_else(|| {
-        let error = source.missing("there is no `Dhcp4` in it");
+        let error = source.file_error("there is no `Dhcp4` in it");
         vec![error.help("import kea-dhcp4.conf: over IPv6 this server answers by itself (docs/ipv6.md)")]
     })?;
     let mut reader = Reader::new(source);
@@ -51,7 +51,7 @@ struct Class {
 
 struct Reader<'a> {
     source: &'a Source,
-    lines: Lines,
+    lines: LineIndex,
     /// In the order of the file.
     classes: Vec<Class>,
     /// Those of the reservations, in the order in which they are read.
@@ -65,7 +65,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(source: &'a Source) -> Self {
         let translation = Translation { server: Some("Kea"), ..Translation::default() };
-        let (lines, program) = (Lines::of(&source.text), Program::default());
+        let (lines, program) = (LineIndex::new(&source.text), Program::default());
         Reader { source, lines, classes: Vec::new(), kinds: Vec::new(), program, translation, at: 0 }
     }
 
@@ -73,14 +73,14 @@ impl<'a> Reader<'a> {
     fn line(&mut self, text: &str) -> usize {
         let quoted = serde_json::to_string(text).unwrap_or_default();
         let find = |from: usize| self.source.text[from..].find(&quoted).map(|at| from + at);
-        let Some(found) = find(self.at).or_else(|| find(0)) else { return self.lines.number(self.at) };
+        let Some(found) = find(self.at).or_else(|| find(0)) else { return self.lines.line_number(self.at) };
         self.at = found;
-        self.lines.number(found)
+        self.lines.line_number(found)
     }
 
     fn tell(&mut self, text: &str, fate: Fate) {
         let line = self.line(text);
-        let text = self.lines.trimmed(&self.source.text, line).to_owned();
+        let text = self.lines.trimmed_line(&self.source.text, line).to_owned();
         self.translation.told.push(Told { place: format!("line {line}"), line: text, fate });
     }
 

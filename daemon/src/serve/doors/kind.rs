@@ -36,7 +36,7 @@ impl Kind {
                 tftp::bind(wanted.ip(), &transfers).map(|sockets| Door::Tftp(sockets, transfers)).map_err(busy)
             }
             Kind::Http => {
-                let listeners = http::bind(wanted.port(), settings.wants_ipv6());
+                let listeners = http::bind(wanted.port(), settings.serves_ipv6());
                 listeners.map(|listeners| Door::Http(wanted.port(), listeners)).map_err(busy)
             }
         }
@@ -70,6 +70,6 @@ impl Kind {
 
     /// An old file's TFTP is ours only if nobody else serves there when we start; one who does will be back.
     pub fn is_awaited(self, settings: &Settings) -> bool {
-        !(matches!(self, Kind::Tftp | Kind::Tftp6) && matches!(settings.tftp.enabled, Enabled::IfOurs(_)))
+        !(matches!(self, Kind::Tftp | Kind::Tftp6) && matches!(settings.tftp.enabled, Enabled::IfLocal(_)))
     }
 }

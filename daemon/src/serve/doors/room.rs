@@ -2,7 +2,7 @@
 //! two, and each transfer.
 
 use super::CannotServe;
-use crate::config::Transfers;
+use crate::config::MaxTransfers;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{fs, io};
@@ -71,7 +71,7 @@ fn for_clients(limit: usize, open: usize) -> usize {
 
 fn limit() -> usize {
     let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(limit, _)| limit);
-    usize::try_from(limit).unwrap_or(usize::MAX).min(Transfers::MOST.get())
+    usize::try_from(limit).unwrap_or(usize::MAX).min(MaxTransfers::MAX.get())
 }
 
 fn open() -> usize {
