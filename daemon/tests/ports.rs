@@ -12,8 +12,8 @@ use proxydhcpd::net::holder::{Transport, bound_sockets};
 use proxydhcpd::net::link::{LinkFilter, list};
 use proxydhcpd::net::socket::Socket;
 use proxydhcpd::net::udp::HOLD_OFF;
-use proxydhcpd::serve::doors::{Door, Doors};
-use proxydhcpd::serve::running::Running;
+use proxydhcpd::serve::doors::{Listener, Listeners};
+use proxydhcpd::serve::running::Workers;
 use proxydhcpd::site::Site;
 use proxydhcpd::state::State;
 use proxydhcpd::used::BootOnceState;
@@ -139,11 +139,11 @@ fn port_67_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_en
     let (mut loaded, start) = (loaded(directory.path()), Instant::now());
     let links = host.on(|| list(&LinkFilter::default()).unwrap());
     let mut doors =
-        host.on(|| without(CapabilitySet::NET_RAW, || Doors::open(&loaded.settings, &links, start).unwrap()));
+        host.on(|| without(CapabilitySet::NET_RAW, || Listeners::open(&loaded.settings, &links, start).unwrap()));
     assert!(!doors.opened.iter().any(is_port_67));
     let settings = loaded.settings.clone();
-    let look = |doors: &mut Doors, seconds| {
-        host.on(|| doors.look(&settings, start + Duration::from_secs(seconds)));
+    let look = |doors: &mut Listeners, seconds| {
+        host.on(|| doors.retry(&settings, start + Duration::from_secs(seconds)));
         doors.opened.iter().any(is_port_67)
     };
     assert!(!look(&mut doors, 5));
@@ -156,14 +156,14 @@ fn port_67_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_en
     wait_until_free(&host);
     let last = 5 + 2 * HOLD_OFF.as_secs();
     assert!(!look(&mut doors, last - 1));
-    assert!(!doors.shares_dhcp);
-    assert!(look(&mut doors, last) && doors.shares_dhcp);
+    assert!(!doors.shares_dhcp_port);
+    assert!(look(&mut doors, last) && doors.shares_dhcp_port);
     assert!(!look_again(&host, &mut doors, &loaded), "it is ours now");
 
     let site = Site::build(&mut loaded, doors.open).unwrap();
     let state = State::new(site, links, BootOnceState::new(directory.path()).unwrap());
-    let mut running = Running::new(Arc::new(state)).unwrap();
-    let dhcp = doors.opened.drain(..).filter(|door| matches!(door, Door::Dhcp(..)));
+    let mut running = Workers::new(Arc::new(state)).unwrap();
+    let dhcp = doors.opened.drain(..).filter(|door| matches!(door, Listener::Dhcp(..)));
     host.on(|| dhcp.for_each(|door| running.start(door).unwrap()));
     wait_for("an offer", || offer(&machine, "ovmf-x64-discover"));
 }
@@ -175,18 +175,18 @@ fn where_a_packet_socket_hears_broadcasts_port_67_is_never_taken_from_a_dnsmasq_
     let dnsmasq = start_dnsmasq(&host, "");
     let directory = boot_dir();
     let (loaded, start) = (loaded(directory.path()), Instant::now());
-    let mut doors = host.on(|| Doors::open(&loaded.settings, &[], start).unwrap());
-    assert!(doors.opened.drain(..).any(|door| matches!(door, Door::Dhcp(_, Socket::Packet(_)))));
+    let mut doors = host.on(|| Listeners::open(&loaded.settings, &[], start).unwrap());
+    assert!(doors.opened.drain(..).any(|door| matches!(door, Listener::Dhcp(_, Socket::Packet(_)))));
     drop(dnsmasq);
     wait_until_free(&host);
     let late = start + 100 * HOLD_OFF;
-    host.on(|| doors.look(&loaded.settings, late));
+    host.on(|| doors.retry(&loaded.settings, late));
     assert!(doors.opened.is_empty());
     drop(start_dnsmasq(&host, ""));
     wait_until_free(&host);
     let _sharing = start_dnsmasq(&host, "--bind-dynamic");
-    host.on(|| doors.look(&loaded.settings, late));
-    assert!(doors.opened.iter().any(is_port_67) && doors.shares_dhcp);
+    host.on(|| doors.retry(&loaded.settings, late));
+    assert!(doors.opened.iter().any(is_port_67) && doors.shares_dhcp_port);
 }
 
 #[test]
@@ -200,13 +200,13 @@ fn an_old_files_tftp_server_is_not_replaced_when_it_ends() {
         // Of both families.
         let theirs = host.on(|| UdpSocket::bind("[::]:69").unwrap());
         (loaded.settings.tftp.enabled, loaded.settings.http.enabled) = (enabled, enabled);
-        let mut doors = host.on(|| Doors::open(&loaded.settings, &links, start).unwrap());
+        let mut doors = host.on(|| Listeners::open(&loaded.settings, &links, start).unwrap());
         drop(theirs);
         host.on(|| {
             wait_for("the end of the socket", || bound_sockets(Transport::Udp, 69).unwrap().is_empty().then_some(()));
-            doors.look(&loaded.settings, start + Duration::from_secs(9));
+            doors.retry(&loaded.settings, start + Duration::from_secs(9));
             assert!(!doors.open.tftp && !doors.open.tftp6, "its owner may only be restarted");
-            doors.look(&loaded.settings, start + Duration::from_secs(1000));
+            doors.retry(&loaded.settings, start + Duration::from_secs(1000));
         });
         assert_eq!((doors.open.tftp, doors.open.tftp6), (taken, taken), "{enabled:?}");
         drop(doors);
@@ -220,25 +220,25 @@ fn a_port_that_we_may_not_have_is_not_tried_again() {
     let theirs = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
     let directory = boot_dir();
     let (loaded, start) = (loaded(directory.path()), Instant::now());
-    let mut doors = host.on(|| Doors::open(&loaded.settings, &[], start).unwrap());
+    let mut doors = host.on(|| Listeners::open(&loaded.settings, &[], start).unwrap());
     drop(theirs);
     host.on(|| {
         wait_for("the end of the socket", || bound_sockets(Transport::Udp, 69).unwrap().is_empty().then_some(()));
         let late = start + Duration::from_secs(60);
-        without(CapabilitySet::NET_BIND_SERVICE, || doors.look(&loaded.settings, late));
-        doors.look(&loaded.settings, late);
+        without(CapabilitySet::NET_BIND_SERVICE, || doors.retry(&loaded.settings, late));
+        doors.retry(&loaded.settings, late);
     });
     assert!(!doors.open.tftp);
 }
 
-fn is_port_67(door: &Door) -> bool {
-    matches!(door, Door::Dhcp(address, Socket::Udp(_)) if address.ip() == Ipv4Addr::BROADCAST)
+fn is_port_67(door: &Listener) -> bool {
+    matches!(door, Listener::Dhcp(address, Socket::Udp(_)) if address.ip() == Ipv4Addr::BROADCAST)
 }
 
 /// Whether more is opened, much later.
-fn look_again(host: &Host, doors: &mut Doors, loaded: &Loaded) -> bool {
+fn look_again(host: &Host, doors: &mut Listeners, loaded: &Loaded) -> bool {
     let before = doors.opened.len();
-    host.on(|| doors.look(&loaded.settings, Instant::now() + 100 * HOLD_OFF));
+    host.on(|| doors.retry(&loaded.settings, Instant::now() + 100 * HOLD_OFF));
     doors.opened.len() > before
 }
 

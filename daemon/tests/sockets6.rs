@@ -17,7 +17,7 @@ use proxydhcpd::net::socket::Socket;
 use proxydhcpd::net::sys::ReceiveBatch;
 use proxydhcpd::net::udp::HOLD_OFF;
 use proxydhcpd::net::udp6::GROUPS;
-use proxydhcpd::serve::doors::{Door, Doors};
+use proxydhcpd::serve::doors::{Listener, Listeners};
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet, code};
 use rustix::thread::CapabilitySet;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -90,18 +90,18 @@ fn where_a_packet_socket_hears_the_groups_port_547_is_never_taken_from_a_dnsmasq
     let _machine = plug_in(&host, "eth0", 0);
     let dnsmasq = start_dnsmasq(&host, "");
     let (settings, start) = (settings(), Instant::now());
-    let mut doors = host.on(|| Doors::open(&settings, &[], start).unwrap());
-    assert!(doors.opened.drain(..).any(|door| matches!(door, Door::Dhcp(_, Socket::Packet(_)))));
+    let mut doors = host.on(|| Listeners::open(&settings, &[], start).unwrap());
+    assert!(doors.opened.drain(..).any(|door| matches!(door, Listener::Dhcp(_, Socket::Packet(_)))));
     drop(dnsmasq);
     wait_until_free(&host);
     let late = start + 100 * HOLD_OFF;
-    host.on(|| doors.look(&settings, late));
-    assert!(doors.opened.is_empty() && !doors.shares_dhcp6);
+    host.on(|| doors.retry(&settings, late));
+    assert!(doors.opened.is_empty() && !doors.shares_dhcp6_port);
     drop(start_dnsmasq(&host, ""));
     wait_until_free(&host);
     let _sharing = start_dnsmasq(&host, "--bind-dynamic");
-    host.on(|| doors.look(&settings, late));
-    assert!(doors.opened.iter().any(is_547) && doors.shares_dhcp6);
+    host.on(|| doors.retry(&settings, late));
+    assert!(doors.opened.iter().any(is_547) && doors.shares_dhcp6_port);
 }
 
 #[test]
@@ -244,11 +244,11 @@ fn port_547_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_e
     let _machine = plug_in(&host, "eth0", 0);
     let dnsmasq = start_dnsmasq(&host, "");
     let (settings, start) = (settings(), Instant::now());
-    let mut doors = host.on(|| without(CapabilitySet::NET_RAW, || Doors::open(&settings, &[], start).unwrap()));
+    let mut doors = host.on(|| without(CapabilitySet::NET_RAW, || Listeners::open(&settings, &[], start).unwrap()));
     assert!(!doors.opened.iter().any(is_547));
     let mut look = |seconds| {
-        host.on(|| doors.look(&settings, start + Duration::from_secs(seconds)));
-        (doors.opened.iter().filter(|door| is_547(door)).count(), doors.shares_dhcp6)
+        host.on(|| doors.retry(&settings, start + Duration::from_secs(seconds)));
+        (doors.opened.iter().filter(|door| is_547(door)).count(), doors.shares_dhcp6_port)
     };
     assert_eq!(look(5), (0, false));
     drop(dnsmasq);
@@ -264,8 +264,8 @@ fn port_547_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_e
     assert_eq!(look(10 * last), (1, true), "it is ours now");
 }
 
-fn is_547(door: &Door) -> bool {
-    matches!(door, Door::Dhcp(address, Socket::Udp(_)) if address.port() == 547)
+fn is_547(door: &Listener) -> bool {
+    matches!(door, Listener::Dhcp(address, Socket::Udp(_)) if address.port() == 547)
 }
 
 /// Nothing configured.

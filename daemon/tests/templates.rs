@@ -228,14 +228,14 @@ impl Served {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let open = move |request: &proxydhcpd_core::request::FileRequest<'_>| mine.open(request);
             let stop = async { drop(stopped.await) };
-            runtime.block_on(http::serve(listeners, http::Settings::default(), open, |_| {}, stop)).unwrap();
+            runtime.block_on(http::serve(listeners, http::HttpSettings::default(), open, |_| {}, stop)).unwrap();
         });
         let any = Ipv4Addr::UNSPECIFIED;
         let settings =
-            tftp::Settings { port: 0, ports: None, single_port: false, max_transfers: None, descriptors: 1024 };
+            tftp::TftpSettings { port: 0, ports: None, single_port: false, max_transfers: None, descriptors: 1024 };
         let sockets = tftp::bind(any.into(), &settings).unwrap();
         let tftp = sockets.port().unwrap();
-        let listeners = Arc::new(tftp::Listeners::new().unwrap());
+        let listeners = Arc::new(tftp::TftpListeners::new().unwrap());
         listeners.add(sockets).unwrap();
         let (stopped, stop_tftp) = pipe().unwrap();
         let mine = Arc::clone(&state);

@@ -7,7 +7,7 @@ use crate::daemonize::{self, Parent};
 use crate::duid;
 use crate::log::{self, LogMode};
 use crate::net::link;
-use crate::serve::doors::{self, Doors, room};
+use crate::serve::doors::{self, Listeners, room};
 use crate::serve::signals::Signals;
 use crate::serve::{Server, reload};
 use crate::site::{self, Site};
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 
 pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
-    if let Err(error) = room::make() {
+    if let Err(error) = room::raise() {
         return fail(error);
     }
     if serve.daemon && !serve.detached {
@@ -45,13 +45,13 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
 
 /// Reading the files may take its time, or stand still where storage is dead: signals are heard meanwhile.
 async fn start_and_serve(caller: Option<Parent>, flags: Flags, level: LevelFilter) -> ExitCode {
-    let mut signals = match Signals::hear() {
+    let mut signals = match Signals::register() {
         Ok(signals) => signals,
         Err(error) => return fail(format_args!("no signals can be heard: {error}")),
     };
     let reader = if caller.is_some() { LogMode::Background } else { LogMode::Foreground };
     let started = tokio::select! {
-        () = signals.end.recv() => {
+        () = signals.stop.recv() => {
             tracing::info!("stopped before anything was served");
             return ExitCode::SUCCESS;
         }
@@ -75,19 +75,19 @@ async fn start_and_serve(caller: Option<Parent>, flags: Flags, level: LevelFilte
 /// Everything up to a server whose doors are open, or the status to end with: why has been said.
 fn start(flags: Flags, reader: LogMode, level: LevelFilter) -> Result<Server, ExitCode> {
     let flags = flags.with_absolute_paths();
-    let began = reload::file_time();
+    let began = reload::filesystem_now();
     let mut loaded = site::load(&flags).map_err(|error| refuse(&error))?;
     log::start(reader, level);
     let all = doors::all_links();
-    let filter = doors::filter(&loaded, &all).map_err(|error| refuse(&site::with_file_errors(&mut loaded, error)))?;
+    let filter = doors::interface_filter(&loaded, &all).map_err(|error| refuse(&site::with_file_errors(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
     let absent = loaded.missing_addresses(&links).into_iter().chain(setting::absent(&filter));
     absent.for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    let doors = Doors::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
+    let doors = Listeners::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
     let mut site = Site::build(&mut loaded, doors.open).map_err(|error| refuse(&error))?;
     site.check_offered_files(&all);
     loaded.diagnostics.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    doors.say(&loaded);
+    doors.log_start(&loaded);
     site.log();
     duid::save(&loaded.settings.state_dir, &site.plan.dhcp6.duid);
     let used = BootOnceState::new(&loaded.settings.state_dir);

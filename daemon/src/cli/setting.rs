@@ -29,7 +29,7 @@ pub struct Setting {
 pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
     let mut loaded = site::load(flags)?;
     let all = doors::all_links();
-    let filter = doors::filter(&loaded, &all).map_err(|error| site::with_file_errors(&mut loaded, error))?;
+    let filter = doors::interface_filter(&loaded, &all).map_err(|error| site::with_file_errors(&mut loaded, error))?;
     let links = link::list(&filter).unwrap_or_default();
     let open = OpenPorts {
         tftp: loaded.settings.tftp.enabled.is_on(&all),

@@ -2,9 +2,9 @@
 //! system calls are the cost: it makes three for each batch.
 
 use super::doors::BOOT_SERVER6;
-use super::late::{Held, Late};
-use super::pulse::Pulse;
-use super::unserved::Unserved;
+use super::late::{DelayedAnswer, DelayedReplies};
+use super::pulse::Heartbeat;
+use super::unserved::UnservedRequest;
 use crate::net::offers;
 use crate::net::outlet::{OutgoingReplies, ReplySender, ReplySenders, Reply};
 use crate::net::set::SocketSet;
@@ -22,7 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// For ever: a server that stops takes the sockets away.
-pub fn run(sockets: &SocketSet, outlets: &ReplySenders, pulse: &Pulse, state: &State) -> io::Result<Infallible> {
+pub fn run(sockets: &SocketSet, outlets: &ReplySenders, pulse: &Heartbeat, state: &State) -> io::Result<Infallible> {
     let mut batch = ReceiveBatch::new();
     let mut out = Outbox::default();
     let mut storm = Storm::new(Instant::now());
@@ -30,7 +30,7 @@ pub fn run(sockets: &SocketSet, outlets: &ReplySenders, pulse: &Pulse, state: &S
         if storm.rages {
             thread::sleep(GATHERING);
         }
-        sockets.wait(out.late.pause(), |address, socket| {
+        sockets.wait(out.late.timeout(), |address, socket| {
             let port = if address.port() == Port::BootServer.number() { Port::BootServer } else { Port::Dhcp };
             match socket.receive(&mut batch) {
                 Ok(_) if address == offers::ADDRESS => overhear(state, &batch, &mut out),
@@ -85,11 +85,11 @@ impl Storm {
 struct Outbox {
     replies: Replies,
     outgoing: OutgoingReplies,
-    late: Late,
+    late: DelayedReplies,
     answers: Vec<Answered>,
     /// Reasons of those that were not even looked into.
     silences: Vec<&'static str>,
-    unserved: Vec<Unserved>,
+    unserved: Vec<UnservedRequest>,
 }
 
 /// An answer on its way.
@@ -111,7 +111,7 @@ fn answer_batch(outlet: &ReplySender, port: Port, state: &State, batch: &Receive
         for datagram in batch.iter() {
             let Some((link, foreign)) = for_datagram(&links, datagram.link, datagram.to) else {
                 out.silences.push("not-ours:unserved-interface");
-                out.unserved.extend(Unserved::of(&site.plan, port, &datagram));
+                out.unserved.extend(UnservedRequest::from_datagram(&site.plan, port, &datagram));
                 continue;
             };
             if datagram.truncated {
@@ -122,7 +122,7 @@ fn answer_batch(outlet: &ReplySender, port: Port, state: &State, batch: &Receive
             let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, via_other_link: foreign, now };
             let answer = answer(&site.plan, &mut memory, &arrival, &mut out.replies);
             if port == Port::BootServer && from.is_ipv6() && !out.replies.is_empty() && out.late.has_room() {
-                out.late.put(answer, &out.replies, links[link].index, Instant::now());
+                out.late.push(answer, &out.replies, links[link].index, Instant::now());
                 continue;
             }
             push(outlet, &mut out.outgoing, out.replies.iter(), out.answers.len());
@@ -130,7 +130,7 @@ fn answer_batch(outlet: &ReplySender, port: Port, state: &State, batch: &Receive
         }
     }
     send(outlet, state, &site, &links, out);
-    out.unserved.drain(..).for_each(|unserved| unserved.tell(&mut state.report(), &links));
+    out.unserved.drain(..).for_each(|unserved| unserved.report(&mut state.report(), &links));
 }
 
 /// What other servers say to machines is not answered; it shows why a machine does not come to us.
@@ -159,7 +159,7 @@ fn send_late(outlets: &ReplySenders, state: &State, out: &mut Outbox) {
     }
     let Some(outlet) = outlets.get(BOOT_SERVER6) else { return };
     let links = state.links.load();
-    while let Some(Held { replies, answer, link, .. }) = out.late.next(Instant::now()) {
+    while let Some(DelayedAnswer { replies, answer, link, .. }) = out.late.pop_due(Instant::now()) {
         let Some(link) = links.iter().position(|served| served.index == link) else { continue };
         push(&outlet, &mut out.outgoing, replies.iter().map(|(octets, to)| (&octets[..], *to)), out.answers.len());
         out.answers.push(Answered { link, answer, left: replies.len(), unsent: None });

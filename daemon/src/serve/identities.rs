@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 #[derive(Debug)]
-pub struct Keeper {
+pub struct SharedUuidWriter {
     /// `None`: the file could not be read, and stays as it is.
     file: Option<SharedUuidsFile>,
     writing: Option<JoinHandle<()>>,
 }
 
-impl Keeper {
+impl SharedUuidWriter {
     /// Takes up what the last server learnt.
     pub fn new(state: &State, state_dir: &Path) -> Self {
         let file = SharedUuidsFile::new(state_dir);
@@ -32,11 +32,11 @@ impl Keeper {
                 None
             }
         };
-        Keeper { file, writing: None }
+        SharedUuidWriter { file, writing: None }
     }
 
     /// Begins to write what is new. A disk that is slow holds up nothing else.
-    pub fn look(&mut self, state: &Arc<State>) {
+    pub fn write_changes(&mut self, state: &Arc<State>) {
         if self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
             return;
         }
@@ -54,14 +54,14 @@ impl Keeper {
     }
 
     /// Waits until what is known is on the disk.
-    pub async fn settle(&mut self, state: &Arc<State>, most: Duration) {
+    pub async fn flush(&mut self, state: &Arc<State>, most: Duration) {
         let all = async {
             // One may be under way, and something new since.
             for _ in 0..2 {
                 if let Some(writing) = self.writing.take() {
                     writing.await.ok();
                 }
-                self.look(state);
+                self.write_changes(state);
             }
             if let Some(writing) = self.writing.take() {
                 writing.await.ok();

@@ -16,11 +16,11 @@ const DELAY: Duration = Duration::from_millis(100);
 const MOST: usize = 1024;
 
 #[derive(Debug, Default)]
-pub struct Late(VecDeque<Held>);
+pub struct DelayedReplies(VecDeque<DelayedAnswer>);
 
 /// An answer, to be sent and then reported.
 #[derive(Debug)]
-pub struct Held {
+pub struct DelayedAnswer {
     due: Instant,
     pub replies: Vec<(Vec<u8>, Destination)>,
     pub answer: Answer,
@@ -28,18 +28,18 @@ pub struct Held {
     pub link: u32,
 }
 
-impl Late {
+impl DelayedReplies {
     pub fn has_room(&self) -> bool {
         self.0.len() < MOST
     }
 
-    pub fn put(&mut self, answer: Answer, replies: &Replies, link: u32, now: Instant) {
+    pub fn push(&mut self, answer: Answer, replies: &Replies, link: u32, now: Instant) {
         let replies = replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();
-        self.0.push_back(Held { due: now + DELAY, replies, answer, link });
+        self.0.push_back(DelayedAnswer { due: now + DELAY, replies, answer, link });
     }
 
     /// Until the next is due.
-    pub fn pause(&self) -> EpollTimeout {
+    pub fn timeout(&self) -> EpollTimeout {
         let Some(first) = self.0.front() else { return EpollTimeout::NONE };
         let pause = first.due.saturating_duration_since(Instant::now());
         // A pause that is cut to whole milliseconds would be over before its time.
@@ -47,7 +47,7 @@ impl Late {
     }
 
     /// The next that is due.
-    pub fn next(&mut self, now: Instant) -> Option<Held> {
+    pub fn pop_due(&mut self, now: Instant) -> Option<DelayedAnswer> {
         let is_due = self.0.front().is_some_and(|first| first.due <= now);
         if is_due { self.0.pop_front() } else { None }
     }
@@ -67,18 +67,18 @@ mod tests {
     fn a_reply_goes_out_when_it_is_due_and_no_more_are_kept_than_there_is_room_for() {
         let silent = Verdict::Silent(Silence::Ignored(IgnoreReason::Reply));
         let answer = Answer { client: None, decision: None, verdict: silent };
-        let (mut late, now) = (Late::default(), Instant::now());
-        assert_eq!(late.pause(), EpollTimeout::NONE);
+        let (mut late, now) = (DelayedReplies::default(), Instant::now());
+        assert_eq!(late.timeout(), EpollTimeout::NONE);
         for number in 0..MOST as u32 {
             assert!(late.has_room());
-            late.put(answer.clone(), &Replies::default(), number, now);
+            late.push(answer.clone(), &Replies::default(), number, now);
         }
         assert!(!late.has_room());
-        assert!(late.pause() != EpollTimeout::NONE && late.next(now + DELAY / 2).is_none());
-        assert_eq!(late.next(now + DELAY).unwrap().link, 0);
+        assert!(late.timeout() != EpollTimeout::NONE && late.pop_due(now + DELAY / 2).is_none());
+        assert_eq!(late.pop_due(now + DELAY).unwrap().link, 0);
         assert!(late.has_room());
-        late.put(answer, &Replies::default(), 1, now + DELAY);
-        let due = std::iter::from_fn(|| late.next(now + DELAY)).count();
+        late.push(answer, &Replies::default(), 1, now + DELAY);
+        let due = std::iter::from_fn(|| late.pop_due(now + DELAY)).count();
         assert_eq!((due, late.is_empty()), (MOST - 1, false));
     }
 }

@@ -27,13 +27,13 @@ use crate::net::udp6::{self, MulticastGroups, ALL_SERVERS_AND_RELAYS};
 use crate::site::Site;
 use crate::state::State;
 use crate::systemd;
-use doors::{Door, Doors, room};
-use identities::Keeper;
+use doors::{Listener, Listeners, room};
+use identities::SharedUuidWriter;
 use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::link::Link;
-use reload::{Read, Reloads, Reread};
-use running::Running;
+use reload::{ReloadResult, Reloads, ReloadedSite};
+use running::Workers;
 use signals::Signals;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -42,7 +42,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
-use watch::{Changes, Stamp, Watched};
+use watch::{ChangeDetector, Fingerprint, WatchedFiles};
 
 /// How often we look whether a DHCP server has started beside us, whether a port has become free, and whether there is
 /// something to sum up.
@@ -52,7 +52,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Server {
     state: Arc<State>,
-    doors: Doors,
+    doors: Listeners,
     loaded: Loaded,
     flags: Flags,
     filter: LinkFilter,
@@ -64,21 +64,21 @@ pub struct Server {
     tried_offers: bool,
     /// A hash of what was said of the site.
     said: u64,
-    changes: Changes,
-    identities: Keeper,
+    changes: ChangeDetector,
+    identities: SharedUuidWriter,
 }
 
 impl Server {
     /// `began`: when its files began to be read.
-    pub fn new(state: State, doors: Doors, loaded: Loaded, flags: Flags, filter: LinkFilter, began: SystemTime) -> Self {
+    pub fn new(state: State, doors: Listeners, loaded: Loaded, flags: Flags, filter: LinkFilter, began: SystemTime) -> Self {
         let relayed = YieldingSocket::new(Port::Dhcp.number(), uptime(), Instant::now());
         let relayed6 = YieldingSocket::new(Port::Dhcp.number6(), uptime(), Instant::now());
         let groups = MulticastGroups::new(Port::Dhcp.number6());
         let said = state.site.load().report_hash(&loaded);
-        let mut changes = Changes::default();
-        let stamp = Watched::of(&loaded).stamp().ok();
-        changes.are_read(stamp.filter(|stamp| stamp.is_older_than(began)).map(|stamp| stamp.all));
-        let identities = Keeper::new(&state, &loaded.settings.state_dir);
+        let mut changes = ChangeDetector::default();
+        let stamp = WatchedFiles::from_config(&loaded).fingerprint().ok();
+        changes.set_loaded(stamp.filter(|stamp| stamp.is_older_than(began)).map(|stamp| stamp.all));
+        let identities = SharedUuidWriter::new(&state, &loaded.settings.state_dir);
         Server {
             state: Arc::new(state),
             doors,
@@ -97,13 +97,13 @@ impl Server {
 
     /// Until SIGTERM or SIGINT; transfers may then finish for two seconds. `ready` is called when everything runs.
     pub async fn run(mut self, signals: Signals, ready: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let mut running = self.begin().map_err(room::explained)?;
+        let mut running = self.begin().map_err(room::explain_emfile)?;
         self.keep(signals, ready, &mut running).await?;
 
         systemd::stopping();
         running.stop().await;
         self.state.boot_once.flush(Duration::from_secs(1));
-        self.identities.settle(&self.state, Duration::from_secs(1)).await;
+        self.identities.flush(&self.state, Duration::from_secs(1)).await;
         self.state.report().log_final_summary(Instant::now());
         let silences = self.state.report().silences();
         let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
@@ -112,10 +112,10 @@ impl Server {
     }
 
     /// What takes files follows when all other sockets are open, for it is left what they leave.
-    fn begin(&mut self) -> anyhow::Result<Running> {
-        let mut running = Running::new(Arc::clone(&self.state))?;
-        let is_dhcp = |door: &Door| matches!(door, Door::Dhcp(..));
-        let (dhcp, files): (Vec<Door>, Vec<Door>) = self.doors.opened.drain(..).partition(is_dhcp);
+    fn begin(&mut self) -> anyhow::Result<Workers> {
+        let mut running = Workers::new(Arc::clone(&self.state))?;
+        let is_dhcp = |door: &Listener| matches!(door, Listener::Dhcp(..));
+        let (dhcp, files): (Vec<Listener>, Vec<Listener>) = self.doors.opened.drain(..).partition(is_dhcp);
         dhcp.into_iter().try_for_each(|door| running.start(door))?;
         self.look_around(&mut running)?;
         room::check()?;
@@ -128,7 +128,7 @@ impl Server {
         &mut self,
         mut signals: Signals,
         ready: impl FnOnce() -> anyhow::Result<()>,
-        running: &mut Running,
+        running: &mut Workers,
     ) -> anyhow::Result<()> {
         let mut look = tokio::time::interval(HOUSEKEEPING);
         let every = systemd::watchdog_interval().unwrap_or(HOUSEKEEPING);
@@ -138,14 +138,14 @@ impl Server {
         self.look_around(running)?;
         match &self.state.links.load()[..] {
             [] => tracing::info!("{}", networks::status(&[])),
-            links => networks::say_changes(&[], links),
+            links => networks::log_changes(&[], links),
         }
         ready()?;
         systemd::ready(&networks::status(&self.state.links.load()));
         let mut reloads = Reloads::default();
-        let mut files = tokio::time::interval(watch::LOOK);
+        let mut files = tokio::time::interval(watch::POLL_INTERVAL);
         let changed = Notify::new();
-        let (mut stamping, mut looking) = (None::<JoinHandle<io::Result<Stamp>>>, None::<JoinHandle<()>>);
+        let (mut stamping, mut looking) = (None::<JoinHandle<io::Result<Fingerprint>>>, None::<JoinHandle<()>>);
         loop {
             let state = Arc::clone(&self.state);
             // A machine that starts with its cable does not wait for us: a new link is heard at once.
@@ -166,21 +166,21 @@ impl Server {
             let read = loop {
                 tokio::select! {
                     never = &mut follow => match never {},
-                    () = signals.end.recv() => return Ok(()),
+                    () = signals.stop.recv() => return Ok(()),
                     // A large boot directory takes its time, and machines are served meanwhile.
-                    _ = signals.hangup.recv() => reloads.want(),
-                    () = reloads.may_begin() => reloads.begin(self.read_again()),
+                    _ = signals.hangup.recv() => reloads.request(),
+                    () = reloads.may_start() => reloads.start(self.read_again()),
                     _ = files.tick(), if stamping.is_none() && !reloads.is_reading() => {
-                        let watched = Watched::of(&self.loaded);
-                        stamping = Some(tokio::task::spawn_blocking(move || watched.stamp()));
+                        let watched = WatchedFiles::from_config(&self.loaded);
+                        stamping = Some(tokio::task::spawn_blocking(move || watched.fingerprint()));
                     }
                     Some(stamp) = async { Some(stamping.as_mut()?.await) }, if stamping.is_some() => {
                         stamping = None;
                         if let Ok(Ok(stamp)) = stamp && !reloads.is_reading() && self.changes.is_due(stamp.all) {
-                            reloads.want();
+                            reloads.request();
                         }
                     }
-                    read = reloads.ended() => break read,
+                    read = reloads.finished() => break read,
                     Some(_) = async { Some(looking.as_mut()?.await) }, if looking.is_some() => looking = None,
                     _ = alive.tick() => if running.is_alive(every) { systemd::notify_watchdog() },
                     () = changed.notified() => self.look_around(running)?,
@@ -190,39 +190,39 @@ impl Server {
                         if looking.is_none() {
                             looking = Some(tokio::task::spawn_blocking(move || state.refresh_boot_once()));
                         }
-                        self.identities.look(&self.state);
+                        self.identities.write_changes(&self.state);
                         self.state.report_boot_attempts();
                         self.state.report().log_summary(Instant::now());
-                        reloads.look();
+                        reloads.warn_if_slow();
                     }
                 }
             };
-            self.changes.are_read(read.stamp);
-            self.take_over(read.reread);
+            self.changes.set_loaded(read.fingerprint);
+            self.take_over(read.result);
         }
     }
 
     /// Takes ports that have become free, and what is offered follows; then relayed requests.
-    fn look_around(&mut self, running: &mut Running) -> io::Result<()> {
+    fn look_around(&mut self, running: &mut Workers) -> io::Result<()> {
         let now = Instant::now();
-        self.doors.look(&self.loaded.settings, now);
+        self.doors.retry(&self.loaded.settings, now);
         if !self.doors.opened.is_empty() {
             self.doors.opened.drain(..).try_for_each(|door| running.start(door))?;
             self.follow_doors();
         }
         self.hear_offers(&running.dhcp)?;
         let links = self.state.links.load();
-        for (door, groups) in [(doors::BOOT_SERVER6, &[ALL_SERVERS_AND_RELAYS][..]), (doors::GROUPS, &udp6::GROUPS)] {
+        for (door, groups) in [(doors::BOOT_SERVER6, &[ALL_SERVERS_AND_RELAYS][..]), (doors::DHCP6_MULTICAST, &udp6::GROUPS)] {
             if let Some(socket) = running.dhcp.get(door) {
                 groups.iter().for_each(|group| udp6::join(&socket.membership_socket(), *group, &links));
             }
         }
         // The DHCP server's ports, where it shares them.
-        if self.doors.shares_dhcp {
+        if self.doors.shares_dhcp_port {
             let addresses = links.iter().flat_map(|link| &link.ipv4).map(|network| network.address.into());
             look_for_relays(&mut self.relayed, &running.dhcp, Port::Dhcp.number(), addresses.collect(), now);
         }
-        if self.doors.shares_dhcp6 {
+        if self.doors.shares_dhcp6_port {
             self.look_for_groups(&running.dhcp, &links);
             let beyond = |address: &Ipv6Addr| !address.is_unicast_link_local();
             let addresses = links.iter().flat_map(|link| &link.ipv6).map(|network| network.address).filter(beyond);
@@ -240,7 +240,7 @@ impl Server {
     /// What other servers offer to the machines that we hear. Tried once: a DHCP client of this host that does not
     /// share its port, and is being started again, would find us in its place.
     fn hear_offers(&mut self, heard: &SocketSet) -> io::Result<()> {
-        if self.tried_offers || heard.get(doors::BROADCASTS).is_none() {
+        if self.tried_offers || heard.get(doors::DHCP_BROADCAST).is_none() {
             return Ok(());
         }
         self.tried_offers = true;
@@ -283,17 +283,17 @@ impl Server {
     }
 
     /// A reload: everything is read before anything changes.
-    fn read_again(&self) -> impl FnOnce() -> Read + Send + 'static {
+    fn read_again(&self) -> impl FnOnce() -> ReloadResult + Send + 'static {
         systemd::reloading();
         let (flags, settings, open) = (self.flags.clone(), self.loaded.settings.clone(), self.doors.open);
-        let (watched, state) = (Watched::of(&self.loaded), Arc::clone(&self.state));
-        move || Read::all(&flags, &settings, open, &watched, &state)
+        let (watched, state) = (WatchedFiles::from_config(&self.loaded), Arc::clone(&self.state));
+        move || ReloadResult::load(&flags, &settings, open, &watched, &state)
     }
 
     /// As a whole, or not at all.
-    fn take_over(&mut self, read: Result<Reread, Vec<String>>) {
+    fn take_over(&mut self, read: Result<ReloadedSite, Vec<String>>) {
         match read {
-            Ok(Reread { loaded, filter, mut site }) => {
+            Ok(ReloadedSite { loaded, filter, mut site }) => {
                 // A port may have become free while it was read.
                 site.set_open_ports(self.doors.open);
                 // Whoever reloads again and again is not told the same again and again.

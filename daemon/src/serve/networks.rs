@@ -9,11 +9,11 @@ use std::sync::Arc;
 pub fn follow(state: &State, links: Vec<Link>) {
     let before = state.links.swap(Arc::new(links));
     let now = state.links.load();
-    say_changes(&before, &now);
+    log_changes(&before, &now);
     systemd::status(&status(&now));
 }
 
-pub fn say_changes(before: &[Link], now: &[Link]) {
+pub fn log_changes(before: &[Link], now: &[Link]) {
     for gone in before.iter().filter(|old| now.iter().all(|new| new.index != old.index)) {
         tracing::info!("{} is no longer served", gone.name);
     }

@@ -10,9 +10,9 @@ use proxydhcpd_core::request::{Protocol, FileRequest};
 use proxydhcpd_core::transfer::Outcome;
 use std::time::Instant;
 
-pub fn transfer(state: &State, event: &tftp::Event<'_>) {
+pub fn log_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
     match event {
-        tftp::Event::Ended { client, server, name, octets, elapsed, outcome } => {
+        tftp::TftpEvent::Ended { client, server, name, octets, elapsed, outcome } => {
             if *outcome == Outcome::Evicted {
                 state.report().count("tftp:gave-way");
             }
@@ -21,14 +21,14 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
             }
             tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", RequestedName(name));
         }
-        tftp::Event::Refused { client, name, reason } => {
+        tftp::TftpEvent::Refused { client, name, reason } => {
             state.report().count(reason.label());
-            if matches!(reason, tftp::Refused::Fetch(_)) {
+            if matches!(reason, tftp::TftpRefusal::Fetch(_)) {
                 state.refused(client.ip(), name);
             }
             tracing::debug!("{client}: {} by TFTP refused: {reason}", RequestedName(name));
         }
-        tftp::Event::Silent { client, reason: reason @ tftp::Silence::NoRoom } => {
+        tftp::TftpEvent::Ignored { client, reason: reason @ tftp::TftpSilence::SendBufferFull } => {
             let warning = format_args!(
                 "a TFTP packet to {client} was not sent, because the send buffer of its socket is full: the network \
                  takes less \
@@ -36,25 +36,25 @@ pub fn transfer(state: &State, event: &tftp::Event<'_>) {
             );
             state.report().warn_once_a_minute(reason.label(), warning, Instant::now());
         }
-        tftp::Event::Silent { client, reason } => {
+        tftp::TftpEvent::Ignored { client, reason } => {
             state.report().count(reason.label());
             tracing::debug!("a TFTP datagram from {client} is not answered: {reason}");
         }
-        tftp::Event::Trouble { client, name, error } => {
+        tftp::TftpEvent::Failed { client, name, error } => {
             let what = format_args!("{client}: {} by TFTP: {error}", RequestedName(name));
             state.report().file_error(what, Instant::now());
         }
     }
 }
 
-pub fn page(state: &State, event: &http::Event) {
+pub fn log_http(state: &State, event: &http::HttpEvent) {
     match event {
-        http::Event::Finished(page) => {
+        http::HttpEvent::Finished(page) => {
             // A page that an operator has open must not use up the boot of a machine by naming its kernel. That a
             // machine is done was believed before (PowerShell calls itself Mozilla, too).
             let by_a_machine = !page.by_browser || is_done_request(&page.name);
             if page.whole && page.method != Method::HEAD && by_a_machine {
-                let http::Finished { server, client, name, .. } = page;
+                let http::FinishedRequest { server, client, name, .. } = page;
                 // The port matters to nobody who has what he asked for.
                 let door = Protocol::Http(0);
                 state.fetched(&FileRequest { protocol: door, name, server: *server, client: *client, interface: "" });
@@ -72,14 +72,14 @@ pub fn page(state: &State, event: &http::Event) {
                 page.duration
             );
         }
-        http::Event::Broken { client, name, why } => {
+        http::HttpEvent::Failed { client, name, why } => {
             let what = format_args!("{client}: {} by HTTP: {why}", RequestedName(name));
             state.report().file_error(what, Instant::now());
         }
-        http::Event::Dropped { client, why } => {
+        http::HttpEvent::Dropped { client, why } => {
             tracing::debug!("{client}: HTTP connection dropped: {why:?}");
             match why {
-                http::Dropped::Full(crowded) | http::Dropped::Slowest(crowded) => {
+                http::DropReason::Full(crowded) | http::DropReason::EvictedSlowest(crowded) => {
                     state.report().warn_once_a_minute("http:crowded", crowded, Instant::now());
                 }
                 _ => state.report().count("http:dropped"),

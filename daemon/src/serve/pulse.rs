@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 
 /// The question to one thread, and its answer.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct Heartbeat {
     thread: &'static str,
     wake: EventFd,
     asked: AtomicBool,
 }
 
-impl Pulse {
+impl Heartbeat {
     /// For a thread that waits in `epoll`, which calls its waking `name`.
-    pub fn new(thread: &'static str, epoll: &Epoll, name: u64) -> io::Result<Pulse> {
+    pub fn new(thread: &'static str, epoll: &Epoll, name: u64) -> io::Result<Heartbeat> {
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         // By the edge each question wakes the thread once, and it has nothing to read.
         epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, name))?;
-        Ok(Pulse { thread, wake, asked: AtomicBool::new(false) })
+        Ok(Heartbeat { thread, wake, asked: AtomicBool::new(false) })
     }
 
     /// To be called by the thread, each time that it has waited.
@@ -42,19 +42,19 @@ impl Pulse {
 
 /// A thread, and since when it has not answered.
 #[derive(Debug)]
-pub struct Heart {
-    pulse: Arc<Pulse>,
+pub struct ThreadMonitor {
+    pulse: Arc<Heartbeat>,
     still_since: Option<Instant>,
 }
 
-impl Heart {
-    pub fn new(pulse: &Arc<Pulse>) -> Heart {
-        Heart { pulse: Arc::clone(pulse), still_since: None }
+impl ThreadMonitor {
+    pub fn new(pulse: &Arc<Heartbeat>) -> ThreadMonitor {
+        ThreadMonitor { pulse: Arc::clone(pulse), still_since: None }
     }
 
     /// To be called at regular times, `every` so long. False: the thread stands still, which is said when it begins and
     /// ends.
-    pub fn is_beating(&mut self, every: Duration, now: Instant) -> bool {
+    pub fn is_alive(&mut self, every: Duration, now: Instant) -> bool {
         let (is_alive, thread) = (self.pulse.ask(), self.pulse.thread);
         match (self.still_since, is_alive) {
             (None, false) => {

@@ -1,7 +1,7 @@
 //! A reload: everything is read before anything changes.
 
 use super::doors;
-use super::watch::Watched;
+use super::watch::WatchedFiles;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded, Settings};
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 /// What a reload takes over.
 #[derive(Debug)]
-pub struct Reread {
+pub struct ReloadedSite {
     pub loaded: Loaded,
     pub filter: LinkFilter,
     pub site: Site,
@@ -27,11 +27,11 @@ pub struct Reread {
 
 /// What came of reading everything again.
 #[derive(Debug)]
-pub struct Read {
+pub struct ReloadResult {
     /// Or all that is wrong.
-    pub reread: Result<Reread, Vec<String>>,
+    pub result: Result<ReloadedSite, Vec<String>>,
     /// The state of the files that was read; `None`: they changed meanwhile.
-    pub stamp: Option<u64>,
+    pub fingerprint: Option<u64>,
 }
 
 /// Reloads, one after the other. One that stands still, for storage may be dead, does not keep others from beginning.
@@ -48,7 +48,7 @@ pub struct Reloads {
 
 #[derive(Debug)]
 struct Reading {
-    ended: oneshot::Receiver<Read>,
+    ended: oneshot::Receiver<ReloadResult>,
     began: Instant,
     is_told: bool,
 }
@@ -60,7 +60,7 @@ const LONG: Duration = Duration::from_secs(30);
 const MOST_THREADS: usize = 4;
 
 impl Reloads {
-    pub fn want(&mut self) {
+    pub fn request(&mut self) {
         self.wanted = true;
     }
 
@@ -69,7 +69,7 @@ impl Reloads {
     }
 
     /// Until one that is wanted may begin.
-    pub fn may_begin(&self) -> impl Future<Output = ()> + use<> {
+    pub fn may_start(&self) -> impl Future<Output = ()> + use<> {
         let is_slow = |reading: &Reading| reading.is_told;
         let may = self.wanted && self.reading.as_ref().is_none_or(is_slow);
         let next = self.next;
@@ -83,7 +83,7 @@ impl Reloads {
     }
 
     /// In a thread of its own, which may stand still for ever.
-    pub fn begin(&mut self, read: impl FnOnce() -> Read + Send + 'static) {
+    pub fn start(&mut self, read: impl FnOnce() -> ReloadResult + Send + 'static) {
         let began = Instant::now();
         (self.wanted, self.next) = (false, Some(began + AT_MOST_ONE_IN));
         if self.threads.fetch_add(1, Ordering::AcqRel) >= MOST_THREADS {
@@ -106,18 +106,18 @@ impl Reloads {
     }
 
     /// What came of the one that is under way.
-    pub async fn ended(&mut self) -> Read {
+    pub async fn finished(&mut self) -> ReloadResult {
         let Some(reading) = &mut self.reading else { return std::future::pending().await };
         let read = (&mut reading.ended).await;
         self.reading = None;
-        read.unwrap_or_else(|_| Read {
-            reread: Err(vec!["the thread that reads has panicked".to_owned()]),
-            stamp: None,
+        read.unwrap_or_else(|_| ReloadResult {
+            result: Err(vec!["the thread that reads has panicked".to_owned()]),
+            fingerprint: None,
         })
     }
 
     /// To be called every few seconds: says so, once, where one takes long.
-    pub fn look(&mut self) {
+    pub fn warn_if_slow(&mut self) {
         if let Some(reading) =
             self.reading.as_mut().filter(|reading| !reading.is_told && reading.began.elapsed() >= LONG)
         {
@@ -134,38 +134,38 @@ impl Reloads {
     }
 }
 
-impl Read {
+impl ReloadResult {
     /// Reads what the flags name. `watched`: what was read before.
-    pub fn all(flags: &Flags, before: &Settings, open: OpenPorts, watched: &Watched, state: &State) -> Self {
-        if !watched.settle() {
+    pub fn load(flags: &Flags, before: &Settings, open: OpenPorts, watched: &WatchedFiles, state: &State) -> Self {
+        if !watched.wait_until_stable() {
             let why = "a machine file is still being written: it is read when it stands still".to_owned();
-            return Read { reread: Err(vec![why]), stamp: None };
+            return ReloadResult { result: Err(vec![why]), fingerprint: None };
         }
-        let (began, stamp) = (file_time(), watched.stamp().ok());
-        let reread = Reread::new(flags, before, open, state);
-        let after = watched.stamp().ok();
+        let (began, stamp) = (filesystem_now(), watched.fingerprint().ok());
+        let reread = ReloadedSite::new(flags, before, open, state);
+        let after = watched.fingerprint().ok();
         if let (Some(stamp), Some(after)) = (stamp, after)
             && stamp.machines != after.machines
         {
             let why = "a machine file was changed while it was read: it is read again when it stands still".to_owned();
-            return Read { reread: Err(vec![why]), stamp: None };
+            return ReloadResult { result: Err(vec![why]), fingerprint: None };
         }
         let still = after.filter(|after| Some(*after) == stamp);
-        let stamp = match reread.as_ref().map(|reread| Watched::of(&reread.loaded)) {
-            Ok(other) if other != *watched => other.stamp().ok().filter(|stamp| stamp.is_older_than(began)),
+        let stamp = match reread.as_ref().map(|reread| WatchedFiles::from_config(&reread.loaded)) {
+            Ok(other) if other != *watched => other.fingerprint().ok().filter(|stamp| stamp.is_older_than(began)),
             _ => still,
         };
-        Read { reread, stamp: stamp.map(|stamp| stamp.all) }
+        ReloadResult { result: reread, fingerprint: stamp.map(|stamp| stamp.all) }
     }
 }
 
-impl Reread {
+impl ReloadedSite {
     /// Or all that is wrong with it.
     fn new(flags: &Flags, before: &Settings, open: OpenPorts, state: &State) -> Result<Self, Vec<String>> {
         let say = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
         let mut loaded = site::load(flags).map_err(say)?;
         let links = doors::all_links();
-        let filter = doors::filter(&loaded, &links).map_err(|error| say(site::with_file_errors(&mut loaded, error)))?;
+        let filter = doors::interface_filter(&loaded, &links).map_err(|error| say(site::with_file_errors(&mut loaded, error)))?;
         if let Some(changed) = doors::needs_restart(before, &loaded.settings, &links) {
             let error = ConfigError(vec![Diagnostic::error(format!("a change of {changed} needs a restart"))]);
             return Err(say(site::with_file_errors(&mut loaded, error)));
@@ -177,7 +177,7 @@ impl Reread {
         }
         say_gone(&state.site.load(), &site);
         state.protect_removed_machines(&mut site).iter().for_each(|warning| tracing::warn!("{warning}"));
-        Ok(Reread { loaded, filter, site })
+        Ok(ReloadedSite { loaded, filter, site })
     }
 }
 
@@ -192,7 +192,7 @@ fn say_gone(before: &Site, site: &Site) {
 }
 
 /// Now, by the clock that file systems note changes with.
-pub fn file_time() -> SystemTime {
+pub fn filesystem_now() -> SystemTime {
     clock_gettime(ClockId::CLOCK_REALTIME_COARSE)
         .map_or_else(|_| SystemTime::now(), |now| SystemTime::UNIX_EPOCH + Duration::from(now))
 }

@@ -1,7 +1,7 @@
 //! What serves behind the doors: threads and tasks, each from the opening of its door until the server stops.
 
-use super::doors::{Door, room};
-use super::pulse::{Heart, Pulse};
+use super::doors::{Listener, room};
+use super::pulse::{ThreadMonitor, Heartbeat};
 use super::{dhcp, http, networks, notes, tftp};
 use crate::net::outlet::{ReplySender, ReplySenders};
 use crate::net::set::SocketSet;
@@ -23,13 +23,13 @@ use tokio::task::JoinHandle;
 const STOPPING: Duration = Duration::from_millis(2500);
 
 #[derive(Debug)]
-pub struct Running {
+pub struct Workers {
     state: Arc<State>,
     /// What its thread hears.
     pub dhcp: Arc<SocketSet>,
     /// What it answers by.
     outlets: Arc<ReplySenders>,
-    hearts: Vec<Heart>,
+    hearts: Vec<ThreadMonitor>,
     transfers: Option<Transfers>,
     pages: Option<(watch::Sender<bool>, JoinHandle<()>)>,
     /// Files that TFTP may have open, and HTTP as many again; `None`: neither was started.
@@ -39,24 +39,24 @@ pub struct Running {
 /// The thread of TFTP.
 #[derive(Debug)]
 struct Transfers {
-    listeners: Arc<tftp::Listeners>,
+    listeners: Arc<tftp::TftpListeners>,
     /// The transfers end when it is closed, and the other end of the channel ends with them.
     stop: UnixStream,
     ended: oneshot::Receiver<()>,
 }
 
-impl Running {
+impl Workers {
     /// The thread for DHCP runs, and hears nothing yet.
     pub fn new(state: Arc<State>) -> io::Result<Self> {
         let (dhcp, outlets) = (Arc::new(SocketSet::new()?), Arc::new(ReplySenders::default()));
-        let pulse = Arc::new(Pulse::new("DHCP", dhcp.epoll(), SocketSet::WAKE)?);
-        let hearts = vec![Heart::new(&pulse)];
+        let pulse = Arc::new(Heartbeat::new("DHCP", dhcp.epoll(), SocketSet::WAKE)?);
+        let hearts = vec![ThreadMonitor::new(&pulse)];
         let (heard, answered_by, answers) = (Arc::clone(&dhcp), Arc::clone(&outlets), Arc::clone(&state));
         start_thread("dhcp", move || {
             let Err(error) = dhcp::run(&heard, &answered_by, &pulse, &answers);
             panic!("DHCP ended: {error}");
         })?;
-        Ok(Running { state, dhcp, outlets, hearts, transfers: None, pages: None, descriptors: None })
+        Ok(Workers { state, dhcp, outlets, hearts, transfers: None, pages: None, descriptors: None })
     }
 
     /// Whether all threads have answered since they were last asked, `every` so long ago. HTTP is served by the thread
@@ -64,22 +64,22 @@ impl Running {
     pub fn is_alive(&mut self, every: Duration) -> bool {
         let now = Instant::now();
         // Each is asked, also behind one that stands still.
-        let still = self.hearts.iter_mut().filter_map(|heart| (!heart.is_beating(every, now)).then_some(())).count();
+        let still = self.hearts.iter_mut().filter_map(|heart| (!heart.is_alive(every, now)).then_some(())).count();
         still == 0
     }
 
     /// In the place of what has served there. A door for HTTP wants a runtime.
-    pub fn start(&mut self, door: Door) -> io::Result<()> {
+    pub fn start(&mut self, door: Listener) -> io::Result<()> {
         match door {
-            Door::Dhcp(address, socket) => {
+            Listener::Dhcp(address, socket) => {
                 self.outlets.insert(address, ReplySender::new(&socket)?);
                 self.dhcp.insert(address, socket)?;
             }
-            Door::Tftp(sockets, settings) => {
+            Listener::Tftp(sockets, settings) => {
                 let transfers = match self.transfers.take() {
                     Some(transfers) => transfers,
                     None => {
-                        let settings = tftp::Settings { descriptors: self.descriptors(), ..settings };
+                        let settings = tftp::TftpSettings { descriptors: self.descriptors(), ..settings };
                         say_transfers(&settings);
                         let (transfers, heart) = Transfers::start(Arc::clone(&self.state), settings)?;
                         self.hearts.push(heart);
@@ -88,7 +88,7 @@ impl Running {
                 };
                 self.transfers.insert(transfers).listeners.add(sockets)?;
             }
-            Door::Http(_, listeners) => self.start_http(listeners),
+            Listener::Http(_, listeners) => self.start_http(listeners),
         }
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Running {
     }
 
     fn descriptors(&mut self) -> usize {
-        *self.descriptors.get_or_insert_with(room::of_each)
+        *self.descriptors.get_or_insert_with(room::per_service)
     }
 
     fn start_http(&mut self, listeners: Vec<TcpListener>) {
@@ -123,10 +123,10 @@ impl Running {
             true => state.open(request),
             false => Err(Refusal::Denied),
         };
-        let note = move |event| notes::page(&noting, &event);
+        let note = move |event| notes::log_http(&noting, &event);
         // A connection is one descriptor, and the file that it sends another.
-        let settings = http::Settings::default();
-        let settings = http::Settings { connections: settings.connections.min(self.descriptors() / 2), ..settings };
+        let settings = http::HttpSettings::default();
+        let settings = http::HttpSettings { max_connections: settings.max_connections.min(self.descriptors() / 2), ..settings };
         let pages = tokio::spawn(async move {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
             if let Err(error) = http::serve(listeners, settings, open, note, stop).await {
@@ -139,8 +139,8 @@ impl Running {
 }
 
 /// How many transfers there can be at a time, where the limit of open files has the last word.
-fn say_transfers(settings: &tftp::Settings) {
-    let tftp::Settings { max_transfers, descriptors, .. } = *settings;
+fn say_transfers(settings: &tftp::TftpSettings) {
+    let tftp::TftpSettings { max_transfers, descriptors, .. } = *settings;
     match max_transfers {
         Some(most) if most > descriptors / 2 => tracing::warn!(
             "`max-transfers` is {most}, but TFTP may have {descriptors} files open, not quite half of what this \
@@ -155,9 +155,9 @@ fn say_transfers(settings: &tftp::Settings) {
 }
 
 impl Transfers {
-    fn start(state: Arc<State>, settings: tftp::Settings) -> io::Result<(Transfers, Heart)> {
-        let listeners = Arc::new(tftp::Listeners::new()?);
-        let heart = Heart::new(&listeners.pulse);
+    fn start(state: Arc<State>, settings: tftp::TftpSettings) -> io::Result<(Transfers, ThreadMonitor)> {
+        let listeners = Arc::new(tftp::TftpListeners::new()?);
+        let heart = ThreadMonitor::new(&listeners.heartbeat);
         let (stop, stopped) = UnixStream::pair()?;
         let (end, ended) = oneshot::channel::<()>();
         let heard = Arc::clone(&listeners);
@@ -168,7 +168,7 @@ impl Transfers {
             };
             let open = |request: &FileRequest<'_>| state.open(request);
             let vouched = |address| state.observations().is_vouched(address, state.now());
-            let note = |event: tftp::Event<'_>| notes::transfer(&state, &event);
+            let note = |event: tftp::TftpEvent<'_>| notes::log_tftp(&state, &event);
             if let Err(error) = tftp::run(heard, &settings, link, open, vouched, note, stopped) {
                 panic!("TFTP ended: {error}");
             }

@@ -7,27 +7,27 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// What came while nobody listened is not lost: it is heard next.
 #[derive(Debug)]
 pub struct Signals {
-    pub end: End,
+    pub stop: StopSignals,
     /// SIGHUP: everything is read again.
     pub hangup: Signal,
 }
 
 /// SIGTERM or SIGINT.
 #[derive(Debug)]
-pub struct End {
+pub struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
     /// Wants a runtime.
-    pub fn hear() -> io::Result<Self> {
-        let end = End { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
-        Ok(Signals { end, hangup: signal(SignalKind::hangup())? })
+    pub fn register() -> io::Result<Self> {
+        let end = StopSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+        Ok(Signals { stop: end, hangup: signal(SignalKind::hangup())? })
     }
 }
 
-impl End {
+impl StopSignals {
     pub async fn recv(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -17,24 +17,24 @@ mod session;
 mod yielding;
 
 use crate::files::Opened;
-use admission::may_be_told;
-pub use event::{Event, Refused, Silence};
+use admission::check_wrong_port;
+pub use event::{TftpEvent, TftpRefusal, TftpSilence};
 pub use family::Family;
 use frames::ReadAhead;
-use limits::Clients;
+use limits::ClientLimits;
 use listener::{LISTENER4, LISTENER6, WAKE};
-pub use listener::{Listeners, Sockets, bind};
+pub use listener::{TftpListeners, TftpListener, bind};
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use open_files::OpenFiles;
-use ports::Ports;
-pub use ports::guesses;
+use ports::PortPool;
+pub use ports::port_guesses;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request;
 use proxydhcpd_core::transfer::{ErrorReply, Outcome, Step};
 use proxydhcpd_core::wire::tftp::{ErrorCode, TftpPacket};
-use session::{Failure, Session, Unsegmented, error};
+use session::{SendError, Session, LinksWithoutGso, error_packet};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -42,10 +42,10 @@ use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use yielding::Yielding;
+use yielding::EvictionQueue;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct TftpSettings {
     pub port: u16,
     /// Local ports for transfers, for a firewall's sake; `None` takes whichever the kernel gives.
     pub ports: Option<RangeInclusive<u16>>,
@@ -63,38 +63,38 @@ pub struct Settings {
 /// `vouched` whether DHCP says that a machine has this address ([`proxydhcpd_core::memory::Memory::is_vouched`]);
 /// `note` hears everything.
 pub fn run(
-    listeners: Arc<Listeners>,
-    settings: &Settings,
+    listeners: Arc<TftpListeners>,
+    settings: &TftpSettings,
     link: impl Fn(u32, IpAddr) -> Option<Link>,
     open: impl Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     vouched: impl Fn(IpAddr) -> bool,
-    note: impl FnMut(Event<'_>),
+    note: impl FnMut(TftpEvent<'_>),
     stop: impl AsFd,
 ) -> io::Result<()> {
     listeners.epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
-    let mut server = Server {
-        most: settings.max_transfers,
+    let mut server = TftpServer {
+        max_transfers: settings.max_transfers,
         descriptors: settings.descriptors,
-        guesses: guesses(settings.ports.as_ref(), settings.single_port),
-        ports: Ports::new(settings.ports.clone()),
+        port_guesses: port_guesses(settings.ports.as_ref(), settings.single_port),
+        ports: PortPool::new(settings.ports.clone()),
         single_port: settings.single_port,
         listeners,
         link,
         open,
-        vouched,
-        note,
+        is_vouched: vouched,
+        on_event: note,
         sessions: Vec::new(),
-        free: Vec::new(),
+        free_slots: Vec::new(),
         by_client: HashMap::new(),
-        clients: Clients::new(settings.max_transfers.unwrap_or(settings.descriptors / 2)),
-        yielding: Yielding::default(),
+        clients: ClientLimits::new(settings.max_transfers.unwrap_or(settings.descriptors / 2)),
+        evictions: EvictionQueue::default(),
         turn: 0,
-        unsegmented: Unsegmented::default(),
+        unsegmented: LinksWithoutGso::default(),
         open_files: OpenFiles::default(),
         read_ahead: ReadAhead::default(),
         started: Instant::now(),
         now: Duration::ZERO,
-        stopping: None,
+        stop_at: None,
     };
     server.serve(&stop)
 }
@@ -109,46 +109,46 @@ const TICK: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A request of 512 octets and more, to see that it was more; anything else that we read is shorter.
-const LONGEST_DATAGRAM: usize = 1024;
+const MAX_DATAGRAM: usize = 1024;
 
-struct Server<L, O, V, N> {
-    most: Option<usize>,
+struct TftpServer<L, O, V, N> {
+    max_transfers: Option<usize>,
     descriptors: usize,
-    ports: Ports,
+    ports: PortPool,
     /// How many ports somebody has to try who does not see that of a transfer.
-    guesses: u32,
+    port_guesses: u32,
     single_port: bool,
-    listeners: Arc<Listeners>,
+    listeners: Arc<TftpListeners>,
     link: L,
     open: O,
-    vouched: V,
-    note: N,
+    is_vouched: V,
+    on_event: N,
     /// The index is what epoll knows a session by. A place is taken again at once: an event of the same turn for its
     /// predecessor then finds nothing to receive.
     sessions: Vec<Option<Session>>,
-    free: Vec<usize>,
+    free_slots: Vec<usize>,
     /// The newest session of each client port.
     by_client: HashMap<SocketAddr, usize>,
-    clients: Clients,
-    yielding: Yielding,
+    clients: ClientLimits,
+    evictions: EvictionQueue,
     /// Which place the next tick begins with.
     turn: usize,
-    unsegmented: Unsegmented,
+    unsegmented: LinksWithoutGso,
     open_files: OpenFiles,
     read_ahead: ReadAhead,
     started: Instant,
     /// Since the start, as of this turn of the loop.
     now: Duration,
     /// When the last transfers are cut off.
-    stopping: Option<Duration>,
+    stop_at: Option<Duration>,
 }
 
-impl<L, O, V, N> Server<L, O, V, N>
+impl<L, O, V, N> TftpServer<L, O, V, N>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
     O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     V: Fn(IpAddr) -> bool,
-    N: FnMut(Event<'_>),
+    N: FnMut(TftpEvent<'_>),
 {
     fn serve(&mut self, stop: &impl AsFd) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); 64];
@@ -159,15 +159,15 @@ where
                 Err(Errno::EINTR) => 0,
                 count => count?,
             };
-            self.listeners.pulse.beat();
+            self.listeners.heartbeat.beat();
             self.now = self.started.elapsed();
             for event in &events[..count] {
                 match event.data() {
-                    LISTENER4 => self.hear(Family::V4),
-                    LISTENER6 => self.hear(Family::V6),
+                    LISTENER4 => self.receive_request(Family::V4),
+                    LISTENER6 => self.receive_request(Family::V6),
                     STOP => {
                         self.listeners.epoll.delete(stop)?;
-                        self.stopping = Some(self.now + GRACE);
+                        self.stop_at = Some(self.now + GRACE);
                     }
                     WAKE => {}
                     index => self.receive(index as usize),
@@ -177,7 +177,7 @@ where
                 self.tick();
                 next_tick = self.now + TICK;
             }
-            if self.stopping.is_some_and(|end| self.now >= end || self.idle()) {
+            if self.stop_at.is_some_and(|end| self.now >= end || self.idle()) {
                 self.cut_off();
                 return Ok(());
             }
@@ -185,21 +185,21 @@ where
     }
 
     fn idle(&self) -> bool {
-        self.transfers() == 0
+        self.transfer_count() == 0
     }
 
-    fn transfers(&self) -> usize {
-        self.sessions.len() - self.free.len()
+    fn transfer_count(&self) -> usize {
+        self.sessions.len() - self.free_slots.len()
     }
 
     /// A datagram on a transfer's own socket.
     fn receive(&mut self, index: usize) {
-        let mut buffer = [0; LONGEST_DATAGRAM];
+        let mut buffer = [0; MAX_DATAGRAM];
         let Some(Some(session)) = self.sessions.get(index) else { return };
-        match session.path.receive(&mut buffer) {
-            Ok((sender, octets)) if sender == session.client() => self.received(index, octets),
+        match session.channel.receive(&mut buffer) {
+            Ok((sender, octets)) if sender == session.client() => self.handle_packet(index, octets),
             Ok((sender, octets)) => self.received_from_foreign(index, sender, octets),
-            Err(Errno::ECONNREFUSED) => self.step(index, Step::End(Outcome::Gone, None), false),
+            Err(Errno::ECONNREFUSED) => self.perform(index, Step::End(Outcome::Gone, None), false),
             Err(_) => {}
         }
     }
@@ -207,55 +207,55 @@ where
     /// Whoever sends from a port that is not the client's is told so, and the transfer goes on (RFC 1350 section 4).
     fn received_from_foreign(&mut self, index: usize, sender: SocketAddr, octets: &[u8]) {
         let Some(Some(session)) = self.sessions.get_mut(index) else { return };
-        let link = (self.link)(session.link, session.path.from.address);
-        let event = match may_be_told(sender, octets, link, &mut session.foreign, self.now) {
-            Err(reason) => Event::Silent { client: sender, reason },
-            Ok(()) => match session.path.send_to_foreign(&error(UNKNOWN_TRANSFER), sender) {
-                Ok(()) => Event::Refused { client: sender, name: session.name(), reason: Refused::UnknownTransfer },
-                Err(errno) => Event::Trouble { client: sender, name: session.name(), error: errno.into() },
+        let link = (self.link)(session.link, session.channel.local.address);
+        let event = match check_wrong_port(sender, octets, link, &mut session.wrong_port_errors, self.now) {
+            Err(reason) => TftpEvent::Ignored { client: sender, reason },
+            Ok(()) => match session.channel.send_to_other(&error_packet(UNKNOWN_TRANSFER), sender) {
+                Ok(()) => TftpEvent::Refused { client: sender, name: session.file_name(), reason: TftpRefusal::UnknownTransfer },
+                Err(errno) => TftpEvent::Failed { client: sender, name: session.file_name(), error: errno.into() },
             },
         };
-        (self.note)(event);
+        (self.on_event)(event);
     }
 
-    fn received(&mut self, index: usize, octets: &[u8]) {
+    fn handle_packet(&mut self, index: usize, octets: &[u8]) {
         let Some(Some(session)) = self.sessions.get_mut(index) else { return };
         let packet = match TftpPacket::read(octets) {
             Ok(packet @ (TftpPacket::Ack { .. } | TftpPacket::Error { .. })) => packet,
             useless => {
-                let reason = useless.map_or_else(Silence::Malformed, |_| Silence::Stray);
-                return (self.note)(Event::Silent { client: session.client(), reason });
+                let reason = useless.map_or_else(TftpSilence::Malformed, |_| TftpSilence::UnexpectedPacket);
+                return (self.on_event)(TftpEvent::Ignored { client: session.client(), reason });
             }
         };
         let address = session.client().ip();
-        let before = session.yielding(index);
+        let before = session.eviction_entry(index);
         let step = session.transfer.handle_packet(&packet, self.now);
-        let after = session.yielding(index);
+        let after = session.eviction_entry(index);
         if let Some(entry) = before
             && before != after
         {
-            self.yielding.remove(address, entry);
+            self.evictions.remove(address, entry);
             match after {
-                Some(entry) => self.yielding.insert(address, entry),
-                None => self.clients.note_acknowledged(address, self.now),
+                Some(entry) => self.evictions.insert(address, entry),
+                None => self.clients.set_acknowledged(address, self.now),
             }
         }
-        self.step(index, step, true);
+        self.perform(index, step, true);
     }
 
     /// Does what the transfer says. `heard`: because the client has just been heard of.
-    fn step(&mut self, index: usize, step: Step, heard: bool) {
+    fn perform(&mut self, index: usize, step: Step, heard: bool) {
         let Some(session) = self.sessions[index].as_mut() else { return };
-        let Some(listener) = self.listeners.heard(session.client()) else { return };
-        if session.is_counted && matches!(step, Step::Oack | Step::Blocks(_)) {
-            if !listener.has_room_for_strangers() {
-                return (self.note)(Event::Silent { client: session.client(), reason: Silence::NoRoom });
+        let Some(listener) = self.listeners.for_client(session.client()) else { return };
+        if session.is_rate_limited && matches!(step, Step::Oack | Step::Blocks(_)) {
+            if !listener.has_room_for_unverified() {
+                return (self.on_event)(TftpEvent::Ignored { client: session.client(), reason: TftpSilence::SendBufferFull });
             }
-            session.held = None;
+            session.deferred = None;
             if let Step::Blocks(blocks) = step
-                && !self.clients.may_be_sent(session.client().ip(), session.weight(blocks), self.now)
+                && !self.clients.take_octets(session.client().ip(), session.wire_size(blocks), self.now)
             {
-                session.held = Some(blocks);
+                session.deferred = Some(blocks);
                 return;
             }
         }
@@ -265,56 +265,56 @@ where
             Step::Blocks(blocks) => {
                 session.send_blocks(listener, blocks, heard, &mut self.unsegmented, &mut self.read_ahead)
             }
-            Step::End(outcome, farewell) => return self.end(index, outcome, farewell),
+            Step::End(outcome, farewell) => return self.end_transfer(index, outcome, farewell),
         };
         match done {
             Ok(()) => {}
             // No room at this moment: the network is slower than the disk. The timer sends it again.
-            Err(Failure::Lost(Errno::EAGAIN | Errno::ENOBUFS)) => {
-                (self.note)(Event::Silent { client: session.client(), reason: Silence::NoRoom });
+            Err(SendError::NotSent(Errno::EAGAIN | Errno::ENOBUFS)) => {
+                (self.on_event)(TftpEvent::Ignored { client: session.client(), reason: TftpSilence::SendBufferFull });
             }
-            Err(Failure::Gone) => self.end(index, Outcome::Gone, None),
-            Err(Failure::Lost(errno)) => {
-                (self.note)(Event::Trouble { client: session.client(), name: session.name(), error: errno.into() });
+            Err(SendError::PortClosed) => self.end_transfer(index, Outcome::Gone, None),
+            Err(SendError::NotSent(errno)) => {
+                (self.on_event)(TftpEvent::Failed { client: session.client(), name: session.file_name(), error: errno.into() });
             }
-            Err(Failure::Broken(error)) => {
-                (self.note)(Event::Trouble { client: session.client(), name: session.name(), error });
+            Err(SendError::ReadFailed(error)) => {
+                (self.on_event)(TftpEvent::Failed { client: session.client(), name: session.file_name(), error });
                 let step = session.transfer.file_changed();
-                self.step(index, step, false);
+                self.perform(index, step, false);
             }
         }
     }
 
-    fn end(&mut self, index: usize, outcome: Outcome, farewell: Option<ErrorReply>) {
+    fn end_transfer(&mut self, index: usize, outcome: Outcome, farewell: Option<ErrorReply>) {
         let Some(mut session) = self.sessions[index].take() else { return };
-        self.free.push(index);
+        self.free_slots.push(index);
         session.frames.release(&mut self.read_ahead);
-        self.read_ahead.transfers = self.transfers();
+        self.read_ahead.transfers = self.transfer_count();
         if self.by_client.get(&session.client()) == Some(&index) {
             self.by_client.remove(&session.client());
         }
-        self.clients.ended(session.client().ip());
-        if let Some(entry) = session.yielding(index) {
-            self.yielding.remove(session.client().ip(), entry);
+        self.clients.transfer_ended(session.client().ip());
+        if let Some(entry) = session.eviction_entry(index) {
+            self.evictions.remove(session.client().ip(), entry);
         }
         if let Some(farewell) = farewell
-            && let Some(listener) = self.listeners.heard(session.client())
+            && let Some(listener) = self.listeners.for_client(session.client())
         {
-            session.send_farewell(listener, farewell);
+            session.send_error(listener, farewell);
         }
-        (self.note)(Event::Ended {
+        (self.on_event)(TftpEvent::Ended {
             client: session.client(),
-            server: session.path.from.address,
-            name: session.name(),
+            server: session.channel.local.address,
+            name: session.file_name(),
             octets: session.transfer.acknowledged_octets(),
-            elapsed: self.now.saturating_sub(session.began),
+            elapsed: self.now.saturating_sub(session.started),
             outcome,
         });
         let file = session.file;
-        session.path.close(&mut self.ports);
+        session.channel.close(&mut self.ports);
         drop(session.frames);
         if let Some(file) = file {
-            self.open_files.released(file);
+            self.open_files.release(file);
         }
     }
 
@@ -324,18 +324,18 @@ where
         self.turn = (self.turn + 1) % places.max(1);
         for index in (self.turn..places).chain(0..self.turn) {
             let Some(session) = &mut self.sessions[index] else { continue };
-            let step = match session.held {
+            let step = match session.deferred {
                 _ if session.transfer.deadline() <= self.now => session.transfer.handle_timeout(self.now),
                 Some(held) => Step::Blocks(held),
                 None => continue,
             };
-            self.step(index, step, false);
+            self.perform(index, step, false);
         }
     }
 
     fn cut_off(&mut self) {
         for index in 0..self.sessions.len() {
-            self.end(index, Outcome::Failed, Some((ErrorCode::NOT_DEFINED, "Server stops")));
+            self.end_transfer(index, Outcome::Failed, Some((ErrorCode::NOT_DEFINED, "Server stops")));
         }
     }
 }

@@ -12,23 +12,23 @@ use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::wire::dhcp4::Message;
 
 /// A boot request, and the interface that it came by.
-pub struct Unserved {
+pub struct UnservedRequest {
     client: Client,
     link: u32,
 }
 
-impl Unserved {
+impl UnservedRequest {
     /// Any other packet there is none of our business.
-    pub fn of(plan: &Plan, port: Port, datagram: &Datagram<'_>) -> Option<Unserved> {
+    pub fn from_datagram(plan: &Plan, port: Port, datagram: &Datagram<'_>) -> Option<UnservedRequest> {
         let message = Message::parse(datagram.payload).ok().filter(|_| datagram.from.is_ipv4())?;
         let client =
             recognise4(&message, port, &plan.user_classes, &plan.vendor_classes, || plan.serves_u_boot()).ok()?;
-        Some(Unserved { client, link: datagram.link })
+        Some(UnservedRequest { client, link: datagram.link })
     }
 
     /// Once for an interface; at debug for each packet.
-    pub fn tell(&self, report: &mut Report, served: &[Link]) {
-        let Unserved { client, link } = self;
+    pub fn report(&self, report: &mut Report, served: &[Link]) {
+        let UnservedRequest { client, link } = self;
         let name =
             if_indextoname(*link).map_or_else(|_| format!("interface {link}"), |name| name.to_string_lossy().into());
         tracing::debug!("{} ({client}) on {name} is not answered: {name} is not served over IPv4", client.hardware);

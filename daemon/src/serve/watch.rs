@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// How often we look. A change is taken over when it has stood still from one look to the next.
-pub const LOOK: Duration = Duration::from_secs(2);
+pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A machine file that is still being written after so many looks is told of.
 const MOST_LOOKS: usize = 10;
@@ -24,7 +24,7 @@ const MOST: usize = 20_000;
 
 /// What is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Watched {
+pub struct WatchedFiles {
     /// Files, and directories with all that is in them.
     whole: Vec<PathBuf>,
     /// The same of machine files.
@@ -34,8 +34,8 @@ pub struct Watched {
     boot_dir: PathBuf,
 }
 
-impl Watched {
-    pub fn of(loaded: &Loaded) -> Self {
+impl WatchedFiles {
+    pub fn from_config(loaded: &Loaded) -> Self {
         let settings = &loaded.settings;
         let mut whole = vec![loaded.directory.join("conf.d"), loaded.template_dir()];
         match &loaded.file {
@@ -44,11 +44,11 @@ impl Watched {
             None => whole.extend(config::default_paths(&loaded.directory)),
         }
         let machines = settings.machine_files.clone().unwrap_or_else(|| vec![loaded.directory.join("machines")]);
-        Watched { whole, machines, boot_dir: settings.boot_dir.clone() }
+        WatchedFiles { whole, machines, boot_dir: settings.boot_dir.clone() }
     }
 
     /// What the file system says of them. An error: they cannot be looked at now, which is no change.
-    pub fn stamp(&self) -> io::Result<Stamp> {
+    pub fn fingerprint(&self) -> io::Result<Fingerprint> {
         let mut seen = Seen::default();
         for path in &self.machines {
             seen.look(path, DEEPEST)?;
@@ -58,19 +58,19 @@ impl Watched {
             seen.look(path, DEEPEST)?;
         }
         seen.look_shallow(&self.boot_dir)?;
-        Ok(Stamp { all: seen.hasher.finish(), machines, changed, newest: seen.newest })
+        Ok(Fingerprint { all: seen.hasher.finish(), machines, changed, newest: seen.newest })
     }
 
     /// Waits until no machine file is being written any more, as far as two looks can tell. `false`: some still is.
-    pub fn settle(&self) -> bool {
+    pub fn wait_until_stable(&self) -> bool {
         for _ in 0..MOST_LOOKS {
-            let Ok(before) = self.stamp() else { return true };
-            let is_old = |changed: SystemTime| changed.elapsed().is_ok_and(|age| age >= LOOK);
+            let Ok(before) = self.fingerprint() else { return true };
+            let is_old = |changed: SystemTime| changed.elapsed().is_ok_and(|age| age >= POLL_INTERVAL);
             if before.changed.is_none_or(is_old) {
                 return true;
             }
-            std::thread::sleep(LOOK);
-            if self.stamp().is_ok_and(|after| after.machines == before.machines) {
+            std::thread::sleep(POLL_INTERVAL);
+            if self.fingerprint().is_ok_and(|after| after.machines == before.machines) {
                 return true;
             }
         }
@@ -80,7 +80,7 @@ impl Watched {
 
 /// A state of the files: another number for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct Fingerprint {
     pub all: u64,
     pub machines: u64,
     /// When a machine file, or anything that is watched, was changed last.
@@ -88,7 +88,7 @@ pub struct Stamp {
     newest: Option<SystemTime>,
 }
 
-impl Stamp {
+impl Fingerprint {
     /// Whether nothing has changed since then.
     pub fn is_older_than(&self, moment: SystemTime) -> bool {
         self.newest.is_none_or(|newest| newest < moment)
@@ -97,14 +97,14 @@ impl Stamp {
 
 /// When a change is worth a reload.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub struct ChangeDetector {
     /// The state that was read last; `None`: nobody knows which that was.
     taken: Option<u64>,
     /// The state at the last look.
     last: Option<u64>,
 }
 
-impl Changes {
+impl ChangeDetector {
     /// Whether this state is another than the one that was read, and the same as two seconds ago.
     pub fn is_due(&mut self, stamp: u64) -> bool {
         let still = self.last.replace(stamp) == Some(stamp);
@@ -116,7 +116,7 @@ impl Changes {
     }
 
     /// This state was read, if it is known which it was.
-    pub fn are_read(&mut self, stamp: Option<u64>) {
+    pub fn set_loaded(&mut self, stamp: Option<u64>) {
         self.taken = stamp;
     }
 }
@@ -200,21 +200,21 @@ mod tests {
 
     #[test]
     fn a_change_is_due_once_when_it_stands_still() {
-        let mut changes = Changes::default();
-        changes.are_read(Some(1));
+        let mut changes = ChangeDetector::default();
+        changes.set_loaded(Some(1));
         let due: Vec<bool> = [1, 1, 2, 3, 3, 3, 1, 1].into_iter().map(|stamp| changes.is_due(stamp)).collect();
         assert_eq!(due, [false, false, false, false, true, false, false, true]);
-        changes.are_read(Some(9));
+        changes.set_loaded(Some(9));
         assert!(!changes.is_due(9) && !changes.is_due(9), "read for another reason");
-        changes.are_read(None);
+        changes.set_loaded(None);
         assert!(changes.is_due(9) && !changes.is_due(9), "it may be another than the one that was read");
     }
 
     #[test]
     fn what_cannot_be_looked_at_is_no_change() {
         let dir = tempfile::tempdir().unwrap();
-        let watched = Watched { whole: vec!["/proc/self/mem/x".into()], ..Watched::default() };
-        watched.stamp().expect("what is not there is a state");
+        let watched = WatchedFiles { whole: vec!["/proc/self/mem/x".into()], ..WatchedFiles::default() };
+        watched.fingerprint().expect("what is not there is a state");
         let mut seen = Seen::default();
         for (number, is_state) in
             [(libc::ENOENT, true), (libc::EACCES, true), (libc::EMFILE, false), (libc::ESTALE, false)]
@@ -234,8 +234,8 @@ mod tests {
         fs::create_dir_all(at("two")).unwrap();
         symlink("one", at("conf.d")).unwrap();
         let whole = vec![at("conf.d"), at("templates"), at("proxydhcpd.toml")];
-        let watched = Watched { whole, machines: vec![at("machines")], boot_dir: at("boot") };
-        let stamp = || watched.stamp().unwrap().all;
+        let watched = WatchedFiles { whole, machines: vec![at("machines")], boot_dir: at("boot") };
+        let stamp = || watched.fingerprint().unwrap().all;
         let mut before = stamp();
         assert_eq!(before, stamp());
         let steps: [(&str, &dyn Fn()); 7] = [

@@ -1,8 +1,8 @@
 //! Many clients, slow ones, dead ones, and files that change under them.
 
-use crate::{Client, LONG, Server, curl, truncate};
+use crate::{Client, TIMEOUT, Server, curl, truncate};
 use proxydhcpd::files::Opened;
-use proxydhcpd::serve::http::{Crowded, Dropped, Event, Settings};
+use proxydhcpd::serve::http::{Overload, DropReason, HttpEvent, HttpSettings};
 use socket2::{Domain, Socket, Type};
 use std::collections::BTreeSet;
 use std::io::{BufReader, ErrorKind, Read, Write};
@@ -28,7 +28,7 @@ fn connect_from(address: Ipv4Addr, server: &Server) -> Client {
     socket.set_recv_buffer_size(8192).unwrap();
     socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
     socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, server.port)).into()).unwrap();
-    socket.set_read_timeout(Some(LONG)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     Client { stream: BufReader::with_capacity(256, socket.into()) }
 }
 
@@ -40,7 +40,7 @@ fn thousands_of_idle_connections_do_not_stand_in_the_way_of_a_transfer() {
     assert!(most > 5000, "this test needs 5000 open files, and may have {most}");
 
     let server = Server::start();
-    let octets = server.file("initrd", 20_000_000);
+    let octets = server.write_file("initrd", 20_000_000);
     let mut idle: Vec<Client> = (0..2000).map(|_| server.connect()).collect();
     assert_eq!(curl(&[&server.url("initrd")]), octets);
     assert!(server.finished().whole);
@@ -52,12 +52,12 @@ fn thousands_of_idle_connections_do_not_stand_in_the_way_of_a_transfer() {
 #[test]
 fn slow_readers_do_not_hold_up_a_fast_one() {
     let server = Server::start();
-    let octets = server.file("initrd", 20_000_000);
+    let octets = server.write_file("initrd", 20_000_000);
     // So many that each has less than the largest buffer, until they leave.
     let mut crawling: Vec<Client> = (0..200).map(|_| slow(&server, "initrd")).collect();
     let began = Instant::now();
     assert_eq!(curl(&[&server.url("initrd")]), octets);
-    assert!(began.elapsed() < LONG);
+    assert!(began.elapsed() < TIMEOUT);
     for client in &mut crawling {
         let mut some = [0; 1000];
         client.stream.read_exact(&mut some).unwrap();
@@ -73,7 +73,7 @@ fn slow_readers_do_not_hold_up_a_fast_one() {
 #[test]
 fn a_slow_reader_gets_every_octet_in_the_end() {
     let server = Server::start();
-    let octets = server.file("initrd", 3_000_000);
+    let octets = server.write_file("initrd", 3_000_000);
     let mut client = slow(&server, "initrd");
     let mut read = vec![0; octets.len()];
     for part in read.chunks_mut(1024) {
@@ -85,7 +85,7 @@ fn a_slow_reader_gets_every_octet_in_the_end() {
 
 #[test]
 fn who_takes_nothing_any_more_is_given_up() {
-    let server = Server::with(Settings { stall: Duration::from_secs(1), ..Settings::default() });
+    let server = Server::with(HttpSettings { stall_timeout: Duration::from_secs(1), ..HttpSettings::default() });
     truncate(&server.path("large"), LARGE);
     let _dead = slow(&server, "large");
     let given_up = server.finished();
@@ -105,7 +105,7 @@ fn who_hangs_up_early_has_not_fetched_the_file() {
 #[test]
 fn a_file_that_is_overwritten_in_place_ends_the_connection_and_is_never_a_mixture() {
     let server = Server::start();
-    let old = server.file("kernel", 32 << 20);
+    let old = server.write_file("kernel", 32 << 20);
     let file = std::fs::File::options().write(true).open(server.path("kernel")).unwrap();
     file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     let mut client = server.connect();
@@ -113,7 +113,7 @@ fn a_file_that_is_overwritten_in_place_ends_the_connection_and_is_never_a_mixtur
     std::fs::write(server.path("kernel"), vec![7; 32 << 20]).unwrap();
     let got = client.rest();
     assert!(got.len() < old.len() && old.starts_with(&got), "{} octets", got.len());
-    let Event::Broken { name, why, .. } = server.event() else { panic!("it should be told") };
+    let HttpEvent::Failed { name, why, .. } = server.event() else { panic!("it should be told") };
     assert_eq!(name, b"/kernel");
     assert!(why.contains("rename"), "{why}");
     assert!(!server.finished().whole, "so no machine has used up its boot by it");
@@ -128,7 +128,7 @@ fn a_file_that_is_cut_short_ends_the_connection_and_is_never_padded() {
     truncate(&server.path("large"), 1000);
     let rest = client.rest();
     assert!((rest.len() as u64) < LARGE, "{} octets came", rest.len());
-    assert!(matches!(server.event(), Event::Broken { .. }));
+    assert!(matches!(server.event(), HttpEvent::Failed { .. }));
     assert!(!server.finished().whole);
     assert_eq!(server.connect().get("large", "").body.len(), 1000);
 }
@@ -136,9 +136,9 @@ fn a_file_that_is_cut_short_ends_the_connection_and_is_never_padded() {
 #[test]
 fn a_file_that_is_replaced_by_name_or_goes_is_sent_as_it_was() {
     let server = Server::start();
-    let octets = server.file("initrd", 5_000_000);
+    let octets = server.write_file("initrd", 5_000_000);
     let mut client = slow(&server, "initrd");
-    server.file("new", 6_000_000);
+    server.write_file("new", 6_000_000);
     std::fs::rename(server.path("new"), server.path("initrd")).unwrap();
     std::fs::remove_file(server.path("initrd")).unwrap();
     let mut read = vec![0; octets.len()];
@@ -150,7 +150,7 @@ fn a_file_that_is_replaced_by_name_or_goes_is_sent_as_it_was() {
 #[test]
 fn a_client_that_pipelines_without_reading_is_held_back_and_none_of_it_is_forgotten() {
     let server = Server::start();
-    server.file("x", 4000);
+    server.write_file("x", 4000);
     let mut client = server.connect();
     let stream = client.stream.get_mut();
     stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
@@ -169,7 +169,7 @@ fn a_client_that_pipelines_without_reading_is_held_back_and_none_of_it_is_forgot
     let replies = client.rest().windows(12).filter(|window| window == b"HTTP/1.1 200").count();
     server.connect().send("?\r\n\r\n").rest();
     let mut finished = 0;
-    while let Event::Finished(done) = server.event() {
+    while let HttpEvent::Finished(done) = server.event() {
         finished += 1;
         assert!(done.whole || finished == replies, "{done:?}");
     }
@@ -178,8 +178,8 @@ fn a_client_that_pipelines_without_reading_is_held_back_and_none_of_it_is_forgot
 
 #[test]
 fn a_new_client_takes_the_place_of_the_one_that_idled_longest() {
-    let server = Server::with(Settings { connections: 3, ..Settings::default() });
-    server.file("x", 1);
+    let server = Server::with(HttpSettings { max_connections: 3, ..HttpSettings::default() });
+    server.write_file("x", 1);
     let mut clients: Vec<Client> = (0..3).map(|_| server.connect()).collect();
     // The first has asked something since: it is no longer the oldest.
     for client in [1, 2, 0] {
@@ -194,20 +194,20 @@ fn a_new_client_takes_the_place_of_the_one_that_idled_longest() {
     }
     let displaced = clients[1].stream.get_ref().local_addr().unwrap();
     assert!(
-        server.events.try_iter().any(|event| event == Event::Dropped { client: displaced, why: Dropped::Displaced })
+        server.events.try_iter().any(|event| event == HttpEvent::Dropped { client: displaced, why: DropReason::EvictedIdle })
     );
 }
 
 #[test]
 fn where_all_are_busy_the_new_one_is_refused() {
-    let server = Server::with(Settings { connections: 2, ..Settings::default() });
+    let server = Server::with(HttpSettings { max_connections: 2, ..HttpSettings::default() });
     truncate(&server.path("large"), LARGE);
     let _busy = [slow(&server, "large"), slow(&server, "large")];
     let mut third = server.connect();
     assert!(third.rest().is_empty());
     assert!(matches!(
         server.event(),
-        Event::Dropped { why: Dropped::Full(Crowded { connections: 2, has: 2, .. }), .. }
+        HttpEvent::Dropped { why: DropReason::Full(Overload { connections: 2, from_address: 2, .. }), .. }
     ));
 }
 
@@ -216,12 +216,12 @@ const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// A boot server's clients are many addresses; who takes all places by one address never reads what it asked for.
 #[test]
 fn an_address_with_more_than_its_share_makes_room_for_others_and_takes_no_more() {
-    let server = Server::with(Settings { connections: 32, ..Settings::default() });
-    server.file("x", 1);
+    let server = Server::with(HttpSettings { max_connections: 32, ..HttpSettings::default() });
+    server.write_file("x", 1);
     truncate(&server.path("large"), LARGE);
     let mut greedy: Vec<Client> = (0..32).map(|_| slow(&server, "large")).collect();
     assert!(server.connect().rest().is_empty(), "a thirty-third of the same address");
-    assert!(matches!(server.event(), Event::Dropped { why: Dropped::Full(Crowded { has: 32, .. }), .. }));
+    assert!(matches!(server.event(), HttpEvent::Dropped { why: DropReason::Full(Overload { from_address: 32, .. }), .. }));
 
     // The first has its place for long enough to be idle, and not to have sent a request.
     let mut neighbours: Vec<Client> = Vec::new();
@@ -236,7 +236,7 @@ fn an_address_with_more_than_its_share_makes_room_for_others_and_takes_no_more()
         .events
         .try_iter()
         .filter_map(|event| match event {
-            Event::Dropped { client, why: Dropped::Slowest(_) } => Some(client),
+            HttpEvent::Dropped { client, why: DropReason::EvictedSlowest(_) } => Some(client),
             _ => None,
         })
         .collect();
@@ -253,8 +253,8 @@ fn an_address_with_more_than_its_share_makes_room_for_others_and_takes_no_more()
 
 #[test]
 fn a_host_with_many_addresses_makes_room_for_one_that_has_none() {
-    let server = Server::with(Settings { connections: 32, ..Settings::default() });
-    server.file("x", 1);
+    let server = Server::with(HttpSettings { max_connections: 32, ..HttpSettings::default() });
+    server.write_file("x", 1);
     truncate(&server.path("large"), LARGE);
     let ask = |address| {
         let mut client = connect_from(address, &server);
@@ -268,8 +268,8 @@ fn a_host_with_many_addresses_makes_room_for_one_that_has_none() {
 /// Thirty machines behind one router are one address.
 #[test]
 fn where_there_is_room_an_address_may_have_all_of_it() {
-    let server = Server::with(Settings { connections: 32, ..Settings::default() });
-    let octets = server.file("initrd", 300_000);
+    let server = Server::with(HttpSettings { max_connections: 32, ..HttpSettings::default() });
+    let octets = server.write_file("initrd", 300_000);
     let mut machines: Vec<Client> = (0..32).map(|_| slow(&server, "initrd")).collect();
     for machine in &mut machines {
         let mut read = vec![0; octets.len()];
@@ -281,7 +281,7 @@ fn where_there_is_room_an_address_may_have_all_of_it() {
 #[test]
 fn stopping_lets_a_transfer_finish_and_closes_the_idle() {
     let mut server = Server::start();
-    let octets = server.file("initrd", 5_000_000);
+    let octets = server.write_file("initrd", 5_000_000);
     let mut idle = server.connect();
     assert_eq!(idle.get("missing", "").status, 404);
     let mut running = slow(&server, "initrd");
@@ -298,14 +298,14 @@ fn who_is_answered_while_we_stop_is_told_one_thing_about_the_connection() {
     let (go, gate) = mpsc::channel();
     let (entered, opening) = mpsc::channel();
     let gate = Mutex::new(gate);
-    let mut server = Server::opening(tempfile::tempdir().unwrap(), Settings::default(), move |_| {
+    let mut server = Server::with_open(tempfile::tempdir().unwrap(), HttpSettings::default(), move |_| {
         entered.send(()).unwrap();
         gate.lock().unwrap().recv().unwrap();
         Ok(Opened::text(*b"#!ipxe\n"))
     });
     let mut client = server.connect();
     client.send("GET /boot.ipxe HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n");
-    opening.recv_timeout(LONG).unwrap();
+    opening.recv_timeout(TIMEOUT).unwrap();
     server.stop();
     while TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).is_ok() {}
     go.send(()).unwrap();

@@ -7,7 +7,7 @@ mod networks;
 mod requests;
 
 use proxydhcpd::files::{Directory, Opened};
-use proxydhcpd::serve::http::{self, Event, Finished, Settings};
+use proxydhcpd::serve::http::{self, HttpEvent, FinishedRequest, HttpSettings};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::request::FileRequest;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,34 +20,34 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Long enough for a busy machine; a test that waits for it in full has failed.
-const LONG: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A server with a boot directory of its own.
 struct Server {
     port: u16,
     directory: tempfile::TempDir,
-    events: Receiver<Event>,
+    events: Receiver<HttpEvent>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
     fn start() -> Server {
-        Server::with(Settings::default())
+        Server::with(HttpSettings::default())
     }
 
-    fn with(settings: Settings) -> Server {
+    fn with(settings: HttpSettings) -> Server {
         let directory = tempfile::tempdir().unwrap();
         let root = Directory::from_path(directory.path(), false).unwrap();
-        Server::opening(directory, settings, move |request| {
+        Server::with_open(directory, settings, move |request| {
             let name = std::str::from_utf8(request.name).map_err(|_| Refusal::BadName)?;
             root.open(name.trim_start_matches('/'))
         })
     }
 
-    fn opening(
+    fn with_open(
         directory: tempfile::TempDir,
-        settings: Settings,
+        settings: HttpSettings,
         open: impl Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
     ) -> Server {
         let listeners = http::bind(0, true).unwrap();
@@ -67,7 +67,7 @@ impl Server {
     }
 
     /// Puts a file of so many octets into the directory that repeat nowhere nearby.
-    fn file(&self, name: &str, size: usize) -> Vec<u8> {
+    fn write_file(&self, name: &str, size: usize) -> Vec<u8> {
         let octets: Vec<u8> = (0..size as u64 / 8 + 1)
             .flat_map(|index| index.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
             .take(size)
@@ -85,13 +85,13 @@ impl Server {
     }
 
     /// The next event, of whatever kind.
-    fn event(&self) -> Event {
-        self.events.recv_timeout(LONG).expect("an event")
+    fn event(&self) -> HttpEvent {
+        self.events.recv_timeout(TIMEOUT).expect("an event")
     }
 
-    fn finished(&self) -> Finished {
+    fn finished(&self) -> FinishedRequest {
         match self.event() {
-            Event::Finished(finished) => finished,
+            HttpEvent::Finished(finished) => finished,
             other => panic!("{other:?}"),
         }
     }
@@ -132,8 +132,8 @@ struct Reply {
 impl Client {
     fn to(address: SocketAddr) -> Client {
         let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
-        stream.set_write_timeout(Some(LONG)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        stream.set_write_timeout(Some(TIMEOUT)).unwrap();
         Client { stream: BufReader::new(stream) }
     }
 
@@ -160,7 +160,7 @@ impl Client {
     fn reply(&mut self) -> Reply {
         let mut reply = self.head();
         if reply.status != 304 {
-            reply.body.resize(reply.field("Content-Length").unwrap().parse().unwrap(), 0);
+            reply.body.resize(reply.header("Content-Length").unwrap().parse().unwrap(), 0);
             self.stream.read_exact(&mut reply.body).unwrap();
         }
         reply
@@ -180,7 +180,7 @@ impl Client {
 
 impl Reply {
     /// A field by its very spelling.
-    fn field(&self, name: &str) -> Option<&str> {
+    fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 }

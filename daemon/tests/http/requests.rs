@@ -1,8 +1,8 @@
 //! Single requests, well-formed and not.
 
-use crate::{Client, LONG, Server, curl};
+use crate::{Client, TIMEOUT, Server, curl};
 use proxydhcpd::files::Opened;
-use proxydhcpd::serve::http::{Dropped, Event, Settings};
+use proxydhcpd::serve::http::{DropReason, HttpEvent, HttpSettings};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::request::Protocol;
 use std::net::Ipv6Addr;
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant, SystemTime};
 #[test]
 fn curl_fetches_a_file_and_the_server_knows_that_it_was_whole() {
     let server = Server::start();
-    let octets = server.file("vmlinuz", 5_000_017);
+    let octets = server.write_file("vmlinuz", 5_000_017);
     assert_eq!(curl(&[&server.url("vmlinuz")]), octets);
     let done = server.finished();
     assert_eq!((done.method.as_str(), done.status, done.octets, done.whole), ("GET", 200, 5_000_017, true));
     assert_eq!(done.name, b"/vmlinuz");
-    assert!(done.client.ip().is_loopback() && done.duration < LONG);
+    assert!(done.client.ip().is_loopback() && done.duration < TIMEOUT);
 }
 
 #[test]
@@ -27,8 +27,8 @@ fn a_size_probe_is_answered_on_the_connection_that_then_fetches() {
     std::fs::write(server.path("loader.iso"), octets).unwrap();
     let mut client = server.connect();
     let head = client.send("HEAD /loader.iso HTTP/1.1\r\nHost: x\r\n\r\n").head();
-    assert_eq!((head.status, head.field("Content-Length")), (200, Some(octets.len().to_string().as_str())));
-    assert_eq!(head.field("Content-Type"), Some("application/efi"));
+    assert_eq!((head.status, head.header("Content-Length")), (200, Some(octets.len().to_string().as_str())));
+    assert_eq!(head.header("Content-Type"), Some("application/efi"));
     assert_eq!(client.get("loader.iso", "").body, octets);
     assert!(!server.finished().whole, "a HEAD fetches nothing");
     assert!(server.finished().whole);
@@ -37,7 +37,7 @@ fn a_size_probe_is_answered_on_the_connection_that_then_fetches() {
 #[test]
 fn header_names_are_spelt_as_grub_and_shim_compare_them() {
     let server = Server::start();
-    server.file("grubx64.efi", 10);
+    server.write_file("grubx64.efi", 10);
     for name in ["grubx64.efi", "missing"] {
         let head = server.connect().get(name, "").head;
         assert!(head.contains("\r\nContent-Length: ") && head.contains("\r\nContent-Type: "), "{head}");
@@ -49,7 +49,7 @@ fn header_names_are_spelt_as_grub_and_shim_compare_them() {
 fn ranges_are_the_octets_of_the_file() {
     let server = Server::start();
     let size = 1_500_000;
-    let octets = server.file("disk.iso", size);
+    let octets = server.write_file("disk.iso", size);
     let mut client = server.connect();
     let mut random = 1u64;
     let mut below = |limit: usize| {
@@ -69,12 +69,12 @@ fn ranges_are_the_octets_of_the_file() {
         let reply = client.get("disk.iso", &format!("Range: bytes={value}\r\n"));
         assert_eq!(reply.status, 206, "{value}");
         let said = format!("bytes {}-{}/{size}", expected.start, expected.end - 1);
-        assert_eq!(reply.field("Content-Range"), Some(&*said), "{value}");
+        assert_eq!(reply.header("Content-Range"), Some(&*said), "{value}");
         assert!(reply.body == octets[expected.clone()], "{value}: other octets");
         assert_eq!(server.finished().whole, expected == (0..size), "{value}");
     }
     let beyond = client.get("disk.iso", &format!("Range: bytes={size}-\r\n"));
-    assert_eq!((beyond.status, beyond.field("Content-Range")), (416, Some("bytes */1500000")));
+    assert_eq!((beyond.status, beyond.header("Content-Range")), (416, Some("bytes */1500000")));
     let several = client.get("disk.iso", "Range: bytes=0-1,5-6\r\n");
     assert!(several.status == 200 && several.body == octets);
 }
@@ -82,7 +82,7 @@ fn ranges_are_the_octets_of_the_file() {
 #[test]
 fn curl_resumes_a_download_of_the_same_file() {
     let server = Server::start();
-    let octets = server.file("initrd", 700_000);
+    let octets = server.write_file("initrd", 700_000);
     let target = server.path("half");
     std::fs::write(&target, &octets[..123_456]).unwrap();
     curl(&["--continue-at", "-", "--output", target.to_str().unwrap(), &server.url("initrd")]);
@@ -94,7 +94,7 @@ fn curl_resumes_a_download_of_the_same_file() {
 #[test]
 fn an_unchanged_file_is_not_sent_again_and_a_changed_one_is() {
     let server = Server::start();
-    server.file("initrd", 1000);
+    server.write_file("initrd", 1000);
     std::fs::File::options()
         .write(true)
         .open(server.path("initrd"))
@@ -103,8 +103,8 @@ fn an_unchanged_file_is_not_sent_again_and_a_changed_one_is() {
         .unwrap();
     let mut client = server.connect();
     let first = client.get("initrd", "");
-    let tag = first.field("Etag").unwrap();
-    let modified = first.field("Last-Modified").unwrap();
+    let tag = first.header("Etag").unwrap();
+    let modified = first.header("Last-Modified").unwrap();
     let ask = |client: &mut Client, fields: &str| {
         let reply = client.get("initrd", fields);
         (reply.status, reply.body.len())
@@ -121,7 +121,7 @@ fn an_unchanged_file_is_not_sent_again_and_a_changed_one_is() {
         assert_eq!(ask(&mut client, &fields), expected, "{fields}");
     }
     // The same size and another file.
-    server.file("new", 1000);
+    server.write_file("new", 1000);
     std::fs::rename(server.path("new"), server.path("initrd")).unwrap();
     for fields in [
         format!("If-None-Match: {tag}\r\n"),
@@ -136,9 +136,9 @@ fn an_unchanged_file_is_not_sent_again_and_a_changed_one_is() {
 #[test]
 fn names_are_decoded_and_lead_nowhere_else() {
     let server = Server::start();
-    server.file("a b.efi", 3);
+    server.write_file("a b.efi", 3);
     std::fs::create_dir(server.path("dir")).unwrap();
-    server.file("dir/grubx64.efi", 4);
+    server.write_file("dir/grubx64.efi", 4);
     nix::unistd::mkfifo(&server.path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let mut client = server.connect();
     for (name, status, length) in [
@@ -164,7 +164,7 @@ fn names_are_decoded_and_lead_nowhere_else() {
 #[test]
 fn odd_requests_get_an_answer_or_an_end_and_the_server_goes_on() {
     let server = Server::start();
-    server.file("x", 1);
+    server.write_file("x", 1);
     let long = "y".repeat(20_000);
     for (request, status) in [
         ("GET /x HTTP/1.0\r\n\r\n".to_owned(), "HTTP/1.0 200"),
@@ -202,34 +202,34 @@ fn odd_requests_get_an_answer_or_an_end_and_the_server_goes_on() {
 fn what_is_not_http_is_counted() {
     let server = Server::start();
     server.connect().send("\0\0\0\0\r\n\r\n").rest();
-    assert!(matches!(server.event(), Event::Dropped { why: Dropped::Malformed, .. }));
+    assert!(matches!(server.event(), HttpEvent::Dropped { why: DropReason::Malformed, .. }));
 }
 
 #[test]
 fn old_clients_keep_their_connection_if_they_ask() {
     let server = Server::start();
-    server.file("x", 1);
+    server.write_file("x", 1);
     let mut client = server.connect();
     for _ in 0..2 {
         let reply = client.send("GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").reply();
-        assert!(reply.status == 200 && reply.field("Connection") == Some("keep-alive"), "{reply:?}");
+        assert!(reply.status == 200 && reply.header("Connection") == Some("keep-alive"), "{reply:?}");
     }
 }
 
 #[test]
 fn ipxe_reads_keep_alive_when_it_asked_for_it() {
     let server = Server::start();
-    server.file("x", 1);
+    server.write_file("x", 1);
     let mut client = server.connect();
-    assert_eq!(client.get("x", "Connection: keep-alive\r\n").field("Connection"), Some("keep-alive"));
-    assert_eq!(client.get("x", "").field("Connection"), None);
-    assert_eq!(client.get("x", "Connection: close\r\n").field("Connection"), Some("close"));
+    assert_eq!(client.get("x", "Connection: keep-alive\r\n").header("Connection"), Some("keep-alive"));
+    assert_eq!(client.get("x", "").header("Connection"), None);
+    assert_eq!(client.get("x", "Connection: close\r\n").header("Connection"), Some("close"));
 }
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
     let server = Server::start();
-    let files: Vec<Vec<u8>> = (0..40).map(|index| server.file(&format!("f{index}"), index * 5000)).collect();
+    let files: Vec<Vec<u8>> = (0..40).map(|index| server.write_file(&format!("f{index}"), index * 5000)).collect();
     let mut client = server.connect();
     client.send((0..40).map(|index| format!("GET /f{index} HTTP/1.1\r\nHost: x\r\n\r\n")).collect::<String>());
     for (index, file) in files.iter().enumerate() {
@@ -241,7 +241,7 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn rendered_text_goes_out_like_a_file_and_knows_where_it_was_asked() {
-    let server = Server::opening(tempfile::tempdir().unwrap(), Settings::default(), |request| {
+    let server = Server::with_open(tempfile::tempdir().unwrap(), HttpSettings::default(), |request| {
         let Protocol::Http(port) = request.protocol else { panic!("not this door") };
         Ok(Opened::text(format!("#!ipxe\nchain http://{}:{port}/\n", request.server).into_bytes()))
     });
@@ -260,7 +260,7 @@ fn rendered_text_goes_out_like_a_file_and_knows_where_it_was_asked() {
 
 #[test]
 fn a_fault_in_opening_costs_one_request_only() {
-    let server = Server::opening(tempfile::tempdir().unwrap(), Settings::default(), |request| match request.name {
+    let server = Server::with_open(tempfile::tempdir().unwrap(), HttpSettings::default(), |request| match request.name {
         b"/panic" => panic!("this is what the test is about"),
         b"/failed" => Err(Refusal::Failed),
         _ => Ok(Opened::text(*b"fine")),
@@ -278,15 +278,15 @@ const BROWSER: &str = "Accept: text/html,application/xhtml+xml,application/xml;q
 #[test]
 fn a_browser_is_shown_what_this_is_and_where_to_look_and_other_programs_are_told_in_text() {
     let server = Server::start();
-    server.file("x", 1);
+    server.write_file("x", 1);
     std::fs::create_dir(server.path("debian")).unwrap();
     let mut client = server.connect();
     for (name, status, told) in
         [("", 200, "proxydhcpd"), ("debian/", 403, "403"), ("no", 404, "404"), ("%zz", 400, "cannot")]
     {
         let page = client.get(name, BROWSER);
-        assert_eq!((page.status, page.field("Content-Type")), (status, Some("text/html; charset=utf-8")), "{name}");
-        assert!(page.field("Content-Security-Policy").unwrap().contains("default-src 'none'"));
+        assert_eq!((page.status, page.header("Content-Type")), (status, Some("text/html; charset=utf-8")), "{name}");
+        assert!(page.header("Content-Security-Policy").unwrap().contains("default-src 'none'"));
         let text = String::from_utf8(page.body).unwrap();
         assert!(
             text.contains(told) && text.contains("proxydhcpd check") && !text.contains("<script"),
@@ -303,7 +303,7 @@ fn a_browser_is_shown_what_this_is_and_where_to_look_and_other_programs_are_told
         ] {
             let reply = client.get(name, fields);
             assert_eq!(
-                (reply.status, reply.field("Content-Type")),
+                (reply.status, reply.header("Content-Type")),
                 (status, Some("text/plain; charset=utf-8")),
                 "{name}"
             );
@@ -315,7 +315,7 @@ fn a_browser_is_shown_what_this_is_and_where_to_look_and_other_programs_are_told
 
 #[test]
 fn a_method_that_is_refused_opens_no_file() {
-    let server = Server::opening(tempfile::tempdir().unwrap(), Settings::default(), |_| panic!("it was opened"));
+    let server = Server::with_open(tempfile::tempdir().unwrap(), HttpSettings::default(), |_| panic!("it was opened"));
     for method in ["POST", "OPTIONS", "TRACE", "PUT", "DELETE"] {
         let request = format!("{method} /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         assert!(server.connect().send(request).rest().starts_with(b"HTTP/1.1 405"), "{method}");
@@ -324,8 +324,8 @@ fn a_method_that_is_refused_opens_no_file() {
 
 #[test]
 fn a_head_that_comes_in_drops_is_read_and_one_that_never_ends_is_not_awaited() {
-    let server = Server::with(Settings { patience: Duration::from_secs(1), ..Settings::default() });
-    server.file("x", 1);
+    let server = Server::with(HttpSettings { header_timeout: Duration::from_secs(1), ..HttpSettings::default() });
+    server.write_file("x", 1);
     let mut patient = server.connect();
     for octet in b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n" {
         patient.send([*octet]);
@@ -337,8 +337,8 @@ fn a_head_that_comes_in_drops_is_read_and_one_that_never_ends_is_not_awaited() {
     let mut half = server.connect();
     half.send("GET /x HTTP/1.1\r\nHost:");
     assert!(half.rest().is_empty() && patient.rest().is_empty());
-    assert!(began.elapsed() < LONG);
+    assert!(began.elapsed() < TIMEOUT);
     for _ in 0..2 {
-        assert!(matches!(server.event(), Event::Dropped { why: Dropped::Idle, .. }));
+        assert!(matches!(server.event(), HttpEvent::Dropped { why: DropReason::HeaderTimeout, .. }));
     }
 }

@@ -12,10 +12,10 @@ pub struct Client {
 
 impl Client {
     pub fn new() -> Client {
-        Client::at(([127, 0, 0, 1], 0).into())
+        Client::bind(([127, 0, 0, 1], 0).into())
     }
 
-    pub fn at(address: SocketAddr) -> Client {
+    pub fn bind(address: SocketAddr) -> Client {
         let socket = UdpSocket::bind(address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         socket.set_broadcast(true).unwrap();
@@ -52,7 +52,7 @@ impl Client {
     }
 
     /// The next datagram, which must be this DATA: says how much it carries.
-    pub fn data(&mut self, expected: u16) -> usize {
+    pub fn expect_data(&mut self, expected: u16) -> usize {
         match self.packet().1 {
             TftpPacket::Data { block, payload } if block == expected => payload.len(),
             other => panic!("not DATA {expected}: {other:?}"),
@@ -60,14 +60,14 @@ impl Client {
     }
 
     /// The next datagram, which must be an ERROR.
-    pub fn refusal(&mut self) -> u16 {
+    pub fn error_code(&mut self) -> u16 {
         match self.packet().1 {
             TftpPacket::Error { code, .. } => code.0,
             other => panic!("no ERROR: {other:?}"),
         }
     }
 
-    pub fn assert_nothing_came(&mut self) {
+    pub fn assert_no_packet(&mut self) {
         self.socket.set_nonblocking(true).unwrap();
         let got = self.socket.recv_from(&mut self.buffer[..]);
         assert!(got.is_err(), "nothing should have come: {got:?}");

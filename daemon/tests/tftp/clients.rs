@@ -1,7 +1,7 @@
 //! Clients that others wrote, as an administrator has them.
 
-use crate::{BOTH, Noted, Served, pattern, settings};
-use proxydhcpd::serve::tftp::{Family, Refused, Settings};
+use crate::{BOTH_FAMILIES, RecordedEvent, TestServer, pattern, settings};
+use proxydhcpd::serve::tftp::{Family, TftpRefusal, TftpSettings};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::transfer::Outcome;
 use std::path::Path;
@@ -10,9 +10,9 @@ use std::process::{Command, Output};
 /// The last: several read-aheads, and no whole number of blocks of any size.
 const SIZES: [usize; 4] = [0, 511, 512, 300_001];
 
-fn all() -> impl Iterator<Item = (Family, Settings)> {
-    BOTH.into_iter()
-        .flat_map(|family| [false, true].map(|single_port| (family, Settings { single_port, ..settings() })))
+fn all() -> impl Iterator<Item = (Family, TftpSettings)> {
+    BOTH_FAMILIES.into_iter()
+        .flat_map(|family| [false, true].map(|single_port| (family, TftpSettings { single_port, ..settings() })))
 }
 
 /// The server as command lines have it, and as URLs have it.
@@ -34,10 +34,10 @@ fn client(program: &str, package: &str, directory: &Path, arguments: &[&str]) ->
 fn fetches(program: &str, package: &str, sizes: &[usize], arguments: impl Fn((&str, &str), u16) -> Vec<String>) {
     for (family, settings) in all() {
         let single = settings.single_port;
-        let served = Served::over(family, settings);
+        let served = TestServer::with_family(family, settings);
         for &size in sizes {
             let content = pattern(size);
-            served.put("remote.bin", &content);
+            served.write_file("remote.bin", &content);
             let here = tempfile::tempdir().unwrap();
             let arguments = arguments(loopback(family), served.port);
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -46,8 +46,8 @@ fn fetches(program: &str, package: &str, sizes: &[usize], arguments: impl Fn((&s
             // Not every client writes a file when it is empty.
             let got = std::fs::read(here.path().join("local.bin")).unwrap_or_default();
             assert!(got == content, "{program} {arguments:?} got {} octets of {size}", got.len());
-            let done = Noted::Ended { name: "remote.bin".into(), octets: size as u64, outcome: Outcome::Completed };
-            assert_eq!(served.next(), done, "{program} {arguments:?}, single port {single}");
+            let done = RecordedEvent::Ended { name: "remote.bin".into(), octets: size as u64, outcome: Outcome::Completed };
+            assert_eq!(served.next_event(), done, "{program} {arguments:?}, single port {single}");
         }
     }
 }
@@ -104,8 +104,8 @@ fn curl_fetches_with_and_without_options() {
 
 #[test]
 fn a_missing_file_is_told_to_every_client_at_once() {
-    for family in BOTH {
-        let served = Served::over(family, settings());
+    for family in BOTH_FAMILIES {
+        let served = TestServer::with_family(family, settings());
         let port = served.port;
         let (host, in_url) = loopback(family);
         for (program, package, line) in [
@@ -120,7 +120,7 @@ fn a_missing_file_is_told_to_every_client_at_once() {
             let said = format!("{output:?}").to_lowercase();
             // curl overwrites the text with one of its own, and keeps the meaning in its status.
             assert!(said.contains("not found") || output.status.code() == Some(68), "{program} {said}");
-            assert_eq!(served.next(), Noted::Refused(Refused::Fetch(Refusal::NotFound)), "{program}");
+            assert_eq!(served.next_event(), RecordedEvent::Refused(TftpRefusal::Fetch(Refusal::NotFound)), "{program}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One GiB in blocks of 512 octets: the block number rolls over 32 times.
 
 use crate::client::Client;
-use crate::{Noted, Served, settings};
+use crate::{RecordedEvent, TestServer, settings};
 use proxydhcpd_core::transfer::Outcome;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -10,7 +10,7 @@ const BLOCKS: u64 = (1 << 30) / 512;
 
 #[test]
 fn one_gib_over_blocks_of_512_octets_arrives_intact() {
-    let served = Served::new(settings());
+    let served = TestServer::new(settings());
     let mut file = BufWriter::with_capacity(1 << 20, File::create(served.directory.path().join("large.img")).unwrap());
     for block in 0..BLOCKS {
         file.write_all(&numbered(block)).unwrap();
@@ -23,7 +23,7 @@ fn one_gib_over_blocks_of_512_octets_arrives_intact() {
         assert!(payload == expected, "block {block} is spoilt");
     });
     assert_eq!(size, 1 << 30);
-    assert_eq!(served.next(), Noted::Ended { name: "large.img".into(), octets: 1 << 30, outcome: Outcome::Completed });
+    assert_eq!(served.next_event(), RecordedEvent::Ended { name: "large.img".into(), octets: 1 << 30, outcome: Outcome::Completed });
 }
 
 /// A block that says which it is, 64 times.

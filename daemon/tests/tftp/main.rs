@@ -12,7 +12,7 @@ mod vectors;
 
 use client::Client;
 use proxydhcpd::files::{ServedContent, Opened};
-use proxydhcpd::serve::tftp::{Event, Family, Listeners, Refused, Settings, Silence, bind, run};
+use proxydhcpd::serve::tftp::{TftpEvent, Family, TftpListeners, TftpRefusal, TftpSettings, TftpSilence, bind, run};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::name::normalize;
@@ -30,56 +30,56 @@ use std::time::Duration;
 
 /// A server on loopback with a directory of its own, until it is dropped.
 #[derive(Debug)]
-pub struct Served {
+pub struct TestServer {
     pub directory: tempfile::TempDir,
     family: Family,
     pub port: u16,
-    events: Receiver<Noted>,
+    events: Receiver<RecordedEvent>,
     stop: Option<PipeWriter>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// An [`Event`] that can be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Noted {
+pub enum RecordedEvent {
     Ended { name: String, octets: u64, outcome: Outcome },
-    Refused(Refused),
-    Silent(Silence),
-    Trouble(std::io::ErrorKind),
+    Refused(TftpRefusal),
+    Ignored(TftpSilence),
+    Failed(std::io::ErrorKind),
 }
 
 /// What is the same over both is tested over both.
-pub const BOTH: [Family; 2] = [Family::V4, Family::V6];
+pub const BOTH_FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
-pub fn settings() -> Settings {
-    Settings { port: 0, ports: None, single_port: false, max_transfers: None, descriptors: 1000 }
+pub fn settings() -> TftpSettings {
+    TftpSettings { port: 0, ports: None, single_port: false, max_transfers: None, descriptors: 1000 }
 }
 
-impl Served {
-    pub fn new(settings: Settings) -> Served {
-        Served::over(Family::V4, settings)
+impl TestServer {
+    pub fn new(settings: TftpSettings) -> TestServer {
+        TestServer::with_family(Family::V4, settings)
     }
 
-    pub fn over(family: Family, settings: Settings) -> Served {
-        Served::on(family, settings, loopback())
+    pub fn with_family(family: Family, settings: TftpSettings) -> TestServer {
+        TestServer::with_link(family, settings, loopback())
     }
 
     /// To machines of which DHCP was heard.
-    pub fn on(family: Family, settings: Settings, link: impl Fn(u32) -> Option<Link> + Send + 'static) -> Served {
-        Served::start(family, settings, link, true)
+    pub fn with_link(family: Family, settings: TftpSettings, link: impl Fn(u32) -> Option<Link> + Send + 'static) -> TestServer {
+        TestServer::start(family, settings, link, true)
     }
 
     /// On loopback, to machines of which nothing is known.
-    pub fn to_strangers(family: Family, settings: Settings) -> Served {
-        Served::start(family, settings, loopback(), false)
+    pub fn for_unverified_clients(family: Family, settings: TftpSettings) -> TestServer {
+        TestServer::start(family, settings, loopback(), false)
     }
 
     fn start(
         family: Family,
-        settings: Settings,
+        settings: TftpSettings,
         link: impl Fn(u32) -> Option<Link> + Send + 'static,
         vouched: bool,
-    ) -> Served {
+    ) -> TestServer {
         let directory = tempfile::tempdir().unwrap();
         let any: IpAddr = match family {
             Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
@@ -87,20 +87,20 @@ impl Served {
         };
         let sockets = bind(any, &settings).unwrap();
         let port = sockets.port().unwrap();
-        let listeners = Arc::new(Listeners::new().unwrap());
+        let listeners = Arc::new(TftpListeners::new().unwrap());
         listeners.add(sockets).unwrap();
         let (stopped, stop) = pipe().unwrap();
         let (notes, events) = channel();
         let root = directory.path().to_owned();
         let thread = std::thread::spawn(move || {
-            let note = |event: Event<'_>| {
+            let note = |event: TftpEvent<'_>| {
                 // A test that has seen enough has hung up.
-                let _ = notes.send(Noted::from(event));
+                let _ = notes.send(RecordedEvent::from(event));
             };
             let open = |request: &FileRequest<'_>| open(&root, request);
             run(listeners, &settings, |index, _| link(index), open, |_| vouched, note, stopped).unwrap();
         });
-        Served { directory, family, port, events, stop: Some(stop), thread: Some(thread) }
+        TestServer { directory, family, port, events, stop: Some(stop), thread: Some(thread) }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -108,7 +108,7 @@ impl Served {
     }
 
     pub fn client(&self) -> Client {
-        Client::at((self.loopback(), 0).into())
+        Client::bind((self.loopback(), 0).into())
     }
 
     fn loopback(&self) -> IpAddr {
@@ -119,18 +119,18 @@ impl Served {
     }
 
     /// Puts a file into the directory.
-    pub fn put(&self, name: &str, content: &[u8]) -> PathBuf {
+    pub fn write_file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.directory.path().join(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
     /// What the server says next.
-    pub fn next(&self) -> Noted {
+    pub fn next_event(&self) -> RecordedEvent {
         self.events.recv_timeout(Duration::from_secs(20)).expect("the server should say something")
     }
 
-    pub fn assert_quiet(&self) {
+    pub fn assert_no_event(&self) {
         assert_eq!(self.events.try_recv().ok(), None);
     }
 
@@ -146,7 +146,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.stop();
         if !std::thread::panicking() {
@@ -155,15 +155,15 @@ impl Drop for Served {
     }
 }
 
-impl From<Event<'_>> for Noted {
-    fn from(event: Event<'_>) -> Noted {
+impl From<TftpEvent<'_>> for RecordedEvent {
+    fn from(event: TftpEvent<'_>) -> RecordedEvent {
         match event {
-            Event::Ended { name, octets, outcome, .. } => {
-                Noted::Ended { name: String::from_utf8_lossy(name).into(), octets, outcome }
+            TftpEvent::Ended { name, octets, outcome, .. } => {
+                RecordedEvent::Ended { name: String::from_utf8_lossy(name).into(), octets, outcome }
             }
-            Event::Refused { reason, .. } => Noted::Refused(reason),
-            Event::Silent { reason, .. } => Noted::Silent(reason),
-            Event::Trouble { error, .. } => Noted::Trouble(error.kind()),
+            TftpEvent::Refused { reason, .. } => RecordedEvent::Refused(reason),
+            TftpEvent::Ignored { reason, .. } => RecordedEvent::Ignored(reason),
+            TftpEvent::Failed { error, .. } => RecordedEvent::Failed(error.kind()),
         }
     }
 }

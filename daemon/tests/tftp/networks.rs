@@ -3,8 +3,8 @@
 use crate::client::{Client, rrq};
 use crate::netns::server::{Server, one_network};
 use crate::netns::{Host, wait_for, wait_up_to};
-use crate::{Noted, Served, pattern, settings};
-use proxydhcpd::serve::tftp::{Family, Settings, Silence};
+use crate::{RecordedEvent, TestServer, pattern, settings};
+use proxydhcpd::serve::tftp::{Family, TftpSettings, TftpSilence};
 use proxydhcpd_core::link::{Link, Network6};
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket};
@@ -25,11 +25,11 @@ fn network() -> (Host, Host) {
 }
 
 /// Served on the host's eth0.
-fn served(host: &Host, settings: Settings) -> Served {
+fn served(host: &Host, settings: TftpSettings) -> TestServer {
     let ipv6 = ["2001:db8::10", "fe80::10"].map(|address| Network6 { address: address.parse().unwrap(), prefix: 64 });
     let eth0 = host.index("eth0");
     let link = Link { index: eth0, name: "eth0".into(), mtu: 1500, ipv4: Vec::new(), ipv6: ipv6.into() };
-    host.on(|| Served::on(Family::V6, settings, move |index| (index == eth0).then(|| link.clone())))
+    host.on(|| TestServer::with_link(Family::V6, settings, move |index| (index == eth0).then(|| link.clone())))
 }
 
 /// An address as one of a link of this host; the index counts only where it is needed.
@@ -40,7 +40,7 @@ fn on_link(host: &Host, address: &str, port: u16) -> SocketAddr {
 
 fn client(machine: &Host, address: &str) -> Client {
     let at = on_link(machine, address, 0);
-    machine.on(|| Client::at(at))
+    machine.on(|| Client::bind(at))
 }
 
 #[test]
@@ -49,12 +49,12 @@ fn a_machine_loads_from_the_address_that_it_asks_be_it_link_local_or_not() {
     let content = pattern(300_001);
     for settings in [
         settings(),
-        Settings { single_port: true, ..settings() },
-        Settings { ports: Some(20_300..=20_301), ..settings() },
+        TftpSettings { single_port: true, ..settings() },
+        TftpSettings { ports: Some(20_300..=20_301), ..settings() },
     ] {
         let (single_port, ports) = (settings.single_port, settings.ports.clone());
         let served = served(&host, settings);
-        served.put("file", &content);
+        served.write_file("file", &content);
         for (ours, theirs) in
             [("fe80::10", "fe80::107"), ("2001:db8::10", "2001:db8::107"), ("2001:db8::10", "fe80::107")]
         {
@@ -63,12 +63,12 @@ fn a_machine_loads_from_the_address_that_it_asks_be_it_link_local_or_not() {
             machine.request(server, "missing", &[]);
             let (from, _) = machine.datagram();
             assert_eq!((from.ip(), from.port() == served.port), (server.ip(), single_port || ports.is_some()));
-            served.next();
+            served.next_event();
             let mut got = Vec::new();
             machine.fetch(server, "file", &EDK2, |_, payload| got.extend_from_slice(payload));
             assert!(got == content, "{theirs} got {} octets from {ours}", got.len());
-            let done = Noted::Ended { name: "file".into(), octets: content.len() as u64, outcome: Outcome::Completed };
-            assert_eq!(served.next(), done);
+            let done = RecordedEvent::Ended { name: "file".into(), octets: content.len() as u64, outcome: Outcome::Completed };
+            assert_eq!(served.next_event(), done);
 
             machine.request(server, "file", &EDK2);
             let (from, packet) = machine.packet();
@@ -78,7 +78,7 @@ fn a_machine_loads_from_the_address_that_it_asks_be_it_link_local_or_not() {
             let TftpPacket::Oack(agreed) = packet else { panic!("{packet:?}") };
             assert_eq!(value(&agreed, b"blksize"), Some(&b"1448"[..]), "what fits into 1500 octets with 52 of headers");
             machine.error(from, 8);
-            assert!(matches!(served.next(), Noted::Ended { .. }));
+            assert!(matches!(served.next_event(), RecordedEvent::Ended { .. }));
         }
     }
 }
@@ -91,11 +91,11 @@ fn value<'a>(options: &TftpOptions<'a>, wanted: &[u8]) -> Option<&'a [u8]> {
 fn what_is_sent_to_a_group_is_not_answered() {
     let (host, machine) = network();
     let served = served(&host, settings());
-    served.put("file", b"x");
+    served.write_file("file", b"x");
     let mut asking = client(&machine, "fe80::107");
     asking.request(on_link(&machine, "ff02::1", served.port), "file", &[]);
-    assert_eq!(served.next(), Noted::Silent(Silence::Group));
-    asking.assert_nothing_came();
+    assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::Multicast));
+    asking.assert_no_packet();
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn our_own_address_is_no_clients() {
             forger.send_to(&rrq("file", &[]), on_link(&host, ours, served.port)).unwrap();
             served.events.recv_timeout(Duration::from_secs(1)).ok()
         });
-        assert_eq!(said, Noted::Silent(Silence::Source), "{ours}");
+        assert_eq!(said, RecordedEvent::Ignored(TftpSilence::BadSource), "{ours}");
     }
 }
 
@@ -134,9 +134,9 @@ fn a_way_that_is_narrower_than_our_link_costs_a_block_and_not_the_transfer() {
     host.run("ip route add 2001:db8:1::/64 via 2001:db8::107");
     for single_port in [false, true] {
         host.run("ip -6 route flush cache");
-        let served = served(&host, Settings { single_port, ..settings() });
+        let served = served(&host, TftpSettings { single_port, ..settings() });
         let content = pattern(100_000);
-        served.put("file", &content);
+        served.write_file("file", &content);
         let mut got = Vec::new();
         let server = on_link(&far, "2001:db8::10", served.port);
         client(&far, "2001:db8:1::7").fetch(server, "file", &EDK2, |_, payload| got.extend_from_slice(payload));
@@ -162,7 +162,7 @@ fn a_busy_port_of_ipv6_is_told_and_taken_later_and_ipv4_goes_on_meanwhile() {
     let content = pattern(5000);
     std::fs::write(server.boot.path().join("file"), &content).unwrap();
     let load = |from: SocketAddr, to: SocketAddr| {
-        let mut client = machine.on(|| Client::at(from));
+        let mut client = machine.on(|| Client::bind(from));
         let mut got = Vec::new();
         client.fetch(to, "file", &EDK2, |_, payload| got.extend_from_slice(payload));
         assert!(got == content, "{to}");

@@ -1,8 +1,8 @@
 //! The rules, one by one, through the real socket.
 
 use crate::client::{Client, rrq};
-use crate::{BOTH, Noted, Served, pattern, settings};
-use proxydhcpd::serve::tftp::{Family, Refused, Settings, Silence};
+use crate::{BOTH_FAMILIES, RecordedEvent, TestServer, pattern, settings};
+use proxydhcpd::serve::tftp::{Family, TftpRefusal, TftpSettings, TftpSilence};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{ErrorCode, TftpPacket};
@@ -14,17 +14,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 const EDK2: [(&str, &str); 2] = [("blksize", "1468"), ("windowsize", "4")];
 
-fn ended(name: &str, octets: u64, outcome: Outcome) -> Noted {
-    Noted::Ended { name: name.into(), octets, outcome }
+fn ended(name: &str, octets: u64, outcome: Outcome) -> RecordedEvent {
+    RecordedEvent::Ended { name: name.into(), octets, outcome }
 }
 
 /// Each family, and each without and with.
 fn ways() -> impl Iterator<Item = (Family, bool)> {
-    BOTH.into_iter().flat_map(|family| [(family, false), (family, true)])
+    BOTH_FAMILIES.into_iter().flat_map(|family| [(family, false), (family, true)])
 }
 
 /// Asks and takes the OACK: the transfer's address.
-fn oack(client: &mut Client, served: &Served, name: &str, options: &[(&str, &str)]) -> SocketAddr {
+fn oack(client: &mut Client, served: &TestServer, name: &str, options: &[(&str, &str)]) -> SocketAddr {
     client.request(served.address(), name, options);
     match client.packet() {
         (from, TftpPacket::Oack(_)) => from,
@@ -34,36 +34,36 @@ fn oack(client: &mut Client, served: &Served, name: &str, options: &[(&str, &str
 
 #[test]
 fn edk2_probes_the_size_and_then_reads_in_windows() {
-    for family in BOTH {
-        let served = Served::over(family, settings());
+    for family in BOTH_FAMILIES {
+        let served = TestServer::with_family(family, settings());
         let content = pattern(174_080);
-        served.put("ipxe.efi", &content);
+        served.write_file("ipxe.efi", &content);
         let mut client = served.client();
         let from = oack(&mut client, &served, "ipxe.efi", &[("tsize", "0"), EDK2[0], EDK2[1]]);
         client.error(from, 8);
-        assert_eq!(served.next(), ended("ipxe.efi", 0, Outcome::SizeProbe));
-        client.assert_nothing_came();
+        assert_eq!(served.next_event(), ended("ipxe.efi", 0, Outcome::SizeProbe));
+        client.assert_no_packet();
 
         let mut got = Vec::new();
         served.client().fetch(served.address(), "ipxe.efi", &EDK2, |_, payload| got.extend_from_slice(payload));
         assert!(got == content);
-        assert_eq!(served.next(), ended("ipxe.efi", 174_080, Outcome::Completed));
+        assert_eq!(served.next_event(), ended("ipxe.efi", 174_080, Outcome::Completed));
     }
 }
 
 #[test]
 fn a_file_comes_over_whole_whatever_the_window() {
     for (family, single_port) in ways() {
-        let served = Served::over(family, Settings { single_port, ..settings() });
+        let served = TestServer::with_family(family, TftpSettings { single_port, ..settings() });
         for (size, blksize) in [(0, "8"), (7, "8"), (8, "8"), (100_000, "8"), (400_000, "1468"), (400_000, "512")] {
             let content = pattern(size);
-            served.put("file", &content);
+            served.write_file("file", &content);
             for window in ["1", "3", "16", "64"] {
                 let mut got = Vec::new();
                 let options = [("windowsize", window), ("blksize", blksize)];
                 served.client().fetch(served.address(), "file", &options, |_, payload| got.extend_from_slice(payload));
                 assert!(got == content, "{size} octets, blksize {blksize}, window {window}, single {single_port}");
-                assert_eq!(served.next(), ended("file", size as u64, Outcome::Completed));
+                assert_eq!(served.next_event(), ended("file", size as u64, Outcome::Completed));
             }
         }
     }
@@ -72,9 +72,9 @@ fn a_file_comes_over_whole_whatever_the_window() {
 #[test]
 fn an_answer_leaves_from_the_address_that_was_asked() {
     for single_port in [false, true] {
-        let served = Served::new(Settings { single_port, ..settings() });
-        served.put("file", b"x");
-        let mut client = Client::at(([0, 0, 0, 0], 0).into());
+        let served = TestServer::new(TftpSettings { single_port, ..settings() });
+        served.write_file("file", b"x");
+        let mut client = Client::bind(([0, 0, 0, 0], 0).into());
         for name in ["file", "missing"] {
             client.request((Ipv4Addr::new(127, 0, 0, 2), served.port), name, &[]);
             let (from, _) = client.datagram();
@@ -87,9 +87,9 @@ fn an_answer_leaves_from_the_address_that_was_asked() {
 
 #[test]
 fn what_was_asked_by_broadcast_is_answered_from_the_links_own_address() {
-    let served = Served::new(settings());
-    served.put("file", b"x");
-    let mut client = Client::at(([0, 0, 0, 0], 0).into());
+    let served = TestServer::new(settings());
+    served.write_file("file", b"x");
+    let mut client = Client::bind(([0, 0, 0, 0], 0).into());
     client.request((Ipv4Addr::new(127, 255, 255, 255), served.port), "file", &[]);
     let (from, _) = client.datagram();
     assert_eq!(from.ip(), Ipv4Addr::LOCALHOST);
@@ -98,42 +98,42 @@ fn what_was_asked_by_broadcast_is_answered_from_the_links_own_address() {
 
 #[test]
 fn nothing_but_the_first_packet_goes_out_before_an_ack() {
-    let served = Served::new(settings());
-    served.put("file", &pattern(10_000));
+    let served = TestServer::new(settings());
+    served.write_file("file", &pattern(10_000));
     let mut client = Client::new();
     let from = oack(&mut client, &served, "file", &EDK2);
     client.request(served.address(), "missing", &[]);
-    assert_eq!(served.next(), ended("file", 0, Outcome::Gone), "a new request from the same port ends it");
-    assert_eq!(client.refusal(), 1);
-    client.assert_nothing_came();
-    assert_eq!(served.next(), Noted::Refused(Refused::Fetch(Refusal::NotFound)));
+    assert_eq!(served.next_event(), ended("file", 0, Outcome::Gone), "a new request from the same port ends it");
+    assert_eq!(client.error_code(), 1);
+    client.assert_no_packet();
+    assert_eq!(served.next_event(), RecordedEvent::Refused(TftpRefusal::Fetch(Refusal::NotFound)));
     client.ack(from, 0);
 }
 
 #[test]
 fn the_same_request_again_brings_the_first_answer_again_and_no_second_transfer() {
-    for family in BOTH {
-        let served = Served::over(family, settings());
-        served.put("file", &pattern(5000));
+    for family in BOTH_FAMILIES {
+        let served = TestServer::with_family(family, settings());
+        served.write_file("file", &pattern(5000));
         let mut client = served.client();
         let from = oack(&mut client, &served, "file", &EDK2);
         assert_eq!(oack(&mut client, &served, "file", &EDK2), from);
         client.ack(from, 0);
         for block in 1..=4 {
-            client.data(block);
+            client.expect_data(block);
         }
         client.request(served.address(), "file", &EDK2);
-        assert_eq!(served.next(), Noted::Silent(Silence::Late), "and after the ACK, it is the network's doing");
+        assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::Duplicate), "and after the ACK, it is the network's doing");
         client.ack(from, 4);
-        assert_eq!(served.next(), ended("file", 5000, Outcome::Completed));
+        assert_eq!(served.next_event(), ended("file", 5000, Outcome::Completed));
     }
 }
 
 #[test]
 fn a_file_that_is_cut_short_ends_the_transfer_with_error_0() {
     for options in [&EDK2[..], &[]] {
-        let served = Served::new(settings());
-        let path = served.put("file", &pattern(1_000_000));
+        let served = TestServer::new(settings());
+        let path = served.write_file("file", &pattern(1_000_000));
         let mut client = Client::new();
         client.request(served.address(), "file", options);
         let (mut taken, mut from);
@@ -154,21 +154,21 @@ fn a_file_that_is_cut_short_ends_the_transfer_with_error_0() {
             }
             client.ack(from, taken);
         }
-        assert_eq!(served.next(), Noted::Trouble(std::io::ErrorKind::UnexpectedEof));
-        assert!(matches!(served.next(), Noted::Ended { outcome: Outcome::Failed, .. }));
-        client.assert_nothing_came();
+        assert_eq!(served.next_event(), RecordedEvent::Failed(std::io::ErrorKind::UnexpectedEof));
+        assert!(matches!(served.next_event(), RecordedEvent::Ended { outcome: Outcome::Failed, .. }));
+        client.assert_no_packet();
     }
 }
 
 #[test]
 fn a_file_that_is_replaced_by_name_comes_over_as_it_was_opened() {
-    let served = Served::new(settings());
+    let served = TestServer::new(settings());
     let content = pattern(200_000);
-    let path = served.put("file", &content);
+    let path = served.write_file("file", &content);
     let mut got = Vec::new();
     Client::new().fetch(served.address(), "file", &EDK2, |block, payload| {
         match block {
-            10 => std::fs::rename(served.put("new", &[7; 200_000]), &path).unwrap(),
+            10 => std::fs::rename(served.write_file("new", &[7; 200_000]), &path).unwrap(),
             20 => std::fs::remove_file(&path).unwrap(),
             _ => {}
         }
@@ -181,9 +181,9 @@ fn a_file_that_is_replaced_by_name_comes_over_as_it_was_opened() {
 #[test]
 fn a_file_that_is_overwritten_in_place_is_broken_off_and_never_a_mixture() {
     for (options, size) in [(&EDK2[..], 1_000_000), (&EDK2[..], 1_500_000), (&[], 1_000_000)] {
-        let served = Served::new(settings());
+        let served = TestServer::new(settings());
         let (old, new) = (pattern(1_000_000), vec![7; size]);
-        let path = served.put("file", &old);
+        let path = served.write_file("file", &old);
         File::options().write(true).open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
         let mut client = Client::new();
         client.request(served.address(), "file", options);
@@ -210,25 +210,25 @@ fn a_file_that_is_overwritten_in_place_is_broken_off_and_never_a_mixture() {
             }
         }
         assert!(got.len() < old.len() && old.starts_with(&got), "{} octets", got.len());
-        assert_eq!(served.next(), Noted::Trouble(std::io::ErrorKind::Other));
-        assert!(matches!(served.next(), Noted::Ended { outcome: Outcome::Failed, .. }));
+        assert_eq!(served.next_event(), RecordedEvent::Failed(std::io::ErrorKind::Other));
+        assert!(matches!(served.next_event(), RecordedEvent::Ended { outcome: Outcome::Failed, .. }));
     }
 }
 
 #[test]
 fn a_request_beyond_the_limit_of_a_client_is_dropped_and_others_are_served() {
-    let served = Served::new(Settings { max_transfers: Some(128), ..settings() });
-    served.put("file", &pattern(100_000));
+    let served = TestServer::new(TftpSettings { max_transfers: Some(128), ..settings() });
+    served.write_file("file", &pattern(100_000));
     let mut clients: Vec<Client> = (0..16).map(|_| Client::new()).collect();
     for client in &mut clients {
         let from = oack(client, &served, "file", &EDK2);
         client.ack(from, 0);
-        client.data(1);
+        client.expect_data(1);
     }
     let one_more = Client::new();
     one_more.request(served.address(), "file", &EDK2);
-    assert_eq!(served.next(), Noted::Silent(Silence::TooManyTransfers));
-    let mut other = Client::at(([127, 0, 0, 9], 0).into());
+    assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::ClientTransfers));
+    let mut other = Client::bind(([127, 0, 0, 9], 0).into());
     let from = oack(&mut other, &served, "file", &EDK2);
     other.error(from, 8);
 }
@@ -236,8 +236,8 @@ fn a_request_beyond_the_limit_of_a_client_is_dropped_and_others_are_served() {
 /// That the rates hold to the number is tested where the clock can be moved: `serve/tftp/limits.rs`.
 #[test]
 fn a_client_that_asks_and_asks_is_soon_not_answered_and_others_are() {
-    let served = Served::new(settings());
-    served.put("file", &pattern(100));
+    let served = TestServer::new(settings());
+    served.write_file("file", &pattern(100));
     let (mut client, mut after) = (Client::new(), Client::new());
     let began = Instant::now();
     let mut answers = 0;
@@ -245,146 +245,146 @@ fn a_client_that_asks_and_asks_is_soon_not_answered_and_others_are() {
         // As EDK2 does: it wants no more than the size, takes the OACK and says so.
         client.request(served.address(), "file", &[("tsize", "0"), EDK2[0], EDK2[1]]);
         after.request(served.address(), "missing", &[]);
-        assert_eq!(after.refusal(), 1, "what is not there is told all the same");
-        match served.next() {
-            Noted::Silent(Silence::TooManyFiles) => break,
-            other => assert_eq!(other, Noted::Refused(Refused::Fetch(Refusal::NotFound))),
+        assert_eq!(after.error_code(), 1, "what is not there is told all the same");
+        match served.next_event() {
+            RecordedEvent::Ignored(TftpSilence::FileRate) => break,
+            other => assert_eq!(other, RecordedEvent::Refused(TftpRefusal::Fetch(Refusal::NotFound))),
         }
         let (from, packet) = client.packet();
         assert!(matches!(packet, TftpPacket::Oack(_)));
         client.error(from, 8);
-        assert_eq!(served.next(), ended("file", 0, Outcome::SizeProbe), "answering gives nothing back");
+        assert_eq!(served.next_event(), ended("file", 0, Outcome::SizeProbe), "answering gives nothing back");
         answers += 1;
     }
     let since = began.elapsed().as_secs() as usize;
     assert!((64..=67 + 3 * since).contains(&answers), "{answers} answers in {since} s");
-    let mut other = Client::at(([127, 0, 0, 9], 0).into());
+    let mut other = Client::bind(([127, 0, 0, 9], 0).into());
     oack(&mut other, &served, "file", &EDK2);
 }
 
 #[test]
 fn the_same_request_over_and_over_counts_too() {
-    let served = Served::new(settings());
-    served.put("file", &pattern(100));
+    let served = TestServer::new(settings());
+    served.write_file("file", &pattern(100));
     let client = Client::new();
     for _ in 0..80 {
         client.request(served.address(), "file", &EDK2);
     }
-    assert_eq!(served.next(), Noted::Silent(Silence::TooManyFiles));
+    assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::FileRate));
 }
 
 #[test]
 fn the_misses_of_a_boot_are_all_told_and_a_flood_of_them_is_not() {
-    let served = Served::new(settings());
+    let served = TestServer::new(settings());
     let mut client = Client::new();
     for number in 0..250 {
         client.request(served.address(), &format!("grub.cfg-{number}"), &[]);
-        assert_eq!(client.refusal(), 1);
-        assert_eq!(served.next(), Noted::Refused(Refused::Fetch(Refusal::NotFound)));
+        assert_eq!(client.error_code(), 1);
+        assert_eq!(served.next_event(), RecordedEvent::Refused(TftpRefusal::Fetch(Refusal::NotFound)));
     }
     let flood = Client::new();
     for _ in 0..1000 {
         flood.request(served.address(), "missing", &[]);
     }
-    let silence = (0..1000).map(|_| served.next()).find(|noted| matches!(noted, Noted::Silent(_)));
-    assert_eq!(silence, Some(Noted::Silent(Silence::TooManyNames)), "the port does not matter, the address does");
+    let silence = (0..1000).map(|_| served.next_event()).find(|noted| matches!(noted, RecordedEvent::Ignored(_)));
+    assert_eq!(silence, Some(RecordedEvent::Ignored(TftpSilence::RequestRate)), "the port does not matter, the address does");
 }
 
 #[test]
 fn what_is_refused_counts_as_a_file() {
-    let served = Served::new(settings());
+    let served = TestServer::new(settings());
     let client = Client::new();
     for _ in 0..80 {
         client.socket.send_to(b"\0\x02x\0octet\0", served.address()).unwrap();
     }
-    let silence = (0..80).map(|_| served.next()).find(|noted| *noted != Noted::Refused(Refused::Write));
-    assert_eq!(silence, Some(Noted::Silent(Silence::TooManyFiles)));
+    let silence = (0..80).map(|_| served.next_event()).find(|noted| *noted != RecordedEvent::Refused(TftpRefusal::Write));
+    assert_eq!(silence, Some(RecordedEvent::Ignored(TftpSilence::FileRate)));
 }
 
 #[test]
 fn the_cap_on_all_transfers_holds() {
-    let served = Served::new(Settings { max_transfers: Some(1), ..settings() });
-    served.put("file", &pattern(100));
+    let served = TestServer::new(TftpSettings { max_transfers: Some(1), ..settings() });
+    served.write_file("file", &pattern(100));
     let mut first = Client::new();
     let from = oack(&mut first, &served, "file", &EDK2);
     first.ack(from, 0);
-    first.data(1);
-    let mut second = Client::at(([127, 0, 0, 9], 0).into());
+    first.expect_data(1);
+    let mut second = Client::bind(([127, 0, 0, 9], 0).into());
     second.request(served.address(), "file", &EDK2);
-    assert_eq!(served.next(), Noted::Silent(Silence::Full));
+    assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::MaxTransfers));
     first.error(from, 8);
-    served.next();
+    served.next_event();
     oack(&mut second, &served, "file", &EDK2);
 }
 
 #[test]
 fn a_transfer_that_nobody_has_acknowledged_gives_way_to_a_new_one() {
     for (room, full) in [
-        (Settings { max_transfers: Some(3), ..settings() }, Silence::Full),
-        (Settings { descriptors: 5, ..settings() }, Silence::NoDescriptors),
-        (Settings { single_port: true, max_transfers: Some(3), ..settings() }, Silence::Full),
+        (TftpSettings { max_transfers: Some(3), ..settings() }, TftpSilence::MaxTransfers),
+        (TftpSettings { descriptors: 5, ..settings() }, TftpSilence::OpenFileLimit),
+        (TftpSettings { single_port: true, max_transfers: Some(3), ..settings() }, TftpSilence::MaxTransfers),
     ] {
-        let served = Served::new(room);
-        served.put("file", &pattern(5000));
-        let at = |last| Client::at(([127, 0, 0, last], 0).into());
+        let served = TestServer::new(room);
+        served.write_file("file", &pattern(5000));
+        let at = |last| Client::bind(([127, 0, 0, last], 0).into());
         let mut honest = at(9);
         let from = oack(&mut honest, &served, "file", &EDK2);
         honest.ack(from, 0);
-        honest.data(1);
+        honest.expect_data(1);
         // Forgeries, of which nobody ever hears.
         let mut forgeries: Vec<Client> = (20..22).map(at).collect();
         forgeries.iter_mut().for_each(|forgery| assert!(oack(forgery, &served, "file", &EDK2).port() > 0));
         let mut other = at(10);
         other.request(served.address(), "file", &EDK2);
-        assert_eq!(served.next(), Noted::Silent(full), "they may still be honest");
+        assert_eq!(served.next_event(), RecordedEvent::Ignored(full), "they may still be honest");
         std::thread::sleep(Duration::from_millis(1100));
         other.fetch(served.address(), "file", &EDK2, |_, _| {});
-        assert_eq!(served.next(), ended("file", 0, Outcome::Evicted));
-        assert_eq!(served.next(), ended("file", 5000, Outcome::Completed));
-        (2..=4).for_each(|block| assert!(honest.data(block) > 0));
+        assert_eq!(served.next_event(), ended("file", 0, Outcome::Evicted));
+        assert_eq!(served.next_event(), ended("file", 5000, Outcome::Completed));
+        (2..=4).for_each(|block| assert!(honest.expect_data(block) > 0));
         honest.ack(from, 4);
-        assert_eq!(served.next(), ended("file", 5000, Outcome::Completed), "what was acknowledged gives way to nobody");
+        assert_eq!(served.next_event(), ended("file", 5000, Outcome::Completed), "what was acknowledged gives way to nobody");
     }
 }
 
 #[test]
 fn forgeries_in_the_name_of_an_address_do_not_keep_it_from_its_file() {
-    let served = Served::new(settings());
-    served.put("file", &pattern(5000));
+    let served = TestServer::new(settings());
+    served.write_file("file", &pattern(5000));
     let mut forgeries: Vec<Client> = (0..32).map(|_| Client::new()).collect();
     forgeries.iter_mut().for_each(|forgery| assert!(oack(forgery, &served, "file", &EDK2).port() > 0));
     let mut client = Client::new();
     client.request(served.address(), "file", &EDK2);
-    assert_eq!(served.next(), Noted::Silent(Silence::TooManyTransfers), "they may still be honest");
+    assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::ClientTransfers), "they may still be honest");
     std::thread::sleep(Duration::from_millis(1100));
     client.fetch(served.address(), "file", &EDK2, |_, _| {});
-    assert_eq!(served.next(), ended("file", 0, Outcome::Evicted));
-    assert_eq!(served.next(), ended("file", 5000, Outcome::Completed));
+    assert_eq!(served.next_event(), ended("file", 0, Outcome::Evicted));
+    assert_eq!(served.next_event(), ended("file", 5000, Outcome::Completed));
 }
 
 #[test]
 fn transfers_end_where_descriptors_do_and_those_of_one_file_share_it() {
     for (names, transfers) in [(["file", "file", "file", "file"], 3), (["file", "one", "two", "three"], 2)] {
-        let served = Served::new(Settings { descriptors: 5, ..settings() });
+        let served = TestServer::new(TftpSettings { descriptors: 5, ..settings() });
         for name in ["file", "one", "two", "three"] {
-            served.put(name, &pattern(100));
+            served.write_file(name, &pattern(100));
         }
         let mut clients = Vec::new();
         for (number, name) in names.into_iter().enumerate() {
-            let mut client = Client::at(([127, 0, 0, 10 + number as u8], 0).into());
+            let mut client = Client::bind(([127, 0, 0, 10 + number as u8], 0).into());
             if number == transfers {
                 client.request(served.address(), name, &EDK2);
-                assert_eq!(served.next(), Noted::Silent(Silence::NoDescriptors));
+                assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::OpenFileLimit));
                 break;
             }
             let from = oack(&mut client, &served, name, &EDK2);
             client.ack(from, 0);
-            client.data(1);
+            client.expect_data(1);
             clients.push((from, client));
         }
         for (from, client) in &clients {
             client.error(*from, 8);
-            assert!(matches!(served.next(), Noted::Ended { .. }));
+            assert!(matches!(served.next_event(), RecordedEvent::Ended { .. }));
         }
         let mut client = Client::new();
         oack(&mut client, &served, names[3], &EDK2);
@@ -393,8 +393,8 @@ fn transfers_end_where_descriptors_do_and_those_of_one_file_share_it() {
 
 #[test]
 fn a_file_is_open_once_however_many_load_it_and_another_of_its_name_is_another() {
-    let served = Served::new(settings());
-    let path = served.put("file", &[1; 6000]);
+    let served = TestServer::new(settings());
+    let path = served.write_file("file", &[1; 6000]);
     // Its name stays to be seen when it has been deleted.
     let open = || {
         let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
@@ -410,7 +410,7 @@ fn a_file_is_open_once_however_many_load_it_and_another_of_its_name_is_another()
     begin(&mut clients);
     assert_eq!(open(), 1);
     std::fs::remove_file(&path).unwrap();
-    served.put("file", &[2; 6000]);
+    served.write_file("file", &[2; 6000]);
     begin(&mut clients);
     assert_eq!(open(), 2);
     for (number, (from, client)) in clients.iter_mut().enumerate() {
@@ -423,8 +423,8 @@ fn a_file_is_open_once_however_many_load_it_and_another_of_its_name_is_another()
 
 #[test]
 fn a_refusal_is_hardly_longer_than_the_request() {
-    for family in BOTH {
-        let served = Served::over(family, settings());
+    for family in BOTH_FAMILIES {
+        let served = TestServer::with_family(family, settings());
         let mut client = served.client();
         let requests: [(&[u8], u16); 11] = [
             (b"\0\x01x\0octet\0", 1),
@@ -452,7 +452,7 @@ fn a_refusal_is_hardly_longer_than_the_request() {
 #[test]
 fn nothing_but_requests_is_answered_on_the_port() {
     for (family, single_port) in ways() {
-        let served = Served::over(family, Settings { single_port, ..settings() });
+        let served = TestServer::with_family(family, TftpSettings { single_port, ..settings() });
         let mut client = served.client();
         let to = served.address();
         client.ack(to, 0);
@@ -460,48 +460,48 @@ fn nothing_but_requests_is_answered_on_the_port() {
         client.send(to, TftpPacket::Data { block: 1, payload: b"x" });
         client.socket.send_to(&[], to).unwrap();
         for _ in 0..3 {
-            assert_eq!(served.next(), Noted::Silent(Silence::Stray));
+            assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::UnexpectedPacket));
         }
-        assert!(matches!(served.next(), Noted::Silent(Silence::Malformed(_))));
-        client.assert_nothing_came();
+        assert!(matches!(served.next_event(), RecordedEvent::Ignored(TftpSilence::Malformed(_))));
+        client.assert_no_packet();
     }
 }
 
 #[test]
 fn what_a_client_sends_into_its_transfer_by_mistake_is_counted_and_the_transfer_goes_on() {
-    let served = Served::new(settings());
-    served.put("file", &pattern(600));
+    let served = TestServer::new(settings());
+    served.write_file("file", &pattern(600));
     let mut client = Client::new();
     client.request(served.address(), "file", &[]);
     let (from, _) = client.datagram();
     client.send(from, TftpPacket::Data { block: 1, payload: b"x" });
-    assert_eq!(served.next(), Noted::Silent(Silence::Stray));
+    assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::UnexpectedPacket));
     client.socket.send_to(b"\0", from).unwrap();
-    assert!(matches!(served.next(), Noted::Silent(Silence::Malformed(_))));
+    assert!(matches!(served.next_event(), RecordedEvent::Ignored(TftpSilence::Malformed(_))));
     client.ack(from, 1);
-    assert_eq!(client.data(2), 88);
+    assert_eq!(client.expect_data(2), 88);
     client.ack(from, 2);
-    assert_eq!(served.next(), ended("file", 600, Outcome::Completed));
+    assert_eq!(served.next_event(), ended("file", 600, Outcome::Completed));
 }
 
 #[test]
 fn a_link_that_we_do_not_serve_hears_nothing() {
-    for family in BOTH {
-        let served = Served::on(family, settings(), |_| None);
-        served.put("file", b"x");
+    for family in BOTH_FAMILIES {
+        let served = TestServer::with_link(family, settings(), |_| None);
+        served.write_file("file", b"x");
         let mut client = served.client();
         client.request(served.address(), "file", &[]);
-        assert_eq!(served.next(), Noted::Silent(Silence::Unserved));
-        client.assert_nothing_came();
+        assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::UnservedInterface));
+        client.assert_no_packet();
     }
 }
 
 #[test]
 fn a_packet_from_a_foreign_port_is_told_so_and_the_transfer_goes_on() {
-    for family in BOTH {
-        let served = Served::over(family, settings());
+    for family in BOTH_FAMILIES {
+        let served = TestServer::with_family(family, settings());
         let content = pattern(100_000);
-        served.put("file", &content);
+        served.write_file("file", &content);
         let mut client = served.client();
         let from = oack(&mut client, &served, "file", &EDK2);
         let mut foreign = served.client();
@@ -514,12 +514,12 @@ fn a_packet_from_a_foreign_port_is_told_so_and_the_transfer_goes_on() {
             assert_eq!((sender, &reply[..4]), (from, &[0, 5, 0, 5][..]));
             assert_eq!(reply.last(), Some(&0));
             assert!(reply.len() <= 4 + 32, "a refusal is hardly longer than what it refuses");
-            assert_eq!(served.next(), Noted::Refused(Refused::UnknownTransfer));
+            assert_eq!(served.next_event(), RecordedEvent::Refused(TftpRefusal::UnknownTransfer));
             // Neither its ERROR nor what is no TFTP is answered, and neither ends the transfer.
             foreign.error(from, 0);
-            assert_eq!(served.next(), Noted::Silent(Silence::ForeignError));
+            assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::WrongPortError));
             foreign.socket.send_to(b"?", from).unwrap();
-            assert!(matches!(served.next(), Noted::Silent(Silence::Malformed(_))));
+            assert!(matches!(served.next_event(), RecordedEvent::Ignored(TftpSilence::Malformed(_))));
             for _ in 0..16 {
                 if let (_, TftpPacket::Data { block, payload }) = client.packet() {
                     assert_eq!(block, taken + 1);
@@ -535,15 +535,15 @@ fn a_packet_from_a_foreign_port_is_told_so_and_the_transfer_goes_on() {
             }
         }
         assert!(got == content);
-        assert_eq!(served.next(), ended("file", 100_000, Outcome::Completed));
-        foreign.assert_nothing_came();
+        assert_eq!(served.next_event(), ended("file", 100_000, Outcome::Completed));
+        foreign.assert_no_packet();
     }
 }
 
 #[test]
 fn whoever_floods_a_transfer_from_a_foreign_port_hears_little() {
-    let served = Served::new(settings());
-    served.put("file", &pattern(600));
+    let served = TestServer::new(settings());
+    served.write_file("file", &pattern(600));
     let mut client = Client::new();
     client.request(served.address(), "file", &[]);
     let (from, _) = client.datagram();
@@ -551,25 +551,25 @@ fn whoever_floods_a_transfer_from_a_foreign_port_hears_little() {
     let mut told = 0;
     for _ in 0..100 {
         foreign.ack(from, 1);
-        match served.next() {
-            Noted::Refused(Refused::UnknownTransfer) => told += 1,
-            other => assert_eq!(other, Noted::Silent(Silence::ForeignTooFast)),
+        match served.next_event() {
+            RecordedEvent::Refused(TftpRefusal::UnknownTransfer) => told += 1,
+            other => assert_eq!(other, RecordedEvent::Ignored(TftpSilence::WrongPortFlood)),
         }
     }
     assert!((16..20).contains(&told), "{told}");
     client.ack(from, 1);
-    assert_eq!(client.data(2), 88);
+    assert_eq!(client.expect_data(2), 88);
     client.ack(from, 2);
-    assert_eq!(served.next(), ended("file", 600, Outcome::Completed));
+    assert_eq!(served.next_event(), ended("file", 600, Outcome::Completed));
 }
 
 /// The kernel reports a port that ERROR 5 found closed on the socket of the transfer, which is not the transfer's end.
 #[test]
 fn a_foreign_port_that_closes_does_not_disturb_the_transfer() {
-    for family in BOTH {
-        let served = Served::over(family, settings());
+    for family in BOTH_FAMILIES {
+        let served = TestServer::with_family(family, settings());
         let content = pattern(100_000);
-        served.put("file", &content);
+        served.write_file("file", &content);
         let mut client = served.client();
         client.request(served.address(), "file", &[]);
         let (mut got, mut block) = (Vec::new(), 0);
@@ -583,7 +583,7 @@ fn a_foreign_port_that_closes_does_not_disturb_the_transfer() {
             let last = payload.len() < 512;
             if block % 20 == 1 {
                 served.client().ack(from, 0);
-                assert_eq!(served.next(), Noted::Refused(Refused::UnknownTransfer));
+                assert_eq!(served.next_event(), RecordedEvent::Refused(TftpRefusal::UnknownTransfer));
             }
             client.ack(from, block);
             if last {
@@ -592,7 +592,7 @@ fn a_foreign_port_that_closes_does_not_disturb_the_transfer() {
         }
         assert!(got == content);
         assert!(began.elapsed() < Duration::from_secs(1), "no block waited for its timer");
-        assert_eq!(served.next(), ended("file", 100_000, Outcome::Completed));
+        assert_eq!(served.next_event(), ended("file", 100_000, Outcome::Completed));
     }
 }
 
@@ -600,45 +600,45 @@ fn a_foreign_port_that_closes_does_not_disturb_the_transfer() {
 #[test]
 fn a_client_whose_port_closes_is_gone() {
     for (family, opened) in ways() {
-        let served = Served::over(family, settings());
-        served.put("file", &pattern(6000));
+        let served = TestServer::with_family(family, settings());
+        served.write_file("file", &pattern(6000));
         let mut client = served.client();
         let from = oack(&mut client, &served, "file", &EDK2);
         if opened {
             client.ack(from, 0);
             for block in 1..=4 {
-                client.data(block);
+                client.expect_data(block);
             }
         }
         drop(client);
-        assert_eq!(served.next(), ended("file", 0, Outcome::Gone));
+        assert_eq!(served.next_event(), ended("file", 0, Outcome::Gone));
     }
 }
 
 #[test]
 fn transfers_keep_to_the_port_range() {
-    for family in BOTH {
+    for family in BOTH_FAMILIES {
         // Below the range from which the kernel gives ports to the other tests.
         let ports = 20_211..=20_212;
-        let served = Served::over(family, Settings { ports: Some(ports.clone()), ..settings() });
-        served.put("file", &pattern(600));
+        let served = TestServer::with_family(family, TftpSettings { ports: Some(ports.clone()), ..settings() });
+        served.write_file("file", &pattern(600));
         let mut clients = [served.client(), served.client(), served.client()];
         let mut used: Vec<u16> =
             clients[..2].iter_mut().map(|client| oack(client, &served, "file", &EDK2).port()).collect();
         used.sort_unstable();
         assert_eq!(used, [20_211, 20_212]);
         clients[2].request(served.address(), "file", &EDK2);
-        assert_eq!(served.next(), Noted::Trouble(std::io::ErrorKind::AddrInUse));
-        assert_eq!(served.next(), Noted::Silent(Silence::NoSocket));
+        assert_eq!(served.next_event(), RecordedEvent::Failed(std::io::ErrorKind::AddrInUse));
+        assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::NoSocket));
     }
 }
 
 #[test]
 fn two_clients_share_the_single_port_without_mixing_up() {
-    for family in BOTH {
-        let served = Served::over(family, Settings { single_port: true, ..settings() });
-        served.put("one", &[1; 5000]);
-        served.put("two", &[2; 5000]);
+    for family in BOTH_FAMILIES {
+        let served = TestServer::with_family(family, TftpSettings { single_port: true, ..settings() });
+        served.write_file("one", &[1; 5000]);
+        served.write_file("two", &[2; 5000]);
         let mut clients = [("one", served.client()), ("two", served.client())];
         for (name, client) in &mut clients {
             assert_eq!(oack(client, &served, name, &EDK2).port(), served.port);
@@ -656,15 +656,15 @@ fn two_clients_share_the_single_port_without_mixing_up() {
                 }
             }
             client.ack(served.address(), 4);
-            assert_eq!(served.next(), ended(name, 5000, Outcome::Completed));
+            assert_eq!(served.next_event(), ended(name, 5000, Outcome::Completed));
         }
     }
 }
 
 #[test]
 fn a_stopping_server_finishes_what_runs_and_begins_nothing() {
-    let mut served = Served::new(settings());
-    served.put("file", &pattern(600));
+    let mut served = TestServer::new(settings());
+    served.write_file("file", &pattern(600));
     let mut client = Client::new();
     client.request(served.address(), "file", &[]);
     let (from, _) = client.datagram();
@@ -673,45 +673,45 @@ fn a_stopping_server_finishes_what_runs_and_begins_nothing() {
     let late = Client::new();
     loop {
         late.request(served.address(), "missing", &[]);
-        match served.next() {
-            Noted::Refused(_) => {}
-            Noted::Silent(Silence::Stopping) => break,
+        match served.next_event() {
+            RecordedEvent::Refused(_) => {}
+            RecordedEvent::Ignored(TftpSilence::Stopping) => break,
             other => panic!("{other:?}"),
         }
     }
     client.ack(from, 1);
-    client.data(2);
+    client.expect_data(2);
     client.ack(from, 2);
-    assert_eq!(served.next(), ended("file", 600, Outcome::Completed));
+    assert_eq!(served.next_event(), ended("file", 600, Outcome::Completed));
     served.wait();
 }
 
 #[test]
 fn a_stopping_server_waits_two_seconds_and_tells_whom_it_cuts_off() {
-    let mut served = Served::new(settings());
-    served.put("file", &pattern(600));
+    let mut served = TestServer::new(settings());
+    served.write_file("file", &pattern(600));
     let mut client = Client::new();
     let from = oack(&mut client, &served, "file", &EDK2);
     client.ack(from, 0);
-    client.data(1);
+    client.expect_data(1);
     let began = Instant::now();
     served.stop();
     served.wait();
     assert!(began.elapsed() >= Duration::from_secs(2) && began.elapsed() < Duration::from_secs(4));
-    assert_eq!(served.next(), ended("file", 0, Outcome::Failed));
+    assert_eq!(served.next_event(), ended("file", 0, Outcome::Failed));
     // The block was resent once in the meantime.
-    client.data(1);
-    assert_eq!(client.refusal(), 0);
+    client.expect_data(1);
+    assert_eq!(client.error_code(), 0);
 }
 
 #[test]
 fn a_request_too_long_to_be_one_is_dropped() {
-    let served = Served::new(settings());
+    let served = TestServer::new(settings());
     let mut client = Client::new();
     client.socket.send_to(&rrq(&"n".repeat(600), &[]), served.address()).unwrap();
-    assert!(matches!(served.next(), Noted::Silent(Silence::Malformed(_))));
-    client.assert_nothing_came();
-    served.assert_quiet();
+    assert!(matches!(served.next_event(), RecordedEvent::Ignored(TftpSilence::Malformed(_))));
+    client.assert_no_packet();
+    served.assert_no_event();
 }
 
 /// A link narrower than it said makes the kernel refuse to cut a send (`EINVAL`), as a driver without checksum offload
@@ -734,9 +734,9 @@ fn where_the_kernel_cannot_cut_a_window_its_blocks_are_sent_one_by_one() {
         return;
     }
     for (family, single_port) in ways() {
-        let served = Served::over(family, Settings { single_port, ..settings() });
+        let served = TestServer::with_family(family, TftpSettings { single_port, ..settings() });
         let content = pattern(100_000);
-        served.put("file", &content);
+        served.write_file("file", &content);
         let mut got = Vec::new();
         served.client().fetch(served.address(), "file", &EDK2, |_, payload| got.extend_from_slice(payload));
         assert!(got == content);

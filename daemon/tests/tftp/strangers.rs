@@ -4,8 +4,8 @@ use crate::client::{Client, rrq};
 use crate::netns::raw::{SERVER_MAC, Wire, as_text};
 use crate::netns::server::{Server, one_network, vector};
 use crate::netns::{Host, wait_for};
-use crate::{BOTH, Noted, Served, pattern, settings};
-use proxydhcpd::serve::tftp::{Family, Settings, Silence};
+use crate::{BOTH_FAMILIES, RecordedEvent, TestServer, pattern, settings};
+use proxydhcpd::serve::tftp::{Family, TftpSettings, TftpSilence};
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket};
 use std::io::ErrorKind;
@@ -18,8 +18,8 @@ const WIDE: [(&str, &str); 2] = [("blksize", "1468"), ("windowsize", "64")];
 /// Headers of IPv4 and UDP.
 const HEADERS: usize = 28;
 
-fn single_port() -> Settings {
-    Settings { single_port: true, ..settings() }
+fn single_port() -> TftpSettings {
+    TftpSettings { single_port: true, ..settings() }
 }
 
 /// The window of the OACK, if it grants one.
@@ -43,18 +43,18 @@ fn value(options: &TftpOptions<'_>, wanted: &[u8]) -> Option<u16> {
 fn a_stranger_is_granted_a_window_as_far_as_nobody_can_guess_its_port() {
     let cases = [
         (settings(), Some(64)),
-        (Settings { ports: Some(21_000..=21_999), ..settings() }, Some(62)),
-        (Settings { ports: Some(22_000..=22_063), ..settings() }, Some(4)),
-        (Settings { ports: Some(22_100..=22_115), ..settings() }, None),
+        (TftpSettings { ports: Some(21_000..=21_999), ..settings() }, Some(62)),
+        (TftpSettings { ports: Some(22_000..=22_063), ..settings() }, Some(4)),
+        (TftpSettings { ports: Some(22_100..=22_115), ..settings() }, None),
         (single_port(), None),
     ];
-    for family in BOTH {
+    for family in BOTH_FAMILIES {
         for (settings, granted) in &cases {
-            let served = Served::to_strangers(family, settings.clone());
-            served.put("file", &pattern(100));
+            let served = TestServer::for_unverified_clients(family, settings.clone());
+            served.write_file("file", &pattern(100));
             assert_eq!(window(&mut served.client(), served.address(), "file"), *granted, "{settings:?}");
-            let known = Served::over(family, settings.clone());
-            known.put("file", &pattern(100));
+            let known = TestServer::with_family(family, settings.clone());
+            known.write_file("file", &pattern(100));
             assert_eq!(window(&mut known.client(), known.address(), "file"), Some(64), "{settings:?}");
         }
     }
@@ -62,14 +62,14 @@ fn a_stranger_is_granted_a_window_as_far_as_nobody_can_guess_its_port() {
 
 #[test]
 fn a_stranger_on_a_known_port_gets_its_file_whole_block_by_block() {
-    for family in BOTH {
-        let served = Served::to_strangers(family, single_port());
+    for family in BOTH_FAMILIES {
+        let served = TestServer::for_unverified_clients(family, single_port());
         let content = pattern(300_001);
-        served.put("file", &content);
+        served.write_file("file", &content);
         let mut got = Vec::new();
         served.client().fetch(served.address(), "file", &WIDE, |_, payload| got.extend_from_slice(payload));
         assert!(got == content);
-        assert_eq!(served.next(), Noted::Ended { name: "file".into(), octets: 300_001, outcome: Outcome::Completed });
+        assert_eq!(served.next_event(), RecordedEvent::Ended { name: "file".into(), octets: 300_001, outcome: Outcome::Completed });
     }
 }
 
@@ -78,9 +78,9 @@ fn a_stranger_on_a_known_port_gets_its_file_whole_block_by_block() {
 /// GRUB with its modules, its lists and its font; shim asks in the same way.
 #[test]
 fn many_files_in_blocks_of_512_octets_come_over_at_once_also_to_a_stranger() {
-    for served in [Served::new(settings()), Served::to_strangers(Family::V4, single_port())] {
+    for served in [TestServer::new(settings()), TestServer::for_unverified_clients(Family::V4, single_port())] {
         let content = pattern(20_000);
-        served.put("module", &content);
+        served.write_file("module", &content);
         let began = Instant::now();
         for _ in 0..50 {
             let mut got = Vec::new();
@@ -96,9 +96,9 @@ fn many_files_in_blocks_of_512_octets_come_over_at_once_also_to_a_stranger() {
 #[test]
 fn thirty_machines_behind_one_address_are_all_served() {
     for settings in [settings(), single_port()] {
-        let served = Served::to_strangers(Family::V4, settings);
+        let served = TestServer::for_unverified_clients(Family::V4, settings);
         let content = pattern(60_000);
-        served.put("ipxe.efi", &content);
+        served.write_file("ipxe.efi", &content);
         let server = served.address();
         thread::scope(|scope| {
             for _ in 0..30 {
@@ -168,9 +168,9 @@ fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
 #[test]
 fn forged_transfers_with_a_few_blind_acks_give_way_to_a_machine_and_spare_one_that_loads() {
     let attacked = |acks: &[u16]| {
-        let served = Served::to_strangers(Family::V4, Settings { max_transfers: Some(40), ..single_port() });
-        served.put("file", &pattern(2000 * 1468));
-        let at = |last| Client::at(([127, 0, 0, last], 0).into());
+        let served = TestServer::for_unverified_clients(Family::V4, TftpSettings { max_transfers: Some(40), ..single_port() });
+        served.write_file("file", &pattern(2000 * 1468));
+        let at = |last| Client::bind(([127, 0, 0, last], 0).into());
         let (address, block) = (served.address(), [("blksize", "1468")]);
         thread::scope(|scope| {
             let loading = scope.spawn(move || at(9).fetch(address, "file", &block, |_, _| {}));
@@ -181,7 +181,7 @@ fn forged_transfers_with_a_few_blind_acks_give_way_to_a_machine_and_spare_one_th
                 acks.iter().for_each(|block| forger.ack(address, *block));
             }
             at(10).request(address, "file", &block);
-            assert_eq!(served.next(), Noted::Silent(Silence::Full));
+            assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::MaxTransfers));
             let began = Instant::now();
             for last in 10..13 {
                 assert_begins_to_load(&at(last), address, began + Duration::from_millis(2500));
@@ -213,13 +213,13 @@ fn assert_begins_to_load(client: &Client, server: SocketAddr, end: Instant) {
 /// No transfer of which nothing was acknowledged keeps the ports for itself.
 #[test]
 fn forged_requests_that_take_all_ports_give_way_to_a_machine() {
-    let served = Served::to_strangers(Family::V4, Settings { ports: Some(22_200..=22_215), ..settings() });
-    served.put("file", &pattern(5000));
-    let forgers: Vec<Client> = (0..16).map(|last| Client::at(([127, 0, 0, 20 + last], 0).into())).collect();
+    let served = TestServer::for_unverified_clients(Family::V4, TftpSettings { ports: Some(22_200..=22_215), ..settings() });
+    served.write_file("file", &pattern(5000));
+    let forgers: Vec<Client> = (0..16).map(|last| Client::bind(([127, 0, 0, 20 + last], 0).into())).collect();
     forgers.iter().for_each(|forger| forger.request(served.address(), "file", &WIDE));
-    let client = Client::at(([127, 0, 0, 10], 0).into());
+    let client = Client::bind(([127, 0, 0, 10], 0).into());
     client.request(served.address(), "file", &[]);
-    assert_eq!(served.next(), Noted::Trouble(ErrorKind::AddrInUse));
+    assert_eq!(served.next_event(), RecordedEvent::Failed(ErrorKind::AddrInUse));
     assert_begins_to_load(&client, served.address(), Instant::now() + Duration::from_millis(2500));
 }
 
@@ -352,7 +352,7 @@ fn acks_to_all_ports_of_a_range_bring_four_times_as_much_at_most() {
 #[test]
 fn a_machine_that_dhcp_was_heard_of_has_its_window_on_the_single_port_too() {
     let (_host, machine, server) = attacked(&["--tftp-single-port"]);
-    let mut client = machine.on(|| Client::at(([192, 0, 2, 107], 0).into()));
+    let mut client = machine.on(|| Client::bind(([192, 0, 2, 107], 0).into()));
     let address = ([192, 0, 2, 10], 69).into();
     assert_eq!(window(&mut client, address, "big.bin"), None);
     machine.run("ip route add 255.255.255.255 dev eth0");
@@ -387,10 +387,10 @@ fn requests_from_addresses_that_are_not_there_delay_nobody_elses_files() {
                 wire.send(&absent, &"192.0.2.10:69".parse().unwrap(), &rrq(name, &[]));
             }
             let at = Instant::now();
-            let mut client = machine.on(|| Client::at(([192, 0, 2, 108], 0).into()));
+            let mut client = machine.on(|| Client::bind(([192, 0, 2, 108], 0).into()));
             client.fetch(([192, 0, 2, 10], 69).into(), "ipxe.efi", &[("blksize", "1468")], |_, _| {});
             client.request(([192, 0, 2, 10], 69), "missing", &[]);
-            assert_eq!(client.refusal(), 1);
+            assert_eq!(client.error_code(), 1);
             slowest = slowest.max(at.elapsed());
             thread::sleep(Duration::from_millis(90));
         }

@@ -1,8 +1,8 @@
 //! The shared vectors, sent from a real socket and compared octet by octet.
 
 use crate::client::Client;
-use crate::{Noted, Served, settings};
-use proxydhcpd::serve::tftp::Silence;
+use crate::{RecordedEvent, TestServer, settings};
+use proxydhcpd::serve::tftp::TftpSilence;
 use serde_json::Value;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/testdata/vectors");
@@ -17,12 +17,12 @@ fn vectors() -> Vec<Value> {
     vectors
 }
 
-fn served() -> Served {
-    let served = Served::new(settings());
+fn served() -> TestServer {
+    let served = TestServer::new(settings());
     // The sizes that the vectors assume.
-    served.put("undionly.kpxe", &[1; 74_000]);
-    served.put("ipxe.efi", &[2; 174_080]);
-    served.put("boot.ipxe", &[3; 120]);
+    served.write_file("undionly.kpxe", &[1; 74_000]);
+    served.write_file("ipxe.efi", &[2; 174_080]);
+    served.write_file("boot.ipxe", &[3; 120]);
     served
 }
 
@@ -50,9 +50,9 @@ fn every_vector_is_answered_as_it_says() {
         }
         if reply[1] != 5 {
             client.error(from, 8);
-            assert!(matches!(served.next(), Noted::Ended { .. }), "{name}");
+            assert!(matches!(served.next_event(), RecordedEvent::Ended { .. }), "{name}");
         } else {
-            assert!(matches!(served.next(), Noted::Refused(_)), "{name}");
+            assert!(matches!(served.next_event(), RecordedEvent::Refused(_)), "{name}");
         }
     }
 }
@@ -68,13 +68,13 @@ fn a_silent_vector_is_answered_by_silence_for_the_reason_that_it_gives() {
         silent += 1;
         let name = vector["name"].as_str().unwrap();
         let reason = match name {
-            "tftp-stray-data-on-69" => Silence::Stray,
+            "tftp-stray-data-on-69" => TftpSilence::UnexpectedPacket,
             other => panic!("{other} is silent?"),
         };
         let mut client = Client::new();
         client.socket.send_to(&hex::decode(vector["hex"].as_str().unwrap()).unwrap(), served.address()).unwrap();
-        assert_eq!(served.next(), Noted::Silent(reason), "{name}");
-        client.assert_nothing_came();
+        assert_eq!(served.next_event(), RecordedEvent::Ignored(reason), "{name}");
+        client.assert_no_packet();
     }
     assert_eq!(silent, 1);
 }

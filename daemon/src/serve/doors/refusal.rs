@@ -5,27 +5,27 @@ use std::fmt;
 use std::fs;
 
 #[derive(Debug)]
-pub enum CannotServe {
+pub enum StartError {
     /// No DHCP port could be opened: there is nothing to serve.
     NoDhcp,
     /// This process may not open these ports, and the configuration does not do without them.
-    Forbidden(Vec<BindError>),
+    PermissionDenied(Vec<BindError>),
     /// Our own sockets leave nothing of the limit of open files.
-    TooFewFiles { limit: usize },
+    TooFewOpenFiles { limit: usize },
 }
 
-impl fmt::Display for CannotServe {
+impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoDhcp => f.write_str("no DHCP port could be opened: there is nothing to serve"),
-            Self::Forbidden(ports) => {
+            Self::PermissionDenied(ports) => {
                 let mut ports: Vec<String> = ports.iter().map(named).collect();
                 // TFTP has a port for each family.
                 ports.dedup();
                 write!(f, "cannot open {}: permission denied. ", ports.join(", "))?;
                 f.write_str(cure(may_bind()))
             }
-            Self::TooFewFiles { limit } => write!(
+            Self::TooFewOpenFiles { limit } => write!(
                 f,
                 "too few open files: this process may have {limit}, and its own sockets leave next to nothing for \
                  clients. \
@@ -35,7 +35,7 @@ impl fmt::Display for CannotServe {
     }
 }
 
-impl std::error::Error for CannotServe {}
+impl std::error::Error for StartError {}
 
 fn named(busy: &BindError) -> String {
     format!("{} port {}", busy.transport, busy.address.port())
@@ -81,7 +81,7 @@ mod tests {
             let error = io::Error::from_raw_os_error(libc::EACCES);
             BindError::new(Transport::Udp, (Ipv4Addr::UNSPECIFIED, port).into(), error)
         };
-        let text = CannotServe::Forbidden(vec![refused(67), refused(69), refused(69)]).to_string();
+        let text = StartError::PermissionDenied(vec![refused(67), refused(69), refused(69)]).to_string();
         let begin = "cannot open UDP port 67, UDP port 69: permission denied. ";
         assert!(text.starts_with(begin), "{text}");
     }

@@ -1,7 +1,7 @@
 //! The files that this process may have open, and those of them that clients may take: each HTTP connection is one or
 //! two, and each transfer.
 
-use super::CannotServe;
+use super::StartError;
 use crate::config::MaxTransfers;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -25,21 +25,21 @@ const USUAL: usize = 80;
 const START: usize = 48;
 
 /// To be called before anything is opened, so that nothing else fails for want of files and names another cause.
-pub fn make() -> Result<(), CannotServe> {
+pub fn raise() -> Result<(), StartError> {
     let raised =
         getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
         tracing::debug!("the limit of open files stays as it is: {error}");
     }
     let limit = limit();
-    if limit < open() + START { Err(CannotServe::TooFewFiles { limit }) } else { Ok(()) }
+    if limit < open() + START { Err(StartError::TooFewOpenFiles { limit }) } else { Ok(()) }
 }
 
 /// To be called when all other sockets are open. Warns if clients have few.
-pub fn check() -> Result<(), CannotServe> {
+pub fn check() -> Result<(), StartError> {
     let (limit, open) = (limit(), open());
     if limit < open + 2 * LEAST {
-        return Err(CannotServe::TooFewFiles { limit });
+        return Err(StartError::TooFewOpenFiles { limit });
     }
     let clients = for_clients(limit, open);
     if clients < FEW {
@@ -53,14 +53,14 @@ pub fn check() -> Result<(), CannotServe> {
 }
 
 /// Those that TFTP may take now, and HTTP as many again.
-pub fn of_each() -> usize {
+pub fn per_service() -> usize {
     for_clients(limit(), open()) / 2
 }
 
 /// What to say of an error that kept the server from starting.
-pub fn explained(error: anyhow::Error) -> anyhow::Error {
+pub fn explain_emfile(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
-        Some(libc::EMFILE) => CannotServe::TooFewFiles { limit: limit() }.into(),
+        Some(libc::EMFILE) => StartError::TooFewOpenFiles { limit: limit() }.into(),
         _ => error,
     }
 }

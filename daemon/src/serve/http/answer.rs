@@ -1,9 +1,9 @@
 //! What is said to a request: status, fields, and which octets follow.
 
-use super::conditional::{Validators, Verdict};
-use super::content_type::{PLAIN, content_type};
+use super::conditional::{Validators, PreconditionResult};
+use super::content_type::{TEXT_PLAIN, content_type};
 use super::page;
-use super::range::{Asked, asked};
+use super::range::{RequestedRange, parse_range};
 use crate::files::Opened;
 use hyper::header::{
     ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST,
@@ -15,19 +15,19 @@ use proxydhcpd_core::fetch::{Refusal, is_done_request};
 use std::ops::Range;
 use std::time::SystemTime;
 
-pub type Answer = Response<Payload>;
+pub type HttpResponse = Response<Payload>;
 
 #[derive(Debug)]
 pub enum Payload {
-    Nothing,
+    Empty,
     /// The status in words, for a person with a browser.
-    Words(&'static str),
-    Part(Opened, Range<u64>),
+    Text(&'static str),
+    Range(Opened, Range<u64>),
 }
 
 /// What needs no file: it is refused whatever it names, or it names no file and asks what answers here. Firmware whose
 /// URL is `http://server/` gets text too, which it cannot mistake for a program.
-pub fn at_once(request: &Parts, name: &[u8]) -> Option<Answer> {
+pub fn answer_without_file(request: &Parts, name: &[u8]) -> Option<HttpResponse> {
     // RFC 9112 3.2. HTTP/1.0, which some loaders speak, has no such field.
     let hosts = request.headers.get_all(HOST).iter().count();
     if hosts > 1 || hosts == 0 && request.version == Version::HTTP_11 {
@@ -40,47 +40,47 @@ pub fn at_once(request: &Parts, name: &[u8]) -> Option<Answer> {
         return Some(answer);
     }
     let names_no_file = !name.is_empty() && name.iter().all(|octet| *octet == b'/');
-    names_no_file.then(|| match page::is_wanted(&request.headers) {
+    names_no_file.then(|| match page::accepts_html(&request.headers) {
         true => shown(StatusCode::OK, &request.method),
-        false => said(StatusCode::OK, PLAIN, page::TEXT, &request.method),
+        false => said(StatusCode::OK, TEXT_PLAIN, page::SERVER_TEXT, &request.method),
     })
 }
 
 /// Answers a request for `name`, which was opened or refused before.
-pub fn answer(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now: SystemTime) -> Answer {
+pub fn build(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now: SystemTime) -> HttpResponse {
     let status = match opened {
         Ok(opened) => return file(request, name, opened, now),
         Err(Refusal::TemplateError) => {
-            return said(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, UNRENDERED, &request.method);
+            return said(StatusCode::INTERNAL_SERVER_ERROR, TEXT_PLAIN, UNRENDERED, &request.method);
         }
         Err(Refusal::NotFound) => StatusCode::NOT_FOUND,
         Err(Refusal::Denied) => StatusCode::FORBIDDEN,
         Err(Refusal::BadName) => StatusCode::BAD_REQUEST,
         Err(Refusal::Failed) => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    if page::is_wanted(&request.headers) { shown(status, &request.method) } else { words(status, &request.method) }
+    if page::accepts_html(&request.headers) { shown(status, &request.method) } else { words(status, &request.method) }
 }
 
 /// Which name was missing is for the log only: what a template says may be a secret.
 const UNRENDERED: &str = "This template cannot be rendered for this machine: the log of proxydhcpd says where.\n";
 
-pub fn failed() -> Answer {
+pub fn internal_error() -> HttpResponse {
     words(StatusCode::INTERNAL_SERVER_ERROR, &Method::GET)
 }
 
 /// iPXE uses a connection again only if it reads `Connection: keep-alive`, HTTP/1.1 or not, and gives up on a value
 /// that it does not know (http_parse_connection in its httpcore.c): said alone, to who said it.
-pub fn wants_keep_alive(headers: &HeaderMap) -> bool {
+pub fn requests_keep_alive(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONNECTION).into_iter();
     values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"keep-alive")) && values.next().is_none()
 }
 
-pub fn keep_alive(headers: &mut HeaderMap) {
+pub fn set_keep_alive(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
 }
 
 /// Percent-decodes a path. `None`: a `%` that two hexadecimal digits do not follow.
-pub fn decoded(path: &str) -> Option<Vec<u8>> {
+pub fn percent_decode(path: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut octets = path.bytes();
     while let Some(octet) = octets.next() {
@@ -96,32 +96,32 @@ fn digit(octet: u8) -> Option<u8> {
     char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-fn file(request: &Parts, name: &[u8], opened: Opened, now: SystemTime) -> Answer {
-    let validators = Validators::of(&opened, now);
-    let mut answer = match validators.verdict(&request.headers) {
-        Verdict::Send => content(request, name, opened, &validators, now),
-        Verdict::NotModified => {
-            let mut answer = Response::new(Payload::Nothing);
+fn file(request: &Parts, name: &[u8], opened: Opened, now: SystemTime) -> HttpResponse {
+    let validators = Validators::new(&opened, now);
+    let mut answer = match validators.evaluate(&request.headers) {
+        PreconditionResult::Send => content(request, name, opened, &validators, now),
+        PreconditionResult::NotModified => {
+            let mut answer = Response::new(Payload::Empty);
             *answer.status_mut() = StatusCode::NOT_MODIFIED;
             answer
         }
-        Verdict::PreconditionFailed => return words(StatusCode::PRECONDITION_FAILED, &request.method),
+        PreconditionResult::PreconditionFailed => return words(StatusCode::PRECONDITION_FAILED, &request.method),
     };
-    if let Some(tag) = &validators.tag {
+    if let Some(tag) = &validators.etag {
         set(&mut answer, ETAG, tag);
     }
-    if let Some(modified) = validators.modified {
+    if let Some(modified) = validators.last_modified {
         set(&mut answer, LAST_MODIFIED, &httpdate::fmt_http_date(modified));
     }
     answer
 }
 
-fn content(request: &Parts, name: &[u8], opened: Opened, validators: &Validators, now: SystemTime) -> Answer {
+fn content(request: &Parts, name: &[u8], opened: Opened, validators: &Validators, now: SystemTime) -> HttpResponse {
     let size = opened.size;
     let part = match wanted_range(request, size, validators, now) {
-        Asked::Whole => None,
-        Asked::Part(part) => Some(part),
-        Asked::Unsatisfiable => {
+        RequestedRange::Whole => None,
+        RequestedRange::Part(part) => Some(part),
+        RequestedRange::Unsatisfiable => {
             let mut answer = words(StatusCode::RANGE_NOT_SATISFIABLE, &request.method);
             set(&mut answer, CONTENT_RANGE, &format!("bytes */{size}"));
             return answer;
@@ -131,8 +131,8 @@ fn content(request: &Parts, name: &[u8], opened: Opened, validators: &Validators
     let octets = part.clone().unwrap_or(0..size);
     let length = octets.end - octets.start;
     let mut answer = match request.method {
-        Method::HEAD => Response::new(Payload::Nothing),
-        _ => Response::new(Payload::Part(opened, octets)),
+        Method::HEAD => Response::new(Payload::Empty),
+        _ => Response::new(Payload::Range(opened, octets)),
     };
     if let Some(part) = part {
         *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -145,29 +145,29 @@ fn content(request: &Parts, name: &[u8], opened: Opened, validators: &Validators
 }
 
 /// Only GET has ranges (RFC 9110 14.2); several `Range` fields are several ranges.
-fn wanted_range(request: &Parts, size: u64, validators: &Validators, now: SystemTime) -> Asked {
+fn wanted_range(request: &Parts, size: u64, validators: &Validators, now: SystemTime) -> RequestedRange {
     let mut fields = request.headers.get_all(RANGE).into_iter();
     match (fields.next().and_then(|value| value.to_str().ok()), fields.next()) {
-        (Some(value), None) if request.method == Method::GET && validators.range_stands(&request.headers, now) => {
-            asked(value, size)
+        (Some(value), None) if request.method == Method::GET && validators.allows_range(&request.headers, now) => {
+            parse_range(value, size)
         }
-        _ => Asked::Whole,
+        _ => RequestedRange::Whole,
     }
 }
 
-fn words(status: StatusCode, method: &Method) -> Answer {
-    said(status, PLAIN, page::words(status), method)
+fn words(status: StatusCode, method: &Method) -> HttpResponse {
+    said(status, TEXT_PLAIN, page::status_text(status), method)
 }
 
 /// For a person with a browser.
-fn shown(status: StatusCode, method: &Method) -> Answer {
-    let mut answer = said(status, "text/html; charset=utf-8", page::of(status), method);
+fn shown(status: StatusCode, method: &Method) -> HttpResponse {
+    let mut answer = said(status, "text/html; charset=utf-8", page::html(status), method);
     set(&mut answer, CONTENT_SECURITY_POLICY, page::POLICY);
     answer
 }
 
-fn said(status: StatusCode, kind: &str, text: &'static str, method: &Method) -> Answer {
-    let mut answer = Response::new(if method == Method::HEAD { Payload::Nothing } else { Payload::Words(text) });
+fn said(status: StatusCode, kind: &str, text: &'static str, method: &Method) -> HttpResponse {
+    let mut answer = Response::new(if method == Method::HEAD { Payload::Empty } else { Payload::Text(text) });
     *answer.status_mut() = status;
     set(&mut answer, CONTENT_LENGTH, &text.len().to_string());
     set(&mut answer, CONTENT_TYPE, kind);
@@ -175,7 +175,7 @@ fn said(status: StatusCode, kind: &str, text: &'static str, method: &Method) -> 
 }
 
 /// Values that we make have no control characters.
-fn set(answer: &mut Answer, name: HeaderName, value: &str) {
+fn set(answer: &mut HttpResponse, name: HeaderName, value: &str) {
     answer.headers_mut().insert(name, HeaderValue::from_str(value).expect("a value made here is visible ASCII"));
 }
 
@@ -198,19 +198,19 @@ mod tests {
         Opened { modified: Some(modified), inode: 1, ..Opened::text(*b"0123456789") }
     }
 
-    fn field(answer: &Answer, name: HeaderName) -> Option<&str> {
+    fn field(answer: &HttpResponse, name: HeaderName) -> Option<&str> {
         answer.headers().get(name).map(|value| value.to_str().unwrap())
     }
 
-    fn ask(method: Method, fields: &[(HeaderName, &str)]) -> Answer {
-        answer(&request(method, fields), b"/a.efi", Ok(opened()), SystemTime::now())
+    fn ask(method: Method, fields: &[(HeaderName, &str)]) -> HttpResponse {
+        build(&request(method, fields), b"/a.efi", Ok(opened()), SystemTime::now())
     }
 
     #[test]
     fn a_path_is_decoded_octet_by_octet() {
-        assert_eq!(decoded("/a%20b%2fc%FF%00").unwrap(), b"/a b/c\xff\0");
+        assert_eq!(percent_decode("/a%20b%2fc%FF%00").unwrap(), b"/a b/c\xff\0");
         for path in ["/%", "/%a", "/%zz", "/%+1"] {
-            assert_eq!(decoded(path), None, "{path}");
+            assert_eq!(percent_decode(path), None, "{path}");
         }
     }
 
@@ -219,8 +219,8 @@ mod tests {
         let (get, head) = (ask(Method::GET, &[]), ask(Method::HEAD, &[]));
         assert_eq!((get.status(), get.headers()), (head.status(), head.headers()));
         assert_eq!(field(&head, CONTENT_LENGTH), Some("10"));
-        assert!(matches!(head.body(), Payload::Nothing));
-        assert!(matches!(get.body(), Payload::Part(_, range) if *range == (0..10)));
+        assert!(matches!(head.body(), Payload::Empty));
+        assert!(matches!(get.body(), Payload::Range(_, range) if *range == (0..10)));
     }
 
     #[test]
@@ -256,11 +256,11 @@ mod tests {
     #[test]
     fn other_methods_are_told_which_there_are() {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::CONNECT] {
-            let answer = at_once(&request(method, &[(HOST, "x")]), b"/a.efi").unwrap();
+            let answer = answer_without_file(&request(method, &[(HOST, "x")]), b"/a.efi").unwrap();
             assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
             assert_eq!(field(&answer, ALLOW), Some("GET, HEAD"));
         }
-        assert!(at_once(&request(Method::GET, &[(HOST, "x")]), b"/a.efi").is_none());
+        assert!(answer_without_file(&request(Method::GET, &[(HOST, "x")]), b"/a.efi").is_none());
     }
 
     #[test]
@@ -272,26 +272,26 @@ mod tests {
         ] {
             for name in ["/", "//"] {
                 let [get, head] =
-                    [Method::GET, Method::HEAD].map(|method| at_once(&request(method, fields), name.as_bytes()));
+                    [Method::GET, Method::HEAD].map(|method| answer_without_file(&request(method, fields), name.as_bytes()));
                 let (get, head) = (get.unwrap(), head.unwrap());
                 assert_eq!((get.status(), field(&get, CONTENT_TYPE)), (StatusCode::OK, Some(kind)), "{name}");
                 assert_eq!((head.status(), head.headers()), (get.status(), get.headers()), "{name}");
-                assert!(matches!(get.body(), Payload::Words(text) if text.ends_with('\n')));
-                assert!(matches!(head.body(), Payload::Nothing));
+                assert!(matches!(get.body(), Payload::Text(text) if text.ends_with('\n')));
+                assert!(matches!(head.body(), Payload::Empty));
             }
         }
-        assert!(at_once(&request(Method::GET, &[(HOST, "x")]), b"").is_none(), "a path that cannot be decoded");
+        assert!(answer_without_file(&request(Method::GET, &[(HOST, "x")]), b"").is_none(), "a path that cannot be decoded");
     }
 
     #[test]
     fn a_request_names_one_host_unless_its_version_knows_none() {
         for hosts in [&[][..], &[(HOST, "a"), (HOST, "b")]] {
-            let answer = at_once(&request(Method::GET, hosts), b"/a.efi").unwrap();
+            let answer = answer_without_file(&request(Method::GET, hosts), b"/a.efi").unwrap();
             assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{hosts:?}");
         }
         let mut old = request(Method::GET, &[]);
         old.version = Version::HTTP_10;
-        assert!(at_once(&old, b"/a.efi").is_none());
+        assert!(answer_without_file(&old, b"/a.efi").is_none());
     }
 
     #[test]
@@ -303,8 +303,8 @@ mod tests {
             (Refusal::Failed, 500),
             (Refusal::TemplateError, 500),
         ] {
-            let answer = answer(&request(Method::GET, &[]), b"/x", Err(refusal), SystemTime::now());
-            let Payload::Words(text) = answer.body() else { panic!("{refusal:?}") };
+            let answer = build(&request(Method::GET, &[]), b"/x", Err(refusal), SystemTime::now());
+            let Payload::Text(text) = answer.body() else { panic!("{refusal:?}") };
             assert_eq!(
                 (answer.status().as_u16(), field(&answer, CONTENT_LENGTH)),
                 (status, Some(&*text.len().to_string()))
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn keep_alive_is_said_only_to_who_said_it_alone() {
-        let says = |fields: &[(HeaderName, &str)]| wants_keep_alive(&request(Method::GET, fields).headers);
+        let says = |fields: &[(HeaderName, &str)]| requests_keep_alive(&request(Method::GET, fields).headers);
         assert!(says(&[(CONNECTION, "Keep-Alive")]));
         for other in [&[][..], &[(CONNECTION, "close")], &[(CONNECTION, "keep-alive, close")]] {
             assert!(!says(other), "{other:?}");

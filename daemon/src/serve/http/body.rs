@@ -1,9 +1,9 @@
 //! The octets of an answer. Files are read on threads that may block, a chunk at a time and only when the one before
 //! is on its way: a slow client holds one chunk, and nobody waits for another's disk.
 
-use super::House;
+use super::HttpContext;
 use super::answer::Payload;
-use super::connection::Line;
+use super::connection::Connection;
 use crate::files::{ServedContent, Opened};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
@@ -23,7 +23,7 @@ const SMALLEST_CHUNK: usize = 32 << 10;
 const LARGEST_CHUNK: usize = 512 << 10;
 
 pub struct Body {
-    line: Arc<Line>,
+    line: Arc<Connection>,
     left: u64,
     whole: bool,
     next: Option<io::Result<Bytes>>,
@@ -32,15 +32,15 @@ pub struct Body {
 
 impl Body {
     /// Reads the first chunk where it is called: most loaders and all scripts are no longer than that.
-    pub fn start(payload: Payload, line: &Arc<Line>) -> Body {
+    pub fn new(payload: Payload, line: &Arc<Connection>) -> Body {
         let mut body = Body { line: line.clone(), left: 0, whole: false, next: None, file: None };
         match payload {
-            Payload::Nothing => {}
-            Payload::Words(words) => {
+            Payload::Empty => {}
+            Payload::Text(words) => {
                 body.left = words.len() as u64;
                 body.next = Some(Ok(Bytes::from_static(words.as_bytes())));
             }
-            Payload::Part(opened, range) => {
+            Payload::Range(opened, range) => {
                 body.left = range.end - range.start;
                 body.whole = body.left == opened.size;
                 match &opened.content {
@@ -50,7 +50,7 @@ impl Body {
                         body.next = Some(Ok(Bytes::from_owner(text.clone()).slice(range)));
                     }
                     ServedContent::File(_) => {
-                        let mut reader = Reader::new(opened, range, line.house.clone());
+                        let mut reader = Reader::new(opened, range, line.context.clone());
                         body.next = Some(reader.following().read());
                         body.file = Some(reader);
                     }
@@ -60,12 +60,12 @@ impl Body {
         body
     }
 
-    pub fn left(&self) -> u64 {
+    pub fn remaining(&self) -> u64 {
         self.left
     }
 
     /// It is all of a file, not a part of it or words about it.
-    pub fn is_whole(&self) -> bool {
+    pub fn is_whole_file(&self) -> bool {
         self.whole
     }
 }
@@ -84,9 +84,9 @@ impl hyper::body::Body for Body {
             (None, None) => return Poll::Ready(None),
         };
         // The client is told a length that can no longer be kept: only the end of the connection says so.
-        let chunk = chunk.inspect_err(|error| self.line.broken(error))?;
+        let chunk = chunk.inspect_err(|error| self.line.report_failure(error))?;
         self.left -= chunk.len() as u64;
-        self.line.sent(chunk.len() as u64);
+        self.line.record_sent(chunk.len() as u64);
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 
@@ -104,7 +104,7 @@ struct Reader {
     file: Arc<Opened>,
     /// What has not been read yet.
     range: Range<u64>,
-    house: Arc<House>,
+    house: Arc<HttpContext>,
     shelf: Arc<Shelf>,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
@@ -128,8 +128,8 @@ struct Chunk {
 }
 
 impl Reader {
-    fn new(file: Opened, range: Range<u64>, house: Arc<House>) -> Reader {
-        house.transfers.fetch_add(1, Relaxed);
+    fn new(file: Opened, range: Range<u64>, house: Arc<HttpContext>) -> Reader {
+        house.active_bodies.fetch_add(1, Relaxed);
         Reader { file: Arc::new(file), range, house, shelf: Arc::default(), reading: None }
     }
 
@@ -148,7 +148,7 @@ impl Reader {
     }
 
     fn following(&mut self) -> Reading {
-        let share = (ALL_CHUNKS / self.house.transfers.load(Relaxed).max(1)).clamp(SMALLEST_CHUNK, LARGEST_CHUNK);
+        let share = (ALL_CHUNKS / self.house.active_bodies.load(Relaxed).max(1)).clamp(SMALLEST_CHUNK, LARGEST_CHUNK);
         // A power of two, so that the buffer is not exchanged whenever a transfer comes or goes.
         let share = 1 << share.ilog2();
         let count = usize::try_from(self.range.end - self.range.start).map_or(share, |left| left.min(share));
@@ -160,7 +160,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.house.transfers.fetch_sub(1, Relaxed);
+        self.house.active_bodies.fetch_sub(1, Relaxed);
     }
 }
 

@@ -10,21 +10,21 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone, Debug, Default)]
 pub struct Validators {
     /// A strong entity tag, with its quotes.
-    pub tag: Option<String>,
+    pub etag: Option<String>,
     /// In whole seconds, as `Last-Modified` says it.
-    pub modified: Option<SystemTime>,
+    pub last_modified: Option<SystemTime>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PreconditionResult {
     Send,
     NotModified,
     PreconditionFailed,
 }
 
 impl Validators {
-    pub fn of(file: &Opened, now: SystemTime) -> Validators {
-        let Some(modified) = file.modified else { return Validators { tag: of_text(file), modified: None } };
+    pub fn new(file: &Opened, now: SystemTime) -> Validators {
+        let Some(modified) = file.modified else { return Validators { etag: of_text(file), last_modified: None } };
         // A time before 1970 is an error here, and has no Last-Modified; nor has one that lies in the future
         // (RFC 9110 8.8.2.1). The tag takes both.
         let (sign, since) = match modified.duration_since(SystemTime::UNIX_EPOCH) {
@@ -33,40 +33,40 @@ impl Validators {
         };
         let tag = format!("\"{:x}-{sign}{:x}-{:x}\"", file.inode, since.as_nanos(), file.size);
         let said = SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs());
-        Validators { tag: Some(tag), modified: (sign.is_empty() && said <= now).then_some(said) }
+        Validators { etag: Some(tag), last_modified: (sign.is_empty() && said <= now).then_some(said) }
     }
 
     /// RFC 9110 13.2.2, in its order; a tag outweighs a date of the same sense.
-    pub fn verdict(&self, headers: &HeaderMap) -> Verdict {
+    pub fn evaluate(&self, headers: &HeaderMap) -> PreconditionResult {
         if headers.contains_key(IF_MATCH) {
-            if !tags(headers, IF_MATCH).any(|tag| tag == "*" || Some(tag) == self.tag.as_deref()) {
-                return Verdict::PreconditionFailed;
+            if !tags(headers, IF_MATCH).any(|tag| tag == "*" || Some(tag) == self.etag.as_deref()) {
+                return PreconditionResult::PreconditionFailed;
             }
-        } else if let Some((modified, since)) = self.modified.zip(date(headers, IF_UNMODIFIED_SINCE))
+        } else if let Some((modified, since)) = self.last_modified.zip(date(headers, IF_UNMODIFIED_SINCE))
             && modified > since
         {
-            return Verdict::PreconditionFailed;
+            return PreconditionResult::PreconditionFailed;
         }
         if headers.contains_key(IF_NONE_MATCH) {
-            if tags(headers, IF_NONE_MATCH).any(|tag| tag == "*" || Some(weakened(tag)) == self.tag.as_deref()) {
-                return Verdict::NotModified;
+            if tags(headers, IF_NONE_MATCH).any(|tag| tag == "*" || Some(weakened(tag)) == self.etag.as_deref()) {
+                return PreconditionResult::NotModified;
             }
-        } else if let Some((modified, since)) = self.modified.zip(date(headers, IF_MODIFIED_SINCE))
+        } else if let Some((modified, since)) = self.last_modified.zip(date(headers, IF_MODIFIED_SINCE))
             && modified <= since
         {
-            return Verdict::NotModified;
+            return PreconditionResult::NotModified;
         }
-        Verdict::Send
+        PreconditionResult::Send
     }
 
     /// Whether a range may be cut from this state of the file: `If-Range` is absent or names it exactly. A date does
     /// so only if it has passed by a second, since the file may have changed twice within one (RFC 9110 8.8.2.2).
-    pub fn range_stands(&self, headers: &HeaderMap, now: SystemTime) -> bool {
+    pub fn allows_range(&self, headers: &HeaderMap, now: SystemTime) -> bool {
         let Some(value) = headers.get(IF_RANGE) else { return true };
         let Ok(value) = value.to_str() else { return false };
         match httpdate::parse_http_date(value) {
-            Ok(date) => self.modified == Some(date) && date + Duration::from_secs(1) <= now,
-            Err(_) => Some(value) == self.tag.as_deref(),
+            Ok(date) => self.last_modified == Some(date) && date + Duration::from_secs(1) <= now,
+            Err(_) => Some(value) == self.etag.as_deref(),
         }
     }
 }
@@ -107,7 +107,7 @@ mod tests {
     const LATER: &str = "Sat, 01 Jan 2022 00:00:01 GMT";
 
     fn validators() -> Validators {
-        Validators { tag: Some(TAG.into()), modified: Some(httpdate::parse_http_date(THEN).unwrap()) }
+        Validators { etag: Some(TAG.into()), last_modified: Some(httpdate::parse_http_date(THEN).unwrap()) }
     }
 
     fn headers(fields: &[(HeaderName, &str)]) -> HeaderMap {
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_matrix_of_preconditions() {
-        use Verdict::{NotModified, PreconditionFailed, Send};
+        use PreconditionResult::{NotModified, PreconditionFailed, Send};
         let other = "\"4-5-6\"";
         let weak = "W/\"1-2-3\"";
         let list = "\"4-5-6\", \"1-2-3\"";
@@ -149,41 +149,41 @@ mod tests {
             (vec![(IF_MATCH, TAG), (IF_NONE_MATCH, TAG)], NotModified),
             (vec![(IF_MATCH, other), (IF_NONE_MATCH, TAG)], PreconditionFailed),
         ] {
-            assert_eq!(validators().verdict(&headers(&fields)), verdict, "{fields:?}");
+            assert_eq!(validators().evaluate(&headers(&fields)), verdict, "{fields:?}");
         }
     }
 
     #[test]
     fn a_range_stands_only_for_the_very_same_file() {
-        let now = validators().modified.unwrap() + Duration::from_secs(60);
+        let now = validators().last_modified.unwrap() + Duration::from_secs(60);
         for (value, stands) in
             [(TAG, true), (THEN, true), ("\"4-5-6\"", false), ("W/\"1-2-3\"", false), (BEFORE, false), (LATER, false)]
         {
-            assert_eq!(validators().range_stands(&headers(&[(IF_RANGE, value)]), now), stands, "{value}");
+            assert_eq!(validators().allows_range(&headers(&[(IF_RANGE, value)]), now), stands, "{value}");
         }
-        assert!(validators().range_stands(&headers(&[]), now));
-        let same_second = validators().modified.unwrap() + Duration::from_millis(900);
-        assert!(!validators().range_stands(&headers(&[(IF_RANGE, THEN)]), same_second));
+        assert!(validators().allows_range(&headers(&[]), now));
+        let same_second = validators().last_modified.unwrap() + Duration::from_millis(900);
+        assert!(!validators().allows_range(&headers(&[(IF_RANGE, THEN)]), same_second));
     }
 
     #[test]
     fn rendered_text_has_a_tag_by_what_it_says_and_no_date() {
-        let of = |text: &str| Validators::of(&Opened::text(text.as_bytes()), SystemTime::now());
-        let (text, tag) = (of("#!ipxe"), of("#!ipxe").tag.unwrap());
-        assert!(text.modified.is_none() && tag.len() == 26 && of("#!ipxe\n").tag.unwrap() != tag);
-        assert_eq!(text.verdict(&headers(&[(IF_NONE_MATCH, TAG), (IF_MODIFIED_SINCE, THEN)])), Verdict::Send);
-        assert_eq!(text.verdict(&headers(&[(IF_NONE_MATCH, &tag)])), Verdict::NotModified);
-        assert!(!text.range_stands(&headers(&[(IF_RANGE, TAG)]), SystemTime::now()));
-        assert!(text.range_stands(&headers(&[(IF_RANGE, &tag)]), SystemTime::now()));
+        let of = |text: &str| Validators::new(&Opened::text(text.as_bytes()), SystemTime::now());
+        let (text, tag) = (of("#!ipxe"), of("#!ipxe").etag.unwrap());
+        assert!(text.last_modified.is_none() && tag.len() == 26 && of("#!ipxe\n").etag.unwrap() != tag);
+        assert_eq!(text.evaluate(&headers(&[(IF_NONE_MATCH, TAG), (IF_MODIFIED_SINCE, THEN)])), PreconditionResult::Send);
+        assert_eq!(text.evaluate(&headers(&[(IF_NONE_MATCH, &tag)])), PreconditionResult::NotModified);
+        assert!(!text.allows_range(&headers(&[(IF_RANGE, TAG)]), SystemTime::now()));
+        assert!(text.allows_range(&headers(&[(IF_RANGE, &tag)]), SystemTime::now()));
     }
 
     #[test]
     fn a_time_that_no_date_field_can_say_is_left_out() {
         let now = SystemTime::now();
         let file = |modified| Opened { modified: Some(modified), inode: 7, ..Opened::text(*b"x") };
-        let old = Validators::of(&file(SystemTime::UNIX_EPOCH - Duration::from_nanos(1)), now);
-        assert_eq!((old.tag.as_deref(), old.modified), (Some("\"7--1-1\""), None));
-        let future = Validators::of(&file(now + Duration::from_secs(400 * 365 * 86400 * 20)), now);
-        assert!(future.tag.is_some() && future.modified.is_none());
+        let old = Validators::new(&file(SystemTime::UNIX_EPOCH - Duration::from_nanos(1)), now);
+        assert_eq!((old.etag.as_deref(), old.last_modified), (Some("\"7--1-1\""), None));
+        let future = Validators::new(&file(now + Duration::from_secs(400 * 365 * 86400 * 20)), now);
+        assert!(future.etag.is_some() && future.last_modified.is_none());
     }
 }

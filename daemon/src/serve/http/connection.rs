@@ -2,9 +2,9 @@
 
 use super::answer;
 use super::body::Body;
-use super::crowd::Place;
+use super::crowd::ConnectionSlot;
 use super::page;
-use super::{Dropped, Event, Finished, House};
+use super::{DropReason, HttpEvent, FinishedRequest, HttpContext};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
@@ -26,8 +26,8 @@ use tokio::sync::Notify;
 const LONGEST_HEAD: usize = 16 * 1024;
 
 /// A connection as its request, its body and its socket see it.
-pub struct Line {
-    pub house: Arc<House>,
+pub struct Connection {
+    pub context: Arc<HttpContext>,
     client: SocketAddr,
     displaced: Notify,
     state: Mutex<State>,
@@ -40,7 +40,7 @@ struct State {
     /// When it asked for something last, or took some of it.
     moved: Instant,
     /// It gives way to another, for this reason.
-    gives_way: Option<Dropped>,
+    gives_way: Option<DropReason>,
 }
 
 /// A request whose answer is on its way.
@@ -59,26 +59,26 @@ struct Exchange {
 }
 
 /// Serves a connection to its end; its place is free then.
-pub async fn run(stream: TcpStream, line: Arc<Line>, _place: Place) {
-    let Ok(server) = prepare(&stream, &line.house) else { return };
+pub async fn run(stream: TcpStream, line: Arc<Connection>, _place: ConnectionSlot) {
+    let Ok(server) = prepare(&stream, &line.context) else { return };
     let service = service_fn(|request| respond(line.clone(), server, request));
     let mut builder = http1::Builder::new();
     builder
         // GRUB's EFI client and shim look for `Content-Length` in just this case, and read an empty file without.
         .title_case_headers(true)
         .timer(TokioTimer::new())
-        .header_read_timeout(line.house.settings.patience)
+        .header_read_timeout(line.context.settings.header_timeout)
         // Bounds a head, and what waits to be written: one chunk of a body at a time.
         .max_buf_size(LONGEST_HEAD);
     let wire = Wire { stream: TokioIo::new(stream), line: line.clone() };
     let mut connection = pin!(builder.serve_connection(wire, service));
-    let mut stopping = line.house.stopping.subscribe();
+    let mut stopping = line.context.stopping.subscribe();
     line.idle();
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         () = line.displaced.notified() => {
-            let why = { line.state().gives_way }.unwrap_or(Dropped::Displaced);
-            return line.house.drop_client(line.client, why);
+            let why = { line.state().gives_way }.unwrap_or(DropReason::EvictedIdle);
+            return line.context.drop_client(line.client, why);
         }
         () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => None,
     };
@@ -90,82 +90,82 @@ pub async fn run(stream: TcpStream, line: Arc<Line>, _place: Place) {
         }
     };
     match ended {
-        Err(error) if error.is_parse() => line.house.drop_client(line.client, Dropped::Malformed),
-        Err(error) if error.is_timeout() => line.house.drop_client(line.client, Dropped::Idle),
+        Err(error) if error.is_parse() => line.context.drop_client(line.client, DropReason::Malformed),
+        Err(error) if error.is_timeout() => line.context.drop_client(line.client, DropReason::HeaderTimeout),
         // Clients hang up as they like, and what they had asked for is accounted for below.
         _ => {}
     }
 }
 
-fn prepare(stream: &TcpStream, house: &House) -> io::Result<IpAddr> {
+fn prepare(stream: &TcpStream, house: &HttpContext) -> io::Result<IpAddr> {
     stream.set_nodelay(true)?;
     // The kernel watches a client that neither takes nor acknowledges anything, by what really arrives: our own clock
     // around write() would take one that empties a large socket buffer slowly for dead.
-    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(house.settings.stall))?;
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(house.settings.stall_timeout))?;
     Ok(stream.local_addr()?.ip())
 }
 
-async fn respond(line: Arc<Line>, server: IpAddr, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn respond(line: Arc<Connection>, server: IpAddr, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let began = Instant::now();
     line.busy();
     let (head, _) = request.into_parts();
     let method = head.method.clone();
-    let name = answer::decoded(head.uri.path());
-    let keep_alive = answer::wants_keep_alive(&head.headers);
+    let name = answer::percent_decode(head.uri.path());
+    let keep_alive = answer::requests_keep_alive(&head.headers);
     let by_browser = page::is_browser(&head.headers);
 
-    let mut response = match answer::at_once(&head, name.as_deref().unwrap_or_default()) {
-        Some(answer) => answer.map(|payload| Body::start(payload, &line)),
+    let mut response = match answer::answer_without_file(&head, name.as_deref().unwrap_or_default()) {
+        Some(answer) => answer.map(|payload| Body::new(payload, &line)),
         None => opened(&line, server, head, name.clone()).await,
     };
     // hyper adds its own `close` while we stop.
-    if keep_alive && !*line.house.stopping.borrow() {
-        answer::keep_alive(response.headers_mut());
+    if keep_alive && !*line.context.stopping.borrow() {
+        answer::set_keep_alive(response.headers_mut());
     }
-    let (octets, whole) = (response.body().left(), response.body().is_whole());
+    let (octets, whole) = (response.body().remaining(), response.body().is_whole_file());
     let (name, status) = (name.unwrap_or_default(), response.status().as_u16());
     line.begin(Exchange { server, method, name, began, status, octets, left: octets, whole, by_browser });
     Ok(response)
 }
 
 /// Opens what was asked for, on a thread that may block.
-async fn opened(line: &Arc<Line>, server: IpAddr, head: Parts, name: Option<Vec<u8>>) -> Response<Body> {
+async fn opened(line: &Arc<Connection>, server: IpAddr, head: Parts, name: Option<Vec<u8>>) -> Response<Body> {
     let work = line.clone();
     let blocking = tokio::task::spawn_blocking(move || {
         let opened = name.as_deref().ok_or(fetch::Refusal::BadName).and_then(|name| {
-            let door = request::Protocol::Http(work.house.port);
-            (work.house.open)(&request::FileRequest { protocol: door, name, server, client: work.client, interface: "" })
+            let door = request::Protocol::Http(work.context.port);
+            (work.context.open)(&request::FileRequest { protocol: door, name, server, client: work.client, interface: "" })
         });
-        let answer = answer::answer(&head, name.as_deref().unwrap_or_default(), opened, SystemTime::now());
-        answer.map(|payload| Body::start(payload, &work))
+        let answer = answer::build(&head, name.as_deref().unwrap_or_default(), opened, SystemTime::now());
+        answer.map(|payload| Body::new(payload, &work))
     });
     // A panic in `open` is told by the panic hook, and costs this request only.
     match blocking.await {
         Ok(response) => response,
-        Err(_) => answer::failed().map(|payload| Body::start(payload, line)),
+        Err(_) => answer::internal_error().map(|payload| Body::new(payload, line)),
     }
 }
 
-impl Line {
-    pub fn new(house: &Arc<House>, client: SocketAddr) -> Arc<Line> {
+impl Connection {
+    pub fn new(house: &Arc<HttpContext>, client: SocketAddr) -> Arc<Connection> {
         let state = State { exchange: None, idle: None, moved: Instant::now(), gives_way: None };
-        Arc::new(Line { house: house.clone(), client, displaced: Notify::new(), state: Mutex::new(state) })
+        Arc::new(Connection { context: house.clone(), client, displaced: Notify::new(), state: Mutex::new(state) })
     }
 
     pub fn address(&self) -> IpAddr {
         self.client.ip().to_canonical()
     }
 
-    pub fn moved(&self) -> Instant {
+    pub fn last_progress(&self) -> Instant {
         self.state().moved
     }
 
-    pub fn is_displaced(&self) -> bool {
+    pub fn is_evicted(&self) -> bool {
         self.state().gives_way.is_some()
     }
 
     /// Ends the connection in favour of another.
-    pub fn displace(&self, why: Dropped) {
+    pub fn evict(&self, why: DropReason) {
         self.state().gives_way = Some(why);
         self.displaced.notify_one();
     }
@@ -178,16 +178,16 @@ impl Line {
     }
 
     /// So many octets of the body have been handed to hyper.
-    pub fn sent(&self, count: u64) {
+    pub fn record_sent(&self, count: u64) {
         if let Some(exchange) = &mut self.state().exchange {
             exchange.left -= count;
         }
     }
 
     /// The body cannot be read to its end as it was.
-    pub fn broken(&self, error: &io::Error) {
+    pub fn report_failure(&self, error: &io::Error) {
         let name = self.state().exchange.as_ref().map(|exchange| exchange.name.clone()).unwrap_or_default();
-        (self.house.note)(Event::Broken { client: self.client, name, why: error.to_string() });
+        (self.context.on_event)(HttpEvent::Failed { client: self.client, name, why: error.to_string() });
     }
 
     fn begin(&self, exchange: Exchange) {
@@ -198,7 +198,7 @@ impl Line {
     }
 
     /// hyper has nothing left to write. It flushes only then, so an exchange whose body has been handed over is done.
-    fn flushed(self: &Arc<Line>) {
+    fn flushed(self: &Arc<Connection>) {
         let mut state = self.state();
         let Some(exchange) = state.exchange.take_if(|exchange| exchange.left == 0) else { return };
         drop(state);
@@ -216,7 +216,7 @@ impl Line {
     }
 
     fn finish(&self, exchange: Exchange, whole: bool) {
-        (self.house.note)(Event::Finished(Finished {
+        (self.context.on_event)(HttpEvent::Finished(FinishedRequest {
             client: self.client,
             server: exchange.server,
             method: exchange.method,
@@ -229,8 +229,8 @@ impl Line {
         }));
     }
 
-    fn idle(self: &Arc<Line>) {
-        let number = self.house.crowd.idles(self);
+    fn idle(self: &Arc<Connection>) {
+        let number = self.context.connections.set_idle(self);
         self.state().idle = Some(number);
     }
 
@@ -241,7 +241,7 @@ impl Line {
             state.idle.take()
         };
         if let Some(number) = idle {
-            self.house.crowd.is_busy(number);
+            self.context.connections.set_busy(number);
         }
     }
 
@@ -253,7 +253,7 @@ impl Line {
 /// The socket, which tells its line when all is written and when it is gone.
 struct Wire {
     stream: TokioIo<TcpStream>,
-    line: Arc<Line>,
+    line: Arc<Connection>,
 }
 
 impl Drop for Wire {

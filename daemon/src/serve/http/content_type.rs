@@ -5,7 +5,7 @@
 use crate::boot::image::{HEAD_SIZE, Image, identify};
 use crate::files::Opened;
 
-pub const PLAIN: &str = "text/plain; charset=utf-8";
+pub const TEXT_PLAIN: &str = "text/plain; charset=utf-8";
 /// Where an ISO 9660 file system, or a UDF one alone, says what it is.
 const VOLUME: u64 = 0x8001;
 const SECTOR: usize = 512;
@@ -24,7 +24,7 @@ pub fn content_type(name: &[u8], opened: &Opened) -> &'static str {
     if on_disk {
         return "application/vnd.efi-img";
     }
-    if is_text(&head) { PLAIN } else { "application/octet-stream" }
+    if is_text(&head) { TEXT_PLAIN } else { "application/octet-stream" }
 }
 
 /// Nothing where that cannot be read: the body will fail, and says so.
@@ -117,7 +117,7 @@ mod tests {
                 assert_eq!(kind(name, disk), "application/vnd.efi-img", "{name}");
             }
             for text in [&b"#!ipxe\nshell\n"[..], "set title H\u{fc}tte\n".as_bytes(), cut.as_bytes()] {
-                assert_eq!(kind(name, text), PLAIN, "{name}");
+                assert_eq!(kind(name, text), TEXT_PLAIN, "{name}");
             }
             for other in [&bios()[..], &bzimage(true), b"\x1f\x8b\x08 initrd", b"", b"07070100\0", b"H\xfctte\n"] {
                 assert_eq!(kind(name, other), "application/octet-stream", "{name}");

@@ -1,8 +1,8 @@
 //! All connections, and which one gives way when there is no room for another: one client must not take the places of
 //! all others, whether it asks for nothing or never reads what it asked for.
 
-use super::connection::Line;
-use super::{Crowded, Dropped};
+use super::connection::Connection;
+use super::{Overload, DropReason};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Connections that one search finds: it looks at all of them, which not every newcomer may cause.
 const FOUND_AT_ONCE: usize = 64;
 
-pub struct Crowd {
+pub struct ConnectionTable {
     places: usize,
     inside: Mutex<Inside>,
 }
@@ -27,22 +27,22 @@ pub struct Crowd {
 #[derive(Default)]
 struct Inside {
     /// By the number of each.
-    lines: HashMap<u64, Arc<Line>>,
+    lines: HashMap<u64, Arc<Connection>>,
     /// Those without a request, by the order in which they became so.
-    idle: BTreeMap<u64, Arc<Line>>,
+    idle: BTreeMap<u64, Arc<Connection>>,
     by_address: HashMap<IpAddr, usize>,
     /// Who gives way next, at the end, with when it had moved last.
-    slowest: Vec<(Instant, Weak<Line>)>,
+    slowest: Vec<(Instant, Weak<Connection>)>,
     numbers: u64,
 }
 
-impl Crowd {
-    pub fn new(places: usize) -> Crowd {
-        Crowd { places, inside: Mutex::default() }
+impl ConnectionTable {
+    pub fn new(places: usize) -> ConnectionTable {
+        ConnectionTable { places, inside: Mutex::default() }
     }
 
     /// Gives a connection its place, if need be that of another.
-    pub fn admit(&self, line: &Arc<Line>, now: Instant) -> Result<Place, Dropped> {
+    pub fn admit(&self, line: &Arc<Connection>, now: Instant) -> Result<ConnectionSlot, DropReason> {
         let mut inside = self.inside();
         if inside.lines.len() >= self.places {
             let (connections, address) = (inside.lines.len(), line.address());
@@ -51,27 +51,27 @@ impl Crowd {
                 || (has < self.share() && inside.displace_slowest(has, now))
                 || inside.displace_idle(None);
             if !has_room {
-                return Err(Dropped::Full(Crowded { connections, address, has }));
+                return Err(DropReason::Full(Overload { connections, address, from_address: has }));
             }
         }
         Ok(inside.enter(line))
     }
 
     /// Ends a connection that does nothing, if there is one: the descriptors of this process have run out.
-    pub fn displace(&self, now: Instant) {
+    pub fn evict(&self, now: Instant) {
         let mut inside = self.inside();
         let _ = inside.displace_idle(None) || inside.displace_slowest(0, now);
     }
 
     /// It waits for its next request. Says by which number it is found.
-    pub fn idles(&self, line: &Arc<Line>) -> u64 {
+    pub fn set_idle(&self, line: &Arc<Connection>) -> u64 {
         let mut inside = self.inside();
         let number = inside.next();
         inside.idle.insert(number, line.clone());
         number
     }
 
-    pub fn is_busy(&self, number: u64) {
+    pub fn set_busy(&self, number: u64) {
         self.inside().idle.remove(&number);
     }
 
@@ -85,14 +85,14 @@ impl Crowd {
 }
 
 /// What a connection holds as long as it lives.
-pub struct Place {
-    line: Arc<Line>,
+pub struct ConnectionSlot {
+    line: Arc<Connection>,
     number: u64,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.line.house.crowd.inside().leave(self.number, self.line.address());
+        self.line.context.connections.inside().leave(self.number, self.line.address());
     }
 }
 
@@ -102,11 +102,11 @@ impl Inside {
         self.numbers
     }
 
-    fn enter(&mut self, line: &Arc<Line>) -> Place {
+    fn enter(&mut self, line: &Arc<Connection>) -> ConnectionSlot {
         let number = self.next();
         self.lines.insert(number, line.clone());
         *self.by_address.entry(line.address()).or_default() += 1;
-        Place { line: line.clone(), number }
+        ConnectionSlot { line: line.clone(), number }
     }
 
     fn leave(&mut self, number: u64, address: IpAddr) {
@@ -126,9 +126,9 @@ impl Inside {
     /// Ends the connection that has been idle longest, if there is one. With `now`, only one that has been idle long
     /// enough: a client sends its request within milliseconds of connecting.
     fn displace_idle(&mut self, now: Option<Instant>) -> bool {
-        let is_old = |line: &Line| now.is_none_or(|now| now.saturating_duration_since(line.moved()) >= IDLE);
+        let is_old = |line: &Connection| now.is_none_or(|now| now.saturating_duration_since(line.last_progress()) >= IDLE);
         let Some(oldest) = self.idle.first_entry().filter(|oldest| is_old(oldest.get())) else { return false };
-        oldest.remove().displace(Dropped::Displaced);
+        oldest.remove().evict(DropReason::EvictedIdle);
         true
     }
 
@@ -137,17 +137,17 @@ impl Inside {
     fn displace_slowest(&mut self, has: usize, now: Instant) -> bool {
         let Some(line) = self.slowest(has, now) else { return false };
         let (connections, address) = (self.lines.len(), line.address());
-        line.displace(Dropped::Slowest(Crowded { connections, address, has: self.has(address) }));
+        line.evict(DropReason::EvictedSlowest(Overload { connections, address, from_address: self.has(address) }));
         true
     }
 
-    fn slowest(&mut self, has: usize, now: Instant) -> Option<Arc<Line>> {
+    fn slowest(&mut self, has: usize, now: Instant) -> Option<Arc<Connection>> {
         if self.slowest.is_empty() {
             self.look_for_the_slowest(has, now);
         }
         while let Some((moved, line)) = self.slowest.pop() {
             if let Some(line) = line.upgrade()
-                && line.moved() == moved
+                && line.last_progress() == moved
                 && self.gives_way(&line, has, now)
             {
                 return Some(line);
@@ -158,15 +158,15 @@ impl Inside {
 
     fn look_for_the_slowest(&mut self, has: usize, now: Instant) {
         let lines = self.lines.values().filter(|line| self.gives_way(line, has, now));
-        let mut found: Vec<(Instant, Weak<Line>)> = lines.map(|line| (line.moved(), Arc::downgrade(line))).collect();
+        let mut found: Vec<(Instant, Weak<Connection>)> = lines.map(|line| (line.last_progress(), Arc::downgrade(line))).collect();
         found.sort_by_key(|(moved, _)| *moved);
         found.truncate(FOUND_AT_ONCE);
         found.reverse();
         self.slowest = found;
     }
 
-    fn gives_way(&self, line: &Line, has: usize, now: Instant) -> bool {
-        let stands_still = now.saturating_duration_since(line.moved()) >= STALLED;
-        !line.is_displaced() && (stands_still || self.has(line.address()) > has + 1)
+    fn gives_way(&self, line: &Connection, has: usize, now: Instant) -> bool {
+        let stands_still = now.saturating_duration_since(line.last_progress()) >= STALLED;
+        !line.is_evicted() && (stands_still || self.has(line.address()) > has + 1)
     }
 }

@@ -10,8 +10,8 @@ mod page;
 mod range;
 
 use crate::files::Opened;
-use connection::Line;
-use crowd::Crowd;
+use connection::Connection;
+use crowd::ConnectionTable;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::request::FileRequest;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -33,27 +33,27 @@ use tokio::task::JoinSet;
 const GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct HttpSettings {
     /// Connections at a time. When all are taken, a further one takes the place of the one that has been idle longest,
     /// or that moves least and stands still or belongs to an address with more than its share; else it is closed. Each
     /// is a descriptor, and each transfer another.
-    pub connections: usize,
+    pub max_connections: usize,
     /// How long a connection may take to send the whole head of its next request: slow senders and idle connections.
-    pub patience: Duration,
+    pub header_timeout: Duration,
     /// How long a client may leave what we have sent unacknowledged, or its window shut.
-    pub stall: Duration,
+    pub stall_timeout: Duration,
 }
 
 /// What happened to a request or a connection, for counters and for whoever waits for a machine to fetch its kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    Finished(Finished),
+pub enum HttpEvent {
+    Finished(FinishedRequest),
     Dropped {
         client: SocketAddr,
-        why: Dropped,
+        why: DropReason,
     },
     /// A file could not be sent to its end, so the connection is closed.
-    Broken {
+    Failed {
         client: SocketAddr,
         name: Vec<u8>,
         why: String,
@@ -62,7 +62,7 @@ pub enum Event {
 
 /// A request that was answered, or whose client went away meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
+pub struct FinishedRequest {
     pub client: SocketAddr,
     /// Our address that it asked.
     pub server: IpAddr,
@@ -81,30 +81,30 @@ pub struct Finished {
 
 /// Why a connection ended that did nothing wrong to us but was not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dropped {
+pub enum DropReason {
     /// There was no room, and no other connection had to make room.
-    Full(Crowded),
+    Full(Overload),
     /// It was idle longest when another needed its place.
-    Displaced,
+    EvictedIdle,
     /// It moved least when another needed its place.
-    Slowest(Crowded),
+    EvictedSlowest(Overload),
     /// No request in [`Settings::patience`].
-    Idle,
+    HeaderTimeout,
     /// What it sent is not HTTP, or longer than a head may be.
     Malformed,
 }
 
 /// How full it was when a connection had to go, and how many the address has that it was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Crowded {
+pub struct Overload {
     pub connections: usize,
     pub address: IpAddr,
-    pub has: usize,
+    pub from_address: usize,
 }
 
-impl fmt::Display for Crowded {
+impl fmt::Display for Overload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Crowded { connections, address, has } = self;
+        let Overload { connections, address, from_address: has } = self;
         write!(
             f,
             "all {connections} HTTP connections are in use: one of {address} was closed, which has {has}. If these \
@@ -115,22 +115,22 @@ impl fmt::Display for Crowded {
 }
 
 /// What all connections share.
-struct House {
-    settings: Settings,
+struct HttpContext {
+    settings: HttpSettings,
     port: u16,
     open: Box<Open>,
-    note: Box<dyn Fn(Event) + Send + Sync>,
-    crowd: Crowd,
+    on_event: Box<dyn Fn(HttpEvent) + Send + Sync>,
+    connections: ConnectionTable,
     /// Bodies being sent: the more, the smaller their buffers.
-    transfers: AtomicUsize,
+    active_bodies: AtomicUsize,
     stopping: watch::Sender<bool>,
 }
 
 type Open = dyn Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync;
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings { connections: 16_384, patience: Duration::from_secs(60), stall: Duration::from_secs(60) }
+impl Default for HttpSettings {
+    fn default() -> HttpSettings {
+        HttpSettings { max_connections: 16_384, header_timeout: Duration::from_secs(60), stall_timeout: Duration::from_secs(60) }
     }
 }
 
@@ -175,20 +175,20 @@ fn is_family_missing(error: &io::Error) -> bool {
 /// `open` may block: it is called on a thread of its own. `note` is called on the runtime's thread and must not.
 pub async fn serve(
     listeners: Vec<std::net::TcpListener>,
-    settings: Settings,
+    settings: HttpSettings,
     open: impl Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
-    note: impl Fn(Event) + Send + Sync + 'static,
+    note: impl Fn(HttpEvent) + Send + Sync + 'static,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
-    let places = settings.connections;
-    let house = Arc::new(House {
+    let places = settings.max_connections;
+    let house = Arc::new(HttpContext {
         settings,
         port: listeners.first().map_or(Ok(0), |listener| listener.local_addr().map(|address| address.port()))?,
         open: Box::new(open),
-        note: Box::new(note),
-        crowd: Crowd::new(places),
-        transfers: AtomicUsize::new(0),
+        on_event: Box::new(note),
+        connections: ConnectionTable::new(places),
+        active_bodies: AtomicUsize::new(0),
         stopping: watch::Sender::new(false),
     });
     let mut connections = JoinSet::new();
@@ -201,8 +201,8 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = accept(&listeners) => match accepted {
                 Ok((stream, client)) => {
-                    let line = Line::new(&house, client);
-                    match house.crowd.admit(&line, Instant::now()) {
+                    let line = Connection::new(&house, client);
+                    match house.connections.admit(&line, Instant::now()) {
                         Ok(place) => drop(connections.spawn(connection::run(stream, line, place))),
                         Err(dropped) => house.drop_client(client, dropped),
                     }
@@ -214,7 +214,7 @@ pub async fn serve(
                         complaint = Some(Instant::now());
                     }
                     // The descriptors that are missing come back as connections end.
-                    house.crowd.displace(Instant::now());
+                    house.connections.evict(Instant::now());
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -253,8 +253,8 @@ fn is_clients_fault(error: &io::Error) -> bool {
     !matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
-impl House {
-    fn drop_client(&self, client: SocketAddr, why: Dropped) {
-        (self.note)(Event::Dropped { client, why });
+impl HttpContext {
+    fn drop_client(&self, client: SocketAddr, why: DropReason) {
+        (self.on_event)(HttpEvent::Dropped { client, why });
     }
 }

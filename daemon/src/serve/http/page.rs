@@ -27,7 +27,7 @@ macro_rules! page {
 }
 
 /// The page for programs that do not ask for HTML: curl, wget, monitors.
-pub const TEXT: &str = "This is proxydhcpd, a network-boot server: machines fetch their loaders, scripts and kernels here.\n\
+pub const SERVER_TEXT: &str = "This is proxydhcpd, a network-boot server: machines fetch their loaders, scripts and kernels here.\n\
                         Files are served by their names, and directories are not listed. `proxydhcpd check` on the server \
                         shows what is served.\n";
 
@@ -35,7 +35,7 @@ pub const TEXT: &str = "This is proxydhcpd, a network-boot server: machines fetc
 pub const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// EDK2 accepts `*/*`, GRUB, shim and iPXE say nothing.
-pub fn is_wanted(headers: &HeaderMap) -> bool {
+pub fn accepts_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).into_iter();
     accepted.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
 }
@@ -47,7 +47,7 @@ pub fn is_browser(headers: &HeaderMap) -> bool {
 }
 
 /// The page for an answer of this status. It has no part that anybody could fill.
-pub fn of(status: StatusCode) -> &'static str {
+pub fn html(status: StatusCode) -> &'static str {
     match status {
         StatusCode::OK => page!("proxydhcpd"),
         StatusCode::FORBIDDEN => page!("403 Forbidden"),
@@ -57,7 +57,7 @@ pub fn of(status: StatusCode) -> &'static str {
 }
 
 /// A status in words, for the same programs.
-pub fn words(status: StatusCode) -> &'static str {
+pub fn status_text(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "Bad Request\n",
         StatusCode::FORBIDDEN => "Forbidden\n",

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestedRange {
     Whole,
     Part(Range<u64>),
     /// It begins behind the end.
@@ -13,19 +13,19 @@ pub enum Asked {
 /// Reads the value of a `Range` field for a file of `size` octets. Several ranges, another unit and bad syntax are
 /// answered with the whole file, as RFC 9110 14.2 allows: no boot client asks for several, and one that does can
 /// live with more than it asked for.
-pub fn asked(value: &str, size: u64) -> Asked {
+pub fn parse_range(value: &str, size: u64) -> RequestedRange {
     let Some((first, last)) = single(value) else {
-        return Asked::Whole;
+        return RequestedRange::Whole;
     };
     match (first, last) {
-        (Some(first), Some(last)) if last < first => Asked::Whole,
-        (Some(first), _) if first >= size => Asked::Unsatisfiable,
-        (Some(first), last) => Asked::Part(first..last.map_or(size, |last| last.saturating_add(1).min(size))),
-        (None, Some(0)) => Asked::Unsatisfiable,
+        (Some(first), Some(last)) if last < first => RequestedRange::Whole,
+        (Some(first), _) if first >= size => RequestedRange::Unsatisfiable,
+        (Some(first), last) => RequestedRange::Part(first..last.map_or(size, |last| last.saturating_add(1).min(size))),
+        (None, Some(0)) => RequestedRange::Unsatisfiable,
         // `Content-Range` has no way to say "all of nothing".
-        (None, Some(_)) if size == 0 => Asked::Whole,
-        (None, Some(suffix)) => Asked::Part(size.saturating_sub(suffix)..size),
-        (None, None) => Asked::Whole,
+        (None, Some(_)) if size == 0 => RequestedRange::Whole,
+        (None, Some(suffix)) => RequestedRange::Part(size.saturating_sub(suffix)..size),
+        (None, None) => RequestedRange::Whole,
     }
 }
 
@@ -69,16 +69,16 @@ mod tests {
             ("bytes=-99999999999999999999999", 0..1000),
             ("Bytes= 5-6 ,", 5..7),
         ] {
-            assert_eq!(asked(value, 1000), Asked::Part(part), "{value}");
+            assert_eq!(parse_range(value, 1000), RequestedRange::Part(part), "{value}");
         }
     }
 
     #[test]
     fn a_range_behind_the_end_cannot_be_satisfied() {
         for value in ["bytes=1000-", "bytes=1000-2000", "bytes=99999999999999999999999-", "bytes=-0"] {
-            assert_eq!(asked(value, 1000), Asked::Unsatisfiable, "{value}");
+            assert_eq!(parse_range(value, 1000), RequestedRange::Unsatisfiable, "{value}");
         }
-        assert_eq!(asked("bytes=0-", 0), Asked::Unsatisfiable);
+        assert_eq!(parse_range("bytes=0-", 0), RequestedRange::Unsatisfiable);
     }
 
     #[test]
@@ -97,8 +97,8 @@ mod tests {
             "lines=0-1",
             "bytes 0-1",
         ] {
-            assert_eq!(asked(value, 1000), Asked::Whole, "{value}");
+            assert_eq!(parse_range(value, 1000), RequestedRange::Whole, "{value}");
         }
-        assert_eq!(asked("bytes=-5", 0), Asked::Whole);
+        assert_eq!(parse_range("bytes=-5", 0), RequestedRange::Whole);
     }
 }

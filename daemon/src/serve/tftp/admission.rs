@@ -1,7 +1,7 @@
 //! Who is answered, and from which address.
 
-use super::Silence;
-use super::limits::FOREIGN;
+use super::TftpSilence;
+use super::limits::WRONG_PORT_ERRORS;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::recent::TokenBucket;
 use proxydhcpd_core::route::HARMFUL_PORTS;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// A source that a client can have. What comes from our own addresses is a forgery or a loop, unless we serve the
 /// loopback link itself.
-pub fn check_source(client: SocketAddr, link: &Link) -> Result<(), Silence> {
+pub fn check_source(client: SocketAddr, link: &Link) -> Result<(), TftpSilence> {
     let unfit = match client.ip() {
         IpAddr::V4(address) => {
             address.is_unspecified()
@@ -27,9 +27,9 @@ pub fn check_source(client: SocketAddr, link: &Link) -> Result<(), Silence> {
         }
     };
     if unfit {
-        Err(Silence::Source)
+        Err(TftpSilence::BadSource)
     } else if HARMFUL_PORTS.contains(&client.port()) {
-        Err(Silence::SourcePort)
+        Err(TftpSilence::BadSourcePort)
     } else {
         Ok(())
     }
@@ -37,28 +37,28 @@ pub fn check_source(client: SocketAddr, link: &Link) -> Result<(), Silence> {
 
 /// Whether the sender of a packet that is part of another transfer hears ERROR 5: once for a packet, never in answer to
 /// an ERROR, which two servers could go on with for ever, and not to an address that no client has.
-pub fn may_be_told(
+pub fn check_wrong_port(
     sender: SocketAddr,
     octets: &[u8],
     link: Option<Link>,
     bucket: &mut TokenBucket,
     now: Duration,
-) -> Result<(), Silence> {
-    if let TftpPacket::Error { .. } = TftpPacket::read(octets).map_err(Silence::Malformed)? {
-        return Err(Silence::ForeignError);
+) -> Result<(), TftpSilence> {
+    if let TftpPacket::Error { .. } = TftpPacket::read(octets).map_err(TftpSilence::Malformed)? {
+        return Err(TftpSilence::WrongPortError);
     }
-    check_source(sender, &link.ok_or(Silence::Unserved)?)?;
-    if FOREIGN.take(bucket, now) { Ok(()) } else { Err(Silence::ForeignTooFast) }
+    check_source(sender, &link.ok_or(TftpSilence::UnservedInterface)?)?;
+    if WRONG_PORT_ERRORS.take(bucket, now) { Ok(()) } else { Err(TftpSilence::WrongPortFlood) }
 }
 
 /// The address that the client must see: the one that it wrote to, or the link's own if that was a broadcast.
-pub fn our_address(to: IpAddr, link: &Link) -> Result<IpAddr, Silence> {
+pub fn reply_address(to: IpAddr, link: &Link) -> Result<IpAddr, TftpSilence> {
     match to {
         IpAddr::V4(to) if link.is_broadcast(to) || to.is_multicast() => {
-            link.address().map(IpAddr::V4).ok_or(Silence::Unserved)
+            link.address().map(IpAddr::V4).ok_or(TftpSilence::UnservedInterface)
         }
         // Every host hears some groups. None of them is a server's, and whoever asks one asks all hosts at once.
-        IpAddr::V6(to) if to.is_multicast() => Err(Silence::Group),
+        IpAddr::V6(to) if to.is_multicast() => Err(TftpSilence::Multicast),
         to => Ok(to),
     }
 }
@@ -82,7 +82,7 @@ mod tests {
         }
     }
 
-    fn checked(source: &str) -> Result<(), Silence> {
+    fn checked(source: &str) -> Result<(), TftpSilence> {
         check_source(source.parse().unwrap(), &link())
     }
 
@@ -97,11 +97,11 @@ mod tests {
     #[test]
     fn what_can_be_no_client_is_dropped() {
         for source in ["192.0.2.10:2070", "192.0.2.11:69", "192.0.2.255:2070", "255.255.255.255:2070", "0.0.0.0:68"] {
-            assert_eq!(checked(source), Err(Silence::Source), "{source}");
+            assert_eq!(checked(source), Err(TftpSilence::BadSource), "{source}");
         }
-        assert_eq!(checked("224.0.0.1:2070"), Err(Silence::Source));
+        assert_eq!(checked("224.0.0.1:2070"), Err(TftpSilence::BadSource));
         for source in ["2001:db8::10", "fe80::10%2", "::", "ff02::1", "::ffff:192.0.2.107"] {
-            assert_eq!(checked(&format!("[{source}]:2070")), Err(Silence::Source), "{source}");
+            assert_eq!(checked(&format!("[{source}]:2070")), Err(TftpSilence::BadSource), "{source}");
         }
     }
 
@@ -109,33 +109,33 @@ mod tests {
     fn services_that_would_answer_our_answer_are_dropped() {
         for port in [0, 7, 19, 53, 67] {
             let source = SocketAddr::from(([192, 0, 2, 107], port));
-            assert_eq!(check_source(source, &link()), Err(Silence::SourcePort), "{port}");
+            assert_eq!(check_source(source, &link()), Err(TftpSilence::BadSourcePort), "{port}");
         }
     }
 
     #[test]
     fn a_foreign_sender_is_told_as_often_as_its_transfer_may_say_so_and_then_three_times_a_second() {
-        let mut bucket = FOREIGN.full(Duration::ZERO);
+        let mut bucket = WRONG_PORT_ERRORS.full_bucket(Duration::ZERO);
         let mut told = |octets: &[u8], source: &str, millis| {
             let now = Duration::from_millis(millis);
-            may_be_told(source.parse().unwrap(), octets, Some(link()), &mut bucket, now)
+            check_wrong_port(source.parse().unwrap(), octets, Some(link()), &mut bucket, now)
         };
         let ack = [0, 4, 0, 1];
-        assert_eq!(told(&[0, 5, 0, 5, 0], "192.0.2.107:2070", 0), Err(Silence::ForeignError));
-        assert!(matches!(told(&[0, 5], "192.0.2.107:2070", 0), Err(Silence::Malformed(_))));
-        assert_eq!(told(&ack, "192.0.2.255:2070", 0), Err(Silence::Source), "a broadcast address");
-        assert_eq!(told(&ack, "224.0.0.1:2070", 0), Err(Silence::Source), "a group");
-        assert_eq!(told(&ack, "192.0.2.107:7", 0), Err(Silence::SourcePort));
+        assert_eq!(told(&[0, 5, 0, 5, 0], "192.0.2.107:2070", 0), Err(TftpSilence::WrongPortError));
+        assert!(matches!(told(&[0, 5], "192.0.2.107:2070", 0), Err(TftpSilence::Malformed(_))));
+        assert_eq!(told(&ack, "192.0.2.255:2070", 0), Err(TftpSilence::BadSource), "a broadcast address");
+        assert_eq!(told(&ack, "224.0.0.1:2070", 0), Err(TftpSilence::BadSource), "a group");
+        assert_eq!(told(&ack, "192.0.2.107:7", 0), Err(TftpSilence::BadSourcePort));
         for _ in 0..16 {
             assert_eq!(told(&ack, "192.0.2.107:2070", 0), Ok(()));
         }
-        assert_eq!(told(&ack, "192.0.2.107:2070", 333), Err(Silence::ForeignTooFast));
+        assert_eq!(told(&ack, "192.0.2.107:2070", 333), Err(TftpSilence::WrongPortFlood));
         assert_eq!(told(&ack, "192.0.2.107:2070", 334), Ok(()));
     }
 
     #[test]
     fn a_second_address_answers_for_itself_and_the_first_for_a_broadcast() {
-        let ours = |to: &str| our_address(to.parse().unwrap(), &link()).map(|address| address.to_string());
+        let ours = |to: &str| reply_address(to.parse().unwrap(), &link()).map(|address| address.to_string());
         assert_eq!(ours("192.0.2.11").as_deref(), Ok("192.0.2.11"));
         assert_eq!(ours("192.0.2.255").as_deref(), Ok("192.0.2.10"));
         assert_eq!(ours("255.255.255.255").as_deref(), Ok("192.0.2.10"));
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_group_is_no_server() {
         for to in ["ff02::1", "ff02::1:2", "ff05::1:3"] {
-            assert_eq!(our_address(to.parse().unwrap(), &link()), Err(Silence::Group), "{to}");
+            assert_eq!(reply_address(to.parse().unwrap(), &link()), Err(TftpSilence::Multicast), "{to}");
         }
     }
 }

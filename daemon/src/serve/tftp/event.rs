@@ -10,19 +10,19 @@ use std::time::Duration;
 
 /// What happened, for the log and the counters.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum TftpEvent<'a> {
     /// A transfer is over.
     Ended { client: SocketAddr, server: IpAddr, name: &'a [u8], octets: u64, elapsed: Duration, outcome: Outcome },
     /// A datagram was answered with an ERROR.
-    Refused { client: SocketAddr, name: &'a [u8], reason: Refused },
+    Refused { client: SocketAddr, name: &'a [u8], reason: TftpRefusal },
     /// A datagram was not answered.
-    Silent { client: SocketAddr, reason: Silence },
+    Ignored { client: SocketAddr, reason: TftpSilence },
     /// Something failed on our side.
-    Trouble { client: SocketAddr, name: &'a [u8], error: io::Error },
+    Failed { client: SocketAddr, name: &'a [u8], error: io::Error },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum TftpRefusal {
     /// The name leads to nothing that may be sent.
     Fetch(Refusal),
     /// A mode other than octet.
@@ -38,43 +38,43 @@ pub enum Refused {
 
 /// Silence always has a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Silence {
+pub enum TftpSilence {
     Malformed(MalformedTftp),
     /// It came by a link that we do not serve.
-    Unserved,
+    UnservedInterface,
     /// It was sent to a group, which is nobody's TFTP server.
-    Group,
+    Multicast,
     /// Its source is no address that a client can have, or one of ours.
-    Source,
+    BadSource,
     /// Its source port belongs to a service that would answer our answer.
-    SourcePort,
+    BadSourcePort,
     /// No request, and no part of a transfer.
-    Stray,
+    UnexpectedPacket,
     /// An ERROR for a transfer that is somebody else's: the answer could be another, and so on.
-    ForeignError,
+    WrongPortError,
     /// More packets for a transfer that is somebody else's than are answered.
-    ForeignTooFast,
+    WrongPortFlood,
     /// The network was late with a request that has been answered.
-    Late,
+    Duplicate,
     /// The client asks for more files than are sent in a second.
-    TooManyFiles,
+    FileRate,
     /// The client asks for more names than are looked up in a second.
-    TooManyNames,
+    RequestRate,
     /// The client has as many transfers as it may.
-    TooManyTransfers,
+    ClientTransfers,
     /// There are as many transfers as the configuration allows.
-    Full,
+    MaxTransfers,
     /// There are as many transfers as descriptors allow.
-    NoDescriptors,
+    OpenFileLimit,
     /// No socket could be had.
     NoSocket,
     /// The send buffer of a socket that many share is full.
-    NoRoom,
+    SendBufferFull,
     /// The server is about to stop.
     Stopping,
 }
 
-impl Refused {
+impl TftpRefusal {
     /// The word for counters.
     pub fn label(self) -> &'static str {
         match self {
@@ -91,32 +91,32 @@ impl Refused {
     }
 }
 
-impl Silence {
+impl TftpSilence {
     /// The word for counters.
     pub fn label(self) -> &'static str {
         match self {
             Self::Malformed(_) => "tftp:malformed",
-            Self::Unserved => "tftp:unserved-link",
-            Self::Group => "tftp:group",
-            Self::Source => "tftp:source",
-            Self::SourcePort => "tftp:source-port",
-            Self::Stray => "tftp:stray",
-            Self::ForeignError => "tftp:foreign-error",
-            Self::ForeignTooFast => "tftp:foreign-too-fast",
-            Self::Late => "tftp:late",
-            Self::TooManyFiles => "tftp:too-many-files",
-            Self::TooManyNames => "tftp:too-many-names",
-            Self::TooManyTransfers => "tftp:too-many-transfers",
-            Self::Full => "tftp:full",
-            Self::NoDescriptors => "tftp:no-descriptors",
+            Self::UnservedInterface => "tftp:unserved-link",
+            Self::Multicast => "tftp:group",
+            Self::BadSource => "tftp:source",
+            Self::BadSourcePort => "tftp:source-port",
+            Self::UnexpectedPacket => "tftp:stray",
+            Self::WrongPortError => "tftp:foreign-error",
+            Self::WrongPortFlood => "tftp:foreign-too-fast",
+            Self::Duplicate => "tftp:late",
+            Self::FileRate => "tftp:too-many-files",
+            Self::RequestRate => "tftp:too-many-names",
+            Self::ClientTransfers => "tftp:too-many-transfers",
+            Self::MaxTransfers => "tftp:full",
+            Self::OpenFileLimit => "tftp:no-descriptors",
             Self::NoSocket => "tftp:no-socket",
-            Self::NoRoom => "tftp:no-room",
+            Self::SendBufferFull => "tftp:no-room",
             Self::Stopping => "tftp:stopping",
         }
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for TftpRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed(reason) => return write!(f, "the request is malformed: {reason}"),
@@ -132,25 +132,25 @@ impl fmt::Display for Refused {
     }
 }
 
-impl fmt::Display for Silence {
+impl fmt::Display for TftpSilence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed(reason) => return write!(f, "malformed: {reason}"),
-            Self::Unserved => "it came by an interface that we do not serve",
-            Self::Group => "it was sent to a group",
-            Self::Source => "its source is no client's address",
-            Self::SourcePort => "an answer to its port could do harm",
-            Self::Stray => "it is no request and no part of a transfer",
-            Self::ForeignError => "an ERROR from a port that is not the client's",
-            Self::ForeignTooFast => "too many packets from ports that are not the client's",
-            Self::Late => "its request is being answered already",
-            Self::TooManyFiles => "the client has asked for too many files lately",
-            Self::TooManyNames => "the client has asked for too many names lately",
-            Self::TooManyTransfers => "the client has as many transfers as it may",
-            Self::Full => "there are as many transfers as `max-transfers` allows",
-            Self::NoDescriptors => "there are as many transfers as the limit of open files allows",
+            Self::UnservedInterface => "it came by an interface that we do not serve",
+            Self::Multicast => "it was sent to a group",
+            Self::BadSource => "its source is no client's address",
+            Self::BadSourcePort => "an answer to its port could do harm",
+            Self::UnexpectedPacket => "it is no request and no part of a transfer",
+            Self::WrongPortError => "an ERROR from a port that is not the client's",
+            Self::WrongPortFlood => "too many packets from ports that are not the client's",
+            Self::Duplicate => "its request is being answered already",
+            Self::FileRate => "the client has asked for too many files lately",
+            Self::RequestRate => "the client has asked for too many names lately",
+            Self::ClientTransfers => "the client has as many transfers as it may",
+            Self::MaxTransfers => "there are as many transfers as `max-transfers` allows",
+            Self::OpenFileLimit => "there are as many transfers as the limit of open files allows",
             Self::NoSocket => "there is no socket for a transfer",
-            Self::NoRoom => "the send buffer is full",
+            Self::SendBufferFull => "the send buffer is full",
             Self::Stopping => "the server is about to stop",
         })
     }

@@ -12,7 +12,7 @@ pub enum Family {
 
 /// An address of ours that datagrams leave from, with the index of its link where it is nothing without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct LocalAddress {
     pub address: IpAddr,
     /// 0 where the address alone says it: a client beyond a router is not always reached by the link that its request
     /// came by.
@@ -21,7 +21,7 @@ pub struct Source {
 
 /// A [`Source`] as the kernel takes it.
 #[derive(Debug)]
-pub enum PacketInfo {
+pub enum LocalPacketInfo {
     V4(libc::in_pktinfo),
     V6(libc::in6_pktinfo),
 }
@@ -49,7 +49,7 @@ nix::setsockopt_impl!(
 );
 
 impl Family {
-    pub fn of(address: IpAddr) -> Family {
+    pub fn from_ip(address: IpAddr) -> Family {
         if address.is_ipv6() { Family::V6 } else { Family::V4 }
     }
 
@@ -62,7 +62,7 @@ impl Family {
     }
 
     /// Every datagram is to say how it came ([`way`]).
-    pub fn tell_ways(self, socket: &UdpSocket) -> nix::Result<()> {
+    pub fn enable_packet_info(self, socket: &UdpSocket) -> nix::Result<()> {
         match self {
             Family::V4 => setsockopt(socket, sockopt::Ipv4PacketInfo, &true),
             Family::V6 => setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true),
@@ -70,7 +70,7 @@ impl Family {
     }
 
     /// What ICMP says is to be told ([`says_refused`]) even though the socket is not connected.
-    pub fn tell_errors(self, socket: &UdpSocket) -> nix::Result<()> {
+    pub fn enable_error_queue(self, socket: &UdpSocket) -> nix::Result<()> {
         match self {
             Family::V4 => setsockopt(socket, sockopt::Ipv4RecvErr, &true),
             Family::V6 => setsockopt(socket, sockopt::Ipv6RecvErr, &true),
@@ -79,17 +79,17 @@ impl Family {
 }
 
 /// Room for [`way`].
-pub fn room_for_way() -> Vec<u8> {
+pub fn packet_info_space() -> Vec<u8> {
     nix::cmsg_space!(libc::in6_pktinfo)
 }
 
 /// Room for [`says_refused`].
-pub fn room_for_error() -> Vec<u8> {
+pub fn error_queue_space() -> Vec<u8> {
     nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6)
 }
 
 /// Where a datagram was sent to, and the index of the link that it came by.
-pub fn way(control: ControlMessageOwned) -> Option<(IpAddr, u32)> {
+pub fn parse_packet_info(control: ControlMessageOwned) -> Option<(IpAddr, u32)> {
     match control {
         ControlMessageOwned::Ipv4PacketInfo(info) => {
             Some((Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into(), u32::try_from(info.ipi_ifindex).ok()?))
@@ -102,7 +102,7 @@ pub fn way(control: ControlMessageOwned) -> Option<(IpAddr, u32)> {
 }
 
 /// Whether this is the report that a port is closed.
-pub fn says_refused(control: ControlMessageOwned) -> bool {
+pub fn is_port_unreachable(control: ControlMessageOwned) -> bool {
     match control {
         ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _) => {
             error.ee_errno == libc::ECONNREFUSED as u32
@@ -112,33 +112,33 @@ pub fn says_refused(control: ControlMessageOwned) -> bool {
 }
 
 /// The other end; a link-local address comes with the index of the link.
-pub fn other_end(address: SockaddrStorage) -> Option<SocketAddr> {
+pub fn peer_address(address: SockaddrStorage) -> Option<SocketAddr> {
     let v4 = address.as_sockaddr_in().map(|address| SocketAddrV4::from(*address).into());
     v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddrV6::from(*address).into()))
 }
 
-impl Source {
+impl LocalAddress {
     /// `link` is that by which somebody has written to the address.
-    pub fn new(address: IpAddr, link: u32) -> Source {
+    pub fn new(address: IpAddr, link: u32) -> LocalAddress {
         let needs_link = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
-        Source { address, link: if needs_link { link } else { 0 } }
+        LocalAddress { address, link: if needs_link { link } else { 0 } }
     }
 
-    pub fn at(self, port: u16) -> SocketAddr {
+    pub fn with_port(self, port: u16) -> SocketAddr {
         match self.address {
             IpAddr::V4(address) => SocketAddrV4::new(address, port).into(),
             IpAddr::V6(address) => SocketAddrV6::new(address, port, 0, self.link).into(),
         }
     }
 
-    pub fn packet_info(self) -> PacketInfo {
+    pub fn packet_info(self) -> LocalPacketInfo {
         match self.address {
-            IpAddr::V4(address) => PacketInfo::V4(libc::in_pktinfo {
+            IpAddr::V4(address) => LocalPacketInfo::V4(libc::in_pktinfo {
                 ipi_ifindex: 0,
                 ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) },
                 ipi_addr: libc::in_addr { s_addr: 0 },
             }),
-            IpAddr::V6(address) => PacketInfo::V6(libc::in6_pktinfo {
+            IpAddr::V6(address) => LocalPacketInfo::V6(libc::in6_pktinfo {
                 ipi6_addr: libc::in6_addr { s6_addr: address.octets() },
                 ipi6_ifindex: self.link,
             }),
@@ -146,11 +146,11 @@ impl Source {
     }
 }
 
-impl PacketInfo {
-    pub fn message(&self) -> ControlMessage<'_> {
+impl LocalPacketInfo {
+    pub fn control_message(&self) -> ControlMessage<'_> {
         match self {
-            PacketInfo::V4(info) => ControlMessage::Ipv4PacketInfo(info),
-            PacketInfo::V6(info) => ControlMessage::Ipv6PacketInfo(info),
+            LocalPacketInfo::V4(info) => ControlMessage::Ipv4PacketInfo(info),
+            LocalPacketInfo::V6(info) => ControlMessage::Ipv6PacketInfo(info),
         }
     }
 }

@@ -57,7 +57,7 @@ impl Frames {
 
     /// Frames from this block on: at least one, at most `count`, and no more than are read at once. Only the last block
     /// of the file is shorter than the others. Fails if the file was written to since it was opened.
-    pub fn from(
+    pub fn packets_from(
         &mut self,
         transfer: &Transfer,
         block: u64,
@@ -189,7 +189,7 @@ mod tests {
         for transfers in 1..=3000 {
             let (transfer, mut frames) = opened(&text, "4");
             all.transfers = transfers;
-            frames.from(&transfer, 1, 4, &mut all).unwrap();
+            frames.packets_from(&transfer, 1, 4, &mut all).unwrap();
             assert!(all.held <= FOR_ALL + transfers * frames.stride());
             running.push((transfer, frames));
         }
@@ -198,7 +198,7 @@ mod tests {
         assert!(held(&running[0].1) > 60_000 && held(&running[2999].1) < 1100, "the last come to a full house");
         for block in [70, 140] {
             for (transfer, frames) in &mut running {
-                frames.from(transfer, block, 4, &mut all).unwrap();
+                frames.packets_from(transfer, block, 4, &mut all).unwrap();
             }
         }
         assert!(all.held <= FOR_ALL);
@@ -217,7 +217,7 @@ mod tests {
             let (transfer, mut frames) = opened(&text, "64");
             let (mut block, mut got) = (1, Vec::new());
             while block <= transfer.last_block() {
-                for frame in frames.from(&transfer, block, 64, &mut all).unwrap().chunks(DATA_HEADER_LENGTH + 1024) {
+                for frame in frames.packets_from(&transfer, block, 64, &mut all).unwrap().chunks(DATA_HEADER_LENGTH + 1024) {
                     assert_eq!(frame[..DATA_HEADER_LENGTH], data_header(block as u16));
                     got.extend_from_slice(&frame[DATA_HEADER_LENGTH..]);
                     block += 1;
@@ -236,7 +236,7 @@ mod tests {
         let transfer = Transfer::new(&request, text.len() as u64, LIMITS, Duration::ZERO);
         let mut frames = Frames::new(Opened::text(Arc::clone(&text)), &transfer);
         let mut all = ReadAhead { held: 0, transfers: 1 };
-        frames.from(&transfer, 1, 1, &mut all).unwrap();
+        frames.packets_from(&transfer, 1, 1, &mut all).unwrap();
         assert_eq!(all.held, DATA_HEADER_LENGTH + 512);
     }
 }

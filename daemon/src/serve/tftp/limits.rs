@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// So many at once, and then so many a second.
 #[derive(Clone, Copy, Debug)]
-pub struct Rate {
+pub struct RateLimit {
     burst: u32,
     per_second: u32,
 }
@@ -22,26 +22,26 @@ pub struct Rate {
 /// second. Most of all wants a GRUB that loads its modules by TFTP: 41 of them with a graphical menu (the closure of
 /// 2.06's `moddep.lst`), 4 lists, font, theme, configuration, kernel and initrd. That many answers are no gift to
 /// whoever asks in another's name: each is at most three packets of 544 octets before somebody acknowledges one.
-const FILES: Rate = Rate { burst: 64, per_second: 3 };
+const FILES: RateLimit = RateLimit { burst: 64, per_second: 3 };
 
 /// Names, whether there or not. Loaders try name after name until one exists: the Raspberry Pi every file below its
 /// serial number first, GRUB and PXELINUX a dozen configurations, a language, lists of modules, as fast as they hear
 /// that there is none. A miss costs us one system call more than it takes to send its answer, which is shorter than a
 /// request and 32 octets, so the rate need only keep one client from taking the whole server.
-const NAMES: Rate = Rate { burst: 256, per_second: 32 };
+const NAMES: RateLimit = RateLimit { burst: 256, per_second: 32 };
 
 /// Packets from foreign ports that one transfer answers. Such a packet is a rare accident, and its source may be
 /// forged.
-pub const FOREIGN: Rate = Rate { burst: 16, per_second: 3 };
+pub const WRONG_PORT_ERRORS: RateLimit = RateLimit { burst: 16, per_second: 3 };
 
 /// Octets of DATA a second, headers of UDP and IPv4 included, to an address of which nothing is known from a port that
 /// everybody knows. Who forges the address can acknowledge block by block without having seen one; a machine that
 /// really is there loads a loader in one to two seconds, and thirty behind one address in a minute.
-pub const STRANGERS: Rate = Rate { burst: 64 << 10, per_second: 512 << 10 };
+pub const STRANGERS: RateLimit = RateLimit { burst: 64 << 10, per_second: 512 << 10 };
 
 /// Transfers at the same time that the client has acknowledged nothing of: thirty machines behind one address may ask
 /// in the same moment.
-pub const UNACKNOWLEDGED: usize = 32;
+pub const MAX_UNACKNOWLEDGED: usize = 32;
 
 /// Transfers at the same time: thirty machines behind one address and twice that. Where there is room for few in all,
 /// an eighth of them.
@@ -51,7 +51,7 @@ const TRANSFERS: RangeInclusive<usize> = 16..=64;
 const ADDRESSES: usize = 16_384;
 
 #[derive(Debug)]
-pub struct Clients {
+pub struct ClientLimits {
     asked: BoundedCache<IpAddr, Asked>,
     /// Those that have one: as many as there are transfers, at most.
     transfers: HashMap<IpAddr, usize>,
@@ -68,31 +68,31 @@ struct Asked {
     has_acknowledged: bool,
 }
 
-impl Clients {
+impl ClientLimits {
     /// `transfers`: as many as there can be in all.
-    pub fn new(transfers: usize) -> Clients {
+    pub fn new(transfers: usize) -> ClientLimits {
         let most = (transfers / 8).clamp(*TRANSFERS.start(), *TRANSFERS.end());
-        Clients { asked: BoundedCache::new(ADDRESSES, RandomState::new().hash_one(0)), transfers: HashMap::new(), most }
+        ClientLimits { asked: BoundedCache::new(ADDRESSES, RandomState::new().hash_one(0)), transfers: HashMap::new(), most }
     }
 
     /// Whether a name may be looked up. Counts it.
-    pub fn may_ask(&mut self, address: IpAddr, now: Duration) -> bool {
+    pub fn take_request(&mut self, address: IpAddr, now: Duration) -> bool {
         self.take(address, now, |asked| NAMES.take(&mut asked.names, now))
     }
 
     /// Whether a file may be sent, or refused. Counts it.
-    pub fn may_have(&mut self, address: IpAddr, now: Duration) -> bool {
+    pub fn take_file(&mut self, address: IpAddr, now: Duration) -> bool {
         self.take(address, now, |asked| FILES.take(&mut asked.files, now))
     }
 
     /// Whether so many octets may go to a stranger now. Counts them.
-    pub fn may_be_sent(&mut self, address: IpAddr, octets: usize, now: Duration) -> bool {
+    pub fn take_octets(&mut self, address: IpAddr, octets: usize, now: Duration) -> bool {
         self.take(address, now, |asked| {
             asked.octets.take_many(octets as u32, STRANGERS.burst, STRANGERS.per_second, millis(now))
         })
     }
 
-    pub fn note_acknowledged(&mut self, address: IpAddr, now: Duration) {
+    pub fn set_acknowledged(&mut self, address: IpAddr, now: Duration) {
         self.take(address, now, |asked| asked.has_acknowledged = true);
     }
 
@@ -100,15 +100,15 @@ impl Clients {
         self.asked.get(address).is_some_and(|asked| asked.has_acknowledged)
     }
 
-    pub fn may_begin(&self, address: IpAddr) -> bool {
+    pub fn can_start_transfer(&self, address: IpAddr) -> bool {
         self.transfers.get(&address).is_none_or(|&transfers| transfers < self.most)
     }
 
-    pub fn began(&mut self, address: IpAddr) {
+    pub fn transfer_started(&mut self, address: IpAddr) {
         *self.transfers.entry(address).or_insert(0) += 1;
     }
 
-    pub fn ended(&mut self, address: IpAddr) {
+    pub fn transfer_ended(&mut self, address: IpAddr) {
         if let Some(transfers) = self.transfers.get_mut(&address) {
             *transfers -= 1;
             if *transfers == 0 {
@@ -119,17 +119,17 @@ impl Clients {
 
     fn take<T>(&mut self, address: IpAddr, now: Duration, take: impl FnOnce(&mut Asked) -> T) -> T {
         let stranger = Asked {
-            names: NAMES.full(now),
-            files: FILES.full(now),
-            octets: STRANGERS.full(now),
+            names: NAMES.full_bucket(now),
+            files: FILES.full_bucket(now),
+            octets: STRANGERS.full_bucket(now),
             has_acknowledged: false,
         };
         self.asked.update(address, millis(now), stranger, take)
     }
 }
 
-impl Rate {
-    pub fn full(self, now: Duration) -> TokenBucket {
+impl RateLimit {
+    pub fn full_bucket(self, now: Duration) -> TokenBucket {
         TokenBucket::full(self.burst, millis(now))
     }
 
@@ -156,77 +156,77 @@ mod tests {
 
     #[test]
     fn a_client_gets_64_files_at_once_and_then_three_a_second() {
-        let mut clients = Clients::new(1000);
+        let mut clients = ClientLimits::new(1000);
         let now = Duration::ZERO;
-        assert_eq!((0..1000).filter(|_| clients.may_have(CLIENT, now)).count(), 64);
-        assert_eq!(count(1..10_001, |now| clients.may_have(CLIENT, now)), 30);
-        assert_eq!(count(10_001..70_001, |now| clients.may_have(CLIENT, now)), 180);
+        assert_eq!((0..1000).filter(|_| clients.take_file(CLIENT, now)).count(), 64);
+        assert_eq!(count(1..10_001, |now| clients.take_file(CLIENT, now)), 30);
+        assert_eq!(count(10_001..70_001, |now| clients.take_file(CLIENT, now)), 180);
         // A minute of rest, and the next boot finds the burst again; no more than that is saved up.
         let later = Duration::from_secs(3600);
-        assert_eq!((0..1000).filter(|_| clients.may_have(CLIENT, later)).count(), 64);
+        assert_eq!((0..1000).filter(|_| clients.take_file(CLIENT, later)).count(), 64);
     }
 
     #[test]
     fn names_have_a_rate_of_their_own() {
-        let mut clients = Clients::new(1000);
+        let mut clients = ClientLimits::new(1000);
         let now = Duration::ZERO;
-        while clients.may_have(CLIENT, now) {}
-        assert_eq!((0..1000).filter(|_| clients.may_ask(CLIENT, now)).count(), 256);
-        assert_eq!(count(1..10_001, |now| clients.may_ask(CLIENT, now)), 320);
+        while clients.take_file(CLIENT, now) {}
+        assert_eq!((0..1000).filter(|_| clients.take_request(CLIENT, now)).count(), 256);
+        assert_eq!(count(1..10_001, |now| clients.take_request(CLIENT, now)), 320);
     }
 
     #[test]
     fn one_client_does_not_pay_for_another() {
-        let mut clients = Clients::new(1000);
+        let mut clients = ClientLimits::new(1000);
         let now = Duration::ZERO;
-        while clients.may_have(CLIENT, now) {}
-        assert!(clients.may_have(IpAddr::from([192, 0, 2, 108]), now));
+        while clients.take_file(CLIENT, now) {}
+        assert!(clients.take_file(IpAddr::from([192, 0, 2, 108]), now));
     }
 
     #[test]
     fn an_address_has_64_transfers_and_an_eighth_where_there_are_few_but_16() {
         for (transfers, most) in [(100_000, 64), (512, 64), (256, 32), (64, 16), (1, 16)] {
-            let mut clients = Clients::new(transfers);
+            let mut clients = ClientLimits::new(transfers);
             for _ in 0..most {
-                assert!(clients.may_begin(CLIENT));
-                clients.began(CLIENT);
+                assert!(clients.can_start_transfer(CLIENT));
+                clients.transfer_started(CLIENT);
             }
-            assert!(!clients.may_begin(CLIENT));
-            clients.ended(CLIENT);
-            assert!(clients.may_begin(CLIENT));
+            assert!(!clients.can_start_transfer(CLIENT));
+            clients.transfer_ended(CLIENT);
+            assert!(clients.can_start_transfer(CLIENT));
         }
     }
 
     #[test]
     fn a_stranger_is_sent_half_a_mebibyte_a_second() {
-        let mut clients = Clients::new(1000);
-        let sent = |clients: &mut Clients, millis| count(millis, |now| clients.may_be_sent(CLIENT, 1500, now)) * 1500;
+        let mut clients = ClientLimits::new(1000);
+        let sent = |clients: &mut ClientLimits, millis| count(millis, |now| clients.take_octets(CLIENT, 1500, now)) * 1500;
         assert!(sent(&mut clients, 0..1) <= 1500);
         let ten_seconds =
-            (0..100_000).filter(|&tenth| clients.may_be_sent(CLIENT, 1500, Duration::from_micros(tenth * 100)));
+            (0..100_000).filter(|&tenth| clients.take_octets(CLIENT, 1500, Duration::from_micros(tenth * 100)));
         let octets = ten_seconds.count() * 1500;
         assert!((10 * 524_288 - 1500..=10 * 524_288 + 65_536 + 1500).contains(&octets), "{octets}");
-        assert!(clients.may_be_sent(IpAddr::from([192, 0, 2, 108]), 1500, Duration::ZERO), "each has its own");
+        assert!(clients.take_octets(IpAddr::from([192, 0, 2, 108]), 1500, Duration::ZERO), "each has its own");
     }
 
     #[test]
     fn who_has_acknowledged_something_is_known() {
-        let mut clients = Clients::new(1000);
-        clients.may_ask(CLIENT, Duration::ZERO);
+        let mut clients = ClientLimits::new(1000);
+        clients.take_request(CLIENT, Duration::ZERO);
         assert!(!clients.has_acknowledged(CLIENT));
-        clients.note_acknowledged(CLIENT, Duration::ZERO);
+        clients.set_acknowledged(CLIENT, Duration::ZERO);
         assert!(clients.has_acknowledged(CLIENT));
     }
 
     #[test]
     fn strangers_push_nobody_out_who_has_a_transfer() {
-        let mut clients = Clients::new(1000);
-        (0..64).for_each(|_| clients.began(CLIENT));
+        let mut clients = ClientLimits::new(1000);
+        (0..64).for_each(|_| clients.transfer_started(CLIENT));
         for address in 0..2 * ADDRESSES as u32 {
-            assert!(clients.may_ask(IpAddr::V4(address.into()), Duration::ZERO));
+            assert!(clients.take_request(IpAddr::V4(address.into()), Duration::ZERO));
         }
-        assert!(!clients.may_begin(CLIENT));
-        (0..64).for_each(|_| clients.ended(CLIENT));
+        assert!(!clients.can_start_transfer(CLIENT));
+        (0..64).for_each(|_| clients.transfer_ended(CLIENT));
         assert!(clients.transfers.is_empty(), "what is held ends with the transfers");
     }
 }

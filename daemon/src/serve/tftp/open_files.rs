@@ -8,12 +8,12 @@ use std::time::SystemTime;
 
 /// Holds nothing open itself.
 #[derive(Debug, Default)]
-pub struct OpenFiles(HashMap<Identity, Weak<File>>);
+pub struct OpenFiles(HashMap<FileIdentity, Weak<File>>);
 
 /// As long as a file is open, its device and inode are no other file's. Time and size stand beside them for overlayfs,
 /// where a file that was changed has its old inode and is nevertheless another one than that which is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
+pub struct FileIdentity {
     device: u64,
     inode: u64,
     modified: Option<SystemTime>,
@@ -23,10 +23,10 @@ pub struct Identity {
 impl OpenFiles {
     /// The same, by the descriptor that another transfer has, if one has. Reading names its place in the file each
     /// time, so that they do not get into each other's way.
-    pub fn share(&mut self, opened: Opened) -> (Opened, Option<Identity>) {
+    pub fn share(&mut self, opened: Opened) -> (Opened, Option<FileIdentity>) {
         let ServedContent::File(file) = &opened.content else { return (opened, None) };
         let Opened { device, inode, modified, size, .. } = opened;
-        let identity = Identity { device, inode, modified, size };
+        let identity = FileIdentity { device, inode, modified, size };
         let known = self.0.entry(identity).or_default();
         match known.upgrade() {
             Some(shared) => (Opened { content: ServedContent::File(shared), ..opened }, Some(identity)),
@@ -38,7 +38,7 @@ impl OpenFiles {
     }
 
     /// To be called when a transfer of this file has let go of it.
-    pub fn released(&mut self, identity: Identity) {
+    pub fn release(&mut self, identity: FileIdentity) {
         if self.0.get(&identity).is_some_and(|file| file.strong_count() == 0) {
             self.0.remove(&identity);
         }

@@ -1,8 +1,8 @@
 //! The way back to a client.
 
-use super::family::{Family, Source, other_end, room_for_error, says_refused};
-use super::listener::Listener;
-use super::ports::Ports;
+use super::family::{Family, LocalAddress, peer_address, error_queue_space, is_port_unreachable};
+use super::listener::TftpSocket;
+use super::ports::PortPool;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, recvmsg, sendmsg, sendto};
@@ -12,9 +12,9 @@ use std::os::fd::AsRawFd;
 
 /// The way between one client and an address of ours.
 #[derive(Debug)]
-pub struct Path {
+pub struct Channel {
     pub client: SocketAddr,
-    pub from: Source,
+    pub local: LocalAddress,
     /// The transfer's own. Not connected: the kernel would answer a packet from a foreign port itself, by ICMP, where
     /// RFC 1350 section 4 has ERROR 5. `None`: everything goes over the socket that all share, and the listener hears
     /// it.
@@ -32,11 +32,11 @@ const MOST_OCTETS: usize = 65_507;
 /// Errors that are read at once.
 const MOST_ERRORS: usize = 64;
 
-impl Path {
+impl Channel {
     /// A new socket between this address of ours and the client.
-    pub fn own(ports: &mut Ports, from: Source, client: SocketAddr) -> io::Result<Path> {
+    pub fn bind(ports: &mut PortPool, from: LocalAddress, client: SocketAddr) -> io::Result<Channel> {
         let (socket, port) = ports.bind(from)?;
-        let path = Path { client, from, own: Some(socket), port };
+        let path = Channel { client, local: from, own: Some(socket), port };
         if let Err(error) = path.prepare() {
             path.close(ports);
             return Err(error);
@@ -47,22 +47,22 @@ impl Path {
     fn prepare(&self) -> io::Result<()> {
         let Some(socket) = &self.own else { return Ok(()) };
         socket.set_nonblocking(true)?;
-        let family = Family::of(self.from.address);
+        let family = Family::from_ip(self.local.address);
         family.allow_fragments(socket)?;
         // Without it a socket that is not connected never hears that the client's port is closed.
-        Ok(family.tell_errors(socket)?)
+        Ok(family.enable_error_queue(socket)?)
     }
 
     /// Its port may be used again.
-    pub fn close(self, ports: &mut Ports) {
+    pub fn close(self, ports: &mut PortPool) {
         drop(self.own);
         if let Some(port) = self.port {
-            ports.release(self.from.address, port);
+            ports.release(self.local.address, port);
         }
     }
 
-    pub fn shared(from: Source, client: SocketAddr) -> Path {
-        Path { client, from, own: None, port: None }
+    pub fn shared(from: LocalAddress, client: SocketAddr) -> Channel {
+        Channel { client, local: from, own: None, port: None }
     }
 
     pub fn socket(&self) -> Option<&UdpSocket> {
@@ -88,7 +88,7 @@ impl Path {
     /// Raspberry Pi 3 answers no ARP during a transfer.
     pub fn send(
         &self,
-        listener: &Listener,
+        listener: &TftpSocket,
         frames: &[u8],
         stride: usize,
         segmented: bool,
@@ -100,14 +100,14 @@ impl Path {
             let segment = (run.len() > stride).then_some(stride as u16);
             match &self.own {
                 Some(socket) => self.send_own(socket, run, segment, confirm)?,
-                None => listener.send(run, segment, confirm, self.client, self.from)?,
+                None => listener.send(run, segment, confirm, self.client, self.local)?,
             }
         }
         Ok(())
     }
 
     /// Sends one datagram from the transfer's own socket to somebody who is not its client.
-    pub fn send_to_foreign(&self, octets: &[u8], foreign: SocketAddr) -> nix::Result<()> {
+    pub fn send_to_other(&self, octets: &[u8], foreign: SocketAddr) -> nix::Result<()> {
         self.own.as_ref().map_or(Ok(()), |socket| send_to(socket, octets, None, MsgFlags::empty(), foreign))
     }
 
@@ -126,7 +126,7 @@ impl Path {
     /// Empties the queue of what ICMP has said about packets from this socket.
     fn take_errors(&self, socket: &UdpSocket) -> Errors {
         let mut errors = Errors { any: false, client_refused: false };
-        let mut control = room_for_error();
+        let mut control = error_queue_space();
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
         // What is left of a flood brings the next event.
         for _ in 0..MOST_ERRORS {
@@ -135,7 +135,7 @@ impl Path {
             errors.any = true;
             // The address is that to which the packet had been sent.
             let ours = message.address.and_then(other_end) == Some(self.client);
-            errors.client_refused |= ours && message.cmsgs().is_ok_and(|mut controls| controls.any(says_refused));
+            errors.client_refused |= ours && message.cmsgs().is_ok_and(|mut controls| controls.any(is_port_unreachable));
         }
         errors
     }

@@ -1,6 +1,6 @@
 //! The local ports of transfers. Who forges a client's address does not see the port, and must not be able to guess it.
 
-use super::family::Source;
+use super::family::LocalAddress;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -8,7 +8,7 @@ use std::net::{IpAddr, UdpSocket};
 use std::ops::RangeInclusive;
 
 #[derive(Debug)]
-pub struct Ports {
+pub struct PortPool {
     /// `None`: whichever the kernel gives, which it draws at random, too.
     range: Option<RangeInclusive<u16>>,
     /// Those of the range that no transfer has, for each address of ours; an address without transfers is not listed.
@@ -24,14 +24,14 @@ const MOST_TRIES: usize = 32;
 /// What the kernel draws from unless somebody has changed it.
 const USUAL_RANGE: RangeInclusive<u16> = 32_768..=60_999;
 
-impl Ports {
-    pub fn new(range: Option<RangeInclusive<u16>>) -> Ports {
-        Ports { range, free: HashMap::new(), random: RandomState::new(), drawn: 0 }
+impl PortPool {
+    pub fn new(range: Option<RangeInclusive<u16>>) -> PortPool {
+        PortPool { range, free: HashMap::new(), random: RandomState::new(), drawn: 0 }
     }
 
     /// A socket at this address of ours, and its port if that is to be given back.
-    pub fn bind(&mut self, from: Source) -> io::Result<(UdpSocket, Option<u16>)> {
-        let Some(range) = self.range.clone() else { return Ok((UdpSocket::bind(from.at(0))?, None)) };
+    pub fn bind(&mut self, from: LocalAddress) -> io::Result<(UdpSocket, Option<u16>)> {
+        let Some(range) = self.range.clone() else { return Ok((UdpSocket::bind(from.with_port(0))?, None)) };
         let mut bound = Err(exhausted(&range));
         let mut taken = Vec::new();
         while taken.len() < MOST_TRIES {
@@ -41,7 +41,7 @@ impl Ports {
                 break;
             }
             let port = free.swap_remove((random % free.len() as u64) as usize);
-            match UdpSocket::bind(from.at(port)) {
+            match UdpSocket::bind(from.with_port(port)) {
                 Ok(socket) => {
                     bound = Ok((socket, Some(port)));
                     break;
@@ -60,7 +60,7 @@ impl Ports {
     }
 
     /// Whether transfers have all those of the range.
-    pub fn are_all_taken(&self, address: IpAddr) -> bool {
+    pub fn is_exhausted(&self, address: IpAddr) -> bool {
         self.free.get(&address).is_some_and(Vec::is_empty)
     }
 
@@ -80,7 +80,7 @@ impl Ports {
 }
 
 /// How many ports somebody has to try who wants to guess that of a transfer.
-pub fn guesses(range: Option<&RangeInclusive<u16>>, single_port: bool) -> u32 {
+pub fn port_guesses(range: Option<&RangeInclusive<u16>>, single_port: bool) -> u32 {
     match range {
         _ if single_port => 1,
         Some(range) => range.len() as u32,
@@ -116,14 +116,14 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     /// Below the range from which the kernel gives ports to the other tests.
-    fn bind(ports: &mut Ports) -> io::Result<(UdpSocket, u16)> {
-        let (socket, port) = ports.bind(Source::new(HERE, 0))?;
+    fn bind(ports: &mut PortPool) -> io::Result<(UdpSocket, u16)> {
+        let (socket, port) = ports.bind(LocalAddress::new(HERE, 0))?;
         Ok((socket, port.unwrap()))
     }
 
     #[test]
     fn every_port_of_the_range_is_used_once_and_in_no_order() {
-        let mut ports = Ports::new(Some(20_500..=20_599));
+        let mut ports = PortPool::new(Some(20_500..=20_599));
         let held: Vec<(UdpSocket, u16)> = (0..100).map(|_| bind(&mut ports).unwrap()).collect();
         let drawn: Vec<u16> = held.iter().map(|(_, port)| *port).collect();
         let mut sorted = drawn.clone();
@@ -144,7 +144,7 @@ mod tests {
     fn a_port_that_another_program_has_is_passed_over() {
         let other = UdpSocket::bind((HERE, 20_601)).unwrap();
         for _ in 0..20 {
-            let mut ports = Ports::new(Some(20_601..=20_602));
+            let mut ports = PortPool::new(Some(20_601..=20_602));
             assert_eq!(bind(&mut ports).unwrap().1, 20_602);
             assert!(bind(&mut ports).is_err(), "and is not given twice");
         }
@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn the_ports_that_somebody_has_to_try_are_those_that_a_transfer_can_have() {
-        assert_eq!(guesses(None, true), 1);
-        assert_eq!(guesses(Some(&(50_000..=50_999)), false), 1000);
-        assert!(guesses(None, false) > 1000);
+        assert_eq!(port_guesses(None, true), 1);
+        assert_eq!(port_guesses(Some(&(50_000..=50_999)), false), 1000);
+        assert!(port_guesses(None, false) > 1000);
     }
 }

@@ -1,14 +1,14 @@
 //! Requests: who is heard, and what becomes of a request.
 
-use super::admission::{check_source, our_address};
-use super::event::{Event, Refused, Silence};
-use super::family::{Family, Source};
+use super::admission::{check_source, reply_address};
+use super::event::{TftpEvent, TftpRefusal, TftpSilence};
+use super::family::{Family, LocalAddress};
 use super::frames::Frames;
-use super::limits::{FOREIGN, UNACKNOWLEDGED};
-use super::listener::Arrival;
-use super::path::Path;
-use super::session::{Session, error};
-use super::{LONGEST_DATAGRAM, Server};
+use super::limits::{WRONG_PORT_ERRORS, MAX_UNACKNOWLEDGED};
+use super::listener::DatagramInfo;
+use super::path::Channel;
+use super::session::{Session, error_packet};
+use super::{MAX_DATAGRAM, TftpServer};
 use crate::files::Opened;
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
@@ -28,52 +28,52 @@ const LATE: Duration = Duration::from_secs(1);
 /// Descriptors of a transfer: its socket, and its file where no other transfer has that open.
 const DESCRIPTORS_EACH: usize = 2;
 
-impl<L, O, V, N> Server<L, O, V, N>
+impl<L, O, V, N> TftpServer<L, O, V, N>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
     O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     V: Fn(IpAddr) -> bool,
-    N: FnMut(Event<'_>),
+    N: FnMut(TftpEvent<'_>),
 {
     /// A datagram for the port.
-    pub(super) fn hear(&mut self, family: Family) {
-        let mut buffer = [0; LONGEST_DATAGRAM];
-        let heard = self.listeners.of(family).and_then(|sockets| sockets.listener.receive(&mut buffer));
+    pub(super) fn receive_request(&mut self, family: Family) {
+        let mut buffer = [0; MAX_DATAGRAM];
+        let heard = self.listeners.for_family(family).and_then(|sockets| sockets.request_socket.receive(&mut buffer));
         let Some((arrival, octets)) = heard else { return };
         let packet = TftpPacket::read(octets);
         if let (Ok(TftpPacket::Ack { .. } | TftpPacket::Error { .. }), true) = (&packet, self.single_port)
             && let Some(&index) = self.by_client.get(&arrival.client)
         {
-            return self.received(index, octets);
+            return self.handle_packet(index, octets);
         }
         if let Err(reason) = self.request(&arrival, octets, packet) {
-            (self.note)(Event::Silent { client: arrival.client, reason });
+            (self.on_event)(TftpEvent::Ignored { client: arrival.client, reason });
         }
     }
 
     /// Answers a request, or says why not.
     fn request(
         &mut self,
-        arrival: &Arrival,
+        arrival: &DatagramInfo,
         octets: &[u8],
         packet: Result<TftpPacket<'_>, MalformedTftp>,
-    ) -> Result<(), Silence> {
+    ) -> Result<(), TftpSilence> {
         let client = arrival.client;
-        let link = (self.link)(arrival.link, arrival.to).ok_or(Silence::Unserved)?;
+        let link = (self.link)(arrival.link, arrival.to).ok_or(TftpSilence::UnservedInterface)?;
         check_source(client, &link)?;
-        let server = our_address(arrival.to, &link)?;
-        let from = Source::new(server, arrival.link);
+        let server = reply_address(arrival.to, &link)?;
+        let from = LocalAddress::new(server, arrival.link);
         let (request, writes) = match packet {
             Ok(TftpPacket::Read(request)) => (request, false),
             Ok(TftpPacket::Write(request)) => (request, true),
-            Ok(_) => return Err(Silence::Stray),
+            Ok(_) => return Err(TftpSilence::UnexpectedPacket),
             Err(reason) if is_dangling(octets, reason) => {
                 self.may_ask(client.ip())?;
                 self.count_file(client.ip())?;
-                self.refuse(client, from, &[], Refused::Malformed(reason), MALFORMED);
+                self.refuse(client, from, &[], TftpRefusal::Malformed(reason), MALFORMED);
                 return Ok(());
             }
-            Err(reason) => return Err(Silence::Malformed(reason)),
+            Err(reason) => return Err(TftpSilence::Malformed(reason)),
         };
         self.may_ask(client.ip())?;
         if let Some(&index) = self.by_client.get(&client)
@@ -91,7 +91,7 @@ where
             }
             Err((reason, farewell)) => {
                 // Loaders ask for many files that need not be there: it is normal, and costs us next to nothing.
-                if reason != Refused::Fetch(Refusal::NotFound) {
+                if reason != TftpRefusal::Fetch(Refusal::NotFound) {
                     self.count_file(client.ip())?;
                 }
                 self.refuse(client, from, request.name, reason, farewell);
@@ -105,94 +105,94 @@ where
         request: &TftpRequest<'_>,
         writes: bool,
         asked: &request::FileRequest<'_>,
-    ) -> Result<Opened, (Refused, ErrorReply)> {
+    ) -> Result<Opened, (TftpRefusal, ErrorReply)> {
         if writes {
-            return Err((Refused::Write, DENIED));
+            return Err((TftpRefusal::Write, DENIED));
         }
         if let Some(farewell) = transfer::refuse_mode(request.mode) {
-            return Err((Refused::Mode, farewell));
+            return Err((TftpRefusal::Mode, farewell));
         }
-        (self.open)(asked).map_err(|refusal| (Refused::Fetch(refusal), farewell(refusal)))
+        (self.open)(asked).map_err(|refusal| (TftpRefusal::Fetch(refusal), farewell(refusal)))
     }
 
     /// For one transfer more. Where there is none, one that may be a forgery gives way ([`super::yielding`]): of the
     /// address itself if that has its share, else of all.
-    fn make_room(&mut self, client: IpAddr, server: IpAddr) -> Result<(), Silence> {
-        if !self.clients.may_begin(client) || self.yielding.unacknowledged(client) >= UNACKNOWLEDGED {
-            let first = self.yielding.first_of(client, self.now).ok_or(Silence::TooManyTransfers)?;
-            self.end(first, Outcome::Evicted, None);
+    fn make_room(&mut self, client: IpAddr, server: IpAddr) -> Result<(), TftpSilence> {
+        if !self.clients.can_start_transfer(client) || self.evictions.unacknowledged(client) >= MAX_UNACKNOWLEDGED {
+            let first = self.evictions.first_for(client, self.now).ok_or(TftpSilence::ClientTransfers)?;
+            self.end_transfer(first, Outcome::Evicted, None);
         }
-        if self.ports.are_all_taken(server)
-            && let Some(first) = self.yielding.first(self.now)
+        if self.ports.is_exhausted(server)
+            && let Some(first) = self.evictions.first(self.now)
         {
-            self.end(first, Outcome::Evicted, None);
+            self.end_transfer(first, Outcome::Evicted, None);
         }
         for _ in 0..DESCRIPTORS_EACH {
             let Err(silence) = self.check_room() else { return Ok(()) };
-            let first = self.yielding.first(self.now).ok_or(silence)?;
-            self.end(first, Outcome::Evicted, None);
+            let first = self.evictions.first(self.now).ok_or(silence)?;
+            self.end_transfer(first, Outcome::Evicted, None);
         }
         self.check_room()
     }
 
-    fn check_room(&self) -> Result<(), Silence> {
-        let transfers = self.transfers();
-        if self.most.is_some_and(|most| transfers >= most) {
-            return Err(Silence::Full);
+    fn check_room(&self) -> Result<(), TftpSilence> {
+        let transfers = self.transfer_count();
+        if self.max_transfers.is_some_and(|most| transfers >= most) {
+            return Err(TftpSilence::MaxTransfers);
         }
         // Those over the single port have no socket, and rendered text no file; still the table has to end somewhere.
         let sockets = if self.single_port { 0 } else { transfers };
         if transfers >= self.descriptors || sockets + self.open_files.count() + DESCRIPTORS_EACH > self.descriptors {
-            return Err(Silence::NoDescriptors);
+            return Err(TftpSilence::OpenFileLimit);
         }
         Ok(())
     }
 
-    fn may_ask(&mut self, client: IpAddr) -> Result<(), Silence> {
-        if self.stopping.is_some() {
-            return Err(Silence::Stopping);
+    fn may_ask(&mut self, client: IpAddr) -> Result<(), TftpSilence> {
+        if self.stop_at.is_some() {
+            return Err(TftpSilence::Stopping);
         }
-        if self.clients.may_ask(client, self.now) { Ok(()) } else { Err(Silence::TooManyNames) }
+        if self.clients.take_request(client, self.now) { Ok(()) } else { Err(TftpSilence::RequestRate) }
     }
 
-    fn count_file(&mut self, client: IpAddr) -> Result<(), Silence> {
-        if self.clients.may_have(client, self.now) { Ok(()) } else { Err(Silence::TooManyFiles) }
+    fn count_file(&mut self, client: IpAddr) -> Result<(), TftpSilence> {
+        if self.clients.take_file(client, self.now) { Ok(()) } else { Err(TftpSilence::FileRate) }
     }
 
     /// A request from the port of a running transfer. True if that deals with it: the same again before anything was
     /// acknowledged wants the first answer again. Else the client has begun anew.
-    fn asked_again(&mut self, index: usize, octets: &[u8]) -> Result<bool, Silence> {
+    fn asked_again(&mut self, index: usize, octets: &[u8]) -> Result<bool, TftpSilence> {
         let Some(session) = &self.sessions[index] else { return Ok(false) };
         let same = *session.request == *octets;
         if same && !session.transfer.is_confirmed() {
             let first = session.transfer.first_step();
             self.count_file(session.client().ip())?;
-            self.step(index, first, false);
+            self.perform(index, first, false);
             return Ok(true);
         }
         if same && self.now < session.transfer.last_progress() + LATE {
-            return Err(Silence::Late);
+            return Err(TftpSilence::Duplicate);
         }
-        self.step(index, Step::End(Outcome::Gone, None), false);
+        self.perform(index, Step::End(Outcome::Gone, None), false);
         Ok(false)
     }
 
     fn begin(
         &mut self,
-        arrival: &Arrival,
-        from: Source,
+        arrival: &DatagramInfo,
+        from: LocalAddress,
         link: &Link,
         octets: &[u8],
         request: &TftpRequest<'_>,
         opened: Opened,
-    ) -> Result<(), Silence> {
+    ) -> Result<(), TftpSilence> {
         let client = arrival.client;
-        let index = self.free.last().copied().unwrap_or(self.sessions.len());
+        let index = self.free_slots.last().copied().unwrap_or(self.sessions.len());
         let path = match self.path(index, from, client) {
             Ok(path) => path,
             Err(error) => {
-                (self.note)(Event::Trouble { client, name: request.name, error });
-                return Err(Silence::NoSocket);
+                (self.on_event)(TftpEvent::Failed { client, name: request.name, error });
+                return Err(TftpSilence::NoSocket);
             }
         };
         let limits = self.limits(client.ip(), link);
@@ -204,24 +204,24 @@ where
             frames: Frames::new(opened, &transfer),
             file,
             transfer,
-            path,
-            is_counted: limits.forgeable,
-            held: None,
+            channel: path,
+            is_rate_limited: limits.forgeable,
+            deferred: None,
             link: link.index,
-            began: self.now,
-            foreign: FOREIGN.full(self.now),
+            started: self.now,
+            wrong_port_errors: WRONG_PORT_ERRORS.full_bucket(self.now),
         };
-        if self.free.pop().is_none() {
+        if self.free_slots.pop().is_none() {
             self.sessions.push(None);
         }
-        if let Some(entry) = session.yielding(index) {
-            self.yielding.insert(client.ip(), entry);
+        if let Some(entry) = session.eviction_entry(index) {
+            self.evictions.insert(client.ip(), entry);
         }
         self.sessions[index] = Some(session);
         self.by_client.insert(client, index);
-        self.clients.began(client.ip());
-        self.read_ahead.transfers = self.transfers();
-        self.step(index, first, false);
+        self.clients.transfer_started(client.ip());
+        self.read_ahead.transfers = self.transfer_count();
+        self.perform(index, first, false);
         Ok(())
     }
 
@@ -230,15 +230,15 @@ where
     fn limits(&self, client: IpAddr, link: &Link) -> TransferLimits {
         let block = transfer::max_block_size(link.mtu, client.is_ipv6());
         let all = TransferLimits { block, window: MAX_WINDOW, forgeable: false };
-        let granted = all.for_unknown_client(self.guesses);
-        if granted != all && (self.vouched)(client) { all } else { granted }
+        let granted = all.for_unknown_client(self.port_guesses);
+        if granted != all && (self.is_vouched)(client) { all } else { granted }
     }
 
-    fn path(&mut self, index: usize, from: Source, client: SocketAddr) -> io::Result<Path> {
+    fn path(&mut self, index: usize, from: LocalAddress, client: SocketAddr) -> io::Result<Channel> {
         if self.single_port {
-            return Ok(Path::shared(from, client));
+            return Ok(Channel::shared(from, client));
         }
-        let path = Path::own(&mut self.ports, from, client)?;
+        let path = Channel::bind(&mut self.ports, from, client)?;
         if let Some(socket) = path.socket()
             && let Err(errno) = self.listeners.epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))
         {
@@ -249,20 +249,20 @@ where
     }
 
     /// An ERROR instead of a transfer, no longer than the request and 32 octets.
-    fn refuse(&mut self, client: SocketAddr, from: Source, name: &[u8], reason: Refused, farewell: ErrorReply) {
-        let Some(sockets) = self.listeners.of(Family::of(client.ip())) else { return };
-        let refuser = sockets.refuser();
-        let is_known = self.clients.has_acknowledged(client.ip()) || (self.vouched)(client.ip());
-        let sent = match is_known || refuser.has_room_for_strangers() {
-            true => refuser.send(&error(farewell), None, MsgFlags::empty(), client, from),
+    fn refuse(&mut self, client: SocketAddr, from: LocalAddress, name: &[u8], reason: TftpRefusal, farewell: ErrorReply) {
+        let Some(sockets) = self.listeners.for_family(Family::from_ip(client.ip())) else { return };
+        let refuser = sockets.error_socket();
+        let is_known = self.clients.has_acknowledged(client.ip()) || (self.is_vouched)(client.ip());
+        let sent = match is_known || refuser.has_room_for_unverified() {
+            true => refuser.send(&error_packet(farewell), None, MsgFlags::empty(), client, from),
             false => Err(Errno::EAGAIN),
         };
         match sent {
             Ok(()) => {}
-            Err(Errno::EAGAIN | Errno::ENOBUFS) => (self.note)(Event::Silent { client, reason: Silence::NoRoom }),
-            Err(errno) => (self.note)(Event::Trouble { client, name, error: errno.into() }),
+            Err(Errno::EAGAIN | Errno::ENOBUFS) => (self.on_event)(TftpEvent::Ignored { client, reason: TftpSilence::SendBufferFull }),
+            Err(errno) => (self.on_event)(TftpEvent::Failed { client, name, error: errno.into() }),
         }
-        (self.note)(Event::Refused { client, name, reason });
+        (self.on_event)(TftpEvent::Refused { client, name, reason });
     }
 }
 

@@ -1,10 +1,10 @@
 //! A transfer with the file that it sends and the way to its client.
 
 use super::frames::{Frames, ReadAhead};
-use super::listener::Listener;
-use super::open_files::Identity;
-use super::path::Path;
-use super::yielding::Entry;
+use super::listener::TftpSocket;
+use super::open_files::FileIdentity;
+use super::path::Channel;
+use super::yielding::EvictionEntry;
 use nix::errno::Errno;
 use proxydhcpd_core::recent::TokenBucket;
 use proxydhcpd_core::transfer::{Blocks, ErrorReply, Transfer};
@@ -21,55 +21,55 @@ pub struct Session {
     pub transfer: Transfer,
     pub frames: Frames,
     /// What is sent, unless it is text.
-    pub file: Option<Identity>,
-    pub path: Path,
+    pub file: Option<FileIdentity>,
+    pub channel: Channel,
     /// What goes to this client is counted: nothing is known of its address, and everybody knows the port.
-    pub is_counted: bool,
+    pub is_rate_limited: bool,
     /// Blocks that were more than may be sent to the address at that moment.
-    pub held: Option<Blocks>,
+    pub deferred: Option<Blocks>,
     /// Index of the link that the request came by.
     pub link: u32,
-    pub began: Duration,
+    pub started: Duration,
     /// Packets from foreign ports that may still be answered.
-    pub foreign: TokenBucket,
+    pub wrong_port_errors: TokenBucket,
 }
 
 const UDP_AND_IPV4: usize = 28;
 
 /// Why a step could not be done.
 #[derive(Debug)]
-pub enum Failure {
+pub enum SendError {
     /// The client's port is closed.
-    Gone,
+    PortClosed,
     /// The kernel did not send (no route, no room, a firewall). The packet counts as lost, and the timer sees to it.
-    Lost(Errno),
+    NotSent(Errno),
     /// The file could not be read as it was when it was opened.
-    Broken(io::Error),
+    ReadFailed(io::Error),
 }
 
 /// Links whose driver cannot cut a send into datagrams: never asked again.
-pub type Unsegmented = HashSet<u32>;
+pub type LinksWithoutGso = HashSet<u32>;
 
 impl Session {
     pub fn client(&self) -> SocketAddr {
-        self.path.client
+        self.channel.client
     }
 
     /// As what it gives way to others; `None`: to none, because somebody is there.
-    pub fn yielding(&self, index: usize) -> Option<Entry> {
+    pub fn eviction_entry(&self, index: usize) -> Option<EvictionEntry> {
         let opened = self.transfer.is_confirmed();
         let acknowledged = opened.then_some(self.transfer.acknowledged_blocks());
-        (!opened || self.is_counted).then(|| Entry::new(acknowledged, self.began, index))
+        (!opened || self.is_rate_limited).then(|| EvictionEntry::new(acknowledged, self.started, index))
     }
 
     /// Octets that these blocks are on the way, headers of UDP and IPv4 included.
-    pub fn weight(&self, blocks: Blocks) -> usize {
+    pub fn wire_size(&self, blocks: Blocks) -> usize {
         let payload = |block| self.transfer.payload_length(block) + DATA_HEADER_LENGTH + UDP_AND_IPV4;
         (blocks.first..blocks.first + blocks.count).map(payload).sum()
     }
 
     /// The name that was asked for.
-    pub fn name(&self) -> &[u8] {
+    pub fn file_name(&self) -> &[u8] {
         match TftpPacket::read(&self.request) {
             Ok(TftpPacket::Read(request)) => request.name,
             _ => &[],
@@ -77,32 +77,32 @@ impl Session {
     }
 
     /// `heard`, here and below: because the client has just been heard of.
-    pub fn send_oack(&self, listener: &Listener, heard: bool) -> Result<(), Failure> {
+    pub fn send_oack(&self, listener: &TftpSocket, heard: bool) -> Result<(), SendError> {
         let oack = self.transfer.oack();
-        Ok(self.path.send(listener, oack, oack.len(), false, heard)?)
+        Ok(self.channel.send(listener, oack, oack.len(), false, heard)?)
     }
 
     pub fn send_blocks(
         &mut self,
-        listener: &Listener,
+        listener: &TftpSocket,
         blocks: Blocks,
         heard: bool,
-        unsegmented: &mut Unsegmented,
+        unsegmented: &mut LinksWithoutGso,
         read_ahead: &mut ReadAhead,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), SendError> {
         let stride = self.frames.stride();
         let mut rest = blocks;
         while rest.count > 0 {
-            let frames = self.frames.from(&self.transfer, rest.first, rest.count, read_ahead);
-            let frames = frames.map_err(Failure::Broken)?;
+            let frames = self.frames.packets_from(&self.transfer, rest.first, rest.count, read_ahead);
+            let frames = frames.map_err(SendError::ReadFailed)?;
             let segmented = frames.len() > stride && !unsegmented.contains(&self.link);
-            match self.path.send(listener, frames, stride, segmented, heard) {
+            match self.channel.send(listener, frames, stride, segmented, heard) {
                 // EMSGSIZE is about the way to this client: a narrow link, where only whole datagrams are fragmented.
                 Err(errno @ (Errno::EIO | Errno::EINVAL | Errno::EMSGSIZE)) if segmented => {
                     if errno != Errno::EMSGSIZE {
                         unsegmented.insert(self.link);
                     }
-                    self.path.send(listener, frames, stride, false, heard)?;
+                    self.channel.send(listener, frames, stride, false, heard)?;
                 }
                 sent => sent?,
             }
@@ -113,20 +113,20 @@ impl Session {
     }
 
     /// Sent once: if it is lost, the client's own timer tells it the same.
-    pub fn send_farewell(&self, listener: &Listener, farewell: ErrorReply) {
-        let error = error(farewell);
-        let _ = self.path.send(listener, &error, error.len(), false, false);
+    pub fn send_error(&self, listener: &TftpSocket, farewell: ErrorReply) {
+        let error = error_packet(farewell);
+        let _ = self.channel.send(listener, &error, error.len(), false, false);
     }
 }
 
-pub fn error((code, text): ErrorReply) -> Vec<u8> {
+pub fn error_packet((code, text): ErrorReply) -> Vec<u8> {
     let mut packet = Vec::new();
     TftpPacket::Error { code, text: text.as_bytes() }.write(&mut packet);
     packet
 }
 
-impl From<Errno> for Failure {
-    fn from(errno: Errno) -> Failure {
-        if errno == Errno::ECONNREFUSED { Failure::Gone } else { Failure::Lost(errno) }
+impl From<Errno> for SendError {
+    fn from(errno: Errno) -> SendError {
+        if errno == Errno::ECONNREFUSED { SendError::PortClosed } else { SendError::NotSent(errno) }
     }
 }

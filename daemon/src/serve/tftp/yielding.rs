@@ -10,11 +10,11 @@ use std::time::Duration;
 
 /// Each twice: among all (`None`), and among those of its address.
 #[derive(Debug, Default)]
-pub struct Yielding(BTreeSet<(Option<IpAddr>, Entry)>);
+pub struct EvictionQueue(BTreeSet<(Option<IpAddr>, EvictionEntry)>);
 
 /// One of them. The order is that of giving way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
+pub struct EvictionEntry {
     /// 0: nothing was acknowledged; else how often the blocks that were can be halved, and 1. A transfer changes its
     /// rank a few times and not with each ACK, and the oldest of a rank is the first that may have to go.
     rank: u32,
@@ -33,11 +33,11 @@ const A_BLOCK: Duration = Duration::from_millis(250);
 /// A thousand million blocks.
 const LAST_RANK: u32 = 31;
 
-impl Entry {
+impl EvictionEntry {
     /// `acknowledged`: how many blocks, if anything.
-    pub fn new(acknowledged: Option<u64>, began: Duration, index: usize) -> Entry {
+    pub fn new(acknowledged: Option<u64>, began: Duration, index: usize) -> EvictionEntry {
         let rank = acknowledged.map_or(0, |blocks| LAST_RANK.min(1 + (u64::BITS - blocks.leading_zeros())));
-        Entry { rank, began, index }
+        EvictionEntry { rank, began, index }
     }
 
     fn gives_way(&self, now: Duration) -> bool {
@@ -45,12 +45,12 @@ impl Entry {
     }
 }
 
-impl Yielding {
-    pub fn insert(&mut self, address: IpAddr, entry: Entry) {
+impl EvictionQueue {
+    pub fn insert(&mut self, address: IpAddr, entry: EvictionEntry) {
         self.0.extend([(None, entry), (Some(address), entry)]);
     }
 
-    pub fn remove(&mut self, address: IpAddr, entry: Entry) {
+    pub fn remove(&mut self, address: IpAddr, entry: EvictionEntry) {
         self.0.remove(&(None, entry));
         self.0.remove(&(Some(address), entry));
     }
@@ -61,7 +61,7 @@ impl Yielding {
     }
 
     /// The same of those of this address.
-    pub fn first_of(&self, address: IpAddr, now: Duration) -> Option<usize> {
+    pub fn first_for(&self, address: IpAddr, now: Duration) -> Option<usize> {
         self.first_among(Some(address), now)
     }
 
@@ -76,9 +76,9 @@ impl Yielding {
     }
 
     /// The oldest comes first.
-    fn of_rank(&self, whose: Option<IpAddr>, rank: u32) -> impl Iterator<Item = &Entry> {
-        let least = Entry { rank, began: Duration::ZERO, index: 0 };
-        let end = Entry { rank: rank + 1, ..least };
+    fn of_rank(&self, whose: Option<IpAddr>, rank: u32) -> impl Iterator<Item = &EvictionEntry> {
+        let least = EvictionEntry { rank, began: Duration::ZERO, index: 0 };
+        let end = EvictionEntry { rank: rank + 1, ..least };
         self.0.range((whose, least)..(whose, end)).map(|(_, entry)| entry)
     }
 }
@@ -96,36 +96,36 @@ mod tests {
     #[test]
     fn the_oldest_gives_way_first_of_all_and_of_an_address_once_it_is_a_second_old() {
         let [one, two] = addresses();
-        let mut all = Yielding::default();
+        let mut all = EvictionQueue::default();
         // A place that has become free is taken again: the index says nothing of the age.
         let each = [(two, 1, 9), (one, 2, 4), (two, 3, 0), (one, 3, 2)]
-            .map(|(address, at, index)| (address, Entry::new(None, at * MS, index)));
+            .map(|(address, at, index)| (address, EvictionEntry::new(None, at * MS, index)));
         each.into_iter().for_each(|(address, entry)| all.insert(address, entry));
         assert_eq!((all.first(1000 * MS), all.first(1001 * MS)), (None, Some(9)));
-        assert_eq!((all.first_of(one, 1001 * MS), all.first_of(one, 1002 * MS)), (None, Some(4)));
-        assert_eq!(all.first_of(two, 1001 * MS), Some(9));
+        assert_eq!((all.first_for(one, 1001 * MS), all.first_for(one, 1002 * MS)), (None, Some(4)));
+        assert_eq!(all.first_for(two, 1001 * MS), Some(9));
         assert_eq!((all.unacknowledged(one), all.unacknowledged(two)), (2, 2));
         each[..2].iter().for_each(|(address, entry)| all.remove(*address, *entry));
-        assert_eq!((all.first(1003 * MS), all.first_of(one, 1003 * MS)), (Some(0), Some(2)));
+        assert_eq!((all.first(1003 * MS), all.first_for(one, 1003 * MS)), (Some(0), Some(2)));
         all.remove(two, each[2].1);
-        assert_eq!((all.first(1003 * MS), all.first_of(two, 1003 * MS), all.unacknowledged(two)), (Some(2), None, 0));
+        assert_eq!((all.first(1003 * MS), all.first_for(two, 1003 * MS), all.unacknowledged(two)), (Some(2), None, 0));
     }
 
     #[test]
     fn what_has_acknowledged_least_gives_way_first_and_each_block_is_worth_a_quarter_of_a_second() {
         let [one, _] = addresses();
         for (acknowledged, after) in [(0, 1250), (1, 1500), (2, 2000), (3, 2000), (4, 3000), (1000, 257_000)] {
-            let mut all = Yielding::default();
-            all.insert(one, Entry::new(Some(acknowledged), 5 * MS, 7));
+            let mut all = EvictionQueue::default();
+            all.insert(one, EvictionEntry::new(Some(acknowledged), 5 * MS, 7));
             assert_eq!((all.first((after + 4) * MS), all.first((after + 5) * MS)), (None, Some(7)), "{acknowledged}");
             assert_eq!(all.unacknowledged(one), 0);
             // Whatever is younger and has acknowledged less goes before it, and is passed over for so long.
-            all.insert(one, Entry::new(None, after * MS, 8));
+            all.insert(one, EvictionEntry::new(None, after * MS, 8));
             assert_eq!(all.first((after + 5) * MS), Some(7));
             assert_eq!(all.first((after + 1000) * MS), Some(8));
         }
-        let mut all = Yielding::default();
-        all.insert(one, Entry::new(Some(u64::MAX), Duration::ZERO, 7));
+        let mut all = EvictionQueue::default();
+        all.insert(one, EvictionEntry::new(Some(u64::MAX), Duration::ZERO, 7));
         assert_eq!(all.first(Duration::from_secs(1_000_000)), None, "at five blocks a second nothing gives way");
     }
 }
