@@ -2,7 +2,7 @@
 
 use super::{Foreign, Import, say};
 use crate::config::diagnostic::{Diagnostic, Source};
-use crate::import::{self, Format, Here};
+use crate::import::{self, ImportFormat, HostInfo};
 use crate::serve::doors;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -39,13 +39,13 @@ fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
     let bytes = whole(open, PATIENCE).map_err(|error| vec![error.in_file(&name)])?;
     let source = Source::new(&name, bytes).map_err(|error| vec![error])?;
     let format = import.from.map(|from| match from {
-        Foreign::Ini => Format::Ini,
-        Foreign::Dnsmasq => Format::Dnsmasq,
-        Foreign::Isc => Format::Isc,
-        Foreign::Kea => Format::Kea,
-        Foreign::Uci => Format::Uci,
-        Foreign::Options => Format::Options,
-        Foreign::Csv => Format::Csv,
+        Foreign::Ini => ImportFormat::Ini,
+        Foreign::Dnsmasq => ImportFormat::Dnsmasq,
+        Foreign::Isc => ImportFormat::Isc,
+        Foreign::Kea => ImportFormat::Kea,
+        Foreign::Uci => ImportFormat::Uci,
+        Foreign::Options => ImportFormat::CommandLine,
+        Foreign::Csv => ImportFormat::Csv,
     });
     match &import.map[..] {
         [] => import::import(&source, format, &here()),
@@ -95,8 +95,8 @@ fn send(mut file: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Re
 }
 
 /// Without the interfaces a range needs its mask, and nothing else is different.
-fn here() -> Here {
-    Here::of(&doors::all_links(), Path::new("/"))
+fn here() -> HostInfo {
+    HostInfo::detect(&doors::all_links(), Path::new("/"))
 }
 
 /// What stands in a file already is somebody's work.

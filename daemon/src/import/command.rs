@@ -2,8 +2,8 @@
 //! and the lines that Pi-hole keeps for it.
 
 use super::dnsmasq::{is_key, takes_value};
-use super::translation::{Translation, value};
-use super::written::{Fate, Told};
+use super::translation::{Translation, quote_value};
+use super::written::{LineOutcome, LineNote};
 use crate::config::diagnostic::{Diagnostic, Source};
 use std::path::{Path, PathBuf};
 
@@ -35,9 +35,9 @@ const OWN: [&str; 3] = ["dhcp-", "pxe-", "tftp-"];
 const VARIABLE: &str = "its value is known only where it runs: write it in the place of the variable, and import again";
 
 pub fn translate(source: &Source) -> Result<Translation, Vec<Diagnostic>> {
-    let mut translation = Translation { several: true, ..Translation::default() };
+    let mut translation = Translation { many_per_line: true, ..Translation::default() };
     match lines_of_pi_hole(source) {
-        Some(lines) => lines.into_iter().for_each(|(line, text)| translation.option(line, text)),
+        Some(lines) => lines.into_iter().for_each(|(line, text)| translation.add_option(line, text)),
         None => command_line(source, &mut translation),
     }
     outside(source, &mut translation);
@@ -109,12 +109,12 @@ fn outside(source: &Source, translation: &mut Translation) {
                 let note = format!(
                     "{root} is a directory in the container. Set `boot-dir` to where its volume {host} is on the host"
                 );
-                translation.attention.push(note);
+                translation.action_items.push(note);
                 format!("it is a directory in the container, of the volume {host}")
             }
         };
         let (place, line) = (format!("line {line}"), format!("tftp-root={root}"));
-        translation.told.push(Told { place, line, fate: Fate::Changed(why) });
+        translation.notes.push(LineNote { location: place, line, outcome: LineOutcome::Changed(why) });
     }
 }
 
@@ -204,15 +204,15 @@ fn command_line(source: &Source, translation: &mut Translation) {
             variable |= next.is_some_and(|next| next.variable);
         }
         if variable {
-            tell(word, Fate::Lost(VARIABLE.into()), translation);
+            tell(word, LineOutcome::Unsupported(VARIABLE.into()), translation);
             continue;
         }
         let values = text.map(|text| format!("={}", values(&text))).unwrap_or_default();
         match key {
             "conf-file" | "conf-dir" => {
-                tell(word, Fate::Lost("it is not read: import that file on its own".into()), translation);
+                tell(word, LineOutcome::Unsupported("it is not read: import that file on its own".into()), translation);
             }
-            key => translation.option(word.line, format!("{key}{values}")),
+            key => translation.add_option(word.line, format!("{key}{values}")),
         }
     }
 }
@@ -221,13 +221,13 @@ fn command_line(source: &Source, translation: &mut Translation) {
 fn unknown(word: &Word, translation: &mut Translation) {
     let key = word.text.strip_prefix("--").and_then(|option| option.split('=').next()).unwrap_or_default();
     if OWN.iter().any(|start| key.starts_with(start)) {
-        tell(word, Fate::Lost("dnsmasq has no option of this name".into()), translation);
+        tell(word, LineOutcome::Unsupported("dnsmasq has no option of this name".into()), translation);
     }
 }
 
-fn tell(word: &Word, fate: Fate, translation: &mut Translation) {
+fn tell(word: &Word, fate: LineOutcome, translation: &mut Translation) {
     let line = word.text.clone();
-    translation.told.push(Told { place: format!("line {}", word.line), line, fate });
+    translation.notes.push(LineNote { location: format!("line {}", word.line), line, outcome: fate });
 }
 
 /// The value as a file has it. Quotes that the shell leaves mean what they mean in a file.

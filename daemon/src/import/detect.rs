@@ -2,39 +2,39 @@
 //! known it is said what it is.
 
 use super::command::has_options;
-use super::kea::plain;
-use super::machines::is_list;
+use super::kea::strip_comments;
+use super::machines::is_machine_list;
 use serde_json::Value;
 
 /// A format that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ImportFormat {
     Ini,
     Dnsmasq,
     Isc,
     Kea,
     Uci,
     /// Options of dnsmasq outside its own file.
-    Options,
+    CommandLine,
     /// A list of machines.
     Csv,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
-    Read(Format),
+pub enum Detection {
+    Supported(ImportFormat),
     /// What it is, and what helps.
-    NotRead(String, String),
+    Unsupported(String, String),
 }
 
 /// The first that recognises the text.
-pub fn seen(text: &str) -> Seen {
+pub fn detect_format(text: &str) -> Detection {
     let tests = [empty, xml, json, table, menus, options, template, sections, router, lists, braces, scripts];
-    tests.iter().find_map(|test| test(text)).unwrap_or(Seen::Read(Format::Dnsmasq))
+    tests.iter().find_map(|test| test(text)).unwrap_or(Detection::Supported(ImportFormat::Dnsmasq))
 }
 
-fn not_read(what: &str, help: &str) -> Option<Seen> {
-    Some(Seen::NotRead(format!("this is {what}, and is not read"), help.to_owned()))
+fn not_read(what: &str, help: &str) -> Option<Detection> {
+    Some(Detection::Unsupported(format!("this is {what}, and is not read"), help.to_owned()))
 }
 
 const BY_HAND: &str = "what it says of network boots is written by hand: docs/configuration.md";
@@ -49,17 +49,17 @@ fn has(text: &str, test: impl Fn(&str) -> bool) -> bool {
     lines(text).any(test)
 }
 
-fn empty(text: &str) -> Option<Seen> {
+fn empty(text: &str) -> Option<Detection> {
     let help = "name a file that says what machines boot".to_owned();
     if text.trim().is_empty() {
-        return Some(Seen::NotRead("the file is empty: there is nothing to import".into(), help));
+        return Some(Detection::Unsupported("the file is empty: there is nothing to import".into(), help));
     }
     let is_script = text.starts_with("#!");
     (!is_script && lines(text).next().is_none())
-        .then(|| Seen::NotRead("the file has comments only: there is nothing to import".into(), help))
+        .then(|| Detection::Unsupported("the file has comments only: there is nothing to import".into(), help))
 }
 
-fn xml(text: &str) -> Option<Seen> {
+fn xml(text: &str) -> Option<Detection> {
     let text = text.trim_start();
     if !text.starts_with('<') {
         return None;
@@ -84,13 +84,13 @@ fn xml(text: &str) -> Option<Seen> {
     }
 }
 
-fn json(text: &str) -> Option<Seen> {
-    let plain = plain(text);
+fn json(text: &str) -> Option<Detection> {
+    let plain = strip_comments(text);
     if !plain.trim_start().starts_with(['{', '[']) || plain.trim_start().starts_with("[machine") {
         return None;
     }
     if ["\"Dhcp4\"", "\"Dhcp6\""].iter().any(|word| plain.contains(word)) {
-        return Some(Seen::Read(Format::Kea));
+        return Some(Detection::Supported(ImportFormat::Kea));
     }
     let Ok(value) = serde_json::from_str::<Value>(&plain) else {
         return plain
@@ -118,16 +118,16 @@ fn json(text: &str) -> Option<Seen> {
     not_read("JSON of a kind that is not known here", BY_HAND)
 }
 
-fn table(text: &str) -> Option<Seen> {
-    is_list(text).then_some(Seen::Read(Format::Csv))
+fn table(text: &str) -> Option<Detection> {
+    is_machine_list(text).then_some(Detection::Supported(ImportFormat::Csv))
 }
 
 /// In any file that may hold a command line. Its own file has no dashes in front of an option.
-fn options(text: &str) -> Option<Seen> {
-    has_options(text).then_some(Seen::Read(Format::Options))
+fn options(text: &str) -> Option<Detection> {
+    has_options(text).then_some(Detection::Supported(ImportFormat::CommandLine))
 }
 
-fn template(text: &str) -> Option<Seen> {
+fn template(text: &str) -> Option<Detection> {
     let is_template = text.contains("{%") || (text.contains("{{") && text.contains("}}"));
     if !is_template {
         return None;
@@ -138,7 +138,7 @@ fn template(text: &str) -> Option<Seen> {
     )
 }
 
-fn sections(text: &str) -> Option<Seen> {
+fn sections(text: &str) -> Option<Detection> {
     let heading =
         |line: &str| line.strip_prefix('[').and_then(|line| line.split_once(']')).map(|(name, _)| name.to_owned());
     let names: Vec<String> = lines(text).filter_map(heading).collect();
@@ -148,7 +148,7 @@ fn sections(text: &str) -> Option<Seen> {
         return None;
     }
     if named("proxy") {
-        return Some(Seen::Read(Format::Ini));
+        return Some(Detection::Supported(ImportFormat::Ini));
     }
     if named("Unit") || named("Service") || named("Container") {
         return not_read(
@@ -169,14 +169,14 @@ fn sections(text: &str) -> Option<Seen> {
     if named("all:vars") || names.iter().any(|name| name.ends_with(":children") || name.ends_with(":vars")) {
         return not_read("an inventory of Ansible", "export it as CSV with the columns name and mac, and import that");
     }
-    Some(Seen::Read(Format::Ini))
+    Some(Detection::Supported(ImportFormat::Ini))
 }
 
-fn router(text: &str) -> Option<Seen> {
+fn router(text: &str) -> Option<Detection> {
     if has(text, |line| line.starts_with("config "))
         && has(text, |line| ["option ", "option\t", "list ", "list\t"].iter().any(|word| line.starts_with(word)))
     {
-        return Some(Seen::Read(Format::Uci));
+        return Some(Detection::Supported(ImportFormat::Uci));
     }
     let is_command = |line: &str| line.starts_with("/ip dhcp-server") || line.starts_with("/ip/dhcp-server");
     if has(text, is_command) || text.starts_with("# by RouterOS") {
@@ -192,7 +192,7 @@ fn router(text: &str) -> Option<Seen> {
 }
 
 /// YAML, as far as it is known.
-fn lists(text: &str) -> Option<Seen> {
+fn lists(text: &str) -> Option<Detection> {
     let key = |name: &str| has(text, |line| line.trim_start_matches("- ").starts_with(&format!("{name}:")));
     if key("bootFilename") || (key("ipxe") && key("mounts")) {
         return not_read("a manifest of netbootd", "write [machine.NAME] with its `mac`, and a [profile.NAME]");
@@ -207,7 +207,7 @@ fn lists(text: &str) -> Option<Seen> {
 }
 
 /// ISC dhcpd's language: statements that end in `;`, and blocks.
-fn braces(text: &str) -> Option<Seen> {
+fn braces(text: &str) -> Option<Detection> {
     const WORDS: [&str; 17] = [
         "subnet",
         "shared-network",
@@ -232,11 +232,11 @@ fn braces(text: &str) -> Option<Seen> {
         let word = line.split([' ', '\t', ';', '{']).next().unwrap_or_default();
         WORDS.contains(&word) && line.ends_with([';', '{', '}']) && !line.contains("=tag:")
     };
-    has(text, is_statement).then_some(Seen::Read(Format::Isc))
+    has(text, is_statement).then_some(Detection::Supported(ImportFormat::Isc))
 }
 
 /// Their arguments may look like options of dnsmasq.
-fn menus(text: &str) -> Option<Seen> {
+fn menus(text: &str) -> Option<Detection> {
     if text.starts_with("#!ipxe") {
         return not_read(
             "a script of iPXE",
@@ -261,7 +261,7 @@ fn has_word(text: &str, word: &str) -> bool {
     has(text, |line| line.split_whitespace().next().is_some_and(|first| first.eq_ignore_ascii_case(word)))
 }
 
-fn scripts(text: &str) -> Option<Seen> {
+fn scripts(text: &str) -> Option<Detection> {
     if has_word(text, "menuentry") {
         return not_read("a menu of GRUB", "GRUB reads it as before, from the boot directory");
     }

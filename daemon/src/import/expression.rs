@@ -28,7 +28,7 @@ pub enum Atom {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expr {
-    Is(bool),
+    Const(bool),
     Atom(Atom),
     Not(Box<Expr>),
     And(Vec<Expr>),
@@ -51,7 +51,7 @@ pub enum Field {
 
 /// A part of a field, from this octet on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct FieldSlice {
     pub field: Field,
     pub from: usize,
     /// `None`: the whole rest.
@@ -59,7 +59,7 @@ pub struct Part {
 }
 
 /// The facts that matter here, for a `why not` that names them.
-pub const KNOWN: &str =
+pub const UNSUPPORTED_FACT: &str =
     "of what a machine says, rules know its architecture, classes, addresses, UUID and whether it is iPXE";
 
 /// What is in what: no server's file comes near it.
@@ -68,36 +68,36 @@ const DEEPEST: usize = 64;
 /// How conditions are joined, in both languages: `or` of `and`s.
 pub trait Grammar: Sized {
     /// Goes past the word if it stands here.
-    fn take(&mut self, word: &str) -> bool;
+    fn accept(&mut self, word: &str) -> bool;
 
     /// One fact, as each language says it.
-    fn fact(&mut self) -> Result<Expr, String>;
+    fn parse_fact(&mut self) -> Result<Expr, String>;
 
     /// What `and` and `or` join.
-    fn one(&mut self) -> Result<Expr, String> {
-        if self.take("not") {
-            return self.within(Self::one).map(Expr::negated);
+    fn parse_term(&mut self) -> Result<Expr, String> {
+        if self.accept("not") {
+            return self.parse_nested(Self::parse_term).map(Expr::negate);
         }
-        if self.take("(") {
-            let expr = self.within(Self::either)?;
-            self.need(")")?;
+        if self.accept("(") {
+            let expr = self.parse_nested(Self::parse_or)?;
+            self.require(")")?;
             return Ok(expr);
         }
-        if self.take("known") {
-            return Ok(Expr::is(Atom::Known));
+        if self.accept("known") {
+            return Ok(Expr::atom(Atom::Known));
         }
-        self.fact()
+        self.parse_fact()
     }
 
     /// In how much of what we are.
     fn depth(&mut self) -> &mut usize;
 
-    fn need(&mut self, word: &str) -> Result<(), String> {
-        if self.take(word) { Ok(()) } else { Err(format!("there is no `{word}` where it has to stand")) }
+    fn require(&mut self, word: &str) -> Result<(), String> {
+        if self.accept(word) { Ok(()) } else { Err(format!("there is no `{word}` where it has to stand")) }
     }
 
     /// One level deeper: parentheses, `not`, or the argument of a function.
-    fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+    fn parse_nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
         if *self.depth() == DEEPEST {
             return Err("it is nested too deeply".into());
         }
@@ -107,55 +107,55 @@ pub trait Grammar: Sized {
         read
     }
 
-    fn either(&mut self) -> Result<Expr, String> {
-        let mut parts = vec![self.both()?];
-        while self.take("or") {
-            parts.push(self.both()?);
+    fn parse_or(&mut self) -> Result<Expr, String> {
+        let mut parts = vec![self.parse_and()?];
+        while self.accept("or") {
+            parts.push(self.parse_and()?);
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::Or(parts) })
     }
 
-    fn both(&mut self) -> Result<Expr, String> {
-        let mut parts = vec![self.one()?];
-        while self.take("and") {
-            parts.push(self.one()?);
+    fn parse_and(&mut self) -> Result<Expr, String> {
+        let mut parts = vec![self.parse_term()?];
+        while self.accept("and") {
+            parts.push(self.parse_term()?);
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::And(parts) })
     }
 }
 
 impl Expr {
-    pub fn is(atom: Atom) -> Expr {
+    pub fn atom(atom: Atom) -> Expr {
         Expr::Atom(atom)
     }
 
-    pub fn negated(self) -> Expr {
+    pub fn negate(self) -> Expr {
         Expr::Not(Box::new(self))
     }
 
     /// The kinds of hosts that it asks for.
-    pub fn hosts(&self, hosts: &mut Vec<usize>) {
+    pub fn collect_host_groups(&self, hosts: &mut Vec<usize>) {
         match self {
             Expr::Atom(Atom::Host(host)) if !hosts.contains(host) => hosts.push(*host),
-            Expr::Is(_) | Expr::Atom(_) => {}
-            Expr::Not(expr) => expr.hosts(hosts),
-            Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| part.hosts(hosts)),
+            Expr::Const(_) | Expr::Atom(_) => {}
+            Expr::Not(expr) => expr.collect_host_groups(hosts),
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| part.collect_host_groups(hosts)),
         }
     }
 
     /// Whether it depends on this fact.
-    pub fn asks(&self, fact: &Atom) -> bool {
+    pub fn depends_on(&self, fact: &Atom) -> bool {
         match self {
-            Expr::Is(_) => false,
+            Expr::Const(_) => false,
             Expr::Atom(atom) => atom == fact,
-            Expr::Not(expr) => expr.asks(fact),
-            Expr::And(parts) | Expr::Or(parts) => parts.iter().any(|part| part.asks(fact)),
+            Expr::Not(expr) => expr.depends_on(fact),
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().any(|part| part.depends_on(fact)),
         }
     }
 }
 
 /// A MAC address as lease servers read it: of an octet, a leading zero may be missing.
-pub fn mac(text: &str) -> Option<[u8; 6]> {
+pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
     let octet = |part: &str| {
         let is_octet = (1..=2).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
         u8::from_str_radix(part, 16).ok().filter(|_| is_octet)
@@ -165,70 +165,70 @@ pub fn mac(text: &str) -> Option<[u8; 6]> {
 }
 
 /// Whether that part of the field is this value; `None`: we have no such fact.
-pub fn equals(part: Part, value: &[u8]) -> Option<Expr> {
+pub fn field_equals(part: FieldSlice, value: &[u8]) -> Option<Expr> {
     // A part cut to another length than the value's is never equal to it.
     if part.length.is_some_and(|length| length < value.len()) {
-        return Some(Expr::Is(false));
+        return Some(Expr::Const(false));
     }
     let text = || String::from_utf8(value.to_vec()).ok().filter(|text| !text.is_empty());
     match part.field {
         Field::Option(93) if part.from == 0 && value.len() == 2 => {
-            Some(Expr::is(Atom::Arch(u16::from_be_bytes([value[0], value[1]]))))
+            Some(Expr::atom(Atom::Arch(u16::from_be_bytes([value[0], value[1]]))))
         }
-        Field::Option(93) if part.from == 1 && value.len() == 1 => Some(Expr::is(Atom::Arch(value[0].into()))),
+        Field::Option(93) if part.from == 1 && value.len() == 1 => Some(Expr::atom(Atom::Arch(value[0].into()))),
         Field::Option(60) => vendor_class(part.from, &text()?),
-        Field::Option(77) => Some(Expr::is(user_class(&text()?))),
+        Field::Option(77) => Some(Expr::atom(user_class(&text()?))),
         Field::Option(97) if part.from == 0 && value.len() == 17 && value[0] == 0 => {
-            Some(Expr::is(Atom::Uuid(value[1..].try_into().ok()?)))
+            Some(Expr::atom(Atom::Uuid(value[1..].try_into().ok()?)))
         }
         Field::Mac if part.from + value.len() <= 6 => {
             let mut octets = [None; 6];
             octets[part.from..part.from + value.len()].iter_mut().zip(value).for_each(|(o, v)| *o = Some(*v));
-            Some(Expr::is(Atom::Mac(octets)))
+            Some(Expr::atom(Atom::Mac(octets)))
         }
         Field::Relay if part.from == 0 => {
             let address: [u8; 4] = value.try_into().ok()?;
-            (address != [0; 4]).then(|| Expr::is(Atom::Relay(address.into())))
+            (address != [0; 4]).then(|| Expr::atom(Atom::Relay(address.into())))
         }
-        Field::Interface if part.from == 0 && part.length.is_none() => Some(Expr::is(Atom::Interface(text()?))),
-        Field::CircuitId if part.from == 0 && part.length.is_none() => Some(Expr::is(Atom::CircuitId(text()?))),
+        Field::Interface if part.from == 0 && part.length.is_none() => Some(Expr::atom(Atom::Interface(text()?))),
+        Field::CircuitId if part.from == 0 && part.length.is_none() => Some(Expr::atom(Atom::CircuitId(text()?))),
         _ => None,
     }
 }
 
 /// A hardware address as text, `52:54:00:00:00:01`, or a part of that text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct FormattedMac {
     /// The octets that are written.
-    pub part: Part,
-    pub mark: String,
+    pub part: FieldSlice,
+    pub separator: String,
     /// dhcpd writes `8` where Kea writes `08`.
-    pub zeros: bool,
+    pub zero_padded: bool,
     pub from: usize,
     pub length: Option<usize>,
 }
 
-impl Written {
-    pub fn part(self, from: usize, length: Option<usize>) -> Written {
-        Written { from: self.from + from, length, ..self }
+impl FormattedMac {
+    pub fn slice(self, from: usize, length: Option<usize>) -> FormattedMac {
+        FormattedMac { from: self.from + from, length, ..self }
     }
 
     /// The octets that are written so. `Err`: why it is never equal, or no rule says it.
-    pub fn octets(&self, text: &str) -> Result<(Part, Vec<u8>), String> {
-        let Written { part, mark, zeros, from, length } = self;
+    pub fn parse_octets(&self, text: &str) -> Result<(FieldSlice, Vec<u8>), String> {
+        let FormattedMac { part, separator: mark, zero_padded: zeros, from, length } = self;
         let whole = text.strip_suffix(mark.as_str()).unwrap_or(text);
         let parts: Vec<&str> = match mark.as_str() {
             "" if *zeros && whole.is_ascii() => {
                 (0..whole.len()).step_by(2).filter_map(|at| whole.get(at..at + 2)).collect()
             }
-            "" => return Err(KNOWN.into()),
+            "" => return Err(UNSUPPORTED_FACT.into()),
             mark => whole.split(mark).collect(),
         };
         let octet = |part: &&str| {
             let is_hex = (1..=2).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
             u8::from_str_radix(part, 16).ok().filter(|_| is_hex)
         };
-        let octets: Vec<u8> = parts.iter().map(octet).collect::<Option<_>>().ok_or(KNOWN)?;
+        let octets: Vec<u8> = parts.iter().map(octet).collect::<Option<_>>().ok_or(UNSUPPORTED_FACT)?;
         let as_written = |octet: &u8| if *zeros { format!("{octet:02x}") } else { format!("{octet:x}") };
         let right = octets.iter().map(as_written).collect::<Vec<_>>().join(mark);
         if !right.eq_ignore_ascii_case(whole) {
@@ -238,7 +238,7 @@ impl Written {
         let width = 2 + mark.len();
         let is_cut = length.is_some_and(|length| length != text.len());
         if from % width != 0 || is_cut || (!zeros && *from > 0) {
-            return Err(KNOWN.into());
+            return Err(UNSUPPORTED_FACT.into());
         }
         let octet = from / width;
         let all = length.is_none() && part.length.is_none();
@@ -246,16 +246,16 @@ impl Written {
         if all && octets.len() < rest.min(6) {
             return Err(format!("the server writes the whole address, which is never equal to {text}"));
         }
-        Ok((Part { from: part.from + octet, length: Some(octets.len()), ..*part }, octets))
+        Ok((FieldSlice { from: part.from + octet, length: Some(octets.len()), ..*part }, octets))
     }
 }
 
 /// Whether the field is there at all.
-pub fn exists(field: Field) -> Option<Expr> {
+pub fn field_exists(field: Field) -> Option<Expr> {
     match field {
         // Every machine that boots sends these.
-        Field::Option(60 | 93 | 94 | 97) | Field::Mac => Some(Expr::Is(true)),
-        Field::Option(175) => Some(Expr::is(Atom::Ipxe)),
+        Field::Option(60 | 93 | 94 | 97) | Field::Mac => Some(Expr::Const(true)),
+        Field::Option(175) => Some(Expr::atom(Atom::Ipxe)),
         _ => None,
     }
 }
@@ -265,17 +265,17 @@ fn vendor_class(from: usize, text: &str) -> Option<Expr> {
     const PXE: &str = "PXEClient";
     const HTTP: &str = "HTTPClient";
     const ARCH: &str = ":Arch:";
-    let code = |digits: &str| digits.get(..5)?.parse().ok().map(|code| Expr::is(Atom::Arch(code)));
+    let code = |digits: &str| digits.get(..5)?.parse().ok().map(|code| Expr::atom(Atom::Arch(code)));
     let whole = |word: &str| word.starts_with(text) && from == 0 && text.len() > 3;
     let behind = |word: &str| text.strip_prefix(word).filter(|_| from == 0);
     if whole(PXE) {
-        return Some(Expr::is(Atom::Http).negated());
+        return Some(Expr::atom(Atom::Http).negate());
     }
     if whole(HTTP) {
-        return Some(Expr::is(Atom::Http));
+        return Some(Expr::atom(Atom::Http));
     }
     for (word, is_http) in [(PXE, false), (HTTP, true)] {
-        let of_word = if is_http { Expr::is(Atom::Http) } else { Expr::is(Atom::Http).negated() };
+        let of_word = if is_http { Expr::atom(Atom::Http) } else { Expr::atom(Atom::Http).negate() };
         let Some(rest) = behind(word) else { continue };
         return match rest.strip_prefix(ARCH) {
             Some(digits) => code(digits),
@@ -289,7 +289,7 @@ fn vendor_class(from: usize, text: &str) -> Option<Expr> {
     if from == PXE.len() && text.starts_with(ARCH) {
         return code(&text[ARCH.len()..]);
     }
-    (from == 0).then(|| Expr::is(Atom::VendorClass(text.to_owned())))
+    (from == 0).then(|| Expr::atom(Atom::VendorClass(text.to_owned())))
 }
 
 fn user_class(text: &str) -> Atom {

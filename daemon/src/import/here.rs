@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, Default)]
-pub struct Here {
+pub struct HostInfo {
     /// The networks of this machine's interfaces, by name.
     pub networks: Vec<(String, Network4)>,
     /// Where other TFTP servers of this machine keep their files.
@@ -16,9 +16,9 @@ pub struct Here {
 /// Where TFTP servers keep their files unless they are told otherwise.
 const USUAL: [&str; 4] = ["/srv/tftp", "/tftpboot", "/var/lib/tftpboot", "/var/lib/tftp"];
 
-impl Here {
+impl HostInfo {
     /// `links`: all of them. `root`: `/`.
-    pub fn of(links: &[Link], root: &Path) -> Here {
+    pub fn detect(links: &[Link], root: &Path) -> HostInfo {
         let of_link = |link: &Link| link.ipv4.iter().map(|network| (link.name.clone(), *network)).collect::<Vec<_>>();
         let networks = links.iter().flat_map(of_link).filter(|(_, network)| !network.address.is_loopback()).collect();
         let file = std::fs::read_to_string(root.join("etc/default/tftpd-hpa")).unwrap_or_default();
@@ -31,11 +31,11 @@ impl Here {
                 tftp_dirs.push(directory);
             }
         }
-        Here { networks, tftp_dirs }
+        HostInfo { networks, tftp_dirs }
     }
 
     /// The prefix that the interface has in whose network the address lies.
-    pub fn prefix(&self, address: Ipv4Addr) -> Option<u8> {
+    pub fn prefix_for(&self, address: Ipv4Addr) -> Option<u8> {
         self.networks.iter().find(|(_, network)| network.contains(address)).map(|(_, network)| network.prefix)
     }
 }
@@ -56,7 +56,7 @@ mod tests {
         }
         let file = "TFTP_USERNAME=\"tftp\"\nTFTP_DIRECTORY=\"/images/boot\"\n";
         std::fs::write(root.path().join("etc/default/tftpd-hpa"), file).unwrap();
-        let here = Here::of(&[], root.path());
+        let here = HostInfo::detect(&[], root.path());
         assert_eq!(here.tftp_dirs, [PathBuf::from("/images/boot"), PathBuf::from("/srv/tftp")]);
     }
 
@@ -65,8 +65,8 @@ mod tests {
         let address = Ipv4Addr::new(10, 2, 0, 10);
         let ipv4 = vec![Network4 { address, prefix: 16 }];
         let link = Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4, ipv6: Vec::new() };
-        let here = Here::of(&[link], Path::new("/nowhere"));
-        assert_eq!(here.prefix(Ipv4Addr::new(10, 2, 0, 0)), Some(16));
-        assert_eq!(here.prefix(Ipv4Addr::new(10, 1, 0, 0)), None);
+        let here = HostInfo::detect(&[link], Path::new("/nowhere"));
+        assert_eq!(here.prefix_for(Ipv4Addr::new(10, 2, 0, 0)), Some(16));
+        assert_eq!(here.prefix_for(Ipv4Addr::new(10, 1, 0, 0)), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The Python daemon's proxy.ini in our own words. It routes the same; what it says and nobody reads is told.
 
-use super::here::Here;
-use super::written::{Fate, Told, head, quoted};
+use super::here::HostInfo;
+use super::written::{LineOutcome, LineNote, header, toml_string};
 use crate::config::DEFAULT_BOOT_DIR;
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::ini::{self, IniItem};
@@ -13,7 +13,7 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-pub fn import(source: &Source, here: &Here) -> Result<String, Vec<Diagnostic>> {
+pub fn import(source: &Source, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
     let (legacy, warnings) = legacy::read(source)?;
     let items = items(source);
     let ipxe_mode = matches!(legacy.boot.ipxe, IpxeTarget::Configured(_));
@@ -25,14 +25,14 @@ pub fn import(source: &Source, here: &Here) -> Result<String, Vec<Diagnostic>> {
             Some(warning) => {
                 let help = warning.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
                 let why = format!("{}{help}", warning.message);
-                Some(if item.key == VENDOR_KEY { Fate::Lost(why) } else { Fate::Changed(why) })
+                Some(if item.key == VENDOR_KEY { LineOutcome::Unsupported(why) } else { LineOutcome::Changed(why) })
             }
             None => idle(section, &item.key, ipxe_mode),
         };
         let place = format!("line {line}");
-        told.extend(fate.map(|fate| Told { place, line: format!("{} = {}", item.key, item.value), fate }));
+        told.extend(fate.map(|fate| LineNote { location: place, line: format!("{} = {}", item.key, item.value), outcome: fate }));
     }
-    Ok(head(&source.name, &attention(&legacy, here), &told) + &body(&legacy))
+    Ok(header(&source.name, &attention(&legacy, here), &told) + &body(&legacy))
 }
 
 /// Every entry and the section in which it stands; those of `[DEFAULT]` once.
@@ -62,9 +62,9 @@ fn read_from(section: &str, key: &str) -> bool {
 }
 
 /// Entries that are good and do nothing: those of the mode that is off.
-fn idle(section: &str, key: &str, ipxe_mode: bool) -> Option<Fate> {
+fn idle(section: &str, key: &str, ipxe_mode: bool) -> Option<LineOutcome> {
     if !read_from(section, key) {
-        return Some(Fate::Needless(format!("it is not read from [{section}]")));
+        return Some(LineOutcome::Unneeded(format!("it is not read from [{section}]")));
     }
     let idle = match key {
         "filename" | "filename_efi32" | "filename_efi64" => ipxe_mode,
@@ -73,11 +73,11 @@ fn idle(section: &str, key: &str, ipxe_mode: bool) -> Option<Fate> {
         _ => false,
     };
     let mode = if ipxe_mode { "on" } else { "off" };
-    idle.then(|| Fate::Needless(format!("it does nothing while iPXE mode is {mode}")))
+    idle.then(|| LineOutcome::Unneeded(format!("it does nothing while iPXE mode is {mode}")))
 }
 
 /// Files that this machine is to send, and does not have where this server looks for them.
-fn attention(legacy: &LegacyConfig, here: &Here) -> Vec<String> {
+fn attention(legacy: &LegacyConfig, here: &HostInfo) -> Vec<String> {
     let routing = &legacy.boot;
     if !here.networks.iter().any(|(_, network)| network.address == routing.tftpd) {
         return Vec::new();
@@ -102,7 +102,7 @@ fn body(legacy: &LegacyConfig) -> String {
     let mut text = String::new();
     let (routing, addresses) = (&legacy.boot, &legacy.addresses);
     if let Some((interface, _)) = &addresses.interface {
-        writeln!(text, "interfaces = [{}]", quoted(interface)).ok();
+        writeln!(text, "interfaces = [{}]", toml_string(interface)).ok();
     }
     if let Some((address, _)) = addresses.listen_address.as_ref().filter(|(address, _)| !address.is_unspecified()) {
         writeln!(text, "address = \"{address}\"").ok();
@@ -111,8 +111,8 @@ fn body(legacy: &LegacyConfig) -> String {
     if let IpxeTarget::Configured(name) = &routing.ipxe {
         text.push_str("\n[[rule]]\nname = \"iPXE\"\nfirmware = [\"ipxe\"]\nprofile = \"ipxe\"\n\n");
         match name.contains("://") {
-            true => writeln!(text, "[profile.ipxe]\nscript = {}", quoted(name)).ok(),
-            false => writeln!(text, "[profile.ipxe.loaders]\ndefault = {}", quoted(&at(routing.tftpd, name))).ok(),
+            true => writeln!(text, "[profile.ipxe]\nscript = {}", toml_string(name)).ok(),
+            false => writeln!(text, "[profile.ipxe.loaders]\ndefault = {}", toml_string(&at(routing.tftpd, name))).ok(),
         };
     }
     text.push_str(
@@ -121,10 +121,10 @@ fn body(legacy: &LegacyConfig) -> String {
     );
     let id = |arch: &Arch| arch.info().map_or("bios", |row| row.id);
     for (arch, Loader { name, .. }) in &routing.loaders {
-        writeln!(text, "{} = {}", id(arch), quoted(&at(routing.tftpd, name))).ok();
+        writeln!(text, "{} = {}", id(arch), toml_string(&at(routing.tftpd, name))).ok();
     }
     if let Some(Loader { name, .. }) = &routing.default_loader {
-        writeln!(text, "default = {}", quoted(&at(routing.tftpd, name))).ok();
+        writeln!(text, "default = {}", toml_string(&at(routing.tftpd, name))).ok();
     }
     text
 }

@@ -1,6 +1,6 @@
 //! A list of machines in CSV as tables of ours. Rows of one name are one machine, as in a list of network interfaces.
 
-use super::written::{Fate, Told, head, list_of, quoted};
+use super::written::{LineOutcome, LineNote, header, toml_list, toml_string};
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::machine_files::draft::MachineField;
 use crate::config::machine_files::headings::{is_ip_address, fields, lists_interfaces};
@@ -54,7 +54,7 @@ pub fn import(source: &Source, map: &[(String, String)]) -> Result<String, Vec<D
 }
 
 struct List {
-    told: Vec<Told>,
+    told: Vec<LineNote>,
     machines: Vec<(String, Machine)>,
 }
 
@@ -112,8 +112,8 @@ impl List {
         } else {
             return Column::Variable(variable);
         };
-        let fate = Fate::Needless(why.into());
-        self.told.push(Told { place: "line 1".into(), line: format!("the column {name:?}"), fate });
+        let fate = LineOutcome::Unneeded(why.into());
+        self.told.push(LineNote { location: "line 1".into(), line: format!("the column {name:?}"), outcome: fate });
         Column::PassedOver
     }
 
@@ -123,7 +123,7 @@ impl List {
         }
         let mut lost = |why: String| {
             let text = row.join(",");
-            self.told.push(Told { place: format!("line {line}"), line: text, fate: Fate::Lost(why) });
+            self.told.push(LineNote { location: format!("line {line}"), line: text, outcome: LineOutcome::Unsupported(why) });
         };
         if row.len() != columns.len() {
             let why = format!("it has {} fields, and the first line names {} columns", row.len(), columns.len());
@@ -162,19 +162,19 @@ impl List {
     }
 
     fn written(self, source: &Source) -> String {
-        let mut text = head(&source.name, &[], &self.told);
+        let mut text = header(&source.name, &[], &self.told);
         for (name, machine) in &self.machines {
             let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-            let name = if plain { name.clone() } else { quoted(name) };
+            let name = if plain { name.clone() } else { toml_string(name) };
             write!(text, "\n[machine.{name}] # line {}\n", machine.line).ok();
             if !machine.macs.is_empty() {
-                writeln!(text, "mac = {}", list_of(&machine.macs)).ok();
+                writeln!(text, "mac = {}", toml_list(&machine.macs)).ok();
             }
             for (key, value) in &machine.keys {
-                writeln!(text, "{key} = {}", quoted(value)).ok();
+                writeln!(text, "{key} = {}", toml_string(value)).ok();
             }
             if !machine.variables.is_empty() {
-                let one = |(name, value): (&String, &String)| format!("{name} = {}", quoted(value));
+                let one = |(name, value): (&String, &String)| format!("{name} = {}", toml_string(value));
                 let all: Vec<String> = machine.variables.iter().map(one).collect();
                 writeln!(text, "variables = {{ {} }}", all.join(", ")).ok();
             }
@@ -201,7 +201,7 @@ impl Machine {
 }
 
 /// Whether the first line names columns of machines.
-pub fn is_list(text: &str) -> bool {
+pub fn is_machine_list(text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default();
     let Some(separator) = [',', ';', '\t'].into_iter().find(|c| first.contains(*c)) else { return false };
     let names: Vec<String> = first.split(separator).map(|name| unquote(name).into_owned()).collect();

@@ -18,25 +18,25 @@ mod uci;
 mod written;
 
 use crate::config::diagnostic::{Diagnostic, Source};
-pub use detect::{Format, Seen, seen};
-pub use here::Here;
+pub use detect::{ImportFormat, Detection, detect_format};
+pub use here::HostInfo;
 
 /// The native file, or what is wrong with the foreign one.
-pub fn import(source: &Source, format: Option<Format>, here: &Here) -> Result<String, Vec<Diagnostic>> {
+pub fn import(source: &Source, format: Option<ImportFormat>, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
     let format = match format {
         Some(format) => format,
-        None => match seen(&source.text) {
-            Seen::Read(format) => format,
-            Seen::NotRead(message, help) => return Err(vec![source.file_error(message).help(help)]),
+        None => match detect_format(&source.text) {
+            Detection::Supported(format) => format,
+            Detection::Unsupported(message, help) => return Err(vec![source.file_error(message).help(help)]),
         },
     };
     match format {
-        Format::Ini => ini::import(source, here),
-        Format::Dnsmasq => dnsmasq::import(source, here),
-        Format::Isc => dnsmasq::translated(source, &isc::translate(source, here)?, here),
-        Format::Uci => dnsmasq::translated(source, &uci::translate(source)?, here),
-        Format::Options => dnsmasq::translated(source, &command::translate(source)?, here),
-        Format::Csv => machines::import(source, &[]),
-        Format::Kea => dnsmasq::translated(source, &kea::translate(source, here)?, here),
+        ImportFormat::Ini => ini::import(source, here),
+        ImportFormat::Dnsmasq => dnsmasq::import(source, here),
+        ImportFormat::Isc => dnsmasq::import_translation(source, &isc::translate(source, here)?, here),
+        ImportFormat::Uci => dnsmasq::import_translation(source, &uci::translate(source)?, here),
+        ImportFormat::CommandLine => dnsmasq::import_translation(source, &command::translate(source)?, here),
+        ImportFormat::Csv => machines::import(source, &[]),
+        ImportFormat::Kea => dnsmasq::import_translation(source, &kea::translate(source, here)?, here),
     }
 }

@@ -2,9 +2,9 @@
 //! dnsmasq: every way through it is one `dhcp-boot` with the tags that lead there.
 
 use super::expression::{Atom, Expr};
-use super::here::Here;
-use super::translation::{RELAY, Translation, value};
-use super::written::{Fate, Told, free_name};
+use super::here::HostInfo;
+use super::translation::{RELAY_PREFIX, Translation, quote_value};
+use super::written::{LineOutcome, LineNote, unique_name};
 use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
 use proxydhcpd_core::arch::{Arch, Transport};
 use std::collections::BTreeSet;
@@ -12,27 +12,27 @@ use std::net::Ipv4Addr;
 
 /// How a message says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    Field,
+pub enum MessagePart {
+    Header,
     Option,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    File(usize, Way, String),
+pub enum ProgramStep {
+    File(usize, MessagePart, String),
     /// `None`: the server that answers.
-    Server(Way, Option<Ipv4Addr>),
+    Server(MessagePart, Option<Ipv4Addr>),
     /// The machine is not answered.
     Deny(usize),
     /// It is, whatever was said before.
     Allow,
     /// The first branch that holds; the last one may hold always. Each with the number of its line.
-    If(Vec<(Expr, Vec<Step>)>),
+    If(Vec<(Expr, Vec<ProgramStep>)>),
 }
 
 /// Hosts that are given the same.
 #[derive(Debug, Default)]
-pub struct Hosts {
+pub struct HostGroup {
     pub name: String,
     /// Line, addresses and name of each.
     pub members: Vec<(usize, Vec<String>, String)>,
@@ -40,12 +40,12 @@ pub struct Hosts {
 
 #[derive(Debug, Default)]
 pub struct Program {
-    pub steps: Vec<Step>,
-    pub hosts: Vec<Hosts>,
+    pub steps: Vec<ProgramStep>,
+    pub host_groups: Vec<HostGroup>,
     /// Every network that is served, and its line.
     pub subnets: Vec<(usize, Ipv4Addr, u8)>,
     /// Names that the file has for facts.
-    pub names: Vec<(Atom, String)>,
+    pub fact_names: Vec<(Atom, String)>,
 }
 
 /// What a machine has in the end, by field and by option. Of two files firmware takes that of option 67; its server is
@@ -64,11 +64,11 @@ const MOST_WAYS: usize = 4096;
 
 impl Program {
     /// The options; `tells`: what tells machines apart in the file, and `says`: what says what they boot.
-    pub fn translated(
+    pub fn to_dnsmasq(
         &self,
         (tells, says): (&str, &str),
         source: &Source,
-        here: &Here,
+        here: &HostInfo,
         mut translation: Translation,
     ) -> Result<Translation, Vec<Diagnostic>> {
         let Some(ways) = self.ways() else {
@@ -81,7 +81,7 @@ impl Program {
         self.translate(&ways, &own, source, &mut translation);
         if !translation.options.iter().any(|(_, option)| option.starts_with("dhcp-boot")) {
             let note = format!("no `{says}` of this file is for a machine that boots: nothing in it says what to boot");
-            translation.attention.push(note);
+            translation.action_items.push(note);
         }
         Ok(translation)
     }
@@ -116,8 +116,8 @@ impl Program {
         let of_file = LineIndex::new(&source.text);
         for line in lines.into_iter().filter(|line| !used.contains(line)) {
             let (place, text) = (format!("line {line}"), of_file.trimmed_line(&source.text, line).to_owned());
-            let fate = Fate::Needless("no machine comes to it: for each one another file goes before it".into());
-            translation.told.push(Told { place, line: text, fate });
+            let fate = LineOutcome::Unneeded("no machine comes to it: for each one another file goes before it".into());
+            translation.notes.push(LineNote { location: place, line: text, outcome: fate });
         }
     }
 
@@ -164,16 +164,16 @@ impl Program {
     fn mark(&self, atom: &Atom, tag: &str, line: usize, translation: &mut Translation) {
         match atom {
             Atom::Host(group) => {
-                for (line, macs, name) in &self.hosts[*group].members {
-                    translation.option(*line, format!("dhcp-host={},set:{tag},{}", macs.join(","), label(name)));
+                for (line, macs, name) in &self.host_groups[*group].members {
+                    translation.add_option(*line, format!("dhcp-host={},set:{tag},{}", macs.join(","), label(name)));
                 }
             }
             Atom::Subnet(address, prefix) => {
                 let of = self.subnets.iter().find(|(_, known, length)| (known, length) == (address, prefix));
                 let line = of.map_or(line, |(line, ..)| *line);
-                translation.option(line, format!("dhcp-range=set:{tag},{}", range(*address, *prefix)));
+                translation.add_option(line, format!("dhcp-range=set:{tag},{}", range(*address, *prefix)));
             }
-            atom => translation.option(line, mark(atom, tag)),
+            atom => translation.add_option(line, mark(atom, tag)),
         }
     }
 
@@ -185,16 +185,16 @@ impl Program {
             return;
         }
         for (line, address, prefix) in self.subnets.iter().filter(|(_, address, prefix)| !marked(address, prefix)) {
-            translation.option(*line, format!("dhcp-range={}", range(*address, *prefix)));
+            translation.add_option(*line, format!("dhcp-range={}", range(*address, *prefix)));
         }
     }
 
     /// A host that boots what others boot is a machine with a name.
     fn other_hosts(&self, known: &[(Atom, String)], translation: &mut Translation) {
-        for (group, hosts) in self.hosts.iter().enumerate() {
+        for (group, hosts) in self.host_groups.iter().enumerate() {
             if !known.iter().any(|(atom, _)| *atom == Atom::Host(group)) {
                 for (line, macs, name) in &hosts.members {
-                    translation.option(*line, format!("dhcp-host={},{}", macs.join(","), label(name)));
+                    translation.add_option(*line, format!("dhcp-host={},{}", macs.join(","), label(name)));
                 }
             }
         }
@@ -216,30 +216,30 @@ impl End {
         let [of_field, of_option] = self.servers;
         let server = of_field.or(of_option).filter(|server| !own.contains(server));
         let server = server.map_or(String::new(), |server| format!(",,{server}"));
-        Some((*line, format!("dhcp-boot={tags}{}{server}", value(file))))
+        Some((*line, format!("dhcp-boot={tags}{}{server}", quote_value(file))))
     }
 }
 
-impl Step {
-    pub fn is_option(&self) -> bool {
-        matches!(self, Step::File(_, Way::Option, _) | Step::Server(Way::Option, _))
+impl ProgramStep {
+    pub fn sets_option(&self) -> bool {
+        matches!(self, ProgramStep::File(_, MessagePart::Option, _) | ProgramStep::Server(MessagePart::Option, _))
     }
 }
 
 /// The hosts that something is said of.
-fn hosts_that_decide(step: &Step, hosts: &mut Vec<usize>) {
-    let Step::If(branches) = step else { return };
+fn hosts_that_decide(step: &ProgramStep, hosts: &mut Vec<usize>) {
+    let ProgramStep::If(branches) = step else { return };
     for (condition, steps) in branches.iter().filter(|(_, steps)| !steps.is_empty()) {
-        condition.hosts(hosts);
+        condition.collect_host_groups(hosts);
         steps.iter().for_each(|step| hosts_that_decide(step, hosts));
     }
 }
 
 /// The lines of all files but those of a condition that is not understood, which is told for itself.
-fn files(step: &Step, lines: &mut BTreeSet<usize>) {
+fn files(step: &ProgramStep, lines: &mut BTreeSet<usize>) {
     match step {
-        Step::File(line, _, file) if !file.is_empty() => drop(lines.insert(*line)),
-        Step::If(branches) => {
+        ProgramStep::File(line, _, file) if !file.is_empty() => drop(lines.insert(*line)),
+        ProgramStep::If(branches) => {
             let met = branches.iter().filter(|(condition, _)| holds(condition, &Facts::new()) != Ok(false));
             met.flat_map(|(_, steps)| steps).for_each(|step| files(step, lines));
         }
@@ -248,25 +248,25 @@ fn files(step: &Step, lines: &mut BTreeSet<usize>) {
 }
 
 /// The line of the first file, to which what tells machines apart is accounted.
-fn first_line(step: &Step) -> Option<usize> {
+fn first_line(step: &ProgramStep) -> Option<usize> {
     match step {
-        Step::File(line, ..) | Step::Deny(line) => Some(*line),
-        Step::Server(..) | Step::Allow => None,
-        Step::If(branches) => branches.iter().flat_map(|(_, steps)| steps).find_map(first_line),
+        ProgramStep::File(line, ..) | ProgramStep::Deny(line) => Some(*line),
+        ProgramStep::Server(..) | ProgramStep::Allow => None,
+        ProgramStep::If(branches) => branches.iter().flat_map(|(_, steps)| steps).find_map(first_line),
     }
 }
 
 /// `Err`: which fact decides how it goes on.
-fn run(steps: &[Step], facts: &Facts, end: &mut End) -> Result<(), Atom> {
+fn run(steps: &[ProgramStep], facts: &Facts, end: &mut End) -> Result<(), Atom> {
     for step in steps {
         match step {
-            Step::File(line, way, file) => {
+            ProgramStep::File(line, way, file) => {
                 end.files[*way as usize] = Some((*line, file.clone())).filter(|(_, file)| !file.is_empty());
             }
-            Step::Server(way, server) => end.servers[*way as usize] = *server,
-            Step::Deny(line) => end.deny = Some(*line),
-            Step::Allow => end.deny = None,
-            Step::If(branches) => {
+            ProgramStep::Server(way, server) => end.servers[*way as usize] = *server,
+            ProgramStep::Deny(line) => end.deny = Some(*line),
+            ProgramStep::Allow => end.deny = None,
+            ProgramStep::If(branches) => {
                 for (condition, steps) in branches {
                     if holds(condition, facts)? {
                         run(steps, facts, end)?;
@@ -293,7 +293,7 @@ fn holds(expr: &Expr, facts: &Facts) -> Result<bool, Atom> {
         unknown.map_or(Ok(!decides), Err)
     };
     match expr {
-        Expr::Is(is) => Ok(*is),
+        Expr::Const(is) => Ok(*is),
         Expr::Not(expr) => holds(expr, facts).map(|is| !is),
         Expr::And(parts) => all(parts, false),
         Expr::Or(parts) => all(parts, true),
@@ -345,7 +345,7 @@ impl Tags<'_> {
         if let Some((_, tag)) = self.known.iter().find(|(known, _)| known == atom) {
             return tag.clone();
         }
-        let given = self.program.names.iter().find(|(known, _)| known == atom).map(|(_, name)| name.clone());
+        let given = self.program.fact_names.iter().find(|(known, _)| known == atom).map(|(_, name)| name.clone());
         let wish = given.unwrap_or_else(|| match atom {
             Atom::Arch(code) => Arch(*code).info().map_or_else(|| format!("arch-{code}"), |row| row.id.to_owned()),
             Atom::Ipxe => "ipxe".into(),
@@ -354,13 +354,13 @@ impl Tags<'_> {
             Atom::Mac(octets) => mac(octets).replace([':', '*'], ""),
             Atom::Uuid(_) => "uuid".into(),
             Atom::Subnet(address, prefix) => format!("{address}-{prefix}"),
-            Atom::Host(group) => self.program.hosts[*group].name.clone(),
+            Atom::Host(group) => self.program.host_groups[*group].name.clone(),
             Atom::Relay(address) => format!("relay-{address}"),
             Atom::Interface(name) => name.clone(),
             Atom::Known => "known".into(),
         });
         let is_interface = |name: &str| self.interfaces.iter().any(|known| known == name);
-        let tag = free_name(&wish, |name| name == "known" || is_interface(name) || self.taken.contains(name));
+        let tag = unique_name(&wish, |name| name == "known" || is_interface(name) || self.taken.contains(name));
         self.taken.insert(tag.clone());
         self.known.push((atom.clone(), tag.clone()));
         tag
@@ -372,15 +372,15 @@ fn mark(atom: &Atom, tag: &str) -> String {
         Atom::Arch(code) => format!("dhcp-match=set:{tag},option:client-arch,{code}"),
         Atom::Ipxe => format!("dhcp-match=set:{tag},175"),
         Atom::Http => format!("dhcp-vendorclass=set:{tag},HTTPClient"),
-        Atom::VendorClass(text) => format!("dhcp-vendorclass=set:{tag},{}", value(text)),
-        Atom::UserClass(text) => format!("dhcp-userclass=set:{tag},{}", value(text)),
-        Atom::CircuitId(text) => format!("dhcp-circuitid=set:{tag},{}", value(text)),
+        Atom::VendorClass(text) => format!("dhcp-vendorclass=set:{tag},{}", quote_value(text)),
+        Atom::UserClass(text) => format!("dhcp-userclass=set:{tag},{}", quote_value(text)),
+        Atom::CircuitId(text) => format!("dhcp-circuitid=set:{tag},{}", quote_value(text)),
         Atom::Mac(octets) => format!("dhcp-mac=set:{tag},{}", mac(octets)),
         Atom::Uuid(uuid) => {
             let octets: Vec<String> = uuid.iter().map(|octet| format!("{octet:02x}")).collect();
             format!("dhcp-match=set:{tag},97,00:{}", octets.join(":"))
         }
-        Atom::Relay(address) => format!("dhcp-match=set:{tag},{RELAY}{address}"),
+        Atom::Relay(address) => format!("dhcp-match=set:{tag},{RELAY_PREFIX}{address}"),
         Atom::Subnet(..) | Atom::Host(_) | Atom::Interface(_) | Atom::Known => String::new(),
     }
 }
@@ -397,7 +397,7 @@ fn range(address: Ipv4Addr, prefix: u8) -> String {
 
 /// The name of a host, in the letters that dnsmasq takes for one; digits alone would be a lease time.
 fn label(name: &str) -> String {
-    let label = free_name(name, |_| false);
+    let label = unique_name(name, |_| false);
     if label.chars().all(|c| c.is_ascii_digit()) || ["ignore", "infinite"].contains(&label.as_str()) {
         return format!("host-{label}");
     }

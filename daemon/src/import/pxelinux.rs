@@ -4,36 +4,36 @@ use crate::probable::closest_match;
 
 /// What a label boots.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Boot {
+pub enum LabelBoot {
     Disk,
     Kernel { kernel: String, initrds: Vec<String>, arguments: String },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Label {
+pub struct PxelinuxLabel {
     pub name: String,
     pub title: String,
-    pub boot: Boot,
+    pub boot: LabelBoot,
 }
 
 /// A line of the file, or of one that it includes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct PxelinuxLine {
     /// `default line 12`.
-    pub place: String,
+    pub location: String,
     pub text: String,
 }
 
 #[derive(Debug, Default)]
-pub struct Menu {
+pub struct PxelinuxMenu {
     /// Those that boot something, that which is booted without a key first.
-    pub labels: Vec<Label>,
+    pub labels: Vec<PxelinuxLabel>,
     pub title: String,
     /// It is shown, or has a prompt.
     pub is_shown: bool,
     /// In seconds; 255: for ever.
     pub timeout: u8,
-    pub lost: Vec<(Line, String)>,
+    pub unsupported: Vec<(PxelinuxLine, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -95,7 +95,7 @@ const WORDS: [&str; 35] = [
 const MORE_WORDS: [&str; 6] = ["sysappend", "text", "timeout", "totaltimeout", "type", "ui"];
 
 /// Whether the line begins or ends a text that is shown for an entry.
-pub fn text_block(line: &str) -> Option<bool> {
+pub fn starts_text_block(line: &str) -> Option<bool> {
     match first_word(line).to_ascii_lowercase().as_str() {
         "text" => Some(true),
         "endtext" => Some(false),
@@ -104,7 +104,7 @@ pub fn text_block(line: &str) -> Option<bool> {
 }
 
 /// The file that an `INCLUDE` or a `MENU INCLUDE` names, as it counts from the boot directory.
-pub fn included(line: &str) -> Option<String> {
+pub fn included_file(line: &str) -> Option<String> {
     let mut words = line.split_whitespace().skip_while(|word| word.eq_ignore_ascii_case("menu"));
     words.next().filter(|word| word.eq_ignore_ascii_case("include"))?;
     words.next().map(path)
@@ -122,20 +122,20 @@ fn unknown(word: &str) -> Option<String> {
     Some(format!("unknown word {word}{}", meant.unwrap_or(", which PXELINUX ignores".into())))
 }
 
-impl Menu {
-    pub fn of(lines: &[Line]) -> Menu {
-        let mut menu = Menu { timeout: 255, ..Menu::default() };
+impl PxelinuxMenu {
+    pub fn parse(lines: &[PxelinuxLine]) -> PxelinuxMenu {
+        let mut menu = PxelinuxMenu { timeout: 255, ..PxelinuxMenu::default() };
         let (mut drafts, mut global, mut default, mut on_timeout) = (Vec::<Draft>::new(), None, String::new(), None);
         let mut in_text = false;
-        for Line { place, text } in lines {
+        for PxelinuxLine { location: place, text } in lines {
             let text = text.trim();
-            if text_block(text).is_some_and(|begins| std::mem::replace(&mut in_text, begins) || begins) || in_text {
+            if starts_text_block(text).is_some_and(|begins| std::mem::replace(&mut in_text, begins) || begins) || in_text {
                 continue;
             }
             let (word, rest) =
                 text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim()));
             let mut lost = |why: &str| {
-                menu.lost.push((Line { place: place.clone(), text: text.to_owned() }, why.to_owned()));
+                menu.unsupported.push((PxelinuxLine { location: place.clone(), text: text.to_owned() }, why.to_owned()));
             };
             match (word.to_ascii_lowercase().as_str(), drafts.last_mut()) {
                 ("label", _) => {
@@ -186,10 +186,10 @@ impl Menu {
             drafts.insert(0, draft);
         }
         for draft in drafts {
-            let line = Line { place: draft.place.clone(), text: format!("label {}", draft.name) };
+            let line = PxelinuxLine { location: draft.place.clone(), text: format!("label {}", draft.name) };
             match draft.label(global.as_deref()) {
                 Ok(label) => menu.labels.push(label),
-                Err(why) => menu.lost.push((line, why.to_owned())),
+                Err(why) => menu.unsupported.push((line, why.to_owned())),
             }
         }
         menu
@@ -225,11 +225,11 @@ fn program(name: &str) -> bool {
 
 impl Draft {
     /// `Err`: why it is left out.
-    fn label(self, global: Option<&str>) -> Result<Label, &'static str> {
+    fn label(self, global: Option<&str>) -> Result<PxelinuxLabel, &'static str> {
         let Draft { name, title, .. } = &self;
-        let label = |boot| Ok(Label { name: name.clone(), title: title.clone(), boot });
+        let label = |boot| Ok(PxelinuxLabel { name: name.clone(), title: title.clone(), boot });
         if self.disk || is_chain(&self.kernel) {
-            return label(Boot::Disk);
+            return label(LabelBoot::Disk);
         }
         let (kernel, with) = self.kernel.split_once(char::is_whitespace).unwrap_or((&self.kernel, ""));
         if self.other || program(kernel) {
@@ -248,7 +248,7 @@ impl Draft {
                 None => arguments.push(word),
             }
         }
-        label(Boot::Kernel { kernel: path(kernel), initrds, arguments: arguments.join(" ") })
+        label(LabelBoot::Kernel { kernel: path(kernel), initrds, arguments: arguments.join(" ") })
     }
 }
 

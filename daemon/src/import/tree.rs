@@ -1,8 +1,8 @@
 //! A directory of files that are named by machines: `pxelinux.cfg`, where each is PXELINUX's menu for a machine, a network
 //! or all, and netboot.xyz's `MAC-525400000010.ipxe`, which iPXE runs as they are.
 
-use super::pxelinux::{Boot, Line, Menu, included, text_block};
-use super::written::{Fate, Told, free_name, head, quoted};
+use super::pxelinux::{LabelBoot, PxelinuxLine, PxelinuxMenu, included_file, starts_text_block};
+use super::written::{LineOutcome, LineNote, unique_name, header, toml_string};
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::toml::value::{parse_any_mac, parse_any_uuid};
 use proxydhcpd_core::wire::pxe::MachineId;
@@ -105,7 +105,7 @@ struct Writer {
     /// What a menu includes, with links resolved.
     included: BTreeSet<PathBuf>,
     attention: Vec<String>,
-    told: Vec<Told>,
+    told: Vec<LineNote>,
     profiles: String,
     names: BTreeSet<String>,
     /// What is written already, and the name of its profile.
@@ -114,12 +114,12 @@ struct Writer {
 }
 
 impl Writer {
-    fn tell(&mut self, file: &str, what: &str, fate: Fate) {
-        self.told.push(Told { place: file.to_owned(), line: what.to_owned(), fate });
+    fn tell(&mut self, file: &str, what: &str, fate: LineOutcome) {
+        self.told.push(LineNote { location: file.to_owned(), line: what.to_owned(), outcome: fate });
     }
 
     fn lost(&mut self, file: &str, what: &str, why: &str) {
-        self.tell(file, what, Fate::Lost(why.to_owned()));
+        self.tell(file, what, LineOutcome::Unsupported(why.to_owned()));
     }
 
     fn menu(&mut self, path: &Path) -> Result<(), Vec<Diagnostic>> {
@@ -130,9 +130,9 @@ impl Writer {
         let (mut lines, mut count) = (Vec::new(), 0);
         let mut open = vec![path.canonicalize().unwrap_or_else(|_| path.to_owned())];
         self.lines(&file, &source.text, &mut open, &mut count, &mut lines);
-        let menu = Menu::of(&lines);
-        for (line, why) in &menu.lost {
-            self.lost(&line.place, &line.text, why);
+        let menu = PxelinuxMenu::parse(&lines);
+        for (line, why) in &menu.unsupported {
+            self.lost(&line.location, &line.text, why);
         }
         if menu.labels.is_empty() {
             self.lost(&file, "the file", "it has no label that boots anything known here");
@@ -146,13 +146,13 @@ impl Writer {
 
     /// The lines of a menu, with those of the files that it includes in their places. `open`: the files that this one
     /// stands in; `count`: how many were included so far.
-    fn lines(&mut self, file: &str, text: &str, open: &mut Vec<PathBuf>, count: &mut usize, lines: &mut Vec<Line>) {
+    fn lines(&mut self, file: &str, text: &str, open: &mut Vec<PathBuf>, count: &mut usize, lines: &mut Vec<PxelinuxLine>) {
         let mut in_text = false;
         for (index, text) in text.lines().enumerate() {
             let place = format!("{file} line {}", index + 1);
-            in_text = text_block(text).unwrap_or(in_text);
-            let Some(wanted) = included(text).filter(|_| !in_text) else {
-                lines.push(Line { place, text: text.to_owned() });
+            in_text = starts_text_block(text).unwrap_or(in_text);
+            let Some(wanted) = included_file(text).filter(|_| !in_text) else {
+                lines.push(PxelinuxLine { location: place, text: text.to_owned() });
                 continue;
             };
             match self.include(&wanted, open, count) {
@@ -231,48 +231,48 @@ impl Writer {
             self.attention.push(format!(
                 "{first} and {file} are for the same machine. Its entry takes {first}: {why}. If the machine boots \
                  {file}, write `profile = {}` in its entry",
-                quoted(&profile)
+                toml_string(&profile)
             ));
         }
     }
 
     /// The label that is booted without a key.
-    fn only(&mut self, file: &str, menu: &Menu) -> String {
+    fn only(&mut self, file: &str, menu: &PxelinuxMenu) -> String {
         let others: Vec<&str> = menu.labels[1..].iter().map(|label| label.name.as_str()).collect();
         if !others.is_empty() {
             let why = format!("it boots {}; {} had to be typed at the prompt", menu.labels[0].name, others.join(", "));
-            self.tell(file, "the file", Fate::Changed(why));
+            self.tell(file, "the file", LineOutcome::Changed(why));
         }
         self.label(&menu.labels[0].name, &menu.labels[0].title, &menu.labels[0].boot)
     }
 
-    fn choice(&mut self, file: &str, menu: &Menu) -> String {
+    fn choice(&mut self, file: &str, menu: &PxelinuxMenu) -> String {
         if menu.labels.len() > MOST_ITEMS {
             self.lost(file, "the file", &format!("a menu has {MOST_ITEMS} items at most"));
         }
         let mut items = String::new();
         for label in menu.labels.iter().take(MOST_ITEMS) {
             let profile = self.label(&label.name, &label.title, &label.boot);
-            writeln!(items, "  {{ title = {}, profile = {} }},", quoted(&fitting(&label.title)), quoted(&profile)).ok();
+            writeln!(items, "  {{ title = {}, profile = {} }},", toml_string(&fitting(&label.title)), toml_string(&profile)).ok();
         }
         let prompt = if menu.title.is_empty() { "Boot" } else { &menu.title };
-        let body = format!("prompt = {}\ntimeout = {}\nitems = [\n{items}]\n", quoted(&fitting(prompt)), menu.timeout);
+        let body = format!("prompt = {}\ntimeout = {}\nitems = [\n{items}]\n", toml_string(&fitting(prompt)), menu.timeout);
         self.profile(&format!("{file} menu"), ".menu", &body)
     }
 
-    fn label(&mut self, name: &str, title: &str, boot: &Boot) -> String {
-        let mut body = format!("title = {}\n", quoted(&fitting(title)));
+    fn label(&mut self, name: &str, title: &str, boot: &LabelBoot) -> String {
+        let mut body = format!("title = {}\n", toml_string(&fitting(title)));
         match boot {
-            Boot::Disk => return "local-disk".into(),
-            Boot::Kernel { kernel, initrds, arguments } => {
-                writeln!(body, "kernel = {}", quoted(kernel)).ok();
+            LabelBoot::Disk => return "local-disk".into(),
+            LabelBoot::Kernel { kernel, initrds, arguments } => {
+                writeln!(body, "kernel = {}", toml_string(kernel)).ok();
                 match &initrds[..] {
                     [] => {}
-                    [one] => drop(writeln!(body, "initrd = {}", quoted(one))),
-                    many => drop(writeln!(body, "initrd = {}", super::written::list_of(many))),
+                    [one] => drop(writeln!(body, "initrd = {}", toml_string(one))),
+                    many => drop(writeln!(body, "initrd = {}", super::written::toml_list(many))),
                 }
                 if !arguments.is_empty() {
-                    writeln!(body, "arguments = {}", quoted(arguments)).ok();
+                    writeln!(body, "arguments = {}", toml_string(arguments)).ok();
                 }
             }
         }
@@ -286,7 +286,7 @@ impl Writer {
             return name.clone();
         }
         const BUILT_IN: [&str; 3] = ["menu", "local-disk", "nothing"];
-        let name = free_name(wish, |name| BUILT_IN.contains(&name) || self.names.contains(name));
+        let name = unique_name(wish, |name| BUILT_IN.contains(&name) || self.names.contains(name));
         write!(self.profiles, "\n[profile.{name}{table}]\n{body}").ok();
         self.names.insert(name.clone());
         self.known.push((content, name.clone()));
@@ -298,7 +298,7 @@ impl Writer {
         let Some((is_mac, of)) = script_of(path) else { return };
         match parse_any_mac(&of) {
             Some(mac) if is_mac => {
-                let profile = self.profile(&format!("script {of}"), "", &format!("kernel = {}\n", quoted(&file)));
+                let profile = self.profile(&format!("script {of}"), "", &format!("kernel = {}\n", toml_string(&file)));
                 self.of.push((Whose::Mac(mac.map(|octet| format!("{octet:02x}")).join(":")), file, profile));
             }
             _ if is_mac => self.lost(&file, "the file", "what stands behind MAC- is no MAC address"),
@@ -310,8 +310,8 @@ impl Writer {
     fn by_host_name(&mut self, path: &Path, file: &str, of: &str) {
         let instead = format!(
             "write [machine.{}] with its `mac`, and kernel = {} in its profile",
-            free_name(of, |_| false),
-            quoted(file)
+            unique_name(of, |_| false),
+            toml_string(file)
         );
         if self.of.iter().any(|(whose, ..)| *whose == Whose::All) {
             let why =
@@ -324,7 +324,7 @@ impl Writer {
             let why = format!(
                 "the machine runs it that the DHCP server calls {of}, in front of the menu of the boot directory"
             );
-            self.tell(file, "the file", Fate::Changed(why));
+            self.tell(file, "the file", LineOutcome::Changed(why));
         }
     }
 
@@ -332,22 +332,22 @@ impl Writer {
         self.settle();
         let (mut text, mut rules, mut machines) = (String::new(), String::new(), String::new());
         if let Some((.., profile)) = self.of.iter().find(|(whose, ..)| *whose == Whose::All) {
-            writeln!(text, "default-profile = {}", quoted(profile)).ok();
+            writeln!(text, "default-profile = {}", toml_string(profile)).ok();
         }
-        writeln!(text, "boot-dir = {}", quoted(&root.display().to_string())).ok();
+        writeln!(text, "boot-dir = {}", toml_string(&root.display().to_string())).ok();
         let mut taken = BTreeSet::new();
         for (whose, file, profile) in &self.of {
-            let profile = quoted(profile);
+            let profile = toml_string(profile);
             let mut machine = |key: &str, value: &str, digits: &str| {
-                let name = free_name(&format!("{key}-{digits}"), |name| taken.contains(name));
-                write!(machines, "\n[machine.{name}] # {file}\n{key} = {}\nprofile = {profile}\n", quoted(value)).ok();
+                let name = unique_name(&format!("{key}-{digits}"), |name| taken.contains(name));
+                write!(machines, "\n[machine.{name}] # {file}\n{key} = {}\nprofile = {profile}\n", toml_string(value)).ok();
                 taken.insert(name);
             };
             match whose {
                 Whose::Uuid(uuid) => machine("uuid", uuid, uuid),
                 Whose::Mac(mac) => machine("mac", mac, &mac.replace(':', "")),
                 Whose::Network(_, network) => {
-                    let name = quoted(file);
+                    let name = toml_string(file);
                     write!(
                         rules,
                         "\n[[rule]] # {file}\nname = {name}\nsubnet = [\"{network}\"]\nprofile = {profile}\n"
@@ -357,7 +357,7 @@ impl Writer {
                 Whose::All => {}
             }
         }
-        head(&directory.display().to_string(), &self.attention, &self.told)
+        header(&directory.display().to_string(), &self.attention, &self.told)
             + &text
             + &rules
             + &self.profiles

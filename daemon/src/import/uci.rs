@@ -1,7 +1,7 @@
 //! OpenWrt's /etc/config/dhcp, as its start script makes options of dnsmasq from it.
 
-use super::translation::{Translation, value};
-use super::written::{Fate, Told};
+use super::translation::{Translation, quote_value};
+use super::written::{LineOutcome, LineNote};
 use crate::config::diagnostic::{Diagnostic, Source};
 
 /// A section: `config boot 'linux'`, and what is under it.
@@ -28,7 +28,7 @@ pub fn translate(source: &Source) -> Result<Translation, Vec<Diagnostic>> {
     let own: Vec<&Section> = sections.iter().filter(|section| section.kind == "dhcp").collect();
     own.iter().for_each(|section| reader.network(section, own.len() == 1));
     if reader.translation.options.is_empty() {
-        reader.translation.attention.push("nothing in this file says what machines boot".into());
+        reader.translation.action_items.push("nothing in this file says what machines boot".into());
     }
     Ok(reader.translation)
 }
@@ -109,11 +109,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn tell(&mut self, line: usize, fate: Fate) {
+    fn tell(&mut self, line: usize, fate: LineOutcome) {
         let text = self.source.text.lines().nth(line - 1).unwrap_or_default().trim();
-        let group = matches!(fate, Fate::Group(_));
+        let group = matches!(fate, LineOutcome::Grouped(_));
         let text = if group { words(text).into_iter().nth(1).unwrap_or_default() } else { text.to_owned() };
-        self.translation.told.push(Told { place: format!("line {line}"), line: text, fate });
+        self.translation.notes.push(LineNote { location: format!("line {line}"), line: text, outcome: fate });
     }
 
     fn section(&mut self, section: &Section) {
@@ -129,7 +129,7 @@ impl Reader<'_> {
             "subscrid" => self.mark(section, "dhcp-subscrid", "subscrid"),
             "host" => self.host(section),
             "dhcp" => {}
-            _ => self.tell(section.line, Fate::Group(ADDRESSES)),
+            _ => self.tell(section.line, LineOutcome::Grouped(ADDRESSES)),
         }
     }
 
@@ -137,25 +137,25 @@ impl Reader<'_> {
         let Entry { line, name, value: text } = entry;
         let on = ["1", "on", "true", "yes", "enabled"].contains(&text.as_str());
         match name.as_str() {
-            "enable_tftp" if on => self.translation.option(*line, "enable-tftp"),
-            "tftp_root" => self.translation.option(*line, format!("tftp-root={}", value(text))),
-            "tftp_lowercase" if on => self.translation.option(*line, "tftp-lowercase"),
-            "dhcp_boot" => self.translation.option(*line, format!("dhcp-boot={text}")),
-            "dhcp_option" | "dhcp_option_force" => self.translation.option(*line, format!("dhcp-option={text}")),
+            "enable_tftp" if on => self.translation.add_option(*line, "enable-tftp"),
+            "tftp_root" => self.translation.add_option(*line, format!("tftp-root={}", quote_value(text))),
+            "tftp_lowercase" if on => self.translation.add_option(*line, "tftp-lowercase"),
+            "dhcp_boot" => self.translation.add_option(*line, format!("dhcp-boot={text}")),
+            "dhcp_option" | "dhcp_option_force" => self.translation.add_option(*line, format!("dhcp-option={text}")),
             "dhcp_match" | "dhcp_userclass" | "dhcp_vendorclass" | "pxe_prompt" | "pxe_service" | "tag_if" => {
-                self.translation.option(*line, format!("{}={text}", name.replace('_', "-")));
+                self.translation.add_option(*line, format!("{}={text}", name.replace('_', "-")));
             }
             "confdir" | "addnmount" | "extraconftext" => {
                 let why = "it is not read: import the files of dnsmasq that it names on their own";
-                self.tell(*line, Fate::Lost(why.into()));
+                self.tell(*line, LineOutcome::Unsupported(why.into()));
             }
-            _ => self.tell(*line, Fate::Group(ADDRESSES)),
+            _ => self.tell(*line, LineOutcome::Grouped(ADDRESSES)),
         }
     }
 
     fn boot(&mut self, section: &Section) {
         let Some(file) = section.get(&["filename"]) else {
-            return self.tell(section.line, Fate::Lost("a boot needs a `filename`".into()));
+            return self.tell(section.line, LineOutcome::Unsupported("a boot needs a `filename`".into()));
         };
         let mut tags = section.tags();
         // The tags may as well stand in front of the name.
@@ -167,22 +167,22 @@ impl Reader<'_> {
         let tag: String = tags.iter().map(|tag| format!("tag:{tag},")).collect();
         let server = match (section.text("servername"), section.text("serveraddress")) {
             ("", "") => String::new(),
-            (name, address) => format!(",{},{address}", value(name)),
+            (name, address) => format!(",{},{address}", quote_value(name)),
         };
         let server = server.trim_end_matches(',');
-        self.translation.option(file.line, format!("dhcp-boot={tag}{}{server}", value(name)));
+        self.translation.add_option(file.line, format!("dhcp-boot={tag}{}{server}", quote_value(name)));
         for option in section.entries.iter().filter(|entry| entry.name == "dhcp_option") {
-            self.translation.option(option.line, format!("dhcp-option={tag}{}", option.value));
+            self.translation.add_option(option.line, format!("dhcp-option={tag}{}", option.value));
         }
     }
 
     fn mark(&mut self, section: &Section, option: &str, key: &str) {
         let (tags, entry) = (section.tags(), section.get(&[key]));
         let Some(entry) = entry.filter(|_| !tags.is_empty()) else {
-            return self.tell(section.line, Fate::Lost(format!("it needs a `networkid` and a `{key}`")));
+            return self.tell(section.line, LineOutcome::Unsupported(format!("it needs a `networkid` and a `{key}`")));
         };
         for tag in tags {
-            self.translation.option(entry.line, format!("{option}=set:{tag},{}", entry.value));
+            self.translation.add_option(entry.line, format!("{option}=set:{tag},{}", entry.value));
         }
     }
 
@@ -195,7 +195,7 @@ impl Reader<'_> {
             .collect();
         if macs.is_empty() {
             let why = "a machine that boots is known by its MAC address, and here is none";
-            return self.tell(section.line, Fate::Lost(why.into()));
+            return self.tell(section.line, LineOutcome::Unsupported(why.into()));
         }
         let tags: String = section
             .entries
@@ -210,14 +210,14 @@ impl Reader<'_> {
         };
         let ignore = if section.text("ip") == "ignore" { ",ignore" } else { "" };
         let name = if name.is_empty() { String::new() } else { format!(",{name}") };
-        self.translation.option(section.line, format!("dhcp-host={}{tags}{name}{ignore}", macs.join(",")));
+        self.translation.add_option(section.line, format!("dhcp-host={}{tags}{name}{ignore}", macs.join(",")));
     }
 
     /// `config dhcp 'lan'`: its addresses are the router's, and its options may name what to boot.
     fn network(&mut self, section: &Section, alone: bool) {
         for entry in &section.entries {
             if !["dhcp_option", "dhcp_option_force"].contains(&entry.name.as_str()) {
-                self.tell(entry.line, Fate::Group(ADDRESSES));
+                self.tell(entry.line, LineOutcome::Grouped(ADDRESSES));
                 continue;
             }
             let boots = ["67", "66", "150", "option:bootfile-name", "option:tftp-server"];
@@ -225,10 +225,10 @@ impl Reader<'_> {
             if is_boot && !alone {
                 let why = "it is for one of several networks, whose addresses stand in another file: write a [[rule]] with \
                            `subnet` for it";
-                self.tell(entry.line, Fate::Lost(why.into()));
+                self.tell(entry.line, LineOutcome::Unsupported(why.into()));
                 continue;
             }
-            self.translation.option(entry.line, format!("dhcp-option={}", entry.value));
+            self.translation.add_option(entry.line, format!("dhcp-option={}", entry.value));
         }
     }
 }

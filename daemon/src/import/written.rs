@@ -4,29 +4,29 @@ use std::fmt::Write;
 
 /// What became of a line of the foreign file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fate {
+pub enum LineOutcome {
     /// It says nothing that we do not do anyway, or nothing at all.
-    Needless(String),
+    Unneeded(String),
     /// It is there, and means something a little different.
     Changed(String),
     /// It has no equivalent, and this is why.
-    Lost(String),
+    Unsupported(String),
     /// Many lines of one kind have the same reason, and are told together.
-    Group(&'static str),
+    Grouped(&'static str),
 }
 
 /// A line that is told of.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct LineNote {
     /// `line 12`, or `conf.d/a.conf line 12`.
-    pub place: String,
+    pub location: String,
     pub line: String,
-    pub fate: Fate,
+    pub outcome: LineOutcome,
 }
 
 /// What stands above the tables: what needs attention first, then every line that was not taken over as it stands, each
 /// under one heading.
-pub fn head(from: &str, attention: &[String], told: &[Told]) -> String {
+pub fn header(from: &str, attention: &[String], told: &[LineNote]) -> String {
     let mut text = format!("# Made by `proxydhcpd import` from {}.\n", one_line(from));
     for (index, note) in attention.iter().enumerate() {
         let title = if index == 0 { "#\n# Before you start the server:\n" } else { "" };
@@ -36,15 +36,15 @@ pub fn head(from: &str, attention: &[String], told: &[Told]) -> String {
         &mut text,
         "Without an equivalent here:",
         told,
-        |fate| if let Fate::Lost(why) = fate { Some(why) } else { None },
+        |fate| if let LineOutcome::Unsupported(why) = fate { Some(why) } else { None },
     );
     list(&mut text, "Taken over with a difference:", told, |fate| {
-        if let Fate::Changed(why) = fate { Some(why) } else { None }
+        if let LineOutcome::Changed(why) = fate { Some(why) } else { None }
     });
-    list(&mut text, "Needed no more:", told, |fate| if let Fate::Needless(why) = fate { Some(why) } else { None });
+    list(&mut text, "Needed no more:", told, |fate| if let LineOutcome::Unneeded(why) = fate { Some(why) } else { None });
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
-    for Told { place, line, fate } in told {
-        let Fate::Group(why) = fate else { continue };
+    for LineNote { location: place, line, outcome: fate } in told {
+        let LineOutcome::Grouped(why) = fate else { continue };
         let key = line.split('=').next().unwrap_or_default().trim();
         let member = one_line(&format!("{place} {key}"));
         match groups.iter_mut().find(|(known, _)| known == why) {
@@ -63,48 +63,48 @@ pub fn head(from: &str, attention: &[String], told: &[Told]) -> String {
 }
 
 /// The fates of one line as one: the gravest heading, under which every reason stands.
-pub fn united(fates: impl IntoIterator<Item = Fate>) -> Option<Fate> {
-    let mut fates: Vec<Fate> = fates.into_iter().collect();
-    fates.sort_by_key(Fate::rank);
+pub fn merge_outcomes(fates: impl IntoIterator<Item = LineOutcome>) -> Option<LineOutcome> {
+    let mut fates: Vec<LineOutcome> = fates.into_iter().collect();
+    fates.sort_by_key(LineOutcome::rank);
     let mut reasons: Vec<String> = Vec::new();
-    for reason in fates.iter().filter_map(Fate::reason).map(str::to_owned) {
+    for reason in fates.iter().filter_map(LineOutcome::reason).map(str::to_owned) {
         if !reasons.contains(&reason) {
             reasons.push(reason);
         }
     }
     let all = reasons.join("; ");
     Some(match fates.into_iter().next()? {
-        Fate::Lost(_) => Fate::Lost(all),
-        Fate::Changed(_) => Fate::Changed(all),
-        Fate::Needless(_) => Fate::Needless(all),
-        group @ Fate::Group(_) => group,
+        LineOutcome::Unsupported(_) => LineOutcome::Unsupported(all),
+        LineOutcome::Changed(_) => LineOutcome::Changed(all),
+        LineOutcome::Unneeded(_) => LineOutcome::Unneeded(all),
+        group @ LineOutcome::Grouped(_) => group,
     })
 }
 
-impl Fate {
+impl LineOutcome {
     fn rank(&self) -> u8 {
         match self {
-            Fate::Lost(_) => 0,
-            Fate::Changed(_) => 1,
-            Fate::Group(_) => 2,
-            Fate::Needless(_) => 3,
+            LineOutcome::Unsupported(_) => 0,
+            LineOutcome::Changed(_) => 1,
+            LineOutcome::Grouped(_) => 2,
+            LineOutcome::Unneeded(_) => 3,
         }
     }
 
     fn reason(&self) -> Option<&str> {
         match self {
-            Fate::Lost(why) | Fate::Changed(why) | Fate::Needless(why) => Some(why),
-            Fate::Group(_) => None,
+            LineOutcome::Unsupported(why) | LineOutcome::Changed(why) | LineOutcome::Unneeded(why) => Some(why),
+            LineOutcome::Grouped(_) => None,
         }
     }
 }
 
-fn list(text: &mut String, title: &str, told: &[Told], reason: fn(&Fate) -> Option<&String>) {
-    let mut entries = told.iter().filter_map(|told| Some((told, reason(&told.fate)?))).peekable();
+fn list(text: &mut String, title: &str, told: &[LineNote], reason: fn(&LineOutcome) -> Option<&String>) {
+    let mut entries = told.iter().filter_map(|told| Some((told, reason(&told.outcome)?))).peekable();
     if entries.peek().is_some() {
         writeln!(text, "#\n# {title}").ok();
     }
-    for (Told { place, line, .. }, why) in entries {
+    for (LineNote { location: place, line, .. }, why) in entries {
         writeln!(text, "#   {}: {}\n#     {}", one_line(place), one_line(line), one_line(why)).ok();
     }
 }
@@ -115,7 +115,7 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// A string as TOML has it.
-pub fn quoted(text: &str) -> String {
+pub fn toml_string(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
@@ -130,8 +130,8 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// A list of strings, on as many lines as it needs.
-pub fn list_of(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
-    let texts: Vec<String> = texts.into_iter().map(|text| quoted(text.as_ref())).collect();
+pub fn toml_list(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let texts: Vec<String> = texts.into_iter().map(|text| toml_string(text.as_ref())).collect();
     if texts.len() == 1 || texts.iter().map(|text| text.len() + 2).sum::<usize>() <= 90 {
         return format!("[{}]", texts.join(", "));
     }
@@ -140,7 +140,7 @@ pub fn list_of(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
 }
 
 /// A name for a table: letters, digits, dots, hyphens and underscores, and none that is taken.
-pub fn free_name(wish: &str, taken: impl Fn(&str) -> bool) -> String {
+pub fn unique_name(wish: &str, taken: impl Fn(&str) -> bool) -> String {
     let fits = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
     let mut name: String = wish.chars().take(50).map(fits).collect();
     while name.contains("--") {

@@ -11,7 +11,7 @@ use super::netns::raw::Wire;
 use super::netns::{Host, Peer, wait_for};
 use super::{HERE, network};
 use proxydhcpd::config::diagnostic::Source;
-use proxydhcpd::import::{Here, import};
+use proxydhcpd::import::{HostInfo, import};
 use proxydhcpd_core::link::Network4;
 use std::collections::BTreeSet;
 use std::fs;
@@ -115,7 +115,7 @@ impl Site {
     fn imported(&self) -> String {
         let source = Source::new("dnsmasq.conf", self.conf.clone().into_bytes()).unwrap();
         let networks = vec![("eth0".to_owned(), Network4 { address: HERE, prefix: 24 })];
-        let here = Here { networks, tftp_dirs: vec![self.root()] };
+        let here = HostInfo { networks, tftp_dirs: vec![self.root()] };
         import(&source, None, &here).unwrap_or_else(|told| panic!("{}: {}", self.name, told[0]))
     }
 }

@@ -1,13 +1,13 @@
 //! The smallest files that were imported wrongly once, and what becomes of them now.
 
-use super::{Here, Source, import, imported};
+use super::{HostInfo, Source, import, imported};
 use proxydhcpd_core::link::Network4;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
 fn on(network: &str, prefix: u8, text: &str) -> Result<String, String> {
     let address: Ipv4Addr = network.parse().unwrap();
-    let here = Here { networks: vec![("eth0".into(), Network4 { address, prefix })], ..Here::default() };
+    let here = HostInfo { networks: vec![("eth0".into(), Network4 { address, prefix })], ..HostInfo::default() };
     let source = Source::new("d", text.as_bytes().to_vec()).unwrap();
     import(&source, None, &here).map_err(|told| told[0].one_line())
 }
@@ -80,7 +80,7 @@ fn a_range_is_never_wider_than_the_interface_that_it_is_on() {
 fn an_interface_without_a_range_is_left_alone_as_it_was() {
     let networks = [("eth0", [192, 0, 2, 10]), ("wan", [203, 0, 113, 5])];
     let networks = networks.map(|(name, address)| (name.to_owned(), Network4 { address: address.into(), prefix: 24 }));
-    let here = Here { networks: networks.into(), ..Here::default() };
+    let here = HostInfo { networks: networks.into(), ..HostInfo::default() };
     let of = |text: &str| import(&Source::new("d", text.into()).unwrap(), None, &here).unwrap();
     let told = of("dhcp-range=192.0.2.0,proxy\ndhcp-boot=a.0\n");
     has(&told, &["interfaces = [\"eth0\"]", "#     dnsmasq answered only on eth0"]);
@@ -139,7 +139,7 @@ fn the_files_of_another_tftp_server_are_looked_for_where_it_keeps_them() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("undionly.kpxe"), super::netns::loaders::program("bios")).unwrap();
     let of = |directory: &Path| {
-        let here = Here { tftp_dirs: vec![directory.into()], ..Here::default() };
+        let here = HostInfo { tftp_dirs: vec![directory.into()], ..HostInfo::default() };
         let text = b"dhcp-range=192.0.2.0,proxy\npxe-service=x86PC,\"FOG\",undionly.kpxe\n".to_vec();
         import(&Source::new("d", text).unwrap(), None, &here).unwrap()
     };
@@ -186,7 +186,7 @@ fn rules_and_menus_have_names_of_their_own() {
 #[test]
 fn a_proxy_ini_whose_files_are_not_there_says_so() {
     let directory = Ipv4Addr::new(192, 0, 2, 10);
-    let here = Here { networks: vec![("eth0".into(), Network4 { address: directory, prefix: 24 })], ..Here::default() };
+    let here = HostInfo { networks: vec![("eth0".into(), Network4 { address: directory, prefix: 24 })], ..HostInfo::default() };
     let text = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.10\nfilename = \"nowhere.0\"\n";
     let told = import(&Source::new("proxy.ini", text.into()).unwrap(), None, &here).unwrap();
     assert!(

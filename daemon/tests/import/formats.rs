@@ -2,7 +2,7 @@
 
 use super::imported;
 use proxydhcpd::config::diagnostic::Source;
-use proxydhcpd::import::{Format, Here, Seen, import, seen};
+use proxydhcpd::import::{ImportFormat, HostInfo, Detection, import, detect_format};
 use std::path::Path;
 
 /// The tables without comments.
@@ -86,7 +86,7 @@ fn the_boot_dir_of_a_container_is_that_of_its_host() {
     ] {
         let file = directory.path().join("compose.yml");
         let source = Source::new(file.to_str().unwrap(), text.clone().into_bytes()).unwrap();
-        let told = import(&source, None, &Here::default()).unwrap();
+        let told = import(&source, None, &HostInfo::default()).unwrap();
         assert!(told.contains(&format!("\nboot-dir = \"{here}/tftp/sub\"\n")), "{text}{told}");
         assert!(told.contains("#     in the container it is /tftp/sub, and on its host "), "{told}");
         assert!(told.contains("default = \"a.0\""), "{told}");
@@ -136,7 +136,7 @@ fn openwrts_configuration_says_what_its_dnsmasq_is_started_with() {
     assert!(told.contains("line 2 domainneeded"), "{told}");
 
     let source = Source::new("dhcp", b"config boot\n\toption filename\n".to_vec()).unwrap();
-    let error = import(&source, None, &Here::default()).unwrap_err().remove(0);
+    let error = import(&source, None, &HostInfo::default()).unwrap_err().remove(0);
     assert_eq!(error.one_line().split(" (").next(), Some("dhcp:2:2: this is no line of OpenWrt's configuration"));
 }
 
@@ -164,7 +164,7 @@ fn errors_in_openwrts_configuration_show_its_own_line() {
         (format!("{section}config dnsmasq\n\tlist dhcp_boot 'a,\"b'\n"), "dhcp:5:18: a quote that does not end"),
     ] {
         let source = Source::new("dhcp", text.clone().into_bytes()).unwrap();
-        let error = import(&source, None, &Here::default()).unwrap_err().remove(0);
+        let error = import(&source, None, &HostInfo::default()).unwrap_err().remove(0);
         assert!(error.one_line().starts_with(place), "{error}");
         let line = error.location.as_ref().unwrap().line;
         assert_eq!(error.location.unwrap().text, text.lines().nth(line - 1).unwrap());
@@ -222,7 +222,7 @@ fn a_site_whose_hosts_all_boot_something_else_is_imported() {
 
     let many = format!("{text}{}", (1100..4100).map(host).collect::<String>());
     let source = Source::new("d", many.into_bytes()).unwrap();
-    let error = import(&source, None, &Here::default()).unwrap_err().remove(0).one_line();
+    let error = import(&source, None, &HostInfo::default()).unwrap_err().remove(0).one_line();
     assert!(
         error.starts_with("d: its conditions tell more than 4096 kinds of machines apart (each becomes a rule"),
         "{error}"
@@ -261,11 +261,11 @@ fn what_an_isc_configuration_asks_and_no_rule_knows_is_told_of() {
         ("option routers 192.0.2.1;\nfilename \"a\"\n", "d:2:10: a statement that does not end"),
     ] {
         let source = Source::new("d", text.into()).unwrap();
-        let told = import(&source, None, &Here::default()).unwrap_err().remove(0).one_line();
+        let told = import(&source, None, &HostInfo::default()).unwrap_err().remove(0).one_line();
         assert!(told.starts_with(error), "{told}");
     }
     let source = Source::new("k", b"// x\n{ \"Dhcp4\": {\n  \"a\" 1 } }\n".to_vec()).unwrap();
-    let told = import(&source, None, &Here::default()).unwrap_err().remove(0).one_line();
+    let told = import(&source, None, &HostInfo::default()).unwrap_err().remove(0).one_line();
     assert!(told.starts_with("k:3:7: expected `:`"), "{told}");
 }
 
@@ -289,7 +289,7 @@ fn a_missing_semicolon_in_iscs_configuration_is_an_error_at_its_place() {
         ("host x { hardware ethernet 52:54:00:00:00:01; filename \"a.0\" }\n", "1:56"),
     ] {
         let source = Source::new("d", text.into()).unwrap();
-        let told = import(&source, Some(Format::Isc), &Here::default()).expect_err(text).remove(0).one_line();
+        let told = import(&source, Some(ImportFormat::Isc), &HostInfo::default()).expect_err(text).remove(0).one_line();
         assert_eq!(told, format!("d:{place}: a statement that does not end (put a `;` behind it)"), "{text}");
     }
     // What looks like it, and is right.
@@ -308,7 +308,7 @@ fn a_missing_semicolon_in_iscs_configuration_is_an_error_at_its_place() {
 #[test]
 fn a_comparison_that_the_server_refuses_is_told_as_such() {
     let source = Source::new("d", "if option arch == 00:07 { filename \"a.0\"; }\n".into()).unwrap();
-    let told = import(&source, Some(Format::Isc), &Here::default()).unwrap_err().remove(0).one_line();
+    let told = import(&source, Some(ImportFormat::Isc), &HostInfo::default()).unwrap_err().remove(0).one_line();
     assert_eq!(told, "d:1:16: dhcpd compares with a single `=`, and refuses this (write `=`)");
     let class = r#"{ "name": "a", "test": "option[93].hex = 0x0007", "boot-file-name": "x.0" }"#;
     let told = imported(&format!("{{ \"Dhcp4\": {{ \"client-classes\": [{class}] }} }}"));
@@ -520,7 +520,7 @@ fn of_a_format_that_is_not_read_it_is_said_which_it_is() {
         ),
         ("menuentry 'x' {\n linux /x\n}\n", "a menu of GRUB"),
     ] {
-        let Seen::NotRead(said, help) = seen(text) else { panic!("read: {text}") };
+        let Detection::Unsupported(said, help) = detect_format(text) else { panic!("read: {text}") };
         let expected =
             if what.starts_with("the file ") { what.to_owned() } else { format!("this is {what}, and is not read") };
         assert_eq!(said, expected, "{text}");

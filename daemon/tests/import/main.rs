@@ -15,7 +15,7 @@ use netns::{Host, Peer, wait_for};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;
-use proxydhcpd::import::{Format, Here, import};
+use proxydhcpd::import::{ImportFormat, HostInfo, import};
 use proxydhcpd::net::holder::{Transport, bound_sockets};
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
@@ -278,7 +278,7 @@ fn an_error_of_the_file_is_told_with_its_place() {
         ("dhcp-boot", "d:1:1: `dhcp-boot` must say something behind `=`"),
     ] {
         let source = Source::new("d", text.into()).unwrap();
-        assert_eq!(import(&source, Some(Format::Dnsmasq), &Here::default()).unwrap_err()[0].one_line(), told);
+        assert_eq!(import(&source, Some(ImportFormat::Dnsmasq), &HostInfo::default()).unwrap_err()[0].one_line(), told);
     }
 }
 
@@ -294,7 +294,7 @@ fn a_proxy_ini_routes_as_it_did() {
     ] {
         let text = format!("{PROXY}{more}");
         let source = Source::new("proxy.ini", text.clone().into_bytes()).unwrap();
-        let imported = import(&source, None, &Here::default()).unwrap();
+        let imported = import(&source, None, &HostInfo::default()).unwrap();
         let new = plan(&imported);
         let (legacy, _) = proxydhcpd::config::legacy::read(&source).unwrap();
         let mut old = Plan { boot_server: true, http: Some(8080), ..Plan::default() };
@@ -308,7 +308,7 @@ fn a_proxy_ini_routes_as_it_did() {
 
 fn imported(text: &str) -> String {
     let source = Source::new("dnsmasq.conf", text.as_bytes().to_vec()).unwrap();
-    import(&source, None, &Here::default()).unwrap_or_else(|told| panic!("{}", told[0]))
+    import(&source, None, &HostInfo::default()).unwrap_or_else(|told| panic!("{}", told[0]))
 }
 
 /// The plan, as our own parser reads it. The files themselves are nobody's concern here.

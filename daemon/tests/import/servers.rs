@@ -7,7 +7,7 @@ use super::netns::raw::Wire;
 use super::netns::{Peer, wait_for};
 use super::{HERE, network, ours, plan};
 use proxydhcpd::config::diagnostic::Source;
-use proxydhcpd::import::{Here, import};
+use proxydhcpd::import::{HostInfo, import};
 use proxydhcpd::net::holder::{Transport, bound_sockets};
 use proxydhcpd_core::link::Network4;
 use std::fs;
@@ -24,7 +24,7 @@ fn samples(of: &str) -> Vec<PathBuf> {
 fn imported(directory: &Path, file: &str) -> String {
     let source = Source::new(file, fs::read(directory.join(file)).unwrap()).unwrap();
     let networks = vec![("eth0".to_owned(), Network4 { address: HERE, prefix: 24 })];
-    let here = Here { networks, tftp_dirs: Vec::new() };
+    let here = HostInfo { networks, tftp_dirs: Vec::new() };
     import(&source, None, &here).unwrap_or_else(|told| panic!("{directory:?}: {}", told[0]))
 }
 

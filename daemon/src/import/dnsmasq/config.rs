@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use super::super::written::Fate;
+use super::super::written::LineOutcome;
 use crate::config::diagnostic::Span;
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::link::Network4;
@@ -13,106 +13,106 @@ use proxydhcpd_core::plan::pattern::MacPattern;
 pub type LineId = usize;
 
 #[derive(Debug, Default)]
-pub struct Config {
+pub struct DnsmasqConfig {
     /// Whose file it is, if it is not dnsmasq's.
     pub server: Option<&'static str>,
-    pub boots: Vec<Boot>,
+    pub boots: Vec<DhcpBoot>,
     /// Options 67 and 66: what a lease server boots where no `dhcp-boot` says it.
-    pub option_boots: Vec<Boot>,
-    pub option_servers: Vec<(LineId, Server)>,
+    pub option_boots: Vec<DhcpBoot>,
+    pub option_servers: Vec<(LineId, FileServer)>,
     /// `pxe-service` lines that are there for Raspberry Pis.
-    pub raspberry_pis: Vec<LineId>,
+    pub raspberry_pi_lines: Vec<LineId>,
     /// Options that name a program for machines that boot over IPv6.
-    pub ipv6_boots: Vec<LineId>,
-    pub services: Vec<Service>,
-    pub prompts: Vec<Prompt>,
-    pub marks: Vec<Mark>,
+    pub ipv6_boot_lines: Vec<LineId>,
+    pub services: Vec<PxeService>,
+    pub prompts: Vec<PxePrompt>,
+    pub tag_matches: Vec<TagMatch>,
     pub tag_ifs: Vec<TagIf>,
-    pub hosts: Vec<Host>,
-    pub ignores: Vec<(LineId, Vec<Literal>)>,
+    pub hosts: Vec<DhcpHost>,
+    pub ignores: Vec<(LineId, Vec<TagLiteral>)>,
     /// It leaves the addresses to another server, as we do.
-    pub proxy: bool,
-    pub ranges: Vec<Range>,
+    pub is_proxy: bool,
+    pub ranges: Vec<DhcpRange>,
     pub interfaces: Vec<(LineId, String)>,
     pub addresses: Vec<(LineId, Ipv4Addr)>,
     pub vendor_classes: Vec<(LineId, String)>,
     /// Tags that lines without an equivalent would have set.
-    pub lost_tags: BTreeSet<String>,
-    pub tftp: Tftp,
+    pub unsupported_tags: BTreeSet<String>,
+    pub tftp: TftpOptions,
 }
 
 #[derive(Debug, Default)]
-pub struct Tftp {
+pub struct TftpOptions {
     /// It served TFTP itself, says this line.
     pub enabled: Option<LineId>,
     pub root: Option<String>,
     pub ignore_case: bool,
-    pub ports: Option<(u16, u16)>,
-    pub range_line: Option<LineId>,
+    pub port_range: Option<(u16, u16)>,
+    pub port_range_line: Option<LineId>,
     pub single_port: bool,
-    pub most: Option<u16>,
+    pub max_transfers: Option<u16>,
 }
 
 /// `tag:x`, `tag:!x`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Literal {
+pub struct TagLiteral {
     pub tag: String,
-    pub not: bool,
+    pub negated: bool,
 }
 
 /// Who has the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Server {
-    Ours,
-    At(Ipv4Addr),
+pub enum FileServer {
+    ThisServer,
+    Address(Ipv4Addr),
 }
 
 /// `dhcp-boot`.
 #[derive(Debug)]
-pub struct Boot {
+pub struct DhcpBoot {
     pub line: LineId,
-    pub tags: Vec<Literal>,
+    pub tags: Vec<TagLiteral>,
     pub file: String,
-    pub server: Server,
+    pub server: FileServer,
 }
 
 /// `pxe-service`.
 #[derive(Debug)]
-pub struct Service {
+pub struct PxeService {
     pub line: LineId,
-    pub tags: Vec<Literal>,
+    pub tags: Vec<TagLiteral>,
     pub arch: Arch,
     pub title: String,
-    pub does: Does,
+    pub action: ServiceAction,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Does {
+pub enum ServiceAction {
     LocalDisk,
-    File(String, Server),
+    File(String, FileServer),
     /// A boot server of this type, at an address or wherever it is.
     BootServer(u16, Option<Ipv4Addr>),
 }
 
 /// `pxe-prompt`.
 #[derive(Debug)]
-pub struct Prompt {
+pub struct PxePrompt {
     pub line: LineId,
-    pub tags: Vec<Literal>,
+    pub tags: Vec<TagLiteral>,
     pub text: String,
     pub timeout: u8,
 }
 
 /// A line that sets a tag where its test holds.
 #[derive(Debug)]
-pub struct Mark {
+pub struct TagMatch {
     pub line: LineId,
     pub tag: String,
-    pub test: Test,
+    pub test: TagTest,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Test {
+pub enum TagTest {
     Always,
     Arch(u16),
     /// Option 175 is there.
@@ -134,75 +134,75 @@ pub enum Test {
 #[derive(Debug)]
 pub struct TagIf {
     pub line: LineId,
-    pub sets: Vec<String>,
-    pub tags: Vec<Literal>,
+    pub set_tags: Vec<String>,
+    pub tags: Vec<TagLiteral>,
 }
 
 /// `dhcp-host` with hardware addresses.
 #[derive(Debug)]
-pub struct Host {
+pub struct DhcpHost {
     pub line: LineId,
     pub macs: Vec<MacPattern>,
-    pub sets: Vec<String>,
+    pub set_tags: Vec<String>,
     pub name: Option<String>,
     pub ignore: bool,
 }
 
 /// `dhcp-range`.
 #[derive(Debug)]
-pub struct Range {
+pub struct DhcpRange {
     pub line: LineId,
-    pub filter: Vec<Literal>,
-    pub sets: Vec<String>,
+    pub required_tags: Vec<TagLiteral>,
+    pub set_tags: Vec<String>,
     pub start: Ipv4Addr,
     pub mask: Option<Ipv4Addr>,
     /// Where the address stands, for what is to be said of it.
-    pub at: Span,
-    pub proxy: bool,
+    pub address_span: Span,
+    pub is_proxy: bool,
 }
 
-impl Tftp {
+impl TftpOptions {
     /// The directory for all goes before that of one interface, which goes before others.
-    pub fn take_root(&mut self, root: &str, for_all: bool) -> Option<Fate> {
+    pub fn set_root(&mut self, root: &str, for_all: bool) -> Option<LineOutcome> {
         match &self.root {
             Some(known) if known != root && !for_all => {
-                Some(Fate::Lost(format!("the boot directory is the same on every interface: {known}")))
+                Some(LineOutcome::Unsupported(format!("the boot directory is the same on every interface: {known}")))
             }
             _ => {
                 self.root = Some(root.to_owned());
-                (!for_all).then(|| Fate::Changed("the boot directory is the same on every interface".into()))
+                (!for_all).then(|| LineOutcome::Changed("the boot directory is the same on every interface".into()))
             }
         }
     }
 }
 
-impl Config {
-    pub fn server(&self) -> &'static str {
+impl DnsmasqConfig {
+    pub fn source_server(&self) -> &'static str {
         self.server.unwrap_or("dnsmasq")
     }
 
     /// Whether a line that is imported sets this tag.
-    pub fn sets(&self, tag: &String) -> bool {
-        let by_if = self.tag_ifs.iter().flat_map(|tag_if| &tag_if.sets);
-        let by_host = self.hosts.iter().flat_map(|host| &host.sets);
-        by_if.chain(by_host).chain(self.marks.iter().map(|mark| &mark.tag)).any(|known| known == tag)
+    pub fn sets_tag(&self, tag: &String) -> bool {
+        let by_if = self.tag_ifs.iter().flat_map(|tag_if| &tag_if.set_tags);
+        let by_host = self.hosts.iter().flat_map(|host| &host.set_tags);
+        by_if.chain(by_host).chain(self.tag_matches.iter().map(|mark| &mark.tag)).any(|known| known == tag)
     }
 }
 
 /// Whether the code is one of UEFI HTTP boot.
-pub fn is_http(code: u16) -> bool {
+pub fn is_http_arch(code: u16) -> bool {
     Arch(code).transport() == Some(Transport::Http)
 }
 
-impl Test {
+impl TagTest {
     /// A part of option 60. The class of UEFI HTTP boot, and the digits behind it, are known for what they are.
-    pub fn vendor_class(text: &str) -> Test {
-        let Some(rest) = text.strip_prefix("HTTPClient") else { return Test::VendorClass(text.to_owned()) };
+    pub fn vendor_class(text: &str) -> TagTest {
+        let Some(rest) = text.strip_prefix("HTTPClient") else { return TagTest::VendorClass(text.to_owned()) };
         let digits = rest.strip_prefix(":Arch:").and_then(|rest| rest.get(..5)).and_then(|digits| digits.parse().ok());
-        digits.filter(|code| is_http(*code)).map_or(Test::Http, Test::Arch)
+        digits.filter(|code| is_http_arch(*code)).map_or(TagTest::Http, TagTest::Arch)
     }
 
-    pub fn subnet(network: Network4) -> Test {
-        Test::Subnet(network.address.octets(), network.prefix)
+    pub fn subnet(network: Network4) -> TagTest {
+        TagTest::Subnet(network.address.octets(), network.prefix)
     }
 }

@@ -1,16 +1,16 @@
 //! The options of dnsmasq that are no business of a boot server, by the reason for which they go.
 
-use super::super::written::Fate;
+use super::super::written::LineOutcome;
 
 /// Why a line by this key is not imported, if that is so whatever it says.
-pub fn fate(key: &str) -> Option<Fate> {
+pub fn outcome(key: &str) -> Option<LineOutcome> {
     let needless = NEEDLESS.iter().find(|(known, _)| *known == key);
     let lost = LOST.iter().find(|(known, _)| *known == key);
     let group = [(DNS, NO_DNS), (ADDRESSES, NO_ADDRESSES), (PROCESS, NO_PROCESS)];
     needless
-        .map(|(_, why)| Fate::Needless((*why).into()))
-        .or_else(|| lost.map(|(_, why)| Fate::Lost((*why).into())))
-        .or_else(|| group.iter().find(|(keys, _)| keys.contains(&key)).map(|(_, why)| Fate::Group(why)))
+        .map(|(_, why)| LineOutcome::Unneeded((*why).into()))
+        .or_else(|| lost.map(|(_, why)| LineOutcome::Unsupported((*why).into())))
+        .or_else(|| group.iter().find(|(keys, _)| keys.contains(&key)).map(|(_, why)| LineOutcome::Grouped(why)))
 }
 
 /// Every key that [`fate`] knows.

@@ -13,14 +13,14 @@ const LONGEST: u64 = 64 << 20;
 
 /// A line that says something.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct DnsmasqLine {
     pub source: Rc<Source>,
     /// The whole of it.
-    pub at: Span,
+    pub span: Span,
     pub key: String,
-    pub key_at: Span,
+    pub key_span: Span,
     /// What stands behind `=`, cut at commas; `None`: there is no `=`.
-    pub value: Option<Vec<Arg>>,
+    pub value: Option<Vec<DnsmasqArg>>,
     origin: Option<Origin>,
 }
 
@@ -34,21 +34,21 @@ struct Origin {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arg {
+pub struct DnsmasqArg {
     pub text: String,
-    pub at: Span,
+    pub span: Span,
 }
 
-impl Line {
+impl DnsmasqLine {
     pub fn text(&self) -> &str {
-        self.origin.as_ref().map_or_else(|| self.source.text[self.at.clone()].trim(), |origin| &origin.text)
+        self.origin.as_ref().map_or_else(|| self.source.text[self.span.clone()].trim(), |origin| &origin.text)
     }
 
     pub fn number(&self) -> usize {
-        self.origin.as_ref().map_or_else(|| self.source.line_number(self.at.start), |origin| origin.number)
+        self.origin.as_ref().map_or_else(|| self.source.line_number(self.span.start), |origin| origin.number)
     }
 
-    pub fn args(&self) -> &[Arg] {
+    pub fn args(&self) -> &[DnsmasqArg] {
         self.value.as_deref().unwrap_or_default()
     }
 
@@ -87,17 +87,17 @@ impl Origin {
 }
 
 /// The options that a file in another format means, each with the number of its line there.
-pub fn translated(source: &Source, translation: &Translation) -> Result<Vec<Line>, Vec<Diagnostic>> {
+pub fn from_translation(source: &Source, translation: &Translation) -> Result<Vec<DnsmasqLine>, Vec<Diagnostic>> {
     let texts: Vec<&str> = source.text.lines().collect();
     let whole = Rc::new(source.clone());
     let (mut lines, mut told) = (Vec::new(), Vec::new());
     for (number, text) in &translation.options {
         let option = Rc::new(Source { name: source.name.clone(), text: text.clone() });
         let of_line = texts.get(number.saturating_sub(1)).map_or("", |text| text.trim());
-        let shown = if translation.several { text.clone() } else { of_line.to_owned() };
+        let shown = if translation.many_per_line { text.clone() } else { of_line.to_owned() };
         let origin = Origin { source: whole.clone(), number: *number, text: shown };
         match line(&option, 0..text.len()) {
-            Ok(line) => lines.extend(line.map(|line| Line { origin: Some(origin), ..line })),
+            Ok(line) => lines.extend(line.map(|line| DnsmasqLine { origin: Some(origin), ..line })),
             // What is wrong with its quotes: the option is ours, the value is the file's.
             Err(error) => {
                 let value = text.split_once('=').map_or("", |(_, value)| value);
@@ -110,14 +110,14 @@ pub fn translated(source: &Source, translation: &Translation) -> Result<Vec<Line
 }
 
 /// All lines in the order in which dnsmasq reads them.
-pub fn read(source: &Source) -> Result<Vec<Line>, Vec<Diagnostic>> {
+pub fn read(source: &Source) -> Result<Vec<DnsmasqLine>, Vec<Diagnostic>> {
     let mut reader = Reader { lines: Vec::new(), told: Vec::new(), read: Vec::new() };
     reader.file(Rc::new(source.clone()));
     if reader.told.is_empty() { Ok(reader.lines) } else { Err(reader.told) }
 }
 
 struct Reader {
-    lines: Vec<Line>,
+    lines: Vec<DnsmasqLine>,
     told: Vec<Diagnostic>,
     /// Files that were read: dnsmasq reads none twice.
     read: Vec<PathBuf>,
@@ -143,14 +143,14 @@ impl Reader {
     }
 
     /// The files that a line includes, as far as they were not read yet.
-    fn included(&mut self, line: &Line) -> Vec<Source> {
+    fn included(&mut self, line: &DnsmasqLine) -> Vec<Source> {
         let Some(first) = line.args().first().filter(|arg| !arg.text.is_empty()) else { return Vec::new() };
         let paths = match line.key.as_str() {
             "conf-file" => Ok(vec![PathBuf::from(&first.text)]),
             "conf-dir" => in_directory(Path::new(&first.text), &line.args()[1..]),
             _ => return Vec::new(),
         };
-        let cannot = |error: std::io::Error| line.error(&first.at, format!("it cannot be read: {error}"));
+        let cannot = |error: std::io::Error| line.error(&first.span, format!("it cannot be read: {error}"));
         let paths = paths.map_err(cannot).unwrap_or_else(|error| {
             self.told.push(error);
             Vec::new()
@@ -168,7 +168,7 @@ impl Reader {
 }
 
 /// By name, without what editors leave behind; with `*.conf` only such, with `.bak` none of those.
-fn in_directory(directory: &Path, endings: &[Arg]) -> std::io::Result<Vec<PathBuf>> {
+fn in_directory(directory: &Path, endings: &[DnsmasqArg]) -> std::io::Result<Vec<PathBuf>> {
     let (only, without): (Vec<_>, Vec<_>) =
         endings.iter().map(|arg| arg.text.as_str()).partition(|e| e.starts_with('*'));
     let only: Vec<&str> = only.iter().map(|ending| ending.trim_start_matches('*')).filter(|e| !e.is_empty()).collect();
@@ -195,7 +195,7 @@ struct Letter {
     quoted: bool,
 }
 
-fn line(source: &Rc<Source>, at: Span) -> Result<Option<Line>, Diagnostic> {
+fn line(source: &Rc<Source>, at: Span) -> Result<Option<DnsmasqLine>, Diagnostic> {
     let letters = letters(source, at.clone())?;
     let letters = trim(&letters);
     let (Some(first), Some(last)) = (letters.first(), letters.last()) else { return Ok(None) };
@@ -210,21 +210,21 @@ fn line(source: &Rc<Source>, at: Span) -> Result<Option<Line>, Diagnostic> {
             .collect()
     });
     let at = at.start..at.end;
-    Ok(Some(Line {
+    Ok(Some(DnsmasqLine {
         source: source.clone(),
-        at,
+        span: at,
         key: key.iter().map(|letter| letter.c).collect(),
-        key_at,
+        key_span: key_at,
         value,
         origin: None,
     }))
 }
 
-fn arg(letters: &[Letter], end: usize) -> Arg {
+fn arg(letters: &[Letter], end: usize) -> DnsmasqArg {
     let letters = trim(letters);
     let start = letters.first().map_or(end, |first| first.at);
     let end = letters.last().map_or(end, |last| last.at + last.c.len_utf8());
-    Arg { text: letters.iter().map(|letter| letter.c).collect(), at: start..end }
+    DnsmasqArg { text: letters.iter().map(|letter| letter.c).collect(), span: start..end }
 }
 
 /// Quotes and what `\` does in them are undone, and the comment is cut off: it begins behind white space.

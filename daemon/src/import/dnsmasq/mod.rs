@@ -15,93 +15,93 @@ mod rules;
 mod tables;
 mod words;
 
-use super::here::Here;
+use super::here::HostInfo;
 use super::translation::Translation;
-use super::written::{Fate, Told, head, united};
+use super::written::{LineOutcome, LineNote, header, merge_outcomes};
 use crate::config::diagnostic::{Diagnostic, Source};
-use config::{Config, LineId};
-use lines::Line;
-use machines::{Facts, MOST_KINDS, MOST_WITH_HOSTS};
+use config::{DnsmasqConfig, LineId};
+use lines::DnsmasqLine;
+use machines::{MachineTests, MAX_KINDS, MAX_KINDS_WITH_HOSTS};
 pub use options::{is_key, takes_value};
-use rules::Conflict;
+use rules::ArchConflict;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub fn import(source: &Source, here: &Here) -> Result<String, Vec<Diagnostic>> {
+pub fn import(source: &Source, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
     imported(source, &lines::read(source)?, here, &Translation::default())
 }
 
 /// What a file in another format says, in the options of dnsmasq.
-pub fn translated(source: &Source, translation: &Translation, here: &Here) -> Result<String, Vec<Diagnostic>> {
-    imported(source, &lines::translated(source, translation)?, here, translation)
+pub fn import_translation(source: &Source, translation: &Translation, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
+    imported(source, &lines::from_translation(source, translation)?, here, translation)
 }
 
 fn imported(
     source: &Source,
-    lines: &[Line],
-    here: &Here,
+    lines: &[DnsmasqLine],
+    here: &HostInfo,
     translation: &Translation,
 ) -> Result<String, Vec<Diagnostic>> {
-    let mut read = options::read(lines, here);
-    read.config.server = translation.server;
-    if !read.told.is_empty() {
-        return Err(read.told);
+    let mut read = options::parse(lines, here);
+    read.config.server = translation.source_server;
+    if !read.diagnostics.is_empty() {
+        return Err(read.diagnostics);
     }
-    let of_networks = networks::settle(&mut read.config, lines, here)?;
-    let mut settled = directory::settle(&mut read.config, here);
-    let unfit = files::take_out_unfit(&mut read.config);
-    let facts = Facts::of(&read.config);
-    let Some((rules, conflicts)) = rules::rules(&read.config, &facts) else {
+    let of_networks = networks::resolve(&mut read.config, lines, here)?;
+    let mut settled = directory::resolve(&mut read.config, here);
+    let unfit = files::remove_unusable_services(&mut read.config);
+    let facts = MachineTests::new(&read.config);
+    let Some((rules, conflicts)) = rules::build_rules(&read.config, &facts) else {
         let error = source.file_error(format!(
-            "it tells more than {MOST_KINDS} kinds of machines apart by what they say, or more than {MOST_WITH_HOSTS} with its \
+            "it tells more than {MAX_KINDS} kinds of machines apart by what they say, or more than {MAX_KINDS_WITH_HOSTS} with its \
              hosts"
         ));
         return Err(vec![error.help(
             "each becomes a rule: give machines that boot the same the same tags, or import the hosts in parts",
         )]);
     };
-    let mut fates = read.fates;
+    let mut fates = read.outcomes;
     fates.extend(of_networks);
-    fates.extend(settled.fates.iter().cloned());
+    fates.extend(settled.outcomes.iter().cloned());
     fates.extend(unfit);
     let lost = asking_for_lost_tags(&read.config);
     let used: BTreeSet<LineId> = rules.iter().flat_map(|rule| rule.lines.iter().copied()).collect();
     let idle = idle(&read.config, &facts, &used);
     let mut attention = attention(source, &read.config, &facts, lines, &lost);
-    attention.extend(settled.missing(read.config.server(), &used));
-    attention.append(&mut settled.attention);
+    attention.extend(settled.missing_files(read.config.source_server(), &used));
+    attention.append(&mut settled.action_items);
     fates.extend(conflicts.iter().flat_map(conflict));
     let written = tables::write(&read.config, &facts, &rules, lines);
     // A line that does nothing does nothing in another way either.
     let does_nothing = |line: &LineId| {
-        let needless = |(of, fate): &(LineId, Fate)| of == line && matches!(fate, Fate::Needless(_));
-        idle.iter().chain(&written.fates).any(needless)
+        let needless = |(of, fate): &(LineId, LineOutcome)| of == line && matches!(fate, LineOutcome::Unneeded(_));
+        idle.iter().chain(&written.outcomes).any(needless)
     };
-    fates.retain(|(line, fate)| !matches!(fate, Fate::Changed(_)) || !does_nothing(line));
+    fates.retain(|(line, fate)| !matches!(fate, LineOutcome::Changed(_)) || !does_nothing(line));
     fates.extend(idle.iter().filter(|(line, _)| !lost.iter().any(|(of, _)| of == line)).cloned());
     fates.extend(lost);
-    fates.extend(written.fates);
-    let mut of_lines: BTreeMap<LineId, Vec<Fate>> = BTreeMap::new();
+    fates.extend(written.outcomes);
+    let mut of_lines: BTreeMap<LineId, Vec<LineOutcome>> = BTreeMap::new();
     fates.into_iter().for_each(|(line, fate)| of_lines.entry(line).or_default().push(fate));
     let told = of_lines.into_iter().filter_map(|(id, fates)| {
-        let line: &Line = &lines[id];
-        Some(Told { place: place(source, line), line: line.text().to_owned(), fate: united(fates)? })
+        let line: &DnsmasqLine = &lines[id];
+        Some(LineNote { location: place(source, line), line: line.text().to_owned(), outcome: merge_outcomes(fates)? })
     });
-    attention.splice(0..0, translation.attention.iter().cloned());
-    Ok(head(&source.name, &attention, &translation.with(told.collect())) + &written.text)
+    attention.splice(0..0, translation.action_items.iter().cloned());
+    Ok(header(&source.name, &attention, &translation.merge_notes(told.collect())) + &written.text)
 }
 
 /// What has to be looked at by somebody who knows the site: it stands above everything.
 fn attention(
     source: &Source,
-    config: &Config,
-    facts: &Facts,
-    lines: &[Line],
-    asking: &[(LineId, Fate)],
+    config: &DnsmasqConfig,
+    facts: &MachineTests,
+    lines: &[DnsmasqLine],
+    asking: &[(LineId, LineOutcome)],
 ) -> Vec<String> {
     let mut notes = Vec::new();
-    for tag in config.lost_tags.intersection(&facts.needed) {
+    for tag in config.unsupported_tags.intersection(&facts.needed_tags) {
         let who =
-            if config.sets(tag) { "Some machines that had it do not have it now" } else { "No machine has it now" };
+            if config.sets_tag(tag) { "Some machines that had it do not have it now" } else { "No machine has it now" };
         notes.push(format!("the tag `{tag}` is set by a line that has no equivalent here. {who}"));
     }
     if !asking.is_empty() {
@@ -114,8 +114,8 @@ fn attention(
     let decides = !config.boots.is_empty()
         || !config.services.is_empty()
         || !config.option_boots.is_empty()
-        || !config.raspberry_pis.is_empty()
-        || !config.ipv6_boots.is_empty();
+        || !config.raspberry_pi_lines.is_empty()
+        || !config.ipv6_boot_lines.is_empty();
     if config.tftp.enabled.is_some() && !decides {
         notes.push(
             "dnsmasq sent files only, and the DHCP server says which. So it is here: no machine is answered by \
@@ -126,7 +126,7 @@ fn attention(
     notes
 }
 
-fn place(source: &Source, line: &Line) -> String {
+fn place(source: &Source, line: &DnsmasqLine) -> String {
     match line.source.name == source.name {
         true => format!("line {}", line.number()),
         false => format!("{} line {}", line.source.name, line.number()),
@@ -134,7 +134,7 @@ fn place(source: &Source, line: &Line) -> String {
 }
 
 /// Lines that ask for a tag which only lines without an equivalent set.
-fn asking_for_lost_tags(config: &Config) -> Vec<(LineId, Fate)> {
+fn asking_for_lost_tags(config: &DnsmasqConfig) -> Vec<(LineId, LineOutcome)> {
     let boots = config.boots.iter().chain(&config.option_boots).map(|boot| (boot.line, &boot.tags));
     let services = config.services.iter().map(|service| (service.line, &service.tags));
     let prompts = config.prompts.iter().map(|prompt| (prompt.line, &prompt.tags));
@@ -142,16 +142,16 @@ fn asking_for_lost_tags(config: &Config) -> Vec<(LineId, Fate)> {
     let tag_ifs = config.tag_ifs.iter().map(|tag_if| (tag_if.line, &tag_if.tags));
     let all = boots.chain(services).chain(prompts).chain(ignores).chain(tag_ifs);
     all.filter_map(|(line, tags)| {
-        let lost = tags.iter().find(|literal| config.lost_tags.contains(&literal.tag) && !config.sets(&literal.tag))?;
+        let lost = tags.iter().find(|literal| config.unsupported_tags.contains(&literal.tag) && !config.sets_tag(&literal.tag))?;
         let why =
             format!("the tag {} is set by no line that is imported: it is taken for one that no machine has", lost.tag);
-        Some((line, Fate::Lost(why)))
+        Some((line, LineOutcome::Unsupported(why)))
     })
     .collect()
 }
 
 /// Lines that were understood and decide nothing.
-fn idle(config: &Config, facts: &Facts, used: &BTreeSet<LineId>) -> Vec<(LineId, Fate)> {
+fn idle(config: &DnsmasqConfig, facts: &MachineTests, used: &BTreeSet<LineId>) -> Vec<(LineId, LineOutcome)> {
     let other = "no machine comes to it: another line goes before it, or gives the same";
     let alone = "no menu is shown, because no machine has a choice";
     let tag = "no line that is imported asks for the tag";
@@ -160,14 +160,14 @@ fn idle(config: &Config, facts: &Facts, used: &BTreeSet<LineId>) -> Vec<(LineId,
     let prompts = config.prompts.iter().map(|prompt| prompt.line);
     let given = boots.chain(services).map(|line| (line, other)).chain(prompts.map(|line| (line, alone)));
     let given = given.filter(|(line, _)| !used.contains(line));
-    let of_mark = |tag: &String| !facts.needed.contains(tag);
-    let marks = config.marks.iter().filter(|mark| of_mark(&mark.tag)).map(|mark| (mark.line, tag));
+    let of_mark = |tag: &String| !facts.needed_tags.contains(tag);
+    let marks = config.tag_matches.iter().filter(|mark| of_mark(&mark.tag)).map(|mark| (mark.line, tag));
     let tag_ifs =
-        config.tag_ifs.iter().filter(|tag_if| tag_if.sets.iter().all(of_mark)).map(|tag_if| (tag_if.line, tag));
-    given.chain(marks).chain(tag_ifs).map(|(line, why)| (line, Fate::Needless(why.into()))).collect()
+        config.tag_ifs.iter().filter(|tag_if| tag_if.set_tags.iter().all(of_mark)).map(|tag_if| (tag_if.line, tag));
+    given.chain(marks).chain(tag_ifs).map(|(line, why)| (line, LineOutcome::Unneeded(why.into()))).collect()
 }
 
-fn conflict(Conflict { code, lines }: &Conflict) -> Vec<(LineId, Fate)> {
+fn conflict(ArchConflict { code, lines }: &ArchConflict) -> Vec<(LineId, LineOutcome)> {
     let why = format!("machines that announce architecture {code} are given what their other code is given");
-    lines.iter().map(|line| (*line, Fate::Lost(why.clone()))).collect()
+    lines.iter().map(|line| (*line, LineOutcome::Unsupported(why.clone()))).collect()
 }

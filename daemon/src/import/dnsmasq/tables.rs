@@ -1,12 +1,12 @@
 //! The tables of the native file.
 
-use super::super::written::{Fate, free_name, list_of, one_line, quoted};
+use super::super::written::{LineOutcome, unique_name, toml_list, one_line, toml_string};
 use super::config::*;
-use super::decide::Menu;
+use super::decide::PxeMenu;
 use super::files;
-use super::lines::Line;
-use super::machines::{Facts, Kind};
-use super::rules::{Gives, Rule};
+use super::lines::DnsmasqLine;
+use super::machines::{MachineTests, MachineKind};
+use super::rules::{RuleAction, ImportedRule};
 use crate::boot::loaders;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::shape::MAX_FILE_LENGTH;
@@ -15,19 +15,19 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 #[derive(Debug, Default)]
-pub struct Written {
+pub struct NativeTables {
     pub text: String,
-    pub fates: Vec<(LineId, Fate)>,
+    pub outcomes: Vec<(LineId, LineOutcome)>,
 }
 
-pub fn write(config: &Config, facts: &Facts, rules: &[Rule], lines: &[Line]) -> Written {
-    let root = files::root(config);
+pub fn write(config: &DnsmasqConfig, facts: &MachineTests, rules: &[ImportedRule], lines: &[DnsmasqLine]) -> NativeTables {
+    let root = files::boot_dir(config);
     let (names, rule_names, profiles, fates) = Default::default();
     let mut writer = Writer { config, facts, lines, root, names, rule_names, profiles, fates };
     let mut text = writer.site();
     let mut tables = String::new();
     let (last, others) = match rules.split_last() {
-        Some((last, others)) if last.gives != Gives::Deny => (Some(last), others),
+        Some((last, others)) if last.action != RuleAction::Deny => (Some(last), others),
         _ => (None, rules),
     };
     for rule in others {
@@ -35,36 +35,36 @@ pub fn write(config: &Config, facts: &Facts, rules: &[Rule], lines: &[Line]) -> 
         tables += &writer.rule(rule);
     }
     tables += &last.map(|last| writer.raspberry_pi(last)).unwrap_or_default();
-    if last.is_none_or(|last| last.gives == Gives::Nothing) {
+    if last.is_none_or(|last| last.action == RuleAction::Nothing) {
         tables += &writer.over_ipv6();
     }
     if let Some(last) = last {
         let name = writer.profile(last);
-        text = format!("default-profile = {}\n{text}", quoted(&name));
+        text = format!("default-profile = {}\n{text}", toml_string(&name));
     }
     let machines = writer.machines();
     text += &tables;
     text += &writer.profiles;
     text += &machines;
-    Written { text, fates: writer.fates }
+    NativeTables { text, outcomes: writer.fates }
 }
 
 struct Writer<'a> {
-    config: &'a Config,
-    facts: &'a Facts,
-    lines: &'a [Line],
+    config: &'a DnsmasqConfig,
+    facts: &'a MachineTests,
+    lines: &'a [DnsmasqLine],
     /// The boot directory, which this machine may have or not.
     root: PathBuf,
     names: Names,
     rule_names: BTreeSet<String>,
     profiles: String,
-    fates: Vec<(LineId, Fate)>,
+    fates: Vec<(LineId, LineOutcome)>,
 }
 
 /// The names of the profiles, by what they give.
 #[derive(Default)]
 struct Names {
-    known: BTreeMap<Gives, String>,
+    known: BTreeMap<RuleAction, String>,
     taken: BTreeSet<String>,
 }
 
@@ -80,49 +80,49 @@ impl Writer<'_> {
         let (config, mut text) = (self.config, String::new());
         if !config.interfaces.is_empty() {
             let names = config.interfaces.iter().map(|(_, name)| name);
-            writeln!(text, "interfaces = {}", list_of(names)).ok();
+            writeln!(text, "interfaces = {}", toml_list(names)).ok();
         }
         if !config.addresses.is_empty() {
             let addresses = config.addresses.iter().map(|(_, address)| address.to_string());
-            writeln!(text, "address = {}", list_of(addresses)).ok();
+            writeln!(text, "address = {}", toml_list(addresses)).ok();
         }
         let tftp = &config.tftp;
         if let Some(root) = &tftp.root {
-            writeln!(text, "boot-dir = {}", quoted(root)).ok();
+            writeln!(text, "boot-dir = {}", toml_string(root)).ok();
         }
         if tftp.ignore_case {
             text.push_str("ignore-case = true\n");
         }
         let mut keys = String::new();
         tftp.single_port.then(|| keys.push_str("single-port = true\n"));
-        tftp.ports.filter(|_| !tftp.single_port).map(|(low, high)| writeln!(keys, "ports = \"{low}-{high}\""));
-        tftp.most.map(|most| writeln!(keys, "max-transfers = {most}"));
+        tftp.port_range.filter(|_| !tftp.single_port).map(|(low, high)| writeln!(keys, "ports = \"{low}-{high}\""));
+        tftp.max_transfers.map(|most| writeln!(keys, "max-transfers = {most}"));
         if !keys.is_empty() {
             write!(text, "\n[tftp]\n{keys}").ok();
         }
         if !config.vendor_classes.is_empty() {
-            let words = list_of(config.vendor_classes.iter().map(|(_, word)| word));
+            let words = toml_list(config.vendor_classes.iter().map(|(_, word)| word));
             write!(text, "\n[dhcp]\nvendor-classes = {words}\n").ok();
         }
         text
     }
 
-    fn rule(&mut self, rule: &Rule) -> String {
+    fn rule(&mut self, rule: &ImportedRule) -> String {
         let mut text = format!("\n[[rule]]{}\n", self.from(&rule.lines));
         let name = self.free_rule_name(rule);
         if !name.is_empty() {
-            writeln!(text, "name = {}", quoted(&name)).ok();
+            writeln!(text, "name = {}", toml_string(&name)).ok();
         }
         for (key, values) in self.facts.conditions(&rule.kind).unwrap_or_default() {
-            writeln!(text, "{key} = {}", list_of(values)).ok();
+            writeln!(text, "{key} = {}", toml_list(values)).ok();
         }
         if !rule.archs.is_empty() {
-            writeln!(text, "arch = {}", list_of(rule.archs.iter().map(|arch| id(arch.0)))).ok();
+            writeln!(text, "arch = {}", toml_list(rule.archs.iter().map(|arch| id(arch.0)))).ok();
         }
-        match rule.gives {
-            Gives::Deny => text.push_str("deny = true\n"),
+        match rule.action {
+            RuleAction::Deny => text.push_str("deny = true\n"),
             _ => {
-                writeln!(text, "profile = {}", quoted(&self.profile(rule))).ok();
+                writeln!(text, "profile = {}", toml_string(&self.profile(rule))).ok();
             }
         }
         text
@@ -136,24 +136,24 @@ impl Writer<'_> {
     }
 
     /// A Raspberry Pi is answered without a line that decides it, so no rule may leave it to what boots nothing.
-    fn raspberry_pi(&self, rule: &Rule) -> String {
+    fn raspberry_pi(&self, rule: &ImportedRule) -> String {
         let conditions = self.facts.conditions(&rule.kind).unwrap_or_default();
-        let pis = &self.config.raspberry_pis;
+        let pis = &self.config.raspberry_pi_lines;
         let of_another = conditions.contains_key("firmware") || !rule.archs.is_empty();
-        if pis.is_empty() || rule.gives != Gives::Nothing || of_another {
+        if pis.is_empty() || rule.action != RuleAction::Nothing || of_another {
             return String::new();
         }
         let from = self.from(&pis.iter().copied().collect());
         let mut text = format!("\n[[rule]]{from}\nname = \"Raspberry Pi\"\nfirmware = [\"raspberry-pi\"]\n");
         for (key, values) in conditions {
-            writeln!(text, "{key} = {}", list_of(values)).ok();
+            writeln!(text, "{key} = {}", toml_list(values)).ok();
         }
         text + "profile = \"menu\"\n"
     }
 
     /// So are machines that boot over IPv6.
     fn over_ipv6(&self) -> String {
-        let boots = &self.config.ipv6_boots;
+        let boots = &self.config.ipv6_boot_lines;
         if boots.is_empty() {
             return String::new();
         }
@@ -162,7 +162,7 @@ impl Writer<'_> {
     }
 
     /// The tags, the architectures where another rule has the same tags, else a number.
-    fn free_rule_name(&mut self, rule: &Rule) -> String {
+    fn free_rule_name(&mut self, rule: &ImportedRule) -> String {
         let tags = self.rule_name(&rule.kind);
         let archs: Vec<String> = rule.archs.iter().map(|arch| id(arch.0)).collect();
         let with_archs =
@@ -177,18 +177,18 @@ impl Writer<'_> {
     }
 
     /// The tags by which dnsmasq knew these machines.
-    fn rule_name(&self, kind: &Kind) -> String {
+    fn rule_name(&self, kind: &MachineKind) -> String {
         let of_test = |index: &usize| {
             let test = &self.facts.tests[*index];
-            let mark = self.config.marks.iter().find(|mark| mark.test == *test);
+            let mark = self.config.tag_matches.iter().find(|mark| mark.test == *test);
             match (mark, test) {
                 (Some(mark), _) => mark.tag.clone(),
-                (None, Test::Interface(name)) => name.clone(),
+                (None, TagTest::Interface(name)) => name.clone(),
                 _ => String::new(),
             }
         };
         let of_group = kind.group.map(|group| {
-            let sets: Vec<_> = self.facts.groups[group].sets.iter().cloned().collect();
+            let sets: Vec<_> = self.facts.groups[group].set_tags.iter().cloned().collect();
             if sets.is_empty() { "known".to_owned() } else { sets.join(" ") }
         });
         let mut tags: Vec<String> = kind.tests.iter().map(of_test).chain(of_group).collect();
@@ -197,37 +197,37 @@ impl Writer<'_> {
     }
 
     /// The name of the profile that gives it; it is written where it is new.
-    fn profile(&mut self, rule: &Rule) -> String {
-        match &rule.gives {
-            Gives::Deny | Gives::Nothing => return "nothing".into(),
-            Gives::LocalDisk => return "local-disk".into(),
+    fn profile(&mut self, rule: &ImportedRule) -> String {
+        match &rule.action {
+            RuleAction::Deny | RuleAction::Nothing => return "nothing".into(),
+            RuleAction::LocalDisk => return "local-disk".into(),
             gives => {
                 if let Some(name) = self.names.known.get(gives) {
                     return name.clone();
                 }
             }
         }
-        let wish = match (self.rule_name(&rule.kind), &rule.gives) {
-            (tags, Gives::Menu(_, codes)) if tags.is_empty() => match codes[..] {
+        let wish = match (self.rule_name(&rule.kind), &rule.action) {
+            (tags, RuleAction::Menu(_, codes)) if tags.is_empty() => match codes[..] {
                 [code] => format!("{} choice", id(code)),
                 _ => "choice".into(),
             },
             (tags, _) if tags.is_empty() => "default".into(),
             (tags, _) => tags,
         };
-        let name = self.names.take(&rule.gives, &wish);
+        let name = self.names.take(&rule.action, &wish);
         let from = self.from(&rule.lines);
-        let table = match &rule.gives {
-            Gives::Url(url) => format!("\n[profile.{name}]{from}\nscript = {}\n", quoted(url)),
-            Gives::Files(files, others) => {
+        let table = match &rule.action {
+            RuleAction::Url(url) => format!("\n[profile.{name}]{from}\nscript = {}\n", toml_string(url)),
+            RuleAction::Files(files, others) => {
                 let keys = self.loaders(files, others.as_ref(), &rule.lines);
                 let none = keys.lines().all(|line| line.starts_with('#'));
                 let table = if none { "]" } else { ".loaders]" };
                 let nothing = if none { "boot = \"nothing\"\n" } else { "" };
                 format!("\n[profile.{name}{table}{from}\n{nothing}{keys}")
             }
-            Gives::Menu(menu, codes) => self.menu(&name, menu, codes, rule),
-            Gives::Deny | Gives::Nothing | Gives::LocalDisk => String::new(),
+            RuleAction::Menu(menu, codes) => self.menu(&name, menu, codes, rule),
+            RuleAction::Deny | RuleAction::Nothing | RuleAction::LocalDisk => String::new(),
         };
         self.profiles += &table;
         name
@@ -235,24 +235,24 @@ impl Writer<'_> {
 
     fn loaders(
         &mut self,
-        files: &BTreeMap<u16, (String, Server)>,
-        others: Option<&(String, Server)>,
+        files: &BTreeMap<u16, (String, FileServer)>,
+        others: Option<&(String, FileServer)>,
         lines: &BTreeSet<LineId>,
     ) -> String {
         let mut text = String::new();
         let each = files.iter().map(|(code, file)| (id(*code), file));
         for (key, (name, server)) in each.chain(others.map(|file| ("default".to_owned(), file))) {
-            let ours = *server == Server::Ours && !name.contains("://");
+            let ours = *server == FileServer::ThisServer && !name.contains("://");
             let name = self.name(name, *server, lines);
             // A file for every other architecture is for an iPXE, too, and need not be a program.
             let unfit = Arch::from_id(&key).filter(|_| ours).and_then(|arch| self.unfit(&name, arch));
             let off = if unfit.is_some() { "# " } else { "" };
-            writeln!(text, "{off}{key} = {}", quoted(&name)).ok();
+            writeln!(text, "{off}{key} = {}", toml_string(&name)).ok();
             if let Some(why) = unfit {
                 writeln!(text, "#   {}", one_line(&why)).ok();
                 let of_file: Vec<LineId> =
                     lines.iter().copied().filter(|line| self.names_file(*line, &name, &key)).collect();
-                self.fates.extend(of_file.into_iter().map(|line| (line, Fate::Lost(why.clone()))));
+                self.fates.extend(of_file.into_iter().map(|line| (line, LineOutcome::Unsupported(why.clone()))));
             }
         }
         text
@@ -269,25 +269,25 @@ impl Writer<'_> {
 
     /// Whether the line gives this file to machines of this architecture.
     fn names_file(&self, line: LineId, name: &str, arch: &str) -> bool {
-        let of_another = |service: &Service| service.line == line && id(service.arch.base().0) != arch;
+        let of_another = |service: &PxeService| service.line == line && id(service.arch.base().0) != arch;
         let names = self.lines[line].args().iter().any(|arg| arg.text.contains(name.trim_end_matches(".0")));
         names && !self.config.services.iter().any(of_another)
     }
 
     /// As this server, or another one, knows the file.
-    fn name(&mut self, name: &str, server: Server, lines: &BTreeSet<LineId>) -> String {
+    fn name(&mut self, name: &str, server: FileServer, lines: &BTreeSet<LineId>) -> String {
         if name.len() > MAX_FILE_LENGTH && !name.contains("://") {
             let why = format!("firmware takes names of {MAX_FILE_LENGTH} octets");
-            self.fates.extend(lines.iter().map(|line| (*line, Fate::Lost(why.clone()))));
+            self.fates.extend(lines.iter().map(|line| (*line, LineOutcome::Unsupported(why.clone()))));
         }
         match server {
             _ if name.contains("://") => name.to_owned(),
-            Server::At(address) => format!("tftp://{address}/{name}"),
-            Server::Ours => files::inside(self.config, name).to_owned(),
+            FileServer::Address(address) => format!("tftp://{address}/{name}"),
+            FileServer::ThisServer => files::relative_to_boot_dir(self.config, name).to_owned(),
         }
     }
 
-    fn menu(&mut self, name: &str, menu: &Menu, codes: &[u16], rule: &Rule) -> String {
+    fn menu(&mut self, name: &str, menu: &PxeMenu, codes: &[u16], rule: &ImportedRule) -> String {
         let mut items = String::new();
         if menu.items.len() > MOST_ITEMS {
             self.lose(rule, &format!("a menu has {MOST_ITEMS} items at most: firmware shows no more"));
@@ -295,40 +295,40 @@ impl Writer<'_> {
         for (title, does) in menu.items.iter().take(MOST_ITEMS) {
             let title = self.fitting(title, rule);
             let leads = match does {
-                Does::LocalDisk => "profile = \"local-disk\"".into(),
-                Does::BootServer(kind, Some(address)) => format!("type = {kind}, server = \"{address}\""),
-                Does::BootServer(kind, None) => format!("type = {kind}"),
-                Does::File(file, server) => {
+                ServiceAction::LocalDisk => "profile = \"local-disk\"".into(),
+                ServiceAction::BootServer(kind, Some(address)) => format!("type = {kind}, server = \"{address}\""),
+                ServiceAction::BootServer(kind, None) => format!("type = {kind}"),
+                ServiceAction::File(file, server) => {
                     let files = codes.iter().map(|code| (*code, (file.clone(), *server))).collect();
                     let lines = self.config.services.iter().filter(|service| rule.lines.contains(&service.line));
                     let of_item = lines.filter(|service| service.title == title).map(|service| service.line).collect();
-                    let gives = Gives::Files(files, None);
-                    let of_item = Rule { gives, lines: of_item, ..rule.clone() };
-                    format!("profile = {}", quoted(&self.item_profile(&of_item, &title)))
+                    let gives = RuleAction::Files(files, None);
+                    let of_item = ImportedRule { action: gives, lines: of_item, ..rule.clone() };
+                    format!("profile = {}", toml_string(&self.item_profile(&of_item, &title)))
                 }
             };
-            writeln!(items, "  {{ title = {}, {leads} }},", quoted(&title)).ok();
+            writeln!(items, "  {{ title = {}, {leads} }},", toml_string(&title)).ok();
         }
-        let prompt = quoted(&self.fitting(&menu.prompt, rule));
+        let prompt = toml_string(&self.fitting(&menu.prompt, rule));
         let from = self.from(&rule.lines);
         let timeout = menu.timeout;
         format!("\n[profile.{name}.menu]{from}\nprompt = {prompt}\ntimeout = {timeout}\nitems = [\n{items}]\n")
     }
 
-    fn item_profile(&mut self, rule: &Rule, title: &str) -> String {
-        if let Some(name) = self.names.known.get(&rule.gives) {
+    fn item_profile(&mut self, rule: &ImportedRule, title: &str) -> String {
+        if let Some(name) = self.names.known.get(&rule.action) {
             return name.clone();
         }
-        let name = self.names.take(&rule.gives, &title.to_lowercase());
-        let Gives::Files(files, _) = &rule.gives else { return name };
+        let name = self.names.take(&rule.action, &title.to_lowercase());
+        let RuleAction::Files(files, _) = &rule.action else { return name };
         let keys = self.loaders(files, None, &rule.lines);
-        let (from, title) = (self.from(&rule.lines), quoted(title));
+        let (from, title) = (self.from(&rule.lines), toml_string(title));
         write!(self.profiles, "\n[profile.{name}]{from}\ntitle = {title}\n[profile.{name}.loaders]\n{keys}").ok();
         name
     }
 
     /// What firmware can show.
-    fn fitting(&mut self, text: &str, rule: &Rule) -> String {
+    fn fitting(&mut self, text: &str, rule: &ImportedRule) -> String {
         let shown = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
         let fitting: String = text.chars().take(LONGEST_TEXT).map(shown).collect();
         if fitting != text {
@@ -337,8 +337,8 @@ impl Writer<'_> {
         fitting
     }
 
-    fn lose(&mut self, rule: &Rule, why: &str) {
-        self.fates.extend(rule.lines.iter().map(|line| (*line, Fate::Lost(why.to_owned()))));
+    fn lose(&mut self, rule: &ImportedRule, why: &str) {
+        self.fates.extend(rule.lines.iter().map(|line| (*line, LineOutcome::Unsupported(why.to_owned()))));
     }
 
     /// The hosts that have a name, for templates and for logs.
@@ -351,13 +351,13 @@ impl Writer<'_> {
             let in_group = self.facts.groups.iter().any(|group| group.lines.contains(&host.line));
             let Some(name) = host.name.as_ref().filter(|_| !macs.is_empty()) else {
                 if !in_group {
-                    self.fates.push((host.line, Fate::Needless("it decides nothing of what a machine boots".into())));
+                    self.fates.push((host.line, LineOutcome::Unneeded("it decides nothing of what a machine boots".into())));
                 }
                 continue;
             };
-            let name = free_name(&name.replace('.', "-"), |name| taken.contains(name));
+            let name = unique_name(&name.replace('.', "-"), |name| taken.contains(name));
             let line = self.lines[host.line].number();
-            write!(text, "\n[machine.{name}] # line {line}\nmac = {}\n", list_of(macs)).ok();
+            write!(text, "\n[machine.{name}] # line {line}\nmac = {}\n", toml_list(macs)).ok();
             taken.insert(name);
         }
         text
@@ -365,8 +365,8 @@ impl Writer<'_> {
 }
 
 impl Names {
-    fn take(&mut self, gives: &Gives, wish: &str) -> String {
-        let name = free_name(wish, |name| BUILT_IN.contains(&name) || self.taken.contains(name));
+    fn take(&mut self, gives: &RuleAction, wish: &str) -> String {
+        let name = unique_name(wish, |name| BUILT_IN.contains(&name) || self.taken.contains(name));
         self.taken.insert(name.clone());
         self.known.insert(gives.clone(), name.clone());
         one_line(&name)

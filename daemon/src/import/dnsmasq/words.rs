@@ -1,7 +1,7 @@
 //! The words of a line: tags, addresses, types of machines, and what is said of one that is none.
 
-use super::config::Literal;
-use super::lines::{Arg, Line};
+use super::config::TagLiteral;
+use super::lines::{DnsmasqArg, DnsmasqLine};
 use crate::config::diagnostic::Diagnostic;
 use crate::probable::closest_match;
 use proxydhcpd_core::arch::Arch;
@@ -10,36 +10,36 @@ use proxydhcpd_core::wire::uuid::is_placeholder;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-pub fn wrong(line: &Line, wanted: &str) -> Box<Diagnostic> {
-    Box::new(line.error(&line.key_at, format!("`{}` must say {wanted}", line.key)))
+pub fn invalid_option(line: &DnsmasqLine, wanted: &str) -> Box<Diagnostic> {
+    Box::new(line.error(&line.key_span, format!("`{}` must say {wanted}", line.key)))
 }
 
-pub fn bad(line: &Line, arg: &Arg, wanted: &str) -> Box<Diagnostic> {
-    Box::new(line.error(&arg.at, format!("this must be {wanted}")))
+pub fn invalid_arg(line: &DnsmasqLine, arg: &DnsmasqArg, wanted: &str) -> Box<Diagnostic> {
+    Box::new(line.error(&arg.span, format!("this must be {wanted}")))
 }
 
-pub fn some(line: &Line) -> Result<&[Arg], Box<Diagnostic>> {
+pub fn require_args(line: &DnsmasqLine) -> Result<&[DnsmasqArg], Box<Diagnostic>> {
     match line.args() {
-        [] => Err(wrong(line, "something behind `=`")),
-        [Arg { text, .. }] if text.is_empty() => Err(wrong(line, "something behind `=`")),
+        [] => Err(invalid_option(line, "something behind `=`")),
+        [DnsmasqArg { text, .. }] if text.is_empty() => Err(invalid_option(line, "something behind `=`")),
         args => Ok(args),
     }
 }
 
-pub fn first<'a>(line: &Line, args: &'a [Arg], wanted: &str) -> Result<&'a Arg, Box<Diagnostic>> {
-    args.first().ok_or_else(|| wrong(line, wanted))
+pub fn require_first<'a>(line: &DnsmasqLine, args: &'a [DnsmasqArg], wanted: &str) -> Result<&'a DnsmasqArg, Box<Diagnostic>> {
+    args.first().ok_or_else(|| invalid_option(line, wanted))
 }
 
-pub fn number<T: FromStr>(line: &Line, arg: &Arg) -> Result<T, Box<Diagnostic>> {
-    arg.text.parse().map_err(|_| bad(line, arg, "a number in range"))
+pub fn parse_number<T: FromStr>(line: &DnsmasqLine, arg: &DnsmasqArg) -> Result<T, Box<Diagnostic>> {
+    arg.text.parse().map_err(|_| invalid_arg(line, arg, "a number in range"))
 }
 
 /// The tags in front, and the rest.
-pub fn tags(args: &[Arg]) -> (Vec<Literal>, &[Arg]) {
+pub fn split_tags(args: &[DnsmasqArg]) -> (Vec<TagLiteral>, &[DnsmasqArg]) {
     let mut tags = Vec::new();
     let mut rest = args;
     while let Some((arg, after)) = rest.split_first()
-        && let Some(literal) = literal(&arg.text)
+        && let Some(literal) = parse_tag(&arg.text)
     {
         tags.push(literal);
         rest = after;
@@ -48,27 +48,27 @@ pub fn tags(args: &[Arg]) -> (Vec<Literal>, &[Arg]) {
 }
 
 /// Of `dhcp-option`, whose tags may stand bare, as the name of an interface does.
-pub fn option_tags(args: &[Arg]) -> (Vec<Literal>, &[Arg]) {
-    let is_option = |arg: &Arg| {
+pub fn split_option_tags(args: &[DnsmasqArg]) -> (Vec<TagLiteral>, &[DnsmasqArg]) {
+    let is_option = |arg: &DnsmasqArg| {
         arg.text.parse::<u8>().is_ok()
             || ["option:", "option6:", "vendor:", "encap:"].iter().any(|word| arg.text.starts_with(word))
     };
     let at = args.iter().position(is_option).unwrap_or(args.len());
-    let tags = args[..at].iter().filter_map(|arg| literal(&arg.text).or_else(|| bare(&arg.text)));
+    let tags = args[..at].iter().filter_map(|arg| parse_tag(&arg.text).or_else(|| parse_bare_tag(&arg.text)));
     (tags.collect(), &args[at..])
 }
 
 /// `net:` is how it was written before 2011.
-pub fn literal(text: &str) -> Option<Literal> {
-    text.strip_prefix("tag:").or_else(|| text.strip_prefix("net:")).and_then(bare)
+pub fn parse_tag(text: &str) -> Option<TagLiteral> {
+    text.strip_prefix("tag:").or_else(|| text.strip_prefix("net:")).and_then(parse_bare_tag)
 }
 
-pub fn bare(text: &str) -> Option<Literal> {
+pub fn parse_bare_tag(text: &str) -> Option<TagLiteral> {
     let tag = text.trim_start_matches(['!', '#']);
-    (!tag.is_empty()).then(|| Literal { tag: tag.to_owned(), not: tag.len() < text.len() })
+    (!tag.is_empty()).then(|| TagLiteral { tag: tag.to_owned(), negated: tag.len() < text.len() })
 }
 
-pub fn set(text: &str) -> &str {
+pub fn tag_to_set(text: &str) -> &str {
     text.strip_prefix("set:")
         .or_else(|| text.strip_prefix("net:"))
         .or_else(|| text.strip_prefix("tag:"))
@@ -76,11 +76,11 @@ pub fn set(text: &str) -> &str {
 }
 
 /// The options of which something is known, by dnsmasq's names for them.
-pub const CODES: [(&str, &str); 4] =
+pub const OPTION_CODES: [(&str, &str); 4] =
     [("client-arch", "93"), ("vendor-class", "60"), ("user-class", "77"), ("client-machine-id", "97")];
 
 /// NEC PC-98, DEC Alpha, Arc x86, Intel Lean Client, EFI XScale.
-pub const DEAD: [u16; 5] = [1, 3, 4, 5, 8];
+pub const OBSOLETE_ARCHS: [u16; 5] = [1, 3, 4, 5, 8];
 
 /// The words for types of machines, by code.
 const TYPES: [&str; 12] = [
@@ -98,11 +98,11 @@ const TYPES: [&str; 12] = [
     "ARM64_EFI",
 ];
 
-pub fn architecture(line: &Line, arg: &Arg) -> Result<Arch, Box<Diagnostic>> {
+pub fn parse_arch(line: &DnsmasqLine, arg: &DnsmasqArg) -> Result<Arch, Box<Diagnostic>> {
     let code = TYPES.iter().position(|word| word.eq_ignore_ascii_case(&arg.text));
     let code = code.and_then(|code| u16::try_from(code).ok()).or_else(|| arg.text.parse().ok());
     code.map(Arch).ok_or_else(|| {
-        let error = line.error(&arg.at, format!("unknown type of machine `{}`", arg.text));
+        let error = line.error(&arg.span, format!("unknown type of machine `{}`", arg.text));
         Box::new(match closest_match(&arg.text, TYPES) {
             Some(meant) => error.help(format!("did you mean `{meant}`?")),
             None => error.help(format!("they are {}, or a number", TYPES.join(", "))),
@@ -111,7 +111,7 @@ pub fn architecture(line: &Line, arg: &Arg) -> Result<Arch, Box<Diagnostic>> {
 }
 
 /// `7`, or its octets: `00:07`.
-pub fn arch_number(text: &str) -> Option<u16> {
+pub fn parse_arch_code(text: &str) -> Option<u16> {
     let octets = || {
         let (high, low) = text.split_once(':')?;
         Some(u16::from_be_bytes([u8::from_str_radix(high, 16).ok()?, u8::from_str_radix(low, 16).ok()?]))
@@ -120,7 +120,7 @@ pub fn arch_number(text: &str) -> Option<u16> {
 }
 
 /// Six octets; a type of hardware may stand in front.
-pub fn mac(text: &str) -> Option<MacPattern> {
+pub fn parse_mac_pattern(text: &str) -> Option<MacPattern> {
     let text = text.strip_prefix("01-").or_else(|| text.strip_prefix("1-")).unwrap_or(text);
     let parts: Vec<&str> = text.split(':').collect();
     let octet = |part: &&str| (1..=2).contains(&part.len()) && (*part == "*" || u8::from_str_radix(part, 16).is_ok());
@@ -134,13 +134,13 @@ pub fn mac(text: &str) -> Option<MacPattern> {
     Some(MacPattern(pattern))
 }
 
-pub fn is_name(text: &str) -> bool {
+pub fn is_host_name(text: &str) -> bool {
     let lease = text == "infinite" || text.trim_end_matches(['s', 'm', 'h', 'd', 'w']).parse::<u64>().is_ok();
     !lease && text.parse::<Ipv4Addr>().is_err() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
 }
 
 /// Text, or octets in hexadecimal that are text.
-pub fn circuit(text: &str) -> Option<String> {
+pub fn parse_circuit_id(text: &str) -> Option<String> {
     let is_hex = text.contains(':') && text.chars().all(|c| c.is_ascii_hexdigit() || c == ':');
     if !is_hex {
         return Some(text.to_owned());
@@ -151,7 +151,7 @@ pub fn circuit(text: &str) -> Option<String> {
 
 /// `00:` and 16 octets as firmware sends them; in printed order the first three fields are turned round. What many
 /// machines have is none.
-pub fn uuid(text: &str) -> Option<[u8; 16]> {
+pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let octets: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
     let mut octets = octets.filter(|octets| octets.len() == 17 && octets[0] == 0)?;
     octets[1..5].reverse();

@@ -3,23 +3,23 @@
 use crate::config::diagnostic::{Diagnostic, Source, Span};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
+pub struct IscToken {
     /// Without its quotes.
     pub text: Vec<u8>,
     pub quoted: bool,
-    pub at: Span,
+    pub span: Span,
 }
 
 #[derive(Clone, Debug)]
-pub struct Statement {
-    pub words: Vec<Token>,
-    pub block: Option<Vec<Statement>>,
+pub struct IscStatement {
+    pub words: Vec<IscToken>,
+    pub block: Option<Vec<IscStatement>>,
 }
 
 /// A block in a block in a block: more deeply nobody writes.
 const DEEPEST: usize = 64;
 
-impl Token {
+impl IscToken {
     pub fn word(&self) -> &str {
         std::str::from_utf8(&self.text).unwrap_or_default()
     }
@@ -29,9 +29,9 @@ impl Token {
     }
 }
 
-impl Statement {
-    pub fn at(&self) -> usize {
-        self.words.first().map_or(0, |word| word.at.start)
+impl IscStatement {
+    pub fn offset(&self) -> usize {
+        self.words.first().map_or(0, |word| word.span.start)
     }
 
     /// The word at this place, in small letters.
@@ -45,7 +45,7 @@ impl Statement {
     }
 }
 
-pub fn statements(source: &Source) -> Result<Vec<Statement>, Diagnostic> {
+pub fn parse_statements(source: &Source) -> Result<Vec<IscStatement>, Diagnostic> {
     let tokens = tokens(source)?;
     let mut at = 0;
     block(source, &tokens, &mut at, None, 0)
@@ -53,13 +53,13 @@ pub fn statements(source: &Source) -> Result<Vec<Statement>, Diagnostic> {
 
 fn block(
     source: &Source,
-    tokens: &[Token],
+    tokens: &[IscToken],
     at: &mut usize,
-    opened: Option<&Token>,
+    opened: Option<&IscToken>,
     depth: usize,
-) -> Result<Vec<Statement>, Diagnostic> {
+) -> Result<Vec<IscStatement>, Diagnostic> {
     let mut statements = Vec::new();
-    let mut words: Vec<Token> = Vec::new();
+    let mut words: Vec<IscToken> = Vec::new();
     while let Some(token) = tokens.get(*at) {
         *at += 1;
         let mark = if token.quoted { "" } else { token.word() };
@@ -67,7 +67,7 @@ fn block(
             ";" if words.is_empty() => {}
             ";" => {
                 whole(source, &words)?;
-                statements.push(Statement { words: std::mem::take(&mut words), block: None });
+                statements.push(IscStatement { words: std::mem::take(&mut words), block: None });
             }
             // `option NAME code 121 = array of { integer 8, ip-address };`
             "{" if words.last().is_some_and(|word| word.is("=") || word.is("of")) => {
@@ -75,13 +75,13 @@ fn block(
                 words.extend_from_slice(&tokens[*at - 1..*at + length]);
                 *at += length;
             }
-            "{" if depth == DEEPEST => return Err(source.error(token.at.clone(), "blocks are nested too deeply")),
+            "{" if depth == DEEPEST => return Err(source.error(token.span.clone(), "blocks are nested too deeply")),
             "{" => {
                 whole(source, &words)?;
                 let block = block(source, tokens, at, Some(token), depth + 1)?;
-                statements.push(Statement { words: std::mem::take(&mut words), block: Some(block) });
+                statements.push(IscStatement { words: std::mem::take(&mut words), block: Some(block) });
             }
-            "}" if opened.is_none() => return Err(source.error(token.at.clone(), "a `}` without its `{`")),
+            "}" if opened.is_none() => return Err(source.error(token.span.clone(), "a `}` without its `{`")),
             "}" => match words.last() {
                 Some(word) => return Err(unfinished(source, word)),
                 None => return Ok(statements),
@@ -92,7 +92,7 @@ fn block(
     match (words.last(), opened) {
         (Some(word), _) => Err(unfinished(source, word)),
         (None, Some(open)) => {
-            Err(source.error(open.at.clone(), "a `{` that does not end").help("put a `}` behind the block"))
+            Err(source.error(open.span.clone(), "a `{` that does not end").help("put a `}` behind the block"))
         }
         (None, None) => Ok(statements),
     }
@@ -142,7 +142,7 @@ const OPERATORS: [&str; 24] = [
 
 /// `Err`: another statement begins within these words, or a word is left over, because a `;` is missing. dhcpd refuses
 /// the file then.
-fn whole(source: &Source, words: &[Token]) -> Result<(), Diagnostic> {
+fn whole(source: &Source, words: &[IscToken]) -> Result<(), Diagnostic> {
     let Some(first) = words.first() else { return Ok(()) };
     let begins = |at: &usize| begins(source, words, *at);
     let end = (1..words.len()).find(begins).or_else(|| left_over(first, words));
@@ -150,16 +150,16 @@ fn whole(source: &Source, words: &[Token]) -> Result<(), Diagnostic> {
 }
 
 /// Whether a statement begins at this word, which is not the first one.
-fn begins(source: &Source, words: &[Token], at: usize) -> bool {
+fn begins(source: &Source, words: &[IscToken], at: usize) -> bool {
     let (before, token) = (&words[at - 1], &words[at]);
-    let is_one_of = |token: &Token, known: &[&str]| known.iter().any(|word| token.is(word));
+    let is_one_of = |token: &IscToken, known: &[&str]| known.iter().any(|word| token.is(word));
     // `case 1:` and `default:` stand in front of a statement.
     let is_label = !before.quoted && before.word().ends_with(':');
     if token.quoted || is_label || is_one_of(before, &OPERATORS) {
         return false;
     }
     let next = words.get(at + 1);
-    let first_in_line = || source.text[before.at.end..token.at.start].contains('\n');
+    let first_in_line = || source.text[before.span.end..token.span.start].contains('\n');
     match token.word().to_ascii_lowercase().as_str() {
         "filename" | "server-name" => next.is_some_and(|next| next.quoted),
         "next-server" => true,
@@ -175,7 +175,7 @@ fn begins(source: &Source, words: &[Token], at: usize) -> bool {
 }
 
 /// The first word behind the only value that such a statement has.
-fn left_over(first: &Token, words: &[Token]) -> Option<usize> {
+fn left_over(first: &IscToken, words: &[IscToken]) -> Option<usize> {
     let value = match first.word().to_ascii_lowercase().as_str() {
         "filename" if words.get(1)?.quoted => 1,
         "next-server" if !words.iter().any(|word| word.is("(") || word.is("option")) => 1,
@@ -186,11 +186,11 @@ fn left_over(first: &Token, words: &[Token]) -> Option<usize> {
     (value + 1 < words.len()).then_some(value + 1)
 }
 
-fn unfinished(source: &Source, word: &Token) -> Diagnostic {
-    source.error(word.at.clone(), "a statement that does not end").help("put a `;` behind it")
+fn unfinished(source: &Source, word: &IscToken) -> Diagnostic {
+    source.error(word.span.clone(), "a statement that does not end").help("put a `;` behind it")
 }
 
-fn tokens(source: &Source) -> Result<Vec<Token>, Diagnostic> {
+fn tokens(source: &Source) -> Result<Vec<IscToken>, Diagnostic> {
     const MARKS: &[u8] = b"{}();,=";
     let text = source.text.as_bytes();
     let mut tokens = Vec::new();
@@ -204,27 +204,27 @@ fn tokens(source: &Source) -> Result<Vec<Token>, Diagnostic> {
                 let (value, end) =
                     string(text, at).ok_or_else(|| source.error(start..start + 1, "a quote that does not end"))?;
                 at = end;
-                tokens.push(Token { text: value, quoted: true, at: start..end });
+                tokens.push(IscToken { text: value, quoted: true, span: start..end });
             }
             b'!' | b'~' if text[at..].starts_with(b"=") => {
                 at += 1;
-                tokens.push(Token { text: text[start..at].to_vec(), quoted: false, at: start..at });
+                tokens.push(IscToken { text: text[start..at].to_vec(), quoted: false, span: start..at });
             }
             b'~' if text[at..].starts_with(b"~") => {
                 at += 1;
-                tokens.push(Token { text: text[start..at].to_vec(), quoted: false, at: start..at });
+                tokens.push(IscToken { text: text[start..at].to_vec(), quoted: false, span: start..at });
             }
             octet if octet.is_ascii_whitespace() => {}
             b'=' if text[at..].starts_with(b"=") => {
                 let error = source.error(start..at + 1, "dhcpd compares with a single `=`, and refuses this");
                 return Err(error.help("write `=`"));
             }
-            octet if MARKS.contains(&octet) => tokens.push(Token { text: vec![octet], quoted: false, at: start..at }),
+            octet if MARKS.contains(&octet) => tokens.push(IscToken { text: vec![octet], quoted: false, span: start..at }),
             _ => {
                 let ends =
                     |octet: &u8| octet.is_ascii_whitespace() || MARKS.contains(octet) || b"\"#!~".contains(octet);
                 at += text[at..].iter().position(ends).unwrap_or(text.len() - at);
-                tokens.push(Token { text: text[start..at].to_vec(), quoted: false, at: start..at });
+                tokens.push(IscToken { text: text[start..at].to_vec(), quoted: false, span: start..at });
             }
         }
     }

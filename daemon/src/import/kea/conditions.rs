@@ -1,6 +1,6 @@
 //! The `test` expressions of Kea's client classes. `Err`: the expression asks for something that no rule knows.
 
-use super::super::expression::{Atom, Expr, Field, Grammar, KNOWN, Part, Written, equals, exists};
+use super::super::expression::{Atom, Expr, Field, Grammar, UNSUPPORTED_FACT, FieldSlice, FormattedMac, field_equals, field_exists};
 use std::net::Ipv4Addr;
 
 /// The options that tests name by words.
@@ -23,16 +23,16 @@ enum Token {
 }
 
 enum Value {
-    Part(Part),
-    Written(Written),
+    Part(FieldSlice),
+    Written(FormattedMac),
     Octets(Vec<u8>),
 }
 
 /// `class`: the condition of a class that the test names.
-pub fn read(text: &str, class: &dyn Fn(&str) -> Option<Expr>) -> Result<Expr, String> {
+pub fn parse_test(text: &str, class: &dyn Fn(&str) -> Option<Expr>) -> Result<Expr, String> {
     let tokens = tokens(text)?;
     let mut reader = Reader { tokens: &tokens, at: 0, class, depth: 0 };
-    let expr = reader.either()?;
+    let expr = reader.parse_or()?;
     if reader.at < tokens.len() { Err("the test does not end where it is expected to".into()) } else { Ok(expr) }
 }
 
@@ -44,7 +44,7 @@ struct Reader<'a> {
 }
 
 impl Grammar for Reader<'_> {
-    fn take(&mut self, word: &str) -> bool {
+    fn accept(&mut self, word: &str) -> bool {
         let there = match self.tokens.get(self.at) {
             Some(Token::Mark(mark)) => *mark == word,
             Some(Token::Word(known)) => known == word,
@@ -54,38 +54,38 @@ impl Grammar for Reader<'_> {
         there
     }
 
-    fn fact(&mut self) -> Result<Expr, String> {
-        if self.take("member") {
-            self.need("(")?;
+    fn parse_fact(&mut self) -> Result<Expr, String> {
+        if self.accept("member") {
+            self.require("(")?;
             let name = self.octets()?;
-            self.need(")")?;
+            self.require(")")?;
             let name = String::from_utf8_lossy(&name).into_owned();
             return (self.class)(&name).ok_or_else(|| format!("no class in front of it is called {name}"));
         }
-        if self.take("unknown") {
-            return Ok(Expr::is(Atom::Known).negated());
+        if self.accept("unknown") {
+            return Ok(Expr::atom(Atom::Known).negate());
         }
         let left = self.value()?;
         let Some(left) = left else {
             // `option[175].exists`
-            let Some(Value::Part(part)) = self.existing()? else { return Err(KNOWN.into()) };
-            return exists(part.field).ok_or_else(|| KNOWN.into());
+            let Some(Value::Part(part)) = self.existing()? else { return Err(UNSUPPORTED_FACT.into()) };
+            return field_exists(part.field).ok_or_else(|| UNSUPPORTED_FACT.into());
         };
-        let negated = self.take("!=");
-        if !negated && !self.take("==") {
+        let negated = self.accept("!=");
+        if !negated && !self.accept("==") {
             let is_single = matches!(self.tokens.get(self.at), Some(Token::Word(word)) if word.starts_with('='));
-            return Err(if is_single { "Kea compares with `==`, and refuses a single `=`" } else { KNOWN }.into());
+            return Err(if is_single { "Kea compares with `==`, and refuses a single `=`" } else { UNSUPPORTED_FACT }.into());
         }
-        let right = self.value()?.ok_or(KNOWN)?;
+        let right = self.value()?.ok_or(UNSUPPORTED_FACT)?;
         let (part, value) = match (left, right) {
             (Value::Part(part), Value::Octets(value)) | (Value::Octets(value), Value::Part(part)) => (part, value),
             (Value::Written(written), Value::Octets(value)) | (Value::Octets(value), Value::Written(written)) => {
-                written.octets(std::str::from_utf8(&value).map_err(|_| KNOWN)?)?
+                written.parse_octets(std::str::from_utf8(&value).map_err(|_| UNSUPPORTED_FACT)?)?
             }
-            _ => return Err(KNOWN.into()),
+            _ => return Err(UNSUPPORTED_FACT.into()),
         };
-        let expr = equals(part, &value).ok_or(KNOWN)?;
-        Ok(if negated { expr.negated() } else { expr })
+        let expr = field_equals(part, &value).ok_or(UNSUPPORTED_FACT)?;
+        Ok(if negated { expr.negate() } else { expr })
     }
 
     fn depth(&mut self) -> &mut usize {
@@ -96,13 +96,13 @@ impl Grammar for Reader<'_> {
 impl Reader<'_> {
     /// `None`: it is an `exists`, and stands where it stood.
     fn value(&mut self) -> Result<Option<Value>, String> {
-        let part = |field| Ok(Some(Value::Part(Part { field, from: 0, length: None })));
+        let part = |field| Ok(Some(Value::Part(FieldSlice { field, from: 0, length: None })));
         let start = self.at;
         let token = self.tokens.get(self.at).ok_or("the test ends too early")?.clone();
         self.at += 1;
         let word = match token {
             Token::Octets(octets) => return Ok(Some(Value::Octets(octets))),
-            Token::Mark(_) => return Err(KNOWN.into()),
+            Token::Mark(_) => return Err(UNSUPPORTED_FACT.into()),
             Token::Word(word) => word,
         };
         match word.as_str() {
@@ -114,7 +114,7 @@ impl Reader<'_> {
                         self.at = start;
                         Ok(None)
                     }
-                    _ => part(Field::Option(code.ok_or(KNOWN)?)),
+                    _ => part(Field::Option(code.ok_or(UNSUPPORTED_FACT)?)),
                 }
             }
             "relay4" if self.index()? == Some(1) => {
@@ -129,12 +129,12 @@ impl Reader<'_> {
                 Ok(word.parse::<Ipv4Addr>().ok().map(|address| Value::Octets(address.octets().to_vec())))
             }
             "lcase" | "ucase" => {
-                self.need("(")?;
-                let value = self.within(Self::value)?;
-                self.need(")")?;
+                self.require("(")?;
+                let value = self.parse_nested(Self::value)?;
+                self.require(")")?;
                 Ok(value)
             }
-            _ => Err(KNOWN.into()),
+            _ => Err(UNSUPPORTED_FACT.into()),
         }
     }
 
@@ -142,17 +142,17 @@ impl Reader<'_> {
         self.at += 1;
         let code = self.index()?;
         self.form()?;
-        Ok(code.map(|code| Value::Part(Part { field: Field::Option(code), from: 0, length: None })))
+        Ok(code.map(|code| Value::Part(FieldSlice { field: Field::Option(code), from: 0, length: None })))
     }
 
     /// `[93]`, `[client-system]`.
     fn index(&mut self) -> Result<Option<u8>, String> {
-        self.need("[")?;
-        let Some(Token::Word(word)) = self.tokens.get(self.at) else { return Err(KNOWN.into()) };
+        self.require("[")?;
+        let Some(Token::Word(word)) = self.tokens.get(self.at) else { return Err(UNSUPPORTED_FACT.into()) };
         self.at += 1;
         let named = NAMES.iter().find(|(name, _)| *name == word.as_str()).map(|(_, code)| *code);
         let code = named.or_else(|| word.parse().ok());
-        self.need("]")?;
+        self.require("]")?;
         Ok(code)
     }
 
@@ -163,53 +163,53 @@ impl Reader<'_> {
                 self.at += 1;
                 Ok(word[1..].to_owned())
             }
-            _ => Err(KNOWN.into()),
+            _ => Err(UNSUPPORTED_FACT.into()),
         }
     }
 
     fn substring(&mut self) -> Result<Value, String> {
-        self.need("(")?;
-        let value = self.within(Self::value)?;
-        self.need(",")?;
-        let from = self.word()?.parse::<usize>().map_err(|_| KNOWN)?;
-        self.need(",")?;
+        self.require("(")?;
+        let value = self.parse_nested(Self::value)?;
+        self.require(",")?;
+        let from = self.word()?.parse::<usize>().map_err(|_| UNSUPPORTED_FACT)?;
+        self.require(",")?;
         let length = match self.word()?.as_str() {
             "all" => None,
-            word => Some(word.parse::<usize>().map_err(|_| KNOWN)?),
+            word => Some(word.parse::<usize>().map_err(|_| UNSUPPORTED_FACT)?),
         };
-        self.need(")")?;
+        self.require(")")?;
         match value {
-            Some(Value::Part(Part { field, from: 0, length: None })) => Ok(Value::Part(Part { field, from, length })),
-            Some(Value::Written(written @ Written { from: 0, length: None, .. })) => {
-                Ok(Value::Written(written.part(from, length)))
+            Some(Value::Part(FieldSlice { field, from: 0, length: None })) => Ok(Value::Part(FieldSlice { field, from, length })),
+            Some(Value::Written(written @ FormattedMac { from: 0, length: None, .. })) => {
+                Ok(Value::Written(written.slice(from, length)))
             }
-            _ => Err(KNOWN.into()),
+            _ => Err(UNSUPPORTED_FACT.into()),
         }
     }
 
     /// `hexstring(pkt4.mac, ':')`, from behind its name on.
     fn hexstring(&mut self) -> Result<Value, String> {
-        self.need("(")?;
-        let value = self.within(Self::value)?;
-        self.need(",")?;
-        let mark = String::from_utf8(self.octets()?).map_err(|_| KNOWN)?;
-        self.need(")")?;
+        self.require("(")?;
+        let value = self.parse_nested(Self::value)?;
+        self.require(",")?;
+        let mark = String::from_utf8(self.octets()?).map_err(|_| UNSUPPORTED_FACT)?;
+        self.require(")")?;
         match value {
-            Some(Value::Part(part @ Part { field: Field::Mac, .. })) => {
-                Ok(Value::Written(Written { part, mark, zeros: true, from: 0, length: None }))
+            Some(Value::Part(part @ FieldSlice { field: Field::Mac, .. })) => {
+                Ok(Value::Written(FormattedMac { part, separator: mark, zero_padded: true, from: 0, length: None }))
             }
-            _ => Err(KNOWN.into()),
+            _ => Err(UNSUPPORTED_FACT.into()),
         }
     }
 
     fn word(&mut self) -> Result<String, String> {
-        let Some(Token::Word(word)) = self.tokens.get(self.at) else { return Err(KNOWN.into()) };
+        let Some(Token::Word(word)) = self.tokens.get(self.at) else { return Err(UNSUPPORTED_FACT.into()) };
         self.at += 1;
         Ok(word.clone())
     }
 
     fn octets(&mut self) -> Result<Vec<u8>, String> {
-        let Some(Token::Octets(octets)) = self.tokens.get(self.at) else { return Err(KNOWN.into()) };
+        let Some(Token::Octets(octets)) = self.tokens.get(self.at) else { return Err(UNSUPPORTED_FACT.into()) };
         self.at += 1;
         Ok(octets.clone())
     }
@@ -248,35 +248,35 @@ fn hex(digits: &str) -> Option<Vec<u8>> {
 }
 
 /// The classes that Kea has by itself.
-pub fn built_in(name: &str) -> Option<Expr> {
+pub fn built_in_class(name: &str) -> Option<Expr> {
     match name {
-        "ALL" => Some(Expr::Is(true)),
-        "KNOWN" => Some(Expr::is(Atom::Known)),
-        "UNKNOWN" => Some(Expr::is(Atom::Known).negated()),
+        "ALL" => Some(Expr::Const(true)),
+        "KNOWN" => Some(Expr::atom(Atom::Known)),
+        "UNKNOWN" => Some(Expr::atom(Atom::Known).negate()),
         _ => None,
     }
 }
 
 /// The class that Kea puts each machine into by its vendor class, whose whole text is the name. `None`: it is no such
 /// class.
-pub fn of_vendor(name: &str) -> Option<Result<Expr, String>> {
+pub fn vendor_class(name: &str) -> Option<Result<Expr, String>> {
     let text = name.strip_prefix("VENDOR_CLASS_")?;
     if !text.contains(":Arch:") && ["PXEClient", "HTTPClient"].iter().any(|word| text.starts_with(word)) {
         let why = "Kea takes the whole vendor class for the name, in which firmware has more behind it \
                    (:Arch:00007:UNDI:003016)";
         return Some(Err(why.into()));
     }
-    let whole = Part { field: Field::Option(60), from: 0, length: None };
-    Some(equals(whole, text.as_bytes()).ok_or_else(|| KNOWN.into()))
+    let whole = FieldSlice { field: Field::Option(60), from: 0, length: None };
+    Some(field_equals(whole, text.as_bytes()).ok_or_else(|| UNSUPPORTED_FACT.into()))
 }
 
 /// A condition that is not understood is one that no machine meets.
 pub fn never() -> Expr {
-    Expr::Is(false)
+    Expr::Const(false)
 }
 
 /// The network of a subnet.
-pub fn subnet(text: &str) -> Option<Atom> {
+pub fn parse_subnet(text: &str) -> Option<Atom> {
     let (address, prefix) = text.split_once('/')?;
     Some(Atom::Subnet(address.trim().parse().ok()?, prefix.trim().parse().ok().filter(|prefix| *prefix <= 32)?))
 }

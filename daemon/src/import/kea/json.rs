@@ -4,8 +4,8 @@ use crate::config::diagnostic::{Diagnostic, Source};
 use serde_json::Value;
 
 /// The file as a value. Comments become blanks, so that the places of errors are right.
-pub fn read(source: &Source) -> Result<Value, Diagnostic> {
-    let plain = plain(&source.text);
+pub fn parse(source: &Source) -> Result<Value, Diagnostic> {
+    let plain = strip_comments(&source.text);
     serde_json::from_str(&plain).map_err(|error| {
         let before: usize = plain.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
         let at = before + error.column().saturating_sub(1);
@@ -15,7 +15,7 @@ pub fn read(source: &Source) -> Result<Value, Diagnostic> {
     })
 }
 
-pub fn plain(text: &str) -> String {
+pub fn strip_comments(text: &str) -> String {
     let mut octets = text.as_bytes().to_vec();
     let mut comma = None;
     let mut at = 0;
