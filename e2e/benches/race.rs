@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use proxydhcpd_e2e::capture::Capture;
 use proxydhcpd_e2e::machine::{self, Machine};
 use proxydhcpd_e2e::net::{Host, Segment};
-use proxydhcpd_e2e::{Lab, peers, sandbox, server, site};
+use proxydhcpd_e2e::{WorkDir, peers, sandbox, server, site};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -58,13 +58,13 @@ fn main() -> Result<()> {
 
 /// Whether the machine took what we had said.
 fn race(number: usize, machine: &Machine) -> Result<bool> {
-    let lab = &Lab::new(&format!("race-{number}"))?;
+    let lab = &WorkDir::new(&format!("race-{number}"))?;
     let segment = Segment::new(lab, "wire")?;
     let capture = Capture::start(lab, &segment, "wire")?;
     let (primary, ours) = (Host::new(lab, "primary")?, Host::new(lab, "server")?);
     segment.plug(&primary, "eth0", &["fd77::1/64"])?;
     segment.plug(&ours, "eth0", &["fd77::2/64"])?;
-    let _primary = peers::primary6(lab, &primary, AUTHORITATIVE)?;
+    let _primary = peers::dhcp6_server(lab, &primary, AUTHORITATIVE)?;
     let _server = site::serve(lab, &ours, site::boot_dir(lab, None)?)?;
     let mut running = machine.clone().with_ipv6_first().power_on(lab, &segment, "machine")?;
     let mut won = false;

@@ -1,6 +1,6 @@
 //! What went over a segment, kept for whoever has to find out why a boot failed.
 
-use crate::lab::Lab;
+use crate::lab::WorkDir;
 use crate::net::Segment;
 use crate::process::Process;
 use anyhow::{Context, Result, ensure};
@@ -17,7 +17,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    pub fn start(lab: &Lab, segment: &Segment, name: &str) -> Result<Capture> {
+    pub fn start(lab: &WorkDir, segment: &Segment, name: &str) -> Result<Capture> {
         let pcap = lab.file(&format!("{name}.pcap"));
         let mut command = Command::new("tcpdump");
         // On the bridge itself, promiscuous, so that packets between two ports are seen too; written one by one. With
@@ -38,7 +38,7 @@ impl Capture {
     }
 
     /// When the first packet since then was sent that a filter lets through.
-    pub fn first(&self, filter: &str, since: SystemTime) -> Result<SystemTime> {
+    pub fn first_time(&self, filter: &str, since: SystemTime) -> Result<SystemTime> {
         let output = Command::new("tcpdump").args(["-n", "-tt", "-r"]).arg(&self.pcap).arg(filter).output()?;
         let lines = String::from_utf8_lossy(&output.stdout);
         let seconds = lines.lines().filter_map(|line| line.split(' ').next()?.parse().ok());
@@ -47,7 +47,7 @@ impl Capture {
     }
 
     /// These fields of the packets so far that a display filter (wireshark-filter(4)) lets through, a line each.
-    pub fn text(&self, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
+    pub fn fields(&self, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
         let mut tshark = Command::new("tshark");
         tshark.args(["-n", "-T", "fields", "-E", "separator=/s", "-Y", filter, "-r"]).arg(&self.pcap);
         tshark.args(fields.iter().flat_map(|field| ["-e", field]));

@@ -2,7 +2,7 @@
 
 use crate::cache;
 use crate::grub;
-use crate::lab::Lab;
+use crate::lab::WorkDir;
 use crate::sign;
 use anyhow::{Context, Result};
 use std::fs;
@@ -17,41 +17,41 @@ pub struct Disk {
 impl Disk {
     /// A FAT disk whose removable-media program is this iPXE (UEFI 2.10 3.5.1.1), with nothing beside it: it does what
     /// iPXE does unasked, and boots from the network.
-    pub fn with_ipxe(lab: &Lab, program: &str, ipxe: &str) -> Result<Disk> {
+    pub fn with_ipxe(lab: &WorkDir, program: &str, ipxe: &str) -> Result<Disk> {
         let (disk, _) = fat(lab, "ipxe-disk", program, &cache::path(ipxe)?)?;
         Ok(disk)
     }
 
     /// A FAT disk for x64 that says `word` on the console when it is booted. Its program is an iPXE with a script: the
     /// word tells that the disk was reached, and nothing about the network.
-    pub fn x64_that_says(lab: &Lab, word: &str) -> Result<Disk> {
+    pub fn x64_printing(lab: &WorkDir, word: &str) -> Result<Disk> {
         ipxe_that_says(lab, "BOOTX64.EFI", &cache::path("2025/snponly.efi")?, word)
     }
 
     /// The same with the site's signature.
-    pub fn signed_x64_that_says(lab: &Lab, word: &str) -> Result<Disk> {
+    pub fn signed_x64_printing(lab: &WorkDir, word: &str) -> Result<Disk> {
         let signed = lab.file("signed-system.efi");
         sign::sign(lab, &cache::path("2025/snponly.efi")?, &signed)?;
         ipxe_that_says(lab, "BOOTX64.EFI", &signed, word)
     }
 
     /// The same for ARM64.
-    pub fn arm64_that_says(lab: &Lab, word: &str) -> Result<Disk> {
+    pub fn arm64_printing(lab: &WorkDir, word: &str) -> Result<Disk> {
         ipxe_that_says(lab, "BOOTAA64.EFI", &cache::path("2025/ipxe-arm64.efi")?, word)
     }
 
     /// The same for IA32, by GRUB: there is no iPXE for it.
-    pub fn ia32_that_says(lab: &Lab, word: &str) -> Result<Disk> {
+    pub fn ia32_printing(lab: &WorkDir, word: &str) -> Result<Disk> {
         grub_that_says(lab, "BOOTIA32.EFI", "i386-efi", word)
     }
 
     /// As IA32.
-    pub fn arm32_that_says(lab: &Lab, word: &str) -> Result<Disk> {
+    pub fn arm32_printing(lab: &WorkDir, word: &str) -> Result<Disk> {
         grub_that_says(lab, "BOOTARM.EFI", "arm-efi", word)
     }
 
     /// A BIOS disk whose boot sector says `word`.
-    pub fn bios_that_says(lab: &Lab, word: &str) -> Result<Disk> {
+    pub fn bios_printing(lab: &WorkDir, word: &str) -> Result<Disk> {
         let file = lab.file("system-disk.img");
         let mut image = boot_sector(word).to_vec();
         // A cylinder's worth: some BIOSes refuse a disk of one sector.
@@ -61,19 +61,19 @@ impl Disk {
     }
 }
 
-fn ipxe_that_says(lab: &Lab, program: &str, ipxe: &Path, word: &str) -> Result<Disk> {
+fn ipxe_that_says(lab: &WorkDir, program: &str, ipxe: &Path, word: &str) -> Result<Disk> {
     let (disk, directory) = fat(lab, "system-disk", program, ipxe)?;
     fs::write(directory.join("autoexec.ipxe"), format!("#!ipxe\necho {word}\nsleep 600\n"))?;
     Ok(disk)
 }
 
-fn grub_that_says(lab: &Lab, program: &str, target: &str, word: &str) -> Result<Disk> {
-    let (disk, _) = fat(lab, "system-disk", program, &grub::image_that_says(lab, target, word)?)?;
+fn grub_that_says(lab: &WorkDir, program: &str, target: &str, word: &str) -> Result<Disk> {
+    let (disk, _) = fat(lab, "system-disk", program, &grub::image_printing(lab, target, word)?)?;
     Ok(disk)
 }
 
 /// A directory that QEMU presents as a FAT file system, and where the program lies in it.
-fn fat(lab: &Lab, name: &str, program: &str, content: &Path) -> Result<(Disk, PathBuf)> {
+fn fat(lab: &WorkDir, name: &str, program: &str, content: &Path) -> Result<(Disk, PathBuf)> {
     let root = lab.new_directory(name)?;
     let directory = lab.new_directory(&format!("{name}/EFI/BOOT"))?;
     fs::copy(content, directory.join(program))?;

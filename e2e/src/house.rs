@@ -3,7 +3,7 @@
 //! It shares this machine's kernel and, below an overlay, its `/usr`; `/etc` and `/var` are as empty as on the first
 //! day, so nothing of what this machine runs is started there. `systemd-nspawn` boots it in a control group of its own.
 
-use crate::lab::Lab;
+use crate::lab::WorkDir;
 use crate::net::Host;
 use crate::process::Process;
 use crate::server;
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Switched off when dropped; its journal is then in `journal.log` of the case's directory.
 #[derive(Debug)]
-pub struct House {
+pub struct SystemdHost {
     /// Its root, as seen from outside.
     root: PathBuf,
     group: PathBuf,
@@ -32,9 +32,9 @@ pub struct House {
     _nspawn: Process,
 }
 
-impl House {
+impl SystemdHost {
     /// Boots it in the host's network. The checkout is its `/src`, the binary under test its `/binary`.
-    pub fn boot(lab: &Lab, host: &Host) -> Result<House> {
+    pub fn boot(lab: &WorkDir, host: &Host) -> Result<SystemdHost> {
         let root = root(lab)?;
         let group = group()?;
         let mut nspawn = Command::new("sh");
@@ -45,7 +45,7 @@ impl House {
         nspawn.arg(format!("--machine={}", host.namespace));
         nspawn.arg(format!("--bind-ro={}/..:/src", env!("CARGO_MANIFEST_DIR")));
         nspawn.arg(format!("--bind-ro={}:/binary", server::binary()?.canonicalize()?.display()));
-        let mut nspawn = Process::start_here(lab, "systemd", nspawn)?;
+        let mut nspawn = Process::start_without_namespace(lab, "systemd", nspawn)?;
 
         let mut leader = String::new();
         nspawn.wait_until("systemd in it", PATIENCE, || {
@@ -53,13 +53,13 @@ impl House {
             leader = members.lines().next().unwrap_or_default().to_owned();
             Ok(!leader.is_empty())
         })?;
-        let mut house = House { root, group, journal: lab.file("journal.log"), leader, _nspawn: nspawn };
+        let mut house = SystemdHost { root, group, journal: lab.file("journal.log"), leader, _nspawn: nspawn };
         house.wait_for("its start", |house| {
             let said = house.output(&["systemctl", "is-system-running"])?;
             // What this machine has installed may be unable to start without its files in /etc.
             Ok([&b"running"[..], b"degraded"].contains(&said.stdout.trim_ascii()))
         })?;
-        lab.note("systemd is up");
+        lab.log_progress("systemd is up");
         Ok(house)
     }
 
@@ -84,7 +84,7 @@ impl House {
         self.root.join(name.trim_start_matches('/'))
     }
 
-    pub fn wait_for(&mut self, what: &str, mut happened: impl FnMut(&House) -> Result<bool>) -> Result<()> {
+    pub fn wait_for(&mut self, what: &str, mut happened: impl FnMut(&SystemdHost) -> Result<bool>) -> Result<()> {
         let start = Instant::now();
         while !happened(self)? {
             ensure!(start.elapsed() < PATIENCE, "no {what} in {} s", PATIENCE.as_secs());
@@ -94,7 +94,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for SystemdHost {
     fn drop(&mut self) {
         if let Ok(said) = self.output(&["journalctl", "--no-pager", "--output=short-precise"]) {
             let _ = fs::write(&self.journal, said.stdout);
@@ -109,7 +109,7 @@ impl Drop for House {
 }
 
 /// Debian has merged `/usr` since its release 12: the rest are links into it.
-fn root(lab: &Lab) -> Result<PathBuf> {
+fn root(lab: &WorkDir) -> Result<PathBuf> {
     let house = lab.socket("house");
     let [root, upper, work] = ["root", "upper", "work"].map(|name| house.join(name));
     for directory in [&upper, &work] {

@@ -13,7 +13,7 @@ use std::time::Instant;
 const LAST_LINES: usize = 25;
 
 #[derive(Debug)]
-pub struct Lab {
+pub struct WorkDir {
     /// Prefix of everything that must not meet its like of another case: namespaces, sockets.
     pub id: String,
     pub token: Token,
@@ -23,16 +23,16 @@ pub struct Lab {
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-impl Lab {
+impl WorkDir {
     /// An empty directory `e2e/out/CASE`, and names for this run.
-    pub fn new(case: &str) -> Result<Lab> {
+    pub fn new(case: &str) -> Result<WorkDir> {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("out").join(case);
         if directory.exists() {
             fs::remove_dir_all(&directory).with_context(|| directory.display().to_string())?;
         }
         fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
         let id = format!("lab{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        Ok(Lab { id, token: Token::random()?, directory, start: Instant::now() })
+        Ok(WorkDir { id, token: Token::random()?, directory, start: Instant::now() })
     }
 
     /// A file in the case's directory.
@@ -53,7 +53,7 @@ impl Lab {
     }
 
     /// Notes on the terminal how long something took, counted from the start of the case.
-    pub fn note(&self, what: &str) {
+    pub fn log_progress(&self, what: &str) {
         eprintln!("{:6.1} s  {what}", self.start.elapsed().as_secs_f32());
     }
 

@@ -21,4 +21,4 @@ pub mod sign;
 pub mod site;
 pub mod token;
 
-pub use lab::Lab;
+pub use lab::WorkDir;

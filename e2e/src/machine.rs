@@ -2,10 +2,10 @@
 
 use crate::cache;
 use crate::disk::Disk;
-use crate::lab::Lab;
+use crate::lab::WorkDir;
 use crate::net::Segment;
 use crate::process::Process;
-use crate::running::Running;
+use crate::running::RunningMachine;
 use anyhow::Result;
 use std::fs;
 use std::process::Command;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Everything is emulated (KVM cannot run firmware everywhere): the slowest takes 15 s on two idle cores, and a minute
 /// and more when they are shared.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const BOOT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A machine that is switched off.
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ pub fn arm32_2022() -> Machine {
 
 /// Which programs a firmware with Secure Boot trusts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trusts {
+pub enum TrustedKeys {
     /// What Microsoft has signed, as a machine from the shop.
     Microsoft,
     /// What Debian's example key has signed (see [`crate::sign`]), in place of a site's own.
@@ -120,10 +120,10 @@ pub fn x64_2022_with_secure_boot() -> Machine {
     uefi("qemu-system-x86_64", SECURE_X64, ["2022/OVMF_CODE_4M.secboot.fd", "2022/OVMF_VARS_4M.ms.fd"])
 }
 
-pub fn x64_2025_with_secure_boot(trusts: Trusts) -> Machine {
+pub fn x64_2025_with_secure_boot(trusts: TrustedKeys) -> Machine {
     let variables = match trusts {
-        Trusts::Microsoft => "2025/OVMF_VARS_4M.ms.fd",
-        Trusts::Site => "2025/OVMF_VARS_4M.snakeoil.fd",
+        TrustedKeys::Microsoft => "2025/OVMF_VARS_4M.ms.fd",
+        TrustedKeys::Site => "2025/OVMF_VARS_4M.snakeoil.fd",
     };
     uefi("qemu-system-x86_64", SECURE_X64, ["2025/OVMF_CODE_4M.secboot.fd", variables])
 }
@@ -133,7 +133,7 @@ const SECURE_FLASH: &str = "driver=cfi.pflash01,property=secure,value=on";
 const SECURE_X64: &[&str] = &["-machine", "q35,smm=on", "-global", SECURE_FLASH, "-m", "1024", "-cpu", "max"];
 
 /// Its firmware's own network stack does not come up (no random numbers): iPXE from a disk asks instead.
-pub fn riscv64_ipxe(lab: &Lab) -> Result<Machine> {
+pub fn riscv64_ipxe(lab: &WorkDir) -> Result<Machine> {
     let machine = uefi(
         "qemu-system-riscv64",
         &["-machine", "virt,acpi=off", "-cpu", "max", "-m", "1024"],
@@ -144,7 +144,7 @@ pub fn riscv64_ipxe(lab: &Lab) -> Result<Machine> {
 }
 
 /// As RISC-V.
-pub fn loongarch64_ipxe(lab: &Lab) -> Result<Machine> {
+pub fn loongarch64_ipxe(lab: &WorkDir) -> Result<Machine> {
     let machine = uefi(
         "qemu-system-loongarch64",
         &["-machine", "virt", "-cpu", "la464", "-m", "1024"],
@@ -205,7 +205,7 @@ impl Machine {
     }
 
     /// Switches it on, connected to `segment`. Its console is `NAME.serial.log` in the case's directory.
-    pub fn power_on(&self, lab: &Lab, segment: &Segment, name: &str) -> Result<Running> {
+    pub fn power_on(&self, lab: &WorkDir, segment: &Segment, name: &str) -> Result<RunningMachine> {
         let serial = lab.file(&format!("{name}.serial.log"));
         // What it showed when it was on before is not to be taken for this time.
         let _ = fs::remove_file(&serial);
@@ -242,7 +242,7 @@ impl Machine {
             qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk,bootindex={index}"));
         }
         let process = Process::start(lab, &segment.namespace, &format!("{name}.qemu"), &qemu)?;
-        Ok(Running { process, serial, monitor })
+        Ok(RunningMachine { process, serial, monitor })
     }
 }
 

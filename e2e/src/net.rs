@@ -1,6 +1,6 @@
 //! Private networks: segments (a bridge, and ports for machines) and the hosts that are plugged into them.
 
-use crate::lab::Lab;
+use crate::lab::WorkDir;
 use anyhow::{Context, Result, ensure};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,7 +21,7 @@ pub struct Host {
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 impl Segment {
-    pub fn new(lab: &Lab, name: &str) -> Result<Segment> {
+    pub fn new(lab: &WorkDir, name: &str) -> Result<Segment> {
         let namespace = new_namespace(lab, name)?;
         // No spanning tree and no snooping: a port forwards from its first packet on. No address of its own: what the
         // capture shows comes from the hosts.
@@ -50,7 +50,7 @@ impl Segment {
     }
 
     /// The same over a line that carries no more than this to the host (`tc-tbf(8)`: `4mbit`).
-    pub fn plug_slowly(&self, host: &Host, name: &str, addresses: &[&str], rate: &str) -> Result<()> {
+    pub fn plug_with_rate(&self, host: &Host, name: &str, addresses: &[&str], rate: &str) -> Result<()> {
         let port = self.plug_in(host, name, addresses)?;
         let limit = ["root", "tbf", "rate", rate, "burst", "16kb", "latency", "200ms"];
         let tc = &["-n", &self.namespace, "qdisc", "add", "dev", &port];
@@ -91,7 +91,7 @@ impl Segment {
 }
 
 impl Host {
-    pub fn new(lab: &Lab, name: &str) -> Result<Host> {
+    pub fn new(lab: &WorkDir, name: &str) -> Result<Host> {
         let namespace = new_namespace(lab, name)?;
         ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
         // Hosts that have been there for long, when a machine is switched on: no address is on probation any more.
@@ -119,7 +119,7 @@ impl Host {
     }
 }
 
-fn new_namespace(lab: &Lab, name: &str) -> Result<String> {
+fn new_namespace(lab: &WorkDir, name: &str) -> Result<String> {
     let namespace = format!("{}-{name}", lab.id);
     ip(&["netns", "add", &namespace])?;
     Ok(namespace)

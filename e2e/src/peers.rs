@@ -1,7 +1,7 @@
 //! The other programs on the network, none of them ours: the primary DHCP server, a relay, a TFTP server, a client.
 
 use crate::cache;
-use crate::lab::Lab;
+use crate::lab::WorkDir;
 use crate::net::Host;
 use crate::process::Process;
 use crate::server;
@@ -14,7 +14,7 @@ use std::time::Duration;
 const START: Duration = Duration::from_secs(20);
 
 /// The DHCP server that is already there: addresses, and not a word about booting.
-pub fn primary(lab: &Lab, host: &Host, range: &str, options: &[&str]) -> Result<Process> {
+pub fn dhcp_server(lab: &WorkDir, host: &Host, range: &str, options: &[&str]) -> Result<Process> {
     let mut command = dnsmasq();
     command.args(["--dhcp-authoritative", "--no-ping", "--leasefile-ro"]);
     command.arg(format!("--dhcp-range={range}")).args(options);
@@ -26,21 +26,21 @@ pub fn primary(lab: &Lab, host: &Host, range: &str, options: &[&str]) -> Result<
 pub const ADVERTISE: [&str; 2] = ["--enable-ra", "--dhcp-range=fd77::,ra-only"];
 
 /// A DHCPv6 server, with or without router advertisements, and not a word about booting.
-pub fn primary6(lab: &Lab, host: &Host, options: &[&str]) -> Result<Process> {
+pub fn dhcp6_server(lab: &WorkDir, host: &Host, options: &[&str]) -> Result<Process> {
     let mut command = dnsmasq();
     command.arg("--leasefile-ro").args(options);
     start_dnsmasq(lab, host, "primary6", &command)
 }
 
 /// A router's own dnsmasq, for the router advertisements of a segment without a DHCP server.
-pub fn advertiser(lab: &Lab, host: &Host, interface: &str) -> Result<Process> {
+pub fn advertiser(lab: &WorkDir, host: &Host, interface: &str) -> Result<Process> {
     let mut command = dnsmasq();
     command.arg(format!("--interface={interface}")).args(ADVERTISE);
     start_dnsmasq(lab, host, "advertiser", &command)
 }
 
 /// A router's radvd: it says that addresses in this network are leased, and does not lease them.
-pub fn managed_router(lab: &Lab, host: &Host, interface: &str, network: &str) -> Result<Process> {
+pub fn managed_router(lab: &WorkDir, host: &Host, interface: &str, network: &str) -> Result<Process> {
     let file = lab.file("radvd.conf");
     let prefix = format!("prefix {network} {{ AdvAutonomous off; }};");
     let flags = "AdvSendAdvert on; AdvManagedFlag on; AdvOtherConfigFlag on;";
@@ -54,7 +54,7 @@ pub fn managed_router(lab: &Lab, host: &Host, interface: &str, network: &str) ->
 }
 
 /// A TFTP server that knows nothing of us.
-pub fn tftp_server(lab: &Lab, host: &Host, root: &Path) -> Result<Process> {
+pub fn tftp_server(lab: &WorkDir, host: &Host, root: &Path) -> Result<Process> {
     let mut command = dnsmasq();
     command.arg("--enable-tftp").arg(format!("--tftp-root={}", root.display()));
     start_dnsmasq(lab, host, "tftp-server", &command)
@@ -67,7 +67,7 @@ fn dnsmasq() -> Command {
     command
 }
 
-fn start_dnsmasq(lab: &Lab, host: &Host, name: &str, command: &Command) -> Result<Process> {
+fn start_dnsmasq(lab: &WorkDir, host: &Host, name: &str, command: &Command) -> Result<Process> {
     let mut process = Process::start(lab, &host.namespace, name, command)?;
     // Said after its sockets are open.
     process.wait_for("started, version", START)?;
@@ -76,7 +76,7 @@ fn start_dnsmasq(lab: &Lab, host: &Host, name: &str, command: &Command) -> Resul
 
 /// A boot server beside ours that sends UEFI straight to its file, as one does whose port 4011 is taken: EDK2 prefers
 /// such an offer to one that asks for a second visit.
-pub fn boot_server(lab: &Lab, host: &Host, directory: &Path) -> Result<[Process; 2]> {
+pub fn boot_server(lab: &WorkDir, host: &Host, directory: &Path) -> Result<[Process; 2]> {
     let start_one = |name: &str, arguments: &[&str]| -> Result<Process> {
         let mut command = Command::new(server::binary()?);
         command.arg("--boot-dir").arg(directory).args(arguments);
@@ -89,7 +89,7 @@ pub fn boot_server(lab: &Lab, host: &Host, directory: &Path) -> Result<[Process;
 }
 
 /// ISC's relay, from the interface `down` to these servers behind `up`. It adds option 82, as relays in switches do.
-pub fn relay(lab: &Lab, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
+pub fn relay(lab: &WorkDir, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
     let mut command = Command::new(cache::path("tools/dhcrelay")?);
     command.args(["-4", "-d", "--no-pid", "-a", "-id", down, "-iu", up]).args(servers);
     let mut process = Process::start(lab, &host.namespace, "relay", &command)?;
@@ -98,7 +98,7 @@ pub fn relay(lab: &Lab, host: &Host, down: &str, up: &str, servers: &[&str]) -> 
 }
 
 /// The same for DHCPv6.
-pub fn relay6(lab: &Lab, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
+pub fn relay6(lab: &WorkDir, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
     let mut command = Command::new(cache::path("tools/dhcrelay")?);
     command.args(["-6", "-d", "--no-pid", "-I", "-l", down]);
     for server in servers {
@@ -110,7 +110,7 @@ pub fn relay6(lab: &Lab, host: &Host, down: &str, up: &str, servers: &[&str]) ->
 }
 
 /// An ordinary DHCP client, asking for an address as any laptop does; returns once it has one.
-pub fn plain_client(lab: &Lab, host: &Host) -> Result<Process> {
+pub fn plain_client(lab: &WorkDir, host: &Host) -> Result<Process> {
     let mut command = Command::new(cache::path("tools/dhclient")?);
     // Its script would configure the interface; the lease is enough.
     command.args(["-4", "-d", "-v", "-1", "-sf", "/bin/true", "--no-pid", "-lf"]);

@@ -1,6 +1,6 @@
 //! A program in a network namespace, its output in a file, its life bound to a value.
 
-use crate::lab::Lab;
+use crate::lab::WorkDir;
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -20,18 +20,18 @@ pub struct Process {
 impl Process {
     /// Starts `command` in the namespace; what it says goes to `NAME.log` in the case's directory, behind what it said
     /// when it was started before.
-    pub fn start(lab: &Lab, namespace: &str, name: &str, command: &Command) -> Result<Process> {
+    pub fn start(lab: &WorkDir, namespace: &str, name: &str, command: &Command) -> Result<Process> {
         let program = command.get_program();
         ensure!(is_installed(program), "{} is not installed: run e2e/setup", program.display());
         // ip replaces itself by the program, so the child's PID is the program's.
         let mut entered = Command::new("ip");
         entered.args(["netns", "exec", namespace]).arg(program).args(command.get_args());
         entered.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
-        Process::start_here(lab, name, entered)
+        Process::start_without_namespace(lab, name, entered)
     }
 
     /// The same in our own namespace.
-    pub fn start_here(lab: &Lab, name: &str, mut command: Command) -> Result<Process> {
+    pub fn start_without_namespace(lab: &WorkDir, name: &str, mut command: Command) -> Result<Process> {
         let log = lab.file(&format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log).with_context(|| log.display().to_string())?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -42,11 +42,11 @@ impl Process {
     /// Waits until its output contains `text`.
     pub fn wait_for(&mut self, text: &str, patience: Duration) -> Result<()> {
         let log = self.log.clone();
-        self.wait_for_in(&log, text, patience)
+        self.wait_for_text_in(&log, text, patience)
     }
 
     /// Waits until `file` contains `text`; fails as soon as this program has ended without writing it.
-    pub fn wait_for_in(&mut self, file: &Path, text: &str, patience: Duration) -> Result<()> {
+    pub fn wait_for_text_in(&mut self, file: &Path, text: &str, patience: Duration) -> Result<()> {
         self.wait_until(&format!("{text:?} in {}", file.display()), patience, || Ok(read_text(file)?.contains(text)))
     }
 

@@ -9,17 +9,17 @@ use std::time::Duration;
 
 /// Switched off when dropped.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningMachine {
     pub(crate) process: Process,
     pub(crate) serial: PathBuf,
     /// QEMU's monitor.
     pub(crate) monitor: PathBuf,
 }
 
-impl Running {
+impl RunningMachine {
     /// Waits until the console has shown `text`.
     pub fn wait_for(&mut self, text: &str, patience: Duration) -> Result<()> {
-        self.process.wait_for_in(&self.serial, text, patience)
+        self.process.wait_for_text_in(&self.serial, text, patience)
     }
 
     /// Waits until something has happened that shows elsewhere.

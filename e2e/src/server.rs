@@ -1,6 +1,6 @@
 //! The program under test: the real binary, started as an administrator would.
 
-use crate::lab::Lab;
+use crate::lab::WorkDir;
 use crate::net::Host;
 use crate::process::Process;
 use anyhow::{Context, Result, ensure};
@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Starts it with these arguments; returns once it has told its service manager that it is ready (sd_notify(3)).
-pub fn start(lab: &Lab, host: &Host, arguments: &[&OsStr]) -> Result<Process> {
+pub fn start(lab: &WorkDir, host: &Host, arguments: &[&OsStr]) -> Result<Process> {
     let notify = lab.socket("notify");
     // That of the server before, where a case starts it a second time.
     let _ = fs::remove_file(&notify);

@@ -1,7 +1,7 @@
 //! Signatures for Secure Boot, by the key that Debian's OVMF variables with `snakeoil` in their name enrol.
 
 use crate::cache;
-use crate::lab::Lab;
+use crate::lab::WorkDir;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::process::Command;
 const PASS_PHRASE: &str = "snakeoil";
 
 /// Writes `program` to `signed`, with a signature that a firmware which trusts the site's key accepts.
-pub fn sign(lab: &Lab, program: &Path, signed: &Path) -> Result<()> {
+pub fn sign(lab: &WorkDir, program: &Path, signed: &Path) -> Result<()> {
     let key = open_key(lab)?;
     let output = Command::new("sbsign")
         .arg("--key")
@@ -27,7 +27,7 @@ pub fn sign(lab: &Lab, program: &Path, signed: &Path) -> Result<()> {
 }
 
 /// The key without its pass phrase, which sbsign would ask a person for.
-fn open_key(lab: &Lab) -> Result<PathBuf> {
+fn open_key(lab: &WorkDir) -> Result<PathBuf> {
     let open = lab.file("snakeoil.key");
     let output = Command::new("openssl")
         .args(["pkey", "-passin", &format!("pass:{PASS_PHRASE}"), "-in"])

@@ -28,7 +28,7 @@ pub fn text(scan: &Scan) -> String {
 }
 
 /// The scripts that machines run by their host names before the menu; or that none runs them, and why.
-pub fn by_host_name((scripts, why_not): (&[HostNameScript], Option<&str>)) -> String {
+pub fn host_name_scripts((scripts, why_not): (&[HostNameScript], Option<&str>)) -> String {
     let mut text = String::new();
     match why_not {
         _ if scripts.is_empty() => return text,
@@ -41,7 +41,7 @@ pub fn by_host_name((scripts, why_not): (&[HostNameScript], Option<&str>)) -> St
     text
 }
 
-pub fn by_host_name_json((scripts, why_not): (&[HostNameScript], Option<&str>)) -> Value {
+pub fn host_name_scripts_json((scripts, why_not): (&[HostNameScript], Option<&str>)) -> Value {
     let scripts = scripts.iter().map(|script| json!({ "path": script.path, "host": script.host_name, "not_run": why_not }));
     scripts.collect()
 }

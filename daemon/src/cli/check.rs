@@ -1,9 +1,9 @@
 //! `check`: what would be served, and what is wrong with it. Opens no port, sends nothing.
 
-use super::offered::Looked;
-use super::secure_boot::Row;
-use super::setting::{self, Setting};
-use super::{Check, boot_dir, marks, offered, old_daemon, say, secure_boot, shared, unread};
+use super::offered::ContentReport;
+use super::secure_boot::CheckedProgram;
+use super::setting::{self, CliContext};
+use super::{Check, boot_dir, marks, offered, old_daemon, print_diagnostic, secure_boot, shared, unread};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
@@ -20,8 +20,8 @@ use std::process::ExitCode;
 
 /// What is said beside what is wrong.
 struct Checked {
-    setting: Setting,
-    rows: Vec<Row>,
+    setting: CliContext,
+    rows: Vec<CheckedProgram>,
     /// What the boots need beside this server.
     depends: Vec<String>,
     unread: Vec<String>,
@@ -31,19 +31,19 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
     if let Some(word) = &check.keys {
         return keys(word);
     }
-    let (told, checked, status) = match setting::of(flags) {
+    let (told, checked, status) = match setting::load(flags) {
         Ok(setting) => {
             let mut told = setting.loaded.diagnostics.clone();
             told.extend_from_slice(&setting.site.warnings);
             told.extend(setting.loaded.missing_addresses(&setting.links));
-            told.extend(setting::absent(&setting.filter));
+            told.extend(setting::unserved_interfaces(&setting.filter));
             told.extend(ports_in_use(&setting));
-            told.extend(marks::astray(&setting));
-            told.extend(shared::uuids(&setting));
+            told.extend(marks::unmatched_records(&setting));
+            told.extend(shared::diagnostics(&setting));
             told.extend(old_daemon::shadowing_unit(Path::new("/")));
-            let (rows, wrong) = secure_boot::rows(&setting);
+            let (rows, wrong) = secure_boot::inspect_programs(&setting);
             told.extend(wrong);
-            let Looked { told: wrong, depends } = offered::look(&setting);
+            let ContentReport { told: wrong, depends } = offered::inspect(&setting);
             told.extend(wrong);
             told.extend(unread::empty_directories(&setting));
             let unread = unread::files(&setting);
@@ -55,10 +55,10 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
         let served = checked.as_ref().map(summary);
         anstream::println!("{:#}", json!({ "diagnostics": told, "served": served, "ok": status == 0 }));
     } else {
-        told.iter().for_each(say);
+        told.iter().for_each(print_diagnostic);
         if let Some(Checked { setting, rows, depends, unread }) = &checked {
             let menu = setting.site.menu_scan().map(boot_dir::text).unwrap_or_default();
-            let menu = menu + &boot_dir::by_host_name(setting.site.host_name_scripts());
+            let menu = menu + &boot_dir::host_name_scripts(setting.site.host_name_scripts());
             let more = offered::text(depends) + &unread::text(unread);
             anstream::print!("{}{menu}{more}{}", text(setting), secure_boot::text(rows));
         }
@@ -73,14 +73,14 @@ fn keys(word: &str) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(why) => {
-            say(&Diagnostic::error(why));
+            print_diagnostic(&Diagnostic::error(why));
             ExitCode::from(2)
         }
     }
 }
 
 /// Ports that somebody else has now. Not errors: they may be free by the time the server starts, and it does without.
-fn ports_in_use(setting: &Setting) -> Vec<Diagnostic> {
+fn ports_in_use(setting: &CliContext) -> Vec<Diagnostic> {
     let plan = &setting.site.plan;
     let (any, any6) = (IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED));
     let mut ports = Vec::new();
@@ -102,7 +102,7 @@ fn ports_in_use(setting: &Setting) -> Vec<Diagnostic> {
     held.collect()
 }
 
-fn text(setting: &Setting) -> String {
+fn text(setting: &CliContext) -> String {
     let plan = &setting.site.plan;
     let loaded = &setting.loaded;
     let file = match (&loaded.file, loaded.conf_d_files) {
@@ -162,7 +162,7 @@ fn loaders_of_profiles(plan: &Plan) -> String {
 }
 
 /// The site's loaders that PXE firmware starts by themselves over IPv6, if anything is served there.
-fn without_script(setting: &Setting) -> Vec<&str> {
+fn without_script(setting: &CliContext) -> Vec<&str> {
     let plan = &setting.site.plan;
     if !plan.dhcp6.tftp || setting.links.iter().all(|link| link.ipv6.is_empty()) {
         return Vec::new();
@@ -219,11 +219,11 @@ fn summary(Checked { setting, rows, depends, unread }: &Checked) -> Value {
         "boot_dir": setting.loaded.settings.boot_dir,
         "script": script(plan),
         "menu": boot_dir::json(setting.site.menu_scan()),
-        "by_host_name": boot_dir::by_host_name_json(setting.site.host_name_scripts()),
+        "by_host_name": boot_dir::host_name_scripts_json(setting.site.host_name_scripts()),
         "depends_on": depends,
         "not_read": unread,
         "machines": { "count": plan.machines.len(), "files": files, "seconds": took.as_secs_f64() },
         "loaders": loaders.collect::<serde_json::Map<_, _>>(),
-        "local_disk": secure_boot::local_disks(rows),
+        "local_disk": secure_boot::local_disk_json(rows),
     })
 }

@@ -37,7 +37,7 @@ impl FromStr for ClientKind {
 
 /// The address of a machine that is not told. Nobody's: locally administered, and none that the documentation has, for
 /// that may well stand in somebody's first configuration.
-pub const EXAMPLE: Mac = Mac([2, 0, 0, 0, 0, 1]);
+pub const EXAMPLE_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
 /// An Ethernet address in any of the usual spellings: with colons, dashes, Cisco's dots, or bare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +75,9 @@ impl FromStr for Uuid {
 
 /// Our own address, with its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Server(pub Network);
+pub struct ServerAddress(pub Network);
 
-impl Server {
+impl ServerAddress {
     pub fn address(self) -> IpAddr {
         match self.0 {
             Network::V4(network) => network.address.into(),
@@ -86,7 +86,7 @@ impl Server {
     }
 }
 
-impl FromStr for Server {
+impl FromStr for ServerAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -114,13 +114,13 @@ impl FromStr for PacketHex {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "-" { Ok(Self::Stdin) } else { Self::octets(text).map(Self::Octets) }
+        if text == "-" { Ok(Self::Stdin) } else { Self::parse_octets(text).map(Self::Octets) }
     }
 }
 
 impl PacketHex {
     /// Hex as Wireshark, tcpdump and `xxd -p` print it: white space and colons between the octets do not matter.
-    pub fn octets(text: &str) -> Result<Vec<u8>, String> {
+    pub fn parse_octets(text: &str) -> Result<Vec<u8>, String> {
         let text = text.trim().strip_prefix("0x").unwrap_or(text);
         let wrong = |c: &char| !c.is_ascii_hexdigit() && !c.is_whitespace() && *c != ':';
         if let Some(c) = text.chars().find(wrong) {

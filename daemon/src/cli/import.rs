@@ -1,6 +1,6 @@
 //! `import`: another server's configuration in our own words.
 
-use super::{Foreign, Import, say};
+use super::{FormatFlag, Import, print_diagnostic};
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::import::{self, ImportFormat, HostInfo};
 use crate::serve::doors;
@@ -20,7 +20,7 @@ pub fn run(import: &Import) -> ExitCode {
     match imported(import).and_then(|text| put(import.output.as_deref(), &text).map_err(|error| vec![error])) {
         Ok(()) => ExitCode::SUCCESS,
         Err(told) => {
-            told.iter().for_each(say);
+            told.iter().for_each(print_diagnostic);
             ExitCode::from(2)
         }
     }
@@ -39,13 +39,13 @@ fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
     let bytes = whole(open, PATIENCE).map_err(|error| vec![error.in_file(&name)])?;
     let source = Source::new(&name, bytes).map_err(|error| vec![error])?;
     let format = import.from.map(|from| match from {
-        Foreign::Ini => ImportFormat::Ini,
-        Foreign::Dnsmasq => ImportFormat::Dnsmasq,
-        Foreign::Isc => ImportFormat::Isc,
-        Foreign::Kea => ImportFormat::Kea,
-        Foreign::Uci => ImportFormat::Uci,
-        Foreign::Options => ImportFormat::CommandLine,
-        Foreign::Csv => ImportFormat::Csv,
+        FormatFlag::Ini => ImportFormat::Ini,
+        FormatFlag::Dnsmasq => ImportFormat::Dnsmasq,
+        FormatFlag::Isc => ImportFormat::Isc,
+        FormatFlag::Kea => ImportFormat::Kea,
+        FormatFlag::Uci => ImportFormat::Uci,
+        FormatFlag::Options => ImportFormat::CommandLine,
+        FormatFlag::Csv => ImportFormat::Csv,
     });
     match &import.map[..] {
         [] => import::import(&source, format, &here()),

@@ -1,7 +1,7 @@
 //! The marks of used-up boots, as the server has kept them, for verbs that say what a machine gets.
 
-use super::say;
-use super::setting::Setting;
+use super::print_diagnostic;
+use super::setting::CliContext;
 use crate::config::diagnostic::Diagnostic;
 use crate::used::token::{self, TokenKey};
 use crate::used::{UNSAID_HELP, directory, list_machines};
@@ -13,14 +13,14 @@ use std::path::Path;
 
 /// What is known of the machines that boot once.
 #[derive(Debug)]
-pub struct Marks {
-    pub are_known: bool,
+pub struct BootOnceRecords {
+    pub are_readable: bool,
     key: Option<TokenKey>,
 }
 
-impl Marks {
+impl BootOnceRecords {
     /// Puts them into `memory`; says on standard error what cannot be read, where some machine boots once.
-    pub fn read(setting: &Setting, memory: &mut Observations) -> Marks {
+    pub fn load(setting: &CliContext, memory: &mut Observations) -> BootOnceRecords {
         let state_dir = &setting.loaded.settings.state_dir;
         let any_once = setting.site.plan.machines.has_boot_once();
         let told = |error: io::Error, file: &Path, then: &str| {
@@ -28,7 +28,7 @@ impl Marks {
                 return;
             }
             let message = format!("this cannot be read ({error}): {then}");
-            say(&Diagnostic::warning(message).in_file(&file.display().to_string()));
+            print_diagnostic(&Diagnostic::warning(message).in_file(&file.display().to_string()));
         };
         match token::read_counts(state_dir) {
             Ok(armings) => memory.boot_once.set_completions(armings),
@@ -48,11 +48,11 @@ impl Marks {
                 "a server that starts now has machines that boot once boot their disks",
             );
         }
-        Marks { are_known, key: TokenKey::load(state_dir).ok().flatten() }
+        BootOnceRecords { are_readable: are_known, key: TokenKey::load(state_dir).ok().flatten() }
     }
 
     /// What is rendered has the token that the server would give it.
-    pub fn give_token(&self, setting: &Setting, memory: &Observations, meant: &mut Fetch) {
+    pub fn set_token(&self, setting: &CliContext, memory: &Observations, meant: &mut Fetch) {
         let Some(machine) = meant.machine(&setting.site.plan) else { return };
         let token = self.key.as_ref().map(|key| key.token(machine, memory.boot_once.generation(machine)));
         meant.set_token(token);
@@ -65,7 +65,7 @@ impl Marks {
 }
 
 /// Marks that no entry has, or one that does not say `boot`, and whether there are any that cannot be read.
-pub fn astray(setting: &Setting) -> Vec<Diagnostic> {
+pub fn unmatched_records(setting: &CliContext) -> Vec<Diagnostic> {
     let directory = directory::path_in(&setting.loaded.settings.state_dir);
     let machines = &setting.site.plan.machines;
     let of = |told: Diagnostic| told.in_file(&directory.display().to_string());

@@ -22,7 +22,7 @@ use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use clap::{ArgAction, ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use client::{ClientKind, Mac, PacketHex, Server, Uuid};
+use client::{ClientKind, Mac, PacketHex, ServerAddress, Uuid};
 use proxydhcpd_core::arrival::Port;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -32,25 +32,25 @@ use tracing::level_filters::LevelFilter;
 /// Parse, dispatch, exit status.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    cli.output.choose_colours();
+    cli.output.set_color_choice();
     let (command, flags, output) = cli.into_command().unwrap_or_else(|wrong| wrong.exit());
     match command {
-        Command::Serve(serve) => serve::run(&serve, flags, &output),
-        Command::Check(check) => check::run(&check, &flags),
-        Command::Rearm(rearm) => rearm::run(&rearm, &flags).unwrap_or_else(|error| refuse(&error)),
-        Command::Explain(explain) => explain::run(&explain, &flags).unwrap_or_else(|error| refuse(&error)),
-        Command::Render(render) => render::run(&render, &flags).unwrap_or_else(|error| refuse(&error)),
-        Command::Import(import) => import::run(&import),
+        CliCommand::Serve(serve) => serve::run(&serve, flags, &output),
+        CliCommand::Check(check) => check::run(&check, &flags),
+        CliCommand::Rearm(rearm) => rearm::run(&rearm, &flags).unwrap_or_else(|error| report_config_error(&error)),
+        CliCommand::Explain(explain) => explain::run(&explain, &flags).unwrap_or_else(|error| report_config_error(&error)),
+        CliCommand::Render(render) => render::run(&render, &flags).unwrap_or_else(|error| report_config_error(&error)),
+        CliCommand::Import(import) => import::run(&import),
     }
 }
 
 /// Says what is wrong with the configuration.
-fn refuse(error: &ConfigError) -> ExitCode {
-    error.0.iter().for_each(say);
+fn report_config_error(error: &ConfigError) -> ExitCode {
+    error.0.iter().for_each(print_diagnostic);
     ExitCode::from(error.exit_status())
 }
 
-fn say(diagnostic: &Diagnostic) {
+fn print_diagnostic(diagnostic: &Diagnostic) {
     anstream::eprintln!("{}", diagnostic.styled());
 }
 
@@ -134,7 +134,7 @@ pub struct Serve {
 
 /// What is asked for.
 #[derive(Debug)]
-pub enum Command {
+pub enum CliCommand {
     Serve(Serve),
     Check(Check),
     Explain(Explain),
@@ -283,7 +283,7 @@ pub struct Explain {
 
     /// Our own address and network, in place of those that this machine has
     #[arg(long, value_name = "ADDRESS/PREFIX")]
-    pub server: Option<Server>,
+    pub server: Option<ServerAddress>,
 
     /// As JSON
     #[arg(long)]
@@ -308,7 +308,7 @@ is wrong.")]
 pub struct Render {
     /// A profile, or a template by its name below the template directory [default: what the machine boots]
     #[arg(value_name = "PROFILE|TEMPLATE")]
-    pub what: Option<String>,
+    pub target: Option<String>,
 
     /// The machine, by its name in the configuration
     #[arg(long, value_name = "NAME")]
@@ -336,7 +336,7 @@ pub struct Render {
 
     /// Our own address and network, in place of those that this machine has
     #[arg(long, value_name = "ADDRESS/PREFIX")]
-    pub server: Option<Server>,
+    pub server: Option<ServerAddress>,
 }
 
 impl Render {
@@ -379,7 +379,7 @@ pub struct Import {
 
     /// Whose file it is [default: as it looks]
     #[arg(long, value_name = "WHOSE", value_enum)]
-    pub from: Option<Foreign>,
+    pub from: Option<FormatFlag>,
 
     /// What a column of a CSV is: name, mac, uuid, serial, profile, boot, or the name of a variable. May be given more
     /// than once
@@ -393,7 +393,7 @@ fn column(text: &str) -> Result<(String, String), String> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Foreign {
+pub enum FormatFlag {
     /// The Python daemon's proxy.ini
     Ini,
     Dnsmasq,
@@ -417,11 +417,11 @@ impl Explain {
 
 impl Cli {
     /// What is asked for, with flags that may stand before or behind the verb.
-    pub fn into_command(self) -> Result<(Command, Flags, Output), clap::Error> {
+    pub fn into_command(self) -> Result<(CliCommand, Flags, Output), clap::Error> {
         let Self { command, mut flags, output, serve } = self;
         let command = match command {
-            None => Command::Serve(serve),
-            Some(Verb::Serve(after)) => Command::Serve(Serve {
+            None => CliCommand::Serve(serve),
+            Some(Verb::Serve(after)) => CliCommand::Serve(Serve {
                 daemon: serve.daemon || after.daemon,
                 detached: serve.detached || after.detached,
             }),
@@ -435,12 +435,12 @@ impl Cli {
             }
             Some(Verb::Check(mut check)) => {
                 flags.config = flags.config.or(check.file.take());
-                Command::Check(check)
+                CliCommand::Check(check)
             }
-            Some(Verb::Explain(explain)) => Command::Explain(explain),
-            Some(Verb::Import(import)) => Command::Import(import),
-            Some(Verb::Rearm(rearm)) => Command::Rearm(rearm),
-            Some(Verb::Render(render)) => Command::Render(render),
+            Some(Verb::Explain(explain)) => CliCommand::Explain(explain),
+            Some(Verb::Import(import)) => CliCommand::Import(import),
+            Some(Verb::Rearm(rearm)) => CliCommand::Rearm(rearm),
+            Some(Verb::Render(render)) => CliCommand::Render(render),
         };
         Ok((command, flags, output))
     }
@@ -451,7 +451,7 @@ fn contradiction(message: &str) -> clap::Error {
 }
 
 impl Output {
-    fn filter(&self) -> LevelFilter {
+    fn level_filter(&self) -> LevelFilter {
         match (self.log_level, self.verbose) {
             (Some(LogLevel::Error), _) => LevelFilter::ERROR,
             (Some(LogLevel::Warn), _) => LevelFilter::WARN,
@@ -462,7 +462,7 @@ impl Output {
     }
 
     /// For everything that is printed through `anstream`.
-    pub fn choose_colours(&self) {
+    pub fn set_color_choice(&self) {
         match self.color {
             Color::Auto => anstream::ColorChoice::Auto,
             Color::Always => anstream::ColorChoice::Always,
@@ -476,7 +476,7 @@ impl Output {
 mod tests {
     use super::*;
 
-    fn parse(words: &str) -> Result<(Command, Flags, Output), clap::Error> {
+    fn parse(words: &str) -> Result<(CliCommand, Flags, Output), clap::Error> {
         Cli::try_parse_from(words.split_whitespace())?.into_command()
     }
 
@@ -493,10 +493,10 @@ mod tests {
             "proxydhcpd -p serve -dc /x.ini",
         ] {
             let (command, flags, _) = parse(words).unwrap();
-            assert!(matches!(command, Command::Serve(Serve { daemon: true, detached: false })), "{words}");
+            assert!(matches!(command, CliCommand::Serve(Serve { daemon: true, detached: false })), "{words}");
             assert!(flags.proxy_only && flags.config == Some("/x.ini".into()), "{words}");
         }
-        assert!(matches!(parse("proxydhcpd").unwrap().0, Command::Serve(Serve { daemon: false, .. })));
+        assert!(matches!(parse("proxydhcpd").unwrap().0, CliCommand::Serve(Serve { daemon: false, .. })));
     }
 
     #[test]
@@ -512,7 +512,7 @@ mod tests {
         assert!(parse("proxydhcpd explain").is_err());
         assert!(parse("proxydhcpd explain --client uefi-x64 --port 69").is_err());
         assert!(parse("proxydhcpd explain --client bios 0101").is_err());
-        let Ok((Command::Explain(explain), ..)) = parse("proxydhcpd explain --client ipxe-x64 --port 4011 -b /b")
+        let Ok((CliCommand::Explain(explain), ..)) = parse("proxydhcpd explain --client ipxe-x64 --port 4011 -b /b")
         else {
             panic!("not understood")
         };

@@ -3,7 +3,7 @@
 mod arguments;
 mod script;
 
-use super::setting::Setting;
+use super::setting::CliContext;
 use crate::boot::content::{ContentFault, initrd, kernel};
 use crate::boot::script::commands::IpxeBinary;
 use crate::config::diagnostic::Diagnostic;
@@ -23,16 +23,16 @@ const MOST_READ: u64 = 2 << 30;
 
 /// What is wrong, and what else than this server the boots depend on.
 #[derive(Debug, Default)]
-pub struct Looked {
+pub struct ContentReport {
     pub told: Vec<Diagnostic>,
     pub depends: Vec<String>,
 }
 
-struct Look<'a> {
-    setting: &'a Setting,
+struct ContentCheck<'a> {
+    setting: &'a CliContext,
     memory: Observations,
     /// The iPXEs that are offered and whose files say what they can.
-    ipxes: Vec<(String, IpxeBinary)>,
+    offered_ipxes: Vec<(String, IpxeBinary)>,
     told: Vec<Diagnostic>,
     /// A server that is needed beside us, or a clock: and who needs it first.
     depends: BTreeMap<String, String>,
@@ -40,71 +40,71 @@ struct Look<'a> {
     may_read: u64,
 }
 
-pub fn look(setting: &Setting) -> Looked {
+pub fn inspect(setting: &CliContext) -> ContentReport {
     let plan = &setting.site.plan;
     let loaders = plan.all_loaders().filter_map(|loader| Some((&loader.name, loader.path.as_ref()?)));
     let ipxes: BTreeMap<String, IpxeBinary> =
         loaders.filter_map(|(name, path)| Some((name.clone(), IpxeBinary::read(Path::new(path))?))).collect();
-    let mut look = Look {
+    let mut look = ContentCheck {
         setting,
         memory: Observations::new(0),
-        ipxes: ipxes.into_iter().collect(),
+        offered_ipxes: ipxes.into_iter().collect(),
         told: Vec::new(),
         depends: BTreeMap::new(),
         seen: BTreeSet::new(),
         may_read: MOST_READ,
     };
-    look.menu();
-    look.profiles();
-    look.templates();
-    for told in arguments::told(setting) {
+    look.check_menu();
+    look.check_profiles();
+    look.check_templates();
+    for told in arguments::diagnostics(setting) {
         if !look.told.contains(&told) {
             look.told.push(told);
         }
     }
     look.told.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
     let depends = look.depends.into_iter().map(|(what, who)| format!("{what} ({who})")).collect();
-    Looked { told: look.told, depends }
+    ContentReport { told: look.told, depends }
 }
 
-impl Look<'_> {
+impl ContentCheck<'_> {
     /// The boot directory as iPXE is shown it.
-    fn menu(&mut self) {
+    fn check_menu(&mut self) {
         let site = &self.setting.site;
         match &site.plan.ipxe {
-            plan::IpxeTarget::Builtin if site.plan.menu.has_boot_script => self.script("boot.ipxe"),
-            plan::IpxeTarget::Configured(name) => self.given_script(name),
+            plan::IpxeTarget::Builtin if site.plan.menu.has_boot_script => self.check_script("boot.ipxe"),
+            plan::IpxeTarget::Configured(name) => self.check_configured_script(name),
             plan::IpxeTarget::Builtin | plan::IpxeTarget::AsFirmware => {}
         }
         if let (scripts, None) = site.host_name_scripts() {
-            scripts.iter().for_each(|script| self.script(&script.path));
+            scripts.iter().for_each(|script| self.check_script(&script.path));
         }
         let Some(scan) = site.menu_scan() else { return };
         for found in &scan.found {
             match &found.entry.target {
                 EntryTarget::Linux { kernel, initrds, arch, .. } => {
                     let archs = if *arch == Arch::X64 || *arch == Arch::IA32 { vec![*arch] } else { Vec::new() };
-                    self.linux(kernel, initrds, &archs);
+                    self.check_linux(kernel, initrds, &archs);
                 }
-                EntryTarget::Script { path } => self.script(path),
+                EntryTarget::Script { path } => self.check_script(path),
                 // Its wholeness was looked at when the directory was read.
                 EntryTarget::Efi { .. } => {}
             }
         }
     }
 
-    fn profiles(&mut self) {
+    fn check_profiles(&mut self) {
         let plan = &self.setting.site.plan;
         for (id, profile) in plan.profiles.iter().enumerate() {
             match &profile.boots {
                 BootTarget::Linux(Linux { kernel, initrds, .. }) => {
                     let who = format!("profile {}", profile.name);
-                    [kernel].into_iter().chain(initrds).filter(|name| is_url(name)).for_each(|url| self.url(url, &who));
-                    self.linux(kernel, initrds, &self.archs(id));
+                    [kernel].into_iter().chain(initrds).filter(|name| is_url(name)).for_each(|url| self.add_url_dependencies(url, &who));
+                    self.check_linux(kernel, initrds, &self.rule_archs(id));
                 }
                 BootTarget::Script(url) if is_url(url) => {
-                    self.url(url, &format!("profile {}", profile.name));
-                    self.given_script(url);
+                    self.add_url_dependencies(url, &format!("profile {}", profile.name));
+                    self.check_configured_script(url);
                 }
                 _ => {}
             }
@@ -112,71 +112,71 @@ impl Look<'_> {
     }
 
     /// Architectures that rules lead to the profile, and no others.
-    fn archs(&self, profile: ProfileId) -> Vec<Arch> {
+    fn rule_archs(&self, profile: ProfileId) -> Vec<Arch> {
         let rules = self.setting.site.plan.rules.iter().filter(|rule| rule.profile == Some(profile) && !rule.deny);
         rules.flat_map(|rule| rule.when.archs.iter().map(|arch| arch.base())).collect()
     }
 
-    fn templates(&mut self) {
+    fn check_templates(&mut self) {
         let (site, directory) = (&self.setting.site, self.setting.loaded.template_dir());
         let is_script = |name: &&String| {
             let of_profile = |boots: &BootTarget| matches!(boots, BootTarget::Script(script) if script == *name);
             name.ends_with(".ipxe") || site.plan.profiles.iter().any(|profile| of_profile(&profile.boots))
         };
         for name in site.plan.templates.iter().filter(is_script) {
-            self.template(&directory.join(name));
+            self.check_template(&directory.join(name));
         }
     }
 
     /// A script that is named by the configuration: a URL, or a name on the TFTP server.
-    fn given_script(&mut self, said: &str) {
+    fn check_configured_script(&mut self, said: &str) {
         let site = &self.setting.site;
         let name = if is_url(said) { site.local_name(said, &self.setting.all) } else { Some(said.to_owned()) };
         if let Some(name) = name.filter(|name| name.ends_with(".ipxe") && site.path(name).is_file()) {
-            self.script(&name);
+            self.check_script(&name);
         }
     }
 
     /// A kernel of the boot directory with its initrds. `archs`: machines that are known to be offered it.
-    fn linux(&mut self, kernel: &str, initrds: &[String], archs: &[Arch]) {
-        let is_linux = self.kernel(kernel, archs).is_some_and(|kernel| kernel.linux);
+    fn check_linux(&mut self, kernel: &str, initrds: &[String], archs: &[Arch]) {
+        let is_linux = self.check_kernel(kernel, archs).is_some_and(|kernel| kernel.linux);
         for initrd in initrds {
-            self.initrd(initrd, is_linux);
+            self.check_initrd(initrd, is_linux);
         }
     }
 
-    fn kernel(&mut self, name: &str, archs: &[Arch]) -> Option<kernel::KernelInfo> {
-        let path = self.file(name)?;
-        let unpacks = self.ipxes.iter().any(|(_, ipxe)| ipxe.has_string("imgextract"));
+    fn check_kernel(&mut self, name: &str, archs: &[Arch]) -> Option<kernel::KernelInfo> {
+        let path = self.local_file(name)?;
+        let unpacks = self.offered_ipxes.iter().any(|(_, ipxe)| ipxe.has_string("imgextract"));
         match kernel::inspect(&path, unpacks) {
             Ok(Ok(kernel)) => {
                 if let Some(why) = archs.iter().find_map(|arch| kernel.incompatibility(*arch)) {
-                    self.tell(&path, &why, "offer these machines a kernel that was built for them");
+                    self.warn(&path, &why, "offer these machines a kernel that was built for them");
                 }
                 Some(kernel)
             }
             Ok(Err(fault)) => {
-                self.fault(&path, &fault);
+                self.warn_fault(&path, &fault);
                 None
             }
-            Err(error) => self.unreadable(&path, &error),
+            Err(error) => self.warn_unreadable(&path, &error),
         }
     }
 
-    fn initrd(&mut self, name: &str, for_linux: bool) {
-        let Some(path) = self.file(name).filter(|path| !self.seen.contains(path)) else { return };
+    fn check_initrd(&mut self, name: &str, for_linux: bool) {
+        let Some(path) = self.local_file(name).filter(|path| !self.seen.contains(path)) else { return };
         match initrd::check(&path, for_linux, &mut self.may_read) {
-            Ok(Some(fault)) => self.fault(&path, &fault),
+            Ok(Some(fault)) => self.warn_fault(&path, &fault),
             Ok(None) => {}
             Err(error) => {
-                self.unreadable::<()>(&path, &error);
+                self.warn_unreadable::<()>(&path, &error);
             }
         }
         self.seen.insert(path);
     }
 
     /// Where the file of this name lies, if it is one that we send as it is; that there is none is told elsewhere.
-    fn file(&self, name: &str) -> Option<PathBuf> {
+    fn local_file(&self, name: &str) -> Option<PathBuf> {
         let site = &self.setting.site;
         let name = if is_url(name) { site.local_name(name, &self.setting.all)? } else { name.to_owned() };
         let is_plain = !name.contains("{{") && !name.contains("{%");
@@ -184,24 +184,24 @@ impl Look<'_> {
         (is_plain && path.is_file() && site.check_servable(&name, &self.memory).is_ok()).then_some(path)
     }
 
-    fn fault(&mut self, path: &Path, ContentFault { problem: what, fix: cure }: &ContentFault) {
-        self.tell(path, what, cure);
+    fn warn_fault(&mut self, path: &Path, ContentFault { problem: what, fix: cure }: &ContentFault) {
+        self.warn(path, what, cure);
     }
 
-    fn tell(&mut self, path: &Path, what: impl Display, cure: &str) {
+    fn warn(&mut self, path: &Path, what: impl Display, cure: &str) {
         let told = Diagnostic::warning(format!("{} {what}", path.display())).help(cure);
         if !self.told.contains(&told) {
             self.told.push(told);
         }
     }
 
-    fn unreadable<T>(&mut self, path: &Path, error: &io::Error) -> Option<T> {
-        self.tell(path, format!("cannot be read: {error}"), "let this server read it");
+    fn warn_unreadable<T>(&mut self, path: &Path, error: &io::Error) -> Option<T> {
+        self.warn(path, format!("cannot be read: {error}"), "let this server read it");
         None
     }
 
     /// What a URL of another server needs.
-    fn url(&mut self, url: &str, who: &str) {
+    fn add_url_dependencies(&mut self, url: &str, who: &str) {
         let Some((scheme, rest)) = url.split_once("://") else { return };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
         let host = authority.split(':').next().unwrap_or_default();
@@ -222,8 +222,8 @@ impl Look<'_> {
     }
 
     /// An iPXE that is offered and cannot do HTTPS.
-    fn without_https(&self) -> Option<String> {
-        let (name, ipxe) = self.ipxes.iter().find(|(_, ipxe)| !ipxe.has_string("https"))?;
+    fn ipxe_without_https(&self) -> Option<String> {
+        let (name, ipxe) = self.offered_ipxes.iter().find(|(_, ipxe)| !ipxe.has_string("https"))?;
         let version = ipxe.version().map(|version| format!(" (iPXE {version})")).unwrap_or_default();
         Some(format!("{name}{version}"))
     }

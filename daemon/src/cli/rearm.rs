@@ -1,6 +1,6 @@
 //! `rearm`: machines that have used up their one boot may boot again.
 
-use super::{Rearm, say};
+use super::{Rearm, print_diagnostic};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError};
@@ -34,7 +34,7 @@ pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
                 }
             }
         };
-        say(&wrong);
+        print_diagnostic(&wrong);
         status = ExitCode::FAILURE;
     }
     Ok(status)

@@ -1,11 +1,11 @@
 //! `render`: the text that a machine would be sent, made by the very calls that serve.
 
-use super::client::{ClientKind, EXAMPLE, Mac, Server};
+use super::client::{ClientKind, EXAMPLE_MAC, Mac, ServerAddress};
 use super::explain::neighbour;
-use super::marks::Marks;
-use super::setting::{self, Setting};
+use super::marks::BootOnceRecords;
+use super::setting::{self, CliContext};
 use super::synthetic::ipxe_features;
-use super::{Render, say};
+use super::{Render, print_diagnostic};
 use crate::config::ConfigError;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::flags::Flags;
@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 /// Prints the text on standard output and everything else on standard error.
 pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
-    let setting = setting::of(flags)?;
+    let setting = setting::load(flags)?;
     let plan = &setting.site.plan;
     let what = What::of(args, plan)?;
     if let (Some(server), Some(address)) = (args.server, args.address)
@@ -40,19 +40,19 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let request = FileRequest {
         protocol: plan.http.map_or(Protocol::Tftp, Protocol::Http),
         name: name.as_bytes(),
-        server: Server(network).address(),
+        server: ServerAddress(network).address(),
         client: SocketAddr::from((address, 1024)),
         interface: &interface,
     };
-    let mac = args.mac.or(args.is_example().then_some(EXAMPLE));
-    let mut memory = heard(setting.memory(), args.client, mac.unwrap_or(Mac([0; 6])), address);
-    let marks = Marks::read(&setting, &mut memory);
+    let mac = args.mac.or(args.is_example().then_some(EXAMPLE_MAC));
+    let mut memory = with_observed_client(setting.observations(), args.client, mac.unwrap_or(Mac([0; 6])), address);
+    let marks = BootOnceRecords::load(&setting, &mut memory);
     let mut meant = match what {
         What::Profile(profile) => fetch::preview_menu(plan, &memory, &request, profile),
         What::Decided | What::Template(_) => fetch::fetch(plan, &memory, &request),
     };
     if let Ok(meant) = &mut meant {
-        marks.give_token(&setting, &memory, meant);
+        marks.set_token(&setting, &memory, meant);
     }
     let mut told = false;
     let opened = meant.and_then(|meant: Fetch| {
@@ -60,7 +60,7 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
         let is_menu = matches!(meant, Fetch::Menu(_));
         setting.site.open(meant, &request, |failure| {
             let severity = if is_menu { Severity::Warning } else { failure.diagnostic.severity };
-            say(&Diagnostic { severity, ..(*failure.diagnostic).clone() });
+            print_diagnostic(&Diagnostic { severity, ..(*failure.diagnostic).clone() });
             told = !is_menu;
         })
     });
@@ -94,7 +94,7 @@ enum What<'a> {
 
 impl<'a> What<'a> {
     fn of(args: &'a Render, plan: &Plan) -> Result<What<'a>, ConfigError> {
-        let Some(name) = args.what.as_deref() else { return Ok(What::Decided) };
+        let Some(name) = args.target.as_deref() else { return Ok(What::Decided) };
         if let Some(profile) = plan.profiles.iter().position(|profile| profile.name == name) {
             return Ok(What::Profile(profile));
         }
@@ -124,7 +124,7 @@ fn identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
         }
         write!(identity, "name={name}/").ok();
     }
-    if let Some(mac) = args.mac.or(args.is_example().then_some(EXAMPLE)) {
+    if let Some(mac) = args.mac.or(args.is_example().then_some(EXAMPLE_MAC)) {
         write!(identity, "mac={mac}/").ok();
     }
     if let Some(uuid) = args.uuid {
@@ -139,7 +139,7 @@ fn identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
 }
 
 /// As if its DHCP request had been heard.
-pub(super) fn heard(mut memory: Observations, client: ClientKind, mac: Mac, address: IpAddr) -> Observations {
+pub(super) fn with_observed_client(mut memory: Observations, client: ClientKind, mac: Mac, address: IpAddr) -> Observations {
     let features = client.ipxe.then(|| Features::parse(&ipxe_features(client.arch))).flatten();
     let firmware = FirmwareInfo { arch: Some(client.arch), features };
     let mut octets = [0; 16];
@@ -151,7 +151,7 @@ pub(super) fn heard(mut memory: Observations, client: ClientKind, mac: Mac, addr
 
 /// Our own address, with its network and the interface that it is on: that of the network which the machine's address
 /// is in, or else the first of its family.
-fn here(args: &Render, setting: &Setting) -> (Network, String) {
+fn here(args: &Render, setting: &CliContext) -> (Network, String) {
     let ipv6 = args.address.is_some_and(|address| address.is_ipv6());
     let of = |link: &Link| match ipv6 {
         true => link
@@ -161,7 +161,7 @@ fn here(args: &Render, setting: &Setting) -> (Network, String) {
             .map(Network::V6),
         false => link.ipv4.first().copied().map(Network::V4),
     };
-    let examples = setting::example(None, None);
+    let examples = setting::example_links(None, None);
     let links = || setting.links.iter().chain(&examples);
     let beside = args.address.and_then(|address| links().find(|link| link.reaches(address)));
     let link = beside.into_iter().chain(links()).find(|link| of(link).is_some());

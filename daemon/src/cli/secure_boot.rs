@@ -1,6 +1,6 @@
 //! What `check` says of Secure Boot: which loaders would be refused where it is on, and by which keys.
 
-use super::setting::Setting;
+use super::setting::CliContext;
 use crate::boot::image::Image;
 use crate::boot::signature::certificate::Certificate;
 use crate::boot::signature::{self, TrustAnchor, Rejection, Signatures, SecureBootVerdict};
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 /// A loader that is offered to UEFI machines, or what starts their local disk, and that can be read here.
 #[derive(Debug)]
-pub struct Row {
+pub struct CheckedProgram {
     arch: Arch,
     name: String,
     local_disk: bool,
@@ -25,7 +25,7 @@ pub struct Row {
 
 /// Reads every loader whole. What cannot be read of the site's keys is told, and where machines that start their loader
 /// would refuse the program for their disk.
-pub fn rows(setting: &Setting) -> (Vec<Row>, Vec<Diagnostic>) {
+pub fn inspect_programs(setting: &CliContext) -> (Vec<CheckedProgram>, Vec<Diagnostic>) {
     let (keys, mut told) = keys(&setting.loaded.settings.secure_boot_certificates);
     let plan = &setting.site.plan;
     let mut loaders: Vec<_> = plan.loaders.iter().filter(|(arch, _)| wanted(**arch).is_some()).collect();
@@ -47,14 +47,14 @@ pub fn rows(setting: &Setting) -> (Vec<Row>, Vec<Diagnostic>) {
     for (arch, loader) in loaders {
         if let Some(path) = path(setting, loader) {
             let told = judged(signature::inspect(&path));
-            rows.push(Row { arch: *arch, name: loader.name.clone(), local_disk: false, told });
+            rows.push(CheckedProgram { arch: *arch, name: loader.name.clone(), local_disk: false, told });
         }
     }
     let programs = plan.local_disk.iter().filter(|arch| rows.iter().any(|row| row.arch == **arch));
-    let programs: Vec<Row> = programs
+    let programs: Vec<CheckedProgram> = programs
         .map(|arch| {
             let program = setting.site.local_disk_program(*arch).map(|program| signature::parse(&program));
-            Row { arch: *arch, name: local_disk_name(*arch), local_disk: true, told: judged(program) }
+            CheckedProgram { arch: *arch, name: local_disk_name(*arch), local_disk: true, told: judged(program) }
         })
         .collect();
     told.extend(programs.iter().filter(|program| !program.is_accepted()).filter_map(|program| {
@@ -65,7 +65,7 @@ pub fn rows(setting: &Setting) -> (Vec<Row>, Vec<Diagnostic>) {
     (rows, told)
 }
 
-fn disk_refused(loader: &Row, program: &Row) -> Diagnostic {
+fn disk_refused(loader: &CheckedProgram, program: &CheckedProgram) -> Diagnostic {
     let warning = format!("machines with Secure Boot that start {} refuse {}", loader.name, program.name);
     Diagnostic::warning(warning).help(format!(
         "a machine that is to boot its disk at once does not; sign that program and put it into the boot directory as {} \
@@ -89,7 +89,7 @@ fn keys(paths: &[PathBuf]) -> (Vec<Certificate>, Vec<Diagnostic>) {
 }
 
 /// The file behind a loader, unless it comes from another server.
-fn path(setting: &Setting, loader: &Loader) -> Option<PathBuf> {
+fn path(setting: &CliContext, loader: &Loader) -> Option<PathBuf> {
     if let Some(path) = &loader.path {
         return Some(PathBuf::from(path));
     }
@@ -113,9 +113,9 @@ fn wanted(arch: Arch) -> Option<u16> {
 }
 
 /// One sentence where nothing is signed, for most networks have no Secure Boot; else a line for each loader.
-pub fn text(rows: &[Row]) -> String {
+pub fn text(rows: &[CheckedProgram]) -> String {
     let unsigned =
-        |row: &Row| matches!(row.told, Ok((_, SecureBootVerdict::Rejected(Rejection::Unsigned)))) && row.misfit().is_none();
+        |row: &CheckedProgram| matches!(row.told, Ok((_, SecureBootVerdict::Rejected(Rejection::Unsigned)))) && row.misfit().is_none();
     if rows.is_empty() {
         return String::new();
     }
@@ -135,19 +135,19 @@ pub fn text(rows: &[Row]) -> String {
 }
 
 /// For the loader of this architecture; null where Secure Boot has no say.
-pub fn json(rows: &[Row], arch: Arch) -> Value {
+pub fn json(rows: &[CheckedProgram], arch: Arch) -> Value {
     of(rows.iter().find(|row| row.arch == arch && !row.local_disk))
 }
 
 /// For what starts the local disks, by architecture.
-pub fn local_disks(rows: &[Row]) -> Value {
+pub fn local_disk_json(rows: &[CheckedProgram]) -> Value {
     let programs = rows.iter().filter(|row| row.local_disk);
     let id = |arch: Arch| arch.info().map_or("unassigned", |row| row.id).to_owned();
     let each = programs.map(|row| (id(row.arch), json!({ "name": row.name, "secure_boot": of(Some(row)) })));
     Value::Object(each.collect())
 }
 
-fn of(row: Option<&Row>) -> Value {
+fn of(row: Option<&CheckedProgram>) -> Value {
     let Some(row) = row else { return Value::Null };
     let (signatures, verdict) = match &row.told {
         Ok(told) => told,
@@ -178,7 +178,7 @@ fn of(row: Option<&Row>) -> Value {
     })
 }
 
-impl Row {
+impl CheckedProgram {
     fn is_accepted(&self) -> bool {
         matches!(self.told, Ok((_, SecureBootVerdict::Accepted(_)))) && self.misfit().is_none()
     }

@@ -1,6 +1,6 @@
 //! `serve`, and what happens without a verb.
 
-use super::{Output, Serve, refuse, say, setting};
+use super::{Output, Serve, report_config_error, print_diagnostic, setting};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Parent};
@@ -38,7 +38,7 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(format_args!("nothing can be waited for: {error}")),
     };
-    let status = runtime.block_on(start_and_serve(caller, flags, output.filter()));
+    let status = runtime.block_on(start_and_serve(caller, flags, output.level_filter()));
     runtime.shutdown_timeout(Duration::from_millis(100));
     status
 }
@@ -76,15 +76,15 @@ async fn start_and_serve(caller: Option<Parent>, flags: Flags, level: LevelFilte
 fn start(flags: Flags, reader: LogMode, level: LevelFilter) -> Result<Server, ExitCode> {
     let flags = flags.with_absolute_paths();
     let began = reload::filesystem_now();
-    let mut loaded = site::load(&flags).map_err(|error| refuse(&error))?;
+    let mut loaded = site::load(&flags).map_err(|error| report_config_error(&error))?;
     log::start(reader, level);
     let all = doors::all_links();
-    let filter = doors::interface_filter(&loaded, &all).map_err(|error| refuse(&site::with_file_errors(&mut loaded, error)))?;
+    let filter = doors::interface_filter(&loaded, &all).map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
-    let absent = loaded.missing_addresses(&links).into_iter().chain(setting::absent(&filter));
+    let absent = loaded.missing_addresses(&links).into_iter().chain(setting::unserved_interfaces(&filter));
     absent.for_each(|warning| tracing::warn!("{}", warning.one_line()));
     let doors = Listeners::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
-    let mut site = Site::build(&mut loaded, doors.open).map_err(|error| refuse(&error))?;
+    let mut site = Site::build(&mut loaded, doors.open).map_err(|error| report_config_error(&error))?;
     site.check_offered_files(&all);
     loaded.diagnostics.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     doors.log_start(&loaded);
@@ -99,6 +99,6 @@ fn start(flags: Flags, reader: LogMode, level: LevelFilter) -> Result<Server, Ex
 }
 
 fn fail(error: impl Display) -> ExitCode {
-    say(&Diagnostic::critical(error.to_string()));
+    print_diagnostic(&Diagnostic::critical(error.to_string()));
     ExitCode::FAILURE
 }

@@ -1,7 +1,7 @@
 //! What `check` and `explain` look at: configuration, interfaces, loaders, boot directory. No port is opened; those that
 //! the configuration wants are taken as open.
 
-use super::say;
+use super::print_diagnostic;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
@@ -17,7 +17,7 @@ use proxydhcpd_core::memory::Observations;
 use std::net::Ipv6Addr;
 
 #[derive(Debug)]
-pub struct Setting {
+pub struct CliContext {
     pub loaded: Loaded,
     pub links: Vec<Link>,
     /// Those that are not served as well.
@@ -26,7 +26,7 @@ pub struct Setting {
     pub site: Site,
 }
 
-pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
+pub fn load(flags: &Flags) -> Result<CliContext, ConfigError> {
     let mut loaded = site::load(flags)?;
     let all = doors::all_links();
     let filter = doors::interface_filter(&loaded, &all).map_err(|error| site::with_file_errors(&mut loaded, error))?;
@@ -45,11 +45,11 @@ pub fn of(flags: &Flags) -> Result<Setting, ConfigError> {
     let directory = directory::path_in(&loaded.settings.state_dir);
     let marks = directory::list(&directory).unwrap_or_default();
     site.protect_removed_machines(&directory, marks.iter().map(String::as_str));
-    Ok(Setting { loaded, links, all, filter, site })
+    Ok(CliContext { loaded, links, all, filter, site })
 }
 
 /// Interfaces that are named and not served now. Each may come later.
-pub fn absent(filter: &LinkFilter) -> Vec<Diagnostic> {
+pub fn unserved_interfaces(filter: &LinkFilter) -> Vec<Diagnostic> {
     let told = unserved_interfaces(filter).unwrap_or_default();
     told.iter().map(|absent| Diagnostic::warning(absent.to_string()).help(when_served(absent))).collect()
 }
@@ -66,20 +66,20 @@ fn when_served(UnservedInterface { pattern, reason: why, all_interfaces: others 
     }
 }
 
-impl Setting {
+impl CliContext {
     /// What a server that runs here has learnt for good.
-    pub fn memory(&self) -> Observations {
+    pub fn observations(&self) -> Observations {
         let mut memory = Observations::new(0);
         match SharedUuidsFile::new(&self.loaded.settings.state_dir).read() {
             Ok(known) => memory.uuid_claims.set_shared(known),
-            Err(error) => say(&Diagnostic::warning(error).help("as if no UUID were shared")),
+            Err(error) => print_diagnostic(&Diagnostic::warning(error).help("as if no UUID were shared")),
         }
         memory
     }
 }
 
 /// Networks of documentation (RFC 5737, RFC 3849), for a machine that has none; or this one in the place of its like.
-pub fn example(name: Option<&str>, network: Option<Network>) -> Vec<Link> {
+pub fn example_links(name: Option<&str>, network: Option<Network>) -> Vec<Link> {
     let on_link = |last| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last);
     let mut ipv4 = Network4 { address: [192, 0, 2, 10].into(), prefix: 24 };
     let mut ipv6 = Network6 { address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10), prefix: 64 };

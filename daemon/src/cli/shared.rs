@@ -1,6 +1,6 @@
 //! What the server has learnt of UUIDs that several machines have, with what to do.
 
-use super::setting::Setting;
+use super::setting::CliContext;
 use crate::config::diagnostic::Diagnostic;
 use crate::report::{UuidUse, UnconfirmedMatch, SharedUuidWarning};
 use crate::shared_uuids::SharedUuidsFile;
@@ -14,7 +14,7 @@ const MOST: usize = 20;
 const FORGET: &str = "to have the server forget a UUID, stop it, remove the line, and start it again";
 
 /// Those that no entry explains. Of those that nothing names nothing follows, so they share a line.
-pub fn uuids(setting: &Setting) -> Vec<Diagnostic> {
+pub fn diagnostics(setting: &CliContext) -> Vec<Diagnostic> {
     let plan = &setting.site.plan;
     let file = SharedUuidsFile::new(&setting.loaded.settings.state_dir);
     let mut known = match file.read() {

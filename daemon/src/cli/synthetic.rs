@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 /// A machine, described.
 #[derive(Clone, Debug)]
-pub struct Described {
+pub struct SimulatedClient {
     pub kind: ClientKind,
     pub mac: [u8; 6],
     pub uuid: Option<[u8; 16]>,
@@ -27,14 +27,14 @@ pub struct Described {
     pub address: Ipv4Addr,
 }
 
-impl Described {
+impl SimulatedClient {
     /// What its iPXE can.
     pub fn features(&self) -> Option<Features> {
         Features::parse(&ipxe_features(self.kind.arch)).filter(|_| self.kind.ipxe)
     }
 
     /// EDK2 asks from 4011, iPXE from 68.
-    pub fn boot_client(&self) -> SocketAddrV4 {
+    pub fn source_address(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.address, if self.kind.ipxe { 68 } else { 4011 })
     }
 
@@ -58,7 +58,7 @@ impl Described {
         packet.option(code::MAXIMUM_SIZE, &1472u16.to_be_bytes());
         packet.option(code::ARCHITECTURE, &self.kind.arch.0.to_be_bytes());
         packet.option(code::NETWORK_INTERFACE, &[1, major, minor]);
-        packet.option(code::VENDOR_CLASS, class(self).as_bytes());
+        packet.option(code::VENDOR_CLASS, vendor_class(self).as_bytes());
         if self.kind.ipxe {
             packet.option(code::IPXE, &ipxe_features(self.kind.arch));
         }
@@ -88,8 +88,8 @@ fn undi(kind: ClientKind) -> (u8, u8) {
 }
 
 /// Its vendor class; an iPXE has one of its own, whatever the firmware says.
-pub fn class(described: &Described) -> String {
-    let Described { kind, vendor_class, .. } = described;
+pub fn vendor_class(described: &SimulatedClient) -> String {
+    let SimulatedClient { kind, vendor_class, .. } = described;
     let word = match kind.arch.transport() {
         Some(Transport::Http) => "HTTPClient",
         _ => "PXEClient",

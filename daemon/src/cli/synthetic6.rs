@@ -1,6 +1,6 @@
 //! The DHCPv6 packet that a described machine would send, with the options that firmware has in it.
 
-use super::synthetic::{Described, class};
+use super::synthetic::{SimulatedClient, vendor_class};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::wire::dhcp6::{INTEL_ENTERPRISE_NUMBER, MessageType, Writer, code};
 use proxydhcpd_core::wire::pxe::MachineId;
@@ -11,7 +11,7 @@ const TRANSACTION: [u8; 3] = [0x1e, 0x47, 0x11];
 const CLIENT_PORT: u16 = 546;
 
 /// Its SOLICIT on 547, its iPXE's INFORMATION-REQUEST, or its REQUEST on 4011, which names the server by its DUID.
-pub fn packet(described: &Described, kind: MessageType, server: &[u8]) -> Vec<u8> {
+pub fn packet(described: &SimulatedClient, kind: MessageType, server: &[u8]) -> Vec<u8> {
     let mut octets = Vec::new();
     let mut packet = Writer::new(kind, TRANSACTION, &mut octets);
     if kind == MessageType::Request {
@@ -25,7 +25,7 @@ pub fn packet(described: &Described, kind: MessageType, server: &[u8]) -> Vec<u8
     packet.option(code::OPTION_REQUEST, &[0, 59, 0, 60, 0, 23, 0, 16]);
     packet.option(code::NETWORK_INTERFACE, &[1, 3, if described.kind.ipxe { 10 } else { 0 }]);
     packet.option(code::ARCHITECTURE, &described.kind.arch.0.to_be_bytes());
-    let class = class(described);
+    let class = vendor_class(described);
     let counted = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
     packet.option(code::VENDOR_CLASS, &[&INTEL_ENTERPRISE_NUMBER.to_be_bytes()[..], &counted(&class)].concat());
     let user_class = described.user_class.as_deref().or(described.kind.ipxe.then_some("iPXE"));
@@ -36,7 +36,7 @@ pub fn packet(described: &Described, kind: MessageType, server: &[u8]) -> Vec<u8
 }
 
 /// The same as a relay passes it on that knows the machine's link by this address of its own.
-pub fn relayed(described: &Described, relay: Ipv6Addr, message: &[u8]) -> Vec<u8> {
+pub fn relayed(described: &SimulatedClient, relay: Ipv6Addr, message: &[u8]) -> Vec<u8> {
     let mut octets = vec![MessageType::RelayForward.into(), 0];
     octets.extend_from_slice(&relay.octets());
     octets.extend_from_slice(&link_local(described.mac).octets());
@@ -50,13 +50,13 @@ pub fn relayed(described: &Described, relay: Ipv6Addr, message: &[u8]) -> Vec<u8
 }
 
 /// Where the machine writes from: its link-local address while it has no other.
-pub fn sender(described: &Described, port: Port, link: u32) -> SocketAddr {
+pub fn sender(described: &SimulatedClient, port: Port, link: u32) -> SocketAddr {
     let port = if port == Port::BootServer { port.number6() } else { CLIENT_PORT };
     SocketAddrV6::new(link_local(described.mac), port, 0, link).into()
 }
 
 /// An address of the machine's in the relay's network.
-pub fn beyond(described: &Described, relay: Ipv6Addr) -> IpAddr {
+pub fn address_behind_relay(described: &SimulatedClient, relay: Ipv6Addr) -> IpAddr {
     let (network, identifier) = (relay.octets(), link_local(described.mac).octets());
     let mut address = identifier;
     address[..8].copy_from_slice(&network[..8]);
@@ -69,7 +69,7 @@ fn link_local([a, b, c, d, e, f]: [u8; 6]) -> Ipv6Addr {
 }
 
 /// Of the UUID where it has one: EDK2 takes the octets as SMBIOS stores them, iPXE as they are printed.
-pub fn duid(described: &Described) -> Vec<u8> {
+pub fn duid(described: &SimulatedClient) -> Vec<u8> {
     match described.uuid {
         Some(uuid) if described.kind.ipxe => [&[0, 4][..], &uuid].concat(),
         Some(uuid) => [&[0, 4][..], &MachineId::from_uuid(uuid).0[1..]].concat(),

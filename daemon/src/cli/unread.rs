@@ -1,13 +1,13 @@
 //! Files in the directories of the configuration that are not read, and directories that are named and empty.
 
-use super::setting::Setting;
+use super::setting::CliContext;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::{DEFAULT_BOOT_DIR, machine_files};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each with the reason, as a line. What begins with a dot is an editor's, or a container's, and not spoken of.
-pub fn files(setting: &Setting) -> Vec<String> {
+pub fn files(setting: &CliContext) -> Vec<String> {
     let loaded = &setting.loaded;
     let conf_d = loaded.directory.join("conf.d");
     let is_toml = |file: &Path| file.extension().is_some_and(|ending| ending == "toml");
@@ -64,7 +64,7 @@ pub fn text(unread: &[String]) -> String {
 }
 
 /// Directories that are served and hold nothing: most likely what should be mounted there is not.
-pub fn empty_directories(setting: &Setting) -> Vec<Diagnostic> {
+pub fn empty_directories(setting: &CliContext) -> Vec<Diagnostic> {
     let [fstab, mounts] = ["/etc/fstab", "/proc/self/mounts"].map(|file| fs::read_to_string(file).unwrap_or_default());
     let boot_dir = &setting.loaded.settings.boot_dir;
     let named = setting.site.mounts().map(|(_, path)| path).chain([boot_dir.as_path()]);

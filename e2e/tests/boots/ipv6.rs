@@ -1,7 +1,7 @@
 //! IPv6: the addresses come from a DHCPv6 server and from routers that know nothing of booting, what to boot from us.
 
 use anyhow::{Result, ensure};
-use proxydhcpd_e2e::Lab;
+use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::capture::Capture;
 use proxydhcpd_e2e::grub;
 use proxydhcpd_e2e::machine::{self, Machine};
@@ -45,50 +45,50 @@ const MANAGED: &[&str] = &["--enable-ra", "--dhcp-range=fd77::1:0,fd77::ffff:fff
 const STATELESS: &[&str] =
     &["--enable-ra", "--dhcp-range=fd77::,ra-stateless,64,1h", "--dhcp-option=option6:dns-server,[fd77::1]"];
 
-fn x64_of_2022_boots_over_ipv6_on_the_link(lab: &Lab) -> Result<()> {
+fn x64_of_2022_boots_over_ipv6_on_the_link(lab: &WorkDir) -> Result<()> {
     boots(lab, &[ON_THE_LINK, SLAAC], &machine::x64_2022().with_ipv6_first(), Way::Tftp)
 }
 
-fn x64_of_2025_boots_over_ipv6_on_the_link(lab: &Lab) -> Result<()> {
+fn x64_of_2025_boots_over_ipv6_on_the_link(lab: &WorkDir) -> Result<()> {
     boots(lab, &[ON_THE_LINK, SLAAC], &machine::x64_2025().with_ipv6_first(), Way::Tftp)
 }
 
-fn x64_of_2022_boots_over_ipv6_in_a_managed_network(lab: &Lab) -> Result<()> {
+fn x64_of_2022_boots_over_ipv6_in_a_managed_network(lab: &WorkDir) -> Result<()> {
     boots(lab, &[MANAGED], &machine::x64_2022().with_ipv6_first(), Way::Tftp)
 }
 
-fn x64_of_2025_boots_over_ipv6_in_a_managed_network(lab: &Lab) -> Result<()> {
+fn x64_of_2025_boots_over_ipv6_in_a_managed_network(lab: &WorkDir) -> Result<()> {
     boots(lab, &[MANAGED], &machine::x64_2025().with_ipv6_first(), Way::Tftp)
 }
 
-fn arm64_of_2025_boots_over_ipv6_in_a_managed_network(lab: &Lab) -> Result<()> {
+fn arm64_of_2025_boots_over_ipv6_in_a_managed_network(lab: &WorkDir) -> Result<()> {
     boots(lab, &[MANAGED], &machine::arm64_2025().with_ipv6_first(), Way::Tftp)
 }
 
 /// Where our HTTP server is switched off, the script goes on over TFTP.
-fn x64_of_2025_boots_over_ipv6_by_tftp_alone(lab: &Lab) -> Result<()> {
+fn x64_of_2025_boots_over_ipv6_by_tftp_alone(lab: &WorkDir) -> Result<()> {
     let site = Wire::new(lab, &[MANAGED])?;
     let _server = serve_by(lab, &site, "[http]\nenabled = false\n")?;
     boots_by(Way::Tftp, &site.capture, || site::boot(lab, &site.segment, &machine::x64_2025().with_ipv6_first()))
 }
 
-fn ia32_starts_a_program_with_its_script_over_ipv6(lab: &Lab) -> Result<()> {
+fn ia32_starts_a_program_with_its_script_over_ipv6(lab: &WorkDir) -> Result<()> {
     starts_with_its_script(lab, &machine::ia32_2022().with_ipv6_first(), "i386-efi", "ipxe-ia32.efi")
 }
 
-fn arm32_starts_a_program_with_its_script_over_ipv6(lab: &Lab) -> Result<()> {
+fn arm32_starts_a_program_with_its_script_over_ipv6(lab: &WorkDir) -> Result<()> {
     starts_with_its_script(lab, &machine::arm32_2022().with_ipv6_first(), "arm-efi", "ipxe-arm32.efi")
 }
 
 /// The program is a GRUB that could be taken for an iPXE, as there is none: it does not look at what it is given along,
 /// and says the token.
-fn starts_with_its_script(lab: &Lab, machine: &Machine, target: &str, name: &str) -> Result<()> {
+fn starts_with_its_script(lab: &WorkDir, machine: &Machine, target: &str, name: &str) -> Result<()> {
     let site = Wire::new(lab, &[MANAGED])?;
     let directory = site::boot_dir(lab, None)?;
-    fs::copy(grub::image_that_says(lab, target, &format!("{} '<CMDLINE>'", lab.token.word()))?, directory.join(name))?;
+    fs::copy(grub::image_printing(lab, target, &format!("{} '<CMDLINE>'", lab.token.word()))?, directory.join(name))?;
     let _server = site::serve(lab, &site.server, directory)?;
     let has_asked = || {
-        let asked = site.capture.text("ipv6 && tftp.opcode == 1", &["tftp.source_file"])?;
+        let asked = site.capture.fields("ipv6 && tftp.opcode == 1", &["tftp.source_file"])?;
         for file in [&format!("with-script/{name}"), name, "autoexec.ipxe"] {
             ensure!(asked.iter().any(|name| name == file), "nobody asked for {file}: {asked:?}");
         }
@@ -97,11 +97,11 @@ fn starts_with_its_script(lab: &Lab, machine: &Machine, target: &str, name: &str
     boots_and(|| site::boot(lab, &site.segment, machine), has_asked)
 }
 
-fn x64_of_2022_boots_over_http_without_any_ipv4(lab: &Lab) -> Result<()> {
+fn x64_of_2022_boots_over_http_without_any_ipv4(lab: &WorkDir) -> Result<()> {
     boots(lab, &[MANAGED], &machine::x64_2022().with_http_boot_only(), Way::Http)
 }
 
-fn x64_of_2025_boots_over_http_without_any_ipv4(lab: &Lab) -> Result<()> {
+fn x64_of_2025_boots_over_http_without_any_ipv4(lab: &WorkDir) -> Result<()> {
     boots(lab, &[MANAGED], &machine::x64_2025().with_http_boot_only(), Way::Http)
 }
 
@@ -122,13 +122,13 @@ struct Wire {
 
 impl Wire {
     /// With a host for each of these dnsmasqs, the first at fd77::1, and one for ours at fd77::2.
-    fn new(lab: &Lab, primaries: &[&[&str]]) -> Result<Wire> {
+    fn new(lab: &WorkDir, primaries: &[&[&str]]) -> Result<Wire> {
         let segment = Segment::new(lab, "wire")?;
         let capture = Capture::start(lab, &segment, "wire")?;
         let start = |(number, options): (usize, &&[&str])| {
             let host = Host::new(lab, &format!("primary{number}"))?;
             segment.plug(&host, "eth0", &[if number == 0 { "fd77::1/64" } else { "fd77::3/64" }])?;
-            peers::primary6(lab, &host, options)
+            peers::dhcp6_server(lab, &host, options)
         };
         let primaries = primaries.iter().enumerate().map(start).collect::<Result<_>>()?;
         let server = Host::new(lab, "server")?;
@@ -139,7 +139,7 @@ impl Wire {
 
 /// With no configuration on our side, until our script has run, without any IPv4. An iPXE that was loaded by HTTP finds
 /// it beside itself; by TFTP a program of ours brings both.
-fn boots(lab: &Lab, primaries: &[&[&str]], machine: &Machine, way: Way) -> Result<()> {
+fn boots(lab: &WorkDir, primaries: &[&[&str]], machine: &Machine, way: Way) -> Result<()> {
     let site = Wire::new(lab, primaries)?;
     let _server = site::serve(lab, &site.server, site::boot_dir(lab, Some(&lab.token.script()))?)?;
     boots_by(way, &site.capture, || site::boot(lab, &site.segment, machine))
@@ -161,12 +161,12 @@ fn boots_and(boot: impl Fn() -> Result<()>, as_meant: impl Fn() -> Result<()>) -
 }
 
 /// dnsmasq as it is by default: nobody else gets a socket on port 547. By PXE and over HTTP.
-fn x64_boots_over_ipv6_beside_a_primary_on_our_own_host_that_keeps_port_547(lab: &Lab) -> Result<()> {
+fn x64_boots_over_ipv6_beside_a_primary_on_our_own_host_that_keeps_port_547(lab: &WorkDir) -> Result<()> {
     let segment = Segment::new(lab, "wire")?;
     let capture = Capture::start(lab, &segment, "wire")?;
     let host = Host::new(lab, "server")?;
     segment.plug(&host, "eth0", &["fd77::1/64"])?;
-    let _primary = peers::primary6(lab, &host, MANAGED)?;
+    let _primary = peers::dhcp6_server(lab, &host, MANAGED)?;
     let _server = site::serve(lab, &host, site::boot_dir(lab, Some(&lab.token.script()))?)?;
     boots_by(Way::Tftp, &capture, || site::boot(lab, &segment, &machine::x64_2022().with_ipv6_first()))?;
     site::boot(lab, &segment, &machine::x64_2025().with_http_boot_only())
@@ -174,8 +174,8 @@ fn x64_boots_over_ipv6_beside_a_primary_on_our_own_host_that_keeps_port_547(lab:
 
 /// The loader has gone out by the protocol that was meant, and over IPv6.
 fn loaded_by(capture: &Capture, way: Way) -> Result<()> {
-    let by_tftp = capture.text("ipv6 && tftp.opcode == 1", &["tftp.source_file"])?;
-    let by_http = capture.text("ipv6 && http.request.method == GET", &["http.request.uri"])?;
+    let by_tftp = capture.fields("ipv6 && tftp.opcode == 1", &["tftp.source_file"])?;
+    let by_http = capture.fields("ipv6 && http.request.method == GET", &["http.request.uri"])?;
     let loaded =
         |asked: &[String]| asked.iter().any(|name| name.ends_with("snponly.efi") || name.ends_with("ipxe-arm64.efi"));
     let as_meant = match way {
@@ -186,18 +186,18 @@ fn loaded_by(capture: &Capture, way: Way) -> Result<()> {
     Ok(())
 }
 
-fn x64_of_2022_behind_a_relay_boots_over_ipv6_in_a_managed_network(lab: &Lab) -> Result<()> {
+fn x64_of_2022_behind_a_relay_boots_over_ipv6_in_a_managed_network(lab: &WorkDir) -> Result<()> {
     boots_behind_a_relay(lab, &machine::x64_2022().with_ipv6_first())
 }
 
-fn x64_of_2025_behind_a_relay_boots_over_ipv6_in_a_managed_network(lab: &Lab) -> Result<()> {
+fn x64_of_2025_behind_a_relay_boots_over_ipv6_in_a_managed_network(lab: &WorkDir) -> Result<()> {
     boots_behind_a_relay(lab, &machine::x64_2025().with_ipv6_first())
 }
 
 /// fd77::/64 holds the DHCPv6 server (::1), ours (::2) and the router (::fe); the machine is in fd78::/64, where only
 /// the router is. Its router advertisements say that addresses are leased: the firmware then has two (protocol.md
 /// L:c2).
-fn boots_behind_a_relay(lab: &Lab, machine: &Machine) -> Result<()> {
+fn boots_behind_a_relay(lab: &WorkDir, machine: &Machine) -> Result<()> {
     let (near, far) = (Segment::new(lab, "near")?, Segment::new(lab, "far")?);
     let captures = [Capture::start(lab, &near, "near")?, Capture::start(lab, &far, "far")?];
     let router = Host::new(lab, "router")?;
@@ -210,46 +210,46 @@ fn boots_behind_a_relay(lab: &Lab, machine: &Machine) -> Result<()> {
         host.route("fd78::/64", "fd77::fe")?;
     }
     let _advertiser = peers::managed_router(lab, &router, "far0", "fd78::/64")?;
-    let _primary = peers::primary6(lab, &primary, &["--dhcp-range=fd78::1:0,fd78::ffff:ffff,64,1h"])?;
+    let _primary = peers::dhcp6_server(lab, &primary, &["--dhcp-range=fd78::1:0,fd78::ffff:ffff,64,1h"])?;
     let _relay = peers::relay6(lab, &router, "far0", "near0", &["fd77::1", "fd77::2"])?;
     let _server = site::serve(lab, &server, site::boot_dir(lab, Some(&lab.token.script()))?)?;
     boots_by(Way::Tftp, &captures[1], || site::boot(lab, &far, machine))
 }
 
 /// IPv4 comes first in EDK2.
-fn with_both_families_x64_boots_over_the_one_that_its_firmware_tries_first(lab: &Lab) -> Result<()> {
+fn with_both_families_x64_boots_over_the_one_that_its_firmware_tries_first(lab: &WorkDir) -> Result<()> {
     let site = both_families(lab)?;
     let _server = site.serve()?;
     site.boot(&machine::x64_2022())?;
-    let loaders = site.capture.text("ip && tftp.opcode == 1", &["tftp.source_file"])?;
+    let loaders = site.capture.fields("ip && tftp.opcode == 1", &["tftp.source_file"])?;
     ensure!(loaders.iter().any(|name| name == "snponly.efi"), "not over IPv4: {loaders:?}");
     Ok(())
 }
 
-fn with_both_families_x64_boots_over_ipv6_if_its_firmware_tries_that_first(lab: &Lab) -> Result<()> {
+fn with_both_families_x64_boots_over_ipv6_if_its_firmware_tries_that_first(lab: &WorkDir) -> Result<()> {
     let site = both_families(lab)?;
     let _server = site.serve()?;
     let machine = machine::x64_2022().with_ipv6_first();
     boots_by(Way::Tftp, &site.capture, || site.boot(&machine))
 }
 
-fn both_families(lab: &Lab) -> Result<Site<'_>> {
-    Site::with_primary(lab, &["--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"])
+fn both_families(lab: &WorkDir) -> Result<Site<'_>> {
+    Site::with_dhcp_options(lab, &["--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"])
 }
 
 /// QEMU's ROM is an iPXE. Its DHCPv6 server would tell it name servers and nothing to boot.
-fn ipxe_in_a_stateless_network_boots_where_the_configuration_says_so(lab: &Lab) -> Result<()> {
+fn ipxe_in_a_stateless_network_boots_where_the_configuration_says_so(lab: &WorkDir) -> Result<()> {
     let site = Wire::new(lab, &[STATELESS])?;
     let _server = serve_by(lab, &site, "[dhcp6]\nstateless-ipxe = true\ndns-servers = [\"fd77::1\"]\n")?;
     site::boot(lab, &site.segment, &machine::bios())?;
-    let asked = site.capture.text("dhcpv6.msgtype == 11", &["ipv6.src"])?;
+    let asked = site.capture.fields("dhcpv6.msgtype == 11", &["ipv6.src"])?;
     ensure!(!asked.is_empty(), "it has not asked over stateless DHCPv6");
     Ok(())
 }
 
 /// By these lines of a configuration.
-fn serve_by(lab: &Lab, site: &Wire, text: &str) -> Result<Process> {
+fn serve_by(lab: &WorkDir, site: &Wire, text: &str) -> Result<Process> {
     let directory = site::boot_dir(lab, Some(&lab.token.script()))?;
-    let file = site::configuration(lab, &directory, text, &[])?;
+    let file = site::write_config(lab, &directory, text, &[])?;
     server::start(lab, &site.server, &[OsStr::new("-c"), file.as_os_str()])
 }

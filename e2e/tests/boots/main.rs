@@ -19,9 +19,9 @@ mod service;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
-use proxydhcpd_e2e::{Lab, sandbox, server};
+use proxydhcpd_e2e::{WorkDir, sandbox, server};
 
-type Case = fn(&Lab) -> Result<()>;
+type Case = fn(&WorkDir) -> Result<()>;
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
@@ -44,16 +44,16 @@ fn main() -> Result<()> {
     .into_iter()
     .flatten();
     let boots = boots.map(|(name, case)| {
-        Trial::test(*name, || run(name, |lab| case(lab).and_then(|()| rivals::nobody_is_told_of(lab))))
+        Trial::test(*name, || run(name, |lab| case(lab).and_then(|()| rivals::no_machine_is_reported(lab))))
     });
     let rivals = rivals::ALL.iter().map(|(name, case)| Trial::test(*name, move || run(name, case)));
     libtest_mimic::run(&arguments, boots.chain(rivals).collect()).exit()
 }
 
 /// One case in a lab of its own. What a failure leaves to read is said with it.
-fn run(name: &str, case: impl Fn(&Lab) -> Result<()>) -> Result<(), Failed> {
-    let lab = Lab::new(name)?;
+fn run(name: &str, case: impl Fn(&WorkDir) -> Result<()>) -> Result<(), Failed> {
+    let lab = WorkDir::new(name)?;
     case(&lab).map_err(|error| Failed::from(format!("{error:#}\n{}", lab.evidence())))?;
-    lab.note(name);
+    lab.log_progress(name);
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! What the menu of the boot directory starts, chosen at its console.
 
 use anyhow::Result;
-use proxydhcpd_e2e::Lab;
+use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::cache;
 use proxydhcpd_e2e::grub;
-use proxydhcpd_e2e::machine::{self, Machine, PATIENCE};
-use proxydhcpd_e2e::running::Running;
+use proxydhcpd_e2e::machine::{self, Machine, BOOT_TIMEOUT};
+use proxydhcpd_e2e::running::RunningMachine;
 use proxydhcpd_e2e::site::{self, Site};
 use std::fs;
 
@@ -17,22 +17,22 @@ cases![
     the_shell_of_the_menu_leads_back_to_it,
 ];
 
-fn a_bios_machine_starts_a_kernel_with_its_initrd_from_the_menu(lab: &Lab) -> Result<()> {
+fn a_bios_machine_starts_a_kernel_with_its_initrd_from_the_menu(lab: &WorkDir) -> Result<()> {
     starts_a_kernel(lab, machine::bios(), "2025/snponly.efi")
 }
 
-fn x64_with_an_ipxe_of_2019_starts_a_kernel_with_its_initrd_from_the_menu(lab: &Lab) -> Result<()> {
+fn x64_with_an_ipxe_of_2019_starts_a_kernel_with_its_initrd_from_the_menu(lab: &WorkDir) -> Result<()> {
     starts_a_kernel(lab, machine::x64_2022(), "2022/snponly.efi")
 }
 
-fn x64_of_2025_starts_a_kernel_with_its_initrd_from_the_menu(lab: &Lab) -> Result<()> {
+fn x64_of_2025_starts_a_kernel_with_its_initrd_from_the_menu(lab: &WorkDir) -> Result<()> {
     starts_a_kernel(lab, machine::x64_2025(), "2025/snponly.efi")
 }
 
 /// The word is the name of a program in the initrd, and the kernel says that it runs it if the command line has named
 /// it and the initrd has it. Without `no_timer_check` the kernel panics if the host gives the emulator no time while the
 /// kernel counts the ticks of its timer.
-fn starts_a_kernel(lab: &Lab, machine: Machine, ipxe: &str) -> Result<()> {
+fn starts_a_kernel(lab: &WorkDir, machine: Machine, ipxe: &str) -> Result<()> {
     let directory = site::boot_dir(lab, None)?;
     fs::copy(cache::path(ipxe)?, directory.join("snponly.efi"))?;
     let word = lab.token.word();
@@ -49,37 +49,37 @@ fn starts_a_kernel(lab: &Lab, machine: Machine, ipxe: &str) -> Result<()> {
     let _server = site::serve(lab, &site.server, directory)?;
     let mut machine = machine.with_memory(1024).with_screen().power_on(lab, &site.segment, "machine")?;
     choose_the_entry_above_the_disk(&mut machine, "debian")?;
-    machine.wait_for(&format!("Run /{word} as init process"), PATIENCE)
+    machine.wait_for(&format!("Run /{word} as init process"), BOOT_TIMEOUT)
 }
 
-fn x64_of_2025_starts_a_uefi_program_from_the_menu(lab: &Lab) -> Result<()> {
+fn x64_of_2025_starts_a_uefi_program_from_the_menu(lab: &WorkDir) -> Result<()> {
     let directory = site::boot_dir(lab, None)?;
-    fs::copy(grub::image_that_says(lab, "x86_64-efi", &lab.token.word())?, directory.join("memtest.efi"))?;
+    fs::copy(grub::image_printing(lab, "x86_64-efi", &lab.token.word())?, directory.join("memtest.efi"))?;
     let site = Site::new(lab)?;
     let _server = site::serve(lab, &site.server, directory)?;
     let mut machine = machine::x64_2025().with_screen().power_on(lab, &site.segment, "machine")?;
     choose_the_entry_above_the_disk(&mut machine, "memtest")?;
-    machine.wait_for(&lab.token.word(), PATIENCE)
+    machine.wait_for(&lab.token.word(), BOOT_TIMEOUT)
 }
 
-fn the_shell_of_the_menu_leads_back_to_it(lab: &Lab) -> Result<()> {
+fn the_shell_of_the_menu_leads_back_to_it(lab: &WorkDir) -> Result<()> {
     let site = Site::new(lab)?;
     let _server = site::serve(lab, &site.server, site::boot_dir(lab, None)?)?;
     let mut machine = machine::bios().with_screen().power_on(lab, &site.segment, "machine")?;
-    machine.wait_for("netboot.xyz", PATIENCE)?;
+    machine.wait_for("netboot.xyz", BOOT_TIMEOUT)?;
     for key in ["down", "ret"] {
         machine.press(key)?;
     }
-    machine.wait_for("iPXE>", PATIENCE)?;
+    machine.wait_for("iPXE>", BOOT_TIMEOUT)?;
     for key in ["e", "x", "i", "t", "ret"] {
         machine.press(key)?;
     }
-    machine.wait_for("netboot.xyz", PATIENCE)
+    machine.wait_for("netboot.xyz", BOOT_TIMEOUT)
 }
 
-fn choose_the_entry_above_the_disk(machine: &mut Running, title: &str) -> Result<()> {
-    machine.wait_for(title, PATIENCE)?;
-    machine.wait_for("netboot.xyz", PATIENCE)?;
+fn choose_the_entry_above_the_disk(machine: &mut RunningMachine, title: &str) -> Result<()> {
+    machine.wait_for(title, BOOT_TIMEOUT)?;
+    machine.wait_for("netboot.xyz", BOOT_TIMEOUT)?;
     for key in ["up", "ret"] {
         machine.press(key)?;
     }

@@ -1,7 +1,7 @@
 //! What keeps machines from our offer, and that the log says so.
 
 use anyhow::{Result, ensure};
-use proxydhcpd_e2e::Lab;
+use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::machine;
 use proxydhcpd_e2e::net::Host;
 use proxydhcpd_e2e::peers;
@@ -22,20 +22,20 @@ const TOLD: Duration = Duration::from_secs(240);
 /// What the log never says of machines that boot.
 const RIVALS: [&str; 2] = [" took its address from ", " and took no address"];
 
-fn a_primary_that_sends_option_60_is_named_with_the_cure(lab: &Lab) -> Result<()> {
+fn a_primary_that_sends_option_60_is_named_with_the_cure(lab: &WorkDir) -> Result<()> {
     let words =
         "took its address from 10.77.0.1 and did not come to us for its file. The offer of 10.77.0.1 has option 60";
     is_told(lab, &["--dhcp-option-force=option:vendor-class,PXEClient"], words)
 }
 
 /// UEFI takes our file all the same, so that our iPXE runs, which then takes the primary's.
-fn a_primary_that_names_a_boot_file_keeps_ipxe_from_our_script_and_is_named(lab: &Lab) -> Result<()> {
+fn a_primary_that_names_a_boot_file_keeps_ipxe_from_our_script_and_is_named(lab: &WorkDir) -> Result<()> {
     let words =
         "took its address from 10.77.0.1 and did not fetch our script. The offer of 10.77.0.1 names a boot file";
     is_told(lab, &["--dhcp-boot=somebody-elses.ipxe"], words)
 }
 
-fn a_primary_that_gives_no_address_is_told_of(lab: &Lab) -> Result<()> {
+fn a_primary_that_gives_no_address_is_told_of(lab: &WorkDir) -> Result<()> {
     is_told(
         lab,
         &["--dhcp-ignore=tag:!known"],
@@ -43,7 +43,7 @@ fn a_primary_that_gives_no_address_is_told_of(lab: &Lab) -> Result<()> {
     )
 }
 
-fn another_boot_server_that_firmware_prefers_is_named_and_the_primary_is_not_accused(lab: &Lab) -> Result<()> {
+fn another_boot_server_that_firmware_prefers_is_named_and_the_primary_is_not_accused(lab: &WorkDir) -> Result<()> {
     let site = Site::new(lab)?;
     let another = Host::new(lab, "another")?;
     site.segment.plug(&another, "eth0", &["10.77.0.3/24"])?;
@@ -57,15 +57,15 @@ fn another_boot_server_that_firmware_prefers_is_named_and_the_primary_is_not_acc
     Ok(())
 }
 
-fn is_told(lab: &Lab, of_primary: &[&str], words: &str) -> Result<()> {
-    let site = Site::with_primary(lab, of_primary)?;
+fn is_told(lab: &WorkDir, of_primary: &[&str], words: &str) -> Result<()> {
+    let site = Site::with_dhcp_options(lab, of_primary)?;
     let mut server = site.serve()?;
     let _machine = machine::x64_2022().power_on(lab, &site.segment, "machine")?;
     server.wait_for(words, TOLD)
 }
 
 /// For the cases of all the other files: no machine that boots is told of.
-pub fn nobody_is_told_of(lab: &Lab) -> Result<()> {
+pub fn no_machine_is_reported(lab: &WorkDir) -> Result<()> {
     let log = read_text(&lab.file("proxydhcpd.log"))?;
     let told: Vec<&str> = log.lines().filter(|line| RIVALS.iter().any(|words| line.contains(words))).collect();
     ensure!(told.is_empty(), "a rival where there is none:\n{}", told.join("\n"));

@@ -1,11 +1,11 @@
 //! The installed service under a real systemd: its unit, `make install`, and what an administrator does with it.
 
 use anyhow::{Context, Result, ensure};
-use proxydhcpd_e2e::Lab;
-use proxydhcpd_e2e::house::House;
+use proxydhcpd_e2e::WorkDir;
+use proxydhcpd_e2e::house::SystemdHost;
 use proxydhcpd_e2e::machine;
 use proxydhcpd_e2e::net::Host;
-use proxydhcpd_e2e::site::{self, OneHost, Site};
+use proxydhcpd_e2e::site::{self, SharedHostSite, Site};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ cases![
     from_the_background_the_lines_go_to_the_journal,
 ];
 
-fn x64_boots_from_the_installed_service(lab: &Lab) -> Result<()> {
+fn x64_boots_from_the_installed_service(lab: &WorkDir) -> Result<()> {
     let site = Site::new(lab)?;
     let house = installed(lab, &site.server)?;
     house.run(&["systemctl", "enable", "--now", "proxydhcpd"])?;
@@ -34,7 +34,7 @@ fn x64_boots_from_the_installed_service(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn runs_without_root_and_with_one_capability(house: &House) -> Result<()> {
+fn runs_without_root_and_with_one_capability(house: &SystemdHost) -> Result<()> {
     let status = house.run(&["cat", &format!("/proc/{}/status", main_process(house)?)])?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
@@ -51,8 +51,8 @@ fn runs_without_root_and_with_one_capability(house: &House) -> Result<()> {
 }
 
 /// dnsmasq as it is by default has the whole port; the three lines are those of the unit's own comment.
-fn the_unit_says_how_to_boot_machines_beside_a_primary_that_keeps_port_67(lab: &Lab) -> Result<()> {
-    let site = OneHost::new(lab, &[])?;
+fn the_unit_says_how_to_boot_machines_beside_a_primary_that_keeps_port_67(lab: &WorkDir) -> Result<()> {
+    let site = SharedHostSite::new(lab, &[])?;
     let house = installed(lab, &site.host)?;
     let lines =
         ["AmbientCapabilities=CAP_NET_RAW", "CapabilityBoundingSet=CAP_NET_RAW", "RestrictAddressFamilies=AF_PACKET"];
@@ -64,7 +64,7 @@ fn the_unit_says_how_to_boot_machines_beside_a_primary_that_keeps_port_67(lab: &
     site::boot(lab, &site.segment, &machine::bios())
 }
 
-fn a_reload_under_systemd_takes_over_a_good_configuration_and_refuses_a_broken_one(lab: &Lab) -> Result<()> {
+fn a_reload_under_systemd_takes_over_a_good_configuration_and_refuses_a_broken_one(lab: &WorkDir) -> Result<()> {
     let site = Site::new(lab)?;
     let mut house = installed(lab, &site.server)?;
     house.run(&["systemctl", "start", "proxydhcpd"])?;
@@ -94,7 +94,7 @@ fn a_reload_under_systemd_takes_over_a_good_configuration_and_refuses_a_broken_o
     Ok(())
 }
 
-fn systemd_starts_a_server_anew_that_hangs(lab: &Lab) -> Result<()> {
+fn systemd_starts_a_server_anew_that_hangs(lab: &WorkDir) -> Result<()> {
     let mut house = installed(lab, &Host::new(lab, "server")?)?;
     let unit = fs::read_to_string(house.file("/usr/lib/systemd/system/proxydhcpd.service"))?;
     ensure!(unit.contains("\nWatchdogSec="), "the unit has no watchdog");
@@ -114,7 +114,7 @@ fn systemd_starts_a_server_anew_that_hangs(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn the_service_stops_at_once_and_make_uninstall_leaves_the_boot_dir(lab: &Lab) -> Result<()> {
+fn the_service_stops_at_once_and_make_uninstall_leaves_the_boot_dir(lab: &WorkDir) -> Result<()> {
     let house = installed(lab, &Host::new(lab, "server")?)?;
     house.run(&["systemctl", "enable", "--now", "proxydhcpd"])?;
     let start = Instant::now();
@@ -134,7 +134,7 @@ fn the_service_stops_at_once_and_make_uninstall_leaves_the_boot_dir(lab: &Lab) -
     Ok(())
 }
 
-fn from_the_background_the_lines_go_to_the_journal(lab: &Lab) -> Result<()> {
+fn from_the_background_the_lines_go_to_the_journal(lab: &WorkDir) -> Result<()> {
     let mut house = installed(lab, &Host::new(lab, "server")?)?;
     house.run(&["proxydhcpd", "-d"])?;
     signal(&house, "TERM", &house.run(&["pidof", "proxydhcpd"])?)?;
@@ -148,8 +148,8 @@ fn from_the_background_the_lines_go_to_the_journal(lab: &Lab) -> Result<()> {
 }
 
 /// A house in which `make install` has put the binary under test, with loaders and our script in the boot directory.
-fn installed(lab: &Lab, host: &Host) -> Result<House> {
-    let house = House::boot(lab, host)?;
+fn installed(lab: &WorkDir, host: &Host) -> Result<SystemdHost> {
+    let house = SystemdHost::boot(lab, host)?;
     house.run(&["make", "--directory=/src", "--old-file=build", "RELEASE=/binary", "install"])?;
     let boot = house.file("/var/lib/proxydhcpd/boot");
     for entry in fs::read_dir(site::boot_dir(lab, Some(&lab.token.script()))?)? {
@@ -160,7 +160,7 @@ fn installed(lab: &Lab, host: &Host) -> Result<House> {
 }
 
 /// As `systemctl edit` would leave it.
-fn drop_in(house: &House, lines: &str) -> Result<()> {
+fn drop_in(house: &SystemdHost, lines: &str) -> Result<()> {
     let directory = house.file("/etc/systemd/system/proxydhcpd.service.d");
     fs::create_dir_all(&directory)?;
     fs::write(directory.join("override.conf"), format!("[Service]\n{lines}\n"))?;
@@ -168,14 +168,14 @@ fn drop_in(house: &House, lines: &str) -> Result<()> {
 }
 
 /// By the shell's own kill: a minimal Debian has no other.
-fn signal(house: &House, name: &str, process: &str) -> Result<()> {
+fn signal(house: &SystemdHost, name: &str, process: &str) -> Result<()> {
     house.run(&["sh", "-c", &format!("kill -{name} {process}")]).map(drop)
 }
 
-fn main_process(house: &House) -> Result<String> {
+fn main_process(house: &SystemdHost) -> Result<String> {
     show(house, "MainPID")
 }
 
-fn show(house: &House, property: &str) -> Result<String> {
+fn show(house: &SystemdHost, property: &str) -> Result<String> {
     house.run(&["systemctl", "show", "--value", &format!("--property={property}"), "proxydhcpd"])
 }

@@ -19,7 +19,7 @@ use proxydhcpd_core::wire::pxe::MachineId;
 const MOST_RULES: usize = 30;
 
 /// Nothing where the configuration says nothing about machines.
-pub fn of(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, marks_are_known: bool) -> Vec<Node> {
+pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, marks_are_known: bool) -> Vec<Node> {
     let packet = DhcpPacket::parse(arrival.datagram, arrival.from.is_ipv6());
     let (Some(decision), Ok(packet)) = (&answer.decision, packet) else { return Vec::new() };
     if plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty() && decision.machine.is_none() {
@@ -203,7 +203,7 @@ fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
     };
     let shown =
         |index: usize, misses: &[Condition]| misses.is_empty() || near(index, misses) || all.len() <= MOST_RULES;
-    let lines = all.iter().enumerate().filter(|(index, misses)| shown(*index, misses));
+    let lines = all.iter().enumerate().filter(|(index, misses)| menu_lines(*index, misses));
     let mut parts: Vec<Node> =
         lines.map(|(index, misses)| Node::new(format!("rule {}", name(index)), told(index, misses))).collect();
     let held_back = all.len() - parts.len();
@@ -264,7 +264,7 @@ fn boots_text(boots: &BootTarget) -> String {
 }
 
 /// The lines of the menu that this firmware is shown.
-pub fn shown(manner: &BootMethod) -> Vec<Node> {
+pub fn menu_lines(manner: &BootMethod) -> Vec<Node> {
     let BootMethod::Menu { items, prompt, timeout } = manner else { return Vec::new() };
     let lines = items.iter().map(|item| {
         let to = item.server.map_or_else(|| "the local disk".to_owned(), |server| format!("asks {server} on 4011"));

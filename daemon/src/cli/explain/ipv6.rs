@@ -1,9 +1,9 @@
 //! A described machine on its way over IPv6.
 
-use super::{Journey, Told, Visit, leads_to_ipxe, respond, script};
+use super::{BootSimulation, Explanation, SimulatedPacket, leads_to_ipxe, response_of, script};
 use crate::cli::ClientKind;
-use crate::cli::synthetic::Described;
-use crate::cli::synthetic6::{beyond, duid, packet, relayed, sender};
+use crate::cli::synthetic::SimulatedClient;
+use crate::cli::synthetic6::{address_behind_relay, duid, packet, relayed, sender};
 use crate::net::udp6::ALL_SERVERS_AND_RELAYS;
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arrival::Port;
@@ -15,16 +15,16 @@ use proxydhcpd_core::show::Node;
 use proxydhcpd_core::wire::dhcp6::MessageType;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-impl Journey<'_> {
+impl BootSimulation<'_> {
     /// A described machine asks on 547, and on 4011 where that sends it on; then the iPXE that it was given looks
     /// beside itself for a script.
-    pub(super) fn of_described6(&mut self, described: &Described, port: Option<Port>) {
+    pub(super) fn simulate_boot6(&mut self, described: &SimulatedClient, port: Option<Port>) {
         let stateless = self.site.plan.dhcp6.stateless.is_some();
         if described.kind.ipxe && stateless {
-            return self.of_stateless(described, false);
+            return self.simulate_stateless_ipxe(described, false);
         }
-        let first = self.of6(described, Port::Dhcp, MessageType::Solicit);
-        let first = if port == Some(Port::BootServer) { self.ask(&first).0 } else { self.visit(&first) };
+        let first = self.packet_from6(described, Port::Dhcp, MessageType::Solicit);
+        let first = if port == Some(Port::BootServer) { self.answer(&first).0 } else { self.deliver(&first) };
         if port == Some(Port::Dhcp) {
             return;
         }
@@ -34,42 +34,42 @@ impl Journey<'_> {
             self.memory.note_lease(&HardwareAddress::from_duid(&duid(described)), lease, self.now);
         }
         if self.proxy_only {
-            self.told.iter_mut().for_each(|told| told.follows = true);
+            self.explanations.iter_mut().for_each(|told| told.follows = true);
         }
-        let redirected = respond(&first.verdict).is_some_and(|response| response.shape == ShapeName::Redirect);
+        let redirected = response_of(&first.verdict).is_some_and(|response| response.shape == ShapeName::Redirect);
         let last = if redirected || port.is_some() || self.proxy_only {
-            self.visit(&self.of6(described, Port::BootServer, MessageType::Request))
+            self.deliver(&self.packet_from6(described, Port::BootServer, MessageType::Request))
         } else {
             first
         };
         if leads_to_ipxe(&last, &self.site.plan) {
-            let knows_its_place = self.tell_autoexec(described, &last);
+            let knows_its_place = self.explain_autoexec(described, &last);
             if stateless && !knows_its_place {
                 let kind = ClientKind { arch: described.kind.arch.base(), ipxe: true };
-                self.of_stateless(&Described { kind, vendor_class: None, user_class: None, ..described.clone() }, true);
+                self.simulate_stateless_ipxe(&SimulatedClient { kind, vendor_class: None, user_class: None, ..described.clone() }, true);
             }
         }
     }
 
     /// An iPXE in a network that leases nothing, which takes the first REPLY.
-    fn of_stateless(&mut self, described: &Described, follows: bool) {
-        let visit = Visit { follows, ..self.of6(described, Port::Dhcp, MessageType::InformationRequest) };
-        let asked = self.visit(&visit);
-        if let Some(response) = respond(&asked.verdict) {
-            self.tell_script(described, response, self.address6(described), described.features(), None);
+    fn simulate_stateless_ipxe(&mut self, described: &SimulatedClient, follows: bool) {
+        let visit = SimulatedPacket { follows, ..self.packet_from6(described, Port::Dhcp, MessageType::InformationRequest) };
+        let asked = self.deliver(&visit);
+        if let Some(response) = response_of(&asked.verdict) {
+            self.explain_script(described, response, self.client_address6(described), described.features(), None);
         }
     }
 
     /// The machine's own address in its network.
-    fn address6(&self, described: &Described) -> IpAddr {
+    fn client_address6(&self, described: &SimulatedClient) -> IpAddr {
         let network = match described.relay {
             Some(IpAddr::V6(relay)) => relay,
             _ => self.links[0].address6().unwrap_or(Ipv6Addr::UNSPECIFIED),
         };
-        beyond(described, network)
+        address_behind_relay(described, network)
     }
 
-    fn of6(&self, described: &Described, port: Port, kind: MessageType) -> Visit {
+    fn packet_from6(&self, described: &SimulatedClient, port: Port, kind: MessageType) -> SimulatedPacket {
         let link = &self.links[0];
         let octets = packet(described, kind, &self.site.plan.dhcp6.duid);
         let here = IpAddr::from(link.address6().unwrap_or(Ipv6Addr::UNSPECIFIED));
@@ -77,22 +77,22 @@ impl Journey<'_> {
             (Some(IpAddr::V6(relay)), Port::Dhcp) => {
                 (relayed(described, relay, &octets), SocketAddr::new(relay.into(), port.number6()), here)
             }
-            (Some(IpAddr::V6(relay)), _) => (octets, SocketAddr::new(beyond(described, relay), port.number6()), here),
+            (Some(IpAddr::V6(relay)), _) => (octets, SocketAddr::new(address_behind_relay(described, relay), port.number6()), here),
             _ => (octets, sender(described, port, link.index), ALL_SERVERS_AND_RELAYS.into()),
         };
-        Visit { octets, port, from, to, follows: false }
+        SimulatedPacket { octets, port, from, to, follows: false }
     }
 
     /// What it finds there, and whether it looks. Over IPv6 nobody else tells it a script, but for a DHCPv6 server.
-    fn tell_autoexec(&mut self, described: &Described, given: &Answer) -> bool {
+    fn explain_autoexec(&mut self, described: &SimulatedClient, given: &Answer) -> bool {
         let Verdict::Respond(response) = &given.verdict else { return false };
         let Some((directory, _)) = response.boot.file.rsplit_once('/') else { return false };
         let Some((door, name)) = door_and_path(directory, self.site.plan.http) else { return false };
-        let client = SocketAddr::new(self.address6(described), 49152);
+        let client = SocketAddr::new(self.client_address6(described), 49152);
         let with_script = name.contains(IPXE_WRAPPER_PREFIX);
         let name = format!("{}autoexec.ipxe", name.replacen(IPXE_WRAPPER_PREFIX, "", 1));
         let told =
-            script::of_name(self.site, &self.memory, door, &name, response.boot.server, client, &self.links[0].name);
+            script::explain_request(self.site, &self.memory, door, &name, response.boot.server, client, &self.links[0].name);
         let title = match door {
             Protocol::Http(_) => "then, if that was an iPXE of 2021 or later: looks beside itself",
             Protocol::Tftp if with_script => "then: is started with what lies beside it",
@@ -102,7 +102,7 @@ impl Journey<'_> {
             }
         };
         let tree = Node::new(title, &name).with_children(told);
-        self.told.push(Told { tree, answered: true, replies: Vec::new(), label: "script", follows: true });
+        self.explanations.push(Explanation { tree, answered: true, replies: Vec::new(), label: "script", follows: true });
         with_script || door != Protocol::Tftp
     }
 }

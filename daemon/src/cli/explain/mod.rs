@@ -7,9 +7,9 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-use super::client::{EXAMPLE, PacketHex};
-use super::marks::Marks;
-use super::synthetic::Described;
+use super::client::{EXAMPLE_MAC, PacketHex};
+use super::marks::BootOnceRecords;
+use super::synthetic::SimulatedClient;
 use super::{ClientKind, Explain, setting};
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
@@ -37,11 +37,11 @@ use std::process::ExitCode;
 
 /// Prints one section for each visit of the machine.
 pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
-    let setting = setting::of(flags)?;
-    let mut memory = setting.memory();
-    let marks = Marks::read(&setting, &mut memory);
+    let setting = setting::load(flags)?;
+    let mut memory = setting.observations();
+    let marks = BootOnceRecords::load(&setting, &mut memory);
     let has_family = |link: &Link| if args.ipv6 { !link.ipv6.is_empty() } else { !link.ipv4.is_empty() };
-    if let Some(why) = other_family(args) {
+    if let Some(why) = family_mismatch(args) {
         return Err(ConfigError(vec![Diagnostic::error(why)]));
     }
     let mut links: Vec<Link> = setting.links.into_iter().filter(has_family).collect();
@@ -51,25 +51,25 @@ pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
         (None, links) if !links.is_empty() => links,
         (server, _) => {
             let name = flags.interfaces.first().map(String::as_str);
-            setting::example(name, server.map(|server| server.0))
+            setting::example_links(name, server.map(|server| server.0))
         }
     };
-    let mut journey = Journey {
+    let mut journey = BootSimulation {
         site: &setting.site,
         links: &links,
         proxy_only: setting.loaded.settings.proxy_only,
         memory,
-        marks_are_known: marks.are_known,
+        records_are_readable: marks.are_readable,
         now: 0,
-        told: Vec::new(),
+        explanations: Vec::new(),
     };
     match &args.packet {
-        Some(packet) => journey.of_packet(&Visit::of_packet(octets(packet)?, args, &links)),
-        None => journey.of_described(args)?,
+        Some(packet) => journey.explain_packet(&SimulatedPacket::from_octets(packet_octets(packet)?, args, &links)),
+        None => journey.simulate_boot(args)?,
     }
-    let told = journey.told;
+    let told = journey.explanations;
     if args.json {
-        let all: Vec<Value> = told.iter().map(Told::json).collect();
+        let all: Vec<Value> = told.iter().map(Explanation::json).collect();
         anstream::println!("{:#}", Value::Array(all));
     } else {
         told.iter().for_each(|told| anstream::print!("{}", told.tree));
@@ -78,21 +78,21 @@ pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
     Ok(if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn octets(packet: &PacketHex) -> Result<Vec<u8>, ConfigError> {
+fn packet_octets(packet: &PacketHex) -> Result<Vec<u8>, ConfigError> {
     let wrong = |message: String| ConfigError(vec![Diagnostic::error(message)]);
     match packet {
         PacketHex::Octets(octets) => Ok(octets.clone()),
         PacketHex::Stdin => {
             let text =
                 std::io::read_to_string(std::io::stdin()).map_err(|error| wrong(format!("standard input: {error}")))?;
-            PacketHex::octets(&text).map_err(|why| wrong(format!("standard input is no packet in hex: {why}")))
+            PacketHex::parse_octets(&text).map_err(|why| wrong(format!("standard input is no packet in hex: {why}")))
         }
     }
 }
 
 /// A packet and how it arrives.
 #[derive(Debug)]
-struct Visit {
+struct SimulatedPacket {
     octets: Vec<u8>,
     port: Port,
     from: SocketAddr,
@@ -105,7 +105,7 @@ struct Visit {
 type Sent = (Vec<u8>, SocketAddr);
 
 /// What came of it.
-struct Told {
+struct Explanation {
     tree: Node,
     answered: bool,
     /// In hex.
@@ -115,27 +115,27 @@ struct Told {
 }
 
 /// A machine on its way, from visit to visit: what it did before bears on what it is given.
-struct Journey<'a> {
+struct BootSimulation<'a> {
     site: &'a Site,
     links: &'a [Link],
     /// Nothing hears port 67, or 547.
     proxy_only: bool,
     memory: Observations,
     /// Whether it has the marks of used-up boots.
-    marks_are_known: bool,
+    records_are_readable: bool,
     now: u64,
-    told: Vec<Told>,
+    explanations: Vec<Explanation>,
 }
 
-impl Journey<'_> {
+impl BootSimulation<'_> {
     /// A packet as it stands; where an iPXE has sent it, that fetches its script.
-    fn of_packet(&mut self, visit: &Visit) {
-        let answer = self.visit(visit);
-        let (Some(client), Some(response)) = (&answer.client, respond(&answer.verdict)) else { return };
+    fn explain_packet(&mut self, visit: &SimulatedPacket) {
+        let answer = self.deliver(visit);
+        let (Some(client), Some(response)) = (&answer.client, response_of(&answer.verdict)) else { return };
         let (Stage::Ipxe(features), [Some(mac), ..]) = (client.stage, client.identifiers.macs) else { return };
         let address = self.links[0].ipv4.first().map_or(Ipv4Addr::UNSPECIFIED, |network| neighbour(*network));
         let own = client.address.unwrap_or(if visit.from.is_ipv6() { visit.from.ip() } else { address.into() });
-        let described = Described {
+        let described = SimulatedClient {
             kind: ClientKind { arch: client.arch, ipxe: true },
             mac,
             uuid: client.identifiers.uuids[0],
@@ -147,34 +147,34 @@ impl Journey<'_> {
             interface_id: None,
             address,
         };
-        self.tell_script(&described, response, own, features, None);
+        self.explain_script(&described, response, own, features, None);
     }
 
     /// A described machine asks on 67; where that sends it on to 4011, it asks there too; then the iPXE that it was
     /// given asks, and fetches its script.
-    fn of_described(&mut self, args: &Explain) -> Result<(), ConfigError> {
+    fn simulate_boot(&mut self, args: &Explain) -> Result<(), ConfigError> {
         let Some(kind) = args.client else { return Ok(()) };
         let network = self.links[0].ipv4.first().copied();
         let described = describe(args, kind, self.site, network)?;
         if args.ipv6 {
-            self.of_described6(&described, args.port());
+            self.simulate_boot6(&described, args.port());
             return Ok(());
         }
         let item = args.item;
         if args.port() == Some(Port::BootServer) {
             if described.relay.is_some() {
-                self.ask(&self.of(&described, Port::Dhcp, None, false));
+                self.answer(&self.packet_from(&described, Port::Dhcp, None, false));
             }
-            drop(self.visit(&self.of(&described, Port::BootServer, item, false)));
+            drop(self.deliver(&self.packet_from(&described, Port::BootServer, item, false)));
             return Ok(());
         }
-        let first = self.visit(&self.of(&described, Port::Dhcp, None, false));
+        let first = self.deliver(&self.packet_from(&described, Port::Dhcp, None, false));
         if args.port() == Some(Port::Dhcp) {
             return Ok(());
         }
         let comes_unasked = self.proxy_only && kind.arch.transport() != Some(Transport::Http);
         if comes_unasked {
-            self.told.iter_mut().for_each(|told| told.follows = true);
+            self.explanations.iter_mut().for_each(|told| told.follows = true);
         }
         let goes_on = match &first.verdict {
             _ if comes_unasked => Some(item),
@@ -183,39 +183,39 @@ impl Journey<'_> {
             _ => None,
         };
         let last = match goes_on {
-            Some(item) => self.visit(&self.of(&described, Port::BootServer, item, false)),
+            Some(item) => self.deliver(&self.packet_from(&described, Port::BootServer, item, false)),
             None => first,
         };
         // An iPXE that a rule takes for firmware is given one more.
         if leads_to_ipxe(&last, &self.site.plan) {
             let kind = ClientKind { arch: kind.arch.base(), ipxe: true };
-            self.loads(&described, &last);
+            self.note_loader_fetched(&described, &last);
             self.now += 10_000;
-            let described = Described { kind, vendor_class: None, user_class: None, ..described };
+            let described = SimulatedClient { kind, vendor_class: None, user_class: None, ..described };
             let port = if self.proxy_only { Port::BootServer } else { Port::Dhcp };
-            let asked = self.visit(&self.of(&described, port, None, true));
-            if let Some(response) = respond(&asked.verdict) {
-                self.tell_script(&described, response, described.address.into(), described.features(), item);
+            let asked = self.deliver(&self.packet_from(&described, port, None, true));
+            if let Some(response) = response_of(&asked.verdict) {
+                self.explain_script(&described, response, described.address.into(), described.features(), item);
             }
-        } else if let Some(response) = kind.ipxe.then_some(&last.verdict).and_then(respond) {
-            self.tell_script(&described, response, described.address.into(), described.features(), item);
+        } else if let Some(response) = kind.ipxe.then_some(&last.verdict).and_then(response_of) {
+            self.explain_script(&described, response, described.address.into(), described.features(), item);
         }
         Ok(())
     }
 
-    fn of(&self, described: &Described, port: Port, item: Option<u16>, follows: bool) -> Visit {
+    fn packet_from(&self, described: &SimulatedClient, port: Port, item: Option<u16>, follows: bool) -> SimulatedPacket {
         let here = self.links[0].ipv4[0].address;
         let (from, to) = match (port, described.relay) {
-            (Port::BootServer, _) => (described.boot_client(), here),
+            (Port::BootServer, _) => (described.source_address(), here),
             (Port::Dhcp, Some(IpAddr::V4(relay))) => (SocketAddrV4::new(relay, 67), here),
             (Port::Dhcp, _) => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68), Ipv4Addr::BROADCAST),
         };
-        Visit { octets: described.packet(port, item), port, from: from.into(), to: to.into(), follows }
+        SimulatedPacket { octets: described.packet(port, item), port, from: from.into(), to: to.into(), follows }
     }
 
     /// It fetches the loader that it was given: by that, one whom a rule takes for firmware is known again.
-    fn loads(&mut self, described: &Described, given: &Answer) {
-        let (Some(client), Some(response)) = (&given.client, respond(&given.verdict)) else { return };
+    fn note_loader_fetched(&mut self, described: &SimulatedClient, given: &Answer) {
+        let (Some(client), Some(response)) = (&given.client, response_of(&given.verdict)) else { return };
         let firmware = FirmwareInfo { arch: Some(client.arch), features: None };
         let holder = AddressOwner { hardware: client.hardware, machine: client.machine_id, firmware };
         self.memory.note_address(described.address, holder, self.now);
@@ -223,9 +223,9 @@ impl Journey<'_> {
     }
 
     /// What the script says is not of a packet, and answers nobody.
-    fn tell_script(
+    fn explain_script(
         &mut self,
-        described: &Described,
+        described: &SimulatedClient,
         response: &Response,
         address: IpAddr,
         features: Option<Features>,
@@ -235,40 +235,40 @@ impl Journey<'_> {
         let hardware = HardwareAddress::from_mac(described.mac);
         let firmware = FirmwareInfo { arch: Some(described.kind.arch), features };
         self.memory.note_address(address, AddressOwner { hardware, machine: None, firmware }, self.now);
-        let tree = script::of(self.site, &self.memory, described, response, (address, &self.links[0].name), item);
-        let told = |tree| Told { tree, answered: true, replies: Vec::new(), label: "script", follows: true };
-        self.told.extend(tree.map(told));
+        let tree = script::explain_script(self.site, &self.memory, described, response, (address, &self.links[0].name), item);
+        let told = |tree| Explanation { tree, answered: true, replies: Vec::new(), label: "script", follows: true };
+        self.explanations.extend(tree.map(told));
     }
 
-    fn visit(&mut self, visit: &Visit) -> Answer {
+    fn deliver(&mut self, visit: &SimulatedPacket) -> Answer {
         if self.proxy_only && visit.port == Port::Dhcp {
-            self.told.push(unheard(visit));
+            self.explanations.push(unheard(visit));
             let kind = DhcpPacket::parse(&visit.octets, visit.from.is_ipv6()).ok().and_then(|packet| packet.message_type());
             let reason = kind.map_or(IgnoreReason::Reply, |kind| IgnoreReason::Message(visit.port, kind));
             return Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::Ignored(reason)) };
         }
-        let (answer, replies, near) = self.ask(visit);
+        let (answer, replies, near) = self.answer(visit);
         let told = tell(visit, self.site, self.links, &answer, &replies, near);
-        self.told.push(told);
+        self.explanations.push(told);
         answer
     }
 
-    fn ask(&mut self, visit: &Visit) -> (Answer, Vec<Sent>, Vec<Node>) {
+    fn answer(&mut self, visit: &SimulatedPacket) -> (Answer, Vec<Sent>, Vec<Node>) {
         let plan = &self.site.plan;
         self.now += 1000;
-        let Visit { octets, port, from, to, .. } = visit;
+        let SimulatedPacket { octets, port, from, to, .. } = visit;
         let (links, now) = (self.links, self.now);
         let arrival =
             Arrival { datagram: octets, port: *port, from: *from, to: *to, links, link: 0, via_other_link: false, now };
         let mut replies = Replies::default();
         let answer = answer(plan, &mut self.memory, &arrival, &mut replies);
-        let near = grounds::of(plan, &arrival, &answer, self.marks_are_known);
+        let near = grounds::explain_decision(plan, &arrival, &answer, self.records_are_readable);
         let replies = replies.iter().map(|(octets, to)| (octets.to_vec(), to.to)).collect();
         (answer, replies, near)
     }
 }
 
-fn respond(verdict: &Verdict) -> Option<&Response> {
+fn response_of(verdict: &Verdict) -> Option<&Response> {
     match verdict {
         Verdict::Respond(response) => Some(response),
         Verdict::Silent(_) => None,
@@ -277,7 +277,7 @@ fn respond(verdict: &Verdict) -> Option<&Response> {
 
 /// Whether what the machine was given may be an iPXE, which asks again. Loaders of a profile are what they are.
 fn leads_to_ipxe(answer: &Answer, plan: &Plan) -> bool {
-    let Some(response) = respond(&answer.verdict) else { return false };
+    let Some(response) = response_of(&answer.verdict) else { return false };
     let boots = answer.decision.as_ref().map_or(&BootTarget::BootDir, |decision| decision.boots(plan));
     let program = matches!(response.boot.source, BootSource::Loader(_) | BootSource::DefaultLoader);
     let taken = matches!(response.boot.method, BootMethod::File | BootMethod::Item(_));
@@ -302,8 +302,8 @@ fn describe(
     kind: ClientKind,
     site: &Site,
     network: Option<Network4>,
-) -> Result<Described, ConfigError> {
-    let entry = args.machine.as_deref().map(|name| entry(name, &site.plan)).transpose()?;
+) -> Result<SimulatedClient, ConfigError> {
+    let entry = args.machine.as_deref().map(|name| find_machine(name, &site.plan)).transpose()?;
     let network = match args.relay {
         Some(IpAddr::V4(relay)) => Some(Network4 { address: relay, prefix: 24 }),
         _ => network,
@@ -311,9 +311,9 @@ fn describe(
     // Over IPv6 it has none of these.
     let address = network.map_or(Ipv4Addr::UNSPECIFIED, neighbour);
     let of_entry = entry.and_then(|entry| entry.macs.first().copied());
-    Ok(Described {
+    Ok(SimulatedClient {
         kind,
-        mac: args.mac.map(|mac| mac.0).or(of_entry).unwrap_or(EXAMPLE.0),
+        mac: args.mac.map(|mac| mac.0).or(of_entry).unwrap_or(EXAMPLE_MAC.0),
         uuid: args.uuid.map(|uuid| uuid.0).or(entry.and_then(|entry| entry.uuid)),
         serial: args.serial.clone().or(entry.and_then(|entry| entry.serial.map(str::to_owned))),
         vendor_class: args.vendor_class.clone(),
@@ -325,16 +325,16 @@ fn describe(
     })
 }
 
-fn entry<'a>(name: &str, plan: &'a Plan) -> Result<Machine<'a>, ConfigError> {
+fn find_machine<'a>(name: &str, plan: &'a Plan) -> Result<Machine<'a>, ConfigError> {
     let wrong = || ConfigError(vec![Diagnostic::error(format!("no machine of the configuration is called {name}"))]);
     plan.machines.get_by_name(name).ok_or_else(wrong)
 }
 
-impl Visit {
+impl SimulatedPacket {
     /// A packet arrives as its header says, unless the command line knows better.
-    fn of_packet(octets: Vec<u8>, args: &Explain, links: &[Link]) -> Visit {
+    fn from_octets(octets: Vec<u8>, args: &Explain, links: &[Link]) -> SimulatedPacket {
         if args.ipv6 {
-            return Visit::of_packet6(octets, args, &links[0]);
+            return SimulatedPacket::from_octets6(octets, args, &links[0]);
         }
         let header = Message::parse(&octets).ok().map(|message| message.header);
         let address = |pick: fn(&proxydhcpd_core::wire::dhcp4::Header) -> Ipv4Addr| {
@@ -348,11 +348,11 @@ impl Visit {
             (Port::Dhcp, None) => (SocketAddrV4::new(ciaddr.unwrap_or(Ipv4Addr::UNSPECIFIED), 68), Ipv4Addr::BROADCAST),
             (Port::BootServer, _) => (SocketAddrV4::new(ciaddr.unwrap_or(neighbour(links[0].ipv4[0])), 4011), here),
         };
-        Visit { octets, port, from: args.from.unwrap_or(from.into()), to: to.into(), follows: false }
+        SimulatedPacket { octets, port, from: args.from.unwrap_or(from.into()), to: to.into(), follows: false }
     }
 
     /// A client writes to the group from its link-local address, which the packet does not hold; a relay to us.
-    fn of_packet6(octets: Vec<u8>, args: &Explain, link: &Link) -> Visit {
+    fn from_octets6(octets: Vec<u8>, args: &Explain, link: &Link) -> SimulatedPacket {
         let port = args.port().unwrap_or(Port::Dhcp);
         let hop = dhcp6::Packet::parse(&octets).ok().and_then(|packet| packet.hops.first().map(|hop| hop.link_address));
         let (from, to) = match hop {
@@ -364,12 +364,12 @@ impl Visit {
             }
         };
         let to = to.unwrap_or(ALL_SERVERS_AND_RELAYS.into());
-        Visit { octets, port, from: args.from.unwrap_or(from), to, follows: false }
+        SimulatedPacket { octets, port, from: args.from.unwrap_or(from), to, follows: false }
     }
 }
 
 /// What of the command line belongs to the family that is not asked about.
-fn other_family(args: &Explain) -> Option<&'static str> {
+fn family_mismatch(args: &Explain) -> Option<&'static str> {
     let is_ipv6 = |address: IpAddr| address.is_ipv6();
     let other = |address: Option<IpAddr>| address.is_some_and(|address| is_ipv6(address) != args.ipv6);
     match args.port.as_deref() {
@@ -389,7 +389,7 @@ fn other_family(args: &Explain) -> Option<&'static str> {
 }
 
 /// With `proxy-only`, what comes to the DHCP server's port.
-fn unheard(visit: &Visit) -> Told {
+fn unheard(visit: &SimulatedPacket) -> Explanation {
     let is_ipv6 = visit.from.is_ipv6();
     let port = if is_ipv6 { visit.port.number6() } else { visit.port.number() };
     let kind = DhcpPacket::parse(&visit.octets, is_ipv6).ok().and_then(|packet| packet.message_type());
@@ -399,10 +399,10 @@ fn unheard(visit: &Visit) -> Told {
     let mut parts = vec![Node::new("silence", silence)];
     parts.extend((!is_ipv6).then(|| Node::new("then", then)));
     let tree = Node::new(title, "").with_children(parts);
-    Told { tree, answered: false, replies: Vec::new(), label: "unheard", follows: visit.follows }
+    Explanation { tree, answered: false, replies: Vec::new(), label: "unheard", follows: visit.follows }
 }
 
-fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[Sent], grounds: Vec<Node>) -> Told {
+fn tell(visit: &SimulatedPacket, site: &Site, links: &[Link], answer: &Answer, replies: &[Sent], grounds: Vec<Node>) -> Explanation {
     let plan = &site.plan;
     let heard = Node::new("packet", format!("{} octets", visit.octets.len())).with_children([
         Node::new("from", visit.from),
@@ -424,11 +424,11 @@ fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[
         None => format!("packet on port {port}"),
     };
     let mut parts = vec![heard];
-    parts.extend(answer.client.as_ref().map(steps::recognised));
+    parts.extend(answer.client.as_ref().map(steps::explain_client));
     parts.extend(grounds);
     let (answered, label) = match &answer.verdict {
         Verdict::Respond(response) => {
-            parts.extend(steps::decided(response, plan));
+            parts.extend(steps::explain_response(response, plan));
             (true, "answered")
         }
         Verdict::Silent(silence) => {
@@ -462,10 +462,10 @@ fn tell(visit: &Visit, site: &Site, links: &[Link], answer: &Answer, replies: &[
         parts.extend(shown.map(|tree| Node::new("reply", to).with_children([tree])));
     }
     let replies = replies.iter().map(|(octets, _)| hex(octets)).collect();
-    Told { tree: Node::new(title, "").with_children(parts), answered, replies, label, follows: visit.follows }
+    Explanation { tree: Node::new(title, "").with_children(parts), answered, replies, label, follows: visit.follows }
 }
 
-impl Told {
+impl Explanation {
     fn json(&self) -> Value {
         json!({
             "answered": self.answered,

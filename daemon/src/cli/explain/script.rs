@@ -1,6 +1,6 @@
 //! What an iPXE is given when it comes for its script, by the call that serves files.
 
-use super::Described;
+use super::SimulatedClient;
 use crate::site::Site;
 use crate::templates::Failure;
 use proxydhcpd_core::answer::Response;
@@ -15,10 +15,10 @@ use proxydhcpd_core::show::Node;
 use std::net::{IpAddr, SocketAddr};
 
 /// `None`: it is given a script of another server, or no script.
-pub fn of(
+pub fn explain_script(
     site: &Site,
     memory: &Observations,
-    described: &Described,
+    described: &SimulatedClient,
     response: &Response,
     (address, interface): (IpAddr, &str),
     item: Option<u16>,
@@ -32,7 +32,7 @@ pub fn of(
     let name =
         if site.plan.menu.has_boot_script && entry == BOOT_SCRIPT { entry.to_owned() } else { in_its_name(described, entry) };
     let client = SocketAddr::new(address, 49152);
-    let parts = of_name(site, memory, door, &name, response.boot.server, client, interface);
+    let parts = explain_request(site, memory, door, &name, response.boot.server, client, interface);
     let chosen = item.map(|item| Node::new("chosen", format!("item {item:#06x}")));
     Some(
         Node::new("then it fetches its script", &response.boot.file).with_children(
@@ -42,7 +42,7 @@ pub fn of(
 }
 
 /// What is sent to who asks by this name.
-pub fn of_name(
+pub fn explain_request(
     site: &Site,
     memory: &Observations,
     door: Protocol,
@@ -59,7 +59,7 @@ pub fn of_name(
 }
 
 /// The name that the entry script has the machine ask by (script::entry).
-fn in_its_name(described: &Described, entry: &str) -> String {
+fn in_its_name(described: &SimulatedClient, entry: &str) -> String {
     let passed_on = ClaimedIdentity::parse(entry).map(|(caller, _)| caller.choice_path()).unwrap_or_default();
     let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     let mac = described.mac.map(|octet| format!("{octet:02x}")).join("-");

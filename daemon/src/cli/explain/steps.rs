@@ -1,6 +1,6 @@
 //! Who it was taken for, and what it is answered.
 
-use super::grounds::shown;
+use super::grounds::menu_lines;
 use proxydhcpd_core::answer::Response;
 use proxydhcpd_core::client::{ArchSource, Client, Stage};
 use proxydhcpd_core::plan::Plan;
@@ -10,7 +10,7 @@ use proxydhcpd_core::show::Node;
 use proxydhcpd_core::wire::dhcp4::MessageType;
 use proxydhcpd_core::wire::{DhcpMessageType, dhcp6};
 
-pub fn recognised(client: &Client) -> Node {
+pub fn explain_client(client: &Client) -> Node {
     let arch_from = match client.arch_source {
         ArchSource::Option93(index) => format!("option 93, code {}", index + 1),
         ArchSource::Option61(index) => format!("option 61, code {}", index + 1),
@@ -50,7 +50,7 @@ pub fn recognised(client: &Client) -> Node {
     Node::new("client", client).with_children(parts)
 }
 
-pub fn decided(response: &Response, plan: &Plan) -> Vec<Node> {
+pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
     let Response { message_type: kind, shape, boot, destination: to } = response;
     let is_ipv6 = to.to.is_ipv6();
     let why_shape = match shape {
@@ -73,7 +73,7 @@ pub fn decided(response: &Response, plan: &Plan) -> Vec<Node> {
     let mut boot_parts = vec![Node::new("from", boot.server), Node::new("why", boot.source)];
     let path = plan.loaders.values().find(|loader| loader.name == boot.file).and_then(|loader| loader.path.as_ref());
     boot_parts.extend(path.map(|path| Node::new("file", path)));
-    boot_parts.extend(shown(&boot.method));
+    boot_parts.extend(menu_lines(&boot.method));
     let destination = match to.interface_index {
         Some(_) if is_ipv6 => format!("{}, on the link it came by", to.to),
         Some(_) => format!("{}, a broadcast on the link it came by", to.to),

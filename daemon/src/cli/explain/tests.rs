@@ -1,7 +1,7 @@
 //! Described machines on their way through a site.
 
 use super::*;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, CliCommand};
 use crate::config::draft::UnresolvedPlan;
 use crate::config::{Loaded, Settings};
 use crate::site::OpenPorts;
@@ -90,24 +90,24 @@ fn told(site: &Site, words: &str) -> String {
 /// The same, with `proxy-only` or without.
 fn told_where(proxy_only: bool, site: &Site, words: &str) -> String {
     let words = format!("proxydhcpd explain {words}");
-    let Ok((Command::Explain(args), ..)) = Cli::try_parse_from(words.split(' ')).unwrap().into_command() else {
+    let Ok((CliCommand::Explain(args), ..)) = Cli::try_parse_from(words.split(' ')).unwrap().into_command() else {
         panic!("{words}")
     };
-    let links = setting::example(None, None);
-    let mut journey = Journey {
+    let links = setting::example_links(None, None);
+    let mut journey = BootSimulation {
         site,
         links: &links,
         proxy_only,
         memory: Observations::new(0),
-        marks_are_known: true,
+        records_are_readable: true,
         now: 0,
-        told: Vec::new(),
+        explanations: Vec::new(),
     };
     match &args.packet {
-        Some(packet) => journey.of_packet(&Visit::of_packet(octets(packet).unwrap(), &args, &links)),
-        None => journey.of_described(&args).unwrap(),
+        Some(packet) => journey.explain_packet(&SimulatedPacket::from_octets(packet_octets(packet).unwrap(), &args, &links)),
+        None => journey.simulate_boot(&args).unwrap(),
     }
-    journey.told.iter().map(|told| told.tree.to_string()).collect()
+    journey.explanations.iter().map(|told| told.tree.to_string()).collect()
 }
 
 /// A DISCOVER of 08:00:27:00:00:01 with these options, in hex.
@@ -313,7 +313,7 @@ fn a_machine_that_boots_once_or_never_is_told_so() {
 #[test]
 fn a_machine_that_is_not_there_is_an_error() {
     let site = site(|plan| plan);
-    let wrong = entry("web9", &site.plan).unwrap_err().to_string();
+    let wrong = find_machine("web9", &site.plan).unwrap_err().to_string();
     assert!(wrong.contains("web9"), "{wrong}");
 }
 
@@ -431,10 +431,10 @@ fn what_is_of_the_other_family_is_refused_with_a_word() {
         ("--client bios --server 2001:db8::1/64", "--ipv6 chooses"),
     ] {
         let words = format!("proxydhcpd explain {words}");
-        let Ok((Command::Explain(args), ..)) = Cli::try_parse_from(words.split(' ')).unwrap().into_command() else {
+        let Ok((CliCommand::Explain(args), ..)) = Cli::try_parse_from(words.split(' ')).unwrap().into_command() else {
             panic!("{words}")
         };
-        assert!(other_family(&args).is_some_and(|told| told.contains(said)), "{words}");
+        assert!(family_mismatch(&args).is_some_and(|told| told.contains(said)), "{words}");
     }
 }
 

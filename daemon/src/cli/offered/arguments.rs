@@ -1,9 +1,9 @@
 //! What `check` says of files `cmdline` with expressions: they are rendered for machines that may ask.
 
-use crate::cli::client::{ClientKind, EXAMPLE};
+use crate::cli::client::{ClientKind, EXAMPLE_MAC};
 use crate::cli::explain::neighbour;
-use crate::cli::render::heard;
-use crate::cli::setting::{self, Setting};
+use crate::cli::render::with_observed_client;
+use crate::cli::setting::{self, CliContext};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::templates::Failure;
 use proxydhcpd_core::arch::Arch;
@@ -21,7 +21,7 @@ const SAMPLE: &str = "machine/mac=02-00-00-00-00-01/uuid=5f2c8a107d3e4b6f9a1c0e2
 
 /// Entries whose arguments cannot be made for any machine that is shown the menu, or not for a machine without an entry
 /// in the configuration. What one machine of the configuration lacks is right: the entry may be meant for another.
-pub fn told(setting: &Setting) -> Vec<Diagnostic> {
+pub fn diagnostics(setting: &CliContext) -> Vec<Diagnostic> {
     if setting.site.menu_scan().is_none() {
         return Vec::new();
     }
@@ -56,12 +56,12 @@ fn told_of(Failure { diagnostic, .. }: Failure, whom: &str) -> Diagnostic {
 }
 
 /// What fails for the machine that asks by this name; `None`: it is not shown the menu.
-fn failed(setting: &Setting, name: &str) -> Option<Vec<Failure>> {
-    let (site, examples) = (&setting.site, setting::example(None, None));
+fn failed(setting: &CliContext, name: &str) -> Option<Vec<Failure>> {
+    let (site, examples) = (&setting.site, setting::example_links(None, None));
     let link = setting.links.iter().chain(&examples).find(|link| !link.ipv4.is_empty())?;
     let network = link.ipv4[0];
     let address = neighbour(network).into();
-    let memory = heard(Observations::new(0), ClientKind { arch: Arch::X64, ipxe: true }, EXAMPLE, address);
+    let memory = with_observed_client(Observations::new(0), ClientKind { arch: Arch::X64, ipxe: true }, EXAMPLE_MAC, address);
     let request = FileRequest {
         protocol: site.plan.http.map_or(Protocol::Tftp, Protocol::Http),
         name: name.as_bytes(),

@@ -1,6 +1,6 @@
 //! Scripts: what iPXE does not take, and what they name.
 
-use super::Look;
+use super::ContentCheck;
 use crate::boot::script::{self, FileReference, Purpose, UriReference, commands};
 use crate::config::diagnostic::Source;
 use crate::files;
@@ -11,26 +11,26 @@ use std::path::Path;
 
 const LONGEST: u64 = 1 << 20;
 
-impl Look<'_> {
+impl ContentCheck<'_> {
     /// One of the boot directory, by the name that it is asked for by.
-    pub fn script(&mut self, name: &str) {
+    pub fn check_script(&mut self, name: &str) {
         let path = self.setting.site.path(name);
         let directory = name.trim_start_matches('/').rsplit_once('/').map_or("", |(directory, _)| directory);
-        self.read(&path, directory, false);
+        self.check_file(&path, directory, false);
     }
 
-    pub fn template(&mut self, path: &Path) {
-        self.read(path, "", true);
+    pub fn check_template(&mut self, path: &Path) {
+        self.check_file(path, "", true);
     }
 
-    fn read(&mut self, path: &Path, directory: &str, template: bool) {
+    fn check_file(&mut self, path: &Path, directory: &str, template: bool) {
         if !self.seen.insert(path.to_owned()) {
             return;
         }
         let octets = match files::read_regular(path, LONGEST) {
             Ok(octets) => octets,
             Err(error) => {
-                self.unreadable::<()>(path, &error);
+                self.warn_unreadable::<()>(path, &error);
                 return;
             }
         };
@@ -54,24 +54,24 @@ impl Look<'_> {
                 continue;
             }
             judged.push(&command.name);
-            if let Some((what, cure)) = commands::check_command(&command.name, &self.ipxes) {
+            if let Some((what, cure)) = commands::check_command(&command.name, &self.offered_ipxes) {
                 self.told.push(source.warning(command.span.clone(), what).help(cure));
             }
         }
         self.told
             .extend(script.faults.iter().map(|fault| source.warning(fault.span.clone(), &fault.problem).help(&fault.fix)));
         for named in &script.files {
-            self.named(named, &source, directory);
+            self.check_named_file(named, &source, directory);
         }
     }
 
-    fn named(&mut self, FileReference { span: at, purpose, target, guarded }: &FileReference, source: &Source, directory: &str) {
+    fn check_named_file(&mut self, FileReference { span: at, purpose, target, guarded }: &FileReference, source: &Source, directory: &str) {
         let name = match target {
             UriReference::Relative(path) => beside(directory, path),
             UriReference::Absolute(path) => beside("", path),
             UriReference::Url(url) => match self.setting.site.local_name(url, &self.setting.all) {
                 Some(name) => name,
-                None => return self.elsewhere(url, at, source),
+                None => return self.check_remote_file(url, at, source),
             },
             UriReference::Unknown => return,
         };
@@ -83,21 +83,21 @@ impl Look<'_> {
             return;
         }
         match purpose {
-            Purpose::Kernel => drop(self.kernel(&name, &[])),
-            Purpose::Initrd => self.initrd(&name, false),
-            Purpose::Other if name.ends_with(".ipxe") && self.file(&name).is_some() => self.script(&name),
+            Purpose::Kernel => drop(self.check_kernel(&name, &[])),
+            Purpose::Initrd => self.check_initrd(&name, false),
+            Purpose::Other if name.ends_with(".ipxe") && self.local_file(&name).is_some() => self.check_script(&name),
             Purpose::Other => {}
         }
     }
 
     /// A file of another server.
-    fn elsewhere(&mut self, url: &str, at: &Range<usize>, source: &Source) {
+    fn check_remote_file(&mut self, url: &str, at: &Range<usize>, source: &Source) {
         if !is_url(url) {
             return;
         }
         let who = format!("{}:{}", source.name, source.line_number(at.start));
-        self.url(url, &who);
-        let without = if url.starts_with("https://") { self.without_https() } else { None };
+        self.add_url_dependencies(url, &who);
+        let without = if url.starts_with("https://") { self.ipxe_without_https() } else { None };
         if let Some(ipxe) = without {
             let what = format!("{ipxe}, which is offered, was built without HTTPS");
             let cure = "offer an iPXE that was built with it, as Debian 13's are, or name the file by http://";
