@@ -51,7 +51,7 @@ fn a_loader_elsewhere_is_named_as_it_stands_if_ipv6_leads_there() {
     assert_eq!(url(&given("tftp://boot.example/x.efi")), "tftp://boot.example/x.efi");
     for name in ["tftp://192.0.2.5/x.efi", "http://[2001:db8::5]/x.efi"] {
         assert_eq!(silence(given(name)), "nothing:loader-url", "{name}");
-        let site = Plan { ipxe_wrappers: [("ipxe.efi".into(), Arch::X64)].into(), ..booting(BootTarget::Loader, Some(name)) };
+        let site = Plan { ipxe_wrappers: [("ipxe.efi".into(), Arch::X64)].into(), ..plan_booting(BootTarget::Loader, Some(name)) };
         let ours = ask_4011(&site, &Packet6::request_4011());
         assert_eq!(url(&ours), "tftp://[2001:db8::10]/with-script/ipxe.efi", "whose script goes on to {name}");
     }

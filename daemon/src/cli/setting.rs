@@ -6,7 +6,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
 use crate::net::link::{self, LinkFilter};
-use crate::net::unserved::{UnservedInterface, UnservedReason, unserved_interfaces};
+use crate::net::unserved::{self, UnservedInterface, UnservedReason};
 use crate::probable::closest_match;
 use crate::serve::doors;
 use crate::shared_uuids::SharedUuidsFile;
@@ -50,7 +50,7 @@ pub fn load(flags: &Flags) -> Result<CliContext, ConfigError> {
 
 /// Interfaces that are named and not served now. Each may come later.
 pub fn unserved_interfaces(filter: &LinkFilter) -> Vec<Diagnostic> {
-    let told = unserved_interfaces(filter).unwrap_or_default();
+    let told = unserved::unserved_interfaces(filter).unwrap_or_default();
     told.iter().map(|absent| Diagnostic::warning(absent.to_string()).help(when_served(absent))).collect()
 }
 

@@ -235,7 +235,7 @@ fn values(text: &str) -> String {
     if text.contains('"') {
         return text.to_owned();
     }
-    text.split(',').map(value).collect::<Vec<_>>().join(",")
+    text.split(',').map(quote_value).collect::<Vec<_>>().join(",")
 }
 
 /// The words of a text, with quotes and what `\` does undone. Lists of JSON and Nix have marks around their words.

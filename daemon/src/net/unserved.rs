@@ -34,7 +34,7 @@ pub fn unserved_interfaces(filter: &LinkFilter) -> io::Result<Vec<UnservedInterf
         let (links, addresses) = dump(handle).await?;
         let each = filter.interfaces.iter().filter_map(|pattern| {
             let why = why(pattern, &links, &addresses, filter)?;
-            let others = links.iter().filter_map(name).collect();
+            let others = links.iter().filter_map(link_name).collect();
             Some(UnservedInterface { pattern: pattern.clone(), reason: why, all_interfaces: others })
         });
         Ok(each.collect())

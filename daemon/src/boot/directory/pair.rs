@@ -84,13 +84,13 @@ fn architecture(word: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::names::{initrd, kernel};
+    use super::super::names::{initrd_name, kernel_name};
     use super::initrds_of;
 
     /// Each kernel of a directory with its initrds.
     fn paired(files: &str) -> Vec<String> {
-        let kernels: Vec<_> = files.split(' ').filter_map(kernel).collect();
-        let found: Vec<_> = files.split(' ').filter_map(initrd).collect();
+        let kernels: Vec<_> = files.split(' ').filter_map(kernel_name).collect();
+        let found: Vec<_> = files.split(' ').filter_map(initrd_name).collect();
         let line = |own: Vec<&str>| if own.is_empty() { "-".to_owned() } else { own.join("+") };
         kernels.iter().map(|one| format!("{} {}", one.name, line(initrds_of(one, &kernels, &found)))).collect()
     }

@@ -203,7 +203,7 @@ fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
     };
     let shown =
         |index: usize, misses: &[Condition]| misses.is_empty() || near(index, misses) || all.len() <= MOST_RULES;
-    let lines = all.iter().enumerate().filter(|(index, misses)| menu_lines(*index, misses));
+    let lines = all.iter().enumerate().filter(|(index, misses)| shown(*index, misses));
     let mut parts: Vec<Node> =
         lines.map(|(index, misses)| Node::new(format!("rule {}", name(index)), told(index, misses))).collect();
     let held_back = all.len() - parts.len();

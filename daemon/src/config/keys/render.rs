@@ -19,7 +19,7 @@ pub fn example_file() -> String {
                     listed(&mut text, table, part);
                 }
                 text.push('\n');
-                example_file
+                example
                     .lines()
                     .for_each(|line| writeln!(text, "{}", format!("#{line}").trim_end()).unwrap_or_default());
             }

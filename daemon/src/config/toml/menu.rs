@@ -22,11 +22,11 @@ pub struct RawMenu<'a> {
 pub struct RawMenuItem<'a> {
     pub server_type: u16,
     pub title: String,
-    pub target: ItemTarget<'a>,
+    pub target: RawItemTarget<'a>,
 }
 
 #[derive(Clone, Debug)]
-pub enum ItemTarget<'a> {
+pub enum RawItemTarget<'a> {
     Profile(Reference<'a>),
     Server(Ipv4Addr),
     Broadcast,
@@ -99,7 +99,7 @@ fn check_size(walk: &mut TableReader<'_>, menu: &RawMenu<'_>) {
 struct Written<'a> {
     kind: Option<(u16, Span)>,
     title: Option<String>,
-    to: Option<ItemTarget<'a>>,
+    to: Option<RawItemTarget<'a>>,
 }
 
 impl<'a> Written<'a> {
@@ -121,13 +121,13 @@ impl<'a> Written<'a> {
             walk.error(at.clone(), "an item without `title`");
         }
         item.to = match (profile, server) {
-            (Some((name, span)), None) => Some(ItemTarget::Profile((name, walk.location(span)))),
-            (None, Some(server)) => Some(ItemTarget::Server(server)),
+            (Some((name, span)), None) => Some(RawItemTarget::Profile((name, walk.location(span)))),
+            (None, Some(server)) => Some(RawItemTarget::Server(server)),
             (Some(_), Some(_)) => {
                 walk.error(at.clone(), "`profile` and `server` exclude each other: an item leads to one place");
                 None
             }
-            (None, None) if item.kind.is_some() => Some(ItemTarget::Broadcast),
+            (None, None) if item.kind.is_some() => Some(RawItemTarget::Broadcast),
             (None, None) => {
                 walk.error(at.clone(), "an item without `profile`, `server` or `type`");
                 None

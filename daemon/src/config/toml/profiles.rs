@@ -1,6 +1,6 @@
 //! What the files refer to, looked up among all of them.
 
-use super::menu::{self, ItemTarget};
+use super::menu::{self, RawItemTarget};
 use super::profile::{RawBoot, RawProfile, is_template};
 use super::said::{Reference, Document};
 use super::walk::SourceLocation;
@@ -269,9 +269,9 @@ fn looked_up_menu(
     let mut items = Vec::new();
     for item in &menu.items {
         let to = match &item.target {
-            ItemTarget::Server(server) => ItemTarget::Server(*server),
-            ItemTarget::Broadcast => ItemTarget::Broadcast,
-            ItemTarget::Profile(named) => {
+            RawItemTarget::Server(server) => ItemTarget::Server(*server),
+            RawItemTarget::Broadcast => ItemTarget::Broadcast,
+            RawItemTarget::Profile(named) => {
                 if let Some(RawProfile { boot: Some(RawBoot::Menu(_)), .. }) = profiles.get(&named.0) {
                     told.push(named.1.error(format!("profile `{}` is a menu itself: firmware shows one", named.0)));
                 }

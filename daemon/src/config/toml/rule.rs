@@ -31,7 +31,7 @@ pub fn parse<'a>(walk: &mut TableReader<'a>, number: usize, at: Span, table: &De
     walk.read_table("rule", table, |key, value| match key {
         "name" => line(value).map(|name| rule.name = name),
         "mac" => non_empty_list(value, mac_pattern).map(|macs| when.macs = macs),
-        "uuid" => non_empty_list(value, own_uuid).map(|uuids| when.uuids = uuids),
+        "uuid" => non_empty_list(value, machine_uuid).map(|uuids| when.uuids = uuids),
         "serial" => non_empty_list(value, glob).map(|serials| when.serials = serials),
         "arch" => non_empty_list(value, arch).map(|archs| when.archs = archs),
         "firmware" => non_empty_list(value, firmware).map(|kinds| when.firmware = kinds),
@@ -86,7 +86,7 @@ fn arch(value: &TomlValue<'_>) -> ValueResult<Arch> {
     let word = value.get_ref().as_str().ok_or_else(|| invalid(value.span()))?;
     parse_architecture(word).map_err(|help| {
         let why = Some(format!("unknown architecture `{word}`"));
-        vec![ValueError { span: value.span(), reason, help: Some(help) }]
+        vec![ValueError { span: value.span(), reason: why, help: Some(help) }]
     })
 }
 

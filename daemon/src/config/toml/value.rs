@@ -29,7 +29,7 @@ pub type ValueResult<T> = Result<T, Vec<ValueError>>;
 
 impl ValueError {
     pub fn because(at: Span, why: impl Into<String>) -> Vec<ValueError> {
-        vec![ValueError { span, reason: Some(why.into()), help: None }]
+        vec![ValueError { span: at, reason: Some(why.into()), help: None }]
     }
 
     pub fn help(self, help: String) -> ValueError {
@@ -39,7 +39,7 @@ impl ValueError {
 
 /// Simply not what its key must be.
 pub fn invalid(at: Span) -> Vec<ValueError> {
-    vec![ValueError { span, ..ValueError::default() }]
+    vec![ValueError { span: at, ..ValueError::default() }]
 }
 
 pub fn boolean(value: &TomlValue<'_>) -> ValueResult<bool> {

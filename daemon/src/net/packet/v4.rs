@@ -64,14 +64,14 @@ pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
         to: to.into(),
     };
     if frame.truncated {
-        return (received >= udp + UDP_HEADER).then(|| parse_datagram(in_packet.min(received)));
+        return (received >= udp + UDP_HEADER).then(|| content(in_packet.min(received)));
     }
     let datagram = octets.get(udp..in_packet)?;
     let has_checksum = number(udp + 6)? != 0 && !frame.is_checksum_pending;
     if has_checksum && fold(addresses(from, to) + pseudo_header_sum(length) + sum_words(datagram)) != 0xffff {
         return None;
     }
-    Some(parse_datagram(in_packet))
+    Some(content(in_packet))
 }
 
 /// IP and UDP. The kernel writes the total length, the identification and the checksum of IP, and refuses what is too

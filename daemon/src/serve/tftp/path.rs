@@ -134,7 +134,7 @@ impl Channel {
             let Ok(message) = message else { break };
             errors.any = true;
             // The address is that to which the packet had been sent.
-            let ours = message.address.and_then(other_end) == Some(self.client);
+            let ours = message.address.and_then(peer_address) == Some(self.client);
             errors.client_refused |= ours && message.cmsgs().is_ok_and(|mut controls| controls.any(is_port_unreachable));
         }
         errors
