@@ -8,10 +8,10 @@ use crate::client::{
 };
 use crate::decide::{self, Decision, decide};
 use crate::link::Link;
-use crate::memory::finding::NextContact;
-use crate::memory::rivals::{SentOffer, AddressRequest};
-use crate::memory::{FirmwareInfo, AddressOwner, Observations};
-use crate::needs::required_features;
+use crate::observations::finding::NextContact;
+use crate::observations::boot_attempts::{SentOffer, AddressRequest};
+use crate::observations::{FirmwareInfo, AddressOwner, Observations};
+use crate::required_features::required_features;
 use crate::plan::rule::{Condition, RuleRef, Subject};
 use crate::plan::{LoopGuard, Plan};
 use crate::route::{Destination, RefuseReason, route};

@@ -2,8 +2,8 @@
 //! and where a script is asked for, the same function decides.
 
 use crate::client::{Class, Client};
-use crate::memory::Observations;
-use crate::memory::claims::SharedUuid;
+use crate::observations::Observations;
+use crate::observations::shared_uuids::SharedUuid;
 use crate::plan::Plan;
 use crate::plan::machines::{IdentityKind, DoubtfulEntry, Lookup, FoundEntry, Identity, MachineIndex, Policy, AmbiguousMachine};
 use crate::plan::profile::{BootTarget, ProfileId};

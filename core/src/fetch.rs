@@ -2,12 +2,12 @@
 //! something was fetched.
 
 use crate::arch::Arch;
-use crate::caller::ClaimedIdentity;
+use crate::claimed_identity::ClaimedIdentity;
 use crate::choose::{MACHINE_PREFIX, BOOT_SCRIPT, IPXE_WRAPPER_PREFIX};
 use crate::client::Identifiers;
 use crate::decide::{Decision, DecidedBy, decide};
-use crate::memory::{AddressOwner, Observations};
-use crate::name::{BadName, normalize};
+use crate::observations::{AddressOwner, Observations};
+use crate::file_name::{BadName, normalize};
 use crate::plan::machines::{Identity, Policy};
 use crate::plan::profile::{BootTarget, Profile, ProfileId, ItemTarget};
 use crate::plan::rule::{Firmware, Subject};

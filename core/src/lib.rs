@@ -10,8 +10,8 @@ pub mod wire;
 
 pub mod arch;
 pub mod link;
-pub mod recent;
-pub mod show;
+pub mod bounded_cache;
+pub mod dissect;
 pub mod url;
 
 pub mod arrival;
@@ -22,12 +22,12 @@ pub mod plan;
 pub mod route;
 pub mod route6;
 
-pub mod memory;
+pub mod observations;
 
 pub mod decide;
 
 pub mod choose;
-pub mod needs;
+pub mod required_features;
 pub mod reply4;
 pub mod reply6;
 pub mod shape;
@@ -35,10 +35,10 @@ pub mod shape6;
 
 pub mod answer;
 
-pub mod name;
+pub mod file_name;
 pub mod request;
 
-pub mod caller;
+pub mod claimed_identity;
 
 pub mod script;
 pub mod shim;

@@ -14,7 +14,7 @@
 //! own second stage if there was no such file (netboot.c status_from_error, shim.c init_grub).
 
 use crate::arch::Arch;
-use crate::name::normalize;
+use crate::file_name::normalize;
 use crate::plan::{Loader, Plan};
 use alloc::format;
 use alloc::string::String;

@@ -7,7 +7,7 @@ use proxydhcpd_core::answer::{Replies, Response, Silence, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::client::Stage;
-use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};
 use proxydhcpd_core::plan::rule::{Rule, Conditions};

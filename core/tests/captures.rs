@@ -8,7 +8,7 @@ use proxydhcpd_core::answer::{Replies, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network6};
-use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::{Loader, Plan};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp6::Packet;

@@ -6,7 +6,7 @@ use common::{Packet, ask, ask_again, mac, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Rule, Conditions};
 use proxydhcpd_core::plan::{BootDirEntry, IpxeTarget, Loader, LoopGuard, BootDirMenu, Plan, EntryTarget, TftpServer};

@@ -6,7 +6,7 @@ use common::{Packet, Packet6, ask_again, links, mac, plan, relayed};
 use proxydhcpd_core::answer::{Replies, Verdict, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
-use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::{Dhcp6, Plan};
 use std::net::Ipv4Addr;
 

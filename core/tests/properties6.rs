@@ -11,7 +11,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::machines::{Machine, Machines};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, Linux, FirmwareMenu, Profile, ItemTarget};

@@ -1,6 +1,6 @@
 //! Messages as people read them.
 
-use proxydhcpd_core::show;
+use proxydhcpd_core::dissect;
 use proxydhcpd_core::wire::{DhcpPacket, dhcp6};
 
 #[test]
@@ -69,7 +69,7 @@ fn an_ipxe_over_ipv6_is_shown_with_its_user_class_and_a_reply_with_all_that_it_s
         .option(24, b"\x03lab\x07example\0\x01x\0")
         .option(59, b"tftp://[2001:db8::10]/ipxe.efi")
         .option(79, b"\0\x01\x02\0\0\0\x01\x07");
-    let shown = show::packet(&DhcpPacket::parse(&out, true).unwrap()).to_string();
+    let shown = dissect::packet(&DhcpPacket::parse(&out, true).unwrap()).to_string();
     let expected = "\
 DHCPv6: REPLY
   transaction: 010203
@@ -89,5 +89,5 @@ fn shown(vector: &str) -> String {
     let path = format!("{}/testdata/vectors/{vector}.json", env!("CARGO_MANIFEST_DIR"));
     let vector: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let octets = hex::decode(vector["hex"].as_str().unwrap()).unwrap();
-    show::packet(&DhcpPacket::parse(&octets, vector["family"] == "dhcp6").unwrap()).to_string()
+    dissect::packet(&DhcpPacket::parse(&octets, vector["family"] == "dhcp6").unwrap()).to_string()
 }

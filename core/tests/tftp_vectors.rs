@@ -1,6 +1,6 @@
 //! The shared TFTP vectors through the core alone: what they mean, and what is answered first.
 
-use proxydhcpd_core::name::{BadName, normalize};
+use proxydhcpd_core::file_name::{BadName, normalize};
 use proxydhcpd_core::transfer::{MAX_WINDOW, TransferLimits, Step, Transfer, max_block_size, refuse_mode};
 use proxydhcpd_core::wire::tftp::{TftpPacket, TftpRequest};
 use serde_json::Value;

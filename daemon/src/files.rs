@@ -1,7 +1,7 @@
 //! Opens what [`proxydhcpd_core::fetch`] named, inside the served directory only.
 
-pub mod absent;
-mod beneath;
+pub mod path_errors;
+mod openat_beneath;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -92,11 +92,11 @@ impl Directory {
 
     /// Opens a regular file by its path from the root. Symbolic links are followed as long as they stay inside.
     pub fn open(&self, relative: &str) -> Result<Opened, Refusal> {
-        match beneath::open(self.root.as_fd(), relative, OFlag::empty()) {
+        match openat_beneath::open(self.root.as_fd(), relative, OFlag::empty()) {
             Err(Errno::ENOENT) if self.any_case => {
                 let spelt = self.spelling(relative).ok_or(Refusal::NotFound)?;
                 admit(
-                    beneath::open(self.root.as_fd(), &spelt, OFlag::empty())
+                    openat_beneath::open(self.root.as_fd(), &spelt, OFlag::empty())
                         .map_err(|errno| refusal(relative, errno))?,
                 )
             }
@@ -116,7 +116,7 @@ impl Directory {
         let mut spelt = String::new();
         for (depth, part) in relative.split('/').enumerate() {
             let above = if depth == 0 { "." } else { &spelt };
-            let listing = Dir::from_fd(beneath::open(self.root.as_fd(), above, OFlag::O_DIRECTORY).ok()?).ok()?;
+            let listing = Dir::from_fd(openat_beneath::open(self.root.as_fd(), above, OFlag::O_DIRECTORY).ok()?).ok()?;
             let entry = listing
                 .into_iter()
                 .take(MOST_ENTRIES)

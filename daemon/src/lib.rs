@@ -1,16 +1,16 @@
 //! The daemon's rooms. They are a library so that tests and tools reach them; the program is `main.rs`.
 
-pub mod probable;
+pub mod suggest;
 
 pub mod daemonize;
 pub mod duid;
 pub mod files;
-pub mod journal;
+pub mod log_limiter;
 pub mod log;
 pub mod net;
 pub mod shared_uuids;
 pub mod systemd;
-pub mod used;
+pub mod boot_once;
 
 pub mod boot;
 pub mod config;

@@ -2,9 +2,9 @@
 //! boot, that is two machines, or that somebody else keeps from us, and a counter for every silence.
 
 mod identity;
-mod unsent;
+mod send_failure;
 
-use crate::journal::{LogAction, LogLimiter};
+use crate::log_limiter::{LogAction, LogLimiter};
 use crate::log::RequestedName;
 use crate::site::Site;
 use crate::templates::Failure;
@@ -13,17 +13,17 @@ use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
 use proxydhcpd_core::choose::NoBoot;
 use proxydhcpd_core::client::{ArchSource, Client, HardwareAddress, IgnoreReason};
 use proxydhcpd_core::decide::Decision;
-use proxydhcpd_core::memory::BootLoop;
-use proxydhcpd_core::memory::finding::{Finding, Advice};
+use proxydhcpd_core::observations::BootLoop;
+use proxydhcpd_core::observations::finding::{Finding, Advice};
 use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::plan::{LoopGuard, Plan};
-use proxydhcpd_core::recent::{TokenBucket, BoundedCache};
+use proxydhcpd_core::bounded_cache::{TokenBucket, BoundedCache};
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-pub use unsent::SendFailure;
+pub use send_failure::SendFailure;
 
 #[derive(Debug)]
 pub struct Report {

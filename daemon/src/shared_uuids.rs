@@ -3,7 +3,7 @@
 
 use crate::files::{read_regular, replace};
 use proxydhcpd_core::client::HardwareAddress;
-use proxydhcpd_core::memory::claims::{MAX_SHARED_UUIDS, SharedUuid};
+use proxydhcpd_core::observations::shared_uuids::{MAX_SHARED_UUIDS, SharedUuid};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;
 use std::fs;

@@ -1,26 +1,26 @@
 //! Everything that a reload swaps as a whole: the plan, and the files that it offers.
 
-mod loader_urls;
-mod named;
-pub mod ours;
+mod lint_loader_urls;
+mod resolve;
+pub mod offered_files;
 mod profiles;
-mod programs;
-mod roots;
-mod rules;
+mod lint_loaders;
+mod served_directories;
+mod lint_rules;
 
-use crate::boot::directory::{self, HostNameScript, Scan};
+use crate::boot::scan::{self, HostNameScript, Scan};
 use crate::boot::loaders::{self, FoundLoaders};
-use crate::boot::table::{self, Distribution};
-use crate::boot::{local_disk, second_stage, signature, with_script};
+use crate::boot::loader_table::{self, Distribution};
+use crate::boot::{local_disk, second_stage, signature, ipxe_wrapper};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError, Loaded, legacy};
 use crate::duid;
 use crate::files::{self, Opened};
 use crate::templates::{self, Failure, Templates};
-use crate::used::directory::StoredIdentities;
-use crate::used::{self, list_machines};
-use named::ResolvedFiles;
+use crate::boot_once::completions::StoredIdentities;
+use crate::boot_once::{self, list_machines};
+use resolve::ResolvedFiles;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::fetch::{RenderContext, Fetch, Fallback, Refusal};
@@ -29,7 +29,7 @@ use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId, ItemTarget}
 use proxydhcpd_core::plan::{Dhcp6, IpxeTarget, Loader, BootDirMenu, Plan, TftpServer};
 use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::script;
-use roots::ServedDirectories;
+use served_directories::ServedDirectories;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -88,7 +88,7 @@ impl Site {
         let settings = &loaded.settings;
         let places: Vec<&Path> = loaders::DISTRIBUTION_DIRECTORIES.iter().map(Path::new).collect();
         let found = loaders::find(&settings.boot_dir, &places);
-        let mut scan = directory::scan(&settings.boot_dir, roots.mounts());
+        let mut scan = scan::scan(&settings.boot_dir, roots.mounts());
         for found in &mut scan.found {
             let wrong = found.cmdline.as_deref().and_then(|cmdline| templates.compile_entry(&mut found.entry, cmdline));
             // A file is for every kernel beside it.
@@ -130,7 +130,7 @@ impl Site {
             },
             ..Plan::default()
         };
-        plan.ipxe_wrappers = with_script::wrappable_loaders(&plan);
+        plan.ipxe_wrappers = ipxe_wrapper::wrappable_loaders(&plan);
         plan.rules_version = rules_mark(&plan);
         if let Some(legacy) = &loaded.legacy {
             legacy.boot.apply(&mut plan);
@@ -141,12 +141,12 @@ impl Site {
             ));
         }
         told.extend(local_disk::unbootable_rules(&plan).into_iter().map(out_of_reach));
-        told.extend(rules::firmware_only_rules(&plan));
-        told.extend(programs::ipxe_loops(&plan));
-        told.extend(programs::bios_loader_for_uefi(&plan, |name| roots.path(name)));
+        told.extend(lint_rules::firmware_only_rules(&plan));
+        told.extend(lint_loaders::ipxe_loops(&plan));
+        told.extend(lint_loaders::bios_loader_for_uefi(&plan, |name| roots.path(name)));
         told.extend(found.unusable.iter().map(|misfit| Diagnostic::warning(misfit.to_string()).help(&misfit.fix)));
         let system = Distribution::from_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
-        told.extend(loader_urls::unfetchable_loaders(&plan, |arch| table::hint(arch, &found, &system)));
+        told.extend(lint_loader_urls::unfetchable_loaders(&plan, |arch| loader_table::hint(arch, &found, &system)));
         told.extend(scan.warnings.iter().map(Diagnostic::warning));
         told.extend(second_stage::old_grubs(&plan, |name| roots.path(name)).into_iter().map(astray));
         let machine_files = (draft.machine_files.file_count, draft.machine_files.duration);
@@ -191,7 +191,7 @@ impl Site {
         let machines = std::mem::take(&mut self.plan.machines).with_removed_entries(&[]);
         let (mut gone, mut unknown, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for name in marked.filter(|name| machines.get_by_name(name).is_none()) {
-            match used::directory::read_identities(directory, name) {
+            match boot_once::completions::read_identities(directory, name) {
                 Ok(Some(known)) => gone.push((name, known)),
                 Ok(None) => unknown.push(name),
                 Err(error) => {
@@ -273,7 +273,7 @@ impl Site {
             // Whether it is to be believed, no file tells.
             Fetch::Done(_) => Err(Refusal::Denied),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
-            Fetch::IpxeWrapper(arch) => with_script::program(arch).map(Opened::text).ok_or(Refusal::NotFound),
+            Fetch::IpxeWrapper(arch) => ipxe_wrapper::program(arch).map(Opened::text).ok_or(Refusal::NotFound),
             Fetch::LocalDisk(arch) => match self.local_disks.get(&arch) {
                 Some(path) => files::open_loader(path),
                 None => local_disk::builtin_program(arch).map(Opened::text).ok_or(Refusal::NotFound),
@@ -350,7 +350,7 @@ impl Site {
     /// Which architecture gets which file, and what to install for those that get none.
     pub fn loader_table(&self) -> String {
         if !self.legacy {
-            return table::render(&table::rows(&self.plan.loaders, &self.found, &self.system));
+            return loader_table::render(&loader_table::rows(&self.plan.loaders, &self.found, &self.system));
         }
         let each = |(arch, loader): (&Arch, &Loader)| format!("{:24} {}\n", arch.to_string(), loader.name);
         let default_loader =
@@ -399,7 +399,7 @@ impl Site {
 
     /// How to come by an iPXE for this architecture.
     pub fn ipxe_hint(&self, arch: Arch) -> String {
-        table::hint(arch.base(), &self.found, &self.system)
+        loader_table::hint(arch.base(), &self.found, &self.system)
     }
 
     /// Why a machine of this architecture gets nothing by this profile, and what to do about it.
@@ -409,7 +409,7 @@ impl Site {
             return format!("profile {name} names no loader for {arch}; `{key}` under [profile.{name}.loaders] would");
         }
         if !self.legacy {
-            return format!("no loader for {arch} here; {}", table::hint(arch.base(), &self.found, &self.system));
+            return format!("no loader for {arch} here; {}", loader_table::hint(arch.base(), &self.found, &self.system));
         }
         // The Python daemon's words, for whoever watches for them.
         let [high, low] = arch.0.to_be_bytes();
@@ -475,7 +475,7 @@ mod tests {
     use super::*;
     use crate::files::Directory;
     use proxydhcpd_core::fetch::fetch;
-    use proxydhcpd_core::memory::Observations;
+    use proxydhcpd_core::observations::Observations;
     use proxydhcpd_core::request::Protocol;
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -1,7 +1,7 @@
 //! Boot directories as people have them, rebuilt of stubs: what the menu makes of each, and what is left out with its
 //! reason.
 
-use proxydhcpd::boot::directory::{Scan, scan};
+use proxydhcpd::boot::scan::{Scan, scan};
 use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

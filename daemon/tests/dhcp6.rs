@@ -6,7 +6,7 @@ use netns::ipv6::{Client, GROUP, SERVERS, plug_in, request_for, server_id, url};
 use netns::server::{Server, vector};
 use netns::{Host, wait_for};
 use nix::sys::signal::Signal;
-use proxydhcpd::net::holder::{Transport, bound_sockets};
+use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet, code};
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};

@@ -3,7 +3,7 @@
 
 mod netns;
 
-use netns::once::{CONFIG, Site, http, rearm};
+use netns::boot_once::{CONFIG, Site, http, rearm};
 use netns::server::{PROGRAM, Server};
 use netns::wait_for;
 use nix::sys::signal::Signal;

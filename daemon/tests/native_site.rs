@@ -10,7 +10,7 @@ use proxydhcpd::config::{ConfigError, load_from_dir};
 use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::fetch;
-use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::{BootDirEntry, Loader, EntryTarget};
 use proxydhcpd_core::request::{Protocol, FileRequest};
 use std::fs;

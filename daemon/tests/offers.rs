@@ -6,8 +6,8 @@ mod netns;
 use netns::server::{Server, vector};
 use netns::{Host, Peer, wait_for, wait_up_to, without};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use proxydhcpd::net::holder::{Transport, bound_sockets};
-use proxydhcpd::net::offers;
+use proxydhcpd::net::port_owner::{Transport, bound_sockets};
+use proxydhcpd::net::overhear;
 use proxydhcpd::net::socket::Socket as Ours;
 use proxydhcpd::net::sys::ReceiveBatch;
 use rustix::thread::CapabilitySet;
@@ -123,7 +123,7 @@ fn a_machine_that_does_not_come_is_told_of_with_the_cause_that_its_offers_show()
 fn the_dhcp_server_of_our_own_host_is_heard_and_our_own_offers_are_not() {
     let wire = Wire::new();
     let (us, machines) = (wire.host("us", Some("192.0.2.1")), wire.host("machines", None));
-    let ours = us.on(|| offers::open().unwrap());
+    let ours = us.on(|| overhear::open().unwrap());
     let here = us.on(|| UdpSocket::bind("192.0.2.1:0").unwrap());
     here.set_broadcast(true).unwrap();
     let send = |change: &dyn Fn(&mut Vec<u8>)| {
@@ -150,7 +150,7 @@ fn the_dhcp_client_of_our_own_host_gets_its_address_beside_us() {
     let _primary = dnsmasq(&primary, RANGE);
     let client = dhclient(&us);
     assert_eq!(us.on(|| bound_sockets(Transport::Udp, 68).unwrap().len()), 1, "dhclient has a socket there");
-    let ours = us.on(|| offers::open().unwrap());
+    let ours = us.on(|| overhear::open().unwrap());
     assert!(matches!(ours, Ours::Udp(_)), "dhclient shares its port");
     drop(client);
     let _again = dhclient(&us);
@@ -166,9 +166,9 @@ fn a_client_that_keeps_port_68_for_itself_is_heard_beside_by_a_packet_socket() {
     let wire = Wire::new();
     let (us, primary) = (wire.host("us", Some("192.0.2.10")), wire.host("primary", Some("192.0.2.1")));
     let _keeps_it = us.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
-    let error = us.on(|| without(CapabilitySet::NET_RAW, || offers::open().unwrap_err()));
+    let error = us.on(|| without(CapabilitySet::NET_RAW, || overhear::open().unwrap_err()));
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-    let ours = us.on(|| offers::open().unwrap());
+    let ours = us.on(|| overhear::open().unwrap());
     assert!(matches!(ours, Ours::Packet(_)));
     let _primary = dnsmasq(&primary, RANGE);
     let machines = wire.host("machines", None);

@@ -3,7 +3,7 @@
 
 mod netns;
 
-use netns::once::{Site, http, rearm};
+use netns::boot_once::{Site, http, rearm};
 use netns::wait_for;
 use std::os::unix::fs::symlink;
 

@@ -3,7 +3,7 @@
 
 mod netns;
 
-use netns::once::Site;
+use netns::boot_once::Site;
 use netns::server::{PROGRAM, Server};
 use nix::sys::signal::Signal;
 use std::io::Write;

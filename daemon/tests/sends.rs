@@ -7,7 +7,7 @@ use netns::raw::{SERVER_MAC, Wire, as_text};
 use netns::server::{Server, as_nobody_with, vector};
 use netns::{Host, wait_for};
 use nix::sys::signal::Signal;
-use proxydhcpd::net::outlet::{OutgoingReplies, ReplySender, Reply};
+use proxydhcpd::net::reply_sender::{OutgoingReplies, ReplySender, Reply};
 use proxydhcpd::net::socket::Socket;
 use proxydhcpd::net::udp;
 use socket2::SockRef;

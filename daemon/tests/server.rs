@@ -489,7 +489,7 @@ fn run_by(program: &str, host: &Host, arguments: &[&str]) -> Output {
 
 /// The process that has port 4011 there.
 fn server_on(host: &Host) -> Option<Pid> {
-    use proxydhcpd::net::holder::{Transport, port_owner};
+    use proxydhcpd::net::port_owner::{Transport, port_owner};
     let process = host.on(|| port_owner(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), 4011))?.process?;
     Some(Pid::from_raw(process.pid as i32))
 }

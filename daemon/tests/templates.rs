@@ -8,7 +8,7 @@ use proxydhcpd::serve::{http, tftp};
 use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd::state::State;
 use proxydhcpd::templates::Failure;
-use proxydhcpd::used::BootOnceState;
+use proxydhcpd::boot_once::BootOnceState;
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};

@@ -3,9 +3,9 @@
 use proxydhcpd::report::{DuplicateIdentity, UuidUse, UnresolvedConflict, UnconfirmedMatch, SharedUuidWarning, ConflictingEntries};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::HardwareAddress;
-use proxydhcpd_core::memory::LoopCause;
-use proxydhcpd_core::memory::claims::SharedUuid;
-use proxydhcpd_core::memory::finding::{Cause, Finding, NextContact, Advice, Diagnosis};
+use proxydhcpd_core::observations::LoopCause;
+use proxydhcpd_core::observations::shared_uuids::SharedUuid;
+use proxydhcpd_core::observations::finding::{Cause, Finding, NextContact, Advice, Diagnosis};
 use proxydhcpd_core::plan::machines::{IdentityKind, DoubtReason};
 use std::net::Ipv4Addr;
 

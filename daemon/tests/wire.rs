@@ -6,7 +6,7 @@ mod netns;
 use netns::loaders::boot_dir;
 use netns::raw::{CLIENT_MAC, SERVER_MAC, Wire, as_text};
 use netns::{Host, Peer, wait_for};
-use proxydhcpd::net::holder::{Transport, bound_sockets};
+use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use serde_json::Value;
 use std::net::SocketAddrV4;
 use std::path::Path;

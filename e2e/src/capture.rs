@@ -1,6 +1,6 @@
 //! What went over a segment, kept for whoever has to find out why a boot failed.
 
-use crate::lab::WorkDir;
+use crate::work_dir::WorkDir;
 use crate::net::Segment;
 use crate::process::Process;
 use anyhow::{Context, Result, ensure};

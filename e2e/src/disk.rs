@@ -2,7 +2,7 @@
 
 use crate::cache;
 use crate::grub;
-use crate::lab::WorkDir;
+use crate::work_dir::WorkDir;
 use crate::sign;
 use anyhow::{Context, Result};
 use std::fs;

@@ -1,7 +1,7 @@
 //! GRUB images for the architectures that have no ready iPXE, made from Debian's modules.
 
 use crate::cache;
-use crate::lab::WorkDir;
+use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Private networks: segments (a bridge, and ports for machines) and the hosts that are plugged into them.
 
-use crate::lab::WorkDir;
+use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, ensure};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};

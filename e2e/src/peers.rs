@@ -1,7 +1,7 @@
 //! The other programs on the network, none of them ours: the primary DHCP server, a relay, a TFTP server, a client.
 
 use crate::cache;
-use crate::lab::WorkDir;
+use crate::work_dir::WorkDir;
 use crate::net::Host;
 use crate::process::Process;
 use crate::server;

@@ -1,6 +1,6 @@
 //! A program in a network namespace, its output in a file, its life bound to a value.
 
-use crate::lab::WorkDir;
+use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -1,6 +1,6 @@
 //! The program under test: the real binary, started as an administrator would.
 
-use crate::lab::WorkDir;
+use crate::work_dir::WorkDir;
 use crate::net::Host;
 use crate::process::Process;
 use anyhow::{Context, Result, ensure};

@@ -1,7 +1,7 @@
 //! Signatures for Secure Boot, by the key that Debian's OVMF variables with `snakeoil` in their name enrol.
 
 use crate::cache;
-use crate::lab::WorkDir;
+use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};

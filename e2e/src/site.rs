@@ -2,7 +2,7 @@
 
 use crate::cache;
 use crate::capture::Capture;
-use crate::lab::WorkDir;
+use crate::work_dir::WorkDir;
 use crate::machine::{Machine, BOOT_TIMEOUT};
 use crate::net::{Host, Segment};
 use crate::peers::{self, ADVERTISE};

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use proxydhcpd_core::answer::{Replies, Verdict, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4, Network6};
-use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::observations::Memory;
 use proxydhcpd_core::wire::{dhcp4, dhcp6};
 use proxydhcpd_fuzz::{DUID, site};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

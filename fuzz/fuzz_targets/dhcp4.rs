@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use proxydhcpd_core::show;
+use proxydhcpd_core::dissect;
 use proxydhcpd_core::wire::dhcp4::{Message, Writer, code};
 
 fuzz_target!(|octets: &[u8]| {

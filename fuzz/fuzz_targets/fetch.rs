@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use proxydhcpd_core::fetch::{Fetch, Otherwise, fetch, fetched, is_beginning, is_done};
-use proxydhcpd_core::memory::Memory;
+use proxydhcpd_core::observations::Memory;
 use proxydhcpd_core::request::{Door, Request};
 use proxydhcpd_fuzz::site;
 use std::cell::RefCell;

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use proxydhcpd_core::name::clean;
+use proxydhcpd_core::file_name::clean;
 use proxydhcpd_core::wire::tftp::Packet;
 
 fuzz_target!(|octets: &[u8]| {

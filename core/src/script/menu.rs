@@ -2,7 +2,7 @@
 
 use super::{COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, menu_heading, menu_item, sanitize, echo_lines, start_linux, start_local_disk, file_url};
 use crate::arch::Arch;
-use crate::caller::ClaimedIdentity;
+use crate::claimed_identity::ClaimedIdentity;
 use crate::plan::{BootDirEntry, Plan, EntryTarget};
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -11,7 +11,7 @@ pub use menu::{HOST_NAME_PREFIX, menu};
 pub use profile::{chain, chain_url, profile_menu, boot_nothing, linux, local_disk, template_error};
 
 use crate::arch::Arch;
-use crate::caller::ClaimedIdentity;
+use crate::claimed_identity::ClaimedIdentity;
 use crate::choose::{MACHINE_PREFIX, local_disk_name};
 use crate::plan::Plan;
 use crate::request::Protocol;

@@ -1,7 +1,7 @@
 //! What a profile comes to as a script.
 
 use super::{COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, menu_heading, menu_item, sanitize, echo_lines, start_linux, start_local_disk};
-use crate::caller::ClaimedIdentity;
+use crate::claimed_identity::ClaimedIdentity;
 use crate::choose::MACHINE_PREFIX;
 use crate::plan::Plan;
 use crate::plan::profile::{Linux, FirmwareMenu};

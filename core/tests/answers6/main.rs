@@ -8,7 +8,7 @@ mod recognition;
 mod relays;
 mod routes;
 mod rules;
-mod words;
+mod replies;
 
 use common::{DUID, GROUP, HERE6, NEIGHBOUR, Packet6, RELAY, ask, ask_again, links, plan, relayed, vendor_class};
 use proxydhcpd_core::answer::{Answer, Replies, Response, Verdict, answer};
@@ -17,7 +17,7 @@ use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::decide::DecidedBy;
 use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::link::{Link, Network, Network6};
-use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::machines::{IdentityKind, Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, FirmwareMenu, Profile, ItemTarget};

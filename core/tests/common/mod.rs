@@ -5,7 +5,7 @@ use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4, Network6};
-use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, TftpServer};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp4::{Header, Writer};

@@ -1,7 +1,7 @@
 //! What is wrong with the content of a file that is offered: empty, cut short, or another kind of file than its purpose
 //! needs. What is not known is not judged: iPXE starts more kinds of files than anybody lists.
 
-pub mod compressed;
+pub mod compression;
 pub mod initrd;
 pub mod kernel;
 

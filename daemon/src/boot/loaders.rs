@@ -1,7 +1,7 @@
 //! Finds a loader for each architecture, in the boot directory or where distributions put iPXE, and checks it.
 
 use super::image::{self, Image};
-use super::misfit::UnusableLoader;
+use super::unusable_loader::UnusableLoader;
 use proxydhcpd_core::arch::{Arch, ImageFormat, ArchInfo, ARCHITECTURES};
 use proxydhcpd_core::plan::Loader;
 use proxydhcpd_core::shape::MAX_FILE_LENGTH;

@@ -1,6 +1,6 @@
 //! The programs that start a machine's local disk under UEFI: the operator's, or ours.
 
-use super::{image, uefi};
+use super::{image, uefi_programs};
 use proxydhcpd_core::arch::{Arch, ImageFormat, ARCHITECTURES};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::Plan;
@@ -28,7 +28,7 @@ pub fn operator_programs(boot_dir: &Path, told: &mut Vec<String>) -> BTreeMap<Ar
 
 /// The architectures that have one: [`proxydhcpd_core::plan::Plan::local_disk`].
 pub fn architectures(of_operator: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
-    uefi::architectures(&uefi::LOCAL_DISK)
+    uefi_programs::architectures(&uefi_programs::LOCAL_DISK)
         .chain(of_operator.keys().copied())
         .collect::<BTreeSet<Arch>>()
         .into_iter()
@@ -56,7 +56,7 @@ pub fn unbootable_rules(plan: &Plan) -> Vec<(usize, Arch)> {
 
 /// Ours, which is sent for [`proxydhcpd_core::fetch::Fetch::LocalDisk`] where the operator has none.
 pub fn builtin_program(arch: Arch) -> Option<&'static [u8]> {
-    uefi::for_arch(&uefi::LOCAL_DISK, arch)
+    uefi_programs::for_arch(&uefi_programs::LOCAL_DISK, arch)
 }
 
 #[cfg(test)]

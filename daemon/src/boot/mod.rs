@@ -2,15 +2,15 @@
 //! programs for UEFI. Everything here reads files when asked, at start and at SIGHUP; nothing is kept.
 
 pub mod content;
-pub mod directory;
+pub mod scan;
 pub mod image;
 pub mod loaders;
 pub mod local_disk;
-pub mod misfit;
+pub mod unusable_loader;
 mod pe;
 pub mod script;
 pub mod second_stage;
 pub mod signature;
-pub mod table;
-pub mod uefi;
-pub mod with_script;
+pub mod loader_table;
+pub mod uefi_programs;
+pub mod ipxe_wrapper;

@@ -1,6 +1,6 @@
 //! What `check` says of the boot directory: each entry of the menu, and what has not come into it.
 
-use crate::boot::directory::{HostNameScript, FoundEntry, Scan};
+use crate::boot::scan::{HostNameScript, FoundEntry, Scan};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::EntryTarget;
 use serde_json::{Value, json};

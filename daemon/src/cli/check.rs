@@ -1,13 +1,13 @@
 //! `check`: what would be served, and what is wrong with it. Opens no port, sends nothing.
 
-use super::offered::ContentReport;
+use super::content_check::ContentReport;
 use super::secure_boot::CheckedProgram;
-use super::setting::{self, CliContext};
-use super::{Check, boot_dir, marks, offered, old_daemon, print_diagnostic, secure_boot, shared, unread};
+use super::context::{self, CliContext};
+use super::{Check, boot_dir, boot_once_records, content_check, old_daemon, print_diagnostic, secure_boot, shared_uuids, unread};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
-use crate::net::holder::{self, Transport};
+use crate::net::port_owner::{self, Transport};
 use crate::net::link::LinkFilter;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::link::Link;
@@ -31,19 +31,19 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
     if let Some(word) = &check.keys {
         return keys(word);
     }
-    let (told, checked, status) = match setting::load(flags) {
+    let (told, checked, status) = match context::load(flags) {
         Ok(setting) => {
             let mut told = setting.loaded.diagnostics.clone();
             told.extend_from_slice(&setting.site.warnings);
             told.extend(setting.loaded.missing_addresses(&setting.links));
-            told.extend(setting::unserved_interfaces(&setting.filter));
+            told.extend(context::unserved_interfaces(&setting.filter));
             told.extend(ports_in_use(&setting));
-            told.extend(marks::unmatched_records(&setting));
-            told.extend(shared::diagnostics(&setting));
+            told.extend(boot_once_records::unmatched_records(&setting));
+            told.extend(shared_uuids::diagnostics(&setting));
             told.extend(old_daemon::shadowing_unit(Path::new("/")));
             let (rows, wrong) = secure_boot::inspect_programs(&setting);
             told.extend(wrong);
-            let ContentReport { told: wrong, depends } = offered::inspect(&setting);
+            let ContentReport { told: wrong, depends } = content_check::inspect(&setting);
             told.extend(wrong);
             told.extend(unread::empty_directories(&setting));
             let unread = unread::files(&setting);
@@ -59,7 +59,7 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
         if let Some(Checked { setting, rows, depends, unread }) = &checked {
             let menu = setting.site.menu_scan().map(boot_dir::text).unwrap_or_default();
             let menu = menu + &boot_dir::host_name_scripts(setting.site.host_name_scripts());
-            let more = offered::text(depends) + &unread::text(unread);
+            let more = content_check::text(depends) + &unread::text(unread);
             anstream::print!("{}{menu}{more}{}", text(setting), secure_boot::text(rows));
         }
     }
@@ -94,7 +94,7 @@ fn ports_in_use(setting: &CliContext) -> Vec<Diagnostic> {
         ports.extend(plan.dhcp6.tftp.then_some((Transport::Udp, any6, 69, "over IPv6 the TFTP port")));
     }
     let held = ports.into_iter().filter_map(|(transport, address, port, name)| {
-        let holder = holder::port_owner(transport, address, port)?;
+        let holder = port_owner::port_owner(transport, address, port)?;
         // A running server of ours is no surprise to whoever checks its configuration.
         let ours = holder.process.as_ref().is_some_and(|process| process.name == "proxydhcpd");
         (!ours).then(|| Diagnostic::warning(format!("{name} {port} is in use: {holder} has it")))

@@ -1,6 +1,6 @@
 //! A machine as it is described on the command line.
 
-use crate::probable::closest_match;
+use crate::suggest::closest_match;
 use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use std::fmt;

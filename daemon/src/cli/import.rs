@@ -3,7 +3,7 @@
 use super::{FormatFlag, Import, print_diagnostic};
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::import::{self, ImportFormat, HostInfo};
-use crate::serve::doors;
+use crate::serve::listeners;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -28,7 +28,7 @@ pub fn run(import: &Import) -> ExitCode {
 
 fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
     if import.file.is_dir() {
-        return import::tree::import(&import.file);
+        return import::pxelinux_dir::import(&import.file);
     }
     let is_input = import.file.as_os_str() == "-";
     let name = if is_input { "standard input".to_owned() } else { import.file.display().to_string() };
@@ -49,7 +49,7 @@ fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
     });
     match &import.map[..] {
         [] => import::import(&source, format, &here()),
-        map => import::machines::import(&source, map),
+        map => import::machine_csv::import(&source, map),
     }
 }
 
@@ -96,7 +96,7 @@ fn send(mut file: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Re
 
 /// Without the interfaces a range needs its mask, and nothing else is different.
 fn here() -> HostInfo {
-    HostInfo::detect(&doors::all_links(), Path::new("/"))
+    HostInfo::detect(&listeners::all_links(), Path::new("/"))
 }
 
 /// What stands in a file already is somebody's work.

@@ -4,14 +4,14 @@ use super::{Rearm, print_diagnostic};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError};
-use crate::probable::closest_match;
-use crate::used::directory;
+use crate::suggest::closest_match;
+use crate::boot_once::completions;
 use std::process::ExitCode;
 
 /// The running server notices by itself, within seconds.
 pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
-    let directory = directory::path_in(&config::load(flags)?.settings.state_dir);
-    let marks = directory::list(&directory).map_err(|error| {
+    let directory = completions::path_in(&config::load(flags)?.settings.state_dir);
+    let marks = completions::list(&directory).map_err(|error| {
         ConfigError(vec![
             Diagnostic::error(format!("the marks of used-up boots cannot be read: {error}"))
                 .in_file(&directory.display().to_string()),
@@ -23,7 +23,7 @@ pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
     }
     let mut status = ExitCode::SUCCESS;
     for machine in &args.machines {
-        let wrong = match marks.contains(machine).then(|| directory::remove(&directory, machine)) {
+        let wrong = match marks.contains(machine).then(|| completions::remove(&directory, machine)) {
             Some(Ok(_)) => continue,
             Some(Err(error)) => Diagnostic::error(format!("{}: {error}", directory.join(machine).display())),
             None => {

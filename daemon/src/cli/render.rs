@@ -2,19 +2,19 @@
 
 use super::client::{ClientKind, EXAMPLE_MAC, Mac, ServerAddress};
 use super::explain::neighbour;
-use super::marks::BootOnceRecords;
-use super::setting::{self, CliContext};
-use super::synthetic::ipxe_features;
+use super::boot_once_records::BootOnceRecords;
+use super::context::{self, CliContext};
+use super::client_packet::ipxe_features;
 use super::{Render, print_diagnostic};
 use crate::config::ConfigError;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::flags::Flags;
 use crate::files::{ServedContent, Opened};
-use crate::probable::closest_match;
+use crate::suggest::closest_match;
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
 use proxydhcpd_core::link::{Link, Network};
-use proxydhcpd_core::memory::{FirmwareInfo, AddressOwner, Observations};
+use proxydhcpd_core::observations::{FirmwareInfo, AddressOwner, Observations};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::request::{Protocol, FileRequest};
@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 /// Prints the text on standard output and everything else on standard error.
 pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
-    let setting = setting::load(flags)?;
+    let setting = context::load(flags)?;
     let plan = &setting.site.plan;
     let what = What::of(args, plan)?;
     if let (Some(server), Some(address)) = (args.server, args.address)
@@ -161,7 +161,7 @@ fn here(args: &Render, setting: &CliContext) -> (Network, String) {
             .map(Network::V6),
         false => link.ipv4.first().copied().map(Network::V4),
     };
-    let examples = setting::example_links(None, None);
+    let examples = context::example_links(None, None);
     let links = || setting.links.iter().chain(&examples);
     let beside = args.address.and_then(|address| links().find(|link| link.reaches(address)));
     let link = beside.into_iter().chain(links()).find(|link| of(link).is_some());

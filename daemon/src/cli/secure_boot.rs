@@ -1,6 +1,6 @@
 //! What `check` says of Secure Boot: which loaders would be refused where it is on, and by which keys.
 
-use super::setting::CliContext;
+use super::context::CliContext;
 use crate::boot::image::Image;
 use crate::boot::signature::certificate::Certificate;
 use crate::boot::signature::{self, TrustAnchor, Rejection, Signatures, SecureBootVerdict};

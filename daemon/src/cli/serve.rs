@@ -1,25 +1,25 @@
 //! `serve`, and what happens without a verb.
 
-use super::{Output, Serve, report_config_error, print_diagnostic, setting};
+use super::{Output, Serve, report_config_error, print_diagnostic, context};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Parent};
 use crate::duid;
 use crate::log::{self, LogMode};
 use crate::net::link;
-use crate::serve::doors::{self, Listeners, room};
+use crate::serve::listeners::{self, Listeners, fd_limit};
 use crate::serve::signals::Signals;
 use crate::serve::{Server, reload};
 use crate::site::{self, Site};
 use crate::state::State;
-use crate::used::BootOnceState;
+use crate::boot_once::BootOnceState;
 use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 
 pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
-    if let Err(error) = room::raise() {
+    if let Err(error) = fd_limit::raise() {
         return fail(error);
     }
     if serve.daemon && !serve.detached {
@@ -78,10 +78,10 @@ fn start(flags: Flags, reader: LogMode, level: LevelFilter) -> Result<Server, Ex
     let began = reload::filesystem_now();
     let mut loaded = site::load(&flags).map_err(|error| report_config_error(&error))?;
     log::start(reader, level);
-    let all = doors::all_links();
-    let filter = doors::interface_filter(&loaded, &all).map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
+    let all = listeners::all_links();
+    let filter = listeners::interface_filter(&loaded, &all).map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
-    let absent = loaded.missing_addresses(&links).into_iter().chain(setting::unserved_interfaces(&filter));
+    let absent = loaded.missing_addresses(&links).into_iter().chain(context::unserved_interfaces(&filter));
     absent.for_each(|warning| tracing::warn!("{}", warning.one_line()));
     let doors = Listeners::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
     let mut site = Site::build(&mut loaded, doors.open).map_err(|error| report_config_error(&error))?;

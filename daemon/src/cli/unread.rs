@@ -1,6 +1,6 @@
 //! Files in the directories of the configuration that are not read, and directories that are named and empty.
 
-use super::setting::CliContext;
+use super::context::CliContext;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::{DEFAULT_BOOT_DIR, machine_files};
 use std::fs;

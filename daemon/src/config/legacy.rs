@@ -1,9 +1,9 @@
 //! The Python daemon's proxy.ini: what it means. A file that worked there works here and routes by it identically.
 
-use crate::config::addresses::LegacyAddresses;
+use crate::config::legacy_addresses::LegacyAddresses;
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use crate::config::ini::{self, Ini, IniItem, IniSection};
-use crate::probable::closest_match;
+use crate::suggest::closest_match;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, TftpServer};
 use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};

@@ -3,7 +3,7 @@
 
 use crate::config::diagnostic::Span;
 use crate::config::toml::value::{self, ValueResult, TomlValue, ValueError, list, parse_mac, machine_uuid, parse_with, one_of, invalid};
-use crate::config::toml::walk::TableReader;
+use crate::config::toml::table_reader::TableReader;
 use proxydhcpd_core::plan::machines::{Machine, Policy};
 use proxydhcpd_core::plan::profile::ProfileId;
 use serde_json::Map;

@@ -1,9 +1,9 @@
 //! From what the operator wrote to what it means. Reading touches nothing but the configuration file itself: whether an
 //! address is ours is asked later ([`addresses::Addresses::settle`]), so `check` needs neither root nor the network.
 
-pub mod addresses;
+pub mod legacy_addresses;
 pub mod diagnostic;
-pub mod draft;
+pub mod unresolved;
 pub mod flags;
 pub mod ini;
 pub mod keys;
@@ -13,9 +13,9 @@ pub mod machines;
 pub mod toml;
 
 use crate::files;
-use addresses::InterfaceSelection;
+use legacy_addresses::InterfaceSelection;
 use diagnostic::{Diagnostic, Severity, Source};
-use draft::UnresolvedPlan;
+use unresolved::UnresolvedPlan;
 use flags::Flags;
 use legacy::LegacyConfig;
 use proxydhcpd_core::link::Link;

@@ -1,9 +1,9 @@
 //! Whose file it is, by what stands in it. Formats that say what machines boot are read; of every other one that is
 //! known it is said what it is.
 
-use super::command::has_options;
+use super::command_line::has_options;
 use super::kea::strip_comments;
-use super::machines::is_machine_list;
+use super::machine_csv::is_machine_list;
 use serde_json::Value;
 
 /// A format that is read.

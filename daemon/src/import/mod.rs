@@ -1,25 +1,25 @@
 //! What other servers' files say, in our own words. What has no equivalent becomes a comment with its line, so that
 //! nothing is lost silently.
 
-mod command;
+mod command_line;
 mod detect;
 mod dnsmasq;
 mod expression;
-mod here;
-mod ini;
+mod host_info;
+mod proxy_ini;
 mod isc;
 mod kea;
-pub mod machines;
+pub mod machine_csv;
 mod program;
 mod pxelinux;
 mod translation;
-pub mod tree;
+pub mod pxelinux_dir;
 mod uci;
-mod written;
+mod output;
 
 use crate::config::diagnostic::{Diagnostic, Source};
 pub use detect::{ImportFormat, Detection, detect_format};
-pub use here::HostInfo;
+pub use host_info::HostInfo;
 
 /// The native file, or what is wrong with the foreign one.
 pub fn import(source: &Source, format: Option<ImportFormat>, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
@@ -31,12 +31,12 @@ pub fn import(source: &Source, format: Option<ImportFormat>, here: &HostInfo) ->
         },
     };
     match format {
-        ImportFormat::Ini => ini::import(source, here),
+        ImportFormat::Ini => proxy_ini::import(source, here),
         ImportFormat::Dnsmasq => dnsmasq::import(source, here),
         ImportFormat::Isc => dnsmasq::import_translation(source, &isc::translate(source, here)?, here),
         ImportFormat::Uci => dnsmasq::import_translation(source, &uci::translate(source)?, here),
-        ImportFormat::CommandLine => dnsmasq::import_translation(source, &command::translate(source)?, here),
-        ImportFormat::Csv => machines::import(source, &[]),
+        ImportFormat::CommandLine => dnsmasq::import_translation(source, &command_line::translate(source)?, here),
+        ImportFormat::Csv => machine_csv::import(source, &[]),
         ImportFormat::Kea => dnsmasq::import_translation(source, &kea::translate(source, here)?, here),
     }
 }

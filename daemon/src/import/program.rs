@@ -2,9 +2,9 @@
 //! dnsmasq: every way through it is one `dhcp-boot` with the tags that lead there.
 
 use super::expression::{Atom, Expr};
-use super::here::HostInfo;
+use super::host_info::HostInfo;
 use super::translation::{RELAY_PREFIX, Translation, quote_value};
-use super::written::{LineOutcome, LineNote, unique_name};
+use super::output::{LineOutcome, LineNote, unique_name};
 use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
 use proxydhcpd_core::arch::{Arch, Transport};
 use std::collections::BTreeSet;

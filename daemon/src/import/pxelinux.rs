@@ -1,6 +1,6 @@
 //! A menu of PXELINUX, as far as it says what is booted.
 
-use crate::probable::closest_match;
+use crate::suggest::closest_match;
 
 /// What a label boots.
 #[derive(Clone, Debug, PartialEq, Eq)]

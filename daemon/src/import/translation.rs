@@ -1,7 +1,7 @@
 //! A file in another format, said in the options of dnsmasq. The dnsmasq importer turns those into rules and profiles,
 //! so that every format has the same decisions, the same names and the same notes.
 
-use super::written::{LineOutcome, LineNote, merge_outcomes};
+use super::output::{LineOutcome, LineNote, merge_outcomes};
 use std::collections::BTreeMap;
 
 /// In front of the address of a relay, in a `dhcp-match` that only a translation has: dnsmasq has no such test.

@@ -1,7 +1,7 @@
 //! OpenWrt's /etc/config/dhcp, as its start script makes options of dnsmasq from it.
 
 use super::translation::{Translation, quote_value};
-use super::written::{LineOutcome, LineNote};
+use super::output::{LineOutcome, LineNote};
 use crate::config::diagnostic::{Diagnostic, Source};
 
 /// A section: `config boot 'linux'`, and what is under it.

@@ -1,14 +1,14 @@
 //! Calls the kernel: datagrams with the link they came by, sockets that live beside a DHCP server, who holds a port,
 //! which interfaces there are. Knows no protocol above UDP.
 
-pub mod busy;
-pub mod holder;
+pub mod bind_error;
+pub mod port_owner;
 pub mod link;
-pub mod offers;
-pub mod outlet;
+pub mod overhear;
+pub mod reply_sender;
 pub mod packet;
-pub mod refused;
-pub mod set;
+pub mod send_error;
+pub mod socket_set;
 pub mod socket;
 pub mod sys;
 pub mod udp;

@@ -9,8 +9,8 @@
 //!   would spread the packets between us and them.
 //! - Beside somebody who does not share, there is `net/packet.rs`.
 
-use crate::net::busy::BindError;
-use crate::net::holder::{BoundSocket, PortOwner, Transport, bound_sockets, addresses_overlap};
+use crate::net::bind_error::BindError;
+use crate::net::port_owner::{BoundSocket, PortOwner, Transport, bound_sockets, addresses_overlap};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::stat::fstat;
 use socket2::{Domain, SockRef, Socket, Type};

@@ -6,8 +6,8 @@
 //! group has to be bound link by link; one that is not hears all links that any socket of this host has joined it on,
 //! so that there must be only one such socket.
 
-use crate::net::busy::BindError;
-use crate::net::holder::Transport;
+use crate::net::bind_error::BindError;
+use crate::net::port_owner::Transport;
 use crate::net::udp;
 use proxydhcpd_core::link::Link;
 use socket2::SockRef;

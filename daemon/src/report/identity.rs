@@ -3,7 +3,7 @@
 use super::Report;
 use proxydhcpd_core::client::{Client, HardwareAddress};
 use proxydhcpd_core::decide::Decision;
-use proxydhcpd_core::memory::claims::SharedUuid;
+use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{IdentityKind, DoubtfulEntry, FoundEntry, MachineIndex, AmbiguousMachine, DoubtReason};
 use proxydhcpd_core::wire::pxe;

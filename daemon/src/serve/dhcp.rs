@@ -1,13 +1,13 @@
 //! The DHCP sockets of both families: receive, ask the core, send, report. One thread for all of them, because the
 //! system calls are the cost: it makes three for each batch.
 
-use super::doors::BOOT_SERVER6;
-use super::late::{DelayedAnswer, DelayedReplies};
-use super::pulse::Heartbeat;
+use super::listeners::BOOT_SERVER6;
+use super::delayed::{DelayedAnswer, DelayedReplies};
+use super::heartbeat::Heartbeat;
 use super::unserved::UnservedRequest;
-use crate::net::offers;
-use crate::net::outlet::{OutgoingReplies, ReplySender, ReplySenders, Reply};
-use crate::net::set::SocketSet;
+use crate::net::overhear;
+use crate::net::reply_sender::{OutgoingReplies, ReplySender, ReplySenders, Reply};
+use crate::net::socket_set::SocketSet;
 use crate::net::sys::{ReceiveBatch, Datagram};
 use crate::report::SendFailure;
 use crate::site::Site;
@@ -33,7 +33,7 @@ pub fn run(sockets: &SocketSet, outlets: &ReplySenders, pulse: &Heartbeat, state
         sockets.wait(out.late.timeout(), |address, socket| {
             let port = if address.port() == Port::BootServer.number() { Port::BootServer } else { Port::Dhcp };
             match socket.receive(&mut batch) {
-                Ok(_) if address == offers::ADDRESS => overhear(state, &batch, &mut out),
+                Ok(_) if address == overhear::ADDRESS => overhear(state, &batch, &mut out),
                 Ok(count) => {
                     if let Some(outlet) = outlets.get(address) {
                         answer_batch(&outlet, port, state, &batch, &mut out);

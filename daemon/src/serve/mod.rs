@@ -1,15 +1,15 @@
 //! Starts the doors, keeps them, and stops them. Each receives, asks the core, and sends; none decides.
 
 pub mod dhcp;
-pub mod doors;
+pub mod listeners;
 pub mod http;
-mod identities;
-mod late;
-mod networks;
-mod notes;
-mod pulse;
+mod shared_uuid_writer;
+mod delayed;
+mod served_links;
+mod access_log;
+mod heartbeat;
 pub mod reload;
-pub mod running;
+pub mod workers;
 pub mod signals;
 pub mod tftp;
 mod unserved;
@@ -17,23 +17,23 @@ mod watch;
 
 use crate::config::Loaded;
 use crate::config::flags::Flags;
-use crate::net::busy::BindError;
+use crate::net::bind_error::BindError;
 use crate::net::link::{self, LinkFilter};
-use crate::net::offers;
-use crate::net::set::SocketSet;
+use crate::net::overhear;
+use crate::net::socket_set::SocketSet;
 use crate::net::socket::Socket;
 use crate::net::udp::{UnicastChange, YieldingSocket};
 use crate::net::udp6::{self, MulticastGroups, ALL_SERVERS_AND_RELAYS};
 use crate::site::Site;
 use crate::state::State;
 use crate::systemd;
-use doors::{Listener, Listeners, room};
-use identities::SharedUuidWriter;
+use listeners::{Listener, Listeners, fd_limit};
+use shared_uuid_writer::SharedUuidWriter;
 use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::link::Link;
 use reload::{ReloadResult, Reloads, ReloadedSite};
-use running::Workers;
+use workers::Workers;
 use signals::Signals;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -97,7 +97,7 @@ impl Server {
 
     /// Until SIGTERM or SIGINT; transfers may then finish for two seconds. `ready` is called when everything runs.
     pub async fn run(mut self, signals: Signals, ready: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let mut running = self.begin().map_err(room::explain_emfile)?;
+        let mut running = self.begin().map_err(fd_limit::explain_emfile)?;
         self.keep(signals, ready, &mut running).await?;
 
         systemd::stopping();
@@ -118,7 +118,7 @@ impl Server {
         let (dhcp, files): (Vec<Listener>, Vec<Listener>) = self.doors.opened.drain(..).partition(is_dhcp);
         dhcp.into_iter().try_for_each(|door| running.start(door))?;
         self.look_around(&mut running)?;
-        room::check()?;
+        fd_limit::check()?;
         files.into_iter().try_for_each(|door| running.start(door))?;
         Ok(running)
     }
@@ -137,11 +137,11 @@ impl Server {
         alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.look_around(running)?;
         match &self.state.links.load()[..] {
-            [] => tracing::info!("{}", networks::status(&[])),
-            links => networks::log_changes(&[], links),
+            [] => tracing::info!("{}", served_links::status(&[])),
+            links => served_links::log_changes(&[], links),
         }
         ready()?;
-        systemd::ready(&networks::status(&self.state.links.load()));
+        systemd::ready(&served_links::status(&self.state.links.load()));
         let mut reloads = Reloads::default();
         let mut files = tokio::time::interval(watch::POLL_INTERVAL);
         let changed = Notify::new();
@@ -150,7 +150,7 @@ impl Server {
             let state = Arc::clone(&self.state);
             // A machine that starts with its cable does not wait for us: a new link is heard at once.
             let publish = |links| {
-                networks::follow(&state, links);
+                served_links::follow(&state, links);
                 changed.notify_one();
             };
             let trouble = |error: io::Error| {
@@ -212,7 +212,7 @@ impl Server {
         }
         self.hear_offers(&running.dhcp)?;
         let links = self.state.links.load();
-        for (door, groups) in [(doors::BOOT_SERVER6, &[ALL_SERVERS_AND_RELAYS][..]), (doors::DHCP6_MULTICAST, &udp6::GROUPS)] {
+        for (door, groups) in [(listeners::BOOT_SERVER6, &[ALL_SERVERS_AND_RELAYS][..]), (listeners::DHCP6_MULTICAST, &udp6::GROUPS)] {
             if let Some(socket) = running.dhcp.get(door) {
                 groups.iter().for_each(|group| udp6::join(&socket.membership_socket(), *group, &links));
             }
@@ -240,12 +240,12 @@ impl Server {
     /// What other servers offer to the machines that we hear. Tried once: a DHCP client of this host that does not
     /// share its port, and is being started again, would find us in its place.
     fn hear_offers(&mut self, heard: &SocketSet) -> io::Result<()> {
-        if self.tried_offers || heard.get(doors::DHCP_BROADCAST).is_none() {
+        if self.tried_offers || heard.get(listeners::DHCP_BROADCAST).is_none() {
             return Ok(());
         }
         self.tried_offers = true;
-        match offers::open() {
-            Ok(socket) => heard.insert(offers::ADDRESS, socket),
+        match overhear::open() {
+            Ok(socket) => heard.insert(overhear::ADDRESS, socket),
             Err(error) => {
                 tracing::debug!("offers of other servers are not heard on UDP port 68: {error}");
                 Ok(())
@@ -311,7 +311,7 @@ impl Server {
                 tracing::error!("not reloaded: what was served before is served on");
             }
         }
-        systemd::ready(&networks::status(&self.state.links.load()));
+        systemd::ready(&served_links::status(&self.state.links.load()));
     }
 }
 

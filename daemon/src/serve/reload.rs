@@ -1,6 +1,6 @@
 //! A reload: everything is read before anything changes.
 
-use super::doors;
+use super::listeners;
 use super::watch::WatchedFiles;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
@@ -8,7 +8,7 @@ use crate::config::{ConfigError, Loaded, Settings};
 use crate::net::link::LinkFilter;
 use crate::site::{self, OpenPorts, Site};
 use crate::state::State;
-use crate::used::list_machines;
+use crate::boot_once::list_machines;
 use nix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -164,9 +164,9 @@ impl ReloadedSite {
     fn new(flags: &Flags, before: &Settings, open: OpenPorts, state: &State) -> Result<Self, Vec<String>> {
         let say = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
         let mut loaded = site::load(flags).map_err(say)?;
-        let links = doors::all_links();
-        let filter = doors::interface_filter(&loaded, &links).map_err(|error| say(site::with_file_errors(&mut loaded, error)))?;
-        if let Some(changed) = doors::needs_restart(before, &loaded.settings, &links) {
+        let links = listeners::all_links();
+        let filter = listeners::interface_filter(&loaded, &links).map_err(|error| say(site::with_file_errors(&mut loaded, error)))?;
+        if let Some(changed) = listeners::needs_restart(before, &loaded.settings, &links) {
             let error = ConfigError(vec![Diagnostic::error(format!("a change of {changed} needs a restart"))]);
             return Err(say(site::with_file_errors(&mut loaded, error)));
         }

@@ -10,11 +10,11 @@ mod frames;
 mod limits;
 mod listener;
 mod open_files;
-mod path;
+mod channel;
 mod ports;
 mod requests;
 mod session;
-mod yielding;
+mod eviction;
 
 use crate::files::Opened;
 use admission::check_wrong_port;
@@ -42,7 +42,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use yielding::EvictionQueue;
+use eviction::EvictionQueue;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TftpSettings {

@@ -1,13 +1,13 @@
 //! What the configuration says, held against the files to boot: a loader that is missing or for another machine would
 //! leave machines at a dead end, so it is refused; a kernel may come later.
 
-use super::roots::ServedDirectories;
+use super::served_directories::ServedDirectories;
 use crate::boot::loaders;
 use crate::config::Loaded;
 use crate::config::diagnostic::{Diagnostic, FileLocation};
-use crate::config::draft::UnresolvedProfile;
-use crate::files::absent;
-use crate::probable::closest_match;
+use crate::config::unresolved::UnresolvedProfile;
+use crate::files::path_errors;
+use crate::suggest::closest_match;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Loader;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};
@@ -85,7 +85,7 @@ fn missing(roots: &ServedDirectories, name: &str, at: &FileLocation, told: &mut 
         && !name.contains("{%")
         && roots.open(name).is_err()
     {
-        told.push(at.warning(absent::file_problem(&roots.path(name))));
+        told.push(at.warning(path_errors::file_problem(&roots.path(name))));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{MAX_TEXT, Scope, TextLocations};
 use crate::config::diagnostic::{Diagnostic, Source, Span};
-use crate::probable::closest_match;
+use crate::suggest::closest_match;
 use minijinja::{Error, ErrorKind};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Failure {
             None => diagnostic,
         });
         let line = diagnostic.location.as_ref().map(|place| place.line);
-        Failure { template: name.strip_prefix(super::linux::INLINE_PREFIX).unwrap_or(name).to_owned(), line, diagnostic }
+        Failure { template: name.strip_prefix(super::profile_texts::INLINE_PREFIX).unwrap_or(name).to_owned(), line, diagnostic }
     }
 
     /// Told where the configuration says the text, if that is where it comes from.

@@ -3,17 +3,17 @@
 //! The whole directory is read and compiled when a site is built. Rendering touches no file: what a template includes was
 //! compiled with it, and what it may use of time, memory and stack is bounded.
 
-mod directory;
-mod entries;
+mod template_dir;
+mod menu_entries;
 mod failure;
 mod filters;
-mod linux;
+mod profile_texts;
 mod scope;
 mod strict;
-mod unknown;
+mod unknown_names;
 
 pub use failure::Failure;
-pub use linux::{TextLocations, text_locations};
+pub use profile_texts::{TextLocations, text_locations};
 pub use scope::{Scope, TemplateVariables};
 
 use crate::config::diagnostic::{Diagnostic, Source};
@@ -54,7 +54,7 @@ impl Templates {
     /// Reads and compiles every template of the directory. `named`: the operator has named that directory, so it has to be
     /// there.
     pub fn read(dir: &Path, named: bool, variables: TemplateVariables, told: &mut Vec<Diagnostic>) -> Templates {
-        let (files, mut wrong) = directory::read_all(dir, named);
+        let (files, mut wrong) = template_dir::read_all(dir, named);
         let mut templates = Templates { dir: dir.to_owned(), variables, ..Templates::default() };
         for (name, text) in files {
             if let Err(failure) = templates.add(&name, text) {
@@ -76,22 +76,22 @@ impl Templates {
         told: &mut Vec<Diagnostic>,
     ) {
         self.locations = spots;
-        told.extend(linux::compile(self, profiles));
-        let unknown = unknown::find_all(&self.environment);
+        told.extend(profile_texts::compile(self, profiles));
+        let unknown = unknown_names::find_all(&self.environment);
         told.extend(unknown.into_iter().filter_map(|unknown| Some(*self.unknown(unknown)?.diagnostic)));
     }
 
     /// The first name in this text that no machine has.
     fn first_unknown_name(&self, name: &str) -> Option<Failure> {
-        let unknown = unknown::find_all(&self.environment).into_iter().find(|unknown| unknown.template == name);
+        let unknown = unknown_names::find_all(&self.environment).into_iter().find(|unknown| unknown.template == name);
         self.unknown(unknown?)
     }
 
-    fn unknown(&self, unknown: unknown::UnknownName) -> Option<Failure> {
+    fn unknown(&self, unknown: unknown_names::UnknownName) -> Option<Failure> {
         let (name, text) = self.source(&unknown.template)?;
         let wrong = Source { name, text }.error(unknown.span, unknown.message);
         let wrong = unknown.suggestion.iter().fold(wrong, |wrong, meant| wrong.help(format!("did you mean `{meant}`?")));
-        let template = unknown.template.trim_start_matches(linux::INLINE_PREFIX).to_owned();
+        let template = unknown.template.trim_start_matches(profile_texts::INLINE_PREFIX).to_owned();
         Some(Failure { template, line: None, diagnostic: Box::new(wrong) }.with_location(&self.locations))
     }
 
@@ -127,7 +127,7 @@ impl Templates {
         asking: &RenderContext,
         request: &FileRequest<'_>,
     ) -> Result<Linux, Failure> {
-        linux::render(self, profile, linux, &self.scope(plan, asking, request))
+        profile_texts::render(self, profile, linux, &self.scope(plan, asking, request))
     }
 
     fn scope(&self, plan: &Plan, asking: &RenderContext, request: &FileRequest<'_>) -> Arc<Scope> {
@@ -163,7 +163,7 @@ impl Templates {
     }
 
     fn place(&self, name: &str) -> String {
-        match name.strip_prefix(linux::INLINE_PREFIX) {
+        match name.strip_prefix(profile_texts::INLINE_PREFIX) {
             Some(key) => key.to_owned(),
             None => self.dir.join(name).display().to_string(),
         }

@@ -1,7 +1,7 @@
 use super::*;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Refusal, fetch};
-use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::machines::{Machine, Machines};
 use proxydhcpd_core::plan::profile::Linux;
 use proxydhcpd_core::request::Protocol;

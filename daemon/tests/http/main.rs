@@ -1,6 +1,6 @@
 //! The real HTTP door on loopback, against curl and against clients that curl would not be.
 
-mod crowd;
+mod connections;
 #[path = "../netns/mod.rs"]
 mod netns;
 mod networks;

@@ -799,6 +799,6 @@ fn lists_of_machines_are_known_by_their_usual_columns() {
     let list = "Device,Name\nweb1,eno1\n";
     let source = Source::new("l.csv", list.into()).unwrap();
     let map = [("Devise".to_owned(), "name".to_owned())];
-    let told = proxydhcpd::import::machines::import(&source, &map).unwrap_err().remove(0).one_line();
+    let told = proxydhcpd::import::machine_csv::import(&source, &map).unwrap_err().remove(0).one_line();
     assert_eq!(told, "l.csv: no column is called \"Devise\" (did you mean `Device`?)");
 }

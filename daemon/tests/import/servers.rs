@@ -8,7 +8,7 @@ use super::netns::{Peer, wait_for};
 use super::{HERE, network, ours, plan};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{HostInfo, import};
-use proxydhcpd::net::holder::{Transport, bound_sockets};
+use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd_core::link::Network4;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@
 pub mod ipv6;
 pub mod lease;
 pub mod loaders;
-pub mod once;
+pub mod boot_once;
 pub mod raw;
 pub mod server;
 

@@ -7,7 +7,7 @@ mod large;
 mod netns;
 mod networks;
 mod rules;
-mod strangers;
+mod unverified_clients;
 mod vectors;
 
 use client::Client;
@@ -15,7 +15,7 @@ use proxydhcpd::files::{ServedContent, Opened};
 use proxydhcpd::serve::tftp::{TftpEvent, Family, TftpListeners, TftpRefusal, TftpSettings, TftpSilence, bind, run};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::{Link, Network4, Network6};
-use proxydhcpd_core::name::normalize;
+use proxydhcpd_core::file_name::normalize;
 use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::transfer::Outcome;
 use std::fs::File;

@@ -13,7 +13,7 @@ mod firmware;
 mod ipv6;
 mod menu;
 mod profiles;
-mod rivals;
+mod missed_offers;
 mod secure_boot;
 mod service;
 
@@ -44,9 +44,9 @@ fn main() -> Result<()> {
     .into_iter()
     .flatten();
     let boots = boots.map(|(name, case)| {
-        Trial::test(*name, || run(name, |lab| case(lab).and_then(|()| rivals::no_machine_is_reported(lab))))
+        Trial::test(*name, || run(name, |lab| case(lab).and_then(|()| missed_offers::no_machine_is_reported(lab))))
     });
-    let rivals = rivals::ALL.iter().map(|(name, case)| Trial::test(*name, move || run(name, case)));
+    let rivals = missed_offers::ALL.iter().map(|(name, case)| Trial::test(*name, move || run(name, case)));
     libtest_mimic::run(&arguments, boots.chain(rivals).collect()).exit()
 }
 

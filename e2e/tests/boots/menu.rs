@@ -5,7 +5,7 @@ use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::cache;
 use proxydhcpd_e2e::grub;
 use proxydhcpd_e2e::machine::{self, Machine, BOOT_TIMEOUT};
-use proxydhcpd_e2e::running::RunningMachine;
+use proxydhcpd_e2e::running_machine::RunningMachine;
 use proxydhcpd_e2e::site::{self, Site};
 use std::fs;
 

@@ -7,7 +7,7 @@ use proxydhcpd_e2e::disk::Disk;
 use proxydhcpd_e2e::grub;
 use proxydhcpd_e2e::machine::{self, DiskOrder, Machine, BOOT_TIMEOUT};
 use proxydhcpd_e2e::net::Host;
-use proxydhcpd_e2e::running::RunningMachine;
+use proxydhcpd_e2e::running_machine::RunningMachine;
 use proxydhcpd_e2e::server;
 use proxydhcpd_e2e::site::{self, Site};
 use proxydhcpd_e2e::token::{Token, random_hex};

@@ -1,7 +1,7 @@
 //! The initrd of a Linux: one or several cpio archives, each compressed or not
 //! (Documentation/driver-api/early-userspace/ buffer-format.rst of Linux).
 
-use super::compressed::{Compression, read_fully};
+use super::compression::{Compression, read_fully};
 use super::{ContentFault, common_fault};
 use crate::boot::image::{self, HEAD_SIZE};
 use std::fs::File;

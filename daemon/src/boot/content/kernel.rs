@@ -1,6 +1,6 @@
 //! A kernel: where it starts, and whether it is whole.
 
-use super::compressed::Compression;
+use super::compression::Compression;
 use super::{ContentFault, common_fault};
 use crate::boot::image::{self, HEAD_SIZE, Image};
 use proxydhcpd_core::arch::Arch;

@@ -1,6 +1,6 @@
 //! The commands of iPXE, and which of them a given iPXE has.
 
-use crate::probable::closest_match;
+use crate::suggest::closest_match;
 use std::fs;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 //! Executable Signature Format" says how, EDK2's CryptPkcs7Verify and OpenSSL behind it what firmware makes of it.
 
 use super::certificate::{Certificate, common_name};
-use super::element::{Elements, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_tag};
+use super::asn1::{Elements, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_tag};
 use super::key::Hash;
 
 /// What a message says, each part as it stands there.

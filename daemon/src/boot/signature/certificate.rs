@@ -1,7 +1,7 @@
 //! X.509 certificates, as far as a chain of signatures needs them (RFC 5280). When they were valid is not looked at:
 //! firmware does not either, for it trusts no clock.
 
-use super::element::{BIT_STRING, Element, Elements, INTEGER, OID, SEQUENCE, SET, context_tag};
+use super::asn1::{BIT_STRING, Element, Elements, INTEGER, OID, SEQUENCE, SET, context_tag};
 use super::key::{Hash, RsaKey};
 use crate::files;
 use std::io;

@@ -6,7 +6,7 @@
 
 mod authenticode;
 pub mod certificate;
-mod element;
+mod asn1;
 mod key;
 pub mod microsoft;
 

@@ -2,8 +2,8 @@
 
 use super::{BootSimulation, Explanation, SimulatedPacket, leads_to_ipxe, response_of, script};
 use crate::cli::ClientKind;
-use crate::cli::synthetic::SimulatedClient;
-use crate::cli::synthetic6::{address_behind_relay, duid, packet, relayed, sender};
+use crate::cli::client_packet::SimulatedClient;
+use crate::cli::client_packet6::{address_behind_relay, duid, packet, relayed, sender};
 use crate::net::udp6::ALL_SERVERS_AND_RELAYS;
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arrival::Port;
@@ -11,7 +11,7 @@ use proxydhcpd_core::choose::IPXE_WRAPPER_PREFIX;
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::request::Protocol;
 use proxydhcpd_core::shape::ShapeName;
-use proxydhcpd_core::show::Node;
+use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::wire::dhcp6::MessageType;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 

@@ -1,6 +1,6 @@
 //! `explain`: what a machine would get and why, by the very calls that serve. Nothing is sent.
 
-mod grounds;
+mod reasons;
 mod ipv6;
 mod script;
 mod steps;
@@ -8,9 +8,9 @@ mod steps;
 mod tests;
 
 use super::client::{EXAMPLE_MAC, PacketHex};
-use super::marks::BootOnceRecords;
-use super::synthetic::SimulatedClient;
-use super::{ClientKind, Explain, setting};
+use super::boot_once_records::BootOnceRecords;
+use super::client_packet::SimulatedClient;
+use super::{ClientKind, Explain, context};
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
@@ -22,12 +22,12 @@ use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::choose::{BootMethod, NoBoot, BootSource};
 use proxydhcpd_core::client::{HardwareAddress, IgnoreReason, Stage};
 use proxydhcpd_core::link::{Link, Network4};
-use proxydhcpd_core::memory::{FirmwareInfo, AddressOwner, Observations};
+use proxydhcpd_core::observations::{FirmwareInfo, AddressOwner, Observations};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::Machine;
 use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::shape::ShapeName;
-use proxydhcpd_core::show::{self, Node};
+use proxydhcpd_core::dissect::{self, Node};
 use proxydhcpd_core::wire::dhcp4::Message;
 use proxydhcpd_core::wire::pxe::Features;
 use proxydhcpd_core::wire::{DhcpPacket, dhcp6};
@@ -37,7 +37,7 @@ use std::process::ExitCode;
 
 /// Prints one section for each visit of the machine.
 pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
-    let setting = setting::load(flags)?;
+    let setting = context::load(flags)?;
     let mut memory = setting.observations();
     let marks = BootOnceRecords::load(&setting, &mut memory);
     let has_family = |link: &Link| if args.ipv6 { !link.ipv6.is_empty() } else { !link.ipv4.is_empty() };
@@ -51,7 +51,7 @@ pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
         (None, links) if !links.is_empty() => links,
         (server, _) => {
             let name = flags.interfaces.first().map(String::as_str);
-            setting::example_links(name, server.map(|server| server.0))
+            context::example_links(name, server.map(|server| server.0))
         }
     };
     let mut journey = BootSimulation {
@@ -262,7 +262,7 @@ impl BootSimulation<'_> {
             Arrival { datagram: octets, port: *port, from: *from, to: *to, links, link: 0, via_other_link: false, now };
         let mut replies = Replies::default();
         let answer = answer(plan, &mut self.memory, &arrival, &mut replies);
-        let near = grounds::explain_decision(plan, &arrival, &answer, self.records_are_readable);
+        let near = reasons::explain_decision(plan, &arrival, &answer, self.records_are_readable);
         let replies = replies.iter().map(|(octets, to)| (octets.to_vec(), to.to)).collect();
         (answer, replies, near)
     }
@@ -458,7 +458,7 @@ fn tell(visit: &SimulatedPacket, site: &Site, links: &[Link], answer: &Answer, r
     };
     for (number, (octets, to)) in replies.iter().enumerate() {
         let to = if number == 0 { String::new() } else { format!("once more, to {to}") };
-        let shown = DhcpPacket::parse(octets, is_ipv6).ok().map(|packet| show::packet(&packet));
+        let shown = DhcpPacket::parse(octets, is_ipv6).ok().map(|packet| dissect::packet(&packet));
         parts.extend(shown.map(|tree| Node::new("reply", to).with_children([tree])));
     }
     let replies = replies.iter().map(|(octets, _)| hex(octets)).collect();

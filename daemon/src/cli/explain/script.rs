@@ -5,13 +5,13 @@ use crate::site::Site;
 use crate::templates::Failure;
 use proxydhcpd_core::answer::Response;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::caller::ClaimedIdentity;
+use proxydhcpd_core::claimed_identity::ClaimedIdentity;
 use proxydhcpd_core::choose::{MACHINE_PREFIX, BOOT_SCRIPT, BootSource};
 use proxydhcpd_core::fetch::{Fetch, Fallback, fetch};
-use proxydhcpd_core::memory::Observations;
+use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::request::{Protocol, FileRequest};
-use proxydhcpd_core::show::Node;
+use proxydhcpd_core::dissect::Node;
 use std::net::{IpAddr, SocketAddr};
 
 /// `None`: it is given a script of another server, or no script.

@@ -1,12 +1,12 @@
 //! Who it was taken for, and what it is answered.
 
-use super::grounds::menu_lines;
+use super::reasons::menu_lines;
 use proxydhcpd_core::answer::Response;
 use proxydhcpd_core::client::{ArchSource, Client, Stage};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::shape::ShapeName;
-use proxydhcpd_core::show::Node;
+use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::wire::dhcp4::MessageType;
 use proxydhcpd_core::wire::{DhcpMessageType, dhcp6};
 

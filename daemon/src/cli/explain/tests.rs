@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cli::{Cli, CliCommand};
-use crate::config::draft::UnresolvedPlan;
+use crate::config::unresolved::UnresolvedPlan;
 use crate::config::{Loaded, Settings};
 use crate::site::OpenPorts;
 use clap::Parser;
@@ -93,7 +93,7 @@ fn told_where(proxy_only: bool, site: &Site, words: &str) -> String {
     let Ok((CliCommand::Explain(args), ..)) = Cli::try_parse_from(words.split(' ')).unwrap().into_command() else {
         panic!("{words}")
     };
-    let links = setting::example_links(None, None);
+    let links = context::example_links(None, None);
     let mut journey = BootSimulation {
         site,
         links: &links,

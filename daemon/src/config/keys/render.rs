@@ -1,7 +1,7 @@
 //! The table of keys as an example file, as a manual page, and as help.
 
 use super::{KEYS, ConfigKey, TABLES, ConfigTable, in_table};
-use crate::probable::closest_match;
+use crate::suggest::closest_match;
 use std::fmt::Write;
 
 /// dist/proxydhcpd.toml: every key behind a `#`, with what there is to say of it before.

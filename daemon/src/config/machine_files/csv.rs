@@ -2,12 +2,12 @@
 //! variable; an empty field says nothing.
 
 use super::MachineReader;
-use super::draft::{MachineField, FieldError, json_string};
+use super::builder::{MachineField, FieldError, json_string};
 use super::headings;
 use super::records::{CsvError, CsvRecord, CsvRecords, count_line_breaks, unquote};
 use crate::config::diagnostic::{Diagnostic, Location, Severity};
 use crate::config::machines::check_machine_variable;
-use crate::probable::closest_match;
+use crate::suggest::closest_match;
 use std::io::Read;
 use std::ops::Range;
 

@@ -1,6 +1,6 @@
 //! What lists of machines call their columns: those that NetBox exports, those of inventories, those that people write.
 
-use super::draft::MachineField;
+use super::builder::MachineField;
 
 /// A column by its name, as lists elsewhere have it.
 const USUAL: [(&str, MachineField); 31] = [

@@ -3,10 +3,10 @@
 //! where they lie in the text, so that every error has its place.
 
 use super::MachineReader;
-use super::draft::{MachineField, FieldError};
+use super::builder::{MachineField, FieldError};
 use crate::config::diagnostic::{Diagnostic, Severity, Source, Span};
 use crate::config::machines::check_machine_variable;
-use crate::probable::closest_match;
+use crate::suggest::closest_match;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 //! read.
 
 mod csv;
-pub mod draft;
+pub mod builder;
 pub mod headings;
 mod json;
 pub mod records;
@@ -12,7 +12,7 @@ mod toml;
 use super::diagnostic::{Diagnostic, Severity, Source};
 use super::machines::no_identity_message;
 use crate::files;
-use draft::MachineBuilder;
+use builder::MachineBuilder;
 use proxydhcpd_core::plan::machines::{MachinesBuilder, IdentityKind, Machine, MachineIndex, Machines, Policy, AddError, SharedIdentity};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::plan::profile::ProfileId;

@@ -3,7 +3,7 @@
 use super::MachineReader;
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use crate::config::machines;
-use crate::config::toml::walk::TableReader;
+use crate::config::toml::table_reader::TableReader;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};

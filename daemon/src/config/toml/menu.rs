@@ -1,8 +1,8 @@
 //! `[profile.NAME.menu]`.
 
-use super::said::Reference;
+use super::document::Reference;
 use super::value::{ValueResult, TomlValue, address4, number, parse_with, text};
-use super::walk::{SourceLocation, TableReader};
+use super::table_reader::{SourceLocation, TableReader};
 use crate::config::diagnostic::Span;
 use proxydhcpd_core::wire::pxe;
 use std::collections::BTreeSet;

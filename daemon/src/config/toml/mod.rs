@@ -3,20 +3,20 @@
 
 mod menu;
 mod profile;
-mod profiles;
+mod resolve;
 mod rule;
-mod said;
+mod document;
 pub mod value;
-pub mod walk;
+pub mod table_reader;
 
 use crate::config::Settings;
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
-use crate::config::draft::UnresolvedPlan;
-use crate::files::absent;
-use said::Document;
+use crate::config::unresolved::UnresolvedPlan;
+use crate::files::path_errors;
+use document::Document;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
-use walk::{SourceLocation, TableReader};
+use table_reader::{SourceLocation, TableReader};
 
 /// The settings and the plan as far as the files are right, and all that is to be told of them.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ fn machine_files(said: &Document<'_>, directory: &Path, told: &mut Vec<Diagnosti
     let is_there = |(file, at): &(PathBuf, SourceLocation<'_>)| match file.metadata() {
         Ok(_) => Some(file.clone()),
         Err(error) => {
-            told.push(at.error(absent::path_problem(file, "file or directory", &error)));
+            told.push(at.error(path_errors::path_problem(file, "file or directory", &error)));
             None
         }
     };

@@ -1,15 +1,15 @@
 //! `[profile.NAME]`: as it is written, and what it is with what it extends.
 
 use super::menu::{self, RawMenu};
-use super::said::Reference;
+use super::document::Reference;
 use super::value::{ValueResult, TomlValue, ValueError, line, list, parse_with, text, variables, one_of, invalid};
-use super::walk::{SourceLocation, TableReader};
+use super::table_reader::{SourceLocation, TableReader};
 use crate::config::diagnostic::Span;
-use crate::config::draft::BUILT_IN_PROFILES;
+use crate::config::unresolved::BUILT_IN_PROFILES;
 use crate::config::machines::check_name;
-use crate::probable::closest_match;
+use crate::suggest::closest_match;
 use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
-use proxydhcpd_core::name::normalize;
+use proxydhcpd_core::file_name::normalize;
 use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};
 use proxydhcpd_core::url::is_url;

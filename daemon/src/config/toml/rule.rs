@@ -1,11 +1,11 @@
 //! `[[rule]]`.
 
 use super::profile::parse_architecture;
-use super::said::Reference;
+use super::document::Reference;
 use super::value::{
     ValueResult, TomlValue, ValueError, address, line, mac_pattern, network, machine_uuid, non_empty_list, boolean, text, one_of, invalid,
 };
-use super::walk::{SourceLocation, TableReader};
+use super::table_reader::{SourceLocation, TableReader};
 use crate::config::diagnostic::Span;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::pattern::Glob;

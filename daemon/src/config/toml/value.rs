@@ -2,7 +2,7 @@
 
 use crate::config::diagnostic::Span;
 use crate::config::flags::parse_port_range;
-use crate::probable::closest_match;
+use crate::suggest::closest_match;
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::uuid::is_placeholder;

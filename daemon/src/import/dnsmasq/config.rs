@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use super::super::written::LineOutcome;
+use super::super::output::LineOutcome;
 use crate::config::diagnostic::Span;
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::link::Network4;

@@ -1,7 +1,7 @@
 //! What dnsmasq gives a machine: the same questions in the same order, asked of the lines that were read.
 
 use super::config::*;
-use super::machines::tags_match;
+use super::machine_kinds::tags_match;
 use proxydhcpd_core::arch::Arch;
 use std::collections::BTreeSet;
 

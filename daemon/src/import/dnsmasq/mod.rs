@@ -3,25 +3,25 @@
 
 mod config;
 mod decide;
-mod directory;
-mod files;
-mod hosts;
-mod known;
+mod boot_dir;
+mod boot_files;
+mod hosts_files;
+mod unsupported;
 mod lines;
-mod machines;
+mod machine_kinds;
 mod networks;
 mod options;
 mod rules;
 mod tables;
-mod words;
+mod arguments;
 
-use super::here::HostInfo;
+use super::host_info::HostInfo;
 use super::translation::Translation;
-use super::written::{LineOutcome, LineNote, header, merge_outcomes};
+use super::output::{LineOutcome, LineNote, header, merge_outcomes};
 use crate::config::diagnostic::{Diagnostic, Source};
 use config::{DnsmasqConfig, LineId};
 use lines::DnsmasqLine;
-use machines::{MachineTests, MAX_KINDS, MAX_KINDS_WITH_HOSTS};
+use machine_kinds::{MachineTests, MAX_KINDS, MAX_KINDS_WITH_HOSTS};
 pub use options::{is_key, takes_value};
 use rules::ArchConflict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,8 +47,8 @@ fn imported(
         return Err(read.diagnostics);
     }
     let of_networks = networks::resolve(&mut read.config, lines, here)?;
-    let mut settled = directory::resolve(&mut read.config, here);
-    let unfit = files::remove_unusable_services(&mut read.config);
+    let mut settled = boot_dir::resolve(&mut read.config, here);
+    let unfit = boot_files::remove_unusable_services(&mut read.config);
     let facts = MachineTests::new(&read.config);
     let Some((rules, conflicts)) = rules::build_rules(&read.config, &facts) else {
         let error = source.file_error(format!(

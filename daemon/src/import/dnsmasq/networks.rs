@@ -1,11 +1,11 @@
 //! The networks that dnsmasq answers in. A range without a mask has that of the interface in whose network it lies:
 //! nothing else is as wide as what was written.
 
-use super::super::here::HostInfo;
-use super::super::written::LineOutcome;
+use super::super::host_info::HostInfo;
+use super::super::output::LineOutcome;
 use super::config::*;
 use super::lines::DnsmasqLine;
-use super::machines::needed_tags;
+use super::machine_kinds::needed_tags;
 use super::options::NO_LEASES;
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::link::Network4;

@@ -1,15 +1,15 @@
 //! Reading the lines: each key has its function, which says what the line means, what of it is lost, or what is wrong.
 
-use super::super::here::HostInfo;
+use super::super::host_info::HostInfo;
 use super::super::translation::RELAY_PREFIX;
-use super::super::written::{LineOutcome, merge_outcomes};
+use super::super::output::{LineOutcome, merge_outcomes};
 use super::config::*;
-use super::hosts::HostsFiles;
-use super::known;
+use super::hosts_files::HostsFiles;
+use super::unsupported;
 use super::lines::{DnsmasqArg, DnsmasqLine};
-use super::words::*;
+use super::arguments::*;
 use crate::config::diagnostic::Diagnostic;
-use crate::probable::closest_match;
+use crate::suggest::closest_match;
 use std::net::Ipv4Addr;
 
 /// What was read.
@@ -108,7 +108,7 @@ const KEYS: [&str; 25] = [
 
 /// Whether dnsmasq has an option of this name.
 pub fn is_key(key: &str) -> bool {
-    KEYS.contains(&key) || known::keys().any(|known| known == key)
+    KEYS.contains(&key) || unsupported::keys().any(|known| known == key)
 }
 
 /// Whether the option is nothing without a value, so that on a command line the next word is its value.
@@ -144,7 +144,7 @@ impl Reader {
                 needless("the loopback interface is not served anyway")
             }
             key if key.starts_with("tftp-") || key == "enable-tftp" => self.tftp(id, line),
-            key => known::outcome(key).map(Some).ok_or_else(|| Box::new(unknown(line))),
+            key => unsupported::outcome(key).map(Some).ok_or_else(|| Box::new(unknown(line))),
         }
     }
 
@@ -418,7 +418,7 @@ impl Reader {
                 tftp.port_range = Some((parse_number(line, low)?, parse_number(line, high)?));
                 tftp.port_range_line = Some(id);
             }
-            (key, _) => return known::outcome(key).map(Some).ok_or_else(|| Box::new(unknown(line))),
+            (key, _) => return unsupported::outcome(key).map(Some).ok_or_else(|| Box::new(unknown(line))),
         }
         Ok(None)
     }
@@ -464,7 +464,7 @@ fn needless(why: &str) -> Taken {
 
 fn unknown(line: &DnsmasqLine) -> Diagnostic {
     let error = line.error(&line.key_span, format!("unknown option `{}`", line.key));
-    match closest_match(&line.key, KEYS.into_iter().chain(known::keys())) {
+    match closest_match(&line.key, KEYS.into_iter().chain(unsupported::keys())) {
         Some(meant) => error.help(format!("did you mean `{meant}`?")),
         None => error.help("dnsmasq has none of this name"),
     }

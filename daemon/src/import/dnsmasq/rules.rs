@@ -2,7 +2,7 @@
 
 use super::config::*;
 use super::decide::{ClientTraits, DnsmasqDecision, PxeMenu, DnsmasqBoot, decide};
-use super::machines::{MachineTests, MachineKind};
+use super::machine_kinds::{MachineTests, MachineKind};
 use proxydhcpd_core::arch::Arch;
 use std::collections::{BTreeMap, BTreeSet};
 

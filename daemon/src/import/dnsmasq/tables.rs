@@ -1,11 +1,11 @@
 //! The tables of the native file.
 
-use super::super::written::{LineOutcome, unique_name, toml_list, one_line, toml_string};
+use super::super::output::{LineOutcome, unique_name, toml_list, one_line, toml_string};
 use super::config::*;
 use super::decide::PxeMenu;
-use super::files;
+use super::boot_files;
 use super::lines::DnsmasqLine;
-use super::machines::{MachineTests, MachineKind};
+use super::machine_kinds::{MachineTests, MachineKind};
 use super::rules::{RuleAction, ImportedRule};
 use crate::boot::loaders;
 use proxydhcpd_core::arch::Arch;
@@ -21,7 +21,7 @@ pub struct NativeTables {
 }
 
 pub fn write(config: &DnsmasqConfig, facts: &MachineTests, rules: &[ImportedRule], lines: &[DnsmasqLine]) -> NativeTables {
-    let root = files::boot_dir(config);
+    let root = boot_files::boot_dir(config);
     let (names, rule_names, profiles, fates) = Default::default();
     let mut writer = Writer { config, facts, lines, root, names, rule_names, profiles, fates };
     let mut text = writer.site();
@@ -283,7 +283,7 @@ impl Writer<'_> {
         match server {
             _ if name.contains("://") => name.to_owned(),
             FileServer::Address(address) => format!("tftp://{address}/{name}"),
-            FileServer::ThisServer => files::relative_to_boot_dir(self.config, name).to_owned(),
+            FileServer::ThisServer => boot_files::relative_to_boot_dir(self.config, name).to_owned(),
         }
     }
 

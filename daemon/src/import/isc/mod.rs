@@ -5,10 +5,10 @@ mod conditions;
 mod tokens;
 
 use super::expression::{Atom, Expr, FieldSlice, parse_mac};
-use super::here::HostInfo;
+use super::host_info::HostInfo;
 use super::program::{HostGroup, Program, ProgramStep, MessagePart};
 use super::translation::Translation;
-use super::written::{LineOutcome, LineNote};
+use super::output::{LineOutcome, LineNote};
 use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
 use conditions::{IscConditions, OptionNames, option_code, compare, subclass_octets};
 use std::net::Ipv4Addr;

@@ -6,10 +6,10 @@ mod conditions;
 mod json;
 
 use super::expression::{Atom, Expr, parse_mac};
-use super::here::HostInfo;
+use super::host_info::HostInfo;
 use super::program::{HostGroup, Program, ProgramStep, MessagePart};
 use super::translation::Translation;
-use super::written::{LineOutcome, LineNote};
+use super::output::{LineOutcome, LineNote};
 use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
 pub use json::strip_comments;
 use serde_json::Value;

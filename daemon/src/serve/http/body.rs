@@ -2,7 +2,7 @@
 //! is on its way: a slow client holds one chunk, and nobody waits for another's disk.
 
 use super::HttpContext;
-use super::answer::Payload;
+use super::response::Payload;
 use super::connection::Connection;
 use crate::files::{ServedContent, Opened};
 use bytes::Bytes;

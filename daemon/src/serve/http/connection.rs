@@ -1,8 +1,8 @@
 //! One connection: hyper speaks HTTP on it, and every request is accounted for until the kernel has its answer.
 
-use super::answer;
+use super::response;
 use super::body::Body;
-use super::crowd::ConnectionSlot;
+use super::connection_table::ConnectionSlot;
 use super::page;
 use super::{DropReason, HttpEvent, FinishedRequest, HttpContext};
 use hyper::body::Incoming;
@@ -110,17 +110,17 @@ async fn respond(line: Arc<Connection>, server: IpAddr, request: Request<Incomin
     line.busy();
     let (head, _) = request.into_parts();
     let method = head.method.clone();
-    let name = answer::percent_decode(head.uri.path());
-    let keep_alive = answer::requests_keep_alive(&head.headers);
+    let name = response::percent_decode(head.uri.path());
+    let keep_alive = response::requests_keep_alive(&head.headers);
     let by_browser = page::is_browser(&head.headers);
 
-    let mut response = match answer::answer_without_file(&head, name.as_deref().unwrap_or_default()) {
+    let mut response = match response::answer_without_file(&head, name.as_deref().unwrap_or_default()) {
         Some(answer) => answer.map(|payload| Body::new(payload, &line)),
         None => opened(&line, server, head, name.clone()).await,
     };
     // hyper adds its own `close` while we stop.
     if keep_alive && !*line.context.stopping.borrow() {
-        answer::set_keep_alive(response.headers_mut());
+        response::set_keep_alive(response.headers_mut());
     }
     let (octets, whole) = (response.body().remaining(), response.body().is_whole_file());
     let (name, status) = (name.unwrap_or_default(), response.status().as_u16());
@@ -136,13 +136,13 @@ async fn opened(line: &Arc<Connection>, server: IpAddr, head: Parts, name: Optio
             let door = request::Protocol::Http(work.context.port);
             (work.context.open)(&request::FileRequest { protocol: door, name, server, client: work.client, interface: "" })
         });
-        let answer = answer::build(&head, name.as_deref().unwrap_or_default(), opened, SystemTime::now());
+        let answer = response::build(&head, name.as_deref().unwrap_or_default(), opened, SystemTime::now());
         answer.map(|payload| Body::new(payload, &work))
     });
     // A panic in `open` is told by the panic hook, and costs this request only.
     match blocking.await {
         Ok(response) => response,
-        Err(_) => answer::internal_error().map(|payload| Body::new(payload, line)),
+        Err(_) => response::internal_error().map(|payload| Body::new(payload, line)),
     }
 }
 

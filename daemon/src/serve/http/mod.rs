@@ -1,17 +1,17 @@
 //! The HTTP door: GET and HEAD of whatever `open` finds, as firmware, iPXE, shim and GRUB need it.
 
-mod answer;
+mod response;
 mod body;
 mod conditional;
 mod connection;
 mod content_type;
-mod crowd;
+mod connection_table;
 mod page;
 mod range;
 
 use crate::files::Opened;
 use connection::Connection;
-use crowd::ConnectionTable;
+use connection_table::ConnectionTable;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::request::FileRequest;
 use socket2::{Domain, Protocol, Socket, Type};

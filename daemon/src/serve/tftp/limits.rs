@@ -3,7 +3,7 @@
 //! Two rates, one behind the other. Any request counts as a name; one whose name leads to something, or is refused for
 //! another reason than that it leads nowhere, counts as a file, too. Nothing that is said later gives it back.
 
-use proxydhcpd_core::recent::{TokenBucket, BoundedCache};
+use proxydhcpd_core::bounded_cache::{TokenBucket, BoundedCache};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;

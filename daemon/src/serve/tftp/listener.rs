@@ -2,7 +2,7 @@
 
 use super::TftpSettings;
 use super::family::{Family, LocalAddress, peer_address, packet_info_space, parse_packet_info};
-use crate::serve::pulse::Heartbeat;
+use crate::serve::heartbeat::Heartbeat;
 use nix::libc;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, getsockopt, recvmsg, sendmsg, setsockopt, sockopt};

@@ -6,7 +6,7 @@ use super::family::{Family, LocalAddress};
 use super::frames::Frames;
 use super::limits::{WRONG_PORT_ERRORS, MAX_UNACKNOWLEDGED};
 use super::listener::DatagramInfo;
-use super::path::Channel;
+use super::channel::Channel;
 use super::session::{Session, error_packet};
 use super::{MAX_DATAGRAM, TftpServer};
 use crate::files::Opened;

@@ -3,10 +3,10 @@
 use super::frames::{Frames, ReadAhead};
 use super::listener::TftpSocket;
 use super::open_files::FileIdentity;
-use super::path::Channel;
-use super::yielding::EvictionEntry;
+use super::channel::Channel;
+use super::eviction::EvictionEntry;
 use nix::errno::Errno;
-use proxydhcpd_core::recent::TokenBucket;
+use proxydhcpd_core::bounded_cache::TokenBucket;
 use proxydhcpd_core::transfer::{Blocks, ErrorReply, Transfer};
 use proxydhcpd_core::wire::tftp::{DATA_HEADER_LENGTH, TftpPacket};
 use std::collections::HashSet;

@@ -1,0 +1,50 @@
+//! Which iPXEs can be started with the script that lies beside them ([`proxydhcpd_core::choose::WITH_SCRIPT`]).
+
+use super::{signature, uefi_programs};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::{Loader, Plan};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// What is sent for [`proxydhcpd_core::fetch::Fetch::WithScript`].
+pub fn program(arch: Arch) -> Option<&'static [u8]> {
+    uefi_programs::for_arch(&uefi_programs::IPXE_WRAPPER, arch)
+}
+
+/// The site's loaders that can be started so: [`Plan::with_script`].
+pub fn wrappable_loaders(plan: &Plan) -> BTreeMap<String, Arch> {
+    let able = plan.loaders.iter().filter(|(arch, loader)| program(**arch).is_some() && takes_a_command_line(loader));
+    able.map(|(arch, loader)| (loader.name.clone(), *arch)).collect()
+}
+
+/// An iPXE of 2023 or later, by the name that it gives its command line (efi_cmdline.c). One that is signed is meant
+/// for Secure Boot, which would refuse our program in front of it.
+fn takes_a_command_line(loader: &Loader) -> bool {
+    const ITS_NAME: &[u8] = b"<CMDLINE>";
+    let Some(path) = loader.path.as_deref().map(Path::new) else { return false };
+    let unsigned = signature::is_signed(path).is_ok_and(|signed| signed == Some(false));
+    unsigned && fs::read(path).is_ok_and(|program| program.windows(ITS_NAME.len()).any(|window| window == ITS_NAME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::image::tests::efi;
+
+    #[test]
+    fn an_ipxe_takes_its_script_along_if_it_can_and_any_other_program_is_started_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let x64 = efi(0x8664);
+        let mut plan = Plan::default();
+        for (content, able) in [(&b"<CMDLINE>"[..], true), (b"autoexec.ipxe", false)] {
+            let path = directory.path().join("snponly.efi");
+            fs::write(&path, [&x64, content].concat()).unwrap();
+            let loader = Loader { name: "snponly.efi".into(), path: path.to_str().map(Into::into) };
+            plan.loaders = [(Arch::X64, loader)].into();
+            assert_eq!(super::wrappable_loaders(&plan).get("snponly.efi"), able.then_some(&Arch::X64));
+        }
+        plan.loaders.get_mut(&Arch::X64).unwrap().path = None;
+        assert!(super::wrappable_loaders(&plan).is_empty(), "it is on another server");
+    }
+}

@@ -1,0 +1,249 @@
+//! What the files say, united: what can be only once is, and what has names has each of them once.
+
+use super::profile::{self, RawProfile};
+use super::rule;
+use super::value::{
+    self, ValueResult, TomlValue, address, address6, domain_name, list, mac_pattern, number, absolute_path, ports, boolean, text, one_of,
+};
+use super::table_reader::{SourceLocation, TableReader};
+use crate::config::keys::ConfigKey;
+use crate::config::machines::{self, RawMachine};
+use crate::config::{Enabled, Settings};
+use proxydhcpd_core::plan::LoopGuard;
+use proxydhcpd_core::plan::pattern::MacPattern;
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use toml::Spanned;
+use toml::de::{DeString, DeTable};
+
+#[derive(Debug, Default)]
+pub struct Document<'a> {
+    pub settings: Settings,
+    /// Where a key was set, by table and name.
+    set: BTreeMap<(&'static str, &'static str), SourceLocation<'a>>,
+    pub default_profile: Option<Reference<'a>>,
+    pub unknown_machine_profile: Option<Reference<'a>>,
+    pub shared_macs: Vec<MacPattern>,
+    pub boot_dir_location: Option<SourceLocation<'a>>,
+    pub template_dir_location: Option<SourceLocation<'a>>,
+    pub machine_files: Vec<(PathBuf, SourceLocation<'a>)>,
+    pub directories: BTreeMap<String, (PathBuf, SourceLocation<'a>)>,
+    pub variables: BTreeMap<String, (serde_json::Value, SourceLocation<'a>)>,
+    pub profiles: BTreeMap<String, RawProfile<'a>>,
+    pub rules: Vec<rule::RawRule<'a>>,
+    pub machines: BTreeMap<String, (RawMachine, SourceLocation<'a>)>,
+    /// A name that nobody knows, or a value that cannot be, may have been one that says where files lie.
+    pub paths_unknown: bool,
+}
+
+/// The tables in which nothing says where files lie. What is wrong anywhere else may have been meant to.
+const PLACES_NO_FILES: [&str; 8] = ["dhcp", "dhcp6", "http", "tftp", "variables", "profile", "machine", "rule"];
+
+const GUARDS: [(&str, LoopGuard); 3] = [("warn", LoopGuard::Warn), ("stop", LoopGuard::Stop), ("off", LoopGuard::Off)];
+
+/// A name that refers to something, and where it stands.
+pub type Reference<'a> = (String, SourceLocation<'a>);
+
+impl<'a> Document<'a> {
+    pub fn add_file(&mut self, walk: &mut TableReader<'a>, document: &DeTable<'_>) {
+        for (key, value) in document {
+            let before = walk.diagnostics.len();
+            match &**key.get_ref() {
+                "dhcp" => self.settings("dhcp", walk, value),
+                "dhcp6" => self.settings("dhcp6", walk, value),
+                "http" => self.settings("http", walk, value),
+                "tftp" => self.settings("tftp", walk, value),
+                "directories" => self.directories(walk, value),
+                "variables" => self.variables(walk, key, value),
+                "profile" => self.each(walk, "profile", value, Self::profile),
+                "machine" => self.each(walk, "machine", value, Self::machine),
+                "rule" => self.rules(walk, value),
+                _ => self.setting("", walk, key, value),
+            }
+            self.paths_unknown |= walk.diagnostics.len() > before && !PLACES_NO_FILES.contains(&&**key.get_ref());
+        }
+        self.exclude_ports(walk);
+    }
+
+    fn settings(&mut self, table: &'static str, walk: &mut TableReader<'a>, value: &TomlValue<'_>) {
+        let Some(entries) = walk.as_table(table, value) else { return };
+        for (key, value) in entries {
+            self.setting(table, walk, key, value);
+        }
+    }
+
+    fn setting(&mut self, table: &'static str, walk: &mut TableReader<'a>, key: &Spanned<DeString<'_>>, value: &TomlValue<'_>) {
+        let Some(known) = walk.find_key(table, key) else { return };
+        let at = walk.location(key.span());
+        if let Some(first) = self.set.get(&(table, known.name)) {
+            let error = at.error(format!("`{}` is set a second time", known.name));
+            walk.diagnostics.push(error.help(format!("{first} sets it, and only one file can")));
+            return;
+        }
+        self.set.insert((table, known.name), at);
+        let read = self.take(known, walk.location(value.span()), value);
+        walk.check(known, read);
+    }
+
+    fn take(&mut self, key: &ConfigKey, at: SourceLocation<'a>, value: &TomlValue<'_>) -> ValueResult<()> {
+        let settings = &mut self.settings;
+        match (key.table, key.name) {
+            ("", "interfaces") => list(value, text).map(|names| settings.interfaces = names),
+            ("", "ipv4-interfaces") => list(value, text).map(|names| settings.ipv4_interfaces = Some(names)),
+            ("", "ipv6-interfaces") => list(value, text).map(|names| settings.ipv6_interfaces = Some(names)),
+            ("", "address") => list(value, address).map(|addresses| settings.addresses = addresses),
+            ("", "boot-dir") => absolute_path(value).map(|dir| {
+                settings.boot_dir = dir;
+                self.boot_dir_location = Some(at);
+            }),
+            ("", "state-dir") => absolute_path(value).map(|dir| settings.state_dir = dir),
+            ("", "ignore-case") => boolean(value).map(|on| settings.ignore_case = on),
+            ("", "template-dir") => absolute_path(value).map(|dir| {
+                settings.template_dir = Some(dir);
+                self.template_dir_location = Some(at);
+            }),
+            ("", "machine-files") => {
+                let source = at.source;
+                let placed = |value: &TomlValue<'_>| absolute_path(value).map(|file| (file, SourceLocation { source, span: value.span() }));
+                list(value, placed).map(|files| {
+                    settings.machine_files = Some(files.iter().map(|(file, _)| file.clone()).collect());
+                    self.machine_files = files;
+                })
+            }
+            ("", "default-profile") => text(value).map(|name| self.default_profile = Some((name, at))),
+            ("", "unknown-machine-profile") => text(value).map(|name| self.unknown_machine_profile = Some((name, at))),
+            ("", "shared-macs") => list(value, mac_pattern).map(|shared_macs| self.shared_macs = shared_macs),
+            ("", "secure-boot-keys") => list(value, absolute_path).map(|keys| settings.secure_boot_certificates = keys),
+            ("dhcp", "proxy-only") => boolean(value).map(|on| settings.proxy_only = on),
+            ("dhcp", "relays") => list(value, address).map(|relays| settings.relays = relays),
+            ("dhcp", "user-classes") => list(value, text).map(|words| settings.ipxe_user_classes = words),
+            ("dhcp", "vendor-classes") => list(value, text).map(|words| settings.pxe_vendor_classes = words),
+            ("dhcp", "max-packets-per-second") => {
+                number(value).map(|most| settings.max_requests_per_second = Some(most))
+            }
+            ("dhcp", "loop-guard") => one_of(value, &GUARDS).map(|guard| settings.loop_guard = guard),
+            ("dhcp6", "stateless-ipxe") => boolean(value).map(|on| settings.dhcp6.stateless_ipxe = on),
+            ("dhcp6", "dns-servers") => list(value, address6).map(|servers| settings.dhcp6.dns.dns_servers = servers),
+            ("dhcp6", "domains") => list(value, domain_name).map(|domains| settings.dhcp6.dns.domains = domains),
+            ("http", "enabled") => boolean(value).map(|on| settings.http.enabled = Enabled::from(on)),
+            ("http", "port") => number::<NonZeroU16>(value).map(|port| settings.http.port = port.get()),
+            ("tftp", "enabled") => boolean(value).map(|on| settings.tftp.enabled = Enabled::from(on)),
+            ("tftp", "ports") => ports(value).map(|ports| settings.tftp.ports = Some(ports)),
+            ("tftp", "single-port") => boolean(value).map(|on| settings.tftp.single_port = on),
+            ("tftp", "max-transfers") => number(value).map(|most| settings.tftp.max_transfers = Some(most)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Firewalls want the one or the other of them.
+    fn exclude_ports(&self, walk: &mut TableReader<'a>) {
+        if !self.settings.tftp.single_port || self.settings.tftp.ports.is_none() {
+            return;
+        }
+        let set = ["ports", "single-port"].map(|key| self.set.get(&("tftp", key)));
+        let [Some(ports), Some(single_port)] = set else { return };
+        let is_here = |at: &&&SourceLocation<'_>| at.source.name == walk.source.name;
+        let Some(here) = [ports, single_port].iter().filter(is_here).max_by_key(|at| at.span.start).copied() else {
+            return;
+        };
+        let other = if std::ptr::eq(here, ports) { single_port } else { ports };
+        let error = here.error("`single-port` and `ports` of [tftp] exclude each other");
+        walk.diagnostics.push(error.help(format!("{other} sets the other")));
+    }
+
+    fn directories(&mut self, walk: &mut TableReader<'a>, value: &TomlValue<'_>) {
+        let Some(entries) = walk.as_table("directories", value) else { return };
+        for (key, value) in entries {
+            let name = key.get_ref().to_string();
+            if let Err(why) = machines::check_name(&name) {
+                walk.error(key.span(), why);
+                continue;
+            }
+            match absolute_path(value) {
+                Ok(dir) if first(walk, &self.directories, "directory", key, |(_, at)| at) => {
+                    self.directories.insert(name, (dir, walk.location(value.span())));
+                }
+                Ok(_) => {}
+                Err(_) => walk.error(value.span(), format!("`{name}` must be an absolute path in quotes")),
+            }
+        }
+    }
+
+    fn variables(&mut self, walk: &mut TableReader<'a>, key: &Spanned<DeString<'_>>, value: &TomlValue<'_>) {
+        let Some(entries) = walk.as_table(key.get_ref(), value) else { return };
+        for (key, value) in entries {
+            match value::check_variable_name(key.get_ref()) {
+                Ok(()) if first(walk, &self.variables, "variable", key, |(_, at)| at) => {
+                    let taken = (value::to_json(value.get_ref()), walk.location(key.span()));
+                    self.variables.insert(key.get_ref().to_string(), taken);
+                }
+                Ok(()) => {}
+                Err(why) => walk.error(key.span(), why),
+            }
+        }
+    }
+
+    /// `[profile.NAME]`, `[machine.NAME]`.
+    fn each(
+        &mut self,
+        walk: &mut TableReader<'a>,
+        what: &str,
+        value: &TomlValue<'_>,
+        take: impl Fn(&mut Self, &mut TableReader<'a>, &Spanned<DeString<'_>>, &DeTable<'_>),
+    ) {
+        let Some(entries) = walk.as_table(what, value) else { return };
+        for (name, value) in entries {
+            match value.get_ref().as_table() {
+                Some(table) => take(self, walk, name, table),
+                None => {
+                    let error =
+                        walk.source.error(name.span(), format!("`{}` is no {what}, but a value", name.get_ref()));
+                    walk.diagnostics.push(error.help(format!("a {what} is a table: [{what}.{}]", name.get_ref())));
+                }
+            }
+        }
+    }
+
+    fn profile(&mut self, walk: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) {
+        let written = profile::parse(walk, name, table);
+        if first(walk, &self.profiles, "profile", name, |written| &written.location) {
+            self.profiles.insert(name.get_ref().to_string(), written);
+        }
+    }
+
+    fn machine(&mut self, walk: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) {
+        let described = machines::parse_machine(walk, name.get_ref(), name.span(), table);
+        if first(walk, &self.machines, "machine", name, |(_, at)| at) {
+            self.machines.insert(name.get_ref().to_string(), (described, walk.location(name.span())));
+        }
+    }
+
+    fn rules(&mut self, walk: &mut TableReader<'a>, value: &TomlValue<'_>) {
+        let elements = value.get_ref().as_array();
+        let tables = elements.filter(|rules| rules.iter().all(|rule| rule.get_ref().is_table()));
+        let Some(tables) = tables else {
+            return walk.error(value.span(), "rules are a list of tables: each begins with [[rule]]");
+        };
+        for value in tables.iter() {
+            if let Some(table) = value.get_ref().as_table() {
+                let number = self.rules.len() + 1;
+                self.rules.push(rule::parse(walk, number, value.span(), table));
+            }
+        }
+    }
+}
+
+/// Whether nothing has this name yet; it is told where it has.
+fn first<'a, T>(
+    walk: &mut TableReader<'a>,
+    known: &BTreeMap<String, T>,
+    what: &str,
+    name: &Spanned<DeString<'_>>,
+    at: impl Fn(&T) -> &SourceLocation<'a>,
+) -> bool {
+    let Some(known) = known.get(&**name.get_ref()) else { return true };
+    let error = walk.source.error(name.span(), format!("{what} `{}` is given twice", name.get_ref()));
+    walk.diagnostics.push(error.help(format!("{} gives it first", at(known))));
+    false
+}

@@ -1,0 +1,161 @@
+//! The words of a line: tags, addresses, types of machines, and what is said of one that is none.
+
+use super::config::TagLiteral;
+use super::lines::{DnsmasqArg, DnsmasqLine};
+use crate::config::diagnostic::Diagnostic;
+use crate::suggest::closest_match;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::pattern::MacPattern;
+use proxydhcpd_core::wire::uuid::is_placeholder;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+pub fn invalid_option(line: &DnsmasqLine, wanted: &str) -> Box<Diagnostic> {
+    Box::new(line.error(&line.key_span, format!("`{}` must say {wanted}", line.key)))
+}
+
+pub fn invalid_arg(line: &DnsmasqLine, arg: &DnsmasqArg, wanted: &str) -> Box<Diagnostic> {
+    Box::new(line.error(&arg.span, format!("this must be {wanted}")))
+}
+
+pub fn require_args(line: &DnsmasqLine) -> Result<&[DnsmasqArg], Box<Diagnostic>> {
+    match line.args() {
+        [] => Err(invalid_option(line, "something behind `=`")),
+        [DnsmasqArg { text, .. }] if text.is_empty() => Err(invalid_option(line, "something behind `=`")),
+        args => Ok(args),
+    }
+}
+
+pub fn require_first<'a>(line: &DnsmasqLine, args: &'a [DnsmasqArg], wanted: &str) -> Result<&'a DnsmasqArg, Box<Diagnostic>> {
+    args.first().ok_or_else(|| invalid_option(line, wanted))
+}
+
+pub fn parse_number<T: FromStr>(line: &DnsmasqLine, arg: &DnsmasqArg) -> Result<T, Box<Diagnostic>> {
+    arg.text.parse().map_err(|_| invalid_arg(line, arg, "a number in range"))
+}
+
+/// The tags in front, and the rest.
+pub fn split_tags(args: &[DnsmasqArg]) -> (Vec<TagLiteral>, &[DnsmasqArg]) {
+    let mut tags = Vec::new();
+    let mut rest = args;
+    while let Some((arg, after)) = rest.split_first()
+        && let Some(literal) = parse_tag(&arg.text)
+    {
+        tags.push(literal);
+        rest = after;
+    }
+    (tags, rest)
+}
+
+/// Of `dhcp-option`, whose tags may stand bare, as the name of an interface does.
+pub fn split_option_tags(args: &[DnsmasqArg]) -> (Vec<TagLiteral>, &[DnsmasqArg]) {
+    let is_option = |arg: &DnsmasqArg| {
+        arg.text.parse::<u8>().is_ok()
+            || ["option:", "option6:", "vendor:", "encap:"].iter().any(|word| arg.text.starts_with(word))
+    };
+    let at = args.iter().position(is_option).unwrap_or(args.len());
+    let tags = args[..at].iter().filter_map(|arg| parse_tag(&arg.text).or_else(|| parse_bare_tag(&arg.text)));
+    (tags.collect(), &args[at..])
+}
+
+/// `net:` is how it was written before 2011.
+pub fn parse_tag(text: &str) -> Option<TagLiteral> {
+    text.strip_prefix("tag:").or_else(|| text.strip_prefix("net:")).and_then(parse_bare_tag)
+}
+
+pub fn parse_bare_tag(text: &str) -> Option<TagLiteral> {
+    let tag = text.trim_start_matches(['!', '#']);
+    (!tag.is_empty()).then(|| TagLiteral { tag: tag.to_owned(), negated: tag.len() < text.len() })
+}
+
+pub fn tag_to_set(text: &str) -> &str {
+    text.strip_prefix("set:")
+        .or_else(|| text.strip_prefix("net:"))
+        .or_else(|| text.strip_prefix("tag:"))
+        .unwrap_or(text)
+}
+
+/// The options of which something is known, by dnsmasq's names for them.
+pub const OPTION_CODES: [(&str, &str); 4] =
+    [("client-arch", "93"), ("vendor-class", "60"), ("user-class", "77"), ("client-machine-id", "97")];
+
+/// NEC PC-98, DEC Alpha, Arc x86, Intel Lean Client, EFI XScale.
+pub const OBSOLETE_ARCHS: [u16; 5] = [1, 3, 4, 5, 8];
+
+/// The words for types of machines, by code.
+const TYPES: [&str; 12] = [
+    "x86PC",
+    "PC98",
+    "IA64_EFI",
+    "Alpha",
+    "Arc_x86",
+    "Intel_Lean_Client",
+    "IA32_EFI",
+    "x86-64_EFI",
+    "Xscale_EFI",
+    "BC_EFI",
+    "ARM32_EFI",
+    "ARM64_EFI",
+];
+
+pub fn parse_arch(line: &DnsmasqLine, arg: &DnsmasqArg) -> Result<Arch, Box<Diagnostic>> {
+    let code = TYPES.iter().position(|word| word.eq_ignore_ascii_case(&arg.text));
+    let code = code.and_then(|code| u16::try_from(code).ok()).or_else(|| arg.text.parse().ok());
+    code.map(Arch).ok_or_else(|| {
+        let error = line.error(&arg.span, format!("unknown type of machine `{}`", arg.text));
+        Box::new(match closest_match(&arg.text, TYPES) {
+            Some(meant) => error.help(format!("did you mean `{meant}`?")),
+            None => error.help(format!("they are {}, or a number", TYPES.join(", "))),
+        })
+    })
+}
+
+/// `7`, or its octets: `00:07`.
+pub fn parse_arch_code(text: &str) -> Option<u16> {
+    let octets = || {
+        let (high, low) = text.split_once(':')?;
+        Some(u16::from_be_bytes([u8::from_str_radix(high, 16).ok()?, u8::from_str_radix(low, 16).ok()?]))
+    };
+    text.parse().ok().or_else(octets)
+}
+
+/// Six octets; a type of hardware may stand in front.
+pub fn parse_mac_pattern(text: &str) -> Option<MacPattern> {
+    let text = text.strip_prefix("01-").or_else(|| text.strip_prefix("1-")).unwrap_or(text);
+    let parts: Vec<&str> = text.split(':').collect();
+    let octet = |part: &&str| (1..=2).contains(&part.len()) && (*part == "*" || u8::from_str_radix(part, 16).is_ok());
+    if parts.len() != 6 || !parts.iter().all(octet) {
+        return None;
+    }
+    let mut pattern = [None; 6];
+    for (octet, part) in pattern.iter_mut().zip(parts) {
+        *octet = u8::from_str_radix(part, 16).ok();
+    }
+    Some(MacPattern(pattern))
+}
+
+pub fn is_host_name(text: &str) -> bool {
+    let lease = text == "infinite" || text.trim_end_matches(['s', 'm', 'h', 'd', 'w']).parse::<u64>().is_ok();
+    !lease && text.parse::<Ipv4Addr>().is_err() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+}
+
+/// Text, or octets in hexadecimal that are text.
+pub fn parse_circuit_id(text: &str) -> Option<String> {
+    let is_hex = text.contains(':') && text.chars().all(|c| c.is_ascii_hexdigit() || c == ':');
+    if !is_hex {
+        return Some(text.to_owned());
+    }
+    let octets: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
+    String::from_utf8(octets?).ok().filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()))
+}
+
+/// `00:` and 16 octets as firmware sends them; in printed order the first three fields are turned round. What many
+/// machines have is none.
+pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    let octets: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
+    let mut octets = octets.filter(|octets| octets.len() == 17 && octets[0] == 0)?;
+    octets[1..5].reverse();
+    octets[5..7].reverse();
+    octets[7..9].reverse();
+    octets[1..].try_into().ok().filter(|uuid| !is_placeholder(uuid))
+}

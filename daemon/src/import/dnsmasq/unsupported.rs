@@ -1,0 +1,221 @@
+//! The options of dnsmasq that are no business of a boot server, by the reason for which they go.
+
+use super::super::output::LineOutcome;
+
+/// Why a line by this key is not imported, if that is so whatever it says.
+pub fn outcome(key: &str) -> Option<LineOutcome> {
+    let needless = NEEDLESS.iter().find(|(known, _)| *known == key);
+    let lost = LOST.iter().find(|(known, _)| *known == key);
+    let group = [(DNS, NO_DNS), (ADDRESSES, NO_ADDRESSES), (PROCESS, NO_PROCESS)];
+    needless
+        .map(|(_, why)| LineOutcome::Unneeded((*why).into()))
+        .or_else(|| lost.map(|(_, why)| LineOutcome::Unsupported((*why).into())))
+        .or_else(|| group.iter().find(|(keys, _)| keys.contains(&key)).map(|(_, why)| LineOutcome::Grouped(why)))
+}
+
+/// Every key that [`fate`] knows.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    let pairs = NEEDLESS.iter().chain(LOST).map(|(key, _)| *key);
+    pairs.chain([DNS, ADDRESSES, PROCESS].into_iter().flatten().copied())
+}
+
+const NO_DNS: &str = "for this is no DNS server";
+const NO_ADDRESSES: &str = "for addresses and names come from the DHCP server";
+const NO_PROCESS: &str = "for they are about the dnsmasq process, its log and its scripts";
+
+const NEEDLESS: &[(&str, &str)] = &[
+    ("addn-hosts", "servers that are named by it are written down with their addresses"),
+    ("bind-interfaces", "the interfaces that are not served are left alone anyway"),
+    ("bind-dynamic", "interfaces that come and go are noticed anyway"),
+    ("conf-file", "what it includes was imported with it"),
+    ("dhcp-no-override", "names are sent in the field that every firmware reads"),
+    ("dhcp-authoritative", "addresses are the other DHCP server's business"),
+    ("conf-dir", "what it includes was imported with it"),
+    ("dhcp-broadcast", "offers are broadcast anyway, and 4011 is answered to where the question came from"),
+    (
+        "tftp-no-fail",
+        "what is booted does not depend on it; here the boot directory has to be there when the server starts",
+    ),
+    (
+        "tftp-secure",
+        "as a service we run as a user of our own, who owns no files: what is not for everybody to read is not served",
+    ),
+    (
+        "tftp-no-blocksize",
+        "it says how a file is sent, not which: clients are granted the block size that they ask for",
+    ),
+    ("log-dhcp", "it is about the log: -v says more of every machine"),
+    ("quiet-tftp", "it is about the log: files are told of with -v only"),
+    ("quiet-dhcp", "it is about the log: a machine is told of once in ten minutes, and `--log-level` makes it less"),
+];
+
+const LOST: &[(&str, &str)] = &[
+    ("tftp-mtu", "the interface's own MTU is the ceiling of a block"),
+    (
+        "tftp-unique-root",
+        "the boot directory is the same for all: templates and profiles say what differs between machines",
+    ),
+    ("dhcp-reply-delay", "answers are not delayed"),
+    ("dhcp-relay", "this is no relay"),
+    ("dhcp-proxy", "relays are answered at their address"),
+    ("dhcp-alternate-port", "the ports are 67 and 4011, where firmware looks"),
+    ("except-interface", "`interfaces` lists those that are served; it has no exceptions"),
+    ("no-dhcp-interface", "`interfaces` lists those that are served; it has no exceptions"),
+    ("no-dhcpv4-interface", "`interfaces` lists those that are served; it has no exceptions"),
+    ("bridge-interface", "the bridge is served, not its aliases"),
+    ("shared-network", "an interface is served with all of its networks"),
+    ("read-ethers", "/etc/ethers is not read: describe the machines in this file or in machine files"),
+    ("dhcp-optsfile", "DHCP options come from the DHCP server"),
+    ("dhcp-optsdir", "DHCP options come from the DHCP server"),
+    ("dhcp-hostsdir", "describe the machines in machine files, which are read again when they change"),
+    ("dhcp-name-match", "machines that boot say no name"),
+    ("dhcp-remoteid", "rules know a relay's circuit id, not its remote id"),
+    ("dhcp-subscrid", "rules know a relay's circuit id, not its subscriber id"),
+    ("conf-script", "scripts are not run: import what it prints"),
+    ("dhcp-option-pxe", "no further options are sent: firmware needs none, and misreads some"),
+];
+
+const DNS: &[&str] = &[
+    "port",
+    "domain",
+    "domain-suffix",
+    "server",
+    "local",
+    "address",
+    "rev-server",
+    "no-resolv",
+    "resolv-file",
+    "no-hosts",
+    "hostsdir",
+    "expand-hosts",
+    "bogus-priv",
+    "bogus-nxdomain",
+    "ignore-address",
+    "domain-needed",
+    "filterwin2k",
+    "filter-A",
+    "filter-AAAA",
+    "filter-rr",
+    "strict-order",
+    "no-poll",
+    "cache-size",
+    "no-negcache",
+    "local-ttl",
+    "neg-ttl",
+    "max-ttl",
+    "max-cache-ttl",
+    "min-cache-ttl",
+    "auth-ttl",
+    "mx-host",
+    "mx-target",
+    "selfmx",
+    "localmx",
+    "srv-host",
+    "txt-record",
+    "caa-record",
+    "ptr-record",
+    "naptr-record",
+    "dns-rr",
+    "cname",
+    "host-record",
+    "dynamic-host",
+    "interface-name",
+    "synth-domain",
+    "alias",
+    "localise-queries",
+    "query-port",
+    "min-port",
+    "max-port",
+    "port-limit",
+    "edns-packet-max",
+    "dns-forward-max",
+    "all-servers",
+    "no-round-robin",
+    "stop-dns-rebind",
+    "rebind-localhost-ok",
+    "rebind-domain-ok",
+    "dns-loop-detect",
+    "add-mac",
+    "strip-mac",
+    "add-subnet",
+    "strip-subnet",
+    "add-cpe-id",
+    "umbrella",
+    "proxy-dnssec",
+    "dnssec",
+    "trust-anchor",
+    "dnssec-check-unsigned",
+    "dnssec-no-timecheck",
+    "dnssec-timestamp",
+    "dnssec-debug",
+    "dnssec-limits",
+    "conntrack",
+    "ipset",
+    "nftset",
+    "connmark-allowlist",
+    "connmark-allowlist-enable",
+    "auth-zone",
+    "auth-server",
+    "auth-soa",
+    "auth-sec-servers",
+    "auth-peer",
+    "servers-file",
+    "local-service",
+    "use-stale-cache",
+    "fast-dns-retry",
+    "no-ident",
+    "max-tcp-connections",
+    "cache-rr",
+    "no-0x20-encode",
+    "do-0x20-encode",
+    "clear-on-reload",
+];
+
+const ADDRESSES: &[&str] = &[
+    "dhcp-lease-max",
+    "dhcp-leasefile",
+    "dhcp-lease",
+    "dhcp-ignore-names",
+    "dhcp-generate-names",
+    "dhcp-fqdn",
+    "dhcp-client-update",
+    "dhcp-ignore-clid",
+    "dhcp-sequential-ip",
+    "dhcp-rapid-commit",
+    "dhcp-ttl",
+    "dhcp-duid",
+    "dhcp-split-relay",
+    "bootp-dynamic",
+    "no-ping",
+    "enable-ra",
+    "ra-param",
+    "leasefile-ro",
+    "leasequery",
+    "no-dhcpv6-interface",
+    "quiet-dhcp6",
+    "quiet-ra",
+    "script-on-renewal",
+];
+
+const PROCESS: &[&str] = &[
+    "user",
+    "group",
+    "pid-file",
+    "keep-in-foreground",
+    "no-daemon",
+    "log-facility",
+    "log-async",
+    "log-queries",
+    "log-debug",
+    "enable-dbus",
+    "enable-ubus",
+    "dhcp-script",
+    "dhcp-luascript",
+    "dhcp-scriptuser",
+    "script-arp",
+    "dumpfile",
+    "dumpmask",
+    "test",
+    "help",
+    "version",
+];

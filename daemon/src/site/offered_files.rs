@@ -1,0 +1,238 @@
+//! Files that the plan offers from an address of this machine: they are ours to have, and to send.
+
+use super::{OpenPorts, Site};
+use crate::boot::loaders;
+use crate::config::diagnostic::Diagnostic;
+use crate::files::{self, path_errors};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::claimed_identity::ClaimedIdentity;
+use proxydhcpd_core::choose::BOOT_SCRIPT;
+use proxydhcpd_core::fetch::{Fetch, Refusal, fetch};
+use proxydhcpd_core::link::Link;
+use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::file_name::normalize;
+use proxydhcpd_core::plan::profile::{BootTarget, Linux};
+use proxydhcpd_core::plan::{IpxeTarget, EntryTarget, TftpServer};
+use proxydhcpd_core::request::{Protocol, FileRequest};
+use proxydhcpd_core::url::is_url;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// What the plan names in a place of this machine, and for which architecture if that is certain.
+struct Named {
+    /// As the plan says it.
+    said: String,
+    /// The name that our server is asked for.
+    name: String,
+    arch: Option<Arch>,
+}
+
+impl Site {
+    /// Holds what is offered from an address of this machine against the files that are there. `links`: all that it
+    /// has.
+    pub fn check_offered_files(&mut self, links: &[Link]) {
+        let named = self.named(links);
+        let memory = Observations::new(0);
+        let warnings: Vec<Diagnostic> = named.iter().filter_map(|named| self.missing(named, &memory)).collect();
+        self.warnings.extend(warnings);
+        self.offered = self.names().chain(named.into_iter().map(|named| named.name)).collect::<BTreeSet<_>>().into();
+    }
+
+    /// The clean name of something that is offered to machines, if this is one.
+    pub fn offered_name(&self, name: &[u8]) -> Option<&str> {
+        let name = normalize(name).ok()?;
+        let rest = ClaimedIdentity::parse(&name).map_or(&name[..], |(_, rest)| rest);
+        self.offered.get(rest).map(String::as_str)
+    }
+
+    /// Why a file that is offered under this name cannot be sent now.
+    pub fn refusal_of(&self, name: &str) -> Option<Refusal> {
+        match self.plan.loader_path(name) {
+            Some(path) => files::open_loader(path.as_ref()).err(),
+            None => self.file(name).err(),
+        }
+    }
+
+    /// Where the file of this name would lie.
+    pub fn path(&self, name: &str) -> PathBuf {
+        match self.plan.loader_path(name) {
+            Some(path) => path.into(),
+            None => self.directories.path(&normalize(name.as_bytes()).unwrap_or_default()),
+        }
+    }
+
+    /// Whether a machine that asks for this name is sent something.
+    pub fn check_servable(&self, name: &str, memory: &Observations) -> Result<(), Refusal> {
+        let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
+        let request = FileRequest { protocol: Protocol::Tftp, name: name.as_bytes(), server, client, interface: "" };
+        match fetch(&self.plan, memory, &request)? {
+            Fetch::Directory { name, otherwise: None } => self.file(&name).map(drop),
+            Fetch::Loader(path) => files::open_loader(path.as_ref()).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// The name by which a server of ours is asked, if the URL leads to one.
+    pub fn local_name(&self, url: &str, links: &[Link]) -> Option<String> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (authority, path) = rest.split_once('/')?;
+        let authority = authority.rsplit('@').next().unwrap_or_default();
+        let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, port)) => (host.parse::<Ipv6Addr>().ok()?.into(), port.strip_prefix(':')),
+            None => {
+                let (host, port) =
+                    authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+                (host.parse::<Ipv4Addr>().ok().map(IpAddr::V4)?, port)
+            }
+        };
+        let port: Option<u16> = port.map(str::parse).transpose().ok()?;
+        let OpenPorts { tftp, tftp6, http, .. } = self.open;
+        let is_ours = match scheme {
+            "tftp" => port.unwrap_or(69) == 69 && if host.is_ipv6() { tftp6 } else { tftp },
+            "http" => http == Some(port.unwrap_or(80)),
+            _ => false,
+        };
+        (is_ours && links.iter().any(|link| link.owns(host))).then(|| decode_path(path))
+    }
+
+    /// Names that this server offers by itself, or that its configuration says.
+    fn names(&self) -> impl Iterator<Item = String> {
+        let plan = &self.plan;
+        let loaders = plan.all_loaders().filter(|loader| !is_url(&loader.name)).map(|loader| loader.name.clone());
+        let of_profiles = plan.profiles.iter().flat_map(|profile| match &profile.boots {
+            BootTarget::Linux(linux) => files(linux).filter(|name| !is_url(name)).cloned().collect(),
+            _ => Vec::new(),
+        });
+        let of_menu = plan.menu.entries.iter().flat_map(|entry| match &entry.target {
+            EntryTarget::Linux { kernel, initrds, .. } => [kernel].into_iter().chain(initrds).cloned().collect(),
+            EntryTarget::Script { path } | EntryTarget::Efi { path, .. } => vec![path.clone()],
+        });
+        let ours = self.plan.tftp.is_none_or(|tftp| tftp == TftpServer::Local) || self.open.tftp;
+        let script = plan.menu.has_boot_script.then(|| BOOT_SCRIPT.to_owned());
+        let names = loaders.filter(move |_| ours).chain(of_profiles).chain(of_menu).chain(script);
+        names.filter_map(|name| normalize(name.as_bytes()).ok())
+    }
+
+    fn named(&self, links: &[Link]) -> Vec<Named> {
+        let plan = &self.plan;
+        let of_profiles = plan.profiles.iter().flat_map(|profile| &profile.loaders);
+        let of_arch = plan.loaders.iter().chain(of_profiles).map(|(arch, loader)| (loader, Some(*arch)));
+        let default_loader =
+            plan.profiles.iter().flat_map(|profile| &profile.default_loader).chain(&plan.default_loader);
+        let loaders =
+            of_arch.chain(default_loader.map(|loader| (loader, None))).filter(|(loader, _)| loader.path.is_none());
+        let mut said: Vec<(&str, Option<Arch>)> = loaders.map(|(loader, arch)| (&loader.name[..], arch)).collect();
+        if let IpxeTarget::Configured(name) = &plan.ipxe {
+            said.push((name, None));
+        }
+        let scripts = plan.profiles.iter().filter_map(|profile| match &profile.boots {
+            BootTarget::Script(url) if is_url(url) => Some((&url[..], None)),
+            _ => None,
+        });
+        said.extend(scripts);
+        let of_linux = plan.profiles.iter().flat_map(|profile| match &profile.boots {
+            BootTarget::Linux(linux) => files(linux).map(|name| (&name[..], None)).collect(),
+            _ => Vec::new(),
+        });
+        // What an expression becomes is not known here.
+        said.extend(of_linux.filter(|(name, _)| is_url(name) && !name.contains(['{', '$'])));
+        let mut named: Vec<Named> = Vec::new();
+        for (said, arch) in said {
+            let name = match plan.tftp {
+                _ if is_url(said) => self.local_name(said, links),
+                // A name by itself is one on the TFTP server that an old file says.
+                Some(TftpServer::Remote(server)) if self.open.tftp && links.iter().any(|link| link.owns(server)) => {
+                    Some(said.to_owned())
+                }
+                _ => None,
+            };
+            let Some(name) = name.and_then(|name| normalize(name.as_bytes()).ok()) else { continue };
+            if !named.iter().any(|known| known.name == name && known.arch == arch) {
+                named.push(Named { said: said.to_owned(), name, arch });
+            }
+        }
+        named
+    }
+
+    fn missing(&self, Named { said, name, arch }: &Named, memory: &Observations) -> Option<Diagnostic> {
+        let place = self.path(name);
+        let shown = place.display();
+        match self.check_servable(name, memory) {
+            Ok(()) => {
+                let why = arch.filter(|_| place.is_file()).and_then(|arch| loaders::incompatibility(&place, arch))?;
+                let what = format!("{said} leads to {shown}, which {} cannot start: {why}", arch.as_ref()?);
+                Some(Diagnostic::warning(what).help("put a program for these machines there, or offer another"))
+            }
+            Err(refusal) => {
+                let (why, cure) = self.explain_refusal(name, refusal);
+                let what = format!("{said} is offered from this machine, which cannot send it: {why}");
+                Some(Diagnostic::warning(what).help(cure))
+            }
+        }
+    }
+
+    /// Why a file that is offered is not sent, and what to do.
+    pub fn explain_refusal(&self, name: &str, refusal: Refusal) -> (String, &'static str) {
+        let place = self.path(name);
+        let why = path_errors::file_problem(&place);
+        match refusal {
+            Refusal::NotFound => (why, "put the file there, or correct the name"),
+            _ if place.is_dir() => (why, "name a file in it"),
+            _ if self.leads_out(name, &place) => {
+                (why, "copy the file into the directory, or serve the directory that it lies in by [directories]")
+            }
+            _ => (why, "let this server read it (chmod a+r) and enter the directories above it (chmod a+x)"),
+        }
+    }
+
+    /// Whether a link leads out of the directory that is served; a loader may be one to anywhere.
+    fn leads_out(&self, name: &str, place: &Path) -> bool {
+        let is_out = |real: PathBuf| !real.starts_with(self.directory_of(name));
+        self.plan.loader_path(name).is_none() && place.canonicalize().is_ok_and(is_out)
+    }
+
+    /// The real path of the served directory that a name leads into.
+    fn directory_of(&self, name: &str) -> PathBuf {
+        let directory = self.directories.mounts().find(|(mount, _)| name.split('/').next() == Some(mount));
+        let directory = directory.map_or_else(|| self.directories.path(""), |(_, path)| path.to_owned());
+        directory.canonicalize().unwrap_or(directory)
+    }
+}
+
+/// The kernel and the initrds.
+fn files(linux: &Linux) -> impl Iterator<Item = &String> {
+    [&linux.kernel].into_iter().chain(&linux.initrds)
+}
+
+/// The name that the path of a URL stands for: without a query, and decoded.
+pub fn decode_path(path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let mut octets = Vec::new();
+    let mut rest = path.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(octet) => {
+                octets.push(octet);
+                rest = &behind[2..];
+            }
+            None => {
+                octets.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_url_is_decoded_and_has_no_query() {
+        assert_eq!(decode_path("debian%20x/linux?y=1#z"), "debian x/linux");
+        assert_eq!(decode_path("/efi/100%.efi"), "/efi/100%.efi");
+    }
+}

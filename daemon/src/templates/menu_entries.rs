@@ -1,0 +1,60 @@
+//! The arguments of the boot directory's entries: the texts of files `cmdline`, which may hold expressions.
+
+use super::profile_texts::{TextKind, INLINE_PREFIX, is_template};
+use super::{Failure, Templates};
+use crate::config::diagnostic::{Diagnostic, Severity, Source};
+use proxydhcpd_core::fetch::RenderContext;
+use proxydhcpd_core::plan::{BootDirEntry, Plan, EntryTarget};
+use proxydhcpd_core::request::FileRequest;
+use std::path::Path;
+
+impl Templates {
+    /// Takes in the arguments of an entry. Where they cannot be used the entry says so, and so is told.
+    pub fn compile_entry(&mut self, entry: &mut BootDirEntry, cmdline: &Path) -> Option<Diagnostic> {
+        let EntryTarget::Linux { kernel, arguments, .. } = &mut entry.target else { return None };
+        let key = format!("{INLINE_PREFIX}{}", cmdline.display());
+        let checked = if is_template(arguments) {
+            self.add(&key, arguments.clone()).and_then(|()| self.first_unknown_name(&key).map_or(Ok(()), Err))
+        } else {
+            let source = Source { name: cmdline.display().to_string(), text: arguments.clone() };
+            TextKind::Arguments.check(arguments).map(|line| *arguments = line).map_err(|why| {
+                let at = TextKind::forbidden_word(&source.text).unwrap_or_default();
+                Failure { template: source.name.clone(), line: None, diagnostic: Box::new(source.error(at, why)) }
+            })
+        };
+        match checked {
+            Ok(()) => {
+                self.entry_arguments.insert(kernel.clone(), key);
+                None
+            }
+            Err(failure) => {
+                arguments.clear();
+                entry.problem = Some(format!("its arguments are wrong: {}", failure.diagnostic.message));
+                Some(Diagnostic { severity: Severity::Warning, ..*failure.diagnostic })
+            }
+        }
+    }
+
+    /// The entries of the menu, with no expression left in their arguments, for the machine that asks. Where one cannot
+    /// be rendered that entry says so, and the failure comes back.
+    pub fn render_entries(&self, plan: &Plan, asking: &RenderContext, request: &FileRequest<'_>) -> (Vec<BootDirEntry>, Vec<Failure>) {
+        let scope = self.scope(plan, asking, request);
+        let mut failed = Vec::new();
+        let mut entries = plan.menu.entries.clone();
+        for entry in &mut entries {
+            let EntryTarget::Linux { kernel, arguments, .. } = &mut entry.target else { continue };
+            let Some(key) = self.entry_arguments.get(kernel).filter(|_| is_template(arguments)) else { continue };
+            let rendered = self.render(key, &scope);
+            let line = rendered.and_then(|text| TextKind::Arguments.check(&text).map_err(|why| self.invalid_text(key, &why)));
+            match line {
+                Ok(line) => *arguments = line,
+                Err(failure) => {
+                    arguments.clear();
+                    entry.problem = Some(format!("its arguments cannot be made: {}", failure.diagnostic.message));
+                    failed.push(failure);
+                }
+            }
+        }
+        (entries, failed)
+    }
+}

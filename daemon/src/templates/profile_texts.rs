@@ -1,0 +1,123 @@
+//! The kernel, the initrds and the arguments of a profile: short texts that may hold expressions.
+
+use super::{Failure, Scope, Templates};
+use crate::config::diagnostic::{Diagnostic, FileLocation};
+use crate::config::unresolved::UnresolvedProfile;
+use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// In front of the names of such texts: no file's name begins with it.
+pub const INLINE_PREFIX: char = '/';
+
+/// Where the configuration says each of these texts.
+pub type TextLocations = BTreeMap<String, FileLocation>;
+
+/// Those of one profile.
+pub fn text_locations(drafted: &UnresolvedProfile) -> Vec<(String, FileLocation)> {
+    let UnresolvedProfile { profile, boot_location: at, initrd_locations: initrds_at, arguments_location: arguments_at, .. } = drafted;
+    let initrds = initrds_at.iter().enumerate().map(|(index, at)| (key(profile, &initrd(index)), at));
+    let kernel = at.iter().map(|at| (key(profile, KERNEL), at));
+    let arguments = arguments_at.iter().map(|at| (key(profile, ARGUMENTS), at));
+    kernel.chain(initrds).chain(arguments).map(|(key, at)| (key, at.clone())).collect()
+}
+
+/// Compiles what the profiles say, and says what is wrong with it.
+pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item = &'a Profile>) -> Vec<Diagnostic> {
+    let mut wrong = Vec::new();
+    for profile in profiles {
+        let BootTarget::Linux(linux) = &profile.boots else { continue };
+        for (key, text, kind) in texts(profile, linux) {
+            let checked = if is_template(text) {
+                templates.add(&key, text.to_owned())
+            } else {
+                kind.check(text).map(drop).map_err(|why| templates.invalid_text(&key, &why))
+            };
+            wrong.extend(checked.err().map(|failure| *failure.diagnostic));
+        }
+    }
+    wrong
+}
+
+/// The same with no expression left in it, and nothing that would break the script which it goes into.
+pub fn render(templates: &Templates, profile: &Profile, linux: &Linux, scope: &Arc<Scope>) -> Result<Linux, Failure> {
+    let mut rendered = Linux::default();
+    for (key, text, kind) in texts(profile, linux) {
+        let text = if is_template(text) { templates.render(&key, scope)? } else { text.to_owned() };
+        let text = kind.check(&text).map_err(|why| templates.invalid_text(&key, &why))?;
+        match kind {
+            TextKind::Arguments => rendered.arguments = text,
+            TextKind::File if rendered.kernel.is_empty() => rendered.kernel = text,
+            TextKind::File => rendered.initrds.push(text),
+        }
+    }
+    Ok(rendered)
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum TextKind {
+    /// A path or a URL.
+    File,
+    Arguments,
+}
+
+impl TextKind {
+    /// Where the first word stands that no line of a script can hold.
+    pub(super) fn forbidden_word(text: &str) -> Option<Range<usize>> {
+        let bad = |word: &&str| ["||", "&&"].contains(word) || word.chars().any(char::is_control);
+        let word = text.split_whitespace().find(bad)?;
+        let at = word.as_ptr() as usize - text.as_ptr() as usize;
+        Some(at..at + word.len())
+    }
+
+    /// The text as the script has it: arguments on one line, however many they were written on. iPXE takes a line apart
+    /// at spaces and these operators, and there is no way to quote them.
+    pub(super) fn check(self, text: &str) -> Result<String, String> {
+        if let Some(at) = TextKind::forbidden_word(text) {
+            return Err(format!("{:?} cannot be passed on by iPXE", &text[at]));
+        }
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match self {
+            TextKind::Arguments => Ok(words.join(" ")),
+            TextKind::File if text.trim().is_empty() => Err("this is empty".into()),
+            TextKind::File if text.contains("://") && words.len() > 1 => Err(format!("{text:?} is no URL: a space is %20")),
+            TextKind::File => Ok(text.trim().to_owned()),
+        }
+    }
+}
+
+/// Each text of a profile with the name that it goes by, the kernel first.
+fn texts<'a>(profile: &'a Profile, linux: &'a Linux) -> impl Iterator<Item = (String, &'a str, TextKind)> {
+    let key = |word: &str| format!("{INLINE_PREFIX}{}", key(profile, word));
+    let initrds = linux.initrds.iter().enumerate();
+    let initrds = initrds.map(move |(index, text)| (key(&initrd(index)), &text[..], TextKind::File));
+    let kernel = (key(KERNEL), &linux.kernel[..], TextKind::File);
+    let arguments = (key(ARGUMENTS), &linux.arguments[..], TextKind::Arguments);
+    std::iter::once(kernel).chain(initrds).chain([arguments])
+}
+
+/// What such a text is called when something is wrong with it.
+fn key(profile: &Profile, word: &str) -> String {
+    format!("[profile.{}] {word}", profile.name)
+}
+
+const KERNEL: &str = "kernel";
+const ARGUMENTS: &str = "arguments";
+
+fn initrd(index: usize) -> Cow<'static, str> {
+    if index == 0 { "initrd".into() } else { format!("initrd {}", index + 1).into() }
+}
+
+pub(super) fn is_template(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
+}
+
+impl Templates {
+    pub(super) fn invalid_text(&self, key: &str, why: &str) -> Failure {
+        let key = key.strip_prefix(INLINE_PREFIX).unwrap_or(key);
+        let diagnostic = Box::new(Diagnostic::error(why).in_file(key));
+        Failure { template: key.to_owned(), line: None, diagnostic }.with_location(&self.locations)
+    }
+}
