@@ -3,7 +3,7 @@
 mod netns;
 
 use netns::Host;
-use netns::server::{PROGRAM, Server, as_nobody_with};
+use netns::server::{PROGRAM, Server, unprivileged_with};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -15,7 +15,7 @@ fn set_mode(path: &Path, mode: u32) {
 
 /// What `check` says on standard error, as a user without any right.
 fn check(host: &Host, arguments: &[&str]) -> String {
-    let words = as_nobody_with("-all");
+    let words = unprivileged_with("-all");
     let mut command = Command::new("setpriv");
     command.args(&words).arg("check").args(arguments);
     let output = host.on(|| command.output().unwrap());
@@ -109,7 +109,7 @@ fn without_proc_it_is_said_that_who_has_a_port_is_not_known() {
     host.run("ip address add 192.0.2.10/24 dev eth0");
     let without_proc = "mount -t tmpfs none /proc && exec \"$0\" \"$@\"";
     let arguments = ["--mount", "sh", "-c", without_proc, PROGRAM, "--boot-dir", "BOOT"];
-    let server = Server::started_by("unshare", &host, &arguments);
+    let server = Server::start_program("unshare", &host, &arguments);
     server.wait_for_line(
         "relayed requests are not heard: UDP port 67 on 192.0.2.10 cannot be had: /proc/thread-self/net/udp does",
     );

@@ -2,7 +2,7 @@
 
 mod netns;
 
-use netns::ipv6::{Client, GROUP, SERVERS, plug_in, request_for, server_id, url};
+use netns::ipv6::{Client, ALL_SERVERS_AND_RELAYS, ALL_SERVERS, plug_in, request_for, server_id, url};
 use netns::server::{Server, vector};
 use netns::{Host, wait_for};
 use nix::sys::signal::Signal;
@@ -25,13 +25,13 @@ fn a_firmware_is_led_from_547_to_4011_and_given_a_url() {
     let (host, machine) = network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("2001:db8::10");
-    let (advertise, from) = Client::at(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    let (advertise, from) = Client::at_link_local(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
     assert_eq!(from.port(), 547);
     let told = Packet::parse(&advertise).unwrap().message;
     assert_eq!(told.message_type, MessageType::Advertise);
     assert!(told.option(code::BOOT_FILE_URL).is_none() && told.option(code::IA_NA).is_none());
     let request = request_for(&server_id(&advertise));
-    let (reply, from) = Client::at(&machine, 4011).wait_for_answer(&request, 4011);
+    let (reply, from) = Client::at_link_local(&machine, 4011).wait_for_answer(&request, 4011);
     assert_eq!(from.port(), 4011);
     let told = Packet::parse(&reply).unwrap().message;
     assert_eq!((told.message_type, url(&reply).as_deref()), (MessageType::Reply, Some("tftp://[2001:db8::10]/ipxe.efi")));
@@ -41,8 +41,8 @@ fn a_firmware_is_led_from_547_to_4011_and_given_a_url() {
 fn on_4011_the_reply_over_ipv6_waits_for_the_firmware_to_listen() {
     let (host, machine) = network();
     let _server = Server::start(&host, &["-b", "BOOT"]);
-    let (advertise, _) = Client::at(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
-    let client = Client::at(&machine, 4011);
+    let (advertise, _) = Client::at_link_local(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    let client = Client::at_link_local(&machine, 4011);
     let request = request_for(&server_id(&advertise));
     client.wait_for_answer(&request, 4011);
     for _ in 0..3 {
@@ -57,14 +57,14 @@ fn who_is_no_boot_client_and_who_asks_another_server_hear_nothing() {
     let (host, machine) = network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("2001:db8::10");
-    let client = Client::at(&machine, 546);
+    let client = Client::at_link_local(&machine, 546);
     client.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
     for silent in
         ["ovmf-ip6-autoconfig-solicit", "ipxe6-solicit", "ipxe6-information-request", "truncated-option-solicit"]
     {
         assert_eq!(client.ask(&vector(silent), 547), None, "{silent}");
     }
-    let other = Client::at(&machine, 4011).ask(&vector("ovmf-pxe6-request-4011-other-server"), 4011);
+    let other = Client::at_link_local(&machine, 4011).ask(&vector("ovmf-pxe6-request-4011-other-server"), 4011);
     assert_eq!(other, None);
 }
 
@@ -74,35 +74,35 @@ fn the_server_is_the_same_after_a_restart_and_without_what_it_had_kept() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("state")).unwrap();
     let kept = directory.path().join("state/duid");
-    let server = Server::configured(&host, directory, "");
-    let client = Client::at(&machine, 546);
+    let server = Server::start_configured(&host, directory, "");
+    let client = Client::at_link_local(&machine, 546);
     let duid = |client: &Client| server_id(&client.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547).0);
     let first = duid(&client);
-    let server = server.killed_and_started_again(&host);
+    let server = server.kill_and_restart(&host);
     assert_eq!(duid(&client), first);
     fs::remove_file(&kept).unwrap();
-    let _server = server.killed_and_started_again(&host);
+    let _server = server.kill_and_restart(&host);
     assert_eq!(duid(&client), first);
 }
 
 #[test]
 fn a_family_that_is_switched_off_is_not_heard() {
     let (host, machine) = network();
-    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "ipv6-interfaces = []\n");
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "ipv6-interfaces = []\n");
     server.wait_for_line("serving eth0 as 192.0.2.10");
-    assert_eq!(Client::at(&machine, 546).ask(&vector("ovmf-pxe6-solicit"), 547), None);
+    assert_eq!(Client::at_link_local(&machine, 546).ask(&vector("ovmf-pxe6-solicit"), 547), None);
     assert!(!server.log().contains("DHCPv6"), "{}", server.log());
 }
 
 #[test]
 fn where_ipv6_is_switched_off_and_with_an_old_file_no_socket_of_it_is_open() {
     let (host, _machine) = network();
-    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "");
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "");
     server.wait_for_line("ready");
     assert!(["udp6", "tcp6"].iter().all(|table| open_sockets(&host, table) > 0), "this shows nothing");
     drop(server);
 
-    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "ipv6-interfaces = []\n");
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "ipv6-interfaces = []\n");
     serves_over_ipv4_alone(&host, &server);
     drop(server);
 
@@ -133,12 +133,12 @@ fn open_sockets(host: &Host, table: &str) -> usize {
 #[test]
 fn where_ipv4_is_switched_off_no_dhcp_port_of_it_is_open() {
     let (host, machine) = network();
-    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "ipv4-interfaces = []\n");
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "ipv4-interfaces = []\n");
     server.wait_for_line("serving eth0 as 2001:db8::10");
     server.wait_for_line("ready");
     let of_ipv4 = |port| host.on(|| bound_sockets(Transport::Udp, port).unwrap()).iter().any(|socket| socket.address.is_ipv4());
     assert!(!of_ipv4(67) && !of_ipv4(4011), "{}", server.log());
-    Client::at(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    Client::at_link_local(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
 }
 
 /// As without one port of IPv4.
@@ -147,18 +147,18 @@ fn without_one_port_of_the_families_that_are_wanted_it_ends_with_status_1() {
     let (host, _machine) = network();
     let (v4_off, proxy_only) = ("ipv4-interfaces = []\n", "[dhcp]\nproxy-only = true\n");
     let mut neither =
-        Server::configured(&host, tempfile::tempdir().unwrap(), &format!("{v4_off}ipv6-interfaces = []\n"));
-    assert_eq!(neither.status(), Some(1), "{}", neither.log());
+        Server::start_configured(&host, tempfile::tempdir().unwrap(), &format!("{v4_off}ipv6-interfaces = []\n"));
+    assert_eq!(neither.exit_code(), Some(1), "{}", neither.log());
     assert!(neither.log().contains("nothing to serve"), "{}", neither.log());
 
     // Over IPv4 alone this port is free.
     let _boot = host.on(|| UdpSocket::bind("[::]:4011").unwrap());
-    let mut busy = Server::configured(&host, tempfile::tempdir().unwrap(), &format!("{v4_off}{proxy_only}"));
-    assert_eq!(busy.status(), Some(1), "{}", busy.log());
+    let mut busy = Server::start_configured(&host, tempfile::tempdir().unwrap(), &format!("{v4_off}{proxy_only}"));
+    assert_eq!(busy.exit_code(), Some(1), "{}", busy.log());
     for part in ["UDP port 4011 on :: cannot be had", "nothing to serve"] {
         assert!(busy.log().contains(part), "{}", busy.log());
     }
-    let server = Server::configured(&host, tempfile::tempdir().unwrap(), v4_off);
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), v4_off);
     server.wait_for_line("ready");
 }
 
@@ -168,11 +168,11 @@ fn a_reload_that_would_switch_a_family_on_or_off_is_refused_as_a_whole() {
     for key in ["ipv4-interfaces", "ipv6-interfaces"] {
         let (none, some) = (format!("{key} = []\n"), format!("{key} = [\"eth*\"]\n"));
         for (before, after, refused) in [(&*none, "", true), (&some, &none, true), ("", &some, false)] {
-            let server = Server::configured(&host, tempfile::tempdir().unwrap(), before);
+            let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), before);
             server.wait_for_line("ready");
             let open = || ["udp", "udp6", "tcp", "tcp6"].map(|table| open_sockets(&host, table));
             let open_before = open();
-            server.change(before, after);
+            server.edit_config(before, after);
             server.signal(Signal::SIGHUP);
             if refused {
                 server.wait_for_line(&format!("a change of `{key}` from none or to none needs a restart"));
@@ -192,7 +192,7 @@ fn a_link_that_comes_after_the_start_is_heard_and_again_when_it_was_made_anew() 
     server.wait_for_line("no interface can be served yet");
     for _ in 0..2 {
         let machine = plug_in(&host, "lan", 0);
-        let (_, from) = Client::at(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+        let (_, from) = Client::at_link_local(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
         assert_eq!(from.ip(), "fe80::10".parse::<Ipv6Addr>().unwrap());
         host.run("ip link del lan");
     }
@@ -207,7 +207,7 @@ fn a_new_link_is_heard_at_once() {
     for number in 0..3 {
         let machine = plug_in(&host, &format!("lan{number}"), number);
         let start = Instant::now();
-        let client = Client::at(&machine, 546);
+        let client = Client::at_link_local(&machine, 546);
         client.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
         assert!(start.elapsed() < Duration::from_millis(1500), "{number}: {:?}", start.elapsed());
     }
@@ -219,8 +219,8 @@ fn with_two_links_the_boot_server_answers_once_from_the_link_of_the_request_and_
     let machines = [0, 1].map(|number| plug_in(&host, &format!("eth{number}"), number));
     let _server = Server::start(&host, &["-c", "CONFIG"]);
     for (number, machine) in machines.iter().enumerate() {
-        let (advertise, _) = Client::at(machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
-        let answers = Client::at(machine, 4011).answers(&request_for(&server_id(&advertise)), GROUP, 4011);
+        let (advertise, _) = Client::at_link_local(machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+        let answers = Client::at_link_local(machine, 4011).answers(&request_for(&server_id(&advertise)), ALL_SERVERS_AND_RELAYS, 4011);
         let [(reply, from)] = &answers[..] else { panic!("{} answers on link {number}", answers.len()) };
         let here = SocketAddrV6::new(
             Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, number as u16, 0x10),
@@ -247,7 +247,7 @@ fn a_relay_is_answered_once_from_the_address_that_is_good_beyond_the_link() {
     server.wait_for_line("ready");
     for (number, relay) in relays.iter().enumerate() {
         let socket = Client::at_address(relay, &format!("2001:db8:{number}::207"), 547);
-        for to in [ours(number), SERVERS, GROUP] {
+        for to in [ours(number), ALL_SERVERS, ALL_SERVERS_AND_RELAYS] {
             let answers = socket.answers(&vector("relayed-pxe6-solicit"), to, 547);
             let [(reply, from)] = &answers[..] else { panic!("{} answers at {to}: {}", answers.len(), server.log()) };
             assert_eq!(*from, SocketAddrV6::new(ours(number), 547, 0, 0).into(), "{to}");
@@ -265,8 +265,8 @@ fn relays_that_know_no_server_are_heard_still_when_the_only_link_was_made_anew()
         let relay = plug_in(&host, "lan", 0);
         let socket = Client::at_address(&relay, "2001:db8::207", 547);
         let request = vector("relayed-pxe6-solicit");
-        wait_for("the link", || (socket.answers(&request, SERVERS, 547).len() == 1).then_some(()));
-        let answers = socket.answers(&request, SERVERS, 547);
+        wait_for("the link", || (socket.answers(&request, ALL_SERVERS, 547).len() == 1).then_some(()));
+        let answers = socket.answers(&request, ALL_SERVERS, 547);
         assert_eq!(answers.len(), 1, "in round {round}");
         host.run("ip link del lan");
         server.wait_for_line("lan is no longer served");
@@ -280,12 +280,12 @@ fn with_proxy_only_port_4011_is_open_and_547_is_nobodys() {
     fs::create_dir(directory.path().join("state")).unwrap();
     // The name by which the request of the vector asks for its server.
     fs::write(directory.path().join("state/duid"), "00030001020000000010\n").unwrap();
-    let server = Server::configured(&host, directory, "[dhcp]\nproxy-only = true\n");
+    let server = Server::start_configured(&host, directory, "[dhcp]\nproxy-only = true\n");
     server.wait_for_line("serving eth0 as 192.0.2.10 and 2001:db8::10");
     server.wait_for_line("ready");
     let ports = |port| host.on(|| bound_sockets(Transport::Udp, port).unwrap());
     assert!(ports(4011).iter().any(|socket| socket.address == Ipv6Addr::UNSPECIFIED));
     assert_eq!((ports(547), ports(67)), (Vec::new(), Vec::new()));
-    assert_eq!(Client::at(&machine, 546).ask(&vector("ovmf-pxe6-solicit"), 547), None);
-    Client::at(&machine, 4011).wait_for_answer(&vector("ovmf-pxe6-request-4011"), 4011);
+    assert_eq!(Client::at_link_local(&machine, 546).ask(&vector("ovmf-pxe6-solicit"), 547), None);
+    Client::at_link_local(&machine, 4011).wait_for_answer(&vector("ovmf-pxe6-request-4011"), 4011);
 }

@@ -3,7 +3,7 @@
 mod netns;
 
 use netns::server::{Server, one_network};
-use netns::{Host, PATIENCE, wait_for};
+use netns::{Host, TIMEOUT, wait_for};
 use nix::sys::signal::Signal;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::BindToDevice;
@@ -26,7 +26,7 @@ profile = \"installer\"
 #[test]
 fn a_machine_with_the_uuid_of_another_is_told_of_once_and_not_installed() {
     let (host, machine) = one_network();
-    let server = Server::configured(&host, tempfile::tempdir().unwrap(), CONFIG);
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), CONFIG);
     ready(&server);
     for last in [0x99, 0xa, 0x98, 0x99] {
         discover(&machine, [2, 0, 0, 0, 0, last]);
@@ -48,7 +48,7 @@ fn a_machine_that_two_entries_list_gets_no_installer_while_one_of_them_says_neve
                    [machine.db1]\nmac = \"02:00:00:00:00:0a\"\nboot = \"never\"\n\
                    [machine.db1-old]\nmac = \"02:00:00:00:00:0a\"\nboot = \"never\"\n";
     let (host, machine) = one_network();
-    let server = Server::configured(&host, tempfile::tempdir().unwrap(), entries);
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), entries);
     ready(&server);
     discover(&machine, A);
     server.wait_for_line("in doubt about db1: profile local-disk");
@@ -63,7 +63,7 @@ fn a_machine_that_two_entries_list_gets_no_installer_while_one_of_them_says_neve
 #[test]
 fn a_uuid_that_two_machines_have_is_in_doubt_after_a_restart() {
     let (host, machine) = one_network();
-    let server = Server::configured(&host, tempfile::tempdir().unwrap(), CONFIG);
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), CONFIG);
     ready(&server);
     discover(&machine, A);
     assert!(script_by_uuid(&machine).contains("linux"));
@@ -73,7 +73,7 @@ fn a_uuid_that_two_machines_have_is_in_doubt_after_a_restart() {
     let written = || fs::read_to_string(&file).ok().filter(|text| text.ends_with(line));
     wait_for("the shared UUID in its file", written);
     assert!(!script_by_uuid(&machine).contains("linux"));
-    let server = server.killed_and_started_again(&host);
+    let server = server.kill_and_restart(&host);
     ready(&server);
     assert!(!script_by_uuid(&machine).contains("linux"), "{}", server.log());
 }
@@ -84,7 +84,7 @@ fn a_file_of_shared_uuids_that_cannot_be_read_is_told_of_and_stays() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("state")).unwrap();
     fs::write(directory.path().join("state/shared-uuids"), "11223344 02:00:00:00:00:0a\n").unwrap();
-    let server = Server::configured(&host, directory, CONFIG);
+    let server = Server::start_configured(&host, directory, CONFIG);
     ready(&server);
     server.wait_for_line("shared-uuids:1: this is no UUID with two MAC addresses; the file stays as it is");
     [A, [2, 0, 0, 0, 0, 0x99]].iter().for_each(|mac| discover(&machine, *mac));
@@ -172,7 +172,7 @@ fn discover(machine: &Host, mac: [u8; 6]) {
     let socket = machine.on(|| wait_for("the machine's port 68", bind));
     setsockopt(&socket, BindToDevice, &"eth0".into()).unwrap();
     socket.set_broadcast(true).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     socket.send_to(&packet, "255.255.255.255:67").unwrap();
     let mut reply = [0; 1500];
     socket.recv(&mut reply).expect("its answer");

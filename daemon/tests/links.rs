@@ -2,7 +2,7 @@
 
 mod netns;
 
-use netns::{Host, PATIENCE};
+use netns::{Host, TIMEOUT};
 use proxydhcpd::net::link::{LinkFilter, list, watch};
 use proxydhcpd_core::link::Link;
 use std::net::{IpAddr, Ipv4Addr};
@@ -147,7 +147,7 @@ fn over_ipv6_a_link_is_served_as_soon_as_it_has_a_link_local_address_that_can_be
     let lists = watched(&host, LinkFilter::default());
     assert_eq!(next(&lists), "");
     // The kernel makes no address of its own here, so that each is ours.
-    host.set("ipv6/conf/default/addr_gen_mode", "1");
+    host.set_sysctl("ipv6/conf/default/addr_gen_mode", "1");
     host.cable("lan", &other, "eth0");
     host.run("ip address add 2001:db8::1/64 dev lan nodad");
     // Replies could not come from it. Until it is known that nobody else has the second it is no address either.
@@ -163,7 +163,7 @@ fn over_ipv6_a_link_is_served_as_soon_as_it_has_a_link_local_address_that_can_be
 #[test]
 fn of_several_ipv6_addresses_the_one_that_stays_and_is_good_beyond_the_link_names_us() {
     let (host, other) = (Host::new(), Host::new());
-    host.set("ipv6/conf/default/addr_gen_mode", "1");
+    host.set_sysctl("ipv6/conf/default/addr_gen_mode", "1");
     host.cable("lan", &other, "eth0");
     for address in ["2001:db8::3/64 nodad preferred_lft 0", "2001:db8::1/64 nodad", "fe80::1/64 nodad"] {
         host.run(&format!("ip address add dev lan {address}"));
@@ -177,7 +177,7 @@ fn of_several_ipv6_addresses_the_one_that_stays_and_is_good_beyond_the_link_name
 #[test]
 fn a_filter_serves_each_family_where_it_is_wanted() {
     let (host, other) = (Host::new(), Host::new());
-    host.set("ipv6/conf/default/addr_gen_mode", "1");
+    host.set_sysctl("ipv6/conf/default/addr_gen_mode", "1");
     for (number, link) in ["lan", "dmz"].iter().enumerate() {
         host.cable(link, &other, &format!("eth{number}"));
         host.run(&format!("ip address add 192.0.2.{number}/32 dev {link}"));
@@ -216,12 +216,12 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn next(lists: &Receiver<Vec<Link>>) -> String {
-    show(&lists.recv_timeout(PATIENCE).unwrap())
+    show(&lists.recv_timeout(TIMEOUT).unwrap())
 }
 
 /// Waits until this is the list, and stays it; gives the index of its first link.
 fn settled(lists: &Receiver<Vec<Link>>, expected: &str) -> u32 {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let mut last = String::from("nothing");
     while let Ok(links) = lists.recv_timeout(end.saturating_duration_since(Instant::now())) {
         last = show(&links);

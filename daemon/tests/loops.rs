@@ -2,8 +2,8 @@
 
 mod netns;
 
-use netns::raw::Wire;
-use netns::server::{Server, ask_for_a_loader, one_network, vector};
+use netns::raw::RawSocket;
+use netns::server::{Server, request_loader, one_network, vector};
 use netns::{Host, wait_for};
 use std::process::Command;
 
@@ -18,23 +18,23 @@ fn a_machine_that_fetches_its_loader_a_third_time_is_told_of_with_the_likely_rea
     let told = server.log();
     let line = told.lines().find(|line| line.contains("for the third time")).unwrap();
     assert!(line.contains(MAC) && line.contains("ipxe.efi") && line.contains("no iPXE asked us in between"), "{line}");
-    assert!(ask_for_a_loader(&machine).is_some(), "it is answered all the same");
+    assert!(request_loader(&machine).is_some(), "it is answered all the same");
 }
 
 #[test]
 fn where_the_configuration_says_so_it_is_not_answered_for_a_while() {
     let (host, machine) = one_network();
-    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "[dhcp]\nloop-guard = \"stop\"\n");
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "[dhcp]\nloop-guard = \"stop\"\n");
     go_round(&server, &machine);
-    assert_eq!(ask_for_a_loader(&machine), None);
+    assert_eq!(request_loader(&machine), None);
     server.wait_for_line("it is not answered for five minutes");
 }
 
 /// It takes its address, aloud, and fetches the same loader three times.
 fn go_round(server: &Server, machine: &Host) {
-    wait_for("the server", || ask_for_a_loader(machine));
+    wait_for("the server", || request_loader(machine));
     let (from, to) = ("0.0.0.0:68".parse().unwrap(), "255.255.255.255:67".parse().unwrap());
-    machine.on(|| Wire::open().send(&from, &to, &vector("ovmf-x64-request-to-primary")));
+    machine.on(|| RawSocket::open().send(&from, &to, &vector("ovmf-x64-request-to-primary")));
     for _ in 0..3 {
         let mut curl = Command::new("curl");
         curl.args([

@@ -3,7 +3,7 @@
 
 mod netns;
 
-use netns::boot_once::{CONFIG, Site, http, rearm};
+use netns::boot_once::{CONFIG, TestSite, machine_url, rearm};
 use netns::server::{PROGRAM, Server};
 use netns::wait_for;
 use nix::sys::signal::Signal;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// A1 a.
 #[test]
 fn a_start_or_a_reload_without_the_machines_forgets_no_mark() {
-    let (site, server) = Site::start();
+    let (site, server) = TestSite::start();
     use_up(&site, &server, "web1");
     let text = fs::read_to_string(config(&server)).unwrap();
     fs::write(config(&server), text.replace(CONFIG, "")).unwrap();
@@ -27,7 +27,7 @@ fn a_start_or_a_reload_without_the_machines_forgets_no_mark() {
     let warned =
         "WARN  boots are used up, and there is no entry any more, of 1 machine (web1): these machines boot their";
     server.wait_for_line(warned);
-    let server = server.killed_and_started_again(&site.host);
+    let server = server.kill_and_restart(&site.host);
     server.wait_for_line(warned);
     server.wait_for_line("ready");
     let checked = run(&server, &["check"]);
@@ -35,7 +35,7 @@ fn a_start_or_a_reload_without_the_machines_forgets_no_mark() {
     assert!(told.contains("there are marks of used-up boots of 1 machine (web1) that have no entry"), "{told}");
     fs::write(config(&server), text).unwrap();
     server.wait_for_line("INFO  reloaded");
-    assert_eq!(site.boots(), [false, true, true]);
+    assert_eq!(site.boots_kernel(), [false, true, true]);
     assert!(server.directory.path().join("state/used-up/web1").exists());
     assert!(!server.log().contains("may boot again"), "{}", server.log());
 }
@@ -50,7 +50,7 @@ fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
         fs::create_dir(directory.path().join("machines")).unwrap();
         fs::write(directory.path().join("machines").join(name), whole).unwrap();
         let config = "default-profile = \"installer\"\n[profile.installer]\nkernel = \"linux\"\n";
-        let (site, server) = Site::configured(directory, config);
+        let (site, server) = TestSite::with_config(directory, config);
         use_up(&site, &server, "web1");
         let file = server.directory.path().join("machines").join(name);
         fs::write(&file, &whole[..cut]).unwrap();
@@ -58,17 +58,17 @@ fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
         let warned = "WARN  boots are used up, and there is no entry any more, of 1 machine (web1): these machines boot \
                       their disks; `proxydhcpd rearm NAME` makes one a machine without an entry";
         server.wait_for_line(warned);
-        let script = |site: &Site, last| {
+        let script = |site: &TestSite, last| {
             let mac = format!("mac=52-54-00-00-00-{last}/uuid=/platform=pcbios/arch=i386/menu.ipxe");
             String::from_utf8(site.fetch(&format!("http://192.0.2.10:8080/machine/{mac}"), &[])).unwrap()
         };
-        let is_held = |site: &Site| {
+        let is_held = |site: &TestSite| {
             let script = script(site, "01");
             script.contains("sanboot ") && script.contains("\necho proxydhcpd rearm web1\n")
         };
         assert!(is_held(&site), "{}", server.log());
         assert!(script(&site, "77").contains("kernel "), "another machine installs");
-        let server = server.killed_and_started_again(&site.host);
+        let server = server.kill_and_restart(&site.host);
         server.wait_for_line("ready");
         server.wait_for_line(warned);
         assert!(is_held(&site), "{}", server.log());
@@ -96,7 +96,7 @@ fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
 /// Of what somebody else writes there, and of marks that were made before marks said so.
 #[test]
 fn a_mark_that_does_not_say_which_machine_it_is_of_is_told() {
-    let (site, server) = Site::start();
+    let (site, server) = TestSite::start();
     let directory = server.directory.path().join("state/used-up");
     fs::create_dir_all(&directory).unwrap();
     fs::write(directory.join("old"), "").unwrap();
@@ -107,7 +107,7 @@ fn a_mark_that_does_not_say_which_machine_it_is_of_is_told() {
     ] {
         fs::write(directory.join(name), text).unwrap();
     }
-    let server = server.killed_and_started_again(&site.host);
+    let server = server.kill_and_restart(&site.host);
     server.wait_for_line(
         "4 machines (hostile1, hostile2, hostile3, old), and their marks do not say which machines they",
     );
@@ -115,11 +115,11 @@ fn a_mark_that_does_not_say_which_machine_it_is_of_is_told() {
         server.wait_for_line(&format!("the mark {} cannot be read", directory.join(name).display()));
     }
     server.wait_for_line("ready");
-    assert_eq!(site.boots(), [true; 3]);
+    assert_eq!(site.boots_kernel(), [true; 3]);
 }
 
 /// A DISCOVER of a UEFI machine with the address of web1.
-fn discover(site: &Site) {
+fn discover(site: &TestSite) {
     let mut packet = hex::decode(include_str!("../../core/tests/identity/p01.hex").trim()).unwrap();
     packet[28..34].copy_from_slice(&[0x52, 0x54, 0, 0, 0, 1]);
     let socket = site.machine.on(|| wait_for("port 68", || UdpSocket::bind("0.0.0.0:68").ok()));
@@ -142,7 +142,7 @@ fn a_machine_file_that_is_half_there_forgets_no_mark() {
     fs::write(&file, &whole).unwrap();
     server.wait_for_line("3 machines in 1 file, read in");
     wait_for("the whole file", || (server.log().matches("INFO  reloaded").count() == 2).then_some(()));
-    assert_eq!(site.boots(), [true, true, false]);
+    assert_eq!(site.boots_kernel(), [true, true, false]);
 }
 
 /// A cut that leaves a sound entry, without its `boot`: that is not an entry that says something else. The mark stays,
@@ -165,7 +165,7 @@ fn a_machine_whose_entry_has_lost_its_boot_line_keeps_its_mark_and_boots_its_dis
         // The directory of marks is looked at every few seconds.
         thread::sleep(Duration::from_secs(5));
         assert!(server.directory.path().join("state/used-up/web3").exists(), "{}", server.log());
-        assert_eq!(site.boots(), [true, true, false], "{name}");
+        assert_eq!(site.boots_kernel(), [true, true, false], "{name}");
         for url in ["http://192.0.2.10:8080/", "tftp://192.0.2.10/"] {
             let url = format!("{url}machine/mac=52-54-00-00-00-03/uuid=/platform=pcbios/arch=i386/menu.ipxe");
             let script = String::from_utf8(site.fetch(&url, &[])).unwrap();
@@ -193,7 +193,7 @@ fn a_machine_whose_entry_has_lost_its_boot_line_keeps_its_mark_and_boots_its_dis
         assert_eq!(server.log().matches(line).count(), 1, "{}", server.log());
         fs::write(&file, whole).unwrap();
         wait_for("the whole file", || (server.log().matches("INFO  reloaded").count() == 2).then_some(()));
-        assert!(!site.boots()[2], "{}", server.log());
+        assert!(!site.boots_kernel()[2], "{}", server.log());
         assert!(!server.log().contains("no used-up boot any more"), "{}", server.log());
     }
 }
@@ -216,7 +216,7 @@ fn a_machine_file_that_is_being_written_is_taken_over_when_it_stands_still_even_
 /// A1 c.
 #[test]
 fn a_directory_of_marks_that_cannot_be_read_is_told_and_lets_nobody_boot_again() {
-    let (site, server) = Site::start();
+    let (site, server) = TestSite::start();
     use_up(&site, &server, "web1");
     let (directory, aside) = (server.directory.path().join("state/used-up"), server.directory.path().join("aside"));
     let break_it = || {
@@ -229,50 +229,50 @@ fn a_directory_of_marks_that_cannot_be_read_is_told_and_lets_nobody_boot_again()
     };
     break_it();
     server.wait_for_line("used-up cannot be read (Too many levels of symbolic links (os error 40)): what was known");
-    assert_eq!(site.boots(), [false, true, true]);
+    assert_eq!(site.boots_kernel(), [false, true, true]);
     let wrong = rearm(server.directory.path(), &["web1"]);
     assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("cannot be read: Too many"));
 
-    let server = server.killed_and_started_again(&site.host);
+    let server = server.kill_and_restart(&site.host);
     server.wait_for_line("until it can be read, machines that boot once boot their disks");
     server.wait_for_line("ready");
-    assert_eq!(site.boots(), [false; 3], "nobody knows which of them have");
+    assert_eq!(site.boots_kernel(), [false; 3], "nobody knows which of them have");
     mend_it();
     server.wait_for_line("used-up can be read again");
-    assert_eq!(site.boots(), [false, true, true]);
+    assert_eq!(site.boots_kernel(), [false, true, true]);
     assert!(!server.log().contains("may boot again"), "{}", server.log());
     assert_eq!(server.log().matches("used-up cannot be read").count(), 1, "{}", server.log());
     fs::remove_file(directory.join("web1")).unwrap();
     server.wait_for_line("web1 may boot again: its mark was removed");
-    assert_eq!(site.boots(), [true; 3]);
+    assert_eq!(site.boots_kernel(), [true; 3]);
 }
 
 /// A volume that is not mounted (yet): the link to it leads to nothing.
 #[test]
 fn a_directory_of_marks_behind_a_link_to_nothing_is_unknown_and_a_mark_is_written_when_it_is_there() {
-    let (site, server) = Site::start();
+    let (site, server) = TestSite::start();
     use_up(&site, &server, "web1");
     let (directory, volume) = (server.directory.path().join("state/used-up"), server.directory.path().join("volume"));
     let aside = server.directory.path().join("aside");
     server.signal(Signal::SIGSTOP);
     fs::rename(&directory, &aside).unwrap();
     symlink(&volume, &directory).unwrap();
-    let server = server.killed_and_started_again(&site.host);
+    let server = server.kill_and_restart(&site.host);
     server.wait_for_line("until it can be read, machines that boot once boot their disks");
     server.wait_for_line("ready");
-    assert_eq!(site.boots(), [false; 3]);
+    assert_eq!(site.boots_kernel(), [false; 3]);
     // An installer that runs meanwhile.
     site.fetch(&site.done_url("web2"), &[]);
     server.wait_for_line("web2 has used up its boot, which is forgotten at a restart");
     fs::rename(&aside, &volume).unwrap();
     server.wait_for_line("used-up can be written: marks that it lacked are in it now, 1 of them");
     assert!(volume.join("web2").exists());
-    wait_for("the marks", || (site.boots() == [false, false, true]).then_some(()));
+    wait_for("the marks", || (site.boots_kernel() == [false, false, true]).then_some(()));
 }
 
 #[test]
 fn a_file_in_the_place_of_the_directory_of_state_is_an_error_and_lets_nobody_boot_again() {
-    let (site, server) = Site::start();
+    let (site, server) = TestSite::start();
     use_up(&site, &server, "web1");
     let (state, aside) = (server.directory.path().join("state"), server.directory.path().join("aside"));
     let break_it = || {
@@ -286,35 +286,35 @@ fn a_file_in_the_place_of_the_directory_of_state_is_an_error_and_lets_nobody_boo
     break_it();
     server.wait_for_line("ERROR");
     server.wait_for_line("used-up cannot be read (Not a directory (os error 20)): what was known of the machines");
-    assert_eq!(site.boots(), [false, true, true]);
+    assert_eq!(site.boots_kernel(), [false, true, true]);
     let wrong = rearm(server.directory.path(), &["web1"]);
     assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("cannot be read: Not a dir"));
 
-    let server = server.killed_and_started_again(&site.host);
+    let server = server.kill_and_restart(&site.host);
     server.wait_for_line("used-up cannot be read (Not a directory (os error 20)): until it can be read, machines that");
     server.wait_for_line("machines that boot once boot their disks after a restart, until the directory can be read");
     server.wait_for_line("ready");
     assert!(!server.log().contains("boot again after a restart"), "{}", server.log());
-    assert_eq!(site.boots(), [false; 3]);
+    assert_eq!(site.boots_kernel(), [false; 3]);
     mend_it();
     server.wait_for_line("used-up can be read again");
-    assert_eq!(site.boots(), [false, true, true]);
+    assert_eq!(site.boots_kernel(), [false, true, true]);
 }
 
 #[test]
 fn a_directory_of_marks_that_vanishes_is_made_again_with_its_marks() {
-    let (site, server) = Site::start();
+    let (site, server) = TestSite::start();
     use_up(&site, &server, "web1");
     let directory = server.directory.path().join("state/used-up");
     fs::remove_dir_all(&directory).unwrap();
     server.wait_for_line("the directory has vanished, and with it the marks of 1 machine (web1); they still hold");
     wait_for("the mark", || directory.join("web1").exists().then_some(()));
-    assert_eq!(site.boots(), [false, true, true]);
+    assert_eq!(site.boots_kernel(), [false, true, true]);
 
     // While nobody watches, it cannot be told from a directory that was removed on purpose.
     server.signal(Signal::SIGSTOP);
     fs::rename(&directory, server.directory.path().join("aside")).unwrap();
-    let server = server.killed_and_started_again(&site.host);
+    let server = server.kill_and_restart(&site.host);
     server.wait_for_line("used-up is missing, though boots were used up before, by 1 machine (web1)");
 }
 
@@ -330,17 +330,17 @@ fn clients_that_take_all_descriptors_they_can_get_let_nobody_boot_again() {
 }
 
 fn take_all_descriptors(limit: usize) {
-    let (site, server) = Site::start();
+    let (site, server) = TestSite::start();
     for machine in ["web1", "web2"] {
         use_up(&site, &server, machine);
     }
     let nofile = format!("--nofile={limit}");
-    let server = server.killed_and_started_again_by(&["prlimit", &nofile, PROGRAM], &site.host);
+    let server = server.kill_and_restart_by(&["prlimit", &nofile, PROGRAM], &site.host);
     server.wait_for_line("ready");
     for last in 1..=8 {
         site.machine.run(&format!("ip address add 192.0.2.{}/24 dev eth0", 200 + last));
     }
-    let open = || fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count();
+    let open = || fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
     let (mut requests, mut pages) = (Vec::new(), Vec::new());
     for number in 0..128 {
         let from = format!("192.0.2.{}:0", 201 + number % 8);
@@ -363,38 +363,38 @@ fn take_all_descriptors(limit: usize) {
     assert!(open() > limit / 2, "{} of {limit} descriptors: that was no attack", open());
     drop((requests, pages));
     assert!(!server.log().contains("may boot again") && !server.log().contains("ERROR"), "{}", server.log());
-    wait_for("room for a page", || (site.boots() == [false, false, true]).then_some(()));
+    wait_for("room for a page", || (site.boots_kernel() == [false, false, true]).then_some(()));
 }
 
 /// A1 f.
 #[test]
 fn only_its_token_or_its_address_says_that_a_machine_is_done() {
-    let (site, server) = Site::start();
+    let (site, server) = TestSite::start();
     // As a page in the browser of somebody who is no machine.
     let status = ["--write-out", "%{http_code}", "--output", "/dev/null"];
-    assert_eq!(site.fetch(&http("web1", "done"), &status), b"403");
-    assert_eq!(site.fetch(&http("web1", "token=00112233445566778899aabbccddeeff/done"), &status), b"403");
+    assert_eq!(site.fetch(&machine_url("web1", "done"), &status), b"403");
+    assert_eq!(site.fetch(&machine_url("web1", "token=00112233445566778899aabbccddeeff/done"), &status), b"403");
     assert_eq!(site.fetch(&site.done_url("web2").replace("web2", "web1"), &status), b"403");
     server.wait_for_line("192.0.2.107 says without a token that web1 is done with its boot, and was not seen as web1");
-    assert_eq!(site.boots(), [true; 3]);
+    assert_eq!(site.boots_kernel(), [true; 3]);
 
-    site.takes_its_address(1);
-    assert_eq!(site.fetch(&http("web2", "done"), &status), b"403");
-    assert_eq!(site.fetch(&http("web1", "done"), &[]), b"noted\n");
+    site.request_address(1);
+    assert_eq!(site.fetch(&machine_url("web2", "done"), &status), b"403");
+    assert_eq!(site.fetch(&machine_url("web1", "done"), &[]), b"noted\n");
     server.wait_for_line("web1 has used up its boot");
-    assert_eq!(site.boots(), [false, true, true]);
+    assert_eq!(site.boots_kernel(), [false, true, true]);
 }
 
 #[test]
 fn a_token_outlives_reload_and_restart_and_ends_when_the_machine_is_armed_again() {
-    let (site, server) = Site::start();
+    let (site, server) = TestSite::start();
     let first = site.done_url("web1");
-    server.change("", "# changed\n");
+    server.edit_config("", "# changed\n");
     server.wait_for_line("INFO  reloaded");
     assert_eq!(site.done_url("web1"), first);
     use_up(&site, &server, "web1");
     assert_eq!(site.done_url("web1"), first, "an installer asks for its answers after its kernel");
-    let server = server.killed_and_started_again(&site.host);
+    let server = server.kill_and_restart(&site.host);
     server.wait_for_line("ready");
     assert_eq!(site.done_url("web1"), first);
     let rendered = run(&server, &["render", "done-url", "--machine", "web1", "--server", "192.0.2.10/24"]);
@@ -404,12 +404,12 @@ fn a_token_outlives_reload_and_restart_and_ends_when_the_machine_is_armed_again(
     server.wait_for_line("web1 may boot again: its mark was removed");
     let second = site.done_url("web1");
     assert_ne!(first, second);
-    let server = server.killed_and_started_again(&site.host);
+    let server = server.kill_and_restart(&site.host);
     server.wait_for_line("ready");
     assert_eq!(site.done_url("web1"), second);
     let status = ["--write-out", "%{http_code}", "--output", "/dev/null"];
     assert_eq!(site.fetch(&first, &status), b"403", "the installation before");
-    assert_eq!(site.boots(), [true; 3]);
+    assert_eq!(site.boots_kernel(), [true; 3]);
     assert_eq!(site.fetch(&second, &[]), b"noted\n");
     server.wait_for_line("web1 has used up its boot by /machine/name=web1/token=.../done");
     let mark = server.directory.path().join("state/used-up/web1");
@@ -419,18 +419,18 @@ fn a_token_outlives_reload_and_restart_and_ends_when_the_machine_is_armed_again(
 
 #[test]
 fn an_entry_that_says_something_else_than_once_ends_a_mark_and_the_log_says_whose() {
-    let (site, server) = Site::start();
+    let (site, server) = TestSite::start();
     use_up(&site, &server, "web1");
     let text = fs::read_to_string(config(&server)).unwrap();
     fs::write(config(&server), text.replacen("boot = \"once\"", "boot = \"always\"", 1)).unwrap();
     server.wait_for_line("web1 has no used-up boot any more: its entry says another `boot`");
     assert!(!server.directory.path().join("state/used-up/web1").exists());
-    assert_eq!(site.boots(), [true; 3]);
+    assert_eq!(site.boots_kernel(), [true; 3]);
 }
 
 #[test]
 fn explain_and_render_read_the_marks_and_say_when_they_cannot() {
-    let (site, server) = Site::start();
+    let (site, server) = TestSite::start();
     let explain = ["explain", "--client", "ipxe-bios", "--machine", "web1", "--server", "192.0.2.10/24"];
     let render = ["render", "--machine", "web1", "--server", "192.0.2.10/24"];
     let told = |arguments: &[&str]| String::from_utf8(run(&server, arguments).stdout).unwrap();
@@ -465,7 +465,7 @@ fn explain_and_render_read_the_marks_and_say_when_they_cannot() {
 
 #[test]
 fn a_mark_that_is_a_directory_is_removed_where_it_is_empty_and_the_cure_is_said_where_not() {
-    let (_site, server) = Site::start();
+    let (_site, server) = TestSite::start();
     let mark = server.directory.path().join("state/used-up/web1");
     fs::create_dir_all(mark.join("deeper")).unwrap();
     let wrong = rearm(server.directory.path(), &["web1"]);
@@ -477,17 +477,17 @@ fn a_mark_that_is_a_directory_is_removed_where_it_is_empty_and_the_cure_is_said_
 }
 
 /// The machines of [`CONFIG`] in a file of their own.
-fn in_a_file() -> (Site, Server) {
+fn in_a_file() -> (TestSite, Server) {
     let line = |number| format!("web{number},52:54:00:00:00:0{number},installer,once\n");
     let lines: String = (1..=3).map(line).collect();
     in_file("all.csv", &format!("name,mac,profile,boot\n{lines}"))
 }
 
-fn in_file(name: &str, machines: &str) -> (Site, Server) {
+fn in_file(name: &str, machines: &str) -> (TestSite, Server) {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("machines")).unwrap();
     fs::write(directory.path().join("machines").join(name), machines).unwrap();
-    Site::configured(directory, "[profile.installer]\nkernel = \"linux\"\n")
+    TestSite::with_config(directory, "[profile.installer]\nkernel = \"linux\"\n")
 }
 
 fn machines(server: &Server) -> std::path::PathBuf {
@@ -499,8 +499,8 @@ fn config(server: &Server) -> std::path::PathBuf {
 }
 
 /// By its kernel; returns when that is on the disk.
-fn use_up(site: &Site, server: &Server, machine: &str) {
-    site.fetch(&http(machine, "linux"), &[]);
+fn use_up(site: &TestSite, server: &Server, machine: &str) {
+    site.fetch(&machine_url(machine, "linux"), &[]);
     let mark = server.directory.path().join("state/used-up").join(machine);
     wait_for("the mark", || mark.exists().then_some(()));
 }

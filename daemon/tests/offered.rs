@@ -4,7 +4,7 @@
 mod netns;
 
 use netns::Host;
-use netns::server::{Server, as_nobody_with, one_network};
+use netns::server::{Server, unprivileged_with, one_network};
 use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket, TftpRequest};
 use serde_json::Value;
 use std::fs;
@@ -254,7 +254,7 @@ fn a_machine_that_is_refused_what_was_offered_is_one_warning_with_its_cure() {
     let directory = tempfile::tempdir().unwrap();
     let config =
         "[profile.debian]\nkernel = \"debian/linux\"\n[profile.url]\nkernel = \"tftp://192.0.2.10/none/linux\"\n";
-    let server = Server::configured(&host, directory, config);
+    let server = Server::start_configured(&host, directory, config);
     server.wait_for_line(
         "tftp://192.0.2.10/none/linux is offered from this machine, which cannot send it: there is no file",
     );
@@ -275,9 +275,9 @@ fn a_machine_that_is_refused_what_was_offered_is_one_warning_with_its_cure() {
 #[test]
 fn what_becomes_unreadable_while_it_is_served_is_told_when_a_machine_asks_for_it() {
     let (host, machine) = one_network();
-    let words = as_nobody_with("-all,+net_bind_service");
+    let words = unprivileged_with("-all,+net_bind_service");
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
-    let server = Server::started_by("setpriv", &host, &words);
+    let server = Server::start_program("setpriv", &host, &words);
     server.wait_for_line("ready");
     let loader = server.boot.path().join("ipxe.efi");
     fs::set_permissions(&loader, fs::Permissions::from_mode(0o000)).unwrap();

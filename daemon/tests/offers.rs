@@ -4,7 +4,7 @@
 mod netns;
 
 use netns::server::{Server, vector};
-use netns::{Host, Peer, wait_for, wait_up_to, without};
+use netns::{Host, Peer, wait_for, wait_up_to, without_capability};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd::net::overhear;
@@ -166,7 +166,7 @@ fn a_client_that_keeps_port_68_for_itself_is_heard_beside_by_a_packet_socket() {
     let wire = Wire::new();
     let (us, primary) = (wire.host("us", Some("192.0.2.10")), wire.host("primary", Some("192.0.2.1")));
     let _keeps_it = us.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
-    let error = us.on(|| without(CapabilitySet::NET_RAW, || overhear::open().unwrap_err()));
+    let error = us.on(|| without_capability(CapabilitySet::NET_RAW, || overhear::open().unwrap_err()));
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     let ours = us.on(|| overhear::open().unwrap());
     assert!(matches!(ours, Ours::Packet(_)));

@@ -3,7 +3,7 @@
 
 mod netns;
 
-use netns::boot_once::Site;
+use netns::boot_once::TestSite;
 use netns::server::{PROGRAM, Server};
 use nix::sys::signal::Signal;
 use std::io::Write;
@@ -12,9 +12,9 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-fn limited(files: &str) -> (Site, Server) {
-    let (site, server) = Site::start();
-    let server = server.killed_and_started_again_by(&["prlimit", files, PROGRAM], &site.host);
+fn limited(files: &str) -> (TestSite, Server) {
+    let (site, server) = TestSite::start();
+    let server = server.kill_and_restart_by(&["prlimit", files, PROGRAM], &site.host);
     (site, server)
 }
 
@@ -24,7 +24,7 @@ fn a_start_with_too_few_open_files_to_serve_anybody_fails_with_the_cure() {
         ["--nofile=12", "--nofile=16", "--nofile=20", "--nofile=32", "--nofile=48", "--nofile=64", "--nofile=72"]
     {
         let (_site, mut server) = limited(files);
-        assert_eq!(server.status(), Some(1), "{}", server.log());
+        assert_eq!(server.exit_code(), Some(1), "{}", server.log());
         let log = server.log();
         assert!(log.contains("too few open files"), "{files}: {log}");
         assert!(log.contains("LimitNOFILE="), "{files}: {log}");
@@ -39,7 +39,7 @@ fn a_start_with_few_open_files_is_told_and_serves() {
         let log = server.log();
         assert_eq!(log.contains("leaves too few for clients"), told, "{files}: {log}");
         assert_eq!(log.contains("LimitNOFILE="), told, "{files}: {log}");
-        assert_eq!(site.boots(), [true; 3], "{files}: {}", server.log());
+        assert_eq!(site.boots_kernel(), [true; 3], "{files}: {}", server.log());
     }
 }
 
@@ -64,7 +64,7 @@ fn clients_for_whom_there_is_no_room_are_counted_and_the_last_line_of_the_log_sa
     server.wait_for_line("HTTP connections are in use: one of 192.0.2.107 was closed");
     drop((requests, pages));
     server.signal(Signal::SIGTERM);
-    assert_eq!(server.status(), Some(0));
+    assert_eq!(server.exit_code(), Some(0));
     let log = server.log();
     let last = log.lines().last().unwrap();
     assert!(last.contains("stopped; not answered: "), "{last}");
@@ -76,8 +76,8 @@ fn clients_for_whom_there_is_no_room_are_counted_and_the_last_line_of_the_log_sa
 /// The list that was there stands, and a host that lacks files for an hour does not fill its log.
 #[test]
 fn interfaces_that_cannot_be_watched_are_a_warning_once_a_minute() {
-    let (_site, server) = Site::start();
-    let id = server.id().to_string();
+    let (_site, server) = TestSite::start();
+    let id = server.pid().to_string();
     let limit = |files: &str| assert!(Command::new("prlimit").args(["--pid", &id, files]).status().unwrap().success());
     limit("--nofile=16:");
     // A reload watches anew.

@@ -4,8 +4,8 @@
 mod netns;
 
 use netns::loaders::boot_dir;
-use netns::server::{Server, as_nobody_with, ask_for_a_loader, one_network, vector};
-use netns::{Host, PATIENCE, Peer, wait_for, wait_up_to, without};
+use netns::server::{Server, unprivileged_with, request_loader, one_network, vector};
+use netns::{Host, TIMEOUT, Peer, wait_for, wait_up_to, without_capability};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Enabled, Loaded, load_from_dir};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
@@ -35,9 +35,9 @@ fn ports_4011_and_8080_are_taken_when_they_are_free_also_by_a_server_with_no_mor
     let (host, machine) = one_network();
     let boot = host.on(|| UdpSocket::bind("0.0.0.0:4011").unwrap());
     let http = host.on(|| TcpListener::bind("0.0.0.0:8080").unwrap());
-    let words = as_nobody_with("-all,+net_bind_service");
+    let words = unprivileged_with("-all,+net_bind_service");
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
-    let server = Server::started_by("setpriv", &host, &words);
+    let server = Server::start_program("setpriv", &host, &words);
     server.wait_for_line("ready");
     let offer = wait_for("an offer", || offer(&machine, "ovmf-x64-discover"));
     assert!(is_direct(&offer), "sent to a port that is not ours");
@@ -55,7 +55,7 @@ fn ports_4011_and_8080_are_taken_when_they_are_free_also_by_a_server_with_no_mor
     wait_for("the redirect shape", || {
         self::offer(&machine, "ovmf-x64-discover").filter(|redirect| !is_direct(redirect))
     });
-    assert_eq!(wait_for("an answer", || ask_for_a_loader(&machine)), "ipxe.efi");
+    assert_eq!(wait_for("an answer", || request_loader(&machine)), "ipxe.efi");
     wait_for("a script by HTTP", || {
         let script = self::offer(&machine, "ipxe-x64-discover")?;
         (file(&script) == "http://192.0.2.10:8080/boot.ipxe").then_some(())
@@ -68,12 +68,12 @@ fn ports_4011_and_8080_are_taken_when_they_are_free_also_by_a_server_with_no_mor
 fn a_server_without_permission_for_its_ports_fails_with_the_cure_unless_it_is_told_to_do_without_them() {
     let (host, _) = one_network();
     let start = |flags: &[&str]| {
-        let words = as_nobody_with("-all");
+        let words = unprivileged_with("-all");
         let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
-        Server::started_by("setpriv", &host, &[&words, flags].concat())
+        Server::start_program("setpriv", &host, &[&words, flags].concat())
     };
     let mut server = start(&["--no-http"]);
-    assert_eq!(server.status(), Some(1), "{}", server.log());
+    assert_eq!(server.exit_code(), Some(1), "{}", server.log());
     let log = server.log();
     let ports = "cannot open UDP port 67, UDP port 547, UDP port 69: permission denied";
     assert!(log.contains(ports) && log.contains("CAP_NET_BIND_SERVICE") && log.contains("--no-tftp"), "{log}");
@@ -89,16 +89,16 @@ fn port_69_is_taken_when_it_is_free_and_loaders_are_offered() {
     let tftp = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
     let server = Server::start(&host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
-    assert!(ask_for_a_loader(&machine).is_none(), "offered what nobody serves");
+    assert!(request_loader(&machine).is_none(), "offered what nobody serves");
     drop(tftp);
     let line = "UDP port 69 can be had at last: loaders are offered";
     wait_up_to(LONG_ENOUGH, line, || server.log().contains(line).then_some(()));
-    assert_eq!(wait_for("an answer", || ask_for_a_loader(&machine)), "ipxe.efi");
+    assert_eq!(wait_for("an answer", || request_loader(&machine)), "ipxe.efi");
     assert!(fetches(&machine, "tftp://192.0.2.10/ipxe.efi"));
     // A reload keeps what has become ours since the start.
     server.signal(nix::sys::signal::Signal::SIGHUP);
     server.wait_for_line("INFO  reloaded");
-    assert_eq!(wait_for("an answer", || ask_for_a_loader(&machine)), "ipxe.efi");
+    assert_eq!(wait_for("an answer", || request_loader(&machine)), "ipxe.efi");
 }
 
 /// What the warning advises: dnsmasq is told to share, and started again.
@@ -107,9 +107,9 @@ fn beside_a_dnsmasq_that_shares_port_67_at_last_broadcasts_are_heard_at_once_and
     for capabilities in ["-all,+net_bind_service", "-all,+net_bind_service,+net_raw"] {
         let (host, machine) = one_network();
         let dnsmasq = start_dnsmasq(&host, "");
-        let words = as_nobody_with(capabilities);
+        let words = unprivileged_with(capabilities);
         let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
-        let server = Server::started_by("setpriv", &host, &words);
+        let server = Server::start_program("setpriv", &host, &words);
         server.wait_for_line("ready");
         drop(dnsmasq);
         let dnsmasq = start_dnsmasq(&host, "--bind-dynamic");
@@ -139,7 +139,7 @@ fn port_67_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_en
     let (mut loaded, start) = (loaded(directory.path()), Instant::now());
     let links = host.on(|| list(&LinkFilter::default()).unwrap());
     let mut doors =
-        host.on(|| without(CapabilitySet::NET_RAW, || Listeners::open(&loaded.settings, &links, start).unwrap()));
+        host.on(|| without_capability(CapabilitySet::NET_RAW, || Listeners::open(&loaded.settings, &links, start).unwrap()));
     assert!(!doors.opened.iter().any(is_port_67));
     let settings = loaded.settings.clone();
     let look = |doors: &mut Listeners, seconds| {
@@ -225,7 +225,7 @@ fn a_port_that_we_may_not_have_is_not_tried_again() {
     host.on(|| {
         wait_for("the end of the socket", || bound_sockets(Transport::Udp, 69).unwrap().is_empty().then_some(()));
         let late = start + Duration::from_secs(60);
-        without(CapabilitySet::NET_BIND_SERVICE, || doors.retry(&loaded.settings, late));
+        without_capability(CapabilitySet::NET_BIND_SERVICE, || doors.retry(&loaded.settings, late));
         doors.retry(&loaded.settings, late);
     });
     assert!(!doors.open.tftp);
@@ -287,7 +287,7 @@ fn client(machine: &Host) -> UdpSocket {
     let client = machine.on(|| wait_for("the machine's port 68", || UdpSocket::bind("0.0.0.0:68").ok()));
     socket2::SockRef::from(&client).bind_device(Some(b"eth0")).unwrap();
     client.set_broadcast(true).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(TIMEOUT)).unwrap();
     client
 }
 

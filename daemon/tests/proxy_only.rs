@@ -15,7 +15,7 @@ fn routed() -> (Host, Host, Host) {
     router.cable("eth1", &machine, "eth0");
     host.run("ip address add 192.0.2.10/24 dev eth0\nip route add default via 192.0.2.1");
     router.run("ip address add 192.0.2.1/24 dev eth0\nip address add 198.51.100.1/24 dev eth1");
-    router.set("ipv4/ip_forward", "1");
+    router.set_sysctl("ipv4/ip_forward", "1");
     machine.run("ip address add 198.51.100.7/24 dev eth0\nip route add default via 198.51.100.1");
     (host, router, machine)
 }

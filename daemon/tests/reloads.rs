@@ -2,7 +2,7 @@
 
 mod netns;
 
-use netns::lease::Lease;
+use netns::lease::FileLease;
 use netns::server::{PROGRAM, Server, one_network};
 use netns::{Host, wait_up_to};
 use nix::sys::signal::Signal;
@@ -56,7 +56,7 @@ fn what_is_no_regular_file_is_refused_at_once_wherever_it_stands() {
 #[test]
 fn a_reload_of_what_is_no_regular_file_fails_and_the_next_one_happens() {
     let (host, _machine) = one_network();
-    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "");
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "");
     server.wait_for_line("ready");
     let file = server.directory.path().join("proxydhcpd.toml");
     let text = fs::read_to_string(&file).unwrap();
@@ -75,13 +75,13 @@ fn a_reload_of_what_is_no_regular_file_fails_and_the_next_one_happens() {
 #[test]
 fn a_reload_that_stands_still_is_told_of_and_another_one_happens() {
     let (host, _machine) = one_network();
-    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "");
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "");
     server.wait_for_line("ready");
     let at = |name: &str| server.directory.path().join(name);
     let text = fs::read_to_string(at("proxydhcpd.toml")).unwrap();
-    let lease = Lease::take(&at("proxydhcpd.toml"), at("lease"));
+    let lease = FileLease::take(&at("proxydhcpd.toml"), at("lease"));
     server.signal(Signal::SIGHUP);
-    lease.wait_until_asked();
+    lease.wait_until_opened();
     wait_up_to(Duration::from_secs(40), "the warning", || {
         server.log().contains("the reload that began 30 s ago has not ended").then_some(())
     });
@@ -90,14 +90,14 @@ fn a_reload_that_stands_still_is_told_of_and_another_one_happens() {
     fs::rename(at("new"), at("proxydhcpd.toml")).unwrap();
     server.signal(Signal::SIGHUP);
     server.wait_for_line("INFO  reloaded");
-    lease.end();
+    lease.release();
     assert!(server.is_running());
 }
 
 #[test]
 fn a_storm_of_signals_is_answered_once_a_second_and_says_nothing_twice() {
     let (host, _machine) = one_network();
-    let server = Server::configured(&host, tempfile::tempdir().unwrap(), "");
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "");
     server.wait_for_line("ready");
     // Its files are as old as it is, so it may look at them once more.
     std::thread::sleep(Duration::from_secs(5));

@@ -2,9 +2,9 @@
 
 mod netns;
 
-use netns::ipv6::{Client, GROUP};
-use netns::raw::{SERVER_MAC, Wire, as_text};
-use netns::server::{Server, as_nobody_with, vector};
+use netns::ipv6::{Client, ALL_SERVERS_AND_RELAYS};
+use netns::raw::{SERVER_MAC, RawSocket, format_mac};
+use netns::server::{Server, unprivileged_with, vector};
 use netns::{Host, wait_for};
 use nix::sys::signal::Signal;
 use proxydhcpd::net::reply_sender::{OutgoingReplies, ReplySender, Reply};
@@ -26,14 +26,14 @@ const ABSENT: u32 = 300;
 fn relays_and_machines_that_are_gone_keep_no_answer_from_anybody() {
     let (host, machine) = one_large_network();
     // As the unit has it: the kernel's limit for send buffers holds.
-    let words = as_nobody_with("-all,+net_bind_service");
+    let words = unprivileged_with("-all,+net_bind_service");
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
-    let server = Server::started_by("setpriv", &host, &words);
+    let server = Server::start_program("setpriv", &host, &words);
     server.wait_for_line("ready");
     let honest = Honest::new(&machine);
     honest.wait_until_served();
 
-    let wire = machine.on(Wire::open);
+    let wire = machine.on(RawSocket::open);
     let flood = thread::spawn(move || {
         // 500 relayed DISCOVERs a second, and 200 requests to port 4011.
         for number in 0..1500 {
@@ -89,11 +89,11 @@ fn what_hosts_that_are_gone_fill_refuses_more_and_a_broadcast_leaves_all_the_sam
 fn what_finds_no_room_in_a_send_buffer_is_warned_of_once_with_its_cause_and_counted() {
     let (host, machine) = one_large_network();
     // As the unit has it: the kernel's limit for send buffers holds.
-    let words = as_nobody_with("-all,+net_bind_service");
+    let words = unprivileged_with("-all,+net_bind_service");
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
-    let mut server = Server::started_by("setpriv", &host, &words);
+    let mut server = Server::start_program("setpriv", &host, &words);
     server.wait_for_line("ready");
-    let wire = machine.on(Wire::open);
+    let wire = machine.on(RawSocket::open);
     for number in 0..8000 {
         let absent = |network: u8| Ipv4Addr::new(10, 99, network, 1 + (number % (ABSENT / 2)) as u8);
         for machine in [3 * number, 3 * number + 1, 3 * number + 2] {
@@ -108,7 +108,7 @@ fn what_finds_no_room_in_a_send_buffer_is_warned_of_once_with_its_cause_and_coun
     server.wait_for_line("the send buffers of port 67 are full of replies that have not left");
     server.wait_for_line("was not sent, because the send buffer of its socket is full");
     server.signal(Signal::SIGTERM);
-    server.status();
+    server.exit_code();
     let log = server.log();
     assert_eq!(log.matches("are full of replies").count(), 1, "{log}");
     assert_eq!(log.matches("of its socket is full").count(), 1, "{log}");
@@ -128,7 +128,7 @@ fn an_offer_to_a_relay_without_a_route_is_none_and_is_warned_of_once_with_its_cu
     let (host, machine) = one_large_network();
     let mut server = Server::start(&host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
-    let wire = machine.on(Wire::open);
+    let wire = machine.on(RawSocket::open);
     let relay = Ipv4Addr::new(172, 31, 9, 1);
     let mut number = 0;
     wait_for("a warning", || {
@@ -144,7 +144,7 @@ fn an_offer_to_a_relay_without_a_route_is_none_and_is_warned_of_once_with_its_cu
     thread::sleep(Duration::from_millis(500));
     // The log is whole when the server has ended.
     server.signal(Signal::SIGTERM);
-    server.status();
+    server.exit_code();
     let log = server.log();
     assert_eq!(log.matches("OFFER not sent").count(), 1, "{log}");
     assert!(!log.contains("OFFER ipxe.efi"), "it was not sent: {log}");
@@ -172,10 +172,10 @@ fn over_ipv6_a_late_reply_that_the_firewall_drops_is_none_either() {
     host.run("nft add rule inet test out meta nfproto ipv6 udp sport 4011 drop");
     let server = Server::start(&host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
-    let solicits = Client::at(&machine, 546);
+    let solicits = Client::at_link_local(&machine, 546);
     let (advertise, _) = solicits.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
     let request = netns::ipv6::request_for(&netns::ipv6::server_id(&advertise));
-    Client::at(&machine, 4011).send(&request, GROUP, 4011);
+    Client::at_link_local(&machine, 4011).send(&request, ALL_SERVERS_AND_RELAYS, 4011);
     server.wait_for_line("REPLY not sent: this host's own firewall drops what leaves port 4011");
     assert!(!server.log().contains("REPLY tftp"), "{}", server.log());
 }
@@ -201,7 +201,7 @@ fn a_machine_on_an_interface_that_is_not_served_or_has_no_address_is_told_of_onc
     machine.on(|| broadcast(&discover([2, 0, 0, 0, 5, 6], 2)));
     server.wait_for_line("OFFER ipxe.efi");
     server.signal(Signal::SIGTERM);
-    server.status();
+    server.exit_code();
     assert_eq!(server.log().matches("is not answered").count(), 2, "{}", server.log());
 }
 
@@ -211,7 +211,7 @@ const MACHINE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 4);
 fn one_large_network() -> (Host, Host) {
     let (host, machine) = (Host::new(), Host::new());
     host.cable("eth0", &machine, "eth0");
-    host.run(&format!("ip link set eth0 address {}", as_text(SERVER_MAC)));
+    host.run(&format!("ip link set eth0 address {}", format_mac(SERVER_MAC)));
     host.run("ip address add 10.99.0.1/16 dev eth0\nip address add fe80::10/64 dev eth0 nodad");
     machine.run("ip address add 10.99.0.4/16 dev eth0\nip address add fe80::207/64 dev eth0 nodad");
     (host, machine)
@@ -235,7 +235,7 @@ impl Honest {
         for socket in [&offers, &boot_server] {
             socket.set_read_timeout(Some(SOON)).unwrap();
         }
-        Honest { offers, boot_server, ipv6: Client::at(machine, 546) }
+        Honest { offers, boot_server, ipv6: Client::at_link_local(machine, 546) }
     }
 
     fn wait_until_served(&self) {

@@ -4,8 +4,8 @@
 mod netns;
 
 use netns::loaders::boot_dir;
-use netns::server::{PROGRAM, Server, as_nobody_with, ask, ask_for_a_loader, one_network, state_dir, vector};
-use netns::{Host, PATIENCE, wait_for};
+use netns::server::{PROGRAM, Server, unprivileged_with, request_loader_for, request_loader, one_network, state_dir, vector};
+use netns::{Host, TIMEOUT, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, Permissions};
@@ -31,7 +31,7 @@ fn busy_tftp_and_http_ports_are_told_with_their_holder_and_the_plan_follows() {
         assert!(log.lines().any(|line| line.contains("WARN") && line.contains(port) && line.contains(&us)), "{log}");
     }
     // Neither a loader nor a script is offered now.
-    assert!(ask_for_a_loader(&machine).is_none(), "offered what nobody serves");
+    assert!(request_loader(&machine).is_none(), "offered what nobody serves");
 }
 
 #[test]
@@ -64,14 +64,14 @@ fn port_4011_alone_is_enough_to_go_on() {
     let (host, machine) = one_network();
     let _dhcp = host.on(|| UdpSocket::bind("0.0.0.0:67").unwrap());
     let arguments = [&WITHOUT_CAP_NET_RAW[..], &["--boot-dir", "BOOT"]].concat();
-    let server = Server::started_by("setpriv", &host, &arguments);
+    let server = Server::start_program("setpriv", &host, &arguments);
     server.wait_for_line("ready");
     let log = server.log();
     let us = format!("(pid {}) on 0.0.0.0 has it", std::process::id());
     let warning = log.lines().find(|line| line.contains("broadcasts are not heard")).unwrap_or_else(|| panic!("{log}"));
     assert!(["WARN", "UDP port 67", &us, "CAP_NET_RAW"].iter().all(|part| warning.contains(part)), "{warning}");
     assert!(!log.contains("DHCP on port 67"), "{log}");
-    assert!(ask_for_a_loader(&machine).is_some());
+    assert!(request_loader(&machine).is_some());
 }
 
 /// And the port stays free for its owner, who may start again at any time.
@@ -79,9 +79,9 @@ fn port_4011_alone_is_enough_to_go_on() {
 fn with_cap_net_raw_a_port_67_that_is_somebody_elses_is_served_beside_them() {
     let (host, machine) = one_network();
     let dhcp = host.on(|| UdpSocket::bind("0.0.0.0:67").unwrap());
-    let words = as_nobody_with("-all,+net_bind_service,+net_raw");
+    let words = unprivileged_with("-all,+net_bind_service,+net_raw");
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
-    let server = Server::started_by("setpriv", &host, &words);
+    let server = Server::start_program("setpriv", &host, &words);
     server.wait_for_line("ready");
     let log = server.log();
     let holder = "on 0.0.0.0 has UDP port 67 for itself";
@@ -93,13 +93,13 @@ fn with_cap_net_raw_a_port_67_that_is_somebody_elses_is_served_beside_them() {
     let client = machine.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
     socket2::SockRef::from(&client).bind_device(Some(b"eth0")).unwrap();
     client.set_broadcast(true).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(TIMEOUT)).unwrap();
     client.send_to(&vector("ovmf-x64-discover"), "255.255.255.255:67").unwrap();
     let (mut offer, mut heard) = ([0; 1500], [0; 1500]);
     let (_, from) = client.recv_from(&mut offer).unwrap();
     assert_eq!(from, "192.0.2.10:67".parse().unwrap());
     assert_eq!((offer[0], &offer[16..20]), (2, &[0; 4][..]), "no proxy's offer");
-    dhcp.set_read_timeout(Some(PATIENCE)).unwrap();
+    dhcp.set_read_timeout(Some(TIMEOUT)).unwrap();
     dhcp.recv(&mut heard).unwrap();
 }
 
@@ -113,7 +113,7 @@ fn it_waits_for_interfaces_and_follows_them() {
     machine.run("ip address add 192.0.2.107/24 dev eth0");
     host.run("ip address add 192.0.2.10/24 dev eth0");
     server.wait_for_line("serving eth0 as 192.0.2.10");
-    wait_for("an answer from the new address", || ask_for_a_loader(&machine));
+    wait_for("an answer from the new address", || request_loader(&machine));
 
     host.run("ip address add 198.51.100.10/24 dev eth0\nip address del 192.0.2.10/24 dev eth0");
     server.wait_for_line("serving eth0 as 198.51.100.10");
@@ -129,7 +129,7 @@ fn a_reload_takes_the_boot_dir_as_a_whole_and_a_broken_file_changes_nothing() {
     let (host, machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
-    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
 
     let config = server.directory.path().join("proxydhcpd.toml");
     let good = fs::read_to_string(&config).unwrap();
@@ -137,14 +137,14 @@ fn a_reload_takes_the_boot_dir_as_a_whole_and_a_broken_file_changes_nothing() {
     server.signal(Signal::SIGHUP);
     server.wait_for_line("not reloaded");
     assert!(server.log().contains(&format!("{}:1:12", config.display())), "{}", server.log());
-    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
 
     let boot = server.boot.path();
     fs::rename(boot.join("ipxe.efi"), boot.join("snponly.efi")).unwrap();
     fs::write(&config, good).unwrap();
     server.signal(Signal::SIGHUP);
     server.wait_for_line("INFO  reloaded");
-    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("snponly.efi"));
+    assert_eq!(request_loader(&machine).as_deref(), Some("snponly.efi"));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_change_of_the_files_is_taken_over_without_a_signal_and_a_broken_one_is_told
     let (host, machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
-    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
     // The first look is what all others are held against.
     std::thread::sleep(Duration::from_secs(1));
 
@@ -160,13 +160,13 @@ fn a_change_of_the_files_is_taken_over_without_a_signal_and_a_broken_one_is_told
     let good = fs::read_to_string(&config).unwrap();
     fs::write(&config, "boot-dir = 7\n").unwrap();
     server.wait_for_line("not reloaded");
-    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
 
     fs::rename(server.boot.path().join("ipxe.efi"), server.boot.path().join("snponly.efi")).unwrap();
     fs::write(config.with_extension("new"), good).unwrap();
     fs::rename(config.with_extension("new"), &config).unwrap();
     server.wait_for_line("INFO  reloaded");
-    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("snponly.efi"));
+    assert_eq!(request_loader(&machine).as_deref(), Some("snponly.efi"));
     assert_eq!(server.log().matches("not reloaded").count(), 1, "{}", server.log());
 }
 
@@ -183,7 +183,7 @@ fn a_file_beside_the_main_one_is_taken_over_and_a_broken_one_changes_nothing() {
     fs::write(beside.join("y.toml"), "default-profile = \"x\"\n").unwrap();
     server.signal(Signal::SIGHUP);
     server.wait_for_line("INFO  reloaded");
-    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("grub.efi"));
+    assert_eq!(request_loader(&machine).as_deref(), Some("grub.efi"));
 
     // Both what the files say and what they lead to.
     for (broken, place) in
@@ -192,7 +192,7 @@ fn a_file_beside_the_main_one_is_taken_over_and_a_broken_one_changes_nothing() {
         fs::write(beside.join("x.toml"), broken).unwrap();
         server.signal(Signal::SIGHUP);
         server.wait_for_line(place);
-        assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("grub.efi"));
+        assert_eq!(request_loader(&machine).as_deref(), Some("grub.efi"));
     }
 }
 
@@ -224,7 +224,7 @@ fn start_and_reload_tell_all_that_is_wrong_in_the_text_and_with_the_files() {
     for part in ["unknown key `profil`", "gone.efi cannot be offered"] {
         server.wait_for_line(part);
     }
-    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
 
     let started = run(&host, &["-c", config.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&started.stderr);
@@ -255,7 +255,7 @@ fn files_are_served_only_where_machines_are_and_to_whoever_was_offered_them() {
         assert_eq!(fetch(from, &format!("tftp://{address}/ipxe.efi")), served, "TFTP at {address}");
     }
     server.signal(Signal::SIGTERM);
-    assert_eq!(server.status(), Some(0));
+    assert_eq!(server.exit_code(), Some(0));
     assert!(server.log().contains("not answered: tftp:unserved-link "), "{}", server.log());
 }
 
@@ -279,7 +279,7 @@ fn an_old_file_whose_tftpd_is_another_address_of_ours_makes_us_serve_its_files()
     let server = Server::start(&host, &["-c", file.to_str().unwrap(), "--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
     assert!(server.log().contains("TFTP on port 69, HTTP on port 8080"), "{}", server.log());
-    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
     let url = "tftp://192.0.2.11/ipxe.efi";
     let arguments = ["--silent", "--fail", "--max-time", "3", "--output", "/dev/null", url];
     assert!(machine.on(|| Command::new("curl").args(arguments).status().unwrap().success()));
@@ -298,10 +298,10 @@ fn a_machine_gets_one_line_in_ten_seconds_and_the_rest_is_summed_up_at_the_end()
     let mut server = Server::start(&host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
     for _ in 0..4 {
-        assert!(ask_for_a_loader(&machine).is_some());
+        assert!(request_loader(&machine).is_some());
     }
     server.signal(Signal::SIGTERM);
-    assert_eq!(server.status(), Some(0));
+    assert_eq!(server.exit_code(), Some(0));
     let log = server.log();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains(" on eth0: ")).collect();
     let [line] = lines[..] else { panic!("{log}") };
@@ -324,7 +324,7 @@ fn sigterm_lets_a_transfer_finish_and_ends_with_status_0() {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
     assert!(rest.len() + first.len() > 64 << 20, "cut off after {} octets", rest.len());
-    assert_eq!(server.status(), Some(0));
+    assert_eq!(server.exit_code(), Some(0));
     assert!(server.log().contains("stopped"));
 }
 
@@ -339,7 +339,7 @@ fn sigterm_waits_no_longer_than_two_seconds_for_a_client_that_takes_nothing() {
     stream.read_exact(&mut [0; 4096]).unwrap();
     let start = Instant::now();
     server.signal(Signal::SIGTERM);
-    assert_eq!(server.status(), Some(0));
+    assert_eq!(server.exit_code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
 
@@ -354,12 +354,12 @@ fn the_background_process_serves_when_its_caller_has_ended_with_0() {
     let output = host.on(|| command.output().unwrap());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let background = Background(server_on(&host).expect("nobody has port 4011"));
-    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
 
     // It has left the directory that the name of its file was relative to.
     fs::rename(boot.path().join("ipxe.efi"), boot.path().join("snponly.efi")).unwrap();
     kill(background.0, Signal::SIGHUP).unwrap();
-    wait_for("the reload", || (ask_for_a_loader(&machine)? == "snponly.efi").then_some(()));
+    wait_for("the reload", || (request_loader(&machine)? == "snponly.efi").then_some(()));
     kill(background.0, Signal::SIGTERM).unwrap();
     wait_for("its end", || kill(background.0, None).is_err().then_some(()));
 }
@@ -403,9 +403,9 @@ fn an_architecture_that_an_old_file_does_not_know_is_warned_of_once() {
     server.wait_for_line("ready");
     assert!(server.log().contains("our own TFTP and HTTP are off"), "{}", server.log());
     for _ in 0..3 {
-        assert!(ask(&machine, Some(11)).is_none());
+        assert!(request_loader_for(&machine, Some(11)).is_none());
     }
-    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
     let warned = "Unsupported architecture detected: [0, 11]. Dropping payload.";
     assert_eq!(server.log().matches(warned).count(), 1, "{}", server.log());
     assert!(server.log().contains("arm64_bootstrap under [ipxe] would serve"), "{}", server.log());
@@ -414,20 +414,20 @@ fn an_architecture_that_an_old_file_does_not_know_is_warned_of_once() {
 #[test]
 fn it_serves_without_root_and_with_the_one_capability_of_its_unit() {
     let (host, machine) = one_network();
-    let words = as_nobody_with("-all,+net_bind_service");
+    let words = unprivileged_with("-all,+net_bind_service");
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
-    let server = Server::started_by("setpriv", &host, &words);
+    let server = Server::start_program("setpriv", &host, &words);
     server.wait_for_line("ready");
-    assert_eq!(ask_for_a_loader(&machine).as_deref(), Some("ipxe.efi"));
+    assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
     assert!(!server.log().contains("WARN"), "{}", server.log());
 }
 
 #[test]
 fn what_its_user_may_not_read_is_told_and_no_machine_is_led_to_it() {
     let (host, machine) = one_network();
-    let words = as_nobody_with("-all,+net_bind_service");
+    let words = unprivileged_with("-all,+net_bind_service");
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
-    let server = Server::started_by("setpriv", &host, &words);
+    let server = Server::start_program("setpriv", &host, &words);
     server.wait_for_line("ready");
     for name in ["boot.ipxe", "rescue.ipxe"] {
         let path = server.boot.path().join(name);

@@ -3,8 +3,8 @@
 
 mod netns;
 
-use netns::raw::{Wire, frame, seal};
-use netns::{Host, PATIENCE, Peer, wait_for};
+use netns::raw::{RawSocket, frame, set_ip_checksum};
+use netns::{Host, TIMEOUT, Peer, wait_for};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
@@ -104,13 +104,13 @@ fn a_packet_socket_answers_from_port_67_by_the_link_of_the_question() {
 fn what_ip_or_udp_would_not_take_a_packet_socket_does_not_take() {
     let net = Net::new();
     let ours = net.packet_socket();
-    let wire = net.client.on(Wire::open);
+    let wire = net.client.on(RawSocket::open);
     let from = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68);
     let good = |payload: &[u8]| frame(&from, &SocketAddrV4::new(Ipv4Addr::BROADCAST, 67), payload);
     let changed = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut frame = good(b"bad");
         change(&mut frame);
-        seal(&mut frame);
+        set_ip_checksum(&mut frame);
         wire.send_frame(&frame);
     };
     changed(&|frame| frame[20] = 0x20); // more fragments follow
@@ -137,7 +137,7 @@ fn what_ip_or_udp_would_not_take_a_packet_socket_does_not_take() {
 fn a_frame_of_a_vlan_that_is_not_ours_is_not_heard() {
     let net = Net::new();
     let ours = net.packet_socket();
-    let wire = net.client.on(Wire::open);
+    let wire = net.client.on(RawSocket::open);
     let from = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68);
     for (vlan, payload) in [(7, &b"vlan 7"[..]), (0, b"vlan 0")] {
         let mut tagged = frame(&from, &SocketAddrV4::new(Ipv4Addr::BROADCAST, 67), payload);
@@ -331,7 +331,7 @@ impl Net {
             let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
             socket.set_reuse_address(true).unwrap();
             socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 67).into()).unwrap();
-            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket.set_read_timeout(Some(TIMEOUT)).unwrap();
             socket.into()
         })
     }
@@ -414,7 +414,7 @@ fn client_socket(address: Option<Ipv4Addr>) -> UdpSocket {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
     socket.bind_device(Some(b"eth0")).unwrap();
     socket.set_broadcast(true).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     socket.bind(&SocketAddrV4::new(address.unwrap_or(Ipv4Addr::UNSPECIFIED), 68).into()).unwrap();
     socket.into()
 }
@@ -424,7 +424,7 @@ fn up_for_long() -> YieldingSocket {
 }
 
 fn receive(socket: &UdpSocket) -> Vec<u8> {
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut buffer = [0; 2048];
     let length = recv(socket, &mut buffer).unwrap();
     buffer[..length].to_vec()
@@ -448,12 +448,12 @@ fn assert_silent(socket: &UdpSocket) {
         Ok(length) => panic!("received {:?}", &buffer[..length]),
         Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
     }
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
 }
 
 /// Waits until something is there.
 fn hear(ours: &Ours, batch: &mut ReceiveBatch) -> usize {
-    assert!(is_readable(ours, PATIENCE), "nothing came");
+    assert!(is_readable(ours, TIMEOUT), "nothing came");
     ours.receive(batch).unwrap()
 }
 

@@ -3,10 +3,10 @@
 
 mod netns;
 
-use netns::ipv6::{Client, GROUP, SERVERS, plug_in, server_id, url};
-use netns::raw::{Wire, frame6, seal6};
-use netns::server::{Server, as_nobody_with, vector};
-use netns::{Host, Peer, wait_for, without};
+use netns::ipv6::{Client, ALL_SERVERS_AND_RELAYS, ALL_SERVERS, plug_in, server_id, url};
+use netns::raw::{RawSocket, frame6, set_udp_checksum6};
+use netns::server::{Server, unprivileged_with, vector};
+use netns::{Host, Peer, wait_for, without_capability};
 use nix::poll::{PollFd, PollFlags, poll};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Settings, load_from_dir};
@@ -39,7 +39,7 @@ fn beside_a_sharing_dnsmasq_we_hear_the_group_and_it_keeps_its_unicast() {
         server.wait_for_line("requests that a relay sends to 2001:db8::10 are its business, not ours");
         assert!(!server.log().contains("WARN"), "{}", server.log());
 
-        let client = Client::at(&machine, 546);
+        let client = Client::at_link_local(&machine, 546);
         let theirs = both_advertise(&client);
         it_has_its_unicast(&client, &theirs);
     }
@@ -51,14 +51,14 @@ fn beside_a_dnsmasq_that_keeps_the_whole_port_a_packet_socket_hears_the_groups()
     let host = Host::new();
     let machine = plug_in(&host, "eth0", 0);
     let mut dnsmasq = start_dnsmasq(&host, "");
-    let words = as_nobody_with("-all,+net_bind_service,+net_raw");
+    let words = unprivileged_with("-all,+net_bind_service,+net_raw");
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["-c", "CONFIG"]).collect();
-    let server = Server::started_by("setpriv", &host, &words);
+    let server = Server::start_program("setpriv", &host, &words);
     server.wait_for_line("ready");
     let log = server.log();
     assert!(log.contains("has UDP port 547 for itself: the groups of DHCPv6 are heard beside it"), "{log}");
     assert!(log.contains("DHCPv6 on port 547") && !log.contains("WARN"), "{log}");
-    let client = Client::at(&machine, 546);
+    let client = Client::at_link_local(&machine, 546);
     for _ in 0..2 {
         let theirs = both_advertise(&client);
         it_has_its_unicast(&client, &theirs);
@@ -68,12 +68,12 @@ fn beside_a_dnsmasq_that_keeps_the_whole_port_a_packet_socket_hears_the_groups()
     }
     // What it is not asked for, and nobody has told it of: a link that comes later, and a relay that knows no server.
     let later = plug_in(&host, "lan1", 1);
-    let (_, from) = Client::at(&later, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    let (_, from) = Client::at_link_local(&later, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
     assert_eq!(from.ip(), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 1, 0x10));
     // A network card may keep from us what nobody has told it of. The first is that of the boot server, too.
-    assert_eq!([GROUP, SERVERS].map(|group| members(&host, "lan1", group)), [2, 1]);
+    assert_eq!([ALL_SERVERS_AND_RELAYS, ALL_SERVERS].map(|group| members(&host, "lan1", group)), [2, 1]);
     let relay = Client::at_address(&later, "2001:db8:1::207", 547);
-    let answers = relay.answers(&vector("relayed-pxe6-solicit"), SERVERS, 547);
+    let answers = relay.answers(&vector("relayed-pxe6-solicit"), ALL_SERVERS, 547);
     let [(reply, from)] = &answers[..] else { panic!("{} answers", answers.len()) };
     assert_eq!(from, &"[2001:db8:1::10]:547".parse().unwrap());
     assert_eq!(url(reply).as_deref(), Some("tftp://[2001:db8:1::10]/ipxe.efi"));
@@ -109,18 +109,18 @@ fn what_ip_or_udp_would_not_take_a_packet_socket_does_not_take() {
     let host = Host::new();
     let machine = plug_in(&host, "eth0", 0);
     let ours = host.on(|| packet::open_multicast(547, GROUPS).unwrap());
-    let wire = machine.on(Wire::open);
+    let wire = machine.on(RawSocket::open);
     let from = SocketAddrV6::new("fe80::207".parse().unwrap(), 546, 0, 0);
     let good = |to, payload: &[u8]| frame6(&from, &SocketAddrV6::new(to, 547, 0, 0), payload);
     let changed = |change: &dyn Fn(&mut Vec<u8>)| {
-        let mut frame = good(GROUP, b"bad");
+        let mut frame = good(ALL_SERVERS_AND_RELAYS, b"bad");
         change(&mut frame);
         wire.send_frame(&frame);
     };
     let sealed = |change: &dyn Fn(&mut Vec<u8>)| {
         changed(&|frame| {
             change(frame);
-            seal6(frame);
+            set_udp_checksum6(frame);
         });
     };
     sealed(&|frame| frame[14 + 6] = 0); // hop-by-hop options
@@ -141,14 +141,14 @@ fn what_ip_or_udp_would_not_take_a_packet_socket_does_not_take() {
             wire.send_frame(&good(octets.into(), b"bad"));
         }
     }
-    wire.send_frame(&good(GROUP, b"first"));
-    let mut padded = good(SERVERS, b"second");
+    wire.send_frame(&good(ALL_SERVERS_AND_RELAYS, b"first"));
+    let mut padded = good(ALL_SERVERS, b"second");
     padded.resize(80, 0x55);
     wire.send_frame(&padded);
-    let mut of_vlan_0 = good(GROUP, b"third");
+    let mut of_vlan_0 = good(ALL_SERVERS_AND_RELAYS, b"third");
     of_vlan_0.splice(12..12, [0x81, 0, 0x20, 0]);
     wire.send_frame(&of_vlan_0);
-    wire.send_frame(&good(GROUP, b"last"));
+    wire.send_frame(&good(ALL_SERVERS_AND_RELAYS, b"last"));
 
     let (mut heard, mut batch) = (Vec::new(), ReceiveBatch::new());
     while heard.last().is_none_or(|(_, payload): &(_, Vec<u8>)| payload != b"last") {
@@ -161,7 +161,7 @@ fn what_ip_or_udp_would_not_take_a_packet_socket_does_not_take() {
             heard.push((datagram.to, datagram.payload.to_vec()));
         }
     }
-    let expected = [(GROUP, &b"first"[..]), (SERVERS, b"second"), (GROUP, b"third"), (GROUP, b"last")];
+    let expected = [(ALL_SERVERS_AND_RELAYS, &b"first"[..]), (ALL_SERVERS, b"second"), (ALL_SERVERS_AND_RELAYS, b"third"), (ALL_SERVERS_AND_RELAYS, b"last")];
     assert_eq!(heard, expected.map(|(to, payload)| (to.into(), payload.to_vec())));
 }
 
@@ -171,7 +171,7 @@ fn a_packet_socket_answers_from_port_547_by_the_link_of_the_question() {
     let host = Host::new();
     let machines = [0, 1].map(|number| plug_in(&host, &format!("eth{number}"), number));
     let outlet = host.on(|| ReplySender::new(&Socket::Packet(packet::open_multicast(547, GROUPS).unwrap())).unwrap());
-    let clients = machines.each_ref().map(|machine| Client::at(machine, 546));
+    let clients = machines.each_ref().map(|machine| Client::at_link_local(machine, 546));
     for (number, machine) in machines.iter().enumerate() {
         let link = host.index(&format!("eth{number}"));
         let from = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, number as u16, 0x10);
@@ -207,12 +207,12 @@ fn a_dnsmasq_that_keeps_the_whole_port_is_named_once_and_heard_beside_when_it_sh
     let machine = plug_in(&host, "eth0", 0);
     let _other = plug_in(&host, "eth1", 1);
     let dnsmasq = start_dnsmasq(&host, "");
-    let words = as_nobody_with("-all,+net_bind_service");
+    let words = unprivileged_with("-all,+net_bind_service");
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["-c", "CONFIG"]).collect();
-    let server = Server::started_by("setpriv", &host, &words);
+    let server = Server::start_program("setpriv", &host, &words);
     server.wait_for_line("ready");
-    let client = Client::at(&machine, 546);
-    assert!(client.answers(&vector("ovmf-pxe6-solicit"), GROUP, 547).iter().all(|answer| has_address(&answer.0)));
+    let client = Client::at_link_local(&machine, 546);
+    assert!(client.answers(&vector("ovmf-pxe6-solicit"), ALL_SERVERS_AND_RELAYS, 547).iter().all(|answer| has_address(&answer.0)));
     let log = server.log();
     let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
     let [warning] = warnings[..] else { panic!("{log}") };
@@ -244,7 +244,7 @@ fn port_547_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_e
     let _machine = plug_in(&host, "eth0", 0);
     let dnsmasq = start_dnsmasq(&host, "");
     let (settings, start) = (settings(), Instant::now());
-    let mut doors = host.on(|| without(CapabilitySet::NET_RAW, || Listeners::open(&settings, &[], start).unwrap()));
+    let mut doors = host.on(|| without_capability(CapabilitySet::NET_RAW, || Listeners::open(&settings, &[], start).unwrap()));
     assert!(!doors.opened.iter().any(is_547));
     let mut look = |seconds| {
         host.on(|| doors.retry(&settings, start + Duration::from_secs(seconds)));
@@ -283,9 +283,9 @@ fn both_advertise(client: &Client) -> Vec<u8> {
     let solicit = vector("ovmf-pxe6-solicit");
     // dnsmasq needs a moment until it has looked at its interfaces.
     wait_for("dnsmasq's offer", || {
-        client.answers(&solicit, GROUP, 547).iter().any(|answer| has_address(&answer.0)).then_some(())
+        client.answers(&solicit, ALL_SERVERS_AND_RELAYS, 547).iter().any(|answer| has_address(&answer.0)).then_some(())
     });
-    let answers = client.answers(&solicit, GROUP, 547);
+    let answers = client.answers(&solicit, ALL_SERVERS_AND_RELAYS, 547);
     assert!(answers.iter().all(|(_, from)| from.port() == 547));
     let (theirs, ours): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| has_address(&answer.0));
     assert_eq!((theirs.len(), ours.len()), (1, 1), "offers with an address, and without");

@@ -3,7 +3,7 @@
 
 mod netns;
 
-use netns::lease::Lease;
+use netns::lease::FileLease;
 use netns::server::{PROGRAM, Server};
 use netns::{Host, Peer};
 use nix::sys::signal::{Signal, kill};
@@ -15,12 +15,12 @@ use std::process::{Command, Stdio};
 #[test]
 fn a_sighup_while_it_starts_is_a_reload_once_it_serves() {
     let (server, lease) = starting(&Host::new());
-    lease.wait_until_asked();
+    lease.wait_until_opened();
     server.signal(Signal::SIGHUP);
     let (new, file) = (server.directory.path().join("new"), server.directory.path().join(MACHINES));
     fs::write(&new, "name,mac\nweb1,52:54:00:00:00:01\nweb2,52:54:00:00:00:02\n").unwrap();
     fs::rename(new, file).unwrap();
-    lease.end();
+    lease.release();
     server.wait_for_line("INFO  reloaded");
     let log = server.log();
     let told = ["1 machine in 1 file", "ready", "2 machines in 1 file", "reloaded"].map(|part| log.find(part));
@@ -31,9 +31,9 @@ fn a_sighup_while_it_starts_is_a_reload_once_it_serves() {
 fn sigterm_and_sigint_end_a_server_that_is_still_reading() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let (mut server, lease) = starting(&Host::new());
-        lease.wait_until_asked();
+        lease.wait_until_opened();
         server.signal(signal);
-        assert_eq!(server.status(), Some(0), "{signal}: {}", server.log());
+        assert_eq!(server.exit_code(), Some(0), "{signal}: {}", server.log());
         assert!(!server.log().contains("ready"), "{}", server.log());
     }
 }
@@ -56,11 +56,11 @@ fn a_background_process_that_is_ended_before_it_serves_is_told_by_the_callers_st
 }
 
 /// A server that waits for the file of its machines.
-fn starting(host: &Host) -> (Server, Lease) {
+fn starting(host: &Host) -> (Server, FileLease) {
     let directory = tempfile::tempdir().unwrap();
     let (machines, lease) = leased_in(directory.path());
     let lines = format!("machine-files = {machines:?}\n");
-    (Server::configured(host, directory, &lines), lease)
+    (Server::start_configured(host, directory, &lines), lease)
 }
 
 /// The file for such a server.
@@ -76,7 +76,7 @@ fn status_of_the_caller_of_one_that_is_ended(mut command: Command, directory: &P
     let (_, lease) = leased_in(directory);
     command.stdin(Stdio::null()).stderr(Stdio::null());
     let mut caller = Peer(Host::new().on(|| command.spawn().unwrap()));
-    lease.wait_until_asked();
+    lease.wait_until_opened();
     let id = caller.0.id();
     let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
     kill(Pid::from_raw(children.trim().parse().unwrap()), Signal::SIGTERM).unwrap();
@@ -85,9 +85,9 @@ fn status_of_the_caller_of_one_that_is_ended(mut command: Command, directory: &P
 
 const MACHINES: &str = "machines.csv";
 
-fn leased_in(directory: &Path) -> (PathBuf, Lease) {
+fn leased_in(directory: &Path) -> (PathBuf, FileLease) {
     let machines = directory.join(MACHINES);
     fs::write(&machines, "name,mac\nweb1,52:54:00:00:00:01\n").unwrap();
-    let lease = Lease::take(&machines, directory.join("lease"));
+    let lease = FileLease::take(&machines, directory.join("lease"));
     (machines, lease)
 }

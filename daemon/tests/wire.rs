@@ -4,7 +4,7 @@
 mod netns;
 
 use netns::loaders::boot_dir;
-use netns::raw::{CLIENT_MAC, SERVER_MAC, Wire, as_text};
+use netns::raw::{CLIENT_MAC, SERVER_MAC, RawSocket, format_mac};
 use netns::{Host, Peer, wait_for};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use serde_json::Value;
@@ -27,7 +27,7 @@ items = [{ title = "iPXE", profile = "menu", type = 1 }]
 fn every_vector_gets_its_answer_over_the_wire() {
     let site = Site::new();
     let (server, client) = network();
-    let wire = client.on(Wire::open);
+    let wire = client.on(RawSocket::open);
     for vector in vectors() {
         // A server of its own for each: the vectors share machines, and a machine may ask eight times at once.
         let start = || Peer::start(&format!("{PROGRAM} --config {}", site.config(&vector.name)));
@@ -45,7 +45,7 @@ fn every_vector_gets_its_answer_over_the_wire() {
             _ => "ovmf-x64-request-4011",
         });
         wire.send(&probe.from, &probe.to, &probe.octets_with_xid(0x5eed));
-        let heard = wire.until(|payload| payload[4..8] == 0x5eed_u32.to_be_bytes());
+        let heard = wire.receive_until(|payload| payload[4..8] == 0x5eed_u32.to_be_bytes());
         match &vector.reply {
             Some(expected) => {
                 let told = heard.iter().map(|d| (d.from.to_string(), d.to.to_string(), hex::encode(&d.payload)));
@@ -149,13 +149,13 @@ impl Vector {
 fn network() -> (Host, Host) {
     let (server, client) = (Host::new(), Host::new());
     server.cable("eth0", &client, "eth0");
-    client.run(&format!("ip link set eth0 address {}", as_text(CLIENT_MAC)));
+    client.run(&format!("ip link set eth0 address {}", format_mac(CLIENT_MAC)));
     server.run(&format!(
         "ip link set eth0 address {}\nip address add 192.0.2.10/24 dev eth0\nip route add 198.51.100.0/24 dev eth0",
-        as_text(SERVER_MAC)
+        format_mac(SERVER_MAC)
     ));
     for neighbour in ["192.0.2.101", "192.0.2.107", "198.51.100.1"] {
-        server.run(&format!("ip neighbour add {neighbour} lladdr {} dev eth0 nud permanent", as_text(CLIENT_MAC)));
+        server.run(&format!("ip neighbour add {neighbour} lladdr {} dev eth0 nud permanent", format_mac(CLIENT_MAC)));
     }
     (server, client)
 }

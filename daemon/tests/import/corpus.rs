@@ -6,8 +6,8 @@
 //! writes the notes anew.
 
 use super::machine::{Gets, Vector, all_vectors, gets};
-use super::netns::loaders::program;
-use super::netns::raw::Wire;
+use super::netns::loaders::fake_loader;
+use super::netns::raw::RawSocket;
 use super::netns::{Host, Peer, wait_for};
 use super::{HERE, network};
 use proxydhcpd::config::diagnostic::Source;
@@ -80,7 +80,7 @@ impl Site {
         for (name, kind) in read("files").lines().filter_map(|line| line.split_once(' ')) {
             let path = root.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, program(kind)).unwrap();
+            fs::write(path, fake_loader(kind)).unwrap();
         }
         let conf = read("dnsmasq.conf").replace("$T", root.to_str().unwrap());
         fs::write(directory.path().join("dnsmasq.conf"), &conf).unwrap();
@@ -198,12 +198,12 @@ fn compare(
     machines: &[(&'static str, Vector)],
 ) -> Vec<(String, &'static str, String)> {
     let ask_all = |process: &Peer| -> Vec<Option<Gets>> {
-        let wire = client.on(Wire::open);
+        let wire = client.on(RawSocket::open);
         let ask = |asked: &Vector| {
-            wire.so_far();
+            wire.received_so_far();
             wire.send(&asked.from, &asked.to, &asked.octets);
             server.on(|| wait_until_idle(process));
-            let heard = wire.so_far().into_iter().find(|heard| heard.payload[4..8] == asked.octets[4..8]);
+            let heard = wire.received_so_far().into_iter().find(|heard| heard.payload[4..8] == asked.octets[4..8]);
             heard.map(|heard| heard.payload)
         };
         machines.iter().map(|(_, machine)| gets(machine, &mut |asked| ask(asked))).collect()

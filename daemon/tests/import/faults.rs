@@ -114,8 +114,8 @@ fn a_boot_file_by_option_67_of_a_lease_server_is_one() {
 #[test]
 fn a_file_that_a_machine_could_not_start_does_not_keep_the_server_from_starting() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("undionly.kpxe"), super::netns::loaders::program("bios")).unwrap();
-    std::fs::write(directory.path().join("ipxe.efi"), super::netns::loaders::program("x64")).unwrap();
+    std::fs::write(directory.path().join("undionly.kpxe"), super::netns::loaders::fake_loader("bios")).unwrap();
+    std::fs::write(directory.path().join("ipxe.efi"), super::netns::loaders::fake_loader("x64")).unwrap();
     let root = directory.path().display();
     let told = imported(&format!(
         "enable-tftp\ntftp-root={root},eth0\npxe-service=x86PC,\"x\",undionly.kpxe\npxe-service=IA32_EFI,\"x\",ipxe.efi\n\
@@ -137,7 +137,7 @@ fn a_file_that_a_machine_could_not_start_does_not_keep_the_server_from_starting(
 #[test]
 fn the_files_of_another_tftp_server_are_looked_for_where_it_keeps_them() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("undionly.kpxe"), super::netns::loaders::program("bios")).unwrap();
+    std::fs::write(directory.path().join("undionly.kpxe"), super::netns::loaders::fake_loader("bios")).unwrap();
     let of = |directory: &Path| {
         let here = HostInfo { tftp_dirs: vec![directory.into()], ..HostInfo::default() };
         let text = b"dhcp-range=192.0.2.0,proxy\npxe-service=x86PC,\"FOG\",undionly.kpxe\n".to_vec();

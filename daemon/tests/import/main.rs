@@ -10,7 +10,7 @@ mod netns;
 mod servers;
 
 use machine::{Gets, Vector, all_vectors, gets, vectors};
-use netns::raw::{CLIENT_MAC, SERVER_MAC, Wire, as_text};
+use netns::raw::{CLIENT_MAC, SERVER_MAC, RawSocket, format_mac};
 use netns::{Host, Peer, wait_for};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::config::flags::Flags;
@@ -146,7 +146,7 @@ fn compare((server, client): &(Host, Host), name: &str, text: &str) -> usize {
     let plan = plan(&imported);
     let directory = tempfile::tempdir().unwrap();
     let _dnsmasq = server.on(|| dnsmasq(directory.path(), text));
-    let wire = client.on(Wire::open);
+    let wire = client.on(RawSocket::open);
     let (mut compared, mut count) = (0, 0);
     for vector in vectors() {
         count += 1;
@@ -353,7 +353,7 @@ fn ours(plan: &Plan, asked: &Vector) -> Option<Vec<u8>> {
 }
 
 /// What stands behind it in the same socket shows that silence is silence, without waiting.
-fn theirs(wire: &Wire, asked: &Vector, xid: u32) -> Option<Vec<u8>> {
+fn theirs(wire: &RawSocket, asked: &Vector, xid: u32) -> Option<Vec<u8>> {
     let probe = match (asked.to.port(), asked.to.ip().is_broadcast()) {
         (67, true) => "bios-no-machine-id-discover",
         (67, false) => "relayed-x64-discover-option-82",
@@ -363,7 +363,7 @@ fn theirs(wire: &Wire, asked: &Vector, xid: u32) -> Option<Vec<u8>> {
     probe.octets[4..8].copy_from_slice(&xid.to_be_bytes());
     wire.send(&asked.from, &asked.to, &asked.octets);
     wire.send(&probe.from, &probe.to, &probe.octets);
-    let heard = wire.until(|payload| payload[4..8] == xid.to_be_bytes());
+    let heard = wire.receive_until(|payload| payload[4..8] == xid.to_be_bytes());
     heard.into_iter().next().map(|heard| heard.payload)
 }
 
@@ -387,13 +387,13 @@ fn dnsmasq(directory: &Path, text: &str) -> Peer {
 fn network() -> (Host, Host) {
     let (server, client) = (Host::new(), Host::new());
     server.cable("eth0", &client, "eth0");
-    client.run(&format!("ip link set eth0 address {}", as_text(CLIENT_MAC)));
+    client.run(&format!("ip link set eth0 address {}", format_mac(CLIENT_MAC)));
     server.run(&format!(
         "ip link set eth0 address {}\nip address add 192.0.2.10/24 dev eth0\nip route add 198.51.100.0/24 dev eth0",
-        as_text(SERVER_MAC)
+        format_mac(SERVER_MAC)
     ));
     for neighbour in ["192.0.2.101", "192.0.2.107", "198.51.100.1"] {
-        server.run(&format!("ip neighbour add {neighbour} lladdr {} dev eth0 nud permanent", as_text(CLIENT_MAC)));
+        server.run(&format!("ip neighbour add {neighbour} lladdr {} dev eth0 nud permanent", format_mac(CLIENT_MAC)));
     }
     (server, client)
 }

@@ -3,7 +3,7 @@
 
 use super::corpus::machines;
 use super::machine::{Gets, Vector, gets};
-use super::netns::raw::Wire;
+use super::netns::raw::RawSocket;
 use super::netns::{Peer, wait_for};
 use super::{HERE, network, ours, plan};
 use proxydhcpd::config::diagnostic::Source;
@@ -36,7 +36,7 @@ fn an_imported_dhcpd_conf_boots_what_iscs_dhcpd_booted() {
         let scratch = tempfile::tempdir().unwrap();
         let conf = fs::read_to_string(directory.join("dhcpd.conf")).unwrap();
         let _dhcpd = server.on(|| dhcpd(scratch.path(), &conf));
-        let theirs = all_of(&client.on(Wire::open));
+        let theirs = all_of(&client.on(RawSocket::open));
         assert_eq!(all_of_ours(&text), theirs, "{directory:?}:\n{text}");
     }
 }
@@ -52,14 +52,14 @@ fn an_imported_configuration_of_kea_boots_what_kea_booted() {
             let scratch = tempfile::tempdir().unwrap();
             let conf = fs::read_to_string(directory.join("kea-dhcp4.conf")).unwrap();
             let _kea = server.on(|| kea(program.to_str().unwrap(), scratch.path(), &conf));
-            fs::write(&gave, all_of(&client.on(Wire::open))).unwrap();
+            fs::write(&gave, all_of(&client.on(RawSocket::open))).unwrap();
         }
         assert_eq!(all_of_ours(&text), fs::read_to_string(&gave).unwrap(), "{directory:?}:\n{text}");
     }
 }
 
 /// What a server on the wire gives each kind of machine, a line each.
-fn all_of(wire: &Wire) -> String {
+fn all_of(wire: &RawSocket) -> String {
     table(&mut |machine| {
         gets(machine, &mut |asked| {
             // It has no port 4011, and answers everybody who asks for an address.
@@ -68,7 +68,7 @@ fn all_of(wire: &Wire) -> String {
             }
             wire.send(&asked.from, &asked.to, &asked.octets);
             let mut answer = None;
-            wire.until(|payload| {
+            wire.receive_until(|payload| {
                 let is = payload[4..8] == asked.octets[4..8];
                 answer = is.then(|| payload.to_vec());
                 is

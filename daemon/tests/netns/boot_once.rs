@@ -29,29 +29,29 @@ boot = \"once\"
 ";
 
 /// A server at 192.0.2.10 with three machines that boot once, and somebody who asks in their names.
-pub struct Site {
+pub struct TestSite {
     pub host: Host,
     pub machine: Host,
 }
 
-impl Site {
-    pub fn start() -> (Site, Server) {
-        Site::start_in(tempfile::tempdir().unwrap())
+impl TestSite {
+    pub fn start() -> (TestSite, Server) {
+        TestSite::start_in(tempfile::tempdir().unwrap())
     }
 
-    pub fn start_in(directory: TempDir) -> (Site, Server) {
-        Site::configured(directory, CONFIG)
+    pub fn start_in(directory: TempDir) -> (TestSite, Server) {
+        TestSite::with_config(directory, CONFIG)
     }
 
-    pub fn configured(directory: TempDir, config: &str) -> (Site, Server) {
+    pub fn with_config(directory: TempDir, config: &str) -> (TestSite, Server) {
         let (host, machine) = one_network();
         fs::create_dir(directory.path().join("templates")).unwrap();
         fs::write(directory.path().join("templates/done-url"), "{{ done_url }}").unwrap();
-        let server = Server::configured(&host, directory, config);
+        let server = Server::start_configured(&host, directory, config);
         fs::File::create(server.boot.path().join("linux")).unwrap().set_len(KERNEL as u64).unwrap();
         fs::write(server.boot.path().join("initrd"), "initrd").unwrap();
         server.wait_for_line("ready");
-        (Site { host, machine }, server)
+        (TestSite { host, machine }, server)
     }
 
     /// Whatever the status.
@@ -65,13 +65,13 @@ impl Site {
 
     /// What an installer of this machine is told to fetch when it is done.
     pub fn done_url(&self, machine: &str) -> String {
-        String::from_utf8(self.fetch(&http(machine, "done-url"), &[])).unwrap()
+        String::from_utf8(self.fetch(&machine_url(machine, "done-url"), &[])).unwrap()
     }
 
     /// Whether each machine boots its kernel now, or its disk.
-    pub fn boots(&self) -> [bool; 3] {
+    pub fn boots_kernel(&self) -> [bool; 3] {
         ["web1", "web2", "web3"].map(|machine| {
-            let script = self.fetch(&http(machine, "menu.ipxe"), &[]);
+            let script = self.fetch(&machine_url(machine, "menu.ipxe"), &[]);
             let script = String::from_utf8(script).unwrap();
             let (kernel, disk) = (script.contains("kernel "), script.contains("sanboot "));
             assert_ne!(kernel, disk, "{script}");
@@ -80,7 +80,7 @@ impl Site {
     }
 
     /// The machine of this number asks its DHCP server for the address that is asked from.
-    pub fn takes_its_address(&self, number: u8) {
+    pub fn request_address(&self, number: u8) {
         self.machine.run("ip route replace 255.255.255.255 dev eth0");
         let socket = self.machine.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
         socket.set_broadcast(true).unwrap();
@@ -93,15 +93,15 @@ impl Site {
         self.machine.on(|| socket.send_to(&request, "255.255.255.255:67").unwrap());
     }
 
-    pub fn go_away_in_the_middle_of_http(&self) {
+    pub fn abort_http_transfer(&self) {
         let mut stream = self.machine.on(|| TcpStream::connect("192.0.2.10:8080").unwrap());
         stream.write_all(b"GET /machine/name=web1/linux HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         stream.read_exact(&mut [0; 65_536]).unwrap();
     }
 
-    pub fn go_away_in_the_middle_of_tftp(&self) {
+    pub fn abort_tftp_transfer(&self) {
         let socket = self.machine.on(|| UdpSocket::bind("192.0.2.107:0").unwrap());
-        socket.set_read_timeout(Some(super::PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(super::TIMEOUT)).unwrap();
         socket.send_to(b"\0\x01machine/name=web1/linux\0octet\0", "192.0.2.10:69").unwrap();
         let mut block = [0; 600];
         for number in 1..=2 {
@@ -114,7 +114,7 @@ impl Site {
     }
 }
 
-pub fn http(machine: &str, name: &str) -> String {
+pub fn machine_url(machine: &str, name: &str) -> String {
     format!("http://192.0.2.10:8080/machine/name={machine}/{name}")
 }
 

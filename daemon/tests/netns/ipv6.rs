@@ -8,9 +8,9 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// All DHCPv6 servers and relays of a link.
-pub const GROUP: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+pub const ALL_SERVERS_AND_RELAYS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 /// All DHCPv6 servers of a site.
-pub const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
+pub const ALL_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
 
 /// How long an answer may take, and for how long a second one is waited for.
 const SOON: Duration = Duration::from_millis(500);
@@ -35,7 +35,7 @@ pub struct Client {
 
 impl Client {
     /// At its link-local address.
-    pub fn at(machine: &Host, port: u16) -> Client {
+    pub fn at_link_local(machine: &Host, port: u16) -> Client {
         Client::at_address(machine, "fe80::207", port)
     }
 
@@ -62,7 +62,7 @@ impl Client {
 
     /// What the group's first answer is.
     pub fn ask(&self, octets: &[u8], port: u16) -> Option<(Vec<u8>, SocketAddr)> {
-        self.send(octets, GROUP, port);
+        self.send(octets, ALL_SERVERS_AND_RELAYS, port);
         self.receive()
     }
 

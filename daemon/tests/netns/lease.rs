@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-pub struct Lease {
+pub struct FileLease {
     holder: Child,
     told: PathBuf,
 }
@@ -20,24 +20,24 @@ os.write(1, b'held\\n')
 sys.stdin.read()
 ";
 
-impl Lease {
+impl FileLease {
     /// `told`: a file for what its holder says.
-    pub fn take(file: &Path, told: PathBuf) -> Lease {
+    pub fn take(file: &Path, told: PathBuf) -> FileLease {
         let mut python = Command::new("setpriv");
         python.args(["--pdeathsig", "KILL", "--", "python3", "-c", HOLDER]).arg(file).stdin(Stdio::piped());
         let holder = python.stdout(File::create(&told).unwrap()).spawn().unwrap();
-        let lease = Lease { holder, told };
+        let lease = FileLease { holder, told };
         lease.wait_for("held");
         lease
     }
 
     /// Until somebody wants to open the file, and waits.
-    pub fn wait_until_asked(&self) {
+    pub fn wait_until_opened(&self) {
         self.wait_for("asked");
     }
 
     /// Lets him.
-    pub fn end(mut self) {
+    pub fn release(mut self) {
         drop(self.holder.stdin.take());
         self.holder.wait().unwrap();
     }
@@ -49,7 +49,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for FileLease {
     fn drop(&mut self) {
         let _ = self.holder.kill();
         let _ = self.holder.wait();

@@ -5,7 +5,7 @@
 pub fn boot_dir() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, octets: &[u8]| std::fs::write(directory.path().join(name), octets).unwrap();
-    write("undionly.kpxe", &program("bios"));
+    write("undionly.kpxe", &fake_loader("bios"));
     for (name, machine) in [
         ("ipxe.efi", 0x8664_u16),
         ("ipxe-ia32.efi", 0x014c),
@@ -19,7 +19,7 @@ pub fn boot_dir() -> tempfile::TempDir {
 }
 
 /// As much of a program as is looked at: for BIOS, or for UEFI of an architecture.
-pub fn program(kind: &str) -> Vec<u8> {
+pub fn fake_loader(kind: &str) -> Vec<u8> {
     match kind {
         "bios" => [&[0xea, 5, 0x7c, 0, 0][..], &[0x90; 4091]].concat(),
         "x64" => portable_executable(0x8664),

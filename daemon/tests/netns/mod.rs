@@ -18,7 +18,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longest wait for something that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub struct Host(File);
 
@@ -36,8 +36,8 @@ impl Host {
     /// change that nobody made.
     pub fn with_ipv4_only() -> Self {
         let host = Host::new();
-        host.set("ipv6/conf/all/disable_ipv6", "1");
-        host.set("ipv6/conf/default/disable_ipv6", "1");
+        host.set_sysctl("ipv6/conf/all/disable_ipv6", "1");
+        host.set_sysctl("ipv6/conf/default/disable_ipv6", "1");
         host
     }
 
@@ -56,7 +56,7 @@ impl Host {
     }
 
     /// Sets one of its parameters below /proc/sys/net: a minimal Debian has no sysctl(8).
-    pub fn set(&self, name: &str, value: &str) {
+    pub fn set_sysctl(&self, name: &str, value: &str) {
         self.on(|| fs::write(format!("/proc/sys/net/{name}"), value).unwrap());
     }
 
@@ -91,7 +91,7 @@ impl Drop for Peer {
 }
 
 /// Does it on this thread without this capability.
-pub fn without<T>(capability: CapabilitySet, work: impl FnOnce() -> T) -> T {
+pub fn without_capability<T>(capability: CapabilitySet, work: impl FnOnce() -> T) -> T {
     let all = capabilities(None).unwrap();
     set_capabilities(None, CapabilitySets { effective: all.effective - capability, ..all }).unwrap();
     let done = work();
@@ -101,7 +101,7 @@ pub fn without<T>(capability: CapabilitySet, work: impl FnOnce() -> T) -> T {
 
 /// Looks until it is there.
 pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    wait_up_to(PATIENCE, what, look)
+    wait_up_to(TIMEOUT, what, look)
 }
 
 pub fn wait_up_to<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {

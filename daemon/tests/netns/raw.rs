@@ -13,28 +13,28 @@ pub const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x10];
 pub const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x11];
 
 /// As `ip link` takes it.
-pub fn as_text(mac: [u8; 6]) -> String {
+pub fn format_mac(mac: [u8; 6]) -> String {
     mac.map(|octet| format!("{octet:02x}")).join(":")
 }
 
 /// A packet socket on eth0.
-pub struct Wire(OwnedFd);
+pub struct RawSocket(OwnedFd);
 
 /// A UDP datagram of the server.
-pub struct Heard {
+pub struct UdpDatagram {
     pub from: SocketAddrV4,
     pub to: SocketAddrV4,
     pub payload: Vec<u8>,
 }
 
-impl Wire {
-    pub fn open() -> Wire {
+impl RawSocket {
+    pub fn open() -> RawSocket {
         let raw = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll).unwrap();
         let eth0 = getifaddrs().unwrap().filter(|interface| interface.interface_name == "eth0");
         let link = eth0.filter_map(|interface| interface.address?.as_link_addr().copied()).next().unwrap();
         bind(raw.as_raw_fd(), &link).unwrap();
-        setsockopt(&raw, sockopt::ReceiveTimeout, &TimeVal::new(super::PATIENCE.as_secs() as i64, 0)).unwrap();
-        Wire(raw)
+        setsockopt(&raw, sockopt::ReceiveTimeout, &TimeVal::new(super::TIMEOUT.as_secs() as i64, 0)).unwrap();
+        RawSocket(raw)
     }
 
     pub fn send(&self, from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) {
@@ -46,7 +46,7 @@ impl Wire {
     }
 
     /// The DHCP messages of the server up to the one that is waited for, without it.
-    pub fn until(&self, mut last: impl FnMut(&[u8]) -> bool) -> Vec<Heard> {
+    pub fn receive_until(&self, mut last: impl FnMut(&[u8]) -> bool) -> Vec<UdpDatagram> {
         let mut heard = Vec::new();
         let mut frame = [0; 2048];
         loop {
@@ -61,9 +61,9 @@ impl Wire {
     }
 }
 
-impl Wire {
+impl RawSocket {
     /// The DHCP messages of the server that have come by now.
-    pub fn so_far(&self) -> Vec<Heard> {
+    pub fn received_so_far(&self) -> Vec<UdpDatagram> {
         let mut heard = Vec::new();
         let mut frame = [0; 2048];
         while let Ok(length) = recv(self.0.as_raw_fd(), &mut frame, MsgFlags::MSG_DONTWAIT) {
@@ -86,7 +86,7 @@ pub fn frame(from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) -> Vec<u8> 
         frame.extend_from_slice(&field.to_be_bytes());
     }
     frame.extend_from_slice(payload);
-    seal(&mut frame);
+    set_ip_checksum(&mut frame);
     frame
 }
 
@@ -99,12 +99,12 @@ pub fn frame6(from: &SocketAddrV6, to: &SocketAddrV6, payload: &[u8]) -> Vec<u8>
     frame.extend([from.ip().octets(), group].concat());
     frame.extend([from.port().to_be_bytes(), to.port().to_be_bytes(), length, [0; 2]].concat());
     frame.extend_from_slice(payload);
-    seal6(&mut frame);
+    set_udp_checksum6(&mut frame);
     frame
 }
 
 /// Makes the checksum of UDP right, by the lengths and addresses that the headers have.
-pub fn seal6(frame: &mut [u8]) {
+pub fn set_udp_checksum6(frame: &mut [u8]) {
     frame[60..62].fill(0);
     let words = frame[22..].chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
     let length = u32::from(u16::from_be_bytes([frame[58], frame[59]]));
@@ -114,7 +114,7 @@ pub fn seal6(frame: &mut [u8]) {
 }
 
 /// Makes the checksum of the IP header right.
-pub fn seal(frame: &mut [u8]) {
+pub fn set_ip_checksum(frame: &mut [u8]) {
     let ip = &mut frame[14..34];
     ip[10..12].fill(0);
     let sum: u32 = ip.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
@@ -122,7 +122,7 @@ pub fn seal(frame: &mut [u8]) {
 }
 
 /// A UDP datagram that the server sent from a DHCP port.
-fn from_server(frame: &[u8]) -> Option<Heard> {
+fn from_server(frame: &[u8]) -> Option<UdpDatagram> {
     let is_udp4 = frame.get(6..12)? == SERVER_MAC && frame.get(12..14)? == [8, 0] && frame.get(23)? == &17;
     let udp = frame.get(34..).filter(|_| is_udp4)?;
     let number = |at: usize| u16::from_be_bytes([udp[at], udp[at + 1]]);
@@ -130,5 +130,5 @@ fn from_server(frame: &[u8]) -> Option<Heard> {
     let from = SocketAddrV4::new(address(26), number(0));
     let to = SocketAddrV4::new(address(30), number(2));
     let payload = udp.get(8..usize::from(number(4)))?.to_vec();
-    matches!(from.port(), 67 | 4011).then_some(Heard { from, to, payload })
+    matches!(from.port(), 67 | 4011).then_some(UdpDatagram { from, to, payload })
 }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_proxydhcpd");
 
 /// For setpriv: without root, and with these capabilities.
-pub fn as_nobody_with(capabilities: &str) -> Vec<String> {
+pub fn unprivileged_with(capabilities: &str) -> Vec<String> {
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"].map(String::from);
     let sets = ["bounding-set", "inh-caps", "ambient-caps"].map(|set| format!("--{set}={capabilities}"));
     [&nobody[..], &sets, &["--".to_owned(), PROGRAM.to_owned()]].concat()
@@ -31,12 +31,12 @@ pub fn one_network() -> (Host, Host) {
 }
 
 /// What an x64 UEFI machine at 192.0.2.107 is told to load on port 4011.
-pub fn ask_for_a_loader(machine: &Host) -> Option<String> {
-    ask(machine, None)
+pub fn request_loader(machine: &Host) -> Option<String> {
+    request_loader_for(machine, None)
 }
 
 /// The same, of another architecture if there is one.
-pub fn ask(machine: &Host, arch: Option<u8>) -> Option<String> {
+pub fn request_loader_for(machine: &Host, arch: Option<u8>) -> Option<String> {
     let mut request = vector("ovmf-x64-request-4011");
     if let Some(arch) = arch {
         let option = request.windows(4).position(|window| window[..3] == [93, 2, 0]).unwrap();
@@ -78,10 +78,10 @@ pub struct Server {
 
 impl Server {
     pub fn start(host: &Host, arguments: &[&str]) -> Server {
-        Server::started_by(PROGRAM, host, arguments)
+        Server::start_program(PROGRAM, host, arguments)
     }
 
-    pub fn started_by(program: &str, host: &Host, arguments: &[&str]) -> Server {
+    pub fn start_program(program: &str, host: &Host, arguments: &[&str]) -> Server {
         let (boot, directory) = (boot_dir(), tempfile::tempdir().unwrap());
         fs::write(directory.path().join("proxydhcpd.toml"), format!("boot-dir = {:?}\n", boot.path())).unwrap();
         Server::in_directories(boot, directory, program, host, arguments)
@@ -89,7 +89,7 @@ impl Server {
 
     /// With these lines in the file of this directory, where it keeps its state, too. It tells of every file that it
     /// sends.
-    pub fn configured(host: &Host, directory: TempDir, lines: &str) -> Server {
+    pub fn start_configured(host: &Host, directory: TempDir, lines: &str) -> Server {
         let boot = boot_dir();
         let text = format!("boot-dir = {:?}\nstate-dir = {:?}\n{lines}", boot.path(), directory.path().join("state"));
         fs::write(directory.path().join("proxydhcpd.toml"), text).unwrap();
@@ -97,14 +97,14 @@ impl Server {
     }
 
     /// Ends it as a power cut would, and starts it again with the same file and an empty log.
-    pub fn killed_and_started_again(self, host: &Host) -> Server {
+    pub fn kill_and_restart(self, host: &Host) -> Server {
         let Server { peer, boot, directory, .. } = self;
         drop(peer);
         Server::in_directories(boot, directory, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
     /// The same, by another command.
-    pub fn killed_and_started_again_by(self, command: &[&str], host: &Host) -> Server {
+    pub fn kill_and_restart_by(self, command: &[&str], host: &Host) -> Server {
         let Server { peer, boot, directory, .. } = self;
         drop(peer);
         let (program, before) = command.split_first().unwrap();
@@ -113,12 +113,12 @@ impl Server {
     }
 
     /// Of its process.
-    pub fn id(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.peer.0.id()
     }
 
     /// Puts these lines of its file in the place of those.
-    pub fn change(&self, from: &str, to: &str) {
+    pub fn edit_config(&self, from: &str, to: &str) {
         let file = self.directory.path().join("proxydhcpd.toml");
         let text = fs::read_to_string(&file).unwrap();
         let text = if from.is_empty() { text + to } else { text.replace(from, to) };
@@ -158,7 +158,7 @@ impl Server {
         Path::new(&format!("/proc/{}/fd/0", self.peer.0.id())).exists()
     }
 
-    pub fn status(&mut self) -> Option<i32> {
+    pub fn exit_code(&mut self) -> Option<i32> {
         self.peer.0.wait().unwrap().code()
     }
 }

@@ -121,7 +121,7 @@ fn a_way_that_is_narrower_than_our_link_costs_a_block_and_not_the_transfer() {
     let (host, router) = network();
     let far = Host::new();
     router.cable("eth1", &far, "eth0");
-    router.set("ipv6/conf/all/forwarding", "1");
+    router.set_sysctl("ipv6/conf/all/forwarding", "1");
     router.run(
         "ip link set eth1 mtu 1300\n\
          ip address add 2001:db8:1::1/64 dev eth1 nodad",

@@ -1,7 +1,7 @@
 //! Who is granted what of whom nothing is known: TFTP is no amplifier, and everybody is served all the same.
 
 use crate::client::{Client, rrq};
-use crate::netns::raw::{SERVER_MAC, Wire, as_text};
+use crate::netns::raw::{SERVER_MAC, RawSocket, format_mac};
 use crate::netns::server::{Server, one_network, vector};
 use crate::netns::{Host, wait_for};
 use crate::{BOTH_FAMILIES, RecordedEvent, TestServer, pattern, settings};
@@ -373,10 +373,10 @@ fn a_machine_that_dhcp_was_heard_of_has_its_window_on_the_single_port_too() {
 fn requests_from_addresses_that_are_not_there_delay_nobody_elses_files() {
     for arguments in [&["--tftp-single-port"][..], &[]] {
         let (host, machine, server) = attacked(arguments);
-        host.run(&format!("ip link set eth0 address {}", as_text(SERVER_MAC)));
+        host.run(&format!("ip link set eth0 address {}", format_mac(SERVER_MAC)));
         std::fs::write(server.boot.path().join("ipxe.efi"), pattern(100_000)).unwrap();
         machine.run("ip address add 192.0.2.108/24 dev eth0");
-        let wire = machine.on(Wire::open);
+        let wire = machine.on(RawSocket::open);
         let (mut slowest, mut number) = (Duration::ZERO, 0_u32);
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(3) {
