@@ -1,5 +1,5 @@
-//! What a look-up costs among a thousand, a hundred thousand and a million machines: random ones that are there, and
-//! random ones that are not. One line for each: machines, identity, nanoseconds for hits, nanoseconds for misses.
+//! The cost of a look-up among a thousand, a hundred thousand and a million machines, for random machines that exist
+//! and random ones that do not. One line each: machines, identity, nanoseconds for hits, nanoseconds for misses.
 
 use proxydhcpd_core::client::Identifiers;
 use proxydhcpd_core::plan::machines::{MachinesBuilder, Identity, Machine, Machines};
@@ -12,27 +12,27 @@ const LOOKUPS: u32 = 1_000_000;
 fn main() {
     for size in SIZES {
         let machines = site(size);
-        for (identity, take) in IDENTITIES {
-            let hits = nanoseconds(&machines, take, 0, size);
-            let misses = nanoseconds(&machines, take, size, size);
+        for (identity, select) in IDENTITIES {
+            let hits = nanoseconds(&machines, select, 0, size);
+            let misses = nanoseconds(&machines, select, size, size);
             println!("{size} {identity} {hits:.0} {misses:.0}");
         }
     }
 }
 
-/// Which identities of a machine are looked up together.
-type Take = for<'a> fn(Identity<'a>) -> Identity<'a>;
+/// Selects the identities to look up together.
+type Select = for<'a> fn(Identity<'a>) -> Identity<'a>;
 
-const IDENTITIES: [(&str, Take); 5] = [
-    ("mac", |all| of(all.readings.macs[0], None)),
-    ("uuid", |all| of(None, all.readings.uuids[0])),
+const IDENTITIES: [(&str, Select); 5] = [
+    ("mac", |all| identity_of(all.readings.macs[0], None)),
+    ("uuid", |all| identity_of(None, all.readings.uuids[0])),
     ("serial", |all| Identity { serial: all.serial, ..Identity::default() }),
     ("name", |all| Identity { name: all.name, ..Identity::default() }),
-    // What a DHCP packet says.
+    // The identities in a DHCP packet.
     ("mac+uuid", |all| Identity { readings: all.readings, ..Identity::default() }),
 ];
 
-fn of<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
+fn identity_of<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
     Identity { readings: Identifiers::new(mac, uuid), ..Identity::default() }
 }
 
@@ -58,8 +58,9 @@ fn uuid(number: u32) -> [u8; 16] {
     uuid
 }
 
-/// The mean over a million of them, what they are made of not counted. `first`: of the numbers that are asked for.
-fn nanoseconds(machines: &Machines, take: Take, first: u32, size: u32) -> f64 {
+/// The mean time of a look-up over a million of them, without the time that it takes to build the identities. The
+/// look-ups are for the machines `first` to `first + size`.
+fn nanoseconds(machines: &Machines, select: Select, first: u32, size: u32) -> f64 {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = || {
         state ^= state << 13;
@@ -67,18 +68,18 @@ fn nanoseconds(machines: &Machines, take: Take, first: u32, size: u32) -> f64 {
         state ^= state << 17;
         first + (state >> 32) as u32 % size
     };
-    let asked: Vec<(u32, String, String)> = (0..LOOKUPS)
+    let lookups: Vec<(u32, String, String)> = (0..LOOKUPS)
         .map(|_| random())
         .map(|number| (number, format!("pc{number:07}"), format!("S{number:09X}")))
         .collect();
-    let began = Instant::now();
+    let start = Instant::now();
     let mut found = 0;
-    for (number, name, serial) in &asked {
+    for (number, name, serial) in &lookups {
         let readings = Identifiers::new(Some(mac(*number)), Some(uuid(*number)));
-        let identity = take(Identity { readings, serial: Some(serial), name: Some(name), shares_uuid: false });
+        let identity = select(Identity { readings, serial: Some(serial), name: Some(name), shares_uuid: false });
         found += u32::from(black_box(machines.find(&identity)).found.is_some());
     }
-    let took = began.elapsed();
+    let elapsed = start.elapsed();
     assert_eq!(found, if first == 0 { LOOKUPS } else { 0 });
-    took.as_nanos() as f64 / f64::from(LOOKUPS)
+    elapsed.as_nanos() as f64 / f64::from(LOOKUPS)
 }

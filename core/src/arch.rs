@@ -1,46 +1,53 @@
-//! Processor architectures: what option 93 (RFC 4578 2.1) can say, and what each firmware can start.
+//! Client architectures: the codes of option 93 (RFC 4578 2.1), and the loaders that each firmware can start.
 //!
 //! The registry is IANA's "Processor Architecture Types", shared with DHCPv6 option 61 (RFC 5970 3.3). Code 7 is x64
-//! and code 9 is EFI byte code as erratum 4624 says, not as RFC 4578 prints it.
+//! and code 9 is EFI byte code, as erratum 4624 corrects RFC 4578.
 
 use core::fmt;
 
-/// A code of option 93, known or not.
+/// An architecture: a code of option 93, assigned or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Arch(pub u16);
 
-/// How a firmware of this architecture fetches its loader.
+/// The protocol by which a firmware of this architecture downloads its loader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
+    /// TFTP.
     Tftp,
+    /// HTTP or HTTPS.
     Http,
 }
 
-/// The kind of program that a firmware can start.
+/// The format of the programs that a firmware can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageFormat {
     /// A raw 16-bit image, loaded at 0:7C00 and entered there (PXE 2.1).
     Bios,
-    /// A PE/COFF image whose machine type is this one (UEFI 2.10 table 2.1).
+    /// A PE/COFF image of this machine type (UEFI 2.10 table 2.1).
     Efi(u16),
-    /// Nothing that is customarily loaded over the network.
+    /// No known format for network boot.
     None,
 }
 
-/// One row of the table.
+/// Names, transport and loaders of an architecture.
 #[derive(Debug)]
 pub struct ArchInfo {
+    /// The code of option 93.
     pub code: u16,
-    /// The word for it on the command line, in the configuration and in logs.
+    /// Its id on the command line, in the configuration and in logs, such as `uefi-x64`.
     pub id: &'static str,
+    /// Its name for people, such as `x64 UEFI`.
     pub name: &'static str,
+    /// The protocol that downloads its loader.
     pub transport: Transport,
-    /// Pointer width of the programs that the firmware can start, in bits; 0 where nothing is known.
+    /// Pointer width of the programs that the firmware can start, in bits; 0 if unknown.
     pub bits: u8,
+    /// The format of its programs.
     pub image: ImageFormat,
-    /// File names under which loaders for it are customarily found, best first.
+    /// Usual file names of its loaders, best first.
     pub loaders: &'static [&'static str],
-    /// The architecture whose loaders it takes, if not its own: HTTP codes, and byte code (see [`Arch::base`]).
+    /// The code of the architecture whose loaders it uses: its own, except for HTTP codes and byte code (see
+    /// [`Arch::base`]).
     pub base: u16,
 }
 
@@ -56,11 +63,12 @@ const RISCV128: ImageFormat = ImageFormat::Efi(0x5128);
 const LOONG32: ImageFormat = ImageFormat::Efi(0x6232);
 const LOONG64: ImageFormat = ImageFormat::Efi(0x6264);
 
-/// Every assigned code. A shim comes first: machines with Secure Boot start nothing else, and all others start it
-/// as well (`shim`). `snponly` precedes `ipxe`: it drives the network card
-/// through the firmware that has just used it, where a native driver may not know the card. With virtio-net both reach
-/// the menu equally fast (11 to 13 s from power-on), the snponly.efi of 2019 and of 2025 and the ipxe.efi of both,
-/// under OVMF 2022 and 2025.
+/// Every assigned code, at the index of its code.
+///
+/// Among the loaders, shim comes first: machines with Secure Boot start no other, and all others start it as well
+/// (`shim`). `snponly` precedes `ipxe`: it drives the network card through the firmware that has just used the card,
+/// and a native driver may not support it. With virtio-net both reach the menu equally fast (11 to 13 s from power-on),
+/// the snponly.efi of 2019 and of 2025 and the ipxe.efi of both, under OVMF 2022 and 2025.
 pub const ARCHITECTURES: &[ArchInfo] = &[
     row(0, "bios", "x86 BIOS", 16, ImageFormat::Bios, BIOS_LOADERS),
     row(1, "pc98", "NEC PC-98", 0, ImageFormat::None, &[]),
@@ -71,7 +79,7 @@ pub const ARCHITECTURES: &[ArchInfo] = &[
     row(6, "uefi-ia32", "x86 UEFI", 32, I386, IA32_LOADERS),
     row(7, "uefi-x64", "x64 UEFI", 64, X64, X64_LOADERS),
     row(8, "efi-xscale", "EFI XScale", 0, ImageFormat::None, &[]),
-    // No machine is known that wants byte code over the network; VMware, an OVMF of 2013 and some ThinkPads say 9.
+    // No known machine boots byte code over the network; VMware, an OVMF of 2013 and some ThinkPads send 9.
     ArchInfo { base: 7, ..row(9, "uefi-ebc", "x64 UEFI announced as byte code", 64, EBC, &[]) },
     row(10, "uefi-arm32", "ARM 32 UEFI", 32, ARM, ARM32_LOADERS),
     row(11, "uefi-arm64", "ARM 64 UEFI", 64, ARM64, ARM64_LOADERS),
@@ -108,7 +116,7 @@ pub const ARCHITECTURES: &[ArchInfo] = &[
 ];
 
 const BIOS_LOADERS: &[&str] = &["undionly.kpxe", "ipxe.pxe", "pxelinux.0", "lpxelinux.0", "core.0"];
-// Beside upstream's names those of Debian (`-amd64`), Fedora (`ipxe-snponly-x86_64`) and openSUSE (`snp-x86_64`).
+// The names of iPXE itself, of Debian (`-amd64`), Fedora (`ipxe-snponly-x86_64`) and openSUSE (`snp-x86_64`).
 const IA32_LOADERS: &[&str] = &[
     "shimia32.efi",
     "snponly-ia32.efi",
@@ -197,38 +205,44 @@ const fn http(code: u16, id: &'static str, name: &'static str, bits: u8, program
 }
 
 impl Arch {
+    /// x86 BIOS.
     pub const BIOS: Arch = Arch(0);
+    /// 32-bit x86 UEFI.
     pub const IA32: Arch = Arch(6);
+    /// x64 UEFI.
     pub const X64: Arch = Arch(7);
+    /// EFI byte code; in practice x64 UEFI.
     pub const EBC: Arch = Arch(9);
+    /// The boot ROM of a Raspberry Pi.
     pub const RASPBERRY_PI: Arch = Arch(41);
 
-    /// Its row in the table, if the code is assigned.
+    /// Its entry in the table, if the code is assigned.
     pub fn info(self) -> Option<&'static ArchInfo> {
         ARCHITECTURES.get(usize::from(self.0))
     }
 
-    /// The architecture by its command-line word (`uefi-x64`).
+    /// The architecture with this id (`uefi-x64`).
     pub fn from_id(id: &str) -> Option<Arch> {
         ARCHITECTURES.iter().find(|row| row.id == id).map(|row| Arch(row.code))
     }
 
+    /// The protocol that downloads its loader, if the code is assigned.
     pub fn transport(self) -> Option<Transport> {
         self.info().map(|row| row.transport)
     }
 
-    /// The architecture under which its loaders are listed: HTTP codes share those of their TFTP twin, 9 those of 7.
+    /// The architecture whose loaders it uses: an HTTP code those of its TFTP counterpart, 9 those of 7.
     pub fn base(self) -> Arch {
         self.info().map_or(self, |row| Arch(row.base))
     }
 
-    /// UEFI firmware, whatever its transport: it wants the redirect shape, a BIOS ROM the direct one.
+    /// Whether it is UEFI firmware, by TFTP or HTTP. UEFI accepts the redirect shape, a BIOS ROM the direct one.
     pub fn is_efi(self) -> bool {
         self.base().info().is_some_and(|row| row.id.starts_with("uefi-"))
     }
 }
 
-/// The name, or the number of an unassigned code.
+/// Its name, or the number of an unassigned code.
 impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.info() {
@@ -243,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_stands_at_the_index_of_its_code() {
+    fn every_row_is_at_the_index_of_its_code() {
         for (index, row) in ARCHITECTURES.iter().enumerate() {
             assert_eq!(usize::from(row.code), index, "{}", row.id);
             assert_eq!(Arch::from_id(row.id), Some(Arch(row.code)));
@@ -252,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_stands_for_itself_and_is_fetched_over_tftp() {
+    fn a_base_is_its_own_base_and_uses_tftp() {
         for row in ARCHITECTURES {
             let base = &ARCHITECTURES[usize::from(row.base)];
             assert_eq!(base.base, base.code, "{}", row.id);
@@ -261,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn byte_code_takes_the_x64_loader() {
+    fn byte_code_uses_the_x64_loader() {
         assert_eq!(Arch(9).base(), Arch::X64);
         assert_eq!(Arch(17).base(), Arch::X64);
     }

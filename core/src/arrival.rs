@@ -1,42 +1,48 @@
-//! A datagram and how it came: what the network says, before anybody looks into it.
+//! A received datagram and how it arrived, before its content is parsed.
 
 use crate::link::Link;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The port a packet came to.
+/// The port that received a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
-    /// 67, in DHCPv6 547, shared with the primary DHCP server.
+    /// 67, or 547 for DHCPv6; shared with the DHCP server of the site.
     Dhcp,
-    /// 4011, where PXE clients ask a boot server.
+    /// 4011, where PXE clients contact a boot server.
     BootServer,
 }
 
-/// A datagram and how it came.
+/// A received datagram and how it arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival<'a> {
+    /// The UDP payload.
     pub datagram: &'a [u8],
+    /// The port that received it.
     pub port: Port,
+    /// The source address and port.
     pub from: SocketAddr,
-    /// The address that it was sent to: a broadcast, a group, or one of ours.
+    /// The destination address: a broadcast address, a multicast group, or an address of the server.
     pub to: IpAddr,
-    /// The networks that we serve, and which of them it came by.
+    /// The served links.
     pub links: &'a [Link],
+    /// The index in `links` of the link that it belongs to.
     pub link: usize,
-    /// It came to an address of that link by another way: a tunnel, a network that nobody boots on. Only what crosses
-    /// networks can, a relay's request or one to the boot server.
+    /// It came by another interface than that of `link`, such as a tunnel, to an address of `link`. Only packets that
+    /// cross networks can: a relay's request, or a request to the boot server.
     pub via_other_link: bool,
-    /// Milliseconds of any clock that does not go back.
+    /// Time of arrival, in milliseconds of a monotonic clock.
     pub now: u64,
 }
 
 impl Arrival<'_> {
+    /// The link that the datagram belongs to.
     pub fn link(&self) -> &Link {
         &self.links[self.link]
     }
 
-    /// Our address as this client knows it: the one it sent to, else the one of the link it came by.
+    /// The server's IPv4 address as this client reaches it: the destination of the datagram, or else the first address
+    /// of the link.
     pub fn server_address4(&self) -> Option<Ipv4Addr> {
         match self.to {
             IpAddr::V4(to) if self.is_local(to) => Some(to),
@@ -44,7 +50,8 @@ impl Arrival<'_> {
         }
     }
 
-    /// The address that URLs for this client name: the same, but for one that means nothing beyond the link.
+    /// The server's IPv6 address for URLs to this client: the destination of the datagram, unless that is link-local,
+    /// or else an address of the link.
     pub fn server_address6(&self) -> Option<Ipv6Addr> {
         match self.to {
             IpAddr::V6(to) if !to.is_unicast_link_local() && self.is_local(to) => Some(to),
@@ -52,22 +59,26 @@ impl Arrival<'_> {
         }
     }
 
+    /// Whether the server has this address on any link.
     pub(crate) fn is_local(&self, address: impl Into<IpAddr>) -> bool {
         let address = address.into();
         self.links.iter().any(|link| link.owns(address))
     }
 
+    /// Whether the address is in a network of any link.
     pub(crate) fn reaches(&self, address: impl Into<IpAddr>) -> bool {
         let address = address.into();
         self.links.iter().any(|link| link.reaches(address))
     }
 
+    /// Whether it is a broadcast address on any link.
     pub(crate) fn is_broadcast(&self, address: Ipv4Addr) -> bool {
         self.links.iter().any(|link| link.is_broadcast(address))
     }
 }
 
 impl Port {
+    /// The port number in DHCPv4.
     pub fn number(self) -> u16 {
         match self {
             Self::Dhcp => 67,
@@ -75,7 +86,7 @@ impl Port {
         }
     }
 
-    /// The same in DHCPv6.
+    /// The port number in DHCPv6.
     pub fn number6(self) -> u16 {
         match self {
             Self::Dhcp => 547,

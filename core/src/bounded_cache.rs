@@ -1,51 +1,52 @@
-//! A table of what was heard lately, bounded by construction: it never grows, and the oldest of a row gives way.
+//! A cache for recent observations, bounded by construction: it never grows, and the oldest entry of a set makes room
+//! for a new one.
 
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Set-associative: a key belongs to one row of [`WAYS`] places. A look-up costs at most that many comparisons,
-/// whoever fills the table with whatever keys.
+/// A set-associative cache: a key belongs to one set of [`WAYS`] places, so a look-up costs at most that many
+/// comparisons, even if an attacker chooses the keys.
 #[derive(Debug)]
 pub struct BoundedCache<K, V> {
-    /// A row takes memory with its first key: a server at rest holds next to none, and what it can come to hold stays
-    /// the same.
-    rows: Vec<Option<Box<Row<K, V>>>>,
-    /// Makes rows unpredictable from outside, so that nobody can aim at another's place.
+    /// A set is allocated with its first key, so an idle server uses almost no memory. The upper bound does not change.
+    sets: Vec<Option<Box<CacheSet<K, V>>>>,
+    /// Makes the set of a key unpredictable, so that an attacker cannot evict a chosen entry.
     seed: u64,
 }
 
 const WAYS: usize = 8;
 
-/// With most machines asking for the first time in minutes, next to every row that is looked into has to come from
-/// memory: what is searched lies together in one line of the cache, and of what is kept only the one place is touched.
+/// A set is rarely in the CPU's cache, because most machines send their first request in minutes. So the tags and the
+/// times share one cache line, and of the entries only one is touched.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-struct Row<K, V> {
-    /// Of the key's hash; 0: nothing is there.
+struct CacheSet<K, V> {
+    /// Part of the hash of the key; 0: empty.
     tags: [u32; WAYS],
-    /// When it was last written, in milliseconds of the last 49 days.
+    /// Time of the last write, in milliseconds modulo 2^32 (49 days).
     at: [u32; WAYS],
-    places: [Option<(K, V)>; WAYS],
+    entries: [Option<(K, V)>; WAYS],
 }
 
-impl<K: CacheKey, V: Copy> Row<K, V> {
-    const EMPTY: Self = Row { tags: [0; WAYS], at: [0; WAYS], places: [None; WAYS] };
+impl<K: CacheKey, V: Copy> CacheSet<K, V> {
+    const EMPTY: Self = CacheSet { tags: [0; WAYS], at: [0; WAYS], entries: [None; WAYS] };
 
     fn find(&self, tag: u32, key: K) -> Option<usize> {
-        let is_it = |index: usize| self.places[index].is_some_and(|(known, _)| known == key);
-        (0..WAYS).find(|&index| self.tags[index] == tag && is_it(index))
+        let matches = |index: usize| self.entries[index].is_some_and(|(known, _)| known == key);
+        (0..WAYS).find(|&index| self.tags[index] == tag && matches(index))
     }
 
-    /// An empty place counts as older than any.
+    /// The place to write next: an empty one, or else the oldest.
     fn oldest(&self, now: u32) -> usize {
         let age = |index: usize| (self.tags[index] == 0, now.wrapping_sub(self.at[index]));
         (0..WAYS).rev().max_by_key(|&index| age(index)).unwrap_or(0)
     }
 }
 
-/// A key as the octets that are hashed.
+/// A key: a small value that can be hashed.
 pub trait CacheKey: Copy + Eq {
+    /// The octets to hash.
     fn octets(&self) -> impl AsRef<[u8]>;
 }
 
@@ -77,46 +78,49 @@ impl CacheKey for [u8; 17] {
 }
 
 impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
-    /// Room for about `capacity` keys.
+    /// A cache for about `capacity` keys. `seed` must be unpredictable for clients.
     pub fn new(capacity: usize, seed: u64) -> Self {
-        let rows = capacity.div_ceil(WAYS).next_power_of_two();
-        BoundedCache { rows: vec![None; rows], seed }
+        let sets = capacity.div_ceil(WAYS).next_power_of_two();
+        BoundedCache { sets: vec![None; sets], seed }
     }
 
+    /// The value of a key, if it is still present.
     pub fn get(&self, key: K) -> Option<V> {
-        let (row, tag) = self.place(key);
-        let row = self.rows[row].as_ref()?;
-        row.places[row.find(tag, key)?].map(|(_, value)| value)
+        let (set, tag) = self.locate(key);
+        let set = self.sets[set].as_ref()?;
+        set.entries[set.find(tag, key)?].map(|(_, value)| value)
     }
 
+    /// The value of a key, to change it. The entry does not become younger.
     pub fn get_mut(&mut self, key: K) -> Option<&mut V> {
-        let (row, tag) = self.place(key);
-        let row = self.rows[row].as_mut()?;
-        let index = row.find(tag, key)?;
-        row.places[index].as_mut().map(|(_, value)| value)
+        let (set, tag) = self.locate(key);
+        let set = self.sets[set].as_mut()?;
+        let index = set.find(tag, key)?;
+        set.entries[index].as_mut().map(|(_, value)| value)
     }
 
-    /// All values, in no order.
+    /// All values, in no particular order.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.rows.iter_mut().flatten().flat_map(|row| row.places.iter_mut()).flatten().map(|(_, value)| value)
+        self.sets.iter_mut().flatten().flat_map(|set| set.entries.iter_mut()).flatten().map(|(_, value)| value)
     }
 
-    /// The value of a key, changed. A new key begins with `fresh` and takes the place of the oldest in its row.
+    /// Changes the value of a key, and returns the result of `change`. A new key begins with `fresh`, and evicts the
+    /// oldest entry if its set is full.
     pub fn update<T>(&mut self, key: K, now: u64, fresh: V, change: impl FnOnce(&mut V) -> T) -> T {
-        let (row, tag) = self.place(key);
-        let row = self.rows[row].get_or_insert_with(|| Box::new(Row::EMPTY));
+        let (set, tag) = self.locate(key);
+        let set = self.sets[set].get_or_insert_with(|| Box::new(CacheSet::EMPTY));
         let now = now as u32;
-        let known = row.find(tag, key);
-        let index = known.unwrap_or_else(|| row.oldest(now));
-        (row.tags[index], row.at[index]) = (tag, now);
+        let known = set.find(tag, key);
+        let index = known.unwrap_or_else(|| set.oldest(now));
+        (set.tags[index], set.at[index]) = (tag, now);
         if known.is_none() {
-            row.places[index] = None;
+            set.entries[index] = None;
         }
-        change(&mut row.places[index].get_or_insert((key, fresh)).1)
+        change(&mut set.entries[index].get_or_insert((key, fresh)).1)
     }
 
-    /// Its row, and its tag there: of seed and key, folded so that both depend on all of it.
-    fn place(&self, key: K) -> (usize, u32) {
+    /// The set of a key, and its tag there. Seed and key are folded so that both depend on all octets.
+    fn locate(&self, key: K) -> (usize, u32) {
         let mut hash = self.seed;
         for word in key.octets().as_ref().chunks(8) {
             let mut octets = [0; 8];
@@ -124,11 +128,12 @@ impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
             hash = (hash ^ u64::from_le_bytes(octets)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             hash ^= hash >> 32;
         }
-        (hash as usize & (self.rows.len() - 1), (hash >> 32) as u32 | 1)
+        (hash as usize & (self.sets.len() - 1), (hash >> 32) as u32 | 1)
     }
 }
 
-/// `burst` at once, then `per_second`. Counted in thousandths, so that slow rates lose nothing to rounding.
+/// A rate limiter: `burst` tokens at once, then `per_second`. It counts thousandths of a token, so that slow rates lose
+/// nothing to rounding.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
     level: u64,
@@ -136,24 +141,25 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
+    /// A bucket with all its tokens.
     pub fn full(burst: u32, now: u64) -> Self {
         TokenBucket { level: u64::from(burst) * 1000, at: now }
     }
 
-    /// Takes one token if there is one.
+    /// Takes one token, if there is one. `now` is in milliseconds.
     pub fn take(&mut self, burst: u32, per_second: u32, now: u64) -> bool {
         self.take_many(1, burst, per_second, now)
     }
 
-    /// Takes so many tokens, or none.
+    /// Takes `count` tokens, or none. `now` is in milliseconds.
     pub fn take_many(&mut self, count: u32, burst: u32, per_second: u32, now: u64) -> bool {
         let gained = now.saturating_sub(self.at).saturating_mul(per_second.into());
         self.level = self.level.saturating_add(gained).min(u64::from(burst) * 1000);
         self.at = now;
-        let wanted = u64::from(count) * 1000;
-        let allowed = self.level >= wanted;
+        let cost = u64::from(count) * 1000;
+        let allowed = self.level >= cost;
         if allowed {
-            self.level -= wanted;
+            self.level -= cost;
         }
         allowed
     }
@@ -164,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_kept_until_its_row_needs_the_place() {
+    fn a_value_stays_until_a_new_key_evicts_it() {
         let mut table: BoundedCache<u32, u64> = BoundedCache::new(8, 0);
         for key in 0..8 {
             table.update(key, u64::from(key), 0, |value| *value = u64::from(key) * 10);
@@ -172,12 +178,12 @@ mod tests {
         assert_eq!(table.get(3), Some(30));
         table.update(0, 100, 0, |_| ());
         table.update(99, 101, 0, |value| *value = 7);
-        assert_eq!(table.get(1), None, "the oldest gave way");
+        assert_eq!(table.get(1), None, "the oldest entry was evicted");
         assert_eq!((table.get(0), table.get(99)), (Some(0), Some(7)));
     }
 
     #[test]
-    fn many_keys_spread_over_the_rows() {
+    fn many_keys_spread_over_the_sets() {
         let mut table: BoundedCache<u32, ()> = BoundedCache::new(4096, 0x5eed);
         (0..2048u32).for_each(|key| table.update(key, 0, (), |_| ()));
         let kept = (0..2048u32).filter(|&key| table.get(key).is_some()).count();
@@ -185,11 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_gives_its_burst_and_then_its_rate() {
+    fn a_bucket_allows_its_burst_and_then_its_rate() {
         let mut bucket = TokenBucket::full(8, 0);
         assert_eq!((0..20).filter(|_| bucket.take(8, 2, 0)).count(), 8);
         assert!(!bucket.take(8, 2, 499));
         assert!(bucket.take(8, 2, 500) && !bucket.take(8, 2, 500));
-        assert_eq!((0..20).filter(|_| bucket.take(8, 2, 60_000)).count(), 8, "no more than the burst is saved up");
+        assert_eq!((0..20).filter(|_| bucket.take(8, 2, 60_000)).count(), 8, "an idle bucket holds at most its burst");
     }
 }

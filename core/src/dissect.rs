@@ -1,4 +1,4 @@
-//! A message as a tree that people read: for `explain`, logs and failing tests alike.
+//! DHCP messages as readable trees, for `explain`, logs and failing tests.
 
 use crate::arch::Arch;
 use crate::wire;
@@ -11,26 +11,31 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-/// A name, a value, and what the value is made of.
+/// One line of the tree: a name, a value, and the parts of the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
+    /// The name of a field or an option.
     pub name: String,
+    /// The value as text; may be empty.
     pub value: String,
+    /// The parts of the value.
     pub children: Vec<Node>,
 }
 
 impl Node {
+    /// A node without children.
     pub fn new(name: impl Into<String>, value: impl ToString) -> Self {
         Node { name: name.into(), value: value.to_string(), children: Vec::new() }
     }
 
+    /// Adds children.
     pub fn with_children(mut self, children: impl IntoIterator<Item = Node>) -> Self {
         self.children.extend(children);
         self
     }
 }
 
-/// A message of either family.
+/// Shows a message of either family.
 pub fn packet(packet: &wire::DhcpPacket<'_>) -> Node {
     match packet {
         wire::DhcpPacket::Dhcp4(message) => dhcp4(message),
@@ -38,7 +43,7 @@ pub fn packet(packet: &wire::DhcpPacket<'_>) -> Node {
     }
 }
 
-/// A DHCPv4 message: the header fields that say something, then the options in their order.
+/// Shows a DHCPv4 message: the header fields that are set, then the options in their order.
 pub fn dhcp4(message: &Message<'_>) -> Node {
     let header = &message.header;
     let kind = message.message_type().map_or_else(|| "BOOTP".to_string(), |kind| kind.to_string());
@@ -86,35 +91,35 @@ fn option(code: u8, value: &[u8]) -> Node {
     }
 }
 
-/// A DHCPv6 message inside the relays that it came through, outermost first.
+/// Shows a DHCPv6 message inside the relays that forwarded it, outermost first.
 pub fn dhcp6(packet: &dhcp6::Packet<'_>) -> Node {
     let message = &packet.message;
     let transaction = Node::new("transaction", hex(&message.transaction_id, ""));
-    let innermost = Node::new("DHCPv6", message.message_type)
+    let message = Node::new("DHCPv6", message.message_type)
         .with_children([transaction])
         .with_children(message.options().map(|(code, value)| option6(code, value, 0)));
-    packet.hops.iter().rev().fold(innermost, |inside, hop| relay(hop).with_children([inside]))
+    packet.hops.iter().rev().fold(message, |inner, hop| relay(hop).with_children([inner]))
 }
 
 fn relay(hop: &RelayHop<'_>) -> Node {
     let fields =
         [Node::new("hop count", hop.hop_count), Node::new("link address", hop.link_address), Node::new("peer address", hop.peer_address)];
-    let own = hop.options().filter(|(code, _)| *code != code6::RELAY_MESSAGE);
-    Node::new("DHCPv6", hop.message_type).with_children(fields).with_children(own.map(|(code, value)| option6(code, value, 0)))
+    let relay_options = hop.options().filter(|(code, _)| *code != code6::RELAY_MESSAGE);
+    Node::new("DHCPv6", hop.message_type).with_children(fields).with_children(relay_options.map(|(code, value)| option6(code, value, 0)))
 }
 
-/// `depth`: how many options it stands in. An address with its status is the deepest that has a meaning.
+/// `depth` is the number of options around this one. An address with its status is the deepest nesting with a meaning.
 fn option6(code: u16, value: &[u8], depth: usize) -> Node {
-    const DEEPEST: usize = 2;
+    const MAX_DEPTH: usize = 2;
     let name = format!("option {code}{}", option6_name(code).map(|name| format!(" ({name})")).unwrap_or_default());
     let node = |value: String| Node::new(name.clone(), value);
     let inner = |area| Options(area).map(|(code, value)| option6(code, value, depth + 1));
     match (code, value) {
         (code6::CLIENT_ID | code6::SERVER_ID, octets) => node(duid(octets)),
-        (code6::IA_NA, &[a, b, c, d, _, _, _, _, _, _, _, _, ref rest @ ..]) if depth < DEEPEST => {
+        (code6::IA_NA, &[a, b, c, d, _, _, _, _, _, _, _, _, ref rest @ ..]) if depth < MAX_DEPTH => {
             node(hex(&[a, b, c, d], "")).with_children(inner(rest))
         }
-        (code6::IA_ADDRESS, value) if value.len() >= 24 && depth < DEEPEST => {
+        (code6::IA_ADDRESS, value) if value.len() >= 24 && depth < MAX_DEPTH => {
             node(addresses(&value[..16])).with_children(inner(&value[24..]))
         }
         (code6::OPTION_REQUEST, list) if list.len() % 2 == 0 => {
@@ -148,10 +153,10 @@ fn duid(octets: &[u8]) -> String {
     }
 }
 
-/// Texts with their lengths in front; what is none is shown whole, because some send a plain text.
+/// Texts, each preceded by its length. Any other value is shown whole, because some clients send plain text.
 fn texts(list: &[u8]) -> String {
-    let whole = LengthPrefixed(list).map(|text| text.len() + 2).sum::<usize>() == list.len();
-    if whole { LengthPrefixed(list).map(escape).collect::<Vec<_>>().join(", ") } else { escape(list) }
+    let is_list = LengthPrefixed(list).map(|text| text.len() + 2).sum::<usize>() == list.len();
+    if is_list { LengthPrefixed(list).map(escape).collect::<Vec<_>>().join(", ") } else { escape(list) }
 }
 
 fn addresses(list: &[u8]) -> String {
@@ -159,7 +164,7 @@ fn addresses(list: &[u8]) -> String {
     octets.map(|octets| Ipv6Addr::from(octets).to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Names as DNS has them on the wire (RFC 1035 3.1), without compression, which has no place here (RFC 3646 4).
+/// Names in DNS wire format (RFC 1035 3.1), without compression, which is not allowed here (RFC 3646 4).
 fn domains(mut list: &[u8]) -> Option<String> {
     let (mut names, mut labels) = (Vec::new(), Vec::new());
     while let Some((length, rest)) = list.split_first() {
@@ -188,7 +193,7 @@ fn pairs(list: &[u8]) -> impl Iterator<Item = u16> {
 }
 
 fn pxe_option((code, value): (u8, &[u8])) -> Node {
-    let meaning = match (code, value) {
+    let text = match (code, value) {
         (6, &[bits]) if bits & 8 != 0 => format!("{bits} (load the file, no discovery)"),
         (6, &[bits]) => bits.to_string(),
         (10, &[timeout, ref text @ ..]) => format!("{timeout} s, {}", escape(text)),
@@ -200,9 +205,9 @@ fn pxe_option((code, value): (u8, &[u8])) -> Node {
         9 => "menu",
         10 => "prompt",
         BOOT_ITEM => "boot item",
-        _ => return Node::new(format!("sub-option {code}"), meaning),
+        _ => return Node::new(format!("sub-option {code}"), text),
     };
-    Node::new(format!("sub-option {code} ({name})"), meaning)
+    Node::new(format!("sub-option {code} ({name})"), text)
 }
 
 fn ipxe(features: &Features) -> String {
@@ -280,7 +285,7 @@ fn hex(octets: &[u8], between: &str) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(between)
 }
 
-/// A line a node, children indented below their parent.
+/// One line for each node, its children indented below it.
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_node(self, f, 0)
@@ -298,20 +303,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_from_the_network_never_reaches_a_terminal_raw() {
+    fn text_from_the_network_never_reaches_a_terminal_unescaped() {
         let node = option(code::VENDOR_CLASS, b"PXE\x1b[31mClient\0");
         assert_eq!(node.value, "PXE\\x1b[31mClient\\x00");
     }
 
     #[test]
-    fn nor_does_it_over_ipv6_in_whichever_option() {
-        let evil = b"\x1b]0;\n\r\x07\x9b31m\xff\0";
-        let counted = [&[0, evil.len() as u8][..], evil].concat();
-        let padded = [&[0; 24][..], &[0, 18, 0, evil.len() as u8], evil].concat();
-        let label = [&[evil.len() as u8][..], evil, &[0]].concat();
+    fn nor_does_text_in_any_dhcpv6_option() {
+        let hostile = b"\x1b]0;\n\r\x07\x9b31m\xff\0";
+        let counted = [&[0, hostile.len() as u8][..], hostile].concat();
+        let padded = [&[0; 24][..], &[0, 18, 0, hostile.len() as u8], hostile].concat();
+        let label = [&[hostile.len() as u8][..], hostile, &[0]].concat();
         let enterprise = [&[0, 0, 1, 87][..], &counted].concat();
         for code in (0..200).chain([u16::MAX]) {
-            for value in [&evil[..], &counted, &padded, &padded[12..], &label, &enterprise, &evil[..3], &[]] {
+            for value in [&hostile[..], &counted, &padded, &padded[12..], &label, &enterprise, &hostile[..3], &[]] {
                 let node = option6(code, value, 0);
                 let shown = node.to_string();
                 let plain = shown.bytes().all(|octet| octet == b'\n' || (b' '..=b'~').contains(&octet));
@@ -325,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn options_in_options_end_somewhere() {
+    fn nested_options_end_at_a_fixed_depth() {
         let nested = (0..100u8).fold(Vec::new(), |inner: Vec<u8>, _| {
             [&[0; 12][..], &[0, 3], &(inner.len() as u16).to_be_bytes(), &inner].concat()
         });

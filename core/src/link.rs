@@ -1,20 +1,22 @@
-//! The networks that we serve, as values: which interface, which addresses, how large a frame.
+//! The served interfaces, as values: index, name, addresses, MTU.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// An IPv4 address of an interface and the network it lies in.
+/// An IPv4 address of an interface, with its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network4 {
+    /// The address of the interface.
     pub address: Ipv4Addr,
     /// Prefix length, 0-32.
     pub prefix: u8,
 }
 
-/// The same for IPv6.
+/// An IPv6 address of an interface, with its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network6 {
+    /// The address of the interface.
     pub address: Ipv6Addr,
     /// Prefix length, 0-128.
     pub prefix: u8,
@@ -23,31 +25,35 @@ pub struct Network6 {
 /// A network of either family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
+    /// An IPv4 network.
     V4(Network4),
+    /// An IPv6 network.
     V6(Network6),
 }
 
 /// A served interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// The kernel's interface index: names change, this does not.
+    /// The kernel's interface index; unlike the name, it does not change.
     pub index: u32,
+    /// The interface name.
     pub name: String,
-    /// Largest IP packet, in octets.
+    /// MTU: the largest IP packet, in octets.
     pub mtu: u32,
-    /// Its IPv4 addresses, primary first. Empty: it cannot be served over IPv4.
+    /// IPv4 addresses, primary first. Without one, the link is not served over IPv4.
     pub ipv4: Vec<Network4>,
-    /// Its IPv6 addresses, those first that others should use. Without a link-local one it cannot be served over IPv6.
+    /// IPv6 addresses, the preferred ones first. Without a link-local address, the link is not served over IPv6.
     pub ipv6: Vec<Network6>,
 }
 
 impl Network4 {
+    /// Whether the address belongs to the network.
     pub fn contains(&self, address: Ipv4Addr) -> bool {
         let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0);
         (u32::from(address) ^ u32::from(self.address)) & mask == 0
     }
 
-    /// The directed broadcast address; none for /31 and /32.
+    /// The directed broadcast address; a /31 or /32 has none.
     pub fn broadcast(&self) -> Option<Ipv4Addr> {
         let host = u32::MAX.checked_shr(u32::from(self.prefix)).unwrap_or(0);
         (self.prefix < 31).then(|| Ipv4Addr::from(u32::from(self.address) | host))
@@ -55,6 +61,7 @@ impl Network4 {
 }
 
 impl Network6 {
+    /// Whether the address belongs to the network.
     pub fn contains(&self, address: Ipv6Addr) -> bool {
         let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix.min(128))).unwrap_or(0);
         (u128::from(address) ^ u128::from(self.address)) & mask == 0
@@ -62,6 +69,7 @@ impl Network6 {
 }
 
 impl Network {
+    /// Whether the address belongs to the network; never if the families differ.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self, address) {
             (Network::V4(network), IpAddr::V4(address)) => network.contains(address),
@@ -72,22 +80,23 @@ impl Network {
 }
 
 impl Link {
-    /// The address that names us on this link: server identifier, source of replies, default siaddr.
+    /// The server's address on this link: server identifier, source of replies, default siaddr.
     pub fn address(&self) -> Option<Ipv4Addr> {
         self.ipv4.first().map(|network| network.address)
     }
 
-    /// The address that DHCPv6 replies on this link come from.
+    /// The source address of DHCPv6 replies on this link.
     pub fn link_local(&self) -> Option<Ipv6Addr> {
         self.ipv6.iter().map(|network| network.address).find(Ipv6Addr::is_unicast_link_local)
     }
 
-    /// The address that URLs over IPv6 name: one that is good beyond the link, if there is one.
+    /// The server's address in URLs over IPv6: one that is valid beyond the link, if there is one.
     pub fn address6(&self) -> Option<Ipv6Addr> {
         let mut addresses = self.ipv6.iter().map(|network| network.address);
         addresses.find(|address| !address.is_unicast_link_local()).or_else(|| self.link_local())
     }
 
+    /// Whether the server has this address on the link.
     pub fn owns(&self, address: impl Into<IpAddr>) -> bool {
         match address.into() {
             IpAddr::V4(address) => self.ipv4.iter().any(|network| network.address == address),
@@ -95,6 +104,7 @@ impl Link {
         }
     }
 
+    /// Whether the address is in a network of the link.
     pub fn reaches(&self, address: impl Into<IpAddr>) -> bool {
         match address.into() {
             IpAddr::V4(address) => self.ipv4.iter().any(|network| network.contains(address)),
@@ -102,24 +112,26 @@ impl Link {
         }
     }
 
-    /// Whether it is served over this family.
+    /// Whether the link is served over this family.
     fn serves(&self, is_ipv6: bool) -> bool {
         if is_ipv6 { !self.ipv6.is_empty() } else { !self.ipv4.is_empty() }
     }
 
+    /// Whether it is the limited broadcast address, or the directed one of a network of the link.
     pub fn is_broadcast(&self, address: Ipv4Addr) -> bool {
         address == Ipv4Addr::BROADCAST || self.ipv4.iter().any(|network| network.broadcast() == Some(address))
     }
 }
 
-/// The link that a datagram belongs to: the one it came by, else the one whose address it was sent to, for what crosses
-/// networks may come by a tunnel that no machine boots on. True: it came by another link. A link-local address is
-/// another on every link.
+/// Finds the link of a datagram by the index of its interface, or else by its destination address: a packet that
+/// crosses networks may arrive by a tunnel on which no machine boots. Returns the index in `links`, and true if the
+/// datagram came by another interface. A link-local address identifies another host on every link, so only the
+/// interface finds its link.
 pub fn for_datagram(links: &[Link], index: u32, to: IpAddr) -> Option<(usize, bool)> {
-    let came_by = links.iter().position(|link| link.index == index && link.serves(to.is_ipv6()));
-    let crosses = !matches!(to, IpAddr::V6(to) if to.is_unicast_link_local());
-    let has_it = |link: &Link| crosses && link.owns(to);
-    came_by.map(|link| (link, false)).or_else(|| Some((links.iter().position(has_it)?, true)))
+    let by_interface = links.iter().position(|link| link.index == index && link.serves(to.is_ipv6()));
+    let is_global = !matches!(to, IpAddr::V6(to) if to.is_unicast_link_local());
+    let owns_destination = |link: &Link| is_global && link.owns(to);
+    by_interface.map(|link| (link, false)).or_else(|| Some((links.iter().position(owns_destination)?, true)))
 }
 
 #[cfg(test)]
@@ -127,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_knows_its_members_and_its_broadcast_address() {
+    fn a_network_contains_its_members_and_has_a_broadcast_address() {
         let net = Network4 { address: Ipv4Addr::new(192, 0, 2, 10), prefix: 24 };
         assert!(net.contains(Ipv4Addr::new(192, 0, 2, 255)));
         assert!(!net.contains(Ipv4Addr::new(192, 0, 3, 1)));
@@ -135,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_edges_of_the_prefix_length_do_not_overflow() {
+    fn extreme_prefix_lengths_do_not_overflow() {
         let all = Network4 { address: Ipv4Addr::new(10, 0, 0, 1), prefix: 0 };
         assert!(all.contains(Ipv4Addr::new(203, 0, 113, 1)));
         let one = Network4 { address: Ipv4Addr::new(10, 0, 0, 1), prefix: 32 };
@@ -148,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_name_an_address_that_is_good_beyond_the_link() {
+    fn urls_contain_an_address_that_is_valid_beyond_the_link() {
         let network = |text: &str| Network6 { address: text.parse().unwrap(), prefix: 64 };
         let link = |ipv6| Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4: Vec::new(), ipv6 };
         let (local, global) = (network("fe80::10"), network("2001:db8::10"));
@@ -173,11 +185,11 @@ mod tests {
         assert_eq!(of(2, "255.255.255.255"), Some((0, false)));
         assert_eq!(of(3, "fe80::10"), Some((1, false)));
         assert_eq!(of(3, "ff02::1:2"), Some((1, false)));
-        // By another way: the link that it came by is not served, or over the other family only.
+        // By another interface, which is not served, or not over this family.
         assert_eq!(of(3, "192.0.2.10"), Some((0, true)));
         for index in [2, 9] {
             assert_eq!(of(index, "2001:db8::10"), Some((1, true)));
-            assert_eq!(of(index, "fe80::10"), None, "the same address on another link is another");
+            assert_eq!(of(index, "fe80::10"), None, "a link-local address identifies another host on another link");
             assert_eq!(of(index, "ff02::1:2"), None);
         }
         assert_eq!(of(3, "255.255.255.255"), None);

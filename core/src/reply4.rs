@@ -1,4 +1,4 @@
-//! Shape to DHCPv4 reply: header and options in the order of protocol.md 2.3 and 2.4.
+//! Writes a DHCPv4 reply from a shape: header and options in the order of protocol.md 2.3 and 2.4.
 
 use crate::arrival::Port;
 use crate::client::Class;
@@ -7,20 +7,22 @@ use crate::wire::dhcp4::{BROADCAST_FLAG, Header, Message, OP_REPLY, MIN_LENGTH, 
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
-/// UDP payload that fits the smallest packet which every host must take (RFC 2131 2: 576 with IP and UDP headers).
-const SMALLEST_MAXIMUM: u16 = 576;
-/// EDK2 ignores anything above; it asks for 65280 itself in some requests.
-const LARGEST_MAXIMUM: u16 = 1472;
-const IP_AND_UDP: u16 = 28;
+/// The packet size that every host must accept, in octets with IP and UDP headers (RFC 2131 2).
+const MIN_PACKET_SIZE: u16 = 576;
+/// EDK2 ignores larger packets, although some of its requests state 65280.
+const MAX_PACKET_SIZE: u16 = 1472;
+const IP_AND_UDP_HEADERS: u16 = 28;
 
-/// The reply would not fit what the client takes, in octets. Only a long option 82 can cause it.
+/// The reply is larger than the client accepts. Only a long option 82 can cause that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge {
+    /// Length of the reply, in octets.
     pub octets: usize,
+    /// Length that the client accepts, in octets.
     pub max: usize,
 }
 
-/// Appends the reply to `request` to `out`. `server` goes into option 54: without it EDK2 never leaves DISCOVER.
+/// Appends the reply to `out`. `server` is the server identifier (option 54): without it, EDK2 never leaves DISCOVER.
 pub fn write(
     request: &Message<'_>,
     port: Port,
@@ -29,7 +31,7 @@ pub fn write(
     out: &mut Vec<u8>,
 ) -> Result<(), TooLarge> {
     let start = out.len();
-    let asked = &request.header;
+    let request_header = &request.header;
     let (in_field, in_option) = match shape.file.as_deref().map(str::as_bytes) {
         Some(name) if name.len() > MAX_FILE_LENGTH => (&[][..], Some(name)),
         name => (name.unwrap_or_default(), None),
@@ -40,23 +42,24 @@ pub fn write(
         op: OP_REPLY,
         hops: 0,
         secs: 0,
-        // A relay must broadcast what has no yiaddr, and so do we on 67; on 4011 the client has an address.
-        flags: if port == Port::Dhcp { asked.flags | BROADCAST_FLAG } else { asked.flags },
-        ciaddr: if port == Port::Dhcp { Ipv4Addr::UNSPECIFIED } else { asked.ciaddr },
-        // What makes it a proxy's offer, and an ACK too: EDK2 types the reply by it.
+        // A relay must broadcast a reply without yiaddr, and so must the server on port 67; on port 4011 the client has
+        // an address.
+        flags: if port == Port::Dhcp { request_header.flags | BROADCAST_FLAG } else { request_header.flags },
+        ciaddr: if port == Port::Dhcp { Ipv4Addr::UNSPECIFIED } else { request_header.ciaddr },
+        // An unspecified yiaddr marks a proxy's offer, and also its ACK: EDK2 types the reply by it.
         yiaddr: Ipv4Addr::UNSPECIFIED,
         siaddr: shape.siaddr,
         sname: [0; 64],
         file,
-        ..*asked
+        ..*request_header
     };
     let mut reply = Writer::new(&header, out);
     reply.option(code::MESSAGE_TYPE, &[shape.message_type.into()]);
     reply.option(code::SERVER_ID, &server.octets());
-    // Firmware with a word of its maker's own looks for that word.
-    let asked_as =
+    // Firmware with its maker's own vendor class looks for that class in the reply.
+    let own_class =
         request.option(code::VENDOR_CLASS).filter(|class| shape.class == Class::Pxe && Class::from_vendor_class(class).is_none());
-    reply.option(code::VENDOR_CLASS, asked_as.as_deref().unwrap_or(shape.class.vendor_class().as_bytes()));
+    reply.option(code::VENDOR_CLASS, own_class.as_deref().unwrap_or(shape.class.vendor_class().as_bytes()));
     if let Some(machine) = request.option(code::MACHINE_ID).filter(|value| value.len() == 17) {
         reply.option(code::MACHINE_ID, &machine);
     }
@@ -64,18 +67,18 @@ pub fn write(
         reply.option(code::VENDOR_SPECIFIC, vendor_specific);
     }
     if let Some(name) = in_option {
-        // With its NUL: EDK2 writes one behind an option that has none, over the next option's code.
+        // With its NUL: if it is missing, EDK2 writes one after the option, over the next option's code.
         let mut terminated = [0; MAX_URL_LENGTH + 1];
         let length = name.len().min(MAX_URL_LENGTH);
         terminated[..length].copy_from_slice(&name[..length]);
         reply.option(code::BOOT_FILE, &terminated[..=length]);
     }
-    // Whole and last (RFC 3046 2.1, 2.2).
+    // Unchanged and last (RFC 3046 2.1, 2.2).
     if let Some(agent) = request.option(code::RELAY_AGENT) {
         reply.option(code::RELAY_AGENT, &agent);
     }
     let octets = reply.finish(MIN_LENGTH);
-    let most = largest(request);
+    let most = max_payload(request);
     if octets > most {
         out.truncate(start);
         return Err(TooLarge { octets, max: most });
@@ -83,8 +86,8 @@ pub fn write(
     Ok(())
 }
 
-/// Option 57 within reason, as UDP payload.
-fn largest(request: &Message<'_>) -> usize {
-    let asked = request.option(code::MAXIMUM_SIZE).map_or(0, |value| u16::from_be_bytes([value[0], value[1]]));
-    usize::from(asked.clamp(SMALLEST_MAXIMUM, LARGEST_MAXIMUM) - IP_AND_UDP)
+/// The size that the client accepts: option 57 within bounds, as UDP payload in octets.
+fn max_payload(request: &Message<'_>) -> usize {
+    let stated = request.option(code::MAXIMUM_SIZE).map_or(0, |value| u16::from_be_bytes([value[0], value[1]]));
+    usize::from(stated.clamp(MIN_PACKET_SIZE, MAX_PACKET_SIZE) - IP_AND_UDP_HEADERS)
 }

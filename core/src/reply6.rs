@@ -1,21 +1,21 @@
-//! Shape to DHCPv6 reply (protocol.md 5.3).
+//! Writes a DHCPv6 reply from a shape (protocol.md 5.3).
 //!
-//! What EDK2 makes of an offer hangs by a thread: without option 16, or with 16 under another number, one with a URL
-//! counts as a DHCP server's without an address, and the machine stands still for good. So 16 is always there, and
-//! always the firmware's own word. Preference, status codes, IAs and option 60 are never sent.
+//! EDK2 takes an offer with a URL but without option 16, or with option 16 under another enterprise number, for a DHCP
+//! server's offer without an address, and stops booting for good. So every reply has option 16, with the firmware's own
+//! class. Preference, status codes, IAs and option 60 are never sent.
 
 use crate::plan::StatelessOptions;
 use crate::shape6::Shape6;
 use crate::wire::dhcp6::{Packet, Writer, code, write_relay_reply};
 use alloc::vec::Vec;
 
-/// Appends the reply to `request` to `out`, wrapped for the relays that it came through. `server` is our DUID.
+/// Appends the reply to `out`, wrapped for the relays that forwarded the request. `server` is the DUID of this server.
 pub fn write(request: &Packet<'_>, shape: &Shape6<'_>, server: &[u8], out: &mut Vec<u8>) {
     let mut message = Vec::new();
     let mut reply = Writer::new(shape.message_type, request.message.transaction_id, &mut message);
     reply.option(code::CLIENT_ID, request.message.option(code::CLIENT_ID).unwrap_or_default());
     reply.option(code::SERVER_ID, server);
-    // Before option 16, whose first octet is 0: EDK2's HTTP client reads the URL as a text that ends with one.
+    // Before option 16, whose first octet is 0: EDK2's HTTP client reads the URL as a NUL-terminated text.
     if let Some(url) = &shape.url {
         reply.option(code::BOOT_FILE_URL, url.as_bytes());
     }
@@ -37,7 +37,7 @@ fn write_dns(StatelessOptions { dns_servers, domains }: &StatelessOptions, reply
     }
 }
 
-/// A name as DNS has it on the wire (RFC 1035 3.1): each label behind its length, and an empty one at the end.
+/// A name in DNS wire format (RFC 1035 3.1): each label preceded by its length, and an empty label at the end.
 fn labels(name: &str) -> Vec<u8> {
     let labels = name.split('.').filter(|label| !label.is_empty());
     let mut wire: Vec<u8> = labels.flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat()).collect();

@@ -1,5 +1,5 @@
-//! Where a reply goes, and from which address: RFC 2131 4.1 in a proxy's situation (protocol.md 2.2), with the
-//! refusals of protocol.md 9. An answer never goes where a liar could aim it.
+//! The destination of a DHCPv4 reply and its source address: RFC 2131 4.1 for a proxy (protocol.md 2.2), with the
+//! refusals of protocol.md 9. A reply never goes where a forged request could aim it.
 
 use crate::arrival::{Arrival, Port};
 use crate::client::Client;
@@ -9,53 +9,65 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 const CLIENT_PORT: u16 = 68;
 
-/// Ports to which an answer could do harm: none at all, echo, chargen, DNS, a DHCP server.
+/// Ports on which a reply could do harm: none at all, echo, chargen, DNS, a DHCP server.
 pub const HARMFUL_PORTS: [u16; 5] = [0, 7, 19, 53, 67];
 
 /// The addresses of one reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Destination {
+    /// The destination address and port.
     pub to: SocketAddr,
-    /// Our address and port: what option 54 says, and for 4011 also what the request was sent to.
+    /// The server's address and port: the server identifier, and on port 4011 also the destination of the request.
     pub from: SocketAddr,
-    /// The interface to leave by, where the address alone does not tell (a broadcast).
+    /// The index of the outgoing interface, if the destination does not determine it (a broadcast).
     pub interface_index: Option<u32>,
 }
 
-/// Why an otherwise good request is not answered.
+/// Why the server does not answer a request that it could answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefuseReason {
-    /// The interface has no address of this family, or none that the client can reach, or is not served.
+    /// The interface has no address of this family, or none that the client can reach; or it is not served.
     NoAddress,
-    /// A source that no client has: broadcast, multicast, loopback, or our own address.
+    /// A source address that no client has: broadcast, multicast, loopback, or an address of the server.
     Source(IpAddr),
-    /// A source port that a reflected answer would harm.
+    /// A source port on which a reply could do harm.
     SourcePort(u16),
-    /// ciaddr is not the source address: the answer could be aimed at a third host.
-    Ciaddr { ciaddr: Ipv4Addr, source: Ipv4Addr },
-    /// 4011 from a network that we do not serve, and no OFFER of ours went to that machine.
+    /// ciaddr differs from the source address: the reply could be aimed at a third host.
+    Ciaddr {
+        /// ciaddr in the packet.
+        ciaddr: Ipv4Addr,
+        /// The source address of the packet.
+        source: Ipv4Addr,
+    },
+    /// A request on port 4011 from a network that is not served, by a machine without a recent OFFER.
     UnservedNetwork(IpAddr),
-    /// It came by an interface that we do not serve, and no relay stands between us and the client.
+    /// The packet came by an interface that is not served, and without a relay.
     UnservedInterface,
-    /// giaddr is no unicast address, or is our own.
+    /// giaddr is not a unicast address, or is an address of the server.
     Giaddr(Ipv4Addr),
-    /// The plan lists relays, and this is none of them.
+    /// The plan lists relays, and this relay is not among them.
     RelayNotListed(IpAddr),
-    /// More than 8 at once or 2 a second from one machine by one way.
+    /// More than 8 requests at once or 2 a second from one machine, by one protocol and port.
     TooManyFromClient,
-    /// The same from one source address on 4011.
+    /// More than 8 requests at once or 2 a second from one source address on port 4011.
     TooManyFromSource,
-    /// Too many from networks that we do not serve, where only their rate keeps them from us.
+    /// Too many requests from networks that are not served, where only their rate limits them.
     TooManyFromUnserved,
-    /// More than the plan allows for the interface.
+    /// More requests than the plan allows for the interface.
     TooManyOnLink,
-    /// It goes round in a circle, and the plan says that such a machine is left alone for some minutes.
+    /// The machine is in a boot loop, and the plan stops such machines for some minutes.
     BootLoop,
-    /// The reply with the relay's option 82 would be larger than the client takes.
-    TooLarge { octets: usize, most: usize },
+    /// The reply, with the relay's option 82, would be larger than the client accepts.
+    TooLarge {
+        /// Length of the reply, in octets.
+        octets: usize,
+        /// Length that the client accepts, in octets.
+        most: usize,
+    },
 }
 
-/// `offered` says whether an OFFER went to this machine lately.
+/// Finds the destination of a reply, and the server's address as the client reaches it. `offered` returns whether the
+/// server sent this machine an OFFER recently.
 pub fn route(
     plan: &Plan,
     arrival: &Arrival<'_>,
@@ -63,7 +75,7 @@ pub fn route(
     client: &Client,
     offered: impl FnOnce() -> bool,
 ) -> Result<(Destination, Ipv4Addr), RefuseReason> {
-    let here = arrival.server_address4().ok_or(RefuseReason::NoAddress)?;
+    let local_addr = arrival.server_address4().ok_or(RefuseReason::NoAddress)?;
     let source = *from.ip();
     if source.is_broadcast() || source.is_multicast() || source.is_loopback() || arrival.is_local(source) {
         return Err(RefuseReason::Source(source.into()));
@@ -72,13 +84,13 @@ pub fn route(
         Port::Dhcp => dhcp(plan, arrival, source, client)?,
         Port::BootServer => {
             boot_server(arrival, from, client, || plan.ignores_relays || offered())?;
-            // EDK2 listens on 4011 only, iPXE asks from 68: the source port, never a fixed one. The broadcast flag
-            // means nothing here, the client has an address. A relay never carries 4011.
+            // The reply goes to the source port: EDK2 listens only on 4011, iPXE sends from 68. The broadcast flag has
+            // no meaning here, because the client has an address. Relays do not forward port 4011.
             (from, None)
         }
     };
-    let from = SocketAddr::new(here.into(), client.port.number());
-    Ok((Destination { to: to.into(), from, interface_index: link }, here))
+    let from = SocketAddr::new(local_addr.into(), client.port.number());
+    Ok((Destination { to: to.into(), from, interface_index: link }, local_addr))
 }
 
 fn dhcp(
@@ -96,7 +108,7 @@ fn dhcp(
         if !plan.relays.is_empty() && !relay.is_listed(&plan.relays) {
             return Err(RefuseReason::RelayNotListed(relay.address));
         }
-        // A relay that names its port may name 67.
+        // A relay that requests replies at its source port may use 67.
         let port = if relay.reply_to_source_port { arrival.from.port() } else { Port::Dhcp.number() };
         if port != Port::Dhcp.number() && HARMFUL_PORTS.contains(&port) {
             return Err(RefuseReason::SourcePort(port));
@@ -107,7 +119,7 @@ fn dhcp(
         return Err(RefuseReason::UnservedInterface);
     }
     match ciaddr(client) {
-        // yiaddr is 0, there is no address to unicast to, whatever the broadcast flag says.
+        // yiaddr is 0, so there is no address to unicast to, whatever the broadcast flag is.
         None => Ok((SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT), Some(arrival.link().index))),
         Some(ciaddr) if ciaddr == source => Ok((SocketAddrV4::new(ciaddr, CLIENT_PORT), None)),
         Some(ciaddr) => Err(RefuseReason::Ciaddr { ciaddr, source }),
@@ -121,13 +133,13 @@ fn ciaddr(client: &Client) -> Option<Ipv4Addr> {
     }
 }
 
-/// `from_afar` says whether the machine may be in a network that we do not serve: behind a relay, or in another network
-/// on the same cable.
+/// `is_remote` returns whether the machine may be in a network that is not served: behind a relay, or in another
+/// network on the same cable.
 fn boot_server(
     arrival: &Arrival<'_>,
     from: SocketAddrV4,
     client: &Client,
-    from_afar: impl FnOnce() -> bool,
+    is_remote: impl FnOnce() -> bool,
 ) -> Result<(), RefuseReason> {
     let (source, port) = (*from.ip(), from.port());
     if source.is_unspecified() || arrival.is_broadcast(source) {
@@ -140,17 +152,17 @@ fn boot_server(
     if let Some(ciaddr) = ciaddr.filter(|ciaddr| *ciaddr != source) {
         return Err(RefuseReason::Ciaddr { ciaddr, source });
     }
-    let is_known = arrival.reaches(source) || ciaddr.is_some() && from_afar();
-    if is_known { Ok(()) } else { Err(RefuseReason::UnservedNetwork(source.into())) }
+    let is_reachable = arrival.reaches(source) || ciaddr.is_some() && is_remote();
+    if is_reachable { Ok(()) } else { Err(RefuseReason::UnservedNetwork(source.into())) }
 }
 
-/// Not this network (0/8), this host, a group, or what nobody may have (240/4).
+/// Not this network (0/8), loopback, multicast (224/4) or reserved (240/4).
 fn is_unicast(address: Ipv4Addr) -> bool {
     (1..224).contains(&address.octets()[0]) && !address.is_loopback()
 }
 
 impl RefuseReason {
-    /// The word for counters and scripts.
+    /// The label for counters, logs and scripts.
     pub fn label(&self) -> &'static str {
         match self {
             Self::NoAddress => "refused:no-address",
@@ -158,14 +170,14 @@ impl RefuseReason {
             Self::SourcePort(_) => "refused:source-port",
             Self::Ciaddr { .. } => "refused:ciaddr",
             Self::UnservedNetwork(_) => "refused:unserved-network",
-            Self::UnservedInterface => "refused:foreign-link",
+            Self::UnservedInterface => "refused:unserved-interface",
             Self::Giaddr(_) => "refused:giaddr",
             Self::RelayNotListed(_) => "refused:relay-not-listed",
             Self::TooManyFromClient => "refused:too-many-from-client",
             Self::TooManyFromSource => "refused:too-many-from-source",
-            Self::TooManyFromUnserved => "refused:too-many-from-elsewhere",
+            Self::TooManyFromUnserved => "refused:too-many-from-unserved-networks",
             Self::TooManyOnLink => "refused:too-many-on-link",
-            Self::BootLoop => "refused:looping",
+            Self::BootLoop => "refused:boot-loop",
             Self::TooLarge { .. } => "refused:too-large",
         }
     }
@@ -174,32 +186,37 @@ impl RefuseReason {
 impl fmt::Display for RefuseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoAddress => f.write_str("the interface has no address of ours that this client can reach"),
-            Self::Source(source) => write!(f, "{source} is no client's address"),
-            Self::SourcePort(port) => write!(f, "an answer to port {port} could do harm"),
+            Self::NoAddress => f.write_str("the interface has no address that this client can reach"),
+            Self::Source(source) => write!(f, "source {source} is not a client's address"),
+            Self::SourcePort(port) => write!(f, "a reply to port {port} could do harm"),
             Self::Ciaddr { ciaddr, source } => {
-                write!(f, "ciaddr {ciaddr} is not the source {source}: the answer could be aimed at a third host")
+                write!(f, "ciaddr {ciaddr} differs from source {source}: the reply could be aimed at a third host")
             }
             Self::UnservedNetwork(source) => {
                 write!(
                     f,
-                    "{source} is in no network that we serve, and this machine was offered nothing in the last ten minutes"
+                    "{source} is in no served network, and the server sent this machine no offer in the last ten \
+                     minutes"
                 )
             }
-            Self::UnservedInterface => f.write_str("it came by an interface that we do not serve"),
-            Self::Giaddr(giaddr) => write!(f, "giaddr {giaddr} is no relay's address"),
-            Self::RelayNotListed(giaddr) => write!(f, "relay {giaddr} is not among those that may ask"),
+            Self::UnservedInterface => f.write_str("it came by an interface that is not served"),
+            Self::Giaddr(giaddr) => write!(f, "giaddr {giaddr} is not a relay's address"),
+            Self::RelayNotListed(giaddr) => write!(f, "relay {giaddr} is not in the list of relays"),
             Self::TooManyFromClient => {
-                f.write_str("more than this machine may ask by this way (8 at once, 2 a second)")
+                f.write_str("too many requests from this machine (limit: 8 at once, 2 a second)")
             }
-            Self::TooManyFromSource => f.write_str("more than this address may ask (8 at once, 2 a second)"),
+            Self::TooManyFromSource => {
+                f.write_str("too many requests from this address (limit: 8 at once, 2 a second)")
+            }
             Self::TooManyFromUnserved => {
-                f.write_str("more than all machines may ask together from networks that we do not serve (500 a second)")
+                f.write_str("too many requests from networks that are not served (limit: 500 a second)")
             }
-            Self::TooManyOnLink => f.write_str("more than the configuration allows for this interface"),
-            Self::BootLoop => f.write_str("it fetches its loader again and again; after five minutes it may try anew"),
+            Self::TooManyOnLink => f.write_str("too many requests on this interface (max-packets-per-second)"),
+            Self::BootLoop => f.write_str(
+                "boot loop: it fetches its loader again and again; the server answers it again after five minutes",
+            ),
             Self::TooLarge { octets, most } => {
-                write!(f, "the reply would have {octets} octets, the client takes {most}")
+                write!(f, "the reply would have {octets} octets, the client accepts {most}")
             }
         }
     }

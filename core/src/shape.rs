@@ -1,5 +1,5 @@
-//! Shape: every free choice in a reply, as plain fields (protocol.md 2.6). Firmware differs in what it accepts, and
-//! a shape is one consistent way to fill a reply.
+//! The shape of a DHCPv4 reply: every choice about its form, as plain fields (protocol.md 2.6). Firmware differs in
+//! what it accepts: a shape is one consistent way to fill a reply.
 
 use crate::arrival::Port;
 use crate::choose::{Boot, BootMethod, NoBoot, MenuLine};
@@ -13,50 +13,57 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// The longest name that the file field holds with its NUL; longer ones go into option 67.
+/// Longest file name that the `file` field holds with its NUL, in octets; a longer one goes into option 67.
 pub const MAX_FILE_LENGTH: usize = 127;
-/// The longest name that option 67 holds with its NUL: clients read the first instance only.
+/// Longest file name that option 67 holds with its NUL, in octets: clients read only the first instance.
 pub const MAX_URL_LENGTH: usize = 254;
 
+/// Every choice about the form of a DHCPv4 reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
+    /// The kind of shape.
     pub name: ShapeName,
+    /// The message type of the reply.
     pub message_type: MessageType,
+    /// The vendor class that the reply repeats.
     pub class: Class,
+    /// The next server: the TFTP server, or the boot server on port 4011.
     pub siaddr: Ipv4Addr,
-    /// The file, or nothing where the second visit gives it.
+    /// The boot file, unless the client receives it only on port 4011.
     pub file: Option<String>,
-    /// Option 43.
+    /// The value of option 43.
     pub vendor_specific: Option<Cow<'static, [u8]>>,
 }
 
+/// The kinds of shape, of either family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ShapeName {
-    /// Option 43 says "load this file": one visit.
+    /// Option 43 with discovery control 8 ("load this file"): one request.
     Direct,
-    /// No option 43: the client comes to 4011 at siaddr. EDK2 from 2010 to 2017 took nothing else from a proxy. Over
-    /// IPv6 there is no other shape for PXE.
+    /// No option 43: the client contacts port 4011 at siaddr. EDK2 from 2010 to 2017 accepts nothing else from a proxy.
+    /// Over IPv6 it is the only shape for PXE.
     Redirect,
-    /// A URI for a UEFI HTTP client: one visit.
+    /// A URI for a UEFI HTTP client: one request.
     Http,
-    /// Option 43 holds a menu: the client comes back to 4011 with what was chosen.
+    /// Option 43 with a menu: the client contacts port 4011 with the chosen item.
     Menu,
-    /// What was chosen, said back with its file.
+    /// The chosen menu item, confirmed, with its file.
     Item,
-    /// Option 43 holds the text that a Raspberry Pi looks for; it knows the names of its files.
+    /// Option 43 with the text that a Raspberry Pi looks for; the Pi knows the names of its files.
     RaspberryPi,
 }
 
 impl Shape {
-    /// `here` is our address as the client knows it; `boot_server` whether 4011 is open.
-    pub fn new(client: &Client, boot: Boot, here: Ipv4Addr, boot_server: bool) -> Result<Shape, NoBoot> {
+    /// The shape for a boot. `local_addr` is the server's address as the client reaches it; `boot_server` is whether
+    /// port 4011 is open.
+    pub fn new(client: &Client, boot: Boot, local_addr: Ipv4Addr, boot_server: bool) -> Result<Shape, NoBoot> {
         let kind = match client.message_type {
             DhcpMessageType::Dhcp4(MessageType::Discover) => MessageType::Offer,
             _ => MessageType::Ack,
         };
         let (name, vendor_specific): (ShapeName, Option<Cow<'static, [u8]>>) = match (&boot.method, client.class) {
             (BootMethod::Menu { prompt, timeout, items }, _) => {
-                let items: Vec<MenuItem<'_>> = items.iter().map(line).collect();
+                let items: Vec<MenuItem<'_>> = items.iter().map(menu_item).collect();
                 let option = pxe::menu(prompt, *timeout, &items).ok_or(NoBoot::MenuTooLarge)?;
                 (ShapeName::Menu, Some(option.into()))
             }
@@ -67,19 +74,19 @@ impl Shape {
             (BootMethod::File, _) => (ShapeName::Direct, Some(LOAD_FILE_OPTION[..].into())),
         };
         let file = Some(boot.file).filter(|file| !file.is_empty());
-        let siaddr = address4(boot.server).unwrap_or(here);
+        let siaddr = address4(boot.server).unwrap_or(local_addr);
         let shape = Shape { name, message_type: kind, class: client.class, siaddr, file, vendor_specific };
         Ok(match (name, client.port) {
-            // The OFFER leads to us, so it can name the file only where we are the TFTP server as well.
+            // The OFFER names this server, so it can name the file only if this server is also the TFTP server.
             (ShapeName::Redirect, Port::Dhcp) => {
-                Shape { siaddr: here, file: shape.file.filter(|_| siaddr == here), ..shape }
+                Shape { siaddr: local_addr, file: shape.file.filter(|_| siaddr == local_addr), ..shape }
             }
             _ => shape,
         })
     }
 }
 
-fn line(MenuLine { kind, title, server }: &MenuLine) -> MenuItem<'_> {
+fn menu_item(MenuLine { kind, title, server }: &MenuLine) -> MenuItem<'_> {
     MenuItem { server_type: *kind, title, server: server.and_then(address4) }
 }
 

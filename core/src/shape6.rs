@@ -1,4 +1,4 @@
-//! Shape6: every free choice in a DHCPv6 reply, as plain fields (protocol.md 5.2 to 5.5).
+//! The shape of a DHCPv6 reply: every choice about its form, as plain fields (protocol.md 5.2 to 5.5).
 
 use crate::choose::Boot;
 use crate::client::{Class, Client};
@@ -8,30 +8,38 @@ use crate::wire::DhcpMessageType;
 use crate::wire::dhcp6::MessageType;
 use alloc::string::String;
 
+/// Every choice about the form of a DHCPv6 reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape6<'a> {
+    /// The kind of shape.
     pub name: ShapeName,
+    /// The message type of the reply.
     pub message_type: MessageType,
+    /// The vendor class that the reply repeats.
     pub class: Class,
-    /// Option 59, or nothing where the second visit gives it.
+    /// The boot file URL (option 59), unless the client receives it only on port 4011.
     pub url: Option<String>,
-    /// Options 23 and 24.
+    /// DNS servers and search list, options 23 and 24.
     pub dns: Option<&'a StatelessOptions>,
 }
 
 impl<'a> Shape6<'a> {
-    /// `lobby`: a URL whose host is this server, for a client that has to be told where port 4011 is.
-    pub fn new(plan: &'a Plan, client: &Client, boot: &Boot, lobby: impl FnOnce() -> String) -> Self {
+    /// The shape for a boot. `boot_server_url` returns a URL whose host is this server, for a client that needs the URL
+    /// to find port 4011.
+    pub fn new(plan: &'a Plan, client: &Client, boot: &Boot, boot_server_url: impl FnOnce() -> String) -> Self {
         use MessageType::{Advertise, InformationRequest, Reply, Solicit};
         let file = || Some(boot.file.clone());
         let (name, kind, url) = match (client.message_type, client.class) {
             (DhcpMessageType::Dhcp6(Solicit), Class::Http) => (ShapeName::Http, Advertise, file()),
-            // Behind a relay nobody hears the group on 4011: there EDK2 asks the host of the URL. On a link it asks the
-            // group, and from the very address that it listens on, which is more than can be said of the other way. The
-            // file itself serves as well where it is ours: that is what was tried (protocol.md L:c2).
+            // Behind a relay, EDK2's multicast on 4011 reaches no server, so it contacts the host of the URL. On a link
+            // it uses multicast, and sends from the very address that it listens on, which is not certain with a URL.
+            // The URL of the file itself serves as well if this server holds it; that is the tested form (protocol.md
+            // L:c2).
             (DhcpMessageType::Dhcp6(Solicit), _) => {
-                let here = |lobby: String| if boot.file.starts_with(&lobby) { boot.file.clone() } else { lobby };
-                (ShapeName::Redirect, Advertise, client.relay.map(|_| here(lobby())))
+                let url = |boot_server_url: String| {
+                    if boot.file.starts_with(&boot_server_url) { boot.file.clone() } else { boot_server_url }
+                };
+                (ShapeName::Redirect, Advertise, client.relay.map(|_| url(boot_server_url())))
             }
             (DhcpMessageType::Dhcp6(InformationRequest), _) => (ShapeName::Direct, Reply, file()),
             _ => (ShapeName::Redirect, Reply, file()),

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use core::fmt::Write;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// An address as URLs have it: IPv6 in brackets (RFC 3986 3.2.2).
+/// An address as the host of a URL: IPv6 in brackets (RFC 3986 3.2.2).
 pub fn host(address: impl Into<IpAddr>) -> String {
     match address.into() {
         IpAddr::V4(address) => address.to_string(),
@@ -13,13 +13,13 @@ pub fn host(address: impl Into<IpAddr>) -> String {
     }
 }
 
-/// A path as URLs have it.
+/// Percent-encodes a path; slashes stay.
 pub fn percent_encode(path: &str) -> String {
     let mut url = String::new();
     for octet in path.bytes() {
         match octet {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => url.push(char::from(octet)),
-            // The identity of a machine is told in directories called `key=value`.
+            // URLs state the identity of a machine in directories called `key=value`.
             b'=' => url.push('='),
             _ => drop(write!(url, "%{octet:02X}")),
         }
@@ -27,11 +27,12 @@ pub fn percent_encode(path: &str) -> String {
     url
 }
 
+/// Whether a file name is a URL: it contains `://`.
 pub fn is_url(name: &str) -> bool {
     name.contains("://")
 }
 
-/// Whether a URL leads to a host that is named by its IPv4 address: nothing for who has only IPv6.
+/// Whether the host of a URL is an IPv4 address, which a client with only IPv6 cannot reach.
 pub fn has_ipv4_host(url: &str) -> bool {
     let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
     let host = authority.rsplit('@').next().unwrap_or("");
@@ -44,19 +45,19 @@ mod tests {
     use core::net::Ipv6Addr;
 
     #[test]
-    fn an_ipv6_address_stands_in_brackets() {
+    fn an_ipv6_address_is_in_brackets() {
         assert_eq!(host(Ipv4Addr::new(192, 0, 2, 10)), "192.0.2.10");
         assert_eq!(host(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10)), "[2001:db8::10]");
     }
 
     #[test]
-    fn what_a_url_cannot_hold_is_encoded() {
+    fn characters_that_a_url_cannot_contain_are_encoded() {
         assert_eq!(percent_encode("machine/rule=3/x y.efi"), "machine/rule=3/x%20y.efi");
         assert_eq!(percent_encode("${a}?#"), "%24%7Ba%7D%3F%23");
     }
 
     #[test]
-    fn a_host_of_ipv4_is_told_from_others() {
+    fn an_ipv4_host_is_recognised() {
         for url in ["tftp://192.0.2.5/x", "http://192.0.2.5:8080/x", "http://user:word@192.0.2.5"] {
             assert!(has_ipv4_host(url), "{url}");
         }

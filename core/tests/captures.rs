@@ -1,5 +1,4 @@
-//! What real firmware sent in the lab, packet by packet: what we say to it today. (Most captures end where iPXE
-//! begins.)
+//! Captures of real firmware: the server's reply to each of its packets. (Most captures end where iPXE begins.)
 
 mod common;
 
@@ -23,7 +22,7 @@ struct Datagram {
 }
 
 #[test]
-fn real_firmware_is_given_its_loader_and_real_ipxe_its_script() {
+fn real_firmware_receives_its_loader_and_real_ipxe_its_script() {
     let cases = [
         ("bios-ipxe-rom-2019", &["http://192.0.2.10:8080/boot.ipxe"][..]),
         ("uefi-x64-2022-then-ipxe-2025", &["ipxe.efi"]),
@@ -39,22 +38,22 @@ fn real_firmware_is_given_its_loader_and_real_ipxe_its_script() {
         ("uefi-x64-2022-ipv6-first-no-answer", &["http://192.0.2.10:8080/ipxe.efi"]),
     ];
     for (name, expected) in cases {
-        let mut given: Vec<String> = Vec::new();
+        let mut files: Vec<String> = Vec::new();
         let to_67 = |datagram: &&Datagram| datagram.from.port() != 67 && datagram.to.port() == 67;
         for Datagram { from, to, payload } in capture(name).iter().filter(to_67) {
             let (answer, _) = ask(&with_arm32(), payload, Port::Dhcp, &from.to_string(), &to.ip().to_string());
             if let Verdict::Respond(response) = answer.verdict {
-                given.push(response.boot.file);
+                files.push(response.boot.file);
             }
         }
-        given.dedup();
-        assert_eq!(given, expected, "{name}");
+        files.dedup();
+        assert_eq!(files, expected, "{name}");
     }
 }
 
 #[test]
-fn every_request_to_the_primary_and_every_answer_of_a_server_meets_silence() {
-    let mut heard = 0;
+fn no_request_to_the_dhcp_server_and_no_servers_message_is_answered() {
+    let mut ignored = 0;
     for entry in std::fs::read_dir(directory()).unwrap() {
         let path = entry.unwrap().path();
         let Some(name) =
@@ -68,51 +67,48 @@ fn every_request_to_the_primary_and_every_answer_of_a_server_meets_silence() {
             if kind == Some(1) {
                 continue;
             }
-            heard += 1;
+            ignored += 1;
             let from = datagram.from.to_string();
             let (answer, _) = ask(&plan(), &datagram.payload, Port::Dhcp, &from, "255.255.255.255");
             assert!(matches!(answer.verdict, Verdict::Silent(_)), "{name}: {:?}", answer.verdict);
         }
     }
-    assert!(heard > 20, "{heard} packets");
+    assert!(ignored > 20, "{ignored} packets");
 }
 
 #[test]
-fn real_firmware_is_led_through_ipv6_and_its_own_configuration_is_left_alone() {
-    // The IPv6 stack asks for an address first, the PXE driver for another and for what to boot.
-    let both = [
-        "not-ours:no-vendor-class",
-        "not-ours:no-vendor-class",
-        "ADVERTISE PXEClient to [fe80::5054:ff:fe77:10%2]:546",
-    ];
-    // It takes the lab's answer, and gives back its addresses in the end.
-    let then = ["not-ours:message", "not-ours:no-vendor-class", "not-ours:no-vendor-class"];
+fn real_firmware_boots_over_ipv6_and_its_own_address_configuration_is_ignored() {
+    // First the IPv6 stack requests an address, then the PXE driver requests another one, and what to boot.
+    let discovery =
+        ["ignored:no-vendor-class", "ignored:no-vendor-class", "ADVERTISE PXEClient to [fe80::5054:ff:fe77:10%2]:546"];
+    // It accepts the lab's answer, and releases its addresses in the end.
+    let release = ["ignored:message", "ignored:no-vendor-class", "ignored:no-vendor-class"];
     for (name, expected) in [
-        ("uefi-x64-2022-ipv6-first-no-answer", both.to_vec()),
-        ("ipv6-pxe-x64-2022-managed-59-in-advertise", [both, then].concat()),
+        ("uefi-x64-2022-ipv6-first-no-answer", discovery.to_vec()),
+        ("ipv6-pxe-x64-2022-managed-59-in-advertise", [discovery, release].concat()),
     ] {
-        let mut heard = Vec::new();
+        let mut outcomes = Vec::new();
         for Datagram { from, payload, .. } in capture(name).iter().filter(|datagram| datagram.to.port() == 547) {
             let (answer, sent) = ask(&plan(), payload, Port::Dhcp, &from.to_string(), GROUP);
             match answer.verdict {
-                Verdict::Silent(silence) => heard.push(silence.label().to_string()),
-                Verdict::Respond(_) => heard.extend(sent.iter().map(said6)),
+                Verdict::Silent(silence) => outcomes.push(silence.label().to_string()),
+                Verdict::Respond(_) => outcomes.extend(sent.iter().map(summary6)),
             }
         }
-        assert_eq!(heard, expected, "{name}");
+        assert_eq!(outcomes, expected, "{name}");
     }
 }
 
-/// protocol.md L:c1, L:c2: the request leaves from the IPv6 stack's address, fd77::179, and the firmware reads what
-/// comes to that of its PXE driver, fd77::1b3.
+/// protocol.md L:c1, L:c2: the request comes from the IPv6 stack's address, fd77::179, and the firmware listens on that
+/// of its PXE driver, fd77::1b3.
 #[test]
-fn a_firmware_in_a_managed_network_is_answered_at_the_address_that_it_listens_on() {
+fn firmware_in_a_managed_network_is_answered_at_the_address_that_it_listens_on() {
     let network = |address: &str| Network6 { address: address.parse().unwrap(), prefix: 64 };
     let ipv6 = vec![network("fd77::2"), network("fe80::1818:5dff:fecb:84b1")];
     let links = [Link { ipv6, ..common::links().remove(0) }];
     let mut plan = plan();
     plan.dhcp6.duid = b"\0\x03\0\x01\x1a\x18\x5d\xcb\x84\xb1".to_vec();
-    let (mut memory, mut replies, mut said) = (Observations::new(1), Replies::default(), Vec::new());
+    let (mut observations, mut replies, mut lines) = (Observations::new(1), Replies::default(), Vec::new());
     for Datagram { from, to, payload } in capture("ipv6-pxe-x64-2022-managed-59-in-advertise") {
         let port = match to.port() {
             547 => Port::Dhcp,
@@ -121,19 +117,19 @@ fn a_firmware_in_a_managed_network_is_answered_at_the_address_that_it_listens_on
         };
         let (datagram, to) = (&payload[..], to.ip());
         let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, via_other_link: false, now: 0 };
-        answer(&plan, &mut memory, &arrival, &mut replies);
-        said.extend(replies.iter().map(|(octets, to)| said6(&(octets.to_vec(), to))));
+        answer(&plan, &mut observations, &arrival, &mut replies);
+        lines.extend(replies.iter().map(|(octets, to)| summary6(&(octets.to_vec(), to))));
     }
     let expected = [
         "ADVERTISE PXEClient to [fe80::5054:ff:fe77:10%2]:546",
         "REPLY tftp://[fd77::2]/ipxe.efi to [fd77::179]:4011",
         "REPLY tftp://[fd77::2]/ipxe.efi to [fd77::1b3]:4011",
     ];
-    assert_eq!(said, expected);
+    assert_eq!(lines, expected);
 }
 
-/// A reply in a line: its URL, or its class where there is none.
-fn said6((octets, to): &(Vec<u8>, Destination)) -> String {
+/// A reply in one line: its URL, or its class if there is no URL.
+fn summary6((octets, to): &(Vec<u8>, Destination)) -> String {
     let message = Packet::parse(octets).unwrap().message;
     let text = message.option(59).or_else(|| message.vendor_classes().next()).unwrap();
     format!("{} {} to {}", message.message_type, std::str::from_utf8(text).unwrap(), to.to)
@@ -149,7 +145,7 @@ fn directory() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/captures"))
 }
 
-/// The classic pcap format with Ethernet frames, little endian as tcpdump wrote it here; IP and UDP without options.
+/// Reads the classic pcap format with Ethernet frames, in little endian; IP and UDP without options.
 fn capture(name: &str) -> Vec<Datagram> {
     let file = std::fs::read(directory().join(name).with_extension("pcap")).unwrap();
     assert_eq!(file[..4], 0xa1b2_c3d4u32.to_le_bytes(), "{name}: not a little-endian pcap with microseconds");

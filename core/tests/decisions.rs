@@ -280,11 +280,11 @@ fn u_boot_is_answered_where_a_rule_names_it_and_nowhere_else() {
     let loader = Loader { name: "ipxe-arm64.efi".into(), path: Some("/x".into()) };
     let opted =
         Plan { loaders: [(Arch(22), loader)].into(), ..with_rules(vec![Rule { when: named, ..Rule::default() }]) };
-    assert_eq!(given(&site(), &u_boot), "not-ours:other-vendor-class");
+    assert_eq!(given(&site(), &u_boot), "ignored:other-vendor-class");
     assert_eq!(given(&opted, &u_boot), "ipxe-arm64.efi");
     let elsewhere = Conditions { firmware: vec![Firmware::UBoot], interfaces: vec![Glob("eth9".into())], ..Conditions::default() };
     let opted = Plan { rules: vec![Rule { when: elsewhere, ..Rule::default() }], ..opted };
-    assert_eq!(given(&opted, &u_boot), "not-ours:other-vendor-class");
+    assert_eq!(given(&opted, &u_boot), "ignored:other-vendor-class");
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn an_ipxe_that_is_taken_for_firmware_is_given_its_loader_once_and_then_its_scri
 
 #[test]
 fn a_machine_that_goes_round_is_left_alone_for_a_while_where_the_operator_says_so() {
-    for (guard, answer) in [(LoopGuard::Warn, "ipxe.efi"), (LoopGuard::Stop, "refused:looping")] {
+    for (guard, answer) in [(LoopGuard::Warn, "ipxe.efi"), (LoopGuard::Stop, "refused:boot-loop")] {
         let plan = Plan { loop_guard: guard, ..plan() };
         let mut memory = Observations::new(1);
         has_address(&mut memory);

@@ -200,7 +200,7 @@ fn all_who_come_from_networks_that_we_do_not_serve_have_a_rate_together_and_neig
     let mut memory = Observations::new(1);
     let answers: Vec<_> = (0..2000).map(|number| from_afar(&deaf, &mut memory, number, 0)).collect();
     assert_eq!(answers.iter().filter(|answer| **answer == "answered").count(), 1000);
-    assert_eq!(answers[1999], "refused:too-many-from-elsewhere");
+    assert_eq!(answers[1999], "refused:too-many-from-unserved-networks");
     let neighbour = Packet::request_4011().octets();
     let way = ("192.0.2.107:4011", "192.0.2.10");
     assert_eq!(asked(&deaf, &mut memory, &neighbour, Port::BootServer, way, 0), "answered");

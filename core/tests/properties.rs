@@ -1,4 +1,4 @@
-//! What holds for every packet, not just for those that somebody thought of.
+//! Properties of every DHCPv4 packet.
 
 mod common;
 
@@ -33,14 +33,14 @@ fn header() -> impl Strategy<Value = Header> {
     )
 }
 
-/// Options without fixed size, in any order; a code may repeat.
+/// Options without fixed length, in any order; a code may repeat.
 fn options() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
-    let code = (1..255u8).prop_filter("has rules of its own", |code| ![50, 52, 53, 54, 57].contains(code));
+    let code = (1..255u8).prop_filter("has its own rules", |code| ![50, 52, 53, 54, 57].contains(code));
     vec((code, vec(any::<u8>(), 0..600)), 0..12)
 }
 
 fn build(header: &Header, options: &[(u8, Vec<u8>)], smallest: usize) -> Vec<u8> {
-    // Poison in front: the writer appends, it must not touch what is there.
+    // Poison before the message: the writer appends, and must not change it.
     let mut out = vec![0xa5; 3];
     let mut writer = Writer::new(header, &mut out);
     for (code, value) in options {
@@ -52,7 +52,7 @@ fn build(header: &Header, options: &[(u8, Vec<u8>)], smallest: usize) -> Vec<u8>
     out.split_off(3)
 }
 
-/// A packet that begins like a boot client's, with octets of chance in its options.
+/// A packet that begins like a boot client's, with random octets in its options.
 fn almost_a_request() -> impl Strategy<Value = Vec<u8>> {
     let boot = Just(vec![(53, vec![1u8]), (60, b"PXEClient:Arch:00007".to_vec()), (93, vec![0, 7])]);
     (header(), boot, options(), any::<prop::sample::Index>(), any::<u8>()).prop_map(
@@ -69,7 +69,9 @@ fn almost_a_request() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn parsing_what_was_built_gives_back_what_was_put_in(header in header(), options in options(), smallest in 0..700usize) {
+    fn a_written_packet_parses_to_the_same_header_and_options(
+        header in header(), options in options(), smallest in 0..700usize,
+    ) {
         let octets = build(&header, &options, smallest);
         let message = Message::parse(&octets).unwrap();
         prop_assert_eq!(&message.header, &header);
@@ -84,13 +86,13 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_at_all_end_in_a_verdict(octets in vec(any::<u8>(), 0..1500), bootserver in any::<bool>()) {
-        let port = if bootserver { Port::BootServer } else { Port::Dhcp };
+    fn any_octets_lead_to_a_verdict(octets in vec(any::<u8>(), 0..1500), on_4011 in any::<bool>()) {
+        let port = if on_4011 { Port::BootServer } else { Port::Dhcp };
         ask(&plan(), &octets, port, "192.0.2.107:68", "192.0.2.10");
     }
 
     #[test]
-    fn a_damaged_request_ends_in_a_verdict_and_an_answer_is_always_sound(octets in almost_a_request()) {
+    fn a_damaged_request_leads_to_a_verdict_and_every_reply_is_valid(octets in almost_a_request()) {
         let (answer, sent) = ask(&plan(), &octets, Port::Dhcp, "0.0.0.0:68", "255.255.255.255");
         match answer.verdict {
             Verdict::Silent(_) => prop_assert!(sent.is_empty()),
@@ -104,14 +106,14 @@ proptest! {
         }
     }
 
-    /// dhcproto knows the format independently. It loses options behind one that it cannot read, joins only adjacent
-    /// instances, and does not open overloads: so it is asked for what it does see.
+    /// dhcproto is an independent decoder. It loses the options after one that it cannot parse, joins only adjacent
+    /// instances, and ignores overloads; so the test compares the options that it does see.
     #[test]
-    fn an_independent_decoder_reads_the_same(header in header(), options in options()) {
+    fn an_independent_decoder_reads_the_same_packet(header in header(), options in options()) {
         let header = Header { htype: 1, hlen: 6, op: header.op % 2 + 1, ..header };
         let mut once: Vec<(u8, Vec<u8>)> = Vec::new();
         for (code, value) in options {
-            // Codes without a type there come back as raw octets.
+            // Codes without a type in dhcproto are returned as raw octets.
             let raw = (128..=254).contains(&code) && !matches!(code, 145 | 150..=157 | 209..=211);
             if raw && !value.is_empty() && value.len() < 256 && once.iter().all(|(c, _)| *c != code) {
                 once.push((code, value));

@@ -1,4 +1,4 @@
-//! What holds for every DHCPv6 packet, not just for those that somebody thought of.
+//! Properties of every DHCPv6 packet.
 
 mod common;
 
@@ -21,19 +21,19 @@ use proxydhcpd_core::wire::dhcp6::{MAX_RELAYS, MessageType, Packet, Writer, writ
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Options in any order; a code may repeat, but for the DUIDs.
+/// Options in any order; a code may repeat, except for the DUIDs.
 fn options() -> impl Strategy<Value = Vec<(u16, Vec<u8>)>> {
-    let code = prop_oneof![3..200u16, any::<u16>()].prop_filter("there is one", |code| ![1, 2].contains(code));
+    let code = prop_oneof![3..200u16, any::<u16>()].prop_filter("occurs once", |code| ![1, 2].contains(code));
     vec((code, vec(any::<u8>(), 0..80)), 0..12)
 }
 
-/// A kind that is no relay's.
+/// A message type other than a relay's.
 fn kind() -> impl Strategy<Value = u8> {
     any::<u8>().prop_filter("a relay's", |kind| ![12, 13].contains(kind))
 }
 
 fn built(kind: u8, options: &[(u16, Vec<u8>)]) -> Vec<u8> {
-    // Poison in front: the writer appends, it must not touch what is there.
+    // Poison before the message: the writer appends, and must not change it.
     let mut out = vec![0xa5; 3];
     let mut writer = Writer::new(kind.into(), [7, 8, 9], &mut out);
     options.iter().for_each(|(code, value)| {
@@ -43,7 +43,7 @@ fn built(kind: u8, options: &[(u16, Vec<u8>)]) -> Vec<u8> {
     out.split_off(3)
 }
 
-/// A relay's link and peer address, and its own options.
+/// A relay's link address, peer address, and options.
 type Relay = (u128, u128, Vec<(u16, Vec<u8>)>);
 
 fn relays() -> impl Strategy<Value = Vec<Relay>> {
@@ -51,7 +51,7 @@ fn relays() -> impl Strategy<Value = Vec<Relay>> {
     vec((any::<u128>(), any::<u128>(), vec((code, vec(any::<u8>(), 0..20)), 0..4)), 0..=MAX_RELAYS)
 }
 
-/// Outermost first.
+/// Wraps a message for these relays, outermost first.
 fn through(relays: &[Relay], message: &[u8]) -> Vec<u8> {
     relays.iter().rev().fold(message.to_vec(), |inner, (link, peer, options)| {
         let options: Vec<(u16, &[u8])> = options.iter().map(|(code, value)| (*code, &value[..])).collect();
@@ -62,7 +62,9 @@ fn through(relays: &[Relay], message: &[u8]) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn parsing_what_was_built_gives_back_what_was_put_in(kind in kind(), options in options(), relays in relays()) {
+    fn a_written_packet_parses_to_the_same_message_and_relays(
+        kind in kind(), options in options(), relays in relays(),
+    ) {
         let octets = through(&relays, &built(kind, &options));
         let packet = Packet::parse(&octets).unwrap();
         prop_assert_eq!(u8::from(packet.message.message_type), kind);
@@ -72,14 +74,14 @@ proptest! {
         prop_assert_eq!(packet.hops.len(), relays.len());
         for (hop, (link, peer, options)) in packet.hops.iter().zip(&relays) {
             prop_assert_eq!((u128::from(hop.link_address), u128::from(hop.peer_address)), (*link, *peer));
-            let own: Vec<(u16, Vec<u8>)> =
+            let relay_options: Vec<(u16, Vec<u8>)> =
                 hop.options().filter(|(code, _)| *code != 9).map(|(code, value)| (code, value.to_vec())).collect();
-            prop_assert_eq!(&own, options);
+            prop_assert_eq!(&relay_options, options);
         }
     }
 
     #[test]
-    fn a_reply_finds_its_way_back_through_every_relay(relays in relays(), message in options()) {
+    fn a_reply_passes_back_through_every_relay(relays in relays(), message in options()) {
         let request = through(&relays, &built(1, &[]));
         let hops = Packet::parse(&request).unwrap().hops;
         let reply = built(2, &message);
@@ -88,17 +90,19 @@ proptest! {
         prop_assert_eq!(&out[..3], &[0xa5; 3]);
         let back = Packet::parse(&out[3..]).unwrap();
         prop_assert_eq!(back.hops.len(), hops.len());
-        for (there, here) in hops.iter().zip(&back.hops) {
-            prop_assert_eq!(here.message_type, MessageType::RelayReply);
-            prop_assert_eq!((there.hop_count, there.link_address, there.peer_address), (here.hop_count, here.link_address, here.peer_address));
-            prop_assert_eq!((there.option(18), there.option(135)), (here.option(18), here.option(135)));
-            prop_assert!(here.options().all(|(code, _)| [9, 18, 135].contains(&code)));
+        for (sent, got) in hops.iter().zip(&back.hops) {
+            prop_assert_eq!(got.message_type, MessageType::RelayReply);
+            prop_assert_eq!((sent.hop_count, sent.link_address, sent.peer_address), (got.hop_count, got.link_address, got.peer_address));
+            prop_assert_eq!((sent.option(18), sent.option(135)), (got.option(18), got.option(135)));
+            prop_assert!(got.options().all(|(code, _)| [9, 18, 135].contains(&code)));
         }
         prop_assert!(back.message.options().eq(Packet::parse(&reply).unwrap().message.options()));
     }
 
     #[test]
-    fn a_packet_cut_short_is_refused_or_says_less(kind in kind(), options in options(), relays in relays(), at in any::<Index>()) {
+    fn a_truncated_packet_is_refused_or_has_fewer_options(
+        kind in kind(), options in options(), relays in relays(), at in any::<Index>(),
+    ) {
         let octets = through(&relays, &built(kind, &options));
         let cut = &octets[..at.index(octets.len())];
         if let Ok(packet) = Packet::parse(cut) {
@@ -108,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_at_all_end_in_a_verdict(
+    fn any_octets_lead_to_a_verdict(
         octets in vec(any::<u8>(), 0..1500), first in select(&[1u8, 3, 11, 12, 13][..]), on_4011 in any::<bool>()
     ) {
         let port = if on_4011 { Port::BootServer } else { Port::Dhcp };
@@ -121,10 +125,10 @@ proptest! {
         }
     }
 
-    /// dhcproto knows the format independently. What it has a type for it may read otherwise, or lose what stands
-    /// behind: so it is asked for what it has none for.
+    /// dhcproto is an independent decoder. It may read options with a type differently, or lose the options after them;
+    /// so the test uses codes without a type.
     #[test]
-    fn an_independent_decoder_reads_the_same(kind in 1..=11u8, values in vec(vec(any::<u8>(), 0..80), 0..8)) {
+    fn an_independent_decoder_reads_the_same_packet(kind in 1..=11u8, values in vec(vec(any::<u8>(), 0..80), 0..8)) {
         let options: Vec<(u16, Vec<u8>)> = (1000..).zip(values).collect();
         let octets = built(kind, &options);
         let theirs = v6::Message::from_bytes(&octets).unwrap();
@@ -140,7 +144,7 @@ proptest! {
     }
 }
 
-// No packet and no plan leads to an answer that harms
+// No packet and no plan leads to a harmful reply
 
 fn loader() -> impl Strategy<Value = Loader> {
     let names = [
@@ -201,20 +205,20 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     let dns = StatelessOptions { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["a..b.example.".into()] };
     let stateless = select(vec![None, Some(StatelessOptions::default()), Some(dns)]);
     let profile =
-        (boots(), option::of(loader()), option::of(loader())).prop_map(|(boots, own, default_loader)| Profile {
+        (boots(), option::of(loader()), option::of(loader())).prop_map(|(boots, loader, default_loader)| Profile {
             boots,
-            loaders: own.map(|own| (Arch::X64, own)).into_iter().collect(),
+            loaders: loader.map(|loader| (Arch::X64, loader)).into_iter().collect(),
             default_loader,
             ..Profile::default()
         });
     let machine = Machine { name: "web1", macs: &[[2, 0, 0, 0, 2, 7]], profile: Some(1), ..Machine::default() };
     let profiles = (vec(profile, 3), option::of(0..3usize), vec(rule(), 0..3), any::<bool>());
-    let doors = (tftp, option::weighted(0.8, Just(8080)), usually(), usually(), usually(), usually());
-    (doors, ipxe, stateless, profiles, option::of(loader()), any::<bool>()).prop_map(
-        move |(doors, ipxe, stateless, (profiles, default_profile, rules, known), default_loader, boot_server)| {
+    let listeners = (tftp, option::weighted(0.8, Just(8080)), usually(), usually(), usually(), usually());
+    (listeners, ipxe, stateless, profiles, option::of(loader()), any::<bool>()).prop_map(
+        move |(listeners, ipxe, stateless, (profiles, default_profile, rules, known), default_loader, boot_server)| {
             let mut plan = Plan { ipxe, profiles, default_profile, rules, default_loader, boot_server, ..plan() };
             (plan.tftp, plan.http, plan.http_clients, plan.dhcp6.boot_server, plan.dhcp6.tftp, plan.raspberry_pi) =
-                doors;
+                listeners;
             plan.dhcp6.stateless = stateless;
             plan.machines = if known { Machines::new(&[machine], &[]) } else { Machines::default() };
             plan.local_disk = vec![Arch::X64];
@@ -223,7 +227,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     )
 }
 
-/// A datagram that begins like a boot client's, and how it comes.
+/// A datagram that begins like a boot client's, and how it arrives.
 #[derive(Clone, Debug)]
 struct Datagram {
     octets: Vec<u8>,
@@ -250,7 +254,7 @@ fn any_message() -> impl Strategy<Value = Packet6> {
     ]);
     let other = prop_oneof![
         class.prop_map(|class| (16, class)),
-        select(vec![&b"\0\x04iPXE"[..], b"iPXE", b"\0\x01x"]).prop_map(|word| (15, word.to_vec())),
+        select(vec![&b"\0\x04iPXE"[..], b"iPXE", b"\0\x01x"]).prop_map(|class| (15, class.to_vec())),
         vec(any::<u8>(), 0..6).prop_map(|archs| (61, archs)),
         select(vec![CLIENT_DUID, b"\0\x03\0\x01\x02\0\0\0\x02\x07", b"x"]).prop_map(|duid| (1, duid.to_vec())),
         select(vec![&DUID[..], b"another"]).prop_map(|duid| (2, duid.to_vec())),
@@ -271,8 +275,8 @@ fn any_datagram() -> impl Strategy<Value = Datagram> {
     let from = select(vec!["fe80::ff:fe00:207", "2001:db8::207", "2001:db8:1::1", "2001:db8:1::207", "fe80::99", "::"]);
     let relays = prop_oneof![3 => Just(Vec::new()), 2 => relays()];
     let damage = option::weighted(0.1, (any::<Index>(), any::<u8>()));
-    let way = (from, select(vec![GROUP, HERE6, "fe80::10"]), proptest::bool::weighted(0.8), any::<bool>());
-    (any_message(), relays, damage, way).prop_map(|(message, relays, damage, (from, to, proper, on_4011))| {
+    let path = (from, select(vec![GROUP, HERE6, "fe80::10"]), proptest::bool::weighted(0.8), any::<bool>());
+    (any_message(), relays, damage, path).prop_map(|(message, relays, damage, (from, to, proper, on_4011))| {
         let on_4011 =
             if proper { message.kind == 3 && message.options.iter().all(|(code, _)| *code != 3) } else { on_4011 };
         let relays = if proper && on_4011 { Vec::new() } else { relays };
@@ -287,40 +291,43 @@ fn any_datagram() -> impl Strategy<Value = Datagram> {
     })
 }
 
-/// A URL without the firmware's own class counts as a DHCP server's offer without an address, and so do other numbers:
-/// the machine picks it and stands still for good. An address or a preference would make it one.
+/// Firmware takes a URL without its own class, or under another enterprise number, for a DHCP server's offer without an
+/// address: it selects that offer and stops booting for good. An address or a preference would have the same effect.
 #[test]
 fn no_plan_and_no_packet_lead_to_a_reply_that_stops_a_machine() {
     let (answered, with_url, twice) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let mut runner = TestRunner::new(Config { cases: 10_000, failure_persistence: None, ..Config::default() });
     let result = runner.run(&(any_plan(), vec(any_datagram(), 1..8)), |(plan, datagrams)| {
-        let mut memory = Observations::new(1);
+        let mut observations = Observations::new(1);
         for (now, Datagram { octets, port, from, to }) in (0..).step_by(1000).zip(&datagrams) {
-            let (_, sent) = ask_again(&plan, &mut memory, octets, *port, from, to, now);
+            let (_, sent) = ask_again(&plan, &mut observations, octets, *port, from, to, now);
             twice.set(twice.get() + usize::from(sent.len() == 2));
             let from: std::net::SocketAddr = from.parse().unwrap();
             for (reply, destination) in &sent {
                 answered.set(answered.get() + 1);
                 let (request, reply) = (Packet::parse(octets).unwrap(), Packet::parse(reply).unwrap());
-                let (asked, said) = (request.message, reply.message);
-                prop_assert!(matches!(said.message_type, MessageType::Advertise | MessageType::Reply));
-                prop_assert_eq!((said.transaction_id, said.option(1)), (asked.transaction_id, asked.option(1)));
-                prop_assert_eq!(said.option(2), Some(&DUID[..]));
+                let (asked, reply_message) = (request.message, reply.message);
+                prop_assert!(matches!(reply_message.message_type, MessageType::Advertise | MessageType::Reply));
+                prop_assert_eq!(
+                    (reply_message.transaction_id, reply_message.option(1)),
+                    (asked.transaction_id, asked.option(1))
+                );
+                prop_assert_eq!(reply_message.option(2), Some(&DUID[..]));
                 prop_assert_eq!(reply.hops.len(), request.hops.len());
-                let codes: Vec<u16> = said.options().map(|(code, _)| code).collect();
+                let codes: Vec<u16> = reply_message.options().map(|(code, _)| code).collect();
                 prop_assert!(codes.iter().all(|code| ![3, 7, 13, 60].contains(code)), "{:?}", codes);
-                // Whole: nothing but one class of the two, and the one that the client has named first.
-                let word = said.option(16).unwrap();
-                let [pxe, http] = [&b"PXEClient"[..], b"HTTPClient"].map(|word| vendor_class(343, word));
+                // The whole option: one of the two classes, the one that the client names first.
+                let class = reply_message.option(16).unwrap();
+                let [pxe, http] = [&b"PXEClient"[..], b"HTTPClient"].map(|class| vendor_class(343, class));
                 let first = asked
                     .vendor_classes()
                     .find(|text| text.starts_with(b"PXEClient") || text.starts_with(b"HTTPClient"));
-                prop_assert_eq!(word, &(if first.unwrap().starts_with(b"PXE") { pxe } else { http })[..]);
+                prop_assert_eq!(class, &(if first.unwrap().starts_with(b"PXE") { pxe } else { http })[..]);
                 prop_assert_eq!(codes.iter().filter(|code| **code == 16).count(), 1);
                 if let Some(at) = codes.iter().position(|code| *code == 59) {
                     with_url.set(with_url.get() + 1);
-                    prop_assert_eq!(codes.get(at + 1), Some(&16), "an octet 0 behind it");
-                    let url = std::str::from_utf8(said.option(59).unwrap()).unwrap();
+                    prop_assert_eq!(codes.get(at + 1), Some(&16), "followed by a 0");
+                    let url = std::str::from_utf8(reply_message.option(59).unwrap()).unwrap();
                     prop_assert!(url.contains("://") && url.is_ascii(), "{}", url);
                 }
                 let (IpAddr::V6(source), IpAddr::V6(to)) = (from.ip(), destination.to.ip()) else { panic!() };
@@ -332,5 +339,5 @@ fn no_plan_and_no_packet_lead_to_a_reply_that_stops_a_machine() {
     });
     result.unwrap_or_else(|error| panic!("{error}"));
     let counts = [answered.get(), with_url.get(), twice.get()];
-    assert!(counts[0] > 3000 && counts[1] > 2000 && counts[2] > 10, "too little was tried: {counts:?}");
+    assert!(counts[0] > 3000 && counts[1] > 2000 && counts[2] > 10, "too few replies were tested: {counts:?}");
 }

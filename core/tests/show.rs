@@ -1,10 +1,10 @@
-//! Messages as people read them.
+//! Messages as readable trees.
 
 use proxydhcpd_core::dissect;
 use proxydhcpd_core::wire::{DhcpPacket, dhcp6};
 
 #[test]
-fn a_firmwares_request_is_shown_with_the_names_of_what_it_says() {
+fn a_firmwares_request_is_shown_with_the_names_of_its_options() {
     let shown = shown("relayed-x64-discover-option-82");
     for line in [
         "DHCP: DISCOVER",
@@ -36,7 +36,7 @@ fn an_ipxe_is_shown_with_its_version_and_features_and_a_menu_with_its_parts() {
 }
 
 #[test]
-fn a_relayed_solicit_stands_inside_its_relay() {
+fn a_relayed_solicit_is_shown_inside_its_relay() {
     let shown = shown("relayed-pxe6-solicit");
     let expected = "\
 DHCPv6: RELAY-FORW
@@ -59,7 +59,7 @@ DHCPv6: RELAY-FORW
 }
 
 #[test]
-fn an_ipxe_over_ipv6_is_shown_with_its_user_class_and_a_reply_with_all_that_it_says() {
+fn an_ipxe_over_ipv6_is_shown_with_its_user_class_and_a_reply_with_all_its_options() {
     assert!(shown("ipxe6-information-request").contains("option 15 (user class): iPXE\n"));
     let mut out = Vec::new();
     dhcp6::Writer::new(dhcp6::MessageType::Reply, [1, 2, 3], &mut out)

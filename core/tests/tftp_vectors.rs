@@ -1,4 +1,4 @@
-//! The shared TFTP vectors through the core alone: what they mean, and what is answered first.
+//! The shared TFTP vectors through the core alone: their meaning, and the first reply to each.
 
 use proxydhcpd_core::file_name::{BadName, normalize};
 use proxydhcpd_core::transfer::{MAX_WINDOW, TransferLimits, Step, Transfer, max_block_size, refuse_mode};
@@ -6,11 +6,11 @@ use proxydhcpd_core::wire::tftp::{TftpPacket, TftpRequest};
 use serde_json::Value;
 use std::time::Duration;
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/vectors");
+const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/vectors");
 
 /// A vector and its datagram.
 fn vector(name: &str) -> (Value, Vec<u8>) {
-    let text = std::fs::read_to_string(format!("{FOLDER}/{name}.json")).unwrap();
+    let text = std::fs::read_to_string(format!("{DIRECTORY}/{name}.json")).unwrap();
     let vector: Value = serde_json::from_str(&text).unwrap();
     let datagram = hex::decode(vector["hex"].as_str().unwrap()).unwrap();
     (vector, datagram)
@@ -23,8 +23,8 @@ fn request(datagram: &[u8]) -> TftpRequest<'_> {
     }
 }
 
-/// The request answered for a file of this size on Ethernet; its name, once clean.
-fn answered(name: &str, size: u64) -> String {
+/// Answers the request for a file of this size on Ethernet; returns the normalized name.
+fn answer(name: &str, size: u64) -> String {
     let (vector, datagram) = vector(name);
     let request = request(&datagram);
     assert_eq!(refuse_mode(request.mode), None);
@@ -43,22 +43,22 @@ fn answered(name: &str, size: u64) -> String {
 
 #[test]
 fn a_request_of_each_firmware_is_answered_octet_by_octet() {
-    assert_eq!(answered("tftp-rrq-ovmf-size-probe", 174_080), "ipxe.efi");
-    assert_eq!(answered("tftp-rrq-ovmf-read", 174_080), "ipxe.efi");
-    assert_eq!(answered("tftp-rrq-ipxe", 120), "boot.ipxe");
-    assert_eq!(answered("tftp-rrq-no-options", 74_000), "undionly.kpxe");
-    assert_eq!(answered("tftp-rrq-trailing-ff", 74_000), "undionly.kpxe");
-    assert_eq!(answered("tftp-rrq-absurd-options", 174_080), "ipxe.efi");
+    assert_eq!(answer("tftp-rrq-ovmf-size-probe", 174_080), "ipxe.efi");
+    assert_eq!(answer("tftp-rrq-ovmf-read", 174_080), "ipxe.efi");
+    assert_eq!(answer("tftp-rrq-ipxe", 120), "boot.ipxe");
+    assert_eq!(answer("tftp-rrq-no-options", 74_000), "undionly.kpxe");
+    assert_eq!(answer("tftp-rrq-trailing-ff", 74_000), "undionly.kpxe");
+    assert_eq!(answer("tftp-rrq-absurd-options", 174_080), "ipxe.efi");
 }
 
 #[test]
-fn a_name_that_climbs_is_refused() {
+fn a_name_with_a_path_traversal_is_refused() {
     let (_, datagram) = vector("tftp-rrq-traversal");
     assert_eq!(normalize(request(&datagram).name), Err(BadName::Traversal));
 }
 
 #[test]
-fn the_others_are_no_requests_to_read() {
+fn the_other_vectors_are_no_read_requests() {
     assert!(TftpPacket::read(&vector("tftp-rrq-unterminated").1).is_err());
     assert!(matches!(TftpPacket::read(&vector("tftp-wrq").1), Ok(TftpPacket::Write(_))));
     assert!(matches!(TftpPacket::read(&vector("tftp-stray-data-on-69").1), Ok(TftpPacket::Data { block: 1, .. })));

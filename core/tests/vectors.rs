@@ -33,34 +33,34 @@ struct Expected {
     hex: String,
 }
 
-/// Where the vectors expect silence: its reason here.
+/// The vectors that expect silence, with its label.
 const SILENT: &[(&str, &str)] = &[
-    ("apple-bsdp-inform", "not-ours:other-vendor-class"),
+    ("apple-bsdp-inform", "ignored:other-vendor-class"),
     ("ipxe6-solicit", "nothing:stateful-ipxe"),
-    ("ordinary-client-discover", "not-ours:other-vendor-class"),
-    ("ovmf-ip6-autoconfig-solicit", "not-ours:no-vendor-class"),
-    ("ovmf-pxe6-request-4011-other-server", "not-ours:other-server"),
-    ("ovmf-x64-request-to-primary", "not-ours:message"),
-    ("reply-arriving-at-server-port", "not-ours:reply"),
+    ("ordinary-client-discover", "ignored:other-vendor-class"),
+    ("ovmf-ip6-autoconfig-solicit", "ignored:no-vendor-class"),
+    ("ovmf-pxe6-request-4011-other-server", "ignored:other-server"),
+    ("ovmf-x64-request-to-primary", "ignored:message"),
+    ("reply-arriving-at-server-port", "ignored:reply"),
     ("request-4011-ciaddr-is-not-the-source", "refused:ciaddr"),
     ("truncated-header", "malformed"),
     ("truncated-option-discover", "malformed"),
     ("truncated-option-solicit", "malformed"),
-    ("u-boot-arm64-discover", "not-ours:other-vendor-class"),
+    ("u-boot-arm64-discover", "ignored:other-vendor-class"),
     ("wrong-cookie", "malformed"),
 ];
 
-/// What was chosen from a menu; its type is one of those that were assigned long ago.
-const CHOSEN: &str = "ovmf-x64-request-4011-boot-item";
+/// A request for a menu item; its type is one of those that were assigned long ago.
+const BOOT_ITEM: &str = "ovmf-x64-request-4011-boot-item";
 
-/// It is answered only where the plan says so.
+/// A request that is answered only if the plan allows it.
 const STATELESS: &str = "ipxe6-information-request";
 
 /// A packet that servers send.
 const NOT_A_REQUEST: &str = "offer-with-menu";
 
 #[test]
-fn every_vector_gets_its_answer_or_silence_with_the_right_reason() {
+fn every_vector_is_answered_or_ignored_as_expected() {
     let (mut answered, mut silent) = (0, 0);
     for vector in vectors() {
         let port = match vector.transport.port {
@@ -86,7 +86,7 @@ fn every_vector_gets_its_answer_or_silence_with_the_right_reason() {
                 let [(octets, destination)] = &sent[..] else { panic!("{}: {} replies", vector.name, sent.len()) };
                 assert_eq!(hex::encode(octets), expected.hex, "{}", vector.name);
                 assert_eq!(destination.from.to_string(), expected.from, "{}", vector.name);
-                assert_eq!(written(destination), expected.to, "{}", vector.name);
+                assert_eq!(format_destination(destination), expected.to, "{}", vector.name);
                 answered += 1;
             }
             (verdict, _) => panic!("{}: {verdict:?}", vector.name),
@@ -96,7 +96,7 @@ fn every_vector_gets_its_answer_or_silence_with_the_right_reason() {
 }
 
 #[test]
-fn an_ipxe_in_a_stateless_network_is_answered_only_where_the_plan_says_so() {
+fn an_ipxe_in_a_stateless_network_is_answered_only_if_the_plan_allows_it() {
     let vector = vectors().into_iter().find(|vector| vector.name == STATELESS).unwrap();
     let (from, to) = (&vector.transport.src, host(&vector.transport.dst));
     let (answer, sent) = ask(&plan(), &hex::decode(&vector.hex).unwrap(), Port::Dhcp, from, to);
@@ -104,13 +104,14 @@ fn an_ipxe_in_a_stateless_network_is_answered_only_where_the_plan_says_so() {
     assert_eq!((reason.label(), sent.len()), ("nothing:stateless-ipxe", 0));
 }
 
-/// Without its port.
+/// The address without its port.
 fn host(address: &str) -> &str {
     address.rsplit_once(':').unwrap().0.trim_matches(['[', ']'])
 }
 
-/// As the vectors have it: a broadcast says by which interface it goes, a link-local address needs one as well.
-fn written(destination: &Destination) -> String {
+/// The destination in the format of the vectors: a broadcast with its interface; a link-local address without, although
+/// it needs one too.
+fn format_destination(destination: &Destination) -> String {
     match destination.to {
         SocketAddr::V4(to) => format!("{to}{}", destination.interface_index.map(|_| " on eth0").unwrap_or_default()),
         SocketAddr::V6(mut to) => {
@@ -132,7 +133,7 @@ fn plan_for(vector: &str) -> Plan {
             plan.dhcp6.stateless = Some(StatelessOptions::default());
             plan
         }
-        CHOSEN => Plan { profiles: vec![profile], default_profile: Some(0), ..plan() },
+        BOOT_ITEM => Plan { profiles: vec![profile], default_profile: Some(0), ..plan() },
         _ => plan(),
     }
 }

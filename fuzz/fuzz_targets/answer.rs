@@ -1,4 +1,4 @@
-//! Any datagram of either family on either port ends in a verdict, and an answer is always sound.
+//! Any datagram of either family on either port leads to a verdict, and every reply is valid.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,8 +11,9 @@ use proxydhcpd_fuzz::{DUID, site};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
-/// One memory for all runs, for it is large; between two of them a minute goes by, so that no limit is near.
-static HEARD: Mutex<(Option<Memory>, u64)> = Mutex::new((None, 0));
+/// The observations of all runs, because they are large; between two runs a minute passes, so that no rate limit
+/// applies.
+static SHARED: Mutex<(Option<Memory>, u64)> = Mutex::new((None, 0));
 
 const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 const HERE6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
@@ -37,22 +38,22 @@ fuzz_target!(|input: (bool, bool, u8, [u8; 16], u16, &[u8])| {
         (IpAddr::V6(_), _) => HERE6.into(),
     };
     let port = if on_4011 { Port::BootServer } else { Port::Dhcp };
-    let mut heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
-    heard.1 += 60_000;
-    let now = heard.1;
-    let memory = heard.0.get_or_insert_with(|| Memory::new(0));
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.1 += 60_000;
+    let now = shared.1;
+    let observations = shared.0.get_or_insert_with(|| Memory::new(0));
     let from = (source, source_port).into();
     let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, foreign: false, now };
     let mut replies = Replies::default();
-    let answer = answer(site(is_configured), memory, &arrival, &mut replies);
+    let answer = answer(site(is_configured), observations, &arrival, &mut replies);
     let Verdict::Respond(response) = answer.verdict else {
         assert_eq!(replies.iter().count(), 0);
         return;
     };
     for (octets, _) in replies.iter() {
         match source {
-            IpAddr::V4(_) => is_sound(octets),
-            IpAddr::V6(_) => is_sound6(octets),
+            IpAddr::V4(_) => assert_valid(octets),
+            IpAddr::V6(_) => assert_valid6(octets),
         }
     }
     if on_4011 {
@@ -60,15 +61,15 @@ fuzz_target!(|input: (bool, bool, u8, [u8; 16], u16, &[u8])| {
     }
 });
 
-fn is_sound(octets: &[u8]) {
-    let reply = dhcp4::Message::parse(octets).expect("what we send is sound");
+fn assert_valid(octets: &[u8]) {
+    let reply = dhcp4::Message::parse(octets).expect("a reply is valid");
     assert!(reply.header.op == 2 && reply.header.yiaddr.is_unspecified());
     assert!((300..=1472).contains(&octets.len()));
 }
 
-/// A URL without the firmware's own class, or anything of an address, would stop a machine for good.
-fn is_sound6(octets: &[u8]) {
-    let reply = dhcp6::Packet::parse(octets).expect("what we send is sound").message;
+/// A URL without the firmware's own class, or any option about addresses, would stop a machine for good.
+fn assert_valid6(octets: &[u8]) {
+    let reply = dhcp6::Packet::parse(octets).expect("a reply is valid").message;
     assert!(matches!(reply.kind, dhcp6::MessageType::Advertise | dhcp6::MessageType::Reply));
     assert!(reply.option(1).is_some() && reply.option(2) == Some(&DUID));
     assert!([3, 7, 13, 60].iter().all(|code| reply.option(*code).is_none()));
@@ -76,10 +77,10 @@ fn is_sound6(octets: &[u8]) {
     assert!(classes == [b"PXEClient"] || classes == [&b"HTTPClient"[..]]);
 }
 
-/// Any address, or one that is near enough to be answered.
+/// Any address, or one in a served network.
 fn source(network: u8, octets: [u8; 16]) -> IpAddr {
     let [.., a, b, c, d] = octets;
-    let near = |network: Ipv6Addr| {
+    let in_network = |network: Ipv6Addr| {
         let low = u128::from_be_bytes(octets) & u128::from(u64::MAX);
         Ipv6Addr::from(u128::from(network) >> 64 << 64 | low)
     };
@@ -87,7 +88,7 @@ fn source(network: u8, octets: [u8; 16]) -> IpAddr {
         0 => [a, b, c, d].into(),
         1 => [192, 0, 2, d].into(),
         2 => octets.into(),
-        3 => near(LINK_LOCAL).into(),
-        _ => near(HERE6).into(),
+        3 => in_network(LINK_LOCAL).into(),
+        _ => in_network(HERE6).into(),
     }
 }

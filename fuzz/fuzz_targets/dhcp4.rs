@@ -1,4 +1,4 @@
-//! What was parsed and is written again says the same.
+//! A parsed message that is written again parses to the same message.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -16,7 +16,7 @@ fuzz_target!(|octets: &[u8]| {
         writer.option(*code, value);
     }
     writer.finish(0);
-    let read = Message::parse(&again).expect("what we write, we can read");
+    let read = Message::parse(&again).expect("a written message can be parsed");
     assert_eq!(read.header, message.header);
     assert!(read.options().eq(options));
 });

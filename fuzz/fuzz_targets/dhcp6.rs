@@ -1,4 +1,4 @@
-//! What was parsed and is written again says the same, and a reply finds its way back through every relay.
+//! A parsed message that is written again parses to the same message, and a reply passes back through every relay.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -22,13 +22,13 @@ fuzz_target!(|octets: &[u8]| {
     assert!(octets.ends_with(&again) || !packet.hops.is_empty());
     let mut wrapped = Vec::new();
     wrap(&packet.hops, &again, &mut wrapped);
-    let back = Packet::parse(&wrapped).expect("what we write, we can read");
+    let back = Packet::parse(&wrapped).expect("a written message can be parsed");
     assert_eq!((back.message.kind, back.message.transaction), (message.kind, message.transaction));
     assert!(back.message.options().eq(message.options()));
     assert_eq!(back.hops.len(), packet.hops.len());
-    for (there, here) in packet.hops.iter().zip(&back.hops) {
-        assert_eq!(here.kind, MessageType::RelayReply);
-        assert_eq!((there.count, there.link, there.peer), (here.count, here.link, here.peer));
-        assert_eq!([18, 135].map(|code| there.option(code)), [18, 135].map(|code| here.option(code)));
+    for (original, returned) in packet.hops.iter().zip(&back.hops) {
+        assert_eq!(returned.kind, MessageType::RelayReply);
+        assert_eq!((original.count, original.link, original.peer), (returned.count, returned.link, returned.peer));
+        assert_eq!([18, 135].map(|code| original.option(code)), [18, 135].map(|code| returned.option(code)));
     }
 });

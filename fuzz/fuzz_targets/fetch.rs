@@ -1,4 +1,4 @@
-//! Any name, asked for by any client, means a text, a file that lies below the boot directory, or a refusal.
+//! Any name, requested by any client, leads to a text, a file below the boot directory, or a refusal.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,8 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path};
 
 thread_local! {
-    /// One for all runs, for it is large.
-    static MEMORY: RefCell<Memory> = RefCell::new(Memory::new(0));
+    /// Shared by all runs, because it is large.
+    static OBSERVATIONS: RefCell<Memory> = RefCell::new(Memory::new(0));
 }
 
 fuzz_target!(|input: (bool, bool, bool, [u8; 16], &[u8])| {
@@ -26,31 +26,31 @@ fuzz_target!(|input: (bool, bool, bool, [u8; 16], &[u8])| {
         (IpAddr::from([192, 0, 2, 10]), IpAddr::from([a, b, c, d]))
     };
     let request = Request { door, name, server, client: SocketAddr::from((client, 1024)), interface: "eth0" };
-    MEMORY.with_borrow(|memory| {
-        let meant = fetch(plan, memory, &request);
-        let of_a_machine = fetched(plan, memory, &request);
-        assert!(of_a_machine.used_up.is_none_or(|machine| machine == "web1"));
-        is_beginning(name, &meant);
+    OBSERVATIONS.with_borrow(|observations| {
+        let content = fetch(plan, observations, &request);
+        let completed = fetched(plan, observations, &request);
+        assert!(completed.used_up.is_none_or(|machine| machine == "web1"));
+        is_beginning(name, &content);
         is_done(name);
-        match meant {
+        match content {
             Ok(Fetch::Directory { name, otherwise }) => {
-                below(&name);
+                assert_below(&name);
                 match otherwise {
-                    Some(Otherwise::File(name)) => below(&name),
-                    Some(Otherwise::Text(text)) => is_small(&text),
+                    Some(Otherwise::File(name)) => assert_below(&name),
+                    Some(Otherwise::Text(text)) => assert_small(&text),
                     None => {}
                 }
             }
-            Ok(Fetch::Text(text)) => is_small(&text),
+            Ok(Fetch::Text(text)) => assert_small(&text),
             _ => {}
         }
     });
 });
 
-fn is_small(text: &str) {
+fn assert_small(text: &str) {
     assert!(text.len() < 64 << 10 && !text.contains('\0'));
 }
 
-fn below(name: &str) {
+fn assert_below(name: &str) {
     assert!(Path::new(name).components().all(|part| matches!(part, Component::Normal(_))), "{name:?}");
 }

@@ -1,5 +1,5 @@
-//! Whatever is overheard of other servers, between whatever machines do: a cause is named only where it was heard, and
-//! what is told is bounded.
+//! Whatever the server overhears of other servers and of machines, a finding names a cause only if the server overheard
+//! it, and the number of findings is bounded.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -16,51 +16,51 @@ use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 
 const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
-/// Between two runs: nothing that a machine has begun goes on.
+/// The time between two runs: no boot attempt continues.
 const A_DAY: u64 = 24 * 60 * 60 * 1000;
-/// Findings at once; then one a minute.
-const MOST_AT_ONCE: u64 = 20;
+/// Findings at once; after that, one a minute.
+const MAX_AT_ONCE: u64 = 20;
 
-/// One for all runs, for it is large; what is known of rivals is each run's own.
-static MEMORY: Mutex<(Option<Memory>, u64)> = Mutex::new((None, 0));
+/// The observations of all runs, because they are large; the boot attempts are separate for each run.
+static OBSERVATIONS: Mutex<(Option<Memory>, u64)> = Mutex::new((None, 0));
 
 fuzz_target!(|input: (bool, Vec<[u8; 5]>, &[u8])| {
     let (is_configured, steps, octets) = input;
-    let mut shared = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    let (memory, now) = &mut *shared;
+    let mut shared = OBSERVATIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let (observations, now) = &mut *shared;
     *now += A_DAY;
-    let memory = memory.get_or_insert_with(|| Memory::new(0));
-    memory.rivals = Rivals::new(0);
-    let mut heard = Heard::new(memory, *now);
+    let observations = observations.get_or_insert_with(|| Memory::new(0));
+    observations.rivals = Rivals::new(0);
+    let mut observed = Observed::new(observations, *now);
     for [kind, pause, machine, server, bits] in steps {
-        heard.now += 250 * u64::from(pause);
+        observed.now += 250 * u64::from(pause);
         let machine = machine % 2;
         let header = Header { xid: u32::from(bits >> 7), chaddr: chaddr(machine), ..Header::default() };
-        // One of them is ours.
+        // One of these servers is this server.
         let server = Ipv4Addr::new(192, 0, 2, 8 + server % 4);
         match kind % 6 {
-            0 => heard.overhear(octets),
-            1 => heard.overhear(&offer(header, server, bits, octets)),
-            2 => heard.ask(is_configured, &of_machine(1, header, bits, &[]), Port::Dhcp),
+            0 => observed.overhear(octets),
+            1 => observed.overhear(&offer(header, server, bits, octets)),
+            2 => observed.ask(is_configured, &machine_packet(1, header, bits, &[]), Port::Dhcp),
             3 => {
                 let header = Header { secs: u16::from(bits >> 2), ..header };
                 let taken = [(code::SERVER_ID, server), (code::REQUESTED_ADDRESS, address(machine))];
-                heard.ask(is_configured, &of_machine(3, header, bits, &taken), Port::Dhcp);
+                observed.ask(is_configured, &machine_packet(3, header, bits, &taken), Port::Dhcp);
             }
             4 => {
                 let header = Header { ciaddr: address(machine), ..header };
-                heard.ask(is_configured, &of_machine(3, header, bits, &[]), Port::BootServer);
+                observed.ask(is_configured, &machine_packet(3, header, bits, &[]), Port::BootServer);
             }
-            _ => heard.look(),
+            _ => observed.look(),
         }
     }
-    heard.look();
+    observed.look();
 });
 
-/// What was heard in this run, beside the memory that it went into.
-struct Heard<'a> {
-    memory: &'a mut Memory,
-    began: u64,
+/// The packets of this run, apart from the observations that record them.
+struct Observed<'a> {
+    observations: &'a mut Memory,
+    start: u64,
     now: u64,
     found: u64,
     /// Servers whose offers have an address, an option 60, a boot file.
@@ -69,21 +69,29 @@ struct Heard<'a> {
     with_file: HashSet<Ipv4Addr>,
 }
 
-impl Heard<'_> {
-    fn new(memory: &mut Memory, now: u64) -> Heard<'_> {
+impl Observed<'_> {
+    fn new(observations: &mut Memory, now: u64) -> Observed<'_> {
         let none = HashSet::new;
-        Heard { memory, began: now, now, found: 0, with_address: none(), with_class: none(), with_file: none() }
+        Observed {
+            observations,
+            start: now,
+            now,
+            found: 0,
+            with_address: none(),
+            with_class: none(),
+            with_file: none(),
+        }
     }
 
     fn overhear(&mut self, octets: &[u8]) {
         let message = Message::parse(octets);
-        let told = overhear_offer(self.memory, &links(), octets, self.now);
-        assert_eq!(told.is_ok(), message.is_ok());
+        let result = overhear_offer(self.observations, &links(), octets, self.now);
+        assert_eq!(result.is_ok(), message.is_ok());
         let Ok(message) = message else { return };
         let Some(server) = message.address(code::SERVER_ID) else { return };
         let has_address = !message.header.yiaddr.is_unspecified();
         if server == HERE && !has_address {
-            // Our own.
+            // This server's own message.
             return;
         }
         let note = |servers: &mut HashSet<Ipv4Addr>, is: bool| is && servers.insert(server);
@@ -100,21 +108,21 @@ impl Heard<'_> {
         let (from, to) = (from.parse().expect("an address"), to.into());
         let links = links();
         let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, foreign: false, now: self.now };
-        answer(site(is_configured), self.memory, &arrival, &mut Replies::default());
+        answer(site(is_configured), self.observations, &arrival, &mut Replies::default());
     }
 
     fn look(&mut self) {
-        for finding in self.memory.rivals.look(self.now) {
+        for finding in self.observations.rivals.look(self.now) {
             self.found += 1;
-            self.is_true(&finding);
+            self.assert_true(&finding);
             let text = format!("{finding} {}: {}", finding.rival, Reason(&finding));
             assert!(text.chars().all(|letter| (' '..='~').contains(&letter)), "{text:?}");
         }
-        let passed = self.now - self.began;
-        assert!(self.found <= MOST_AT_ONCE + passed / 60_000 + 1, "{} findings in {passed} ms", self.found);
+        let passed = self.now - self.start;
+        assert!(self.found <= MAX_AT_ONCE + passed / 60_000 + 1, "{} findings in {passed} ms", self.found);
     }
 
-    fn is_true(&self, finding: &Finding) {
+    fn assert_true(&self, finding: &Finding) {
         if let Rival::Untaken(_, server) = finding.rival {
             assert!(self.with_address.contains(&server), "{server} offered no address");
         }
@@ -142,7 +150,7 @@ fn address(machine: u8) -> Ipv4Addr {
     Ipv4Addr::new(192, 0, 2, 107 + machine)
 }
 
-/// An OFFER with what these bits say, or an ACK.
+/// An OFFER with the fields that these bits select, or an ACK.
 fn offer(mut header: Header, server: Ipv4Addr, bits: u8, more: &[u8]) -> Vec<u8> {
     let has = |bit: u8| bits & 1 << bit != 0;
     header.op = 2;
@@ -160,11 +168,11 @@ fn offer(mut header: Header, server: Ipv4Addr, bits: u8, more: &[u8]) -> Vec<u8>
     if has(4) {
         options.push((code::BOOT_FILE, more.get(..255).unwrap_or(more).into()));
     }
-    written(&header, &options)
+    write(&header, &options)
 }
 
 /// A DISCOVER or a REQUEST of firmware, or of an iPXE.
-fn of_machine(kind: u8, header: Header, bits: u8, addresses: &[(u8, Ipv4Addr)]) -> Vec<u8> {
+fn machine_packet(kind: u8, header: Header, bits: u8, addresses: &[(u8, Ipv4Addr)]) -> Vec<u8> {
     let arch = if bits & 1 == 0 { 7 } else { 0 };
     let mut options = vec![(code::MESSAGE_TYPE, vec![kind]), (code::ARCHITECTURE, vec![0, arch])];
     options.push((code::VENDOR_CLASS, b"PXEClient:Arch:00007:UNDI:003000".into()));
@@ -173,10 +181,10 @@ fn of_machine(kind: u8, header: Header, bits: u8, addresses: &[(u8, Ipv4Addr)]) 
         options.push((code::IPXE, vec![0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1]));
     }
     options.extend(addresses.iter().map(|(code, address)| (*code, address.octets().into())));
-    written(&header, &options)
+    write(&header, &options)
 }
 
-fn written(header: &Header, options: &[(u8, Vec<u8>)]) -> Vec<u8> {
+fn write(header: &Header, options: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut writer = Writer::new(header, &mut out);
     options.iter().for_each(|(code, value)| {

@@ -1,4 +1,4 @@
-//! What was read and is written again says the same.
+//! A parsed packet that is written again parses to the same packet.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -18,5 +18,5 @@ fuzz_target!(|octets: &[u8]| {
     }
     let mut again = Vec::new();
     packet.write(&mut again);
-    assert_eq!(format!("{:?}", Packet::read(&again).expect("what we write, we can read")), format!("{packet:?}"));
+    assert_eq!(format!("{:?}", Packet::read(&again).expect("a written packet can be parsed")), format!("{packet:?}"));
 });

@@ -1,5 +1,5 @@
-//! A transfer that hears anything at any time stays within its file and its window, sends no more than what it hears is
-//! worth, and ends.
+//! A transfer that receives any packets at any time stays within its file and its window, sends no more than the
+//! packets that it receives are worth, and ends.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,12 +8,12 @@ use proxydhcpd_core::wire::tftp::Packet;
 use std::time::Duration;
 
 /// First packets, repeats included, before the client has acknowledged anything.
-const MOST_FIRST: u64 = 3;
+const MAX_FIRST: u64 = 3;
 /// Blocks that the timer repeats after each ACK.
-const MOST_REPEATS: u64 = 6;
+const MAX_REPEATS: u64 = 6;
 
 fuzz_target!(|input: (&[u8], u32, u8, Vec<(u16, u8, [u8; 6])>)| {
-    let (request, size, window, heard) = input;
+    let (request, size, window, received) = input;
     let Ok(Packet::Read(request)) = Packet::read(request) else { return };
     let window = u16::from(window).min(LARGEST_WINDOW);
     let limits = Limits { block: 1468, window, forgeable: window <= 1 };
@@ -22,13 +22,13 @@ fuzz_target!(|input: (&[u8], u32, u8, Vec<(u16, u8, [u8; 6])>)| {
     assert!(transfer.windowsize() <= limits.window.max(1), "more than was granted");
     let mut account = Account { forgeable: limits.forgeable, ..Account::default() };
     account.check(&transfer, &transfer.first(), size);
-    for (milliseconds, opcode, rest) in heard {
+    for (milliseconds, opcode, rest) in received {
         now += Duration::from_millis(milliseconds.into());
         let mut octets = vec![0, opcode % 7];
         octets.extend(rest);
         let step = match Packet::read(&octets) {
             Ok(packet) if opcode % 2 == 0 => {
-                account.heard += 1;
+                account.received += 1;
                 transfer.received(&packet, now)
             }
             _ => transfer.elapsed(now),
@@ -38,7 +38,7 @@ fuzz_target!(|input: (&[u8], u32, u8, Vec<(u16, u8, [u8; 6])>)| {
             return;
         }
     }
-    // Whatever it heard: left alone it ends.
+    // Without further packets, every transfer ends.
     for _ in 0..100 {
         now = now.max(transfer.deadline());
         let step = transfer.elapsed(now);
@@ -48,14 +48,14 @@ fuzz_target!(|input: (&[u8], u32, u8, Vec<(u16, u8, [u8; 6])>)| {
         }
         now += Duration::from_millis(1);
     }
-    panic!("it never ends");
+    panic!("the transfer never ends");
 });
 
-/// What was heard, and what was sent for it.
+/// The packets received, and the blocks sent in return.
 #[derive(Default)]
 struct Account {
     forgeable: bool,
-    heard: u64,
+    received: u64,
     first: u64,
     blocks: u64,
 }
@@ -65,7 +65,7 @@ impl Account {
         let blocks = match step {
             Step::Blocks(blocks) => *blocks,
             Step::Oack => {
-                assert!(!transfer.opened(), "an OACK was acknowledged and is sent again");
+                assert!(!transfer.opened(), "an acknowledged OACK is sent again");
                 return self.count_first();
             }
             Step::Wait | Step::End(..) => return,
@@ -80,13 +80,13 @@ impl Account {
             return self.count_first();
         }
         self.blocks += blocks.count;
-        let worth = u64::from(transfer.windowsize()) + MOST_REPEATS;
-        let bound = if self.forgeable { self.heard * 9 / 8 + 2 } else { self.heard * worth };
-        assert!(self.blocks <= bound, "{} blocks for {} packets", self.blocks, self.heard);
+        let worth = u64::from(transfer.windowsize()) + MAX_REPEATS;
+        let bound = if self.forgeable { self.received * 9 / 8 + 2 } else { self.received * worth };
+        assert!(self.blocks <= bound, "{} blocks for {} packets", self.blocks, self.received);
     }
 
     fn count_first(&mut self) {
         self.first += 1;
-        assert!(self.first <= MOST_FIRST, "the first packet was sent {} times", self.first);
+        assert!(self.first <= MAX_FIRST, "the first packet was sent {} times", self.first);
     }
 }

@@ -1,4 +1,4 @@
-//! The sites that fuzz targets ask.
+//! The plans of the fuzz targets.
 
 use proxydhcpd_core::arch::{Arch, TABLE};
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
@@ -9,12 +9,12 @@ use proxydhcpd_core::plan::{Dhcp6, Loader, LoopGuard, Plan, Stateless, Tftp};
 use std::net::Ipv6Addr;
 use std::sync::LazyLock;
 
-/// Ours in DHCPv6.
+/// The DUID of the server.
 pub const DUID: [u8; 10] = [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10];
-/// The machine that shall boot once.
+/// The MAC address of the boot-once machine.
 const MAC: [u8; 6] = [2, 0, 0, 0, 1, 7];
 
-/// Nothing but loaders, as on the first day; or every kind of profile, many a rule, and a machine.
+/// Only loaders, as on the first day; or every kind of profile, several rules, and a machine.
 pub fn site(is_configured: bool) -> &'static Plan {
     static BARE: LazyLock<Plan> = LazyLock::new(bare);
     static CONFIGURED: LazyLock<Plan> = LazyLock::new(configured);

@@ -1,4 +1,4 @@
-//! A client by its DHCPv4 packet.
+//! Recognises a client from its DHCPv4 packet.
 
 use super::{
     ArchSource, Class, Client, HardwareAddress, IgnoreReason, Identifiers, Relay, Stage, select_architecture, raspberry_pi, is_gpxe_class,
@@ -12,14 +12,15 @@ use crate::wire::pxe::{BootItem, Features, MachineId, SubOptions, user_classes};
 use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// Recognises the sender of a sound message. `ipxe_words` mean "already iPXE" beside `iPXE`, `vendor_words` "PXE"
-/// beside `PXEClient`; `u_boot` says whether U-Boot is let in.
+/// Recognises the sender of a message. `ipxe_words` are user classes that mean iPXE, in addition to `iPXE`;
+/// `vendor_words` are vendor classes that mean PXE, in addition to `PXEClient`; `u_boot` decides whether U-Boot is
+/// served.
 pub fn recognise(
     message: &Message<'_>,
     port: Port,
-    ipxe_words: &[String],
-    vendor_words: &[String],
-    u_boot: impl FnOnce() -> bool,
+    ipxe_user_classes: &[String],
+    pxe_vendor_classes: &[String],
+    serves_u_boot: impl FnOnce() -> bool,
 ) -> Result<Client, IgnoreReason> {
     if message.header.op != OP_REQUEST {
         return Err(IgnoreReason::Reply);
@@ -27,14 +28,16 @@ pub fn recognise(
     let kind = message.message_type().ok_or(IgnoreReason::Bootp)?;
     let vendor_class = message.option(code::VENDOR_CLASS).ok_or(IgnoreReason::NoVendorClass)?;
     let class = Class::from_vendor_class(&vendor_class)
-        .filter(|class| *class != Class::UBoot || u_boot())
-        .or_else(|| vendor_words.iter().any(|word| vendor_class.starts_with(word.as_bytes())).then_some(Class::Pxe))
+        .filter(|class| *class != Class::UBoot || serves_u_boot())
+        .or_else(|| {
+            pxe_vendor_classes.iter().any(|word| vendor_class.starts_with(word.as_bytes())).then_some(Class::Pxe)
+        })
         .ok_or(IgnoreReason::OtherVendorClass)?;
     if message.header.hlen == 0 {
         return Err(IgnoreReason::NoHardwareAddress);
     }
     let boot_item = message.option(code::VENDOR_SPECIFIC).and_then(|value| BootItem::parse(&value));
-    let heard = match port {
+    let is_served = match port {
         Port::Dhcp => match kind {
             MessageType::Discover => true,
             MessageType::Request | MessageType::Inform => boot_item.is_some(),
@@ -42,16 +45,16 @@ pub fn recognise(
         },
         Port::BootServer => matches!(kind, MessageType::Discover | MessageType::Request | MessageType::Inform),
     };
-    if !heard {
+    if !is_served {
         return Err(IgnoreReason::Message(port, DhcpMessageType::Dhcp4(kind)));
     }
-    let stage = stage(message, port, &vendor_class, ipxe_words);
-    let found = match (architecture(message, class, &vendor_class), stage) {
-        // Its script suits every architecture.
+    let stage = stage(message, port, &vendor_class, ipxe_user_classes);
+    let arch = match (architecture(message, class, &vendor_class), stage) {
+        // The script is the same for every architecture.
         (Err(IgnoreReason::NoArchitecture), Stage::Ipxe(_)) if class == Class::Pxe => Ok((Arch::BIOS, ArchSource::Assumed)),
-        (found, _) => found,
+        (arch, _) => arch,
     };
-    let (arch, arch_from) = accept_for_script(found, stage, ArchSource::Option93)?;
+    let (arch, arch_from) = accept_for_script(arch, stage, ArchSource::Option93)?;
     let hardware = HardwareAddress::from_header(&message.header);
     let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
     let uuid = machine.filter(MachineId::is_unique).map(|machine| machine.uuid());
@@ -75,12 +78,14 @@ pub fn recognise(
 }
 
 impl HardwareAddress {
+    /// From htype, hlen and chaddr.
     pub fn from_header(header: &Header) -> Self {
         HardwareAddress { htype: header.htype, hlen: header.hlen, octets: header.chaddr }
     }
 }
 
 impl Relay {
+    /// From giaddr and option 82; `None` without giaddr.
     pub fn from_message(message: &Message<'_>) -> Option<Self> {
         let giaddr = message.header.giaddr;
         if giaddr.is_unspecified() {
@@ -93,19 +98,19 @@ impl Relay {
     }
 }
 
-/// By option 93, or the digits of option 60.
+/// The architecture from option 93, or from the digits of option 60.
 pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Result<(Arch, ArchSource), IgnoreReason> {
     let option = message.option(code::ARCHITECTURE).unwrap_or_default();
     match select_architecture(&option, class, vendor_class, ArchSource::Option93) {
         Ok((_, ArchSource::Assumed)) if !may_be_old_rom(message) => Err(IgnoreReason::NoArchitecture),
-        found => found,
+        arch => arch,
     }
 }
 
-/// Whether a PXE client that says nothing of its architecture can be a BIOS ROM from before option 93. The version of
-/// its network interface (option 94) tells: a BIOS has UNDI 1 or 2, UEFI has 3. Without that, a relay that drops the
-/// option is likelier than a ROM that old, and a loader that does not fit keeps a machine from the boot that its DHCP
-/// server has for it.
+/// Whether a PXE client without an architecture can be a BIOS ROM older than option 93. The version of its network
+/// interface (option 94) shows it: a BIOS has UNDI 1 or 2, UEFI has 3. Without option 94, a relay that drops options is
+/// more likely than a ROM that old, and a loader that does not fit prevents the boot that the site DHCP server has for
+/// the machine.
 fn may_be_old_rom(message: &Message<'_>) -> bool {
     match message.option(code::NETWORK_INTERFACE).as_deref() {
         Some([1, major, _]) => *major < 3,
@@ -113,20 +118,20 @@ fn may_be_old_rom(message: &Message<'_>) -> bool {
     }
 }
 
-/// U-Boot that calls itself a PXEClient: its boot flow for EFI programs does, with UNDI 0.0 in option 94 where EDK2
-/// says 3.0.
+/// Whether it is a U-Boot whose class is PXEClient: its boot flow for EFI programs sends UNDI 0.0 in option 94, where
+/// EDK2 sends 3.0.
 fn is_u_boot(message: &Message<'_>) -> bool {
     message.option(code::NETWORK_INTERFACE).is_some_and(|value| *value == [1, 0, 0])
 }
 
-fn stage(message: &Message<'_>, port: Port, vendor_class: &[u8], ipxe_words: &[String]) -> Stage {
+fn stage(message: &Message<'_>, port: Port, vendor_class: &[u8], ipxe_user_classes: &[String]) -> Stage {
     let features = message.option(code::IPXE).and_then(|value| Features::parse(&value));
     let user_class = message.option(code::USER_CLASS).unwrap_or_default();
-    let words = user_classes(&user_class);
-    if is_ipxe_class(&words, ipxe_words) {
+    let classes = user_classes(&user_class);
+    if is_ipxe_class(&classes, ipxe_user_classes) {
         Stage::Ipxe(features)
-    } else if is_gpxe_class(&words) {
-        // It sends option 175 as well.
+    } else if is_gpxe_class(&classes) {
+        // gPXE sends option 175 as well.
         Stage::Gpxe
     } else if features.is_some() {
         Stage::Ipxe(features)

@@ -1,4 +1,4 @@
-//! A client by its DHCPv6 packet (protocol.md 5.3, 5.6).
+//! Recognises a client from its DHCPv6 packet (protocol.md 5.3, 5.6).
 
 use super::{
     ArchSource, Class, Client, HardwareAddress, IgnoreReason, Identifiers, Relay, Stage, select_architecture, is_ipxe_class, accept_for_script,
@@ -11,18 +11,18 @@ use crate::wire::pxe::MachineId;
 use alloc::string::String;
 use core::net::{IpAddr, Ipv6Addr};
 
-/// Recognises the sender of a sound packet. `source`: where it came from; `server`: our own DUID.
+/// Recognises the sender of a packet. `source` is its source address, `server` the DUID of this server.
 pub fn recognise(
     packet: &Packet<'_>,
     port: Port,
     source: Ipv6Addr,
-    server: &[u8],
-    ipxe_words: &[String],
+    server_duid: &[u8],
+    ipxe_user_classes: &[String],
 ) -> Result<Client, IgnoreReason> {
     let Packet { hops, message } = packet;
     let kind = message.message_type;
-    let of_a_server = matches!(kind, MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure);
-    if of_a_server || hops.iter().any(|hop| hop.message_type == MessageType::RelayReply) {
+    let is_server_message = matches!(kind, MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure);
+    if is_server_message || hops.iter().any(|hop| hop.message_type == MessageType::RelayReply) {
         return Err(IgnoreReason::Reply);
     }
     let (class, vendor_class) = class(message).map_err(|reason| match message.option(code::ARCHITECTURE) {
@@ -32,24 +32,24 @@ pub fn recognise(
         }
         _ => reason,
     })?;
-    let stage = if is_ipxe_class(&message.user_classes(), ipxe_words) { Stage::Ipxe(None) } else { Stage::Firmware };
-    let heard = match (port, kind) {
+    let stage = if is_ipxe_class(&message.user_classes(), ipxe_user_classes) { Stage::Ipxe(None) } else { Stage::Firmware };
+    let is_served = match (port, kind) {
         (Port::Dhcp, MessageType::Solicit) => true,
-        // iPXE takes its file by this; a firmware does not.
+        // iPXE requests its file with it; firmware never sends it.
         (Port::Dhcp, MessageType::InformationRequest) => stage != Stage::Firmware,
-        // No relay carries 4011.
+        // Relays do not forward port 4011.
         (Port::BootServer, MessageType::Request) => hops.is_empty(),
         _ => false,
     };
-    if !heard {
+    if !is_served {
         return Err(IgnoreReason::Message(port, DhcpMessageType::Dhcp6(kind)));
     }
-    if port == Port::BootServer && message.option(code::SERVER_ID) != Some(server) {
+    if port == Port::BootServer && message.option(code::SERVER_ID) != Some(server_duid) {
         return Err(IgnoreReason::OtherServer);
     }
     let duid = message.option(code::CLIENT_ID).ok_or(IgnoreReason::NoClientId)?;
     let (arch, arch_from) = accept_for_script(architecture(message, class, vendor_class), stage, ArchSource::Option61)?;
-    // EDK2 means the one, iPXE the other; but neither says which it is.
+    // EDK2 writes the stored order, iPXE the printed one; the DUID does not show which.
     let machines = Duid::parse(duid).machine_ids().map(|[stored, printed]| match stage {
         Stage::Firmware => [stored, printed],
         _ => [printed, stored],
@@ -77,16 +77,16 @@ pub fn recognise(
     })
 }
 
-/// What the sender of a packet is called: by the address of its network card, or else by its DUID.
+/// The address that names the sender: its MAC address, or else the end of its DUID.
 pub fn hardware(packet: &Packet<'_>, source: Ipv6Addr) -> HardwareAddress {
     let duid = packet.message.option(code::CLIENT_ID).unwrap_or_default();
     let mac = macs(packet, source).into_iter().flatten().next();
     mac.map_or_else(|| HardwareAddress::from_duid(duid), HardwareAddress::from_mac)
 }
 
-/// What kind of boot client it is, and its class in full. It has to stand under Intel's number and in the firmware's
-/// own words: an answer that says anything else counts as a DHCP server's without an address, and stops the machine for
-/// good.
+/// The class of a boot client, and its text. It must be under Intel's enterprise number and in the firmware's own
+/// words: a firmware that receives another text takes the reply for a DHCP server's without an address, and stops
+/// booting for good.
 pub fn class<'a>(message: &Message<'a>) -> Result<(Class, &'a [u8]), IgnoreReason> {
     if message.option(code::VENDOR_CLASS).is_none() {
         return Err(IgnoreReason::NoVendorClass);
@@ -95,7 +95,8 @@ pub fn class<'a>(message: &Message<'a>) -> Result<(Class, &'a [u8]), IgnoreReaso
     message.vendor_classes().find_map(known).ok_or(IgnoreReason::OtherVendorClass)
 }
 
-/// By option 61, or the digits of the class. Who says nothing is no old BIOS ROM here: those do not speak IPv6.
+/// The architecture from option 61, or from the digits of the class. A client without either is no old BIOS ROM: those
+/// do not support IPv6.
 pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Result<(Arch, ArchSource), IgnoreReason> {
     let option = message.option(code::ARCHITECTURE).unwrap_or_default();
     match select_architecture(option, class, vendor_class, ArchSource::Option61) {
@@ -104,11 +105,10 @@ pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) ->
     }
 }
 
-/// The address of the network card: as the relay next to it has seen it (RFC 6939), as its link-local address was made
-/// of it, as its DUID was.
+/// The MAC address, from three sources: the relay next to the client (RFC 6939), the link-local address, and the DUID.
 fn macs(packet: &Packet<'_>, source: Ipv6Addr) -> [Option<[u8; 6]>; 3] {
-    let next = packet.hops.last();
-    let seen = next.and_then(|hop| match hop.option(code::CLIENT_LINK_LAYER) {
+    let nearest_relay = packet.hops.last();
+    let from_relay = nearest_relay.and_then(|hop| match hop.option(code::CLIENT_LINK_LAYER) {
         Some([0, 1, mac @ ..]) => mac.try_into().ok(),
         _ => None,
     });
@@ -116,11 +116,11 @@ fn macs(packet: &Packet<'_>, source: Ipv6Addr) -> [Option<[u8; 6]>; 3] {
         Some(Duid::Mac(mac)) => Some(mac),
         _ => None,
     };
-    [seen, mac_from_eui64(next.map_or(source, |hop| hop.peer_address)), of_duid]
+    [from_relay, mac_from_eui64(nearest_relay.map_or(source, |hop| hop.peer_address)), of_duid]
 }
 
 impl HardwareAddress {
-    /// The last 16 octets: all that is of any length, and the whole UUID where it is made of one.
+    /// From the last 16 octets of a DUID: all that fits, and the whole UUID of a DUID-UUID.
     pub fn from_duid(duid: &[u8]) -> Self {
         let end = &duid[duid.len().saturating_sub(16)..];
         let mut octets = [0; 16];
@@ -130,6 +130,7 @@ impl HardwareAddress {
 }
 
 impl Relay {
+    /// From the relays around a message; `None` without one.
     pub fn from_hops(hops: &[RelayHop<'_>], source: Ipv6Addr) -> Option<Self> {
         let outermost = hops.first()?;
         let link = hops.iter().rev().map(|hop| hop.link_address).find(|link| !link.is_unspecified());

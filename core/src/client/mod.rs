@@ -1,4 +1,4 @@
-//! Who is asking: recognised once, from one packet; everybody else asks this value (protocol.md 1.3 to 1.6, 5.3).
+//! The client: recognised once, from one packet. All other modules use this value (protocol.md 1.3 to 1.6, 5.3).
 
 mod dhcp4;
 mod dhcp6;
@@ -14,57 +14,71 @@ use core::net::IpAddr;
 pub use dhcp4::{architecture, recognise as recognise4};
 pub use dhcp6::{architecture as architecture6, class as class6, hardware as hardware6, recognise as recognise6};
 
-/// A network-boot client and what it said about itself.
+/// A network-boot client, as its packet describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// What it is called. DHCPv6 may tell no address of a network card; then it is the end of the DUID.
+    /// The address that names the client. A DHCPv6 client without a known MAC address is named by the end of its DUID.
     pub hardware: HardwareAddress,
-    /// The end of its DUID, where it has one.
+    /// The end of its DUID; DHCPv6 only.
     pub duid: Option<HardwareAddress>,
-    /// Option 97, if it has its 17 octets; of a DUID, the likelier reading.
+    /// Option 97, if it is 17 octets long; for a DUID-UUID, the more likely interpretation.
     pub machine_id: Option<MachineId>,
+    /// All identifiers that may be the client's.
     pub identifiers: Identifiers,
+    /// Its vendor class.
     pub class: Class,
+    /// The port that received the packet.
     pub port: Port,
+    /// The type of its message.
     pub message_type: DhcpMessageType,
+    /// Its architecture.
     pub arch: Arch,
+    /// Where the architecture was found.
     pub arch_source: ArchSource,
+    /// How far the boot has come.
     pub stage: Stage,
-    /// A Raspberry Pi, which announces itself as x86 BIOS, or what a rule declares one.
+    /// A Raspberry Pi, which announces itself as x86 BIOS; or a machine that a rule declares one.
     pub raspberry_pi: bool,
-    /// A U-Boot, whatever its class: it takes the file out of the first reply, and does not come to port 4011.
+    /// A U-Boot, of any class: it takes the file name from the first reply, and never contacts port 4011.
     pub u_boot: bool,
+    /// The item that it chose from a menu.
     pub boot_item: Option<BootItem>,
-    /// Its own address, if it has one: ciaddr, or where it writes from.
+    /// Its address, if it has one: ciaddr, or the source address over IPv6.
     pub address: Option<IpAddr>,
+    /// The relay that forwarded the packet.
     pub relay: Option<Relay>,
 }
 
-/// htype, hlen and chaddr.
+/// A hardware address: htype, hlen and chaddr; or the end of a DUID.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HardwareAddress {
-    /// [`Hardware::DUID`]: what follows is no address.
+    /// Hardware address type (1: Ethernet), or [`HardwareAddress::DUID`] for the end of a DUID.
     pub htype: u8,
+    /// Number of valid octets, at most 16.
     pub hlen: u8,
+    /// The address, padded with zeros.
     pub octets: [u8; 16],
 }
 
-/// What may identify it. DHCPv4 says each once; of DHCPv6 there are several readings, and only who knows the machines
-/// can tell which is right (protocol.md 5.6).
+/// Identifiers that may be the client's. DHCPv4 states each one once; for DHCPv6 several interpretations exist, and
+/// only the list of machines shows which one is right (protocol.md 5.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Identifiers {
+    /// MAC addresses.
     pub macs: [Option<[u8; 6]>; 3],
-    /// In printed order.
+    /// UUIDs, in printed order.
     pub uuids: [Option<[u8; 16]>; 2],
 }
 
-/// What option 60 begins with. The answer must begin with the same, or the client does not see it.
+/// The vendor class: the beginning of option 60. A reply must begin with the same text, or the client ignores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
+    /// `PXEClient`.
     Pxe,
+    /// `HTTPClient`.
     Http,
-    /// `U-Boot.armv8` and its like, which only a rule lets in: most builds drop an offer without an address, and those
-    /// that do not read the header fields and nothing else.
+    /// `U-Boot.armv8` and similar, served only if a rule names them: most builds drop an offer without an address, and
+    /// the others read only the header fields.
     UBoot,
 }
 
@@ -73,114 +87,122 @@ pub enum Class {
 pub enum ArchSource {
     /// Option 93, the code at this index.
     Option93(usize),
-    /// The digits of option 60 (`PXEClient:Arch:00007`), option 93 being absent or unusable.
+    /// The digits of option 60 (`PXEClient:Arch:00007`), because option 93 is absent or unusable.
     ClassDigits,
     /// Option 61 of DHCPv6, the code at this index.
     Option61(usize),
-    /// Nothing said: a PXE client without architecture is an old BIOS ROM, where nothing speaks against it.
+    /// Assumed: a PXE client without an architecture is an old BIOS ROM, if nothing contradicts that.
     Assumed,
 }
 
-/// How far the boot has come.
+/// How far the boot has come: the program that sends the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// The firmware.
     Firmware,
-    /// gPXE runs no script that begins with `#!ipxe`, so it is given a loader, as a firmware is.
+    /// gPXE. It cannot run a script that begins with `#!ipxe`, so it receives a loader, as firmware does.
     Gpxe,
-    /// iPXE is running; what it can, if it said so in option 175.
+    /// iPXE, with its features if it sent option 175.
     Ipxe(Option<Features>),
-    /// An iPXE that is given our loader first: it lacks these features for what it is to run, or, if there are none, a
-    /// rule says so.
+    /// An iPXE that receives our loader first: because it lacks these features for its script, or, if there are none,
+    /// because a rule requires it.
     ReplacedIpxe(Features),
-    /// A program that the firmware loaded asks again by itself (Windows boot manager).
+    /// A program that the firmware loaded, such as the Windows boot manager, and that sends a request again.
     BootProgram,
 }
 
+/// The relay agent that forwarded a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Relay {
-    /// Whom the answer goes to: giaddr, or who has sent a RELAY-FORW.
+    /// The destination of the reply: giaddr, or the source address of the RELAY-FORW.
     pub address: IpAddr,
-    /// The relay wants its answer at the port it sent from (RFC 8357: sub-option 19 of option 82, DHCPv6 option 135).
+    /// The relay expects the reply at its source port (RFC 8357: sub-option 19 of option 82, DHCPv6 option 135).
     pub reply_to_source_port: bool,
-    /// The subnet of the client where it is not that of the address: sub-option 5 (RFC 3527), or the link address of
-    /// the relay that is next to the client.
+    /// The subnet of the client, if it differs from that of `address`: sub-option 5 (RFC 3527), or the link-address of
+    /// the relay nearest to the client.
     pub subnet: Option<IpAddr>,
 }
 
 impl Relay {
-    /// DHCPv6 relays are listed by the address that they write from, or by the one that they have on the client's link.
+    /// Whether the relay is in the list. A DHCPv6 relay matches by its source address, or by its address on the
+    /// client's link.
     pub fn is_listed(&self, relays: &[IpAddr]) -> bool {
         let by_link = self.subnet.filter(IpAddr::is_ipv6);
         relays.contains(&self.address) || by_link.is_some_and(|link| relays.contains(&link))
     }
 }
 
-/// Why a packet is none of our business.
+/// Why a packet is not for this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IgnoreReason {
-    /// op is not 1: a server's message. Answering it would let two servers talk to each other for ever.
+    /// op is not 1: a server's message. Two servers that answer each other's messages would never stop.
     Reply,
     /// No option 53: plain BOOTP.
     Bootp,
     /// No option 60: an ordinary DHCP client. Linux would accept an offer without an address.
     NoVendorClass,
-    /// A DHCPv6 client that names an architecture and no vendor class. It cannot be told from one that would take our
-    /// reply for its DHCPv6 server's.
+    /// A DHCPv6 client with an architecture but no vendor class. It may be one that would mistake our reply for its
+    /// DHCPv6 server's.
     NoVendorClass6(Option<Arch>),
-    /// hlen 0: an InfiniBand host that is known by its client identifier alone (RFC 4390 2.1). No boot firmware does
+    /// hlen 0: an InfiniBand host that only its client identifier identifies (RFC 4390 2.1). No boot firmware does
     /// that.
     NoHardwareAddress,
     /// Option 60 begins with neither PXEClient nor HTTPClient.
     OtherVendorClass,
-    /// A message that belongs to the DHCP server, not to a proxy (REQUEST on 67 above all).
+    /// A message for the DHCP server, not for a proxy; most often a REQUEST on port 67.
     Message(Port, DhcpMessageType),
-    /// A DHCPv6 message without DUID.
+    /// A DHCPv6 message without a client identifier.
     NoClientId,
-    /// A REQUEST that names another boot server: a group, a broadcast or a relay has brought it to us as well.
+    /// A REQUEST for another boot server, which a multicast group, a broadcast or a relay delivered to this server as
+    /// well.
     OtherServer,
-    /// An HTTP client, or a U-Boot, that does not say for which architecture; or a PXE client whose option 93 a relay
-    /// has taken out, or that is no BIOS.
+    /// An HTTP client, or a U-Boot, without an architecture; or a PXE client that is no BIOS, or whose relay removed
+    /// option 93.
     NoArchitecture,
-    /// 255, as U-Boot builds without a code say.
+    /// An unassigned code, such as 255, which U-Boot builds without a code send.
     UnknownArchitecture(Arch),
 }
 
 impl Identifiers {
-    /// Where there is no doubt.
+    /// The identifiers of a client that states each one once.
     pub fn new(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Self {
         Identifiers { macs: [mac, None, None], uuids: [uuid, None] }
     }
 }
 
 impl Client {
+    /// Whether the client is iPXE.
     pub fn is_ipxe(&self) -> bool {
         matches!(self.stage, Stage::Ipxe(_) | Stage::ReplacedIpxe(_))
     }
 
-    /// UEFI firmware, which comes for its file to the server that an offer without option 43 names.
+    /// Whether it is UEFI firmware, which contacts port 4011 of the server in an offer without option 43.
     pub fn uses_boot_server(&self) -> bool {
         self.arch.is_efi() && !self.is_ipxe() && !self.u_boot
     }
 
-    /// Whether it says of itself what a Raspberry Pi's own firmware does. Every other is a UEFI, on whatever board.
+    /// Whether its own firmware could be a Raspberry Pi's. With any other architecture, it runs UEFI, on whatever
+    /// board.
     pub fn can_be_raspberry_pi(&self) -> bool {
         self.class == Class::Pxe && raspberry_pi::can_be_raspberry_pi(self.arch) && !self.is_v6()
     }
 
+    /// Whether its message is DHCPv6.
     pub fn is_v6(&self) -> bool {
         matches!(self.message_type, DhcpMessageType::Dhcp6(_))
     }
 }
 
 impl Class {
-    /// Case matters and anything may follow: EDK2 and iPXE compare exactly this in the other direction.
+    /// Parses the beginning of option 60. Case matters and any text may follow: EDK2 and iPXE compare replies in the
+    /// same way.
     pub fn from_vendor_class(vendor_class: &[u8]) -> Option<Self> {
         let begins = |word: &str| vendor_class.starts_with(word.as_bytes());
         let class = [Class::Pxe, Class::Http].into_iter().find(|class| begins(class.vendor_class()));
         class.or_else(|| begins("U-Boot").then_some(Class::UBoot))
     }
 
-    /// The bare word, as the answer carries it; U-Boot looks at no option.
+    /// The text of option 60 in a reply. U-Boot reads no option.
     pub fn vendor_class(self) -> &'static str {
         match self {
             Class::Pxe | Class::UBoot => "PXEClient",
@@ -197,27 +219,30 @@ impl Class {
 }
 
 impl HardwareAddress {
-    /// The mark of octets that are the end of a DUID (RFC 4361 6.1: 255 stands for an identifier of that kind).
+    /// The `htype` of the end of a DUID (RFC 4361 6.1 marks a DUID-based client identifier with 255).
     pub const DUID: u8 = 255;
 
+    /// The valid octets.
     pub fn octets(&self) -> &[u8] {
         &self.octets[..usize::from(self.hlen.min(16))]
     }
 
+    /// An Ethernet address.
     pub fn from_mac(mac: [u8; 6]) -> Self {
         let mut octets = [0; 16];
         octets[..6].copy_from_slice(&mac);
         HardwareAddress { htype: 1, hlen: 6, octets }
     }
 
-    /// The address of an Ethernet card. EDK2 may put a UUID into chaddr instead.
+    /// The MAC address, if it is 6 octets long. EDK2 may send a UUID in chaddr instead.
     pub fn mac(&self) -> Option<[u8; 6]> {
         self.octets().try_into().ok().filter(|_| self.htype != HardwareAddress::DUID)
     }
 }
 
-/// The first code of the class's own transport; failing that, the first that is known; failing that the digits of the
-/// class. RFC 4578 2.1 allows lists; a length that is odd or zero makes the option unusable, not the packet.
+/// Selects the architecture: the first code for the transport of the class, or else the first assigned code, or else
+/// the digits of the class. RFC 4578 2.1 allows a list; an odd or zero length makes the option unusable, but not the
+/// packet.
 fn select_architecture(
     option: &[u8],
     class: Class,
@@ -226,9 +251,9 @@ fn select_architecture(
 ) -> Result<(Arch, ArchSource), IgnoreReason> {
     let option = if option.len().is_multiple_of(2) { option } else { &[] };
     let codes = || option.chunks_exact(2).map(|pair| Arch(u16::from_be_bytes([pair[0], pair[1]])));
-    let own = |arch: Arch| arch.transport() == Some(class.transport());
-    let listed = codes().position(own).or_else(|| codes().position(|arch| arch.info().is_some()));
-    if let Some((index, arch)) = listed.and_then(|index| Some((index, codes().nth(index)?))) {
+    let matches_transport = |arch: Arch| arch.transport() == Some(class.transport());
+    let index = codes().position(matches_transport).or_else(|| codes().position(|arch| arch.info().is_some()));
+    if let Some((index, arch)) = index.and_then(|index| Some((index, codes().nth(index)?))) {
         return Ok((arch, by_option(index)));
     }
     if let Some(arch) = class_digits(vendor_class, class).filter(|arch| arch.info().is_some()) {
@@ -241,7 +266,8 @@ fn select_architecture(
     }
 }
 
-/// `PXEClient:Arch:00007...`: five decimal digits. U-Boot writes them in hex, which shows where one is a letter.
+/// The architecture in `PXEClient:Arch:00007...`: five decimal digits. U-Boot writes them in hexadecimal, which shows
+/// if one of them is a letter.
 fn class_digits(vendor_class: &[u8], class: Class) -> Option<Arch> {
     let digits = vendor_class.strip_prefix(class.vendor_class().as_bytes())?.strip_prefix(b":Arch:")?.get(..5)?;
     let radix = if digits.iter().all(u8::is_ascii_digit) { 10 } else { 16 };
@@ -249,7 +275,7 @@ fn class_digits(vendor_class: &[u8], class: Class) -> Option<Arch> {
     u16::from_str_radix(core::str::from_utf8(digits).ok()?, radix).ok().map(Arch)
 }
 
-/// A script suits every architecture, also one that nobody has assigned yet (iPXE on s390x says 65535).
+/// Accepts an unassigned code from iPXE, whose script is the same for every architecture (iPXE on s390x sends 65535).
 fn accept_for_script(
     found: Result<(Arch, ArchSource), IgnoreReason>,
     stage: Stage,
@@ -263,7 +289,7 @@ fn accept_for_script(
     }
 }
 
-/// Whole words: `MyiPXE-test` is somebody's own class.
+/// Whether a user class is `iPXE` or a configured one, as a whole word: `MyiPXE-test` is another class.
 fn is_ipxe_class(user_classes: &[&[u8]], ipxe_words: &[String]) -> bool {
     user_classes
         .iter()
@@ -275,20 +301,20 @@ fn is_gpxe_class(user_classes: &[&[u8]]) -> bool {
 }
 
 impl IgnoreReason {
-    /// The word for counters and scripts.
+    /// The label for counters, logs and scripts.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::Reply => "not-ours:reply",
-            Self::Bootp => "not-ours:bootp",
-            Self::NoVendorClass => "not-ours:no-vendor-class",
-            Self::NoVendorClass6(_) => "not-ours:no-vendor-class",
-            Self::NoHardwareAddress => "not-ours:no-hardware-address",
-            Self::OtherVendorClass => "not-ours:other-vendor-class",
-            Self::Message(..) => "not-ours:message",
-            Self::NoClientId => "not-ours:no-client-id",
-            Self::OtherServer => "not-ours:other-server",
-            Self::NoArchitecture => "not-ours:no-architecture",
-            Self::UnknownArchitecture(_) => "not-ours:unknown-architecture",
+            Self::Reply => "ignored:reply",
+            Self::Bootp => "ignored:bootp",
+            Self::NoVendorClass => "ignored:no-vendor-class",
+            Self::NoVendorClass6(_) => "ignored:no-vendor-class",
+            Self::NoHardwareAddress => "ignored:no-hardware-address",
+            Self::OtherVendorClass => "ignored:other-vendor-class",
+            Self::Message(..) => "ignored:message",
+            Self::NoClientId => "ignored:no-client-id",
+            Self::OtherServer => "ignored:other-server",
+            Self::NoArchitecture => "ignored:no-architecture",
+            Self::UnknownArchitecture(_) => "ignored:unknown-architecture",
         }
     }
 }
@@ -300,29 +326,27 @@ impl fmt::Display for IgnoreReason {
             Self::Bootp => f.write_str("plain BOOTP: no message type"),
             Self::NoVendorClass => f.write_str("not a network-boot client: no vendor class"),
             Self::NoVendorClass6(Some(Arch::RASPBERRY_PI)) => f.write_str(
-                "a Raspberry Pi: over IPv6 it sends no vendor class (option 16), and takes its file from its DHCPv6 server alone",
+                "a Raspberry Pi: over IPv6 it sends no vendor class (option 16), and accepts its file only from its \
+                 DHCPv6 server",
             ),
             Self::NoVendorClass6(_) => f.write_str(
-                "a network-boot client without a vendor class (option 16): it takes its file from its DHCPv6 server alone",
+                "a network-boot client without a vendor class (option 16): it accepts its file only from its DHCPv6 \
+                 server",
             ),
             Self::NoHardwareAddress => f.write_str(
-                "no hardware address: an InfiniBand host as RFC 4390 has it, known by its client identifier alone, \
-                 which no \
-                 boot firmware is",
+                "no hardware address: an InfiniBand host that only its client identifier identifies (RFC 4390), \
+                 so not boot firmware",
             ),
-            Self::OtherVendorClass => {
-                f.write_str("vendor class begins with neither PXEClient nor HTTPClient: another boot dialect or none")
-            }
-            Self::Message(port, kind @ DhcpMessageType::Dhcp4(_)) => write!(f, "{kind} on {port} is the DHCP server's business"),
+            Self::OtherVendorClass => f.write_str("vendor class begins with neither PXEClient nor HTTPClient"),
+            Self::Message(port, kind @ DhcpMessageType::Dhcp4(_)) => write!(f, "{kind} on {port} is for the DHCP server"),
             Self::Message(port, kind @ DhcpMessageType::Dhcp6(_)) => {
-                write!(f, "{kind} on port {} is the DHCPv6 server's business", port.number6())
+                write!(f, "{kind} on port {} is for the DHCPv6 server", port.number6())
             }
-            Self::NoClientId => f.write_str("it does not say who it is: no client identifier"),
-            Self::OtherServer => f.write_str("it asks another boot server"),
+            Self::NoClientId => f.write_str("no client identifier"),
+            Self::OtherServer => f.write_str("request for another boot server"),
             Self::NoArchitecture => f.write_str(
-                "it does not name its architecture: option 93 (61 in DHCPv6) is absent, and its class has no digits; \
-                 does a relay \
-                 take the option out?",
+                "no architecture: option 93 (61 in DHCPv6) is absent, and the vendor class has no digits; does a \
+                 relay remove the option?",
             ),
             Self::UnknownArchitecture(arch) => write!(f, "{arch}"),
         }

@@ -1,14 +1,14 @@
-//! How a Raspberry Pi is told. Its boot ROM and its bootloader call themselves an x86 BIOS, and take neither its loader
-//! nor a script. One sign is enough, and each can be absent: the signs in option 97 can be configured away
-//! (`DHCP_OPTION97`), the address may be that of a Compute Module's maker or of a USB card.
+//! Recognition of a Raspberry Pi. Its boot ROM and its bootloader announce themselves as x86 BIOS, but run neither a
+//! BIOS loader nor a script. One sign is enough, and each may be absent: the signs in option 97 can be configured away
+//! (`DHCP_OPTION97`), and the MAC address may be that of a Compute Module's maker or of a USB adapter.
 
 use super::HardwareAddress;
 use crate::arch::Arch;
 use crate::wire::pxe::MachineId;
 
-/// Addresses of the maker, as the IEEE has given them out. The list ends when it has no further one, so it is one sign
-/// among others.
-const MAKER: [[u8; 3]; 7] = [
+/// MAC address prefixes that the IEEE assigned to the maker. New ones will follow, so a prefix is only one sign among
+/// others.
+const MAC_PREFIXES: [[u8; 3]; 7] = [
     [0xb8, 0x27, 0xeb],
     [0x28, 0xcd, 0xc1],
     [0x2c, 0xcf, 0x67],
@@ -18,29 +18,30 @@ const MAKER: [[u8; 3]; 7] = [
     [0xe4, 0x5f, 0x01],
 ];
 
-/// What its bootloader says of itself, and real BIOS ROMs as well: a sign only together with another.
-const CLASS: &[u8] = b"PXEClient:Arch:00000:UNDI:002001";
+/// The vendor class of its bootloader, and of real BIOS ROMs as well: a sign only together with another.
+const BOOTLOADER_CLASS: &[u8] = b"PXEClient:Arch:00000:UNDI:002001";
 
-/// Whether firmware of this architecture may be a Pi's. Every other is a UEFI, on whatever board.
+/// Whether firmware of this architecture can be a Raspberry Pi's. With any other, it runs UEFI, on whatever board.
 pub fn can_be_raspberry_pi(arch: Arch) -> bool {
     matches!(arch, Arch::BIOS | Arch::RASPBERRY_PI)
 }
 
+/// Whether the client is a Raspberry Pi's own firmware.
 pub fn is_raspberry_pi(arch: Arch, hardware: &HardwareAddress, vendor_class: &[u8], machine: Option<&MachineId>) -> bool {
-    let told = || {
-        let by_maker = MAKER.iter().any(|maker| hardware.octets().starts_with(maker));
-        by_maker || machine.is_some_and(|machine| by_identifier(machine, vendor_class))
+    let has_sign = || {
+        let has_prefix = MAC_PREFIXES.iter().any(|prefix| hardware.octets().starts_with(prefix));
+        has_prefix || machine.is_some_and(|machine| has_machine_id_sign(machine, vendor_class))
     };
-    arch == Arch::RASPBERRY_PI || can_be_raspberry_pi(arch) && told()
+    arch == Arch::RASPBERRY_PI || can_be_raspberry_pi(arch) && has_sign()
 }
 
-/// Option 97: `RPi` and the model's number, or the filler of the Pi 3's ROM. Where it is configured to hold the serial
-/// number or a word of the operator's, it holds those four octets four times, which no SMBIOS does; one octet sixteen
-/// times is the filler of many boards.
-fn by_identifier(machine: &MachineId, vendor_class: &[u8]) -> bool {
+/// Whether option 97 is a Raspberry Pi's: `RPi` and the model number, or the filler of the Pi 3's ROM. If it is
+/// configured to hold the serial number or the operator's own text, those four octets occur four times, which no SMBIOS
+/// does; one octet sixteen times is the filler of many boards.
+fn has_machine_id_sign(machine: &MachineId, vendor_class: &[u8]) -> bool {
     let [_, id @ ..] = &machine.0;
-    let named = matches!(id, [b'R', b'P', b'i', model, ..] if model.is_ascii_digit());
-    let one_octet = id.iter().all(|octet| *octet == id[0]);
-    let one_word = id.chunks(4).all(|word| word == &id[..4]);
-    named || *id == [0x44; 16] || vendor_class == CLASS && one_word && !one_octet
+    let has_model = matches!(id, [b'R', b'P', b'i', model, ..] if model.is_ascii_digit());
+    let is_one_octet = id.iter().all(|octet| *octet == id[0]);
+    let is_one_word = id.chunks(4).all(|word| word == &id[..4]);
+    has_model || *id == [0x44; 16] || vendor_class == BOOTLOADER_CLASS && is_one_word && !is_one_octet
 }

@@ -1,76 +1,127 @@
 //! DHCPv4 messages (RFC 2131 2, RFC 2132): header, ordered options, option overload, long options (RFC 3396).
 //!
-//! Unknown options survive and order is kept: an option is its code and its octets, nothing more. Typed readers for
-//! what matters to booting are in [`super::pxe`] and in `client`.
+//! An option is a code and its octets; order and unknown options are preserved. [`super::pxe`] and `client` interpret
+//! the options that matter for booting.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::Ipv4Addr;
 
-/// Octets before the cookie.
+/// Length of the fixed header, before the magic cookie, in octets.
 pub const HEADER_LENGTH: usize = 236;
+/// The magic cookie (RFC 2131 3).
 pub const MAGIC_COOKIE: [u8; 4] = [0x63, 0x82, 0x53, 0x63];
-/// Bit 15 of flags (RFC 2131 figure 2).
+/// The BROADCAST flag, bit 15 of `flags` (RFC 2131 figure 2).
 pub const BROADCAST_FLAG: u16 = 0x8000;
-/// Smallest BOOTP message that every relay and ROM takes (RFC 951, RFC 1542 2.1).
+/// Length of the smallest BOOTP message, in octets: every relay and ROM accepts it (RFC 951, RFC 1542 2.1).
 pub const MIN_LENGTH: usize = 300;
 
-/// htype of IP over InfiniBand (RFC 4390).
+/// The `htype` of IP over InfiniBand (RFC 4390).
 pub const HTYPE_INFINIBAND: u8 = 32;
 
+/// BOOTREQUEST: the client sends the message.
 pub const OP_REQUEST: u8 = 1;
+/// BOOTREPLY: the server sends the message.
 pub const OP_REPLY: u8 = 2;
 
 /// Option codes by their RFC 2132 (and later) numbers.
 pub mod code {
+    /// One octet of padding, without a length.
     pub const PAD: u8 = 0;
+    /// Vendor-specific information; for PXE, encapsulated options.
     pub const VENDOR_SPECIFIC: u8 = 43;
+    /// Requested IP address.
     pub const REQUESTED_ADDRESS: u8 = 50;
+    /// Option overload: `file` and `sname` hold options.
     pub const OVERLOAD: u8 = 52;
+    /// DHCP message type.
     pub const MESSAGE_TYPE: u8 = 53;
+    /// Server identifier.
     pub const SERVER_ID: u8 = 54;
+    /// Parameter request list.
     pub const PARAMETER_LIST: u8 = 55;
+    /// Maximum DHCP message size.
     pub const MAXIMUM_SIZE: u8 = 57;
+    /// Vendor class identifier.
     pub const VENDOR_CLASS: u8 = 60;
+    /// Boot file name.
     pub const BOOT_FILE: u8 = 67;
+    /// User class (RFC 3004).
     pub const USER_CLASS: u8 = 77;
+    /// Relay agent information (RFC 3046).
     pub const RELAY_AGENT: u8 = 82;
+    /// Client system architecture (RFC 4578 2.1).
     pub const ARCHITECTURE: u8 = 93;
+    /// Client network interface identifier: UNDI version (RFC 4578 2.2).
     pub const NETWORK_INTERFACE: u8 = 94;
+    /// Client machine identifier: UUID (RFC 4578 2.3).
     pub const MACHINE_ID: u8 = 97;
+    /// iPXE's encapsulated options.
     pub const IPXE: u8 = 175;
+    /// End of the options.
     pub const END: u8 = 255;
 }
 
-/// What makes a packet unreadable, and at which octet.
+/// Why a packet cannot be parsed, and at which octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
-    /// Shorter than the fixed part.
-    TooShort { length: usize, needs: usize },
-    /// The four octets where the DHCP cookie should be.
+    /// The packet is shorter than the fixed header and the cookie.
+    TooShort {
+        /// Length of the packet, in octets.
+        length: usize,
+        /// Least length, in octets.
+        needs: usize,
+    },
+    /// These four octets instead of the magic cookie.
     Cookie([u8; 4]),
-    /// hlen is more than chaddr holds, or 0 of what is not InfiniBand.
+    /// `hlen` exceeds the size of `chaddr`, or is 0 and `htype` is not InfiniBand.
     HardwareLength(u8),
-    /// An option claims more octets than its area has left.
-    OptionOverrun { code: u8, at: usize, claims: usize, left: usize },
-    /// An option of fixed size has another one.
-    OptionLength { code: u8, length: usize },
-    /// An option of fixed size occurs twice with different values.
-    ConflictingOption { code: u8 },
+    /// The length of an option exceeds the rest of its area.
+    OptionOverrun {
+        /// Option code.
+        code: u8,
+        /// Offset of the option in the datagram, in octets.
+        at: usize,
+        /// Length that the option states, in octets.
+        claims: usize,
+        /// Octets left in the area.
+        left: usize,
+    },
+    /// An option of fixed length has another length.
+    OptionLength {
+        /// Option code.
+        code: u8,
+        /// Its length, in octets.
+        length: usize,
+    },
+    /// An option of fixed length occurs twice, with different values.
+    ConflictingOption {
+        /// Option code.
+        code: u8,
+    },
 }
 
-/// Option 53 (RFC 2132 9.6).
+/// DHCP message type, option 53 (RFC 2132 9.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageType {
+    /// DHCPDISCOVER, 1.
     Discover,
+    /// DHCPOFFER, 2.
     Offer,
+    /// DHCPREQUEST, 3.
     Request,
+    /// DHCPDECLINE, 4.
     Decline,
+    /// DHCPACK, 5.
     Ack,
+    /// DHCPNAK, 6.
     Nak,
+    /// DHCPRELEASE, 7.
     Release,
+    /// DHCPINFORM, 8.
     Inform,
+    /// Any other number.
     Other(u8),
 }
 
@@ -122,38 +173,52 @@ impl fmt::Display for MessageType {
     }
 }
 
-/// The fixed part (RFC 2131 figure 1).
+/// The fixed header (RFC 2131 figure 1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
+    /// Message op code: [`OP_REQUEST`] or [`OP_REPLY`].
     pub op: u8,
+    /// Hardware address type (1: Ethernet).
     pub htype: u8,
-    /// Octets of chaddr that count, 1-16; on InfiniBand it may be 0, and the client identifier alone counts (RFC 4390
-    /// 2.1).
+    /// Length of the hardware address in `chaddr`, 1-16 octets. 0 is valid on InfiniBand, where only the client
+    /// identifier identifies the client (RFC 4390 2.1).
     pub hlen: u8,
+    /// Number of relays that forwarded the message.
     pub hops: u8,
+    /// Transaction id.
     pub xid: u32,
+    /// Seconds since the client began, as it states them.
     pub secs: u16,
+    /// Flags; see [`BROADCAST_FLAG`].
     pub flags: u16,
+    /// Client IP address, if the client has one.
     pub ciaddr: Ipv4Addr,
+    /// "Your" IP address, assigned by a DHCP server.
     pub yiaddr: Ipv4Addr,
+    /// IP address of the next server to boot from.
     pub siaddr: Ipv4Addr,
+    /// IP address of the relay agent.
     pub giaddr: Ipv4Addr,
+    /// Client hardware address, padded.
     pub chaddr: [u8; 16],
+    /// Server host name, or options (option 52).
     pub sname: [u8; 64],
+    /// Boot file name, or options (option 52).
     pub file: [u8; 128],
 }
 
-/// A message whose options are known to be sound. Nothing is copied: it looks into the datagram.
+/// A message whose options were checked. It borrows from the datagram and copies nothing but the header.
 #[derive(Clone, Debug)]
 pub struct Message<'a> {
+    /// The fixed header.
     pub header: Header,
-    /// Where options stand, in the order in which they count: options, file, sname (RFC 2131 4.1).
+    /// The areas that hold options, in the order in which they are read: options, file, sname (RFC 2131 4.1).
     areas: [&'a [u8]; 3],
-    index: Index<'a>,
+    index: OptionIndex<'a>,
 }
 
 impl<'a> Message<'a> {
-    /// Takes a datagram apart. A missing end option at the exact end of an area is tolerated: nothing is ambiguous.
+    /// Parses a datagram. A missing end option at the exact end of an area is accepted, because nothing is ambiguous.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed> {
         let needs = HEADER_LENGTH + MAGIC_COOKIE.len();
         if datagram.len() < needs {
@@ -165,19 +230,19 @@ impl<'a> Message<'a> {
             return Err(Malformed::Cookie([cookie[0], cookie[1], cookie[2], cookie[3]]));
         }
         let header = Header::parse(fixed)?;
-        let mut message = Message { header, areas: [options, &[], &[]], index: Index::default() };
+        let mut message = Message { header, areas: [options, &[], &[]], index: OptionIndex::default() };
         check_area(options, needs)?;
         message.open_overload(datagram)?;
-        message.survey()?;
+        message.index_options()?;
         Ok(message)
     }
 
-    /// Every option in order of appearance, instances of long options apart.
+    /// Every option in order of appearance; each instance of a long option separately.
     pub fn options(&self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
         self.areas.into_iter().flat_map(Options)
     }
 
-    /// The value of an option; several instances are joined in order of appearance (RFC 3396 5).
+    /// The value of an option. Several instances are concatenated in order of appearance (RFC 3396 5).
     pub fn option(&self, code: u8) -> Option<Cow<'a, [u8]>> {
         if let Some(found) = self.index.find(code) {
             return found.map(Cow::Borrowed);
@@ -190,26 +255,28 @@ impl<'a> Message<'a> {
         Some(Cow::Owned(joined))
     }
 
+    /// The message type; a BOOTP message has none.
     pub fn message_type(&self) -> Option<MessageType> {
         self.option(code::MESSAGE_TYPE).map(|value| value[0].into())
     }
 
-    /// An option that holds one IPv4 address.
+    /// The value of an option that holds one IPv4 address.
     pub fn address(&self, code: u8) -> Option<Ipv4Addr> {
         let octets: [u8; 4] = self.option(code)?.get(..4)?.try_into().ok()?;
         Some(octets.into())
     }
 
-    /// The file field as text octets, unless option 52 made options of it.
+    /// The boot file name in `file`, up to its NUL; empty if `file` holds options.
     pub fn file(&self) -> &[u8] {
         if self.areas[1].is_empty() { until_nul(&self.header.file) } else { &[] }
     }
 
+    /// The server host name in `sname`, up to its NUL; empty if `sname` holds options.
     pub fn sname(&self) -> &[u8] {
         if self.areas[2].is_empty() { until_nul(&self.header.sname) } else { &[] }
     }
 
-    /// Option 52: bit 0 - file holds options, bit 1 - sname does (RFC 2132 9.3).
+    /// Option 52: bit 0 - `file` holds options, bit 1 - `sname` does (RFC 2132 9.3).
     fn open_overload(&mut self, datagram: &'a [u8]) -> Result<(), Malformed> {
         let Some((_, value)) = Options(self.areas[0]).find(|&(c, _)| c == code::OVERLOAD) else { return Ok(()) };
         let &[bits] = value else { return Err(Malformed::OptionLength { code: code::OVERLOAD, length: value.len() }) };
@@ -224,13 +291,14 @@ impl<'a> Message<'a> {
         Ok(())
     }
 
-    /// Where the options are. Those of fixed size cannot be long ones: a second instance must say the same.
-    fn survey(&mut self) -> Result<(), Malformed> {
-        let mut seen: [Option<&[u8]>; FIXED_SIZE.len()] = [None; FIXED_SIZE.len()];
+    /// Indexes the options. An option of fixed length cannot be a long option, so a second instance must repeat the
+    /// value.
+    fn index_options(&mut self) -> Result<(), Malformed> {
+        let mut seen: [Option<&[u8]>; FIXED_LENGTHS.len()] = [None; FIXED_LENGTHS.len()];
         for (code, value) in self.options() {
             self.index.insert(code, value);
-            let Some(place) = FIXED_SIZE.iter().position(|&(c, _)| c == code) else { continue };
-            if value.len() != FIXED_SIZE[place].1 {
+            let Some(place) = FIXED_LENGTHS.iter().position(|&(c, _)| c == code) else { continue };
+            if value.len() != FIXED_LENGTHS[place].1 {
                 return Err(Malformed::OptionLength { code, length: value.len() });
             }
             match seen[place] {
@@ -242,23 +310,23 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A packet is asked for twenty options, and to walk through it for each would cost more than all else that is done
-/// with it.
+/// The server looks up twenty options of each packet. Walking through all of them each time would cost more than the
+/// rest of the work.
 #[derive(Clone, Debug, Default)]
-struct Index<'a> {
-    codes: [u8; Index::MOST],
-    values: [&'a [u8]; Index::MOST],
+struct OptionIndex<'a> {
+    codes: [u8; OptionIndex::MAX],
+    values: [&'a [u8]; OptionIndex::MAX],
     count: usize,
-    /// There are more options, or one of them in several instances: then they are walked through.
+    /// Options are missing here, or one has several instances: look-ups walk through the packet instead.
     incomplete: bool,
 }
 
-impl<'a> Index<'a> {
-    /// Firmware sends a dozen.
-    const MOST: usize = 24;
+impl<'a> OptionIndex<'a> {
+    /// Firmware sends a dozen options.
+    const MAX: usize = 24;
 
     fn insert(&mut self, code: u8, value: &'a [u8]) {
-        if self.count == Self::MOST || self.codes[..self.count].contains(&code) {
+        if self.count == Self::MAX || self.codes[..self.count].contains(&code) {
             self.incomplete = true;
             return;
         }
@@ -266,15 +334,15 @@ impl<'a> Index<'a> {
         self.count += 1;
     }
 
-    /// `None`: it does not know.
+    /// The value, `Some(None)` for an absent option, or `None` if the index is incomplete.
     fn find(&self, code: u8) -> Option<Option<&'a [u8]>> {
         let place = self.codes[..self.count].iter().position(|&known| known == code);
         (!self.incomplete).then(|| place.map(|place| self.values[place]))
     }
 }
 
-/// Options whose size is fixed and whose loss would change the meaning of the packet.
-const FIXED_SIZE: [(u8, usize); 4] =
+/// Options of fixed length, in octets, whose loss would change the meaning of the packet.
+const FIXED_LENGTHS: [(u8, usize); 4] =
     [(code::REQUESTED_ADDRESS, 4), (code::MESSAGE_TYPE, 1), (code::SERVER_ID, 4), (code::MAXIMUM_SIZE, 2)];
 
 impl Header {
@@ -303,12 +371,12 @@ impl Header {
         })
     }
 
-    /// The part of chaddr that counts.
+    /// The hardware address: the first `hlen` octets of `chaddr`.
     pub fn hardware(&self) -> &[u8] {
         &self.chaddr[..usize::from(self.hlen.min(16))]
     }
 
-    fn emit(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&[self.op, self.htype, self.hlen, self.hops]);
         out.extend_from_slice(&self.xid.to_be_bytes());
         out.extend_from_slice(&self.secs.to_be_bytes());
@@ -322,7 +390,7 @@ impl Header {
     }
 }
 
-/// A request with nothing in it but a hardware type of Ethernet.
+/// An empty request from an Ethernet client.
 impl Default for Header {
     fn default() -> Self {
         const NONE: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
@@ -345,7 +413,7 @@ impl Default for Header {
     }
 }
 
-/// Puts a message together at the end of `out`, option by option in the order they are given.
+/// Appends a message to a buffer, option by option in the order of the calls.
 #[derive(Debug)]
 pub struct Writer<'o> {
     out: &'o mut Vec<u8>,
@@ -353,15 +421,16 @@ pub struct Writer<'o> {
 }
 
 impl<'o> Writer<'o> {
+    /// Writes the header and the cookie to the end of `out`.
     pub fn new(header: &Header, out: &'o mut Vec<u8>) -> Self {
         let start = out.len();
-        header.emit(out);
+        header.write(out);
         out.extend_from_slice(&MAGIC_COOKIE);
         Writer { out, start }
     }
 
-    /// A value of more than 255 octets becomes several instances (RFC 3396 6). Towards boot clients none may: they
-    /// read the first instance only, so what the plan offers is bounded before it comes here.
+    /// Appends an option. A value of more than 255 octets becomes several instances (RFC 3396 6). Boot clients read
+    /// only the first instance, so callers bound what they send to them.
     pub fn option(&mut self, code: u8, value: &[u8]) -> &mut Self {
         if value.is_empty() {
             self.out.extend_from_slice(&[code, 0]);
@@ -373,7 +442,7 @@ impl<'o> Writer<'o> {
         self
     }
 
-    /// The end option, and zeros up to `smallest` octets. Gives the length of the message.
+    /// Appends the end option, and zeros up to `smallest` octets. Returns the length of the message in octets.
     pub fn finish(self, smallest: usize) -> usize {
         self.out.push(code::END);
         let length = (self.out.len() - self.start).max(smallest);
@@ -385,19 +454,19 @@ impl<'o> Writer<'o> {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::TooShort { length, needs } => write!(f, "{length} octets where {needs} are the least"),
+            Self::TooShort { length, needs } => write!(f, "{length} octets, at least {needs} are needed"),
             Self::Cookie([a, b, c, d]) => write!(f, "cookie {a:02x}{b:02x}{c:02x}{d:02x} instead of 63825363"),
             Self::HardwareLength(length) => write!(f, "hardware address of {length} octets"),
             Self::OptionOverrun { code, at, claims, left } => {
                 write!(f, "option {code} at octet {at} claims {claims} octets, {left} are left")
             }
             Self::OptionLength { code, length } => write!(f, "option {code} with {length} octets"),
-            Self::ConflictingOption { code } => write!(f, "option {code} twice with different values"),
+            Self::ConflictingOption { code } => write!(f, "option {code} occurs twice, with different values"),
         }
     }
 }
 
-/// Walks an area that may end without an end option.
+/// Iterates over the options of an area, which may lack an end option.
 #[derive(Clone, Debug)]
 struct Options<'a>(&'a [u8]);
 
@@ -414,14 +483,14 @@ impl<'a> Iterator for Options<'a> {
                     self.0 = rest;
                     return Some((code, value));
                 }
-                // What overruns its area was refused by `check_area`.
+                // `check_area` has refused any option that overruns its area.
                 _ => return None,
             }
         }
     }
 }
 
-/// Every option must end inside its area, which begins at octet `base` of the datagram.
+/// Checks that each option ends inside its area, which begins at octet `base` of the datagram.
 fn check_area(area: &[u8], base: usize) -> Result<(), Malformed> {
     let mut walk = Options(area);
     while walk.next().is_some() {}
@@ -451,8 +520,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_option_is_found_however_many_there_are_and_instances_are_joined() {
-        for (count, long) in [1, Index::MOST, Index::MOST + 1, 100].into_iter().flat_map(|n| [(n, false), (n, true)]) {
+    fn finds_every_option_however_many_there_are_and_joins_instances() {
+        for (count, long) in
+            [1, OptionIndex::MAX, OptionIndex::MAX + 1, 100].into_iter().flat_map(|n| [(n, false), (n, true)])
+        {
             let mut octets = Vec::new();
             let mut packet = Writer::new(&Header { hlen: 6, ..Header::default() }, &mut octets);
             let codes = (100..=200).take(count);

@@ -1,6 +1,7 @@
-//! DHCPv6 messages (RFC 8415 8, 9, 21): what a client says, its options in order, and the relays that it came through.
+//! DHCPv6 messages (RFC 8415 8, 9, 21): a client's or server's message with its options in order, and the relays that
+//! forwarded it.
 //!
-//! As in [`super::dhcp4`], an option is its code and its octets, order is kept, and unknown ones survive.
+//! As in [`super::dhcp4`], an option is a code and its octets; order and unknown options are preserved.
 
 use super::pxe::MachineId;
 use alloc::vec::Vec;
@@ -9,80 +10,131 @@ use core::net::Ipv6Addr;
 
 /// Option codes by their RFC 8415 (and later) numbers.
 pub mod code {
+    /// Client identifier (DUID).
     pub const CLIENT_ID: u16 = 1;
+    /// Server identifier (DUID).
     pub const SERVER_ID: u16 = 2;
+    /// Identity association for non-temporary addresses.
     pub const IA_NA: u16 = 3;
+    /// Address in an identity association (IAADDR).
     pub const IA_ADDRESS: u16 = 5;
+    /// Option request (ORO).
     pub const OPTION_REQUEST: u16 = 6;
+    /// Server preference.
     pub const PREFERENCE: u16 = 7;
+    /// Elapsed time, in hundredths of a second.
     pub const ELAPSED_TIME: u16 = 8;
+    /// The message that a relay forwards.
     pub const RELAY_MESSAGE: u16 = 9;
+    /// Status code.
     pub const STATUS: u16 = 13;
+    /// User class.
     pub const USER_CLASS: u16 = 15;
+    /// Vendor class.
     pub const VENDOR_CLASS: u16 = 16;
+    /// The relay's interface identifier.
     pub const INTERFACE_ID: u16 = 18;
-    /// RFC 3646.
+    /// DNS servers (RFC 3646 3).
     pub const DNS_SERVERS: u16 = 23;
+    /// Domain search list (RFC 3646 4).
     pub const DOMAIN_LIST: u16 = 24;
-    /// RFC 5970.
+    /// Boot file URL (RFC 5970 3.1).
     pub const BOOT_FILE_URL: u16 = 59;
+    /// Client system architecture (RFC 5970 3.3).
     pub const ARCHITECTURE: u16 = 61;
+    /// Client network interface identifier (RFC 5970 3.4).
     pub const NETWORK_INTERFACE: u16 = 62;
-    /// RFC 6939.
+    /// Client link-layer address, added by the relay (RFC 6939).
     pub const CLIENT_LINK_LAYER: u16 = 79;
-    /// RFC 8357.
+    /// The relay's source port (RFC 8357).
     pub const RELAY_PORT: u16 = 135;
 }
 
-/// Intel's enterprise number, under which PXE and HTTP boot clients give their class (UEFI 2.10, 24.7.3.1).
+/// Intel's enterprise number: PXE and HTTP boot clients send their vendor class under it (UEFI 2.10, 24.7.3.1).
 pub const INTEL_ENTERPRISE_NUMBER: u32 = 343;
-/// HOP_COUNT_LIMIT (RFC 8415 7.6).
+/// Most relays that may forward a message: HOP_COUNT_LIMIT (RFC 8415 7.6).
 pub const MAX_RELAYS: usize = 8;
-/// A type and 128 octets (RFC 8415 11.1).
+/// Length of the longest DUID: a type and 128 octets (RFC 8415 11.1).
 pub const MAX_DUID_LENGTH: usize = 130;
 
-/// Type and transaction id.
-const HEADER: usize = 4;
-/// Type, hop count, link address, peer address (RFC 8415 9).
-const RELAY_HEADER: usize = 34;
+/// Length of the fixed header: type and transaction id.
+const MESSAGE_HEADER_LENGTH: usize = 4;
+/// Length of a relay's fixed header: type, hop count, link address, peer address (RFC 8415 9).
+const RELAY_HEADER_LENGTH: usize = 34;
 
-/// What makes a packet unreadable.
+/// Why a packet cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
-    /// Shorter than its fixed part.
-    TooShort { length: usize, needs: usize },
-    /// An option claims more octets than its area has left.
-    OptionOverrun { code: u16, at: usize, claims: usize, left: usize },
-    /// An option of which there is one occurs twice.
-    DuplicateOption { code: u16 },
-    /// A DUID that can be none.
-    DuidLength { code: u16, length: usize },
-    /// A relay's message without the message that it relays.
+    /// The message is shorter than its fixed header.
+    TooShort {
+        /// Length of the message, in octets.
+        length: usize,
+        /// Least length, in octets.
+        needs: usize,
+    },
+    /// The length of an option exceeds the rest of its area.
+    OptionOverrun {
+        /// Option code.
+        code: u16,
+        /// Offset of the option in its message, in octets.
+        at: usize,
+        /// Length that the option states, in octets.
+        claims: usize,
+        /// Octets left in the area.
+        left: usize,
+    },
+    /// An option that may occur once occurs twice.
+    DuplicateOption {
+        /// Option code.
+        code: u16,
+    },
+    /// A DUID is empty or too long.
+    DuidLength {
+        /// Option code.
+        code: u16,
+        /// Its length, in octets.
+        length: usize,
+    },
+    /// A relay's message without the message that it forwards.
     EmptyRelayMessage,
-    /// More relays than a packet may pass.
+    /// More relays than [`MAX_RELAYS`].
     TooManyRelays,
 }
 
-/// RFC 8415 7.3.
+/// DHCPv6 message type (RFC 8415 7.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageType {
+    /// SOLICIT, 1.
     Solicit,
+    /// ADVERTISE, 2.
     Advertise,
+    /// REQUEST, 3.
     Request,
+    /// CONFIRM, 4.
     Confirm,
+    /// RENEW, 5.
     Renew,
+    /// REBIND, 6.
     Rebind,
+    /// REPLY, 7.
     Reply,
+    /// RELEASE, 8.
     Release,
+    /// DECLINE, 9.
     Decline,
+    /// RECONFIGURE, 10.
     Reconfigure,
+    /// INFORMATION-REQUEST, 11.
     InformationRequest,
+    /// RELAY-FORW, 12.
     RelayForward,
+    /// RELAY-REPL, 13.
     RelayReply,
+    /// Any other number.
     Other(u8),
 }
 
-const TYPES: [(u8, MessageType, &str); 13] = [
+const MESSAGE_TYPES: [(u8, MessageType, &str); 13] = [
     (1, MessageType::Solicit, "SOLICIT"),
     (2, MessageType::Advertise, "ADVERTISE"),
     (3, MessageType::Request, "REQUEST"),
@@ -98,35 +150,41 @@ const TYPES: [(u8, MessageType, &str); 13] = [
     (13, MessageType::RelayReply, "RELAY-REPL"),
 ];
 
-/// What a client says, or a server to it.
+/// A message from a client or a server, without relays.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
+    /// Message type.
     pub message_type: MessageType,
+    /// Transaction id.
     pub transaction_id: [u8; 3],
     options: &'a [u8],
 }
 
-/// A relay that the message came through.
+/// The header and the options of one relay.
 #[derive(Clone, Copy, Debug)]
 pub struct RelayHop<'a> {
     /// RELAY-FORW, or RELAY-REPL on its way back.
     pub message_type: MessageType,
+    /// Number of relays that forwarded the message before.
     pub hop_count: u8,
-    /// An address of the relay's on the client's link, or unspecified.
+    /// The relay's address on the client's link, or the unspecified address.
     pub link_address: Ipv6Addr,
-    /// Whom it had the message from.
+    /// The address that the relay received the message from.
     pub peer_address: Ipv6Addr,
     options: &'a [u8],
 }
 
-/// A datagram taken apart: a message, and the relays around it, outermost first.
+/// A parsed datagram: a message, and the relays around it.
 #[derive(Clone, Debug)]
 pub struct Packet<'a> {
+    /// The relays, outermost first: the one nearest to the server.
     pub hops: Vec<RelayHop<'a>>,
+    /// The message inside.
     pub message: Message<'a>,
 }
 
 impl<'a> Packet<'a> {
+    /// Parses a datagram and checks the options of every layer.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed> {
         let (mut hops, mut rest) = (Vec::new(), datagram);
         while matches!(rest.first(), Some(12 | 13)) {
@@ -144,12 +202,12 @@ impl<'a> Packet<'a> {
 impl<'a> Message<'a> {
     fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
         let &[kind, a, b, c, ref options @ ..] = octets else {
-            return Err(Malformed::TooShort { length: octets.len(), needs: HEADER });
+            return Err(Malformed::TooShort { length: octets.len(), needs: MESSAGE_HEADER_LENGTH });
         };
-        check_area(options, HEADER)?;
+        check_area(options, MESSAGE_HEADER_LENGTH)?;
         let message = Message { message_type: kind.into(), transaction_id: [a, b, c], options };
         for code in [code::CLIENT_ID, code::SERVER_ID] {
-            sole(options, code)?;
+            check_unique(options, code)?;
             let length = message.option(code).map_or(1, <[u8]>::len);
             if length == 0 || length > MAX_DUID_LENGTH {
                 return Err(Malformed::DuidLength { code, length });
@@ -168,7 +226,7 @@ impl<'a> Message<'a> {
         find(self.options, code)
     }
 
-    /// What the client calls itself under our enterprise number (option 16), first to last.
+    /// The vendor classes under Intel's enterprise number (option 16), in order.
     pub fn vendor_classes(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let own = self.options().filter(|(code, _)| *code == code::VENDOR_CLASS).filter_map(|(_, value)| {
             let (enterprise, data) = value.split_at_checked(4)?;
@@ -177,16 +235,16 @@ impl<'a> Message<'a> {
         own.flat_map(LengthPrefixed)
     }
 
-    /// Option 15: a list, and the raw octets as well, because some send a plain text.
+    /// User classes (option 15): the texts of the list, and the raw value, because some clients send plain text.
     pub fn user_classes(&self) -> Vec<&'a [u8]> {
         let Some(value) = self.option(code::USER_CLASS) else { return Vec::new() };
         LengthPrefixed(value).chain([value]).collect()
     }
 
-    /// The addresses that it has been promised, or asks for (IAADDR in IA_NA).
+    /// The addresses that the client was offered, or requests (IAADDR in IA_NA).
     pub fn addresses(&self) -> impl Iterator<Item = Ipv6Addr> + use<'a> {
         let associations = self.options().filter(|(code, _)| *code == code::IA_NA);
-        // IAID, T1 and T2 stand before the options of an association (RFC 8415 21.4).
+        // IAID, T1 and T2 precede the options of an association (RFC 8415 21.4).
         let inner = associations.flat_map(|(_, value)| Options(value.get(12..).unwrap_or_default()));
         inner.filter(|(code, _)| *code == code::IA_ADDRESS).filter_map(|(_, value)| address(value.get(..16)?))
     }
@@ -194,34 +252,39 @@ impl<'a> Message<'a> {
 
 impl<'a> RelayHop<'a> {
     fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
-        let short = Malformed::TooShort { length: octets.len(), needs: RELAY_HEADER };
-        let (header, options) = octets.split_at_checked(RELAY_HEADER).ok_or(short)?;
-        check_area(options, RELAY_HEADER)?;
-        sole(options, code::RELAY_MESSAGE)?;
+        let short = Malformed::TooShort { length: octets.len(), needs: RELAY_HEADER_LENGTH };
+        let (header, options) = octets.split_at_checked(RELAY_HEADER_LENGTH).ok_or(short)?;
+        check_area(options, RELAY_HEADER_LENGTH)?;
+        check_unique(options, code::RELAY_MESSAGE)?;
         let [link, peer] = [&header[2..18], &header[18..34]].map(|octets| address(octets).ok_or(short));
         Ok(RelayHop { message_type: header[0].into(), hop_count: header[1], link_address: link?, peer_address: peer?, options })
     }
 
+    /// The relay's options in order of appearance.
     pub fn options(&self) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
         Options(self.options)
     }
 
+    /// The first option of this code.
     pub fn option(&self, code: u16) -> Option<&'a [u8]> {
         find(self.options, code)
     }
 }
 
-/// Who a client is, in any network that it comes to (RFC 8415 11, RFC 6355).
+/// DHCP unique identifier: identifies a client in every network (RFC 8415 11, RFC 6355).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duid<'a> {
-    /// The address of one of its network cards, which need not be the one that it boots by.
+    /// DUID-LLT or DUID-LL: the MAC address of one of the client's network cards, which need not be the one that it
+    /// boots from.
     Mac([u8; 6]),
-    /// EDK2 puts the octets in as SMBIOS stores them, iPXE in the order in which they are printed.
+    /// DUID-UUID. EDK2 writes the octets as SMBIOS stores them, iPXE in printed order.
     Uuid([u8; 16]),
+    /// Any other DUID, whole.
     Other(&'a [u8]),
 }
 
 impl<'a> Duid<'a> {
+    /// Parses a DUID; an unknown form is [`Duid::Other`].
     pub fn parse(octets: &'a [u8]) -> Self {
         const ETHERNET: [u8; 2] = [0, 1];
         let mac = |octets: &[u8]| octets.try_into().ok().map(Duid::Mac);
@@ -234,7 +297,7 @@ impl<'a> Duid<'a> {
         known.unwrap_or(Duid::Other(octets))
     }
 
-    /// The UUID as the firmware means it, and as iPXE does.
+    /// The machine identifier of a DUID-UUID in its two interpretations: written by firmware, and written by iPXE.
     pub fn machine_ids(self) -> Option<[MachineId; 2]> {
         let Duid::Uuid(octets) = self else { return None };
         let mut stored = [0; 17];
@@ -243,7 +306,7 @@ impl<'a> Duid<'a> {
     }
 }
 
-/// The hardware address from which an interface identifier was made (RFC 4291 appendix A).
+/// The MAC address in an EUI-64 interface identifier (RFC 4291 appendix A).
 pub fn mac_from_eui64(address: Ipv6Addr) -> Option<[u8; 6]> {
     match address.octets() {
         [_, _, _, _, _, _, _, _, a, b, c, 0xff, 0xfe, d, e, f] => Some([a ^ 2, b, c, d, e, f]),
@@ -251,26 +314,27 @@ pub fn mac_from_eui64(address: Ipv6Addr) -> Option<[u8; 6]> {
     }
 }
 
-/// Puts a message together at the end of `out`, option by option.
+/// Appends a message to a buffer, option by option in the order of the calls.
 #[derive(Debug)]
 pub struct Writer<'o> {
     out: &'o mut Vec<u8>,
 }
 
 impl<'o> Writer<'o> {
+    /// Writes the message header to the end of `out`.
     pub fn new(kind: MessageType, transaction: [u8; 3], out: &'o mut Vec<u8>) -> Self {
         out.push(kind.into());
         out.extend_from_slice(&transaction);
         Writer { out }
     }
 
-    /// A value is at most 65535 octets long; what the plan offers is bounded far below.
+    /// Appends an option. A value is at most 65535 octets long; callers stay far below.
     pub fn option(&mut self, code: u16, value: &[u8]) -> &mut Self {
         option(code, value, self.out);
         self
     }
 
-    /// Option 16 with one text under our enterprise number.
+    /// Appends option 16 with one text, under Intel's enterprise number.
     pub fn vendor_class(&mut self, word: &str) -> &mut Self {
         let length = word.len() as u16;
         self.option(
@@ -280,8 +344,8 @@ impl<'o> Writer<'o> {
     }
 }
 
-/// Wraps a reply for the relays that the request came through: each gets back what it said of itself (RFC 8415 19.3,
-/// RFC 8357 5.2).
+/// Appends a reply, wrapped for the relays that forwarded the request: each receives the options that it sent (RFC 8415
+/// 19.3, RFC 8357 5.2).
 pub fn write_relay_reply(hops: &[RelayHop<'_>], reply: &[u8], out: &mut Vec<u8>) {
     let Some((hop, inner)) = hops.split_first() else { return out.extend_from_slice(reply) };
     out.extend_from_slice(&[MessageType::RelayReply.into(), hop.hop_count]);
@@ -303,7 +367,7 @@ fn option(code: u16, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-/// Walks an area of options. Stops at the first that overruns: those of a message were looked at before.
+/// Iterates over an area of options. Stops at the first option that overruns; those of a message were checked before.
 #[derive(Clone, Debug)]
 pub struct Options<'a>(pub &'a [u8]);
 
@@ -318,7 +382,8 @@ impl<'a> Iterator for Options<'a> {
     }
 }
 
-/// Walks texts that each have their length in two octets in front (RFC 8415 21.15). Stops at the first that overruns.
+/// Iterates over texts, each preceded by its length in two octets (RFC 8415 21.15). Stops at the first text that
+/// overruns.
 #[derive(Clone, Debug)]
 pub struct LengthPrefixed<'a>(pub &'a [u8]);
 
@@ -337,14 +402,14 @@ fn find(options: &[u8], code: u16) -> Option<&[u8]> {
     Options(options).find(|(found, _)| *found == code).map(|(_, value)| value)
 }
 
-fn sole(options: &[u8], code: u16) -> Result<(), Malformed> {
+fn check_unique(options: &[u8], code: u16) -> Result<(), Malformed> {
     match Options(options).filter(|(found, _)| *found == code).count() {
         0 | 1 => Ok(()),
         _ => Err(Malformed::DuplicateOption { code }),
     }
 }
 
-/// Every option must end inside its area, which begins at octet `base` of its message.
+/// Checks that each option ends inside its area, which begins at octet `base` of its message.
 fn check_area(area: &[u8], base: usize) -> Result<(), Malformed> {
     let mut walk = Options(area);
     while walk.next().is_some() {}
@@ -355,7 +420,7 @@ fn check_area(area: &[u8], base: usize) -> Result<(), Malformed> {
             let claims = u16::from_be_bytes([c, d]).into();
             Err(Malformed::OptionOverrun { code: u16::from_be_bytes([a, b]), at, claims, left: rest.len() })
         }
-        ref rest => Err(Malformed::OptionOverrun { code: 0, at, claims: HEADER, left: rest.len() }),
+        ref rest => Err(Malformed::OptionOverrun { code: 0, at, claims: MESSAGE_HEADER_LENGTH, left: rest.len() }),
     }
 }
 
@@ -365,7 +430,7 @@ fn address(octets: &[u8]) -> Option<Ipv6Addr> {
 
 impl From<u8> for MessageType {
     fn from(octet: u8) -> Self {
-        TYPES.iter().find(|row| row.0 == octet).map_or(Self::Other(octet), |row| row.1)
+        MESSAGE_TYPES.iter().find(|row| row.0 == octet).map_or(Self::Other(octet), |row| row.1)
     }
 }
 
@@ -373,14 +438,14 @@ impl From<MessageType> for u8 {
     fn from(kind: MessageType) -> Self {
         match kind {
             MessageType::Other(other) => other,
-            known => TYPES.iter().find(|row| row.1 == known).map_or(0, |row| row.0),
+            known => MESSAGE_TYPES.iter().find(|row| row.1 == known).map_or(0, |row| row.0),
         }
     }
 }
 
 impl fmt::Display for MessageType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match TYPES.iter().find(|row| row.1 == *self) {
+        match MESSAGE_TYPES.iter().find(|row| row.1 == *self) {
             Some(row) => f.write_str(row.2),
             None => write!(f, "message type {}", u8::from(*self)),
         }
@@ -390,13 +455,13 @@ impl fmt::Display for MessageType {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::TooShort { length, needs } => write!(f, "{length} octets where {needs} are the least"),
+            Self::TooShort { length, needs } => write!(f, "{length} octets, at least {needs} are needed"),
             Self::OptionOverrun { code, at, claims, left } => {
                 write!(f, "option {code} at octet {at} claims {claims} octets, {left} are left")
             }
-            Self::DuplicateOption { code } => write!(f, "option {code} twice"),
+            Self::DuplicateOption { code } => write!(f, "option {code} occurs twice"),
             Self::DuidLength { code, length } => write!(f, "option {code} holds a DUID of {length} octets"),
-            Self::EmptyRelayMessage => f.write_str("a relay's message with nothing in it"),
+            Self::EmptyRelayMessage => f.write_str("a relay's message without the message that it forwards"),
             Self::TooManyRelays => write!(f, "more than {MAX_RELAYS} relays"),
         }
     }

@@ -1,37 +1,48 @@
-//! Bytes to values and back. This room knows what may stand in a packet, never what it is good for.
+//! Wire formats: octets to values, and back. These modules know what a packet can contain, not what it is used for.
 
+/// DHCPv4 (RFC 2131, 2132).
 pub mod dhcp4;
+/// DHCPv6 (RFC 8415).
 pub mod dhcp6;
+/// PXE and iPXE options inside DHCP.
 pub mod pxe;
+/// TFTP (RFC 1350, 2347).
 pub mod tftp;
+/// SMBIOS UUIDs.
 pub mod uuid;
 
 use core::fmt;
 
-/// A DHCP datagram of either family, taken apart.
+/// A parsed DHCP datagram of either family.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
 pub enum DhcpPacket<'a> {
+    /// A DHCPv4 message.
     Dhcp4(dhcp4::Message<'a>),
+    /// A DHCPv6 message, with the relays that forwarded it.
     Dhcp6(dhcp6::Packet<'a>),
 }
 
-/// What makes it unreadable.
+/// Why a datagram cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MalformedDhcp {
+    /// As DHCPv4.
     Dhcp4(dhcp4::Malformed),
+    /// As DHCPv6.
     Dhcp6(dhcp6::Malformed),
 }
 
-/// What a message says it is, in either family.
+/// The message type, in either family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DhcpMessageType {
+    /// Option 53.
     Dhcp4(dhcp4::MessageType),
+    /// The first octet of the message.
     Dhcp6(dhcp6::MessageType),
 }
 
 impl<'a> DhcpPacket<'a> {
-    /// Nothing in a datagram tells the family: it is that of the addresses that it came by.
+    /// Parses a datagram. Its octets do not identify the family: `is_v6` comes from the addresses that it arrived with.
     pub fn parse(datagram: &'a [u8], is_v6: bool) -> Result<Self, MalformedDhcp> {
         if is_v6 {
             dhcp6::Packet::parse(datagram).map(DhcpPacket::Dhcp6).map_err(MalformedDhcp::Dhcp6)
@@ -40,7 +51,7 @@ impl<'a> DhcpPacket<'a> {
         }
     }
 
-    /// What its sender says it is; a DHCPv4 packet may not say.
+    /// The message type; a DHCPv4 packet without option 53 has none.
     pub fn message_type(&self) -> Option<DhcpMessageType> {
         match self {
             DhcpPacket::Dhcp4(message) => message.message_type().map(DhcpMessageType::Dhcp4),

@@ -1,4 +1,4 @@
-//! What PXE put into DHCP: option 43 sub-options, machine identifier, boot items; and iPXE's option 175.
+//! PXE options inside DHCP: sub-options of option 43, machine identifier, boot items; and iPXE's option 175.
 
 use super::uuid::{is_placeholder, swap_fields};
 use alloc::string::{String, ToString};
@@ -6,28 +6,32 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::Ipv4Addr;
 
-/// Option 43 that says: load the file of this offer, with no prompt, menu or discovery (PXE 2.1 table 2-1, 6 = 8).
+/// Option 43 with discovery control 8: the client loads the file of this offer, without prompt, menu or discovery (PXE
+/// 2.1 table 2-1).
 pub const LOAD_FILE_OPTION: [u8; 4] = [6, 1, 8, 255];
-/// PXE_BOOT_ITEM.
+/// PXE_BOOT_ITEM, a sub-option of option 43.
 pub const BOOT_ITEM: u8 = 71;
-/// Option 43 holds no more, and clients read its first instance only.
-const LONGEST: usize = 255;
+/// Longest option 43, in octets: clients read only its first instance.
+const MAX_LENGTH: usize = 255;
 
-/// What the boot ROM of a Raspberry Pi looks for: the menu text, with three spaces behind it for the model 3B.
+/// Option 43 with the menu text that the boot ROM of a Raspberry Pi looks for; the model 3B requires the three spaces
+/// after it.
 pub const RASPBERRY_PI_OPTION: &[u8; 35] = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x17\x00\x00\x14Raspberry Pi Boot   \xff";
 
-/// One line of a menu that the firmware shows.
+/// One item of a menu that the firmware shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MenuItem<'a> {
     /// The boot server type; 0 is the local disk.
     pub server_type: u16,
+    /// The text of the item.
     pub title: &'a str,
-    /// Who is asked on 4011 when it is chosen. The local disk needs nobody; where nobody is named, all are asked.
+    /// The boot server that the client contacts on port 4011 for this item. The local disk has none; for any other
+    /// item, `None` lets the client broadcast.
     pub server: Option<Ipv4Addr>,
 }
 
-/// Option 43 with a menu: discovery control 3, so that the choice is sent to the listed addresses and to nobody else;
-/// boot servers, menu, prompt (PXE 2.1 table 2-1). `None`: it does not fit.
+/// Option 43 with a menu: discovery control 3, so that the client contacts only the listed boot servers; then boot
+/// servers, menu, prompt (PXE 2.1 table 2-1). `None` if it is longer than option 43 can be.
 pub fn menu(prompt: &str, timeout: u8, items: &[MenuItem<'_>]) -> Option<Vec<u8>> {
     let (mut servers, mut lines) = (Vec::new(), Vec::new());
     for MenuItem { server_type: kind, title, server } in items {
@@ -40,19 +44,19 @@ pub fn menu(prompt: &str, timeout: u8, items: &[MenuItem<'_>]) -> Option<Vec<u8>
         lines.push(u8::try_from(title.len()).ok()?);
         lines.extend_from_slice(title.as_bytes());
     }
-    // No multicast; broadcast where it is needed.
-    let all_are_asked = items.iter().any(|item| item.server_type != 0 && item.server.is_none());
-    let mut option = Vec::from([6, 1, if all_are_asked { 2 } else { 3 }]);
+    // No multicast; broadcast only for an item without a server.
+    let uses_broadcast = items.iter().any(|item| item.server_type != 0 && item.server.is_none());
+    let mut option = Vec::from([6, 1, if uses_broadcast { 2 } else { 3 }]);
     for (code, value) in [(8, servers), (9, lines), (10, [&[timeout], prompt.as_bytes()].concat())] {
         option.extend_from_slice(&[code, u8::try_from(value.len()).ok()?]);
         option.extend_from_slice(&value);
     }
     option.push(255);
-    (option.len() <= LONGEST).then_some(option)
+    (option.len() <= MAX_LENGTH).then_some(option)
 }
 
-/// Encapsulated options (option 43, option 175): code, length, value; 0 pads, 255 ends. Stops at the first that
-/// overruns.
+/// Iterates over encapsulated options (option 43, option 175): code, length, value; 0 pads, 255 ends. Stops at the
+/// first option that overruns.
 #[derive(Clone, Debug)]
 pub struct SubOptions<'a>(pub &'a [u8]);
 
@@ -74,26 +78,28 @@ impl<'a> Iterator for SubOptions<'a> {
     }
 }
 
-/// The item that a client chose from a menu (43.71).
+/// The menu item that a client chose (PXE_BOOT_ITEM, 43.71).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BootItem {
+    /// The boot server type.
     pub server_type: u16,
-    /// Bit 15: the client wants credentials.
+    /// The layer; bit 15: the client requests credentials.
     pub layer: u16,
 }
 
 impl BootItem {
-    /// Option 43 that says back what was chosen; iPXE compares the type.
+    /// Option 43 that confirms the choice; iPXE compares the type.
     pub fn option(self) -> [u8; 7] {
         let ([a, b], [c, d]) = (self.server_type.to_be_bytes(), self.layer.to_be_bytes());
         [BOOT_ITEM, 4, a, b, c, d, 255]
     }
 
+    /// Whether the client requests credentials.
     pub fn requests_credentials(self) -> bool {
         self.layer & 0x8000 != 0
     }
 
-    /// From the value of option 43.
+    /// Finds the item in the value of option 43.
     pub fn parse(vendor_specific: &[u8]) -> Option<Self> {
         match SubOptions(vendor_specific).find(|&(code, _)| code == BOOT_ITEM)?.1 {
             &[a, b, c, d] => Some(BootItem { server_type: u16::from_be_bytes([a, b]), layer: u16::from_be_bytes([c, d]) }),
@@ -102,16 +108,17 @@ impl BootItem {
     }
 }
 
-/// Option 97: type 0 and the UUID as SMBIOS stores it.
+/// Client machine identifier, option 97: type 0 and the UUID as SMBIOS stores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MachineId(pub [u8; 17]);
 
 impl MachineId {
+    /// From the value of option 97; `None` unless it is 17 octets long.
     pub fn from_octets(octets: &[u8]) -> Option<Self> {
         octets.try_into().ok().map(MachineId)
     }
 
-    /// From a printed UUID's 16 octets: SMBIOS keeps the first three fields little endian.
+    /// From a UUID in printed order: SMBIOS stores the first three fields in little endian.
     pub fn from_uuid(uuid: [u8; 16]) -> Self {
         let mut octets = [0; 17];
         octets[1..].copy_from_slice(&swap_fields(uuid));
@@ -125,13 +132,13 @@ impl MachineId {
         swap_fields(stored)
     }
 
-    /// Whether it tells one machine from another: placeholders that many have do not.
+    /// Whether it identifies a single machine: many machines share a placeholder.
     pub fn is_unique(&self) -> bool {
         !is_placeholder(&self.uuid())
     }
 }
 
-/// As people and SMBIOS tools print it: `00112233-4455-6677-8899-aabbccddeeff`.
+/// Printed order, as SMBIOS tools show it: `00112233-4455-6677-8899-aabbccddeeff`.
 impl fmt::Display for MachineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, octet) in self.uuid().iter().enumerate() {
@@ -142,11 +149,12 @@ impl fmt::Display for MachineId {
     }
 }
 
-/// What an iPXE says about itself in option 175: which features were built in (iPXE `include/ipxe/features.h`).
+/// The features that were built into an iPXE, from its option 175 (iPXE `include/ipxe/features.h`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {
     /// Bit n: feature code 0x10 + n.
     pub bits: u32,
+    /// iPXE's version: major, minor, patch.
     pub version: Option<[u8; 3]>,
 }
 
@@ -176,21 +184,28 @@ const FEATURES: &[(u8, &str)] = &[
 ];
 
 impl Features {
+    /// Downloads by HTTP.
     pub const HTTP: u8 = 0x13;
+    /// Downloads by HTTPS.
     pub const HTTPS: u8 = 0x14;
+    /// Downloads by TFTP.
     pub const TFTP: u8 = 0x15;
+    /// Downloads by FTP.
     pub const FTP: u8 = 0x16;
+    /// Linux kernels under BIOS.
     pub const BZIMAGE: u8 = 0x18;
+    /// Menus (`choose`).
     pub const MENU: u8 = 0x27;
+    /// Downloads by NFS.
     pub const NFS: u8 = 0x29;
 
-    /// These features and no others.
+    /// The features with these codes.
     pub fn from_codes(codes: impl IntoIterator<Item = u8>) -> Self {
         let bits = codes.into_iter().filter(|code| (0x10..=0x29).contains(code)).map(|code| 1 << (code - 0x10));
         Features { bits: bits.fold(0, |all, bit: u32| all | bit), version: None }
     }
 
-    /// The feature that fetches this URL; `None`: a plain name, or a scheme that has no feature of its own.
+    /// The feature that downloads this URL; `None` for a plain file name, and for a scheme without a feature code.
     pub fn for_url(url: &str) -> Option<u8> {
         match url.split_once("://")?.0 {
             "http" => Some(Self::HTTP),
@@ -202,17 +217,19 @@ impl Features {
         }
     }
 
-    /// What of `needed` this list does not have. A list without a single feature is none: it lacks nothing for certain.
+    /// The features of `needed` that are missing from this list. An empty list was not sent, so nothing is known to be
+    /// missing.
     pub fn missing(&self, needed: Features) -> Features {
         let bits = if self.bits == 0 { 0 } else { needed.bits & !self.bits };
         Features { bits, version: None }
     }
 
+    /// Whether no feature is listed.
     pub fn is_empty(&self) -> bool {
         self.bits == 0
     }
 
-    /// `None` when the option holds neither a version nor a feature: then it is somebody else's 175.
+    /// Parses the value of option 175. `None` without a version and without a feature: the option is not iPXE's.
     pub fn parse(option: &[u8]) -> Option<Self> {
         let mut features = Features::default();
         for (code, value) in SubOptions(option) {
@@ -225,11 +242,12 @@ impl Features {
         (features.bits != 0 || features.version.is_some()).then_some(features)
     }
 
+    /// Whether the feature of this code is listed.
     pub fn has(&self, code: u8) -> bool {
         code.checked_sub(0x10).is_some_and(|bit| bit < 32 && self.bits & (1 << bit) != 0)
     }
 
-    /// The features that it has, by name.
+    /// The names of the listed features.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         FEATURES.iter().filter(|(code, _)| self.has(*code)).map(|(_, name)| *name)
     }
@@ -245,8 +263,8 @@ impl fmt::Display for Features {
     }
 }
 
-/// Option 77 in its two encodings: an RFC 3004 list, and always the raw octets as one candidate, because iPXE, gPXE
-/// and many configured clients send a plain string.
+/// User classes (option 77) in both encodings: the items of an RFC 3004 list, and always the raw value, because iPXE,
+/// gPXE and many configured clients send a plain string.
 pub fn user_classes(option: &[u8]) -> Vec<&[u8]> {
     let mut candidates = Vec::from([option]);
     let mut rest = option;
@@ -264,7 +282,7 @@ pub fn user_classes(option: &[u8]) -> Vec<&[u8]> {
     candidates
 }
 
-/// Printable ASCII as it is, everything else as `\xNN`: what came from the network never reaches a terminal raw.
+/// Text from the network, safe for a terminal: printable ASCII unchanged, every other octet as `\xNN`.
 pub fn escape(octets: &[u8]) -> String {
     octets.escape_ascii().to_string()
 }

@@ -1,60 +1,74 @@
 //! TFTP packets (RFC 1350), with options (RFC 2347).
 //!
-//! Reading borrows from the datagram and allocates nothing. Options keep their order and spelling: an OACK must name
-//! them as the request did, or EDK2 calls it malformed.
+//! Parsing borrows from the datagram and allocates nothing. Options keep their order and spelling: an OACK must repeat
+//! them exactly, or EDK2 rejects it as malformed.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-/// What a datagram says.
+/// A parsed TFTP datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TftpPacket<'a> {
-    /// RRQ: a file is asked for.
+    /// RRQ: the client requests a file.
     Read(TftpRequest<'a>),
-    /// WRQ: a file is offered.
+    /// WRQ: the client offers a file.
     Write(TftpRequest<'a>),
+    /// DATA: one block of the file.
     Data {
+        /// Block number, modulo 65536.
         block: u16,
+        /// Content; shorter than the block size in the last block.
         payload: &'a [u8],
     },
+    /// ACK: the blocks up to this one have arrived.
     Ack {
+        /// Block number, modulo 65536; 0 acknowledges an OACK.
         block: u16,
     },
+    /// ERROR: the sender ends the transfer.
     Error {
+        /// Error code.
         code: ErrorCode,
+        /// Message, without its NUL.
         text: &'a [u8],
     },
+    /// OACK: the server accepts these options.
     Oack(TftpOptions<'a>),
 }
 
+/// The content of an RRQ or a WRQ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TftpRequest<'a> {
+    /// File name, as sent.
     pub name: &'a [u8],
+    /// Transfer mode, such as `octet`.
     pub mode: &'a [u8],
+    /// Options, as sent.
     pub options: TftpOptions<'a>,
 }
 
-/// Pairs of name and value, in the order in which they were sent.
+/// Option names and values, in the order in which they were sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TftpOptions<'a>(&'a [u8]);
 
-/// The code of an ERROR, known or not.
+/// Error code of an ERROR, known or unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorCode(pub u16);
 
-/// Why a datagram is no TFTP packet.
+/// Why a datagram is not a TFTP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MalformedTftp {
-    /// Shorter than its kind has to be.
+    /// Shorter than a packet of its opcode must be.
     Truncated,
+    /// The opcode is none of 1 to 6.
     UnknownOpcode(u16),
-    /// A string runs to the end of the datagram without its NUL.
+    /// A string without its NUL runs to the end of the datagram.
     Unterminated,
-    /// An option has a name and no value.
+    /// An option without a value.
     NoValue,
-    /// Something follows the zeros behind the last option.
+    /// Other octets follow the zeros after the last option.
     AfterPadding,
-    /// A request of more than 512 octets (RFC 2347).
+    /// A request longer than 512 octets (RFC 2347).
     TooLong,
 }
 
@@ -65,24 +79,24 @@ const ACK: u16 = 4;
 const ERROR: u16 = 5;
 const OACK: u16 = 6;
 
-/// Opcode and block number, before the payload of a DATA.
+/// Length of the header of a DATA packet: opcode and block number, in octets.
 pub const DATA_HEADER_LENGTH: usize = 4;
 
-/// The longest request, options and all (RFC 2347).
+/// Longest request, including its options, in octets (RFC 2347).
 pub const MAX_REQUEST_LENGTH: usize = 512;
 
 impl<'a> TftpPacket<'a> {
-    /// Reads any datagram. Octets behind a complete ACK are let pass, as is a missing NUL behind an ERROR's text: old
-    /// ROMs send both, and neither can be misread.
+    /// Parses a datagram. Old ROMs send octets after a complete ACK, and an ERROR text without its NUL; both are
+    /// unambiguous and accepted.
     pub fn read(datagram: &'a [u8]) -> Result<TftpPacket<'a>, MalformedTftp> {
-        let (opcode, rest) = number(datagram)?;
+        let (opcode, rest) = split_u16(datagram)?;
         match opcode {
             RRQ => TftpRequest::read(datagram, rest).map(TftpPacket::Read),
             WRQ => TftpRequest::read(datagram, rest).map(TftpPacket::Write),
-            DATA => number(rest).map(|(block, payload)| TftpPacket::Data { block, payload }),
-            ACK => number(rest).map(|(block, _)| TftpPacket::Ack { block }),
+            DATA => split_u16(rest).map(|(block, payload)| TftpPacket::Data { block, payload }),
+            ACK => split_u16(rest).map(|(block, _)| TftpPacket::Ack { block }),
             ERROR => {
-                let (code, text) = number(rest)?;
+                let (code, text) = split_u16(rest)?;
                 let text = text.split(|&octet| octet == 0).next().unwrap_or_default();
                 Ok(TftpPacket::Error { code: ErrorCode(code), text })
             }
@@ -91,7 +105,7 @@ impl<'a> TftpPacket<'a> {
         }
     }
 
-    /// Appends the datagram that says this.
+    /// Appends the packet to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
         match *self {
             TftpPacket::Read(request) => request.write(RRQ, out),
@@ -117,12 +131,12 @@ impl<'a> TftpPacket<'a> {
     }
 }
 
-/// Whether a datagram says that it is a request, malformed or not.
+/// Whether the opcode of a datagram is RRQ or WRQ, even if the rest is malformed.
 pub fn is_request(datagram: &[u8]) -> bool {
-    matches!(number(datagram), Ok((RRQ | WRQ, _)))
+    matches!(split_u16(datagram), Ok((RRQ | WRQ, _)))
 }
 
-/// The octets before the payload of a DATA, for a sender that keeps the payload where it was read to.
+/// The header of a DATA packet, for a sender that keeps the payload in another buffer.
 pub fn data_header(block: u16) -> [u8; DATA_HEADER_LENGTH] {
     let [high, low] = block.to_be_bytes();
     [0, DATA as u8, high, low]
@@ -133,8 +147,8 @@ impl<'a> TftpRequest<'a> {
         if datagram.len() > MAX_REQUEST_LENGTH {
             return Err(MalformedTftp::TooLong);
         }
-        let (name, rest) = string(rest)?;
-        let (mode, rest) = string(rest)?;
+        let (name, rest) = split_string(rest)?;
+        let (mode, rest) = split_string(rest)?;
         Ok(TftpRequest { name, mode, options: TftpOptions::read(rest)? })
     }
 
@@ -147,16 +161,16 @@ impl<'a> TftpRequest<'a> {
 }
 
 impl<'a> TftpOptions<'a> {
-    /// Takes the area of the options and checks it to the end. Some ROMs send their whole zeroed buffer: an option
-    /// without a name begins the padding, and nothing but zeros may follow it.
+    /// Parses the options of a request or an OACK. Some ROMs send their whole zeroed buffer, so an empty option name
+    /// begins the padding, and only zeros may follow.
     pub fn read(area: &'a [u8]) -> Result<TftpOptions<'a>, MalformedTftp> {
         let mut rest = area;
         while rest.first().is_some_and(|&octet| octet != 0) {
-            let (_, after) = string(rest)?;
+            let (_, after) = split_string(rest)?;
             if after.is_empty() {
                 return Err(MalformedTftp::NoValue);
             }
-            (_, rest) = string(after)?;
+            (_, rest) = split_string(after)?;
         }
         if rest.iter().any(|&octet| octet != 0) {
             return Err(MalformedTftp::AfterPadding);
@@ -164,7 +178,7 @@ impl<'a> TftpOptions<'a> {
         Ok(TftpOptions(&area[..area.len() - rest.len()]))
     }
 
-    /// Every option as it was sent, repeated ones too.
+    /// Every option as sent, including repeated ones.
     pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let mut strings = self.0.split(|&octet| octet == 0);
         core::iter::from_fn(move || {
@@ -173,7 +187,7 @@ impl<'a> TftpOptions<'a> {
         })
     }
 
-    /// Appends one option to an area under construction. Neither part may hold a NUL.
+    /// Appends an option to `area`. Neither part may contain a NUL.
     pub fn write(name: &[u8], value: &[u8], area: &mut Vec<u8>) {
         write_string(name, area);
         write_string(value, area);
@@ -181,15 +195,19 @@ impl<'a> TftpOptions<'a> {
 }
 
 impl ErrorCode {
-    /// Nothing more precise: the text says it. iPXE ends with it, too.
+    /// 0, not defined: the text explains the error. iPXE also ends a transfer with it.
     pub const NOT_DEFINED: ErrorCode = ErrorCode(0);
+    /// 1, file not found.
     pub const FILE_NOT_FOUND: ErrorCode = ErrorCode(1);
+    /// 2, access violation.
     pub const ACCESS_VIOLATION: ErrorCode = ErrorCode(2);
-    /// shim's buffer was too small; it starts again with a larger one.
+    /// 3, disk full. shim sends it if its buffer is too small, and requests the file again with a larger one.
     pub const DISK_FULL: ErrorCode = ErrorCode(3);
+    /// 4, illegal TFTP operation.
     pub const ILLEGAL_OPERATION: ErrorCode = ErrorCode(4);
+    /// 5, unknown transfer ID.
     pub const UNKNOWN_TRANSFER_ID: ErrorCode = ErrorCode(5);
-    /// Option negotiation ended by the client (RFC 2347): EDK2 wanted no more than the size.
+    /// 8, option negotiation failed (RFC 2347). EDK2 sends it after it has learnt the file size.
     pub const OPTIONS_REFUSED: ErrorCode = ErrorCode(8);
 }
 
@@ -200,18 +218,18 @@ impl fmt::Display for MalformedTftp {
             MalformedTftp::UnknownOpcode(opcode) => write!(f, "unknown opcode {opcode}"),
             MalformedTftp::Unterminated => f.write_str("a string without its final NUL"),
             MalformedTftp::NoValue => f.write_str("an option without a value"),
-            MalformedTftp::AfterPadding => f.write_str("octets behind the padding"),
+            MalformedTftp::AfterPadding => f.write_str("octets after the padding"),
             MalformedTftp::TooLong => f.write_str("a request of more than 512 octets"),
         }
     }
 }
 
-fn number(octets: &[u8]) -> Result<(u16, &[u8]), MalformedTftp> {
+fn split_u16(octets: &[u8]) -> Result<(u16, &[u8]), MalformedTftp> {
     let (number, rest) = octets.split_first_chunk().ok_or(MalformedTftp::Truncated)?;
     Ok((u16::from_be_bytes(*number), rest))
 }
 
-fn string(octets: &[u8]) -> Result<(&[u8], &[u8]), MalformedTftp> {
+fn split_string(octets: &[u8]) -> Result<(&[u8], &[u8]), MalformedTftp> {
     let end = octets.iter().position(|&octet| octet == 0).ok_or(MalformedTftp::Unterminated)?;
     Ok((&octets[..end], &octets[end + 1..]))
 }
@@ -258,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_whole_is_malformed() {
+    fn a_truncated_datagram_is_malformed() {
         let cases: [(&[u8], MalformedTftp); 10] = [
             (b"", MalformedTftp::Truncated),
             (b"\0", MalformedTftp::Truncated),
@@ -339,7 +357,7 @@ mod tests {
         }
 
         #[test]
-        fn no_datagram_at_all_makes_the_reader_panic(
+        fn no_datagram_makes_the_parser_panic(
             opcode in 0u8..9, tail in proptest::collection::vec(prop_oneof![Just(0u8), any::<u8>()], 0..600),
         ) {
             let mut datagram = vec![0, opcode];
@@ -348,7 +366,7 @@ mod tests {
                 if let Ok(packet) = TftpPacket::read(&datagram[..end.min(datagram.len())]) {
                     let mut again = Vec::new();
                     packet.write(&mut again);
-                    prop_assert_eq!(TftpPacket::read(&again), Ok(packet), "what was read can be said again");
+                    prop_assert_eq!(TftpPacket::read(&again), Ok(packet), "a parsed packet can be written again");
                 }
             }
         }

@@ -1,6 +1,6 @@
-//! UUIDs of SMBIOS: their two orders of octets, and those that identify nothing.
+//! SMBIOS UUIDs: their two octet orders, and the placeholders that identify no machine.
 
-/// What firmware says that was never given a UUID of its own, in printed order, each with a source that names it.
+/// Placeholders of firmware without an assigned UUID, in printed order, each with its source.
 const PLACEHOLDERS: &[u128] = &[
     // Boards of many makers (FreeBSD libexec/rc/rc.d/hostid; oshi/oshi#2417).
     0x03000200_0400_0500_0006_000700080009,
@@ -20,23 +20,22 @@ const PLACEHOLDERS: &[u128] = &[
     0x01020304_0506_0708_090a_0b0c0d0e0f10,
     // rockstor/rockstor-core#2143.
     0x00000000_0000_0000_0807_060504030201,
-    // Each LX2160A board of SolidRun, and whatever took over that part of EDK2 (SolidRun/lx2160a_uefi#4).
+    // Every LX2160A board of SolidRun, and other firmware with that part of EDK2 (SolidRun/lx2160a_uefi#4).
     0x8a95d198_7f46_11e5_bf8b_08002704d48e,
 ];
 
-/// Behind its first field only ones (FreeBSD libexec/rc/rc.d/hostid lists it so; CapaSystems five such).
-const ONES_AT_THE_END: u128 = (1 << 96) - 1;
+/// All ones after the first field (FreeBSD libexec/rc/rc.d/hostid lists such UUIDs; CapaSystems lists five).
+const TRAILING_ONES: u128 = (1 << 96) - 1;
 
-/// Whether many machines have this UUID, in whichever order of octets it stands: a known placeholder, or one octet
-/// repeated.
+/// Whether many machines share this UUID, in either octet order: a known placeholder, or one octet repeated.
 pub fn is_placeholder(uuid: &[u8; 16]) -> bool {
     let [number, swapped] = [*uuid, swap_fields(*uuid)].map(u128::from_be_bytes);
     uuid.iter().all(|octet| *octet == uuid[0])
-        || number & ONES_AT_THE_END == ONES_AT_THE_END
+        || number & TRAILING_ONES == TRAILING_ONES
         || PLACEHOLDERS.iter().any(|known| [number, swapped].contains(known))
 }
 
-/// From the printed order to that of SMBIOS, which keeps the first three fields little endian, and back.
+/// Converts from printed order to SMBIOS order, which stores the first three fields in little endian, and back.
 pub fn swap_fields(mut uuid: [u8; 16]) -> [u8; 16] {
     uuid[..4].reverse();
     uuid[4..6].reverse();
@@ -68,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_single_machine_has_is_none() {
+    fn the_uuid_of_a_single_machine_is_no_placeholder() {
         let dell = 0x4c4c4544_0051_3410_8051_b5c04f375931_u128;
         let raspberry_pi = 0x1a2b3c4d_1a2b_3c4d_1a2b_3c4d1a2b3c4d_u128;
         for own in [dell, raspberry_pi, 0x11223344_5566_7788_99aa_bbccddeeff00] {

@@ -1,4 +1,4 @@
-//! The rules of DHCPv6 that no vector shows, one by one: given octets, one call, expected verdict (protocol.md 5).
+//! The rules of DHCPv6 that no vector covers: given octets, one call, expected verdict (protocol.md 5).
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -27,18 +27,21 @@ use proxydhcpd_core::request::{Protocol, FileRequest};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet};
 
-/// Where the firmware writes from once it has an address.
+/// The source address of the firmware once it has an address.
 const WITH_ADDRESS: &str = "[2001:db8::207]:4011";
+/// The same, in a network behind a relay.
 const BEYOND_RELAY: &str = "[2001:db8:1::207]:4011";
+/// The address that the DHCPv6 server assigned in that network.
 const LEASE_BEYOND_RELAY: &str = "2001:db8:1::1b3";
 
+/// The replies with their destinations.
 type Sent = Vec<(Vec<u8>, Destination)>;
 
 fn neighbour(port: u16) -> String {
     format!("[{NEIGHBOUR}]:{port}")
 }
 
-/// A client on the link, to the group on port 547.
+/// A client on the link, to the multicast group on port 547.
 fn ask_547(plan: &Plan, packet: &Packet6) -> (Answer, Sent) {
     ask(plan, &packet.octets(), Port::Dhcp, &neighbour(546), GROUP)
 }
@@ -47,7 +50,7 @@ fn ask_4011(plan: &Plan, packet: &Packet6) -> (Answer, Sent) {
     ask(plan, &packet.octets(), Port::BootServer, &neighbour(4011), GROUP)
 }
 
-/// A client behind a relay that has an address of the client's network.
+/// A client behind a relay with an address in the client's network.
 fn ask_through_relay(plan: &Plan, packet: &Packet6, options: &[(u16, &[u8])]) -> (Answer, Sent) {
     let octets = relayed(&packet.octets(), RELAY, NEIGHBOUR, options);
     ask(plan, &octets, Port::Dhcp, &format!("[{RELAY}]:547"), HERE6)
@@ -73,7 +76,7 @@ fn silence((answer, sent): (Answer, Sent)) -> &'static str {
     }
 }
 
-/// The options of the message that the client gets, in order.
+/// The options of the reply inside its relays, in order.
 #[track_caller]
 fn options((answer, sent): &(Answer, Sent)) -> Vec<(u16, Vec<u8>)> {
     assert!(matches!(answer.verdict, Verdict::Respond(_)), "{:?}", answer.verdict);
@@ -86,7 +89,7 @@ fn codes(asked: &(Answer, Sent)) -> Vec<u16> {
     options(asked).into_iter().map(|(code, _)| code).collect()
 }
 
-/// Option 59 as text; empty where there is none.
+/// Option 59 as text; empty if there is none.
 #[track_caller]
 fn url(asked: &(Answer, Sent)) -> String {
     let found = options(asked).into_iter().find(|(code, _)| *code == 59);

@@ -1,9 +1,9 @@
-//! Through relays.
+//! Requests through relays.
 
 use super::*;
 
 #[test]
-fn each_relay_gets_back_what_it_said_of_itself() {
+fn each_relay_receives_its_own_options_back() {
     let inner =
         relayed(&Packet6::solicit().octets(), "::", NEIGHBOUR, &[(18, b"port 7"), (79, b"\0\x01\x02\0\0\0\x01\x07")]);
     let mut outer = relayed(&inner, RELAY, "fe80::1", &[(135, &[0, 0]), (18, b"vlan10")]);
@@ -11,20 +11,20 @@ fn each_relay_gets_back_what_it_said_of_itself() {
     let asked = ask(&plan(), &outer, Port::Dhcp, "[2001:db8:9::1]:6767", HERE6);
     let reply = Packet::parse(&asked.1[0].0).unwrap();
     assert_eq!(reply.hops.len(), 2);
-    let [far, near] = &reply.hops[..] else { panic!() };
+    let [outer, inner] = &reply.hops[..] else { panic!() };
     assert!(reply.hops.iter().all(|hop| hop.message_type == MessageType::RelayReply));
-    assert_eq!((far.hop_count, far.link_address.to_string(), far.peer_address.to_string()), (1, RELAY.into(), "fe80::1".into()));
-    assert_eq!((near.hop_count, near.link_address.to_string(), near.peer_address.to_string()), (0, "::".into(), NEIGHBOUR.into()));
-    assert_eq!((far.option(18), far.option(135)), (Some(&b"vlan10"[..]), Some(&[0, 0][..])));
-    assert_eq!((near.option(18), near.option(135)), (Some(&b"port 7"[..]), None));
-    assert_eq!(near.option(79), None, "which is for servers");
+    assert_eq!((outer.hop_count, outer.link_address.to_string(), outer.peer_address.to_string()), (1, RELAY.into(), "fe80::1".into()));
+    assert_eq!((inner.hop_count, inner.link_address.to_string(), inner.peer_address.to_string()), (0, "::".into(), NEIGHBOUR.into()));
+    assert_eq!((outer.option(18), outer.option(135)), (Some(&b"vlan10"[..]), Some(&[0, 0][..])));
+    assert_eq!((inner.option(18), inner.option(135)), (Some(&b"port 7"[..]), None));
+    assert_eq!(inner.option(79), None, "option 79 is for servers");
     assert_eq!(reply.message.message_type, MessageType::Advertise);
     let Response { destination: to, .. } = response(asked);
     assert_eq!((to.to.to_string(), to.from.to_string()), ("[2001:db8:9::1]:6767".into(), "[2001:db8::10]:547".into()));
 }
 
 #[test]
-fn a_relay_is_answered_at_its_port_only_if_it_asks_for_that_and_it_does_no_harm() {
+fn a_relay_is_answered_at_its_source_port_only_if_it_requests_that_and_it_does_no_harm() {
     let solicit = Packet6::solicit().octets();
     let port = |source: u16, options: &[(u16, &[u8])]| {
         ask(&plan(), &relayed(&solicit, RELAY, NEIGHBOUR, options), Port::Dhcp, &format!("[{RELAY}]:{source}"), HERE6)
@@ -37,7 +37,7 @@ fn a_relay_is_answered_at_its_port_only_if_it_asks_for_that_and_it_does_no_harm(
 }
 
 #[test]
-fn a_relay_next_to_us_is_answered_there() {
+fn a_relay_on_the_link_is_answered_there() {
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
     let asked = ask(&plan(), &octets, Port::Dhcp, "[fe80::99]:547", GROUP);
     assert_eq!(url(&asked), "tftp://[2001:db8::10]/ipxe.efi");
@@ -46,7 +46,7 @@ fn a_relay_next_to_us_is_answered_there() {
 }
 
 #[test]
-fn a_relay_that_is_not_listed_is_refused_whether_by_its_own_address_or_by_the_clients_network() {
+fn a_relay_is_listed_by_its_source_address_or_its_address_on_the_clients_link() {
     let with = |relay: &str| Plan { relays: vec![relay.parse().unwrap()], ..plan() };
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
     let from = |plan: &Plan, source: &str| ask(plan, &octets, Port::Dhcp, &format!("[{source}]:547"), HERE6);
@@ -58,7 +58,7 @@ fn a_relay_that_is_not_listed_is_refused_whether_by_its_own_address_or_by_the_cl
 }
 
 #[test]
-fn eight_relays_are_as_many_as_a_packet_may_pass() {
+fn a_packet_may_pass_eight_relays() {
     let through = |relays: usize| {
         let octets = (0..relays).fold(Packet6::solicit().octets(), |inner, _| relayed(&inner, RELAY, NEIGHBOUR, &[]));
         ask(&plan(), &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6)
@@ -68,7 +68,7 @@ fn eight_relays_are_as_many_as_a_packet_may_pass() {
 }
 
 #[test]
-fn a_relay_that_carries_nothing_or_a_servers_words_is_not_answered() {
+fn a_relay_without_a_message_or_with_a_servers_message_is_not_answered() {
     let solicit = Packet6::solicit().octets();
     let ask = |octets: &[u8]| ask(&plan(), octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6);
     let mut whole = relayed(&solicit, RELAY, NEIGHBOUR, &[]);
@@ -76,37 +76,40 @@ fn a_relay_that_carries_nothing_or_a_servers_words_is_not_answered() {
     assert_eq!(silence(ask(&whole[..33])), "malformed");
     assert_eq!(silence(ask(&relayed(&solicit, RELAY, NEIGHBOUR, &[(9, &solicit)]))), "malformed", "twice");
     assert_eq!(silence(ask(&relayed(&[], RELAY, NEIGHBOUR, &[]))), "malformed");
-    assert_eq!(silence(ask(&[&whole[..], b"\0\x12\0\x02x"].concat())), "malformed", "an option that runs past the end");
+    assert_eq!(silence(ask(&[&whole[..], b"\0\x12\0\x02x"].concat())), "malformed", "an option runs past the end");
     whole[0] = 13;
-    assert_eq!(silence(ask(&whole)), "not-ours:reply");
-    assert_eq!(silence(ask(&relayed(&whole, RELAY, NEIGHBOUR, &[]))), "not-ours:reply");
+    assert_eq!(silence(ask(&whole)), "ignored:reply");
+    assert_eq!(silence(ask(&relayed(&whole, RELAY, NEIGHBOUR, &[]))), "ignored:reply");
 }
 
 #[test]
-fn no_relay_carries_4011() {
+fn relays_do_not_forward_4011() {
     let octets = relayed(&Packet6::request_4011().octets(), RELAY, NEIGHBOUR, &[]);
     let asked = ask(&plan(), &octets, Port::BootServer, "[2001:db8:1::1]:4011", HERE6);
-    assert_eq!(silence(asked), "not-ours:message");
+    assert_eq!(silence(asked), "ignored:message");
 }
 
 #[test]
-fn dhcpv6_vouches_for_an_address_on_its_own_link_or_through_a_listed_relay() {
+fn dhcpv6_vouches_for_an_address_on_its_link_or_through_a_listed_relay() {
     let vouched = |plan: &Plan, octets: &[u8], source: &str, to: &str, address: &str| {
-        let mut memory = Observations::new(1);
-        ask_again(plan, &mut memory, octets, Port::Dhcp, source, to, 0);
-        memory.is_vouched(address.parse().unwrap(), 0)
+        let mut observations = Observations::new(1);
+        ask_again(plan, &mut observations, octets, Port::Dhcp, source, to, 0);
+        observations.is_vouched(address.parse().unwrap(), 0)
     };
-    let (here, there) = ("2001:db8::1b3", LEASE_BEYOND_RELAY);
-    let request = Packet6::request_for(here).octets();
-    assert!(vouched(&plan(), &request, &neighbour(546), GROUP, here));
-    assert!(!vouched(&plan(), &request, &neighbour(546), HERE6, here), "a unicast can be forged");
-    let request = Packet6::request_for(there).octets();
-    assert!(!vouched(&plan(), &request, &neighbour(546), GROUP, there), "no address of this link");
+    let (local, remote) = ("2001:db8::1b3", LEASE_BEYOND_RELAY);
+    let request = Packet6::request_for(local).octets();
+    assert!(vouched(&plan(), &request, &neighbour(546), GROUP, local));
+    assert!(!vouched(&plan(), &request, &neighbour(546), HERE6, local), "a unicast can be forged");
+    let request = Packet6::request_for(remote).octets();
+    assert!(
+        !vouched(&plan(), &request, &neighbour(546), GROUP, remote),
+        "the address is not in a network of this link"
+    );
     let relayed = relayed(&request, RELAY, NEIGHBOUR, &[]);
-    let by_relay = |plan: &Plan| vouched(plan, &relayed, "[2001:db8:9::1]:547", HERE6, there);
+    let by_relay = |plan: &Plan| vouched(plan, &relayed, "[2001:db8:9::1]:547", HERE6, remote);
     let listed = |relay: &str| Plan { relays: vec![relay.parse().unwrap()], ..plan() };
     assert!(!by_relay(&plan()));
     assert!(!by_relay(&listed("2001:db8:9::2")));
     assert!(by_relay(&listed("2001:db8:9::1")));
-    assert!(!by_relay(&listed(RELAY)), "any host can write the link that a relay is on");
+    assert!(!by_relay(&listed(RELAY)), "any host can forge a relay's link address");
 }

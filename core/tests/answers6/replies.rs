@@ -1,31 +1,31 @@
-//! What is said to whom.
+//! The content of replies.
 
 use super::*;
 
 #[test]
-fn an_advertise_on_the_link_names_no_file_and_a_relayed_one_names_this_host() {
+fn an_advertise_on_the_link_has_no_url_and_a_relayed_one_has_this_servers() {
     assert_eq!(codes(&ask_547(&plan(), &Packet6::solicit())), [1, 2, 16]);
     let asked = ask_through_relay(&plan(), &Packet6::solicit(), &[]);
     assert_eq!(codes(&asked), [1, 2, 59, 16]);
     assert_eq!(url(&asked), "tftp://[2001:db8::10]/ipxe.efi");
     let elsewhere = plan_booting(BootTarget::Loader, Some("tftp://[2001:db8::5]/shimx64.efi"));
     assert_eq!(url(&ask_through_relay(&elsewhere, &Packet6::solicit(), &[])), "tftp://[2001:db8::10]/");
-    let mut memory = Observations::new(1);
+    let mut observations = Observations::new(1);
     let solicit = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
-    ask_again(&elsewhere, &mut memory, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0);
+    ask_again(&elsewhere, &mut observations, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0);
     let request = Packet6::request_4011().octets();
-    let asked = ask_again(&elsewhere, &mut memory, &request, Port::BootServer, BEYOND_RELAY, HERE6, 1);
+    let asked = ask_again(&elsewhere, &mut observations, &request, Port::BootServer, BEYOND_RELAY, HERE6, 1);
     assert_eq!(url(&asked), "tftp://[2001:db8::5]/shimx64.efi");
 }
 
 #[test]
-fn an_http_client_gets_its_url_at_once_with_a_zero_behind_it() {
+fn an_http_client_receives_its_url_at_once_followed_by_a_zero() {
     for asked in [ask_547(&plan(), &Packet6::http_solicit()), ask_through_relay(&plan(), &Packet6::http_solicit(), &[])] {
         assert_eq!(codes(&asked), [1, 2, 59, 16]);
         assert_eq!(url(&asked), "http://[2001:db8::10]:8080/ipxe.efi");
         let octets = &asked.1[0].0;
         let end = octets.windows(8).position(|text| text == b"ipxe.efi").unwrap() + 8;
-        assert_eq!(octets[end], 0, "EDK2 reads the URL as a text that ends with one");
+        assert_eq!(octets[end], 0, "EDK2 reads the URL as a NUL-terminated text");
     }
     let closed = Plan { http: None, ..plan() };
     assert_eq!(silence(ask_547(&closed, &Packet6::http_solicit())), "nothing:no-http");
@@ -34,7 +34,7 @@ fn an_http_client_gets_its_url_at_once_with_a_zero_behind_it() {
 }
 
 #[test]
-fn without_port_4011_no_pxe_client_is_answered_and_every_http_client_is() {
+fn without_port_4011_only_http_clients_are_answered() {
     let mut plan = plan();
     plan.dhcp6.boot_server = false;
     assert_eq!(silence(ask_547(&plan, &Packet6::solicit())), "nothing:no-boot-server");
@@ -43,7 +43,7 @@ fn without_port_4011_no_pxe_client_is_answered_and_every_http_client_is() {
 }
 
 #[test]
-fn an_ipxe_that_wants_an_address_hears_nothing() {
+fn an_ipxe_that_requests_an_address_is_not_answered() {
     let solicit = Packet6 { kind: 1, ..Packet6::information_request() };
     for plan in [plan(), with_stateless(StatelessOptions::default())] {
         assert_eq!(silence(ask_547(&plan, &solicit)), "nothing:stateful-ipxe");
@@ -52,7 +52,7 @@ fn an_ipxe_that_wants_an_address_hears_nothing() {
 }
 
 #[test]
-fn an_ipxe_is_told_by_its_user_class_in_a_list_or_bare() {
+fn an_ipxe_is_recognised_by_its_user_class_in_a_list_or_as_plain_text() {
     for user_class in [&b"\0\x04iPXE"[..], b"iPXE", b"\0\x03abc\0\x04iPXE"] {
         let packet = Packet6::solicit().set(15, user_class);
         assert_eq!(silence(ask_547(&plan(), &packet)), "nothing:stateful-ipxe", "{user_class:?}");
@@ -65,7 +65,7 @@ fn an_ipxe_is_told_by_its_user_class_in_a_list_or_bare() {
 }
 
 #[test]
-fn a_stateless_reply_says_what_the_one_that_it_displaces_would_have_said() {
+fn a_stateless_reply_has_the_dns_options_of_the_reply_that_it_replaces() {
     let dns_servers = vec!["2001:db8::53".parse().unwrap(), "2001:db8::54".parse().unwrap()];
     let stateless = StatelessOptions { dns_servers, domains: vec!["lab.example".into(), "example.".into()] };
     let asked = ask_547(&with_stateless(stateless), &Packet6::information_request());
@@ -75,13 +75,13 @@ fn a_stateless_reply_says_what_the_one_that_it_displaces_would_have_said() {
     assert_eq!(hex::encode(&options[4].1), servers);
     assert_eq!(options[5].1, b"\x03lab\x07example\0\x07example\0");
     let bare = ask_547(&with_stateless(StatelessOptions::default()), &Packet6::information_request());
-    assert_eq!(codes(&bare), [1, 2, 59, 16], "nothing to say of names");
+    assert_eq!(codes(&bare), [1, 2, 59, 16], "no DNS servers and no domains");
     let firmware = ask_4011(&with_stateless(StatelessOptions::default()), &Packet6::request_4011());
-    assert_eq!(codes(&firmware), [1, 2, 59, 16], "EDK2 has had overflows in these options");
+    assert_eq!(codes(&firmware), [1, 2, 59, 16], "EDK2 had buffer overflows in these options");
 }
 
 #[test]
-fn dns_is_told_to_nobody_but_a_stateless_ipxe() {
+fn only_a_stateless_ipxe_receives_dns_options() {
     let plan = with_stateless(StatelessOptions { dns_servers: vec!["2001:db8::53".parse().unwrap()], domains: Vec::new() });
     for asked in [
         ask_547(&plan, &Packet6::solicit()),
@@ -100,7 +100,7 @@ fn a_stateless_ipxe_is_answered_through_a_relay_as_well() {
 }
 
 #[test]
-fn a_stateless_ipxe_gets_what_the_plan_holds_for_an_ipxe() {
+fn a_stateless_ipxe_receives_what_the_plan_has_for_an_ipxe() {
     let given = |ipxe: IpxeTarget| {
         url(&ask_547(&Plan { ipxe, ..with_stateless(StatelessOptions::default()) }, &Packet6::information_request()))
     };
@@ -113,8 +113,12 @@ fn a_stateless_ipxe_gets_what_the_plan_holds_for_an_ipxe() {
 }
 
 #[test]
-fn an_address_is_named_as_the_client_reached_it() {
+fn a_url_contains_the_address_that_the_client_reached() {
     let to = |to: &str| url(&ask(&plan(), &Packet6::http_solicit().octets(), Port::Dhcp, &neighbour(546), to));
     assert_eq!(to(GROUP), "http://[2001:db8::10]:8080/ipxe.efi");
-    assert_eq!(to("fe80::10"), "http://[2001:db8::10]:8080/ipxe.efi", "a link-local one needs an interface");
+    assert_eq!(
+        to("fe80::10"),
+        "http://[2001:db8::10]:8080/ipxe.efi",
+        "a link-local address is useless without an interface"
+    );
 }

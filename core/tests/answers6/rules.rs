@@ -1,28 +1,28 @@
-//! Rules of the plan, over both visits and a reload.
+//! Rules of the plan, over both requests and a reload.
 
 use super::*;
 
 #[test]
-fn a_rule_that_only_the_packet_can_meet_is_told_in_the_name_of_the_loader() {
+fn a_rule_that_only_a_packet_can_meet_is_part_of_the_loaders_name() {
     let glob = |text: &str| vec![Glob(text.into())];
     let relayed_url = |when: Conditions| {
         let plan = Plan { rules: vec![Rule { when, ..Rule::default() }], ..plan() };
         url(&ask_through_relay(&plan, &Packet6::solicit(), &[(18, b"vlan10")]))
     };
-    let told = "tftp://[2001:db8::10]/machine/rule=0/ipxe.efi";
-    assert_eq!(relayed_url(Conditions { interface_ids: glob("vlan1?"), ..Conditions::default() }), told);
-    assert_eq!(relayed_url(Conditions { relays: vec![RELAY.parse().unwrap()], ..Conditions::default() }), told);
-    assert_eq!(relayed_url(Conditions { vendor_classes: glob("PXEClient*"), ..Conditions::default() }), told);
+    let with_rule = "tftp://[2001:db8::10]/machine/rule=0/ipxe.efi";
+    assert_eq!(relayed_url(Conditions { interface_ids: glob("vlan1?"), ..Conditions::default() }), with_rule);
+    assert_eq!(relayed_url(Conditions { relays: vec![RELAY.parse().unwrap()], ..Conditions::default() }), with_rule);
+    assert_eq!(relayed_url(Conditions { vendor_classes: glob("PXEClient*"), ..Conditions::default() }), with_rule);
     let plain = "tftp://[2001:db8::10]/ipxe.efi";
     assert_eq!(relayed_url(Conditions { interface_ids: glob("vlan2?"), ..Conditions::default() }), plain, "no match");
-    // The script is asked for from an address in the same network: nothing has to be told.
+    // The script is requested from an address in the same network, so its name needs no rule.
     let subnets = |address: &str| vec![Network::V6(Network6 { address: address.parse().unwrap(), prefix: 64 })];
     let when = Conditions { subnets: subnets("2001:db8:1::"), ..Conditions::default() };
     assert_eq!(relayed_url(when), plain);
 }
 
 #[test]
-fn a_rule_by_interface_id_relay_or_ipv6_network_decides() {
+fn a_rule_by_interface_id_relay_or_ipv6_network_applies() {
     let deny = |when: Conditions| {
         let plan = Plan { rules: vec![Rule { when, deny: true, ..Rule::default() }], ..plan() };
         ask_through_relay(&plan, &Packet6::solicit(), &[(18, b"vlan10")])
@@ -39,7 +39,7 @@ fn a_rule_by_interface_id_relay_or_ipv6_network_decides() {
     for when in [subnet("2001:db8:2::", 64), relay("2001:db8::1"), interface("vlan1"), subnet("2001:db8::", 64)] {
         response(deny(when));
     }
-    // Its relay writes from elsewhere: the network is that of the link.
+    // Its relay sends from another network: the subnet is that of its link address.
     let plan = Plan { rules: vec![Rule { when: subnet("2001:db8:1::", 64), deny: true, ..Rule::default() }], ..plan() };
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
     assert_eq!(silence(ask(&plan, &octets, Port::Dhcp, "[2001:db8:9::1]:547", HERE6)), "nothing:denied");
@@ -49,31 +49,31 @@ fn a_rule_by_interface_id_relay_or_ipv6_network_decides() {
 }
 
 #[test]
-fn an_http_clients_url_tells_the_rule_as_well_and_so_does_the_script_of_an_ipxe() {
+fn an_http_clients_url_and_an_ipxes_script_url_contain_the_rule_as_well() {
     let when = Conditions { vendor_classes: vec![Glob("*Client*".into())], ..Conditions::default() };
     let plan = Plan { rules: vec![Rule { when, ..Rule::default() }], ..with_stateless(StatelessOptions::default()) };
-    let told = |packet: &Packet6| url(&ask_547(&plan, packet));
-    assert_eq!(told(&Packet6::http_solicit()), "http://[2001:db8::10]:8080/machine/rule=0/ipxe.efi");
-    assert_eq!(told(&Packet6::information_request()), "http://[2001:db8::10]:8080/machine/rule=0/boot.ipxe");
+    let with_rule = |packet: &Packet6| url(&ask_547(&plan, packet));
+    assert_eq!(with_rule(&Packet6::http_solicit()), "http://[2001:db8::10]:8080/machine/rule=0/ipxe.efi");
+    assert_eq!(with_rule(&Packet6::information_request()), "http://[2001:db8::10]:8080/machine/rule=0/boot.ipxe");
     assert_eq!(url(&ask_4011(&plan, &Packet6::request_4011())), "tftp://[2001:db8::10]/machine/rule=0/ipxe.efi");
 }
 
 #[test]
-fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
+fn a_rule_that_a_machine_meets_through_its_relay_applies_on_4011_too() {
     let of = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
     let boots = |name| Profile { boots: BootTarget::Loader, default_loader: Some(of(name)), ..Profile::default() };
     let interface = |text: &str| Conditions { interface_ids: vec![Glob(text.into())], ..Conditions::default() };
     let rule = |when, profile| Rule { when, profile: Some(profile), ..Rule::default() };
     let rules = vec![rule(interface("vlan9"), 1), rule(interface("vlan10"), 0)];
     let plan = Plan { rules, profiles: vec![boots("special.efi"), boots("other.efi")], ..plan() };
-    let mut memory = Observations::new(1);
-    let solicit = |memory: &mut Observations, interface: &[u8], now| {
+    let mut observations = Observations::new(1);
+    let solicit = |observations: &mut Observations, interface: &[u8], now| {
         let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[(18, interface)]);
-        url(&ask_again(&plan, memory, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, now))
+        url(&ask_again(&plan, observations, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, now))
     };
-    let request = |memory: &mut Observations, now| {
+    let request = |observations: &mut Observations, now| {
         let octets = Packet6::request_4011().octets();
-        url(&ask_again(&plan, memory, &octets, Port::BootServer, BEYOND_RELAY, HERE6, now))
+        url(&ask_again(&plan, observations, &octets, Port::BootServer, BEYOND_RELAY, HERE6, now))
     };
     for (now, interface, file) in [
         (0, "vlan10", "machine/rule=1/special.efi"),
@@ -81,13 +81,13 @@ fn a_rule_that_its_relay_made_a_machine_meet_holds_on_4011_too() {
         (120_000, "vlan7", "ipxe.efi"),
     ] {
         let file = format!("tftp://[2001:db8::10]/{file}");
-        assert_eq!(solicit(&mut memory, interface.as_bytes(), now), file);
-        assert_eq!(request(&mut memory, now + 5_000), file, "what was advertised is what is given");
+        assert_eq!(solicit(&mut observations, interface.as_bytes(), now), file);
+        assert_eq!(request(&mut observations, now + 5_000), file, "the advertised file is the one that it receives");
     }
 }
 
 #[test]
-fn a_rule_that_was_met_before_a_reload_is_not_taken_for_the_one_in_its_place() {
+fn a_rule_that_was_met_before_a_reload_is_not_mistaken_for_its_successor() {
     let of = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
     let installs = Profile { boots: BootTarget::Loader, default_loader: Some(of("install.efi")), ..Profile::default() };
     let interface = |text: &str| Conditions { interface_ids: vec![Glob(text.into())], ..Conditions::default() };
@@ -97,25 +97,25 @@ fn a_rule_that_was_met_before_a_reload_is_not_taken_for_the_one_in_its_place() {
     );
     let before = Plan { rules: vec![harmless], rules_version: 7, profiles: vec![installs], ..plan() };
     let after = |rules_mark| Plan { rules: vec![installing.clone()], rules_version: rules_mark, ..before.clone() };
-    let mut memory = Observations::new(1);
+    let mut observations = Observations::new(1);
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[(18, b"vlan10")]);
-    let told = url(&ask_again(&before, &mut memory, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0));
-    assert_eq!(told, "tftp://[2001:db8::10]/machine/rule=0-00000007/ipxe.efi");
+    let with_rule = url(&ask_again(&before, &mut observations, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0));
+    assert_eq!(with_rule, "tftp://[2001:db8::10]/machine/rule=0-00000007/ipxe.efi");
     let mut request = |plan: &Plan| {
         let octets = Packet6::request_4011().octets();
-        url(&ask_again(plan, &mut memory, &octets, Port::BootServer, BEYOND_RELAY, HERE6, 5_000))
+        url(&ask_again(plan, &mut observations, &octets, Port::BootServer, BEYOND_RELAY, HERE6, 5_000))
     };
-    assert_eq!(request(&before), told);
+    assert_eq!(request(&before), with_rule);
     assert_eq!(request(&after(8)), "tftp://[2001:db8::10]/ipxe.efi");
-    // What would happen without the mark.
+    // With the same rules version, the new rule would apply.
     assert_eq!(request(&after(7)), "tftp://[2001:db8::10]/machine/rule=0-00000007/install.efi");
 
-    let asks = |plan: &Plan| {
+    let installs_by_name = |plan: &Plan| {
         let name = b"machine/rule=0-00000007/menu.ipxe";
         let (server, client) = (HERE6.parse().unwrap(), "[2001:db8::207]:1024".parse().unwrap());
         let request = FileRequest { protocol: Protocol::Http(8080), name, server, client, interface: "eth0" };
-        let meant = fetch(plan, &Observations::new(0), &request);
-        matches!(meant, Ok(Fetch::Text(script)) if script.contains("install.efi"))
+        let content = fetch(plan, &Observations::new(0), &request);
+        matches!(content, Ok(Fetch::Text(script)) if script.contains("install.efi"))
     };
-    assert_eq!((asks(&after(8)), asks(&after(7))), (false, true));
+    assert_eq!((installs_by_name(&after(8)), installs_by_name(&after(7))), (false, true));
 }

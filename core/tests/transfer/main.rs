@@ -1,5 +1,5 @@
-//! A transfer against a client of our own, over a network that loses, doubles, delays and reorders, with a clock that
-//! the test moves.
+//! A transfer to a simulated client, over a network that loses, duplicates, delays and reorders packets, with a clock
+//! that the test moves.
 
 mod bad_network;
 
@@ -17,7 +17,7 @@ const ETHERNET: TransferLimits = TransferLimits { block: 1468, window: MAX_WINDO
 // --- Negotiation ---------------------------------------------------------------------------------------------------
 
 #[test]
-fn without_a_known_option_data_1_is_the_first_answer() {
+fn without_a_known_option_data_1_is_the_first_reply() {
     for options in [vec![], vec![("multicast", "")], vec![("blksize", "7")], vec![("blksize", "many")]] {
         let transfer = new_transfer(&options, 1000);
         assert_eq!(transfer.first_step(), blocks(1, 1), "{options:?}");
@@ -26,7 +26,7 @@ fn without_a_known_option_data_1_is_the_first_answer() {
 }
 
 #[test]
-fn an_oack_names_what_was_asked_in_its_order_and_spelling_and_once() {
+fn an_oack_repeats_the_options_once_in_their_order_and_spelling() {
     let options = [("TSIZE", "0"), ("foo", "1"), ("BlkSize", "1432"), ("tsize", "0"), ("blksize", "512")];
     let transfer = new_transfer(&options, 174080);
     assert_eq!(transfer.first_step(), Step::Oack);
@@ -35,25 +35,25 @@ fn an_oack_names_what_was_asked_in_its_order_and_spelling_and_once() {
 }
 
 #[test]
-fn a_block_is_never_larger_than_the_link_carries_nor_than_asked() {
+fn a_block_is_never_larger_than_the_link_allows_or_the_client_requests() {
     assert_eq!(max_block_size(1500, false), 1468);
     assert_eq!(max_block_size(1500, true), 1448);
     assert_eq!(max_block_size(65536, false), 65464);
     assert_eq!(max_block_size(0, false), 8);
-    for (asked_for, agreed) in [("65464", 1468), ("1468", 1468), ("1024", 1024), ("8", 8), ("99999999", 1468)] {
-        assert_eq!(new_transfer(&[("blksize", asked_for)], 1).blksize(), agreed, "{asked_for}");
+    for (requested, agreed) in [("65464", 1468), ("1468", 1468), ("1024", 1024), ("8", 8), ("99999999", 1468)] {
+        assert_eq!(new_transfer(&[("blksize", requested)], 1).blksize(), agreed, "{requested}");
     }
 }
 
 #[test]
-fn a_window_is_at_most_64_and_a_window_of_0_is_left_out() {
+fn a_window_is_at_most_64_and_a_window_of_0_is_omitted() {
     assert_eq!(new_transfer(&[("windowsize", "65535")], 1).windowsize(), 64);
     assert_eq!(new_transfer(&[("windowsize", "4")], 1).windowsize(), 4);
     assert_eq!(new_transfer(&[("windowsize", "0")], 1).oack(), b"");
 }
 
 #[test]
-fn a_window_that_is_not_granted_is_left_out_of_the_oack_and_the_transfer_goes_block_by_block() {
+fn a_refused_window_is_omitted_from_the_oack_and_the_transfer_goes_block_by_block() {
     let options = [("tsize", "0"), ("blksize", "8192"), ("windowsize", "4")];
     let jumbo = TransferLimits { block: 8192, window: MAX_WINDOW, forgeable: false };
     let mut transfer = new_transfer_within(jumbo.for_unknown_client(1), &options, 100_000);
@@ -72,7 +72,7 @@ fn a_window_that_is_not_granted_is_left_out_of_the_oack_and_the_transfer_goes_bl
 }
 
 #[test]
-fn a_window_has_a_block_for_each_16_ports_that_the_transfer_may_have() {
+fn a_window_has_a_block_for_each_16_ports_of_the_transfer() {
     let cases = [(1, 0), (2, 0), (31, 1), (32, 2), (64, 4), (1000, 62), (1024, 64), (28_232, 64), (65_535, 64)];
     for (ports, window) in cases {
         assert_eq!(max_window(ports), window, "{ports} ports");
@@ -81,13 +81,13 @@ fn a_window_has_a_block_for_each_16_ports_that_the_transfer_may_have() {
     assert_eq!(
         jumbo.for_unknown_client(64),
         TransferLimits { block: 1468, window: 4, forgeable: false },
-        "nor a block that is longer than an ACK is worth"
+        "no block is longer than an ACK is worth"
     );
     assert_eq!(jumbo.for_unknown_client(28_232), jumbo);
 }
 
 #[test]
-fn a_timeout_is_echoed_or_left_out_and_never_altered() {
+fn a_timeout_is_echoed_or_omitted_and_never_changed() {
     assert_eq!(new_transfer(&[("timeout", "255")], 1).oack(), b"\0\x06timeout\x00255\0");
     assert_eq!(new_transfer(&[("timeout", "005")], 1).oack(), b"\0\x06timeout\x005\0");
     for value in ["0", "256", "-1", "+1", ""] {
@@ -96,7 +96,7 @@ fn a_timeout_is_echoed_or_left_out_and_never_altered() {
 }
 
 #[test]
-fn octet_is_sent_netascii_refused_and_mail_illegal() {
+fn octet_is_accepted_netascii_refused_and_mail_illegal() {
     assert_eq!(refuse_mode(b"octet"), None);
     assert_eq!(refuse_mode(b"OcTeT"), None);
     assert_eq!(refuse_mode(b"NetASCII").map(|(code, _)| code), Some(ErrorCode::NOT_DEFINED));
@@ -109,13 +109,13 @@ fn octet_is_sent_netascii_refused_and_mail_illegal() {
 #[test]
 fn the_window_opens_only_after_the_first_ack() {
     let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
-    assert_eq!(transfer.first_step(), Step::Oack, "and no DATA beside it: the source may be forged");
+    assert_eq!(transfer.first_step(), Step::Oack, "without DATA: the source may be forged");
     assert_eq!(ack(&mut transfer, 0, 0), blocks(1, 4));
     assert_eq!(ack(&mut transfer, 4, 0), blocks(5, 4));
 }
 
 #[test]
-fn an_ack_for_what_was_never_sent_is_ignored() {
+fn an_ack_for_a_block_that_was_never_sent_is_ignored() {
     let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
     assert_eq!(ack(&mut transfer, 1, 0), Step::Wait);
     assert_eq!(ack(&mut transfer, 65535, 0), Step::Wait);
@@ -130,7 +130,7 @@ fn an_ack_inside_the_window_resends_from_the_block_after_it() {
     let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
     ack(&mut transfer, 0, 0);
     assert_eq!(ack(&mut transfer, 2, 0), blocks(3, 4));
-    assert_eq!(ack(&mut transfer, 1, 0), Step::Wait, "an earlier one says nothing new");
+    assert_eq!(ack(&mut transfer, 1, 0), Step::Wait, "an earlier ACK is ignored");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_duplicate_ack_never_resends() {
         assert_eq!(ack(&mut transfer, 1, 0), Step::Wait);
         assert_eq!(ack(&mut transfer, 0, 0), Step::Wait);
     }
-    assert_eq!(transfer.deadline(), 1000 * MS, "nor does it put off or bring on the timer in lockstep");
+    assert_eq!(transfer.deadline(), 1000 * MS, "without a window it does not move the timer either");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_missing_first_block_of_a_window_is_resent_after_100_ms_by_the_timer() {
 }
 
 #[test]
-fn the_first_packet_is_resent_twice_and_given_up_without_a_word() {
+fn the_first_packet_is_resent_twice_and_given_up_without_an_error() {
     for options in [vec![], vec![("tsize", "0")]] {
         let mut transfer = new_transfer(&options, 10_000);
         let first = transfer.first_step();
@@ -184,7 +184,7 @@ fn data_is_resent_after_1_s_doubling_to_8_and_given_up_after_30_s_with_one_error
 }
 
 #[test]
-fn a_client_that_keeps_reporting_a_gap_is_resent_to_at_most_six_times() {
+fn a_window_is_resent_at_most_six_times_to_a_client_that_reports_a_gap() {
     let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
     ack(&mut transfer, 0, 0);
     let (mut now, mut resent) = (0, 0);
@@ -201,7 +201,7 @@ fn a_client_that_keeps_reporting_a_gap_is_resent_to_at_most_six_times() {
 }
 
 #[test]
-fn a_window_that_nobody_acknowledges_is_repeated_by_one_block_at_a_time() {
+fn an_unacknowledged_window_is_repeated_by_one_block_at_a_time() {
     let mut transfer = new_transfer(&[("windowsize", "64")], 1_000_000);
     assert_eq!(ack(&mut transfer, 0, 0), blocks(1, 64));
     for at in [1000, 3000, 7000, 15_000, 23_000] {
@@ -211,14 +211,14 @@ fn a_window_that_nobody_acknowledges_is_repeated_by_one_block_at_a_time() {
 }
 
 #[test]
-fn where_acks_can_be_forged_a_repeat_is_earned_by_them() {
-    let stranger = ETHERNET.for_unknown_client(1);
-    let mut transfer = new_transfer_within(stranger, &[("blksize", "1468")], 1_000_000);
+fn if_acks_can_be_forged_they_earn_each_repeat() {
+    let unknown_client = ETHERNET.for_unknown_client(1);
+    let mut transfer = new_transfer_within(unknown_client, &[("blksize", "1468")], 1_000_000);
     assert_eq!(ack(&mut transfer, 0, 0), blocks(1, 1));
     assert_eq!(transfer.handle_timeout(1000 * MS), blocks(1, 1));
     assert_eq!(transfer.handle_timeout(3000 * MS), blocks(1, 1));
     assert_eq!(transfer.handle_timeout(7000 * MS), Step::Wait);
-    // A client that is there says its ACK again.
+    // A client that is present repeats its ACK.
     assert_eq!(ack(&mut transfer, 0, 8000), Step::Wait);
     assert_eq!(transfer.handle_timeout(15_000 * MS), blocks(1, 1));
     assert_eq!(transfer.handle_timeout(23_000 * MS), Step::Wait);
@@ -226,18 +226,18 @@ fn where_acks_can_be_forged_a_repeat_is_earned_by_them() {
 }
 
 #[test]
-fn a_repeated_block_finds_out_what_the_client_is_missing() {
+fn a_repeated_block_reveals_the_missing_blocks() {
     let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
     ack(&mut transfer, 0, 0);
     assert_eq!(transfer.handle_timeout(1000 * MS), blocks(1, 1));
     let mut lost_the_ack = transfer.clone();
-    assert_eq!(ack(&mut lost_the_ack, 4, 1001), blocks(5, 4), "it has the window: its ACK was lost");
+    assert_eq!(ack(&mut lost_the_ack, 4, 1001), blocks(5, 4), "it has the window; its ACK was lost");
     assert_eq!(transfer.handle_timeout(3000 * MS), blocks(1, 1));
-    assert_eq!(ack(&mut transfer, 1, 3001), blocks(2, 4), "it has lost the window, and the block came twice");
+    assert_eq!(ack(&mut transfer, 1, 3001), blocks(2, 4), "it lost the window, and received the block twice");
 }
 
 #[test]
-fn progress_starts_the_schedule_anew() {
+fn progress_restarts_the_schedule() {
     let mut transfer = new_transfer(&[], 10_000);
     ack(&mut transfer, 1, 0);
     transfer.handle_timeout(1000 * MS);
@@ -253,7 +253,7 @@ fn the_agreed_timeout_is_the_first_interval() {
     ack(&mut transfer, 0, 100);
     assert_eq!(transfer.deadline(), 5100 * MS);
     transfer.handle_timeout(5100 * MS);
-    assert_eq!(transfer.deadline(), 13_100 * MS, "doubled, and cut at 8 s");
+    assert_eq!(transfer.deadline(), 13_100 * MS, "doubled, and limited to 8 s");
 }
 
 #[test]
@@ -264,17 +264,17 @@ fn an_error_after_the_oack_is_a_size_probe() {
 }
 
 #[test]
-fn what_an_error_means_depends_on_when_and_which() {
+fn the_meaning_of_an_error_depends_on_its_time_and_code() {
     assert_eq!(error(&mut new_transfer(&[("blksize", "1468")], 1), 8), stopped(8));
     let mut transfer = new_transfer(&[("tsize", "0")], 10_000);
     ack(&mut transfer, 0, 0);
-    assert_eq!(error(&mut transfer.clone(), 0), stopped(0), "iPXE has seen enough");
+    assert_eq!(error(&mut transfer.clone(), 0), stopped(0), "iPXE has read enough");
     assert_eq!(error(&mut transfer.clone(), 3), stopped(3), "shim's buffer is full");
     assert_eq!(error(&mut transfer.clone(), 5), Step::End(Outcome::Aborted(ErrorCode(5)), None));
 }
 
 #[test]
-fn other_packets_do_not_move_a_transfer() {
+fn other_packets_do_not_affect_a_transfer() {
     let mut transfer = new_transfer(&[], 10_000);
     for packet in [TftpPacket::Data { block: 1, payload: b"x" }, TftpPacket::Oack(TftpOptions::default())] {
         assert_eq!(transfer.handle_packet(&packet, MS), Step::Wait);
@@ -297,7 +297,7 @@ fn a_file_that_fills_its_last_block_ends_with_an_empty_one() {
 }
 
 #[test]
-fn a_file_that_became_shorter_ends_the_transfer_with_error_0() {
+fn a_changed_file_ends_the_transfer_with_error_0() {
     let Step::End(Outcome::Failed, Some((ErrorCode::NOT_DEFINED, _))) = new_transfer(&[], 10_000).file_changed() else { panic!() };
 }
 
@@ -308,7 +308,7 @@ fn a_file_of_many_gigabytes_is_counted_without_overflow() {
     assert_eq!(transfer.payload_length((1 << 57) + 1), 0);
 }
 
-/// What the file holds at an offset: no period that a block number could share.
+/// The octet of the file at an offset, without a period that a block number could share.
 fn file_octet(offset: u64) -> u8 {
     (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }

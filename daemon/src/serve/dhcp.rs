@@ -110,7 +110,7 @@ fn answer_batch(outlet: &ReplySender, port: Port, state: &State, batch: &Receive
         let mut memory = state.observations();
         for datagram in batch.iter() {
             let Some((link, foreign)) = for_datagram(&links, datagram.link, datagram.to) else {
-                out.silences.push("not-ours:unserved-interface");
+                out.silences.push("ignored:unserved-interface");
                 out.unserved.extend(UnservedRequest::from_datagram(&site.plan, port, &datagram));
                 continue;
             };
