@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use proxydhcpd_core::answer::{Replies, Verdict, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4, Network6};
-use proxydhcpd_core::observations::Memory;
+use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::wire::{dhcp4, dhcp6};
 use proxydhcpd_fuzz::{DUID, site};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// The observations of all runs, because they are large; between two runs a minute passes, so that no rate limit
 /// applies.
-static SHARED: Mutex<(Option<Memory>, u64)> = Mutex::new((None, 0));
+static SHARED: Mutex<(Option<Observations>, u64)> = Mutex::new((None, 0));
 
 const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 const HERE6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
@@ -41,9 +41,9 @@ fuzz_target!(|input: (bool, bool, u8, [u8; 16], u16, &[u8])| {
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     shared.1 += 60_000;
     let now = shared.1;
-    let observations = shared.0.get_or_insert_with(|| Memory::new(0));
+    let observations = shared.0.get_or_insert_with(|| Observations::new(0));
     let from = (source, source_port).into();
-    let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, foreign: false, now };
+    let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, via_other_link: false, now };
     let mut replies = Replies::default();
     let answer = answer(site(is_configured), observations, &arrival, &mut replies);
     let Verdict::Respond(response) = answer.verdict else {
@@ -57,7 +57,7 @@ fuzz_target!(|input: (bool, bool, u8, [u8; 16], u16, &[u8])| {
         }
     }
     if on_4011 {
-        assert_eq!((response.to.to.ip(), response.to.to.port()), (source, source_port));
+        assert_eq!((response.destination.to.ip(), response.destination.to.port()), (source, source_port));
     }
 });
 
@@ -70,7 +70,7 @@ fn assert_valid(octets: &[u8]) {
 /// A URL without the firmware's own class, or any option about addresses, would stop a machine for good.
 fn assert_valid6(octets: &[u8]) {
     let reply = dhcp6::Packet::parse(octets).expect("a reply is valid").message;
-    assert!(matches!(reply.kind, dhcp6::MessageType::Advertise | dhcp6::MessageType::Reply));
+    assert!(matches!(reply.message_type, dhcp6::MessageType::Advertise | dhcp6::MessageType::Reply));
     assert!(reply.option(1).is_some() && reply.option(2) == Some(&DUID));
     assert!([3, 7, 13, 60].iter().all(|code| reply.option(*code).is_none()));
     let classes: Vec<&[u8]> = reply.vendor_classes().collect();

@@ -7,7 +7,7 @@ use proxydhcpd_core::wire::dhcp4::{Message, Writer, code};
 
 fuzz_target!(|octets: &[u8]| {
     let Ok(message) = Message::parse(octets) else { return };
-    let _ = show::dhcp4(&message).to_string();
+    let _ = dissect::dhcp4(&message).to_string();
     // Written without overload: every option, in order, in one area.
     let mut again = Vec::new();
     let mut writer = Writer::new(&message.header, &mut again);

@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use proxydhcpd_core::fetch::{Fetch, Otherwise, fetch, fetched, is_beginning, is_done};
-use proxydhcpd_core::observations::Memory;
-use proxydhcpd_core::request::{Door, Request};
+use proxydhcpd_core::fetch::{Fallback, Fetch, after_fetch, fetch, is_done_request, is_first_request};
+use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_fuzz::site;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -12,32 +12,32 @@ use std::path::{Component, Path};
 
 thread_local! {
     /// Shared by all runs, because it is large.
-    static OBSERVATIONS: RefCell<Memory> = RefCell::new(Memory::new(0));
+    static OBSERVATIONS: RefCell<Observations> = RefCell::new(Observations::new(0));
 }
 
 fuzz_target!(|input: (bool, bool, bool, [u8; 16], &[u8])| {
     let (over_http, over_ipv6, is_configured, client, name) = input;
     let plan = site(is_configured);
-    let door = if over_http { Door::Http(8080) } else { Door::Tftp };
+    let protocol = if over_http { Protocol::Http(8080) } else { Protocol::Tftp };
     let [a, b, c, d, ..] = client;
     let (server, client) = if over_ipv6 {
         (IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10]), IpAddr::from(client))
     } else {
         (IpAddr::from([192, 0, 2, 10]), IpAddr::from([a, b, c, d]))
     };
-    let request = Request { door, name, server, client: SocketAddr::from((client, 1024)), interface: "eth0" };
+    let request = FileRequest { protocol, name, server, client: SocketAddr::from((client, 1024)), interface: "eth0" };
     OBSERVATIONS.with_borrow(|observations| {
         let content = fetch(plan, observations, &request);
-        let completed = fetched(plan, observations, &request);
-        assert!(completed.used_up.is_none_or(|machine| machine == "web1"));
-        is_beginning(name, &content);
-        is_done(name);
+        let completed = after_fetch(plan, observations, &request);
+        assert!(completed.completes.is_none_or(|machine| machine == "web1"));
+        is_first_request(name, &content);
+        is_done_request(name);
         match content {
             Ok(Fetch::Directory { name, otherwise }) => {
                 assert_below(&name);
                 match otherwise {
-                    Some(Otherwise::File(name)) => assert_below(&name),
-                    Some(Otherwise::Text(text)) => assert_small(&text),
+                    Some(Fallback::File(name)) => assert_below(&name),
+                    Some(Fallback::Text(text)) => assert_small(&text),
                     None => {}
                 }
             }

@@ -6,9 +6,9 @@ use libfuzzer_sys::fuzz_target;
 use proxydhcpd_core::answer::{Replies, answer, overhear_offer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
-use proxydhcpd_core::observations::Memory;
-use proxydhcpd_core::observations::finding::{Cause, Finding, Reason, Rival};
-use proxydhcpd_core::observations::boot_attempts::Rivals;
+use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::observations::boot_attempts::BootAttempts;
+use proxydhcpd_core::observations::finding::{Advice, Cause, Diagnosis, Finding};
 use proxydhcpd_core::wire::dhcp4::{Header, Message, Writer, code};
 use proxydhcpd_fuzz::site;
 use std::collections::HashSet;
@@ -22,15 +22,15 @@ const A_DAY: u64 = 24 * 60 * 60 * 1000;
 const MAX_AT_ONCE: u64 = 20;
 
 /// The observations of all runs, because they are large; the boot attempts are separate for each run.
-static OBSERVATIONS: Mutex<(Option<Memory>, u64)> = Mutex::new((None, 0));
+static OBSERVATIONS: Mutex<(Option<Observations>, u64)> = Mutex::new((None, 0));
 
 fuzz_target!(|input: (bool, Vec<[u8; 5]>, &[u8])| {
     let (is_configured, steps, octets) = input;
     let mut shared = OBSERVATIONS.lock().unwrap_or_else(PoisonError::into_inner);
     let (observations, now) = &mut *shared;
     *now += A_DAY;
-    let observations = observations.get_or_insert_with(|| Memory::new(0));
-    observations.rivals = Rivals::new(0);
+    let observations = observations.get_or_insert_with(|| Observations::new(0));
+    observations.boot_attempts = BootAttempts::new(0);
     let mut observed = Observed::new(observations, *now);
     for [kind, pause, machine, server, bits] in steps {
         observed.now += 250 * u64::from(pause);
@@ -59,7 +59,7 @@ fuzz_target!(|input: (bool, Vec<[u8; 5]>, &[u8])| {
 
 /// The packets of this run, apart from the observations that record them.
 struct Observed<'a> {
-    observations: &'a mut Memory,
+    observations: &'a mut Observations,
     start: u64,
     now: u64,
     found: u64,
@@ -70,7 +70,7 @@ struct Observed<'a> {
 }
 
 impl Observed<'_> {
-    fn new(observations: &mut Memory, now: u64) -> Observed<'_> {
+    fn new(observations: &mut Observations, now: u64) -> Observed<'_> {
         let none = HashSet::new;
         Observed {
             observations,
@@ -107,15 +107,16 @@ impl Observed<'_> {
         };
         let (from, to) = (from.parse().expect("an address"), to.into());
         let links = links();
-        let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, foreign: false, now: self.now };
+        let arrival =
+            Arrival { datagram, port, from, to, links: &links, link: 0, via_other_link: false, now: self.now };
         answer(site(is_configured), self.observations, &arrival, &mut Replies::default());
     }
 
     fn look(&mut self) {
-        for finding in self.observations.rivals.look(self.now) {
+        for finding in self.observations.boot_attempts.expire(self.now) {
             self.found += 1;
             self.assert_true(&finding);
-            let text = format!("{finding} {}: {}", finding.rival, Reason(&finding));
+            let text = format!("{finding} {}: {}", finding.diagnosis, Advice(&finding));
             assert!(text.chars().all(|letter| (' '..='~').contains(&letter)), "{text:?}");
         }
         let passed = self.now - self.start;
@@ -123,10 +124,10 @@ impl Observed<'_> {
     }
 
     fn assert_true(&self, finding: &Finding) {
-        if let Rival::Untaken(_, server) = finding.rival {
+        if let Diagnosis::AddressUntaken(_, server) = finding.diagnosis {
             assert!(self.with_address.contains(&server), "{server} offered no address");
         }
-        match (finding.cause, finding.rival.server()) {
+        match (finding.cause, finding.diagnosis.server()) {
             (Cause::AnotherServer(another), _) => assert!(self.with_class.contains(&another), "{another}"),
             (Cause::Option60, Some(server)) => assert!(self.with_class.contains(&server), "{server}"),
             (Cause::BootFile, Some(server)) => assert!(self.with_file.contains(&server), "{server}"),

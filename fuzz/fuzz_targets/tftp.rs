@@ -2,13 +2,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use proxydhcpd_core::file_name::clean;
-use proxydhcpd_core::wire::tftp::Packet;
+use proxydhcpd_core::file_name::normalize;
+use proxydhcpd_core::wire::tftp::TftpPacket;
 
 fuzz_target!(|octets: &[u8]| {
-    let Ok(packet) = Packet::read(octets) else { return };
-    if let Packet::Read(request) = &packet {
-        if let Ok(name) = clean(request.name) {
+    let Ok(packet) = TftpPacket::read(octets) else { return };
+    if let TftpPacket::Read(request) = &packet {
+        if let Ok(name) = normalize(request.name) {
             assert!(
                 !name.is_empty()
                     && !name.starts_with('/')
@@ -18,5 +18,8 @@ fuzz_target!(|octets: &[u8]| {
     }
     let mut again = Vec::new();
     packet.write(&mut again);
-    assert_eq!(format!("{:?}", Packet::read(&again).expect("a written packet can be parsed")), format!("{packet:?}"));
+    assert_eq!(
+        format!("{:?}", TftpPacket::read(&again).expect("a written packet can be parsed")),
+        format!("{packet:?}")
+    );
 });

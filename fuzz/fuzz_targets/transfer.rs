@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use proxydhcpd_core::transfer::{LARGEST_WINDOW, Limits, Step, Transfer};
-use proxydhcpd_core::wire::tftp::Packet;
+use proxydhcpd_core::transfer::{MAX_WINDOW, Step, Transfer, TransferLimits};
+use proxydhcpd_core::wire::tftp::TftpPacket;
 use std::time::Duration;
 
 /// First packets, repeats included, before the client has acknowledged anything.
@@ -14,24 +14,24 @@ const MAX_REPEATS: u64 = 6;
 
 fuzz_target!(|input: (&[u8], u32, u8, Vec<(u16, u8, [u8; 6])>)| {
     let (request, size, window, received) = input;
-    let Ok(Packet::Read(request)) = Packet::read(request) else { return };
-    let window = u16::from(window).min(LARGEST_WINDOW);
-    let limits = Limits { block: 1468, window, forgeable: window <= 1 };
+    let Ok(TftpPacket::Read(request)) = TftpPacket::read(request) else { return };
+    let window = u16::from(window).min(MAX_WINDOW);
+    let limits = TransferLimits { block: 1468, window, forgeable: window <= 1 };
     let mut now = Duration::ZERO;
     let mut transfer = Transfer::new(&request, size.into(), limits, now);
     assert!(transfer.windowsize() <= limits.window.max(1), "more than was granted");
     let mut account = Account { forgeable: limits.forgeable, ..Account::default() };
-    account.check(&transfer, &transfer.first(), size);
+    account.check(&transfer, &transfer.first_step(), size);
     for (milliseconds, opcode, rest) in received {
         now += Duration::from_millis(milliseconds.into());
         let mut octets = vec![0, opcode % 7];
         octets.extend(rest);
-        let step = match Packet::read(&octets) {
+        let step = match TftpPacket::read(&octets) {
             Ok(packet) if opcode % 2 == 0 => {
                 account.received += 1;
-                transfer.received(&packet, now)
+                transfer.handle_packet(&packet, now)
             }
-            _ => transfer.elapsed(now),
+            _ => transfer.handle_timeout(now),
         };
         account.check(&transfer, &step, size);
         if matches!(step, Step::End(..)) {
@@ -41,7 +41,7 @@ fuzz_target!(|input: (&[u8], u32, u8, Vec<(u16, u8, [u8; 6])>)| {
     // Without further packets, every transfer ends.
     for _ in 0..100 {
         now = now.max(transfer.deadline());
-        let step = transfer.elapsed(now);
+        let step = transfer.handle_timeout(now);
         account.check(&transfer, &step, size);
         if matches!(step, Step::End(..)) {
             return;
@@ -65,17 +65,20 @@ impl Account {
         let blocks = match step {
             Step::Blocks(blocks) => *blocks,
             Step::Oack => {
-                assert!(!transfer.opened(), "an acknowledged OACK is sent again");
+                assert!(!transfer.is_confirmed(), "an acknowledged OACK is sent again");
                 return self.count_first();
             }
             Step::Wait | Step::End(..) => return,
         };
         assert!((1..=u64::from(transfer.windowsize())).contains(&blocks.count), "{blocks:?}");
         for block in blocks.first..blocks.first + blocks.count {
-            assert!(block <= transfer.last(), "beyond the last block");
-            assert!(transfer.offset(block) + transfer.payload(block) as u64 <= u64::from(size), "beyond the file");
+            assert!(block <= transfer.last_block(), "beyond the last block");
+            assert!(
+                transfer.offset(block) + transfer.payload_length(block) as u64 <= u64::from(size),
+                "beyond the file"
+            );
         }
-        if !transfer.opened() {
+        if !transfer.is_confirmed() {
             assert_eq!(blocks.count, 1, "a window for a client that has acknowledged nothing");
             return self.count_first();
         }

@@ -1,11 +1,11 @@
 //! The plans of the fuzz targets.
 
-use proxydhcpd_core::arch::{Arch, TABLE};
+use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{Boots, Item, Linux, Menu, Profile, To};
-use proxydhcpd_core::plan::rule::{Firmware, Rule, When};
-use proxydhcpd_core::plan::{Dhcp6, Loader, LoopGuard, Plan, Stateless, Tftp};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
+use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
+use proxydhcpd_core::plan::{Dhcp6, Loader, LoopGuard, Plan, StatelessOptions, TftpServer};
 use std::net::Ipv6Addr;
 use std::sync::LazyLock;
 
@@ -24,11 +24,11 @@ pub fn site(is_configured: bool) -> &'static Plan {
 fn bare() -> Plan {
     let loader = |code| (Arch(code), Loader { name: format!("{code}.efi"), path: Some(format!("/{code}.efi")) });
     Plan {
-        tftp: Some(Tftp::Ours),
+        tftp: Some(TftpServer::Local),
         http: Some(8080),
         http_clients: true,
         boot_server: true,
-        loaders: TABLE.iter().map(|row| loader(row.code)).collect(),
+        loaders: ARCHITECTURES.iter().map(|row| loader(row.code)).collect(),
         raspberry_pi: true,
         dhcp6: Dhcp6 { duid: DUID.into(), boot_server: true, tftp: true, ..Dhcp6::default() },
         ..Plan::default()
@@ -39,31 +39,36 @@ fn configured() -> Plan {
     let linux =
         Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], arguments: "a".into() };
     let shim = Loader { name: "grub/shimx64.efi".into(), path: Some("/shimx64.efi".into()) };
-    let item = |kind, to| Item { kind, title: "an item".into(), to };
-    let items = [To::Profile(Some(0)), To::Profile(None), To::Server([192, 0, 2, 5].into()), To::Broadcast];
+    let item = |kind, to| FirmwareMenuItem { kind, title: "an item".into(), target: to };
+    let items = [
+        ItemTarget::Profile(Some(0)),
+        ItemTarget::Profile(None),
+        ItemTarget::Server([192, 0, 2, 5].into()),
+        ItemTarget::Broadcast,
+    ];
     let items = (0x8001..).zip(items).map(|(kind, to)| item(kind, to)).collect();
     let boots = [
-        Boots::Linux(linux),
-        Boots::Script("a.ipxe".into()),
-        Boots::Loader,
-        Boots::Menu(Menu { prompt: "F8".into(), timeout: 10, items }),
-        Boots::LocalDisk,
-        Boots::Nothing,
+        BootTarget::Linux(linux),
+        BootTarget::Script("a.ipxe".into()),
+        BootTarget::Loader,
+        BootTarget::Menu(FirmwareMenu { prompt: "F8".into(), timeout: 10, items }),
+        BootTarget::LocalDisk,
+        BootTarget::Nothing,
     ];
     let profile = |boots| Profile { boots, loaders: [(Arch::X64, shim.clone())].into(), ..Profile::default() };
     let glob = |text: &str| vec![Glob(text.into())];
     let rule = |when, profile| Rule { when, profile: Some(profile), ..Rule::default() };
     let rules = vec![
-        rule(When { circuit_ids: glob("*eth?/1*"), ..When::default() }, 1),
-        rule(When { interface_ids: glob("*eth?/1*"), ..When::default() }, 1),
-        rule(When { vendor_classes: glob("U-Boot*"), ..When::default() }, 2),
-        rule(When { user_classes: glob("*a*b?"), ..When::default() }, 3),
-        rule(When { firmware: vec![Firmware::Ipxe], serials: glob("1*"), ..When::default() }, 4),
-        Rule { as_firmware: true, ..rule(When { archs: vec![Arch::BIOS], ..When::default() }, 0) },
-        rule(When { archs: vec![Arch(16)], known: Some(false), ..When::default() }, 5),
+        rule(Conditions { circuit_ids: glob("*eth?/1*"), ..Conditions::default() }, 1),
+        rule(Conditions { interface_ids: glob("*eth?/1*"), ..Conditions::default() }, 1),
+        rule(Conditions { vendor_classes: glob("U-Boot*"), ..Conditions::default() }, 2),
+        rule(Conditions { user_classes: glob("*a*b?"), ..Conditions::default() }, 3),
+        rule(Conditions { firmware: vec![Firmware::Ipxe], serials: glob("1*"), ..Conditions::default() }, 4),
+        Rule { as_firmware: true, ..rule(Conditions { archs: vec![Arch::BIOS], ..Conditions::default() }, 0) },
+        rule(Conditions { archs: vec![Arch(16)], known: Some(false), ..Conditions::default() }, 5),
     ];
     let machine = Machine { name: "web1", macs: &[MAC], profile: Some(0), policy: Policy::Once, ..Machine::default() };
-    let stateless = Stateless { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["lab.example".into()] };
+    let stateless = StatelessOptions { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["lab.example".into()] };
     Plan {
         dhcp6: Dhcp6 { stateless: Some(stateless), ..bare().dhcp6 },
         profiles: boots.map(profile).into(),
