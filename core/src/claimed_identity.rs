@@ -1,5 +1,5 @@
-//! Who asks for a script, as the name that it asks by says: `machine/mac=.../uuid=.../menu.ipxe`. Its own word: good
-//! for choosing what to show, no more.
+//! The identity that a client claims in the name of the file that it requests:
+//! `machine/mac=.../uuid=.../menu.ipxe`. It is not proven, so it serves only to choose what to show.
 
 use crate::arch::Arch;
 use crate::choose::MACHINE_PREFIX;
@@ -11,40 +11,43 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Write;
 
+/// The parts of a claimed identity; `None` if the name lacks the part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimedIdentity {
+    /// The MAC address.
     pub mac: Option<[u8; 6]>,
-    /// In printed order.
+    /// The SMBIOS system UUID, in printed order.
     pub uuid: Option<[u8; 16]>,
+    /// The SMBIOS serial number.
     pub serial: Option<String>,
-    /// The name of a machine of the plan, in a URL that we made for it.
+    /// The name of a machine's entry, in a URL that the server generated for the machine.
     pub name: Option<String>,
-    /// What proves that a request is that of the machine, in a URL that we made for it.
+    /// The token in a URL that the server generated; it proves that the request comes from the machine.
     pub token: Option<String>,
-    /// The kind of firmware that its iPXE runs on, if it is one that we know.
+    /// The architecture of its iPXE, if it is a known one.
     pub arch: Option<Arch>,
-    /// What that iPXE can, if it was heard.
+    /// The features of its iPXE, if the server has overheard them.
     pub features: Option<Features>,
-    /// The rule that its DHCP packet met.
+    /// The rule that the machine's DHCP packet matched.
     pub rule: Option<RuleRef>,
-    /// The item that was chosen from a menu.
+    /// The boot server type that the user chose from a menu.
     pub item: Option<u16>,
 }
 
 impl ClaimedIdentity {
-    /// Takes `machine/` and the `key=value` directories behind it from a name, and says what is left. Every part may be
-    /// empty or missing, and parts that are not known are passed over.
+    /// Splits a name into the identity (`machine/` and the `key=value` directories after it) and the rest. Each part
+    /// may be empty or missing; unknown parts are ignored. `None` if the name does not begin with `machine/`.
     pub fn parse(name: &str) -> Option<(ClaimedIdentity, &str)> {
         let mut rest = name.strip_prefix(MACHINE_PREFIX)?;
         let mut caller = ClaimedIdentity::default();
         let (mut platform, mut build) = ("", "");
-        while let Some((part, behind)) = rest.split_once('/')
+        while let Some((part, after)) = rest.split_once('/')
             && let Some((key, value)) = part.split_once('=')
         {
             match key {
-                "mac" => caller.mac = octets(value),
-                "uuid" => caller.uuid = octets(value),
-                "serial" => caller.serial = text(value),
+                "mac" => caller.mac = parse_octets(value),
+                "uuid" => caller.uuid = parse_octets(value),
+                "serial" => caller.serial = parse_text(value),
                 "name" => caller.name = Some(value.into()),
                 "token" => caller.token = Some(value.into()),
                 "platform" => platform = value,
@@ -53,23 +56,23 @@ impl ClaimedIdentity {
                 "item" => caller.item = value.parse().ok(),
                 _ => {}
             }
-            rest = behind;
+            rest = after;
         }
-        caller.arch = arch_of_build(platform, build);
+        caller.arch = build_arch(platform, build);
         Some((caller, rest))
     }
 
-    /// It has not said which machine it is.
+    /// Whether the identity has neither a name nor a MAC address nor a UUID.
     pub fn is_anonymous(&self) -> bool {
         self.name.is_none() && self.mac.is_none() && self.uuid.is_none()
     }
 
-    /// Its address, for people.
+    /// The MAC address, for people.
     pub fn display_name(&self) -> String {
         self.mac.map_or_else(|| "a machine".into(), |mac| MacPattern(mac.map(Some)).to_string())
     }
 
-    /// What it said, to be said again.
+    /// The MAC address, UUID and serial number as part of a URL, with iPXE's settings for its architecture.
     pub fn identity_path(&self) -> String {
         let mut parts = String::new();
         let hexadecimal = |parts: &mut String, octets: &[u8]| {
@@ -92,7 +95,8 @@ impl ClaimedIdentity {
         parts + "platform=${platform}/arch=${buildarch}/"
     }
 
-    /// What the entry script has to pass on, because the machine cannot say it by itself.
+    /// The rule and the menu item as part of a URL. The entry script passes them on, because the machine does not know
+    /// them.
     pub fn choice_path(&self) -> String {
         let rule = self.rule.map(|rule| format!("rule={rule}/")).unwrap_or_default();
         let item = self.item.map(|item| format!("item={item}/")).unwrap_or_default();
@@ -100,8 +104,9 @@ impl ClaimedIdentity {
     }
 }
 
-/// A setting of iPXE as `hexhyp` or as a UUID prints it: octets in hexadecimal, hyphens and colons between them or not.
-fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
+/// Parses a setting of iPXE in the form of `hexhyp` or of a UUID: octets in hexadecimal, with or without hyphens and
+/// colons.
+fn parse_octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits: Vec<u8> = text.bytes().filter(|digit| !b"-:".contains(digit)).collect();
     let mut octets = [0; N];
     if digits.len() != 2 * N {
@@ -113,8 +118,8 @@ fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(octets)
 }
 
-/// A text as `hexraw` prints it: nothing in it can be taken for a part of the name.
-fn text(hexraw: &str) -> Option<String> {
+/// Parses a text in iPXE's form `hexraw`, in which no character can be confused with a part of the name.
+fn parse_text(hexraw: &str) -> Option<String> {
     let digits = hexraw.as_bytes();
     let pairs = digits.chunks_exact(2).map(|pair| Some(hexadecimal(pair[0])? << 4 | hexadecimal(pair[1])?));
     let octets: Option<Vec<u8>> = pairs.collect();
@@ -126,8 +131,9 @@ fn hexadecimal(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
-/// The architecture of an iPXE by its settings `platform` and `buildarch`. A BIOS iPXE says `i386` on every processor.
-fn arch_of_build(platform: &str, build: &str) -> Option<Arch> {
+/// The architecture of an iPXE, from its settings `platform` and `buildarch`. A BIOS iPXE has `i386` on every
+/// processor.
+fn build_arch(platform: &str, build: &str) -> Option<Arch> {
     let id = match (platform, build) {
         ("pcbios", _) => "bios",
         ("efi", "i386") => "uefi-ia32",
@@ -147,9 +153,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_is_read_from_the_name_of_its_menu() {
-        let name = "machine/mac=52-54-00-12-34-56/uuid=11223344-5566-7788-99aa-bbccddeeff00/serial=41422d31/platform=efi\
-                    /arch=arm64/menu.ipxe";
+    fn the_name_of_a_menu_carries_the_identity_of_the_machine() {
+        let name = "machine/mac=52-54-00-12-34-56/uuid=11223344-5566-7788-99aa-bbccddeeff00/serial=41422d31\
+                    /platform=efi/arch=arm64/menu.ipxe";
         let (caller, rest) = ClaimedIdentity::parse(name).unwrap();
         assert_eq!(rest, "menu.ipxe");
         assert_eq!(caller.mac, Some([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
@@ -168,14 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_machine_cannot_say_is_passed_on() {
+    fn the_rule_and_the_menu_item_are_passed_on() {
         let (caller, rest) = ClaimedIdentity::parse("machine/rule=3/item=32769/boot.ipxe").unwrap();
         assert_eq!((caller.choice_path().as_str(), rest), ("rule=3/item=32769/", "boot.ipxe"));
         assert_eq!(ClaimedIdentity::default().choice_path(), "");
     }
 
     #[test]
-    fn a_name_that_we_gave_leads_to_a_file() {
+    fn the_rest_of_the_name_is_a_file() {
         let (caller, rest) = ClaimedIdentity::parse("machine/name=web1/debian/linux").unwrap();
         assert_eq!((caller.name.as_deref(), rest), (Some("web1"), "debian/linux"));
     }

@@ -1,5 +1,5 @@
-//! What a machine shall boot: its entry and the rules, held against what it says of itself. Where a packet has come,
-//! and where a script is asked for, the same function decides.
+//! Decides which profile a machine boots, from its entry, the rules and the defaults. The same function decides about
+//! a DHCP packet and about the request for a script.
 
 use crate::client::{Class, Client};
 use crate::observations::Observations;
@@ -10,80 +10,87 @@ use crate::plan::profile::{BootTarget, ProfileId};
 use crate::plan::rule::{Firmware, Rule, Subject};
 use core::fmt;
 
+/// The boot of a machine, and the reason for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
+    /// The machine's entry.
     pub machine: Option<FoundEntry>,
-    /// It may be either of two, and so is neither.
+    /// Two entries that may be the machine's; neither applies.
     pub ambiguous: Option<AmbiguousMachine>,
-    /// It may be this one as well; but the identity that says so is in doubt, and does not count.
+    /// An entry that may be the machine's; it does not apply, because the identity that leads to it is in doubt.
     pub doubt: Option<DoubtfulEntry>,
-    /// An entry that does not count, but whose protection holds: better no boot than the wrong one.
+    /// An entry that does not apply, but whose protection does: no boot is better than the wrong one.
     pub protected_by: Option<(MachineIndex, IdentityKind)>,
-    /// Its UUID is heard from another hardware address, too.
+    /// Its UUID, if another hardware address shows it as well.
     pub shared_uuid: Option<SharedUuid>,
-    /// The rule that matched, by its place in the list.
+    /// The index of the rule that matched.
     pub rule: Option<usize>,
+    /// The profile; `None`: the menu of the boot directory, unless `decided_by` excludes a profile.
     pub profile: Option<ProfileId>,
+    /// The reason for the decision.
     pub decided_by: DecidedBy,
-    /// It is taken for firmware, whatever it says of itself.
+    /// The client counts as firmware, even if it identifies itself as iPXE.
     pub as_firmware: bool,
-    /// Where it says that it is a BIOS, it is a Raspberry Pi.
+    /// A client with the architecture of a BIOS counts as a Raspberry Pi.
     pub as_raspberry_pi: bool,
 }
 
-/// What the decision rests on.
+/// The reason for a decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DecidedBy {
-    /// Nothing decides: what the site boots by default.
+    /// The site's default: no entry and no rule decides.
     #[default]
     Default,
-    /// It has no entry, and there is a profile for such.
+    /// The profile for machines without an entry.
     UnknownMachine,
+    /// The rule that matched.
     Rule,
+    /// The machine's entry.
     Machine,
-    /// Its entry says that it boots its disk.
+    /// The machine's entry has `boot = "never"`: the machine boots its disk.
     Never,
-    /// It was to boot once, and has.
+    /// The machine's boot-once is completed.
     Completed,
-    /// It has used up a boot, and its entry does not say when it boots.
+    /// The machine has completed a boot-once, and its entry has no `boot` key any more.
     CompletedUnspecified,
     /// The rule that matched denies.
     Denied,
 }
 
-/// In doubt a machine gets what harms least. What protects an entry that it may be the subject of (it boots nothing, or
-/// its disk) holds for it; else it gets what it would get without the reading that is in doubt.
+/// Decides what a machine boots; `name` is the name of its entry, if a URL has it. In doubt the decision is the least
+/// harmful one: if an entry that may be the machine's protects it (it boots nothing, or its disk), that protection
+/// applies; otherwise the decision ignores the identity that is in doubt.
 pub fn decide(plan: &Plan, memory: &Observations, subject: &Subject<'_>, name: Option<&str>) -> Decision {
     let shared = subject.readings.uuids.iter().flatten().find_map(|uuid| memory.uuid_claims.find_shared(plan, uuid));
     let (readings, serial) = (subject.readings, subject.serial);
     let identity = Identity { readings, serial, name, shares_uuid: shared.is_some() };
     let findings = plan.machines.find(&identity);
     let machine = findings.found.map(|found| found.machine);
-    let counts = match findings.doubt {
-        Some(doubt) => outcome(plan, memory, &without(subject, doubt), machine),
-        None => outcome(plan, memory, subject, machine),
+    let decision = match findings.doubt {
+        Some(doubt) => decide_for_entry(plan, memory, &without(subject, doubt), machine),
+        None => decide_for_entry(plan, memory, subject, machine),
     };
     let Lookup { found: machine, ambiguous: undecided, doubt } = findings;
-    let counts = Decision { machine, ambiguous: undecided, doubt, shared_uuid: shared, ..counts };
-    if counts.protects(plan) {
-        return counts;
+    let decision = Decision { machine, ambiguous: undecided, doubt, shared_uuid: shared, ..decision };
+    if decision.protects(plan) {
+        return decision;
     }
     let mut others = findings.other_candidates().chain(plan.machines.sharers(&identity, machine)).peekable();
     if others.peek().is_none() {
-        return counts;
+        return decision;
     }
     let rule = rule_for(plan, subject, true);
     for other in others {
-        let Decision { rule, profile, decided_by: ground, as_firmware, .. } = follows(plan, memory, rule, Some(other.0));
-        let would_be = Decision { protected_by: Some(other), rule, profile, decided_by: ground, as_firmware, ..counts };
-        if would_be.protects(plan) {
-            return would_be;
+        let Decision { rule, profile, decided_by: ground, as_firmware, .. } = decision_from(plan, memory, rule, Some(other.0));
+        let protected = Decision { protected_by: Some(other), rule, profile, decided_by: ground, as_firmware, ..decision };
+        if protected.protects(plan) {
+            return protected;
         }
     }
-    counts
+    decision
 }
 
-/// What is asked of rules without a reading that is in doubt.
+/// The subject without the identity that is in doubt.
 fn without<'a>(subject: &Subject<'a>, doubt: DoubtfulEntry) -> Subject<'a> {
     let mut subject = subject.clone();
     match doubt.by {
@@ -93,19 +100,19 @@ fn without<'a>(subject: &Subject<'a>, doubt: DoubtfulEntry) -> Subject<'a> {
     subject
 }
 
-/// What this entry, or none, leads to. A rule may deny; else the machine's own entry decides, then the rule, then what
-/// holds for all.
-fn outcome(plan: &Plan, memory: &Observations, subject: &Subject<'_>, machine: Option<MachineIndex>) -> Decision {
-    follows(plan, memory, rule_for(plan, subject, machine.is_some()), machine)
+/// The decision for this entry, or for none. A rule may deny; otherwise the machine's entry decides, then the rule,
+/// then the defaults.
+fn decide_for_entry(plan: &Plan, memory: &Observations, subject: &Subject<'_>, machine: Option<MachineIndex>) -> Decision {
+    decision_from(plan, memory, rule_for(plan, subject, machine.is_some()), machine)
 }
 
-type Matched<'a> = Option<(usize, &'a Rule)>;
+type MatchedRule<'a> = Option<(usize, &'a Rule)>;
 
-fn rule_for<'a>(plan: &'a Plan, subject: &Subject<'_>, is_known: bool) -> Matched<'a> {
+fn rule_for<'a>(plan: &'a Plan, subject: &Subject<'_>, is_known: bool) -> MatchedRule<'a> {
     plan.rules.iter().enumerate().find(|(index, rule)| rule.matches(*index, subject, is_known))
 }
 
-fn follows(plan: &Plan, memory: &Observations, rule: Matched<'_>, machine: Option<MachineIndex>) -> Decision {
+fn decision_from(plan: &Plan, memory: &Observations, rule: MatchedRule<'_>, machine: Option<MachineIndex>) -> Decision {
     let entry = machine.map(|machine| plan.machines.get(machine));
     let (profile, ground) = match (rule, entry) {
         (Some((_, rule)), _) if rule.deny => (None, DecidedBy::Denied),
@@ -132,7 +139,7 @@ fn follows(plan: &Plan, memory: &Observations, rule: Matched<'_>, machine: Optio
 }
 
 impl Decision {
-    /// What the machine boots by it.
+    /// The boot of the machine.
     pub fn boots<'a>(&self, plan: &'a Plan) -> &'a BootTarget {
         match self.decided_by {
             DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified => &BootTarget::LocalDisk,
@@ -141,17 +148,17 @@ impl Decision {
         }
     }
 
-    /// The entry whose word it follows.
+    /// The entry that the decision follows.
     pub fn entry(&self) -> Option<MachineIndex> {
         self.protected_by.map(|(machine, _)| machine).or(self.machine.map(|found| found.machine))
     }
 
-    /// An entry that it may be the subject of, but is not taken for.
+    /// An entry that may be the machine's, but does not apply.
     pub fn doubtful_entry(&self) -> Option<MachineIndex> {
         self.protected_by.map(|(machine, _)| machine).or(self.doubt.map(|doubt| doubt.machine))
     }
 
-    /// What rules were asked of: all that it says of itself, but for a reading that is in doubt and does not count.
+    /// The subject that the rules were matched against: without an identity in doubt, unless a protection applies.
     pub(crate) fn certain_subject<'a>(&self, subject: &Subject<'a>) -> Subject<'a> {
         match (self.doubt, self.protected_by) {
             (Some(doubt), None) => without(subject, doubt),
@@ -159,22 +166,22 @@ impl Decision {
         }
     }
 
-    /// Whether nothing of ours is started by it.
+    /// Whether the machine starts nothing from this server.
     fn protects(&self, plan: &Plan) -> bool {
         matches!(self.boots(plan), BootTarget::LocalDisk | BootTarget::Nothing)
     }
 
-    /// The profile that is the machine's, also when this is no time to boot it: an installer goes on asking for files
-    /// after its kernel has used up the one boot.
+    /// The machine's profile, even if the machine does not boot it now: an installer requests more files after its
+    /// kernel has completed the boot-once.
     pub fn own_profile(&self, plan: &Plan) -> Option<ProfileId> {
         if self.protected_by.is_some() || !matches!(self.decided_by, DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified) {
             return self.profile;
         }
-        let of_machine = self.machine.and_then(|found| plan.machines.get(found.machine).profile);
-        of_machine.or_else(|| plan.rules.get(self.rule?)?.profile).or(plan.default_profile)
+        let machine_profile = self.machine.and_then(|found| plan.machines.get(found.machine).profile);
+        machine_profile.or_else(|| plan.rules.get(self.rule?)?.profile).or(plan.default_profile)
     }
 
-    /// What it boots by that, in one word.
+    /// The boot of the machine, in one word.
     pub fn target_name<'a>(&self, plan: &'a Plan) -> &'a str {
         match self.decided_by {
             DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified => "local-disk",
@@ -183,13 +190,13 @@ impl Decision {
         }
     }
 
-    /// The profile's name, for people.
+    /// The profile's name, for logs.
     pub fn profile_name<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
         plan.profile(self.profile).map(|profile| profile.name.as_str())
     }
 }
 
-/// The kinds of firmware that a client is. What it posed as before it ran iPXE counts as well.
+/// The kinds of firmware of a client: the firmware of the machine, and iPXE or HTTP boot on it.
 pub fn firmware_kinds(client: &Client) -> [Option<Firmware>; 2] {
     let below = match client {
         Client { raspberry_pi: true, .. } => Firmware::RaspberryPi,
@@ -209,12 +216,12 @@ impl fmt::Display for DecidedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Default => "the default",
-            Self::UnknownMachine => "a machine without entry",
+            Self::UnknownMachine => "the machine has no entry",
             Self::Rule => "a rule",
             Self::Machine => "the machine's entry",
             Self::Never => "the machine's entry: it boots its disk",
-            Self::Completed => "its one boot is used up: it boots its disk",
-            Self::CompletedUnspecified => "its boot is used up, and no entry of it says `boot`: it boots its disk",
+            Self::Completed => "its boot-once is completed: it boots its disk",
+            Self::CompletedUnspecified => "its boot-once is completed, and it has no entry with `boot`: it boots its disk",
             Self::Denied => "a rule that denies",
         })
     }

@@ -1,5 +1,5 @@
-//! What a requested name means: a script of ours, a template, a loader, a file, or a refusal; and what it means that
-//! something was fetched.
+//! Resolves a requested name to a built-in script, a template, a loader, a file, or a refusal; and determines what a
+//! complete fetch changes.
 
 use crate::arch::Arch;
 use crate::claimed_identity::ClaimedIdentity;
@@ -22,58 +22,69 @@ use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;
 
-/// What to send for it.
+/// The server's answer to a request for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetch {
-    /// Text made for this request.
+    /// Text that was generated for this request.
     Text(String),
     /// The menu of the boot directory; the arguments of its entries may hold template expressions.
     Menu(RenderContext),
-    /// The script of a profile that starts a kernel; what it says may hold template expressions.
+    /// The script of a profile that boots a kernel; its texts may hold template expressions.
     Linux(ProfileId, RenderContext),
-    /// A file of the template directory, to be rendered.
+    /// A file of the template directory, which the daemon renders.
     Template(String, RenderContext),
-    /// A file of the machine, by its absolute path: a loader that the plan offers under this name.
+    /// The absolute path of a loader that the plan offers under this name.
     Loader(String),
-    /// The program of ours that starts the local disk of a machine of this architecture.
+    /// The program that starts the local disk on machines of this architecture.
     LocalDisk(Arch),
-    /// The program of ours that starts an iPXE with its script on firmware of this architecture.
+    /// The wrapper program that starts an iPXE with its script on firmware of this architecture.
     IpxeWrapper(Arch),
-    /// A machine is said to be done with its boot. Whether that is to be believed is found out by who knows its token.
+    /// The client reports that a machine has finished its boot. The daemon, which knows the token, verifies that.
     Done(DoneRequest),
-    /// A file of the boot directory, by its clean relative path, and what to send if it is not there.
-    Directory { name: String, otherwise: Option<Fallback> },
+    /// A file of the boot directory.
+    Directory {
+        /// Its normalized relative path.
+        name: String,
+        /// The answer if the file does not exist.
+        otherwise: Option<Fallback>,
+    },
 }
 
+/// The answer if a file of the boot directory does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fallback {
-    /// The file that was meant, if that is certain.
+    /// The file that the client means, if that is certain.
     File(String),
+    /// Text that was generated for this request.
     Text(String),
 }
 
+/// A report that a machine has finished its boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DoneRequest {
-    /// By the name of its entry.
+    /// The name of the machine's entry.
     pub machine: String,
+    /// The token in the URL.
     pub token: Option<String>,
-    /// It is said from the address that this machine was last seen at.
+    /// The report comes from the last known address of this machine.
     pub from_its_address: bool,
 }
 
-/// Who asks, for what is rendered.
+/// The client and its decision, for a text that is rendered for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderContext {
+    /// The identity that the client claims, completed by observations.
     pub claimed: ClaimedIdentity,
+    /// The decision about the machine.
     pub decision: Decision,
-    /// What URLs of our files begin with, such that a request says which machine it is for.
+    /// The prefix of URLs of this server, such that requests carry the machine's name.
     pub base_url: String,
-    /// What the machine's [`Done`] is to carry.
+    /// The token for the machine's [`DoneRequest`].
     pub token: Option<String>,
 }
 
 impl RenderContext {
-    /// What the machine fetches to say that it is done with its boot.
+    /// The URL that the machine fetches to report that it has finished its boot.
     pub fn done_url(&self) -> String {
         let token = self.token.as_ref().map(|token| format!("token={token}/")).unwrap_or_default();
         format!("{}{token}{DONE}", self.base_url)
@@ -81,7 +92,7 @@ impl RenderContext {
 }
 
 impl Fetch {
-    /// The machine that something is rendered for, by the name of its entry.
+    /// The name of the entry of the machine for which the text is rendered.
     pub fn machine<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
         match self {
             Fetch::Menu(asking) | Fetch::Linux(_, asking) | Fetch::Template(_, asking) => {
@@ -91,7 +102,7 @@ impl Fetch {
         }
     }
 
-    /// What is rendered carries the token of its machine.
+    /// Sets the token for rendered texts.
     pub fn set_token(&mut self, token: Option<String>) {
         if let Fetch::Menu(asking) | Fetch::Linux(_, asking) | Fetch::Template(_, asking) = self {
             asking.token = token;
@@ -99,40 +110,40 @@ impl Fetch {
     }
 }
 
-/// Why nothing is sent.
+/// Why the server refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Also for names that nothing can have: with text that is none, or with control characters.
+    /// The file does not exist, or cannot: its name is not UTF-8 or has control characters.
     NotFound,
-    /// The name leads out of the boot directory, or the file may not be read.
+    /// The name leads out of the boot directory, a rule denies the machine, or the file is not readable.
     Denied,
-    /// A name that cannot be one (empty, longer than a request may be).
+    /// The name is invalid (empty, or longer than a request may be).
     BadName,
-    /// Something failed here; the log says what.
+    /// An internal error, which the log describes.
     Failed,
-    /// A template cannot be rendered for this machine; the log says which, and where.
+    /// A template cannot be rendered for this machine; the log names the template and the line.
     TemplateError,
 }
 
-/// What it means that a file was fetched whole.
+/// The consequences of the complete fetch of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FetchOutcome {
-    /// It was a first-stage loader.
+    /// The file was a first-stage loader.
     pub is_loader: bool,
-    /// The machine whose one boot is used up by it, by name.
+    /// The name of the machine whose boot-once this fetch completes.
     pub completes: Option<String>,
 }
 
-/// A request by this name, behind `machine/name=.../`, says that the machine is done with its boot.
+/// A request with this name after `machine/name=.../` reports that the machine has finished its boot.
 const DONE: &str = "done";
 const MENU: &str = "menu.ipxe";
-/// What iPXE of 2021 and later asks for beside its own program before anything else.
+/// The first file that iPXE of 2021 and later requests, from the directory of its program.
 const AUTOEXEC: &str = "autoexec.ipxe";
 
-/// What a requested name means. Whether the file is there and may be read is found out by who opens it.
+/// Resolves a requested name. Whether the file exists and is readable shows when the daemon opens it.
 ///
-/// Over IPv4 `autoexec.ipxe` is a file like any other: ours would run before iPXE has an address, and one that is
-/// missing is refused at once. Over IPv6 it is the only way in which most iPXEs learn our script.
+/// Over IPv4 `autoexec.ipxe` is a file like any other: a built-in one would run before iPXE has an address, and the
+/// server refuses a missing one at once. Over IPv6 most iPXEs have no other way to find the built-in script.
 pub fn fetch(plan: &Plan, memory: &Observations, request: &FileRequest<'_>) -> Result<Fetch, Refusal> {
     let name = match normalize(request.name) {
         Ok(name) => name,
@@ -175,12 +186,12 @@ pub fn fetch(plan: &Plan, memory: &Observations, request: &FileRequest<'_>) -> R
     if let Some(path) = plan.loader_path(rest) {
         return Ok(Fetch::Loader(path.into()));
     }
-    // `machine/readme` is nobody's word for a machine, but a file.
+    // `machine/readme` carries no identity: it is a file.
     if caller == Some(ClaimedIdentity::default()) {
         return Ok(Fetch::Directory { name, otherwise: None });
     }
     let over_ipv6 = request.server.to_canonical().is_ipv6();
-    // Beside itself, and a loader may lie in a directory.
+    // iPXE requests it from its own directory, which may be a subdirectory.
     let otherwise = if over_ipv6 && rest.rsplit('/').next() == Some(AUTOEXEC) {
         Some(Fallback::Text(script::autoexec(request.protocol, plan.http, request.server, &caller.unwrap_or_default())))
     } else {
@@ -189,33 +200,34 @@ pub fn fetch(plan: &Plan, memory: &Observations, request: &FileRequest<'_>) -> R
     Ok(Fetch::Directory { name: rest.into(), otherwise })
 }
 
-/// Whether who asks is a firmware, or an iPXE that has only just started: it says nothing of what came before.
-pub fn is_first_request(name: &[u8], meant: &Result<Fetch, Refusal>) -> bool {
-    matches!(meant, Ok(Fetch::Loader(_) | Fetch::IpxeWrapper(_))) || name.ends_with(AUTOEXEC.as_bytes())
+/// Whether the request is the first of a firmware, or of an iPXE that has just started: it shows nothing about the
+/// requests before. `resolved`: what [`fetch`] returned for the name.
+pub fn is_first_request(name: &[u8], resolved: &Result<Fetch, Refusal>) -> bool {
+    matches!(resolved, Ok(Fetch::Loader(_) | Fetch::IpxeWrapper(_))) || name.ends_with(AUTOEXEC.as_bytes())
 }
 
-/// Whether a request by this name says that a machine is done: the one thing that may be posted.
+/// Whether a request with this name reports that a machine has finished its boot: the only one that may be a POST.
 pub fn is_done_request(name: &[u8]) -> bool {
     let name = normalize(name).ok();
     name.and_then(|name| ClaimedIdentity::parse(&name).map(|(_, rest)| rest == DONE)).unwrap_or(false)
 }
 
-/// A machine that we know is said to be done.
+/// The report that a machine of the plan has finished its boot; `None` if the plan does not have the machine.
 fn done(plan: &Plan, memory: &Observations, request: &FileRequest<'_>, caller: &ClaimedIdentity) -> Option<DoneRequest> {
     let machine = plan.machines.get_by_name(caller.name.as_deref()?)?.name;
-    // The owner of an address counts only if no host beyond the link can have forged it.
+    // The address owner counts only if no host beyond the link can have forged it.
     let address = request.client.ip();
     let holder = memory.address_owner(address).filter(|_| memory.was_vouched(address));
     let at_its_address = holder.is_some_and(|holder| {
-        let mut seen = ClaimedIdentity::default();
-        overheard(&mut seen, &holder);
-        let identity = Identity { readings: Identifiers::new(seen.mac, seen.uuid), ..Identity::default() };
+        let mut known = ClaimedIdentity::default();
+        complete_identity(&mut known, &holder);
+        let identity = Identity { readings: Identifiers::new(known.mac, known.uuid), ..Identity::default() };
         plan.machines.find(&identity).found.is_some_and(|found| plan.machines.get(found.machine).name == machine)
     });
     Some(DoneRequest { machine: machine.into(), token: caller.token.clone(), from_its_address: at_its_address })
 }
 
-/// What the menu of `request.name` would be if this were the machine's profile.
+/// The menu for `request.name` if this were the machine's profile.
 pub fn preview_menu(plan: &Plan, memory: &Observations, request: &FileRequest<'_>, profile: ProfileId) -> Result<Fetch, Refusal> {
     let name = normalize(request.name).map_err(|_| Refusal::BadName)?;
     let caller = ClaimedIdentity::parse(&name).map(|(caller, _)| caller).unwrap_or_default();
@@ -224,7 +236,7 @@ pub fn preview_menu(plan: &Plan, memory: &Observations, request: &FileRequest<'_
     Ok(menu(plan, asking, request))
 }
 
-/// What follows from it that a file was fetched whole. That a machine is done was believed before ([`Fetch::Done`]).
+/// Determines what the complete fetch of a file changes. The caller has verified a report before ([`Fetch::Done`]).
 pub fn after_fetch(plan: &Plan, memory: &Observations, request: &FileRequest<'_>) -> FetchOutcome {
     let Ok(name) = normalize(request.name) else { return FetchOutcome::default() };
     let (caller, rest) = ClaimedIdentity::parse(&name).map_or((ClaimedIdentity::default(), &name[..]), |found| found);
@@ -234,7 +246,7 @@ pub fn after_fetch(plan: &Plan, memory: &Observations, request: &FileRequest<'_>
     }
     let decision = asking(plan, memory, request, caller).decision;
     let entry = decision.machine.map(|found| plan.machines.get(found.machine));
-    let of_boot_dir = || {
+    let is_boot_dir_kernel = || {
         let mut kernels = plan.menu.entries.iter().map(|entry| &entry.target);
         kernels.any(|starts| matches!(starts, EntryTarget::Linux { kernel, .. } if kernel == rest))
     };
@@ -243,13 +255,13 @@ pub fn after_fetch(plan: &Plan, memory: &Observations, request: &FileRequest<'_>
             rest == DONE
                 || match plan.profile(decision.profile) {
                     Some(profile) if profile.boots != BootTarget::BootDir => profile.boot_once_file() == Some(rest),
-                    _ => of_boot_dir(),
+                    _ => is_boot_dir_kernel(),
                 }
         });
     FetchOutcome { is_loader: loader, completes: used_up.map(|entry| entry.name.into()) }
 }
 
-/// The script of the machine that asks.
+/// The script for the machine that sent the request.
 fn menu(plan: &Plan, asking: RenderContext, request: &FileRequest<'_>) -> Fetch {
     let RenderContext { claimed: caller, decision, base_url: base, .. } = &asking;
     let title = plan.profile(decision.profile).map_or("", |profile| profile.title.as_str());
@@ -280,12 +292,11 @@ fn menu(plan: &Plan, asking: RenderContext, request: &FileRequest<'_>) -> Fetch 
     })
 }
 
-/// The caller by its own word, or else by what was overheard of the address that it asks from; and what is decided for
-/// it.
+/// The identity that the client claims, completed by the owner of its address, and the decision for it.
 fn asking(plan: &Plan, memory: &Observations, request: &FileRequest<'_>, mut caller: ClaimedIdentity) -> RenderContext {
     let client = request.client.ip().to_canonical();
     match (memory.address_owner(client), client) {
-        (Some(holder), _) => overheard(&mut caller, &holder),
+        (Some(holder), _) => complete_identity(&mut caller, &holder),
         (None, IpAddr::V6(address)) if caller.is_anonymous() => caller.mac = mac_from_eui64(address),
         _ => {}
     }
@@ -315,8 +326,8 @@ fn asking(plan: &Plan, memory: &Observations, request: &FileRequest<'_>, mut cal
     RenderContext { claimed: caller, decision, base_url: base, token: None }
 }
 
-/// Completes what a caller says of itself by what was heard from its address, unless that was another machine.
-fn overheard(caller: &mut ClaimedIdentity, holder: &AddressOwner) {
+/// Completes a claimed identity from the owner of the client's address, unless that is another machine.
+fn complete_identity(caller: &mut ClaimedIdentity, holder: &AddressOwner) {
     let mac = holder.hardware.mac();
     if caller.is_anonymous() {
         caller.mac = mac;
@@ -361,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipxe_is_given_the_entry_script_and_then_its_menu() {
+    fn an_ipxe_receives_the_entry_script_and_then_its_menu() {
         let Ok(Fetch::Text(entry)) = ask(&plan(), "boot.ipxe") else { panic!() };
         assert!(entry.starts_with("#!ipxe\n"));
         let Ok(Fetch::Menu(asking)) = ask(&plan(), "/machine/mac=52-54-00-12-34-56/uuid=/platform=efi/menu.ipxe")
@@ -373,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_boot_ipxe_of_the_operator_is_served_as_it_is() {
+    fn a_boot_ipxe_in_the_boot_dir_is_sent_unchanged() {
         let mut plan = plan();
         plan.menu.has_boot_script = true;
         assert_eq!(ask(&plan, "boot.ipxe"), directory("boot.ipxe"));
@@ -381,38 +392,38 @@ mod tests {
     }
 
     #[test]
-    fn an_offered_loader_is_sent_from_where_it_lies() {
+    fn an_offered_loader_is_sent_from_its_path() {
         assert_eq!(ask(&plan(), "//snponly.efi"), Ok(Fetch::Loader("/usr/lib/ipxe/snponly.efi".to_owned())));
     }
 
     #[test]
-    fn a_loader_that_another_server_has_is_not_ours_to_send() {
+    fn a_loader_of_another_server_is_not_sent() {
         let mut plan = plan();
         plan.default_loader = Some(Loader { name: "pxelinux.0".to_owned(), path: None });
         assert_eq!(ask(&plan, "pxelinux.0"), directory("pxelinux.0"));
     }
 
     #[test]
-    fn the_disk_starter_is_sent_where_there_is_one() {
+    fn the_program_for_the_local_disk_is_sent_if_the_server_has_it() {
         assert_eq!(ask(&plan(), "local-disk/uefi-x64.efi"), Ok(Fetch::LocalDisk(Arch::X64)));
         assert_eq!(ask(&plan(), "local-disk/uefi-arm64.efi"), Err(Refusal::NotFound));
     }
 
     #[test]
-    fn what_starts_an_ipxe_with_its_script_goes_by_the_name_of_that_ipxe() {
+    fn the_wrapper_of_an_ipxe_has_the_name_of_that_ipxe() {
         let mut plan = plan();
         plan.ipxe_wrappers.insert("snponly.efi".to_owned(), Arch::X64);
         for name in ["with-script/snponly.efi", "/machine/rule=3/with-script/snponly.efi"] {
-            let meant = ask(&plan, name);
-            assert_eq!(meant, Ok(Fetch::IpxeWrapper(Arch::X64)), "{name}");
-            assert!(is_first_request(name.as_bytes(), &meant), "{name}");
+            let resolved = ask(&plan, name);
+            assert_eq!(resolved, Ok(Fetch::IpxeWrapper(Arch::X64)), "{name}");
+            assert!(is_first_request(name.as_bytes(), &resolved), "{name}");
         }
         assert_eq!(ask(&plan, "with-script/ipxe.efi"), directory("with-script/ipxe.efi"));
         assert_eq!(ask(&self::plan(), "with-script/snponly.efi"), directory("with-script/snponly.efi"));
     }
 
     #[test]
-    fn an_ipxe_that_was_loaded_over_ipv6_finds_its_script_beside_itself_unless_the_operator_has_one() {
+    fn an_ipxe_that_was_loaded_over_ipv6_finds_a_script_in_its_directory() {
         let ask6 = |name: &str| {
             let server = "2001:db8::10".parse().unwrap();
             let client = "[2001:db8::207]:1024".parse().unwrap();
@@ -424,7 +435,7 @@ mod tests {
             ("machine/rule=3/autoexec.ipxe", "autoexec.ipxe", "rule=3/"),
             ("ipxe/autoexec.ipxe", "ipxe/autoexec.ipxe", ""),
         ] {
-            // What could be fetched over TFTP is fetched over HTTP, which is faster, or else over TFTP.
+            // The script fetches over HTTP first, which is faster, even if iPXE came over TFTP.
             let Ok(Fetch::Directory { name: file, otherwise: Some(Fallback::Text(script)) }) = ask6(asked) else {
                 panic!("{asked}: {:?}", ask6(asked))
             };
@@ -446,26 +457,26 @@ mod tests {
         for name in ["autoexec.ipxe", "debian/linux", "machine/readme", "local-disk/notes.txt"] {
             assert_eq!(ask(&plan(), name), directory(name), "{name}");
         }
-        let of_machine = ask(&plan(), "machine/name=web1/debian/linux");
-        assert_eq!(of_machine, directory("debian/linux"));
+        let with_identity = ask(&plan(), "machine/name=web1/debian/linux");
+        assert_eq!(with_identity, directory("debian/linux"));
     }
 
     #[test]
-    fn a_name_that_leads_out_is_refused() {
+    fn a_name_that_leads_out_of_the_boot_dir_is_refused() {
         assert_eq!(ask(&plan(), "../etc/passwd"), Err(Refusal::Denied));
         assert_eq!(ask(&plan(), "machine/name=x/../../etc/passwd"), Err(Refusal::Denied));
         assert_eq!(ask(&plan(), ""), Err(Refusal::BadName));
     }
 
     #[test]
-    fn a_name_that_nothing_can_have_is_not_found() {
+    fn a_name_that_no_file_can_have_is_not_found() {
         for name in [&b"\xeaOnboard"[..], b"a\x80", b"a\x01b"] {
             assert_eq!(ask_octets(&plan(), name), Err(Refusal::NotFound), "{name:02x?}");
         }
     }
 
     #[test]
-    fn what_shim_asks_for_oddly_is_resolved() {
+    fn odd_requests_of_shim_are_resolved() {
         let mut plan = plan();
         let loader = Loader { name: "shim/shimx64.efi".to_owned(), path: Some("/boot/shim/shimx64.efi".to_owned()) };
         plan.loaders.insert(Arch::X64, loader);

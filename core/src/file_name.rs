@@ -1,26 +1,26 @@
-//! Requested names, made fit to be looked up below the boot directory.
+//! Names of requested files, as relative paths in the boot directory.
 
 use alloc::string::String;
 use core::fmt;
 
-/// Why a name is none.
+/// Why a name cannot be a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadName {
-    /// Nothing is left of it.
+    /// It is empty, or has separators only.
     Empty,
-    /// It has a `..` component. Refused even where it would stay inside: no boot program needs it.
+    /// It has a `..` component. Refused even if the path would stay in the boot directory: no boot program needs it.
     Traversal,
-    /// Control octets have no place in a name and would garble a terminal.
+    /// It has control characters, which would garble a terminal.
     Control,
-    /// We keep names as UTF-8, as the menu and the logs do.
+    /// It is not UTF-8, which the menu and the logs use.
     NotUtf8,
 }
 
-/// The relative path that a client means: `\` separates as `/` does (Windows loaders), several separators are one, a
-/// leading or trailing one and `.` components say nothing.
+/// The relative path for a requested name: `\` is a separator as `/` is (Windows loaders), several separators count
+/// as one, and leading or trailing separators and `.` components have no meaning.
 ///
-/// A name is cut at its first 0xff: several BIOS ROMs read option 67 as a C string and take the End option, and what
-/// follows it, for a part of the name.
+/// A name ends at its first 0xff: several BIOS ROMs read option 67 as a C string and take the End option, and the
+/// octets after it, for a part of the name.
 pub fn normalize(name: &[u8]) -> Result<String, BadName> {
     let name = name.split(|&octet| octet == 0xff).next().unwrap_or_default();
     if name.iter().any(u8::is_ascii_control) {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_climbs() {
+    fn a_parent_component_is_refused() {
         for name in ["..", "../a", "a/..", "a/../b", "..\\..\\etc/passwd", "/..", "a\\..\\b"] {
             assert_eq!(normalize(name.as_bytes()), Err(BadName::Traversal), "{name}");
         }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_name() {
+    fn an_empty_name_is_refused() {
         for name in ["", "/", "\\", ".", "/./."] {
             assert_eq!(normalize(name.as_bytes()), Err(BadName::Empty), "{name}");
         }
@@ -106,7 +106,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_clean_name_stays_below_its_directory_and_is_its_own_clean_name(
+        fn a_normalized_name_stays_in_the_directory_and_normalizes_to_itself(
             name in proptest::collection::vec(
                 prop_oneof![Just(b'.'), Just(b'/'), Just(b'\\'), Just(b'a'), any::<u8>()], 0..40),
         ) {

@@ -1,24 +1,27 @@
-//! A request for a file, and the door that it came through.
+//! A request for a file, and its protocol.
 
 use core::net::{IpAddr, SocketAddr};
 
-/// The door a request came through; the URLs in a rendered script lead back through the same one.
+/// The protocol of a request. The URLs in the rendered script use the same protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
+    /// TFTP.
     Tftp,
-    /// HTTP on this port.
+    /// HTTP on this TCP port.
     Http(u16),
 }
 
-/// A request for a file, whichever the protocol.
+/// A request for a file, by TFTP or HTTP.
 #[derive(Clone, Copy, Debug)]
 pub struct FileRequest<'a> {
+    /// The protocol.
     pub protocol: Protocol,
-    /// The name as it was sent (HTTP: path after percent-decoding, without the query).
+    /// The name as the client sent it (HTTP: path after percent-decoding, without the query).
     pub name: &'a [u8],
-    /// Our address that the client talks to.
+    /// The server's address that the client sent the request to.
     pub server: IpAddr,
+    /// The client's address and port.
     pub client: SocketAddr,
-    /// The interface that it came by; empty where that is not known.
+    /// The interface on which it arrived; empty if unknown.
     pub interface: &'a str,
 }

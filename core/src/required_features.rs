@@ -1,4 +1,4 @@
-//! What an iPXE has to be able to do for what it is given, by its own words for that (option 175).
+//! The features of iPXE (option 175) that a decision requires.
 
 use crate::arch::Arch;
 use crate::decide::Decision;
@@ -7,19 +7,19 @@ use crate::plan::{IpxeTarget, Plan, EntryTarget, TftpServer};
 use crate::wire::pxe::Features;
 use alloc::vec::Vec;
 
-/// The features without which an iPXE of this architecture does not get where this decision leads it: those that our
-/// own scripts use, and those that fetch what the plan names by a URL. Of a script that the operator wrote nobody but
-/// the operator knows what it uses, so it needs none.
+/// The features without which an iPXE of this architecture cannot boot what this decision gives it: those that the
+/// built-in scripts use, and those that fetch the URLs of the plan. A script of the operator requires none, because
+/// the server does not know what it uses.
 pub fn required_features(plan: &Plan, decision: &Decision, arch: Arch) -> Features {
     let mut codes = Vec::new();
-    // Our script comes over TFTP to who has no HTTP, unless we do not serve TFTP.
+    // An iPXE without HTTP fetches the built-in script over TFTP, unless this server does not serve TFTP.
     codes.extend((plan.tftp != Some(TftpServer::Local) && plan.http.is_some()).then_some(Features::HTTP));
-    of_boots(plan, decision.boots(plan), decision.profile, arch, &mut codes);
+    add_for_target(plan, decision.boots(plan), decision.profile, arch, &mut codes);
     Features::from_codes(codes)
 }
 
-fn of_boots(plan: &Plan, boots: &BootTarget, profile: Option<ProfileId>, arch: Arch, codes: &mut Vec<u8>) {
-    // Under UEFI a kernel is an EFI program, which every such iPXE starts.
+fn add_for_target(plan: &Plan, boots: &BootTarget, profile: Option<ProfileId>, arch: Arch, codes: &mut Vec<u8>) {
+    // Under UEFI a kernel is an EFI program, which every UEFI iPXE starts.
     let kernel = (arch == Arch::BIOS).then_some(Features::BZIMAGE);
     match boots {
         BootTarget::BootDir => match &plan.ipxe {
@@ -47,12 +47,12 @@ fn of_boots(plan: &Plan, boots: &BootTarget, profile: Option<ProfileId>, arch: A
         }
         BootTarget::Menu(menu) => {
             codes.push(Features::MENU);
-            // Menus do not lead to menus.
+            // A menu item cannot lead to a menu.
             for item in &menu.items {
                 if let ItemTarget::Profile(id) = item.target {
                     let boots = plan.profile(id).map_or(&BootTarget::BootDir, |profile| &profile.boots);
                     if !matches!(boots, BootTarget::Menu(_)) {
-                        of_boots(plan, boots, id, arch, codes);
+                        add_for_target(plan, boots, id, arch, codes);
                     }
                 }
             }

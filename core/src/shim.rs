@@ -1,17 +1,18 @@
-//! shim, the loader that Microsoft has signed for many: which program it starts, and what its odd requests mean.
+//! shim, the loader that Microsoft signs for Linux distributions: which program it starts, and which files its odd
+//! requests mean.
 //!
-//! | asks for | when | evidence |
+//! | request | when | evidence |
 //! |---|---|---|
-//! | `grubx64.efi` beside itself; over HTTP two separators stand before it | always | shim 16.1 in the e2e tests |
-//! | `X.efi` beside itself | iPXE's, as `X-shim.efi`, `X-shimx64.efi` | ipxe/shim shim.c automatic_next_path |
+//! | `grubx64.efi` in its directory; over HTTP with two separators in front | always | shim 16.1 in the e2e tests |
+//! | `X.efi` in its directory | iPXE's, as `X-shim.efi`, `X-shimx64.efi` | ipxe/shim shim.c automatic_next_path |
 //! | `ipxe.efi` at the root | iPXE's, if no DHCP header names a file | ipxe#1684, automatic_next_path |
 //! | `grubx64.efi` at the root | if no DHCP header names a file | shim#300, shim#524, shim#710 |
-//! | an octet above 7f and a word, beside itself: `?Onboard`, `?USB` | 15.8, on Dell's Latitude, OptiPlex and Wyse: the title of a boot entry, taken for load options | shim#649, shim#696 |
-//! | `revocations*.efi`, `shim_certificate_0.efi` | always, and goes on without | shim.c load_unbundled_trust |
+//! | an octet above 7f and a word, in its directory: `?Onboard`, `?USB` | 15.8, on Dell's Latitude, OptiPlex and Wyse: the title of a boot entry, taken for load options | shim#649, shim#696 |
+//! | `revocations*.efi`, `shim_certificate_0.efi` | always, and continues without | shim.c load_unbundled_trust |
 //!
-//! The last are names like any other. What is certain is that a name that is not there has to be refused as not found:
-//! to "access violation" (TFTP's ERROR 2) shim since 16 answers with starting MokManager, while it falls back to its
-//! own second stage if there was no such file (netboot.c status_from_error, shim.c init_grub).
+//! The last row needs no special case. The server must refuse a missing file as "file not found": after "access
+//! violation" (TFTP's ERROR 2) shim 16 and later start MokManager, but after "file not found" they fall back to their
+//! second stage (netboot.c status_from_error, shim.c init_grub).
 
 use crate::arch::Arch;
 use crate::file_name::normalize;
@@ -19,39 +20,39 @@ use crate::plan::{Loader, Plan};
 use alloc::format;
 use alloc::string::String;
 
-/// Ends of the names that shim and its second stage have in common (shim Make.defaults ARCH_SUFFIX).
+/// The suffixes that the names of shim and its second stage have in common (shim Make.defaults ARCH_SUFFIX).
 const ARCHITECTURES: [&str; 5] = ["x64", "ia32", "aa64", "arm", "riscv64"];
 
-/// The program that a shim of this name starts, by its path; `None` if it is no name of a shim.
+/// The path of the program that a shim of this name starts; `None` if the name is not that of a shim.
 pub fn second_stage(shim: &str) -> Option<String> {
     let (directory, file) = split(shim);
     let (stem, ending) = file.split_at_checked(file.len().checked_sub(".efi".len())?)?;
     if !ending.eq_ignore_ascii_case(".efi") {
         return None;
     }
-    let shims = |word: &str| word.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case("shim"));
+    let is_shim_word = |word: &str| word.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case("shim"));
     if let Some((program, word)) = stem.rsplit_once('-') {
-        // What follows the word may be four octets long: an architecture.
-        let ours = !program.is_empty() && shims(word) && word.len() <= 8;
-        return ours.then(|| format!("{directory}{program}{ending}"));
+        // Up to four octets may follow the word: an architecture.
+        let is_shim = !program.is_empty() && is_shim_word(word) && word.len() <= 8;
+        return is_shim.then(|| format!("{directory}{program}{ending}"));
     }
-    let arch = shims(stem).then(|| &stem[4..])?;
+    let arch = is_shim_word(stem).then(|| &stem[4..])?;
     let arch = ARCHITECTURES.iter().find(|known| known.eq_ignore_ascii_case(arch))?;
     Some(format!("{directory}grub{arch}.efi"))
 }
 
-/// The file that was meant by a clean name that is not there.
+/// The file that a shim means by a normalized name that does not exist.
 pub fn resolve_missing(plan: &Plan, name: &str) -> Option<String> {
-    let means = |shim: &Loader| {
+    let resolve = |shim: &Loader| {
         let second = second_stage(&shim.name)?;
         let by_its_name = split(&second).1 == name;
         let by_default = name == "ipxe.efi" && shim.name.contains("-shim");
         (second != name && (by_its_name || by_default)).then_some(second)
     };
-    only(plan.all_loaders().filter(|loader| loader.path.is_some()).filter_map(means))
+    unambiguous(plan.all_loaders().filter(|loader| loader.path.is_some()).filter_map(resolve))
 }
 
-/// The file that was meant by a name that is no text. The machines known to ask so are x64.
+/// The file that a shim means by a name that is not UTF-8. All machines known to send such names are x64.
 pub fn resolve_garbled(plan: &Plan, name: &[u8]) -> Option<String> {
     let at = name.iter().rposition(|octet| b"/\\".contains(octet)).map_or(0, |at| at + 1);
     let (directory, word) = name.split_at(at);
@@ -60,16 +61,16 @@ pub fn resolve_garbled(plan: &Plan, name: &[u8]) -> Option<String> {
         return None;
     }
     let directory = normalize(directory).unwrap_or_default();
-    let of_x64 = [&plan.loaders].into_iter().chain(plan.profiles.iter().map(|profile| &profile.loaders));
-    let of_x64 = of_x64.filter_map(|loaders| loaders.get(&Arch::X64)).filter(|loader| loader.path.is_some());
-    let beside = of_x64.filter(|shim| split(&shim.name).0.trim_end_matches('/') == directory);
-    only(beside.filter_map(|shim| second_stage(&shim.name)))
+    let x64_loaders = [&plan.loaders].into_iter().chain(plan.profiles.iter().map(|profile| &profile.loaders));
+    let x64_loaders = x64_loaders.filter_map(|loaders| loaders.get(&Arch::X64)).filter(|loader| loader.path.is_some());
+    let in_directory = x64_loaders.filter(|shim| split(&shim.name).0.trim_end_matches('/') == directory);
+    unambiguous(in_directory.filter_map(|shim| second_stage(&shim.name)))
 }
 
-/// What is meant if nothing else can be.
-fn only(mut meant: impl Iterator<Item = String>) -> Option<String> {
-    let first = meant.next()?;
-    meant.all(|other| other == first).then_some(first)
+/// The file, if all candidates are the same.
+fn unambiguous(mut candidates: impl Iterator<Item = String>) -> Option<String> {
+    let first = candidates.next()?;
+    candidates.all(|other| other == first).then_some(first)
 }
 
 /// A path as its directory, with the separator, and its file.
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shim_starts_the_program_that_its_name_tells() {
+    fn the_name_of_a_shim_determines_the_program_that_it_starts() {
         for (shim, second) in [
             ("shimx64.efi", "grubx64.efi"),
             ("SHIMX64.EFI", "grubx64.efi"),
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_shim_starts_nothing() {
+    fn other_programs_have_no_second_stage() {
         for name in [
             "snponly.efi",
             "shim.efi",
@@ -126,15 +127,15 @@ mod tests {
     }
 
     #[test]
-    fn a_second_stage_asked_for_at_the_root_is_the_one_beside_the_shim() {
+    fn a_second_stage_requested_at_the_root_is_the_one_in_the_directory_of_the_shim() {
         assert_eq!(resolve_missing(&x64("a/shimx64.efi"), "grubx64.efi").as_deref(), Some("a/grubx64.efi"));
         assert_eq!(resolve_missing(&x64("a/snponly-shim.efi"), "snponly.efi").as_deref(), Some("a/snponly.efi"));
         assert_eq!(resolve_missing(&x64("a/shimx64.efi"), "grubaa64.efi"), None);
-        assert_eq!(resolve_missing(&x64("shimx64.efi"), "grubx64.efi"), None, "it was asked for and is not there");
+        assert_eq!(resolve_missing(&x64("shimx64.efi"), "grubx64.efi"), None, "the requested name itself, which does not exist");
     }
 
     #[test]
-    fn an_ipxe_asked_for_by_ipxes_shim_is_the_one_that_the_shim_is_named_after() {
+    fn an_ipxe_requested_by_ipxes_shim_is_the_one_that_the_shim_is_named_after() {
         assert_eq!(resolve_missing(&x64("snponly-shimx64.efi"), "ipxe.efi").as_deref(), Some("snponly.efi"));
         for other in ["shimx64.efi", "snponly.efi", "ipxe-shimx64.efi"] {
             assert_eq!(resolve_missing(&x64(other), "ipxe.efi"), None, "{other}");
@@ -142,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn two_that_could_be_meant_are_none() {
+    fn an_ambiguous_request_means_no_file() {
         let both = |of_arm| plan(&[(Arch::X64, "x/ipxe-shim.efi"), (Arch(11), of_arm)]);
         assert_eq!(resolve_missing(&both("a/ipxe-shim.efi"), "ipxe.efi"), None);
         assert_eq!(resolve_missing(&both("snponly.efi"), "ipxe.efi").as_deref(), Some("x/ipxe.efi"));
     }
 
     #[test]
-    fn shims_own_files_mean_nothing_else() {
+    fn optional_files_of_shim_mean_no_other_file() {
         for name in ["revocations.efi", "revocations_sku.efi", "revocations_sbat.efi", "shim_certificate_0.efi"] {
             assert_eq!(resolve_missing(&x64("a/shimx64.efi"), name), None, "{name}");
         }
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn other_garbled_names_mean_nothing() {
+    fn other_garbled_names_mean_no_file() {
         let plan = x64("grub/shimx64.efi");
         for name in
             [&b"\xeaOnboard"[..], b"other/\xeaOnboard", b"grub/\xea", b"grub/\xea.efi", b"grub/a\xeab", b"grub/", b""]

@@ -1,4 +1,4 @@
-//! Profiles, rules and machines: given a plan and octets, one call, expected file.
+//! Profiles, rules and machines: a plan, a packet, one call, the expected file.
 
 mod common;
 
@@ -61,7 +61,7 @@ fn machine(policy: Policy, profile: usize) -> Plan {
     Plan { machines: Machines::new(&[web1], &[]), ..site() }
 }
 
-fn of_no_profile(policy: Policy) -> Plan {
+fn without_profile(policy: Policy) -> Plan {
     let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], policy, ..Machine::default() };
     Plan { machines: Machines::new(&[web1], &[]), ..site() }
 }
@@ -71,12 +71,12 @@ fn discover(plan: &Plan, packet: &Packet) -> (Answer, Vec<u8>) {
     (answer, sent.into_iter().next().map(|(octets, _)| octets).unwrap_or_default())
 }
 
-/// The file that is offered, or the reason of silence.
-fn given(plan: &Plan, packet: &Packet) -> String {
-    told(discover(plan, packet).0)
+/// The offered file, or the label of the silence.
+fn offered(plan: &Plan, packet: &Packet) -> String {
+    outcome(discover(plan, packet).0)
 }
 
-fn told(answer: Answer) -> String {
+fn outcome(answer: Answer) -> String {
     match answer.verdict {
         Verdict::Respond(response) => response.boot.file,
         Verdict::Silent(silence) => silence.label().to_owned(),
@@ -87,7 +87,7 @@ fn ipxe() -> Packet {
     Packet::discover().set(77, b"iPXE").set(175, IPXE)
 }
 
-/// What the machine says to its DHCP server, for all to hear.
+/// The machine broadcasts a REQUEST to its DHCP server.
 fn has_address(memory: &mut Observations) {
     let request = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).octets();
     ask_again(&plan(), memory, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
@@ -106,47 +106,47 @@ fn the_first_rule_that_matches_decides() {
         Rule { profile: Some(NOTHING), ..Rule::default() },
     ];
     let plan = with_rules(rules);
-    assert_eq!(given(&plan, &bios()), "nothing:denied");
-    assert_eq!(given(&plan, &Packet::discover()), "grubx64.efi");
-    assert_eq!(given(&plan, &Packet::discover().set(93, &[0, 11]).set(60, b"PXEClient")), "nothing:profile");
-    // What only the packet says goes along to the script, for there nobody could tell it.
+    assert_eq!(offered(&plan, &bios()), "nothing:denied");
+    assert_eq!(offered(&plan, &Packet::discover()), "grubx64.efi");
+    assert_eq!(offered(&plan, &Packet::discover().set(93, &[0, 11]).set(60, b"PXEClient")), "nothing:profile");
+    // The name of the script carries facts that only the packet has.
     let relayed = Rule { when: Conditions { user_classes: vec![Glob("iPXE".into())], ..Conditions::default() }, ..Rule::default() };
     let plan = with_rules(vec![Rule { profile: Some(DEBIAN), ..relayed }]);
-    assert_eq!(given(&plan, &ipxe()), "http://192.0.2.10:8080/machine/rule=0/boot.ipxe");
+    assert_eq!(offered(&plan, &ipxe()), "http://192.0.2.10:8080/machine/rule=0/boot.ipxe");
 }
 
 #[test]
-fn a_machines_own_entry_goes_before_a_rule_but_not_before_one_that_denies() {
+fn an_entry_takes_precedence_over_a_rule_but_not_over_one_that_denies() {
     let any = |deny, profile| vec![Rule { deny, profile, ..Rule::default() }];
     let plan = Plan { rules: any(false, Some(NOTHING)), ..machine(Policy::Always, GRUB) };
-    assert_eq!(given(&plan, &Packet::discover()), "grubx64.efi");
-    assert_eq!(given(&Plan { rules: any(true, None), ..plan }, &Packet::discover()), "nothing:denied");
+    assert_eq!(offered(&plan, &Packet::discover()), "grubx64.efi");
+    assert_eq!(offered(&Plan { rules: any(true, None), ..plan }, &Packet::discover()), "nothing:denied");
 }
 
 #[test]
-fn machines_that_nobody_knows_may_have_a_profile_of_their_own() {
+fn machines_without_an_entry_may_have_a_separate_profile() {
     let plan =
         Plan { unknown_machine_profile: Some(NOTHING), default_profile: Some(GRUB), ..machine(Policy::Always, GRUB) };
-    assert_eq!(given(&plan, &Packet::discover()), "grubx64.efi");
+    assert_eq!(offered(&plan, &Packet::discover()), "grubx64.efi");
     let mut other = Packet::discover();
     other.header.chaddr = mac([2, 0, 0, 0, 9, 9]);
-    assert_eq!(given(&plan, &other), "nothing:profile");
+    assert_eq!(offered(&plan, &other), "nothing:profile");
 }
 
 #[test]
-fn a_machine_that_shall_boot_its_disk_is_given_the_program_that_does_it() {
+fn a_machine_that_boots_its_disk_receives_the_program_that_starts_it() {
     for plan in [machine(Policy::Never, GRUB), Plan { default_profile: Some(DISK), ..site() }] {
-        assert_eq!(given(&plan, &Packet::discover()), "local-disk/uefi-x64.efi");
-        assert_eq!(given(&plan, &ipxe()), "http://192.0.2.10:8080/machine/boot.ipxe");
+        assert_eq!(offered(&plan, &Packet::discover()), "local-disk/uefi-x64.efi");
+        assert_eq!(offered(&plan, &ipxe()), "http://192.0.2.10:8080/machine/boot.ipxe");
         let http = Packet::discover().set(93, &[0, 16]).set(60, b"HTTPClient");
-        assert_eq!(given(&plan, &http), "http://192.0.2.10:8080/local-disk/uefi-x64.efi");
+        assert_eq!(offered(&plan, &http), "http://192.0.2.10:8080/local-disk/uefi-x64.efi");
     }
-    // A BIOS goes by way of iPXE, which starts the disk in a moment; silence would cost it a minute.
-    assert_eq!(given(&Plan { default_profile: Some(DISK), ..site() }, &bios()), "undionly.kpxe");
+    // A BIOS receives iPXE, which starts the disk in a moment; without a reply it would wait for a minute.
+    assert_eq!(offered(&Plan { default_profile: Some(DISK), ..site() }, &bios()), "undionly.kpxe");
 }
 
 #[test]
-fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
+fn the_complete_fetch_of_the_kernel_completes_a_boot_once() {
     let plan = machine(Policy::Once, DEBIAN);
     let mut memory = Observations::new(1);
     let request = |name: &'static str| FileRequest {
@@ -160,8 +160,8 @@ fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
     let Ok(Fetch::Linux(DEBIAN, asking)) = fetch(&plan, &memory, &script) else { panic!() };
     assert_eq!(asking.base_url, "http://192.0.2.10:8080/machine/name=web1/");
 
-    for fruitless in ["machine/name=web1/debian/initrd.gz", "debian/linux", "machine/name=web2/debian/linux"] {
-        assert_eq!(after_fetch(&plan, &memory, &request(fruitless)).completes, None, "{fruitless}");
+    for other in ["machine/name=web1/debian/initrd.gz", "debian/linux", "machine/name=web2/debian/linux"] {
+        assert_eq!(after_fetch(&plan, &memory, &request(other)).completes, None, "{other}");
     }
     for done in ["machine/name=web1/debian/linux", "machine/name=web1/done"] {
         assert_eq!(after_fetch(&plan, &memory, &request(done)).completes.as_deref(), Some("web1"), "{done}");
@@ -175,9 +175,9 @@ fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
     assert_eq!(
         fetch(&plan, &memory, &request("machine/name=web2/done")),
         Err(Refusal::NotFound),
-        "nobody is called so"
+        "no machine has this name"
     );
-    // A booted GRUB names no machine, but its address was heard of.
+    // A booted GRUB names no machine, but the server knows the owner of its address.
     has_address(&mut memory);
     assert_eq!(after_fetch(&plan, &memory, &request("debian/linux")).completes.as_deref(), Some("web1"));
     assert_eq!(done(&memory, "machine/name=web1/done"), ("web1".into(), None, true));
@@ -188,12 +188,12 @@ fn once_is_once_and_the_kernel_that_was_fetched_whole_is_what_counts() {
     assert!(text.contains("local-disk/uefi-x64.efi"), "{text}");
     let asked = Packet::discover().octets();
     let (answer, _) = ask_again(&plan, &mut memory, &asked, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
-    assert_eq!(told(answer), "local-disk/uefi-x64.efi");
+    assert_eq!(outcome(answer), "local-disk/uefi-x64.efi");
 }
 
-/// Such an entry may have lost its last lines, because its file is half written.
+/// Such an entry may lack its last lines, because its file is half written.
 #[test]
-fn a_machine_that_has_used_up_its_boot_boots_its_disk_while_its_entry_does_not_say_boot() {
+fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_boot_key() {
     let mut memory = Observations::new(1);
     memory.boot_once.complete("web1");
     let boots = |plan: &Plan, memory: &mut Observations| {
@@ -211,10 +211,11 @@ fn a_machine_that_has_used_up_its_boot_boots_its_disk_while_its_entry_does_not_s
             Ok(Fetch::Text(script)) => script,
             other => format!("{other:?}"),
         };
-        (told(answer), ground, script)
+        (outcome(answer), ground, script)
     };
-    // Where the cut took the profile, too, the default counts for as little.
-    for plan in [machine(Policy::Unspecified, GRUB), Plan { default_profile: Some(DEBIAN), ..of_no_profile(Policy::Unspecified) }]
+    // If the profile is missing as well, the default does not apply either.
+    for plan in
+        [machine(Policy::Unspecified, GRUB), Plan { default_profile: Some(DEBIAN), ..without_profile(Policy::Unspecified) }]
     {
         let (file, ground, script) = boots(&plan, &mut memory);
         assert_eq!((&file[..], ground), ("local-disk/uefi-x64.efi", DecidedBy::CompletedUnspecified));
@@ -230,22 +231,22 @@ fn a_machine_that_has_used_up_its_boot_boots_its_disk_while_its_entry_does_not_s
 
     let unsaid = machine(Policy::Unspecified, GRUB);
     let others = boots(&unsaid, &mut Observations::new(1));
-    assert_eq!((&others.0[..], others.1), ("grubx64.efi", DecidedBy::Machine), "without a mark");
+    assert_eq!((&others.0[..], others.1), ("grubx64.efi", DecidedBy::Machine), "without a completion");
     let mut unknown = Observations::new(1);
     unknown.boot_once.set_unknown(true);
-    assert_eq!(boots(&unsaid, &mut unknown).0, "grubx64.efi", "most entries do not say it");
-    assert_eq!(boots(&machine(Policy::Always, GRUB), &mut memory).0, "grubx64.efi", "it says something else");
+    assert_eq!(boots(&unsaid, &mut unknown).0, "grubx64.efi", "most entries have no `boot` key");
+    assert_eq!(boots(&machine(Policy::Always, GRUB), &mut memory).0, "grubx64.efi", "its `boot` key has another value");
 }
 
 #[test]
-fn a_firmware_is_shown_the_menu_and_given_what_it_chooses_and_then_its_script() {
+fn a_firmware_receives_the_menu_then_its_choice_then_its_script() {
     let plan = Plan { default_profile: Some(ASK), ..site() };
     let (answer, offer) = discover(&plan, &Packet::discover());
     assert!(matches!(answer.verdict, Verdict::Respond(response) if response.shape == ShapeName::Menu));
     let option = b"\x06\x01\x03\x08\x15\x80\x01\x01\xc0\0\x02\x0a\x80\x02\x01\xc0\0\x02\x0a\x80\x03\x01\xc0\0\x02\x0a\
                    \x09\x17\x80\x01\x06Debian\x80\x02\x04GRUB\x80\x03\x04Disk\x0a\x06\x0aboot:\xff";
     assert!(offer.windows(option.len()).any(|part| part == option), "{}", hex::encode(&offer));
-    assert_eq!(offer[108], 0, "no file: it would be loaded without asking");
+    assert_eq!(offer[108], 0, "no file: the firmware would load it without the menu");
 
     let mut memory = Observations::new(1);
     let mut chosen = |kind: [u8; 2], layer: [u8; 2], now| {
@@ -253,19 +254,19 @@ fn a_firmware_is_shown_the_menu_and_given_what_it_chooses_and_then_its_script() 
         let packet = Packet::request_4011().set(43, &item).octets();
         ask_again(&plan, &mut memory, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", now)
     };
-    assert_eq!(told(chosen([0x80, 2], [0, 0], 0).0), "grubx64.efi");
-    assert_eq!(told(chosen([0x80, 9], [0, 0], 0).0), "nothing:boot-item");
-    assert_eq!(told(chosen([0x80, 1], [0x80, 0], 0).0), "nothing:credentials");
-    assert_eq!(told(chosen([0x80, 1], [0, 0], 0).0), "ipxe.efi");
+    assert_eq!(outcome(chosen([0x80, 2], [0, 0], 0).0), "grubx64.efi");
+    assert_eq!(outcome(chosen([0x80, 9], [0, 0], 0).0), "nothing:boot-item");
+    assert_eq!(outcome(chosen([0x80, 1], [0x80, 0], 0).0), "nothing:credentials");
+    assert_eq!(outcome(chosen([0x80, 1], [0, 0], 0).0), "ipxe.efi");
     let asked = |memory: &mut Observations, now| {
-        told(ask_again(&plan, memory, &ipxe().octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
+        outcome(ask_again(&plan, memory, &ipxe().octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
     };
     assert_eq!(asked(&mut memory, 30_000), "http://192.0.2.10:8080/machine/item=32769/boot.ipxe");
     assert_eq!(asked(&mut memory, 300_000), "http://192.0.2.10:8080/machine/boot.ipxe", "another boot");
 }
 
 #[test]
-fn a_bios_starts_its_disk_from_the_menu_by_itself() {
+fn a_bios_starts_its_disk_from_the_menu_without_a_server() {
     let plan = Plan { default_profile: Some(ASK), ..site() };
     let offer = discover(&plan, &bios()).1;
     let line = b"\0\0\x04Disk";
@@ -274,30 +275,30 @@ fn a_bios_starts_its_disk_from_the_menu_by_itself() {
 }
 
 #[test]
-fn u_boot_is_answered_where_a_rule_names_it_and_nowhere_else() {
+fn u_boot_receives_a_reply_only_if_a_rule_names_it() {
     let u_boot = Packet::discover().set(60, b"U-Boot.armv8").set(93, &[0, 22]);
     let named = Conditions { firmware: vec![Firmware::UBoot], ..Conditions::default() };
     let loader = Loader { name: "ipxe-arm64.efi".into(), path: Some("/x".into()) };
     let opted =
         Plan { loaders: [(Arch(22), loader)].into(), ..with_rules(vec![Rule { when: named, ..Rule::default() }]) };
-    assert_eq!(given(&site(), &u_boot), "ignored:other-vendor-class");
-    assert_eq!(given(&opted, &u_boot), "ipxe-arm64.efi");
+    assert_eq!(offered(&site(), &u_boot), "ignored:other-vendor-class");
+    assert_eq!(offered(&opted, &u_boot), "ipxe-arm64.efi");
     let elsewhere = Conditions { firmware: vec![Firmware::UBoot], interfaces: vec![Glob("eth9".into())], ..Conditions::default() };
     let opted = Plan { rules: vec![Rule { when: elsewhere, ..Rule::default() }], ..opted };
-    assert_eq!(given(&opted, &u_boot), "ignored:other-vendor-class");
+    assert_eq!(offered(&opted, &u_boot), "ignored:other-vendor-class");
 }
 
 #[test]
-fn an_ipxe_that_is_taken_for_firmware_is_given_its_loader_once_and_then_its_script() {
+fn an_ipxe_that_counts_as_firmware_receives_its_loader_once_and_then_its_script() {
     let rule = Rule { as_firmware: true, profile: Some(DEBIAN), ..Rule::default() };
     let plan = with_rules(vec![rule]);
     let mut memory = Observations::new(1);
     let packet = bios().set(77, b"iPXE").set(175, IPXE).octets();
     let asked = |memory: &mut Observations, now| {
-        told(ask_again(&plan, memory, &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
+        outcome(ask_again(&plan, memory, &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
     };
     assert_eq!(asked(&mut memory, 0), "undionly.kpxe");
-    assert_eq!(asked(&mut memory, 1000), "undionly.kpxe", "the same program asks again");
+    assert_eq!(asked(&mut memory, 1000), "undionly.kpxe", "the same program repeats its request");
     has_address(&mut memory);
     memory.note_loader(ADDRESS.into(), "undionly.kpxe", 2000);
     assert_eq!(asked(&mut memory, 5000), "http://192.0.2.10:8080/machine/boot.ipxe");
@@ -305,16 +306,17 @@ fn an_ipxe_that_is_taken_for_firmware_is_given_its_loader_once_and_then_its_scri
 }
 
 #[test]
-fn a_machine_that_goes_round_is_left_alone_for_a_while_where_the_operator_says_so() {
+fn with_loop_guard_stop_the_server_ignores_a_machine_in_a_boot_loop_for_a_while() {
     for (guard, answer) in [(LoopGuard::Warn, "ipxe.efi"), (LoopGuard::Stop, "refused:boot-loop")] {
         let plan = Plan { loop_guard: guard, ..plan() };
         let mut memory = Observations::new(1);
         has_address(&mut memory);
-        let told_of = (0..3).map(|time| memory.note_loader(ADDRESS.into(), "ipxe.efi", time * 20_000)).last().flatten();
-        assert_eq!(told_of.and_then(|looping| looping.owner?.hardware.mac()), Some([2, 0, 0, 0, 1, 7]));
+        let reported =
+            (0..3).map(|time| memory.note_loader(ADDRESS.into(), "ipxe.efi", time * 20_000)).last().flatten();
+        assert_eq!(reported.and_then(|looping| looping.owner?.hardware.mac()), Some([2, 0, 0, 0, 1, 7]));
         let asked = |memory: &mut Observations, now| {
             let discover = Packet::discover().octets();
-            told(ask_again(&plan, memory, &discover, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
+            outcome(ask_again(&plan, memory, &discover, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
         };
         assert_eq!(asked(&mut memory, 50_000), answer);
         assert_eq!(asked(&mut memory, 400_000), "ipxe.efi");
@@ -322,7 +324,7 @@ fn a_machine_that_goes_round_is_left_alone_for_a_while_where_the_operator_says_s
 }
 
 #[test]
-fn what_a_firmware_said_of_itself_is_known_when_the_system_that_it_booted_asks_for_a_template() {
+fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template() {
     let templates = ["preseed.cfg".to_owned()].into();
     let plan = Plan { templates, ..machine(Policy::Once, DEBIAN) };
     let mut memory = Observations::new(1);
@@ -347,16 +349,16 @@ fn what_a_firmware_said_of_itself_is_known_when_the_system_that_it_booted_asks_f
             ["http", "tftp", "bzimage", "menu"],
             "{name}"
         );
-        assert_eq!(asking.decision.profile, None, "its one boot is used up");
-        assert_eq!(asking.decision.own_profile(&plan), Some(DEBIAN), "but this is what it installs");
+        assert_eq!(asking.decision.profile, None, "its boot-once is completed");
+        assert_eq!(asking.decision.own_profile(&plan), Some(DEBIAN), "but it is installing this profile");
     }
-    // Another machine behind the same address, and one that was never heard of.
+    // Another machine at the same address, and a machine without observations.
     assert_eq!(asks("machine/mac=02-00-00-00-09-09/preseed.cfg", "192.0.2.107").claimed.arch, None);
     assert_eq!(asks("machine/name=web1/preseed.cfg", "192.0.2.108").claimed.features, None);
 }
 
 #[test]
-fn a_machine_that_a_rule_denies_is_given_no_template() {
+fn a_machine_that_a_rule_denies_receives_no_template() {
     let rules = vec![Rule { deny: true, ..Rule::default() }];
     let plan = Plan { rules, templates: ["preseed.cfg".to_owned()].into(), ..machine(Policy::Always, DEBIAN) };
     let asked = FileRequest {
@@ -370,7 +372,7 @@ fn a_machine_that_a_rule_denies_is_given_no_template() {
 }
 
 #[test]
-fn a_loader_or_a_script_of_another_server_is_named_with_that_server() {
+fn the_offer_of_a_loader_or_script_on_another_server_names_that_server() {
     let loader = |name: &str| Loader { name: name.into(), path: None };
     let grub = Profile {
         name: "elsewhere".into(),
@@ -386,23 +388,23 @@ fn a_loader_or_a_script_of_another_server_is_named_with_that_server() {
         Verdict::Silent(silence) => (silence.label().into(), String::new()),
     };
     assert_eq!(boot(&plan, &Packet::discover()), ("/srv/grubx64.efi".into(), "192.0.2.5".into()));
-    assert_eq!(boot(&plan, &bios()).0, "nothing:no-tftp", "and nothing of ours can be sent to it");
+    assert_eq!(boot(&plan, &bios()).0, "nothing:no-tftp", "and this server cannot send it a file");
     let http = Packet::discover().set(93, &[0, 16]).set(60, b"HTTPClient");
-    assert_eq!(boot(&plan, &http).0, "nothing:no-http", "it takes nothing from a TFTP server");
+    assert_eq!(boot(&plan, &http).0, "nothing:no-http", "it fetches nothing from a TFTP server");
     let mut on_web = plan.clone();
     for url in ["http://192.0.2.6/x.efi", "https://boot.example/x.efi"] {
         on_web.profiles[0].loaders = [(Arch::X64, loader(url))].into();
         assert_eq!(boot(&on_web, &http).0, url);
     }
     let old = Plan { http_clients: false, ..on_web };
-    assert_eq!(boot(&old, &http).0, "nothing:no-http", "an old file answers none");
+    assert_eq!(boot(&old, &http).0, "nothing:no-http", "with an old proxy.ini HTTP boot receives no reply");
     let plan = Plan { default_profile: Some(1), tftp: site().tftp, ..plan };
     assert_eq!(boot(&plan, &ipxe()).0, "http://192.0.2.7/boot.php?x=1");
-    assert_eq!(boot(&plan, &Packet::discover()).0, "ipxe.efi", "the firmware is given its iPXE first");
+    assert_eq!(boot(&plan, &Packet::discover()).0, "ipxe.efi", "the firmware receives its iPXE first");
 }
 
 #[test]
-fn a_boot_server_that_nobody_knows_the_address_of_is_looked_for_by_broadcast() {
+fn a_boot_server_of_unknown_address_is_discovered_by_broadcast() {
     let item = |kind, title: &str, to| FirmwareMenuItem { kind, title: title.into(), target: to };
     let menu = FirmwareMenu {
         prompt: "boot:".into(),
@@ -417,5 +419,5 @@ fn a_boot_server_that_nobody_knows_the_address_of_is_looked_for_by_broadcast() {
     assert!(offer.windows(option.len()).any(|part| part == option), "{}", hex::encode(&offer));
     let packet = Packet::request_4011().set(43, &[71, 4, 0, 1, 0, 0, 255]).octets();
     let (answer, _) = ask(&plan, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10");
-    assert_eq!(told(answer), "nothing:boot-item", "that is for the other server to answer");
+    assert_eq!(outcome(answer), "nothing:boot-item", "the other boot server replies to that");
 }

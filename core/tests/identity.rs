@@ -1,5 +1,4 @@
-//! Machines that share a UUID, cards that move, and packets that somebody made up: in doubt a machine gets what harms
-//! least.
+//! Machines that share a UUID, network cards that move, and forged packets: in doubt a machine boots what harms least.
 
 mod common;
 
@@ -37,7 +36,7 @@ const ASK: usize = 3;
 const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1];
 const DISK: &str = "local-disk/uefi-x64.efi";
 
-/// The default is an installer: whoever is taken for nobody is installed.
+/// The default is an installer: the server installs every machine that it does not identify.
 fn site(machines: &[Machine<'_>]) -> Plan {
     let profile = |name: &str, boots| Profile { name: name.into(), title: name.into(), boots, ..Profile::default() };
     let linux = Linux { kernel: "debian/linux".into(), ..Linux::default() };
@@ -78,11 +77,11 @@ fn discovers(plan: &Plan, memory: &mut Observations, address: Mac, uuid: Uuid) -
 }
 
 fn at_67(plan: &Plan, memory: &mut Observations, packet: Packet, now: u64) -> (String, Decision) {
-    told(ask_again(plan, memory, &packet.octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
+    outcome(ask_again(plan, memory, &packet.octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
 }
 
-/// The file that is offered, or the reason of silence.
-fn told(answer: Answer) -> (String, Decision) {
+/// The offered file, or the label of the silence; and the decision.
+fn outcome(answer: Answer) -> (String, Decision) {
     let given = match answer.verdict {
         Verdict::Respond(response) => response.boot.file,
         Verdict::Silent(silence) => silence.label().to_owned(),
@@ -107,7 +106,7 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// What the iPXE of a machine is given when it asks for its script by what it is.
+/// The script that the iPXE of a machine receives for its MAC address and UUID.
 fn script(plan: &Plan, memory: &Observations, mac: &[u8], uuid: Uuid) -> String {
     let name = format!("machine/mac={}/uuid={}/platform=efi/arch=x86_64/menu.ipxe", hex(mac), hex(&uuid));
     match fetch(plan, memory, &request(&name)).unwrap() {
@@ -119,14 +118,14 @@ fn script(plan: &Plan, memory: &Observations, mac: &[u8], uuid: Uuid) -> String 
 }
 
 #[test]
-fn a_uuid_that_makers_leave_in_many_machines_is_nobodys() {
+fn a_placeholder_uuid_identifies_no_machine() {
     // P01: the UUID of an entry, from another machine.
     let packet = hex::decode(include_str!("identity/p01.hex").trim()).unwrap();
     let placeholder = 0x03000200_0400_0500_0006_000700080009_u128.to_be_bytes();
     let entry = entry("a", &[A], placeholder, Policy::Always, INSTALL);
     let plan = Plan { unknown_machine_profile: Some(NOTHING), ..site(&[entry]) };
     let (given, decision) =
-        told(ask_again(&plan, &mut Observations::new(1), &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0).0);
+        outcome(ask_again(&plan, &mut Observations::new(1), &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0).0);
     assert_eq!((given.as_str(), decision.machine, decision.doubt), ("nothing:profile", None, None));
     assert_eq!(first(&plan, A, placeholder).1.machine.unwrap().by, IdentityKind::Mac);
 }
@@ -142,7 +141,7 @@ fn two_cards_of_one_machine_are_one_machine() {
     assert_eq!(memory.uuid_claims.take_changed(), None);
     let (_, decision) = discovers(&plan, &mut memory, C, U1);
     assert_eq!(decision.shared_uuid, Some(SharedUuid { uuid: U1, macs: [A, C] }));
-    assert_eq!(discovers(&plan, &mut memory, B, U1).0, "grub.efi", "and stays what it is");
+    assert_eq!(discovers(&plan, &mut memory, B, U1).0, "grub.efi", "and remains that machine");
 }
 
 #[test]
@@ -165,7 +164,7 @@ fn clones_of_a_machine_are_not_that_machine() {
         assert_eq!((given.as_str(), decision.decided_by, decision.machine), ("grub.efi", DecidedBy::Default, None));
         let doubt = decision.doubt.unwrap();
         assert_eq!((doubt.machine, doubt.by, doubt.reason), (0, IdentityKind::Uuid, DoubtReason::OtherAddress));
-        assert!(script(&plan, &memory, &clone, U1).contains("grub.efi"), "its script is decided alike");
+        assert!(script(&plan, &memory, &clone, U1).contains("grub.efi"), "the decision about its script is the same");
     }
     let (given, decision) = discovers(&plan, &mut memory, A, U1);
     assert_eq!((given.as_str(), name(&plan, &decision)), ("install.efi", Some("web1")));
@@ -173,21 +172,21 @@ fn clones_of_a_machine_are_not_that_machine() {
 }
 
 #[test]
-fn an_entry_without_address_is_the_operators_word() {
+fn an_entry_without_address_applies_to_all_machines_with_its_uuid() {
     let plan = site(&[entry("web1", &[], U1, Policy::Always, GRUB)]);
     let mut memory = Observations::new(1);
     assert_eq!(discovers(&plan, &mut memory, A, U1).1.shared_uuid, None);
     for _ in 0..2 {
         let (given, decision) = discovers(&plan, &mut memory, B, U1);
         assert_eq!((given.as_str(), name(&plan, &decision), decision.doubt), ("grub.efi", Some("web1"), None));
-        assert_eq!(decision.shared_uuid, Some(SharedUuid { uuid: U1, macs: [A, B] }), "to be warned of");
+        assert_eq!(decision.shared_uuid, Some(SharedUuid { uuid: U1, macs: [A, B] }), "for a warning");
     }
     assert_eq!(memory.uuid_claims.take_changed().map(|all| all.len()), Some(1));
     assert_eq!(memory.uuid_claims.take_changed(), None, "once");
 }
 
 #[test]
-fn a_card_that_has_moved_leads_to_neither_machine() {
+fn a_moved_card_leads_to_neither_machine() {
     let machines = |one, other| [entry("web1", &[A], U1, one, GRUB), entry("web2", &[B], U2, other, GRUB)];
     let plan = site(&machines(Policy::Always, Policy::Always));
     let (given, decision) = first(&plan, A, U2);
@@ -211,7 +210,7 @@ fn a_card_whose_entry_has_no_uuid_decides_where_the_uuid_is_in_doubt() {
 }
 
 #[test]
-fn a_machine_that_never_boots_is_not_installed_for_a_new_card() {
+fn a_machine_that_never_boots_is_not_installed_because_of_a_new_card() {
     for macs in [&[][..], &[A]] {
         let plan = site(&[entry("web1", macs, U1, Policy::Never, INSTALL)]);
         let mut memory = Observations::new(1);
@@ -224,7 +223,7 @@ fn a_machine_that_never_boots_is_not_installed_for_a_new_card() {
 }
 
 #[test]
-fn what_protects_either_machine_holds_in_doubt() {
+fn the_protection_of_either_machine_applies_in_doubt() {
     let plan = |policy, profile, rules| Plan { rules, ..site(&[entry("web1", &[A], U1, policy, profile)]) };
     let deny = |known| Rule { deny: true, when: Conditions { known: Some(known), ..Conditions::default() }, ..Rule::default() };
     let of_uuid = Rule { deny: true, when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
@@ -238,17 +237,17 @@ fn what_protects_either_machine_holds_in_doubt() {
     }
     let once = plan(Policy::Once, GRUB, vec![]);
     let mut memory = Observations::new(1);
-    assert_eq!(discovers(&once, &mut memory, B, U1).0, "install.efi", "an unused boot is no protection");
+    assert_eq!(discovers(&once, &mut memory, B, U1).0, "install.efi", "a pending boot-once is no protection");
     memory.boot_once.complete("web1");
     let (given, decision) = discovers(&once, &mut memory, B, U1);
     assert_eq!((given.as_str(), decision.decided_by), (DISK, DecidedBy::Completed));
     assert_eq!((decision.machine, decision.protected_by), (None, Some((0, IdentityKind::Uuid))));
-    assert_eq!(decision.own_profile(&once), None, "and no template of another profile is rendered for it");
+    assert_eq!(decision.own_profile(&once), None, "and the server renders no template of another profile for it");
 }
 
-/// By address, UUID and serial number; whichever entry comes first, and with more entries beside.
+/// By address, UUID and serial number; for every order of the entries, and with unrelated entries.
 #[test]
-fn what_protects_any_entry_that_lists_an_identity_holds_for_its_machine() {
+fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() {
     let serial = |policy, profile| Machine { serial: Some("S"), policy, profile, ..Machine::default() };
     type With = fn(Machine<'static>) -> Machine<'static>;
     let kinds: [(&str, With); 3] = [
@@ -277,7 +276,7 @@ fn what_protects_any_entry_that_lists_an_identity_holds_for_its_machine() {
                         let to = "192.0.2.107:4011";
                         let octets = packet.octets();
                         given.push(
-                            told(ask_again(&plan, &mut memory, &octets, Port::BootServer, to, "192.0.2.10", 1).0).0,
+                            outcome(ask_again(&plan, &mut memory, &octets, Port::BootServer, to, "192.0.2.10", 1).0).0,
                         );
                     }
                 }
@@ -304,12 +303,12 @@ fn what_protects_any_entry_that_lists_an_identity_holds_for_its_machine() {
         assert_eq!(given(vec![web3, web2], &[], &["web3"]), [DISK], "{kind}");
         assert_eq!(given(vec![web2, entry("web1", Policy::Always, Some(NOTHING))], &[], &[]), ["nothing"], "{kind}");
         assert_eq!(given(vec![web2, web3], std::slice::from_ref(&deny), &[]), ["nothing"], "{kind}");
-        assert_eq!(given(vec![once, web2], &[], &["web2"]), ["install.efi"], "{kind}: nothing protects either");
+        assert_eq!(given(vec![once, web2], &[], &["web2"]), ["install.efi"], "{kind}: neither is protected");
     }
 }
 
 #[test]
-fn an_identity_that_fits_the_entry_that_was_found_says_nothing_for_another_whose_identities_it_lacks() {
+fn a_shared_identity_that_fits_the_found_entry_does_not_lead_to_an_entry_with_other_identities() {
     let never = Machine { name: "web2", uuid: Some(U1), macs: &[B], policy: Policy::Never, ..Machine::default() };
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB), never]);
     assert_eq!((first(&plan, A, U1).0, first(&plan, B, U1).0), ("grub.efi".into(), DISK.into()));
@@ -317,13 +316,13 @@ fn an_identity_that_fits_the_entry_that_was_found_says_nothing_for_another_whose
     let old = Machine { uuid: None, macs: &[A], ..never };
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB), old]);
     let (given, decision) = first(&plan, A, U1);
-    assert_eq!((given.as_str(), decision.protected_by), (DISK, Some((1, IdentityKind::Mac))), "it may well be the old entry's");
+    assert_eq!((given.as_str(), decision.protected_by), (DISK, Some((1, IdentityKind::Mac))), "it may be the machine of the old entry");
     assert_eq!((first(&plan, B, U1).0, first(&plan, A, U2).0), ("install.efi".into(), DISK.into()));
 }
 
-/// Each packet looks at some of them only; those come first that protect for sure.
+/// A lookup examines a limited number of entries; those that protect come first.
 #[test]
-fn an_identity_in_very_many_entries_is_looked_up_in_bounded_time() {
+fn a_lookup_of_an_identity_in_very_many_entries_takes_bounded_time() {
     let names: Vec<String> = (0..20_000).map(|number| format!("pc{number}")).collect();
     let mut entries: Vec<_> = names
         .iter()
@@ -341,24 +340,24 @@ fn an_identity_in_very_many_entries_is_looked_up_in_bounded_time() {
 }
 
 #[test]
-fn a_machine_in_doubt_uses_up_no_boot_of_another() {
+fn a_machine_in_doubt_completes_no_boot_once_of_another() {
     let plan = site(&[entry("web1", &[A], U1, Policy::Once, INSTALL)]);
     let kernel = |mac: Mac| format!("machine/mac={}/uuid={}/debian/linux", hex(&mac), hex(&U1));
-    let used_up = |mac| after_fetch(&plan, &Observations::new(1), &request(&kernel(mac))).completes;
-    assert_eq!((used_up(A).as_deref(), used_up(B)), (Some("web1"), None));
+    let completed = |mac| after_fetch(&plan, &Observations::new(1), &request(&kernel(mac))).completes;
+    assert_eq!((completed(A).as_deref(), completed(B)), (Some("web1"), None));
 }
 
 #[test]
-fn a_rule_that_names_a_uuid_does_not_hold_for_a_machine_whose_uuid_is_in_doubt() {
+fn a_rule_that_names_a_uuid_does_not_match_a_machine_whose_uuid_is_in_doubt() {
     let rule = Rule { profile: Some(GRUB), when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
     let web1 = Machine { profile: None, ..entry("web1", &[A], U1, Policy::Always, 0) };
     let plan = Plan { rules: vec![rule], ..site(&[web1]) };
     assert_eq!((first(&plan, A, U1).0, first(&plan, B, U1).0), ("grub.efi".into(), "install.efi".into()));
 }
 
-/// An iPXE that has no network card to name asks by its UUID alone.
+/// An iPXE without a network card to name sends its UUID only.
 #[test]
-fn a_script_asked_for_by_uuid_alone_is_that_of_who_has_the_address() {
+fn a_request_with_a_uuid_only_receives_the_script_of_the_address_owner() {
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB)]);
     let mut memory = Observations::new(1);
     let has_address = |memory: &mut Observations, card| {
@@ -384,7 +383,7 @@ fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
     let rules = [rule(true, None), rule(false, Some(NOTHING)), rule(false, Some(GRUB))];
     let rules = rules.map(|rule| Plan { rules: vec![rule], ..site(&[]) });
     for plan in plans.chain(rules) {
-        // It takes its address, asks in both ways that EDK2 has, and then as iPXE.
+        // It takes its address, sends both forms of EDK2's request, and then that of iPXE.
         let victim = |memory: &mut Observations, now| {
             let takes = from(A, U1, Packet::discover().set(53, &[3]).set(50, &[192, 0, 2, 107]));
             let mut guid = from(A, U1, Packet::request_4011());
@@ -394,7 +393,7 @@ fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
             at_67(&plan, memory, takes, now);
             let mut on_4011 = |packet: Packet| {
                 let octets = packet.octets();
-                told(ask_again(&plan, memory, &octets, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", now).0).0
+                outcome(ask_again(&plan, memory, &octets, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", now).0).0
             };
             let asked = [on_4011(from(A, U1, Packet::request_4011())), on_4011(guid)];
             (discovered, asked, script(&plan, memory, &A, U1))
@@ -406,32 +405,32 @@ fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
         assert_eq!(victim(&mut memory, 60_000), before);
         let mut memory = Observations::new(1);
         discovers(&plan, &mut memory, B, U1);
-        assert_eq!(victim(&mut memory, 60_000), before, "nor one that came first");
+        assert_eq!(victim(&mut memory, 60_000), before, "nor one that arrived first");
     }
 }
 
 #[test]
-fn what_was_learnt_is_in_doubt_after_a_restart_until_the_configuration_explains_it() {
+fn a_shared_uuid_is_in_doubt_after_a_restart_until_the_configuration_explains_it() {
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB)]);
     let mut memory = Observations::new(1);
     for card in [A, B] {
         discovers(&plan, &mut memory, card, U1);
     }
-    let learnt = memory.uuid_claims.take_changed().unwrap();
-    let by_uuid = |plan: &Plan, learnt: &[SharedUuid]| {
+    let saved = memory.uuid_claims.take_changed().unwrap();
+    let by_uuid = |plan: &Plan, saved: &[SharedUuid]| {
         let mut memory = Observations::new(2);
-        memory.uuid_claims.set_shared(learnt.iter().copied());
+        memory.uuid_claims.set_shared(saved.iter().copied());
         assert_eq!(memory.uuid_claims.take_changed(), None, "nothing new");
         script(plan, &memory, &[], U1)
     };
     assert!(by_uuid(&plan, &[]).contains("grub.efi"));
-    assert_eq!(by_uuid(&plan, &learnt), "install");
+    assert_eq!(by_uuid(&plan, &saved), "install");
     let both = site(&[entry("web1", &[A, B], U1, Policy::Always, GRUB)]);
-    assert!(by_uuid(&both, &learnt).contains("grub.efi"));
+    assert!(by_uuid(&both, &saved).contains("grub.efi"));
 }
 
 #[test]
-fn the_table_of_shared_uuids_is_bounded_and_keeps_what_the_configuration_names() {
+fn the_table_of_shared_uuids_is_bounded_and_keeps_those_that_the_configuration_names() {
     let plan = site(&[entry("web1", &[], U1, Policy::Always, GRUB)]);
     let mut memory = Observations::new(1);
     let flood = |memory: &mut Observations, base: u128| {
@@ -454,9 +453,9 @@ fn the_table_of_shared_uuids_is_bounded_and_keeps_what_the_configuration_names()
     assert!(known.iter().any(|shared| shared.uuid == U1));
 }
 
-/// P02: a classroom of boards that all have one UUID.
+/// P02: a classroom of boards with the same UUID.
 #[test]
-fn machines_of_one_uuid_do_not_go_round_in_a_circle_together() {
+fn machines_with_the_same_uuid_are_not_a_boot_loop() {
     let plan = Plan { loop_guard: LoopGuard::Stop, ..plan() };
     let mut memory = Observations::new(1);
     for number in 1..=4u8 {
@@ -472,12 +471,12 @@ fn machines_of_one_uuid_do_not_go_round_in_a_circle_together() {
 
 fn chooses(plan: &Plan, memory: &mut Observations, packet: Packet) -> String {
     let packet = packet.set(43, &[71, 4, 0x80, 1, 0, 0, 255]).octets();
-    told(ask_again(plan, memory, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", 0).0).0
+    outcome(ask_again(plan, memory, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", 0).0).0
 }
 
-/// P03: one chooses from the firmware's menu, another that has its UUID starts its iPXE.
+/// P03: one chooses from the firmware's menu, another with the same UUID starts its iPXE.
 #[test]
-fn what_one_machine_chooses_is_not_given_to_another_of_its_uuid() {
+fn the_choice_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
     let plan = Plan { default_profile: Some(ASK), ..site(&[]) };
     let mut memory = Observations::new(1);
     chooses(&plan, &mut memory, from(A, U1, Packet::request_4011()));
@@ -487,13 +486,13 @@ fn what_one_machine_chooses_is_not_given_to_another_of_its_uuid() {
     assert_eq!(
         at_67(&plan, &mut memory, ipxe(A), 1000).0,
         "http://192.0.2.10:8080/machine/item=32769/boot.ipxe",
-        "its own is"
+        "the same machine"
     );
 }
 
-/// P04: the ROM of one machine was given its loader, which is not the other's.
+/// P04: the ROM of one machine has received its loader, that of the other has not.
 #[test]
-fn a_loader_that_one_machine_fetched_is_not_what_asks_from_another_of_its_uuid() {
+fn the_loader_of_one_machine_is_not_the_client_of_another_with_the_same_uuid() {
     let when = Conditions { user_classes: vec![Glob("iPXE".into())], ..Conditions::default() };
     let plan = Plan { rules: vec![Rule { when, as_firmware: true, ..Rule::default() }], ..plan() };
     let mut memory = Observations::new(1);
@@ -508,9 +507,9 @@ fn a_loader_that_one_machine_fetched_is_not_what_asks_from_another_of_its_uuid()
     assert!(at_67(&plan, &mut memory, rom(A), 2000).0.ends_with("boot.ipxe"));
 }
 
-/// EDK2's Mode.SendGUID: the DISCOVER shows the address, the request to the boot server the UUID in its place.
+/// EDK2's Mode.SendGUID: the DISCOVER has the address, the request to the boot server has the UUID instead.
 #[test]
-fn a_machine_that_shows_its_uuid_for_its_address_is_known_by_it_if_it_is_the_only_one() {
+fn a_uuid_instead_of_the_address_identifies_a_machine_if_no_other_has_it() {
     let plan = Plan { default_profile: Some(ASK), ..site(&[]) };
     let guid = || {
         let mut packet = from(A, U1, Packet::request_4011());
@@ -525,13 +524,13 @@ fn a_machine_that_shows_its_uuid_for_its_address_is_known_by_it_if_it_is_the_onl
         assert_eq!(chooses(&plan, &mut memory, guid()), "install.efi");
         at_67(&plan, &mut memory, ipxe(), 1000).0.contains("item=")
     };
-    assert!(chosen(&[]), "what it chose is its own");
-    assert!(!chosen(&[B]), "nobody can tell whose it is");
+    assert!(chosen(&[]), "the choice is that of the only machine");
+    assert!(!chosen(&[B]), "the choice may be that of either machine");
 }
 
-/// The rule that a relay's option 82 led to is not that of another machine with the same UUID.
+/// The rule that matched a relay's option 82 is not that of another machine with the same UUID.
 #[test]
-fn what_a_relay_said_of_one_machine_is_not_said_of_another_of_its_uuid() {
+fn the_circuit_id_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
     let when = Conditions { circuit_ids: vec![Glob("port 7".into())], ..Conditions::default() };
     let plan = Plan { rules: vec![Rule { when, profile: Some(GRUB), ..Rule::default() }], ..site(&[]) };
     let mut memory = Observations::new(1);
@@ -542,8 +541,10 @@ fn what_a_relay_said_of_one_machine_is_not_said_of_another_of_its_uuid() {
         let mut packet = from(card, U1, Packet::request_4011());
         packet.header.ciaddr = address.parse().unwrap();
         let octets = packet.octets();
-        told(ask_again(&plan, &mut memory, &octets, Port::BootServer, &format!("{address}:4011"), "192.0.2.10", 1000).0)
-            .0
+        outcome(
+            ask_again(&plan, &mut memory, &octets, Port::BootServer, &format!("{address}:4011"), "192.0.2.10", 1000).0,
+        )
+        .0
     };
     assert_eq!(on_4011(A, "198.51.100.7"), "grub.efi");
     assert_eq!(on_4011(B, "198.51.100.8"), "refused:unserved-network");

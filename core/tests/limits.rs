@@ -1,4 +1,4 @@
-//! Who takes nothing from whom, however often it asks.
+//! Rate limits: floods of requests take nothing from other clients.
 
 mod common;
 
@@ -13,8 +13,8 @@ use std::net::Ipv4Addr;
 const VICTIM: [u8; 6] = [2, 0, 0, 0, 1, 7];
 const BROADCAST: (&str, &str) = ("0.0.0.0:68", "255.255.255.255");
 
-/// As "answered", or the reason of silence.
-fn asked(plan: &Plan, memory: &mut Observations, octets: &[u8], port: Port, way: (&str, &str), now: u64) -> &'static str {
+/// `answered`, or the label of the silence.
+fn outcome(plan: &Plan, memory: &mut Observations, octets: &[u8], port: Port, way: (&str, &str), now: u64) -> &'static str {
     match ask_again(plan, memory, octets, port, way.0, way.1, now).0.verdict {
         Verdict::Respond(_) => "answered",
         Verdict::Silent(silence) => silence.label(),
@@ -28,21 +28,22 @@ fn discover(giaddr: [u8; 4]) -> Vec<u8> {
     packet.octets()
 }
 
-/// How many of the victim's 20 DISCOVERs, one a second, are answered while somebody asks in its name 40 times a second.
+/// How many of the victim's 20 DISCOVERs, one a second, receive a reply while an attacker sends 40 requests a second
+/// in its name.
 fn answered_of_20(victim: (&[u8], (&str, &str)), forged: (&[u8], Port, (&str, &str))) -> usize {
     let (plan, mut memory) = (plan(), Observations::new(1));
     let mut answered = 0;
     for now in (0..20_000).step_by(25) {
-        asked(&plan, &mut memory, forged.0, forged.1, forged.2, now);
+        outcome(&plan, &mut memory, forged.0, forged.1, forged.2, now);
         if now % 1000 == 0 {
-            answered += usize::from(asked(&plan, &mut memory, victim.0, Port::Dhcp, victim.1, now) == "answered");
+            answered += usize::from(outcome(&plan, &mut memory, victim.0, Port::Dhcp, victim.1, now) == "answered");
         }
     }
     answered
 }
 
 #[test]
-fn who_asks_in_a_machines_name_by_another_way_takes_nothing_from_it() {
+fn forged_requests_by_another_path_take_nothing_from_a_machine() {
     let (direct, beyond) = (discover([0; 4]), discover([198, 51, 100, 1]));
     let on_link = (&direct[..], BROADCAST);
     let behind_relay = (&beyond[..], ("198.51.100.1:67", "192.0.2.10"));
@@ -54,8 +55,8 @@ fn who_asks_in_a_machines_name_by_another_way_takes_nothing_from_it() {
     assert_eq!(answered_of_20(on_link, routed), 20, "no relay at all, from another network");
     let in_the_relays_name = (&beyond[..], Port::Dhcp, ("203.0.113.66:67", "192.0.2.10"));
     assert_eq!(answered_of_20(behind_relay, in_the_relays_name), 20, "the right giaddr, from another address");
-    let beside = discover([198, 51, 101, 1]);
-    let by_the_same_router = (&beside[..], Port::Dhcp, ("198.51.100.1:67", "192.0.2.10"));
+    let other_network = discover([198, 51, 101, 1]);
+    let by_the_same_router = (&other_network[..], Port::Dhcp, ("198.51.100.1:67", "192.0.2.10"));
     assert_eq!(answered_of_20(behind_relay, by_the_same_router), 20, "another network of the relay's router");
     let mut request = Packet::request_4011();
     request.header.chaddr = mac(VICTIM);
@@ -63,12 +64,12 @@ fn who_asks_in_a_machines_name_by_another_way_takes_nothing_from_it() {
     let request = request.octets();
     let neighbour = (&request[..], Port::BootServer, ("192.0.2.66:4011", "192.0.2.10"));
     assert_eq!(answered_of_20(on_link, neighbour), 20, "port 4011, from a neighbour");
-    let same_way = (&direct[..], Port::Dhcp, BROADCAST);
-    assert!(answered_of_20(on_link, same_way) < 20, "the limit of one way holds");
+    let same_path = (&direct[..], Port::Dhcp, BROADCAST);
+    assert!(answered_of_20(on_link, same_path) < 20, "the limit of one path applies");
 }
 
 #[test]
-fn who_asks_in_a_machines_name_on_another_link_takes_nothing_from_it() {
+fn forged_requests_on_another_link_take_nothing_from_a_machine() {
     let (plan, mut memory, direct) = (plan(), Observations::new(1), discover([0; 4]));
     let mut links = links();
     let mut second = links[0].clone();
@@ -90,7 +91,7 @@ fn who_asks_in_a_machines_name_on_another_link_takes_nothing_from_it() {
 }
 
 #[test]
-fn who_asks_on_4011_in_the_name_of_an_address_on_another_link_takes_nothing_from_it() {
+fn requests_on_4011_from_an_address_on_another_link_take_nothing_from_it() {
     let (plan, mut memory) = (plan(), Observations::new(1));
     let mut links = links();
     let second = Link { index: 3, ..links[0].clone() };
@@ -115,14 +116,14 @@ fn who_asks_on_4011_in_the_name_of_an_address_on_another_link_takes_nothing_from
 }
 
 #[test]
-fn one_address_asks_on_4011_for_no_more_machines_than_one_would_ask_for_itself() {
+fn on_4011_one_address_has_the_rate_of_one_machine() {
     let (plan, mut memory) = (plan(), Observations::new(1));
     let mut from = |address: [u8; 4], machine| {
         let mut request = Packet::request_4011();
         request.header.chaddr = mac([2, 0, 0, 9, 0, machine]);
         request.header.ciaddr = address.into();
         let from = format!("{}:4011", request.header.ciaddr);
-        asked(&plan, &mut memory, &request.octets(), Port::BootServer, (&from, "192.0.2.10"), 0)
+        outcome(&plan, &mut memory, &request.octets(), Port::BootServer, (&from, "192.0.2.10"), 0)
     };
     let answers: Vec<_> = (0..9).map(|machine| from([192, 0, 2, 107], machine)).collect();
     assert_eq!(answers[..8], ["answered"; 8]);
@@ -131,41 +132,41 @@ fn one_address_asks_on_4011_for_no_more_machines_than_one_would_ask_for_itself()
 }
 
 #[test]
-fn over_ipv6_too_another_way_takes_nothing() {
+fn over_ipv6_forged_requests_by_another_path_take_nothing_from_a_machine() {
     let (plan, mut memory) = (plan(), Observations::new(1));
     let solicit = Packet6::solicit().octets();
     let forged = relayed(&solicit, "2001:db8:66::1", common::NEIGHBOUR, &[]);
     let mut answered = 0;
     for now in (0..20_000).step_by(25) {
-        asked(&plan, &mut memory, &forged, Port::Dhcp, ("[2001:db8:66::1]:547", common::HERE6), now);
+        outcome(&plan, &mut memory, &forged, Port::Dhcp, ("[2001:db8:66::1]:547", common::HERE6), now);
         let way = ("[fe80::ff:fe00:207]:546", common::GROUP);
         answered +=
-            usize::from(now % 1000 == 0 && asked(&plan, &mut memory, &solicit, Port::Dhcp, way, now) == "answered");
+            usize::from(now % 1000 == 0 && outcome(&plan, &mut memory, &solicit, Port::Dhcp, way, now) == "answered");
     }
     assert_eq!(answered, 20);
 }
 
 #[test]
-fn a_flood_through_relays_uses_up_none_of_what_the_operator_allows_the_link_itself() {
+fn a_flood_through_relays_takes_nothing_from_the_rate_limit_of_the_link() {
     let (plan, mut memory) = (Plan { rate_limit: Some(10), ..plan() }, Observations::new(1));
     let flood = |memory: &mut Observations, number: u8| {
         let mut packet = Packet::discover();
         packet.header.chaddr = mac([2, 0, 0, 0, 2, number]);
         packet.header.giaddr = Ipv4Addr::new(203, 0, 113, number);
         let from = format!("203.0.113.{number}:67");
-        asked(&plan, memory, &packet.octets(), Port::Dhcp, (&from, "192.0.2.10"), 0)
+        outcome(&plan, memory, &packet.octets(), Port::Dhcp, (&from, "192.0.2.10"), 0)
     };
     let answered = (1..=100).filter(|&number| flood(&mut memory, number) == "answered").count();
     assert_eq!(answered, 10);
-    assert_eq!(asked(&plan, &mut memory, &discover([0; 4]), Port::Dhcp, BROADCAST, 0), "answered");
+    assert_eq!(outcome(&plan, &mut memory, &discover([0; 4]), Port::Dhcp, BROADCAST, 0), "answered");
     let request = Packet::request_4011().octets();
     assert_eq!(
-        asked(&plan, &mut memory, &request, Port::BootServer, ("192.0.2.107:4011", "192.0.2.10"), 0),
+        outcome(&plan, &mut memory, &request, Port::BootServer, ("192.0.2.107:4011", "192.0.2.10"), 0),
         "answered"
     );
 }
 
-// Where no relayed request reaches us
+// Without relayed requests
 
 fn from_afar(plan: &Plan, memory: &mut Observations, number: u16, now: u64) -> &'static str {
     let [high, low] = number.to_be_bytes();
@@ -173,47 +174,48 @@ fn from_afar(plan: &Plan, memory: &mut Observations, number: u16, now: u64) -> &
     request.header.chaddr = mac([2, 0, 0, 3, high, low]);
     request.header.ciaddr = Ipv4Addr::new(10, 1, high, low);
     let from = format!("10.1.{high}.{low}:4011");
-    asked(plan, memory, &request.octets(), Port::BootServer, (&from, "192.0.2.10"), now)
+    outcome(plan, memory, &request.octets(), Port::BootServer, (&from, "192.0.2.10"), now)
 }
 
 #[test]
-fn any_network_may_come_to_4011_where_relayed_requests_do_not_reach_us() {
-    let deaf = Plan { ignores_relays: true, ..plan() };
+fn any_network_may_use_4011_if_relayed_requests_do_not_reach_the_server() {
+    let without_relays = Plan { ignores_relays: true, ..plan() };
     assert_eq!(from_afar(&plan(), &mut Observations::new(1), 1, 0), "refused:unserved-network");
     let mut memory = Observations::new(1);
-    let answers: Vec<_> = (0..9).map(|_| from_afar(&deaf, &mut memory, 1, 0)).collect();
+    let answers: Vec<_> = (0..9).map(|_| from_afar(&without_relays, &mut memory, 1, 0)).collect();
     assert_eq!(answers[..8], ["answered"; 8]);
     assert_eq!(answers[8], "refused:too-many-from-client");
-    // An answer still goes to nobody but the one who asks.
+    // A reply still goes only to the address that sent the request.
     let mut request = Packet::request_4011();
     request.header.ciaddr = Ipv4Addr::new(10, 1, 0, 9);
-    let mut to =
-        |packet: &Packet, from| asked(&deaf, &mut memory, &packet.octets(), Port::BootServer, (from, "192.0.2.10"), 0);
+    let mut to = |packet: &Packet, from| {
+        outcome(&without_relays, &mut memory, &packet.octets(), Port::BootServer, (from, "192.0.2.10"), 0)
+    };
     assert_eq!(to(&request, "10.1.0.8:4011"), "refused:ciaddr");
     request.header.ciaddr = Ipv4Addr::UNSPECIFIED;
-    assert_eq!(to(&request, "10.1.0.9:4011"), "refused:unserved-network", "it does not say its address");
+    assert_eq!(to(&request, "10.1.0.9:4011"), "refused:unserved-network", "without its address in ciaddr");
 }
 
 #[test]
-fn all_who_come_from_networks_that_we_do_not_serve_have_a_rate_together_and_neighbours_do_not_share_it() {
-    let deaf = Plan { ignores_relays: true, ..plan() };
+fn all_machines_in_unserved_networks_share_a_rate_and_those_on_the_link_do_not() {
+    let without_relays = Plan { ignores_relays: true, ..plan() };
     let mut memory = Observations::new(1);
-    let answers: Vec<_> = (0..2000).map(|number| from_afar(&deaf, &mut memory, number, 0)).collect();
+    let answers: Vec<_> = (0..2000).map(|number| from_afar(&without_relays, &mut memory, number, 0)).collect();
     assert_eq!(answers.iter().filter(|answer| **answer == "answered").count(), 1000);
     assert_eq!(answers[1999], "refused:too-many-from-unserved-networks");
     let neighbour = Packet::request_4011().octets();
     let way = ("192.0.2.107:4011", "192.0.2.10");
-    assert_eq!(asked(&deaf, &mut memory, &neighbour, Port::BootServer, way, 0), "answered");
-    assert_eq!(from_afar(&deaf, &mut memory, 3000, 1000), "answered", "500 a second come back");
+    assert_eq!(outcome(&without_relays, &mut memory, &neighbour, Port::BootServer, way, 0), "answered");
+    assert_eq!(from_afar(&without_relays, &mut memory, 3000, 1000), "answered", "500 a second come back");
 }
 
 #[test]
-fn over_ipv6_any_network_may_come_to_4011_where_relayed_requests_do_not_reach_us() {
-    let deaf = Plan { dhcp6: Dhcp6 { ignores_relays: true, ..plan().dhcp6 }, ..plan() };
+fn over_ipv6_any_network_may_use_4011_if_relayed_requests_do_not_reach_the_server() {
+    let without_relays = Plan { dhcp6: Dhcp6 { ignores_relays: true, ..plan().dhcp6 }, ..plan() };
     let ask = |plan| {
         let request = Packet6::request_4011().octets();
         let way = ("[2001:db8:1::7]:4011", common::HERE6);
-        asked(plan, &mut Observations::new(1), &request, Port::BootServer, way, 0)
+        outcome(plan, &mut Observations::new(1), &request, Port::BootServer, way, 0)
     };
-    assert_eq!([ask(&plan()), ask(&deaf)], ["refused:unserved-network", "answered"]);
+    assert_eq!([ask(&plan()), ask(&without_relays)], ["refused:unserved-network", "answered"]);
 }

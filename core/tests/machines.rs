@@ -1,4 +1,4 @@
-//! Machines, found again: against a table that is too simple to be wrong.
+//! Lookups of machines, compared with those in a table that is too simple to be wrong.
 
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -10,9 +10,9 @@ use proxydhcpd_core::plan::machines::{
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// As an operator would write it down.
+/// A machine of the configuration.
 #[derive(Clone, Debug)]
-struct Written {
+struct MachineConfig {
     macs: Vec<[u8; 6]>,
     uuid: Option<[u8; 16]>,
     serial: Option<String>,
@@ -21,32 +21,35 @@ struct Written {
     variables: String,
 }
 
-impl Written {
+impl MachineConfig {
     fn machine<'a>(&'a self, name: &'a str) -> Machine<'a> {
-        let Written { macs, uuid, serial, profile, policy, variables } = self;
+        let MachineConfig { macs, uuid, serial, profile, policy, variables } = self;
         let (serial, uuid) = (serial.as_deref(), *uuid);
         Machine { name, macs, uuid, serial, profile: *profile, policy: *policy, variables }
     }
 }
 
-/// Few enough that machines often list the same; the third octet 9 is a dock's.
+/// Few enough that machines often list the same one; the third octet of a shared address is 9.
 fn a_mac() -> impl Strategy<Value = [u8; 6]> {
     (0..10u8, 0..12u8).prop_map(|(maker, number)| [2, 0, maker, 0, 0, number])
 }
 
 fn a_uuid() -> impl Strategy<Value = [u8; 16]> {
-    prop_oneof![8 => (0..24u8).prop_map(|number| [9, 2, 3, number, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]), 1 => Just([0xff; 16])]
+    prop_oneof![
+        8 => (0..24u8).prop_map(|number| [9, 2, 3, number, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]),
+        1 => Just([0xff; 16])
+    ]
 }
 
 fn a_serial() -> impl Strategy<Value = String> {
     "[AaBb][1-3]{1,2}"
 }
 
-fn written() -> impl Strategy<Value = Written> {
+fn config() -> impl Strategy<Value = MachineConfig> {
     let policy = prop_oneof![Just(Policy::Unspecified), Just(Policy::Always), Just(Policy::Once), Just(Policy::Never)];
     let identities = (vec(a_mac(), 0..4), of(a_uuid()), of(a_serial()));
     (identities, of(0..5usize), policy, prop_oneof![Just(""), Just("{\"role\":\"web\"}"), Just("{}")]).prop_map(
-        |((macs, uuid, serial), profile, policy, variables)| Written {
+        |((macs, uuid, serial), profile, policy, variables)| MachineConfig {
             macs,
             uuid,
             serial,
@@ -61,7 +64,7 @@ fn shared_macs() -> Vec<MacPattern> {
     vec!["02:00:09:*".parse().unwrap()]
 }
 
-/// Who lists an identity: each machine once.
+/// The machines that list each identity, each machine once.
 fn owners<K: Ord>(listed: impl Iterator<Item = (K, u32)>) -> BTreeMap<K, Vec<u32>> {
     let mut owners = BTreeMap::<K, Vec<u32>>::new();
     for (key, id) in listed {
@@ -78,7 +81,7 @@ struct Oracle {
     macs: BTreeMap<[u8; 6], Vec<u32>>,
     uuids: BTreeMap<[u8; 16], Vec<u32>>,
     serials: BTreeMap<String, Vec<u32>>,
-    written: Vec<Written>,
+    config: Vec<MachineConfig>,
 }
 
 fn is_shared_mac(mac: &[u8; 6]) -> bool {
@@ -86,7 +89,7 @@ fn is_shared_mac(mac: &[u8; 6]) -> bool {
 }
 
 impl Oracle {
-    fn new(site: &BTreeMap<String, Written>) -> Oracle {
+    fn new(site: &BTreeMap<String, MachineConfig>) -> Oracle {
         let each = || (0u32..).zip(site.values());
         let known = |uuid: &[u8; 16]| *uuid != [0; 16] && *uuid != [0xff; 16];
         let macs = each().flat_map(|(id, machine)| machine.macs.iter().map(move |mac| (*mac, id)));
@@ -95,12 +98,12 @@ impl Oracle {
             macs: owners(macs.filter(|(mac, _)| !is_shared_mac(mac))),
             uuids: owners(each().filter_map(|(id, machine)| Some((machine.uuid.filter(known)?, id)))),
             serials: owners(each().filter_map(|(id, machine)| Some((machine.serial.as_ref()?.to_lowercase(), id)))),
-            written: site.values().cloned().collect(),
+            config: site.values().cloned().collect(),
         }
     }
 
     fn doubt(&self, id: u32, by: IdentityKind, identity: &Identity<'_>) -> Option<DoubtReason> {
-        let own: Vec<_> = self.written[id as usize].macs.iter().filter(|mac| !is_shared_mac(mac)).collect();
+        let own: Vec<_> = self.config[id as usize].macs.iter().filter(|mac| !is_shared_mac(mac)).collect();
         let shown: Vec<_> = identity.readings.macs.iter().flatten().collect();
         match by {
             IdentityKind::Name | IdentityKind::Mac => None,
@@ -112,7 +115,7 @@ impl Oracle {
 
     fn find(&self, identity: &Identity<'_>) -> Lookup {
         let Identifiers { macs, uuids } = identity.readings;
-        let sole = |ids: &Vec<u32>| if let [id] = ids[..] { Some(id) } else { None };
+        let unshared = |ids: &Vec<u32>| if let [id] = ids[..] { Some(id) } else { None };
         let listed = [
             (identity.name.and_then(|name| self.names.get(name)), IdentityKind::Name),
             (uuids[0].and_then(|uuid| self.uuids.get(&uuid)), IdentityKind::Uuid),
@@ -121,7 +124,7 @@ impl Oracle {
             (macs[0].and_then(|mac| self.macs.get(&mac)), IdentityKind::Mac),
             (macs[1].and_then(|mac| self.macs.get(&mac)), IdentityKind::Mac),
         ];
-        let listed: Vec<_> = listed.into_iter().filter_map(|(ids, by)| Some((sole(ids?)?, by))).collect();
+        let listed: Vec<_> = listed.into_iter().filter_map(|(ids, by)| Some((unshared(ids?)?, by))).collect();
         let why = |(machine, by): &(u32, IdentityKind)| self.doubt(*machine, *by, identity);
         let sure: Vec<_> = listed.iter().copied().filter(|one| why(one).is_none()).collect();
         let first = sure.first().copied();
@@ -131,7 +134,7 @@ impl Oracle {
         let doubt = doubt.map(|(machine, by)| DoubtfulEntry { machine, by, reason: why(&(machine, by)).unwrap() });
         let Some((machine, by)) = first else { return Lookup { doubt, ..Lookup::default() } };
         let other = others.find(|one| why(one).is_none());
-        let own = self.written[machine as usize].uuid.filter(|uuid| *uuid != [0xff; 16]);
+        let own = self.config[machine as usize].uuid.filter(|uuid| *uuid != [0xff; 16]);
         let differs = by == IdentityKind::Mac && uuids[0].is_some() && own.is_some_and(|own| !uuids.contains(&Some(own)));
         let same_kind = other.filter(|(_, other_by)| *other_by == by);
         match same_kind.or(doubt.filter(|_| differs).map(|doubt| (doubt.machine, doubt.by))) {
@@ -155,7 +158,7 @@ impl Oracle {
             let Some(ids) = ids.filter(|ids| ids.len() > 1) else { continue };
             let agrees = found.is_some_and(|found| ids.contains(&found.machine));
             let fits = |id: &u32| {
-                let Written { uuid, serial, .. } = &self.written[*id as usize];
+                let MachineConfig { uuid, serial, .. } = &self.config[*id as usize];
                 let is_key = |uuid: &[u8; 16]| *uuid != [0; 16] && *uuid != [0xff; 16];
                 let other_uuid =
                     uuids[0].is_some() && uuid.filter(is_key).is_some_and(|own| !uuids.contains(&Some(own)));
@@ -177,18 +180,18 @@ impl Oracle {
     }
 }
 
-fn built(site: &BTreeMap<String, Written>) -> Machines {
+fn built(site: &BTreeMap<String, MachineConfig>) -> Machines {
     let mut builder = MachinesBuilder::default();
-    for ((name, written), id) in site.iter().zip(0..) {
-        assert_eq!(builder.add(&written.machine(name)), Ok(id));
+    for ((name, config), id) in site.iter().zip(0..) {
+        assert_eq!(builder.add(&config.machine(name)), Ok(id));
     }
     builder.finish(&shared_macs())
 }
 
 proptest! {
     #[test]
-    fn whatever_is_asked_the_compact_table_says_what_a_simple_one_says(
-        site in btree_map("[a-c]{1,3}", written(), 0..40),
+    fn each_lookup_has_the_same_result_as_in_the_simple_table(
+        site in btree_map("[a-c]{1,3}", config(), 0..40),
         asked in vec(
             (of("[a-c]{1,3}"), [of(a_uuid()), of(a_uuid())], of(a_serial()), [of(a_mac()), of(a_mac())], any::<bool>()),
             40,
@@ -214,18 +217,18 @@ proptest! {
     }
 
     #[test]
-    fn what_was_put_in_comes_out(site in btree_map("[A-Za-z0-9._-]{1,63}", written(), 0..60)) {
+    fn the_list_returns_the_machines_that_were_added(site in btree_map("[A-Za-z0-9._-]{1,63}", config(), 0..60)) {
         let machines = built(&site);
         prop_assert_eq!(machines.len(), site.len());
-        for ((name, written), machine) in site.iter().zip(machines.iter()) {
-            let uuid = written.uuid.filter(|uuid| *uuid != [0; 16] && *uuid != [0xff; 16]);
-            prop_assert_eq!(machine, Machine { uuid, ..written.machine(name) });
+        for ((name, config), machine) in site.iter().zip(machines.iter()) {
+            let uuid = config.uuid.filter(|uuid| *uuid != [0; 16] && *uuid != [0xff; 16]);
+            prop_assert_eq!(machine, Machine { uuid, ..config.machine(name) });
         }
     }
 }
 
 #[test]
-fn a_name_is_given_once_and_a_refusal_changes_nothing() {
+fn a_duplicate_name_is_an_error_and_an_error_changes_nothing() {
     let mut builder = MachinesBuilder::default();
     let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 0, 1]], ..Machine::default() };
     let (again, web2) = (Machine { serial: Some("A"), ..web1 }, Machine { name: "web2", ..web1 });
@@ -241,7 +244,7 @@ fn a_name_is_given_once_and_a_refusal_changes_nothing() {
 }
 
 #[test]
-fn what_several_machines_list_is_told_with_some_of_them() {
+fn a_shared_identity_is_listed_with_some_of_its_machines() {
     let names: Vec<String> = (0..30).map(|number| format!("pc{number}")).collect();
     let macs: Vec<[[u8; 6]; 2]> = (0..30).map(|number| [[2, 0, 0, 0, 0, 7], [2, 0, 0, 0, 1, number / 2]]).collect();
     let machine = |(name, macs)| Machine { name, macs, serial: Some("Default string"), ..Machine::default() };

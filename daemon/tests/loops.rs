@@ -17,7 +17,7 @@ fn a_machine_that_fetches_its_loader_a_third_time_is_told_of_with_the_likely_rea
     go_round(&server, &machine);
     let told = server.log();
     let line = told.lines().find(|line| line.contains("for the third time")).unwrap();
-    assert!(line.contains(MAC) && line.contains("ipxe.efi") && line.contains("no iPXE asked us in between"), "{line}");
+    assert!(line.contains(MAC) && line.contains("ipxe.efi") && line.contains("no iPXE sent a request"), "{line}");
     assert!(request_loader(&machine).is_some(), "it is answered all the same");
 }
 

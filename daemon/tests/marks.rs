@@ -179,7 +179,7 @@ fn a_machine_whose_entry_has_lost_its_boot_line_keeps_its_mark_and_boots_its_dis
         let explained = told(&[&["explain", "--client", "ipxe-bios"][..], &here].concat());
         for line in [
             "not said, and its boot is used up: its disk (`proxydhcpd rearm web3` lets it boot again, so does `boot",
-            "its boot is used up, and no entry of it says `boot`: it boots its disk",
+            "its boot-once is completed, and it has no entry with `boot`: it boots its disk",
         ] {
             assert!(explained.contains(line), "{explained}");
         }

@@ -103,14 +103,15 @@ fn a_machine_that_does_not_come_is_told_of_with_the_cause_that_its_offers_show()
     );
     let socket = machine(&machines);
     [10, 11, 12].iter().for_each(|number| boot_elsewhere(&socket, *number));
-    let seen = "(x64 UEFI) on eth0 took its address from 192.0.2.1 and did not come to us for its file. ";
+    let seen =
+        "(x64 UEFI) on eth0 took its address from 192.0.2.1 but did not request its file from this boot server. ";
     let causes = [
-        ("02:00:00:00:01:0a", "The offer of 192.0.2.1 has option 60 (PXEClient), and UEFI then asks that server alone"),
+        ("02:00:00:00:01:0a", "The offer of 192.0.2.1 has option 60 (PXEClient), so UEFI contacts only that server"),
         (
             "02:00:00:00:01:0b",
-            "The offer of 192.0.2.1 has neither option 60 nor a boot file, no other boot server was heard",
+            "The offer of 192.0.2.1 has neither option 60 nor a boot file, no offer of another boot server arrived",
         ),
-        ("02:00:00:00:01:0c", "Another boot server, 192.0.2.3, made it an offer, too"),
+        ("02:00:00:00:01:0c", "Another boot server, 192.0.2.3, sent it an offer as well"),
     ];
     wait_up_to(TOLD, "three warnings", || (server.log().matches(seen).count() == 3).then_some(()));
     let log = server.log();

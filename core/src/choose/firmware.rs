@@ -1,4 +1,4 @@
-//! First-stage programs: which one a firmware is given, and how it fetches that.
+//! First-stage programs: which one a firmware receives, and how it fetches it.
 
 use super::{Boot, BootMethod, NoBoot, IPXE_WRAPPER_PREFIX, BootSource, packet_rule, local_disk_name, tftp_file, tftp_server};
 use crate::choose::MACHINE_PREFIX;
@@ -11,67 +11,69 @@ use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;
 
-/// The profile's own loader, the program that starts the local disk, or the site's loader.
+/// The profile's loader, the program that starts the local disk, or the site's loader.
 pub fn for_firmware(
     plan: &Plan,
     client: &Client,
     decision: &Decision,
     boots: &BootTarget,
-    here: IpAddr,
+    local_addr: IpAddr,
 ) -> Result<Boot, NoBoot> {
     let arch = client.arch.base();
     if *boots == BootTarget::LocalDisk && plan.local_disk.contains(&arch) {
         let name = local_disk_name(arch);
-        let starter = Program { name: &name, ours: true, with_script: true, why: BootSource::LocalDisk(arch) };
-        return program(plan, client, decision, starter, here);
+        let starter = HostedProgram { name: &name, is_local: true, runs_script: true, why: BootSource::LocalDisk(arch) };
+        return program(plan, client, decision, starter, local_addr);
     }
     let profile = plan.profile(decision.profile);
-    let of_profile = profile.and_then(|profile| {
-        let own = profile.loaders.get(&arch).map(|loader| (loader, BootSource::Loader(arch)));
-        own.or_else(|| profile.default_loader.as_ref().map(|loader| (loader, BootSource::DefaultLoader)))
+    let profile_loader = profile.and_then(|profile| {
+        let by_arch = profile.loaders.get(&arch).map(|loader| (loader, BootSource::Loader(arch)));
+        by_arch.or_else(|| profile.default_loader.as_ref().map(|loader| (loader, BootSource::DefaultLoader)))
     });
-    let site = || plan.loaders.get(&arch).filter(|_| *boots != BootTarget::Loader).map(|loader| (loader, BootSource::Loader(arch)));
+    let site_loader =
+        || plan.loaders.get(&arch).filter(|_| *boots != BootTarget::Loader).map(|loader| (loader, BootSource::Loader(arch)));
     let default_loader = || plan.default_loader.as_ref().map(|loader| (loader, BootSource::DefaultLoader));
-    let (loader, why) = of_profile.or_else(site).or_else(default_loader).ok_or(NoBoot::NoLoader(arch))?;
+    let (loader, why) = profile_loader.or_else(site_loader).or_else(default_loader).ok_or(NoBoot::NoLoader(arch))?;
     if loader.remote_location().is_none() {
-        // A profile's own loader is all that the profile wants.
-        let with_script = *boots != BootTarget::Loader;
-        let found = Program { name: &loader.name, ours: loader.path.is_some(), with_script, why };
-        return program(plan, client, decision, found, here);
+        // A profile that boots its loader runs no script.
+        let runs_script = *boots != BootTarget::Loader;
+        let found = HostedProgram { name: &loader.name, is_local: loader.path.is_some(), runs_script, why };
+        return program(plan, client, decision, found, local_addr);
     }
-    match (elsewhere(plan, client, loader, why, here), client.class) {
+    match (remote_boot(plan, client, loader, why, local_addr), client.class) {
         (Some(boot), _) => Ok(boot),
         (None, Class::Http) => Err(NoBoot::NoHttp),
-        (None, _) => replacement_ipxe(plan, client, decision, here).map_err(|why| match why {
+        (None, _) => replacement_ipxe(plan, client, decision, local_addr).map_err(|why| match why {
             NoBoot::NoLoader(arch) => NoBoot::LoaderUrl(arch),
             why => why,
         }),
     }
 }
 
-/// Our iPXE, for a machine that needs it: its PXE firmware fetches only from TFTP, or its own iPXE lacks a required
-/// feature. That iPXE sends the next request and receives what the profile says.
-pub fn replacement_ipxe(plan: &Plan, client: &Client, decision: &Decision, here: IpAddr) -> Result<Boot, NoBoot> {
+/// This server's iPXE, for a machine that needs it: its PXE firmware fetches only from TFTP, or its own iPXE lacks a
+/// required feature. The new iPXE sends the next request and receives the profile's boot.
+pub fn replacement_ipxe(plan: &Plan, client: &Client, decision: &Decision, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     let arch = client.arch.base();
-    let of_profile = plan.profile(decision.profile).and_then(|profile| profile.loaders.get(&arch));
-    let mut loaders = of_profile.into_iter().chain(plan.loaders.get(&arch));
-    let is_ours = |loader: &&Loader| {
-        // Over IPv6 it learns nothing that does not come along with it.
-        let learns = !client.is_v6() || plan.has_ipxe_wrapper(arch, &loader.name);
-        loader.is_ipxe() && loader.remote_location().is_none() && learns
+    let profile_loader = plan.profile(decision.profile).and_then(|profile| profile.loaders.get(&arch));
+    let mut loaders = profile_loader.into_iter().chain(plan.loaders.get(&arch));
+    let is_suitable = |loader: &&Loader| {
+        // Over IPv6 an iPXE finds its script only if it arrives in the wrapper.
+        let finds_script = !client.is_v6() || plan.has_ipxe_wrapper(arch, &loader.name);
+        loader.is_ipxe() && loader.remote_location().is_none() && finds_script
     };
-    let ipxe = loaders.find(is_ours).ok_or(NoBoot::NoLoader(arch))?;
-    let ours = Program { name: &ipxe.name, ours: ipxe.path.is_some(), with_script: true, why: BootSource::Loader(arch) };
-    program(plan, client, decision, ours, here)
+    let ipxe = loaders.find(is_suitable).ok_or(NoBoot::NoLoader(arch))?;
+    let ipxe =
+        HostedProgram { name: &ipxe.name, is_local: ipxe.path.is_some(), runs_script: true, why: BootSource::Loader(arch) };
+    program(plan, client, decision, ipxe, local_addr)
 }
 
-/// A program that lies on our server, or on a TFTP server whose address the plan has.
-struct Program<'a> {
+/// A program on this server, or on the TFTP server of the plan.
+struct HostedProgram<'a> {
     name: &'a str,
-    /// We can serve it ourselves.
-    ours: bool,
-    /// If it is an iPXE, it is meant to run our script.
-    with_script: bool,
+    /// This server has the file.
+    is_local: bool,
+    /// If it is an iPXE, it runs a built-in script.
+    runs_script: bool,
     why: BootSource,
 }
 
@@ -79,49 +81,49 @@ fn program(
     plan: &Plan,
     client: &Client,
     decision: &Decision,
-    program: Program<'_>,
-    here: IpAddr,
+    program: HostedProgram<'_>,
+    local_addr: IpAddr,
 ) -> Result<Boot, NoBoot> {
     let name = if client.is_v6() { &name6(plan, client, decision, &program) } else { program.name };
     let (file, server) = match client.class {
         Class::Pxe | Class::UBoot => {
-            let server = tftp_server(plan, here)?;
+            let server = tftp_server(plan, local_addr)?;
             (tftp_file(name, server), server)
         }
-        // An address, never a name: a name needs the primary's DNS (EDK2 HttpBootSelectDhcpOffer).
-        Class::Http => match plan.http.filter(|_| plan.http_clients && program.ours) {
-            Some(port) => (format!("http://{}:{port}/{name}", host(here)), here),
+        // An address, never a host name, which needs the DNS of the DHCP server (EDK2 HttpBootSelectDhcpOffer).
+        Class::Http => match plan.http.filter(|_| plan.http_clients && program.is_local) {
+            Some(port) => (format!("http://{}:{port}/{name}", host(local_addr)), local_addr),
             None => return Err(NoBoot::NoHttp),
         },
     };
     Ok(Boot { file, server, source: program.why, method: BootMethod::File })
 }
 
-/// Over IPv6 the name leads an iPXE to its script, which lies beside it: its DHCPv6 server names none. What only the
-/// packet says has to be told there again.
-fn name6(plan: &Plan, client: &Client, decision: &Decision, program: &Program<'_>) -> String {
+/// Over IPv6 an iPXE finds its script next to its own file, because no DHCPv6 server names one. So the name carries
+/// the rule that only the packet can match.
+fn name6(plan: &Plan, client: &Client, decision: &Decision, program: &HostedProgram<'_>) -> String {
     let rule = packet_rule(plan, decision).map(|rule| format!("{MACHINE_PREFIX}rule={rule}/")).unwrap_or_default();
-    // HTTP boot tells it where it came from.
-    let brings =
-        client.class == Class::Pxe && plan.has_ipxe_wrapper(client.arch.base(), program.name) && program.with_script;
-    let with_script = if brings { IPXE_WRAPPER_PREFIX } else { "" };
-    format!("{rule}{with_script}{}", program.name)
+    // An iPXE from HTTP boot knows its own URL.
+    let needs_wrapper =
+        client.class == Class::Pxe && plan.has_ipxe_wrapper(client.arch.base(), program.name) && program.runs_script;
+    let prefix = if needs_wrapper { IPXE_WRAPPER_PREFIX } else { "" };
+    format!("{rule}{prefix}{}", program.name)
 }
 
-/// A loader on another server, if this client can fetch it from there by itself.
-fn elsewhere(plan: &Plan, client: &Client, loader: &Loader, why: BootSource, here: IpAddr) -> Option<Boot> {
+/// A loader on another server, if this client can fetch it from there.
+fn remote_boot(plan: &Plan, client: &Client, loader: &Loader, why: BootSource, local_addr: IpAddr) -> Option<Boot> {
     let boot = |file: &str, server| Some(Boot { file: file.into(), server, source: why, method: BootMethod::File });
     let (name, server) = loader.remote_location()?;
-    if here.is_ipv6() && has_ipv4_host(&loader.name) {
+    if local_addr.is_ipv6() && has_ipv4_host(&loader.name) {
         return None;
     }
     let takes_urls = matches!(client.stage, Stage::Ipxe(_));
     let is_web = ["http://", "https://"].iter().any(|scheme| loader.name.starts_with(scheme));
     match (client.class, server) {
-        (Class::Http, _) => boot(&loader.name, here).filter(|_| plan.http_clients && is_web),
+        (Class::Http, _) => boot(&loader.name, local_addr).filter(|_| plan.http_clients && is_web),
         (_, Some(server)) => boot(name, server.into()),
-        (_, None) if takes_urls => boot(name, tftp_server(plan, here).unwrap_or(here)),
-        (_, None) if here.is_ipv6() && name.starts_with("tftp://") => boot(name, here),
+        (_, None) if takes_urls => boot(name, tftp_server(plan, local_addr).unwrap_or(local_addr)),
+        (_, None) if local_addr.is_ipv6() && name.starts_with("tftp://") => boot(name, local_addr),
         (_, None) => None,
     }
 }

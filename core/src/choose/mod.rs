@@ -1,4 +1,4 @@
-//! What a client is given of what the plan holds for it: a boot, or the reason why there is none.
+//! Chooses, from the decision, what a client receives: a boot, or the reason why there is none.
 
 mod firmware;
 
@@ -19,15 +19,15 @@ use core::fmt;
 use core::net::IpAddr;
 use firmware::{for_firmware, replacement_ipxe};
 
-/// The script that an iPXE is given when the plan names no other.
+/// The script that an iPXE receives if the plan names no other.
 pub const BOOT_SCRIPT: &str = "boot.ipxe";
-/// Names that begin so say who is asking (caller.rs).
+/// The prefix of names that carry the identity of the client (`claimed_identity`).
 pub const MACHINE_PREFIX: &str = "machine/";
-/// Prefix of the name of an iPXE that comes with its script: the firmware receives our wrapper program, which starts
-/// the iPXE with the script. Over IPv6 an iPXE that PXE has loaded has no other way to find it.
+/// The prefix of the name of an iPXE in the wrapper: the firmware receives the wrapper program, which starts the iPXE
+/// with its script. Over IPv6 an iPXE that PXE has loaded has no other way to find its script.
 pub const IPXE_WRAPPER_PREFIX: &str = "with-script/";
 
-/// The program of ours that starts the local disk of a machine of this architecture.
+/// The name of the program that starts the local disk on machines of this architecture.
 pub fn local_disk_name(arch: Arch) -> String {
     format!("local-disk/{}.efi", arch.info().map_or("", |row| row.id))
 }
@@ -35,105 +35,115 @@ pub fn local_disk_name(arch: Arch) -> String {
 /// A file to boot and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Boot {
-    /// A name on the TFTP server, or an absolute URL, which over IPv6 it always is. Empty if the client
-    /// chooses from a menu, or requests fixed names (Raspberry Pi).
+    /// A name on the TFTP server, or an absolute URL; over IPv6 always a URL. Empty if the client chooses from a menu,
+    /// or requests fixed names (Raspberry Pi).
     pub file: String,
-    /// The TFTP server (siaddr). With 0 iPXE would go to 4011, and shim has no other source.
+    /// The TFTP server (siaddr). With 0 iPXE would contact port 4011, and shim has no other source.
     pub server: IpAddr,
+    /// The part of the plan that supplied the file.
     pub source: BootSource,
+    /// How the client boots it.
     pub method: BootMethod,
 }
 
-/// How the client is to take it.
+/// How the client boots.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum BootMethod {
     /// It loads the file.
     File,
-    /// It shows these items, and comes back with the one that was chosen.
-    Menu { prompt: String, timeout: u8, items: Vec<MenuLine> },
-    /// It has chosen.
+    /// It shows these items, and sends another request with the chosen one.
+    Menu {
+        /// The text above the menu.
+        prompt: String,
+        /// Seconds until the client takes the first item; 255: never.
+        timeout: u8,
+        /// The lines of the menu.
+        items: Vec<MenuLine>,
+    },
+    /// It has chosen this item of the menu.
     Item(BootItem),
-    /// It asks for names of its own.
+    /// It requests fixed names.
     RaspberryPi,
 }
 
-/// A line of a menu as this client is shown it.
+/// A line of a menu as this client shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MenuLine {
-    /// 0: the local disk, which a BIOS starts by itself.
+    /// The boot server type. 0: the local disk, which a BIOS starts without a server.
     pub kind: u16,
+    /// The text of the line.
     pub title: String,
-    /// `None`: the local disk, or whichever boot server of this type answers.
+    /// The boot server. `None`: the local disk, or the first boot server of this type that replies.
     pub server: Option<IpAddr>,
 }
 
-/// Which part of the plan gave it.
+/// The part of the plan that supplied a boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BootSource {
     /// The loader of the client's architecture.
     Loader(Arch),
-    /// The file for architectures that have none of their own.
+    /// The loader for architectures without a loader.
     DefaultLoader,
-    /// The program of ours that starts the local disk.
+    /// The built-in program that starts the local disk.
     LocalDisk(Arch),
-    /// A script of ours, over HTTP.
+    /// A built-in script, over HTTP.
     ScriptHttp,
-    /// A script of ours, over TFTP: this iPXE cannot do HTTP, or we serve none.
+    /// A built-in script, over TFTP: this iPXE does not support HTTP, or the server does not serve it.
     ScriptTftp,
     /// The script or URL that the configuration names.
     ConfiguredScript,
     /// The menu of the profile.
     Menu,
-    /// Its own files.
+    /// The files of a Raspberry Pi.
     RaspberryPi,
 }
 
 /// Why there is nothing to boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoBoot {
-    /// A rule denies, by its place in the list.
+    /// The rule with this index denies.
     Denied(usize),
-    /// The profile says so.
+    /// The profile is `nothing`.
     Profile,
-    /// No loader for this architecture is here.
+    /// The server has no loader for this architecture.
     NoLoader(Arch),
-    /// The loader of this architecture is a URL that PXE firmware cannot fetch, and no iPXE is available that could.
+    /// The loader for this architecture is a URL that PXE firmware cannot fetch, and the server has no iPXE for it.
     LoaderUrl(Arch),
-    /// Nobody serves TFTP, and this client can do nothing else.
+    /// There is no TFTP server, and this client supports nothing else.
     NoTftp,
-    /// Neither TFTP nor HTTP is served, and our script comes by one of them.
+    /// This server serves neither TFTP nor HTTP, so an iPXE cannot fetch a built-in script.
     NoScript,
-    /// Its iPXE lists no such feature, and what it is to run can be fetched in no other way.
+    /// Its iPXE does not list a feature without which it cannot fetch its boot.
     IpxeLacks(Features),
-    /// UEFI HTTP boot clients are not served: our HTTP port is closed, or the old proxy.ini does not know them.
+    /// The server does not serve UEFI HTTP boot: its HTTP port is closed, or an old proxy.ini does not know it.
     NoHttp,
-    /// An iPXE that asks for an address over DHCPv6: it takes its script from who gives it one, and from nobody else.
+    /// An iPXE that requests an address over DHCPv6: it takes its script only from the server that assigns the address.
     StatefulIpxe,
-    /// An iPXE in a stateless network, and the plan does not say that it is answered.
+    /// An iPXE in a stateless network, and the plan does not enable replies to it.
     StatelessIpxe,
-    /// Port 4011 is not open, and over IPv6 there is no other way to tell the file.
+    /// Port 4011 is not open, and over IPv6 the server has no other way to name the file.
     NoBootServer,
-    /// A Raspberry Pi, and there are no files for one.
+    /// A Raspberry Pi, and the boot directory has no files for one.
     RaspberryPi,
-    /// It chose from a menu that we did not show, or what is another server's.
+    /// It chose an item that is in no menu of this server, or is another server's.
     BootItem(u16),
-    /// It wants credentials with its boot item, which nobody has specified in a way that is used.
+    /// It requires credentials with its boot item, for which there is no implemented specification.
     Credentials(u16),
-    /// The menu has more than option 43 can hold, in octets.
+    /// The menu is larger than option 43 allows.
     MenuTooLarge,
 }
 
-/// `here` is our address as the client knows it; `choice` the item that it chose from our menu before it became what it
-/// is now.
+/// Chooses what a client receives. `local_addr`: the server's address as the client knows it; `choice`: the item that
+/// the machine's firmware chose from the menu before it ran this client.
 pub fn choose(
     plan: &Plan,
     client: &Client,
     decision: &Decision,
     choice: Option<u16>,
-    here: IpAddr,
+    local_addr: IpAddr,
 ) -> Result<Boot, NoBoot> {
     if let DhcpMessageType::Dhcp6(kind) = client.message_type {
-        heeded(plan, client, kind)?;
+        check_accepts_proxy(plan, client, kind)?;
     }
     let boots = decision.boots(plan);
     match (boots, decision.rule) {
@@ -143,18 +153,20 @@ pub fn choose(
     }
     let menu = if let BootTarget::Menu(menu) = boots { Some(menu) } else { None };
     match (client.stage, client.boot_item, menu) {
-        (_, Some(chosen), menu) => item(plan, client, menu, chosen, here),
-        (Stage::Ipxe(features), None, _) => ipxe(plan, client, decision, choice, features, here),
-        (Stage::ReplacedIpxe(lacks), None, _) if !lacks.is_empty() => replacement_ipxe(plan, client, decision, here),
-        _ if client.raspberry_pi => raspberry_pi(plan, here),
-        // Over IPv6 no firmware shows one: the iPXE that it is given does.
-        (_, None, Some(menu)) if client.class == Class::Pxe && !client.is_v6() => show(plan, client, menu, here),
-        _ => for_firmware(plan, client, decision, boots, here),
+        (_, Some(chosen), menu) => chosen_boot(plan, client, menu, chosen, local_addr),
+        (Stage::Ipxe(features), None, _) => ipxe(plan, client, decision, choice, features, local_addr),
+        (Stage::ReplacedIpxe(lacks), None, _) if !lacks.is_empty() => replacement_ipxe(plan, client, decision, local_addr),
+        _ if client.raspberry_pi => raspberry_pi(plan, local_addr),
+        // Over IPv6 no firmware shows a menu; the iPXE that it loads does.
+        (_, None, Some(menu)) if client.class == Class::Pxe && !client.is_v6() => {
+            menu_boot(plan, client, menu, local_addr)
+        }
+        _ => for_firmware(plan, client, decision, boots, local_addr),
     }
 }
 
-/// Whether a DHCPv6 client of this kind takes what a proxy says (protocol.md 5.2, 5.5).
-fn heeded(plan: &Plan, client: &Client, kind: MessageType) -> Result<(), NoBoot> {
+/// An error if a DHCPv6 client of this kind ignores the replies of a proxy (protocol.md 5.2, 5.5).
+fn check_accepts_proxy(plan: &Plan, client: &Client, kind: MessageType) -> Result<(), NoBoot> {
     match (kind, client.class) {
         (MessageType::InformationRequest, _) if plan.dhcp6.stateless.is_none() => Err(NoBoot::StatelessIpxe),
         (MessageType::InformationRequest, _) => Ok(()),
@@ -170,30 +182,30 @@ fn ipxe(
     decision: &Decision,
     choice: Option<u16>,
     features: Option<Features>,
-    here: IpAddr,
+    local_addr: IpAddr,
 ) -> Result<Boot, NoBoot> {
     let boot = match (decision.boots(plan), &plan.ipxe) {
         (BootTarget::BootDir, IpxeTarget::AsFirmware) | (BootTarget::Loader, _) => {
-            for_firmware(plan, client, decision, decision.boots(plan), here)?
+            for_firmware(plan, client, decision, decision.boots(plan), local_addr)?
         }
-        (BootTarget::Script(url), _) if is_url(url) => given(plan, url, here),
-        (BootTarget::BootDir, IpxeTarget::Configured(url)) if is_url(url) => given(plan, url, here),
+        (BootTarget::Script(url), _) if is_url(url) => configured_boot(plan, url, local_addr),
+        (BootTarget::BootDir, IpxeTarget::Configured(url)) if is_url(url) => configured_boot(plan, url, local_addr),
         (BootTarget::BootDir, IpxeTarget::Configured(name)) => {
-            let server = tftp_server(plan, here)?;
-            Boot { server, ..given(plan, &tftp_file(name, server), here) }
+            let server = tftp_server(plan, local_addr)?;
+            Boot { server, ..configured_boot(plan, &tftp_file(name, server), local_addr) }
         }
-        (boots, _) => script(plan, &script_name(plan, decision, boots, choice), features, here)?,
+        (boots, _) => script(plan, &script_name(plan, decision, boots, choice), features, local_addr)?,
     };
     let lacks = features.unwrap_or_default().missing(Features::from_codes(Features::for_url(&boot.file)));
     if lacks.is_empty() { Ok(boot) } else { Err(NoBoot::IpxeLacks(lacks)) }
 }
 
-fn given(plan: &Plan, name: &str, here: IpAddr) -> Boot {
-    let server = tftp_server(plan, here).unwrap_or(here);
+fn configured_boot(plan: &Plan, name: &str, local_addr: IpAddr) -> Boot {
+    let server = tftp_server(plan, local_addr).unwrap_or(local_addr);
     Boot { file: name.into(), server, source: BootSource::ConfiguredScript, method: BootMethod::File }
 }
 
-/// A name on a TFTP server as the client is told it: over IPv6 nothing else tells the server.
+/// A name on a TFTP server in the form for the client: over IPv6 only a URL can carry the server.
 fn tftp_file(name: &str, server: IpAddr) -> String {
     match server {
         IpAddr::V4(_) => name.into(),
@@ -201,12 +213,12 @@ fn tftp_file(name: &str, server: IpAddr) -> String {
     }
 }
 
-/// The rule that decides, where nothing but a DHCP packet says so.
+/// The rule that decided, if only a DHCP packet can match it.
 fn packet_rule(plan: &Plan, decision: &Decision) -> Option<RuleRef> {
     decision.rule.filter(|rule| plan.rules[*rule].needs_dhcp_packet()).map(|rule| plan.rule_ref(rule))
 }
 
-/// The name of the script: what decides it and cannot be told from the request for it goes along.
+/// The name of the script. It carries the parts of the decision that the request for the script would lack.
 fn script_name(plan: &Plan, decision: &Decision, boots: &BootTarget, choice: Option<u16>) -> String {
     let rule = packet_rule(plan, decision);
     let item = choice.filter(|kind| matches!(boots, BootTarget::Menu(menu) if menu.item(*kind).is_some()));
@@ -220,53 +232,59 @@ fn script_name(plan: &Plan, decision: &Decision, boots: &BootTarget, choice: Opt
     }
 }
 
-fn script(plan: &Plan, name: &str, features: Option<Features>, here: IpAddr) -> Result<Boot, NoBoot> {
-    // An iPXE that lists no features may still speak HTTP; TFTP every one can. DHCPv6 has no such list.
-    let unlisted = plan.tftp != Some(TftpServer::Local) || here.is_ipv6();
+fn script(plan: &Plan, name: &str, features: Option<Features>, local_addr: IpAddr) -> Result<Boot, NoBoot> {
+    // An iPXE that lists no features may still support HTTP; all support TFTP. DHCPv6 has no such list.
+    let unlisted = plan.tftp != Some(TftpServer::Local) || local_addr.is_ipv6();
     let http = features.map_or(unlisted, |features| features.has(Features::HTTP));
-    let at = host(here);
-    let (file, why) = match (plan.http, tftp(plan, here)) {
+    let at = host(local_addr);
+    let (file, why) = match (plan.http, tftp(plan, local_addr)) {
         (Some(port), _) if http => (format!("http://{at}:{port}/{name}"), BootSource::ScriptHttp),
         (_, Some(TftpServer::Local)) => (format!("tftp://{at}/{name}"), BootSource::ScriptTftp),
         (Some(_), _) if features.is_some() => return Err(NoBoot::IpxeLacks(Features::from_codes([Features::HTTP]))),
         _ => return Err(NoBoot::NoScript),
     };
-    Ok(Boot { file, server: here, source: why, method: BootMethod::File })
+    Ok(Boot { file, server: local_addr, source: why, method: BootMethod::File })
 }
 
-/// The menu for a firmware, without what this one could not start.
-fn show(plan: &Plan, client: &Client, menu: &FirmwareMenu, here: IpAddr) -> Result<Boot, NoBoot> {
+/// The menu for a firmware, without the items that it cannot start.
+fn menu_boot(plan: &Plan, client: &Client, menu: &FirmwareMenu, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     let items = menu.items.iter().filter_map(|item| {
         let (kind, server) = match item.target {
             ItemTarget::Server(server) => (item.kind, Some(server.into())),
             ItemTarget::Broadcast => (item.kind, None),
             ItemTarget::Profile(_) if is_local_disk(plan, item) && client.arch == Arch::BIOS => (0, None),
             ItemTarget::Profile(_) => {
-                of_item(plan, client, item, here).ok()?;
-                (item.kind, Some(here))
+                item_boot(plan, client, item, local_addr).ok()?;
+                (item.kind, Some(local_addr))
             }
         };
         Some(MenuLine { kind, title: item.title.clone(), server })
     });
     let manner = BootMethod::Menu { prompt: menu.prompt.clone(), timeout: menu.timeout, items: items.collect() };
-    Ok(Boot { file: String::new(), server: here, source: BootSource::Menu, method: manner })
+    Ok(Boot { file: String::new(), server: local_addr, source: BootSource::Menu, method: manner })
 }
 
-/// What a firmware has chosen from the menu.
-fn item(plan: &Plan, client: &Client, menu: Option<&FirmwareMenu>, chosen: BootItem, here: IpAddr) -> Result<Boot, NoBoot> {
+/// The boot for the item that a firmware has chosen from the menu.
+fn chosen_boot(
+    plan: &Plan,
+    client: &Client,
+    menu: Option<&FirmwareMenu>,
+    chosen: BootItem,
+    local_addr: IpAddr,
+) -> Result<Boot, NoBoot> {
     if chosen.requests_credentials() {
         return Err(NoBoot::Credentials(chosen.server_type));
     }
     let item = menu.and_then(|menu| menu.item(chosen.server_type)).ok_or(NoBoot::BootItem(chosen.server_type))?;
-    Ok(Boot { method: BootMethod::Item(chosen), ..of_item(plan, client, item, here)? })
+    Ok(Boot { method: BootMethod::Item(chosen), ..item_boot(plan, client, item, local_addr)? })
 }
 
-fn of_item(plan: &Plan, client: &Client, item: &FirmwareMenuItem, here: IpAddr) -> Result<Boot, NoBoot> {
+fn item_boot(plan: &Plan, client: &Client, item: &FirmwareMenuItem, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     let ItemTarget::Profile(profile) = item.target else { return Err(NoBoot::BootItem(item.kind)) };
     let decision = Decision { profile, ..Decision::default() };
     match decision.boots(plan) {
         BootTarget::Nothing => Err(NoBoot::Profile),
-        boots => for_firmware(plan, client, &decision, boots, here),
+        boots => for_firmware(plan, client, &decision, boots, local_addr),
     }
 }
 
@@ -274,29 +292,29 @@ fn is_local_disk(plan: &Plan, item: &FirmwareMenuItem) -> bool {
     matches!(item.target, ItemTarget::Profile(id) if plan.profile(id).is_some_and(|profile| profile.boots == BootTarget::LocalDisk))
 }
 
-fn raspberry_pi(plan: &Plan, here: IpAddr) -> Result<Boot, NoBoot> {
+fn raspberry_pi(plan: &Plan, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     if !plan.raspberry_pi {
         return Err(NoBoot::RaspberryPi);
     }
-    let server = tftp_server(plan, here)?;
+    let server = tftp_server(plan, local_addr)?;
     Ok(Boot { file: String::new(), server, source: BootSource::RaspberryPi, method: BootMethod::RaspberryPi })
 }
 
-fn tftp_server(plan: &Plan, here: IpAddr) -> Result<IpAddr, NoBoot> {
-    match tftp(plan, here) {
-        Some(TftpServer::Local) => Ok(here),
+fn tftp_server(plan: &Plan, local_addr: IpAddr) -> Result<IpAddr, NoBoot> {
+    match tftp(plan, local_addr) {
+        Some(TftpServer::Local) => Ok(local_addr),
         Some(TftpServer::Remote(address)) => Ok(address.into()),
         None => Err(NoBoot::NoTftp),
     }
 }
 
-/// Who serves TFTP over the family by which we are asked.
-fn tftp(plan: &Plan, here: IpAddr) -> Option<TftpServer> {
-    if here.is_ipv6() { plan.dhcp6.tftp.then_some(TftpServer::Local) } else { plan.tftp }
+/// The TFTP server for the address family of the request.
+fn tftp(plan: &Plan, local_addr: IpAddr) -> Option<TftpServer> {
+    if local_addr.is_ipv6() { plan.dhcp6.tftp.then_some(TftpServer::Local) } else { plan.tftp }
 }
 
 impl NoBoot {
-    /// The word for counters and scripts.
+    /// The name in counters and log fields.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Denied(_) => "nothing:denied",
@@ -326,29 +344,32 @@ impl fmt::Display for NoBoot {
             Self::NoLoader(arch) => write!(f, "no loader for {arch} here"),
             Self::LoaderUrl(arch) => write!(
                 f,
-                "PXE firmware cannot fetch the URL that the configuration names as the loader for {arch}, and there \
-                 is no \
-                 iPXE for it here that could"
+                "the configured loader for {arch} is a URL, which PXE firmware cannot fetch, and there is no iPXE for \
+                 {arch} here"
             ),
             Self::IpxeLacks(lacks) => write!(
                 f,
-                "its iPXE does not list {lacks}, which it needs to fetch what it is to run, and no loader of ours can \
-                 take its place"
+                "its iPXE does not list {lacks}, which it needs to fetch its boot, and there is no loader here to \
+                replace it"
             ),
-            Self::NoTftp => f.write_str("TFTP is not served here, and this client can do nothing else"),
+            Self::NoTftp => f.write_str("TFTP is not served here, and this client supports nothing else"),
             Self::NoScript => f.write_str("neither TFTP nor HTTP is served here, so an iPXE cannot fetch its script"),
             Self::NoHttp => f.write_str("UEFI HTTP boot is not served"),
             Self::StatefulIpxe => f.write_str(
-                "an iPXE that wants an address over DHCPv6 takes its script from whoever gives it one, not from a proxy",
+                "an iPXE that requests an address over DHCPv6 takes its script from the server that assigns it, \
+                 not from a proxy",
             ),
             Self::StatelessIpxe => f.write_str(
-                "an iPXE in a stateless network takes the first REPLY, and ours is only sent where the configuration says so",
+                "an iPXE in a stateless network takes the first REPLY, and this server sends one only if the \
+                 configuration enables it",
             ),
-            Self::NoBootServer => f.write_str("port 4011 is not open, and over IPv6 it is where the file is told"),
+            Self::NoBootServer => {
+                f.write_str("port 4011 is not open, and over IPv6 the server can name the file only there")
+            }
             Self::RaspberryPi => f.write_str("a Raspberry Pi, and the boot directory holds no files for one"),
-            Self::BootItem(kind) => write!(f, "boot item {kind:#06x} is of no menu that we showed"),
-            Self::Credentials(kind) => write!(f, "boot item {kind:#06x} with credentials, which nobody checks"),
-            Self::MenuTooLarge => f.write_str("the menu is larger than option 43"),
+            Self::BootItem(kind) => write!(f, "boot item {kind:#06x} is in no menu of this server"),
+            Self::Credentials(kind) => write!(f, "boot item {kind:#06x} requires credentials, which are not supported"),
+            Self::MenuTooLarge => f.write_str("the menu is larger than option 43 allows"),
         }
     }
 }
@@ -357,13 +378,13 @@ impl fmt::Display for BootSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loader(arch) => write!(f, "loader for {arch}"),
-            Self::DefaultLoader => f.write_str("file for every other architecture"),
+            Self::DefaultLoader => f.write_str("loader for every other architecture"),
             Self::LocalDisk(arch) => write!(f, "starts the local disk of {arch}"),
-            Self::ScriptHttp => f.write_str("our script, over HTTP"),
-            Self::ScriptTftp => f.write_str("our script, over TFTP"),
-            Self::ConfiguredScript => f.write_str("script named by the configuration"),
+            Self::ScriptHttp => f.write_str("built-in script, over HTTP"),
+            Self::ScriptTftp => f.write_str("built-in script, over TFTP"),
+            Self::ConfiguredScript => f.write_str("configured script"),
             Self::Menu => f.write_str("menu for the firmware to show"),
-            Self::RaspberryPi => f.write_str("files that it asks for by itself"),
+            Self::RaspberryPi => f.write_str("files with fixed names"),
         }
     }
 }
@@ -374,7 +395,7 @@ mod tests {
     use core::net::{Ipv4Addr, Ipv6Addr};
 
     #[test]
-    fn tftp_is_offered_over_the_families_that_it_is_heard_by() {
+    fn tftp_is_offered_only_over_address_families_on_which_it_listens() {
         let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
         let mut plan = Plan { tftp: Some(TftpServer::Local), ..Plan::default() };
         assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Ok(v4), Err(NoBoot::NoTftp)));

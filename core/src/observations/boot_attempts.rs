@@ -1,10 +1,10 @@
-//! Machines that were offered a boot and did not take it: the DHCP server or another boot server shuts us out, or
-//! nobody gives them an address. Told from what is heard on port 67, from what others offer, and from who comes to us
-//! afterwards.
+//! Boot attempts: machines that received an offer of this server and did not take it, because the DHCP server or
+//! another boot server keeps them from it, or because they received no address. The evidence is what arrives on
+//! port 67, what other servers offer, and which machines contact this server afterwards.
 //!
-//! A wrong word would send people looking for what is not there. So a machine that comes to us in any way is never told
-//! of, and where others that took their address from the same server did come, a single one that did not is not enough,
-//! unless what it was offered shows why.
+//! A wrong finding would make people search for a fault that does not exist. So a machine that contacts this server
+//! in any way causes no finding. If other machines with an address from the same DHCP server did contact it, a single
+//! one that did not causes no finding either, unless the offers to it show the cause.
 
 use super::finding::{Cause, Finding, NextContact, Diagnosis};
 use super::overheard_offers::{OverheardOffer, OverheardOffers};
@@ -15,226 +15,238 @@ use crate::wire::dhcp4::Message;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// EDK2 comes to 4011 a second or two after its REQUEST, and gives a boot server up after ten (protocol.md 2.8).
+/// EDK2 contacts port 4011 a second or two after its REQUEST, and gives up after ten seconds (protocol.md 2.8).
 const FIRMWARE_WAIT: u64 = 15_000;
 /// iPXE loses 16 s on a link without router advertisements (protocol.md 3.6); slow machines lose as much again.
 const IPXE_WAIT: u64 = 60_000;
-/// EDK2 waits 32 s behind its last DISCOVER before it gives up (protocol.md 2.10).
+/// EDK2 waits 32 s after its last DISCOVER before it gives up (protocol.md 2.10).
 const ADDRESS_WAIT: u64 = 35_000;
-/// Somebody may switch a machine off between two DISCOVERs; nobody does it in the third pause of the same attempt.
+/// A machine may be switched off between two DISCOVERs, but hardly in the third pause of the same attempt.
 const ADDRESS_TRIES: u8 = 3;
-/// A machine that begins anew so long after its REQUEST has had the time to come.
-const BEGINS_ANEW: u64 = 8_000;
-/// And an iPXE that is stopped so late was not waiting for router advertisements.
+/// A machine that starts another attempt so long after its REQUEST has had the time to contact this server.
+const RESTART_COUNTS: u64 = 8_000;
+/// An iPXE that gives up so late was not waiting for router advertisements.
 const GAVE_UP: u64 = 30_000;
-/// iPXE waits at least two seconds for a proxy's offer, unless its DHCP server tells it not to (protocol.md 3.3).
-const WAITED_FOR_US: u64 = 1_500;
-/// Two packets within this are one, heard twice: on two interfaces, or through two relays. And in a storm we read a
-/// server's offer so much before the DISCOVER that it answers.
-const HEARD_TWICE: u64 = 500;
+/// iPXE waits at least two seconds for a proxy's offer, unless its DHCP server disables that (protocol.md 3.3).
+const WAITED_FOR_OFFER: u64 = 1_500;
+/// Two packets within this time are the same packet, received twice: on two interfaces, or through two relays. In a
+/// boot storm the server may also read another server's offer this long before the DISCOVER that it answers.
+const SAME_PACKET: u64 = 500;
 /// The longest pause between two DISCOVERs of one attempt is 16 s; an emulator on a busy host takes more.
 const SAME_ATTEMPT: u64 = 60_000;
-/// What was started from our menu may be an iPXE with a script of its own.
-const OUR_SCRIPT_COUNTS: u64 = 30 * 60 * 1000;
-/// The loader that we gave is the iPXE that asks now.
-const OUR_LOADER_COUNTS: u64 = 5 * 60 * 1000;
-/// How long it counts for a server that one of its machines came to us.
-const GOOD_COUNTS: u64 = 24 * 60 * 60 * 1000;
-/// How much has to come together before something is said, alone and beside machines that came; a miss weighs 1 or 2.
-const ENOUGH: u8 = 2;
-const ENOUGH_BESIDE_OTHERS: u8 = 6;
+/// How long after a script of this server an iPXE may come from the menu, with an embedded script.
+const SCRIPT_LIFETIME: u64 = 30 * 60 * 1000;
+/// How long after a loader of this server an iPXE counts as that loader.
+const LOADER_LIFETIME: u64 = 5 * 60 * 1000;
+/// How long it counts in favour of a DHCP server that one of its machines contacted this server.
+const SUCCESS_LIFETIME: u64 = 24 * 60 * 60 * 1000;
+/// The total weight of failed attempts that causes a finding; a failed attempt weighs 1 or 2.
+const THRESHOLD: u8 = 2;
+/// The same if other machines with an address from the same DHCP server succeed.
+const THRESHOLD_IF_OTHERS_BOOT: u8 = 6;
 /// Machines between their DISCOVER and their file: half a megabyte.
 const MACHINES: usize = 4096;
 const SERVERS: usize = 256;
-/// Findings at once; then one a minute, for whoever plays machines and servers to us.
-const FINDINGS: u32 = 20;
+/// Findings at once, then one a minute: a host may forge machines and servers.
+const MAX_FINDINGS: u32 = 20;
 
+/// The boot attempts of all machines, and the findings about them.
 #[derive(Debug)]
 pub struct BootAttempts {
-    boots: BoundedCache<MachineKey, Boot>,
+    attempts: BoundedCache<MachineKey, BootAttempt>,
     /// By kind of finding, server and link.
-    records: BoundedCache<[u8; 17], Record>,
-    /// What others have offered them.
+    histories: BoundedCache<[u8; 17], ServerHistory>,
+    /// The offers of other servers.
     offers: OverheardOffers,
     bucket: TokenBucket,
-    found: Vec<Finding>,
+    /// Findings that [`BootAttempts::expire`] has not returned yet.
+    findings: Vec<Finding>,
 }
 
-/// An offer of ours on port 67.
+/// An offer that this server sent on port 67.
 #[derive(Clone, Copy, Debug)]
 pub struct SentOffer {
+    /// The transaction ID.
     pub xid: u32,
-    /// The interface that it was asked for on.
+    /// The kernel's index of the interface on which the DISCOVER arrived.
     pub link: u32,
-    /// Where whoever takes it comes next.
+    /// Where a machine that takes it sends its next request.
     pub next: NextContact,
 }
 
-/// One attempt of one machine.
+/// One boot attempt of one machine.
 #[derive(Clone, Copy, Debug)]
-struct Boot {
-    /// With what would have to be said if no REQUEST follows.
+struct BootAttempt {
+    /// The finding if no REQUEST follows.
     finding: Finding,
     offer: SentOffer,
     discovers: u8,
-    /// When it asked first and last.
+    /// The time of the first DISCOVER.
     first: u64,
+    /// The time of the last DISCOVER.
     last: u64,
     request: Option<AddressRequest>,
-    /// There is nothing to be told of it any more.
-    settled: bool,
-    /// When it came to us as firmware, and as iPXE.
+    /// The attempt causes no finding any more.
+    closed: bool,
+    /// When the machine contacted this server as firmware.
     loaded: Option<u64>,
+    /// When it contacted this server as iPXE.
     scripted: Option<u64>,
 }
 
-/// It takes its address.
+/// A REQUEST with which a machine takes its address.
 #[derive(Clone, Copy, Debug)]
 pub struct AddressRequest {
+    /// The DHCP server that offered the address (option 54).
     pub server: Ipv4Addr,
-    /// It lies in none of our networks.
+    /// The DHCP server is in none of the served networks.
     pub is_remote: bool,
+    /// When it arrived.
     pub at: u64,
-    /// What iPXE keeps in `secs`: bit 0, it has seen an offer of a proxy; bit 1, one of a server.
+    /// The field `secs`, in which iPXE reports the offers that it has seen: bit 0 a proxy's, bit 1 a DHCP server's.
     pub secs: u16,
 }
 
-/// What is known of a server.
+/// The attempts of machines with an address from one DHCP server.
 #[derive(Clone, Copy, Debug, Default)]
-struct Record {
-    missed: u8,
-    good: Option<u64>,
-    /// The causes that were told, as bits.
-    told: u8,
+struct ServerHistory {
+    /// The total weight of failed attempts since the last success.
+    failed: u8,
+    /// The time of the last success.
+    succeeded: Option<u64>,
+    /// The causes of the findings so far, as bits.
+    reported: u8,
 }
 
 impl BootAttempts {
+    /// No attempts. `seed`: a number that no other host can guess.
     pub fn new(seed: u64) -> Self {
         BootAttempts {
-            boots: BoundedCache::new(MACHINES, seed),
-            records: BoundedCache::new(SERVERS, seed.rotate_left(20)),
+            attempts: BoundedCache::new(MACHINES, seed),
+            histories: BoundedCache::new(SERVERS, seed.rotate_left(20)),
             offers: OverheardOffers::new(seed.rotate_left(44)),
-            bucket: TokenBucket::full(FINDINGS, 0),
-            found: Vec::new(),
+            bucket: TokenBucket::full(MAX_FINDINGS, 0),
+            findings: Vec::new(),
         }
     }
 
-    /// A DISCOVER was answered. A Raspberry Pi takes an address without a REQUEST, UEFI HTTP boot has ways of its own,
-    /// and of a BIOS it is known only that it needs an address.
+    /// Notes that the server has sent an offer. It ignores Raspberry Pis, which take an address without a REQUEST, and
+    /// UEFI HTTP boot, which continues differently. About a BIOS the server can only find out that it received no
+    /// address.
     pub fn note_offer(&mut self, client: &Client, offer: SentOffer, now: u64) {
         if client.class != Class::Pxe || client.raspberry_pi {
             return;
         }
         let next = if client.is_ipxe() || client.arch.is_efi() { offer.next } else { NextContact::Elsewhere };
-        let fresh = Boot::new(client, SentOffer { next, ..offer }, now);
-        let before = self.boots.update(hardware_key(&client.hardware), now, fresh, |boot| {
-            let before = *boot;
-            if boot.asks_again(&fresh, now) {
+        let fresh = BootAttempt::new(client, SentOffer { next, ..offer }, now);
+        let before = self.attempts.update(hardware_key(&client.hardware), now, fresh, |attempt| {
+            let before = *attempt;
+            if attempt.note_repeat(&fresh, now) {
                 return None;
             }
-            *boot = Boot { loaded: before.loaded, scripted: before.scripted, ..fresh };
-            boot.settled = boot.is_of_our_menu(now);
+            *attempt = BootAttempt { loaded: before.loaded, scripted: before.scripted, ..fresh };
+            attempt.closed = attempt.is_from_menu(now);
             Some(before)
         });
         if let Some(before) = before {
             match before.loaded_elsewhere(&fresh, now) {
-                Some(rival) => self.missed(&before, rival, before.weight(), now),
-                None => self.begins_anew(&before, now),
+                Some(diagnosis) => self.fail(&before, diagnosis, before.weight(), now),
+                None => self.note_restart(&before, now),
             }
         }
     }
 
-    /// The offer has not left this host: nobody else keeps the machine from it.
+    /// Notes that sending the offer failed: no other server is the cause if the machine does not take it.
     pub fn note_unsent(&mut self, hardware: &HardwareAddress) {
-        if let Some(boot) = self.boots.get_mut(hardware_key(hardware)) {
-            boot.settled = true;
+        if let Some(attempt) = self.attempts.get_mut(hardware_key(hardware)) {
+            attempt.closed = true;
         }
     }
 
-    /// An OFFER or an ACK of another server.
+    /// Notes an OFFER or an ACK of another server.
     pub fn note_overheard(&mut self, message: &Message<'_>, now: u64) {
         self.offers.note(message, now);
     }
 
-    /// A REQUEST, to a DHCP server if it says so.
+    /// Notes a REQUEST on port 67; `request` is `None` if it names no DHCP server.
     pub fn note_request(&mut self, hardware: &HardwareAddress, xid: u32, request: Option<AddressRequest>, now: u64) {
-        let Some(boot) = self.boots.get_mut(hardware_key(hardware)) else { return };
-        match (boot.request, request) {
-            (None, Some(_)) if xid == boot.offer.xid => boot.request = request,
-            // It has an address by other ways.
-            (None, _) => boot.settled = true,
-            // Its server does not answer, which is not about us.
-            (Some(request), _) if xid == boot.offer.xid && now.saturating_sub(request.at) > HEARD_TWICE => {
-                boot.settled = true;
+        let Some(attempt) = self.attempts.get_mut(hardware_key(hardware)) else { return };
+        match (attempt.request, request) {
+            (None, Some(_)) if xid == attempt.offer.xid => attempt.request = request,
+            // It already has an address.
+            (None, _) => attempt.closed = true,
+            // The DHCP server does not reply, which has nothing to do with this server.
+            (Some(request), _) if xid == attempt.offer.xid && now.saturating_sub(request.at) > SAME_PACKET => {
+                attempt.closed = true;
             }
             (Some(_), _) => {}
         }
     }
 
-    /// It came to port 4011, or asked for a file; where `beginning` says so, for one that only a firmware asks for, or
-    /// an iPXE that has not asked for an address yet.
+    /// Notes that a machine has contacted this server, on port 4011 or for a file. `beginning`: the file is one that
+    /// only a firmware requests, or an iPXE before it has an address.
     pub fn note_contact(&mut self, hardware: &HardwareAddress, beginning: bool, now: u64) {
-        let Some(boot) = self.boots.get_mut(hardware_key(hardware)) else { return };
-        let before = *boot;
-        boot.settled = true;
-        if boot.finding.ipxe && beginning {
-            boot.loaded = Some(now);
-            return self.begins_anew(&before, now);
+        let Some(attempt) = self.attempts.get_mut(hardware_key(hardware)) else { return };
+        let before = *attempt;
+        attempt.closed = true;
+        if attempt.finding.ipxe && beginning {
+            attempt.loaded = Some(now);
+            return self.note_restart(&before, now);
         }
-        *(if boot.finding.ipxe { &mut boot.scripted } else { &mut boot.loaded }) = Some(now);
-        let Some(AddressRequest { server, .. }) = boot.request else { return };
-        let finding = boot.finding;
+        *(if attempt.finding.ipxe { &mut attempt.scripted } else { &mut attempt.loaded }) = Some(now);
+        let Some(AddressRequest { server, .. }) = attempt.request else { return };
+        let finding = attempt.finding;
         let kinds = match finding.ipxe {
             true => [Diagnosis::OfferUnseen(server), Diagnosis::BootsAnother(server)],
             false => [Diagnosis::ShutOut(server), Diagnosis::LoadedElsewhere(server)],
         };
         for rival in kinds {
             let key = Finding { diagnosis: rival, ..finding }.key();
-            self.records.update(key, now, Record::default(), |record| {
-                (record.missed, record.good) = (0, Some(now));
+            self.histories.update(key, now, ServerHistory::default(), |history| {
+                (history.failed, history.succeeded) = (0, Some(now));
             });
         }
     }
 
-    /// To be called every few seconds: what has been waited for in vain since the last time.
+    /// Closes the attempts whose time is over, and returns the findings since the last call. Call it every few seconds.
     pub fn expire(&mut self, now: u64) -> Vec<Finding> {
         let mut due = Vec::new();
-        for boot in self.boots.values_mut().filter(|boot| !boot.settled && boot.is_due(now)) {
-            due.push(*boot);
-            boot.settled = true;
+        for attempt in self.attempts.values_mut().filter(|attempt| !attempt.closed && attempt.is_due(now)) {
+            due.push(*attempt);
+            attempt.closed = true;
         }
-        for (boot, rival) in due.iter().filter_map(|boot| Some((boot, boot.rival()?))) {
-            self.missed(boot, rival, boot.weight(), now);
+        for (attempt, diagnosis) in due.iter().filter_map(|attempt| Some((attempt, attempt.diagnose()?))) {
+            self.fail(attempt, diagnosis, attempt.weight(), now);
         }
-        core::mem::take(&mut self.found)
+        core::mem::take(&mut self.findings)
     }
 
-    /// Another attempt tells as much of the one before as the end of our patience does.
-    fn begins_anew(&mut self, before: &Boot, now: u64) {
-        let (Some(request), Some(rival)) = (before.request, before.rival()) else { return };
+    /// Closes an attempt because the machine has started another one.
+    fn note_restart(&mut self, before: &BootAttempt, now: u64) {
+        let (Some(request), Some(diagnosis)) = (before.request, before.diagnose()) else { return };
         let waited = now.saturating_sub(request.at);
-        if !before.settled && waited >= BEGINS_ANEW {
-            let sure = !before.finding.ipxe || waited >= GAVE_UP;
-            self.missed(before, rival, if sure { before.weight() } else { 1 }, now);
+        if !before.closed && waited >= RESTART_COUNTS {
+            let certain = !before.finding.ipxe || waited >= GAVE_UP;
+            self.fail(before, diagnosis, if certain { before.weight() } else { 1 }, now);
         }
     }
 
-    fn missed(&mut self, boot: &Boot, rival: Diagnosis, weight: u8, now: u64) {
-        let finding = self.explained(boot, rival);
-        let weight = if finding.is_certain() && boot.weight() > 1 { ENOUGH_BESIDE_OTHERS } else { weight };
-        let tell = self
-            .records
-            .update(finding.key(), now, Record::default(), |record| record.missed(weight, finding.cause.bit(), now));
+    fn fail(&mut self, attempt: &BootAttempt, diagnosis: Diagnosis, weight: u8, now: u64) {
+        let finding = self.explain(attempt, diagnosis);
+        let weight = if finding.is_certain() && attempt.weight() > 1 { THRESHOLD_IF_OTHERS_BOOT } else { weight };
+        let report = self.histories.update(finding.key(), now, ServerHistory::default(), |history| {
+            history.fail(weight, finding.cause.bit(), now)
+        });
         // The bucket's second is a minute.
-        if tell && self.bucket.take(FINDINGS, 1, now / 60) {
-            self.found.push(finding);
+        if report && self.bucket.take(MAX_FINDINGS, 1, now / 60) {
+            self.findings.push(finding);
         }
     }
 
-    /// With what the offers say that others made to it.
-    fn explained(&self, boot: &Boot, rival: Diagnosis) -> Finding {
-        let Boot { finding, offer, first, request, .. } = boot;
-        let offers = || self.offers.for_attempt(&finding.hardware, offer.xid, first.saturating_sub(HEARD_TWICE));
+    /// The finding, with the cause as far as the offers of other servers show it.
+    fn explain(&self, attempt: &BootAttempt, rival: Diagnosis) -> Finding {
+        let BootAttempt { finding, offer, first, request, .. } = attempt;
+        let offers = || self.offers.for_attempt(&finding.hardware, offer.xid, first.saturating_sub(SAME_PACKET));
         let Some(AddressRequest { server, is_remote: remote, .. }) = *request else {
             let rival = match (rival, offers().find(|offered| offered.has_address)) {
                 (Diagnosis::NoAddress(times), Some(offered)) => Diagnosis::AddressUntaken(times, offered.server),
@@ -243,7 +255,7 @@ impl BootAttempts {
             return Finding { diagnosis: rival, ..*finding };
         };
         let own = offers().find(|offered| offered.server == server);
-        // EDK2 takes what comes with an address from nobody but the server of that address.
+        // From an offer with an address EDK2 takes the boot file only if it takes that address.
         let is_another =
             |offered: &OverheardOffer| offered.server != server && offered.is_pxe && (finding.ipxe || !offered.has_address);
         let another = offers().find(is_another).map(|offered| Cause::AnotherServer(offered.server));
@@ -252,13 +264,13 @@ impl BootAttempts {
         // Firmware prefers a boot server to a plain file name, iPXE the file name of the server of its address.
         let cause =
             if finding.ipxe { boot_file.or(option_60).or(another) } else { option_60.or(another).or(boot_file) };
-        let nothing = if own.is_some() { Cause::NotInOffers } else { Cause::NotOverheard { remote } };
-        Finding { diagnosis: rival, cause: cause.unwrap_or(nothing), ..*finding }
+        let unknown = if own.is_some() { Cause::NotInOffers } else { Cause::NotOverheard { remote } };
+        Finding { diagnosis: rival, cause: cause.unwrap_or(unknown), ..*finding }
     }
 }
 
-impl Boot {
-    fn new(client: &Client, offer: SentOffer, now: u64) -> Boot {
+impl BootAttempt {
+    fn new(client: &Client, offer: SentOffer, now: u64) -> BootAttempt {
         let finding = Finding {
             hardware: client.hardware,
             arch: client.arch,
@@ -272,27 +284,27 @@ impl Boot {
             diagnosis: Diagnosis::NoAddress(1),
             cause: Cause::NotOverheard { remote: false },
         };
-        Boot {
+        BootAttempt {
             finding,
             offer,
             discovers: 1,
             first: now,
             last: now,
             request: None,
-            settled: false,
+            closed: false,
             loaded: None,
             scripted: None,
         }
     }
 
-    /// Whether it is the same attempt that asks again. iPXE has the same xid at every boot.
-    fn asks_again(&mut self, fresh: &Boot, now: u64) -> bool {
+    /// Whether the DISCOVER repeats that of this attempt. iPXE has the same xid at every boot.
+    fn note_repeat(&mut self, fresh: &BootAttempt, now: u64) -> bool {
         let same = self.offer.xid == fresh.offer.xid && self.finding.ipxe == fresh.finding.ipxe;
         let pause = now.saturating_sub(self.last);
-        if !same || pause > SAME_ATTEMPT || self.request.is_some() && pause > HEARD_TWICE {
+        if !same || pause > SAME_ATTEMPT || self.request.is_some() && pause > SAME_PACKET {
             return false;
         }
-        if pause > HEARD_TWICE {
+        if pause > SAME_PACKET {
             self.discovers = self.discovers.saturating_add(1);
             self.finding.diagnosis = Diagnosis::NoAddress(self.discovers);
         }
@@ -300,9 +312,9 @@ impl Boot {
         true
     }
 
-    /// An iPXE that our script has started, as far as anybody can tell.
-    fn is_of_our_menu(&self, now: u64) -> bool {
-        self.finding.ipxe && self.scripted.is_some_and(|at| now.saturating_sub(at) < OUR_SCRIPT_COUNTS)
+    /// Whether this is probably an iPXE that a script of this server has started.
+    fn is_from_menu(&self, now: u64) -> bool {
+        self.finding.ipxe && self.scripted.is_some_and(|at| now.saturating_sub(at) < SCRIPT_LIFETIME)
     }
 
     fn is_due(&self, now: u64) -> bool {
@@ -313,8 +325,8 @@ impl Boot {
         }
     }
 
-    /// What is to be told of it when nothing more follows.
-    fn rival(&self) -> Option<Diagnosis> {
+    /// The diagnosis if the machine sends nothing more.
+    fn diagnose(&self) -> Option<Diagnosis> {
         let Some(AddressRequest { server, at, secs, .. }) = self.request else {
             return Some(self.finding.diagnosis).filter(|_| self.discovers >= ADDRESS_TRIES);
         };
@@ -323,35 +335,35 @@ impl Boot {
             _ if self.offer.next == NextContact::Elsewhere => None,
             false => Some(Diagnosis::ShutOut(server)),
             true if !unseen => Some(Diagnosis::BootsAnother(server)),
-            // One that did not wait was told so by its server.
-            true => Some(Diagnosis::OfferUnseen(server)).filter(|_| at.saturating_sub(self.first) >= WAITED_FOR_US),
+            // If it did not wait, its DHCP server has disabled that.
+            true => Some(Diagnosis::OfferUnseen(server)).filter(|_| at.saturating_sub(self.first) >= WAITED_FOR_OFFER),
         }
     }
 
-    /// It asks as an iPXE now, before a firmware gives up waiting for us, and has taken nothing from us: what it runs
-    /// it has from elsewhere. Only of those that we wait for on port 4011 is that sure, whose requests say whose they
-    /// are.
-    fn loaded_elsewhere(&self, fresh: &Boot, now: u64) -> Option<Diagnosis> {
+    /// The diagnosis if the machine sends a DISCOVER as an iPXE now, before a firmware gives up waiting for this
+    /// server, and without having contacted it: another server has sent that iPXE. This is certain only for machines
+    /// that are to contact port 4011, whose requests identify them.
+    fn loaded_elsewhere(&self, fresh: &BootAttempt, now: u64) -> Option<Diagnosis> {
         let AddressRequest { server, at, .. } = self.request?;
         let is_next = fresh.finding.ipxe && !self.finding.ipxe && self.offer.next == NextContact::BootServer;
-        (is_next && !self.settled && now.saturating_sub(at) < FIRMWARE_WAIT).then_some(Diagnosis::LoadedElsewhere(server))
+        (is_next && !self.closed && now.saturating_sub(at) < FIRMWARE_WAIT).then_some(Diagnosis::LoadedElsewhere(server))
     }
 
-    /// An iPXE that did not come from us may have a script of its own: one alone is not enough.
+    /// The weight of a failure. An iPXE from elsewhere may have an embedded script: one failure is not enough.
     fn weight(&self) -> u8 {
-        let ours = self.loaded.is_some_and(|at| self.first.saturating_sub(at) < OUR_LOADER_COUNTS);
-        if matches!(self.rival(), Some(Diagnosis::BootsAnother(_))) && !ours { 1 } else { 2 }
+        let is_own_loader = self.loaded.is_some_and(|at| self.first.saturating_sub(at) < LOADER_LIFETIME);
+        if matches!(self.diagnose(), Some(Diagnosis::BootsAnother(_))) && !is_own_loader { 1 } else { 2 }
     }
 }
 
-impl Record {
-    /// Whether it is to be told now.
-    fn missed(&mut self, weight: u8, cause: u8, now: u64) -> bool {
-        let others = self.good.is_some_and(|at| now.saturating_sub(at) < GOOD_COUNTS);
-        self.missed = self.missed.saturating_add(weight);
-        let enough = self.missed >= if others { ENOUGH_BESIDE_OTHERS } else { ENOUGH };
-        let tell = enough && self.told & cause == 0;
-        self.told |= if tell { cause } else { 0 };
-        tell
+impl ServerHistory {
+    /// Counts a failed attempt, and returns whether to report it.
+    fn fail(&mut self, weight: u8, cause: u8, now: u64) -> bool {
+        let others_boot = self.succeeded.is_some_and(|at| now.saturating_sub(at) < SUCCESS_LIFETIME);
+        self.failed = self.failed.saturating_add(weight);
+        let enough = self.failed >= if others_boot { THRESHOLD_IF_OTHERS_BOOT } else { THRESHOLD };
+        let report = enough && self.reported & cause == 0;
+        self.reported |= if report { cause } else { 0 };
+        report
     }
 }

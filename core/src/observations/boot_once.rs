@@ -1,86 +1,89 @@
-//! Machines that were to boot once and have. Their marks lie on a disk; this is what is known of them.
+//! Machines that have completed their boot-once. The completions are files on disk; this is their copy in memory.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// The boot-once state of all machines, by name.
 #[derive(Debug, Default)]
 pub struct BootOnce {
-    marked: BTreeSet<String>,
-    /// How often the boot of each machine was used up.
-    times: BTreeMap<String, u64>,
+    /// The machines with a recorded completion.
+    completed: BTreeSet<String>,
+    /// How often each machine has completed its boot-once.
+    completions: BTreeMap<String, u64>,
     unknown: bool,
 }
 
 impl BootOnce {
-    /// Whether the machine boots its disk. While the marks are unknown, every machine that boots once does: a boot that
-    /// is put off harms less than a second installation.
+    /// Whether the machine boots its disk. While the completions are unknown, every machine with `boot = "once"` does:
+    /// a postponed boot is less harmful than a second installation.
     pub fn is_completed(&self, machine: &str) -> bool {
         self.unknown || self.is_recorded(machine)
     }
 
-    /// Whether the machine is known to have used up its boot.
+    /// Whether a completion of this machine is recorded.
     pub fn is_recorded(&self, machine: &str) -> bool {
-        self.marked.contains(machine)
+        self.completed.contains(machine)
     }
 
-    /// The machines that are known to have.
+    /// The machines with a recorded completion.
     pub fn completed(&self) -> impl Iterator<Item = &str> {
-        self.marked.iter().map(String::as_str)
+        self.completed.iter().map(String::as_str)
     }
 
-    /// Whether the marks have never been read, so that nobody knows who has used up a boot.
+    /// Whether the completions have never been read.
     pub fn is_unknown(&self) -> bool {
         self.unknown
     }
 
+    /// Sets whether the completions have never been read.
     pub fn set_unknown(&mut self, unknown: bool) {
         self.unknown = unknown;
     }
 
-    /// How often boots were used up before, as it was kept.
-    pub fn set_completions(&mut self, times: BTreeMap<String, u64>) {
-        self.times = times;
+    /// Restores how often machines have completed their boot-once.
+    pub fn set_completions(&mut self, completions: BTreeMap<String, u64>) {
+        self.completions = completions;
     }
 
-    /// The machine uses up its boot: for which time, unless it has before.
+    /// Completes the machine's boot-once. Returns how often that has happened; `None` if it was completed before.
     pub fn complete(&mut self, machine: &str) -> Option<u64> {
         if self.is_recorded(machine) {
             return None;
         }
-        self.marked.insert(machine.into());
-        let times = self.times.entry(machine.into()).or_default();
-        *times += 1;
-        Some(*times)
+        self.completed.insert(machine.into());
+        let completions = self.completions.entry(machine.into()).or_default();
+        *completions += 1;
+        Some(*completions)
     }
 
-    /// A mark was found. True: its boot was not counted before.
+    /// Notes a completion on disk. True: it was not counted before.
     pub fn note_completed(&mut self, machine: &str) -> bool {
-        self.marked.insert(machine.into());
-        let times = self.times.entry(machine.into()).or_default();
-        let is_new = *times == 0;
-        *times = (*times).max(1);
+        self.completed.insert(machine.into());
+        let completions = self.completions.entry(machine.into()).or_default();
+        let is_new = *completions == 0;
+        *completions = (*completions).max(1);
         is_new
     }
 
-    /// The machine may boot again. False: it could before.
+    /// Resets the machine's boot-once. False: there was no completion.
     pub fn reset(&mut self, machine: &str) -> bool {
-        self.marked.remove(machine)
+        self.completed.remove(machine)
     }
 
-    /// Lets those boot again, and says which.
+    /// Resets the boot-once of the machines that `which` selects, and returns their names.
     pub fn reset_all(&mut self, which: impl Fn(&str) -> bool) -> Vec<String> {
-        let dropped: Vec<String> = self.marked.iter().filter(|machine| which(machine)).cloned().collect();
+        let dropped: Vec<String> = self.completed.iter().filter(|machine| which(machine)).cloned().collect();
         for machine in &dropped {
-            self.marked.remove(machine);
+            self.completed.remove(machine);
         }
         dropped
     }
 
-    /// A number that stays the same from the moment a machine may boot until it may boot again.
+    /// A number that changes when the machine's boot-once is reset, and only then.
     pub fn generation(&self, machine: &str) -> u64 {
-        let times = self.times.get(machine).copied().unwrap_or_default();
-        times.saturating_sub(u64::from(self.is_recorded(machine)))
+        let completions = self.completions.get(machine).copied().unwrap_or_default();
+        completions.saturating_sub(u64::from(self.is_recorded(machine)))
     }
 }
 
@@ -90,7 +93,7 @@ mod tests {
     use alloc::borrow::ToOwned;
 
     #[test]
-    fn a_boot_is_used_up_once_until_the_machine_is_armed_again() {
+    fn a_boot_once_completes_one_time_until_it_is_reset() {
         let mut once = BootOnce::default();
         assert_eq!((once.complete("web1"), once.complete("web1")), (Some(1), None));
         assert!(once.is_completed("web1") && !once.is_completed("web2"));
@@ -101,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn the_arming_changes_when_a_machine_may_boot_again_and_only_then() {
+    fn a_reset_changes_the_generation_and_a_completed_boot_does_not() {
         let mut once = BootOnce::default();
         assert_eq!(once.generation("web1"), 0);
         once.complete("web1");
-        assert_eq!(once.generation("web1"), 0, "an installer asks for its answers after its kernel");
+        assert_eq!(once.generation("web1"), 0, "an installer requests its answers after its kernel");
         once.reset("web1");
         assert_eq!(once.generation("web1"), 1);
-        // After a restart, with a mark that this version has not counted.
+        // After a restart, with a completion from a version that did not count.
         let mut once = BootOnce::default();
         assert!(once.note_completed("web1") && !once.note_completed("web1"));
         assert_eq!(once.generation("web1"), 0);
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn while_the_marks_are_unknown_no_machine_boots_that_boots_once() {
+    fn while_the_completions_are_unknown_every_boot_once_counts_as_completed() {
         let mut once = BootOnce::default();
         once.set_unknown(true);
         assert!(once.is_completed("web1") && !once.is_recorded("web1"));

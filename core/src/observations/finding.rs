@@ -1,73 +1,84 @@
-//! The warning about a machine that did not take our offer: the observation and the cure. It names a cause only if the
-//! server saw it or saw what excludes all others; otherwise it lists the possible causes.
+//! The warning about a machine that did not take this server's offer: the observation and the cure. It names a cause
+//! only if the server saw it or saw what excludes all others; otherwise it lists the possible causes.
 
 use crate::arch::Arch;
 use crate::client::HardwareAddress;
 use core::fmt;
 use core::net::Ipv4Addr;
 
-/// A machine that did not take what we offered.
+/// A machine that did not take this server's offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// Its hardware address.
     pub hardware: HardwareAddress,
+    /// Its architecture (option 93).
     pub arch: Arch,
+    /// The client is an iPXE.
     pub ipxe: bool,
-    /// The kernel's index of the interface that it was heard on.
+    /// The kernel's index of the interface on which its DISCOVER arrived.
     pub link: u32,
+    /// The relay (giaddr) of its DISCOVER.
     pub relay: Option<Ipv4Addr>,
-    /// Where our offer sends it.
+    /// Where the offer directs it.
     pub next: NextContact,
+    /// The observation.
     pub diagnosis: Diagnosis,
+    /// Why.
     pub cause: Cause,
 }
 
-/// What it did instead, with the server that it took its address from.
+/// The observation: how the machine continued without this server, with the DHCP server that it took its address
+/// from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Diagnosis {
-    /// A firmware did not come for its file.
+    /// A firmware did not request its file.
     ShutOut(Ipv4Addr),
-    /// The same, and now it asks as an iPXE, which we have not given it.
+    /// The same, and now the client is an iPXE that this server did not send.
     LoadedElsewhere(Ipv4Addr),
-    /// An iPXE says that it had not seen our offer when it took its address.
+    /// An iPXE reports that it had not seen this server's offer when it took its address.
     OfferUnseen(Ipv4Addr),
-    /// An iPXE did not come for our script.
+    /// An iPXE did not request its script.
     BootsAnother(Ipv4Addr),
-    /// It took no address, so many times it asked.
+    /// It took no address after so many DISCOVERs.
     NoAddress(u8),
-    /// The same, although this server offered it one.
+    /// The same, although this DHCP server offered an address.
     AddressUntaken(u8, Ipv4Addr),
 }
 
-/// Why, as far as the offers show it that other servers made to this machine.
+/// The cause, as far as the offers of other servers to this machine show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The server that it took its address from calls itself a boot server.
+    /// The DHCP server that it took its address from announces itself as a boot server (option 60).
     Option60,
-    /// That server names a boot file.
+    /// That DHCP server names a boot file.
     BootFile,
-    /// Another server calls itself a boot server.
+    /// Another server announces itself as a boot server.
     AnotherServer(Ipv4Addr),
-    /// None of these, although the offer of that server was heard.
+    /// None of these, although the offer of that DHCP server arrived here.
     NotInOffers,
-    /// No offer of that server was heard.
+    /// No offer of that DHCP server arrived here.
     NotOverheard {
-        /// It lies in none of our networks.
+        /// The DHCP server is in none of the served networks.
         remote: bool,
     },
 }
 
-/// Where a machine that takes our offer comes next.
+/// Where a machine that takes the offer sends its next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextContact {
+    /// UDP port 4011 of this server.
     BootServer,
+    /// UDP port 69 of this server.
     Tftp,
+    /// This TCP port of this server.
     Http(u16),
-    /// Not to us.
+    /// Another host.
     Elsewhere,
 }
 
 impl Finding {
-    /// What is told once: each kind for each server, or for each network where there is none.
+    /// The server reports findings with the same key once: one of each kind for each DHCP server, or for each network
+    /// if there is no DHCP server.
     pub(super) fn key(&self) -> [u8; 17] {
         let mut key = [0; 17];
         let (kind, server) = match self.diagnosis {
@@ -84,7 +95,7 @@ impl Finding {
         key
     }
 
-    /// Whether the cause was seen, and is one that no machine of this kind gets past.
+    /// Whether the server saw the cause, and the cause stops every machine of this kind.
     pub(super) fn is_certain(&self) -> bool {
         matches!(
             (self.diagnosis, self.cause),
@@ -96,18 +107,19 @@ impl Finding {
 }
 
 impl Diagnosis {
-    /// The word for counters and scripts.
+    /// The name in counters and log fields.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::ShutOut(_) => "rival:shut-out",
-            Self::LoadedElsewhere(_) => "rival:loaded-elsewhere",
-            Self::OfferUnseen(_) => "rival:offer-unseen",
-            Self::BootsAnother(_) => "rival:boots-another",
-            Self::NoAddress(_) => "rival:no-address",
-            Self::AddressUntaken(..) => "rival:address-untaken",
+            Self::ShutOut(_) => "finding:shut-out",
+            Self::LoadedElsewhere(_) => "finding:loaded-elsewhere",
+            Self::OfferUnseen(_) => "finding:offer-unseen",
+            Self::BootsAnother(_) => "finding:boots-another",
+            Self::NoAddress(_) => "finding:no-address",
+            Self::AddressUntaken(..) => "finding:address-untaken",
         }
     }
 
+    /// The DHCP server that offered the address.
     pub fn server(&self) -> Option<Ipv4Addr> {
         match self {
             Self::ShutOut(server) | Self::LoadedElsewhere(server) | Self::OfferUnseen(server) | Self::BootsAnother(server) => Some(*server),
@@ -118,7 +130,7 @@ impl Diagnosis {
 }
 
 impl Cause {
-    /// A bit for each kind: a cause that has not been told yet is worth another line.
+    /// One bit for each kind: a cause that has not been reported yet is worth another line.
     pub(super) fn bit(self) -> u8 {
         match self {
             Self::Option60 => 1,
@@ -138,27 +150,33 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What was seen; behind the machine's name.
+/// The observation; follows the machine's name.
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ShutOut(server) => write!(f, "took its address from {server} and did not come to us for its file"),
+            Self::ShutOut(server) => {
+                write!(f, "took its address from {server} but did not request its file from this boot server")
+            }
             Self::LoadedElsewhere(server) => {
-                write!(f, "took its address from {server} and runs an iPXE now that it did not get from us")
+                write!(f, "took its address from {server} and now runs an iPXE that this boot server did not send")
             }
             Self::OfferUnseen(server) => {
-                write!(f, "took its address from {server} and says that it saw no offer of ours, though we made one")
+                write!(f, "took its address from {server} and reports that it saw no offer of this boot server")
             }
-            Self::BootsAnother(server) => write!(f, "took its address from {server} and did not fetch our script"),
-            Self::NoAddress(times) => write!(f, "asked {times} times and took no address, without which nothing boots"),
+            Self::BootsAnother(server) => {
+                write!(f, "took its address from {server} but did not request its script from this boot server")
+            }
+            Self::NoAddress(times) => {
+                write!(f, "sent {times} DHCPDISCOVERs and took no address, without which it cannot boot")
+            }
             Self::AddressUntaken(times, server) => {
-                write!(f, "asked {times} times and took no address, although {server} offered it one")
+                write!(f, "sent {times} DHCPDISCOVERs and took no address, although {server} offered one")
             }
         }
     }
 }
 
-/// The cause and the cure, as whole sentences; behind what was seen.
+/// The cause and the cure, in whole sentences; follows the observation.
 #[derive(Clone, Copy, Debug)]
 pub struct Advice<'a>(pub &'a Finding);
 
@@ -166,89 +184,84 @@ impl fmt::Display for Advice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Finding { next, relay, .. } = self.0;
         match (self.0.diagnosis, self.0.cause) {
-            (Diagnosis::OfferUnseen(server), _) => unseen(f, server, *relay),
+            (Diagnosis::OfferUnseen(server), _) => offer_unseen(f, server, *relay),
             (Diagnosis::NoAddress(_), _) => no_address(f, *relay),
             (Diagnosis::AddressUntaken(_, server), _) => write!(
                 f,
-                "Either our offers do not reach it, for firmware takes no address without an offer to boot: where a \
-                 switch has DHCP snooping, make the port of this host a trusted one. Or those of {server} do not"
+                "Either the offers of this boot server do not reach it, and firmware takes no address without a boot \
+                offer: if a switch has DHCP snooping, make the port of this host trusted. Or the offers of {server} \
+                do not reach it"
             ),
             (Diagnosis::ShutOut(server) | Diagnosis::LoadedElsewhere(server), Cause::Option60) => write!(
                 f,
-                "The offer of {server} has option 60 (PXEClient), and UEFI then asks that server alone: take option 60 \
-                 out of the settings of {server}"
+                "The offer of {server} has option 60 (PXEClient), so UEFI contacts only that server: remove option 60 \
+                 from the settings of {server}"
             ),
             (Diagnosis::BootsAnother(server), Cause::Option60) => write!(
                 f,
-                "The offer of {server} has option 60 (PXEClient), and iPXE then takes that server for its boot server: \
-                 take option 60 out of the settings of {server}"
+                "The offer of {server} has option 60 (PXEClient), so iPXE uses that server as its boot server: remove \
+                 option 60 from the settings of {server}"
             ),
             (Diagnosis::ShutOut(server) | Diagnosis::LoadedElsewhere(server), Cause::BootFile) => write!(
                 f,
-                "The offer of {server} names a boot file, which the firmware may have taken: take the file name \
-                 (option \
-                 67) out of the settings of {server}. If it still does not come, open {next} of this host in its firewall"
+                "The offer of {server} names a boot file, which the firmware may have taken: remove the file name \
+                 (option 67) from the settings of {server}. If the machine still does not contact this host, open \
+                 {next} in the firewall of this host"
             ),
             (Diagnosis::BootsAnother(server), Cause::BootFile) => write!(
                 f,
-                "The offer of {server} names a boot file, which iPXE prefers to ours: take the file name (option 67) \
-                 out \
-                 of the settings of {server}"
+                "The offer of {server} names a boot file, which iPXE prefers: remove the file name (option 67) from \
+                the settings of {server}"
             ),
             (_, Cause::AnotherServer(another)) => write!(
                 f,
-                "Another boot server, {another}, made it an offer, too, and it may have taken that one: stop \
-                 {another}, \
-                 or let it leave this machine to us"
+                "Another boot server, {another}, sent it an offer as well, which it may have taken: stop {another}, or \
+                 configure it to ignore this machine"
             ),
             (Diagnosis::LoadedElsewhere(_), Cause::NotInOffers | Cause::NotOverheard { .. }) => write!(
                 f,
-                "No offer of another boot server was heard here: it comes from a boot server that is not heard, or \
-                 from \
-                 a disk, a stick or the network card of the machine"
+                "No offer of another boot server arrived here: the iPXE comes from a boot server whose offers do not \
+                 reach this host, or from a disk, a USB stick or the network card of the machine"
             ),
             (Diagnosis::ShutOut(server), Cause::NotInOffers) => write!(
                 f,
-                "The offer of {server} has neither option 60 nor a boot file, no other boot server was heard, and no \
-                 request of this machine reached {next}: a firewall of this host or a filter on the way keeps that \
-                 port \
-                 shut, or the machine was switched off"
+                "The offer of {server} has neither option 60 nor a boot file, no offer of another boot server arrived \
+                 here, and no request of this machine reached {next}: a firewall of this host or a filter on the path \
+                 blocks that port, or the machine was switched off"
             ),
             (Diagnosis::BootsAnother(server), Cause::NotInOffers) => write!(
                 f,
-                "The offer of {server} has neither option 60 nor a boot file, no other boot server was heard, and no \
-                 request of this machine reached {next}: a firewall of this host or a filter on the way keeps that \
-                 port \
-                 shut, this iPXE has a script built in, or the machine was switched off"
+                "The offer of {server} has neither option 60 nor a boot file, no offer of another boot server arrived \
+                 here, and no request of this machine reached {next}: a firewall of this host or a filter on the path \
+                 blocks that port, this iPXE has an embedded script, or the machine was switched off"
             ),
             (Diagnosis::ShutOut(server), Cause::NotOverheard { remote }) => write!(
                 f,
                 "{}, and no request of this machine reached {next}. Possible causes: {server} sends option 60 \
-                 (PXEClient), and UEFI then asks that server alone; another boot server was quicker; a firewall of \
-                 this \
-                 host or a filter on the way keeps that port shut; the machine was switched off",
-                Unheard { server, remote, relay: *relay }
+                 (PXEClient), so UEFI contacts only that server; another boot server replied first; a firewall of this \
+                 host or a filter on the path blocks that port; the machine was switched off",
+                NoOfferOverheard { server, remote, relay: *relay }
             ),
             (Diagnosis::BootsAnother(server), Cause::NotOverheard { remote }) => write!(
                 f,
                 "{}, and no request of this machine reached {next}. Possible causes: {server} names a boot file \
-                 (option \
-                 67), which iPXE prefers to ours; another boot server was quicker; a firewall of this host or a \
-                 filter on \
-                 the way keeps that port shut; this iPXE has a script built in; the machine was switched off",
-                Unheard { server, remote, relay: *relay }
+                 (option 67), which iPXE prefers; another boot server replied first; a firewall of this host or a \
+                 filter on the path blocks that port; this iPXE has an embedded script; the machine was switched off",
+                NoOfferOverheard { server, remote, relay: *relay }
             ),
         }
     }
 }
 
-fn unseen(f: &mut fmt::Formatter<'_>, server: Ipv4Addr, relay: Option<Ipv4Addr>) -> fmt::Result {
+fn offer_unseen(f: &mut fmt::Formatter<'_>, server: Ipv4Addr, relay: Option<Ipv4Addr>) -> fmt::Result {
     match relay {
-        Some(relay) => write!(f, "The way leads through the relay {relay}: look whether it passes on what we answer"),
+        Some(relay) => {
+            write!(f, "It is behind the relay {relay}: check that the relay forwards the replies of this host")
+        }
         None => write!(
             f,
-            "Either a switch lets offers of {server} alone through: make the port of this host a trusted one (DHCP \
-             snooping). Or a firewall of this host drops what leaves UDP port 67"
+            "Either a switch forwards only the offers of {server}: make the port of this host trusted (DHCP \
+             snooping). Or a firewall of this host drops packets from UDP port 67"
         ),
     }
 }
@@ -257,33 +270,32 @@ fn no_address(f: &mut fmt::Formatter<'_>, relay: Option<Ipv4Addr>) -> fmt::Resul
     match relay {
         Some(relay) => write!(
             f,
-            "We offer what to boot and no addresses: look whether the DHCP server that the relay {relay} forwards to \
-             runs \
-             and has one left for that network"
+            "This boot server assigns no addresses: check that the DHCP server to which the relay {relay} forwards \
+            runs and has a free address for that network"
         ),
         None => f.write_str(
-            "No DHCP server was heard to offer it one. We offer what to boot and no addresses: look whether the DHCP \
-             server of this network runs and has one left",
+            "No offer of an address arrived here. This boot server assigns no addresses: check that the DHCP server of \
+             this network runs and has a free address",
         ),
     }
 }
 
-/// Why no offer of a server was heard.
-struct Unheard {
+/// The sentence that no offer of a DHCP server arrived here, and why.
+struct NoOfferOverheard {
     server: Ipv4Addr,
     remote: bool,
     relay: Option<Ipv4Addr>,
 }
 
-impl fmt::Display for Unheard {
+impl fmt::Display for NoOfferOverheard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Unheard { server, remote, relay } = self;
+        let NoOfferOverheard { server, remote, relay } = self;
         match (relay, remote) {
             (Some(relay), _) => {
-                write!(f, "It asks through the relay {relay}, and what others offer there is not heard here")
+                write!(f, "It is behind the relay {relay}, so the offers of other servers do not reach this host")
             }
-            (None, true) => write!(f, "No offer of {server}, which lies in none of our networks, was heard here"),
-            (None, false) => write!(f, "No offer of {server} was heard here"),
+            (None, true) => write!(f, "No offer of {server}, which is in none of the served networks, arrived here"),
+            (None, false) => write!(f, "No offer of {server} arrived here"),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What was heard before and bears on an answer now. It comes into `answer()` as a value; time is an
-//! argument, in milliseconds of any clock that does not go back.
+//! The server's observations of clients and of other servers, as far as they matter for a reply. `answer()` takes
+//! them as a value; time is an argument, in milliseconds of any monotonic clock.
 
 pub mod shared_uuids;
 pub mod finding;
@@ -22,74 +22,85 @@ pub use boot_loop::LoopCause;
 use boot_once::BootOnce;
 use boot_attempts::BootAttempts;
 
-/// A UEFI client asks 4011 a few seconds after its OFFER; people who stop at a setup screen take minutes.
-const OFFER_COUNTS: u64 = 10 * 60 * 1000;
-/// DHCPv6 clients, menu choices and loads that are remembered.
+/// How long an OFFER counts. A UEFI client contacts port 4011 a few seconds later; a stop at a setup screen takes
+/// minutes.
+const OFFER_LIFETIME: u64 = 10 * 60 * 1000;
+/// Entries in the tables of DHCPv6 addresses, menu choices, loaders and replaced iPXEs.
 const CAPACITY: usize = 8192;
-/// Machines that may come to 4011 after their OFFER, tens of thousands of them: 2.5 megabytes.
+/// Machines that may contact port 4011 after their OFFER: 2.5 megabytes.
 const OFFERS_CAPACITY: usize = 65536;
-/// Machines of which we know the address for a while: 5 megabytes.
+/// Addresses with their owners: 5 megabytes.
 const ADDRESSES_CAPACITY: usize = 65536;
-/// How long a machine's DHCP vouches for its address. An old entry does little harm: the machine is still there, or
-/// was.
-const HEARD_COUNTS: u64 = 60 * 60 * 1000;
+/// How long a machine's DHCP vouches for its address. An old entry does little harm: the machine is, or was, at the
+/// address.
+const VOUCHED_LIFETIME: u64 = 60 * 60 * 1000;
 /// From a choice in the firmware's menu to the iPXE that it starts: seconds, on slow machines a minute.
-const CHOICE_COUNTS: u64 = 2 * 60 * 1000;
-/// From our loader that an iPXE was given in its place to the time at which it may be given that anew.
-const REPLACED_COUNTS: u64 = 2 * 60 * 1000;
-/// As long as an iPXE may go on asking (at 0, 1, 3 and 7 s, and so for its next card) before it fetches what it was
-/// offered.
-const ASKS_AGAIN: u64 = 30 * 1000;
+const CHOICE_LIFETIME: u64 = 2 * 60 * 1000;
+/// How long after its replacement an iPXE counts as replaced.
+const REPLACED_LIFETIME: u64 = 2 * 60 * 1000;
+/// How long an iPXE repeats its DISCOVER (after 0, 1, 3 and 7 s, and again for its next card) before it fetches the
+/// offered file.
+const DISCOVERS_DURATION: u64 = 30 * 1000;
 
+/// Everything that the server has observed.
 #[derive(Debug)]
 pub struct Observations {
-    /// Machines to which an OFFER went, when, and the rule that it met if only a relayed packet can tell.
+    /// Machines that received an OFFER: when, and the matched rule if only a relayed packet can match it.
     offers: BoundedCache<MachineKey, (u64, Option<RuleRef>)>,
+    /// Rates of clients, sources and links.
     pub rate_limits: RateLimits,
-    /// Who has an address, by what machines say to their DHCP server and to us.
+    /// The owners of addresses, from packets to DHCP servers and to this server.
     addresses: BoundedCache<IpAddr, AddressOwner>,
-    /// Addresses that DHCP was heard from where nobody elsewhere can have forged it, and when: see
-    /// [`Memory::is_vouched`].
+    /// Addresses whose DHCP packets no host elsewhere can have forged, and the time of the last one: see
+    /// [`Observations::is_vouched`].
     vouched: BoundedCache<IpAddr, u64>,
-    /// The address that a DHCPv6 client has been given, by its DUID.
+    /// The address that a DHCPv6 server has assigned, by the client's DUID.
     leases: BoundedCache<MachineKey, Ipv6Addr>,
-    /// The item that was chosen from the menu that we gave, and when.
+    /// The item that was chosen from this server's menu, and when.
     choices: BoundedCache<MachineKey, (u16, u64)>,
-    /// First-stage loaders that machines have fetched.
+    /// The first-stage loaders that machines have fetched.
     loads: BootLoops,
-    /// Who says which UUID.
+    /// The UUIDs that hardware addresses show.
     pub uuid_claims: UuidClaims,
-    /// iPXEs that were given our loader because they lack something, and when; `None`: their place is taken.
+    /// iPXEs that received this server's loader because they lack a feature, and when; `None`: a capable iPXE has
+    /// replaced them.
     replaced: BoundedCache<MachineKey, Option<u64>>,
-    /// Machines of the plan, by name, that were to boot once and have.
+    /// Machines of the plan, by name, that have completed their boot-once.
     pub boot_once: BootOnce,
-    /// Machines that were offered a boot, and whether they came for it.
+    /// Machines that received an offer, and whether they took it.
     pub boot_attempts: BootAttempts,
 }
 
-/// A machine that goes round in a circle.
+/// A machine that fetches the same loader again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootLoop {
+    /// The machine, if the server knows who has the address.
     pub owner: Option<AddressOwner>,
+    /// The likely cause.
     pub cause: LoopCause,
 }
 
-/// The machine that has an address.
+/// The client to which a DHCP server has assigned an IP address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressOwner {
+    /// Its hardware address, or its DUID.
     pub hardware: HardwareAddress,
+    /// Its UUID (option 97).
     pub machine: Option<MachineId>,
+    /// The facts that its firmware or its iPXE has sent.
     pub firmware: FirmwareInfo,
 }
 
-/// What its firmware or its iPXE said of itself: the system that it booted cannot tell.
+/// Facts that only the machine's firmware or iPXE sends, not the system that it boots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FirmwareInfo {
+    /// The architecture (option 93).
     pub arch: Option<Arch>,
+    /// The features of its iPXE (option 175).
     pub features: Option<Features>,
 }
 
-/// A machine by its hardware address; in the table of claims also a UUID or a DUID.
+/// The key of a machine: its hardware address; in the table of UUID claims also a UUID or a DUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MachineKey([u8; 17]);
 
@@ -100,7 +111,7 @@ impl CacheKey for MachineKey {
 }
 
 impl Observations {
-    /// `seed`: anything that nobody outside can guess.
+    /// No observations. `seed`: a number that no other host can guess.
     pub fn new(seed: u64) -> Self {
         Observations {
             offers: BoundedCache::new(OFFERS_CAPACITY, seed),
@@ -117,7 +128,7 @@ impl Observations {
         }
     }
 
-    /// A machine says which address it has, or is about to have.
+    /// Notes the address that a machine has, or is about to have.
     pub fn note_address(&mut self, address: impl Into<IpAddr>, holder: AddressOwner, now: u64) {
         let address = address.into();
         if !address.is_unspecified() {
@@ -125,82 +136,87 @@ impl Observations {
         }
     }
 
-    /// DHCP from this address was heard on its own link, or through a relay that the plan lists.
+    /// Notes a DHCP packet from this address on its own link, or through a relay that the plan lists.
     pub fn note_vouched(&mut self, address: IpAddr, now: u64) {
         self.vouched.update(address, now, now, |at| *at = now);
     }
 
-    /// Whether DHCP vouches for an address: a machine has it, and whoever sends packets in its name from elsewhere did
-    /// not make that up.
+    /// Whether DHCP vouches for an address: a machine has it, which no host elsewhere can have forged.
     pub fn was_vouched(&self, address: IpAddr) -> bool {
         self.vouched.get(address.to_canonical()).is_some()
     }
 
-    /// The same, within the last hour.
+    /// As [`Observations::was_vouched`], within the last hour.
     pub fn is_vouched(&self, address: IpAddr, now: u64) -> bool {
-        self.vouched.get(address.to_canonical()).is_some_and(|at| now.saturating_sub(at) < HEARD_COUNTS)
+        self.vouched.get(address.to_canonical()).is_some_and(|at| now.saturating_sub(at) < VOUCHED_LIFETIME)
     }
 
+    /// The client that has this address, as far as the server has overheard it.
     pub fn address_owner(&self, address: impl Into<IpAddr>) -> Option<AddressOwner> {
         self.addresses.get(address.into().to_canonical())
     }
 
-    /// A DHCPv6 client says which address it has been given.
+    /// Notes the address that a DHCPv6 server has assigned to a client.
     pub fn note_lease(&mut self, duid: &HardwareAddress, address: Ipv6Addr, now: u64) {
         self.leases.update(hardware_key(duid), now, address, |known| *known = address);
     }
 
+    /// The address that a DHCPv6 server has assigned to the client with this DUID.
     pub fn lease(&self, duid: &HardwareAddress) -> Option<Ipv6Addr> {
         self.leases.get(hardware_key(duid))
     }
 
-    /// A machine came to port 4011. EDK2 may put its UUID into chaddr there, so it is found by its address as well.
+    /// Notes a request on port 4011. EDK2 may put its UUID into chaddr there, so the machine is found by its address as
+    /// well.
     pub fn note_boot_server_request(&mut self, hardware: &HardwareAddress, address: IpAddr, now: u64) {
         self.boot_attempts.note_contact(hardware, false, now);
         self.note_file_request(address, false, now);
     }
 
-    /// A file was asked for from this address, and whether the machine begins anew with it.
+    /// Notes a request for a file; `beginning`: the file is the first that a machine requests in a boot.
     pub fn note_file_request(&mut self, address: IpAddr, beginning: bool, now: u64) {
         if let Some(holder) = self.address_owner(address) {
             self.boot_attempts.note_contact(&holder.hardware, beginning, now);
         }
     }
 
+    /// Notes the boot server type that the client chose from the firmware's menu.
     pub fn note_choice(&mut self, client: &Client, kind: u16, now: u64) {
         self.choices.update(self.key(client), now, (kind, now), |choice| *choice = (kind, now));
     }
 
-    /// What was chosen from the firmware's menu a moment ago.
+    /// The boot server type that the machine chose from the firmware's menu in the last two minutes.
     pub fn choice(&self, client: &Client, now: u64) -> Option<u16> {
         let (kind, at) = self.choices.get(self.key(client))?;
-        (now.saturating_sub(at) < CHOICE_COUNTS).then_some(kind)
+        (now.saturating_sub(at) < CHOICE_LIFETIME).then_some(kind)
     }
 
-    /// A first-stage loader was fetched whole, by a machine or, if nobody knows whose it is, by an address.
+    /// Notes that a first-stage loader was fetched completely, by a machine or, if its owner is unknown, by an address.
+    /// Returns a boot loop if this fetch reveals one.
     pub fn note_loader(&mut self, address: IpAddr, name: &str, now: u64) -> Option<BootLoop> {
         let holder = self.address_owner(address);
         self.loads.note_loader(holder, address, name, now).map(|seen| BootLoop { owner: holder, cause: seen })
     }
 
-    /// An iPXE asks.
+    /// Notes a request of an iPXE.
     pub fn note_ipxe(&mut self, client: &Client, now: u64) {
         self.loads.note_ipxe(self.key(client), now);
     }
 
-    /// When the machine fetched its loader, if that was a moment ago: what asks now is that loader.
+    /// When the machine fetched its loader, if within the last two minutes: then the client is that loader.
     pub fn loaded_at(&self, client: &Client, now: u64) -> Option<u64> {
         self.loads.loaded_at(self.key(client), now)
     }
 
-    /// An iPXE was given our loader because it lacks something. That it asks again before it fetches that is no news.
+    /// Notes that an iPXE received this server's loader because it lacks a feature. A repeated request before the fetch
+    /// changes nothing.
     pub fn note_replaced(&mut self, client: &Client, now: u64) {
-        let fresh = |at: u64| now.saturating_sub(at) < REPLACED_COUNTS;
+        let fresh = |at: u64| now.saturating_sub(at) < REPLACED_LIFETIME;
         let key = self.key(client);
         self.replaced.update(key, now, None, |at| *at = at.filter(|at| fresh(*at)).or(Some(now)));
     }
 
-    /// An iPXE asks that lacks nothing: a later one on this machine that does is another boot.
+    /// Notes a request of an iPXE that lacks no feature: a later iPXE of this machine that lacks one is another boot.
     pub fn note_capable(&mut self, client: &Client) {
         let key = self.key(client);
         if let Some(at) = self.replaced.get_mut(key) {
@@ -208,43 +224,43 @@ impl Observations {
         }
     }
 
-    /// Whether an iPXE that lacks something has been given our loader and is back all the same: it has fetched that, or
-    /// must have by now, where another server has it.
+    /// Whether an iPXE that lacks a feature has received this server's loader and is back all the same: it has fetched
+    /// the loader, or must have by now if another server has it.
     pub fn was_replaced(&self, client: &Client, now: u64) -> bool {
         let given = self.replaced.get(self.key(client)).flatten();
         given.is_some_and(|at| {
             let since = now.saturating_sub(at);
             let fetched = self.loaded_at(client, now).is_some_and(|loaded| loaded >= at);
-            since < REPLACED_COUNTS && (fetched || since >= ASKS_AGAIN)
+            since < REPLACED_LIFETIME && (fetched || since >= DISCOVERS_DURATION)
         })
     }
 
-    /// Whether it was found going round in a circle some minutes ago.
+    /// Whether the machine was in a boot loop some minutes ago.
     pub fn is_looping(&self, client: &Client, now: u64) -> bool {
         self.loads.is_looping(self.key(client), now)
     }
 
-    /// Whether an OFFER of ours went to this machine in the last minutes, wherever it has its address from since.
+    /// Whether the server sent an OFFER to this machine in the last minutes, whichever server has assigned its address.
     pub fn was_offered(&self, client: &Client, now: u64) -> bool {
         self.offer(client, now).is_some()
     }
 
-    /// The rule that was met by what its relay said, which no longer stands between us on port 4011.
+    /// The rule that the machine's relayed DISCOVER matched. On port 4011 the machine sends without the relay.
     pub fn relay_rule(&self, client: &Client, now: u64) -> Option<RuleRef> {
         self.offer(client, now)?.1
     }
 
     fn offer(&self, client: &Client, now: u64) -> Option<(u64, Option<RuleRef>)> {
-        self.offers.get(self.key(client)).filter(|(at, _)| now.saturating_sub(*at) < OFFER_COUNTS)
+        self.offers.get(self.key(client)).filter(|(at, _)| now.saturating_sub(*at) < OFFER_LIFETIME)
     }
 
-    /// `rule`: the one that only a relayed packet can meet.
+    /// Notes an OFFER. `rule`: the matched rule, if only a relayed packet can match it.
     pub fn note_offer(&mut self, client: &Client, rule: Option<RuleRef>, now: u64) {
         self.offers.update(self.key(client), now, (now, rule), |offer| *offer = (now, rule));
     }
 
-    /// The hardware address of who shows a UUID or a DUID in its place, if a single one has that; or else of who was
-    /// heard to have its address and its UUID.
+    /// The hardware address of a client that shows a UUID or a DUID instead: the only one that has shown it, or that of
+    /// the owner of the client's IP address with the same UUID.
     pub fn resolve_hardware(&self, at: Option<IpAddr>, hardware: &HardwareAddress, machine: Option<MachineId>) -> HardwareAddress {
         let claimed = self.uuid_claims.resolve_hardware(hardware, machine);
         if claimed.mac().is_some() {
@@ -255,13 +271,13 @@ impl Observations {
         holder.map_or(claimed, |holder| holder.hardware)
     }
 
-    /// What is remembered for minutes is a hardware address's own: a UUID may be that of many machines.
+    /// The key of observations that count for minutes: the hardware address, because machines may share a UUID.
     fn key(&self, client: &Client) -> MachineKey {
         hardware_key(&self.uuid_claims.resolve_hardware(&client.hardware, client.machine_id))
     }
 }
 
-/// The first octet keeps hardware addresses (hlen 1-16), DUIDs (0x80 and more) and UUIDs (0xff) apart.
+/// The first octet distinguishes hardware addresses (hlen 1-16), DUIDs (0x80 and more) and UUIDs (0xff).
 fn hardware_key(hardware: &HardwareAddress) -> MachineKey {
     let mut key = [0; 17];
     key[0] = if hardware.htype == HardwareAddress::DUID { 0x80 | hardware.hlen } else { hardware.hlen };

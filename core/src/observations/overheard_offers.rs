@@ -1,5 +1,6 @@
-//! What other DHCP and boot servers offer to machines that ask us, too. UEFI and iPXE ask for broadcasts, and so their
-//! servers' OFFERs and ACKs reach every host of the network: what a server is blamed for is what its own offer says.
+//! The offers of other DHCP and boot servers to machines that this server replies to. UEFI and iPXE request
+//! broadcasts, so their servers' OFFERs and ACKs reach every host of the network: a finding about a server rests on
+//! the server's offer.
 
 use super::{MachineKey, hardware_key};
 use crate::client::{Class, HardwareAddress};
@@ -7,54 +8,58 @@ use crate::bounded_cache::{CacheKey, BoundedCache};
 use crate::wire::dhcp4::{Message, MessageType, OP_REPLY, code};
 use core::net::Ipv4Addr;
 
-/// Attempts of machines whose offers are kept: half a megabyte.
-const ATTEMPTS: usize = 4096;
-/// Servers that one machine is offered something by. A network with more has other worries.
-const SERVERS: usize = 4;
+/// Boot attempts with their offers: half a megabyte.
+const MAX_ATTEMPTS: usize = 4096;
+/// Servers per boot attempt. Few networks have more.
+const MAX_SERVERS: usize = 4;
 
-/// What was offered lately, by machine and xid.
+/// Recent offers, by machine and xid.
 #[derive(Debug)]
-pub(super) struct OverheardOffers(BoundedCache<Attempt, [Option<OverheardOffer>; SERVERS]>);
+pub(super) struct OverheardOffers(BoundedCache<AttemptKey, [Option<OverheardOffer>; MAX_SERVERS]>);
 
-/// What one server has offered to one machine.
+/// The offer of one server to one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OverheardOffer {
+    /// The server identifier (option 54).
     pub server: Ipv4Addr,
+    /// When it arrived.
     pub at: u64,
-    /// With an address: it is more than a boot server.
+    /// It has an address (yiaddr): the server is more than a boot server.
     pub has_address: bool,
-    /// Option 60 says PXEClient: it calls itself a boot server.
+    /// Its option 60 is PXEClient: the server announces itself as a boot server.
     pub is_pxe: bool,
     /// It names a boot file, in `file` or in option 67.
     pub has_file: bool,
 }
 
-/// Firmware that tries PXE and then HTTP has an xid for each, and is offered different things.
+/// The key of a boot attempt. Firmware that tries PXE and then HTTP has an xid for each, and receives different
+/// offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Attempt {
+struct AttemptKey {
     machine: MachineKey,
     xid: u32,
 }
 
 impl OverheardOffers {
+    /// No offers. `seed`: a number that no other host can guess.
     pub fn new(seed: u64) -> Self {
-        OverheardOffers(BoundedCache::new(ATTEMPTS, seed))
+        OverheardOffers(BoundedCache::new(MAX_ATTEMPTS, seed))
     }
 
-    /// An OFFER or an ACK of another server.
+    /// Notes an OFFER or an ACK of another server.
     pub fn note(&mut self, message: &Message<'_>, now: u64) {
         let Some(offered) = OverheardOffer::of(message, now) else { return };
-        let attempt = Attempt::new(&HardwareAddress::from_header(&message.header), message.header.xid);
-        self.0.update(attempt, now, [None; SERVERS], |known| {
-            let oldest = (0..SERVERS).min_by_key(|&index| known[index].map(|offered| offered.at)).unwrap_or(0);
+        let attempt = AttemptKey::new(&HardwareAddress::from_header(&message.header), message.header.xid);
+        self.0.update(attempt, now, [None; MAX_SERVERS], |known| {
+            let oldest = (0..MAX_SERVERS).min_by_key(|&index| known[index].map(|offered| offered.at)).unwrap_or(0);
             let same = known.iter().position(|known| known.is_some_and(|known| known.server == offered.server));
             known[same.unwrap_or(oldest)] = Some(offered);
         });
     }
 
-    /// Offers to one attempt of a machine that began at this time. iPXE has the same xid at every boot.
+    /// The offers to the boot attempt of a machine that began at `since`. iPXE has the same xid at every boot.
     pub fn for_attempt(&self, hardware: &HardwareAddress, xid: u32, since: u64) -> impl Iterator<Item = OverheardOffer> + use<> {
-        let known = self.0.get(Attempt::new(hardware, xid)).unwrap_or_default();
+        let known = self.0.get(AttemptKey::new(hardware, xid)).unwrap_or_default();
         known.into_iter().flatten().filter(move |offered| offered.at >= since)
     }
 }
@@ -65,24 +70,24 @@ impl OverheardOffer {
         if !matches!(kind, Some(MessageType::Offer | MessageType::Ack)) {
             return None;
         }
-        let is_given = |code| message.option(code).is_some_and(|value| value.iter().any(|octet| *octet != 0));
+        let is_present = |code| message.option(code).is_some_and(|value| value.iter().any(|octet| *octet != 0));
         Some(OverheardOffer {
             server: message.address(code::SERVER_ID)?,
             at: now,
             has_address: !message.header.yiaddr.is_unspecified(),
             is_pxe: message.option(code::VENDOR_CLASS).is_some_and(|class| Class::from_vendor_class(&class) == Some(Class::Pxe)),
-            has_file: !message.file().is_empty() || is_given(code::BOOT_FILE),
+            has_file: !message.file().is_empty() || is_present(code::BOOT_FILE),
         })
     }
 }
 
-impl Attempt {
+impl AttemptKey {
     fn new(hardware: &HardwareAddress, xid: u32) -> Self {
-        Attempt { machine: hardware_key(hardware), xid }
+        AttemptKey { machine: hardware_key(hardware), xid }
     }
 }
 
-impl CacheKey for Attempt {
+impl CacheKey for AttemptKey {
     fn octets(&self) -> impl AsRef<[u8]> {
         let mut octets = [0; 21];
         octets[..17].copy_from_slice(&self.machine.0);

@@ -1,7 +1,7 @@
-//! How often who may ask (protocol.md 9).
+//! Rate limits of requests (protocol.md 9).
 //!
-//! A machine has a rate for each way that its packets take. Whoever knows its hardware address can ask in its name from
-//! elsewhere, and uses up the rate of that way only.
+//! A machine has a rate for each path of its packets. A host elsewhere that knows its hardware address can send
+//! requests in its name, but only uses up the rate of that host's path.
 
 use super::{MachineKey, hardware_key};
 use crate::arrival::{Arrival, Port};
@@ -11,42 +11,45 @@ use crate::bounded_cache::{TokenBucket, CacheKey, BoundedCache};
 use crate::route::RefuseReason;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// 8 at once, then 2 a second. A boot needs four packets.
+/// Requests of a machine: 8 at once, then 2 a second. A boot takes four packets.
 const BURST: u32 = 8;
 const RATE: u32 = 2;
-/// Machines and sources whose rate is known; a lost one may ask a little more. A megabyte for the machines.
+/// Machines and sources with a known rate; a machine that drops out may send a little more. A megabyte for the
+/// machines.
 const CAPACITY: usize = 8192;
-/// All machines together whose network we do not serve and to which no offer of ours went.
+/// Requests of all machines together that are in no served network and received no offer.
 const STRANGERS_BURST: u32 = 1000;
 const STRANGERS_RATE: u32 = 500;
 
+/// The rates of all machines, sources and links.
 #[derive(Debug)]
 pub struct RateLimits {
-    clients: BoundedCache<ClientWay, TokenBucket>,
-    sources: BoundedCache<Source, TokenBucket>,
+    clients: BoundedCache<ClientPath, TokenBucket>,
+    sources: BoundedCache<SourceKey, TokenBucket>,
     links: BoundedCache<u32, TokenBucket>,
     strangers: TokenBucket,
 }
 
-/// A machine, and the way that its packet took.
+/// A machine, and the path of its packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ClientWay {
+struct ClientPath {
     machine: MachineKey,
     link: u32,
-    /// 0.0.0.0 for a machine on the link, which no router forwards; the relay's address, or the machine's own.
+    /// The source address: 0.0.0.0 for a machine on the link, which no router forwards; the relay's, or the machine's.
     source: IpAddr,
-    /// Whom the answer goes to, if not the machine.
+    /// The relay that receives the reply, if there is one.
     relay: Option<IpAddr>,
 }
 
-/// An address on 4011, and the link that its packet came by.
+/// A source address on port 4011, and the link of its packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Source {
+struct SourceKey {
     link: u32,
     address: IpAddr,
 }
 
 impl RateLimits {
+    /// No requests so far. `seed`: a number that no other host can guess.
     pub fn new(seed: u64) -> Self {
         RateLimits {
             clients: BoundedCache::new(CAPACITY, seed.rotate_left(16)),
@@ -56,8 +59,8 @@ impl RateLimits {
         }
     }
 
-    /// Per machine and way always, per source on 4011, per interface where the plan says so. A relay's address stands
-    /// for thousands of machines and has no limit of its own.
+    /// Counts a request: per machine and path always, per source on port 4011, per interface if the plan has a limit.
+    /// A relay's address represents thousands of machines, so it has no limit.
     pub fn check(&mut self, plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(), RefuseReason> {
         if !self.allows_client(arrival, client) {
             return Err(RefuseReason::TooManyFromClient);
@@ -66,25 +69,25 @@ impl RateLimits {
             self.check_source(plan, arrival, client)?;
         }
         match plan.rate_limit {
-            Some(most) if !self.allows_link(arrival, client, most) => Err(RefuseReason::TooManyOnLink),
+            Some(limit) if !self.allows_link(arrival, client, limit) => Err(RefuseReason::TooManyOnLink),
             _ => Ok(()),
         }
     }
 
     fn allows_client(&mut self, arrival: &Arrival<'_>, client: &Client) -> bool {
-        let way = ClientWay {
+        let path = ClientPath {
             machine: hardware_key(&client.hardware),
             link: arrival.link().index,
             source: arrival.from.ip(),
             relay: client.relay.map(|relay| relay.address),
         };
-        take(&mut self.clients, way, BURST, RATE, arrival.now)
+        take(&mut self.clients, path, BURST, RATE, arrival.now)
     }
 
     fn check_source(&mut self, plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(), RefuseReason> {
         let source = arrival.from.ip();
-        let way = Source { link: arrival.link().index, address: source };
-        if !take(&mut self.sources, way, BURST, RATE, arrival.now) {
+        let key = SourceKey { link: arrival.link().index, address: source };
+        if !take(&mut self.sources, key, BURST, RATE, arrival.now) {
             return Err(RefuseReason::TooManyFromSource);
         }
         let any_network = if client.is_v6() { plan.dhcp6.ignores_relays } else { plan.ignores_relays };
@@ -95,15 +98,15 @@ impl RateLimits {
         Ok(())
     }
 
-    /// What comes from the link itself, through relays, and to port 4011 counts each by itself: a flood from beyond the
-    /// link takes nothing from the machines on it. A second's worth may come at once.
-    fn allows_link(&mut self, arrival: &Arrival<'_>, client: &Client, most: u32) -> bool {
+    /// Packets from the link, packets through relays and packets to port 4011 have separate rates: a flood from beyond
+    /// the link takes nothing from the machines on it. The burst is one second's worth.
+    fn allows_link(&mut self, arrival: &Arrival<'_>, client: &Client, limit: u32) -> bool {
         let kind = match (client.port, client.relay) {
             (Port::BootServer, _) => 2,
             (Port::Dhcp, Some(_)) => 1,
             (Port::Dhcp, None) => 0,
         };
-        take(&mut self.links, arrival.link().index << 2 | kind, most, most, arrival.now)
+        take(&mut self.links, arrival.link().index << 2 | kind, limit, limit, arrival.now)
     }
 }
 
@@ -111,7 +114,7 @@ fn take<K: CacheKey>(table: &mut BoundedCache<K, TokenBucket>, key: K, burst: u3
     table.update(key, now, TokenBucket::full(burst, now), |bucket| bucket.take(burst, rate, now))
 }
 
-impl CacheKey for Source {
+impl CacheKey for SourceKey {
     fn octets(&self) -> impl AsRef<[u8]> {
         let mut octets = [0; 20];
         octets[..4].copy_from_slice(&self.link.to_le_bytes());
@@ -120,7 +123,7 @@ impl CacheKey for Source {
     }
 }
 
-impl CacheKey for ClientWay {
+impl CacheKey for ClientPath {
     fn octets(&self) -> impl AsRef<[u8]> {
         let relay = self.relay.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
         let mut octets = [0; 53];

@@ -1,4 +1,5 @@
-//! What the operator wants, built once and then only read. A reload builds a new one and swaps it whole.
+//! The configuration as the decisions read it: built once, then read only. A reload builds a new plan and swaps it
+//! as a whole.
 
 pub mod machines;
 pub mod pattern;
@@ -14,124 +15,135 @@ use machines::Machines;
 use profile::{Profile, ProfileId};
 use rule::{RuleRef, Rule};
 
-/// Everything that decides what a machine is given.
+/// Everything that decides what a machine receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Who serves TFTP; `None` when nobody does, and then no bare file name is ever offered.
+    /// The TFTP server; `None` if there is none, and then the server never offers a bare file name.
     pub tftp: Option<TftpServer>,
-    /// The port on which our own HTTP server listens; `None` when it does not.
+    /// The TCP port of the built-in HTTP server; `None` if it does not listen.
     pub http: Option<u16>,
-    /// Whether we listen on 4011. If not, UEFI is given the direct shape: a redirect would lead nowhere.
+    /// Whether the server listens on UDP port 4011. If not, UEFI receives the direct shape: a redirect would lead to a
+    /// closed port.
     pub boot_server: bool,
-    /// Relayed requests do not reach us: of `proxy-only`, or because a DHCP server on this host has port 67. Then no
-    /// offer of ours tells which machines beyond our networks may come to 4011, and any may, within a rate.
+    /// Relayed requests do not reach the server: `proxy-only` is set, or a DHCP server on this host has port 67. The
+    /// server then cannot know which machines beyond its networks it made an offer to, so any machine may contact port
+    /// 4011, within a rate.
     pub ignores_relays: bool,
-    /// What a firmware is given, by architecture ([`Arch::base`]).
+    /// The loader for firmware, by architecture ([`Arch::base`]).
     pub loaders: BTreeMap<Arch, Loader>,
-    /// What the firmware of every other architecture is given (`filename` of an old proxy.ini with iPXE mode off).
+    /// The loader for every other architecture (`filename` of an old proxy.ini with iPXE mode off).
     pub default_loader: Option<Loader>,
-    /// What an iPXE is given.
+    /// The default script of an iPXE.
     pub ipxe: IpxeTarget,
-    /// Whether UEFI HTTP boot clients are answered; the old proxy.ini did not know them.
+    /// Whether UEFI HTTP boot clients receive replies; the old proxy.ini did not know them.
     pub http_clients: bool,
-    /// Words in option 77 that mean "already iPXE", beside `iPXE`.
+    /// Values of option 77 that mean "already iPXE", besides `iPXE`.
     pub user_classes: Vec<String>,
-    /// Words with which option 60 of PXE firmware begins, beside `PXEClient`: some makers have their own.
+    /// Prefixes of option 60 that PXE firmware sends, besides `PXEClient`: some vendors have their own.
     pub vendor_classes: Vec<String>,
-    /// Relays that may ask. Empty: any.
+    /// Relays whose requests the server accepts. Empty: any.
     pub relays: Vec<IpAddr>,
-    /// The most answers a second on one interface. `None`: as many as come, for a boot storm is legitimate.
+    /// The maximum of replies per second on one interface. `None`: no limit, because a boot storm is legitimate.
     pub rate_limit: Option<u32>,
-    /// What the menu shows of the boot directory.
+    /// The boot directory's part of the menu.
     pub menu: BootDirMenu,
-    /// The UEFI architectures for which we hold a program that starts the local disk.
+    /// The UEFI architectures for which the server has a program that starts the local disk.
     pub local_disk: Vec<Arch>,
-    /// The offered iPXEs, by name, that firmware is sent over IPv6 together with their script, and what they run on
-    /// (`choose::WITH_SCRIPT`).
+    /// The offered iPXEs, by name, that firmware receives in a wrapper over IPv6, together with their script, and their
+    /// architecture (`choose::IPXE_WRAPPER_PREFIX`).
     pub ipxe_wrappers: BTreeMap<String, Arch>,
-    /// Whether there are files for Raspberry Pis: their boot ROM takes neither loader nor script.
+    /// Whether the boot directory has files for Raspberry Pis: their boot ROM takes neither loader nor script.
     pub raspberry_pi: bool,
+    /// All profiles; a [`ProfileId`] is an index into this list.
     pub profiles: Vec<Profile>,
-    /// What a machine boots for which nothing else decides. `None`: the menu of the boot directory.
+    /// The profile of machines that no entry and no rule decides about. `None`: the menu of the boot directory.
     pub default_profile: Option<ProfileId>,
-    /// The same for a machine that has no entry; `None`: as every other.
+    /// The same for machines without an entry; `None`: `default_profile`.
     pub unknown_machine_profile: Option<ProfileId>,
-    /// The first that matches decides.
+    /// The first rule that matches decides.
     pub rules: Vec<Rule>,
-    /// Another number with other rules, or other profiles for them to name. It tells what was met before a reload.
+    /// A number that changes when the rules change, or the profiles that they name. It shows that a [`RuleRef`] is from
+    /// before a reload.
     pub rules_version: u32,
+    /// The machines that have an entry.
     pub machines: Machines,
-    /// Names under which files of the template directory are asked for.
+    /// The names under which clients request files of the template directory.
     pub templates: BTreeSet<String>,
+    /// The reaction to boot loops.
     pub loop_guard: LoopGuard,
+    /// IPv6-only settings.
     pub dhcp6: Dhcp6,
 }
 
-/// What there is to DHCPv6 beside all that holds for both families.
+/// IPv6-only settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dhcp6 {
-    /// Whether we listen on 4011 over IPv6. If not, nobody can be told what to boot by TFTP.
+    /// Whether the server listens on UDP port 4011 over IPv6. If not, it cannot name a file that PXE firmware loads by
+    /// TFTP.
     pub boot_server: bool,
-    /// As [`Plan::deaf_to_relays`], of port 547.
+    /// As [`Plan::ignores_relays`], for port 547.
     pub ignores_relays: bool,
-    /// Whether our TFTP server is heard over IPv6. There is no other there: an old proxy.ini knows IPv4 only.
+    /// Whether the built-in TFTP server listens on IPv6. No other TFTP server is possible there: an old proxy.ini knows
+    /// IPv4 only.
     pub tftp: bool,
-    /// Our DUID, 3 to 130 octets: EDK2 takes no other length.
+    /// The server's DUID, 3 to 130 octets: EDK2 takes no other length.
     pub duid: Vec<u8>,
-    /// Whether an iPXE in a stateless network is answered. It takes the first REPLY, so ours displaces the DHCPv6
-    /// server's and has to say what that would have said.
+    /// The options for an iPXE in a stateless network; `None`: the server does not reply to it. iPXE takes the first
+    /// REPLY, so this one displaces the DHCPv6 server's and must carry the options that the other would carry.
     pub stateless: Option<StatelessOptions>,
 }
 
-/// What a REPLY says beside what to boot.
+/// The options of a stateless REPLY that are not about booting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatelessOptions {
+    /// DNS recursive name servers (RFC 3646).
     pub dns_servers: Vec<Ipv6Addr>,
-    /// Search list, each name as people write it.
+    /// DNS search list (RFC 3646), each name in its text form.
     pub domains: Vec<String>,
 }
 
-/// What is done about a machine that fetches its first-stage loader again and again.
+/// The reaction to a machine that fetches its first-stage loader again and again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoopGuard {
+    /// Nothing.
     Off,
-    /// The log says so.
+    /// It logs a warning.
     #[default]
     Warn,
-    /// It is not answered for some minutes as well.
+    /// It also ignores the machine for some minutes.
     Stop,
 }
 
 impl Plan {
-    /// `None` stands for the menu of the boot directory, which needs no profile.
+    /// The profile with this index. `None` means the menu of the boot directory, which needs no profile.
     pub fn profile(&self, id: Option<ProfileId>) -> Option<&Profile> {
         self.profiles.get(id?)
     }
 
-    /// Where the loader lies that is offered under this name, if it is ours to send.
+    /// The path of the loader that is offered under this name, if this server sends it.
     pub fn loader_path(&self, name: &str) -> Option<&str> {
         self.all_loaders().find(|loader| loader.name == name)?.path.as_deref()
     }
 
-    /// Every first-stage program that may be offered.
+    /// Every first-stage program that the server may offer: the site's, and those of the profiles.
     pub fn all_loaders(&self) -> impl Iterator<Item = &Loader> {
-        let of_profiles =
+        let from_profiles =
             self.profiles.iter().flat_map(|profile| profile.loaders.values().chain(&profile.default_loader));
-        self.loaders.values().chain(&self.default_loader).chain(of_profiles)
+        self.loaders.values().chain(&self.default_loader).chain(from_profiles)
     }
 
-    /// Whether firmware of this architecture is sent the loader of this name together with its script. A U-Boot has the
-    /// loader of its kind of UEFI, and no PXE driver that our program could ask.
+    /// Whether firmware of this architecture receives the loader of this name in the iPXE wrapper. A U-Boot has the
+    /// loader of its kind of UEFI, and no PXE driver for the wrapper to query.
     pub fn has_ipxe_wrapper(&self, arch: Arch, name: &str) -> bool {
         self.ipxe_wrappers.get(name) == Some(&arch)
     }
 
-    /// A rule that a packet has met, to be remembered.
+    /// A reference to a rule that a packet matched, for use after a reload.
     pub fn rule_ref(&self, rule: usize) -> RuleRef {
         RuleRef { rule, version: self.rules_version }
     }
 
-    /// The rule that was met, unless the rules have changed since.
+    /// The index of the referenced rule, unless the rules have changed since.
     pub fn resolve_rule(&self, met: RuleRef) -> Option<usize> {
         (met.version == self.rules_version).then_some(met.rule)
     }
@@ -141,27 +153,29 @@ impl Plan {
         self.machines.has_uuid(uuid) || self.rules.iter().any(|rule| rule.when.uuids.contains(uuid))
     }
 
-    /// Whether a rule opts U-Boot in: its class begins with neither of the two words that we answer otherwise.
+    /// Whether a rule opts in to U-Boot, whose vendor class begins with neither of the two prefixes that the server
+    /// accepts otherwise.
     pub fn serves_u_boot(&self) -> bool {
         self.rules.iter().any(Rule::names_u_boot)
     }
 }
 
+/// The TFTP server that clients fetch from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TftpServer {
-    /// We do, on the address that the client reached us by.
+    /// This server, at the address that the client sent its request to.
     Local,
-    /// Somebody else (`tftpd` of an old proxy.ini).
+    /// Another server (`tftpd` of an old proxy.ini).
     Remote(Ipv4Addr),
 }
 
 /// A first-stage program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loader {
-    /// The name under which it is offered, at most 127 octets. `tftp://192.0.2.5/name` is a name on that TFTP server,
-    /// and any other URL goes to UEFI HTTP boot and to iPXE as it stands.
+    /// The name that the server offers, at most 127 octets. `tftp://192.0.2.5/name` is a name on that TFTP server; UEFI
+    /// HTTP boot and iPXE receive any other URL unchanged.
     pub name: String,
-    /// Where it lies, absolute; `None` when another server has it.
+    /// Its absolute path; `None` if another server has it.
     pub path: Option<String>,
 }
 
@@ -175,7 +189,7 @@ impl Loader {
             || ["undionly", "snponly", "snp-"].iter().any(|begin| name.starts_with(begin))
     }
 
-    /// What of a URL goes to the client: the name on a TFTP server and that server, or the URL itself.
+    /// If the name is a URL: the name on a TFTP server and that server, or the whole URL.
     pub fn remote_location(&self) -> Option<(&str, Option<Ipv4Addr>)> {
         let on_server = |rest: &'_ str| rest.split_once('/').map(|(server, name)| (server.parse(), name.len()));
         match self.name.strip_prefix("tftp://").and_then(on_server) {
@@ -185,53 +199,65 @@ impl Loader {
     }
 }
 
-/// What an iPXE is told to run.
+/// The default script of an iPXE, or the loader instead of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum IpxeTarget {
-    /// The script `boot.ipxe` of our own, by http or tftp as the client can.
+    /// The built-in script `boot.ipxe`, over HTTP or TFTP, depending on what the client supports.
     #[default]
     Builtin,
-    /// This name or URL, as it stands (`chainload_url` of an old proxy.ini).
+    /// This name or URL, unchanged (`chainload_url` of an old proxy.ini).
     Configured(String),
-    /// What the firmware of its architecture gets (old proxy.ini with iPXE mode off).
+    /// The loader for firmware of its architecture (old proxy.ini with iPXE mode off).
     AsFirmware,
 }
 
 /// The boot directory as the generated menu shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BootDirMenu {
-    /// The operator's own `boot.ipxe` stands in the boot directory and is served as it is.
+    /// The boot directory holds a `boot.ipxe`, which the server sends unchanged instead of its built-in scripts.
     pub has_boot_script: bool,
-    /// There are scripts for machines by the host names that their DHCP server gives them, `HOSTNAME-pc1.ipxe`.
+    /// The boot directory holds scripts named after the host names that the DHCP server assigns: `HOSTNAME-pc1.ipxe`.
     pub has_host_name_scripts: bool,
+    /// In the order of the menu.
     pub entries: Vec<BootDirEntry>,
 }
 
 /// One line of the generated menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootDirEntry {
+    /// As the menu shows it.
     pub title: String,
+    /// The file or kernel that the entry boots.
     pub target: EntryTarget,
-    /// Why it is known not to boot as it stands, in a sentence.
+    /// Why the entry cannot boot without a change, in a sentence; `None` if no reason is known.
     pub problem: Option<String>,
 }
 
-/// What an entry starts. Paths are relative to the boot directory.
+/// The target of a menu entry. Paths are relative to the boot directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryTarget {
-    /// `arch` is the one that the kernel was built for; x86 kernels start on a BIOS as well, one for [`Arch::BIOS`]
-    /// only there. The arguments may hold template expressions.
+    /// A Linux kernel. The arguments may hold template expressions.
     Linux {
+        /// The kernel's path.
         kernel: String,
+        /// The paths of the initrds, in the order of loading.
         initrds: Vec<String>,
+        /// The kernel command line.
         arguments: String,
+        /// The architecture that the kernel is built for. BIOS machines start x86 kernels as well; a kernel for
+        /// [`Arch::BIOS`] starts only there.
         arch: Arch,
     },
+    /// An iPXE script.
     Script {
+        /// The script's path.
         path: String,
     },
+    /// An EFI program.
     Efi {
+        /// The program's path.
         path: String,
+        /// The architecture of the program.
         arch: Arch,
     },
 }

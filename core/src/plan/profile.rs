@@ -1,4 +1,4 @@
-//! Profiles: what machines boot.
+//! Profiles: named boots.
 
 use super::Loader;
 use crate::arch::Arch;
@@ -10,81 +10,98 @@ use core::net::Ipv4Addr;
 /// An index into [`super::Plan::profiles`].
 pub type ProfileId = usize;
 
+/// A named boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
+    /// The name in the configuration.
     pub name: String,
-    /// What a menu calls it.
+    /// The title in menus and on the console.
     pub title: String,
+    /// The boot of machines with this profile.
     pub boots: BootTarget,
-    /// First-stage programs that go before those of the site.
+    /// First-stage programs that take precedence over those of the site.
     pub loaders: BTreeMap<Arch, Loader>,
-    /// The one for every other architecture, whatever the site has for it.
+    /// The loader for every other architecture; it also takes precedence over the site's.
     pub default_loader: Option<Loader>,
-    /// The requested name that uses up a boot-once when it was fetched whole; `None`: the kernel, if there is one.
+    /// The requested name that completes a boot-once when the client has fetched the whole file; `None`: the kernel, if
+    /// the profile has one.
     pub boot_once_file: Option<String>,
 }
 
-/// What it comes to. Everything but a loader, a menu and nothing is shown by our iPXE, which a firmware is given first.
+/// The boot of a profile. All but `Loader`, `Menu` and `Nothing` need iPXE: firmware receives an iPXE first, and that
+/// iPXE a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BootTarget {
-    /// The menu of the boot directory, or the operator's own `boot.ipxe` there.
+    /// The menu of the boot directory, or the `boot.ipxe` in it.
     #[default]
     BootDir,
+    /// A Linux kernel.
     Linux(Linux),
-    /// A script of the template directory, by its name there; or a URL, which an iPXE is given as it stands.
+    /// A script of the template directory, by its name there; or a URL, which an iPXE receives unchanged.
     Script(String),
-    /// The loaders of the profile themselves (GRUB, shim, Windows); an iPXE is given them as well.
+    /// The loaders of the profile (GRUB, shim, Windows), for iPXE as well.
     Loader,
+    /// A menu that the firmware shows, or iPXE.
     Menu(FirmwareMenu),
+    /// The machine's local disk.
     LocalDisk,
+    /// Nothing: the server does not reply.
     Nothing,
 }
 
-/// A kernel and what it is started with. Each text may hold template expressions.
+/// A kernel, its initrds and its command line. Each text may hold template expressions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Linux {
+    /// A path in the boot directory, or a URL.
     pub kernel: String,
+    /// Paths or URLs, in the order of loading.
     pub initrds: Vec<String>,
+    /// The kernel command line.
     pub arguments: String,
 }
 
-/// A menu that the firmware itself shows (PXE 2.1, option 43 sub-options 8, 9 and 10). An iPXE is given it as a script.
+/// A menu that the firmware shows (PXE 2.1, option 43 sub-options 8, 9 and 10). An iPXE receives it as a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FirmwareMenu {
-    /// At most 60 octets.
+    /// The text above the menu, at most 60 octets.
     pub prompt: String,
-    /// Seconds until the first item is taken; 0: at once and without a prompt; 255: never, the menu is open.
+    /// Seconds until the firmware takes the first item; 0: at once and without a prompt; 255: never.
     pub timeout: u8,
-    /// At most 24: EDK2 shows no more.
+    /// The lines of the menu, at most 24: EDK2 shows no more.
     pub items: Vec<FirmwareMenuItem>,
 }
 
+/// A line of a firmware menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirmwareMenuItem {
-    /// The PXE boot server type by which the firmware names it: 0x8001 and up, or what the operator says.
+    /// The PXE boot server type by which the firmware requests it: 0x8001 and up, or the configured value.
     pub kind: u16,
-    /// At most 60 octets.
+    /// As the menu shows it, at most 60 octets.
     pub title: String,
+    /// The target of the item.
     pub target: ItemTarget,
 }
 
+/// The target of an item of a firmware menu.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemTarget {
+    /// A profile of this server; `None`: the menu of the boot directory.
     Profile(Option<ProfileId>),
-    /// Another boot server, which is asked on its port 4011.
+    /// Another boot server: the firmware sends it a request on UDP port 4011.
     Server(Ipv4Addr),
-    /// Whichever boot server of this type answers a broadcast.
+    /// The first boot server of this type that replies to a broadcast.
     Broadcast,
 }
 
 impl FirmwareMenu {
+    /// The item with this boot server type.
     pub fn item(&self, kind: u16) -> Option<&FirmwareMenuItem> {
         self.items.iter().find(|item| item.kind == kind)
     }
 }
 
 impl Profile {
-    /// The requested name that uses up a boot-once.
+    /// The requested name that completes a boot-once.
     pub fn boot_once_file(&self) -> Option<&str> {
         match &self.boots {
             BootTarget::Linux(linux) => Some(self.boot_once_file.as_ref().unwrap_or(&linux.kernel)),

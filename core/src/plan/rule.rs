@@ -1,4 +1,4 @@
-//! Rules: which machines get what. The first that matches decides.
+//! Rules: conditions, and what machines that meet them boot. The first rule that matches decides.
 
 use super::pattern::{Glob, MacPattern};
 use super::profile::ProfileId;
@@ -12,31 +12,34 @@ use core::net::IpAddr;
 use core::num::ParseIntError;
 use core::str::FromStr;
 
+/// Conditions, and the decision for machines that meet all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
-    /// What logs and `explain` call it.
+    /// The name in logs and in the output of `explain`.
     pub name: String,
+    /// The conditions.
     pub when: Conditions,
-    /// The machine is not answered at all.
+    /// The server does not reply to the machine.
     pub deny: bool,
-    /// What it boots, unless its own entry says otherwise; `None`: as if there were no rule.
+    /// The profile, unless the machine's entry has one; `None`: the rule does not decide about the profile.
     pub profile: Option<ProfileId>,
-    /// It is given its firmware's loader, whatever it says of itself.
+    /// The machine receives the loader for its firmware, even if the client identifies itself as iPXE.
     pub as_firmware: bool,
-    /// It is a Raspberry Pi, where it says that it is a BIOS.
+    /// A client with the architecture of a BIOS counts as a Raspberry Pi.
     pub as_raspberry_pi: bool,
 }
 
-/// A rule that a packet has met, as the memory and the URLs of a boot keep it: by its place among the rules of then.
-/// After a reload another one may stand there, which would have a machine boot what was never meant for it.
+/// A reference to a rule that a packet matched, kept in observations and URLs: the rule's index in one version of the
+/// rules. After a reload another rule may have that index, and the machine would boot what was not meant for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleRef {
+    /// Index into [`Plan::rules`](super::Plan::rules).
     pub rule: usize,
-    /// [`Plan::rules_mark`](super::Plan::rules_mark).
+    /// [`Plan::rules_version`](super::Plan::rules_version) when the packet matched.
     pub version: u32,
 }
 
-/// As part of a URL: `3-9f3c21aa`, and without a mark `3`.
+/// As part of a URL: `3-9f3c21aa`, or `3` if the version is 0.
 impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.version {
@@ -55,104 +58,143 @@ impl FromStr for RuleRef {
     }
 }
 
-/// Every list that is not empty must hold something that fits.
+/// The conditions of a rule. Each list that is not empty must have an element that matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conditions {
+    /// Hardware addresses of the client.
     pub macs: Vec<MacPattern>,
-    /// In printed order.
+    /// UUIDs, in printed order.
     pub uuids: Vec<[u8; 16]>,
+    /// Serial numbers.
     pub serials: Vec<Glob>,
+    /// Architectures (option 93).
     pub archs: Vec<Arch>,
+    /// Kinds of firmware.
     pub firmware: Vec<Firmware>,
+    /// Vendor classes: option 60, or option 16 of DHCPv6.
     pub vendor_classes: Vec<Glob>,
+    /// User classes: option 77, or option 15 of DHCPv6.
     pub user_classes: Vec<Glob>,
+    /// Names of interfaces on which the request arrives.
     pub interfaces: Vec<Glob>,
+    /// Networks of the client.
     pub subnets: Vec<Network>,
+    /// Addresses of relays.
     pub relays: Vec<IpAddr>,
-    /// Option 82, sub-option 1, as the relay writes it.
+    /// Circuit IDs (option 82, sub-option 1), as the relay writes them.
     pub circuit_ids: Vec<Glob>,
-    /// The same in DHCPv6: option 18 of any relay on the way.
+    /// The same in DHCPv6: option 18 of any relay on the path.
     pub interface_ids: Vec<Glob>,
-    /// Whether the machine has an entry.
+    /// Whether the machine must have an entry, or must not.
     pub known: Option<bool>,
 }
 
+/// A kind of firmware, as the condition `firmware` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Firmware {
+    /// PC BIOS.
     Bios,
+    /// UEFI, for PXE and HTTP boot.
     Uefi,
+    /// A UEFI HTTP boot client.
     Http,
+    /// iPXE, on any firmware.
     Ipxe,
+    /// The boot ROM of a Raspberry Pi.
     RaspberryPi,
+    /// U-Boot.
     UBoot,
 }
 
-/// A condition of a rule, by its key in the configuration.
+/// A condition of a rule; [`Condition::key`] is its key in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
+    /// The hardware address of the client.
     Mac,
+    /// The UUID of the machine.
     Uuid,
+    /// The serial number of the machine.
     Serial,
+    /// The architecture (option 93).
     Arch,
+    /// The kind of firmware.
     Firmware,
+    /// The vendor class (option 60).
     VendorClass,
+    /// The user class (option 77).
     UserClass,
+    /// The interface on which the request arrives.
     Interface,
+    /// The client's network.
     Subnet,
+    /// The address of the relay.
     Relay,
+    /// The circuit ID (option 82, sub-option 1).
     CircuitId,
+    /// The interface ID of a DHCPv6 relay (option 18).
     InterfaceId,
+    /// Whether the machine has an entry.
     Known,
 }
 
-/// What rules look at: from a DHCP packet, or from the request for a script, which knows less.
+/// The facts that rules are matched against: from a DHCP packet, or from the request for a script, which has fewer.
 #[derive(Clone, Debug, Default)]
 pub struct Subject<'a> {
+    /// The MAC addresses and UUIDs that the packet may mean.
     pub readings: Identifiers,
+    /// The serial number, which only an iPXE sends.
     pub serial: Option<&'a str>,
+    /// The architecture.
     pub arch: Option<Arch>,
-    /// An iPXE on UEFI is both, and so is a UEFI HTTP client.
+    /// The kinds of firmware. An iPXE on UEFI is both, and so is a UEFI HTTP client.
     pub firmware: [Option<Firmware>; 2],
+    /// Option 60, or option 16 of DHCPv6.
     pub vendor_class: &'a [u8],
+    /// Option 77, or option 15 of DHCPv6.
     pub user_classes: Vec<&'a [u8]>,
+    /// The name of the interface on which the request arrived.
     pub interface: &'a str,
     /// An address in the client's network.
     pub subnet: Option<IpAddr>,
-    /// Addresses of the relay: DHCPv6 shows two.
+    /// Addresses of the relay: DHCPv6 has two.
     pub relays: [Option<IpAddr>; 2],
+    /// Option 82, sub-option 1.
     pub circuit_id: &'a [u8],
+    /// Option 18 of each DHCPv6 relay.
     pub interface_ids: Vec<&'a [u8]>,
-    /// The rule that its DHCP packet met, where that rule asks for what only such a packet says.
+    /// The index of the rule that the machine's DHCP packet matched, if the rule has conditions that only a DHCP packet
+    /// can meet.
     pub dhcp_rule: Option<usize>,
-    /// It is no DHCP packet, or one that does not come through the relay again: what only that says is not known,
-    /// rather than absent.
+    /// The request is no DHCP packet, or one that did not come through the relay: facts that only the relayed packet
+    /// has are unknown, not absent.
     pub is_file_request: bool,
 }
 
 impl Rule {
-    /// `index`: its place in the list.
+    /// Whether the rule matches. `index`: its index in the list; `known`: whether the machine has an entry.
     pub fn matches(&self, index: usize, subject: &Subject<'_>, known: bool) -> bool {
         self.unmet(index, subject, known).next().is_none()
     }
 
-    /// The conditions that do not hold: none if it matches, and one if it came near.
+    /// The conditions that are unmet: none if the rule matches, a single one for a near miss.
     pub fn unmet<'a>(
         &'a self,
         index: usize,
         subject: &'a Subject<'_>,
         known: bool,
     ) -> impl Iterator<Item = Condition> + 'a {
-        let heard = subject.is_file_request && subject.dhcp_rule == Some(index);
+        let matched_before = subject.is_file_request && subject.dhcp_rule == Some(index);
         self.when.set_conditions().filter(move |condition| {
-            !(heard && condition.needs_dhcp_packet() || self.when.holds(*condition, subject, known))
+            !(matched_before && condition.needs_dhcp_packet() || self.when.holds(*condition, subject, known))
         })
     }
 
-    /// Whether only a DHCP packet can tell if it matches.
+    /// Whether only a DHCP packet shows if the rule matches.
     pub fn needs_dhcp_packet(&self) -> bool {
         self.when.set_conditions().any(Condition::needs_dhcp_packet)
     }
 
+    /// Whether the rule names U-Boot, by its vendor class or as its firmware, and does not deny it.
     pub fn names_u_boot(&self) -> bool {
         let vendor = self
             .when
@@ -164,7 +206,7 @@ impl Rule {
 }
 
 impl Conditions {
-    /// Those that were given.
+    /// The conditions that are set.
     pub fn set_conditions(&self) -> impl Iterator<Item = Condition> + '_ {
         use Condition::*;
         [
@@ -190,14 +232,14 @@ impl Conditions {
         let any = |globs: &[Glob], text: &[u8]| globs.iter().any(|glob| glob.matches(text));
         match condition {
             Condition::Mac => {
-                let fits = |mac: &[u8; 6]| self.macs.iter().any(|wanted| wanted.matches(mac));
+                let fits = |mac: &[u8; 6]| self.macs.iter().any(|pattern| pattern.matches(mac));
                 subject.readings.macs.iter().flatten().any(fits)
             }
             Condition::Uuid => subject.readings.uuids.iter().flatten().any(|uuid| self.uuids.contains(uuid)),
             Condition::Serial => subject.serial.is_some_and(|serial| any(&self.serials, serial.as_bytes())),
-            // An HTTP code and its PXE code are one kind of machine; what sets them apart is the firmware.
+            // An HTTP code and its PXE code mean the same kind of machine; only the firmware differs.
             Condition::Arch => {
-                subject.arch.is_some_and(|arch| self.archs.iter().any(|wanted| wanted.base() == arch.base()))
+                subject.arch.is_some_and(|arch| self.archs.iter().any(|pattern| pattern.base() == arch.base()))
             }
             Condition::Firmware => subject.firmware.iter().flatten().any(|kind| self.firmware.contains(kind)),
             Condition::VendorClass => any(&self.vendor_classes, subject.vendor_class),
@@ -215,12 +257,12 @@ impl Conditions {
 }
 
 impl Condition {
-    /// A request for a script does not tell it.
+    /// Whether only a DHCP packet can meet the condition: a request for a script lacks the fact.
     pub fn needs_dhcp_packet(self) -> bool {
         matches!(self, Self::VendorClass | Self::UserClass | Self::Relay | Self::CircuitId | Self::InterfaceId)
     }
 
-    /// Its key in the configuration.
+    /// The key in the configuration.
     pub fn key(self) -> &'static str {
         match self {
             Self::Mac => "mac",
@@ -241,9 +283,10 @@ impl Condition {
 }
 
 impl Firmware {
+    /// All kinds, in the order of the documentation.
     pub const ALL: [Firmware; 6] = [Self::Bios, Self::Uefi, Self::Http, Self::Ipxe, Self::RaspberryPi, Self::UBoot];
 
-    /// The word for it in the configuration.
+    /// The value in the configuration.
     pub fn id(self) -> &'static str {
         match self {
             Self::Bios => "bios",

@@ -1,4 +1,4 @@
-//! The menu of the boot directory.
+//! The script with the menu of the boot directory.
 
 use super::{COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, menu_heading, menu_item, sanitize, echo_lines, start_linux, start_local_disk, file_url};
 use crate::arch::Arch;
@@ -10,19 +10,20 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use core::net::IpAddr;
 
-/// What netboot.xyz calls the scripts of machines by their host names begins with it. They are found in any case.
+/// The prefix of scripts named after a host name, as netboot.xyz names them. The server ignores the case of such
+/// names.
 pub const HOST_NAME_PREFIX: &str = "HOSTNAME-";
 
 /// How long the menu waits before it starts the local disk, in milliseconds.
 const MENU_TIMEOUT: u32 = 10_000;
 
-/// How long the reason stands why an entry does not boot, in milliseconds.
-const LACKS_TIMEOUT: u32 = 30_000;
+/// How long the menu shows why an entry does not boot, in milliseconds.
+const PROBLEM_TIMEOUT: u32 = 30_000;
 
-/// The menu of this machine. `entries` are those of the plan with no expression left in them.
+/// The menu for this machine. `entries`: the entries of the plan, with all template expressions rendered.
 pub fn menu(plan: &Plan, entries: &[BootDirEntry], base: &str, server: IpAddr, caller: &ClaimedIdentity) -> String {
     let shown: Vec<(usize, &BootDirEntry)> =
-        entries.iter().enumerate().filter(|(_, entry)| suits(&entry.target, caller.arch)).collect();
+        entries.iter().enumerate().filter(|(_, entry)| can_boot(&entry.target, caller.arch)).collect();
 
     let mut script = format!(
         "#!ipxe
@@ -91,13 +92,13 @@ imgfree ||
     script
 }
 
-/// The script that is there for this machine's host name, if one is: it goes before the menu.
+/// The command that runs the script for the machine's host name, if there is one, before the menu.
 fn by_host_name(base: &str) -> String {
     format!("isset ${{hostname}} && chain --autofree {base}{HOST_NAME_PREFIX}${{hostname:uristring}}.ipxe ||\n")
 }
 
-/// Whether the machine can start it. One that does not say what it is is shown all but EFI programs.
-fn suits(starts: &EntryTarget, machine: Option<Arch>) -> bool {
+/// Whether the machine can boot the entry. A machine of unknown architecture sees all entries but EFI programs.
+fn can_boot(starts: &EntryTarget, machine: Option<Arch>) -> bool {
     match (starts, machine) {
         (EntryTarget::Script { .. }, _) | (EntryTarget::Linux { .. }, None) => true,
         (EntryTarget::Linux { arch: Arch::X64 | Arch::IA32, .. }, Some(Arch::BIOS)) => true,
@@ -109,14 +110,14 @@ fn firmware(arch: Option<Arch>) -> String {
     arch.map_or_else(|| "${platform} ${buildarch}".to_string(), |arch| arch.to_string())
 }
 
-/// The commands that start an entry of the boot directory; one that does not boot first says why.
+/// The commands that boot an entry of the boot directory, after the problem that prevents it, if there is one.
 fn start(script: &mut String, base: &str, entry: &BootDirEntry) {
     if let Some(why) = &entry.problem {
         writeln!(script, "echo {} does not boot as it is:", sanitize(&entry.title)).ok();
         echo_lines(script, why);
         script.push_str("echo proxydhcpd check, on the server, says what to do.\n");
         let question = "Press b to start it all the same, another key for the menu.";
-        writeln!(script, "prompt --key b --timeout {LACKS_TIMEOUT} {question} || goto menu").ok();
+        writeln!(script, "prompt --key b --timeout {PROBLEM_TIMEOUT} {question} || goto menu").ok();
     }
     match &entry.target {
         EntryTarget::Linux { kernel, initrds, arguments, .. } => {

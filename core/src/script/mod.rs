@@ -1,8 +1,8 @@
-//! The iPXE scripts that we make: the entry script, which has the machine say who it is, and what it is given then.
+//! The built-in iPXE scripts: the entry script, which makes the machine identify itself, and the scripts that follow.
 //!
-//! They run on every iPXE since 2012, when it learnt menus, so they use no newer command without a way round: what such
-//! an iPXE cannot say of itself (`platform`, a serial number in hexadecimal) stays empty. An iPXE script
-//! knows no quoting: text is made safe by [`plain`], names in URLs by percent-encoding.
+//! They run on every iPXE since 2012, the first with menus, so each newer command has a fallback: settings that such
+//! an iPXE lacks (`platform`, a serial number in hexadecimal) stay empty. iPXE scripts have no quoting: [`sanitize`]
+//! makes text safe, and percent-encoding makes names in URLs safe.
 
 mod menu;
 mod profile;
@@ -22,45 +22,48 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use core::net::IpAddr;
 
-/// How long a message stands before the script goes on, in milliseconds.
+/// How long the console shows a message before the script continues, in milliseconds.
 const MESSAGE_TIMEOUT: u32 = 10_000;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The architecture whose disk starter goes by this name.
+/// The architecture whose program for the local disk has this name.
 pub fn local_disk_arch(name: &str) -> Option<Arch> {
     Arch::from_id(name.strip_prefix("local-disk/")?.strip_suffix(".efi")?)
 }
 
-/// `${sp}` is a space that counts: iPXE takes a line apart at its spaces before it fills in settings.
+/// Sets `${sp}` to a space that iPXE keeps: it splits a line at its spaces before it expands settings.
 const SET_SPACE: &str = "set sp:hex 20 && set sp ${sp:string}";
 
-/// Grey on black, headings in cyan, the chosen item in black on cyan, in place of iPXE's blue and red; pairs 1, 2 and 3
-/// of its config/colour.h. A build without the command keeps its own colours.
+/// Grey on black, headings in cyan, the selected item in black on cyan, instead of iPXE's blue and red; pairs 1, 2
+/// and 3 of its config/colour.h. A build without the command keeps its colours.
 const COLOURS: &str = "\
 cpair --foreground 7 --background 0 1 && cpair --foreground 0 --background 6 2 && cpair --foreground 6 --background 0 3 ||";
 
-/// The script that an iPXE runs first. It only goes on to the menu, under a name that carries the machine's identity:
-/// nothing that iPXE sends by itself does. The identity is in the path because over TFTP iPXE sends no query
-/// (tftp_send_rrq), as `key=value` because any of the settings may be empty, and the MAC address, that of the card
-/// iPXE booted from (`netX`), with hyphens because a colon is not at home in every file system. The serial number is
-/// text that may hold anything, so it goes as octets. `caller` may know what the machine does not.
+/// The script that an iPXE runs first. It only fetches the menu, under a name that carries the machine's identity:
+/// no request of iPXE carries it otherwise. The identity is in the path because over TFTP iPXE sends no query
+/// (tftp_send_rrq), and in `key=value` form because any of the settings may be empty. The MAC address, that of the
+/// card iPXE booted from (`netX`), has hyphens because not every file system allows a colon. The serial number may
+/// hold any text, so it is in hexadecimal. `caller` may have parts that the machine does not know.
 pub fn entry_script(door: Protocol, server: IpAddr, caller: &ClaimedIdentity) -> String {
     begin("", &[base_url(door, server)], caller)
 }
 
-/// What an iPXE finds beside itself that was started over IPv6: there its DHCPv6 server is the only one that could name
-/// a script. iPXE asks for it since 2021, if a URL has led the firmware to it (efi_path_uri): so by HTTP. By PXE a
-/// program of ours brings it along ([`WITH_SCRIPT`](crate::choose::WITH_SCRIPT)). It runs before iPXE has an address.
+/// The script that an iPXE finds next to its own file over IPv6, where otherwise only its DHCPv6 server could name a
+/// script. iPXE requests it since 2021 if a URL has led the firmware to it (efi_path_uri): with HTTP boot. With PXE
+/// the wrapper program supplies it ([`IPXE_WRAPPER_PREFIX`](crate::choose::IPXE_WRAPPER_PREFIX)). The script runs
+/// before iPXE has an address.
 ///
-/// What comes by PXE has come over TFTP; the rest comes over HTTP, on the port `http`, if this iPXE can.
+/// `door` is the protocol that loaded iPXE, TFTP with PXE. The script prefers HTTP, on the port `http`, if this iPXE
+/// supports it.
 pub fn autoexec(door: Protocol, http: Option<u16>, server: IpAddr, caller: &ClaimedIdentity) -> String {
     let faster = http.map(Protocol::Http).filter(|http| *http != door);
     let bases: Vec<String> = faster.into_iter().chain([door]).map(|door| base_url(door, server)).collect();
     begin("ifconf --configurator ipv6 || ifconf || goto give_up\n", &bases, caller)
 }
 
-/// Tries these bases in their order, three times. Without a counter: an iPXE of 2012 has none (`inc`, 2013).
+/// Tries these base URLs in their order, three times; written out, because an iPXE of 2012 has no counter (`inc`,
+/// 2013).
 fn begin(first: &str, bases: &[String], caller: &ClaimedIdentity) -> String {
     let passed_on = caller.choice_path();
     let menu = format!(
@@ -79,7 +82,7 @@ exit 1
     )
 }
 
-/// Where our files are for who came through this door.
+/// The URL of this server for this protocol, with a slash at the end.
 pub fn base_url(door: Protocol, server: IpAddr) -> String {
     let host = host(server);
     match door {
@@ -88,13 +91,13 @@ pub fn base_url(door: Protocol, server: IpAddr) -> String {
     }
 }
 
-/// The commands that start the machine's own disk.
+/// The commands that boot the machine's local disk.
 ///
-/// BIOS: its first disk. UEFI: `exit` would be no answer there, because the firmware then tries its other network
-/// entries (PXE over IPv6, HTTP), each with a minute's patience, before it comes to the disk; and `sanboot` knows local
-/// disks only since 2024 (iPXE b1c13cc43), which Debian 12's does not, and starts `\EFI\BOOT` only. So a program of
-/// ours does what the firmware would do with its entries for disks. Under Secure Boot it may be refused, `sanboot` is
-/// not.
+/// BIOS: its first disk. UEFI: `exit` does not lead there, because the firmware then tries its other network entries
+/// (PXE over IPv6, HTTP), with a timeout of a minute each, before it comes to the disk; and `sanboot` supports local
+/// disks only since 2024 (iPXE b1c13cc43), which Debian 12's iPXE does not, and starts `\EFI\BOOT` only. So a program
+/// of this server does what the firmware would do with its entries for disks. Secure Boot may refuse the program, but
+/// not `sanboot`.
 fn start_local_disk(script: &mut String, plan: &Plan, base: &str, machine: Option<Arch>) {
     match machine.and_then(Arch::info) {
         Some(row) if plan.local_disk.contains(&Arch(row.code)) => {
@@ -109,7 +112,7 @@ fn start_local_disk(script: &mut String, plan: &Plan, base: &str, machine: Optio
     }
 }
 
-/// The commands that start a kernel.
+/// The commands that boot a kernel.
 fn start_linux<'a>(
     script: &mut String,
     base: &str,
@@ -119,8 +122,8 @@ fn start_linux<'a>(
 ) {
     script.push_str("imgfree ||\n");
     write!(script, "kernel {}", file_url(base, kernel)).ok();
-    // A kernel started as an EFI program finds its initrds by these names, unless it is a newer one and asks iPXE
-    // itself; started the BIOS way it does not look.
+    // A kernel that runs as an EFI program finds its initrds by these names, unless it is a newer one, which queries
+    // iPXE; with the BIOS boot protocol it ignores them.
     for number in 0..initrds.len() {
         write!(script, " initrd=initrd{number}").ok();
     }
@@ -134,7 +137,7 @@ fn start_linux<'a>(
     script.push_str("boot || goto failed\n");
 }
 
-/// Where a file is: on our server, unless it is said to be elsewhere.
+/// The URL of a file: on this server, unless `path` is a URL.
 fn file_url(base: &str, path: &str) -> String {
     if is_url(path) { path.into() } else { format!("{base}{}", percent_encode(path)) }
 }
@@ -147,19 +150,20 @@ fn menu_item(script: &mut String, label: &str, text: &str) {
     writeln!(script, "item {label} ${{sp}}${{sp}} {text}").ok();
 }
 
-/// Text that a script may show: nothing that iPXE expands, splits at or takes for an operator, and one line of it.
+/// Text that is safe in a script: without characters that iPXE expands, splits at or parses as an operator, and at
+/// most 70 characters.
 fn sanitize(text: &str) -> String {
     let harmless = |c: char| c.is_ascii_alphanumeric() || " -._+:,()/@=~'".contains(c);
     text.chars().take(70).map(|c| if harmless(c) { c } else { '?' }).collect()
 }
 
-/// The commands that show a longer text, on as many lines as it takes, up to four.
+/// The commands that print a longer text, on at most four lines.
 fn echo_lines(script: &mut String, text: &str) {
-    const MOST: usize = 70;
+    const MAX_WIDTH: usize = 70;
     let mut lines = Vec::from([String::new()]);
     for word in text.split_whitespace() {
         let line = lines.last().map_or(0, String::len);
-        if line > 0 && line + 1 + word.len() > MOST {
+        if line > 0 && line + 1 + word.len() > MAX_WIDTH {
             lines.push(String::new());
         }
         let last = lines.len() - 1;
@@ -201,7 +205,7 @@ mod tests {
         Plan { menu: BootDirMenu { entries, ..BootDirMenu::default() }, local_disk: vec![Arch::X64], ..Plan::default() }
     }
 
-    fn entry_of(title: &str, starts: EntryTarget) -> BootDirEntry {
+    fn new_entry(title: &str, starts: EntryTarget) -> BootDirEntry {
         BootDirEntry { title: title.into(), target: starts, problem: None }
     }
 
@@ -212,11 +216,11 @@ mod tests {
             arguments: "quiet ip=${netX/ip}".into(),
             arch,
         };
-        entry_of("debian", starts)
+        new_entry("debian", starts)
     }
 
     #[test]
-    fn an_entry_that_does_not_boot_says_so_and_why_before_it_is_started() {
+    fn an_entry_that_does_not_boot_shows_why_before_it_is_started() {
         let mut entry = linux(Arch::X64);
         entry.problem = Some("the live system is looked for on a disc: fetch= does not say where it is".into());
         let script = menu(&plan(vec![entry]), Protocol::Http(8080), &machine("efi", "x86_64"));
@@ -228,28 +232,28 @@ mod tests {
                  echo the live system is looked for on a disc: fetch= does not say where it\n\
                  echo is\n\
                  echo proxydhcpd check, on the server, says what to do.\n\
-                 prompt --key b --timeout 30000 Press b to start it all the same, another key for the menu. || goto menu\n\
-                 imgfree ||\nkernel "
+                 prompt --key b --timeout 30000 Press b to start it all the same, another key for the menu. \
+                 || goto menu\nimgfree ||\nkernel "
             ),
             "{commands}"
         );
     }
 
     #[test]
-    fn a_kernel_for_bios_alone_is_shown_there_alone() {
+    fn a_kernel_for_bios_only_is_shown_there_only() {
         let shows =
             |machine: ClaimedIdentity| menu(&plan(vec![linux(Arch::BIOS)]), Protocol::Tftp, &machine).contains("item entry0 ");
         assert!(shows(machine("pcbios", "i386")) && !shows(machine("efi", "x86_64")));
     }
 
-    /// The part of a script behind a label.
+    /// The part of a script after a label.
     fn part<'a>(script: &'a str, label: &str) -> &'a str {
         let start = script.find(&format!("\n:{label}\n")).unwrap() + label.len() + 3;
         script[start..].split("\n\n").next().unwrap()
     }
 
     #[test]
-    fn the_entry_script_leads_back_through_the_same_door() {
+    fn the_entry_script_continues_with_the_same_protocol() {
         let script = entry(Protocol::Http(8080), SERVER);
         let line = script.lines().find(|line| line.starts_with("chain ")).unwrap();
         assert_eq!(
@@ -267,15 +271,15 @@ mod tests {
         assert!(!menu.contains("next-server") && !entry(Protocol::Tftp, SERVER).contains("next-server"));
     }
 
-    /// XenServer and XCP-ng boot their BIOS guests with one (xcp-ng/xcp#559). A command that it does not know ends the
-    /// script, unless the line goes on behind a failure.
+    /// XenServer and XCP-ng boot their BIOS guests with one (xcp-ng/xcp#559). An unknown command ends the script,
+    /// unless the line continues after a failure.
     #[test]
     fn every_command_is_known_to_an_ipxe_of_2012_or_can_fail() {
         const KNOWN: [&str; 17] = [
             "boot", "chain", "choose", "echo", "exit", "goto", "imgfree", "initrd", "item", "kernel", "menu", "prompt",
             "reboot", "sanboot", "set", "shell", "sleep",
         ];
-        let odd = vec![linux(Arch::X64), entry_of("a", EntryTarget::Script { path: "a.ipxe".into() })];
+        let odd = vec![linux(Arch::X64), new_entry("a", EntryTarget::Script { path: "a.ipxe".into() })];
         for script in [entry(Protocol::Tftp, SERVER), menu(&plan(odd), Protocol::Tftp, &machine("", ""))] {
             for line in script.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', ':'])) {
                 let commands = line.split(" && ").map(|command| command.split_whitespace().next().unwrap());
@@ -325,7 +329,7 @@ goto menu"
 
     #[test]
     fn every_goto_has_its_label() {
-        let entries = vec![linux(Arch::X64), entry_of("a", EntryTarget::Script { path: "a.ipxe".into() })];
+        let entries = vec![linux(Arch::X64), new_entry("a", EntryTarget::Script { path: "a.ipxe".into() })];
         for machine in [machine("pcbios", "i386"), machine("efi", "x86_64"), ClaimedIdentity::default()] {
             let script = menu(&plan(entries.clone()), Protocol::Tftp, &machine);
             let jumps = script.split_whitespace().collect::<Vec<_>>();
@@ -346,15 +350,15 @@ goto menu"
         assert_eq!(disk(&machine("pcbios", "i386")), "sanboot --no-describe --drive 0x80 || goto failed\ngoto menu");
         assert_eq!(
             disk(&machine("efi", "x86_64")),
-            "imgfree ||\nchain --autofree http://192.0.2.1:8080/local-disk/uefi-x64.efi || sanboot --no-describe || goto \
-             failed\ngoto menu"
+            "imgfree ||\nchain --autofree http://192.0.2.1:8080/local-disk/uefi-x64.efi || sanboot --no-describe \
+             || goto failed\ngoto menu"
         );
         assert_eq!(disk(&machine("efi", "riscv64")), "sanboot --no-describe || exit 1\ngoto menu");
     }
 
     #[test]
-    fn a_machine_is_shown_what_it_can_start() {
-        let program = entry_of("tool", EntryTarget::Efi { path: "tool.efi".into(), arch: Arch::X64 });
+    fn the_menu_shows_only_entries_that_the_machine_can_start() {
+        let program = new_entry("tool", EntryTarget::Efi { path: "tool.efi".into(), arch: Arch::X64 });
         let shows = |entry: &BootDirEntry, machine: ClaimedIdentity| {
             menu(&plan(vec![entry.clone()]), Protocol::Tftp, &machine).contains("item entry0 ")
         };
@@ -368,7 +372,7 @@ goto menu"
 
     #[test]
     fn names_cannot_break_out_of_their_line() {
-        let odd = entry_of("a && b || ${net0/ip}\n;é", EntryTarget::Script { path: "x y/$\u{7b}a}%&&.ipxe".into() });
+        let odd = new_entry("a && b || ${net0/ip}\n;é", EntryTarget::Script { path: "x y/$\u{7b}a}%&&.ipxe".into() });
         let script = menu(&plan(vec![odd]), Protocol::Tftp, &machine("efi", "x86_64"));
         assert!(script.contains("item entry0 ${sp}${sp} a ?? b ?? ??net0/ip????\n"), "{script}");
         assert!(script.contains("chain --autofree tftp://192.0.2.1/x%20y/%24%7Ba%7D%25%26%26.ipxe || goto failed\n"));

@@ -1,4 +1,4 @@
-//! What a profile comes to as a script.
+//! The scripts of profiles.
 
 use super::{COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, menu_heading, menu_item, sanitize, echo_lines, start_linux, start_local_disk};
 use crate::claimed_identity::ClaimedIdentity;
@@ -10,7 +10,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
 
-/// A kernel, its initrds and what it is told. No template is left in them.
+/// Boots a kernel with its initrds and command line, in which all template expressions are rendered.
 pub fn linux(base: &str, title: &str, linux: &Linux) -> String {
     let mut script = head(title);
     let initrds = linux.initrds.iter().map(String::as_str);
@@ -18,18 +18,18 @@ pub fn linux(base: &str, title: &str, linux: &Linux) -> String {
     script + &failed(title)
 }
 
-/// A program that iPXE starts: the profile's own loader.
+/// Starts the profile's loader, a file of this server.
 pub fn chain(base: &str, title: &str, program: &str) -> String {
     let program = percent_encode(program);
     format!("{}chain --autofree {base}{program} || goto failed\nexit 0\n{}", head(title), failed(title))
 }
 
-/// A script or a program elsewhere.
+/// Starts a script or a program on another server.
 pub fn chain_url(title: &str, url: &str) -> String {
     format!("{}chain --autofree {url} || goto failed\nexit 0\n{}", head(title), failed(title))
 }
 
-/// The local disk. `marked`: the machine whose entry does not say that it boots it, by name.
+/// Boots the local disk. `marked`: the name of a machine with a completed boot-once whose entry has no `boot` key.
 pub fn local_disk(plan: &Plan, base: &str, caller: &ClaimedIdentity, marked: Option<&str>) -> String {
     let mut script = head("the local disk");
     if let Some(name) = marked {
@@ -41,12 +41,12 @@ pub fn local_disk(plan: &Plan, base: &str, caller: &ClaimedIdentity, marked: Opt
     script + "exit 1\n" + &failed("the local disk")
 }
 
-/// Nothing is to be booted.
+/// Boots nothing.
 pub fn boot_nothing() -> String {
     format!("{}echo This machine is to boot nothing from the network\nexit 1\n", head("nothing"))
 }
 
-/// The menu that a firmware would show by itself.
+/// Shows the menu that firmware shows without a script.
 pub fn profile_menu(base: &str, menu: &FirmwareMenu, caller: &ClaimedIdentity) -> String {
     let mut script = format!("{}{SET_SPACE}\n{COLOURS}\n\n:menu\nmenu proxydhcpd {VERSION}\n", head("a menu"));
     menu_heading(&mut script, &sanitize(&menu.prompt));
@@ -55,7 +55,7 @@ pub fn profile_menu(base: &str, menu: &FirmwareMenu, caller: &ClaimedIdentity) -
     }
     let first = menu.items.first().map_or(0, |choice| choice.kind);
     let timeout = match menu.timeout {
-        // At once and without a word: the firmware would not ask either.
+        // At once and without a prompt, as the firmware does.
         0 => format!("goto item{first}\n"),
         255 => "choose chosen || goto menu\ngoto ${chosen}\n".into(),
         seconds => format!(
@@ -75,7 +75,7 @@ pub fn profile_menu(base: &str, menu: &FirmwareMenu, caller: &ClaimedIdentity) -
     script
 }
 
-/// In place of a script that could not be rendered: who stands at the machine can tell what to mend.
+/// Shows, instead of a script that could not be rendered, what to correct.
 pub fn template_error(template: &str, line: Option<usize>, why: &str) -> String {
     let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
     let mut script = head("a template that failed");
@@ -90,7 +90,7 @@ fn head(title: &str) -> String {
     format!("#!ipxe\n# proxydhcpd {VERSION}: {}\n", sanitize(title))
 }
 
-/// What happens when a command fails: the console keeps the reason for a while.
+/// The commands after a failure: the console shows the error for a while.
 fn failed(title: &str) -> String {
     format!("\n:failed\nprompt --timeout {MESSAGE_TIMEOUT} {} did not start; the lines above say why. ||\nexit 1\n", sanitize(title))
 }

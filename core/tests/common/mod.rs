@@ -1,5 +1,5 @@
-//! The site of the test vectors, and one call that answers a datagram on it.
-#![allow(dead_code, reason = "each test binary takes what it needs")]
+//! The site of the test vectors, and functions that answer a datagram on it.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arch::Arch;
@@ -12,9 +12,10 @@ use proxydhcpd_core::wire::dhcp4::{Header, Writer};
 use proxydhcpd_core::wire::dhcp6;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Of the link-layer address 02:00:00:00:00:10.
+/// The DUID with the link-layer address 02:00:00:00:00:10.
 pub const DUID: [u8; 10] = [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10];
 
+/// The address of the server.
 pub const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 
 pub fn links() -> Vec<Link> {
@@ -28,7 +29,7 @@ pub fn links() -> Vec<Link> {
     }]
 }
 
-/// TFTP and HTTP (port 8080) by ourselves, the loaders under the names that the vectors expect.
+/// A server of TFTP and HTTP (port 8080), with the loaders under the names that the vectors expect.
 pub fn plan() -> Plan {
     let loader =
         |code, name: &str| (Arch(code), Loader { name: name.into(), path: Some(format!("/usr/lib/ipxe/{name}")) });
@@ -50,11 +51,12 @@ pub fn plan() -> Plan {
     }
 }
 
-/// What a new server with this plan says to one datagram.
+/// The answer and the replies of a new server with this plan to one datagram.
 pub fn ask(plan: &Plan, datagram: &[u8], port: Port, from: &str, to: &str) -> (Answer, Vec<(Vec<u8>, Destination)>) {
     ask_again(plan, &mut Observations::new(1), datagram, port, from, to, 0)
 }
 
+/// As [`ask`], with the observations and at the time of an earlier call.
 pub fn ask_again(
     plan: &Plan,
     memory: &mut Observations,
@@ -74,7 +76,7 @@ pub fn ask_again(
     (answer, sent)
 }
 
-/// A request in the making: what a test does not say is as OVMF x64 says it on port 67.
+/// A builder of requests, with the options of OVMF x64 on port 67 by default.
 #[derive(Clone)]
 pub struct Packet {
     pub header: Header,
@@ -94,7 +96,7 @@ impl Packet {
         packet
     }
 
-    /// Replaces every instance of an option, or adds it at the end.
+    /// Replaces all instances of an option, or adds it at the end.
     pub fn set(mut self, code: u8, value: &[u8]) -> Packet {
         self.options.retain(|(c, _)| *c != code);
         self.add(code, value)
@@ -127,20 +129,20 @@ pub fn mac(octets: [u8; 6]) -> [u8; 16] {
     chaddr
 }
 
-/// A DHCPv6 message in the making: what a test does not say is as OVMF x64 says it.
+/// A builder of DHCPv6 messages, with the options of OVMF x64 by default.
 #[derive(Clone, Debug)]
 pub struct Packet6 {
     pub kind: u8,
     pub options: Vec<(u16, Vec<u8>)>,
 }
 
-/// Where an OVMF with the link-layer address 02:00:00:00:02:07 writes from, and the group that it writes to.
+/// The source address of an OVMF with the link-layer address 02:00:00:00:02:07, and the group that it sends to.
 pub const NEIGHBOUR: &str = "fe80::ff:fe00:207";
 pub const GROUP: &str = "ff02::1:2";
 pub const RELAY: &str = "2001:db8:1::1";
-/// Our own address that a relay sends to.
+/// The server's address that a relay sends to.
 pub const HERE6: &str = "2001:db8::10";
-/// The machine 00112233-4455-6677-8899-aabbccddeeff, as firmware writes it.
+/// The DUID of the machine 00112233-4455-6677-8899-aabbccddeeff, in the octet order of firmware.
 pub const CLIENT_DUID: &[u8] = b"\0\x04\x33\x22\x11\0\x55\x44\x77\x66\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
 
 impl Packet6 {
@@ -149,12 +151,12 @@ impl Packet6 {
         Packet6 { kind: 1, options: vec![(1, CLIENT_DUID.into()), (8, vec![0, 0]), (61, vec![0, 7]), (16, class)] }
     }
 
-    /// To us.
+    /// A REQUEST to this server.
     pub fn request_4011() -> Packet6 {
         Packet6 { kind: 3, ..Packet6::solicit() }.set(2, &DUID)
     }
 
-    /// To the DHCPv6 server, for an address.
+    /// A REQUEST to the DHCPv6 server, for an address.
     pub fn request_for(address: &str) -> Packet6 {
         let address: Ipv6Addr = address.parse().unwrap();
         let lifetimes = [0; 8];
@@ -168,7 +170,7 @@ impl Packet6 {
         Packet6::solicit().set(61, &[0, 16]).set(16, &class)
     }
 
-    /// Of an iPXE, which writes its UUID in printed order.
+    /// The INFORMATION-REQUEST of an iPXE, whose DUID has the UUID in printed order.
     pub fn information_request() -> Packet6 {
         let duid = b"\0\x04\0\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
         Packet6 { kind: 11, ..Packet6::solicit() }.set(1, duid).set(15, b"\0\x04iPXE")
@@ -198,12 +200,12 @@ impl Packet6 {
     }
 }
 
-/// Option 16 with one text under a number.
+/// Option 16 with an enterprise number and one text.
 pub fn vendor_class(enterprise: u32, text: &[u8]) -> Vec<u8> {
     [&enterprise.to_be_bytes()[..], &(text.len() as u16).to_be_bytes(), text].concat()
 }
 
-/// A RELAY-FORW around a message. `options` stand before it.
+/// A RELAY-FORW around a message, after `options`.
 pub fn relayed(message: &[u8], link: &str, peer: &str, options: &[(u16, &[u8])]) -> Vec<u8> {
     let address = |text: &str| text.parse::<Ipv6Addr>().unwrap().octets();
     let mut out = [&[12, 0][..], &address(link), &address(peer)].concat();

@@ -1,4 +1,4 @@
-//! Who did not take our offer, told from a run of packets; the test moves the clock.
+//! Machines that did not take the server's offer, found from a sequence of packets; the test moves the clock.
 
 mod causes;
 #[path = "../common/mod.rs"]
@@ -14,14 +14,15 @@ use proxydhcpd_core::plan::{IpxeTarget, Plan, TftpServer};
 use proxydhcpd_core::request::{Protocol, FileRequest};
 use std::net::Ipv4Addr;
 
+/// The DHCP server that assigns addresses.
 const PRIMARY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-/// A boot server beside us.
+/// Another boot server.
 const OTHER_BOOT_SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 107);
 const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1];
 const SECOND: u64 = 1000;
 
-/// A network, its clock, and what was found so far. Housekeeping looks every five seconds.
+/// A network, its clock, and the findings so far. The test closes expired attempts every five seconds.
 struct Network {
     plan: Plan,
     memory: Observations,
@@ -53,23 +54,24 @@ impl Network {
         self.receive(&packet, Port::Dhcp);
     }
 
-    /// `secs` as iPXE fills it in.
+    /// `secs`: as iPXE sets it.
     fn request(&mut self, packet: Packet, secs: u16) {
         let mut packet = packet.set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &PRIMARY.octets());
         packet.header.secs = secs;
         self.receive(&packet, Port::Dhcp);
     }
 
-    /// What a server offers to this machine, beside its own name; with an address, or as a boot server does.
+    /// An offer of a server to this machine, with these options besides the server identifier; with an address, or
+    /// without one, as from a boot server.
     fn overhear_offer_of(&mut self, to: &Packet, server: Ipv4Addr, yiaddr: Option<Ipv4Addr>, options: &[(u8, &[u8])]) {
-        let mut offer = again(to);
+        let mut offer = copy(to);
         (offer.header.op, offer.header.yiaddr) = (2, yiaddr.unwrap_or(Ipv4Addr::UNSPECIFIED));
         offer.options = vec![(53, vec![2]), (54, server.octets().to_vec())];
         let offer = options.iter().fold(offer, |offer, (code, value)| offer.set(*code, value));
         overhear_offer(&mut self.memory, &links(), &offer.octets(), self.now).unwrap();
     }
 
-    /// What an innocent DHCP server offers.
+    /// The offer of a DHCP server without boot options.
     fn overhear_primary(&mut self, to: &Packet) {
         self.overhear_offer_of(to, PRIMARY, Some(ADDRESS), &[]);
     }
@@ -82,7 +84,7 @@ impl Network {
         self.memory.note_file_request(ADDRESS.into(), false, self.now);
     }
 
-    /// As the daemon notes it.
+    /// A request for a file, noted as the daemon does.
     fn fetch_by_name(&mut self, name: &str) {
         let (server, client) = (Ipv4Addr::new(192, 0, 2, 10).into(), (ADDRESS, 1030).into());
         let request = FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "eth0" };
@@ -94,12 +96,12 @@ impl Network {
         self.memory.note_file_request(ADDRESS.into(), true, self.now);
     }
 
-    /// A UEFI firmware that takes its address and then asks nobody here.
+    /// A UEFI firmware that takes its address and then sends no request to this server.
     fn shut_out(&mut self) {
         self.shut_out_by(|_| {});
     }
 
-    /// The same, and what others offer it.
+    /// The same, with offers of other servers.
     fn shut_out_by(&mut self, offers: impl Fn(&mut Network)) {
         self.discover(Packet::discover());
         offers(self);
@@ -108,7 +110,7 @@ impl Network {
         self.wait(30 * SECOND);
     }
 
-    /// A UEFI firmware that boots as far as our iPXE.
+    /// A UEFI firmware that boots as far as this server's iPXE.
     fn load(&mut self) {
         self.discover(Packet::discover());
         self.wait(4 * SECOND);
@@ -120,7 +122,7 @@ impl Network {
         self.wait(2 * SECOND);
     }
 
-    /// Our iPXE that takes its address and does not come for our script, and what others offer it.
+    /// This server's iPXE, which takes its address and does not request its script, with offers of other servers.
     fn boot_another(&mut self, offers: impl Fn(&mut Network)) {
         self.load();
         self.discover(ipxe());
@@ -129,7 +131,7 @@ impl Network {
         self.wait(70 * SECOND);
     }
 
-    /// What is told of a machine, behind its name.
+    /// The findings in full, without the names of the machines.
     fn reports(&self) -> Vec<String> {
         self.findings.iter().map(|finding| format!("{}. {}", finding.diagnosis, Advice(finding))).collect()
     }
@@ -154,7 +156,7 @@ fn from_machine(packet: Packet, machine: u8) -> Packet {
 }
 
 #[test]
-fn a_firmware_that_takes_an_address_and_does_not_come_is_told_of_once_a_server() {
+fn firmware_that_takes_an_address_and_sends_no_request_is_reported_once_for_each_server() {
     let mut network = Network::new(plan());
     network.shut_out();
     assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(PRIMARY)]);
@@ -166,9 +168,9 @@ fn a_firmware_that_takes_an_address_and_does_not_come_is_told_of_once_a_server()
     assert_eq!(network.findings.len(), 1, "the same server");
 }
 
-/// EDK2's wait for an answer of 4011 is ten seconds, and then the machine may begin anew.
+/// EDK2 waits ten seconds for a reply from port 4011; then the machine may start another attempt.
 #[test]
-fn a_firmware_that_begins_anew_at_once_is_told_of() {
+fn firmware_that_starts_another_attempt_at_once_is_reported() {
     let mut network = Network::new(plan());
     for _ in 0..3 {
         network.discover(Packet::discover());
@@ -180,7 +182,7 @@ fn a_firmware_that_begins_anew_at_once_is_told_of() {
 }
 
 #[test]
-fn a_machine_that_boots_is_never_told_of() {
+fn a_machine_that_boots_is_never_reported() {
     let mut network = Network::new(plan());
     for _ in 0..5 {
         network.load();
@@ -193,9 +195,9 @@ fn a_machine_that_boots_is_never_told_of() {
     assert_eq!(network.diagnoses(), []);
 }
 
-/// Without router advertisements it pauses for 16 s (protocol.md 3.6); this one is slow besides.
+/// Without router advertisements iPXE pauses for 16 s (protocol.md 3.6); this one is slow as well.
 #[test]
-fn an_ipxe_that_takes_its_time_is_not_told_of() {
+fn a_slow_ipxe_is_not_reported() {
     let mut network = Network::new(plan());
     network.load();
     network.discover(ipxe());
@@ -207,7 +209,7 @@ fn an_ipxe_that_takes_its_time_is_not_told_of() {
 }
 
 #[test]
-fn an_ipxe_that_boots_what_the_primary_names_is_told_of() {
+fn an_ipxe_that_boots_the_file_of_the_dhcp_server_is_reported() {
     let mut network = Network::new(plan());
     network.load();
     network.discover(ipxe());
@@ -216,9 +218,10 @@ fn an_ipxe_that_boots_what_the_primary_names_is_told_of() {
     assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(PRIMARY)]);
 }
 
-/// What the primary names is not there, and the firmware goes on to its HTTP boot, which is our iPXE again.
+/// The file of the DHCP server does not exist, and the firmware continues with HTTP boot, again with this server's
+/// iPXE.
 #[test]
-fn an_ipxe_that_gives_up_and_is_loaded_anew_is_told_of() {
+fn an_ipxe_that_gives_up_and_is_loaded_again_is_reported() {
     let mut network = Network::new(plan());
     network.load();
     network.discover(ipxe());
@@ -229,10 +232,10 @@ fn an_ipxe_that_gives_up_and_is_loaded_anew_is_told_of() {
     assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(PRIMARY)]);
 }
 
-/// The same with the files that a real one asks for: HTTP boot begins soon, and iPXE asks for its `autoexec.ipxe`
-/// before it asks for an address.
+/// The same with the files that a real iPXE requests: HTTP boot begins soon, and iPXE requests `autoexec.ipxe` before
+/// it has an address.
 #[test]
-fn what_ipxe_asks_for_before_its_address_is_no_script_of_ours() {
+fn a_file_that_ipxe_requests_before_it_has_an_address_is_not_its_script() {
     let mut network = Network::new(plan());
     network.load();
     network.discover(ipxe());
@@ -247,9 +250,9 @@ fn what_ipxe_asks_for_before_its_address_is_no_script_of_ours() {
     assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(PRIMARY)]);
 }
 
-/// netboot.xyz is an iPXE with a script of its own, and so is many a USB stick.
+/// netboot.xyz is an iPXE with an embedded script, as are many USB sticks.
 #[test]
-fn an_ipxe_that_did_not_come_from_us_or_was_started_from_our_menu_may_have_its_own_script() {
+fn an_ipxe_from_elsewhere_or_from_the_menu_may_have_an_embedded_script() {
     let mut network = Network::new(plan());
     network.discover(ipxe());
     network.request(ipxe(), 3);
@@ -268,12 +271,12 @@ fn an_ipxe_that_did_not_come_from_us_or_was_started_from_our_menu_may_have_its_o
         network.request(ipxe(), 3);
         network.wait(65 * SECOND);
     }
-    assert_eq!(network.diagnoses(), [], "from our menu");
+    assert_eq!(network.diagnoses(), [], "from the menu");
 }
 
-/// What names undionly.kpxe to every machine keeps iPXE loading itself.
+/// A DHCP server that names undionly.kpxe to all machines makes iPXE load itself again and again.
 #[test]
-fn an_ipxe_that_loads_itself_from_the_primary_in_a_circle_is_told_of() {
+fn an_ipxe_that_loads_itself_again_and_again_is_reported() {
     let mut network = Network::new(plan());
     for _ in 0..4 {
         network.discover(ipxe());
@@ -284,7 +287,7 @@ fn an_ipxe_that_loads_itself_from_the_primary_in_a_circle_is_told_of() {
 }
 
 #[test]
-fn an_ipxe_that_waited_and_saw_no_offer_says_so() {
+fn an_ipxe_that_waited_and_saw_no_offer_is_reported() {
     let mut network = Network::new(plan());
     network.load();
     network.discover(ipxe());
@@ -298,22 +301,22 @@ fn an_ipxe_that_waited_and_saw_no_offer_says_so() {
     network.discover(ipxe());
     network.request(ipxe(), 6);
     network.wait(70 * SECOND);
-    assert_eq!(network.diagnoses(), [], "its server told it not to wait (175.176)");
+    assert_eq!(network.diagnoses(), [], "its DHCP server has disabled the wait (175.176)");
 }
 
 #[test]
-fn beside_machines_that_come_a_single_one_that_does_not_is_not_told_of() {
+fn a_single_machine_is_not_reported_if_others_of_the_same_dhcp_server_boot() {
     let mut network = Network::new(plan());
     network.load();
     network.shut_out();
     network.shut_out();
     assert_eq!(network.diagnoses(), [], "it may have been switched off");
     network.shut_out();
-    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(PRIMARY)], "somebody has set option 60 since");
+    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(PRIMARY)], "the DHCP server has option 60 now");
 }
 
 #[test]
-fn a_machine_that_nobody_gives_an_address_is_told_of() {
+fn a_machine_that_receives_no_address_is_reported() {
     let mut network = Network::new(plan());
     network.discover(Packet::discover());
     for pause in [4, 8, 16] {
@@ -327,7 +330,7 @@ fn a_machine_that_nobody_gives_an_address_is_told_of() {
 }
 
 #[test]
-fn a_slow_dhcp_server_is_none_that_does_not_answer() {
+fn a_slow_dhcp_server_is_not_reported() {
     let mut network = Network::new(plan());
     network.discover(Packet::discover());
     for pause in [4, 8, 16] {
@@ -342,9 +345,9 @@ fn a_slow_dhcp_server_is_none_that_does_not_answer() {
     assert_eq!(network.diagnoses(), []);
 }
 
-/// A relay may send the REQUEST to the server that was chosen alone.
+/// A relay may forward the REQUEST only to the chosen server.
 #[test]
-fn a_machine_whose_request_we_do_not_hear_is_not_told_of_if_it_comes() {
+fn a_machine_whose_request_does_not_arrive_is_not_reported_if_it_boots() {
     let mut network = Network::new(plan());
     network.discover(Packet::discover());
     for pause in [4, 8] {
@@ -358,7 +361,7 @@ fn a_machine_whose_request_we_do_not_hear_is_not_told_of_if_it_comes() {
 }
 
 #[test]
-fn a_request_that_is_not_answered_is_the_dhcp_servers_matter() {
+fn a_request_without_a_reply_is_not_reported() {
     let mut network = Network::new(plan());
     network.discover(Packet::discover());
     network.wait(4 * SECOND);
@@ -369,9 +372,9 @@ fn a_request_that_is_not_answered_is_the_dhcp_servers_matter() {
     assert_eq!(network.diagnoses(), []);
 }
 
-/// Two interfaces of ours on one segment.
+/// The server has two interfaces on one segment.
 #[test]
-fn a_packet_heard_twice_is_one() {
+fn a_packet_that_arrives_twice_counts_once() {
     let mut network = Network::new(plan());
     for pause in [4000, 100] {
         network.discover(Packet::discover());
@@ -389,27 +392,27 @@ fn a_packet_heard_twice_is_one() {
 }
 
 #[test]
-fn who_is_led_elsewhere_is_not_waited_for() {
+fn a_machine_that_the_offer_directs_to_another_host_is_not_reported() {
     let elsewhere = Plan { tftp: Some(TftpServer::Remote(PRIMARY)), boot_server: false, ..plan() };
     let given = Plan { ipxe: IpxeTarget::Configured("http://192.0.2.80/boot.ipxe".into()), ..plan() };
     for (plan, packet) in [(elsewhere, Packet::discover()), (given, ipxe())] {
         let mut network = Network::new(plan);
         for _ in 0..5 {
-            network.discover(again(&packet));
-            network.request(again(&packet), 3);
+            network.discover(copy(&packet));
+            network.request(copy(&packet), 3);
             network.wait(100 * SECOND);
         }
         assert_eq!(network.diagnoses(), []);
     }
 }
 
-fn again(packet: &Packet) -> Packet {
+fn copy(packet: &Packet) -> Packet {
     Packet { header: packet.header.clone(), options: packet.options.clone() }
 }
 
-/// Its boot ROM takes the address of an OFFER without a word (protocol.md 2.11).
+/// Its boot ROM takes the address of an OFFER without a REQUEST (protocol.md 2.11).
 #[test]
-fn a_raspberry_pi_that_sends_no_request_is_not_told_of() {
+fn a_raspberry_pi_that_sends_no_request_is_not_reported() {
     let mut network = Network::new(plan());
     for _ in 0..5 {
         network.discover(Packet::discover().set(93, &[0, 0]).set(97, &[0x44; 17]).set(60, b"PXEClient:Arch:00000"));
@@ -419,9 +422,9 @@ fn a_raspberry_pi_that_sends_no_request_is_not_told_of() {
     assert_eq!(network.diagnoses(), []);
 }
 
-/// Whoever plays servers to us gets us to write some lines, and then one a minute.
+/// A host that forges servers causes some lines, and then one a minute.
 #[test]
-fn no_host_can_make_us_say_much() {
+fn the_number_of_findings_is_limited() {
     let mut network = Network::new(plan());
     for server in 0..200u8 {
         let machine = |packet| from_machine(packet, server);

@@ -23,15 +23,15 @@ const TOLD: Duration = Duration::from_secs(240);
 const RIVALS: [&str; 2] = [" took its address from ", " and took no address"];
 
 fn a_primary_that_sends_option_60_is_named_with_the_cure(lab: &WorkDir) -> Result<()> {
-    let words =
-        "took its address from 10.77.0.1 and did not come to us for its file. The offer of 10.77.0.1 has option 60";
+    let words = "took its address from 10.77.0.1 but did not request its file from this boot server. The offer of \
+                 10.77.0.1 has option 60";
     is_told(lab, &["--dhcp-option-force=option:vendor-class,PXEClient"], words)
 }
 
 /// UEFI takes our file all the same, so that our iPXE runs, which then takes the primary's.
 fn a_primary_that_names_a_boot_file_keeps_ipxe_from_our_script_and_is_named(lab: &WorkDir) -> Result<()> {
-    let words =
-        "took its address from 10.77.0.1 and did not fetch our script. The offer of 10.77.0.1 names a boot file";
+    let words = "took its address from 10.77.0.1 but did not request its script from this boot server. The offer of \
+                 10.77.0.1 names a boot file";
     is_told(lab, &["--dhcp-boot=somebody-elses.ipxe"], words)
 }
 
@@ -39,7 +39,7 @@ fn a_primary_that_gives_no_address_is_told_of(lab: &WorkDir) -> Result<()> {
     is_told(
         lab,
         &["--dhcp-ignore=tag:!known"],
-        "and took no address, without which nothing boots. No DHCP server was heard to offer it one",
+        "and took no address, without which it cannot boot. No offer of an address arrived here",
     )
 }
 
@@ -50,7 +50,7 @@ fn another_boot_server_that_firmware_prefers_is_named_and_the_primary_is_not_acc
     let mut server = site.serve()?;
     let _another = peers::boot_server(lab, &another, &lab.file("boot"))?;
     let _machine = machine::x64_2022().power_on(lab, &site.segment, "machine")?;
-    server.wait_for("Another boot server, 10.77.0.3, made it an offer, too", TOLD)?;
+    server.wait_for("Another boot server, 10.77.0.3, sent it an offer as well", TOLD)?;
     let log = read_text(&lab.file("proxydhcpd.log"))?;
     let accused = ["settings of 10.77.0.1", "10.77.0.1 sends"].iter().any(|words| log.contains(words));
     ensure!(!accused, "the primary is accused:\n{log}");

@@ -1,5 +1,5 @@
-//! How the machines are put together: one after the other as they are read, so that a file of a million of them is
-//! never in memory as a million descriptions.
+//! Builds [`Machines`] one machine at a time, so that the descriptions of a file with a million machines are never in
+//! memory together.
 
 use super::index::{self, IndexHit, KeyIndex, hash, hash_ignoring_case};
 use super::{IdentityKind, Machine, MachineIndex, Machines, NONE, Record, Sharer, is_key};
@@ -7,25 +7,25 @@ use crate::plan::pattern::MacPattern;
 use alloc::borrow::ToOwned;
 use core::fmt;
 
-/// Machines that are still being read.
+/// Collects machines while their file is read.
 #[derive(Clone, Debug, Default)]
 pub struct MachinesBuilder {
     machines: Machines,
-    /// Where the texts of variables are that some machine has already.
+    /// The texts of variables that are already stored.
     texts: KeyIndex,
 }
 
-/// Why a machine cannot be taken in.
+/// Why a machine cannot be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddError {
-    /// This machine has its name.
+    /// The machine with this index has the same name.
     NameTaken(MachineIndex),
-    /// All texts together would exceed 4 GiB, or one of them what a machine may have.
+    /// All texts together would exceed 4 GiB, or one text exceeds the limit of a machine.
     TooLarge,
 }
 
 impl MachinesBuilder {
-    /// Numbers are given in order, from 0. Nothing changes when it is refused.
+    /// Adds a machine and returns its index; indices count from 0. An error changes nothing.
     pub fn add(&mut self, machine: &Machine<'_>) -> Result<MachineIndex, AddError> {
         let id = self.machines.records.len() as u32;
         let record = self.record(machine)?;
@@ -46,20 +46,23 @@ impl MachinesBuilder {
         Ok(id)
     }
 
-    /// `None` for a number that was not given.
+    /// The name of a machine; `None` if the index does not exist.
     pub fn name(&self, id: MachineIndex) -> Option<&str> {
         self.machines.records.get(id as usize).map(|record| self.machines.name(record))
     }
 
+    /// The number of machines added.
     pub fn len(&self) -> usize {
         self.machines.records.len()
     }
 
+    /// Whether no machine has been added.
     pub fn is_empty(&self) -> bool {
         self.machines.records.is_empty()
     }
 
-    /// `shared-macs`: addresses that many machines share in turn; they are nobody's identity.
+    /// Builds the indices. `shared_macs`: addresses of adapters that many machines use in turn; they identify no
+    /// machine.
     pub fn finish(self, shared_macs: &[MacPattern]) -> Machines {
         let MachinesBuilder { mut machines, texts } = self;
         drop(texts);
@@ -78,7 +81,7 @@ impl MachinesBuilder {
         machines
     }
 
-    /// Everything but the number of its variables, if there is room for it.
+    /// The machine's record without the number of its variables; an error if the machine exceeds a limit.
     fn record(&self, machine: &Machine<'_>) -> Result<Record, AddError> {
         let Machines { records, macs, text, .. } = &self.machines;
         let texts = [machine.name, machine.serial.unwrap_or_default(), machine.variables];
@@ -101,7 +104,7 @@ impl MachinesBuilder {
         })
     }
 
-    /// The number of a text of variables; machines that have the same share one.
+    /// The number of a text of variables; machines with equal texts share one number.
     fn intern(&mut self, variables: &str) -> u32 {
         let Machines { variables: known, text, .. } = &mut self.machines;
         let id = known.len() as u32;
@@ -154,8 +157,8 @@ fn index_macs(machines: &mut Machines, shared_macs: &[MacPattern]) {
     for id in 0..machines.records.len() as u32 {
         for at in machines.mac_range(id) {
             let mac = machines.macs[at];
-            let twice = machines.macs[machines.mac_range(id).start..at].contains(&mac);
-            if twice || shared_macs.iter().any(|dock| dock.matches(&mac)) {
+            let is_duplicate = machines.macs[machines.mac_range(id).start..at].contains(&mac);
+            if is_duplicate || shared_macs.iter().any(|pattern| pattern.matches(&mac)) {
                 continue;
             }
             machines.owners[at] = id;
@@ -169,26 +172,26 @@ fn index_macs(machines: &mut Machines, shared_macs: &[MacPattern]) {
 }
 
 impl Machines {
-    /// Takes in machines whose entries are gone, and of which a mark has kept the identities, in place of those of
-    /// before. Of these identities, none may be in an entry. They are no entries: nothing lists them, and they are found
-    /// only by what they are.
-    pub fn with_removed_entries(self, marked: &[Machine<'_>]) -> Machines {
+    /// Replaces the removed entries with `removed`: machines whose entries are gone, but whose identities the boot-once
+    /// state has kept. No entry may have any of these identities. A lookup finds these machines by their identities
+    /// only; they are in no list.
+    pub fn with_removed_entries(self, removed: &[Machine<'_>]) -> Machines {
         let shared_macs = self.shared_macs.clone();
         let entries = self.entries;
         let mut machines = self;
-        machines.forget_marked();
-        if marked.is_empty() {
+        machines.drop_removed();
+        if removed.is_empty() {
             return machines;
         }
         let mut builder = MachinesBuilder { machines, texts: KeyIndex::default() };
-        for machine in marked {
+        for machine in removed {
             builder.add(machine).ok();
         }
         Machines { entries, ..builder.finish(&shared_macs) }
     }
 
-    /// Without those that only marks know. The indices of names, UUIDs, serial numbers and addresses are made anew.
-    fn forget_marked(&mut self) {
+    /// Drops the removed entries and builds the indices of names, UUIDs, serial numbers and addresses again.
+    fn drop_removed(&mut self) {
         if self.records.len() == self.entries {
             return;
         }
@@ -208,7 +211,7 @@ impl Machines {
         *self = MachinesBuilder { machines, texts: KeyIndex::default() }.finish(&shared_macs);
     }
 
-    /// `first` and now `other`, too, have the identity that is `held`.
+    /// Notes that `first`, and now `other` as well, has the identity at `held`.
     fn note_shared(&mut self, by: IdentityKind, held: IndexHit, first: MachineIndex, other: MachineIndex) {
         let key = held.number;
         self.sharers.extend((!held.shared).then_some(Sharer { by, key, machine: first }));

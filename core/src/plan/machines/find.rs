@@ -1,115 +1,132 @@
-//! Which entry a machine has, by what it says of itself, and how far that can be believed: mainboards share UUIDs and
-//! serial numbers, network cards move, and anybody can send what another machine would.
+//! Finds the entry of a machine by its identities, and judges how far an identity is reliable: mainboards share UUIDs
+//! and serial numbers, network cards move, and any host can send another machine's identity.
 
 use super::index::{IndexHit, hash, hash_ignoring_case};
 use super::{Machine, MachineIndex, Machines, Sharer};
 use crate::client::Identifiers;
 use core::fmt;
 
-/// What a machine says of itself, as far as it is an identity.
+/// The identities that a machine shows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Identity<'a> {
+    /// The MAC addresses and UUIDs that its packet may mean.
     pub readings: Identifiers,
+    /// The serial number, which only an iPXE sends.
     pub serial: Option<&'a str>,
-    /// By the name that we gave it in a URL.
+    /// The name of its entry, from a URL that the server generated for it.
     pub name: Option<&'a str>,
-    /// Its UUID was heard from other hardware addresses, too.
+    /// Its UUID has also come from other hardware addresses.
     pub shares_uuid: bool,
 }
 
-/// What its identities come to.
+/// The result of a lookup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lookup {
-    /// The entry that counts.
+    /// The machine's entry.
     pub found: Option<FoundEntry>,
-    /// Two entries, of which none counts.
+    /// Two entries of which neither applies.
     pub ambiguous: Option<AmbiguousMachine>,
-    /// An entry that does not count, because the identity that means it is in doubt.
+    /// An entry that does not apply, because the identity that leads to it is in doubt.
     pub doubt: Option<DoubtfulEntry>,
 }
 
+/// An entry, and the identity that led to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundEntry {
+    /// The entry's index.
     pub machine: MachineIndex,
+    /// The strongest identity that leads to the entry.
     pub by: IdentityKind,
-    /// Another machine, which a weaker identity means.
+    /// Another entry, to which a weaker identity leads.
     pub conflicting: Option<(MachineIndex, IdentityKind)>,
 }
 
-/// Two readings mean two machines, and nothing tells which is right.
+/// Two identities lead to two entries, and nothing shows which is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AmbiguousMachine {
+    /// The entries, with the identity that leads to each.
     pub machines: [(MachineIndex, IdentityKind); 2],
 }
 
-/// It may be this machine, or one that has the same UUID or serial number.
+/// The entry may be the machine's, or that of another machine with the same UUID or serial number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DoubtfulEntry {
+    /// The entry's index.
     pub machine: MachineIndex,
+    /// The identity in doubt.
     pub by: IdentityKind,
+    /// Why the identity is in doubt.
     pub reason: DoubtReason,
 }
 
+/// Why an identity is in doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DoubtReason {
-    /// The entry lists hardware addresses, and this machine has another one.
+    /// The entry lists hardware addresses, and the machine shows another one.
     OtherAddress,
-    /// The entry lists hardware addresses, this machine shows none, and several have its UUID.
+    /// The entry lists hardware addresses, the machine shows none, and several machines have its UUID.
     NoAddress,
 }
 
-/// Whose entries list the identities of a machine.
+/// The names of the entries that list a machine's identities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListingEntries<'a> {
+    /// The first entry that lists one of its MAC addresses.
     pub mac: Option<&'a str>,
+    /// The first entry that lists its UUID.
     pub uuid: Option<&'a str>,
+    /// The first entry that lists its serial number.
     pub serial: Option<&'a str>,
 }
 
-/// The identity that was the ground.
+/// A kind of identity, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IdentityKind {
+    /// The name of the entry, from a URL.
     Name,
+    /// The SMBIOS system UUID.
     Uuid,
+    /// The SMBIOS serial number.
     Serial,
+    /// A MAC address.
     Mac,
 }
 
-/// Entries with one identity that are looked at: each packet may cause it.
-const MOST_SHARERS: usize = 1000;
+/// The maximum of entries with one identity that a lookup examines: each packet may cause one.
+const MAX_SHARERS: usize = 1000;
 
 impl Machines {
-    /// The strongest identity decides: a name that we gave, the UUID, the serial number, and the address last, because
-    /// adapters and shared_macs move from machine to machine. An
-    /// identity that several entries list leads to none of them (see [`Machines::sharers`]).
+    /// Looks a machine up. The strongest identity decides: the name from a URL, the UUID, the serial number, and the
+    /// address last, because adapters move from machine to machine. An identity that several entries list leads to none
+    /// of them (see [`Machines::sharers`]).
     ///
-    /// A UUID or a serial number that leads to an entry with addresses, none of which the machine has, is in doubt:
-    /// then the other identities decide. An entry without addresses is found by its UUID whatever the address is.
+    /// A UUID or a serial number is in doubt if its entry lists addresses of which the machine has none: then the other
+    /// identities decide. An entry without addresses is found by its UUID, whatever the address.
     pub fn find(&self, identity: &Identity<'_>) -> Lookup {
         let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
-        let of_uuid = |uuid: Option<[u8; 16]>| self.of_uuid(uuid?);
-        let of_mac = |mac: Option<[u8; 6]>| self.of_mac(mac?);
+        let find_uuid = |uuid: Option<[u8; 16]>| self.find_uuid(uuid?);
+        let find_mac = |mac: Option<[u8; 6]>| self.find_mac(mac?);
         let listed = [
-            (identity.name.and_then(|name| self.of_name(name)), IdentityKind::Name),
-            (of_uuid(uuid), IdentityKind::Uuid),
-            (of_uuid(uuid2), IdentityKind::Uuid),
-            (identity.serial.and_then(|serial| self.of_serial(serial)), IdentityKind::Serial),
-            (of_mac(mac), IdentityKind::Mac),
-            (of_mac(mac2), IdentityKind::Mac),
-            (of_mac(mac3), IdentityKind::Mac),
+            (identity.name.and_then(|name| self.find_name(name)), IdentityKind::Name),
+            (find_uuid(uuid), IdentityKind::Uuid),
+            (find_uuid(uuid2), IdentityKind::Uuid),
+            (identity.serial.and_then(|serial| self.find_serial(serial)), IdentityKind::Serial),
+            (find_mac(mac), IdentityKind::Mac),
+            (find_mac(mac2), IdentityKind::Mac),
+            (find_mac(mac3), IdentityKind::Mac),
         ];
         let each = || listed.iter().filter_map(|(id, by)| Some(((*id)?, *by)));
-        let why = |(machine, by): (MachineIndex, IdentityKind)| self.doubt(machine, by, identity);
-        let mut sure = each().filter(|one| why(*one).is_none());
-        let first = sure.next();
-        let other = first.and_then(|(machine, _)| sure.find(|(other, _)| *other != machine));
+        let why = |(machine, by): (MachineIndex, IdentityKind)| self.doubt_reason(machine, by, identity);
+        let mut certain = each().filter(|one| why(*one).is_none());
+        let first = certain.next();
+        let other = first.and_then(|(machine, _)| certain.find(|(other, _)| *other != machine));
         let mut doubts = each().filter_map(|(machine, by)| Some(DoubtfulEntry { machine, by, reason: why((machine, by))? }));
         let counts = |doubt: &DoubtfulEntry| first.is_none_or(|(machine, by)| by != IdentityKind::Name && doubt.machine != machine);
         let doubt = doubts.find(counts);
         let Some((machine, by)) = first else { return Lookup { doubt, ..Lookup::default() } };
-        let of_doubt =
+        let doubtful =
             || doubt.filter(|_| self.has_other_uuid(machine, by, identity)).map(|doubt| (doubt.machine, doubt.by));
-        match other.filter(|(_, other_by)| *other_by == by).or_else(of_doubt) {
+        match other.filter(|(_, other_by)| *other_by == by).or_else(doubtful) {
             Some(second) => {
                 Lookup { found: None, ambiguous: Some(AmbiguousMachine { machines: [(machine, by), second] }), doubt }
             }
@@ -117,9 +134,9 @@ impl Machines {
         }
     }
 
-    /// The entries that the machine may be the subject of by an identity that several of them list. Where the entry that
-    /// was found lists it as well, these are only those that no other identity of the machine speaks against. Of very
-    /// many entries the first are looked at.
+    /// The entries that may be the machine's because they list an identity which several entries list. If the found
+    /// entry lists that identity as well, only the entries that no other identity of the machine contradicts. A lookup
+    /// examines at most [`MAX_SHARERS`] of them.
     pub fn sharers<'a>(
         &'a self,
         identity: &Identity<'a>,
@@ -127,11 +144,11 @@ impl Machines {
     ) -> impl Iterator<Item = (MachineIndex, IdentityKind)> + use<'a> {
         let identity = *identity;
         let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
-        let of_uuid = |uuid: Option<[u8; 16]>| (uuid.and_then(|uuid| self.held_uuid(&uuid)), IdentityKind::Uuid);
-        let of_mac = |mac: Option<[u8; 6]>| (mac.and_then(|mac| self.held_mac(&mac)), IdentityKind::Mac);
-        let of_serial = (identity.serial.and_then(|serial| self.held_serial(serial)), IdentityKind::Serial);
-        let held = [of_uuid(uuid), of_uuid(uuid2), of_serial, of_mac(mac), of_mac(mac2), of_mac(mac3)];
-        // It asks by the name that we gave to one whose entry was clear.
+        let find_uuid = |uuid: Option<[u8; 16]>| (uuid.and_then(|uuid| self.uuid_hit(&uuid)), IdentityKind::Uuid);
+        let find_mac = |mac: Option<[u8; 6]>| (mac.and_then(|mac| self.mac_hit(&mac)), IdentityKind::Mac);
+        let find_serial = (identity.serial.and_then(|serial| self.serial_hit(serial)), IdentityKind::Serial);
+        let held = [find_uuid(uuid), find_uuid(uuid2), find_serial, find_mac(mac), find_mac(mac2), find_mac(mac3)];
+        // The name is in a URL that the server generated when the entry was clear.
         let is_clear = found.is_some_and(|found| found.by == IdentityKind::Name);
         let shared = move |(held, by): (Option<IndexHit>, IdentityKind)| Some((held.filter(|held| held.shared && !is_clear)?, by));
         let found = found.map(|found| found.machine);
@@ -140,31 +157,31 @@ impl Machines {
             let begin = self.sharers.partition_point(|sharer| of(sharer) < (by, held.number));
             let group = &self.sharers[begin..];
             let group = &group[..group.partition_point(|sharer| of(sharer) == (by, held.number))];
-            let of_found = |machine| self.sharer_order(&Sharer { by, key: held.number, machine });
-            let is_in = |machine| group.binary_search_by_key(&of_found(machine), |sharer| self.sharer_order(sharer)).is_ok();
+            let own_order = |machine| self.sharer_order(&Sharer { by, key: held.number, machine });
+            let is_in = |machine| group.binary_search_by_key(&own_order(machine), |sharer| self.sharer_order(sharer)).is_ok();
             let agrees = found.is_some_and(is_in);
-            let machines = group.iter().take(MOST_SHARERS).map(|sharer| sharer.machine);
+            let machines = group.iter().take(MAX_SHARERS).map(|sharer| sharer.machine);
             let counts = move |machine: &MachineIndex| {
-                Some(*machine) != found && !(agrees && self.speaks_against(*machine, &identity))
+                Some(*machine) != found && !(agrees && self.contradicts(*machine, &identity))
             };
             machines.filter(counts).map(move |machine| (machine, by))
         })
     }
 
     /// Whether the machine shows another identity than its entry lists.
-    fn speaks_against(&self, machine: MachineIndex, identity: &Identity<'_>) -> bool {
+    fn contradicts(&self, machine: MachineIndex, identity: &Identity<'_>) -> bool {
         let entry = self.get(machine);
         let uuids = identity.readings.uuids;
         let other_uuid = uuids[0].is_some() && entry.uuid.is_some_and(|own| !uuids.contains(&Some(own)));
         let other_serial = |own: &str| identity.serial.is_some_and(|serial| !own.eq_ignore_ascii_case(serial));
         other_uuid
             || entry.serial.is_some_and(other_serial)
-            || self.doubt(machine, IdentityKind::Uuid, identity) == Some(DoubtReason::OtherAddress)
+            || self.doubt_reason(machine, IdentityKind::Uuid, identity) == Some(DoubtReason::OtherAddress)
     }
 
-    /// Why a UUID or a serial number does not count: its entry lists addresses, and the machine has none of them. One
-    /// that sits in a shared dock has no address of its own to show.
-    fn doubt(&self, machine: MachineIndex, by: IdentityKind, identity: &Identity<'_>) -> Option<DoubtReason> {
+    /// Why a UUID or a serial number is in doubt: its entry lists addresses, and the machine shows none of them. A
+    /// machine in a shared dock has no address to show.
+    fn doubt_reason(&self, machine: MachineIndex, by: IdentityKind, identity: &Identity<'_>) -> Option<DoubtReason> {
         let shown = identity.readings.macs.iter().flatten();
         if !matches!(by, IdentityKind::Uuid | IdentityKind::Serial) || self.own_macs(machine).next().is_none() {
             return None;
@@ -178,90 +195,91 @@ impl Machines {
         }
     }
 
-    /// Whether the entry that an address leads to names another UUID than the machine has.
+    /// Whether the entry that an address leads to lists another UUID than the machine shows.
     fn has_other_uuid(&self, machine: MachineIndex, by: IdentityKind, identity: &Identity<'_>) -> bool {
         let uuids = identity.readings.uuids;
         let own = self.get(machine).uuid.filter(|_| by == IdentityKind::Mac && uuids[0].is_some());
         own.is_some_and(|own| !uuids.contains(&Some(own)))
     }
 
-    /// Whether the configuration explains that one UUID is heard from two addresses: its entry lists both, several
-    /// entries have it and none is found by it, or one address is an adapter's that many machines share.
+    /// Whether the configuration explains why one UUID comes from two addresses: its entry lists both, several entries
+    /// list it and it leads to none, or one address is that of a shared adapter.
     pub fn explains_shared_uuid(&self, uuid: &[u8; 16], macs: &[[u8; 6]; 2]) -> bool {
         let listed = |machine| macs.iter().all(|mac| self.own_macs(machine).any(|own| own == *mac));
         let by_entry = |held: IndexHit| held.shared || listed(held.number);
-        macs.iter().any(|mac| self.is_shared_mac(mac)) || self.held_uuid(uuid).is_some_and(by_entry)
+        macs.iter().any(|mac| self.is_shared_mac(mac)) || self.uuid_hit(uuid).is_some_and(by_entry)
     }
 
-    /// Whether an entry lists an identity that this machine lists: of which kind, and whose entry it is.
+    /// The entries that list an identity which this machine lists, by kind of identity.
     pub fn entries_listing(&self, machine: &Machine<'_>) -> ListingEntries<'_> {
         let entry = |id: MachineIndex| (!self.is_removed_entry(id)).then(|| self.get(id).name);
         let macs = machine.macs.iter().find_map(|mac| {
-            let at = self.held_mac(mac)?;
+            let at = self.mac_hit(mac)?;
             entry(self.owners[at.number as usize])
         });
-        let uuid = machine.uuid.and_then(|uuid| entry(self.held_uuid(&uuid)?.number));
-        let serial = machine.serial.and_then(|serial| entry(self.held_serial(serial)?.number));
+        let uuid = machine.uuid.and_then(|uuid| entry(self.uuid_hit(&uuid)?.number));
+        let serial = machine.serial.and_then(|serial| entry(self.serial_hit(serial)?.number));
         ListingEntries { mac: macs, uuid, serial }
     }
 
     /// Whether an entry lists this address.
     pub fn lists_mac(&self, mac: &[u8; 6]) -> bool {
-        self.held_mac(mac).is_some_and(|at| !self.is_removed_entry(self.owners[at.number as usize]))
+        self.mac_hit(mac).is_some_and(|at| !self.is_removed_entry(self.owners[at.number as usize]))
     }
 
-    /// Whether some entry has this UUID.
+    /// Whether an entry lists this UUID.
     pub fn has_uuid(&self, uuid: &[u8; 16]) -> bool {
-        self.held_uuid(uuid).is_some()
+        self.uuid_hit(uuid).is_some()
     }
 
+    /// Whether many machines use this address in turn (`shared-macs`).
     pub fn is_shared_mac(&self, mac: &[u8; 6]) -> bool {
-        self.shared_macs.iter().any(|dock| dock.matches(mac))
+        self.shared_macs.iter().any(|pattern| pattern.matches(mac))
     }
 
-    /// The machine of this name.
+    /// The entry of this name.
     pub fn get_by_name(&self, name: &str) -> Option<Machine<'_>> {
-        self.of_name(name).filter(|id| !self.is_removed_entry(*id)).map(|id| self.get(id))
+        self.find_name(name).filter(|id| !self.is_removed_entry(*id)).map(|id| self.get(id))
     }
 
-    /// The addresses that its entry lists, without those of shared_macs.
+    /// The addresses that its entry lists, without shared ones.
     fn own_macs(&self, machine: MachineIndex) -> impl Iterator<Item = [u8; 6]> + '_ {
         self.mac_range(machine).filter(move |at| self.owners[*at] == machine).map(|at| self.macs[at])
     }
 
-    fn of_name(&self, name: &str) -> Option<MachineIndex> {
+    fn find_name(&self, name: &str) -> Option<MachineIndex> {
         let same = |id: MachineIndex| self.name(&self.records[id as usize]) == name;
         self.names.get(hash(name.as_bytes()), same).map(|held| held.number)
     }
 
-    fn of_uuid(&self, uuid: [u8; 16]) -> Option<MachineIndex> {
-        self.held_uuid(&uuid).and_then(sole)
+    fn find_uuid(&self, uuid: [u8; 16]) -> Option<MachineIndex> {
+        self.uuid_hit(&uuid).and_then(unshared)
     }
 
-    fn held_uuid(&self, uuid: &[u8; 16]) -> Option<IndexHit> {
+    fn uuid_hit(&self, uuid: &[u8; 16]) -> Option<IndexHit> {
         self.by_uuid.get(hash(uuid), |id| self.uuids[id as usize] == *uuid)
     }
 
-    fn of_serial(&self, serial: &str) -> Option<MachineIndex> {
-        self.held_serial(serial).and_then(sole)
+    fn find_serial(&self, serial: &str) -> Option<MachineIndex> {
+        self.serial_hit(serial).and_then(unshared)
     }
 
-    fn held_serial(&self, serial: &str) -> Option<IndexHit> {
+    fn serial_hit(&self, serial: &str) -> Option<IndexHit> {
         self.by_serial.get(hash_ignoring_case(serial.as_bytes()), |id| self.has_serial(id, serial))
     }
 
-    fn of_mac(&self, mac: [u8; 6]) -> Option<MachineIndex> {
-        self.held_mac(&mac).and_then(sole).map(|at| self.owners[at as usize])
+    fn find_mac(&self, mac: [u8; 6]) -> Option<MachineIndex> {
+        self.mac_hit(&mac).and_then(unshared).map(|at| self.owners[at as usize])
     }
 
-    fn held_mac(&self, mac: &[u8; 6]) -> Option<IndexHit> {
+    fn mac_hit(&self, mac: &[u8; 6]) -> Option<IndexHit> {
         self.by_mac.get(hash(mac), |at| self.macs[at as usize] == *mac)
     }
 }
 
 impl Lookup {
-    /// The entries that it may be the subject of beside the one that counts. What protects one of these holds for it,
-    /// too.
+    /// The entries that may be the machine's, other than the found one. The protection of each of them applies to the
+    /// machine as well.
     pub fn other_candidates(&self) -> impl Iterator<Item = (MachineIndex, IdentityKind)> + use<> {
         let other = self.found.and_then(|found| found.conflicting.filter(|_| found.by != IdentityKind::Name));
         let undecided = self.ambiguous.map(|undecided| undecided.machines);
@@ -270,8 +288,8 @@ impl Lookup {
     }
 }
 
-/// The number of a key that only one has.
-fn sole(held: IndexHit) -> Option<u32> {
+/// The number of a key that is not shared.
+fn unshared(held: IndexHit) -> Option<u32> {
     (!held.shared).then_some(held.number)
 }
 

@@ -1,102 +1,105 @@
-//! From keys to numbers: an open-addressing table of eight octets a place, which holds no keys. Whoever asks says
-//! whether a number has the key; a hash kept beside each number spares most of these questions, and with them the
-//! memory that they would have to fetch.
+//! A hash table from keys to numbers: open addressing, eight octets a slot, without the keys. The caller decides
+//! whether a number has the key; the hash that is stored with each number avoids most of these calls, and with them
+//! the memory that they would fetch.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
+/// The table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyIndex {
-    places: Vec<u64>,
-    taken: usize,
+    slots: Vec<u64>,
+    used: usize,
 }
 
-/// The hash stands in the upper half, the number in the lower.
+/// An empty slot. A slot holds the hash in its upper half and the number in its lower half.
 const EMPTY: u64 = u64::MAX;
-/// Set in the number of a key that several have.
+/// Set in the number of a key that several machines have.
 const SHARED: u32 = 1 << 31;
-/// Numbers that can be kept.
+/// The maximum of numbers that a table can hold.
 pub const MAX_KEYS: usize = (SHARED - 1) as usize;
 
-/// What a key led to.
+/// The result of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexHit {
+    /// The first number that was inserted with the key.
     pub number: u32,
+    /// Several machines have the key.
     pub shared: bool,
 }
 
 impl KeyIndex {
-    /// With room for this many keys: at most half of the places are ever taken, so that a look-up ends soon.
+    /// A table for this many keys. At most half of the slots are ever in use, so that a lookup ends soon.
     pub fn with_capacity(keys: usize) -> KeyIndex {
-        KeyIndex { places: vec![EMPTY; 2 * keys], taken: 0 }
+        KeyIndex { slots: vec![EMPTY; 2 * keys], used: 0 }
     }
 
-    /// `is`: whether the number has the key that was hashed.
+    /// Looks a key up. `is`: whether a number has the key that was hashed.
     pub fn get(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<IndexHit> {
-        match self.places.get(self.place(hash, is)?) {
+        match self.slots.get(self.slot(hash, is)?) {
             Some(&EMPTY) | None => None,
-            Some(&place) => Some(IndexHit { number: number(place) & !SHARED, shared: number(place) & SHARED != 0 }),
+            Some(&slot) => Some(IndexHit { number: number(slot) & !SHARED, shared: number(slot) & SHARED != 0 }),
         }
     }
 
-    /// Gives the key to a number, or says which has it already.
+    /// Inserts a number for a key, or returns the number that already has the key.
     pub fn insert(&mut self, hash: u32, claimant: u32, is: impl Fn(u32) -> bool) -> Option<IndexHit> {
         if let Some(held) = self.get(hash, is) {
             return Some(held);
         }
-        if 2 * (self.taken + 1) > self.places.len() {
+        if 2 * (self.used + 1) > self.slots.len() {
             self.grow();
         }
         self.put(u64::from(hash) << 32 | u64::from(claimant));
-        self.taken += 1;
+        self.used += 1;
         None
     }
 
-    /// Marks a key as held by several.
+    /// Marks a key as shared by several machines.
     pub fn mark_shared(&mut self, hash: u32, is: impl Fn(u32) -> bool) {
-        if let Some(place) = self.place(hash, is)
-            && self.places[place] != EMPTY
+        if let Some(slot) = self.slot(hash, is)
+            && self.slots[slot] != EMPTY
         {
-            self.places[place] |= u64::from(SHARED);
+            self.slots[slot] |= u64::from(SHARED);
         }
     }
 
-    /// Where the key is, or would be.
-    fn place(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<usize> {
-        let wanted = |place: u64| place == EMPTY || (place >> 32) as u32 == hash && is(number(place) & !SHARED);
+    /// The slot of the key, or the one for inserting it.
+    fn slot(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<usize> {
+        let fits = |slot: u64| slot == EMPTY || (slot >> 32) as u32 == hash && is(number(slot) & !SHARED);
         let home = self.home(hash);
-        (home..self.places.len()).chain(0..home).find(|&at| wanted(self.places[at]))
+        (home..self.slots.len()).chain(0..home).find(|&at| fits(self.slots[at]))
     }
 
-    /// The hash's share of the table: any size will do, not only powers of two.
+    /// The first slot for a hash, in proportion to the hash: the table may have any size, not only powers of two.
     fn home(&self, hash: u32) -> usize {
-        ((u64::from(hash) * self.places.len() as u64) >> 32) as usize
+        ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
     }
 
     fn grow(&mut self) {
-        let larger = KeyIndex::with_capacity(self.places.len().max(8));
-        let before = core::mem::replace(&mut self.places, larger.places);
-        before.into_iter().filter(|place| *place != EMPTY).for_each(|place| self.put(place));
+        let larger = KeyIndex::with_capacity(self.slots.len().max(8));
+        let before = core::mem::replace(&mut self.slots, larger.slots);
+        before.into_iter().filter(|slot| *slot != EMPTY).for_each(|slot| self.put(slot));
     }
 
-    fn put(&mut self, place: u64) {
-        let home = self.home((place >> 32) as u32);
-        let free = (home..self.places.len()).chain(0..home).find(|&at| self.places[at] == EMPTY);
-        self.places[free.expect("half of the places are free")] = place;
+    fn put(&mut self, slot: u64) {
+        let home = self.home((slot >> 32) as u32);
+        let free = (home..self.slots.len()).chain(0..home).find(|&at| self.slots[at] == EMPTY);
+        self.slots[free.expect("half of the slots are free")] = slot;
     }
 }
 
-fn number(place: u64) -> u32 {
-    place as u32
+fn number(slot: u64) -> u32 {
+    slot as u32
 }
 
-/// Multiplies and folds, eight octets at a time. It needs no secret: only the operator puts keys into a table, and
-/// nobody can make a look-up longer than these are apart.
+/// Multiplies and folds, eight octets at a time. It needs no secret: only the operator inserts keys, so no client can
+/// make lookups longer than these keys do.
 pub fn hash(key: &[u8]) -> u32 {
     hash_words(key, |word| word)
 }
 
-/// The same for a text whose case does not matter.
+/// As [`hash`], for a text whose ASCII case does not matter.
 pub fn hash_ignoring_case(key: &[u8]) -> u32 {
     hash_words(key, |word| word.map(|octet| octet.to_ascii_lowercase()))
 }
@@ -122,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_of_one_hash_stay_apart() {
+    fn keys_with_the_same_hash_stay_distinct() {
         let keys = ["web1", "web2", "web3"];
         let mut index = KeyIndex::default();
         for (number, key) in (0..).zip(keys) {
@@ -139,22 +142,22 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_addresses_lie_apart() {
+    fn consecutive_addresses_are_spread_over_the_table() {
         let mut index = KeyIndex::with_capacity(10_000);
         let mac = |number: u32| [0x52, 0x54, 0, (number >> 16) as u8, (number >> 8) as u8, number as u8];
         for number in 0..10_000 {
             assert_eq!(index.insert(hash(&mac(number)), number, |other| other == number), None);
         }
-        let strayed = |number: u32| {
-            let at = index.place(hash(&mac(number)), |other| other == number).unwrap();
-            at.wrapping_sub(index.home(hash(&mac(number)))).min(index.places.len())
+        let distance = |number: u32| {
+            let at = index.slot(hash(&mac(number)), |other| other == number).unwrap();
+            at.wrapping_sub(index.home(hash(&mac(number)))).min(index.slots.len())
         };
-        let steps: usize = (0..10_000).map(strayed).sum();
-        assert!(steps < 10_000, "{steps}: chance would have about 5000");
+        let steps: usize = (0..10_000).map(distance).sum();
+        assert!(steps < 10_000, "{steps}: a random function has about 5000");
     }
 
     #[test]
-    fn case_does_not_matter_where_it_should_not() {
+    fn only_one_of_the_hashes_ignores_case() {
         assert_eq!(hash_ignoring_case(b"ABC-123456789"), hash_ignoring_case(b"abc-123456789"));
         assert_ne!(hash(b"ABC-123456789"), hash(b"abc-123456789"));
         assert_ne!(hash(b""), hash(b"\0"));

@@ -1,5 +1,5 @@
-//! The machines that the operator knows: found by MAC address, UUID or serial number. There may be a million of them,
-//! so they lie in a few long arrays without a pointer or an allocation for each.
+//! The machines of the configuration, found by MAC address, UUID or serial number. There may be a million of them, so
+//! a few long arrays hold them, without a pointer or an allocation per machine.
 
 mod build;
 mod find;
@@ -7,7 +7,7 @@ mod index;
 
 use super::pattern::MacPattern;
 use super::profile::ProfileId;
-use crate::wire::pxe::MachineId as Stored;
+use crate::wire::pxe::MachineId as ClientUuid;
 use crate::wire::uuid::is_placeholder;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -18,95 +18,105 @@ use index::KeyIndex;
 pub use build::{MachinesBuilder, AddError};
 pub use find::{IdentityKind, DoubtfulEntry, Lookup, FoundEntry, Identity, ListingEntries, AmbiguousMachine, DoubtReason};
 
-/// An index into the list of machines.
+/// An index into [`Machines`].
 pub type MachineIndex = u32;
 
-/// A machine as the operator describes it.
+/// A machine's entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Machine<'a> {
+    /// Unique, at most 255 octets.
     pub name: &'a str,
+    /// Its MAC addresses.
     pub macs: &'a [[u8; 6]],
-    /// In printed order. Placeholders ([`is_placeholder`]) are none.
+    /// Its SMBIOS system UUID, in printed order. A placeholder ([`is_placeholder`]) counts as `None`.
     pub uuid: Option<[u8; 16]>,
-    /// Found whatever the case, as the patterns of rules are: it is often read off a label.
+    /// Its serial number. Lookups ignore ASCII case, as the patterns of rules do: people copy it from a label.
     pub serial: Option<&'a str>,
+    /// The profile that it boots; `None`: a rule or a default decides.
     pub profile: Option<ProfileId>,
+    /// When it boots that profile.
     pub policy: Policy,
-    /// For templates: a JSON object, or nothing.
+    /// Template variables: a JSON object, or empty.
     pub variables: &'a str,
 }
 
-/// When it boots its profile. Otherwise it boots its disk.
+/// When a machine boots its profile. Otherwise it boots its disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
-    /// Its entry does not say. It boots as with `Always`, unless it has used up a boot: the rest of the entry may be
-    /// missing because its file is half written.
+    /// The entry has no `boot` key. The machine boots as with `Always`, unless its boot-once is completed: the rest of
+    /// the entry may be missing because its file is half written.
     #[default]
     Unspecified,
+    /// Each time.
     Always,
-    /// Until the boot is used up (memory.rs remembers it).
+    /// Until its boot-once is completed (see `observations::boot_once`).
     Once,
+    /// Not at all.
     Never,
 }
 
 /// An identity that several entries list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedIdentity {
+    /// The kind of identity.
     pub by: IdentityKind,
+    /// The identity in printed form.
     pub identity: String,
-    /// The first of them.
+    /// The first of the entries, at most four.
     pub machines: Vec<MachineIndex>,
-    /// How many there are.
+    /// The number of entries.
     pub count: usize,
 }
 
-/// An entry that lists an identity which other entries list, too.
+/// An entry that lists an identity which other entries also list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sharer {
     by: IdentityKind,
-    /// What the identity's index leads to.
+    /// The identity's number in its index.
     key: u32,
     machine: MachineIndex,
 }
 
-/// Identities that several entries list are told in full up to this many, and of the entries that list one as many.
-const TOLD: usize = 20;
-const NAMED: usize = 4;
+/// The maximum of shared identities that [`Machines::shared_identities`] returns.
+const MAX_SHARED: usize = 20;
+/// The maximum of entries that it names for each identity.
+const MAX_NAMED: usize = 4;
 
+/// All machines of the configuration, with their indices.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Machines {
     records: Vec<Record>,
-    /// So many of them are entries. Of those behind, only marks know.
+    /// The number of entries. The records after them are removed entries, known from the boot-once state only.
     entries: usize,
-    /// One for each record; zeros for none.
+    /// One UUID per record; zeros for none.
     uuids: Vec<[u8; 16]>,
-    /// Those of one record after those of the other.
+    /// The addresses of all records, in the order of the records.
     macs: Vec<[u8; 6]>,
-    /// Whose each of them is; [`NONE`] where it is nobody's.
+    /// The machine of each address; [`NONE`] if the address identifies no machine.
     owners: Vec<MachineIndex>,
-    /// Every name with the serial number behind it, and every text of variables once.
+    /// Each name followed by the serial number, and each distinct text of variables once.
     text: String,
-    /// Where in `text` variables begin, and how long they are.
+    /// Start and length, in `text`, of each text of variables.
     variables: Vec<(u32, u32)>,
     names: KeyIndex,
     by_uuid: KeyIndex,
     by_serial: KeyIndex,
-    /// Leads into `macs`.
+    /// Its numbers are indices into `macs`.
     by_mac: KeyIndex,
-    /// Addresses of adapters that many machines share in turn.
+    /// Addresses of adapters that many machines use in turn.
     shared_macs: Vec<MacPattern>,
-    /// By identity, and there in the order in which they are looked at ([`Machines::place`]).
+    /// Sorted by identity, then in the order in which lookups examine them ([`Machines::sharer_order`]).
     sharers: Vec<Sharer>,
 }
 
-/// No machine, and no profile.
+/// No machine, or no profile.
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Record {
-    /// Where its name begins.
+    /// Start of its name in [`Machines::text`].
     text: u32,
-    /// Where its addresses begin; they end where those of the next begin.
+    /// Start of its addresses; they end at the start of the next record's.
     macs: u32,
     variables: u32,
     profile: u32,
@@ -116,8 +126,8 @@ struct Record {
 }
 
 impl Machines {
-    /// `shared-macs`: addresses that many machines share in turn; they are nobody's identity. Who wants to know which machine
-    /// was refused asks a [`Builder`].
+    /// Builds the list. `shared_macs`: addresses of adapters that many machines use in turn; they identify no machine.
+    /// Machines that cannot be added are left out; [`MachinesBuilder::add`] reports them.
     pub fn new(machines: &[Machine<'_>], shared_macs: &[MacPattern]) -> Machines {
         let mut builder = MachinesBuilder::default();
         for machine in machines {
@@ -126,31 +136,33 @@ impl Machines {
         builder.finish(shared_macs)
     }
 
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.entries
     }
 
-    /// Whether this is no entry, but was one when it used up its boot: its mark says which machine it is.
+    /// Whether the entry is gone from the configuration. The boot-once state has kept the machine's identities.
     pub fn is_removed_entry(&self, id: MachineIndex) -> bool {
         id as usize >= self.entries
     }
 
-    /// Whether any of them is to boot once.
+    /// Whether a machine has `boot = "once"`.
     pub fn has_boot_once(&self) -> bool {
         self.records.iter().any(|record| record.policy == Policy::Once)
     }
 
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.entries == 0
     }
 
-    /// The identities that several entries list, up to twenty of them, and how many there are.
+    /// The identities that several entries list, at most twenty, and the number of all of them.
     pub fn shared_identities(&self) -> (Vec<SharedIdentity>, usize) {
         let groups = || self.sharers.chunk_by(|one, other| (one.by, one.key) == (other.by, other.key));
-        let shared = groups().take(TOLD).map(|group| {
+        let shared = groups().take(MAX_SHARED).map(|group| {
             let mut machines: Vec<MachineIndex> = group.iter().map(|sharer| sharer.machine).collect();
             machines.sort_unstable();
-            machines.truncate(NAMED);
+            machines.truncate(MAX_NAMED);
             SharedIdentity { by: group[0].by, identity: self.printed(&group[0]), machines, count: group.len() }
         });
         (shared.collect(), groups().count())
@@ -159,26 +171,28 @@ impl Machines {
     fn printed(&self, sharer: &Sharer) -> String {
         match sharer.by {
             IdentityKind::Mac => MacPattern(self.macs[sharer.key as usize].map(Some)).to_string(),
-            IdentityKind::Uuid => Stored::from_uuid(self.uuids[sharer.key as usize]).to_string(),
+            IdentityKind::Uuid => ClientUuid::from_uuid(self.uuids[sharer.key as usize]).to_string(),
             IdentityKind::Serial | IdentityKind::Name => self.get(sharer.key).serial.unwrap_or_default().into(),
         }
     }
 
-    /// Of entries with the same identity, those come first that protect more: not all of many are looked at.
+    /// The sort key of a sharer. Of the entries with the same identity, those with more protection come first: lookups
+    /// examine a limited number.
     fn sharer_order(&self, sharer: &Sharer) -> (IdentityKind, u32, u8, MachineIndex) {
-        let protects = match self.records[sharer.machine as usize].policy {
+        let protection_rank = match self.records[sharer.machine as usize].policy {
             Policy::Never => 0,
             Policy::Once => 1,
             Policy::Unspecified => 2,
             Policy::Always => 3,
         };
-        (sharer.by, sharer.key, protects, sharer.machine)
+        (sharer.by, sharer.key, protection_rank, sharer.machine)
     }
 
+    /// The machine with this index. Panics if the index is out of range.
     pub fn get(&self, id: MachineIndex) -> Machine<'_> {
         let record = &self.records[id as usize];
-        let behind_name = record.text as usize + usize::from(record.name_length);
-        let serial = &self.text[behind_name..][..usize::from(record.serial_length)];
+        let name_end = record.text as usize + usize::from(record.name_length);
+        let serial = &self.text[name_end..][..usize::from(record.serial_length)];
         let (start, length) = self.variables[record.variables as usize];
         Machine {
             name: self.name(record),
@@ -191,7 +205,7 @@ impl Machines {
         }
     }
 
-    /// All of them, in the order of their numbers.
+    /// All entries, in the order of their indices.
     pub fn iter(&self) -> impl Iterator<Item = Machine<'_>> {
         (0..self.entries as MachineIndex).map(|id| self.get(id))
     }
@@ -214,7 +228,7 @@ fn is_key(uuid: &[u8; 16]) -> bool {
     !is_placeholder(uuid)
 }
 
-/// A million machines are no help in a log.
+/// Prints counts only: a log cannot hold a million machines.
 impl fmt::Debug for Machines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Machines")
