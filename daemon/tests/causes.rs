@@ -111,7 +111,7 @@ fn without_proc_it_is_said_that_who_has_a_port_is_not_known() {
     let arguments = ["--mount", "sh", "-c", without_proc, PROGRAM, "--boot-dir", "BOOT"];
     let server = Server::start_program("unshare", &host, &arguments);
     server.wait_for_line(
-        "relayed requests are not heard: UDP port 67 on 192.0.2.10 cannot be had: /proc/thread-self/net/udp does",
+        "cannot receive relayed requests: UDP port 67 on 192.0.2.10 cannot be had: /proc/thread-self/net/udp does",
     );
     let log = server.log();
     assert!(

@@ -176,7 +176,7 @@ fn a_reload_that_would_switch_a_family_on_or_off_is_refused_as_a_whole() {
             server.signal(Signal::SIGHUP);
             if refused {
                 server.wait_for_line(&format!("a change of `{key}` from none or to none needs a restart"));
-                server.wait_for_line("not reloaded");
+                server.wait_for_line("reload failed");
             } else {
                 server.wait_for_line("INFO  reloaded");
             }
@@ -189,7 +189,7 @@ fn a_reload_that_would_switch_a_family_on_or_off_is_refused_as_a_whole() {
 fn a_link_that_comes_after_the_start_is_heard_and_again_when_it_was_made_anew() {
     let host = Host::new();
     let server = Server::start(&host, &["-c", "CONFIG"]);
-    server.wait_for_line("no interface can be served yet");
+    server.wait_for_line("no interface to serve yet");
     for _ in 0..2 {
         let machine = plug_in(&host, "lan", 0);
         let (_, from) = Client::at_link_local(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
@@ -260,7 +260,7 @@ fn a_relay_is_answered_once_from_the_address_that_is_good_beyond_the_link() {
 fn relays_that_know_no_server_are_heard_still_when_the_only_link_was_made_anew() {
     let host = Host::new();
     let server = Server::start(&host, &["-c", "CONFIG"]);
-    server.wait_for_line("no interface can be served yet");
+    server.wait_for_line("no interface to serve yet");
     for round in 0..3 {
         let relay = plug_in(&host, "lan", 0);
         let socket = Client::at_address(&relay, "2001:db8::207", 547);

@@ -1,4 +1,4 @@
-//! A low limit of open files: what is left for clients, and who is told. Through the real binary, in network
+//! A low limit of open files: how many are left for clients, and the warnings. Through the real binary, in network
 //! namespaces. Needs root.
 
 mod netns;
@@ -12,18 +12,18 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-fn limited(files: &str) -> (TestSite, Server) {
+fn start_limited(files: &str) -> (TestSite, Server) {
     let (site, server) = TestSite::start();
     let server = server.kill_and_restart_by(&["prlimit", files, PROGRAM], &site.host);
     (site, server)
 }
 
 #[test]
-fn a_start_with_too_few_open_files_to_serve_anybody_fails_with_the_cure() {
+fn a_start_with_too_few_open_files_fails_with_advice() {
     for files in
         ["--nofile=12", "--nofile=16", "--nofile=20", "--nofile=32", "--nofile=48", "--nofile=64", "--nofile=72"]
     {
-        let (_site, mut server) = limited(files);
+        let (_site, mut server) = start_limited(files);
         assert_eq!(server.exit_code(), Some(1), "{}", server.log());
         let log = server.log();
         assert!(log.contains("too few open files"), "{files}: {log}");
@@ -32,55 +32,55 @@ fn a_start_with_too_few_open_files_to_serve_anybody_fails_with_the_cure() {
 }
 
 #[test]
-fn a_start_with_few_open_files_is_told_and_serves() {
-    for (files, told) in [("--nofile=112", true), ("--nofile=256", true), ("--nofile=1024", false)] {
-        let (site, server) = limited(files);
+fn a_start_with_few_open_files_logs_a_warning_and_serves() {
+    for (files, warned) in [("--nofile=112", true), ("--nofile=256", true), ("--nofile=1024", false)] {
+        let (site, server) = start_limited(files);
         server.wait_for_line("ready");
         let log = server.log();
-        assert_eq!(log.contains("leaves too few for clients"), told, "{files}: {log}");
-        assert_eq!(log.contains("LimitNOFILE="), told, "{files}: {log}");
+        assert_eq!(log.contains("leaves too few for clients"), warned, "{files}: {log}");
+        assert_eq!(log.contains("LimitNOFILE="), warned, "{files}: {log}");
         assert_eq!(site.boots_kernel(), [true; 3], "{files}: {}", server.log());
     }
 }
 
 #[test]
-fn clients_for_whom_there_is_no_room_are_counted_and_the_last_line_of_the_log_says_how_many() {
-    let (site, mut server) = limited("--nofile=112");
+fn clients_without_room_are_counted_in_the_last_line_of_the_log() {
+    let (site, mut server) = start_limited("--nofile=112");
     server.wait_for_line("ready");
     let (requests, pages): (Vec<UdpSocket>, Vec<TcpStream>) = site.machine.on(|| {
-        let asked = |_| {
+        let request = |_| {
             let socket = UdpSocket::bind("192.0.2.107:0").unwrap();
             socket.send_to(b"\0\x01linux\0octet\0", "192.0.2.10:69").unwrap();
             socket
         };
-        let loading = |_| {
+        let fetch = |_| {
             let mut page = TcpStream::connect("192.0.2.10:8080").unwrap();
             let _ = page.write_all(b"GET /linux HTTP/1.1\r\nHost: x\r\n\r\n");
             page
         };
-        ((0..9).map(asked).collect(), (0..6).map(loading).collect())
+        ((0..9).map(request).collect(), (0..6).map(fetch).collect())
     });
-    server.wait_for_line("there are as many transfers as the limit of open files allows");
-    server.wait_for_line("HTTP connections are in use: one of 192.0.2.107 was closed");
+    server.wait_for_line("the limit of open files allows no more transfers");
+    server.wait_for_line("HTTP connections are in use: closed one from 192.0.2.107");
     drop((requests, pages));
     server.signal(Signal::SIGTERM);
     assert_eq!(server.exit_code(), Some(0));
     let log = server.log();
     let last = log.lines().last().unwrap();
     assert!(last.contains("stopped; not answered: "), "{last}");
-    for label in ["tftp:no-descriptors 3", "http:crowded 2"] {
+    for label in ["tftp:open-file-limit 3", "http:connection-limit 2"] {
         assert!(last.contains(label), "{label}: {last}");
     }
 }
 
-/// The list that was there stands, and a host that lacks files for an hour does not fill its log.
+/// The server keeps its list of interfaces, and a host without free files does not flood its log.
 #[test]
-fn interfaces_that_cannot_be_watched_are_a_warning_once_a_minute() {
+fn a_failure_to_watch_the_interfaces_causes_one_warning_a_minute() {
     let (_site, server) = TestSite::start();
     let id = server.pid().to_string();
     let limit = |files: &str| assert!(Command::new("prlimit").args(["--pid", &id, files]).status().unwrap().success());
     limit("--nofile=16:");
-    // A reload watches anew.
+    // A reload starts a new watch.
     server.signal(Signal::SIGHUP);
     server.wait_for_line("cannot watch the network interfaces");
     thread::sleep(Duration::from_secs(4));

@@ -1,5 +1,5 @@
-//! Ports that are busy at the start and can be had later: taken then, offered then, and never taken from an owner who
-//! is only being restarted. With real sockets and a real dnsmasq, in network namespaces. Needs root.
+//! Ports that are busy at the start and become free later: the server opens and offers them then, but never takes a
+//! port from an owner that is only restarting. With real sockets and a real dnsmasq, in network namespaces. Needs root.
 
 mod netns;
 
@@ -25,37 +25,37 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Free for ten seconds, by looks five seconds apart, and some more for a busy machine.
-const LONG_ENOUGH: Duration = Duration::from_secs(40);
+/// The port must be free for ten seconds, checked every five seconds; some more for a busy host.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(40);
 
-const OURS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+const SERVER_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 
 #[test]
-fn ports_4011_and_8080_are_taken_when_they_are_free_also_by_a_server_with_no_more_rights_than_its_unit_gives() {
+fn ports_4011_and_8080_are_opened_when_they_are_free_even_with_only_the_capabilities_of_the_unit() {
     let (host, machine) = one_network();
     let boot = host.on(|| UdpSocket::bind("0.0.0.0:4011").unwrap());
     let http = host.on(|| TcpListener::bind("0.0.0.0:8080").unwrap());
-    let words = unprivileged_with("-all,+net_bind_service");
-    let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
-    let server = Server::start_program("setpriv", &host, &words);
+    let arguments = unprivileged_with("-all,+net_bind_service");
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
+    let server = Server::start_program("setpriv", &host, &arguments);
     server.wait_for_line("ready");
     let offer = wait_for("an offer", || offer(&machine, "ovmf-x64-discover"));
-    assert!(is_direct(&offer), "sent to a port that is not ours");
+    assert!(is_direct(&offer), "sent to a port that another process has");
     let script = wait_for("an offer", || self::offer(&machine, "ipxe-x64-discover"));
     assert_eq!(file(&script), "tftp://192.0.2.10/boot.ipxe");
 
     drop((boot, http));
-    for line in ["UDP port 4011 can be had at last", "TCP port 8080 can be had at last"] {
-        wait_up_to(LONG_ENOUGH, line, || server.log().contains(line).then_some(()));
+    for line in ["UDP port 4011 is open now", "TCP port 8080 is open now"] {
+        wait_up_to(RETRY_TIMEOUT, line, || server.log().contains(line).then_some(()));
         assert_eq!(server.log().matches(line).count(), 1);
     }
     let log = server.log();
     assert_eq!(log.matches("cannot be had").count(), 2, "said once of each: {log}");
-    // The lines are written as the ports open, and what is offered follows.
+    // The lines are logged as the ports open; the offers change afterwards.
     wait_for("the redirect shape", || {
         self::offer(&machine, "ovmf-x64-discover").filter(|redirect| !is_direct(redirect))
     });
-    assert_eq!(wait_for("an answer", || request_loader(&machine)), "ipxe.efi");
+    assert_eq!(wait_for("a reply", || request_loader(&machine)), "ipxe.efi");
     wait_for("a script by HTTP", || {
         let script = self::offer(&machine, "ipxe-x64-discover")?;
         (file(&script) == "http://192.0.2.10:8080/boot.ipxe").then_some(())
@@ -63,14 +63,14 @@ fn ports_4011_and_8080_are_taken_when_they_are_free_also_by_a_server_with_no_mor
     assert!(fetches(&machine, "http://192.0.2.10:8080/boot.ipxe"));
 }
 
-/// A container's user without the capability: a server that is "ready" and hears nothing would be worse than none.
+/// A container's user without the capability: a server that is "ready" but receives nothing would be worse than none.
 #[test]
-fn a_server_without_permission_for_its_ports_fails_with_the_cure_unless_it_is_told_to_do_without_them() {
+fn a_server_without_permission_for_its_ports_fails_with_advice_unless_the_ports_are_turned_off() {
     let (host, _) = one_network();
     let start = |flags: &[&str]| {
-        let words = unprivileged_with("-all");
-        let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
-        Server::start_program("setpriv", &host, &[&words, flags].concat())
+        let arguments = unprivileged_with("-all");
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
+        Server::start_program("setpriv", &host, &[&arguments, flags].concat())
     };
     let mut server = start(&["--no-http"]);
     assert_eq!(server.exit_code(), Some(1), "{}", server.log());
@@ -84,38 +84,40 @@ fn a_server_without_permission_for_its_ports_fails_with_the_cure_unless_it_is_to
 }
 
 #[test]
-fn port_69_is_taken_when_it_is_free_and_loaders_are_offered() {
+fn port_69_is_opened_when_it_is_free_and_loaders_are_offered() {
     let (host, machine) = one_network();
     let tftp = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
     let server = Server::start(&host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
-    assert!(request_loader(&machine).is_none(), "offered what nobody serves");
+    assert!(request_loader(&machine).is_none(), "offered a file without a server for it");
     drop(tftp);
-    let line = "UDP port 69 can be had at last: loaders are offered";
-    wait_up_to(LONG_ENOUGH, line, || server.log().contains(line).then_some(()));
-    assert_eq!(wait_for("an answer", || request_loader(&machine)), "ipxe.efi");
+    let line = "UDP port 69 is open now: this server offers loaders";
+    wait_up_to(RETRY_TIMEOUT, line, || server.log().contains(line).then_some(()));
+    assert_eq!(wait_for("a reply", || request_loader(&machine)), "ipxe.efi");
     assert!(fetches(&machine, "tftp://192.0.2.10/ipxe.efi"));
-    // A reload keeps what has become ours since the start.
+    // A reload keeps the ports that were opened since the start.
     server.signal(nix::sys::signal::Signal::SIGHUP);
     server.wait_for_line("INFO  reloaded");
-    assert_eq!(wait_for("an answer", || request_loader(&machine)), "ipxe.efi");
+    assert_eq!(wait_for("a reply", || request_loader(&machine)), "ipxe.efi");
 }
 
-/// What the warning advises: dnsmasq is told to share, and started again.
+/// As the warning advises: dnsmasq is reconfigured to share the port, and restarted.
 #[test]
-fn beside_a_dnsmasq_that_shares_port_67_at_last_broadcasts_are_heard_at_once_and_once() {
+fn once_dnsmasq_shares_port_67_each_broadcast_arrives_once() {
     for capabilities in ["-all,+net_bind_service", "-all,+net_bind_service,+net_raw"] {
         let (host, machine) = one_network();
         let dnsmasq = start_dnsmasq(&host, "");
-        let words = unprivileged_with(capabilities);
-        let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
-        let server = Server::start_program("setpriv", &host, &words);
+        let arguments = unprivileged_with(capabilities);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
+        let server = Server::start_program("setpriv", &host, &arguments);
         server.wait_for_line("ready");
         drop(dnsmasq);
         let dnsmasq = start_dnsmasq(&host, "--bind-dynamic");
-        server.wait_for_line("UDP port 67 can be had at last: broadcasts are heard beside the DHCP server");
+        server.wait_for_line(
+            "UDP port 67 is open now: this server receives DHCP broadcasts; the DHCP server now shares the port",
+        );
         wait_for("the end of the packet socket", || (packet_sockets(&host) == 0).then_some(()));
-        server.wait_for_line("requests that a relay sends to 192.0.2.10 are its business, not ours");
+        server.wait_for_line("it receives the requests that relays send to 192.0.2.10; this server does not");
 
         let client = client(&machine);
         let mut discover = vector("ovmf-x64-discover");
@@ -124,7 +126,7 @@ fn beside_a_dnsmasq_that_shares_port_67_at_last_broadcasts_are_heard_at_once_and
             client.send_to(&discover, "255.255.255.255:67").unwrap();
             let mut offers = [receive(&client), receive(&client)];
             offers.sort_by_key(|offer| offer[16..20].to_vec());
-            assert!(offers.iter().all(|offer| offer[4..8] == xid), "a third answer");
+            assert!(offers.iter().all(|offer| offer[4..8] == xid), "a third reply");
             assert!(offers[0][16..20] == [0; 4] && offers[1][16] == 192, "not one of each");
         }
         drop(dnsmasq);
@@ -132,117 +134,117 @@ fn beside_a_dnsmasq_that_shares_port_67_at_last_broadcasts_are_heard_at_once_and
 }
 
 #[test]
-fn port_67_is_left_to_a_dnsmasq_that_is_restarted_and_taken_minutes_after_its_end() {
+fn port_67_is_left_to_a_restarting_dnsmasq_and_opened_minutes_after_its_end() {
     let (host, machine) = one_network();
     let dnsmasq = start_dnsmasq(&host, "");
     let directory = boot_dir();
     let (mut loaded, start) = (loaded(directory.path()), Instant::now());
     let links = host.on(|| list(&LinkFilter::default()).unwrap());
-    let mut doors =
+    let mut listeners =
         host.on(|| without_capability(CapabilitySet::NET_RAW, || Listeners::open(&loaded.settings, &links, start).unwrap()));
-    assert!(!doors.opened.iter().any(is_port_67));
+    assert!(!listeners.opened.iter().any(is_port_67));
     let settings = loaded.settings.clone();
-    let look = |doors: &mut Listeners, seconds| {
-        host.on(|| doors.retry(&settings, start + Duration::from_secs(seconds)));
-        doors.opened.iter().any(is_port_67)
+    let look = |listeners: &mut Listeners, seconds| {
+        host.on(|| listeners.retry(&settings, start + Duration::from_secs(seconds)));
+        listeners.opened.iter().any(is_port_67)
     };
-    assert!(!look(&mut doors, 5));
+    assert!(!look(&mut listeners, 5));
     drop(dnsmasq);
     wait_until_free(&host);
-    assert!(!look(&mut doors, 4 + HOLD_OFF.as_secs()));
+    assert!(!look(&mut listeners, 4 + HOLD_OFF.as_secs()));
     let dnsmasq = start_dnsmasq(&host, "");
-    assert!(!look(&mut doors, 5 + HOLD_OFF.as_secs()));
+    assert!(!look(&mut listeners, 5 + HOLD_OFF.as_secs()));
     drop(dnsmasq);
     wait_until_free(&host);
     let last = 5 + 2 * HOLD_OFF.as_secs();
-    assert!(!look(&mut doors, last - 1));
-    assert!(!doors.shares_dhcp_port);
-    assert!(look(&mut doors, last) && doors.shares_dhcp_port);
-    assert!(!look_again(&host, &mut doors, &loaded), "it is ours now");
+    assert!(!look(&mut listeners, last - 1));
+    assert!(!listeners.shares_dhcp_port);
+    assert!(look(&mut listeners, last) && listeners.shares_dhcp_port);
+    assert!(!opens_more(&host, &mut listeners, &loaded), "opened twice");
 
-    let site = Site::build(&mut loaded, doors.open).unwrap();
+    let site = Site::build(&mut loaded, listeners.open).unwrap();
     let state = State::new(site, links, BootOnceState::new(directory.path()).unwrap());
     let mut running = Workers::new(Arc::new(state)).unwrap();
-    let dhcp = doors.opened.drain(..).filter(|door| matches!(door, Listener::Dhcp(..)));
+    let dhcp = listeners.opened.drain(..).filter(|door| matches!(door, Listener::Dhcp(..)));
     host.on(|| dhcp.for_each(|door| running.start(door).unwrap()));
     wait_for("an offer", || offer(&machine, "ovmf-x64-discover"));
 }
 
-/// It could not start again, and nothing is gained but relayed requests.
+/// dnsmasq could not restart, and the server would gain only relayed requests.
 #[test]
-fn where_a_packet_socket_hears_broadcasts_port_67_is_never_taken_from_a_dnsmasq_that_keeps_it() {
+fn with_a_packet_socket_port_67_is_never_taken_from_a_dnsmasq_that_does_not_share_it() {
     let (host, _machine) = one_network();
     let dnsmasq = start_dnsmasq(&host, "");
     let directory = boot_dir();
     let (loaded, start) = (loaded(directory.path()), Instant::now());
-    let mut doors = host.on(|| Listeners::open(&loaded.settings, &[], start).unwrap());
-    assert!(doors.opened.drain(..).any(|door| matches!(door, Listener::Dhcp(_, Socket::Packet(_)))));
+    let mut listeners = host.on(|| Listeners::open(&loaded.settings, &[], start).unwrap());
+    assert!(listeners.opened.drain(..).any(|door| matches!(door, Listener::Dhcp(_, Socket::Packet(_)))));
     drop(dnsmasq);
     wait_until_free(&host);
-    let late = start + 100 * HOLD_OFF;
-    host.on(|| doors.retry(&loaded.settings, late));
-    assert!(doors.opened.is_empty());
+    let much_later = start + 100 * HOLD_OFF;
+    host.on(|| listeners.retry(&loaded.settings, much_later));
+    assert!(listeners.opened.is_empty());
     drop(start_dnsmasq(&host, ""));
     wait_until_free(&host);
     let _sharing = start_dnsmasq(&host, "--bind-dynamic");
-    host.on(|| doors.retry(&loaded.settings, late));
-    assert!(doors.opened.iter().any(is_port_67) && doors.shares_dhcp_port);
+    host.on(|| listeners.retry(&loaded.settings, much_later));
+    assert!(listeners.opened.iter().any(is_port_67) && listeners.shares_dhcp_port);
 }
 
 #[test]
-fn an_old_files_tftp_server_is_not_replaced_when_it_ends() {
+fn the_tftp_server_of_a_legacy_file_is_not_replaced_when_it_ends() {
     let (host, _machine) = one_network();
     let links = host.on(|| list(&LinkFilter::default()).unwrap());
     let directory = boot_dir();
     let (mut loaded, start) = (loaded(directory.path()), Instant::now());
     loaded.settings.ipv6_interfaces = None;
-    for (enabled, taken) in [(Enabled::IfLocal(OURS), false), (Enabled::Yes, true)] {
-        // Of both families.
-        let theirs = host.on(|| UdpSocket::bind("[::]:69").unwrap());
+    for (enabled, taken) in [(Enabled::IfLocal(SERVER_ADDRESS), false), (Enabled::Yes, true)] {
+        // A socket of both families.
+        let other_socket = host.on(|| UdpSocket::bind("[::]:69").unwrap());
         (loaded.settings.tftp.enabled, loaded.settings.http.enabled) = (enabled, enabled);
-        let mut doors = host.on(|| Listeners::open(&loaded.settings, &links, start).unwrap());
-        drop(theirs);
+        let mut listeners = host.on(|| Listeners::open(&loaded.settings, &links, start).unwrap());
+        drop(other_socket);
         host.on(|| {
             wait_for("the end of the socket", || bound_sockets(Transport::Udp, 69).unwrap().is_empty().then_some(()));
-            doors.retry(&loaded.settings, start + Duration::from_secs(9));
-            assert!(!doors.open.tftp && !doors.open.tftp6, "its owner may only be restarted");
-            doors.retry(&loaded.settings, start + Duration::from_secs(1000));
+            listeners.retry(&loaded.settings, start + Duration::from_secs(9));
+            assert!(!listeners.open.tftp && !listeners.open.tftp6, "its owner may be restarting");
+            listeners.retry(&loaded.settings, start + Duration::from_secs(1000));
         });
-        assert_eq!((doors.open.tftp, doors.open.tftp6), (taken, taken), "{enabled:?}");
-        drop(doors);
+        assert_eq!((listeners.open.tftp, listeners.open.tftp6), (taken, taken), "{enabled:?}");
+        drop(listeners);
         wait_until_free(&host);
     }
 }
 
 #[test]
-fn a_port_that_we_may_not_have_is_not_tried_again() {
+fn a_port_without_permission_is_not_retried() {
     let (host, _machine) = one_network();
-    let theirs = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
+    let other_socket = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
     let directory = boot_dir();
     let (loaded, start) = (loaded(directory.path()), Instant::now());
-    let mut doors = host.on(|| Listeners::open(&loaded.settings, &[], start).unwrap());
-    drop(theirs);
+    let mut listeners = host.on(|| Listeners::open(&loaded.settings, &[], start).unwrap());
+    drop(other_socket);
     host.on(|| {
         wait_for("the end of the socket", || bound_sockets(Transport::Udp, 69).unwrap().is_empty().then_some(()));
-        let late = start + Duration::from_secs(60);
-        without_capability(CapabilitySet::NET_BIND_SERVICE, || doors.retry(&loaded.settings, late));
-        doors.retry(&loaded.settings, late);
+        let much_later = start + Duration::from_secs(60);
+        without_capability(CapabilitySet::NET_BIND_SERVICE, || listeners.retry(&loaded.settings, much_later));
+        listeners.retry(&loaded.settings, much_later);
     });
-    assert!(!doors.open.tftp);
+    assert!(!listeners.open.tftp);
 }
 
 fn is_port_67(door: &Listener) -> bool {
     matches!(door, Listener::Dhcp(address, Socket::Udp(_)) if address.ip() == Ipv4Addr::BROADCAST)
 }
 
-/// Whether more is opened, much later.
-fn look_again(host: &Host, doors: &mut Listeners, loaded: &Loaded) -> bool {
-    let before = doors.opened.len();
-    host.on(|| doors.retry(&loaded.settings, Instant::now() + 100 * HOLD_OFF));
-    doors.opened.len() > before
+/// Whether another port is opened, much later.
+fn opens_more(host: &Host, listeners: &mut Listeners, loaded: &Loaded) -> bool {
+    let before = listeners.opened.len();
+    host.on(|| listeners.retry(&loaded.settings, Instant::now() + 100 * HOLD_OFF));
+    listeners.opened.len() > before
 }
 
-/// Nothing configured but this boot directory, and that there is no IPv6.
+/// A configuration with only this boot directory, without IPv6.
 fn loaded(directory: &Path) -> Loaded {
     let flags = Flags { boot_dir: Some(directory.to_owned()), ..Flags::default() };
     let mut loaded = load_from_dir(&flags, "/nowhere".as_ref()).unwrap();
@@ -250,20 +252,20 @@ fn loaded(directory: &Path) -> Loaded {
     loaded
 }
 
-/// Comes back when it has its sockets. Without further words it keeps port 67 for itself.
-fn start_dnsmasq(host: &Host, words: &str) -> Peer {
+/// Returns when dnsmasq has its sockets. Without further arguments it does not share port 67.
+fn start_dnsmasq(host: &Host, arguments: &str) -> Peer {
     host.on(|| {
         let before = bound_sockets(Transport::Udp, 67).unwrap().len();
         let dnsmasq = Peer::start(&format!(
             "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=et* --leasefile-ro \
-             --dhcp-authoritative --dhcp-range=192.0.2.200,192.0.2.220,1h --user=root --pid-file= --no-ping {words}"
+             --dhcp-authoritative --dhcp-range=192.0.2.200,192.0.2.220,1h --user=root --pid-file= --no-ping {arguments}"
         ));
         wait_for("dnsmasq", || (bound_sockets(Transport::Udp, 67).unwrap().len() > before).then_some(()));
         dnsmasq
     })
 }
 
-/// A closed socket may live on for a moment in a process that another test is just starting.
+/// A closed socket may remain open for a moment in a process that another test is just starting.
 fn wait_until_free(host: &Host) {
     host.on(|| wait_for("a free port 67", || bound_sockets(Transport::Udp, 67).unwrap().is_empty().then_some(())));
 }
@@ -272,7 +274,7 @@ fn packet_sockets(host: &Host) -> usize {
     host.on(|| fs::read_to_string("/proc/thread-self/net/packet").unwrap().lines().skip(1).count())
 }
 
-/// What we offer for this packet, as against a DHCP server.
+/// The server's offer for this packet.
 fn offer(machine: &Host, name: &str) -> Option<Vec<u8>> {
     let client = client(machine);
     client.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
@@ -283,7 +285,7 @@ fn offer(machine: &Host, name: &str) -> Option<Vec<u8>> {
 }
 
 fn client(machine: &Host) -> UdpSocket {
-    // As for port 67, of the one before.
+    // The previous client's socket may remain open for a moment, as for port 67.
     let client = machine.on(|| wait_for("the machine's port 68", || UdpSocket::bind("0.0.0.0:68").ok()));
     socket2::SockRef::from(&client).bind_device(Some(b"eth0")).unwrap();
     client.set_broadcast(true).unwrap();

@@ -1,4 +1,4 @@
-//! Files that never end or never come, and reloads that come in a storm. Through the real binary. Needs root.
+//! Special files, files on dead storage, and floods of reloads. Through the real binary. Needs root.
 
 mod netns;
 
@@ -14,9 +14,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A8: they used to be read without end, or to be waited for.
+/// Reading such a file could block, or never end.
 #[test]
-fn what_is_no_regular_file_is_refused_at_once_wherever_it_stands() {
+fn special_files_are_refused_at_once_wherever_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     for sub in ["conf.d", "machines", "templates"] {
@@ -32,29 +32,29 @@ fn what_is_no_regular_file_is_refused_at_once_wherever_it_stands() {
         ("templates/a.cfg", "this cannot be read"),
     ] {
         mkfifo(&at(name), Mode::S_IRWXU).unwrap();
-        let (status, told) = check(&at("proxydhcpd.toml"));
+        let (status, output) = check(&at("proxydhcpd.toml"));
         let why = format!("{what}: it is a named pipe, and not a regular file");
-        assert!(status == Some(2) && told.contains(&why) && told.contains(name), "{name}: {status:?} {told}");
+        assert!(status == Some(2) && output.contains(&why) && output.contains(name), "{name}: {status:?} {output}");
         fs::remove_file(at(name)).unwrap();
     }
     symlink("/dev/zero", at("machines/a.csv")).unwrap();
-    let (status, told) = check(&at("proxydhcpd.toml"));
-    assert!(status == Some(2) && told.contains("it is a device, and not a regular file"), "{told}");
+    let (status, output) = check(&at("proxydhcpd.toml"));
+    assert!(status == Some(2) && output.contains("it is a device, and not a regular file"), "{output}");
     fs::remove_file(at("machines/a.csv")).unwrap();
     for (link, why) in [("/dev/zero", "it is a device"), ("pipe", "it is a named pipe")] {
         let _ = mkfifo(&at("pipe"), Mode::S_IRWXU);
         let _ = fs::remove_file(at("linked.toml"));
         symlink(link, at("linked.toml")).unwrap();
-        let (status, told) = check(&at("linked.toml"));
-        assert!(status == Some(2) && told.contains(why), "{told}");
+        let (status, output) = check(&at("linked.toml"));
+        assert!(status == Some(2) && output.contains(why), "{output}");
     }
     fs::File::create(at("long.toml")).unwrap().set_len((64 << 20) + 1).unwrap();
-    let (status, told) = check(&at("long.toml"));
-    assert!(status == Some(2) && told.contains("it is longer than 64 MiB"), "{told}");
+    let (status, output) = check(&at("long.toml"));
+    assert!(status == Some(2) && output.contains("it is longer than 64 MiB"), "{output}");
 }
 
 #[test]
-fn a_reload_of_what_is_no_regular_file_fails_and_the_next_one_happens() {
+fn a_reload_of_a_special_file_fails_and_the_next_reload_works() {
     let (host, _machine) = one_network();
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "");
     server.wait_for_line("ready");
@@ -64,16 +64,16 @@ fn a_reload_of_what_is_no_regular_file_fails_and_the_next_one_happens() {
     mkfifo(&file, Mode::S_IRWXU).unwrap();
     server.signal(Signal::SIGHUP);
     server.wait_for_line("it is a named pipe, and not a regular file");
-    server.wait_for_line("not reloaded");
+    server.wait_for_line("reload failed");
     fs::remove_file(&file).unwrap();
     fs::write(&file, text).unwrap();
     server.signal(Signal::SIGHUP);
     server.wait_for_line("INFO  reloaded");
 }
 
-/// As on network storage that is gone: the file is regular, and whoever opens it waits.
+/// As on dead network storage: the file is regular, and opening it blocks.
 #[test]
-fn a_reload_that_stands_still_is_told_of_and_another_one_happens() {
+fn a_reload_that_hangs_causes_a_warning_and_the_next_reload_works() {
     let (host, _machine) = one_network();
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "");
     server.wait_for_line("ready");
@@ -83,7 +83,7 @@ fn a_reload_that_stands_still_is_told_of_and_another_one_happens() {
     server.signal(Signal::SIGHUP);
     lease.wait_until_opened();
     wait_up_to(Duration::from_secs(40), "the warning", || {
-        server.log().contains("the reload that began 30 s ago has not ended").then_some(())
+        server.log().contains("the reload that started 30 s ago is still waiting for a file").then_some(())
     });
     assert!(!server.log().contains("INFO  reloaded"), "{}", server.log());
     fs::write(at("new"), text).unwrap();
@@ -95,11 +95,11 @@ fn a_reload_that_stands_still_is_told_of_and_another_one_happens() {
 }
 
 #[test]
-fn a_storm_of_signals_is_answered_once_a_second_and_says_nothing_twice() {
+fn a_flood_of_signals_causes_one_reload_a_second_without_repeated_warnings() {
     let (host, _machine) = one_network();
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "");
     server.wait_for_line("ready");
-    // Its files are as old as it is, so it may look at them once more.
+    // The files are as old as the server, so it may reload them once more.
     std::thread::sleep(Duration::from_secs(5));
     let before = server.log().lines().count();
     let began = Instant::now();
@@ -115,12 +115,12 @@ fn a_storm_of_signals_is_answered_once_a_second_and_says_nothing_twice() {
     assert!(more <= reloads + 2, "{more} lines of {reloads} reloads: {log}");
 }
 
-/// Its status, and what it says is wrong.
+/// The exit status of `check`, and its errors.
 fn check(file: &Path) -> (Option<i32>, String) {
     let mut program = Command::new("timeout");
     program.args(["20", PROGRAM, "check", "-b"]).arg(file.parent().unwrap()).arg("-c").arg(file);
     program.env("STATE_DIRECTORY", file.parent().unwrap().join("state"));
     let output = Host::new().on(|| program.stdin(Stdio::null()).output().unwrap());
-    let told = String::from_utf8(output.stderr).unwrap();
-    (output.status.code(), told)
+    let errors = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), errors)
 }

@@ -1,5 +1,5 @@
-//! The running server: what it says and does when ports are taken, interfaces come and go, files change, signals
-//! arrive. Through the real binary, in network namespaces. Needs root.
+//! The running server: busy ports, changes of interfaces and files, signals. Through the real binary, in network
+//! namespaces. Needs root.
 
 mod netns;
 
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const WITHOUT_CAP_NET_RAW: [&str; 3] = ["--bounding-set=-net_raw", "--", PROGRAM];
 
 #[test]
-fn busy_tftp_and_http_ports_are_told_with_their_holder_and_the_plan_follows() {
+fn busy_tftp_and_http_ports_cause_warnings_with_their_owner_and_are_not_offered() {
     let (host, machine) = one_network();
     let _tftp = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
     let _http = host.on(|| std::net::TcpListener::bind("0.0.0.0:8080").unwrap());
@@ -30,12 +30,12 @@ fn busy_tftp_and_http_ports_are_told_with_their_holder_and_the_plan_follows() {
     for port in ["UDP port 69", "TCP port 8080"] {
         assert!(log.lines().any(|line| line.contains("WARN") && line.contains(port) && line.contains(&us)), "{log}");
     }
-    // Neither a loader nor a script is offered now.
-    assert!(request_loader(&machine).is_none(), "offered what nobody serves");
+    // The server offers neither a loader nor a script now.
+    assert!(request_loader(&machine).is_none(), "offered a file without a server for it");
 }
 
 #[test]
-fn the_start_says_once_which_loaders_secure_boot_would_refuse() {
+fn the_start_logs_once_the_loaders_that_secure_boot_would_refuse() {
     let (host, _machine) = one_network();
     let server = Server::start(&host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
@@ -46,16 +46,16 @@ fn the_start_says_once_which_loaders_secure_boot_would_refuse() {
 }
 
 #[test]
-fn without_one_dhcp_socket_it_ends_with_status_1_and_says_who_has_the_ports() {
+fn without_any_dhcp_socket_it_exits_with_status_1_and_names_the_owners_of_the_ports() {
     let (host, _machine) = one_network();
     let _dhcp = host.on(|| UdpSocket::bind("0.0.0.0:67").unwrap());
     let _boot = host.on(|| UdpSocket::bind("0.0.0.0:4011").unwrap());
     let output = run_by("setpriv", &host, &[&WITHOUT_CAP_NET_RAW[..], &["--boot-dir", "/nowhere"]].concat());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
     assert!(
-        said.contains("UDP port 67") && said.contains("UDP port 4011") && said.contains("nothing to serve"),
-        "{said}"
+        printed.contains("UDP port 67") && printed.contains("UDP port 4011") && printed.contains("nothing to serve"),
+        "{printed}"
     );
 }
 
@@ -68,15 +68,15 @@ fn port_4011_alone_is_enough_to_go_on() {
     server.wait_for_line("ready");
     let log = server.log();
     let us = format!("(pid {}) on 0.0.0.0 has it", std::process::id());
-    let warning = log.lines().find(|line| line.contains("broadcasts are not heard")).unwrap_or_else(|| panic!("{log}"));
+    let warning = log.lines().find(|line| line.contains("no DHCP broadcasts")).unwrap_or_else(|| panic!("{log}"));
     assert!(["WARN", "UDP port 67", &us, "CAP_NET_RAW"].iter().all(|part| warning.contains(part)), "{warning}");
     assert!(!log.contains("DHCP on port 67"), "{log}");
     assert!(request_loader(&machine).is_some());
 }
 
-/// And the port stays free for its owner, who may start again at any time.
+/// And the port stays free for its owner, which may restart at any time.
 #[test]
-fn with_cap_net_raw_a_port_67_that_is_somebody_elses_is_served_beside_them() {
+fn with_cap_net_raw_it_serves_through_a_packet_socket_if_another_process_has_port_67() {
     let (host, machine) = one_network();
     let dhcp = host.on(|| UdpSocket::bind("0.0.0.0:67").unwrap());
     let words = unprivileged_with("-all,+net_bind_service,+net_raw");
@@ -84,23 +84,23 @@ fn with_cap_net_raw_a_port_67_that_is_somebody_elses_is_served_beside_them() {
     let server = Server::start_program("setpriv", &host, &words);
     server.wait_for_line("ready");
     let log = server.log();
-    let holder = "on 0.0.0.0 has UDP port 67 for itself";
-    assert!(log.lines().any(|line| line.contains("INFO") && line.contains(holder)), "{log}");
+    let owner = "on 0.0.0.0 does not share UDP port 67";
+    assert!(log.lines().any(|line| line.contains("INFO") && line.contains(owner)), "{log}");
     assert!(log.contains("DHCP on port 67") && !log.contains("WARN"), "{log}");
-    // It does not wait for a chance to take the port: this is what it would have said of its address.
-    assert!(!log.contains("requests that a relay sends to"), "{log}");
+    // It does not try to take the port later: it would have logged this about its address.
+    assert!(!log.contains("requests that relays send to"), "{log}");
 
     let client = machine.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
     socket2::SockRef::from(&client).bind_device(Some(b"eth0")).unwrap();
     client.set_broadcast(true).unwrap();
     client.set_read_timeout(Some(TIMEOUT)).unwrap();
     client.send_to(&vector("ovmf-x64-discover"), "255.255.255.255:67").unwrap();
-    let (mut offer, mut heard) = ([0; 1500], [0; 1500]);
+    let (mut offer, mut received) = ([0; 1500], [0; 1500]);
     let (_, from) = client.recv_from(&mut offer).unwrap();
     assert_eq!(from, "192.0.2.10:67".parse().unwrap());
-    assert_eq!((offer[0], &offer[16..20]), (2, &[0; 4][..]), "no proxy's offer");
+    assert_eq!((offer[0], &offer[16..20]), (2, &[0; 4][..]), "not a proxyDHCP offer");
     dhcp.set_read_timeout(Some(TIMEOUT)).unwrap();
-    dhcp.recv(&mut heard).unwrap();
+    dhcp.recv(&mut received).unwrap();
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn it_waits_for_interfaces_and_follows_them() {
     machine.run("ip address add 192.0.2.107/24 dev eth0");
     host.run("ip address add 192.0.2.10/24 dev eth0");
     server.wait_for_line("serving eth0 as 192.0.2.10");
-    wait_for("an answer from the new address", || request_loader(&machine));
+    wait_for("a reply from the new address", || request_loader(&machine));
 
     host.run("ip address add 198.51.100.10/24 dev eth0\nip address del 192.0.2.10/24 dev eth0");
     server.wait_for_line("serving eth0 as 198.51.100.10");
@@ -125,7 +125,7 @@ fn it_waits_for_interfaces_and_follows_them() {
 }
 
 #[test]
-fn a_reload_takes_the_boot_dir_as_a_whole_and_a_broken_file_changes_nothing() {
+fn a_reload_reads_the_boot_dir_as_a_whole_and_a_broken_file_changes_nothing() {
     let (host, machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
@@ -135,7 +135,7 @@ fn a_reload_takes_the_boot_dir_as_a_whole_and_a_broken_file_changes_nothing() {
     let good = fs::read_to_string(&config).unwrap();
     fs::write(&config, "boot-dir = 7\n").unwrap();
     server.signal(Signal::SIGHUP);
-    server.wait_for_line("not reloaded");
+    server.wait_for_line("reload failed");
     assert!(server.log().contains(&format!("{}:1:12", config.display())), "{}", server.log());
     assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
 
@@ -148,18 +148,18 @@ fn a_reload_takes_the_boot_dir_as_a_whole_and_a_broken_file_changes_nothing() {
 }
 
 #[test]
-fn a_change_of_the_files_is_taken_over_without_a_signal_and_a_broken_one_is_told_once() {
+fn changed_files_are_loaded_without_a_signal_and_an_error_is_logged_once() {
     let (host, machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
     assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
-    // The first look is what all others are held against.
+    // Later checks are compared with the first.
     std::thread::sleep(Duration::from_secs(1));
 
     let config = server.directory.path().join("proxydhcpd.toml");
     let good = fs::read_to_string(&config).unwrap();
     fs::write(&config, "boot-dir = 7\n").unwrap();
-    server.wait_for_line("not reloaded");
+    server.wait_for_line("reload failed");
     assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
 
     fs::rename(server.boot.path().join("ipxe.efi"), server.boot.path().join("snponly.efi")).unwrap();
@@ -167,29 +167,29 @@ fn a_change_of_the_files_is_taken_over_without_a_signal_and_a_broken_one_is_told
     fs::rename(config.with_extension("new"), &config).unwrap();
     server.wait_for_line("INFO  reloaded");
     assert_eq!(request_loader(&machine).as_deref(), Some("snponly.efi"));
-    assert_eq!(server.log().matches("not reloaded").count(), 1, "{}", server.log());
+    assert_eq!(server.log().matches("reload failed").count(), 1, "{}", server.log());
 }
 
 #[test]
-fn a_file_beside_the_main_one_is_taken_over_and_a_broken_one_changes_nothing() {
+fn files_in_conf_d_are_reloaded_and_a_broken_one_changes_nothing() {
     let (host, machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
-    let beside = server.directory.path().join("conf.d");
-    fs::create_dir(&beside).unwrap();
+    let conf_d = server.directory.path().join("conf.d");
+    fs::create_dir(&conf_d).unwrap();
     let profile = |loader: &str| format!("[profile.x]\nloaders = {{ uefi-x64 = \"{loader}\" }}\n");
     fs::copy(server.boot.path().join("ipxe.efi"), server.boot.path().join("grub.efi")).unwrap();
-    fs::write(beside.join("x.toml"), profile("grub.efi")).unwrap();
-    fs::write(beside.join("y.toml"), "default-profile = \"x\"\n").unwrap();
+    fs::write(conf_d.join("x.toml"), profile("grub.efi")).unwrap();
+    fs::write(conf_d.join("y.toml"), "default-profile = \"x\"\n").unwrap();
     server.signal(Signal::SIGHUP);
     server.wait_for_line("INFO  reloaded");
     assert_eq!(request_loader(&machine).as_deref(), Some("grub.efi"));
 
-    // Both what the files say and what they lead to.
+    // Errors of the text, and of the files that it names.
     for (broken, place) in
         [(profile("gone.efi"), "x.toml:2:24: gone.efi"), ("[profil.x]\n".into(), "x.toml:1:2: unknown")]
     {
-        fs::write(beside.join("x.toml"), broken).unwrap();
+        fs::write(conf_d.join("x.toml"), broken).unwrap();
         server.signal(Signal::SIGHUP);
         server.wait_for_line(place);
         assert_eq!(request_loader(&machine).as_deref(), Some("grub.efi"));
@@ -212,7 +212,7 @@ fn a_change_that_needs_new_ports_is_refused_as_a_whole() {
 }
 
 #[test]
-fn start_and_reload_tell_all_that_is_wrong_in_the_text_and_with_the_files() {
+fn start_and_reload_report_errors_of_the_text_and_of_the_files_together() {
     let (host, machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
@@ -227,13 +227,13 @@ fn start_and_reload_tell_all_that_is_wrong_in_the_text_and_with_the_files() {
     assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
 
     let started = run(&host, &["-c", config.to_str().unwrap()]);
-    let said = String::from_utf8_lossy(&started.stderr);
-    assert_eq!(started.status.code(), Some(2), "{said}");
-    assert!(said.contains("unknown key `profil`") && said.contains("gone.efi cannot be offered"), "{said}");
+    let printed = String::from_utf8_lossy(&started.stderr);
+    assert_eq!(started.status.code(), Some(2), "{printed}");
+    assert!(printed.contains("unknown key `profil`") && printed.contains("gone.efi cannot be offered"), "{printed}");
 }
 
 #[test]
-fn files_are_served_only_where_machines_are_and_to_whoever_was_offered_them() {
+fn files_are_served_only_at_the_addresses_of_served_interfaces() {
     let (host, machine) = one_network();
     let elsewhere = Host::new();
     host.cable("eth1", &elsewhere, "eth0");
@@ -247,7 +247,7 @@ fn files_are_served_only_where_machines_are_and_to_whoever_was_offered_them() {
     };
     for (from, address, served) in [
         (&machine, "192.0.2.10", true),
-        // By an interface that is not served, to an address that is: a machine behind a router.
+        // Through an interface that is not served, to the address of a served one: a machine behind a router.
         (&elsewhere, "192.0.2.10", true),
         (&elsewhere, "198.51.100.10", false),
     ] {
@@ -256,11 +256,11 @@ fn files_are_served_only_where_machines_are_and_to_whoever_was_offered_them() {
     }
     server.signal(Signal::SIGTERM);
     assert_eq!(server.exit_code(), Some(0));
-    assert!(server.log().contains("not answered: tftp:unserved-link "), "{}", server.log());
+    assert!(server.log().contains("not answered: tftp:unserved-interface "), "{}", server.log());
 }
 
 #[test]
-fn more_transfers_than_there_can_be_files_open_are_warned_of() {
+fn max_transfers_above_the_limit_of_open_files_causes_a_warning() {
     let (host, _machine) = one_network();
     for (most, warned) in [("100", false), ("1048576", true)] {
         let server = Server::start(&host, &["--boot-dir", "BOOT", "--max-transfers", most]);
@@ -270,12 +270,12 @@ fn more_transfers_than_there_can_be_files_open_are_warned_of() {
 }
 
 #[test]
-fn an_old_file_whose_tftpd_is_another_address_of_ours_makes_us_serve_its_files() {
+fn a_legacy_file_whose_tftpd_is_a_local_address_enables_tftp_and_http() {
     let (host, machine) = one_network();
     host.run("ip address add 192.0.2.11/24 dev eth0");
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("proxy.ini");
-    fs::write(&file, old_file("listen_address = 192.0.2.10").replace("192.0.2.99", "192.0.2.11")).unwrap();
+    fs::write(&file, legacy_file("listen_address = 192.0.2.10").replace("192.0.2.99", "192.0.2.11")).unwrap();
     let server = Server::start(&host, &["-c", file.to_str().unwrap(), "--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
     assert!(server.log().contains("TFTP on port 69, HTTP on port 8080"), "{}", server.log());
@@ -285,15 +285,15 @@ fn an_old_file_whose_tftpd_is_another_address_of_ours_makes_us_serve_its_files()
     assert!(machine.on(|| Command::new("curl").args(arguments).status().unwrap().success()));
     drop(server);
 
-    // Somebody else serves there: ours stay off, both of them.
+    // Another server has the port: TFTP and HTTP both stay off.
     let _other = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
     let server = Server::start(&host, &["-c", file.to_str().unwrap(), "--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
-    assert!(server.log().contains("our own TFTP and HTTP are off"), "{}", server.log());
+    assert!(server.log().contains("this server's TFTP and HTTP are off"), "{}", server.log());
 }
 
 #[test]
-fn a_machine_gets_one_line_in_ten_seconds_and_the_rest_is_summed_up_at_the_end() {
+fn a_machine_gets_one_line_in_ten_seconds_and_the_rest_is_summarized_at_the_end() {
     let (host, machine) = one_network();
     let mut server = Server::start(&host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
@@ -305,12 +305,12 @@ fn a_machine_gets_one_line_in_ten_seconds_and_the_rest_is_summed_up_at_the_end()
     let log = server.log();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains(" on eth0: ")).collect();
     let [line] = lines[..] else { panic!("{log}") };
-    assert!(line.ends_with("(loader for x64 UEFI, redirect)"), "of profiles, where there are none: {line}");
+    assert!(line.ends_with("(loader for x64 UEFI, redirect)"), "names a profile, but there are none: {line}");
     assert!(log.contains("3 more answers in the last minute"), "{log}");
 }
 
 #[test]
-fn sigterm_lets_a_transfer_finish_and_ends_with_status_0() {
+fn sigterm_lets_a_transfer_finish_and_exits_with_status_0() {
     let (host, machine) = one_network();
     let mut server = Server::start(&host, &["--boot-dir", "BOOT"]);
     let big = fs::File::create(server.boot.path().join("big")).unwrap();
@@ -329,7 +329,7 @@ fn sigterm_lets_a_transfer_finish_and_ends_with_status_0() {
 }
 
 #[test]
-fn sigterm_waits_no_longer_than_two_seconds_for_a_client_that_takes_nothing() {
+fn sigterm_waits_no_longer_than_two_seconds_for_a_stalled_client() {
     let (host, machine) = one_network();
     let mut server = Server::start(&host, &["--boot-dir", "BOOT"]);
     fs::File::create(server.boot.path().join("big")).unwrap().set_len(64 << 20).unwrap();
@@ -344,19 +344,19 @@ fn sigterm_waits_no_longer_than_two_seconds_for_a_client_that_takes_nothing() {
 }
 
 #[test]
-fn the_background_process_serves_when_its_caller_has_ended_with_0() {
+fn the_background_process_serves_once_its_parent_has_exited_with_0() {
     let (host, machine) = one_network();
     let (boot, directory) = (boot_dir(), tempfile::tempdir().unwrap());
-    fs::write(directory.path().join("our.toml"), format!("boot-dir = {:?}\n", boot.path())).unwrap();
+    fs::write(directory.path().join("relative.toml"), format!("boot-dir = {:?}\n", boot.path())).unwrap();
     let mut command = Command::new(PROGRAM);
-    command.args(["-d", "-c", "our.toml"]).current_dir(directory.path()).stdin(Stdio::null());
+    command.args(["-d", "-c", "relative.toml"]).current_dir(directory.path()).stdin(Stdio::null());
     command.env("STATE_DIRECTORY", directory.path());
     let output = host.on(|| command.output().unwrap());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let background = Background(server_on(&host).expect("nobody has port 4011"));
+    let background = Background(server_on(&host).expect("port 4011 is free"));
     assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
 
-    // It has left the directory that the name of its file was relative to.
+    // It has left the directory to which the path of its file was relative.
     fs::rename(boot.path().join("ipxe.efi"), boot.path().join("snponly.efi")).unwrap();
     kill(background.0, Signal::SIGHUP).unwrap();
     wait_for("the reload", || (request_loader(&machine)? == "snponly.efi").then_some(()));
@@ -365,7 +365,7 @@ fn the_background_process_serves_when_its_caller_has_ended_with_0() {
 }
 
 #[test]
-fn what_is_wrong_is_told_by_the_callers_status() {
+fn the_exit_status_of_the_parent_shows_the_error() {
     let (host, _machine) = one_network();
     let _boot = host.on(|| UdpSocket::bind("0.0.0.0:4011").unwrap());
     assert_eq!(run(&host, &["-d", "-c", "/nowhere.ini"]).status.code(), Some(2));
@@ -375,33 +375,33 @@ fn what_is_wrong_is_told_by_the_callers_status() {
 }
 
 #[test]
-fn an_old_file_that_does_not_fit_this_machine_ends_the_start_with_status_1() {
+fn a_legacy_file_with_an_address_of_another_host_exits_with_status_1() {
     let (host, _machine) = one_network();
     let directory = tempfile::tempdir().unwrap();
-    for (proxy, wrong) in [
+    for (proxy, part) in [
         ("listen_address = 203.0.113.1", "203.0.113.1"),
         ("interface = eth7", "eth7"),
         ("interface = eth0\nlisten_address = 127.0.0.1", "127.0.0.1"),
         ("", "neither"),
     ] {
         let file = directory.path().join("proxy.ini");
-        fs::write(&file, old_file(proxy)).unwrap();
+        fs::write(&file, legacy_file(proxy)).unwrap();
         let output = run(&host, &["-c", file.to_str().unwrap()]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{proxy}: {said}");
-        assert!(said.lines().any(|line| line.starts_with("CRITICAL:") && line.contains(wrong)), "{said}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{proxy}: {printed}");
+        assert!(printed.lines().any(|line| line.starts_with("CRITICAL:") && line.contains(part)), "{printed}");
     }
 }
 
 #[test]
-fn an_architecture_that_an_old_file_does_not_know_is_warned_of_once() {
+fn an_architecture_unknown_to_a_legacy_file_causes_one_warning() {
     let (host, machine) = one_network();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("proxy.ini");
-    fs::write(&file, old_file("interface = eth0")).unwrap();
+    fs::write(&file, legacy_file("interface = eth0")).unwrap();
     let server = Server::start(&host, &["-c", file.to_str().unwrap()]);
     server.wait_for_line("ready");
-    assert!(server.log().contains("our own TFTP and HTTP are off"), "{}", server.log());
+    assert!(server.log().contains("this server's TFTP and HTTP are off"), "{}", server.log());
     for _ in 0..3 {
         assert!(request_loader_for(&machine, Some(11)).is_none());
     }
@@ -423,7 +423,7 @@ fn it_serves_without_root_and_with_the_one_capability_of_its_unit() {
 }
 
 #[test]
-fn what_its_user_may_not_read_is_told_and_no_machine_is_led_to_it() {
+fn files_that_its_user_may_not_read_cause_warnings_and_are_not_offered() {
     let (host, machine) = one_network();
     let words = unprivileged_with("-all,+net_bind_service");
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
@@ -436,8 +436,8 @@ fn what_its_user_may_not_read_is_told_and_no_machine_is_led_to_it() {
     }
     server.signal(Signal::SIGHUP);
     server.wait_for_line("INFO  reloaded");
-    for told in ["boot.ipxe is no file that this server may read", "left out of the menu: rescue.ipxe: "] {
-        assert!(server.log().contains(&format!("WARN  {told}")), "{}", server.log());
+    for warning in ["boot.ipxe is no file that this server may read", "left out of the menu: rescue.ipxe: "] {
+        assert!(server.log().contains(&format!("WARN  {warning}")), "{}", server.log());
     }
     let fetch = |name: &str| {
         let url = format!("http://192.0.2.10:8080/{name}");
@@ -459,15 +459,15 @@ fn its_unit_is_hardened() {
     assert!(output.status.success(), "more than 1.5: {}", String::from_utf8_lossy(&output.stdout));
 }
 
-/// An old file with these lines of `[proxy]`.
-fn old_file(proxy: &str) -> String {
+/// A legacy file with these lines of `[proxy]`.
+fn legacy_file(proxy: &str) -> String {
     format!(
         "[proxy]\n{proxy}\ntftpd = 192.0.2.99\nfilename = pxelinux.0\nvendor_specific_information = x\n[pxe]\n\
          [ipxe]\nenabled = true\n"
     )
 }
 
-/// A process that no parent waits for: it ends with the test, also with one that fails.
+/// A process without a parent that waits for it. It is killed at the end of the test, even if the test fails.
 struct Background(Pid);
 
 impl Drop for Background {

@@ -36,7 +36,7 @@ fn beside_a_sharing_dnsmasq_we_hear_the_group_and_it_keeps_its_unicast() {
         let server = Server::start(&host, &["-c", "CONFIG"]);
         server.wait_for_line("ready");
         let _dnsmasq = early.unwrap_or_else(|| start_dnsmasq(&host, "--bind-dynamic"));
-        server.wait_for_line("requests that a relay sends to 2001:db8::10 are its business, not ours");
+        server.wait_for_line("it receives the requests that relays send to 2001:db8::10");
         assert!(!server.log().contains("WARN"), "{}", server.log());
 
         let client = Client::at_link_local(&machine, 546);
@@ -56,7 +56,10 @@ fn beside_a_dnsmasq_that_keeps_the_whole_port_a_packet_socket_hears_the_groups()
     let server = Server::start_program("setpriv", &host, &words);
     server.wait_for_line("ready");
     let log = server.log();
-    assert!(log.contains("has UDP port 547 for itself: the groups of DHCPv6 are heard beside it"), "{log}");
+    assert!(
+        log.contains("does not share UDP port 547: this server receives DHCPv6 multicasts through a packet socket"),
+        "{log}"
+    );
     assert!(log.contains("DHCPv6 on port 547") && !log.contains("WARN"), "{log}");
     let client = Client::at_link_local(&machine, 546);
     for _ in 0..2 {
@@ -229,10 +232,8 @@ fn a_dnsmasq_that_keeps_the_whole_port_is_named_once_and_heard_beside_when_it_sh
 
 /// The dnsmasq that has been started anew.
 fn it_shares_at_last(server: &Server, client: &Client) {
-    server.wait_for_line(
-        "UDP port 547 can be had at last: machines boot over IPv6, and are heard beside the DHCPv6 server",
-    );
-    server.wait_for_line("requests that a relay sends to 2001:db8::10 are its business, not ours");
+    server.wait_for_line("UDP port 547 is open now: machines boot over IPv6; the DHCPv6 server now shares the port");
+    server.wait_for_line("it receives the requests that relays send to 2001:db8::10");
     let theirs = both_advertise(client);
     it_has_its_unicast(client, &theirs);
 }

@@ -1,5 +1,5 @@
-//! README and the pages of tasks are done as they stand: what they say to write is written, what they say to run is
-//! run, on a host at 192.0.2.10.
+//! Executes README and the task pages: writes the files that they show and runs their commands, on a host with the
+//! address 192.0.2.10.
 
 mod netns;
 
@@ -19,40 +19,41 @@ fn readme() {
 
 #[test]
 fn from_the_python_daemon() {
-    follow("migrating-from-python", &[("import proxy.ini", House::has_a_proxy_ini)]);
+    follow("migrating-from-python", &[("import proxy.ini", ReaderHost::write_proxy_ini)]);
 }
 
 #[test]
 fn from_dnsmasq() {
-    follow("migrating-from-dnsmasq", &[("import dnsmasq.conf", House::has_a_dnsmasq)]);
+    follow("migrating-from-dnsmasq", &[("import dnsmasq.conf", ReaderHost::write_dnsmasq_conf)]);
 }
 
-/// A page to look things up in: each of its examples is a file of its own.
+/// On the reference page each example is a separate file.
 #[test]
-fn every_example_of_the_configuration_is_good_by_itself() {
+fn every_example_of_the_configuration_is_valid_alone() {
     let text = fs::read_to_string(Path::new(ROOT).join("docs/configuration.md")).unwrap();
     let examples: Vec<&str> = blocks(&text).iter().filter(|(kind, _)| *kind == "toml").map(|(_, text)| *text).collect();
     assert!(examples.len() >= 4, "{} examples", examples.len());
     for example in examples {
-        let mut house = House::new();
-        // The page supposes that the files are there.
+        let mut reader = ReaderHost::new();
+        // The page assumes that these files exist.
         for system in ["debian", "bookworm", "trixie"] {
-            house.run(&format!("mkdir lib/boot/{system} && cp installer/* lib/boot/{system}"));
+            reader.run(&format!("mkdir lib/boot/{system} && cp installer/* lib/boot/{system}"));
         }
-        house.run("mkdir etc/templates srv && touch srv/README && echo '#!ipxe' > etc/templates/rescue.ipxe");
-        house.run("cp lib/boot/snponly.efi lib/boot/bootmgfw.efi");
-        house.write(&example.replace("/srv/mirror/debian", &house.directory.path().join("srv").display().to_string()));
-        let (done, said) = house.run("proxydhcpd check");
-        assert!(done, "{example}\n{said}");
-        for complaint in ["warning", "there is no"] {
-            assert!(!said.contains(complaint), "{example}\n{said}");
+        reader.run("mkdir etc/templates srv && touch srv/README && echo '#!ipxe' > etc/templates/rescue.ipxe");
+        reader.run("cp lib/boot/snponly.efi lib/boot/bootmgfw.efi");
+        reader
+            .write(&example.replace("/srv/mirror/debian", &reader.directory.path().join("srv").display().to_string()));
+        let (succeeded, output) = reader.run("proxydhcpd check");
+        assert!(succeeded, "{example}\n{output}");
+        for text in ["warning", "there is no"] {
+            assert!(!output.contains(text), "{example}\n{output}");
         }
     }
 }
 
 #[test]
 fn the_first_machine() {
-    follow("first-machine", &[("rearm", House::installs_web1)]);
+    follow("first-machine", &[("rearm", ReaderHost::install_web1)]);
 }
 
 #[test]
@@ -82,41 +83,41 @@ fn a_windows_loader() {
 
 #[test]
 fn secure_boot() {
-    follow("secure-boot", &[("curl ", House::serves)]);
+    follow("secure-boot", &[("curl ", ReaderHost::start_server)]);
 }
 
-/// What has happened by the time that a block with this text is read.
-type Before = (&'static str, fn(&mut House));
+/// An action to take before a block with this text.
+type Action = (&'static str, fn(&mut ReaderHost));
 
-fn follow(page: &str, meanwhile: &[Before]) {
+fn follow(page: &str, actions: &[Action]) {
     let text = fs::read_to_string(Path::new(ROOT).join(format!("docs/{page}.md"))).unwrap();
-    let mut house = House::new();
-    let (mut ran, mut happened) = (0, 0);
+    let mut reader = ReaderHost::new();
+    let (mut ran, mut taken) = (0, 0);
     for (language, block) in blocks(&text) {
         match language {
-            "toml" => house.write(block),
+            "toml" => reader.write(block),
             "sh" => {
-                for (_, happen) in meanwhile.iter().filter(|(text, _)| block.contains(text)) {
-                    happen(&mut house);
-                    happened += 1;
+                for (_, act) in actions.iter().filter(|(text, _)| block.contains(text)) {
+                    act(&mut reader);
+                    taken += 1;
                 }
-                let (done, said) = house.run(block);
-                assert!(done, "{page}:\n{block}\n{said}");
+                let (succeeded, output) = reader.run(block);
+                assert!(succeeded, "{page}:\n{block}\n{output}");
                 ran += 1;
             }
-            // A picture, or what goes over a wire.
-            "text" => assert!(block.contains(['→', '─']), "{page}: this could be run: {block}"),
-            // It builds, or changes the machine: tests/install.rs and e2e do that.
-            "console" => assert!(block.lines().all(is_for_the_machine), "{page}: this could be run: {block}"),
+            // A picture, or packets.
+            "text" => assert!(block.contains(['→', '─']), "{page}: the test could run this: {block}"),
+            // Commands that build, or change the host: tests/install.rs and e2e run those.
+            "console" => assert!(block.lines().all(changes_host), "{page}: the test could run this: {block}"),
             "ini" => {}
             other => panic!("{page}: a block in {other}"),
         }
     }
     assert!(ran > 0, "{page}: nothing to run");
-    assert_eq!(happened, meanwhile.len(), "{page}");
+    assert_eq!(taken, actions.len(), "{page}");
 }
 
-fn is_for_the_machine(line: &str) -> bool {
+fn changes_host(line: &str) -> bool {
     ["make ", "systemctl ", "rm -f /etc/"].iter().any(|begin| line.starts_with(begin))
 }
 
@@ -125,18 +126,18 @@ fn blocks(text: &str) -> Vec<(&str, &str)> {
     fenced.map(|block| block.split_once('\n').unwrap()).collect()
 }
 
-/// A reader's: /etc/proxydhcpd and /var/lib/proxydhcpd are directories in it.
-struct House {
+/// A reader's host; `directory` has the contents of /etc/proxydhcpd and /var/lib/proxydhcpd.
+struct ReaderHost {
     directory: TempDir,
     settings: String,
     host: Host,
-    /// Somebody to be connected with.
+    /// The other end of the cable.
     _machine: Host,
     server: Option<Peer>,
 }
 
-impl House {
-    fn new() -> House {
+impl ReaderHost {
+    fn new() -> ReaderHost {
         let directory = tempfile::tempdir().unwrap();
         for below in ["etc", "lib/boot", "installer"] {
             fs::create_dir_all(directory.path().join(below)).unwrap();
@@ -144,7 +145,7 @@ impl House {
         for name in ["linux", "initrd.gz"] {
             fs::write(directory.path().join("installer").join(name), name).unwrap();
         }
-        // As if iPXE's package were installed.
+        // As if the iPXE package were installed.
         for loader in ["2022/snponly.efi", "2025/undionly.kpxe"] {
             let loader = Path::new(ROOT).join("e2e/.cache").join(loader);
             fs::copy(&loader, directory.path().join("lib/boot").join(loader.file_name().unwrap()))
@@ -152,42 +153,36 @@ impl House {
         }
         fs::write(directory.path().join("etc/proxydhcpd.toml"), "").unwrap();
         let (host, machine) = one_network();
-        House { directory, settings: String::new(), host, _machine: machine, server: None }
+        ReaderHost { directory, settings: String::new(), host, _machine: machine, server: None }
     }
 
     fn write(&mut self, settings: &str) {
-        self.settings.push_str(&self.at_home(settings));
+        self.settings.push_str(&self.replace_paths(settings));
         fs::write(self.directory.path().join("etc/proxydhcpd.toml"), &self.settings).unwrap();
     }
 
-    fn at_home(&self, text: &str) -> String {
-        let place = |name: &str| self.directory.path().join(name).display().to_string();
-        text.replace("/etc/proxydhcpd", &place("etc")).replace("/var/lib/proxydhcpd", &place("lib"))
+    fn replace_paths(&self, text: &str) -> String {
+        let path = |name: &str| self.directory.path().join(name).display().to_string();
+        text.replace("/etc/proxydhcpd", &path("etc")).replace("/var/lib/proxydhcpd", &path("lib"))
     }
 
-    /// The flags that stand for the paths of an installed server.
+    /// Flags that replace the paths of an installed server.
     fn flags(&self) -> [String; 6] {
-        let place = |name: &str| self.directory.path().join(name).display().to_string();
-        [
-            "-c".into(),
-            place("etc/proxydhcpd.toml"),
-            "-b".into(),
-            place("lib/boot"),
-            "--state-dir".into(),
-            place("state"),
-        ]
+        let path = |name: &str| self.directory.path().join(name).display().to_string();
+        ["-c".into(), path("etc/proxydhcpd.toml"), "-b".into(), path("lib/boot"), "--state-dir".into(), path("state")]
     }
 
-    /// Whether every command ended well, or ill where the page says so (`!`); and what they said.
+    /// Whether every command succeeded, or failed if the page marks it with `!`; and their output.
     fn run(&self, block: &str) -> (bool, String) {
         let mut script = format!(
-            "set -eu\nproxydhcpd() {{ case \"$*\" in import*|*.toml) {PROGRAM} \"$@\";; *) {PROGRAM} {} \"$@\";; esac; }}\n\
+            "set -eu\nproxydhcpd() {{ case \"$*\" in import*|*.toml) {PROGRAM} \"$@\";; \
+             *) {PROGRAM} {} \"$@\";; esac; }}\n\
              grub-mkimage() {{ {} -d {} \"$@\"; }}\n",
             self.flags().join(" "),
             cache("grub-mkimage").display(),
             cache("x86_64-efi").display()
         );
-        for line in self.at_home(block).lines() {
+        for line in self.replace_paths(block).lines() {
             match line.strip_prefix("! ") {
                 Some(command) => {
                     script += &format!("if {command}; then echo 'not refused: {command}' >&2; exit 1; fi\n")
@@ -203,16 +198,17 @@ impl House {
             .env("GRUB", cache("grubnetx64.efi.signed"))
             .env("IPXE", cache("snponly.efi"));
         let output = self.host.on(|| bash.output().unwrap());
-        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
-        (output.status.success(), said)
+        let printed =
+            [output.stdout, output.stderr].map(|printed| String::from_utf8_lossy(&printed).into_owned()).concat();
+        (output.status.success(), printed)
     }
 
-    fn has_a_proxy_ini(&mut self) {
+    fn write_proxy_ini(&mut self) {
         let file = "[proxy]\nlisten_address=192.0.2.10\ntftpd=192.0.2.10\nfilename=snponly.efi\n[pxe]\n[ipxe]\n";
         fs::write(self.directory.path().join("proxy.ini"), file).unwrap();
     }
 
-    fn has_a_dnsmasq(&mut self) {
+    fn write_dnsmasq_conf(&mut self) {
         let root = self.directory.path().join("lib/boot");
         let service = "pxe-service=X86-64_EFI,iPXE,snponly.efi";
         let file =
@@ -220,23 +216,23 @@ impl House {
         fs::write(self.directory.path().join("dnsmasq.conf"), file).unwrap();
     }
 
-    fn serves(&mut self) {
+    fn start_server(&mut self) {
         let mut server = Command::new("setpriv");
         server.args(["--pdeathsig", "KILL", "--", PROGRAM]).args(self.flags()).arg("serve");
         let server = self.host.on(|| server.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         self.server = Some(Peer(server));
-        let listens = "curl --silent --output /dev/null http://192.0.2.10:8080/";
-        wait_for("the server", || self.run(listens).0.then_some(()));
+        let poll = "curl --silent --output /dev/null http://192.0.2.10:8080/";
+        wait_for("the server", || self.run(poll).0.then_some(()));
     }
 
-    /// The installed system calls the address that its answers name.
-    fn installs_web1(&mut self) {
-        self.serves();
-        let (_, answers) = self.run("proxydhcpd render preseed.cfg --machine web1");
-        let url = answers.split_whitespace().find(|word| word.starts_with("http")).expect("an address in the answers");
-        let (called, said) = self.run(&format!("curl --silent --fail {url}"));
-        assert!(called, "{said}");
-        wait_for("the mark on the disk", || self.run("proxydhcpd rearm | grep web1").0.then_some(()));
+    /// Does as the installed system: fetches the URL in its preseed file.
+    fn install_web1(&mut self) {
+        self.start_server();
+        let (_, preseed) = self.run("proxydhcpd render preseed.cfg --machine web1");
+        let url = preseed.split_whitespace().find(|word| word.starts_with("http")).expect("a URL in the preseed file");
+        let (fetched, output) = self.run(&format!("curl --silent --fail {url}"));
+        assert!(fetched, "{output}");
+        wait_for("the boot-once state on the disk", || self.run("proxydhcpd rearm | grep web1").0.then_some(()));
     }
 }
 

@@ -75,7 +75,10 @@ fn a_template_that_fails_is_an_error_of_the_door_and_a_script_tells_it_at_the_co
     let url = |name: &str| format!("http://127.0.0.1:{}/machine/name=web1/{name}", served.http);
     for _ in 0..3 {
         let told = curl(&["--write-out", "%{http_code}", &url("broken.cfg")]);
-        assert_eq!(told, "This template cannot be rendered for this machine: the log of proxydhcpd says where.\n500");
+        assert_eq!(
+            told,
+            "This template cannot be rendered for this machine; the log of proxydhcpd shows the error.\n500"
+        );
     }
     let tftp = format!("tftp://127.0.0.1:{}/machine/name=web1/broken.cfg", served.tftp);
     let output = Command::new("curl").args(["--silent", "--max-time", "20", &tftp]).output().unwrap();

@@ -1,5 +1,5 @@
-//! The watchdog hears of the server only while each of its threads serves. Threads of a real server are stopped one at
-//! a time, as a thread that waits for ever would be. Needs root.
+//! The server notifies the watchdog only while each of its threads runs. Stops the threads of a real server one at a
+//! time, like a thread that hangs. Needs root.
 
 mod netns;
 
@@ -13,50 +13,49 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 #[test]
-fn the_watchdog_is_told_nothing_while_a_thread_stands_still_and_an_error_line_names_it() {
+fn while_a_thread_hangs_the_watchdog_gets_no_notification_and_an_error_names_the_thread() {
     let (host, _machine) = one_network();
     for (thread, name) in [("dhcp", "DHCP"), ("tftp", "TFTP")] {
-        let server = Watched::start(&host);
-        server.wait_until_told();
-        // It has just been asked. Stopped while it looks up what it holds together with others, it would stop these as
-        // well.
+        let server = WatchedServer::start(&host);
+        server.wait_for_notification();
+        // The thread has just been probed, and is idle now: stopped while it holds a lock, it would block the others.
         std::thread::sleep(Duration::from_millis(300));
-        let stopped = StoppedThread::of(server.peer.0.id(), thread);
+        let stopped = StoppedThread::stop(server.peer.0.id(), thread);
         server.wait_until_silent();
-        server.wait_for_line(&format!("ERROR the {name} thread has not answered for"));
+        server.wait_for_line(&format!("ERROR the {name} thread has not responded for"));
         drop(stopped);
-        server.wait_until_told();
-        server.wait_for_line(&format!("the {name} thread answers again"));
+        server.wait_for_notification();
+        server.wait_for_line(&format!("the {name} thread responds again"));
     }
 }
 
-/// A server with a service manager that has a watchdog of two seconds.
-struct Watched {
+/// A server under a service manager whose watchdog waits for two seconds.
+struct WatchedServer {
     peer: Peer,
-    told: UnixDatagram,
+    notifications: UnixDatagram,
     directory: TempDir,
     _boot: TempDir,
     _state: TempDir,
 }
 
-impl Watched {
-    fn start(host: &Host) -> Watched {
+impl WatchedServer {
+    fn start(host: &Host) -> WatchedServer {
         let (boot, directory, state) = (boot_dir(), tempfile::tempdir().unwrap(), state_dir());
         let path = directory.path().join("notify");
-        let told = UnixDatagram::bind(&path).unwrap();
+        let notifications = UnixDatagram::bind(&path).unwrap();
         let log = fs::File::create(directory.path().join("log")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", PROGRAM, "--boot-dir"]).arg(boot.path());
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "2000000").env("STATE_DIRECTORY", state.path());
         let peer = Peer(host.on(|| command.stdin(Stdio::null()).stderr(log).spawn().unwrap()));
-        Watched { peer, told, directory, _boot: boot, _state: state }
+        WatchedServer { peer, notifications, directory, _boot: boot, _state: state }
     }
 
-    /// Whether it says within this time that it is alive.
-    fn is_told_within(&self, time: Duration) -> bool {
-        self.told.set_read_timeout(Some(time)).unwrap();
+    /// Whether it notifies the watchdog within this time.
+    fn notifies_within(&self, time: Duration) -> bool {
+        self.notifications.set_read_timeout(Some(time)).unwrap();
         let mut message = [0; 512];
-        while let Ok(length) = self.told.recv(&mut message) {
+        while let Ok(length) = self.notifications.recv(&mut message) {
             if message[..length].windows(10).any(|part| part == b"WATCHDOG=1") {
                 return true;
             }
@@ -64,13 +63,13 @@ impl Watched {
         false
     }
 
-    fn wait_until_told(&self) {
-        wait_for("WATCHDOG=1", || self.is_told_within(Duration::from_secs(2)).then_some(()));
+    fn wait_for_notification(&self) {
+        wait_for("WATCHDOG=1", || self.notifies_within(Duration::from_secs(2)).then_some(()));
     }
 
-    /// For as long as systemd would wait, and longer.
+    /// Waits for longer than systemd would.
     fn wait_until_silent(&self) {
-        wait_for("silence", || (!self.is_told_within(Duration::from_secs(3))).then_some(()));
+        wait_for("silence", || (!self.notifies_within(Duration::from_secs(3))).then_some(()));
     }
 
     fn wait_for_line(&self, part: &str) {
@@ -79,20 +78,20 @@ impl Watched {
     }
 }
 
-const NOTHING: *mut libc::c_void = ptr::null_mut();
+const NULL: *mut libc::c_void = ptr::null_mut();
 
-/// Its other threads go on. It goes on as well when this is dropped.
+/// A stopped thread, whose process goes on. Dropping this resumes the thread.
 struct StoppedThread(libc::pid_t);
 
 impl StoppedThread {
-    fn of(process: u32, name: &str) -> StoppedThread {
+    fn stop(process: u32, name: &str) -> StoppedThread {
         let mut tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap().map(|task| task.unwrap().path());
-        let is_it = |task: &std::path::PathBuf| fs::read_to_string(task.join("comm")).unwrap().trim() == name;
-        let thread = tasks.find(is_it).unwrap();
+        let has_name = |task: &std::path::PathBuf| fs::read_to_string(task.join("comm")).unwrap().trim() == name;
+        let thread = tasks.find(has_name).unwrap();
         let thread: libc::pid_t = thread.file_name().unwrap().to_str().unwrap().parse().unwrap();
         for request in [libc::PTRACE_SEIZE, libc::PTRACE_INTERRUPT] {
-            // SAFETY: these requests read and write no memory of ours.
-            let done = unsafe { libc::ptrace(request, thread, NOTHING, NOTHING) };
+            // SAFETY: these requests read and write no memory of this process.
+            let done = unsafe { libc::ptrace(request, thread, NULL, NULL) };
             assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
         }
         // SAFETY: no status is asked for.
@@ -104,7 +103,7 @@ impl StoppedThread {
 impl Drop for StoppedThread {
     fn drop(&mut self) {
         // SAFETY: as above.
-        let done = unsafe { libc::ptrace(libc::PTRACE_DETACH, self.0, NOTHING, NOTHING) };
+        let done = unsafe { libc::ptrace(libc::PTRACE_DETACH, self.0, NULL, NULL) };
         assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
     }
 }

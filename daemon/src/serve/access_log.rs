@@ -1,5 +1,5 @@
-//! What is told of files: every one at debug, because a machine fetches a dozen; what was refused is counted, and
-//! warned of where it was offered.
+//! The access log. Each transfer is logged at debug level, because a machine fetches a dozen files. Refusals are
+//! counted; refusing a file that the server offered causes a warning.
 
 use super::{http, tftp};
 use crate::log::RequestedName;
@@ -10,11 +10,12 @@ use proxydhcpd_core::request::{Protocol, FileRequest};
 use proxydhcpd_core::transfer::Outcome;
 use std::time::Instant;
 
+/// Logs, counts and records what happened in the TFTP server.
 pub fn log_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
     match event {
         tftp::TftpEvent::Ended { client, server, name, octets, elapsed, outcome } => {
             if *outcome == Outcome::Evicted {
-                state.report().count("tftp:gave-way");
+                state.report().count("tftp:evicted");
             }
             if *outcome == Outcome::Completed {
                 state.fetched(&FileRequest { protocol: Protocol::Tftp, name, server: *server, client: *client, interface: "" });
@@ -30,57 +31,58 @@ pub fn log_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
         }
         tftp::TftpEvent::Ignored { client, reason: reason @ tftp::TftpSilence::SendBufferFull } => {
             let warning = format_args!(
-                "a TFTP packet to {client} was not sent, because the send buffer of its socket is full: the network \
-                 takes less \
-                 than is sent, or addresses that ask do not answer ARP (`ip neigh` shows those as INCOMPLETE or FAILED)"
+                "cannot send a TFTP packet to {client}: the send buffer of the socket is full, because the network is \
+                 too slow, or because addresses that send requests do not reply to ARP (`ip neigh` shows them as \
+                 INCOMPLETE or FAILED)"
             );
             state.report().warn_once_a_minute(reason.label(), warning, Instant::now());
         }
         tftp::TftpEvent::Ignored { client, reason } => {
             state.report().count(reason.label());
-            tracing::debug!("a TFTP datagram from {client} is not answered: {reason}");
+            tracing::debug!("a TFTP packet from {client}: no reply: {reason}");
         }
         tftp::TftpEvent::Failed { client, name, error } => {
-            let what = format_args!("{client}: {} by TFTP: {error}", RequestedName(name));
-            state.report().file_error(what, Instant::now());
+            let error = format_args!("{client}: {} by TFTP: {error}", RequestedName(name));
+            state.report().file_error(error, Instant::now());
         }
     }
 }
 
+/// Logs, counts and records what happened in the HTTP server.
 pub fn log_http(state: &State, event: &http::HttpEvent) {
     match event {
-        http::HttpEvent::Finished(page) => {
-            // A page that an operator has open must not use up the boot of a machine by naming its kernel. That a
-            // machine is done was believed before (PowerShell calls itself Mozilla, too).
-            let by_a_machine = !page.by_browser || is_done_request(&page.name);
-            if page.whole && page.method != Method::HEAD && by_a_machine {
-                let http::FinishedRequest { server, client, name, .. } = page;
-                // The port matters to nobody who has what he asked for.
+        http::HttpEvent::Finished(request) => {
+            // A web page in an operator's browser must not complete a machine's boot-once by fetching its kernel. A
+            // `done_url` was verified before, whatever the client: PowerShell, too, calls itself Mozilla.
+            let is_from_machine = !request.by_browser || is_done_request(&request.name);
+            if request.whole && request.method != Method::HEAD && is_from_machine {
+                let http::FinishedRequest { server, client, name, .. } = request;
+                // The port no longer matters: the file has been sent.
                 let door = Protocol::Http(0);
                 state.fetched(&FileRequest { protocol: door, name, server: *server, client: *client, interface: "" });
             }
-            if [403, 404].contains(&page.status) {
-                state.refused(page.client.ip(), &page.name);
+            if [403, 404].contains(&request.status) {
+                state.refused(request.client.ip(), &request.name);
             }
             tracing::debug!(
                 "{}: {} {} {}, {} octets in {:?}",
-                page.client,
-                page.method,
-                RequestedName(&page.name),
-                page.status,
-                page.octets,
-                page.duration
+                request.client,
+                request.method,
+                RequestedName(&request.name),
+                request.status,
+                request.octets,
+                request.duration
             );
         }
         http::HttpEvent::Failed { client, name, why } => {
-            let what = format_args!("{client}: {} by HTTP: {why}", RequestedName(name));
-            state.report().file_error(what, Instant::now());
+            let error = format_args!("{client}: {} by HTTP: {why}", RequestedName(name));
+            state.report().file_error(error, Instant::now());
         }
         http::HttpEvent::Dropped { client, why } => {
             tracing::debug!("{client}: HTTP connection dropped: {why:?}");
             match why {
-                http::DropReason::Full(crowded) | http::DropReason::EvictedSlowest(crowded) => {
-                    state.report().warn_once_a_minute("http:crowded", crowded, Instant::now());
+                http::DropReason::Full(overload) | http::DropReason::EvictedSlowest(overload) => {
+                    state.report().warn_once_a_minute("http:connection-limit", overload, Instant::now());
                 }
                 _ => state.report().count("http:dropped"),
             }

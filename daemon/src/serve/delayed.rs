@@ -1,8 +1,7 @@
-//! Replies on port 4011 over IPv6, which go out a moment after they are made.
+//! Delayed replies, on port 4011 over IPv6.
 //!
-//! EDK2 opens the socket that it reads the reply from when its question has left (PxeBcRequestBootService of
-//! PxeBcDhcp6.c): a reply that is there before meets with an ICMP error, and it does not ask again. It waits for three
-//! seconds.
+//! EDK2 opens the socket for the reply only after it has sent its request (PxeBcRequestBootService of PxeBcDhcp6.c): an
+//! earlier reply causes an ICMP error, and EDK2 does not retry. It waits for three seconds.
 
 use nix::sys::epoll::EpollTimeout;
 use proxydhcpd_core::answer::{Answer, Replies};
@@ -10,48 +9,54 @@ use proxydhcpd_core::route::Destination;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Longer than an emulated processor, or a busy firmware, stands still in between.
+/// Longer than an emulated processor, or busy firmware, pauses between the two.
 const DELAY: Duration = Duration::from_millis(100);
-/// Of these a moment more or less does not matter to the others: what does not fit goes out at once.
-const MOST: usize = 1024;
+/// Replies that are held at a time; further ones are sent at once.
+const MAX_HELD: usize = 1024;
 
+/// A queue of answers, in the order in which they are due.
 #[derive(Debug, Default)]
 pub struct DelayedReplies(VecDeque<DelayedAnswer>);
 
-/// An answer, to be sent and then reported.
+/// An answer to send and report when it is due.
 #[derive(Debug)]
 pub struct DelayedAnswer {
     due: Instant,
+    /// The encoded replies, and where each goes.
     pub replies: Vec<(Vec<u8>, Destination)>,
+    /// The decision, for the report.
     pub answer: Answer,
-    /// The index that the kernel has for the link of its question.
+    /// The kernel's index of the link on which the request arrived.
     pub link: u32,
 }
 
 impl DelayedReplies {
+    /// Whether another answer fits.
     pub fn has_room(&self) -> bool {
-        self.0.len() < MOST
+        self.0.len() < MAX_HELD
     }
 
+    /// Queues copies of the replies.
     pub fn push(&mut self, answer: Answer, replies: &Replies, link: u32, now: Instant) {
         let replies = replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();
         self.0.push_back(DelayedAnswer { due: now + DELAY, replies, answer, link });
     }
 
-    /// Until the next is due.
+    /// The time until the next is due, for epoll; without end if the queue is empty.
     pub fn timeout(&self) -> EpollTimeout {
         let Some(first) = self.0.front() else { return EpollTimeout::NONE };
         let pause = first.due.saturating_duration_since(Instant::now());
-        // A pause that is cut to whole milliseconds would be over before its time.
+        // Rounded up: epoll counts whole milliseconds, and must not wake too early.
         EpollTimeout::try_from(pause + Duration::from_millis(1)).unwrap_or(EpollTimeout::ZERO)
     }
 
-    /// The next that is due.
+    /// Takes the next answer that is due.
     pub fn pop_due(&mut self, now: Instant) -> Option<DelayedAnswer> {
         let is_due = self.0.front().is_some_and(|first| first.due <= now);
         if is_due { self.0.pop_front() } else { None }
     }
 
+    /// Whether no answer waits.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -64,21 +69,21 @@ mod tests {
     use proxydhcpd_core::client::IgnoreReason;
 
     #[test]
-    fn a_reply_goes_out_when_it_is_due_and_no_more_are_kept_than_there_is_room_for() {
+    fn a_reply_is_taken_when_it_is_due_and_the_queue_is_bounded() {
         let silent = Verdict::Silent(Silence::Ignored(IgnoreReason::Reply));
         let answer = Answer { client: None, decision: None, verdict: silent };
-        let (mut late, now) = (DelayedReplies::default(), Instant::now());
-        assert_eq!(late.timeout(), EpollTimeout::NONE);
-        for number in 0..MOST as u32 {
-            assert!(late.has_room());
-            late.push(answer.clone(), &Replies::default(), number, now);
+        let (mut delayed, now) = (DelayedReplies::default(), Instant::now());
+        assert_eq!(delayed.timeout(), EpollTimeout::NONE);
+        for number in 0..MAX_HELD as u32 {
+            assert!(delayed.has_room());
+            delayed.push(answer.clone(), &Replies::default(), number, now);
         }
-        assert!(!late.has_room());
-        assert!(late.timeout() != EpollTimeout::NONE && late.pop_due(now + DELAY / 2).is_none());
-        assert_eq!(late.pop_due(now + DELAY).unwrap().link, 0);
-        assert!(late.has_room());
-        late.push(answer, &Replies::default(), 1, now + DELAY);
-        let due = std::iter::from_fn(|| late.pop_due(now + DELAY)).count();
-        assert_eq!((due, late.is_empty()), (MOST - 1, false));
+        assert!(!delayed.has_room());
+        assert!(delayed.timeout() != EpollTimeout::NONE && delayed.pop_due(now + DELAY / 2).is_none());
+        assert_eq!(delayed.pop_due(now + DELAY).unwrap().link, 0);
+        assert!(delayed.has_room());
+        delayed.push(answer, &Replies::default(), 1, now + DELAY);
+        let due = std::iter::from_fn(|| delayed.pop_due(now + DELAY)).count();
+        assert_eq!((due, delayed.is_empty()), (MAX_HELD - 1, false));
     }
 }

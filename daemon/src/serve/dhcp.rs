@@ -1,5 +1,5 @@
-//! The DHCP sockets of both families: receive, ask the core, send, report. One thread for all of them, because the
-//! system calls are the cost: it makes three for each batch.
+//! The DHCP sockets of both families: receive, call the core, send, report. One thread serves them all, because system
+//! calls are the cost: it makes three for each batch.
 
 use super::listeners::BOOT_SERVER6;
 use super::delayed::{DelayedAnswer, DelayedReplies};
@@ -21,14 +21,14 @@ use std::io::{self, ErrorKind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// For ever: a server that stops takes the sockets away.
+/// Serves until an error of epoll. When the server stops, it removes the sockets from the set.
 pub fn run(sockets: &SocketSet, outlets: &ReplySenders, pulse: &Heartbeat, state: &State) -> io::Result<Infallible> {
     let mut batch = ReceiveBatch::new();
     let mut out = Outbox::default();
-    let mut storm = Storm::new(Instant::now());
+    let mut window = BatchWindow::new(Instant::now());
     loop {
-        if storm.rages {
-            thread::sleep(GATHERING);
+        if window.active {
+            thread::sleep(GATHER_TIME);
         }
         sockets.wait(out.late.timeout(), |address, socket| {
             let port = if address.port() == Port::BootServer.number() { Port::BootServer } else { Port::Dhcp };
@@ -38,67 +38,68 @@ pub fn run(sockets: &SocketSet, outlets: &ReplySenders, pulse: &Heartbeat, state
                     if let Some(outlet) = outlets.get(address) {
                         answer_batch(&outlet, port, state, &batch, &mut out);
                     }
-                    storm.heard(count, Instant::now);
+                    window.count_requests(count, Instant::now);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // What any host can cause (an ICMP error that comes back) must not make us shout or stop.
-                Err(error) => tracing::debug!("receiving at {address}: {error}"),
+                // Any host can cause such an error, for example by an ICMP error: log it only at debug, and go on.
+                Err(error) => tracing::debug!("cannot receive at {address}: {error}"),
             }
         })?;
         pulse.beat();
-        send_late(outlets, state, &mut out);
+        send_delayed(outlets, state, &mut out);
     }
 }
 
-/// How long datagrams gather in a storm before they are looked at. To be woken for each of them would cost more than to
-/// answer it; no firmware notices so little, which waits for seconds.
-const GATHERING: Duration = Duration::from_micros(100);
+/// How long datagrams gather under load before they are read. A wake-up for each would cost more than answering it; the
+/// delay is too short for any firmware to notice, as firmware waits for seconds.
+const GATHER_TIME: Duration = Duration::from_micros(100);
 
-/// Thousands of machines that were switched on together.
-struct Storm {
-    rages: bool,
+/// Measures the load, to batch datagrams when thousands of machines are switched on together.
+struct BatchWindow {
+    active: bool,
     since: Instant,
-    heard: usize,
+    requests: usize,
 }
 
-impl Storm {
-    /// So many within [`Storm::AT_MOST`] are a storm: 5,000 a second.
-    const MANY: usize = 300;
-    const AT_MOST: Duration = Duration::from_millis(60);
+impl BatchWindow {
+    /// Requests within [`BatchWindow::MAX_TIME`] that count as high load: 5,000 a second.
+    const MIN_REQUESTS: usize = 300;
+    const MAX_TIME: Duration = Duration::from_millis(60);
 
     fn new(now: Instant) -> Self {
-        Storm { rages: false, since: now, heard: 0 }
+        BatchWindow { active: false, since: now, requests: 0 }
     }
 
-    fn heard(&mut self, count: usize, now: impl FnOnce() -> Instant) {
-        self.heard += count;
-        if self.heard >= Self::MANY {
+    fn count_requests(&mut self, count: usize, now: impl FnOnce() -> Instant) {
+        self.requests += count;
+        if self.requests >= Self::MIN_REQUESTS {
             let now = now();
-            self.rages = now.duration_since(self.since) < Self::AT_MOST;
-            (self.since, self.heard) = (now, 0);
+            self.active = now.duration_since(self.since) < Self::MAX_TIME;
+            (self.since, self.requests) = (now, 0);
         }
     }
 }
 
-/// What the thread uses again and again.
+/// Buffers that the thread reuses for every batch.
 #[derive(Default)]
 struct Outbox {
     replies: Replies,
     outgoing: OutgoingReplies,
     late: DelayedReplies,
-    answers: Vec<Answered>,
-    /// Reasons of those that were not even looked into.
+    answers: Vec<SentAnswer>,
+    /// Reasons for silence about packets that never reached the core.
     silences: Vec<&'static str>,
     unserved: Vec<UnservedRequest>,
 }
 
-/// An answer on its way.
-struct Answered {
+/// An answer whose replies are being sent.
+struct SentAnswer {
     /// The index of the link in the list of links.
     link: usize,
     answer: Answer,
-    /// Replies that the kernel has not refused, and why it has refused the last.
+    /// Replies that the kernel did not refuse.
     left: usize,
+    /// The last refusal.
     unsent: Option<SendFailure>,
 }
 
@@ -125,15 +126,15 @@ fn answer_batch(outlet: &ReplySender, port: Port, state: &State, batch: &Receive
                 out.late.push(answer, &out.replies, links[link].index, Instant::now());
                 continue;
             }
-            push(outlet, &mut out.outgoing, out.replies.iter(), out.answers.len());
-            out.answers.push(Answered { link, answer, left: out.replies.iter().count(), unsent: None });
+            queue(outlet, &mut out.outgoing, out.replies.iter(), out.answers.len());
+            out.answers.push(SentAnswer { link, answer, left: out.replies.iter().count(), unsent: None });
         }
     }
     send(outlet, state, &site, &links, out);
     out.unserved.drain(..).for_each(|unserved| unserved.report(&mut state.report(), &links));
 }
 
-/// What other servers say to machines is not answered; it shows why a machine does not come to us.
+/// Reads other servers' offers to machines. They get no reply; they can explain why a machine does not boot from here.
 fn overhear(state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
     let links = state.links.load();
     let now = state.now();
@@ -152,8 +153,8 @@ fn overhear(state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
     }
 }
 
-/// If port and link are still there.
-fn send_late(outlets: &ReplySenders, state: &State, out: &mut Outbox) {
+/// Sends the delayed replies that are due, if their port and link still exist.
+fn send_delayed(outlets: &ReplySenders, state: &State, out: &mut Outbox) {
     if out.late.is_empty() {
         return;
     }
@@ -161,8 +162,8 @@ fn send_late(outlets: &ReplySenders, state: &State, out: &mut Outbox) {
     let links = state.links.load();
     while let Some(DelayedAnswer { replies, answer, link, .. }) = out.late.pop_due(Instant::now()) {
         let Some(link) = links.iter().position(|served| served.index == link) else { continue };
-        push(&outlet, &mut out.outgoing, replies.iter().map(|(octets, to)| (&octets[..], *to)), out.answers.len());
-        out.answers.push(Answered { link, answer, left: replies.len(), unsent: None });
+        queue(&outlet, &mut out.outgoing, replies.iter().map(|(octets, to)| (&octets[..], *to)), out.answers.len());
+        out.answers.push(SentAnswer { link, answer, left: replies.len(), unsent: None });
     }
     if out.answers.is_empty() {
         return;
@@ -170,7 +171,7 @@ fn send_late(outlets: &ReplySenders, state: &State, out: &mut Outbox) {
     send(&outlet, state, &state.site.load(), &links, out);
 }
 
-fn push<'a>(
+fn queue<'a>(
     outlet: &ReplySender,
     outgoing: &mut OutgoingReplies,
     replies: impl Iterator<Item = (&'a [u8], Destination)>,
@@ -181,30 +182,30 @@ fn push<'a>(
     }
 }
 
-/// Sends what waits, and reports it when the machines have their answers.
+/// Sends the queued replies, then reports them: machines first, the log second.
 fn send(outlet: &ReplySender, state: &State, site: &Site, links: &[Link], out: &mut Outbox) {
     let answers = &mut out.answers;
     outlet.flush(&mut out.outgoing, |mark, to, error| {
-        tracing::debug!("sending to {to}: {error}");
-        let answered = &mut answers[mark];
-        answered.left -= 1;
-        answered.unsent = Some(SendFailure { to, error });
+        tracing::debug!("cannot send to {to}: {error}");
+        let sent = &mut answers[mark];
+        sent.left -= 1;
+        sent.unsent = Some(SendFailure { to, error });
     });
-    // An offer that has not left is none that a rival has kept a machine from.
-    for Answered { answer, .. } in answers.iter().filter(|answered| answered.is_unsent()) {
+    // An offer that was not sent must not count as one that the machine did not take.
+    for SentAnswer { answer, .. } in answers.iter().filter(|sent| sent.is_unsent()) {
         answer.client.iter().for_each(|client| state.observations().boot_attempts.note_unsent(&client.hardware));
     }
     let mut report = state.report();
     let now = Instant::now();
     out.silences.drain(..).for_each(|reason| report.count(reason));
-    for answered in answers.drain(..) {
-        let unsent = if answered.is_unsent() { answered.unsent.as_ref() } else { None };
-        report.dhcp(site, &links[answered.link].name, &answered.answer, unsent, now);
+    for sent in answers.drain(..) {
+        let unsent = if sent.is_unsent() { sent.unsent.as_ref() } else { None };
+        report.dhcp(site, &links[sent.link].name, &sent.answer, unsent, now);
     }
 }
 
-impl Answered {
-    /// None of its replies has left.
+impl SentAnswer {
+    /// Whether none of its replies was sent.
     fn is_unsent(&self) -> bool {
         self.left == 0 && self.unsent.is_some()
     }
@@ -215,16 +216,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_storm_is_many_requests_in_a_short_time_and_ends_with_fewer() {
+    fn batching_starts_at_many_requests_in_a_short_time_and_ends_with_fewer() {
         let mut now = Instant::now();
-        let mut storm = Storm::new(now);
-        let mut rages_at = |per_second: u64| {
-            for _ in 0..2 * Storm::MANY {
+        let mut window = BatchWindow::new(now);
+        let mut is_active_at = |per_second: u64| {
+            for _ in 0..2 * BatchWindow::MIN_REQUESTS {
                 now += Duration::from_micros(1_000_000 / per_second);
-                storm.heard(1, || now);
+                window.count_requests(1, || now);
             }
-            storm.rages
+            window.active
         };
-        assert_eq!([1_000, 4_000, 10_000, 60_000, 4_000].map(&mut rages_at), [false, false, true, true, false]);
+        assert_eq!([1_000, 4_000, 10_000, 60_000, 4_000].map(&mut is_active_at), [false, false, true, true, false]);
     }
 }

@@ -1,5 +1,5 @@
-//! Whether the threads that serve still do. Each is asked now and then, and answers by the loop that serves: what holds
-//! that up holds up the answer as well.
+//! Checks that the worker threads still run. Each is probed regularly and responds from its main loop: whatever blocks
+//! the loop blocks the response as well.
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -8,67 +8,67 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// The question to one thread, and its answer.
+/// A probe of one thread, shared with that thread.
 #[derive(Debug)]
 pub struct Heartbeat {
     thread: &'static str,
     wake: EventFd,
-    asked: AtomicBool,
+    pending: AtomicBool,
 }
 
 impl Heartbeat {
-    /// For a thread that waits in `epoll`, which calls its waking `name`.
+    /// For a thread that waits in `epoll`, where the probe's event carries the data `name`.
     pub fn new(thread: &'static str, epoll: &Epoll, name: u64) -> io::Result<Heartbeat> {
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        // By the edge each question wakes the thread once, and it has nothing to read.
+        // Edge-triggered: each probe wakes the thread once, and the thread need not read the counter.
         epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, name))?;
-        Ok(Heartbeat { thread, wake, asked: AtomicBool::new(false) })
+        Ok(Heartbeat { thread, wake, pending: AtomicBool::new(false) })
     }
 
-    /// To be called by the thread, each time that it has waited.
+    /// Responds; the thread calls it after each wait.
     pub fn beat(&self) {
-        self.asked.store(false, Relaxed);
+        self.pending.store(false, Relaxed);
     }
 
-    /// Whether the question before was answered; it asks again.
-    fn ask(&self) -> bool {
-        let is_alive = !self.asked.swap(true, Relaxed);
+    /// Whether the thread has responded to the previous probe. Sends the next.
+    fn probe(&self) -> bool {
+        let is_alive = !self.pending.swap(true, Relaxed);
         if let Err(error) = self.wake.write(1) {
-            tracing::debug!("the {} thread cannot be asked: {error}", self.thread);
+            tracing::debug!("cannot probe the {} thread: {error}", self.thread);
         }
         is_alive
     }
 }
 
-/// A thread, and since when it has not answered.
+/// Watches one thread, and remembers since when it hangs.
 #[derive(Debug)]
 pub struct ThreadMonitor {
     pulse: Arc<Heartbeat>,
-    still_since: Option<Instant>,
+    stuck_since: Option<Instant>,
 }
 
 impl ThreadMonitor {
+    /// Watches the thread that has the other end of `pulse`.
     pub fn new(pulse: &Arc<Heartbeat>) -> ThreadMonitor {
-        ThreadMonitor { pulse: Arc::clone(pulse), still_since: None }
+        ThreadMonitor { pulse: Arc::clone(pulse), stuck_since: None }
     }
 
-    /// To be called at regular times, `every` so long. False: the thread stands still, which is said when it begins and
-    /// ends.
+    /// Whether the thread has responded since the last call. Call it at a regular interval, `every`. Logs when the
+    /// thread begins to hang, and when it recovers.
     pub fn is_alive(&mut self, every: Duration, now: Instant) -> bool {
-        let (is_alive, thread) = (self.pulse.ask(), self.pulse.thread);
-        match (self.still_since, is_alive) {
+        let (is_alive, thread) = (self.pulse.probe(), self.pulse.thread);
+        match (self.stuck_since, is_alive) {
             (None, false) => {
-                self.still_since = Some(now);
+                self.stuck_since = Some(now);
                 tracing::error!(
-                    "the {thread} thread has not answered for {every:?}: nothing that it serves is answered. systemd \
-                     restarts \
-                     this server by its watchdog (WatchdogSec=); without systemd, restart it by hand"
+                    "the {thread} thread has not responded for {every:?}: its clients get no replies. Under systemd \
+                     the watchdog (WatchdogSec=) restarts the server; without systemd, restart it manually"
                 );
             }
             (Some(since), true) => {
                 let seconds = (now.duration_since(since) + every).as_secs();
-                tracing::warn!("the {thread} thread answers again, after {seconds} seconds");
-                self.still_since = None;
+                tracing::warn!("the {thread} thread responds again, after {seconds} seconds");
+                self.stuck_since = None;
             }
             _ => {}
         }

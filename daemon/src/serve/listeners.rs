@@ -1,5 +1,5 @@
-//! Opens the ports before anything is promised. One that cannot be had is said, with who has it; what is offered
-//! follows, and the server goes on with what it has. One that becomes free later is taken then ([`waiting`]).
+//! Opens the ports before the server offers anything. A port that cannot be opened causes a warning that names its
+//! owner; the server offers what the open ports can serve. A port that becomes free later is opened then ([`pending`]).
 
 mod kind;
 mod start_error;
@@ -25,122 +25,126 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpLi
 use std::time::Instant;
 use pending::PendingListener;
 
+/// The listeners of this server, and the ports that it still waits for.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    /// Opened and not served yet: each is taken by the thread that serves it.
+    /// Opened, but not yet started: each goes to the thread that serves it.
     pub opened: Vec<Listener>,
-    /// We hear broadcasts by a socket on port 67, so nobody there minds that. Where somebody does, nor may relayed
-    /// requests have one: he could not start again.
+    /// Whether broadcasts arrive on a UDP socket bound to port 67, so its other owner, if any, shares the port. If not,
+    /// relayed requests get no socket on the port either: the DHCP server could not restart.
     pub shares_dhcp_port: bool,
-    /// The same of port 547, and of the sockets that hear a group link by link.
+    /// The same for port 547, and for the sockets that join a group on each link.
     pub shares_dhcp6_port: bool,
-    /// What was opened so far.
+    /// The ports that are open so far.
     pub open: OpenPorts,
-    waiting: Vec<PendingListener>,
-    /// Ports that the kernel refuses for lack of permission, which no waiting changes.
-    forbidden: Vec<BindError>,
+    pending: Vec<PendingListener>,
+    /// Ports that the kernel refuses for lack of permission: a retry cannot help.
+    denied: Vec<BindError>,
 }
 
+/// An open port, or the two sockets of one service.
 #[derive(Debug)]
 pub enum Listener {
-    /// With the address that it hears.
+    /// With the address that its socket receives for.
     Dhcp(SocketAddr, Socket),
+    /// One family's TFTP sockets.
     Tftp(tftp::TftpListener, tftp::TftpSettings),
-    /// With their port.
+    /// With their port; one socket a family.
     Http(u16, Vec<TcpListener>),
 }
 
 impl Listeners {
-    /// Warnings go to the log. `links` are those that the machine has.
+    /// Opens every port that the settings require, and logs a warning for one that cannot be opened. `links` are the
+    /// links of this host. Fails if no DHCP port opens, or if this process lacks the permission for one.
     pub fn open(settings: &Settings, links: &[Link], now: Instant) -> Result<Listeners, StartError> {
-        let mut doors = Listeners::default();
+        let mut listeners = Listeners::default();
         if settings.serves_ipv4() {
             if !settings.proxy_only {
-                doors.try_to_open(ListenerKind::DhcpBroadcast, settings, now);
+                listeners.try_to_open(ListenerKind::DhcpBroadcast, settings, now);
             }
-            doors.try_to_open(ListenerKind::BootServer, settings, now);
+            listeners.try_to_open(ListenerKind::BootServer, settings, now);
         }
-        // Who has both of IPv4 is another boot server, and to go on over IPv6 alone would only hide that.
-        let has_none_of_ipv4 = settings.serves_ipv4() && doors.opened.is_empty();
-        if settings.serves_ipv6() && !has_none_of_ipv4 {
+        // If both IPv4 ports are busy, another boot server runs here; going on over IPv6 alone would only hide that.
+        let ipv4_failed = settings.serves_ipv4() && listeners.opened.is_empty();
+        if settings.serves_ipv6() && !ipv4_failed {
             if !settings.proxy_only {
-                doors.try_to_open(ListenerKind::Dhcp6Multicast, settings, now);
+                listeners.try_to_open(ListenerKind::Dhcp6Multicast, settings, now);
             }
-            doors.try_to_open(ListenerKind::BootServer6, settings, now);
+            listeners.try_to_open(ListenerKind::BootServer6, settings, now);
         }
-        if doors.opened.is_empty() && doors.forbidden.is_empty() {
+        if listeners.opened.is_empty() && listeners.denied.is_empty() {
             return Err(StartError::NoDhcp);
         }
         if settings.tftp.enabled.is_on(links) {
-            doors.try_to_open(ListenerKind::Tftp, settings, now);
+            listeners.try_to_open(ListenerKind::Tftp, settings, now);
             if settings.serves_ipv6() {
-                doors.try_to_open(ListenerKind::Tftp6, settings, now);
+                listeners.try_to_open(ListenerKind::Tftp6, settings, now);
             }
         }
-        // With an old file it is our TFTP that makes files ours to serve.
-        let files_are_ours = doors.open.tftp || !matches!(settings.http.enabled, Enabled::IfLocal(_));
-        if settings.http.enabled.is_on(links) && files_are_ours {
-            doors.try_to_open(ListenerKind::Http, settings, now);
+        // With a legacy file this server serves files only if its TFTP is enabled.
+        let serves_files = listeners.open.tftp || !matches!(settings.http.enabled, Enabled::IfLocal(_));
+        if settings.http.enabled.is_on(links) && serves_files {
+            listeners.try_to_open(ListenerKind::Http, settings, now);
         }
-        if doors.forbidden.is_empty() { Ok(doors) } else { Err(StartError::PermissionDenied(doors.forbidden)) }
+        if listeners.denied.is_empty() { Ok(listeners) } else { Err(StartError::PermissionDenied(listeners.denied)) }
     }
 
-    /// To be called every few seconds: takes what was busy and can be had now. `settings` are those of the start, as
-    /// far as ports go ([`needs_restart`]).
+    /// Opens ports that were busy and are free now; call it every few seconds. The ports in `settings` must be those of
+    /// the start ([`needs_restart`]).
     pub fn retry(&mut self, settings: &Settings, now: Instant) {
-        for mut waiting in std::mem::take(&mut self.waiting) {
-            match waiting.retry(settings, now) {
-                None => self.waiting.push(waiting),
-                Some(Ok(door)) => self.admit(door),
-                Some(Err(busy)) => tracing::warn!("{busy}; {}; it is not tried again", waiting.kind.consequence()),
+        for mut pending in std::mem::take(&mut self.pending) {
+            match pending.retry(settings, now) {
+                None => self.pending.push(pending),
+                Some(Ok(listener)) => self.add(listener),
+                Some(Err(busy)) => tracing::warn!("{busy}; {}; no further retries", pending.kind.consequence()),
             }
         }
     }
 
-    /// What is open, for whoever reads the log of a start.
+    /// Logs the open ports and the boot directory.
     pub fn log_start(&self, loaded: &Loaded) {
         let mut open: Vec<String> = self.opened.iter().map(Listener::to_string).collect();
-        // TFTP is a door for each family.
+        // TFTP has a listener for each family.
         open.dedup();
         tracing::info!("{}", open.join(", "));
         if self.open.tftp || self.open.tftp6 {
-            say_who_is_slow(&loaded.settings);
+            log_slow_clients(&loaded.settings);
         }
         match &loaded.legacy {
             None => tracing::info!("boot directory {}", loaded.settings.boot_dir.display()),
             Some(legacy) => {
                 let files = self.open.tftp || self.open.http.is_some();
-                let off = if files { "" } else { "; our own TFTP and HTTP are off" };
+                let off = if files { "" } else { "; this server's TFTP and HTTP are off" };
                 let tftpd = legacy.boot.tftpd;
-                tracing::info!("as the old file says: TFTP at {tftpd}{off}; UEFI HTTP boot clients are not answered");
+                tracing::info!("legacy configuration: TFTP server {tftpd}{off}; UEFI HTTP boot clients get no reply");
             }
         }
     }
 
     fn try_to_open(&mut self, kind: ListenerKind, settings: &Settings, now: Instant) {
         let busy = match kind.open(settings) {
-            Ok(door) => return self.admit(door),
+            Ok(listener) => return self.add(listener),
             Err(busy) => busy,
         };
         if kind.port(settings).1.is_ipv6() && has_no_ipv6(&busy.error) {
-            return tracing::debug!("this machine has no IPv6: {}", busy.error);
+            return tracing::debug!("this host has no IPv6: {}", busy.error);
         }
         if busy.error.kind() == io::ErrorKind::PermissionDenied && kind.is_retried(settings) {
-            return self.forbidden.push(busy);
+            return self.denied.push(busy);
         }
         let in_use = busy.error.kind() == io::ErrorKind::AddrInUse;
-        let stand_in = if in_use { stand_in(kind, &busy) } else { Err(String::new()) };
+        let packet_socket = if in_use { packet_socket(kind, &busy) } else { Err(String::new()) };
         if in_use && kind.is_retried(settings) {
-            self.waiting.push(PendingListener { kind, last_busy: now, has_packet_socket: stand_in.is_ok() });
+            self.pending.push(PendingListener { kind, last_busy: now, has_packet_socket: packet_socket.is_ok() });
         }
-        match stand_in {
-            Ok(door) => self.admit(door),
+        match packet_socket {
+            Ok(listener) => self.add(listener),
             Err(advice) => tracing::warn!("{busy}{advice}; {}", kind.consequence()),
         }
     }
 
-    fn admit(&mut self, door: Listener) {
-        match &door {
+    fn add(&mut self, listener: Listener) {
+        match &listener {
             Listener::Dhcp(address, _) if *address == BOOT_SERVER => self.open.boot_server = true,
             Listener::Dhcp(address, _) if *address == BOOT_SERVER6 => self.open.boot_server6 = true,
             Listener::Dhcp(address, socket) if *address == DHCP6_MULTICAST => self.shares_dhcp6_port = matches!(socket, Socket::Udp(_)),
@@ -151,27 +155,28 @@ impl Listeners {
             },
             Listener::Http(port, _) => self.open.http = Some(*port),
         }
-        self.opened.push(door);
+        self.opened.push(listener);
     }
 }
 
-/// Which interfaces are served: asked of the configuration and of this machine. An old file's addresses must fit.
+/// The interfaces to serve, from the configuration and this host's `links`. Fails if an address of a legacy file is not
+/// an address of this host.
 pub fn interface_filter(loaded: &Loaded, links: &[Link]) -> Result<LinkFilter, ConfigError> {
     let served = loaded.select_interfaces(links)?;
     let (ipv4, ipv6) = (loaded.settings.ipv4_interfaces.clone(), loaded.settings.ipv6_interfaces.clone());
     Ok(LinkFilter { interfaces: served.interfaces, addresses: served.addresses, ipv4, ipv6 })
 }
 
-/// Every interface of this machine on which machines could boot.
+/// Every interface of this host on which machines could boot. Logs a warning if they cannot be listed.
 pub fn all_links() -> Vec<Link> {
     link::list(&LinkFilter::default()).unwrap_or_else(|error| {
-        tracing::warn!("the network interfaces cannot be listed: {error}");
+        tracing::warn!("cannot list the network interfaces: {error}");
         Vec::new()
     })
 }
 
-/// What differs between two settings that only opening the ports anew could change. `links` are those that the machine
-/// has.
+/// Names the setting whose change takes effect only after a restart, if there is one. `links` are the links of this
+/// host.
 pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&'static str> {
     let http = |settings: &Settings| (settings.http.enabled.is_on(links), settings.http.port);
     let tftp = |settings: &Settings| (settings.tftp.enabled.is_on(links), tftp_settings(settings));
@@ -188,70 +193,70 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
         return Some("`ipv6-interfaces` from none or to none");
     }
     if tftp(old) != tftp(new) {
-        return Some("TFTP (in an old file: of `tftpd`)");
+        return Some("TFTP (in a legacy file: of `tftpd`)");
     }
     (http(old) != http(new)).then_some("HTTP")
 }
 
-/// What is sent to all over IPv4.
+/// IPv4 broadcasts to the DHCP server port.
 pub const DHCP_BROADCAST: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADCAST, 67));
 const BOOT_SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011));
-/// DHCPv6: what relays write to that know no server. The group of the clients is heard link by link, where this one is.
+/// All_DHCP_Servers, to which DHCPv6 relays without a configured server send. The sockets that receive for it also join
+/// the clients' group, link by link.
 pub const DHCP6_MULTICAST: SocketAddr = SocketAddr::V6(SocketAddrV6::new(udp6::ALL_SERVERS, 547, 0, 0));
-/// The same for DHCPv6, on every link that joins the group.
+/// Port 4011 over IPv6, on every link that joins the group.
 pub const BOOT_SERVER6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 4011, 0, 0));
 
-/// The kernel was built or started without it.
+/// Whether the kernel was built or started without IPv6.
 fn has_no_ipv6(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
-/// Beside a DHCP server that shares its port we have a socket there, too; beside one that does not, a packet socket. If
-/// not even that, what else could be done.
-fn stand_in(kind: ListenerKind, busy: &BindError) -> Result<Listener, String> {
+/// Opens a packet socket for a port that a DHCP server binds exclusively. (If the DHCP server shares its port, an
+/// ordinary socket opens.) If the packet socket fails as well, returns advice to append to the warning.
+fn packet_socket(kind: ListenerKind, busy: &BindError) -> Result<Listener, String> {
     let port = busy.address.port();
-    let (opened, what) = match kind {
-        ListenerKind::DhcpBroadcast => (packet::open_broadcast(port), "broadcasts"),
-        ListenerKind::Dhcp6Multicast => (packet::open_multicast(port, udp6::GROUPS), "the groups of DHCPv6"),
+    let (opened, packets) = match kind {
+        ListenerKind::DhcpBroadcast => (packet::open_broadcast(port), "DHCP broadcasts"),
+        ListenerKind::Dhcp6Multicast => (packet::open_multicast(port, udp6::GROUPS), "DHCPv6 multicasts"),
         ListenerKind::BootServer | ListenerKind::BootServer6 | ListenerKind::Tftp | ListenerKind::Tftp6 | ListenerKind::Http => return Err(String::new()),
     };
     match opened {
         Ok(socket) => {
-            let holder = busy.owner.as_ref().map_or("another process".to_owned(), ToString::to_string);
+            let owner = busy.owner.as_ref().map_or("another process".to_owned(), ToString::to_string);
             tracing::info!(
-                "{holder} has UDP port {port} for itself: {what} are heard beside it by a packet socket; what relays \
-                 send to an \
-                 address of ours is its business, not ours"
+                "{owner} does not share UDP port {port}: this server receives {packets} through a packet socket, and \
+                 no relayed requests"
             );
             Ok(Listener::Dhcp(busy.address, Socket::Packet(socket)))
         }
-        // Denied by the missing capability, or by the unit's list of address families.
+        // Denied for lack of CAP_NET_RAW, or by `RestrictAddressFamilies=` in the unit.
         Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EAFNOSUPPORT)) => Err(format!(
-            "; or give this server CAP_NET_RAW, and it hears {what} all the same (its unit says how): {error}"
+            "; or give this server CAP_NET_RAW to receive {packets} through a packet socket (see its unit): {error}"
         )),
         Err(error) => {
-            Err(format!("; a packet socket, which would hear {what} all the same, cannot be opened: {error}"))
+            Err(format!("; cannot open a packet socket, which would receive {packets} nevertheless: {error}"))
         }
     }
 }
 
-/// Where everybody knows the port of a transfer, machines of which no DHCP is heard are served slowly.
-fn say_who_is_slow(settings: &Settings) {
+/// Logs which machines load slowly by TFTP: if the port of a transfer is easy to guess, those whose DHCP traffic this
+/// server does not see.
+fn log_slow_clients(settings: &Settings) {
     let tftp = &settings.tftp;
-    let hears_all = !settings.proxy_only && !settings.relays.is_empty();
-    if max_window(tftp::port_guesses(tftp.ports.as_ref(), tftp.single_port)) > 1 || hears_all {
+    let sees_all_dhcp = !settings.proxy_only && !settings.relays.is_empty();
+    if max_window(tftp::port_guesses(tftp.ports.as_ref(), tftp.single_port)) > 1 || sees_all_dhcp {
         return;
     }
-    let (key, who, cure) = match (tftp.single_port, settings.proxy_only) {
+    let (key, who, remedy) = match (tftp.single_port, settings.proxy_only) {
         (true, false) => ("`single-port`", "machines behind relays", "list the relays in `relays` of [dhcp], or "),
         (false, false) => ("so few `ports`", "machines behind relays", "list the relays in `relays` of [dhcp], or "),
         (true, true) => ("`single-port` and `proxy-only`", "all machines", ""),
         (false, true) => ("so few `ports` and `proxy-only`", "all machines", ""),
     };
     tracing::info!(
-        "with {key}, {who} load by TFTP block by block, at most 512 KiB a second for each address, because anybody \
-         could \
-         forge their requests; {cure}give `ports` of [tftp] 1024 ports or more (docs/security.md)"
+        "with {key}, {who} load by TFTP block by block, at most 512 KiB a second for each address, because their \
+         requests are easy to forge; {remedy}set `ports` of [tftp] to a range of 1024 ports or more (docs/security.md)"
     );
 }
 
@@ -261,7 +266,7 @@ fn tftp_settings(settings: &Settings) -> tftp::TftpSettings {
         ports: settings.tftp.ports.clone(),
         single_port: settings.tftp.single_port,
         max_transfers: settings.tftp.max_transfers.map(MaxTransfers::get),
-        // What is left when all is open.
+        // Set when all other sockets are open.
         descriptors: 0,
     }
 }

@@ -1,4 +1,5 @@
-//! Starts the doors, keeps them, and stops them. Each receives, asks the core, and sends; none decides.
+//! Starts the listeners, runs the main loop, and stops the server. A listener receives, calls the core, and sends; the
+//! core decides.
 
 pub mod dhcp;
 pub mod listeners;
@@ -44,64 +45,71 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use watch::{ChangeDetector, Fingerprint, WatchedFiles};
 
-/// How often we look whether a DHCP server has started beside us, whether a port has become free, and whether there is
-/// something to sum up.
+/// Interval of the periodic work: notice a DHCP server that has started on this host, retry busy ports, log summaries.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 
-/// A server whose doors are open.
+/// A server whose ports are open.
 #[derive(Debug)]
 pub struct Server {
     state: Arc<State>,
-    doors: Listeners,
+    listeners: Listeners,
     loaded: Loaded,
     flags: Flags,
     filter: LinkFilter,
-    relayed: YieldingSocket,
-    /// The same for DHCPv6.
-    relayed6: YieldingSocket,
+    /// Unicast sockets on port 67, for relayed requests.
+    relay_sockets: YieldingSocket,
+    /// The same on port 547.
+    relay_sockets6: YieldingSocket,
     groups: MulticastGroups,
-    /// The socket for the offers of other servers was opened, or could not be.
-    tried_offers: bool,
-    /// A hash of what was said of the site.
-    said: u64,
+    /// Whether opening the socket for other servers' offers was attempted.
+    tried_offer_socket: bool,
+    /// A hash of the warnings about the site.
+    warnings_hash: u64,
     changes: ChangeDetector,
     identities: SharedUuidWriter,
 }
 
 impl Server {
-    /// `began`: when its files began to be read.
-    pub fn new(state: State, doors: Listeners, loaded: Loaded, flags: Flags, filter: LinkFilter, began: SystemTime) -> Self {
-        let relayed = YieldingSocket::new(Port::Dhcp.number(), uptime(), Instant::now());
-        let relayed6 = YieldingSocket::new(Port::Dhcp.number6(), uptime(), Instant::now());
+    /// Takes a configuration and the listeners opened for it. `began`: the time before the files were read.
+    pub fn new(
+        state: State,
+        listeners: Listeners,
+        loaded: Loaded,
+        flags: Flags,
+        filter: LinkFilter,
+        began: SystemTime,
+    ) -> Self {
+        let relay_sockets = YieldingSocket::new(Port::Dhcp.number(), uptime(), Instant::now());
+        let relay_sockets6 = YieldingSocket::new(Port::Dhcp.number6(), uptime(), Instant::now());
         let groups = MulticastGroups::new(Port::Dhcp.number6());
-        let said = state.site.load().report_hash(&loaded);
+        let warnings_hash = state.site.load().report_hash(&loaded);
         let mut changes = ChangeDetector::default();
-        let stamp = WatchedFiles::from_config(&loaded).fingerprint().ok();
-        changes.set_loaded(stamp.filter(|stamp| stamp.is_older_than(began)).map(|stamp| stamp.all));
+        let fingerprint = WatchedFiles::from_config(&loaded).fingerprint().ok();
+        changes.set_loaded(fingerprint.filter(|files| files.is_older_than(began)).map(|files| files.all));
         let identities = SharedUuidWriter::new(&state, &loaded.settings.state_dir);
         Server {
             state: Arc::new(state),
-            doors,
+            listeners,
             loaded,
             flags,
             filter,
-            relayed,
-            relayed6,
+            relay_sockets,
+            relay_sockets6,
             groups,
-            tried_offers: false,
-            said,
+            tried_offer_socket: false,
+            warnings_hash,
             changes,
             identities,
         }
     }
 
-    /// Until SIGTERM or SIGINT; transfers may then finish for two seconds. `ready` is called when everything runs.
+    /// Serves until SIGTERM or SIGINT, then lets transfers finish for two seconds. Calls `ready` once everything runs.
     pub async fn run(mut self, signals: Signals, ready: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let mut running = self.begin().map_err(fd_limit::explain_emfile)?;
-        self.keep(signals, ready, &mut running).await?;
+        let mut workers = self.start_workers().map_err(fd_limit::explain_emfile)?;
+        self.main_loop(signals, ready, &mut workers).await?;
 
         systemd::stopping();
-        running.stop().await;
+        workers.stop().await;
         self.state.boot_once.flush(Duration::from_secs(1));
         self.identities.flush(&self.state, Duration::from_secs(1)).await;
         self.state.report().log_final_summary(Instant::now());
@@ -111,31 +119,31 @@ impl Server {
         Ok(())
     }
 
-    /// What takes files follows when all other sockets are open, for it is left what they leave.
-    fn begin(&mut self) -> anyhow::Result<Workers> {
-        let mut running = Workers::new(Arc::clone(&self.state))?;
-        let is_dhcp = |door: &Listener| matches!(door, Listener::Dhcp(..));
-        let (dhcp, files): (Vec<Listener>, Vec<Listener>) = self.doors.opened.drain(..).partition(is_dhcp);
-        dhcp.into_iter().try_for_each(|door| running.start(door))?;
-        self.look_around(&mut running)?;
+    /// Starts TFTP and HTTP last: their share of the open files is what all other sockets leave.
+    fn start_workers(&mut self) -> anyhow::Result<Workers> {
+        let mut workers = Workers::new(Arc::clone(&self.state))?;
+        let is_dhcp = |listener: &Listener| matches!(listener, Listener::Dhcp(..));
+        let (dhcp, files): (Vec<Listener>, Vec<Listener>) = self.listeners.opened.drain(..).partition(is_dhcp);
+        dhcp.into_iter().try_for_each(|listener| workers.start(listener))?;
+        self.update_sockets(&mut workers)?;
         fd_limit::check()?;
-        files.into_iter().try_for_each(|door| running.start(door))?;
-        Ok(running)
+        files.into_iter().try_for_each(|listener| workers.start(listener))?;
+        Ok(workers)
     }
 
-    /// Follows the interfaces, reloads, looks around; ends with the signal that ends the server.
-    async fn keep(
+    /// The main loop: follows the interfaces, reloads, does the periodic work. Ends on SIGTERM or SIGINT.
+    async fn main_loop(
         &mut self,
         mut signals: Signals,
         ready: impl FnOnce() -> anyhow::Result<()>,
-        running: &mut Workers,
+        workers: &mut Workers,
     ) -> anyhow::Result<()> {
-        let mut look = tokio::time::interval(HOUSEKEEPING);
+        let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         let every = systemd::watchdog_interval().unwrap_or(HOUSEKEEPING);
-        let mut alive = tokio::time::interval(every);
-        // After a pause of the whole machine the threads are asked once, and have their time to answer.
-        alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.look_around(running)?;
+        let mut watchdog_timer = tokio::time::interval(every);
+        // After a pause of the whole machine each thread is probed once, and has a full interval to respond.
+        watchdog_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.update_sockets(workers)?;
         match &self.state.links.load()[..] {
             [] => tracing::info!("{}", served_links::status(&[])),
             links => served_links::log_changes(&[], links),
@@ -145,50 +153,49 @@ impl Server {
         let mut reloads = Reloads::default();
         let mut files = tokio::time::interval(watch::POLL_INTERVAL);
         let changed = Notify::new();
-        let (mut stamping, mut looking) = (None::<JoinHandle<io::Result<Fingerprint>>>, None::<JoinHandle<()>>);
+        let (mut fingerprinting, mut checking) = (None::<JoinHandle<io::Result<Fingerprint>>>, None::<JoinHandle<()>>);
         loop {
             let state = Arc::clone(&self.state);
-            // A machine that starts with its cable does not wait for us: a new link is heard at once.
+            // A machine powered on as its cable is plugged in does not wait: open the sockets of a new link at once.
             let publish = |links| {
                 served_links::follow(&state, links);
                 changed.notify_one();
             };
-            let trouble = |error: io::Error| {
+            let warn_unwatched = |error: io::Error| {
                 let warning = format_args!(
-                    "cannot watch the network interfaces: {error}; those that were known are served on, and it is \
-                     tried \
-                     again each second"
+                    "cannot watch the network interfaces: {error}; the server keeps serving the interfaces that it \
+                     knows, and retries every second"
                 );
-                state.report().warn_once_a_minute("links:unwatched", warning, Instant::now());
+                state.report().warn_once_a_minute("interfaces:watch-failed", warning, Instant::now());
             };
-            let follow = link::watch(self.filter.clone(), publish, trouble);
-            let mut follow = std::pin::pin!(follow);
+            let link_watch = link::watch(self.filter.clone(), publish, warn_unwatched);
+            let mut link_watch = std::pin::pin!(link_watch);
             let read = loop {
                 tokio::select! {
-                    never = &mut follow => match never {},
+                    never = &mut link_watch => match never {},
                     () = signals.stop.recv() => return Ok(()),
-                    // A large boot directory takes its time, and machines are served meanwhile.
+                    // Reading a large boot directory takes time: a thread reads it while the server goes on serving.
                     _ = signals.hangup.recv() => reloads.request(),
-                    () = reloads.may_start() => reloads.start(self.read_again()),
-                    _ = files.tick(), if stamping.is_none() && !reloads.is_reading() => {
+                    () = reloads.may_start() => reloads.start(self.reload_task()),
+                    _ = files.tick(), if fingerprinting.is_none() && !reloads.is_reading() => {
                         let watched = WatchedFiles::from_config(&self.loaded);
-                        stamping = Some(tokio::task::spawn_blocking(move || watched.fingerprint()));
+                        fingerprinting = Some(tokio::task::spawn_blocking(move || watched.fingerprint()));
                     }
-                    Some(stamp) = async { Some(stamping.as_mut()?.await) }, if stamping.is_some() => {
-                        stamping = None;
-                        if let Ok(Ok(stamp)) = stamp && !reloads.is_reading() && self.changes.is_due(stamp.all) {
+                    Some(fingerprint) = async { Some(fingerprinting.as_mut()?.await) }, if fingerprinting.is_some() => {
+                        fingerprinting = None;
+                        if let Ok(Ok(files)) = fingerprint && !reloads.is_reading() && self.changes.is_due(files.all) {
                             reloads.request();
                         }
                     }
                     read = reloads.finished() => break read,
-                    Some(_) = async { Some(looking.as_mut()?.await) }, if looking.is_some() => looking = None,
-                    _ = alive.tick() => if running.is_alive(every) { systemd::notify_watchdog() },
-                    () = changed.notified() => self.look_around(running)?,
-                    _ = look.tick() => {
-                        self.look_around(running)?;
+                    Some(_) = async { Some(checking.as_mut()?.await) }, if checking.is_some() => checking = None,
+                    _ = watchdog_timer.tick() => if workers.is_alive(every) { systemd::notify_watchdog() },
+                    () = changed.notified() => self.update_sockets(workers)?,
+                    _ = housekeeping.tick() => {
+                        self.update_sockets(workers)?;
                         let state = Arc::clone(&self.state);
-                        if looking.is_none() {
-                            looking = Some(tokio::task::spawn_blocking(move || state.refresh_boot_once()));
+                        if checking.is_none() {
+                            checking = Some(tokio::task::spawn_blocking(move || state.refresh_boot_once()));
                         }
                         self.identities.write_changes(&self.state);
                         self.state.report_boot_attempts();
@@ -198,107 +205,108 @@ impl Server {
                 }
             };
             self.changes.set_loaded(read.fingerprint);
-            self.take_over(read.result);
+            self.apply_reload(read.result);
         }
     }
 
-    /// Takes ports that have become free, and what is offered follows; then relayed requests.
-    fn look_around(&mut self, running: &mut Workers) -> io::Result<()> {
+    /// Opens ports that have become free, and updates the offers to match; then the sockets for other servers' offers,
+    /// multicast groups and relayed requests.
+    fn update_sockets(&mut self, workers: &mut Workers) -> io::Result<()> {
         let now = Instant::now();
-        self.doors.retry(&self.loaded.settings, now);
-        if !self.doors.opened.is_empty() {
-            self.doors.opened.drain(..).try_for_each(|door| running.start(door))?;
-            self.follow_doors();
+        self.listeners.retry(&self.loaded.settings, now);
+        if !self.listeners.opened.is_empty() {
+            self.listeners.opened.drain(..).try_for_each(|listener| workers.start(listener))?;
+            self.publish_open_ports();
         }
-        self.hear_offers(&running.dhcp)?;
+        self.open_offer_socket(&workers.dhcp)?;
         let links = self.state.links.load();
-        for (door, groups) in [(listeners::BOOT_SERVER6, &[ALL_SERVERS_AND_RELAYS][..]), (listeners::DHCP6_MULTICAST, &udp6::GROUPS)] {
-            if let Some(socket) = running.dhcp.get(door) {
+        for (address, groups) in [(listeners::BOOT_SERVER6, &[ALL_SERVERS_AND_RELAYS][..]), (listeners::DHCP6_MULTICAST, &udp6::GROUPS)] {
+            if let Some(socket) = workers.dhcp.get(address) {
                 groups.iter().for_each(|group| udp6::join(&socket.membership_socket(), *group, &links));
             }
         }
-        // The DHCP server's ports, where it shares them.
-        if self.doors.shares_dhcp_port {
+        // Port 67 or 547, if the DHCP server shares it.
+        if self.listeners.shares_dhcp_port {
             let addresses = links.iter().flat_map(|link| &link.ipv4).map(|network| network.address.into());
-            look_for_relays(&mut self.relayed, &running.dhcp, Port::Dhcp.number(), addresses.collect(), now);
+            update_relay_sockets(&mut self.relay_sockets, &workers.dhcp, Port::Dhcp.number(), addresses.collect(), now);
         }
-        if self.doors.shares_dhcp6_port {
-            self.look_for_groups(&running.dhcp, &links);
-            let beyond = |address: &Ipv6Addr| !address.is_unicast_link_local();
-            let addresses = links.iter().flat_map(|link| &link.ipv6).map(|network| network.address).filter(beyond);
+        if self.listeners.shares_dhcp6_port {
+            self.update_group_sockets(&workers.dhcp, &links);
+            let is_routable = |address: &Ipv6Addr| !address.is_unicast_link_local();
+            let addresses = links.iter().flat_map(|link| &link.ipv6).map(|network| network.address).filter(is_routable);
             let addresses = addresses.map(IpAddr::V6).collect();
-            look_for_relays(&mut self.relayed6, &running.dhcp, Port::Dhcp.number6(), addresses, now);
+            update_relay_sockets(&mut self.relay_sockets6, &workers.dhcp, Port::Dhcp.number6(), addresses, now);
         }
-        let relays = [self.relayed.has_open_socket(), self.relayed6.has_open_socket()];
-        if relays != [self.doors.open.relays, self.doors.open.relays6] {
-            [self.doors.open.relays, self.doors.open.relays6] = relays;
-            self.follow_doors();
+        let has_relay_sockets = [self.relay_sockets.has_open_socket(), self.relay_sockets6.has_open_socket()];
+        if has_relay_sockets != [self.listeners.open.relays, self.listeners.open.relays6] {
+            [self.listeners.open.relays, self.listeners.open.relays6] = has_relay_sockets;
+            self.publish_open_ports();
         }
         Ok(())
     }
 
-    /// What other servers offer to the machines that we hear. Tried once: a DHCP client of this host that does not
-    /// share its port, and is being started again, would find us in its place.
-    fn hear_offers(&mut self, heard: &SocketSet) -> io::Result<()> {
-        if self.tried_offers || heard.get(listeners::DHCP_BROADCAST).is_none() {
+    /// Opens the socket that overhears the offers of other servers. Attempted once: a later attempt could take port 68
+    /// from a DHCP client of this host that does not share its port and is just being restarted.
+    fn open_offer_socket(&mut self, sockets: &SocketSet) -> io::Result<()> {
+        if self.tried_offer_socket || sockets.get(listeners::DHCP_BROADCAST).is_none() {
             return Ok(());
         }
-        self.tried_offers = true;
+        self.tried_offer_socket = true;
         match overhear::open() {
-            Ok(socket) => heard.insert(overhear::ADDRESS, socket),
+            Ok(socket) => sockets.insert(overhear::ADDRESS, socket),
             Err(error) => {
-                tracing::debug!("offers of other servers are not heard on UDP port 68: {error}");
+                tracing::debug!("cannot listen on UDP port 68 for the offers of other servers: {error}");
                 Ok(())
             }
         }
     }
 
-    /// What is offered follows what is open. A million machines are copied here; but seldom, and in well under a
-    /// second.
-    fn follow_doors(&self) {
+    /// Updates the site after a port has opened or closed. Copies the site, with up to a million machines; this is rare
+    /// and takes well under a second.
+    fn publish_open_ports(&self) {
         let mut site = Site::clone(&self.state.site.load());
-        site.set_open_ports(self.doors.open);
+        site.set_open_ports(self.listeners.open);
         self.state.site.store(Arc::new(site));
     }
 
-    /// DHCPv6 clients write to a group, which is heard link by link.
-    fn look_for_groups(&mut self, heard: &SocketSet, links: &[Link]) {
+    /// DHCPv6 clients send to a multicast group; each link needs a socket for it.
+    fn update_group_sockets(&mut self, sockets: &SocketSet, links: &[Link]) {
         let mut failed = Vec::new();
         for change in self.groups.update(links) {
             match change {
                 udp6::GroupChange::Opened(address, socket) => {
-                    if let Err(error) = heard.insert(address.into(), Socket::Udp(socket)) {
-                        tracing::error!("what is sent to {address} is not heard: {error}");
+                    if let Err(error) = sockets.insert(address.into(), Socket::Udp(socket)) {
+                        tracing::error!("cannot receive packets sent to {address}: {error}");
                     }
                 }
-                udp6::GroupChange::Lost(address) => heard.remove(address.into()),
+                udp6::GroupChange::Lost(address) => sockets.remove(address.into()),
                 udp6::GroupChange::Failed(busy) => failed.push(busy),
             }
         }
-        // A host with hundreds of VLANs is told once.
+        // One warning, even on a host with hundreds of VLANs.
         if let Some(first) = failed.first() {
-            let names: Vec<&str> = failed.iter().map(|busy| name_of(links, busy)).collect();
+            let names: Vec<&str> = failed.iter().map(|busy| link_name(links, busy)).collect();
             tracing::warn!("{first}; machines do not boot over IPv6 on {}", names.join(", "));
         }
     }
 
-    /// A reload: everything is read before anything changes.
-    fn read_again(&self) -> impl FnOnce() -> ReloadResult + Send + 'static {
+    /// The work of a reload: reads everything before anything changes.
+    fn reload_task(&self) -> impl FnOnce() -> ReloadResult + Send + 'static {
         systemd::reloading();
-        let (flags, settings, open) = (self.flags.clone(), self.loaded.settings.clone(), self.doors.open);
+        let (flags, settings, open) = (self.flags.clone(), self.loaded.settings.clone(), self.listeners.open);
         let (watched, state) = (WatchedFiles::from_config(&self.loaded), Arc::clone(&self.state));
         move || ReloadResult::load(&flags, &settings, open, &watched, &state)
     }
 
-    /// As a whole, or not at all.
-    fn take_over(&mut self, read: Result<ReloadedSite, Vec<String>>) {
+    /// Applies a reload as a whole, or not at all.
+    fn apply_reload(&mut self, read: Result<ReloadedSite, Vec<String>>) {
         match read {
             Ok(ReloadedSite { loaded, filter, mut site }) => {
-                // A port may have become free while it was read.
-                site.set_open_ports(self.doors.open);
-                // Whoever reloads again and again is not told the same again and again.
-                let said = site.report_hash(&loaded);
-                if std::mem::replace(&mut self.said, said) != said {
+                // A port may have opened during the reload.
+                site.set_open_ports(self.listeners.open);
+                // Repeated reloads do not repeat the same warnings.
+                let warnings_hash = site.report_hash(&loaded);
+                if std::mem::replace(&mut self.warnings_hash, warnings_hash) != warnings_hash {
                     loaded.diagnostics.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
                     site.log();
                 }
@@ -308,42 +316,50 @@ impl Server {
             }
             Err(errors) => {
                 errors.iter().for_each(|error| tracing::error!("{error}"));
-                tracing::error!("not reloaded: what was served before is served on");
+                tracing::error!("reload failed: the server keeps the previous configuration");
             }
         }
         systemd::ready(&served_links::status(&self.state.links.load()));
     }
 }
 
-/// Relayed requests are unicast: our sockets for them follow our addresses, and yield to a DHCP server beside us.
-fn look_for_relays(relayed: &mut YieldingSocket, heard: &SocketSet, port: u16, addresses: Vec<IpAddr>, now: Instant) {
+/// Relays send unicast: there is a socket for each local address, and it is closed if a DHCP server of this host binds
+/// the port.
+fn update_relay_sockets(
+    relay_sockets: &mut YieldingSocket,
+    sockets: &SocketSet,
+    port: u16,
+    addresses: Vec<IpAddr>,
+    now: Instant,
+) {
     let socket_at = |address| SocketAddr::new(address, port);
-    for change in relayed.update(&addresses, now) {
+    for change in relay_sockets.update(&addresses, now) {
         match change {
             UnicastChange::Opened(address, socket) => {
-                if let Err(error) = heard.insert(socket_at(address), Socket::Udp(socket)) {
-                    tracing::error!("requests that a relay sends to {address} are not heard: {error}");
+                if let Err(error) = sockets.insert(socket_at(address), Socket::Udp(socket)) {
+                    tracing::error!("cannot receive requests that relays send to {address}: {error}");
                 }
             }
-            UnicastChange::Lost(address) => heard.remove(socket_at(address)),
+            UnicastChange::Lost(address) => sockets.remove(socket_at(address)),
             UnicastChange::Yielded(address, holder) => {
-                heard.remove(socket_at(address));
+                sockets.remove(socket_at(address));
                 tracing::info!(
-                    "{holder} has port {port}: requests that a relay sends to {address} are its business, not ours"
+                    "{holder} has port {port}: it receives the requests that relays send to {address}; this server \
+                     does not"
                 );
             }
-            UnicastChange::Failed(busy) => tracing::warn!("relayed requests are not heard: {busy}"),
+            UnicastChange::Failed(busy) => tracing::warn!("cannot receive relayed requests: {busy}"),
         }
     }
 }
 
-/// The link that a group was to be heard on.
-fn name_of<'a>(links: &'a [Link], busy: &BindError) -> &'a str {
+/// The name of the link on which joining a group failed.
+fn link_name<'a>(links: &'a [Link], busy: &BindError) -> &'a str {
     let index = if let SocketAddr::V6(address) = busy.address { address.scope_id() } else { 0 };
     links.iter().find(|link| link.index == index).map_or("any link", |link| &link.name)
 }
 
-/// Of the machine. A clock that cannot be read (there is none such on Linux) leaves us where we were without it.
+/// Time since this host booted. If the clock cannot be read (which does not happen on Linux), the longest time.
 fn uptime() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::MAX, Duration::from)
 }

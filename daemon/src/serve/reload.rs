@@ -1,4 +1,4 @@
-//! A reload: everything is read before anything changes.
+//! Reloads: read everything first, then replace the site.
 
 use super::listeners;
 use super::watch::WatchedFiles;
@@ -17,61 +17,66 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// What a reload takes over.
+/// The state that a successful reload puts in force.
 #[derive(Debug)]
 pub struct ReloadedSite {
+    /// The configuration.
     pub loaded: Loaded,
+    /// The interfaces to serve.
     pub filter: LinkFilter,
+    /// The site built from it.
     pub site: Site,
 }
 
-/// What came of reading everything again.
+/// The result of a reload.
 #[derive(Debug)]
 pub struct ReloadResult {
-    /// Or all that is wrong.
+    /// The new state, or every error, one a line.
     pub result: Result<ReloadedSite, Vec<String>>,
-    /// The state of the files that was read; `None`: they changed meanwhile.
+    /// The fingerprint of the files that were read; `None` if they changed during the reload.
     pub fingerprint: Option<u64>,
 }
 
-/// Reloads, one after the other. One that stands still, for storage may be dead, does not keep others from beginning.
+/// Runs reloads, one at a time. One that hangs on dead storage does not keep the next from starting.
 #[derive(Debug, Default)]
 pub struct Reloads {
-    reading: Option<Reading>,
-    /// Somebody wants one.
-    wanted: bool,
-    /// Not before this moment: whoever sends signals in a storm is answered once a second.
+    thread: Option<ReloadThread>,
+    /// Whether a reload is requested.
+    is_requested: bool,
+    /// The earliest start of the next: a flood of signals causes one reload a second.
     next: Option<Instant>,
-    /// Threads that read, those included that were given up.
+    /// Threads that are reading, including those that were given up.
     threads: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
-struct Reading {
+struct ReloadThread {
     ended: oneshot::Receiver<ReloadResult>,
     began: Instant,
-    is_told: bool,
+    is_warned: bool,
 }
 
-const AT_MOST_ONE_IN: Duration = Duration::from_secs(1);
-/// A reload that takes longer is told of, and another may begin.
-const LONG: Duration = Duration::from_secs(30);
-/// Threads that stand still are left behind; more than these are not.
-const MOST_THREADS: usize = 4;
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+/// A reload that takes longer causes a warning, and another may start.
+const SLOW: Duration = Duration::from_secs(30);
+/// The number of threads, including hanging ones; with so many no further reload starts.
+const MAX_THREADS: usize = 4;
 
 impl Reloads {
+    /// Requests a reload.
     pub fn request(&mut self) {
-        self.wanted = true;
+        self.is_requested = true;
     }
 
+    /// Whether a reload is running.
     pub fn is_reading(&self) -> bool {
-        self.reading.is_some()
+        self.thread.is_some()
     }
 
-    /// Until one that is wanted may begin.
+    /// Waits until a reload is requested and may start.
     pub fn may_start(&self) -> impl Future<Output = ()> + use<> {
-        let is_slow = |reading: &Reading| reading.is_told;
-        let may = self.wanted && self.reading.as_ref().is_none_or(is_slow);
+        let is_slow = |thread: &ReloadThread| thread.is_warned;
+        let may = self.is_requested && self.thread.as_ref().is_none_or(is_slow);
         let next = self.next;
         async move {
             match next {
@@ -82,64 +87,64 @@ impl Reloads {
         }
     }
 
-    /// In a thread of its own, which may stand still for ever.
+    /// Starts a reload in a new thread, which may hang for ever.
     pub fn start(&mut self, read: impl FnOnce() -> ReloadResult + Send + 'static) {
         let began = Instant::now();
-        (self.wanted, self.next) = (false, Some(began + AT_MOST_ONE_IN));
-        if self.threads.fetch_add(1, Ordering::AcqRel) >= MOST_THREADS {
+        (self.is_requested, self.next) = (false, Some(began + MIN_INTERVAL));
+        if self.threads.fetch_add(1, Ordering::AcqRel) >= MAX_THREADS {
             self.threads.fetch_sub(1, Ordering::AcqRel);
-            return tracing::error!("not reloaded: {MOST_THREADS} earlier reloads still wait for a file");
+            return tracing::error!(
+                "cannot reload: {MAX_THREADS} earlier reloads still wait for a file. Check the storage that holds the \
+                 configuration, then restart the server"
+            );
         }
         let (end, ended) = oneshot::channel();
         let threads = Arc::clone(&self.threads);
-        let reader = thread::Builder::new().name("reload".to_owned()).spawn(move || {
+        let spawned = thread::Builder::new().name("reload".to_owned()).spawn(move || {
             drop(end.send(read()));
             threads.fetch_sub(1, Ordering::AcqRel);
         });
-        match reader {
-            Ok(_) => self.reading = Some(Reading { ended, began, is_told: false }),
+        match spawned {
+            Ok(_) => self.thread = Some(ReloadThread { ended, began, is_warned: false }),
             Err(error) => {
                 self.threads.fetch_sub(1, Ordering::AcqRel);
-                tracing::error!("not reloaded: {error}");
+                tracing::error!("cannot reload: cannot start a thread: {error}");
             }
         }
     }
 
-    /// What came of the one that is under way.
+    /// Waits for the running reload, and returns its result.
     pub async fn finished(&mut self) -> ReloadResult {
-        let Some(reading) = &mut self.reading else { return std::future::pending().await };
-        let read = (&mut reading.ended).await;
-        self.reading = None;
+        let Some(thread) = &mut self.thread else { return std::future::pending().await };
+        let read = (&mut thread.ended).await;
+        self.thread = None;
         read.unwrap_or_else(|_| ReloadResult {
-            result: Err(vec!["the thread that reads has panicked".to_owned()]),
-            fingerprint: None,
-        })
+            result: Err(vec!["the reload thread panicked".to_owned()]),
+            fingerprint: None })
     }
 
-    /// To be called every few seconds: says so, once, where one takes long.
+    /// Logs a warning, once for each, about a reload that takes long. Call it every few seconds.
     pub fn warn_if_slow(&mut self) {
-        if let Some(reading) =
-            self.reading.as_mut().filter(|reading| !reading.is_told && reading.began.elapsed() >= LONG)
+        if let Some(thread) = self.thread.as_mut().filter(|thread| !thread.is_warned && thread.began.elapsed() >= SLOW)
         {
-            reading.is_told = true;
+            thread.is_warned = true;
             tracing::warn!(
-                "the reload that began {} s ago has not ended: a file or a directory of the configuration cannot be \
-                 read, perhaps \
-                 because it lies on storage that is gone; what was served before is served on, and SIGHUP begins \
-                 another \
-                 reload",
-                LONG.as_secs()
+                "the reload that started {} s ago is still waiting for a file or directory of the configuration, \
+                 perhaps because its storage does not respond; the server keeps the previous configuration, and SIGHUP \
+                 starts another reload",
+                SLOW.as_secs()
             );
         }
     }
 }
 
 impl ReloadResult {
-    /// Reads what the flags name. `watched`: what was read before.
+    /// Reads the configuration that the flags name. `before` and `watched` are the current settings and files; a change
+    /// of `before` that needs a restart is an error.
     pub fn load(flags: &Flags, before: &Settings, open: OpenPorts, watched: &WatchedFiles, state: &State) -> Self {
         if !watched.wait_until_stable() {
-            let why = "a machine file is still being written: it is read when it stands still".to_owned();
-            return ReloadResult { result: Err(vec![why]), fingerprint: None };
+            let error = "a machine file is still being written: the server reloads when it is complete".to_owned();
+            return ReloadResult { result: Err(vec![error]), fingerprint: None };
         }
         let (began, stamp) = (filesystem_now(), watched.fingerprint().ok());
         let reread = ReloadedSite::new(flags, before, open, state);
@@ -147,8 +152,8 @@ impl ReloadResult {
         if let (Some(stamp), Some(after)) = (stamp, after)
             && stamp.machines != after.machines
         {
-            let why = "a machine file was changed while it was read: it is read again when it stands still".to_owned();
-            return ReloadResult { result: Err(vec![why]), fingerprint: None };
+            let error = "a machine file changed during the reload: the server reloads when it is complete".to_owned();
+            return ReloadResult { result: Err(vec![error]), fingerprint: None };
         }
         let still = after.filter(|after| Some(*after) == stamp);
         let stamp = match reread.as_ref().map(|reread| WatchedFiles::from_config(&reread.loaded)) {
@@ -160,29 +165,29 @@ impl ReloadResult {
 }
 
 impl ReloadedSite {
-    /// Or all that is wrong with it.
+    /// Reads and builds everything, or returns every error.
     fn new(flags: &Flags, before: &Settings, open: OpenPorts, state: &State) -> Result<Self, Vec<String>> {
-        let say = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
-        let mut loaded = site::load(flags).map_err(say)?;
+        let to_lines = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
+        let mut loaded = site::load(flags).map_err(to_lines)?;
         let links = listeners::all_links();
-        let filter = listeners::interface_filter(&loaded, &links).map_err(|error| say(site::with_file_errors(&mut loaded, error)))?;
+        let filter = listeners::interface_filter(&loaded, &links).map_err(|error| to_lines(site::with_file_errors(&mut loaded, error)))?;
         if let Some(changed) = listeners::needs_restart(before, &loaded.settings, &links) {
             let error = ConfigError(vec![Diagnostic::error(format!("a change of {changed} needs a restart"))]);
-            return Err(say(site::with_file_errors(&mut loaded, error)));
+            return Err(to_lines(site::with_file_errors(&mut loaded, error)));
         }
-        let mut site = Site::build(&mut loaded, open).map_err(say)?;
+        let mut site = Site::build(&mut loaded, open).map_err(to_lines)?;
         site.check_offered_files(&links);
         if site.plan.machines.has_boot_once() {
             state.boot_once.prepare();
         }
-        say_gone(&state.site.load(), &site);
+        log_removed(&state.site.load(), &site);
         state.protect_removed_machines(&mut site).iter().for_each(|warning| tracing::warn!("{warning}"));
         Ok(ReloadedSite { loaded, filter, site })
     }
 }
 
-/// Machines that have lost their entry. They keep their marks, should it come back.
-fn say_gone(before: &Site, site: &Site) {
+/// Logs the machines whose entries were removed. Their boot-once state stays, in case an entry comes back.
+fn log_removed(before: &Site, site: &Site) {
     let (before, machines) = (&before.plan.machines, &site.plan.machines);
     let gone = || before.iter().filter(|machine| machines.get_by_name(machine.name).is_none()).map(|machine| machine.name);
     let count = gone().count();
@@ -191,7 +196,7 @@ fn say_gone(before: &Site, site: &Site) {
     }
 }
 
-/// Now, by the clock that file systems note changes with.
+/// The current time by the clock that file systems use for timestamps.
 pub fn filesystem_now() -> SystemTime {
     clock_gettime(ClockId::CLOCK_REALTIME_COARSE)
         .map_or_else(|_| SystemTime::now(), |now| SystemTime::UNIX_EPOCH + Duration::from(now))

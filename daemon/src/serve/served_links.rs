@@ -1,4 +1,4 @@
-//! The networks that are served, as they come and go: said, told to the service manager, and asked.
+//! The interfaces that the server serves: follows their changes, logs them, and reports them to the service manager.
 
 use crate::state::State;
 use crate::systemd;
@@ -6,6 +6,7 @@ use proxydhcpd_core::link::Link;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// Serves these links from now on.
 pub fn follow(state: &State, links: Vec<Link>) {
     let before = state.links.swap(Arc::new(links));
     let now = state.links.load();
@@ -13,6 +14,7 @@ pub fn follow(state: &State, links: Vec<Link>) {
     systemd::status(&status(&now));
 }
 
+/// Logs the difference between two lists of links.
 pub fn log_changes(before: &[Link], now: &[Link]) {
     for gone in before.iter().filter(|old| now.iter().all(|new| new.index != old.index)) {
         tracing::info!("{} is no longer served", gone.name);
@@ -24,15 +26,16 @@ pub fn log_changes(before: &[Link], now: &[Link]) {
     }
 }
 
+/// The served interfaces in one line.
 pub fn status(links: &[Link]) -> String {
-    let named: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
-    match named[..] {
-        [] => "no interface can be served yet: none that the configuration means is up and has an address".to_owned(),
-        _ => format!("serving {}", named.join(", ")),
+    let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
+    match names[..] {
+        [] => "no interface to serve yet: none that the configuration selects is up and has an address".to_owned(),
+        _ => format!("serving {}", names.join(", ")),
     }
 }
 
-/// Whether an address of ours is one that we serve on.
-pub fn is_served(links: &[Link], ours: IpAddr) -> bool {
-    ours.is_loopback() || links.iter().any(|link| link.owns(ours))
+/// Whether a local address belongs to a served interface, or is loopback.
+pub fn is_served(links: &[Link], local: IpAddr) -> bool {
+    local.is_loopback() || links.iter().any(|link| link.owns(local))
 }

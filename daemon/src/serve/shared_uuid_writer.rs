@@ -1,4 +1,4 @@
-//! What is learnt of shared UUIDs outlasts the server: read when it starts, written soon after there is something new.
+//! Keeps the list of shared UUIDs across restarts: reads it at the start, and writes it soon after a change.
 
 use crate::shared_uuids::SharedUuidsFile;
 use crate::state::State;
@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
+/// Writes the file of shared UUIDs.
 #[derive(Debug)]
 pub struct SharedUuidWriter {
-    /// `None`: the file could not be read, and stays as it is.
+    /// `None`: the file could not be read, and is left alone.
     file: Option<SharedUuidsFile>,
     writing: Option<JoinHandle<()>>,
 }
 
 impl SharedUuidWriter {
-    /// Takes up what the last server learnt.
+    /// Loads the file that the previous server wrote.
     pub fn new(state: &State, state_dir: &Path) -> Self {
         let file = SharedUuidsFile::new(state_dir);
         let file = match file.read() {
@@ -25,9 +26,8 @@ impl SharedUuidWriter {
             }
             Err(error) => {
                 tracing::error!(
-                    "{error}; the file stays as it is, and which UUIDs several machines have is forgotten at each \
-                     restart: \
-                     mend or remove it, then restart"
+                    "{error}; the server leaves the file alone, and forgets shared UUIDs at each restart: repair or \
+                     remove the file, then restart"
                 );
                 None
             }
@@ -35,7 +35,7 @@ impl SharedUuidWriter {
         SharedUuidWriter { file, writing: None }
     }
 
-    /// Begins to write what is new. A disk that is slow holds up nothing else.
+    /// Starts writing the file if the list has changed, without waiting for a slow disk.
     pub fn write_changes(&mut self, state: &Arc<State>) {
         if self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
             return;
@@ -47,16 +47,17 @@ impl SharedUuidWriter {
             if let Err(error) = file.write(&known) {
                 state.observations().uuid_claims.mark_changed();
                 let path = file.path().display();
-                let told = format_args!("{path}: {error}: which UUIDs several machines have is forgotten at a restart");
-                state.report().warn_once_a_minute("shared-uuids:unwritten", told, Instant::now());
+                let warning =
+                    format_args!("cannot write {path}: {error}; the server forgets new shared UUIDs when it restarts");
+                state.report().warn_once_a_minute("shared-uuids:write-failed", warning, Instant::now());
             }
         }));
     }
 
-    /// Waits until what is known is on the disk.
-    pub async fn flush(&mut self, state: &Arc<State>, most: Duration) {
+    /// Writes the list and waits until it is on the disk, for at most `timeout`.
+    pub async fn flush(&mut self, state: &Arc<State>, timeout: Duration) {
         let all = async {
-            // One may be under way, and something new since.
+            // A write may be under way, and the list may have changed since it began.
             for _ in 0..2 {
                 if let Some(writing) = self.writing.take() {
                     writing.await.ok();
@@ -67,6 +68,6 @@ impl SharedUuidWriter {
                 writing.await.ok();
             }
         };
-        tokio::time::timeout(most, all).await.ok();
+        tokio::time::timeout(timeout, all).await.ok();
     }
 }

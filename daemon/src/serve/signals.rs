@@ -1,14 +1,15 @@
-//! Signals, heard from the first moment of the start: by default SIGHUP would end a server that is still reading its
-//! files, and the kernel keeps SIGTERM from the first process of a container that has not asked for it.
+//! Signal handlers, installed first of all: by default SIGHUP would kill a server that is still reading its files, and
+//! the kernel does not deliver SIGTERM to the first process of a container without a handler.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What came while nobody listened is not lost: it is heard next.
+/// The signals that the server handles. One that arrives between two calls of `recv` is not lost.
 #[derive(Debug)]
 pub struct Signals {
+    /// SIGTERM and SIGINT: stop.
     pub stop: StopSignals,
-    /// SIGHUP: everything is read again.
+    /// SIGHUP: reload.
     pub hangup: Signal,
 }
 
@@ -20,7 +21,7 @@ pub struct StopSignals {
 }
 
 impl Signals {
-    /// Wants a runtime.
+    /// Installs the handlers. Needs a tokio runtime.
     pub fn register() -> io::Result<Self> {
         let end = StopSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
         Ok(Signals { stop: end, hangup: signal(SignalKind::hangup())? })
@@ -28,6 +29,7 @@ impl Signals {
 }
 
 impl StopSignals {
+    /// Waits for either signal.
     pub async fn recv(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

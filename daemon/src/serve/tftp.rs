@@ -1,7 +1,8 @@
-//! TFTP: hears requests, asks what they mean, and drives a transfer for each.
+//! The TFTP server (RFC 1350, 2347 to 2349, 7440): receives requests, opens the requested files, and runs a transfer
+//! for each.
 //!
-//! One thread and one epoll set, without async: a block in lockstep costs the three system calls that it must (wait,
-//! receive, send), a window costs no more, and files are read ahead in large pieces.
+//! One thread and one epoll set, without async: a block in lockstep costs three system calls (wait, receive, send), a
+//! window costs no more, and files are read ahead in large pieces.
 
 mod admission;
 mod event;
@@ -44,24 +45,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use eviction::EvictionQueue;
 
+/// The settings of the TFTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TftpSettings {
+    /// The port for requests; 0 is any free port.
     pub port: u16,
-    /// Local ports for transfers, for a firewall's sake; `None` takes whichever the kernel gives.
+    /// Local ports for transfers, for firewalls; `None`: any port that the kernel chooses.
     pub ports: Option<RangeInclusive<u16>>,
-    /// Everything from `port`, for firewalls and containers that let nothing else through.
+    /// Send everything from `port`, for firewalls and containers that pass nothing else.
     pub single_port: bool,
-    /// Transfers at the same time, at most; `None`: as many as `descriptors` allow.
+    /// Maximum number of transfers at a time; `None`: as many as `descriptors` allow.
     pub max_transfers: Option<usize>,
-    /// Descriptors that transfers may hold together: one or two for each, and never more transfers than this.
+    /// Descriptors that all transfers together may hold: one or two each. Also the maximum number of transfers.
     pub descriptors: usize,
 }
 
 /// Serves until `stop` becomes readable or its other end is closed, and then lets transfers finish for at most 2 s.
 ///
-/// `link` knows the links that we serve, by index and by the address that was written to; `open` what a name means;
-/// `vouched` whether DHCP says that a machine has this address ([`proxydhcpd_core::memory::Memory::is_vouched`]);
-/// `note` hears everything.
+/// `link` returns the served link with an index on which a packet to that address arrived; `open` opens the requested
+/// file; `vouched` returns whether DHCP traffic confirms that a machine has an address
+/// ([`proxydhcpd_core::observations::Observations::is_vouched`]); `note` is called for every event.
 pub fn run(
     listeners: Arc<TftpListeners>,
     settings: &TftpSettings,
@@ -71,7 +74,7 @@ pub fn run(
     note: impl FnMut(TftpEvent<'_>),
     stop: impl AsFd,
 ) -> io::Result<()> {
-    listeners.epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
+    listeners.epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP_EVENT))?;
     let mut server = TftpServer {
         max_transfers: settings.max_transfers,
         descriptors: settings.descriptors,
@@ -88,7 +91,7 @@ pub fn run(
         by_client: HashMap::new(),
         clients: ClientLimits::new(settings.max_transfers.unwrap_or(settings.descriptors / 2)),
         evictions: EvictionQueue::default(),
-        turn: 0,
+        first_slot: 0,
         unsegmented: LinksWithoutGso::default(),
         open_files: OpenFiles::default(),
         read_ahead: ReadAhead::default(),
@@ -99,23 +102,23 @@ pub fn run(
     server.serve(&stop)
 }
 
-/// Beside those of the listeners.
-const STOP: u64 = u64::MAX - 2;
+/// The epoll data of `stop`, next to those of the listeners.
+const STOP_EVENT: u64 = u64::MAX - 2;
 
-/// How exactly timers are kept: all transfers are looked at this often, instead of keeping them sorted by deadline.
+/// Resolution of the timers: every tick checks all transfers, so they need not be sorted by deadline.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long transfers may go on when the server is told to stop.
+/// How long transfers may go on when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A request of 512 octets and more, to see that it was more; anything else that we read is shorter.
+/// Longest datagram that is read. A request has at most 512 octets: this buffer shows whether it was longer.
 const MAX_DATAGRAM: usize = 1024;
 
 struct TftpServer<L, O, V, N> {
     max_transfers: Option<usize>,
     descriptors: usize,
     ports: PortPool,
-    /// How many ports somebody has to try who does not see that of a transfer.
+    /// The number of ports that a forger, who does not see the port of a transfer, must try.
     port_guesses: u32,
     single_port: bool,
     listeners: Arc<TftpListeners>,
@@ -123,23 +126,23 @@ struct TftpServer<L, O, V, N> {
     open: O,
     is_vouched: V,
     on_event: N,
-    /// The index is what epoll knows a session by. A place is taken again at once: an event of the same turn for its
-    /// predecessor then finds nothing to receive.
+    /// The index is the epoll data of a session. A slot is reused at once: an epoll event for its previous session
+    /// finds nothing to receive.
     sessions: Vec<Option<Session>>,
     free_slots: Vec<usize>,
     /// The newest session of each client port.
     by_client: HashMap<SocketAddr, usize>,
     clients: ClientLimits,
     evictions: EvictionQueue,
-    /// Which place the next tick begins with.
-    turn: usize,
+    /// The slot with which the next tick begins.
+    first_slot: usize,
     unsegmented: LinksWithoutGso,
     open_files: OpenFiles,
     read_ahead: ReadAhead,
     started: Instant,
-    /// Since the start, as of this turn of the loop.
+    /// Time since the start, set once in each iteration of the loop.
     now: Duration,
-    /// When the last transfers are cut off.
+    /// When the server aborts the transfers that remain; `None` until it stops.
     stop_at: Option<Duration>,
 }
 
@@ -154,7 +157,8 @@ where
         let mut events = [EpollEvent::empty(); 64];
         let mut next_tick = TICK;
         loop {
-            let timeout = if self.idle() { EpollTimeout::NONE } else { millis(next_tick.saturating_sub(self.now)) };
+            let timeout =
+                if self.is_idle() { EpollTimeout::NONE } else { epoll_timeout(next_tick.saturating_sub(self.now)) };
             let count = match self.listeners.epoll.wait(&mut events, timeout) {
                 Err(Errno::EINTR) => 0,
                 count => count?,
@@ -165,7 +169,7 @@ where
                 match event.data() {
                     LISTENER4 => self.receive_request(Family::V4),
                     LISTENER6 => self.receive_request(Family::V6),
-                    STOP => {
+                    STOP_EVENT => {
                         self.listeners.epoll.delete(stop)?;
                         self.stop_at = Some(self.now + GRACE);
                     }
@@ -177,14 +181,14 @@ where
                 self.tick();
                 next_tick = self.now + TICK;
             }
-            if self.stop_at.is_some_and(|end| self.now >= end || self.idle()) {
-                self.cut_off();
+            if self.stop_at.is_some_and(|end| self.now >= end || self.is_idle()) {
+                self.abort_all();
                 return Ok(());
             }
         }
     }
 
-    fn idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.transfer_count() == 0
     }
 
@@ -198,14 +202,14 @@ where
         let Some(Some(session)) = self.sessions.get(index) else { return };
         match session.channel.receive(&mut buffer) {
             Ok((sender, octets)) if sender == session.client() => self.handle_packet(index, octets),
-            Ok((sender, octets)) => self.received_from_foreign(index, sender, octets),
+            Ok((sender, octets)) => self.receive_from_wrong_port(index, sender, octets),
             Err(Errno::ECONNREFUSED) => self.perform(index, Step::End(Outcome::Gone, None), false),
             Err(_) => {}
         }
     }
 
-    /// Whoever sends from a port that is not the client's is told so, and the transfer goes on (RFC 1350 section 4).
-    fn received_from_foreign(&mut self, index: usize, sender: SocketAddr, octets: &[u8]) {
+    /// Replies with ERROR 5 to a packet from a port other than the client's; the transfer goes on (RFC 1350 section 4).
+    fn receive_from_wrong_port(&mut self, index: usize, sender: SocketAddr, octets: &[u8]) {
         let Some(Some(session)) = self.sessions.get_mut(index) else { return };
         let link = (self.link)(session.link, session.channel.local.address);
         let event = match check_wrong_port(sender, octets, link, &mut session.wrong_port_errors, self.now) {
@@ -218,12 +222,13 @@ where
         (self.on_event)(event);
     }
 
+    /// Handles a packet from the transfer's client.
     fn handle_packet(&mut self, index: usize, octets: &[u8]) {
         let Some(Some(session)) = self.sessions.get_mut(index) else { return };
         let packet = match TftpPacket::read(octets) {
             Ok(packet @ (TftpPacket::Ack { .. } | TftpPacket::Error { .. })) => packet,
-            useless => {
-                let reason = useless.map_or_else(TftpSilence::Malformed, |_| TftpSilence::UnexpectedPacket);
+            other => {
+                let reason = other.map_or_else(TftpSilence::Malformed, |_| TftpSilence::UnexpectedPacket);
                 return (self.on_event)(TftpEvent::Ignored { client: session.client(), reason });
             }
         };
@@ -243,8 +248,8 @@ where
         self.perform(index, step, true);
     }
 
-    /// Does what the transfer says. `heard`: because the client has just been heard of.
-    fn perform(&mut self, index: usize, step: Step, heard: bool) {
+    /// Performs a step of a transfer. `is_client_alive`: a packet from the client has just arrived.
+    fn perform(&mut self, index: usize, step: Step, is_client_alive: bool) {
         let Some(session) = self.sessions[index].as_mut() else { return };
         let Some(listener) = self.listeners.for_client(session.client()) else { return };
         if session.is_rate_limited && matches!(step, Step::Oack | Step::Blocks(_)) {
@@ -259,17 +264,17 @@ where
                 return;
             }
         }
-        let done = match step {
+        let result = match step {
             Step::Wait => Ok(()),
-            Step::Oack => session.send_oack(listener, heard),
+            Step::Oack => session.send_oack(listener, is_client_alive),
             Step::Blocks(blocks) => {
-                session.send_blocks(listener, blocks, heard, &mut self.unsegmented, &mut self.read_ahead)
+                session.send_blocks(listener, blocks, is_client_alive, &mut self.unsegmented, &mut self.read_ahead)
             }
-            Step::End(outcome, farewell) => return self.end_transfer(index, outcome, farewell),
+            Step::End(outcome, error_reply) => return self.end_transfer(index, outcome, error_reply),
         };
-        match done {
+        match result {
             Ok(()) => {}
-            // No room at this moment: the network is slower than the disk. The timer sends it again.
+            // The send buffer is full: the network is slower than the disk. The timer resends.
             Err(SendError::NotSent(Errno::EAGAIN | Errno::ENOBUFS)) => {
                 (self.on_event)(TftpEvent::Ignored { client: session.client(), reason: TftpSilence::SendBufferFull });
             }
@@ -285,7 +290,8 @@ where
         }
     }
 
-    fn end_transfer(&mut self, index: usize, outcome: Outcome, farewell: Option<ErrorReply>) {
+    /// Ends a transfer, and sends its ERROR if there is one.
+    fn end_transfer(&mut self, index: usize, outcome: Outcome, error_reply: Option<ErrorReply>) {
         let Some(mut session) = self.sessions[index].take() else { return };
         self.free_slots.push(index);
         session.frames.release(&mut self.read_ahead);
@@ -297,10 +303,10 @@ where
         if let Some(entry) = session.eviction_entry(index) {
             self.evictions.remove(session.client().ip(), entry);
         }
-        if let Some(farewell) = farewell
+        if let Some(error_reply) = error_reply
             && let Some(listener) = self.listeners.for_client(session.client())
         {
-            session.send_error(listener, farewell);
+            session.send_error(listener, error_reply);
         }
         (self.on_event)(TftpEvent::Ended {
             client: session.client(),
@@ -318,11 +324,12 @@ where
         }
     }
 
-    /// Each time another transfer comes first: several of one address share what may be sent to it.
+    /// Handles timers and deferred blocks. Each tick begins with another transfer, because the transfers of one address
+    /// share its rate limit.
     fn tick(&mut self) {
-        let places = self.sessions.len();
-        self.turn = (self.turn + 1) % places.max(1);
-        for index in (self.turn..places).chain(0..self.turn) {
+        let slots = self.sessions.len();
+        self.first_slot = (self.first_slot + 1) % slots.max(1);
+        for index in (self.first_slot..slots).chain(0..self.first_slot) {
             let Some(session) = &mut self.sessions[index] else { continue };
             let step = match session.deferred {
                 _ if session.transfer.deadline() <= self.now => session.transfer.handle_timeout(self.now),
@@ -333,7 +340,7 @@ where
         }
     }
 
-    fn cut_off(&mut self) {
+    fn abort_all(&mut self) {
         for index in 0..self.sessions.len() {
             self.end_transfer(index, Outcome::Failed, Some((ErrorCode::NOT_DEFINED, "Server stops")));
         }
@@ -342,7 +349,7 @@ where
 
 const UNKNOWN_TRANSFER: ErrorReply = (ErrorCode::UNKNOWN_TRANSFER_ID, "Unknown transfer ID");
 
-fn millis(wait: Duration) -> EpollTimeout {
-    // Rounded up, or the loop would turn over and over through the last millisecond.
+fn epoll_timeout(wait: Duration) -> EpollTimeout {
+    // Rounded up, or the loop would spin through the last millisecond.
     EpollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(EpollTimeout::ZERO)
 }

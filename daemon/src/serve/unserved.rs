@@ -1,5 +1,5 @@
-//! Machines that ask on an interface that we do not serve: the commonest ones are forgotten in the configuration, or
-//! have no IPv4 address.
+//! Boot requests on an interface that the server does not serve. The usual causes: the configuration omits the
+//! interface, or the interface has no IPv4 address.
 
 use crate::net::sys::Datagram;
 use crate::report::Report;
@@ -11,14 +11,14 @@ use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::wire::dhcp4::Message;
 
-/// A boot request, and the interface that it came by.
+/// A boot request, and the interface on which it arrived.
 pub struct UnservedRequest {
     client: Client,
     link: u32,
 }
 
 impl UnservedRequest {
-    /// Any other packet there is none of our business.
+    /// `None` if the packet is not a boot request over IPv4.
     pub fn from_datagram(plan: &Plan, port: Port, datagram: &Datagram<'_>) -> Option<UnservedRequest> {
         let message = Message::parse(datagram.payload).ok().filter(|_| datagram.from.is_ipv4())?;
         let client =
@@ -26,12 +26,12 @@ impl UnservedRequest {
         Some(UnservedRequest { client, link: datagram.link })
     }
 
-    /// Once for an interface; at debug for each packet.
+    /// Logs a warning for the first request on an interface, and a debug line for each.
     pub fn report(&self, report: &mut Report, served: &[Link]) {
         let UnservedRequest { client, link } = self;
         let name =
             if_indextoname(*link).map_or_else(|_| format!("interface {link}"), |name| name.to_string_lossy().into());
-        tracing::debug!("{} ({client}) on {name} is not answered: {name} is not served over IPv4", client.hardware);
+        tracing::debug!("{} ({client}) on {name}: no reply: {name} is not served over IPv4", client.hardware);
         if !report.is_new_unserved_link(*link) {
             return;
         }
@@ -41,18 +41,16 @@ impl UnservedRequest {
             tracing::warn!(
                 MAC = %client.hardware,
                 LINK = name,
-                "{} ({client}) on {name} is not answered: {name} is not among the interfaces that are served \
-                 ({names}). To serve \
-                 it, see `interfaces` and `ipv4-interfaces` in the configuration, and -i",
+                "{} ({client}) on {name}: no reply: {name} is not among the served interfaces ({names}). To serve it, \
+                 change `interfaces` or `ipv4-interfaces` in the configuration, or the flag -i",
                 client.hardware
             );
         } else {
             tracing::warn!(
                 MAC = %client.hardware,
                 LINK = name,
-                "{} ({client}) on {name} is not answered: {name} has no IPv4 address. Give it one of the network that \
-                 its \
-                 machines boot in, and it is served at once",
+                "{} ({client}) on {name}: no reply: {name} has no IPv4 address. Add one in the network of its \
+                 machines; the server then serves {name} at once",
                 client.hardware
             );
         }
@@ -60,8 +58,8 @@ impl UnservedRequest {
 }
 
 fn has_ipv4(name: &str) -> bool {
-    let of_it = |interface: nix::ifaddrs::InterfaceAddress| {
+    let has_address = |interface: nix::ifaddrs::InterfaceAddress| {
         interface.interface_name == name && interface.address.is_some_and(|address| address.as_sockaddr_in().is_some())
     };
-    getifaddrs().is_ok_and(|mut all| all.any(of_it))
+    getifaddrs().is_ok_and(|mut all| all.any(has_address))
 }

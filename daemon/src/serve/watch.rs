@@ -1,8 +1,7 @@
-//! Notices that files of the configuration have changed, so that nobody has to send a signal.
+//! Notices changes of the configuration files, so that no signal is needed.
 //!
-//! They are looked at every two seconds, by what the file system says of them. That needs no more than what every file
-//! system has: a file renamed over another, a directory behind a link that was turned (as Kubernetes does), and NFS are
-//! seen alike.
+//! Compares the metadata of the files every two seconds. This works on every file system: for a file renamed over
+//! another, a directory behind a symbolic link that is replaced (as Kubernetes does), and NFS.
 
 use crate::config::{self, Loaded};
 use std::fs::{self, Metadata};
@@ -12,58 +11,59 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// How often we look. A change is taken over when it has stood still from one look to the next.
+/// Interval of the checks. A change causes a reload once two checks in a row find the same state.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A machine file that is still being written after so many looks is told of.
-const MOST_LOOKS: usize = 10;
+/// Checks to wait for a machine file that is still being written, before the reload fails.
+const MAX_CHECKS: usize = 10;
 
-/// Directories in each other, and files in all, that are looked at; what is beyond takes a signal.
-const DEEPEST: usize = 8;
-const MOST: usize = 20_000;
+/// Depth of nested directories, and total number of files, that are watched; a change beyond them needs SIGHUP.
+const MAX_DEPTH: usize = 8;
+const MAX_FILES: usize = 20_000;
 
-/// What is looked at.
+/// The watched paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchedFiles {
-    /// Files, and directories with all that is in them.
-    whole: Vec<PathBuf>,
-    /// The same of machine files.
+    /// Files, and directories with everything in them.
+    files: Vec<PathBuf>,
+    /// Machine files, and directories with them.
     machines: Vec<PathBuf>,
-    /// Of the boot directory only what was added or taken away, at its top and one floor below: it may be somebody's
-    /// archive.
+    /// The boot directory may be a large archive, so only the entries at its top are watched. The metadata of a
+    /// directory there shows what is added to it or removed.
     boot_dir: PathBuf,
 }
 
 impl WatchedFiles {
+    /// The files of a configuration, including those that do not exist yet.
     pub fn from_config(loaded: &Loaded) -> Self {
         let settings = &loaded.settings;
-        let mut whole = vec![loaded.directory.join("conf.d"), loaded.template_dir()];
+        let mut files = vec![loaded.directory.join("conf.d"), loaded.template_dir()];
         match &loaded.file {
-            Some(file) => whole.push(file.clone()),
-            // One of them may appear.
-            None => whole.extend(config::default_paths(&loaded.directory)),
+            Some(file) => files.push(file.clone()),
+            // One of these may be created later.
+            None => files.extend(config::default_paths(&loaded.directory)),
         }
         let machines = settings.machine_files.clone().unwrap_or_else(|| vec![loaded.directory.join("machines")]);
-        WatchedFiles { whole, machines, boot_dir: settings.boot_dir.clone() }
+        WatchedFiles { files, machines, boot_dir: settings.boot_dir.clone() }
     }
 
-    /// What the file system says of them. An error: they cannot be looked at now, which is no change.
+    /// The current state of the files. An error means that it cannot be read now; that is no change.
     pub fn fingerprint(&self) -> io::Result<Fingerprint> {
-        let mut seen = Seen::default();
+        let mut scan = FileScan::default();
         for path in &self.machines {
-            seen.look(path, DEEPEST)?;
+            scan.add_tree(path, MAX_DEPTH)?;
         }
-        let (machines, changed) = (seen.hasher.finish(), seen.newest);
-        for path in &self.whole {
-            seen.look(path, DEEPEST)?;
+        let (machines, changed) = (scan.hasher.finish(), scan.newest);
+        for path in &self.files {
+            scan.add_tree(path, MAX_DEPTH)?;
         }
-        seen.look_shallow(&self.boot_dir)?;
-        Ok(Fingerprint { all: seen.hasher.finish(), machines, changed, newest: seen.newest })
+        scan.add_top_level(&self.boot_dir)?;
+        Ok(Fingerprint { all: scan.hasher.finish(), machines, changed, newest: scan.newest })
     }
 
-    /// Waits until no machine file is being written any more, as far as two looks can tell. `false`: some still is.
+    /// Waits until no machine file changes between two checks. `false`: one is still being written.
     pub fn wait_until_stable(&self) -> bool {
-        for _ in 0..MOST_LOOKS {
+        for _ in 0..MAX_CHECKS {
             let Ok(before) = self.fingerprint() else { return true };
             let is_old = |changed: SystemTime| changed.elapsed().is_ok_and(|age| age >= POLL_INTERVAL);
             if before.changed.is_none_or(is_old) {
@@ -78,112 +78,116 @@ impl WatchedFiles {
     }
 }
 
-/// A state of the files: another number for another one.
+/// Hashes that identify a state of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
+    /// Hash of everything that is watched.
     pub all: u64,
+    /// Hash of the machine files alone.
     pub machines: u64,
-    /// When a machine file, or anything that is watched, was changed last.
+    /// The latest modification of a machine file.
     changed: Option<SystemTime>,
+    /// The latest modification of anything that is watched.
     newest: Option<SystemTime>,
 }
 
 impl Fingerprint {
-    /// Whether nothing has changed since then.
+    /// Whether every modification is older than `moment`.
     pub fn is_older_than(&self, moment: SystemTime) -> bool {
         self.newest.is_none_or(|newest| newest < moment)
     }
 }
 
-/// When a change is worth a reload.
+/// Decides when a change causes a reload.
 #[derive(Debug, Default)]
 pub struct ChangeDetector {
-    /// The state that was read last; `None`: nobody knows which that was.
-    taken: Option<u64>,
-    /// The state at the last look.
+    /// The state that was loaded last; `None` if unknown, because the files changed during the load.
+    loaded_state: Option<u64>,
+    /// The state at the last check.
     last: Option<u64>,
 }
 
 impl ChangeDetector {
-    /// Whether this state is another than the one that was read, and the same as two seconds ago.
+    /// Whether this state differs from the loaded one, and is the same as at the last check.
     pub fn is_due(&mut self, stamp: u64) -> bool {
         let still = self.last.replace(stamp) == Some(stamp);
-        let due = still && self.taken != Some(stamp);
+        let due = still && self.loaded_state != Some(stamp);
         if due {
-            self.taken = Some(stamp);
+            self.loaded_state = Some(stamp);
         }
         due
     }
 
-    /// This state was read, if it is known which it was.
+    /// Records the state that was loaded; `None` if unknown.
     pub fn set_loaded(&mut self, stamp: Option<u64>) {
-        self.taken = stamp;
+        self.loaded_state = stamp;
     }
 }
 
-/// What was seen of files so far.
-struct Seen {
+/// Collects the metadata of files.
+struct FileScan {
     hasher: DefaultHasher,
     newest: Option<SystemTime>,
     left: usize,
 }
 
-impl Default for Seen {
+impl Default for FileScan {
     fn default() -> Self {
-        Seen { hasher: DefaultHasher::new(), newest: None, left: MOST }
+        FileScan { hasher: DefaultHasher::new(), newest: None, left: MAX_FILES }
     }
 }
 
-impl Seen {
-    fn look(&mut self, path: &Path, depth: usize) -> io::Result<()> {
-        let Some(found) = self.note(path)? else { return Ok(()) };
-        if !found.is_dir() || depth == 0 {
+impl FileScan {
+    fn add_tree(&mut self, path: &Path, depth: usize) -> io::Result<()> {
+        let Some(metadata) = self.add(path)? else { return Ok(()) };
+        if !metadata.is_dir() || depth == 0 {
             return Ok(());
         }
-        self.sorted(path)?.iter().try_for_each(|entry| self.look(entry, depth - 1))
+        self.sorted(path)?.iter().try_for_each(|entry| self.add_tree(entry, depth - 1))
     }
 
-    fn look_shallow(&mut self, directory: &Path) -> io::Result<()> {
-        self.note(directory)?;
+    fn add_top_level(&mut self, directory: &Path) -> io::Result<()> {
+        self.add(directory)?;
         for entry in self.sorted(directory)? {
             if self.left == 0 {
                 break;
             }
-            // Files of the top are loaders and scripts, and what is read of them matters.
-            self.note(&entry)?;
+            // Files at the top are loaders and scripts, which the server reads.
+            self.add(&entry)?;
         }
         Ok(())
     }
 
-    /// Follows links: what they lead to is what is read.
-    fn note(&mut self, path: &Path) -> io::Result<Option<Metadata>> {
+    /// Hashes a path and its metadata. Follows symbolic links, as reading the file does.
+    fn add(&mut self, path: &Path) -> io::Result<Option<Metadata>> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
         path.hash(&mut self.hasher);
-        let found = match fs::metadata(path) {
-            Ok(found) => found,
-            Err(error) => return self.absent(error).map(|()| None),
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) => return self.add_error(error).map(|()| None),
         };
-        (found.ino(), found.size(), found.mtime(), found.mtime_nsec()).hash(&mut self.hasher);
-        self.newest = self.newest.max(found.modified().ok());
-        Ok(Some(found))
+        (metadata.ino(), metadata.size(), metadata.mtime(), metadata.mtime_nsec()).hash(&mut self.hasher);
+        self.newest = self.newest.max(metadata.modified().ok());
+        Ok(Some(metadata))
     }
 
     fn sorted(&mut self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         let listed = fs::read_dir(directory).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         let mut entries: Vec<PathBuf> = match listed {
             Ok(entries) => entries,
-            Err(error) => return self.absent(error).map(|()| Vec::new()),
+            Err(error) => return self.add_error(error).map(|()| Vec::new()),
         };
         entries.sort();
         Ok(entries)
     }
 
-    /// What is not there, or may not be looked at, is a state like any other. Everything else may be over in a moment.
-    fn absent(&mut self, error: io::Error) -> io::Result<()> {
-        const STATES: [i32; 6] =
+    /// Hashes the absence of a file, or of the permission to see it: that is a state like any other. Other errors may
+    /// be temporary, and are passed on.
+    fn add_error(&mut self, error: io::Error) -> io::Result<()> {
+        const EXPECTED: [i32; 6] =
             [libc::ENOENT, libc::ENOTDIR, libc::EACCES, libc::EPERM, libc::ELOOP, libc::ENAMETOOLONG];
-        match error.raw_os_error().filter(|number| STATES.contains(number)) {
+        match error.raw_os_error().filter(|number| EXPECTED.contains(number)) {
             Some(number) => {
                 number.hash(&mut self.hasher);
                 Ok(())
@@ -199,33 +203,33 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn a_change_is_due_once_when_it_stands_still() {
+    fn a_change_is_due_once_two_checks_agree() {
         let mut changes = ChangeDetector::default();
         changes.set_loaded(Some(1));
         let due: Vec<bool> = [1, 1, 2, 3, 3, 3, 1, 1].into_iter().map(|stamp| changes.is_due(stamp)).collect();
         assert_eq!(due, [false, false, false, false, true, false, false, true]);
         changes.set_loaded(Some(9));
-        assert!(!changes.is_due(9) && !changes.is_due(9), "read for another reason");
+        assert!(!changes.is_due(9) && !changes.is_due(9), "loaded for another reason");
         changes.set_loaded(None);
-        assert!(changes.is_due(9) && !changes.is_due(9), "it may be another than the one that was read");
+        assert!(changes.is_due(9) && !changes.is_due(9), "it may differ from the loaded state");
     }
 
     #[test]
-    fn what_cannot_be_looked_at_is_no_change() {
+    fn temporary_errors_are_no_change() {
         let dir = tempfile::tempdir().unwrap();
-        let watched = WatchedFiles { whole: vec!["/proc/self/mem/x".into()], ..WatchedFiles::default() };
-        watched.fingerprint().expect("what is not there is a state");
-        let mut seen = Seen::default();
+        let watched = WatchedFiles { files: vec!["/proc/self/mem/x".into()], ..WatchedFiles::default() };
+        watched.fingerprint().expect("a missing file is a state");
+        let mut scan = FileScan::default();
         for (number, is_state) in
             [(libc::ENOENT, true), (libc::EACCES, true), (libc::EMFILE, false), (libc::ESTALE, false)]
         {
-            assert_eq!(seen.absent(io::Error::from_raw_os_error(number)).is_ok(), is_state);
+            assert_eq!(scan.add_error(io::Error::from_raw_os_error(number)).is_ok(), is_state);
         }
         drop(dir);
     }
 
     #[test]
-    fn every_way_to_change_a_file_is_seen() {
+    fn every_way_to_change_a_file_changes_the_fingerprint() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::create_dir_all(at("templates/debian")).unwrap();
@@ -233,8 +237,8 @@ mod tests {
         fs::create_dir_all(at("one")).unwrap();
         fs::create_dir_all(at("two")).unwrap();
         symlink("one", at("conf.d")).unwrap();
-        let whole = vec![at("conf.d"), at("templates"), at("proxydhcpd.toml")];
-        let watched = WatchedFiles { whole, machines: vec![at("machines")], boot_dir: at("boot") };
+        let files = vec![at("conf.d"), at("templates"), at("proxydhcpd.toml")];
+        let watched = WatchedFiles { files, machines: vec![at("machines")], boot_dir: at("boot") };
         let stamp = || watched.fingerprint().unwrap().all;
         let mut before = stamp();
         assert_eq!(before, stamp());
@@ -245,7 +249,7 @@ mod tests {
                 fs::write(at("new"), "b").unwrap();
                 fs::rename(at("new"), at("proxydhcpd.toml")).unwrap();
             }),
-            ("a link is turned", &|| {
+            ("a symbolic link is replaced", &|| {
                 symlink("two", at("turned")).unwrap();
                 fs::rename(at("turned"), at("conf.d")).unwrap();
             }),
@@ -262,6 +266,6 @@ mod tests {
         fs::create_dir(at("boot/debian/deep")).unwrap();
         let before = stamp();
         fs::write(at("boot/debian/deep/file"), "").unwrap();
-        assert_eq!(before, stamp(), "an archive is not looked through");
+        assert_eq!(before, stamp(), "deeper directories are not watched");
     }
 }

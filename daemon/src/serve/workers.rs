@@ -1,4 +1,4 @@
-//! What serves behind the doors: threads and tasks, each from the opening of its door until the server stops.
+//! The workers that serve the listeners: threads and tasks, each from the start of its listener until the server stops.
 
 use super::listeners::{Listener, fd_limit};
 use super::heartbeat::{ThreadMonitor, Heartbeat};
@@ -19,97 +19,98 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-/// Longest wait for transfers at the end: their own two seconds, and some for what hangs.
-const STOPPING: Duration = Duration::from_millis(2500);
+/// Longest wait for transfers when the server stops: their two seconds of grace, and some more for those that hang.
+const STOP_TIMEOUT: Duration = Duration::from_millis(2500);
 
+/// The threads and tasks that serve.
 #[derive(Debug)]
 pub struct Workers {
     state: Arc<State>,
-    /// What its thread hears.
+    /// The sockets from which the DHCP thread receives.
     pub dhcp: Arc<SocketSet>,
-    /// What it answers by.
+    /// The sockets through which it replies.
     outlets: Arc<ReplySenders>,
-    hearts: Vec<ThreadMonitor>,
-    transfers: Option<Transfers>,
-    pages: Option<(watch::Sender<bool>, JoinHandle<()>)>,
-    /// Files that TFTP may have open, and HTTP as many again; `None`: neither was started.
+    monitors: Vec<ThreadMonitor>,
+    tftp_thread: Option<TftpThread>,
+    http_task: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    /// Files that TFTP may have open, and HTTP as many again. `None` until one of them starts.
     descriptors: Option<usize>,
 }
 
-/// The thread of TFTP.
+/// The TFTP thread.
 #[derive(Debug)]
-struct Transfers {
+struct TftpThread {
     listeners: Arc<tftp::TftpListeners>,
-    /// The transfers end when it is closed, and the other end of the channel ends with them.
+    /// Closing it stops the thread, which lets transfers finish and then drops the other end of `ended`.
     stop: UnixStream,
     ended: oneshot::Receiver<()>,
 }
 
 impl Workers {
-    /// The thread for DHCP runs, and hears nothing yet.
+    /// Starts the DHCP thread, without any socket yet.
     pub fn new(state: Arc<State>) -> io::Result<Self> {
         let (dhcp, outlets) = (Arc::new(SocketSet::new()?), Arc::new(ReplySenders::default()));
         let pulse = Arc::new(Heartbeat::new("DHCP", dhcp.epoll(), SocketSet::WAKE)?);
-        let hearts = vec![ThreadMonitor::new(&pulse)];
-        let (heard, answered_by, answers) = (Arc::clone(&dhcp), Arc::clone(&outlets), Arc::clone(&state));
+        let monitors = vec![ThreadMonitor::new(&pulse)];
+        let (sockets, reply_outlets, dhcp_state) = (Arc::clone(&dhcp), Arc::clone(&outlets), Arc::clone(&state));
         start_thread("dhcp", move || {
-            let Err(error) = dhcp::run(&heard, &answered_by, &pulse, &answers);
-            panic!("DHCP ended: {error}");
+            let Err(error) = dhcp::run(&sockets, &reply_outlets, &pulse, &dhcp_state);
+            panic!("the DHCP thread failed: {error}");
         })?;
-        Ok(Workers { state, dhcp, outlets, hearts, transfers: None, pages: None, descriptors: None })
+        Ok(Workers { state, dhcp, outlets, monitors, tftp_thread: None, http_task: None, descriptors: None })
     }
 
-    /// Whether all threads have answered since they were last asked, `every` so long ago. HTTP is served by the thread
-    /// that asks.
+    /// Whether all threads have responded to the last probe, which was `every` ago; sends the next. HTTP needs no
+    /// probe: the calling thread serves it.
     pub fn is_alive(&mut self, every: Duration) -> bool {
         let now = Instant::now();
-        // Each is asked, also behind one that stands still.
-        let still = self.hearts.iter_mut().filter_map(|heart| (!heart.is_alive(every, now)).then_some(())).count();
-        still == 0
+        // `count` probes every thread, also after one that hangs.
+        let stuck = self.monitors.iter_mut().filter_map(|heart| (!heart.is_alive(every, now)).then_some(())).count();
+        stuck == 0
     }
 
-    /// In the place of what has served there. A door for HTTP wants a runtime.
-    pub fn start(&mut self, door: Listener) -> io::Result<()> {
-        match door {
+    /// Starts serving a listener; it replaces the one with the same address. HTTP needs a tokio runtime.
+    pub fn start(&mut self, listener: Listener) -> io::Result<()> {
+        match listener {
             Listener::Dhcp(address, socket) => {
                 self.outlets.insert(address, ReplySender::new(&socket)?);
                 self.dhcp.insert(address, socket)?;
             }
             Listener::Tftp(sockets, settings) => {
-                let transfers = match self.transfers.take() {
-                    Some(transfers) => transfers,
+                let tftp_thread = match self.tftp_thread.take() {
+                    Some(tftp_thread) => tftp_thread,
                     None => {
                         let settings = tftp::TftpSettings { descriptors: self.descriptors(), ..settings };
-                        say_transfers(&settings);
-                        let (transfers, heart) = Transfers::start(Arc::clone(&self.state), settings)?;
-                        self.hearts.push(heart);
-                        transfers
+                        log_max_transfers(&settings);
+                        let (tftp_thread, heart) = TftpThread::start(Arc::clone(&self.state), settings)?;
+                        self.monitors.push(heart);
+                        tftp_thread
                     }
                 };
-                self.transfers.insert(transfers).listeners.add(sockets)?;
+                self.tftp_thread.insert(tftp_thread).listeners.add(sockets)?;
             }
             Listener::Http(_, listeners) => self.start_http(listeners),
         }
         Ok(())
     }
 
-    /// Nothing more is offered from now on. Transfers have two seconds, and those of both kinds begin now; what hangs
-    /// on dead storage is left behind.
+    /// Closes the DHCP sockets, and lets TFTP and HTTP transfers finish for two seconds. A transfer that hangs on dead
+    /// storage is abandoned.
     pub async fn stop(self) {
         self.dhcp.clear();
-        let transfers = async {
-            if let Some(Transfers { stop, ended, .. }) = self.transfers {
+        let tftp_thread = async {
+            if let Some(TftpThread { stop, ended, .. }) = self.tftp_thread {
                 drop(stop);
                 drop(ended.await);
             }
         };
-        let pages = async {
-            if let Some((stop, pages)) = self.pages {
+        let http_task = async {
+            if let Some((stop, http_task)) = self.http_task {
                 stop.send_replace(true);
-                drop(pages.await);
+                drop(http_task.await);
             }
         };
-        let _ = tokio::time::timeout(STOPPING, async { tokio::join!(transfers, pages) }).await;
+        let _ = tokio::time::timeout(STOP_TIMEOUT, async { tokio::join!(tftp_thread, http_task) }).await;
     }
 
     fn descriptors(&mut self) -> usize {
@@ -118,49 +119,50 @@ impl Workers {
 
     fn start_http(&mut self, listeners: Vec<TcpListener>) {
         let (stop, mut stopped) = watch::channel(false);
-        let (state, noting) = (Arc::clone(&self.state), Arc::clone(&self.state));
+        let (state, log_state) = (Arc::clone(&self.state), Arc::clone(&self.state));
         let open = move |request: &FileRequest<'_>| match served_links::is_served(&state.links.load(), request.server) {
             true => state.open(request),
             false => Err(Refusal::Denied),
         };
-        let note = move |event| access_log::log_http(&noting, &event);
-        // A connection is one descriptor, and the file that it sends another.
+        let note = move |event| access_log::log_http(&log_state, &event);
+        // A connection takes one descriptor, and the file that it sends another.
         let settings = http::HttpSettings::default();
         let settings = http::HttpSettings { max_connections: settings.max_connections.min(self.descriptors() / 2), ..settings };
-        let pages = tokio::spawn(async move {
+        let http_task = tokio::spawn(async move {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
             if let Err(error) = http::serve(listeners, settings, open, note, stop).await {
-                tracing::error!("HTTP ended: {error}");
+                tracing::error!("the HTTP server failed: {error}");
                 std::process::exit(1);
             }
         });
-        self.pages = Some((stop, pages));
+        self.http_task = Some((stop, http_task));
     }
 }
 
-/// How many transfers there can be at a time, where the limit of open files has the last word.
-fn say_transfers(settings: &tftp::TftpSettings) {
+/// Logs the maximum number of transfers, which the limit of open files may lower.
+fn log_max_transfers(settings: &tftp::TftpSettings) {
     let tftp::TftpSettings { max_transfers, descriptors, .. } = *settings;
     match max_transfers {
-        Some(most) if most > descriptors / 2 => tracing::warn!(
-            "`max-transfers` is {most}, but TFTP may have {descriptors} files open, not quite half of what this \
-             process \
-             may, and a transfer needs one or two: raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
+        Some(limit) if limit > descriptors / 2 => tracing::warn!(
+            "`max-transfers` is {limit}, but TFTP may open only {descriptors} files (about half of this process's \
+             limit), and a transfer needs one or two: raise the limit of open files (LimitNOFILE= in the unit, or \
+             ulimit -n)"
         ),
         Some(_) => {}
         None => tracing::debug!(
-            "TFTP may have {descriptors} files open: that many transfers at most, half if no two share a file"
+            "TFTP may open {descriptors} files: enough for that many transfers of one file, or half as many of \
+             different files"
         ),
     }
 }
 
-impl Transfers {
-    fn start(state: Arc<State>, settings: tftp::TftpSettings) -> io::Result<(Transfers, ThreadMonitor)> {
+impl TftpThread {
+    fn start(state: Arc<State>, settings: tftp::TftpSettings) -> io::Result<(TftpThread, ThreadMonitor)> {
         let listeners = Arc::new(tftp::TftpListeners::new()?);
         let heart = ThreadMonitor::new(&listeners.heartbeat);
         let (stop, stopped) = UnixStream::pair()?;
         let (end, ended) = oneshot::channel::<()>();
-        let heard = Arc::clone(&listeners);
+        let sockets = Arc::clone(&listeners);
         start_thread("tftp", move || {
             let link = |index, to| {
                 let links = state.links.load();
@@ -169,17 +171,17 @@ impl Transfers {
             let open = |request: &FileRequest<'_>| state.open(request);
             let vouched = |address| state.observations().is_vouched(address, state.now());
             let note = |event: tftp::TftpEvent<'_>| access_log::log_tftp(&state, &event);
-            if let Err(error) = tftp::run(heard, &settings, link, open, vouched, note, stopped) {
-                panic!("TFTP ended: {error}");
+            if let Err(error) = tftp::run(sockets, &settings, link, open, vouched, note, stopped) {
+                panic!("the TFTP thread failed: {error}");
             }
             drop(end);
         })?;
-        Ok((Transfers { listeners, stop, ended }, heart))
+        Ok((TftpThread { listeners, stop, ended }, heart))
     }
 }
 
-/// A thread that serves. If it panics the process ends, for what it served is still offered, and the service manager
-/// starts it anew.
+/// Starts a thread that serves. If it panics, the process exits: the server would go on offering what the thread no
+/// longer serves. The service manager restarts the process.
 fn start_thread(name: &str, serve: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let guarded = move || {
         if catch_unwind(AssertUnwindSafe(serve)).is_err() {

@@ -1,4 +1,4 @@
-//! Many clients, slow ones, dead ones, and files that change under them.
+//! Many clients, slow clients, dead clients, and files that change during a transfer.
 
 use crate::{Client, TIMEOUT, Server, curl, truncate};
 use proxydhcpd::files::Opened;
@@ -11,10 +11,10 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// More than the sockets between server and client can hold.
+/// More than the socket buffers of server and client hold.
 const LARGE: u64 = 64 << 20;
 
-/// A client that has asked for a large file and takes next to nothing of it.
+/// A client that has requested a large file and reads next to nothing of it.
 fn slow(server: &Server, name: &str) -> Client {
     let mut client = connect_from(Ipv4Addr::LOCALHOST, server);
     let head = client.send(format!("GET /{name} HTTP/1.1\r\nHost: x\r\n\r\n")).head();
@@ -22,7 +22,7 @@ fn slow(server: &Server, name: &str) -> Client {
     client
 }
 
-/// A client at this address of the loopback interface that takes little at a time.
+/// A client at this loopback address with a small receive buffer.
 fn connect_from(address: Ipv4Addr, server: &Server) -> Client {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(8192).unwrap();
@@ -33,11 +33,11 @@ fn connect_from(address: Ipv4Addr, server: &Server) -> Client {
 }
 
 #[test]
-fn thousands_of_idle_connections_do_not_stand_in_the_way_of_a_transfer() {
-    // Both ends of each connection are ours.
-    let (_, most) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
-    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, most, most).unwrap();
-    assert!(most > 5000, "this test needs 5000 open files, and may have {most}");
+fn thousands_of_idle_connections_do_not_block_a_transfer() {
+    // This process has both ends of each connection.
+    let (_, limit) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, limit, limit).unwrap();
+    assert!(limit > 5000, "this test needs 5000 open files, and the limit is {limit}");
 
     let server = Server::start();
     let octets = server.write_file("initrd", 20_000_000);
@@ -53,7 +53,7 @@ fn thousands_of_idle_connections_do_not_stand_in_the_way_of_a_transfer() {
 fn slow_readers_do_not_hold_up_a_fast_one() {
     let server = Server::start();
     let octets = server.write_file("initrd", 20_000_000);
-    // So many that each has less than the largest buffer, until they leave.
+    // So many that each has less than the largest buffer, until they disconnect.
     let mut crawling: Vec<Client> = (0..200).map(|_| slow(&server, "initrd")).collect();
     let began = Instant::now();
     assert_eq!(curl(&[&server.url("initrd")]), octets);
@@ -61,7 +61,7 @@ fn slow_readers_do_not_hold_up_a_fast_one() {
     for client in &mut crawling {
         let mut some = [0; 1000];
         client.stream.read_exact(&mut some).unwrap();
-        assert!(some == octets[..1000], "they are served, too");
+        assert!(some == octets[..1000], "slow readers are served as well");
     }
     let mut last = crawling.pop().unwrap();
     drop(crawling);
@@ -71,7 +71,7 @@ fn slow_readers_do_not_hold_up_a_fast_one() {
 }
 
 #[test]
-fn a_slow_reader_gets_every_octet_in_the_end() {
+fn a_slow_reader_gets_every_octet() {
     let server = Server::start();
     let octets = server.write_file("initrd", 3_000_000);
     let mut client = slow(&server, "initrd");
@@ -84,16 +84,16 @@ fn a_slow_reader_gets_every_octet_in_the_end() {
 }
 
 #[test]
-fn who_takes_nothing_any_more_is_given_up() {
+fn a_client_that_stops_reading_is_dropped() {
     let server = Server::with(HttpSettings { stall_timeout: Duration::from_secs(1), ..HttpSettings::default() });
     truncate(&server.path("large"), LARGE);
     let _dead = slow(&server, "large");
-    let given_up = server.finished();
-    assert!(!given_up.whole && given_up.octets < LARGE, "{given_up:?}");
+    let dropped = server.finished();
+    assert!(!dropped.whole && dropped.octets < LARGE, "{dropped:?}");
 }
 
 #[test]
-fn who_hangs_up_early_has_not_fetched_the_file() {
+fn a_client_that_disconnects_early_has_not_fetched_the_file() {
     let server = Server::start();
     truncate(&server.path("large"), LARGE);
     drop(slow(&server, "large"));
@@ -101,9 +101,9 @@ fn who_hangs_up_early_has_not_fetched_the_file() {
     assert!(done.status == 200 && !done.whole && done.octets < LARGE, "{done:?}");
 }
 
-/// By one of the same size: its time alone tells.
+/// With a file of the same size: only the time shows the change.
 #[test]
-fn a_file_that_is_overwritten_in_place_ends_the_connection_and_is_never_a_mixture() {
+fn a_file_that_is_overwritten_in_place_ends_the_connection_and_never_arrives_mixed() {
     let server = Server::start();
     let old = server.write_file("kernel", 32 << 20);
     let file = std::fs::File::options().write(true).open(server.path("kernel")).unwrap();
@@ -113,10 +113,10 @@ fn a_file_that_is_overwritten_in_place_ends_the_connection_and_is_never_a_mixtur
     std::fs::write(server.path("kernel"), vec![7; 32 << 20]).unwrap();
     let got = client.rest();
     assert!(got.len() < old.len() && old.starts_with(&got), "{} octets", got.len());
-    let HttpEvent::Failed { name, why, .. } = server.event() else { panic!("it should be told") };
+    let HttpEvent::Failed { name, why, .. } = server.event() else { panic!("no event about the change") };
     assert_eq!(name, b"/kernel");
     assert!(why.contains("rename"), "{why}");
-    assert!(!server.finished().whole, "so no machine has used up its boot by it");
+    assert!(!server.finished().whole, "it would complete a boot-once");
     assert!(server.connect().get("kernel", "").body == vec![7; 32 << 20], "the next request gets the new one");
 }
 
@@ -144,11 +144,11 @@ fn a_file_that_is_replaced_by_name_or_goes_is_sent_as_it_was() {
     let mut read = vec![0; octets.len()];
     client.stream.read_exact(&mut read).unwrap();
     assert!(read == octets);
-    assert_eq!(client.get("initrd", "").status, 404, "nothing came behind it");
+    assert_eq!(client.get("initrd", "").status, 404, "octets after the end of the file");
 }
 
 #[test]
-fn a_client_that_pipelines_without_reading_is_held_back_and_none_of_it_is_forgotten() {
+fn a_client_that_pipelines_without_reading_is_blocked_and_every_request_is_reported() {
     let server = Server::start();
     server.write_file("x", 4000);
     let mut client = server.connect();
@@ -161,7 +161,7 @@ fn a_client_that_pipelines_without_reading_is_held_back_and_none_of_it_is_forgot
             Ok(count) => accepted += count,
             Err(error) => break error,
         }
-        assert!(accepted < 64 << 20, "the server takes requests without end");
+        assert!(accepted < 64 << 20, "the server buffers requests without limit");
     };
     assert!(matches!(blocked.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{blocked}");
 
@@ -177,11 +177,11 @@ fn a_client_that_pipelines_without_reading_is_held_back_and_none_of_it_is_forgot
 }
 
 #[test]
-fn a_new_client_takes_the_place_of_the_one_that_idled_longest() {
+fn a_new_client_replaces_the_one_that_was_idle_longest() {
     let server = Server::with(HttpSettings { max_connections: 3, ..HttpSettings::default() });
     server.write_file("x", 1);
     let mut clients: Vec<Client> = (0..3).map(|_| server.connect()).collect();
-    // The first has asked something since: it is no longer the oldest.
+    // The first has sent a request last, so it is no longer the oldest.
     for client in [1, 2, 0] {
         assert_eq!(clients[client].get("x", "").status, 200);
         server.finished();
@@ -192,14 +192,12 @@ fn a_new_client_takes_the_place_of_the_one_that_idled_longest() {
     for client in [0, 2] {
         assert_eq!(clients[client].get("x", "").status, 200);
     }
-    let displaced = clients[1].stream.get_ref().local_addr().unwrap();
-    assert!(
-        server.events.try_iter().any(|event| event == HttpEvent::Dropped { client: displaced, why: DropReason::EvictedIdle })
-    );
+    let evicted = clients[1].stream.get_ref().local_addr().unwrap();
+    assert!(server.events.try_iter().any(|event| event == HttpEvent::Dropped { client: evicted, why: DropReason::EvictedIdle }));
 }
 
 #[test]
-fn where_all_are_busy_the_new_one_is_refused() {
+fn a_new_connection_is_refused_if_all_are_busy() {
     let server = Server::with(HttpSettings { max_connections: 2, ..HttpSettings::default() });
     truncate(&server.path("large"), LARGE);
     let _busy = [slow(&server, "large"), slow(&server, "large")];
@@ -213,9 +211,9 @@ fn where_all_are_busy_the_new_one_is_refused() {
 
 const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// A boot server's clients are many addresses; who takes all places by one address never reads what it asked for.
+/// A boot server's clients have many addresses; one address with all connections, which it never reads, is an attack.
 #[test]
-fn an_address_with_more_than_its_share_makes_room_for_others_and_takes_no_more() {
+fn an_address_above_its_share_loses_connections_to_others_and_gets_no_more() {
     let server = Server::with(HttpSettings { max_connections: 32, ..HttpSettings::default() });
     server.write_file("x", 1);
     truncate(&server.path("large"), LARGE);
@@ -223,7 +221,7 @@ fn an_address_with_more_than_its_share_makes_room_for_others_and_takes_no_more()
     assert!(server.connect().rest().is_empty(), "a thirty-third of the same address");
     assert!(matches!(server.event(), HttpEvent::Dropped { why: DropReason::Full(Overload { from_address: 32, .. }), .. }));
 
-    // The first has its place for long enough to be idle, and not to have sent a request.
+    // The first connection is older than the grace period for idle ones, without having sent a request.
     let mut neighbours: Vec<Client> = Vec::new();
     for _ in 0..2 {
         neighbours.push(connect_from(NEIGHBOUR, &server));
@@ -232,7 +230,7 @@ fn an_address_with_more_than_its_share_makes_room_for_others_and_takes_no_more()
     for neighbour in &mut neighbours {
         assert_eq!(neighbour.get("x", "").status, 200);
     }
-    let gave_way: BTreeSet<SocketAddr> = server
+    let evicted_clients: BTreeSet<SocketAddr> = server
         .events
         .try_iter()
         .filter_map(|event| match event {
@@ -240,19 +238,20 @@ fn an_address_with_more_than_its_share_makes_room_for_others_and_takes_no_more()
             _ => None,
         })
         .collect();
-    let of_the_greedy: BTreeSet<SocketAddr> =
+    let greedy_clients: BTreeSet<SocketAddr> =
         greedy.iter().map(|client| client.stream.get_ref().local_addr().unwrap()).collect();
-    assert!(gave_way.len() == 2 && gave_way.is_subset(&of_the_greedy), "{gave_way:?}");
+    assert!(evicted_clients.len() == 2 && evicted_clients.is_subset(&greedy_clients), "{evicted_clients:?}");
     let mut still_served = 0;
     for client in &mut greedy {
         let address = client.stream.get_ref().local_addr().unwrap();
-        still_served += usize::from(!gave_way.contains(&address) && client.stream.read_exact(&mut [0; 1000]).is_ok());
+        still_served +=
+            usize::from(!evicted_clients.contains(&address) && client.stream.read_exact(&mut [0; 1000]).is_ok());
     }
     assert_eq!(still_served, 30);
 }
 
 #[test]
-fn a_host_with_many_addresses_makes_room_for_one_that_has_none() {
+fn a_host_with_many_addresses_loses_connections_to_one_without() {
     let server = Server::with(HttpSettings { max_connections: 32, ..HttpSettings::default() });
     server.write_file("x", 1);
     truncate(&server.path("large"), LARGE);
@@ -265,9 +264,9 @@ fn a_host_with_many_addresses_makes_room_for_one_that_has_none() {
     assert_eq!(connect_from(NEIGHBOUR, &server).get("x", "").status, 200);
 }
 
-/// Thirty machines behind one router are one address.
+/// Thirty machines behind one router have one address.
 #[test]
-fn where_there_is_room_an_address_may_have_all_of_it() {
+fn an_address_may_have_all_connections_below_the_limit() {
     let server = Server::with(HttpSettings { max_connections: 32, ..HttpSettings::default() });
     let octets = server.write_file("initrd", 300_000);
     let mut machines: Vec<Client> = (0..32).map(|_| slow(&server, "initrd")).collect();
@@ -279,7 +278,7 @@ fn where_there_is_room_an_address_may_have_all_of_it() {
 }
 
 #[test]
-fn stopping_lets_a_transfer_finish_and_closes_the_idle() {
+fn stopping_lets_a_transfer_finish_and_closes_idle_connections() {
     let mut server = Server::start();
     let octets = server.write_file("initrd", 5_000_000);
     let mut idle = server.connect();
@@ -290,11 +289,11 @@ fn stopping_lets_a_transfer_finish_and_closes_the_idle() {
     assert!(running.rest() == octets);
     let began = Instant::now();
     server.join();
-    assert!(began.elapsed() < Duration::from_secs(1), "nothing was left to wait for");
+    assert!(began.elapsed() < Duration::from_secs(1), "no transfer is left");
 }
 
 #[test]
-fn who_is_answered_while_we_stop_is_told_one_thing_about_the_connection() {
+fn a_response_while_the_server_stops_has_one_connection_field() {
     let (go, gate) = mpsc::channel();
     let (entered, opening) = mpsc::channel();
     let gate = Mutex::new(gate);
@@ -326,7 +325,7 @@ fn stopping_does_not_wait_for_a_stalled_client() {
 }
 
 #[test]
-fn a_busy_port_is_an_error_and_not_a_smaller_server() {
+fn a_busy_port_in_one_family_is_an_error() {
     let server = Server::start();
     let error = proxydhcpd::serve::http::bind(server.port, true).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);

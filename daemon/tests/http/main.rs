@@ -1,4 +1,4 @@
-//! The real HTTP door on loopback, against curl and against clients that curl would not be.
+//! The real HTTP server on loopback, with curl and with unusual clients.
 
 mod connections;
 #[path = "../netns/mod.rs"]
@@ -19,10 +19,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Long enough for a busy machine; a test that waits for it in full has failed.
+/// Long enough for a busy host; a test that waits for so long has failed.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A server with a boot directory of its own.
+/// A server with a temporary boot directory.
 struct Server {
     port: u16,
     directory: tempfile::TempDir,
@@ -66,7 +66,7 @@ impl Server {
         self.directory.path().join(name)
     }
 
-    /// Puts a file of so many octets into the directory that repeat nowhere nearby.
+    /// Writes a file of `size` octets, which differ from all nearby octets, into the directory.
     fn write_file(&self, name: &str, size: usize) -> Vec<u8> {
         let octets: Vec<u8> = (0..size as u64 / 8 + 1)
             .flat_map(|index| index.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
@@ -84,9 +84,9 @@ impl Server {
         Client::to((Ipv4Addr::LOCALHOST, self.port).into())
     }
 
-    /// The next event, of whatever kind.
+    /// The next event of any kind.
     fn event(&self) -> HttpEvent {
-        self.events.recv_timeout(TIMEOUT).expect("an event")
+        self.events.recv_timeout(TIMEOUT).expect("no event")
     }
 
     fn finished(&self) -> FinishedRequest {
@@ -116,7 +116,7 @@ impl Drop for Server {
     }
 }
 
-/// A client that says exactly what it is told to.
+/// A client that sends exactly the octets that a test chooses.
 struct Client {
     stream: BufReader<TcpStream>,
 }
@@ -124,7 +124,7 @@ struct Client {
 #[derive(Debug)]
 struct Reply {
     status: u16,
-    /// The head as it came, for what lies in its spelling.
+    /// The head as it arrived, to check its spelling.
     head: String,
     body: Vec<u8>,
 }
@@ -166,7 +166,7 @@ impl Client {
         reply
     }
 
-    /// What comes until the server closes. A reset closes too.
+    /// All octets until the server closes or resets the connection.
     fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest) {
@@ -179,7 +179,7 @@ impl Client {
 }
 
 impl Reply {
-    /// A field by its very spelling.
+    /// A header field; its name must be spelt exactly like this.
     fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
@@ -187,7 +187,7 @@ impl Reply {
 
 fn curl(arguments: &[&str]) -> Vec<u8> {
     let output = Command::new("curl").args(["--silent", "--show-error", "--max-time", "60"]).args(arguments).output();
-    let output = output.expect("curl is installed");
+    let output = output.expect("curl is missing: run e2e/setup");
     assert!(output.status.success(), "curl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }

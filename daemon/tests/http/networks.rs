@@ -1,11 +1,11 @@
-//! HTTP over IPv6 as machines have it. In network namespaces; needs root.
+//! HTTP over IPv6 as machines use it. In network namespaces; needs root.
 
 use super::*;
 use crate::netns::server::{Server as Daemon, one_network};
 use std::net::SocketAddrV6;
 
 #[test]
-fn a_machine_loads_over_ipv6_from_a_link_local_address_and_from_one_beyond_the_link() {
+fn a_machine_loads_over_ipv6_from_a_link_local_and_from_a_global_address() {
     let (host, machine) = one_network();
     for (at, last) in [(&host, "10"), (&machine, "107")] {
         at.run(&format!(
@@ -17,7 +17,7 @@ fn a_machine_loads_over_ipv6_from_a_link_local_address_and_from_one_beyond_the_l
     daemon.wait_for_line("ready");
     let eth0 = machine.index("eth0");
     for (address, scope, literals) in [
-        // RFC 6874 would have the scope taken out. Whatever is left of it, or of the brackets, is no reason to refuse.
+        // RFC 6874 has clients remove the scope. The server accepts leftovers of it, and missing brackets.
         ("fe80::10", eth0, &["[fe80::10]:8080", "[fe80::10%eth0]:8080", "[fe80::10%25eth0]:8080", "fe80::10"][..]),
         ("2001:db8::10", 0, &["[2001:db8::10]:8080", "[2001:db8::10]", "2001:db8::10"]),
     ] {
@@ -26,7 +26,7 @@ fn a_machine_loads_over_ipv6_from_a_link_local_address_and_from_one_beyond_the_l
             let mut client = machine.on(|| Client::to(server.into()));
             let reply = client.send(format!("GET /file HTTP/1.1\r\nHost: {literal}\r\n\r\n")).reply();
             assert_eq!((reply.status, &reply.body[..]), (200, &b"content"[..]), "Host: {literal}");
-            // With the whole URL in the request line, as a proxy has it.
+            // With the whole URL in the request line, as for a proxy.
             let line = format!("GET http://{literal}/file HTTP/1.1\r\nHost: {literal}\r\n\r\n");
             if !literal.contains('%') && literal.starts_with('[') {
                 assert_eq!(client.send(line).reply().status, 200, "{literal}");

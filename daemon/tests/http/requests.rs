@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 use std::time::{Duration, Instant, SystemTime};
 
 #[test]
-fn curl_fetches_a_file_and_the_server_knows_that_it_was_whole() {
+fn curl_fetches_a_file_and_the_event_shows_a_whole_file() {
     let server = Server::start();
     let octets = server.write_file("vmlinuz", 5_000_017);
     assert_eq!(curl(&[&server.url("vmlinuz")]), octets);
@@ -20,9 +20,9 @@ fn curl_fetches_a_file_and_the_server_knows_that_it_was_whole() {
 }
 
 #[test]
-fn a_size_probe_is_answered_on_the_connection_that_then_fetches() {
+fn a_size_probe_and_the_download_share_a_connection() {
     let server = Server::start();
-    // A program of ours, under a name that does not say what it is.
+    // A program from this repository, under a misleading name.
     let octets = include_bytes!("../../efi/built/local-disk-uefi-x64.efi");
     std::fs::write(server.path("loader.iso"), octets).unwrap();
     let mut client = server.connect();
@@ -35,7 +35,7 @@ fn a_size_probe_is_answered_on_the_connection_that_then_fetches() {
 }
 
 #[test]
-fn header_names_are_spelt_as_grub_and_shim_compare_them() {
+fn header_names_are_spelt_as_grub_and_shim_expect() {
     let server = Server::start();
     server.write_file("grubx64.efi", 10);
     for name in ["grubx64.efi", "missing"] {
@@ -68,8 +68,8 @@ fn ranges_are_the_octets_of_the_file() {
         };
         let reply = client.get("disk.iso", &format!("Range: bytes={value}\r\n"));
         assert_eq!(reply.status, 206, "{value}");
-        let said = format!("bytes {}-{}/{size}", expected.start, expected.end - 1);
-        assert_eq!(reply.header("Content-Range"), Some(&*said), "{value}");
+        let content_range = format!("bytes {}-{}/{size}", expected.start, expected.end - 1);
+        assert_eq!(reply.header("Content-Range"), Some(&*content_range), "{value}");
         assert!(reply.body == octets[expected.clone()], "{value}: other octets");
         assert_eq!(server.finished().whole, expected == (0..size), "{value}");
     }
@@ -134,7 +134,7 @@ fn an_unchanged_file_is_not_sent_again_and_a_changed_one_is() {
 }
 
 #[test]
-fn names_are_decoded_and_lead_nowhere_else() {
+fn paths_are_decoded_and_cannot_leave_the_directory() {
     let server = Server::start();
     server.write_file("a b.efi", 3);
     std::fs::create_dir(server.path("dir")).unwrap();
@@ -162,7 +162,7 @@ fn names_are_decoded_and_lead_nowhere_else() {
 }
 
 #[test]
-fn odd_requests_get_an_answer_or_an_end_and_the_server_goes_on() {
+fn unusual_requests_get_a_response_or_a_closed_connection_and_the_server_goes_on() {
     let server = Server::start();
     server.write_file("x", 1);
     let long = "y".repeat(20_000);
@@ -188,10 +188,10 @@ fn odd_requests_get_an_answer_or_an_end_and_the_server_goes_on() {
         ("\x16\x03\x01\x02\x00\x01\x00\x01".to_owned(), ""),
     ] {
         let mut client = server.connect();
-        let answer = String::from_utf8(client.send(&request).rest()).unwrap();
-        assert!(answer.starts_with(status), "{:.60?} was answered {answer:?}", request);
+        let response = String::from_utf8(client.send(&request).rest()).unwrap();
+        assert!(response.starts_with(status), "{:.60?} got the response {response:?}", request);
         if status.ends_with("405") {
-            assert!(answer.contains("\r\nAllow: GET, HEAD\r\n"), "{answer}");
+            assert!(response.contains("\r\nAllow: GET, HEAD\r\n"), "{response}");
         }
     }
     server.connect().send("GET /x HT");
@@ -199,14 +199,14 @@ fn odd_requests_get_an_answer_or_an_end_and_the_server_goes_on() {
 }
 
 #[test]
-fn what_is_not_http_is_counted() {
+fn a_request_that_is_not_http_is_reported() {
     let server = Server::start();
     server.connect().send("\0\0\0\0\r\n\r\n").rest();
     assert!(matches!(server.event(), HttpEvent::Dropped { why: DropReason::Malformed, .. }));
 }
 
 #[test]
-fn old_clients_keep_their_connection_if_they_ask() {
+fn http_1_0_clients_keep_their_connection_on_request() {
     let server = Server::start();
     server.write_file("x", 1);
     let mut client = server.connect();
@@ -217,7 +217,7 @@ fn old_clients_keep_their_connection_if_they_ask() {
 }
 
 #[test]
-fn ipxe_reads_keep_alive_when_it_asked_for_it() {
+fn ipxe_gets_keep_alive_if_it_sends_it() {
     let server = Server::start();
     server.write_file("x", 1);
     let mut client = server.connect();
@@ -240,9 +240,9 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn rendered_text_goes_out_like_a_file_and_knows_where_it_was_asked() {
+fn rendered_text_is_sent_like_a_file_and_can_contain_the_servers_address() {
     let server = Server::with_open(tempfile::tempdir().unwrap(), HttpSettings::default(), |request| {
-        let Protocol::Http(port) = request.protocol else { panic!("not this door") };
+        let Protocol::Http(port) = request.protocol else { panic!("not HTTP") };
         Ok(Opened::text(format!("#!ipxe\nchain http://{}:{port}/\n", request.server).into_bytes()))
     });
     let port = server.port;
@@ -259,9 +259,9 @@ fn rendered_text_goes_out_like_a_file_and_knows_where_it_was_asked() {
 }
 
 #[test]
-fn a_fault_in_opening_costs_one_request_only() {
+fn an_error_or_panic_in_open_fails_one_request_only() {
     let server = Server::with_open(tempfile::tempdir().unwrap(), HttpSettings::default(), |request| match request.name {
-        b"/panic" => panic!("this is what the test is about"),
+        b"/panic" => panic!("a panic for the test"),
         b"/failed" => Err(Refusal::Failed),
         _ => Ok(Opened::text(*b"fine")),
     });
@@ -272,30 +272,30 @@ fn a_fault_in_opening_costs_one_request_only() {
     }
 }
 
-/// As Chromium and Firefox ask.
+/// As Chromium and Firefox send it.
 const BROWSER: &str = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
 
 #[test]
-fn a_browser_is_shown_what_this_is_and_where_to_look_and_other_programs_are_told_in_text() {
+fn browsers_get_html_pages_and_other_programs_get_text() {
     let server = Server::start();
     server.write_file("x", 1);
     std::fs::create_dir(server.path("debian")).unwrap();
     let mut client = server.connect();
-    for (name, status, told) in
-        [("", 200, "proxydhcpd"), ("debian/", 403, "403"), ("no", 404, "404"), ("%zz", 400, "cannot")]
+    for (name, status, expected_text) in
+        [("", 200, "proxydhcpd"), ("debian/", 403, "403"), ("no", 404, "404"), ("%zz", 400, "failed")]
     {
         let page = client.get(name, BROWSER);
         assert_eq!((page.status, page.header("Content-Type")), (status, Some("text/html; charset=utf-8")), "{name}");
         assert!(page.header("Content-Security-Policy").unwrap().contains("default-src 'none'"));
         let text = String::from_utf8(page.body).unwrap();
         assert!(
-            text.contains(told) && text.contains("proxydhcpd check") && !text.contains("<script"),
+            text.contains(expected_text) && text.contains("proxydhcpd check") && !text.contains("<script"),
             "{name}: {text}"
         );
     }
     assert_eq!(client.get("x", BROWSER).body.len(), 1);
     for fields in ["", "Accept: */*\r\n"] {
-        for (name, status, told) in [
+        for (name, status, expected_text) in [
             ("", 200, "network-boot server"),
             ("/", 200, "network-boot server"),
             ("no", 404, "Not Found"),
@@ -308,13 +308,13 @@ fn a_browser_is_shown_what_this_is_and_where_to_look_and_other_programs_are_told
                 "{name}"
             );
             let text = String::from_utf8(reply.body).unwrap();
-            assert!(text.contains(told) && text.ends_with('\n'), "{name}: {text:?}");
+            assert!(text.contains(expected_text) && text.ends_with('\n'), "{name}: {text:?}");
         }
     }
 }
 
 #[test]
-fn a_method_that_is_refused_opens_no_file() {
+fn a_refused_method_opens_no_file() {
     let server = Server::with_open(tempfile::tempdir().unwrap(), HttpSettings::default(), |_| panic!("it was opened"));
     for method in ["POST", "OPTIONS", "TRACE", "PUT", "DELETE"] {
         let request = format!("{method} /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -323,7 +323,7 @@ fn a_method_that_is_refused_opens_no_file() {
 }
 
 #[test]
-fn a_head_that_comes_in_drops_is_read_and_one_that_never_ends_is_not_awaited() {
+fn a_head_that_arrives_slowly_is_read_and_one_that_never_ends_times_out() {
     let server = Server::with(HttpSettings { header_timeout: Duration::from_secs(1), ..HttpSettings::default() });
     server.write_file("x", 1);
     let mut patient = server.connect();

@@ -1,4 +1,4 @@
-//! A client whose every packet the test can choose, and one that simply fetches.
+//! A client whose packets the test chooses, and which can also simply fetch a file.
 
 use proxydhcpd_core::wire::tftp::{ErrorCode, TftpOptions, TftpPacket, TftpRequest};
 use std::net::{SocketAddr, UdpSocket};
@@ -40,9 +40,9 @@ impl Client {
         self.send(to, TftpPacket::Error { code: ErrorCode(code), text: b"" });
     }
 
-    /// The next datagram, as it came.
+    /// The next datagram, and its source.
     pub fn datagram(&mut self) -> (SocketAddr, &[u8]) {
-        let (length, from) = self.socket.recv_from(&mut self.buffer[..]).expect("an answer should come");
+        let (length, from) = self.socket.recv_from(&mut self.buffer[..]).expect("no reply");
         (from, &self.buffer[..length])
     }
 
@@ -51,7 +51,7 @@ impl Client {
         (from, TftpPacket::read(datagram).unwrap())
     }
 
-    /// The next datagram, which must be this DATA: says how much it carries.
+    /// The next datagram, which must be DATA with this block number. Returns the length of its payload.
     pub fn expect_data(&mut self, expected: u16) -> usize {
         match self.packet().1 {
             TftpPacket::Data { block, payload } if block == expected => payload.len(),
@@ -59,7 +59,7 @@ impl Client {
         }
     }
 
-    /// The next datagram, which must be an ERROR.
+    /// The code of the next datagram, which must be an ERROR.
     pub fn error_code(&mut self) -> u16 {
         match self.packet().1 {
             TftpPacket::Error { code, .. } => code.0,
@@ -70,11 +70,11 @@ impl Client {
     pub fn assert_no_packet(&mut self) {
         self.socket.set_nonblocking(true).unwrap();
         let got = self.socket.recv_from(&mut self.buffer[..]);
-        assert!(got.is_err(), "nothing should have come: {got:?}");
+        assert!(got.is_err(), "unexpected packet: {got:?}");
         self.socket.set_nonblocking(false).unwrap();
     }
 
-    /// Fetches a file, giving each payload with its block number (not rolled over) to `take`. Says the size.
+    /// Fetches a file, and passes each payload with its block number (not rolled over) to `take`. Returns the size.
     pub fn fetch(
         &mut self,
         server: SocketAddr,
@@ -85,7 +85,7 @@ impl Client {
         let (mut blksize, mut window, mut taken, mut unacked, mut size) = (512, 1, 0, 0, 0);
         self.request(server, name, options);
         loop {
-            let (length, from) = self.socket.recv_from(&mut self.buffer[..]).expect("the transfer stands still");
+            let (length, from) = self.socket.recv_from(&mut self.buffer[..]).expect("the transfer stalls");
             match TftpPacket::read(&self.buffer[..length]).unwrap() {
                 TftpPacket::Oack(agreed) => {
                     blksize = option(&agreed, b"blksize").unwrap_or(blksize);
@@ -124,7 +124,7 @@ pub fn rrq(name: &str, options: &[(&str, &str)]) -> Vec<u8> {
     datagram
 }
 
-fn option(options: &TftpOptions<'_>, wanted: &[u8]) -> Option<usize> {
-    let (_, value) = options.iter().find(|(name, _)| *name == wanted)?;
+fn option(options: &TftpOptions<'_>, name_to_find: &[u8]) -> Option<usize> {
+    let (_, value) = options.iter().find(|(name, _)| *name == name_to_find)?;
     Some(std::str::from_utf8(value).unwrap().parse().unwrap())
 }

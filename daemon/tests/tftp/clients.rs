@@ -1,4 +1,4 @@
-//! Clients that others wrote, as an administrator has them.
+//! The clients that administrators use.
 
 use crate::{BOTH_FAMILIES, RecordedEvent, TestServer, pattern, settings};
 use proxydhcpd::serve::tftp::{Family, TftpRefusal, TftpSettings};
@@ -7,7 +7,7 @@ use proxydhcpd_core::transfer::Outcome;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The last: several read-aheads, and no whole number of blocks of any size.
+/// The last size needs several reads, and is not a multiple of any block size.
 const SIZES: [usize; 4] = [0, 511, 512, 300_001];
 
 fn all() -> impl Iterator<Item = (Family, TftpSettings)> {
@@ -15,7 +15,7 @@ fn all() -> impl Iterator<Item = (Family, TftpSettings)> {
         .flat_map(|family| [false, true].map(|single_port| (family, TftpSettings { single_port, ..settings() })))
 }
 
-/// The server as command lines have it, and as URLs have it.
+/// The server's address in command lines and in URLs.
 fn loopback(family: Family) -> (&'static str, &'static str) {
     match family {
         Family::V4 => ("127.0.0.1", "127.0.0.1"),
@@ -38,13 +38,13 @@ fn fetches(program: &str, package: &str, sizes: &[usize], arguments: impl Fn((&s
         for &size in sizes {
             let content = pattern(size);
             served.write_file("remote.bin", &content);
-            let here = tempfile::tempdir().unwrap();
+            let download_dir = tempfile::tempdir().unwrap();
             let arguments = arguments(loopback(family), served.port);
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let output = client(program, package, here.path(), &arguments);
+            let output = client(program, package, download_dir.path(), &arguments);
             assert!(output.status.success(), "{program} {arguments:?}, single port {single}: {output:?}");
-            // Not every client writes a file when it is empty.
-            let got = std::fs::read(here.path().join("local.bin")).unwrap_or_default();
+            // Not every client creates a file for an empty one.
+            let got = std::fs::read(download_dir.path().join("local.bin")).unwrap_or_default();
             assert!(got == content, "{program} {arguments:?} got {} octets of {size}", got.len());
             let done = RecordedEvent::Ended { name: "remote.bin".into(), octets: size as u64, outcome: Outcome::Completed };
             assert_eq!(served.next_event(), done, "{program} {arguments:?}, single port {single}");
@@ -94,7 +94,7 @@ fn atftp_fetches_in_windows() {
 
 #[test]
 fn curl_fetches_with_and_without_options() {
-    // curl 7.88 takes the size of an empty file for a malformed OACK.
+    // curl 7.88 mistakes the size of an empty file for a malformed OACK.
     for (option, sizes) in [("--tftp-blksize 1468", &SIZES[1..]), ("--tftp-no-options", &SIZES)] {
         fetches("curl", "curl", sizes, |(_, host), port| {
             words(&format!("-sS {option} -o local.bin tftp://{host}:{port}/remote.bin"))
@@ -103,7 +103,7 @@ fn curl_fetches_with_and_without_options() {
 }
 
 #[test]
-fn a_missing_file_is_told_to_every_client_at_once() {
+fn every_client_reports_a_missing_file_at_once() {
     for family in BOTH_FAMILIES {
         let served = TestServer::with_family(family, settings());
         let port = served.port;
@@ -113,13 +113,13 @@ fn a_missing_file_is_told_to_every_client_at_once() {
             ("atftp", "atftp", format!("-g -r remote.bin -l local.bin {host} {port}")),
             ("curl", "curl", format!("-sS -o local.bin tftp://{in_url}:{port}/remote.bin")),
         ] {
-            let here = tempfile::tempdir().unwrap();
+            let download_dir = tempfile::tempdir().unwrap();
             let line = words(&line);
             let arguments: Vec<&str> = line.iter().map(String::as_str).collect();
-            let output = client(program, package, here.path(), &arguments);
-            let said = format!("{output:?}").to_lowercase();
-            // curl overwrites the text with one of its own, and keeps the meaning in its status.
-            assert!(said.contains("not found") || output.status.code() == Some(68), "{program} {said}");
+            let output = client(program, package, download_dir.path(), &arguments);
+            let printed = format!("{output:?}").to_lowercase();
+            // curl replaces the text of the ERROR by its text, and reports the error in its exit status.
+            assert!(printed.contains("not found") || output.status.code() == Some(68), "{program} {printed}");
             assert_eq!(served.next_event(), RecordedEvent::Refused(TftpRefusal::Fetch(Refusal::NotFound)), "{program}");
         }
     }

@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write};
 const BLOCKS: u64 = (1 << 30) / 512;
 
 #[test]
-fn one_gib_over_blocks_of_512_octets_arrives_intact() {
+fn one_gib_in_blocks_of_512_octets_arrives_intact() {
     let served = TestServer::new(settings());
     let mut file = BufWriter::with_capacity(1 << 20, File::create(served.directory.path().join("large.img")).unwrap());
     for block in 0..BLOCKS {
@@ -20,13 +20,13 @@ fn one_gib_over_blocks_of_512_octets_arrives_intact() {
     let options = [("blksize", "512"), ("windowsize", "64"), ("tsize", "0")];
     let size = Client::new().fetch(served.address(), "large.img", &options, |block, payload| {
         let expected = if block < BLOCKS { numbered(block) } else { Vec::new() };
-        assert!(payload == expected, "block {block} is spoilt");
+        assert!(payload == expected, "block {block} is wrong");
     });
     assert_eq!(size, 1 << 30);
     assert_eq!(served.next_event(), RecordedEvent::Ended { name: "large.img".into(), octets: 1 << 30, outcome: Outcome::Completed });
 }
 
-/// A block that says which it is, 64 times.
+/// A block with its number, 64 times.
 fn numbered(block: u64) -> Vec<u8> {
     block.to_le_bytes().repeat(64)
 }

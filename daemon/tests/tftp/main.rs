@@ -1,4 +1,4 @@
-//! The TFTP server on loopback: every rule through the real socket, the vectors, and clients that others wrote.
+//! The TFTP server on loopback: every rule through the real socket, the vectors, and common clients.
 
 mod client;
 mod clients;
@@ -28,7 +28,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A server on loopback with a directory of its own, until it is dropped.
+/// A server on loopback with a temporary directory, which stops when this is dropped.
 #[derive(Debug)]
 pub struct TestServer {
     pub directory: tempfile::TempDir,
@@ -39,7 +39,7 @@ pub struct TestServer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// An [`Event`] that can be kept.
+/// A copy of an event, without borrows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordedEvent {
     Ended { name: String, octets: u64, outcome: Outcome },
@@ -48,7 +48,7 @@ pub enum RecordedEvent {
     Failed(std::io::ErrorKind),
 }
 
-/// What is the same over both is tested over both.
+/// Tests of behaviour that does not depend on the family run for both.
 pub const BOTH_FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 pub fn settings() -> TftpSettings {
@@ -64,12 +64,12 @@ impl TestServer {
         TestServer::with_link(family, settings, loopback())
     }
 
-    /// To machines of which DHCP was heard.
+    /// A server whose clients are all confirmed by DHCP traffic.
     pub fn with_link(family: Family, settings: TftpSettings, link: impl Fn(u32) -> Option<Link> + Send + 'static) -> TestServer {
         TestServer::start(family, settings, link, true)
     }
 
-    /// On loopback, to machines of which nothing is known.
+    /// A server on loopback whose clients are all unverified.
     pub fn for_unverified_clients(family: Family, settings: TftpSettings) -> TestServer {
         TestServer::start(family, settings, loopback(), false)
     }
@@ -94,7 +94,7 @@ impl TestServer {
         let root = directory.path().to_owned();
         let thread = std::thread::spawn(move || {
             let note = |event: TftpEvent<'_>| {
-                // A test that has seen enough has hung up.
+                // A test that needs no more events has dropped the receiver.
                 let _ = notes.send(RecordedEvent::from(event));
             };
             let open = |request: &FileRequest<'_>| open(&root, request);
@@ -125,16 +125,16 @@ impl TestServer {
         path
     }
 
-    /// What the server says next.
+    /// The next event.
     pub fn next_event(&self) -> RecordedEvent {
-        self.events.recv_timeout(Duration::from_secs(20)).expect("the server should say something")
+        self.events.recv_timeout(Duration::from_secs(20)).expect("no event")
     }
 
     pub fn assert_no_event(&self) {
         assert_eq!(self.events.try_recv().ok(), None);
     }
 
-    /// Tells the server to stop, without waiting for it.
+    /// Starts stopping the server, without waiting for it.
     pub fn stop(&mut self) {
         self.stop = None;
     }
@@ -168,7 +168,7 @@ impl From<TftpEvent<'_>> for RecordedEvent {
     }
 }
 
-/// An Ethernet-like one.
+/// The loopback link, with the MTU of Ethernet.
 fn loopback() -> impl Fn(u32) -> Option<Link> + Send + 'static {
     let lo = nix::net::if_::if_nametoindex("lo").unwrap();
     let ipv4 = vec![Network4 { address: Ipv4Addr::LOCALHOST, prefix: 8 }];
@@ -185,7 +185,7 @@ fn open(root: &std::path::Path, request: &FileRequest<'_>) -> Result<Opened, Ref
     Ok(Opened { content: ServedContent::File(Arc::new(file)), size, modified: metadata.modified().ok(), inode, device })
 }
 
-/// Octets in which no two blocks are alike.
+/// Octets in which all blocks differ.
 pub fn pattern(size: usize) -> Vec<u8> {
     (0..size as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
 }

@@ -1,4 +1,4 @@
-//! IPv6 as machines have it: link-local addresses, and routers. In network namespaces; needs root.
+//! IPv6 as machines use it: link-local addresses, and routers. In network namespaces; needs root.
 
 use crate::client::{Client, rrq};
 use crate::netns::server::{Server, one_network};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const EDK2: [(&str, &str); 3] = [("tsize", "0"), ("blksize", "1468"), ("windowsize", "4")];
 
-/// A host at ::10 and a machine at ::107, of 2001:db8::/64 and of fe80::/64.
+/// A host with the addresses 2001:db8::10 and fe80::10, and a machine with 2001:db8::107 and fe80::107.
 fn network() -> (Host, Host) {
     let (host, machine) = one_network();
     for (at, last) in [(&host, "10"), (&machine, "107")] {
@@ -24,7 +24,7 @@ fn network() -> (Host, Host) {
     (host, machine)
 }
 
-/// Served on the host's eth0.
+/// A server on the host's eth0.
 fn served(host: &Host, settings: TftpSettings) -> TestServer {
     let ipv6 = ["2001:db8::10", "fe80::10"].map(|address| Network6 { address: address.parse().unwrap(), prefix: 64 });
     let eth0 = host.index("eth0");
@@ -32,7 +32,7 @@ fn served(host: &Host, settings: TftpSettings) -> TestServer {
     host.on(|| TestServer::with_link(Family::V6, settings, move |index| (index == eth0).then(|| link.clone())))
 }
 
-/// An address as one of a link of this host; the index counts only where it is needed.
+/// An address on this host's eth0, with the link's index if the address needs it.
 fn on_link(host: &Host, address: &str, port: u16) -> SocketAddr {
     let scope = if address.starts_with("fe80") || address.starts_with("ff02") { host.index("eth0") } else { 0 };
     SocketAddrV6::new(address.parse().unwrap(), port, 0, scope).into()
@@ -44,7 +44,7 @@ fn client(machine: &Host, address: &str) -> Client {
 }
 
 #[test]
-fn a_machine_loads_from_the_address_that_it_asks_be_it_link_local_or_not() {
+fn replies_come_from_the_requested_address_link_local_or_not() {
     let (host, machine) = network();
     let content = pattern(300_001);
     for settings in [
@@ -55,18 +55,18 @@ fn a_machine_loads_from_the_address_that_it_asks_be_it_link_local_or_not() {
         let (single_port, ports) = (settings.single_port, settings.ports.clone());
         let served = served(&host, settings);
         served.write_file("file", &content);
-        for (ours, theirs) in
+        for (local, remote) in
             [("fe80::10", "fe80::107"), ("2001:db8::10", "2001:db8::107"), ("2001:db8::10", "fe80::107")]
         {
-            let server = on_link(&machine, ours, served.port);
-            let mut machine = client(&machine, theirs);
+            let server = on_link(&machine, local, served.port);
+            let mut machine = client(&machine, remote);
             machine.request(server, "missing", &[]);
             let (from, _) = machine.datagram();
             assert_eq!((from.ip(), from.port() == served.port), (server.ip(), single_port || ports.is_some()));
             served.next_event();
             let mut got = Vec::new();
             machine.fetch(server, "file", &EDK2, |_, payload| got.extend_from_slice(payload));
-            assert!(got == content, "{theirs} got {} octets from {ours}", got.len());
+            assert!(got == content, "{remote} got {} octets from {local}", got.len());
             let done = RecordedEvent::Ended { name: "file".into(), octets: content.len() as u64, outcome: Outcome::Completed };
             assert_eq!(served.next_event(), done);
 
@@ -76,19 +76,19 @@ fn a_machine_loads_from_the_address_that_it_asks_be_it_link_local_or_not() {
             assert_eq!(from.port() == served.port, single_port);
             assert!(ports.as_ref().is_none_or(|ports| ports.contains(&from.port())));
             let TftpPacket::Oack(agreed) = packet else { panic!("{packet:?}") };
-            assert_eq!(value(&agreed, b"blksize"), Some(&b"1448"[..]), "what fits into 1500 octets with 52 of headers");
+            assert_eq!(value(&agreed, b"blksize"), Some(&b"1448"[..]), "1500 octets less 52 of headers");
             machine.error(from, 8);
             assert!(matches!(served.next_event(), RecordedEvent::Ended { .. }));
         }
     }
 }
 
-fn value<'a>(options: &TftpOptions<'a>, wanted: &[u8]) -> Option<&'a [u8]> {
-    options.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value)
+fn value<'a>(options: &TftpOptions<'a>, name_to_find: &[u8]) -> Option<&'a [u8]> {
+    options.iter().find(|(name, _)| *name == name_to_find).map(|(_, value)| value)
 }
 
 #[test]
-fn what_is_sent_to_a_group_is_not_answered() {
+fn a_request_to_a_multicast_group_gets_no_reply() {
     let (host, machine) = network();
     let served = served(&host, settings());
     served.write_file("file", b"x");
@@ -99,25 +99,25 @@ fn what_is_sent_to_a_group_is_not_answered() {
 }
 
 #[test]
-fn our_own_address_is_no_clients() {
+fn a_packet_from_a_local_address_gets_no_reply() {
     let (host, _machine) = network();
     let served = served(&host, settings());
-    for ours in ["fe80::10", "2001:db8::10"] {
-        let at = on_link(&host, ours, 0);
+    for local in ["fe80::10", "2001:db8::10"] {
+        let at = on_link(&host, local, 0);
         let forger = host.on(|| UdpSocket::bind(at).unwrap());
-        // Linux has it come by the link that the address is on, other than with IPv4. The first after the address was
-        // added is sometimes lost.
-        let said = wait_for("the server to say something", || {
-            forger.send_to(&rrq("file", &[]), on_link(&host, ours, served.port)).unwrap();
+        // Unlike with IPv4, Linux delivers it on the link of the address. The first packet after the address was added
+        // is sometimes lost.
+        let event = wait_for("an event", || {
+            forger.send_to(&rrq("file", &[]), on_link(&host, local, served.port)).unwrap();
             served.events.recv_timeout(Duration::from_secs(1)).ok()
         });
-        assert_eq!(said, RecordedEvent::Ignored(TftpSilence::BadSource), "{ours}");
+        assert_eq!(event, RecordedEvent::Ignored(TftpSilence::BadSource), "{local}");
     }
 }
 
-/// The router says once that a block was too long; from then on it goes in fragments.
+/// The router reports once that a block is too long; afterwards the server sends fragments.
 #[test]
-fn a_way_that_is_narrower_than_our_link_costs_a_block_and_not_the_transfer() {
+fn a_path_mtu_below_the_links_costs_a_block_and_not_the_transfer() {
     let (host, router) = network();
     let far = Host::new();
     router.cable("eth1", &far, "eth0");
@@ -145,7 +145,7 @@ fn a_way_that_is_narrower_than_our_link_costs_a_block_and_not_the_transfer() {
 }
 
 #[test]
-fn a_busy_port_of_ipv6_is_told_and_taken_later_and_ipv4_goes_on_meanwhile() {
+fn a_busy_ipv6_port_causes_a_warning_and_is_opened_later_while_ipv4_works() {
     let (host, machine) = network();
     let held = host.on(|| {
         let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::DGRAM, None).unwrap();
@@ -157,8 +157,8 @@ fn a_busy_port_of_ipv6_is_told_and_taken_later_and_ipv4_goes_on_meanwhile() {
     server.wait_for_line("ready");
     let us = format!("(pid {}) on :: has it", std::process::id());
     let log = server.log();
-    let told = |line: &str| line.contains("WARN") && line.contains("UDP port 69 on ::") && line.contains(&us);
-    assert!(log.lines().any(told), "{log}");
+    let warns = |line: &str| line.contains("WARN") && line.contains("UDP port 69 on ::") && line.contains(&us);
+    assert!(log.lines().any(warns), "{log}");
     let content = pattern(5000);
     std::fs::write(server.boot.path().join("file"), &content).unwrap();
     let load = |from: SocketAddr, to: SocketAddr| {
@@ -170,10 +170,10 @@ fn a_busy_port_of_ipv6_is_told_and_taken_later_and_ipv4_goes_on_meanwhile() {
     let from4 = ([192, 0, 2, 107], 0).into();
     load(from4, ([192, 0, 2, 10], 69).into());
     drop(held);
-    let line = "UDP port 69 can be had at last: loaders are offered over IPv6";
+    let line = "UDP port 69 is open now: this server offers loaders over IPv6";
     wait_up_to(Duration::from_secs(30), line, || server.log().contains(line).then_some(()));
-    for (ours, theirs) in [("fe80::10", "fe80::107"), ("2001:db8::10", "2001:db8::107")] {
-        load(on_link(&machine, theirs, 0), on_link(&machine, ours, 69));
+    for (local, remote) in [("fe80::10", "fe80::107"), ("2001:db8::10", "2001:db8::107")] {
+        load(on_link(&machine, remote, 0), on_link(&machine, local, 69));
     }
     load(from4, ([192, 0, 2, 10], 69).into());
     wait_for("the transfers in its log", || {

@@ -18,12 +18,12 @@ fn ended(name: &str, octets: u64, outcome: Outcome) -> RecordedEvent {
     RecordedEvent::Ended { name: name.into(), octets, outcome }
 }
 
-/// Each family, and each without and with.
-fn ways() -> impl Iterator<Item = (Family, bool)> {
+/// Each family, with the flag unset and set.
+fn families_and_flags() -> impl Iterator<Item = (Family, bool)> {
     BOTH_FAMILIES.into_iter().flat_map(|family| [(family, false), (family, true)])
 }
 
-/// Asks and takes the OACK: the transfer's address.
+/// Sends a request and receives the OACK. Returns the transfer's address.
 fn oack(client: &mut Client, served: &TestServer, name: &str, options: &[(&str, &str)]) -> SocketAddr {
     client.request(served.address(), name, options);
     match client.packet() {
@@ -52,8 +52,8 @@ fn edk2_probes_the_size_and_then_reads_in_windows() {
 }
 
 #[test]
-fn a_file_comes_over_whole_whatever_the_window() {
-    for (family, single_port) in ways() {
+fn a_file_arrives_whole_with_any_window() {
+    for (family, single_port) in families_and_flags() {
         let served = TestServer::with_family(family, TftpSettings { single_port, ..settings() });
         for (size, blksize) in [(0, "8"), (7, "8"), (8, "8"), (100_000, "8"), (400_000, "1468"), (400_000, "512")] {
             let content = pattern(size);
@@ -70,7 +70,7 @@ fn a_file_comes_over_whole_whatever_the_window() {
 }
 
 #[test]
-fn an_answer_leaves_from_the_address_that_was_asked() {
+fn a_reply_comes_from_the_requested_address() {
     for single_port in [false, true] {
         let served = TestServer::new(TftpSettings { single_port, ..settings() });
         served.write_file("file", b"x");
@@ -86,7 +86,7 @@ fn an_answer_leaves_from_the_address_that_was_asked() {
 }
 
 #[test]
-fn what_was_asked_by_broadcast_is_answered_from_the_links_own_address() {
+fn the_reply_to_a_broadcast_comes_from_the_links_address() {
     let served = TestServer::new(settings());
     served.write_file("file", b"x");
     let mut client = Client::bind(([0, 0, 0, 0], 0).into());
@@ -97,7 +97,7 @@ fn what_was_asked_by_broadcast_is_answered_from_the_links_own_address() {
 }
 
 #[test]
-fn nothing_but_the_first_packet_goes_out_before_an_ack() {
+fn the_server_sends_only_the_first_packet_before_an_ack() {
     let served = TestServer::new(settings());
     served.write_file("file", &pattern(10_000));
     let mut client = Client::new();
@@ -111,7 +111,7 @@ fn nothing_but_the_first_packet_goes_out_before_an_ack() {
 }
 
 #[test]
-fn the_same_request_again_brings_the_first_answer_again_and_no_second_transfer() {
+fn a_repeated_request_gets_the_first_reply_again_and_no_second_transfer() {
     for family in BOTH_FAMILIES {
         let served = TestServer::with_family(family, settings());
         served.write_file("file", &pattern(5000));
@@ -123,7 +123,7 @@ fn the_same_request_again_brings_the_first_answer_again_and_no_second_transfer()
             client.expect_data(block);
         }
         client.request(served.address(), "file", &EDK2);
-        assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::Duplicate), "and after the ACK, it is the network's doing");
+        assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::Duplicate), "after the ACK it is a duplicate");
         client.ack(from, 4);
         assert_eq!(served.next_event(), ended("file", 5000, Outcome::Completed));
     }
@@ -161,7 +161,7 @@ fn a_file_that_is_cut_short_ends_the_transfer_with_error_0() {
 }
 
 #[test]
-fn a_file_that_is_replaced_by_name_comes_over_as_it_was_opened() {
+fn a_file_that_is_replaced_by_name_arrives_as_it_was_opened() {
     let served = TestServer::new(settings());
     let content = pattern(200_000);
     let path = served.write_file("file", &content);
@@ -177,9 +177,9 @@ fn a_file_that_is_replaced_by_name_comes_over_as_it_was_opened() {
     assert!(got == content);
 }
 
-/// By a longer one, as by a new kernel, and by one of the same size.
+/// With a longer file, such as a new kernel, and with one of the same size.
 #[test]
-fn a_file_that_is_overwritten_in_place_is_broken_off_and_never_a_mixture() {
+fn a_file_that_is_overwritten_in_place_ends_the_transfer_and_never_arrives_mixed() {
     for (options, size) in [(&EDK2[..], 1_000_000), (&EDK2[..], 1_500_000), (&[], 1_000_000)] {
         let served = TestServer::new(settings());
         let (old, new) = (pattern(1_000_000), vec![7; size]);
@@ -233,19 +233,19 @@ fn a_request_beyond_the_limit_of_a_client_is_dropped_and_others_are_served() {
     other.error(from, 8);
 }
 
-/// That the rates hold to the number is tested where the clock can be moved: `serve/tftp/limits.rs`.
+/// The unit tests of `serve/tftp/limits.rs`, which set the clock, check the exact rates.
 #[test]
-fn a_client_that_asks_and_asks_is_soon_not_answered_and_others_are() {
+fn a_client_above_its_file_rate_gets_no_reply_and_others_do() {
     let served = TestServer::new(settings());
     served.write_file("file", &pattern(100));
     let (mut client, mut after) = (Client::new(), Client::new());
     let began = Instant::now();
-    let mut answers = 0;
+    let mut replies = 0;
     loop {
-        // As EDK2 does: it wants no more than the size, takes the OACK and says so.
+        // As EDK2 does: it needs only the size, and aborts after the OACK.
         client.request(served.address(), "file", &[("tsize", "0"), EDK2[0], EDK2[1]]);
         after.request(served.address(), "missing", &[]);
-        assert_eq!(after.error_code(), 1, "what is not there is told all the same");
+        assert_eq!(after.error_code(), 1, "a missing file gets an ERROR nevertheless");
         match served.next_event() {
             RecordedEvent::Ignored(TftpSilence::FileRate) => break,
             other => assert_eq!(other, RecordedEvent::Refused(TftpRefusal::Fetch(Refusal::NotFound))),
@@ -253,17 +253,17 @@ fn a_client_that_asks_and_asks_is_soon_not_answered_and_others_are() {
         let (from, packet) = client.packet();
         assert!(matches!(packet, TftpPacket::Oack(_)));
         client.error(from, 8);
-        assert_eq!(served.next_event(), ended("file", 0, Outcome::SizeProbe), "answering gives nothing back");
-        answers += 1;
+        assert_eq!(served.next_event(), ended("file", 0, Outcome::SizeProbe), "an ERROR gives no token back");
+        replies += 1;
     }
     let since = began.elapsed().as_secs() as usize;
-    assert!((64..=67 + 3 * since).contains(&answers), "{answers} answers in {since} s");
+    assert!((64..=67 + 3 * since).contains(&replies), "{replies} replies in {since} s");
     let mut other = Client::bind(([127, 0, 0, 9], 0).into());
     oack(&mut other, &served, "file", &EDK2);
 }
 
 #[test]
-fn the_same_request_over_and_over_counts_too() {
+fn repeated_requests_count_as_files() {
     let served = TestServer::new(settings());
     served.write_file("file", &pattern(100));
     let client = Client::new();
@@ -274,7 +274,7 @@ fn the_same_request_over_and_over_counts_too() {
 }
 
 #[test]
-fn the_misses_of_a_boot_are_all_told_and_a_flood_of_them_is_not() {
+fn every_missing_file_of_a_boot_gets_an_error_and_a_flood_does_not() {
     let served = TestServer::new(settings());
     let mut client = Client::new();
     for number in 0..250 {
@@ -291,7 +291,7 @@ fn the_misses_of_a_boot_are_all_told_and_a_flood_of_them_is_not() {
 }
 
 #[test]
-fn what_is_refused_counts_as_a_file() {
+fn a_refused_request_counts_as_a_file() {
     let served = TestServer::new(settings());
     let client = Client::new();
     for _ in 0..80 {
@@ -302,7 +302,7 @@ fn what_is_refused_counts_as_a_file() {
 }
 
 #[test]
-fn the_cap_on_all_transfers_holds() {
+fn max_transfers_limits_all_transfers() {
     let served = TestServer::new(TftpSettings { max_transfers: Some(1), ..settings() });
     served.write_file("file", &pattern(100));
     let mut first = Client::new();
@@ -318,7 +318,7 @@ fn the_cap_on_all_transfers_holds() {
 }
 
 #[test]
-fn a_transfer_that_nobody_has_acknowledged_gives_way_to_a_new_one() {
+fn a_transfer_without_any_ack_is_evicted_for_a_new_one() {
     for (room, full) in [
         (TftpSettings { max_transfers: Some(3), ..settings() }, TftpSilence::MaxTransfers),
         (TftpSettings { descriptors: 5, ..settings() }, TftpSilence::OpenFileLimit),
@@ -331,31 +331,31 @@ fn a_transfer_that_nobody_has_acknowledged_gives_way_to_a_new_one() {
         let from = oack(&mut honest, &served, "file", &EDK2);
         honest.ack(from, 0);
         honest.expect_data(1);
-        // Forgeries, of which nobody ever hears.
+        // Forged requests, without ACKs.
         let mut forgeries: Vec<Client> = (20..22).map(at).collect();
         forgeries.iter_mut().for_each(|forgery| assert!(oack(forgery, &served, "file", &EDK2).port() > 0));
         let mut other = at(10);
         other.request(served.address(), "file", &EDK2);
-        assert_eq!(served.next_event(), RecordedEvent::Ignored(full), "they may still be honest");
+        assert_eq!(served.next_event(), RecordedEvent::Ignored(full), "they may be honest");
         std::thread::sleep(Duration::from_millis(1100));
         other.fetch(served.address(), "file", &EDK2, |_, _| {});
         assert_eq!(served.next_event(), ended("file", 0, Outcome::Evicted));
         assert_eq!(served.next_event(), ended("file", 5000, Outcome::Completed));
         (2..=4).for_each(|block| assert!(honest.expect_data(block) > 0));
         honest.ack(from, 4);
-        assert_eq!(served.next_event(), ended("file", 5000, Outcome::Completed), "what was acknowledged gives way to nobody");
+        assert_eq!(served.next_event(), ended("file", 5000, Outcome::Completed), "a transfer with ACKs is not evicted");
     }
 }
 
 #[test]
-fn forgeries_in_the_name_of_an_address_do_not_keep_it_from_its_file() {
+fn forged_requests_from_an_address_do_not_keep_it_from_its_file() {
     let served = TestServer::new(settings());
     served.write_file("file", &pattern(5000));
     let mut forgeries: Vec<Client> = (0..32).map(|_| Client::new()).collect();
     forgeries.iter_mut().for_each(|forgery| assert!(oack(forgery, &served, "file", &EDK2).port() > 0));
     let mut client = Client::new();
     client.request(served.address(), "file", &EDK2);
-    assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::ClientTransfers), "they may still be honest");
+    assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::ClientTransfers), "they may be honest");
     std::thread::sleep(Duration::from_millis(1100));
     client.fetch(served.address(), "file", &EDK2, |_, _| {});
     assert_eq!(served.next_event(), ended("file", 0, Outcome::Evicted));
@@ -363,7 +363,7 @@ fn forgeries_in_the_name_of_an_address_do_not_keep_it_from_its_file() {
 }
 
 #[test]
-fn transfers_end_where_descriptors_do_and_those_of_one_file_share_it() {
+fn descriptors_limit_transfers_and_transfers_of_one_file_share_one() {
     for (names, transfers) in [(["file", "file", "file", "file"], 3), (["file", "one", "two", "three"], 2)] {
         let served = TestServer::new(TftpSettings { descriptors: 5, ..settings() });
         for name in ["file", "one", "two", "three"] {
@@ -392,10 +392,10 @@ fn transfers_end_where_descriptors_do_and_those_of_one_file_share_it() {
 }
 
 #[test]
-fn a_file_is_open_once_however_many_load_it_and_another_of_its_name_is_another() {
+fn a_file_is_open_once_for_all_transfers_and_a_new_file_of_its_name_separately() {
     let served = TestServer::new(settings());
     let path = served.write_file("file", &[1; 6000]);
-    // Its name stays to be seen when it has been deleted.
+    // The links in /proc show the name even after the file was deleted.
     let open = || {
         let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
         let leads_to = |link: PathBuf| link.to_string_lossy().starts_with(path.to_str().unwrap());
@@ -422,7 +422,7 @@ fn a_file_is_open_once_however_many_load_it_and_another_of_its_name_is_another()
 }
 
 #[test]
-fn a_refusal_is_hardly_longer_than_the_request() {
+fn an_error_is_at_most_32_octets_longer_than_the_request() {
     for family in BOTH_FAMILIES {
         let served = TestServer::with_family(family, settings());
         let mut client = served.client();
@@ -450,8 +450,8 @@ fn a_refusal_is_hardly_longer_than_the_request() {
 }
 
 #[test]
-fn nothing_but_requests_is_answered_on_the_port() {
-    for (family, single_port) in ways() {
+fn only_requests_get_replies_on_the_request_port() {
+    for (family, single_port) in families_and_flags() {
         let served = TestServer::with_family(family, TftpSettings { single_port, ..settings() });
         let mut client = served.client();
         let to = served.address();
@@ -468,7 +468,7 @@ fn nothing_but_requests_is_answered_on_the_port() {
 }
 
 #[test]
-fn what_a_client_sends_into_its_transfer_by_mistake_is_counted_and_the_transfer_goes_on() {
+fn unexpected_packets_from_a_client_are_counted_and_its_transfer_goes_on() {
     let served = TestServer::new(settings());
     served.write_file("file", &pattern(600));
     let mut client = Client::new();
@@ -485,7 +485,7 @@ fn what_a_client_sends_into_its_transfer_by_mistake_is_counted_and_the_transfer_
 }
 
 #[test]
-fn a_link_that_we_do_not_serve_hears_nothing() {
+fn a_request_on_a_link_that_is_not_served_gets_no_reply() {
     for family in BOTH_FAMILIES {
         let served = TestServer::with_link(family, settings(), |_| None);
         served.write_file("file", b"x");
@@ -497,28 +497,28 @@ fn a_link_that_we_do_not_serve_hears_nothing() {
 }
 
 #[test]
-fn a_packet_from_a_foreign_port_is_told_so_and_the_transfer_goes_on() {
+fn a_packet_from_a_wrong_port_gets_error_5_and_the_transfer_goes_on() {
     for family in BOTH_FAMILIES {
         let served = TestServer::with_family(family, settings());
         let content = pattern(100_000);
         served.write_file("file", &content);
         let mut client = served.client();
         let from = oack(&mut client, &served, "file", &EDK2);
-        let mut foreign = served.client();
+        let mut other = served.client();
         let mut got = Vec::new();
         client.ack(from, 0);
         let mut taken = 0;
         while got.len() < content.len() {
-            foreign.ack(from, taken);
-            let (sender, reply) = foreign.datagram();
+            other.ack(from, taken);
+            let (sender, reply) = other.datagram();
             assert_eq!((sender, &reply[..4]), (from, &[0, 5, 0, 5][..]));
             assert_eq!(reply.last(), Some(&0));
-            assert!(reply.len() <= 4 + 32, "a refusal is hardly longer than what it refuses");
+            assert!(reply.len() <= 4 + 32, "more than 32 octets longer than the packet");
             assert_eq!(served.next_event(), RecordedEvent::Refused(TftpRefusal::UnknownTransfer));
-            // Neither its ERROR nor what is no TFTP is answered, and neither ends the transfer.
-            foreign.error(from, 0);
+            // An ERROR from there and a malformed packet get no reply, and do not end the transfer.
+            other.error(from, 0);
             assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::WrongPortError));
-            foreign.socket.send_to(b"?", from).unwrap();
+            other.socket.send_to(b"?", from).unwrap();
             assert!(matches!(served.next_event(), RecordedEvent::Ignored(TftpSilence::Malformed(_))));
             for _ in 0..16 {
                 if let (_, TftpPacket::Data { block, payload }) = client.packet() {
@@ -536,36 +536,36 @@ fn a_packet_from_a_foreign_port_is_told_so_and_the_transfer_goes_on() {
         }
         assert!(got == content);
         assert_eq!(served.next_event(), ended("file", 100_000, Outcome::Completed));
-        foreign.assert_no_packet();
+        other.assert_no_packet();
     }
 }
 
 #[test]
-fn whoever_floods_a_transfer_from_a_foreign_port_hears_little() {
+fn a_flood_from_a_wrong_port_gets_few_replies() {
     let served = TestServer::new(settings());
     served.write_file("file", &pattern(600));
     let mut client = Client::new();
     client.request(served.address(), "file", &[]);
     let (from, _) = client.datagram();
-    let foreign = Client::new();
-    let mut told = 0;
+    let other = Client::new();
+    let mut errors = 0;
     for _ in 0..100 {
-        foreign.ack(from, 1);
+        other.ack(from, 1);
         match served.next_event() {
-            RecordedEvent::Refused(TftpRefusal::UnknownTransfer) => told += 1,
+            RecordedEvent::Refused(TftpRefusal::UnknownTransfer) => errors += 1,
             other => assert_eq!(other, RecordedEvent::Ignored(TftpSilence::WrongPortFlood)),
         }
     }
-    assert!((16..20).contains(&told), "{told}");
+    assert!((16..20).contains(&errors), "{errors}");
     client.ack(from, 1);
     assert_eq!(client.expect_data(2), 88);
     client.ack(from, 2);
     assert_eq!(served.next_event(), ended("file", 600, Outcome::Completed));
 }
 
-/// The kernel reports a port that ERROR 5 found closed on the socket of the transfer, which is not the transfer's end.
+/// If ERROR 5 meets a closed port, the kernel reports that on the socket of the transfer; it must not end the transfer.
 #[test]
-fn a_foreign_port_that_closes_does_not_disturb_the_transfer() {
+fn a_wrong_port_that_closes_does_not_disturb_the_transfer() {
     for family in BOTH_FAMILIES {
         let served = TestServer::with_family(family, settings());
         let content = pattern(100_000);
@@ -596,10 +596,10 @@ fn a_foreign_port_that_closes_does_not_disturb_the_transfer() {
     }
 }
 
-/// By the ICMP that the resent packet brings, a second after the first and long before the timer gives up.
+/// The resent packet causes an ICMP error, a second after the first packet and long before the last timeout.
 #[test]
-fn a_client_whose_port_closes_is_gone() {
-    for (family, opened) in ways() {
+fn a_transfer_ends_when_the_clients_port_closes() {
+    for (family, opened) in families_and_flags() {
         let served = TestServer::with_family(family, settings());
         served.write_file("file", &pattern(6000));
         let mut client = served.client();
@@ -618,7 +618,7 @@ fn a_client_whose_port_closes_is_gone() {
 #[test]
 fn transfers_keep_to_the_port_range() {
     for family in BOTH_FAMILIES {
-        // Below the range from which the kernel gives ports to the other tests.
+        // Below the kernel's range, from which the other tests get their ports.
         let ports = 20_211..=20_212;
         let served = TestServer::with_family(family, TftpSettings { ports: Some(ports.clone()), ..settings() });
         served.write_file("file", &pattern(600));
@@ -634,7 +634,7 @@ fn transfers_keep_to_the_port_range() {
 }
 
 #[test]
-fn two_clients_share_the_single_port_without_mixing_up() {
+fn two_clients_share_the_single_port() {
     for family in BOTH_FAMILIES {
         let served = TestServer::with_family(family, TftpSettings { single_port: true, ..settings() });
         served.write_file("one", &[1; 5000]);
@@ -662,17 +662,17 @@ fn two_clients_share_the_single_port_without_mixing_up() {
 }
 
 #[test]
-fn a_stopping_server_finishes_what_runs_and_begins_nothing() {
+fn a_stopping_server_finishes_transfers_and_starts_none() {
     let mut served = TestServer::new(settings());
     served.write_file("file", &pattern(600));
     let mut client = Client::new();
     client.request(served.address(), "file", &[]);
     let (from, _) = client.datagram();
     served.stop();
-    // Requests are refused from the moment on at which the server has seen it.
-    let late = Client::new();
+    // The server ignores requests once it has noticed the stop.
+    let new_client = Client::new();
     loop {
-        late.request(served.address(), "missing", &[]);
+        new_client.request(served.address(), "missing", &[]);
         match served.next_event() {
             RecordedEvent::Refused(_) => {}
             RecordedEvent::Ignored(TftpSilence::Stopping) => break,
@@ -687,7 +687,7 @@ fn a_stopping_server_finishes_what_runs_and_begins_nothing() {
 }
 
 #[test]
-fn a_stopping_server_waits_two_seconds_and_tells_whom_it_cuts_off() {
+fn a_stopping_server_waits_two_seconds_and_sends_an_error_to_the_remaining_clients() {
     let mut served = TestServer::new(settings());
     served.write_file("file", &pattern(600));
     let mut client = Client::new();
@@ -705,7 +705,7 @@ fn a_stopping_server_waits_two_seconds_and_tells_whom_it_cuts_off() {
 }
 
 #[test]
-fn a_request_too_long_to_be_one_is_dropped() {
+fn a_request_of_more_than_512_octets_gets_no_reply() {
     let served = TestServer::new(settings());
     let mut client = Client::new();
     client.socket.send_to(&rrq(&"n".repeat(600), &[]), served.address()).unwrap();
@@ -714,10 +714,10 @@ fn a_request_too_long_to_be_one_is_dropped() {
     served.assert_no_event();
 }
 
-/// A link narrower than it said makes the kernel refuse to cut a send (`EINVAL`), as a driver without checksum offload
-/// does (`EIO`).
+/// A link with a smaller MTU than the server assumes makes the kernel refuse to segment a send (`EINVAL`), as a driver
+/// without checksum offload does (`EIO`).
 #[test]
-fn where_the_kernel_cannot_cut_a_window_its_blocks_are_sent_one_by_one() {
+fn without_segmentation_offload_the_blocks_of_a_window_are_sent_one_by_one() {
     const INSIDE: &str = "TFTP_TEST_NARROW_LOOPBACK";
     if std::env::var_os(INSIDE).is_none() {
         let itself = std::env::current_exe().unwrap();
@@ -733,7 +733,7 @@ fn where_the_kernel_cannot_cut_a_window_its_blocks_are_sent_one_by_one() {
         assert!(status.success());
         return;
     }
-    for (family, single_port) in ways() {
+    for (family, single_port) in families_and_flags() {
         let served = TestServer::with_family(family, TftpSettings { single_port, ..settings() });
         let content = pattern(100_000);
         served.write_file("file", &content);

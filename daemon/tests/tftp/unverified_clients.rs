@@ -1,4 +1,4 @@
-//! Who is granted what of whom nothing is known: TFTP is no amplifier, and everybody is served all the same.
+//! Unverified clients: TFTP does not amplify forged requests, and every machine is served nevertheless.
 
 use crate::client::{Client, rrq};
 use crate::netns::raw::{SERVER_MAC, RawSocket, format_mac};
@@ -13,7 +13,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const WIDE: [(&str, &str); 2] = [("blksize", "1468"), ("windowsize", "64")];
+const LARGE_WINDOW: [(&str, &str); 2] = [("blksize", "1468"), ("windowsize", "64")];
 
 /// Headers of IPv4 and UDP.
 const HEADERS: usize = 28;
@@ -24,7 +24,7 @@ fn single_port() -> TftpSettings {
 
 /// The window of the OACK, if it grants one.
 fn window(client: &mut Client, server: SocketAddr, name: &str) -> Option<u16> {
-    client.request(server, name, &WIDE);
+    client.request(server, name, &LARGE_WINDOW);
     let (from, packet) = client.packet();
     let TftpPacket::Oack(agreed) = packet else { panic!("{packet:?}") };
     let window = value(&agreed, b"windowsize");
@@ -32,15 +32,15 @@ fn window(client: &mut Client, server: SocketAddr, name: &str) -> Option<u16> {
     window
 }
 
-fn value(options: &TftpOptions<'_>, wanted: &[u8]) -> Option<u16> {
-    let (_, value) = options.iter().find(|(name, _)| *name == wanted)?;
+fn value(options: &TftpOptions<'_>, name_to_find: &[u8]) -> Option<u16> {
+    let (_, value) = options.iter().find(|(name, _)| *name == name_to_find)?;
     Some(std::str::from_utf8(value).unwrap().parse().unwrap())
 }
 
-// --- What is granted -----------------------------------------------------------------------------------------------
+// --- The granted window ----------------------------------------------------------------------------------------------
 
 #[test]
-fn a_stranger_is_granted_a_window_as_far_as_nobody_can_guess_its_port() {
+fn the_window_of_an_unverified_client_depends_on_how_hard_its_port_is_to_guess() {
     let cases = [
         (settings(), Some(64)),
         (TftpSettings { ports: Some(21_000..=21_999), ..settings() }, Some(62)),
@@ -61,23 +61,23 @@ fn a_stranger_is_granted_a_window_as_far_as_nobody_can_guess_its_port() {
 }
 
 #[test]
-fn a_stranger_on_a_known_port_gets_its_file_whole_block_by_block() {
+fn an_unverified_client_on_a_known_port_gets_its_file_block_by_block() {
     for family in BOTH_FAMILIES {
         let served = TestServer::for_unverified_clients(family, single_port());
         let content = pattern(300_001);
         served.write_file("file", &content);
         let mut got = Vec::new();
-        served.client().fetch(served.address(), "file", &WIDE, |_, payload| got.extend_from_slice(payload));
+        served.client().fetch(served.address(), "file", &LARGE_WINDOW, |_, payload| got.extend_from_slice(payload));
         assert!(got == content);
         assert_eq!(served.next_event(), RecordedEvent::Ended { name: "file".into(), octets: 300_001, outcome: Outcome::Completed });
     }
 }
 
-// --- What must go on working -----------------------------------------------------------------------------------------
+// --- Honest clients --------------------------------------------------------------------------------------------------
 
-/// GRUB with its modules, its lists and its font; shim asks in the same way.
+/// As GRUB fetches its modules, lists and font; shim sends the same requests.
 #[test]
-fn many_files_in_blocks_of_512_octets_come_over_at_once_also_to_a_stranger() {
+fn many_files_in_blocks_of_512_octets_arrive_fast_even_at_an_unverified_client() {
     for served in [TestServer::new(settings()), TestServer::for_unverified_clients(Family::V4, single_port())] {
         let content = pattern(20_000);
         served.write_file("module", &content);
@@ -92,7 +92,7 @@ fn many_files_in_blocks_of_512_octets_come_over_at_once_also_to_a_stranger() {
     }
 }
 
-/// Each probes the size, loads, and asks again after four seconds of silence, as EDK2 does.
+/// Each probes the size, loads, and resends its packet after four seconds of silence, as EDK2 does.
 #[test]
 fn thirty_machines_behind_one_address_are_all_served() {
     for settings in [settings(), single_port()] {
@@ -112,7 +112,7 @@ fn thirty_machines_behind_one_address_are_all_served() {
     }
 }
 
-/// Whether the file came over in six tries for each packet.
+/// Whether the file arrived with at most six tries for each packet.
 fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
     let mut buffer = [0; 2048];
     let mut last = rrq("ipxe.efi", &[("tsize", "0"), ("blksize", "1468"), ("windowsize", "4")]);
@@ -132,7 +132,7 @@ fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
             TftpPacket::Oack(_) if probing => {
                 client.error(from, 8);
                 probing = false;
-                last = rrq("ipxe.efi", &WIDE);
+                last = rrq("ipxe.efi", &LARGE_WINDOW);
                 to = server;
             }
             TftpPacket::Oack(agreed) => {
@@ -161,13 +161,12 @@ fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
     }
 }
 
-// --- Room, where ACKs can be forged
-// -----------------------------------------------------------------------------------
+// --- Room, if ACKs can be forged -------------------------------------------------------------------------------------
 
-/// An ACK or two cost a forger next to nothing where everybody knows the port.
+/// An ACK or two cost a forger next to nothing if the port is known.
 #[test]
-fn forged_transfers_with_a_few_blind_acks_give_way_to_a_machine_and_spare_one_that_loads() {
-    let attacked = |acks: &[u16]| {
+fn forged_transfers_with_a_few_blind_acks_are_evicted_and_one_that_loads_is_not() {
+    let attack = |acks: &[u16]| {
         let served = TestServer::for_unverified_clients(Family::V4, TftpSettings { max_transfers: Some(40), ..single_port() });
         served.write_file("file", &pattern(2000 * 1468));
         let at = |last| Client::bind(([127, 0, 0, last], 0).into());
@@ -192,12 +191,12 @@ fn forged_transfers_with_a_few_blind_acks_give_way_to_a_machine_and_spare_one_th
     };
     thread::scope(|scope| {
         for acks in [&[0][..], &[0, 1], &[0, 1, 2]] {
-            scope.spawn(move || attacked(acks));
+            scope.spawn(move || attack(acks));
         }
     });
 }
 
-/// A machine that asks again and again.
+/// A machine repeats its request until it gets the first block.
 fn assert_begins_to_load(client: &Client, server: SocketAddr, end: Instant) {
     client.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let mut block = [0; 2048];
@@ -205,18 +204,18 @@ fn assert_begins_to_load(client: &Client, server: SocketAddr, end: Instant) {
         client.request(server, "file", &[]);
         match client.socket.recv(&mut block) {
             Ok(_) => return client.ack(server, 1),
-            Err(_) => assert!(Instant::now() < end, "a machine is not answered"),
+            Err(_) => assert!(Instant::now() < end, "a machine gets no reply"),
         }
     }
 }
 
-/// No transfer of which nothing was acknowledged keeps the ports for itself.
+/// Transfers without any ACK are evicted if they take all ports.
 #[test]
-fn forged_requests_that_take_all_ports_give_way_to_a_machine() {
+fn forged_requests_that_take_all_ports_are_evicted_for_a_machine() {
     let served = TestServer::for_unverified_clients(Family::V4, TftpSettings { ports: Some(22_200..=22_215), ..settings() });
     served.write_file("file", &pattern(5000));
     let forgers: Vec<Client> = (0..16).map(|last| Client::bind(([127, 0, 0, 20 + last], 0).into())).collect();
-    forgers.iter().for_each(|forger| forger.request(served.address(), "file", &WIDE));
+    forgers.iter().for_each(|forger| forger.request(served.address(), "file", &LARGE_WINDOW));
     let client = Client::bind(([127, 0, 0, 10], 0).into());
     client.request(served.address(), "file", &[]);
     assert_eq!(served.next_event(), RecordedEvent::Failed(ErrorKind::AddrInUse));
@@ -225,8 +224,7 @@ fn forged_requests_that_take_all_ports_give_way_to_a_machine() {
 
 // --- Attacks, over a cable -------------------------------------------------------------------------------------------
 
-/// A host on the server's link that somebody else forges the address of: what it sends is the forger's, and it answers
-/// nothing.
+/// A host on the server's link whose address is forged: its packets are the forger's, and it replies to none.
 struct Victim {
     socket: UdpSocket,
     sent: usize,
@@ -249,7 +247,7 @@ impl Victim {
         self.send(&[&[0, 4][..], &block.to_be_bytes()].concat(), port);
     }
 
-    /// Octets of IP packets that have come.
+    /// Octets of the IP packets that have arrived.
     fn received(&self) -> usize {
         let mut buffer = [0; 2048];
         let mut octets = 0;
@@ -259,7 +257,7 @@ impl Victim {
         octets
     }
 
-    /// Octets that came for each that was sent.
+    /// Checks the received octets for each octet that was sent.
     #[track_caller]
     fn assert_factor_below(&self, received: usize, most: usize) {
         let factor = received as f64 / self.sent as f64;
@@ -268,7 +266,7 @@ impl Victim {
     }
 }
 
-fn attacked(arguments: &[&str]) -> (Host, Host, Server) {
+fn start_attacked(arguments: &[&str]) -> (Host, Host, Server) {
     let (host, machine) = one_network();
     let server = Server::start(&host, &[&["--boot-dir", "BOOT", "-v"], arguments].concat());
     std::fs::write(server.boot.path().join("big.bin"), pattern(8 << 20)).unwrap();
@@ -276,14 +274,13 @@ fn attacked(arguments: &[&str]) -> (Host, Host, Server) {
     (host, machine, server)
 }
 
-/// No transfer lasts longer than 7 s if nobody acknowledges it; a block that was acknowledged blindly is repeated after
-/// 1 s and 3 s.
+/// Without ACKs a transfer lasts at most 7 s; after a blind ACK a block is resent after 1 s and 3 s.
 const ALL_REPEATS: Duration = Duration::from_secs(8);
 
 #[test]
-fn two_forged_packets_bring_little_however_the_ports_are_set() {
+fn two_forged_packets_are_hardly_amplified_with_any_setting_of_the_ports() {
     let forged = |arguments: &[&str], options: &[(&str, &str)], most| {
-        let (_host, machine, _server) = attacked(arguments);
+        let (_host, machine, _server) = start_attacked(arguments);
         let mut victim = Victim::on(&machine);
         victim.send(&rrq("big.bin", options), 69);
         thread::sleep(Duration::from_millis(50));
@@ -294,20 +291,20 @@ fn two_forged_packets_bring_little_however_the_ports_are_set() {
         victim.assert_factor_below(victim.received(), most);
     };
     thread::scope(|scope| {
-        scope.spawn(|| forged(&[], &WIDE, 4));
+        scope.spawn(|| forged(&[], &LARGE_WINDOW, 4));
         scope.spawn(|| forged(&[], &[], 38));
-        scope.spawn(|| forged(&["--tftp-ports", "50000-50999"], &WIDE, 4));
-        scope.spawn(|| forged(&["--tftp-single-port"], &WIDE, 46));
+        scope.spawn(|| forged(&["--tftp-ports", "50000-50999"], &LARGE_WINDOW, 4));
+        scope.spawn(|| forged(&["--tftp-single-port"], &LARGE_WINDOW, 46));
         scope.spawn(|| forged(&["--tftp-single-port"], &[], 38));
     });
 }
 
 #[test]
-fn blind_acks_to_a_known_port_bring_53_times_as_much_at_most_and_half_a_mebibyte_a_second() {
-    let (_host, machine, _server) = attacked(&["--tftp-single-port"]);
+fn blind_acks_to_a_known_port_are_amplified_at_most_53_times_and_to_half_a_mebibyte_a_second() {
+    let (_host, machine, _server) = start_attacked(&["--tftp-single-port"]);
     let mut victim = Victim::on(&machine);
     let began = Instant::now();
-    victim.send(&rrq("big.bin", &WIDE), 69);
+    victim.send(&rrq("big.bin", &LARGE_WINDOW), 69);
     thread::sleep(Duration::from_millis(50));
     let mut received = 0;
     for block in 0..3000 {
@@ -323,16 +320,16 @@ fn blind_acks_to_a_known_port_bring_53_times_as_much_at_most_and_half_a_mebibyte
 }
 
 #[test]
-fn acks_to_all_ports_of_a_range_bring_four_times_as_much_at_most() {
+fn acks_to_all_ports_of_a_range_are_amplified_at_most_four_times() {
     for (range, ports, window) in [
         ("50000-50063", 50_000..=50_063_u16, 4),
         ("50000-50255", 50_000..=50_255, 16),
         ("50000-50007", 50_000..=50_007, 1),
     ] {
-        let (_host, machine, _server) = attacked(&["--tftp-ports", range]);
+        let (_host, machine, _server) = start_attacked(&["--tftp-ports", range]);
         let mut victim = Victim::on(&machine);
         let began = Instant::now();
-        victim.send(&rrq("big.bin", &WIDE), 69);
+        victim.send(&rrq("big.bin", &LARGE_WINDOW), 69);
         thread::sleep(Duration::from_millis(50));
         let mut received = 0;
         for round in 0..20 {
@@ -348,10 +345,10 @@ fn acks_to_all_ports_of_a_range_bring_four_times_as_much_at_most() {
     }
 }
 
-/// The machine's REQUEST for its address is a broadcast on its link, which nobody elsewhere can forge.
+/// The machine's DHCPREQUEST is a broadcast on its link, which cannot be forged from elsewhere.
 #[test]
-fn a_machine_that_dhcp_was_heard_of_has_its_window_on_the_single_port_too() {
-    let (_host, machine, server) = attacked(&["--tftp-single-port"]);
+fn a_machine_confirmed_by_dhcp_gets_its_window_on_the_single_port_as_well() {
+    let (_host, machine, server) = start_attacked(&["--tftp-single-port"]);
     let mut client = machine.on(|| Client::bind(([192, 0, 2, 107], 0).into()));
     let address = ([192, 0, 2, 10], 69).into();
     assert_eq!(window(&mut client, address, "big.bin"), None);
@@ -362,17 +359,17 @@ fn a_machine_that_dhcp_was_heard_of_has_its_window_on_the_single_port_too() {
     wait_for("the window", || window(&mut client, address, "big.bin").filter(|window| *window == 64));
     let mut octets = 0;
     let began = Instant::now();
-    client.fetch(address, "big.bin", &WIDE, |_, payload| octets += payload.len());
+    client.fetch(address, "big.bin", &LARGE_WINDOW, |_, payload| octets += payload.len());
     assert_eq!(octets, 8 << 20);
     assert!(began.elapsed() < Duration::from_secs(4), "8 MiB took {:?}: half a MiB a second takes 16", began.elapsed());
     assert!(server.log().contains("block by block"), "{}", server.log());
 }
 
-/// A hundred a second for three seconds: each waits as long in the send buffer for an answer to ARP.
+/// A hundred a second for three seconds: each reply waits in the send buffer for three seconds, while ARP fails.
 #[test]
-fn requests_from_addresses_that_are_not_there_delay_nobody_elses_files() {
+fn requests_from_addresses_that_do_not_exist_do_not_delay_other_clients() {
     for arguments in [&["--tftp-single-port"][..], &[]] {
-        let (host, machine, server) = attacked(arguments);
+        let (host, machine, server) = start_attacked(arguments);
         host.run(&format!("ip link set eth0 address {}", format_mac(SERVER_MAC)));
         std::fs::write(server.boot.path().join("ipxe.efi"), pattern(100_000)).unwrap();
         machine.run("ip address add 192.0.2.108/24 dev eth0");
@@ -394,7 +391,7 @@ fn requests_from_addresses_that_are_not_there_delay_nobody_elses_files() {
             slowest = slowest.max(at.elapsed());
             thread::sleep(Duration::from_millis(90));
         }
-        eprintln!("{arguments:?}: the slowest of them took {slowest:?}");
+        eprintln!("{arguments:?}: the slowest took {slowest:?}");
         assert!(slowest < Duration::from_millis(900), "{arguments:?}: {slowest:?}");
     }
 }

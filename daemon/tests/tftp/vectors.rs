@@ -1,14 +1,14 @@
-//! The shared vectors, sent from a real socket and compared octet by octet.
+//! The shared vectors, sent through a real socket and compared octet by octet.
 
 use crate::client::Client;
 use crate::{RecordedEvent, TestServer, settings};
 use proxydhcpd::serve::tftp::TftpSilence;
 use serde_json::Value;
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/testdata/vectors");
+const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/testdata/vectors");
 
 fn vectors() -> Vec<Value> {
-    let files = std::fs::read_dir(FOLDER).unwrap().map(|file| file.unwrap().path());
+    let files = std::fs::read_dir(DIRECTORY).unwrap().map(|file| file.unwrap().path());
     let vectors: Vec<Value> = files
         .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("tftp-"))
         .map(|path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
@@ -27,7 +27,7 @@ fn served() -> TestServer {
 }
 
 #[test]
-fn every_vector_is_answered_as_it_says() {
+fn every_vector_gets_its_expected_reply() {
     let served = served();
     for vector in vectors() {
         let name = vector["name"].as_str().unwrap();
@@ -58,7 +58,7 @@ fn every_vector_is_answered_as_it_says() {
 }
 
 #[test]
-fn a_silent_vector_is_answered_by_silence_for_the_reason_that_it_gives() {
+fn a_vector_without_reply_gets_silence_for_its_reason() {
     let served = served();
     let mut silent = 0;
     for vector in vectors() {
@@ -69,7 +69,7 @@ fn a_silent_vector_is_answered_by_silence_for_the_reason_that_it_gives() {
         let name = vector["name"].as_str().unwrap();
         let reason = match name {
             "tftp-stray-data-on-69" => TftpSilence::UnexpectedPacket,
-            other => panic!("{other} is silent?"),
+            other => panic!("no reason for the silence of {other}"),
         };
         let mut client = Client::new();
         client.socket.send_to(&hex::decode(vector["hex"].as_str().unwrap()).unwrap(), served.address()).unwrap();

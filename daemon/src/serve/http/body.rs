@@ -1,5 +1,5 @@
-//! The octets of an answer. Files are read on threads that may block, a chunk at a time and only when the one before
-//! is on its way: a slow client holds one chunk, and nobody waits for another's disk.
+//! The body of a response. Files are read on threads that may block, a chunk at a time, and only after the previous
+//! chunk is being sent: a slow client holds one chunk, and no client waits for another's disk.
 
 use super::HttpContext;
 use super::response::Payload;
@@ -16,24 +16,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio::task::JoinHandle;
 
-/// What the chunks of all transfers together should stay near, and the bounds of one. Below, system calls cost more
-/// than the octets; above, the octets leave the processor's cache before they are sent.
-const ALL_CHUNKS: usize = 64 << 20;
-const SMALLEST_CHUNK: usize = 32 << 10;
-const LARGEST_CHUNK: usize = 512 << 10;
+/// Target size of the chunks of all transfers together, and the bounds of one chunk. With smaller chunks the system
+/// calls cost more than the octets; larger ones leave the processor's cache before they are sent.
+const MAX_TOTAL: usize = 64 << 20;
+const MIN_CHUNK: usize = 32 << 10;
+const MAX_CHUNK: usize = 512 << 10;
 
+/// The body of a response, and how much of it is left.
 pub struct Body {
-    line: Arc<Connection>,
+    connection: Arc<Connection>,
     left: u64,
-    whole: bool,
+    is_whole_file: bool,
     next: Option<io::Result<Bytes>>,
-    file: Option<Reader>,
+    file: Option<FileReader>,
 }
 
 impl Body {
-    /// Reads the first chunk where it is called: most loaders and all scripts are no longer than that.
-    pub fn new(payload: Payload, line: &Arc<Connection>) -> Body {
-        let mut body = Body { line: line.clone(), left: 0, whole: false, next: None, file: None };
+    /// Reads the first chunk at once, on the calling thread: most loaders and all scripts are no longer.
+    pub fn new(payload: Payload, connection: &Arc<Connection>) -> Body {
+        let mut body = Body { connection: connection.clone(), left: 0, is_whole_file: false, next: None, file: None };
         match payload {
             Payload::Empty => {}
             Payload::Text(words) => {
@@ -42,16 +43,16 @@ impl Body {
             }
             Payload::Range(opened, range) => {
                 body.left = range.end - range.start;
-                body.whole = body.left == opened.size;
+                body.is_whole_file = body.left == opened.size;
                 match &opened.content {
                     ServedContent::Text(text) => {
-                        // It lies in memory: its size fits.
+                        // The text is in memory, so its size fits.
                         let range = range.start as usize..range.end as usize;
                         body.next = Some(Ok(Bytes::from_owner(text.clone()).slice(range)));
                     }
                     ServedContent::File(_) => {
-                        let mut reader = Reader::new(opened, range, line.context.clone());
-                        body.next = Some(reader.following().read());
+                        let mut reader = FileReader::new(opened, range, connection.context.clone());
+                        body.next = Some(reader.next_chunk().read());
                         body.file = Some(reader);
                     }
                 }
@@ -60,13 +61,14 @@ impl Body {
         body
     }
 
+    /// Octets that remain to be sent.
     pub fn remaining(&self) -> u64 {
         self.left
     }
 
-    /// It is all of a file, not a part of it or words about it.
+    /// Whether this is a whole file, not a part or a text.
     pub fn is_whole_file(&self) -> bool {
-        self.whole
+        self.is_whole_file
     }
 }
 
@@ -83,10 +85,10 @@ impl hyper::body::Body for Body {
             (None, Some(file)) => ready!(file.poll_next(context)),
             (None, None) => return Poll::Ready(None),
         };
-        // The client is told a length that can no longer be kept: only the end of the connection says so.
-        let chunk = chunk.inspect_err(|error| self.line.report_failure(error))?;
+        // The length that was sent to the client is now wrong; only closing the connection shows that.
+        let chunk = chunk.inspect_err(|error| self.connection.report_failure(error))?;
         self.left -= chunk.len() as u64;
-        self.line.record_sent(chunk.len() as u64);
+        self.connection.record_sent(chunk.len() as u64);
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 
@@ -99,44 +101,44 @@ impl hyper::body::Body for Body {
     }
 }
 
-/// A file on its way.
-struct Reader {
+/// Reads a file in chunks.
+struct FileReader {
     file: Arc<Opened>,
-    /// What has not been read yet.
+    /// The octets that have not been read yet.
     range: Range<u64>,
-    house: Arc<HttpContext>,
-    shelf: Arc<Shelf>,
+    context: Arc<HttpContext>,
+    pool: Arc<BufferPool>,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
-/// Where a buffer waits for the next chunk: a new one would have to be mapped and cleared each time.
-type Shelf = Mutex<Vec<u8>>;
+/// A buffer to reuse for the next chunk: a new one would have to be mapped and cleared each time.
+type BufferPool = Mutex<Vec<u8>>;
 
-/// One chunk to be read.
-struct Reading {
+/// A chunk to read.
+struct ChunkRead {
     file: Arc<Opened>,
     offset: u64,
     count: usize,
-    shelf: Arc<Shelf>,
+    pool: Arc<BufferPool>,
 }
 
-/// One chunk that was read. Its buffer goes back when hyper has sent it.
+/// A chunk that was read. Its buffer returns to the pool when hyper has sent it.
 struct Chunk {
     buffer: Vec<u8>,
     filled: usize,
-    shelf: Arc<Shelf>,
+    pool: Arc<BufferPool>,
 }
 
-impl Reader {
-    fn new(file: Opened, range: Range<u64>, house: Arc<HttpContext>) -> Reader {
-        house.active_bodies.fetch_add(1, Relaxed);
-        Reader { file: Arc::new(file), range, house, shelf: Arc::default(), reading: None }
+impl FileReader {
+    fn new(file: Opened, range: Range<u64>, context: Arc<HttpContext>) -> FileReader {
+        context.active_bodies.fetch_add(1, Relaxed);
+        FileReader { file: Arc::new(file), range, context, pool: Arc::default(), reading: None }
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let mut reading = self.reading.take().unwrap_or_else(|| {
-            let following = self.following();
-            tokio::task::spawn_blocking(|| following.read())
+            let next_chunk = self.next_chunk();
+            tokio::task::spawn_blocking(|| next_chunk.read())
         });
         match Pin::new(&mut reading).poll(context) {
             Poll::Ready(read) => Poll::Ready(read.unwrap_or_else(|error| Err(error.into()))),
@@ -147,31 +149,31 @@ impl Reader {
         }
     }
 
-    fn following(&mut self) -> Reading {
-        let share = (ALL_CHUNKS / self.house.active_bodies.load(Relaxed).max(1)).clamp(SMALLEST_CHUNK, LARGEST_CHUNK);
-        // A power of two, so that the buffer is not exchanged whenever a transfer comes or goes.
+    fn next_chunk(&mut self) -> ChunkRead {
+        let share = (MAX_TOTAL / self.context.active_bodies.load(Relaxed).max(1)).clamp(MIN_CHUNK, MAX_CHUNK);
+        // A power of two, so that the buffer is not replaced whenever a transfer starts or ends.
         let share = 1 << share.ilog2();
         let count = usize::try_from(self.range.end - self.range.start).map_or(share, |left| left.min(share));
         let offset = self.range.start;
         self.range.start += count as u64;
-        Reading { file: self.file.clone(), offset, count, shelf: self.shelf.clone() }
+        ChunkRead { file: self.file.clone(), offset, count, pool: self.pool.clone() }
     }
 }
 
-impl Drop for Reader {
+impl Drop for FileReader {
     fn drop(&mut self) {
-        self.house.active_bodies.fetch_sub(1, Relaxed);
+        self.context.active_bodies.fetch_sub(1, Relaxed);
     }
 }
 
-impl Reading {
+impl ChunkRead {
     fn read(self) -> io::Result<Bytes> {
-        let mut buffer = mem::take(&mut *self.shelf.lock().unwrap_or_else(PoisonError::into_inner));
-        if buffer.len() < self.count || buffer.len() > 2 * self.count.max(SMALLEST_CHUNK) {
+        let mut buffer = mem::take(&mut *self.pool.lock().unwrap_or_else(PoisonError::into_inner));
+        if buffer.len() < self.count || buffer.len() > 2 * self.count.max(MIN_CHUNK) {
             buffer = vec![0; self.count];
         }
         let filled = self.file.read_at(&mut buffer[..self.count], self.offset)?;
-        Ok(Bytes::from_owner(Chunk { buffer, filled, shelf: self.shelf }))
+        Ok(Bytes::from_owner(Chunk { buffer, filled, pool: self.pool }))
     }
 }
 
@@ -183,6 +185,6 @@ impl AsRef<[u8]> for Chunk {
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        *self.shelf.lock().unwrap_or_else(PoisonError::into_inner) = mem::take(&mut self.buffer);
+        *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = mem::take(&mut self.buffer);
     }
 }

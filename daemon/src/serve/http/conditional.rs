@@ -1,4 +1,4 @@
-//! Conditional requests: entity tags, dates, and what they change (RFC 9110 section 13).
+//! Conditional requests: entity tags, dates, and preconditions (RFC 9110 section 13).
 
 use crate::files::{ServedContent, Opened};
 use hyper::HeaderMap;
@@ -6,37 +6,42 @@ use hyper::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_R
 use sha2::{Digest, Sha256};
 use std::time::{Duration, SystemTime};
 
-/// What tells one state of a file from another. Text that was rendered for a request has no date.
+/// The validators of a file, which identify its current state. Rendered text has no date.
 #[derive(Clone, Debug, Default)]
 pub struct Validators {
     /// A strong entity tag, with its quotes.
     pub etag: Option<String>,
-    /// In whole seconds, as `Last-Modified` says it.
+    /// In whole seconds, for `Last-Modified`.
     pub last_modified: Option<SystemTime>,
 }
 
+/// The result of evaluating the preconditions of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PreconditionResult {
+    /// Send the file.
     Send,
+    /// 304 Not Modified.
     NotModified,
+    /// 412 Precondition Failed.
     PreconditionFailed,
 }
 
 impl Validators {
+    /// The validators of a file. A date after `now` is left out.
     pub fn new(file: &Opened, now: SystemTime) -> Validators {
-        let Some(modified) = file.modified else { return Validators { etag: of_text(file), last_modified: None } };
-        // A time before 1970 is an error here, and has no Last-Modified; nor has one that lies in the future
-        // (RFC 9110 8.8.2.1). The tag takes both.
+        let Some(modified) = file.modified else { return Validators { etag: text_tag(file), last_modified: None } };
+        // A time before 1970 (an error here) and one in the future (RFC 9110 8.8.2.1) give no Last-Modified, but they
+        // are part of the tag.
         let (sign, since) = match modified.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(since) => ("", since),
             Err(before) => ("-", before.duration()),
         };
         let tag = format!("\"{:x}-{sign}{:x}-{:x}\"", file.inode, since.as_nanos(), file.size);
-        let said = SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs());
-        Validators { etag: Some(tag), last_modified: (sign.is_empty() && said <= now).then_some(said) }
+        let whole_seconds = SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs());
+        Validators { etag: Some(tag), last_modified: (sign.is_empty() && whole_seconds <= now).then_some(whole_seconds) }
     }
 
-    /// RFC 9110 13.2.2, in its order; a tag outweighs a date of the same sense.
+    /// Evaluates the preconditions in the order of RFC 9110 13.2.2; a tag takes precedence over a date.
     pub fn evaluate(&self, headers: &HeaderMap) -> PreconditionResult {
         if headers.contains_key(IF_MATCH) {
             if !tags(headers, IF_MATCH).any(|tag| tag == "*" || Some(tag) == self.etag.as_deref()) {
@@ -48,7 +53,9 @@ impl Validators {
             return PreconditionResult::PreconditionFailed;
         }
         if headers.contains_key(IF_NONE_MATCH) {
-            if tags(headers, IF_NONE_MATCH).any(|tag| tag == "*" || Some(weakened(tag)) == self.etag.as_deref()) {
+            if tags(headers, IF_NONE_MATCH)
+                .any(|tag| tag == "*" || Some(without_weak_prefix(tag)) == self.etag.as_deref())
+            {
                 return PreconditionResult::NotModified;
             }
         } else if let Some((modified, since)) = self.last_modified.zip(date(headers, IF_MODIFIED_SINCE))
@@ -59,8 +66,8 @@ impl Validators {
         PreconditionResult::Send
     }
 
-    /// Whether a range may be cut from this state of the file: `If-Range` is absent or names it exactly. A date does
-    /// so only if it has passed by a second, since the file may have changed twice within one (RFC 9110 8.8.2.2).
+    /// Whether a range of this state of the file may be sent: `If-Range` is absent or matches exactly. A date matches
+    /// only if it is at least a second old, since the file may change twice within a second (RFC 9110 8.8.2.2).
     pub fn allows_range(&self, headers: &HeaderMap, now: SystemTime) -> bool {
         let Some(value) = headers.get(IF_RANGE) else { return true };
         let Ok(value) = value.to_str() else { return false };
@@ -71,15 +78,15 @@ impl Validators {
     }
 }
 
-/// The same text has the same tag, whoever it was rendered for.
-fn of_text(file: &Opened) -> Option<String> {
+/// The tag of a rendered text is a hash of it, whichever machine it was rendered for.
+fn text_tag(file: &Opened) -> Option<String> {
     let ServedContent::Text(text) = &file.content else { return None };
     let digest = Sha256::digest(text);
     let octets: String = digest[..12].iter().map(|octet| format!("{octet:02x}")).collect();
     Some(format!("\"{octets}\""))
 }
 
-/// The tags of a list field. Ours has no comma, so a foreign one that has is cut apart without harm.
+/// The tags of a list field. This server's tags contain no comma, so splitting another server's tag does no harm.
 fn tags(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     headers
         .get_all(name)
@@ -89,7 +96,7 @@ fn tags(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
         .map(str::trim)
 }
 
-fn weakened(tag: &str) -> &str {
+fn without_weak_prefix(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }
 
@@ -119,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_matrix_of_preconditions() {
+    fn preconditions_are_evaluated_as_the_rfc_requires() {
         use PreconditionResult::{NotModified, PreconditionFailed, Send};
         let other = "\"4-5-6\"";
         let weak = "W/\"1-2-3\"";
@@ -136,7 +143,7 @@ mod tests {
             (vec![(IF_MODIFIED_SINCE, LATER)], NotModified),
             (vec![(IF_MODIFIED_SINCE, BEFORE)], Send),
             (vec![(IF_MODIFIED_SINCE, "yesterday")], Send),
-            // A tag that differs outweighs a date that does not.
+            // A tag that differs takes precedence over a date that matches.
             (vec![(IF_NONE_MATCH, other), (IF_MODIFIED_SINCE, THEN)], Send),
             (vec![(IF_NONE_MATCH, TAG), (IF_MODIFIED_SINCE, BEFORE)], NotModified),
             (vec![(IF_MATCH, TAG)], Send),
@@ -154,12 +161,12 @@ mod tests {
     }
 
     #[test]
-    fn a_range_stands_only_for_the_very_same_file() {
+    fn a_range_is_allowed_only_for_the_same_state_of_the_file() {
         let now = validators().last_modified.unwrap() + Duration::from_secs(60);
-        for (value, stands) in
+        for (value, is_allowed) in
             [(TAG, true), (THEN, true), ("\"4-5-6\"", false), ("W/\"1-2-3\"", false), (BEFORE, false), (LATER, false)]
         {
-            assert_eq!(validators().allows_range(&headers(&[(IF_RANGE, value)]), now), stands, "{value}");
+            assert_eq!(validators().allows_range(&headers(&[(IF_RANGE, value)]), now), is_allowed, "{value}");
         }
         assert!(validators().allows_range(&headers(&[]), now));
         let same_second = validators().last_modified.unwrap() + Duration::from_millis(900);
@@ -167,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn rendered_text_has_a_tag_by_what_it_says_and_no_date() {
+    fn rendered_text_has_a_hash_as_its_tag_and_no_date() {
         let of = |text: &str| Validators::new(&Opened::text(text.as_bytes()), SystemTime::now());
         let (text, tag) = (of("#!ipxe"), of("#!ipxe").etag.unwrap());
         assert!(text.last_modified.is_none() && tag.len() == 26 && of("#!ipxe\n").etag.unwrap() != tag);
@@ -178,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_no_date_field_can_say_is_left_out() {
+    fn a_time_that_last_modified_cannot_express_is_left_out() {
         let now = SystemTime::now();
         let file = |modified| Opened { modified: Some(modified), inode: 7, ..Opened::text(*b"x") };
         let old = Validators::new(&file(SystemTime::UNIX_EPOCH - Duration::from_nanos(1)), now);

@@ -1,4 +1,4 @@
-//! One connection: hyper speaks HTTP on it, and every request is accounted for until the kernel has its answer.
+//! One connection: hyper speaks HTTP on it, and every request is tracked until the kernel has accepted its response.
 
 use super::response;
 use super::body::Body;
@@ -22,92 +22,97 @@ use std::time::{Instant, SystemTime};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-/// Longest head of a request. A script's URL with a machine's identity has some 200 octets.
-const LONGEST_HEAD: usize = 16 * 1024;
+/// Maximum length of a request's head. A script's URL with a machine's identity has some 200 octets.
+const MAX_HEAD: usize = 16 * 1024;
 
-/// A connection as its request, its body and its socket see it.
+/// The state of a connection that its requests, bodies and socket share.
 pub struct Connection {
+    /// The state of the server.
     pub context: Arc<HttpContext>,
     client: SocketAddr,
-    displaced: Notify,
-    state: Mutex<State>,
+    eviction: Notify,
+    state: Mutex<ConnectionState>,
 }
 
-struct State {
+struct ConnectionState {
     exchange: Option<Exchange>,
-    /// Its number among the idle ones.
+    /// Its number in the table of idle connections.
     idle: Option<u64>,
-    /// When it asked for something last, or took some of it.
+    /// The time of the last request, or of the last octets that the kernel accepted.
     moved: Instant,
-    /// It gives way to another, for this reason.
-    gives_way: Option<DropReason>,
+    /// The reason if it is being evicted.
+    evicted: Option<DropReason>,
 }
 
-/// A request whose answer is on its way.
+/// A request whose response is being sent.
 struct Exchange {
     server: IpAddr,
     method: Method,
     name: Vec<u8>,
     began: Instant,
     status: u16,
-    /// Octets of the body, and how many of them have not been handed to hyper yet.
+    /// Length of the body in octets, and how many of them hyper does not have yet.
     octets: u64,
     left: u64,
-    /// The body is the whole file.
+    /// Whether the body is the whole file.
     whole: bool,
     by_browser: bool,
 }
 
-/// Serves a connection to its end; its place is free then.
-pub async fn run(stream: TcpStream, line: Arc<Connection>, _place: ConnectionSlot) {
-    let Ok(server) = prepare(&stream, &line.context) else { return };
-    let service = service_fn(|request| respond(line.clone(), server, request));
+/// Serves a connection until it ends, which frees its slot.
+pub async fn run(stream: TcpStream, connection: Arc<Connection>, _place: ConnectionSlot) {
+    let Ok(server) = prepare(&stream, &connection.context) else { return };
+    let service = service_fn(|request| respond(connection.clone(), server, request));
     let mut builder = http1::Builder::new();
     builder
-        // GRUB's EFI client and shim look for `Content-Length` in just this case, and read an empty file without.
+        // GRUB's EFI client and shim compare `Content-Length` case-sensitively; without it they read an empty file.
         .title_case_headers(true)
         .timer(TokioTimer::new())
-        .header_read_timeout(line.context.settings.header_timeout)
-        // Bounds a head, and what waits to be written: one chunk of a body at a time.
-        .max_buf_size(LONGEST_HEAD);
-    let wire = Wire { stream: TokioIo::new(stream), line: line.clone() };
-    let mut connection = pin!(builder.serve_connection(wire, service));
-    let mut stopping = line.context.stopping.subscribe();
-    line.idle();
+        .header_read_timeout(connection.context.settings.header_timeout)
+        // Limits a request's head, and the data that waits to be written: one chunk of a body at a time.
+        .max_buf_size(MAX_HEAD);
+    let stream = Stream { stream: TokioIo::new(stream), connection: connection.clone() };
+    let mut http_connection = pin!(builder.serve_connection(stream, service));
+    let mut stopping = connection.context.stopping.subscribe();
+    connection.idle();
     let ended = tokio::select! {
-        ended = connection.as_mut() => Some(ended),
-        () = line.displaced.notified() => {
-            let why = { line.state().gives_way }.unwrap_or(DropReason::EvictedIdle);
-            return line.context.drop_client(line.client, why);
+        ended = http_connection.as_mut() => Some(ended),
+        () = connection.eviction.notified() => {
+            let why = { connection.state().evicted }.unwrap_or(DropReason::EvictedIdle);
+            return connection.context.drop_client(connection.client, why);
         }
         () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => None,
     };
     let ended = match ended {
         Some(ended) => ended,
         None => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            http_connection.as_mut().graceful_shutdown();
+            http_connection.await
         }
     };
     match ended {
-        Err(error) if error.is_parse() => line.context.drop_client(line.client, DropReason::Malformed),
-        Err(error) if error.is_timeout() => line.context.drop_client(line.client, DropReason::HeaderTimeout),
-        // Clients hang up as they like, and what they had asked for is accounted for below.
+        Err(error) if error.is_parse() => connection.context.drop_client(connection.client, DropReason::Malformed),
+        Err(error) if error.is_timeout() => connection.context.drop_client(connection.client, DropReason::HeaderTimeout),
+        // Clients may disconnect at any time; `disconnected` reports their request.
         _ => {}
     }
 }
 
-fn prepare(stream: &TcpStream, house: &HttpContext) -> io::Result<IpAddr> {
+fn prepare(stream: &TcpStream, context: &HttpContext) -> io::Result<IpAddr> {
     stream.set_nodelay(true)?;
-    // The kernel watches a client that neither takes nor acknowledges anything, by what really arrives: our own clock
-    // around write() would take one that empties a large socket buffer slowly for dead.
-    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(house.settings.stall_timeout))?;
+    // Lets the kernel detect a client that acknowledges nothing, because it sees what arrives. A timeout around write()
+    // would drop a client that empties a large socket buffer slowly.
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(context.settings.stall_timeout))?;
     Ok(stream.local_addr()?.ip())
 }
 
-async fn respond(line: Arc<Connection>, server: IpAddr, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn respond(
+    connection: Arc<Connection>,
+    server: IpAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let began = Instant::now();
-    line.busy();
+    connection.busy();
     let (head, _) = request.into_parts();
     let method = head.method.clone();
     let name = response::percent_decode(head.uri.path());
@@ -115,22 +120,22 @@ async fn respond(line: Arc<Connection>, server: IpAddr, request: Request<Incomin
     let by_browser = page::is_browser(&head.headers);
 
     let mut response = match response::answer_without_file(&head, name.as_deref().unwrap_or_default()) {
-        Some(answer) => answer.map(|payload| Body::new(payload, &line)),
-        None => opened(&line, server, head, name.clone()).await,
+        Some(answer) => answer.map(|payload| Body::new(payload, &connection)),
+        None => open_response(&connection, server, head, name.clone()).await,
     };
-    // hyper adds its own `close` while we stop.
-    if keep_alive && !*line.context.stopping.borrow() {
+    // hyper adds `close` while the server stops.
+    if keep_alive && !*connection.context.stopping.borrow() {
         response::set_keep_alive(response.headers_mut());
     }
     let (octets, whole) = (response.body().remaining(), response.body().is_whole_file());
     let (name, status) = (name.unwrap_or_default(), response.status().as_u16());
-    line.begin(Exchange { server, method, name, began, status, octets, left: octets, whole, by_browser });
+    connection.begin(Exchange { server, method, name, began, status, octets, left: octets, whole, by_browser });
     Ok(response)
 }
 
-/// Opens what was asked for, on a thread that may block.
-async fn opened(line: &Arc<Connection>, server: IpAddr, head: Parts, name: Option<Vec<u8>>) -> Response<Body> {
-    let work = line.clone();
+/// Opens the requested file, on a thread that may block.
+async fn open_response(connection: &Arc<Connection>, server: IpAddr, head: Parts, name: Option<Vec<u8>>) -> Response<Body> {
+    let work = connection.clone();
     let blocking = tokio::task::spawn_blocking(move || {
         let opened = name.as_deref().ok_or(fetch::Refusal::BadName).and_then(|name| {
             let door = request::Protocol::Http(work.context.port);
@@ -139,65 +144,69 @@ async fn opened(line: &Arc<Connection>, server: IpAddr, head: Parts, name: Optio
         let answer = response::build(&head, name.as_deref().unwrap_or_default(), opened, SystemTime::now());
         answer.map(|payload| Body::new(payload, &work))
     });
-    // A panic in `open` is told by the panic hook, and costs this request only.
+    // The panic hook logs a panic in `open`; only this request fails.
     match blocking.await {
         Ok(response) => response,
-        Err(_) => response::internal_error().map(|payload| Body::new(payload, line)),
+        Err(_) => response::internal_error().map(|payload| Body::new(payload, connection)),
     }
 }
 
 impl Connection {
+    /// A new connection of this client.
     pub fn new(house: &Arc<HttpContext>, client: SocketAddr) -> Arc<Connection> {
-        let state = State { exchange: None, idle: None, moved: Instant::now(), gives_way: None };
-        Arc::new(Connection { context: house.clone(), client, displaced: Notify::new(), state: Mutex::new(state) })
+        let state = ConnectionState { exchange: None, idle: None, moved: Instant::now(), evicted: None };
+        Arc::new(Connection { context: house.clone(), client, eviction: Notify::new(), state: Mutex::new(state) })
     }
 
+    /// The client's address, as IPv4 if it is mapped into IPv6.
     pub fn address(&self) -> IpAddr {
         self.client.ip().to_canonical()
     }
 
+    /// The time of the last request, or of the last octets that the kernel accepted.
     pub fn last_progress(&self) -> Instant {
         self.state().moved
     }
 
+    /// Whether the connection is being evicted.
     pub fn is_evicted(&self) -> bool {
-        self.state().gives_way.is_some()
+        self.state().evicted.is_some()
     }
 
-    /// Ends the connection in favour of another.
+    /// Closes the connection to make room for another.
     pub fn evict(&self, why: DropReason) {
-        self.state().gives_way = Some(why);
-        self.displaced.notify_one();
+        self.state().evicted = Some(why);
+        self.eviction.notify_one();
     }
 
-    /// The kernel has taken some for this client.
-    fn took(&self, written: &Poll<io::Result<usize>>) {
+    /// Called after each write to the socket.
+    fn written(&self, written: &Poll<io::Result<usize>>) {
         if matches!(written, Poll::Ready(Ok(1..))) {
             self.state().moved = Instant::now();
         }
     }
 
-    /// So many octets of the body have been handed to hyper.
+    /// Counts octets of the body that hyper has received.
     pub fn record_sent(&self, count: u64) {
         if let Some(exchange) = &mut self.state().exchange {
             exchange.left -= count;
         }
     }
 
-    /// The body cannot be read to its end as it was.
+    /// Reports that the file could not be read to its end.
     pub fn report_failure(&self, error: &io::Error) {
         let name = self.state().exchange.as_ref().map(|exchange| exchange.name.clone()).unwrap_or_default();
         (self.context.on_event)(HttpEvent::Failed { client: self.client, name, why: error.to_string() });
     }
 
     fn begin(&self, exchange: Exchange) {
-        // hyper reads on only when an answer is flushed, but for the one whose request's body ended late.
+        // hyper reads the next request only after it has flushed a response, except if a request's body ended late.
         if let Some(before) = { self.state().exchange.replace(exchange) } {
             self.finish(before, false);
         }
     }
 
-    /// hyper has nothing left to write. It flushes only then, so an exchange whose body has been handed over is done.
+    /// Called when hyper has nothing left to write: an exchange whose body hyper has received is done.
     fn flushed(self: &Arc<Connection>) {
         let mut state = self.state();
         let Some(exchange) = state.exchange.take_if(|exchange| exchange.left == 0) else { return };
@@ -207,8 +216,8 @@ impl Connection {
         self.finish(exchange, whole);
     }
 
-    /// The socket is gone.
-    fn lost(&self) {
+    /// Called when the socket is dropped.
+    fn disconnected(&self) {
         self.busy();
         if let Some(exchange) = { self.state().exchange.take() } {
             self.finish(exchange, false);
@@ -245,24 +254,24 @@ impl Connection {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The socket, which tells its line when all is written and when it is gone.
-struct Wire {
+/// The socket, which notifies its connection of writes, flushes and the end.
+struct Stream {
     stream: TokioIo<TcpStream>,
-    line: Arc<Connection>,
+    connection: Arc<Connection>,
 }
 
-impl Drop for Wire {
+impl Drop for Stream {
     fn drop(&mut self) {
-        self.line.lost();
+        self.connection.disconnected();
     }
 }
 
-impl hyper::rt::Read for Wire {
+impl hyper::rt::Read for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -272,10 +281,10 @@ impl hyper::rt::Read for Wire {
     }
 }
 
-impl hyper::rt::Write for Wire {
+impl hyper::rt::Write for Stream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, octets);
-        self.line.took(&written);
+        self.connection.written(&written);
         written
     }
 
@@ -285,7 +294,7 @@ impl hyper::rt::Write for Wire {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.line.took(&written);
+        self.connection.written(&written);
         written
     }
 
@@ -296,7 +305,7 @@ impl hyper::rt::Write for Wire {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         if let Poll::Ready(Ok(())) = flushed {
-            self.line.flushed();
+            self.connection.flushed();
         }
         flushed
     }

@@ -1,5 +1,5 @@
-//! All connections, and which one gives way when there is no room for another: one client must not take the places of
-//! all others, whether it asks for nothing or never reads what it asked for.
+//! The table of connections. At the limit it decides which connection to evict: a client must not keep others out by
+//! idle connections, or by requests whose responses it never reads.
 
 use super::connection::Connection;
 use super::{Overload, DropReason};
@@ -9,108 +9,112 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// The part of all places that an address may still grow to when they are all taken. Where there is room it may have
-/// more: a whole school may be behind one address.
-const SHARE: usize = 16;
-/// A connection that has moved nothing for so long gives way to any other.
-const STALLED: Duration = Duration::from_secs(5);
-/// A connection without a request for so long gives way before any that loads something.
-const IDLE: Duration = Duration::from_secs(1);
-/// Connections that one search finds: it looks at all of them, which not every newcomer may cause.
-const FOUND_AT_ONCE: usize = 64;
+/// The divisor for the share of an address: at the limit, an address with fewer connections than the limit divided by
+/// this may evict others. Below the limit an address may have more: a whole school may be behind it.
+const SHARE_DIVISOR: usize = 16;
+/// After so long without progress a connection may be evicted for any other.
+const STALL_TIME: Duration = Duration::from_secs(5);
+/// After so long without a request a connection is evicted before any that transfers a file.
+const IDLE_TIME: Duration = Duration::from_secs(1);
+/// The number of candidates that one search collects. A search visits all connections, so not every new connection may
+/// cause one.
+const MAX_CANDIDATES: usize = 64;
 
+/// All connections.
 pub struct ConnectionTable {
-    places: usize,
-    inside: Mutex<Inside>,
+    max_connections: usize,
+    table: Mutex<TableState>,
 }
 
 #[derive(Default)]
-struct Inside {
-    /// By the number of each.
-    lines: HashMap<u64, Arc<Connection>>,
-    /// Those without a request, by the order in which they became so.
+struct TableState {
+    /// All connections by number.
+    connections: HashMap<u64, Arc<Connection>>,
+    /// Connections without a request, in the order in which they became idle.
     idle: BTreeMap<u64, Arc<Connection>>,
     by_address: HashMap<IpAddr, usize>,
-    /// Who gives way next, at the end, with when it had moved last.
+    /// Candidates for eviction with their last progress, the next one at the end.
     slowest: Vec<(Instant, Weak<Connection>)>,
-    numbers: u64,
+    last_number: u64,
 }
 
 impl ConnectionTable {
-    pub fn new(places: usize) -> ConnectionTable {
-        ConnectionTable { places, inside: Mutex::default() }
+    /// An empty table for so many connections.
+    pub fn new(max_connections: usize) -> ConnectionTable {
+        ConnectionTable { max_connections, table: Mutex::default() }
     }
 
-    /// Gives a connection its place, if need be that of another.
-    pub fn admit(&self, line: &Arc<Connection>, now: Instant) -> Result<ConnectionSlot, DropReason> {
-        let mut inside = self.inside();
-        if inside.lines.len() >= self.places {
-            let (connections, address) = (inside.lines.len(), line.address());
-            let has = inside.has(address);
-            let has_room = inside.displace_idle(Some(now))
-                || (has < self.share() && inside.displace_slowest(has, now))
-                || inside.displace_idle(None);
-            if !has_room {
+    /// Adds a connection, if necessary by evicting another. Fails if there is none to evict.
+    pub fn admit(&self, connection: &Arc<Connection>, now: Instant) -> Result<ConnectionSlot, DropReason> {
+        let mut table = self.table();
+        if table.connections.len() >= self.max_connections {
+            let (connections, address) = (table.connections.len(), connection.address());
+            let has = table.has(address);
+            let made_room = table.evict_idle(Some(now))
+                || (has < self.share() && table.evict_slowest(has, now))
+                || table.evict_idle(None);
+            if !made_room {
                 return Err(DropReason::Full(Overload { connections, address, from_address: has }));
             }
         }
-        Ok(inside.enter(line))
+        Ok(table.insert(connection))
     }
 
-    /// Ends a connection that does nothing, if there is one: the descriptors of this process have run out.
+    /// Evicts a connection that does nothing, if there is one, because this process has no descriptors left.
     pub fn evict(&self, now: Instant) {
-        let mut inside = self.inside();
-        let _ = inside.displace_idle(None) || inside.displace_slowest(0, now);
+        let mut table = self.table();
+        let _ = table.evict_idle(None) || table.evict_slowest(0, now);
     }
 
-    /// It waits for its next request. Says by which number it is found.
-    pub fn set_idle(&self, line: &Arc<Connection>) -> u64 {
-        let mut inside = self.inside();
-        let number = inside.next();
-        inside.idle.insert(number, line.clone());
+    /// Marks a connection as idle. Returns its number for [`ConnectionTable::set_busy`].
+    pub fn set_idle(&self, connection: &Arc<Connection>) -> u64 {
+        let mut table = self.table();
+        let number = table.next();
+        table.idle.insert(number, connection.clone());
         number
     }
 
+    /// Marks a connection as busy.
     pub fn set_busy(&self, number: u64) {
-        self.inside().idle.remove(&number);
+        self.table().idle.remove(&number);
     }
 
     fn share(&self) -> usize {
-        (self.places / SHARE).max(1)
+        (self.max_connections / SHARE_DIVISOR).max(1)
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, TableState> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a connection holds as long as it lives.
+/// The slot of a connection; dropping it removes the connection from the table.
 pub struct ConnectionSlot {
-    line: Arc<Connection>,
+    connection: Arc<Connection>,
     number: u64,
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.line.context.connections.inside().leave(self.number, self.line.address());
+        self.connection.context.connections.table().remove(self.number, self.connection.address());
     }
 }
 
-impl Inside {
+impl TableState {
     fn next(&mut self) -> u64 {
-        self.numbers += 1;
-        self.numbers
+        self.last_number += 1;
+        self.last_number
     }
 
-    fn enter(&mut self, line: &Arc<Connection>) -> ConnectionSlot {
+    fn insert(&mut self, connection: &Arc<Connection>) -> ConnectionSlot {
         let number = self.next();
-        self.lines.insert(number, line.clone());
-        *self.by_address.entry(line.address()).or_default() += 1;
-        ConnectionSlot { line: line.clone(), number }
+        self.connections.insert(number, connection.clone());
+        *self.by_address.entry(connection.address()).or_default() += 1;
+        ConnectionSlot { connection: connection.clone(), number }
     }
 
-    fn leave(&mut self, number: u64, address: IpAddr) {
-        self.lines.remove(&number);
+    fn remove(&mut self, number: u64, address: IpAddr) {
+        self.connections.remove(&number);
         if let Entry::Occupied(mut has) = self.by_address.entry(address) {
             *has.get_mut() -= 1;
             if *has.get() == 0 {
@@ -123,50 +127,52 @@ impl Inside {
         self.by_address.get(&address).copied().unwrap_or(0)
     }
 
-    /// Ends the connection that has been idle longest, if there is one. With `now`, only one that has been idle long
+    /// Evicts the connection that has been idle longest, if there is one. With `now`, only one that has been idle long
     /// enough: a client sends its request within milliseconds of connecting.
-    fn displace_idle(&mut self, now: Option<Instant>) -> bool {
-        let is_old = |line: &Connection| now.is_none_or(|now| now.saturating_duration_since(line.last_progress()) >= IDLE);
+    fn evict_idle(&mut self, now: Option<Instant>) -> bool {
+        let is_old =
+            |connection: &Connection| now.is_none_or(|now| now.saturating_duration_since(connection.last_progress()) >= IDLE_TIME);
         let Some(oldest) = self.idle.first_entry().filter(|oldest| is_old(oldest.get())) else { return false };
         oldest.remove().evict(DropReason::EvictedIdle);
         true
     }
 
-    /// The same of the one that moved least, for an address that has so many: among those that stand still, and those
-    /// of addresses that have more, also when one goes from them to it.
-    fn displace_slowest(&mut self, has: usize, now: Instant) -> bool {
-        let Some(line) = self.slowest(has, now) else { return false };
-        let (connections, address) = (self.lines.len(), line.address());
-        line.evict(DropReason::EvictedSlowest(Overload { connections, address, from_address: self.has(address) }));
+    /// Evicts the connection with the least progress, for an address with `has` connections. Candidates are stalled
+    /// connections, and those of addresses that will still have at least as many as this address afterwards.
+    fn evict_slowest(&mut self, has: usize, now: Instant) -> bool {
+        let Some(connection) = self.slowest(has, now) else { return false };
+        let (connections, address) = (self.connections.len(), connection.address());
+        connection.evict(DropReason::EvictedSlowest(Overload { connections, address, from_address: self.has(address) }));
         true
     }
 
     fn slowest(&mut self, has: usize, now: Instant) -> Option<Arc<Connection>> {
         if self.slowest.is_empty() {
-            self.look_for_the_slowest(has, now);
+            self.find_slowest(has, now);
         }
-        while let Some((moved, line)) = self.slowest.pop() {
-            if let Some(line) = line.upgrade()
-                && line.last_progress() == moved
-                && self.gives_way(&line, has, now)
+        while let Some((moved, connection)) = self.slowest.pop() {
+            if let Some(connection) = connection.upgrade()
+                && connection.last_progress() == moved
+                && self.may_evict(&connection, has, now)
             {
-                return Some(line);
+                return Some(connection);
             }
         }
         None
     }
 
-    fn look_for_the_slowest(&mut self, has: usize, now: Instant) {
-        let lines = self.lines.values().filter(|line| self.gives_way(line, has, now));
-        let mut found: Vec<(Instant, Weak<Connection>)> = lines.map(|line| (line.last_progress(), Arc::downgrade(line))).collect();
+    fn find_slowest(&mut self, has: usize, now: Instant) {
+        let connections = self.connections.values().filter(|connection| self.may_evict(connection, has, now));
+        let mut found: Vec<(Instant, Weak<Connection>)> =
+            connections.map(|connection| (connection.last_progress(), Arc::downgrade(connection))).collect();
         found.sort_by_key(|(moved, _)| *moved);
-        found.truncate(FOUND_AT_ONCE);
+        found.truncate(MAX_CANDIDATES);
         found.reverse();
         self.slowest = found;
     }
 
-    fn gives_way(&self, line: &Connection, has: usize, now: Instant) -> bool {
-        let stands_still = now.saturating_duration_since(line.last_progress()) >= STALLED;
-        !line.is_evicted() && (stands_still || self.has(line.address()) > has + 1)
+    fn may_evict(&self, connection: &Connection, has: usize, now: Instant) -> bool {
+        let is_stalled = now.saturating_duration_since(connection.last_progress()) >= STALL_TIME;
+        !connection.is_evicted() && (is_stalled || self.has(connection.address()) > has + 1)
     }
 }

@@ -1,66 +1,67 @@
-//! The content type of what is sent, by what it is. UEFI HTTP boot takes the kind of an image from three types, and
-//! only without one of them from the end of the path (HttpBootCheckImageType); a name may say anything, and often says
-//! nothing.
+//! The media type of a file, from its content. UEFI HTTP boot takes the kind of an image from three media types, and
+//! only without one of them from the extension (HttpBootCheckImageType); a file's name can be misleading or have no
+//! extension.
 
 use crate::boot::image::{HEAD_SIZE, Image, identify};
 use crate::files::Opened;
 
+/// The media type of plain text.
 pub const TEXT_PLAIN: &str = "text/plain; charset=utf-8";
-/// Where an ISO 9660 file system, or a UDF one alone, says what it is.
-const VOLUME: u64 = 0x8001;
-const SECTOR: usize = 512;
+/// Offset of the signature of an ISO 9660 file system, or of UDF without it.
+const VOLUME_OFFSET: u64 = 0x8001;
+const SECTOR_SIZE: usize = 512;
 
-/// `name` counts only where the content is both: an ISO image that may be written to a disk as it is.
+/// The media type of a file. `name` decides only about content that is both a disk and an ISO image (a hybrid image).
 pub fn content_type(name: &[u8], opened: &Opened) -> &'static str {
-    let named_a_disk = name.len().checked_sub(4).is_some_and(|at| name[at..].eq_ignore_ascii_case(b".img"));
+    let has_disk_name = name.len().checked_sub(4).is_some_and(|at| name[at..].eq_ignore_ascii_case(b".img"));
     let head = read(opened, 0, HEAD_SIZE);
     if matches!(identify(&head), Image::Efi(_)) {
         return "application/efi";
     }
-    let on_disk = is_disk(&head);
-    if is_volume(&read(opened, VOLUME, 5)) && !(on_disk && named_a_disk) {
+    let is_disk_image = is_disk(&head);
+    if is_iso(&read(opened, VOLUME_OFFSET, 5)) && !(is_disk_image && has_disk_name) {
         return "application/vnd.efi-iso";
     }
-    if on_disk {
+    if is_disk_image {
         return "application/vnd.efi-img";
     }
     if is_text(&head) { TEXT_PLAIN } else { "application/octet-stream" }
 }
 
-/// Nothing where that cannot be read: the body will fail, and says so.
-fn read(opened: &Opened, offset: u64, most: usize) -> Vec<u8> {
-    let mut octets = vec![0; most];
+/// Reads up to `size` octets; returns none after an error, which the body will report.
+fn read(opened: &Opened, offset: u64, size: usize) -> Vec<u8> {
+    let mut octets = vec![0; size];
     let count = if offset < opened.size { opened.read_at(&mut octets, offset).unwrap_or(0) } else { 0 };
     octets.truncate(count);
     octets
 }
 
-fn is_volume(mark: &[u8]) -> bool {
-    [b"CD001", b"BEA01"].iter().any(|known| mark == *known)
+fn is_iso(signature: &[u8]) -> bool {
+    [b"CD001", b"BEA01"].iter().any(|known| signature == *known)
 }
 
-/// A disk with a partition table, or a FAT file system without one. The boot sector of both ends in 55 AA, and so does
-/// the one that Linux kernels have kept from their floppy disks.
+/// Whether this is a disk with a partition table, or a FAT file system without one. The boot sector of both ends in
+/// 55 AA, and so does that of Linux kernels, a relic of floppy disks.
 fn is_disk(head: &[u8]) -> bool {
-    let Some((sector, behind)) = head.split_at_checked(SECTOR) else { return false };
-    if behind.starts_with(b"EFI PART") {
+    let Some((sector, rest)) = head.split_at_checked(SECTOR_SIZE) else { return false };
+    if rest.starts_with(b"EFI PART") {
         return true;
     }
-    if sector[SECTOR - 2..] != [0x55, 0xaa] || behind.get(2..6) == Some(b"HdrS") {
+    if sector[SECTOR_SIZE - 2..] != [0x55, 0xaa] || rest.get(2..6) == Some(b"HdrS") {
         return false;
     }
     let is_fat = [&sector[54..], &sector[82..]].iter().any(|kind| kind.starts_with(b"FAT"));
     // Status, type and length of an entry.
-    let mut entries = sector[446..SECTOR - 2].chunks(16);
+    let mut entries = sector[446..SECTOR_SIZE - 2].chunks(16);
     let is_free = |entry: &[u8]| entry.iter().all(|octet| *octet == 0);
     let is_partition = |entry: &[u8]| entry[0] & 0x7f == 0 && entry[4] != 0 && entry[12..] != [0; 4];
     let partitioned = entries.clone().any(is_partition) && entries.all(|entry| is_free(entry) || is_partition(entry));
     is_fat || partitioned
 }
 
-/// A script, or what an installer reads.
+/// Whether this is text: a script, or a file for an installer.
 fn is_text(head: &[u8]) -> bool {
-    // The last character may be cut in two.
+    // The last character may be incomplete.
     let is_utf8 = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
     is_utf8 && !head.is_empty() && !head.iter().any(|octet| octet.is_ascii_control() && !octet.is_ascii_whitespace())
 }
@@ -71,7 +72,7 @@ mod tests {
     use crate::boot::image::tests::{bios, bzimage, efi};
     use crate::files::open_loader;
 
-    /// The same whether it is made here or lies in a file.
+    /// The media type, the same for text in memory and for a file.
     fn kind(name: &str, content: &[u8]) -> &'static str {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn content_is_called_what_it_is_whatever_its_name() {
+    fn the_media_type_follows_the_content_whatever_the_name() {
         let fat = |at: usize| {
             let mut image = vec![0; 4096];
             image[at..at + 3].copy_from_slice(b"FAT");
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_iso_image_that_is_a_disk_as_well_is_what_its_name_says() {
+    fn the_name_decides_about_a_hybrid_iso_image() {
         let both = partitioned(iso());
         assert_eq!(kind("/a.img", &both), "application/vnd.efi-img");
         for name in ["/a.iso", "/a", "/a.efi"] {
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_with_the_mark_of_a_boot_sector_is_no_disk() {
+    fn a_kernel_with_a_boot_sector_signature_is_no_disk() {
         let mut kernel = partitioned(bzimage(true));
         kernel.resize(4096, 0);
         assert_eq!(kind("/vmlinuz", &kernel), "application/octet-stream");
@@ -146,9 +147,9 @@ mod tests {
         let disk = partitioned(vec![0; 4096]);
         for (what, at, octets) in [
             ("no partition", 446, &[0; 16][..]),
-            ("code in the place of a second partition", 462, &[0x90, 0x90]),
+            ("code instead of a second partition", 462, &[0x90, 0x90]),
             ("an odd status", 446, &[0x41]),
-            ("no mark", 510, &[0; 2]),
+            ("no signature", 510, &[0; 2]),
         ] {
             let mut sector = disk.clone();
             sector[at..at + octets.len()].copy_from_slice(octets);

@@ -1,4 +1,4 @@
-//! The HTTP door: GET and HEAD of whatever `open` finds, as firmware, iPXE, shim and GRUB need it.
+//! The HTTP server: GET and HEAD for the files that `open` finds, as firmware, iPXE, shim and GRUB need it.
 
 mod response;
 mod body;
@@ -32,73 +32,88 @@ use tokio::task::JoinSet;
 /// How long transfers may go on after `stop`.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// The settings of the HTTP server.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// Connections at a time. When all are taken, a further one takes the place of the one that has been idle longest,
-    /// or that moves least and stands still or belongs to an address with more than its share; else it is closed. Each
-    /// is a descriptor, and each transfer another.
+    /// Maximum number of connections. At the limit a new connection replaces the one that has been idle longest; or a
+    /// slow one that has stalled or whose address has more than its share. Otherwise the new one is closed. A
+    /// connection takes one descriptor, and a transfer another.
     pub max_connections: usize,
-    /// How long a connection may take to send the whole head of its next request: slow senders and idle connections.
+    /// How long a client may take to send the head of its next request; bounds slow senders and idle connections.
     pub header_timeout: Duration,
-    /// How long a client may leave what we have sent unacknowledged, or its window shut.
+    /// How long a client may leave sent data unacknowledged, or keep its receive window closed.
     pub stall_timeout: Duration,
 }
 
-/// What happened to a request or a connection, for counters and for whoever waits for a machine to fetch its kernel.
+/// An event, for the log, the counters, and boot-once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpEvent {
+    /// A request ended.
     Finished(FinishedRequest),
+    /// A connection was closed without serving it to its end.
     Dropped {
+        /// The client's address and port.
         client: SocketAddr,
+        /// The reason.
         why: DropReason,
     },
     /// A file could not be sent to its end, so the connection is closed.
     Failed {
+        /// The client's address and port.
         client: SocketAddr,
+        /// The requested path, percent-decoded.
         name: Vec<u8>,
+        /// The error.
         why: String,
     },
 }
 
-/// A request that was answered, or whose client went away meanwhile.
+/// A request whose response was sent, or whose client disconnected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinishedRequest {
+    /// The client's address and port.
     pub client: SocketAddr,
-    /// Our address that it asked.
+    /// The local address of the connection.
     pub server: IpAddr,
+    /// The method.
     pub method: hyper::Method,
-    /// The path after percent-decoding, as it was asked for: any octets at all.
+    /// The requested path, percent-decoded: arbitrary octets.
     pub name: Vec<u8>,
+    /// The status code of the response.
     pub status: u16,
-    /// Octets of the body that were sent; where the client went away, up to one chunk of it may have been on its way.
+    /// Octets of the body that were sent. If the client disconnected, up to one chunk of them may not have arrived.
     pub octets: u64,
+    /// Time since the request arrived.
     pub duration: Duration,
-    /// The kernel has taken every octet of the whole file for this client.
+    /// Whether the kernel has accepted every octet of the whole file for this client.
     pub whole: bool,
-    /// A browser asked, so it was no machine that boots.
+    /// Whether the client is a web browser, not a booting machine.
     pub by_browser: bool,
 }
 
-/// Why a connection ended that did nothing wrong to us but was not served.
+/// Why a connection was closed without serving it to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
-    /// There was no room, and no other connection had to make room.
+    /// There was no room for it, and no connection to evict.
     Full(Overload),
-    /// It was idle longest when another needed its place.
+    /// It was idle longest when another connection needed room.
     EvictedIdle,
-    /// It moved least when another needed its place.
+    /// It was the slowest when another connection needed room.
     EvictedSlowest(Overload),
-    /// No request in [`Settings::patience`].
+    /// No request arrived within [`HttpSettings::header_timeout`].
     HeaderTimeout,
-    /// What it sent is not HTTP, or longer than a head may be.
+    /// The client's request is not HTTP, or its head is too long.
     Malformed,
 }
 
-/// How full it was when a connection had to go, and how many the address has that it was about.
+/// The connections at the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overload {
+    /// The number of connections.
     pub connections: usize,
+    /// The address of the connection that was closed.
     pub address: IpAddr,
+    /// The number of connections from this address.
     pub from_address: usize,
 }
 
@@ -107,26 +122,25 @@ impl fmt::Display for Overload {
         let Overload { connections, address, from_address: has } = self;
         write!(
             f,
-            "all {connections} HTTP connections are in use: one of {address} was closed, which has {has}. If these \
-             are your \
-             machines, raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
+            "all {connections} HTTP connections are in use: closed one from {address}, which has {has}. If these are \
+             your machines, raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
         )
     }
 }
 
-/// What all connections share.
+/// The state that all connections share.
 struct HttpContext {
     settings: HttpSettings,
     port: u16,
-    open: Box<Open>,
+    open: Box<OpenFn>,
     on_event: Box<dyn Fn(HttpEvent) + Send + Sync>,
     connections: ConnectionTable,
-    /// Bodies being sent: the more, the smaller their buffers.
+    /// The number of bodies being sent: the more there are, the smaller their buffers.
     active_bodies: AtomicUsize,
     stopping: watch::Sender<bool>,
 }
 
-type Open = dyn Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync;
+type OpenFn = dyn Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync;
 
 impl Default for HttpSettings {
     fn default() -> HttpSettings {
@@ -134,8 +148,8 @@ impl Default for HttpSettings {
     }
 }
 
-/// Listens on every address of both families, or of IPv4 alone. A family that this host lacks is left out; 0 is any
-/// free port, the same one for both.
+/// Listens on every address of both families, or of IPv4 only. Skips a family that this host lacks. Port 0 is any free
+/// port, the same for both families.
 pub fn bind(port: u16, with_ipv6: bool) -> io::Result<Vec<std::net::TcpListener>> {
     let mut listeners = Vec::new();
     let mut port = port;
@@ -161,7 +175,7 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    // A rack that is switched on connects all at once; the kernel cuts this at net.core.somaxconn.
+    // The machines of a rack connect all at once. The kernel limits this to net.core.somaxconn.
     socket.listen(4096)?;
     Ok(socket.into())
 }
@@ -172,7 +186,8 @@ fn is_family_missing(error: &io::Error) -> bool {
 
 /// Serves until `stop`, then lets transfers finish for two seconds.
 ///
-/// `open` may block: it is called on a thread of its own. `note` is called on the runtime's thread and must not.
+/// `open` opens the requested file; it may block, as it runs on a separate thread. `note` is called for every event, on
+/// the runtime's thread, and must not block.
 pub async fn serve(
     listeners: Vec<std::net::TcpListener>,
     settings: HttpSettings,
@@ -181,48 +196,50 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
-    let places = settings.max_connections;
-    let house = Arc::new(HttpContext {
+    let max_connections = settings.max_connections;
+    let context = Arc::new(HttpContext {
         settings,
         port: listeners.first().map_or(Ok(0), |listener| listener.local_addr().map(|address| address.port()))?,
         open: Box::new(open),
         on_event: Box::new(note),
-        connections: ConnectionTable::new(places),
+        connections: ConnectionTable::new(max_connections),
         active_bodies: AtomicUsize::new(0),
         stopping: watch::Sender::new(false),
     });
     let mut connections = JoinSet::new();
-    let mut complaint = None;
+    let mut last_warning = None;
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
-            // A connection that panicked has ended like any other; the panic hook has told of it.
+            // A panic ends a connection like any other end; the panic hook has logged it.
             Some(_) = connections.join_next() => {}
             accepted = accept(&listeners) => match accepted {
                 Ok((stream, client)) => {
-                    let line = Connection::new(&house, client);
-                    match house.connections.admit(&line, Instant::now()) {
-                        Ok(place) => drop(connections.spawn(connection::run(stream, line, place))),
-                        Err(dropped) => house.drop_client(client, dropped),
+                    let connection = Connection::new(&context, client);
+                    match context.connections.admit(&connection, Instant::now()) {
+                        Ok(slot) => drop(connections.spawn(connection::run(stream, connection, slot))),
+                        Err(dropped) => context.drop_client(client, dropped),
                     }
                 }
-                Err(error) if is_clients_fault(&error) => tracing::debug!(%error, "a connection was not accepted"),
+                Err(error) if is_connection_error(&error) => {
+                    tracing::debug!("cannot accept an HTTP connection: {error}")
+                }
                 Err(error) => {
-                    if complaint.is_none_or(|at: Instant| at.elapsed() > Duration::from_secs(60)) {
-                        tracing::warn!("no HTTP connection can be accepted: {error}{}", cure(&error));
-                        complaint = Some(Instant::now());
+                    if last_warning.is_none_or(|at: Instant| at.elapsed() > Duration::from_secs(60)) {
+                        tracing::warn!("cannot accept HTTP connections: {error}{}", advice(&error));
+                        last_warning = Some(Instant::now());
                     }
-                    // The descriptors that are missing come back as connections end.
-                    house.connections.evict(Instant::now());
+                    // Descriptors become free as connections end.
+                    context.connections.evict(Instant::now());
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
         }
     }
     drop(listeners);
-    house.stopping.send_replace(true);
-    // Those that are not done by then are closed as the set is dropped.
+    context.stopping.send_replace(true);
+    // Dropping the set closes the connections that remain.
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
     Ok(())
 }
@@ -239,17 +256,17 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)
     .await
 }
 
-/// The limit of this process is the operator's to raise; memory, and the files of the whole system, are another matter.
-fn cure(error: &io::Error) -> &'static str {
+/// Advice for an error, if the operator can do something about it.
+fn advice(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EMFILE) => "; raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)",
-        Some(libc::ENFILE) => "; the whole system has no file left to open (fs.file-max)",
+        Some(libc::ENFILE) => "; raise the limit of open files of the whole system (sysctl fs.file-max)",
         _ => "",
     }
 }
 
-/// Errors that accept(2) passes on from the new connection; all others are ours.
-fn is_clients_fault(error: &io::Error) -> bool {
+/// Whether accept(2) reports an error of the new connection, and not a lack of resources here.
+fn is_connection_error(error: &io::Error) -> bool {
     !matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 

@@ -1,5 +1,5 @@
-//! What a person is shown: what this server is, and where to look; and what each status says in words. Firmware and
-//! iPXE never ask for HTML.
+//! The pages for people: a description of this server, and the text of each status. Firmware and iPXE never accept
+//! HTML.
 
 use hyper::StatusCode;
 use hyper::header::{ACCEPT, HeaderMap, USER_AGENT};
@@ -14,49 +14,48 @@ macro_rules! page {
             "</title>\n<h1>",
             $heading,
             "</h1>\n",
-            "<p>This is a network-boot server. Machines that start from the network fetch their loaders, scripts and \
-             kernels here. \
-             Files are served by their names, and directories are not listed.\n",
+            "<p>This is a network-boot server. Machines that boot from the network download loaders, scripts and \
+             kernels here. Files are served by name; directories are not listed.\n",
             "<p>On the server itself:\n<ul>\n",
-            "<li><code>proxydhcpd check</code> shows what is served, and what is wrong with it.\n",
-            "<li><code>proxydhcpd explain --client uefi-x64</code> shows what such a machine gets, and why.\n",
-            "<li><code>journalctl -u proxydhcpd</code> shows which machines asked, and what they were given.\n",
+            "<li><code>proxydhcpd check</code> lists the files that it serves, and problems with them.\n",
+            "<li><code>proxydhcpd explain --client uefi-x64</code> shows how it boots such a machine, and why.\n",
+            "<li><code>journalctl -u proxydhcpd</code> shows the machines' requests and the replies.\n",
             "</ul>\n"
         )
     };
 }
 
-/// The page for programs that do not ask for HTML: curl, wget, monitors.
-pub const SERVER_TEXT: &str = "This is proxydhcpd, a network-boot server: machines fetch their loaders, scripts and kernels here.\n\
-                        Files are served by their names, and directories are not listed. `proxydhcpd check` on the server \
-                        shows what is served.\n";
+/// The text for programs that do not accept HTML: curl, wget, monitors.
+pub const SERVER_TEXT: &str = "This is proxydhcpd, a network-boot server: machines download loaders, scripts and kernels \
+                        here.\nFiles are served by name; directories are not listed. Run `proxydhcpd check` on the \
+                        server to list them.\n";
 
-/// Nothing may be loaded or run by it, whatever a later change lets into it.
+/// A page may load or run nothing, whatever a later change puts into it.
 pub const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// EDK2 accepts `*/*`, GRUB, shim and iPXE say nothing.
+/// Whether the client accepts HTML. EDK2 accepts `*/*`; GRUB, shim and iPXE send no `Accept`.
 pub fn accepts_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).into_iter();
     accepted.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
 }
 
-/// Every browser's name begins so, and a page cannot take it away (with another, the browser asks for leave first, by
-/// OPTIONS).
+/// Whether the client is a web browser. The `User-Agent` of every browser begins like this, and a web page cannot
+/// change it: for another value the browser first asks for permission by OPTIONS.
 pub fn is_browser(headers: &HeaderMap) -> bool {
     headers.get(USER_AGENT).is_some_and(|name| name.as_bytes().starts_with(b"Mozilla/"))
 }
 
-/// The page for an answer of this status. It has no part that anybody could fill.
+/// The page for a response with this status. It contains nothing from the request.
 pub fn html(status: StatusCode) -> &'static str {
     match status {
         StatusCode::OK => page!("proxydhcpd"),
         StatusCode::FORBIDDEN => page!("403 Forbidden"),
         StatusCode::NOT_FOUND => page!("404 Not Found"),
-        _ => page!("This request cannot be answered"),
+        _ => page!("The request failed"),
     }
 }
 
-/// A status in words, for the same programs.
+/// The text of a status, for the same programs.
 pub fn status_text(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "Bad Request\n",
@@ -66,6 +65,6 @@ pub fn status_text(status: StatusCode) -> &'static str {
         StatusCode::PRECONDITION_FAILED => "Precondition Failed\n",
         StatusCode::RANGE_NOT_SATISFIABLE => "Range Not Satisfiable\n",
         StatusCode::INTERNAL_SERVER_ERROR => "Internal Server Error\n",
-        _ => "This request cannot be answered\n",
+        _ => "The request failed\n",
     }
 }

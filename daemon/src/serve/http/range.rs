@@ -1,18 +1,21 @@
-//! `Range`: which octets of a file are asked for (RFC 9110 section 14).
+//! The `Range` field: the requested octets of a file (RFC 9110 section 14).
 
 use std::ops::Range;
 
+/// The octets to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestedRange {
+    /// The whole file.
     Whole,
+    /// A part of it.
     Part(Range<u64>),
-    /// It begins behind the end.
+    /// The range begins after the end of the file.
     Unsatisfiable,
 }
 
-/// Reads the value of a `Range` field for a file of `size` octets. Several ranges, another unit and bad syntax are
-/// answered with the whole file, as RFC 9110 14.2 allows: no boot client asks for several, and one that does can
-/// live with more than it asked for.
+/// Parses the value of a `Range` field for a file of `size` octets. Several ranges, another unit, and bad syntax get
+/// the whole file, as RFC 9110 14.2 allows: no boot client requests several ranges, and others can cope with the whole
+/// file.
 pub fn parse_range(value: &str, size: u64) -> RequestedRange {
     let Some((first, last)) = single(value) else {
         return RequestedRange::Whole;
@@ -22,14 +25,14 @@ pub fn parse_range(value: &str, size: u64) -> RequestedRange {
         (Some(first), _) if first >= size => RequestedRange::Unsatisfiable,
         (Some(first), last) => RequestedRange::Part(first..last.map_or(size, |last| last.saturating_add(1).min(size))),
         (None, Some(0)) => RequestedRange::Unsatisfiable,
-        // `Content-Range` has no way to say "all of nothing".
+        // `Content-Range` cannot express a range of an empty file.
         (None, Some(_)) if size == 0 => RequestedRange::Whole,
         (None, Some(suffix)) => RequestedRange::Part(size.saturating_sub(suffix)..size),
         (None, None) => RequestedRange::Whole,
     }
 }
 
-/// First and last position, or for `-500` only the latter as a length.
+/// The first and last position of a single range; for `-500` only the latter, as a length.
 fn single(value: &str) -> Option<(Option<u64>, Option<u64>)> {
     let (unit, ranges) = value.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
@@ -43,7 +46,7 @@ fn single(value: &str) -> Option<(Option<u64>, Option<u64>)> {
     Some((position(first)?, position(last)?))
 }
 
-/// A position that is too large to be counted is as far behind the end as any.
+/// Parses a position. One that is too large for u64 is after the end of every file.
 fn position(digits: &str) -> Option<Option<u64>> {
     if !digits.bytes().all(|octet| octet.is_ascii_digit()) {
         return None;
@@ -56,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_single_range_is_cut_at_the_end_of_the_file() {
+    fn a_single_range_ends_at_the_end_of_the_file() {
         for (value, part) in [
             ("bytes=0-0", 0..1),
             ("bytes=0-499", 0..500),
@@ -74,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_behind_the_end_cannot_be_satisfied() {
+    fn a_range_after_the_end_is_unsatisfiable() {
         for value in ["bytes=1000-", "bytes=1000-2000", "bytes=99999999999999999999999-", "bytes=-0"] {
             assert_eq!(parse_range(value, 1000), RequestedRange::Unsatisfiable, "{value}");
         }
@@ -82,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_range_of_octets_gets_the_whole_file() {
+    fn any_other_value_gets_the_whole_file() {
         for value in [
             "",
             "bytes",

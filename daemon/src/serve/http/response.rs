@@ -1,4 +1,4 @@
-//! What is said to a request: status, fields, and which octets follow.
+//! The response to a request: status, header fields, and the octets of the body.
 
 use super::conditional::{Validators, PreconditionResult};
 use super::content_type::{TEXT_PLAIN, content_type};
@@ -15,97 +15,108 @@ use proxydhcpd_core::fetch::{Refusal, is_done_request};
 use std::ops::Range;
 use std::time::SystemTime;
 
+/// A response whose body has not been read yet.
 pub type HttpResponse = Response<Payload>;
 
+/// The source of a response's body.
 #[derive(Debug)]
 pub enum Payload {
+    /// No body.
     Empty,
-    /// The status in words, for a person with a browser.
+    /// A text for people.
     Text(&'static str),
+    /// These octets of a file.
     Range(Opened, Range<u64>),
 }
 
-/// What needs no file: it is refused whatever it names, or it names no file and asks what answers here. Firmware whose
-/// URL is `http://server/` gets text too, which it cannot mistake for a program.
+/// The response to a request that needs no file: one that is refused whatever its path, or one for `/`. Firmware with
+/// the URL `http://server/` gets text as well, which it cannot mistake for a program.
 pub fn answer_without_file(request: &Parts, name: &[u8]) -> Option<HttpResponse> {
-    // RFC 9112 3.2. HTTP/1.0, which some loaders speak, has no such field.
+    // RFC 9112 3.2. HTTP/1.0, which some loaders use, has no such field.
     let hosts = request.headers.get_all(HOST).iter().count();
     if hosts > 1 || hosts == 0 && request.version == Version::HTTP_11 {
-        return Some(words(StatusCode::BAD_REQUEST, &request.method));
+        return Some(status_response(StatusCode::BAD_REQUEST, &request.method));
     }
-    let posted = request.method == Method::POST && is_done_request(name);
-    if request.method != Method::GET && request.method != Method::HEAD && !posted {
-        let mut answer = words(StatusCode::METHOD_NOT_ALLOWED, &request.method);
+    let is_done_post = request.method == Method::POST && is_done_request(name);
+    if request.method != Method::GET && request.method != Method::HEAD && !is_done_post {
+        let mut answer = status_response(StatusCode::METHOD_NOT_ALLOWED, &request.method);
         set(&mut answer, ALLOW, "GET, HEAD");
         return Some(answer);
     }
-    let names_no_file = !name.is_empty() && name.iter().all(|octet| *octet == b'/');
-    names_no_file.then(|| match page::accepts_html(&request.headers) {
-        true => shown(StatusCode::OK, &request.method),
-        false => said(StatusCode::OK, TEXT_PLAIN, page::SERVER_TEXT, &request.method),
+    let is_root = !name.is_empty() && name.iter().all(|octet| *octet == b'/');
+    is_root.then(|| match page::accepts_html(&request.headers) {
+        true => html_response(StatusCode::OK, &request.method),
+        false => text_response(StatusCode::OK, TEXT_PLAIN, page::SERVER_TEXT, &request.method),
     })
 }
 
-/// Answers a request for `name`, which was opened or refused before.
+/// The response to a request for `name`, which `open` has opened or refused.
 pub fn build(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now: SystemTime) -> HttpResponse {
     let status = match opened {
-        Ok(opened) => return file(request, name, opened, now),
+        Ok(opened) => return file_response(request, name, opened, now),
         Err(Refusal::TemplateError) => {
-            return said(StatusCode::INTERNAL_SERVER_ERROR, TEXT_PLAIN, UNRENDERED, &request.method);
+            return text_response(StatusCode::INTERNAL_SERVER_ERROR, TEXT_PLAIN, UNRENDERED, &request.method);
         }
         Err(Refusal::NotFound) => StatusCode::NOT_FOUND,
         Err(Refusal::Denied) => StatusCode::FORBIDDEN,
         Err(Refusal::BadName) => StatusCode::BAD_REQUEST,
         Err(Refusal::Failed) => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    if page::accepts_html(&request.headers) { shown(status, &request.method) } else { words(status, &request.method) }
+    if page::accepts_html(&request.headers) {
+        html_response(status, &request.method)
+    } else {
+        status_response(status, &request.method)
+    }
 }
 
-/// Which name was missing is for the log only: what a template says may be a secret.
-const UNRENDERED: &str = "This template cannot be rendered for this machine: the log of proxydhcpd says where.\n";
+/// The reason is only in the log: a template may contain secrets.
+const UNRENDERED: &str = "This template cannot be rendered for this machine; the log of proxydhcpd shows the error.\n";
 
+/// 500 Internal Server Error.
 pub fn internal_error() -> HttpResponse {
-    words(StatusCode::INTERNAL_SERVER_ERROR, &Method::GET)
+    status_response(StatusCode::INTERNAL_SERVER_ERROR, &Method::GET)
 }
 
-/// iPXE uses a connection again only if it reads `Connection: keep-alive`, HTTP/1.1 or not, and gives up on a value
-/// that it does not know (http_parse_connection in its httpcore.c): said alone, to who said it.
+/// Whether the response may say `Connection: keep-alive`. iPXE reuses a connection only if the response does, even with
+/// HTTP/1.1, and gives up if it does not know a value (http_parse_connection in its httpcore.c). So the server sends
+/// the field, with this value alone, only to a client that sent the same.
 pub fn requests_keep_alive(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONNECTION).into_iter();
     values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"keep-alive")) && values.next().is_none()
 }
 
+/// Adds `Connection: keep-alive`.
 pub fn set_keep_alive(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
 }
 
-/// Percent-decodes a path. `None`: a `%` that two hexadecimal digits do not follow.
+/// Percent-decodes a path. `None` if two hexadecimal digits do not follow a `%`.
 pub fn percent_decode(path: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut octets = path.bytes();
     while let Some(octet) = octets.next() {
         decoded.push(match octet {
-            b'%' => digit(octets.next()?)? << 4 | digit(octets.next()?)?,
+            b'%' => hex_digit(octets.next()?)? << 4 | hex_digit(octets.next()?)?,
             octet => octet,
         });
     }
     Some(decoded)
 }
 
-fn digit(octet: u8) -> Option<u8> {
-    char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+fn hex_digit(octet: u8) -> Option<u8> {
+    char::from(octet).to_digit(16).and_then(|hex_digit| u8::try_from(hex_digit).ok())
 }
 
-fn file(request: &Parts, name: &[u8], opened: Opened, now: SystemTime) -> HttpResponse {
+fn file_response(request: &Parts, name: &[u8], opened: Opened, now: SystemTime) -> HttpResponse {
     let validators = Validators::new(&opened, now);
     let mut answer = match validators.evaluate(&request.headers) {
-        PreconditionResult::Send => content(request, name, opened, &validators, now),
+        PreconditionResult::Send => content_response(request, name, opened, &validators, now),
         PreconditionResult::NotModified => {
             let mut answer = Response::new(Payload::Empty);
             *answer.status_mut() = StatusCode::NOT_MODIFIED;
             answer
         }
-        PreconditionResult::PreconditionFailed => return words(StatusCode::PRECONDITION_FAILED, &request.method),
+        PreconditionResult::PreconditionFailed => return status_response(StatusCode::PRECONDITION_FAILED, &request.method),
     };
     if let Some(tag) = &validators.etag {
         set(&mut answer, ETAG, tag);
@@ -116,18 +127,18 @@ fn file(request: &Parts, name: &[u8], opened: Opened, now: SystemTime) -> HttpRe
     answer
 }
 
-fn content(request: &Parts, name: &[u8], opened: Opened, validators: &Validators, now: SystemTime) -> HttpResponse {
+fn content_response(request: &Parts, name: &[u8], opened: Opened, validators: &Validators, now: SystemTime) -> HttpResponse {
     let size = opened.size;
-    let part = match wanted_range(request, size, validators, now) {
+    let part = match requested_range(request, size, validators, now) {
         RequestedRange::Whole => None,
         RequestedRange::Part(part) => Some(part),
         RequestedRange::Unsatisfiable => {
-            let mut answer = words(StatusCode::RANGE_NOT_SATISFIABLE, &request.method);
+            let mut answer = status_response(StatusCode::RANGE_NOT_SATISFIABLE, &request.method);
             set(&mut answer, CONTENT_RANGE, &format!("bytes */{size}"));
             return answer;
         }
     };
-    let kind = content_type(name, &opened);
+    let media_type = content_type(name, &opened);
     let octets = part.clone().unwrap_or(0..size);
     let length = octets.end - octets.start;
     let mut answer = match request.method {
@@ -139,13 +150,13 @@ fn content(request: &Parts, name: &[u8], opened: Opened, validators: &Validators
         set(&mut answer, CONTENT_RANGE, &format!("bytes {}-{}/{size}", part.start, part.end - 1));
     }
     set(&mut answer, CONTENT_LENGTH, &length.to_string());
-    set(&mut answer, CONTENT_TYPE, kind);
+    set(&mut answer, CONTENT_TYPE, media_type);
     set(&mut answer, ACCEPT_RANGES, "bytes");
     answer
 }
 
-/// Only GET has ranges (RFC 9110 14.2); several `Range` fields are several ranges.
-fn wanted_range(request: &Parts, size: u64, validators: &Validators, now: SystemTime) -> RequestedRange {
+/// The requested range. Only GET has ranges (RFC 9110 14.2); several `Range` fields count as several ranges.
+fn requested_range(request: &Parts, size: u64, validators: &Validators, now: SystemTime) -> RequestedRange {
     let mut fields = request.headers.get_all(RANGE).into_iter();
     match (fields.next().and_then(|value| value.to_str().ok()), fields.next()) {
         (Some(value), None) if request.method == Method::GET && validators.allows_range(&request.headers, now) => {
@@ -155,26 +166,26 @@ fn wanted_range(request: &Parts, size: u64, validators: &Validators, now: System
     }
 }
 
-fn words(status: StatusCode, method: &Method) -> HttpResponse {
-    said(status, TEXT_PLAIN, page::status_text(status), method)
+fn status_response(status: StatusCode, method: &Method) -> HttpResponse {
+    text_response(status, TEXT_PLAIN, page::status_text(status), method)
 }
 
-/// For a person with a browser.
-fn shown(status: StatusCode, method: &Method) -> HttpResponse {
-    let mut answer = said(status, "text/html; charset=utf-8", page::html(status), method);
+/// An HTML page, for a web browser.
+fn html_response(status: StatusCode, method: &Method) -> HttpResponse {
+    let mut answer = text_response(status, "text/html; charset=utf-8", page::html(status), method);
     set(&mut answer, CONTENT_SECURITY_POLICY, page::POLICY);
     answer
 }
 
-fn said(status: StatusCode, kind: &str, text: &'static str, method: &Method) -> HttpResponse {
+fn text_response(status: StatusCode, media_type: &str, text: &'static str, method: &Method) -> HttpResponse {
     let mut answer = Response::new(if method == Method::HEAD { Payload::Empty } else { Payload::Text(text) });
     *answer.status_mut() = status;
     set(&mut answer, CONTENT_LENGTH, &text.len().to_string());
-    set(&mut answer, CONTENT_TYPE, kind);
+    set(&mut answer, CONTENT_TYPE, media_type);
     answer
 }
 
-/// Values that we make have no control characters.
+/// Sets a header field. The values made here have no control characters.
 fn set(answer: &mut HttpResponse, name: HeaderName, value: &str) {
     answer.headers_mut().insert(name, HeaderValue::from_str(value).expect("a value made here is visible ASCII"));
 }
@@ -215,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn head_says_what_get_would_without_sending_it() {
+    fn head_has_the_header_of_get_without_the_body() {
         let (get, head) = (ask(Method::GET, &[]), ask(Method::HEAD, &[]));
         assert_eq!((get.status(), get.headers()), (head.status(), head.headers()));
         assert_eq!(field(&head, CONTENT_LENGTH), Some("10"));
@@ -224,12 +235,12 @@ mod tests {
     }
 
     #[test]
-    fn head_knows_no_ranges() {
+    fn head_ignores_ranges() {
         assert_eq!(ask(Method::HEAD, &[(RANGE, "bytes=0-1")]).status(), StatusCode::OK);
     }
 
     #[test]
-    fn a_part_says_where_it_lies() {
+    fn a_partial_response_names_its_range() {
         let part = ask(Method::GET, &[(RANGE, "bytes=2-4")]);
         assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
         assert_eq!((field(&part, CONTENT_RANGE), field(&part, CONTENT_LENGTH)), (Some("bytes 2-4/10"), Some("3")));
@@ -244,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn preconditions_go_before_ranges() {
+    fn preconditions_take_precedence_over_ranges() {
         let tag = field(&ask(Method::GET, &[]), ETAG).unwrap().to_owned();
         let same = ask(Method::GET, &[(RANGE, "bytes=2-4"), (hyper::header::IF_NONE_MATCH, &tag)]);
         assert_eq!(same.status(), StatusCode::NOT_MODIFIED);
@@ -254,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn other_methods_are_told_which_there_are() {
+    fn other_methods_get_405_with_the_allowed_methods() {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::CONNECT] {
             let answer = answer_without_file(&request(method, &[(HOST, "x")]), b"/a.efi").unwrap();
             assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
@@ -264,8 +275,8 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_names_no_file_is_told_what_answers_here() {
-        for (fields, kind) in [
+    fn a_request_for_the_root_gets_a_description_of_the_server() {
+        for (fields, media_type) in [
             (&[(HOST, "x")][..], "text/plain; charset=utf-8"),
             (&[(HOST, "x"), (ACCEPT, "*/*")], "text/plain; charset=utf-8"),
             (&[(HOST, "x"), (ACCEPT, "text/html")], "text/html; charset=utf-8"),
@@ -274,7 +285,7 @@ mod tests {
                 let [get, head] =
                     [Method::GET, Method::HEAD].map(|method| answer_without_file(&request(method, fields), name.as_bytes()));
                 let (get, head) = (get.unwrap(), head.unwrap());
-                assert_eq!((get.status(), field(&get, CONTENT_TYPE)), (StatusCode::OK, Some(kind)), "{name}");
+                assert_eq!((get.status(), field(&get, CONTENT_TYPE)), (StatusCode::OK, Some(media_type)), "{name}");
                 assert_eq!((head.status(), head.headers()), (get.status(), get.headers()), "{name}");
                 assert!(matches!(get.body(), Payload::Text(text) if text.ends_with('\n')));
                 assert!(matches!(head.body(), Payload::Empty));
@@ -284,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_names_one_host_unless_its_version_knows_none() {
+    fn a_request_must_name_one_host_except_in_http_1_0() {
         for hosts in [&[][..], &[(HOST, "a"), (HOST, "b")]] {
             let answer = answer_without_file(&request(Method::GET, hosts), b"/a.efi").unwrap();
             assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{hosts:?}");
@@ -313,12 +324,12 @@ mod tests {
     }
 
     #[test]
-    fn keep_alive_is_said_only_to_who_said_it_alone() {
-        let says = |fields: &[(HeaderName, &str)]| requests_keep_alive(&request(Method::GET, fields).headers);
-        assert!(says(&[(CONNECTION, "Keep-Alive")]));
+    fn keep_alive_is_sent_only_to_a_client_that_sent_it_alone() {
+        let is_keep_alive = |fields: &[(HeaderName, &str)]| requests_keep_alive(&request(Method::GET, fields).headers);
+        assert!(is_keep_alive(&[(CONNECTION, "Keep-Alive")]));
         for other in [&[][..], &[(CONNECTION, "close")], &[(CONNECTION, "keep-alive, close")]] {
-            assert!(!says(other), "{other:?}");
+            assert!(!is_keep_alive(other), "{other:?}");
         }
-        assert!(!says(&[(CONNECTION, "keep-alive"), (CONNECTION, "close")]));
+        assert!(!is_keep_alive(&[(CONNECTION, "keep-alive"), (CONNECTION, "close")]));
     }
 }

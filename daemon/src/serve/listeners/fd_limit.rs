@@ -1,5 +1,5 @@
-//! The files that this process may have open, and those of them that clients may take: each HTTP connection is one or
-//! two, and each transfer.
+//! The limit of open files, and how many of them clients may take: an HTTP connection takes one or two, and so does a
+//! TFTP transfer.
 
 use super::StartError;
 use crate::config::MaxTransfers;
@@ -7,57 +7,57 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{fs, io};
 
-/// What no client can take beside the sockets that are open: to read files with, to list directories, to hear further
-/// interfaces, and to accept who is turned away.
+/// Files that no client may take, besides the sockets that are open: for reading files, listing directories, sockets on
+/// new interfaces, and accepting connections that are then refused.
 const SPARE: usize = 64;
 
-/// What clients have all the same of a low limit, if as many are left.
-const LEAST: usize = 16;
+/// Files that clients get at least, even under a low limit.
+const MIN_FOR_CLIENTS: usize = 16;
 
-/// Fewer for clients are told of at the start.
-const FEW: usize = 192;
+/// With fewer files for clients the server logs a warning at the start.
+const FEW_FOR_CLIENTS: usize = 192;
 
-/// Our own sockets where the kernel does not tell how many they are.
-const USUAL: usize = 80;
+/// The number of files the server itself has open, if /proc does not show it.
+const TYPICAL_OPEN: usize = 80;
 
-/// What the start takes before [`check`] counts: ports, the files that are read, threads. Our own sockets alone are
-/// more.
-const START: usize = 48;
+/// Files that the start takes before [`check`] counts: ports, files being read, threads. (The server's sockets alone
+/// are more.)
+const START_NEEDS: usize = 48;
 
-/// To be called before anything is opened, so that nothing else fails for want of files and names another cause.
+/// Raises the soft limit to the hard limit. Call it before opening anything, so that too low a limit is reported as
+/// such. Fails if the limit is too low to start.
 pub fn raise() -> Result<(), StartError> {
     let raised =
         getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
-        tracing::debug!("the limit of open files stays as it is: {error}");
+        tracing::debug!("cannot raise the limit of open files: {error}");
     }
     let limit = limit();
-    if limit < open() + START { Err(StartError::TooFewOpenFiles { limit }) } else { Ok(()) }
+    if limit < open_count() + START_NEEDS { Err(StartError::TooFewOpenFiles { limit }) } else { Ok(()) }
 }
 
-/// To be called when all other sockets are open. Warns if clients have few.
+/// Call it when all other sockets are open. Logs a warning if few files are left for clients; fails if almost none are.
 pub fn check() -> Result<(), StartError> {
-    let (limit, open) = (limit(), open());
-    if limit < open + 2 * LEAST {
+    let (limit, open) = (limit(), open_count());
+    if limit < open + 2 * MIN_FOR_CLIENTS {
         return Err(StartError::TooFewOpenFiles { limit });
     }
     let clients = for_clients(limit, open);
-    if clients < FEW {
+    if clients < FEW_FOR_CLIENTS {
         tracing::warn!(
-            "the limit of {limit} open files leaves too few for clients: {clients}, half for TFTP and half for HTTP, \
-             where each \
-             machine takes one or two. Raise it to 1024 or more (LimitNOFILE= in the unit, or ulimit -n)"
+            "the limit of {limit} open files leaves too few for clients: {clients}, half for TFTP and half for HTTP; a \
+             machine takes one or two. Raise the limit to 1024 or more (LimitNOFILE= in the unit, or ulimit -n)"
         );
     }
     Ok(())
 }
 
-/// Those that TFTP may take now, and HTTP as many again.
+/// The number of files that TFTP may open; HTTP may open as many again.
 pub fn per_service() -> usize {
-    for_clients(limit(), open()) / 2
+    for_clients(limit(), open_count()) / 2
 }
 
-/// What to say of an error that kept the server from starting.
+/// Replaces an error caused by the limit of open files by one that names the limit.
 pub fn explain_emfile(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
         Some(libc::EMFILE) => StartError::TooFewOpenFiles { limit: limit() }.into(),
@@ -66,7 +66,7 @@ pub fn explain_emfile(error: anyhow::Error) -> anyhow::Error {
 }
 
 fn for_clients(limit: usize, open: usize) -> usize {
-    limit.saturating_sub(open + SPARE).max(LEAST)
+    limit.saturating_sub(open + SPARE).max(MIN_FOR_CLIENTS)
 }
 
 fn limit() -> usize {
@@ -74,11 +74,11 @@ fn limit() -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX).min(MaxTransfers::MAX.get())
 }
 
-fn open() -> usize {
+fn open_count() -> usize {
     match fs::read_dir("/proc/self/fd") {
         Ok(open) => open.count(),
         Err(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => limit(),
-        Err(_) => USUAL,
+        Err(_) => TYPICAL_OPEN,
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_own_sockets_and_64_files_are_no_clients_and_16_are() {
+    fn clients_get_what_open_sockets_and_64_spare_files_leave_and_at_least_16() {
         for (limit, open, clients) in [(64, 40, 16), (256, 67, 125), (1024, 67, 893), (1024, 700, 260), (300, 400, 16)]
         {
             assert_eq!(for_clients(limit, open), clients);
@@ -95,10 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_is_counted() {
-        let before = open();
+    fn open_files_are_counted() {
+        let before = open_count();
         let more: Vec<fs::File> = (0..50).map(|_| fs::File::open("/dev/null").unwrap()).collect();
-        assert!(open() >= before + 20, "other tests open and close files meanwhile");
+        assert!(open_count() >= before + 20, "other tests open and close files meanwhile");
         drop(more);
     }
 }

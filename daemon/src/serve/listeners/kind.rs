@@ -1,4 +1,4 @@
-//! Which doors there are, and how each is opened.
+//! The kinds of listeners, and how each is opened.
 
 use super::{BOOT_SERVER, BOOT_SERVER6, DHCP_BROADCAST, Listener, DHCP6_MULTICAST, tftp_settings};
 use crate::config::{Enabled, Settings};
@@ -9,39 +9,50 @@ use crate::net::{udp, udp6};
 use crate::serve::{http, tftp};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The doors by their names.
+/// A listener that the server may open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListenerKind {
+    /// DHCPv4 broadcasts on UDP port 67.
     DhcpBroadcast,
+    /// UDP port 4011 over IPv4.
     BootServer,
+    /// DHCPv6 multicasts on UDP port 547.
     Dhcp6Multicast,
+    /// UDP port 4011 over IPv6.
     BootServer6,
+    /// TFTP over IPv4.
     Tftp,
+    /// TFTP over IPv6.
     Tftp6,
+    /// HTTP over both families.
     Http,
 }
 
 impl ListenerKind {
+    /// Opens the port. The error names the port's owner, if it is busy.
     pub fn open(self, settings: &Settings) -> Result<Listener, BindError> {
-        let (transport, wanted) = self.port(settings);
-        let busy = |error| BindError::new(transport, wanted, error);
+        let (transport, address) = self.port(settings);
+        let busy = |error| BindError::new(transport, address, error);
         match self {
-            ListenerKind::DhcpBroadcast => udp::bind_broadcast(wanted.port()).map(|socket| Listener::Dhcp(DHCP_BROADCAST, Socket::Udp(socket))),
-            ListenerKind::Dhcp6Multicast => udp6::bind_site_group(wanted.port()).map(|socket| Listener::Dhcp(DHCP6_MULTICAST, Socket::Udp(socket))),
+            ListenerKind::DhcpBroadcast => {
+                udp::bind_broadcast(address.port()).map(|socket| Listener::Dhcp(DHCP_BROADCAST, Socket::Udp(socket)))
+            }
+            ListenerKind::Dhcp6Multicast => udp6::bind_site_group(address.port()).map(|socket| Listener::Dhcp(DHCP6_MULTICAST, Socket::Udp(socket))),
             ListenerKind::BootServer | ListenerKind::BootServer6 => {
-                udp::bind_exclusive(wanted).map(|socket| Listener::Dhcp(wanted, Socket::Udp(socket)))
+                udp::bind_exclusive(address).map(|socket| Listener::Dhcp(address, Socket::Udp(socket)))
             }
             ListenerKind::Tftp | ListenerKind::Tftp6 => {
                 let transfers = tftp_settings(settings);
-                tftp::bind(wanted.ip(), &transfers).map(|sockets| Listener::Tftp(sockets, transfers)).map_err(busy)
+                tftp::bind(address.ip(), &transfers).map(|sockets| Listener::Tftp(sockets, transfers)).map_err(busy)
             }
             ListenerKind::Http => {
-                let listeners = http::bind(wanted.port(), settings.serves_ipv6());
-                listeners.map(|listeners| Listener::Http(wanted.port(), listeners)).map_err(busy)
+                let listeners = http::bind(address.port(), settings.serves_ipv6());
+                listeners.map(|listeners| Listener::Http(address.port(), listeners)).map_err(busy)
             }
         }
     }
 
+    /// The port, with its transport and the address to bind.
     pub fn port(self, settings: &Settings) -> (Transport, SocketAddr) {
         let any = Ipv4Addr::UNSPECIFIED;
         match self {
@@ -55,20 +66,21 @@ impl ListenerKind {
         }
     }
 
-    /// What follows if it cannot be opened.
+    /// The consequence of a port that cannot be opened, for the warning.
     pub fn consequence(self) -> &'static str {
         match self {
-            ListenerKind::DhcpBroadcast => "broadcasts are not heard",
+            ListenerKind::DhcpBroadcast => "this server receives no DHCP broadcasts",
             ListenerKind::BootServer => "UEFI machines are sent straight to their file",
             ListenerKind::Dhcp6Multicast => "machines do not boot over IPv6",
             ListenerKind::BootServer6 => "machines do not boot by PXE over IPv6",
-            ListenerKind::Tftp => "no loader is offered by us",
-            ListenerKind::Tftp6 => "no loader is offered by us over IPv6",
-            ListenerKind::Http => "scripts go over TFTP",
+            ListenerKind::Tftp => "this server offers no loaders",
+            ListenerKind::Tftp6 => "this server offers no loaders over IPv6",
+            ListenerKind::Http => "scripts are sent by TFTP",
         }
     }
 
-    /// An old file's TFTP is ours only if nobody else serves there when we start; one who does will be back.
+    /// Whether to retry the port later. Not the TFTP port of a legacy file: another server that has it at the start is
+    /// the one that the file means, and it will be back after a restart.
     pub fn is_retried(self, settings: &Settings) -> bool {
         !(matches!(self, ListenerKind::Tftp | ListenerKind::Tftp6) && matches!(settings.tftp.enabled, Enabled::IfLocal(_)))
     }

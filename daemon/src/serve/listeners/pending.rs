@@ -1,5 +1,5 @@
-//! A port that somebody had when we started, and that becomes free. It may be free for a moment only, because its owner
-//! is being restarted: we leave it long enough for that, or the owner would find us in his place.
+//! A port that was busy at the start and becomes free. It may be free only for a moment, while its owner restarts: the
+//! server leaves it free long enough for that, so that the owner can bind it again.
 
 use super::{Listener, ListenerKind};
 use crate::config::Settings;
@@ -10,37 +10,39 @@ use crate::net::udp;
 use std::io;
 use std::time::{Duration, Instant};
 
+/// A listener whose port is busy.
 #[derive(Debug)]
 pub struct PendingListener {
+    /// The listener to open.
     pub kind: ListenerKind,
-    /// When somebody was last there.
+    /// The last time the port was busy.
     pub last_busy: Instant,
-    /// A packet socket hears what this port would.
+    /// Whether a packet socket receives the packets sent to this port.
     pub has_packet_socket: bool,
 }
 
 impl PendingListener {
-    /// Says when it can be had at last. An error is one that will stay.
+    /// Opens the port if it is free and its owner has had time to restart, and logs that. An error is permanent.
     pub fn retry(&mut self, settings: &Settings, now: Instant) -> Option<Result<Listener, BindError>> {
-        let (transport, wanted) = self.kind.port(settings);
-        // The other family may be ours.
-        let claims = |other: &BoundSocket| addresses_overlap(wanted.ip(), other.address) && !other.is_own_process();
-        // Not to know who is there is no leave to take the port.
-        let is_free = bound_sockets(transport, wanted.port()).is_ok_and(|others| !others.iter().any(claims));
+        let (transport, address) = self.kind.port(settings);
+        // This server may have the port in the other family.
+        let is_owner = |other: &BoundSocket| addresses_overlap(address.ip(), other.address) && !other.is_own_process();
+        // If the owners cannot be listed, the port counts as busy.
+        let is_free = bound_sockets(transport, address.port()).is_ok_and(|others| !others.iter().any(is_owner));
         if !is_free {
             self.last_busy = now;
         }
         let opened = if matches!(self.kind, ListenerKind::DhcpBroadcast | ListenerKind::Dhcp6Multicast) && !is_free {
-            // He may share it now: his configuration was mended as we had advised, or he is another.
-            Ok(Listener::Dhcp(wanted, Socket::Udp(udp::bind_shared(wanted)?)))
-        } else if !self.may_be_taken(now) {
+            // The owner may share it now: its configuration was changed as the warning advised, or it is another one.
+            Ok(Listener::Dhcp(address, Socket::Udp(udp::bind_shared(address)?)))
+        } else if !self.was_free_long_enough(now) {
             return None;
         } else {
             self.kind.open(settings)
         };
         match &opened {
             Ok(_) => {
-                tracing::info!("{} port {} can be had at last: {}", transport, wanted.port(), self.kind.with(is_free))
+                tracing::info!("{} port {} is open now: {}", transport, address.port(), self.kind.benefit(is_free))
             }
             Err(busy) if busy.error.kind() == io::ErrorKind::AddrInUse => {
                 self.last_busy = now;
@@ -51,38 +53,38 @@ impl PendingListener {
         Some(opened)
     }
 
-    /// A DHCP server that does not share its port could not start while we have it, and it comes first: as long as we
-    /// hear what is sent to all without the port, we leave it alone.
-    fn may_be_taken(&self, now: Instant) -> bool {
+    /// Whether the port has been free long enough. A DHCP server that does not share its port cannot start while this
+    /// server has it, and has precedence: while a packet socket receives the broadcasts, the port stays free.
+    fn was_free_long_enough(&self, now: Instant) -> bool {
         let free_for = match self.kind {
             ListenerKind::DhcpBroadcast | ListenerKind::Dhcp6Multicast if self.has_packet_socket => return false,
             ListenerKind::DhcpBroadcast | ListenerKind::Dhcp6Multicast => udp::HOLD_OFF,
-            ListenerKind::BootServer | ListenerKind::BootServer6 | ListenerKind::Tftp | ListenerKind::Tftp6 | ListenerKind::Http => RESTART,
+            ListenerKind::BootServer | ListenerKind::BootServer6 | ListenerKind::Tftp | ListenerKind::Tftp6 | ListenerKind::Http => RESTART_TIME,
         };
         now.duration_since(self.last_busy) >= free_for
     }
 }
 
-/// How long a service is given to be started again.
-const RESTART: Duration = Duration::from_secs(10);
+/// Time for another service to restart.
+const RESTART_TIME: Duration = Duration::from_secs(10);
 
 impl ListenerKind {
-    /// What follows when it could be opened; `alone` if nobody else is there.
-    fn with(self, alone: bool) -> &'static str {
+    /// The consequence of the open port, for the log; `is_alone`: no other process has it.
+    fn benefit(self, is_alone: bool) -> &'static str {
         match self {
-            ListenerKind::DhcpBroadcast if alone => {
-                "broadcasts are heard; a DHCP server that does not share the port has to be started before this one"
+            ListenerKind::DhcpBroadcast if is_alone => {
+                "this server receives DHCP broadcasts; a DHCP server that does not share the port must start before it"
             }
-            ListenerKind::DhcpBroadcast => "broadcasts are heard beside the DHCP server that shares it now",
+            ListenerKind::DhcpBroadcast => "this server receives DHCP broadcasts; the DHCP server now shares the port",
             ListenerKind::BootServer => "UEFI machines are sent to it",
-            ListenerKind::Dhcp6Multicast if alone => {
-                "machines boot over IPv6; a DHCPv6 server that does not share the port has to be started before this one"
+            ListenerKind::Dhcp6Multicast if is_alone => {
+                "machines boot over IPv6; a DHCPv6 server that does not share the port must start before this server"
             }
-            ListenerKind::Dhcp6Multicast => "machines boot over IPv6, and are heard beside the DHCPv6 server that shares it now",
+            ListenerKind::Dhcp6Multicast => "machines boot over IPv6; the DHCPv6 server now shares the port",
             ListenerKind::BootServer6 => "machines boot by PXE over IPv6",
-            ListenerKind::Tftp => "loaders are offered",
-            ListenerKind::Tftp6 => "loaders are offered over IPv6",
-            ListenerKind::Http => "scripts go over HTTP",
+            ListenerKind::Tftp => "this server offers loaders",
+            ListenerKind::Tftp6 => "this server offers loaders over IPv6",
+            ListenerKind::Http => "scripts are sent by HTTP",
         }
     }
 }

@@ -1,17 +1,21 @@
-//! Why the server does not start, and what the administrator can do about it.
+//! Why the server cannot start, and what the administrator can do about it.
 
 use crate::net::bind_error::BindError;
 use std::fmt;
 use std::fs;
 
+/// Why the server cannot start.
 #[derive(Debug)]
 pub enum StartError {
-    /// No DHCP port could be opened: there is nothing to serve.
+    /// No DHCP port could be opened.
     NoDhcp,
-    /// This process may not open these ports, and the configuration does not do without them.
+    /// This process lacks the permission to open these ports, which the configuration requires.
     PermissionDenied(Vec<BindError>),
-    /// Our own sockets leave nothing of the limit of open files.
-    TooFewOpenFiles { limit: usize },
+    /// The server's own sockets use up the limit of open files.
+    TooFewOpenFiles {
+        /// The limit (RLIMIT_NOFILE).
+        limit: usize,
+    },
 }
 
 impl fmt::Display for StartError {
@@ -19,17 +23,16 @@ impl fmt::Display for StartError {
         match self {
             Self::NoDhcp => f.write_str("no DHCP port could be opened: there is nothing to serve"),
             Self::PermissionDenied(ports) => {
-                let mut ports: Vec<String> = ports.iter().map(named).collect();
+                let mut ports: Vec<String> = ports.iter().map(port_name).collect();
                 // TFTP has a port for each family.
                 ports.dedup();
                 write!(f, "cannot open {}: permission denied. ", ports.join(", "))?;
-                f.write_str(cure(may_bind()))
+                f.write_str(advice(may_bind()))
             }
             Self::TooFewOpenFiles { limit } => write!(
                 f,
-                "too few open files: this process may have {limit}, and its own sockets leave next to nothing for \
-                 clients. \
-                 Raise the limit to 1024 or more (LimitNOFILE= in the unit, or ulimit -n)"
+                "too few open files: the limit is {limit}, and the server's own sockets leave almost none for \
+                 clients. Raise the limit to 1024 or more (LimitNOFILE= in the unit, or ulimit -n)"
             ),
         }
     }
@@ -37,30 +40,27 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-fn named(busy: &BindError) -> String {
+fn port_name(busy: &BindError) -> String {
     format!("{} port {}", busy.transport, busy.address.port())
 }
 
-/// `may_bind`: whether this process has CAP_NET_BIND_SERVICE, if that is known.
-fn cure(may_bind: Option<bool>) -> &'static str {
+/// Advice for the administrator. `may_bind`: whether this process has CAP_NET_BIND_SERVICE, if known.
+fn advice(may_bind: Option<bool>) -> &'static str {
     match may_bind {
         Some(true) => {
-            "It has the capability CAP_NET_BIND_SERVICE, so something else refuses: a security module (SELinux, \
-             AppArmor), or \
-             a container whose user namespace does not own the network that it runs on"
+            "The process has the capability CAP_NET_BIND_SERVICE, so something else denies it: a security module \
+             (SELinux, AppArmor), or a container whose user namespace does not own its network namespace"
         }
         Some(false) | None => {
-            "Ports below 1024 need root or the capability CAP_NET_BIND_SERVICE: start the server as root or by its \
-             systemd \
-             unit; in a container, add NET_BIND_SERVICE and run it as a user that keeps it (root, or a program that \
-             was given \
-             it by `setcap cap_net_bind_service+ep`). What you do not need can be switched off: --no-tftp, --no-http, \
-             --proxy-only"
+            "Ports below 1024 need root or the capability CAP_NET_BIND_SERVICE: start the server as root or with its \
+             systemd unit; in a container, add NET_BIND_SERVICE and run as a user that keeps it (root, or set it on \
+             the program with `setcap cap_net_bind_service+ep`). Turn off services that you do not need: --no-tftp, \
+             --no-http, --proxy-only"
         }
     }
 }
 
-/// `None` where the kernel does not tell: /proc may be missing.
+/// Whether this process has CAP_NET_BIND_SERVICE. `None` without /proc.
 fn may_bind() -> Option<bool> {
     const NET_BIND_SERVICE: u64 = 1 << 10;
     let status = fs::read_to_string("/proc/thread-self/status").ok()?;
@@ -76,19 +76,19 @@ mod tests {
     use std::net::Ipv4Addr;
 
     #[test]
-    fn each_port_is_named_once_with_the_cure() {
-        let refused = |port: u16| {
+    fn each_port_is_named_once_with_advice() {
+        let denied = |port: u16| {
             let error = io::Error::from_raw_os_error(libc::EACCES);
             BindError::new(Transport::Udp, (Ipv4Addr::UNSPECIFIED, port).into(), error)
         };
-        let text = StartError::PermissionDenied(vec![refused(67), refused(69), refused(69)]).to_string();
+        let text = StartError::PermissionDenied(vec![denied(67), denied(69), denied(69)]).to_string();
         let begin = "cannot open UDP port 67, UDP port 69: permission denied. ";
         assert!(text.starts_with(begin), "{text}");
     }
 
     #[test]
-    fn the_capability_is_named_only_where_it_is_missing() {
-        assert!(cure(Some(false)).contains("need root or the capability CAP_NET_BIND_SERVICE"));
-        assert!(cure(Some(true)).contains("something else refuses"));
+    fn the_capability_is_requested_only_if_it_is_missing() {
+        assert!(advice(Some(false)).contains("need root or the capability CAP_NET_BIND_SERVICE"));
+        assert!(advice(Some(true)).contains("something else denies it"));
     }
 }

@@ -1,4 +1,4 @@
-//! What happened, and why a datagram was not answered.
+//! Events of the TFTP server, and the reasons for an ERROR or for silence.
 
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::transfer::Outcome;
@@ -8,74 +8,76 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// What happened, for the log and the counters.
+/// An event, for the log and the counters.
 #[derive(Debug)]
 pub enum TftpEvent<'a> {
-    /// A transfer is over.
+    /// A transfer ended.
     Ended { client: SocketAddr, server: IpAddr, name: &'a [u8], octets: u64, elapsed: Duration, outcome: Outcome },
-    /// A datagram was answered with an ERROR.
+    /// The server replied with an ERROR.
     Refused { client: SocketAddr, name: &'a [u8], reason: TftpRefusal },
-    /// A datagram was not answered.
+    /// The server did not reply to a packet.
     Ignored { client: SocketAddr, reason: TftpSilence },
-    /// Something failed on our side.
+    /// Reading or sending failed in the server.
     Failed { client: SocketAddr, name: &'a [u8], error: io::Error },
 }
 
+/// The reason for an ERROR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TftpRefusal {
-    /// The name leads to nothing that may be sent.
+    /// The requested file cannot be sent.
     Fetch(Refusal),
-    /// A mode other than octet.
+    /// The mode is not octet.
     Mode,
-    /// The client wanted to write.
+    /// A write request.
     Write,
-    /// The packet came from a port that is not the client's.
+    /// The packet came from a port other than the client's.
     UnknownTransfer,
-    /// A request that does not end as one: an option without a value, a string without its NUL, octets behind the
+    /// The end of the request is malformed: an option without a value, a string without its NUL, octets after the
     /// padding.
     Malformed(MalformedTftp),
 }
 
-/// Silence always has a reason.
+/// The reason for silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TftpSilence {
+    /// The packet is not TFTP.
     Malformed(MalformedTftp),
-    /// It came by a link that we do not serve.
+    /// The packet arrived on an interface that the server does not serve.
     UnservedInterface,
-    /// It was sent to a group, which is nobody's TFTP server.
+    /// The packet was sent to an IPv6 multicast group.
     Multicast,
-    /// Its source is no address that a client can have, or one of ours.
+    /// A client cannot have the source address, or it is a local address.
     BadSource,
-    /// Its source port belongs to a service that would answer our answer.
+    /// The source port belongs to a service that would reply to the reply.
     BadSourcePort,
-    /// No request, and no part of a transfer.
+    /// The packet is neither a request nor part of a transfer.
     UnexpectedPacket,
-    /// An ERROR for a transfer that is somebody else's: the answer could be another, and so on.
+    /// An ERROR from a port other than the client's; a reply could start a loop of ERRORs.
     WrongPortError,
-    /// More packets for a transfer that is somebody else's than are answered.
+    /// Too many packets from ports other than the client's.
     WrongPortFlood,
-    /// The network was late with a request that has been answered.
+    /// The network delivered the request twice.
     Duplicate,
-    /// The client asks for more files than are sent in a second.
+    /// The client exceeds the rate limit for files.
     FileRate,
-    /// The client asks for more names than are looked up in a second.
+    /// The client exceeds the rate limit for requests.
     RequestRate,
-    /// The client has as many transfers as it may.
+    /// The client has the maximum number of transfers.
     ClientTransfers,
-    /// There are as many transfers as the configuration allows.
+    /// The server has the configured maximum of transfers.
     MaxTransfers,
-    /// There are as many transfers as descriptors allow.
+    /// The limit of open files allows no further transfer.
     OpenFileLimit,
-    /// No socket could be had.
+    /// No socket could be opened.
     NoSocket,
-    /// The send buffer of a socket that many share is full.
+    /// The send buffer of a shared socket is full.
     SendBufferFull,
-    /// The server is about to stop.
+    /// The server is stopping.
     Stopping,
 }
 
 impl TftpRefusal {
-    /// The word for counters.
+    /// The label in the statistics.
     pub fn label(self) -> &'static str {
         match self {
             Self::Fetch(Refusal::NotFound) => "tftp:refused:not-found",
@@ -92,25 +94,25 @@ impl TftpRefusal {
 }
 
 impl TftpSilence {
-    /// The word for counters.
+    /// The label in the statistics.
     pub fn label(self) -> &'static str {
         match self {
             Self::Malformed(_) => "tftp:malformed",
-            Self::UnservedInterface => "tftp:unserved-link",
-            Self::Multicast => "tftp:group",
-            Self::BadSource => "tftp:source",
-            Self::BadSourcePort => "tftp:source-port",
-            Self::UnexpectedPacket => "tftp:stray",
-            Self::WrongPortError => "tftp:foreign-error",
-            Self::WrongPortFlood => "tftp:foreign-too-fast",
-            Self::Duplicate => "tftp:late",
-            Self::FileRate => "tftp:too-many-files",
-            Self::RequestRate => "tftp:too-many-names",
-            Self::ClientTransfers => "tftp:too-many-transfers",
-            Self::MaxTransfers => "tftp:full",
-            Self::OpenFileLimit => "tftp:no-descriptors",
+            Self::UnservedInterface => "tftp:unserved-interface",
+            Self::Multicast => "tftp:multicast",
+            Self::BadSource => "tftp:bad-source-address",
+            Self::BadSourcePort => "tftp:bad-source-port",
+            Self::UnexpectedPacket => "tftp:unexpected-packet",
+            Self::WrongPortError => "tftp:wrong-port-error",
+            Self::WrongPortFlood => "tftp:wrong-port-flood",
+            Self::Duplicate => "tftp:duplicate-request",
+            Self::FileRate => "tftp:file-rate-limit",
+            Self::RequestRate => "tftp:request-rate-limit",
+            Self::ClientTransfers => "tftp:client-transfer-limit",
+            Self::MaxTransfers => "tftp:max-transfers",
+            Self::OpenFileLimit => "tftp:open-file-limit",
             Self::NoSocket => "tftp:no-socket",
-            Self::SendBufferFull => "tftp:no-room",
+            Self::SendBufferFull => "tftp:buffer-full",
             Self::Stopping => "tftp:stopping",
         }
     }
@@ -119,15 +121,15 @@ impl TftpSilence {
 impl fmt::Display for TftpRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed(reason) => return write!(f, "the request is malformed: {reason}"),
-            Self::Fetch(Refusal::NotFound) => "there is no such file",
-            Self::Fetch(Refusal::Denied) => "the name leads to nothing that may be sent",
-            Self::Fetch(Refusal::BadName) => "this is no file name",
-            Self::Fetch(Refusal::Failed) => "the file cannot be opened",
-            Self::Fetch(Refusal::TemplateError) => "the template cannot be rendered for this machine",
-            Self::Mode => "files are sent in octet mode only",
-            Self::Write => "nothing can be written here",
-            Self::UnknownTransfer => "the transfer is somebody else's",
+            Self::Malformed(reason) => return write!(f, "malformed request: {reason}"),
+            Self::Fetch(Refusal::NotFound) => "no such file",
+            Self::Fetch(Refusal::Denied) => "access denied",
+            Self::Fetch(Refusal::BadName) => "invalid file name",
+            Self::Fetch(Refusal::Failed) => "cannot open the file",
+            Self::Fetch(Refusal::TemplateError) => "cannot render the template for this machine",
+            Self::Mode => "the server supports only octet mode",
+            Self::Write => "the server accepts no uploads",
+            Self::UnknownTransfer => "the packet came from a port other than the client's",
         })
     }
 }
@@ -135,23 +137,23 @@ impl fmt::Display for TftpRefusal {
 impl fmt::Display for TftpSilence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed(reason) => return write!(f, "malformed: {reason}"),
-            Self::UnservedInterface => "it came by an interface that we do not serve",
-            Self::Multicast => "it was sent to a group",
-            Self::BadSource => "its source is no client's address",
-            Self::BadSourcePort => "an answer to its port could do harm",
-            Self::UnexpectedPacket => "it is no request and no part of a transfer",
-            Self::WrongPortError => "an ERROR from a port that is not the client's",
-            Self::WrongPortFlood => "too many packets from ports that are not the client's",
-            Self::Duplicate => "its request is being answered already",
-            Self::FileRate => "the client has asked for too many files lately",
-            Self::RequestRate => "the client has asked for too many names lately",
-            Self::ClientTransfers => "the client has as many transfers as it may",
-            Self::MaxTransfers => "there are as many transfers as `max-transfers` allows",
-            Self::OpenFileLimit => "there are as many transfers as the limit of open files allows",
-            Self::NoSocket => "there is no socket for a transfer",
+            Self::Malformed(reason) => return write!(f, "malformed packet: {reason}"),
+            Self::UnservedInterface => "it arrived on an interface that is not served",
+            Self::Multicast => "it was sent to a multicast group",
+            Self::BadSource => "no client can have its source address",
+            Self::BadSourcePort => "a reply to its source port could cause a loop",
+            Self::UnexpectedPacket => "it is neither a request nor part of a transfer",
+            Self::WrongPortError => "an ERROR from a port other than the client's",
+            Self::WrongPortFlood => "too many packets from ports other than the client's",
+            Self::Duplicate => "duplicate of a request that the server is serving",
+            Self::FileRate => "the client requests too many files a second",
+            Self::RequestRate => "the client sends too many requests a second",
+            Self::ClientTransfers => "the client has too many transfers",
+            Self::MaxTransfers => "the maximum number of transfers (`max-transfers`) is reached",
+            Self::OpenFileLimit => "the limit of open files allows no more transfers",
+            Self::NoSocket => "no socket for the transfer",
             Self::SendBufferFull => "the send buffer is full",
-            Self::Stopping => "the server is about to stop",
+            Self::Stopping => "the server is stopping",
         })
     }
 }

@@ -1,85 +1,87 @@
-//! Transfers that give way to a new one where room is short, because any of them may be a forgery: those of which the
-//! client has acknowledged nothing, and where ACKs can be forged, too, all that go slower than an honest client would.
+//! Transfers that may be forgeries, and are therefore evicted when a new one needs room: those whose client has
+//! acknowledged nothing; and, if ACKs can be forged as well, all that are slower than an honest client.
 //!
-//! The one that has acknowledged least gives way first. Each is given time: an honest client acknowledges within
-//! milliseconds, and a crowd of them that asks in the same moment must not drive each other out.
+//! The one with the fewest acknowledged blocks is evicted first. Each has a grace period: an honest client acknowledges
+//! within milliseconds, and many clients that start at once must not evict each other.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Each twice: among all (`None`), and among those of its address.
+/// The transfers that may be evicted. Holds each twice: among all (`None`), and among those of its address.
 #[derive(Debug, Default)]
 pub struct EvictionQueue(BTreeSet<(Option<IpAddr>, EvictionEntry)>);
 
-/// One of them. The order is that of giving way.
+/// A transfer that may be evicted. The order is that of eviction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EvictionEntry {
-    /// 0: nothing was acknowledged; else how often the blocks that were can be halved, and 1. A transfer changes its
-    /// rank a few times and not with each ACK, and the oldest of a rank is the first that may have to go.
+    /// 0 if nothing was acknowledged; else 1 plus the binary logarithm of the acknowledged blocks. So a transfer
+    /// changes its rank a few times, not with each ACK, and the oldest of a rank is the first candidate.
     rank: u32,
     began: Duration,
-    /// Its place.
+    /// Its slot.
     index: usize,
 }
 
-/// From its beginning.
-const FIRST: Duration = Duration::from_secs(1);
+/// Grace period since the start of a transfer.
+const GRACE: Duration = Duration::from_secs(1);
 
-/// For each block. Of 64 transfers of one address, which share 512 KiB a second, each has five of 1468 octets in a
-/// second.
-const A_BLOCK: Duration = Duration::from_millis(250);
+/// Further grace for each acknowledged block. If 64 transfers of one address share 512 KiB a second, each gets five
+/// blocks of 1468 octets in a second.
+const GRACE_PER_BLOCK: Duration = Duration::from_millis(250);
 
-/// A thousand million blocks.
-const LAST_RANK: u32 = 31;
+/// About 10^9 blocks.
+const MAX_RANK: u32 = 31;
 
 impl EvictionEntry {
-    /// `acknowledged`: how many blocks, if anything.
+    /// `acknowledged`: the number of blocks; `None` if the client has sent no ACK.
     pub fn new(acknowledged: Option<u64>, began: Duration, index: usize) -> EvictionEntry {
-        let rank = acknowledged.map_or(0, |blocks| LAST_RANK.min(1 + (u64::BITS - blocks.leading_zeros())));
+        let rank = acknowledged.map_or(0, |blocks| MAX_RANK.min(1 + (u64::BITS - blocks.leading_zeros())));
         EvictionEntry { rank, began, index }
     }
 
-    fn gives_way(&self, now: Duration) -> bool {
-        now >= self.began + FIRST + A_BLOCK * (1 << self.rank >> 1)
+    fn is_past_grace(&self, now: Duration) -> bool {
+        now >= self.began + GRACE + GRACE_PER_BLOCK * (1 << self.rank >> 1)
     }
 }
 
 impl EvictionQueue {
+    /// Adds a transfer of this client address.
     pub fn insert(&mut self, address: IpAddr, entry: EvictionEntry) {
         self.0.extend([(None, entry), (Some(address), entry)]);
     }
 
+    /// Removes a transfer; `entry` must be the one that was inserted.
     pub fn remove(&mut self, address: IpAddr, entry: EvictionEntry) {
         self.0.remove(&(None, entry));
         self.0.remove(&(Some(address), entry));
     }
 
-    /// The place of the one that gives way first, if there is one.
+    /// The slot of the transfer to evict first, if one is past its grace period.
     pub fn first(&self, now: Duration) -> Option<usize> {
         self.first_among(None, now)
     }
 
-    /// The same of those of this address.
+    /// The same among the transfers of one address.
     pub fn first_for(&self, address: IpAddr, now: Duration) -> Option<usize> {
         self.first_among(Some(address), now)
     }
 
-    /// Transfers of this address of which nothing was acknowledged.
+    /// The number of transfers of this address without any ACK.
     pub fn unacknowledged(&self, address: IpAddr) -> usize {
         self.of_rank(Some(address), 0).count()
     }
 
-    fn first_among(&self, whose: Option<IpAddr>, now: Duration) -> Option<usize> {
-        let oldest = (0..=LAST_RANK).filter_map(|rank| self.of_rank(whose, rank).next());
-        oldest.filter(|entry| entry.gives_way(now)).map(|entry| entry.index).next()
+    fn first_among(&self, client: Option<IpAddr>, now: Duration) -> Option<usize> {
+        let oldest = (0..=MAX_RANK).filter_map(|rank| self.of_rank(client, rank).next());
+        oldest.filter(|entry| entry.is_past_grace(now)).map(|entry| entry.index).next()
     }
 
-    /// The oldest comes first.
-    fn of_rank(&self, whose: Option<IpAddr>, rank: u32) -> impl Iterator<Item = &EvictionEntry> {
+    /// The entries of a rank, the oldest first.
+    fn of_rank(&self, client: Option<IpAddr>, rank: u32) -> impl Iterator<Item = &EvictionEntry> {
         let least = EvictionEntry { rank, began: Duration::ZERO, index: 0 };
         let end = EvictionEntry { rank: rank + 1, ..least };
-        self.0.range((whose, least)..(whose, end)).map(|(_, entry)| entry)
+        self.0.range((client, least)..(client, end)).map(|(_, entry)| entry)
     }
 }
 
@@ -94,10 +96,10 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_gives_way_first_of_all_and_of_an_address_once_it_is_a_second_old() {
+    fn the_oldest_is_evicted_first_among_all_and_among_an_address_after_one_second() {
         let [one, two] = addresses();
         let mut all = EvictionQueue::default();
-        // A place that has become free is taken again: the index says nothing of the age.
+        // Slots are reused, so the index does not show the age.
         let each = [(two, 1, 9), (one, 2, 4), (two, 3, 0), (one, 3, 2)]
             .map(|(address, at, index)| (address, EvictionEntry::new(None, at * MS, index)));
         each.into_iter().for_each(|(address, entry)| all.insert(address, entry));
@@ -112,20 +114,20 @@ mod tests {
     }
 
     #[test]
-    fn what_has_acknowledged_least_gives_way_first_and_each_block_is_worth_a_quarter_of_a_second() {
+    fn the_least_acknowledged_is_evicted_first_and_each_block_adds_a_quarter_of_a_second() {
         let [one, _] = addresses();
         for (acknowledged, after) in [(0, 1250), (1, 1500), (2, 2000), (3, 2000), (4, 3000), (1000, 257_000)] {
             let mut all = EvictionQueue::default();
             all.insert(one, EvictionEntry::new(Some(acknowledged), 5 * MS, 7));
             assert_eq!((all.first((after + 4) * MS), all.first((after + 5) * MS)), (None, Some(7)), "{acknowledged}");
             assert_eq!(all.unacknowledged(one), 0);
-            // Whatever is younger and has acknowledged less goes before it, and is passed over for so long.
+            // A younger transfer with fewer ACKs precedes it, but is skipped during its grace period.
             all.insert(one, EvictionEntry::new(None, after * MS, 8));
             assert_eq!(all.first((after + 5) * MS), Some(7));
             assert_eq!(all.first((after + 1000) * MS), Some(8));
         }
         let mut all = EvictionQueue::default();
         all.insert(one, EvictionEntry::new(Some(u64::MAX), Duration::ZERO, 7));
-        assert_eq!(all.first(Duration::from_secs(1_000_000)), None, "at five blocks a second nothing gives way");
+        assert_eq!(all.first(Duration::from_secs(1_000_000)), None, "at five blocks a second nothing is evicted");
     }
 }

@@ -1,34 +1,40 @@
-//! What IPv4 and IPv6 have of the same kind, each under a name of its own.
+//! Socket options and control messages that IPv4 and IPv6 have under different names.
 
 use nix::libc;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, SockaddrStorage, setsockopt, sockopt};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 
+/// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
+    /// IPv4.
     V4,
+    /// IPv6.
     V6,
 }
 
-/// An address of ours that datagrams leave from, with the index of its link where it is nothing without.
+/// The local address from which datagrams are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalAddress {
+    /// The address, without a scope.
     pub address: IpAddr,
-    /// 0 where the address alone says it: a client beyond a router is not always reached by the link that its request
-    /// came by.
+    /// The link of a link-local address, else 0: the route to a client behind a router need not lead through the link
+    /// on which its request arrived.
     link: u32,
 }
 
-/// A [`Source`] as the kernel takes it.
+/// A [`LocalAddress`] in the kernel's form.
 #[derive(Debug)]
 pub enum LocalPacketInfo {
+    /// For IP_PKTINFO.
     V4(libc::in_pktinfo),
+    /// For IPV6_PKTINFO.
     V6(libc::in6_pktinfo),
 }
 
-// `..._PMTUDISC_DONT` leaves the flag off that forbids routers to fragment, which Linux sets otherwise over IPv4: where
-// they cannot say that a packet was too long, the transfer would only stall. Over IPv6 no router fragments; there it
-// means that we do, once one has said so, and that it is no error.
+// `..._PMTUDISC_DONT`: over IPv4 it clears the flag "don't fragment", which Linux sets by default; if routers cannot
+// report that a packet is too long, the transfer would stall. Over IPv6 no router fragments; there it means that this
+// host fragments after a router's report, and that the report is not an error.
 #[derive(Clone)]
 struct MtuDiscover4;
 nix::setsockopt_impl!(
@@ -49,11 +55,12 @@ nix::setsockopt_impl!(
 );
 
 impl Family {
+    /// The family of an address.
     pub fn from_ip(address: IpAddr) -> Family {
         if address.is_ipv6() { Family::V6 } else { Family::V4 }
     }
 
-    /// What is longer than the way is wide is sent in fragments.
+    /// Lets the socket send packets longer than the path MTU, in fragments.
     pub fn allow_fragments(self, socket: &UdpSocket) -> nix::Result<()> {
         match self {
             Family::V4 => setsockopt(socket, MtuDiscover4, &libc::IP_PMTUDISC_DONT),
@@ -61,7 +68,7 @@ impl Family {
         }
     }
 
-    /// Every datagram is to say how it came ([`way`]).
+    /// Requests the destination address and link of each datagram ([`parse_packet_info`]).
     pub fn enable_packet_info(self, socket: &UdpSocket) -> nix::Result<()> {
         match self {
             Family::V4 => setsockopt(socket, sockopt::Ipv4PacketInfo, &true),
@@ -69,7 +76,7 @@ impl Family {
         }
     }
 
-    /// What ICMP says is to be told ([`says_refused`]) even though the socket is not connected.
+    /// Queues ICMP errors ([`is_port_unreachable`]), although the socket is not connected.
     pub fn enable_error_queue(self, socket: &UdpSocket) -> nix::Result<()> {
         match self {
             Family::V4 => setsockopt(socket, sockopt::Ipv4RecvErr, &true),
@@ -78,17 +85,17 @@ impl Family {
     }
 }
 
-/// Room for [`way`].
+/// A buffer for the control message of [`parse_packet_info`].
 pub fn packet_info_space() -> Vec<u8> {
     nix::cmsg_space!(libc::in6_pktinfo)
 }
 
-/// Room for [`says_refused`].
+/// A buffer for the control message of [`is_port_unreachable`].
 pub fn error_queue_space() -> Vec<u8> {
     nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6)
 }
 
-/// Where a datagram was sent to, and the index of the link that it came by.
+/// The destination address of a datagram, and the index of the link on which it arrived.
 pub fn parse_packet_info(control: ControlMessageOwned) -> Option<(IpAddr, u32)> {
     match control {
         ControlMessageOwned::Ipv4PacketInfo(info) => {
@@ -101,7 +108,7 @@ pub fn parse_packet_info(control: ControlMessageOwned) -> Option<(IpAddr, u32)> 
     }
 }
 
-/// Whether this is the report that a port is closed.
+/// Whether this ICMP error reports a closed port.
 pub fn is_port_unreachable(control: ControlMessageOwned) -> bool {
     match control {
         ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _) => {
@@ -111,19 +118,20 @@ pub fn is_port_unreachable(control: ControlMessageOwned) -> bool {
     }
 }
 
-/// The other end; a link-local address comes with the index of the link.
+/// The peer's address; that of a link-local address includes the index of the link.
 pub fn peer_address(address: SockaddrStorage) -> Option<SocketAddr> {
     let v4 = address.as_sockaddr_in().map(|address| SocketAddrV4::from(*address).into());
     v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddrV6::from(*address).into()))
 }
 
 impl LocalAddress {
-    /// `link` is that by which somebody has written to the address.
+    /// `link` is the link on which a packet to the address arrived.
     pub fn new(address: IpAddr, link: u32) -> LocalAddress {
         let needs_link = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
         LocalAddress { address, link: if needs_link { link } else { 0 } }
     }
 
+    /// The address with this port.
     pub fn with_port(self, port: u16) -> SocketAddr {
         match self.address {
             IpAddr::V4(address) => SocketAddrV4::new(address, port).into(),
@@ -131,6 +139,7 @@ impl LocalAddress {
         }
     }
 
+    /// Makes a datagram leave from this address, on a socket that is not bound to it.
     pub fn packet_info(self) -> LocalPacketInfo {
         match self.address {
             IpAddr::V4(address) => LocalPacketInfo::V4(libc::in_pktinfo {
@@ -147,6 +156,7 @@ impl LocalAddress {
 }
 
 impl LocalPacketInfo {
+    /// As a control message for `sendmsg`.
     pub fn control_message(&self) -> ControlMessage<'_> {
         match self {
             LocalPacketInfo::V4(info) => ControlMessage::Ipv4PacketInfo(info),

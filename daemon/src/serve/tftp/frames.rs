@@ -1,7 +1,7 @@
-//! DATA packets, laid out one behind the other as they go out.
+//! A buffer of consecutive DATA packets, ready to send.
 //!
-//! The payloads are read in between the headers, many blocks with one system call, so that a block or a whole window
-//! is sent as one plain piece of memory.
+//! Payloads are read to their places between the headers, many blocks with one system call. A block, or a whole window,
+//! is then one slice of memory.
 
 use crate::files::{ServedContent, Opened};
 use nix::sys::uio::preadv;
@@ -11,52 +11,56 @@ use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
 
+/// The DATA packets of one transfer that are read ahead.
 #[derive(Debug)]
 pub struct Frames {
     opened: Opened,
-    /// Header and full payload.
+    /// Length of a header and a full payload.
     stride: usize,
-    /// Blocks of a window.
+    /// Blocks in a window.
     window: usize,
-    /// Blocks that were read at once.
-    most: usize,
-    /// Allocated with the first block: an unanswered OACK costs none.
+    /// Maximum number of blocks in one read.
+    max_blocks: usize,
+    /// Allocated with the first block: an OACK without a reply costs no buffer.
     buffer: Vec<u8>,
-    /// The blocks in the buffer.
+    /// The first block in the buffer, and the number of blocks.
     first: u64,
     count: u64,
 }
 
-/// What all transfers read ahead together, and how many they are.
+/// The memory for reading ahead that all transfers share.
 #[derive(Debug, Default)]
 pub struct ReadAhead {
     held: usize,
+    /// The number of transfers.
     pub transfers: usize,
 }
 
-/// Octets that are read ahead for one transfer. Smaller costs system calls, larger costs memory.
-const FOR_ONE: usize = 64 << 10;
+/// Octets to read ahead for one transfer. Fewer cost system calls, more cost memory.
+const MAX_PER_TRANSFER: usize = 64 << 10;
 
-/// Octets that are read ahead for all. In a boot storm each transfer has its share: 64 KiB up to 2048 of them, one
-/// window of EDK2 for 22,000. A single block is always had, whatever the others hold.
-const FOR_ALL: usize = 128 << 20;
+/// Octets to read ahead for all transfers. In a boot storm each has a share: 64 KiB for up to 2048 transfers, one
+/// window of EDK2 for 22,000. A transfer always has room for a single block.
+const MAX_TOTAL: usize = 128 << 20;
 
-/// `UIO_MAXIOV`: the kernel takes no more pieces in one call.
-const MOST_PIECES: usize = 1024;
+/// `UIO_MAXIOV`: the kernel's maximum of buffers in one call.
+const MAX_PIECES: usize = 1024;
 
 impl Frames {
+    /// An empty buffer for this transfer of a file.
     pub fn new(opened: Opened, transfer: &Transfer) -> Frames {
         let stride = DATA_HEADER_LENGTH + usize::from(transfer.blksize());
         let window = usize::from(transfer.windowsize());
-        Frames { opened, stride, window, most: 0, buffer: Vec::new(), first: 0, count: 0 }
+        Frames { opened, stride, window, max_blocks: 0, buffer: Vec::new(), first: 0, count: 0 }
     }
 
+    /// Octets from the start of one packet to the start of the next.
     pub fn stride(&self) -> usize {
         self.stride
     }
 
-    /// Frames from this block on: at least one, at most `count`, and no more than are read at once. Only the last block
-    /// of the file is shorter than the others. Fails if the file was written to since it was opened.
+    /// Returns packets from this block on: at least one, at most `count`, and at most as many as one read brings. Only
+    /// the last block of the file is shorter. Fails if the file has changed since it was opened.
     pub fn packets_from(
         &mut self,
         transfer: &Transfer,
@@ -65,9 +69,9 @@ impl Frames {
         read_ahead: &mut ReadAhead,
     ) -> io::Result<&[u8]> {
         let held = self.first..self.first + self.count;
-        // Whatever is missing at the end of a window makes a new start at its beginning: it goes out as one piece.
-        let whole = block + count.min(self.most as u64) <= held.end;
-        if !held.contains(&block) || !whole {
+        // If the end of a window is missing, reads again from its beginning, to send the window as one slice.
+        let is_complete = block + count.min(self.max_blocks as u64) <= held.end;
+        if !held.contains(&block) || !is_complete {
             self.make_room(transfer, block, read_ahead);
             self.read(transfer, block)?;
         }
@@ -78,23 +82,23 @@ impl Frames {
         Ok(&self.buffer[index * self.stride..end])
     }
 
-    /// What is held is given up.
+    /// Frees the buffer.
     pub fn release(&mut self, read_ahead: &mut ReadAhead) {
         read_ahead.held -= self.buffer.capacity();
         self.buffer = Vec::new();
         self.count = 0;
     }
 
-    /// Sizes the buffer for what is read next: less than last time if the transfers have become more, and no more than
-    /// there is left of the file. A client that has acknowledged nothing may be a forgery: it gets a single block.
+    /// Sizes the buffer for the next read: smaller if the number of transfers has grown, and no larger than the rest of
+    /// the file. A client that has acknowledged nothing may be forged: it gets a single block.
     fn make_room(&mut self, transfer: &Transfer, first: u64, read_ahead: &mut ReadAhead) {
         self.count = 0;
         read_ahead.held -= self.buffer.capacity();
         let room = if transfer.is_confirmed() { read_ahead.room() } else { 0 };
-        let most = (room / self.stride).clamp(1, MOST_PIECES);
-        // Whole windows: an ACK for one then never leaves half a window to be read again.
-        self.most = if most > self.window { most - most % self.window } else { most };
-        let size = (transfer.last_block() - first + 1).min(self.most as u64) as usize * self.stride;
+        let max_blocks = (room / self.stride).clamp(1, MAX_PIECES);
+        // Whole windows, so that an ACK never leaves half a window to be read again.
+        self.max_blocks = if max_blocks > self.window { max_blocks - max_blocks % self.window } else { max_blocks };
+        let size = (transfer.last_block() - first + 1).min(self.max_blocks as u64) as usize * self.stride;
         if self.buffer.capacity() < size || self.buffer.capacity() > room.max(size) {
             self.buffer = Vec::with_capacity(size);
         }
@@ -126,9 +130,9 @@ impl Frames {
 }
 
 impl ReadAhead {
-    /// What one transfer more may hold.
+    /// The octets that a transfer may hold.
     fn room(&self) -> usize {
-        FOR_ONE.min(FOR_ALL / self.transfers.max(1)).min(FOR_ALL.saturating_sub(self.held))
+        MAX_PER_TRANSFER.min(MAX_TOTAL / self.transfers.max(1)).min(MAX_TOTAL.saturating_sub(self.held))
     }
 }
 
@@ -142,12 +146,12 @@ fn copy(text: &[u8], offset: usize, pieces: &mut [IoSliceMut<'_>]) {
 }
 
 fn read_exactly(file: &File, mut offset: u64, pieces: &mut [IoSliceMut<'_>]) -> io::Result<()> {
-    let wanted: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let expected: usize = pieces.iter().map(|piece| piece.len()).sum();
     let start = i64::try_from(offset).map_err(io::Error::other)?;
-    if preadv(file, pieces, start)? == wanted {
+    if preadv(file, pieces, start)? == expected {
         return Ok(());
     }
-    // Shorter than its size, or a file system that gives less at a time: piece by piece one sees which.
+    // The file is too short, or the file system returns less at a time: reading piece by piece shows which.
     for piece in pieces {
         file.read_exact_at(piece, offset)?;
         offset += piece.len() as u64;
@@ -165,7 +169,7 @@ mod tests {
 
     const LIMITS: TransferLimits = TransferLimits { block: 1468, window: MAX_WINDOW, forgeable: false };
 
-    /// A transfer of this text, with blocks of 1024 octets and this window, that the client has acknowledged.
+    /// A transfer of this text with blocks of 1024 octets and this window, whose OACK the client has acknowledged.
     fn opened(text: &Arc<[u8]>, window: &str) -> (Transfer, Frames) {
         let mut area = Vec::new();
         TftpOptions::write(b"blksize", b"1024", &mut area);
@@ -182,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_all_transfers_hold_is_bounded_and_comes_to_be_shared() {
+    fn the_memory_of_all_transfers_is_bounded_and_shared_evenly() {
         let text = text();
         let mut all = ReadAhead::default();
         let mut running = Vec::new();
@@ -190,29 +194,29 @@ mod tests {
             let (transfer, mut frames) = opened(&text, "4");
             all.transfers = transfers;
             frames.packets_from(&transfer, 1, 4, &mut all).unwrap();
-            assert!(all.held <= FOR_ALL + transfers * frames.stride());
+            assert!(all.held <= MAX_TOTAL + transfers * frames.stride());
             running.push((transfer, frames));
         }
-        assert!(all.held > FOR_ALL * 9 / 10, "memory that is there is used");
+        assert!(all.held > MAX_TOTAL * 9 / 10, "available memory is used");
         let held = |frames: &Frames| frames.buffer.capacity();
-        assert!(held(&running[0].1) > 60_000 && held(&running[2999].1) < 1100, "the last come to a full house");
+        assert!(held(&running[0].1) > 60_000 && held(&running[2999].1) < 1100, "the last find no memory left");
         for block in [70, 140] {
             for (transfer, frames) in &mut running {
                 frames.packets_from(transfer, block, 4, &mut all).unwrap();
             }
         }
-        assert!(all.held <= FOR_ALL);
+        assert!(all.held <= MAX_TOTAL);
         for (_, frames) in &running {
-            assert!((40_000..45_000).contains(&held(frames)), "all have their share, not {}", held(frames));
+            assert!((40_000..45_000).contains(&held(frames)), "not an even share: {}", held(frames));
         }
         running.iter_mut().for_each(|(_, frames)| frames.release(&mut all));
         assert_eq!(all.held, 0);
     }
 
     #[test]
-    fn a_full_house_changes_nothing_of_what_is_sent() {
+    fn lack_of_memory_does_not_change_the_packets() {
         let text = text();
-        for held in [0, FOR_ALL - 5000, FOR_ALL] {
+        for held in [0, MAX_TOTAL - 5000, MAX_TOTAL] {
             let mut all = ReadAhead { held, transfers: 1 };
             let (transfer, mut frames) = opened(&text, "64");
             let (mut block, mut got) = (1, Vec::new());
@@ -230,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_acknowledged_nothing_is_given_no_more_memory_than_for_one_block() {
+    fn a_client_that_has_acknowledged_nothing_gets_memory_for_one_block() {
         let text = text();
         let request = TftpRequest { name: b"x", mode: b"octet", options: TftpOptions::default() };
         let transfer = Transfer::new(&request, text.len() as u64, LIMITS, Duration::ZERO);

@@ -1,7 +1,7 @@
-//! What one client address may ask for.
+//! Limits for one client address.
 //!
-//! Two rates, one behind the other. Any request counts as a name; one whose name leads to something, or is refused for
-//! another reason than that it leads nowhere, counts as a file, too. Nothing that is said later gives it back.
+//! There are two rate limits. Every request counts towards the first. A request for a file that exists, or one refused
+//! for another reason than a missing file, counts towards the second as well. Nothing gives a token back.
 
 use proxydhcpd_core::bounded_cache::{TokenBucket, BoundedCache};
 use std::collections::HashMap;
@@ -10,104 +10,113 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// So many at once, and then so many a second.
+/// A rate limit: a burst, and then so many a second.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimit {
     burst: u32,
     per_second: u32,
 }
 
-/// Files. A whole boot has to fit into the burst, or it is held up: EDK2 asks twice for its loader, iPXE once for each
-/// of three or four files, shim and a signed GRUB half a dozen times, Windows' loader for some forty small files in a
-/// second. Most of all wants a GRUB that loads its modules by TFTP: 41 of them with a graphical menu (the closure of
-/// 2.06's `moddep.lst`), 4 lists, font, theme, configuration, kernel and initrd. That many answers are no gift to
-/// whoever asks in another's name: each is at most three packets of 544 octets before somebody acknowledges one.
+/// Files. The burst must cover a whole boot, or the limit delays it: EDK2 requests its loader twice, iPXE requests
+/// three or four files, shim and a signed GRUB half a dozen, Windows' loader some forty small files in a second. The
+/// maximum is a GRUB that loads its modules by TFTP: 41 of them with a graphical menu (the closure of 2.06's
+/// `moddep.lst`), 4 lists, font, theme, configuration, kernel and initrd. To a forger of the address such a burst is of
+/// little use: each reply has at most three packets of 544 octets before the first ACK.
 const FILES: RateLimit = RateLimit { burst: 64, per_second: 3 };
 
-/// Names, whether there or not. Loaders try name after name until one exists: the Raspberry Pi every file below its
-/// serial number first, GRUB and PXELINUX a dozen configurations, a language, lists of modules, as fast as they hear
-/// that there is none. A miss costs us one system call more than it takes to send its answer, which is shorter than a
-/// request and 32 octets, so the rate need only keep one client from taking the whole server.
-const NAMES: RateLimit = RateLimit { burst: 256, per_second: 32 };
+/// Requests, whether the file exists or not. Loaders try file after file until one exists: the Raspberry Pi first tries
+/// every file below its serial number; GRUB and PXELINUX try a dozen configurations, a language, lists of modules, as
+/// fast as the ERRORs arrive. A missing file costs the server one system call more than sending the ERROR, which is at
+/// most 32 octets longer than the request. So the limit need only keep one client from using the whole server.
+const REQUESTS: RateLimit = RateLimit { burst: 256, per_second: 32 };
 
-/// Packets from foreign ports that one transfer answers. Such a packet is a rare accident, and its source may be
-/// forged.
+/// ERRORs that one transfer sends to ports other than its client's. A packet from such a port is a rare accident, and
+/// its source may be forged.
 pub const WRONG_PORT_ERRORS: RateLimit = RateLimit { burst: 16, per_second: 3 };
 
-/// Octets of DATA a second, headers of UDP and IPv4 included, to an address of which nothing is known from a port that
-/// everybody knows. Who forges the address can acknowledge block by block without having seen one; a machine that
-/// really is there loads a loader in one to two seconds, and thirty behind one address in a minute.
-pub const STRANGERS: RateLimit = RateLimit { burst: 64 << 10, per_second: 512 << 10 };
+/// Octets of DATA a second, headers of UDP and IPv4 included, to an unverified client from a port that is easy to
+/// guess. A forger of its address can acknowledge block by block without seeing one; a real machine loads a loader in
+/// one to two seconds, and thirty behind one address in a minute.
+pub const UNVERIFIED_OCTETS: RateLimit = RateLimit { burst: 64 << 10, per_second: 512 << 10 };
 
-/// Transfers at the same time that the client has acknowledged nothing of: thirty machines behind one address may ask
-/// in the same moment.
+/// Simultaneous transfers of an address without any ACK: thirty machines behind one address may start at once.
 pub const MAX_UNACKNOWLEDGED: usize = 32;
 
-/// Transfers at the same time: thirty machines behind one address and twice that. Where there is room for few in all,
-/// an eighth of them.
-const TRANSFERS: RangeInclusive<usize> = 16..=64;
+/// Simultaneous transfers of an address: twice as many as thirty machines behind it. If the total is small, an eighth
+/// of the total.
+const MAX_TRANSFERS: RangeInclusive<usize> = 16..=64;
 
-/// Addresses whose rates are remembered: about a megabyte. Whoever has been pushed out is a stranger again.
-const ADDRESSES: usize = 16_384;
+/// Addresses whose rates are remembered, in about a megabyte. A forgotten address is unverified again.
+const MAX_ADDRESSES: usize = 16_384;
 
+/// The limits of all client addresses.
 #[derive(Debug)]
 pub struct ClientLimits {
-    asked: BoundedCache<IpAddr, Asked>,
-    /// Those that have one: as many as there are transfers, at most.
+    usage: BoundedCache<IpAddr, AddressUsage>,
+    /// The number of transfers of each address that has any.
     transfers: HashMap<IpAddr, usize>,
-    /// That one address may have at a time.
-    most: usize,
+    /// Maximum for one address.
+    max_transfers: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Asked {
-    names: TokenBucket,
+struct AddressUsage {
+    requests: TokenBucket,
     files: TokenBucket,
     octets: TokenBucket,
-    /// It has acknowledged something, so somebody is there.
+    /// A packet was acknowledged, so the client exists.
     has_acknowledged: bool,
 }
 
 impl ClientLimits {
-    /// `transfers`: as many as there can be in all.
+    /// `transfers`: the maximum of all addresses together.
     pub fn new(transfers: usize) -> ClientLimits {
-        let most = (transfers / 8).clamp(*TRANSFERS.start(), *TRANSFERS.end());
-        ClientLimits { asked: BoundedCache::new(ADDRESSES, RandomState::new().hash_one(0)), transfers: HashMap::new(), most }
+        let max_transfers = (transfers / 8).clamp(*MAX_TRANSFERS.start(), *MAX_TRANSFERS.end());
+        ClientLimits {
+            usage: BoundedCache::new(MAX_ADDRESSES, RandomState::new().hash_one(0)),
+            transfers: HashMap::new(),
+            max_transfers,
+        }
     }
 
-    /// Whether a name may be looked up. Counts it.
+    /// Takes a token for a request. False: the address exceeds its limit.
     pub fn take_request(&mut self, address: IpAddr, now: Duration) -> bool {
-        self.take(address, now, |asked| NAMES.take(&mut asked.names, now))
+        self.take(address, now, |usage| REQUESTS.take(&mut usage.requests, now))
     }
 
-    /// Whether a file may be sent, or refused. Counts it.
+    /// Takes a token for a file that is sent or refused. False: the address exceeds its limit.
     pub fn take_file(&mut self, address: IpAddr, now: Duration) -> bool {
-        self.take(address, now, |asked| FILES.take(&mut asked.files, now))
+        self.take(address, now, |usage| FILES.take(&mut usage.files, now))
     }
 
-    /// Whether so many octets may go to a stranger now. Counts them.
+    /// Takes tokens for octets that are sent to an unverified client. False: the address exceeds its limit.
     pub fn take_octets(&mut self, address: IpAddr, octets: usize, now: Duration) -> bool {
-        self.take(address, now, |asked| {
-            asked.octets.take_many(octets as u32, STRANGERS.burst, STRANGERS.per_second, millis(now))
+        self.take(address, now, |usage| {
+            usage.octets.take_many(octets as u32, UNVERIFIED_OCTETS.burst, UNVERIFIED_OCTETS.per_second, millis(now))
         })
     }
 
+    /// Records that a client at this address has acknowledged a packet.
     pub fn set_acknowledged(&mut self, address: IpAddr, now: Duration) {
-        self.take(address, now, |asked| asked.has_acknowledged = true);
+        self.take(address, now, |usage| usage.has_acknowledged = true);
     }
 
+    /// Whether a client at this address has acknowledged a packet.
     pub fn has_acknowledged(&self, address: IpAddr) -> bool {
-        self.asked.get(address).is_some_and(|asked| asked.has_acknowledged)
+        self.usage.get(address).is_some_and(|usage| usage.has_acknowledged)
     }
 
+    /// Whether the address may have another transfer.
     pub fn can_start_transfer(&self, address: IpAddr) -> bool {
-        self.transfers.get(&address).is_none_or(|&transfers| transfers < self.most)
+        self.transfers.get(&address).is_none_or(|&transfers| transfers < self.max_transfers)
     }
 
+    /// Counts a transfer that has started.
     pub fn transfer_started(&mut self, address: IpAddr) {
         *self.transfers.entry(address).or_insert(0) += 1;
     }
 
+    /// Counts a transfer that has ended.
     pub fn transfer_ended(&mut self, address: IpAddr) {
         if let Some(transfers) = self.transfers.get_mut(&address) {
             *transfers -= 1;
@@ -117,22 +126,24 @@ impl ClientLimits {
         }
     }
 
-    fn take<T>(&mut self, address: IpAddr, now: Duration, take: impl FnOnce(&mut Asked) -> T) -> T {
-        let stranger = Asked {
-            names: NAMES.full_bucket(now),
+    fn take<T>(&mut self, address: IpAddr, now: Duration, take: impl FnOnce(&mut AddressUsage) -> T) -> T {
+        let unknown = AddressUsage {
+            requests: REQUESTS.full_bucket(now),
             files: FILES.full_bucket(now),
-            octets: STRANGERS.full_bucket(now),
+            octets: UNVERIFIED_OCTETS.full_bucket(now),
             has_acknowledged: false,
         };
-        self.asked.update(address, millis(now), stranger, take)
+        self.usage.update(address, millis(now), unknown, take)
     }
 }
 
 impl RateLimit {
+    /// A full token bucket.
     pub fn full_bucket(self, now: Duration) -> TokenBucket {
         TokenBucket::full(self.burst, millis(now))
     }
 
+    /// Takes a token, if there is one.
     pub fn take(self, bucket: &mut TokenBucket, now: Duration) -> bool {
         bucket.take(self.burst, self.per_second, millis(now))
     }
@@ -149,7 +160,7 @@ mod tests {
 
     const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 107));
 
-    /// How often in these milliseconds, asked once in each.
+    /// Tries once in each of these milliseconds, and counts the successes.
     fn count(millis: std::ops::Range<u64>, mut may: impl FnMut(Duration) -> bool) -> usize {
         millis.filter(|&at| may(Duration::from_millis(at))).count()
     }
@@ -161,13 +172,13 @@ mod tests {
         assert_eq!((0..1000).filter(|_| clients.take_file(CLIENT, now)).count(), 64);
         assert_eq!(count(1..10_001, |now| clients.take_file(CLIENT, now)), 30);
         assert_eq!(count(10_001..70_001, |now| clients.take_file(CLIENT, now)), 180);
-        // A minute of rest, and the next boot finds the burst again; no more than that is saved up.
+        // After a rest the next boot has the whole burst, and no more than that.
         let later = Duration::from_secs(3600);
         assert_eq!((0..1000).filter(|_| clients.take_file(CLIENT, later)).count(), 64);
     }
 
     #[test]
-    fn names_have_a_rate_of_their_own() {
+    fn requests_have_a_separate_rate_limit() {
         let mut clients = ClientLimits::new(1000);
         let now = Duration::ZERO;
         while clients.take_file(CLIENT, now) {}
@@ -176,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn one_client_does_not_pay_for_another() {
+    fn clients_have_separate_limits() {
         let mut clients = ClientLimits::new(1000);
         let now = Duration::ZERO;
         while clients.take_file(CLIENT, now) {}
@@ -184,10 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_64_transfers_and_an_eighth_where_there_are_few_but_16() {
-        for (transfers, most) in [(100_000, 64), (512, 64), (256, 32), (64, 16), (1, 16)] {
+    fn an_address_has_an_eighth_of_all_transfers_but_at_least_16_and_at_most_64() {
+        for (transfers, max_transfers) in [(100_000, 64), (512, 64), (256, 32), (64, 16), (1, 16)] {
             let mut clients = ClientLimits::new(transfers);
-            for _ in 0..most {
+            for _ in 0..max_transfers {
                 assert!(clients.can_start_transfer(CLIENT));
                 clients.transfer_started(CLIENT);
             }
@@ -198,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_sent_half_a_mebibyte_a_second() {
+    fn an_unverified_client_gets_half_a_mebibyte_a_second() {
         let mut clients = ClientLimits::new(1000);
         let sent = |clients: &mut ClientLimits, millis| count(millis, |now| clients.take_octets(CLIENT, 1500, now)) * 1500;
         assert!(sent(&mut clients, 0..1) <= 1500);
@@ -206,11 +217,14 @@ mod tests {
             (0..100_000).filter(|&tenth| clients.take_octets(CLIENT, 1500, Duration::from_micros(tenth * 100)));
         let octets = ten_seconds.count() * 1500;
         assert!((10 * 524_288 - 1500..=10 * 524_288 + 65_536 + 1500).contains(&octets), "{octets}");
-        assert!(clients.take_octets(IpAddr::from([192, 0, 2, 108]), 1500, Duration::ZERO), "each has its own");
+        assert!(
+            clients.take_octets(IpAddr::from([192, 0, 2, 108]), 1500, Duration::ZERO),
+            "addresses have separate limits"
+        );
     }
 
     #[test]
-    fn who_has_acknowledged_something_is_known() {
+    fn an_ack_makes_an_address_known() {
         let mut clients = ClientLimits::new(1000);
         clients.take_request(CLIENT, Duration::ZERO);
         assert!(!clients.has_acknowledged(CLIENT));
@@ -219,14 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn strangers_push_nobody_out_who_has_a_transfer() {
+    fn many_new_addresses_do_not_displace_one_with_transfers() {
         let mut clients = ClientLimits::new(1000);
         (0..64).for_each(|_| clients.transfer_started(CLIENT));
-        for address in 0..2 * ADDRESSES as u32 {
+        for address in 0..2 * MAX_ADDRESSES as u32 {
             assert!(clients.take_request(IpAddr::V4(address.into()), Duration::ZERO));
         }
         assert!(!clients.can_start_transfer(CLIENT));
         (0..64).for_each(|_| clients.transfer_ended(CLIENT));
-        assert!(clients.transfers.is_empty(), "what is held ends with the transfers");
+        assert!(clients.transfers.is_empty(), "entries end with the transfers");
     }
 }

@@ -1,4 +1,4 @@
-//! The sockets that hear requests: there from the start, or from when their port became free.
+//! The sockets that receive requests: open from the start, or since their port became free.
 
 use super::TftpSettings;
 use super::family::{Family, LocalAddress, peer_address, packet_info_space, parse_packet_info};
@@ -12,79 +12,84 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, OnceLock};
 
-/// Those of each family, which the thread that serves waits for.
+/// The sockets of both families, shared with the thread that serves.
 #[derive(Debug)]
 pub struct TftpListeners {
+    /// The epoll set in which the thread waits.
     pub epoll: Epoll,
-    /// Of the thread that serves.
+    /// The thread's heartbeat.
     pub heartbeat: Arc<Heartbeat>,
     v4: OnceLock<TftpListener>,
     v6: OnceLock<TftpListener>,
 }
 
-/// Those of one family.
+/// The sockets of one family.
 #[derive(Debug)]
 pub struct TftpListener {
+    /// Receives requests, and sends for transfers without a socket.
     pub request_socket: TftpSocket,
-    /// Sends what is no transfer, as RFC 1350 wants it: from a port of its own. `None` where the firewall may not let
-    /// that through.
+    /// Sends ERRORs outside of transfers from another port, as RFC 1350 section 4 requires. `None` if a firewall may
+    /// block that port.
     refuser: Option<TftpSocket>,
 }
 
-/// Hears what is sent to the port, and by which link and to which address.
+/// A socket that many clients share; it reports the link and the destination address of each datagram.
 #[derive(Debug)]
 pub struct TftpSocket {
     family: Family,
     socket: UdpSocket,
 }
 
-/// How a datagram came.
+/// The addresses of a received datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct DatagramInfo {
+    /// The source.
     pub client: SocketAddr,
-    /// Where it was sent to, which may be a broadcast address or a group.
+    /// The destination, which may be a broadcast or multicast address.
     pub to: IpAddr,
-    /// Index of the link that it came by.
+    /// Index of the link on which it arrived.
     pub link: u32,
 }
 
-/// What epoll knows the listeners by; everything below is a session.
+/// The epoll data of the IPv4 listener; the data of a session is its index.
 pub const LISTENER4: u64 = u64::MAX;
+/// The epoll data of the IPv6 listener.
 pub const LISTENER6: u64 = u64::MAX - 1;
-/// What only wakes the thread that waits.
+/// The epoll data of the heartbeat, which only wakes the thread.
 pub const WAKE: u64 = u64::MAX - 3;
 
-/// What a busy port holds for us in a boot storm: some thousand requests.
+/// Receive buffer of the request port: some thousand requests of a boot storm.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
-/// What waits to be sent from a socket that many clients share, if the kernel lets us have it: `net.core.wmem_max`
-/// holds for those without CAP_NET_ADMIN.
+/// Send buffer of a socket that many clients share, as far as the kernel permits: without CAP_NET_ADMIN at most
+/// `net.core.wmem_max`.
 const SEND_BUFFER: usize = 4 << 20;
 
-// How much of its buffers a socket has used (Linux 4.12): the kernel's `SK_MEMINFO_...`, of which we want the first
-// four.
+// SO_MEMINFO (Linux 4.12): how much of its buffers a socket uses. The option reads the first four of the kernel's
+// `SK_MEMINFO_...` values.
 #[derive(Clone, Copy)]
 struct MemInfo;
 const SO_MEMINFO: libc::c_int = 55;
-const WAITING: usize = 2;
-const SEND_BUFFER_OF: usize = 3;
+const SEND_BUFFER_USED: usize = 2;
+const SEND_BUFFER_SIZE: usize = 3;
 nix::getsockopt_impl!(MemInfo, libc::SOL_SOCKET, SO_MEMINFO, [u32; 4], sockopt::GetStruct<[u32; 4]>);
 
-/// On this wildcard address.
+/// Opens the sockets of one family, bound to the wildcard address `any`.
 pub fn bind(any: IpAddr, settings: &TftpSettings) -> io::Result<TftpListener> {
-    let one_port = settings.single_port || settings.ports.is_some();
-    let refuser = if one_port { None } else { Some(TftpSocket::bind(any, 0)?) };
+    let is_firewalled = settings.single_port || settings.ports.is_some();
+    let refuser = if is_firewalled { None } else { Some(TftpSocket::bind(any, 0)?) };
     Ok(TftpListener { request_socket: TftpSocket::bind(any, settings.port)?, refuser })
 }
 
 impl TftpListeners {
+    /// An epoll set without sockets.
     pub fn new() -> io::Result<TftpListeners> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let pulse = Arc::new(Heartbeat::new("TFTP", &epoll, WAKE)?);
         Ok(TftpListeners { epoll, heartbeat: pulse, v4: OnceLock::new(), v6: OnceLock::new() })
     }
 
-    /// From now on these are heard, too. The first of a family stay.
+    /// Adds the sockets of a family, unless it already has some.
     pub fn add(&self, sockets: TftpListener) -> io::Result<()> {
         let (place, name) = match sockets.family() {
             Family::V4 => (&self.v4, LISTENER4),
@@ -94,6 +99,7 @@ impl TftpListeners {
         Ok(self.epoll.add(&sockets.request_socket.socket, EpollEvent::new(EpollFlags::EPOLLIN, name))?)
     }
 
+    /// The sockets of a family, if they are open.
     pub fn for_family(&self, family: Family) -> Option<&TftpListener> {
         match family {
             Family::V4 => self.v4.get(),
@@ -101,21 +107,24 @@ impl TftpListeners {
         }
     }
 
-    /// The listener that a client has written to.
+    /// The request socket of the client's family.
     pub fn for_client(&self, client: SocketAddr) -> Option<&TftpSocket> {
         self.for_family(Family::from_ip(client.ip())).map(|sockets| &sockets.request_socket)
     }
 }
 
 impl TftpListener {
+    /// The address family.
     pub fn family(&self) -> Family {
         self.request_socket.family
     }
 
+    /// The port for requests.
     pub fn port(&self) -> io::Result<u16> {
         Ok(self.request_socket.socket.local_addr()?.port())
     }
 
+    /// The socket for ERRORs outside of transfers.
     pub fn error_socket(&self) -> &TftpSocket {
         self.refuser.as_ref().unwrap_or(&self.request_socket)
     }
@@ -126,7 +135,7 @@ impl TftpSocket {
         let (address, family) = (SocketAddr::new(any, port), Family::from_ip(any));
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
         if family == Family::V6 {
-            // The port of IPv4 is another socket's.
+            // Another socket serves IPv4.
             socket.set_only_v6(true)?;
         }
         socket.bind(&address.into())?;
@@ -140,7 +149,7 @@ impl TftpSocket {
         Ok(TftpSocket { family, socket })
     }
 
-    /// Takes a datagram, if there is one that says how it came.
+    /// Receives a datagram with its addresses, if there is one.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> Option<(DatagramInfo, &'a [u8])> {
         let mut control = packet_info_space();
         let mut pieces = [IoSliceMut::new(buffer)];
@@ -153,15 +162,14 @@ impl TftpSocket {
         Some((DatagramInfo { client, to, link }, &buffer[..length]))
     }
 
-    /// Whether a datagram may be added for an address that may not exist. On a link it waits for up to three seconds
-    /// for an answer to ARP and takes room in the buffer as long; half of that is kept for clients who are known to be
-    /// there.
+    /// Whether the send buffer has room for a datagram to an address that may not exist. Such a datagram can occupy the
+    /// buffer for three seconds, while ARP gets no reply; half of the buffer is reserved for clients known to exist.
     pub fn has_room_for_unverified(&self) -> bool {
-        getsockopt(&self.socket, MemInfo).is_ok_and(|info| info[WAITING] < info[SEND_BUFFER_OF] / 2)
+        getsockopt(&self.socket, MemInfo).is_ok_and(|info| info[SEND_BUFFER_USED] < info[SEND_BUFFER_SIZE] / 2)
     }
 
-    /// Sends one datagram from this address of ours, which the socket is not bound to; or several that lie one behind
-    /// the other, each `segment` long but the last.
+    /// Sends one datagram from the local address `from`, to which the socket is not bound; or several consecutive ones,
+    /// each `segment` octets long except the last.
     pub fn send(
         &self,
         octets: &[u8],

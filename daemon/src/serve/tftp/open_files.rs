@@ -1,4 +1,4 @@
-//! The files that transfers have open: each once, however many machines load it.
+//! The files that transfers have open: each file once, however many machines load it.
 
 use crate::files::{ServedContent, Opened};
 use std::collections::HashMap;
@@ -6,12 +6,12 @@ use std::fs::File;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
-/// Holds nothing open itself.
+/// The open files by their identity; the table itself keeps none open.
 #[derive(Debug, Default)]
 pub struct OpenFiles(HashMap<FileIdentity, Weak<File>>);
 
-/// As long as a file is open, its device and inode are no other file's. Time and size stand beside them for overlayfs,
-/// where a file that was changed has its old inode and is nevertheless another one than that which is open.
+/// The identity of an open file. While it is open, its device and inode belong to no other file. Time and size are
+/// added for overlayfs, where a changed file keeps its inode but is not the open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileIdentity {
     device: u64,
@@ -21,8 +21,8 @@ pub struct FileIdentity {
 }
 
 impl OpenFiles {
-    /// The same, by the descriptor that another transfer has, if one has. Reading names its place in the file each
-    /// time, so that they do not get into each other's way.
+    /// Replaces the descriptor by that of another transfer of the same file, if there is one. Transfers can share it,
+    /// because each read states its offset.
     pub fn share(&mut self, opened: Opened) -> (Opened, Option<FileIdentity>) {
         let ServedContent::File(file) = &opened.content else { return (opened, None) };
         let Opened { device, inode, modified, size, .. } = opened;
@@ -37,14 +37,14 @@ impl OpenFiles {
         }
     }
 
-    /// To be called when a transfer of this file has let go of it.
+    /// Call it after a transfer has dropped this file.
     pub fn release(&mut self, identity: FileIdentity) {
         if self.0.get(&identity).is_some_and(|file| file.strong_count() == 0) {
             self.0.remove(&identity);
         }
     }
 
-    /// How many descriptors that is.
+    /// The number of open descriptors.
     pub fn count(&self) -> usize {
         self.0.len()
     }

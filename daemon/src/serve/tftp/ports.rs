@@ -1,4 +1,5 @@
-//! The local ports of transfers. Who forges a client's address does not see the port, and must not be able to guess it.
+//! The local ports of transfers. A forger of a client's address does not see the port, and must not be able to guess
+//! it.
 
 use super::family::LocalAddress;
 use std::collections::HashMap;
@@ -7,34 +8,36 @@ use std::io;
 use std::net::{IpAddr, UdpSocket};
 use std::ops::RangeInclusive;
 
+/// Hands out local ports in random order.
 #[derive(Debug)]
 pub struct PortPool {
-    /// `None`: whichever the kernel gives, which it draws at random, too.
+    /// `None`: the kernel chooses, which is random as well.
     range: Option<RangeInclusive<u16>>,
-    /// Those of the range that no transfer has, for each address of ours; an address without transfers is not listed.
+    /// The ports of the range without a transfer, for each local address; an address without transfers has no entry.
     free: HashMap<IpAddr, Vec<u16>>,
-    /// Keyed by the kernel: what it makes of a number cannot be foretold.
+    /// A keyed hash, whose outputs cannot be predicted.
     random: RandomState,
     drawn: u64,
 }
 
-/// How many ports are tried that other programs may have, for one transfer.
-const MOST_TRIES: usize = 32;
+/// Ports to try for one transfer, as other programs may have some.
+const MAX_TRIES: usize = 32;
 
-/// What the kernel draws from unless somebody has changed it.
-const USUAL_RANGE: RangeInclusive<u16> = 32_768..=60_999;
+/// The kernel's default range.
+const DEFAULT_RANGE: RangeInclusive<u16> = 32_768..=60_999;
 
 impl PortPool {
+    /// All ports of the range are free; `None` lets the kernel choose.
     pub fn new(range: Option<RangeInclusive<u16>>) -> PortPool {
         PortPool { range, free: HashMap::new(), random: RandomState::new(), drawn: 0 }
     }
 
-    /// A socket at this address of ours, and its port if that is to be given back.
+    /// A socket bound to this local address, and its port if [`PortPool::release`] must be called for it.
     pub fn bind(&mut self, from: LocalAddress) -> io::Result<(UdpSocket, Option<u16>)> {
         let Some(range) = self.range.clone() else { return Ok((UdpSocket::bind(from.with_port(0))?, None)) };
-        let mut bound = Err(exhausted(&range));
-        let mut taken = Vec::new();
-        while taken.len() < MOST_TRIES {
+        let mut bound = Err(no_free_port(&range));
+        let mut unusable = Vec::new();
+        while unusable.len() < MAX_TRIES {
             let random = self.random();
             let free = self.free.entry(from.address).or_insert_with(|| range.clone().collect());
             if free.is_empty() {
@@ -47,24 +50,24 @@ impl PortPool {
                     break;
                 }
                 // Another program has it.
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(port),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => unusable.push(port),
                 Err(error) => {
-                    taken.push(port);
+                    unusable.push(port);
                     bound = Err(error);
                     break;
                 }
             }
         }
-        taken.into_iter().for_each(|port| self.release(from.address, port));
+        unusable.into_iter().for_each(|port| self.release(from.address, port));
         bound
     }
 
-    /// Whether transfers have all those of the range.
+    /// Whether transfers use all ports of the range.
     pub fn is_exhausted(&self, address: IpAddr) -> bool {
         self.free.get(&address).is_some_and(Vec::is_empty)
     }
 
-    /// The transfer that had this port is over.
+    /// Returns the port of a transfer that has ended.
     pub fn release(&mut self, address: IpAddr, port: u16) {
         let Some(free) = self.free.get_mut(&address) else { return };
         free.push(port);
@@ -79,7 +82,7 @@ impl PortPool {
     }
 }
 
-/// How many ports somebody has to try who wants to guess that of a transfer.
+/// The number of ports that a forger must try to hit that of a transfer.
 pub fn port_guesses(range: Option<&RangeInclusive<u16>>, single_port: bool) -> u32 {
     match range {
         _ if single_port => 1,
@@ -88,22 +91,21 @@ pub fn port_guesses(range: Option<&RangeInclusive<u16>>, single_port: bool) -> u
     }
 }
 
-/// IPv6 draws from the same.
+/// The kernel's range, the same for IPv6.
 fn kernel_range() -> RangeInclusive<u16> {
     let read = || {
         let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
         let (first, last) = text.trim().split_once(char::is_whitespace)?;
         Some(first.parse().ok()?..=last.trim().parse().ok()?)
     };
-    read().unwrap_or(USUAL_RANGE)
+    read().unwrap_or(DEFAULT_RANGE)
 }
 
-fn exhausted(range: &RangeInclusive<u16>) -> io::Error {
+fn no_free_port(range: &RangeInclusive<u16>) -> io::Error {
     let (first, last) = (range.start(), range.end());
     let text = format!(
-        "no port from {first} to {last} is free: each transfer needs one; give `ports` in [tftp] (--tftp-ports) a \
-         wider \
-         range"
+        "no free port from {first} to {last}: each transfer needs one; set `ports` of [tftp] (--tftp-ports) to a \
+         wider range"
     );
     io::Error::new(io::ErrorKind::AddrInUse, text)
 }
@@ -113,19 +115,19 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
-    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    /// Below the range from which the kernel gives ports to the other tests.
+    /// Uses ports below the kernel's range, from which the other tests get theirs.
     fn bind(ports: &mut PortPool) -> io::Result<(UdpSocket, u16)> {
-        let (socket, port) = ports.bind(LocalAddress::new(HERE, 0))?;
+        let (socket, port) = ports.bind(LocalAddress::new(LOCALHOST, 0))?;
         Ok((socket, port.unwrap()))
     }
 
     #[test]
-    fn every_port_of_the_range_is_used_once_and_in_no_order() {
+    fn every_port_of_the_range_is_used_once_in_random_order() {
         let mut ports = PortPool::new(Some(20_500..=20_599));
-        let held: Vec<(UdpSocket, u16)> = (0..100).map(|_| bind(&mut ports).unwrap()).collect();
-        let drawn: Vec<u16> = held.iter().map(|(_, port)| *port).collect();
+        let sockets: Vec<(UdpSocket, u16)> = (0..100).map(|_| bind(&mut ports).unwrap()).collect();
+        let drawn: Vec<u16> = sockets.iter().map(|(_, port)| *port).collect();
         let mut sorted = drawn.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, (20_500..=20_599).collect::<Vec<_>>());
@@ -134,25 +136,25 @@ mod tests {
         let error = bind(&mut ports).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains("wider"), "{error}");
-        drop(held);
-        drawn.into_iter().for_each(|port| ports.release(HERE, port));
+        drop(sockets);
+        drawn.into_iter().for_each(|port| ports.release(LOCALHOST, port));
         assert!(ports.free.is_empty(), "an address without transfers costs nothing");
         bind(&mut ports).unwrap();
     }
 
     #[test]
-    fn a_port_that_another_program_has_is_passed_over() {
-        let other = UdpSocket::bind((HERE, 20_601)).unwrap();
+    fn a_port_that_another_program_has_is_skipped() {
+        let other = UdpSocket::bind((LOCALHOST, 20_601)).unwrap();
         for _ in 0..20 {
             let mut ports = PortPool::new(Some(20_601..=20_602));
             assert_eq!(bind(&mut ports).unwrap().1, 20_602);
-            assert!(bind(&mut ports).is_err(), "and is not given twice");
+            assert!(bind(&mut ports).is_err(), "and is not handed out twice");
         }
         drop(other);
     }
 
     #[test]
-    fn the_ports_that_somebody_has_to_try_are_those_that_a_transfer_can_have() {
+    fn a_forger_must_try_every_port_that_a_transfer_can_have() {
         assert_eq!(port_guesses(None, true), 1);
         assert_eq!(port_guesses(Some(&(50_000..=50_999)), false), 1000);
         assert!(port_guesses(None, false) > 1000);

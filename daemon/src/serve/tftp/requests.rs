@@ -1,4 +1,4 @@
-//! Requests: who is heard, and what becomes of a request.
+//! Requests: which ones the server accepts, and how it replies.
 
 use super::admission::{check_source, reply_address};
 use super::event::{TftpEvent, TftpRefusal, TftpSilence};
@@ -22,10 +22,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// How long after progress the same request again is the network's doing; later, the machine has begun anew.
-const LATE: Duration = Duration::from_secs(1);
+/// A repeated request this soon after progress is a duplicate made by the network; later, the machine has started over.
+const DUPLICATE_TIME: Duration = Duration::from_secs(1);
 
-/// Descriptors of a transfer: its socket, and its file where no other transfer has that open.
+/// Descriptors of a transfer: its socket, and its file unless another transfer has it open.
 const DESCRIPTORS_EACH: usize = 2;
 
 impl<L, O, V, N> TftpServer<L, O, V, N>
@@ -35,24 +35,24 @@ where
     V: Fn(IpAddr) -> bool,
     N: FnMut(TftpEvent<'_>),
 {
-    /// A datagram for the port.
+    /// Handles a datagram on the request port.
     pub(super) fn receive_request(&mut self, family: Family) {
         let mut buffer = [0; MAX_DATAGRAM];
-        let heard = self.listeners.for_family(family).and_then(|sockets| sockets.request_socket.receive(&mut buffer));
-        let Some((arrival, octets)) = heard else { return };
+        let received = self.listeners.for_family(family).and_then(|sockets| sockets.request_socket.receive(&mut buffer));
+        let Some((arrival, octets)) = received else { return };
         let packet = TftpPacket::read(octets);
         if let (Ok(TftpPacket::Ack { .. } | TftpPacket::Error { .. }), true) = (&packet, self.single_port)
             && let Some(&index) = self.by_client.get(&arrival.client)
         {
             return self.handle_packet(index, octets);
         }
-        if let Err(reason) = self.request(&arrival, octets, packet) {
+        if let Err(reason) = self.handle_request(&arrival, octets, packet) {
             (self.on_event)(TftpEvent::Ignored { client: arrival.client, reason });
         }
     }
 
-    /// Answers a request, or says why not.
-    fn request(
+    /// Replies to a request, or returns the reason for silence.
+    fn handle_request(
         &mut self,
         arrival: &DatagramInfo,
         octets: &[u8],
@@ -63,60 +63,61 @@ where
         check_source(client, &link)?;
         let server = reply_address(arrival.to, &link)?;
         let from = LocalAddress::new(server, arrival.link);
-        let (request, writes) = match packet {
+        let (request, is_write) = match packet {
             Ok(TftpPacket::Read(request)) => (request, false),
             Ok(TftpPacket::Write(request)) => (request, true),
             Ok(_) => return Err(TftpSilence::UnexpectedPacket),
-            Err(reason) if is_dangling(octets, reason) => {
-                self.may_ask(client.ip())?;
-                self.count_file(client.ip())?;
+            Err(reason) if is_incomplete(octets, reason) => {
+                self.check_request_rate(client.ip())?;
+                self.check_file_rate(client.ip())?;
                 self.refuse(client, from, &[], TftpRefusal::Malformed(reason), MALFORMED);
                 return Ok(());
             }
             Err(reason) => return Err(TftpSilence::Malformed(reason)),
         };
-        self.may_ask(client.ip())?;
+        self.check_request_rate(client.ip())?;
         if let Some(&index) = self.by_client.get(&client)
-            && !writes
-            && self.asked_again(index, octets)?
+            && !is_write
+            && self.repeats_request(index, octets)?
         {
             return Ok(());
         }
-        let asked = request::FileRequest { protocol: Protocol::Tftp, name: request.name, server, client, interface: &link.name };
-        match self.look_up(&request, writes, &asked) {
+        let file_request =
+            request::FileRequest { protocol: Protocol::Tftp, name: request.name, server, client, interface: &link.name };
+        match self.open_file(&request, is_write, &file_request) {
             Ok(opened) => {
-                self.count_file(client.ip())?;
+                self.check_file_rate(client.ip())?;
                 self.make_room(client.ip(), server)?;
-                self.begin(arrival, from, &link, octets, &request, opened)
+                self.start_transfer(arrival, from, &link, octets, &request, opened)
             }
-            Err((reason, farewell)) => {
-                // Loaders ask for many files that need not be there: it is normal, and costs us next to nothing.
+            Err((reason, error_reply)) => {
+                // Loaders normally request many files that need not exist, and a reply costs almost nothing.
                 if reason != TftpRefusal::Fetch(Refusal::NotFound) {
-                    self.count_file(client.ip())?;
+                    self.check_file_rate(client.ip())?;
                 }
-                self.refuse(client, from, request.name, reason, farewell);
+                self.refuse(client, from, request.name, reason, error_reply);
                 Ok(())
             }
         }
     }
 
-    fn look_up(
+    fn open_file(
         &self,
         request: &TftpRequest<'_>,
-        writes: bool,
-        asked: &request::FileRequest<'_>,
+        is_write: bool,
+        file_request: &request::FileRequest<'_>,
     ) -> Result<Opened, (TftpRefusal, ErrorReply)> {
-        if writes {
+        if is_write {
             return Err((TftpRefusal::Write, DENIED));
         }
-        if let Some(farewell) = transfer::refuse_mode(request.mode) {
-            return Err((TftpRefusal::Mode, farewell));
+        if let Some(error_reply) = transfer::refuse_mode(request.mode) {
+            return Err((TftpRefusal::Mode, error_reply));
         }
-        (self.open)(asked).map_err(|refusal| (TftpRefusal::Fetch(refusal), farewell(refusal)))
+        (self.open)(file_request).map_err(|refusal| (TftpRefusal::Fetch(refusal), error_reply(refusal)))
     }
 
-    /// For one transfer more. Where there is none, one that may be a forgery gives way ([`super::yielding`]): of the
-    /// address itself if that has its share, else of all.
+    /// Makes room for one more transfer. If there is none, evicts one that may be a forgery ([`super::eviction`]): one
+    /// of the same address if the address has its share, else any.
     fn make_room(&mut self, client: IpAddr, server: IpAddr) -> Result<(), TftpSilence> {
         if !self.clients.can_start_transfer(client) || self.evictions.unacknowledged(client) >= MAX_UNACKNOWLEDGED {
             let first = self.evictions.first_for(client, self.now).ok_or(TftpSilence::ClientTransfers)?;
@@ -140,7 +141,8 @@ where
         if self.max_transfers.is_some_and(|most| transfers >= most) {
             return Err(TftpSilence::MaxTransfers);
         }
-        // Those over the single port have no socket, and rendered text no file; still the table has to end somewhere.
+        // Transfers over the single port have no socket, and rendered text has no file; the table needs a bound as
+        // well.
         let sockets = if self.single_port { 0 } else { transfers };
         if transfers >= self.descriptors || sockets + self.open_files.count() + DESCRIPTORS_EACH > self.descriptors {
             return Err(TftpSilence::OpenFileLimit);
@@ -148,36 +150,36 @@ where
         Ok(())
     }
 
-    fn may_ask(&mut self, client: IpAddr) -> Result<(), TftpSilence> {
+    fn check_request_rate(&mut self, client: IpAddr) -> Result<(), TftpSilence> {
         if self.stop_at.is_some() {
             return Err(TftpSilence::Stopping);
         }
         if self.clients.take_request(client, self.now) { Ok(()) } else { Err(TftpSilence::RequestRate) }
     }
 
-    fn count_file(&mut self, client: IpAddr) -> Result<(), TftpSilence> {
+    fn check_file_rate(&mut self, client: IpAddr) -> Result<(), TftpSilence> {
         if self.clients.take_file(client, self.now) { Ok(()) } else { Err(TftpSilence::FileRate) }
     }
 
-    /// A request from the port of a running transfer. True if that deals with it: the same again before anything was
-    /// acknowledged wants the first answer again. Else the client has begun anew.
-    fn asked_again(&mut self, index: usize, octets: &[u8]) -> Result<bool, TftpSilence> {
+    /// A request from the port of a running transfer. Returns true if the request is a repetition before the first ACK,
+    /// which gets the first reply again. Otherwise the client has started over, and the transfer ends.
+    fn repeats_request(&mut self, index: usize, octets: &[u8]) -> Result<bool, TftpSilence> {
         let Some(session) = &self.sessions[index] else { return Ok(false) };
         let same = *session.request == *octets;
         if same && !session.transfer.is_confirmed() {
             let first = session.transfer.first_step();
-            self.count_file(session.client().ip())?;
+            self.check_file_rate(session.client().ip())?;
             self.perform(index, first, false);
             return Ok(true);
         }
-        if same && self.now < session.transfer.last_progress() + LATE {
+        if same && self.now < session.transfer.last_progress() + DUPLICATE_TIME {
             return Err(TftpSilence::Duplicate);
         }
         self.perform(index, Step::End(Outcome::Gone, None), false);
         Ok(false)
     }
 
-    fn begin(
+    fn start_transfer(
         &mut self,
         arrival: &DatagramInfo,
         from: LocalAddress,
@@ -188,14 +190,14 @@ where
     ) -> Result<(), TftpSilence> {
         let client = arrival.client;
         let index = self.free_slots.last().copied().unwrap_or(self.sessions.len());
-        let path = match self.path(index, from, client) {
+        let path = match self.channel(index, from, client) {
             Ok(path) => path,
             Err(error) => {
                 (self.on_event)(TftpEvent::Failed { client, name: request.name, error });
                 return Err(TftpSilence::NoSocket);
             }
         };
-        let limits = self.limits(client.ip(), link);
+        let limits = self.transfer_limits(client.ip(), link);
         let transfer = Transfer::new(request, opened.size, limits, self.now);
         let first = transfer.first_step();
         let (opened, file) = self.open_files.share(opened);
@@ -225,16 +227,16 @@ where
         Ok(())
     }
 
-    /// What this client is granted. A stranger may be somebody who forges the address; its transfer goes as fast as any
-    /// other only if that somebody cannot guess the port.
-    fn limits(&self, client: IpAddr, link: &Link) -> TransferLimits {
+    /// The limits for this client's transfer. The request of an unverified client may be forged; its transfer is as
+    /// fast as any other only if a forger cannot guess the port.
+    fn transfer_limits(&self, client: IpAddr, link: &Link) -> TransferLimits {
         let block = transfer::max_block_size(link.mtu, client.is_ipv6());
-        let all = TransferLimits { block, window: MAX_WINDOW, forgeable: false };
-        let granted = all.for_unknown_client(self.port_guesses);
-        if granted != all && (self.is_vouched)(client) { all } else { granted }
+        let unlimited = TransferLimits { block, window: MAX_WINDOW, forgeable: false };
+        let granted = unlimited.for_unknown_client(self.port_guesses);
+        if granted != unlimited && (self.is_vouched)(client) { unlimited } else { granted }
     }
 
-    fn path(&mut self, index: usize, from: LocalAddress, client: SocketAddr) -> io::Result<Channel> {
+    fn channel(&mut self, index: usize, from: LocalAddress, client: SocketAddr) -> io::Result<Channel> {
         if self.single_port {
             return Ok(Channel::shared(from, client));
         }
@@ -248,13 +250,13 @@ where
         Ok(path)
     }
 
-    /// An ERROR instead of a transfer, no longer than the request and 32 octets.
-    fn refuse(&mut self, client: SocketAddr, from: LocalAddress, name: &[u8], reason: TftpRefusal, farewell: ErrorReply) {
+    /// Sends an ERROR instead of starting a transfer; it is at most 32 octets longer than the request.
+    fn refuse(&mut self, client: SocketAddr, from: LocalAddress, name: &[u8], reason: TftpRefusal, error_reply: ErrorReply) {
         let Some(sockets) = self.listeners.for_family(Family::from_ip(client.ip())) else { return };
         let refuser = sockets.error_socket();
         let is_known = self.clients.has_acknowledged(client.ip()) || (self.is_vouched)(client.ip());
         let sent = match is_known || refuser.has_room_for_unverified() {
-            true => refuser.send(&error_packet(farewell), None, MsgFlags::empty(), client, from),
+            true => refuser.send(&error_packet(error_reply), None, MsgFlags::empty(), client, from),
             false => Err(Errno::EAGAIN),
         };
         match sent {
@@ -269,13 +271,13 @@ where
 const DENIED: ErrorReply = (ErrorCode::ACCESS_VIOLATION, "Access violation");
 const MALFORMED: ErrorReply = (ErrorCode::ILLEGAL_OPERATION, "Malformed request");
 
-/// A request whose end is missing. Silence would cost its client the whole of its timer.
-fn is_dangling(octets: &[u8], reason: MalformedTftp) -> bool {
+/// Whether this is a request whose end is missing. It gets an ERROR, because silence would cost the client a timeout.
+fn is_incomplete(octets: &[u8], reason: MalformedTftp) -> bool {
     let known = matches!(reason, MalformedTftp::Unterminated | MalformedTftp::NoValue | MalformedTftp::AfterPadding);
     known && tftp::is_request(octets)
 }
 
-fn farewell(refusal: Refusal) -> ErrorReply {
+fn error_reply(refusal: Refusal) -> ErrorReply {
     match refusal {
         Refusal::NotFound => (ErrorCode::FILE_NOT_FOUND, "File not found"),
         Refusal::Denied => DENIED,

@@ -1,4 +1,4 @@
-//! A transfer with the file that it sends and the way to its client.
+//! A session: a transfer with its file and the channel to its client.
 
 use super::frames::{Frames, ReadAhead};
 use super::listener::TftpSocket;
@@ -14,61 +14,67 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// A transfer in progress.
 #[derive(Debug)]
 pub struct Session {
-    /// The request as it came: the same again asks for the first answer again.
+    /// The datagram with the request, to recognize a repetition, which gets the first reply again.
     pub request: Box<[u8]>,
+    /// The protocol state.
     pub transfer: Transfer,
+    /// The DATA packets that are read ahead.
     pub frames: Frames,
-    /// What is sent, unless it is text.
+    /// The open file; `None` for rendered text.
     pub file: Option<FileIdentity>,
+    /// The channel to the client.
     pub channel: Channel,
-    /// What goes to this client is counted: nothing is known of its address, and everybody knows the port.
+    /// Whether the rate limit for unverified clients applies: its address is unverified, and the port is easy to guess.
     pub is_rate_limited: bool,
-    /// Blocks that were more than may be sent to the address at that moment.
+    /// Blocks that exceeded the rate limit, to be sent later.
     pub deferred: Option<Blocks>,
-    /// Index of the link that the request came by.
+    /// Index of the link on which the request arrived.
     pub link: u32,
+    /// The time of the request.
     pub started: Duration,
-    /// Packets from foreign ports that may still be answered.
+    /// Limits the ERRORs to ports other than the client's.
     pub wrong_port_errors: TokenBucket,
 }
 
-const UDP_AND_IPV4: usize = 28;
+const UDP_IPV4_HEADERS: usize = 28;
 
-/// Why a step could not be done.
+/// Why a packet was not sent.
 #[derive(Debug)]
 pub enum SendError {
     /// The client's port is closed.
     PortClosed,
-    /// The kernel did not send (no route, no room, a firewall). The packet counts as lost, and the timer sees to it.
+    /// The kernel did not send the packet (no route, full buffer, firewall). It counts as lost; the timer resends it.
     NotSent(Errno),
-    /// The file could not be read as it was when it was opened.
+    /// The file cannot be read, or has changed since it was opened.
     ReadFailed(io::Error),
 }
 
-/// Links whose driver cannot cut a send into datagrams: never asked again.
+/// The links whose driver does not support UDP_SEGMENT.
 pub type LinksWithoutGso = HashSet<u32>;
 
 impl Session {
+    /// The client's address and port.
     pub fn client(&self) -> SocketAddr {
         self.channel.client
     }
 
-    /// As what it gives way to others; `None`: to none, because somebody is there.
+    /// The session's entry in the eviction queue; `None` if its client is known to exist.
     pub fn eviction_entry(&self, index: usize) -> Option<EvictionEntry> {
         let opened = self.transfer.is_confirmed();
         let acknowledged = opened.then_some(self.transfer.acknowledged_blocks());
         (!opened || self.is_rate_limited).then(|| EvictionEntry::new(acknowledged, self.started, index))
     }
 
-    /// Octets that these blocks are on the way, headers of UDP and IPv4 included.
+    /// Length of these blocks on the wire, headers of UDP and IPv4 included.
     pub fn wire_size(&self, blocks: Blocks) -> usize {
-        let payload = |block| self.transfer.payload_length(block) + DATA_HEADER_LENGTH + UDP_AND_IPV4;
+        let payload = |block| self.transfer.payload_length(block) + DATA_HEADER_LENGTH + UDP_IPV4_HEADERS;
         (blocks.first..blocks.first + blocks.count).map(payload).sum()
     }
 
-    /// The name that was asked for.
+    /// The name of the requested file.
     pub fn file_name(&self) -> &[u8] {
         match TftpPacket::read(&self.request) {
             Ok(TftpPacket::Read(request)) => request.name,
@@ -76,49 +82,52 @@ impl Session {
         }
     }
 
-    /// `heard`, here and below: because the client has just been heard of.
-    pub fn send_oack(&self, listener: &TftpSocket, heard: bool) -> Result<(), SendError> {
+    /// Sends the OACK. `is_client_alive`, here and below: a packet from the client has just arrived.
+    pub fn send_oack(&self, listener: &TftpSocket, is_client_alive: bool) -> Result<(), SendError> {
         let oack = self.transfer.oack();
-        Ok(self.channel.send(listener, oack, oack.len(), false, heard)?)
+        Ok(self.channel.send(listener, oack, oack.len(), false, is_client_alive)?)
     }
 
+    /// Sends these blocks, with as few system calls as the link permits.
     pub fn send_blocks(
         &mut self,
         listener: &TftpSocket,
         blocks: Blocks,
-        heard: bool,
+        is_client_alive: bool,
         unsegmented: &mut LinksWithoutGso,
         read_ahead: &mut ReadAhead,
     ) -> Result<(), SendError> {
-        let stride = self.frames.stride();
+        let packet_size = self.frames.stride();
         let mut rest = blocks;
         while rest.count > 0 {
             let frames = self.frames.packets_from(&self.transfer, rest.first, rest.count, read_ahead);
             let frames = frames.map_err(SendError::ReadFailed)?;
-            let segmented = frames.len() > stride && !unsegmented.contains(&self.link);
-            match self.channel.send(listener, frames, stride, segmented, heard) {
-                // EMSGSIZE is about the way to this client: a narrow link, where only whole datagrams are fragmented.
+            let segmented = frames.len() > packet_size && !unsegmented.contains(&self.link);
+            match self.channel.send(listener, frames, packet_size, segmented, is_client_alive) {
+                // EMSGSIZE concerns the path to this client: its MTU is too small, and only whole datagrams can be
+                // fragmented.
                 Err(errno @ (Errno::EIO | Errno::EINVAL | Errno::EMSGSIZE)) if segmented => {
                     if errno != Errno::EMSGSIZE {
                         unsegmented.insert(self.link);
                     }
-                    self.channel.send(listener, frames, stride, false, heard)?;
+                    self.channel.send(listener, frames, packet_size, false, is_client_alive)?;
                 }
                 sent => sent?,
             }
-            let sent = frames.len().div_ceil(stride) as u64;
+            let sent = frames.len().div_ceil(packet_size) as u64;
             rest = Blocks { first: rest.first + sent, count: rest.count - sent };
         }
         Ok(())
     }
 
-    /// Sent once: if it is lost, the client's own timer tells it the same.
-    pub fn send_error(&self, listener: &TftpSocket, farewell: ErrorReply) {
-        let error = error_packet(farewell);
+    /// Sends an ERROR, once: if it is lost, the client's timeout has the same effect.
+    pub fn send_error(&self, listener: &TftpSocket, reply: ErrorReply) {
+        let error = error_packet(reply);
         let _ = self.channel.send(listener, &error, error.len(), false, false);
     }
 }
 
+/// Encodes an ERROR packet.
 pub fn error_packet((code, text): ErrorReply) -> Vec<u8> {
     let mut packet = Vec::new();
     TftpPacket::Error { code, text: text.as_bytes() }.write(&mut packet);
