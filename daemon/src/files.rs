@@ -1,4 +1,4 @@
-//! Opens what [`proxydhcpd_core::fetch`] named, inside the served directory only.
+//! Opens the files that [`proxydhcpd_core::fetch`] names, inside the served directory only.
 
 pub mod path_errors;
 mod openat_beneath;
@@ -16,34 +16,39 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Something that can be sent: its size is fixed when it is opened.
+/// An opened file or text to send. Its size is fixed when it is opened.
 #[derive(Clone, Debug)]
 pub struct Opened {
+    /// The file or the text.
     pub content: ServedContent,
-    /// Octets that will be sent, whatever happens to the file in the meantime.
+    /// The number of octets to send, whatever happens to the file meanwhile.
     pub size: u64,
-    /// For `Last-Modified` and the entity tag; `None` for text rendered for this request.
+    /// For `Last-Modified` and the entity tag; `None` for text that was rendered for this request.
     pub modified: Option<SystemTime>,
-    /// For the entity tag: a file that replaced another of the same size and time has another one. 0 for text.
+    /// For the entity tag: it differs for a replaced file of the same size and time. 0 for text.
     pub inode: u64,
-    /// The file system that counts the inodes. 0 for text.
+    /// The file system of the inode. 0 for text.
     pub device: u64,
 }
 
+/// The source of the octets.
 #[derive(Clone, Debug)]
 pub enum ServedContent {
+    /// A text in memory.
     Text(Arc<[u8]>),
+    /// An open file.
     File(Arc<File>),
 }
 
 impl Opened {
+    /// A text to send.
     pub fn text(text: impl Into<Arc<[u8]>>) -> Opened {
         let text = text.into();
         Opened { size: text.len() as u64, content: ServedContent::Text(text), modified: None, inode: 0, device: 0 }
     }
 
-    /// Fills `buffer` with what stands at `offset` and says how much that was: less than asked only at the end. A
-    /// file that was written to since it was opened is an error, never padding and never a mixture.
+    /// Reads at `offset` into `buffer`, and returns the number of octets: fewer than the buffer takes only at the end.
+    /// A file that was modified since it was opened is an error, never padding or a mixture.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = left.min(buffer.len());
@@ -58,8 +63,8 @@ impl Opened {
         Ok(wanted)
     }
 
-    /// To be called after reading: whether all of it was there when the file was opened. A write moves the time of its
-    /// last change. Only replacing it by name leaves an open file as it is.
+    /// Checks after reading that the file is still the one that was opened. A write changes its modification time; only
+    /// replacing it by rename leaves the open file unchanged.
     pub fn check_unchanged(&self) -> io::Result<()> {
         let ServedContent::File(file) = &self.content else { return Ok(()) };
         let metadata = file.metadata()?;
@@ -72,31 +77,32 @@ impl Opened {
     }
 }
 
-const CHANGED: &str = "the file was written to while it was being sent, so the transfer was broken off; put the new file \
-                       beside it and rename it over the old one (mv and rsync do that, cp does not)";
+const CHANGED: &str = "the file was modified during the transfer, which was aborted; write the new file under \
+                       another name and rename it over the old one (mv and rsync do that, cp does not)";
 
-/// The boot directory, opened once. It stays the same directory if another is renamed over it: a reload opens it anew.
+/// A served directory, opened once. It stays the same if another is renamed over it; a reload opens it anew.
 #[derive(Debug)]
 pub struct Directory {
     root: OwnedFd,
-    any_case: bool,
+    ignore_case: bool,
 }
 
 impl Directory {
-    /// `any_case`: a name that is not there is looked for a second time without regard to ASCII case (Windows loaders
-    /// ask for `\Boot\BCD` and for `\boot\bcd`).
-    pub fn from_path(path: &Path, any_case: bool) -> io::Result<Directory> {
+    /// Opens the directory. `any_case`: a missing name is searched again ignoring ASCII case (Windows loaders request
+    /// both `\Boot\BCD` and `\boot\bcd`).
+    pub fn from_path(path: &Path, ignore_case: bool) -> io::Result<Directory> {
         let root = File::options().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(path)?;
-        Ok(Directory { root: root.into(), any_case })
+        Ok(Directory { root: root.into(), ignore_case })
     }
 
-    /// Opens a regular file by its path from the root. Symbolic links are followed as long as they stay inside.
+    /// Opens a regular file by its path relative to the directory. Symbolic links are followed inside of the directory
+    /// only.
     pub fn open(&self, relative: &str) -> Result<Opened, Refusal> {
         match openat_beneath::open(self.root.as_fd(), relative, OFlag::empty()) {
-            Err(Errno::ENOENT) if self.any_case => {
-                let spelt = self.spelling(relative).ok_or(Refusal::NotFound)?;
+            Err(Errno::ENOENT) if self.ignore_case => {
+                let found = self.find_ignoring_case(relative).ok_or(Refusal::NotFound)?;
                 admit(
-                    openat_beneath::open(self.root.as_fd(), &spelt, OFlag::empty())
+                    openat_beneath::open(self.root.as_fd(), &found, OFlag::empty())
                         .map_err(|errno| refusal(relative, errno))?,
                 )
             }
@@ -105,34 +111,34 @@ impl Directory {
         }
     }
 
-    /// How a name is spelt in the directory, if it is there but for case. Its cost is bounded, since any client can ask
-    /// for names that do not exist.
-    fn spelling(&self, relative: &str) -> Option<String> {
-        const DEEPEST: usize = 16;
-        const MOST_ENTRIES: usize = 10_000;
-        if relative.split('/').count() > DEEPEST {
+    /// The existing name that differs from this one in case only. The search is limited, since any client can request
+    /// names that do not exist.
+    fn find_ignoring_case(&self, relative: &str) -> Option<String> {
+        const MAX_DEPTH: usize = 16;
+        const MAX_ENTRIES: usize = 10_000;
+        if relative.split('/').count() > MAX_DEPTH {
             return None;
         }
-        let mut spelt = String::new();
+        let mut found = String::new();
         for (depth, part) in relative.split('/').enumerate() {
-            let above = if depth == 0 { "." } else { &spelt };
+            let above = if depth == 0 { "." } else { &found };
             let listing = Dir::from_fd(openat_beneath::open(self.root.as_fd(), above, OFlag::O_DIRECTORY).ok()?).ok()?;
             let entry = listing
                 .into_iter()
-                .take(MOST_ENTRIES)
+                .take(MAX_ENTRIES)
                 .filter_map(Result::ok)
                 .find(|entry| entry.file_name().to_bytes().eq_ignore_ascii_case(part.as_bytes()))?;
             if depth > 0 {
-                spelt.push('/');
+                found.push('/');
             }
-            spelt.push_str(entry.file_name().to_str().ok()?);
+            found.push_str(entry.file_name().to_str().ok()?);
         }
-        Some(spelt)
+        Some(found)
     }
 }
 
-/// Opens a loader that the server found or the operator named. It may be a symbolic link to anywhere (Debian 12's
-/// `ipxe.efi` is one): no client had a say in this path.
+/// Opens a loader that the server found or the operator named. It may be a symbolic link to anywhere (as Debian 12's
+/// `ipxe.efi`): no client chooses this path.
 pub fn open_loader(path: &Path) -> Result<Opened, Refusal> {
     let file =
         File::options().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path).map_err(
@@ -141,13 +147,13 @@ pub fn open_loader(path: &Path) -> Result<Opened, Refusal> {
     admit(file.into())
 }
 
-/// Opens a file of the operator's that is going to be read whole: a regular one of at most so many octets. Anything
-/// else may never come to its end, or never begin.
-pub fn open_regular(path: &Path, most: u64) -> io::Result<File> {
-    let waits_for_nobody =
+/// Opens the operator's file for reading as a whole: a regular one of at most `most` octets. Others may block, or never
+/// end.
+pub fn open_regular(path: &Path, max_size: u64) -> io::Result<File> {
+    let open_without_blocking =
         || File::options().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path);
-    let file = match waits_for_nobody() {
-        // Somebody holds a lease on it, as Samba does, and gives it up when asked.
+    let file = match open_without_blocking() {
+        // Another process (such as Samba) holds a lease on it, which it gives up on request.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock && path.metadata()?.is_file() => File::open(path)?,
         // A socket, or a device without a driver.
         Err(error) if error.raw_os_error() == Some(libc::ENXIO) => return Err(irregular_error(path.metadata()?.file_type())),
@@ -157,18 +163,18 @@ pub fn open_regular(path: &Path, most: u64) -> io::Result<File> {
     if !metadata.is_file() {
         return Err(irregular_error(metadata.file_type()));
     }
-    if metadata.len() > most { Err(too_long(most)) } else { Ok(file) }
+    if metadata.len() > max_size { Err(too_long(max_size)) } else { Ok(file) }
 }
 
-/// Reads such a file, which may grow meanwhile.
-pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+/// Reads such a file as a whole, which may grow meanwhile.
+pub fn read_regular(path: &Path, max_size: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
-    open_regular(path, most)?.take(most + 1).read_to_end(&mut octets)?;
-    if octets.len() as u64 > most { Err(too_long(most)) } else { Ok(octets) }
+    open_regular(path, max_size)?.take(max_size + 1).read_to_end(&mut octets)?;
+    if octets.len() as u64 > max_size { Err(too_long(max_size)) } else { Ok(octets) }
 }
 
-/// Makes a file that was not there before. What another left under its name, be it a link or a named pipe, is removed,
-/// so that nothing is written elsewhere and nobody waits.
+/// Creates a file. Removes an existing file, link or named pipe of that name first, so that this neither writes
+/// elsewhere nor blocks.
 pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -177,8 +183,8 @@ pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     File::options().write(true).create_new(true).mode(mode).open(path)
 }
 
-/// Gives a file this content: whole or not at all, and on the disk when it returns. The name of the file with a dot
-/// before it is for the time between.
+/// Replaces the content of a file atomically, and on disk when it returns. The new content is in a file with a dot in
+/// front of its name meanwhile.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut new = OsString::from(".");
@@ -191,12 +197,12 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     sync_directory(directory)
 }
 
-/// Has what was renamed or removed in a directory on the disk.
+/// Writes renamed and removed names of a directory to disk.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Why something is not read as a file.
+/// The error for a file that is not regular.
 pub fn irregular_error(kind: FileType) -> io::Error {
     let what = match kind {
         kind if kind.is_dir() => return io::ErrorKind::IsADirectory.into(),
@@ -204,17 +210,17 @@ pub fn irregular_error(kind: FileType) -> io::Error {
         kind if kind.is_socket() => "a socket",
         _ => "a device",
     };
-    io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, and not a regular file"))
+    io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a regular file"))
 }
 
-fn too_long(most: u64) -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {} MiB", most >> 20))
+fn too_long(max_size: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {} MiB", max_size >> 20))
 }
 
 fn admit(descriptor: OwnedFd) -> Result<Opened, Refusal> {
     let file = File::from(descriptor);
     let metadata = file.metadata().map_err(|error| {
-        tracing::debug!(%error, "an open file cannot be looked at");
+        tracing::debug!(%error, "cannot get the metadata of an open file");
         Refusal::Failed
     })?;
     if !metadata.is_file() {
@@ -232,12 +238,12 @@ fn admit(descriptor: OwnedFd) -> Result<Opened, Refusal> {
 fn refusal(name: &str, errno: Errno) -> Refusal {
     match errno {
         Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG => Refusal::NotFound,
-        // EXDEV: out of the root. ENXIO: a socket, or a device without a driver.
+        // EXDEV: out of the directory. ENXIO: a socket, or a device without a driver.
         Errno::EACCES | Errno::EPERM | Errno::EXDEV | Errno::ELOOP | Errno::ENXIO => Refusal::Denied,
         // A NUL in the name.
         Errno::EINVAL => Refusal::BadName,
         errno => {
-            tracing::debug!(name, %errno, "a file cannot be opened");
+            tracing::debug!(name, %errno, "cannot open a file");
             Refusal::Failed
         }
     }
@@ -249,8 +255,8 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
-    /// `outside.txt`, and the directory `boot` beside it with `here.txt`, `sub/Deep.efi`.
-    fn house() -> (tempfile::TempDir, Directory) {
+    /// `outside.txt` and the directory `boot` with `here.txt`, `sub/Deep.efi`.
+    fn directories() -> (tempfile::TempDir, Directory) {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("outside.txt"), "secret").unwrap();
         std::fs::create_dir_all(dir.path().join("boot/sub")).unwrap();
@@ -269,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_file_is_opened_with_its_size_and_time() {
-        let (_dir, directory) = house();
+        let (_dir, directory) = directories();
         let opened = directory.open("here.txt").unwrap();
         assert_eq!((opened.size, read(&opened)), (5, b"hello".to_vec()));
         assert!(opened.modified.is_some() && opened.inode != 0);
@@ -278,7 +284,7 @@ mod tests {
 
     #[test]
     fn links_are_followed_inside_the_directory_and_refused_out_of_it() {
-        let (dir, directory) = house();
+        let (dir, directory) = directories();
         let boot = dir.path().join("boot");
         symlink("../here.txt", boot.join("sub/up.txt")).unwrap();
         symlink("sub", boot.join("other")).unwrap();
@@ -296,7 +302,7 @@ mod tests {
 
     #[test]
     fn no_path_leads_out_of_the_directory() {
-        let (dir, directory) = house();
+        let (dir, directory) = directories();
         let absolute = dir.path().join("outside.txt");
         for name in ["../outside.txt", "sub/../../outside.txt", "..", "/etc/passwd", absolute.to_str().unwrap()] {
             assert_eq!(directory.open(name).unwrap_err(), Refusal::Denied, "{name}");
@@ -304,8 +310,8 @@ mod tests {
     }
 
     #[test]
-    fn a_descriptor_is_no_way_out() {
-        let (dir, directory) = house();
+    fn a_descriptor_link_cannot_lead_out() {
+        let (dir, directory) = directories();
         symlink("/proc/self/fd/0", dir.path().join("boot/magic")).unwrap();
         assert_eq!(directory.open("magic").unwrap_err(), Refusal::Denied);
         // A magic link that leads to a place inside.
@@ -317,8 +323,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_denied_at_once() {
-        let (dir, directory) = house();
+    fn a_file_that_is_not_regular_is_denied_at_once() {
+        let (dir, directory) = directories();
         let boot = dir.path().join("boot");
         nix::unistd::mkfifo(&boot.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         let _socket = UnixListener::bind(boot.join("socket")).unwrap();
@@ -331,14 +337,14 @@ mod tests {
 
     #[test]
     fn a_file_to_be_read_whole_is_regular_and_has_an_end() {
-        let (dir, _directory) = house();
+        let (dir, _directory) = directories();
         let boot = dir.path().join("boot");
         nix::unistd::mkfifo(&boot.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         let _socket = UnixListener::bind(boot.join("socket")).unwrap();
         let refused = |path: &Path| read_regular(path, 1 << 20).unwrap_err().to_string();
-        assert_eq!(refused(&boot.join("fifo")), "it is a named pipe, and not a regular file");
-        assert_eq!(refused(&boot.join("socket")), "it is a socket, and not a regular file");
-        assert_eq!(refused(Path::new("/dev/zero")), "it is a device, and not a regular file");
+        assert_eq!(refused(&boot.join("fifo")), "it is a named pipe, not a regular file");
+        assert_eq!(refused(&boot.join("socket")), "it is a socket, not a regular file");
+        assert_eq!(refused(Path::new("/dev/zero")), "it is a device, not a regular file");
         assert_eq!(refused(&boot), "is a directory");
         File::create(boot.join("long")).unwrap().set_len((1 << 20) + 1).unwrap();
         assert_eq!(refused(&boot.join("long")), "it is longer than 1 MiB");
@@ -346,8 +352,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_found() {
-        let (_dir, directory) = house();
+    fn a_missing_file_is_not_found() {
+        let (_dir, directory) = directories();
         for name in ["gone", "here.txt/below", "sub/gone", &"x".repeat(300)] {
             assert_eq!(directory.open(name).unwrap_err(), Refusal::NotFound, "{name}");
         }
@@ -357,8 +363,8 @@ mod tests {
     }
 
     #[test]
-    fn a_vanished_file_is_still_read_and_a_shortened_one_is_an_error() {
-        let (dir, directory) = house();
+    fn a_removed_file_is_still_read_and_a_truncated_one_is_an_error() {
+        let (dir, directory) = directories();
         let path = dir.path().join("boot/here.txt");
         let opened = directory.open("here.txt").unwrap();
         std::fs::remove_file(&path).unwrap();
@@ -372,8 +378,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_written_to_is_an_error_and_one_that_is_replaced_is_read_as_it_was() {
-        let (dir, directory) = house();
+    fn a_modified_file_is_an_error_and_a_replaced_one_is_read_unchanged() {
+        let (dir, directory) = directories();
         let path = dir.path().join("boot/here.txt");
         let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
         let write = |text: &str| {
@@ -403,7 +409,7 @@ mod tests {
 
     #[test]
     fn nothing_is_read_beyond_the_end() {
-        let (_dir, directory) = house();
+        let (_dir, directory) = directories();
         let opened = directory.open("here.txt").unwrap();
         assert_eq!(opened.read_at(&mut [0; 100], 3).unwrap(), 2);
         assert_eq!(opened.read_at(&mut [0; 100], 5).unwrap(), 0);
@@ -420,19 +426,19 @@ mod tests {
     }
 
     #[test]
-    fn the_second_look_ignores_case_only_where_it_was_asked_for() {
-        let (dir, directory) = house();
+    fn case_is_ignored_only_on_request_and_after_an_exact_search() {
+        let (dir, directory) = directories();
         assert_eq!(directory.open("SUB/deep.EFI").unwrap_err(), Refusal::NotFound);
         let directory = Directory::from_path(&dir.path().join("boot"), true).unwrap();
         assert_eq!(read(&directory.open("SUB/deep.EFI").unwrap()), b"MZ");
         assert_eq!(directory.open("SUB/gone").unwrap_err(), Refusal::NotFound);
         std::fs::write(dir.path().join("boot/HERE.TXT"), "exact").unwrap();
-        assert_eq!(read(&directory.open("HERE.TXT").unwrap()), b"exact", "the exact name goes first");
+        assert_eq!(read(&directory.open("HERE.TXT").unwrap()), b"exact", "the exact name takes precedence");
         symlink("..", dir.path().join("boot/Parent")).unwrap();
         assert_eq!(
             directory.open("parent/outside.txt").unwrap_err(),
             Refusal::NotFound,
-            "no listing of what is outside"
+            "no listing outside of the directory"
         );
         symlink("../outside.txt", dir.path().join("boot/Out")).unwrap();
         assert_eq!(directory.open("out").unwrap_err(), Refusal::Denied);
@@ -440,7 +446,7 @@ mod tests {
 
     #[test]
     fn a_loader_may_be_a_link_to_anywhere() {
-        let (dir, _directory) = house();
+        let (dir, _directory) = directories();
         let link = dir.path().join("ipxe.efi");
         symlink(dir.path().join("boot/sub/Deep.efi"), &link).unwrap();
         assert_eq!(read(&open_loader(&link).unwrap()), b"MZ");

@@ -134,6 +134,6 @@ mod tests {
         assert!(file.read().unwrap_err().ends_with("shared-uuids: is a directory"));
         fs::remove_dir(file.path()).unwrap();
         nix::unistd::mkfifo(file.path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(file.read().unwrap_err().ends_with("it is a named pipe, and not a regular file"));
+        assert!(file.read().unwrap_err().ends_with("it is a named pipe, not a regular file"));
     }
 }

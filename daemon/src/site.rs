@@ -1,4 +1,4 @@
-//! Everything that a reload swaps as a whole: the plan, and the files that it offers.
+//! The site, which a reload replaces as a whole: the plan, and the files that it offers.
 
 mod lint_loader_urls;
 mod resolve;
@@ -38,52 +38,63 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The site.
 #[derive(Clone, Debug)]
 pub struct Site {
+    /// Everything that decides about clients.
     pub plan: Plan,
-    /// What was found to boot, for the table.
+    /// The loaders that were found, for the table of loaders.
     found: FoundLoaders,
-    /// What the boot directory has for the menu, and what has not come into it.
+    /// The scan of the boot directory: the entries of the menu, and the skipped files.
     scan: Scan,
     system: Distribution,
     directories: Arc<ServedDirectories>,
-    /// The operator's own programs that start a local disk.
+    /// The operator's programs that start a local disk.
     local_disks: BTreeMap<Arch, PathBuf>,
-    /// In how many files machines are described, and how long reading them took.
+    /// The number of files that machines were read from, and the time that it took.
     pub machine_files: (usize, Duration),
-    /// What of the configuration does not fit well what there is to boot, and what is odd about that.
+    /// Warnings about the configuration and the files to boot.
     pub warnings: Vec<Diagnostic>,
+    /// The compiled templates.
     pub templates: Arc<Templates>,
-    /// Routed by an old proxy.ini.
+    /// The configuration is an old proxy.ini.
     legacy: bool,
-    /// The doors that are open.
+    /// The ports that are open.
     open: OpenPorts,
-    /// Names of files that machines are offered.
+    /// Names of the files that machines are offered.
     offered: Arc<BTreeSet<String>>,
 }
 
-/// Which doors are open; what is offered follows.
+/// The open ports, on which the offer depends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenPorts {
+    /// TFTP over IPv4.
     pub tftp: bool,
+    /// TFTP over IPv6.
     pub tftp6: bool,
+    /// The port of HTTP.
     pub http: Option<u16>,
+    /// The boot server on UDP port 4011 (IPv4).
     pub boot_server: bool,
+    /// The boot server on UDP port 4011 (IPv6).
     pub boot_server6: bool,
-    /// Whether relayed requests reach us.
+    /// Whether relayed requests can arrive (IPv4).
     pub relays: bool,
+    /// Whether relayed requests can arrive (IPv6).
     pub relays6: bool,
 }
 
 impl Site {
-    /// Looks for loaders and into the boot directory, now. The draft is taken out of `loaded` and becomes the plan.
+    /// Searches for loaders and scans the boot directory. Takes the unresolved plan out of `loaded`, and resolves it.
     pub fn build(loaded: &mut Loaded, open: OpenPorts) -> Result<Site, ConfigError> {
-        let mut told = Vec::new();
-        let files = ResolvedFiles::resolve(loaded, &mut told);
-        let right = |told: &[Diagnostic]| told.iter().all(|told| told.severity == Severity::Warning);
-        let Some(ResolvedFiles { directories: roots, mut templates, profiles, plan: draft }) = files.filter(|_| right(&told) && loaded.is_valid())
+        let mut diagnostics = Vec::new();
+        let files = ResolvedFiles::resolve(loaded, &mut diagnostics);
+        let has_no_error =
+            |diagnostics: &[Diagnostic]| diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning);
+        let Some(ResolvedFiles { directories: roots, mut templates, profiles, plan: draft }) =
+            files.filter(|_| has_no_error(&diagnostics) && loaded.is_valid())
         else {
-            return Err(all(loaded, told));
+            return Err(with_text_errors(loaded, diagnostics));
         };
         let settings = &loaded.settings;
         let places: Vec<&Path> = loaders::DISTRIBUTION_DIRECTORIES.iter().map(Path::new).collect();
@@ -91,16 +102,16 @@ impl Site {
         let mut scan = scan::scan(&settings.boot_dir, roots.mounts());
         for found in &mut scan.found {
             let wrong = found.cmdline.as_deref().and_then(|cmdline| templates.compile_entry(&mut found.entry, cmdline));
-            // A file is for every kernel beside it.
-            told.extend(wrong.filter(|wrong| !told.contains(wrong)));
+            // A file cmdline applies to every kernel of its directory.
+            diagnostics.extend(wrong.filter(|wrong| !diagnostics.contains(wrong)));
         }
         let mut unfit = Vec::new();
         let local_disks = local_disk::operator_programs(&settings.boot_dir, &mut unfit);
-        told.extend(unfit.into_iter().map(Diagnostic::warning));
+        diagnostics.extend(unfit.into_iter().map(Diagnostic::warning));
         let (duid, why_not_kept) = duid::server_duid(&settings.state_dir);
-        told.extend(why_not_kept.map(|why| {
+        diagnostics.extend(why_not_kept.map(|why| {
             Diagnostic::warning(why)
-                .help("the name of this server in DHCPv6 is made of its network cards instead, and may be another")
+                .help("the server derives its DUID from its network cards instead, and it may change")
         }));
         let mut plan = Plan {
             http_clients: true,
@@ -131,24 +142,27 @@ impl Site {
             ..Plan::default()
         };
         plan.ipxe_wrappers = ipxe_wrapper::wrappable_loaders(&plan);
-        plan.rules_version = rules_mark(&plan);
+        plan.rules_version = rules_version(&plan);
         if let Some(legacy) = &loaded.legacy {
             legacy.boot.apply(&mut plan);
         }
         if settings.dhcp6.stateless_ipxe && settings.dhcp6.dns.dns_servers.is_empty() {
-            told.push(Diagnostic::warning("`stateless-ipxe` without `dns-servers`: iPXE is told what to boot and no name server").help(
-                "it takes our reply in place of that of the DHCPv6 server: name in `dns-servers` those that it would have named",
+            diagnostics
+                .push(Diagnostic::warning("`stateless-ipxe` without `dns-servers`: iPXE gets no name server").help(
+                "iPXE takes this server's reply instead of the DHCPv6 server's: list in `dns-servers` the name servers \
+                 of that one",
             ));
         }
-        told.extend(local_disk::unbootable_rules(&plan).into_iter().map(out_of_reach));
-        told.extend(lint_rules::firmware_only_rules(&plan));
-        told.extend(lint_loaders::ipxe_loops(&plan));
-        told.extend(lint_loaders::bios_loader_for_uefi(&plan, |name| roots.path(name)));
-        told.extend(found.unusable.iter().map(|misfit| Diagnostic::warning(misfit.to_string()).help(&misfit.fix)));
+        diagnostics.extend(local_disk::unbootable_rules(&plan).into_iter().map(unbootable_rule));
+        diagnostics.extend(lint_rules::firmware_only_rules(&plan));
+        diagnostics.extend(lint_loaders::ipxe_loops(&plan));
+        diagnostics.extend(lint_loaders::bios_loader_for_uefi(&plan, |name| roots.path(name)));
+        diagnostics
+            .extend(found.unusable.iter().map(|misfit| Diagnostic::warning(misfit.to_string()).help(&misfit.fix)));
         let system = Distribution::from_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
-        told.extend(lint_loader_urls::unfetchable_loaders(&plan, |arch| loader_table::hint(arch, &found, &system)));
-        told.extend(scan.warnings.iter().map(Diagnostic::warning));
-        told.extend(second_stage::old_grubs(&plan, |name| roots.path(name)).into_iter().map(astray));
+        diagnostics.extend(lint_loader_urls::unfetchable_loaders(&plan, |arch| loader_table::hint(arch, &found, &system)));
+        diagnostics.extend(scan.warnings.iter().map(Diagnostic::warning));
+        diagnostics.extend(second_stage::old_grubs(&plan, |name| roots.path(name)).into_iter().map(old_grub));
         let machine_files = (draft.machine_files.file_count, draft.machine_files.duration);
         let legacy = loaded.legacy.is_some();
         let (roots, templates) = (Arc::new(roots), Arc::new(templates));
@@ -161,7 +175,7 @@ impl Site {
             local_disks,
             machine_files,
             templates,
-            warnings: told,
+            warnings: diagnostics,
             legacy,
             open,
             offered: Arc::default(),
@@ -170,7 +184,7 @@ impl Site {
         Ok(site)
     }
 
-    /// Offers what these doors serve, and no more.
+    /// Offers what the open ports serve, and no more.
     pub fn set_open_ports(&mut self, open: OpenPorts) {
         self.open = open;
         self.plan.http = open.http;
@@ -178,38 +192,38 @@ impl Site {
         self.plan.ignores_relays = !open.relays;
         self.plan.dhcp6.boot_server = open.boot_server6;
         self.plan.dhcp6.ignores_relays = !open.relays6;
-        // An old file says itself who serves TFTP.
+        // An old proxy.ini names the TFTP server.
         if !self.legacy {
             self.plan.tftp = open.tftp.then_some(TftpServer::Local);
             self.plan.dhcp6.tftp = open.tftp6;
         }
     }
 
-    /// Has machines whose entries are gone boot their disks while these marks hold, and says which, and of which the
-    /// marks do not tell what they are. An identity that an entry lists now is that entry's.
+    /// Makes machines without an entry boot from disk if they completed a boot-once. Returns warnings
+    /// about them, and about marks that do not identify their machine. An identity in an entry belongs to that entry.
     pub fn protect_removed_machines<'a>(&mut self, directory: &Path, marked: impl Iterator<Item = &'a str>) -> Vec<String> {
         let machines = std::mem::take(&mut self.plan.machines).with_removed_entries(&[]);
-        let (mut gone, mut unknown, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut gone, mut unknown, mut diagnostics) = (Vec::new(), Vec::new(), Vec::new());
         for name in marked.filter(|name| machines.get_by_name(name).is_none()) {
             match boot_once::completions::read_identities(directory, name) {
                 Ok(Some(known)) => gone.push((name, known)),
                 Ok(None) => unknown.push(name),
                 Err(error) => {
-                    tracing::error!("the mark {} cannot be read: {error}", directory.join(name).display());
+                    tracing::error!("cannot read the completion {}: {error}", directory.join(name).display());
                     unknown.push(name);
                 }
             }
         }
         for (name, known) in &mut gone {
-            let listed = machines.entries_listing(&of_mark(name, known));
+            let listed = machines.entries_listing(&completed_machine(name, known));
             let takers = [(IdentityKind::Mac, listed.mac), (IdentityKind::Uuid, listed.uuid), (IdentityKind::Serial, listed.serial)];
             if let Some((by, taker)) = takers.into_iter().find_map(|(by, taker)| Some((by, taker?))) {
                 let entry = machines.get_by_name(taker).unwrap_or_default();
-                let profile = self.plan.profile(entry.profile).map_or("what rules and defaults say", |own| &own.name);
-                told.push(format!(
-                    "{name} has used up its boot and has no entry; its {by} is now in the entry of {taker}, which \
-                     boots \
-                     {profile}"
+                let profile =
+                    self.plan.profile(entry.profile).map_or("the choice of the rules and defaults", |own| &own.name);
+                diagnostics.push(format!(
+                    "{name} completed its boot-once and has no entry; its {by} is now in the entry of {taker}, which \
+                     boots {profile}"
                 ));
             }
             let (uuid_is_listed, serial_is_listed) = (listed.uuid.is_some(), listed.serial.is_some());
@@ -222,33 +236,30 @@ impl Site {
         let name = |names: &[&str]| list_machines(names.len(), names.iter().copied());
         let names: Vec<&str> = gone.iter().map(|(name, _)| *name).collect();
         if !names.is_empty() {
-            told.push(format!(
-                "boots are used up, and there is no entry any more, of {}: these machines boot their disks; \
-                 `proxydhcpd \
-                 rearm NAME` makes one a machine without an entry",
+            diagnostics.push(format!(
+                "completed boot-onces of {}, which have no entry: these machines boot from disk; `proxydhcpd rearm \
+                 NAME` lets one boot like any machine without an entry",
                 name(&names)
             ));
         }
         if !unknown.is_empty() {
-            told.push(format!(
-                "boots are used up, and there is no entry any more, of {}, and their marks do not say which machines \
-                 they \
-                 are: they cannot be protected, and boot what machines without an entry boot; bring their entries \
-                 back, \
-                 or `proxydhcpd rearm NAME`",
+            diagnostics.push(format!(
+                "completed boot-onces of {}, which have no entry and no identities in their completions: these \
+                 machines are not protected, and boot like any machine without an entry; restore their entries, or \
+                 run `proxydhcpd rearm NAME`",
                 name(&unknown)
             ));
         }
-        const MOST: usize = 20;
-        let more = told.len().saturating_sub(MOST);
-        told.drain(..more);
-        let gone: Vec<Machine<'_>> = gone.iter().map(|(name, known)| of_mark(name, known)).collect();
+        const MAX_WARNINGS: usize = 20;
+        let more = diagnostics.len().saturating_sub(MAX_WARNINGS);
+        diagnostics.drain(..more);
+        let gone: Vec<Machine<'_>> = gone.iter().map(|(name, known)| completed_machine(name, known)).collect();
         self.plan.machines = machines.with_removed_entries(&gone);
-        told
+        diagnostics
     }
 
-    /// Opens what a requested name means. `failed` hears of a template that cannot be rendered: a script then says so
-    /// to whoever stands at the machine, which would otherwise only know that its boot server does not answer.
+    /// Opens the file that a requested name leads to. `failed` gets the failure of a template. A script then prints it
+    /// at the machine's console, where there would otherwise be a boot server that does not reply.
     pub fn open(&self, meant: Fetch, request: &FileRequest<'_>, failed: impl FnOnce(&Failure)) -> Result<Opened, Refusal> {
         match self.templates.render_request(&self.plan, &meant, request) {
             Some(Ok(text)) => return Ok(Opened::text(text.into_bytes())),
@@ -270,7 +281,7 @@ impl Site {
                 Ok(Opened::text(text.into_bytes()))
             }
             Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::TemplateError),
-            // Whether it is to be believed, no file tells.
+            // The caller decides whether it is authentic.
             Fetch::Done(_) => Err(Refusal::Denied),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
             Fetch::IpxeWrapper(arch) => ipxe_wrapper::program(arch).map(Opened::text).ok_or(Refusal::NotFound),
@@ -286,7 +297,7 @@ impl Site {
         }
     }
 
-    /// A file of the boot directory, or of a directory that is served beside it.
+    /// Opens a file of the boot directory, or of a directory that is served under a name.
     fn file(&self, name: &str) -> Result<Opened, Refusal> {
         match self.directories.open(name) {
             Err(Refusal::NotFound) => self.directories.open(self.scan.host_name_script(name).ok_or(Refusal::NotFound)?),
@@ -294,24 +305,24 @@ impl Site {
         }
     }
 
-    /// The menu of the boot directory for the machine that asks, and why an entry of it cannot be made.
+    /// The menu of the boot directory for the machine of the request, and the failure of an entry.
     pub fn menu(&self, asking: &RenderContext, request: &FileRequest<'_>) -> (String, Option<Failure>) {
         let (entries, failed) = self.templates.render_entries(&self.plan, asking, request);
         let text = script::menu(&self.plan, &entries, &asking.base_url, request.server, &asking.claimed);
         (text, failed.into_iter().next())
     }
 
-    /// Why entries of the menu cannot be made for the machine that asks.
+    /// The failures of menu entries for the machine of the request.
     pub fn menu_failures(&self, asking: &RenderContext, request: &FileRequest<'_>) -> Vec<Failure> {
         self.templates.render_entries(&self.plan, asking, request).1
     }
 
-    /// What the boot directory has for the menu, unless nobody is shown that.
+    /// The scan of the boot directory, unless no machine sees its menu.
     pub fn menu_scan(&self) -> Option<&Scan> {
         (self.plan.ipxe == IpxeTarget::Builtin && !self.plan.menu.has_boot_script).then_some(&self.scan)
     }
 
-    /// Scripts that machines run by their host names before the menu, and why none does, if that is so.
+    /// The scripts that machines run by host name before the menu, and why none does so, if that is the case.
     pub fn host_name_scripts(&self) -> (&[HostNameScript], Option<&'static str>) {
         let plan = &self.plan;
         let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == BootTarget::BootDir);
@@ -326,20 +337,20 @@ impl Site {
                 _ => false,
             });
         let why = match &plan.ipxe {
-            IpxeTarget::Builtin if plan.menu.has_boot_script => Some("boot.ipxe is run in place of the menu"),
+            IpxeTarget::Builtin if plan.menu.has_boot_script => Some("boot.ipxe replaces the menu"),
             IpxeTarget::Builtin if !is_shown => Some("no profile in use shows the menu"),
             IpxeTarget::Builtin => None,
-            IpxeTarget::Configured(_) | IpxeTarget::AsFirmware => Some("the old file gives an iPXE another script"),
+            IpxeTarget::Configured(_) | IpxeTarget::AsFirmware => Some("proxy.ini gives iPXE another script"),
         };
         (&self.scan.host_name_scripts, why)
     }
 
-    /// Directories that are served under names.
+    /// The directories that are served under names.
     pub fn mounts(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.directories.mounts()
     }
 
-    /// The program that starts the local disk of this architecture, whole.
+    /// The whole program that starts the local disk of this architecture.
     pub fn local_disk_program(&self, arch: Arch) -> io::Result<Cow<'static, [u8]>> {
         match self.local_disks.get(&arch) {
             Some(path) => std::fs::read(path).map(Cow::Owned),
@@ -347,7 +358,7 @@ impl Site {
         }
     }
 
-    /// Which architecture gets which file, and what to install for those that get none.
+    /// The table of loaders, with hints for architectures that have none.
     pub fn loader_table(&self) -> String {
         if !self.legacy {
             return loader_table::render(&loader_table::rows(&self.plan.loaders, &self.found, &self.system));
@@ -358,7 +369,8 @@ impl Site {
         self.plan.loaders.iter().map(each).chain(default_loader).collect()
     }
 
-    /// Loaders for UEFI without a signature. Whose the others are takes reading them whole: that is for `check`.
+    /// UEFI loaders without a signature. `check` verifies the signatures of the others, which takes reading the whole
+    /// files.
     fn unsigned(&self) -> Vec<&str> {
         let unsigned = |path: &str| signature::is_signed(Path::new(path)).is_ok_and(|signed| signed == Some(false));
         let loaders = self.plan.loaders.values().filter(|loader| loader.path.as_deref().is_some_and(unsigned));
@@ -369,7 +381,7 @@ impl Site {
         names
     }
 
-    /// How many machines are described, if there are any.
+    /// The number of machines, if there are any, as text.
     pub fn machine_summary(&self) -> Option<String> {
         let count = |number, one: &str| if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") };
         let (files, took) = self.machine_files;
@@ -378,53 +390,53 @@ impl Site {
             .then(|| format!("{} in {}, read in {took:.1?}", count(machines, "machine"), count(files, "file")))
     }
 
-    /// A hash of what is said of it: another number where there is something new to say.
+    /// A hash of everything that `log` writes, to detect news.
     pub fn report_hash(&self, loaded: &Loaded) -> u64 {
         let warnings = loaded.diagnostics.iter().chain(&self.warnings).map(Diagnostic::one_line).collect::<Vec<_>>();
         let machines = (self.plan.machines.len(), self.machine_files.0);
         BuildHasherDefault::<DefaultHasher>::default().hash_one((self.loader_table(), machines, self.unsigned(), warnings))
     }
 
-    /// The table, line by line, into the log.
+    /// Logs the table of loaders, the number of machines, and the warnings.
     pub fn log(&self) {
         self.loader_table().lines().for_each(|line| tracing::info!("{line}"));
         self.machine_summary().iter().for_each(|machines| tracing::info!("{machines}"));
         let unsigned = self.unsigned();
         if !unsigned.is_empty() {
-            tracing::info!("not signed, which matters only where Secure Boot is on: {}", unsigned.join(", "));
+            tracing::info!("not signed, which matters only with Secure Boot: {}", unsigned.join(", "));
         }
         self.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
         self.menu_scan().iter().flat_map(|scan| scan.summary()).for_each(|line| tracing::warn!("{line}"));
     }
 
-    /// How to come by an iPXE for this architecture.
+    /// How to get an iPXE for this architecture.
     pub fn ipxe_hint(&self, arch: Arch) -> String {
         loader_table::hint(arch.base(), &self.found, &self.system)
     }
 
-    /// Why a machine of this architecture gets nothing by this profile, and what to do about it.
+    /// Why a machine of this architecture gets no loader with this profile, and what to do.
     pub fn no_loader_reason(&self, arch: Arch, profile: Option<ProfileId>) -> String {
         if let Some(Profile { name, boots: BootTarget::Loader, .. }) = self.plan.profile(profile) {
             let key = arch.base().info().map_or("default", |row| row.id);
-            return format!("profile {name} names no loader for {arch}; `{key}` under [profile.{name}.loaders] would");
+            return format!("profile {name} has no loader for {arch}: set `{key}` in [profile.{name}.loaders]");
         }
         if !self.legacy {
             return format!("no loader for {arch} here; {}", loader_table::hint(arch.base(), &self.found, &self.system));
         }
-        // The Python daemon's words, for whoever watches for them.
+        // The message of the Python daemon, for scripts that look for it.
         let [high, low] = arch.0.to_be_bytes();
-        let key = legacy::loader_key(arch).map(|key| format!(" ({key} under [ipxe] would serve {arch})"));
+        let key = legacy::loader_key(arch).map(|key| format!(" (set {key} in [ipxe] to serve {arch})"));
         format!("Unsupported architecture detected: [{high}, {low}]. Dropping payload.{}", key.unwrap_or_default())
     }
 }
 
-fn of_mark<'a>(name: &'a str, known: &'a StoredIdentities) -> Machine<'a> {
+fn completed_machine<'a>(name: &'a str, known: &'a StoredIdentities) -> Machine<'a> {
     let StoredIdentities { macs, uuid, serial } = known;
     Machine { name, macs, uuid: *uuid, serial: serial.as_deref(), ..Machine::default() }
 }
 
-/// 0, which marks nothing, where there are no rules.
-fn rules_mark(plan: &Plan) -> u32 {
+/// The version of the rules; 0, which stands for none, without rules.
+fn rules_version(plan: &Plan) -> u32 {
     if plan.rules.is_empty() {
         return 0;
     }
@@ -433,41 +445,43 @@ fn rules_mark(plan: &Plan) -> u32 {
     hash as u32 | 1
 }
 
-fn out_of_reach((rule, arch): (usize, Arch)) -> Diagnostic {
-    let what = format!("rule {rule} sends {arch} to the local disk, and nothing here starts that");
+fn unbootable_rule((rule, arch): (usize, Arch)) -> Diagnostic {
+    let what = format!("rule {rule} sends {arch} to the local disk, and no program here starts it");
     let program = local_disk_name(arch);
     Diagnostic::warning(what).help(format!(
-        "such a machine tries each network entry for a minute first; {program} of the boot directory would be sent to it"
+        "such a machine tries each network entry for a minute first; to prevent this, put {program} into the boot \
+         directory"
     ))
 }
 
-fn astray((name, version): (String, String)) -> Diagnostic {
-    let what = format!("{name} is GRUB {version}, which asks the DHCP server's address for its configuration, not us");
+fn old_grub((name, version): (String, String)) -> Diagnostic {
+    let what = format!(
+        "{name} is GRUB {version}, which requests its configuration from the DHCP server, not from this server"
+    );
     Diagnostic::warning(what).help(
         "it stops at its prompt unless the DHCP server runs on this host, or names this host as its next server; GRUB \
-         2.12 asks us; see docs/secure-boot.md",
+         2.12 requests it from this server; see docs/secure-boot.md",
     )
 }
 
-/// Reads the configuration. What is wrong with it is told at once, in the text and where that does not fit the files to
-/// boot.
+/// Reads the configuration. Reports all its errors at once: those of the text, and those of the files that it names.
 pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
     let mut loaded = config::read(flags)?;
     if loaded.is_valid() { Ok(loaded) } else { Err(with_file_errors(&mut loaded, ConfigError(Vec::new()))) }
 }
 
-/// Beside this error all else that is wrong with the configuration.
+/// Adds all other errors of the configuration to this one.
 pub fn with_file_errors(loaded: &mut Loaded, error: ConfigError) -> ConfigError {
-    let mut told = error.0;
-    drop(ResolvedFiles::resolve(loaded, &mut told));
-    all(loaded, told)
+    let mut diagnostics = error.0;
+    drop(ResolvedFiles::resolve(loaded, &mut diagnostics));
+    with_text_errors(loaded, diagnostics)
 }
 
-/// What is told of the text, and this of the files.
-fn all(loaded: &Loaded, mut told: Vec<Diagnostic>) -> ConfigError {
-    told.extend_from_slice(&loaded.diagnostics);
-    loaded.sort_diagnostics(&mut told);
-    ConfigError(told)
+/// Combines the diagnostics of the text with those of the files.
+fn with_text_errors(loaded: &Loaded, mut diagnostics: Vec<Diagnostic>) -> ConfigError {
+    diagnostics.extend_from_slice(&loaded.diagnostics);
+    loaded.sort_diagnostics(&mut diagnostics);
+    ConfigError(diagnostics)
 }
 
 #[cfg(test)]
@@ -479,7 +493,7 @@ mod tests {
     use proxydhcpd_core::request::Protocol;
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-    /// A directory with iPXE's shim, offered to x64, and what it starts.
+    /// A directory with iPXE's shim, offered to x64, and the program that it starts.
     fn site(directory: &Path) -> Site {
         for name in ["snponly-shimx64.efi", "snponly.efi"] {
             std::fs::write(directory.join(name), name).unwrap();
@@ -501,11 +515,11 @@ mod tests {
         }
     }
 
-    fn ask(site: &Site, name: &[u8]) -> Result<String, Refusal> {
-        ask_whole(site, name).map(|content| String::from_utf8(content).unwrap())
+    fn request(site: &Site, name: &[u8]) -> Result<String, Refusal> {
+        request_whole(site, name).map(|content| String::from_utf8(content).unwrap())
     }
 
-    fn ask_whole(site: &Site, name: &[u8]) -> Result<Vec<u8>, Refusal> {
+    fn request_whole(site: &Site, name: &[u8]) -> Result<Vec<u8>, Refusal> {
         let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let client = SocketAddr::new(server, 1024);
         let request = FileRequest { protocol: Protocol::Tftp, name, server, client, interface: "" };
@@ -516,22 +530,22 @@ mod tests {
     }
 
     #[test]
-    fn what_shim_means_is_sent_only_where_the_name_is_not_there() {
+    fn the_second_stage_of_shim_is_sent_only_if_its_name_is_missing() {
         let directory = tempfile::tempdir().unwrap();
         let site = site(directory.path());
         for name in [&b"snponly.efi"[..], b"//snponly.efi", b"ipxe.efi", b"\xeaOnboard"] {
-            assert_eq!(ask(&site, name).as_deref(), Ok("snponly.efi"), "{name:02x?}");
+            assert_eq!(request(&site, name).as_deref(), Ok("snponly.efi"), "{name:02x?}");
         }
         std::fs::write(directory.path().join("ipxe.efi"), "ipxe.efi").unwrap();
-        assert_eq!(ask(&site, b"ipxe.efi").as_deref(), Ok("ipxe.efi"));
+        assert_eq!(request(&site, b"ipxe.efi").as_deref(), Ok("ipxe.efi"));
     }
 
     #[test]
-    fn the_operators_program_is_sent_to_start_the_disk_or_else_ours() {
+    fn the_operators_program_starts_the_disk_or_else_the_builtin_one() {
         let directory = tempfile::tempdir().unwrap();
         let mut site = site(directory.path());
         site.plan.local_disk = vec![Arch::X64];
-        let sent = |site: &Site| ask_whole(site, b"local-disk/uefi-x64.efi").unwrap();
+        let sent = |site: &Site| request_whole(site, b"local-disk/uefi-x64.efi").unwrap();
         assert_eq!(sent(&site), local_disk::builtin_program(Arch::X64).unwrap());
         site.local_disks.insert(Arch::X64, directory.path().join("snponly.efi"));
         assert_eq!(sent(&site), b"snponly.efi");
@@ -539,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn what_shim_can_do_without_is_not_found() {
+    fn optional_files_of_shim_are_not_found() {
         let directory = tempfile::tempdir().unwrap();
         let site = site(directory.path());
         for name in [
@@ -550,7 +564,7 @@ mod tests {
             b"a/\xeaOnboard",
             b"grubx64.efi",
         ] {
-            assert_eq!(ask(&site, name), Err(Refusal::NotFound), "{name:02x?}");
+            assert_eq!(request(&site, name), Err(Refusal::NotFound), "{name:02x?}");
         }
     }
 }

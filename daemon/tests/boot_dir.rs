@@ -1,5 +1,5 @@
-//! Boot directories as people have them, rebuilt of stubs: what the menu makes of each, and what is left out with its
-//! reason.
+//! Boot directories as found in practice, rebuilt from stubs: the entries of their menus, and the skipped files with
+//! their reasons.
 
 use proxydhcpd::boot::scan::{Scan, scan};
 use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A directory with these files. What is not given a text is a kernel, a program or nothing by its name.
+/// A directory with these files. A file without a text is a kernel, a program or neither, according to its name.
 fn directory(files: &[&str]) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for file in files {
@@ -52,7 +52,7 @@ fn stub(path: &str) -> Vec<u8> {
     file
 }
 
-/// Each entry as a line: what it is called, what it starts, and `!` with the argument that it lacks.
+/// Each entry as a line: its title, the files that it starts, and `!` if it does not boot.
 fn entries(scan: &Scan) -> Vec<String> {
     scan.entries().iter().map(line).collect()
 }
@@ -84,9 +84,9 @@ fn shows(files: &[&str], expected: &[&str]) -> Scan {
     scan
 }
 
-/// What `check` says to do about the only entry that does not boot.
+/// The fix that `check` gives for the only entry that does not boot.
 #[track_caller]
-fn cure(files: &[&str]) -> String {
+fn fix_of(files: &[&str]) -> String {
     let root = directory(files);
     let lacking: Vec<_> = scan(root.path(), []).found.into_iter().filter(|found| found.entry.problem.is_some()).collect();
     assert_eq!(lacking.len(), 1, "{lacking:#?}");
@@ -94,8 +94,8 @@ fn cure(files: &[&str]) -> String {
 }
 
 #[test]
-fn b1_an_unpacked_ubuntu_is_told_of_for_it_lacks_its_iso_and_has_both_kernels() {
-    assert!(cure(&["u/casper/vmlinuz", "u/casper/initrd"]).contains("url={{ base }}NAME.iso"));
+fn an_unpacked_ubuntu_lacks_its_iso_and_has_both_kernels() {
+    assert!(fix_of(&["u/casper/vmlinuz", "u/casper/initrd"]).contains("url={{ base }}NAME.iso"));
     let files =
         ["u/casper/vmlinuz", "u/casper/initrd", "u/casper/hwe-vmlinuz", "u/casper/hwe-initrd", "u/casper/a.squashfs"];
     shows(&files, &["u/casper/hwe-vmlinuz [hwe-vmlinuz+hwe-initrd] !", "u/casper/vmlinuz [vmlinuz+initrd] !"]);
@@ -107,14 +107,15 @@ fn b1_an_unpacked_ubuntu_is_told_of_for_it_lacks_its_iso_and_has_both_kernels() 
 }
 
 #[test]
-fn b2_an_installer_of_fedora_takes_what_its_grub_says_but_for_the_disc() {
+fn an_installer_of_fedora_takes_the_arguments_of_its_grub_without_the_disc() {
     let files = [
         "f/images/pxeboot/vmlinuz",
         "f/images/pxeboot/initrd.img",
         "f/images/install.img",
         "f/EFI/BOOT/BOOTX64.EFI",
         "f/EFI/BOOT/grubx64.efi",
-        "f/EFI/BOOT/grub.cfg = menuentry 'Install' {\n\tlinuxefi /images/pxeboot/vmlinuz inst.stage2=hd:LABEL=F-41 rd.live.check quiet\n}\n",
+        "f/EFI/BOOT/grub.cfg = menuentry 'Install' {\n\tlinuxefi /images/pxeboot/vmlinuz \
+         inst.stage2=hd:LABEL=F-41 rd.live.check quiet\n}\n",
     ];
     shows(
         &files,
@@ -125,15 +126,14 @@ fn b2_an_installer_of_fedora_takes_what_its_grub_says_but_for_the_disc() {
         ],
     );
     assert_eq!(
-        cure(&files),
+        fix_of(&files),
         "write into f/images/pxeboot/cmdline: inst.stage2={{ base }}f/ inst.repo={{ base }}f/ ip=dhcp"
     );
 }
 
 #[test]
-fn live_systems_and_installers_that_are_told_nothing_say_what_they_lack() {
-    for (files, cure_of) in [
-        // B3
+fn live_systems_and_installers_without_arguments_have_a_fix() {
+    for (files, expected) in [
         (
             &[
                 "a/arch/boot/x86_64/vmlinuz-linux",
@@ -148,28 +148,21 @@ fn live_systems_and_installers_that_are_told_nothing_say_what_they_lack() {
         ),
         // Void Linux
         (&["v/boot/vmlinuz", "v/boot/initrd", "v/LiveOS/squashfs.img"], "root=live:{{ base }}v/LiveOS/squashfs.img "),
-        // B4
         (
             &["al/boot/vmlinuz-lts", "al/boot/initramfs-lts", "al/boot/modloop-lts"],
             "modloop={{ base }}al/boot/modloop-lts",
         ),
-        // B5
         (
             &["c z/live/vmlinuz", "c z/live/initrd.img", "c z/live/filesystem.squashfs"],
             "boot=live components ip=dhcp fetch={{ base }}c%20z/live/filesystem.squashfs",
         ),
-        // B6
         (&["p/boot/linux26", "p/boot/initrd.img"], "initrd NAME.iso /proxmox.iso"),
-        // B7
         (&["t/vmlinuz-amd64", "t/initramfs-amd64.xz"], "talos.platform=metal"),
-        // B8
         (&["n/bzImage", "n/initrd", "n/netboot.ipxe"], "choose the entry netboot"),
-        // B11
         (
             &["sysresccd/boot/x86_64/vmlinuz", "sysresccd/boot/x86_64/sysresccd.img"],
             "archisobasedir=sysresccd archiso_http_srv={{ base }} ",
         ),
-        // B12
         (
             &[
                 "harvester-v1.3.1-vmlinuz-amd64",
@@ -193,35 +186,32 @@ fn live_systems_and_installers_that_are_told_nothing_say_what_they_lack() {
         (&["d/install.amd/vmlinuz", "d/install.amd/initrd.gz"], "netboot.tar.gz"),
         (&["x/vmlinuz", "x/initrd", "x/system.squashfs"], "its documentation"),
     ] {
-        let cure = cure(files);
-        assert!(cure.contains(cure_of), "{cure}");
+        let fix = fix_of(files);
+        assert!(fix.contains(expected), "{fix}");
     }
 }
 
 #[test]
-fn b5_directories_stand_in_the_order_in_which_people_count() {
+fn directories_are_in_natural_order() {
     let files = ["d-10/linux", "d-10/initrd.gz", "d-9/linux", "d-9/initrd.gz"];
     shows(&files, &["d-9 [linux+initrd.gz]", "d-10 [linux+initrd.gz]"]);
 }
 
 #[test]
-fn b9_an_installer_that_asks_for_its_source_is_an_entry() {
+fn an_installer_that_prompts_for_its_source_is_an_entry() {
     shows(&["s/boot/x86_64/loader/linux", "s/boot/x86_64/loader/initrd"], &["s/boot/x86_64/loader [linux+initrd]"]);
 }
 
 #[test]
-fn b10_boot_programs_of_esxi_and_windows_say_what_they_lack() {
+fn boot_programs_of_esxi_and_windows_do_not_boot() {
     shows(&["w/bootmgr.efi"], &["w/bootmgr [program] !"]);
     shows(&["esxi/efi/boot/bootx64.efi", "esxi/boot.cfg"], &["esxi/efi/boot/bootx64 [program] !"]);
     let scan = shows(&["w/EFI/Boot/bootx64.efi", "w/sources/boot.wim"], &["w/EFI/Boot/bootx64 [program] !"]);
-    assert_eq!(
-        left_out(&scan),
-        ["w/sources/boot.wim: Windows PE is started by wimboot, from a script (docs/windows.md)"]
-    );
+    assert_eq!(left_out(&scan), ["w/sources/boot.wim: Windows PE boots with wimboot, from a script (docs/windows.md)"]);
 }
 
 #[test]
-fn b11_systemrescue_has_its_microcode_first_and_takes_what_a_file_says() {
+fn systemrescue_has_its_microcode_first_and_the_arguments_of_its_cmdline() {
     let at = "s/sysresccd/boot/x86_64";
     let arguments = "archisobasedir=sysresccd archiso_http_srv={{ base }}s/ ip=dhcp";
     let files = ["vmlinuz", "sysresccd.img", "intel_ucode.img", "amd_ucode.img"].map(|name| format!("{at}/{name}"));
@@ -231,7 +221,7 @@ fn b11_systemrescue_has_its_microcode_first_and_takes_what_a_file_says() {
 }
 
 #[test]
-fn microcode_goes_first_in_all_its_spellings() {
+fn microcode_comes_first_under_each_of_its_names() {
     for microcode in ["amd-ucode.img", "intel-ucode.img", "early_ucode.cpio", "intel_ucode.img", "amd-microcode.img"] {
         let microcode_file = format!("a/{microcode}");
         shows(&["a/linux", "a/initrd.gz", &microcode_file], &[&format!("a [linux+{microcode}+initrd.gz]")]);
@@ -239,7 +229,7 @@ fn microcode_goes_first_in_all_its_spellings() {
 }
 
 #[test]
-fn b12_kernels_go_by_many_names() {
+fn kernels_are_recognised_by_many_names() {
     for (files, expected) in [
         (
             &["c/flatcar_production_pxe.vmlinuz", "c/flatcar_production_pxe_image.cpio.gz"][..],
@@ -252,13 +242,13 @@ fn b12_kernels_go_by_many_names() {
         shows(files, &[expected]);
     }
     let scan = shows(&["e/KERNEL", "e/SYSTEM"], &[]);
-    assert_eq!(left_out(&scan), ["e/KERNEL: a kernel without an initrd that is known to be its own"]);
+    assert_eq!(left_out(&scan), ["e/KERNEL: a kernel without a matching initrd"]);
     let scan = shows(&["e/KERNEL = ANDROID!", "e/SYSTEM"], &[]);
-    assert_eq!(left_out(&scan), ["e/KERNEL: it goes by a kernel's name, and is none that iPXE could start"]);
+    assert_eq!(left_out(&scan), ["e/KERNEL: it has the name of a kernel, but iPXE cannot start it"]);
 }
 
 #[test]
-fn b13_foremans_kernels_have_their_system_in_front() {
+fn foremans_kernel_names_begin_with_their_system() {
     let files = [
         "boot/debian-12-amd64-linux",
         "boot/debian-12-amd64-initrd.gz",
@@ -277,34 +267,32 @@ fn b13_foremans_kernels_have_their_system_in_front() {
     );
     assert_eq!(
         left_out(&scan),
-        ["grub2/shimx64.efi: firmware has to start a shim, and loaders are looked for at the top of the boot \
-             directory: put it \
-             there with grubx64.efi, or name it under [profile.NAME.loaders]"],
-        "B31"
+        ["grub2/shimx64.efi: only firmware can start a shim: put it with grubx64.efi at the top of the boot \
+             directory, or name it in [profile.NAME.loaders]"]
     );
 }
 
 #[test]
-fn b15_a_kernel_at_the_top_is_an_entry() {
+fn a_kernel_at_the_top_is_an_entry() {
     let files = ["vmlinuz", "initrd.img", "cmdline = ip=dhcp"];
     shows(&files, &["vmlinuz [vmlinuz+initrd.img: ip=dhcp]"]);
-    // A Raspberry Pi's own files are not for iPXE.
+    // The files of a Raspberry Pi are not for iPXE.
     shows(&["kernel", "initramfs", "start4.elf", "cmdline.txt = root=/dev/mmcblk0p2"], &[]);
 }
 
 #[test]
-fn b16_deep_trees_are_looked_through_and_what_lies_too_deep_is_told() {
+fn deep_trees_are_scanned_and_files_too_deep_are_reported() {
     let deep = "m/centos/9/BaseOS/x86_64/os/images/pxeboot";
     let files =
         [format!("{deep}/vmlinuz"), format!("{deep}/initrd.img"), format!("{deep}/cmdline = inst.repo=http://m/")];
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     shows(&files, &[&format!("{deep} [vmlinuz+initrd.img: inst.repo=http://m/]")]);
     let scan = shows(&["1/2/3/4/5/6/7/8/9/10/11/12/13/linux"], &[]);
-    assert_eq!(left_out(&scan), ["1/2/3/4/5/6/7/8/9/10/11/12/13: deeper than 12 directories, not looked through"]);
+    assert_eq!(left_out(&scan), ["1/2/3/4/5/6/7/8/9/10/11/12/13: more than 12 directories deep: not scanned"]);
 }
 
 #[test]
-fn b17_the_packages_of_a_dvd_hide_no_other_system() {
+fn the_packages_of_a_dvd_hide_no_other_system() {
     let root = directory(&["a-dvd/netboot/linux", "a-dvd/netboot/initrd.gz", "ubuntu/linux", "ubuntu/initrd.gz"]);
     let many = root.path().join("a-dvd/packages/main/a");
     fs::create_dir_all(&many).unwrap();
@@ -317,11 +305,11 @@ fn b17_the_packages_of_a_dvd_hide_no_other_system() {
     }
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), ["a-dvd/netboot [linux+initrd.gz]", "ubuntu [linux+initrd.gz]"]);
-    assert_eq!(left_out(&scan), ["a-dvd: it has more than 10000 files; those deepest in it are not looked at"]);
+    assert_eq!(left_out(&scan), ["a-dvd: more than 10000 files: the deepest ones are not scanned"]);
 }
 
 #[test]
-fn b18_to_b20_images_are_told_of_and_memory_tests_are_for_bios_too() {
+fn images_are_reported_and_memory_tests_are_for_bios_too() {
     let scan = shows(
         &[
             "debian.iso",
@@ -344,14 +332,14 @@ fn b18_to_b20_images_are_told_of_and_memory_tests_are_for_bios_too() {
         left_out(&scan),
         [
             "debian.iso: ISO images are not booted yet: unpack it into a directory",
-            "freedos.img: a disk image, which is not booted: sanboot or memdisk may, from a script",
-            "win/boot.wim: Windows PE is started by wimboot, from a script (docs/windows.md)",
+            "freedos.img: disk images are not booted: use sanboot or memdisk in a script",
+            "win/boot.wim: Windows PE boots with wimboot, from a script (docs/windows.md)",
         ]
     );
 }
 
 #[test]
-fn what_cannot_be_an_entry_as_it_is_is_told_and_what_belongs_to_another_file_is_not() {
+fn bootable_files_that_are_no_entry_are_reported_and_files_of_an_entry_are_not() {
     let root = directory(&[
         "netboot.tar.gz",
         "os.img.xz",
@@ -371,24 +359,25 @@ fn what_cannot_be_an_entry_as_it_is_is_told_and_what_belongs_to_another_file_is_
     fs::create_dir_all(root.path().join("k/empty")).unwrap();
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), ["k [linux+initrd.img.xz+x.cpio.gz]"]);
-    let archive = "an archive, of which nothing is booted: unpack it into a directory";
+    let archive = "archives are not booted: unpack it into a directory";
     assert_eq!(
         left_out(&scan),
         [
             &format!("b.zip: {archive}")[..],
-            "esxi/mboot.c32: ESXi's loader for BIOS, a module of SYSLINUX: iPXE cannot start it, PXELINUX can",
-            "g/gentoo: a Linux kernel under a name that is not looked for: call it vmlinuz, with its initrd beside it",
-            "l/initrd.img.gz: an initrd without a kernel beside it",
-            "mnt: an empty directory: if something should be mounted there, it is not",
+            "esxi/mboot.c32: ESXi's loader for BIOS, a SYSLINUX module: iPXE cannot start it, PXELINUX can",
+            "g/gentoo: a Linux kernel with an unknown name: rename it to vmlinuz, and put its initrd into the \
+             same directory",
+            "l/initrd.img.gz: an initrd without a kernel in its directory",
+            "mnt: an empty directory: is a mount missing?",
             &format!("netboot.tar.gz: {archive}"),
             &format!("os.img.xz: {archive}"),
-            "win/wimboot: it starts Windows PE, and is started from a script (docs/windows.md)",
+            "win/wimboot: wimboot starts Windows PE from a script (docs/windows.md)",
         ]
     );
 }
 
 #[test]
-fn names_that_ipxe_cannot_ask_for_are_told_and_shown_so_that_they_can_be_read() {
+fn names_that_ipxe_cannot_request_are_reported_readably() {
     let root = directory(&["tab\there/linux", "tab\there/initrd", "line\nbreak.ipxe"]);
     fs::create_dir(root.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"))).unwrap();
     let scan = scan(root.path(), []);
@@ -396,15 +385,15 @@ fn names_that_ipxe_cannot_ask_for_are_told_and_shown_so_that_they_can_be_read() 
     assert_eq!(
         left_out(&scan),
         [
-            "caf\u{fffd}: iPXE cannot ask for this name: it is not UTF-8",
-            "line\\nbreak.ipxe: iPXE cannot ask for this name: it has control characters",
-            "tab\\there: iPXE cannot ask for this name: it has control characters",
+            "caf\u{fffd}: iPXE cannot request this name: it is not UTF-8",
+            "line\\nbreak.ipxe: iPXE cannot request this name: it has control characters",
+            "tab\\there: iPXE cannot request this name: it has control characters",
         ]
     );
 }
 
 #[test]
-fn a_script_that_ipxe_does_not_take_for_one_does_not_boot() {
+fn a_script_that_ipxe_does_not_recognise_does_not_boot() {
     let scan = shows(
         &["a.ipxe = echo", "b.ipxe = \u{feff}#!ipxe\n", "c.ipxe = #!ipxe\r\nshell\r\n"],
         &["a [script] !", "b [script] !", "c [script]"],
@@ -413,12 +402,12 @@ fn a_script_that_ipxe_does_not_take_for_one_does_not_boot() {
 }
 
 #[test]
-fn b21_endings_in_capitals_count() {
+fn extensions_in_capitals_count() {
     shows(&["MEMTEST.EFI", "RESCUE.IPXE"], &["MEMTEST [program]", "RESCUE [script]"]);
 }
 
 #[test]
-fn b22_b23_netboot_xyz_is_an_entry_and_its_scripts_for_single_machines_are_none() {
+fn netboot_xyz_is_an_entry_and_its_scripts_for_single_machines_are_none() {
     let scan = shows(
         &[
             "netboot.xyz.kpxe",
@@ -439,25 +428,22 @@ fn b22_b23_netboot_xyz_is_an_entry_and_its_scripts_for_single_machines_are_none(
         [scan.host_name_script("HOSTNAME-pc2.ipxe"), scan.host_name_script("HOSTNAME-pc3.ipxe")],
         [Some("hostname-PC2.IPXE"), None]
     );
-    let told = left_out(&scan);
-    assert_eq!(told.len(), 5, "{told:#?}");
+    let skipped = left_out(&scan);
+    assert_eq!(skipped.len(), 5, "{skipped:#?}");
     assert!(scan.summary()[0].contains("and 2 more") && !scan.summary()[0].contains("pc1"), "{:?}", scan.summary());
-    assert!(told.iter().any(|told| told.starts_with("sub/HOSTNAME-pc3.ipxe: netboot.xyz's script")), "{told:#?}");
-    assert!(told.iter().any(|told| told.contains("`bios = \"netboot.xyz.kpxe\"`")), "{told:#?}");
+    assert!(skipped.iter().any(|line| line.starts_with("sub/HOSTNAME-pc3.ipxe: netboot.xyz's script")), "{skipped:#?}");
+    assert!(skipped.iter().any(|line| line.contains("`bios = \"netboot.xyz.kpxe\"`")), "{skipped:#?}");
 }
 
 #[test]
-fn b24_no_ipxe_is_started_from_ipxe() {
+fn no_ipxe_is_started_from_ipxe() {
     let scan =
         shows(&["ipxe.efi", "i386-efi/snponly.efi", "10secdelay/ipxe.efi", "default.ipxe"], &["default [script]"]);
-    assert_eq!(
-        left_out(&scan),
-        ["10secdelay/ipxe.efi: an iPXE: started from our iPXE it would only come back to this menu"]
-    );
+    assert_eq!(left_out(&scan), ["10secdelay/ipxe.efi: an iPXE: it would only load this menu again"]);
 }
 
 #[test]
-fn b25_a_kernel_is_told_what_pxelinux_tells_it() {
+fn a_kernel_gets_the_arguments_of_pxelinux() {
     let kernel = ["os/linux", "os/initrd.gz"];
     let config = |name: &str, append: &str| {
         format!(
@@ -470,14 +456,14 @@ fn b25_a_kernel_is_told_what_pxelinux_tells_it() {
     };
     let machine = config("01-52-54-00-00-00-10", "auto=true url=http://x/preseed.cfg --- quiet");
     with(std::slice::from_ref(&machine), "os [linux+initrd.gz: auto=true url=http://x/preseed.cfg quiet]");
-    // Machines that are told different things say nothing of a third.
+    // Machines with different arguments prove nothing for a third one.
     with(&[machine.clone(), config("01-52-54-00-00-00-11", "rescue")], "os [linux+initrd.gz]");
     with(&[machine.clone(), config("default", "vga=788")], "os [linux+initrd.gz: vga=788]");
     with(&[machine, config("default", "vga=788"), "os/cmdline = mine".into()], "os [linux+initrd.gz: mine]");
 }
 
 #[test]
-fn isolinux_is_followed_through_its_includes_to_what_it_starts_by_itself() {
+fn isolinux_includes_are_followed_to_the_default_label() {
     let files = [
         "d/live/vmlinuz",
         "d/live/initrd.img",
@@ -485,7 +471,9 @@ fn isolinux_is_followed_through_its_includes_to_what_it_starts_by_itself() {
         "d/isolinux/isolinux.cfg = include menu.cfg\ndefault vesamenu.c32\n",
         "d/isolinux/menu.cfg = include live.cfg\n",
         "d/isolinux/adlive.cfg = label expert\n kernel /live/vmlinuz\n append expert\n",
-        "d/isolinux/live.cfg = label safe\n kernel /live/vmlinuz\n append boot=live nomodeset\nlabel live\n menu default\n linux ../live/vmlinuz\n append boot=live components initrd=/live/initrd.img findiso=${iso_path} root=/dev/sr0\n",
+        "d/isolinux/live.cfg = label safe\n kernel /live/vmlinuz\n append boot=live nomodeset\n\
+         label live\n menu default\n linux ../live/vmlinuz\n append boot=live components \
+         initrd=/live/initrd.img findiso=${iso_path} root=/dev/sr0\n",
     ];
     shows(&files, &["d/live [vmlinuz+initrd.img: boot=live components] !"]);
     let grub =
@@ -497,7 +485,7 @@ fn isolinux_is_followed_through_its_includes_to_what_it_starts_by_itself() {
 }
 
 #[test]
-fn b30_unversioned_names_beside_versions_have_their_own_initrd() {
+fn kernels_without_a_version_have_their_own_initrd() {
     shows(
         &[
             "b/vmlinuz",
@@ -511,7 +499,7 @@ fn b30_unversioned_names_beside_versions_have_their_own_initrd() {
 }
 
 #[test]
-fn b32_b34_a_mark_of_byte_order_and_remarks_are_no_arguments_and_cmdline_txt_counts() {
+fn a_byte_order_mark_and_comments_are_no_arguments_and_cmdline_txt_counts() {
     for cmdline in [
         "a/cmdline = \u{feff}ip=dhcp",
         "a/cmdline.txt = ip=dhcp",
@@ -529,7 +517,7 @@ fn b32_b34_a_mark_of_byte_order_and_remarks_are_no_arguments_and_cmdline_txt_cou
 }
 
 #[test]
-fn what_cannot_be_told_to_a_kernel_is_the_reason_why_it_does_not_boot() {
+fn a_kernel_with_unusable_arguments_does_not_boot() {
     let long = format!("a/cmdline = {}", "x ".repeat(3000));
     let root = directory(&["a/linux", "a/initrd", &long]);
     let scan = scan(root.path(), []);
@@ -537,7 +525,7 @@ fn what_cannot_be_told_to_a_kernel_is_the_reason_why_it_does_not_boot() {
 }
 
 #[test]
-fn a_long_list_is_cut_for_the_log_and_nothing_is_missing_from_it() {
+fn the_log_shortens_long_lists_and_counts_the_rest() {
     let files: Vec<String> = (0..5).map(|number| format!("{number}.iso")).collect();
     let root = directory(&files.iter().map(String::as_str).collect::<Vec<_>>());
     let summary = scan(root.path(), []).summary();
@@ -545,14 +533,14 @@ fn a_long_list_is_cut_for_the_log_and_nothing_is_missing_from_it() {
     assert_eq!(
         summary,
         [format!(
-            "left out of the menu: 0.iso: {why}; 1.iso: {why}; 2.iso: {why}; and 2 more; `proxydhcpd check` tells all of it"
+            "left out of the menu: 0.iso: {why}; 1.iso: {why}; 2.iso: {why}; and 2 more; `proxydhcpd check` lists all"
         )]
     );
     assert_eq!(scan(Path::new("/nowhere/at/all"), []), Scan::default());
 }
 
 #[test]
-fn of_taken_arguments_consoles_and_roots_that_are_no_disc_are_kept() {
+fn consoles_and_roots_that_are_no_disc_are_kept() {
     let config = "x/pxelinux.cfg/default = label a\n kernel linux\n append root=/dev/nfs nfsroot=192.0.2.1:/x \
                   console=/dev/ttyS0 root=/dev/sda1 inst.repo=/dev/sr0 resume=/dev/sda2 root=/dev/ram0 \
                   inst.stage2=hd:UUID=1 vga=${mode} ip=dhcp\n";
@@ -561,7 +549,7 @@ fn of_taken_arguments_consoles_and_roots_that_are_no_disc_are_kept() {
 }
 
 #[test]
-fn a_kernel_with_the_mark_of_a_boot_sector_is_an_entry_and_no_disk_image() {
+fn a_kernel_with_a_boot_sectors_signature_is_an_entry_and_no_disk_image() {
     let root = directory(&["k/kernel.img", "k/initrd.gz", "freedos.img"]);
     let mut kernel = stub("kernel");
     kernel[510..512].copy_from_slice(&[0x55, 0xaa]);
@@ -569,28 +557,28 @@ fn a_kernel_with_the_mark_of_a_boot_sector_is_an_entry_and_no_disk_image() {
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), ["k [kernel.img+initrd.gz]"]);
     assert_eq!(left_out(&scan).len(), 1, "{:?}", scan.skipped);
-    assert!(left_out(&scan)[0].starts_with("freedos.img: a disk image"));
-    // Nor is one that has no initrd, nor an initrd with these octets.
+    assert!(left_out(&scan)[0].starts_with("freedos.img: disk images"));
+    // A kernel without an initrd and an initrd with these octets are no disk images either.
     fs::copy(root.path().join("freedos.img"), root.path().join("k/initrd.img")).unwrap();
     fs::remove_file(root.path().join("k/initrd.gz")).unwrap();
     assert_eq!(left_out(&self::scan(root.path(), [])), left_out(&scan));
     fs::remove_file(root.path().join("k/initrd.img")).unwrap();
     let without = left_out(&self::scan(root.path(), []));
-    assert_eq!(without[1..], ["k/kernel.img: a kernel without an initrd that is known to be its own"]);
+    assert_eq!(without[1..], ["k/kernel.img: a kernel without a matching initrd"]);
 }
 
 #[test]
-fn two_kernels_of_alpine_in_one_directory_are_to_be_moved_apart_and_boot_then() {
+fn two_alpine_kernels_boot_after_they_were_moved_apart() {
     let lts = ["boot/vmlinuz-lts", "boot/initramfs-lts", "boot/modloop-lts"];
     let root = directory(&[&lts[..], &["boot/vmlinuz-virt", "boot/initramfs-virt", "boot/modloop-virt"]].concat());
-    let cures: Vec<String> = scan(root.path(), []).found.into_iter().filter_map(|found| found.fix).collect();
+    let fixes: Vec<String> = scan(root.path(), []).found.into_iter().filter_map(|found| found.fix).collect();
     let arguments = "ip=dhcp alpine_repo=http://dl-cdn.alpinelinux.org/alpine/latest-stable/main \
                      modloop={{ base }}boot/virt/modloop-virt";
-    let cure = format!(
-        "the file cmdline is for every kernel of its directory, so move vmlinuz-virt, initramfs-virt, modloop-virt into a \
-         directory boot/virt and write into boot/virt/cmdline: {arguments}"
+    let fix = format!(
+        "the file cmdline applies to every kernel of its directory: move vmlinuz-virt, initramfs-virt, modloop-virt \
+         into a directory boot/virt, and write into boot/virt/cmdline: {arguments}"
     );
-    assert!(cures.len() == 2 && cures.contains(&cure), "{cures:#?}");
+    assert!(fixes.len() == 2 && fixes.contains(&fix), "{fixes:#?}");
     fs::create_dir(root.path().join("boot/virt")).unwrap();
     for name in ["vmlinuz-virt", "initramfs-virt", "modloop-virt"] {
         fs::rename(root.path().join("boot").join(name), root.path().join("boot/virt").join(name)).unwrap();
@@ -603,19 +591,19 @@ fn two_kernels_of_alpine_in_one_directory_are_to_be_moved_apart_and_boot_then() 
 }
 
 #[test]
-fn a_kernel_of_alpine_that_is_told_anothers_modules_does_not_boot() {
-    let told =
+fn an_alpine_kernel_with_the_modules_of_another_does_not_boot() {
+    let cmdline =
         |flavour: &str| format!("boot/cmdline = alpine_repo=http://x/ modloop={{{{ base }}}}boot/modloop-{flavour}");
     let lts = ["boot/vmlinuz-lts", "boot/initramfs-lts", "boot/modloop-lts"];
     let virt = ["boot/vmlinuz-virt", "boot/initramfs-virt", "boot/modloop-virt"];
-    let both = directory(&[&lts[..], &virt, &[&told("virt")]].concat());
+    let both = directory(&[&lts[..], &virt, &[&cmdline("virt")]].concat());
     let found = scan(both.path(), []).found;
     let lacking: Vec<_> = found.iter().filter(|found| found.entry.problem.is_some()).collect();
     assert_eq!(lacking.len(), 1, "{found:#?}");
     let why = "its arguments name modloop-virt, which has the modules of another kernel";
     assert_eq!((&lacking[0].entry.title[..], lacking[0].entry.problem.as_deref()), ("boot/vmlinuz-lts", Some(why)));
     assert!(lacking[0].fix.as_ref().unwrap().contains("move vmlinuz-lts, initramfs-lts, modloop-lts into"));
-    assert!(cure(&[&lts[..], &[&told("virt")]].concat()).contains("modloop={{ base }}boot/modloop-lts"));
-    let right = directory(&[&lts[..], &[&told("lts")]].concat());
+    assert!(fix_of(&[&lts[..], &[&cmdline("virt")]].concat()).contains("modloop={{ base }}boot/modloop-lts"));
+    let right = directory(&[&lts[..], &[&cmdline("lts")]].concat());
     assert_eq!(scan(right.path(), []).found[0].entry.problem, None);
 }

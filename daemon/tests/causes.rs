@@ -52,8 +52,8 @@ fn a_file_that_may_not_be_read_or_is_no_file_is_not_said_to_be_missing() {
         format!("there is no file {boot}/gone yet"),
         format!("this server may not read {boot}/unreadable: permission denied\n"),
         format!("this server may not read {boot}/closed/linux: permission denied in the directory {boot}/closed\n"),
-        format!("{boot}/broken is a link to nowhere, which is not there"),
-        format!("{boot}/out is a link out of the directory that is served"),
+        format!("{boot}/broken is a link to nowhere, which does not exist"),
+        format!("{boot}/out is a link out of the served directory"),
         format!("{boot}/directory is a directory, not a file"),
         format!("there is no file {boot}/file/linux: {boot}/file is a file, not a directory"),
     ] {
@@ -69,7 +69,7 @@ fn a_file_that_may_not_be_read_or_is_no_file_is_not_said_to_be_missing() {
     let denied =
         format!("this server may not read {closed}/machines.csv: permission denied in the directory {closed}\n");
     assert!(said.contains(&denied), "{said}");
-    assert!(said.contains(&format!("{boot}/file is no directory\n")), "{said}");
+    assert!(said.contains(&format!("{boot}/file is not a directory\n")), "{said}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ u/casper
   kernel     u/casper/vmlinuz (x64 UEFI, x86 BIOS)
   initrd     u/casper/initrd
   arguments  none
-  problem    it does not boot as it is: Ubuntu looks for the rest of its system on a disc, and no url= or netboot= says where else it is
+  problem    it does not boot as it is: Ubuntu looks for the rest of its system on a disc: url= or netboot= is missing
   to do      write into u/casper/cmdline: ip=dhcp url={{ base }}NAME.iso cloud-config-url=/dev/null, with the ISO itself in the boot directory
 
 Left out of the menu:
@@ -128,7 +128,7 @@ fn it_lists_scripts_by_host_name_looks_into_them_and_says_where_no_machine_runs_
     assert!(!told.contains("HOSTNAME-"), "{told}");
     fs::write(boot.path().join("boot.ipxe"), "#!ipxe\nshell\n").unwrap();
     let [said, _] = check("");
-    assert!(said.contains("no machine runs: boot.ipxe is run in place of the menu:\nHOSTNAME-PC3.IPXE"), "{said}");
+    assert!(said.contains("no machine runs: boot.ipxe replaces the menu:\nHOSTNAME-PC3.IPXE"), "{said}");
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn where_a_loader_is_signed_it_says_which_machines_with_secure_boot_refuse() {
     let (_, said) = said.split_once("\nWhere Secure Boot is on, and only there:\n").expect(&said);
     let lines: Vec<_> = said.lines().collect();
     assert_eq!(lines.len(), 8, "x86 BIOS is none of them: {said}");
-    assert_eq!(lines[0], "x86 UEFI           ipxe-ia32.efi: refused, for it is not signed");
+    assert_eq!(lines[0], "x86 UEFI           ipxe-ia32.efi: refused: not signed");
     let shim =
         format!("x64 UEFI           ipxe.efi: signed by Microsoft ({microsoft}, Microsoft UEFI CA 2023); SBAT shim ");
     assert!(lines[1].starts_with(&shim), "{said}");
@@ -265,7 +265,7 @@ fn the_program_that_starts_the_disk_may_be_the_operators_and_is_told_where_it_is
     let refused = "machines with Secure Boot that start ipxe.efi refuse local-disk/uefi-x64.efi";
     let [said, told] = check();
     assert!(told.contains(refused), "{told}");
-    assert!(said.contains("local-disk/uefi-x64.efi: refused, for it is not signed"), "{said}");
+    assert!(said.contains("local-disk/uefi-x64.efi: refused: not signed"), "{said}");
     assert!(!told.contains("local-disk/uefi-arm64.efi"), "no machine of it starts its loader: {told}");
 
     fs::create_dir(boot.path().join("local-disk")).unwrap();
@@ -290,7 +290,11 @@ fn a_grub_that_asks_the_dhcp_server_for_its_configuration_is_told_of() {
         let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{told}");
-        assert_eq!(told.contains("grubx64.efi is GRUB 2.06, which asks the DHCP server's address"), told_of, "{told}");
+        assert_eq!(
+            told.contains("grubx64.efi is GRUB 2.06, which requests its configuration from the DHCP server"),
+            told_of,
+            "{told}"
+        );
     }
 }
 
@@ -304,7 +308,7 @@ fn a_key_that_cannot_be_read_is_told_and_left_out() {
     let output = check(&host, &[file.to_str().unwrap()]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{told}");
-    assert!(told.contains("site.key of `secure-boot-keys` is left out: it holds no certificate"), "{told}");
+    assert!(told.contains("site.key of `secure-boot-keys` is left out: it contains no certificate"), "{told}");
 }
 
 #[test]
@@ -408,7 +412,7 @@ fn loaders_of_profiles_are_told_beside_those_of_the_site_and_what_a_profile_lack
     let mut explain = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
     explain.args(["explain", "--client", "bios", "-c", file.to_str().unwrap(), "-b", boot.path().to_str().unwrap()]);
     let said = String::from_utf8(host.on(|| explain.output().unwrap()).stdout).unwrap();
-    let cure = "cure: profile own names no loader for x86 BIOS; `bios` under [profile.own.loaders] would";
+    let cure = "cure: profile own has no loader for x86 BIOS: set `bios` in [profile.own.loaders]";
     assert!(said.contains(cure), "{said}");
 }
 
@@ -421,8 +425,8 @@ fn a_loader_by_url_that_pxe_firmware_cannot_fetch_is_warned_of_where_no_ipxe_of_
     fs::write(&file, text).unwrap();
     let output = check(&host, &[file.to_str().unwrap(), "--boot-dir", boot.path().to_str().unwrap()]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let lost = "profile x names http://192.0.2.5/a.efi for RISC-V 32 UEFI, which PXE firmware cannot fetch: such a machine \
-                is not answered; only UEFI HTTP boot is given it";
+    let lost = "profile x names http://192.0.2.5/a.efi for RISC-V 32 UEFI, which PXE firmware cannot fetch: such \
+                machines get no reply; only UEFI HTTP boot gets it";
     assert!(told.contains(lost) && !told.contains("b.efi"), "{told}");
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("http://192.0.2.5/b.efi for x64 UEFI") && !said.contains("not to be read"), "{said}");
@@ -486,7 +490,7 @@ fn what_does_not_fit_the_files_is_told_beside_what_is_wrong_in_the_text() {
             "proxydhcpd.toml:2 gone.efi cannot be offered: ",
             "proxydhcpd.toml:4 unknown key `profil`",
             "a.toml:2 there is no file ",
-            "a.toml:4 the directory /nowhere/at/all cannot be served: ",
+            "a.toml:4 cannot serve the directory /nowhere/at/all: ",
         ],
     );
 

@@ -24,8 +24,7 @@ fn a_start_or_a_reload_without_the_machines_forgets_no_mark() {
     fs::write(config(&server), text.replace(CONFIG, "")).unwrap();
     server.wait_for_line("no longer in the configuration: 3 machines (web1, web2, web3)");
     server.wait_for_line("INFO  reloaded");
-    let warned =
-        "WARN  boots are used up, and there is no entry any more, of 1 machine (web1): these machines boot their";
+    let warned = "WARN  completed boot-onces of 1 machine (web1), which have no entry: these machines boot from disk;";
     server.wait_for_line(warned);
     let server = server.kill_and_restart(&site.host);
     server.wait_for_line(warned);
@@ -55,8 +54,8 @@ fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
         let file = server.directory.path().join("machines").join(name);
         fs::write(&file, &whole[..cut]).unwrap();
         server.wait_for_line("INFO  reloaded");
-        let warned = "WARN  boots are used up, and there is no entry any more, of 1 machine (web1): these machines boot \
-                      their disks; `proxydhcpd rearm NAME` makes one a machine without an entry";
+        let warned = "WARN  completed boot-onces of 1 machine (web1), which have no entry: these machines boot from disk; \
+                      `proxydhcpd rearm NAME` lets one boot like any machine without an entry";
         server.wait_for_line(warned);
         let script = |site: &TestSite, last| {
             let mac = format!("mac=52-54-00-00-00-{last}/uuid=/platform=pcbios/arch=i386/menu.ipxe");
@@ -84,7 +83,7 @@ fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
 
         // Its entry has another name now: that is the operator's word.
         fs::write(&file, whole.replace("web1", "renamed").replace("once", "always")).unwrap();
-        server.wait_for_line("web1 has used up its boot and has no entry; its mac is now in the entry of renamed");
+        server.wait_for_line("web1 completed its boot-once and has no entry; its mac is now in the entry of renamed");
         wait_for("the renamed entry", || script(&site, "01").contains("kernel ").then_some(()));
         fs::write(&file, &whole[..cut]).unwrap();
         wait_for("the mark to hold again", || is_held(&site).then_some(()));
@@ -109,10 +108,10 @@ fn a_mark_that_does_not_say_which_machine_it_is_of_is_told() {
     }
     let server = server.kill_and_restart(&site.host);
     server.wait_for_line(
-        "4 machines (hostile1, hostile2, hostile3, old), and their marks do not say which machines they",
+        "4 machines (hostile1, hostile2, hostile3, old), which have no entry and no identities in their",
     );
     for name in ["hostile1", "hostile2", "hostile3"] {
-        server.wait_for_line(&format!("the mark {} cannot be read", directory.join(name).display()));
+        server.wait_for_line(&format!("cannot read the completion {}", directory.join(name).display()));
     }
     server.wait_for_line("ready");
     assert_eq!(site.boots_kernel(), [true; 3]);

@@ -113,9 +113,8 @@ fn a_shim_needs_what_it_starts() {
     let text = "[profile.grub.loaders]\nuefi-x64 = \"shimx64.efi\"\n";
     assert_eq!(
         lab.refused(text),
-        [
-            "3:12: shimx64.efi cannot be offered for x64 UEFI: it is a shim, which starts grubx64.efi, and that is not beside it"
-        ]
+        ["3:12: shimx64.efi cannot be offered for x64 UEFI: it is a shim that starts grubx64.efi, \
+             which is missing in its directory"]
     );
     fs::copy(lab.boot.path().join("ipxe.efi"), lab.boot.path().join("grubx64.efi")).unwrap();
     lab.site(text).unwrap();
@@ -174,7 +173,7 @@ fn a_directory_is_served_and_shown_under_its_name() {
     assert_eq!(
         lab.refused("[directories]\ndebian = \"MIRROR/gone\"\n"),
         [
-            "3:10: the directory MIRROR/gone cannot be served: No such file or directory (os error 2)",
+            "3:10: cannot serve the directory MIRROR/gone: No such file or directory (os error 2)",
             "3:10: it hides BOOT/debian",
         ]
     );
@@ -241,7 +240,7 @@ fn a_cmdline_that_cannot_be_used_is_told_with_its_place_and_its_entry_says_so() 
     let site = lab.site("").unwrap();
     assert_eq!(lab.told(&site.warnings), [""; 0]);
     let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
-    assert!(script.contains("echo its arguments cannot be made: machine.role is not defined"), "{script}");
+    assert!(script.contains("echo its arguments cannot be rendered: machine.role is not defined"), "{script}");
     assert!(failed.len() == 1 && failed[0].contains("/debian/cmdline:1:9: machine.role is not defined"), "{failed:?}");
 }
 
@@ -291,9 +290,8 @@ fn a_rule_that_sends_machines_to_a_disk_that_nothing_here_starts_is_warned_of() 
     let rule = "[[rule]]\narch = [\"uefi-riscv32\", \"uefi-x64\"]\nprofile = \"local-disk\"\n";
     assert_eq!(
         lab.told(&lab.site(rule).unwrap().warnings),
-        ["rule 1 sends RISC-V 32 UEFI to the local disk, and nothing here starts that (such a machine tries each \
-             network \
-             entry for a minute first; local-disk/uefi-riscv32.efi of the boot directory would be sent to it)"]
+        ["rule 1 sends RISC-V 32 UEFI to the local disk, and no program here starts it (such a machine tries \
+          each network entry for a minute first; to prevent this, put local-disk/uefi-riscv32.efi into the boot directory)"]
     );
     let denied = rule.replace("profile = \"local-disk\"", "deny = true");
     assert_eq!(lab.told(&lab.site(&denied).unwrap().warnings), [""; 0]);

@@ -1,5 +1,5 @@
-//! What `check` says of the content of what is offered, with the real files of Debian's installer and real iPXEs, whole
-//! and cut short; and what the log says when an offered file is refused. Needs root.
+//! How `check` reports the content of offered files, with the real files of Debian's installer and real iPXEs, complete
+//! and truncated; and how the log reports that an offered file is refused. Needs root.
 
 mod netns;
 
@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A file that e2e/setup has unpacked.
+/// A file that e2e/setup unpacks.
 fn cached(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache").join(name)
 }
@@ -32,7 +32,7 @@ impl Site {
         let (host, far) = (Host::new(), Host::new());
         host.cable("eth0", &far, "eth0");
         host.run("ip address add 192.0.2.10/24 dev eth0");
-        // The cable is gone with its far end.
+        // The cable would disappear with its far end.
         std::mem::forget(far);
         let site = Site { host, boot: tempfile::tempdir().unwrap(), etc: tempfile::tempdir().unwrap() };
         for (from, to) in loaders {
@@ -49,7 +49,7 @@ impl Site {
         self.put(to, fs::read(cached(from)).expect("unpacked by e2e/setup"));
     }
 
-    /// What it says of this configuration: on standard error, and of what is served as JSON.
+    /// The diagnostics of this configuration, and the served files, both from the JSON output.
     fn check(&self, config: &str) -> (Vec<String>, Value) {
         let file = self.etc.path().join("proxydhcpd.toml");
         write(&file, config.as_bytes());
@@ -62,14 +62,14 @@ impl Site {
         check.env("STATE_DIRECTORY", self.etc.path().join("state"));
         let output = self.host.on(|| check.output().unwrap());
         let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        assert_eq!(output.status.code(), Some(0), "what may be mended while the server runs is a warning: {json:#}");
+        assert_eq!(output.status.code(), Some(0), "problems that can be fixed at run time are warnings: {json:#}");
         let (boot, etc) = (self.boot.path().display().to_string(), self.etc.path().display().to_string());
-        let told = json["diagnostics"].as_array().unwrap().iter().map(|told| {
-            let of = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
-            let line = told["line"].as_u64().map(|line| format!(":{line}: ")).unwrap_or_default();
+        let diagnostics = json["diagnostics"].as_array().unwrap().iter().map(|diagnostic| {
+            let of = |key: &str| diagnostic[key].as_str().unwrap_or_default().to_owned();
+            let line = diagnostic["line"].as_u64().map(|line| format!(":{line}: ")).unwrap_or_default();
             format!("{}{line}{}; {}", of("file"), of("message"), of("help")).replace(&boot, "BOOT").replace(&etc, "ETC")
         });
-        (told.collect(), json["served"].clone())
+        (diagnostics.collect(), json["served"].clone())
     }
 }
 
@@ -85,15 +85,15 @@ const NEW_IPXE: [(&str, &str); 3] = [
 ];
 
 #[track_caller]
-fn holds(told: &[String], expected: &[&str]) {
+fn holds(diagnostics: &[String], expected: &[&str]) {
     for expected in expected {
-        assert!(told.iter().any(|told| told.contains(expected)), "{expected:?} in\n{}", told.join("\n"));
+        assert!(diagnostics.iter().any(|line| line.contains(expected)), "{expected:?} in\n{}", diagnostics.join("\n"));
     }
-    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    assert_eq!(diagnostics.len(), expected.len(), "{diagnostics:#?}");
 }
 
 #[test]
-fn the_real_files_of_debians_installer_and_the_scripts_of_our_pages_are_not_complained_of() {
+fn the_real_files_of_debians_installer_and_the_scripts_of_the_documentation_have_no_diagnostics() {
     let site = Site::new(&NEW_IPXE);
     site.copy("2022/linux", "debian/linux");
     site.copy("2022/initrd.gz", "debian/initrd.gz");
@@ -101,19 +101,20 @@ fn the_real_files_of_debians_installer_and_the_scripts_of_our_pages_are_not_comp
         "rescue.ipxe",
         "#!ipxe\r\nkernel debian/linux initrd=initrd.gz quiet\r\ninitrd debian/initrd.gz\r\nboot\r\n",
     );
-    let wim = "#!ipxe\nkernel {{ base }}debian/linux {% if \"efi\" in request.features | default([]) %}efi=runtime {% endif %}ip=${net0/ip}\n\
+    let wim = "#!ipxe\nkernel {{ base }}debian/linux {% if \"efi\" in request.features | default([]) %}efi=runtime \
+               {% endif %}ip=${net0/ip}\n\
                initrd {{ base }}debian/initrd.gz BCD\nboot\n";
     write(&site.etc.path().join("templates/rescue2.ipxe"), wim.as_bytes());
     let config =
         "default-profile = \"debian\"\n[profile.debian]\nkernel = \"debian/linux\"\ninitrd = \"debian/initrd.gz\"\n";
     for config in ["", config] {
-        let (told, _) = site.check(config);
-        assert_eq!(told, [""; 0]);
+        let (diagnostics, _) = site.check(config);
+        assert_eq!(diagnostics, [""; 0]);
     }
 }
 
 #[test]
-fn kernels_and_initrds_that_are_not_whole_or_something_else_are_told_with_their_cure() {
+fn truncated_or_wrong_kernels_and_initrds_are_reported_with_a_fix() {
     let site = Site::new(&NEW_IPXE);
     let [linux, initrd] = ["2022/linux", "2022/initrd.gz"].map(|name| fs::read(cached(name)).unwrap());
     site.put("a/linux", &linux[..linux.len() - 100_000]);
@@ -125,34 +126,37 @@ fn kernels_and_initrds_that_are_not_whole_or_something_else_are_told_with_their_
     site.put("c/packed", [&b"\x1f\x8b\x08"[..], &[7; 2000]].concat());
     let config = "[profile.b]\nkernel = \"b/linux\"\ninitrd = [\"b/page.gz\", \"b/empty\", \"b/linux\"]\n\
                   [profile.c]\nkernel = \"c/packed\"\n";
-    let (told, _) = site.check(config);
+    let (diagnostics, _) = site.check(config);
     holds(
-        &told,
+        &diagnostics,
         &[
-            "BOOT/a/linux is cut short: it should have 8222656 octets and has 8122656; copy or download the file again",
-            "BOOT/b/initrd.gz is cut short or damaged: the end of its archive is missing; copy",
+            "BOOT/a/linux is truncated: it should have 8222656 octets and has 8122656; copy or download the file again",
+            "BOOT/b/initrd.gz is truncated or damaged: the end of its archive is missing; copy",
             "BOOT/b/page.gz is a web page, perhaps the error message of a download",
             "BOOT/b/empty is empty",
             "BOOT/b/linux is a kernel, not an initrd; name the initrd",
         ],
     );
-    // An iPXE for ARM 64 that unpacks gzip is offered; without it nothing does.
+    // The iPXE for ARM 64 unpacks gzip; without it, none of the offered ones does.
     fs::remove_file(site.boot.path().join("ipxe-arm64.efi")).unwrap();
-    let (told, _) = site.check(config);
-    assert!(told.iter().any(|told| told.contains("BOOT/c/packed is compressed (gzip)")), "{told:#?}");
+    let (diagnostics, _) = site.check(config);
+    assert!(diagnostics.iter().any(|line| line.contains("BOOT/c/packed is compressed (gzip)")), "{diagnostics:#?}");
 }
 
 #[test]
-fn a_kernel_that_a_rule_gives_to_other_machines_than_it_was_built_for_is_told() {
+fn a_kernel_that_a_rule_gives_to_machines_of_another_architecture_is_reported() {
     let site = Site::new(&NEW_IPXE);
     site.copy("2022/linux", "debian/linux");
     let config = |arch: &str| {
         format!("[profile.debian]\nkernel = \"debian/linux\"\n[[rule]]\narch = [\"{arch}\"]\nprofile = \"debian\"\n")
     };
-    let (told, _) = site.check(&config("uefi-arm64"));
-    let last = told.last().unwrap();
-    assert!(last.contains("BOOT/debian/linux is a kernel for x64 UEFI, and ARM 64 UEFI cannot start it"), "{told:#?}");
-    let clean = |told: &[String]| told.iter().all(|told| !told.contains("cannot start it"));
+    let (diagnostics, _) = site.check(&config("uefi-arm64"));
+    let last = diagnostics.last().unwrap();
+    assert!(
+        last.contains("BOOT/debian/linux is a kernel for x64 UEFI, and ARM 64 UEFI cannot start it"),
+        "{diagnostics:#?}"
+    );
+    let clean = |diagnostics: &[String]| diagnostics.iter().all(|line| !line.contains("cannot start it"));
     for arch in ["bios", "uefi-x64"] {
         assert!(clean(&site.check(&config(arch)).0), "{arch}");
     }
@@ -167,14 +171,13 @@ fn a_script_is_read_as_the_ipxe_that_is_offered_reads_it() {
                   chain custom.ipxe ||\nkernel ${base}/x\n:failed\nshell\n";
     site.put("boot.ipxe", script);
     site.put("other.ipxe", "#ipxe\nshell\n");
-    let (told, served) = site.check("");
+    let (diagnostics, served) = site.check("");
     holds(
-        &told,
+        &diagnostics,
         &[
             "BOOT/boot.ipxe:2: iPXE has no command `kernell`; did you mean `kernel`?",
-            "BOOT/boot.ipxe:3: snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1), which is offered, does not have the \
-             command \
-             `shim`, which iPXE has since 2023",
+            "BOOT/boot.ipxe:3: the offered snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1) has no command `shim` \
+             (new in 2023)",
             "BOOT/boot.ipxe:3: there is no file BOOT/foo yet",
             "BOOT/boot.ipxe:5: there is no file BOOT/debian/linux yet",
             "BOOT/boot.ipxe:6: `${next-server}` may be the DHCP server's address",
@@ -189,14 +192,14 @@ fn a_script_is_read_as_the_ipxe_that_is_offered_reads_it() {
         "{depends}"
     );
     assert!(depends.contains("the right date in each machine") && !depends.contains("192.0.2.99"), "{depends}");
-    for (text, part) in [("\u{feff}#!ipxe\nshell\n", "byte order mark"), ("#!ipxe\rshell\r", "CR alone")] {
+    for (text, part) in [("\u{feff}#!ipxe\nshell\n", "byte order mark"), ("#!ipxe\rshell\r", "CR only")] {
         site.put("boot.ipxe", text);
         holds(&site.check("").0, &[part]);
     }
 }
 
 #[test]
-fn what_is_offered_from_an_address_of_this_machine_has_to_be_there() {
+fn files_that_are_offered_from_an_address_of_this_machine_must_exist() {
     let site = Site::new(&NEW_IPXE);
     site.put("efi/arm.efi", fs::read(cached("2025/ipxe-arm64.efi")).unwrap());
     let config = "default-profile = \"grub\"\n[profile.grub.loaders]\nbios = \"tftp://192.0.2.10//bios/lpxelinux.0\"\n\
@@ -206,15 +209,14 @@ fn what_is_offered_from_an_address_of_this_machine_has_to_be_there() {
                   [profile.linux]\nkernel = \"http://192.0.2.10:8080/none/linux\"\n\
                   initrd = [\"tftp://192.0.2.10/none/i2\", \"http://192.0.2.10:8080/{{ machine.name }}/i3\", \
                   \"http://192.0.2.66/i4\"]\n";
-    let (told, _) = site.check(config);
+    let (diagnostics, _) = site.check(config);
     holds(
-        &told,
+        &diagnostics,
         &[
             "tftp://192.0.2.10//bios/lpxelinux.0 is offered from this machine, which cannot send it: there is no file \
              BOOT/bios/lpxelinux.0 yet; put the file there",
             "tftp://192.0.2.10/efi/arm.efi leads to BOOT/efi/arm.efi, which x64 UEFI cannot start: it is an EFI \
-             program for ARM \
-             64 UEFI",
+             program for ARM 64 UEFI",
             "http://192.0.2.10:8080/gone.ipxe is offered from this machine, which cannot send it: there is no file",
             "http://192.0.2.10:8080/none/linux is offered from this machine, which cannot send it: there is no file",
             "tftp://192.0.2.10/none/i2 is offered from this machine, which cannot send it: there is no file",
@@ -223,24 +225,24 @@ fn what_is_offered_from_an_address_of_this_machine_has_to_be_there() {
     let ini = site.etc.path().join("proxy.ini");
     let text = "[proxy]\ninterface = eth0\ntftpd = 192.0.2.10\nfilename = pxelinux.0\n";
     write(&ini, text.as_bytes());
-    let (told, _) = site.check_file(&ini);
+    let (diagnostics, _) = site.check_file(&ini);
     holds(
-        &told,
+        &diagnostics,
         &["pxelinux.0 is offered from this machine, which cannot send it: there is no file BOOT/pxelinux.0 yet"],
     );
     write(&ini, text.replace("192.0.2.10", "192.0.2.99").as_bytes());
-    assert!(site.check_file(&ini).0.iter().all(|told| !told.contains("is offered from this machine")));
+    assert!(site.check_file(&ini).0.iter().all(|line| !line.contains("is offered from this machine")));
 }
 
 #[test]
-fn files_of_its_directories_that_are_not_read_are_named_and_empty_directories_are_told() {
+fn unread_files_of_the_configuration_directories_and_empty_directories_are_reported() {
     let site = Site::new(&NEW_IPXE);
     for name in ["conf.d/lab.conf", "conf.d/.swp", "machines/web.ini", "machines/a.csv", "templates/x.cfg~"] {
         write(&site.etc.path().join(name), b"name,mac\n");
     }
     let mirror = tempfile::tempdir().unwrap();
-    let (told, served) = site.check(&format!("[directories]\nmirror = {:?}\n", mirror.path()));
-    holds(&told, &["is empty, so nothing is served from it; put files there, or mount what should be there"]);
+    let (diagnostics, served) = site.check(&format!("[directories]\nmirror = {:?}\n", mirror.path()));
+    holds(&diagnostics, &["is empty, so nothing is served from it; put files there, or mount what should be there"]);
     let unread: Vec<&str> = served["not_read"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     assert_eq!(unread.len(), 3, "{unread:#?}");
     for (line, part) in unread.iter().zip(["conf.d/lab.conf: ", "machines/web.ini: ", "templates/x.cfg~: "]) {
@@ -249,7 +251,7 @@ fn files_of_its_directories_that_are_not_read_are_named_and_empty_directories_ar
 }
 
 #[test]
-fn a_machine_that_is_refused_what_was_offered_is_one_warning_with_its_cure() {
+fn a_refused_request_for_an_offered_file_is_one_warning_with_a_fix() {
     let (host, machine) = one_network();
     let directory = tempfile::tempdir().unwrap();
     let config =
@@ -260,7 +262,7 @@ fn a_machine_that_is_refused_what_was_offered_is_one_warning_with_its_cure() {
     );
     server.wait_for_line("ready");
     fs::remove_file(server.boot.path().join("ipxe.efi")).unwrap();
-    for name in ["ipxe.efi", "//ipxe.efi", "nothing/of/ours", "debian/linux", "none/linux"] {
+    for name in ["ipxe.efi", "//ipxe.efi", "not/offered/here", "debian/linux", "none/linux"] {
         is_refused(&machine, name);
     }
     let warnings =
@@ -269,11 +271,11 @@ fn a_machine_that_is_refused_what_was_offered_is_one_warning_with_its_cure() {
         server.wait_for_line(&format!("asked for {name}, which is offered, and was refused: there is no file"));
     }
     assert_eq!(warnings("192.0.2.107 asked for ipxe.efi, which is offered, and was refused"), 1, "{}", server.log());
-    assert_eq!((warnings("yet; put the file there"), warnings("nothing/of/ours")), (3, 0), "{}", server.log());
+    assert_eq!((warnings("yet; put the file there"), warnings("not/offered/here")), (3, 0), "{}", server.log());
 }
 
 #[test]
-fn what_becomes_unreadable_while_it_is_served_is_told_when_a_machine_asks_for_it() {
+fn a_file_that_becomes_unreadable_is_reported_when_a_machine_requests_it() {
     let (host, machine) = one_network();
     let words = unprivileged_with("-all,+net_bind_service");
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
@@ -295,7 +297,7 @@ fn what_becomes_unreadable_while_it_is_served_is_told_when_a_machine_asks_for_it
     server.wait_for_line("asked for ipxe-arm64.efi, which is offered, and was refused: there is no file");
 }
 
-/// Asks for this file over TFTP.
+/// Requests this file over TFTP.
 fn is_refused(machine: &Host, name: &str) {
     let socket = machine.on(|| UdpSocket::bind("192.0.2.107:0").unwrap());
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

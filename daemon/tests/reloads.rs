@@ -29,17 +29,17 @@ fn special_files_are_refused_at_once_wherever_they_are() {
         ("machines/a.csv", "unable to read the machines"),
         ("machines/a.json", "unable to read the machines"),
         ("machines/a.toml", "unable to read the machines"),
-        ("templates/a.cfg", "this cannot be read"),
+        ("templates/a.cfg", "cannot read this template"),
     ] {
         mkfifo(&at(name), Mode::S_IRWXU).unwrap();
         let (status, output) = check(&at("proxydhcpd.toml"));
-        let why = format!("{what}: it is a named pipe, and not a regular file");
+        let why = format!("{what}: it is a named pipe, not a regular file");
         assert!(status == Some(2) && output.contains(&why) && output.contains(name), "{name}: {status:?} {output}");
         fs::remove_file(at(name)).unwrap();
     }
     symlink("/dev/zero", at("machines/a.csv")).unwrap();
     let (status, output) = check(&at("proxydhcpd.toml"));
-    assert!(status == Some(2) && output.contains("it is a device, and not a regular file"), "{output}");
+    assert!(status == Some(2) && output.contains("it is a device, not a regular file"), "{output}");
     fs::remove_file(at("machines/a.csv")).unwrap();
     for (link, why) in [("/dev/zero", "it is a device"), ("pipe", "it is a named pipe")] {
         let _ = mkfifo(&at("pipe"), Mode::S_IRWXU);
@@ -63,7 +63,7 @@ fn a_reload_of_a_special_file_fails_and_the_next_reload_works() {
     fs::remove_file(&file).unwrap();
     mkfifo(&file, Mode::S_IRWXU).unwrap();
     server.signal(Signal::SIGHUP);
-    server.wait_for_line("it is a named pipe, and not a regular file");
+    server.wait_for_line("it is a named pipe, not a regular file");
     server.wait_for_line("reload failed");
     fs::remove_file(&file).unwrap();
     fs::write(&file, text).unwrap();

@@ -1,12 +1,11 @@
-//! `render` as people call it. Needs root.
+//! `render` from the command line. Needs root.
 
 mod netns;
 
 use netns::Host;
 use std::process::{Command, Output};
 
-/// A machine with a profile that starts a kernel, one with a script, and one whose profile wants a name that it has
-/// not.
+/// A machine with a profile that starts a kernel, one with a script, and one whose profile needs an undefined name.
 const SETTINGS: &str = r#"
 [profile.debian]
 kernel = "debian/linux"
@@ -57,11 +56,11 @@ fn run(verb: &str, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// What it prints; nothing else may be said.
+/// The output; there must be no messages.
 fn rendered(arguments: &[&str]) -> String {
     let output = render(arguments);
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && told.is_empty(), "{arguments:?}: {told}");
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && messages.is_empty(), "{arguments:?}: {messages}");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -78,7 +77,7 @@ fn a_machine_is_named_by_name_or_by_address() {
 }
 
 #[test]
-fn over_ipv6_it_is_the_same_and_the_families_are_not_mixed() {
+fn over_ipv6_it_is_the_same_and_address_families_are_not_mixed() {
     let at = ["--server", "2001:db8::10/64", "--machine", "web1"];
     let kernel = "url=http://[2001:db8::10]:8080/machine/name=web1/preseed.cfg || goto failed\n";
     assert!(rendered(&[&at[..], &["--address", "2001:db8::50"]].concat()).contains(kernel));
@@ -86,13 +85,13 @@ fn over_ipv6_it_is_the_same_and_the_families_are_not_mixed() {
     assert_eq!(preseed, "web1 52:54:00:12:34:56 web uefi 2001:db8::50\n");
     let mixed = render(&["--machine", "web1", "--address", "2001:db8::50"]);
     assert_eq!(mixed.status.code(), Some(2));
-    let told = String::from_utf8(mixed.stderr).unwrap();
-    assert_eq!(told, "error: --address and --server are of two families\n");
+    let message = String::from_utf8(mixed.stderr).unwrap();
+    assert_eq!(message, "error: --address and --server are of two families\n");
 }
 
-/// A host in two networks: what is said of us is our address in that of the machine.
+/// On a host in two networks, the server's address is the one in the network of the machine.
 #[test]
-fn our_address_is_the_one_in_the_machines_network() {
+fn the_servers_address_is_the_one_in_the_machines_network() {
     let (host, far) = (Host::new(), Host::new());
     for (name, networks) in [
         ("eth0", ["192.0.2.10/24", "2001:db8::10/64", "fe80::10/64"]),
@@ -104,32 +103,33 @@ fn our_address_is_the_one_in_the_machines_network() {
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("proxydhcpd.toml");
     std::fs::write(&config, format!("boot-dir = {:?}\n", directory.path())).unwrap();
-    for (address, ours) in
+    for (address, expected) in
         [("198.51.100.50", "198.51.100.10"), ("192.0.2.50", "192.0.2.10"), ("2001:db8:1::50", "[2001:db8:1::10]")]
     {
         let mut command = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
         command.args(["render", "-c"]).arg(&config).args(["--mac", "02:00:00:00:00:01", "--address", address]);
         let output = host.on(|| command.output().unwrap());
         let script = String::from_utf8(output.stdout).unwrap();
-        assert!(script.contains(&format!("http://{ours}:8080/")), "{address}: {script}");
+        assert!(script.contains(&format!("http://{expected}:8080/")), "{address}: {script}");
     }
 }
 
 #[test]
-fn explain_says_what_render_makes() {
+fn explain_shows_the_result_of_render() {
     let explained = |arguments: &[&str]| {
         let output = run("explain", &[&["--client", "ipxe-uefi-x64"], arguments].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    let has = |told: &str, line: &str| assert!(told.lines().any(|told| told.trim() == line), "no {line:?} in {told}");
+    let has =
+        |output: &str, line: &str| assert!(output.lines().any(|known| known.trim() == line), "no {line:?} in {output}");
     let web1 = explained(&["--machine", "web1"]);
     has(&web1, "kernel: debian/linux");
     has(&web1, "arguments: url=http://192.0.2.10:8080/machine/name=web1/preseed.cfg");
     let rescued = explained(&["--machine", "rescued"]);
     has(&rescued, "template: rescue.ipxe, rendered for profile rescue");
     has(&rescued, "echo for 52:54:00:12:34:57");
-    // What would fail is told as it would be.
+    // A failure is shown as render shows it.
     let incomplete = explained(&["--machine", "incomplete"]);
     let cannot = incomplete.lines().find(|line| line.trim().starts_with("cannot be rendered: ")).unwrap_or_default();
     assert!(cannot.contains("proxydhcpd.toml:12:23: suite is not defined"), "{incomplete}");
@@ -137,23 +137,23 @@ fn explain_says_what_render_makes() {
 }
 
 #[test]
-fn another_profile_is_tried_on_a_machine_without_changing_it() {
+fn another_profile_can_be_tried_on_a_machine() {
     assert_eq!(rendered(&["rescue", "--machine", "web1"]), "#!ipxe\necho for 52:54:00:12:34:56\n");
     assert!(rendered(&["menu", "--machine", "web1"]).contains("\nmenu proxydhcpd "));
 }
 
 #[test]
-fn a_template_that_fails_ends_with_status_1_and_its_place() {
+fn a_failing_template_exits_with_status_1_and_its_location() {
     let output = render(&["preseed.cfg", "--mac", "02:00:00:00:00:01"]);
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{told}");
+    let messages = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{messages}");
     for part in ["machine.name is not defined", "/templates/preseed.cfg:1:4", "no entry in the configuration"] {
-        assert!(told.contains(part), "{told}");
+        assert!(messages.contains(part), "{messages}");
     }
 }
 
 #[test]
-fn a_menu_with_an_entry_that_fails_is_made_as_the_server_makes_it() {
+fn a_menu_with_a_failing_entry_is_rendered_as_the_server_does() {
     let boot = tempfile::tempdir().unwrap();
     let mut kernel = vec![0; 1024];
     kernel[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
@@ -164,16 +164,16 @@ fn a_menu_with_an_entry_that_fails_is_made_as_the_server_makes_it() {
         }
     }
     let output = render(&["--client", "ipxe-bios", "-b", boot.path().to_str().unwrap()]);
-    let (script, told) = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).into();
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("bogus is not defined") && told.contains("/a/cmdline:1:"), "{told}");
+    let (script, messages) = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).into();
+    assert!(output.status.success(), "{messages}");
+    assert!(messages.contains("bogus is not defined") && messages.contains("/a/cmdline:1:"), "{messages}");
     for part in ["a${sp}${sp}(does not boot as it is)\n", "item entry1 ${sp}${sp} b\n"] {
         assert!(script.contains(part), "{script}");
     }
 }
 
 #[test]
-fn an_example_machine_is_said_to_be_one() {
+fn an_example_machine_is_announced() {
     let output = render(&["--client", "ipxe-bios"]);
     let script = String::from_utf8(output.stdout).unwrap();
     assert!(script.contains("sanboot --no-describe --drive 0x80"), "{script}");
@@ -181,12 +181,15 @@ fn an_example_machine_is_said_to_be_one() {
 }
 
 #[test]
-fn a_name_that_is_not_there_ends_with_status_2() {
-    for (arguments, said) in
+fn an_unknown_name_exits_with_status_2() {
+    for (arguments, expected) in
         [(&["preseed.cgf"][..], "did you mean `preseed.cfg`?"), (&["--machine", "web2"], "did you mean `web1`?")]
     {
         let output = render(arguments);
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(2) && output.stdout.is_empty() && told.contains(said), "{told}");
+        let messages = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.code() == Some(2) && output.stdout.is_empty() && messages.contains(expected),
+            "{messages}"
+        );
     }
 }

@@ -40,7 +40,7 @@ fn the_start_logs_once_the_loaders_that_secure_boot_would_refuse() {
     let server = Server::start(&host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
     let log = server.log();
-    let line = "not signed, which matters only where Secure Boot is on: ipxe-arm64.efi, ipxe-ia32.efi, \
+    let line = "not signed, which matters only with Secure Boot: ipxe-arm64.efi, ipxe-ia32.efi, \
                 ipxe-loong64.efi, ipxe-riscv64.efi, ipxe.efi";
     assert_eq!(log.matches(line).count(), 1, "{log}");
 }
@@ -408,7 +408,7 @@ fn an_architecture_unknown_to_a_legacy_file_causes_one_warning() {
     assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
     let warned = "Unsupported architecture detected: [0, 11]. Dropping payload.";
     assert_eq!(server.log().matches(warned).count(), 1, "{}", server.log());
-    assert!(server.log().contains("arm64_bootstrap under [ipxe] would serve"), "{}", server.log());
+    assert!(server.log().contains("set arm64_bootstrap in [ipxe] to serve"), "{}", server.log());
 }
 
 #[test]
@@ -436,7 +436,7 @@ fn files_that_its_user_may_not_read_cause_warnings_and_are_not_offered() {
     }
     server.signal(Signal::SIGHUP);
     server.wait_for_line("INFO  reloaded");
-    for warning in ["boot.ipxe is no file that this server may read", "left out of the menu: rescue.ipxe: "] {
+    for warning in ["boot.ipxe is not a regular file that this server may read", "left out of the menu: rescue.ipxe: "] {
         assert!(server.log().contains(&format!("WARN  {warning}")), "{}", server.log());
     }
     let fetch = |name: &str| {

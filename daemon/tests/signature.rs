@@ -1,5 +1,5 @@
-//! Signatures of boot programs: those that Debian ships, and some that are made here with `sbsign`. What `e2e/setup`
-//! unpacks and installs has to be there.
+//! Signatures of boot programs: those that Debian ships, and others that these tests make with `sbsign`. Needs the
+//! files and programs that `e2e/setup` unpacks and installs.
 
 use proxydhcpd::boot::image::Image;
 use proxydhcpd::boot::signature::certificate::Certificate;
@@ -14,7 +14,7 @@ const UEFI_CA_2011: &str = "Microsoft Corporation UEFI CA 2011";
 const UEFI_CA_2023: &str = "Microsoft UEFI CA 2023";
 
 #[test]
-fn shim_is_signed_with_both_keys_that_microsoft_has_for_others() {
+fn shim_is_signed_with_both_of_microsofts_keys_for_other_vendors() {
     let shim = inspect(&cached("2022/shimx64.efi.signed")).unwrap();
     assert_eq!(shim.image, Image::Efi(0x8664));
     let signers: Vec<_> = shim.signatures.iter().map(|one| (one.issuer.as_str(), one.fault)).collect();
@@ -42,22 +42,22 @@ fn a_site_signs_its_own_ipxe() {
     let site = Owner::snakeoil();
     let signed = site.sign(&ipxe());
     let keys = Certificate::read(&site.certificate).unwrap();
-    let told = inspect(&signed).unwrap();
-    assert_eq!(told.verdict(&keys), SecureBootVerdict::Accepted(vec![TrustAnchor::Site("SnakeOil".into())]));
-    assert_eq!(told.verdict(&keys).to_string(), "signed with the site's own key (SnakeOil)");
-    assert_eq!(told.verdict(&[]), SecureBootVerdict::Rejected(stranger("SnakeOil", "SnakeOil")));
+    let signatures = inspect(&signed).unwrap();
+    assert_eq!(signatures.verdict(&keys), SecureBootVerdict::Accepted(vec![TrustAnchor::Site("SnakeOil".into())]));
+    assert_eq!(signatures.verdict(&keys).to_string(), "signed with the site's own key (SnakeOil)");
+    assert_eq!(signatures.verdict(&[]), SecureBootVerdict::Rejected(unknown_signer("SnakeOil", "SnakeOil")));
 
     assert_eq!((is_signed(&ipxe()).unwrap(), is_signed(&signed).unwrap()), (Some(false), Some(true)));
     assert_eq!(inspect(&ipxe()).unwrap().verdict(&keys), SecureBootVerdict::Rejected(Rejection::Unsigned));
 }
 
-/// An independent reader comes to the same result.
+/// An independent program has the same result.
 #[test]
-fn sbverify_agrees_on_who_signed_what() {
-    let (site, other) = (Owner::snakeoil(), Owner::make("Somebody else", None));
+fn sbverify_agrees_on_the_signers() {
+    let (site, other) = (Owner::snakeoil(), Owner::make("Another owner", None));
     let by_site = site.sign(&ipxe());
     let by_both = other.sign(&by_site);
-    let changed = change(&by_site);
+    let changed = change_code(&by_site);
     for (file, owner, accepts) in [
         (&by_site, &site, true),
         (&by_site, &other, false),
@@ -66,8 +66,8 @@ fn sbverify_agrees_on_who_signed_what() {
         (&changed, &site, false),
         (&ipxe(), &site, false),
     ] {
-        let told = inspect(file).unwrap().verdict(&Certificate::read(&owner.certificate).unwrap());
-        assert_eq!(matches!(told, SecureBootVerdict::Accepted(_)), accepts, "{}: {told}", file.display());
+        let verdict = inspect(file).unwrap().verdict(&Certificate::read(&owner.certificate).unwrap());
+        assert_eq!(matches!(verdict, SecureBootVerdict::Accepted(_)), accepts, "{}: {verdict}", file.display());
         let sbverify = Command::new("sbverify").arg("--cert").arg(&owner.certificate).arg(file).output();
         assert_eq!(sbverify.expect("sbverify; run e2e/setup").status.success(), accepts, "{}", file.display());
     }
@@ -81,28 +81,31 @@ fn every_signature_of_a_file_counts() {
     assert_eq!(both.signatures.len(), 2);
     assert_eq!(both.verdict(&of(&two)), SecureBootVerdict::Accepted(vec![TrustAnchor::Site("Two".into())]));
     let keys = [of(&two), of(&one)].concat();
-    let told = both.verdict(&keys);
-    assert_eq!(told, SecureBootVerdict::Accepted(vec![TrustAnchor::Site("One".into()), TrustAnchor::Site("Two".into())]));
+    let verdict = both.verdict(&keys);
+    assert_eq!(verdict, SecureBootVerdict::Accepted(vec![TrustAnchor::Site("One".into()), TrustAnchor::Site("Two".into())]));
 }
 
 #[test]
-fn a_key_accepts_what_a_certificate_that_it_issued_signed() {
+fn a_certificate_accepts_signatures_of_certificates_that_it_issued() {
     let authority = Owner::make("Site authority", None);
     let signer = Owner::make("Site signer", Some(&authority));
     let keys = Certificate::read(&authority.certificate).unwrap();
-    let told = inspect(&signer.sign(&ipxe())).unwrap();
-    assert_eq!((told.signatures[0].signer.as_str(), told.signatures[0].issuer.as_str()), ("Site signer", "Site authority"));
-    assert_eq!(told.verdict(&keys), SecureBootVerdict::Accepted(vec![TrustAnchor::Site("Site authority".into())]));
-    assert_eq!(told.verdict(&[]), SecureBootVerdict::Rejected(stranger("Site signer", "Site authority")));
+    let signatures = inspect(&signer.sign(&ipxe())).unwrap();
+    assert_eq!(
+        (signatures.signatures[0].signer.as_str(), signatures.signatures[0].issuer.as_str()),
+        ("Site signer", "Site authority")
+    );
+    assert_eq!(signatures.verdict(&keys), SecureBootVerdict::Accepted(vec![TrustAnchor::Site("Site authority".into())]));
+    assert_eq!(signatures.verdict(&[]), SecureBootVerdict::Rejected(unknown_signer("Site signer", "Site authority")));
 }
 
 #[test]
-fn a_name_alone_convinces_nobody() {
+fn a_name_alone_is_not_accepted() {
     let site = Owner::make(UEFI_CA_2011, None);
     let impostor = Owner::make(UEFI_CA_2011, None);
-    let told = inspect(&impostor.sign(&ipxe())).unwrap();
+    let signatures = inspect(&impostor.sign(&ipxe())).unwrap();
     let keys = Certificate::read(&site.certificate).unwrap();
-    assert_eq!(told.verdict(&keys), SecureBootVerdict::Rejected(stranger(UEFI_CA_2011, UEFI_CA_2011)));
+    assert_eq!(signatures.verdict(&keys), SecureBootVerdict::Rejected(unknown_signer(UEFI_CA_2011, UEFI_CA_2011)));
 }
 
 #[test]
@@ -111,17 +114,17 @@ fn a_file_that_was_changed_after_signing_is_refused() {
     let keys = Certificate::read(&site.certificate).unwrap();
     let signed = fs::read(site.sign(&ipxe())).unwrap();
     let table = u32_at(&signed, directory(&signed));
-    // A few octets in every part of the file, not those of the checksum and of the table's own entry in the header.
+    // A few octets in every part of the file, except for the checksum and the table's entry in the header.
     let left_out = [u32_at(&signed, 0x3c) + 24 + 64, directory(&signed), directory(&signed) + 4];
     for at in (0x40..table).step_by(table / 97) {
         let mut changed = signed.clone();
         changed[at] ^= 0x10;
-        let told = parse(&changed).verdict(&keys);
+        let verdict = parse(&changed).verdict(&keys);
         let free = left_out.iter().any(|start| (*start..start + 4).contains(&at));
-        assert_eq!(matches!(told, SecureBootVerdict::Accepted(_)), free, "octet {at:#x}: {told}");
+        assert_eq!(matches!(verdict, SecureBootVerdict::Accepted(_)), free, "octet {at:#x}: {verdict}");
     }
-    let told = inspect(&change(&site.sign(&ipxe()))).unwrap().verdict(&keys);
-    assert_eq!(told, SecureBootVerdict::Rejected(Rejection::Fault { signer: "SnakeOil".into(), fault: SignatureFault::Changed }));
+    let verdict = inspect(&change_code(&site.sign(&ipxe()))).unwrap().verdict(&keys);
+    assert_eq!(verdict, SecureBootVerdict::Rejected(Rejection::Fault { signer: "SnakeOil".into(), fault: SignatureFault::Changed }));
 }
 
 #[test]
@@ -129,23 +132,23 @@ fn a_signature_that_was_changed_is_refused() {
     let site = Owner::snakeoil();
     let keys = Certificate::read(&site.certificate).unwrap();
     let signed = fs::read(site.sign(&ipxe())).unwrap();
-    // The signature proper ends the message, before up to seven octets of padding. The file's digest is the first one
-    // by SHA-256 in it; who changes that has to sign the attributes anew, which have a digest of it.
+    // The signature value is the end of the message, before up to seven octets of padding. The file's digest is the
+    // first SHA-256 digest in it. The signed attributes contain a digest of that, so changing it breaks the signature.
     let table = u32_at(&signed, directory(&signed));
     let sha256_of = b"\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
     let digest = (table..).find(|at| signed[*at..].starts_with(sha256_of)).unwrap() + sha256_of.len();
     for at in [signed.len() - 16, digest] {
         let mut signed = signed.clone();
         signed[at] ^= 1;
-        let told = parse(&signed).verdict(&keys);
-        assert_eq!(told, SecureBootVerdict::Rejected(Rejection::Fault { signer: "SnakeOil".into(), fault: SignatureFault::Forged }));
+        let verdict = parse(&signed).verdict(&keys);
+        assert_eq!(verdict, SecureBootVerdict::Rejected(Rejection::Fault { signer: "SnakeOil".into(), fault: SignatureFault::Forged }));
     }
 }
 
-/// Firmware's own variables hold the certificates that the built-in keys are from, and shim's signature one of them.
-/// The fourth, that of Windows since 2023, is in nothing that Debian ships.
+/// Firmware's variables contain the certificates of the built-in keys, and shim's signature one of them. No file of
+/// Debian contains the fourth, that of Windows since 2023.
 #[test]
-fn microsofts_keys_are_those_that_firmware_comes_with() {
+fn the_built_in_keys_are_those_of_firmware() {
     let mut certificates = certificates_of_firmware("2022/OVMF_VARS_4M.ms.fd");
     certificates.extend(certificates_in(&fs::read(cached("2022/shimx64.efi.signed")).unwrap()));
     // The fingerprints that Microsoft publishes.
@@ -155,14 +158,14 @@ fn microsofts_keys_are_those_that_firmware_comes_with() {
         ("f6124e34125bee3fe6d79a574eaa7b91c0e7bd9d929c1a321178efd611dad901", UEFI_CA_2023),
     ] {
         let der = certificates.iter().find(|der| hex::encode(Sha256::digest(der)) == fingerprint);
-        let certificate = Certificate::from_der(der.unwrap_or_else(|| panic!("nothing has {name}"))).unwrap();
+        let certificate = Certificate::from_der(der.unwrap_or_else(|| panic!("no file has {name}"))).unwrap();
         assert_eq!(certificate.name(), name);
         assert_eq!(microsoft::accepting_keys(&[certificate]), [name]);
     }
 }
 
 #[test]
-fn no_file_makes_the_reader_stumble() {
+fn no_file_makes_the_parser_panic() {
     let shim = fs::read(cached("2022/shimx64.efi.signed")).unwrap();
     let table = u32_at(&shim, directory(&shim));
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
@@ -176,12 +179,12 @@ fn no_file_makes_the_reader_stumble() {
         parse(&shim[..below(shim.len())]);
         parse(&shim[..table + below(shim.len() - table)]);
         let mut file = shim.clone();
-        // Headers and certificate table are what is parsed.
+        // Only the headers and the certificate table are parsed.
         for at in [below(0x400), below(0x400), table + below(shim.len() - table)] {
             file[at] = u8::try_from(below(256)).unwrap();
         }
-        let told = parse(&file);
-        let _ = told.verdict(&[]).to_string();
+        let signatures = parse(&file);
+        let _ = signatures.verdict(&[]).to_string();
     }
     for length in 0..0x400 {
         parse(&shim[..length]);
@@ -190,7 +193,7 @@ fn no_file_makes_the_reader_stumble() {
 }
 
 #[test]
-fn what_is_no_program_for_uefi_does_not_matter() {
+fn files_that_are_no_program_for_uefi_have_no_verdict() {
     assert_eq!(parse(b"#!ipxe\n").verdict(&[]), SecureBootVerdict::NotApplicable);
     assert_eq!(inspect(&cached("2025/undionly.kpxe")).unwrap().verdict(&[]), SecureBootVerdict::NotApplicable);
     assert!(inspect(Path::new("/proc/self")).is_err());
@@ -215,11 +218,11 @@ fn a_list_of_keys_is_read_in_pem_and_in_der() {
     }
 }
 
-fn stranger(signer: &str, issuer: &str) -> Rejection {
+fn unknown_signer(signer: &str, issuer: &str) -> Rejection {
     Rejection::UnknownSigner { signer: signer.into(), issuer: issuer.into() }
 }
 
-/// Somebody with a key.
+/// An owner of a key.
 struct Owner {
     directory: TempDir,
     key: PathBuf,
@@ -227,7 +230,7 @@ struct Owner {
 }
 
 impl Owner {
-    /// Debian's key for tests, which its firmware has in one set of variables.
+    /// Debian's test key, which one set of its firmware variables contains.
     fn snakeoil() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (key, certificate) = (directory.path().join("key"), cached("2022/PkKek-1-snakeoil.pem"));
@@ -268,7 +271,7 @@ fn ipxe() -> PathBuf {
     cached("2022/snponly.efi")
 }
 
-/// What `e2e/setup` unpacked.
+/// A file that `e2e/setup` unpacks.
 fn cached(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache").join(name);
     assert!(path.is_file(), "{} is missing; run e2e/setup", path.display());
@@ -276,7 +279,7 @@ fn cached(name: &str) -> PathBuf {
 }
 
 /// A copy with one bit of its code changed.
-fn change(file: &Path) -> PathBuf {
+fn change_code(file: &Path) -> PathBuf {
     let mut octets = fs::read(file).unwrap();
     octets[0x8000] ^= 1;
     let changed = file.with_extension("changed");
@@ -284,7 +287,7 @@ fn change(file: &Path) -> PathBuf {
     changed
 }
 
-/// Where the header of a 64-bit program says where its certificate table lies.
+/// The offset of the certificate table's directory entry in the header of a 64-bit program.
 fn directory(file: &[u8]) -> usize {
     u32_at(file, 0x3c) + 24 + 112 + 4 * 8
 }
@@ -304,7 +307,7 @@ fn certificates_of_firmware(variables: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Whatever begins as a certificate does: a sequence of two octets' length with another in it.
+/// Everything that begins like a certificate: a sequence with a length of two octets, with another one in it.
 fn certificates_in(file: &[u8]) -> Vec<Vec<u8>> {
     let begins = |at: &usize| file[*at..].starts_with(&[0x30, 0x82]) && file[at + 4..].starts_with(&[0x30, 0x82]);
     let length = |at: usize| usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]));

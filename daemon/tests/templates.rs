@@ -1,4 +1,4 @@
-//! Templates through the real doors on loopback, and those of the documentation.
+//! Templates over HTTP and TFTP on the loopback interface, and those of the documentation.
 
 use proxydhcpd::config;
 use proxydhcpd::config::diagnostic::Diagnostic;
@@ -42,15 +42,15 @@ fn a_known_machine_is_sent_its_preseed_by_its_url_over_http_and_tftp() {
 }
 
 #[test]
-fn a_machine_that_names_nobody_is_known_by_the_address_that_its_dhcp_request_was_heard_for() {
+fn a_request_without_identity_is_recognised_by_the_address_in_an_overheard_dhcp_request() {
     let served = Served::new(&[
         ("preseed.cfg", PRESEED),
         ("arch.txt", "{{ request.firmware }} {{ request.features | join(' ') }}"),
     ]);
     let http = |name: &str| format!("http://127.0.0.1:{}/{name}", served.http);
     let tftp = format!("tftp://127.0.0.1:{}/preseed.cfg", served.tftp);
-    assert_eq!(status(&http("preseed.cfg")), "500", "nobody has heard of it");
-    served.hear_request(Ipv4Addr::LOCALHOST);
+    assert_eq!(status(&http("preseed.cfg")), "500", "no DHCP request was overheard");
+    served.overhear_request(Ipv4Addr::LOCALHOST);
     assert!(curl(&[&http("preseed.cfg")]).starts_with("hostname web1\n"));
     assert!(curl(&[&tftp]).starts_with("hostname web1\n"));
     assert_eq!(curl(&[&http("arch.txt")]), "uefi http menu");
@@ -70,13 +70,13 @@ fn a_machine_that_names_nobody_is_known_by_the_address_that_its_dhcp_request_was
 }
 
 #[test]
-fn a_template_that_fails_is_an_error_of_the_door_and_a_script_tells_it_at_the_console() {
+fn a_template_that_fails_is_an_error_and_a_script_shows_it_at_the_console() {
     let served = Served::new(&[("broken.cfg", "\n{{ machine.colour }}"), ("broken.ipxe", "#!ipxe\necho {{ gone }}\n")]);
     let url = |name: &str| format!("http://127.0.0.1:{}/machine/name=web1/{name}", served.http);
     for _ in 0..3 {
-        let told = curl(&["--write-out", "%{http_code}", &url("broken.cfg")]);
+        let response = curl(&["--write-out", "%{http_code}", &url("broken.cfg")]);
         assert_eq!(
-            told,
+            response,
             "This template cannot be rendered for this machine; the log of proxydhcpd shows the error.\n500"
         );
     }
@@ -109,13 +109,13 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
     });
     let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
     let lines: Vec<&str> =
-        log.lines().filter_map(|line| line.split_once("no template for ")).map(|(_, said)| said).collect();
-    let said = |line: &str| format!("web1: /templates/a.cfg: line {line} is wrong");
-    let begins = |(line, number): (&&str, &str)| line.starts_with(&said(number));
+        log.lines().filter_map(|line| line.split_once("no template for ")).map(|(_, message)| message).collect();
+    let message = |line: &str| format!("web1: /templates/a.cfg: line {line} is wrong");
+    let begins = |(line, number): (&&str, &str)| line.starts_with(&message(number));
     assert!(lines.len() == 3 && lines.iter().zip(["1", "2", "1"]).all(begins), "{log}");
 }
 
-/// So `check` shows it, and a reload does not happen.
+/// So `check` reports it, and a reload keeps the previous site.
 #[test]
 fn every_template_that_cannot_be_compiled_is_an_error_of_the_configuration() {
     let directory = tempfile::tempdir().unwrap();
@@ -131,18 +131,18 @@ fn every_template_that_cannot_be_compiled_is_an_error_of_the_configuration() {
     let open = OpenPorts { tftp: true, http: Some(8080), boot_server: true, ..OpenPorts::default() };
     let errors = Site::build(&mut loaded, open).unwrap_err().0;
     let errors: Vec<String> = errors.iter().map(Diagnostic::one_line).collect();
-    for said in [
+    for expected in [
         "templates/sub/broken.cfg:2:7: ",
         "proxydhcpd.toml:3:14: ",
         "proxydhcpd.toml:4:18: ",
         "proxydhcpd.toml:5:23: ",
         "did you mean `sub/broken.cfg`?",
-        // Where the file has an escape, or several lines, the value is pointed at.
+        // Where the file has an escape or several lines, the location is the whole value.
         "proxydhcpd.toml:9:10: ",
         "proxydhcpd.toml:10:13: ",
         "proxydhcpd.toml:16:10: \"http://x/a b\" is no URL",
     ] {
-        assert!(errors.iter().any(|error| error.contains(said)), "{said} in {errors:#?}");
+        assert!(errors.iter().any(|error| error.contains(expected)), "{expected} in {errors:#?}");
     }
 }
 
@@ -153,7 +153,7 @@ fn the_templates_of_the_documentation_are_rendered() {
     let files: Vec<(&str, &str)> = examples.files.iter().map(|(name, text)| (&name[..], &text[..])).collect();
     let served = Served::with(&files, &examples.settings);
     let get = |name: &str| curl(&["--fail", &format!("http://127.0.0.1:{}/machine/name=web1/{name}", served.http)]);
-    served.hear_request(Ipv4Addr::LOCALHOST);
+    served.overhear_request(Ipv4Addr::LOCALHOST);
     let done = format!("http://127.0.0.1:{}/machine/name=web1/done", served.http);
 
     let preseed = get("preseed.cfg");
@@ -165,7 +165,7 @@ fn the_templates_of_the_documentation_are_rendered() {
         "d-i pkgsel/include string openssh-server nginx certbot",
         &format!("d-i preseed/late_command string wget -q -O /dev/null {done}"),
     ] {
-        assert!(preseed.lines().any(|told| told == line), "{line} in {preseed}");
+        assert!(preseed.lines().any(|known| known == line), "{line} in {preseed}");
     }
     let kickstart = get("kickstart.cfg");
     let network = "network --bootproto=dhcp --device=52:54:00:12:34:56 --hostname=web1.example.org\n";
@@ -185,7 +185,7 @@ fn the_templates_of_the_documentation_are_rendered() {
     assert_eq!(examples.files.len(), 7);
 }
 
-/// Both doors of a site with these templates.
+/// A site with these templates, served over HTTP and TFTP.
 struct Served {
     http: u16,
     tftp: u16,
@@ -226,10 +226,10 @@ impl Served {
         let (stop_http, stopped) = oneshot::channel();
         let listeners = http::bind(0, true).unwrap();
         let http = listeners[0].local_addr().unwrap().port();
-        let mine = Arc::clone(&state);
+        let shared = Arc::clone(&state);
         let pages = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let open = move |request: &proxydhcpd_core::request::FileRequest<'_>| mine.open(request);
+            let open = move |request: &proxydhcpd_core::request::FileRequest<'_>| shared.open(request);
             let stop = async { drop(stopped.await) };
             runtime.block_on(http::serve(listeners, http::HttpSettings::default(), open, |_| {}, stop)).unwrap();
         });
@@ -241,17 +241,17 @@ impl Served {
         let listeners = Arc::new(tftp::TftpListeners::new().unwrap());
         listeners.add(sockets).unwrap();
         let (stopped, stop_tftp) = pipe().unwrap();
-        let mine = Arc::clone(&state);
+        let shared = Arc::clone(&state);
         let transfers = std::thread::spawn(move || {
             let link = move |index, _| (index == lo.index).then(|| lo.clone());
-            tftp::run(listeners, &settings, link, |request| mine.open(request), |_| true, |_| {}, stopped).unwrap();
+            tftp::run(listeners, &settings, link, |request| shared.open(request), |_| true, |_| {}, stopped).unwrap();
         });
         let (stop, threads) = (Some((stop_http, stop_tftp)), vec![pages, transfers]);
         Served { http, tftp, state, _directory: directory, stop, threads }
     }
 
-    /// `web1` tells its DHCP server which address it takes, in a broadcast that we hear: an iPXE on x64 UEFI.
-    fn hear_request(&self, address: Ipv4Addr) {
+    /// `web1` requests this address in a broadcast DHCP request, which the server overhears: an iPXE on x64 UEFI.
+    fn overhear_request(&self, address: Ipv4Addr) {
         let mut header = Header { xid: 1, ..Header::default() };
         header.chaddr[..6].copy_from_slice(&MAC);
         let mut datagram = Vec::new();
@@ -286,7 +286,7 @@ impl Drop for Served {
     }
 }
 
-/// What a configuration comes to, with its directories beside it.
+/// The site of these settings, with its directories next to the configuration.
 fn site(directory: &Path, settings: &toml::Table) -> Site {
     let mut settings = settings.clone();
     settings.insert("boot-dir".into(), directory.join("boot").display().to_string().into());

@@ -1,14 +1,16 @@
-//! What is wrong with the content of a file that is offered: empty, cut short, or another kind of file than its purpose
-//! needs. What is not known is not judged: iPXE starts more kinds of files than anybody lists.
+//! Checks the content of offered files: empty, truncated, or of another kind than their purpose requires. Unknown
+//! formats are not judged: iPXE starts more kinds of files than any list has.
 
 pub mod compression;
 pub mod initrd;
 pub mod kernel;
 
-/// What is wrong, as the end of a sentence that begins with the file, and what to do.
+/// A problem, as the end of a sentence that begins with the file's name, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentFault {
+    /// The problem: `is empty`.
     pub problem: String,
+    /// The fix for the operator.
     pub fix: String,
 }
 
@@ -21,12 +23,12 @@ impl ContentFault {
         ContentFault::new(what, "copy or download the file again")
     }
 
-    fn cut_short(has: u64, wants: u64) -> ContentFault {
-        ContentFault::copy_again(format!("is cut short: it should have {wants} octets and has {has}"))
+    fn cut_short(actual: u64, expected: u64) -> ContentFault {
+        ContentFault::copy_again(format!("is truncated: it should have {expected} octets and has {actual}"))
     }
 }
 
-/// What is wrong with a file whatever it is for.
+/// Finds what is wrong with a file of any purpose.
 fn common_fault(head: &[u8]) -> Option<ContentFault> {
     let begin = head[..head.len().min(512)].trim_ascii_start().to_ascii_lowercase();
     if head.is_empty() {

@@ -1,4 +1,4 @@
-//! What a file is, by how it begins.
+//! Recognises the kind of a file by its first octets.
 
 use super::pe::Pe;
 use proxydhcpd_core::arch::{Arch, ImageFormat, ARCHITECTURES};
@@ -7,44 +7,48 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// A program, as firmware sees it.
+/// The kind of a boot program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Image {
     /// An EFI application for this PE machine type.
     Efi(u16),
-    /// An EFI application of which only the first octets are there.
+    /// An EFI application with a truncated file.
     Truncated {
+        /// The PE machine type.
         machine: u16,
-        has: u64,
-        wants: u64,
+        /// The size of the file, in octets.
+        actual: u64,
+        /// The size that the PE header declares, in octets.
+        expected: u64,
     },
-    /// Nothing speaks against it being a raw 16-bit boot program.
+    /// Possibly a raw 16-bit boot program: it is no other known kind of file.
     Bios,
+    /// No boot program; the text says what it is, as in `it is ...`.
     Other(&'static str),
 }
 
-/// Octets at the start of a file that are looked at. A PE header begins at 0x40 or 0xc0 in iPXE, at 0x80 in GRUB; a
-/// kernel's at up to 0x100.
+/// Octets at the start of a file that are inspected. A PE header begins at 0x40 or 0xc0 in iPXE, at 0x80 in GRUB, in a
+/// kernel at up to 0x100.
 pub const HEAD_SIZE: usize = 4096;
 
-/// The largest BIOS boot program that is believed. It is loaded at 7C00 and all of conventional memory ends at A0000,
-/// of which the PXE stack keeps some; the largest known is iPXE with all drivers, 300 to 400 KiB.
-const BIOS_MOST: u64 = 600 * 1024;
+/// The maximum size of a plausible BIOS boot program. Firmware loads it at 7C00, conventional memory ends at A0000, and
+/// the PXE stack occupies some of it; the largest known one is an iPXE with all drivers, 300 to 400 KiB.
+const MAX_BIOS_SIZE: u64 = 600 * 1024;
 
-/// Reads and names a regular file; a symbolic link stands for what it points to.
+/// Reads and classifies a regular file, following symbolic links.
 pub fn inspect(path: &Path) -> io::Result<Image> {
     let (head, size) = head(path)?;
     Ok(match identify(&head) {
-        Image::Bios if size > BIOS_MOST => Image::Other("too large for a BIOS boot program"),
+        Image::Bios if size > MAX_BIOS_SIZE => Image::Other("too large for a BIOS boot program"),
         Image::Efi(machine) => match Pe::parse(&head).and_then(|pe| pe.expected_length()) {
-            Some(length) if length as u64 > size => Image::Truncated { machine, has: size, wants: length as u64 },
+            Some(length) if length as u64 > size => Image::Truncated { machine, actual: size, expected: length as u64 },
             _ => Image::Efi(machine),
         },
         image => image,
     })
 }
 
-/// The first octets of a regular file and its size. A FIFO is not opened: that would wait for a writer.
+/// The first octets of a regular file, and its size. Refuses a FIFO, which would block until a writer opens it.
 pub fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
     if !path.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -56,11 +60,11 @@ pub fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
     Ok((head, size))
 }
 
-/// A BIOS boot program has no mark of its own. Those that exist begin with a far jump to the address that the firmware
-/// loads them at: iPXE's (undionly.kpxe, ipxe.pxe) `ea 05 00 c0 07`, PXELINUX `ea 24 7c 00 00`; GRUB's core.0 with
-/// `b2 7f ea`. So what is told apart is everything that certainly is something else.
+/// Classifies a file by its head. A BIOS boot program has no signature. The existing ones begin with a far jump to the
+/// address that the firmware loads them at: iPXE's (undionly.kpxe, ipxe.pxe) `ea 05 00 c0 07`, PXELINUX `ea 24 7c 00
+/// 00`; GRUB's core.0 with `b2 7f ea`. So this excludes every file that is certainly something else.
 pub fn identify(head: &[u8]) -> Image {
-    const MARKS: &[(&[u8], &str)] = &[
+    const SIGNATURES: &[(&[u8], &str)] = &[
         (b"\x7fELF", "an ELF program"),
         (b"#!", "a script"),
         (b"\x1f\x8b", "compressed (gzip)"),
@@ -72,7 +76,7 @@ pub fn identify(head: &[u8]) -> Image {
     if head.len() < 512 {
         return Image::Other("too short for a program");
     }
-    if let Some((_, what)) = MARKS.iter().find(|(mark, _)| head.starts_with(mark)) {
+    if let Some((_, what)) = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature)) {
         return Image::Other(what);
     }
     if head.starts_with(b"MZ") {
@@ -90,7 +94,7 @@ pub fn identify(head: &[u8]) -> Image {
     Image::Bios
 }
 
-/// PE/COFF: the machine type stands behind the signature, the subsystem in the optional header.
+/// PE/COFF: the machine type follows the signature, the subsystem is in the optional header.
 fn portable_executable(head: &[u8]) -> Option<Image> {
     const EFI_APPLICATION: u16 = 10;
     let start = usize::try_from(u32::from_le_bytes(*head.get(0x3c..)?.first_chunk()?)).ok()?;
@@ -104,10 +108,11 @@ fn portable_executable(head: &[u8]) -> Option<Image> {
     })
 }
 
-/// The architecture that a Linux kernel was built for; `None` if it is none that iPXE could start.
+/// The architecture that a Linux kernel was built for; `None` for one that iPXE cannot start.
 ///
 /// x86 boot protocol: `HdrS` at 0x202, and since 2.12 a flag at 0x236 for a 64-bit entry. The `Image` of ARM 64 and
-/// RISC-V has its mark at 0x38, LoongArch's and everybody's compressed EFI kernel (`zimg`) are EFI applications.
+/// RISC-V has its signature at 0x38. The kernel of LoongArch and the compressed EFI kernel of all architectures
+/// (`zimg`) are EFI applications.
 pub fn kernel_arch(head: &[u8]) -> Option<Arch> {
     if head.get(0x202..0x206) == Some(b"HdrS") {
         let version = u16::from_le_bytes(*head.get(0x206..)?.first_chunk()?);
@@ -133,6 +138,7 @@ pub fn arch_of_machine_type(machine: u16) -> Option<Arch> {
 }
 
 impl Image {
+    /// Whether firmware that requires this format can start the image.
     pub fn fits(self, program: ImageFormat) -> bool {
         match (self, program) {
             (Image::Efi(is), ImageFormat::Efi(wanted)) => is == wanted,
@@ -149,8 +155,8 @@ impl fmt::Display for Image {
                 Some(arch) => write!(f, "an EFI program for {arch}"),
                 None => write!(f, "an EFI program for machine type {machine:#06x}"),
             },
-            Image::Truncated { has, wants, .. } => {
-                write!(f, "cut short: its header speaks of {wants} octets, and {has} are there")
+            Image::Truncated { actual, expected, .. } => {
+                write!(f, "truncated: its header declares {expected} octets, the file has {actual}")
             }
             Image::Bios => f.write_str("a BIOS program, or no program at all"),
             Image::Other(what) => f.write_str(what),
@@ -162,7 +168,7 @@ impl fmt::Display for Image {
 pub mod tests {
     use super::*;
 
-    /// The head of an EFI application, as a linker would begin it.
+    /// The head of an EFI application, as a linker writes it.
     pub fn efi(machine: u16) -> Vec<u8> {
         let mut file = vec![0; 1024];
         file[..2].copy_from_slice(b"MZ");
@@ -174,7 +180,7 @@ pub mod tests {
         file
     }
 
-    /// The head of a boot program, as iPXE's begin.
+    /// The head of a BIOS boot program, as iPXE's begin.
     pub fn bios() -> Vec<u8> {
         let mut file = vec![0x90; 1024];
         file[..5].copy_from_slice(&[0xea, 0x05, 0x00, 0xc0, 0x07]);
@@ -198,7 +204,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_windows_program_or_a_driver_is_no_loader() {
+    fn windows_programs_and_drivers_are_no_loaders() {
         for subsystem in [3, 11] {
             let mut file = efi(0x8664);
             file[0x98 + 68] = subsystem;
@@ -207,7 +213,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_header_that_points_outside_is_broken() {
+    fn a_header_that_points_outside_the_file_is_invalid() {
         let mut file = efi(0x8664);
         for offset in [[0xff; 4], [0xfe, 3, 0, 0], [0, 0x10, 0, 0]] {
             file[0x3c..0x40].copy_from_slice(&offset);
@@ -216,7 +222,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_boot_program_is_what_is_nothing_else() {
+    fn a_bios_boot_program_is_recognised_by_exclusion() {
         assert_eq!(identify(&bios()), Image::Bios);
         for begin in ["#!ipxe\n", "\x7fELF", "MZ", "\x1f\u{0}"] {
             let mut file = bios();
@@ -235,12 +241,12 @@ pub mod tests {
         let path = directory.path().join("undionly.kpxe");
         std::fs::write(&path, bios()).unwrap();
         assert_eq!(inspect(&path).unwrap(), Image::Bios);
-        File::options().write(true).open(&path).unwrap().set_len(BIOS_MOST + 1).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(MAX_BIOS_SIZE + 1).unwrap();
         assert!(matches!(inspect(&path).unwrap(), Image::Other(_)));
     }
 
     #[test]
-    fn a_program_is_whole_if_all_its_sections_are_there() {
+    fn a_program_is_complete_if_all_its_sections_are() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("snponly.efi");
         // One section of 0x600 octets, from 0x400 on.
@@ -254,7 +260,7 @@ pub mod tests {
         assert_eq!(inspect(&path).unwrap(), Image::Efi(0x8664));
         std::fs::write(&path, &file[..0x9ff]).unwrap();
         let image = inspect(&path).unwrap();
-        assert_eq!(image.to_string(), "cut short: its header speaks of 2560 octets, and 2559 are there");
+        assert_eq!(image.to_string(), "truncated: its header declares 2560 octets, the file has 2559");
         assert!(!image.fits(ImageFormat::Efi(0x8664)));
     }
 

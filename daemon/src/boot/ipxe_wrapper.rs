@@ -1,4 +1,4 @@
-//! Which iPXEs can be started with the script that lies beside them ([`proxydhcpd_core::choose::WITH_SCRIPT`]).
+//! The iPXE wrapper: which iPXEs can be started with their script, which the wrapper fetches together with them.
 
 use super::{signature, uefi_programs};
 use proxydhcpd_core::arch::Arch;
@@ -7,24 +7,26 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// What is sent for [`proxydhcpd_core::fetch::Fetch::WithScript`].
+/// The wrapper that the server sends to machines of this architecture.
 pub fn program(arch: Arch) -> Option<&'static [u8]> {
     uefi_programs::for_arch(&uefi_programs::IPXE_WRAPPER, arch)
 }
 
-/// The site's loaders that can be started so: [`Plan::with_script`].
+/// The site's loaders that the wrapper can start, by name: the plan's `ipxe_wrappers`.
 pub fn wrappable_loaders(plan: &Plan) -> BTreeMap<String, Arch> {
     let able = plan.loaders.iter().filter(|(arch, loader)| program(**arch).is_some() && takes_a_command_line(loader));
     able.map(|(arch, loader)| (loader.name.clone(), *arch)).collect()
 }
 
-/// An iPXE of 2023 or later, by the name that it gives its command line (efi_cmdline.c). One that is signed is meant
-/// for Secure Boot, which would refuse our program in front of it.
+/// Recognises an iPXE of 2023 or later by the name that it gives its command line (efi_cmdline.c). A signed iPXE is
+/// meant for Secure Boot, which would refuse the unsigned wrapper.
 fn takes_a_command_line(loader: &Loader) -> bool {
-    const ITS_NAME: &[u8] = b"<CMDLINE>";
+    const COMMAND_LINE_NAME: &[u8] = b"<CMDLINE>";
     let Some(path) = loader.path.as_deref().map(Path::new) else { return false };
     let unsigned = signature::is_signed(path).is_ok_and(|signed| signed == Some(false));
-    unsigned && fs::read(path).is_ok_and(|program| program.windows(ITS_NAME.len()).any(|window| window == ITS_NAME))
+    unsigned
+        && fs::read(path)
+            .is_ok_and(|program| program.windows(COMMAND_LINE_NAME.len()).any(|window| window == COMMAND_LINE_NAME))
 }
 
 #[cfg(test)]
@@ -33,7 +35,7 @@ mod tests {
     use crate::boot::image::tests::efi;
 
     #[test]
-    fn an_ipxe_takes_its_script_along_if_it_can_and_any_other_program_is_started_by_itself() {
+    fn only_an_ipxe_with_a_command_line_is_wrapped() {
         let directory = tempfile::tempdir().unwrap();
         let x64 = efi(0x8664);
         let mut plan = Plan::default();

@@ -1,4 +1,4 @@
-//! Which architecture is given which file, for the start-up messages and for `check`.
+//! The table of loaders, one architecture a line, for the log at start and for `check`.
 
 use super::loaders::FoundLoaders;
 use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
@@ -6,31 +6,32 @@ use proxydhcpd_core::plan::Loader;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Architectures that are worth a line even without a loader: those that machines of today announce.
-const CUSTOMARY: [u16; 7] = [0, 6, 7, 10, 11, 27, 39];
+/// Architectures that are listed even without a loader: those of current machines (option 93).
+const COMMON: [u16; 7] = [0, 6, 7, 10, 11, 27, 39];
 
 /// A line of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LoaderRow<'a> {
+    /// The architecture.
     pub arch: Arch,
-    /// What it gets, or how to come by it.
+    /// Its loader, or how to get one.
     pub loader: Result<&'a Loader, String>,
 }
 
-/// The lines by architecture: every one that has a loader, and the customary ones that have none.
+/// The lines by architecture: every one that has a loader, and the common ones that have none.
 pub fn rows<'a>(loaders: &'a BTreeMap<Arch, Loader>, found: &FoundLoaders, system: &Distribution) -> Vec<LoaderRow<'a>> {
     ARCHITECTURES
         .iter()
         .map(|row| Arch(row.code))
         .filter_map(|arch| match loaders.get(&arch) {
             Some(loader) => Some(LoaderRow { arch, loader: Ok(loader) }),
-            None if CUSTOMARY.contains(&arch.0) => Some(LoaderRow { arch, loader: Err(hint(arch, found, system)) }),
+            None if COMMON.contains(&arch.0) => Some(LoaderRow { arch, loader: Err(hint(arch, found, system)) }),
             None => None,
         })
         .collect()
 }
 
-/// How to come by a loader of this architecture: by mending the one that is there, or else by getting one.
+/// How to get a loader for this architecture: by fixing the unusable file that is there, or by installing one.
 pub fn hint(arch: Arch, found: &FoundLoaders, system: &Distribution) -> String {
     let misfit = found.unusable.iter().find(|misfit| misfit.archs.contains(&arch));
     match misfit {
@@ -48,7 +49,7 @@ pub fn hint(arch: Arch, found: &FoundLoaders, system: &Distribution) -> String {
     }
 }
 
-/// The table as text, one line each and aligned.
+/// The table as text, aligned, one line for each architecture.
 pub fn render(lines: &[LoaderRow<'_>]) -> String {
     let width = lines.iter().map(|line| line.arch.to_string().len()).max().unwrap_or(0);
     let mut text = String::new();
@@ -66,21 +67,27 @@ pub fn render(lines: &[LoaderRow<'_>]) -> String {
     text
 }
 
-/// The distribution, as far as a hint depends on it.
+/// The host's distribution, as far as a hint depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distribution {
     /// Debian before 13, or Ubuntu: its package has x86 loaders only.
     DebianX86,
+    /// Debian 13 or later.
     Debian,
+    /// Fedora, RHEL and their derivatives.
     Fedora,
+    /// openSUSE, SLES.
     Suse,
+    /// Arch Linux.
     Arch,
+    /// Alpine Linux.
     Alpine,
+    /// None of these: the hint names a file, not a package.
     Unknown,
 }
 
 impl Distribution {
-    /// By the content of /etc/os-release (os-release(5)): `ID`, else the nearest of `ID_LIKE`.
+    /// From the content of /etc/os-release (os-release(5)): `ID`, else the first known name of `ID_LIKE`.
     pub fn from_os_release(text: &str) -> Distribution {
         let value = |key: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -98,18 +105,18 @@ impl Distribution {
                     "fedora" | "rhel" | "centos" => Distribution::Fedora,
                     "suse" | "opensuse" => Distribution::Suse,
                     "arch" => Distribution::Arch,
-                    "alpine" => Distribution::Alpine,
+                    "alpine" => System::Alpine,
                     _ => return None,
                 })
             })
-            .unwrap_or(Distribution::Unknown)
+            .unwrap_or(System::Unknown)
     }
 
-    /// What to do for a loader of this architecture: packages where one has it, else the file to provide.
+    /// How to get a loader for this architecture: the package that has one, or else the file to provide.
     pub fn hint(self, arch: Arch) -> String {
-        let id = arch.info().map_or("", |row| row.id);
+        let id = arch.row().map_or("", |row| row.id);
         let command = match (self, id) {
-            (Distribution::DebianX86 | Distribution::Debian, "bios" | "uefi-x64") => "apt install ipxe",
+            (System::DebianX86 | System::Debian, "bios" | "uefi-x64") => "apt install ipxe",
             (Distribution::Debian, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "apt install ipxe",
             (Distribution::DebianX86, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "make loaders",
             (Distribution::Fedora, "bios" | "uefi-ia32" | "uefi-x64") => "dnf install ipxe-bootimgs-x86",
@@ -117,14 +124,14 @@ impl Distribution {
             (Distribution::Suse, "bios" | "uefi-ia32" | "uefi-x64" | "uefi-arm64") => "zypper install ipxe-bootimgs",
             (Distribution::Arch, "bios" | "uefi-x64") => "pacman -S ipxe",
             (Distribution::Alpine, "bios" | "uefi-x64") => "apk add ipxe",
-            _ => return self.file(arch),
+            _ => return self.file_hint(arch),
         };
         command.to_owned()
     }
 
-    fn file(self, arch: Arch) -> String {
-        // The first name that says its architecture and takes iPXE with its own drivers.
-        let names = arch.info().map_or(&[][..], |row| row.loaders);
+    fn file_hint(self, arch: Arch) -> String {
+        // The first name that contains its architecture and stands for an iPXE with native drivers.
+        let names = arch.row().map_or(&[][..], |row| row.loaders);
         let native = |name: &&&str| name.starts_with("ipxe-") && !name.contains("snponly") && !name.contains("shim");
         let name = names.iter().find(native).or(names.first());
         format!("put {} into the boot directory", name.unwrap_or(&"one"))
@@ -136,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_system_is_known_by_its_name_or_its_kin() {
+    fn a_distribution_is_recognised_by_its_id_or_its_relatives() {
         for (text, system) in [
             ("ID=debian\nVERSION_ID=\"12\"\n", Distribution::DebianX86),
             ("ID=debian\nVERSION_ID=\"13\"\n", Distribution::Debian),
@@ -152,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_names_what_is_there_and_how_to_come_by_the_rest() {
+    fn the_table_lists_loaders_and_hints() {
         let loader = Loader { name: "snponly.efi".into(), path: Some("/usr/lib/ipxe/snponly.efi".into()) };
         let loaders = BTreeMap::from([(Arch::X64, loader)]);
         let text = render(&rows(&loaders, &FoundLoaders::default(), &Distribution::DebianX86));

@@ -1,4 +1,4 @@
-//! The programs that start a machine's local disk under UEFI: the operator's, or ours.
+//! The programs that start a machine's local disk under UEFI: the operator's, or the built-in ones.
 
 use super::{image, uefi_programs};
 use proxydhcpd_core::arch::{Arch, ImageFormat, ARCHITECTURES};
@@ -9,24 +9,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The programs of the operator, in the boot directory under the names of ours: signed for Secure Boot, or for an
-/// architecture that we have none for. What is there and does not fit is told.
-pub fn operator_programs(boot_dir: &Path, told: &mut Vec<String>) -> BTreeMap<Arch, PathBuf> {
+/// The operator's programs, which lie in the boot directory under the names of the built-in ones: signed for Secure
+/// Boot, or for an architecture without a built-in one. Reports files that do not fit.
+pub fn operator_programs(boot_dir: &Path, warnings: &mut Vec<String>) -> BTreeMap<Arch, PathBuf> {
     let mut programs = BTreeMap::new();
     for row in ARCHITECTURES.iter().filter(|row| row.base == row.code && matches!(row.image, ImageFormat::Efi(_))) {
         let name = local_disk_name(Arch(row.code));
         let path = boot_dir.join(&name);
         match image::inspect(&path) {
             Ok(image) if image.fits(row.image) => drop(programs.insert(Arch(row.code), path)),
-            Ok(image) => told.push(format!("{name} is not sent: it is {image}")),
+            Ok(image) => warnings.push(format!("{name} is not sent: it is {image}")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => told.push(format!("{name} is not sent: {error}")),
+            Err(error) => warnings.push(format!("{name} is not sent: {error}")),
         }
     }
     programs
 }
 
-/// The architectures that have one: [`proxydhcpd_core::plan::Plan::local_disk`].
+/// The architectures that have a program: [`proxydhcpd_core::plan::Plan::local_disk`].
 pub fn architectures(of_operator: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
     uefi_programs::architectures(&uefi_programs::LOCAL_DISK)
         .chain(of_operator.keys().copied())
@@ -35,8 +35,8 @@ pub fn architectures(of_operator: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
         .collect()
 }
 
-/// Rules, by number, that send machines of an architecture to their disk for which there is neither such a program nor
-/// a loader: they get silence, and try each of their network entries for a minute first.
+/// Rules, by number, that send machines of an architecture to their disk although there is neither such a program nor a
+/// loader for it. These machines get no reply, and try each network entry for a minute first.
 pub fn unbootable_rules(plan: &Plan) -> Vec<(usize, Arch)> {
     let mut found = Vec::new();
     for (number, rule) in (1..).zip(&plan.rules) {
@@ -54,7 +54,7 @@ pub fn unbootable_rules(plan: &Plan) -> Vec<(usize, Arch)> {
     found
 }
 
-/// Ours, which is sent for [`proxydhcpd_core::fetch::Fetch::LocalDisk`] where the operator has none.
+/// The built-in program, which the server sends where the operator has none.
 pub fn builtin_program(arch: Arch) -> Option<&'static [u8]> {
     uefi_programs::for_arch(&uefi_programs::LOCAL_DISK, arch)
 }
@@ -66,18 +66,18 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn a_program_of_the_operator_goes_before_ours_if_it_is_one_for_its_architecture() {
+    fn the_operators_program_takes_precedence_if_it_fits_its_architecture() {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("local-disk")).unwrap();
         for (name, machine) in [("uefi-x64", 0x8664), ("uefi-arm32", 0x01c2), ("uefi-arm64", 0x8664)] {
             fs::write(directory.path().join(format!("local-disk/{name}.efi")), efi(machine)).unwrap();
         }
-        let mut told = Vec::new();
-        let programs = operator_programs(directory.path(), &mut told);
+        let mut warnings = Vec::new();
+        let programs = operator_programs(directory.path(), &mut warnings);
         let arm32 = Arch::from_id("uefi-arm32").unwrap();
         let ids: Vec<_> = programs.keys().filter_map(|arch| arch.info()).map(|row| row.id).collect();
         assert_eq!(ids, ["uefi-x64", "uefi-arm32"]);
         assert!(architectures(&programs).contains(&arm32));
-        assert_eq!(told, ["local-disk/uefi-arm64.efi is not sent: it is an EFI program for x64 UEFI"]);
+        assert_eq!(warnings, ["local-disk/uefi-arm64.efi is not sent: it is an EFI program for x64 UEFI"]);
     }
 }

@@ -1,5 +1,5 @@
-//! What is booted with no configuration: loaders found on this machine, a menu made of the boot directory, and our
-//! programs for UEFI. Everything here reads files when asked, at start and at SIGHUP; nothing is kept.
+//! Boots without configuration: finds the loaders on this machine, builds the menu from the boot directory, and holds
+//! the built-in programs for UEFI. Everything here reads files at start and at SIGHUP, and keeps nothing.
 
 pub mod content;
 pub mod scan;

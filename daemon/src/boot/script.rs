@@ -1,4 +1,5 @@
-//! An iPXE script as iPXE reads it: what stops it, which commands it needs, and which files and servers it names.
+//! Reads an iPXE script as iPXE does: the faults in it, the commands that it needs, and the files and servers that it
+//! names.
 
 pub mod commands;
 mod lines;
@@ -10,77 +11,91 @@ use std::ops::Range;
 pub use uri::UriReference;
 use uri::ScriptVariables;
 
-/// What is said of a part of the text, and what to do about it.
+/// A problem in a part of the text, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptFault {
+    /// The byte range in the text.
     pub span: Range<usize>,
+    /// The problem.
     pub problem: String,
+    /// How to fix it.
     pub fix: String,
 }
 
-/// A command that iPXE has to know. Where it fails something else is tried if it is `guarded`.
+/// A command of the script, which iPXE needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptCommand {
+    /// The byte range of its line.
     pub span: Range<usize>,
+    /// The command's name.
     pub name: String,
+    /// If it fails, the script goes on: `||` or `&&` follows.
     pub guarded: bool,
 }
 
+/// A file that the script fetches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileReference {
+    /// The byte range of its line.
     pub span: Range<usize>,
+    /// The purpose, by the command.
     pub purpose: Purpose,
+    /// The file.
     pub target: UriReference,
     /// The script goes on without it.
     pub guarded: bool,
 }
 
+/// A parsed script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
+    /// Problems of single lines.
     pub faults: Vec<ScriptFault>,
+    /// The commands, in order.
     pub commands: Vec<ScriptCommand>,
+    /// The files that it fetches, in order.
     pub files: Vec<FileReference>,
 }
 
-/// What the file of a script begins with, and how its lines end. `None`: iPXE takes it for a script.
+/// Checks the beginning and the line endings of a script: the problem and its fix, or `None` if iPXE recognises the
+/// script.
 pub fn header_fault(octets: &[u8]) -> Option<(&'static str, &'static str)> {
-    const CURE: &str = "write `#!ipxe` into the first line, from its first column on";
-    let after_mark = ["#!ipxe", "#!gpxe"].iter().find_map(|mark| octets.strip_prefix(mark.as_bytes()));
-    match after_mark {
-        Some([b'\r', rest @ ..]) if !rest.starts_with(b"\n") && !octets.contains(&b'\n') => Some((
-            "its lines end with CR alone, so iPXE takes it for one line",
-            "save it with the line ends of Unix (LF)",
-        )),
+    const FIX: &str = "begin the file with the line `#!ipxe`";
+    let rest = ["#!ipxe", "#!gpxe"].iter().find_map(|mark| octets.strip_prefix(mark.as_bytes()));
+    match rest {
+        Some([b'\r', rest @ ..]) if !rest.starts_with(b"\n") && !octets.contains(&b'\n') => {
+            Some(("its lines end with CR only, so iPXE reads it as one line", "save it with Unix line endings (LF)"))
+        }
         Some(rest) if rest.first().is_some_and(u8::is_ascii_whitespace) => None,
         _ if octets.starts_with(b"\xef\xbb\xbf") => Some((
-            "it begins with a byte order mark, so iPXE does not take it for a script",
+            "it begins with a byte order mark, so iPXE does not recognise it as a script",
             "save it as UTF-8 without a byte order mark",
         )),
-        _ if octets.is_empty() => Some(("it is empty", CURE)),
-        _ => Some(("its first line is not `#!ipxe`, so iPXE does not take it for a script", CURE)),
+        _ if octets.is_empty() => Some(("it is empty", FIX)),
+        _ => Some(("its first line is not `#!ipxe`, so iPXE does not recognise it as a script", FIX)),
     }
 }
 
-/// `template`: expressions stand in the text, and what depends on them is not judged.
+/// Parses a script. `template`: the text contains expressions, and whatever depends on them is not judged.
 pub fn parse(text: &str, template: bool) -> Script {
     let text = if template { lines::blank_comments(text) } else { text.to_owned() };
     let lines = lines::parse_lines(&text);
     let mut script = Script::default();
     let variables = ScriptVariables::from_lines(&lines);
-    let names = names(&lines);
+    let image_names = image_names(&lines);
     for line in &lines {
-        script.line(line, &variables, &names);
+        script.line(line, &variables, &image_names);
     }
     script
 }
 
 impl Script {
-    fn line(&mut self, line: &ScriptLine<'_>, variables: &ScriptVariables, names: &[&str]) {
+    fn line(&mut self, line: &ScriptLine<'_>, variables: &ScriptVariables, image_names: &[&str]) {
         if line.has_broken_continuation {
             self.faults.push(ScriptFault {
                 span: line.span.clone(),
-                problem: "the line goes on behind a `\\`, and the CR behind that keeps iPXE from seeing so".to_owned(),
-                fix: "save the script with the line ends of Unix (LF)".to_owned(),
+                problem: "a CR follows the `\\` at the end of the line, so iPXE does not continue the line".to_owned(),
+                fix: "save the script with Unix line endings (LF)".to_owned(),
             });
         }
         let parts = line.commands();
@@ -90,10 +105,10 @@ impl Script {
                 continue;
             };
             self.commands.push(ScriptCommand { span: line.span.clone(), name: (*name).to_owned(), guarded: *guarded });
-            if asks_next_server(name, arguments) && !self.faults.iter().any(|fault| fault.span == line.span) {
+            if uses_next_server(name, arguments) && !self.faults.iter().any(|fault| fault.span == line.span) {
                 self.faults.push(next_server(line));
             }
-            let Some((purpose, uri)) = fetched(name, arguments, names) else { continue };
+            let Some((purpose, uri)) = fetched(name, arguments, image_names) else { continue };
             let then = parts.get(index + 1).and_then(|next| next.words.first().copied());
             let gives_up = then.is_some_and(|then| ["goto", "shell", "exit", "reboot"].contains(&then));
             let guarded = *guarded && (purpose == Purpose::Other || !gives_up);
@@ -102,36 +117,34 @@ impl Script {
     }
 }
 
-/// What a command fetches. `boot` and its like, and `kernel` too, also take the name of an image that was fetched
-/// before.
-fn fetched<'a>(command: &str, arguments: &[&'a str], names: &[&str]) -> Option<(Purpose, &'a str)> {
+/// The file that a command fetches. `boot` and similar commands, and `kernel` too, also accept the name of an image
+/// that was fetched before.
+fn fetched<'a>(command: &str, arguments: &[&'a str], image_names: &[&str]) -> Option<(Purpose, &'a str)> {
     let purpose = commands::fetch_purpose(command)?;
     let uri = commands::first_operand(arguments)?;
-    let is_image = names.contains(&uri) || (commands::takes_image_name(command) && !uri.contains('/'));
+    let is_image = image_names.contains(&uri) || (commands::takes_image_name(command) && !uri.contains('/'));
     (!is_image).then_some((purpose, uri))
 }
 
 fn next_server(line: &ScriptLine<'_>) -> ScriptFault {
     ScriptFault {
         span: line.span.clone(),
-        problem: "`${next-server}` may be the DHCP server's address, not that of this server".to_owned(),
+        problem: "`${next-server}` may be the DHCP server's address, not this server's".to_owned(),
         fix:
-            "name the file relative to the script (`debian/linux`), or write ${proxydhcp/next-server}; a template has \
-               {{ base }}"
+            "use a name relative to the script (`debian/linux`), or ${proxydhcp/next-server}; in a template {{ base }}"
                 .to_owned(),
     }
 }
 
-/// Whether something is fetched from that address, or may be later. To show it or to ask whether there is one does no
-/// harm.
-fn asks_next_server(command: &str, arguments: &[&str]) -> bool {
+/// Whether the command fetches something from that address, or may later. Showing or testing the variable is harmless.
+fn uses_next_server(command: &str, arguments: &[&str]) -> bool {
     let may_fetch = command == "set" || commands::fetch_purpose(command).is_some();
-    let asks = |word: &&str| word.contains("${next-server}") && (may_fetch || word.contains("://"));
-    arguments.iter().any(asks)
+    let uses = |word: &&str| word.contains("${next-server}") && (may_fetch || word.contains("://"));
+    arguments.iter().any(uses)
 }
 
-/// Names that images are given.
-fn names<'a>(lines: &'a [ScriptLine<'a>]) -> Vec<&'a str> {
+/// The names that the script gives to images.
+fn image_names<'a>(lines: &'a [ScriptLine<'a>]) -> Vec<&'a str> {
     let words = lines.iter().flat_map(|line| line.commands()).map(|part| part.words);
     let named = words.flat_map(|words| {
         let pairs = words.windows(2).filter(|pair| ["--name", "-n"].contains(&pair[0])).map(|pair| pair[1]);
@@ -145,7 +158,7 @@ fn names<'a>(lines: &'a [ScriptLine<'a>]) -> Vec<&'a str> {
 mod tests {
     use super::*;
 
-    fn own(path: &str) -> UriReference {
+    fn relative(path: &str) -> UriReference {
         UriReference::Relative(path.to_owned())
     }
 
@@ -154,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn ipxe_takes_a_file_for_a_script_by_its_first_line() {
+    fn ipxe_recognises_a_script_by_its_first_line() {
         for text in ["#!ipxe\nshell\n", "#!ipxe\r\nshell\r\n", "#!ipxe \n", "#!gpxe\n"] {
             assert_eq!(header_fault(text.as_bytes()), None, "{text:?}");
         }
@@ -164,7 +177,7 @@ mod tests {
             (" #!ipxe\n", "first line"),
             ("#!ipxe", "first line"),
             ("\u{feff}#!ipxe\n", "byte order mark"),
-            ("#!ipxe\rshell\r", "CR alone"),
+            ("#!ipxe\rshell\r", "CR only"),
             ("", "empty"),
         ] {
             assert!(header_fault(text.as_bytes()).is_some_and(|(what, _)| what.contains(part)), "{text:?}");
@@ -172,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_stand_at_the_beginning_of_a_line_and_behind_its_operators() {
+    fn commands_begin_lines_and_follow_operators() {
         let script = parse(
             "#!ipxe\n# chian x\n:menu\nisset ${x} && goto y || shel\nimgfetch a \\\n  b\n${cmd} x\nparams ||\n",
             false,
@@ -183,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_named_by_the_commands_that_fetch_and_options_are_none() {
+    fn fetching_commands_name_files_and_options_are_none() {
         let text = "#!ipxe\nset base http://192.0.2.10:8080/debian\n\
                     kernel ${base}/linux initrd=initrd.gz quiet\n\
                     initrd --name initrd.gz --timeout 5000 sub/initrd.gz mode=755\n\
@@ -197,10 +210,10 @@ mod tests {
             files(text),
             [
                 (Purpose::Kernel, UriReference::Url("http://192.0.2.10:8080/debian/linux".to_owned()), false),
-                (Purpose::Initrd, own("sub/initrd.gz"), false),
+                (Purpose::Initrd, relative("sub/initrd.gz"), false),
                 (Purpose::Other, UriReference::Absolute("other.ipxe".to_owned()), true),
-                (Purpose::Other, own("logo.png"), true),
-                (Purpose::Kernel, own("x"), false),
+                (Purpose::Other, relative("logo.png"), true),
+                (Purpose::Kernel, relative("x"), false),
                 (Purpose::Other, UriReference::Unknown, false),
                 (Purpose::Initrd, UriReference::Url("http://boot.example/x?y".to_owned()), false),
             ]
@@ -208,9 +221,9 @@ mod tests {
     }
 
     #[test]
-    fn in_a_template_our_base_is_known_and_other_expressions_are_not_judged() {
-        let text = "#!ipxe\n{# chian is\n no command #}\nkernel {{ base }}rescue/vmlinuz {% if x %}efi=runtime {% endif %}\n\
-                    {% for one in many %}initrd {{ base }}{{ one }}\n{% endfor %}\nkernel {{ base }}\n";
+    fn in_a_template_base_is_known_and_other_expressions_are_not_judged() {
+        let text = "#!ipxe\n{# chian is\n no command #}\nkernel {{ base }}rescue/vmlinuz {% if x %}efi=runtime \
+                    {% endif %}\n{% for one in many %}initrd {{ base }}{{ one }}\n{% endfor %}\nkernel {{ base }}\n";
         let script = parse(text, true);
         assert_eq!(script.files[0].target, UriReference::Absolute("rescue/vmlinuz".to_owned()));
         assert!(script.files[1..].iter().all(|file| file.target == UriReference::Unknown), "{script:?}");
@@ -218,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_depends_on_the_dhcp_server_or_on_line_ends_is_told() {
+    fn next_server_and_wrong_line_endings_are_reported() {
         let faults = |text: &str| parse(text, false).faults;
         assert!(faults("#!ipxe\nkernel tftp://${next-server}/linux\n")[0].problem.contains("${next-server}"));
         assert_eq!(faults("isset ${next-server} && set s ${next-server} || chain http://${next-server}/x\n").len(), 1);
@@ -229,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_set_twice_or_in_doubt_is_not_believed() {
+    fn a_variable_without_a_single_certain_value_is_unknown() {
         for text in [
             "set x a\nset x b\nkernel ${x}\n",
             "isset ${x} || set x a\nkernel ${x}\n",
@@ -238,6 +251,6 @@ mod tests {
         ] {
             assert_eq!(files(text)[0].1, UriReference::Unknown, "{text}");
         }
-        assert_eq!(files("set a b\nset x ${a}/c\nkernel ${x}\n")[0].1, own("b/c"));
+        assert_eq!(files("set a b\nset x ${a}/c\nkernel ${x}\n")[0].1, relative("b/c"));
     }
 }

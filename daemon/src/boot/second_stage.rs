@@ -1,4 +1,4 @@
-//! What shim starts, and whether that finds its way from here.
+//! The second stages of shims, and whether they request their configuration from this server.
 
 use super::signature;
 use proxydhcpd_core::plan::Plan;
@@ -6,11 +6,11 @@ use proxydhcpd_core::shim;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Programs that shim starts and that then ask somebody else for their configuration: each file's name, and its version
-/// of GRUB. `path`: where the file of a name lies.
+/// The second stages that request their configuration from another server: file names, each with its version of GRUB.
+/// `path` maps a name to its file.
 ///
-/// GRUB 2.06 takes the DHCP server's siaddr for the TFTP server, whatever a proxy says; 2.12 asks who sent it
-/// (protocol.md 2.12, and the cases of Secure Boot in the end-to-end tests).
+/// GRUB 2.06 takes the DHCP server's siaddr as the TFTP server, whatever a proxyDHCP offer contains; GRUB 2.12 uses the
+/// server that sent it (protocol.md 2.12, and the Secure Boot cases of the end-to-end tests).
 pub fn old_grubs(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> BTreeMap<String, String> {
     let shims = plan.all_loaders().filter(|loader| loader.path.is_some());
     let seconds = shims.filter_map(|shim| shim::second_stage(&shim.name));
@@ -20,7 +20,7 @@ pub fn old_grubs(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> BTreeMap<String
 /// The version of a GRUB that is older than 2.12.
 fn old_grub(path: &Path) -> Option<String> {
     let grub = signature::sbat_components(path).ok()?.into_iter().find(|part| part.name == "grub")?;
-    // 2.12~rc1 and the like are 2.12 in this.
+    // 2.12~rc1 and later count as 2.12.
     let minor = grub.version.strip_prefix("2.")?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>();
     minor.is_ok_and(|minor| minor < 12).then_some(grub.version)
 }

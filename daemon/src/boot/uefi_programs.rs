@@ -1,9 +1,9 @@
-//! Our programs for UEFI, as `efi/build` made them.
+//! The built-in programs for UEFI, as `efi/build` made them.
 
 use proxydhcpd_core::arch::Arch;
 
-/// One program, by the architectures that it is built for. RISC-V and LoongArch have no compiler that makes one, and no
-/// iPXE that is too old to start a disk itself.
+/// One program, by the identifier of each architecture that it is built for. No compiler builds it for RISC-V and
+/// LoongArch, which also have no iPXE too old to start a disk.
 pub type UefiProgram = [(&'static str, &'static [u8]); 4];
 
 macro_rules! built {
@@ -19,14 +19,15 @@ macro_rules! built {
 
 /// Starts a machine's local disk.
 pub const LOCAL_DISK: UefiProgram = built!("local-disk");
-/// Starts an iPXE with its script.
+/// Starts an iPXE with its script: the iPXE wrapper.
 pub const IPXE_WRAPPER: UefiProgram = built!("with-script");
 
-/// The architectures that this program is there for.
+/// The architectures that this program is built for.
 pub fn architectures(program: &UefiProgram) -> impl Iterator<Item = Arch> {
     program.iter().filter_map(|(id, _)| Arch::from_id(id))
 }
 
+/// The program for this architecture.
 pub fn for_arch(program: &UefiProgram, arch: Arch) -> Option<&'static [u8]> {
     let id = arch.info()?.id;
     program.iter().find(|(of, _)| *of == id).map(|(_, octets)| *octets)
@@ -39,7 +40,7 @@ mod tests {
     use proxydhcpd_core::arch::ImageFormat;
 
     #[test]
-    fn each_is_a_program_for_its_architecture() {
+    fn each_program_is_built_for_its_architecture() {
         for program in [LOCAL_DISK, IPXE_WRAPPER] {
             assert_eq!(architectures(&program).count(), program.len());
             for arch in architectures(&program) {

@@ -1,4 +1,5 @@
-//! A file that goes by a loader's name and cannot be one: for whom it was meant, what is wrong with it, and what helps.
+//! A file with the name of a loader that no machine can use: which architectures look for it, why it is unusable, and
+//! how to fix it.
 
 use super::image::{self, Image};
 use proxydhcpd_core::arch::{Arch, ImageFormat, ARCHITECTURES};
@@ -6,38 +7,42 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// An unusable loader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnusableLoader {
+    /// The file.
     pub path: PathBuf,
-    /// The architectures that look for a loader of this name; the one that the program is for, if it says so.
+    /// The architectures that look for a loader of this name; only the one that the program is for, if its header says
+    /// so.
     pub archs: Vec<Arch>,
-    /// What it is instead, or why it cannot be read.
+    /// Why it is unusable, as a clause: `it is a script`, `permission denied`.
     pub reason: String,
+    /// The fix for the operator.
     pub fix: String,
-    /// What these architectures are given in its place, if anything.
+    /// The loader that these architectures get instead.
     pub replacement: Option<PathBuf>,
 }
 
 impl UnusableLoader {
-    /// A file that was read.
+    /// From a file that was read.
     pub fn from_image(path: PathBuf, image: Image) -> UnusableLoader {
         let archs = match image {
             Image::Truncated { machine, .. } => {
-                image::arch_of_machine_type(machine).map_or_else(|| seekers(&path), |arch| vec![arch])
+                image::arch_of_machine_type(machine).map_or_else(|| archs_of_name(&path), |arch| vec![arch])
             }
-            _ => seekers(&path),
+            _ => archs_of_name(&path),
         };
         let cure = match image {
-            Image::Truncated { .. } => "copy it once more".to_owned(),
+            Image::Truncated { .. } => "copy it again".to_owned(),
             Image::Efi(machine) => rename(machine).unwrap_or_else(|| replace(&archs)),
             _ => replace(&archs),
         };
         UnusableLoader { path, archs, reason: format!("it is {image}"), fix: cure, replacement: None }
     }
 
-    /// A shim that lacks its second stage.
+    /// A shim without its second stage.
     pub fn without_second_stage(path: PathBuf, arch: Arch, what: &str) -> UnusableLoader {
-        let cure = "put the program that it starts beside it".to_owned();
+        let cure = "put the program that it starts into its directory".to_owned();
         UnusableLoader { path, archs: vec![arch], reason: format!("it is {what}"), fix: cure, replacement: None }
     }
 
@@ -45,15 +50,15 @@ impl UnusableLoader {
     pub fn unreadable(path: PathBuf, error: &io::Error) -> UnusableLoader {
         let cure = match error.kind() {
             io::ErrorKind::PermissionDenied => format!("let the server read it: chmod a+r {}", path.display()),
-            io::ErrorKind::NotFound => "it is a link to nothing: put the file there, or remove the link".to_owned(),
-            _ => "put a loader in its place, or remove it".to_owned(),
+            io::ErrorKind::NotFound => "it is a dangling link: put its target there, or remove the link".to_owned(),
+            _ => "replace it with a loader, or remove it".to_owned(),
         };
-        UnusableLoader { archs: seekers(&path), path, reason: error.to_string(), fix: cure, replacement: None }
+        UnusableLoader { archs: archs_of_name(&path), path, reason: error.to_string(), fix: cure, replacement: None }
     }
 }
 
 /// Every architecture that looks for a loader of this name.
-fn seekers(path: &Path) -> Vec<Arch> {
+fn archs_of_name(path: &Path) -> Vec<Arch> {
     let name = path.file_name().unwrap_or_default();
     let rows = ARCHITECTURES.iter().filter(|row| row.base == row.code);
     rows.filter(|row| row.loaders.iter().any(|loader| name.eq_ignore_ascii_case(loader)))
@@ -61,7 +66,7 @@ fn seekers(path: &Path) -> Vec<Arch> {
         .collect()
 }
 
-/// A name under which the architecture of this program looks for it, and no other does.
+/// Suggests a name under which only the architecture of this program looks for it.
 fn rename(machine: u16) -> Option<String> {
     let arch = image::arch_of_machine_type(machine)?;
     let names = arch.info()?.loaders.iter().filter(|name| name.starts_with("ipxe-") && !name.contains("shim"));
@@ -74,8 +79,8 @@ fn replace(archs: &[Arch]) -> String {
     format!("put {} under this name, or remove the file", if bios { "a BIOS program" } else { "an EFI program" })
 }
 
-/// For whom it was meant, in words; the name alone may not tell.
-fn meant_for(archs: &[Arch]) -> String {
+/// The architecture that the file was meant for, as text; "UEFI" where the name alone does not decide.
+fn intended_arch(archs: &[Arch]) -> String {
     let programs = || archs.iter().filter_map(|arch| arch.info()).map(|row| row.image);
     let first = programs().next().unwrap_or(ImageFormat::None);
     match archs.first() {
@@ -84,12 +89,12 @@ fn meant_for(archs: &[Arch]) -> String {
     }
 }
 
-/// One line, without the cure.
+/// One line, without the fix.
 impl fmt::Display for UnusableLoader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not offered for {}: {}", self.path.display(), meant_for(&self.archs), self.reason)?;
+        write!(f, "{} is not offered for {}: {}", self.path.display(), intended_arch(&self.archs), self.reason)?;
         match &self.replacement {
-            Some(instead) => write!(f, "; {} is given in its place", instead.display()),
+            Some(instead) => write!(f, "; {} is offered instead", instead.display()),
             None => Ok(()),
         }
     }

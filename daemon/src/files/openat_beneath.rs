@@ -1,11 +1,11 @@
-//! Opens a path below a directory, and never anything outside of it, whatever links lie there and whatever is renamed
-//! meanwhile.
+//! Opens a path below a directory, and never anything outside of it, whatever symbolic links exist there and whatever
+//! is renamed meanwhile.
 //!
-//! It goes step by step, each step one `openat` that follows no link; a link is read and its text walked in its place.
-//! Every directory on the way stays open, and `..` goes back to the one that was come from: nothing is asked of the file
-//! system that a rename could answer differently. The kernel could do all this in one call (openat2(2),
-//! `RESOLVE_BENEATH`), but systemd takes that call away from every unit with `DynamicUser=`: its flags lie in memory,
-//! where the filter of `RestrictSUIDSGID=`, which is implied, cannot see them.
+//! It walks the path, each step one `openat` that follows no link; the target of a link is read and walked instead.
+//! Every directory on the way stays open, and `..` returns to the previous one: no rename can change the result of a
+//! step. The kernel could do all this in one call (openat2(2), `RESOLVE_BENEATH`), but systemd denies that call to
+//! every unit with `DynamicUser=`: its flags are in memory, where the filter of the implied `RestrictSUIDSGID=` cannot
+//! see them.
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, readlinkat};
@@ -14,70 +14,72 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// Opens for reading. `EXDEV` is a path that leads out of the directory, `ELOOP` one with too many links.
+/// Opens a file for reading. `EXDEV`: the path leads out of the directory; `ELOOP`: it has too many links.
 pub fn open(root: BorrowedFd<'_>, relative: &str, flags: OFlag) -> nix::Result<OwnedFd> {
-    // As the kernel has it.
-    const MOST_LINKS: usize = 40;
+    // The kernel's limit.
+    const MAX_LINKS: usize = 40;
 
-    // The last is the next.
-    let mut ahead = Vec::new();
-    prepend(&mut ahead, relative.as_bytes())?;
-    let mut behind: Vec<OwnedFd> = Vec::new();
+    // In reverse order: the last name is the next one.
+    let mut remaining = Vec::new();
+    prepend(&mut remaining, relative.as_bytes())?;
+    let mut parents: Vec<OwnedFd> = Vec::new();
     let mut links = 0;
     loop {
-        let name = ahead.pop().ok_or(Errno::ENOENT)?;
+        let name = remaining.pop().ok_or(Errno::ENOENT)?;
         if name == ".." {
-            behind.pop().ok_or(Errno::EXDEV)?;
-            if ahead.is_empty() {
-                ahead.push(".".into());
+            parents.pop().ok_or(Errno::EXDEV)?;
+            if remaining.is_empty() {
+                remaining.push(".".into());
             }
             continue;
         }
-        let here = behind.last().map_or(root, AsFd::as_fd);
-        match step(here, &name, if ahead.is_empty() { FILE | flags } else { FOLDER })? {
-            Step::Opened(opened) if ahead.is_empty() => return Ok(opened),
-            // "." is no way forward, so `..` after it must not come back to it.
-            Step::Opened(_) if name == "." => {}
-            Step::Opened(directory) => behind.push(directory),
-            Step::Link(_) if links == MOST_LINKS => return Err(Errno::ELOOP),
-            Step::Link(target) => {
+        let current = parents.last().map_or(root, AsFd::as_fd);
+        match open_step(current, &name, if remaining.is_empty() { FILE | flags } else { DIRECTORY })? {
+            PathStep::Opened(opened) if remaining.is_empty() => return Ok(opened),
+            // "." does not descend, so a `..` behind it must not return to it.
+            PathStep::Opened(_) if name == "." => {}
+            PathStep::Opened(directory) => parents.push(directory),
+            PathStep::Link(_) if links == MAX_LINKS => return Err(Errno::ELOOP),
+            PathStep::Link(target) => {
                 links += 1;
-                prepend(&mut ahead, target.as_bytes())?;
+                prepend(&mut remaining, target.as_bytes())?;
             }
         }
     }
 }
 
-/// `O_NONBLOCK`: opening a FIFO would wait for a writer, for ever.
+/// `O_NONBLOCK`: opening a FIFO would block until a writer opens it.
 const FILE: OFlag = OFlag::O_NONBLOCK.union(OFlag::O_NOCTTY);
-/// Passing through takes no right to list a directory.
-const FOLDER: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY);
+/// Walking through a directory does not need the right to list it.
+const DIRECTORY: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY);
 
-enum Step {
+enum PathStep {
     Opened(OwnedFd),
     Link(OsString),
 }
 
-fn step(here: BorrowedFd<'_>, name: &OsStr, flags: OFlag) -> nix::Result<Step> {
-    match openat(here, name, flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
-        Ok(opened) => Ok(Step::Opened(opened)),
-        // What a link says to O_NOFOLLOW, and to O_DIRECTORY.
-        Err(errno @ (Errno::ELOOP | Errno::ENOTDIR)) => readlinkat(here, name).map(Step::Link).map_err(|_| errno),
+fn open_step(current: BorrowedFd<'_>, name: &OsStr, flags: OFlag) -> nix::Result<PathStep> {
+    match openat(current, name, flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
+        Ok(opened) => Ok(PathStep::Opened(opened)),
+        // The error for a link with O_NOFOLLOW, or with O_DIRECTORY.
+        Err(errno @ (Errno::ELOOP | Errno::ENOTDIR)) => {
+            readlinkat(current, name).map(PathStep::Link).map_err(|_| errno)
+        }
         Err(errno) => Err(errno),
     }
 }
 
-/// Puts the names of `path` before what lies ahead. One that begins anew at the root of the system leads out.
-fn prepend(ahead: &mut Vec<OsString>, path: &[u8]) -> nix::Result<()> {
+/// Puts the names of `path` in front of the remaining ones. An absolute path leads out.
+fn prepend(remaining: &mut Vec<OsString>, path: &[u8]) -> nix::Result<()> {
     if path.is_empty() {
         return Ok(());
     }
     if path.starts_with(b"/") {
         return Err(Errno::EXDEV);
     }
-    // A doubled slash means nothing, and one at the end that there is a directory before it: "." is both.
+    // A doubled slash means nothing, and one at the end means a directory: "." means both.
     let names = path.rsplit(|octet| *octet == b'/').map(|name| if name.is_empty() { b"." } else { name });
-    ahead.extend(names.map(|name| OsString::from_vec(name.to_vec())));
+    remaining.extend(names.map(|name| OsString::from_vec(name.to_vec())));
     Ok(())
 }
 
@@ -89,8 +91,8 @@ mod tests {
     use std::fs::{self, File};
     use std::os::unix::fs::symlink;
 
-    /// The directory `boot`, and `outside` beside it.
-    fn house() -> tempfile::TempDir {
+    /// The directory `boot`, and `outside` next to it.
+    fn directories() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let boot = dir.path().join("boot");
         fs::write(dir.path().join("outside"), "secret").unwrap();
@@ -115,9 +117,8 @@ mod tests {
         dir
     }
 
-    /// What the kernel says, whose call systemd takes from us. It says EAGAIN as long as something is renamed
-    /// somewhere.
-    fn by_the_kernel(root: &File, relative: &str, flags: OFlag) -> nix::Result<OwnedFd> {
+    /// The result of the kernel's call. It returns EAGAIN as long as anything is being renamed.
+    fn kernel_open(root: &File, relative: &str, flags: OFlag) -> nix::Result<OwnedFd> {
         let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
         let how = OpenHow::new().flags(FILE | OFlag::O_CLOEXEC | flags).resolve(resolve);
         let mut tries = std::iter::repeat_with(|| openat2(root, relative, how));
@@ -129,9 +130,9 @@ mod tests {
     }
 
     #[test]
-    fn every_path_leads_where_the_kernel_says() {
-        let house = house();
-        let root = File::open(house.path().join("boot")).unwrap();
+    fn every_path_leads_where_the_kernel_leads() {
+        let directories = directories();
+        let root = File::open(directories.path().join("boot")).unwrap();
         let names = [
             "", ".", "..", "file", "sub", "low", "up", "high", "out", "back", "parent", "here", "slash", "dangling",
             "loop", "absolute", "gone",
@@ -146,16 +147,16 @@ mod tests {
         assert!(paths.len() > 80_000);
         for path in paths {
             for flags in [OFlag::empty(), OFlag::O_DIRECTORY] {
-                let ours = inode(open(root.as_fd(), &path, flags));
-                assert_eq!(ours, inode(by_the_kernel(&root, &path, flags)), "{path:?} with {flags:?}");
+                let result = inode(open(root.as_fd(), &path, flags));
+                assert_eq!(result, inode(kernel_open(&root, &path, flags)), "{path:?} with {flags:?}");
             }
         }
     }
 
     #[test]
-    fn as_many_links_are_followed_as_the_kernel_does() {
-        let house = house();
-        let boot = house.path().join("boot");
+    fn as_many_links_are_followed_as_by_the_kernel() {
+        let directories = directories();
+        let boot = directories.path().join("boot");
         let root = File::open(&boot).unwrap();
         symlink("file", boot.join("1")).unwrap();
         for link in 2..=41 {
@@ -163,17 +164,17 @@ mod tests {
         }
         assert!(open(root.as_fd(), "40", OFlag::empty()).is_ok());
         assert_eq!(inode(open(root.as_fd(), "41", OFlag::empty())), Err(Errno::ELOOP));
-        assert_eq!(inode(by_the_kernel(&root, "41", OFlag::empty())), Err(Errno::ELOOP));
+        assert_eq!(inode(kernel_open(&root, "41", OFlag::empty())), Err(Errno::ELOOP));
     }
 
     #[test]
-    fn a_directory_that_is_moved_away_while_it_is_walked_is_no_way_out() {
-        let house = house();
-        let root = File::open(house.path().join("boot")).unwrap();
-        // `sub` in and out, thousands of times: its parent is the boot directory or what is beside it.
+    fn a_directory_that_is_moved_during_the_walk_cannot_lead_out() {
+        let directories = directories();
+        let root = File::open(directories.path().join("boot")).unwrap();
+        // `sub` in and out, thousands of times: its parent is the boot directory or the one above.
         let mover = std::thread::spawn(move || {
             for (from, to) in [("boot/sub", "away"), ("away", "boot/sub")].iter().cycle().take(20_000) {
-                fs::rename(house.path().join(from), house.path().join(to)).unwrap();
+                fs::rename(directories.path().join(from), directories.path().join(to)).unwrap();
             }
         });
         while !mover.is_finished() {

@@ -1,52 +1,52 @@
-//! Why a path leads to nothing that can be served, as far as the file system tells: a file that is not there yet is
-//! another matter than one that this server may not read, and has another cure.
+//! Explains why a path leads to no file that can be served, as far as the file system shows: a missing file needs
+//! another fix than one that this server may not read.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Of a regular file below a directory that is served, where opening it inside that directory failed.
+/// Why a regular file below a served directory could not be opened.
 pub fn file_problem(path: &Path) -> String {
     let shown = path.display();
     let opened = fs::metadata(path).and_then(|metadata| match metadata.is_file() {
         true => File::open(path).map(|_| metadata),
-        // To open a pipe could take forever.
+        // Opening a pipe could block.
         false => Ok(metadata),
     });
     match opened {
         Ok(metadata) if metadata.is_dir() => format!("{shown} is a directory, not a file"),
-        Ok(metadata) if !metadata.is_file() => format!("{shown} is no regular file"),
-        Ok(_) => format!("{shown} is a link out of the directory that is served, and such links are not followed"),
-        Err(error) if error.kind() == ErrorKind::NotFound && dangling(path).is_none() => {
+        Ok(metadata) if !metadata.is_file() => format!("{shown} is not a regular file"),
+        Ok(_) => format!("{shown} is a link out of the served directory, which is not followed"),
+        Err(error) if error.kind() == ErrorKind::NotFound && dangling_link(path).is_none() => {
             format!("there is no file {shown} yet")
         }
         Err(error) => path_problem(path, "file", &error),
     }
 }
 
-/// Of a path for which the system gives this error; `kind` is what was expected there.
+/// Explains the error of the operating system for this path; `kind` is the expected kind of file.
 pub fn path_problem(path: &Path, kind: &str, error: &io::Error) -> String {
     let shown = path.display();
     match error.kind() {
-        ErrorKind::NotFound => match dangling(path) {
+        ErrorKind::NotFound => match dangling_link(path) {
             Some((link, target)) => {
-                format!("{} is a link to {}, which is not there", link.display(), target.display())
+                format!("{} is a link to {}, which does not exist", link.display(), target.display())
             }
             None => format!("there is no {kind} {shown}"),
         },
-        ErrorKind::NotADirectory => match above(path, |directory| directory.is_file()) {
+        ErrorKind::NotADirectory => match outermost(path, |directory| directory.is_file()) {
             Some(file) => format!("there is no {kind} {shown}: {} is a file, not a directory", file.display()),
             None => format!("there is no {kind} {shown}: {error}"),
         },
-        ErrorKind::PermissionDenied => match above(path, |directory| directory.metadata().is_err_and(is_denied)) {
-            // The outermost that cannot be looked at lies in the directory that does not let us in.
+        ErrorKind::PermissionDenied => match outermost(path, |directory| directory.metadata().is_err_and(is_denied)) {
+            // The outermost path without metadata is in the directory that denies access.
             Some(hidden) => format!(
                 "this server may not read {shown}: permission denied in the directory {}",
                 hidden.parent().unwrap_or(&hidden).display()
             ),
             None => format!("this server may not read {shown}: permission denied"),
         },
-        _ => format!("{shown} cannot be read: {error}"),
+        _ => format!("cannot read {shown}: {error}"),
     }
 }
 
@@ -54,20 +54,20 @@ fn is_denied(error: io::Error) -> bool {
     error.kind() == ErrorKind::PermissionDenied
 }
 
-/// The outermost part of the path for which this is so.
-fn above(path: &Path, is_so: impl Fn(&Path) -> bool) -> Option<PathBuf> {
-    path.ancestors().filter(|part| is_so(part)).last().map(Path::to_owned)
+/// The outermost ancestor of the path with this property, or the path.
+fn outermost(path: &Path, matches: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    path.ancestors().filter(|part| matches(part)).last().map(Path::to_owned)
 }
 
-/// Whether nothing at all has this name. What a link leads to that is gone may come back, and a file in the place of a
-/// directory, this one or one above it, is something.
+/// Whether nothing has this name. The target of a dangling link may come back, and a file where a directory should be
+/// is something.
 pub fn is_absent(path: &Path, error: &io::Error) -> bool {
-    error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() && dangling(path).is_none()
+    error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() && dangling_link(path).is_none()
 }
 
-/// The link on the way that leads to nothing, and where it points.
-fn dangling(path: &Path) -> Option<(PathBuf, PathBuf)> {
-    let link = above(path, |part| part.is_symlink() && !part.exists())?;
+/// The dangling link in a path, and its target.
+fn dangling_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let link = outermost(path, |part| part.is_symlink() && !part.exists())?;
     let target = fs::read_link(&link).ok()?;
     Some((link, target))
 }
@@ -77,14 +77,14 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    /// What is said of these names, with `/` for the directory that they are in.
-    fn said(directory: &Path, name: &str) -> String {
+    /// The explanation for this name, with `/` instead of the path of the directory.
+    fn explained(directory: &Path, name: &str) -> String {
         let root = format!("{}/", directory.display());
         file_problem(&directory.join(name)).replace(&root, "/")
     }
 
     #[test]
-    fn a_path_that_leads_nowhere_is_told_by_what_is_there() {
+    fn a_path_to_nothing_is_explained_by_the_files_that_exist() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::create_dir(at("directory")).unwrap();
@@ -96,18 +96,18 @@ mod tests {
             ("gone/deeper", "there is no file /gone/deeper yet"),
             ("directory", "/directory is a directory, not a file"),
             ("file/linux", "there is no file /file/linux: /file is a file, not a directory"),
-            ("broken", "/broken is a link to gone, which is not there"),
-            ("broken/linux", "/broken is a link to gone, which is not there"),
-            ("out", "/out is a link out of the directory that is served, and such links are not followed"),
+            ("broken", "/broken is a link to gone, which does not exist"),
+            ("broken/linux", "/broken is a link to gone, which does not exist"),
+            ("out", "/out is a link out of the served directory, which is not followed"),
         ] {
-            assert_eq!(said(dir.path(), name), expected);
+            assert_eq!(explained(dir.path(), name), expected);
         }
         nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert_eq!(said(dir.path(), "pipe"), "/pipe is no regular file");
+        assert_eq!(explained(dir.path(), "pipe"), "/pipe is not a regular file");
     }
 
     #[test]
-    fn what_may_not_be_read_is_not_said_to_be_missing() {
+    fn an_unreadable_file_is_not_reported_as_missing() {
         let denied = io::Error::from(ErrorKind::PermissionDenied);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("linux");

@@ -1,27 +1,27 @@
-//! Loaders that are named by a URL which the firmware cannot fetch, where no iPXE of ours could fetch it in its place.
+//! Finds loaders with a URL that the firmware cannot fetch, and no iPXE that could fetch it instead.
 
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::plan::{Loader, Plan};
 
-/// `hint`: how to come by an iPXE.
+/// A warning for each. `hint`: how to get an iPXE.
 pub fn unfetchable_loaders(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Diagnostic> {
     let site = plan.loaders.iter().map(|(arch, loader)| ("the configuration".to_owned(), *arch, loader));
     let of_profiles = plan.profiles.iter().flat_map(|profile| {
         let name = format!("profile {}", profile.name);
         profile.loaders.iter().map(move |(arch, loader)| (name.clone(), *arch, loader))
     });
-    let lost = |(_, arch, loader): &(String, Arch, &Loader)| {
+    let is_unfetchable = |(_, arch, loader): &(String, Arch, &Loader)| {
         let by_pxe_alone = matches!(loader.remote_location(), Some((_, None))) && arch.transport() == Some(Transport::Tftp);
         let ours = plan.loaders.get(arch).is_some_and(|site| site.is_ipxe() && site.remote_location().is_none());
         by_pxe_alone && !ours
     };
-    let named = site.chain(of_profiles).filter(lost);
+    let named = site.chain(of_profiles).filter(is_unfetchable);
     let each =
         named.map(|(who, arch, loader)| warning(&format!("{who} names {} for {arch}", loader.name), arch, &hint));
     let every_other = plan.profiles.iter().filter_map(|profile| Some((profile, profile.default_loader.as_ref()?)));
     let every_other = every_other.filter(|(profile, loader)| {
-        !profile.loaders.contains_key(&Arch::BIOS) && lost(&(String::new(), Arch::BIOS, loader))
+        !profile.loaders.contains_key(&Arch::BIOS) && is_unfetchable(&(String::new(), Arch::BIOS, loader))
     });
     let default_loader = every_other.map(|(profile, loader)| {
         let named = format!("profile {} names {} for every other architecture", profile.name, loader.name);
@@ -31,10 +31,11 @@ pub fn unfetchable_loaders(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Di
 }
 
 fn warning(named: &str, arch: Arch, hint: impl Fn(Arch) -> String) -> Diagnostic {
-    let http = if arch.is_efi() { "; only UEFI HTTP boot is given it" } else { "" };
-    let what = format!("{named}, which PXE firmware cannot fetch: such a machine is not answered{http}");
+    let http = if arch.is_efi() { "; only UEFI HTTP boot gets it" } else { "" };
+    let what = format!("{named}, which PXE firmware cannot fetch: such machines get no reply{http}");
     Diagnostic::warning(what).help(format!(
-        "PXE firmware fetches from tftp://ADDRESS/ only; an iPXE here would be given to it and go on to the URL: {}",
+        "PXE firmware fetches only from tftp://ADDRESS/; with an iPXE here, the server sends that first, and iPXE \
+         fetches the URL: {}",
         hint(arch)
     ))
 }

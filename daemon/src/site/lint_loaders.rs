@@ -1,4 +1,4 @@
-//! Profiles whose programs lead a machine nowhere: an iPXE that is given iPXE, and a BIOS program for UEFI.
+//! Finds profiles whose loaders lead to a boot loop or to nothing: iPXE for iPXE, and a BIOS program for UEFI.
 
 use crate::boot::image::{self, Image};
 use crate::config::diagnostic::Diagnostic;
@@ -8,23 +8,26 @@ use proxydhcpd_core::plan::rule::{Firmware, Rule, Conditions};
 use proxydhcpd_core::plan::{Loader, Plan};
 use std::path::PathBuf;
 
-/// Profiles that give an iPXE a plain iPXE. One with a script inside (netboot.xyz's) has a name of its own.
+/// Warns about profiles that give iPXE to an iPXE. An iPXE with an embedded script (netboot.xyz's) has another name.
 pub fn ipxe_loops(plan: &Plan) -> Vec<Diagnostic> {
     let loads = |profile: &&Profile| profile.boots == BootTarget::Loader;
     let profiles = plan.profiles.iter().enumerate().filter(|(_, profile)| loads(profile));
-    profiles.filter_map(|(id, profile)| {
-        let each = profile.loaders.iter().map(|(arch, loader)| (Some(*arch), loader));
-        let all = each.chain(profile.default_loader.iter().map(|loader| (None, loader)));
-        let (_, loader) = all.filter(|(_, loader)| is_plain_ipxe(loader)).find(|(arch, _)| meets_ipxe(plan, id, *arch))?;
-        let what = format!(
-            "profile `{}` gives an iPXE {}, which is iPXE again: such machines load it again and again",
-            profile.name, loader.name
-        );
-        Some(Diagnostic::warning(what).help(
-            "put a rule before all others that gives iPXE a script: `firmware = [\"ipxe\"]` and `profile = \"menu\"`, or one of yours",
+    profiles
+        .filter_map(|(id, profile)| {
+            let each = profile.loaders.iter().map(|(arch, loader)| (Some(*arch), loader));
+            let all = each.chain(profile.default_loader.iter().map(|loader| (None, loader)));
+            let (_, loader) =
+                all.filter(|(_, loader)| is_plain_ipxe(loader)).find(|(arch, _)| reaches_ipxe(plan, id, *arch))?;
+            let what = format!(
+                "profile `{}` gives an iPXE {}, which is iPXE again: such machines load it in a loop",
+                profile.name, loader.name
+            );
+            Some(Diagnostic::warning(what).help(
+            "begin with a rule that gives iPXE a script: `firmware = [\"ipxe\"]` and `profile = \"menu\"`, or another \
+             profile",
         ))
-    })
-    .collect()
+        })
+        .collect()
 }
 
 fn is_plain_ipxe(loader: &Loader) -> bool {
@@ -37,9 +40,9 @@ fn is_plain_ipxe(loader: &Loader) -> bool {
         && ["undionly", "ipxe", "snponly", "snp"].into_iter().any(is_one)
 }
 
-/// Whether an iPXE of this architecture, or of any, comes to the profile.
-fn meets_ipxe(plan: &Plan, id: ProfileId, arch: Option<Arch>) -> bool {
-    let kept = |when: &Conditions, before: &[Rule]| before.iter().any(|rule| keeps_ipxe(rule, when, arch));
+/// Whether an iPXE of this architecture, or of any, gets this profile.
+fn reaches_ipxe(plan: &Plan, id: ProfileId, arch: Option<Arch>) -> bool {
+    let kept = |when: &Conditions, before: &[Rule]| before.iter().any(|rule| catches_ipxe(rule, when, arch));
     let by_rule = plan.rules.iter().enumerate().any(|(index, rule)| {
         let takes = rule.profile == Some(id) && !rule.deny && !rule.as_firmware;
         takes && may_be_ipxe(&rule.when) && !kept(&rule.when, &plan.rules[..index])
@@ -54,8 +57,8 @@ fn may_be_ipxe(when: &Conditions) -> bool {
     firmware && (when.user_classes.is_empty() || when.user_classes.iter().any(|class| class.matches(b"iPXE")))
 }
 
-/// Whether the rule takes every iPXE of that architecture away that meets what stands behind it.
-fn keeps_ipxe(rule: &Rule, behind: &Conditions, arch: Option<Arch>) -> bool {
+/// Whether the rule matches every iPXE of that architecture that meets the later conditions `behind`.
+fn catches_ipxe(rule: &Rule, behind: &Conditions, arch: Option<Arch>) -> bool {
     let Conditions { firmware, user_classes, archs, .. } = &rule.when;
     let of_ipxe = firmware.contains(&Firmware::Ipxe) || user_classes.iter().any(|class| class.matches(b"iPXE"));
     let of_arch = archs.is_empty() || arch.is_some_and(|arch| archs.contains(&arch));
@@ -64,14 +67,15 @@ fn keeps_ipxe(rule: &Rule, behind: &Conditions, arch: Option<Arch>) -> bool {
     (rule.deny || rule.profile.is_some()) && of_ipxe && of_arch && (own == Conditions::default() || own == others)
 }
 
-/// A BIOS program that the default profile has for every other architecture, and nothing for UEFI.
+/// Warns about a default profile with a BIOS program for every other architecture, and none for UEFI.
 pub fn bios_loader_for_uefi(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Option<Diagnostic> {
     let profile = plan.profile(plan.default_profile).filter(|profile| profile.boots == BootTarget::Loader)?;
     let name = &profile.default_loader.as_ref().filter(|loader| !loader.name.contains("://"))?.name;
     let is_bios = image::inspect(&path(name)).is_ok_and(|image| image == Image::Bios);
     let what =
         format!("profile `{}` gives UEFI machines {name}, which is a BIOS program: they cannot start it", profile.name);
-    let cure = "write `bios` in place of `default`, and name programs for the others, as in `uefi-x64 = \"ipxe.efi\"`";
+    let cure =
+        "replace `default` with `bios`, and name programs for the other architectures, as in `uefi-x64 = \"ipxe.efi\"`";
     (is_bios && !profile.loaders.contains_key(&Arch::X64)).then(|| Diagnostic::warning(what).help(cure))
 }
 
@@ -96,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_that_gives_an_ipxe_a_plain_ipxe_is_told_of() {
+    fn a_profile_that_gives_ipxe_to_an_ipxe_is_reported() {
         for name in ["undionly.kpxe", "ipxe/ipxe.efi", "SNPONLY.EFI", "ipxe-arm64.efi"] {
             assert_eq!(ipxe_loops(&plan(name, Vec::new())).len(), 1, "{name}");
         }
@@ -108,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn where_a_rule_before_it_takes_every_ipxe_nothing_is_told() {
+    fn an_earlier_rule_for_every_ipxe_prevents_the_warning() {
         let by_class = Conditions { user_classes: vec![Glob("*iPXE*".into())], ..Conditions::default() };
         let class = Rule { when: by_class, profile: Some(1), ..Rule::default() };
         let arch = |code| Conditions { archs: vec![Arch(code)], ..Conditions::default() };
         let on = Conditions { interfaces: vec![Glob("eth1".into())], ..Conditions::default() };
-        for (rule, told) in [
+        for (rule, warnings) in [
             (of_ipxe(Conditions::default()), 0),
             (class, 0),
             (of_ipxe(arch(0)), 0),
@@ -121,12 +125,12 @@ mod tests {
             (of_ipxe(on), 1),
             (Rule { profile: None, ..of_ipxe(Conditions::default()) }, 1),
         ] {
-            assert_eq!(ipxe_loops(&plan("undionly.kpxe", vec![rule.clone()])).len(), told, "{rule:?}");
+            assert_eq!(ipxe_loops(&plan("undionly.kpxe", vec![rule.clone()])).len(), warnings, "{rule:?}");
         }
     }
 
     #[test]
-    fn a_bios_program_for_every_other_machine_is_told_of_where_nothing_is_there_for_uefi() {
+    fn a_bios_program_for_every_other_machine_is_reported_without_one_for_uefi() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("pxelinux.0"), [&[0xea, 5, 0x7c, 0, 0][..], &[0x90; 4091]].concat()).unwrap();

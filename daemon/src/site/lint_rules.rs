@@ -1,11 +1,11 @@
-//! Rules that do not lead to what they say.
+//! Finds rules that cannot have the effect that they describe.
 
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};
 
-/// Those that a firmware meets, and the iPXE that it is given does not: what the profile says never comes to that.
+/// Warns about rules that match a firmware but not the iPXE that it loads, though their profile is for iPXE.
 pub fn firmware_only_rules(plan: &Plan) -> Vec<Diagnostic> {
     let takes_ipxe = |rule: &&Rule| {
         let boots = plan.profile(rule.profile).map(|profile| &profile.boots);
@@ -15,7 +15,7 @@ pub fn firmware_only_rules(plan: &Plan) -> Vec<Diagnostic> {
     numbered.filter_map(|(number, rule)| Some(warning(number, only_firmware_meets(rule)?))).collect()
 }
 
-/// The condition by which it is so.
+/// The condition that excludes iPXE.
 fn only_firmware_meets(rule: &Rule) -> Option<&'static str> {
     let kinds = &rule.when.firmware;
     let classes = &rule.when.user_classes;
@@ -27,10 +27,11 @@ fn only_firmware_meets(rule: &Rule) -> Option<&'static str> {
 }
 
 fn warning(number: usize, key: &str) -> Diagnostic {
-    let what = format!(
-        "rule {number} is met by firmware only, for its `{key}` is not that of the iPXE which firmware is given"
-    );
-    Diagnostic::warning(what).help("the iPXE gets what the rules behind it say: tell such machines by what both have, as `mac`, `arch` or `subnet`")
+    let what = format!("rule {number} matches firmware only: the iPXE that the firmware loads has another `{key}`");
+    Diagnostic::warning(what).help(
+        "for the iPXE, the later rules decide: match such machines by what both have, such as `mac`, `arch` or \
+    `subnet`",
+    )
 }
 
 #[cfg(test)]
@@ -41,12 +42,12 @@ mod tests {
     use proxydhcpd_core::plan::rule::Conditions;
 
     #[test]
-    fn a_rule_that_an_ipxe_does_not_meet_is_told_of_where_its_profile_takes_one() {
+    fn a_rule_that_excludes_ipxe_is_reported_if_its_profile_is_for_ipxe() {
         let script = Profile { boots: BootTarget::Script("a.ipxe".into()), ..Profile::default() };
         let profiles = vec![script, Profile { boots: BootTarget::Loader, ..Profile::default() }];
         let classes = |class: &str| Conditions { user_classes: vec![Glob(class.into())], ..Conditions::default() };
         let kinds = |kinds: &[Firmware]| Conditions { firmware: kinds.to_vec(), ..Conditions::default() };
-        for (when, told) in [
+        for (when, reported_key) in [
             (kinds(&[Firmware::Http]), Some("firmware")),
             (kinds(&[Firmware::Http, Firmware::Uefi]), None),
             (classes("rack1"), Some("user-class")),
@@ -57,8 +58,8 @@ mod tests {
             let rule = |profile| Rule { when: when.clone(), profile: Some(profile), ..Rule::default() };
             let plan = |rule| Plan { rules: vec![rule], profiles: profiles.clone(), ..Plan::default() };
             let warnings = firmware_only_rules(&plan(rule(0)));
-            assert_eq!(warnings.len(), usize::from(told.is_some()), "{when:?}");
-            assert!(told.is_none_or(|key| warnings[0].message.contains(&format!("`{key}`"))), "{warnings:?}");
+            assert_eq!(warnings.len(), usize::from(reported_key.is_some()), "{when:?}");
+            assert!(reported_key.is_none_or(|key| warnings[0].message.contains(&format!("`{key}`"))), "{warnings:?}");
             assert!(firmware_only_rules(&plan(rule(1))).is_empty(), "its loaders are for the firmware");
         }
     }

@@ -1,4 +1,4 @@
-//! Files that the plan offers from an address of this machine: they are ours to have, and to send.
+//! Files that the plan offers from an address of this host, which must exist here.
 
 use super::{OpenPorts, Site};
 use crate::boot::loaders;
@@ -19,18 +19,18 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// What the plan names in a place of this machine, and for which architecture if that is certain.
-struct Named {
-    /// As the plan says it.
-    said: String,
-    /// The name that our server is asked for.
+/// A file that the plan offers from an address of this host, and its architecture if that is certain.
+struct OfferedFile {
+    /// The name or URL in the plan.
+    source: String,
+    /// The name that clients request.
     name: String,
     arch: Option<Arch>,
 }
 
 impl Site {
-    /// Holds what is offered from an address of this machine against the files that are there. `links`: all that it
-    /// has.
+    /// Warns about files that are offered from an address of this host and cannot be sent. `links`: all links of the
+    /// host.
     pub fn check_offered_files(&mut self, links: &[Link]) {
         let named = self.named(links);
         let memory = Observations::new(0);
@@ -39,14 +39,14 @@ impl Site {
         self.offered = self.names().chain(named.into_iter().map(|named| named.name)).collect::<BTreeSet<_>>().into();
     }
 
-    /// The clean name of something that is offered to machines, if this is one.
+    /// The normalized name of an offered file, if this name leads to one.
     pub fn offered_name(&self, name: &[u8]) -> Option<&str> {
         let name = normalize(name).ok()?;
         let rest = ClaimedIdentity::parse(&name).map_or(&name[..], |(_, rest)| rest);
         self.offered.get(rest).map(String::as_str)
     }
 
-    /// Why a file that is offered under this name cannot be sent now.
+    /// Why an offered file cannot be sent now; `None` if it can.
     pub fn refusal_of(&self, name: &str) -> Option<Refusal> {
         match self.plan.loader_path(name) {
             Some(path) => files::open_loader(path.as_ref()).err(),
@@ -54,7 +54,7 @@ impl Site {
         }
     }
 
-    /// Where the file of this name would lie.
+    /// The path of the file with this name, whether it exists or not.
     pub fn path(&self, name: &str) -> PathBuf {
         match self.plan.loader_path(name) {
             Some(path) => path.into(),
@@ -62,7 +62,7 @@ impl Site {
         }
     }
 
-    /// Whether a machine that asks for this name is sent something.
+    /// Whether the server can send a file of this name.
     pub fn check_servable(&self, name: &str, memory: &Observations) -> Result<(), Refusal> {
         let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
         let request = FileRequest { protocol: Protocol::Tftp, name: name.as_bytes(), server, client, interface: "" };
@@ -73,7 +73,7 @@ impl Site {
         }
     }
 
-    /// The name by which a server of ours is asked, if the URL leads to one.
+    /// The name that clients request from this server, if the URL leads to it.
     pub fn local_name(&self, url: &str, links: &[Link]) -> Option<String> {
         let (scheme, rest) = url.split_once("://")?;
         let (authority, path) = rest.split_once('/')?;
@@ -88,15 +88,15 @@ impl Site {
         };
         let port: Option<u16> = port.map(str::parse).transpose().ok()?;
         let OpenPorts { tftp, tftp6, http, .. } = self.open;
-        let is_ours = match scheme {
+        let is_local = match scheme {
             "tftp" => port.unwrap_or(69) == 69 && if host.is_ipv6() { tftp6 } else { tftp },
             "http" => http == Some(port.unwrap_or(80)),
             _ => false,
         };
-        (is_ours && links.iter().any(|link| link.owns(host))).then(|| decode_path(path))
+        (is_local && links.iter().any(|link| link.owns(host))).then(|| decode_path(path))
     }
 
-    /// Names that this server offers by itself, or that its configuration says.
+    /// Names that the server offers on its own or because the configuration names them.
     fn names(&self) -> impl Iterator<Item = String> {
         let plan = &self.plan;
         let loaders = plan.all_loaders().filter(|loader| !is_url(&loader.name)).map(|loader| loader.name.clone());
@@ -114,7 +114,7 @@ impl Site {
         names.filter_map(|name| normalize(name.as_bytes()).ok())
     }
 
-    fn named(&self, links: &[Link]) -> Vec<Named> {
+    fn named(&self, links: &[Link]) -> Vec<OfferedFile> {
         let plan = &self.plan;
         let of_profiles = plan.profiles.iter().flat_map(|profile| &profile.loaders);
         let of_arch = plan.loaders.iter().chain(of_profiles).map(|(arch, loader)| (loader, Some(*arch)));
@@ -122,57 +122,57 @@ impl Site {
             plan.profiles.iter().flat_map(|profile| &profile.default_loader).chain(&plan.default_loader);
         let loaders =
             of_arch.chain(default_loader.map(|loader| (loader, None))).filter(|(loader, _)| loader.path.is_none());
-        let mut said: Vec<(&str, Option<Arch>)> = loaders.map(|(loader, arch)| (&loader.name[..], arch)).collect();
+        let mut source: Vec<(&str, Option<Arch>)> = loaders.map(|(loader, arch)| (&loader.name[..], arch)).collect();
         if let IpxeTarget::Configured(name) = &plan.ipxe {
-            said.push((name, None));
+            source.push((name, None));
         }
         let scripts = plan.profiles.iter().filter_map(|profile| match &profile.boots {
             BootTarget::Script(url) if is_url(url) => Some((&url[..], None)),
             _ => None,
         });
-        said.extend(scripts);
+        source.extend(scripts);
         let of_linux = plan.profiles.iter().flat_map(|profile| match &profile.boots {
             BootTarget::Linux(linux) => files(linux).map(|name| (&name[..], None)).collect(),
             _ => Vec::new(),
         });
-        // What an expression becomes is not known here.
-        said.extend(of_linux.filter(|(name, _)| is_url(name) && !name.contains(['{', '$'])));
-        let mut named: Vec<Named> = Vec::new();
-        for (said, arch) in said {
+        // The value of an expression is not known here.
+        source.extend(of_linux.filter(|(name, _)| is_url(name) && !name.contains(['{', '$'])));
+        let mut named: Vec<OfferedFile> = Vec::new();
+        for (source, arch) in source {
             let name = match plan.tftp {
-                _ if is_url(said) => self.local_name(said, links),
-                // A name by itself is one on the TFTP server that an old file says.
+                _ if is_url(source) => self.local_name(source, links),
+                // A plain name is on the TFTP server of an old proxy.ini.
                 Some(TftpServer::Remote(server)) if self.open.tftp && links.iter().any(|link| link.owns(server)) => {
-                    Some(said.to_owned())
+                    Some(source.to_owned())
                 }
                 _ => None,
             };
             let Some(name) = name.and_then(|name| normalize(name.as_bytes()).ok()) else { continue };
             if !named.iter().any(|known| known.name == name && known.arch == arch) {
-                named.push(Named { said: said.to_owned(), name, arch });
+                named.push(OfferedFile { source: source.to_owned(), name, arch });
             }
         }
         named
     }
 
-    fn missing(&self, Named { said, name, arch }: &Named, memory: &Observations) -> Option<Diagnostic> {
+    fn missing(&self, OfferedFile { source, name, arch }: &OfferedFile, memory: &Observations) -> Option<Diagnostic> {
         let place = self.path(name);
         let shown = place.display();
         match self.check_servable(name, memory) {
             Ok(()) => {
                 let why = arch.filter(|_| place.is_file()).and_then(|arch| loaders::incompatibility(&place, arch))?;
-                let what = format!("{said} leads to {shown}, which {} cannot start: {why}", arch.as_ref()?);
+                let what = format!("{source} leads to {shown}, which {} cannot start: {why}", arch.as_ref()?);
                 Some(Diagnostic::warning(what).help("put a program for these machines there, or offer another"))
             }
             Err(refusal) => {
                 let (why, cure) = self.explain_refusal(name, refusal);
-                let what = format!("{said} is offered from this machine, which cannot send it: {why}");
+                let what = format!("{source} is offered from this machine, which cannot send it: {why}");
                 Some(Diagnostic::warning(what).help(cure))
             }
         }
     }
 
-    /// Why a file that is offered is not sent, and what to do.
+    /// Why an offered file cannot be sent, and what to do.
     pub fn explain_refusal(&self, name: &str, refusal: Refusal) -> (String, &'static str) {
         let place = self.path(name);
         let why = path_errors::file_problem(&place);
@@ -180,13 +180,13 @@ impl Site {
             Refusal::NotFound => (why, "put the file there, or correct the name"),
             _ if place.is_dir() => (why, "name a file in it"),
             _ if self.leads_out(name, &place) => {
-                (why, "copy the file into the directory, or serve the directory that it lies in by [directories]")
+                (why, "copy the file into the directory, or serve its directory with [directories]")
             }
             _ => (why, "let this server read it (chmod a+r) and enter the directories above it (chmod a+x)"),
         }
     }
 
-    /// Whether a link leads out of the directory that is served; a loader may be one to anywhere.
+    /// Whether a link leads out of the served directory. A loader may be a link to anywhere.
     fn leads_out(&self, name: &str, place: &Path) -> bool {
         let is_out = |real: PathBuf| !real.starts_with(self.directory_of(name));
         self.plan.loader_path(name).is_none() && place.canonicalize().is_ok_and(is_out)
@@ -205,7 +205,7 @@ fn files(linux: &Linux) -> impl Iterator<Item = &String> {
     [&linux.kernel].into_iter().chain(&linux.initrds)
 }
 
-/// The name that the path of a URL stands for: without a query, and decoded.
+/// The name that the path of a URL stands for: decoded, and without a query.
 pub fn decode_path(path: &str) -> String {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let mut octets = Vec::new();

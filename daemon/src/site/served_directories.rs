@@ -1,49 +1,53 @@
-//! The boot directory, and the directories that are served under names: to a client they are one.
+//! The boot directory, and the directories that are served under names: for a client they are one.
 
 use crate::files::{Directory, Opened};
 use proxydhcpd_core::fetch::Refusal;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The served directories.
 #[derive(Debug)]
 pub struct ServedDirectories {
     boot_dir: PathBuf,
-    /// `None` where there is none, and then only loaders and scripts of ours are served, and what is mounted.
+    /// `None` if it does not exist: then only loaders, generated scripts and mounted directories are served.
     boot: Option<Directory>,
-    mounted: Vec<Mounted>,
+    mounted: Vec<MountedDirectory>,
     /// Names of directories that could not be mounted.
-    lost: Vec<String>,
+    unavailable: Vec<String>,
     any_case: bool,
 }
 
 #[derive(Debug)]
-struct Mounted {
+struct MountedDirectory {
     name: String,
     path: PathBuf,
     directory: Directory,
 }
 
 impl ServedDirectories {
+    /// The boot directory, without mounted directories.
     pub fn new(boot_dir: &Path, boot: Option<Directory>, any_case: bool) -> Self {
-        ServedDirectories { boot_dir: boot_dir.to_owned(), boot, mounted: Vec::new(), lost: Vec::new(), any_case }
+        ServedDirectories { boot_dir: boot_dir.to_owned(), boot, mounted: Vec::new(), unavailable: Vec::new(), any_case }
     }
 
-    /// What is asked for as `name/...` comes from this directory from now on.
+    /// Serves this directory as `name/...`.
     pub fn mount(&mut self, name: &str, path: &Path) -> io::Result<()> {
         let directory = Directory::from_path(path, self.any_case)?;
-        self.mounted.push(Mounted { name: name.to_owned(), path: path.to_owned(), directory });
+        self.mounted.push(MountedDirectory { name: name.to_owned(), path: path.to_owned(), directory });
         Ok(())
     }
 
-    /// A directory could not be mounted: what was to be under this name nobody can know.
+    /// Remembers that the directory of this name could not be mounted: its files are unknown.
     pub fn mark_unavailable(&mut self, name: &str) {
-        self.lost.push(name.to_owned());
+        self.unavailable.push(name.to_owned());
     }
 
+    /// Whether the name leads into a directory that could not be mounted.
     pub fn is_unavailable(&self, name: &str) -> bool {
-        name.split_once('/').is_some_and(|(first, _)| self.lost.iter().any(|lost| lost == first))
+        name.split_once('/').is_some_and(|(first, _)| self.unavailable.iter().any(|unavailable| unavailable == first))
     }
 
+    /// Opens the file of this name.
     pub fn open(&self, name: &str) -> Result<Opened, Refusal> {
         match self.mounted(name) {
             Some((mounted, rest)) => mounted.directory.open(rest),
@@ -51,22 +55,23 @@ impl ServedDirectories {
         }
     }
 
-    /// Where the file of this name would lie.
+    /// The path of the file with this name, whether it exists or not.
     pub fn path(&self, name: &str) -> PathBuf {
         self.mounted(name).map_or_else(|| self.boot_dir.join(name), |(mounted, rest)| mounted.path.join(rest))
     }
 
-    /// Every mounted directory, by name.
+    /// The mounted directories with their names.
     pub fn mounts(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.mounted.iter().map(|mounted| (mounted.name.as_str(), mounted.path.as_path()))
     }
 
-    /// The mounted directory that a name leads into, and what is left of the name there.
-    fn mounted<'a>(&self, name: &'a str) -> Option<(&Mounted, &'a str)> {
+    /// The mounted directory that a name leads into, and the rest of the name.
+    fn mounted<'a>(&self, name: &'a str) -> Option<(&MountedDirectory, &'a str)> {
         let (first, rest) = name.split_once('/')?;
-        let same =
-            |mounted: &&Mounted| mounted.name == first || (self.any_case && mounted.name.eq_ignore_ascii_case(first));
-        Some((self.mounted.iter().find(same)?, rest))
+        let is_match = |mounted: &&MountedDirectory| {
+            mounted.name == first || (self.any_case && mounted.name.eq_ignore_ascii_case(first))
+        };
+        Some((self.mounted.iter().find(is_match)?, rest))
     }
 }
 
@@ -90,7 +95,7 @@ mod tests {
         roots.mount("debian", &mirror).unwrap();
         let size = |name: &str| roots.open(name).map(|opened| opened.size);
         assert_eq!(size("a"), Ok(1));
-        assert_eq!(size("debian/linux"), Ok(3), "it hides what the boot directory has of the name");
+        assert_eq!(size("debian/linux"), Ok(3), "it hides the boot directory's directory of that name");
         assert_eq!(roots.path("debian/linux"), mirror.join("linux"));
         for (name, refusal) in [
             ("debian/out", Refusal::Denied),

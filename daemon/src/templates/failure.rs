@@ -1,4 +1,4 @@
-//! What is wrong with a template, in our words and with its place.
+//! The failure of a template, with its location, as a diagnostic.
 
 use super::{MAX_TEXT, Scope, TextLocations};
 use crate::config::diagnostic::{Diagnostic, Source, Span};
@@ -6,17 +6,19 @@ use crate::suggest::closest_match;
 use minijinja::{Error, ErrorKind};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+/// A template that cannot be compiled or rendered.
 pub struct Failure {
-    /// The template in which it happened, by its name in the directory, or the key of a profile.
+    /// The template that failed, by its name in the directory or by the key of a profile.
     pub template: String,
-    /// Of the template.
+    /// The line in the template, from 1 on.
     pub line: Option<usize>,
+    /// The message with its location.
     pub diagnostic: Box<Diagnostic>,
 }
 
 impl Failure {
-    /// `asked` is the template that was rendered; it may have included the one that failed. `source` knows the place of
-    /// a template for people, and its text.
+    /// `asked` is the template that was rendered; it may have included the one that failed. `source` returns the file
+    /// name of a template, and its text.
     pub(super) fn new(
         error: &Error,
         asked: &str,
@@ -27,15 +29,15 @@ impl Failure {
             std::error::Error::source(*error).and_then(|source| source.downcast_ref::<Error>())
         })
         .collect();
-        // The innermost error is the reason, the innermost with a line the place.
+        // The innermost error has the reason, the innermost with a line the location.
         let reason = chain.last().copied().unwrap_or(error);
         let place = chain.iter().rev().find(|error| error.line().is_some()).copied().unwrap_or(reason);
         let name = place.name().unwrap_or(asked);
-        let (message, help) = said(reason, scope);
+        let (message, help) = describe(reason, scope);
         let diagnostic = match source(name) {
             Some((file, text)) => {
                 let source = Source { name: file, text };
-                source.error(span(place, &source.text), message)
+                source.error(range_of(place, &source.text), message)
             }
             None => Diagnostic::error(message).in_file(name),
         };
@@ -47,7 +49,7 @@ impl Failure {
         Failure { template: name.strip_prefix(super::profile_texts::INLINE_PREFIX).unwrap_or(name).to_owned(), line, diagnostic }
     }
 
-    /// Told where the configuration says the text, if that is where it comes from.
+    /// Moves the location into the configuration if the text is from there.
     pub(super) fn with_location(self, spots: &TextLocations) -> Failure {
         match spots.get(&self.template) {
             Some(spot) => Failure { diagnostic: Box::new(spot.relocate(*self.diagnostic)), ..self },
@@ -56,8 +58,8 @@ impl Failure {
     }
 }
 
-/// Where it is; the whole line, if the engine knows no more.
-fn span(error: &Error, text: &str) -> Span {
+/// The range of the error; the whole line if the engine does not know more.
+fn range_of(error: &Error, text: &str) -> Span {
     if let Some(range) = error.range() {
         return range;
     }
@@ -67,17 +69,17 @@ fn span(error: &Error, text: &str) -> Span {
     start + (line.len() - line.trim_start().len())..start + line.len()
 }
 
-fn said(error: &Error, scope: Option<&Scope>) -> (String, Option<String>) {
+fn describe(error: &Error, scope: Option<&Scope>) -> (String, Option<String>) {
     let detail = error.detail().unwrap_or_default();
     match error.kind() {
         ErrorKind::UndefinedError => undefined(detail, scope),
-        ErrorKind::OutOfFuel => ("this takes too long: is there a loop without end?".into(), None),
-        ErrorKind::WriteFailure => (format!("the text becomes longer than {MAX_TEXT} octets"), None),
+        ErrorKind::OutOfFuel => ("rendering takes too long: is there an infinite loop?".into(), None),
+        ErrorKind::WriteFailure => (format!("the text is longer than {} octets", LONGEST_TEXT), None),
         ErrorKind::TemplateNotFound => {
             let name = detail.split(['"', '\'']).nth(1).unwrap_or(detail);
             (
                 format!("there is no template {name}"),
-                Some("names count from the template directory, and none leads out of it".into()),
+                Some("names are relative to the template directory, and cannot lead out of it".into()),
             )
         }
         ErrorKind::SyntaxError => (detail.to_owned(), None),
@@ -87,20 +89,20 @@ fn said(error: &Error, scope: Option<&Scope>) -> (String, Option<String>) {
     }
 }
 
-/// The engine names the expression between backticks.
+/// The engine's message contains the expression in backticks.
 fn undefined(detail: &str, scope: Option<&Scope>) -> (String, Option<String>) {
     let Some(name) = detail.split('`').nth(1) else { return ("an undefined name is used here".into(), None) };
     let help = scope.map(|scope| {
         if name.starts_with("machine.") && !scope.has_entry() {
-            return "this machine has no entry in the configuration, which could say it".to_owned();
+            return "this machine has no entry in the configuration that could define it".to_owned();
         }
-        // `machine.rol` is compared with what a machine has, as `rol` with what stands for itself.
+        // `machine.rol` is compared with the names in `machine`, `rol` with the names without a dot.
         let (before, last) = name.split_at(name.rfind('.').map_or(0, |dot| dot + 1));
-        let known = scope.known_names();
-        let beside = known.iter().filter_map(|name| name.strip_prefix(before)).filter(|name| !name.contains('.'));
-        match closest_match(last, beside) {
-            Some(meant) => format!("did you mean `{before}{meant}`?"),
-            None => format!("where it may be absent: `{{{{ {name} | default(\"...\") }}}}`"),
+        let known = scope.known();
+        let siblings = known.iter().filter_map(|name| name.strip_prefix(before)).filter(|name| !name.contains('.'));
+        match probable(last, siblings) {
+            Some(suggestion) => format!("did you mean `{before}{suggestion}`?"),
+            None => format!("if it may be absent: `{{{{ {name} | default(\"...\") }}}}`"),
         }
     });
     (format!("{name} is not defined"), help)

@@ -1,15 +1,16 @@
-//! Filters beside those of the engine: each quotes for one kind of text.
+//! Filters in addition to the engine's: each quotes for one kind of text.
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};
 use std::fmt::Write;
 
+/// Adds them to the engine.
 pub fn add(environment: &mut Environment<'static>) {
     environment.add_filter("sh", |value: &Value| words(value, quoted));
     environment.add_filter("urlencode", |value: &Value| words(value, |text| Ok(encoded(text))));
 }
 
-/// A text as it is, a list as its members with a space between them.
+/// Quotes a text, or the members of a list, which are joined with spaces.
 fn words(value: &Value, quote: impl Fn(&str) -> Result<String, Error>) -> Result<String, Error> {
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => {
@@ -29,11 +30,11 @@ fn word(value: &Value, quote: impl Fn(&str) -> Result<String, Error>) -> Result<
     }
 }
 
-/// One word of a POSIX shell (XCU 2.2.2): nothing has a meaning between apostrophes but the apostrophe.
+/// One word of a POSIX shell (XCU 2.2.2): between apostrophes, only the apostrophe has a meaning.
 fn quoted(text: &str) -> Result<String, Error> {
     let harmless = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     if text.contains('\0') {
-        return Err(Error::new(ErrorKind::InvalidOperation, "no shell can be told of a NUL"));
+        return Err(Error::new(ErrorKind::InvalidOperation, "a shell word cannot contain NUL"));
     }
     if !text.is_empty() && text.chars().all(harmless) {
         return Ok(text.to_owned());
@@ -41,7 +42,7 @@ fn quoted(text: &str) -> Result<String, Error> {
     Ok(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
-/// A part of a URL (RFC 3986 2.3); `/` is kept, so that a path stays one.
+/// Percent-encodes a part of a URL (RFC 3986 2.3). `/` is kept, so that a path stays a path.
 fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut url, octet| {
         match octet {

@@ -1,4 +1,4 @@
-//! The arguments of the boot directory's entries: the texts of files `cmdline`, which may hold expressions.
+//! The kernel arguments of menu entries: the texts of files `cmdline`, which may contain expressions.
 
 use super::profile_texts::{TextKind, INLINE_PREFIX, is_template};
 use super::{Failure, Templates};
@@ -9,7 +9,7 @@ use proxydhcpd_core::request::FileRequest;
 use std::path::Path;
 
 impl Templates {
-    /// Takes in the arguments of an entry. Where they cannot be used the entry says so, and so is told.
+    /// Compiles the arguments of an entry. If they are invalid, the entry does not boot, and the warning is returned.
     pub fn compile_entry(&mut self, entry: &mut BootDirEntry, cmdline: &Path) -> Option<Diagnostic> {
         let EntryTarget::Linux { kernel, arguments, .. } = &mut entry.target else { return None };
         let key = format!("{INLINE_PREFIX}{}", cmdline.display());
@@ -29,14 +29,14 @@ impl Templates {
             }
             Err(failure) => {
                 arguments.clear();
-                entry.problem = Some(format!("its arguments are wrong: {}", failure.diagnostic.message));
+                entry.problem = Some(format!("its arguments are invalid: {}", failure.diagnostic.message));
                 Some(Diagnostic { severity: Severity::Warning, ..*failure.diagnostic })
             }
         }
     }
 
-    /// The entries of the menu, with no expression left in their arguments, for the machine that asks. Where one cannot
-    /// be rendered that entry says so, and the failure comes back.
+    /// The entries of the menu with rendered arguments, for the machine of the request. An entry whose arguments fail
+    /// does not boot; the failures are returned.
     pub fn render_entries(&self, plan: &Plan, asking: &RenderContext, request: &FileRequest<'_>) -> (Vec<BootDirEntry>, Vec<Failure>) {
         let scope = self.scope(plan, asking, request);
         let mut failed = Vec::new();
@@ -50,7 +50,7 @@ impl Templates {
                 Ok(line) => *arguments = line,
                 Err(failure) => {
                     arguments.clear();
-                    entry.problem = Some(format!("its arguments cannot be made: {}", failure.diagnostic.message));
+                    entry.problem = Some(format!("its arguments cannot be rendered: {}", failure.diagnostic.message));
                     failed.push(failure);
                 }
             }

@@ -1,7 +1,7 @@
-//! Templates: text with expressions, rendered for the machine that asks.
+//! Templates: text with expressions, rendered for the machine that requests it.
 //!
-//! The whole directory is read and compiled when a site is built. Rendering touches no file: what a template includes was
-//! compiled with it, and what it may use of time, memory and stack is bounded.
+//! The whole directory is read and compiled when a site is built. Rendering reads no file: included templates are
+//! compiled too. Its time, memory and stack are limited.
 
 mod template_dir;
 mod menu_entries;
@@ -30,13 +30,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What a rendering may use. The engine takes one unit for a step and one for every 64 octets that it makes or reads,
-/// so this bounds time (a tenth of a second where TFTP has one thread) and memory (16 MiB) alike.
+/// The fuel of a rendering. The engine takes one unit for each step and for every 64 octets that it writes or reads, so
+/// this limits time (a tenth of a second, as TFTP has one thread) and memory (16 MiB).
 const FUEL: u64 = 250_000;
-/// The longest text. Nobody installs a machine with more, and it is made anew for every request.
+/// The maximum length of a rendered text, in octets: more than any installer needs, and rendered anew for every
+/// request.
 const MAX_TEXT: usize = 1 << 20;
-/// An include costs ten of these, a call of a macro four or five. The threads that render have 2 MiB of stack.
-const DEEPEST: usize = 150;
+/// The recursion limit. An include costs ten, a macro call four or five. The rendering threads have 2 MiB of stack.
+const MAX_RECURSION: usize = 150;
 
 /// The templates of a site, and the variables that they see.
 #[derive(Debug)]
@@ -44,44 +45,43 @@ pub struct Templates {
     dir: PathBuf,
     environment: Environment<'static>,
     names: BTreeSet<String>,
-    /// By the kernel of an entry of the boot directory the name of the text that says its arguments.
+    /// The name of the text with the arguments of a menu entry, by the entry's kernel.
     entry_arguments: BTreeMap<String, String>,
     variables: TemplateVariables,
     locations: TextLocations,
 }
 
 impl Templates {
-    /// Reads and compiles every template of the directory. `named`: the operator has named that directory, so it has to be
-    /// there.
-    pub fn read(dir: &Path, named: bool, variables: TemplateVariables, told: &mut Vec<Diagnostic>) -> Templates {
-        let (files, mut wrong) = template_dir::read_all(dir, named);
+    /// Reads and compiles every template of the directory. `named`: the operator named the directory, so it must exist.
+    pub fn read(dir: &Path, named: bool, variables: TemplateVariables, diagnostics: &mut Vec<Diagnostic>) -> Templates {
+        let (files, mut errors) = template_dir::read_all(dir, named);
         let mut templates = Templates { dir: dir.to_owned(), variables, ..Templates::default() };
         for (name, text) in files {
             if let Err(failure) = templates.add(&name, text) {
-                wrong.push(*failure.diagnostic);
+                errors.push(*failure.diagnostic);
             }
-            // A name that is there is not missing, whatever it holds.
+            // A template with an error exists nevertheless.
             templates.names.insert(name);
         }
-        wrong.sort_by(|one, other| one.file.cmp(&other.file));
-        told.append(&mut wrong);
+        errors.sort_by(|one, other| one.file.cmp(&other.file));
+        diagnostics.append(&mut errors);
         templates
     }
 
-    /// Compiles the expressions in the profiles of the plan. `spots`: where the files say them.
+    /// Compiles the expressions in the profiles of the plan. `spots`: their locations in the configuration.
     pub fn compile<'a>(
         &mut self,
         profiles: impl IntoIterator<Item = &'a Profile>,
         spots: TextLocations,
-        told: &mut Vec<Diagnostic>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) {
         self.locations = spots;
-        told.extend(profile_texts::compile(self, profiles));
+        diagnostics.extend(profile_texts::compile(self, profiles));
         let unknown = unknown_names::find_all(&self.environment);
-        told.extend(unknown.into_iter().filter_map(|unknown| Some(*self.unknown(unknown)?.diagnostic)));
+        diagnostics.extend(unknown.into_iter().filter_map(|unknown| Some(*self.unknown(unknown)?.diagnostic)));
     }
 
-    /// The first name in this text that no machine has.
+    /// The first undefined filter, test or function in this text.
     fn first_unknown_name(&self, name: &str) -> Option<Failure> {
         let unknown = unknown_names::find_all(&self.environment).into_iter().find(|unknown| unknown.template == name);
         self.unknown(unknown?)
@@ -100,13 +100,13 @@ impl Templates {
         &self.names
     }
 
-    /// Renders what was asked for. `None`: that is nothing to be rendered.
-    pub fn render_request(&self, plan: &Plan, meant: &Fetch, request: &FileRequest<'_>) -> Option<Result<String, Failure>> {
-        let asking = match meant {
+    /// Renders the template or the profile that a request names; `None` if it names neither.
+    pub fn render_request(&self, plan: &Plan, fetch: &Fetch, request: &FileRequest<'_>) -> Option<Result<String, Failure>> {
+        let asking = match fetch {
             Fetch::Linux(_, asking) | Fetch::Template(_, asking) => asking,
             _ => return None,
         };
-        Some(match meant {
+        Some(match fetch {
             Fetch::Linux(profile, _) => match plan.profile(Some(*profile)) {
                 Some(profile @ Profile { boots: BootTarget::Linux(linux), .. }) => self
                     .render_linux(plan, profile, linux, asking, request)
@@ -118,7 +118,7 @@ impl Templates {
         })
     }
 
-    /// What a profile starts, rendered for the machine that asks.
+    /// A profile's kernel, initrds and arguments, rendered for the machine of the request.
     pub fn render_linux(
         &self,
         plan: &Plan,
@@ -134,14 +134,14 @@ impl Templates {
         Arc::new(Scope::new(plan, &self.variables, asking, request))
     }
 
-    /// One template or one text of a profile.
+    /// Renders one template or one text of a profile.
     fn render(&self, name: &str, scope: &Arc<Scope>) -> Result<String, Failure> {
-        let mut text = Bounded(Vec::new());
+        let mut text = LimitedWriter(Vec::new());
         let rendered = self.environment.get_template(name).and_then(|template| {
             template.render_captured_to(Value::from_dyn_object(Arc::clone(scope)), &mut text).map(drop)
         });
         match rendered {
-            // The engine writes strings only.
+            // The engine writes UTF-8 only.
             Ok(()) => Ok(String::from_utf8(text.0).unwrap_or_default()),
             Err(error) => Err(Failure::new(&error, name, |name| self.source(name), Some(scope)).with_location(&self.locations)),
         }
@@ -151,18 +151,18 @@ impl Templates {
         match self.environment.add_template_owned(name.to_owned(), text.clone()) {
             Ok(()) => Ok(()),
             Err(error) => {
-                let source = (self.place(name), text);
+                let source = (self.display_name(name), text);
                 Err(Failure::new(&error, name, |_| Some(source.clone()), None).with_location(&self.locations))
             }
         }
     }
 
-    /// A template's place for people, and its text.
+    /// A template's file name in messages, and its text.
     fn source(&self, name: &str) -> Option<(String, String)> {
-        Some((self.place(name), self.environment.get_template(name).ok()?.source().to_owned()))
+        Some((self.display_name(name), self.environment.get_template(name).ok()?.source().to_owned()))
     }
 
-    fn place(&self, name: &str) -> String {
+    fn display_name(&self, name: &str) -> String {
         match name.strip_prefix(profile_texts::INLINE_PREFIX) {
             Some(key) => key.to_owned(),
             None => self.dir.join(name).display().to_string(),
@@ -170,7 +170,7 @@ impl Templates {
     }
 }
 
-/// No template at all.
+/// A site without templates.
 impl Default for Templates {
     fn default() -> Self {
         Templates {
@@ -184,9 +184,9 @@ impl Default for Templates {
     }
 }
 
-/// Whether a failure is shown to whoever sits at the console: a script can say it, the engine of another file cannot.
-pub fn is_script(plan: &Plan, meant: &Fetch) -> bool {
-    match meant {
+/// Whether the user at the console sees the failure: a script can print it, other files cannot.
+pub fn is_script(plan: &Plan, fetch: &Fetch) -> bool {
+    match fetch {
         Fetch::Linux(..) => true,
         Fetch::Template(name, asking) => {
             name.ends_with(".ipxe") || matches!(asking.decision.boots(plan), BootTarget::Script(script) if script == name)
@@ -198,21 +198,21 @@ pub fn is_script(plan: &Plan, meant: &Fetch) -> bool {
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // A preseed, an iPXE script and a shell quote each in their own way: the filters do, nothing does it unasked.
+    // Preseed files, iPXE scripts and shells quote differently: use a filter; nothing is escaped automatically.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_formatter(print);
     environment.set_fuel(Some(FUEL));
-    environment.set_recursion_limit(DEEPEST);
-    // A line that holds nothing but a statement leaves no line behind.
+    environment.set_recursion_limit(MAX_RECURSION);
+    // A line with nothing but a statement leaves no empty line.
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
-    environment.set_syntax(syntax.expect("the usual delimiters are sound"));
+    environment.set_syntax(syntax.expect("the default delimiters are valid"));
     strict::add(&mut environment);
     filters::add(&mut environment);
     environment
 }
 
-/// `none` is the absence of a value (`null` in a machine file); the word would stand in some configuration. The engine
-/// has `True` as Python does, which no installer reads.
+/// Refuses `none`, the absence of a value (`null` in a machine file), instead of writing the word. Writes booleans as
+/// installers read them, not as the engine's `True`.
 fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     if value.is_none() {
         return Err(Error::new(ErrorKind::InvalidOperation, "this is none, which cannot be written"));
@@ -224,10 +224,10 @@ fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Resu
     }
 }
 
-/// Takes no more than a text may have.
-struct Bounded(Vec<u8>);
+/// A writer with a maximum length.
+struct LimitedWriter(Vec<u8>);
 
-impl io::Write for Bounded {
+impl io::Write for LimitedWriter {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         if self.0.len() + octets.len() > MAX_TEXT {
             return Err(io::ErrorKind::FileTooLarge.into());

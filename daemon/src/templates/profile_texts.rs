@@ -1,4 +1,4 @@
-//! The kernel, the initrds and the arguments of a profile: short texts that may hold expressions.
+//! The kernel, the initrds and the arguments of a profile: short texts that may contain expressions.
 
 use super::{Failure, Scope, Templates};
 use crate::config::diagnostic::{Diagnostic, FileLocation};
@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// In front of the names of such texts: no file's name begins with it.
+/// The first character of the names of such texts; no file name begins with it.
 pub const INLINE_PREFIX: char = '/';
 
-/// Where the configuration says each of these texts.
+/// The location of each of these texts in the configuration.
 pub type TextLocations = BTreeMap<String, FileLocation>;
 
-/// Those of one profile.
+/// The locations of the texts of one profile.
 pub fn text_locations(drafted: &UnresolvedProfile) -> Vec<(String, FileLocation)> {
     let UnresolvedProfile { profile, boot_location: at, initrd_locations: initrds_at, arguments_location: arguments_at, .. } = drafted;
     let initrds = initrds_at.iter().enumerate().map(|(index, at)| (key(profile, &initrd(index)), at));
@@ -24,7 +24,7 @@ pub fn text_locations(drafted: &UnresolvedProfile) -> Vec<(String, FileLocation)
     kernel.chain(initrds).chain(arguments).map(|(key, at)| (key, at.clone())).collect()
 }
 
-/// Compiles what the profiles say, and says what is wrong with it.
+/// Compiles the texts of the profiles; returns the errors.
 pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item = &'a Profile>) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for profile in profiles {
@@ -41,7 +41,7 @@ pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item =
     wrong
 }
 
-/// The same with no expression left in it, and nothing that would break the script which it goes into.
+/// Renders the texts of a profile, and refuses what would break the iPXE script that contains them.
 pub fn render(templates: &Templates, profile: &Profile, linux: &Linux, scope: &Arc<Scope>) -> Result<Linux, Failure> {
     let mut rendered = Linux::default();
     for (key, text, kind) in texts(profile, linux) {
@@ -56,24 +56,26 @@ pub fn render(templates: &Templates, profile: &Profile, linux: &Linux, scope: &A
     Ok(rendered)
 }
 
+/// The kind of a text.
 #[derive(Clone, Copy)]
 pub(super) enum TextKind {
     /// A path or a URL.
     File,
+    /// Kernel arguments.
     Arguments,
 }
 
 impl TextKind {
-    /// Where the first word stands that no line of a script can hold.
+    /// The range of the first word that a line of an iPXE script cannot contain.
     pub(super) fn forbidden_word(text: &str) -> Option<Range<usize>> {
-        let bad = |word: &&str| ["||", "&&"].contains(word) || word.chars().any(char::is_control);
-        let word = text.split_whitespace().find(bad)?;
+        let is_forbidden = |word: &&str| ["||", "&&"].contains(word) || word.chars().any(char::is_control);
+        let word = text.split_whitespace().find(is_forbidden)?;
         let at = word.as_ptr() as usize - text.as_ptr() as usize;
         Some(at..at + word.len())
     }
 
-    /// The text as the script has it: arguments on one line, however many they were written on. iPXE takes a line apart
-    /// at spaces and these operators, and there is no way to quote them.
+    /// The text for the script. Arguments are joined to one line. iPXE splits a line at spaces and at these operators,
+    /// and cannot quote them.
     pub(super) fn check(self, text: &str) -> Result<String, String> {
         if let Some(at) = TextKind::forbidden_word(text) {
             return Err(format!("{:?} cannot be passed on by iPXE", &text[at]));
@@ -88,7 +90,7 @@ impl TextKind {
     }
 }
 
-/// Each text of a profile with the name that it goes by, the kernel first.
+/// Each text of a profile with its name, the kernel first.
 fn texts<'a>(profile: &'a Profile, linux: &'a Linux) -> impl Iterator<Item = (String, &'a str, TextKind)> {
     let key = |word: &str| format!("{INLINE_PREFIX}{}", key(profile, word));
     let initrds = linux.initrds.iter().enumerate();
@@ -98,7 +100,7 @@ fn texts<'a>(profile: &'a Profile, linux: &'a Linux) -> impl Iterator<Item = (St
     std::iter::once(kernel).chain(initrds).chain([arguments])
 }
 
-/// What such a text is called when something is wrong with it.
+/// The name of such a text in messages.
 fn key(profile: &Profile, word: &str) -> String {
     format!("[profile.{}] {word}", profile.name)
 }
@@ -110,11 +112,13 @@ fn initrd(index: usize) -> Cow<'static, str> {
     if index == 0 { "initrd".into() } else { format!("initrd {}", index + 1).into() }
 }
 
+/// Whether the text contains an expression, a statement or a comment.
 pub(super) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
 }
 
 impl Templates {
+    /// The failure of a text that would break the script.
     pub(super) fn invalid_text(&self, key: &str, why: &str) -> Failure {
         let key = key.strip_prefix(INLINE_PREFIX).unwrap_or(key);
         let diagnostic = Box::new(Diagnostic::error(why).in_file(key));

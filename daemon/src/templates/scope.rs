@@ -1,4 +1,4 @@
-//! What a template sees.
+//! The names that a template can use.
 
 use minijinja::value::{Enumerator, Object, Serde, Value};
 use proxydhcpd_core::arch::Arch;
@@ -11,31 +11,31 @@ use std::sync::Arc;
 type Json = serde_json::Map<String, serde_json::Value>;
 type Values = BTreeMap<String, Value>;
 
-/// The operator's variables: those of the site, and those of each profile over them.
+/// The operator's variables: those of the site, and for each profile those of the site overridden by its own.
 #[derive(Clone, Debug, Default)]
 pub struct TemplateVariables {
     site: Arc<Values>,
     profiles: Vec<Arc<Values>>,
 }
 
-/// What one request sees.
+/// The names that the templates of one request can use.
 #[derive(Debug)]
 pub struct Scope {
     own: BTreeMap<&'static str, Value>,
-    machine: Arc<Machine>,
+    machine: Arc<MachineScope>,
 }
 
-/// The machine's own facts, then its variables, those of its profile, those of the site.
+/// `machine`: its facts, then its variables, those of its profile, those of the site.
 #[derive(Debug)]
-struct Machine {
+struct MachineScope {
     facts: BTreeMap<&'static str, Value>,
-    /// `None`: it has no entry.
+    /// `None` if the machine has no entry.
     variables: Option<Values>,
-    others: Arc<Values>,
+    inherited: Arc<Values>,
 }
 
 impl TemplateVariables {
-    /// `profiles`: in the order of the plan, each with what it has from those that it extends.
+    /// `profiles`: in the order of the plan, each with the variables that it inherits.
     pub fn new<'a>(site: &Json, profiles: impl IntoIterator<Item = &'a Json>) -> TemplateVariables {
         let over = |profile: &Json| Arc::new(values(site).into_iter().chain(values(profile)).collect());
         TemplateVariables { site: Arc::new(values(site)), profiles: profiles.into_iter().map(over).collect() }
@@ -43,15 +43,16 @@ impl TemplateVariables {
 }
 
 impl Scope {
+    /// The scope for a request and the machine that it comes from.
     pub fn new(plan: &Plan, variables: &TemplateVariables, asking: &RenderContext, request: &FileRequest<'_>) -> Scope {
         let profile = asking.decision.own_profile(plan);
-        let others = profile.and_then(|profile| variables.profiles.get(profile)).unwrap_or(&variables.site);
-        let machine = Arc::new(machine(plan, asking, Arc::clone(others)));
+        let inherited = profile.and_then(|profile| variables.profiles.get(profile)).unwrap_or(&variables.site);
+        let machine = Arc::new(machine_scope(plan, asking, Arc::clone(inherited)));
         let profile = plan.profile(profile).map(|profile| [("name", &profile.name), ("title", &profile.title)]);
         let own = BTreeMap::from([
             ("machine", Value::from_dyn_object(Arc::clone(&machine))),
             ("profile", Value::from_pairs(profile.into_iter().flatten().map(|(key, text)| (key, text.clone())))),
-            ("request", requested(asking, request)),
+            ("request", request_facts(asking, request)),
             ("base", Value::from(asking.base_url.clone())),
             ("server", Value::from(request.server.to_canonical().to_string())),
             ("done_url", Value::from(asking.done_url())),
@@ -64,7 +65,7 @@ impl Scope {
         self.machine.variables.is_some()
     }
 
-    /// What can be written, as it is written.
+    /// All defined names, as templates write them.
     pub fn known_names(&self) -> Vec<String> {
         let mut known: Vec<String> = self.own.keys().map(|name| name.to_string()).collect();
         for part in ["profile", "request"] {
@@ -72,7 +73,7 @@ impl Scope {
             known.extend(names.into_iter().flatten().map(|name| format!("{part}.{name}")));
         }
         known.extend(self.machine.facts.keys().map(|name| format!("machine.{name}")));
-        for name in self.machine.variables.iter().flatten().chain(self.machine.others.iter()).map(|(name, _)| name) {
+        for name in self.machine.variables.iter().flatten().chain(self.machine.inherited.iter()).map(|(name, _)| name) {
             known.extend([name.clone(), format!("machine.{name}")]);
         }
         known
@@ -94,7 +95,7 @@ impl Object for Scope {
     }
 }
 
-impl Object for Machine {
+impl Object for MachineScope {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
     }
@@ -109,19 +110,19 @@ impl Object for Machine {
     }
 }
 
-impl Machine {
+impl MachineScope {
     fn variable(&self, name: &str) -> Option<Value> {
-        self.variables.as_ref().and_then(|own| own.get(name)).or_else(|| self.others.get(name)).cloned()
+        self.variables.as_ref().and_then(|own| own.get(name)).or_else(|| self.inherited.get(name)).cloned()
     }
 
     fn names(&self) -> impl Iterator<Item = Value> + '_ {
         let own = self.variables.iter().flat_map(BTreeMap::keys);
         let hidden = |name: &&String| !self.variables.as_ref().is_some_and(|own| own.contains_key(*name));
-        own.chain(self.others.keys().filter(hidden)).map(Value::from)
+        own.chain(self.inherited.keys().filter(hidden)).map(Value::from)
     }
 }
 
-fn machine(plan: &Plan, asking: &RenderContext, others: Arc<Values>) -> Machine {
+fn machine_scope(plan: &Plan, asking: &RenderContext, inherited: Arc<Values>) -> MachineScope {
     let caller = &asking.claimed;
     let entry = asking.decision.machine.map(|found| plan.machines.get(found.machine));
     let mac = caller.mac.or_else(|| entry?.macs.first().copied());
@@ -133,15 +134,15 @@ fn machine(plan: &Plan, asking: &RenderContext, others: Arc<Values>) -> Machine 
         ("uuid", uuid.map(|uuid| hexadecimal(&uuid, &[4, 6, 8, 10], '-'))),
         ("serial", serial),
     ];
-    Machine {
+    MachineScope {
         facts: facts.into_iter().filter_map(|(name, fact)| Some((name, Value::from(fact?)))).collect(),
-        // The configuration has written it.
+        // The configuration wrote this JSON.
         variables: entry.map(|entry| values(&serde_json::from_str(entry.variables).unwrap_or_default())),
-        others,
+        inherited,
     }
 }
 
-fn requested(asking: &RenderContext, request: &FileRequest<'_>) -> Value {
+fn request_facts(asking: &RenderContext, request: &FileRequest<'_>) -> Value {
     let arch = asking.claimed.arch.map(Arch::base);
     let firmware = arch.map(|arch| if arch.is_efi() { "uefi" } else { "bios" });
     let features = asking.claimed.features.map(|features| features.names().map(Value::from).collect::<Vec<_>>());
@@ -160,7 +161,7 @@ fn values(json: &Json) -> Values {
     json.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect()
 }
 
-/// Octets with a separator before each of these places.
+/// Hexadecimal digits with a separator before each of these octets.
 fn hexadecimal(octets: &[u8], breaks: &[usize], separator: char) -> String {
     let digits = octets.iter().enumerate().map(|(place, octet)| {
         let gap = if breaks.contains(&place) { separator.to_string() } else { String::new() };

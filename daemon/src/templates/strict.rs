@@ -1,13 +1,14 @@
-//! A name that is not known is an error wherever it is used. The engine sees to that where a value is written, counted
-//! or gone through; this does where it is handed to a filter or a test, which take it for nothing, or lies in a list.
+//! Makes an undefined name an error wherever it is used. The engine does so where a value is written, counted or
+//! iterated over; this does so for the arguments of filters and tests, which would treat it as empty, and for the
+//! members of lists.
 //!
-//! Only `default` and `is defined` may look at one.
+//! Only `default` and `is defined` accept an undefined name.
 
 use minijinja::value::{FunctionArgs, FunctionResult, Rest, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, filters, functions::Function, tests};
 
-/// Lists in lists, and tables in tables: more deeply nobody writes.
-const DEEPEST: usize = 16;
+/// The maximum nesting of lists and tables.
+const MAX_NESTING: usize = 16;
 
 macro_rules! strictly {
     ($names:ident, $add:ident, $one:ident, $from:ident: $($name:literal $function:ident),* $(,)?) => {
@@ -19,47 +20,48 @@ macro_rules! strictly {
     };
 }
 
-// Of the engine's others each refuses it by itself, or asks for it.
+// The engine's other filters and tests refuse an undefined name, or test for it.
 strictly!(
     FILTERS, add_filters, filter, filters:
     "safe" safe, "length" length, "count" length, "reverse" reverse, "dictsort" dictsort, "items" items, "first" first,
     "last" last, "groupby" groupby, "escape" escape, "e" escape, "lower" lower, "upper" upper, "title" title,
-    "capitalize" capitalize, "trim" trim, "join" join, "split" split, "round" round, "int" int, "float" float, "min" min,
-    "max" max, "sort" sort, "list" list, "string" string, "bool" bool, "batch" batch, "slice" slice, "sum" sum,
-    "indent" indent, "select" select, "reject" reject, "selectattr" selectattr, "rejectattr" rejectattr, "map" map,
-    "unique" unique, "chain" chain, "zip" zip, "pprint" pprint, "format" format, "tojson" tojson,
+    "capitalize" capitalize, "trim" trim, "join" join, "split" split, "round" round, "int" int, "float" float,
+    "min" min, "max" max, "sort" sort, "list" list, "string" string, "bool" bool, "batch" batch, "slice" slice,
+    "sum" sum, "indent" indent, "select" select, "reject" reject, "selectattr" selectattr, "rejectattr" rejectattr,
+    "map" map, "unique" unique, "chain" chain, "zip" zip, "pprint" pprint, "format" format, "tojson" tojson,
 );
 strictly!(
     TESTS, add_tests, test, tests:
     "none" is_none, "boolean" is_boolean, "odd" is_odd, "even" is_even, "number" is_number, "integer" is_integer,
     "int" is_integer, "float" is_float, "string" is_string, "sequence" is_sequence, "iterable" is_iterable,
-    "mapping" is_mapping, "lower" is_lower, "upper" is_upper, "sameas" is_sameas, "eq" is_eq, "equalto" is_eq, "==" is_eq,
-    "ne" is_ne, "!=" is_ne, "in" is_in, "true" is_true, "false" is_false,
+    "mapping" is_mapping, "lower" is_lower, "upper" is_upper, "sameas" is_sameas, "eq" is_eq, "equalto" is_eq,
+    "==" is_eq, "ne" is_ne, "!=" is_ne, "in" is_in, "true" is_true, "false" is_false,
 );
 
+/// Replaces the engine's filters and tests by strict ones.
 pub fn add(environment: &mut Environment<'static>) {
     add_filters(environment);
     add_tests(environment);
 }
 
-/// An error if the value, or something in it, is not defined. What is read of it is paid for in fuel: some filters of
-/// the engine read for nothing.
+/// An error if the value, or anything in it, is undefined. Reading consumes fuel: some of the engine's filters read for
+/// free.
 pub fn check_defined(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
-    read_to(state, value, DEEPEST)
+    read_to(state, value, MAX_NESTING)
 }
 
-fn read_to(state: &State<'_, '_>, value: &Value, deepest: usize) -> Result<(), Error> {
+fn read_to(state: &State<'_, '_>, value: &Value, depth_left: usize) -> Result<(), Error> {
     state.consume_fuel(1 + value.as_str().map_or(0, str::len) as u64 / 64)?;
     match value.kind() {
-        // The engine knows what its name is.
+        // The engine has the name in this error.
         ValueKind::Undefined => Err(value.get_attr("name").err().unwrap_or_else(|| ErrorKind::UndefinedError.into())),
-        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map if deepest == 0 => {
+        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map if depth_left == 0 => {
             Err(Error::new(ErrorKind::InvalidOperation, "this is nested too deeply"))
         }
         ValueKind::Seq | ValueKind::Iterable => {
-            value.try_iter()?.try_for_each(|member| read_to(state, &member, deepest - 1))
+            value.try_iter()?.try_for_each(|member| read_to(state, &member, depth_left - 1))
         }
-        ValueKind::Map => value.try_iter()?.try_for_each(|key| read_to(state, &value.get_item(&key)?, deepest - 1)),
+        ValueKind::Map => value.try_iter()?.try_for_each(|key| read_to(state, &value.get_item(&key)?, depth_left - 1)),
         _ => Ok(()),
     }
 }

@@ -6,40 +6,41 @@ use proxydhcpd_core::fetch::Refusal;
 use std::io;
 use std::path::Path;
 
-/// Bounds, so that a directory that was not meant does not hold up the start.
-const DEEPEST: usize = 16;
-const MOST_FILES: usize = 4096;
-const LONGEST: u64 = 1 << 20;
-const LONGEST_TOGETHER: u64 = 64 << 20;
+/// Limits, so that a wrongly named directory cannot delay the start. Lengths are in octets.
+const MAX_DEPTH: usize = 16;
+const MAX_FILES: usize = 4096;
+const MAX_LENGTH: u64 = 1 << 20;
+const MAX_TOTAL: u64 = 64 << 20;
 
-/// Every template by its name from the directory, and what is wrong.
+/// Every template with its name relative to the directory, and the errors. `named`: the operator named the directory,
+/// so it must exist.
 pub fn read_all(dir: &Path, named: bool) -> (Vec<(String, String)>, Vec<Diagnostic>) {
     let directory = match Directory::from_path(dir, false) {
         Ok(directory) => directory,
-        // Nobody has to make the usual directory before there is something to put into it.
+        // The default directory need not exist.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !named => return (Vec::new(), Vec::new()),
-        Err(error) => return (Vec::new(), vec![wrong(dir, format!("the template directory cannot be read: {error}"))]),
+        Err(error) => return (Vec::new(), vec![error_in(dir, format!("cannot read the template directory: {error}"))]),
     };
-    let mut reader = Reader { dir, directory, left: LONGEST_TOGETHER, files: Vec::new(), wrong: Vec::new() };
+    let mut reader = DirectoryReader { dir, directory, left: MAX_TOTAL, files: Vec::new(), errors: Vec::new() };
     reader.directory("", 0);
-    (reader.files, reader.wrong)
+    (reader.files, reader.errors)
 }
 
-struct Reader<'a> {
+struct DirectoryReader<'a> {
     dir: &'a Path,
     directory: Directory,
     left: u64,
     files: Vec<(String, String)>,
-    wrong: Vec<Diagnostic>,
+    errors: Vec<Diagnostic>,
 }
 
-impl Reader<'_> {
-    /// One directory and those below it, in the order of names. What begins with a dot or ends with `~` is somebody's
-    /// backup or repository; a link to a directory is not followed.
+impl DirectoryReader<'_> {
+    /// Reads a directory and its subdirectories, in the order of names. Names that begin with a dot or end with `~` are
+    /// repositories or backups; links to directories are not followed.
     fn directory(&mut self, below: &str, depth: usize) {
         let content = match self.dir.join(below).read_dir() {
             Ok(content) => content,
-            Err(error) => return self.complain(below, format!("this directory cannot be read: {error}")),
+            Err(error) => return self.report(below, format!("cannot read this directory: {error}")),
         };
         let mut entries: Vec<_> = content
             .flatten()
@@ -49,11 +50,10 @@ impl Reader<'_> {
         entries.sort_by(|(one, _), (other, _)| one.cmp(other));
         for (name, kind) in entries {
             let name = if below.is_empty() { name } else { format!("{below}/{name}") };
-            if self.files.len() >= MOST_FILES || depth >= DEEPEST {
-                let bounds = format!(
-                    "a template directory has at most {MOST_FILES} files and {DEEPEST} directories in each other"
-                );
-                return self.complain(&name, bounds);
+            if self.files.len() >= MAX_FILES || depth >= MAX_DEPTH {
+                let limits =
+                    format!("a template directory has at most {MAX_FILES} files and {MAX_DEPTH} levels of directories");
+                return self.report(&name, limits);
             }
             match kind {
                 kind if kind.is_dir() => self.directory(&name, depth + 1),
@@ -65,10 +65,10 @@ impl Reader<'_> {
 
     fn file(&mut self, name: String) {
         let octets = match self.directory.open(&name) {
-            Ok(opened) if opened.size > LONGEST.min(self.left) => {
-                return self.complain(
+            Ok(opened) if opened.size > MAX_LENGTH.min(self.left) => {
+                return self.report(
                     &name,
-                    format!("too long: a template has at most {LONGEST} octets, all together {LONGEST_TOGETHER}"),
+                    format!("too long: a template has at most {MAX_LENGTH} octets, all together {MAX_TOTAL}"),
                 );
             }
             Ok(opened) => {
@@ -80,26 +80,27 @@ impl Reader<'_> {
                 if let Ok(kind) = kind.as_ref()
                     && !kind.is_file()
                 {
-                    return self.complain(&name, format!("this cannot be read: {}", files::irregular_error(*kind)));
+                    return self.report(&name, format!("cannot read this template: {}", files::irregular_error(*kind)));
                 }
-                let why = "this cannot be read: we lack the permission, or it is a link that leads out of the template directory";
-                return self.complain(&name, why.into());
+                let why = "cannot read this template: permission denied, or it is a link that leads out of the \
+                template directory";
+                return self.report(&name, why.into());
             }
-            Err(refusal) => return self.complain(&name, format!("this cannot be read: {refusal:?}")),
+            Err(refusal) => return self.report(&name, format!("cannot read this template: {refusal:?}")),
         };
         let text = octets
-            .map_err(|error| wrong(&self.dir.join(&name), format!("this cannot be read: {error}")))
+            .map_err(|error| error_in(&self.dir.join(&name), format!("cannot read this template: {error}")))
             .and_then(|octets| Source::new(&self.dir.join(&name).display().to_string(), octets));
         match text {
             Ok(source) => self.files.push((name, source.text)),
             Err(diagnostic) => {
-                self.wrong.push(diagnostic.help("a template is text; other files belong into the boot directory"))
+                self.errors.push(diagnostic.help("a template is text: put other files into the boot directory"))
             }
         }
     }
 
-    fn complain(&mut self, name: &str, message: String) {
-        self.wrong.push(wrong(&self.dir.join(name), message));
+    fn report(&mut self, name: &str, message: String) {
+        self.errors.push(error_in(&self.dir.join(name), message));
     }
 }
 
@@ -110,6 +111,6 @@ fn content(opened: &Opened) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-fn wrong(file: &Path, message: String) -> Diagnostic {
+fn error_in(file: &Path, message: String) -> Diagnostic {
     Diagnostic::error(message).in_file(&file.display().to_string())
 }

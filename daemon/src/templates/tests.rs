@@ -10,13 +10,13 @@ use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 /// A site with one known machine, `web1`, that boots the profile `debian`.
-struct House {
+struct TemplateSite {
     dir: tempfile::TempDir,
     plan: Plan,
     variables: TemplateVariables,
 }
 
-fn house(files: &[(&str, &str)]) -> House {
+fn template_site(files: &[(&str, &str)]) -> TemplateSite {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = dir.path().join(name);
@@ -42,23 +42,27 @@ fn house(files: &[(&str, &str)]) -> House {
     let object = |value: serde_json::Value| value.as_object().unwrap().clone();
     let site = object(json!({"domain": "example.org", "suite": "trixie", "role": "none yet"}));
     let variables = TemplateVariables::new(&site, &[object(json!({"suite": "bookworm"}))]);
-    House { dir, plan, variables }
+    TemplateSite { dir, plan, variables }
 }
 
-impl House {
+impl TemplateSite {
     fn built(&self) -> Result<Templates, Vec<String>> {
-        let mut told = Vec::new();
-        let mut built = Templates::read(self.dir.path(), true, self.variables.clone(), &mut told);
-        built.compile(&self.plan.profiles, TextLocations::new(), &mut told);
-        if told.is_empty() { Ok(built) } else { Err(told.iter().map(|wrong| self.said(wrong)).collect()) }
+        let mut diagnostics = Vec::new();
+        let mut built = Templates::read(self.dir.path(), true, self.variables.clone(), &mut diagnostics);
+        built.compile(&self.plan.profiles, TextLocations::new(), &mut diagnostics);
+        if diagnostics.is_empty() {
+            Ok(built)
+        } else {
+            Err(diagnostics.iter().map(|wrong| self.one_line(wrong)).collect())
+        }
     }
 
-    /// A diagnostic on one line, without the directory's own name.
-    fn said(&self, diagnostic: &crate::config::diagnostic::Diagnostic) -> String {
+    /// A diagnostic on one line, without the path of the directory.
+    fn one_line(&self, diagnostic: &crate::config::diagnostic::Diagnostic) -> String {
         diagnostic.one_line().replace(&format!("{}/", self.dir.path().display()), "")
     }
 
-    /// What a request for this name is sent, or what is wrong with it.
+    /// The text that a request for this name gets, or the error.
     fn asked(&self, name: &str) -> Result<String, String> {
         let templates = self.built().unwrap();
         let plan = Plan { templates: templates.names().clone(), ..self.plan.clone() };
@@ -69,30 +73,30 @@ impl House {
             client: "192.0.2.107:1024".parse().unwrap(),
             interface: "eth0",
         };
-        let meant = fetch(&plan, &Observations::new(1), &request).unwrap();
-        templates.render_request(&plan, &meant, &request).unwrap().map_err(|failure| self.said(&failure.diagnostic))
+        let fetched = fetch(&plan, &Observations::new(1), &request).unwrap();
+        templates.render_request(&plan, &fetched, &request).unwrap().map_err(|failure| self.one_line(&failure.diagnostic))
     }
 }
 
-/// What this template comes to for `web1`.
+/// The text of this template for `web1`.
 fn web1(text: &str) -> Result<String, String> {
-    house(&[("a.txt", text)]).asked("machine/name=web1/a.txt")
+    template_site(&[("a.txt", text)]).asked("machine/name=web1/a.txt")
 }
 
-/// And for a machine that has no entry.
-fn stranger(text: &str) -> Result<String, String> {
-    house(&[("a.txt", text)]).asked("machine/mac=02-00-00-00-00-01/platform=efi/arch=x86_64/a.txt")
+/// The text of this template for a machine without an entry.
+fn unknown_machine(text: &str) -> Result<String, String> {
+    template_site(&[("a.txt", text)]).asked("machine/mac=02-00-00-00-00-01/platform=efi/arch=x86_64/a.txt")
 }
 
 #[test]
-fn text_that_is_no_expression_is_left_as_it_is() {
+fn text_without_expressions_is_unchanged() {
     let text = "#!ipxe\nset x ${net0/mac} && echo <a> & 'b' || exit\n%packages\n$6$salt$hash\n{ \"a\": {} }\n";
     assert_eq!(web1(text).unwrap(), text);
     assert_eq!(web1("no newline at the end").unwrap(), "no newline at the end");
 }
 
 #[test]
-fn a_machine_of_the_plan_is_told_by_name_identities_and_variables() {
+fn a_known_machine_has_a_name_identities_and_variables() {
     let text = "{{ machine.name }} {{ machine.mac }} {{ machine.uuid }} {{ machine.role }} {{ role }} {{ suite }} \
                 {{ domain }} {{ profile.name }} {{ profile.title }} {{ base }} {{ server }} {{ done_url }}";
     assert_eq!(
@@ -103,21 +107,24 @@ fn a_machine_of_the_plan_is_told_by_name_identities_and_variables() {
 }
 
 #[test]
-fn a_machine_without_entry_is_told_by_what_it_says_of_itself() {
+fn an_unknown_machine_has_the_facts_of_its_request() {
     let text = "{{ machine.mac }} {{ suite }} {{ role }} {{ request.address }} {{ request.interface }} \
                 {{ request.protocol }} {{ request.arch }} {{ request.firmware }} {{ machine.name is defined }}";
-    assert_eq!(stranger(text).unwrap(), "02:00:00:00:00:01 trixie none yet 192.0.2.107 eth0 http uefi-x64 uefi false");
+    assert_eq!(
+        unknown_machine(text).unwrap(),
+        "02:00:00:00:00:01 trixie none yet 192.0.2.107 eth0 http uefi-x64 uefi false"
+    );
     assert_eq!(Arch::from_id("uefi-x64"), Some(Arch::X64));
 }
 
 #[test]
-fn a_line_that_holds_nothing_but_a_statement_leaves_none_behind() {
-    let text = "a\n{% if role == 'web' %}\n  b\n{% endif %}\n  {# a remark #}\nc\n";
+fn a_line_with_only_a_statement_leaves_no_line() {
+    let text = "a\n{% if role == 'web' %}\n  b\n{% endif %}\n  {# a comment #}\nc\n";
     assert_eq!(web1(text).unwrap(), "a\n  b\nc\n");
 }
 
 #[test]
-fn a_name_that_is_not_defined_is_an_error_with_its_place_and_what_was_probably_meant() {
+fn an_undefined_name_is_an_error_with_location_and_suggestion() {
     assert_eq!(
         web1("one\ntwo {{ machine.rol }}\n").unwrap_err(),
         "a.txt:2:8: machine.rol is not defined (did you mean `machine.role`?)"
@@ -126,7 +133,7 @@ fn a_name_that_is_not_defined_is_an_error_with_its_place_and_what_was_probably_m
     for text in ["{% if machine.colour %}x{% endif %}", "{{ 'a' ~ machine.colour }}", "{{ machine.colour|upper }}"] {
         assert!(web1(text).unwrap_err().contains("machine.colour is not defined"), "{text}: {:?}", web1(text));
     }
-    assert!(stranger("{{ machine.name }}").unwrap_err().contains("no entry in the configuration"));
+    assert!(unknown_machine("{{ machine.name }}").unwrap_err().contains("no entry in the configuration"));
     assert_eq!(web1("{{ machine.colour | default('red') }}").unwrap(), "red");
     assert!(web1("{{ nothing }}").unwrap_err().contains("none, which cannot be written"));
 }
@@ -151,24 +158,26 @@ fn filters_quote_for_shells_urls_json_and_xml() {
 }
 
 #[test]
-fn a_template_may_include_and_extend_others_of_the_directory_by_their_names_from_its_top() {
-    let house = house(&[
+fn templates_include_and_extend_others_by_names_relative_to_the_directory() {
+    let template_site = template_site(&[
         ("base.cfg", "head\n{% block body %}{% endblock %}"),
         ("sub/web.cfg", "{% extends 'base.cfg' %}{% block body %}{% include 'sub/part.cfg' %}{% endblock %}"),
         ("sub/part.cfg", "{% from 'lib.txt' import hello %}{{ hello(machine.role) }}\n"),
         ("lib.txt", "{% macro hello(whom) %}hello {{ whom }}{% endmacro %}"),
     ]);
-    assert_eq!(house.asked("machine/name=web1/sub/web.cfg").unwrap(), "head\nhello web\n");
+    assert_eq!(template_site.asked("machine/name=web1/sub/web.cfg").unwrap(), "head\nhello web\n");
 }
 
 #[test]
-fn a_failure_in_an_included_template_is_told_with_its_own_place() {
-    let house = house(&[("a.txt", "{% include 'part.txt' %}"), ("part.txt", "\n\n{{ gone }}")]);
-    assert!(house.asked("machine/name=web1/a.txt").unwrap_err().starts_with("part.txt:3:4: gone is not defined"));
+fn a_failure_in_an_included_template_has_its_location_there() {
+    let template_site = template_site(&[("a.txt", "{% include 'part.txt' %}"), ("part.txt", "\n\n{{ gone }}")]);
+    assert!(
+        template_site.asked("machine/name=web1/a.txt").unwrap_err().starts_with("part.txt:3:4: gone is not defined")
+    );
 }
 
 #[test]
-fn nothing_outside_of_the_directory_can_be_included() {
+fn no_file_outside_of_the_directory_can_be_included() {
     let outside = tempfile::NamedTempFile::new().unwrap();
     let absolute = outside.path().display().to_string();
     for name in ["../secret", "/etc/hostname", "sub/../a.txt", "./a.txt", &absolute] {
@@ -179,19 +188,20 @@ fn nothing_outside_of_the_directory_can_be_included() {
 
 #[test]
 fn a_link_that_leads_out_of_the_directory_is_an_error_and_one_inside_is_a_template() {
-    let house = house(&[("a.txt", "{{ role }}")]);
-    symlink("a.txt", house.dir.path().join("b.txt")).unwrap();
-    assert_eq!(house.asked("machine/name=web1/b.txt").unwrap(), "web");
-    symlink("/etc/hostname", house.dir.path().join("c.txt")).unwrap();
-    let wrong = house.built().unwrap_err();
+    let template_site = template_site(&[("a.txt", "{{ role }}")]);
+    symlink("a.txt", template_site.dir.path().join("b.txt")).unwrap();
+    assert_eq!(template_site.asked("machine/name=web1/b.txt").unwrap(), "web");
+    symlink("/etc/hostname", template_site.dir.path().join("c.txt")).unwrap();
+    let wrong = template_site.built().unwrap_err();
     assert!(wrong.len() == 1 && wrong[0].starts_with("c.txt: ") && wrong[0].contains("leads out"), "{wrong:?}");
 }
 
 #[test]
-fn every_syntax_error_is_told_when_the_site_is_built() {
-    let house = house(&[("a.txt", "one\n{% if %}\n"), ("b.txt", "{{ x|nofilter }}{{ y"), ("good.txt", "fine")]);
-    std::fs::write(house.dir.path().join("c.bin"), b"ok\n\xff\xfe").unwrap();
-    let wrong = house.built().unwrap_err();
+fn every_syntax_error_is_reported_when_the_site_is_built() {
+    let template_site =
+        template_site(&[("a.txt", "one\n{% if %}\n"), ("b.txt", "{{ x|nofilter }}{{ y"), ("good.txt", "fine")]);
+    std::fs::write(template_site.dir.path().join("c.bin"), b"ok\n\xff\xfe").unwrap();
+    let wrong = template_site.built().unwrap_err();
     assert_eq!(wrong.len(), 3, "{wrong:#?}");
     assert!(wrong[0].starts_with("a.txt:2:") && wrong[1].starts_with("b.txt:1:"), "{wrong:#?}");
     assert!(wrong[2].starts_with("c.bin:2:1: ") && wrong[2].contains("boot directory"), "{wrong:#?}");
@@ -199,35 +209,38 @@ fn every_syntax_error_is_told_when_the_site_is_built() {
 
 #[test]
 fn backups_and_repositories_are_no_templates() {
-    let house = house(&[("a.txt", ""), ("a.txt~", "{% if"), (".a.txt.swp", "{% if"), (".git/config", "{% if")]);
-    assert_eq!(house.built().unwrap().names().iter().collect::<Vec<_>>(), ["a.txt"]);
+    let template_site =
+        template_site(&[("a.txt", ""), ("a.txt~", "{% if"), (".a.txt.swp", "{% if"), (".git/config", "{% if")]);
+    assert_eq!(template_site.built().unwrap().names().iter().collect::<Vec<_>>(), ["a.txt"]);
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_an_error_only_where_somebody_named_it() {
-    let told = |named| {
-        let mut told = Vec::new();
-        let read = Templates::read(Path::new("/nowhere"), named, TemplateVariables::default(), &mut told);
-        assert!(read.names().is_empty());
-        told
+fn a_missing_directory_is_an_error_only_if_the_operator_named_it() {
+    let read = |named| {
+        let mut diagnostics = Vec::new();
+        let templates = Templates::read(Path::new("/nowhere"), named, TemplateVariables::default(), &mut diagnostics);
+        assert!(templates.names().is_empty());
+        diagnostics
     };
-    assert!(told(true)[0].message.contains("the template directory cannot be read"));
-    assert_eq!(told(false), []);
+    assert!(read(true)[0].message.contains("cannot read the template directory"));
+    assert_eq!(read(false), []);
 }
 
-/// Each of them would run, or grow, without end. On the stack that the TFTP thread has, and in the time that other
-/// transfers can wait.
+/// Each of these would run or grow without end. They run with the stack of the TFTP thread, and must end before other
+/// transfers time out.
 #[test]
-fn what_runs_away_is_stopped() {
+fn runaway_templates_are_stopped() {
     let deep = format!("{}x{}", "{% if true %}".repeat(140), "{% endif %}".repeat(140));
     let brackets = format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000));
     let runaways = [
         (
-            "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}\
+             {% endfor %}",
             "too long",
         ),
         (
-            "{% for a in range(9999) %}{% for b in range(9999) %}0123456789012345678901234567890123456789{% endfor %}{% endfor %}",
+            "{% for a in range(9999) %}{% for b in range(9999) %}0123456789012345678901234567890123456789{% endfor %}\
+             {% endfor %}",
             "longer than",
         ),
         (
@@ -256,35 +269,36 @@ fn what_runs_away_is_stopped() {
     }
     for text in [deep, brackets] {
         let thread = std::thread::Builder::new().stack_size(2 << 20);
-        thread.spawn(move || drop(house(&[("a.txt", &text)]).built())).unwrap().join().unwrap();
+        thread.spawn(move || drop(template_site(&[("a.txt", &text)]).built())).unwrap().join().unwrap();
     }
 }
 
 #[test]
-fn a_long_text_is_no_runaway() {
+fn a_long_text_is_rendered() {
     let line = "echo 0123456789012345678901234567890123456789 {{ n }} {{ machine.role }}\n";
     let text = web1(&format!("{{% for n in range(9000) %}}{line}{{% endfor %}}")).unwrap();
     assert_eq!(text.lines().count(), 9000);
 }
 
 #[test]
-fn a_kernel_is_started_with_what_its_profile_says_of_this_machine() {
-    let script = house(&[]).asked("machine/name=web1/menu.ipxe").unwrap();
+fn a_profiles_arguments_are_rendered_for_the_machine() {
+    let script = template_site(&[]).asked("machine/name=web1/menu.ipxe").unwrap();
     let base = "http://192.0.2.10:8080/machine/name=web1/";
     let kernel = format!(
-        "kernel {base}debian/bookworm/linux initrd=initrd0 auto=true url={base}preseed.cfg ip=${{net0/ip}} || goto failed\n"
+        "kernel {base}debian/bookworm/linux initrd=initrd0 auto=true url={base}preseed.cfg \
+         ip=${{net0/ip}} || goto failed\n"
     );
     assert!(script.contains(&kernel), "{script}");
     assert!(script.contains(&format!("initrd --name initrd0 {base}debian/initrd.gz ||")), "{script}");
 }
 
 #[test]
-fn what_would_break_the_script_of_a_kernel_is_refused() {
+fn texts_that_would_break_the_script_are_refused() {
     let with = |change: fn(&mut Linux)| {
-        let mut house = house(&[]);
-        let BootTarget::Linux(linux) = &mut house.plan.profiles[0].boots else { panic!() };
+        let mut template_site = template_site(&[]);
+        let BootTarget::Linux(linux) = &mut template_site.plan.profiles[0].boots else { panic!() };
         change(linux);
-        house
+        template_site
     };
     let built = |change| with(change).built().unwrap_err().remove(0);
     let asked = |change| with(change).asked("machine/name=web1/menu.ipxe").unwrap_err();
@@ -304,14 +318,14 @@ fn what_would_break_the_script_of_a_kernel_is_refused() {
 
 #[test]
 fn a_profile_may_be_a_script_of_the_directory() {
-    let mut house = house(&[("rescue", "#!ipxe\necho {{ gone }}\n")]);
-    house.plan.profiles[0].boots = BootTarget::Script("rescue".into());
-    assert!(house.asked("machine/name=web1/menu.ipxe").unwrap_err().starts_with("rescue:2:9: gone is"));
+    let mut template_site = template_site(&[("rescue", "#!ipxe\necho {{ gone }}\n")]);
+    template_site.plan.profiles[0].boots = BootTarget::Script("rescue".into());
+    assert!(template_site.asked("machine/name=web1/menu.ipxe").unwrap_err().starts_with("rescue:2:9: gone is"));
 }
 
 #[test]
-fn a_template_is_no_way_to_a_file_outside() {
-    let house = house(&[("a.txt", "")]);
+fn a_template_name_cannot_lead_out_of_the_directory() {
+    let template_site = template_site(&[("a.txt", "")]);
     let request = FileRequest {
         protocol: Protocol::Tftp,
         name: b"machine/name=web1/../a.txt",
@@ -319,16 +333,15 @@ fn a_template_is_no_way_to_a_file_outside() {
         client: "192.0.2.107:1024".parse().unwrap(),
         interface: "",
     };
-    let plan = Plan { templates: house.built().unwrap().names().clone(), ..house.plan };
+    let plan = Plan { templates: template_site.built().unwrap().names().clone(), ..template_site.plan };
     assert_eq!(fetch(&plan, &Observations::new(1), &request), Err(Refusal::Denied));
 }
 
 #[test]
-fn no_filter_and_no_test_takes_a_name_that_is_not_known_for_nothing() {
-    const FILTERS: &str = "safe escape e lower upper title length count items trim join split lines round abs int float attr \
-        first last min max sort list string bool batch slice sum select reject map unique chain zip format urlencode \
-        sh \
-        capitalize replace dictsort reverse pprint tojson indent selectattr rejectattr groupby";
+fn every_filter_and_test_refuses_an_undefined_name() {
+    const FILTERS: &str = "safe escape e lower upper title length count items trim join split lines round abs int \
+        float attr first last min max sort list string bool batch slice sum select reject map unique chain zip \
+        format urlencode sh capitalize replace dictsort reverse pprint tojson indent selectattr rejectattr groupby";
     const USES: [&str; 12] = [
         "{{ nme | F }}",
         "{{ nme | F(1) }}",
@@ -380,23 +393,23 @@ fn no_filter_and_no_test_takes_a_name_that_is_not_known_for_nothing() {
 }
 
 #[test]
-fn a_name_that_a_filter_is_given_is_told_with_its_place() {
-    let house = house(&[("keys.json", "{\n  \"keys\": {{ [admn_key] | tojson }}\n}\n")]);
-    let told = house.asked("keys.json").unwrap_err();
-    let help = "where it may be absent: `{{ admn_key | default(\"...\") }}`";
-    assert_eq!(told, format!("keys.json:2:27: admn_key is not defined ({help})"));
+fn an_undefined_argument_of_a_filter_is_reported_with_its_location() {
+    let template_site = template_site(&[("keys.json", "{\n  \"keys\": {{ [admn_key] | tojson }}\n}\n")]);
+    let message = template_site.asked("keys.json").unwrap_err();
+    let help = "if it may be absent: `{{ admn_key | default(\"...\") }}`";
+    assert_eq!(message, format!("keys.json:2:27: admn_key is not defined ({help})"));
 }
 
 #[test]
-fn filters_tests_and_functions_that_nobody_knows_are_told_when_the_site_is_built() {
-    let house = house(&[
+fn unknown_filters_tests_and_functions_are_reported_when_the_site_is_built() {
+    let template_site = template_site(&[
         ("a.txt", "one {{ suite | tojsn }}\n{% if suite is strng %}{{ rnge(3) }}{% endif %}\n"),
         ("b.txt", "{% block b %}{{ [1] | map('upper') | join | nofilter }}{% endblock %}"),
         ("c.txt", "{% macro m(a) %}{{ a }}{{ range(2) | list }}{% endmacro %}{{ m(1) }}{% include 'd.txt' %}"),
         ("d.txt", "{{ m(2) }}{{ dict(a=1) }}{{ role | default('x') | replace('a', 'b') | sh | urlencode }}"),
     ]);
     assert_eq!(
-        house.built().map(drop).unwrap_err(),
+        template_site.built().map(drop).unwrap_err(),
         [
             "a.txt:1:16: there is no filter `tojsn` (did you mean `tojson`?)",
             "a.txt:2:16: there is no test `strng` (did you mean `string`?)",

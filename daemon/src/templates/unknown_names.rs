@@ -1,4 +1,5 @@
-//! Filters, tests and functions that nobody knows: they depend on no machine, so they are told before one asks.
+//! Finds unknown filters, tests and functions. They do not depend on a machine, so they are reported when the site is
+//! built.
 
 use super::strict;
 use crate::config::diagnostic::Span;
@@ -7,26 +8,32 @@ use minijinja::machinery::{CompiledTemplate, Instruction, Instructions, get_comp
 use minijinja::{Environment, ErrorKind};
 use std::collections::BTreeSet;
 
+/// An unknown name in a template.
 pub struct UnknownName {
+    /// The template's name.
     pub template: String,
+    /// The range of the expression.
     pub span: Span,
+    /// The message.
     pub message: String,
+    /// A known name with a similar spelling.
     pub suggestion: Option<String>,
 }
 
-/// Those of all templates that `environment` has compiled.
+/// The unknown names in all templates that `environment` has compiled.
 pub fn find_all(environment: &Environment<'static>) -> Vec<UnknownName> {
     let compiled: Vec<_> = environment.templates().collect();
     let parts = || compiled.iter().flat_map(|(name, template)| parts(name, get_compiled_template(template)));
-    // An included template sees what the one around it has set, so a function may be another's macro.
-    let mut functions: BTreeSet<&str> = parts().flat_map(|(_, part)| instructions(part)).filter_map(set).collect();
+    // An included template shares the definitions of the including one, so a function may be another's macro.
+    let mut functions: BTreeSet<&str> =
+        parts().flat_map(|(_, part)| instructions(part)).filter_map(stored_name).collect();
     let globals: Vec<_> = environment.globals().map(|(name, _)| name).collect();
     functions.extend(globals.into_iter().chain(["super", "caller", "loop"]));
 
     let mut found = Vec::new();
     for (name, part) in parts() {
         for (index, instruction) in (0..).zip(instructions(part)) {
-            let Some((message, meant)) = unknown(environment, &functions, instruction) else { continue };
+            let Some((message, meant)) = check_instruction(environment, &functions, instruction) else { continue };
             let at = part.get_span(index).map_or(0..0, |span| span.start_offset as usize..span.end_offset as usize);
             found.push(UnknownName { template: name.to_owned(), span: at, message, suggestion: meant.map(str::to_owned) });
         }
@@ -35,7 +42,7 @@ pub fn find_all(environment: &Environment<'static>) -> Vec<UnknownName> {
     found
 }
 
-/// The template itself, and its blocks.
+/// The instructions of a template and of its blocks.
 fn parts<'a>(
     name: &'a str,
     template: &'a CompiledTemplate<'a>,
@@ -47,12 +54,12 @@ fn instructions<'a, 'source>(part: &'a Instructions<'source>) -> impl Iterator<I
     (0..).map_while(|index| part.get(index))
 }
 
-fn set<'source>(instruction: &Instruction<'source>) -> Option<&'source str> {
+fn stored_name<'source>(instruction: &Instruction<'source>) -> Option<&'source str> {
     if let Instruction::StoreLocal(name) = instruction { Some(name) } else { None }
 }
 
-/// What is not known of it, and what was probably meant.
-fn unknown<'a>(
+/// The message about the unknown name in an instruction, and a similar known name.
+fn check_instruction<'a>(
     environment: &Environment<'static>,
     functions: &BTreeSet<&'a str>,
     instruction: &Instruction<'_>,

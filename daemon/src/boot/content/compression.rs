@@ -1,8 +1,9 @@
-//! Compressed files, by their first octets, and whether their end is there.
+//! Recognises compressed files by their first octets, and checks whether they are complete.
 
 use flate2::read::GzDecoder;
 use std::io::{self, Read, Seek, SeekFrom};
 
+/// A compression format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     Gzip,
@@ -15,6 +16,7 @@ pub enum Compression {
 }
 
 impl Compression {
+    /// The format of a file that begins with these octets.
     pub fn from_magic(head: &[u8]) -> Option<Compression> {
         const MAGIC: [(&[u8], Compression); 8] = [
             (b"\x1f\x8b", Compression::Gzip),
@@ -29,6 +31,7 @@ impl Compression {
         MAGIC.into_iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, compression)| compression)
     }
 
+    /// The name of the format, which is also the name of the program that unpacks it.
     pub fn name(self) -> &'static str {
         match self {
             Compression::Gzip => "gzip",
@@ -41,14 +44,14 @@ impl Compression {
         }
     }
 
-    /// Whether what begins here has its end in the file. `true` also where that could be found out only by unpacking a
-    /// format that this server cannot unpack.
+    /// Whether the stream that begins at the current position is complete. Also `true` for a format that this server
+    /// cannot unpack, where only unpacking could decide.
     pub fn is_complete(self, file: &mut (impl Read + Seek)) -> io::Result<bool> {
         let begin = file.stream_position()?;
         match self {
             Compression::Gzip => match io::copy(&mut GzDecoder::new(file), &mut io::sink()) {
                 Ok(_) => Ok(true),
-                Err(error) if is_damage(&error) => Ok(false),
+                Err(error) if is_corruption(&error) => Ok(false),
                 Err(error) => Err(error),
             },
             Compression::Xz => xz_has_end(file),
@@ -58,13 +61,13 @@ impl Compression {
     }
 }
 
-fn is_damage(error: &io::Error) -> bool {
+fn is_corruption(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     [InvalidData, InvalidInput, UnexpectedEof].contains(&error.kind())
 }
 
-/// A stream ends with the flags that it began with and `YZ` (xz file format 2.1.2). Something else may follow: another
-/// archive, or zeros.
+/// A stream ends with the flags that it begins with and `YZ` (xz file format 2.1.2). More may follow: another archive,
+/// or zeros.
 fn xz_has_end(file: &mut impl Read) -> io::Result<bool> {
     let mut header = [0; 8];
     if !read_fully(file, &mut header)? {
@@ -87,7 +90,7 @@ fn xz_has_end(file: &mut impl Read) -> io::Result<bool> {
     }
 }
 
-/// Goes from block to block of a frame (RFC 8878 3.1.1).
+/// Walks the blocks of a frame (RFC 8878 3.1.1).
 fn zstd_has_end(file: &mut (impl Read + Seek), begin: u64) -> io::Result<bool> {
     let length = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(begin + 4))?;
@@ -122,7 +125,7 @@ fn zstd_has_end(file: &mut (impl Read + Seek), begin: u64) -> io::Result<bool> {
     }
 }
 
-/// Whether there are as many octets.
+/// Fills the buffer; `false` if the file ends before.
 pub fn read_fully(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     match file.read_exact(buffer) {
         Ok(()) => Ok(true),
@@ -137,7 +140,7 @@ mod tests {
     use std::io::Cursor;
     use std::process::{Command, Stdio};
 
-    /// As the program of this name packs it.
+    /// The content, packed by the program of this name.
     fn packed(program: &str, content: &[u8]) -> Vec<u8> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compressed_file_that_is_cut_short_has_no_end_and_what_follows_a_whole_one_is_not_looked_at() {
+    fn a_truncated_file_is_incomplete_and_trailing_data_does_not_matter() {
         let content: Vec<u8> = (0..300_000_u32).flat_map(|number| number.wrapping_mul(number).to_le_bytes()).collect();
         for (program, compression) in
             [("gzip", Compression::Gzip), ("xz", Compression::Xz), ("zstd", Compression::Zstd)]

@@ -1,5 +1,5 @@
-//! The initrd of a Linux: one or several cpio archives, each compressed or not
-//! (Documentation/driver-api/early-userspace/ buffer-format.rst of Linux).
+//! The initrd of a Linux kernel: one or more cpio archives, each compressed or not
+//! (Documentation/driver-api/early-userspace/buffer-format.rst of Linux).
 
 use super::compression::{Compression, read_fully};
 use super::{ContentFault, common_fault};
@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// `for_linux`: it is started by a Linux, which other files than archives are of no use to; memdisk and wimboot take
-/// others. `may_read`: how many octets may be read, and how many are left.
+/// Checks an initrd. `for_linux`: a Linux kernel unpacks it, so it must be an archive; memdisk and wimboot accept other
+/// files. `may_read` is the number of octets that this and later checks may still read; a larger file passes unread.
 pub fn check(path: &Path, for_linux: bool, may_read: &mut u64) -> io::Result<Option<ContentFault>> {
     let (head, size) = image::head(path)?;
     if let Some(fault) = common_fault(&head) {
@@ -20,7 +20,7 @@ pub fn check(path: &Path, for_linux: bool, may_read: &mut u64) -> io::Result<Opt
         return Ok(Some(ContentFault::new("is a kernel, not an initrd", cure)));
     }
     if Compression::from_magic(&head).is_none() && !is_cpio(&head) {
-        let what = "is no initrd that Linux can unpack: neither a cpio archive nor compressed in a known way";
+        let what = "is no initrd that Linux can unpack: it is neither a cpio archive nor compressed in a known format";
         let cure = "name the initrd that belongs to the kernel, or copy it again";
         return Ok(for_linux.then(|| ContentFault::new(what, cure)));
     }
@@ -29,15 +29,16 @@ pub fn check(path: &Path, for_linux: bool, may_read: &mut u64) -> io::Result<Opt
     }
     *may_read -= size;
     let whole = is_whole(&mut BufReader::with_capacity(64 << 10, File::open(path)?), size)?;
-    Ok((!whole).then(|| ContentFault::copy_again("is cut short or damaged: the end of its archive is missing")))
+    Ok((!whole).then(|| ContentFault::copy_again("is truncated or damaged: the end of its archive is missing")))
 }
 
 fn is_cpio(head: &[u8]) -> bool {
-    // The old octal format and its binary parent are none that Linux takes.
+    // Linux does not unpack the old octal and binary formats.
     head.starts_with(b"070701") || head.starts_with(b"070702")
 }
 
-/// Archive by archive, as far as where each ends can be told without unpacking it: microcode stands in front as it is.
+/// Follows the archives as long as it finds their ends without unpacking: microcode is an uncompressed archive in front
+/// of the others.
 fn is_whole(file: &mut (impl Read + Seek), size: u64) -> io::Result<bool> {
     let mut at = 0;
     loop {
@@ -63,7 +64,7 @@ fn is_whole(file: &mut (impl Read + Seek), size: u64) -> io::Result<bool> {
     }
 }
 
-/// Where the archive that begins here ends; `None`: it does not.
+/// The end of the archive that begins here; `None` if the file ends before.
 fn end_of_cpio(file: &mut (impl Read + Seek), mut at: u64, size: u64) -> io::Result<Option<u64>> {
     let begin = at;
     let padded = |length: u64| length.next_multiple_of(4);
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
     use crate::boot::image::tests::bzimage;
 
-    /// An archive of this file.
+    /// An archive with this file.
     fn cpio(name: &str, content: &[u8]) -> Vec<u8> {
         let mut archive = Vec::new();
         for (name, content) in [(name, content), ("TRAILER!!!", b"")] {
@@ -111,35 +112,35 @@ mod tests {
         archive
     }
 
-    fn what(content: &[u8], for_linux: bool) -> Option<String> {
+    fn problem(content: &[u8], for_linux: bool) -> Option<String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
         check(file.path(), for_linux, &mut (1 << 20)).unwrap().map(|fault| fault.problem)
     }
 
     #[test]
-    fn an_archive_is_whole_with_its_trailer() {
+    fn an_archive_is_complete_with_its_trailer() {
         let archive = cpio("kernel/x86/microcode/GenuineIntel.bin", &[7; 5000]);
-        assert_eq!(what(&archive, true), None);
+        assert_eq!(problem(&archive, true), None);
         let padded = [&archive[..], &[0; 1000], &cpio("init", b"#!/bin/sh\n")].concat();
-        assert_eq!(what(&padded, true), None);
+        assert_eq!(problem(&padded, true), None);
         for cut in [&archive[..4000], &padded[..padded.len() - 100], &archive[..100]] {
-            let what = what(cut, true).expect("cut short");
-            assert!(what.starts_with("is cut short or damaged"), "{what}");
+            let problem = problem(cut, true).expect("truncated");
+            assert!(problem.starts_with("is truncated or damaged"), "{problem}");
         }
     }
 
     #[test]
-    fn what_linux_has_no_use_for_is_told_and_other_programs_may_have_one() {
+    fn files_that_linux_cannot_unpack_are_reported_only_for_linux() {
         for (content, begins) in [
             (&bzimage(true)[..], "is a kernel"),
             (b"\x55\xaa some disk", "is no initrd"),
             (b"", "is empty"),
             (b"<!DOCTYPE HTML><title>404", "is a web page"),
         ] {
-            assert!(what(content, true).is_some_and(|what| what.starts_with(begins)), "{begins}");
+            assert!(problem(content, true).is_some_and(|problem| problem.starts_with(begins)), "{begins}");
         }
-        assert_eq!(what(b"\x55\xaa some disk", false), None);
-        assert!(what(b"", false).is_some());
+        assert_eq!(problem(b"\x55\xaa some disk", false), None);
+        assert!(problem(b"", false).is_some());
     }
 }

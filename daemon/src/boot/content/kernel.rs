@@ -1,4 +1,4 @@
-//! A kernel: where it starts, and whether it is whole.
+//! A kernel: which machines can start it, and whether the file is complete.
 
 use super::compression::Compression;
 use super::{ContentFault, common_fault};
@@ -8,32 +8,32 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// What iPXE is to start as a kernel.
+/// A file that iPXE starts as a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelInfo {
-    /// `None`: it is none of the formats that say so.
+    /// The architecture; `None` if the format does not contain one.
     pub arch: Option<Arch>,
-    /// It has the format of a kernel for BIOS.
+    /// The file has the format of a kernel for BIOS.
     pub bios: bool,
-    /// UEFI can start it.
+    /// UEFI can start the file.
     pub efi: bool,
-    /// It is a Linux, and no other program in a Linux kernel's format (memdisk, wimboot, iPXE, a memory test).
+    /// The file is a Linux kernel, and no other program in its format (memdisk, wimboot, iPXE, a memory test).
     pub linux: bool,
 }
 
-/// `unpacks`: an iPXE that is offered can unpack gzip by itself.
+/// Inspects a kernel. `unpacks`: at least one offered iPXE can unpack gzip.
 pub fn inspect(path: &Path, unpacks: bool) -> io::Result<Result<KernelInfo, ContentFault>> {
     let (head, size) = image::head(path)?;
-    if let Some(fault) = common_fault(&head).or_else(|| of_kernel(&head, unpacks)) {
+    if let Some(fault) = common_fault(&head).or_else(|| not_a_kernel(&head, unpacks)) {
         return Ok(Err(fault));
     }
-    if let Image::Truncated { has, wants, .. } = image::inspect(path)? {
-        return Ok(Err(ContentFault::cut_short(has, wants)));
+    if let Image::Truncated { actual, expected, .. } = image::inspect(path)? {
+        return Ok(Err(ContentFault::cut_short(actual, expected)));
     }
-    // Lengths are counted in paragraphs, and the last one of a memory test or an iPXE is not filled up.
+    // Lengths count paragraphs. A memory test or an iPXE does not fill its last one.
     const PARAGRAPH: u64 = 16;
-    if let Some(wants) = length(&head).filter(|wants| size + PARAGRAPH <= *wants) {
-        return Ok(Err(ContentFault::cut_short(size, wants)));
+    if let Some(expected) = minimum_length(&head).filter(|expected| size + PARAGRAPH <= *expected) {
+        return Ok(Err(ContentFault::cut_short(size, expected)));
     }
     if is_iso(path)? {
         let what = "is an ISO image, which iPXE cannot start as a kernel";
@@ -42,12 +42,12 @@ pub fn inspect(path: &Path, unpacks: bool) -> io::Result<Result<KernelInfo, Cont
     let is_bzimage = is_bzimage(&head);
     let arch = image::kernel_arch(&head);
     let efi = image::efi_arch(&head).is_some();
-    let linux = if is_bzimage { says_a_version(path, &head)? } else { is_image(&head) };
+    let linux = if is_bzimage { has_version(path, &head)? } else { is_image(&head) };
     Ok(Ok(KernelInfo { arch, bios: is_bzimage || arch.is_none(), efi, linux }))
 }
 
 impl KernelInfo {
-    /// Why machines of this architecture cannot start it, if that is certain.
+    /// Why machines of this architecture cannot start it; `None` if they may.
     pub fn incompatibility(&self, arch: Arch) -> Option<String> {
         let built_for = self.arch?;
         if arch == Arch::BIOS {
@@ -60,13 +60,13 @@ impl KernelInfo {
     }
 }
 
-/// What is certainly no kernel.
-fn of_kernel(head: &[u8], unpacks: bool) -> Option<ContentFault> {
+/// Recognises files that are certainly no kernel.
+fn not_a_kernel(head: &[u8], unpacks: bool) -> Option<ContentFault> {
     match Compression::from_magic(head) {
         Some(Compression::Gzip) if unpacks => None,
         Some(compression) => {
             let name = compression.name();
-            let what = format!("is compressed ({name}), and firmware and iPXE start no compressed kernel");
+            let what = format!("is compressed ({name}), which neither firmware nor iPXE can unpack");
             Some(ContentFault::new(what, format!("unpack it with {name} -d, or name the kernel if this is an initrd")))
         }
         None if head.starts_with(b"07070") => {
@@ -83,7 +83,7 @@ fn is_bzimage(head: &[u8]) -> bool {
     head.get(0x202..0x206) == Some(b"HdrS")
 }
 
-/// The `Image` of ARM 64 and RISC-V, and the compressed kernel that unpacks itself under EFI.
+/// The `Image` of ARM 64 and RISC-V, and the compressed kernel that unpacks under EFI.
 fn is_image(head: &[u8]) -> bool {
     [&b"ARM\x64"[..], b"RSC\x05"].contains(&head.get(0x38..0x3c).unwrap_or_default()) || is_zboot(head)
 }
@@ -92,30 +92,30 @@ fn is_zboot(head: &[u8]) -> bool {
     head.get(4..8) == Some(b"zimg")
 }
 
-fn long(head: &[u8], at: usize) -> Option<u64> {
+fn u32_at(head: &[u8], at: usize) -> Option<u64> {
     Some(u64::from(u32::from_le_bytes(*head.get(at..)?.first_chunk()?)))
 }
 
-/// How many octets the file of this head should have at least. The header of ARM 64's `Image` counts memory, not the
-/// file: its sections, which are looked at as those of any EFI program, say more.
-fn length(head: &[u8]) -> Option<u64> {
+/// The minimum length in octets of a file with this head. The header of ARM 64's `Image` counts memory, not the file;
+/// its PE sections, which are checked as in every EFI program, are more exact.
+fn minimum_length(head: &[u8]) -> Option<u64> {
     if is_zboot(head) {
-        return Some(long(head, 8)? + long(head, 12)?);
+        return Some(u32_at(head, 8)? + u32_at(head, 12)?);
     }
-    // The x86 boot protocol: sectors of the setup code beside the boot sector, and paragraphs of the rest. Until 2.04
-    // the upper half of that was something else.
-    if !is_bzimage(head) || long(head, 0x206)? & 0xffff < 0x204 {
+    // The x86 boot protocol: sectors of the setup code, without the boot sector, and paragraphs of the rest. Before
+    // 2.04 the upper half of the second field meant something else.
+    if !is_bzimage(head) || u32_at(head, 0x206)? & 0xffff < 0x204 {
         return None;
     }
     let sectors = match *head.get(0x1f1)? {
         0 => 4,
         sectors => u64::from(sectors),
     };
-    Some((sectors + 1) * 512 + long(head, 0x1f4)? * 16)
+    Some((sectors + 1) * 512 + u32_at(head, 0x1f4)? * 16)
 }
 
-/// Linux says its version behind the boot sector, others their names: `MEMDISK 6.04`, `wimboot`, `iPXE`.
-fn says_a_version(path: &Path, head: &[u8]) -> io::Result<bool> {
+/// Linux has its version behind the boot sector, other programs their names: `MEMDISK 6.04`, `wimboot`, `iPXE`.
+fn has_version(path: &Path, head: &[u8]) -> io::Result<bool> {
     let at = head.get(0x20e..0x210).map_or(0, |at| u64::from(u16::from_le_bytes([at[0], at[1]])));
     let mut text = [0; 16];
     let begin = (at + 0x200) as usize;
@@ -133,7 +133,7 @@ fn says_a_version(path: &Path, head: &[u8]) -> io::Result<bool> {
     Ok(at > 0 && text.first().is_some_and(u8::is_ascii_digit) && text.contains(&b'.'))
 }
 
-/// A volume descriptor stands behind sixteen empty sectors (ECMA-119 6.7.1).
+/// A volume descriptor follows sixteen empty sectors (ECMA-119 6.7.1).
 fn is_iso(path: &Path) -> io::Result<bool> {
     const AT: u64 = 0x8001;
     const { assert!(AT > HEAD_SIZE as u64) };
@@ -165,19 +165,19 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_is_whole_if_the_file_is_as_long_as_its_header_says() {
+    fn a_kernel_is_complete_if_the_file_is_as_long_as_its_header_declares() {
         let file = kernel("6.1.0-13-amd64 (debian)");
         let found = inspected(&file).unwrap();
         assert_eq!(found, KernelInfo { arch: Some(Arch::X64), bios: true, efi: false, linux: true });
-        assert!(inspected(&file[..5120 - 15]).is_ok(), "its last paragraph is not filled up");
+        assert!(inspected(&file[..5120 - 15]).is_ok(), "its last paragraph may be incomplete");
         assert!(inspected(&file[..5120 - 16]).is_err());
         let fault = inspected(&file[..5000]).unwrap_err();
-        assert_eq!(fault.problem, "is cut short: it should have 5120 octets and has 5000");
+        assert_eq!(fault.problem, "is truncated: it should have 5120 octets and has 5000");
         assert!(!inspected(&kernel("MEMDISK 6.04")).unwrap().linux);
     }
 
     #[test]
-    fn what_is_certainly_no_kernel_is_told_and_what_is_not_known_is_not() {
+    fn files_that_are_certainly_no_kernel_are_reported_and_unknown_formats_are_not() {
         for (content, part) in [
             (&b""[..], "is empty"),
             (b"\x1f\x8b\x08 and more", "is compressed (gzip)"),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_for_other_machines_is_told_from_one_that_starts() {
+    fn a_kernel_for_another_architecture_is_reported() {
         let arm64 = Arch::from_id("uefi-arm64").unwrap();
         let x64 = KernelInfo { arch: Some(Arch::X64), bios: true, efi: true, linux: true };
         assert_eq!((x64.incompatibility(Arch::X64), x64.incompatibility(Arch::BIOS)), (None, None));

@@ -1,73 +1,73 @@
-//! The configurations of other loaders that lie in an unpacked tree: what they say to a kernel, we say to it as well.
+//! Reads the configurations of other bootloaders in an unpacked tree, for the arguments that they pass to a kernel.
 //!
-//! ISOLINUX, SYSLINUX, PXELINUX (`KERNEL`, `APPEND`) and GRUB (`linux`). Only what makes sense over the network is
-//! taken.
+//! ISOLINUX, SYSLINUX, PXELINUX (`KERNEL`, `APPEND`) and GRUB (`linux`). Arguments that only work with a disc are
+//! dropped.
 
 use super::walk::{Tree, join, split_path};
 use std::fs::File;
 use std::io::Read;
 
-/// Bounds of what is read in one tree.
-const MOST_CONFIGS: usize = 200;
-const MOST_INCLUDES: usize = 32;
-const LONGEST: u64 = 64 << 10;
+/// Limits for the configurations of one tree.
+const MAX_CONFIGS: usize = 200;
+const MAX_INCLUDES: usize = 32;
+const MAX_LENGTH: u64 = 64 << 10;
 
 /// A kernel that a configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stanza {
-    /// The configuration's directory, which relative names count from, or from one above it.
+    /// The configuration's directory. Relative names count from it, or from a directory above it.
     directory: String,
     kernel: String,
     arguments: String,
 }
 
-/// What one configuration says, with all that it includes; what it starts by itself goes first.
+/// One configuration with its includes; the default label comes first.
 #[derive(Debug)]
 pub struct BootloaderConfig {
     path: String,
-    /// For one machine, or for some: `pxelinux.cfg/01-52-54-00-12-34-56`.
+    /// It is for one machine, or for some: `pxelinux.cfg/01-52-54-00-12-34-56`.
     specific: bool,
     stanzas: Vec<Stanza>,
 }
 
-/// Every configuration of a tree; those for all machines first.
+/// Reads every configuration of a tree; those for all machines come first.
 pub fn read(tree: &Tree) -> Vec<BootloaderConfig> {
     let files = tree.directories.iter().flat_map(|(directory, files)| files.iter().map(move |file| (directory, file)));
     let mut configs: Vec<BootloaderConfig> = files
         .filter_map(|(directory, file)| Some((is_config(directory, file)?, join(directory, file))))
-        .take(MOST_CONFIGS)
+        .take(MAX_CONFIGS)
         .map(|(specific, path)| {
-            let mut parser = Parser { tree, left: MOST_INCLUDES, ..Parser::new(tree) };
+            let mut parser = Parser { tree, left: MAX_INCLUDES, ..Parser::new(tree) };
             parser.file(&path);
-            BootloaderConfig { stanzas: parser.done(), path, specific }
+            BootloaderConfig { stanzas: parser.into_stanzas(), path, specific }
         })
         .collect();
     configs.sort_by_key(|config| config.specific);
     configs
 }
 
-/// What the configurations say to this kernel, the best first, each with the file that says it. Those for single
-/// machines count where they agree, and there is no other.
+/// The arguments for this kernel, the best first, each with the path of its configuration. Configurations for single
+/// machines count only if there is no other, and if they all agree.
 pub fn arguments_for<'a>(configs: &'a [BootloaderConfig], kernel: &str) -> Vec<(String, &'a str)> {
     let stanzas = |specific: bool| {
         let those = configs.iter().filter(move |config| config.specific == specific);
         those.flat_map(|config| config.stanzas.iter().map(|stanza| (stanza, &config.path[..])))
     };
-    let said = |specific: bool| -> Vec<(String, &'a str)> {
+    let arguments_of = |specific: bool| -> Vec<(String, &'a str)> {
         let own = stanzas(specific).filter(|(stanza, _)| stanza.names(kernel));
-        own.map(|(stanza, path)| (over_the_network(&stanza.arguments), path)).collect()
+        own.map(|(stanza, path)| (network_arguments(&stanza.arguments), path)).collect()
     };
-    let general = said(false);
+    let general = arguments_of(false);
     if !general.is_empty() {
         return general;
     }
-    let mut specific = said(true);
+    let mut specific = arguments_of(true);
     let agree = specific.windows(2).all(|pair| pair[0].0 == pair[1].0);
     specific.truncate(usize::from(agree));
     specific
 }
 
-/// Whether it is one, and whether for some machines only.
+/// Whether the file is a configuration, and whether it is for some machines only.
 fn is_config(directory: &str, file: &str) -> Option<bool> {
     let lower = file.to_ascii_lowercase();
     if split_path(directory).1.eq_ignore_ascii_case("pxelinux.cfg") {
@@ -81,11 +81,11 @@ fn is_config(directory: &str, file: &str) -> Option<bool> {
 }
 
 impl Stanza {
-    /// Whether its name leads to this file, counted from the configuration's directory or from one above it.
+    /// Whether the stanza's name leads to this file, from the configuration's directory or from one above it.
     fn names(&self, kernel: &str) -> bool {
         let mut directory = Some(&self.directory[..]);
         while let Some(from) = directory {
-            if clean(&join(from, &self.kernel)).as_deref() == Some(kernel) {
+            if normalize(&join(from, &self.kernel)).as_deref() == Some(kernel) {
                 return true;
             }
             directory = (!from.is_empty()).then(|| split_path(from).0);
@@ -95,7 +95,7 @@ impl Stanza {
 }
 
 /// A path without `.`, `..` and empty parts.
-fn clean(path: &str) -> Option<String> {
+fn normalize(path: &str) -> Option<String> {
     let mut parts = Vec::new();
     for part in path.split('/') {
         match part {
@@ -107,9 +107,9 @@ fn clean(path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The arguments without those that lead to a disc, that belong to the loader, or that a script of ours cannot hold.
-fn over_the_network(arguments: &str) -> String {
-    const ONLY_LOADERS: [&str; 3] = ["initrd=", "BOOT_IMAGE=", "initrd16="];
+/// Drops the arguments that point to a disc, that belong to the bootloader, or that an iPXE script cannot contain.
+fn network_arguments(arguments: &str) -> String {
+    const FOR_BOOTLOADER: [&str; 3] = ["initrd=", "BOOT_IMAGE=", "initrd16="];
     const ON_A_DISC: [&str; 15] = [
         "file=/cdrom",
         "preseed/file=/cdrom",
@@ -127,24 +127,25 @@ fn over_the_network(arguments: &str) -> String {
         "live-media=",
         "rd.live.check",
     ];
-    // Where a system lies: NFS and memory are no disc. A console is a device, too.
-    const PLACES: [&str; 9] =
+    // Arguments with the place of a system: NFS and memory are no discs. A console is a device too.
+    const ROOT_KEYS: [&str; 9] =
         ["root", "real_root", "cdroot", "isofrom_device", "bootfrom", "install", "repo", "method", "resume"];
     let is_device = |key: &str, value: &str| {
         let elsewhere = ["/dev/nfs", "/dev/ram"].iter().any(|root| value.starts_with(root));
-        PLACES.contains(&key.trim_start_matches("inst.")) && value.starts_with("/dev/") && !elsewhere
+        ROOT_KEYS.contains(&key.trim_start_matches("inst.")) && value.starts_with("/dev/") && !elsewhere
     };
-    let on_a_disc = |word: &str| {
+    let is_on_disc = |word: &str| {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
         is_device(key, value)
             || ON_A_DISC.iter().any(|begin| word.starts_with(begin))
             || value.contains("LABEL=")
             || ["hd:", "cdrom", "cd:", "dvd:"].iter().any(|begin| value.starts_with(begin))
     };
-    let odd = |word: &str| word.contains(['$', '{', '}', '\\']) || ["---", "--", "||", "&&", "-"].contains(&word);
-    let words = arguments
-        .split_whitespace()
-        .filter(|word| !ONLY_LOADERS.iter().any(|begin| word.starts_with(begin)) && !on_a_disc(word) && !odd(word));
+    let is_unusable =
+        |word: &str| word.contains(['$', '{', '}', '\\']) || ["---", "--", "||", "&&", "-"].contains(&word);
+    let words = arguments.split_whitespace().filter(|word| {
+        !FOR_BOOTLOADER.iter().any(|begin| word.starts_with(begin)) && !is_on_disc(word) && !is_unusable(word)
+    });
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -152,7 +153,7 @@ struct Parser<'a> {
     tree: &'a Tree,
     /// How many more files may be included.
     left: usize,
-    /// What is added to every label that has no APPEND of its own.
+    /// The arguments of every label without an APPEND.
     global: String,
     default: Option<String>,
     label: Option<Label>,
@@ -176,7 +177,7 @@ impl<'a> Parser<'a> {
     fn file(&mut self, path: &str) {
         let Ok(text) = text(self.tree, path) else { return };
         let directory = split_path(path).0.to_owned();
-        // GRUB goes on in the next line where one ends with a backslash.
+        // In GRUB, a backslash continues a line.
         for line in text.replace("\\\r\n", " ").replace("\\\n", " ").lines() {
             let line = line.trim();
             let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
@@ -187,7 +188,7 @@ impl<'a> Parser<'a> {
     fn command(&mut self, directory: &str, word: &str, rest: &str) {
         match word {
             "label" | "menuentry" => {
-                self.end();
+                self.end_label();
                 self.label = Some(Label { name: rest.to_owned(), directory: directory.to_owned(), ..Label::default() });
             }
             "default" => self.default = Some(rest.to_owned()),
@@ -206,12 +207,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// GRUB has the arguments behind the kernel.
+    /// In GRUB, the arguments follow the kernel.
     fn kernel(&mut self, directory: &str, rest: &str) {
         let label = self.label.get_or_insert_with(|| Label { directory: directory.to_owned(), ..Label::default() });
         let rest = rest.replace(['"', '\''], "");
         let (kernel, arguments) = rest.split_once(char::is_whitespace).unwrap_or((&rest, ""));
-        label.kernel = Some(on_server(kernel).to_owned());
+        label.kernel = Some(path_on_server(kernel).to_owned());
         if !arguments.is_empty() {
             label.append = Some(arguments.to_owned());
         }
@@ -225,19 +226,19 @@ impl<'a> Parser<'a> {
         let name = name.split_whitespace().next().unwrap_or_default();
         let mut from = Some(directory);
         while let Some(directory) = from {
-            if let Some(path) = clean(&join(directory, name)).and_then(|path| self.tree.find(&path)) {
+            if let Some(path) = normalize(&join(directory, name)).and_then(|path| self.tree.find(&path)) {
                 return self.file(&path);
             }
-            from = (!directory.is_empty()).then(|| split_path(directory).0);
+            from = (!directory.is_empty()).then(|| split(directory).0);
         }
     }
 
-    fn end(&mut self) {
+    fn end_label(&mut self) {
         self.labels.extend(self.label.take());
     }
 
-    fn done(mut self) -> Vec<Stanza> {
-        self.end();
+    fn into_stanzas(mut self) -> Vec<Stanza> {
+        self.end_label();
         let (global, default) = (self.global, self.default);
         let mut labels = self.labels;
         labels.sort_by_key(|label| !(label.is_default || default.as_ref() == Some(&label.name)));
@@ -249,8 +250,8 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A name without the device or the server in front.
-fn on_server(name: &str) -> &str {
+/// A name without its device or server in front.
+fn path_on_server(name: &str) -> &str {
     if let Some((_, path)) = name.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
         return path;
     }
@@ -260,6 +261,6 @@ fn on_server(name: &str) -> &str {
 
 fn text(tree: &Tree, path: &str) -> std::io::Result<String> {
     let mut octets = Vec::new();
-    File::open(tree.path(path))?.take(LONGEST).read_to_end(&mut octets)?;
+    File::open(tree.path(path))?.take(MAX_LENGTH).read_to_end(&mut octets)?;
     Ok(String::from_utf8_lossy(&octets).into_owned())
 }

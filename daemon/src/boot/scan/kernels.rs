@@ -1,4 +1,4 @@
-//! Kernels with their initrds and what they are told.
+//! Finds kernels with their initrds and their arguments.
 
 use super::bootloader_configs::BootloaderConfig;
 use super::results::{FoundEntry, SkippedFile};
@@ -11,28 +11,34 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
 use std::fs::File;
 
-/// One directory.
+/// The scan of one directory for kernels.
 pub struct KernelScanner<'a> {
+    /// The tree.
     pub tree: &'a Tree,
+    /// The directory in the tree.
     pub directory: &'a str,
+    /// The bootloader configurations of the tree.
     pub configs: &'a [BootloaderConfig],
+    /// The entries of the menu so far.
     pub found: &'a mut Vec<FoundEntry>,
+    /// The skipped files so far.
     pub skipped: &'a mut Vec<SkippedFile>,
 }
 
-/// What a kernel is told, and by which file.
+/// A kernel's arguments, and the file that they come from.
 #[derive(Default)]
-struct Given {
+struct Arguments {
     arguments: String,
     from: Option<String>,
     cmdline: bool,
 }
 
 impl KernelScanner<'_> {
+    /// Adds an entry for each kernel that has an initrd.
     pub fn scan(&mut self) {
         let files = self.tree.files(self.directory);
         let is_pi = |file: &String| file == "bootcode.bin" || (file.starts_with("start") && file.ends_with(".elf"));
-        // The boot ROM of a Raspberry Pi asks for these by their names; its kernel is none for iPXE.
+        // The boot ROM of a Raspberry Pi requests these files by name; iPXE cannot start its kernel.
         if files.iter().any(is_pi) {
             return;
         }
@@ -42,7 +48,7 @@ impl KernelScanner<'_> {
         let initrds: Vec<ParsedName> = initrds.into_iter().filter(|initrd| self.is_readable(&initrd.name)).collect();
         if kernels.is_empty() {
             if let Some(initrd) = initrds.first() {
-                self.leave_out(&initrd.name, "an initrd without a kernel beside it");
+                self.leave_out(&initrd.name, "an initrd without a kernel in its directory");
             }
             return;
         }
@@ -50,21 +56,18 @@ impl KernelScanner<'_> {
         let microcode: Vec<&str> = microcode.map(String::as_str).filter(|file| self.is_readable(file)).collect();
         let names: Vec<ParsedName> = kernels.iter().map(|(kernel, _)| kernel.clone()).collect();
         for (kernel, arch) in &kernels {
-            let own = pairing::initrds_of(kernel, &names, &initrds);
-            if own.is_empty() {
-                let others = if initrds.is_empty() { "" } else { "; those beside it are another's" };
-                self.leave_out(
-                    &kernel.name,
-                    &format!("a kernel without an initrd that is known to be its own{others}"),
-                );
+            let matching = pairing::initrds_of(kernel, &names, &initrds);
+            if matching.is_empty() {
+                let others = if initrds.is_empty() { "" } else { "; the initrds in its directory belong to others" };
+                self.leave_out(&kernel.name, &format!("a kernel without a matching initrd{others}"));
                 continue;
             }
-            let initrds: Vec<&str> = microcode.iter().copied().chain(own).collect();
+            let initrds: Vec<&str> = microcode.iter().copied().chain(matching).collect();
             self.entry(&kernel.name, *arch, &initrds, kernels.len() == 1);
         }
     }
 
-    fn entry(&mut self, name: &str, arch: Arch, initrds: &[&str], alone: bool) {
+    fn entry(&mut self, name: &str, arch: Arch, initrds: &[&str], is_only_kernel: bool) {
         let kernel = FoundKernel { tree: self.tree, directory: self.directory, name, initrds };
         let (given, lack) = match self.given(&kernel) {
             Ok(given) => {
@@ -72,16 +75,16 @@ impl KernelScanner<'_> {
                 (given, lack)
             }
             Err((from, why)) => {
-                let cure = format!("mend {from}");
+                let cure = format!("correct {from}");
                 (
-                    Given { from: Some(from), ..Given::default() },
+                    Arguments { from: Some(from), ..Arguments::default() },
                     Some(BootProblem { reason: format!("its arguments: {why}"), fix: cure }),
                 )
             }
         };
         let served = |name: &str| self.tree.served_name(&join(self.directory, name));
         let directory = self.tree.served_name(self.directory);
-        let title = if alone && !directory.is_empty() { directory } else { served(name) };
+        let title = if is_only_kernel && !directory.is_empty() { directory } else { served(name) };
         let initrds = initrds.iter().map(|name| served(name)).collect();
         let (lacks, cure) = lack.map(|lack| (lack.reason, lack.fix)).unzip();
         let cmdline = given.from.as_ref().filter(|_| given.cmdline).map(|path| self.tree.path(path));
@@ -97,30 +100,32 @@ impl KernelScanner<'_> {
         });
     }
 
-    /// The file `cmdline` goes before the configurations of other loaders; of what those say the first that boots.
-    fn given(&self, kernel: &FoundKernel<'_>) -> Result<Given, (String, String)> {
+    /// The file `cmdline` takes precedence over the bootloader configurations; of these, the first arguments with which
+    /// the kernel boots.
+    fn given(&self, kernel: &FoundKernel<'_>) -> Result<Arguments, (String, String)> {
         match cmdline::read(self.tree, self.directory) {
-            Some((from, Ok(arguments))) => return Ok(Given { arguments, from: Some(from), cmdline: true }),
+            Some((from, Ok(arguments))) => return Ok(Arguments { arguments, from: Some(from), cmdline: true }),
             Some((from, Err(why))) => return Err((self.tree.served_name(&from), why)),
             None => {}
         }
-        let said = bootloader_configs::arguments_for(self.configs, &join(self.directory, kernel.name));
-        let boots = said.iter().find(|(arguments, _)| layouts::boot_problem(kernel, arguments).is_none());
-        let given = boots.or(said.first());
-        Ok(given.map_or_else(Given::default, |(arguments, from)| Given {
+        let candidates = bootloader_configs::arguments_for(self.configs, &join(self.directory, kernel.name));
+        let boots = candidates.iter().find(|(arguments, _)| layouts::boot_problem(kernel, arguments).is_none());
+        let given = boots.or(candidates.first());
+        Ok(given.map_or_else(Arguments::default, |(arguments, from)| Arguments {
             arguments: arguments.clone(),
             from: Some((*from).to_owned()),
             cmdline: false,
         }))
     }
 
-    /// A file that goes by a kernel's name, if it is one and can be sent: Ubuntu gives its kernels to root alone.
+    /// Checks a file with the name of a kernel: it must be one, and readable. Ubuntu's kernels are readable by root
+    /// only.
     fn kernel(&mut self, named: ParsedName) -> Option<(ParsedName, Arch)> {
         match image::head(&self.tree.path(&join(self.directory, &named.name))) {
             Ok((head, _)) => match image::kernel_arch(&head) {
                 Some(arch) => Some((named, arch)),
                 None if file_names::is_certain_kernel_name(&named.name) => {
-                    self.leave_out(&named.name, "it goes by a kernel's name, and is none that iPXE could start");
+                    self.leave_out(&named.name, "it has the name of a kernel, but iPXE cannot start it");
                     None
                 }
                 None => None,

@@ -1,125 +1,132 @@
-//! Systems that are known not to start without being told where the rest of them is, and what tells them.
+//! Knows which systems boot only with arguments that point to the rest of the system, and what these arguments are.
 //!
-//! A row is known by how an unpacked tree is laid out. Where nobody says what a system wants, its entry of the menu
-//! says why it does not boot.
+//! A layout recognises a system by the files in its unpacked tree. If no file gives the required argument, the system's
+//! menu entry says why it does not boot.
 
 use super::walk::{Tree, join};
 use proxydhcpd_core::url::percent_encode;
 
-/// A kernel of a tree, with the files that it is started with.
+/// A kernel in a tree, with the files that start with it.
 pub struct FoundKernel<'a> {
+    /// The tree.
     pub tree: &'a Tree,
+    /// The kernel's directory in the tree.
     pub directory: &'a str,
+    /// The kernel's file name.
     pub name: &'a str,
+    /// The file names of its initrds.
     pub initrds: &'a [&'a str],
 }
 
-/// Why a kernel does not boot as it stands, and what would have it boot.
+/// Why a kernel does not boot, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootProblem {
+    /// The reason.
     pub reason: String,
+    /// The fix.
     pub fix: String,
 }
 
-struct Row {
-    /// The directory that the system was unpacked into, if this kernel is one of its.
+struct Layout {
+    /// The directory that the system was unpacked into, if this kernel belongs to it.
     root: fn(&FoundKernel<'_>) -> Option<String>,
-    /// Any argument that begins so says where the rest is. None: no argument does.
-    wants: &'static [&'static str],
+    /// Any argument that begins so points to the rest of the system. Empty if no argument does.
+    required: &'static [&'static str],
     why: &'static str,
-    cure: Cure,
+    cure: Fix,
 }
 
-enum Cure {
-    /// Into the file `cmdline`: TREE and FOLDER are the URLs of the system's directory and of the kernel's, SQUASHFS is
-    /// the file beside the kernel.
+enum Fix {
+    /// Write this into the file `cmdline`. TREE and DIRECTORY stand for the URLs of the system's directory and of the
+    /// kernel's, SQUASHFS, ROOTFS and MODLOOP for files in the kernel's directory.
     Write(&'static str),
+    /// Do something else.
     Do(&'static str),
 }
 
-const ARCHISO: &[&str] = &["archiso_http_srv=", "archiso_nfs_srv=", "archiso_nbd_srv="];
-const LIVE: &str = "root=live:";
+const ARCHISO_KEYS: &[&str] = &["archiso_http_srv=", "archiso_nfs_srv=", "archiso_nbd_srv="];
+const ROOT_LIVE: &str = "root=live:";
 
-const ROWS: &[Row] = &[
-    Row {
-        root: |kernel| kernel.above("arch/boot/x86_64"),
-        wants: ARCHISO,
-        why: "Arch Linux looks for the rest of its system on a disc, and no archiso_http_srv= says where else it is",
-        cure: Cure::Write(
+const LAYOUTS: &[Layout] = &[
+    Layout {
+        root: |kernel| kernel.root_above("arch/boot/x86_64"),
+        required: ARCHISO_KEYS,
+        why: "Arch Linux looks for the rest of its system on a disc: archiso_http_srv= is missing",
+        cure: Fix::Write(
             "archisobasedir=arch archiso_http_srv=TREE ip=dhcp net.ifnames=0 BOOTIF=01-${netX/mac:hexhyp}",
         ),
     },
-    Row {
-        root: |kernel| kernel.above("sysresccd/boot/x86_64"),
-        wants: ARCHISO,
-        why: "SystemRescue looks for the rest of its system on a disc, and no archiso_http_srv= says where else it is",
-        cure: Cure::Write("archisobasedir=sysresccd archiso_http_srv=TREE ip=dhcp checksum=y"),
+    Layout {
+        root: |kernel| kernel.root_above("sysresccd/boot/x86_64"),
+        required: ARCHISO_KEYS,
+        why: "SystemRescue looks for the rest of its system on a disc: archiso_http_srv= is missing",
+        cure: Fix::Write("archisobasedir=sysresccd archiso_http_srv=TREE ip=dhcp checksum=y"),
     },
-    Row {
-        root: |kernel| kernel.above("boot").filter(|root| kernel.has(root, "manjaro/x86_64/rootfs.sfs")),
-        wants: &["miso_http_srv=", "miso_nfs_srv=", "miso_nbd_srv="],
-        why: "Manjaro looks for the rest of its system on a disc, and no miso_http_srv= says where else it is",
-        cure: Cure::Write("misobasedir=manjaro miso_http_srv=TREE ip=dhcp net.ifnames=0 BOOTIF=01-${netX/mac:hexhyp}"),
+    Layout {
+        root: |kernel| kernel.root_above("boot").filter(|root| kernel.has(root, "manjaro/x86_64/rootfs.sfs")),
+        required: &["miso_http_srv=", "miso_nfs_srv=", "miso_nbd_srv="],
+        why: "Manjaro looks for the rest of its system on a disc: miso_http_srv= is missing",
+        cure: Fix::Write("misobasedir=manjaro miso_http_srv=TREE ip=dhcp net.ifnames=0 BOOTIF=01-${netX/mac:hexhyp}"),
     },
-    Row {
-        root: |kernel| kernel.above("live").filter(|_| kernel.squashfs().is_some()),
-        wants: &["fetch=", "httpfs=", "ftpfs=", "netboot=", "nfsroot=", "iscsi="],
-        why: "a Debian live system looks for the rest of itself on a disc, and no fetch= says where else it is",
-        cure: Cure::Write("boot=live components ip=dhcp fetch=FOLDERSQUASHFS"),
+    Layout {
+        root: |kernel| kernel.root_above("live").filter(|_| kernel.squashfs().is_some()),
+        required: &["fetch=", "httpfs=", "ftpfs=", "netboot=", "nfsroot=", "iscsi="],
+        why: "Debian Live looks for the rest of its system on a disc: fetch= is missing",
+        cure: Fix::Write("boot=live components ip=dhcp fetch=DIRECTORYSQUASHFS"),
     },
-    Row {
-        root: |kernel| kernel.above("casper"),
-        wants: &["url=", "iso-url=", "netboot=", "nfsroot="],
-        why: "Ubuntu looks for the rest of its system on a disc, and no url= or netboot= says where else it is",
-        cure: Cure::Write(
+    Layout {
+        root: |kernel| kernel.root_above("casper"),
+        required: &["url=", "iso-url=", "netboot=", "nfsroot="],
+        why: "Ubuntu looks for the rest of its system on a disc: url= or netboot= is missing",
+        cure: Fix::Write(
             "ip=dhcp url={{ base }}NAME.iso cloud-config-url=/dev/null, with the ISO itself in the boot directory",
         ),
     },
-    Row {
+    Layout {
         root: |kernel| {
             let directories = ["images/pxeboot", "isolinux", "boot/x86_64/loader", "boot"];
-            let roots = directories.into_iter().filter_map(|directory| kernel.above(directory));
+            let roots = directories.into_iter().filter_map(|directory| kernel.root_above(directory));
             roots.into_iter().find(|root| kernel.has(root, "LiveOS/squashfs.img"))
         },
-        wants: &[LIVE],
-        why: "a live system of Fedora's kind looks for the rest of itself on a disc, and no root=live: says where else it is",
-        cure: Cure::Write("root=live:TREELiveOS/squashfs.img ro rd.live.image rd.neednet=1 ip=dhcp"),
+        required: &[ROOT_LIVE],
+        why: "the live system looks for its root file system on a disc: root=live: is missing",
+        cure: Fix::Write("root=live:TREELiveOS/squashfs.img ro rd.live.image rd.neednet=1 ip=dhcp"),
     },
-    Row {
+    Layout {
         root: |kernel| {
-            let rootfs = kernel.beside(|file| file == "rootfs.img" || file.contains("live-rootfs"))?;
+            let rootfs = kernel.find_sibling(|file| file == "rootfs.img" || file.contains("live-rootfs"))?;
             (!kernel.initrds.contains(&rootfs)).then(|| kernel.directory.to_owned())
         },
-        wants: &["coreos.live.rootfs_url="],
-        why: "CoreOS needs its root file system, and no coreos.live.rootfs_url= says where it is",
-        cure: Cure::Write(
-            "ip=dhcp rd.neednet=1 coreos.live.rootfs_url=FOLDERROOTFS ignition.firstboot ignition.platform.id=metal",
+        required: &["coreos.live.rootfs_url="],
+        why: "CoreOS needs its root file system: coreos.live.rootfs_url= is missing",
+        cure: Fix::Write(
+            "ip=dhcp rd.neednet=1 coreos.live.rootfs_url=DIRECTORYROOTFS ignition.firstboot ignition.platform.id=metal",
         ),
     },
-    Row {
+    Layout {
         root: |kernel| {
-            let isolinux = kernel.above("isolinux").filter(|root| kernel.has(root, "images/install.img"));
-            kernel.above("images/pxeboot").or(isolinux)
+            let isolinux = kernel.root_above("isolinux").filter(|root| kernel.has(root, "images/install.img"));
+            kernel.root_above("images/pxeboot").or(isolinux)
         },
-        wants: &["inst.repo=", "inst.stage2=", "inst.ks=", "repo=", "stage2=", "ks=", "method=", LIVE],
-        why: "the installer of Fedora and Red Hat needs its second stage, and no inst.stage2= or inst.repo= says where it is",
-        cure: Cure::Write("inst.stage2=TREE inst.repo=TREE ip=dhcp"),
+        required: &["inst.repo=", "inst.stage2=", "inst.ks=", "repo=", "stage2=", "ks=", "method=", ROOT_LIVE],
+        why: "the installer of Fedora and Red Hat needs its second stage: inst.stage2= or inst.repo= is missing",
+        cure: Fix::Write("inst.stage2=TREE inst.repo=TREE ip=dhcp"),
     },
-    Row {
-        root: |kernel| kernel.beside(|file| file.starts_with("modloop-")).map(|_| kernel.directory.to_owned()),
-        wants: &["alpine_repo="],
-        why: "Alpine starts to a bare shell, for no alpine_repo= says where its packages are",
-        cure: Cure::Write(
-            "ip=dhcp alpine_repo=http://dl-cdn.alpinelinux.org/alpine/latest-stable/main modloop=FOLDERMODLOOP",
+    Layout {
+        root: |kernel| kernel.find_sibling(|file| file.starts_with("modloop-")).map(|_| kernel.directory.to_owned()),
+        required: &["alpine_repo="],
+        why: "Alpine boots to a bare shell: alpine_repo=, the URL of its packages, is missing",
+        cure: Fix::Write(
+            "ip=dhcp alpine_repo=http://dl-cdn.alpinelinux.org/alpine/latest-stable/main modloop=DIRECTORYMODLOOP",
         ),
     },
-    Row {
-        root: |kernel| kernel.beside(|file| file == "netboot.ipxe").map(|_| kernel.directory.to_owned()),
-        wants: &["init="],
-        why: "NixOS needs init=, which netboot.ipxe beside it says",
-        cure: Cure::Do("choose the entry netboot of the same directory"),
+    Layout {
+        root: |kernel| kernel.find_sibling(|file| file == "netboot.ipxe").map(|_| kernel.directory.to_owned()),
+        required: &["init="],
+        why: "NixOS needs init=, which netboot.ipxe in the same directory contains",
+        cure: Fix::Do("choose the entry netboot in the same directory"),
     },
-    Row {
+    Layout {
         root: |kernel| {
             let talos = |arch: &str| {
                 kernel.name == format!("vmlinuz-{arch}")
@@ -127,60 +134,64 @@ const ROWS: &[Row] = &[
             };
             (talos("amd64") || talos("arm64")).then(|| kernel.directory.to_owned())
         },
-        wants: &["talos.platform="],
-        why: "Talos needs talos.platform=",
-        cure: Cure::Write("talos.platform=metal init_on_alloc=1 slab_nomerge pti=on consoleblank=0"),
+        required: &["talos.platform="],
+        why: "Talos needs talos.platform=, which is missing",
+        cure: Fix::Write("talos.platform=metal init_on_alloc=1 slab_nomerge pti=on consoleblank=0"),
     },
-    Row {
+    Layout {
         root: |kernel| (kernel.name == "linux26").then(|| kernel.directory.to_owned()),
-        wants: &[],
-        why: "the installer of Proxmox looks for its ISO on a disc, or as /proxmox.iso in its initrd",
-        cure: Cure::Do("an iPXE script beside it that loads the ISO, too: initrd NAME.iso /proxmox.iso"),
+        required: &[],
+        why: "the Proxmox installer looks for its ISO on a disc, or as /proxmox.iso in its initrd",
+        cure: Fix::Do("add an iPXE script that loads the ISO too: initrd NAME.iso /proxmox.iso"),
     },
-    Row {
+    Layout {
         root: |kernel| kernel.name.contains("harvester").then(|| kernel.directory.to_owned()),
-        wants: &[LIVE],
-        why: "Harvester needs its root file system, and no root=live: says where it is",
-        cure: Cure::Write("ip=dhcp rd.cos.disable rd.noverifyssl net.ifnames=1 root=live:FOLDERSQUASHFS"),
+        required: &[ROOT_LIVE],
+        why: "Harvester needs its root file system: root=live: is missing",
+        cure: Fix::Write("ip=dhcp rd.cos.disable rd.noverifyssl net.ifnames=1 root=live:DIRECTORYSQUASHFS"),
     },
-    Row {
+    Layout {
         root: |kernel| {
             let discs = ["install.amd", "install.a64", "install.386", "install.amd/gtk", "install.386/gtk"];
-            discs.into_iter().find_map(|directory| kernel.above(directory))
+            discs.into_iter().find_map(|directory| kernel.root_above(directory))
         },
-        wants: &[],
-        why: "Debian's installer of a disc looks for that disc",
-        cure: Cure::Do("take the installer for the network, netboot.tar.gz of the same release"),
+        required: &[],
+        why: "Debian's installer for discs looks for its disc",
+        cure: Fix::Do("use the network installer, netboot.tar.gz of the same release"),
     },
-    Row {
+    Layout {
         root: |kernel| kernel.squashfs().map(|_| kernel.directory.to_owned()),
-        wants: &["fetch=", LIVE, "nfsroot=", "netboot=", "url=", "root="],
-        why: "the system lies in a file beside its kernel, and no argument says where that is",
-        cure: Cure::Do("write what its documentation says of booting over the network into the file cmdline beside it"),
+        required: &["fetch=", ROOT_LIVE, "nfsroot=", "netboot=", "url=", "root="],
+        why: "no argument has the URL of the system, a file in the same directory",
+        cure: Fix::Do(
+            "write the arguments for network boot from its documentation into the file cmdline in its directory",
+        ),
     },
 ];
 
-/// What a kernel that is told this much lacks, if that is known.
+/// Why a kernel with these arguments does not boot, if that is known.
 pub fn boot_problem(kernel: &FoundKernel<'_>, arguments: &str) -> Option<BootProblem> {
-    let (row, root) = ROWS.iter().find_map(|row| Some((row, (row.root)(kernel)?)))?;
-    let given = |word: &str| row.wants.iter().any(|want| word.starts_with(want));
+    let (row, root) = LAYOUTS.iter().find_map(|row| Some((row, (row.root)(kernel)?)))?;
+    let given = |word: &str| row.required.iter().any(|want| word.starts_with(want));
     let why =
-        if arguments.split_whitespace().any(given) { kernel.others_modules(arguments)? } else { row.why.to_owned() };
+        if arguments.split_whitespace().any(given) { kernel.foreign_modules(arguments)? } else { row.why.to_owned() };
     let cure = match row.cure {
-        // The file is for every kernel of its directory, and each has a modloop of its own.
-        Cure::Write(text) if text.contains("MODLOOP") && kernel.modloops().count() > 1 => kernel.apart(text, &root),
-        Cure::Write(text) => {
-            let cmdline = kernel.tree.served_name(&join(kernel.directory, "cmdline"));
-            format!("write into {cmdline}: {}", kernel.filled_in(text, &root, kernel.directory))
+        // The file cmdline applies to every kernel of its directory, but each kernel has another modloop.
+        Fix::Write(text) if text.contains("MODLOOP") && kernel.modloops().count() > 1 => {
+            kernel.own_directory_fix(text, &root)
         }
-        Cure::Do(what) => what.to_owned(),
+        Fix::Write(text) => {
+            let cmdline = kernel.tree.served_name(&join(kernel.directory, "cmdline"));
+            format!("write into {cmdline}: {}", kernel.fill_in(text, &root, kernel.directory))
+        }
+        Fix::Do(what) => what.to_owned(),
     };
     Some(BootProblem { reason: why, fix: cure })
 }
 
 impl<'a> FoundKernel<'a> {
-    /// The directory that this end of the kernel's path lies in.
-    fn above(&self, end: &str) -> Option<String> {
+    /// The directory that the path of the kernel's directory leads to without this end.
+    fn root_above(&self, end: &str) -> Option<String> {
         let at = self.directory.len().checked_sub(end.len())?;
         let (root, last) = self.directory.split_at_checked(at)?;
         let root = if root.is_empty() { root } else { root.strip_suffix('/')? };
@@ -191,61 +202,61 @@ impl<'a> FoundKernel<'a> {
         self.tree.find(&join(root, path)).is_some()
     }
 
-    /// The first file of the kernel's directory that is so.
-    fn beside(&self, is: impl Fn(&str) -> bool) -> Option<&'a str> {
+    /// The first matching file of the kernel's directory.
+    fn find_sibling(&self, is: impl Fn(&str) -> bool) -> Option<&'a str> {
         self.tree.files(self.directory).iter().map(String::as_str).find(|file| is(file))
     }
 
     fn squashfs(&self) -> Option<&'a str> {
-        self.beside(|file| [".squashfs", ".sfs", ".erofs"].iter().any(|ending| file.ends_with(ending)))
+        self.find_sibling(|file| [".squashfs", ".sfs", ".erofs"].iter().any(|ending| file.ends_with(ending)))
     }
 
     fn modloops(&self) -> impl Iterator<Item = &'a String> {
         self.tree.files(self.directory).iter().filter(|file| file.starts_with("modloop-"))
     }
 
-    /// What is wrong where the arguments name the modules of another kernel of Alpine.
-    fn others_modules(&self, arguments: &str) -> Option<String> {
+    /// The problem of arguments that name the modules of another Alpine kernel.
+    fn foreign_modules(&self, arguments: &str) -> Option<String> {
         let own = self.modloop()?;
-        // In front of it may stand an expression, which has blanks.
+        // A template expression with spaces may precede the name.
         let ends_word = |c: char| c.is_whitespace() || ['/', '=', '}'].contains(&c);
         let named = arguments.split(ends_word).rfind(|name| name.starts_with("modloop-") && *name != own)?;
         Some(format!("its arguments name {named}, which has the modules of another kernel"))
     }
 
-    /// What to do where what is to be written holds for this kernel alone, and others lie beside it.
-    fn apart(&self, text: &str, root: &str) -> String {
+    /// The fix for a kernel whose arguments fit no other kernel of its directory.
+    fn own_directory_fix(&self, text: &str, root: &str) -> String {
         let flavour = if self.flavour().is_empty() { "other" } else { self.flavour() };
         let directory = join(self.directory, flavour);
         let modloop = self.modloop();
         let files: Vec<&str> = [self.name].into_iter().chain(self.initrds.iter().copied()).chain(modloop).collect();
-        let (served, text) = (self.tree.served_name(&directory), self.filled_in(text, root, &directory));
+        let (served, text) = (self.tree.served_name(&directory), self.fill_in(text, root, &directory));
         format!(
-            "the file cmdline is for every kernel of its directory, so move {} into a directory {served} and write into \
-             {served}/cmdline: {text}",
+            "the file cmdline applies to every kernel of its directory: move {} into a directory {served}, and write \
+             into {served}/cmdline: {text}",
             files.join(", ")
         )
     }
 
     fn modloop(&self) -> Option<&'a str> {
-        self.beside(|file| file.starts_with("modloop-") && file[8..] == *self.flavour())
+        self.find_sibling(|file| file.starts_with("modloop-") && file[8..] == *self.flavour())
     }
 
-    /// `directory`: where the kernel and what belongs to it will lie.
-    fn filled_in(&self, text: &str, root: &str, directory: &str) -> String {
+    /// Replaces the placeholders of a text. `directory`: where the kernel and its files will be.
+    fn fill_in(&self, text: &str, root: &str, directory: &str) -> String {
         let url = |directory: &str| {
             let directory = percent_encode(&self.tree.served_name(directory));
             if directory.is_empty() { "{{ base }}".to_owned() } else { format!("{{{{ base }}}}{directory}/") }
         };
-        let rootfs = self.beside(|file| file == "rootfs.img" || file.contains("live-rootfs"));
+        let rootfs = self.find_sibling(|file| file == "rootfs.img" || file.contains("live-rootfs"));
         text.replace("TREE", &url(root))
-            .replace("FOLDER", &url(directory))
+            .replace("DIRECTORY", &url(directory))
             .replace("SQUASHFS", &percent_encode(self.squashfs().unwrap_or("NAME.squashfs")))
             .replace("MODLOOP", self.modloop().unwrap_or("modloop-lts"))
             .replace("ROOTFS", &percent_encode(rootfs.unwrap_or_default()))
     }
 
-    /// `lts` of `vmlinuz-lts`
+    /// The flavour of a kernel: `lts` of `vmlinuz-lts`.
     fn flavour(&self) -> &str {
         self.name.split_once('-').map_or("", |(_, flavour)| flavour)
     }

@@ -1,9 +1,9 @@
-//! Looks through the boot directory for what the menu can show, and says of what it leaves out why.
+//! Scans the boot directory for the entries of the menu, and gives a reason for each file that it skips.
 //!
-//! * `boot.ipxe` at its top: the operator's own script, which takes the menu's place;
-//! * a kernel with its initrd, in whatever directory. A text file `cmdline` or `cmdline.txt` beside them has the kernel's
-//!   arguments, on as many lines as one likes; what follows a `#` is a remark. It is a template: `{{ base }}` is our
-//!   address. iPXE replaces its settings in it: `ip=${net0/ip}`. Without such a file the arguments are those of an
+//! * `boot.ipxe` at its top: the operator's script, which replaces the menu;
+//! * a kernel with its initrd, in any directory. A text file `cmdline` or `cmdline.txt` in the same directory contains
+//!   the kernel's arguments, on any number of lines; `#` begins a comment. It is a template: `{{ base }}` is the
+//!   server's URL. iPXE expands its settings in it: `ip=${net0/ip}`. Without such a file, the arguments are those of an
 //!   ISOLINUX, SYSLINUX, PXELINUX or GRUB in the same tree;
 //! * other `.ipxe` scripts, EFI programs, and for BIOS `.lkrn` and `memtest86+*.bin`.
 
@@ -28,35 +28,40 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const MOST_ENTRIES: usize = 60;
-const LONGEST: Duration = Duration::from_secs(5);
-/// Names of the top that are looked at for a Raspberry Pi's files.
-const MOST_NAMES: usize = 10_000;
+/// The maximum number of entries in the menu.
+const MAX_ENTRIES: usize = 60;
+/// The time limit of a scan.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+/// The maximum number of names that are searched for a Raspberry Pi's files.
+const MAX_NAMES: usize = 10_000;
 
-/// What a boot directory has for the menu, and what was left out of it.
+/// The result of a scan: the entries of the menu, and the skipped files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// There is a script of the operator's, which takes the menu's place.
+    /// The operator's `boot.ipxe` exists; it replaces the menu.
     pub own_script: bool,
-    /// There are files that only a Raspberry Pi asks for.
+    /// There are files that only a Raspberry Pi requests.
     pub raspberry_pi: bool,
+    /// The entries of the menu.
     pub found: Vec<FoundEntry>,
+    /// The files and directories that are not in the menu.
     pub skipped: Vec<SkippedFile>,
+    /// Scripts that machines run by host name, before the menu.
     pub host_name_scripts: Vec<HostNameScript>,
-    /// What does not depend on the menu.
+    /// Warnings that do not concern the menu.
     pub warnings: Vec<String>,
 }
 
-/// Looks through the directory, and then through those that are served under names beside it. A directory that is not there
-/// is an empty one.
+/// Scans the boot directory, and then the directories that are served under names in it (`mounts`). A missing directory
+/// counts as empty.
 pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Scan {
     let top = names_in(root);
-    let mut scan = Scan { raspberry_pi: raspberry_pi(root, &top), ..Scan::default() };
+    let mut scan = Scan { raspberry_pi: has_raspberry_pi_files(root, &top), ..Scan::default() };
     match own_script(root) {
         Ok(there) => scan.own_script = there,
-        Err(why) => scan.warnings.push(format!("boot.ipxe {why}: the menu is shown in its place")),
+        Err(why) => scan.warnings.push(format!("boot.ipxe {why}: showing the menu instead")),
     }
-    let until = Instant::now() + LONGEST;
+    let until = Instant::now() + TIME_LIMIT;
     let mounts: Vec<(&str, &Path)> = mounts.into_iter().collect();
     let hidden: Vec<&str> = mounts.iter().map(|(name, _)| *name).collect();
     for (served_as, root) in [("", root)].into_iter().chain(mounts) {
@@ -70,63 +75,66 @@ pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a P
             ProgramScanner { tree: &tree, directory, found, skipped: left_out, host_name_scripts: by_host_name }.scan();
         }
     }
-    scan.bound();
+    scan.shorten();
     scan
 }
 
 impl Scan {
+    /// The entries of the menu.
     pub fn entries(&self) -> Vec<BootDirEntry> {
         self.found.iter().map(|found| found.entry.clone()).collect()
     }
 
-    /// How the script that is asked for by a host name is spelt: host names have no case.
+    /// The path of the script that a machine requests by its host name, which has no case.
     pub fn host_name_script(&self, asked: &str) -> Option<&str> {
         let mut paths = self.host_name_scripts.iter().map(|script| &script.path[..]);
         paths.find(|path| path.eq_ignore_ascii_case(asked))
     }
 
-    /// What does not boot, and what was left out, in a line each; all of it is for `check`.
+    /// A line about the entries that cannot boot and one about the skipped files, both shortened: `check` lists them
+    /// all.
     pub fn summary(&self) -> Vec<String> {
-        const MOST: usize = 3;
+        const MAX_SHOWN: usize = 3;
         let line = |what: &str, all: Vec<String>| {
-            let (shown, more) = all.split_at(all.len().min(MOST));
+            let (shown, more) = all.split_at(all.len().min(MAX_SHOWN));
             let more = if more.is_empty() { String::new() } else { format!("; and {} more", more.len()) };
-            let line = format!("{what}: {}{more}; `proxydhcpd check` tells all of it", shown.join("; "));
+            let line = format!("{what}: {}{more}; `proxydhcpd check` lists all", shown.join("; "));
             (!all.is_empty()).then_some(line)
         };
         let entries = self.found.iter().map(|found| &found.entry);
         let lacking = entries.filter_map(|entry| Some(format!("{}: {}", entry.title, entry.problem.as_ref()?)));
         let left_out = self.skipped.iter().map(|left| format!("{}: {}", left.path, left.reason));
         let lines = [
-            line("entries of the menu do not boot as they are", lacking.collect()),
+            line("menu entries that cannot boot", lacking.collect()),
             line("left out of the menu", left_out.collect()),
         ];
         lines.into_iter().flatten().collect()
     }
 
-    /// A menu that nobody could read is cut; what lies near the top is kept.
-    fn bound(&mut self) {
-        let more = self.found.split_off(self.found.len().min(MOST_ENTRIES));
-        let why = format!("the menu has {MOST_ENTRIES} entries without it, and shows no more");
+    /// Shortens a menu that is too long to read, keeping the entries near the top of the tree.
+    fn shorten(&mut self) {
+        let more = self.found.split_off(self.found.len().min(MAX_ENTRIES));
+        let why = format!("the menu is full: it has at most {MAX_ENTRIES} entries");
         self.skipped.extend(more.into_iter().map(|found| SkippedFile { path: found.entry.title, reason: why.clone() }));
         self.found.sort_by(|one, other| file_names::natural_order(&one.entry.title, &other.entry.title));
         self.skipped.sort_by(|one, other| file_names::natural_order(&one.path, &other.path));
     }
 }
 
-/// Whether there is a script of the operator's; an error is why it cannot be sent. Every machine would be led to it.
+/// Whether the operator's script exists. The error says why the server cannot send it: it would be the first request of
+/// every machine.
 fn own_script(root: &Path) -> Result<bool, &'static str> {
-    let link = || root.join("boot.ipxe").is_symlink();
+    let is_link = || root.join("boot.ipxe").is_symlink();
     match Directory::from_path(root, false).map(|directory| directory.open("boot.ipxe")) {
         Ok(Ok(_)) => Ok(true),
-        Ok(Err(Refusal::NotFound)) | Err(_) if !link() => Ok(false),
-        Ok(Err(_)) if link() => Err("is a link to nothing, or out of the boot directory"),
-        _ => Err("is no file that this server may read"),
+        Ok(Err(Refusal::NotFound)) | Err(_) if !is_link() => Ok(false),
+        Ok(Err(_)) if is_link() => Err("is a dangling link, or leads out of the boot directory"),
+        _ => Err("is not a regular file that this server may read"),
     }
 }
 
-/// What the boot ROM of a Raspberry Pi asks for, in a directory of its serial number's name or at the top.
-fn raspberry_pi(root: &Path, top: &[String]) -> bool {
+/// Whether the boot ROM of a Raspberry Pi finds its files, at the top or in a directory with its serial number.
+fn has_raspberry_pi_files(root: &Path, top: &[String]) -> bool {
     let is_serial = |name: &str| name.len() == 8 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
     let is_for_pi = |name: &String| {
         ["bootcode.bin", "config.txt"].contains(&&name[..]) || (name.starts_with("start") && name.ends_with(".elf"))
@@ -137,7 +145,7 @@ fn raspberry_pi(root: &Path, top: &[String]) -> bool {
 
 fn names_in(directory: &Path) -> Vec<String> {
     let content = fs::read_dir(directory).into_iter().flatten().flatten();
-    content.take(MOST_NAMES).filter_map(|item| item.file_name().into_string().ok()).collect()
+    content.take(MAX_NAMES).filter_map(|item| item.file_name().into_string().ok()).collect()
 }
 
 #[cfg(test)]

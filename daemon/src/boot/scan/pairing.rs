@@ -1,10 +1,10 @@
-//! A kernel with *its* initrd: another kernel's has other modules, and the machine stands still in it.
+//! Pairs a kernel with *its* initrd: another kernel's initrd has other modules, and the machine hangs.
 
 use super::file_names::{ParsedName, is_cpio_archive};
 
-/// Words of initrds that are kept for a bad day.
+/// Words of spare initrds.
 const SPARE: [&str; 5] = ["fallback", "old", "bak", "orig", "kdump"];
-/// Words for an architecture, each with the one that it means: the last in a name counts (`x86_64`).
+/// Words for an architecture, each with its meaning. The last one in a name counts (`x86_64`).
 const ARCHITECTURES: [(&str, &str); 14] = [
     ("amd64", "x64"),
     ("x64", "x64"),
@@ -22,16 +22,20 @@ const ARCHITECTURES: [(&str, &str); 14] = [
     ("loongarch64", "loongarch64"),
 ];
 
-/// The initrds of a kernel, of those in its directory; microcode comes on top. `kernels`: all kernels of the directory.
+/// The initrds of a kernel, from those in its directory; microcode comes in addition. `kernels`: all kernels of the
+/// directory.
 ///
-/// In this order: the one that has the same words in its name (`vmlinuz-6.1.0-10` and `initrd.img-6.1.0-10`); the one
-/// whose words differ by an architecture alone; for the only kernel of a directory all that do not speak of another one.
+/// In this order: the initrd with the same words in its name (`vmlinuz-6.1.0-10` and `initrd.img-6.1.0-10`); the one
+/// whose words differ by an architecture only; for the only kernel of a directory, all initrds that do not name another
+/// kernel.
 pub fn initrds_of<'a>(kernel: &ParsedName, kernels: &[ParsedName], initrds: &'a [ParsedName]) -> Vec<&'a str> {
     let alone = kernels.len() == 1;
-    let of_another = |initrd: &ParsedName| kernels.iter().any(|other| other != kernel && other.words == initrd.words);
+    let belongs_to_another = |initrd: &ParsedName| kernels.iter().any(|other| other != kernel && other.words == initrd.words);
     let exact = initrds.iter().find(|initrd| initrd.words == kernel.words);
     let is_near = |initrd: &&ParsedName| {
-        plain(initrd) == plain(kernel) && !of_another(initrd) && !architectures_differ(kernel, initrd)
+        words_without_architecture(initrd) == words_without_architecture(kernel)
+            && !belongs_to_another(initrd)
+            && !architectures_differ(kernel, initrd)
     };
     let near = || initrds.iter().find(is_near);
     let (archives, proper): (Vec<&ParsedName>, Vec<&ParsedName>) = initrds.iter().partition(|initrd| is_cpio_archive(&initrd.name));
@@ -40,7 +44,7 @@ pub fn initrds_of<'a>(kernel: &ParsedName, kernels: &[ParsedName], initrds: &'a 
         None if alone => proper.into_iter().filter(|initrd| may_belong(kernel, initrd)).collect(),
         None => return Vec::new(),
     };
-    // What else a kernel is to unpack: firmware, an overlay.
+    // More archives for the kernel to unpack: firmware, an overlay.
     if alone {
         let more: Vec<&ParsedName> = archives.into_iter().filter(|archive| !chosen.contains(archive)).collect();
         chosen.extend(more);
@@ -48,11 +52,11 @@ pub fn initrds_of<'a>(kernel: &ParsedName, kernels: &[ParsedName], initrds: &'a 
     chosen.into_iter().map(|initrd| &initrd.name[..]).collect()
 }
 
-/// Whether nothing in its name speaks of another kernel.
+/// Whether the initrd's name does not exclude this kernel.
 fn may_belong(kernel: &ParsedName, initrd: &ParsedName) -> bool {
     let has = |named: &ParsedName, word: &String| named.words.contains(word);
     let spare = initrd.words.iter().any(|word| SPARE.contains(&&word[..]) && !has(kernel, word));
-    // `initramfs-linux-lts` beside `vmlinuz-linux`
+    // `initramfs-linux-lts` with `vmlinuz-linux`
     let flavoured = !kernel.words.is_empty()
         && kernel.words.len() < initrd.words.len()
         && kernel.words.iter().all(|word| has(initrd, word));
@@ -61,21 +65,22 @@ fn may_belong(kernel: &ParsedName, initrd: &ParsedName) -> bool {
     !spare && !flavoured && !versions_differ && !architectures_differ(kernel, initrd)
 }
 
-/// Numbers of the name, if there are several: one alone is no version (`linux26`, `initrd1`).
+/// The numbers of the name, if there are several: a single one is no version (`linux26`, `initrd1`).
 fn version(named: &ParsedName) -> Vec<&str> {
-    let words = plain(named).into_iter().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    let words =
+        words_without_architecture(named).into_iter().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
     let numbers: Vec<&str> = words.collect();
     if numbers.len() > 1 { numbers } else { Vec::new() }
 }
 
-fn plain(named: &ParsedName) -> Vec<&str> {
+fn words_without_architecture(named: &ParsedName) -> Vec<&str> {
     named.words.iter().map(String::as_str).filter(|word| architecture(word).is_none()).collect()
 }
 
-/// Whether both names say one, and not the same.
+/// Whether both names contain an architecture, and not the same one.
 fn architectures_differ(kernel: &ParsedName, initrd: &ParsedName) -> bool {
-    let of = |named: &ParsedName| named.words.iter().rev().find_map(|word| architecture(word));
-    of(kernel).zip(of(initrd)).is_some_and(|(one, other)| one != other)
+    let architecture_of = |named: &ParsedName| named.words.iter().rev().find_map(|word| architecture(word));
+    architecture_of(kernel).zip(architecture_of(initrd)).is_some_and(|(one, other)| one != other)
 }
 
 fn architecture(word: &str) -> Option<&'static str> {
@@ -96,25 +101,25 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_is_given_its_own_initrd_and_never_another_kernels() {
+    fn a_kernel_gets_its_own_initrd_and_never_another_kernels() {
         for (files, expected) in [
-            // B28: a version is a whole word.
+            // A version is a whole word.
             (
                 "vmlinuz-6.1.0-1 vmlinuz-6.1.0-10 initrd.img-6.1.0-1 initrd.img-6.1.0-10",
                 &["vmlinuz-6.1.0-1 initrd.img-6.1.0-1", "vmlinuz-6.1.0-10 initrd.img-6.1.0-10"][..],
             ),
             ("vmlinuz-6.1.0-1 initrd.img-6.1.0-10", &["vmlinuz-6.1.0-1 -"]),
-            // B27: Arch's /boot.
+            // Arch's /boot.
             (
-                "vmlinuz-linux vmlinuz-linux-lts initramfs-linux.img initramfs-linux-fallback.img initramfs-linux-lts.img initramfs-linux-lts-fallback.img",
+                "vmlinuz-linux vmlinuz-linux-lts initramfs-linux.img initramfs-linux-fallback.img \
+                 initramfs-linux-lts.img initramfs-linux-lts-fallback.img",
                 &["vmlinuz-linux initramfs-linux.img", "vmlinuz-linux-lts initramfs-linux-lts.img"],
             ),
             ("vmlinuz-linux initramfs-linux-lts.img initramfs-linux-fallback.img", &["vmlinuz-linux -"]),
             ("vmlinuz vmlinuz-PAE initrd.img initrd-PAE.img", &["vmlinuz initrd.img", "vmlinuz-PAE initrd-PAE.img"]),
             ("vmlinuz vmlinuz-PAE initrd.img", &["vmlinuz initrd.img", "vmlinuz-PAE -"]),
-            // B1: Ubuntu's two.
+            // Ubuntu's two.
             ("hwe-initrd hwe-vmlinuz initrd vmlinuz", &["hwe-vmlinuz hwe-initrd", "vmlinuz initrd"]),
-            // B12, B13
             (
                 "flatcar_production_pxe.vmlinuz flatcar_production_pxe_image.cpio.gz",
                 &["flatcar_production_pxe.vmlinuz flatcar_production_pxe_image.cpio.gz"],
@@ -149,7 +154,7 @@ mod tests {
             ),
             ("vmlinuz initrd.img.old", &["vmlinuz -"]),
             ("vmlinuz initrd-amd64.img initrd.img", &["vmlinuz initrd.img"]),
-            // An initrd for another architecture, and one that names the same architecture otherwise.
+            // An initrd for another architecture, and one with another name of the same architecture.
             ("vmlinuz-i686 initrd-amd64 initrd-i686", &["vmlinuz-i686 initrd-i686"]),
             ("vmlinuz-arm64 initrd-amd64.gz", &["vmlinuz-arm64 -"]),
             ("vmlinuz-x86_64 initrd-amd64.gz", &["vmlinuz-x86_64 initrd-amd64.gz"]),

@@ -1,31 +1,35 @@
-//! What becomes of a file of the boot directory.
+//! The results of a scan: menu entries, scripts by host name, skipped files.
 
 use proxydhcpd_core::plan::BootDirEntry;
 use std::path::PathBuf;
 
-/// An entry, and what is to be said of it beside what the menu needs.
+/// An entry of the menu, with details for `check`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundEntry {
+    /// The entry.
     pub entry: BootDirEntry,
-    /// The name of the file that says the arguments.
+    /// The name of the file that contains the kernel's arguments.
     pub arguments_from: Option<String>,
-    /// That file, where expressions count.
+    /// The path of that file if it is a `cmdline`, which may contain template expressions.
     pub cmdline: Option<PathBuf>,
-    /// What to do about an entry that does not boot as it is.
+    /// How to fix an entry that does not boot.
     pub fix: Option<String>,
 }
 
-/// A script that the machine of this host name runs before the menu.
+/// A script that the machine with this host name runs before the menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostNameScript {
-    /// As it lies at the top of the boot directory.
+    /// The name of the script at the top of the boot directory.
     pub path: String,
+    /// The host name.
     pub host_name: String,
 }
 
-/// A file or a directory that comes to no entry.
+/// A file or a directory without an entry in the menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedFile {
+    /// Its path in the boot directory.
     pub path: String,
+    /// Why it has no entry.
     pub reason: String,
 }

@@ -32,7 +32,7 @@ fn script(title: &str, path: &str) -> BootDirEntry {
     BootDirEntry { title: title.into(), target: EntryTarget::Script { path: path.into() }, problem: None }
 }
 
-/// Each file that is left out, with the reason.
+/// Each skipped file, with the reason.
 fn left_out(scan: &Scan) -> Vec<String> {
     scan.skipped.iter().map(|left| format!("{}: {}", left.path, left.reason)).collect()
 }
@@ -51,7 +51,7 @@ fn a_kernel_with_its_initrd_is_an_entry() {
 }
 
 #[test]
-fn each_kernel_is_given_the_initrd_of_its_version() {
+fn each_kernel_gets_the_initrd_of_its_version() {
     let kernel = bzimage(true);
     let files: &[(&str, &[u8])] = &[
         ("a/vmlinuz-6.1", &kernel),
@@ -67,13 +67,13 @@ fn each_kernel_is_given_the_initrd_of_its_version() {
 }
 
 #[test]
-fn what_is_only_called_a_kernel_is_none() {
+fn a_file_with_only_the_name_of_a_kernel_is_no_entry() {
     assert_eq!(entries(&[("a/linux.txt", b"read me"), ("a/kernel", b""), ("a/initrd.gz", b"")]), []);
     assert_eq!(entries(&[("a/linux", &bzimage(true))]), [], "no initrd");
 }
 
 #[test]
-fn scripts_and_efi_programs_are_entries_and_our_own_loaders_are_not() {
+fn scripts_and_efi_programs_are_entries_and_loaders_are_not() {
     let (x64, other) = (efi(0x8664), efi(0x1234));
     let files: &[(&str, &[u8])] = &[
         ("autoexec.ipxe", b"#!ipxe\n"),
@@ -88,14 +88,14 @@ fn scripts_and_efi_programs_are_entries_and_our_own_loaders_are_not() {
 }
 
 #[test]
-fn a_boot_ipxe_of_the_operator_is_seen() {
+fn a_boot_ipxe_of_the_operator_is_found() {
     let scan = scan(directory(&[("boot.ipxe", b"#!ipxe\n")]).path(), []);
     assert!(scan.own_script && scan.found.is_empty());
     assert_eq!(super::scan(Path::new("/nowhere/at/all"), []), Scan::default());
 }
 
 #[test]
-fn a_boot_ipxe_that_cannot_be_sent_is_told_and_the_menu_takes_its_place() {
+fn an_unservable_boot_ipxe_is_reported_and_replaced_by_the_menu() {
     let scanned = |make: &dyn Fn(&Path)| {
         let root = directory(&[]);
         make(&root.path().join("boot.ipxe"));
@@ -103,13 +103,13 @@ fn a_boot_ipxe_that_cannot_be_sent_is_told_and_the_menu_takes_its_place() {
         assert!(!own_script);
         notes
     };
-    let in_its_place = |why: &str| [format!("boot.ipxe {why}: the menu is shown in its place")];
+    let instead = |why: &str| [format!("boot.ipxe {why}: showing the menu instead")];
     for target in ["/etc/hostname", "/nowhere/at/all"] {
         let notes = scanned(&|path| symlink(target, path).unwrap());
-        assert_eq!(notes, in_its_place("is a link to nothing, or out of the boot directory"), "{target}");
+        assert_eq!(notes, instead("is a dangling link, or leads out of the boot directory"), "{target}");
     }
     let notes = scanned(&|path| fs::create_dir(path).unwrap());
-    assert_eq!(notes, in_its_place("is no file that this server may read"));
+    assert_eq!(notes, instead("is not a regular file that this server may read"));
 
     let root = directory(&[("real/script", b"#!ipxe\n")]);
     symlink("real/script", root.path().join("boot.ipxe")).unwrap();
@@ -117,46 +117,43 @@ fn a_boot_ipxe_that_cannot_be_sent_is_told_and_the_menu_takes_its_place() {
 }
 
 #[test]
-fn links_are_followed_only_inside() {
+fn links_are_followed_only_inside_of_the_directory() {
     let root = directory(&[("real/a.txt", b"#!ipxe\n")]);
     symlink("real/a.txt", root.path().join("inside.ipxe")).unwrap();
     symlink("/etc/hostname", root.path().join("outside.ipxe")).unwrap();
     symlink(".", root.path().join("circle")).unwrap();
     symlink("/usr/share", root.path().join("mirror")).unwrap();
-    // These two are told of where loaders and the operator's script are looked for.
+    // The search for loaders and for the operator's script reports these two.
     symlink("/etc/hostname", root.path().join("snponly.efi")).unwrap();
     symlink("/nothing/there", root.path().join("boot.ipxe")).unwrap();
     let scan = scan(root.path(), []);
     assert_eq!(scan.entries(), [script("inside", "inside.ipxe")]);
-    let why = "a link to nothing, or out of the directory, is not followed; [directories] serves what lies elsewhere";
+    let why = "a dangling link, or a link out of the directory, which is not followed: use [directories]";
     assert_eq!(left_out(&scan), [format!("mirror: {why}"), format!("outside.ipxe: {why}")]);
     assert!(scan.warnings[0].starts_with("boot.ipxe "), "{:?}", scan.warnings);
 }
 
 #[test]
-fn a_directory_without_end_is_shown_in_part() {
+fn a_menu_that_is_too_long_is_cut() {
     let root = directory(&[]);
-    for number in 0..MOST_ENTRIES + 5 {
+    for number in 0..MAX_ENTRIES + 5 {
         fs::write(root.path().join(format!("{number:03}.ipxe")), "#!ipxe").unwrap();
     }
     let scan = scan(root.path(), []);
-    assert_eq!(scan.found.len(), MOST_ENTRIES);
+    assert_eq!(scan.found.len(), MAX_ENTRIES);
     assert_eq!(scan.skipped.len(), 5);
-    assert_eq!(
-        left_out(&scan)[0],
-        format!("{MOST_ENTRIES:03}: the menu has {MOST_ENTRIES} entries without it, and shows no more")
-    );
+    assert_eq!(left_out(&scan)[0], format!("{MAX_ENTRIES:03}: the menu is full: it has at most {MAX_ENTRIES} entries"));
 }
 
 #[test]
-fn a_name_that_ipxe_cannot_ask_for_is_left_out() {
+fn a_name_that_ipxe_cannot_request_is_skipped() {
     let scan = scan(directory(&[("caf\u{e9}/a.ipxe", b"#!ipxe\n"), ("$b c&.ipxe", b"#!ipxe\n")]).path(), []);
-    assert_eq!(left_out(&scan), ["caf\u{e9}: iPXE cannot ask for this name: it has letters beyond ASCII"]);
+    assert_eq!(left_out(&scan), ["caf\u{e9}: iPXE cannot request this name: it has non-ASCII characters"]);
     assert_eq!(scan.entries(), [script("$b c&", "$b c&.ipxe")]);
 }
 
 #[test]
-fn a_directory_that_is_served_under_a_name_is_shown_under_it() {
+fn a_directory_that_is_served_under_a_name_is_listed_under_it() {
     let kernel = bzimage(true);
     let mirror = directory(&[("linux", &kernel), ("initrd", b""), ("sub/linux", &kernel), ("sub/initrd", b"")]);
     let boot = directory(&[("debian/other/linux", &kernel), ("debian/other/initrd", b"")]);
@@ -167,7 +164,7 @@ fn a_directory_that_is_served_under_a_name_is_shown_under_it() {
 }
 
 #[test]
-fn files_for_a_raspberry_pi_are_seen_at_the_top_and_below_a_serial_number() {
+fn files_for_a_raspberry_pi_are_found_at_the_top_and_below_a_serial_number() {
     for file in ["bootcode.bin", "config.txt", "start4.elf", "start.elf", "12ab34cd/config.txt"] {
         assert!(scan(directory(&[(file, b"")]).path(), []).raspberry_pi, "{file}");
     }
@@ -177,6 +174,6 @@ fn files_for_a_raspberry_pi_are_seen_at_the_top_and_below_a_serial_number() {
 }
 
 #[test]
-fn hidden_and_unprintable_names_are_passed_over() {
+fn hidden_and_unprintable_names_are_skipped() {
     assert_eq!(entries(&[(".git/a.ipxe", b""), (".b.ipxe", b""), ("c\n.ipxe", b"")]), []);
 }

@@ -1,4 +1,4 @@
-//! Lists a served directory and what lies below it, near the top first, within bounds.
+//! Lists a served directory and everything below it, breadth first, within limits.
 
 use super::results::SkippedFile;
 use super::file_names::natural_order;
@@ -9,30 +9,30 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Bounds, so that a boot directory that is somebody's archive does not hold up the start. Each directory at the top has its
-/// own: the packages of a DVD hide no other system.
-const DEEPEST: usize = 12;
-const MOST_FILES: usize = 10_000;
+/// Limits, so that scanning a huge boot directory cannot delay the start. The number of files is limited for each
+/// directory at the top, so that the packages of a DVD do not hide another system.
+const MAX_DEPTH: usize = 12;
+const MAX_FILES: usize = 10_000;
 
-/// A directory that is served, and what was found in it.
+/// A served directory, with the files that were found in it.
 #[derive(Debug)]
 pub struct Tree {
     root: PathBuf,
-    /// The first part of the names under which its files are asked for; empty for the boot directory.
+    /// The first part of the URL path of its files; empty for the boot directory.
     served_as: String,
-    /// By path from the root, those near the top first; the names of the files in the order in which people count.
+    /// Each directory by its path from the root, those near the top first, with its file names in natural order.
     pub directories: Vec<(String, Vec<String>)>,
-    /// Where each directory stands in that list, by its path in lower case.
+    /// The position of each directory in that list, by its path in lower case.
     index: BTreeMap<String, usize>,
 }
 
 impl Tree {
-    /// The name under which a file is asked for.
+    /// The name under which clients request the file.
     pub fn served_name(&self, path: &str) -> String {
         join(&self.served_as, path)
     }
 
-    /// Where it lies.
+    /// The path of the file on this host.
     pub fn path(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
@@ -42,11 +42,12 @@ impl Tree {
         self.served_name(directory).is_empty()
     }
 
+    /// The files of this directory.
     pub fn files(&self, directory: &str) -> &[String] {
         self.index.get(&directory.to_ascii_lowercase()).map_or(&[], |at| &self.directories[*at].1)
     }
 
-    /// The file of this path, in whatever case.
+    /// The path of a file with this path in any case.
     pub fn find(&self, path: &str) -> Option<String> {
         let (directory, name) = split_path(path);
         let at = *self.index.get(&directory.to_ascii_lowercase())?;
@@ -55,6 +56,7 @@ impl Tree {
     }
 }
 
+/// Joins a directory and a name; either may be empty.
 pub fn join(directory: &str, name: &str) -> String {
     match (directory, name) {
         ("", only) | (only, "") => only.to_owned(),
@@ -62,12 +64,13 @@ pub fn join(directory: &str, name: &str) -> String {
     }
 }
 
-/// The directory of a path, and its last part.
+/// Splits a path into its directory and its last part.
 pub fn split_path(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-/// `hidden`: directories at the top that cannot be asked for, because others are served under their names.
+/// Walks the tree. `hidden`: directories at the top that clients cannot request, because others are served under their
+/// names.
 pub fn walk(root: &Path, served_as: &str, hidden: &[&str], until: Instant, left_out: &mut Vec<SkippedFile>) -> Tree {
     let tree = Tree {
         root: root.to_owned(),
@@ -75,11 +78,11 @@ pub fn walk(root: &Path, served_as: &str, hidden: &[&str], until: Instant, left_
         directories: Vec::new(),
         index: BTreeMap::new(),
     };
-    let mut walk = Walk { tree, hidden, until, left: BTreeMap::new(), left_out };
+    let mut walk = Walker { tree, hidden, until, left: BTreeMap::new(), left_out };
     let mut queue = VecDeque::from([String::new()]);
     while let Some(directory) = queue.pop_front() {
         if Instant::now() > until {
-            walk.leave_out(&directory, "looking through the directory takes too long; the menu shows a part");
+            walk.leave_out(&directory, "the scan takes too long: the menu is incomplete");
             break;
         }
         queue.extend(walk.directory(directory));
@@ -87,39 +90,39 @@ pub fn walk(root: &Path, served_as: &str, hidden: &[&str], until: Instant, left_
     walk.tree
 }
 
-struct Walk<'a> {
+struct Walker<'a> {
     tree: Tree,
     hidden: &'a [&'a str],
     until: Instant,
-    /// How many more files may be seen, by directory at the top.
+    /// How many more files may be listed, by directory at the top.
     left: BTreeMap<String, usize>,
     left_out: &'a mut Vec<SkippedFile>,
 }
 
-/// What is of use of one directory.
+/// The content of one directory.
 #[derive(Default)]
 struct Listing {
     files: Vec<String>,
     directories: Vec<String>,
-    /// There is anything in it.
-    seen: bool,
+    /// The directory is not empty.
+    is_not_empty: bool,
 }
 
-impl Walk<'_> {
-    /// One directory; returns those in it.
+impl Walker<'_> {
+    /// Adds one directory to the tree; returns its subdirectories.
     fn directory(&mut self, directory: String) -> Vec<String> {
         let listing = match self.list(&directory) {
             Ok(listing) => listing,
-            // There is none, or it has gone since: that is no directory to speak of.
+            // A missing directory is not worth a report.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
             Err(error) => {
-                self.leave_out(&directory, &format!("this directory cannot be read: {error}"));
+                self.leave_out(&directory, &format!("cannot read this directory: {error}"));
                 return Vec::new();
             }
         };
-        let Listing { mut files, mut directories, seen } = listing;
-        if !seen && !directory.is_empty() && !directory.contains('/') {
-            self.leave_out(&directory, "an empty directory: if something should be mounted there, it is not");
+        let Listing { mut files, mut directories, is_not_empty } = listing;
+        if !is_not_empty && !directory.is_empty() && !directory.contains('/') {
+            self.leave_out(&directory, "an empty directory: is a mount missing?");
         }
         files.sort_by(|one, other| natural_order(one, other));
         directories.sort_by(|one, other| natural_order(one, other));
@@ -129,9 +132,9 @@ impl Walk<'_> {
         let packages: Vec<&str> = packages.map(|(packages, _)| packages).collect();
         directories.retain(|name| !packages.contains(&&name[..]));
         let depth = if directory.is_empty() { 0 } else { directory.split('/').count() };
-        if depth == DEEPEST && !directories.is_empty() {
+        if depth == MAX_DEPTH && !directories.is_empty() {
             let deeper = join(&directory, &directories[0]);
-            self.leave_out(&deeper, &format!("deeper than {DEEPEST} directories, not looked through"));
+            self.leave_out(&deeper, &format!("more than {MAX_DEPTH} directories deep: not scanned"));
             directories.clear();
         }
         let below = directories.iter().map(|name| join(&directory, name)).collect();
@@ -144,14 +147,14 @@ impl Walk<'_> {
         let mut listing = Listing::default();
         let top = directory.split('/').next().unwrap_or_default().to_owned();
         for item in fs::read_dir(self.tree.root.join(directory))?.flatten() {
-            listing.seen = true;
-            let left = self.left.entry(top.clone()).or_insert(MOST_FILES);
+            listing.is_not_empty = true;
+            let left = self.left.entry(top.clone()).or_insert(MAX_FILES);
             if *left == 0 || Instant::now() > self.until {
                 return Ok(listing);
             }
             *left -= 1;
             if *left == 0 {
-                let why = format!("it has more than {MOST_FILES} files; those deepest in it are not looked at");
+                let why = format!("more than {MAX_FILES} files: the deepest ones are not scanned");
                 self.leave_out(&top, &why);
             }
             let (name, is_text) = match item.file_name().into_string() {
@@ -159,7 +162,7 @@ impl Walk<'_> {
                 Err(name) => (name.to_string_lossy().into_owned(), false),
             };
             let is_hidden = directory.is_empty() && self.hidden.contains(&&name[..]);
-            // What begins with a dot is meant to be hidden.
+            // A name that begins with a dot is hidden on purpose.
             if name.starts_with('.') || is_hidden {
                 continue;
             }
@@ -167,14 +170,14 @@ impl Walk<'_> {
             let why = match &name[..] {
                 _ if !is_text => Some("it is not UTF-8"),
                 name if name.chars().any(char::is_control) => Some("it has control characters"),
-                // iPXE, up to 2025 at least, asks over HTTP for `%FFFFFFC3%FFFFFFA9` where the name has an é.
-                name if !name.is_ascii() => Some("it has letters beyond ASCII"),
+                // iPXE, up to 2025 at least, requests `%FFFFFFC3%FFFFFFA9` over HTTP for an é.
+                name if !name.is_ascii() => Some("it has non-ASCII characters"),
                 _ => None,
             };
             if let Some(why) = why {
                 let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
                 let shown: String = path.chars().map(escaped).collect();
-                self.leave_out(&shown, &format!("iPXE cannot ask for this name: {why}"));
+                self.leave_out(&shown, &format!("iPXE cannot request this name: {why}"));
                 continue;
             }
             match item.file_type() {
@@ -182,9 +185,9 @@ impl Walk<'_> {
                 Ok(kind) if kind.is_file() => listing.files.push(name),
                 Ok(kind) if kind.is_symlink() => match self.leads_to(&item.path()) {
                     Some(target) if target.is_file() => listing.files.push(name),
-                    // A directory is shown under its own name.
+                    // A directory is scanned under its own name only.
                     Some(_) => {}
-                    None => self.astray(&path),
+                    None => self.report_link(&path),
                 },
                 _ => {}
             }
@@ -192,19 +195,19 @@ impl Walk<'_> {
         Ok(listing)
     }
 
-    /// Where a symbolic link leads inside this directory; what lies outside is not served.
+    /// The target of a symbolic link, if it is inside this directory; files outside are not served.
     fn leads_to(&self, link: &Path) -> Option<PathBuf> {
         let (target, root) = (link.canonicalize().ok()?, self.tree.root.canonicalize().ok()?);
         target.starts_with(root).then_some(target)
     }
 
-    /// What is to be said of a loader, and of `boot.ipxe`, is said where they are looked for.
-    fn astray(&mut self, path: &str) {
+    /// Reports a link that leads nowhere. The links of loaders and of `boot.ipxe` are reported by the search for those.
+    fn report_link(&mut self, path: &str) {
         let (directory, name) = split_path(path);
         if !(self.tree.is_top(directory) && (name == "boot.ipxe" || loaders::is_loader_name(name))) {
             self.leave_out(
                 path,
-                "a link to nothing, or out of the directory, is not followed; [directories] serves what lies elsewhere",
+                "a dangling link, or a link out of the directory, which is not followed: use [directories]",
             );
         }
     }

@@ -1,20 +1,22 @@
-//! The commands of iPXE, and which of them a given iPXE has.
+//! The commands of iPXE, and those that a given iPXE has.
 
 use crate::suggest::closest_match;
 use std::fs;
 use std::path::Path;
 
-/// What a file is fetched for.
+/// The purpose of a fetched file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
+    /// A kernel.
     Kernel,
+    /// An initrd.
     Initrd,
-    /// A script or a program that takes over, or any image.
+    /// A script, a program, or any other image.
     Other,
 }
 
-/// Every command that some build of iPXE has. Which of them one has depends on its age and on how it was built.
-const KNOWN: &[&str] = &[
+/// Every command that some build of iPXE has, depending on its age and on its build options.
+const ALL_COMMANDS: &[&str] = &[
     "autoboot",
     "boot",
     "cachestat",
@@ -117,13 +119,13 @@ const KNOWN: &[&str] = &[
     "vdestroy",
 ];
 
-/// Since when iPXE has a command that it did not have from its first years on.
+/// The year in which iPXE got a command that early versions lack.
 const SINCE: &[(&str, u16)] = &[("imgextract", 2021), ("shim", 2023), ("form", 2024), ("present", 2024), ("fdt", 2025)];
 
-/// Commands that an iPXE has or lacks by what it runs on. A script that uses one is taken to know where it runs.
-const OF_SOME_MACHINES: &[&str] = &["cpuid", "fdt", "imgextract", "pciscan"];
+/// Commands that an iPXE has or lacks depending on its platform. A script that uses one presumably knows its platform.
+const PLATFORM_DEPENDENT: &[&str] = &["cpuid", "fdt", "imgextract", "pciscan"];
 
-/// Commands that take a file from a server.
+/// The purpose of the file that this command fetches; `None` if it fetches none.
 pub fn fetch_purpose(command: &str) -> Option<Purpose> {
     match command {
         "kernel" => Some(Purpose::Kernel),
@@ -134,12 +136,12 @@ pub fn fetch_purpose(command: &str) -> Option<Purpose> {
     }
 }
 
-/// Those that are mostly given the name of an image that is there already.
+/// Commands that mostly get the name of an image that is there already.
 pub fn takes_image_name(command: &str) -> bool {
     ["boot", "imgexec", "imgselect", "imgload", "imgverify", "imgextract"].contains(&command)
 }
 
-/// The first of its words that is no option.
+/// The first word that is no option.
 pub fn first_operand<'a>(words: &[&'a str]) -> Option<&'a str> {
     const WITH_VALUE: [&str; 8] = ["--name", "-n", "--timeout", "-t", "--params", "--signer", "-s", "--keep-for"];
     let mut words = words.iter().copied();
@@ -153,27 +155,29 @@ pub fn first_operand<'a>(words: &[&'a str]) -> Option<&'a str> {
     None
 }
 
-/// An iPXE whose file says what it can: those for BIOS are compressed, and say nothing.
+/// An iPXE program whose strings reveal its commands and protocols. BIOS ones are compressed, and reveal nothing.
 #[derive(Debug)]
 pub struct IpxeBinary {
     program: Vec<u8>,
 }
 
 impl IpxeBinary {
+    /// Reads the file; `None` if it is no uncompressed iPXE.
     pub fn read(path: &Path) -> Option<IpxeBinary> {
-        const LONGEST: u64 = 16 << 20;
-        let is_plausible = path.metadata().is_ok_and(|file| file.is_file() && file.len() <= LONGEST);
+        const MAX_SIZE: u64 = 16 << 20;
+        let is_plausible = path.metadata().is_ok_and(|file| file.is_file() && file.len() <= MAX_SIZE);
         let ipxe = IpxeBinary { program: is_plausible.then(|| fs::read(path).ok())?? };
         (ipxe.has_string("goto") && ipxe.has_string("chain") && ipxe.has_string("imgstat")).then_some(ipxe)
     }
 
-    /// Whether a text that ends so is in it: each command and each protocol is one. Linkers share the ends of texts.
+    /// Whether the program contains a string that ends so: each command and each protocol is one. Linkers merge strings
+    /// with equal ends.
     pub fn has_string(&self, text: &str) -> bool {
         let wanted = [text.as_bytes(), b"\0"].concat();
         self.program.windows(wanted.len()).any(|window| window == wanted)
     }
 
-    /// As it says it itself: `1.21.1+git20250501`.
+    /// The version as the program shows it: `1.21.1+git20250501`.
     pub fn version(&self) -> Option<&str> {
         let texts = self.program.split(|octet| *octet == 0).filter_map(|text| std::str::from_utf8(text).ok());
         let begins = |text: &&str| {
@@ -187,28 +191,28 @@ impl IpxeBinary {
     }
 }
 
-/// What is to be said of a command that none of these iPXEs is known to have, or not all.
+/// The problem and the fix of a command that the offered iPXEs do not all have.
 pub fn check_command(command: &str, offered: &[(String, IpxeBinary)]) -> Option<(String, String)> {
     let lacking: Vec<_> = offered.iter().filter(|(_, ipxe)| !ipxe.has_string(command)).collect();
-    if !KNOWN.contains(&command) {
+    if !ALL_COMMANDS.contains(&command) {
         let is_none = lacking.len() == offered.len();
-        let cure = match closest_match(command, KNOWN.iter().copied()) {
+        let cure = match closest_match(command, ALL_COMMANDS.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "a comment begins with `#`, a label with `:`".to_owned(),
         };
         return is_none.then(|| (format!("iPXE has no command `{command}`"), cure));
     }
-    if OF_SOME_MACHINES.contains(&command) && lacking.len() < offered.len() {
+    if PLATFORM_DEPENDENT.contains(&command) && lacking.len() < offered.len() {
         return None;
     }
     let (name, ipxe) = lacking.first()?;
     let version = ipxe.version().map(|version| format!(" (iPXE {version})")).unwrap_or_default();
     let since = SINCE.iter().find(|(known, _)| *known == command);
-    let since = since.map(|(_, year)| format!(", which iPXE has since {year}")).unwrap_or_default();
-    let what = format!("{name}{version}, which is offered, does not have the command `{command}`{since}");
+    let since = since.map(|(_, year)| format!(" (new in {year})")).unwrap_or_default();
+    let what = format!("the offered {name}{version} has no command `{command}`{since}");
     Some((
         what,
-        "offer an iPXE that was built with it, or write `||` behind the command to go on without it".to_owned(),
+        "offer an iPXE that was built with it, or append `||` to the command to continue without it".to_owned(),
     ))
 }
 
@@ -222,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipxe_says_its_version_and_what_it_can() {
+    fn an_ipxe_reveals_its_version_and_its_commands() {
         let (_, old) = cached("2022/snponly.efi");
         assert_eq!(old.version(), Some("1.0.0+git-20190125.36a4c85-5.1"));
         assert!(!old.has_string("https") && old.has_string("http") && !old.has_string("shim"));
@@ -234,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_that_scripts_use_daily_is_known_to_all_that_are_offered() {
+    fn every_offered_ipxe_has_the_common_commands() {
         let offered = [cached("2022/snponly.efi"), cached("2025/snponly.efi"), cached("2025/ipxe-arm64.efi")];
         for command in [
             "kernel", "initrd", "chain", "boot", "imgargs", "imgfree", "imgfetch", "imgstat", "set", "isset", "iseq",
@@ -247,17 +251,15 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_an_offered_ipxe_lacks_is_told_with_it() {
+    fn a_command_that_an_offered_ipxe_lacks_is_reported() {
         let offered = [cached("2022/snponly.efi"), cached("2025/snponly.efi")];
         let (what, _) = check_command("shim", &offered).unwrap();
         assert_eq!(
             what,
-            "2022/snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1), which is offered, does not have the command \
-             `shim`, which \
-             iPXE has since 2023"
+            "the offered 2022/snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1) has no command `shim` (new in 2023)"
         );
         assert_eq!(check_command("shim", &offered[1..]), None);
-        assert_eq!(check_command("shim", &[]), None, "nothing is known of what runs it");
+        assert_eq!(check_command("shim", &[]), None, "no iPXE is offered, so nothing is known");
         assert_eq!(check_command("chian", &[]).unwrap().1, "did you mean `chain`?");
     }
 }

@@ -2,27 +2,30 @@
 
 use std::ops::Range;
 
-/// A line with those that it goes on in.
+/// A line with its continuation lines.
 #[derive(Debug)]
 pub struct ScriptLine<'a> {
+    /// The byte range of the first of these lines.
     pub span: Range<usize>,
+    /// The words of all of them.
     pub words: Vec<&'a str>,
-    /// It ends with `\` and CR, which iPXE does not take for a line that goes on.
+    /// It ends with `\` and CR, which iPXE does not read as a continuation.
     pub has_broken_continuation: bool,
 }
 
-/// One command with what it is given.
+/// One command with its arguments.
 #[derive(Debug)]
 pub struct SimpleCommand<'a> {
+    /// The command and its arguments.
     pub words: Vec<&'a str>,
-    /// `||` or `&&` stands behind it: that it fails is foreseen.
+    /// `||` or `&&` follows, so the script handles its failure.
     pub guarded: bool,
 }
 
-/// Without comments and labels.
+/// The lines of a script without comments and labels.
 pub fn parse_lines(text: &str) -> Vec<ScriptLine<'_>> {
     let mut lines: Vec<ScriptLine<'_>> = Vec::new();
-    let (mut at, mut goes_on) = (0, false);
+    let (mut at, mut is_continued) = (0, false);
     for line in text.split_inclusive('\n') {
         let begin = at;
         at += line.len();
@@ -30,19 +33,19 @@ pub fn parse_lines(text: &str) -> Vec<ScriptLine<'_>> {
         let end = begin + line.trim_end().len();
         let (content, continued) = line.strip_suffix('\\').map_or((line, false), |content| (content, true));
         match lines.last_mut() {
-            Some(last) if goes_on => last.words.extend(words(content)),
+            Some(last) if is_continued => last.words.extend(words(content)),
             _ => {
                 let broken = line.ends_with("\\\r");
                 lines.push(ScriptLine { span: begin..end, words: words(content), has_broken_continuation: broken });
             }
         }
-        goes_on = continued;
+        is_continued = continued;
     }
     lines.retain(|line| line.words.first().is_some_and(|word| !word.starts_with(['#', ':'])));
     lines
 }
 
-/// Expressions of a template are one word, or a part of one.
+/// Splits a line at spaces. A template expression is one word, or a part of one.
 fn words(line: &str) -> Vec<&str> {
     let (mut words, mut begin, mut depth) = (Vec::new(), None, 0_usize);
     let mut chars = line.char_indices().peekable();
@@ -67,6 +70,7 @@ fn words(line: &str) -> Vec<&str> {
 }
 
 impl<'a> ScriptLine<'a> {
+    /// The commands of the line, split at `||` and `&&`.
     pub fn commands(&self) -> Vec<SimpleCommand<'a>> {
         let mut parts = Vec::new();
         let mut rest = &self.words[..];
@@ -79,7 +83,7 @@ impl<'a> ScriptLine<'a> {
     }
 }
 
-/// The same text with blanks in place of the remarks of a template.
+/// Overwrites the comments of a template with spaces, so that offsets stay.
 pub fn blank_comments(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,12 +1,14 @@
-//! What a script names: a URL, or a file beside the script or below the top of its server.
+//! The file that a script names: a URL, or a path relative to the script or to the top of its server.
 
 use super::lines::ScriptLine;
 use std::collections::BTreeMap;
 
+/// The resolved name of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UriReference {
+    /// A whole URL.
     Url(String),
-    /// From the directory of the script.
+    /// Relative to the directory of the script.
     Relative(String),
     /// From the top of the server that the script comes from.
     Absolute(String),
@@ -14,11 +16,12 @@ pub enum UriReference {
     Unknown,
 }
 
-/// Variables that have one value wherever they are used.
+/// The variables that have the same value throughout a script.
 #[derive(Debug, Default)]
 pub struct ScriptVariables(BTreeMap<String, String>);
 
 impl ScriptVariables {
+    /// Collects them from the commands that set variables.
     pub fn from_lines(lines: &[ScriptLine<'_>]) -> ScriptVariables {
         let mut all = BTreeMap::new();
         for line in lines {
@@ -28,10 +31,10 @@ impl ScriptVariables {
                 {
                     continue;
                 }
-                // `choose --default x target` sets the last of its words.
+                // `choose --default x target` sets its last word.
                 let name = if *command == "set" { *name } else { value.last().unwrap_or(name) };
-                let is_sure = *command == "set" && index == 0 && line.commands().len() == 1;
-                let known = all.entry(name.to_owned()).or_insert_with(|| is_sure.then(|| value.join(" ")));
+                let is_certain = *command == "set" && index == 0 && line.commands().len() == 1;
+                let known = all.entry(name.to_owned()).or_insert_with(|| is_certain.then(|| value.join(" ")));
                 if known.as_deref() != Some(&value.join(" ")[..]) {
                     *known = None;
                 }
@@ -40,10 +43,11 @@ impl ScriptVariables {
         ScriptVariables(all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
     }
 
+    /// Resolves a word of a script: expands its variables, and `{{ base }}`.
     pub fn resolve(&self, word: &str) -> UriReference {
-        const MOST_NESTED: usize = 8;
+        const MAX_DEPTH: usize = 8;
         let mut uri = word.to_owned();
-        for _ in 0..MOST_NESTED {
+        for _ in 0..MAX_DEPTH {
             let Some((before, rest)) = uri.split_once("${") else { break };
             let known = rest.split_once('}').and_then(|(name, rest)| Some((self.0.get(name)?, rest)));
             let Some((value, rest)) = known else { return UriReference::Unknown };
@@ -66,7 +70,7 @@ impl ScriptVariables {
     }
 }
 
-/// `file:/x`: a URI without a host.
+/// `file:/x` is a URI without a host.
 fn is_scheme(parts: Option<(&str, &str)>) -> bool {
     parts.is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(|letter| letter.is_ascii_alphanumeric()))
 }

@@ -1,9 +1,10 @@
-//! ASN.1 elements as they stand in a file. A signature is made over octets, so everything here keeps those octets
-//! rather than a value that would have to be written again.
+//! ASN.1 elements by reference. A signature covers octets, so this keeps the octets of the file instead of decoded
+//! values that would need to be encoded again.
 
 use der::asn1::AnyRef;
 use der::{Decode, Reader, SliceReader};
 
+/// The tags of the elements that are used here.
 pub const INTEGER: u8 = 0x02;
 pub const BIT_STRING: u8 = 0x03;
 pub const OCTET_STRING: u8 = 0x04;
@@ -11,31 +12,33 @@ pub const OID: u8 = 0x06;
 pub const SEQUENCE: u8 = 0x30;
 pub const SET: u8 = 0x31;
 
-/// `[number]`, holding other elements.
+/// The tag of a constructed, context-specific element `[number]`.
 pub const fn context_tag(number: u8) -> u8 {
     0xa0 | number
 }
 
 #[derive(Clone, Copy, Debug)]
+/// One element.
 pub struct Element<'a> {
-    /// Its first octet.
+    /// The tag octet.
     pub tag: u8,
-    /// The whole of it.
+    /// The whole element.
     pub raw: &'a [u8],
     /// Without tag and length.
     pub content: &'a [u8],
 }
 
-/// One element after the other.
+/// Elements in sequence.
 #[derive(Clone, Copy, Debug)]
 pub struct Elements<'a>(&'a [u8]);
 
 impl<'a> Elements<'a> {
+    /// The elements that these octets contain.
     pub fn new(octets: &'a [u8]) -> Self {
         Self(octets)
     }
 
-    /// The next one if it is of this kind; otherwise it stays.
+    /// The next element if it has this tag; otherwise it stays.
     pub fn read(&mut self, tag: u8) -> Option<Element<'a>> {
         let mut ahead = *self;
         let element = ahead.next()?;
@@ -45,7 +48,7 @@ impl<'a> Elements<'a> {
         })
     }
 
-    /// The content of the next one, which must be a sequence.
+    /// The content of the next element if that is a sequence.
     pub fn sequence(&mut self) -> Option<Elements<'a>> {
         Some(Elements(self.read(SEQUENCE)?.content))
     }

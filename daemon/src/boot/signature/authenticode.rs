@@ -1,17 +1,18 @@
 //! One signature: a PKCS #7 message (RFC 2315) whose content is the digest of a PE file. "Windows Authenticode Portable
-//! Executable Signature Format" says how, EDK2's CryptPkcs7Verify and OpenSSL behind it what firmware makes of it.
+//! Executable Signature Format" defines it; EDK2's CryptPkcs7Verify and OpenSSL define how firmware verifies it.
 
 use super::certificate::{Certificate, common_name};
 use super::asn1::{Elements, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_tag};
 use super::key::Hash;
 
-/// What a message says, each part as it stands there.
+/// A PKCS #7 SignedData, with references to its parts.
 #[derive(Debug)]
 pub struct SignedData<'a> {
-    /// The digest of the file, and by which algorithm.
+    /// The digest algorithm.
     pub hash: Hash,
+    /// The digest of the PE file.
     pub digest: &'a [u8],
-    /// What the signature covers, by way of a digest among the attributes.
+    /// The signed content; the attributes contain its digest.
     content: &'a [u8],
     certificates: Vec<Certificate>,
     signer: Signer<'a>,
@@ -26,10 +27,11 @@ struct Signer<'a> {
     signature: &'a [u8],
 }
 
-/// More certificates than that are not looked at: a chain has two or three.
-const CERTIFICATES: usize = 32;
+/// The maximum number of certificates that are read; a chain has two or three.
+const MAX_CERTIFICATES: usize = 32;
 
 impl<'a> SignedData<'a> {
+    /// Parses a message; `None` if it is no Authenticode signature.
     pub fn parse(octets: &'a [u8]) -> Option<Self> {
         const SIGNED_DATA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
         const INDIRECT_DATA: &[u8] = b"\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x04";
@@ -40,19 +42,20 @@ impl<'a> SignedData<'a> {
         }
         let mut parts = Elements::new(outer.read(context_tag(0))?.content).sequence()?;
         parts.read(INTEGER)?; // the version
-        parts.read(SET)?; // the digests that signers use; each says its own, too
+        parts.read(SET)?; // the digest algorithms
         let mut inner = parts.sequence()?;
         if inner.read(OID)?.content != INDIRECT_DATA {
             return None;
         }
         let content = Elements::new(inner.read(context_tag(0))?.content).read(SEQUENCE)?.content;
         let certificates = parts.read(context_tag(0)).map_or(&[][..], |set| set.content);
-        let certificates = Elements::new(certificates).take_while(|element| element.tag == SEQUENCE).take(CERTIFICATES);
+        let certificates =
+            Elements::new(certificates).take_while(|element| element.tag == SEQUENCE).take(MAX_CERTIFICATES);
         let certificates = certificates.filter_map(|element| Certificate::from_der(element.raw)).collect();
         parts.read(context_tag(1)); // revoked certificates
         let mut signers = Elements::new(parts.read(SET)?.content);
         let signer = signer(signers.sequence()?)?;
-        // Authenticode has one signer; several signatures are several messages.
+        // Authenticode has one signer; more signatures are more messages.
         if signers.next().is_some() {
             return None;
         }
@@ -60,8 +63,8 @@ impl<'a> SignedData<'a> {
         Some(Self { hash, digest, content, certificates, signer })
     }
 
-    /// Who signed, and who issued that certificate, as far as the certificates in the message go. The first is missing
-    /// if the signer's is not among them.
+    /// The certificate of the signer and those of its issuers, as far as the message contains them. Empty if the
+    /// signer's is missing.
     pub fn chain(&self) -> Vec<Certificate> {
         let is_signer = |certificate: &&Certificate| {
             certificate.issuer == self.signer.issuer && certificate.serial == self.signer.serial
@@ -77,17 +80,17 @@ impl<'a> SignedData<'a> {
         chain
     }
 
-    /// Who issued the signer's certificate, which the message says even without that certificate.
+    /// The name of the issuer of the signer's certificate, which the message contains even without that certificate.
     pub fn issuer(&self) -> String {
         common_name(self.signer.issuer)
     }
 
-    /// Whether the owner of this certificate made the signature, over this content.
+    /// Whether the owner of this certificate signed this content.
     pub fn is_signed_by(&self, certificate: &Certificate) -> bool {
         let Some(key) = &certificate.key else { return false };
         let Signer { hash, attributes, signature, .. } = self.signer;
         match attributes {
-            // Signed as a set, although the tag in the message says otherwise (RFC 2315 section 9.3).
+            // Signed as a set, although the message has another tag (RFC 2315 section 9.3).
             Some(attributes) => {
                 let signed = hash.digest(&[&[SET], &attributes[1..]]);
                 message_digest(attributes).is_some_and(|digest| digest == hash.digest(&[self.content]))
@@ -98,7 +101,7 @@ impl<'a> SignedData<'a> {
     }
 }
 
-/// SpcIndirectDataContent: what kind of file it is, which does not matter, and its digest.
+/// SpcIndirectDataContent: the kind of file, which does not matter, and its digest.
 fn indirect_data(content: &[u8]) -> Option<(Hash, &[u8])> {
     let mut parts = Elements::new(content);
     parts.read(SEQUENCE)?;
@@ -114,11 +117,11 @@ fn signer(mut parts: Elements<'_>) -> Option<Signer<'_>> {
     let (issuer, serial) = (names.read(SEQUENCE)?.raw, names.read(INTEGER)?.content);
     let hash = Hash::from_oid(parts.sequence()?.read(OID)?.content)?;
     let attributes = parts.read(context_tag(0)).map(|attributes| attributes.raw);
-    parts.read(SEQUENCE)?; // RSA, or the signature will not hold
+    parts.read(SEQUENCE)?; // RSA, or the verification fails
     Some(Signer { issuer, serial, hash, attributes, signature: parts.read(OCTET_STRING)?.content })
 }
 
-/// The attribute that ties the signed attributes to the content (PKCS #9, 1.2.840.113549.1.9.4).
+/// The attribute with the digest of the content (PKCS #9, 1.2.840.113549.1.9.4).
 fn message_digest(attributes: &[u8]) -> Option<&[u8]> {
     const MESSAGE_DIGEST: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x04";
     let each = Elements::new(Elements::new(attributes).next()?.content);

@@ -1,5 +1,5 @@
-//! X.509 certificates, as far as a chain of signatures needs them (RFC 5280). When they were valid is not looked at:
-//! firmware does not either, for it trusts no clock.
+//! X.509 certificates, as far as a chain of signatures needs them (RFC 5280). The validity period is ignored, as
+//! firmware ignores it, which trusts no clock.
 
 use super::asn1::{BIT_STRING, Element, Elements, INTEGER, OID, SEQUENCE, SET, context_tag};
 use super::key::{Hash, RsaKey};
@@ -7,26 +7,29 @@ use crate::files;
 use std::io;
 use std::path::Path;
 
-/// The largest file of certificates that is read.
-const LARGEST: u64 = 1 << 20;
+/// The maximum size of a certificate file, in octets.
+const MAX_SIZE: u64 = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+/// A certificate; two are equal if their encodings are.
 pub struct Certificate {
-    /// The whole of it, which is what it is known by.
+    /// The whole encoding.
     der: Vec<u8>,
+    /// The serial number, encoded.
     pub serial: Vec<u8>,
-    /// The two names, encoded.
+    /// The owner's name, encoded.
     pub subject: Vec<u8>,
+    /// The issuer's name, encoded.
     pub issuer: Vec<u8>,
-    /// `None`: it is no RSA key.
+    /// The public key; `None` if it is no RSA key.
     pub key: Option<RsaKey>,
-    /// How and over what the issuer signed; the digest is of that.
+    /// The digest that the issuer signed, and its algorithm.
     signed: Option<(Hash, Vec<u8>)>,
     signature: Vec<u8>,
 }
 
 impl Certificate {
-    /// What stands behind the certificate is left alone.
+    /// Parses a certificate, ignoring the octets behind it.
     pub fn from_der(octets: &[u8]) -> Option<Self> {
         let whole = Elements::new(octets).read(SEQUENCE)?;
         let mut parts = Elements::new(whole.content);
@@ -37,43 +40,45 @@ impl Certificate {
         let mut fields = Elements::new(signed.content);
         fields.read(context_tag(0)); // the version
         let serial = fields.read(INTEGER)?.content.to_vec();
-        fields.read(SEQUENCE)?; // the algorithm once more
+        fields.read(SEQUENCE)?; // the algorithm again
         let issuer = fields.read(SEQUENCE)?.raw.to_vec();
-        fields.read(SEQUENCE)?; // from when to when
+        fields.read(SEQUENCE)?; // the validity period
         let subject = fields.read(SEQUENCE)?.raw.to_vec();
         let key = public_key(fields.sequence()?);
         let signed = hash.map(|hash| (hash, hash.digest(&[signed.raw])));
         Some(Self { der: whole.raw.to_vec(), serial, subject, issuer, key, signed, signature })
     }
 
-    /// The certificates in a file that an operator names: one in DER, or as many as there are in PEM.
+    /// Reads the certificates of a file that the operator names: one in DER, or any number in PEM.
     pub fn read(path: &Path) -> io::Result<Vec<Self>> {
-        let octets = files::read_regular(path, LARGEST)?;
+        let octets = files::read_regular(path, MAX_SIZE)?;
         let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let certificates = match std::str::from_utf8(&octets) {
-            Ok(text) if text.contains(PEM) => of_pem(text).ok_or(wrong("a certificate in it is broken"))?,
-            _ => vec![Self::from_der(&octets).ok_or(wrong("it holds no certificate, neither in PEM nor in DER"))?],
+            Ok(text) if text.contains(PEM) => from_pem(text).ok_or(wrong("a certificate in it is malformed"))?,
+            _ => vec![Self::from_der(&octets).ok_or(wrong("it contains no certificate, neither in PEM nor in DER"))?],
         };
         if certificates.iter().any(|certificate| certificate.key.is_none()) {
-            return Err(wrong("a certificate in it is for no RSA key, and only signatures by RSA are checked here"));
+            return Err(wrong("a certificate in it has no RSA key, and this program verifies RSA signatures only"));
         }
         Ok(certificates)
     }
 
-    /// Whom it was issued to.
+    /// The owner's name.
     pub fn name(&self) -> String {
         common_name(&self.subject)
     }
 
+    /// The issuer's name.
     pub fn issuer_name(&self) -> String {
         common_name(&self.issuer)
     }
 
-    /// Whether the owner of this key issued it.
+    /// Whether the owner of this key issued the certificate.
     pub fn is_signed_by(&self, key: &RsaKey) -> bool {
         self.signed.as_ref().is_some_and(|(hash, digest)| key.verifies(&self.signature, *hash, digest))
     }
 
+    /// Whether the owner of the other certificate issued this one.
     pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
         self.issuer == issuer.subject && issuer.key.as_ref().is_some_and(|key| self.is_signed_by(key))
     }
@@ -81,7 +86,7 @@ impl Certificate {
 
 const PEM: &str = "-----BEGIN CERTIFICATE-----";
 
-fn of_pem(text: &str) -> Option<Vec<Certificate>> {
+fn from_pem(text: &str) -> Option<Vec<Certificate>> {
     let each = text.match_indices(PEM).map(|(start, _)| {
         const END: &str = "-----END CERTIFICATE-----";
         let text = &text[start..];
@@ -91,7 +96,7 @@ fn of_pem(text: &str) -> Option<Vec<Certificate>> {
     each.collect()
 }
 
-/// SubjectPublicKeyInfo: the algorithm, and a bit string that holds modulus and exponent (RFC 8017 appendix A.1.1).
+/// SubjectPublicKeyInfo: the algorithm, and a bit string with modulus and exponent (RFC 8017 appendix A.1.1).
 fn public_key(mut info: Elements<'_>) -> Option<RsaKey> {
     const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
     let algorithm = info.sequence()?.read(OID)?;
@@ -101,7 +106,7 @@ fn public_key(mut info: Elements<'_>) -> Option<RsaKey> {
     (algorithm.content == RSA).then(|| RsaKey::new(modulus.content, exponent.content))?
 }
 
-/// The part of a name that people know: the common name, else the organisation.
+/// The readable part of a name: the common name, else the organisation.
 pub fn common_name(encoded: &[u8]) -> String {
     const COMMON_NAME: &[u8] = b"\x55\x04\x03";
     const ORGANISATION: &[u8] = b"\x55\x04\x0a";
@@ -110,10 +115,10 @@ pub fn common_name(encoded: &[u8]) -> String {
         let mut pairs = sets.flat_map(|set| Elements::new(set.content)).map(|pair| Elements::new(pair.content));
         pairs.find_map(|mut pair| (pair.read(OID)?.content == wanted).then(|| pair.next().map(text))?)
     };
-    find(COMMON_NAME).or_else(|| find(ORGANISATION)).unwrap_or_else(|| "somebody without a name".to_owned())
+    find(COMMON_NAME).or_else(|| find(ORGANISATION)).unwrap_or_else(|| "a nameless owner".to_owned())
 }
 
-/// As far as a line has room, and without anything that a terminal would obey.
+/// The text of an element, shortened to one line and without control characters.
 fn text(element: Element<'_>) -> String {
     const BMP_STRING: u8 = 0x1e;
     let text = match element.tag {

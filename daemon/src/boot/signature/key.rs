@@ -1,18 +1,21 @@
-//! Digests and RSA signatures: what Authenticode and the certificates around it are made with.
+//! Digests and RSA signatures, as Authenticode and its certificates use them.
 
 use rsa::{BoxedUint, Pkcs1v15Sign, PublicKey};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// SHA-1 is not among them: nobody has signed boot programs with it since 2016.
+/// A digest algorithm. SHA-1 is missing: boot programs have not been signed with it since 2016.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
+    /// SHA-256.
     Sha256,
+    /// SHA-384.
     Sha384,
+    /// SHA-512.
     Sha512,
 }
 
 impl Hash {
-    /// By the content of an object identifier: of the digest alone (2.16.840.1.101.3.4.2), or with RSA (PKCS #1,
+    /// From the content of an object identifier: of the digest alone (2.16.840.1.101.3.4.2), or with RSA (PKCS #1,
     /// 1.2.840.113549.1.1).
     pub fn from_oid(oid: &[u8]) -> Option<Hash> {
         Some(match oid {
@@ -38,17 +41,18 @@ fn digest<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+/// An RSA public key.
 pub struct RsaKey(PublicKey);
 
 impl RsaKey {
-    /// From the two numbers, most significant octet first. `None` if no such key can be: even, too short or too long.
+    /// From the two numbers, most significant octet first. `None` for an impossible key: even, too short or too long.
     pub fn new(modulus: &[u8], exponent: &[u8]) -> Option<RsaKey> {
         let number = |octets: &[u8]| BoxedUint::from_be_slice_vartime(octets);
         let modulus = modulus.iter().position(|octet| *octet != 0).map(|start| &modulus[start..])?;
         PublicKey::new(number(modulus), number(exponent)).ok().map(RsaKey)
     }
 
-    /// Whether this key made the signature (RFC 8017 section 8.2, PKCS #1 v1.5) over what has this digest.
+    /// Whether this key made the signature (RFC 8017 section 8.2, PKCS #1 v1.5) of this digest.
     pub fn verifies(&self, signature: &[u8], hash: Hash, digest: &[u8]) -> bool {
         let scheme = match hash {
             Hash::Sha256 => Pkcs1v15Sign::new::<Sha256>(),

@@ -1,29 +1,29 @@
-//! The keys of Microsoft that firmware comes with. Boot programs of others (shim) are signed with the two named UEFI CA
-//! of 2011 and 2023; Windows' own with the other two. Which of them a machine knows is its maker's and its owner's
-//! choice.
+//! Microsoft's keys, which firmware is shipped with. The two UEFI CA of 2011 and 2023 sign boot programs of others
+//! (shim), the other two Windows. The machine's maker and owner choose which of them it trusts.
 
 use super::certificate::Certificate;
 use super::key::RsaKey;
 
-struct Known {
-    /// The common name of its certificate; the certificate's SHA-256 fingerprint stands beside each.
+struct MicrosoftKey {
+    /// The common name of its certificate, whose SHA-256 fingerprint is in the comment.
     name: &'static str,
-    /// The public key's modulus; the exponent is 65537. A key is known by itself: anybody can write a name.
+    /// The public key's modulus; the exponent is 65537. The key identifies its owner, not the name, which anyone can
+    /// write.
     modulus: &'static str,
 }
 
-/// The names of those keys that would accept what this chain ends a signature with.
+/// The names of the keys that accept a signature with this certificate chain.
 pub fn accepting_keys(chain: &[Certificate]) -> Vec<&'static str> {
-    let accepts = |known: &&Known| {
+    let accepts = |known: &&MicrosoftKey| {
         let key = known.key();
         chain
             .iter()
             .any(|certificate| certificate.key == key || key.as_ref().is_some_and(|key| certificate.is_signed_by(key)))
     };
-    KNOWN.iter().filter(accepts).map(|known| known.name).collect()
+    KEYS.iter().filter(accepts).map(|known| known.name).collect()
 }
 
-impl Known {
+impl MicrosoftKey {
     fn key(&self) -> Option<RsaKey> {
         let digits = |at: usize| u8::from_str_radix(self.modulus.get(at..at + 2)?, 16).ok();
         let modulus: Option<Vec<u8>> = (0..self.modulus.len()).step_by(2).map(digits).collect();
@@ -31,8 +31,8 @@ impl Known {
     }
 }
 
-const KNOWN: [Known; 4] = [
-    Known {
+const KEYS: [MicrosoftKey; 4] = [
+    MicrosoftKey {
         // e8e95f0733a55e8bad7be0a1413ee23c51fcea64b3c8fa6a786935fddcc71961
         name: "Microsoft Windows Production PCA 2011",
         modulus: concat!(
@@ -44,7 +44,7 @@ const KNOWN: [Known; 4] = [
             "65b44318a8b2e06d1977ec5a24fa4803",
         ),
     },
-    Known {
+    MicrosoftKey {
         // 48e99b991f57fc52f76149599bff0a58c47154229b9f8d603ac40d3500248507
         name: "Microsoft Corporation UEFI CA 2011",
         modulus: concat!(
@@ -56,7 +56,7 @@ const KNOWN: [Known; 4] = [
             "547100ce503558769508ee6ab1a201d5",
         ),
     },
-    Known {
+    MicrosoftKey {
         // 076f1fea90ac29155ebf77c17682f75f1fdd1be196da302dc8461e350a9ae330
         name: "Windows UEFI CA 2023",
         modulus: concat!(
@@ -68,7 +68,7 @@ const KNOWN: [Known; 4] = [
             "bbccfa1e3ca78316c5db02dad996df6b",
         ),
     },
-    Known {
+    MicrosoftKey {
         // f6124e34125bee3fe6d79a574eaa7b91c0e7bd9d929c1a321178efd611dad901
         name: "Microsoft UEFI CA 2023",
         modulus: concat!(
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_is_one() {
-        assert!(KNOWN.iter().all(|known| known.modulus.len() == 512 && known.key().is_some()));
+    fn every_modulus_is_a_valid_key() {
+        assert!(KEYS.iter().all(|known| known.modulus.len() == 512 && known.key().is_some()));
     }
 }

@@ -1,8 +1,8 @@
-//! Who signed a boot program, and what firmware with Secure Boot makes of that.
+//! The signatures of a boot program, and whether firmware with Secure Boot starts it.
 //!
-//! Firmware starts a program if one of its signatures holds, covers the program as it is now, and leads to a
-//! certificate that its owner enrolled: Microsoft's, on nearly all machines; a site's own where somebody saw to that.
-//! What it has revoked (dbx, SBAT) is known to the machine alone.
+//! Firmware starts a program if one of its signatures is valid, covers the program, and leads to a certificate that the
+//! machine's owner enrolled: Microsoft's on nearly all machines, a site's certificate on some. Only the machine knows
+//! which programs it has revoked (dbx, SBAT).
 
 mod authenticode;
 pub mod certificate;
@@ -19,104 +19,120 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// What a file says of itself.
+/// The signatures of a file.
 #[derive(Clone, Debug)]
 pub struct Signatures {
+    /// The kind of the file.
     pub image: Image,
-    /// As many as there are: shim has one for each of Microsoft's keys.
+    /// All signatures: shim has one for each of Microsoft's keys.
     pub signatures: Vec<Signature>,
+    /// Its SBAT components.
     pub sbat: Vec<SbatComponent>,
 }
 
-/// What shim compares with its list of withdrawn programs: a part of the program and its generation.
+/// A component of a program and its generation, which shim compares with its list of revoked programs.
 #[derive(Clone, Debug)]
 pub struct SbatComponent {
+    /// The component's name: `shim`, `grub`.
     pub name: String,
+    /// The generation, a number.
     pub generation: String,
-    /// Of the package that it was built from.
+    /// The version of the package that it was built from.
     pub version: String,
 }
 
+/// A signature.
 #[derive(Clone, Debug)]
 pub struct Signature {
+    /// The name of the signer.
     pub signer: String,
+    /// The name of the issuer of the signer's certificate.
     pub issuer: String,
-    /// Why it counts for nothing.
+    /// Why it is invalid; `None` if it is valid.
     pub fault: Option<SignatureFault>,
     chain: Vec<Certificate>,
 }
 
+/// Why a signature is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureFault {
-    /// It is no Authenticode signature, or made in a way that this program does not know.
+    /// It is no Authenticode signature, or of an unsupported kind.
     Unreadable,
-    /// The signer's certificate is not in the file, so nobody can follow it.
+    /// The signer's certificate is not in the file, so the chain cannot be followed.
     NoCertificate,
     /// The signer's key did not make it.
     Forged,
-    /// The file was changed afterwards.
+    /// The file was changed after signing.
     Changed,
 }
 
-/// What happens where Secure Boot is on.
+/// Whether firmware with Secure Boot starts a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecureBootVerdict {
-    /// No program for UEFI.
+    /// It is no program for UEFI.
     NotApplicable,
-    /// A machine that has one of these keys starts it.
+    /// A machine with one of these certificates starts it.
     Accepted(Vec<TrustAnchor>),
-    /// By every machine, unless an owner enrolled what we do not know.
+    /// No machine starts it, except where the owner enrolled an unknown certificate.
     Rejected(Rejection),
 }
 
+/// A certificate that makes firmware accept a program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TrustAnchor {
+    /// One of Microsoft's, by its name.
     Microsoft(&'static str),
-    /// One of those that the operator named.
+    /// One that the operator named.
     Site(String),
 }
 
+/// Why firmware refuses a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {
+    /// It has no signature.
     Unsigned,
+    /// A valid signature, but by an unknown signer.
     UnknownSigner { signer: String, issuer: String },
+    /// An invalid signature.
     Fault { signer: String, fault: SignatureFault },
 }
 
-/// No boot program is as large. Firmware holds it in memory as a whole, and so does this.
-const LARGEST: u64 = 512 << 20;
+/// The maximum size of a file that is read. Firmware holds a program in memory as a whole, and so does this.
+const MAX_SIZE: u64 = 512 << 20;
 
-/// Reads a whole file and checks its signatures: milliseconds for each MiB, so nothing for the server's start.
+/// Reads a whole file and verifies its signatures. This takes milliseconds for each MiB, too long for the server's
+/// start.
 pub fn inspect(path: &Path) -> io::Result<Signatures> {
-    Ok(parse(&whole(path)?))
+    Ok(parse(&read_whole(path)?))
 }
 
-/// The parts that a program says it has, without a look at its signatures; none for what is no program.
+/// The SBAT components of a program, without verifying its signatures; empty for other files.
 pub fn sbat_components(path: &Path) -> io::Result<Vec<SbatComponent>> {
-    let file = whole(path)?;
+    let file = read_whole(path)?;
     Ok(Pe::parse(&file).map_or(Vec::new(), |pe| sbat(&pe)))
 }
 
-fn whole(path: &Path) -> io::Result<Vec<u8>> {
+fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
     let metadata = path.metadata()?;
     let refuse = |what| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-    // A FIFO would wait for a writer.
+    // Reading a FIFO would block until a writer opens it.
     if !metadata.is_file() {
         return refuse("not a regular file");
     }
-    if metadata.len() > LARGEST {
+    if metadata.len() > MAX_SIZE {
         return refuse("too large for a boot program");
     }
     fs::read(path)
 }
 
-/// Whether a file claims to be signed; `None`: it is no program for UEFI. Reads its first octets only.
+/// Whether a file claims to be signed; `None` if it is no program for UEFI. Reads the file's head only.
 pub fn is_signed(path: &Path) -> io::Result<Option<bool>> {
     let (head, _) = image::head(path)?;
     let efi = matches!(image::identify(&head), Image::Efi(_));
     Ok(efi.then(|| Pe::parse(&head).is_some_and(|pe| pe.is_signed())))
 }
 
+/// Verifies the signatures of a file with this content.
 pub fn parse(file: &[u8]) -> Signatures {
     let image = image::identify(&file[..file.len().min(image::HEAD_SIZE)]);
     let Some(pe) = Pe::parse(file).filter(|_| matches!(image, Image::Efi(_))) else {
@@ -124,17 +140,20 @@ pub fn parse(file: &[u8]) -> Signatures {
     };
     let all = match pe.signatures() {
         _ if !pe.is_signed() => Vec::new(),
-        Some(messages) => messages.into_iter().take(SIGNATURES).map(|message| Signature::read(message, &pe)).collect(),
+        Some(messages) => {
+            messages.into_iter().take(MAX_SIGNATURES).map(|message| Signature::read(message, &pe)).collect()
+        }
         None => vec![Signature::unreadable()],
     };
     Signatures { image, signatures: all, sbat: sbat(&pe) }
 }
 
-/// More signatures than that are not looked at.
-const SIGNATURES: usize = 16;
+/// The maximum number of signatures that are verified.
+const MAX_SIGNATURES: usize = 16;
 
 impl Signatures {
-    /// `site`: certificates that the operator's machines know beside Microsoft's.
+    /// Whether firmware starts the program. `site`: the certificates that the operator's machines know in addition to
+    /// Microsoft's.
     pub fn verdict(&self, site: &[Certificate]) -> SecureBootVerdict {
         if !matches!(self.image, Image::Efi(_)) {
             return SecureBootVerdict::NotApplicable;
@@ -176,11 +195,11 @@ impl Signature {
     }
 
     fn unreadable() -> Self {
-        let unknown = || "somebody unknown".to_owned();
+        let unknown = || "an unknown signer".to_owned();
         Self { signer: unknown(), issuer: unknown(), fault: Some(SignatureFault::Unreadable), chain: Vec::new() }
     }
 
-    /// A key accepts what its own certificate signed, or one that it issued, however far down the chain.
+    /// A certificate accepts what its own key signed, or a certificate that it issued, however long the chain.
     fn accepted_by(&self, site: &[Certificate]) -> Vec<TrustAnchor> {
         let ours = |own: &&Certificate| self.chain.iter().any(|other| other == *own || other.is_issued_by(own));
         let site = site.iter().filter(ours).map(|own| TrustAnchor::Site(own.name()));
@@ -188,20 +207,20 @@ impl Signature {
     }
 }
 
-/// The section of that name: lines of comma-separated values, which are component, generation, vendor, package, version
-/// and address.
+/// The section `.sbat`: lines of comma-separated values, which are component, generation, vendor, package, version and
+/// address.
 fn sbat(pe: &Pe<'_>) -> Vec<SbatComponent> {
-    const COMPONENTS: usize = 32;
+    const MAX_COMPONENTS: usize = 32;
     let text = String::from_utf8_lossy(pe.section(".sbat").unwrap_or_default());
     let component = |line: &str| {
         let mut values = line.split(',').map(printable);
         let name = values.next().filter(|name| !name.is_empty())?;
         Some(SbatComponent { name, generation: values.next()?, version: values.nth(2).unwrap_or_default() })
     };
-    text.trim_end_matches('\0').lines().take(COMPONENTS).filter_map(component).collect()
+    text.trim_end_matches('\0').lines().take(MAX_COMPONENTS).filter_map(component).collect()
 }
 
-/// What stands in a file, as far as a line has room for it, and without anything that a terminal would obey.
+/// Shortens a text from a file to one line, and replaces control characters, which a terminal would obey.
 fn printable(text: &str) -> String {
     text.chars().take(80).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
@@ -227,27 +246,26 @@ impl fmt::Display for SecureBootVerdict {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Rejection::Unsigned => f.write_str("refused, for it is not signed"),
+            Rejection::Unsigned => f.write_str("refused: not signed"),
             Rejection::UnknownSigner { signer, issuer } if signer == issuer => {
-                write!(f, "refused, for the key of {signer} that signed it is neither Microsoft's nor the site's own")
+                write!(f, "refused: signed with the key of {signer}, which is neither Microsoft's nor the site's own")
             }
-            Rejection::UnknownSigner { signer, issuer } => write!(
-                f,
-                "refused, for {signer} signed it, whose issuer {issuer} is neither Microsoft nor the site itself"
-            ),
-            Rejection::Fault { signer, fault } => write!(f, "refused, for {}", fault.describe(signer)),
+            Rejection::UnknownSigner { signer, issuer } => {
+                write!(f, "refused: signed by {signer}, whose issuer {issuer} is neither Microsoft nor the site")
+            }
+            Rejection::Fault { signer, fault } => write!(f, "refused: {}", fault.describe(signer)),
         }
     }
 }
 
 impl SignatureFault {
-    /// In words.
+    /// The fault as a clause.
     pub fn describe(self, signer: &str) -> String {
         match self {
-            SignatureFault::Unreadable => "its signature cannot be read".to_owned(),
-            SignatureFault::NoCertificate => format!("its signature lacks the certificate of its signer ({signer})"),
-            SignatureFault::Forged => format!("its signature is wrong: {signer} did not make it"),
-            SignatureFault::Changed => format!("it was changed after {signer} had signed it"),
+            SignatureFault::Unreadable => "its signature is malformed or of an unsupported kind".to_owned(),
+            SignatureFault::NoCertificate => format!("its signature lacks the certificate of the signer ({signer})"),
+            SignatureFault::Forged => format!("its signature is invalid: the key of {signer} did not make it"),
+            SignatureFault::Changed => format!("it was changed after {signer} signed it"),
         }
     }
 }
